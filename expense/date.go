@@ -1,0 +1,222 @@
+package expense
+
+import (
+	"fmt"
+	"time"
+)
+
+// A Date is a civil date of the proleptic Gregorian calendar, from 0001-01-01 to 9999-12-31: a day in somebody's life, not
+// an instant, so no time zone moves it. The zero Date is no date. Dates compare with ==.
+type Date struct {
+	ymd int32 // the decimal digits YYYYMMDD
+}
+
+// NewDate returns the date of year, month and day, or an error that is ErrInvalid if the calendar has none such.
+func NewDate(year int, month time.Month, day int) (Date, error) {
+	if year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
+		return Date{}, invalid("impossible_date", "%04d-%02d-%02d is not a date of the calendar", year, int(month), day)
+	}
+	return Date{ymd: int32(year*10000 + int(month)*100 + day)}, nil
+}
+
+// MustDate is ParseDate for constants in a program; it panics on a text that is no date.
+func MustDate(text string) Date {
+	date, err := ParseDate(text)
+	if err != nil {
+		panic(err)
+	}
+	return date
+}
+
+// ParseDate reads YYYY-MM-DD (ISO 8601, extended format) and nothing else. The error is ErrInvalid.
+func ParseDate(text string) (Date, error) {
+	if len(text) != 10 || text[4] != '-' || text[7] != '-' {
+		return Date{}, invalid("malformed_date", "%s is not a date written YYYY-MM-DD", quoteShort(text))
+	}
+	year, okYear := digits(text[0:4])
+	month, okMonth := digits(text[5:7])
+	day, okDay := digits(text[8:10])
+	if !okYear || !okMonth || !okDay {
+		return Date{}, invalid("malformed_date", "%s is not a date written YYYY-MM-DD", quoteShort(text))
+	}
+	return NewDate(year, time.Month(month), day)
+}
+
+// DateOf returns the civil date that clocks in loc show at instant t.
+func DateOf(t time.Time, loc *time.Location) Date {
+	year, month, day := t.In(loc).Date()
+	return Date{ymd: int32(year*10000 + int(month)*100 + day)}
+}
+
+// DateFromInt reads the decimal digits YYYYMMDD, the form [Date.Int] gives; 0 is the zero Date.
+func DateFromInt(ymd int) (Date, error) {
+	if ymd == 0 {
+		return Date{}, nil
+	}
+	return NewDate(ymd/10000, time.Month(ymd/100%100), ymd%100)
+}
+
+// Int returns the decimal digits YYYYMMDD as a number that sorts like the date; 0 for the zero Date.
+func (d Date) Int() int { return int(d.ymd) }
+
+// IsZero reports whether d is no date.
+func (d Date) IsZero() bool { return d.ymd == 0 }
+
+// Year returns d's year.
+func (d Date) Year() int { return int(d.ymd) / 10000 }
+
+// MonthOfYear returns d's month, January to December.
+func (d Date) MonthOfYear() time.Month { return time.Month(d.ymd / 100 % 100) }
+
+// Day returns d's day of the month, from 1.
+func (d Date) Day() int { return int(d.ymd % 100) }
+
+// Month returns the month that holds d.
+func (d Date) Month() Month {
+	if d.IsZero() {
+		return Month{}
+	}
+	return Month{n: int32(d.Year()*12 + int(d.MonthOfYear()) - 1)}
+}
+
+// Weekday returns d's day of the week.
+func (d Date) Weekday() time.Weekday { return time.Weekday((d.ordinal() + 1) % 7) }
+
+// Week returns the Monday on or before d: the first day of its ISO 8601 week.
+func (d Date) Week() Date { return d.AddDays(-int(d.Weekday()+6) % 7) }
+
+// AddDays returns the date n days after d, or before for a negative n. Beyond the calendar's ends it is the zero Date.
+func (d Date) AddDays(n int) Date {
+	if d.IsZero() {
+		return d
+	}
+	return dateOfOrdinal(d.ordinal() + n)
+}
+
+// Sub returns how many days d is after earlier.
+func (d Date) Sub(earlier Date) int { return d.ordinal() - earlier.ordinal() }
+
+// Compare returns -1, 0 or 1 as d is before, equal to or after other. The zero Date is before all others.
+func (d Date) Compare(other Date) int { return int(min(1, max(-1, d.ymd-other.ymd))) }
+
+// Before reports whether d is earlier than other.
+func (d Date) Before(other Date) bool { return d.ymd < other.ymd }
+
+// After reports whether d is later than other.
+func (d Date) After(other Date) bool { return d.ymd > other.ymd }
+
+// Begin returns the first instant of d in loc: midnight, or the first moment that exists where a clock change leaves
+// midnight, or the whole day, out.
+func (d Date) Begin(loc *time.Location) time.Time {
+	midnight := time.Date(d.Year(), d.MonthOfYear(), d.Day(), 0, 0, 0, 0, time.UTC)
+	// No offset was ever as long as a day, so a day earlier is before d everywhere. From there the periods of one offset
+	// are walked until local midnight lies in one, or a change between two jumps over it.
+	for probe := midnight.AddDate(0, 0, -1).In(loc); ; {
+		_, offset := probe.Zone()
+		_, end := probe.ZoneBounds()
+		begin := midnight.Add(-time.Duration(offset) * time.Second)
+		if end.IsZero() || begin.Before(end) {
+			return begin.In(loc)
+		}
+		if !DateOf(end, loc).Before(d) {
+			return end
+		}
+		probe = end
+	}
+}
+
+// String returns YYYY-MM-DD, or "" for the zero Date.
+func (d Date) String() string {
+	if d.IsZero() {
+		return ""
+	}
+	return string(d.appendText(make([]byte, 0, 10)))
+}
+
+func (d Date) appendText(b []byte) []byte {
+	n := d.ymd
+	return append(b, byte('0'+n/10000000), byte('0'+n/1000000%10), byte('0'+n/100000%10), byte('0'+n/10000%10), '-',
+		byte('0'+n/1000%10), byte('0'+n/100%10), '-', byte('0'+n/10%10), byte('0'+n%10))
+}
+
+// MarshalText writes YYYY-MM-DD; the zero Date is an empty text.
+func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (d *Date) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*d = Date{}
+		return nil
+	}
+	date, err := ParseDate(string(text))
+	if err != nil {
+		return err
+	}
+	*d = date
+	return nil
+}
+
+// ordinal counts days so that 0001-01-01 is day 0, a Monday.
+func (d Date) ordinal() int {
+	year, month := d.Year(), int(d.MonthOfYear())
+	// The year is taken to begin in March, so that the leap day is its last.
+	if month <= 2 {
+		year--
+		month += 12
+	}
+	return 365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + d.Day() - 1 - 306
+}
+
+func dateOfOrdinal(n int) Date {
+	const firstDay, lastDay = 0, 3652058 // 0001-01-01 and 9999-12-31
+	if n < firstDay || n > lastDay {
+		return Date{}
+	}
+	n += 306 // days since 0000-03-01
+	era := n / 146097
+	dayOfEra := n % 146097
+	yearOfEra := (dayOfEra - dayOfEra/1460 + dayOfEra/36524 - dayOfEra/146096) / 365
+	dayOfYear := dayOfEra - (365*yearOfEra + yearOfEra/4 - yearOfEra/100)
+	shifted := (5*dayOfYear + 2) / 153 // months since March
+	year, month, day := yearOfEra+era*400, shifted+3, dayOfYear-(153*shifted+2)/5+1
+	if month > 12 {
+		year++
+		month -= 12
+	}
+	return Date{ymd: int32(year*10000 + month*100 + day)}
+}
+
+func daysIn(year int, month time.Month) int {
+	switch month {
+	case time.February:
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	case time.April, time.June, time.September, time.November:
+		return 30
+	default:
+		return 31
+	}
+}
+
+// digits reads an unsigned decimal number of ASCII digits.
+func digits(text string) (int, bool) {
+	n := 0
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int(text[i]-'0')
+	}
+	return n, len(text) > 0
+}
+
+// quoteShort quotes a text for a message, cut where it is long.
+func quoteShort(text string) string {
+	const most = 40
+	if len(text) > most {
+		text = text[:most] + "…"
+	}
+	return fmt.Sprintf("%q", text)
+}

@@ -1,0 +1,193 @@
+package expense
+
+import (
+	"math/bits"
+	"strings"
+
+	"github.com/shopspring/decimal"
+)
+
+const (
+	// rateDigits is how many significant digits a rate keeps.
+	rateDigits = 18
+	// rateWindow is how many days old a rate may be on the day it is used.
+	rateWindow = 7
+)
+
+// A Source names where a rate comes from, such as "ecb". It is kept with every conversion, so that it can be traced.
+type Source string
+
+// The sources that the domain itself knows.
+const (
+	SourceUser     Source = "user"     // given by hand with the expense
+	SourceIdentity Source = "identity" // the expense is in the home currency
+)
+
+// A Factor is a positive number of at most 18 significant digits: so many units of one currency for one of another. The
+// zero Factor is none. Equal factors compare with ==.
+type Factor struct {
+	coef uint64 // no trailing zeros, below 10^18
+	exp  int32  // the value is coef·10^exp
+}
+
+// ParseFactor reads a positive plain decimal of at most 32 bytes and 18 significant digits. The error is ErrInvalid.
+func ParseFactor(text string) (Factor, error) {
+	whole, fraction, point := strings.Cut(text, ".")
+	_, okWhole := digits(whole)
+	_, okFraction := digits(fraction)
+	if len(text) > maxAmountText || !okWhole || point && !okFraction {
+		return Factor{}, invalid("malformed_rate", "%s is not a positive plain decimal such as 1.0825", quoteShort(text))
+	}
+	significant := strings.Trim(strings.TrimLeft(whole+fraction, "0"), "0")
+	if significant == "" {
+		return Factor{}, invalid("not_positive", "a rate must be greater than zero")
+	}
+	if len(significant) > rateDigits {
+		return Factor{}, invalid("too_many_digits", "a rate has at most %d significant digits", rateDigits)
+	}
+	coef := uint64(0)
+	for i := range len(significant) {
+		coef = coef*10 + uint64(significant[i]-'0')
+	}
+	trailing := len(whole+fraction) - len(strings.TrimRight(whole+fraction, "0"))
+	return Factor{coef: coef, exp: int32(trailing - len(fraction))}, nil
+}
+
+// MustFactor is ParseFactor for constants in a program; it panics on a text that is no factor.
+func MustFactor(text string) Factor {
+	factor, err := ParseFactor(text)
+	if err != nil {
+		panic(err)
+	}
+	return factor
+}
+
+// IsZero reports whether f is no factor.
+func (f Factor) IsZero() bool { return f.coef == 0 }
+
+// Decimal returns the exact value.
+func (f Factor) Decimal() decimal.Decimal { return decimal.New(int64(f.coef), f.exp) }
+
+// String returns the exact value as a plain decimal, without trailing zeros; "" for the zero Factor.
+func (f Factor) String() string {
+	switch {
+	case f.IsZero():
+		return ""
+	case f.exp < 0:
+		return string(appendFixed(nil, int64(f.coef), int(-f.exp)))
+	default:
+		return string(appendFixed(nil, int64(f.coef), 0)) + strings.Repeat("0", int(f.exp))
+	}
+}
+
+// MarshalText writes what String returns.
+func (f Factor) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (f *Factor) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*f = Factor{}
+		return nil
+	}
+	factor, err := ParseFactor(string(text))
+	if err != nil {
+		return err
+	}
+	*f = factor
+	return nil
+}
+
+// Div returns f/g, rounded half away from zero to 18 significant digits. g must not be zero.
+func (f Factor) Div(g Factor) Factor {
+	// The dividend is widened until the quotient has more than 18 digits or 128 bits are full; then one rounding cuts it.
+	hi, lo, shift := uint64(0), f.coef, int32(0)
+	for {
+		overflow, low := bits.Mul64(lo, 10)
+		carry, high := bits.Mul64(hi, 10)
+		high, over := bits.Add64(high, overflow, 0)
+		if carry|over != 0 || high >= g.coef {
+			break
+		}
+		hi, lo, shift = high, low, shift+1
+	}
+	quotient, _ := bits.Div64(hi, lo, g.coef)
+	return roundFactor(quotient, f.exp-g.exp-shift)
+}
+
+// roundFactor returns n·10^exp at 18 significant digits, half away from zero. A remainder that a division left below n's
+// last digit cannot matter: Div's quotient has more than 18 digits, so the half is decided by those it has.
+func roundFactor(n uint64, exp int32) Factor {
+	const limit = 1_000_000_000_000_000_000 // 10^18
+	scale := uint64(1)
+	for n/scale >= limit {
+		scale *= 10
+		exp++
+	}
+	kept, cut := n/scale, n%scale
+	if scale > 1 && cut >= scale/2 {
+		kept++
+	}
+	for kept != 0 && kept%10 == 0 {
+		kept /= 10
+		exp++
+	}
+	return Factor{coef: kept, exp: exp}
+}
+
+// A Rate is what a conversion used: how many units of the home currency one unit costs, the day that price is of, and where
+// it comes from. The zero Rate is none: the expense is pending. Equal rates compare with ==.
+type Rate struct {
+	Value  Factor
+	Date   Date
+	Source Source
+}
+
+// IsZero reports whether there is no rate.
+func (r Rate) IsZero() bool { return r.Value.IsZero() }
+
+// Convert returns amount in currency to, rounded once, half away from zero, to its minor digits. A result of 10^15 minor
+// units or more is ErrInvalid.
+func (r Rate) Convert(amount Money, to Currency) (Money, error) {
+	if amount.currency == to && r.Value == one {
+		return amount, nil
+	}
+	product := amount.Decimal().Mul(r.Value.Decimal()).Round(int32(to.Digits()))
+	return MoneyFromDecimal(product, to)
+}
+
+var one = Factor{coef: 1}
+
+// Rates is a source of exchange rates. It is asked while a ledger is locked, so it answers from memory.
+type Rates interface {
+	// Rate returns how many units of to one unit of from costs, at its latest price on or before the day on. It reports
+	// false when there is none. The two currencies differ.
+	Rate(from, to Currency, on Date) (Rate, bool)
+}
+
+// NoRates is a [Rates] that knows none: whatever is not in the home currency is pending until a rate is given by hand.
+type NoRates struct{}
+
+// Rate reports false.
+func (NoRates) Rate(Currency, Currency, Date) (Rate, bool) { return Rate{}, false }
+
+// LookUp returns the rate that a conversion of from into to on the day on uses: 1 for a currency into itself, else the
+// price of that day, else the latest earlier one of at most 7 days before. Without one it reports false: such an expense is
+// pending. A later rate is never taken.
+func LookUp(rates Rates, from, to Currency, on Date) (Rate, bool) {
+	if from == to {
+		return Rate{Value: one, Date: on, Source: SourceIdentity}, true
+	}
+	rate, ok := rates.Rate(from, to, on)
+	if !ok || rate.IsZero() || rate.Date.After(on) || on.Sub(rate.Date) > rateWindow {
+		return Rate{}, false
+	}
+	return rate, true
+}
+
+// A Quote is one published price: so many units of Currency for one unit of the pivot that its source quotes against.
+type Quote struct {
+	Source   Source
+	Date     Date
+	Currency Currency
+	Value    Factor
+}

@@ -1,0 +1,134 @@
+package expense
+
+import (
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/text/language"
+)
+
+// An OwnerID names who a ledger belongs to: the host's own opaque text of 1 to 64 bytes.
+type OwnerID string
+
+// Validate reports a text that is no owner's id as ErrInvalid.
+func (o OwnerID) Validate() error {
+	if len(o) == 0 || len(o) > 64 || !cleanText(string(o), "") {
+		return &InvalidError{Field: "owner", Code: "malformed", Detail: "an owner's id is 1 to 64 bytes of UTF-8 without control characters"}
+	}
+	return nil
+}
+
+// A Version counts the changes of one ledger: 1 when it is made, one more for each Update that writes, without a gap. A row
+// carries the version of the Update that last wrote it; 0 is no version.
+type Version int64
+
+// A Zone is a time zone of the IANA database, such as Europe/Berlin. The zero Zone is UTC.
+type Zone struct {
+	loc *time.Location
+}
+
+// ParseZone reads the name of a zone of the IANA database. The error is ErrInvalid.
+func ParseZone(name string) (Zone, error) {
+	if name == "UTC" {
+		return Zone{}, nil
+	}
+	// LoadLocation takes "" for UTC and "Local" for the machine's zone; neither names a zone.
+	if name == "" || name == "Local" || len(name) > 64 {
+		return Zone{}, invalid("unknown_zone", "%s is not a time zone of the IANA database, such as Europe/Berlin", quoteShort(name))
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return Zone{}, invalid("unknown_zone", "%s is not a time zone of the IANA database, such as Europe/Berlin", quoteShort(name))
+	}
+	return Zone{loc: loc}, nil
+}
+
+// Location returns the zone for use with package time.
+func (z Zone) Location() *time.Location {
+	if z.loc == nil {
+		return time.UTC
+	}
+	return z.loc
+}
+
+// String returns the zone's name.
+func (z Zone) String() string { return z.Location().String() }
+
+// Today returns the civil date in the zone at instant now.
+func (z Zone) Today(now time.Time) Date { return DateOf(now, z.Location()) }
+
+// Settings are what a ledger is kept by.
+type Settings struct {
+	Home            Currency   // every total is in this currency
+	Zone            Zone       // decides which day is today
+	Locale          string     // a BCP 47 tag; figures for people are written by its rules
+	FiscalYearStart time.Month // the month a fiscal year begins with
+	DefaultCategory uuid.UUID  // where an expense without a category goes; never archived
+	Version         Version    // set by the store
+}
+
+// SettingsDraft is a change of settings as a person or a wire gives it. A nil member leaves what is there, or in a new
+// ledger takes the default: EUR, UTC, en, January.
+type SettingsDraft struct {
+	HomeCurrency      *string
+	TimeZone          *string
+	Locale            *string
+	FiscalYearStart   *int
+	DefaultCategoryID *string
+}
+
+// NewSettings returns the settings of a new ledger; its default category is the starter category "Other". The error lists
+// every fault and is ErrInvalid.
+func NewSettings(draft SettingsDraft) (Settings, error) {
+	euro := MustCurrency("EUR")
+	settings, err := Settings{Home: euro, Locale: "en", FiscalYearStart: time.January}.With(draft)
+	return settings, err
+}
+
+// With returns the settings with the draft's members put in. Whether the default category exists is not checked here. The
+// error lists every fault and is ErrInvalid.
+func (s Settings) With(draft SettingsDraft) (Settings, error) {
+	var faults Faults
+	if draft.HomeCurrency != nil {
+		home, err := ParseCurrency(*draft.HomeCurrency)
+		_ = faults.Take("home_currency", err)
+		s.Home = home
+	}
+	if draft.TimeZone != nil {
+		zone, err := ParseZone(*draft.TimeZone)
+		_ = faults.Take("time_zone", err)
+		s.Zone = zone
+	}
+	if draft.Locale != nil {
+		tag, err := language.Parse(*draft.Locale)
+		if err != nil || len(*draft.Locale) > 35 {
+			faults.Add("locale", "unknown_locale", "%s is not a language tag of BCP 47, such as en-GB", quoteShort(*draft.Locale))
+		}
+		s.Locale = tag.String()
+	}
+	if draft.FiscalYearStart != nil {
+		if *draft.FiscalYearStart < 1 || *draft.FiscalYearStart > 12 {
+			faults.Add("fiscal_year_start", "impossible_month", "a month is a number from 1 to 12, not %d", *draft.FiscalYearStart)
+		}
+		s.FiscalYearStart = time.Month(*draft.FiscalYearStart)
+	}
+	if draft.DefaultCategoryID != nil {
+		id, err := ParseID(*draft.DefaultCategoryID)
+		_ = faults.Take("default_category_id", err)
+		s.DefaultCategory = id
+	}
+	return s, faults.Err()
+}
+
+// Today returns the civil date in the ledger's zone at instant now.
+func (s Settings) Today(now time.Time) Date { return s.Zone.Today(now) }
+
+// ParseID reads a UUID in its usual form of 36 characters. The error is ErrInvalid.
+func ParseID(text string) (uuid.UUID, error) {
+	id, err := uuid.Parse(text)
+	if err != nil || len(text) != 36 || id == uuid.Nil {
+		return uuid.Nil, invalid("malformed_id", "%s is not a UUID such as 0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70", quoteShort(strings.ToValidUTF8(text, "�")))
+	}
+	return id, nil
+}

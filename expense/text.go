@@ -1,0 +1,38 @@
+package expense
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Fold returns the form in which texts are compared: case folded by Unicode's full folding, accents composed (NFC). Two
+// names are the same, and a search finds a note, when their folded forms say so; every store uses this one.
+func Fold(text string) string {
+	if isLowerASCII(text) {
+		return text
+	}
+	return norm.NFC.String(cases.Fold().String(norm.NFC.String(text)))
+}
+
+func isLowerASCII(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+// cleanText reports whether text is valid UTF-8 without control characters but those allowed.
+func cleanText(text, allowed string) bool {
+	for _, r := range text {
+		if unicode.IsControl(r) && !strings.ContainsRune(allowed, r) {
+			return false
+		}
+	}
+	return utf8.ValidString(text)
+}

@@ -1,0 +1,105 @@
+// Package store says what every back-end promises: a ledger for each owner, one door for writes, versions without gaps, sums
+// that equal their rows. It holds no SQL. [github.com/spendwise/spendwise/store/storetest] holds an implementation to every
+// sentence here.
+//
+//	err := st.Update(ctx, owner, func(tx store.Tx) error {
+//		_, err := expense.Add(ctx, tx, env, expense.Draft{Amount: "12.50", Category: "Food"})
+//		return err
+//	})
+package store
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
+)
+
+// Store keeps the ledgers of many owners. It is safe for concurrent use. An owner's id is bound when a Reader or Tx is made, so
+// no method reaches another owner's row: a row of another owner does not exist. An id that breaks [expense.OwnerID.Validate] is
+// ErrInvalid. When the database cannot be reached, methods return ErrUnavailable; they work again when it is back.
+type Store interface {
+	// CreateLedger makes owner's ledger with these settings and categories, all at version 1, and reports whether it did: a
+	// ledger that is there stays as it is.
+	CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.NewLedger) (bool, error)
+
+	// EraseLedger removes everything that is kept of owner, tombstones and answers too; that there is nothing is no error.
+	EraseLedger(ctx context.Context, owner expense.OwnerID) error
+
+	// Reader reads owner's ledger; each call sees what is committed at that time.
+	Reader(owner expense.OwnerID) Reader
+
+	// View runs fn over one consistent snapshot of owner's ledger. It blocks no writer.
+	View(ctx context.Context, owner expense.OwnerID, fn func(Reader) error) error
+
+	// Update runs fn in one transaction that holds owner's ledger alone: all of it happens or nothing does. ErrNotFound if there
+	// is no ledger. An error from fn undoes everything and is returned. fn may run more than once, so it has no effect outside tx; it does no
+	// slow work. Versions are dense and rise in commit order: every row written carries the ledger's last version and one more; an
+	// Update that writes no row of the ledger takes none. When Update returns nil, what was written survives a crash.
+	Update(ctx context.Context, owner expense.OwnerID, fn func(Tx) error) error
+
+	// Owners yields every owner that has a ledger, in the order of their ids, byte by byte.
+	Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error]
+
+	// PendingOwners yields every owner with an expense that waits for a rate, in the order of their ids.
+	PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error]
+
+	// PutQuotes keeps published prices for all ledgers. A price that is kept already is never overwritten: the returned ones
+	// differ from what is kept, as their source published them.
+	PutQuotes(ctx context.Context, quotes ...expense.Quote) (changed []expense.Quote, err error)
+
+	// Quotes yields the kept prices of source from the day from on, ordered by date and currency code.
+	Quotes(ctx context.Context, source expense.Source, from expense.Date) iter.Seq2[expense.Quote, error]
+
+	// Purge removes the answers kept since before answers and the tombstones left before tombstones, of all ledgers.
+	Purge(ctx context.Context, answers, tombstones time.Time) error
+
+	// Ping returns nil when the store answers and its schema is the one that this release needs.
+	Ping(ctx context.Context) error
+
+	// Close frees what the store holds; nothing may be called after it.
+	Close() error
+}
+
+// Reader reads one owner's ledger. What it promises stands at the role interfaces it is made of.
+type Reader interface {
+	expense.Reader
+	budget.Reader
+	recurrence.Reader
+}
+
+// Tx reads and writes one owner's ledger inside Update. It is used by one goroutine, and not after fn has returned.
+type Tx interface {
+	Reader
+	expense.Tx
+	budget.Tx
+	recurrence.Tx
+
+	// Answer returns the answer kept under key, looked up by a statement of its own after the ledger is locked; ErrNotFound if
+	// there is none.
+	Answer(ctx context.Context, key AnswerKey) (Answer, error)
+
+	// PutAnswer keeps an answer in the transaction of the write it belongs to, and takes no version by itself; ErrExists if
+	// there is one under its key.
+	PutAnswer(ctx context.Context, answer Answer) error
+}
+
+// An AnswerKey names a request of one owner that is done at most once.
+type AnswerKey struct {
+	Scope string // method and route, such as "POST /v1/expenses"; at most 128 bytes
+	Key   string // the client's Idempotency-Key; at most 255 bytes
+}
+
+// An Answer is what a request was answered with, kept so that the same request again gets the same.
+type Answer struct {
+	AnswerKey
+	Request   []byte // a fingerprint of the request, at most 64 bytes
+	Status    int
+	ETag      string
+	Location  string
+	Body      []byte
+	CreatedAt time.Time // UTC, whole microseconds
+}
