@@ -1,0 +1,70 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// npmPackage is one published version of a package of npm.
+type npmPackage struct {
+	name, version string
+}
+
+// files are the contents of a package by their paths in it.
+type files map[string][]byte
+
+// fetch downloads the package, through npm's own cache, and unpacks it into memory. Nothing of it is run.
+func (p npmPackage) fetch(ctx context.Context) (_ files, err error) {
+	dir, err := os.MkdirTemp("", "cldr-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+
+	spec := p.name + "@" + p.version
+	npm := exec.CommandContext(ctx, "npm", "pack", "--silent", "--pack-destination", dir, spec)
+	npm.Stderr = os.Stderr
+	if err := npm.Run(); err != nil {
+		return nil, fmt.Errorf("npm pack %s: %w", spec, err)
+	}
+	archive, err := os.ReadFile(filepath.Join(dir, p.name+"-"+p.version+".tgz"))
+	if err != nil {
+		return nil, err
+	}
+	contents, err := unpack(archive)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", spec, err)
+	}
+	return contents, nil
+}
+
+func unpack(archive []byte) (files, error) {
+	unzipped, err := gzip.NewReader(bytes.NewReader(archive))
+	if err != nil {
+		return nil, err
+	}
+	contents := files{}
+	for entries := tar.NewReader(unzipped); ; {
+		entry, err := entries.Next()
+		if errors.Is(err, io.EOF) {
+			return contents, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		text, err := io.ReadAll(entries)
+		if err != nil {
+			return nil, err
+		}
+		contents[strings.TrimPrefix(entry.Name, "package/")] = text
+	}
+}
