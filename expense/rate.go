@@ -2,6 +2,7 @@ package expense
 
 import (
 	"math/bits"
+	"strconv"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -10,6 +11,9 @@ import (
 const (
 	// rateDigits is how many significant digits a rate keeps.
 	rateDigits = 18
+	// maxFactorText bounds a factor's text before it is read; the longest in range has 37 bytes.
+	maxFactorText = 40
+	rateLimit     = 1_000_000_000_000_000_000 // 10^18, the first coefficient with more digits
 	// rateWindow is how many days old a rate may be on the day it is used.
 	rateWindow = 7
 )
@@ -30,12 +34,13 @@ type Factor struct {
 	exp  int32  // the value is coef·10^exp
 }
 
-// ParseFactor reads a positive plain decimal of at most 32 bytes and 18 significant digits. The error is ErrInvalid.
+// ParseFactor reads a positive plain decimal of at most 18 significant digits, from 10^-18 to below 10^18. The error is
+// ErrInvalid.
 func ParseFactor(text string) (Factor, error) {
 	whole, fraction, point := strings.Cut(text, ".")
 	_, okWhole := digits(whole)
 	_, okFraction := digits(fraction)
-	if len(text) > maxAmountText || !okWhole || point && !okFraction {
+	if len(text) > maxFactorText || !okWhole || point && !okFraction {
 		return Factor{}, invalid("malformed_rate", "%s is not a positive plain decimal such as 1.0825", quoteShort(text))
 	}
 	significant := strings.Trim(strings.TrimLeft(whole+fraction, "0"), "0")
@@ -50,7 +55,17 @@ func ParseFactor(text string) (Factor, error) {
 		coef = coef*10 + uint64(significant[i]-'0')
 	}
 	trailing := len(whole+fraction) - len(strings.TrimRight(whole+fraction, "0"))
-	return Factor{coef: coef, exp: int32(trailing - len(fraction))}, nil
+	factor := Factor{coef: coef, exp: int32(trailing - len(fraction))}
+	if !factor.inRange() {
+		return Factor{}, invalid("out_of_range", "a rate lies from 10^-18 to 10^18")
+	}
+	return factor, nil
+}
+
+// inRange reports whether the factor's text can be read back.
+func (f Factor) inRange() bool {
+	magnitude := int32(len(strconv.FormatUint(f.coef, 10))) + f.exp // 10^(magnitude-1) <= f < 10^magnitude
+	return magnitude > -rateDigits && magnitude <= rateDigits
 }
 
 // MustFactor is ParseFactor for constants in a program; it panics on a text that is no factor.
@@ -114,12 +129,33 @@ func (f Factor) Div(g Factor) Factor {
 	return roundFactor(quotient, f.exp-g.exp-shift)
 }
 
+// Mul returns f·g, rounded half away from zero to 18 significant digits.
+func (f Factor) Mul(g Factor) Factor {
+	hi, lo := bits.Mul64(f.coef, g.coef)
+	if hi == 0 {
+		return roundFactor(lo, f.exp+g.exp)
+	}
+	// Both are below 10^18, so the product over 10^18 is below 10^18, and over some 10^shift it is the first to be.
+	for shift, scale := int32(1), uint64(10); ; shift, scale = shift+1, scale*10 {
+		if hi >= scale {
+			continue
+		}
+		quotient, remainder := bits.Div64(hi, lo, scale)
+		if quotient >= rateLimit {
+			continue
+		}
+		if remainder >= scale/2 {
+			quotient++
+		}
+		return roundFactor(quotient, f.exp+g.exp+shift)
+	}
+}
+
 // roundFactor returns n·10^exp at 18 significant digits, half away from zero. A remainder that a division left below n's
 // last digit cannot matter: Div's quotient has more than 18 digits, so the half is decided by those it has.
 func roundFactor(n uint64, exp int32) Factor {
-	const limit = 1_000_000_000_000_000_000 // 10^18
 	scale := uint64(1)
-	for n/scale >= limit {
+	for n/scale >= rateLimit {
 		scale *= 10
 		exp++
 	}

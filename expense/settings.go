@@ -1,6 +1,9 @@
 package expense
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -82,8 +85,7 @@ type SettingsDraft struct {
 // every fault and is ErrInvalid.
 func NewSettings(draft SettingsDraft) (Settings, error) {
 	euro := MustCurrency("EUR")
-	settings, err := Settings{Home: euro, Locale: "en", FiscalYearStart: time.January}.With(draft)
-	return settings, err
+	return Settings{Home: euro, Locale: "en", FiscalYearStart: time.January}.With(draft)
 }
 
 // With returns the settings with the draft's members put in. Whether the default category exists is not checked here. The
@@ -131,4 +133,63 @@ func ParseID(text string) (uuid.UUID, error) {
 		return uuid.Nil, invalid("malformed_id", "%s is not a UUID such as 0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70", quoteShort(strings.ToValidUTF8(text, "�")))
 	}
 	return id, nil
+}
+
+// A SettingsChange is what a change of settings did.
+type SettingsChange struct {
+	Settings Settings
+	Rerated  *Rerated // nil if the home currency stayed
+}
+
+// Rerated counts a ledger's expenses after its home currency changed.
+type Rerated struct {
+	Converted int // into the new home currency, each at its own date
+	Pending   int // for which there is no rate
+}
+
+// ChangeSettings changes what draft names; ErrStale if cond does not hold. A new home currency re-rates every expense at its
+// own date, all in this one step; a rate given by hand is carried over by the rate between the old and the new home
+// currency of that date, else the expense is pending. The limits of budgets are the business of package budget, whose
+// ChangeSettings includes this one. A draft that changes nothing takes no version.
+func ChangeSettings(ctx context.Context, tx Tx, env Env, draft SettingsDraft, cond Condition) (SettingsChange, error) {
+	old, err := tx.Settings(ctx)
+	if err == nil {
+		err = cond.CheckPresent(old.Version)
+	}
+	if err != nil {
+		return SettingsChange{}, fmt.Errorf("settings: %w", err)
+	}
+	var faults Faults
+	settings, err := old.With(draft)
+	_ = faults.Take("", err)
+	if settings.DefaultCategory != old.DefaultCategory && !faults.Has("default_category_id") {
+		category, err := tx.Category(ctx, settings.DefaultCategory)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			faults.Add("default_category_id", "unknown_category", "the ledger has no category %s", settings.DefaultCategory)
+		case err != nil:
+			return SettingsChange{}, fmt.Errorf("category %s: %w", settings.DefaultCategory, err)
+		case category.Archived:
+			faults.Add("default_category_id", "archived_category", "the category %q is archived and cannot be the default", category.Name)
+		}
+	}
+	if settings.Home != old.Home && settings.Home.EndedBefore(old.Today(env.Now)) {
+		faults.Add("home_currency", "currency_ended", "%s ended on %s", settings.Home, settings.Home.Tender().To)
+	}
+	if err := faults.Err(); err != nil {
+		return SettingsChange{}, err
+	}
+	if settings == old {
+		return SettingsChange{Settings: old}, nil
+	}
+	if settings.Version, err = tx.PutSettings(ctx, settings); err != nil {
+		return SettingsChange{}, fmt.Errorf("settings: %w", err)
+	}
+	change := SettingsChange{Settings: settings}
+	if settings.Home != old.Home {
+		if change.Rerated, err = rerateAll(ctx, tx, env, old.Home); err != nil {
+			return SettingsChange{}, fmt.Errorf("re-rate into %s: %w", settings.Home, err)
+		}
+	}
+	return change, nil
 }

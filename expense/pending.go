@@ -1,0 +1,118 @@
+package expense
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// writeBatch is how many expenses a use case over many of them writes at once.
+const writeBatch = 500
+
+// maxConverted bounds the pending expenses that one Update converts.
+const maxConverted = 1000
+
+// ConvertPending converts expenses that were pending and for which the rates now have a price; each then carries a new version,
+// so that every device sees it. It converts at most 1,000: while it reports that number, there may be more. One whose
+// conversion would break a limit stays pending and holds up no other.
+func ConvertPending(ctx context.Context, tx Tx, env Env) (converted int, err error) {
+	b, err := newBuilder(ctx, tx, env)
+	if err != nil {
+		return 0, err
+	}
+	pending := true
+	var batch []Expense
+	for e, err := range tx.Expenses(ctx, Query{Filter: Filter{Pending: &pending}, Sort: OldestFirst}) {
+		if err != nil {
+			return converted, fmt.Errorf("pending expenses: %w", err)
+		}
+		var faults Faults
+		b.rate(&faults, &e, Factor{}, Rate{})
+		if e.Pending() {
+			continue
+		}
+		e.UpdatedAt = Instant(env.Now)
+		batch = append(batch, e)
+		if len(batch) == maxConverted {
+			break
+		}
+	}
+	if len(batch) == 0 {
+		return 0, nil
+	}
+	switch _, err := tx.PutExpenses(ctx, batch...); {
+	case err == nil:
+		return len(batch), nil
+	case !errors.Is(err, ErrInvalid):
+		return 0, fmt.Errorf("convert %d pending expenses: %w", len(batch), err)
+	}
+	// Together they are too much for the ledger's limit: as many as fit go in one by one.
+	for _, e := range batch {
+		switch _, err := tx.PutExpenses(ctx, e); {
+		case err == nil:
+			converted++
+		case !errors.Is(err, ErrInvalid):
+			return converted, fmt.Errorf("convert pending expense %s: %w", e.ID, err)
+		}
+	}
+	return converted, nil
+}
+
+// rerateAll converts every expense into the ledger's home currency, which was oldHome before.
+func rerateAll(ctx context.Context, tx Tx, env Env, oldHome Currency) (*Rerated, error) {
+	b, err := newBuilder(ctx, tx, env)
+	if err != nil {
+		return nil, err
+	}
+	var rerated Rerated
+	var batch []Expense
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		_, err := tx.PutExpenses(ctx, batch...)
+		batch = batch[:0]
+		return err
+	}
+	for e, err := range tx.Expenses(ctx, Query{Sort: OldestFirst}) {
+		if err != nil {
+			return nil, err
+		}
+		hand, carried := b.carryOver(e, oldHome)
+		var faults Faults
+		if carried {
+			b.rate(&faults, &e, hand, Rate{})
+		} else {
+			e.Rate, e.Home = Rate{}, Money{currency: b.settings.Home}
+		}
+		if err := faults.Err(); err != nil {
+			return nil, fmt.Errorf("the expense of %s over %s: %w", e.Date, e.Amount, err)
+		}
+		if e.Pending() {
+			rerated.Pending++
+		} else {
+			rerated.Converted++
+		}
+		e.UpdatedAt = Instant(env.Now)
+		if batch = append(batch, e); len(batch) == writeBatch {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return &rerated, flush()
+}
+
+// carryOver returns the rate by hand that e, which was converted into oldHome, has from now on: none if it had none, or is
+// in the home currency now. It reports false if e had one for which there is no rate between the home currencies.
+func (b *builder) carryOver(e Expense, oldHome Currency) (Factor, bool) {
+	if e.Rate.Source != SourceUser || e.Amount.Currency() == b.settings.Home {
+		return Factor{}, true
+	}
+	between, ok := LookUp(b.env.Rates, oldHome, b.settings.Home, e.Date)
+	if !ok {
+		return Factor{}, false
+	}
+	hand := e.Rate.Value.Mul(between.Value)
+	return hand, hand.inRange()
+}

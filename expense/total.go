@@ -1,0 +1,82 @@
+package expense
+
+import (
+	"fmt"
+	"slices"
+)
+
+// A Sum is what some totals come to. Every figure of a report or a budget is one, so that no two of them can disagree.
+type Sum struct {
+	Count    int     // expenses, pending ones included
+	Home     Money   // in the home currency, of those that are converted
+	Paid     []Money // by the currency that was paid, ordered by its code; pending ones included
+	PendingN int     // expenses that Home leaves out because they wait for a rate
+	Pending  []Money // what those come to, by the currency that was paid, ordered by its code
+}
+
+// Complete reports whether Home leaves nothing out.
+func (s Sum) Complete() bool { return s.PendingN == 0 }
+
+// SumTotals adds up totals of a ledger whose home currency is home.
+func SumTotals(home Currency, totals []Total) (Sum, error) {
+	sums, err := SumTotalsBy(home, totals, func(Total) struct{} { return struct{}{} })
+	if err != nil {
+		return Sum{}, err
+	}
+	if sum, ok := sums[struct{}{}]; ok {
+		return sum, nil
+	}
+	return Sum{Home: Money{currency: home}}, nil
+}
+
+// SumTotalsBy adds up totals of a ledger whose home currency is home, those of one key together. A key that no total has is
+// not in the result. An error says that the totals contradict the promises of [Reader.Totals].
+func SumTotalsBy[K comparable](home Currency, totals []Total, key func(Total) K) (map[K]Sum, error) {
+	sums := make(map[K]Sum)
+	for _, total := range totals {
+		k := key(total)
+		sum, ok := sums[k]
+		if !ok {
+			sum.Home = Money{currency: home}
+		}
+		if err := sum.add(total); err != nil {
+			// The totals are at fault, not what the caller gave: this must not look like ErrInvalid.
+			return nil, fmt.Errorf("the totals of category %s in %s do not add up: %v", total.CategoryID, total.Amount.Currency(), err)
+		}
+		sums[k] = sum
+	}
+	return sums, nil
+}
+
+func (s *Sum) add(total Total) error {
+	home, err := s.Home.Add(total.Home)
+	if err != nil {
+		return err
+	}
+	s.Home = home
+	s.Count += total.Count
+	s.PendingN += total.PendingN
+	if s.Paid, err = addByCurrency(s.Paid, total.Amount); err != nil {
+		return err
+	}
+	if total.PendingN > 0 {
+		s.Pending, err = addByCurrency(s.Pending, total.Pending)
+	}
+	return err
+}
+
+// addByCurrency adds amount to the one of its currency in amounts, which are ordered by code.
+func addByCurrency(amounts []Money, amount Money) ([]Money, error) {
+	i, found := slices.BinarySearchFunc(amounts, amount.currency, func(m Money, c Currency) int {
+		return m.currency.Compare(c)
+	})
+	if !found {
+		return slices.Insert(amounts, i, amount), nil
+	}
+	sum, err := amounts[i].Add(amount)
+	if err != nil {
+		return nil, err
+	}
+	amounts[i] = sum
+	return amounts, nil
+}
