@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 )
 
 // writeBatch is how many expenses a use case over many of them writes at once.
@@ -20,20 +21,13 @@ func ConvertPending(ctx context.Context, tx Tx, env Env) (converted int, err err
 	if err != nil {
 		return 0, err
 	}
-	pending := true
 	var batch []Expense
-	for e, err := range tx.Expenses(ctx, Query{Filter: Filter{Pending: &pending}, Sort: OldestFirst}) {
+	for e, err := range b.convertible(tx) {
 		if err != nil {
-			return converted, fmt.Errorf("pending expenses: %w", err)
-		}
-		var faults Faults
-		b.rate(&faults, &e, Factor{}, Rate{})
-		if e.Pending() {
-			continue
+			return 0, err
 		}
 		e.UpdatedAt = Instant(env.Now)
-		batch = append(batch, e)
-		if len(batch) == maxConverted {
+		if batch = append(batch, e); len(batch) == maxConverted {
 			break
 		}
 	}
@@ -56,6 +50,36 @@ func ConvertPending(ctx context.Context, tx Tx, env Env) (converted int, err err
 		}
 	}
 	return converted, nil
+}
+
+// CanConvert reports whether [ConvertPending] would find something to convert: it reads without holding the ledger.
+func CanConvert(ctx context.Context, r Reader, env Env) (bool, error) {
+	b, err := newBuilder(ctx, r, env)
+	if err != nil {
+		return false, err
+	}
+	for _, err := range b.convertible(r) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// convertible yields the pending expenses for which there is a rate now, converted.
+func (b *builder) convertible(r Reader) iter.Seq2[Expense, error] {
+	return func(yield func(Expense, error) bool) {
+		pending := true
+		for e, err := range r.Expenses(b.ctx, Query{Filter: Filter{Pending: &pending}, Sort: OldestFirst}) {
+			if err != nil {
+				yield(Expense{}, fmt.Errorf("pending expenses: %w", err))
+				return
+			}
+			// A conversion that would break a limit is a fault, and leaves the expense pending.
+			var faults Faults
+			if b.rate(&faults, &e, Factor{}, Rate{}); !e.Pending() && !yield(e, nil) {
+				return
+			}
+		}
+	}
 }
 
 // rerateAll converts every expense into the ledger's home currency, which was oldHome before.
