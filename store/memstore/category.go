@@ -1,0 +1,162 @@
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+)
+
+// Category implements [expense.Reader].
+func (r reader) Category(ctx context.Context, id uuid.UUID) (expense.Category, error) {
+	l, err := r.at(ctx)
+	if err != nil {
+		return expense.Category{}, err
+	}
+	return l.categories.row("category", id)
+}
+
+// CategoryByName implements [expense.Reader].
+func (r reader) CategoryByName(ctx context.Context, name string) (expense.Category, error) {
+	l, err := r.at(ctx)
+	if err != nil {
+		return expense.Category{}, err
+	}
+	for category := range l.categories.rows.values() {
+		if expense.Fold(category.Name) == expense.Fold(name) {
+			return category, nil
+		}
+	}
+	return expense.Category{}, fmt.Errorf("category named %q: %w", name, expense.ErrNotFound)
+}
+
+// Categories implements [expense.Reader].
+func (r reader) Categories(ctx context.Context) ([]expense.Category, error) {
+	l, err := r.at(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.sortedCategories(), nil
+}
+
+func (l *ledger) sortedCategories() []expense.Category {
+	return slices.SortedFunc(l.categories.rows.values(), func(a, b expense.Category) int {
+		return strings.Compare(expense.Fold(a.Name), expense.Fold(b.Name))
+	})
+}
+
+// PutCategories implements [expense.Tx].
+func (t *tx) PutCategories(ctx context.Context, categories ...expense.Category) (expense.Version, error) {
+	if len(categories) == 0 {
+		return 0, t.usable(ctx)
+	}
+	return t.write(ctx, func(next *ledger) error {
+		if err := distinct("category", categories, func(c expense.Category) uuid.UUID { return c.ID }); err != nil {
+			return err
+		}
+		for _, category := range categories {
+			_, _, err := next.categories.forWrite("category", category.ID, category.Version,
+				func(c expense.Category) expense.Version { return c.Version })
+			if err != nil {
+				return err
+			}
+			category.Version = t.next
+			category.CreatedAt, category.UpdatedAt = expense.Instant(category.CreatedAt), expense.Instant(category.UpdatedAt)
+			next.categories.put(category.ID, category)
+		}
+		taken := make(map[string]bool)
+		for category := range next.categories.rows.values() {
+			name := expense.Fold(category.Name)
+			if taken[name] {
+				return fmt.Errorf("category named %q: %w", category.Name, expense.ErrExists)
+			}
+			taken[name] = true
+		}
+		return nil
+	})
+}
+
+// DeleteCategory implements [expense.Tx].
+func (t *tx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version, error) {
+	return t.write(ctx, func(next *ledger) error {
+		if _, err := next.categories.row("category", id); err != nil {
+			return err
+		}
+		if next.refersTo(id) {
+			return fmt.Errorf("category %s: %w", id, expense.ErrInUse)
+		}
+		next.categories.bury(id, t.tombstone())
+		return nil
+	})
+}
+
+// refersTo reports whether anything in the ledger names the category.
+func (l *ledger) refersTo(category uuid.UUID) bool {
+	if l.settings.DefaultCategory == category {
+		return true
+	}
+	for e := range l.expenses.rows.values() {
+		if e.CategoryID == category {
+			return true
+		}
+	}
+	for rule := range l.rules.rows.values() {
+		if rule.CategoryID == category {
+			return true
+		}
+	}
+	for b := range l.budgets.rows.values() {
+		if b.CategoryID == category {
+			return true
+		}
+	}
+	return false
+}
+
+// MergeCategory implements [expense.Tx].
+func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.Merged, error) {
+	var merged expense.Merged
+	version, err := t.write(ctx, func(next *ledger) error {
+		source, err := next.categories.row("category", from)
+		if err != nil {
+			return err
+		}
+		if _, err := next.categories.row("category", into); err != nil {
+			return err
+		}
+		if from == into {
+			return &expense.InvalidError{Field: "into", Code: "same_category", Detail: "a category cannot be merged into itself; name another"}
+		}
+		if next.settings.DefaultCategory == from {
+			return fmt.Errorf("category %s is the default: %w", from, expense.ErrInUse)
+		}
+		for e := range next.expenses.rows.values() {
+			if e.CategoryID == from {
+				e.CategoryID, e.Version = into, t.next
+				next.expenses.put(e.ID, e)
+				merged.Expenses++
+			}
+		}
+		for rule := range next.rules.rows.values() {
+			if rule.CategoryID == from {
+				rule.CategoryID, rule.Version = into, t.next
+				next.rules.put(rule.ID, rule)
+				merged.Rules++
+			}
+		}
+		merged.Budget, merged.Until = t.endBudget(next, source, month.Add(-1))
+		tomb := t.tombstone()
+		tomb.into = into
+		next.categories.bury(from, tomb)
+		return nil
+	})
+	merged.Version = version
+	if err != nil {
+		return expense.Merged{}, err
+	}
+	return merged, nil
+}

@@ -1,0 +1,200 @@
+package memstore
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+)
+
+// Expense implements [expense.Reader].
+func (r reader) Expense(ctx context.Context, id uuid.UUID) (expense.Expense, error) {
+	l, err := r.at(ctx)
+	if err != nil {
+		return expense.Expense{}, err
+	}
+	return l.expenses.row("expense", id)
+}
+
+// KnownExpenses implements [expense.Reader].
+func (r reader) KnownExpenses(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
+	l, err := r.at(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var known []uuid.UUID
+	for _, id := range ids {
+		_, live := l.expenses.rows.get(id)
+		_, dead := l.expenses.tombs.get(id)
+		if (live || dead) && !slices.Contains(known, id) {
+			known = append(known, id)
+		}
+	}
+	return known, nil
+}
+
+// Expenses implements [expense.Reader].
+func (r reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error] {
+	return func(yield func(expense.Expense, error) bool) {
+		l, err := r.at(ctx)
+		if err != nil {
+			yield(expense.Expense{}, err)
+			return
+		}
+		for _, e := range l.list(query) {
+			if err := ctx.Err(); err != nil {
+				yield(expense.Expense{}, err)
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// list returns the expenses that query chooses, in its order.
+func (l *ledger) list(query expense.Query) []expense.Expense {
+	order := func(a, b expense.Key) int {
+		c := cmp.Or(cmp.Compare(a.N, b.N), compareIDs(a.ID, b.ID))
+		if query.Sort.Descending() {
+			return -c
+		}
+		return c
+	}
+	var chosen []expense.Expense
+	for e := range l.expenses.rows.values() {
+		if query.Matches(e) && (query.After.IsZero() || order(query.Sort.Key(e), query.After) > 0) {
+			chosen = append(chosen, e)
+		}
+	}
+	slices.SortFunc(chosen, func(a, b expense.Expense) int { return order(query.Sort.Key(a), query.Sort.Key(b)) })
+	if query.Limit > 0 && query.Limit < len(chosen) {
+		chosen = chosen[:query.Limit]
+	}
+	return chosen
+}
+
+// Totals implements [expense.Reader]: it adds up the rows.
+func (r reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
+	l, err := r.at(ctx)
+	if err != nil {
+		return nil, err
+	}
+	type group struct {
+		span     int
+		period   expense.Date
+		category uuid.UUID
+		currency expense.Currency
+	}
+	sums := make(map[group]expense.Total)
+	for e := range l.expenses.rows.values() {
+		for i, span := range query.Ranges {
+			if !span.Contains(e.Date) {
+				continue
+			}
+			key := group{i, query.By.Floor(e.Date), e.CategoryID, e.Amount.Currency()}
+			total := sums[key]
+			total.Range, total.Period, total.CategoryID = key.span, key.period, key.category
+			if err := addTo(&total, e); err != nil {
+				return nil, err
+			}
+			sums[key] = total
+		}
+	}
+	totals := make([]expense.Total, 0, len(sums))
+	for _, total := range sums {
+		totals = append(totals, total)
+	}
+	slices.SortFunc(totals, func(a, b expense.Total) int {
+		return cmp.Or(cmp.Compare(a.Range, b.Range), a.Period.Compare(b.Period), compareIDs(a.CategoryID, b.CategoryID),
+			cmp.Compare(a.Amount.Currency().Code(), b.Amount.Currency().Code()))
+	})
+	return totals, nil
+}
+
+// addTo adds e to a total of its group. No sum can pass the limit of an amount: the volumes of all expenses do not.
+func addTo(total *expense.Total, e expense.Expense) error {
+	if total.Count == 0 {
+		nothing, err := expense.MoneyFromMinor(0, e.Amount.Currency())
+		if err != nil {
+			return err
+		}
+		home, err := expense.MoneyFromMinor(0, e.Home.Currency())
+		if err != nil {
+			return err
+		}
+		total.Amount, total.Pending, total.Home = nothing, nothing, home
+	}
+	total.Count++
+	var err error
+	if total.Amount, err = total.Amount.Add(e.Amount); err != nil {
+		return err
+	}
+	if e.Pending() {
+		total.PendingN++
+		total.Pending, err = total.Pending.Add(e.Amount)
+		return err
+	}
+	total.Home, err = total.Home.Add(e.Home)
+	return err
+}
+
+// PutExpenses implements [expense.Tx].
+func (t *tx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expense.Version, error) {
+	if len(expenses) == 0 {
+		return 0, t.usable(ctx)
+	}
+	return t.write(ctx, func(next *ledger) error {
+		if err := distinct("expense", expenses, func(e expense.Expense) uuid.UUID { return e.ID }); err != nil {
+			return err
+		}
+		for _, e := range expenses {
+			old, found, err := next.expenses.forWrite("expense", e.ID, e.Version, func(e expense.Expense) expense.Version { return e.Version })
+			if err != nil {
+				return err
+			}
+			if err := next.holds(e.CategoryID, "expense", e.ID); err != nil {
+				return err
+			}
+			e.Version, e.Guard = t.next, old.Guard
+			if !found || !e.SameGuarded(old) {
+				e.Guard = t.next
+			}
+			e.CreatedAt, e.UpdatedAt = expense.Instant(e.CreatedAt), expense.Instant(e.UpdatedAt)
+			next.expenses.put(e.ID, e)
+			next.volume -= old.Volume()
+		}
+		// What the old rows counted is taken off before anything is added, so that only the sum in the end decides.
+		for _, e := range expenses {
+			next.volume += e.Volume()
+			if next.volume > expense.MaxMinor {
+				return &expense.InvalidError{Code: "total_too_large",
+					Detail: "the ledger's expenses would sum to 10^15 minor units or more; split the ledger or correct an amount"}
+			}
+		}
+		return nil
+	})
+}
+
+// DeleteExpenses implements [expense.Tx].
+func (t *tx) DeleteExpenses(ctx context.Context, ids ...uuid.UUID) (expense.Version, error) {
+	if len(ids) == 0 {
+		return 0, t.usable(ctx)
+	}
+	return t.write(ctx, func(next *ledger) error {
+		for _, id := range ids {
+			e, err := next.expenses.row("expense", id)
+			if err != nil {
+				return err
+			}
+			next.volume -= e.Volume()
+			next.expenses.bury(id, t.tombstone())
+		}
+		return nil
+	})
+}

@@ -1,0 +1,249 @@
+// Package memstore keeps ledgers in memory: the reference implementation of [store.Store], for tests, for trying things out,
+// and for reading what the interface means. Nothing outlives the process. A ledger is a value made of persistent trees, so a
+// snapshot is a copy, an Update works on a copy that it publishes or forgets, and sums are added up from the rows.
+//
+//	st := memstore.New()
+//	defer func() { _ = st.Close() }()
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+)
+
+// A Store keeps ledgers in memory. Make it with [New].
+type Store struct {
+	mu      sync.Mutex // held for a moment only: over the map, never over a ledger's work
+	ledgers map[expense.OwnerID]*slot
+	quotes  tree[quoteKey, expense.Quote]
+}
+
+var _ store.Store = (*Store)(nil)
+
+// A slot holds the committed ledger of one owner, and the lock of who may change it. Slots are never removed from the map, so
+// that two Updates of one owner always meet at the same lock.
+type slot struct {
+	writing chan struct{} // holds a token while the ledger is locked; a channel, so that waiting ends with the context
+	mu      sync.Mutex    // held for a moment only: over the value below
+	ledger  ledger
+}
+
+// New returns an empty store.
+func New() *Store {
+	return &Store{ledgers: make(map[expense.OwnerID]*slot), quotes: newTree[quoteKey, expense.Quote](compareQuoteKeys)}
+}
+
+// slot returns the owner's slot; one that never had a ledger holds an empty one.
+func (s *Store) slot(owner expense.OwnerID) (*slot, error) {
+	if err := owner.Validate(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, ok := s.ledgers[owner]
+	if !ok {
+		found = &slot{writing: make(chan struct{}, 1), ledger: emptyLedger()}
+		s.ledgers[owner] = found
+	}
+	return found, nil
+}
+
+// owners returns the owners that have a ledger, in the order of their ids.
+func (s *Store) owners() []expense.OwnerID {
+	s.mu.Lock()
+	slots := maps.Clone(s.ledgers)
+	s.mu.Unlock()
+	maps.DeleteFunc(slots, func(_ expense.OwnerID, slot *slot) bool { return slot.load().version == 0 })
+	return slices.Sorted(maps.Keys(slots))
+}
+
+func (s *slot) load() ledger {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ledger
+}
+
+func (s *slot) publish(l ledger) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ledger = l
+}
+
+// change runs fn over the committed ledger while nobody else may change it, and publishes what fn returns.
+func (s *slot) change(ctx context.Context, fn func(ledger) (ledger, error)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case s.writing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.writing }()
+	next, err := fn(s.load())
+	if err != nil {
+		return err
+	}
+	s.publish(next)
+	return nil
+}
+
+// CreateLedger implements [store.Store].
+func (s *Store) CreateLedger(ctx context.Context, owner expense.OwnerID, newLedger expense.NewLedger) (bool, error) {
+	slot, err := s.slot(owner)
+	if err != nil {
+		return false, err
+	}
+	created := false
+	err = slot.change(ctx, func(l ledger) (ledger, error) {
+		if l.version != 0 {
+			return l, nil
+		}
+		t := newTx(emptyLedger())
+		for _, category := range newLedger.Categories {
+			category.Version = 0
+			if _, err := t.PutCategories(ctx, category); err != nil {
+				return l, err
+			}
+		}
+		newLedger.Settings.Version = 0
+		if _, err := t.PutSettings(ctx, newLedger.Settings); err != nil {
+			return l, err
+		}
+		created = true
+		return t.now, nil
+	})
+	return created, err
+}
+
+// EraseLedger implements [store.Store].
+func (s *Store) EraseLedger(ctx context.Context, owner expense.OwnerID) error {
+	slot, err := s.slot(owner)
+	if err != nil {
+		return err
+	}
+	return slot.change(ctx, func(ledger) (ledger, error) { return emptyLedger(), nil })
+}
+
+// Reader implements [store.Store].
+func (s *Store) Reader(owner expense.OwnerID) store.Reader {
+	return reader{at: func(ctx context.Context) (ledger, error) {
+		if err := ctx.Err(); err != nil {
+			return ledger{}, err
+		}
+		slot, err := s.slot(owner)
+		if err != nil {
+			return ledger{}, err
+		}
+		return slot.load(), nil
+	}}
+}
+
+// View implements [store.Store].
+func (s *Store) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
+	slot, err := s.slot(owner)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	snapshot := slot.load()
+	return fn(reader{at: func(ctx context.Context) (ledger, error) { return snapshot, ctx.Err() }})
+}
+
+// Update implements [store.Store].
+func (s *Store) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
+	slot, err := s.slot(owner)
+	if err != nil {
+		return err
+	}
+	return slot.change(ctx, func(l ledger) (ledger, error) {
+		if l.version == 0 {
+			return l, errNoLedger()
+		}
+		t := newTx(l)
+		if err := fn(t); err != nil {
+			return l, err
+		}
+		if err := t.usable(ctx); err != nil {
+			return l, fmt.Errorf("an earlier error ended the update: %w", err)
+		}
+		return t.now, nil
+	})
+}
+
+// Owners implements [store.Store].
+func (s *Store) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
+	return s.ownersWhere(ctx, func(ledger) bool { return true })
+}
+
+// PendingOwners implements [store.Store].
+func (s *Store) PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
+	return s.ownersWhere(ctx, func(l ledger) bool {
+		for e := range l.expenses.rows.values() {
+			if e.Pending() {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func (s *Store) ownersWhere(ctx context.Context, chosen func(ledger) bool) iter.Seq2[expense.OwnerID, error] {
+	return func(yield func(expense.OwnerID, error) bool) {
+		for _, owner := range s.owners() {
+			slot, err := s.slot(owner)
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				yield("", err)
+				return
+			}
+			if l := slot.load(); l.version != 0 && chosen(l) && !yield(owner, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Purge implements [store.Store].
+func (s *Store) Purge(ctx context.Context, answers, tombstones time.Time) error {
+	for _, owner := range s.owners() {
+		slot, err := s.slot(owner)
+		if err != nil {
+			return err
+		}
+		err = slot.change(ctx, func(l ledger) (ledger, error) {
+			for key, answer := range l.answers.all() {
+				if answer.CreatedAt.Before(answers) {
+					l.answers = l.answers.without(key)
+				}
+			}
+			l.expenses.purge(tombstones)
+			l.categories.purge(tombstones)
+			l.budgets.purge(tombstones)
+			l.rules.purge(tombstones)
+			return l, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Ping implements [store.Store].
+func (s *Store) Ping(ctx context.Context) error { return ctx.Err() }
+
+// Close implements [store.Store].
+func (s *Store) Close() error { return nil }

@@ -1,0 +1,125 @@
+package memstore
+
+import (
+	"iter"
+	"math/rand/v2"
+)
+
+// A tree is an ordered map that never changes: with and without return a new one that shares all but a path with the old. So
+// a snapshot is a copy of two words, and undoing a change is forgetting it. It is a treap: random priorities keep it shallow.
+type tree[K, V any] struct {
+	root    *node[K, V]
+	compare func(K, K) int
+}
+
+type node[K, V any] struct {
+	key         K
+	value       *V
+	priority    uint64
+	left, right *node[K, V]
+}
+
+func newTree[K, V any](compare func(K, K) int) tree[K, V] { return tree[K, V]{compare: compare} }
+
+// get returns the value under key, and whether there is one.
+func (t tree[K, V]) get(key K) (V, bool) {
+	for n := t.root; n != nil; {
+		switch c := t.compare(key, n.key); {
+		case c < 0:
+			n = n.left
+		case c > 0:
+			n = n.right
+		default:
+			return *n.value, true
+		}
+	}
+	var none V
+	return none, false
+}
+
+// with returns the tree in which value is under key.
+func (t tree[K, V]) with(key K, value V) tree[K, V] {
+	t.root = t.insert(t.root, key, &value)
+	return t
+}
+
+// without returns the tree in which nothing is under key.
+func (t tree[K, V]) without(key K) tree[K, V] {
+	t.root = t.remove(t.root, key)
+	return t
+}
+
+// all yields keys and values in the order of the keys.
+func (t tree[K, V]) all() iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) { t.root.walk(yield) }
+}
+
+// values yields the values in the order of their keys.
+func (t tree[K, V]) values() iter.Seq[V] {
+	return func(yield func(V) bool) {
+		t.root.walk(func(_ K, value V) bool { return yield(value) })
+	}
+}
+
+func (n *node[K, V]) walk(yield func(K, V) bool) bool {
+	return n == nil || n.left.walk(yield) && yield(n.key, *n.value) && n.right.walk(yield)
+}
+
+// insert returns n's copy with the value in it. Every node on the way is a copy that nobody else has, so rotating may write to it.
+func (t tree[K, V]) insert(n *node[K, V], key K, value *V) *node[K, V] {
+	if n == nil {
+		return &node[K, V]{key: key, value: value, priority: rand.Uint64()}
+	}
+	top := *n
+	switch c := t.compare(key, n.key); {
+	case c < 0:
+		top.left = t.insert(n.left, key, value)
+		if child := top.left; child.priority > top.priority {
+			top.left, child.right = child.right, &top
+			return child
+		}
+	case c > 0:
+		top.right = t.insert(n.right, key, value)
+		if child := top.right; child.priority > top.priority {
+			top.right, child.left = child.left, &top
+			return child
+		}
+	default:
+		top.value = value
+	}
+	return &top
+}
+
+func (t tree[K, V]) remove(n *node[K, V], key K) *node[K, V] {
+	if n == nil {
+		return nil
+	}
+	top := *n
+	switch c := t.compare(key, n.key); {
+	case c < 0:
+		top.left = t.remove(n.left, key)
+	case c > 0:
+		top.right = t.remove(n.right, key)
+	default:
+		return join(n.left, n.right)
+	}
+	return &top
+}
+
+// join returns one tree of two of which every key of the first is before every key of the second.
+func join[K, V any](a, b *node[K, V]) *node[K, V] {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	case a.priority > b.priority:
+		top := *a
+		top.right = join(a.right, b)
+		return &top
+	default:
+		top := *b
+		top.left = join(a, b.left)
+		return &top
+	}
+}
