@@ -1,4 +1,8 @@
 // Package budget sets monthly limits for a category, or for the whole ledger, and tells how much of them is spent.
+//
+//	added, err := budget.Add(ctx, tx, env, budget.Draft{CategoryID: food.ID.String(), Amount: "500"})
+//	report, err := budget.Read(ctx, reader, time.Now(), expense.MustMonth("2026-03"))
+//	fmt.Println(report.Data[0].Text) // Food: $320 / $500 spent
 package budget
 
 import (
@@ -11,6 +15,13 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
+const (
+	// MaxEntries is how many limits one series holds at most: one for each month of a century.
+	MaxEntries = 1200
+	// MaxAlerts is how many thresholds a budget has at most.
+	MaxAlerts = 5
+)
+
 // A Budget is a series of monthly limits under one id: each entry holds from its month until the next entry, or until the
 // series ends. A ledger has at most one series for a category, and one for the whole ledger.
 type Budget struct {
@@ -19,7 +30,7 @@ type Budget struct {
 	Label      string        // the name its category had when a merge ended the series; empty otherwise
 	Entries    []Entry       // at least one, ascending by From, no month twice; all limits in the home currency
 	Until      expense.Month // the last month; zero: no end
-	AlertAt    []Ratio       // thresholds, ascending; see [Budget.Validate]
+	AlertAt    []Ratio       // thresholds: 1 to 5, ascending, none twice; a month at the lowest is a warning
 	Version    expense.Version
 	Guard      expense.Version // of the last change of anything but Label; set by the store
 	CreatedAt  time.Time       // UTC, whole microseconds
@@ -31,9 +42,6 @@ type Entry struct {
 	From  expense.Month
 	Limit expense.Money // positive
 }
-
-// A Ratio is a part of a limit in ten-thousandths: 8000 is 80 %.
-type Ratio int64
 
 // A Book is what the figures of a period need beside its totals: all that is small in a ledger.
 type Book struct {
@@ -70,4 +78,64 @@ type Tx interface {
 func (b Budget) SameGuarded(other Budget) bool {
 	return b.CategoryID == other.CategoryID && b.Until == other.Until &&
 		slices.Equal(b.Entries, other.Entries) && slices.Equal(b.AlertAt, other.AlertAt)
+}
+
+// Limit returns the limit in force in month; false before the series begins and after it has ended.
+func (b Budget) Limit(month expense.Month) (expense.Money, bool) {
+	if !b.Until.IsZero() && month.After(b.Until) {
+		return expense.Money{}, false
+	}
+	next, found := b.find(month)
+	if found {
+		next++
+	}
+	if next == 0 {
+		return expense.Money{}, false
+	}
+	return b.Entries[next-1].Limit, true
+}
+
+// find returns the place of the entry that begins with month, or the place where it would go.
+func (b Budget) find(month expense.Month) (int, bool) {
+	return slices.BinarySearchFunc(b.Entries, month, func(e Entry, m expense.Month) int { return e.From.Compare(m) })
+}
+
+// Validate reports every rule that b breaks, under the names that the API gives the members. The error is ErrInvalid.
+func (b Budget) Validate() error {
+	var faults expense.Faults
+	if len(b.Entries) == 0 || len(b.Entries) > MaxEntries {
+		faults.Add("amount", "out_of_range", "a budget has 1 to %d limits, not %d", MaxEntries, len(b.Entries))
+	}
+	for i, entry := range b.Entries {
+		switch {
+		case entry.From.IsZero() || i > 0 && !entry.From.After(b.Entries[i-1].From):
+			faults.Add("from_month", "not_ascending", "each limit begins in a later month than the one before")
+		case entry.Limit.Currency() != b.Entries[0].Limit.Currency():
+			faults.Add("currency", "currency_mismatch", "all limits are in one currency, the home currency")
+		}
+		if entry.Limit.Sign() <= 0 {
+			faults.Add("amount", "not_positive", "a limit is greater than zero")
+		}
+	}
+	if len(b.Entries) > 0 && !b.Until.IsZero() && b.Until.Before(b.Entries[0].From) {
+		faults.Add("until_month", "before_start", "the budget begins in %s and cannot end in %s, before that", b.Entries[0].From, b.Until)
+	}
+	_ = faults.Take("alert_at", validateAlerts(b.AlertAt))
+	return faults.Err()
+}
+
+func validateAlerts(alerts []Ratio) error {
+	var faults expense.Faults
+	if len(alerts) == 0 || len(alerts) > MaxAlerts {
+		faults.Add("", "out_of_range", "a budget has 1 to %d thresholds, not %d", MaxAlerts, len(alerts))
+	}
+	for i, ratio := range alerts {
+		if ratio <= 0 || ratio > maxRatio {
+			faults.Add("", "out_of_range", "a threshold is greater than 0 and at most 10, not %s", ratio)
+		}
+		if i > 0 && ratio <= alerts[i-1] {
+			faults.Add("", "not_ascending", "thresholds ascend, so %s cannot come after %s", ratio, alerts[i-1])
+		}
+	}
+	return faults.Err()
 }

@@ -17,6 +17,9 @@ type Sum struct {
 // Complete reports whether Home leaves nothing out.
 func (s Sum) Complete() bool { return s.PendingN == 0 }
 
+// NewSum returns the sum of nothing in a ledger whose home currency is home.
+func NewSum(home Currency) Sum { return Sum{Home: Money{currency: home}} }
+
 // SumTotals adds up totals of a ledger whose home currency is home.
 func SumTotals(home Currency, totals []Total) (Sum, error) {
 	sums, err := SumTotalsBy(home, totals, func(Total) struct{} { return struct{}{} })
@@ -26,7 +29,7 @@ func SumTotals(home Currency, totals []Total) (Sum, error) {
 	if sum, ok := sums[struct{}{}]; ok {
 		return sum, nil
 	}
-	return Sum{Home: Money{currency: home}}, nil
+	return NewSum(home), nil
 }
 
 // SumTotalsBy adds up totals of a ledger whose home currency is home, those of one key together. A key that no total has is
@@ -37,10 +40,10 @@ func SumTotalsBy[K comparable](home Currency, totals []Total, key func(Total) K)
 		k := key(total)
 		sum, ok := sums[k]
 		if !ok {
-			sum.Home = Money{currency: home}
+			sum = NewSum(home)
 		}
 		if err := sum.add(total); err != nil {
-			// The totals are at fault, not what the caller gave: this must not look like ErrInvalid.
+			//nolint:errorlint // not wrapped: the store is at fault, so this must not look like a caller's ErrInvalid.
 			return nil, fmt.Errorf("the totals of category %s in %s do not add up: %v", total.CategoryID, total.Amount.Currency(), err)
 		}
 		sums[k] = sum
@@ -79,4 +82,10 @@ func addByCurrency(amounts []Money, amount Money) ([]Money, error) {
 	}
 	amounts[i] = sum
 	return amounts, nil
+}
+
+// CapMoney returns minor units of currency, or the largest amount there is in their direction. It is for figures that no
+// ledger holds and that may pass the bound of those it does: a projection, what refunds beyond measure add to a limit.
+func CapMoney(minor int64, currency Currency) Money {
+	return Money{minor: min(max(minor, -MaxMinor), MaxMinor), currency: currency}
 }

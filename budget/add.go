@@ -1,0 +1,245 @@
+package budget
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+)
+
+// A Draft is a budget as a person or a wire gives it: text, as it arrived. What is empty was not given.
+type Draft struct {
+	ID         string   // a UUID; not given: a new one of version 7
+	CategoryID string   // empty: the whole ledger
+	FromMonth  string   // YYYY-MM; not given: this month in the ledger's zone
+	UntilMonth string   // YYYY-MM, the last month; not given: no end
+	Amount     string   // the limit, a plain decimal; it must be given
+	Currency   string   // only the home currency; not given: that
+	AlertAt    []string // thresholds; not given: 0.80 and 1.00
+}
+
+// Added is a budget that is in the ledger now.
+type Added struct {
+	Budget  Budget
+	Created bool // false: it was there already, every member given equal to the stored one
+}
+
+// Add adds a series with one limit. If its id is taken, a draft whose every given member equals the stored series changes
+// nothing and is not Created; other content is ErrExists, as is a second series for a category, and a deleted id ErrGone.
+// Faults are ErrInvalid, all of them at once.
+func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (Added, error) {
+	book, err := tx.Book(ctx)
+	if err != nil {
+		return Added{}, fmt.Errorf("book: %w", err)
+	}
+	if draft.ID != "" {
+		// A repeated request is recognised before today's rules judge it: its answer may just have been lost.
+		stored, found, err := lookUp(ctx, tx, draft.ID)
+		switch {
+		case err != nil:
+			return Added{}, err
+		case found && draft.sameAs(stored):
+			return Added{Budget: stored}, nil
+		case found:
+			return Added{}, fmt.Errorf("budget %s: %w", stored.ID, expense.ErrExists)
+		}
+	}
+	b, err := book.build(env, draft)
+	if err != nil {
+		return Added{}, err
+	}
+	if slices.ContainsFunc(book.Budgets, func(other Budget) bool { return other.CategoryID == b.CategoryID }) {
+		return Added{}, fmt.Errorf("a budget for %s: %w", book.scope(b), expense.ErrExists)
+	}
+	if b, err = put(ctx, tx, b); err != nil {
+		return Added{}, err
+	}
+	return Added{Budget: b, Created: true}, nil
+}
+
+// lookUp looks for a live budget under the id in text; a deleted one is ErrGone. A text that is no id finds nothing: it is
+// reported with the other faults.
+func lookUp(ctx context.Context, r Reader, text string) (Budget, bool, error) {
+	id, malformed := expense.ParseID(text)
+	if malformed != nil {
+		return Budget{}, false, nil //nolint:nilerr // as said above
+	}
+	stored, err := r.Budget(ctx, id)
+	switch {
+	case err == nil:
+		return stored, true, nil
+	case errors.Is(err, expense.ErrNotFound) && !errors.Is(err, expense.ErrGone):
+		return Budget{}, false, nil
+	default:
+		return Budget{}, false, fmt.Errorf("budget %s: %w", id, err)
+	}
+}
+
+// sameAs reports whether every member that d gives equals stored's. A draft has one limit, so a series that got others
+// since is not the same.
+func (d Draft) sameAs(stored Budget) bool {
+	if len(stored.Entries) != 1 || stored.Label != "" {
+		return false
+	}
+	category := ""
+	if stored.CategoryID != uuid.Nil {
+		category = stored.CategoryID.String()
+	}
+	if id, err := expense.ParseID(d.CategoryID); err == nil {
+		d.CategoryID = id.String()
+	}
+	entry := stored.Entries[0]
+	limit, err := expense.ParseAmount(d.Amount, entry.Limit.Currency())
+	alerts, malformed := parseAlerts(d.AlertAt)
+	return d.CategoryID == category &&
+		(d.Amount == "" || err == nil && limit == entry.Limit) &&
+		(d.Currency == "" || d.Currency == entry.Limit.Currency().Code()) &&
+		(d.FromMonth == "" || d.FromMonth == entry.From.String()) &&
+		(d.UntilMonth == "" || d.UntilMonth == stored.Until.String()) &&
+		(d.AlertAt == nil || malformed == nil && slices.Equal(alerts, stored.AlertAt))
+}
+
+// build returns the budget that draft describes.
+func (b Book) build(env expense.Env, draft Draft) (Budget, error) {
+	var faults expense.Faults
+	now := expense.Instant(env.Now)
+	built := Budget{AlertAt: defaultAlerts(), CreatedAt: now, UpdatedAt: now}
+
+	var err error
+	if draft.ID == "" {
+		if built.ID, err = uuid.NewV7(); err != nil {
+			return Budget{}, fmt.Errorf("new id: %w", err)
+		}
+	} else {
+		built.ID, err = expense.ParseID(draft.ID)
+		_ = faults.Take("id", err)
+	}
+	built.CategoryID = b.category(&faults, draft.CategoryID)
+	from := month(&faults, "from_month", draft.FromMonth, b.Settings.Today(env.Now).Month())
+	built.Until = month(&faults, "until_month", draft.UntilMonth, expense.Month{})
+	b.checkCurrency(&faults, draft.Currency)
+	built.Entries = []Entry{{From: from, Limit: b.limit(&faults, draft.Amount)}}
+	if draft.AlertAt != nil {
+		built.AlertAt, err = parseAlerts(draft.AlertAt)
+		_ = faults.Take("alert_at", err)
+	}
+	built.check(&faults)
+	if err := faults.Err(); err != nil {
+		return Budget{}, err
+	}
+	return built, nil
+}
+
+// defaultAlerts are the thresholds of a budget that names none.
+func defaultAlerts() []Ratio { return []Ratio{8000, whole} }
+
+// category reads whose limit it is: nothing given is the whole ledger.
+func (b Book) category(faults *expense.Faults, text string) uuid.UUID {
+	if text == "" {
+		return uuid.Nil
+	}
+	id, err := expense.ParseID(text)
+	if err != nil {
+		_ = faults.Take("category_id", err)
+		return uuid.Nil
+	}
+	i := slices.IndexFunc(b.Categories, func(c expense.Category) bool { return c.ID == id })
+	switch {
+	case i < 0:
+		faults.Add("category_id", "unknown_category", "the ledger has no category %s", id)
+	case b.Categories[i].Archived:
+		faults.Add("category_id", "archived_category", "the category %q is archived and gets no new budget", b.Categories[i].Name)
+	}
+	return id
+}
+
+// scope says whose limit budget is.
+func (b Book) scope(budget Budget) string {
+	if budget.CategoryID == uuid.Nil {
+		return "the whole ledger"
+	}
+	return fmt.Sprintf("%q", b.categoryName(budget))
+}
+
+// categoryName returns the name of budget's category: the one it had, if a merge took it; empty for the whole ledger.
+func (b Book) categoryName(budget Budget) string {
+	for _, c := range b.Categories {
+		if c.ID == budget.CategoryID {
+			return c.Name
+		}
+	}
+	return budget.Label
+}
+
+// checkCurrency notes a code that is not the home currency's; none given is right.
+func (b Book) checkCurrency(faults *expense.Faults, code string) {
+	if code == "" {
+		return
+	}
+	currency, err := expense.ParseCurrency(code)
+	_ = faults.Take("currency", err)
+	if home := b.Settings.Home; err == nil && currency != home {
+		faults.Add("currency", "not_home_currency", "limits are in the home currency %s, not in %s", home, currency)
+	}
+}
+
+// limit reads an amount in the home currency. After a fault of the currency only its form is judged.
+func (b Book) limit(faults *expense.Faults, text string) expense.Money {
+	if text == "" {
+		faults.Add("amount", "required", "say how much may be spent in a month, as a plain decimal such as \"500.00\"")
+		return expense.Money{}
+	}
+	if faults.Has("currency") {
+		_, err := expense.ParseDecimal(text)
+		_ = faults.Take("amount", err)
+		return expense.Money{}
+	}
+	limit, err := expense.ParseAmount(text, b.Settings.Home)
+	_ = faults.Take("amount", err)
+	return limit
+}
+
+func month(faults *expense.Faults, field, text string, fallback expense.Month) expense.Month {
+	if text == "" {
+		return fallback
+	}
+	parsed, err := expense.ParseMonth(text)
+	_ = faults.Take(field, err)
+	return parsed
+}
+
+// check notes what [Budget.Validate] finds in members that could be read.
+func (b Budget) check(faults *expense.Faults) {
+	unread := *faults
+	for _, fault := range expense.FaultsOf(b.Validate()) {
+		if !unread.Has(fault.Field) && !(fault.Field == "amount" && unread.Has("currency")) {
+			_ = faults.Take(fault.Field, fault)
+		}
+	}
+}
+
+func parseAlerts(texts []string) ([]Ratio, error) {
+	var faults expense.Faults
+	alerts := make([]Ratio, len(texts))
+	for i, text := range texts {
+		var err error
+		alerts[i], err = ParseRatio(text)
+		_ = faults.Take("", err)
+	}
+	return alerts, faults.Err()
+}
+
+// put writes b and returns it as it is stored.
+func put(ctx context.Context, tx Tx, b Budget) (Budget, error) {
+	version, err := tx.PutBudgets(ctx, b)
+	if err != nil {
+		return Budget{}, fmt.Errorf("budget %s: %w", b.ID, err)
+	}
+	// Label is the one member outside the guarded group, and only a merge changes it.
+	b.Version, b.Guard = version, version
+	return b, nil
+}
