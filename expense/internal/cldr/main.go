@@ -10,14 +10,18 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 )
 
 // The packages that the data is taken from.
 var (
 	cldrCore      = npmPackage{"cldr-core", "48.2.0"}
+	cldrNumbers   = npmPackage{"cldr-numbers-full", "48.2.0"}
 	currencyCodes = npmPackage{"currency-codes", "2.2.0"}
 )
 
@@ -43,11 +47,26 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	table, err := currencyTable(core, iso)
+	numbers, err := cldrNumbers.fetch(ctx)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile("currency_table.go", table, 0o644)
+	published, rows, err := currencies(core, iso)
+	if err != nil {
+		return err
+	}
+	table, err := currencyTable(published, rows)
+	if err != nil {
+		return err
+	}
+	locales, err := localeTable(core, numbers, slices.Sorted(maps.Keys(rows)))
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile("currency_table.go", table, 0o644),
+		os.WriteFile("locales.txt.gz", locales, 0o644),
+	)
 }
 
 // decode reads the named JSON file of a package into v.
