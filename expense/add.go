@@ -56,7 +56,7 @@ func Add(ctx context.Context, tx Tx, env Env, draft Draft) (Added, error) {
 	if err == nil {
 		return Added{Expense: e, Created: true}, nil
 	}
-	if errors.Is(err, ErrInvalid) || errors.Is(err, ErrExists) {
+	if draft.Amount != "" && (errors.Is(err, ErrInvalid) || errors.Is(err, ErrExists)) {
 		// It may be a repeated request whose answer was lost: what is there already is not judged by today's rules.
 		if stored, found, err := b.twin(draft); found || err != nil {
 			return Added{Expense: stored}, err
@@ -247,10 +247,8 @@ func (b *builder) same(draft Draft, stored Expense) (bool, error) {
 		draft.Occurrence != "" && draft.Occurrence != stored.Occurrence.String() {
 		return false, nil
 	}
-	if draft.Amount != "" {
-		if amount, err := ParseAmount(draft.Amount, stored.Amount.Currency()); err != nil || amount != stored.Amount {
-			return false, nil //nolint:nilerr // an amount that cannot be read is not the stored one.
-		}
+	if amount, err := ParseAmount(draft.Amount, stored.Amount.Currency()); err != nil || amount != stored.Amount {
+		return false, nil //nolint:nilerr // an amount that is missing or cannot be read is not the stored one.
 	}
 	if draft.Rate != "" {
 		if value, err := ParseFactor(draft.Rate); err != nil || value != stored.Rate.Value {

@@ -1,0 +1,199 @@
+package expense_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+)
+
+func TestChangeKeepsOrRenewsTheConversion(t *testing.T) {
+	later := prices{"USD": {"2026-03-06": "2", "2026-03-09": "2", "2026-03-10": "2"}, "JPY": march["JPY"]}
+	table := expense.Draft{Amount: "11.80", Currency: "USD"}
+	hand := expense.Draft{Amount: "11.80", Currency: "USD", Rate: "0.9"}
+	tests := []struct {
+		name       string
+		draft      expense.Draft
+		patch      expense.Patch
+		rates      expense.Rates
+		rate, home string
+		source     expense.Source
+	}{
+		{"other notes leave it", table, expense.Patch{Notes: new("x")}, later, "0.847457627118644068", "10.00", "test"},
+		{"another category leaves it", table, expense.Patch{Category: new("Food")}, later, "0.847457627118644068", "10.00", "test"},
+		{"the same amount leaves it", table, expense.Patch{Amount: new("11.8"), Date: new("2026-03-10"), Currency: new("USD")}, later, "0.847457627118644068", "10.00", "test"},
+		{"another amount takes the table's rate", table, expense.Patch{Amount: new("20")}, later, "0.5", "10.00", "test"},
+		{"another amount keeps the rate there is when the table has none", table, expense.Patch{Amount: new("23.60")}, nil, "0.847457627118644068", "20.00", "test"},
+		{"another date without a price is pending", table, expense.Patch{Date: new("2026-03-09")}, nil, "", "0.00", ""},
+		{"another currency", table, expense.Patch{Currency: new("JPY"), Amount: new("185")}, march, "0.00540540540540540541", "1.00", "test"},
+		{"the home currency", table, expense.Patch{Currency: new("EUR")}, march, "1", "11.80", expense.SourceIdentity},
+		{"a rate by hand", table, expense.Patch{Rate: new("0.5")}, march, "0.5", "5.90", expense.SourceUser},
+		{"its own rate again changes nothing", table, expense.Patch{Rate: new("0.847457627118644068")}, later, "0.847457627118644068", "10.00", "test"},
+		{"a rate by hand outlives another amount", hand, expense.Patch{Amount: new("10")}, march, "0.9", "9.00", expense.SourceUser},
+		{"and another date", hand, expense.Patch{Date: new("2026-03-09")}, march, "0.9", "10.62", expense.SourceUser},
+		{"but not another currency", hand, expense.Patch{Currency: new("JPY"), Amount: new("185")}, march, "0.00540540540540540541", "1.00", "test"},
+		{"nor being dropped", hand, expense.Patch{Rate: new("")}, march, "0.847457627118644068", "10.00", "test"},
+		{"dropped without a price is pending", hand, expense.Patch{Rate: new("")}, nil, "", "0.00", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := openBook(t, "EUR", march)
+			old := b.add(tt.draft)
+			b.env.Rates = tt.rates
+			e := b.change(old, tt.patch)
+			if e.Rate.Value.String() != tt.rate || e.Home.Amount() != tt.home || e.Rate.Source != tt.source {
+				t.Errorf("rate %v from %q gives %v, want %s from %q and %s", e.Rate.Value, e.Rate.Source, e.Home, tt.rate, tt.source, tt.home)
+			}
+			if e.Rate.Source == expense.SourceUser && e.Rate.Date != e.Date {
+				t.Errorf("a user's own rate is of %v, want the expense's date %v", e.Rate.Date, e.Date)
+			}
+			if wantGuard := map[bool]expense.Version{true: old.Guard, false: e.Version}[e.SameGuarded(old)]; e.Guard != wantGuard {
+				t.Errorf("guard %d, want %d", e.Guard, wantGuard)
+			}
+		})
+	}
+}
+
+func TestAChangeThatChangesNothingTakesNoVersion(t *testing.T) {
+	b := openBook(t, "EUR", march)
+	e := b.add(expense.Draft{Amount: "5", Category: "Food", Notes: new("Bread")})
+	b.env.Now = noon.AddDate(0, 0, 1)
+	if same := b.change(e, expense.Patch{Amount: new("5.00"), Category: new("food"), Notes: new("Bread")}); same != e {
+		t.Errorf("got %+v, want %+v", same, e)
+	}
+	if next := b.add(expense.Draft{Amount: "1"}); next.Version != e.Version+1 {
+		t.Errorf("the next version is %d, want %d", next.Version, e.Version+1)
+	}
+}
+
+func TestBadPatchesChangeNothing(t *testing.T) {
+	b := openBook(t, "EUR", march)
+	e := b.add(expense.Draft{Amount: "12.34"})
+	_, err := b.tryChange(e.ID, expense.Patch{Currency: new("JPY"), Date: new("2026-13-01"), Rate: new("-1"), CategoryID: new("?")}, expense.Condition{})
+	wantFaults(t, err, "amount too_many_digits", "date impossible_date", "rate malformed_rate", "category_id malformed_id")
+	if stored := b.get(e.ID); stored != e {
+		t.Errorf("stored is %+v, want %+v", stored, e)
+	}
+	if _, err := b.tryChange(uuid.New(), expense.Patch{}, expense.Condition{}); !errors.Is(err, expense.ErrNotFound) {
+		t.Errorf("changing what never was: %v", err)
+	}
+}
+
+func TestOldRowsKeepWhatIsRefusedNow(t *testing.T) {
+	b := openBook(t, "EUR", nil)
+	e := b.add(expense.Draft{Amount: "1", Currency: "DEM", Date: "1999-01-01", Category: "Food"})
+	archived := true
+	err := b.update(func(tx store.Tx) error {
+		_, err := expense.ChangeCategory(t.Context(), tx, b.env, e.CategoryID, expense.CategoryPatch{Archived: &archived}, expense.Condition{})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed := b.change(e, expense.Patch{Amount: new("2"), CategoryID: new(e.CategoryID.String())}); changed.Amount.String() != "2.00 DEM" {
+		t.Errorf("got %v", changed.Amount)
+	}
+}
+
+func TestConditions(t *testing.T) {
+	b := openBook(t, "EUR", nil)
+	e := b.add(expense.Draft{Amount: "5"})
+	tests := []struct {
+		name string
+		cond expense.Condition
+		ok   bool
+	}{
+		{"none", expense.Condition{}, true},
+		{"the version", expense.Condition{Versions: []expense.Version{e.Version}}, true},
+		{"one of several", expense.Condition{Versions: []expense.Version{77, e.Version}}, true},
+		{"any", expense.Condition{Any: true}, true},
+		{"another version", expense.Condition{Versions: []expense.Version{77}}, false},
+		{"absent", expense.Condition{Absent: true}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := b.tryChange(e.ID, expense.Patch{}, tt.cond)
+			var stale *expense.StaleError
+			if tt.ok && err != nil || !tt.ok && (!errors.As(err, &stale) || stale.Current != e.Version || !errors.Is(err, expense.ErrStale)) {
+				t.Errorf("error %v", err)
+			}
+			err = b.update(func(tx store.Tx) error {
+				err := expense.Delete(t.Context(), tx, e.ID, tt.cond)
+				if err == nil {
+					err = errUndo
+				}
+				return err
+			})
+			if want := map[bool]error{true: errUndo, false: expense.ErrStale}[tt.ok]; !errors.Is(err, want) {
+				t.Errorf("deleting: %v, want %v", err, want)
+			}
+		})
+	}
+}
+
+var errUndo = errors.New("undo")
+
+func TestReplace(t *testing.T) {
+	id := uuid.New()
+	original := expense.Draft{ID: id.String(), Amount: "11.80", Currency: "USD", Category: "Food", Notes: new("Lunch")}
+	other := expense.Draft{ID: id.String(), Amount: "1", Date: "2026-03-09"}
+	tests := []struct {
+		name    string
+		exists  bool
+		draft   expense.Draft
+		cond    expense.Condition
+		want    error
+		created bool
+	}{
+		{"makes what is not there", false, original, expense.Condition{}, nil, true},
+		{"makes what must not be there", false, original, expense.Condition{Absent: true}, nil, true},
+		{"does not make what must be there", false, original, expense.Condition{Any: true}, expense.ErrStale, false},
+		{"does not make another version", false, original, expense.Condition{Versions: []expense.Version{2}}, expense.ErrStale, false},
+		{"the same again", true, original, expense.Condition{}, nil, false},
+		{"the same again under a stale version", true, original, expense.Condition{Versions: []expense.Version{1}}, nil, false},
+		{"the same again though it was to be new", true, original, expense.Condition{Absent: true}, nil, false},
+		{"other content needs a condition", true, other, expense.Condition{}, expense.ErrConditionRequired, false},
+		{"other content under a stale version", true, other, expense.Condition{Versions: []expense.Version{1}}, expense.ErrStale, false},
+		{"other content that was to be new", true, other, expense.Condition{Absent: true}, expense.ErrStale, false},
+		{"other content under the version", true, other, expense.Condition{Versions: []expense.Version{2}}, nil, false},
+		{"bad content", true, expense.Draft{ID: id.String()}, expense.Condition{Any: true}, expense.ErrInvalid, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := openBook(t, "EUR", march)
+			var before expense.Expense
+			if tt.exists {
+				before = b.add(original)
+			}
+			var added expense.Added
+			err := b.update(func(tx store.Tx) (err error) {
+				added, err = expense.Replace(t.Context(), tx, b.env, tt.draft, tt.cond)
+				return err
+			})
+			if !errors.Is(err, tt.want) || tt.want == nil && err != nil {
+				t.Fatalf("error %v, want %v", err, tt.want)
+			}
+			if err != nil {
+				if all := b.all(); tt.exists && (len(all) != 1 || all[0] != before) || !tt.exists && len(all) != 0 {
+					t.Errorf("the ledger changed: %+v", all)
+				}
+				return
+			}
+			if stored := b.get(id); stored != added.Expense || added.Created != tt.created {
+				t.Errorf("got %+v, stored %+v", added, stored)
+			}
+			if tt.draft.Amount == other.Amount {
+				e := added.Expense
+				if e.Amount.String() != "1.00 EUR" || e.Notes != "" || e.CategoryID != b.category("Other").ID || e.Date.String() != "2026-03-09" {
+					t.Errorf("what was not given is not the default: %+v", e)
+				}
+				if e.CreatedAt != before.CreatedAt {
+					t.Errorf("the time of creation moved")
+				}
+			}
+		})
+	}
+}
