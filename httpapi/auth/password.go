@@ -1,0 +1,165 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	_ "embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/spendwise/spendwise/expense"
+)
+
+// The bounds of a password, in characters.
+const (
+	MinPassword = 12
+	MaxPassword = 256
+)
+
+// commonPasswords holds the commonest passwords of at least MinPassword characters, folded, one a line.
+//
+//go:embed common_passwords.txt
+var commonPasswords string
+
+// normalisePassword returns the form in which a password is counted and hashed: NFKC, as NIST SP 800-63B asks for, so that
+// neither a keyboard that composes accents nor a full-width one locks anybody out.
+func normalisePassword(password string) string { return norm.NFKC.String(password) }
+
+// checkPassword notes under field what keeps password from being one of the account with this e-mail address.
+func checkPassword(faults *expense.Faults, field, password, email string) {
+	normal := normalisePassword(password)
+	switch n := utf8.RuneCountInString(normal); {
+	case !utf8.ValidString(password):
+		faults.Add(field, "malformed", "a password is text in UTF-8")
+	case n < MinPassword:
+		faults.Add(field, "too_short", "a password has at least %d characters; a few words in a row are a good one", MinPassword)
+	case n > MaxPassword:
+		faults.Add(field, "too_long", "a password has at most %d characters", MaxPassword)
+	case isCommon(normal) || email != "" && expense.Fold(normal) == expense.Fold(normalisePassword(email)):
+		faults.Add(field, "too_common", "this password is among the first that anyone would try; take another one")
+	}
+}
+
+func isCommon(normal string) bool {
+	folded := expense.Fold(normal)
+	if _, size := utf8.DecodeRuneInString(folded); strings.Trim(folded, folded[:size]) == "" {
+		return true // one character over and over
+	}
+	for line := range strings.Lines(commonPasswords) {
+		if strings.TrimSuffix(line, "\n") == folded && !strings.HasPrefix(line, "#!") {
+			return true
+		}
+	}
+	return false
+}
+
+// What a hash takes today: OWASP's floor for argon2id.
+const (
+	hashMemory  = 19 * 1024 // KiB
+	hashPasses  = 2
+	hashThreads = 1
+	saltBytes   = 16
+	hashBytes   = 32
+)
+
+// A hasher hashes passwords by argon2id. It runs few at a time, for each takes its memory: more at once would end later.
+type hasher struct {
+	slots chan struct{}
+}
+
+func newHasher() *hasher { return &hasher{slots: make(chan struct{}, 2)} }
+
+// hash returns the hash of a password in the PHC string format.
+func (h *hasher) hash(ctx context.Context, password string) (string, error) {
+	made := newPHC()
+	rand.Read(made.salt) //nolint:errcheck // never returns an error.
+	key, err := h.key(ctx, made, hashBytes, password)
+	if err != nil {
+		return "", err
+	}
+	made.hash = key
+	return made.String(), nil
+}
+
+// verify reports whether password is the one of the hash kept, and whether that should be made anew at today's cost.
+func (h *hasher) verify(ctx context.Context, kept, password string) (match, outdated bool, err error) {
+	parsed, err := parsePHC(kept)
+	if err != nil {
+		return false, false, err
+	}
+	key, err := h.key(ctx, parsed, len(parsed.hash), password)
+	if err != nil {
+		return false, false, err
+	}
+	return subtle.ConstantTimeCompare(key, parsed.hash) == 1, parsed.outdated(), nil
+}
+
+// burn takes the time of verify where there is no hash to verify against.
+func (h *hasher) burn(ctx context.Context, password string) error {
+	_, err := h.key(ctx, newPHC(), hashBytes, password)
+	return err
+}
+
+func (h *hasher) key(ctx context.Context, p phc, size int, password string) ([]byte, error) {
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting to hash a password: %w", context.Cause(ctx))
+	}
+	return argon2.IDKey([]byte(normalisePassword(password)), p.salt, p.passes, p.memory, p.threads, uint32(size)), nil
+}
+
+// A phc is an argon2id hash with all that verifying it takes, as the PHC string format writes it.
+type phc struct {
+	memory  uint32 // KiB
+	passes  uint32
+	threads uint8
+	salt    []byte
+	hash    []byte
+}
+
+func newPHC() phc {
+	return phc{memory: hashMemory, passes: hashPasses, threads: hashThreads, salt: make([]byte, saltBytes)}
+}
+
+func (p phc) String() string {
+	b64 := base64.RawStdEncoding
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.memory, p.passes, p.threads,
+		b64.EncodeToString(p.salt), b64.EncodeToString(p.hash))
+}
+
+func (p phc) outdated() bool {
+	return p.memory < hashMemory || p.passes < hashPasses || len(p.salt) < saltBytes || len(p.hash) < hashBytes
+}
+
+var errPHC = errors.New("the password hash kept is none of argon2id in the PHC string format: set the password anew")
+
+// parsePHC reads a hash. The bounds keep a damaged row from taking the machine's memory.
+func parsePHC(text string) (phc, error) {
+	parts := strings.Split(text, "$")
+	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+		return phc{}, errPHC
+	}
+	var p phc
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.memory, &p.passes, &p.threads); err != nil {
+		return phc{}, errPHC
+	}
+	salt, saltErr := base64.RawStdEncoding.Strict().DecodeString(parts[4])
+	hash, hashErr := base64.RawStdEncoding.Strict().DecodeString(parts[5])
+	p.salt, p.hash = salt, hash
+	sound := saltErr == nil && hashErr == nil && p.threads >= 1 &&
+		p.memory >= 8*uint32(p.threads) && p.memory <= 1<<20 && p.passes >= 1 && p.passes <= 64 &&
+		len(salt) >= 8 && len(salt) <= 64 && len(hash) >= 16 && len(hash) <= 64
+	if !sound || p.String() != text {
+		return phc{}, errPHC
+	}
+	return p, nil
+}

@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+)
+
+// Accounts keeps who may sign in to the bundled shell: local accounts, the devices they are signed in on, and the keys that
+// sign access tokens. It is apart from [Store]: a host with identities of its own never sees it. Each method happens whole or
+// not at all, is safe for concurrent use, and returns ErrUnavailable while the database cannot be reached; what it wrote
+// survives a crash. Times are UTC in whole microseconds. No secret is kept in the clear: passwords and tokens arrive hashed,
+// private keys sealed. [github.com/spendwise/spendwise/store/storetest] holds an implementation to every sentence here.
+type Accounts interface {
+	// CreateAccount keeps a new account; ErrExists if its id is taken, or its e-mail address by EmailKey.
+	CreateAccount(ctx context.Context, account Account) error
+
+	// Account returns one account; ErrNotFound if there is none.
+	Account(ctx context.Context, id uuid.UUID) (Account, error)
+
+	// AccountByEmail returns the account whose e-mail address is the same by EmailKey; ErrNotFound if there is none.
+	AccountByEmail(ctx context.Context, email string) (Account, error)
+
+	// Accounts yields every account, ordered by EmailKey byte by byte. An error is the last thing it yields. No rows are open
+	// while it yields: the loop's body may use the store.
+	Accounts(ctx context.Context) iter.Seq2[Account, error]
+
+	// Rehash replaces the hash of an account's password by another one of the same password; no device ends. ErrStale if
+	// from is not the hash that is kept, ErrNotFound if there is no account.
+	Rehash(ctx context.Context, account uuid.UUID, from, to string) error
+
+	// SetPassword replaces the hash of an account's password and ends the account's devices at that time, all but keep
+	// (Nil: all of them). ErrStale if from is not the hash that is kept, ErrNotFound if there is no account.
+	SetPassword(ctx context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time) error
+
+	// DeleteAccount removes an account and its devices; its e-mail address is free again. ErrNotFound if there is none.
+	DeleteAccount(ctx context.Context, id uuid.UUID) error
+
+	// CreateDevice keeps a new device; ErrExists if the account has one of its id, ErrNotFound if there is no account, ErrStale
+	// if passwordHash is not what the account has: a password that changed meanwhile lets nobody in any more.
+	CreateDevice(ctx context.Context, device Device, passwordHash string) error
+
+	// Device returns one device of an account, an ended one too; ErrNotFound if the account has none of this id.
+	Device(ctx context.Context, account, id uuid.UUID) (Device, error)
+
+	// Devices returns all devices of an account, ended ones too, ordered by id; none where there is no account.
+	Devices(ctx context.Context, account uuid.UUID) ([]Device, error)
+
+	// RotateRefresh replaces the refresh tokens of a device, and its SeenAt by seen. ErrStale if from is not its current
+	// token: of two rotations from one token, one happens. ErrNotFound if there is no device, ErrGone if it has ended.
+	RotateRefresh(ctx context.Context, account, device uuid.UUID, from Digest, to Refresh, seen time.Time) error
+
+	// EndDevice ends a device for good; one that has ended stays as it is. ErrNotFound if there is none.
+	EndDevice(ctx context.Context, account, device uuid.UUID, at time.Time) error
+
+	// PurgeDevices removes the devices, of all accounts, that ended or whose refresh tokens expired before that time.
+	PurgeDevices(ctx context.Context, before time.Time) error
+
+	// Keys returns all signing keys, ordered by the time they were made, then by id.
+	Keys(ctx context.Context) ([]Key, error)
+
+	// PutKey keeps a new signing key; ErrExists if its id is taken.
+	PutKey(ctx context.Context, key Key) error
+}
+
+// An Account is one person who may sign in. The ledger of a local account is owned by the text of its id.
+type Account struct {
+	ID           uuid.UUID
+	Email        string // as it was typed
+	PasswordHash string // in the PHC string format; never the password
+	CreatedAt    time.Time
+}
+
+// Owner returns who the account's ledger belongs to.
+func (a Account) Owner() expense.OwnerID { return expense.OwnerID(a.ID.String()) }
+
+// EmailKey returns the form in which e-mail addresses are compared: that of [expense.Fold].
+func EmailKey(email string) string { return expense.Fold(email) }
+
+// A Device is one session of an account: what a sign-in made, and what ends with a sign-out.
+type Device struct {
+	ID        uuid.UUID
+	Account   uuid.UUID
+	Name      string // given by the person, or empty
+	CreatedAt time.Time
+	SeenAt    time.Time // of the last sign-in or refresh
+	EndedAt   time.Time // zero while it lives
+	Refresh   Refresh
+}
+
+// Ended reports whether the device has ended.
+func (d Device) Ended() bool { return !d.EndedAt.IsZero() }
+
+// A Digest is a SHA-256 sum.
+type Digest [32]byte
+
+// Refresh is the state of a device's family of refresh tokens, of which one is current at a time.
+type Refresh struct {
+	Family    Digest // of the secret that every token of the family carries
+	Current   Digest // of the token that is current
+	Previous  Digest // of the one before it; zero before the first rotation
+	Salt      Digest // with the previous token it makes the current one again, for an answer that was lost
+	RotatedAt time.Time
+	ExpiresAt time.Time // the current token is of no use from then on
+}
+
+// A Key is a pair that signs access tokens.
+type Key struct {
+	ID        uuid.UUID
+	Public    []byte // PKIX, DER
+	Sealed    []byte // the private half, encrypted with a key that the store does not know
+	Stage     KeyStage
+	CreatedAt time.Time
+}
+
+// A KeyStage is where a signing key is in its life. Tokens signed by a key of any stage are accepted.
+type KeyStage string
+
+// The stages of a key.
+const (
+	KeyPending KeyStage = "pending" // published, signs nothing yet
+	KeyActive  KeyStage = "active"  // signs
+	KeyRetired KeyStage = "retired" // published, signs nothing any more
+)
