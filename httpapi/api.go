@@ -1,0 +1,265 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/go-playground/validator/v10"
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/store"
+)
+
+// Config says how an API serves. An Authenticator or Accounts must be given.
+type Config struct {
+	// Authenticator says who sends a request; nil: Accounts.
+	Authenticator auth.Authenticator
+	// Accounts are the bundled local accounts; nil: there are none, nor /v1/auth and /v1/me.
+	Accounts *auth.Service
+	// Rates converts foreign currencies; nil: none is known, such expenses wait for a rate.
+	Rates expense.Rates
+	// Settings are what the ledger of an owner not seen before begins with; the zero value is that of expense.NewSettings.
+	Settings expense.Settings
+	// BaseURL is what comes before /v1 in the URLs that answers carry: "" at the root of a host, "/ledger" behind
+	// http.StripPrefix("/ledger", …), or an absolute URL.
+	BaseURL string
+	// Timeout is how long a request may take, but for exports and imports; 0: 30 seconds.
+	Timeout time.Duration
+	// Log takes one line for each request, without personal data, and the causes of 5xx answers; nil: nothing is logged.
+	Log *slog.Logger
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+}
+
+// defaultTimeout is how long a request may take.
+const defaultTimeout = 30 * time.Second
+
+// New returns the API over st.
+func New(st store.Store, cfg Config) (http.Handler, error) {
+	if cfg.Authenticator == nil && cfg.Accounts != nil {
+		cfg.Authenticator = cfg.Accounts
+	}
+	if st == nil || cfg.Authenticator == nil {
+		return nil, errors.New("httpapi: a store and an authenticator, or accounts, must be given")
+	}
+	a := &api{
+		store: st, authenticator: cfg.Authenticator, accounts: cfg.Accounts, rates: cfg.Rates, settings: cfg.Settings,
+		base: strings.TrimRight(cfg.BaseURL, "/"), timeout: cfg.Timeout, log: cfg.Log, now: cfg.Now, validate: newValidator(),
+	}
+	if a.rates == nil {
+		a.rates = expense.NoRates{}
+	}
+	if a.settings.Home.IsZero() {
+		var err error
+		if a.settings, err = expense.NewSettings(expense.SettingsDraft{}); err != nil {
+			return nil, err
+		}
+	}
+	if a.timeout == 0 {
+		a.timeout = defaultTimeout
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	return a.routes(), nil
+}
+
+// An api is what all handlers share. It does not change after New.
+type api struct {
+	store         store.Store
+	authenticator auth.Authenticator
+	accounts      *auth.Service // nil: none
+	rates         expense.Rates
+	settings      expense.Settings
+	base          string
+	timeout       time.Duration
+	log           *slog.Logger
+	now           func() time.Time
+	validate      *validator.Validate
+}
+
+// url returns the URL of a path of the API, as a client reaches it.
+func (a *api) url(path string) string { return a.base + path }
+
+// A call is one request on its way through a handler.
+type call struct {
+	*gin.Context
+	api      *api
+	ctx      context.Context //nolint:containedctx // a call lives for one request, whose context this is.
+	identity auth.Identity
+	owner    expense.OwnerID
+	query    url.Values
+	route    string // method and pattern, such as "PATCH /v1/expenses/{id}"
+	now      time.Time
+}
+
+// env is what a use case knows of the world.
+func (c *call) env() expense.Env { return expense.Env{Now: c.now, Rates: c.api.rates} }
+
+// id returns the id in the path. One that is no UUID names nothing.
+func (c *call) id() (uuid.UUID, error) {
+	id, err := expense.ParseID(c.Param("id"))
+	if err != nil {
+		return uuid.Nil, newProblem(codeNotFound, "There is no such resource.")
+	}
+	return id, nil
+}
+
+// A handler answers one call: it decodes, calls one use case and encodes. An error that it returns becomes a problem.
+type handler func(c *call) error
+
+// A route is one row of the routing table.
+type route struct {
+	method, path string
+	scope        auth.Scopes // what the caller must be allowed; 0: anybody
+	handle       handler
+	query        []string // the parameters it has; with "*" at the end: repeatable
+	slow         bool     // no time limit
+}
+
+// routes returns the router. HEAD goes wherever GET does.
+func (a *api) routes() http.Handler {
+	engine := gin.New()
+	engine.RedirectTrailingSlash = false
+	engine.HandleMethodNotAllowed = true
+	engine.ForwardedByClientIP = false
+	engine.Use(a.around)
+	engine.NoRoute(a.fail(newProblem(codeNotFound, "There is no such route.")))
+	engine.NoMethod(a.fail(newProblem(codeMethodNotAllowed, "The resource does not have this method; Allow lists those it has.")))
+
+	for _, r := range a.table() {
+		serve := a.serve(r)
+		engine.Handle(r.method, r.path, serve)
+		if r.method == http.MethodGet {
+			engine.Handle(http.MethodHead, r.path, serve)
+		}
+	}
+	return engine
+}
+
+// table lists what is served.
+func (a *api) table() []route {
+	if a.accounts == nil {
+		return ledgerRoutes()
+	}
+	return append(ledgerRoutes(), accountRoutes()...)
+}
+
+// accountRoutes are those of the bundled accounts.
+func accountRoutes() []route {
+	return []route{
+		{method: "POST", path: "/v1/auth/register", handle: (*call).register},
+		{method: "POST", path: "/v1/auth/login", handle: (*call).login},
+		{method: "POST", path: "/v1/auth/refresh", handle: (*call).refresh},
+		{method: "POST", path: "/v1/auth/logout", scope: auth.ScopeRead, handle: (*call).logout},
+		{method: "GET", path: "/v1/me", scope: auth.ScopeRead, handle: (*call).me},
+	}
+}
+
+// ledgerRoutes are those of a ledger, and the few that need nobody.
+func ledgerRoutes() []route {
+	const read, write = auth.ScopeRead, auth.ScopeWrite
+	return []route{
+		{method: "GET", path: "/healthz", handle: (*call).alive},
+		{method: "GET", path: "/readyz", handle: (*call).ready},
+		{method: "GET", path: "/problems/:code", handle: (*call).explain},
+
+		{method: "GET", path: "/v1/settings", scope: read, handle: (*call).getSettings},
+		{method: "PATCH", path: "/v1/settings", scope: write, handle: (*call).patchSettings},
+
+		{method: "POST", path: "/v1/categories", scope: write, handle: (*call).postCategory},
+		{method: "GET", path: "/v1/categories", scope: read, handle: (*call).listCategories, query: []string{"cursor", "limit"}},
+		{method: "GET", path: "/v1/categories/:id", scope: read, handle: (*call).getCategory},
+		{method: "PATCH", path: "/v1/categories/:id", scope: write, handle: (*call).patchCategory},
+		{method: "DELETE", path: "/v1/categories/:id", scope: write, handle: (*call).deleteCategory},
+		{method: "POST", path: "/v1/categories/:id/merge", scope: write, handle: (*call).mergeCategory},
+
+		{method: "POST", path: "/v1/expenses", scope: write, handle: (*call).postExpense},
+		{method: "GET", path: "/v1/expenses", scope: read, handle: (*call).listExpenses, query: append(filterParams(), "cursor", "limit", "sort")},
+		{method: "GET", path: "/v1/expenses/:id", scope: read, handle: (*call).getExpense},
+		{method: "PUT", path: "/v1/expenses/:id", scope: write, handle: (*call).putExpense},
+		{method: "PATCH", path: "/v1/expenses/:id", scope: write, handle: (*call).patchExpense},
+		{method: "DELETE", path: "/v1/expenses/:id", scope: write, handle: (*call).deleteExpense},
+	}
+}
+
+// serve turns a route into a gin handler: who asks, with which parameters, within which time.
+func (a *api) serve(r route) gin.HandlerFunc {
+	pattern := r.method + " " + template(r.path)
+	return func(g *gin.Context) {
+		c := &call{Context: g, api: a, ctx: g.Request.Context(), route: pattern, now: a.now()}
+		if !r.slow {
+			ctx, cancel := context.WithTimeout(c.ctx, a.timeout)
+			defer cancel()
+			c.ctx = ctx
+		}
+		err := c.admit(r)
+		if err == nil {
+			err = r.handle(c)
+		}
+		if err != nil {
+			a.answerError(g, err)
+		}
+	}
+}
+
+// template writes a gin pattern as the contract does: "/v1/expenses/{id}".
+func template(path string) string {
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		if name, ok := strings.CutPrefix(part, ":"); ok {
+			parts[i] = "{" + name + "}"
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// admit finds out who asks and reads the query.
+func (c *call) admit(r route) error {
+	if r.scope != 0 {
+		identity, err := c.api.authenticator.Authenticate(c.Request)
+		if err != nil {
+			return err
+		}
+		if !identity.Scopes.Has(r.scope) {
+			return auth.ErrForbidden
+		}
+		c.identity, c.owner = identity, identity.Owner
+		c.Writer.Header().Set("Cache-Control", "no-store")
+	}
+	var err error
+	c.query, err = parseQuery(c.Request.URL.RawQuery, r.query)
+	return err
+}
+
+// fail returns a handler that answers every call with p.
+func (a *api) fail(p *problem) gin.HandlerFunc {
+	return func(g *gin.Context) { a.answerError(g, p) }
+}
+
+// answerError tells the client what went wrong. When an answer has begun it cuts the connection instead: half of an answer must not look whole.
+func (a *api) answerError(g *gin.Context, err error) {
+	id := g.GetString(requestIDKey)
+	p := problemOf(err)
+	switch {
+	case p.code == codeInternal:
+		a.log.ErrorContext(g.Request.Context(), "a request failed", "error", err, "request_id", id)
+	case p.code == codeUnavailable && g.Request.Context().Err() == nil:
+		a.log.WarnContext(g.Request.Context(), "the store is not available", "error", err, "request_id", id)
+	}
+	if g.Writer.Written() {
+		panic(http.ErrAbortHandler)
+	}
+	a.sendProblem(g.Writer, g.Request, id, p)
+}

@@ -1,0 +1,222 @@
+package httpapi_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi"
+	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+// An engine is a store that the API's tests run over.
+type engine struct {
+	name string
+	open func(t testing.TB) store.Store
+}
+
+// engines lists them.
+func engines() []engine {
+	return []engine{
+		{"memstore", func(t testing.TB) store.Store {
+			st := memstore.New()
+			t.Cleanup(func() { _ = st.Close() })
+			return st
+		}},
+	}
+}
+
+// onEachEngine runs a test once for each store.
+func onEachEngine(t *testing.T, test func(t *testing.T, st store.Store)) {
+	t.Helper()
+	for _, e := range engines() {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, e.open(t))
+		})
+	}
+}
+
+// noon is when the tests' requests are made: a Sunday, for which the European Central Bank has no rates.
+var noon = time.Date(2026, 3, 8, 12, 0, 0, 0, time.UTC)
+
+// friday is a table with the rates of one Friday, in units of EUR.
+type friday struct{}
+
+func (friday) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
+	day := expense.MustDate("2026-03-06")
+	values := map[string]string{"USD/EUR": "0.8", "EUR/USD": "1.25", "JPY/EUR": "0.0055", "JPY/USD": "0.006875"}
+	value, ok := values[from.Code()+"/"+to.Code()]
+	if !ok || on.Before(day) {
+		return expense.Rate{}, false
+	}
+	return expense.Rate{Value: expense.MustFactor(value), Date: day, Source: "ecb"}, true
+}
+
+// byHeader takes the owner from a header: the authenticator of a host that trusts what is in front of it.
+func byHeader(r *http.Request) (auth.Identity, error) {
+	owner := r.Header.Get("X-Owner")
+	if owner == "" {
+		return auth.Identity{}, auth.ErrUnauthenticated
+	}
+	return auth.Identity{Owner: expense.OwnerID(owner), Scopes: auth.AllScopes}, nil
+}
+
+// A server is an API under test.
+type server struct {
+	t       testing.TB
+	handler http.Handler
+	owner   string
+}
+
+// serve returns an API over st as one owner sees it.
+func serve(t testing.TB, st store.Store, change ...func(*httpapi.Config)) server {
+	t.Helper()
+	cfg := httpapi.Config{
+		Authenticator: auth.AuthenticatorFunc(byHeader), Rates: friday{}, Now: func() time.Time { return noon },
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	handler, err := httpapi.New(st, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server{t: t, handler: handler, owner: "anna"}
+}
+
+// as returns the same API as another owner sees it.
+func (s server) as(owner string) server {
+	s.owner = owner
+	return s
+}
+
+// A reply is an answer and its decoded body.
+type reply struct {
+	*httptest.ResponseRecorder
+	json map[string]any
+}
+
+// do sends a request; header holds pairs. A body that begins with "{" travels as JSON.
+func (s server) do(method, target, body string, header ...string) reply {
+	s.t.Helper()
+	return s.send(s.request(method, target, strings.NewReader(body), header...))
+}
+
+func (s server) request(method, target string, body io.Reader, header ...string) *http.Request {
+	r := httptest.NewRequestWithContext(context.Background(), method, target, body)
+	if s.owner != "" {
+		r.Header.Set("X-Owner", s.owner)
+	}
+	if method != http.MethodGet && method != http.MethodDelete {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+		if strings.EqualFold(header[i], "Content-Type") {
+			r.Header.Set(header[i], header[i+1])
+		}
+	}
+	return r
+}
+
+func (s server) send(r *http.Request) reply {
+	s.t.Helper()
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, r)
+	got := reply{ResponseRecorder: w}
+	if media := w.Header().Get("Content-Type"); strings.Contains(media, "json") && w.Body.Len() > 0 {
+		if err := json.Unmarshal(w.Body.Bytes(), &got.json); err != nil {
+			s.t.Fatalf("%s %s answers with a body that is no JSON object: %v\n%s", r.Method, r.URL, err, w.Body)
+		}
+	}
+	if w.Code >= 400 {
+		s.checkProblem(r, got)
+	}
+	return got
+}
+
+// checkProblem holds every problem that any test meets to RFC 9457 and to the contract.
+func (s server) checkProblem(r *http.Request, got reply) {
+	s.t.Helper()
+	if media := got.Header().Get("Content-Type"); media != "application/problem+json" {
+		s.t.Errorf("%s %s: a problem of type %q", r.Method, r.URL, media)
+	}
+	for _, name := range []string{"type", "title", "status", "detail", "instance", "code", "request_id"} {
+		if got.json[name] == nil || got.json[name] == "" {
+			s.t.Errorf("%s %s: a problem without %s: %s", r.Method, r.URL, name, got.Body)
+		}
+	}
+	if got.json["status"] != float64(got.Code) {
+		s.t.Errorf("%s %s: status %v in the body, %d in the answer", r.Method, r.URL, got.json["status"], got.Code)
+	}
+	if got.Header().Get("X-Request-Id") != got.json["request_id"] {
+		s.t.Errorf("%s %s: two request ids", r.Method, r.URL)
+	}
+}
+
+// must sends a request whose answer has to have this status.
+func (s server) must(status int, method, target, body string, header ...string) reply {
+	s.t.Helper()
+	got := s.do(method, target, body, header...)
+	if got.Code != status {
+		s.t.Fatalf("%s %s %s: status %d, want %d\n%s", method, target, body, got.Code, status, got.Body)
+	}
+	return got
+}
+
+// refused sends a request that has to be answered with this problem at these places ("#/amount too_many_digits", "limit out_of_range").
+func (s server) refused(status int, code string, places []string, method, target, body string, header ...string) reply {
+	s.t.Helper()
+	got := s.must(status, method, target, body, header...)
+	if got.json["code"] != code {
+		s.t.Errorf("%s %s %s: code %v, want %s", method, target, body, got.json["code"], code)
+	}
+	var met []string
+	errors, _ := got.json["errors"].([]any)
+	for _, e := range errors {
+		member, _ := e.(map[string]any)
+		place := ""
+		for _, kind := range []string{"pointer", "parameter", "header"} {
+			if text, ok := member[kind].(string); ok {
+				place += text
+			}
+		}
+		met = append(met, place+" "+member["code"].(string))
+		if member["detail"] == "" {
+			s.t.Errorf("a fault without a detail: %s", got.Body)
+		}
+	}
+	if strings.Join(met, ", ") != strings.Join(places, ", ") {
+		s.t.Errorf("%s %s %s: faults %q, want %q", method, target, body, met, places)
+	}
+	return got
+}
+
+// id returns the id of the resource in the answer.
+func (r reply) id() string { return r.json["id"].(string) }
+
+// list returns the entries of a list's page.
+func (r reply) list() []map[string]any {
+	entries := []map[string]any{}
+	for _, e := range r.json["data"].([]any) {
+		entries = append(entries, e.(map[string]any))
+	}
+	return entries
+}
+
+func equal(t testing.TB, what string, got, want any) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}

@@ -1,0 +1,209 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+)
+
+const categoriesPath = "/v1/categories"
+
+// categoryBody is a category as answers carry it.
+type categoryBody struct {
+	ID        string          `json:"id"`
+	Name      string          `json:"name"`
+	Colour    *string         `json:"colour"`
+	Icon      *string         `json:"icon"`
+	Archived  bool            `json:"archived"`
+	Version   expense.Version `json:"version"`
+	CreatedAt time.Time       `json:"created_at"`
+	UpdatedAt time.Time       `json:"updated_at"`
+}
+
+func newCategoryBody(c expense.Category) categoryBody {
+	return categoryBody{
+		ID: c.ID.String(), Name: c.Name, Colour: textOrNull(c.Colour), Icon: textOrNull(c.Icon), Archived: c.Archived,
+		Version: c.Version, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+	}
+}
+
+// categoryInput is a category as POST takes it.
+type categoryInput struct {
+	ID       *string `json:"id" validate:"omitnil,min=1"`
+	Name     *string `json:"name" validate:"required,min=1"`
+	Colour   *string `json:"colour"`
+	Icon     *string `json:"icon"`
+	Archived *bool   `json:"archived"`
+}
+
+// categoryPatch is a merge patch of a category.
+type categoryPatch struct {
+	Name     member[string] `json:"name"`
+	Colour   member[string] `json:"colour"`
+	Icon     member[string] `json:"icon"`
+	Archived member[bool]   `json:"archived"`
+}
+
+// postCategory answers POST /v1/categories.
+func (c *call) postCategory() error {
+	doc, err := read[categoryInput](c)
+	if err != nil {
+		return err
+	}
+	in := doc.value
+	draft := expense.CategoryDraft{ID: orEmpty(in.ID), Name: orEmpty(in.Name), Colour: in.Colour, Icon: in.Icon, Archived: in.Archived}
+	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
+		added, err := expense.AddCategory(ctx, tx, c.env(), draft)
+		if err != nil {
+			return result{}, creating(err)
+		}
+		res := result{status: http.StatusOK, version: added.Category.Version, body: newCategoryBody(added.Category)}
+		if added.Created {
+			res.status, res.location = http.StatusCreated, categoriesPath+"/"+added.Category.ID.String()
+		}
+		return res, nil
+	})
+}
+
+// patchCategory answers PATCH /v1/categories/{id}.
+func (c *call) patchCategory() error {
+	id, err := c.id()
+	if err != nil {
+		return err
+	}
+	cond, err := condition(c.Request.Header)
+	if err != nil {
+		return err
+	}
+	doc, err := read[categoryPatch](c)
+	if err != nil {
+		return err
+	}
+	in := doc.value
+	faults := slices.Concat(doc.faults, in.Name.check("name", isText), in.Archived.check("archived", 0))
+	patch := expense.CategoryPatch{
+		Name: in.Name.pointer(), Colour: in.Colour.pointer(), Icon: in.Icon.pointer(), Archived: in.Archived.pointer(),
+	}
+	return c.write(doc.raw, faults, func(ctx context.Context, tx store.Tx) (result, error) {
+		changed, err := expense.ChangeCategory(ctx, tx, c.env(), id, patch, cond)
+		return result{status: http.StatusOK, version: changed.Version, body: newCategoryBody(changed)}, err
+	})
+}
+
+// deleteCategory answers DELETE /v1/categories/{id}.
+func (c *call) deleteCategory() error {
+	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Condition) error {
+		return expense.DeleteCategory(ctx, tx, id, cond)
+	})
+}
+
+// getCategory answers GET /v1/categories/{id}.
+func (c *call) getCategory() error {
+	id, err := c.id()
+	if err != nil {
+		return err
+	}
+	var category expense.Category
+	err = c.withLedger(func() (err error) {
+		category, err = c.api.store.Reader(c.owner).Category(c.ctx, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.get(category.Version, newCategoryBody(category))
+}
+
+// listCategories answers GET /v1/categories, ordered by name.
+func (c *call) listCategories() error {
+	const scope = "categories"
+	size, err := limit(c.query)
+	if err != nil {
+		return err
+	}
+	place, err := c.place(scope)
+	if err != nil {
+		return err
+	}
+	var categories []expense.Category
+	err = c.withLedger(func() (err error) {
+		categories, err = c.api.store.Reader(c.owner).Categories(c.ctx)
+		if err == nil && len(categories) == 0 {
+			err = expense.ErrNotFound // a ledger has its default category at least, so there is none
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	shown, more := window(categories, size, func(category expense.Category) bool {
+		return place == nil || expense.Fold(category.Name) > string(place)
+	})
+	data, next := make([]categoryBody, len(shown)), ""
+	for i, category := range shown {
+		data[i] = newCategoryBody(category)
+	}
+	if more {
+		next = encodeCursor(scope, []byte(expense.Fold(shown[len(shown)-1].Name)))
+	}
+	return sendPage(c, categoriesPath, data, next)
+}
+
+// mergeInput names the category that takes everything over.
+type mergeInput struct {
+	Into *string `json:"into" validate:"required,min=1"`
+}
+
+// mergeBody says what a merge did.
+type mergeBody struct {
+	From     string          `json:"from"`
+	Into     string          `json:"into"`
+	Expenses int             `json:"expenses"`
+	Rules    int             `json:"rules"`
+	Budget   *endedBudget    `json:"budget"`
+	Version  expense.Version `json:"version"`
+}
+
+// endedBudget is the source's budget: it ends with a month, or was deleted because it had not begun by then.
+type endedBudget struct {
+	ID         string  `json:"id"`
+	UntilMonth *string `json:"until_month"`
+	Deleted    bool    `json:"deleted"`
+}
+
+// mergeCategory answers POST /v1/categories/{id}/merge.
+func (c *call) mergeCategory() error {
+	from, err := c.id()
+	if err != nil {
+		return err
+	}
+	doc, err := read[mergeInput](c)
+	if err != nil {
+		return err
+	}
+	into, err := expense.ParseID(orEmpty(doc.value.Into))
+	if err != nil && len(doc.faults) == 0 {
+		doc.faults = append(doc.faults, fault{Pointer: "#/into", Code: "malformed_id", Detail: "This must be a category's id, a UUID."})
+	}
+	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
+		merged, err := expense.MergeCategories(ctx, tx, c.env(), from, into)
+		if err != nil {
+			return result{}, err
+		}
+		body := mergeBody{
+			From: from.String(), Into: into.String(), Expenses: merged.Expenses, Rules: merged.Rules, Version: merged.Version,
+		}
+		if merged.Budget != uuid.Nil {
+			body.Budget = &endedBudget{
+				ID: merged.Budget.String(), UntilMonth: textOrNull(merged.Until.String()), Deleted: merged.Until.IsZero(),
+			}
+		}
+		return result{status: http.StatusOK, body: body}, nil
+	})
+}

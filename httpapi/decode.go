@@ -1,0 +1,295 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/go-playground/validator/v10"
+)
+
+const (
+	mediaJSON       = "application/json"
+	mediaMergePatch = "application/merge-patch+json"
+)
+
+// maxBody is how many bytes a JSON body has at most.
+const maxBody = 1 << 20
+
+// A member of a merge patch: RFC 7396 tells one that is absent from one that is null.
+type member[T any] struct {
+	Given bool
+	Null  bool
+	Value T
+}
+
+// UnmarshalJSONFrom notes that the member is there, and whether it is null.
+func (m *member[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	m.Given = true
+	if dec.PeekKind() == 'n' {
+		m.Null = true
+		return dec.SkipValue()
+	}
+	return json.UnmarshalDecode(dec, &m.Value)
+}
+
+// pointer returns the value to be set: nil where the member is absent, the zero value where it is null.
+func (m member[T]) pointer() *T {
+	if !m.Given {
+		return nil
+	}
+	return &m.Value
+}
+
+// A trait says what a member of a merge patch may be.
+type trait uint8
+
+const (
+	mayBeNull trait = 1 << iota // null puts back the default
+	isText                      // a text that must not be empty
+)
+
+// check lists what the member's shape breaks.
+func (m member[T]) check(name string, traits trait) []fault {
+	switch {
+	case m.Null && traits&mayBeNull == 0:
+		return []fault{{Pointer: "#/" + name, Code: "not_null", Detail: "This member cannot be removed; give it a value."}}
+	case m.Given && !m.Null && traits&isText != 0 && any(m.Value) == any(""):
+		return []fault{{Pointer: "#/" + name, Code: "empty", Detail: "This must not be empty; leave the member out if there is nothing to say."}}
+	}
+	return nil
+}
+
+// newValidator returns the checker of a wire struct's shape: which members there must be, and how long they are at most. What they mean is
+// the domain's to judge.
+func newValidator() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(func(f reflect.StructField) string {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		return name
+	})
+	return v
+}
+
+// A document is a request's body, read and decoded into a T.
+type document[T any] struct {
+	raw    []byte
+	value  T
+	faults []fault // what its shape breaks; told together with what the domain finds
+}
+
+// read takes the call's body for a T. What cannot be read is an error; what breaks a rule of shape is listed in the document.
+func read[T any](c *call) (document[T], error) {
+	raw, err := c.body()
+	if err != nil {
+		return document[T]{}, err
+	}
+	value, faults, err := decode[T](raw)
+	if err != nil {
+		return document[T]{}, err
+	}
+	return document[T]{raw: raw, value: value, faults: append(faults, c.api.shape(value, faults)...)}, nil
+}
+
+// body reads the whole body, which must be JSON by its Content-Type.
+func (c *call) body() ([]byte, error) {
+	if err := checkMedia(c.Request); err != nil {
+		return nil, err
+	}
+	if c.Request.ContentLength > maxBody {
+		return nil, &http.MaxBytesError{Limit: maxBody}
+	}
+	var buf bytes.Buffer
+	if n := c.Request.ContentLength; n > 0 {
+		buf.Grow(int(n) + bytes.MinRead)
+	}
+	if _, err := buf.ReadFrom(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)); err != nil {
+		return nil, readError(err)
+	}
+	return buf.Bytes(), nil
+}
+
+// readError tells a body that is too long from one that the client did not send whole.
+func readError(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return err
+	}
+	return &problem{code: codeMalformed, detail: "The body ended before it was whole.", cause: err}
+}
+
+func checkMedia(r *http.Request) error {
+	given := r.Header.Get("Content-Type")
+	if given == mediaJSON {
+		return nil
+	}
+	media, params, err := mime.ParseMediaType(given)
+	charset, hasCharset := params["charset"]
+	switch {
+	case err != nil || media != mediaJSON && (media != mediaMergePatch || r.Method != http.MethodPatch):
+		return newProblem(codeUnsupportedMediaType, "A body must be %s.", mediaJSON)
+	case hasCharset && !strings.EqualFold(charset, "utf-8"):
+		return newProblem(codeUnsupportedMediaType, "A body must be in UTF-8.")
+	}
+	return nil
+}
+
+// decode reads one JSON object, strictly. A member of the wrong type is a fault, and the rest is read all the same; everything else that is
+// wrong with the text is an error.
+func decode[T any](raw []byte) (T, []fault, error) {
+	var faults []fault
+	for {
+		var value T
+		if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
+			return value, nil, newProblem(codeMalformed, "The body must be a JSON object.")
+		}
+		err := json.Unmarshal(raw, &value, json.RejectUnknownMembers(true))
+		if err == nil {
+			return value, faults, nil
+		}
+		wrong, ok := errors.AsType[*json.SemanticError](err)
+		if !ok || errors.Is(err, json.ErrUnknownName) || wrong.JSONPointer == "" {
+			return value, nil, malformedJSON(err)
+		}
+		faults = append(faults, wrongType(wrong))
+		if raw, err = withNull(raw, wrong.JSONPointer); err != nil {
+			return value, nil, malformedJSON(err)
+		}
+	}
+}
+
+// malformedJSON says where a JSON text goes wrong, without quoting it.
+func malformedJSON(err error) error {
+	p := &problem{code: codeMalformed, detail: "The body is not a JSON text that can be read.", cause: err}
+	var pointer jsontext.Pointer
+	code, detail := "syntax", "The text breaks JSON's syntax here."
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		pointer = syntax.JSONPointer
+		detail = fmt.Sprintf("The text breaks JSON's syntax after %d bytes.", syntax.ByteOffset)
+	}
+	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
+		pointer = semantic.JSONPointer
+	}
+	switch {
+	case errors.Is(err, json.ErrUnknownName):
+		code, detail = "unknown_member", "This member is not known here; remove it or correct its spelling."
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		code, detail = "duplicate_member", "This member is given twice."
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		detail = "The text ends before it is complete."
+	}
+	p.faults = []fault{{Pointer: "#" + cutPointer(pointer), Code: code, Detail: detail}}
+	return p
+}
+
+// cutPointer bounds what is sent back of a member's name that the client made up.
+func cutPointer(pointer jsontext.Pointer) string {
+	const most = 100
+	if len(pointer) > most {
+		return strings.ToValidUTF8(string(pointer[:most]), "") + "…"
+	}
+	return string(pointer)
+}
+
+func wrongType(wrong *json.SemanticError) fault {
+	expected := wrong.GoType
+	for expected != nil && expected.Kind() == reflect.Pointer {
+		expected = expected.Elem()
+	}
+	wanted := "another type"
+	if expected != nil {
+		switch expected.Kind() {
+		case reflect.String:
+			wanted = "a string"
+		case reflect.Bool:
+			wanted = "true or false"
+		case reflect.Int, reflect.Int64:
+			wanted = "a whole number"
+		case reflect.Slice:
+			wanted = "an array"
+		case reflect.Struct, reflect.Map:
+			wanted = "an object"
+		}
+	}
+	return fault{
+		Pointer: "#" + cutPointer(wrong.JSONPointer), Code: "wrong_type",
+		Detail: fmt.Sprintf("This must be %s, not the JSON %s given.", wanted, wrong.JSONKind),
+	}
+}
+
+// withNull returns the object raw with null in the place of the member that pointer leads into.
+func withNull(raw []byte, pointer jsontext.Pointer) ([]byte, error) {
+	dec := jsontext.NewDecoder(bytes.NewReader(raw))
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, err
+	}
+	var first string
+	for token := range pointer.Tokens() {
+		first = token
+		break
+	}
+	for dec.PeekKind() == '"' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		found := name.String() == first
+		value, err := dec.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			end := int(dec.InputOffset())
+			out := append([]byte{}, raw[:end-len(value)]...)
+			return append(append(out, "null"...), raw[end:]...), nil
+		}
+	}
+	return nil, fmt.Errorf("no member %q", first)
+}
+
+// shape returns the faults that the validator finds in value, but for those of members that are known to be wrong.
+func (a *api) shape(value any, known []fault) []fault {
+	err := a.validate.Struct(value)
+	if err == nil {
+		return nil
+	}
+	broken, ok := errors.AsType[validator.ValidationErrors](err)
+	if !ok {
+		panic(err) // a wire struct's tags are wrong: every test of its route fails
+	}
+	var faults []fault
+	for _, b := range broken {
+		f := shapeFault(b)
+		if !mentions(known, f.member()) {
+			faults = append(faults, f)
+		}
+	}
+	return faults
+}
+
+// shapeFault tells one finding of the validator.
+func shapeFault(broken validator.FieldError) fault {
+	_, path, _ := strings.Cut(broken.Namespace(), ".") // without the struct's name
+	f := fault{Pointer: "#/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)}
+	switch broken.Tag() {
+	case "required", "required_without":
+		f.Code, f.Detail = "required", "This member must be given."
+	case "min":
+		f.Code, f.Detail = "empty", "This must not be empty; leave the member out if there is nothing to say."
+	case "max":
+		f.Code, f.Detail = "too_long", fmt.Sprintf("This has at most %s characters or elements.", broken.Param())
+	case "oneof":
+		f.Code, f.Detail = "unknown_value", fmt.Sprintf("This is one of: %s.", broken.Param())
+	case "email":
+		f.Code, f.Detail = "malformed_email", "This is not an e-mail address."
+	default:
+		f.Code, f.Detail = "not_allowed", fmt.Sprintf("This breaks the rule %q.", broken.Tag())
+	}
+	return f
+}

@@ -1,0 +1,254 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+)
+
+// maxKey is how many characters an Idempotency-Key has at most.
+const maxKey = 255
+
+// A result is what a write is answered with.
+type result struct {
+	status   int
+	version  expense.Version // its ETag; 0: none
+	location string          // below the base URL; "": none
+	body     any             // nil: none
+}
+
+// A promise is a request that its client wants done at most once: the key it named, and what the request was.
+type promise struct {
+	key         store.AnswerKey
+	fingerprint []byte
+}
+
+// promise returns what the call's Idempotency-Key asks for, or nil without one. content is the body in its canonical form.
+func (c *call) promise(content func() ([]byte, error)) (*promise, error) {
+	key, err := idempotencyKey(c.Request.Header)
+	if err != nil || key == "" {
+		return nil, err
+	}
+	body, err := content()
+	if err != nil {
+		return nil, err
+	}
+	hash := sha256.New()
+	// Each part is preceded by its length, so that no two requests read the same.
+	for _, part := range []string{c.Request.Method, c.Request.URL.Path, c.query.Encode(), string(body)} {
+		_, _ = fmt.Fprintf(hash, "%d:%s", len(part), part) // a hash takes every byte
+	}
+	return &promise{key: store.AnswerKey{Scope: c.route, Key: key}, fingerprint: hash.Sum(nil)}, nil
+}
+
+// canonical returns the canonical form (RFC 8785) of a JSON text, in which equal documents are equal texts.
+func canonical(raw []byte) func() ([]byte, error) {
+	return func() ([]byte, error) {
+		if len(raw) == 0 {
+			return nil, nil
+		}
+		value := jsontext.Value(bytes.Clone(raw))
+		if err := value.Canonicalize(); err != nil {
+			return nil, malformedJSON(err)
+		}
+		return value, nil
+	}
+}
+
+// idempotencyKey reads the header of that name, quoted or bare; "" without one.
+func idempotencyKey(header http.Header) (string, error) {
+	lines := header.Values("Idempotency-Key")
+	if len(lines) == 0 {
+		return "", nil
+	}
+	key := lines[0]
+	if len(key) >= 2 && key[0] == '"' && key[len(key)-1] == '"' {
+		key = key[1 : len(key)-1]
+	}
+	if len(lines) > 1 || !isToken(key, maxKey) {
+		return "", faulty(codeMalformed, fault{
+			Header: "Idempotency-Key", Code: "malformed_key",
+			Detail: "A key is one header line of 1 to 255 letters, digits and . _ : - characters.",
+		})
+	}
+	return key, nil
+}
+
+// isToken reports whether text has 1 to most characters of [A-Za-z0-9._:-].
+func isToken(text string, most int) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == ':', c == '-':
+		default:
+			return false
+		}
+	}
+	return len(text) >= 1 && len(text) <= most
+}
+
+// write does a change of the caller's ledger and answers it. With an Idempotency-Key, fn runs only if the key is new: the answer is rendered
+// and kept in the transaction of the change it tells of. faults are those of the request's shape; with any, nothing is changed.
+func (c *call) write(raw []byte, faults []fault, fn func(ctx context.Context, tx store.Tx) (result, error)) error {
+	promise, err := c.promise(canonical(raw))
+	if err != nil {
+		return err
+	}
+	return c.fulfil(promise, func(ctx context.Context, tx store.Tx) (result, error) {
+		res, err := fn(ctx, tx)
+		return res, mergeFaults(faults, err)
+	})
+}
+
+// fulfil runs fn in an Update, unless promise was kept before, and answers.
+func (c *call) fulfil(promise *promise, fn func(ctx context.Context, tx store.Tx) (result, error)) error {
+	var answer store.Answer
+	var replayed bool
+	err := c.update(func(tx store.Tx) error {
+		var err error
+		if answer, replayed, err = c.kept(tx, promise); err != nil || replayed {
+			return err
+		}
+		res, err := fn(c.ctx, tx)
+		if err != nil {
+			return err
+		}
+		if answer, err = c.render(res); err != nil || promise == nil {
+			return err
+		}
+		answer.AnswerKey, answer.Request = promise.key, promise.fingerprint
+		return tx.PutAnswer(c.ctx, answer)
+	})
+	if err != nil {
+		return err
+	}
+	return c.sendAnswer(answer, replayed)
+}
+
+// kept looks up whether the promise was kept before. A key that stands for another request is a problem.
+func (c *call) kept(tx store.Tx, promise *promise) (store.Answer, bool, error) {
+	if promise == nil {
+		return store.Answer{}, false, nil
+	}
+	answer, err := tx.Answer(c.ctx, promise.key)
+	switch {
+	case errors.Is(err, expense.ErrNotFound):
+		return store.Answer{}, false, nil
+	case err != nil:
+		return store.Answer{}, false, err
+	case !bytes.Equal(answer.Request, promise.fingerprint):
+		return store.Answer{}, false, faulty(codeKeyReused, fault{
+			Header: "Idempotency-Key", Code: codeKeyReused, Detail: "The key was used for another request.",
+		})
+	}
+	return answer, true, nil
+}
+
+// update runs fn in an Update of the caller's ledger, which is made first if the caller has none yet.
+func (c *call) update(fn func(store.Tx) error) error {
+	for {
+		ran := false
+		err := c.api.store.Update(c.ctx, c.owner, func(tx store.Tx) error {
+			ran = true
+			return fn(tx)
+		})
+		if ran || !errors.Is(err, expense.ErrNotFound) {
+			return err
+		}
+		if _, err := c.createLedger(); err != nil {
+			return err
+		}
+	}
+}
+
+// withLedger runs a reading that says ErrNotFound where there is no ledger, and again after making one.
+func (c *call) withLedger(read func() error) error {
+	err := read()
+	if !errors.Is(err, expense.ErrNotFound) {
+		return err
+	}
+	created, createErr := c.createLedger()
+	switch {
+	case createErr != nil:
+		return createErr
+	case !created:
+		return err
+	}
+	return read()
+}
+
+// createLedger makes the ledger of an owner not seen before, with the default settings, and reports whether it did.
+func (c *call) createLedger() (bool, error) {
+	return c.api.store.CreateLedger(c.ctx, c.owner, expense.StarterLedger(c.owner, c.api.settings, c.now))
+}
+
+// render turns a result into the answer as it is sent and kept.
+func (c *call) render(res result) (store.Answer, error) {
+	answer := store.Answer{Status: res.status, CreatedAt: expense.Instant(c.now)}
+	if res.version != 0 {
+		answer.ETag = etag(res.version)
+	}
+	if res.location != "" {
+		answer.Location = c.api.url(res.location)
+	}
+	if res.body != nil {
+		var err error
+		if answer.Body, err = json.Marshal(res.body); err != nil {
+			return store.Answer{}, fmt.Errorf("encode the answer: %w", err)
+		}
+	}
+	return answer, nil
+}
+
+// send answers at once with a result that no transaction guards.
+func (c *call) send(res result) error {
+	answer, err := c.render(res)
+	if err != nil {
+		return err
+	}
+	return c.sendAnswer(answer, false)
+}
+
+func (c *call) sendAnswer(answer store.Answer, replayed bool) error {
+	header := c.Writer.Header()
+	if answer.ETag != "" {
+		header.Set("ETag", answer.ETag)
+	}
+	if answer.Location != "" {
+		header.Set("Location", answer.Location)
+	}
+	if replayed {
+		header.Set("Idempotency-Replayed", "true")
+	}
+	if len(answer.Body) > 0 {
+		header.Set("Content-Type", mediaJSON)
+		header.Set("Content-Length", strconv.Itoa(len(answer.Body)))
+	}
+	c.Writer.WriteHeader(answer.Status)
+	if len(answer.Body) == 0 {
+		return nil
+	}
+	_, err := c.Writer.Write(answer.Body)
+	return err
+}
+
+// get answers with one resource, or with 304 if the client has this version already.
+func (c *call) get(version expense.Version, body any) error {
+	same, err := notModified(c.Request.Header, version)
+	switch {
+	case err != nil:
+		return err
+	case same:
+		return c.send(result{status: http.StatusNotModified, version: version})
+	}
+	return c.send(result{status: http.StatusOK, version: version, body: body})
+}
