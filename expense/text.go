@@ -15,7 +15,15 @@ func Fold(text string) string {
 	if isLowerASCII(text) {
 		return text
 	}
-	return norm.NFC.String(cases.Fold().String(norm.NFC.String(text)))
+	return norm.NFC.String(strings.Map(foldCherokee, cases.Fold().String(norm.NFC.String(text))))
+}
+
+// foldCherokee folds the one script whose folded form is the capital: package cases swaps its capitals and small letters.
+func foldCherokee(r rune) rune {
+	if unicode.Is(unicode.Cherokee, r) {
+		return unicode.ToUpper(r)
+	}
+	return r
 }
 
 func isLowerASCII(text string) bool {

@@ -1,0 +1,121 @@
+package expense_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/spendwise/spendwise/expense"
+)
+
+func TestFaultsAreAllReported(t *testing.T) {
+	var faults expense.Faults
+	if err := faults.Err(); err != nil {
+		t.Fatalf("no faults are %v", err)
+	}
+	faults.Add("amount", "malformed_amount", "%q is no amount", "x")
+	if err := faults.Err(); !errors.Is(err, expense.ErrInvalid) || err.Error() != `amount: "x" is no amount` {
+		t.Errorf("one fault is %v", err)
+	}
+	_, err := expense.ParseDate("x")
+	if rest := faults.Take("date", err); rest != nil {
+		t.Errorf("Take gave back %v", rest)
+	}
+	named := &expense.InvalidError{Field: "notes", Code: "too_long", Detail: "too long"}
+	if rest := faults.Take("other", fmt.Errorf("draft: %w", named)); rest != nil {
+		t.Errorf("Take gave back %v", rest)
+	}
+
+	err = fmt.Errorf("expense 1: %w", faults.Err())
+	if !errors.Is(err, expense.ErrInvalid) {
+		t.Errorf("%v is not ErrInvalid", err)
+	}
+	var fields []string
+	for _, fault := range expense.FaultsOf(err) {
+		fields = append(fields, fault.Field)
+	}
+	if got := fmt.Sprint(fields); got != "[amount date notes]" {
+		t.Errorf("the faults are of %s", got)
+	}
+	if !faults.Has("date") || faults.Has("other") {
+		t.Error("Has does not tell what was noted")
+	}
+	first, ok := errors.AsType[*expense.InvalidError](err)
+	if !ok || first.Field != "amount" {
+		t.Errorf("the first fault is %v", first)
+	}
+}
+
+func TestFaultsErrIsNotChangedByLaterFaults(t *testing.T) {
+	var faults expense.Faults
+	faults.Add("a", "x", "first")
+	faults.Add("b", "x", "second")
+	err := faults.Err()
+	faults.Add("c", "x", "third")
+	if got := len(expense.FaultsOf(err)); got != 2 {
+		t.Errorf("an error of two faults now has %d", got)
+	}
+}
+
+func TestFaultsTakeGivesBackWhatIsNoFault(t *testing.T) {
+	var faults expense.Faults
+	if err := faults.Take("date", nil); err != nil {
+		t.Errorf("Take(nil) = %v", err)
+	}
+	if err := faults.Take("date", io.ErrUnexpectedEOF); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("Take gave back %v", err)
+	}
+	if err := faults.Err(); err != nil {
+		t.Errorf("noted %v", err)
+	}
+}
+
+func TestFaultsOfOtherErrorsAreNone(t *testing.T) {
+	for _, err := range []error{nil, io.EOF, expense.ErrStale, expense.ErrInvalid, errors.Join(io.EOF, expense.ErrGone)} {
+		if faults := expense.FaultsOf(err); len(faults) != 0 {
+			t.Errorf("FaultsOf(%v) = %v", err, faults)
+		}
+	}
+}
+
+func TestSentinelsImplyEachOther(t *testing.T) {
+	stale := fmt.Errorf("expense 1: %w", &expense.StaleError{Current: 7})
+	tests := []struct {
+		name        string
+		err, target error
+		is          bool
+	}{
+		{"a deleted row is not found", expense.ErrGone, expense.ErrNotFound, true},
+		{"a row that is not found need not be deleted", expense.ErrNotFound, expense.ErrGone, false},
+		{"a StaleError is stale", stale, expense.ErrStale, true},
+		{"a StaleError is not invalid", stale, expense.ErrInvalid, false},
+		{"a fault is invalid", &expense.InvalidError{}, expense.ErrInvalid, true},
+		{"a fault is not stale", &expense.InvalidError{}, expense.ErrStale, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := errors.Is(test.err, test.target); got != test.is {
+				t.Errorf("errors.Is(%v, %v) = %t", test.err, test.target, got)
+			}
+		})
+	}
+	if found, ok := errors.AsType[*expense.StaleError](stale); !ok || found.Current != 7 {
+		t.Errorf("the current version is not kept: %v", found)
+	}
+}
+
+func ExampleFaultsOf() {
+	_, err := expense.ParseMoney("12.345", "XYZ")
+	for _, fault := range expense.FaultsOf(err) {
+		fmt.Println(fault.Field, fault.Code)
+	}
+	_, err = expense.ParseMoney("12,50", "XYZ")
+	for _, fault := range expense.FaultsOf(err) {
+		fmt.Println(fault.Field, fault.Code)
+	}
+	// Output:
+	// currency unknown_currency
+	// currency unknown_currency
+	// amount malformed_amount
+}

@@ -1,0 +1,120 @@
+package expense_test
+
+import (
+	"encoding"
+	"errors"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+	"pgregory.net/rapid"
+
+	"github.com/spendwise/spendwise/expense"
+)
+
+func TestFoldIgnoresCaseAndComposition(t *testing.T) {
+	tests := []struct {
+		name, a, b string
+		same       bool
+	}{
+		{"case", "Food", "fOOD", true},
+		{"composed and decomposed accents", "Caf\u00e9", "CAFE\u0301", true},
+		{"the sharp s by full folding", "Straße", "STRASSE", true},
+		{"both lower sigmas", "ΟΔΟΣ", "οδος", true},
+		{"Cherokee, whose folded form is the capital", "\u13f8\uab70", "\u13f0\u13a0", true},
+		{"accents themselves count", "Café", "Cafe", false},
+		{"blanks count", "a b", "ab", false},
+		{"a Cyrillic а is no Latin a", "а", "a", false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if a, b := expense.Fold(test.a), expense.Fold(test.b); (a == b) != test.same {
+				t.Errorf("Fold(%q) = %q, Fold(%q) = %q", test.a, a, test.b, b)
+			}
+		})
+	}
+}
+
+func TestFoldIsOneForm(t *testing.T) {
+	letters := rapid.OneOf(rapid.Rune(), rapid.RuneFrom(nil, unicode.Greek, unicode.Latin, unicode.Mn, unicode.Cherokee))
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOf(letters).Draw(t, "text")
+		folded := expense.Fold(text)
+		if again := expense.Fold(folded); again != folded {
+			t.Fatalf("folding %+q again gives %+q", folded, again)
+		}
+		if decomposed := expense.Fold(norm.NFD.String(text)); decomposed != folded {
+			t.Fatalf("%+q folds to %+q composed and to %+q decomposed", text, folded, decomposed)
+		}
+	})
+}
+
+func TestFoldMakesEveryCaseOfALetterOne(t *testing.T) {
+	for r := range rune(unicode.MaxRune) {
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			if a, b := expense.Fold(string(r)), expense.Fold(string(other)); a != b {
+				t.Errorf("%c folds to %+q and %c to %+q", r, a, other, b)
+			}
+		}
+	}
+}
+
+// checkText checks that value is read back from its text, as it was.
+func checkText[T comparable, P interface {
+	*T
+	encoding.TextUnmarshaler
+}](t rapid.TB, value T) {
+	t.Helper()
+	text, err := any(value).(encoding.TextMarshaler).MarshalText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again T
+	if err := P(&again).UnmarshalText(text); err != nil {
+		t.Fatalf("%s is not read back: %v", text, err)
+	}
+	if again != value {
+		t.Fatalf("%v is read back as %v", value, again)
+	}
+}
+
+// checkRefusal checks that what a parser refuses is an ErrInvalid with a code and a short sentence in valid UTF-8.
+func checkRefusal(t testing.TB, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	if !errors.Is(err, expense.ErrInvalid) {
+		t.Fatalf("%v is not ErrInvalid", err)
+	}
+	faults := expense.FaultsOf(err)
+	if len(faults) == 0 {
+		t.Fatalf("%v has no faults", err)
+	}
+	for _, fault := range faults {
+		if fault.Code == "" || fault.Detail == "" || len(fault.Detail) > 400 || !utf8.ValidString(fault.Detail) {
+			t.Fatalf("fault %+q", fault)
+		}
+	}
+}
+
+// wantFault checks that err is one fault, of that field and code.
+func wantFault(t testing.TB, err error, field, code string) {
+	t.Helper()
+	checkRefusal(t, err)
+	faults := expense.FaultsOf(err)
+	if len(faults) != 1 || faults[0].Field != field || faults[0].Code != code {
+		t.Errorf("got %v, want one fault %q of field %q", err, code, field)
+	}
+}
+
+// hostile are texts that no parser takes: numbers that cost seconds if computed, digits of other scripts, controls, length.
+func hostile() []string {
+	return []string{
+		"", " ", "-", ".", "+1", "1.", ".5", "-.5", "--1", "1-", "1e3", "1e9000", "1E-9000", "1_000", "1,000", "1 000", " 1", "1 ", "1\n",
+		"0x10", "NaN", "Inf", "-Inf", "1.2.3", "١", "１２", "½", "1\x00", "\x00", "\xff", "1\xff", "−1", "1\u00a0000", "€1",
+		strings.Repeat("9", 33), "0." + strings.Repeat("0", 40) + "1", strings.Repeat("1", 10<<20), strings.Repeat("\xff", 10<<20),
+	}
+}
