@@ -1,0 +1,304 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+)
+
+// accounts keeps accounts beside the ledgers, in tables of its own. An account's rows carry the owner of its ledger, so that
+// they are distributed as the ledger is; e-mail addresses, which are unique across owners, have a table keyed by them.
+type accounts struct {
+	store *Store
+}
+
+// Accounts returns the accounts kept in the same database. They have migrations of their own.
+func (s *Store) Accounts() store.Accounts { return accounts{store: s} }
+
+const (
+	accountCells = `a.owner, a.email, a.password_hash, a.created_at`
+	accountWidth = 4
+	deviceCells  = `d.owner, d.id, d.name, d.created_at, d.seen_at, d.ended_at, d.family, d.current_token, d.previous_token, d.salt,
+		d.rotated_at, d.expires_at`
+	deviceWidth = 12
+)
+
+func scanAccount(r *row) store.Account {
+	return store.Account{ID: r.id(0), Email: r.text(1), PasswordHash: r.text(2), CreatedAt: r.instant(3)}
+}
+
+func scanDevice(r *row) store.Device {
+	device := store.Device{
+		Account: r.id(0), ID: r.id(1), Name: r.text(2), CreatedAt: r.instant(3), SeenAt: r.instant(4),
+		Refresh: store.Refresh{
+			Family: digest(r, 6), Current: digest(r, 7), Previous: digest(r, 8), Salt: digest(r, 9),
+			RotatedAt: r.instant(10), ExpiresAt: r.instant(11),
+		},
+	}
+	if !r.isNull(5) {
+		device.EndedAt = r.instant(5)
+	}
+	return device
+}
+
+func digest(r *row, i int) (d store.Digest) {
+	if n := copy(d[:], r.bytes(i)); n != len(d) {
+		r.wrong(i, "a digest")
+	}
+	return d
+}
+
+func errAccount(id uuid.UUID, err error) error { return fmt.Errorf("account %s: %w", id, err) }
+
+func errDevice(id uuid.UUID, err error) error { return fmt.Errorf("device %s: %w", id, err) }
+
+func errEmail(err error) error { return fmt.Errorf("account of this e-mail address: %w", err) }
+
+func (a accounts) CreateAccount(ctx context.Context, account store.Account) error {
+	key := store.EmailKey(account.Email)
+	return a.store.atomically(ctx, func(session *session) error {
+		made, err := session.exec(ctx, `INSERT INTO spendwise_emails (email_key, owner) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
+			key, account.ID.String())
+		if err == nil && made == 0 {
+			err = errEmail(expense.ErrExists)
+		}
+		if err != nil {
+			return err
+		}
+		made, err = session.exec(ctx, `INSERT INTO spendwise_accounts (owner, email, email_key, password_hash, created_at)
+			VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+			account.ID.String(), account.Email, key, account.PasswordHash, account.CreatedAt.UnixMicro())
+		if err == nil && made == 0 {
+			err = errAccount(account.ID, expense.ErrExists)
+		}
+		return err
+	})
+}
+
+func (a accounts) Account(ctx context.Context, id uuid.UUID) (account store.Account, err error) {
+	found, err := a.store.outside().one(ctx, accountWidth, func(r *row) { account = scanAccount(r) },
+		`SELECT `+accountCells+` FROM spendwise_accounts a WHERE a.owner = $1`, id.String())
+	if err == nil && !found {
+		err = errAccount(id, expense.ErrNotFound)
+	}
+	return account, err
+}
+
+func (a accounts) AccountByEmail(ctx context.Context, email string) (account store.Account, err error) {
+	key := store.EmailKey(email)
+	if !storable(key) {
+		return account, errEmail(expense.ErrNotFound)
+	}
+	found, err := a.store.outside().one(ctx, accountWidth, func(r *row) { account = scanAccount(r) },
+		`SELECT `+accountCells+` FROM spendwise_emails e JOIN spendwise_accounts a ON a.owner = e.owner WHERE e.email_key = $1`, key)
+	if err == nil && !found {
+		err = errEmail(expense.ErrNotFound)
+	}
+	return account, err
+}
+
+// Accounts reads in chunks, each by a statement that goes on after the last row; its rows are closed before one is yielded.
+func (a accounts) Accounts(ctx context.Context) iter.Seq2[store.Account, error] {
+	return func(yield func(store.Account, error) bool) {
+		last := ""
+		for {
+			var chunk []store.Account
+			err := a.store.outside().each(ctx, accountWidth, func(r *row) { chunk = append(chunk, scanAccount(r)) },
+				`SELECT `+accountCells+` FROM spendwise_emails e JOIN spendwise_accounts a ON a.owner = e.owner
+				WHERE e.email_key > $1 ORDER BY e.email_key LIMIT $2`, last, int64(chunkRows))
+			if err != nil {
+				yield(store.Account{}, err)
+				return
+			}
+			for _, account := range chunk {
+				if !yield(account, nil) {
+					return
+				}
+			}
+			if len(chunk) < chunkRows {
+				return
+			}
+			last = store.EmailKey(chunk[len(chunk)-1].Email)
+		}
+	}
+}
+
+func (a accounts) Rehash(ctx context.Context, account uuid.UUID, from, to string) error {
+	return a.store.atomically(ctx, func(session *session) error { return replaceHash(ctx, session, account, from, to) })
+}
+
+func (a accounts) SetPassword(ctx context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time) error {
+	return a.store.atomically(ctx, func(session *session) error {
+		if err := replaceHash(ctx, session, account, from, to); err != nil {
+			return err
+		}
+		_, err := session.exec(ctx, `UPDATE spendwise_devices SET ended_at = $3 WHERE owner = $1 AND id <> $2 AND ended_at IS NULL`,
+			account.String(), keep.String(), at.UnixMicro())
+		return err
+	})
+}
+
+func replaceHash(ctx context.Context, session *session, account uuid.UUID, from, to string) error {
+	replaced, err := session.exec(ctx, `UPDATE spendwise_accounts SET password_hash = $3 WHERE owner = $1 AND password_hash = $2`,
+		account.String(), from, to)
+	if err != nil || replaced == 1 {
+		return err
+	}
+	found, err := session.one(ctx, 1, func(*row) {}, `SELECT 1 FROM spendwise_accounts WHERE owner = $1`, account.String())
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return errAccount(account, expense.ErrNotFound)
+	default:
+		return errAccount(account, fmt.Errorf("password: %w", expense.ErrStale))
+	}
+}
+
+// lockAccount reads an account and keeps everyone else from changing it, or its set of devices, until the transaction ends.
+func (a accounts) lockAccount(ctx context.Context, session *session, id uuid.UUID) (account store.Account, err error) {
+	found, err := session.one(ctx, accountWidth, func(r *row) { account = scanAccount(r) },
+		`SELECT `+accountCells+` FROM spendwise_accounts a WHERE a.owner = $1`+a.store.dialect.Lock, id.String())
+	if err == nil && !found {
+		err = errAccount(id, expense.ErrNotFound)
+	}
+	return account, err
+}
+
+func (a accounts) DeleteAccount(ctx context.Context, id uuid.UUID) error {
+	return a.store.atomically(ctx, func(session *session) error {
+		account, err := a.lockAccount(ctx, session, id)
+		if err != nil {
+			return err
+		}
+		if _, err := session.exec(ctx, `DELETE FROM spendwise_devices WHERE owner = $1`, id.String()); err != nil {
+			return err
+		}
+		if _, err := session.exec(ctx, `DELETE FROM spendwise_accounts WHERE owner = $1`, id.String()); err != nil {
+			return err
+		}
+		_, err = session.exec(ctx, `DELETE FROM spendwise_emails WHERE email_key = $1`, store.EmailKey(account.Email))
+		return err
+	})
+}
+
+func (a accounts) CreateDevice(ctx context.Context, device store.Device, passwordHash string) error {
+	return a.store.atomically(ctx, func(session *session) error {
+		account, err := a.lockAccount(ctx, session, device.Account)
+		if err != nil {
+			return err
+		}
+		if account.PasswordHash != passwordHash {
+			return errAccount(account.ID, fmt.Errorf("password: %w", expense.ErrStale))
+		}
+		var ended any
+		if device.Ended() {
+			ended = device.EndedAt.UnixMicro()
+		}
+		refresh := device.Refresh
+		made, err := session.exec(ctx, `INSERT INTO spendwise_devices (owner, id, name, created_at, seen_at, ended_at, family, current_token,
+			previous_token, salt, rotated_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`,
+			device.Account.String(), device.ID.String(), device.Name, device.CreatedAt.UnixMicro(), device.SeenAt.UnixMicro(), ended,
+			refresh.Family[:], refresh.Current[:], refresh.Previous[:], refresh.Salt[:],
+			refresh.RotatedAt.UnixMicro(), refresh.ExpiresAt.UnixMicro())
+		if err == nil && made == 0 {
+			err = errDevice(device.ID, expense.ErrExists)
+		}
+		return err
+	})
+}
+
+func (a accounts) Device(ctx context.Context, account, id uuid.UUID) (store.Device, error) {
+	return readDevice(ctx, a.store.outside(), account, id)
+}
+
+func readDevice(ctx context.Context, session *session, account, id uuid.UUID) (device store.Device, err error) {
+	found, err := session.one(ctx, deviceWidth, func(r *row) { device = scanDevice(r) },
+		`SELECT `+deviceCells+` FROM spendwise_devices d WHERE d.owner = $1 AND d.id = $2`, account.String(), id.String())
+	if err == nil && !found {
+		err = errDevice(id, expense.ErrNotFound)
+	}
+	return device, err
+}
+
+func (a accounts) Devices(ctx context.Context, account uuid.UUID) (devices []store.Device, err error) {
+	err = a.store.outside().each(ctx, deviceWidth, func(r *row) { devices = append(devices, scanDevice(r)) },
+		`SELECT `+deviceCells+` FROM spendwise_devices d WHERE d.owner = $1 ORDER BY d.id`, account.String())
+	return devices, err
+}
+
+func (a accounts) RotateRefresh(
+	ctx context.Context, account, device uuid.UUID, from store.Digest, to store.Refresh, seen time.Time,
+) error {
+	return a.store.atomically(ctx, func(session *session) error {
+		rotated, err := session.exec(ctx, `UPDATE spendwise_devices SET family = $4, current_token = $5, previous_token = $6, salt = $7,
+			rotated_at = $8, expires_at = $9, seen_at = $10 WHERE owner = $1 AND id = $2 AND current_token = $3 AND ended_at IS NULL`,
+			account.String(), device.String(), from[:], to.Family[:], to.Current[:], to.Previous[:], to.Salt[:],
+			to.RotatedAt.UnixMicro(), to.ExpiresAt.UnixMicro(), seen.UnixMicro())
+		if err != nil || rotated == 1 {
+			return err
+		}
+		kept, err := readDevice(ctx, session, account, device)
+		switch {
+		case err != nil:
+			return err
+		case kept.Ended():
+			return errDevice(device, expense.ErrGone)
+		default:
+			return errDevice(device, fmt.Errorf("refresh token: %w", expense.ErrStale))
+		}
+	})
+}
+
+func (a accounts) EndDevice(ctx context.Context, account, device uuid.UUID, at time.Time) error {
+	return a.store.atomically(ctx, func(session *session) error {
+		ended, err := session.exec(ctx, `UPDATE spendwise_devices SET ended_at = $3 WHERE owner = $1 AND id = $2 AND ended_at IS NULL`,
+			account.String(), device.String(), at.UnixMicro())
+		if err != nil || ended == 1 {
+			return err
+		}
+		_, err = readDevice(ctx, session, account, device)
+		return err
+	})
+}
+
+func (a accounts) PurgeDevices(ctx context.Context, before time.Time) error {
+	return a.store.atomically(ctx, func(session *session) error {
+		for _, text := range []string{
+			`DELETE FROM spendwise_devices WHERE ended_at < $1`,
+			`DELETE FROM spendwise_devices WHERE expires_at < $1`,
+		} {
+			if _, err := session.exec(ctx, text, before.UnixMicro()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (a accounts) Keys(ctx context.Context) (keys []store.Key, err error) {
+	err = a.store.outside().each(ctx, 5, func(r *row) {
+		keys = append(keys, store.Key{
+			ID: r.id(0), Public: r.bytes(1), Sealed: r.bytes(2), Stage: store.KeyStage(r.text(3)), CreatedAt: r.instant(4),
+		})
+	}, `SELECT id, public_key, sealed_key, stage, created_at FROM spendwise_keys ORDER BY created_at, id`)
+	return keys, err
+}
+
+func (a accounts) PutKey(ctx context.Context, key store.Key) error {
+	return a.store.atomically(ctx, func(session *session) error {
+		made, err := session.exec(ctx, `INSERT INTO spendwise_keys (id, public_key, sealed_key, stage, created_at)
+			VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+			key.ID.String(), blob(key.Public), blob(key.Sealed), string(key.Stage), key.CreatedAt.UnixMicro())
+		if err == nil && made == 0 {
+			err = fmt.Errorf("signing key %s: %w", key.ID, expense.ErrExists)
+		}
+		return err
+	})
+}

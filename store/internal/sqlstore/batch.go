@@ -1,0 +1,113 @@
+package sqlstore
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// A table is what is inserted into: its columns, and what happens to a row whose key is taken.
+type table struct {
+	name     string
+	columns  []Column
+	conflict string // the ON CONFLICT clause, or empty
+}
+
+func (t *table) names() string {
+	names := make([]string, len(t.columns))
+	for i, column := range t.columns {
+		names[i] = column.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// columnsOf reads "name type, name type"; the types are Postgres's, which needs them for arrays.
+func columnsOf(list string) []Column {
+	var columns []Column
+	for part := range strings.SplitSeq(list, ",") {
+		name, kind, _ := strings.Cut(strings.TrimSpace(part), " ")
+		columns = append(columns, Column{Name: name, Type: kind})
+	}
+	return columns
+}
+
+// replace is the ON CONFLICT clause that makes the row under key what the new one is.
+func replace(key string, columns []Column) string {
+	var sets []string
+	for _, column := range columns {
+		if !strings.Contains(", "+key+",", ", "+column.Name+",") {
+			sets = append(sets, column.Name+" = excluded."+column.Name)
+		}
+	}
+	return " ON CONFLICT (" + key + ") DO UPDATE SET " + strings.Join(sets, ", ")
+}
+
+// insert puts rows into a table, many in a statement, and returns how many were inserted or replaced.
+func (s *session) insert(ctx context.Context, into *table, rows [][]any) (int64, error) {
+	total := int64(0)
+	for len(rows) > 0 {
+		chunk := rows[:min(len(rows), s.dialect.BatchRows)]
+		rows = rows[len(chunk):]
+		source, args := s.dialect.Source(into.columns, chunk)
+		changed, err := s.exec(ctx, "INSERT INTO "+into.name+" ("+into.names()+") "+source+into.conflict, args...)
+		if err != nil {
+			return total, err
+		}
+		total += changed
+	}
+	return total, nil
+}
+
+// Values is the Source of an engine that takes rows as VALUES.
+func Values(columns []Column, rows [][]any) (string, []any) {
+	args := make([]any, 0, len(columns)*len(rows))
+	for _, row := range rows {
+		args = append(args, row...)
+	}
+	var text strings.Builder
+	text.WriteString("VALUES ")
+	for n := range args {
+		switch {
+		case n == 0:
+			text.WriteString("($")
+		case n%len(columns) == 0:
+			text.WriteString("), ($")
+		default:
+			text.WriteString(", $")
+		}
+		text.WriteString(strconv.Itoa(n + 1))
+	}
+	text.WriteString(")")
+	return text.String(), args
+}
+
+// Unnest is the Source of an engine that takes columns as arrays: the text is the same however many rows there are.
+func Unnest(columns []Column, rows [][]any) (string, []any) {
+	var text strings.Builder
+	text.WriteString("SELECT * FROM unnest(")
+	args := make([]any, len(columns))
+	for i, column := range columns {
+		if i > 0 {
+			text.WriteString(", ")
+		}
+		text.WriteString("$" + strconv.Itoa(i+1) + "::" + column.Type + "[]")
+		cells := make([]any, len(rows))
+		for j, row := range rows {
+			cells[j] = row[i]
+		}
+		args[i] = cells
+	}
+	text.WriteString(")")
+	return text.String(), args
+}
+
+func idTexts(ids []uuid.UUID) []string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = id.String()
+	}
+	return texts
+}
+

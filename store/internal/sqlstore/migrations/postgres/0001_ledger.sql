@@ -1,0 +1,158 @@
+-- The ledgers and everything in them. The owner comes first in every key and index but for the two cross-owner scans
+-- (pending expenses, expiry), so that the schema can be distributed by owner. Deleted rows leave a row in tombstones.
+
+CREATE TABLE spendwise_ledgers (
+    owner             text COLLATE "C" NOT NULL,
+    home              text     NOT NULL,
+    zone              text     NOT NULL,
+    locale            text     NOT NULL,
+    fiscal_year_start smallint NOT NULL,
+    default_category  uuid     NOT NULL,
+    settings_version  bigint   NOT NULL,
+    version           bigint   NOT NULL, -- of the last Update that wrote
+    floor             bigint   NOT NULL, -- the highest version of a tombstone that was purged
+    volume            bigint   NOT NULL, -- the sum of the expenses' volumes
+    CONSTRAINT spendwise_ledgers_pkey PRIMARY KEY (owner)
+);
+
+CREATE TABLE spendwise_categories (
+    owner      text COLLATE "C" NOT NULL,
+    id         uuid     NOT NULL,
+    name       text     NOT NULL,
+    name_key   text COLLATE "C" NOT NULL, -- the name, folded
+    colour     text     NOT NULL,
+    icon       text     NOT NULL,
+    archived   smallint NOT NULL,
+    version    bigint   NOT NULL,
+    created_at bigint   NOT NULL, -- microseconds since 1970, as every instant here
+    updated_at bigint   NOT NULL,
+    CONSTRAINT spendwise_categories_pkey PRIMARY KEY (owner, id),
+    CONSTRAINT spendwise_categories_name_key UNIQUE (owner, name_key)
+);
+CREATE INDEX spendwise_categories_version ON spendwise_categories (owner, version, id);
+
+CREATE TABLE spendwise_expenses (
+    owner         text COLLATE "C" NOT NULL,
+    id            uuid    NOT NULL,
+    amount        bigint  NOT NULL, -- minor units, as every amount here
+    currency      text    NOT NULL,
+    date          integer NOT NULL, -- the digits YYYYMMDD, as every date here; 0 is none
+    category_id   uuid    NOT NULL,
+    notes         text    NOT NULL,
+    search        text,             -- the notes, folded; NULL where that changes nothing
+    rule_id       uuid,
+    occurrence    integer NOT NULL,
+    rate          text,             -- NULL: pending
+    rate_date     integer NOT NULL,
+    rate_source   text    NOT NULL,
+    home          bigint  NOT NULL,
+    home_currency text    NOT NULL,
+    version       bigint  NOT NULL,
+    guard         bigint  NOT NULL,
+    created_at    bigint  NOT NULL,
+    updated_at    bigint  NOT NULL,
+    CONSTRAINT spendwise_expenses_pkey PRIMARY KEY (owner, id)
+);
+CREATE INDEX spendwise_expenses_date ON spendwise_expenses (owner, date, id);
+CREATE INDEX spendwise_expenses_category ON spendwise_expenses (owner, category_id, date, id);
+CREATE INDEX spendwise_expenses_version ON spendwise_expenses (owner, version, id);
+CREATE INDEX spendwise_expenses_pending ON spendwise_expenses (owner) WHERE rate IS NULL;
+
+CREATE TABLE spendwise_totals (
+    owner         text COLLATE "C" NOT NULL,
+    month         integer NOT NULL, -- the digits YYYYMM, as every month here; 0 is none
+    category_id   uuid    NOT NULL,
+    currency      text COLLATE "C" NOT NULL,
+    count         bigint  NOT NULL,
+    amount        bigint  NOT NULL,
+    home          bigint  NOT NULL,
+    pending_count bigint  NOT NULL,
+    pending       bigint  NOT NULL,
+    CONSTRAINT spendwise_totals_pkey PRIMARY KEY (owner, month, category_id, currency)
+);
+
+CREATE TABLE spendwise_budgets (
+    owner       text COLLATE "C" NOT NULL,
+    id          uuid    NOT NULL,
+    category_id uuid    NOT NULL, -- the nil UUID: the whole ledger. No foreign key: a merged category's series outlives it
+    label       text    NOT NULL,
+    until_month integer NOT NULL,
+    alert_at    text    NOT NULL, -- ten-thousandths, with commas between
+    version     bigint  NOT NULL,
+    guard       bigint  NOT NULL,
+    created_at  bigint  NOT NULL,
+    updated_at  bigint  NOT NULL,
+    CONSTRAINT spendwise_budgets_pkey PRIMARY KEY (owner, id),
+    CONSTRAINT spendwise_budgets_category_key UNIQUE (owner, category_id)
+);
+CREATE INDEX spendwise_budgets_version ON spendwise_budgets (owner, version, id);
+
+CREATE TABLE spendwise_budget_entries (
+    owner      text COLLATE "C" NOT NULL,
+    budget_id  uuid    NOT NULL,
+    from_month integer NOT NULL,
+    amount     bigint  NOT NULL,
+    currency   text    NOT NULL,
+    CONSTRAINT spendwise_budget_entries_pkey PRIMARY KEY (owner, budget_id, from_month)
+);
+
+CREATE TABLE spendwise_rules (
+    owner       text COLLATE "C" NOT NULL,
+    id          uuid     NOT NULL,
+    amount      bigint   NOT NULL,
+    currency    text     NOT NULL,
+    category_id uuid     NOT NULL,
+    notes       text     NOT NULL,
+    freq        smallint NOT NULL,
+    every       integer  NOT NULL,
+    weekdays    smallint NOT NULL,
+    month_day   smallint NOT NULL,
+    on_missing  smallint NOT NULL,
+    start_date  integer  NOT NULL,
+    until_date  integer  NOT NULL,
+    times       integer  NOT NULL,
+    paused      smallint NOT NULL,
+    next_date   integer  NOT NULL,
+    version     bigint   NOT NULL,
+    guard       bigint   NOT NULL,
+    created_at  bigint   NOT NULL,
+    updated_at  bigint   NOT NULL,
+    CONSTRAINT spendwise_rules_pkey PRIMARY KEY (owner, id)
+);
+CREATE INDEX spendwise_rules_category ON spendwise_rules (owner, category_id);
+CREATE INDEX spendwise_rules_version ON spendwise_rules (owner, version, id);
+
+CREATE TABLE spendwise_tombstones (
+    owner       text COLLATE "C" NOT NULL,
+    type        text COLLATE "C" NOT NULL,
+    id          uuid   NOT NULL,
+    version     bigint NOT NULL,
+    merged_into uuid,
+    deleted_at  bigint NOT NULL,
+    CONSTRAINT spendwise_tombstones_pkey PRIMARY KEY (owner, type, id)
+);
+CREATE INDEX spendwise_tombstones_version ON spendwise_tombstones (owner, version, type, id);
+CREATE INDEX spendwise_tombstones_expiry ON spendwise_tombstones (deleted_at, owner);
+
+CREATE TABLE spendwise_answers (
+    owner      text COLLATE "C" NOT NULL,
+    scope      text COLLATE "C" NOT NULL,
+    key        text COLLATE "C" NOT NULL,
+    request    bytea    NOT NULL,
+    status     smallint NOT NULL,
+    etag       text     NOT NULL,
+    location   text     NOT NULL,
+    body       bytea    NOT NULL,
+    created_at bigint   NOT NULL,
+    CONSTRAINT spendwise_answers_pkey PRIMARY KEY (owner, scope, key)
+);
+CREATE INDEX spendwise_answers_expiry ON spendwise_answers (created_at);
+
+-- Published prices belong to nobody: the table is the same for all ledgers.
+CREATE TABLE spendwise_quotes (
+    source   text COLLATE "C" NOT NULL,
+    date     integer NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    value    text    NOT NULL,
+    CONSTRAINT spendwise_quotes_pkey PRIMARY KEY (source, date, currency)
+);

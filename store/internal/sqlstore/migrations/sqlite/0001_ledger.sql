@@ -1,0 +1,166 @@
+-- The ledgers and everything in them. The owner comes first in every key and index but for the two cross-owner scans
+-- (pending expenses, expiry), as on Postgres. Deleted rows leave a row in tombstones. Ids are text in lower case.
+
+CREATE TABLE spendwise_ledgers (
+    owner             text    NOT NULL,
+    home              text    NOT NULL,
+    zone              text    NOT NULL,
+    locale            text    NOT NULL,
+    fiscal_year_start integer NOT NULL,
+    default_category  text    NOT NULL,
+    settings_version  integer NOT NULL,
+    version           integer NOT NULL, -- of the last Update that wrote
+    floor             integer NOT NULL, -- the highest version of a tombstone that was purged
+    volume            integer NOT NULL, -- the sum of the expenses' volumes
+    CONSTRAINT spendwise_ledgers_pkey PRIMARY KEY (owner)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE spendwise_categories (
+    owner             text    NOT NULL,
+    id                text    NOT NULL,
+    name              text    NOT NULL,
+    name_key          text    NOT NULL, -- the name, folded
+    colour            text    NOT NULL,
+    icon              text    NOT NULL,
+    archived          integer NOT NULL,
+    version           integer NOT NULL,
+    created_at        integer NOT NULL, -- microseconds since 1970, as every instant here
+    updated_at        integer NOT NULL,
+    CONSTRAINT spendwise_categories_pkey PRIMARY KEY (owner, id),
+    CONSTRAINT spendwise_categories_name_key UNIQUE (owner, name_key),
+    CONSTRAINT spendwise_categories_ledger_fkey FOREIGN KEY (owner) REFERENCES spendwise_ledgers (owner)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spendwise_categories_version ON spendwise_categories (owner, version, id);
+
+CREATE TABLE spendwise_expenses (
+    owner             text    NOT NULL,
+    id                text    NOT NULL,
+    amount            integer NOT NULL, -- minor units, as every amount here
+    currency          text    NOT NULL,
+    date              integer NOT NULL, -- the digits YYYYMMDD, as every date here; 0 is none
+    category_id       text    NOT NULL,
+    notes             text    NOT NULL,
+    search            text, -- the notes, folded; NULL where that changes nothing
+    rule_id           text,
+    occurrence        integer NOT NULL,
+    rate              text, -- NULL: pending
+    rate_date         integer NOT NULL,
+    rate_source       text    NOT NULL,
+    home              integer NOT NULL,
+    home_currency     text    NOT NULL,
+    version           integer NOT NULL,
+    guard             integer NOT NULL,
+    created_at        integer NOT NULL,
+    updated_at        integer NOT NULL,
+    CONSTRAINT spendwise_expenses_pkey PRIMARY KEY (owner, id),
+    CONSTRAINT spendwise_expenses_category_fkey
+        FOREIGN KEY (owner, category_id) REFERENCES spendwise_categories (owner, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spendwise_expenses_date ON spendwise_expenses (owner, date, id);
+CREATE INDEX spendwise_expenses_category ON spendwise_expenses (owner, category_id, date, id);
+CREATE INDEX spendwise_expenses_version ON spendwise_expenses (owner, version, id);
+CREATE INDEX spendwise_expenses_pending ON spendwise_expenses (owner) WHERE rate IS NULL;
+
+CREATE TABLE spendwise_totals (
+    owner             text    NOT NULL,
+    month             integer NOT NULL, -- the digits YYYYMM, as every month here; 0 is none
+    category_id       text    NOT NULL,
+    currency          text    NOT NULL,
+    count             integer NOT NULL,
+    amount            integer NOT NULL,
+    home              integer NOT NULL,
+    pending_count     integer NOT NULL,
+    pending           integer NOT NULL,
+    CONSTRAINT spendwise_totals_pkey PRIMARY KEY (owner, month, category_id, currency)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE spendwise_budgets (
+    owner             text    NOT NULL,
+    id                text    NOT NULL,
+    category_id       text    NOT NULL, -- the nil UUID: the whole ledger. No foreign key: a merged category's series outlives it
+    label             text    NOT NULL,
+    until_month       integer NOT NULL,
+    alert_at          text    NOT NULL, -- ten-thousandths, with commas between
+    version           integer NOT NULL,
+    guard             integer NOT NULL,
+    created_at        integer NOT NULL,
+    updated_at        integer NOT NULL,
+    CONSTRAINT spendwise_budgets_pkey PRIMARY KEY (owner, id),
+    CONSTRAINT spendwise_budgets_category_key UNIQUE (owner, category_id),
+    CONSTRAINT spendwise_budgets_ledger_fkey FOREIGN KEY (owner) REFERENCES spendwise_ledgers (owner)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spendwise_budgets_version ON spendwise_budgets (owner, version, id);
+
+CREATE TABLE spendwise_budget_entries (
+    owner             text    NOT NULL,
+    budget_id         text    NOT NULL,
+    from_month        integer NOT NULL,
+    amount            integer NOT NULL,
+    currency          text    NOT NULL,
+    CONSTRAINT spendwise_budget_entries_pkey PRIMARY KEY (owner, budget_id, from_month),
+    CONSTRAINT spendwise_budget_entries_budget_fkey
+        FOREIGN KEY (owner, budget_id) REFERENCES spendwise_budgets (owner, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE spendwise_rules (
+    owner             text    NOT NULL,
+    id                text    NOT NULL,
+    amount            integer NOT NULL,
+    currency          text    NOT NULL,
+    category_id       text    NOT NULL,
+    notes             text    NOT NULL,
+    freq              integer NOT NULL,
+    every             integer NOT NULL,
+    weekdays          integer NOT NULL,
+    month_day         integer NOT NULL,
+    on_missing        integer NOT NULL,
+    start_date        integer NOT NULL,
+    until_date        integer NOT NULL,
+    times             integer NOT NULL,
+    paused            integer NOT NULL,
+    next_date         integer NOT NULL,
+    version           integer NOT NULL,
+    guard             integer NOT NULL,
+    created_at        integer NOT NULL,
+    updated_at        integer NOT NULL,
+    CONSTRAINT spendwise_rules_pkey PRIMARY KEY (owner, id),
+    CONSTRAINT spendwise_rules_category_fkey
+        FOREIGN KEY (owner, category_id) REFERENCES spendwise_categories (owner, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spendwise_rules_category ON spendwise_rules (owner, category_id);
+CREATE INDEX spendwise_rules_version ON spendwise_rules (owner, version, id);
+
+CREATE TABLE spendwise_tombstones (
+    owner             text    NOT NULL,
+    type              text    NOT NULL,
+    id                text    NOT NULL,
+    version           integer NOT NULL,
+    merged_into       text,
+    deleted_at        integer NOT NULL,
+    CONSTRAINT spendwise_tombstones_pkey PRIMARY KEY (owner, type, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spendwise_tombstones_version ON spendwise_tombstones (owner, version, type, id);
+CREATE INDEX spendwise_tombstones_expiry ON spendwise_tombstones (deleted_at, owner);
+
+CREATE TABLE spendwise_answers (
+    owner             text    NOT NULL,
+    scope             text    NOT NULL,
+    key               text    NOT NULL,
+    request           blob    NOT NULL,
+    status            integer NOT NULL,
+    etag              text    NOT NULL,
+    location          text    NOT NULL,
+    body              blob    NOT NULL,
+    created_at        integer NOT NULL,
+    CONSTRAINT spendwise_answers_pkey PRIMARY KEY (owner, scope, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spendwise_answers_expiry ON spendwise_answers (created_at);
+
+-- Published prices belong to nobody: the table is the same for all ledgers.
+CREATE TABLE spendwise_quotes (
+    source            text    NOT NULL,
+    date              integer NOT NULL,
+    currency          text    NOT NULL,
+    value             text    NOT NULL,
+    CONSTRAINT spendwise_quotes_pkey PRIMARY KEY (source, date, currency)
+) STRICT, WITHOUT ROWID;

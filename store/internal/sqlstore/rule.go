@@ -1,0 +1,110 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
+)
+
+const (
+	ruleCells = `r.id, r.amount, r.currency, r.category_id, r.notes, r.freq, r.every, r.weekdays, r.month_day, r.on_missing,
+		r.start_date, r.until_date, r.times, r.paused, r.next_date, r.version, r.guard, r.created_at, r.updated_at`
+	ruleWidth = 19
+)
+
+var ruleColumns = columnsOf(`owner text, id uuid, amount bigint, currency text, category_id uuid, notes text, freq smallint,
+	every integer, weekdays smallint, month_day smallint, on_missing smallint, start_date integer, until_date integer, times integer,
+	paused smallint, next_date integer, version bigint, guard bigint, created_at bigint, updated_at bigint`)
+
+var rulesTable = &table{name: "spendwise_rules", columns: ruleColumns, conflict: replace("owner, id", ruleColumns)}
+
+func ruleRow(owner string, r recurrence.Rule) []any {
+	return []any{owner, r.ID.String(), r.Amount.Minor(), r.Amount.Currency().Code(), r.CategoryID.String(), r.Notes, int64(r.Freq),
+		int64(r.Interval), int64(r.Weekdays), int64(r.MonthDay), int64(r.OnMissing), int64(r.Start.Int()), int64(r.Until.Int()),
+		int64(r.Count), flag(r.Paused), int64(r.Next.Int()), int64(r.Version), int64(r.Guard), r.CreatedAt.UnixMicro(),
+		r.UpdatedAt.UnixMicro()}
+}
+
+func scanRule(r *row) recurrence.Rule {
+	return recurrence.Rule{
+		ID: r.id(0), Amount: r.money(1, 2), CategoryID: r.id(3), Notes: r.text(4), Freq: recurrence.Freq(r.int(5)),
+		Interval: int(r.int(6)), Weekdays: recurrence.Weekdays(r.int(7)), MonthDay: int(r.int(8)),
+		OnMissing: recurrence.OnMissing(r.int(9)), Start: r.date(10), Until: r.date(11), Count: int(r.int(12)), Paused: r.bool(13),
+		Next: r.date(14), Version: r.version(15), Guard: r.version(16), CreatedAt: r.instant(17), UpdatedAt: r.instant(18),
+	}
+}
+
+func (r *reader) Rule(ctx context.Context, id uuid.UUID) (rule recurrence.Rule, err error) {
+	if r.invalid != nil {
+		return rule, r.invalid
+	}
+	found, err := r.on().one(ctx, ruleWidth, func(row *row) { rule = scanRule(row) },
+		`SELECT `+ruleCells+` FROM spendwise_rules r WHERE r.owner = $1 AND r.id = $2`, r.owner, id.String())
+	if err == nil && !found {
+		err = r.missing(ctx, ruleKind, id)
+	}
+	return rule, err
+}
+
+func (r *reader) Rules(ctx context.Context) (rules []recurrence.Rule, err error) {
+	if r.invalid != nil {
+		return nil, r.invalid
+	}
+	err = r.on().each(ctx, ruleWidth, func(row *row) { rules = append(rules, scanRule(row)) },
+		`SELECT `+ruleCells+` FROM spendwise_rules r WHERE r.owner = $1 ORDER BY r.id`, r.owner)
+	return rules, err
+}
+
+func (tx *ledgerTx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Version, error) {
+	if len(rules) == 0 {
+		return 0, tx.session.doomed
+	}
+	if err := distinct(ruleKind, rules, ruleID); err != nil {
+		return 0, err
+	}
+	ids := make([]uuid.UUID, len(rules))
+	for i, rule := range rules {
+		ids[i] = rule.ID
+	}
+	current := make(map[uuid.UUID]recurrence.Rule)
+	err := tx.session.each(ctx, ruleWidth, func(r *row) { rule := scanRule(r); current[rule.ID] = rule },
+		fmt.Sprintf(`SELECT `+ruleCells+` FROM `+tx.store.dialect.Each+` CROSS JOIN spendwise_rules r WHERE r.owner = $1 AND r.id = e.value`, 2),
+		tx.owner, tx.store.dialect.List(idTexts(ids)))
+	if err != nil {
+		return 0, err
+	}
+	err = admitAll(ctx, tx, ruleKind, rules, current, ruleID, func(r recurrence.Rule) expense.Version { return r.Version })
+	if err != nil {
+		return 0, err
+	}
+	rows := make([][]any, len(rules))
+	for i, rule := range rules {
+		old, ok := current[rule.ID]
+		rule.Version, rule.Guard = tx.next(), old.Guard
+		if !ok || !rule.SameGuarded(old) {
+			rule.Guard = tx.next()
+		}
+		rows[i] = ruleRow(tx.owner, rule)
+	}
+	if _, err := tx.session.insert(ctx, rulesTable, rows); err != nil {
+		return 0, err
+	}
+	return tx.next(), nil
+}
+
+func ruleID(r recurrence.Rule) uuid.UUID { return r.ID }
+
+func (tx *ledgerTx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Version, error) {
+	deleted, err := tx.session.exec(ctx, `DELETE FROM spendwise_rules WHERE owner = $1 AND id = $2`, tx.owner, id.String())
+	switch {
+	case err != nil:
+		return 0, err
+	case deleted == 0:
+		return 0, tx.missing(ctx, ruleKind, id)
+	}
+	return tx.next(), tx.bury(ctx, ruleKind, uuid.Nil, id)
+}

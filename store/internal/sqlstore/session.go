@@ -1,0 +1,225 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spendwise/spendwise/expense"
+)
+
+// endTimeout bounds a COMMIT or ROLLBACK, which the caller's context does not cut short.
+const endTimeout = 30 * time.Second
+
+// A pool is a database and the statements prepared on it.
+type pool struct {
+	db       *sql.DB
+	prepared sync.Map // text → *sql.Stmt
+}
+
+// prepare keeps a statement prepared for the next time. Where the engine refuses, the text is sent as it is each time, and
+// its error, if it has one, shows there.
+func (p *pool) prepare(ctx context.Context, text string) {
+	if _, ok := p.prepared.Load(text); ok {
+		return
+	}
+	stmt, err := p.db.PrepareContext(ctx, text)
+	if err != nil {
+		return
+	}
+	if _, loaded := p.prepared.LoadOrStore(text, stmt); loaded {
+		stmt.Close() //nolint:errcheck // the twin stays; closing a statement that was never run cannot lose anything.
+	}
+}
+
+// A session runs statements: each by itself on a pool, or all in one transaction.
+type session struct {
+	dialect *Dialect
+	pool    *pool
+	tx      *sql.Tx // nil: no transaction
+	cancel  context.CancelFunc
+	missing []string // texts to prepare when the transaction is over, which a pool of one connection cannot do earlier
+	doomed  error    // the first error that no later statement makes good
+}
+
+// begin starts a transaction. The caller's context bounds the wait for a connection and BEGIN, and each statement; it does
+// not end the transaction by itself, so that a rollback is always ours and a commit is never cut off half-way.
+func (d *Dialect) begin(ctx context.Context, p *pool, options *sql.TxOptions) (*session, error) {
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, cancel)
+	tx, err := p.db.BeginTx(inner, options)
+	if !stop() && err == nil {
+		err = errors.Join(ctx.Err(), tx.Rollback())
+	}
+	if err != nil {
+		cancel()
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, d.translate(err)
+	}
+	return &session{dialect: d, pool: p, tx: tx, cancel: cancel}, nil
+}
+
+func (s *session) commit() error {
+	defer s.end()
+	defer time.AfterFunc(endTimeout, s.cancel).Stop()
+	return s.dialect.translate(s.tx.Commit())
+}
+
+// rollback ends the transaction if commit has not. Its error is of no use: the server forgets the transaction either way.
+func (s *session) rollback() {
+	if s.tx == nil {
+		return
+	}
+	defer s.end()
+	defer time.AfterFunc(endTimeout, s.cancel).Stop()
+	_ = s.tx.Rollback()
+}
+
+func (s *session) end() {
+	s.cancel()
+	s.tx = nil
+	for _, text := range s.missing {
+		s.pool.prepare(context.Background(), text)
+	}
+	s.missing = nil
+}
+
+// fail translates an error of the driver; inside a transaction it dooms it.
+func (s *session) fail(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		err = fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	err = s.dialect.translate(err)
+	if s.doomed == nil {
+		s.doomed = err
+	}
+	return err
+}
+
+// stmt returns the prepared form of text, or nil if it is to be sent as it is.
+func (s *session) stmt(ctx context.Context, text string) *sql.Stmt {
+	if !s.dialect.Prepare {
+		return nil
+	}
+	kept, ok := s.pool.prepared.Load(text)
+	if !ok && s.tx != nil {
+		s.missing = append(s.missing, text)
+		return nil
+	}
+	if !ok {
+		s.pool.prepare(ctx, text)
+		if kept, ok = s.pool.prepared.Load(text); !ok {
+			return nil
+		}
+	}
+	if s.tx != nil {
+		return s.tx.StmtContext(ctx, kept.(*sql.Stmt))
+	}
+	return kept.(*sql.Stmt)
+}
+
+// exec runs a statement whose text is one of few, and returns how many rows it changed.
+func (s *session) exec(ctx context.Context, text string, args ...any) (int64, error) {
+	var result sql.Result
+	var err error
+	switch stmt := s.stmt(ctx, text); {
+	case stmt != nil:
+		result, err = stmt.ExecContext(ctx, args...)
+	case s.tx != nil:
+		result, err = s.tx.ExecContext(ctx, text, s.dialect.lead(args)...)
+	default:
+		result, err = s.pool.db.ExecContext(ctx, text, s.dialect.lead(args)...)
+	}
+	if err != nil {
+		return 0, s.fail(ctx, err)
+	}
+	changed, err := result.RowsAffected()
+	if err != nil {
+		return 0, s.fail(ctx, err)
+	}
+	return changed, nil
+}
+
+// each runs a query whose text is one of few, and calls scan for each row of width cells. The rows are closed when it returns.
+func (s *session) each(ctx context.Context, width int, scan func(*row), text string, args ...any) error {
+	if stmt := s.stmt(ctx, text); stmt != nil {
+		rows, err := stmt.QueryContext(ctx, args...)
+		return s.scan(ctx, rows, err, width, scan)
+	}
+	return s.eachOnce(ctx, width, scan, text, args...)
+}
+
+// eachOnce is each for a text that is not worth keeping prepared.
+func (s *session) eachOnce(ctx context.Context, width int, scan func(*row), text string, args ...any) error {
+	if s.tx != nil {
+		rows, err := s.tx.QueryContext(ctx, text, s.dialect.lead(args)...)
+		return s.scan(ctx, rows, err, width, scan)
+	}
+	rows, err := s.pool.db.QueryContext(ctx, text, s.dialect.lead(args)...)
+	return s.scan(ctx, rows, err, width, scan)
+}
+
+func (s *session) scan(ctx context.Context, rows *sql.Rows, err error, width int, scan func(*row)) error {
+	if err != nil {
+		return s.fail(ctx, err)
+	}
+	defer rows.Close() //nolint:errcheck // the errors of a query are those of rows.Err below.
+	r := newRow(width)
+	for rows.Next() {
+		if err := rows.Scan(r.targets...); err != nil {
+			return s.fail(ctx, err)
+		}
+		scan(r)
+		if r.err != nil {
+			return s.fail(ctx, r.err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return s.fail(ctx, err)
+	}
+	return nil
+}
+
+// one runs a query that yields at most one row, and reports whether it did.
+func (s *session) one(ctx context.Context, width int, scan func(*row), text string, args ...any) (bool, error) {
+	found := false
+	err := s.each(ctx, width, func(r *row) { found = true; scan(r) }, text, args...)
+	return found, err
+}
+
+func (d *Dialect) lead(args []any) []any {
+	if len(d.Leading) == 0 {
+		return args
+	}
+	all := make([]any, 0, len(d.Leading)+len(args))
+	return append(append(all, d.Leading...), args...)
+}
+
+// translate turns an error of the driver into one of ours, its cause kept. It is the only place that does.
+func (d *Dialect) translate(err error) error {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	switch trouble := d.Classify(err); trouble {
+	case Conflict, Unavailable:
+		return &troubleError{trouble: trouble, cause: err}
+	default:
+		return fmt.Errorf("store: %w", err)
+	}
+}
+
+// A troubleError is an ErrUnavailable that knows whether the same transaction may simply be run again.
+type troubleError struct {
+	trouble Trouble
+	cause   error
+}
+
+func (e *troubleError) Error() string { return fmt.Sprintf("%v: %v", expense.ErrUnavailable, e.cause) }
+
+func (e *troubleError) Unwrap() []error { return []error{expense.ErrUnavailable, e.cause} }
