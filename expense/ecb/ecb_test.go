@@ -1,0 +1,170 @@
+package ecb_test
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/ecb"
+)
+
+// historyText is the embedded file's text, read without the package under test.
+var historyText = sync.OnceValues(func() (string, error) {
+	file, err := os.Open("eurofxref-hist.csv.gz")
+	if err != nil {
+		return "", err
+	}
+	unpacked, err := gzip.NewReader(file)
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(unpacked)
+	return string(text), errors.Join(err, file.Close())
+})
+
+// realHistory returns the embedded file's text.
+func realHistory(t testing.TB) string {
+	t.Helper()
+	text, err := historyText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// realQuotes returns every price of the embedded file up to a day.
+func realQuotes(t testing.TB, until string) []expense.Quote {
+	t.Helper()
+	file, err := ecb.ParseCSV(strings.NewReader(realHistory(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return upTo(file.Quotes, expense.MustDate(until))
+}
+
+func upTo(quotes []expense.Quote, day expense.Date) []expense.Quote {
+	end, _ := slices.BinarySearchFunc(quotes, day.AddDays(1), func(q expense.Quote, day expense.Date) int { return q.Date.Compare(day) })
+	return quotes[:end]
+}
+
+// A scan is the plainest reading of the file there is: its cells as text, by day and code.
+type scan struct {
+	codes []string
+	days  []string // oldest first
+	cells map[string]map[string]string
+}
+
+func scanHistory(t testing.TB) scan {
+	t.Helper()
+	lines := bufio.NewScanner(strings.NewReader(realHistory(t)))
+	lines.Scan()
+	s := scan{codes: strings.Split(strings.TrimSuffix(lines.Text(), ","), ",")[1:], cells: map[string]map[string]string{}}
+	for lines.Scan() {
+		values := strings.Split(lines.Text(), ",")
+		s.days = append(s.days, values[0])
+		s.cells[values[0]] = map[string]string{}
+		for i, code := range s.codes {
+			if value := values[i+1]; value != "N/A" {
+				s.cells[values[0]][code] = value
+			}
+		}
+	}
+	slices.Reverse(s.days)
+	return s
+}
+
+func table(quotes ...expense.Quote) *ecb.Table {
+	table := new(ecb.Table)
+	table.Add(quotes...)
+	return table
+}
+
+func quote(day, code, value string) expense.Quote {
+	return expense.Quote{
+		Source: ecb.Source, Date: expense.MustDate(day),
+		Currency: expense.MustCurrency(code), Value: expense.MustFactor(value),
+	}
+}
+
+// A memory is a store that keeps quotes in memory, as the interface says.
+type memory struct {
+	mu    sync.Mutex
+	kept  map[expense.Quote]expense.Factor // keyed by the quote without its value
+	calls int
+	fails map[int]error // by call of PutQuotes, from 1
+}
+
+func newMemory(quotes ...expense.Quote) *memory {
+	m := &memory{kept: map[expense.Quote]expense.Factor{}, fails: map[int]error{}}
+	for _, q := range quotes {
+		m.kept[keyOf(q)] = q.Value
+	}
+	return m
+}
+
+func keyOf(q expense.Quote) expense.Quote {
+	q.Value = expense.Factor{}
+	return q
+}
+
+func (m *memory) PutQuotes(_ context.Context, quotes ...expense.Quote) (changed []expense.Quote, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls++
+	if err := m.fails[m.calls]; err != nil {
+		return nil, err
+	}
+	for _, q := range quotes {
+		switch kept, ok := m.kept[keyOf(q)]; {
+		case !ok:
+			m.kept[keyOf(q)] = q.Value
+		case kept != q.Value:
+			changed = append(changed, q)
+		}
+	}
+	return changed, nil
+}
+
+func (m *memory) Quotes(_ context.Context, source expense.Source, from expense.Date) iter.Seq2[expense.Quote, error] {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var quotes []expense.Quote
+	for q, value := range m.kept {
+		if q.Source == source && !q.Date.Before(from) {
+			q.Value = value
+			quotes = append(quotes, q)
+		}
+	}
+	sortQuotes(quotes)
+	return func(yield func(expense.Quote, error) bool) {
+		for _, q := range quotes {
+			if !yield(q, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (m *memory) size() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.kept)
+}
+
+func sortQuotes(quotes []expense.Quote) {
+	slices.SortFunc(quotes, func(a, b expense.Quote) int {
+		if order := a.Date.Compare(b.Date); order != 0 {
+			return order
+		}
+		return a.Currency.Compare(b.Currency)
+	})
+}

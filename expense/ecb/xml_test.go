@@ -1,0 +1,131 @@
+package ecb_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/ecb"
+)
+
+func TestParseXMLReadsTheBanksFiles(t *testing.T) {
+	all := realQuotes(t, "2026-03-05")
+	for name, from := range map[string]string{"eurofxref-daily.xml": "2026-03-05", "eurofxref-hist-90d.xml": "2025-12-05"} {
+		t.Run(name, func(t *testing.T) {
+			content, err := os.Open("testdata/" + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = content.Close() })
+			file, err := ecb.ParseXML(content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := all[len(upTo(all, expense.MustDate(from).AddDays(-1))):]
+			if !slices.Equal(file.Quotes, want) || len(file.Unknown) != 0 {
+				t.Errorf("%d quotes, unknown %v; want the %d of the CSV history since %s", len(file.Quotes), file.Unknown, len(want), from)
+			}
+		})
+	}
+}
+
+const (
+	envelopeBegin = `<?xml version="1.0" encoding="UTF-8"?>
+<gesmes:Envelope xmlns:gesmes="http://www.gesmes.org/xml/2002-08-01" xmlns="http://www.ecb.int/vocabulary/2002-08-01/eurofxref">
+<gesmes:subject>Reference rates</gesmes:subject><gesmes:Sender><gesmes:name>European Central Bank</gesmes:name></gesmes:Sender>
+<Cube>`
+	envelopeEnd = "</Cube></gesmes:Envelope>\n"
+)
+
+// renderXML writes quotes, ordered by date, as the bank does: the newest day first.
+func renderXML(quotes []expense.Quote) string {
+	var days []string
+	for start := 0; start < len(quotes); {
+		end := start
+		day := fmt.Sprintf("<Cube time='%s'>\n", quotes[start].Date)
+		for ; end < len(quotes) && quotes[end].Date == quotes[start].Date; end++ {
+			day += fmt.Sprintf("<Cube currency='%s' rate='%s'/>\n", quotes[end].Currency, quotes[end].Value)
+		}
+		days = append(days, day+"</Cube>\n")
+		start = end
+	}
+	slices.Reverse(days)
+	return envelopeBegin + strings.Join(days, "") + envelopeEnd
+}
+
+func TestParseXMLLeavesOutWhatNobodyKnows(t *testing.T) {
+	file, err := ecb.ParseXML(strings.NewReader(envelopeBegin +
+		`<Cube time="2026-03-05"><Cube currency="QQQ" rate="3"/><Cube currency="USD" rate="1.1618" note="x"/></Cube>` + envelopeEnd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []expense.Quote{quote("2026-03-05", "USD", "1.1618")}; !slices.Equal(file.Quotes, want) {
+		t.Errorf("Quotes = %v, want %v", file.Quotes, want)
+	}
+	if want := []string{"QQQ"}; !slices.Equal(file.Unknown, want) {
+		t.Errorf("Unknown = %v, want %v", file.Unknown, want)
+	}
+}
+
+func TestParseXMLRefuses(t *testing.T) {
+	const day = "<Cube time='2026-03-05'>"
+	for name, test := range map[string]struct{ text, want string }{
+		"an empty file":            {"", "ends without an Envelope"},
+		"a web page":               {"<html><body>Sign in</body></html>", `line 1, column 1: the element "html" does not belong here`},
+		"a page of HTML 5":         {"<!doctype html><html></html>", "line 1, column 1: a document type is not allowed"},
+		"CSV":                      {"Date,USD\n", `there is text, "Date,USD", where none belongs`},
+		"an entity of its own":     {"<!DOCTYPE x [<!ENTITY a 'aaaa'>]><x>&a;</x>", "a document type is not allowed"},
+		"an entity nobody defined": {envelopeBegin + day + "<Cube currency='USD' rate='&lol;'/></Cube>" + envelopeEnd, "invalid character entity &lol;"},
+		"another encoding":         {strings.Replace(envelopeBegin, "UTF-8", "ISO-8859-1", 1), `the encoding is "ISO-8859-1", not UTF-8`},
+		"another vocabulary":       {"<Envelope xmlns='urn:other'/>", `the element "Envelope" does not belong here`},
+		"an Envelope alone":        {strings.TrimSuffix(envelopeBegin, "<Cube>") + "</gesmes:Envelope>", "holds no exchange rate"},
+		"a file cut short":         {envelopeBegin + day + "<Cube currency='USD' rate='1.1618'/>", "line 4, column"},
+		"a second Envelope":        {renderXML([]expense.Quote{quote("2026-03-05", "USD", "1")}) + "<more/>", `the element "more" does not belong here`},
+		"a day without a date":     {envelopeBegin + "<Cube/>" + envelopeEnd, `line 4, column 7: the Cube has 0 attributes "time"`},
+		"an impossible day":        {envelopeBegin + "<Cube time='2026-02-29'/>" + envelopeEnd, "2026-02-29 is not a date"},
+		"a day twice":              {envelopeBegin + day + "</Cube>" + day + "</Cube>" + envelopeEnd, "the day 2026-03-05 was on line 4 already"},
+		"a price without currency": {envelopeBegin + day + "<Cube rate='1'/></Cube>" + envelopeEnd, `0 attributes "currency"`},
+		"a currency without price": {envelopeBegin + day + "<Cube currency='USD'/></Cube>" + envelopeEnd, `0 attributes "rate"`},
+		"an attribute twice":       {envelopeBegin + day + "<Cube currency='USD' rate='1' rate='2'/></Cube>" + envelopeEnd, `2 attributes "rate"`},
+		"a currency twice": {envelopeBegin + day + "<Cube currency='USD' rate='1'/><Cube currency='USD' rate='1'/></Cube>" + envelopeEnd,
+			"USD has a second price on 2026-03-05"},
+		"the euro":         {envelopeBegin + day + "<Cube currency='EUR' rate='1'/></Cube>" + envelopeEnd, "EUR has a price"},
+		"a bad code":       {envelopeBegin + day + "<Cube currency='US$' rate='1'/></Cube>" + envelopeEnd, `"US$" is not a currency code`},
+		"a bad price":      {envelopeBegin + day + "<Cube currency='USD' rate='N/A'/></Cube>" + envelopeEnd, `the price of USD: line 4, column 31: "N/A" is not`},
+		"a price too deep": {envelopeBegin + day + "<Cube currency='USD' rate='1'><Cube/></Cube></Cube>" + envelopeEnd, `the element "Cube" does not belong here`},
+		"text in the Cube": {envelopeBegin + "hello" + envelopeEnd, `there is text, "hello", where none belongs`},
+		"broken UTF-8":     {envelopeBegin + "\xff" + envelopeEnd, "invalid UTF-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ecb.ParseXML(strings.NewReader(test.text))
+			mustBeMalformed(t, err, test.want)
+		})
+	}
+}
+
+func FuzzParseXML(f *testing.F) {
+	f.Add(renderXML([]expense.Quote{
+		quote("2026-03-04", "JPY", "183.02"), quote("2026-03-05", "JPY", "183.03"), quote("2026-03-05", "USD", "1.1618"),
+	}))
+	f.Add(envelopeBegin + "<Cube time='2026-03-05'><Cube currency='QQQ' rate='1'/></Cube>" + envelopeEnd)
+	f.Add("<!DOCTYPE x [<!ENTITY a 'aaaa'>]><x>&a;</x>")
+	f.Add("<a><a><a><a>")
+	f.Fuzz(func(t *testing.T, text string) {
+		file, err := ecb.ParseXML(strings.NewReader(text))
+		if err != nil {
+			if !errors.Is(err, expense.ErrInvalid) {
+				t.Fatalf("error %v is no ErrInvalid", err)
+			}
+			return
+		}
+		mustBeOrdered(t, file.Quotes)
+		again, err := ecb.ParseXML(strings.NewReader(renderXML(file.Quotes)))
+		if err != nil || !slices.Equal(again.Quotes, file.Quotes) {
+			t.Fatalf("written and read again: %v, %v; want %v", again.Quotes, err, file.Quotes)
+		}
+	})
+}
