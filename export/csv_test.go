@@ -1,0 +1,240 @@
+package export_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export"
+)
+
+var (
+	foodID = uuid.MustParse("0190a6f0-0000-7000-8000-00000000000f")
+	coffee = expense.Expense{
+		ID:         uuid.MustParse("0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70"),
+		Amount:     expense.MustMoney("1000", "JPY"),
+		Date:       expense.MustDate("2025-03-02"),
+		CategoryID: foodID,
+		Notes:      "Coffee, \"black\"",
+		Rate:       expense.Rate{Value: expense.MustFactor("0.0064"), Date: expense.MustDate("2025-02-28"), Source: "ecb"},
+		Home:       expense.MustMoney("6.40", "EUR"),
+	}
+)
+
+func seq(rows ...expense.Expense) iter.Seq2[expense.Expense, error] {
+	return func(yield func(expense.Expense, error) bool) {
+		for _, row := range rows {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+func named(name string) export.CSVOptions {
+	return export.CSVOptions{CategoryName: export.CategoryNames([]expense.Category{{ID: foodID, Name: name}})}
+}
+
+func writeCSV(t testing.TB, opts export.CSVOptions, rows ...expense.Expense) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := export.WriteCSV(&out, seq(rows...), opts); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func ExampleWriteCSV() {
+	var out strings.Builder
+	err := export.WriteCSV(&out, seq(coffee), export.CSVOptions{
+		CategoryName: export.CategoryNames([]expense.Category{{ID: foodID, Name: "Food"}}),
+	})
+	fmt.Print(strings.ReplaceAll(out.String(), "\r\n", "\n"))
+	fmt.Println(err)
+	// Output:
+	// id,date,amount,currency,category,notes,rate,rate_date,rate_source,home_amount,home_currency,rule_id
+	// 0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70,2025-03-02,1000,JPY,Food,"Coffee, ""black""",0.0064,2025-02-28,ecb,6.40,EUR,
+	// <nil>
+}
+
+func TestExportIsRFC4180(t *testing.T) {
+	pending := expense.Expense{
+		ID: coffee.ID, Amount: expense.MustMoney("-3.250", "KWD"), Date: coffee.Date, CategoryID: foodID,
+		Notes: "two\nlines", RuleID: foodID, Home: expense.Money{},
+	}
+	opts := named("Food")
+	opts.BOM = true
+	got := writeCSV(t, opts, pending)
+	want := "\ufeff" + export.Header + "\r\n" +
+		"0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70,2025-03-02,-3.250,KWD,Food,\"two\nlines\",,,,,,0190a6f0-0000-7000-8000-00000000000f\r\n"
+	if got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+func TestATextThatASpreadsheetRunsGetsOneMoreApostrophe(t *testing.T) {
+	for _, test := range []struct{ name, text, cell string }{
+		{"plain text", "lunch", "lunch"},
+		{"a formula", "=1+1", "'=1+1"},
+		{"a plus", "+49 30", "'+49 30"},
+		{"a minus", "-5 off", "'-5 off"},
+		{"an at sign", "@SUM(A1)", "'@SUM(A1)"},
+		{"a tab", "\tx", "'\tx"},
+		{"a newline", "\nx", "\"'\nx\""},
+		{"a carriage return", "\rx", "\"'\rx\""},
+		{"a null", "\x00x", "'\x00x"},
+		{"a formula after blanks", "  =1", "'  =1"},
+		{"a formula after a no-break space", "\u00a0=1", "'\u00a0=1"},
+		{"a formula after an ideographic space", "\u3000=1", "'\u3000=1"},
+		{"a formula after a byte order mark", "\ufeff=1", "'\ufeff=1"},
+		{"a tab after a blank", " \tx", "' \tx"},
+		{"a full-width equals sign", "＝1", "'＝1"},
+		{"a full-width plus", "＋1", "'＋1"},
+		{"a full-width minus", "－1", "'－1"},
+		{"a full-width at sign", "＠x", "'＠x"},
+		{"an apostrophe before a formula", "'=1", "''=1"},
+		{"an apostrophe before a text", "'tis", "'tis"},
+		{"apostrophes alone", "''", "''"},
+		{"a blank before an apostrophe", " '=1", "\" '=1\""},
+		{"a sign within", "a=1", "a=1"},
+		{"a true minus sign", "−1", "−1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			row := coffee
+			row.Notes = test.text
+			text := writeCSV(t, named("Food"), row)
+			if want := ",Food," + test.cell + ",0.0064,"; !strings.Contains(text, want) {
+				t.Errorf("got %q, want in it %q", text, want)
+			}
+			rows := readAll(t, text, export.OwnMapping())
+			if len(rows) != 1 || *rows[0].Draft.Notes != test.text {
+				t.Errorf("read back %+v, want %q", rows, test.text)
+			}
+		})
+	}
+}
+
+func TestNumbersAreNeverGuarded(t *testing.T) {
+	row := coffee
+	row.Amount, row.Home = row.Amount.Neg(), row.Home.Neg()
+	text := writeCSV(t, named("=Food"), row)
+	if !strings.Contains(text, ",-1000,JPY,'=Food,") || !strings.Contains(text, ",-6.40,EUR,") {
+		t.Errorf("got %q", text)
+	}
+}
+
+func TestEveryCellIsReadBackAsItWasWritten(t *testing.T) {
+	hostile := rapid.StringOf(rapid.OneOf(
+		rapid.SampledFrom([]rune("'\"=+-@,;\t\n\r\x00 \u00a0＝＠|\\")), rapid.Rune(),
+	))
+	rapid.Check(t, func(t *rapid.T) {
+		count := rapid.IntRange(0, 5).Draw(t, "rows")
+		var rows []expense.Expense
+		for range count {
+			row := coffee
+			row.Notes = strings.ToValidUTF8(hostile.Draw(t, "notes"), "?")
+			minor := rapid.Int64Range(-expense.MaxMinor, expense.MaxMinor).Draw(t, "amount")
+			row.Amount, _ = expense.MoneyFromMinor(minor, expense.MustCurrency("KWD"))
+			row.Rate.Source = expense.SourceUser
+			rows = append(rows, row)
+		}
+		name := "x" + strings.ToValidUTF8(hostile.Draw(t, "category"), "?") + "x"
+		var out bytes.Buffer
+		opts := named(name)
+		opts.BOM = rapid.Bool().Draw(t, "bom")
+		if err := export.WriteCSV(&out, seq(rows...), opts); err != nil {
+			t.Fatal(err)
+		}
+		i := 0
+		for row, err := range export.Rows(&out, export.OwnMapping()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if row.Faults != nil {
+				t.Fatalf("faults %+v", row.Faults)
+			}
+			draft, want := row.Draft, rows[i]
+			if *draft.Notes != want.Notes || draft.Category != name || draft.ID != want.ID.String() || draft.Amount != want.Amount.Amount() ||
+				draft.Currency != "KWD" || draft.Date != want.Date.String() || draft.Rate != want.Rate.Value.String() {
+				t.Fatalf("got %+v (%q)\nwant %+v", draft, *draft.Notes, want)
+			}
+			i++
+		}
+		if i != count {
+			t.Fatalf("read %d rows of %d", i, count)
+		}
+	})
+}
+
+func TestExportEndsWithTheFirstError(t *testing.T) {
+	broken := errors.New("the disk is gone")
+	t.Run("of the rows", func(t *testing.T) {
+		rows := func(yield func(expense.Expense, error) bool) {
+			if yield(coffee, nil) {
+				yield(expense.Expense{}, broken)
+			}
+		}
+		if err := export.WriteCSV(io.Discard, rows, named("Food")); !errors.Is(err, broken) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("of the writer", func(t *testing.T) {
+		reader, writer := io.Pipe()
+		_ = reader.CloseWithError(broken)
+		if err := export.WriteCSV(writer, seq(coffee), named("Food")); !errors.Is(err, broken) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("of a category that has no name", func(t *testing.T) {
+		row := coffee
+		row.CategoryID = uuid.Nil
+		if err := export.WriteCSV(io.Discard, seq(row), named("Food")); !errors.Is(err, expense.ErrNotFound) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestExportHoldsNoRows(t *testing.T) {
+	rows := func(yield func(expense.Expense, error) bool) {
+		for range 10_000 {
+			if !yield(coffee, nil) {
+				return
+			}
+		}
+	}
+	var largest, total int
+	err := export.WriteCSV(writerFunc(func(p []byte) (int, error) {
+		largest, total = max(largest, len(p)), total+len(p)
+		return len(p), nil
+	}), rows, named("Food"))
+	if err != nil || total < 1_000_000 || largest > 64<<10 {
+		t.Errorf("%d bytes, at most %d at once: %v", total, largest, err)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func BenchmarkWriteCSV(b *testing.B) {
+	rows := func(yield func(expense.Expense, error) bool) {
+		for range b.N {
+			if !yield(coffee, nil) {
+				return
+			}
+		}
+	}
+	b.ReportAllocs()
+	if err := export.WriteCSV(io.Discard, rows, named("Food")); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}

@@ -1,0 +1,278 @@
+package export
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/spendwise/spendwise/expense"
+)
+
+// A Mapping says how the lines of a CSV file become expenses. Columns are named by the file's header line, blanks around a
+// name ignored: by the same name, else by the one that is the same by [expense.Fold].
+type Mapping struct {
+	Date      DateColumn
+	Amount    AmountColumn
+	Currency  Source // none: the home currency
+	Category  Source // none, or an empty cell: the default category
+	Notes     string // a column; none: no notes
+	Only      Choice // the lines to take, the others are ignored; none: all
+	Sign      Choice // the lines whose amount changes its sign
+	Negate    bool   // every amount changes its sign: an expense is a negative amount in the file
+	Delimiter string // "," (also if empty), ";", "\t" or "|"
+	Encoding  string // one of [Encodings]; empty: utf-8
+
+	own bool // the file is an export of ours: its header is Header
+}
+
+// A DateColumn is where a line's date stands.
+type DateColumn struct {
+	Column string
+	Layout string // YYYY or YY, MM or M, and DD or D, with any signs between, such as DD-MM-YYYY; empty: YYYY-MM-DD
+}
+
+// An AmountColumn is where a line's amount stands.
+type AmountColumn struct {
+	Column  string
+	Decimal string // "." (also if empty) or ","
+}
+
+// A Source is where a text comes from: a column, or one value for all lines. The zero Source is none.
+type Source struct {
+	Column string
+	Value  string
+}
+
+// A Choice is the lines whose column holds one of some texts, case and blanks around them ignored. The zero Choice is none.
+type Choice struct {
+	Column string
+	Equals []string
+}
+
+// OwnMapping returns the mapping for what [WriteCSV] writes. It restores ids, texts and rates given by hand; other rates are
+// looked up again. As JSON it is {"preset": "spendwise"}.
+func OwnMapping() Mapping {
+	return Mapping{
+		Date:     DateColumn{Column: "date"},
+		Amount:   AmountColumn{Column: "amount"},
+		Currency: Source{Column: "currency"},
+		Category: Source{Column: "category"},
+		Notes:    "notes",
+		own:      true,
+	}
+}
+
+// ownPreset is the name of OwnMapping.
+const ownPreset = "spendwise"
+
+// Validate lists every fault of the mapping. A field is named by its path in the JSON form, such as "date/layout".
+func (m Mapping) Validate() error {
+	var faults expense.Faults
+	if m.Date.Column == "" {
+		faults.Add("date/column", "required", "name the column that holds the date")
+	}
+	_, err := parseLayout(m.Date.Layout)
+	_ = faults.Take("date/layout", err)
+	if m.Amount.Column == "" {
+		faults.Add("amount/column", "required", "name the column that holds the amount")
+	}
+	if !slices.Contains([]string{"", ".", ","}, m.Amount.Decimal) {
+		faults.Add("amount/decimal", "unknown_value", "a decimal sign is \".\" or \",\"")
+	}
+	m.Currency.validate(&faults, "currency")
+	if m.Currency.Value != "" {
+		_, err := expense.ParseCurrency(m.Currency.Value)
+		_ = faults.Take("currency/value", err)
+	}
+	m.Category.validate(&faults, "category")
+	m.Only.validate(&faults, "only")
+	m.Sign.validate(&faults, "sign")
+	if !slices.Contains([]string{"", ",", ";", "\t", "|"}, m.Delimiter) {
+		faults.Add("delimiter", "unknown_value", "a delimiter is a comma, a semicolon, a tab or a bar")
+	}
+	if _, known := encodingOf(m.Encoding); !known {
+		faults.Add("encoding", "unknown_value", "an encoding is one of %q", Encodings())
+	}
+	return faults.Err()
+}
+
+func (s Source) validate(faults *expense.Faults, field string) {
+	if s.Column != "" && s.Value != "" {
+		faults.Add(field, "ambiguous", "give a column or a value, not both")
+	}
+}
+
+func (c Choice) validate(faults *expense.Faults, field string) {
+	if (c.Column == "") != (len(c.Equals) == 0) {
+		faults.Add(field, "incomplete", "name a column and at least one text that it equals")
+	}
+}
+
+func (m Mapping) delimiter() byte {
+	if m.Delimiter == "" {
+		return ','
+	}
+	return m.Delimiter[0]
+}
+
+// ParseMapping reads a mapping's JSON form:
+//
+//	{"date": {"column", "layout"}, "amount": {"column", "decimal"}, "currency": {"column"} or {"value"},
+//	 "category": {"column"} or {"value"}, "notes": {"column"}, "only": {"column", "equals": [..]},
+//	 "sign": {"column", "equals": [..]}, "negate": false, "delimiter", "encoding"}
+//
+// or {"preset": "spendwise"} for [OwnMapping]. Members that are unknown, twice there or of another kind are faults. The error
+// lists every fault and is ErrInvalid; a text that is no JSON object has the code "malformed".
+func ParseMapping(text []byte) (Mapping, error) {
+	if !json.Valid(text) || !utf8.Valid(text) {
+		return Mapping{}, &expense.InvalidError{Code: "malformed", Detail: "the mapping is not JSON in UTF-8"}
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	tree, err := parseValue(decoder, "", 0)
+	if err != nil {
+		return Mapping{}, &expense.InvalidError{Code: "malformed", Detail: fmt.Sprintf("the mapping cannot be read: %v", err)}
+	}
+	members, isObject := tree.(map[string]any)
+	if !isObject {
+		return Mapping{}, &expense.InvalidError{Code: "malformed", Detail: "the mapping is not a JSON object"}
+	}
+
+	var faults expense.Faults
+	root := object{faults: &faults, members: members}
+	m := readMapping(root)
+	if faults.Err() == nil {
+		return m, m.Validate()
+	}
+	return Mapping{}, faults.Err()
+}
+
+func readMapping(root object) Mapping {
+	if preset := root.text("preset"); preset != "" {
+		if preset != ownPreset {
+			root.faults.Add("preset", "unknown_preset", "the presets are: %s", ownPreset)
+		}
+		root.end()
+		return OwnMapping()
+	}
+	var m Mapping
+	date := root.object("date")
+	m.Date = DateColumn{Column: date.text("column"), Layout: date.text("layout")}
+	date.end()
+	amount := root.object("amount")
+	m.Amount = AmountColumn{Column: amount.text("column"), Decimal: amount.text("decimal")}
+	amount.end()
+	m.Currency = root.source("currency")
+	m.Category = root.source("category")
+	notes := root.object("notes")
+	m.Notes = notes.text("column")
+	notes.end()
+	m.Only = root.choice("only")
+	m.Sign = root.choice("sign")
+	m.Negate = root.boolean("negate")
+	m.Delimiter = root.text("delimiter")
+	m.Encoding = root.text("encoding")
+	root.end()
+	return m
+}
+
+// maxDepth is how deep objects and lists may nest before the text is refused.
+const maxDepth = 8
+
+// parseValue reads one JSON value; unlike json.Unmarshal it refuses an object that has a member twice.
+func parseValue(decoder *json.Decoder, path string, depth int) (any, error) {
+	token, err := decoder.Token()
+	if err != nil {
+		return nil, err
+	}
+	if depth > maxDepth {
+		return nil, errors.New("it nests too deep")
+	}
+	switch token {
+	case json.Delim('{'):
+		members := map[string]any{}
+		for decoder.More() {
+			token, err := decoder.Token()
+			if err != nil {
+				return nil, err
+			}
+			name, _ := token.(string)
+			if _, twice := members[name]; twice {
+				return nil, fmt.Errorf("the member %q is there twice", path+name)
+			}
+			if members[name], err = parseValue(decoder, path+name+"/", depth+1); err != nil {
+				return nil, err
+			}
+		}
+		_, err := decoder.Token()
+		return members, err
+	case json.Delim('['):
+		var list []any
+		for decoder.More() {
+			value, err := parseValue(decoder, path, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, value)
+		}
+		_, err := decoder.Token()
+		return list, err
+	}
+	return token, nil
+}
+
+// An object is a JSON object whose members are taken out one by one; what end finds left is unknown. null is not given.
+type object struct {
+	faults  *expense.Faults
+	path    string
+	members map[string]any
+}
+
+// member takes out a member of the kind T; the zero T if it is not given, or of another kind.
+func member[T any](o object, name, kind string) T {
+	value, given := o.members[name]
+	delete(o.members, name)
+	typed, ok := value.(T)
+	if given && value != nil && !ok {
+		o.faults.Add(o.path+name, "wrong_type", "this is to be %s", kind)
+	}
+	return typed
+}
+
+func (o object) text(name string) string  { return member[string](o, name, "a string") }
+func (o object) boolean(name string) bool { return member[bool](o, name, "true or false") }
+
+func (o object) object(name string) object {
+	return object{faults: o.faults, path: o.path + name + "/", members: member[map[string]any](o, name, "an object")}
+}
+
+func (o object) source(name string) Source {
+	inner := o.object(name)
+	defer inner.end()
+	return Source{Column: inner.text("column"), Value: inner.text("value")}
+}
+
+func (o object) choice(name string) Choice {
+	inner := o.object(name)
+	defer inner.end()
+	choice := Choice{Column: inner.text("column")}
+	for _, value := range member[[]any](inner, "equals", "a list of strings") {
+		text, ok := value.(string)
+		if !ok {
+			o.faults.Add(inner.path+"equals", "wrong_type", "this is to be a list of strings")
+			break
+		}
+		choice.Equals = append(choice.Equals, text)
+	}
+	return choice
+}
+
+func (o object) end() {
+	for _, name := range slices.Sorted(maps.Keys(o.members)) {
+		o.faults.Add(o.path+name, "unknown_member", "a mapping has no such member")
+	}
+}

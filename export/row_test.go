@@ -1,0 +1,416 @@
+package export_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/unicode"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export"
+)
+
+// plain is a mapping of the columns D, A, C, K and N.
+func plain() export.Mapping {
+	return export.Mapping{
+		Date:     export.DateColumn{Column: "D"},
+		Amount:   export.AmountColumn{Column: "A"},
+		Currency: export.Source{Column: "C"},
+		Category: export.Source{Column: "K"},
+		Notes:    "N",
+	}
+}
+
+func readAll(t testing.TB, text string, m export.Mapping) []export.Row {
+	t.Helper()
+	var rows []export.Row
+	for row, err := range export.Rows(strings.NewReader(text), m) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func ExampleRows() {
+	file := strings.NewReader("When;What;Paid\n31.12.2024 18:30;Fireworks;1.250,00\n")
+	mapping := export.Mapping{
+		Date:      export.DateColumn{Column: "When", Layout: "DD.MM.YYYY"},
+		Amount:    export.AmountColumn{Column: "Paid", Decimal: ","},
+		Currency:  export.Source{Value: "EUR"},
+		Notes:     "What",
+		Delimiter: ";",
+	}
+	for row, err := range export.Rows(file, mapping) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(row.Line, row.Draft.Date, row.Draft.Amount, row.Draft.Currency, *row.Draft.Notes)
+	}
+	// Output: 2 2024-12-31 1250.00 EUR Fireworks
+}
+
+func TestCSVOfEveryKindIsRead(t *testing.T) {
+	const row = "2024-01-02|7|EUR|Food|"
+	for _, test := range []struct {
+		name string
+		text string
+		want []string // line date|amount|currency|category|notes, or line!column!code
+	}{
+		{"LF", "D,A,C,K,N\n2024-01-02,7,EUR,Food,tea\n", []string{"2 " + row + "tea"}},
+		{"CRLF", "D,A,C,K,N\r\n2024-01-02,7,EUR,Food,tea\r\n", []string{"2 " + row + "tea"}},
+		{"no line end at the end", "D,A,C,K,N\n2024-01-02,7,EUR,Food,tea", []string{"2 " + row + "tea"}},
+		{"a byte order mark", "\ufeffD,A,C,K,N\n2024-01-02,7,EUR,Food,tea", []string{"2 " + row + "tea"}},
+		{"a byte order mark and a quoted header", "\ufeff\"D\",A,C,K,N\n2024-01-02,7,EUR,Food,tea", []string{"2 " + row + "tea"}},
+		{"columns in another order", "N,K,C,A,D\ntea,Food,EUR,7,2024-01-02\n", []string{"2 " + row + "tea"}},
+		{"a header in other case and with blanks", " d ,a,c,k, n\n2024-01-02,7,EUR,Food,tea", []string{"2 " + row + "tea"}},
+		{"empty lines", "\n\nD,A,C,K,N\n\n\r\n2024-01-02,7,EUR,Food,tea\n\n", []string{"6 " + row + "tea"}},
+		{"a quoted comma", "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"tea, green\"", []string{"2 " + row + "tea, green"}},
+		{"a quoted quote", "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"\"\"tea\"\"\"", []string{"2 " + row + "\"tea\""}},
+		{"a quoted newline", "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"a\nb\"\n2024-01-02,7,EUR,Food,c", []string{"2 " + row + "a\nb", "4 " + row + "c"}},
+		{"a quoted CRLF", "D,A,C,K,N\r\n2024-01-02,7,EUR,Food,\"a\r\nb\"\r\n", []string{"2 " + row + "a\nb"}},
+		{"blanks around a quoted field", "D,A,C,K,N\n2024-01-02, \"7\" ,EUR,Food, \"tea, green\" \n", []string{"2 " + row + "tea, green"}},
+		{"blanks in fields", "D,A,C,K,N\n 2024-01-02 , 7 , eur , Food ,  tea \n", []string{"2 " + row + "tea"}},
+		{"a quote within a field", "D,A,C,K,N\n2024-01-02,7,EUR,Food,5\" nail\n", []string{"2 " + row + "5\" nail"}},
+		{"one empty field too many", "D,A,C,K,N\n2024-01-02,7,EUR,Food,tea,\n", []string{"2 " + row + "tea"}},
+		{"empty category and notes", "D,A,C,K,N\n2024-01-02,7,EUR,,\n", []string{"2 2024-01-02|7|EUR||"}},
+		{"a guarded text", "D,A,C,K,N\n2024-01-02,7,EUR,Food,'=1\n", []string{"2 " + row + "=1"}},
+
+		{"a line too short", "D,A,C,K,N\n2024-01-02,7\n2024-01-02,7,EUR,Food,tea", []string{"2!!wrong_field_count", "3 " + row + "tea"}},
+		{"a line too long", "D,A,C,K,N\n2024-01-02,7,EUR,Food,tea,x\n", []string{"2!!wrong_field_count"}},
+		{"text after a quote", "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"a\"b\n2024-01-02,7,EUR,Food,tea", []string{"2!!malformed_quotes", "3 " + row + "tea"}},
+		{"a quote that is never closed", "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"a\n2024-01-02,7,EUR,Food,tea\n", []string{"2!!unclosed_quote", "3 " + row + "tea"}},
+		{"a loose quote and an open one", "D,A,C,K,N\n2024-01-02,7,EUR,5\",\"a\n2024-01-02,7,EUR,Food,tea\n", []string{"2!!malformed_quotes", "3 " + row + "tea"}},
+		{"a loose quote after an open one", "D,A,C,K,N\n2024-01-02,7,EUR,\"a\nb\",5\"\n2024-01-02,7,EUR,Food,tea\n", []string{"2!!malformed_quotes", "3!!wrong_field_count", "4 " + row + "tea"}},
+		{"bytes that are no UTF-8", "D,A,C,K,N\n2024-01-02,7,EUR,Food,t\xe9\n2024-01-02,7,EUR,Food,tea", []string{"2!!malformed_text", "3 " + row + "tea"}},
+		{"halves of a rune in two fields", "D,A,C,K,N\n2024-01-02,7,EUR,Food\xc3,\xa9\n", []string{"2!!malformed_text"}},
+		{"every cell at fault", "D,A,C,K,N\n31/12/2024,x,XXX1,Food,tea\n", []string{"2!C!unknown_currency!A!malformed_amount!D!malformed_date"}},
+		{"no currency", "D,A,C,K,N\n2024-01-02,7,,Food,tea\n", []string{"2!C!required"}},
+		{"a line of more than a mebibyte", "D,A,C,K,N\n" + strings.Repeat("x", 1<<20) + "\n2024-01-02,7,EUR,Food,tea\n", []string{"2!!line_too_long", "3 " + row + "tea"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got []string
+			for _, row := range readAll(t, test.text, plain()) {
+				text := fmt.Sprint(row.Line)
+				for _, fault := range row.Faults {
+					if fault.Line != row.Line || fault.Detail == "" {
+						t.Errorf("failure %+v in line %d", fault, row.Line)
+					}
+					text += "!" + fault.Column + "!" + fault.Code
+				}
+				if row.Faults == nil {
+					d := row.Draft
+					text += " " + strings.Join([]string{d.Date, d.Amount, d.Currency, d.Category, *d.Notes}, "|")
+				}
+				got = append(got, text)
+			}
+			if strings.Join(got, "\n") != strings.Join(test.want, "\n") {
+				t.Errorf("got  %q\nwant %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAQuoteThatIsNeverClosedCostsItsLineAlone(t *testing.T) {
+	const more = 1 << 17 // lines, more than a record may have
+	text := "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"\n" + strings.Repeat("2024-01-02,7,EUR,Food,tea\n", more)
+	rows := readAll(t, text, plain())
+	if len(rows) != 1+more || rows[0].Faults[0].Code != "unclosed_quote" {
+		t.Fatalf("%d rows, the first %+v", len(rows), rows[0])
+	}
+	for _, row := range rows[1:] {
+		if row.Faults != nil {
+			t.Fatalf("line %d: %+v", row.Line, row.Faults)
+		}
+	}
+}
+
+func TestDatesAreReadByTheirLayout(t *testing.T) {
+	for _, test := range []struct{ layout, text, want string }{
+		{"", "2024-02-29", "2024-02-29"},
+		{"DD-MM-YYYY", "20-09-2018 12:04", "2018-09-20"},
+		{"DD-MM-YYYY", "20-09-2018", "2018-09-20"},
+		{"DD.MM.YY", "01.02.69", "2069-02-01"},
+		{"DD.MM.YY", "01.02.70", "1970-02-01"},
+		{"M/D/YYYY", "1/15/2020", "2020-01-15"},
+		{"M/D/YYYY", "12/5/2020, 3:04 PM", "2020-12-05"},
+		{"YYYYMMDD", "20200115", "2020-01-15"},
+		{"YYYY-MM-DD", "2020-01-15T10:00:00Z", "2020-01-15"},
+		{"YYYY年M月D日", "2020年1月15日", "2020-01-15"},
+		{"YYYY-MM-DD", "2023-02-29", ""},
+		{"YYYY-MM-DD", "2023-2-09", ""},
+		{"DD-MM-YYYY", "20-09-20181", ""},
+		{"DD-MM-YYYY", "20-09-2018 later", ""},
+		{"DD-MM-YYYY", "20/09/2018", ""},
+		{"DD-MM-YYYY", "", ""},
+		{"M/D/YYYY", "13/1/2020", ""},
+	} {
+		m := plain()
+		m.Date.Layout = test.layout
+		row := readAll(t, "D,A,C,K,N\n\""+test.text+"\",7,EUR,,", m)[0]
+		if row.Draft.Date != test.want || (row.Faults == nil) != (test.want != "") {
+			t.Errorf("%q by %q: got %q %+v, want %q", test.text, test.layout, row.Draft.Date, row.Faults, test.want)
+		}
+	}
+}
+
+func TestAmountsAreReadStrictly(t *testing.T) {
+	for _, test := range []struct{ decimal, text, want string }{
+		{".", "12.50", "12.50"},
+		{".", "1,234.50", "1234.50"},
+		{".", "1,234,567", "1234567"},
+		{".", "12,34,567.89", "1234567.89"},
+		{".", "1'234.50", "1234.50"},
+		{".", "1 234.50", "1234.50"},
+		{".", "1\u202f234\u00a0EUR", "1234"},
+		{".", "EUR 7", "7"},
+		{".", ".5", "0.5"},
+		{".", "+7", "7"},
+		{".", "-7", "-7"},
+		{".", "−7", "-7"},
+		{".", "7-", "-7"},
+		{".", "(7.00)", "-7.00"},
+		{",", "1.234,50", "1234.50"},
+		{",", "1.234", "1234"},
+		{",", "12,5", "12.5"},
+		{".", "12,50", ""},
+		{".", "1,23,4", ""},
+		{".", "1234,567", ""},
+		{".", "1,234 567", ""},
+		{".", "1.234.567", ""},
+		{",", "12.50", ""},
+		{",", "1,234.50", ""},
+		{".", "€7", ""},
+		{".", "7 USD", ""},
+		{".", "--7", ""},
+		{".", "-(7)", ""},
+		{".", "7.", ""},
+		{".", ".", ""},
+		{".", "", ""},
+		{".", "-", ""},
+		{".", "1e3", ""},
+		{".", "0x10", ""},
+		{".", "٣", ""},
+		{".", "5,", ""},
+		{".", ",500", ""},
+	} {
+		m := plain()
+		m.Amount.Decimal = test.decimal
+		row := readAll(t, "D,A,C,K,N\n2024-01-02,\""+test.text+"\",EUR,,", m)[0]
+		if row.Draft.Amount != test.want || (row.Faults == nil) != (test.want != "") {
+			t.Errorf("%q: got %q %+v, want %q", test.text, row.Draft.Amount, row.Faults, test.want)
+		}
+	}
+}
+
+func TestSignsAreTurnedAsTheMappingSays(t *testing.T) {
+	m := plain()
+	m.Negate = true
+	m.Sign = export.Choice{Column: "N", Equals: []string{"credit"}}
+	var got []string
+	for _, row := range readAll(t, "D,A,C,K,N\n2024-01-02,-7,EUR,,\n2024-01-02,7,EUR,,\n2024-01-02,7,EUR,,Credit\n", m) {
+		got = append(got, row.Draft.Amount)
+	}
+	if want := "[7 -7 7]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestLinesThatTheMappingLeavesOutAreIgnored(t *testing.T) {
+	m := plain()
+	m.Only = export.Choice{Column: "K", Equals: []string{"Expense", "Refund"}}
+	var got []bool
+	for _, row := range readAll(t, "D,A,C,K,N\n2024-01-02,7,EUR, expense ,\nx,x,x,Income,x\n2024-01-02,7,EUR,Refund,\n", m) {
+		got = append(got, row.Ignored)
+	}
+	if want := "[false true false]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestEqualLinesAreExpensesOfTheirOwnAndKeepTheirIDs(t *testing.T) {
+	const header, tea, bun = "D,A,C,K,N\n", "2024-01-02,7,EUR,Food,tea\n", "2024-01-02,3,EUR,Food,bun\n"
+	ids := func(text string) (ids []string) {
+		for _, row := range readAll(t, text, plain()) {
+			ids = append(ids, row.Draft.ID)
+		}
+		return ids
+	}
+	first := ids(header + tea + bun + tea)
+	if first[0] == first[2] || first[0] == first[1] {
+		t.Fatalf("equal lines share an id: %v", first)
+	}
+	longer := ids(header + bun + tea + tea + tea)
+	if longer[1] != first[0] || longer[2] != first[2] || longer[0] == first[1] && longer[3] == first[2] {
+		t.Errorf("a longer file: %v, before %v", longer, first)
+	}
+	rewritten := ids("\ufeff" + strings.ReplaceAll(header+"2024-01-02, 7,\"EUR\",Food,\"tea\",\n", "\n", "\r\n"))
+	if rewritten[0] != first[0] {
+		t.Errorf("the same line with other quotes and line ends: %v, before %v", rewritten, first)
+	}
+	if want := "fb1d903a-661c-57b0-9782-539819610971"; first[0] != want {
+		t.Errorf("an id must never change: got %s, want %s", first[0], want)
+	}
+}
+
+func TestAFileInAnotherEncodingIsRead(t *testing.T) {
+	const text = "D,A,C,K,N\n2024-01-02,7,EUR,Café,5 €\n"
+	for name, encode := range map[string]func(string) (string, error){
+		"windows-1252": charmap.Windows1252.NewEncoder().String,
+		"iso-8859-15":  charmap.ISO8859_15.NewEncoder().String,
+		"utf-16":       unicode.UTF16(unicode.BigEndian, unicode.UseBOM).NewEncoder().String,
+		"utf-8":        func(text string) (string, error) { return text, nil },
+	} {
+		encoded, err := encode(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := plain()
+		m.Encoding = name
+		row := readAll(t, encoded, m)[0]
+		if row.Draft.Category != "Café" || *row.Draft.Notes != "5 €" {
+			t.Errorf("%s: %+v", name, row)
+		}
+	}
+}
+
+func TestAHeaderThatDoesNotFitTheMappingEndsTheImport(t *testing.T) {
+	for _, test := range []struct{ name, text, want string }{
+		{"no file", "", "file empty_file"},
+		{"empty lines alone", "\n\n", "file empty_file"},
+		{"columns that are not there", "D,A\n", "currency/column unknown_column, category/column unknown_column, notes/column unknown_column"},
+		{"a column twice", "D,A,C,K,N,N\n", "notes/column ambiguous_column"},
+		{"a column twice but for its case", "D,A,C,K,m,n,N,d\n", ""},
+		{"a header that is no UTF-8", "D\xff,A\n", "file malformed_text"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var err error
+			for _, err = range export.Rows(strings.NewReader(test.text), plain()) {
+			}
+			var got []string
+			for _, fault := range expense.FaultsOf(err) {
+				got = append(got, fault.Field+" "+fault.Code)
+			}
+			if strings.Join(got, ", ") != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRowsOfASeekerAreReadAgain(t *testing.T) {
+	const text = "D,A,C,K,N\n2024-01-02,7,EUR,Food,tea\n"
+	count := func(rows func(func(export.Row, error) bool)) (n int, err error) {
+		for _, rowErr := range rows {
+			n, err = n+1, rowErr
+		}
+		return n, err
+	}
+	rows := export.Rows(strings.NewReader(text), plain())
+	for range 3 {
+		if n, err := count(rows); n != 1 || err != nil {
+			t.Errorf("got %d rows, %v", n, err)
+		}
+	}
+	once := export.Rows(io.MultiReader(strings.NewReader(text)), plain())
+	if _, err := count(once); err != nil {
+		t.Error(err)
+	}
+	if _, err := count(once); err == nil {
+		t.Error("a stream was read twice")
+	}
+}
+
+func TestAReaderThatFailsEndsTheRows(t *testing.T) {
+	broken := errors.New("the line is cut")
+	var err error
+	n := 0
+	for _, err = range export.Rows(io.MultiReader(strings.NewReader("D,A,C,K,N\n2024-01-02,7,EUR,Food,tea\n2024"), failing{broken}), plain()) {
+		n++
+	}
+	if !errors.Is(err, broken) || n != 2 {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+func FuzzRows(f *testing.F) {
+	f.Add([]byte("D,A,C,K,N\n2024-01-02,7,EUR,Food,tea\n"), byte(0))
+	f.Add([]byte("D;A;C;K;N\r\n2024-01-02;\"7\";EUR;\"a\r\nb\"\";\";5\"\r\n"), byte(1))
+	f.Add([]byte("\ufeffD,A,C,K,N\n\"\n\n\"\"\"\n,,,,\n"), byte(0))
+	f.Add([]byte("\xff\xfeD\x00,\x00A\x00"), byte(2))
+	f.Add([]byte(export.Header+"\r\n"), byte(3))
+	f.Fuzz(func(t *testing.T, text []byte, kind byte) {
+		m := plain()
+		switch kind % 4 {
+		case 1:
+			m.Delimiter, m.Amount.Decimal, m.Date.Layout = ";", ",", "D.M.YY"
+		case 2:
+			m.Encoding = "utf-16"
+		case 3:
+			m = export.OwnMapping()
+		}
+		line := 1
+		ids := map[string]bool{}
+		for row, err := range export.Rows(bytes.NewReader(text), m) {
+			if err != nil {
+				if !errors.Is(err, expense.ErrInvalid) {
+					t.Fatalf("%v", err)
+				}
+				return
+			}
+			if row.Line <= line || row.Line > bytes.Count(text, []byte("\n"))+1 && kind%4 != 2 {
+				t.Fatalf("line %d after %d", row.Line, line)
+			}
+			line = row.Line
+			if row.Ignored || row.Faults != nil {
+				continue
+			}
+			if m.Notes == "N" && ids[row.Draft.ID] {
+				t.Fatalf("line %d has an id of an earlier one", line)
+			}
+			ids[row.Draft.ID] = true
+			if m.Notes != "N" {
+				continue
+			}
+			if _, err := expense.ParseDate(row.Draft.Date); err != nil {
+				t.Fatalf("line %d: %v", line, err)
+			}
+			if len(row.Draft.Amount) <= 32 {
+				if _, err := expense.ParseDecimal(row.Draft.Amount); err != nil {
+					t.Fatalf("line %d: %v", line, err)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkRows(b *testing.B) {
+	text, err := os.ReadFile("testdata/household-transactions.csv")
+	if err != nil {
+		b.Fatal(err)
+	}
+	m := household(b)
+	b.ReportAllocs()
+	rows := 0
+	for b.Loop() {
+		for _, err := range export.Rows(bytes.NewReader(text), m) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			rows++
+		}
+	}
+	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+}
