@@ -119,8 +119,8 @@ func (b Book) build(env expense.Env, draft Draft) (Budget, error) {
 		_ = faults.Take("id", err)
 	}
 	built.CategoryID = b.category(&faults, draft.CategoryID)
-	from := month(&faults, "from_month", draft.FromMonth, b.Settings.Today(env.Now).Month())
-	built.Until = month(&faults, "until_month", draft.UntilMonth, expense.Month{})
+	from := parseMonth(&faults, "from_month", draft.FromMonth, b.Settings.Today(env.Now).Month())
+	built.Until = parseMonth(&faults, "until_month", draft.UntilMonth, expense.Month{})
 	b.checkCurrency(&faults, draft.Currency)
 	built.Entries = []Entry{{From: from, Limit: b.limit(&faults, draft.Amount)}}
 	if draft.AlertAt != nil {
@@ -203,7 +203,8 @@ func (b Book) limit(faults *expense.Faults, text string) expense.Money {
 	return limit
 }
 
-func month(faults *expense.Faults, field, text string, fallback expense.Month) expense.Month {
+// parseMonth reads the month of a member; nothing given is fallback.
+func parseMonth(faults *expense.Faults, field, text string, fallback expense.Month) expense.Month {
 	if text == "" {
 		return fallback
 	}

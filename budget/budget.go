@@ -118,7 +118,8 @@ func (b Budget) Validate() error {
 		}
 	}
 	if len(b.Entries) > 0 && !b.Until.IsZero() && b.Until.Before(b.Entries[0].From) {
-		faults.Add("until_month", "before_start", "the budget begins in %s and cannot end in %s, before that", b.Entries[0].From, b.Until)
+		faults.Add("until_month", "before_start", "the budget begins in %s and cannot end before that, in %s",
+			b.Entries[0].From, b.Until)
 	}
 	_ = faults.Take("alert_at", validateAlerts(b.AlertAt))
 	return faults.Err()

@@ -50,7 +50,7 @@ func (b Book) patch(env expense.Env, old Budget, patch Patch) (Budget, error) {
 	var faults expense.Faults
 	changed := old
 	if patch.UntilMonth != nil {
-		changed.Until = month(&faults, "until_month", *patch.UntilMonth, expense.Month{})
+		changed.Until = parseMonth(&faults, "until_month", *patch.UntilMonth, expense.Month{})
 	}
 	if patch.Currency != nil {
 		b.checkCurrency(&faults, *patch.Currency)
@@ -62,7 +62,7 @@ func (b Book) patch(env expense.Env, old Budget, patch Patch) (Budget, error) {
 			from = thisMonth
 		}
 		if patch.FromMonth != nil {
-			from = month(&faults, "from_month", *patch.FromMonth, from)
+			from = parseMonth(&faults, "from_month", *patch.FromMonth, from)
 		}
 		limit := b.limit(&faults, *patch.Amount)
 		if !changed.Until.IsZero() && from.After(changed.Until) {

@@ -23,8 +23,8 @@ func phrasesFor(locale string) phrases {
 	return p
 }
 
-func words(language string) (whole, sentence string) {
-	switch language {
+func words(base string) (whole, sentence string) {
+	switch base {
 	case "da":
 		return "I alt", "%s: %s af %s brugt"
 	case "de":

@@ -93,7 +93,7 @@ func Summarise(book Book, month expense.Month, today expense.Date, totals []expe
 	if err != nil {
 		return Report{}, err
 	}
-	words := phrasesFor(book.Settings.Locale)
+	phrases := phrasesFor(book.Settings.Locale)
 	report := Report{Month: month, Data: []Progress{}}
 	for _, b := range book.Budgets {
 		limit, ok := b.Limit(month)
@@ -109,7 +109,7 @@ func Summarise(book Book, month expense.Month, today expense.Date, totals []expe
 		}
 		p := b.progress(limit, spent, month, today)
 		p.CategoryName = book.categoryName(b)
-		p.Text = words.text(p)
+		p.Text = phrases.text(p)
 		if b.CategoryID == uuid.Nil {
 			report.Total = &p
 		} else {
@@ -117,7 +117,8 @@ func Summarise(book Book, month expense.Month, today expense.Date, totals []expe
 		}
 	}
 	slices.SortStableFunc(report.Data, func(a, b Progress) int {
-		return cmp.Or(cmp.Compare(expense.Fold(a.CategoryName), expense.Fold(b.CategoryName)), bytes.Compare(a.BudgetID[:], b.BudgetID[:]))
+		return cmp.Or(
+			cmp.Compare(expense.Fold(a.CategoryName), expense.Fold(b.CategoryName)), bytes.Compare(a.BudgetID[:], b.BudgetID[:]))
 	})
 	return report, nil
 }

@@ -12,9 +12,9 @@ import (
 // today's rate in the ledger's zone, or at limitRate, new home units for one old one, where it is given. Each limit is
 // rounded once and is at least one minor unit. Without a rate nothing changes: the error is ErrInvalid, its field
 // "home_currency". A limitRate is read, and not needed, where the home currency stays.
-func ChangeSettings(ctx context.Context, tx Tx, env expense.Env, draft expense.SettingsDraft, limitRate string, cond expense.Condition) (
-	expense.SettingsChange, error,
-) {
+func ChangeSettings(
+	ctx context.Context, tx Tx, env expense.Env, draft expense.SettingsDraft, limitRate string, cond expense.Condition,
+) (expense.SettingsChange, error) {
 	book, err := tx.Book(ctx)
 	if err == nil {
 		err = cond.CheckPresent(book.Settings.Version)
@@ -56,11 +56,12 @@ func (b Book) reexpress(env expense.Env, draft expense.SettingsDraft, limitRate 
 		return nil, faults.Err()
 	}
 	if rate.IsZero() {
-		rate = today(env, from, to, settings)
+		rate = todaysRate(env, from, to, settings)
 	}
 	if rate.IsZero() {
 		faults.Add("home_currency", "no_rate",
-			"there is no rate of today from %s to %s for the limits of the budgets: give one as limit_rate, %s for one %s", from, to, to, from)
+			"the budgets' limits need a rate from %s to %s and there is none of today: give one as limit_rate, %s for one %s",
+			from, to, to, from)
 		return nil, faults.Err()
 	}
 	budgets := make([]Budget, len(b.Budgets))
@@ -74,8 +75,8 @@ func (b Book) reexpress(env expense.Env, draft expense.SettingsDraft, limitRate 
 	return budgets, faults.Err()
 }
 
-// today returns the rate of the day at hand, or none.
-func today(env expense.Env, from, to expense.Currency, settings expense.Settings) expense.Rate {
+// todaysRate returns the rate of the day at hand in the ledger's zone, or none.
+func todaysRate(env expense.Env, from, to expense.Currency, settings expense.Settings) expense.Rate {
 	if env.Rates == nil {
 		return expense.Rate{}
 	}

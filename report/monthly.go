@@ -8,7 +8,6 @@
 package report
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -159,10 +158,8 @@ func byCategory(book budget.Book, month expense.Month, totals []expense.Total) (
 	for id := range sums {
 		return nil, fmt.Errorf("there are totals of the category %s, which the ledger does not hold", id)
 	}
-	slices.SortStableFunc(rows, func(a, b Category) int {
-		return cmp.Or(cmp.Compare(b.Sum.Home.Minor(), a.Sum.Home.Minor()),
-			cmp.Compare(expense.Fold(a.Name), expense.Fold(b.Name)), bytes.Compare(a.ID[:], b.ID[:]))
-	})
+	// The book's categories are in the order of their names, which a stable sort keeps among equal amounts.
+	slices.SortStableFunc(rows, func(a, b Category) int { return cmp.Compare(b.Sum.Home.Minor(), a.Sum.Home.Minor()) })
 	weights := make([]int64, len(rows))
 	for i, row := range rows {
 		weights[i] = row.Sum.Home.Minor()

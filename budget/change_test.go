@@ -1,0 +1,211 @@
+package budget_test
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+)
+
+// timeline writes a series as "2025-05 500.00, 2025-07 600.00 until 2026-04".
+func timeline(b budget.Budget) string {
+	var parts []string
+	for _, e := range b.Entries {
+		parts = append(parts, e.From.String()+" "+e.Limit.Amount())
+	}
+	text := strings.Join(parts, ", ")
+	if !b.Until.IsZero() {
+		text += " until " + b.Until.String()
+	}
+	return text
+}
+
+func TestChange(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		patch budget.Patch
+		want  string
+	}{
+		{"an amount holds from this month on", budget.Patch{Amount: ptr("600")},
+			"2025-03 500.00, 2025-05 600.00, 2025-08 700.00 until 2025-12"},
+		{"an amount from a month on", budget.Patch{Amount: ptr("600"), FromMonth: ptr("2025-06")},
+			"2025-03 500.00, 2025-06 600.00, 2025-08 700.00 until 2025-12"},
+		{"an amount in the place of an entry", budget.Patch{Amount: ptr("600"), FromMonth: ptr("2025-08")},
+			"2025-03 500.00, 2025-08 600.00 until 2025-12"},
+		{"an amount from before the start", budget.Patch{Amount: ptr("600"), FromMonth: ptr("2024-11")},
+			"2024-11 600.00, 2025-03 500.00, 2025-08 700.00 until 2025-12"},
+		{"an amount with its currency", budget.Patch{Amount: ptr("600.50"), Currency: ptr("USD"), FromMonth: ptr("2025-09")},
+			"2025-03 500.00, 2025-08 700.00, 2025-09 600.50 until 2025-12"},
+		{"an earlier end", budget.Patch{UntilMonth: ptr("2025-05")}, "2025-03 500.00, 2025-08 700.00 until 2025-05"},
+		{"no end", budget.Patch{UntilMonth: ptr("")}, "2025-03 500.00, 2025-08 700.00"},
+		{"a later end with an amount beyond the old one",
+			budget.Patch{Amount: ptr("800"), FromMonth: ptr("2026-02"), UntilMonth: ptr("2026-06")},
+			"2025-03 500.00, 2025-08 700.00, 2026-02 800.00 until 2026-06"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := newLedger(t)
+			b := l.mustAdd(budget.Draft{Amount: "500", FromMonth: "2025-03", UntilMonth: "2025-12"})
+			b, err := l.change(b.ID, budget.Patch{Amount: ptr("700"), FromMonth: ptr("2025-08")}, expense.Condition{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := l.change(b.ID, test.patch, expense.Condition{Versions: []expense.Version{b.Version}})
+			if err != nil || timeline(got) != test.want {
+				t.Fatalf("Change = %s, %v, want %s", timeline(got), err, test.want)
+			}
+			if stored := l.stored(b.ID); !reflect.DeepEqual(stored, got) || got.Version != b.Version+1 || got.Guard != got.Version {
+				t.Errorf("Change returned %+v, the store has %+v", got, stored)
+			}
+		})
+	}
+}
+
+func TestChangeOfASeriesThatHasNotBegunHoldsFromItsStart(t *testing.T) {
+	l := newLedger(t)
+	b := l.mustAdd(budget.Draft{Amount: "500", FromMonth: "2025-09"})
+	got, err := l.change(b.ID, budget.Patch{Amount: ptr("600")}, expense.Condition{})
+	if err != nil || timeline(got) != "2025-09 600.00" {
+		t.Errorf("Change = %s, %v, want 2025-09 600.00", timeline(got), err)
+	}
+}
+
+func TestChangeOfThresholds(t *testing.T) {
+	l := newLedger(t)
+	b := l.mustAdd(budget.Draft{Amount: "500"})
+	b, err := l.change(b.ID, budget.Patch{AlertAt: &[]string{"0.5", "0.9", "1.2"}}, expense.Condition{})
+	if err != nil || !slices.Equal(b.AlertAt, []budget.Ratio{5000, 9000, 12000}) {
+		t.Fatalf("Change = %v, %v", b.AlertAt, err)
+	}
+	b, err = l.change(b.ID, budget.Patch{AlertAt: new([]string)}, expense.Condition{})
+	if err != nil || !slices.Equal(b.AlertAt, []budget.Ratio{8000, 10000}) {
+		t.Errorf("Change = %v, %v, want the default thresholds", b.AlertAt, err)
+	}
+}
+
+func TestChangeThatChangesNothingTakesNoVersion(t *testing.T) {
+	l := newLedger(t)
+	b := l.mustAdd(budget.Draft{Amount: "500", UntilMonth: "2026-05"})
+	l.env.Now = noon.AddDate(0, 0, 1)
+	for _, patch := range []budget.Patch{
+		{},
+		{
+			Amount: ptr("500.0"), Currency: ptr("USD"), FromMonth: ptr("2025-05"), UntilMonth: ptr("2026-05"),
+			AlertAt: &[]string{"0.8", "1"},
+		},
+	} {
+		if got, err := l.change(b.ID, patch, expense.Condition{Any: true}); err != nil || !reflect.DeepEqual(got, b) {
+			t.Errorf("Change = %+v, %v, want %+v", got, err, b)
+		}
+	}
+	if stored := l.stored(b.ID); !reflect.DeepEqual(stored, b) {
+		t.Errorf("the store has %+v, want %+v", stored, b)
+	}
+}
+
+func TestChangeReportsEveryFault(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		patch budget.Patch
+		want  []string
+	}{
+		{"an empty amount", budget.Patch{Amount: ptr("")}, []string{"amount required"}},
+		{"a limit below nothing", budget.Patch{Amount: ptr("-1")}, []string{"amount not_positive"}},
+		{"another currency", budget.Patch{Amount: ptr("5"), Currency: ptr("JPY")}, []string{"currency not_home_currency"}},
+		{"a month without an amount", budget.Patch{FromMonth: ptr("2025-06")}, []string{"from_month incomplete"}},
+		{"a limit from after the end", budget.Patch{Amount: ptr("5"), FromMonth: ptr("2026-01")}, []string{"from_month after_end"}},
+		{"an end before the start", budget.Patch{UntilMonth: ptr("2025-02")}, []string{"until_month before_start"}},
+		{"all at once",
+			budget.Patch{Amount: ptr("x"), Currency: ptr("x"), FromMonth: ptr("x"), UntilMonth: ptr("x"), AlertAt: &[]string{"11"}},
+			[]string{
+				"until_month malformed_month", "currency unknown_currency", "from_month malformed_month", "amount malformed_amount",
+				"alert_at out_of_range",
+			}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := newLedger(t)
+			b := l.mustAdd(budget.Draft{Amount: "500", FromMonth: "2025-03", UntilMonth: "2025-12"})
+			_, err := l.change(b.ID, test.patch, expense.Condition{})
+			if got := codes(err); !slices.Equal(got, test.want) {
+				t.Errorf("Change: %v, want the faults %q", err, test.want)
+			}
+			if stored := l.stored(b.ID); !reflect.DeepEqual(stored, b) {
+				t.Errorf("the store has %+v, want %+v", stored, b)
+			}
+		})
+	}
+}
+
+func TestChangeAndDeleteOfWhatIsNotThere(t *testing.T) {
+	l := newLedger(t)
+	b := l.mustAdd(budget.Draft{Amount: "500"})
+	stale := expense.Condition{Versions: []expense.Version{b.Version - 1}}
+	if _, err := l.change(b.ID, budget.Patch{Amount: ptr("x")}, stale); !errors.Is(err, expense.ErrStale) {
+		t.Errorf("Change under a stale version: %v", err)
+	}
+	if err := l.delete(b.ID, stale); !errors.Is(err, expense.ErrStale) {
+		t.Errorf("Delete under a stale version: %v", err)
+	}
+	unknown := uuid.MustParse(someID)
+	if _, err := l.change(unknown, budget.Patch{}, expense.Condition{}); !errors.Is(err, expense.ErrNotFound) {
+		t.Errorf("Change of an unknown budget: %v", err)
+	}
+	if err := l.delete(unknown, expense.Condition{}); !errors.Is(err, expense.ErrNotFound) || errors.Is(err, expense.ErrGone) {
+		t.Errorf("Delete of an unknown budget: %v", err)
+	}
+	if err := l.delete(b.ID, expense.Condition{Versions: []expense.Version{b.Version}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.delete(b.ID, stale); err != nil {
+		t.Errorf("Delete again: %v", err)
+	}
+	if _, err := l.change(b.ID, budget.Patch{}, expense.Condition{}); !errors.Is(err, expense.ErrGone) {
+		t.Errorf("Change of a deleted budget: %v", err)
+	}
+}
+
+// Whatever limits are set, those of the months before stay, and the new one holds until the next entry.
+func TestALimitFromAMonthOnLeavesTheMonthsBefore(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := newLedger(t)
+		origin := expense.MustMonth("2025-01")
+		month := func(label string) expense.Month { return origin.Add(rapid.IntRange(-12, 24).Draw(t, label)) }
+		amount := func(label string) string {
+			limit, err := expense.MoneyFromMinor(rapid.Int64Range(1, expense.MaxMinor).Draw(t, label), expense.MustCurrency("USD"))
+			if err != nil {
+				t.Fatalf("%v", err)
+			}
+			return limit.Amount()
+		}
+		b := l.mustAdd(budget.Draft{Amount: amount("first"), FromMonth: month("start").String()})
+		for range rapid.IntRange(1, 6).Draw(t, "changes") {
+			from, limit := month("from"), amount("limit")
+			later := slices.IndexFunc(b.Entries, func(e budget.Entry) bool { return e.From.After(from) })
+			changed, err := l.change(b.ID, budget.Patch{Amount: &limit, FromMonth: ptr(from.String())}, expense.Condition{})
+			if err != nil {
+				t.Fatalf("Change: %v", err)
+			}
+			if err := changed.Validate(); err != nil {
+				t.Fatalf("the changed series is not sound: %v", err)
+			}
+			for m := origin.Add(-14); m.Before(origin.Add(30)); m = m.Add(1) {
+				before, had := b.Limit(m)
+				after, has := changed.Limit(m)
+				touched := !m.Before(from) && (later < 0 || m.Before(b.Entries[later].From))
+				switch {
+				case touched && (!has || after.Amount() != limit):
+					t.Fatalf("from %s on the limit is %s, but in %s it is %s", from, limit, m, after)
+				case !touched && (before != after || had != has):
+					t.Fatalf("the change from %s on made %s of %s in %s", from, after, before, m)
+				}
+			}
+			b = changed
+		}
+	})
+}

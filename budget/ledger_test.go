@@ -1,0 +1,157 @@
+package budget_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+// noon is the instant at which the tests run unless they say otherwise.
+var noon = time.Date(2025, time.May, 10, 12, 0, 0, 0, time.UTC)
+
+// A fataler is a *testing.T or a *rapid.T.
+type fataler interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// A ledger is one owner's ledger in a memstore, with US dollars at home.
+type ledger struct {
+	t     fataler
+	store store.Store
+	env   expense.Env
+	book  expense.NewLedger
+}
+
+const owner expense.OwnerID = "ada"
+
+func newLedger(t fataler) *ledger {
+	t.Helper()
+	home, locale := "USD", "en-US"
+	settings, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: &home, Locale: &locale})
+	if err != nil {
+		t.Fatalf("settings: %v", err)
+	}
+	l := &ledger{t: t, store: memstore.New(), env: expense.Env{Now: noon}, book: expense.StarterLedger(owner, settings, noon)}
+	if _, err := l.store.CreateLedger(context.Background(), owner, l.book); err != nil {
+		t.Fatalf("create the ledger: %v", err)
+	}
+	return l
+}
+
+// category returns the id of a starter category.
+func (l *ledger) category(name string) uuid.UUID {
+	l.t.Helper()
+	for _, c := range l.book.Categories {
+		if c.Name == name {
+			return c.ID
+		}
+	}
+	l.t.Fatalf("there is no starter category %s", name)
+	return uuid.Nil
+}
+
+func (l *ledger) update(fn func(tx store.Tx) error) error {
+	return l.store.Update(context.Background(), owner, fn)
+}
+
+func (l *ledger) add(draft budget.Draft) (budget.Added, error) {
+	var added budget.Added
+	err := l.update(func(tx store.Tx) (err error) {
+		added, err = budget.Add(context.Background(), tx, l.env, draft)
+		return err
+	})
+	return added, err
+}
+
+func (l *ledger) mustAdd(draft budget.Draft) budget.Budget {
+	l.t.Helper()
+	added, err := l.add(draft)
+	if err != nil || !added.Created {
+		l.t.Fatalf("Add(%+v) = %+v, %v, want a new budget", draft, added, err)
+	}
+	return added.Budget
+}
+
+func (l *ledger) change(id uuid.UUID, patch budget.Patch, cond expense.Condition) (budget.Budget, error) {
+	var changed budget.Budget
+	err := l.update(func(tx store.Tx) (err error) {
+		changed, err = budget.Change(context.Background(), tx, l.env, id, patch, cond)
+		return err
+	})
+	return changed, err
+}
+
+func (l *ledger) delete(id uuid.UUID, cond expense.Condition) error {
+	return l.update(func(tx store.Tx) error { return budget.Delete(context.Background(), tx, id, cond) })
+}
+
+func (l *ledger) spend(drafts ...expense.Draft) {
+	l.t.Helper()
+	err := l.update(func(tx store.Tx) error {
+		for _, draft := range drafts {
+			if _, err := expense.Add(context.Background(), tx, l.env, draft); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		l.t.Fatalf("spend: %v", err)
+	}
+}
+
+// stored returns a budget as the store has it.
+func (l *ledger) stored(id uuid.UUID) budget.Budget {
+	l.t.Helper()
+	b, err := l.store.Reader(owner).Budget(context.Background(), id)
+	if err != nil {
+		l.t.Fatalf("budget %s: %v", id, err)
+	}
+	return b
+}
+
+// read returns the progress of a month.
+func (l *ledger) read(month string) budget.Report {
+	l.t.Helper()
+	var report budget.Report
+	err := l.store.View(context.Background(), owner, func(r store.Reader) (err error) {
+		report, err = budget.Read(context.Background(), r, l.env.Now, expense.MustMonth(month))
+		return err
+	})
+	if err != nil {
+		l.t.Fatalf("read %s: %v", month, err)
+	}
+	return report
+}
+
+// codes returns field and code of each fault in err, such as "amount too_many_digits".
+func codes(err error) []string {
+	var codes []string
+	for _, fault := range expense.FaultsOf(err) {
+		codes = append(codes, fault.Field+" "+fault.Code)
+	}
+	return codes
+}
+
+// rates is a table of rates of one day.
+type rates map[string]string
+
+func (r rates) Rate(from, to expense.Currency, _ expense.Date) (expense.Rate, bool) {
+	value, ok := r[from.Code()+to.Code()]
+	if !ok {
+		return expense.Rate{}, false
+	}
+	return expense.Rate{Value: expense.MustFactor(value), Date: expense.DateOf(noon, time.UTC), Source: "test"}, true
+}
+
+func ptr[T any](v T) *T { return &v }
+
+var _ fataler = (*testing.T)(nil)
