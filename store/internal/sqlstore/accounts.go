@@ -22,16 +22,19 @@ type accounts struct {
 func (s *Store) Accounts() store.Accounts { return accounts{store: s} }
 
 const (
-	accountCells = `a.owner, a.email, a.password_hash, a.created_at`
-	accountWidth = 4
+	accountCells = `a.owner, a.email, a.email_key, a.password_hash, a.created_at`
+	accountWidth = 5
 	deviceCells  = `d.owner, d.id, d.name, d.created_at, d.seen_at, d.ended_at, d.family, d.current_token, d.previous_token, d.salt,
 		d.rotated_at, d.expires_at`
 	deviceWidth = 12
 )
 
 func scanAccount(r *row) store.Account {
-	return store.Account{ID: r.id(0), Email: r.text(1), PasswordHash: r.text(2), CreatedAt: r.instant(3)}
+	return store.Account{ID: r.id(0), Email: r.text(1), PasswordHash: r.text(3), CreatedAt: r.instant(4)}
 }
+
+// emailKey is the key that an account was kept under, which a newer Unicode may fold another way.
+func emailKey(r *row) string { return r.text(2) }
 
 func scanDevice(r *row) store.Device {
 	device := store.Device{
@@ -109,9 +112,10 @@ func (a accounts) Accounts(ctx context.Context) iter.Seq2[store.Account, error] 
 		last := ""
 		for {
 			var chunk []store.Account
-			err := a.store.outside().each(ctx, accountWidth, func(r *row) { chunk = append(chunk, scanAccount(r)) },
+			after := last
+			err := a.store.outside().each(ctx, accountWidth, func(r *row) { chunk, last = append(chunk, scanAccount(r)), emailKey(r) },
 				`SELECT `+accountCells+` FROM spendwise_emails e JOIN spendwise_accounts a ON a.owner = e.owner
-				WHERE e.email_key > $1 ORDER BY e.email_key LIMIT $2`, last, int64(chunkRows))
+				WHERE e.email_key > $1 ORDER BY e.email_key LIMIT $2`, after, int64(chunkRows))
 			if err != nil {
 				yield(store.Account{}, err)
 				return
@@ -124,7 +128,6 @@ func (a accounts) Accounts(ctx context.Context) iter.Seq2[store.Account, error] 
 			if len(chunk) < chunkRows {
 				return
 			}
-			last = store.EmailKey(chunk[len(chunk)-1].Email)
 		}
 	}
 }
@@ -162,18 +165,18 @@ func replaceHash(ctx context.Context, session *session, account uuid.UUID, from,
 }
 
 // lockAccount reads an account and keeps everyone else from changing it, or its set of devices, until the transaction ends.
-func (a accounts) lockAccount(ctx context.Context, session *session, id uuid.UUID) (account store.Account, err error) {
-	found, err := session.one(ctx, accountWidth, func(r *row) { account = scanAccount(r) },
+func (a accounts) lockAccount(ctx context.Context, session *session, id uuid.UUID) (account store.Account, key string, err error) {
+	found, err := session.one(ctx, accountWidth, func(r *row) { account, key = scanAccount(r), emailKey(r) },
 		`SELECT `+accountCells+` FROM spendwise_accounts a WHERE a.owner = $1`+a.store.dialect.Lock, id.String())
 	if err == nil && !found {
 		err = errAccount(id, expense.ErrNotFound)
 	}
-	return account, err
+	return account, key, err
 }
 
 func (a accounts) DeleteAccount(ctx context.Context, id uuid.UUID) error {
 	return a.store.atomically(ctx, func(session *session) error {
-		account, err := a.lockAccount(ctx, session, id)
+		_, key, err := a.lockAccount(ctx, session, id)
 		if err != nil {
 			return err
 		}
@@ -183,14 +186,14 @@ func (a accounts) DeleteAccount(ctx context.Context, id uuid.UUID) error {
 		if _, err := session.exec(ctx, `DELETE FROM spendwise_accounts WHERE owner = $1`, id.String()); err != nil {
 			return err
 		}
-		_, err = session.exec(ctx, `DELETE FROM spendwise_emails WHERE email_key = $1`, store.EmailKey(account.Email))
+		_, err = session.exec(ctx, `DELETE FROM spendwise_emails WHERE email_key = $1`, key)
 		return err
 	})
 }
 
 func (a accounts) CreateDevice(ctx context.Context, device store.Device, passwordHash string) error {
 	return a.store.atomically(ctx, func(session *session) error {
-		account, err := a.lockAccount(ctx, session, device.Account)
+		account, _, err := a.lockAccount(ctx, session, device.Account)
 		if err != nil {
 			return err
 		}

@@ -110,4 +110,3 @@ func idTexts(ids []uuid.UUID) []string {
 	}
 	return texts
 }
-

@@ -1,0 +1,4 @@
+-- The foreign keys stand in a migration of their own, so that a distributed database can be given its distribution first.
+
+ALTER TABLE spendwise_devices ADD CONSTRAINT spendwise_devices_account_fkey
+    FOREIGN KEY (owner) REFERENCES spendwise_accounts (owner);

@@ -1,0 +1,1 @@
+-- Nothing: SQLite cannot add a foreign key to a table that exists, so they stand inline in 0001.

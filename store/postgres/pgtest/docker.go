@@ -1,0 +1,70 @@
+package pgtest
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/ory/dockertest/v3"
+	dc "github.com/ory/dockertest/v3/docker"
+)
+
+const (
+	repository = "postgres"
+	tag        = "15"
+	image      = repository + ":" + tag
+	// lifetime is how long a container outlives a test that was killed, in seconds.
+	lifetime = 600
+)
+
+// startDocker runs PostgreSQL in a container, its data in memory.
+func startDocker(ctx context.Context) (string, error) {
+	pool, err := dockertest.NewPool("")
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", errAbsent, err)
+	}
+	// NewPool succeeds without Docker, and a socket that nobody answers would hang a ping without an end.
+	ping, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := pool.Client.PingWithContext(ping); err != nil {
+		return "", fmt.Errorf("%w: %w", errAbsent, err)
+	}
+	if _, err := pool.Client.InspectImage(image); err != nil {
+		pull, cancel := context.WithTimeout(ctx, startTimeout)
+		defer cancel()
+		options := dc.PullImageOptions{Repository: repository, Tag: tag, Context: pull}
+		if err := pool.Client.PullImage(options, dc.AuthConfiguration{}); err != nil {
+			return "", fmt.Errorf("%w: image %s: %w", errAbsent, image, err)
+		}
+	}
+	const port = "5432/tcp"
+	resource, err := pool.RunWithOptions(&dockertest.RunOptions{
+		Repository:   repository,
+		Tag:          tag,
+		Env:          []string{"POSTGRES_HOST_AUTH_METHOD=trust", "POSTGRES_USER=postgres"},
+		Cmd:          append([]string{"postgres"}, settings()...),
+		PortBindings: map[dc.Port][]dc.PortBinding{port: {{HostIP: "127.0.0.1"}}},
+	}, func(host *dc.HostConfig) {
+		host.AutoRemove = true
+		host.Tmpfs = map[string]string{"/var/lib/postgresql/data": "rw"}
+	})
+	if err != nil {
+		return "", err
+	}
+	if err := resource.Expire(lifetime); err != nil {
+		return "", err
+	}
+	dsn := (&url.URL{
+		Scheme: "postgres", User: url.User("postgres"), Host: resource.GetHostPort(port), Path: "/postgres", RawQuery: "sslmode=disable",
+	}).String()
+	return dsn, await(ctx, dsn)
+}
+
+// settings make a server fast whose data nobody will miss.
+func settings() []string {
+	return []string{
+		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
+		"-c", "shared_buffers=64MB",
+	}
+}
