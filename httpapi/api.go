@@ -191,6 +191,19 @@ func ledgerRoutes() []route {
 		{method: "PUT", path: "/v1/expenses/:id", scope: write, handle: (*call).putExpense},
 		{method: "PATCH", path: "/v1/expenses/:id", scope: write, handle: (*call).patchExpense},
 		{method: "DELETE", path: "/v1/expenses/:id", scope: write, handle: (*call).deleteExpense},
+
+		{method: "POST", path: "/v1/budgets", scope: write, handle: (*call).postBudget},
+		{method: "GET", path: "/v1/budgets", scope: read, handle: (*call).listBudgets, query: []string{"cursor", "limit"}},
+		{method: "GET", path: "/v1/budgets/progress", scope: read, handle: (*call).budgetProgress, query: []string{"month"}},
+		{method: "GET", path: "/v1/budgets/:id", scope: read, handle: (*call).getBudget},
+		{method: "PATCH", path: "/v1/budgets/:id", scope: write, handle: (*call).patchBudget},
+		{method: "DELETE", path: "/v1/budgets/:id", scope: write, handle: (*call).deleteBudget},
+
+		{method: "GET", path: "/v1/reports/monthly", scope: read, handle: (*call).monthlyReport, query: []string{"month"}},
+		{method: "GET", path: "/v1/rates", scope: read, handle: (*call).getRate, query: []string{"date", "base", "quote"}},
+
+		{method: "GET", path: "/v1/exports/expenses.csv", scope: auth.ScopeExport, handle: (*call).exportCSV, query: append(filterParams(), "bom"), slow: true},
+		{method: "POST", path: "/v1/imports/expenses", scope: write, handle: (*call).importCSV, query: []string{"dry_run", "on_error"}, slow: true},
 	}
 }
 

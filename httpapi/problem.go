@@ -211,12 +211,12 @@ func faultsOf(err error) []fault {
 	return faults
 }
 
-// pointerTo returns the pointer to a member of the body; "alert_at.0" is an element of one.
+// pointerTo returns the pointer to a member of the body.
 func pointerTo(field string) string {
 	if field == "" {
 		return "#"
 	}
-	return "#/" + strings.ReplaceAll(field, ".", "/")
+	return "#/" + field
 }
 
 // mergeFaults returns shape's faults together with those in err, at most one for each member of the body; an err that is something

@@ -1,0 +1,254 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+)
+
+const budgetsPath = "/v1/budgets"
+
+// budgetBody is a budget as answers carry it.
+type budgetBody struct {
+	ID         string          `json:"id"`
+	CategoryID *string         `json:"category_id"`
+	Label      *string         `json:"label"` // the name its category had when a merge ended it
+	Currency   string          `json:"currency"`
+	Entries    []entryBody     `json:"entries"`
+	UntilMonth *string         `json:"until_month"`
+	AlertAt    []string        `json:"alert_at"`
+	Version    expense.Version `json:"version"`
+	CreatedAt  time.Time       `json:"created_at"`
+	UpdatedAt  time.Time       `json:"updated_at"`
+}
+
+// entryBody is the limit from a month on.
+type entryBody struct {
+	FromMonth string `json:"from_month"`
+	Amount    string `json:"amount"`
+}
+
+func newBudgetBody(b budget.Budget) budgetBody {
+	body := budgetBody{
+		ID: b.ID.String(), CategoryID: idOrNull(b.CategoryID), Label: textOrNull(b.Label), Entries: make([]entryBody, len(b.Entries)),
+		UntilMonth: textOrNull(b.Until.String()), AlertAt: make([]string, len(b.AlertAt)),
+		Version: b.Version, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt,
+	}
+	for i, entry := range b.Entries {
+		body.Currency = entry.Limit.Currency().Code()
+		body.Entries[i] = entryBody{FromMonth: entry.From.String(), Amount: entry.Limit.Amount()}
+	}
+	for i, ratio := range b.AlertAt {
+		body.AlertAt[i] = ratio.String()
+	}
+	return body
+}
+
+// budgetInput is a budget as POST takes it.
+type budgetInput struct {
+	ID         *string  `json:"id" validate:"omitnil,min=1"`
+	CategoryID *string  `json:"category_id" validate:"omitnil,min=1"`
+	FromMonth  *string  `json:"from_month" validate:"omitnil,min=1"`
+	UntilMonth *string  `json:"until_month" validate:"omitnil,min=1"`
+	Amount     *string  `json:"amount" validate:"required,min=1"`
+	Currency   *string  `json:"currency" validate:"omitnil,min=1"`
+	AlertAt    []string `json:"alert_at" validate:"max=100"`
+}
+
+// budgetPatch is a merge patch of a budget.
+type budgetPatch struct {
+	Amount     member[string]   `json:"amount"`
+	Currency   member[string]   `json:"currency"`
+	FromMonth  member[string]   `json:"from_month"`
+	UntilMonth member[string]   `json:"until_month"`
+	AlertAt    member[[]string] `json:"alert_at"`
+}
+
+func (in budgetPatch) check() []fault {
+	return slices.Concat(
+		in.Amount.check("amount", isText), in.Currency.check("currency", isText), in.FromMonth.check("from_month", isText|mayBeNull),
+		in.UntilMonth.check("until_month", isText|mayBeNull),
+	)
+}
+
+// postBudget answers POST /v1/budgets.
+func (c *call) postBudget() error {
+	doc, err := read[budgetInput](c)
+	if err != nil {
+		return err
+	}
+	in := doc.value
+	draft := budget.Draft{
+		ID: orEmpty(in.ID), CategoryID: orEmpty(in.CategoryID), FromMonth: orEmpty(in.FromMonth), UntilMonth: orEmpty(in.UntilMonth),
+		Amount: orEmpty(in.Amount), Currency: orEmpty(in.Currency), AlertAt: in.AlertAt,
+	}
+	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
+		added, err := budget.Add(ctx, tx, c.env(), draft)
+		if err != nil {
+			return result{}, creating(err)
+		}
+		res := result{status: http.StatusOK, version: added.Budget.Version, body: newBudgetBody(added.Budget)}
+		if added.Created {
+			res.status, res.location = http.StatusCreated, budgetsPath+"/"+added.Budget.ID.String()
+		}
+		return res, nil
+	})
+}
+
+// patchBudget answers PATCH /v1/budgets/{id}: an amount holds from from_month on, months before it stay as they were.
+func (c *call) patchBudget() error {
+	id, err := c.id()
+	if err != nil {
+		return err
+	}
+	cond, err := condition(c.Request.Header)
+	if err != nil {
+		return err
+	}
+	doc, err := read[budgetPatch](c)
+	if err != nil {
+		return err
+	}
+	in := doc.value
+	patch := budget.Patch{
+		Amount: in.Amount.pointer(), Currency: in.Currency.pointer(), FromMonth: in.FromMonth.pointer(),
+		UntilMonth: in.UntilMonth.pointer(), AlertAt: in.AlertAt.pointer(),
+	}
+	return c.write(doc.raw, append(doc.faults, in.check()...), func(ctx context.Context, tx store.Tx) (result, error) {
+		changed, err := budget.Change(ctx, tx, c.env(), id, patch, cond)
+		return result{status: http.StatusOK, version: changed.Version, body: newBudgetBody(changed)}, err
+	})
+}
+
+// deleteBudget answers DELETE /v1/budgets/{id}.
+func (c *call) deleteBudget() error {
+	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Condition) error {
+		return budget.Delete(ctx, tx, id, cond)
+	})
+}
+
+// getBudget answers GET /v1/budgets/{id}.
+func (c *call) getBudget() error {
+	id, err := c.id()
+	if err != nil {
+		return err
+	}
+	b, err := c.api.store.Reader(c.owner).Budget(c.ctx, id)
+	if err != nil {
+		return err
+	}
+	return c.get(b.Version, newBudgetBody(b))
+}
+
+// listBudgets answers GET /v1/budgets, ordered by id.
+func (c *call) listBudgets() error {
+	const scope = "budgets"
+	size, err := limit(c.query)
+	if err != nil {
+		return err
+	}
+	place, err := c.place(scope)
+	if err != nil {
+		return err
+	}
+	var book budget.Book
+	err = c.withLedger(func() (err error) {
+		book, err = c.api.store.Reader(c.owner).Book(c.ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	shown, more := window(book.Budgets, size, func(b budget.Budget) bool { return bytes.Compare(b.ID[:], place) > 0 })
+	data, next := make([]budgetBody, len(shown)), ""
+	for i, b := range shown {
+		data[i] = newBudgetBody(b)
+	}
+	if more {
+		next = encodeCursor(scope, shown[len(shown)-1].ID[:])
+	}
+	return sendPage(c, budgetsPath, data, next)
+}
+
+// progressBody is how far the budgets of a month are used up.
+type progressBody struct {
+	Month string         `json:"month"`
+	Data  []progressItem `json:"data"`
+	Total *progressItem  `json:"total"`
+}
+
+// progressItem is how far one budget is used up.
+type progressItem struct {
+	BudgetID     string       `json:"budget_id"`
+	CategoryID   *string      `json:"category_id"`
+	CategoryName *string      `json:"category_name"`
+	Limit        string       `json:"limit"`
+	Carried      string       `json:"carried"` // from the months before: nothing, as long as no budget rolls over
+	Spent        string       `json:"spent"`
+	Remaining    string       `json:"remaining"`
+	Ratio        string       `json:"ratio"`
+	Currency     string       `json:"currency"`
+	State        string       `json:"state"`
+	DaysLeft     int          `json:"days_left"`
+	Projected    string       `json:"projected"`
+	Complete     bool         `json:"complete"`
+	Pending      []amountBody `json:"pending"`
+	Text         string       `json:"text"`
+	Bar          string       `json:"bar"`
+}
+
+// amountBody is an amount beside its currency.
+type amountBody struct {
+	Amount   string `json:"amount"`
+	Currency string `json:"currency"`
+}
+
+func newAmountBodies(amounts []expense.Money) []amountBody {
+	bodies := make([]amountBody, len(amounts))
+	for i, m := range amounts {
+		bodies[i] = amountBody{Amount: m.Amount(), Currency: m.Currency().Code()}
+	}
+	return bodies
+}
+
+func newProgressItem(p budget.Progress) progressItem {
+	return progressItem{
+		BudgetID: p.BudgetID.String(), CategoryID: idOrNull(p.CategoryID), CategoryName: textOrNull(p.CategoryName),
+		Limit: p.Limit.Amount(), Carried: expense.CapMoney(0, p.Limit.Currency()).Amount(), Spent: p.Spent.Home.Amount(), Remaining: p.Remaining.Amount(), Ratio: p.Ratio(),
+		Currency: p.Limit.Currency().Code(), State: p.State.String(), DaysLeft: p.DaysLeft, Projected: p.Projected.Amount(),
+		Complete: p.Spent.Complete(), Pending: newAmountBodies(p.Spent.Pending), Text: p.Text, Bar: p.Bar(),
+	}
+}
+
+// budgetProgress answers GET /v1/budgets/progress; without a month it is the one at hand in the ledger's zone.
+func (c *call) budgetProgress() error {
+	p := params{values: c.query}
+	month := p.month("month")
+	if err := p.err(); err != nil {
+		return err
+	}
+	var progress budget.Report
+	err := c.view(func(r store.Reader) (err error) {
+		progress, err = budget.Read(c.ctx, r, c.now, month)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	body := progressBody{Month: progress.Month.String(), Data: make([]progressItem, len(progress.Data))}
+	for i, item := range progress.Data {
+		body.Data[i] = newProgressItem(item)
+	}
+	if progress.Total != nil {
+		body.Total = new(newProgressItem(*progress.Total))
+	}
+	return c.send(result{status: http.StatusOK, body: body})
+}

@@ -1,0 +1,249 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/store"
+)
+
+const (
+	// maxImport is how many bytes an import has at most.
+	maxImport = 32 << 20
+	// maxMapping is how many of them the mapping may be.
+	maxMapping = 64 << 10
+)
+
+// importBody says what became of a file's lines.
+type importBody struct {
+	Added   int           `json:"added"`
+	Known   int           `json:"known"`
+	Ignored int           `json:"ignored"`
+	Failed  []failureBody `json:"failed"`
+	DryRun  bool          `json:"dry_run"`
+}
+
+// failureBody is one reason why a line did not go in.
+type failureBody struct {
+	Line   int     `json:"line"`
+	Column *string `json:"column"`
+	Code   string  `json:"code"`
+	Detail string  `json:"detail"`
+}
+
+func newImportBody(r export.Result) importBody {
+	body := importBody{Added: r.Added, Known: r.Known, Ignored: r.Ignored, Failed: make([]failureBody, len(r.Failed)), DryRun: r.DryRun}
+	for i, f := range r.Failed {
+		body.Failed[i] = failureBody{Line: f.Line, Column: textOrNull(f.Column), Code: f.Code, Detail: f.Detail}
+	}
+	return body
+}
+
+// An upload is the body of an import: how to read the file, and the file, kept on disk so that no client's slowness holds a ledger.
+type upload struct {
+	mapping export.Mapping
+	text    []byte // of the mapping, as it was sent
+	file    *os.File
+	sum     []byte // SHA-256 of the file
+}
+
+// importCSV answers POST /v1/imports/expenses.
+func (c *call) importCSV() error {
+	p := params{values: c.query}
+	opts := export.ImportOptions{}
+	if dryRun := p.boolean("dry_run"); dryRun != nil {
+		opts.DryRun = *dryRun
+	}
+	switch text, ok := p.given("on_error"); {
+	case ok && text == "abort":
+		opts.OnError = export.Abort
+	case ok && text != "skip":
+		p.fail("on_error", "unknown_value", "This is skip or abort.")
+	}
+	if err := p.err(); err != nil {
+		return err
+	}
+	up, err := c.receive()
+	if up.file != nil {
+		defer up.discard(c)
+	}
+	if err != nil {
+		return err
+	}
+	promise, err := c.promise(func() ([]byte, error) {
+		mapping, err := canonical(up.text)()
+		return append(mapping, up.sum...), err
+	})
+	if err != nil {
+		return err
+	}
+	return c.runImport(up, opts, promise)
+}
+
+// runImport takes the file's rows in, in Updates of at most 1,000, the last of which keeps the answer under the promise.
+func (c *call) runImport(up upload, opts export.ImportOptions, promise *promise) error {
+	var answer store.Answer
+	var replayed bool
+	if promise != nil {
+		err := c.update(func(tx store.Tx) (err error) {
+			answer, replayed, err = c.kept(tx, promise)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if replayed {
+			return c.sendAnswer(answer, true)
+		}
+	}
+	opts.Finish = func(ctx context.Context, ledgerTx expense.Tx, done export.Result) error {
+		tx, ok := ledgerTx.(store.Tx)
+		if !ok {
+			return fmt.Errorf("an import works on a %T instead of a store's Tx", ledgerTx)
+		}
+		var err error
+		// A twin may have finished first: its answer is the answer.
+		if answer, replayed, err = c.kept(tx, promise); err != nil || replayed {
+			return err
+		}
+		if answer, err = c.render(result{status: http.StatusOK, body: newImportBody(done)}); err != nil || promise == nil {
+			return err
+		}
+		answer.AnswerKey, answer.Request = promise.key, promise.fingerprint
+		return tx.PutAnswer(ctx, answer)
+	}
+	if _, err := export.Import(c.ctx, callLedger{c}, c.env(), export.Rows(up.file, up.mapping), opts); err != nil {
+		return importFault(err)
+	}
+	return c.sendAnswer(answer, replayed)
+}
+
+// A callLedger is the caller's ledger as an import changes it.
+type callLedger struct{ c *call }
+
+// Update runs fn in an Update of the ledger, which is made first if there is none.
+func (l callLedger) Update(_ context.Context, fn func(expense.Tx) error) error {
+	return l.c.update(func(tx store.Tx) error { return fn(tx) })
+}
+
+// importFault tells faults of the mapping, or of how it fits the file, with their places in the multipart body.
+func importFault(err error) error {
+	broken := expense.FaultsOf(err)
+	if len(broken) == 0 {
+		return err
+	}
+	code, faults := codeValidation, make([]fault, len(broken))
+	for i, b := range broken {
+		pointer := "#/mapping"
+		switch b.Field {
+		case "":
+		case "file":
+			pointer = "#/file"
+		default:
+			pointer += "/" + b.Field
+		}
+		if b.Code == "malformed" || b.Code == "unknown_member" {
+			code = codeMalformed
+		}
+		faults[i] = fault{Pointer: pointer, Code: b.Code, Detail: b.Detail}
+	}
+	return faulty(code, faults...)
+}
+
+// receive reads the multipart body: the mapping first, then the file, and nothing else.
+func (c *call) receive() (upload, error) {
+	media, attributes, err := mime.ParseMediaType(c.Request.Header.Get("Content-Type"))
+	if err != nil || media != "multipart/form-data" {
+		return upload{}, newProblem(codeUnsupportedMediaType, "An import is multipart/form-data with the parts mapping and file.")
+	}
+	if c.Request.ContentLength > maxImport {
+		return upload{}, &http.MaxBytesError{Limit: maxImport}
+	}
+	body := &patientReader{http.MaxBytesReader(c.Writer, c.Request.Body, maxImport), http.NewResponseController(c.Writer)}
+	parts := multipart.NewReader(body, attributes["boundary"])
+
+	part, err := nextPart(parts, "mapping")
+	if err != nil {
+		return upload{}, err
+	}
+	var up upload
+	if up.text, err = io.ReadAll(io.LimitReader(part, maxMapping+1)); err != nil {
+		return upload{}, readError(err)
+	}
+	if len(up.text) > maxMapping {
+		return upload{}, &http.MaxBytesError{Limit: maxMapping}
+	}
+	if up.mapping, err = export.ParseMapping(up.text); err != nil {
+		return upload{}, importFault(err)
+	}
+	if part, err = nextPart(parts, "file"); err != nil {
+		return upload{}, err
+	}
+	if up.file, err = os.CreateTemp("", "spendwise-import-*"); err != nil {
+		return upload{}, fmt.Errorf("keep the file: %w", err)
+	}
+	hash := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(hash, up.file), part); err != nil {
+		if _, onDisk := errors.AsType[*fs.PathError](err); onDisk {
+			return up, fmt.Errorf("keep the file: %w", err)
+		}
+		return up, readError(err)
+	}
+	if _, err := parts.NextRawPart(); !errors.Is(err, io.EOF) {
+		return up, misplacedPart(err, "Nothing may follow the part file.")
+	}
+	if _, err := up.file.Seek(0, io.SeekStart); err != nil {
+		return up, fmt.Errorf("read the file again: %w", err)
+	}
+	up.sum = hash.Sum(nil)
+	return up, nil
+}
+
+// nextPart returns the next part of the body, which has to be the one of that name.
+func nextPart(parts *multipart.Reader, name string) (*multipart.Part, error) {
+	part, err := parts.NextRawPart()
+	if err != nil || part.FormName() != name {
+		return nil, misplacedPart(err, fmt.Sprintf("The part %s is missing here: mapping comes first, then file.", name))
+	}
+	return part, nil
+}
+
+func misplacedPart(err error, detail string) error {
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return tooLarge
+	}
+	return &problem{code: codeMalformed, detail: detail, cause: err}
+}
+
+// discard removes the kept file.
+func (up upload) discard(c *call) {
+	err := errors.Join(up.file.Close(), os.Remove(up.file.Name()))
+	if err != nil {
+		c.api.log.WarnContext(c.ctx, "an import's file was not removed", "error", strings.TrimSpace(err.Error()))
+	}
+}
+
+// A patientReader gives the client time for each part of its body, instead of one deadline for the whole.
+type patientReader struct {
+	io.Reader
+	deadline *http.ResponseController
+}
+
+// Read reads the next part.
+func (r *patientReader) Read(p []byte) (int, error) {
+	// A server whose connections have no deadlines says so; then there is none to move.
+	_ = r.deadline.SetReadDeadline(time.Now().Add(patience))
+	return r.Reader.Read(p)
+}
