@@ -27,6 +27,7 @@ type migrationSet struct {
 func migrationSets() []migrationSet {
 	return []migrationSet{
 		{name: "ledger", folder: "migrations"},
+		{name: "accounts", folder: "migrations/accounts"},
 	}
 }
 
