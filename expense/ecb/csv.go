@@ -18,7 +18,8 @@ const dateColumn = "Date"
 // header, in any order; each line may end with a comma; N/A or nothing stands for no price. Days are YYYY-MM-DD, in any
 // order, none twice. The error is expense.ErrInvalid, with line and column, when the file is not like that.
 func ParseCSV(r io.Reader) (File, error) {
-	reader := csv.NewReader(bound(r, maxFile))
+	content := bound(r, maxFile)
+	reader := csv.NewReader(content)
 	reader.FieldsPerRecord = -1
 	reader.ReuseRecord = true
 
@@ -28,7 +29,7 @@ func ParseCSV(r io.Reader) (File, error) {
 		return File{}, malformed("the file is empty")
 	}
 	if err != nil {
-		return File{}, csvError(err)
+		return File{}, csvError(content, err)
 	}
 	columns, err := parseHeader(c, reader, header)
 	if err != nil {
@@ -40,7 +41,7 @@ func ParseCSV(r io.Reader) (File, error) {
 			break
 		}
 		if err != nil {
-			return File{}, csvError(err)
+			return File{}, csvError(content, err)
 		}
 		if err := columns.parse(c, reader, record); err != nil {
 			return File{}, err
@@ -129,10 +130,13 @@ func cell(reader *csv.Reader, i int) place {
 	return place{line, column}
 }
 
-// csvError adds what to do to an error of the CSV syntax; others come from the reader and stay as they are.
-func csvError(err error) error {
+// csvError says where the syntax is broken and what to do; when the file could not be read, that is the error.
+func csvError(content *bounded, err error) error {
+	if content.err != nil {
+		return content.err
+	}
 	if syntax, ok := errors.AsType[*csv.ParseError](err); ok {
 		return place{syntax.Line, syntax.Column}.fault("%v", syntax.Err)
 	}
-	return fmt.Errorf("reading the exchange rates: %w", err)
+	return malformed("%v", err)
 }

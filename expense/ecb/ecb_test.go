@@ -2,6 +2,7 @@ package ecb_test
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -41,18 +42,30 @@ func realHistory(t testing.TB) string {
 	return text
 }
 
-// realQuotes returns every price of the embedded file up to a day.
-func realQuotes(t testing.TB, until string) []expense.Quote {
+// historyFile is the embedded file as the package reads it.
+var historyFile = sync.OnceValues(func() (ecb.File, error) {
+	text, err := historyText()
+	if err != nil {
+		return ecb.File{}, err
+	}
+	return ecb.ParseCSV(strings.NewReader(text))
+})
+
+// realQuotes returns every price of the embedded file since a day. They are shared: change a clone.
+func realQuotes(t testing.TB, since string) []expense.Quote {
 	t.Helper()
-	file, err := ecb.ParseCSV(strings.NewReader(realHistory(t)))
+	file, err := historyFile()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return upTo(file.Quotes, expense.MustDate(until))
+	return file.Quotes[len(upTo(file.Quotes, expense.MustDate(since).AddDays(-1))):]
 }
 
+// upTo returns those of quotes, ordered by date, that are of day or before.
 func upTo(quotes []expense.Quote, day expense.Date) []expense.Quote {
-	end, _ := slices.BinarySearchFunc(quotes, day.AddDays(1), func(q expense.Quote, day expense.Date) int { return q.Date.Compare(day) })
+	end, _ := slices.BinarySearchFunc(quotes, day.AddDays(1), func(q expense.Quote, day expense.Date) int {
+		return q.Date.Compare(day)
+	})
 	return quotes[:end]
 }
 
@@ -144,7 +157,7 @@ func (m *memory) Quotes(_ context.Context, source expense.Source, from expense.D
 			quotes = append(quotes, q)
 		}
 	}
-	sortQuotes(quotes)
+	slices.SortFunc(quotes, order)
 	return func(yield func(expense.Quote, error) bool) {
 		for _, q := range quotes {
 			if !yield(q, nil) {
@@ -160,11 +173,7 @@ func (m *memory) size() int {
 	return len(m.kept)
 }
 
-func sortQuotes(quotes []expense.Quote) {
-	slices.SortFunc(quotes, func(a, b expense.Quote) int {
-		if order := a.Date.Compare(b.Date); order != 0 {
-			return order
-		}
-		return a.Currency.Compare(b.Currency)
-	})
+// order is that of the store: by date and currency code.
+func order(a, b expense.Quote) int {
+	return cmp.Or(a.Date.Compare(b.Date), a.Currency.Compare(b.Currency))
 }

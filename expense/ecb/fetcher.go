@@ -63,7 +63,7 @@ type Config struct {
 	Now      func() time.Time // nil: time.Now
 
 	// Arrived is called after each fetch that brought prices, when the store and the table have them: pending expenses may be
-	// converted now. The next fetch waits for it to return. nil: nothing is called.
+	// converted now. The next fetch waits for it to return, so it must not call Fetch. nil: nothing is called.
 	Arrived func(ctx context.Context, quotes []expense.Quote)
 }
 
@@ -92,7 +92,8 @@ func NewFetcher(table *Table, store Store, config Config) (*Fetcher, error) {
 	}
 	base, err := url.Parse(config.BaseURL)
 	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
-		return nil, fmt.Errorf("%s is not the http or https address of a folder such as %s", quote(config.BaseURL), DefaultBaseURL)
+		return nil, fmt.Errorf("%s is not the http or https address of a folder such as %s",
+			quote(config.BaseURL), DefaultBaseURL)
 	}
 	if config.Interval < 0 || config.Timeout < 0 {
 		return nil, errors.New("the interval and the timeout of the exchange rates must not be negative")
@@ -276,10 +277,6 @@ func sleep(ctx context.Context, wait time.Duration) bool {
 // take keeps what is new in file, oldest first and whole days at a time: a failure half-way leaves no hole behind.
 func (f *Fetcher) take(ctx context.Context, file File) ([]expense.Quote, error) {
 	f.reportUnknown(ctx, file.Unknown)
-	if newest, today := file.Quotes[len(file.Quotes)-1].Date, expense.DateOf(f.config.Now(), time.UTC); newest.After(today.AddDays(1)) {
-		return nil, fmt.Errorf("the file has prices of %s, but today is %s; nothing of it was taken: check the clock of this machine",
-			newest, today)
-	}
 	var fresh, changed, arrived []expense.Quote
 	for _, quote := range file.Quotes {
 		switch kept := f.table.price(quote.Currency, quote.Date); {
@@ -336,7 +333,8 @@ func (f *Fetcher) reportUnknown(ctx context.Context, codes []string) {
 	for _, code := range codes {
 		if !f.reported[code] {
 			f.reported[code] = true
-			f.config.Logger.WarnContext(ctx, "the bank publishes a currency that this release does not know; it is left out", "currency", code)
+			f.config.Logger.WarnContext(ctx, "the bank publishes a currency that this release does not know; it is left out",
+				"currency", code)
 		}
 	}
 }
@@ -389,7 +387,8 @@ func (f *Fetcher) download(ctx context.Context, source source) (File, modificati
 		return File{}, modification{}, fmt.Errorf("%s answered %s", address, response.Status)
 	}
 	if kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err == nil && kind == "text/html" {
-		return File{}, modification{}, fmt.Errorf("%s answered with a web page, not with exchange rates: is there a proxy between?", address)
+		return File{}, modification{}, fmt.Errorf("%s answered with a web page, not with exchange rates: is there a proxy between?",
+			address)
 	}
 	content, err := io.ReadAll(bound(response.Body, source.limit))
 	if err != nil {
@@ -398,6 +397,12 @@ func (f *Fetcher) download(ctx context.Context, source source) (File, modificati
 	file, err := source.parse(content)
 	if err != nil {
 		return File{}, modification{}, fmt.Errorf("%s: %w", address, err)
+	}
+	// No zone is a day ahead of UTC. What is kept once is kept for ever, so a price from the future must not get in.
+	today := expense.DateOf(f.config.Now(), time.UTC)
+	if newest := file.Quotes[len(file.Quotes)-1].Date; newest.After(today.AddDays(1)) {
+		return File{}, modification{}, fmt.Errorf("%s has prices of %s, but today is %s; none was taken: check this machine's clock",
+			address, newest, today)
 	}
 	return file, modification{changed: true, validators: validators{
 		etag: response.Header.Get("ETag"), modified: response.Header.Get("Last-Modified"),

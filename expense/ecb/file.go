@@ -3,6 +3,7 @@ package ecb
 import (
 	"archive/zip"
 	"cmp"
+	"compress/flate"
 	"errors"
 	"fmt"
 	"io"
@@ -49,7 +50,8 @@ func ParseZip(r io.ReaderAt, size int64) (File, error) {
 		return File{}, malformed("the CSV file in the archive cannot be unpacked (%v)", err)
 	}
 	file, err := ParseCSV(content)
-	if errors.Is(err, zip.ErrChecksum) || errors.Is(err, zip.ErrFormat) || errors.Is(err, zip.ErrAlgorithm) {
+	_, corrupt := errors.AsType[flate.CorruptInputError](err)
+	if corrupt || errors.Is(err, zip.ErrChecksum) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = malformed("the CSV file in the archive is damaged (%v)", err)
 	}
 	return file, errors.Join(err, content.Close())
@@ -155,11 +157,13 @@ func quote(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// bounded reads at most left bytes of r and fails when there are more.
+// bounded reads at most left bytes of r and fails when there are more. It keeps the error that it failed with, so that a
+// parser can tell a file that is wrong from one that cannot be read.
 type bounded struct {
 	r     io.Reader
 	left  int64
 	limit int64
+	err   error
 }
 
 func bound(r io.Reader, limit int64) *bounded { return &bounded{r: r, left: limit, limit: limit} }
@@ -171,8 +175,12 @@ func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	if int64(n) > b.left {
 		n, b.left = int(b.left), 0
-		return n, malformed("the file is larger than %d KiB, more than the bank ever published", b.limit>>10)
+		b.err = malformed("the file is larger than %d KiB, more than the bank ever published", b.limit>>10)
+		return n, b.err
 	}
 	b.left -= int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = fmt.Errorf("reading the exchange rates: %w", err)
+	}
 	return n, err
 }

@@ -20,7 +20,8 @@ const (
 // Cube for each day with a Cube for each currency. A document type, and so an entity of its own, is refused. The error is
 // expense.ErrInvalid, with line and column, when the file is not like that.
 func ParseXML(r io.Reader) (File, error) {
-	p := xmlParser{collector: newCollector(), decoder: xml.NewDecoder(bound(r, maxFile))}
+	content := bound(r, maxFile)
+	p := xmlParser{collector: newCollector(), content: content, decoder: xml.NewDecoder(content)}
 	p.decoder.CharsetReader = func(charset string, _ io.Reader) (io.Reader, error) {
 		return nil, p.at.fault("the encoding is %s, not UTF-8", quote(charset))
 	}
@@ -44,6 +45,7 @@ func ParseXML(r io.Reader) (File, error) {
 // xmlParser is at one of the levels of the file: outside, in the Envelope, in its Cube, in a day's, in a currency's.
 type xmlParser struct {
 	*collector
+	content   *bounded
 	decoder   *xml.Decoder
 	at        place // where the current token begins
 	level     int
@@ -143,14 +145,17 @@ func (p *xmlParser) attribute(element xml.StartElement, name string) (string, er
 	return value, nil
 }
 
-// syntax adds what to do to an error of the XML syntax; others come from the reader and stay as they are.
+// syntax says where the syntax is broken and what to do; when the file could not be read, that is the error.
 func (p *xmlParser) syntax(err error) error {
+	if p.content.err != nil {
+		return p.content.err
+	}
+	if fault, ok := errors.AsType[*expense.InvalidError](err); ok {
+		return fault // of the encoding, inside the decoder's own words
+	}
 	if syntax, ok := errors.AsType[*xml.SyntaxError](err); ok {
 		_, column := p.decoder.InputPos()
 		return place{syntax.Line, column}.fault("%s", syntax.Msg)
 	}
-	if errors.Is(err, expense.ErrInvalid) {
-		return err
-	}
-	return fmt.Errorf("reading the exchange rates: %w", err)
+	return p.at.fault("%v", err)
 }
