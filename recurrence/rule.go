@@ -1,4 +1,10 @@
-// Package recurrence says when an expense comes again: rules, and the civil dates of their occurrences.
+// Package recurrence says when an expense comes again: rules, and the civil dates of their occurrences. Each date is computed
+// from the rule's start, never from the one before, so that the rent of the 31st comes back to the 31st after a short month.
+//
+//	rent := recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: expense.MustDate("2025-01-31")}
+//	for date := range rent.Occurrences(expense.MustDate("2025-01-01"), expense.MustDate("2025-12-31")) {
+//		fmt.Println(date) // 2025-01-31, 2025-02-28, 2025-03-31, 2025-04-30, …
+//	}
 package recurrence
 
 import (
@@ -59,6 +65,73 @@ const (
 	Clamp OnMissing = iota // the month's last day instead
 	Skip                   // no occurrence in that month
 )
+
+// The limits of a rule.
+const (
+	// MaxInterval is the largest interval.
+	MaxInterval = 1000
+	// MaxCount is how many occurrences a rule with a count has at most.
+	MaxCount = 100_000
+)
+
+// earliestStart is the first date an expense may have.
+var earliestStart = expense.MustDate("1900-01-01")
+
+// Validate lists every fault of the rule; the error is ErrInvalid. Whether its category exists, and its notes are such as an
+// expense may have, is not checked here.
+func (r Rule) Validate() error {
+	var faults expense.Faults
+	if r.Amount.IsZero() {
+		faults.Add("amount", "zero", "an expense is not zero; a refund is negative")
+	}
+	r.validateDates(&faults)
+	return faults.Err()
+}
+
+// validateDates notes what is wrong with the members that say on which dates the rule falls.
+func (r Rule) validateDates(faults *expense.Faults) {
+	if r.Freq < Daily || r.Freq > Yearly {
+		faults.Add("freq", "unknown_value", "a frequency is daily, weekly, monthly or yearly")
+	}
+	if r.Interval < 1 || r.Interval > MaxInterval {
+		faults.Add("interval", "out_of_range", "an interval is a number from 1 to %d, not %d", MaxInterval, r.Interval)
+	}
+	switch {
+	case r.Weekdays >= 1<<7:
+		faults.Add("weekdays", "unknown_value", "a week has seven days")
+	case r.Weekdays != 0 && r.Freq != Weekly:
+		faults.Add("weekdays", "not_applicable", "only a weekly rule has weekdays")
+	}
+	switch {
+	case r.MonthDay != LastDay && (r.MonthDay < 0 || r.MonthDay > 31):
+		faults.Add("month_day", "out_of_range", "a day of the month is a number from 1 to 31, or the last, not %d", r.MonthDay)
+	case r.MonthDay != 0 && r.Freq != Monthly:
+		faults.Add("month_day", "not_applicable", "only a monthly rule has a day of the month")
+	}
+	switch {
+	case r.OnMissing > Skip:
+		faults.Add("on_missing", "unknown_value", "a month that lacks the day is clamped or skipped")
+	case r.OnMissing == Skip && (r.Freq == Daily || r.Freq == Weekly):
+		faults.Add("on_missing", "not_applicable", "only a monthly or yearly rule can miss its day")
+	}
+	switch {
+	case r.Start.IsZero():
+		faults.Add("start_date", "required", "say on which day the rule starts")
+	case r.Start.Before(earliestStart):
+		faults.Add("start_date", "out_of_range", "a rule starts on %s or later, not on %s", earliestStart, r.Start)
+	case !r.Until.IsZero() && r.Until.Before(r.Start):
+		faults.Add("until_date", "out_of_range", "the last day %s is before the start %s", r.Until, r.Start)
+	}
+	if r.Count < 0 || r.Count > MaxCount {
+		faults.Add("count", "out_of_range", "a count is a number from 1 to %d, not %d", MaxCount, r.Count)
+	}
+	if r.Count != 0 && !r.Until.IsZero() {
+		faults.Add("count", "ambiguous", "give until_date or count, not both")
+	}
+	if faults.Err() == nil && r.NextAfter(expense.Date{}).IsZero() {
+		faults.Add("start_date", "no_occurrence", "the rule never falls on a day")
+	}
+}
 
 // SameGuarded reports whether everything of r but Notes, Paused and Next is as in other; versions and times are no part of it.
 func (r Rule) SameGuarded(other Rule) bool {
