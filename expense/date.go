@@ -42,9 +42,12 @@ func ParseDate(text string) (Date, error) {
 	return NewDate(year, time.Month(month), day)
 }
 
-// DateOf returns the civil date that clocks in loc show at instant t.
+// DateOf returns the civil date that clocks in loc show at instant t, or the zero Date outside of the years 1 to 9999.
 func DateOf(t time.Time, loc *time.Location) Date {
 	year, month, day := t.In(loc).Date()
+	if year < 1 || year > 9999 {
+		return Date{}
+	}
 	return Date{ymd: int32(year*10000 + int(month)*100 + day)}
 }
 
@@ -114,6 +117,10 @@ func (d Date) Begin(loc *time.Location) time.Time {
 	for probe := midnight.AddDate(0, 0, -1).In(loc); ; {
 		_, offset := probe.Zone()
 		_, end := probe.ZoneBounds()
+		if !end.IsZero() && !end.After(probe) {
+			// Beyond the listed changes, package time ends every year after 365 days; this is the last day of a leap year.
+			end = probe.Truncate(24 * time.Hour).Add(24 * time.Hour).In(loc)
+		}
 		begin := midnight.Add(-time.Duration(offset) * time.Second)
 		if end.IsZero() || begin.Before(end) {
 			return begin.In(loc)

@@ -191,7 +191,7 @@ func localeNames(t *testing.T) []string {
 }
 
 // parseMoney reads what Money.String writes.
-func parseMoney(t testing.TB, text string) expense.Money {
+func parseMoney(t rapid.TB, text string) expense.Money {
 	t.Helper()
 	var money expense.Money
 	if err := money.UnmarshalText([]byte(text)); err != nil {

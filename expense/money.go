@@ -62,8 +62,7 @@ func ParseAmount(text string, currency Currency) (Money, error) {
 // ParseDecimal reads a plain decimal of at most 32 bytes: an optional minus, digits, and optionally a point with digits
 // after it. No exponent, no grouping, no plus, no blanks. The error is ErrInvalid.
 func ParseDecimal(text string) (decimal.Decimal, error) {
-	unsigned := strings.TrimPrefix(text, "-")
-	whole, fraction, point := strings.Cut(unsigned, ".")
+	whole, fraction, point := strings.Cut(strings.TrimPrefix(text[:min(len(text), maxAmountText)], "-"), ".")
 	_, okWhole := digits(whole)
 	_, okFraction := digits(fraction)
 	if len(text) > maxAmountText || !okWhole || point && !okFraction {
@@ -79,13 +78,17 @@ func ParseDecimal(text string) (decimal.Decimal, error) {
 // MoneyFromDecimal returns value as an amount of currency. Digits beyond the currency's and amounts of 10^15 minor units
 // or more are ErrInvalid.
 func MoneyFromDecimal(value decimal.Decimal, currency Currency) (Money, error) {
-	minor := value.Shift(int32(currency.Digits()))
-	if !minor.IsInteger() {
-		return Money{}, invalid("too_many_digits", "%s has %d minor digits, so %s has too many", currency, currency.Digits(), value)
-	}
-	// Digits are counted first: a number beyond int64 must not wrap into the range.
-	if minor.NumDigits() > 18 {
+	// The digits before the point are counted first: neither 10^20 nor 10^-20 may be written out, or wrap into the range.
+	digits := value.NumDigits() + int(value.Exponent()) + currency.Digits()
+	switch {
+	case value.IsZero():
+		return Money{currency: currency}, nil
+	case digits > 16:
 		return Money{}, errTooLarge()
+	}
+	minor := value.Shift(int32(currency.Digits()))
+	if digits <= 0 || !minor.IsInteger() {
+		return Money{}, invalid("too_many_digits", "%s has %d minor digits, so the amount has too many", currency, currency.Digits())
 	}
 	return MoneyFromMinor(minor.IntPart(), currency)
 }

@@ -81,7 +81,7 @@ func checkText[T comparable, P interface {
 }
 
 // checkRefusal checks that what a parser refuses is an ErrInvalid with a code and a short sentence in valid UTF-8.
-func checkRefusal(t testing.TB, err error) {
+func checkRefusal(t rapid.TB, err error) {
 	t.Helper()
 	if err == nil {
 		return
@@ -101,7 +101,7 @@ func checkRefusal(t testing.TB, err error) {
 }
 
 // wantFault checks that err is one fault, of that field and code.
-func wantFault(t testing.TB, err error, field, code string) {
+func wantFault(t rapid.TB, err error, field, code string) {
 	t.Helper()
 	checkRefusal(t, err)
 	faults := expense.FaultsOf(err)

@@ -1,0 +1,264 @@
+package expense_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/shopspring/decimal"
+	"pgregory.net/rapid"
+
+	"github.com/spendwise/spendwise/expense"
+)
+
+func TestParseMoneyReadsPlainDecimals(t *testing.T) {
+	tests := []struct {
+		name, amount, code string
+		minor              int64
+		want               string
+	}{
+		{"full minor digits", "12.50", "EUR", 1250, "12.50 EUR"},
+		{"fewer minor digits", "12.5", "EUR", 1250, "12.50 EUR"},
+		{"no minor digits", "12", "EUR", 1200, "12.00 EUR"},
+		{"a refund", "-0.01", "EUR", -1, "-0.01 EUR"},
+		{"a currency without a minor unit", "1000", "JPY", 1000, "1000 JPY"},
+		{"a currency of three minor digits", "3.250", "KWD", 3250, "3.250 KWD"},
+		{"a currency of four minor digits", "0.0001", "CLF", 1, "0.0001 CLF"},
+		{"leading zeros", "000012.50", "EUR", 1250, "12.50 EUR"},
+		{"zero, which is for the use cases to refuse", "0", "EUR", 0, "0.00 EUR"},
+		{"zero with a minus", "-0.00", "EUR", 0, "0.00 EUR"},
+		{"the largest amount", "9999999999999.99", "EUR", expense.MaxMinor, "9999999999999.99 EUR"},
+		{"the largest refund", "-999999999999999", "JPY", -expense.MaxMinor, "-999999999999999 JPY"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			money, err := expense.ParseMoney(test.amount, test.code)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if money.Minor() != test.minor || money.String() != test.want {
+				t.Errorf("ParseMoney(%q, %s) = %s, %d minor units; want %s", test.amount, test.code, money, money.Minor(), test.want)
+			}
+		})
+	}
+}
+
+func TestParseMoneyRefusesWhatIsNoAmount(t *testing.T) {
+	tests := []struct{ name, amount, code, fault string }{
+		{"a digit too many", "12.505", "EUR", "too_many_digits"},
+		{"a zero too many", "12.500", "EUR", "too_many_digits"},
+		{"a minor digit where there are none", "1000.0", "JPY", "too_many_digits"},
+		{"a fifth minor digit", "1.00001", "CLF", "too_many_digits"},
+		{"10^15 minor units", "10000000000000.00", "EUR", "too_large"},
+		{"minus 10^15 minor units", "-1000000000000000", "JPY", "too_large"},
+		{"2^64 minor units and one", "184467440737095516.17", "EUR", "too_large"},
+		{"32 digits", strings.Repeat("9", 32), "JPY", "too_large"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			money, err := expense.ParseMoney(test.amount, test.code)
+			wantFault(t, err, "amount", test.fault)
+			if money != (expense.Money{}) {
+				t.Errorf("%s beside the error", money)
+			}
+		})
+	}
+	for _, text := range hostile() {
+		_, err := expense.ParseMoney(text, "EUR")
+		wantFault(t, err, "amount", "malformed_amount")
+		_, err = expense.ParseDecimal(text)
+		wantFault(t, err, "", "malformed_amount")
+	}
+}
+
+func TestParseMoneyReportsBothFaults(t *testing.T) {
+	_, err := expense.ParseMoney("1,5", "euro")
+	if faults := expense.FaultsOf(err); len(faults) != 2 {
+		t.Errorf("the faults are %v", err)
+	}
+}
+
+func anyMoney() *rapid.Generator[expense.Money] {
+	currencies := expense.Currencies()
+	return rapid.Custom(func(t *rapid.T) expense.Money {
+		minor := rapid.Int64Range(-expense.MaxMinor, expense.MaxMinor).Draw(t, "minor")
+		money, err := expense.MoneyFromMinor(minor, rapid.SampledFrom(currencies).Draw(t, "currency"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return money
+	})
+}
+
+func TestMoneyRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		money := anyMoney().Draw(t, "money")
+		checkText(t, money)
+		again, err := expense.ParseMoney(money.Amount(), money.Currency().Code())
+		if err != nil || again != money {
+			t.Fatalf("%s is parsed as %s, %v", money, again, err)
+		}
+		if _, fraction, _ := strings.Cut(money.Amount(), "."); len(fraction) != money.Currency().Digits() {
+			t.Fatalf("%s does not have the %d minor digits of its currency", money, money.Currency().Digits())
+		}
+		if text := money.Decimal().StringFixed(int32(money.Currency().Digits())); text != money.Amount() {
+			t.Fatalf("%s is %s as a decimal", money, text)
+		}
+		again, err = expense.MoneyFromDecimal(money.Decimal(), money.Currency())
+		if err != nil || again != money {
+			t.Fatalf("%s comes back from its decimal as %s, %v", money, again, err)
+		}
+	})
+	checkText(t, expense.Money{})
+	var money expense.Money
+	for _, text := range []string{"12.50", "EUR", "12.50  EUR", "12.50 EUR ", "12.50\tEUR", "EUR 12.50", " EUR", "12.50 "} {
+		checkRefused(t, money.UnmarshalText([]byte(text)), text)
+	}
+}
+
+// checkRefused checks that a text was refused, and refused well.
+func checkRefused(t rapid.TB, err error, text string) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("%.40q is taken", text)
+	}
+	checkRefusal(t, err)
+}
+
+func TestMoneyAddsUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a := anyMoney().Draw(t, "a")
+		minor := rapid.Int64Range(-expense.MaxMinor, expense.MaxMinor).Draw(t, "b")
+		b, err := expense.MoneyFromMinor(minor, a.Currency())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum, err := a.Add(b)
+		exact := a.Minor() + b.Minor()
+		if fits := exact >= -expense.MaxMinor && exact <= expense.MaxMinor; fits != (err == nil) {
+			t.Fatalf("%s + %s = %s, %v", a, b, sum, err)
+		}
+		if err != nil {
+			wantFault(t, err, "", "too_large")
+			return
+		}
+		if sum.Minor() != exact || sum.Currency() != a.Currency() || !sum.Decimal().Equal(a.Decimal().Add(b.Decimal())) {
+			t.Fatalf("%s + %s = %s", a, b, sum)
+		}
+		if turned, err := b.Add(a); err != nil || turned != sum {
+			t.Fatalf("%s + %s = %s the other way round, %v", b, a, turned, err)
+		}
+		if back, err := sum.Add(b.Neg()); err != nil || back != a {
+			t.Fatalf("%s - %s = %s, %v", sum, b, back, err)
+		}
+	})
+	_, err := expense.MustMoney("1", "EUR").Add(expense.MustMoney("1", "USD"))
+	wantFault(t, err, "", "currency_mismatch")
+}
+
+func TestMoneyHasASign(t *testing.T) {
+	for text, sign := range map[string]int{"12.50": 1, "0.01": 1, "0": 0, "-0.01": -1, "-9999999999999.99": -1} {
+		money := expense.MustMoney(text, "EUR")
+		if money.Sign() != sign || money.Neg().Sign() != -sign || money.IsZero() != (sign == 0) {
+			t.Errorf("%s has sign %d, turned %d", money, money.Sign(), money.Neg().Sign())
+		}
+	}
+}
+
+func TestMoneyFromDecimalRefusesWhatDoesNotFit(t *testing.T) {
+	euro := expense.MustCurrency("EUR")
+	for text, code := range map[string]string{
+		"0.001": "too_many_digits", "-12.345": "too_many_digits", "1e-40": "too_many_digits",
+		"1e64": "too_large", "123e200": "too_large", "1e13": "too_large", "-1e13": "too_large", "1e40": "too_large", "184467440737095516.17": "too_large",
+	} {
+		_, err := expense.MoneyFromDecimal(decimal.RequireFromString(text), euro)
+		wantFault(t, err, "", code)
+	}
+	if money, err := expense.MoneyFromDecimal(decimal.RequireFromString("12.5000000"), euro); err != nil || money.String() != "12.50 EUR" {
+		t.Errorf("zeros beyond the minor digits give %s, %v", money, err)
+	}
+	_, err := expense.MoneyFromDecimal(decimal.New(1, 2_000_000_000), euro)
+	wantFault(t, err, "", "too_large")
+	_, err = expense.MoneyFromDecimal(decimal.New(1, -2_000_000_000), euro)
+	wantFault(t, err, "", "too_many_digits")
+	if money, err := expense.MoneyFromDecimal(decimal.New(0, 2_000_000_000), euro); err != nil || money.String() != "0.00 EUR" {
+		t.Errorf("zero of a great exponent gives %s, %v", money, err)
+	}
+	for _, minor := range []int64{expense.MaxMinor + 1, -expense.MaxMinor - 1, math.MaxInt64, math.MinInt64} {
+		_, err := expense.MoneyFromMinor(minor, euro)
+		wantFault(t, err, "", "too_large")
+	}
+}
+
+func TestMustMoneyPanicsOnWhatIsNoAmount(t *testing.T) {
+	defer func() {
+		if err, ok := recover().(error); !ok || !errors.Is(err, expense.ErrInvalid) {
+			t.Errorf("recovered %v", err)
+		}
+	}()
+	expense.MustMoney("1.234", "EUR")
+}
+
+func FuzzParseMoney(f *testing.F) {
+	for _, seed := range []string{"12.50", "-3", "0", "1.", ".5", "+1", "1e9000", "١", "1\x00", "9999999999999.99", "10000000000000", "-0.00"} {
+		f.Add(seed, "EUR")
+	}
+	f.Add("1000", "JPY")
+	f.Add("3.250", "KWD")
+	f.Add("0.0001", "CLF")
+	f.Add("1", "")
+	f.Fuzz(func(t *testing.T, amount, code string) {
+		money, err := expense.ParseMoney(amount, code)
+		checkRefusal(t, err)
+		if err != nil {
+			return
+		}
+		exact, ok := new(big.Rat).SetString(amount)
+		if !ok {
+			t.Fatalf("ParseMoney took %q", amount)
+		}
+		if exact.Cmp(money.Decimal().Rat()) != 0 || money.Currency().Code() != code {
+			t.Errorf("ParseMoney(%q, %q) = %s", amount, code, money)
+		}
+		again, err := expense.ParseMoney(money.Amount(), code)
+		if err != nil || again != money {
+			t.Errorf("%s is read back as %s, %v", money, again, err)
+		}
+	})
+}
+
+func BenchmarkParseMoney(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := expense.ParseMoney("1234.50", "EUR"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkMoneyString(b *testing.B) {
+	money := expense.MustMoney("-1234.50", "EUR")
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = money.String()
+	}
+}
+
+func ExampleParseMoney() {
+	coffee, err := expense.ParseMoney("3.250", "KWD")
+	fmt.Println(coffee, coffee.Minor(), err)
+	_, err = expense.ParseMoney("12.505", "EUR")
+	fmt.Println(err)
+	// Output:
+	// 3.250 KWD 3250 <nil>
+	// amount: EUR has 2 minor digits, so 12.505 has too many
+}
+
+func ExampleMoney_Add() {
+	sum, err := expense.MustMoney("12.50", "EUR").Add(expense.MustMoney("-2.50", "EUR"))
+	fmt.Println(sum, err)
+	// Output: 10.00 EUR <nil>
+}
