@@ -1,0 +1,13 @@
+package sqlite_test
+
+import (
+	"testing"
+
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/sqlite"
+	"github.com/spendwise/spendwise/store/storetest"
+)
+
+func TestAccounts(t *testing.T) {
+	storetest.RunAccounts(t, func(t *testing.T) store.Accounts { return open(t, sqlite.Normal()).(*sqlite.Store).Accounts() })
+}
