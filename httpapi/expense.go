@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -248,6 +249,9 @@ func (p *params) filter() expense.Filter {
 	f.Text, _ = p.given("q")
 	if utf8.RuneCountInString(f.Text) > expense.MaxNotes {
 		p.fail("q", "too_long", "A search has at most %d characters, as many as notes.", expense.MaxNotes)
+	}
+	if strings.ContainsFunc(f.Text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
+		p.fail("q", "control_character", "A search has no control characters, as notes have none.")
 	}
 	return f
 }
