@@ -253,13 +253,13 @@ func (f *Fetcher) untilNext(now time.Time) time.Duration {
 	for !next.After(now) || next.Weekday() == time.Saturday || next.Weekday() == time.Sunday {
 		next = next.Add(24 * time.Hour)
 	}
-	return min(f.config.Interval, next.Sub(now)+rand.N(spread)) //nolint:gosec // it spreads load, it guards nothing.
+	return min(f.config.Interval, next.Sub(now)+rand.N(spread))
 }
 
 // backoff returns how long to wait after so many failures before: twice as long each time, by chance up to half less.
 func backoff(failures int) time.Duration {
 	wait := min(lastRetry, firstRetry<<min(failures, 16))
-	return wait - rand.N(wait/2) //nolint:gosec // it spreads load, it guards nothing.
+	return wait - rand.N(wait/2)
 }
 
 // sleep waits and reports true, or false as soon as ctx is done.

@@ -374,6 +374,33 @@ func TestTwoInstancesGoByOneStore(t *testing.T) {
 	})
 }
 
+// disputed is a store that has other prices than those it is given, and cannot say which.
+type disputed struct{ dead }
+
+func (disputed) PutQuotes(_ context.Context, quotes ...expense.Quote) ([]expense.Quote, error) {
+	return quotes, nil
+}
+
+func TestAPriceThatTheStoreDisputesIsNeverInTheTable(t *testing.T) {
+	all := realQuotes(t, "2025-11-03")
+	synctest.Test(t, func(t *testing.T) {
+		sleepUntil(t, "2026-02-03T20:00:00Z")
+		table := table(upTo(all, expense.MustDate("2026-02-02"))...)
+		fetcher, err := ecb.NewFetcher(table, disputed{dead{expense.ErrUnavailable}}, ecb.Config{
+			Client: &http.Client{Transport: &bank{t: t, quotes: all}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fetcher.Fetch(t.Context()); !errors.Is(err, expense.ErrUnavailable) {
+			t.Errorf("error %v, want ErrUnavailable", err)
+		}
+		if got := table.Newest(); got != expense.MustDate("2026-02-02") {
+			t.Errorf("the table has prices of %s", got)
+		}
+	})
+}
+
 func TestAPriceThatChangedUpstreamIsLoggedAndNotTaken(t *testing.T) {
 	kept, fresh := quote("2026-02-02", "USD", "1.18"), quote("2026-02-03", "USD", "1.19")
 	synctest.Test(t, func(t *testing.T) {
