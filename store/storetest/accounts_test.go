@@ -1,0 +1,244 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+func TestMemoryAccounts(t *testing.T) {
+	RunAccounts(t, func(*testing.T) store.Accounts { return memstore.NewAccounts() })
+}
+
+func TestEverySentenceOfAccountsHasACheck(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../accounts.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	guarded := make(map[string]bool)
+	for _, c := range accountChecks() {
+		for _, sentence := range c.guards {
+			guarded[sentence] = true
+		}
+	}
+	said := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.TypeSpec)
+		if !ok || spec.Name.Name != "Accounts" {
+			return true
+		}
+		for _, method := range spec.Type.(*ast.InterfaceType).Methods.List {
+			text := strings.Join(strings.Fields(method.Doc.Text()), " ")
+			for _, sentence := range strings.SplitAfter(text, ". ") {
+				said++
+				sentence = "store.Accounts." + method.Names[0].Name + ": " + strings.TrimSpace(sentence)
+				if !guarded[sentence] {
+					t.Errorf("no check guards %s", sentence)
+				}
+				delete(guarded, sentence)
+			}
+		}
+		return false
+	})
+	for sentence := range guarded {
+		t.Errorf("a check guards what the interface does not say: %s", sentence)
+	}
+	if said < 20 {
+		t.Errorf("found %d sentences only", said)
+	}
+}
+
+// inner has another name than the method Accounts that it lends to the broken stores.
+type inner = memstore.Accounts
+
+// Each of these breaks one promise.
+type (
+	foldsNothing     struct{ *inner } // compares e-mail addresses byte by byte
+	mixesAccounts    struct{ *inner } // finds a device under any account
+	rotatesAnyway    struct{ *inner } // ignores which token is current
+	endsAgain        struct{ *inner } // moves the time of the end
+	endsNone         struct{ *inner } // changes a password and leaves the devices
+	endsAll          struct{ *inner } // forgets which device to keep
+	admitsOldHash    struct{ *inner } // lets a password in that has changed
+	leavesDevices    struct{ *inner } // deletes an account but not its devices
+	purgesEagerly    struct{ *inner } // takes "before" for "until"
+	forgetsSalt      struct{ *inner } // loses a column
+	listsUnsorted    struct{ *inner }
+	replacesKeys     struct{ *inner }
+	losesHashChange  struct{ *inner } // overwrites a newer password
+	yieldsPastErrors struct{ *inner }
+)
+
+func (s foldsNothing) AccountByEmail(ctx context.Context, email string) (store.Account, error) {
+	account, err := s.inner.AccountByEmail(ctx, email)
+	if err == nil && account.Email != email {
+		return store.Account{}, expense.ErrNotFound
+	}
+	return account, err
+}
+
+func (s mixesAccounts) Device(ctx context.Context, account, id uuid.UUID) (store.Device, error) {
+	device, err := s.inner.Device(ctx, account, id)
+	for other := range s.Accounts(ctx) {
+		if err != nil {
+			device, err = s.inner.Device(ctx, other.ID, id)
+		}
+	}
+	return device, err
+}
+
+func (s rotatesAnyway) RotateRefresh(ctx context.Context, account, device uuid.UUID, _ store.Digest, to store.Refresh, seen time.Time) error {
+	kept, err := s.Device(ctx, account, device)
+	if err != nil {
+		return err
+	}
+	return s.inner.RotateRefresh(ctx, account, device, kept.Refresh.Current, to, seen)
+}
+
+func (s endsAgain) EndDevice(ctx context.Context, account, device uuid.UUID, at time.Time) error {
+	kept, err := s.Device(ctx, account, device)
+	if err != nil || !kept.Ended() {
+		return errors.Join(err, s.inner.EndDevice(ctx, account, device, at))
+	}
+	owner, err := s.Account(ctx, account)
+	if err != nil {
+		return err
+	}
+	devices, err := s.Devices(ctx, account)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(s.DeleteAccount(ctx, account), s.CreateAccount(ctx, owner)); err != nil {
+		return err
+	}
+	for _, d := range devices {
+		if d.ID == device {
+			d.EndedAt = at
+		}
+		if err := s.CreateDevice(ctx, d, owner.PasswordHash); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s endsNone) SetPassword(ctx context.Context, account uuid.UUID, from, to string, _ uuid.UUID, _ time.Time) error {
+	return s.Rehash(ctx, account, from, to)
+}
+
+func (s endsAll) SetPassword(ctx context.Context, account uuid.UUID, from, to string, _ uuid.UUID, at time.Time) error {
+	return s.inner.SetPassword(ctx, account, from, to, uuid.Nil, at)
+}
+
+func (s admitsOldHash) CreateDevice(ctx context.Context, device store.Device, _ string) error {
+	account, err := s.Account(ctx, device.Account)
+	if err != nil {
+		return err
+	}
+	return s.inner.CreateDevice(ctx, device, account.PasswordHash)
+}
+
+func (s leavesDevices) Device(ctx context.Context, account, id uuid.UUID) (store.Device, error) {
+	device, err := s.inner.Device(ctx, account, id)
+	if err != nil {
+		return store.Device{ID: id, Account: account}, nil
+	}
+	return device, nil
+}
+
+func (s purgesEagerly) PurgeDevices(ctx context.Context, before time.Time) error {
+	return s.inner.PurgeDevices(ctx, before.Add(time.Microsecond))
+}
+
+func (s forgetsSalt) CreateDevice(ctx context.Context, device store.Device, hash string) error {
+	device.Refresh.Salt = store.Digest{}
+	return s.inner.CreateDevice(ctx, device, hash)
+}
+
+func (s listsUnsorted) Accounts(ctx context.Context) iter.Seq2[store.Account, error] {
+	return func(yield func(store.Account, error) bool) {
+		var list []store.Account
+		for account := range s.inner.Accounts(ctx) {
+			list = append(list, account)
+		}
+		for _, account := range slices.Backward(list) {
+			if !yield(account, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s replacesKeys) PutKey(ctx context.Context, key store.Key) error {
+	if err := s.inner.PutKey(ctx, key); !errors.Is(err, expense.ErrExists) {
+		return err
+	}
+	return nil
+}
+
+func (s losesHashChange) Rehash(ctx context.Context, account uuid.UUID, _, to string) error {
+	kept, err := s.Account(ctx, account)
+	if err != nil {
+		return err
+	}
+	return s.inner.Rehash(ctx, account, kept.PasswordHash, to)
+}
+
+func (s yieldsPastErrors) Accounts(ctx context.Context) iter.Seq2[store.Account, error] {
+	return func(yield func(store.Account, error) bool) {
+		if ctx.Err() != nil && !yield(store.Account{}, ctx.Err()) {
+			return
+		}
+		for account := range s.inner.Accounts(ctx) {
+			if !yield(account, nil) {
+				return
+			}
+		}
+	}
+}
+
+func TestBrokenAccountsAreCaught(t *testing.T) {
+	for name, broken := range map[string]struct {
+		wrap   func(*memstore.Accounts) store.Accounts
+		caught string // the check that must fail
+	}{
+		"folds nothing":       {func(a *inner) store.Accounts { return foldsNothing{a} }, "account-by-email"},
+		"mixes accounts":      {func(a *inner) store.Accounts { return mixesAccounts{a} }, "device-create"},
+		"rotates anyway":      {func(a *inner) store.Accounts { return rotatesAnyway{a} }, "device-rotate"},
+		"ends again":          {func(a *inner) store.Accounts { return endsAgain{a} }, "device-end"},
+		"ends no device":      {func(a *inner) store.Accounts { return endsNone{a} }, "account-password"},
+		"ends every device":   {func(a *inner) store.Accounts { return endsAll{a} }, "account-password"},
+		"admits an old hash":  {func(a *inner) store.Accounts { return admitsOldHash{a} }, "device-create"},
+		"leaves devices":      {func(a *inner) store.Accounts { return leavesDevices{a} }, "account-delete"},
+		"purges eagerly":      {func(a *inner) store.Accounts { return purgesEagerly{a} }, "device-purge"},
+		"forgets the salt":    {func(a *inner) store.Accounts { return forgetsSalt{a} }, "device-create"},
+		"lists unsorted":      {func(a *inner) store.Accounts { return listsUnsorted{a} }, "account-list"},
+		"replaces keys":       {func(a *inner) store.Accounts { return replacesKeys{a} }, "key"},
+		"loses a hash change": {func(a *inner) store.Accounts { return losesHashChange{a} }, "account-rehash"},
+		"yields past errors":  {func(a *inner) store.Accounts { return yieldsPastErrors{a} }, "account-list"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, c := range accountChecks() {
+				if c.name != broken.caught {
+					continue
+				}
+				if failures, _ := c.against(t.Context(), broken.wrap(memstore.NewAccounts()), patience); len(failures) == 0 {
+					t.Errorf("the check %s finds nothing", c.name)
+				}
+			}
+		})
+	}
+}

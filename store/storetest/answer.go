@@ -1,0 +1,169 @@
+package storetest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+)
+
+const (
+	sayAnswer    = "store.Tx.Answer: Answer returns the answer kept under key, looked up by a statement of its own after the ledger is locked; ErrNotFound if there is none."
+	sayPutAnswer = "store.Tx.PutAnswer: PutAnswer keeps an answer in the transaction of the write it belongs to, and takes no version by itself; ErrExists if " +
+		"there is one under its key."
+)
+
+func answerChecks() []check {
+	return []check{
+		{name: "answer-values", guards: []string{sayAnswer, sayPutAnswer}, run: checkAnswerValues},
+		{name: "answer-in-transaction", guards: []string{sayPutAnswer}, run: checkAnswerUndone},
+		{name: "answer-twins", guards: []string{sayAnswer, sayUpdate}, run: checkTwins},
+		{name: "answer-twin-waits", guards: []string{sayAnswer, sayUpdate}, run: checkTwinWaits},
+	}
+}
+
+func checkAnswerValues(p *probe) {
+	b := p.book("a")
+	every := make([]byte, 256)
+	for i := range every {
+		every[i] = byte(i)
+	}
+	answers := []store.Answer{
+		{AnswerKey: store.AnswerKey{Scope: "POST /v1/expenses", Key: "k"}, Request: every[:64], Status: 201, ETag: `"7"`, Location: "/v1/expenses/1", Body: every},
+		{AnswerKey: store.AnswerKey{Scope: "POST /v1/expenses", Key: "K"}, Request: []byte{0}, Status: 204},
+		{AnswerKey: store.AnswerKey{Scope: "POST /v1/budgets", Key: "k"}, Request: []byte{1}, Status: 200, Body: []byte("{}")},
+		{AnswerKey: store.AnswerKey{Scope: strings.Repeat("s", 128), Key: strings.Repeat("k", 255)}, Request: []byte{2}, Status: 200, Body: bytes.Repeat([]byte("x"), 1<<17)},
+	}
+	version := b.version
+	for i := range answers {
+		answers[i].CreatedAt = time.Date(2025, time.May, 1, 2, 3, i, 567891234, time.FixedZone("somewhere", 3*3600))
+		b.update(func(tx store.Tx) error { return tx.PutAnswer(p.ctx, answers[i]) })
+	}
+	describe := func(a store.Answer) string {
+		return fmt.Sprintf("%+v %x %d %q %q %x %s", a.AnswerKey, a.Request, a.Status, a.ETag, a.Location, a.Body, a.CreatedAt)
+	}
+	b.update(func(tx store.Tx) error {
+		for _, want := range answers {
+			want.CreatedAt = expense.Instant(want.CreatedAt)
+			got, err := tx.Answer(p.ctx, want.AnswerKey)
+			p.must(err, "Answer")
+			same(p, describe(got), describe(want), "an answer as it was kept")
+			p.fails(tx.PutAnswer(p.ctx, want), expense.ErrExists, "a second answer under one key")
+			clear(got.Body) // the caller's own
+			got, err = tx.Answer(p.ctx, want.AnswerKey)
+			p.must(err, "Answer")
+			same(p, describe(got), describe(want), "an answer after its reader wrote over the body")
+		}
+		for _, key := range []store.AnswerKey{{Scope: "POST /v1/budgets", Key: "K"}, {}, {Scope: "POST /v1/expenses"}} {
+			_, err := tx.Answer(p.ctx, key)
+			p.fails(err, expense.ErrNotFound, "Answer(%+v)", key)
+		}
+		return nil
+	})
+	same(p, b.put(b.expense("1.00", "EUR", "2025-01-01"))[0].Version, version+1, "the version after answers alone")
+}
+
+func checkAnswerUndone(p *probe) {
+	b := p.book("a")
+	answer := store.Answer{AnswerKey: store.AnswerKey{Scope: "s", Key: "k"}, Request: []byte{1}, Status: 201, CreatedAt: epoch}
+	err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
+		if err := tx.PutAnswer(p.ctx, answer); err != nil {
+			return err
+		}
+		if _, err := tx.Answer(p.ctx, answer.AnswerKey); err != nil {
+			return fmt.Errorf("an answer just kept: %w", err)
+		}
+		return errOnPurpose
+	})
+	p.fails(err, errOnPurpose, "Update")
+	b.update(func(tx store.Tx) error {
+		_, err := tx.Answer(p.ctx, answer.AnswerKey)
+		p.fails(err, expense.ErrNotFound, "an answer of an Update that failed")
+		if err := tx.PutAnswer(p.ctx, answer); err != nil {
+			p.note("an answer under the key of one that was undone: %v", err)
+		}
+		return nil
+	})
+}
+
+// once adds an expense unless an answer says that it was done, and reports whether it did.
+func (b *book) once(key store.AnswerKey, e expense.Expense, inside func()) (did bool, err error) {
+	err = b.st.Update(b.ctx, b.owner, func(tx store.Tx) error {
+		did = false
+		answer, err := tx.Answer(b.ctx, key)
+		if err == nil {
+			if answer.Status != 201 || string(answer.Body) != "done" {
+				return fmt.Errorf("the twin's answer is %+v", answer)
+			}
+			return nil
+		}
+		if !errors.Is(err, expense.ErrNotFound) {
+			return err
+		}
+		inside()
+		if _, err := tx.PutExpenses(b.ctx, e); err != nil {
+			return err
+		}
+		did = true
+		return tx.PutAnswer(b.ctx, store.Answer{AnswerKey: key, Request: []byte{1}, Status: 201, Body: []byte("done"), CreatedAt: epoch})
+	})
+	return did, err
+}
+
+func checkTwins(p *probe) {
+	b := p.book("a")
+	const twins = 10
+	rows := make([]expense.Expense, twins)
+	for i := range rows {
+		rows[i] = b.expense("1.00", "EUR", "2025-01-01")
+	}
+	var mu sync.Mutex
+	count := 0
+	p.together(twins, func(i int) {
+		did, err := b.once(store.AnswerKey{Scope: "s", Key: "twins"}, rows[i], func() {})
+		if err != nil {
+			p.note("twin %d: %v", i, err)
+		}
+		if did {
+			mu.Lock()
+			count++
+			mu.Unlock()
+		}
+	})
+	same(p, count, 1, "how many of %d twins did the work", twins)
+	same(p, len(all(p, b.reader.Expenses(p.ctx, expense.Query{}), "Expenses")), 1, "expenses that %d twins made", twins)
+}
+
+func checkTwinWaits(p *probe) {
+	b := p.book("a")
+	key := store.AnswerKey{Scope: "s", Key: "waits"}
+	first, second := b.expense("1.00", "EUR", "2025-01-01"), b.expense("1.00", "EUR", "2025-01-01")
+	held, release := make(chan struct{}), make(chan struct{})
+	var hold sync.Once
+	var running sync.WaitGroup
+	running.Go(func() {
+		defer p.notePanic()
+		did, err := b.once(key, first, func() { hold.Do(func() { close(held) }); <-release })
+		if err != nil || !did {
+			p.note("the first twin: did %t, %v", did, err)
+		}
+	})
+	<-held
+	running.Go(func() {
+		defer p.notePanic()
+		did, err := b.once(key, second, func() {})
+		if err != nil || did {
+			p.note("the second twin, which came while the first was at work: did %t, %v", did, err)
+		}
+	})
+	time.Sleep(20 * time.Millisecond) // as in checkAlone
+	close(release)
+	running.Wait()
+	_, err := b.reader.Expense(p.ctx, second.ID)
+	p.fails(err, expense.ErrNotFound, "the second twin's expense")
+}
