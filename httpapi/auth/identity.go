@@ -30,7 +30,7 @@ type unauthenticated struct{ text string }
 func (e *unauthenticated) Error() string { return e.text }
 
 // Is reports whether target is ErrUnauthenticated.
-func (e *unauthenticated) Is(target error) bool { return target == ErrUnauthenticated } //nolint:errorlint // Is compares with a sentinel by its contract.
+func (e *unauthenticated) Is(target error) bool { return target == ErrUnauthenticated }
 
 // An Identity is who sends a request and what they may do.
 type Identity struct {

@@ -66,7 +66,7 @@ func createKEK(path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.Remove(file.Name())) }()
 	kek := make([]byte, KEKBytes)
-	rand.Read(kek) //nolint:errcheck // never returns an error.
+	rand.Read(kek)
 	_, err = file.WriteString(base64.StdEncoding.EncodeToString(kek) + "\n")
 	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return err
@@ -228,6 +228,9 @@ func (k *keyring) reload(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadTimeout)
 	defer cancel()
 	keys, err := k.accounts.Keys(ctx)
+	if ctx.Err() != nil {
+		err = fmt.Errorf("%w: no answer within %s", expense.ErrUnavailable, reloadTimeout)
+	}
 	if err != nil {
 		return fmt.Errorf("read the signing keys: %w", err)
 	}

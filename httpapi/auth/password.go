@@ -79,7 +79,7 @@ func newHasher() *hasher { return &hasher{slots: make(chan struct{}, 2)} }
 // hash returns the hash of a password in the PHC string format.
 func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	made := newPHC()
-	rand.Read(made.salt) //nolint:errcheck // never returns an error.
+	rand.Read(made.salt)
 	key, err := h.key(ctx, made, hashBytes, password)
 	if err != nil {
 		return "", err
@@ -156,7 +156,7 @@ func parsePHC(text string) (phc, error) {
 	hash, hashErr := base64.RawStdEncoding.Strict().DecodeString(parts[5])
 	p.salt, p.hash = salt, hash
 	sound := saltErr == nil && hashErr == nil && p.threads >= 1 &&
-		p.memory >= 8*uint32(p.threads) && p.memory <= 1<<20 && p.passes >= 1 && p.passes <= 64 &&
+		p.memory >= 8*uint32(p.threads) && p.memory <= 1<<18 && p.passes >= 1 && p.passes <= 64 &&
 		len(salt) >= 8 && len(salt) <= 64 && len(hash) >= 16 && len(hash) <= 64
 	if !sound || p.String() != text {
 		return phc{}, errPHC

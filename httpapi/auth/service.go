@@ -186,7 +186,7 @@ func (s *Service) rotate(ctx context.Context, token refreshToken) (refreshToken,
 			Family: kept.Family, Previous: kept.Current, RotatedAt: now,
 			ExpiresAt: earlier(now.Add(SessionIdle), device.CreatedAt.Add(SessionLife)),
 		}
-		rand.Read(next.Salt[:]) //nolint:errcheck // never returns an error.
+		rand.Read(next.Salt[:])
 		successor := token.successor(next.Salt)
 		next.Current = successor.digest()
 		return successor, s.accounts.RotateRefresh(ctx, token.account, token.device, kept.Current, next, now)

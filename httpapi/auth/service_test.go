@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -476,4 +477,53 @@ func TestRefresh(t *testing.T) {
 		h.accounts.setDown(false)
 		refresh(t, h.Service, first)
 	})
+}
+
+func TestNoSecretIsLoggedOrToldInAnError(t *testing.T) {
+	h := newHouse(t)
+	first := h.register(t)
+	second, err := h.Refresh(t.Context(), first.RefreshToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	third, err := h.Refresh(t.Context(), second.RefreshToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := new(strings.Builder)
+	tell := func(err error) { fmt.Fprintf(told, "%v %+v %#v\n", err, err, err) }
+	_, err = h.Refresh(t.Context(), first.RefreshToken) // theft
+	tell(err)
+	_, err = h.Login(t.Context(), auth.Login{Email: "ada@example.org", Password: goodPassword + "?"})
+	tell(err)
+	_, err = h.Register(t.Context(), auth.Registration{Email: "ada@example.org", Password: goodPassword})
+	tell(err)
+	_, err = h.Register(t.Context(), auth.Registration{Email: "ada", Password: goodPassword[:5]})
+	tell(err)
+	_, err = h.Authenticate(request(t, "Bearer "+third.AccessToken))
+	tell(err)
+	h.accounts.setDown(true)
+	_, err = h.Refresh(t.Context(), third.RefreshToken)
+	tell(err)
+	slog.New(slog.NewJSONHandler(h.log, nil)).Info("signed in", "session", third)
+
+	kept, err := h.accounts.Account(t.Context(), first.User.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(h.log.String(), first.Device.String()) {
+		t.Error("the theft is not in the log")
+	}
+	for name, secret := range map[string]string{
+		"password": goodPassword[:5], "hash": kept.PasswordHash, "address": "ada@",
+		"access token": third.AccessToken, "signature": third.AccessToken[len(third.AccessToken)-40:],
+		"refresh token": third.RefreshToken[len("swr_")+43:], "used refresh token": first.RefreshToken[len("swr_")+43:],
+	} {
+		if strings.Contains(h.log.String(), secret) {
+			t.Errorf("the log holds the %s", name)
+		}
+		if strings.Contains(told.String(), secret) {
+			t.Errorf("an error holds the %s: %s", name, told)
+		}
+	}
 }

@@ -104,11 +104,8 @@ func (t *tokens) verify(ctx context.Context, text string) (grant, error) {
 		t.verified.remove(sum)
 	}
 	given, err := t.parse(ctx, text)
-	if errors.Is(err, expense.ErrUnavailable) {
-		return grant{}, err
-	}
 	if err != nil {
-		return grant{}, ErrUnauthenticated
+		return grant{}, err
 	}
 	t.verified.update(sum, func(grant, bool) grant { return given })
 	return given, nil
@@ -117,19 +114,27 @@ func (t *tokens) verify(ctx context.Context, text string) (grant, error) {
 func (t *tokens) parse(ctx context.Context, text string) (grant, error) {
 	var body claims
 	var kid string
+	var trouble error // with the store, and not with the token
 	_, err := t.parser.ParseWithClaims(text, &body, func(token *jwt.Token) (any, error) {
 		kid, _ = token.Header["kid"].(string)
 		if token.Header["typ"] != tokenType || len(token.Header) != 3 {
 			return nil, ErrUnauthenticated // alg, typ and kid are all that we write
 		}
-		return t.ring.lookup(ctx, kid)
+		key, err := t.ring.lookup(ctx, kid)
+		if err != nil && !errors.Is(err, expense.ErrNotFound) {
+			trouble = err
+		}
+		return key, err
 	})
+	if trouble != nil {
+		return grant{}, trouble
+	}
 	if err != nil {
-		return grant{}, err
+		return grant{}, ErrUnauthenticated
 	}
 	account, err := uuid.Parse(body.Subject)
 	if err != nil {
-		return grant{}, err
+		return grant{}, ErrUnauthenticated
 	}
 	return grant{account: account, device: body.Session, key: kid, expires: body.ExpiresAt.Add(clockSkew)}, nil
 }
@@ -149,8 +154,8 @@ const refreshBytes = 16 + 16 + 16 + 32
 
 func newRefreshToken(account, device uuid.UUID) refreshToken {
 	token := refreshToken{account: account, device: device}
-	rand.Read(token.family[:]) //nolint:errcheck // never returns an error.
-	rand.Read(token.secret[:]) //nolint:errcheck // never returns an error.
+	rand.Read(token.family[:])
+	rand.Read(token.secret[:])
 	return token
 }
 

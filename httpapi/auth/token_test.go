@@ -285,3 +285,33 @@ func BenchmarkAuthenticate(b *testing.B) {
 		}
 	})
 }
+
+func FuzzAuthenticate(f *testing.F) {
+	h := newHouse(f)
+	session := h.register(f)
+	for _, seed := range []string{
+		"", "Bearer", "Bearer ", "Bearer ..", "bearer a.b.c", "Basic YTpi", "Bearer " + session.AccessToken[:40], "Bearer " + session.RefreshToken,
+		"Bearer eyJhbGciOiJub25lIn0.e30.", "Bearer eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCIsImtpZCI6IngifQ.e30.AA",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, authorization string) {
+		who, err := h.Authenticate(request(t, authorization))
+		if err == nil || who != (auth.Identity{}) || err.Error() != auth.ErrUnauthenticated.Error() {
+			t.Errorf("Authenticate(%q) = %v, %v", authorization, who, err)
+		}
+	})
+}
+
+func FuzzRefresh(f *testing.F) {
+	h := newHouse(f)
+	session := h.register(f)
+	for _, seed := range []string{"", "swr_", session.AccessToken, session.RefreshToken[:30], "swr_" + strings.Repeat("A", 107)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, err := h.Refresh(t.Context(), text); err == nil || err.Error() != auth.ErrSession.Error() {
+			t.Errorf("Refresh(%q): %v", text, err)
+		}
+	})
+}

@@ -1,0 +1,65 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+// A host that knows its users already brings its own Authenticator.
+func ExampleAuthenticatorFunc() {
+	ownerOf := func(r *http.Request) expense.OwnerID { return expense.OwnerID(r.Header.Get("X-Customer")) }
+
+	host := auth.AuthenticatorFunc(func(r *http.Request) (auth.Identity, error) {
+		return auth.Identity{Owner: ownerOf(r), Scopes: auth.AllScopes}, nil
+	})
+
+	r := httptest.NewRequest(http.MethodGet, "/v1/expenses", nil)
+	r.Header.Set("X-Customer", "customer-17")
+	who, err := host.Authenticate(r)
+	fmt.Println(who.Owner, who.Scopes.Has(auth.ScopeWrite), err)
+	// Output: customer-17 true <nil>
+}
+
+// The bundled Service keeps local accounts.
+func ExampleService() {
+	ctx := context.Background()
+	defaults, err := expense.NewSettings(expense.SettingsDraft{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ledgers := memstore.New() // keeps the ledgers
+	users := auth.NewUsers(memstore.NewAccounts(), ledgers, defaults, nil)
+	service, err := auth.New(ctx, users, auth.Config{KEK: make([]byte, auth.KEKBytes)}) // from LoadOrCreateKEK in earnest
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	session, err := service.Register(ctx, auth.Registration{Email: "ada@example.org", Password: "four words in a row"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r := httptest.NewRequest(http.MethodGet, "/v1/me", nil)
+	r.Header.Set("Authorization", "Bearer "+session.AccessToken)
+	who, err := service.Authenticate(r)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	me, err := service.Me(ctx, who)
+	fmt.Println(me.Email, err)
+
+	_, err = service.Login(ctx, auth.Login{Email: "ada@example.org", Password: "four words in a raw"})
+	fmt.Println(errors.Is(err, auth.ErrUnauthenticated), err)
+	// Output:
+	// ada@example.org <nil>
+	// true the e-mail address or the password is wrong
+}

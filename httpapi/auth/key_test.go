@@ -1,0 +1,116 @@
+package auth_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+func TestLoadOrCreateKEK(t *testing.T) {
+	t.Run("makes one that only its owner reads, and finds it again", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "kek")
+		first, err := auth.LoadOrCreateKEK(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v, %v, want 0600", info.Mode(), err)
+		}
+		again, err := auth.LoadOrCreateKEK(path)
+		if err != nil || !bytes.Equal(first, again) || len(first) != auth.KEKBytes {
+			t.Errorf("another key the second time, or %v", err)
+		}
+		if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 1 {
+			t.Errorf("%d files are left, %v, want the key's only", len(files), err)
+		}
+	})
+	t.Run("gives many that start at once the same", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "kek")
+		keys := make([][]byte, 20)
+		var group sync.WaitGroup
+		for i := range keys {
+			group.Go(func() {
+				key, err := auth.LoadOrCreateKEK(path)
+				if err != nil {
+					t.Error(err)
+				}
+				keys[i] = key
+			})
+		}
+		group.Wait()
+		for _, key := range keys {
+			if !bytes.Equal(key, keys[0]) {
+				t.Fatal("two of them got different keys")
+			}
+		}
+	})
+	t.Run("leaves a damaged one alone, and does not tell what is in it", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "kek")
+		damaged := base64.StdEncoding.EncodeToString(make([]byte, 31))
+		if err := os.WriteFile(path, []byte(damaged), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := auth.LoadOrCreateKEK(path)
+		if err == nil || strings.Contains(err.Error(), damaged) || !strings.Contains(err.Error(), path) {
+			t.Errorf("LoadOrCreateKEK of 31 bytes: %v", err)
+		}
+		if kept, err := os.ReadFile(path); err != nil || string(kept) != damaged {
+			t.Errorf("the file was changed, or %v", err)
+		}
+	})
+	t.Run("says so when there is no such folder", func(t *testing.T) {
+		if _, err := auth.LoadOrCreateKEK(filepath.Join(t.TempDir(), "none", "kek")); err == nil {
+			t.Error("no error")
+		}
+	})
+}
+
+func TestNewRefusesAKEKOfAnotherLength(t *testing.T) {
+	h := newHouse(t)
+	for _, size := range []int{0, 16, 31, 33} {
+		if _, err := auth.New(t.Context(), h.users, auth.Config{KEK: make([]byte, size)}); err == nil {
+			t.Errorf("a key-encryption key of %d bytes is accepted", size)
+		}
+	}
+}
+
+func TestSealedKeyBelongsToItsID(t *testing.T) {
+	h := newHouse(t)
+	keys, err := h.accounts.Keys(t.Context())
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("%d keys, %v", len(keys), err)
+	}
+	if bytes.Contains(keys[0].Sealed, keys[0].Public[len(keys[0].Public)-32:]) || len(keys[0].Sealed) < 12+16+32 {
+		t.Error("the private half is not sealed")
+	}
+	// The same sealed half under another id is none that an instance signs with: it makes its own.
+	moved := keys[0]
+	moved.ID[0] ^= 1
+	h.accounts.kept = memstore.NewAccounts()
+	if err := h.accounts.PutKey(t.Context(), moved); err != nil {
+		t.Fatal(err)
+	}
+	h.instance(t)
+	if keys, err := h.accounts.Keys(t.Context()); err != nil || len(keys) != 2 {
+		t.Errorf("%d keys, %v, want a second one", len(keys), err)
+	}
+}
+
+func FuzzParseKEK(f *testing.F) {
+	for _, seed := range []string{"", "AA==", base64.StdEncoding.EncodeToString(make([]byte, 32)), strings.Repeat("A", 44)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if key, err := auth.ParseKEK(text); err == nil && len(key) != auth.KEKBytes {
+			t.Errorf("ParseKEK(%q) has %d bytes", text, len(key))
+		}
+	})
+}
