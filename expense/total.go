@@ -20,20 +20,19 @@ func (s Sum) Complete() bool { return s.PendingN == 0 }
 // NewSum returns the sum of nothing in a ledger whose home currency is home.
 func NewSum(home Currency) Sum { return Sum{Home: Money{currency: home}} }
 
-// SumTotals adds up totals of a ledger whose home currency is home.
+// SumTotals adds up totals of a ledger whose home currency is home. An error says that the totals contradict the promises of
+// [Reader.Totals].
 func SumTotals(home Currency, totals []Total) (Sum, error) {
-	sums, err := SumTotalsBy(home, totals, func(Total) struct{} { return struct{}{} })
-	if err != nil {
-		return Sum{}, err
+	sum := NewSum(home)
+	for _, total := range totals {
+		if err := sum.add(total); err != nil {
+			return Sum{}, err
+		}
 	}
-	if sum, ok := sums[struct{}{}]; ok {
-		return sum, nil
-	}
-	return NewSum(home), nil
+	return sum, nil
 }
 
-// SumTotalsBy adds up totals of a ledger whose home currency is home, those of one key together. A key that no total has is
-// not in the result. An error says that the totals contradict the promises of [Reader.Totals].
+// SumTotalsBy is SumTotals for those of one key together. A key that no total has is not in the result.
 func SumTotalsBy[K comparable](home Currency, totals []Total, key func(Total) K) (map[K]Sum, error) {
 	sums := make(map[K]Sum)
 	for _, total := range totals {
@@ -43,8 +42,7 @@ func SumTotalsBy[K comparable](home Currency, totals []Total, key func(Total) K)
 			sum = NewSum(home)
 		}
 		if err := sum.add(total); err != nil {
-			//nolint:errorlint // not wrapped: the store is at fault, so this must not look like a caller's ErrInvalid.
-			return nil, fmt.Errorf("the totals of category %s in %s do not add up: %v", total.CategoryID, total.Amount.Currency(), err)
+			return nil, err
 		}
 		sums[k] = sum
 	}
@@ -52,20 +50,20 @@ func SumTotalsBy[K comparable](home Currency, totals []Total, key func(Total) K)
 }
 
 func (s *Sum) add(total Total) error {
-	home, err := s.Home.Add(total.Home)
-	if err != nil {
-		return err
+	var err error
+	if s.Home, err = s.Home.Add(total.Home); err == nil {
+		s.Paid, err = addByCurrency(s.Paid, total.Amount)
 	}
-	s.Home = home
-	s.Count += total.Count
-	s.PendingN += total.PendingN
-	if s.Paid, err = addByCurrency(s.Paid, total.Amount); err != nil {
-		return err
-	}
-	if total.PendingN > 0 {
+	if err == nil && total.PendingN > 0 {
 		s.Pending, err = addByCurrency(s.Pending, total.Pending)
 	}
-	return err
+	if err != nil {
+		//nolint:errorlint // not wrapped: the store is at fault, so this must not look like a caller's ErrInvalid.
+		return fmt.Errorf("the totals of category %s in %s do not add up: %v", total.CategoryID, total.Amount.Currency(), err)
+	}
+	s.Count += total.Count
+	s.PendingN += total.PendingN
+	return nil
 }
 
 // addByCurrency adds amount to the one of its currency in amounts, which are ordered by code.
