@@ -123,7 +123,8 @@ func (im *importer) run(ctx context.Context, rows iter.Seq2[Row, error]) (Result
 		}
 		im.batch = append(im.batch, row)
 	}
-	return im.result, im.flush(ctx, true)
+	err := im.flush(ctx, true)
+	return im.result, err
 }
 
 // flush brings the batch into the ledger, in one Update.
@@ -152,7 +153,7 @@ func (im *importer) flush(ctx context.Context, last bool) error {
 		}
 		return nil
 	})
-	if err != nil && !(im.undo && errors.Is(err, errUndo)) {
+	if err != nil && !errors.Is(err, errUndo) {
 		return err
 	}
 	im.result, im.batch = result, im.batch[:0]

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/spendwise/spendwise/export"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
+	"github.com/spendwise/spendwise/store/sqlite"
 )
 
 var now = time.Date(2025, time.June, 1, 12, 0, 0, 0, time.UTC)
@@ -36,7 +38,11 @@ var env = expense.Env{Now: now, Rates: rateTable{}}
 // open returns a store with a ledger of "ada", kept in home.
 func open(t testing.TB, home string) store.Store {
 	t.Helper()
-	st := memstore.New()
+	return withLedger(t, memstore.New(), home)
+}
+
+func withLedger(t testing.TB, st store.Store, home string) store.Store {
+	t.Helper()
 	t.Cleanup(func() { _ = st.Close() })
 	settings, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: &home})
 	if err != nil {
@@ -451,7 +457,29 @@ func BenchmarkImport(b *testing.B) {
 		b.Fatal(err)
 	}
 	m := household(b)
-	for b.Loop() {
-		importText(b, open(b, "INR"), string(text), m, export.ImportOptions{})
+	for _, bench := range []struct {
+		name string
+		open func(b *testing.B) store.Store
+	}{
+		{"memstore", func(*testing.B) store.Store { return memstore.New() }},
+		{"sqlite", func(b *testing.B) store.Store {
+			st, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "ledger.db"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := st.Migrate(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			return st
+		}},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				st := withLedger(b, bench.open(b), "INR")
+				b.StartTimer()
+				importText(b, st, string(text), m, export.ImportOptions{})
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +42,7 @@ func parseLayout(text string) (layout, error) {
 		return malformed("a date's layout has at most 32 bytes")
 	}
 	var parts layout
-	seen := ""
+	var kinds []byte
 	for text != "" {
 		part := layoutPart{text: text[:1]}
 		for _, known := range layoutTokens {
@@ -62,11 +63,12 @@ func parseLayout(text string) (layout, error) {
 			return malformed("M and D take one digit or two, so a sign must follow them; write MM or DD if there are always two")
 		}
 		if part.kind != 0 {
-			seen += string(part.kind)
+			kinds = append(kinds, part.kind)
 		}
 		parts = append(parts, part)
 	}
-	if len(seen) != 3 || !strings.Contains(seen, "Y") || !strings.Contains(seen, "M") || !strings.Contains(seen, "D") {
+	slices.Sort(kinds)
+	if string(kinds) != "DMY" {
 		return malformed("a date's layout names a year, a month and a day, each once, such as DD-MM-YYYY")
 	}
 	return parts, nil

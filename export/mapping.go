@@ -173,7 +173,7 @@ func readMapping(root object) Mapping {
 	notes.end()
 	m.Only = root.choice("only")
 	m.Sign = root.choice("sign")
-	m.Negate = root.boolean("negate")
+	m.Negate = member[bool](root, "negate", "true or false")
 	m.Delimiter = root.text("delimiter")
 	m.Encoding = root.text("encoding")
 	root.end()
@@ -243,8 +243,7 @@ func member[T any](o object, name, kind string) T {
 	return typed
 }
 
-func (o object) text(name string) string  { return member[string](o, name, "a string") }
-func (o object) boolean(name string) bool { return member[bool](o, name, "true or false") }
+func (o object) text(name string) string { return member[string](o, name, "a string") }
 
 func (o object) object(name string) object {
 	return object{faults: o.faults, path: o.path + name + "/", members: member[map[string]any](o, name, "an object")}

@@ -47,8 +47,8 @@ func (row Row) fail(fault *expense.InvalidError) Failure {
 	return Failure{Line: row.Line, Column: column, Code: fault.Code, Detail: fault.Detail}
 }
 
-// Rows reads a CSV file by a mapping, one row at a time: memory does not grow with the rows but for 20 bytes each, by which
-// equal lines are counted. A line that cannot be read is a row with faults; an error is the last thing that is yielded, ErrInvalid
+// Rows reads a CSV file by a mapping, one row at a time: nothing is kept of a row but a few bytes, by which equal lines are
+// counted. A line that cannot be read is a row with faults; an error is the last thing that is yielded, ErrInvalid
 // where mapping and header line do not fit. Each row's draft has an id: the file's own in an export of ours, else one made of
 // the line's content and its ordinal among equal lines, so that the same line of a longer file gets the same. If r is an
 // io.Seeker, Rows may be ranged over again, from where r stands now.

@@ -68,6 +68,7 @@ const beyond = 32
 func (r Rule) series() series {
 	s := series{start: r.Start, step: min(max(r.Interval, 1), MaxInterval)}
 	switch r.Freq {
+	case Daily:
 	case Weekly:
 		s.monday = r.Start.Week()
 		first := r.Start.Sub(s.monday)
