@@ -37,10 +37,10 @@ func newSessionBody(s auth.Session) sessionBody {
 	}
 }
 
-// registerInput is a new account with its ledger's settings.
+// registerInput is a new account with its ledger's settings. What must be there the service checks, together with the rest.
 type registerInput struct {
-	Email        *string `json:"email" validate:"required,min=1"`
-	Password     *string `json:"password" validate:"required,min=1"`
+	Email        *string `json:"email"`
+	Password     *string `json:"password"`
 	HomeCurrency *string `json:"home_currency" validate:"omitnil,min=1"`
 	TimeZone     *string `json:"time_zone" validate:"omitnil,min=1"`
 	Locale       *string `json:"locale" validate:"omitnil,min=1"`

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json"
 
 	"github.com/spendwise/spendwise/expense"
@@ -17,6 +18,12 @@ import (
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 )
+
+// TestMain keeps gin's routes out of the tests' output: the mode is a global of the process, so the API itself leaves it alone.
+func TestMain(m *testing.M) {
+	gin.SetMode(gin.ReleaseMode)
+	m.Run()
+}
 
 // An engine is a store that the API's tests run over.
 type engine struct {

@@ -122,7 +122,8 @@ func (c *call) patchBudget() error {
 		Amount: in.Amount.pointer(), Currency: in.Currency.pointer(), FromMonth: in.FromMonth.pointer(),
 		UntilMonth: in.UntilMonth.pointer(), AlertAt: in.AlertAt.pointer(),
 	}
-	return c.write(doc.raw, append(doc.faults, in.check()...), func(ctx context.Context, tx store.Tx) (result, error) {
+	doc.add(in.check()...)
+	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
 		changed, err := budget.Change(ctx, tx, c.env(), id, patch, cond)
 		return result{status: http.StatusOK, version: changed.Version, body: newBudgetBody(changed)}, err
 	})

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -86,11 +85,12 @@ func (c *call) patchCategory() error {
 		return err
 	}
 	in := doc.value
-	faults := slices.Concat(doc.faults, in.Name.check("name", isText), in.Archived.check("archived", 0))
+	doc.add(in.Name.check("name", isText)...)
+	doc.add(in.Archived.check("archived", 0)...)
 	patch := expense.CategoryPatch{
 		Name: in.Name.pointer(), Colour: in.Colour.pointer(), Icon: in.Icon.pointer(), Archived: in.Archived.pointer(),
 	}
-	return c.write(doc.raw, faults, func(ctx context.Context, tx store.Tx) (result, error) {
+	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
 		changed, err := expense.ChangeCategory(ctx, tx, c.env(), id, patch, cond)
 		return result{status: http.StatusOK, version: changed.Version, body: newCategoryBody(changed)}, err
 	})
@@ -188,8 +188,8 @@ func (c *call) mergeCategory() error {
 		return err
 	}
 	into, err := expense.ParseID(orEmpty(doc.value.Into))
-	if err != nil && len(doc.faults) == 0 {
-		doc.faults = append(doc.faults, fault{Pointer: "#/into", Code: "malformed_id", Detail: "This must be a category's id, a UUID."})
+	if err != nil {
+		doc.add(fault{Pointer: "#/into", Code: "malformed_id", Detail: "This must be a category's id, a UUID."})
 	}
 	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
 		merged, err := expense.MergeCategories(ctx, tx, c.env(), from, into)

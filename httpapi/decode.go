@@ -85,6 +85,15 @@ type document[T any] struct {
 	faults []fault // what its shape breaks; told together with what the domain finds
 }
 
+// add notes faults, but those of members that are known to be wrong.
+func (d *document[T]) add(faults ...fault) {
+	for _, f := range faults {
+		if !mentions(d.faults, f.member()) {
+			d.faults = append(d.faults, f)
+		}
+	}
+}
+
 // read takes the call's body for a T. What cannot be read is an error; what breaks a rule of shape is listed in the document.
 func read[T any](c *call) (document[T], error) {
 	raw, err := c.body()
@@ -95,7 +104,9 @@ func read[T any](c *call) (document[T], error) {
 	if err != nil {
 		return document[T]{}, err
 	}
-	return document[T]{raw: raw, value: value, faults: append(faults, c.api.shape(value, faults)...)}, nil
+	doc := document[T]{raw: raw, value: value, faults: faults}
+	doc.add(c.api.shape(value)...)
+	return doc, nil
 }
 
 // body reads the whole body, which must be JSON by its Content-Type.
@@ -253,8 +264,8 @@ func withNull(raw []byte, pointer jsontext.Pointer) ([]byte, error) {
 	return nil, fmt.Errorf("no member %q", first)
 }
 
-// shape returns the faults that the validator finds in value, but for those of members that are known to be wrong.
-func (a *api) shape(value any, known []fault) []fault {
+// shape returns the faults that the validator finds in value.
+func (a *api) shape(value any) []fault {
 	err := a.validate.Struct(value)
 	if err == nil {
 		return nil
@@ -263,12 +274,9 @@ func (a *api) shape(value any, known []fault) []fault {
 	if !ok {
 		panic(err) // a wire struct's tags are wrong: every test of its route fails
 	}
-	var faults []fault
-	for _, b := range broken {
-		f := shapeFault(b)
-		if !mentions(known, f.member()) {
-			faults = append(faults, f)
-		}
+	faults := make([]fault, len(broken))
+	for i, b := range broken {
+		faults[i] = shapeFault(b)
 	}
 	return faults
 }

@@ -167,7 +167,7 @@ func (c *call) putExpense() error {
 	}
 	draft := doc.value.draft()
 	if draft.ID != "" && !strings.EqualFold(draft.ID, id.String()) {
-		doc.faults = append(doc.faults, fault{Pointer: "#/id", Code: "other_id", Detail: "The id must be that of the path, or left out."})
+		doc.add(fault{Pointer: "#/id", Code: "other_id", Detail: "The id must be that of the path, or left out."})
 	}
 	draft.ID = id.String()
 	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
@@ -190,8 +190,8 @@ func (c *call) patchExpense() error {
 	if err != nil {
 		return err
 	}
-	faults := append(doc.faults, doc.value.check()...)
-	return c.write(doc.raw, faults, func(ctx context.Context, tx store.Tx) (result, error) {
+	doc.add(doc.value.check()...)
+	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
 		changed, err := expense.Change(ctx, tx, c.env(), id, doc.value.patch(), cond)
 		return result{status: http.StatusOK, version: changed.Version, body: newExpenseBody(changed)}, err
 	})

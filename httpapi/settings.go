@@ -82,12 +82,12 @@ func (c *call) patchSettings() error {
 		return err
 	}
 	in := doc.value
-	faults := append(doc.faults, in.check()...)
+	doc.add(in.check()...)
 	draft := expense.SettingsDraft{
 		HomeCurrency: in.HomeCurrency.pointer(), TimeZone: in.TimeZone.pointer(), Locale: in.Locale.pointer(),
 		FiscalYearStart: in.FiscalYearStart.pointer(), DefaultCategoryID: in.DefaultCategoryID.pointer(),
 	}
-	return c.write(doc.raw, faults, func(ctx context.Context, tx store.Tx) (result, error) {
+	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
 		change, err := budget.ChangeSettings(ctx, tx, c.env(), draft, in.LimitRate.Value, cond)
 		if err != nil {
 			return result{}, err

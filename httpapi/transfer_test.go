@@ -1,0 +1,163 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"fmt"
+	"mime/multipart"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+// form returns a multipart body of these parts, each a name and a content, and its Content-Type.
+func form(t testing.TB, parts ...string) (body, media string) {
+	t.Helper()
+	var buf bytes.Buffer
+	w := multipart.NewWriter(&buf)
+	for i := 0; i < len(parts); i += 2 {
+		part, err := w.CreateFormFile(parts[i], parts[i]+".txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := part.Write([]byte(parts[i+1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.String(), w.FormDataContentType()
+}
+
+// upload imports a file.
+func (s server) upload(query, mapping, file string, header ...string) reply {
+	s.t.Helper()
+	body, media := form(s.t, "mapping", mapping, "file", file)
+	return s.do("POST", "/v1/imports/expenses"+query, body, append(header, "Content-Type", media)...)
+}
+
+const bankMapping = `{"date":{"column":"Day","layout":"DD.MM.YYYY"},"amount":{"column":"Sum","decimal":","},"category":{"column":"Kind"},"negate":true}`
+
+const bankFile = "Day,Sum,Kind\n01.03.2026,\"-1,50\",Food\n02.03.2026,\"-20,00\",Boats\n31.02.2026,\"-1,00\",Food\n"
+
+func TestWhatIsExportedIsImported(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, st store.Store) {
+		s := serve(t, st)
+		s.must(201, "POST", "/v1/expenses", `{"id":"`+firstID+`","amount":"12.50","currency":"USD","notes":"=SUM(A1), \"quoted\"\nline","date":"2026-03-07"}`)
+		s.must(201, "POST", "/v1/expenses", `{"id":"`+secondID+`","amount":"3.250","currency":"KWD","category":"Food"}`)
+		got := s.must(200, "GET", "/v1/exports/expenses.csv", "")
+		equal(t, "Content-Disposition", got.Header().Get("Content-Disposition"), `attachment; filename="expenses.csv"`)
+		equal(t, "Content-Type", got.Header().Get("Content-Type"), "text/csv; charset=utf-8; header=present")
+		want := export.Header + "\r\n" +
+			firstID + ",2026-03-07,12.50,USD,Other,\"'=SUM(A1), \"\"quoted\"\"\nline\",0.8,2026-03-06,ecb,10.00,EUR,\r\n" +
+			secondID + ",2026-03-08,3.250,KWD,Food,,,,,,EUR,\r\n"
+		equal(t, "the file", got.Body.String(), want)
+
+		filtered := s.must(200, "GET", "/v1/exports/expenses.csv?currency=KWD&bom=true", "").Body.String()
+		if !strings.HasPrefix(filtered, "\ufeff"+export.Header) || strings.Contains(filtered, "USD") {
+			t.Errorf("the filtered file: %q", filtered)
+		}
+		s.refused(400, "unknown_parameter", []string{"limit unknown_parameter"}, "GET", "/v1/exports/expenses.csv?limit=1", "")
+
+		other := s.as("boris")
+		result := other.upload("", `{"preset":"spendwise"}`, want)
+		equal(t, "added", result.json["added"], any(2.0))
+		equal(t, "the file again", other.must(200, "GET", "/v1/exports/expenses.csv", "").Body.String(), want)
+		equal(t, "known", other.upload("", `{"preset":"spendwise"}`, want).json["known"], any(2.0))
+	})
+}
+
+func TestAForeignFileIsImportedOnce(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, st store.Store) {
+		s := serve(t, st)
+		dry := s.upload("?dry_run=true", bankMapping, bankFile)
+		equal(t, "a dry run", dry.Body.String(), `{"added":2,"known":0,"ignored":0,"failed":[{"line":4,"column":"Day","code":"malformed_date",`+
+			`"detail":"\"31.02.2026\" is not a date written DD.MM.YYYY"}],"dry_run":true}`)
+		abort := s.upload("?on_error=abort", bankMapping, bankFile)
+		equal(t, "added with a faulty line", abort.json["added"], any(0.0))
+		equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 0)
+
+		first := s.upload("", bankMapping, bankFile, "Idempotency-Key", "file")
+		equal(t, "added", first.json["added"], any(2.0))
+		again := s.upload("", bankMapping, bankFile, "Idempotency-Key", "file")
+		equal(t, "Idempotency-Replayed", again.Header().Get("Idempotency-Replayed"), "true")
+		equal(t, "the answer again", again.Body.String(), first.Body.String())
+		equal(t, "another file", s.upload("", bankMapping, bankFile+"\n", "Idempotency-Key", "file").json["code"], any("idempotency_key_reused"))
+		equal(t, "another mapping", s.upload("", `{"preset":"spendwise"}`, bankFile, "Idempotency-Key", "file").json["code"], any("idempotency_key_reused"))
+		equal(t, "known", s.upload("", bankMapping, bankFile).json["known"], any(2.0))
+		boats := s.must(200, "GET", "/v1/expenses?category_id="+categoryID(s, "Boats"), "").list()
+		equal(t, "in the new category", len(boats), 1)
+		equal(t, "its amount", boats[0]["amount"], any("20.00"))
+	})
+}
+
+func TestAFileOfManyThousandLinesGoesInOnceUnderOneKey(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, st store.Store) {
+		s := serve(t, st)
+		var file strings.Builder
+		file.WriteString("Day,Sum,Kind\n")
+		for i := range 2500 {
+			fmt.Fprintf(&file, "%02d.02.2026,\"-%d,00\",Food\n", 1+i%28, 1+i)
+		}
+		answers := make([]string, 3)
+		var wg sync.WaitGroup
+		for i := range answers {
+			wg.Go(func() { answers[i] = s.upload("", bankMapping, file.String(), "Idempotency-Key", "k").Body.String() })
+		}
+		wg.Wait()
+		for i, answer := range answers {
+			equal(t, fmt.Sprintf("answer %d", i), answer, answers[0])
+		}
+		report := s.must(200, "GET", "/v1/reports/monthly?month=2026-02", "")
+		equal(t, "expenses", report.json["count"], any(2500.0))
+	})
+}
+
+func TestAnImportThatCannotBeReadChangesNothing(t *testing.T) {
+	s := serve(t, memstore.New())
+	for name, c := range map[string]struct {
+		status int
+		code   string
+		faults string
+		parts  []string
+	}{
+		"no mapping":         {400, "malformed", "", []string{"file", bankFile}},
+		"no file":            {400, "malformed", "", []string{"mapping", bankMapping}},
+		"the file first":     {400, "malformed", "", []string{"file", bankFile, "mapping", bankMapping}},
+		"a part too many":    {400, "malformed", "", []string{"mapping", bankMapping, "file", bankFile, "note", "x"}},
+		"a broken mapping":   {400, "malformed", "#/mapping malformed", []string{"mapping", `{`, "file", bankFile}},
+		"an unknown member":  {400, "malformed", "#/mapping/colour unknown_member", []string{"mapping", `{"date":{"column":"Day"},"amount":{"column":"Sum"},"colour":1}`, "file", bankFile}},
+		"a faulty mapping":   {422, "validation_error", "#/mapping/amount/column required", []string{"mapping", `{"date":{"column":"Day"}}`, "file", bankFile}},
+		"an unknown column":  {422, "validation_error", "#/mapping/date/column unknown_column", []string{"mapping", `{"date":{"column":"Tag"},"amount":{"column":"Sum"}}`, "file", bankFile}},
+		"an empty file":      {422, "validation_error", "#/file empty_file", []string{"mapping", bankMapping, "file", ""}},
+		"a mapping too long": {413, "payload_too_large", "", []string{"mapping", strings.Repeat(" ", 1<<17), "file", bankFile}},
+		"a file too long":    {413, "payload_too_large", "", []string{"mapping", bankMapping, "file", strings.Repeat("x", 33<<20)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := s
+			s.t = t
+			body, media := form(t, c.parts...)
+			var faults []string
+			if c.faults != "" {
+				faults = []string{c.faults}
+			}
+			r := s.request("POST", "/v1/imports/expenses", strings.NewReader(body), "Content-Type", media)
+			r.ContentLength = -1
+			got := s.send(r)
+			if got.Code != c.status || got.json["code"] != c.code {
+				t.Errorf("%d %s", got.Code, got.Body)
+			}
+			s.refused(c.status, c.code, faults, "POST", "/v1/imports/expenses", body, "Content-Type", media)
+		})
+	}
+	body, media := form(t, "mapping", bankMapping, "file", bankFile)
+	s.refused(422, "validation_error", []string{"dry_run not_boolean", "on_error unknown_value"},
+		"POST", "/v1/imports/expenses?dry_run=1&on_error=stop", body, "Content-Type", media)
+	s.refused(400, "malformed", nil, "POST", "/v1/imports/expenses", body[:len(body)-40], "Content-Type", media)
+	s.refused(400, "malformed", nil, "POST", "/v1/imports/expenses", body, "Content-Type", "multipart/form-data")
+	equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 0)
+}
