@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/postgres"
+	"github.com/spendwise/spendwise/store/sqlite"
+)
+
+// A database is a store beside which accounts are kept, and whose schema can be migrated.
+type database interface {
+	store.Store
+	Accounts() store.Accounts
+	Migrate(ctx context.Context) error
+}
+
+// withStore opens the database, migrates it if asked to, runs fn and closes it.
+func (c *cli) withStore(ctx context.Context, p *process, migrate bool, fn func(database) error) (err error) {
+	db, err := c.open(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if migrate {
+		if err := db.Migrate(ctx); err != nil {
+			return fmt.Errorf("migrate the database: %w", err)
+		}
+	}
+	if err := db.Ping(ctx); err != nil {
+		return err
+	}
+	return fn(db)
+}
+
+// withDatabase is withStore for the commands beside the server: they leave the schema as it is, but make that of a new
+// SQLite file, so that a user can be added before the first start.
+func (c *cli) withDatabase(ctx context.Context, p *process, fn func(database) error) error {
+	return c.withStore(ctx, p, !strings.HasPrefix(c.Database, "postgres"), fn)
+}
+
+// open opens the database that --database names.
+func (c *cli) open(ctx context.Context, p *process) (database, error) {
+	if strings.HasPrefix(c.Database, "postgres://") || strings.HasPrefix(c.Database, "postgresql://") {
+		return postgres.Open(ctx, c.Database)
+	}
+	path, ok := strings.CutPrefix(c.Database, "sqlite:")
+	switch {
+	case c.Database == "":
+		dir, err := dataDir(p.getenv)
+		if err != nil {
+			return nil, fmt.Errorf("%w; or give --database", err)
+		}
+		path = filepath.Join(dir, "spendwise.db")
+	case !ok || path == "":
+		return nil, errors.New("--database takes sqlite:PATH or a postgres:// DSN")
+	}
+	return sqlite.Open(ctx, path)
+}
+
+// dataDir returns the folder of this program's data in the user's own, and makes it for the user's eyes only.
+func dataDir(getenv func(string) string) (string, error) {
+	base := getenv("XDG_DATA_HOME")
+	home := getenv("HOME")
+	switch {
+	case base != "":
+	case runtime.GOOS == "windows":
+		base = getenv("LocalAppData")
+	case home == "":
+	case runtime.GOOS == "darwin":
+		base = filepath.Join(home, "Library", "Application Support")
+	default:
+		base = filepath.Join(home, ".local", "share")
+	}
+	if base == "" {
+		return "", errors.New("there is no data directory: neither HOME nor XDG_DATA_HOME is set")
+	}
+	dir := filepath.Join(base, "spendwise")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make the data directory: %w", err)
+	}
+	return dir, nil
+}
+
+// logger returns the log that --log asks for.
+func (c *cli) logger(p *process) *slog.Logger {
+	if c.Log == "text" || c.Log == "" && isTerminal(p.stderr) {
+		return slog.New(slog.NewTextHandler(p.stderr, nil))
+	}
+	return slog.New(slog.NewJSONHandler(p.stderr, nil))
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+type migrateCmd struct{}
+
+// Run migrates the database.
+func (cmd *migrateCmd) Run(ctx context.Context, config *cli, p *process) error {
+	return config.withStore(ctx, p, true, func(database) error {
+		_, err := fmt.Fprintln(p.stdout, "the schema is up to date")
+		return err
+	})
+}

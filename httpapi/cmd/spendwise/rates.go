@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/ecb"
+	"github.com/spendwise/spendwise/store"
+)
+
+// A rateMode says where exchange rates come from.
+type rateMode string
+
+const (
+	ratesFromECB rateMode = "ecb"
+	ratesOff     rateMode = "off"
+)
+
+// loadRates returns the rates to convert with: the embedded history and what the store has kept since.
+func loadRates(ctx context.Context, db store.Store) (*ecb.Table, error) {
+	table, err := ecb.Embedded()
+	if err != nil {
+		return nil, err
+	}
+	if err := table.Load(ctx, db); err != nil {
+		return nil, fmt.Errorf("load the exchange rates that are kept: %w", err)
+	}
+	return table, nil
+}
+
+// start returns the rates that a server converts with, and its tasks: one fetches new ones, if they are to be kept current, and
+// one converts the expenses that waited for them.
+func (m rateMode) start(ctx context.Context, db database, logger *slog.Logger) (expense.Rates, []func(context.Context), error) {
+	if m == ratesOff {
+		return expense.NoRates{}, nil, nil
+	}
+	table, err := loadRates(ctx, db)
+	if err != nil {
+		return nil, nil, err
+	}
+	// One token in the channel says that there is something to convert; at the start there may be.
+	arrived := make(chan struct{}, 1)
+	arrived <- struct{}{}
+	tasks := []func(context.Context){func(ctx context.Context) { convertPending(ctx, db, table, arrived, logger) }}
+	if m == ratesFromECB {
+		fetcher, err := ecb.NewFetcher(table, db, ecb.Config{
+			Logger: logger,
+			Arrived: func(context.Context, []expense.Quote) {
+				select {
+				case arrived <- struct{}{}:
+				default:
+				}
+			},
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		tasks = append(tasks, fetcher.Run)
+	}
+	return table, tasks, nil
+}
+
+// convertRetry is how long a conversion that failed waits for the next try.
+const convertRetry = 5 * time.Minute
+
+// convertPending converts what is pending in every ledger each time prices have arrived, until ctx ends.
+func convertPending(ctx context.Context, db store.Store, table *ecb.Table, arrived chan struct{}, logger *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-arrived:
+		}
+		converted, err := store.ConvertPending(ctx, db, expense.Env{Now: time.Now(), Rates: table})
+		if converted > 0 {
+			logger.Info("pending expenses converted", "count", converted)
+		}
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		logger.Warn("pending expenses could not all be converted; tried again later", "in", convertRetry, "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(convertRetry):
+			select {
+			case arrived <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
