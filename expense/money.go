@@ -153,7 +153,7 @@ func appendFixed(b []byte, coef int64, places int) []byte {
 		b = append(b, '-')
 		magnitude = -magnitude
 	}
-	var buf [40]byte
+	var buf [64]byte
 	i := len(buf)
 	for n := 0; magnitude > 0 || n <= places; n++ {
 		if n == places && places > 0 {

@@ -37,7 +37,7 @@ type Factor struct {
 // ParseFactor reads a positive plain decimal of at most 18 significant digits, from 10^-18 to below 10^18. The error is
 // ErrInvalid.
 func ParseFactor(text string) (Factor, error) {
-	whole, fraction, point := strings.Cut(text, ".")
+	whole, fraction, point := strings.Cut(text[:min(len(text), maxFactorText)], ".")
 	_, okWhole := digits(whole)
 	_, okFraction := digits(fraction)
 	if len(text) > maxFactorText || !okWhole || point && !okFraction {
@@ -214,7 +214,7 @@ func LookUp(rates Rates, from, to Currency, on Date) (Rate, bool) {
 		return Rate{Value: one, Date: on, Source: SourceIdentity}, true
 	}
 	rate, ok := rates.Rate(from, to, on)
-	if !ok || rate.IsZero() || rate.Date.After(on) || on.Sub(rate.Date) > rateWindow {
+	if !ok || rate.IsZero() || !rate.Value.inRange() || rate.Date.After(on) || on.Sub(rate.Date) > rateWindow {
 		return Rate{}, false
 	}
 	return rate, true
