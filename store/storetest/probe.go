@@ -34,7 +34,10 @@ type probe struct {
 
 // note records a failure with the line of the check that found it.
 func (p *probe) note(format string, args ...any) {
-	text := place() + fmt.Sprintf(format, args...)
+	p.record(place() + fmt.Sprintf(format, args...))
+}
+
+func (p *probe) record(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.failures = append(p.failures, text)

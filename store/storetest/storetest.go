@@ -12,6 +12,7 @@ package storetest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -114,7 +115,7 @@ func (c check) against(ctx context.Context, st store.Store, patience time.Durati
 	case <-done:
 		return p.noted(), true
 	case <-timer.C:
-		p.note("has not ended after %s: the store hangs, or holds something while it yields", patience)
+		p.record(fmt.Sprintf("has not ended after %s: the store hangs, or holds something while it yields", patience))
 		return p.noted(), false
 	}
 }

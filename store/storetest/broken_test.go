@@ -1,0 +1,673 @@
+package storetest_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"iter"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+	"github.com/spendwise/spendwise/store/storetest"
+)
+
+// A broken store is a good one with one fault put over it.
+type broken struct {
+	store.Store
+	reader func(ctx context.Context, owner expense.OwnerID, r store.Reader) store.Reader
+	tx     func(owner expense.OwnerID, tx store.Tx) store.Tx
+}
+
+func (b broken) Reader(owner expense.OwnerID) store.Reader {
+	r := b.Store.Reader(owner)
+	if b.reader == nil {
+		return r
+	}
+	return b.reader(context.Background(), owner, r)
+}
+
+func (b broken) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
+	return b.Store.View(ctx, owner, func(r store.Reader) error {
+		if b.reader != nil {
+			r = b.reader(ctx, owner, r)
+		}
+		return fn(r)
+	})
+}
+
+func (b broken) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
+	return b.Store.Update(ctx, owner, func(tx store.Tx) error {
+		if b.tx != nil {
+			tx = b.tx(owner, tx)
+		}
+		return fn(tx)
+	})
+}
+
+// hang is how long a broken store may hang before the check is called off; the right ones hang for ever.
+const hang = 300 * time.Millisecond
+
+// TestBrokenStores holds the suite to what it is for: each fault is found by the check that should find it.
+func TestBrokenStores(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []struct {
+		name  string
+		open  func() store.Store
+		found []string // the checks that must fail
+	}{
+		{"forgets the owner when it reads", forgetsOwner, []string{"owner-isolation"}},
+		{"takes ids that differ in case for one owner", foldsOwners, []string{"owner-ids", "owners"}},
+		{"loses digits of an amount", losesDigits, []string{"expense-values", "expense-largest-values"}},
+		{"keeps rates as floats", floatsRates, []string{"expense-values"}},
+		{"ignores the version", ignoresVersion, []string{"write-compare-and-set", "write-refused"}},
+		{"writes an id again", writesAgain, []string{"write-new", "write-refused"}},
+		{"lists a row twice", listsTwice, []string{"query-many-rows"}},
+		{"yields with rows open", yieldsLocked, []string{"query-loop-body"}},
+		{"reads one owner at a time and keeps the loop's lock", ownersLocked, []string{"owners"}},
+		{"lets totals drift", totalsDrift, []string{"totals-after-changes", "model"}},
+		{"leaves the pending out of totals", totalsDropPending, []string{"totals-steps-and-ranges", "model"}},
+		{"takes a version for nothing", versionForNothing, []string{"versions"}},
+		{"loses updates", losesUpdates, []string{"update-alone", "versions-at-once"}},
+		{"leaves half of a failed batch", halfBatch, []string{"write-refused"}},
+		{"commits what failed", commitsFailures, []string{"update-undoes", "model"}},
+		{"survives a reference to nothing", survivesStrays, []string{"update-doomed"}},
+		{"keeps the answer outside the transaction", answerOutside, []string{"answer-in-transaction"}},
+		{"looks the answer up before it locks", answerBefore, []string{"answer-twin-waits"}},
+		{"uses deleted ids again", reusesIDs, []string{"expense-deletes", "write-new", "category-deletes", "budget-deletes", "rule-deletes"}},
+		{"reads what is committed in a view", viewIsNoSnapshot, []string{"view-snapshot"}},
+		{"lets a view block writers", viewBlocks, []string{"view-snapshot"}},
+		{"moves the guard with every write", guardFollows, []string{"expense-guard", "expense-changes"}},
+		{"searches by ASCII", searchesASCII, []string{"query-text"}},
+		{"goes on with the row it stopped at", afterInclusive, []string{"query-after"}},
+		{"orders ties one way only", tiesOneWay, []string{"query-sorts"}},
+		{"overwrites prices", overwritesQuotes, []string{"quotes-insert-only"}},
+		{"purges too much", purgesAll, []string{"purge-answers", "purge-tombstones"}},
+		{"makes a ledger again", createsAgain, []string{"ledger-create", "ledger-create-at-once"}},
+		{"orders owners as people do", ordersOwners, []string{"owners"}},
+		{"moves guards in a merge", mergeMovesGuards, []string{"category-merge"}},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			for _, check := range fault.found {
+				failures := storetest.Failures(t.Context(), check, fault.open(), hang)
+				if len(failures) == 0 {
+					t.Errorf("the check %s found no fault in a store that %s", check, fault.name)
+					continue
+				}
+				t.Logf("%s: %s", check, failures[0])
+				if failures := storetest.Failures(t.Context(), check, memstore.New(), time.Minute); len(failures) > 0 {
+					t.Errorf("the check %s found fault with a store that has none: %s", check, failures[0])
+				}
+			}
+		})
+	}
+}
+
+var runBroken = flag.Bool("broken", false, "run the suite over a broken store, for a test that reads what it prints")
+
+func TestRunOverABrokenStore(t *testing.T) {
+	if !*runBroken {
+		t.Skip("run by TestRunPrintsTheSentence with -broken")
+	}
+	storetest.Run(t, func(*testing.T) store.Store { return losesDigits() })
+}
+
+func TestRunPrintsTheSentence(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRunOverABrokenStore$", "-broken").CombinedOutput()
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 {
+		t.Fatalf("the suite over a broken store ended with %v:\n%s", err, out)
+	}
+	for _, want := range []string{
+		"--- FAIL: TestRunOverABrokenStore/expense-values",
+		"this guards expense.Tx.PutExpenses: PutExpenses writes expenses, and sets the Guard of each whose guarded group changed to the Update's version.",
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the suite over a broken store does not print %q:\n%s", want, out)
+		}
+	}
+	if strings.Contains(string(out), "--- FAIL: TestRunOverABrokenStore/rule-deletes") {
+		t.Errorf("a check fails that has nothing to do with the fault:\n%s", out)
+	}
+}
+
+// putting is a Tx whose PutExpenses is another.
+type putting struct {
+	store.Tx
+	put func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error)
+}
+
+func (p putting) PutExpenses(ctx context.Context, rows ...expense.Expense) (expense.Version, error) {
+	return p.put(ctx, p.Tx, slices.Clone(rows))
+}
+
+func puts(put func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error)) store.Store {
+	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return putting{tx, put} }}
+}
+
+// listing is a Reader whose Expenses is another.
+type listing struct {
+	store.Reader
+	list func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error]
+}
+
+func (l listing) Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error] {
+	return l.list(ctx, l.Reader, query)
+}
+
+func lists(list func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error]) store.Store {
+	return broken{Store: memstore.New(), reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader { return listing{r, list} }}
+}
+
+type reader struct {
+	store.Reader
+	expense func(ctx context.Context, id uuid.UUID) (expense.Expense, error)
+	totals  func(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error)
+}
+
+func (r reader) Expense(ctx context.Context, id uuid.UUID) (expense.Expense, error) {
+	if r.expense == nil {
+		return r.Reader.Expense(ctx, id)
+	}
+	return r.expense(ctx, id)
+}
+
+func (r reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
+	if r.totals == nil {
+		return r.Reader.Totals(ctx, query)
+	}
+	return r.totals(ctx, query)
+}
+
+func forgetsOwner() store.Store {
+	st := memstore.New()
+	return broken{Store: st, reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader {
+		return reader{Reader: r, expense: func(ctx context.Context, id uuid.UUID) (expense.Expense, error) {
+			e, err := r.Expense(ctx, id)
+			for owner := range st.Owners(ctx) {
+				if err != nil {
+					e, err = st.Reader(owner).Expense(ctx, id)
+				}
+			}
+			return e, err
+		}}
+	}}
+}
+
+type foldingOwners struct{ *memstore.Store }
+
+func (f foldingOwners) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.NewLedger) (bool, error) {
+	return f.Store.CreateLedger(ctx, expense.OwnerID(strings.ToLower(string(owner))), ledger)
+}
+
+func foldsOwners() store.Store { return foldingOwners{memstore.New()} }
+
+func losesDigits() store.Store {
+	return puts(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
+		for i, e := range rows {
+			if e.Amount.Currency().Digits() > 2 {
+				rows[i].Amount, _ = expense.MoneyFromMinor(e.Amount.Minor()/10*10, e.Amount.Currency())
+			}
+		}
+		return tx.PutExpenses(ctx, rows...)
+	})
+}
+
+func floatsRates() store.Store {
+	return puts(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
+		for i, e := range rows {
+			if e.Rate.IsZero() {
+				continue
+			}
+			value, _ := e.Rate.Value.Decimal().Float64()
+			if factor, err := expense.ParseFactor(strconv.FormatFloat(value, 'f', -1, 64)); err == nil {
+				rows[i].Rate.Value = factor
+			}
+		}
+		return tx.PutExpenses(ctx, rows...)
+	})
+}
+
+func ignoresVersion() store.Store {
+	return puts(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
+		for i, e := range rows {
+			if old, err := tx.Expense(ctx, e.ID); err == nil && e.Version != 0 {
+				rows[i].Version = old.Version
+			}
+		}
+		return tx.PutExpenses(ctx, rows...)
+	})
+}
+
+func writesAgain() store.Store {
+	return puts(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
+		for i, e := range rows {
+			if old, err := tx.Expense(ctx, e.ID); err == nil && e.Version == 0 {
+				rows[i].Version = old.Version
+			}
+		}
+		return tx.PutExpenses(ctx, rows...)
+	})
+}
+
+func halfBatch() store.Store {
+	return puts(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (version expense.Version, err error) {
+		for _, e := range rows {
+			if version, err = tx.PutExpenses(ctx, e); err != nil {
+				return 0, err
+			}
+		}
+		return version, nil
+	})
+}
+
+func survivesStrays() store.Store {
+	return puts(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
+		for _, e := range rows {
+			if _, err := tx.Category(ctx, e.CategoryID); err != nil {
+				return 0, err
+			}
+		}
+		return tx.PutExpenses(ctx, rows...)
+	})
+}
+
+// listsTwice reads in chunks of 500 and begins each with the last row of the one before.
+func listsTwice() store.Store {
+	return lists(func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error] {
+		return func(yield func(expense.Expense, error) bool) {
+			n := 0
+			for e, err := range r.Expenses(ctx, query) {
+				if n++; !yield(e, err) || n == 500 && !yield(e, err) {
+					return
+				}
+			}
+		}
+	})
+}
+
+func searchesASCII() store.Store {
+	return lists(func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error] {
+		text := strings.ToLower(query.Text)
+		query.Text = ""
+		return func(yield func(expense.Expense, error) bool) {
+			for e, err := range r.Expenses(ctx, query) {
+				if strings.Contains(strings.ToLower(e.Notes), text) && !yield(e, err) {
+					return
+				}
+			}
+		}
+	})
+}
+
+func afterInclusive() store.Store {
+	return lists(func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error] {
+		return func(yield func(expense.Expense, error) bool) {
+			if !query.After.IsZero() {
+				if e, err := r.Expense(ctx, query.After.ID); err == nil && !yield(e, nil) {
+					return
+				}
+			}
+			r.Expenses(ctx, query)(yield)
+		}
+	})
+}
+
+func tiesOneWay() store.Store {
+	return lists(func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error] {
+		return func(yield func(expense.Expense, error) bool) {
+			var rows []expense.Expense
+			for e := range r.Expenses(ctx, query) {
+				rows = append(rows, e)
+			}
+			slices.SortFunc(rows, func(a, b expense.Expense) int {
+				x, y := query.Sort.Key(a), query.Sort.Key(b)
+				if query.Sort.Descending() {
+					x.N, y.N = y.N, x.N
+				}
+				return cmp.Or(cmp.Compare(x.N, y.N), cmp.Compare(x.ID.String(), y.ID.String()))
+			})
+			for _, e := range rows {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	})
+}
+
+// locking is a store of one lock for everything.
+type locking struct {
+	store.Store
+	lock *sync.Mutex
+}
+
+func (l locking) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.Store.Update(ctx, owner, fn)
+}
+
+func yieldsLocked() store.Store {
+	lock := new(sync.Mutex)
+	return locking{lock: lock, Store: lists(func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error] {
+		return func(yield func(expense.Expense, error) bool) {
+			lock.Lock()
+			defer lock.Unlock()
+			r.Expenses(ctx, query)(yield)
+		}
+	})}
+}
+
+type lockingOwners struct{ locking }
+
+func (l lockingOwners) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
+	return func(yield func(expense.OwnerID, error) bool) {
+		l.lock.Lock()
+		defer l.lock.Unlock()
+		l.Store.Owners(ctx)(yield)
+	}
+}
+
+func ownersLocked() store.Store { return lockingOwners{locking{memstore.New(), new(sync.Mutex)}} }
+
+type lockingViews struct{ locking }
+
+func (l lockingViews) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.Store.View(ctx, owner, fn)
+}
+
+func viewBlocks() store.Store { return lockingViews{locking{memstore.New(), new(sync.Mutex)}} }
+
+// totalsDrift keeps what it added up until an expense is added: edits, deletions and merges go by unseen.
+func totalsDrift() store.Store {
+	type question struct {
+		owner expense.OwnerID
+		span  expense.Range
+		by    expense.Step
+	}
+	kept := make(map[question][]expense.Total)
+	return broken{
+		Store: memstore.New(),
+		reader: func(_ context.Context, owner expense.OwnerID, r store.Reader) store.Reader {
+			return reader{Reader: r, totals: func(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
+				var all []expense.Total
+				for i, span := range query.Ranges {
+					ask := question{owner, span, query.By}
+					totals, ok := kept[ask]
+					if !ok {
+						var err error
+						if totals, err = r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{span}, By: query.By}); err != nil {
+							return nil, err
+						}
+						kept[ask] = totals
+					}
+					for _, total := range totals {
+						total.Range = i
+						all = append(all, total)
+					}
+				}
+				return all, nil
+			}}
+		},
+		tx: func(_ expense.OwnerID, tx store.Tx) store.Tx {
+			return putting{tx, func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
+				if slices.ContainsFunc(rows, func(e expense.Expense) bool { return e.Version == 0 }) {
+					clear(kept)
+				}
+				return tx.PutExpenses(ctx, rows...)
+			}}
+		},
+	}
+}
+
+func totalsDropPending() store.Store {
+	return broken{Store: memstore.New(), reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader {
+		return reader{Reader: r, totals: func(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
+			totals, err := r.Totals(ctx, query)
+			return slices.DeleteFunc(totals, func(t expense.Total) bool { return t.PendingN == t.Count }), err
+		}}
+	}}
+}
+
+func guardFollows() store.Store {
+	return broken{Store: memstore.New(), reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader {
+		return reader{Reader: r, expense: func(ctx context.Context, id uuid.UUID) (expense.Expense, error) {
+			e, err := r.Expense(ctx, id)
+			e.Guard = e.Version
+			return e, err
+		}}
+	}}
+}
+
+// updating is a store whose Update is another.
+type updating struct {
+	*memstore.Store
+	update func(ctx context.Context, st *memstore.Store, owner expense.OwnerID, fn func(store.Tx) error) error
+}
+
+func (u updating) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
+	return u.update(ctx, u.Store, owner, fn)
+}
+
+func versionForNothing() store.Store {
+	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID, fn func(store.Tx) error) error {
+		return st.Update(ctx, owner, func(tx store.Tx) error {
+			if err := fn(tx); err != nil {
+				return err
+			}
+			settings, err := tx.Settings(ctx)
+			if err != nil {
+				return err
+			}
+			_, err = tx.PutSettings(ctx, settings)
+			return err
+		})
+	}}
+}
+
+func commitsFailures() store.Store {
+	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID, fn func(store.Tx) error) error {
+		var failed error
+		err := st.Update(ctx, owner, func(tx store.Tx) error { failed = fn(tx); return nil })
+		return errors.Join(err, failed)
+	}}
+}
+
+func reusesIDs() store.Store {
+	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID, fn func(store.Tx) error) error {
+		if err := st.Update(ctx, owner, fn); err != nil {
+			return err
+		}
+		return st.Purge(ctx, time.Time{}, time.Now().Add(time.Hour))
+	}}
+}
+
+// stale is a Tx that reads what was committed before it held the ledger.
+type stale struct {
+	putting
+	before func(ctx context.Context, id uuid.UUID) (expense.Expense, error)
+}
+
+func (s stale) Expense(ctx context.Context, id uuid.UUID) (expense.Expense, error) {
+	return s.before(ctx, id)
+}
+
+// losesUpdates reads before it locks, and writes whatever the version.
+func losesUpdates() store.Store {
+	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID, fn func(store.Tx) error) error {
+		return st.View(ctx, owner, func(r store.Reader) error {
+			return st.Update(ctx, owner, func(tx store.Tx) error {
+				time.Sleep(time.Millisecond)
+				return fn(stale{before: r.Expense, putting: putting{tx, func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
+					for i, e := range rows {
+						if old, err := tx.Expense(ctx, e.ID); err == nil {
+							rows[i].Version = old.Version
+						}
+					}
+					return tx.PutExpenses(ctx, rows...)
+				}}})
+			})
+		})
+	}}
+}
+
+// answers is a Tx whose Answer and PutAnswer are others.
+type answers struct {
+	store.Tx
+	get func(ctx context.Context, key store.AnswerKey) (store.Answer, error)
+	put func(ctx context.Context, answer store.Answer) error
+}
+
+func (a answers) Answer(ctx context.Context, key store.AnswerKey) (store.Answer, error) {
+	return a.get(ctx, key)
+}
+
+func (a answers) PutAnswer(ctx context.Context, answer store.Answer) error { return a.put(ctx, answer) }
+
+func answerOutside() store.Store {
+	kept := make(map[store.AnswerKey]store.Answer)
+	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx {
+		return answers{tx, func(_ context.Context, key store.AnswerKey) (store.Answer, error) {
+			if answer, ok := kept[key]; ok {
+				return answer, nil
+			}
+			return store.Answer{}, expense.ErrNotFound
+		}, func(_ context.Context, answer store.Answer) error {
+			if _, ok := kept[answer.AnswerKey]; ok {
+				return expense.ErrExists
+			}
+			kept[answer.AnswerKey] = answer
+			return nil
+		}}
+	}}
+}
+
+// answerBefore looks answers up as they were before the ledger was locked, and writes over the twin's.
+func answerBefore() store.Store {
+	var mu sync.Mutex
+	committed := make(map[store.AnswerKey]store.Answer)
+	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID, fn func(store.Tx) error) error {
+		mu.Lock()
+		before := maps.Clone(committed)
+		mu.Unlock()
+		return st.Update(ctx, owner, func(tx store.Tx) error {
+			return fn(answers{tx, func(_ context.Context, key store.AnswerKey) (store.Answer, error) {
+				if answer, ok := before[key]; ok {
+					return answer, nil
+				}
+				return store.Answer{}, expense.ErrNotFound
+			}, func(_ context.Context, answer store.Answer) error {
+				mu.Lock()
+				defer mu.Unlock()
+				committed[answer.AnswerKey] = answer
+				return nil
+			}})
+		})
+	}}
+}
+
+type liveViews struct{ *memstore.Store }
+
+func (l liveViews) View(_ context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
+	return fn(l.Reader(owner))
+}
+
+func viewIsNoSnapshot() store.Store { return liveViews{memstore.New()} }
+
+type overwriting struct {
+	*memstore.Store
+	kept map[[3]string]expense.Quote
+}
+
+func (o overwriting) PutQuotes(_ context.Context, quotes ...expense.Quote) (changed []expense.Quote, err error) {
+	for _, quote := range quotes {
+		key := [3]string{string(quote.Source), quote.Date.String(), quote.Currency.Code()}
+		if old, ok := o.kept[key]; ok && old != quote {
+			changed = append(changed, quote)
+		}
+		o.kept[key] = quote
+	}
+	return changed, nil
+}
+
+func overwritesQuotes() store.Store {
+	return overwriting{memstore.New(), make(map[[3]string]expense.Quote)}
+}
+
+type purging struct{ *memstore.Store }
+
+func (p purging) Purge(ctx context.Context, _, _ time.Time) error {
+	return p.Store.Purge(ctx, time.Now().Add(time.Hour), time.Now().Add(time.Hour))
+}
+
+func purgesAll() store.Store { return purging{memstore.New()} }
+
+type creating struct{ *memstore.Store }
+
+func (c creating) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.NewLedger) (bool, error) {
+	if err := c.EraseLedger(ctx, owner); err != nil {
+		return false, err
+	}
+	return c.Store.CreateLedger(ctx, owner, ledger)
+}
+
+func createsAgain() store.Store { return creating{memstore.New()} }
+
+type ordering struct{ *memstore.Store }
+
+func (o ordering) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
+	return func(yield func(expense.OwnerID, error) bool) {
+		var owners []expense.OwnerID
+		for owner := range o.Store.Owners(ctx) {
+			owners = append(owners, owner)
+		}
+		slices.SortStableFunc(owners, func(a, b expense.OwnerID) int { return cmp.Compare(expense.Fold(string(a)), expense.Fold(string(b))) })
+		for _, owner := range owners {
+			if !yield(owner, nil) {
+				return
+			}
+		}
+	}
+}
+
+func ordersOwners() store.Store { return ordering{memstore.New()} }
+
+type merging struct{ store.Tx }
+
+// MergeCategory writes each expense anew, in another category: a change of its guard would be the least of it.
+func (m merging) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.Merged, error) {
+	for e, err := range m.Expenses(ctx, expense.Query{Filter: expense.Filter{Categories: []uuid.UUID{from}}}) {
+		if err != nil {
+			return expense.Merged{}, err
+		}
+		kept := e.Date
+		for _, date := range []expense.Date{e.Date.AddDays(1), kept} {
+			e.Date = date
+			version, err := m.PutExpenses(ctx, e)
+			if err != nil {
+				return expense.Merged{}, err
+			}
+			e.Version = version
+		}
+	}
+	return m.Tx.MergeCategory(ctx, from, into, month)
+}
+
+func mergeMovesGuards() store.Store {
+	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return merging{tx} }}
+}
