@@ -135,6 +135,14 @@ func TestSettingsAreCheckedWhole(t *testing.T) {
 	if change, err := b.changeSettings(expense.SettingsDraft{HomeCurrency: new("EUR")}); err != nil || change.Rerated != nil || b.settings() != before {
 		t.Errorf("a change to the same: %+v, %v", change, err)
 	}
+	for range 2 { // the second time it is there already
+		if _, err := b.changeSettings(expense.SettingsDraft{TimeZone: new("Europe/Berlin")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := b.settings().Version; got != before.Version+1 {
+		t.Errorf("naming the zone again took a version: %d after %d", got, before.Version)
+	}
 }
 
 // TestHomeAndBackAgain states F5's law: re-rating there and back leaves every expense with a price as it was.

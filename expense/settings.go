@@ -97,7 +97,8 @@ func (s Settings) With(draft SettingsDraft) (Settings, error) {
 		_ = faults.Take("home_currency", err)
 		s.Home = home
 	}
-	if draft.TimeZone != nil {
+	// A zone that is named again stays the value it is, so that equal settings compare with ==.
+	if draft.TimeZone != nil && *draft.TimeZone != s.Zone.String() {
 		zone, err := ParseZone(*draft.TimeZone)
 		_ = faults.Take("time_zone", err)
 		s.Zone = zone

@@ -19,7 +19,7 @@ import (
 
 // A server is the real program in a process of its own, on a database and a data directory of the test's.
 type server struct {
-	t       *testing.T
+	t       testing.TB
 	args    []string
 	dataDir string
 	url     string
@@ -35,7 +35,7 @@ func program(ctx context.Context, dataDir string, args ...string) *exec.Cmd {
 }
 
 // start starts a server on a free port and waits for its URL. The test's end stops it.
-func start(t *testing.T, dataDir string, args ...string) *server {
+func start(t testing.TB, dataDir string, args ...string) *server {
 	t.Helper()
 	s := &server{t: t, args: append([]string{"serve", "--listen", "127.0.0.1:0", "--rates", "embedded", "--log", "json"}, args...), dataDir: dataDir}
 	s.start()
@@ -165,7 +165,7 @@ func (c *client) raw(method, path, body string, headers ...string) (int, []byte)
 }
 
 // must is do with the status it has to have.
-func (c *client) must(t *testing.T, want int, method, path, body string, headers ...string) answer {
+func (c *client) must(t testing.TB, want int, method, path, body string, headers ...string) answer {
 	t.Helper()
 	status, decoded := c.do(method, path, body, headers...)
 	if status != want {
@@ -175,7 +175,7 @@ func (c *client) must(t *testing.T, want int, method, path, body string, headers
 }
 
 // expenses returns every expense of the client's ledger, page by page.
-func (c *client) expenses(t *testing.T) []answer {
+func (c *client) expenses(t testing.TB) []answer {
 	t.Helper()
 	var all []answer
 	for path := "/v1/expenses?limit=200&sort=created"; ; {
