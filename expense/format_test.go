@@ -62,6 +62,7 @@ func TestFormatterWritesMoneyAsTheLocaleDoes(t *testing.T) {
 		{"an unknown region is its language", "de-XK", "5.00 EUR", "5,00" + nb + "€", "5" + nb + "€"},
 		{"an unknown language is the root", "qqx", "5.00 USD", "US$" + nb + "5.00", "US$" + nb + "5"},
 		{"another script is the root", "en-Cyrl", "5.00 USD", "US$" + nb + "5.00", "US$" + nb + "5"},
+		{"a tag without end is its beginning", "de-DE" + strings.Repeat("-x-aaaaaaaa", 100_000), "5.00 USD", "5,00" + nb + "$", "5" + nb + "$"},
 		{"no tag at all is the root", "not a tag!", "5.00 USD", "US$" + nb + "5.00", "US$" + nb + "5"},
 		{"four minor digits", "en", "0.0100 CLF", "CLF" + nb + "0.0100", "CLF" + nb + "0.0100"},
 		{"the largest amount", "en", "9999999999999.99 USD", "$9,999,999,999,999.99", "$9,999,999,999,999.99"},

@@ -1,7 +1,6 @@
 package expense_test
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -191,15 +190,6 @@ func TestMoneyFromDecimalRefusesWhatDoesNotFit(t *testing.T) {
 		_, err := expense.MoneyFromMinor(minor, euro)
 		wantFault(t, err, "", "too_large")
 	}
-}
-
-func TestMustMoneyPanicsOnWhatIsNoAmount(t *testing.T) {
-	defer func() {
-		if err, ok := recover().(error); !ok || !errors.Is(err, expense.ErrInvalid) {
-			t.Errorf("recovered %v", err)
-		}
-	}()
-	expense.MustMoney("1.234", "EUR")
 }
 
 func FuzzParseMoney(f *testing.F) {

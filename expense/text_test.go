@@ -3,6 +3,7 @@ package expense_test
 import (
 	"encoding"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode"
@@ -58,6 +59,40 @@ func TestFoldMakesEveryCaseOfALetterOne(t *testing.T) {
 				t.Errorf("%c folds to %+q and %c to %+q", r, a, other, b)
 			}
 		}
+	}
+}
+
+func TestUnmarshalTextRefusesAndKeepsTheValue(t *testing.T) {
+	currency, date, month := expense.MustCurrency("EUR"), expense.MustDate("2026-03-01"), expense.MustMonth("2026-03")
+	factor, money := expense.MustFactor("1.5"), expense.MustMoney("1", "EUR")
+	for name, value := range map[string]encoding.TextUnmarshaler{
+		"Currency": &currency, "Date": &date, "Month": &month, "Factor": &factor, "Money": &money,
+	} {
+		if err := value.UnmarshalText([]byte("x")); !errors.Is(err, expense.ErrInvalid) {
+			t.Errorf("%s takes x: %v", name, err)
+		}
+	}
+	if got := fmt.Sprint(currency, " ", date, " ", month, " ", factor, " ", money); got != "EUR 2026-03-01 2026-03 1.5 1.00 EUR" {
+		t.Errorf("the values are %s now", got)
+	}
+}
+
+func TestMustPanicsWithTheFault(t *testing.T) {
+	for name, must := range map[string]func(){
+		"MustCurrency": func() { expense.MustCurrency("euro") },
+		"MustDate":     func() { expense.MustDate("1.3.2026") },
+		"MustMonth":    func() { expense.MustMonth("March") },
+		"MustFactor":   func() { expense.MustFactor("1,5") },
+		"MustMoney":    func() { expense.MustMoney("1.234", "EUR") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if err, ok := recover().(error); !ok || !errors.Is(err, expense.ErrInvalid) {
+					t.Errorf("recovered %v", err)
+				}
+			}()
+			must()
+		})
 	}
 }
 
