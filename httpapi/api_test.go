@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,9 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
+	"github.com/spendwise/spendwise/store/postgres"
+	"github.com/spendwise/spendwise/store/postgres/pgtest"
+	"github.com/spendwise/spendwise/store/sqlite"
 )
 
 // TestMain keeps gin's routes out of the tests' output: the mode is a global of the process, so the API itself leaves it alone.
@@ -31,15 +35,40 @@ type engine struct {
 	open func(t testing.TB) store.Store
 }
 
-// engines lists them.
+// engines lists them; the first needs nothing but memory.
 func engines() []engine {
 	return []engine{
 		{"memstore", func(t testing.TB) store.Store {
-			st := memstore.New()
-			t.Cleanup(func() { _ = st.Close() })
-			return st
+			return closing(t, memstore.New())
+		}},
+		{"sqlite", func(t testing.TB) store.Store {
+			st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Normal())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := st.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return closing(t, st)
+		}},
+		{"postgres", func(t testing.TB) store.Store {
+			st, err := postgres.Open(t.Context(), pgtest.New(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return closing(t, st)
 		}},
 	}
+}
+
+// closing closes a store when the test is over.
+func closing(t testing.TB, st store.Store) store.Store {
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return st
 }
 
 // onEachEngine runs a test once for each store.

@@ -213,19 +213,18 @@ func wrongType(wrong *json.SemanticError) fault {
 	for expected != nil && expected.Kind() == reflect.Pointer {
 		expected = expected.Elem()
 	}
-	wanted := "another type"
+	wanted := "of another type"
 	if expected != nil {
 		switch expected.Kind() {
 		case reflect.String:
 			wanted = "a string"
 		case reflect.Bool:
 			wanted = "true or false"
-		case reflect.Int, reflect.Int64:
+		case reflect.Int:
 			wanted = "a whole number"
 		case reflect.Slice:
 			wanted = "an array"
-		case reflect.Struct, reflect.Map:
-			wanted = "an object"
+		default: // no wire struct holds anything else
 		}
 	}
 	return fault{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -286,7 +287,7 @@ func listScope(f expense.Filter, sort expense.Sort) string {
 	slices.Sort(ids)
 	pending := "any"
 	if f.Pending != nil {
-		pending = fmt.Sprint(*f.Pending)
+		pending = strconv.FormatBool(*f.Pending)
 	}
 	return fmt.Sprintf("expenses %d %s %s %q %s %s %s %s %s %q",
 		sort, f.Dates.From, f.Dates.To, slices.Compact(ids), f.Currency, f.AmountMin, f.AmountMax, f.RuleID, pending, f.Text)

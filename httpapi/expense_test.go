@@ -114,6 +114,7 @@ func TestAnExpenseThatBreaksRulesIsRefusedWithEveryFault(t *testing.T) {
 			"an impossible date":         {`{"amount":"1","date":"2026-02-30"}`, []string{"#/date impossible_date"}},
 			"a date far ahead":           {`{"amount":"1","date":"2028-01-01"}`, []string{"#/date out_of_range"}},
 			"an unknown category":        {`{"amount":"1","category":"Yachts"}`, []string{"#/category unknown_category"}},
+			"a category of no text":      {`{"amount":"1","category":"a\u0000b"}`, []string{"#/category unknown_category"}},
 			"an id that is none":         {`{"amount":"1","id":"7"}`, []string{"#/id malformed_id"}},
 			"a rate that is a number":    {`{"amount":"1","currency":"USD","rate":0.8}`, []string{"#/rate wrong_type"}},
 			"control characters":         {`{"amount":"1","notes":"\u0007"}`, []string{"#/notes control_character"}},

@@ -21,6 +21,8 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
+	"github.com/spendwise/spendwise/store/postgres"
+	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -121,6 +123,27 @@ func TestAStoreThatIsGoneIsUnavailableUntilItIsBack(t *testing.T) {
 	st.fail = nil
 	s.must(200, "GET", "/readyz", "")
 	equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 1)
+}
+
+func TestADatabaseThatIsCutOffIsUnavailableUntilItIsBack(t *testing.T) {
+	link := pgtest.NewLink(t, pgtest.New(t))
+	st, err := postgres.Open(t.Context(), link.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, closing(t, st))
+	s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`)
+	link.Cut()
+	for _, request := range []string{"POST /v1/expenses", "GET /v1/expenses", "GET /v1/reports/monthly", "GET /readyz"} {
+		method, path, _ := strings.Cut(request, " ")
+		got := s.refused(503, "unavailable", nil, method, path, `{"amount":"2"}`)
+		equal(t, "Retry-After", got.Header().Get("Retry-After"), "5")
+	}
+	s.must(200, "GET", "/healthz", "")
+	link.Mend(t)
+	s.must(200, "GET", "/readyz", "")
+	s.must(201, "POST", "/v1/expenses", `{"amount":"2"}`)
+	equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 2)
 }
 
 func TestAnErrorThatNobodyExpectedTellsNothing(t *testing.T) {
