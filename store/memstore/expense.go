@@ -45,34 +45,38 @@ func (r reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[exp
 			yield(expense.Expense{}, err)
 			return
 		}
-		for _, e := range l.list(query) {
+		for _, key := range l.list(query) {
 			if err := ctx.Err(); err != nil {
 				yield(expense.Expense{}, err)
 				return
 			}
-			if !yield(e, nil) {
+			if e, _ := l.expenses.rows.get(key.ID); !yield(e, nil) {
 				return
 			}
 		}
 	}
 }
 
-// list returns the expenses that query chooses, in its order.
-func (l *ledger) list(query expense.Query) []expense.Expense {
+// list returns the places of the expenses that query chooses, in its order.
+func (l *ledger) list(query expense.Query) []expense.Key {
 	order := func(a, b expense.Key) int {
-		c := cmp.Or(cmp.Compare(a.N, b.N), compareIDs(a.ID, b.ID))
+		c := cmp.Compare(a.N, b.N)
+		if c == 0 {
+			c = compareIDs(a.ID, b.ID)
+		}
 		if query.Sort.Descending() {
 			return -c
 		}
 		return c
 	}
-	var chosen []expense.Expense
+	var chosen []expense.Key
 	for e := range l.expenses.rows.values() {
-		if query.Matches(e) && (query.After.IsZero() || order(query.Sort.Key(e), query.After) > 0) {
-			chosen = append(chosen, e)
+		key := query.Sort.Key(e)
+		if query.Matches(e) && (query.After.IsZero() || order(key, query.After) > 0) {
+			chosen = append(chosen, key)
 		}
 	}
-	slices.SortFunc(chosen, func(a, b expense.Expense) int { return order(query.Sort.Key(a), query.Sort.Key(b)) })
+	slices.SortFunc(chosen, order)
 	if query.Limit > 0 && query.Limit < len(chosen) {
 		chosen = chosen[:query.Limit]
 	}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -167,7 +168,7 @@ func checkBookMoment(p *probe) {
 		for i := range rounds {
 			err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
 				nextSeries, nextCategory, nextSettings := series, category, settings
-				nextSeries.Label, nextCategory.Name = fmt.Sprint(i), fmt.Sprintf("Round %d", i)
+				nextSeries.Label, nextCategory.Name = strconv.Itoa(i), "Round "+strconv.Itoa(i)
 				var err error
 				if nextSeries.Version, err = tx.PutBudgets(p.ctx, nextSeries); err != nil {
 					return err

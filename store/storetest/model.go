@@ -1,9 +1,9 @@
 package storetest
 
 import (
-	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strconv"
 
 	"github.com/google/uuid"
 
@@ -27,9 +27,9 @@ type game struct {
 
 func checkModel(p *probe) {
 	for seed := range uint64(2) {
-		b := p.book(fmt.Sprint(seed))
+		b := p.book(strconv.FormatUint(seed, 10))
 		g := &game{book: b, categories: []uuid.UUID{b.other, b.food, b.travel, b.rent}}
-		for number := range uint64(35) {
+		for number := range uint64(24) {
 			g.round(seed, number)
 			g.compare()
 		}
@@ -52,7 +52,9 @@ func (g *game) round(seed, number uint64) {
 				wrote = true
 			}
 		}
-		g.verify(tx)
+		if number%4 == 0 {
+			g.verify(tx)
+		}
 		if undo {
 			return errOnPurpose
 		}

@@ -24,7 +24,7 @@ import (
 // A probe is a check at work: the store under test, and what was found wrong with it. It records rather than reports, so that
 // the suite itself can be tested with stores that are broken.
 type probe struct {
-	ctx  context.Context
+	ctx  context.Context //nolint:containedctx // a probe lives as long as its check
 	st   store.Store
 	name string
 
