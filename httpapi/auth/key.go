@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -144,7 +145,9 @@ type keyring struct {
 }
 
 // newKeyring reads the keys kept and signs with the newest active one that it can open; where there is none, it makes one.
-func newKeyring(ctx context.Context, accounts store.Accounts, kek []byte, now func() time.Time) (*keyring, error) {
+func newKeyring(
+	ctx context.Context, accounts store.Accounts, kek []byte, logger *slog.Logger, now func() time.Time,
+) (*keyring, error) {
 	ring := &keyring{accounts: accounts, kek: kek, now: now}
 	keys, err := accounts.Keys(ctx)
 	if err != nil {
@@ -163,6 +166,8 @@ func newKeyring(ctx context.Context, accounts store.Accounts, kek []byte, now fu
 	if err := accounts.PutKey(ctx, key); err != nil {
 		return nil, fmt.Errorf("keep the signing key made: %w", err)
 	}
+	logger.InfoContext(ctx, "made a signing key: none of those kept opens with the key-encryption key given",
+		"key", key.ID, "kept", len(keys))
 	ring.signer, ring.private = key.ID.String(), private
 	return ring, ring.publish(append(keys, key))
 }

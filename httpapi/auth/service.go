@@ -64,7 +64,7 @@ func New(ctx context.Context, users *Users, config Config) (*Service, error) {
 			*name = "spendwise"
 		}
 	}
-	ring, err := newKeyring(ctx, users.accounts, config.KEK, config.Now)
+	ring, err := newKeyring(ctx, users.accounts, config.KEK, config.Logger, config.Now)
 	if err != nil {
 		return nil, err
 	}

@@ -70,6 +70,7 @@ type flaky struct {
 	mu      sync.Mutex
 	down    bool
 	lookups int
+	between func() // called once, when a device has been read and before the reader learns of it
 }
 
 func (f *flaky) setDown(down bool) {
@@ -93,8 +94,14 @@ func (f *flaky) Device(ctx context.Context, account, id uuid.UUID) (store.Device
 	}
 	f.mu.Lock()
 	f.lookups++
+	between := f.between
+	f.between = nil
 	f.mu.Unlock()
-	return f.kept.Device(ctx, account, id)
+	device, err := f.kept.Device(ctx, account, id)
+	if between != nil {
+		between()
+	}
+	return device, err
 }
 
 func (f *flaky) Keys(ctx context.Context) ([]store.Key, error) {
@@ -469,6 +476,13 @@ func TestRefresh(t *testing.T) {
 			}
 		}
 		refresh(t, h.Service, tokens[0])
+	})
+	bubble("gives the same successor to a request that another overtook", func(t *testing.T, h *house, first string) {
+		var second string
+		h.accounts.between = func() { second = refresh(t, h.Service, first) }
+		if again := refresh(t, h.Service, first); again != second {
+			t.Error("the slower request got another successor")
+		}
 	})
 	bubble("says so when the store is down, and works again after", func(t *testing.T, h *house, first string) {
 		h.accounts.setDown(true)

@@ -17,6 +17,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
 )
 
 // plant puts a key of the test's own among the store's, so that the test can sign what the service never would.
@@ -94,6 +95,7 @@ func TestAuthenticateRefusesAlike(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	cases := map[string][]string{
 		"no header":                       nil,
 		"an empty header":                 {""},
@@ -108,6 +110,7 @@ func TestAuthenticateRefusesAlike(t *testing.T) {
 		"padding":                         {"Bearer " + good + "=="},
 		"a token of 100 KB":               {"Bearer " + strings.Repeat("A", 100<<10)},
 		"a token with claims of 100 KB":   {"Bearer " + claim("pad", strings.Repeat("A", 100<<10))},
+		"bits set that mean nothing":      {"Bearer " + good[:len(good)-1] + string(alphabet[strings.IndexByte(alphabet, good[len(good)-1])|1])},
 		"algorithm none":                  {"Bearer " + header("alg", "none")},
 		"HS256 with the public key":       {"Bearer " + header("alg", "HS256")},
 		"algorithm none, signature left":  {"Bearer " + base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"at+jwt","kid":"`+kid+`"}`)) + "." + body + "." + signature},
@@ -207,6 +210,45 @@ func TestAuthenticate(t *testing.T) {
 			time.Sleep(30 * time.Second)
 			if accepts(t, other, token) {
 				t.Error("the other instance still accepts the token after 30 seconds")
+			}
+		})
+	})
+	t.Run("is not misled by a look-up that a sign-out overtook", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHouse(t)
+			session := h.register(t)
+			h.accounts.between = func() {
+				who := auth.Identity{Owner: expense.OwnerID(session.User.ID.String()), Device: session.Device}
+				if err := h.Logout(t.Context(), who); err != nil {
+					t.Error(err)
+				}
+			}
+			accepts(t, h, session.AccessToken) // either way: the two are at the same time
+			if accepts(t, h, session.AccessToken) {
+				t.Error("the token is accepted after the sign-out")
+			}
+		})
+	})
+	t.Run("stops a token that has been seen when its key is gone", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHouse(t)
+			token := h.register(t).AccessToken
+			if !accepts(t, h, token) {
+				t.Fatal("the token is refused")
+			}
+			h.accounts.kept = memstore.NewAccounts()
+			plant(t, h)
+			time.Sleep(time.Second)
+			header, rest, _ := strings.Cut(token, ".")
+			raw, err := base64.RawURLEncoding.DecodeString(header)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key := strings.Split(string(raw), `"kid":"`)[1][:36]
+			other := strings.Replace(string(raw), key, uuid.NewString(), 1)
+			accepts(t, h, base64.RawURLEncoding.EncodeToString([]byte(other))+"."+rest) // makes it read the keys
+			if accepts(t, h, token) {
+				t.Error("the token is accepted after its key was removed")
 			}
 		})
 	})

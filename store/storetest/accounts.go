@@ -79,6 +79,7 @@ func accountChecks() []accountCheck {
 		{name: "account-create-at-once", guards: []string{sayCreateAccount}, run: checkAccountCreateAtOnce},
 		{name: "account-by-email", guards: []string{sayAccountByEmail}, run: checkAccountByEmail},
 		{name: "account-list", guards: []string{sayAccounts, sayAccountsError, sayAccountsRows}, run: checkAccountList},
+		{name: "account-list-long", guards: []string{sayAccounts}, run: checkAccountListLong},
 		{name: "account-rehash", guards: []string{sayRehash, sayRehashStale}, run: checkAccountRehash},
 		{name: "account-password", guards: []string{saySetPassword, saySetStale}, run: checkAccountPassword},
 		{name: "account-delete", guards: []string{sayDeleteAccount, sayDeleteNone}, run: checkAccountDelete},
@@ -245,6 +246,27 @@ func checkAccountList(d *desk) {
 	cancelled, cancel := context.WithCancel(d.ctx)
 	cancel()
 	d.errorLast(d.accounts.Accounts(cancelled))
+}
+
+// checkAccountListLong lists more accounts than a store reads at once.
+func checkAccountListLong(d *desk) {
+	const makers, each = 10, 105
+	d.together(makers, func(maker int) {
+		for i := range each {
+			email := fmt.Sprintf("%d-%d@example.org", i, maker)
+			if err := d.accounts.CreateAccount(d.ctx, store.Account{ID: uuid.New(), Email: email, PasswordHash: "x", CreatedAt: epoch}); err != nil {
+				d.note("CreateAccount(%q): %v", email, err)
+				return
+			}
+		}
+	})
+	list := all(d.probe, d.accounts.Accounts(d.ctx), "Accounts")
+	same(d.probe, len(list), makers*each, "how many Accounts yields")
+	for i := 1; i < len(list); i++ {
+		if before, after := store.EmailKey(list[i-1].Email), store.EmailKey(list[i].Email); before >= after {
+			d.stop("Accounts yields %q before %q", before, after)
+		}
+	}
 }
 
 func (d *desk) errorLast(rows iter.Seq2[store.Account, error]) {
