@@ -217,7 +217,7 @@ func parseMonth(faults *expense.Faults, field, text string, fallback expense.Mon
 func (b Budget) check(faults *expense.Faults) {
 	unread := *faults
 	for _, fault := range expense.FaultsOf(b.Validate()) {
-		if !unread.Has(fault.Field) && !(fault.Field == "amount" && unread.Has("currency")) {
+		if !unread.Has(fault.Field) && (fault.Field != "amount" || !unread.Has("currency")) {
 			_ = faults.Take(fault.Field, fault)
 		}
 	}

@@ -39,10 +39,6 @@ func TestParseDateReadsTheCalendar(t *testing.T) {
 // civil returns the date of a day in UTC.
 func civil(t time.Time) expense.Date { return expense.DateOf(t, time.UTC) }
 
-func anyDate() *rapid.Generator[expense.Date] {
-	return rapid.Map(rapid.IntRange(0, lastDay), func(n int) expense.Date { return civil(firstDay.AddDate(0, 0, n)) })
-}
-
 // lastDay is how many days after firstDay the calendar ends.
 const lastDay = 3652058
 

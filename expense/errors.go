@@ -35,7 +35,7 @@ func (e *StaleError) Error() string {
 }
 
 // Is reports whether target is ErrStale.
-func (e *StaleError) Is(target error) bool { return target == ErrStale } //nolint:errorlint // Is compares with a sentinel by its contract.
+func (e *StaleError) Is(target error) bool { return target == ErrStale }
 
 // An InvalidError is one broken rule: which field, a stable code for programs, and a sentence for people.
 type InvalidError struct {
@@ -52,7 +52,7 @@ func (e *InvalidError) Error() string {
 }
 
 // Is reports whether target is ErrInvalid.
-func (e *InvalidError) Is(target error) bool { return target == ErrInvalid } //nolint:errorlint // Is compares with a sentinel by its contract.
+func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
 
 // Faults collects every broken rule of one value, so that a person hears of all of them at once. The zero value is ready.
 type Faults struct {

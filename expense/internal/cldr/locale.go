@@ -58,8 +58,8 @@ func localeTable(core, numbers files, currencies []string) ([]byte, error) {
 	}
 	locales := map[string]locale{}
 	for path := range numbers {
-		name, ok := strings.CutPrefix(path, "main/")
-		if name, ok = strings.CutSuffix(name, "/numbers.json"); !ok {
+		name, ok := strings.CutSuffix(strings.TrimPrefix(path, "main/"), "/numbers.json")
+		if !ok {
 			continue
 		}
 		if locales[name], err = readLocale(numbers, name, digits, currencies); err != nil {

@@ -59,12 +59,12 @@ func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err err
 		}
 		if isTerminal(p.stderr) {
 			opts.Progress = func(r export.Result) {
-				fmt.Fprintf(p.stderr, "\r%d rows …", r.Added+r.Known+r.Ignored+r.FailedLines)
+				_, _ = fmt.Fprintf(p.stderr, "\r%d rows …", r.Added+r.Known+r.Ignored+r.FailedLines)
 			}
 		}
 		result, err := export.Import(ctx, store.LedgerOf(db, account.Owner()), env, export.Rows(file, mapping), opts)
 		if opts.Progress != nil {
-			fmt.Fprintln(p.stderr)
+			_, _ = fmt.Fprintln(p.stderr)
 		}
 		return errors.Join(cmd.report(p, result), err)
 	})
