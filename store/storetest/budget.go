@@ -166,8 +166,11 @@ func checkBookMoment(p *probe) {
 		defer close(done)
 		defer p.notePanic()
 		for i := range rounds {
+			var nextSeries budget.Budget
+			var nextCategory expense.Category
+			var nextSettings expense.Settings
 			err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
-				nextSeries, nextCategory, nextSettings := series, category, settings
+				nextSeries, nextCategory, nextSettings = series, category, settings
 				nextSeries.Label, nextCategory.Name = strconv.Itoa(i), "Round "+strconv.Itoa(i)
 				var err error
 				if nextSeries.Version, err = tx.PutBudgets(p.ctx, nextSeries); err != nil {
@@ -176,16 +179,14 @@ func checkBookMoment(p *probe) {
 				if nextCategory.Version, err = tx.PutCategories(p.ctx, nextCategory); err != nil {
 					return err
 				}
-				if nextSettings.Version, err = tx.PutSettings(p.ctx, nextSettings); err != nil {
-					return err
-				}
-				series, category, settings = nextSeries, nextCategory, nextSettings
-				return nil
+				nextSettings.Version, err = tx.PutSettings(p.ctx, nextSettings)
+				return err
 			})
 			if err != nil {
 				p.note("an Update beside Book: %v", err)
 				return
 			}
+			series, category, settings = nextSeries, nextCategory, nextSettings
 		}
 	}()
 	defer func() { <-done }()

@@ -277,6 +277,7 @@ func checkOwnWrites(p *probe) {
 	start := maps.Clone(b.rows)
 	b.update(func(tx store.Tx) error {
 		b.rows = maps.Clone(start)
+		fresh, series, rule := fresh, series, rule // each run begins with the same
 		wrote := func(version expense.Version, err error) {
 			p.must(err, "a write")
 			same(p, version, b.version+1, "the version that a write of one Update returns")

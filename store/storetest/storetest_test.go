@@ -1,0 +1,31 @@
+package storetest_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+	"github.com/spendwise/spendwise/store/storetest"
+)
+
+// TestStoreThatRetries holds the suite itself to the interface: a store may run the function of an Update more than once.
+func TestStoreThatRetries(t *testing.T) {
+	errAgain := errors.New("once more")
+	storetest.Run(t, func(*testing.T) store.Store {
+		return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID, fn func(store.Tx) error) error {
+			err := st.Update(ctx, owner, func(tx store.Tx) error {
+				if err := fn(tx); err != nil {
+					return err
+				}
+				return errAgain
+			})
+			if !errors.Is(err, errAgain) {
+				return err
+			}
+			return st.Update(ctx, owner, fn)
+		}}
+	})
+}
