@@ -1,17 +1,37 @@
 package postgres_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/postgres"
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
+	"github.com/spendwise/spendwise/store/storetest"
 )
+
+const owner expense.OwnerID = "ann"
 
 // open returns a store in a new database, migrated.
 func open(t testing.TB, opts ...postgres.Option) store.Store {
 	t.Helper()
-	st, err := postgres.Open(t.Context(), pgtest.New(t), opts...)
+	return openAt(t, pgtest.New(t), opts...)
+}
+
+// openAt returns a store in the database of a DSN.
+func openAt(t testing.TB, dsn string, opts ...postgres.Option) store.Store {
+	t.Helper()
+	st, err := postgres.Open(t.Context(), dsn, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,4 +41,252 @@ func open(t testing.TB, opts ...postgres.Option) store.Store {
 		}
 	})
 	return st
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store { return open(t) })
+}
+
+// newLedger makes a ledger of owner with the starter categories.
+func newLedger(t testing.TB, st store.Store) expense.NewLedger {
+	t.Helper()
+	settings, err := expense.NewSettings(expense.SettingsDraft{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger := expense.StarterLedger(owner, settings, day)
+	if _, err := st.CreateLedger(t.Context(), owner, ledger); err != nil {
+		t.Fatal(err)
+	}
+	return ledger
+}
+
+var day = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
+
+func coffee(ledger expense.NewLedger) expense.Expense {
+	money, date := expense.MustMoney("3.20", "EUR"), expense.MustDate("2026-03-02")
+	return expense.Expense{
+		ID: uuid.Must(uuid.NewV7()), Amount: money, Date: date, CategoryID: ledger.Categories[0].ID, Notes: "coffee",
+		Rate: expense.Rate{Value: expense.MustFactor("1"), Date: date, Source: expense.SourceIdentity}, Home: money,
+		CreatedAt: day, UpdatedAt: day,
+	}
+}
+
+// A trace keeps the statements that were sent.
+type trace struct {
+	mu    sync.Mutex
+	texts []string
+}
+
+func (c *trace) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.texts = append(c.texts, strings.Join(strings.Fields(data.SQL), " "))
+	return ctx
+}
+
+func (c *trace) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func TestStatementsStayFew(t *testing.T) {
+	sent := new(trace)
+	st := open(t, postgres.Tracer(sent))
+	ledger := newLedger(t, st)
+	ctx := t.Context()
+
+	add := func(tx store.Tx) error {
+		if _, err := tx.Settings(ctx); err != nil {
+			return err
+		}
+		if _, err := tx.Category(ctx, ledger.Categories[0].ID); err != nil {
+			return err
+		}
+		_, err := tx.PutExpenses(ctx, coffee(ledger))
+		return err
+	}
+	key := store.AnswerKey{Scope: "POST /v1/expenses", Key: "k"}
+	months := expense.TotalsQuery{Ranges: []expense.Range{
+		expense.MustMonth("2026-03").Range(), expense.MustMonth("2026-02").Range(), expense.MustMonth("2025-03").Range(),
+	}}
+	cases := []struct {
+		name string
+		most int
+		do   func() error
+	}{
+		{"an add", 6, func() error { return st.Update(ctx, owner, add) }},
+		{"an add under an idempotency key", 8, func() error {
+			return st.Update(ctx, owner, func(tx store.Tx) error {
+				if _, err := tx.Answer(ctx, key); !errors.Is(err, expense.ErrNotFound) {
+					return err
+				}
+				if err := add(tx); err != nil {
+					return err
+				}
+				return tx.PutAnswer(ctx, store.Answer{AnswerKey: key, Status: 201, CreatedAt: day})
+			})
+		}},
+		{"a page of 50", 1, func() error {
+			for _, err := range st.Reader(owner).Expenses(ctx, expense.Query{Limit: 50}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"the book and the totals of three months", 4, func() error {
+			return st.View(ctx, owner, func(r store.Reader) error {
+				if _, err := r.Book(ctx); err != nil {
+					return err
+				}
+				_, err := r.Totals(ctx, months)
+				return err
+			})
+		}},
+		{"a thousand new expenses", 9, func() error {
+			batch := make([]expense.Expense, 1000)
+			for i := range batch {
+				batch[i] = coffee(ledger)
+			}
+			return st.Update(ctx, owner, func(tx store.Tx) error {
+				_, err := tx.PutExpenses(ctx, batch...)
+				return err
+			})
+		}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			sent.texts = nil
+			if err := c.do(); err != nil {
+				t.Fatal(err)
+			}
+			if len(sent.texts) > c.most {
+				t.Errorf("%d statements, want at most %d:\n%s", len(sent.texts), c.most, strings.Join(sent.texts, "\n"))
+			}
+		})
+	}
+}
+
+func TestADatabaseThatIsGoneIsUnavailableAndComesBack(t *testing.T) {
+	link := pgtest.NewLink(t, pgtest.New(t))
+	st := openAt(t, link.DSN())
+	ledger := newLedger(t, st)
+	ctx := t.Context()
+	add := func() error {
+		return st.Update(ctx, owner, func(tx store.Tx) error {
+			_, err := tx.PutExpenses(ctx, coffee(ledger))
+			return err
+		})
+	}
+	if err := add(); err != nil {
+		t.Fatal(err)
+	}
+	link.Cut()
+	_, settings := st.Reader(owner).Settings(ctx)
+	view := st.View(ctx, owner, func(r store.Reader) error {
+		_, err := r.Book(ctx)
+		return err
+	})
+	for name, err := range map[string]error{"Update": add(), "Ping": st.Ping(ctx), "Settings": settings, "View": view} {
+		if !errors.Is(err, expense.ErrUnavailable) {
+			t.Errorf("%s without a database: %v, want ErrUnavailable", name, err)
+		}
+	}
+	if _, err := postgres.Open(ctx, link.DSN()); !errors.Is(err, expense.ErrUnavailable) {
+		t.Errorf("Open without a database: %v, want ErrUnavailable", err)
+	}
+	link.Mend(t)
+	if err := add(); err != nil {
+		t.Errorf("Update after the database came back: %v", err)
+	}
+	if err := st.Ping(ctx); err != nil {
+		t.Errorf("Ping after the database came back: %v", err)
+	}
+}
+
+func TestAConnectionLostBeforeCommitIsTriedAgain(t *testing.T) {
+	link := pgtest.NewLink(t, pgtest.New(t))
+	st := openAt(t, link.DSN())
+	ledger := newLedger(t, st)
+	ctx := t.Context()
+	runs := 0
+	err := st.Update(ctx, owner, func(tx store.Tx) error {
+		if runs++; runs == 1 {
+			link.Cut()
+			link.Mend(t)
+		}
+		_, err := tx.PutExpenses(ctx, coffee(ledger))
+		return err
+	})
+	if err != nil || runs != 2 {
+		t.Errorf("Update ran %d times and returned %v, want 2 and nil", runs, err)
+	}
+}
+
+func TestALiteralKeepsItsValueWhateverTheDSNSays(t *testing.T) {
+	dsn := pgtest.New(t) + "&standard_conforming_strings=off&client_encoding=LATIN1"
+	st := openAt(t, dsn)
+	ledger := newLedger(t, st)
+	e := coffee(ledger)
+	e.Notes = `\' OR 1=1 -- größe`
+	err := st.Update(t.Context(), owner, func(tx store.Tx) error {
+		_, err := tx.PutExpenses(t.Context(), e)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := st.Reader(owner).Expense(t.Context(), e.ID)
+	if err != nil || got.Notes != e.Notes {
+		t.Errorf("notes are %q, %v, want %q", got.Notes, err, e.Notes)
+	}
+}
+
+func TestTheOwnerComesFirstInEveryKeyAndIndex(t *testing.T) {
+	conn, err := pgx.Connect(t.Context(), pgtest.New(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context()) //nolint:errcheck // the database is dropped with it.
+	rows, err := conn.Query(t.Context(), `
+		SELECT t.relname, i.relname, coalesce(a.attname, '') FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+		JOIN pg_class t ON t.oid = x.indrelid LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = x.indkey[0]
+		WHERE t.relnamespace = 'public'::regnamespace
+		UNION ALL
+		SELECT t.relname, c.conname, a.attname FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid
+		JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = c.conkey[1] WHERE c.contype = 'f'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not a ledger's: prices, migrations, keys, the one table that is unique by address; and the scans of what expires.
+	free := regexp.MustCompile(`^spendwise_(quotes|migrations|keys|emails)$|_(expiry|ended)$`)
+	seen := 0
+	for rows.Next() {
+		var table, index, first string
+		if err := rows.Scan(&table, &index, &first); err != nil {
+			t.Fatal(err)
+		}
+		seen++
+		if first != "owner" && !free.MatchString(table) && !free.MatchString(index) {
+			t.Errorf("%s of %s begins with %s, not with the owner", index, table, first)
+		}
+		if !strings.HasPrefix(table, "spendwise_") {
+			t.Errorf("table %s has not the prefix", table)
+		}
+	}
+	if err := rows.Err(); err != nil || seen < 20 {
+		t.Errorf("%d keys and indexes were seen, %v", seen, err)
+	}
+}
+
+func Example() {
+	ctx := context.Background()
+	// Either host may be the primary; connections go to whichever takes writes.
+	st, err := postgres.Open(ctx, "postgres://spendwise@db1,db2/spendwise?target_session_attrs=read-write&connect_timeout=1")
+	if err != nil {
+		panic(err)
+	}
+	defer st.Close()
+	if err := st.Migrate(ctx); err != nil {
+		panic(err)
+	}
+	fmt.Println(st.Ping(ctx))
 }

@@ -52,6 +52,10 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
+	if path == "" || path == ":memory:" {
+		return nil, fmt.Errorf("database file %q: a database in memory has one connection, and this store has several; "+
+			"name a file, such as one in a temporary folder", path)
+	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("database file %s: %w", path, err)
@@ -87,6 +91,10 @@ func dsn(path string, o options, more url.Values) string {
 	}}
 	for key, values := range more {
 		query[key] = append(query[key], values...)
+	}
+	path = filepath.ToSlash(path)
+	if path[0] != '/' { // a drive's letter
+		path = "/" + path
 	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }

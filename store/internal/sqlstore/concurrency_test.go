@@ -130,3 +130,38 @@ func TestSixteenWritersLoseNoUpdate(t *testing.T) {
 		}
 	})
 }
+
+func TestALoopOverRowsUsesTheStoreOnOneConnection(t *testing.T) {
+	for name, st := range narrow(t) {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			ledger := newLedger(t, owner, st)
+			if err := st.Update(ctx, owner, func(tx store.Tx) error {
+				_, err := tx.PutExpenses(ctx, coffee(ledger, "1.00", expense.MustDate("2026-03-01")), coffee(ledger, "2.00", expense.MustDate("2026-03-02")))
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			seen := 0
+			for range st.Owners(ctx) {
+				for e, err := range st.Reader(owner).Expenses(ctx, expense.Query{}) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					err = st.Update(ctx, owner, func(tx store.Tx) error {
+						e.Notes = "seen"
+						_, err := tx.PutExpenses(ctx, e)
+						return err
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					seen++
+				}
+			}
+			if seen != 2 {
+				t.Errorf("the loop saw %d expenses, want 2", seen)
+			}
+		})
+	}
+}

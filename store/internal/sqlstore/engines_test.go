@@ -41,6 +41,20 @@ func engines() []engine {
 	}
 }
 
+// narrow returns stores that have one connection to read on; on Postgres it is the only one.
+func narrow(t *testing.T) map[string]store.Store {
+	t.Helper()
+	path, dsn := filepath.Join(t.TempDir(), "ledger.db"), pgtest.New(t)
+	stores := map[string]store.Store{
+		"sqlite":   opened(t, func() (database, error) { return sqlite.Open(t.Context(), path, sqlite.Readers(1)) }),
+		"postgres": opened(t, func() (database, error) { return postgres.Open(t.Context(), dsn, postgres.MaxConns(1)) }),
+	}
+	if err := stores["sqlite"].(database).Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return stores
+}
+
 // onEach runs a test on each engine, with a migrated store.
 func onEach(t *testing.T, test func(*testing.T, store.Store)) {
 	for _, engine := range engines() {

@@ -125,6 +125,9 @@ func (s *session) stmt(ctx context.Context, text string) *sql.Stmt {
 
 // exec runs a statement whose text is one of few, and returns how many rows it changed.
 func (s *session) exec(ctx context.Context, text string, args ...any) (int64, error) {
+	if s.doomed != nil {
+		return 0, s.doomed
+	}
 	var result sql.Result
 	var err error
 	switch stmt := s.stmt(ctx, text); {
@@ -147,6 +150,9 @@ func (s *session) exec(ctx context.Context, text string, args ...any) (int64, er
 
 // each runs a query whose text is one of few, and calls scan for each row of width cells. The rows are closed when it returns.
 func (s *session) each(ctx context.Context, width int, scan func(*row), text string, args ...any) error {
+	if s.doomed != nil {
+		return s.doomed
+	}
 	if stmt := s.stmt(ctx, text); stmt != nil {
 		rows, err := stmt.QueryContext(ctx, args...)
 		return s.scan(ctx, rows, err, width, scan)
@@ -156,6 +162,9 @@ func (s *session) each(ctx context.Context, width int, scan func(*row), text str
 
 // eachOnce is each for a text that is not worth keeping prepared.
 func (s *session) eachOnce(ctx context.Context, width int, scan func(*row), text string, args ...any) error {
+	if s.doomed != nil {
+		return s.doomed
+	}
 	if s.tx != nil {
 		rows, err := s.tx.QueryContext(ctx, text, s.dialect.lead(args)...)
 		return s.scan(ctx, rows, err, width, scan)

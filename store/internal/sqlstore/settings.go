@@ -109,10 +109,8 @@ func (tx *ledgerTx) PutSettings(ctx context.Context, settings expense.Settings) 
 	if err := admit("settings", uuid.Nil, settings.Version, tx.settings.Version); err != nil {
 		return 0, err
 	}
-	if settings.DefaultCategory != tx.settings.DefaultCategory {
-		if err := tx.checkDefault(ctx, settings.DefaultCategory); err != nil {
-			return 0, err
-		}
+	if err := tx.checkDefault(ctx, settings.DefaultCategory); err != nil {
+		return 0, err
 	}
 	settings.Version = tx.next()
 	_, err := tx.session.exec(ctx, updateSetting, tx.owner, settings.Home.Code(), settings.Zone.String(), settings.Locale,
@@ -125,13 +123,12 @@ func (tx *ledgerTx) PutSettings(ctx context.Context, settings expense.Settings) 
 }
 
 func (tx *ledgerTx) checkDefault(ctx context.Context, id uuid.UUID) error {
-	found := false
-	err := tx.session.each(ctx, categoryWidth, func(*row) { found = true }, selectCategory, tx.owner, id.String())
+	found, err := tx.session.one(ctx, categoryWidth, func(*row) {}, selectCategory, tx.owner, id.String())
 	if err != nil || found {
 		return err
 	}
 	return &expense.InvalidError{
-		Field: "default_category_id", Code: "unknown_category", Detail: fmt.Sprintf("the ledger has no category %s", id),
+		Field: "default_category_id", Code: "unknown_category", Detail: fmt.Sprintf("the ledger holds no category %s; name one that it holds", id),
 	}
 }
 

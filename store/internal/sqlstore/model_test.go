@@ -1,0 +1,272 @@
+package sqlstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+// TestSQLAnswersAsMemoryDoes does the same to a SQL store and to the reference store, and asks both the same.
+func TestSQLAnswersAsMemoryDoes(t *testing.T) {
+	onEach(t, func(t *testing.T, st store.Store) {
+		var ledgers atomic.Int64
+		rapid.Check(t, func(rt *rapid.T) {
+			m := &model{t: rt, owner: expense.OwnerID(fmt.Sprint("owner", ledgers.Add(1))), sql: st, memory: memstore.New()}
+			m.ledger = newLedger(t, m.owner, m.sql, m.memory)
+			for range rapid.IntRange(1, 6).Draw(rt, "updates") {
+				m.update()
+			}
+			m.compare()
+		})
+	})
+}
+
+type model struct {
+	t           *rapid.T
+	owner       expense.OwnerID
+	ledger      expense.NewLedger
+	sql, memory store.Store
+	ids         []uuid.UUID // of expenses that are there or were
+}
+
+// A step is one call on a Tx; what it returns is compared.
+type step func(context.Context, store.Tx) (any, error)
+
+// update runs the same few steps in one Update of each store.
+func (m *model) update() {
+	var steps []step
+	for range rapid.IntRange(1, 4).Draw(m.t, "steps") {
+		steps = append(steps, rapid.SampledFrom([]func() step{m.putOne, m.putMany, m.remove, m.merge, m.rename, m.limit}).Draw(m.t, "step")())
+	}
+	var results [2][]any
+	for i, st := range []store.Store{m.sql, m.memory} {
+		err := st.Update(m.t.Context(), m.owner, func(tx store.Tx) error {
+			results[i] = nil
+			for _, step := range steps {
+				result, err := step(m.t.Context(), tx)
+				results[i] = append(results[i], result, kindOf(err))
+			}
+			return nil
+		})
+		results[i] = append(results[i], err != nil)
+	}
+	if !reflect.DeepEqual(results[0], results[1]) {
+		m.t.Fatalf("SQL answered %v, memory %v", results[0], results[1])
+	}
+}
+
+// kindOf is what callers tell an error by.
+func kindOf(err error) string {
+	for _, kind := range []error{
+		nil, expense.ErrGone, expense.ErrNotFound, expense.ErrExists, expense.ErrStale, expense.ErrInvalid, expense.ErrInUse,
+	} {
+		if errors.Is(err, kind) {
+			return fmt.Sprint(kind)
+		}
+	}
+	return "doomed"
+}
+
+func (m *model) category() uuid.UUID {
+	return m.ledger.Categories[rapid.IntRange(0, 5).Draw(m.t, "category")].ID
+}
+
+func (m *model) expense(id uuid.UUID) expense.Expense {
+	date := expense.MustDate("2025-12-20").AddDays(rapid.IntRange(0, 100).Draw(m.t, "day"))
+	code := rapid.SampledFrom([]string{"EUR", "USD", "JPY"}).Draw(m.t, "currency")
+	amount, err := expense.MoneyFromMinor(rapid.Int64Range(-500, 500).Filter(func(n int64) bool { return n != 0 }).Draw(m.t, "minor"),
+		expense.MustCurrency(code))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	e := expense.Expense{
+		ID: id, Amount: amount, Date: date, CategoryID: m.category(), Notes: rapid.SampledFrom([]string{"", "coffee", "GRÖSSE", "größe"}).Draw(m.t, "notes"),
+		Home: expense.MustMoney("0", "EUR"), CreatedAt: day, UpdatedAt: day,
+	}
+	if rapid.Bool().Draw(m.t, "converted") {
+		e.Rate = expense.Rate{Value: expense.MustFactor("0.5"), Date: date, Source: "ecb"}
+		e.Home, err = e.Rate.Convert(amount, expense.MustCurrency("EUR"))
+		if err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	return e
+}
+
+// drawID returns the id of an expense that is there, was, or will be.
+func (m *model) drawID() uuid.UUID {
+	if len(m.ids) == 0 || rapid.IntRange(0, 2).Draw(m.t, "new") > 0 {
+		m.ids = append(m.ids, uuid.NewSHA1(uuid.NameSpaceOID, []byte(fmt.Sprint(m.owner, len(m.ids)))))
+		return m.ids[len(m.ids)-1]
+	}
+	return rapid.SampledFrom(m.ids).Draw(m.t, "id")
+}
+
+func (m *model) putOne() step {
+	drawn := m.expense(m.drawID())
+	return func(ctx context.Context, tx store.Tx) (any, error) {
+		e := drawn
+		if err := m.recategorise(ctx, tx, &e); err != nil {
+			return nil, err
+		}
+		return tx.PutExpenses(ctx, e)
+	}
+}
+
+// recategorise gives an expense whose category is gone the default one: which fault of several is told first is nobody's promise.
+func (m *model) recategorise(ctx context.Context, tx store.Tx, e *expense.Expense) error {
+	_, err := tx.Category(ctx, e.CategoryID)
+	if errors.Is(err, expense.ErrNotFound) {
+		e.CategoryID, err = m.ledger.Settings.DefaultCategory, nil
+	}
+	return err
+}
+
+// putMany replaces what is there and adds what is not.
+func (m *model) putMany() step {
+	var batch []expense.Expense
+	for range rapid.IntRange(1, 60).Draw(m.t, "many") {
+		batch = append(batch, m.expense(m.drawID()))
+	}
+	return func(ctx context.Context, tx store.Tx) (any, error) {
+		rows := slices.Clone(batch)
+		for i := range rows {
+			old, err := tx.Expense(ctx, rows[i].ID)
+			if err == nil {
+				rows[i].Version = old.Version
+			}
+			if err := m.recategorise(ctx, tx, &rows[i]); err != nil {
+				return nil, err
+			}
+		}
+		return tx.PutExpenses(ctx, rows...)
+	}
+}
+
+func (m *model) remove() step {
+	id := m.drawID()
+	return func(ctx context.Context, tx store.Tx) (any, error) { return tx.DeleteExpenses(ctx, id) }
+}
+
+func (m *model) merge() step {
+	from, into := m.category(), m.category()
+	month := expense.MustMonth("2026-01").Add(rapid.IntRange(0, 3).Draw(m.t, "month"))
+	return func(ctx context.Context, tx store.Tx) (any, error) { return tx.MergeCategory(ctx, from, into, month) }
+}
+
+// rename lets two categories exchange their names, or tries to delete one.
+func (m *model) rename() step {
+	a, b := m.category(), m.category()
+	if rapid.Bool().Draw(m.t, "delete") {
+		return func(ctx context.Context, tx store.Tx) (any, error) { return tx.DeleteCategory(ctx, a) }
+	}
+	return func(ctx context.Context, tx store.Tx) (any, error) {
+		first, err := tx.Category(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		second, err := tx.Category(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		first.Name, second.Name = second.Name, first.Name
+		return tx.PutCategories(ctx, first, second)
+	}
+}
+
+func (m *model) limit() step {
+	category := m.category()
+	id := uuid.NewSHA1(uuid.NameSpaceOID, category[:])
+	from := expense.MustMonth("2026-01").Add(rapid.IntRange(0, 3).Draw(m.t, "from"))
+	return func(ctx context.Context, tx store.Tx) (any, error) {
+		old, err := tx.Budget(ctx, id)
+		if err != nil && (!errors.Is(err, expense.ErrNotFound) || errors.Is(err, expense.ErrGone)) {
+			return nil, err
+		}
+		if _, err := tx.Category(ctx, category); err != nil && old.Version == 0 {
+			return nil, err
+		}
+		return tx.PutBudgets(ctx, budget.Budget{
+			ID: id, CategoryID: category, AlertAt: []budget.Ratio{8000, 10000}, Version: old.Version, CreatedAt: day, UpdatedAt: day,
+			Entries: []budget.Entry{{From: from, Limit: expense.MustMoney("500", "EUR")}, {From: from.Add(2), Limit: expense.MustMoney("9", "EUR")}},
+		})
+	}
+}
+
+func (m *model) compare() {
+	pending := true
+	date := expense.MustDate
+	same(m, "the book", func(r store.Reader) (any, error) { return r.Book(m.t.Context()) })
+	same(m, "the known ids", func(r store.Reader) (any, error) {
+		known, err := r.KnownExpenses(m.t.Context(), m.ids...)
+		slices.SortFunc(known, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+		return known, err
+	})
+	ranges := []expense.Range{
+		{}, expense.MustMonth("2026-01").Range(), {From: date("2025-12-22"), To: date("2026-03-17")}, {To: date("2026-02-03")},
+		{From: date("2026-02-03")}, {From: date("2026-02-03"), To: date("2026-02-09")}, {From: date("2026-03-03"), To: date("2026-02-09")},
+		{From: date("2026-01-31"), To: date("2026-02-01")},
+	}
+	for by := expense.Whole; by <= expense.ByMonth; by++ {
+		for n := range ranges {
+			same(m, "the totals", func(r store.Reader) (any, error) {
+				totals, err := r.Totals(m.t.Context(), expense.TotalsQuery{Ranges: ranges[:n+1], By: by})
+				return slices.Clip(append([]expense.Total{}, totals...)), err
+			})
+		}
+	}
+	filters := []expense.Filter{
+		{}, {Text: "GRÖSSE"}, {Text: "%"}, {Pending: &pending}, {Currency: expense.MustCurrency("USD")},
+		{AmountMin: expense.MustMoney("0.50", "EUR"), AmountMax: expense.MustMoney("3", "EUR")},
+		{Dates: expense.Range{From: date("2026-02-01"), To: date("2026-02-20")}}, {Categories: []uuid.UUID{m.category(), m.category()}},
+	}
+	for order := expense.NewestFirst; order <= expense.EarliestFirst; order++ {
+		for _, filter := range filters {
+			query := expense.Query{Filter: filter, Sort: order}
+			all := same(m, "the list", func(r store.Reader) (any, error) { return list(m.t.Context(), r, query) })
+			if rows, ok := all.([]expense.Expense); ok && len(rows) > 3 {
+				query.After, query.Limit = order.Key(rows[1]), 2
+				same(m, "the next page", func(r store.Reader) (any, error) { return list(m.t.Context(), r, query) })
+			}
+		}
+	}
+}
+
+// same asks both stores and returns their answer.
+func same(m *model, what string, ask func(store.Reader) (any, error)) any {
+	want, err := ask(m.memory.Reader(m.owner))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	got, err := ask(m.sql.Reader(m.owner))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		m.t.Fatalf("%s:\n SQL    %v\n memory %v", what, got, want)
+	}
+	return want
+}
+
+func list(ctx context.Context, r store.Reader, query expense.Query) ([]expense.Expense, error) {
+	var all []expense.Expense
+	for e, err := range r.Expenses(ctx, query) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
