@@ -465,20 +465,21 @@ func checkDeviceEnd(d *desk) {
 func checkDevicePurge(d *desk) {
 	ada, bob := d.account("ada@example.org"), d.account("bob@example.org")
 	limit := epoch.Add(24 * time.Hour)
-	make3 := func(account store.Account) (before, at, live store.Device) {
-		before, at, live = d.device(account), d.device(account), d.device(account)
-		before.EndedAt, at.EndedAt = limit.Add(-time.Microsecond), limit
-		d.must(d.accounts.EndDevice(d.ctx, account.ID, before.ID, before.EndedAt), "EndDevice")
+	// around makes a device that ended before the limit, which is to go, one that ended at it, and one that lives.
+	around := func(account store.Account) (at, live store.Device) {
+		before, at, live := d.device(account), d.device(account), d.device(account)
+		at.EndedAt = limit
+		d.must(d.accounts.EndDevice(d.ctx, account.ID, before.ID, limit.Add(-time.Microsecond)), "EndDevice")
 		d.must(d.accounts.EndDevice(d.ctx, account.ID, at.ID, at.EndedAt), "EndDevice")
-		return before, at, live
+		return at, live
 	}
 	expired, expiring := d.newDevice(ada), d.newDevice(ada)
 	expired.Refresh.ExpiresAt, expiring.Refresh.ExpiresAt = limit.Add(-time.Microsecond), limit
 	for _, device := range []store.Device{expired, expiring} {
 		d.must(d.accounts.CreateDevice(d.ctx, device, ada.PasswordHash), "CreateDevice")
 	}
-	_, adaAt, adaLive := make3(ada)
-	_, bobAt, bobLive := make3(bob)
+	adaAt, adaLive := around(ada)
+	bobAt, bobLive := around(bob)
 	d.must(d.accounts.PurgeDevices(d.ctx, limit), "PurgeDevices")
 	d.hasDevices(ada, expiring, adaAt, adaLive)
 	d.hasDevices(bob, bobAt, bobLive)

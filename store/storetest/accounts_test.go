@@ -92,8 +92,8 @@ func (s foldsNothing) AccountByEmail(ctx context.Context, email string) (store.A
 
 func (s mixesAccounts) Device(ctx context.Context, account, id uuid.UUID) (store.Device, error) {
 	device, err := s.inner.Device(ctx, account, id)
-	for other := range s.Accounts(ctx) {
-		if err != nil {
+	for other, failed := range s.Accounts(ctx) {
+		if err != nil && failed == nil {
 			device, err = s.inner.Device(ctx, other.ID, id)
 		}
 	}
@@ -153,10 +153,10 @@ func (s admitsOldHash) CreateDevice(ctx context.Context, device store.Device, _ 
 
 func (s leavesDevices) Device(ctx context.Context, account, id uuid.UUID) (store.Device, error) {
 	device, err := s.inner.Device(ctx, account, id)
-	if err != nil {
-		return store.Device{ID: id, Account: account}, nil
+	if errors.Is(err, expense.ErrNotFound) {
+		device, err = store.Device{ID: id, Account: account}, nil
 	}
-	return device, nil
+	return device, err
 }
 
 func (s purgesEagerly) PurgeDevices(ctx context.Context, before time.Time) error {
@@ -171,7 +171,11 @@ func (s forgetsSalt) CreateDevice(ctx context.Context, device store.Device, hash
 func (s listsUnsorted) Accounts(ctx context.Context) iter.Seq2[store.Account, error] {
 	return func(yield func(store.Account, error) bool) {
 		var list []store.Account
-		for account := range s.inner.Accounts(ctx) {
+		for account, err := range s.inner.Accounts(ctx) {
+			if err != nil {
+				yield(account, err)
+				return
+			}
 			list = append(list, account)
 		}
 		for _, account := range slices.Backward(list) {
@@ -202,8 +206,8 @@ func (s yieldsPastErrors) Accounts(ctx context.Context) iter.Seq2[store.Account,
 		if ctx.Err() != nil && !yield(store.Account{}, ctx.Err()) {
 			return
 		}
-		for account := range s.inner.Accounts(ctx) {
-			if !yield(account, nil) {
+		for account, err := range s.inner.Accounts(ctx) {
+			if !yield(account, err) {
 				return
 			}
 		}
