@@ -53,7 +53,8 @@ func (t *tx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.
 			return err
 		}
 		for _, b := range budgets {
-			old, found, err := next.budgets.forWrite("budget", b.ID, b.Version, func(b budget.Budget) expense.Version { return b.Version })
+			old, found, err := next.budgets.forWrite("budget", b.ID, b.Version,
+				func(b budget.Budget) expense.Version { return b.Version })
 			if err != nil {
 				return err
 			}

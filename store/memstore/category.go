@@ -129,7 +129,8 @@ func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expe
 			return err
 		}
 		if from == into {
-			return &expense.InvalidError{Field: "into", Code: "same_category", Detail: "a category cannot be merged into itself; name another"}
+			return &expense.InvalidError{Field: "into", Code: "same_category",
+				Detail: "a category cannot be merged into itself; name another"}
 		}
 		if next.settings.DefaultCategory == from {
 			return fmt.Errorf("category %s is the default: %w", from, expense.ErrInUse)

@@ -158,7 +158,8 @@ func (t *tx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expe
 			return err
 		}
 		for _, e := range expenses {
-			old, found, err := next.expenses.forWrite("expense", e.ID, e.Version, func(e expense.Expense) expense.Version { return e.Version })
+			old, found, err := next.expenses.forWrite("expense", e.ID, e.Version,
+				func(e expense.Expense) expense.Version { return e.Version })
 			if err != nil {
 				return err
 			}

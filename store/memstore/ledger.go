@@ -15,8 +15,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A ledger is everything kept of one owner at one moment. It is a value: a copy is a snapshot, and changing the copy leaves
-// the original alone.
+// A ledger is everything kept of one owner at one moment. It is a value: a copy is a snapshot, and changing the copy
+// leaves the original alone.
 type ledger struct {
 	version    expense.Version  // the last one taken; 0: there is no ledger
 	settings   expense.Settings // no reference, so copied with the ledger
@@ -69,10 +69,12 @@ func (t table[R]) row(kind string, id uuid.UUID) (R, error) {
 	return none, fmt.Errorf("%s %s: %w", kind, id, expense.ErrNotFound)
 }
 
-// forWrite returns the row that a write names with the version it saw, and whether there is one. Version 0 says that there
-// must never have been one; any other must be the version the row has.
-func (t table[R]) forWrite(kind string, id uuid.UUID, seen expense.Version, version func(R) expense.Version) (R, bool, error) {
-	row, err := t.row(kind, id)
+// forWrite returns the row that a write names with the version it saw, and whether there is one. Version 0 says that
+// there must never have been one; any other must be the version the row has.
+func (t table[R]) forWrite(
+	kind string, id uuid.UUID, seen expense.Version, version func(R) expense.Version,
+) (row R, found bool, err error) {
+	row, err = t.row(kind, id)
 	switch {
 	case err != nil && seen == 0 && !errors.Is(err, expense.ErrGone):
 		return row, false, nil
@@ -104,7 +106,8 @@ func (t *table[R]) purge(before time.Time) {
 	}
 }
 
-// A reader reads the ledger that at returns for each call: what is committed, a snapshot, or what an Update has made so far.
+// A reader reads the ledger that at returns for each call: what is committed, a snapshot, or what an Update has made so
+// far.
 type reader struct {
 	at func(context.Context) (ledger, error)
 }
@@ -131,8 +134,8 @@ func (t *tx) usable(ctx context.Context) error {
 	return t.doomed
 }
 
-// write runs change over a copy of the ledger and keeps the copy if it went well, so that an error leaves nothing behind. An
-// error that is not one of those a Tx survives dooms the Update.
+// write runs change over a copy of the ledger and keeps the copy if it went well, so that an error leaves nothing behind.
+// An error that is not one of those a Tx survives dooms the Update.
 func (t *tx) write(ctx context.Context, change func(next *ledger) error) (expense.Version, error) {
 	if err := t.usable(ctx); err != nil {
 		return 0, err
@@ -151,7 +154,7 @@ func (t *tx) write(ctx context.Context, change func(next *ledger) error) (expens
 
 func survivable(err error) bool {
 	for _, kind := range []error{
-		expense.ErrNotFound, expense.ErrExists, expense.ErrStale, expense.ErrInvalid, expense.ErrInUse, // ErrGone is an ErrNotFound
+		expense.ErrNotFound, expense.ErrExists, expense.ErrStale, expense.ErrInvalid, expense.ErrInUse,
 	} {
 		if errors.Is(err, kind) {
 			return true

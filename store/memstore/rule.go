@@ -38,7 +38,8 @@ func (t *tx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Ve
 			return err
 		}
 		for _, rule := range rules {
-			old, found, err := next.rules.forWrite("rule", rule.ID, rule.Version, func(r recurrence.Rule) expense.Version { return r.Version })
+			old, found, err := next.rules.forWrite("rule", rule.ID, rule.Version,
+				func(r recurrence.Rule) expense.Version { return r.Version })
 			if err != nil {
 				return err
 			}

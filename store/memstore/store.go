@@ -1,6 +1,7 @@
-// Package memstore keeps ledgers in memory: the reference implementation of [store.Store], for tests, for trying things out,
-// and for reading what the interface means. Nothing outlives the process. A ledger is a value made of persistent trees, so a
-// snapshot is a copy, an Update works on a copy that it publishes or forgets, and sums are added up from the rows.
+// Package memstore keeps ledgers in memory: the reference implementation of [store.Store], for tests, for trying things
+// out, and for reading what the interface means. Nothing outlives the process. A ledger is a value made of persistent
+// trees, so a snapshot is a copy, an Update works on a copy that it publishes or forgets, and sums are added up from the
+// rows.
 //
 //	st := memstore.New()
 //	defer func() { _ = st.Close() }()
@@ -28,8 +29,8 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// A slot holds the committed ledger of one owner, and the lock of who may change it. Slots are never removed from the map, so
-// that two Updates of one owner always meet at the same lock.
+// A slot holds the committed ledger of one owner, and the lock of who may change it. Slots are never removed from the
+// map, so that two Updates of one owner always meet at the same lock.
 type slot struct {
 	writing chan struct{} // holds a token while the ledger is locked; a channel, so that waiting ends with the context
 	mu      sync.Mutex    // held for a moment only: over the value below

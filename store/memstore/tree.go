@@ -5,8 +5,9 @@ import (
 	"math/rand/v2"
 )
 
-// A tree is an ordered map that never changes: with and without return a new one that shares all but a path with the old. So
-// a snapshot is a copy of two words, and undoing a change is forgetting it. It is a treap: random priorities keep it shallow.
+// A tree is an ordered map that never changes: with and without return a new one that shares all but a path with the old.
+// So a snapshot is a copy of two words, and undoing a change is forgetting it. It is a treap: random priorities keep it
+// shallow.
 type tree[K, V any] struct {
 	root    *node[K, V]
 	compare func(K, K) int
@@ -65,7 +66,8 @@ func (n *node[K, V]) walk(yield func(K, V) bool) bool {
 	return n == nil || n.left.walk(yield) && yield(n.key, *n.value) && n.right.walk(yield)
 }
 
-// insert returns n's copy with the value in it. Every node on the way is a copy that nobody else has, so rotating may write to it.
+// insert returns n's copy with the value in it. Every node on the way is a copy that nobody else has, so rotating may
+// write to it.
 func (t tree[K, V]) insert(n *node[K, V], key K, value *V) *node[K, V] {
 	if n == nil {
 		return &node[K, V]{key: key, value: value, priority: rand.Uint64()}

@@ -13,9 +13,10 @@ import (
 )
 
 const (
-	sayAnswer    = "store.Tx.Answer: Answer returns the answer kept under key, looked up by a statement of its own after the ledger is locked; ErrNotFound if there is none."
-	sayPutAnswer = "store.Tx.PutAnswer: PutAnswer keeps an answer in the transaction of the write it belongs to, and takes no version by itself; ErrExists if " +
-		"there is one under its key."
+	sayAnswer = "store.Tx.Answer: Answer returns the answer kept under key, looked up by a statement of its own after the " +
+		"ledger is locked; ErrNotFound if there is none."
+	sayPutAnswer = "store.Tx.PutAnswer: PutAnswer keeps an answer in the transaction of the write it belongs to, and " +
+		"takes no version by itself; ErrExists if there is one under its key."
 )
 
 func answerChecks() []check {
@@ -34,10 +35,12 @@ func checkAnswerValues(p *probe) {
 		every[i] = byte(i)
 	}
 	answers := []store.Answer{
-		{AnswerKey: store.AnswerKey{Scope: "POST /v1/expenses", Key: "k"}, Request: every[:64], Status: 201, ETag: `"7"`, Location: "/v1/expenses/1", Body: every},
+		{AnswerKey: store.AnswerKey{Scope: "POST /v1/expenses", Key: "k"}, Request: every[:64], Status: 201, ETag: `"7"`,
+			Location: "/v1/expenses/1", Body: every},
 		{AnswerKey: store.AnswerKey{Scope: "POST /v1/expenses", Key: "K"}, Request: []byte{0}, Status: 204},
 		{AnswerKey: store.AnswerKey{Scope: "POST /v1/budgets", Key: "k"}, Request: []byte{1}, Status: 200, Body: []byte("{}")},
-		{AnswerKey: store.AnswerKey{Scope: strings.Repeat("s", 128), Key: strings.Repeat("k", 255)}, Request: []byte{2}, Status: 200, Body: bytes.Repeat([]byte("x"), 1<<17)},
+		{AnswerKey: store.AnswerKey{Scope: strings.Repeat("s", 128), Key: strings.Repeat("k", 255)}, Request: []byte{2},
+			Status: 200, Body: bytes.Repeat([]byte("x"), 1<<17)},
 	}
 	version := b.version
 	for i := range answers {
@@ -110,7 +113,8 @@ func (b *book) once(key store.AnswerKey, e expense.Expense, inside func()) (did 
 			return err
 		}
 		did = true
-		return tx.PutAnswer(b.ctx, store.Answer{AnswerKey: key, Request: []byte{1}, Status: 201, Body: []byte("done"), CreatedAt: epoch})
+		return tx.PutAnswer(b.ctx, store.Answer{AnswerKey: key, Request: []byte{1}, Status: 201, Body: []byte("done"),
+			CreatedAt: epoch})
 	})
 	return did, err
 }

@@ -85,7 +85,8 @@ func TestBrokenStores(t *testing.T) {
 		{"survives a reference to nothing", survivesStrays, []string{"update-doomed"}},
 		{"keeps the answer outside the transaction", answerOutside, []string{"answer-in-transaction"}},
 		{"looks the answer up before it locks", answerBefore, []string{"answer-twin-waits"}},
-		{"uses deleted ids again", reusesIDs, []string{"expense-deletes", "write-new", "category-deletes", "budget-deletes", "rule-deletes"}},
+		{"uses deleted ids again", reusesIDs, []string{"expense-deletes", "write-new", "category-deletes", "budget-deletes",
+			"rule-deletes"}},
 		{"reads what is committed in a view", viewIsNoSnapshot, []string{"view-snapshot"}},
 		{"lets a view block writers", viewBlocks, []string{"view-snapshot"}},
 		{"moves the guard with every write", guardFollows, []string{"expense-guard", "expense-changes"}},
@@ -130,7 +131,8 @@ func TestRunPrintsTheSentence(t *testing.T) {
 	}
 	for _, want := range []string{
 		"--- FAIL: TestRunOverABrokenStore/expense-values",
-		"this guards expense.Tx.PutExpenses: PutExpenses writes expenses, and sets the Guard of each whose guarded group changed to the Update's version.",
+		"this guards expense.Tx.PutExpenses: PutExpenses writes expenses, and sets the Guard of each whose guarded group " +
+			"changed to the Update's version.",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the suite over a broken store does not print %q:\n%s", want, out)
@@ -165,8 +167,12 @@ func (l listing) Expenses(ctx context.Context, query expense.Query) iter.Seq2[ex
 	return l.list(ctx, l.Reader, query)
 }
 
-func lists(list func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error]) store.Store {
-	return broken{Store: memstore.New(), reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader { return listing{r, list} }}
+func lists(list func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense,
+	error]) store.Store {
+	return broken{Store: memstore.New(), reader: func(_ context.Context, _ expense.OwnerID,
+		r store.Reader) store.Reader {
+		return listing{r, list}
+	}}
 }
 
 type reader struct {
@@ -360,7 +366,8 @@ func (l locking) Update(ctx context.Context, owner expense.OwnerID, fn func(stor
 
 func yieldsLocked() store.Store {
 	lock := new(sync.Mutex)
-	return locking{lock: lock, Store: lists(func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error] {
+	return locking{lock: lock, Store: lists(func(ctx context.Context, r store.Reader,
+		query expense.Query) iter.Seq2[expense.Expense, error] {
 		return func(yield func(expense.Expense, error) bool) {
 			lock.Lock()
 			defer lock.Unlock()
@@ -463,7 +470,8 @@ func (u updating) Update(ctx context.Context, owner expense.OwnerID, fn func(sto
 }
 
 func versionForNothing() store.Store {
-	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID, fn func(store.Tx) error) error {
+	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
+		fn func(store.Tx) error) error {
 		return st.Update(ctx, owner, func(tx store.Tx) error {
 			if err := fn(tx); err != nil {
 				return err
@@ -479,7 +487,8 @@ func versionForNothing() store.Store {
 }
 
 func commitsFailures() store.Store {
-	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID, fn func(store.Tx) error) error {
+	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
+		fn func(store.Tx) error) error {
 		var failed error
 		err := st.Update(ctx, owner, func(tx store.Tx) error { failed = fn(tx); return nil })
 		return errors.Join(err, failed)
@@ -487,7 +496,8 @@ func commitsFailures() store.Store {
 }
 
 func reusesIDs() store.Store {
-	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID, fn func(store.Tx) error) error {
+	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
+		fn func(store.Tx) error) error {
 		if err := st.Update(ctx, owner, fn); err != nil {
 			return err
 		}
@@ -507,18 +517,20 @@ func (s stale) Expense(ctx context.Context, id uuid.UUID) (expense.Expense, erro
 
 // losesUpdates reads before it locks, and writes whatever the version.
 func losesUpdates() store.Store {
-	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID, fn func(store.Tx) error) error {
+	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
+		fn func(store.Tx) error) error {
 		return st.View(ctx, owner, func(r store.Reader) error {
 			return st.Update(ctx, owner, func(tx store.Tx) error {
 				time.Sleep(time.Millisecond)
-				return fn(stale{before: r.Expense, putting: putting{tx, func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
-					for i, e := range rows {
-						if old, err := tx.Expense(ctx, e.ID); err == nil {
-							rows[i].Version = old.Version
+				return fn(stale{before: r.Expense, putting: putting{tx,
+					func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
+						for i, e := range rows {
+							if old, err := tx.Expense(ctx, e.ID); err == nil {
+								rows[i].Version = old.Version
+							}
 						}
-					}
-					return tx.PutExpenses(ctx, rows...)
-				}}})
+						return tx.PutExpenses(ctx, rows...)
+					}}})
 			})
 		})
 	}}
@@ -559,7 +571,8 @@ func answerOutside() store.Store {
 func answerBefore() store.Store {
 	var mu sync.Mutex
 	committed := make(map[store.AnswerKey]store.Answer)
-	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID, fn func(store.Tx) error) error {
+	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
+		fn func(store.Tx) error) error {
 		mu.Lock()
 		before := maps.Clone(committed)
 		mu.Unlock()
@@ -637,7 +650,9 @@ func (o ordering) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] 
 		for owner := range o.Store.Owners(ctx) {
 			owners = append(owners, owner)
 		}
-		slices.SortStableFunc(owners, func(a, b expense.OwnerID) int { return cmp.Compare(expense.Fold(string(a)), expense.Fold(string(b))) })
+		slices.SortStableFunc(owners, func(a, b expense.OwnerID) int {
+			return cmp.Compare(expense.Fold(string(a)), expense.Fold(string(b)))
+		})
 		for _, owner := range owners {
 			if !yield(owner, nil) {
 				return

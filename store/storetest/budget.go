@@ -15,9 +15,12 @@ import (
 )
 
 const (
-	sayBook         = "budget.Reader.Book: Book returns settings, categories and budgets as they were at one moment; ErrNotFound if the owner has no ledger."
-	sayBudget       = "budget.Reader.Budget: Budget returns one budget; ErrNotFound if there never was such a one, ErrGone if it was deleted."
-	sayBudgetTaken  = "budget.Tx.PutBudgets: PutBudgets writes budgets with all their entries; ErrExists as well if another budget has the same category."
+	sayBook = "budget.Reader.Book: Book returns settings, categories and budgets as they were at one moment; ErrNotFound " +
+		"if the owner has no ledger."
+	sayBudget = "budget.Reader.Budget: Budget returns one budget; ErrNotFound if there never was such a one, ErrGone if " +
+		"it was deleted."
+	sayBudgetTaken = "budget.Tx.PutBudgets: PutBudgets writes budgets with all their entries; ErrExists as well if " +
+		"another budget has the same category."
 	sayDeleteBudget = "budget.Tx.DeleteBudget: DeleteBudget leaves a tombstone."
 )
 
@@ -36,7 +39,8 @@ func checkBudgetValues(p *probe) {
 	long := b.series(b.food, "1900-01")
 	long.Entries = nil
 	for i := range 300 {
-		long.Entries = append(long.Entries, budget.Entry{From: expense.MustMonth("1995-11").Add(i), Limit: minor(int64(i+1), b.settings.Home)})
+		long.Entries = append(long.Entries, budget.Entry{From: expense.MustMonth("1995-11").Add(i),
+			Limit: minor(int64(i+1), b.settings.Home)})
 	}
 	largest := b.series(b.travel, "2025-01")
 	largest.Entries[0].Limit = minor(expense.MaxMinor, b.settings.Home)
@@ -63,7 +67,8 @@ func checkBudgetValues(p *probe) {
 		for _, one := range book.Budgets {
 			got = append(got, describeBudget(one))
 		}
-		for _, one := range slices.SortedFunc(slices.Values(series), func(x, y budget.Budget) int { return strings.Compare(x.ID.String(), y.ID.String()) }) {
+		for _, one := range slices.SortedFunc(slices.Values(series),
+			func(x, y budget.Budget) int { return strings.Compare(x.ID.String(), y.ID.String()) }) {
 			want = append(want, describeBudget(one))
 		}
 		sameList(p, got, want, "budgets of a book, ordered by id")
@@ -76,7 +81,8 @@ func checkBudgetValues(p *probe) {
 	}
 	compare()
 	// All entries are those of the last write: fewer, others, none of the old.
-	series[0].Entries = []budget.Entry{{From: expense.MustMonth("1995-12"), Limit: minor(5, b.settings.Home)}, {From: expense.MustMonth("2030-01"), Limit: minor(6, b.settings.Home)}}
+	series[0].Entries = []budget.Entry{{From: expense.MustMonth("1995-12"), Limit: minor(5, b.settings.Home)},
+		{From: expense.MustMonth("2030-01"), Limit: minor(6, b.settings.Home)}}
 	series[0].AlertAt = []budget.Ratio{9000}
 	series[0] = b.putBudget(series[0])
 	compare()
@@ -205,7 +211,9 @@ func checkBookMoment(p *probe) {
 		if book.Settings.Version == 1 {
 			continue // before the first round
 		}
-		same(p, book.Categories[at].Version, book.Settings.Version, "the versions of category and settings in one book, written together")
-		same(p, book.Budgets[0].Version, book.Settings.Version, "the versions of budget and settings in one book, written together")
+		same(p, book.Categories[at].Version, book.Settings.Version,
+			"the versions of category and settings in one book, written together")
+		same(p, book.Budgets[0].Version, book.Settings.Version,
+			"the versions of budget and settings in one book, written together")
 	}
 }

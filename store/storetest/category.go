@@ -13,14 +13,19 @@ import (
 )
 
 const (
-	sayCategory      = "expense.Reader.Category: Category returns one category; ErrNotFound if there never was such a one, ErrGone if it was deleted or merged."
-	sayByName        = "expense.Reader.CategoryByName: CategoryByName returns the category whose name is the same by Fold; ErrNotFound if there is none."
-	sayCategories    = "expense.Reader.Categories: Categories returns all categories, archived ones too, ordered by their folded names byte by byte."
-	sayCategoryTaken = "expense.Tx.PutCategories: PutCategories writes categories; ErrExists as well if a name is taken by another live category of the ledger."
-	sayInUse         = "expense.Tx.DeleteCategory: DeleteCategory leaves a tombstone; ErrInUse if an expense, a rule, a budget or the settings refer to it."
-	sayMerge         = "expense.Tx.MergeCategory: MergeCategory moves every expense and rule of the category from to the category into, ends from's budget " +
-		"with the month before month (a series that has not begun by then is deleted; one that had ended already stays as it is), and leaves a tombstone of " +
-		"from that names into."
+	sayCategory = "expense.Reader.Category: Category returns one category; ErrNotFound if there never was such a one, " +
+		"ErrGone if it was deleted or merged."
+	sayByName = "expense.Reader.CategoryByName: CategoryByName returns the category whose name is the same by Fold; " +
+		"ErrNotFound if there is none."
+	sayCategories = "expense.Reader.Categories: Categories returns all categories, archived ones too, ordered by their " +
+		"folded names byte by byte."
+	sayCategoryTaken = "expense.Tx.PutCategories: PutCategories writes categories; ErrExists as well if a name is taken " +
+		"by another live category of the ledger."
+	sayInUse = "expense.Tx.DeleteCategory: DeleteCategory leaves a tombstone; ErrInUse if an expense, a rule, a budget or " +
+		"the settings refer to it."
+	sayMerge = "expense.Tx.MergeCategory: MergeCategory moves every expense and rule of the category from to the category " +
+		"into, ends from's budget with the month before month (a series that has not begun by then is deleted; one that had " +
+		"ended already stays as it is), and leaves a tombstone of from that names into."
 	sayMoved    = "expense.Tx.MergeCategory: The moved rows carry the Update's version; their guards stay."
 	saySettings = "expense.Tx.PutSettings: PutSettings replaces the settings; the default category must be a live one."
 )
@@ -32,12 +37,16 @@ func categoryChecks() []check {
 		{name: "category-deletes", guards: []string{sayInUse, sayCategory, sayByName}, run: checkCategoryDeletes},
 		{name: "category-merge", guards: []string{sayMerge, sayMoved, sayCategory}, run: checkMerge},
 		{name: "category-merge-budget", guards: []string{sayMerge}, run: checkMergeBudget},
-		{name: "settings", guards: []string{saySettings, "expense.Reader.Settings: Settings returns the ledger's settings; ErrNotFound if the owner has no ledger."}, run: checkSettings},
+		{name: "settings", guards: []string{saySettings,
+			"expense.Reader.Settings: Settings returns the ledger's settings; ErrNotFound if the owner has no ledger."},
+			run: checkSettings},
 	}
 }
 
 func (b *book) putCategories(categories ...expense.Category) []expense.Category {
-	version := b.write("PutCategories", func(tx store.Tx) (expense.Version, error) { return tx.PutCategories(b.ctx, categories...) })
+	version := b.write("PutCategories", func(tx store.Tx) (expense.Version, error) {
+		return tx.PutCategories(b.ctx, categories...)
+	})
 	stored := slices.Clone(categories)
 	for i := range stored {
 		stored[i].Version = version
@@ -51,7 +60,8 @@ func checkCategoryValues(p *probe) {
 	made := time.Date(2025, time.May, 1, 2, 3, 4, 567891234, time.FixedZone("somewhere", -3*3600))
 	for _, c := range b.putCategories(
 		expense.Category{ID: b.id(), Name: "x", CreatedAt: made, UpdatedAt: made.Add(time.Nanosecond)},
-		expense.Category{ID: b.id(), Name: strings.Repeat("😀", 60), Colour: "#00ff7f", Icon: strings.Repeat("i", 40), CreatedAt: made, UpdatedAt: made},
+		expense.Category{ID: b.id(), Name: strings.Repeat("😀", 60), Colour: "#00ff7f", Icon: strings.Repeat("i", 40),
+			CreatedAt: made, UpdatedAt: made},
 		expense.Category{ID: b.id(), Name: `it's "so" \ % _ ?`, Archived: true, CreatedAt: made, UpdatedAt: made},
 	) {
 		read, err := b.reader.Category(p.ctx, c.ID)
@@ -71,12 +81,14 @@ func checkCategoryValues(p *probe) {
 func checkCategoryNames(p *probe) {
 	b := p.book("a")
 	var made []expense.Category
-	for i, name := range []string{"Café", "Straße", "ΌΔΟΣ", "zebra", "Zoo", "Äpfel", "apple", "ПРИВЕТ", "家賃", "😀", "_", "~", "10", "9", "a b", "ab", "İ"} {
+	for i, name := range []string{"Café", "Straße", "ΌΔΟΣ", "zebra", "Zoo", "Äpfel", "apple", "ПРИВЕТ", "家賃", "😀", "_",
+		"~", "10", "9", "a b", "ab", "İ"} {
 		made = append(made, expense.Category{ID: b.id(), Name: name, Archived: i%3 == 0, CreatedAt: epoch, UpdatedAt: epoch})
 	}
 	made = b.putCategories(made...)
 	for name, want := range map[string]string{
-		"Café": "Café", "cafe\u0301": "Café", "CAFÉ": "Café", "STRASSE": "Straße", "strasse": "Straße", "όδος": "ΌΔΟΣ", "привет": "ПРИВЕТ", "APPLE": "apple",
+		"Café": "Café", "cafe\u0301": "Café", "CAFÉ": "Café", "STRASSE": "Straße", "strasse": "Straße", "όδος": "ΌΔΟΣ",
+		"привет": "ПРИВЕТ", "APPLE": "apple",
 		"äPFEL": "Äpfel", "A\u0308pfel": "Äpfel",
 	} {
 		got, err := b.reader.CategoryByName(p.ctx, name)
@@ -97,7 +109,9 @@ func checkCategoryNames(p *probe) {
 		}
 	}
 	same(p, len(got), len(made)+len(starter(b.owner).Categories), "how many categories there are, archived ones too")
-	slices.SortFunc(want, func(x, y expense.Category) int { return strings.Compare(expense.Fold(x.Name), expense.Fold(y.Name)) })
+	slices.SortFunc(want, func(x, y expense.Category) int {
+		return strings.Compare(expense.Fold(x.Name), expense.Fold(y.Name))
+	})
 	sameList(p, got, want, "Categories")
 
 	// A name is free for its own category in other letters, and for another one when it is let go.
@@ -128,7 +142,9 @@ func checkCategoryDeletes(p *probe) {
 	b.write("DeleteBudget", func(tx store.Tx) (expense.Version, error) { return tx.DeleteBudget(p.ctx, series.ID) })
 	settings := b.settings
 	settings.DefaultCategory = c.ID
-	settings.Version = b.write("PutSettings", func(tx store.Tx) (expense.Version, error) { return tx.PutSettings(p.ctx, settings) })
+	settings.Version = b.write("PutSettings", func(tx store.Tx) (expense.Version, error) {
+		return tx.PutSettings(p.ctx, settings)
+	})
 	p.fails(p.st.Update(p.ctx, b.owner, deleteIt), expense.ErrInUse, "deleting the default category")
 	settings.DefaultCategory = b.other
 	b.write("PutSettings", func(tx store.Tx) (expense.Version, error) { return tx.PutSettings(p.ctx, settings) })
@@ -140,7 +156,8 @@ func checkCategoryDeletes(p *probe) {
 	p.fails(err, expense.ErrNotFound, "a deleted category's name")
 	list, err := b.reader.Categories(p.ctx)
 	p.must(err, "Categories")
-	same(p, slices.ContainsFunc(list, func(x expense.Category) bool { return x.ID == c.ID }), false, "whether a deleted category is listed")
+	same(p, slices.ContainsFunc(list, func(x expense.Category) bool { return x.ID == c.ID }), false,
+		"whether a deleted category is listed")
 	b.category(c.Name) // the name is free, the id is not
 	c.Version, c.Name = 0, "Other gifts"
 	err = p.st.Update(p.ctx, b.owner, func(tx store.Tx) error { _, err := tx.PutCategories(p.ctx, c); return err })
@@ -160,7 +177,8 @@ func (b *book) merge(from, into uuid.UUID, month string) expense.Merged {
 
 func checkMerge(p *probe) {
 	b := p.book("a")
-	rows := b.put(b.expense("1.00", "EUR", "2025-01-01"), b.expense("200", "JPY", "2025-02-01"), b.expense("-3.00", "EUR", "2025-02-01"))
+	rows := b.put(b.expense("1.00", "EUR", "2025-01-01"), b.expense("200", "JPY", "2025-02-01"),
+		b.expense("-3.00", "EUR", "2025-02-01"))
 	stays := b.expense("4.00", "EUR", "2025-01-01")
 	stays.CategoryID = b.rent
 	b.put(stays)
@@ -175,7 +193,8 @@ func checkMerge(p *probe) {
 	own, target := b.putBudget(b.series(b.food, "2025-01")), b.putBudget(b.series(b.travel, "2025-01"))
 
 	merged := b.merge(b.food, b.travel, "2025-03")
-	same(p, merged, expense.Merged{Version: b.version, Expenses: 3, Rules: 1, Budget: own.ID, Until: expense.MustMonth("2025-02")}, "what the merge says it did")
+	same(p, merged, expense.Merged{Version: b.version, Expenses: 3, Rules: 1, Budget: own.ID,
+		Until: expense.MustMonth("2025-02")}, "what the merge says it did")
 	for _, e := range rows {
 		e.CategoryID, e.Version = b.travel, b.version // the guard and the times stay
 		b.rows[e.ID] = e
@@ -284,7 +303,9 @@ func checkSettings(p *probe) {
 		{Home: expense.MustCurrency("EUR"), Locale: "zh-Hant-TW", FiscalYearStart: time.December, DefaultCategory: b.other},
 	} {
 		settings.Version = b.settings.Version
-		settings.Version = b.write("PutSettings", func(tx store.Tx) (expense.Version, error) { return tx.PutSettings(p.ctx, settings) })
+		settings.Version = b.write("PutSettings", func(tx store.Tx) (expense.Version, error) {
+			return tx.PutSettings(p.ctx, settings)
+		})
 		read, err := b.reader.Settings(p.ctx)
 		p.must(err, "Settings")
 		same(p, read.Zone.String(), settings.Zone.String(), "the zone of settings as they were written")

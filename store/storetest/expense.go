@@ -13,11 +13,16 @@ import (
 )
 
 const (
-	sayExpense        = "expense.Reader.Expense: Expense returns one expense; ErrNotFound if there never was such a one, ErrGone if it was deleted."
-	sayKnown          = "expense.Reader.KnownExpenses: KnownExpenses returns those of ids that an expense has or had: deleted ones count while their tombstones are kept."
-	sayPutExpenses    = "expense.Tx.PutExpenses: PutExpenses writes expenses, and sets the Guard of each whose guarded group changed to the Update's version."
-	sayVolume         = "expense.Tx.PutExpenses: ErrInvalid (total_too_large) if the volumes of the ledger's expenses would sum to more than MaxMinor."
-	sayDeleteExpenses = "expense.Tx.DeleteExpenses: DeleteExpenses leaves tombstones; ErrNotFound or ErrGone if one of them is not there."
+	sayExpense = "expense.Reader.Expense: Expense returns one expense; ErrNotFound if there never was such a one, ErrGone " +
+		"if it was deleted."
+	sayKnown = "expense.Reader.KnownExpenses: KnownExpenses returns those of ids that an expense has or had: deleted ones " +
+		"count while their tombstones are kept."
+	sayPutExpenses = "expense.Tx.PutExpenses: PutExpenses writes expenses, and sets the Guard of each whose guarded group " +
+		"changed to the Update's version."
+	sayVolume = "expense.Tx.PutExpenses: ErrInvalid (total_too_large) if the volumes of the ledger's expenses would sum " +
+		"to more than MaxMinor."
+	sayDeleteExpenses = "expense.Tx.DeleteExpenses: DeleteExpenses leaves tombstones; ErrNotFound or ErrGone if one of " +
+		"them is not there."
 )
 
 func expenseChecks() []check {
@@ -34,8 +39,10 @@ func expenseChecks() []check {
 
 // oddTexts are hard on quoting, encodings, normal forms and wildcards; notes come back as they went in, byte for byte.
 var oddTexts = []string{
-	"", " ", "  two before, two after  ", "it's \"quoted\" `so`", `back\slash \n \x00 \\`, "?, ?1, $1, :name, @name, %s, %d, {}", "-- ; /* */ '; DROP TABLE",
-	"100% _under_", "line\nbreak\ttab", "e\u0301 is not \u00e9", "\u212b \u00c5 A\u030a", "🍕👩‍👩‍👧‍👦🏳️‍🌈", "עברית العربية", "家族で夕食", "\ufeffmark first",
+	"", " ", "  two before, two after  ", "it's \"quoted\" `so`", `back\slash \n \x00 \\`,
+	"?, ?1, $1, :name, @name, %s, %d, {}", "-- ; /* */ '; DROP TABLE",
+	"100% _under_", "line\nbreak\ttab", "e\u0301 is not \u00e9", "\u212b \u00c5 A\u030a", "🍕👩‍👩‍👧‍👦🏳️‍🌈", "עברית العربية",
+	"家族で夕食", "\ufeffmark first",
 	"\u2028\u2029\u200b\u202e", "\ufffd", "null", "NULL", "true", "0", "1e5", "2025-01-01", "{\"a\":1}", "\U0010ffff",
 }
 
@@ -53,7 +60,8 @@ func checkExpenseValues(p *probe) {
 		e.Notes = string([]rune(strings.Repeat(unit, expense.MaxNotes))[:expense.MaxNotes])
 		add(e)
 	}
-	for _, date := range []string{"1900-01-01", "1999-12-31", "2000-02-29", "2024-02-29", "2025-12-31", "2026-01-01", "2399-12-31"} {
+	for _, date := range []string{"1900-01-01", "1999-12-31", "2000-02-29", "2024-02-29", "2025-12-31", "2026-01-01",
+		"2399-12-31"} {
 		add(b.expense("-1.00", "EUR", date))
 	}
 	// One currency for each number of digits that ISO 4217 knows, and every currency once.
@@ -92,7 +100,8 @@ func checkExpenseValues(p *probe) {
 	posted := b.expense("1.00", "EUR", "2025-01-01")
 	posted.RuleID, posted.Occurrence = b.id(), expense.MustDate("2024-12-31") // the rule may be gone since
 	add(posted)
-	for _, id := range []string{"00000000-0000-0000-0000-000000000001", "ffffffff-ffff-ffff-ffff-ffffffffffff", "01000000-0000-0000-0000-000000000000"} {
+	for _, id := range []string{"00000000-0000-0000-0000-000000000001", "ffffffff-ffff-ffff-ffff-ffffffffffff",
+		"01000000-0000-0000-0000-000000000000"} {
 		add(with(b.expense("1.00", "EUR", "2025-01-01"), uuid.MustParse(id)))
 	}
 	for _, e := range b.put(rows...) {
@@ -228,7 +237,8 @@ func checkExpenseGuard(p *probe) {
 
 func checkExpenseDeletes(p *probe) {
 	b := p.book("a")
-	rows := b.put(b.expense("1.00", "EUR", "2025-01-01"), b.expense("2.00", "EUR", "2025-01-02"), b.expense("3", "KWD", "2025-01-03"))
+	rows := b.put(b.expense("1.00", "EUR", "2025-01-01"), b.expense("2.00", "EUR", "2025-01-02"),
+		b.expense("3", "KWD", "2025-01-03"))
 	b.delete(rows[0].ID, rows[2].ID)
 	b.verify(b.reader)
 	for _, id := range []uuid.UUID{rows[0].ID, rows[2].ID} {
@@ -310,7 +320,8 @@ func checkVolume(p *probe) {
 	refused("two halves and a cent in one batch", put(half, b.expense("5000000000000.00", "EUR", "2024-01-01")))
 	half = b.put(half)[0]
 	refused("one that passes the limit", put(b.expense("5000000000000.00", "EUR", "2025-02-01")))
-	refused("one that passes the limit as a refund: signs do not count", put(b.expense("-5000000000000.00", "EUR", "2025-02-01")))
+	refused("one that passes the limit as a refund: signs do not count",
+		put(b.expense("-5000000000000.00", "EUR", "2025-02-01")))
 	refused("a pending one of another currency: its own amount counts", put(b.expense("500000000000000", "JPY", "2025-02-01")))
 	small := b.expense("0.01", "USD", "2025-02-01")
 	small.Rate = expense.Rate{Value: expense.MustFactor("500000000000000"), Date: small.Date, Source: expense.SourceUser}

@@ -15,35 +15,43 @@ import (
 )
 
 const (
-	sayBound = "store.Store: An owner's id is bound when a Reader or Tx is made, so no method reaches another owner's row: a row of " +
-		"another owner does not exist."
-	sayCreate = "store.Store.CreateLedger: CreateLedger makes owner's ledger with these settings and categories, all at version 1, and " +
-		"reports whether it did: a ledger that is there stays as it is."
-	sayErase = "store.Store.EraseLedger: EraseLedger removes everything that is kept of owner, tombstones and answers too; that there is " +
-		"nothing is no error."
-	sayPurge = "store.Store.Purge: Purge removes the answers kept since before answers and the tombstones left before tombstones, of all " +
-		"ledgers."
+	sayBound = "store.Store: An owner's id is bound when a Reader or Tx is made, so no method reaches another owner's " +
+		"row: a row of another owner does not exist."
+	sayCreate = "store.Store.CreateLedger: CreateLedger makes owner's ledger with these settings and categories, all at " +
+		"version 1, and reports whether it did: a ledger that is there stays as it is."
+	sayErase = "store.Store.EraseLedger: EraseLedger removes everything that is kept of owner, tombstones and answers " +
+		"too; that there is nothing is no error."
+	sayPurge = "store.Store.Purge: Purge removes the answers kept since before answers and the tombstones left before " +
+		"tombstones, of all ledgers."
 	saySafe = "store.Store: It is safe for concurrent use."
 )
 
 func ledgerChecks() []check {
 	return []check{
-		{name: "ledger-create", guards: []string{sayCreate, "expense.Reader.Settings: Settings returns the ledger's settings; ErrNotFound if the owner has no ledger."}, run: checkCreate},
+		{name: "ledger-create", guards: []string{sayCreate,
+			"expense.Reader.Settings: Settings returns the ledger's settings; ErrNotFound if the owner has no ledger."},
+			run: checkCreate},
 		{name: "ledger-create-at-once", guards: []string{sayCreate, saySafe}, run: checkCreateAtOnce},
 		{name: "ledger-erase", guards: []string{sayErase}, run: checkErase},
 		{name: "ledger-missing", guards: []string{
 			"store.Store.Update: ErrNotFound if there is no ledger.",
 			"expense.Reader.Settings: Settings returns the ledger's settings; ErrNotFound if the owner has no ledger.",
-			"budget.Reader.Book: Book returns settings, categories and budgets as they were at one moment; ErrNotFound if the owner has no ledger.",
+			"budget.Reader.Book: Book returns settings, categories and budgets as they were at one moment; ErrNotFound if the " +
+				"owner has no ledger.",
 		}, run: checkMissing},
-		{name: "owner-isolation", guards: []string{sayBound, "store.Store: Store keeps the ledgers of many owners."}, run: checkIsolation},
-		{name: "owner-ids", guards: []string{sayBound, "store.Store: Store keeps the ledgers of many owners."}, run: checkOwnerIDs},
-		{name: "owner-invalid", guards: []string{"store.Store: An id that breaks [expense.OwnerID.Validate] is ErrInvalid."}, run: checkInvalidOwner},
+		{name: "owner-isolation", guards: []string{sayBound, "store.Store: Store keeps the ledgers of many owners."},
+			run: checkIsolation},
+		{name: "owner-ids", guards: []string{sayBound, "store.Store: Store keeps the ledgers of many owners."},
+			run: checkOwnerIDs},
+		{name: "owner-invalid", guards: []string{"store.Store: An id that breaks [expense.OwnerID.Validate] is ErrInvalid."},
+			run: checkInvalidOwner},
 		{name: "owners", guards: []string{
-			"store.Store.Owners: Owners yields every owner that has a ledger, in the order of their ids, byte by byte.", sayNoRowsOpen,
+			"store.Store.Owners: Owners yields every owner that has a ledger, in the order of their ids, byte by byte.",
+			sayNoRowsOpen,
 		}, alone: true, run: checkOwners},
 		{name: "owners-pending", guards: []string{
-			"store.Store.PendingOwners: PendingOwners yields every owner with an expense that waits for a rate, in the order of their ids.",
+			"store.Store.PendingOwners: PendingOwners yields every owner with an expense that waits for a rate, in the order of " +
+				"their ids.",
 			sayNoRowsOpen,
 		}, alone: true, run: checkPendingOwners},
 		{name: "purge-answers", guards: []string{sayPurge}, alone: true, run: checkPurgeAnswers},
@@ -79,7 +87,9 @@ func checkCreate(p *probe) {
 		expected[i].Version = 1
 		expected[i].CreatedAt = expense.Instant(expected[i].CreatedAt)
 	}
-	slices.SortFunc(expected, func(x, y expense.Category) int { return strings.Compare(expense.Fold(x.Name), expense.Fold(y.Name)) })
+	slices.SortFunc(expected, func(x, y expense.Category) int {
+		return strings.Compare(expense.Fold(x.Name), expense.Fold(y.Name))
+	})
 	sameList(p, categories, expected, "categories of a new ledger")
 
 	before := p.dump(r)
@@ -118,7 +128,8 @@ func checkCreateAtOnce(p *probe) {
 // fill puts one row of each kind, a tombstone of each kind and an answer into the ledger.
 func (b *book) fill() filled {
 	f := filled{category: b.category("Filled"), key: store.AnswerKey{Scope: "POST /v1/expenses", Key: "filled"}}
-	rows := b.put(b.expense("1.00", "EUR", "2025-01-01"), b.expense("200", "JPY", "2025-01-02"), b.expense("3.00", "EUR", "2025-01-03"))
+	rows := b.put(b.expense("1.00", "EUR", "2025-01-01"), b.expense("200", "JPY", "2025-01-02"),
+		b.expense("3.00", "EUR", "2025-01-03"))
 	f.expense, f.deletedExpense = rows[0], rows[2].ID
 	b.delete(f.deletedExpense)
 	f.budget, f.rule = b.putBudget(b.series(b.food, "2025-01")), b.putRule(b.rule())
@@ -126,9 +137,12 @@ func (b *book) fill() filled {
 	f.deletedCategory = b.category("Deleted").ID
 	b.write("DeleteBudget", func(tx store.Tx) (expense.Version, error) { return tx.DeleteBudget(b.ctx, f.deletedBudget) })
 	b.write("DeleteRule", func(tx store.Tx) (expense.Version, error) { return tx.DeleteRule(b.ctx, f.deletedRule) })
-	b.write("DeleteCategory", func(tx store.Tx) (expense.Version, error) { return tx.DeleteCategory(b.ctx, f.deletedCategory) })
+	b.write("DeleteCategory", func(tx store.Tx) (expense.Version, error) {
+		return tx.DeleteCategory(b.ctx, f.deletedCategory)
+	})
 	b.update(func(tx store.Tx) error {
-		return tx.PutAnswer(b.ctx, store.Answer{AnswerKey: f.key, Request: []byte{1}, Status: 201, Body: []byte("{}"), CreatedAt: epoch})
+		return tx.PutAnswer(b.ctx, store.Answer{AnswerKey: f.key, Request: []byte{1}, Status: 201, Body: []byte("{}"),
+			CreatedAt: epoch})
 	})
 	return f
 }
@@ -150,7 +164,8 @@ func checkErase(p *probe) {
 	p.must(p.st.EraseLedger(p.ctx, b.owner), "EraseLedger")
 	_, err := b.reader.Settings(p.ctx)
 	p.fails(err, expense.ErrNotFound, "Settings of an erased ledger")
-	p.fails(p.st.Update(p.ctx, b.owner, func(store.Tx) error { return nil }), expense.ErrNotFound, "Update of an erased ledger")
+	p.fails(p.st.Update(p.ctx, b.owner, func(store.Tx) error { return nil }), expense.ErrNotFound,
+		"Update of an erased ledger")
 	p.must(p.st.EraseLedger(p.ctx, b.owner), "EraseLedger of nothing")
 	p.unchanged(before, p.dump(neighbour.reader), "EraseLedger of another owner")
 
@@ -303,8 +318,10 @@ func notGone(p *probe, err error, what string) {
 func checkOwnerIDs(p *probe) {
 	var books []*book
 	for i, owner := range []expense.OwnerID{
-		"ada", "Ada", "ADA", " ada", "ada ", "ada%", "ada_", `a'd"a\`, "$1 ? :name {} --", "00000000-0000-0000-0000-000000000000", "1", "01",
-		"\u00e9", "e\u0301", "中文", "😀", "\u202eada", "a/b", "null", expense.OwnerID(strings.Repeat("x", 64)), expense.OwnerID(strings.Repeat("é", 32)),
+		"ada", "Ada", "ADA", " ada", "ada ", "ada%", "ada_", `a'd"a\`, "$1 ? :name {} --",
+		"00000000-0000-0000-0000-000000000000", "1", "01",
+		"\u00e9", "e\u0301", "中文", "😀", "\u202eada", "a/b", "null", expense.OwnerID(strings.Repeat("x", 64)),
+		expense.OwnerID(strings.Repeat("é", 32)),
 	} {
 		b := p.bookOf(owner)
 		b.put(b.expense(fmt.Sprintf("%d.00", i+1), "EUR", "2025-01-01"))
@@ -370,7 +387,8 @@ func checkOwners(p *probe) {
 	seen := 0
 	for owner, err := range p.st.Owners(p.ctx) {
 		p.must(err, "Owners")
-		p.must(p.st.Update(p.ctx, owner, func(tx store.Tx) error { _, err := tx.Book(p.ctx); return err }), "Update in the body of a loop over Owners")
+		p.must(p.st.Update(p.ctx, owner, func(tx store.Tx) error { _, err := tx.Book(p.ctx); return err }),
+			"Update in the body of a loop over Owners")
 		if seen++; seen == 5 {
 			break
 		}
@@ -394,7 +412,8 @@ func checkPendingOwners(p *probe) {
 	for owner, err := range p.st.PendingOwners(p.ctx) {
 		p.must(err, "PendingOwners")
 		yes := true
-		for _, e := range all(p, p.st.Reader(owner).Expenses(p.ctx, expense.Query{Filter: expense.Filter{Pending: &yes}}), "Expenses") {
+		for _, e := range all(p, p.st.Reader(owner).Expenses(p.ctx, expense.Query{Filter: expense.Filter{Pending: &yes}}),
+			"Expenses") {
 			switch {
 			case owner == "B": // one of the two stays pending
 				books[owner].put(books[owner].converted(e, "0.5"))
@@ -409,13 +428,15 @@ func checkPendingOwners(p *probe) {
 			}
 		}
 	}
-	sameList(p, all(p, p.st.PendingOwners(p.ctx), "PendingOwners"), []expense.OwnerID{"B"}, "PendingOwners after conversions and deletions")
+	sameList(p, all(p, p.st.PendingOwners(p.ctx), "PendingOwners"), []expense.OwnerID{"B"},
+		"PendingOwners after conversions and deletions")
 }
 
 func checkPurgeAnswers(p *probe) {
 	books := []*book{p.book("a"), p.book("b")}
 	cut := epoch.Add(time.Hour)
-	times := map[string]time.Time{"old": epoch, "just before": cut.Add(-time.Microsecond), "at": cut, "new": cut.Add(time.Hour)}
+	times := map[string]time.Time{"old": epoch, "just before": cut.Add(-time.Microsecond), "at": cut,
+		"new": cut.Add(time.Hour)}
 	for _, b := range books {
 		b.update(func(tx store.Tx) error {
 			for key, at := range times {

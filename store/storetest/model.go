@@ -39,8 +39,8 @@ func checkModel(p *probe) {
 
 func pick[V any](r *rand.Rand, list []V) V { return list[r.IntN(len(list))] }
 
-// round plays one Update of up to five steps; one in six fails in the end and must leave nothing. A store may run its function
-// more than once, so each run begins where the round began.
+// round plays one Update of up to five steps; one in six fails in the end and must leave nothing. A store may run its
+// function more than once, so each run begins where the round began.
 func (g *game) round(seed, number uint64) {
 	rows, ids, categories, made := g.rows, g.ids, g.categories, g.made
 	wrote, undo := false, number%6 == 5

@@ -21,8 +21,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A probe is a check at work: the store under test, and what was found wrong with it. It records rather than reports, so that
-// the suite itself can be tested with stores that are broken.
+// A probe is a check at work: the store under test, and what was found wrong with it. It records rather than reports, so
+// that the suite itself can be tested with stores that are broken.
 type probe struct {
 	ctx  context.Context //nolint:containedctx // a probe lives as long as its check
 	st   store.Store

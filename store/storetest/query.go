@@ -17,14 +17,16 @@ const (
 	sayExpenses   = "expense.Reader.Expenses: Expenses yields the expenses that query chooses, each once, in its order."
 	sayLastError  = "expense.Reader.Expenses: An error is the last thing it yields."
 	sayNoRowsOpen = "expense.Reader.Expenses: No rows are open while it yields: the loop's body may use the store."
-	sayTotals     = "expense.Reader.Totals: Totals returns the sums of the expenses in each range, by period, category and " +
-		"original currency, ordered by (range, period, category id, currency code); where there are no expenses there is no Total."
+	sayTotals     = "expense.Reader.Totals: Totals returns the sums of the expenses in each range, by period, category " +
+		"and original currency, ordered by (range, period, category id, currency code); where there are no expenses there is " +
+		"no Total."
 	sayTotalsEqual = "expense.Reader.Totals: They equal the sums over what Expenses lists, always."
 )
 
 // sorts are all orders of a list.
 var sorts = []expense.Sort{
-	expense.NewestFirst, expense.OldestFirst, expense.LargestFirst, expense.SmallestFirst, expense.LatestFirst, expense.EarliestFirst,
+	expense.NewestFirst, expense.OldestFirst, expense.LargestFirst, expense.SmallestFirst, expense.LatestFirst,
+	expense.EarliestFirst,
 }
 
 func compareKeys(sort expense.Sort, a, b expense.Key) int {
@@ -43,7 +45,9 @@ func (b *book) chosen(query expense.Query) []expense.Expense {
 			list = append(list, e)
 		}
 	}
-	slices.SortFunc(list, func(x, y expense.Expense) int { return compareKeys(query.Sort, query.Sort.Key(x), query.Sort.Key(y)) })
+	slices.SortFunc(list, func(x, y expense.Expense) int {
+		return compareKeys(query.Sort, query.Sort.Key(x), query.Sort.Key(y))
+	})
 	if query.Limit > 0 && len(list) > query.Limit {
 		list = list[:query.Limit]
 	}
@@ -128,7 +132,8 @@ func checkAfter(p *probe) {
 			b.list(b.reader, expense.Query{Sort: sort, After: expense.Key{N: key.N, ID: id}})
 		}
 		for _, n := range []int64{1, -1} {
-			b.list(b.reader, expense.Query{Sort: sort, After: expense.Key{N: key.N + n, ID: key.ID}, Filter: expense.Filter{Categories: []uuid.UUID{b.food}}})
+			b.list(b.reader, expense.Query{Sort: sort, After: expense.Key{N: key.N + n, ID: key.ID},
+				Filter: expense.Filter{Categories: []uuid.UUID{b.food}}})
 		}
 	}
 	// Pages of each size put together are the list.
@@ -186,7 +191,8 @@ func checkFilters(p *probe) {
 		{Pending: &yes},
 		{Pending: &no},
 		{Text: "2025-0"},
-		{Text: "note", Pending: &yes, Categories: []uuid.UUID{b.food, b.rent}, Dates: expense.Range{From: day("2024-01-01"), To: day("2025-12-31")}},
+		{Text: "note", Pending: &yes, Categories: []uuid.UUID{b.food, b.rent},
+			Dates: expense.Range{From: day("2024-01-01"), To: day("2025-12-31")}},
 		{Currency: expense.MustCurrency("USD"), Pending: &no, AmountMax: money("10.00", "USD"), Text: "NOTE"},
 	} {
 		b.list(b.reader, expense.Query{Filter: filter})
@@ -197,8 +203,10 @@ func checkFilters(p *probe) {
 func checkText(p *probe) {
 	b := p.book("a")
 	notes := []string{
-		"", "plain", "Plain", "CAFÉ au lait", "cafe\u0301 crème", "straße", "STRASSE", "ΌΔΟΣ", "όδος", "ПРИВЕТ мир", "100% wool", "100 wool",
-		"under_score", "underXscore", `back\slash`, `it's "quoted"`, "line\nbreak\tand tab", "家族で夕食", "🍕🍷 party", "ﬁn", "fin", "*", "?", "[a-z]", "$1",
+		"", "plain", "Plain", "CAFÉ au lait", "cafe\u0301 crème", "straße", "STRASSE", "ΌΔΟΣ", "όδος", "ПРИВЕТ мир",
+		"100% wool", "100 wool",
+		"under_score", "underXscore", `back\slash`, `it's "quoted"`, "line\nbreak\tand tab", "家族で夕食", "🍕🍷 party", "ﬁn",
+		"fin", "*", "?", "[a-z]", "$1",
 		"İstanbul", "istanbul", "ŉ", "trailing ", "ſecret", "Å", "A\u030a", "\u212b", "e", "e\u0301",
 	}
 	var rows []expense.Expense
@@ -208,7 +216,8 @@ func checkText(p *probe) {
 		rows = append(rows, e)
 	}
 	b.put(rows...)
-	for _, text := range append(notes, "é", "CAFE\u0301", "ss", "σ", "ς", "МИР", "%", "_", `\`, "'", `"`, "0%", "r_s", "\n", "夕食", "🍷", "I", "k\u0301", "x") {
+	for _, text := range append(notes, "é", "CAFE\u0301", "ss", "σ", "ς", "МИР", "%", "_", `\`, "'", `"`, "0%", "r_s",
+		"\n", "夕食", "🍷", "I", "k\u0301", "x") {
 		b.list(b.reader, expense.Query{Filter: expense.Filter{Text: text}})
 	}
 	// The model speaks with the domain's words; these two say it without them.
@@ -291,7 +300,8 @@ func checkManyRows(p *probe) {
 
 func checkLoopBody(p *probe) {
 	b := p.book("a")
-	stored := b.put(b.expense("1.00", "EUR", "2025-01-01"), b.expense("2.00", "EUR", "2025-01-02"), b.expense("3.00", "EUR", "2025-01-03"))
+	stored := b.put(b.expense("1.00", "EUR", "2025-01-01"), b.expense("2.00", "EUR", "2025-01-02"),
+		b.expense("3.00", "EUR", "2025-01-03"))
 	rounds := 0
 	for e, err := range b.reader.Expenses(p.ctx, expense.Query{Sort: expense.OldestFirst}) {
 		p.must(err, "Expenses")
@@ -301,7 +311,8 @@ func checkLoopBody(p *probe) {
 		p.must(err, "Expense in the loop's body")
 		read.Notes = "touched"
 		b.put(read)
-		b.must(p.st.View(p.ctx, b.owner, func(r store.Reader) error { b.list(r, expense.Query{}); return nil }), "View in the loop's body")
+		b.must(p.st.View(p.ctx, b.owner, func(r store.Reader) error { b.list(r, expense.Query{}); return nil }),
+			"View in the loop's body")
 		for _, err := range b.reader.Expenses(p.ctx, expense.Query{}) {
 			p.must(err, "Expenses in the loop's body")
 			break

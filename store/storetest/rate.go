@@ -10,9 +10,10 @@ import (
 
 const (
 	sayPutQuotes = "store.Store.PutQuotes: PutQuotes keeps published prices for all ledgers."
-	sayKeepOld   = "store.Store.PutQuotes: A price that is kept already is never overwritten: the returned ones differ from what is kept, as their source " +
-		"published them."
-	sayQuotes = "store.Store.Quotes: Quotes yields the kept prices of source from the day from on, ordered by date and currency code."
+	sayKeepOld   = "store.Store.PutQuotes: A price that is kept already is never overwritten: the returned ones differ " +
+		"from what is kept, as their source published them."
+	sayQuotes = "store.Store.Quotes: Quotes yields the kept prices of source from the day from on, ordered by date and " +
+		"currency code."
 )
 
 func quoteChecks() []check {
@@ -23,7 +24,8 @@ func quoteChecks() []check {
 }
 
 func quote(source expense.Source, date, code, value string) expense.Quote {
-	return expense.Quote{Source: source, Date: expense.MustDate(date), Currency: expense.MustCurrency(code), Value: expense.MustFactor(value)}
+	return expense.Quote{Source: source, Date: expense.MustDate(date), Currency: expense.MustCurrency(code),
+		Value: expense.MustFactor(value)}
 }
 
 func checkQuotes(p *probe) {
@@ -32,19 +34,24 @@ func checkQuotes(p *probe) {
 	p.must(err, "PutQuotes of none")
 	same(p, len(changed), 0, "changed ones of none")
 	kept := []expense.Quote{
-		quote("ecb", "2025-01-03", "USD", "1.0299"), quote("ecb", "2025-01-02", "USD", "1.0321"), quote("ecb", "2025-01-02", "JPY", "162.55"),
-		quote("ecb", "1999-01-04", "USD", "1.1789"), quote("boe", "2025-01-02", "USD", "0.123456789012345678"), quote("ecb", "2025-01-03", "JPY", "123456789012345678"),
+		quote("ecb", "2025-01-03", "USD", "1.0299"), quote("ecb", "2025-01-02", "USD", "1.0321"),
+		quote("ecb", "2025-01-02", "JPY", "162.55"),
+		quote("ecb", "1999-01-04", "USD", "1.1789"), quote("boe", "2025-01-02", "USD", "0.123456789012345678"),
+		quote("ecb", "2025-01-03", "JPY", "123456789012345678"),
 		quote("ecb", "2024-12-31", "KWD", "0.000000000000000001"), quote("ECB", "2025-01-02", "USD", "7"),
 	}
 	for i := range 700 { // more than is read in one go, with what comes before
-		kept = append(kept, expense.Quote{Source: "ecb", Date: expense.MustDate("2001-01-01").AddDays(i), Currency: expense.MustCurrency("USD"), Value: expense.MustFactor("1.5")},
-			expense.Quote{Source: "ecb", Date: expense.MustDate("2001-01-01").AddDays(i), Currency: expense.MustCurrency("JPY"), Value: expense.MustFactor("150")})
+		kept = append(kept, expense.Quote{Source: "ecb", Date: expense.MustDate("2001-01-01").AddDays(i),
+			Currency: expense.MustCurrency("USD"), Value: expense.MustFactor("1.5")},
+			expense.Quote{Source: "ecb", Date: expense.MustDate("2001-01-01").AddDays(i), Currency: expense.MustCurrency("JPY"),
+				Value: expense.MustFactor("150")})
 	}
 	changed, err = p.st.PutQuotes(p.ctx, kept...)
 	p.must(err, "PutQuotes")
 	same(p, len(changed), 0, "changed ones of new quotes")
 	for _, source := range []expense.Source{"ecb", "boe", "ECB", "none", ""} {
-		for _, from := range []expense.Date{{}, expense.MustDate("2001-06-01"), expense.MustDate("2025-01-02"), expense.MustDate("2025-01-04")} {
+		for _, from := range []expense.Date{{}, expense.MustDate("2001-06-01"), expense.MustDate("2025-01-02"),
+			expense.MustDate("2025-01-04")} {
 			var want []expense.Quote
 			for _, q := range kept {
 				if q.Source == source && !q.Date.Before(from) {
@@ -90,12 +97,15 @@ func checkQuotesKept(p *probe) {
 	changed, err := p.st.PutQuotes(p.ctx, first...)
 	p.must(err, "PutQuotes")
 	same(p, len(changed), 0, "changed ones of equal quotes")
-	sameList(p, all(p, p.st.Quotes(p.ctx, "ecb", expense.Date{}), "Quotes"), []expense.Quote{first[1], first[0], fresh}, "Quotes after a revision upstream")
+	sameList(p, all(p, p.st.Quotes(p.ctx, "ecb", expense.Date{}), "Quotes"), []expense.Quote{first[1], first[0], fresh},
+		"Quotes after a revision upstream")
 	// Inserting the same from many sides keeps one.
 	p.together(4, func(int) {
-		if _, err := p.st.PutQuotes(p.ctx, quote("ecb", "2025-01-06", "USD", "1.04"), quote("ecb", "2025-01-06", "JPY", "160")); err != nil {
+		if _, err := p.st.PutQuotes(p.ctx, quote("ecb", "2025-01-06", "USD", "1.04"),
+			quote("ecb", "2025-01-06", "JPY", "160")); err != nil {
 			p.note("PutQuotes beside others: %v", err)
 		}
 	})
-	same(p, len(all(p, p.st.Quotes(p.ctx, "ecb", expense.MustDate("2025-01-06")), "Quotes")), 2, "quotes that four put at once")
+	same(p, len(all(p, p.st.Quotes(p.ctx, "ecb", expense.MustDate("2025-01-06")), "Quotes")), 2,
+		"quotes that four put at once")
 }

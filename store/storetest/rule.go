@@ -11,9 +11,11 @@ import (
 )
 
 const (
-	sayRule       = "recurrence.Reader.Rule: Rule returns one rule; ErrNotFound if there never was such a one, ErrGone if it was deleted."
+	sayRule = "recurrence.Reader.Rule: Rule returns one rule; ErrNotFound if there never was such a one, ErrGone if it " +
+		"was deleted."
 	sayRules      = "recurrence.Reader.Rules: Rules returns all rules, ordered by id, byte by byte."
-	sayDeleteRule = "recurrence.Tx.DeleteRule: DeleteRule leaves a tombstone; expenses that the rule posted stay and keep its id."
+	sayDeleteRule = "recurrence.Tx.DeleteRule: DeleteRule leaves a tombstone; expenses that the rule posted stay and keep " +
+		"its id."
 )
 
 func ruleChecks() []check {
@@ -48,11 +50,15 @@ func checkRuleValues(p *probe) {
 		}
 		read, err := b.reader.Rules(p.ctx)
 		p.must(err, "Rules")
-		want := slices.SortedFunc(slices.Values(rules), func(x, y recurrence.Rule) int { return strings.Compare(x.ID.String(), y.ID.String()) })
+		want := slices.SortedFunc(slices.Values(rules), func(x,
+			y recurrence.Rule) int {
+			return strings.Compare(x.ID.String(), y.ID.String())
+		})
 		sameList(p, read, want, "Rules")
 	}
 	compare()
-	rules[0].Freq, rules[0].Interval, rules[0].Start, rules[0].Next = recurrence.Yearly, 4, expense.MustDate("2024-02-29"), expense.MustDate("2028-02-29")
+	rules[0].Freq, rules[0].Interval, rules[0].Start, rules[0].Next = recurrence.Yearly, 4,
+		expense.MustDate("2024-02-29"), expense.MustDate("2028-02-29")
 	rules[0].Until, rules[0].CategoryID, rules[0].UpdatedAt = expense.MustDate("2050-01-01"), b.travel, epoch.Add(time.Hour)
 	rules[0] = b.putRule(rules[0])
 	compare()

@@ -6,8 +6,8 @@
 //		storetest.Run(t, func(t *testing.T) store.Store { return memstore.New() })
 //	}
 //
-// What only an engine can show stays its own test: that an answered write survives a crash, that a database which comes back
-// is used again, and that the suite passes on a pool of one connection too where the engine has pools.
+// What only an engine can show stays its own test: that an answered write survives a crash, that a database which comes
+// back is used again, and that the suite passes on a pool of one connection too where the engine has pools.
 package storetest
 
 import (
@@ -49,8 +49,8 @@ func checks() []check {
 	)
 }
 
-// Run holds the store that open returns to the interface, check by check, each as a subtest. open is called many times, each
-// time for a fresh and empty store, which Run closes.
+// Run holds the store that open returns to the interface, check by check, each as a subtest. open is called many times,
+// each time for a fresh and empty store, which Run closes.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	t.Helper()
 	// Checks that stay within owners of their own share a store, as the tenants of one database do.

@@ -15,7 +15,8 @@ import (
 func TestStoreThatRetries(t *testing.T) {
 	errAgain := errors.New("once more")
 	storetest.Run(t, func(*testing.T) store.Store {
-		return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID, fn func(store.Tx) error) error {
+		return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
+			fn func(store.Tx) error) error {
 			err := st.Update(ctx, owner, func(tx store.Tx) error {
 				if err := fn(tx); err != nil {
 					return err

@@ -13,7 +13,8 @@ import (
 
 func totalChecks() []check {
 	return []check{
-		{name: "totals-steps-and-ranges", guards: []string{sayTotals, sayTotalsEqual, "budget.Reader.Totals: Totals is that of [expense.Reader]."}, run: checkTotals},
+		{name: "totals-steps-and-ranges", guards: []string{sayTotals, sayTotalsEqual,
+			"budget.Reader.Totals: Totals is that of [expense.Reader]."}, run: checkTotals},
 		{name: "totals-after-changes", guards: []string{sayTotalsEqual}, run: checkTotalsAfterChanges},
 		{name: "totals-largest", guards: []string{sayTotalsEqual}, run: checkLargestTotals},
 	}

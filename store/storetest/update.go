@@ -16,19 +16,20 @@ import (
 )
 
 const (
-	sayUpdate   = "store.Store.Update: Update runs fn in one transaction that holds owner's ledger alone: all of it happens or nothing does."
+	sayUpdate = "store.Store.Update: Update runs fn in one transaction that holds owner's ledger alone: all of it happens " +
+		"or nothing does."
 	sayUndo     = "store.Store.Update: An error from fn undoes everything and is returned."
-	sayVersions = "store.Store.Update: Versions are dense and rise in commit order: every row written carries the ledger's last version and " +
-		"one more; an Update that writes no row of the ledger takes none."
+	sayVersions = "store.Store.Update: Versions are dense and rise in commit order: every row written carries the " +
+		"ledger's last version and one more; an Update that writes no row of the ledger takes none."
 	sayReader   = "store.Store.Reader: Reader reads owner's ledger; each call sees what is committed at that time."
 	sayView     = "store.Store.View: View runs fn over one consistent snapshot of owner's ledger."
 	sayNoBlock  = "store.Store.View: It blocks no writer."
 	sayReads    = "expense.Tx: Reads see what was written before them in the same Update."
 	sayReturned = "expense.Tx: The returned Version is the Update's: what the rows now carry."
-	sayDoomed   = "expense.Tx.PutExpenses: No id may come twice in one call; a reference to a category that the ledger does not hold is an " +
-		"error that dooms the Update."
-	sayRuleDoomed = "recurrence.Tx.PutRules: PutRules writes rules; a reference to a category that the ledger does not hold is an error that " +
-		"dooms the Update."
+	sayDoomed   = "expense.Tx.PutExpenses: No id may come twice in one call; a reference to a category that the ledger " +
+		"does not hold is an error that dooms the Update."
+	sayRuleDoomed = "recurrence.Tx.PutRules: PutRules writes rules; a reference to a category that the ledger does not " +
+		"hold is an error that dooms the Update."
 )
 
 var errOnPurpose = errors.New("failed on purpose")
@@ -42,10 +43,12 @@ func updateChecks() []check {
 		{name: "update-cancelled", guards: []string{sayUpdate}, run: checkCancelled},
 		{name: "update-doomed", guards: []string{sayDoomed, sayRuleDoomed, sayUpdate}, run: checkDoomed},
 		{name: "update-alone", guards: []string{sayUpdate, saySafe}, run: checkAlone},
-		{name: "update-reads-own-writes", guards: []string{sayReads, "store.Tx: Tx reads and writes one owner's ledger inside Update."}, run: checkOwnWrites},
+		{name: "update-reads-own-writes", guards: []string{sayReads,
+			"store.Tx: Tx reads and writes one owner's ledger inside Update."}, run: checkOwnWrites},
 		{name: "versions", guards: []string{sayVersions, sayReturned}, run: checkVersions},
 		{name: "versions-at-once", guards: []string{sayVersions, sayUpdate, saySafe}, run: checkVersionsAtOnce},
-		{name: "reader-sees-committed", guards: []string{sayReader, "store.Reader: Reader reads one owner's ledger."}, run: checkReader},
+		{name: "reader-sees-committed", guards: []string{sayReader, "store.Reader: Reader reads one owner's ledger."},
+			run: checkReader},
 		{name: "view-snapshot", guards: []string{sayView, sayNoBlock}, run: checkView},
 		{name: "view-beside-writers", guards: []string{sayView, sayTotalsEqual, saySafe}, run: checkViewBesideWriters},
 	}
@@ -78,7 +81,8 @@ func (b *book) everything(tx store.Tx, f filled) error {
 		func() (expense.Version, error) { return tx.DeleteRule(b.ctx, f.rule.ID) },
 		func() (expense.Version, error) { return tx.DeleteCategory(b.ctx, fresh.ID) },
 		func() (expense.Version, error) {
-			return 0, tx.PutAnswer(b.ctx, store.Answer{AnswerKey: store.AnswerKey{Scope: "s", Key: "undone"}, Request: []byte{1}, Status: 200, CreatedAt: epoch})
+			return 0, tx.PutAnswer(b.ctx, store.Answer{AnswerKey: store.AnswerKey{Scope: "s", Key: "undone"},
+				Request: []byte{1}, Status: 200, CreatedAt: epoch})
 		},
 	} {
 		if _, err := step(); err != nil {
@@ -148,13 +152,21 @@ func checkCancelled(p *probe) {
 	b.fill()
 	before := p.dump(b.reader)
 	used := b.expense("4.00", "EUR", "2025-01-04")
-	if p.st.Update(p.cancelled(), b.owner, func(tx store.Tx) error { _, err := tx.PutExpenses(p.ctx, used); return err }) == nil {
+	if p.st.Update(p.cancelled(), b.owner, func(tx store.Tx) error {
+		_,
+			err := tx.PutExpenses(p.ctx, used)
+		return err
+	}) == nil {
 		p.note("an Update under a cancelled context succeeded")
 	}
 	if _, err := p.st.CreateLedger(p.cancelled(), b.owner+"2", starter(b.owner+"2")); err == nil {
 		p.note("CreateLedger under a cancelled context succeeded")
 	}
-	if p.st.View(p.cancelled(), b.owner, func(r store.Reader) error { _, err := r.Settings(p.cancelled()); return err }) == nil {
+	if p.st.View(p.cancelled(), b.owner, func(r store.Reader) error {
+		_,
+			err := r.Settings(p.cancelled())
+		return err
+	}) == nil {
 		p.note("a View under a cancelled context succeeded")
 	}
 	ctx, cancel := context.WithCancel(p.ctx)
@@ -187,9 +199,15 @@ func checkDoomed(p *probe) {
 		moved := f.expense
 		moved.CategoryID = category
 		for name, bad := range map[string]func(tx store.Tx) (expense.Version, error){
-			"a new expense of an unknown category":     func(tx store.Tx) (expense.Version, error) { return tx.PutExpenses(p.ctx, astray) },
-			"moving an expense to an unknown category": func(tx store.Tx) (expense.Version, error) { return tx.PutExpenses(p.ctx, moved) },
-			"a new rule of an unknown category":        func(tx store.Tx) (expense.Version, error) { return tx.PutRules(p.ctx, strayRule) },
+			"a new expense of an unknown category": func(tx store.Tx) (expense.Version, error) {
+				return tx.PutExpenses(p.ctx, astray)
+			},
+			"moving an expense to an unknown category": func(tx store.Tx) (expense.Version, error) {
+				return tx.PutExpenses(p.ctx, moved)
+			},
+			"a new rule of an unknown category": func(tx store.Tx) (expense.Version, error) {
+				return tx.PutRules(p.ctx, strayRule)
+			},
 		} {
 			err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
 				if _, err := tx.PutExpenses(p.ctx, used); err != nil {
@@ -257,7 +275,8 @@ func checkAlone(p *probe) {
 			p.note("the second of two Updates at once: %v", err)
 		}
 	})
-	time.Sleep(20 * time.Millisecond) // time for a second one that does not wait to do harm; one that waits passes at any speed
+	// A second one that does not wait gets time to do harm; one that waits passes at any speed.
+	time.Sleep(20 * time.Millisecond)
 	close(release)
 	running.Wait()
 	row, err := b.reader.Expense(p.ctx, e.ID)
@@ -379,7 +398,8 @@ func checkVersions(p *probe) {
 		return err
 	})
 	none("an Update that kept an answer alone", func(tx store.Tx) error {
-		return tx.PutAnswer(p.ctx, store.Answer{AnswerKey: store.AnswerKey{Scope: "s", Key: "k"}, Request: []byte{1}, Status: 200, CreatedAt: epoch})
+		return tx.PutAnswer(p.ctx, store.Answer{AnswerKey: store.AnswerKey{Scope: "s", Key: "k"}, Request: []byte{1},
+			Status: 200, CreatedAt: epoch})
 	})
 	none("a write that was refused", func(tx store.Tx) error {
 		fresh := b.expense("1.00", "EUR", "2025-01-01")
@@ -422,7 +442,8 @@ func checkVersions(p *probe) {
 		}
 		return nil
 	})
-	sameList(p, versions, slices.Repeat([]expense.Version{b.version + 1}, 5), "versions that the writes of one Update returned")
+	sameList(p, versions, slices.Repeat([]expense.Version{b.version + 1}, 5),
+		"versions that the writes of one Update returned")
 	b.version++
 	settings, err := b.reader.Settings(p.ctx)
 	p.must(err, "Settings")
@@ -476,7 +497,8 @@ func checkVersionsAtOnce(p *probe) {
 	sameList(p, versions, want, "versions that %d writers took", writers)
 	row, err := b.reader.Expense(p.ctx, counter.ID)
 	p.must(err, "Expense")
-	same(p, row.Amount.Minor(), counter.Amount.Minor()+writers*rounds, "a counter that %d writers raised; less is a lost update", writers)
+	same(p, row.Amount.Minor(), counter.Amount.Minor()+writers*rounds,
+		"a counter that %d writers raised; less is a lost update", writers)
 	b.rows[row.ID] = row
 	b.verify(b.reader)
 }
@@ -541,7 +563,11 @@ func checkViewBesideWriters(p *probe) {
 			fresh := e
 			fresh.ID, fresh.Version = uuid.NewSHA1(idSpace, fmt.Appendf(nil, "%s/%d", b.owner, i)), 0
 			fresh.Date = e.Date.AddDays(i % 50)
-			if err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error { _, err := tx.PutExpenses(p.ctx, fresh); return err }); err != nil {
+			if err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
+				_,
+					err := tx.PutExpenses(p.ctx, fresh)
+				return err
+			}); err != nil {
 				p.note("an Update beside Views: %v", err)
 				return
 			}

@@ -12,18 +12,22 @@ import (
 )
 
 const (
-	sayNew     = "expense.Tx: A row whose Version is 0 is to be new: ErrExists if one has its id, ErrGone if one had."
-	sayStale   = "expense.Tx: Any other Version must be the one the row has: ErrStale, as a StaleError, if it is not, ErrNotFound or ErrGone if there is no row."
-	sayRefused = "expense.Tx: A method that returns one of these, or ErrInvalid or ErrInUse, changed nothing, not even for the other rows it was given, " +
-		"and the Tx stays usable."
-	sayPromises = "budget.Tx: Tx is what the use cases of this package do to one owner's ledger, under the promises of [expense.Tx]."
-	sayRulesToo = "recurrence.Tx: Tx is what the use cases of this package do to one owner's ledger, under the promises of [expense.Tx]."
+	sayNew   = "expense.Tx: A row whose Version is 0 is to be new: ErrExists if one has its id, ErrGone if one had."
+	sayStale = "expense.Tx: Any other Version must be the one the row has: ErrStale, as a StaleError, if it is not, " +
+		"ErrNotFound or ErrGone if there is no row."
+	sayRefused = "expense.Tx: A method that returns one of these, or ErrInvalid or ErrInUse, changed nothing, not even " +
+		"for the other rows it was given, and the Tx stays usable."
+	sayPromises = "budget.Tx: Tx is what the use cases of this package do to one owner's ledger, under the promises of " +
+		"[expense.Tx]."
+	sayRulesToo = "recurrence.Tx: Tx is what the use cases of this package do to one owner's ledger, under the promises " +
+		"of [expense.Tx]."
 )
 
 func writeChecks() []check {
 	return []check{
 		{name: "write-refused", guards: []string{
-			sayRefused, sayNew, sayStale, sayPromises, sayRulesToo, sayCategoryTaken, sayInUse, sayBudgetTaken, sayDeleteExpenses, sayPutAnswer,
+			sayRefused, sayNew, sayStale, sayPromises, sayRulesToo, sayCategoryTaken, sayInUse, sayBudgetTaken,
+			sayDeleteExpenses, sayPutAnswer,
 		}, run: checkRefused},
 		{name: "write-compare-and-set", guards: []string{sayStale, sayPromises, sayRulesToo}, run: checkCompareAndSet},
 		{name: "write-new", guards: []string{sayNew, sayPromises, sayRulesToo}, run: checkNew},
@@ -73,8 +77,10 @@ func checkRefused(p *probe) {
 	expenses("a new expense with an id that was deleted", expense.ErrGone, with(f.expense, f.deletedExpense, 0))
 	expenses("a change of a deleted expense", expense.ErrGone, with(f.expense, f.deletedExpense, 2))
 	expenses("a change of an unknown expense", expense.ErrNotFound, with(f.expense, nowhere, 2))
-	expenses("a change of an older version of an expense", expense.ErrStale, with(f.expense, f.expense.ID, f.expense.Version-1))
-	expenses("a change of a later version of an expense", expense.ErrStale, with(f.expense, f.expense.ID, f.expense.Version+1000))
+	expenses("a change of an older version of an expense", expense.ErrStale,
+		with(f.expense, f.expense.ID, f.expense.Version-1))
+	expenses("a change of a later version of an expense", expense.ErrStale,
+		with(f.expense, f.expense.ID, f.expense.Version+1000))
 	expenses("an expense too large for the total", expense.ErrInvalid, b.expense("9999999999999.99", "EUR", "2025-03-03"))
 	refuse("deleting an expense that was deleted", expense.ErrGone, func(tx store.Tx) error {
 		_, err := tx.DeleteExpenses(p.ctx, good.ID, f.deletedExpense)
@@ -90,7 +96,8 @@ func checkRefused(p *probe) {
 			edit := goodCategory
 			edit.Name = "Must not be kept"
 			batch := append([]expense.Category{edit}, bad...)
-			_, err := tx.PutCategories(p.ctx, append(batch, expense.Category{ID: b.id(), Name: "New", CreatedAt: epoch, UpdatedAt: epoch})...)
+			_, err := tx.PutCategories(p.ctx, append(batch,
+				expense.Category{ID: b.id(), Name: "New", CreatedAt: epoch, UpdatedAt: epoch})...)
 			return err
 		})
 	}
@@ -102,11 +109,14 @@ func checkRefused(p *probe) {
 	categories("a new category with an id that was deleted", expense.ErrGone, category(f.deletedCategory, "x", 0))
 	categories("a change of a deleted category", expense.ErrGone, category(f.deletedCategory, "x", 2))
 	categories("a change of an unknown category", expense.ErrNotFound, category(nowhere, "x", 2))
-	categories("a change of an older version of a category", expense.ErrStale, category(f.category.ID, "x", f.category.Version-1))
+	categories("a change of an older version of a category", expense.ErrStale,
+		category(f.category.ID, "x", f.category.Version-1))
 	categories("a new category with a name that is taken", expense.ErrExists, category(fresh, f.category.Name, 0))
 	categories("a new category with a name that is taken in other letters", expense.ErrExists, category(fresh, "fOOD", 0))
-	categories("two new categories of one name", expense.ErrExists, category(fresh, "Straße", 0), category(another, "STRASSE", 0))
-	categories("a category renamed to a name that is taken", expense.ErrExists, category(f.category.ID, "travel", f.category.Version))
+	categories("two new categories of one name", expense.ErrExists, category(fresh, "Straße", 0),
+		category(another, "STRASSE", 0))
+	categories("a category renamed to a name that is taken", expense.ErrExists,
+		category(f.category.ID, "travel", f.category.Version))
 	deleteCategory := func(name string, want error, id uuid.UUID) {
 		refuse(name, want, func(tx store.Tx) error { _, err := tx.DeleteCategory(p.ctx, id); return err })
 	}
@@ -145,12 +155,14 @@ func checkRefused(p *probe) {
 	budgets("a change of an older version of a budget", expense.ErrStale, series(f.budget.ID, b.food, f.budget.Version-1))
 	budgets("a second budget for a category", expense.ErrExists, series(fresh, b.food, 0))
 	budgets("two budgets for the whole ledger", expense.ErrExists, series(fresh, uuid.Nil, 0), series(another, uuid.Nil, 0))
-	budgets("a budget moved to a category that has one", expense.ErrExists, series(f.budget.ID, budgetOnly.ID, f.budget.Version))
+	budgets("a budget moved to a category that has one", expense.ErrExists,
+		series(f.budget.ID, budgetOnly.ID, f.budget.Version))
 	refuse("deleting a budget that was deleted", expense.ErrGone, func(tx store.Tx) error {
 		_, err := tx.DeleteBudget(p.ctx, f.deletedBudget)
 		return err
 	})
-	refuse("deleting an unknown budget", expense.ErrNotFound, func(tx store.Tx) error { _, err := tx.DeleteBudget(p.ctx, nowhere); return err })
+	refuse("deleting an unknown budget", expense.ErrNotFound,
+		func(tx store.Tx) error { _, err := tx.DeleteBudget(p.ctx, nowhere); return err })
 
 	rules := func(name string, want error, id uuid.UUID, version expense.Version) {
 		refuse(name, want, func(tx store.Tx) error {
@@ -169,7 +181,8 @@ func checkRefused(p *probe) {
 		_, err := tx.DeleteRule(p.ctx, f.deletedRule)
 		return err
 	})
-	refuse("deleting an unknown rule", expense.ErrNotFound, func(tx store.Tx) error { _, err := tx.DeleteRule(p.ctx, nowhere); return err })
+	refuse("deleting an unknown rule", expense.ErrNotFound,
+		func(tx store.Tx) error { _, err := tx.DeleteRule(p.ctx, nowhere); return err })
 
 	settings := func(version expense.Version) func(tx store.Tx) error {
 		return func(tx store.Tx) error {
@@ -258,7 +271,8 @@ func checkCompareAndSet(p *probe) {
 				p.note("changing %s by version %d: %v, want a StaleError with Current %d", row.kind, version, err, current)
 			}
 		}
-		current = b.write("changing "+row.kind+" again", func(tx store.Tx) (expense.Version, error) { return row.put(tx, current) })
+		current = b.write("changing "+row.kind+" again",
+			func(tx store.Tx) (expense.Version, error) { return row.put(tx, current) })
 		same(p, current, b.version, "the version of %s", row.kind)
 	}
 }
@@ -276,7 +290,8 @@ func checkNew(p *probe) {
 			"budget":   func(tx store.Tx) (expense.Version, error) { return tx.PutBudgets(p.ctx, series) },
 			"rule":     func(tx store.Tx) (expense.Version, error) { return tx.PutRules(p.ctx, rule) },
 		} {
-			p.fails(p.st.Update(p.ctx, b.owner, func(tx store.Tx) error { _, err := put(tx); return err }), want, "a new %s with the id of one that %s", kind, what)
+			p.fails(p.st.Update(p.ctx, b.owner, func(tx store.Tx) error { _, err := put(tx); return err }), want,
+				"a new %s with the id of one that %s", kind, what)
 		}
 	}
 	taken("is there", expense.ErrExists) // even with the very same content
