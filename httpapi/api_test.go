@@ -75,10 +75,7 @@ func closing(t testing.TB, st store.Store) store.Store {
 func onEachEngine(t *testing.T, test func(t *testing.T, st store.Store)) {
 	t.Helper()
 	for _, e := range engines() {
-		t.Run(e.name, func(t *testing.T) {
-			t.Parallel()
-			test(t, e.open(t))
-		})
+		t.Run(e.name, func(t *testing.T) { test(t, e.open(t)) })
 	}
 }
 

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -129,6 +128,6 @@ func opaqueTag(text string) bool {
 func malformedTags(name string) error {
 	return faulty(codeMalformed, fault{
 		Header: name, Code: "malformed_tag",
-		Detail: fmt.Sprintf(`%s is * or a list of entity tags in double quotes, such as "12".`, name),
+		Detail: name + ` is * or a list of entity tags in double quotes, such as "12".`,
 	})
 }
