@@ -249,7 +249,6 @@ func (c *call) admit(r route) error {
 			return auth.ErrForbidden
 		}
 		c.identity, c.owner = identity, identity.Owner
-		c.Writer.Header().Set("Cache-Control", "no-store")
 	}
 	var err error
 	c.query, err = parseQuery(c.Request.URL.RawQuery, r.query)

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -57,9 +58,9 @@ func (a *api) recovered(g *gin.Context, id string, cause any) (cut bool) {
 }
 
 func (a *api) logRequest(g *gin.Context, id string, took time.Duration, cut bool) {
-	a.log.InfoContext(g.Request.Context(), "request",
-		"method", g.Request.Method, "route", template(g.FullPath()), "status", g.Writer.Status(),
-		"duration", took, "request_id", id, "cut", cut)
+	a.log.LogAttrs(g.Request.Context(), slog.LevelInfo, "request",
+		slog.String("method", g.Request.Method), slog.String("route", template(g.FullPath())), slog.Int("status", g.Writer.Status()),
+		slog.Duration("duration", took), slog.String("request_id", id), slog.Bool("cut", cut))
 	if cut {
 		panic(http.ErrAbortHandler)
 	}
