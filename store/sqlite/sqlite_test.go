@@ -72,7 +72,7 @@ func TestTheOwnerComesFirstInEveryKeyAndIndex(t *testing.T) {
 	}
 	defer rows.Close()
 	// Not a ledger's: prices, migrations, keys, the one table that is unique by address; and the scans of what expires.
-	free := regexp.MustCompile(`^spendwise_(quotes|migrations|keys|emails)$|_(expiry|ended)$`)
+	free := regexp.MustCompile(`^spendwise_(quotes|migrations|keys|emails)$|_(expiry|ended|due)$`)
 	seen := 0
 	for rows.Next() {
 		var table, index, first string
@@ -145,4 +145,29 @@ func Example() {
 	// Output:
 	// false
 	// true true
+}
+
+func ExampleOpenDB() {
+	ctx := context.Background()
+	folder, err := os.MkdirTemp("", "spendwise")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(folder)
+
+	const pragmas = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)"
+	file := "file:" + filepath.Join(folder, "host.db") + pragmas
+	writer, err := sql.Open("sqlite", file+"&_txlock=immediate")
+	if err != nil {
+		panic(err)
+	}
+	writer.SetMaxOpenConns(1)
+	reader, err := sql.Open("sqlite", file+"&_pragma=query_only(1)")
+	if err != nil {
+		panic(err)
+	}
+	st := sqlite.OpenDB(writer, reader)
+	defer st.Close()
+	fmt.Println(st.Migrate(ctx), st.Ping(ctx))
+	// Output: <nil> <nil>
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/ory/dockertest/v3"
 	dc "github.com/ory/dockertest/v3/docker"
 )
@@ -14,28 +15,36 @@ const (
 	repository = "postgres"
 	tag        = "15"
 	image      = repository + ":" + tag
-	// lifetime is how long a container outlives a test that was killed, in seconds.
+	// lifetime is how long a container lives at most, in seconds.
 	lifetime = 600
+	// keeper is the session that this process holds for as long as it lives.
+	keeper = "spendwise_keeper"
+	// watch runs the server, and ends the container once the keeper has come and gone: nothing runs at a test binary's end.
+	watch = `docker-entrypoint.sh postgres "$@" &
+		while sleep 1; do
+			n=$(psql -U postgres -d postgres -tAc "SELECT count(*) FROM pg_stat_activity WHERE application_name = '` + keeper + `'")
+			case "$seen$n" in 1) seen=1 ;; 10) exit ;; esac
+		done 2>/dev/null`
 )
 
 // startDocker runs PostgreSQL in a container, its data in memory.
-func startDocker(ctx context.Context) (string, error) {
+func startDocker(ctx context.Context) (*server, error) {
 	pool, err := dockertest.NewPool("")
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", errAbsent, err)
+		return nil, fmt.Errorf("%w: %w", errAbsent, err)
 	}
 	// NewPool succeeds without Docker, and a socket that nobody answers would hang a ping without an end.
 	ping, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := pool.Client.PingWithContext(ping); err != nil {
-		return "", fmt.Errorf("%w: %w", errAbsent, err)
+		return nil, fmt.Errorf("%w: %w", errAbsent, err)
 	}
 	if _, err := pool.Client.InspectImage(image); err != nil {
 		pull, cancel := context.WithTimeout(ctx, startTimeout)
 		defer cancel()
 		options := dc.PullImageOptions{Repository: repository, Tag: tag, Context: pull}
 		if err := pool.Client.PullImage(options, dc.AuthConfiguration{}); err != nil {
-			return "", fmt.Errorf("%w: image %s: %w", errAbsent, image, err)
+			return nil, fmt.Errorf("%w: image %s: %w", errAbsent, image, err)
 		}
 	}
 	const port = "5432/tcp"
@@ -43,22 +52,27 @@ func startDocker(ctx context.Context) (string, error) {
 		Repository:   repository,
 		Tag:          tag,
 		Env:          []string{"POSTGRES_HOST_AUTH_METHOD=trust", "POSTGRES_USER=postgres"},
-		Cmd:          append([]string{"postgres"}, settings()...),
+		Entrypoint:   []string{"sh", "-c", watch, "sh"},
+		Cmd:          settings(),
 		PortBindings: map[dc.Port][]dc.PortBinding{port: {{HostIP: "127.0.0.1"}}},
 	}, func(host *dc.HostConfig) {
 		host.AutoRemove = true
 		host.Tmpfs = map[string]string{"/var/lib/postgresql/data": "rw"}
 	})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := resource.Expire(lifetime); err != nil {
-		return "", err
+		return nil, err
 	}
 	dsn := (&url.URL{
 		Scheme: "postgres", User: url.User("postgres"), Host: resource.GetHostPort(port), Path: "/postgres", RawQuery: "sslmode=disable",
 	}).String()
-	return dsn, await(ctx, dsn)
+	if err := await(ctx, dsn); err != nil {
+		return nil, err
+	}
+	keep, err := pgx.Connect(ctx, dsn+"&application_name="+keeper)
+	return &server{dsn: dsn, keep: keep}, err
 }
 
 // settings make a server fast whose data nobody will miss.

@@ -22,38 +22,38 @@ const prefix = "spendwise-pgtest-"
 
 // startLocal runs PostgreSQL from the binaries on this machine. It listens on a socket only, in a folder whose path is short
 // enough for one, and ends with this process.
-func startLocal(ctx context.Context) (string, error) {
+func startLocal(ctx context.Context) (*server, error) {
 	initdb, postgres, err := binaries()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	credential, err := account()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	sweep()
 	data, err := folder(credential, "/dev/shm", os.TempDir())
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	socket, err := folder(credential, "/tmp")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	command := exec.CommandContext(ctx, initdb, "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-D", data)
 	command.Dir = data
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
 	if output, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("initdb: %w: %s", err, output)
+		return nil, fmt.Errorf("initdb: %w: %s", err, output)
 	}
 	arguments := append([]string{"-D", data, "-k", socket, "-c", "listen_addresses="}, settings()...)
 	if err := run(credential, data, postgres, arguments...); err != nil {
-		return "", err
+		return nil, err
 	}
 	dsn := (&url.URL{
 		Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: url.Values{"host": {socket}}.Encode(),
 	}).String()
-	return dsn, await(ctx, dsn)
+	return &server{dsn: dsn}, await(ctx, dsn)
 }
 
 // binaries finds initdb and postgres on the path, or in the folder of the newest version that Debian keeps.

@@ -8,6 +8,6 @@ import (
 )
 
 // startLocal would leave a server behind: only Linux ends a child with its parent.
-func startLocal(context.Context) (string, error) {
-	return "", fmt.Errorf("%w: local binaries are used on Linux only", errAbsent)
+func startLocal(context.Context) (*server, error) {
+	return nil, fmt.Errorf("%w: local binaries are used on Linux only", errAbsent)
 }

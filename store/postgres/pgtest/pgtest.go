@@ -32,6 +32,7 @@ type server struct {
 	dsn      string // of a database to create others from
 	template string // a migrated database to copy; empty on a server that is not ours
 	made     atomic.Int64
+	keep     *pgx.Conn // tells a container that this process lives
 }
 
 // shared starts the server on first use.
@@ -46,7 +47,7 @@ func start() (*server, error) {
 	if dsn := os.Getenv("SPENDWISE_TEST_POSTGRES"); dsn != "" {
 		return &server{dsn: dsn}, nil
 	}
-	rungs := map[string]func(context.Context) (string, error){"docker": startDocker, "local": startLocal}
+	rungs := map[string]func(context.Context) (*server, error){"docker": startDocker, "local": startLocal}
 	order := []string{"docker", "local"}
 	if via := os.Getenv("SPENDWISE_TEST_POSTGRES_VIA"); via != "" {
 		if rungs[via] == nil {
@@ -56,7 +57,7 @@ func start() (*server, error) {
 	}
 	var missing []error
 	for _, name := range order {
-		dsn, err := rungs[name](ctx)
+		s, err := rungs[name](ctx)
 		switch {
 		case errors.Is(err, errAbsent):
 			missing = append(missing, fmt.Errorf("%s: %w", name, err))
@@ -64,7 +65,6 @@ func start() (*server, error) {
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		s := &server{dsn: dsn}
 		return s, s.makeTemplate(ctx)
 	}
 	return nil, errors.Join(append(missing, errAbsent)...)
