@@ -1,0 +1,244 @@
+package jsonstore
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
+)
+
+// A reader reads the ledger that it returns for each call: the committed one, a snapshot, or what an Update has made so far.
+type reader func(context.Context) (*ledger, error)
+
+// Settings implements [expense.Reader].
+func (r reader) Settings(ctx context.Context) (expense.Settings, error) {
+	l, err := r(ctx)
+	if err == nil && l.Version == 0 {
+		err = noLedger()
+	}
+	if err != nil {
+		return expense.Settings{}, err
+	}
+	return l.Settings.Settings, nil
+}
+
+// Category implements [expense.Reader].
+func (r reader) Category(ctx context.Context, id uuid.UUID) (expense.Category, error) {
+	l, err := r(ctx)
+	if err != nil {
+		return expense.Category{}, err
+	}
+	return l.Categories.get(id)
+}
+
+// CategoryByName implements [expense.Reader].
+func (r reader) CategoryByName(ctx context.Context, name string) (expense.Category, error) {
+	categories, err := r.Categories(ctx)
+	if err != nil {
+		return expense.Category{}, err
+	}
+	for _, category := range categories {
+		if expense.Fold(category.Name) == expense.Fold(name) {
+			return category, nil
+		}
+	}
+	return expense.Category{}, fmt.Errorf("category named %q: %w", name, expense.ErrNotFound)
+}
+
+// Categories implements [expense.Reader].
+func (r reader) Categories(ctx context.Context) ([]expense.Category, error) {
+	l, err := r(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.sortedCategories(), nil
+}
+
+func (l *ledger) sortedCategories() []expense.Category {
+	return slices.SortedFunc(maps.Values(l.Categories.Rows), func(a, b expense.Category) int {
+		return strings.Compare(expense.Fold(a.Name), expense.Fold(b.Name))
+	})
+}
+
+// Expense implements [expense.Reader].
+func (r reader) Expense(ctx context.Context, id uuid.UUID) (expense.Expense, error) {
+	l, err := r(ctx)
+	if err != nil {
+		return expense.Expense{}, err
+	}
+	return l.Expenses.get(id)
+}
+
+// KnownExpenses implements [expense.Reader].
+func (r reader) KnownExpenses(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
+	l, err := r(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[uuid.UUID]bool)
+	for _, id := range ids {
+		_, live := l.Expenses.Rows[id]
+		_, deleted := l.Expenses.Tombs[id]
+		if live || deleted {
+			known[id] = true
+		}
+	}
+	return slices.Collect(maps.Keys(known)), nil
+}
+
+// Expenses implements [expense.Reader]. The rows are chosen before the first is yielded, out of a ledger that never changes:
+// the loop's body may write.
+func (r reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error] {
+	return func(yield func(expense.Expense, error) bool) {
+		l, err := r(ctx)
+		if err != nil {
+			yield(expense.Expense{}, err)
+			return
+		}
+		for _, e := range l.choose(query) {
+			if err := ctx.Err(); err != nil {
+				yield(expense.Expense{}, err)
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (l *ledger) choose(query expense.Query) []expense.Expense {
+	compare := func(a, b expense.Key) int {
+		if query.Sort.Descending() {
+			a, b = b, a
+		}
+		return cmp.Or(cmp.Compare(a.N, b.N), compareIDs(a.ID, b.ID))
+	}
+	var chosen []expense.Expense
+	for _, e := range l.Expenses.Rows {
+		if query.Matches(e) && (query.After.IsZero() || compare(query.Sort.Key(e), query.After) > 0) {
+			chosen = append(chosen, e)
+		}
+	}
+	slices.SortFunc(chosen, func(a, b expense.Expense) int { return compare(query.Sort.Key(a), query.Sort.Key(b)) })
+	if query.Limit > 0 {
+		chosen = chosen[:min(query.Limit, len(chosen))]
+	}
+	return chosen
+}
+
+// Totals implements [expense.Reader]. It adds up the rows, so the sums cannot drift from them.
+func (r reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
+	l, err := r(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sums := make(map[expense.Total]*expense.Total) // under the total of nothing
+	for i, span := range query.Ranges {
+		for _, e := range l.Expenses.Rows {
+			if !span.Contains(e.Date) {
+				continue
+			}
+			nothing := expense.Total{
+				Range: i, Period: query.By.Floor(e.Date), CategoryID: e.CategoryID,
+				Amount: zero(e.Amount), Home: zero(e.Home), Pending: zero(e.Amount),
+			}
+			total, ok := sums[nothing]
+			if !ok {
+				total = new(expense.Total)
+				*total = nothing
+				sums[nothing] = total
+			}
+			if err := add(total, e); err != nil {
+				return nil, fmt.Errorf("total of category %s: %w", e.CategoryID, err)
+			}
+		}
+	}
+	totals := make([]expense.Total, 0, len(sums))
+	for _, total := range sums {
+		totals = append(totals, *total)
+	}
+	slices.SortFunc(totals, func(a, b expense.Total) int {
+		return cmp.Or(cmp.Compare(a.Range, b.Range), a.Period.Compare(b.Period), compareIDs(a.CategoryID, b.CategoryID),
+			cmp.Compare(a.Amount.Currency().Code(), b.Amount.Currency().Code()))
+	})
+	return totals, nil
+}
+
+// zero returns nothing of the currency of m.
+func zero(m expense.Money) expense.Money { return expense.CapMoney(0, m.Currency()) }
+
+// add counts e into its total. PutExpenses bounds the ledger's volume, so no sum is too large for a Money.
+func add(total *expense.Total, e expense.Expense) (err error) {
+	total.Count++
+	if total.Amount, err = total.Amount.Add(e.Amount); err != nil {
+		return err
+	}
+	if e.Pending() {
+		total.PendingN++
+		total.Pending, err = total.Pending.Add(e.Amount)
+		return err
+	}
+	total.Home, err = total.Home.Add(e.Home)
+	return err
+}
+
+// Book implements [budget.Reader]. All of it comes from one ledger, and so from one moment.
+func (r reader) Book(ctx context.Context) (budget.Book, error) {
+	l, err := r(ctx)
+	if err == nil && l.Version == 0 {
+		err = noLedger()
+	}
+	if err != nil {
+		return budget.Book{}, err
+	}
+	book := budget.Book{Settings: l.Settings.Settings, Categories: l.sortedCategories()}
+	for _, b := range l.Budgets.Rows {
+		book.Budgets = append(book.Budgets, cloneBudget(b))
+	}
+	slices.SortFunc(book.Budgets, func(a, b budget.Budget) int { return compareIDs(a.ID, b.ID) })
+	return book, nil
+}
+
+// Budget implements [budget.Reader].
+func (r reader) Budget(ctx context.Context, id uuid.UUID) (budget.Budget, error) {
+	l, err := r(ctx)
+	if err != nil {
+		return budget.Budget{}, err
+	}
+	b, err := l.Budgets.get(id)
+	return cloneBudget(b), err
+}
+
+// cloneBudget returns a budget that shares no memory with b: a caller may write to what it gave or got.
+func cloneBudget(b budget.Budget) budget.Budget {
+	b.Entries, b.AlertAt = slices.Clone(b.Entries), slices.Clone(b.AlertAt)
+	return b
+}
+
+// Rule implements [recurrence.Reader].
+func (r reader) Rule(ctx context.Context, id uuid.UUID) (recurrence.Rule, error) {
+	l, err := r(ctx)
+	if err != nil {
+		return recurrence.Rule{}, err
+	}
+	return l.Rules.get(id)
+}
+
+// Rules implements [recurrence.Reader].
+func (r reader) Rules(ctx context.Context) ([]recurrence.Rule, error) {
+	l, err := r(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.SortedFunc(maps.Values(l.Rules.Rows), func(a, b recurrence.Rule) int { return compareIDs(a.ID, b.ID) }), nil
+}
