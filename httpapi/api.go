@@ -186,7 +186,8 @@ func ledgerRoutes() []route {
 		{method: "POST", path: "/v1/categories/:id/merge", scope: write, handle: (*call).mergeCategory},
 
 		{method: "POST", path: "/v1/expenses", scope: write, handle: (*call).postExpense},
-		{method: "GET", path: "/v1/expenses", scope: read, handle: (*call).listExpenses, query: append(filterParams(), "cursor", "limit", "sort")},
+		{method: "GET", path: "/v1/expenses", scope: read, handle: (*call).listExpenses,
+			query: append(filterParams(), "cursor", "limit", "sort")},
 		{method: "GET", path: "/v1/expenses/:id", scope: read, handle: (*call).getExpense},
 		{method: "PUT", path: "/v1/expenses/:id", scope: write, handle: (*call).putExpense},
 		{method: "PATCH", path: "/v1/expenses/:id", scope: write, handle: (*call).patchExpense},
@@ -202,8 +203,10 @@ func ledgerRoutes() []route {
 		{method: "GET", path: "/v1/reports/monthly", scope: read, handle: (*call).monthlyReport, query: []string{"month"}},
 		{method: "GET", path: "/v1/rates", scope: read, handle: (*call).getRate, query: []string{"date", "base", "quote"}},
 
-		{method: "GET", path: "/v1/exports/expenses.csv", scope: auth.ScopeExport, handle: (*call).exportCSV, query: append(filterParams(), "bom"), slow: true},
-		{method: "POST", path: "/v1/imports/expenses", scope: write, handle: (*call).importCSV, query: []string{"dry_run", "on_error"}, slow: true},
+		{method: "GET", path: "/v1/exports/expenses.csv", scope: auth.ScopeExport, handle: (*call).exportCSV,
+			query: append(filterParams(), "bom"), slow: true},
+		{method: "POST", path: "/v1/imports/expenses", scope: write, handle: (*call).importCSV,
+			query: []string{"dry_run", "on_error"}, slow: true},
 	}
 }
 
@@ -260,7 +263,8 @@ func (a *api) fail(p *problem) gin.HandlerFunc {
 	return func(g *gin.Context) { a.answerError(g, p) }
 }
 
-// answerError tells the client what went wrong. When an answer has begun it cuts the connection instead: half of an answer must not look whole.
+// answerError tells the client what went wrong. When an answer has begun it cuts the connection instead: half of an answer
+// must not look whole.
 func (a *api) answerError(g *gin.Context, err error) {
 	id := g.GetString(requestIDKey)
 	p := problemOf(err)

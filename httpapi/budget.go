@@ -223,7 +223,8 @@ func newAmountBodies(amounts []expense.Money) []amountBody {
 func newProgressItem(p budget.Progress) progressItem {
 	return progressItem{
 		BudgetID: p.BudgetID.String(), CategoryID: idOrNull(p.CategoryID), CategoryName: textOrNull(p.CategoryName),
-		Limit: p.Limit.Amount(), Carried: expense.CapMoney(0, p.Limit.Currency()).Amount(), Spent: p.Spent.Home.Amount(), Remaining: p.Remaining.Amount(), Ratio: p.Ratio(),
+		Limit: p.Limit.Amount(), Carried: expense.CapMoney(0, p.Limit.Currency()).Amount(), Spent: p.Spent.Home.Amount(),
+		Remaining: p.Remaining.Amount(), Ratio: p.Ratio(),
 		Currency: p.Limit.Currency().Code(), State: p.State.String(), DaysLeft: p.DaysLeft, Projected: p.Projected.Amount(),
 		Complete: p.Spent.Complete(), Pending: newAmountBodies(p.Spent.Pending), Text: p.Text, Bar: p.Bar(),
 	}

@@ -42,7 +42,8 @@ func condition(header http.Header) (expense.Condition, error) {
 	return cond, nil
 }
 
-// notModified reports whether If-None-Match says that the client has this version already. A header that cannot be read is an error.
+// notModified reports whether If-None-Match says that the client has this version already. A header that cannot be read is
+// an error.
 func notModified(header http.Header, version expense.Version) (bool, error) {
 	lines := header.Values("If-None-Match")
 	if len(lines) == 0 {

@@ -17,8 +17,9 @@ const sumSize = 8
 // maxCursor bounds a cursor's text before it is decoded.
 const maxCursor = 1024
 
-// encodeCursor returns an opaque text for a place in a list. scope says which list that is, with its filters and its order: the cursor is
-// good for no other. The checksum finds what was cut or mixed up; it is no secret, since a place in one's own list needs none.
+// encodeCursor returns an opaque text for a place in a list. scope says which list that is, with its filters and its order:
+// the cursor is good for no other. The checksum finds what was cut or mixed up; it is no secret, since a place in one's own
+// list needs none.
 func encodeCursor(scope string, place []byte) string {
 	sum := cursorSum(scope, place)
 	return base64.RawURLEncoding.EncodeToString(append(sum, place...))

@@ -48,6 +48,9 @@ func (m member[T]) pointer() *T {
 	return &m.Value
 }
 
+// detailEmpty tells a text that is given and says nothing.
+const detailEmpty = "This must not be empty; leave the member out if there is nothing to say."
+
 // A trait says what a member of a merge patch may be.
 type trait uint8
 
@@ -62,13 +65,13 @@ func (m member[T]) check(name string, traits trait) []fault {
 	case m.Null && traits&mayBeNull == 0:
 		return []fault{{Pointer: "#/" + name, Code: "not_null", Detail: "This member cannot be removed; give it a value."}}
 	case m.Given && !m.Null && traits&isText != 0 && any(m.Value) == any(""):
-		return []fault{{Pointer: "#/" + name, Code: "empty", Detail: "This must not be empty; leave the member out if there is nothing to say."}}
+		return []fault{{Pointer: "#/" + name, Code: "empty", Detail: detailEmpty}}
 	}
 	return nil
 }
 
-// newValidator returns the checker of a wire struct's shape: which members there must be, and how long they are at most. What they mean is
-// the domain's to judge.
+// newValidator returns the checker of a wire struct's shape: which members there must be, and how long they are at most.
+// What they mean is the domain's to judge.
 func newValidator() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(func(f reflect.StructField) string {
@@ -151,8 +154,8 @@ func checkMedia(r *http.Request) error {
 	return nil
 }
 
-// decode reads one JSON object, strictly. A member of the wrong type is a fault, and the rest is read all the same; everything else that is
-// wrong with the text is an error.
+// decode reads one JSON object, strictly. A member of the wrong type is a fault, and the rest is read all the same;
+// everything else that is wrong with the text is an error.
 func decode[T any](raw []byte) (T, []fault, error) {
 	var faults []fault
 	for {
@@ -288,7 +291,7 @@ func shapeFault(broken validator.FieldError) fault {
 	case "required", "required_without":
 		f.Code, f.Detail = "required", "This member must be given."
 	case "min":
-		f.Code, f.Detail = "empty", "This must not be empty; leave the member out if there is nothing to say."
+		f.Code, f.Detail = "empty", detailEmpty
 	case "max":
 		f.Code, f.Detail = "too_long", fmt.Sprintf("This has at most %s characters or elements.", broken.Param())
 	case "oneof":

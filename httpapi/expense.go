@@ -112,7 +112,8 @@ type expensePatch struct {
 func (in expensePatch) check() []fault {
 	return slices.Concat(
 		in.Amount.check("amount", isText), in.Currency.check("currency", isText), in.Date.check("date", isText),
-		in.CategoryID.check("category_id", isText|mayBeNull), in.Category.check("category", isText), in.Rate.check("rate", isText|mayBeNull),
+		in.CategoryID.check("category_id", isText|mayBeNull), in.Category.check("category", isText),
+		in.Rate.check("rate", isText|mayBeNull),
 	)
 }
 
@@ -240,7 +241,9 @@ func filterParams() []string {
 
 // filter reads which expenses the query chooses.
 func (p *params) filter() expense.Filter {
-	f := expense.Filter{Dates: p.span("date_from", "date_to"), Currency: p.currency("currency"), RuleID: p.id("rule_id"), Pending: p.boolean("pending")}
+	f := expense.Filter{
+		Dates: p.span("date_from", "date_to"), Currency: p.currency("currency"), RuleID: p.id("rule_id"), Pending: p.boolean("pending"),
+	}
 	for _, text := range p.values["category_id"] {
 		id, err := expense.ParseID(text)
 		p.take("category_id", err)

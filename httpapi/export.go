@@ -35,7 +35,8 @@ func (c *call) exportCSV() error {
 	})
 }
 
-// An attachment is a file that is sent as it is made. Until its first byte an error can still be told; after it the connection is cut.
+// An attachment is a file that is sent as it is made. Until its first byte an error can still be told; after it the connection
+// is cut.
 type attachment struct {
 	c     *call
 	media string

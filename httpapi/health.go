@@ -24,7 +24,9 @@ func (c *call) ready() error {
 	ctx, cancel := context.WithTimeout(c.ctx, pingTimeout)
 	defer cancel()
 	if err := c.api.store.Ping(ctx); err != nil {
-		return &problem{code: codeUnavailable, detail: "The store does not answer, or its schema is not the one this release needs.", cause: err}
+		return &problem{
+			code: codeUnavailable, detail: "The store does not answer, or its schema is not the one this release needs.", cause: err,
+		}
 	}
 	return c.send(result{status: http.StatusOK, body: healthBody{Status: "ready"}})
 }

@@ -44,7 +44,9 @@ type failureBody struct {
 }
 
 func newImportBody(r export.Result) importBody {
-	body := importBody{Added: r.Added, Known: r.Known, Ignored: r.Ignored, Failed: make([]failureBody, len(r.Failed)), DryRun: r.DryRun}
+	body := importBody{
+		Added: r.Added, Known: r.Known, Ignored: r.Ignored, Failed: make([]failureBody, len(r.Failed)), DryRun: r.DryRun,
+	}
 	for i, f := range r.Failed {
 		body.Failed[i] = failureBody{Line: f.Line, Column: textOrNull(f.Column), Code: f.Code, Detail: f.Detail}
 	}

@@ -34,7 +34,7 @@ func (c *call) place(scope string) ([]byte, error) {
 	return decodeCursor(scope, c.query.Get("cursor"))
 }
 
-// window returns the limit-long part of all that begins at the first entry that after says lies beyond the place, and whether more follow.
+// window returns the part of all, at most limit long, that begins at the first entry after the place, and whether more follow.
 func window[T any](all []T, limit int, after func(T) bool) ([]T, bool) {
 	start := 0
 	for start < len(all) && !after(all[start]) {

@@ -19,8 +19,8 @@ const (
 	maxRequestID = 128
 )
 
-// around is what happens to every request: it gets an id and the headers that keep answers private, a panic becomes an answer, and one line
-// of the log says what came of it. The line names the route's pattern: no path, query or address.
+// around is what happens to every request: it gets an id and the headers that keep answers private, a panic becomes an
+// answer, and one line of the log says what came of it. The line names the route's pattern: no path, query or address.
 func (a *api) around(g *gin.Context) {
 	start := time.Now()
 	id := g.Request.Header.Get("X-Request-Id")

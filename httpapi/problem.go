@@ -50,7 +50,8 @@ type kind struct {
 var kinds = [...]kind{
 	{codeMalformed, http.StatusBadRequest, "The request is malformed",
 		"The body, a parameter or a header cannot be read: it is not valid JSON in UTF-8, names a member twice or one that is not " +
-			"known, or a header does not follow its syntax.\n\nCorrect the place that `errors` names. Sending it again unchanged will not help."},
+			"known, or a header does not follow its syntax.\n\n" +
+			"Correct the place that `errors` names. Sending it again unchanged will not help."},
 	{codeUnknownParameter, http.StatusBadRequest, "Unknown query parameter",
 		"The query names a parameter that this resource does not have, so the answer might not be what was meant.\n\n" +
 			"Remove it, or correct its spelling."},

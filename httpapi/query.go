@@ -168,7 +168,9 @@ func limit(values url.Values) (int, error) {
 		return maxLimit, nil // beyond int
 	}
 	if err != nil || n < 1 {
-		return 0, faulty(codeMalformed, fault{Parameter: "limit", Code: "out_of_range", Detail: "A limit is a whole number from 1 on; more than 200 is taken as 200."})
+		return 0, faulty(codeMalformed, fault{
+			Parameter: "limit", Code: "out_of_range", Detail: "A limit is a whole number from 1 on; more than 200 is taken as 200.",
+		})
 	}
 	return min(n, maxLimit), nil
 }

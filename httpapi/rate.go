@@ -16,8 +16,8 @@ type rateBody struct {
 	RateSource string `json:"rate_source"`
 }
 
-// getRate answers GET /v1/rates: what an expense in base would be converted with into quote. Without a date it is today, without a quote
-// the home currency.
+// getRate answers GET /v1/rates: what an expense in base would be converted with into quote. Without a date it is today,
+// without a quote the home currency.
 func (c *call) getRate() error {
 	p := params{values: c.query}
 	date, base, quote := p.date("date"), p.currency("base"), p.currency("quote")

@@ -96,8 +96,9 @@ func isToken(text string, most int) bool {
 	return len(text) >= 1 && len(text) <= most
 }
 
-// write does a change of the caller's ledger and answers it. With an Idempotency-Key, fn runs only if the key is new: the answer is rendered
-// and kept in the transaction of the change it tells of. faults are those of the request's shape; with any, nothing is changed.
+// write does a change of the caller's ledger and answers it. With an Idempotency-Key, fn runs only if the key is new: the
+// answer is rendered and kept in the transaction of the change it tells of. faults are those of the request's shape; with
+// any, nothing is changed.
 func (c *call) write(raw []byte, faults []fault, fn func(ctx context.Context, tx store.Tx) (result, error)) error {
 	promise, err := c.promise(canonical(raw))
 	if err != nil {
