@@ -118,12 +118,8 @@ func (tx *ledgerTx) PutSettings(ctx context.Context, settings expense.Settings) 
 	if err != nil {
 		return 0, err
 	}
-	rezoned := settings.Zone.String() != tx.settings.Zone.String()
 	tx.settings = settings
-	if rezoned {
-		err = tx.rezone(ctx)
-	}
-	return settings.Version, err
+	return settings.Version, nil
 }
 
 func (tx *ledgerTx) checkDefault(ctx context.Context, id uuid.UUID) error {

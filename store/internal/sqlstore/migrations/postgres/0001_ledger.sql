@@ -1,5 +1,5 @@
--- The ledgers and everything in them. The owner comes first in every key and index but for the cross-owner scans
--- (rules that are due, expiry), so that the schema can be distributed by owner. Deleted rows leave a row in tombstones.
+-- The ledgers and everything in them. The owner comes first in every key and index but for the two cross-owner scans
+-- (pending expenses, expiry), so that the schema can be distributed by owner. Deleted rows leave a row in tombstones.
 
 CREATE TABLE spendwise_ledgers (
     owner             text COLLATE "C" NOT NULL,
@@ -113,11 +113,6 @@ CREATE TABLE spendwise_rules (
     times       integer  NOT NULL,
     paused      smallint NOT NULL,
     next_date   integer  NOT NULL,
-    skipped     text     NOT NULL, -- dates YYYY-MM-DD, with commas between
-    last_error  text     NOT NULL,
-    failures    integer  NOT NULL,
-    retry_at    bigint,            -- NULL: no need to wait
-    due_at      bigint,            -- when the rule is due in the ledger's zone; NULL: never
     version     bigint   NOT NULL,
     guard       bigint   NOT NULL,
     created_at  bigint   NOT NULL,
@@ -126,7 +121,6 @@ CREATE TABLE spendwise_rules (
 );
 CREATE INDEX spendwise_rules_category ON spendwise_rules (owner, category_id);
 CREATE INDEX spendwise_rules_version ON spendwise_rules (owner, version, id);
-CREATE INDEX spendwise_rules_due ON spendwise_rules (due_at, owner) WHERE due_at IS NOT NULL;
 
 CREATE TABLE spendwise_tombstones (
     owner       text COLLATE "C" NOT NULL,
@@ -138,9 +132,7 @@ CREATE TABLE spendwise_tombstones (
     CONSTRAINT spendwise_tombstones_pkey PRIMARY KEY (owner, type, id)
 );
 CREATE INDEX spendwise_tombstones_version ON spendwise_tombstones (owner, version, type, id);
--- Ids of version 5 are made from what they stand for: their tombstones never expire.
-CREATE INDEX spendwise_tombstones_expiry ON spendwise_tombstones (deleted_at, owner)
-    WHERE substr(CAST(id AS text), 15, 1) <> '5';
+CREATE INDEX spendwise_tombstones_expiry ON spendwise_tombstones (deleted_at, owner);
 
 CREATE TABLE spendwise_answers (
     owner      text COLLATE "C" NOT NULL,
