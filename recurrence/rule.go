@@ -32,10 +32,16 @@ type Rule struct {
 	Until     expense.Date // the last day an occurrence may have; zero: no end
 	Count     int          // how many occurrences there are; 0: no limit. Not together with Until
 
-	Paused    bool
-	Next      expense.Date // the first occurrence that is not posted yet; zero: there is none
+	Paused  bool
+	Next    expense.Date // the cursor: the first occurrence that is neither posted nor skipped yet; zero: there is none
+	Skipped Dates        // occurrences after Next that a person skipped
+
+	LastError string    // why the occurrence Next could not be posted, for a person to read; empty: nothing is wrong
+	Failures  int       // how often in a row it could not
+	RetryAt   time.Time // not to be tried before this instant, UTC, whole microseconds; zero: no need to wait
+
 	Version   expense.Version
-	Guard     expense.Version // of the last change of anything but Notes, Paused and Next; set by the store
+	Guard     expense.Version // of the last change of what the rule says, Start to Count, amount and category; set by the store
 	CreatedAt time.Time       // UTC, whole microseconds
 	UpdatedAt time.Time       // UTC, whole microseconds
 }
@@ -72,6 +78,10 @@ const (
 	MaxInterval = 1000
 	// MaxCount is how many occurrences a rule with a count has at most.
 	MaxCount = 100_000
+	// MaxSkipped is how many occurrences may be skipped ahead of the cursor.
+	MaxSkipped = 400
+	// MaxLastError is how many bytes of a failure are kept.
+	MaxLastError = 500
 )
 
 // earliestStart is the first date an expense may have.
@@ -133,13 +143,28 @@ func (r Rule) validateDates(faults *expense.Faults) {
 	}
 }
 
-// SameGuarded reports whether everything of r but Notes, Paused and Next is as in other; versions and times are no part of it.
+// DueAt returns the instant from which on the rule is due to be posted in a zone: when the date of its cursor begins there, or
+// when it is to be tried again. A rule that is paused, or has no more occurrences, is never due: the zero time.
+func (r Rule) DueAt(zone expense.Zone) time.Time {
+	if r.Paused || r.Next.IsZero() {
+		return time.Time{}
+	}
+	due := expense.Instant(r.Next.Begin(zone.Location()))
+	if r.RetryAt.After(due) {
+		due = expense.Instant(r.RetryAt)
+	}
+	return due
+}
+
+// SameGuarded reports whether what r says an expense is and on which dates it falls is as in other: everything but Notes,
+// Paused, Next, Skipped and how the last attempt went. Versions and times are no part of it.
 func (r Rule) SameGuarded(other Rule) bool {
 	return r.unguarded() == other.unguarded()
 }
 
 func (r Rule) unguarded() Rule {
-	r.Notes, r.Paused, r.Next = "", false, expense.Date{}
+	r.Notes, r.Paused, r.Next, r.Skipped = "", false, expense.Date{}, Dates{}
+	r.LastError, r.Failures, r.RetryAt = "", 0, time.Time{}
 	r.Version, r.Guard, r.CreatedAt, r.UpdatedAt = 0, 0, time.Time{}, time.Time{}
 	return r
 }

@@ -47,6 +47,10 @@ type Store interface {
 	// PendingOwners yields every owner with an expense that waits for a rate, in the order of their ids.
 	PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error]
 
+	// DueOwners yields whose rules are due at now, by [recurrence.Rule.DueAt] in the zone of their ledger, and since when: the
+	// oldest first, then in the order of their ids; an owner whose rules fell due at several instants comes once for each.
+	DueOwners(ctx context.Context, now time.Time) iter.Seq2[DueOwner, error]
+
 	// PutQuotes keeps published prices for all ledgers. A price that is kept already is never overwritten: the returned ones
 	// differ from what is kept, as their source published them.
 	PutQuotes(ctx context.Context, quotes ...expense.Quote) (changed []expense.Quote, err error)
@@ -54,7 +58,8 @@ type Store interface {
 	// Quotes yields the kept prices of source from the day from on, ordered by date and currency code.
 	Quotes(ctx context.Context, source expense.Source, from expense.Date) iter.Seq2[expense.Quote, error]
 
-	// Purge removes the answers kept since before answers and the tombstones left before tombstones, of all ledgers.
+	// Purge removes the answers kept since before answers and the tombstones left before tombstones, of all ledgers. A tombstone
+	// whose id is a UUID of version 5 stays for ever: such an id is made from what it stands for, and would come again.
 	Purge(ctx context.Context, answers, tombstones time.Time) error
 
 	// Ping returns nil when the store answers and its schema is the one that this release needs.
@@ -85,6 +90,12 @@ type Tx interface {
 	// PutAnswer keeps an answer in the transaction of the write it belongs to, and takes no version by itself; ErrExists if
 	// there is one under its key.
 	PutAnswer(ctx context.Context, answer Answer) error
+}
+
+// A DueOwner is an owner with a rule that is due, and since when.
+type DueOwner struct {
+	Owner expense.OwnerID
+	Since time.Time // UTC, whole microseconds
 }
 
 // An AnswerKey names a request of one owner that is done at most once.

@@ -97,10 +97,10 @@ func (t *table[R]) bury(id uuid.UUID, tomb tombstone) {
 	t.tombs = t.tombs.with(id, tomb)
 }
 
-// purge removes the tombstones left before the instant.
+// purge removes the tombstones left before the instant, but for those of ids that would come again.
 func (t *table[R]) purge(before time.Time) {
 	for id, tomb := range t.tombs.all() {
-		if tomb.at.Before(before) {
+		if tomb.at.Before(before) && id.Version() != 5 {
 			t.tombs = t.tombs.without(id)
 		}
 	}

@@ -51,6 +51,9 @@ func (t *tx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Ve
 				rule.Guard = t.next
 			}
 			rule.CreatedAt, rule.UpdatedAt = expense.Instant(rule.CreatedAt), expense.Instant(rule.UpdatedAt)
+			if !rule.RetryAt.IsZero() {
+				rule.RetryAt = expense.Instant(rule.RetryAt)
+			}
 			next.rules.put(rule.ID, rule)
 		}
 		return nil

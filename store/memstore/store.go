@@ -8,6 +8,7 @@
 package memstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -197,6 +198,38 @@ func (s *Store) PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, er
 		}
 		return false
 	})
+}
+
+// DueOwners implements [store.Store].
+func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.DueOwner, error] {
+	return func(yield func(store.DueOwner, error) bool) {
+		due := make(map[store.DueOwner]struct{})
+		for owner, err := range s.Owners(ctx) {
+			if err != nil {
+				yield(store.DueOwner{}, err)
+				return
+			}
+			slot, err := s.slot(owner)
+			if err != nil {
+				yield(store.DueOwner{}, err)
+				return
+			}
+			l := slot.load()
+			for rule := range l.rules.rows.values() {
+				if at := rule.DueAt(l.settings.Zone); !at.IsZero() && !at.After(now) {
+					due[store.DueOwner{Owner: owner, Since: at}] = struct{}{}
+				}
+			}
+		}
+		oldest := func(a, b store.DueOwner) int {
+			return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Owner, b.Owner))
+		}
+		for _, found := range slices.SortedFunc(maps.Keys(due), oldest) {
+			if !yield(found, nil) {
+				return
+			}
+		}
+	}
 }
 
 func (s *Store) ownersWhere(ctx context.Context, chosen func(ledger) bool) iter.Seq2[expense.OwnerID, error] {

@@ -23,6 +23,8 @@ const (
 		"too; that there is nothing is no error."
 	sayPurge = "store.Store.Purge: Purge removes the answers kept since before answers and the tombstones left before " +
 		"tombstones, of all ledgers."
+	sayPurgeKeeps = "store.Store.Purge: A tombstone whose id is a UUID of version 5 stays for ever: such an id is made from " +
+		"what it stands for, and would come again."
 	saySafe = "store.Store: It is safe for concurrent use."
 )
 
@@ -56,6 +58,7 @@ func ledgerChecks() []check {
 		}, alone: true, run: checkPendingOwners},
 		{name: "purge-answers", guards: []string{sayPurge}, alone: true, run: checkPurgeAnswers},
 		{name: "purge-tombstones", guards: []string{sayPurge}, alone: true, run: checkPurgeTombstones},
+		{name: "purge-keeps-derived", guards: []string{sayPurgeKeeps}, alone: true, run: checkPurgeKeepsDerived},
 		{name: "ping", guards: []string{
 			"store.Store.Ping: Ping returns nil when the store answers and its schema is the one that this release needs.",
 		}, run: func(p *probe) { p.must(p.st.Ping(p.ctx), "Ping") }},
@@ -504,4 +507,21 @@ func checkPurgeTombstones(p *probe) {
 		})
 		b.put(b.expense("1.00", "EUR", "2025-01-01")) // no version was taken
 	}
+}
+
+func checkPurgeKeepsDerived(p *probe) {
+	b := p.book("a")
+	posted, plain := b.expense("1.00", "EUR", "2025-01-01"), b.expense("2.00", "EUR", "2025-01-01")
+	posted.ID = b.derivedID()
+	b.put(posted, plain)
+	b.delete(posted.ID, plain.ID)
+	p.must(p.st.Purge(p.ctx, time.Time{}, time.Now().Add(time.Hour)), "Purge")
+	p.must(p.st.Purge(p.ctx, time.Time{}, time.Now().Add(time.Hour)), "Purge again")
+	known, err := b.reader.KnownExpenses(p.ctx, posted.ID, plain.ID)
+	p.must(err, "KnownExpenses")
+	sameList(p, known, []uuid.UUID{posted.ID}, "deleted expenses that are known after a Purge")
+	_, err = b.reader.Expense(p.ctx, posted.ID)
+	p.fails(err, expense.ErrGone, "a deleted expense of a derived id after a Purge")
+	err = p.st.Update(p.ctx, b.owner, func(tx store.Tx) error { _, err := tx.PutExpenses(p.ctx, posted); return err })
+	p.fails(err, expense.ErrGone, "a deleted expense of a derived id, written anew after a Purge")
 }

@@ -249,8 +249,16 @@ func starter(owner expense.OwnerID) expense.NewLedger {
 	}, epoch)
 }
 
-// id returns an id that the book has not used.
+// id returns an id that the book has not used. It is made from its number, but says that it is of version 7, for the
+// tombstones of version 5 are kept for ever.
 func (b *book) id() uuid.UUID {
+	id := b.derivedID()
+	id[6] = id[6]&0x0f | 7<<4
+	return id
+}
+
+// derivedID returns an id of version 5 that the book has not used.
+func (b *book) derivedID() uuid.UUID {
 	b.made++
 	return uuid.NewSHA1(idSpace, fmt.Appendf(nil, "%s#%d", b.owner, b.made))
 }

@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +18,9 @@ const (
 	sayRules      = "recurrence.Reader.Rules: Rules returns all rules, ordered by id, byte by byte."
 	sayDeleteRule = "recurrence.Tx.DeleteRule: DeleteRule leaves a tombstone; expenses that the rule posted stay and keep " +
 		"its id."
+	sayDueOwners = "store.Store.DueOwners: DueOwners yields whose rules are due at now, by [recurrence.Rule.DueAt] in the " +
+		"zone of their ledger, and since when: the oldest first, then in the order of their ids; an owner whose rules fell due " +
+		"at several instants comes once for each."
 )
 
 func ruleChecks() []check {
@@ -23,6 +28,9 @@ func ruleChecks() []check {
 		{name: "rule-values", guards: []string{sayRule, sayRules, sayRuleDoomed}, run: checkRuleValues},
 		{name: "rule-guard", guards: []string{sayRulesToo, sayRuleDoomed}, run: checkRuleGuard},
 		{name: "rule-deletes", guards: []string{sayDeleteRule, sayRule}, run: checkRuleDeletes},
+		{name: "owners-due", guards: []string{sayDueOwners, sayNoRowsOpen}, alone: true, run: checkDueOwners},
+		{name: "owners-due-zones", guards: []string{sayDueOwners}, alone: true, run: checkDueZones},
+		{name: "owners-due-many", guards: []string{sayDueOwners}, alone: true, run: checkManyDue},
 	}
 }
 
@@ -33,6 +41,8 @@ func checkRuleValues(p *probe) {
 	full.Notes = strings.Join(oddTexts, "")
 	full.Freq, full.Interval, full.Weekdays = recurrence.Weekly, 52, 0x7f
 	full.Until, full.Next, full.Paused = expense.MustDate("2399-12-31"), expense.Date{}, true
+	full.Skipped = recurrence.DatesOf(expense.MustDate("2025-02-07"), expense.MustDate("2399-12-31"))
+	full.LastError, full.Failures, full.RetryAt = strings.Join(oddTexts, ""), 7, epoch.Add(90*time.Minute)
 	full.CreatedAt = time.Date(2025, time.May, 1, 2, 3, 4, 567891234, time.FixedZone("somewhere", 3*3600))
 	last.MonthDay, last.OnMissing, last.Count = recurrence.LastDay, recurrence.Skip, 1000
 	last.Amount = minor(expense.MaxMinor, expense.MustCurrency("JPY")) // counts towards no total until it is posted
@@ -85,6 +95,8 @@ func checkRuleGuard(p *probe) {
 	guard("other notes", false, func() { rule.Notes = "other" })
 	guard("a pause", false, func() { rule.Paused = true })
 	guard("a step of its cursor", false, func() { rule.Next = expense.MustDate("2025-02-28") })
+	guard("a skip", false, func() { rule.Skipped = recurrence.DatesOf(expense.MustDate("2025-03-31")) })
+	guard("a failure", false, func() { rule.LastError, rule.Failures, rule.RetryAt = "no", 1, epoch.Add(time.Hour) })
 	guard("a change of nothing", false, func() {})
 	guard("another amount", true, func() { rule.Amount = expense.MustMoney("10.99", "EUR") })
 	guard("another category", true, func() { rule.CategoryID = b.rent })
@@ -115,4 +127,118 @@ func checkRuleDeletes(p *probe) {
 	rule.Version = 0
 	err = p.st.Update(p.ctx, b.owner, func(tx store.Tx) error { _, err := tx.PutRules(p.ctx, rule); return err })
 	p.fails(err, expense.ErrGone, "a new rule with the id of a deleted one")
+}
+
+// due returns who is due at an instant, one "owner instant" a line.
+func (p *probe) due(now time.Time) []string {
+	var list []string
+	for _, due := range all(p, p.st.DueOwners(p.ctx, now), "DueOwners") {
+		list = append(list, string(due.Owner)+" "+due.Since.Format(time.RFC3339Nano))
+	}
+	return list
+}
+
+func checkDueOwners(p *probe) {
+	next := func(b *book, date string) recurrence.Rule {
+		rule := b.rule()
+		rule.Next = expense.MustDate(date)
+		return rule
+	}
+	first, second, none := p.bookOf("b"), p.bookOf("B"), p.bookOf("none")
+	retried, paused, over, twin := next(first, "2025-03-01"), next(first, "2025-02-01"), first.rule(), next(first, "2025-03-02")
+	retried.RetryAt = expense.MustDate("2025-03-05").Begin(time.UTC).Add(time.Microsecond)
+	paused.Paused, over.Next = true, expense.Date{}
+	first.write("PutRules", func(tx store.Tx) (expense.Version, error) {
+		return tx.PutRules(p.ctx, retried, paused, over, next(first, "2025-03-02"), twin)
+	})
+	moved := second.putRule(next(second, "2025-03-02"))
+	deleted := none.putRule(next(none, "2025-01-01"))
+	none.write("DeleteRule", func(tx store.Tx) (expense.Version, error) { return tx.DeleteRule(p.ctx, deleted.ID) })
+
+	second2, first2, firstRetry := "B 2025-03-02T00:00:00Z", "b 2025-03-02T00:00:00Z", "b 2025-03-05T00:00:00.000001Z"
+	at := expense.MustDate("2025-03-02").Begin(time.UTC)
+	sameList(p, p.due(at.Add(-time.Microsecond)), nil, "who is due just before the date begins")
+	sameList(p, p.due(at), []string{second2, first2}, "who is due as the date begins")
+	sameList(p, p.due(at.AddDate(0, 0, 3)), []string{second2, first2}, "who is due before the second try")
+	sameList(p, p.due(at.AddDate(1, 0, 0)), []string{second2, first2, firstRetry}, "who is due a year later")
+
+	// What the poster does, with the loop open: each owner's rules are moved on, and are then due no more.
+	for due, err := range p.st.DueOwners(p.ctx, at) {
+		p.must(err, "DueOwners")
+		rules, err := p.st.Reader(due.Owner).Rules(p.ctx)
+		p.must(err, "Rules")
+		p.must(p.st.Update(p.ctx, due.Owner, func(tx store.Tx) error {
+			for i := range rules {
+				rules[i].Next = expense.MustDate("2025-04-30")
+			}
+			_, err := tx.PutRules(p.ctx, rules...)
+			return err
+		}), "Update")
+	}
+	sameList(p, p.due(at.AddDate(0, 0, 3)), nil, "who is due after all rules were moved on")
+	moved.Version, moved.Next = 2, expense.MustDate("2025-04-30")
+	p.fails(p.st.Update(p.ctx, "B", func(tx store.Tx) error {
+		moved.Version++
+		moved.Next = expense.MustDate("2025-03-03")
+		if _, err := tx.PutRules(p.ctx, moved); err != nil {
+			return err
+		}
+		return errOnPurpose
+	}), errOnPurpose, "Update")
+	sameList(p, p.due(at.AddDate(0, 0, 3)), nil, "who is due after an Update that failed")
+	p.must(p.st.EraseLedger(p.ctx, "b"), "EraseLedger")
+	sameList(p, p.due(at.AddDate(1, 0, 0)), []string{"B 2025-04-30T00:00:00Z"}, "who is due after a ledger was erased")
+}
+
+func checkDueZones(p *probe) {
+	b := p.bookOf("a")
+	paused, rule := b.rule(), b.rule()
+	paused.Paused, rule.Next = true, expense.MustDate("2025-09-07")
+	b.write("PutRules", func(tx store.Tx) (expense.Version, error) { return tx.PutRules(p.ctx, paused, rule) })
+	for _, zone := range []struct{ name, begins string }{
+		{"Pacific/Kiritimati", "2025-09-06T10:00:00Z"}, {"Pacific/Pago_Pago", "2025-09-07T11:00:00Z"},
+		{"America/Santiago", "2025-09-07T04:00:00Z"}, // midnight is left out that day: it begins at 01:00
+		{"Asia/Kolkata", "2025-09-06T18:30:00Z"}, {"UTC", "2025-09-07T00:00:00Z"},
+	} {
+		b.update(func(tx store.Tx) error {
+			settings, err := tx.Settings(p.ctx)
+			if err != nil {
+				return err
+			}
+			if settings.Zone, err = expense.ParseZone(zone.name); err != nil {
+				return err
+			}
+			_, err = tx.PutSettings(p.ctx, settings)
+			return err
+		})
+		begins, err := time.Parse(time.RFC3339, zone.begins)
+		p.must(err, "a time")
+		sameList(p, p.due(begins.Add(-time.Microsecond)), nil, "who is due before the day begins in %s", zone.name)
+		sameList(p, p.due(begins), []string{"a " + zone.begins}, "who is due as the day begins in %s", zone.name)
+	}
+	read, err := b.reader.Rule(p.ctx, rule.ID)
+	p.must(err, "Rule")
+	same(p, read.Version, 2, "the version of a rule after its ledger has moved to another zone")
+}
+
+func checkManyDue(p *probe) {
+	const days, owners = 1300, 3
+	first := expense.MustDate("2020-01-01")
+	var want []string
+	for day := range days {
+		for owner := range owners {
+			want = append(want, fmt.Sprintf("%d %sT00:00:00Z", owner, first.AddDays(day)))
+		}
+	}
+	for owner := range owners {
+		b := p.bookOf(expense.OwnerID(strconv.Itoa(owner)))
+		rules := make([]recurrence.Rule, days)
+		for day := range rules {
+			rules[day] = b.rule()
+			rules[day].Next = first.AddDays(day)
+		}
+		b.write("PutRules", func(tx store.Tx) (expense.Version, error) { return tx.PutRules(p.ctx, rules...) })
+	}
+	sameList(p, p.due(first.AddDays(days-1).Begin(time.UTC)), want, "who is due when many are")
+	sameList(p, p.due(first.Begin(time.UTC)), want[:owners], "who is due when few of many are")
 }

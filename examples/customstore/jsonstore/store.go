@@ -246,6 +246,36 @@ func (s *Store) PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, er
 	}
 }
 
+// DueOwners implements [store.Store]. A store that is used in earnest keeps an index of the due instants instead.
+func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.DueOwner, error] {
+	return func(yield func(store.DueOwner, error) bool) {
+		var found []store.DueOwner
+		for owner, err := range s.Owners(ctx) {
+			var l *ledger
+			if err == nil {
+				l, err = s.committed(ctx, owner)
+			}
+			if err != nil {
+				yield(store.DueOwner{}, err)
+				return
+			}
+			for _, rule := range l.Rules.Rows {
+				if at := rule.DueAt(l.Settings.Zone); !at.IsZero() && !at.After(now) {
+					found = append(found, store.DueOwner{Owner: owner, Since: at})
+				}
+			}
+		}
+		slices.SortFunc(found, func(a, b store.DueOwner) int {
+			return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Owner, b.Owner))
+		})
+		for _, due := range slices.Compact(found) {
+			if !yield(due, nil) {
+				return
+			}
+		}
+	}
+}
+
 // PutQuotes implements [store.Store].
 func (s *Store) PutQuotes(ctx context.Context, quotes ...expense.Quote) (changed []expense.Quote, err error) {
 	if err := ctx.Err(); err != nil {
@@ -313,7 +343,7 @@ func (s *Store) Purge(ctx context.Context, answers, tombstones time.Time) error 
 		err = s.change(ctx, owner, func(before *ledger) (*ledger, error) {
 			after := before.clone()
 			after.Answers = slices.DeleteFunc(after.Answers, func(a store.Answer) bool { return a.CreatedAt.Before(answers) })
-			old := func(_ uuid.UUID, t tombstone) bool { return t.At.Before(tombstones) }
+			old := func(id uuid.UUID, t tombstone) bool { return t.At.Before(tombstones) && id.Version() != 5 }
 			maps.DeleteFunc(after.Categories.Tombs, old)
 			maps.DeleteFunc(after.Expenses.Tombs, old)
 			maps.DeleteFunc(after.Budgets.Tombs, old)

@@ -3,29 +3,35 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"iter"
+	"math"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/recurrence"
+	"github.com/spendwise/spendwise/store"
 )
 
 const (
 	ruleCells = `r.id, r.amount, r.currency, r.category_id, r.notes, r.freq, r.every, r.weekdays, r.month_day, r.on_missing,
-		r.start_date, r.until_date, r.times, r.paused, r.next_date, r.version, r.guard, r.created_at, r.updated_at`
-	ruleWidth = 19
+		r.start_date, r.until_date, r.times, r.paused, r.next_date, r.skipped, r.last_error, r.failures, r.retry_at, r.version, r.guard,
+		r.created_at, r.updated_at`
+	ruleWidth = 23
 )
 
 var ruleColumns = columnsOf(`owner text, id uuid, amount bigint, currency text, category_id uuid, notes text, freq smallint,
 	every integer, weekdays smallint, month_day smallint, on_missing smallint, start_date integer, until_date integer, times integer,
-	paused smallint, next_date integer, version bigint, guard bigint, created_at bigint, updated_at bigint`)
+	paused smallint, next_date integer, skipped text, last_error text, failures integer, retry_at bigint, due_at bigint, version bigint, guard bigint, created_at bigint, updated_at bigint`)
 
 var rulesTable = &table{name: "spendwise_rules", columns: ruleColumns, conflict: replace("owner, id", ruleColumns)}
 
-func ruleRow(owner string, r recurrence.Rule) []any {
+func ruleRow(owner string, zone expense.Zone, r recurrence.Rule) []any {
 	return []any{owner, r.ID.String(), r.Amount.Minor(), r.Amount.Currency().Code(), r.CategoryID.String(), r.Notes, int64(r.Freq),
 		int64(r.Interval), int64(r.Weekdays), int64(r.MonthDay), int64(r.OnMissing), int64(r.Start.Int()), int64(r.Until.Int()),
-		int64(r.Count), flag(r.Paused), int64(r.Next.Int()), int64(r.Version), int64(r.Guard), r.CreatedAt.UnixMicro(),
+		int64(r.Count), flag(r.Paused), int64(r.Next.Int()), r.Skipped.String(), r.LastError, int64(r.Failures),
+		nullInstant(r.RetryAt), nullInstant(r.DueAt(zone)), int64(r.Version), int64(r.Guard), r.CreatedAt.UnixMicro(),
 		r.UpdatedAt.UnixMicro()}
 }
 
@@ -34,7 +40,8 @@ func scanRule(r *row) recurrence.Rule {
 		ID: r.id(0), Amount: r.money(1, 2), CategoryID: r.id(3), Notes: r.text(4), Freq: recurrence.Freq(r.int(5)),
 		Interval: int(r.int(6)), Weekdays: recurrence.Weekdays(r.int(7)), MonthDay: int(r.int(8)),
 		OnMissing: recurrence.OnMissing(r.int(9)), Start: r.date(10), Until: r.date(11), Count: int(r.int(12)), Paused: r.bool(13),
-		Next: r.date(14), Version: r.version(15), Guard: r.version(16), CreatedAt: r.instant(17), UpdatedAt: r.instant(18),
+		Next: r.date(14), Skipped: r.dates(15), LastError: r.text(16), Failures: int(r.int(17)), RetryAt: r.nullInstant(18),
+		Version: r.version(19), Guard: r.version(20), CreatedAt: r.instant(21), UpdatedAt: r.instant(22),
 	}
 }
 
@@ -88,7 +95,7 @@ func (tx *ledgerTx) PutRules(ctx context.Context, rules ...recurrence.Rule) (exp
 		if !ok || !rule.SameGuarded(old) {
 			rule.Guard = tx.next()
 		}
-		rows[i] = ruleRow(tx.owner, rule)
+		rows[i] = ruleRow(tx.owner, tx.settings.Zone, rule)
 	}
 	if _, err := tx.session.insert(ctx, rulesTable, rows); err != nil {
 		return 0, err
@@ -107,4 +114,50 @@ func (tx *ledgerTx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Versi
 		return 0, tx.missing(ctx, ruleKind, id)
 	}
 	return tx.next(), tx.bury(ctx, ruleKind, uuid.Nil, id)
+}
+
+const dueOwners = `SELECT DISTINCT due_at, owner FROM spendwise_rules WHERE due_at <= $1 AND (due_at, owner) > ($2, $3)
+	ORDER BY due_at, owner LIMIT $4`
+
+// DueOwners reads the index of the rules' due instants, and nothing else, in chunks and without a lock: while nothing is due,
+// its cost does not grow with the rules there are.
+func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.DueOwner, error] {
+	return func(yield func(store.DueOwner, error) bool) {
+		since, owner := int64(math.MinInt64), ""
+		for {
+			var chunk []store.DueOwner
+			err := s.outside().each(ctx, 2, func(r *row) {
+				chunk = append(chunk, store.DueOwner{Since: r.instant(0), Owner: expense.OwnerID(r.text(1))})
+			}, dueOwners, expense.Instant(now).UnixMicro(), since, owner, int64(chunkRows))
+			if err != nil {
+				yield(store.DueOwner{}, err)
+				return
+			}
+			for _, due := range chunk {
+				if !yield(due, nil) {
+					return
+				}
+				since, owner = due.Since.UnixMicro(), string(due.Owner)
+			}
+			if len(chunk) < chunkRows {
+				return
+			}
+		}
+	}
+}
+
+// rezone derives anew when the ledger's rules are due, in the zone that its settings have now.
+func (tx *ledgerTx) rezone(ctx context.Context) error {
+	rules, err := tx.Rules(ctx)
+	if err != nil {
+		return err
+	}
+	for _, rule := range rules {
+		_, err := tx.session.exec(ctx, `UPDATE spendwise_rules SET due_at = $3 WHERE owner = $1 AND id = $2`,
+			tx.owner, rule.ID.String(), nullInstant(rule.DueAt(tx.settings.Zone)))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
