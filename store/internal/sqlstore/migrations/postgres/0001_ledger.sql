@@ -1,5 +1,5 @@
--- The ledgers and everything in them. The owner comes first in every key and index but for the two cross-owner scans
--- (pending expenses, expiry), so that the schema can be distributed by owner. Deleted rows leave a row in tombstones.
+-- The ledgers and everything in them. The owner comes first in every key and index but for the cross-owner scans
+-- (rules that are due, expiry), so that the schema can be distributed by owner. Deleted rows leave a row in tombstones.
 
 CREATE TABLE spendwise_ledgers (
     owner             text COLLATE "C" NOT NULL,
@@ -56,6 +56,8 @@ CREATE TABLE spendwise_expenses (
 CREATE INDEX spendwise_expenses_date ON spendwise_expenses (owner, date, id);
 CREATE INDEX spendwise_expenses_category ON spendwise_expenses (owner, category_id, date, id);
 CREATE INDEX spendwise_expenses_version ON spendwise_expenses (owner, version, id);
+-- The largest of a month: those of a year are the largest of its twelve.
+CREATE INDEX spendwise_expenses_largest ON spendwise_expenses (owner, (date / 100), home, id, date);
 CREATE INDEX spendwise_expenses_pending ON spendwise_expenses (owner) WHERE rate IS NULL;
 
 CREATE TABLE spendwise_totals (
@@ -76,7 +78,11 @@ CREATE TABLE spendwise_budgets (
     id          uuid    NOT NULL,
     category_id uuid    NOT NULL, -- the nil UUID: the whole ledger. No foreign key: a merged category's series outlives it
     label       text    NOT NULL,
+    merged_into uuid, -- the category that has its expenses; none: the series is its category's own
     until_month integer NOT NULL,
+    rollover    smallint NOT NULL,
+    rollover_cap bigint NOT NULL, -- 0: none
+    cap_currency text   NOT NULL,
     alert_at    text    NOT NULL, -- ten-thousandths, with commas between
     version     bigint  NOT NULL,
     guard       bigint  NOT NULL,
@@ -96,6 +102,20 @@ CREATE TABLE spendwise_budget_entries (
     CONSTRAINT spendwise_budget_entries_pkey PRIMARY KEY (owner, budget_id, from_month)
 );
 
+CREATE TABLE spendwise_alerts (
+    owner       text COLLATE "C" NOT NULL,
+    id          uuid    NOT NULL,
+    budget_id   uuid    NOT NULL, -- no foreign key: an alert outlives its budget
+    month       integer NOT NULL,
+    threshold   integer NOT NULL, -- ten-thousandths
+    raised_at   bigint  NOT NULL,
+    read_at     bigint  NOT NULL, -- 0: not read
+    version     bigint  NOT NULL,
+    CONSTRAINT spendwise_alerts_pkey PRIMARY KEY (owner, id)
+);
+CREATE INDEX spendwise_alerts_month ON spendwise_alerts (owner, month, raised_at);
+CREATE INDEX spendwise_alerts_version ON spendwise_alerts (owner, version, id);
+
 CREATE TABLE spendwise_rules (
     owner       text COLLATE "C" NOT NULL,
     id          uuid     NOT NULL,
@@ -113,6 +133,11 @@ CREATE TABLE spendwise_rules (
     times       integer  NOT NULL,
     paused      smallint NOT NULL,
     next_date   integer  NOT NULL,
+    skipped     text     NOT NULL, -- dates YYYY-MM-DD, with commas between
+    last_error  text     NOT NULL,
+    failures    integer  NOT NULL,
+    retry_at    bigint,            -- NULL: no need to wait
+    due_at      bigint,            -- when the rule is due in the ledger's zone; NULL: never
     version     bigint   NOT NULL,
     guard       bigint   NOT NULL,
     created_at  bigint   NOT NULL,
@@ -121,6 +146,7 @@ CREATE TABLE spendwise_rules (
 );
 CREATE INDEX spendwise_rules_category ON spendwise_rules (owner, category_id);
 CREATE INDEX spendwise_rules_version ON spendwise_rules (owner, version, id);
+CREATE INDEX spendwise_rules_due ON spendwise_rules (due_at, owner) WHERE due_at IS NOT NULL;
 
 CREATE TABLE spendwise_tombstones (
     owner       text COLLATE "C" NOT NULL,
@@ -132,7 +158,9 @@ CREATE TABLE spendwise_tombstones (
     CONSTRAINT spendwise_tombstones_pkey PRIMARY KEY (owner, type, id)
 );
 CREATE INDEX spendwise_tombstones_version ON spendwise_tombstones (owner, version, type, id);
-CREATE INDEX spendwise_tombstones_expiry ON spendwise_tombstones (deleted_at, owner);
+-- Ids of version 5 are made from what they stand for: their tombstones never expire.
+CREATE INDEX spendwise_tombstones_expiry ON spendwise_tombstones (deleted_at, owner)
+    WHERE substr(CAST(id AS text), 15, 1) <> '5';
 
 CREATE TABLE spendwise_answers (
     owner      text COLLATE "C" NOT NULL,

@@ -1,5 +1,5 @@
--- The ledgers and everything in them. The owner comes first in every key and index but for the two cross-owner scans
--- (pending expenses, expiry), as on Postgres. Deleted rows leave a row in tombstones. Ids are text in lower case.
+-- The ledgers and everything in them. The owner comes first in every key and index but for the cross-owner scans
+-- (rules that are due, expiry), as on Postgres. Deleted rows leave a row in tombstones. Ids are text in lower case.
 
 CREATE TABLE spendwise_ledgers (
     owner             text    NOT NULL,
@@ -59,6 +59,8 @@ CREATE TABLE spendwise_expenses (
 CREATE INDEX spendwise_expenses_date ON spendwise_expenses (owner, date, id);
 CREATE INDEX spendwise_expenses_category ON spendwise_expenses (owner, category_id, date, id);
 CREATE INDEX spendwise_expenses_version ON spendwise_expenses (owner, version, id);
+-- The largest of a month: those of a year are the largest of its twelve.
+CREATE INDEX spendwise_expenses_largest ON spendwise_expenses (owner, date / 100, home, id, date);
 CREATE INDEX spendwise_expenses_pending ON spendwise_expenses (owner) WHERE rate IS NULL;
 
 CREATE TABLE spendwise_totals (
@@ -79,7 +81,11 @@ CREATE TABLE spendwise_budgets (
     id                text    NOT NULL,
     category_id       text    NOT NULL, -- the nil UUID: the whole ledger. No foreign key: a merged category's series outlives it
     label             text    NOT NULL,
+    merged_into       text, -- the category that has its expenses; none: the series is its category's own
     until_month       integer NOT NULL,
+    rollover          integer NOT NULL,
+    rollover_cap      integer NOT NULL, -- 0: none
+    cap_currency      text    NOT NULL,
     alert_at          text    NOT NULL, -- ten-thousandths, with commas between
     version           integer NOT NULL,
     guard             integer NOT NULL,
@@ -102,6 +108,21 @@ CREATE TABLE spendwise_budget_entries (
         FOREIGN KEY (owner, budget_id) REFERENCES spendwise_budgets (owner, id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE spendwise_alerts (
+    owner             text    NOT NULL,
+    id                text    NOT NULL,
+    budget_id         text    NOT NULL, -- no foreign key: an alert outlives its budget
+    month             integer NOT NULL,
+    threshold         integer NOT NULL, -- ten-thousandths
+    raised_at         integer NOT NULL,
+    read_at           integer NOT NULL, -- 0: not read
+    version           integer NOT NULL,
+    CONSTRAINT spendwise_alerts_pkey PRIMARY KEY (owner, id),
+    CONSTRAINT spendwise_alerts_ledger_fkey FOREIGN KEY (owner) REFERENCES spendwise_ledgers (owner)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spendwise_alerts_month ON spendwise_alerts (owner, month, raised_at);
+CREATE INDEX spendwise_alerts_version ON spendwise_alerts (owner, version, id);
+
 CREATE TABLE spendwise_rules (
     owner             text    NOT NULL,
     id                text    NOT NULL,
@@ -119,6 +140,11 @@ CREATE TABLE spendwise_rules (
     times             integer NOT NULL,
     paused            integer NOT NULL,
     next_date         integer NOT NULL,
+    skipped           text    NOT NULL, -- dates YYYY-MM-DD, with commas between
+    last_error        text    NOT NULL,
+    failures          integer NOT NULL,
+    retry_at          integer, -- NULL: no need to wait
+    due_at            integer, -- when the rule is due in the ledger's zone; NULL: never
     version           integer NOT NULL,
     guard             integer NOT NULL,
     created_at        integer NOT NULL,
@@ -129,6 +155,7 @@ CREATE TABLE spendwise_rules (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX spendwise_rules_category ON spendwise_rules (owner, category_id);
 CREATE INDEX spendwise_rules_version ON spendwise_rules (owner, version, id);
+CREATE INDEX spendwise_rules_due ON spendwise_rules (due_at, owner) WHERE due_at IS NOT NULL;
 
 CREATE TABLE spendwise_tombstones (
     owner             text    NOT NULL,
@@ -140,7 +167,9 @@ CREATE TABLE spendwise_tombstones (
     CONSTRAINT spendwise_tombstones_pkey PRIMARY KEY (owner, type, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX spendwise_tombstones_version ON spendwise_tombstones (owner, version, type, id);
-CREATE INDEX spendwise_tombstones_expiry ON spendwise_tombstones (deleted_at, owner);
+-- Ids of version 5 are made from what they stand for: their tombstones never expire.
+CREATE INDEX spendwise_tombstones_expiry ON spendwise_tombstones (deleted_at, owner)
+    WHERE substr(CAST(id AS text), 15, 1) <> '5';
 
 CREATE TABLE spendwise_answers (
     owner             text    NOT NULL,
