@@ -111,6 +111,21 @@ func Replace(ctx context.Context, tx Tx, env Env, draft Draft, cond Condition) (
 	if err != nil {
 		return Added{}, err
 	}
+	absent := cond.CheckAbsent()
+	if absent == nil {
+		// Most often it is new, and then this is all there is to do.
+		e, err := b.build(draft)
+		if err == nil {
+			e, err = b.put(tx, e, Expense{})
+		}
+		if err == nil {
+			return Added{Expense: e, Created: true}, nil
+		}
+		if !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrExists) {
+			return Added{}, err
+		}
+		absent = err
+	}
 	stored, found, err := b.twin(draft)
 	switch {
 	case errors.Is(err, ErrExists):
@@ -118,17 +133,7 @@ func Replace(ctx context.Context, tx Tx, env Env, draft Draft, cond Condition) (
 	case found || err != nil:
 		return Added{Expense: stored}, err
 	}
-	if err := cond.CheckAbsent(); err != nil {
-		return Added{}, fmt.Errorf("expense %s: %w", draft.ID, err)
-	}
-	e, err := b.build(draft)
-	if err != nil {
-		return Added{}, err
-	}
-	if e, err = b.put(tx, e, Expense{}); err != nil {
-		return Added{}, err
-	}
-	return Added{Expense: e, Created: true}, nil
+	return Added{}, absent
 }
 
 func (b *builder) replace(tx Tx, draft Draft, cond Condition) (Added, error) {

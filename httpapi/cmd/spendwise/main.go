@@ -21,9 +21,11 @@ import (
 	_ "time/tzdata" // the zones of the ledgers, also where the machine has none
 
 	"github.com/alecthomas/kong"
+	"github.com/gin-gonic/gin"
 )
 
 func main() {
+	gin.SetMode(gin.ReleaseMode) // this process's own: gin prints its routes otherwise
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// Once the first signal is there the next one has its usual effect: it ends the process at once.
 	context.AfterFunc(ctx, stop)
