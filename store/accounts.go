@@ -10,8 +10,8 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// Accounts keeps who may sign in to the bundled shell: local accounts, the devices they are signed in on, and the keys that
-// sign access tokens. It is apart from [Store]: a host with identities of its own never sees it. Each method happens whole or
+// Accounts keeps who may sign in to the bundled shell: local accounts, the devices they are signed in on, their personal
+// tokens, the failures that slow down guessing, and the keys that sign access tokens. It is apart from [Store]: a host with identities of its own never sees it. Each method happens whole or
 // not at all, is safe for concurrent use, and returns ErrUnavailable while the database cannot be reached; what it wrote
 // survives a crash. Times are UTC in whole microseconds. No secret is kept in the clear: passwords and tokens arrive hashed,
 // private keys sealed. [github.com/spendwise/spendwise/store/storetest] holds an implementation to every sentence here.
@@ -37,8 +37,19 @@ type Accounts interface {
 	// (Nil: all of them). ErrStale if from is not the hash that is kept, ErrNotFound if there is no account.
 	SetPassword(ctx context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time) error
 
-	// DeleteAccount removes an account and its devices; its e-mail address is free again. ErrNotFound if there is none.
-	DeleteAccount(ctx context.Context, id uuid.UUID) error
+	// SetEmail gives an account another e-mail address; the old one is free again. ErrStale if passwordHash is not what the
+	// account has, ErrExists if another account has the address by EmailKey, ErrNotFound if there is no account.
+	SetEmail(ctx context.Context, account uuid.UUID, passwordHash, email string) error
+
+	// DeleteAccount removes an account with its devices and personal tokens, and keeps an Erasure begun at that time; its
+	// e-mail address is free again. ErrNotFound if there is none.
+	DeleteAccount(ctx context.Context, id uuid.UUID, at time.Time) error
+
+	// Erasures returns the erasures that were not ended, ordered by account.
+	Erasures(ctx context.Context) ([]Erasure, error)
+
+	// EndErasure forgets an erasure; that there is none is no error.
+	EndErasure(ctx context.Context, account uuid.UUID) error
 
 	// CreateDevice keeps a new device; ErrExists if the account has one of its id, ErrNotFound if there is no account, ErrStale
 	// if passwordHash is not what the account has: a password that changed meanwhile lets nobody in any more.
@@ -57,14 +68,47 @@ type Accounts interface {
 	// EndDevice ends a device for good; one that has ended stays as it is. ErrNotFound if there is none.
 	EndDevice(ctx context.Context, account, device uuid.UUID, at time.Time) error
 
-	// PurgeDevices removes the devices, of all accounts, that ended or whose refresh tokens expired before that time.
-	PurgeDevices(ctx context.Context, before time.Time) error
+	// CreateToken keeps a new personal token; ErrExists if the account has one of its id, ErrNotFound if there is no account.
+	CreateToken(ctx context.Context, token Token) error
 
-	// Keys returns all signing keys, ordered by the time they were made, then by id.
+	// Token returns one personal token of an account, an expired one too; ErrNotFound if the account has none of this id.
+	Token(ctx context.Context, account, id uuid.UUID) (Token, error)
+
+	// Tokens returns all personal tokens of an account, expired ones too, ordered by id; none where there is no account.
+	Tokens(ctx context.Context, account uuid.UUID) ([]Token, error)
+
+	// UseToken notes when a personal token was used last. ErrNotFound if there is none.
+	UseToken(ctx context.Context, account, id uuid.UUID, at time.Time) error
+
+	// DeleteToken removes a personal token. ErrNotFound if there is none.
+	DeleteToken(ctx context.Context, account, id uuid.UUID) error
+
+	// Failures returns what was counted under each of the keys; one under which nothing was counted is left out.
+	Failures(ctx context.Context, keys ...Digest) (map[Digest]Failures, error)
+
+	// CountFailure counts one more failure, at that time, under each of the keys, none of which is given twice. What was
+	// counted before is forgotten if the last failure was before quiet.
+	CountFailure(ctx context.Context, at, quiet time.Time, keys ...Digest) error
+
+	// ForgetFailures forgets what was counted under a key; that there is nothing is no error.
+	ForgetFailures(ctx context.Context, key Digest) error
+
+	// Purge removes, of all accounts, the devices that ended or whose refresh tokens expired before that time, and the
+	// personal tokens that expired before it. It forgets the failures whose last was before quiet.
+	Purge(ctx context.Context, before, quiet time.Time) error
+
+	// Keys returns all signing keys, ordered by serial.
 	Keys(ctx context.Context) ([]Key, error)
 
-	// PutKey keeps a new signing key; ErrExists if its id is taken.
+	// PutKey keeps a new signing key; ErrExists if its id or its serial is taken: of two that follow one key, one is kept.
 	PutKey(ctx context.Context, key Key) error
+
+	// MoveKey moves a signing key from one stage to another. ErrStale if it is not at from: of two moves from one stage, one
+	// happens. ErrNotFound if there is none.
+	MoveKey(ctx context.Context, id uuid.UUID, from, to KeyStage, at time.Time) error
+
+	// DeleteKey removes a signing key. ErrNotFound if there is none.
+	DeleteKey(ctx context.Context, id uuid.UUID) error
 }
 
 // An Account is one person who may sign in. The ledger of a local account is owned by the text of its id.
@@ -77,6 +121,9 @@ type Account struct {
 
 // Owner returns who the account's ledger belongs to.
 func (a Account) Owner() expense.OwnerID { return expense.OwnerID(a.ID.String()) }
+
+// Owner returns who the ledger that is to go belongs to.
+func (e Erasure) Owner() expense.OwnerID { return Account{ID: e.Account}.Owner() }
 
 // EmailKey returns the form in which e-mail addresses are compared: that of [expense.Fold].
 func EmailKey(email string) string { return expense.Fold(email) }
@@ -108,16 +155,43 @@ type Refresh struct {
 	ExpiresAt time.Time // the current token is of no use from then on
 }
 
+// A Token is a personal access token: what a person gives to a script in place of a password.
+type Token struct {
+	ID        uuid.UUID
+	Account   uuid.UUID
+	Name      string // given by the person
+	Scopes    uint8  // what it may do; the bits are the shell's own
+	Secret    Digest // of the token's secret
+	CreatedAt time.Time
+	ExpiresAt time.Time // it is of no use from then on
+	UsedAt    time.Time // zero before the first use
+}
+
+// An Erasure is an account that was deleted and whose ledger may not be gone everywhere yet.
+type Erasure struct {
+	Account uuid.UUID
+	At      time.Time
+}
+
+// Failures are the attempts to sign in that failed under one key: those of an account, or those from an address.
+type Failures struct {
+	Count int
+	Last  time.Time
+}
+
 // A Key is a pair that signs access tokens.
 type Key struct {
 	ID        uuid.UUID
+	Serial    int    // 1 for the first one made, one more for each that follows
 	Public    []byte // PKIX, DER
 	Sealed    []byte // the private half, encrypted with a key that the store does not know
 	Stage     KeyStage
 	CreatedAt time.Time
+	StagedAt  time.Time // when it came to its stage
 }
 
-// A KeyStage is where a signing key is in its life. Tokens signed by a key of any stage are accepted.
+// A KeyStage is where a signing key is in its life. Tokens signed by a key of any stage are accepted; one that is gone, or
+// was revoked, is no longer kept.
 type KeyStage string
 
 // The stages of a key.

@@ -44,12 +44,15 @@ type Scopes uint8
 
 // The scopes.
 const (
-	ScopeRead   Scopes = 1 << iota // read the ledger
-	ScopeWrite                     // change the ledger
-	ScopeExport                    // take the ledger away whole
+	ScopeRead    Scopes = 1 << iota // read the ledger
+	ScopeWrite                      // change the ledger
+	ScopeExport                     // take the ledger away whole
+	ScopeAccount                    // change the password, make tokens, end sessions, erase everything: nothing for a script
 
+	// LedgerScopes is all that can be done with a ledger, and what a personal access token may be given.
+	LedgerScopes = ScopeRead | ScopeWrite | ScopeExport
 	// AllScopes is what a person has who signed in.
-	AllScopes = ScopeRead | ScopeWrite | ScopeExport
+	AllScopes = LedgerScopes | ScopeAccount
 )
 
 // Has reports whether every scope of want is in s.

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"unicode/utf8"
 
@@ -69,53 +70,60 @@ const (
 	hashBytes   = 32
 )
 
-// A hasher hashes passwords by argon2id. It runs few at a time, for each takes its memory: more at once would end later.
+// maxHashes is how many passwords are hashed at once at most: each takes 19 MiB, and more at once would end later.
+const maxHashes = 4
+
+// A hasher hashes passwords by argon2id, on half of the processors and no more than maxHashes: whoever signs in waits for the
+// others who do, and the requests of those who have signed in wait for nobody.
 type hasher struct {
 	slots chan struct{}
 }
 
-func newHasher() *hasher { return &hasher{slots: make(chan struct{}, 2)} }
+func newHasher() *hasher {
+	return &hasher{slots: make(chan struct{}, min(maxHashes, max(1, runtime.GOMAXPROCS(0)/2)))}
+}
 
-// hash returns the hash of a password in the PHC string format.
+// enter waits for a turn to hash; leave ends it.
+func (h *hasher) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case h.slots <- struct{}{}:
+		return func() { <-h.slots }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting to hash a password: %w", context.Cause(ctx))
+	}
+}
+
+// hash waits for a turn and returns the hash of a password in the PHC string format.
 func (h *hasher) hash(ctx context.Context, password string) (string, error) {
-	made := newPHC()
-	rand.Read(made.salt)
-	key, err := h.key(ctx, made, hashBytes, password)
+	leave, err := h.enter(ctx)
 	if err != nil {
 		return "", err
 	}
-	made.hash = key
-	return made.String(), nil
+	defer leave()
+	return hashPassword(password), nil
 }
 
-// verify reports whether password is the one of the hash kept, and whether that should be made anew at today's cost.
-func (h *hasher) verify(ctx context.Context, kept, password string) (match, outdated bool, err error) {
+// hashPassword, verifyPassword and burnPassword are called by whoever has a turn.
+
+func hashPassword(password string) string {
+	made := newPHC()
+	rand.Read(made.salt)
+	made.hash = made.key(password, hashBytes)
+	return made.String()
+}
+
+// verifyPassword reports whether password is the one of the hash kept, and whether that should be made anew at today's cost.
+func verifyPassword(kept, password string) (match, outdated bool, err error) {
 	parsed, err := parsePHC(kept)
 	if err != nil {
 		return false, false, err
 	}
-	key, err := h.key(ctx, parsed, len(parsed.hash), password)
-	if err != nil {
-		return false, false, err
-	}
+	key := parsed.key(password, len(parsed.hash))
 	return subtle.ConstantTimeCompare(key, parsed.hash) == 1, parsed.outdated(), nil
 }
 
-// burn takes the time of verify where there is no hash to verify against.
-func (h *hasher) burn(ctx context.Context, password string) error {
-	_, err := h.key(ctx, newPHC(), hashBytes, password)
-	return err
-}
-
-func (h *hasher) key(ctx context.Context, p phc, size int, password string) ([]byte, error) {
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting to hash a password: %w", context.Cause(ctx))
-	}
-	return argon2.IDKey([]byte(normalisePassword(password)), p.salt, p.passes, p.memory, p.threads, uint32(size)), nil
-}
+// burnPassword takes the time of verifyPassword where there is no hash to verify against.
+func burnPassword(password string) { newPHC().key(password, hashBytes) }
 
 // A phc is an argon2id hash with all that verifying it takes, as the PHC string format writes it.
 type phc struct {
@@ -134,6 +142,10 @@ func (p phc) String() string {
 	b64 := base64.RawStdEncoding
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.memory, p.passes, p.threads,
 		b64.EncodeToString(p.salt), b64.EncodeToString(p.hash))
+}
+
+func (p phc) key(password string, size int) []byte {
+	return argon2.IDKey([]byte(normalisePassword(password)), p.salt, p.passes, p.memory, p.threads, uint32(size))
 }
 
 func (p phc) outdated() bool {

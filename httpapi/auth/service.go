@@ -29,23 +29,29 @@ const (
 // Config is what a Service is made with.
 type Config struct {
 	KEK                []byte           // seals the signing keys; see [LoadOrCreateKEK]
+	VerifyOnly         bool             // this instance has no KEK: it accepts tokens and sessions, and signs nobody in
+	KeyRotation        time.Duration    // how often [Service.Keep] makes a new signing key; 0: never by itself
 	Issuer             string           // iss of the access tokens; empty: "spendwise"
 	Audience           string           // aud of the access tokens; empty: "spendwise"
 	RegistrationClosed bool             // nobody registers by themselves
+	Unthrottled        bool             // failures to sign in have no consequence
 	Logger             *slog.Logger     // nil: nothing is logged
 	Now                func() time.Time // nil: time.Now
 }
 
-// Service signs local accounts in and out, and is the Authenticator of the access tokens that it makes. Any number of
-// instances may work on one store.
+// Service signs local accounts in and out, and is the Authenticator of the access tokens that it makes and of personal access
+// tokens. Any number of instances may work on one store; each should run [Service.Keep].
 type Service struct {
-	users    *Users
-	accounts store.Accounts
-	sessions *sessions
-	tokens   *tokens
-	closed   bool
-	logger   *slog.Logger
-	now      func() time.Time
+	users       *Users
+	accounts    store.Accounts
+	sessions    *sessions
+	tokens      *tokens
+	personal    *personal
+	rotation    time.Duration
+	closed      bool
+	unthrottled bool
+	logger      *slog.Logger
+	now         func() time.Time
 }
 
 var _ Authenticator = (*Service)(nil)
@@ -64,16 +70,52 @@ func New(ctx context.Context, users *Users, config Config) (*Service, error) {
 			*name = "spendwise"
 		}
 	}
-	ring, err := newKeyring(ctx, users.accounts, config.KEK, config.Logger, config.Now)
+	switch {
+	case config.VerifyOnly && config.KEK != nil:
+		return nil, errors.New("an instance that only verifies is given no key-encryption key")
+	case !config.VerifyOnly && len(config.KEK) != KEKBytes:
+		return nil, fmt.Errorf("a key-encryption key has %d bytes, this one has %d", KEKBytes, len(config.KEK))
+	}
+	ring, err := newKeyring(ctx, users.accounts, config)
 	if err != nil {
 		return nil, err
 	}
 	return &Service{
-		users: users, accounts: users.accounts, closed: config.RegistrationClosed, logger: config.Logger, now: config.Now,
+		users: users, accounts: users.accounts, rotation: config.KeyRotation,
+		closed: config.RegistrationClosed, unthrottled: config.Unthrottled, logger: config.Logger, now: config.Now,
 		sessions: newSessions(users.accounts, config.Now),
 		tokens:   newTokens(ring, config.Issuer, config.Audience, config.Now),
+		personal: newPersonal(users.accounts, config.Now),
 	}, nil
 }
+
+// keepEvery is how often Keep looks for what is due: twice before what is cached is too old to go by.
+const keepEvery = keysFresh / 2
+
+// Keep does what has to be done now and then, until ctx ends: it rotates the signing keys by schedule, takes up those that the
+// command or another instance made, and finishes erasures. It needs no leader: every instance runs it.
+func (s *Service) Keep(ctx context.Context) {
+	every := keepEvery
+	if s.rotation > 0 {
+		every = max(min(every, s.rotation/8), 10*time.Millisecond)
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for first := true; ; first = false {
+		err := errors.Join(s.tokens.ring.maintain(ctx), s.users.finishErasures(ctx, first))
+		if err != nil && ctx.Err() == nil {
+			s.logger.WarnContext(ctx, "the upkeep of keys and accounts failed; it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// PublicKeys returns the public keys of all instances as a JSON Web Key Set (RFC 7517).
+func (s *Service) PublicKeys(ctx context.Context) []byte { return s.tokens.ring.current(ctx).jwks }
 
 // A Session is what a client gets when it has signed in or refreshed: two secrets, and whom they stand for.
 type Session struct {
@@ -102,28 +144,6 @@ func (s *Service) Register(ctx context.Context, reg Registration) (Session, erro
 	return s.signIn(ctx, account, reg.DeviceName)
 }
 
-// A Login is what a person gives to sign in.
-type Login struct {
-	Email      string
-	Password   string
-	DeviceName string
-}
-
-// Login signs a person in on a new device. ErrCredentials if the e-mail address or the password is wrong, with nothing, not
-// even the time it takes, that tells which; ErrInvalid if the device's name is no good one.
-func (s *Service) Login(ctx context.Context, login Login) (Session, error) {
-	var faults expense.Faults
-	checkDeviceName(&faults, login.DeviceName)
-	if err := faults.Err(); err != nil {
-		return Session{}, err
-	}
-	account, err := s.users.verify(ctx, login.Email, login.Password)
-	if err != nil {
-		return Session{}, err
-	}
-	return s.signIn(ctx, account, login.DeviceName)
-}
-
 func (s *Service) signIn(ctx context.Context, account store.Account, deviceName string) (Session, error) {
 	now := expense.Instant(s.now())
 	token := newRefreshToken(account.ID, uuid.Must(uuid.NewV7()))
@@ -134,11 +154,11 @@ func (s *Service) signIn(ctx context.Context, account store.Account, deviceName 
 	if err := s.accounts.CreateDevice(ctx, device, account.PasswordHash); err != nil {
 		return Session{}, credentialsIfChanged(err)
 	}
-	return s.session(account, token)
+	return s.session(ctx, account, token)
 }
 
-func (s *Service) session(account store.Account, token refreshToken) (Session, error) {
-	access, err := s.tokens.sign(account.ID, token.device)
+func (s *Service) session(ctx context.Context, account store.Account, token refreshToken) (Session, error) {
+	access, err := s.tokens.sign(ctx, account.ID, token.device)
 	if err != nil {
 		return Session{}, fmt.Errorf("sign an access token: %w", err)
 	}
@@ -168,7 +188,7 @@ func (s *Service) Refresh(ctx context.Context, text string) (Session, error) {
 	if err != nil {
 		return Session{}, sessionIfOver(err)
 	}
-	return s.session(account, successor)
+	return s.session(ctx, account, successor)
 }
 
 func (s *Service) rotate(ctx context.Context, token refreshToken) (refreshToken, error) {
@@ -218,40 +238,14 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// Logout ends the session that the identity belongs to; that it has ended is no error. ErrForbidden if it belongs to none.
-func (s *Service) Logout(ctx context.Context, who Identity) error {
-	account, err := accountOf(who)
-	if err != nil || who.Device == uuid.Nil {
-		return fmt.Errorf("no session to sign out of: %w", ErrForbidden)
-	}
-	if err := s.sessions.end(ctx, account, who.Device); !errors.Is(err, expense.ErrNotFound) {
-		return err
-	}
-	return nil
-}
-
-// Me returns the account of the identity; ErrNotFound if it is no local one.
-func (s *Service) Me(ctx context.Context, who Identity) (User, error) {
-	id, err := accountOf(who)
-	if err != nil {
-		return User{}, err
-	}
-	account, err := s.accounts.Account(ctx, id)
-	return userOf(account), err
-}
-
-func accountOf(who Identity) (uuid.UUID, error) {
-	id, err := uuid.Parse(string(who.Owner))
-	if err != nil || id.String() != string(who.Owner) {
-		return uuid.Nil, fmt.Errorf("local account of this owner: %w", expense.ErrNotFound)
-	}
-	return id, nil
-}
-
-// Authenticate implements Authenticator for the access tokens of this Service: one Bearer token in the Authorization header,
-// whose session has not ended. Every other request gets the same ErrUnauthenticated.
+// Authenticate implements Authenticator for the access tokens of this Service and for personal access tokens: one Bearer token
+// in the Authorization header, whose session has not ended. Every other request gets the same ErrUnauthenticated.
 func (s *Service) Authenticate(r *http.Request) (Identity, error) {
-	given, err := s.tokens.verify(r.Context(), bearer(r))
+	text := bearer(r)
+	if token, ok := parsePersonalToken(text); ok {
+		return s.personal.authenticate(r.Context(), token)
+	}
+	given, err := s.tokens.verify(r.Context(), text)
 	if err != nil {
 		return Identity{}, err
 	}

@@ -63,6 +63,11 @@ func (s *sessions) end(ctx context.Context, account, device uuid.UUID) error {
 		s.seen.remove(device) // whether it ended is for the next look-up to find out
 		return err
 	}
-	s.seen.update(device, func(sighting, bool) sighting { return sighting{account: account, at: s.now()} })
+	s.ended(account, device)
 	return nil
+}
+
+// ended notes that a device has ended in the store.
+func (s *sessions) ended(account, device uuid.UUID) {
+	s.seen.update(device, func(sighting, bool) sighting { return sighting{account: account, at: s.now()} })
 }

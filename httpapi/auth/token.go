@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -25,13 +26,14 @@ const (
 	clockSkew     = time.Minute // between this instance's clock and the one of the instance that signed
 	tokenType     = "at+jwt"    // RFC 9068: no other JWT passes for an access token
 	maxTokenBytes = 2048        // ours have about 450
+	maxBearer     = 8192        // those of other issuers may be larger
 	tokenCache    = 1 << 14
 )
 
 // bearer returns the token in the request's Authorization header; "" if there is none, or more than one.
 func bearer(r *http.Request) string {
 	values := r.Header["Authorization"]
-	if len(values) != 1 || len(values[0]) > maxTokenBytes {
+	if len(values) != 1 || len(values[0]) > maxBearer {
 		return ""
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
@@ -68,7 +70,7 @@ func newTokens(ring *keyring, issuer, audience string, now func() time.Time) *to
 	return &tokens{
 		ring: ring, issuer: issuer, audience: audience, now: now,
 		parser: jwt.NewParser(
-			jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithStrictDecoding(),
+			jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg(), jwt.SigningMethodES256.Alg()}), jwt.WithStrictDecoding(),
 			jwt.WithIssuer(issuer), jwt.WithAudience(audience),
 			jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew), jwt.WithTimeFunc(now),
 		),
@@ -76,8 +78,15 @@ func newTokens(ring *keyring, issuer, audience string, now func() time.Time) *to
 	}
 }
 
+// errNoSigner says that this instance verifies tokens and makes none.
+var errNoSigner = fmt.Errorf("%w: this instance has no key to sign with", expense.ErrUnavailable)
+
 // sign returns an access token for a device of an account.
-func (t *tokens) sign(account, device uuid.UUID) (string, error) {
+func (t *tokens) sign(ctx context.Context, account, device uuid.UUID) (string, error) {
+	ring := t.ring.current(ctx)
+	if ring.private == nil {
+		return "", errNoSigner
+	}
 	now := t.now()
 	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims{
 		RegisteredClaims: jwt.RegisteredClaims{
@@ -87,8 +96,8 @@ func (t *tokens) sign(account, device uuid.UUID) (string, error) {
 		Session: device,
 	})
 	token.Header["typ"] = tokenType
-	token.Header["kid"] = t.ring.signer
-	return token.SignedString(t.ring.private)
+	token.Header["kid"] = ring.signer
+	return token.SignedString(ring.private)
 }
 
 // verify returns what an access token gives; ErrUnauthenticated if it is not one of ours, or not for now.
@@ -96,9 +105,10 @@ func (t *tokens) verify(ctx context.Context, text string) (grant, error) {
 	if text == "" || len(text) > maxTokenBytes {
 		return grant{}, ErrUnauthenticated
 	}
+	ring := t.ring.current(ctx)
 	sum := sha256.Sum256([]byte(text))
 	if known, ok := t.verified.get(sum); ok {
-		if t.now().Before(known.expires) && t.ring.known(known.key) {
+		if _, published := ring.public[known.key]; published && t.now().Before(known.expires) {
 			return known, nil
 		}
 		t.verified.remove(sum)
@@ -117,8 +127,8 @@ func (t *tokens) parse(ctx context.Context, text string) (grant, error) {
 	var trouble error // with the store, and not with the token
 	_, err := t.parser.ParseWithClaims(text, &body, func(token *jwt.Token) (any, error) {
 		kid, _ = token.Header["kid"].(string)
-		if token.Header["typ"] != tokenType || len(token.Header) != 3 {
-			return nil, ErrUnauthenticated // alg, typ and kid are all that we write
+		if token.Header["typ"] != tokenType || len(token.Header) != 3 || body.Issuer != t.issuer {
+			return nil, ErrUnauthenticated // alg, typ and kid are all that we write, and no key of ours is another issuer's
 		}
 		key, err := t.ring.lookup(ctx, kid)
 		if err != nil && !errors.Is(err, expense.ErrNotFound) {

@@ -111,56 +111,53 @@ func (u *Users) SetPassword(ctx context.Context, email, password string) error {
 	return u.accounts.SetPassword(ctx, account.ID, account.PasswordHash, hash, uuid.Nil, expense.Instant(u.now()))
 }
 
-// Remove erases the account with this e-mail address and its ledger. After an error it can be called again. ErrNotFound if
-// there is no such account.
+// erasureKept is how long the erasure of an account is kept in mind: longer than any request takes that was let in before.
+const erasureKept = time.Hour
+
+// Remove erases the account with this e-mail address and its ledger. After an error the rest of it happens by itself; see
+// [Users.FinishErasures]. ErrNotFound if there is no such account.
 func (u *Users) Remove(ctx context.Context, email string) error {
 	account, err := u.byEmail(ctx, email)
 	if err != nil {
 		return err
 	}
-	// The ledger goes first, so that no crash leaves one that nobody can erase, and once more afterwards, for a request that
-	// came in between and made it anew.
-	if err := u.ledgers.EraseLedger(ctx, account.Owner()); err != nil {
-		return err
-	}
-	if err := u.accounts.DeleteAccount(ctx, account.ID); err != nil {
+	return u.erase(ctx, account)
+}
+
+// erase removes the account first, so that nobody gets in any more, and then what it leaves. Whoever got in before may yet
+// make the ledger anew, and a crash may come between: the erasure that is kept with the first step brings both to an end.
+func (u *Users) erase(ctx context.Context, account store.Account) error {
+	if err := u.accounts.DeleteAccount(ctx, account.ID, expense.Instant(u.now())); err != nil {
 		return err
 	}
 	return u.ledgers.EraseLedger(ctx, account.Owner())
 }
 
-// verify returns the account with this e-mail address and password; ErrCredentials if there is none, in the same time
-// whichever of the two is wrong. A hash that costs less than today's is made anew.
-func (u *Users) verify(ctx context.Context, email, password string) (store.Account, error) {
-	account, err := u.byEmail(ctx, email)
-	switch {
-	case errors.Is(err, expense.ErrNotFound), errors.Is(err, expense.ErrInvalid):
-		if err := u.hasher.burn(ctx, password); err != nil {
-			return store.Account{}, err
+// FinishErasures erases what accounts that were removed may have left: the ledgers that a crash spared, and those that a
+// request which was under way made anew. It can be called at any time, by any number of instances.
+func (u *Users) FinishErasures(ctx context.Context) error { return u.finishErasures(ctx, true) }
+
+// finishErasures looks at all erasures, or at those only that are to be forgotten.
+func (u *Users) finishErasures(ctx context.Context, all bool) error {
+	erasures, err := u.accounts.Erasures(ctx)
+	if err != nil {
+		return fmt.Errorf("erasures under way: %w", err)
+	}
+	for _, erasure := range erasures {
+		over := u.now().Sub(erasure.At) >= erasureKept
+		if !all && !over {
+			continue
 		}
-		return store.Account{}, ErrCredentials
-	case err != nil:
-		return store.Account{}, err
+		if err := u.ledgers.EraseLedger(ctx, erasure.Owner()); err != nil {
+			return fmt.Errorf("erase the ledger of account %s: %w", erasure.Account, err)
+		}
+		if over {
+			if err := u.accounts.EndErasure(ctx, erasure.Account); err != nil {
+				return err
+			}
+		}
 	}
-	match, outdated, err := u.hasher.verify(ctx, account.PasswordHash, password)
-	if err != nil {
-		return store.Account{}, fmt.Errorf("account %s: %w", account.ID, err)
-	}
-	if !match {
-		return store.Account{}, ErrCredentials
-	}
-	if !outdated {
-		return account, nil
-	}
-	hash, err := u.hasher.hash(ctx, password)
-	if err != nil {
-		return store.Account{}, err
-	}
-	if err := u.accounts.Rehash(ctx, account.ID, account.PasswordHash, hash); err != nil {
-		return store.Account{}, credentialsIfChanged(err)
-	}
-	account.PasswordHash = hash
-	return account, nil
+	return nil
 }
 
 // byEmail returns the account with this e-mail address; ErrInvalid if it is none, ErrNotFound if nobody has it.

@@ -18,12 +18,15 @@ import (
 
 var _ store.Accounts = (*Accounts)(nil)
 
-// Accounts keeps accounts, devices and signing keys in memory; see [store.Accounts]. What it holds ends with the process.
+// Accounts keeps accounts, devices, tokens, failures and signing keys in memory; see [store.Accounts]. What it holds ends with the process.
 type Accounts struct {
 	mu       sync.RWMutex
 	accounts map[uuid.UUID]store.Account
 	emails   map[string]uuid.UUID // by store.EmailKey
 	devices  map[uuid.UUID]map[uuid.UUID]store.Device
+	tokens   map[uuid.UUID]map[uuid.UUID]store.Token
+	erasures map[uuid.UUID]store.Erasure
+	failures map[store.Digest]store.Failures
 	keys     map[uuid.UUID]store.Key
 }
 
@@ -33,6 +36,9 @@ func NewAccounts() *Accounts {
 		accounts: make(map[uuid.UUID]store.Account),
 		emails:   make(map[string]uuid.UUID),
 		devices:  make(map[uuid.UUID]map[uuid.UUID]store.Device),
+		tokens:   make(map[uuid.UUID]map[uuid.UUID]store.Token),
+		erasures: make(map[uuid.UUID]store.Erasure),
+		failures: make(map[store.Digest]store.Failures),
 		keys:     make(map[uuid.UUID]store.Key),
 	}
 }
@@ -51,6 +57,7 @@ func (a *Accounts) CreateAccount(_ context.Context, account store.Account) error
 	a.accounts[account.ID] = account
 	a.emails[key] = account.ID
 	a.devices[account.ID] = make(map[uuid.UUID]store.Device)
+	a.tokens[account.ID] = make(map[uuid.UUID]store.Token)
 	return nil
 }
 
@@ -106,8 +113,29 @@ func (a *Accounts) SetPassword(_ context.Context, account uuid.UUID, from, to st
 	return nil
 }
 
+// SetEmail implements [store.Accounts].
+func (a *Accounts) SetEmail(_ context.Context, id uuid.UUID, passwordHash, email string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	account, err := a.account(id)
+	if err != nil {
+		return err
+	}
+	if account.PasswordHash != passwordHash {
+		return fmt.Errorf("password of account %s: %w", id, expense.ErrStale)
+	}
+	key := store.EmailKey(email)
+	if holder, taken := a.emails[key]; taken && holder != id {
+		return fmt.Errorf("an account of this e-mail address: %w", expense.ErrExists)
+	}
+	delete(a.emails, store.EmailKey(account.Email))
+	account.Email = email
+	a.emails[key], a.accounts[id] = id, account
+	return nil
+}
+
 // DeleteAccount implements [store.Accounts].
-func (a *Accounts) DeleteAccount(_ context.Context, id uuid.UUID) error {
+func (a *Accounts) DeleteAccount(_ context.Context, id uuid.UUID, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	account, err := a.account(id)
@@ -117,6 +145,25 @@ func (a *Accounts) DeleteAccount(_ context.Context, id uuid.UUID) error {
 	delete(a.emails, store.EmailKey(account.Email))
 	delete(a.accounts, id)
 	delete(a.devices, id)
+	delete(a.tokens, id)
+	a.erasures[id] = store.Erasure{Account: id, At: at}
+	return nil
+}
+
+// Erasures implements [store.Accounts].
+func (a *Accounts) Erasures(context.Context) ([]store.Erasure, error) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(a.erasures), func(x, y store.Erasure) int {
+		return slices.Compare(x.Account[:], y.Account[:])
+	}), nil
+}
+
+// EndErasure implements [store.Accounts].
+func (a *Accounts) EndErasure(_ context.Context, account uuid.UUID) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.erasures, account)
 	return nil
 }
 
@@ -190,8 +237,97 @@ func (a *Accounts) EndDevice(_ context.Context, account, device uuid.UUID, at ti
 	return nil
 }
 
-// PurgeDevices implements [store.Accounts].
-func (a *Accounts) PurgeDevices(_ context.Context, before time.Time) error {
+// CreateToken implements [store.Accounts].
+func (a *Accounts) CreateToken(_ context.Context, token store.Token) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, err := a.account(token.Account); err != nil {
+		return err
+	}
+	if _, taken := a.tokens[token.Account][token.ID]; taken {
+		return fmt.Errorf("token %s: %w", token.ID, expense.ErrExists)
+	}
+	a.tokens[token.Account][token.ID] = token
+	return nil
+}
+
+// Token implements [store.Accounts].
+func (a *Accounts) Token(_ context.Context, account, id uuid.UUID) (store.Token, error) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.token(account, id)
+}
+
+// Tokens implements [store.Accounts].
+func (a *Accounts) Tokens(_ context.Context, account uuid.UUID) ([]store.Token, error) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(a.tokens[account]), func(x, y store.Token) int {
+		return slices.Compare(x.ID[:], y.ID[:])
+	}), nil
+}
+
+// UseToken implements [store.Accounts].
+func (a *Accounts) UseToken(_ context.Context, account, id uuid.UUID, at time.Time) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	kept, err := a.token(account, id)
+	if err != nil {
+		return err
+	}
+	kept.UsedAt = at
+	a.tokens[account][id] = kept
+	return nil
+}
+
+// DeleteToken implements [store.Accounts].
+func (a *Accounts) DeleteToken(_ context.Context, account, id uuid.UUID) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, err := a.token(account, id); err != nil {
+		return err
+	}
+	delete(a.tokens[account], id)
+	return nil
+}
+
+// Failures implements [store.Accounts].
+func (a *Accounts) Failures(_ context.Context, keys ...store.Digest) (map[store.Digest]store.Failures, error) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	found := make(map[store.Digest]store.Failures)
+	for _, key := range keys {
+		if counted, ok := a.failures[key]; ok {
+			found[key] = counted
+		}
+	}
+	return found, nil
+}
+
+// CountFailure implements [store.Accounts].
+func (a *Accounts) CountFailure(_ context.Context, at, quiet time.Time, keys ...store.Digest) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, key := range keys {
+		counted := a.failures[key]
+		if counted.Last.Before(quiet) {
+			counted.Count = 0
+		}
+		a.failures[key] = store.Failures{Count: counted.Count + 1, Last: at}
+	}
+	return nil
+}
+
+// ForgetFailures implements [store.Accounts].
+func (a *Accounts) ForgetFailures(_ context.Context, key store.Digest) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.failures, key)
+	return nil
+}
+
+// Purge implements [store.Accounts].
+func (a *Accounts) Purge(_ context.Context, before, quiet time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, devices := range a.devices {
@@ -199,6 +335,10 @@ func (a *Accounts) PurgeDevices(_ context.Context, before time.Time) error {
 			return device.Ended() && device.EndedAt.Before(before) || device.Refresh.ExpiresAt.Before(before)
 		})
 	}
+	for _, tokens := range a.tokens {
+		maps.DeleteFunc(tokens, func(_ uuid.UUID, token store.Token) bool { return token.ExpiresAt.Before(before) })
+	}
+	maps.DeleteFunc(a.failures, func(_ store.Digest, counted store.Failures) bool { return counted.Last.Before(quiet) })
 	return nil
 }
 
@@ -210,9 +350,7 @@ func (a *Accounts) Keys(context.Context) ([]store.Key, error) {
 	for _, key := range a.keys {
 		keys = append(keys, cloneKey(key))
 	}
-	slices.SortFunc(keys, func(x, y store.Key) int {
-		return cmp.Or(x.CreatedAt.Compare(y.CreatedAt), slices.Compare(x.ID[:], y.ID[:]))
-	})
+	slices.SortFunc(keys, func(x, y store.Key) int { return cmp.Compare(x.Serial, y.Serial) })
 	return keys, nil
 }
 
@@ -220,14 +358,43 @@ func (a *Accounts) Keys(context.Context) ([]store.Key, error) {
 func (a *Accounts) PutKey(_ context.Context, key store.Key) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, taken := a.keys[key.ID]; taken {
-		return fmt.Errorf("signing key %s: %w", key.ID, expense.ErrExists)
+	for id, kept := range a.keys {
+		if id == key.ID || kept.Serial == key.Serial {
+			return fmt.Errorf("signing key %s, number %d: %w", key.ID, key.Serial, expense.ErrExists)
+		}
 	}
 	a.keys[key.ID] = cloneKey(key)
 	return nil
 }
 
-// account, device, replaceHash and sorted are called with the lock held, sorted without.
+// MoveKey implements [store.Accounts].
+func (a *Accounts) MoveKey(_ context.Context, id uuid.UUID, from, to store.KeyStage, at time.Time) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	key, ok := a.keys[id]
+	if !ok {
+		return fmt.Errorf("signing key %s: %w", id, expense.ErrNotFound)
+	}
+	if key.Stage != from {
+		return fmt.Errorf("signing key %s is %s: %w", id, key.Stage, expense.ErrStale)
+	}
+	key.Stage, key.StagedAt = to, at
+	a.keys[id] = key
+	return nil
+}
+
+// DeleteKey implements [store.Accounts].
+func (a *Accounts) DeleteKey(_ context.Context, id uuid.UUID) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, ok := a.keys[id]; !ok {
+		return fmt.Errorf("signing key %s: %w", id, expense.ErrNotFound)
+	}
+	delete(a.keys, id)
+	return nil
+}
+
+// account, device, token, replaceHash and sorted are called with the lock held, sorted without.
 
 func (a *Accounts) account(id uuid.UUID) (store.Account, error) {
 	account, ok := a.accounts[id]
@@ -243,6 +410,14 @@ func (a *Accounts) device(account, id uuid.UUID) (store.Device, error) {
 		return store.Device{}, fmt.Errorf("device %s: %w", id, expense.ErrNotFound)
 	}
 	return device, nil
+}
+
+func (a *Accounts) token(account, id uuid.UUID) (store.Token, error) {
+	token, ok := a.tokens[account][id]
+	if !ok {
+		return store.Token{}, fmt.Errorf("token %s: %w", id, expense.ErrNotFound)
+	}
+	return token, nil
 }
 
 func (a *Accounts) replaceHash(id uuid.UUID, from, to string) error {

@@ -58,8 +58,12 @@ const (
 	sayRehashStale    = "store.Accounts.Rehash: ErrStale if from is not the hash that is kept, ErrNotFound if there is no account."
 	saySetPassword    = "store.Accounts.SetPassword: SetPassword replaces the hash of an account's password and ends the account's devices at that time, all but keep (Nil: all of them)."
 	saySetStale       = "store.Accounts.SetPassword: ErrStale if from is not the hash that is kept, ErrNotFound if there is no account."
-	sayDeleteAccount  = "store.Accounts.DeleteAccount: DeleteAccount removes an account and its devices; its e-mail address is free again."
+	saySetEmail       = "store.Accounts.SetEmail: SetEmail gives an account another e-mail address; the old one is free again."
+	saySetEmailStale  = "store.Accounts.SetEmail: ErrStale if passwordHash is not what the account has, ErrExists if another account has the address by EmailKey, ErrNotFound if there is no account."
+	sayDeleteAccount  = "store.Accounts.DeleteAccount: DeleteAccount removes an account with its devices and personal tokens, and keeps an Erasure begun at that time; its e-mail address is free again."
 	sayDeleteNone     = "store.Accounts.DeleteAccount: ErrNotFound if there is none."
+	sayErasures       = "store.Accounts.Erasures: Erasures returns the erasures that were not ended, ordered by account."
+	sayEndErasure     = "store.Accounts.EndErasure: EndErasure forgets an erasure; that there is none is no error."
 	sayCreateDevice   = "store.Accounts.CreateDevice: CreateDevice keeps a new device; ErrExists if the account has one of its id, ErrNotFound if there is no account, ErrStale if passwordHash is not what the account has: a password that changed meanwhile lets nobody in any more."
 	sayDevice         = "store.Accounts.Device: Device returns one device of an account, an ended one too; ErrNotFound if the account has none of this id."
 	sayDevices        = "store.Accounts.Devices: Devices returns all devices of an account, ended ones too, ordered by id; none where there is no account."
@@ -68,9 +72,26 @@ const (
 	sayRotateGone     = "store.Accounts.RotateRefresh: ErrNotFound if there is no device, ErrGone if it has ended."
 	sayEndDevice      = "store.Accounts.EndDevice: EndDevice ends a device for good; one that has ended stays as it is."
 	sayEndNone        = "store.Accounts.EndDevice: ErrNotFound if there is none."
-	sayPurgeDevices   = "store.Accounts.PurgeDevices: PurgeDevices removes the devices, of all accounts, that ended or whose refresh tokens expired before that time."
-	sayKeys           = "store.Accounts.Keys: Keys returns all signing keys, ordered by the time they were made, then by id."
-	sayPutKey         = "store.Accounts.PutKey: PutKey keeps a new signing key; ErrExists if its id is taken."
+	sayCreateToken    = "store.Accounts.CreateToken: CreateToken keeps a new personal token; ErrExists if the account has one of its id, ErrNotFound if there is no account."
+	sayToken          = "store.Accounts.Token: Token returns one personal token of an account, an expired one too; ErrNotFound if the account has none of this id."
+	sayTokens         = "store.Accounts.Tokens: Tokens returns all personal tokens of an account, expired ones too, ordered by id; none where there is no account."
+	sayUseToken       = "store.Accounts.UseToken: UseToken notes when a personal token was used last."
+	sayUseTokenNone   = "store.Accounts.UseToken: ErrNotFound if there is none."
+	sayDeleteToken    = "store.Accounts.DeleteToken: DeleteToken removes a personal token."
+	sayNoToken        = "store.Accounts.DeleteToken: ErrNotFound if there is none."
+	sayFailures       = "store.Accounts.Failures: Failures returns what was counted under each of the keys; one under which nothing was counted is left out."
+	sayCountFailure   = "store.Accounts.CountFailure: CountFailure counts one more failure, at that time, under each of the keys, none of which is given twice."
+	sayCountQuiet     = "store.Accounts.CountFailure: What was counted before is forgotten if the last failure was before quiet."
+	sayForgetFailures = "store.Accounts.ForgetFailures: ForgetFailures forgets what was counted under a key; that there is nothing is no error."
+	sayPurgeAccounts  = "store.Accounts.Purge: Purge removes, of all accounts, the devices that ended or whose refresh tokens expired before that time, and the personal tokens that expired before it."
+	sayPurgeFailures  = "store.Accounts.Purge: It forgets the failures whose last was before quiet."
+	sayKeys           = "store.Accounts.Keys: Keys returns all signing keys, ordered by serial."
+	sayPutKey         = "store.Accounts.PutKey: PutKey keeps a new signing key; ErrExists if its id or its serial is taken: of two that follow one key, one is kept."
+	sayMoveKey        = "store.Accounts.MoveKey: MoveKey moves a signing key from one stage to another."
+	sayMoveKeyStale   = "store.Accounts.MoveKey: ErrStale if it is not at from: of two moves from one stage, one happens."
+	sayMoveKeyNone    = "store.Accounts.MoveKey: ErrNotFound if there is none."
+	sayDeleteKey      = "store.Accounts.DeleteKey: DeleteKey removes a signing key."
+	sayDeleteKeyNone  = "store.Accounts.DeleteKey: ErrNotFound if there is none."
 )
 
 func accountChecks() []accountCheck {
@@ -82,15 +103,26 @@ func accountChecks() []accountCheck {
 		{name: "account-list-long", guards: []string{sayAccounts}, run: checkAccountListLong},
 		{name: "account-rehash", guards: []string{sayRehash, sayRehashStale}, run: checkAccountRehash},
 		{name: "account-password", guards: []string{saySetPassword, saySetStale}, run: checkAccountPassword},
+		{name: "account-email", guards: []string{saySetEmail, saySetEmailStale}, run: checkAccountEmail},
+		{name: "account-email-at-once", guards: []string{saySetEmailStale}, run: checkAccountEmailAtOnce},
 		{name: "account-delete", guards: []string{sayDeleteAccount, sayDeleteNone}, run: checkAccountDelete},
+		{name: "account-erasure", guards: []string{sayDeleteAccount, sayErasures, sayEndErasure}, run: checkAccountErasure},
 		{name: "device-create", guards: []string{sayCreateDevice, sayDevice}, run: checkDeviceCreate},
 		{name: "device-create-while-password-changes", guards: []string{sayCreateDevice, saySetPassword}, run: checkDeviceCreateDuringChange},
 		{name: "device-list", guards: []string{sayDevices}, run: checkDeviceList},
 		{name: "device-rotate", guards: []string{sayRotate, sayRotateStale, sayRotateGone}, run: checkDeviceRotate},
 		{name: "device-rotate-at-once", guards: []string{sayRotateStale}, run: checkDeviceRotateAtOnce},
 		{name: "device-end", guards: []string{sayEndDevice, sayEndNone, sayDevice}, run: checkDeviceEnd},
-		{name: "device-purge", guards: []string{sayPurgeDevices}, run: checkDevicePurge},
-		{name: "key", guards: []string{sayKeys, sayPutKey}, run: checkKeyring},
+		{name: "device-purge", guards: []string{sayPurgeAccounts}, run: checkDevicePurge},
+		{name: "token", guards: []string{sayCreateToken, sayToken, sayTokens}, run: checkToken},
+		{name: "token-use", guards: []string{sayUseToken, sayUseTokenNone}, run: checkTokenUse},
+		{name: "token-delete", guards: []string{sayDeleteToken, sayNoToken, sayDeleteAccount}, run: checkTokenDelete},
+		{name: "token-purge", guards: []string{sayPurgeAccounts}, run: checkTokenPurge},
+		{name: "failure", guards: []string{sayFailures, sayCountFailure, sayCountQuiet, sayForgetFailures, sayPurgeFailures}, run: checkFailures},
+		{name: "failure-at-once", guards: []string{sayCountFailure}, run: checkFailuresAtOnce},
+		{name: "key", guards: []string{sayKeys, sayPutKey, sayDeleteKey, sayDeleteKeyNone}, run: checkKeyring},
+		{name: "key-at-once", guards: []string{sayPutKey, sayMoveKeyStale}, run: checkKeyAtOnce},
+		{name: "key-move", guards: []string{sayMoveKey, sayMoveKeyStale, sayMoveKeyNone}, run: checkKeyMove},
 	}
 }
 
@@ -319,7 +351,7 @@ func checkAccountPassword(d *desk) {
 func checkAccountDelete(d *desk) {
 	ada, bob := d.account("Ada@example.org"), d.account("bob@example.org")
 	phone, other := d.device(ada), d.device(bob)
-	d.must(d.accounts.DeleteAccount(d.ctx, ada.ID), "DeleteAccount")
+	d.must(d.accounts.DeleteAccount(d.ctx, ada.ID, d.moment()), "DeleteAccount")
 	_, err := d.accounts.Account(d.ctx, ada.ID)
 	d.fails(err, expense.ErrNotFound, "Account after DeleteAccount")
 	_, err = d.accounts.AccountByEmail(d.ctx, ada.Email)
@@ -329,11 +361,74 @@ func checkAccountDelete(d *desk) {
 	d.hasDevices(ada)
 	sameList(d.probe, all(d.probe, d.accounts.Accounts(d.ctx), "Accounts"), []store.Account{bob}, "Accounts after DeleteAccount")
 	d.hasDevices(bob, other)
-	d.fails(d.accounts.DeleteAccount(d.ctx, ada.ID), expense.ErrNotFound, "DeleteAccount again")
+	d.fails(d.accounts.DeleteAccount(d.ctx, ada.ID, d.moment()), expense.ErrNotFound, "DeleteAccount again")
 
 	again := d.account("ada@example.org")
 	d.hasAccount(again)
 	d.hasDevices(again)
+}
+
+func checkAccountEmail(d *desk) {
+	ada, bob := d.account("Ada@example.org"), d.account("bob@example.org")
+	phone := d.device(ada)
+	d.fails(d.accounts.SetEmail(d.ctx, ada.ID, "old hash", "new@example.org"), expense.ErrStale, "SetEmail with a password that changed")
+	d.fails(d.accounts.SetEmail(d.ctx, uuid.New(), "x", "new@example.org"), expense.ErrNotFound, "SetEmail of nobody")
+	d.fails(d.accounts.SetEmail(d.ctx, ada.ID, ada.PasswordHash, "BOB@example.org"), expense.ErrExists, "SetEmail to a taken address")
+	d.hasAccount(ada)
+	d.hasAccount(bob)
+
+	for _, email := range []string{"new@Example.org", "NEW@example.org", "zo\u00eb@example.org"} {
+		ada.Email = email
+		d.must(d.accounts.SetEmail(d.ctx, ada.ID, ada.PasswordHash, email), "SetEmail(%q)", email)
+		d.hasAccount(ada)
+		got, err := d.accounts.AccountByEmail(d.ctx, email)
+		d.must(err, "AccountByEmail(%q)", email)
+		same(d.probe, got, ada, "AccountByEmail(%q)", email)
+	}
+	d.hasDevices(ada, phone)
+	_, err := d.accounts.AccountByEmail(d.ctx, "new@example.org")
+	d.fails(err, expense.ErrNotFound, "AccountByEmail of the address that was left")
+	d.account("ada@example.org") // both addresses that were left are free
+	d.account("new@example.org")
+	d.must(d.accounts.DeleteAccount(d.ctx, ada.ID, d.moment()), "DeleteAccount")
+	d.account(ada.Email)
+}
+
+func checkAccountEmailAtOnce(d *desk) {
+	people := make([]store.Account, 8)
+	for i := range people {
+		people[i] = d.account(fmt.Sprintf("%d@example.org", i))
+	}
+	errs := make([]error, len(people))
+	d.together(len(errs), func(i int) {
+		errs[i] = d.accounts.SetEmail(d.ctx, people[i].ID, people[i].PasswordHash, "best@example.org")
+	})
+	d.oneOf(errs, expense.ErrExists, "SetEmail to one address")
+}
+
+func checkAccountErasure(d *desk) {
+	d.hasErasures()
+	ada, bob, zoe := d.account("ada@example.org"), d.account("bob@example.org"), d.account("zoe@example.org")
+	var want []store.Erasure
+	for _, gone := range []store.Account{zoe, ada} {
+		erasure := store.Erasure{Account: gone.ID, At: d.moment()}
+		d.must(d.accounts.DeleteAccount(d.ctx, gone.ID, erasure.At), "DeleteAccount")
+		want = append(want, erasure)
+	}
+	slices.SortFunc(want, func(x, y store.Erasure) int { return slices.Compare(x.Account[:], y.Account[:]) })
+	d.hasErasures(want...)
+	d.must(d.accounts.EndErasure(d.ctx, want[0].Account), "EndErasure")
+	d.hasErasures(want[1])
+	d.must(d.accounts.EndErasure(d.ctx, want[0].Account), "EndErasure again")
+	d.must(d.accounts.EndErasure(d.ctx, bob.ID), "EndErasure of an account that lives")
+	d.hasErasures(want[1])
+	d.hasAccount(bob)
+}
+
+func (d *desk) hasErasures(want ...store.Erasure) {
+	erasures, err := d.accounts.Erasures(d.ctx)
+	d.must(err, "Erasures")
+	sameList(d.probe, erasures, want, "Erasures")
 }
 
 func checkDeviceCreate(d *desk) {
@@ -480,34 +575,224 @@ func checkDevicePurge(d *desk) {
 	}
 	adaAt, adaLive := around(ada)
 	bobAt, bobLive := around(bob)
-	d.must(d.accounts.PurgeDevices(d.ctx, limit), "PurgeDevices")
+	d.must(d.accounts.Purge(d.ctx, limit, epoch), "Purge")
 	d.hasDevices(ada, expiring, adaAt, adaLive)
 	d.hasDevices(bob, bobAt, bobLive)
 	d.hasAccount(ada)
 }
 
+func (d *desk) newToken(account store.Account) store.Token {
+	made := d.moment()
+	return store.Token{
+		ID: uuid.New(), Account: account.ID, Name: "Script d'" + account.Email, Scopes: uint8(1 + d.count%7), Secret: d.digest(),
+		CreatedAt: made, ExpiresAt: made.Add(90 * 24 * time.Hour),
+	}
+}
+
+// token makes a personal token of an account.
+func (d *desk) token(account store.Account) store.Token {
+	token := d.newToken(account)
+	d.must(d.accounts.CreateToken(d.ctx, token), "CreateToken(%s)", token.ID)
+	return token
+}
+
+func (d *desk) hasTokens(account store.Account, want ...store.Token) {
+	slices.SortFunc(want, func(x, y store.Token) int { return slices.Compare(x.ID[:], y.ID[:]) })
+	tokens, err := d.accounts.Tokens(d.ctx, account.ID)
+	d.must(err, "Tokens")
+	sameList(d.probe, tokens, want, "Tokens")
+	for _, token := range want {
+		got, err := d.accounts.Token(d.ctx, account.ID, token.ID)
+		d.must(err, "Token(%s)", token.ID)
+		same(d.probe, got, token, "Token(%s)", token.ID)
+	}
+}
+
+func checkToken(d *desk) {
+	ada, bob := d.account("ada@example.org"), d.account("bob@example.org")
+	d.hasTokens(ada)
+	d.hasTokens(store.Account{ID: uuid.New()})
+	first, second := d.token(ada), d.token(ada)
+	used := d.newToken(ada)
+	used.UsedAt, used.Scopes = d.moment(), 255
+	d.must(d.accounts.CreateToken(d.ctx, used), "CreateToken of one that was used")
+	d.hasTokens(ada, first, second, used)
+
+	changed := first
+	changed.Name, changed.Secret = "changed", d.digest()
+	d.fails(d.accounts.CreateToken(d.ctx, changed), expense.ErrExists, "CreateToken of a taken id")
+	d.fails(d.accounts.CreateToken(d.ctx, d.newToken(store.Account{ID: uuid.New()})), expense.ErrNotFound, "CreateToken of nobody")
+	_, err := d.accounts.Token(d.ctx, bob.ID, first.ID)
+	d.fails(err, expense.ErrNotFound, "Token of another account")
+	_, err = d.accounts.Token(d.ctx, ada.ID, uuid.New())
+	d.fails(err, expense.ErrNotFound, "Token of an id that there is not")
+	twin := first
+	twin.Account = bob.ID
+	d.must(d.accounts.CreateToken(d.ctx, twin), "CreateToken with the id of another account's")
+	d.hasTokens(bob, twin)
+	d.hasTokens(ada, first, second, used)
+}
+
+func checkTokenUse(d *desk) {
+	ada, bob := d.account("ada@example.org"), d.account("bob@example.org")
+	token, other := d.token(ada), d.token(ada)
+	for range 2 {
+		token.UsedAt = d.moment()
+		d.must(d.accounts.UseToken(d.ctx, ada.ID, token.ID, token.UsedAt), "UseToken")
+		d.hasTokens(ada, token, other)
+	}
+	d.fails(d.accounts.UseToken(d.ctx, bob.ID, token.ID, d.moment()), expense.ErrNotFound, "UseToken of another account's")
+	d.fails(d.accounts.UseToken(d.ctx, ada.ID, uuid.New(), d.moment()), expense.ErrNotFound, "UseToken of none")
+	d.hasTokens(ada, token, other)
+}
+
+func checkTokenDelete(d *desk) {
+	ada, bob := d.account("ada@example.org"), d.account("bob@example.org")
+	token, other, bobs := d.token(ada), d.token(ada), d.token(bob)
+	d.fails(d.accounts.DeleteToken(d.ctx, bob.ID, token.ID), expense.ErrNotFound, "DeleteToken of another account's")
+	d.must(d.accounts.DeleteToken(d.ctx, ada.ID, token.ID), "DeleteToken")
+	d.hasTokens(ada, other)
+	d.fails(d.accounts.DeleteToken(d.ctx, ada.ID, token.ID), expense.ErrNotFound, "DeleteToken again")
+	d.must(d.accounts.DeleteAccount(d.ctx, ada.ID, d.moment()), "DeleteAccount")
+	d.hasTokens(ada)
+	d.hasTokens(bob, bobs)
+}
+
+func checkTokenPurge(d *desk) {
+	ada, bob := d.account("ada@example.org"), d.account("bob@example.org")
+	limit := epoch.Add(24 * time.Hour)
+	expiring := func(account store.Account, at time.Time) store.Token {
+		token := d.newToken(account)
+		token.ExpiresAt = at
+		d.must(d.accounts.CreateToken(d.ctx, token), "CreateToken")
+		return token
+	}
+	for _, account := range []store.Account{ada, bob} {
+		expiring(account, limit.Add(-time.Microsecond))
+	}
+	adas, bobs := expiring(ada, limit), expiring(bob, limit.Add(time.Hour))
+	d.must(d.accounts.Purge(d.ctx, limit, epoch), "Purge")
+	d.hasTokens(ada, adas)
+	d.hasTokens(bob, bobs)
+}
+
+func checkFailures(d *desk) {
+	ada, bob, zoe := d.digest(), d.digest(), d.digest()
+	start, minute := d.moment(), time.Minute
+	failed := func(count int, last time.Time) store.Failures { return store.Failures{Count: count, Last: last} }
+	has := func(want map[store.Digest]store.Failures) {
+		got, err := d.accounts.Failures(d.ctx, ada, bob, zoe)
+		d.must(err, "Failures")
+		same(d.probe, len(got), len(want), "how many keys Failures returns")
+		for key, failures := range want {
+			same(d.probe, got[key], failures, "Failures of one key")
+		}
+	}
+	count := func(at, quiet time.Time, keys ...store.Digest) {
+		d.must(d.accounts.CountFailure(d.ctx, at, quiet, keys...), "CountFailure")
+	}
+	has(nil)
+	count(start, epoch, ada, bob)
+	count(start.Add(minute), epoch, bob)
+	has(map[store.Digest]store.Failures{ada: failed(1, start), bob: failed(2, start.Add(minute))})
+
+	later := start.Add(2 * minute)
+	count(later, start.Add(minute), bob, ada) // bob's last failure is at quiet, ada's before it
+	has(map[store.Digest]store.Failures{ada: failed(1, later), bob: failed(3, later)})
+	d.must(d.accounts.ForgetFailures(d.ctx, bob), "ForgetFailures")
+	d.must(d.accounts.ForgetFailures(d.ctx, bob), "ForgetFailures again")
+	has(map[store.Digest]store.Failures{ada: failed(1, later)})
+
+	count(later.Add(minute), epoch, zoe)
+	d.must(d.accounts.Purge(d.ctx, epoch, later), "Purge")
+	has(map[store.Digest]store.Failures{ada: failed(1, later), zoe: failed(1, later.Add(minute))})
+	d.must(d.accounts.Purge(d.ctx, epoch, later.Add(time.Microsecond)), "Purge")
+	has(map[store.Digest]store.Failures{zoe: failed(1, later.Add(minute))})
+}
+
+func checkFailuresAtOnce(d *desk) {
+	ada, bob, at := d.digest(), d.digest(), d.moment()
+	d.together(8, func(i int) {
+		keys := []store.Digest{ada, bob}
+		if i%2 == 0 {
+			slices.Reverse(keys)
+		}
+		if err := d.accounts.CountFailure(d.ctx, at, epoch, keys...); err != nil {
+			d.note("CountFailure: %v", err)
+		}
+	})
+	got, err := d.accounts.Failures(d.ctx, ada, bob)
+	d.must(err, "Failures")
+	same(d.probe, got[ada], store.Failures{Count: 8, Last: at}, "Failures after 8 at once")
+	same(d.probe, got[bob], store.Failures{Count: 8, Last: at}, "Failures after 8 at once")
+}
+
+// key makes a signing key.
+func (d *desk) key(serial int, stage store.KeyStage) store.Key {
+	made := d.moment()
+	key := store.Key{
+		ID: uuid.New(), Serial: serial, Public: []byte{0, byte(serial)}, Sealed: []byte{byte(serial), 0, 255}, Stage: stage,
+		CreatedAt: made, StagedAt: made.Add(time.Second),
+	}
+	d.must(d.accounts.PutKey(d.ctx, key), "PutKey")
+	return key
+}
+
 func checkKeyring(d *desk) {
 	d.hasKeys()
+	stages := []store.KeyStage{store.KeyPending, store.KeyActive, store.KeyRetired}
 	var want []store.Key
-	for i := range 6 {
-		key := store.Key{
-			ID: uuid.New(), Public: []byte{0, byte(i)}, Sealed: []byte{byte(i), 0, 255},
-			Stage: []store.KeyStage{store.KeyPending, store.KeyActive, store.KeyRetired}[i%3], CreatedAt: epoch.Add(-time.Duration(i/2) * time.Hour),
-		}
-		d.must(d.accounts.PutKey(d.ctx, key), "PutKey")
-		want = append(want, key)
+	for _, serial := range []int{5, 1, 12, 2, 3} {
+		want = append(want, d.key(serial, stages[serial%3]))
 	}
-	slices.SortFunc(want, func(x, y store.Key) int {
-		if order := x.CreatedAt.Compare(y.CreatedAt); order != 0 {
-			return order
-		}
-		return slices.Compare(x.ID[:], y.ID[:])
-	})
+	slices.SortFunc(want, func(x, y store.Key) int { return x.Serial - y.Serial })
 	d.hasKeys(want...)
 	twin := want[0]
-	twin.Public, twin.Stage = []byte("another"), store.KeyRetired
+	twin.Serial, twin.Public, twin.Stage = 100, []byte("another"), store.KeyRetired
 	d.fails(d.accounts.PutKey(d.ctx, twin), expense.ErrExists, "PutKey of a taken id")
+	twin = want[0]
+	twin.ID = uuid.New()
+	d.fails(d.accounts.PutKey(d.ctx, twin), expense.ErrExists, "PutKey of a taken serial")
 	d.hasKeys(want...)
+
+	d.fails(d.accounts.DeleteKey(d.ctx, twin.ID), expense.ErrNotFound, "DeleteKey of none")
+	d.must(d.accounts.DeleteKey(d.ctx, want[2].ID), "DeleteKey")
+	d.fails(d.accounts.DeleteKey(d.ctx, want[2].ID), expense.ErrNotFound, "DeleteKey again")
+	d.hasKeys(slices.Delete(want, 2, 3)...)
+}
+
+func checkKeyAtOnce(d *desk) {
+	errs := make([]error, 8)
+	made := d.moment()
+	d.together(len(errs), func(i int) {
+		errs[i] = d.accounts.PutKey(d.ctx, store.Key{
+			ID: uuid.New(), Serial: 7, Public: []byte{byte(i)}, Sealed: []byte{1}, Stage: store.KeyPending, CreatedAt: made, StagedAt: made,
+		})
+	})
+	d.oneOf(errs, expense.ErrExists, "PutKey of one serial")
+	keys, err := d.accounts.Keys(d.ctx)
+	d.must(err, "Keys")
+	if same(d.probe, len(keys), 1, "how many keys there are"); len(keys) != 1 {
+		return
+	}
+	at := d.moment()
+	d.together(len(errs), func(i int) {
+		errs[i] = d.accounts.MoveKey(d.ctx, keys[0].ID, store.KeyPending, store.KeyActive, at.Add(time.Duration(i)*time.Second))
+	})
+	d.oneOf(errs, expense.ErrStale, "MoveKey from one stage")
+}
+
+func checkKeyMove(d *desk) {
+	first, second := d.key(1, store.KeyPending), d.key(2, store.KeyPending)
+	for _, stage := range []store.KeyStage{store.KeyActive, store.KeyRetired} {
+		from := first.Stage
+		first.Stage, first.StagedAt = stage, d.moment()
+		d.must(d.accounts.MoveKey(d.ctx, first.ID, from, stage, first.StagedAt), "MoveKey to %s", stage)
+		d.hasKeys(first, second)
+		d.fails(d.accounts.MoveKey(d.ctx, first.ID, from, stage, d.moment()), expense.ErrStale, "MoveKey again")
+		d.hasKeys(first, second)
+	}
+	d.fails(d.accounts.MoveKey(d.ctx, uuid.New(), store.KeyPending, store.KeyActive, d.moment()), expense.ErrNotFound, "MoveKey of none")
 }
 
 func (d *desk) hasKeys(want ...store.Key) {

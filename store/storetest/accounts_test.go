@@ -80,6 +80,12 @@ type (
 	replacesKeys     struct{ *inner }
 	losesHashChange  struct{ *inner } // overwrites a newer password
 	yieldsPastErrors struct{ *inner }
+	erasesSilently   struct{ *inner } // keeps no erasure
+	leavesTokens     struct{ *inner } // deletes an account but not its tokens
+	keepsEmail       struct{ *inner } // compares before it changes
+	countsForEver    struct{ *inner } // never forgets a failure
+	losesCounts      struct{ *inner } // counts by reading and writing
+	movesAnyway      struct{ *inner } // ignores the stage a key is at
 )
 
 func (s foldsNothing) AccountByEmail(ctx context.Context, email string) (store.Account, error) {
@@ -121,7 +127,7 @@ func (s endsAgain) EndDevice(ctx context.Context, account, device uuid.UUID, at 
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(s.DeleteAccount(ctx, account), s.CreateAccount(ctx, owner)); err != nil {
+	if err := errors.Join(s.DeleteAccount(ctx, account, at), s.CreateAccount(ctx, owner)); err != nil {
 		return err
 	}
 	for _, d := range devices {
@@ -159,8 +165,56 @@ func (s leavesDevices) Device(ctx context.Context, account, id uuid.UUID) (store
 	return device, err
 }
 
-func (s purgesEagerly) PurgeDevices(ctx context.Context, before time.Time) error {
-	return s.inner.PurgeDevices(ctx, before.Add(time.Microsecond))
+func (s purgesEagerly) Purge(ctx context.Context, before, quiet time.Time) error {
+	return s.inner.Purge(ctx, before.Add(time.Microsecond), quiet.Add(time.Microsecond))
+}
+
+func (s erasesSilently) Erasures(context.Context) ([]store.Erasure, error) { return nil, nil }
+
+func (s leavesTokens) Tokens(ctx context.Context, account uuid.UUID) ([]store.Token, error) {
+	tokens, err := s.inner.Tokens(ctx, account)
+	if _, gone := s.Account(ctx, account); errors.Is(gone, expense.ErrNotFound) {
+		tokens = []store.Token{{Account: account}}
+	}
+	return tokens, err
+}
+
+func (s keepsEmail) SetEmail(ctx context.Context, account uuid.UUID, hash, email string) error {
+	if kept, err := s.Account(ctx, account); err != nil || store.EmailKey(kept.Email) == store.EmailKey(email) {
+		return err // the same address, written another way
+	}
+	return s.inner.SetEmail(ctx, account, hash, email)
+}
+
+func (s countsForEver) CountFailure(ctx context.Context, at, _ time.Time, keys ...store.Digest) error {
+	return s.inner.CountFailure(ctx, at, time.Time{}, keys...)
+}
+
+func (s losesCounts) CountFailure(ctx context.Context, at, quiet time.Time, keys ...store.Digest) error {
+	known, err := s.Failures(ctx, keys...)
+	if err != nil {
+		return err
+	}
+	time.Sleep(time.Millisecond) // reads, then writes: another failure comes between
+	for _, key := range keys {
+		if now, err := s.Failures(ctx, key); err == nil && now[key] != known[key] {
+			continue
+		}
+		if err := s.inner.CountFailure(ctx, at, quiet, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s movesAnyway) MoveKey(ctx context.Context, id uuid.UUID, _, to store.KeyStage, at time.Time) error {
+	keys, err := s.Keys(ctx)
+	for _, key := range keys {
+		if key.ID == id {
+			return s.inner.MoveKey(ctx, id, key.Stage, to, at)
+		}
+	}
+	return errors.Join(err, expense.ErrNotFound)
 }
 
 func (s forgetsSalt) CreateDevice(ctx context.Context, device store.Device, hash string) error {
@@ -227,6 +281,13 @@ func TestBrokenAccountsAreCaught(t *testing.T) {
 		"ends every device":   {func(a *inner) store.Accounts { return endsAll{a} }, "account-password"},
 		"admits an old hash":  {func(a *inner) store.Accounts { return admitsOldHash{a} }, "device-create"},
 		"leaves devices":      {func(a *inner) store.Accounts { return leavesDevices{a} }, "account-delete"},
+		"erases silently":     {func(a *inner) store.Accounts { return erasesSilently{a} }, "account-erasure"},
+		"leaves tokens":       {func(a *inner) store.Accounts { return leavesTokens{a} }, "token-delete"},
+		"keeps the e-mail":    {func(a *inner) store.Accounts { return keepsEmail{a} }, "account-email"},
+		"purges tokens":       {func(a *inner) store.Accounts { return purgesEagerly{a} }, "token-purge"},
+		"counts for ever":     {func(a *inner) store.Accounts { return countsForEver{a} }, "failure"},
+		"loses counts":        {func(a *inner) store.Accounts { return losesCounts{a} }, "failure-at-once"},
+		"moves anyway":        {func(a *inner) store.Accounts { return movesAnyway{a} }, "key-at-once"},
 		"purges eagerly":      {func(a *inner) store.Accounts { return purgesEagerly{a} }, "device-purge"},
 		"forgets the salt":    {func(a *inner) store.Accounts { return forgetsSalt{a} }, "device-create"},
 		"lists unsorted":      {func(a *inner) store.Accounts { return listsUnsorted{a} }, "account-list"},

@@ -26,6 +26,8 @@ const (
 	tombstonesKept = 90 * 24 * time.Hour
 	// devicesKept is how long a session that has ended is shown.
 	devicesKept = 30 * 24 * time.Hour
+	// failuresKept is how long failed attempts to sign in are kept; they count for an hour.
+	failuresKept = 2 * time.Hour
 )
 
 type serveCmd struct {
@@ -153,7 +155,7 @@ func purger(db database, logger *slog.Logger) func(context.Context) {
 		defer ticker.Stop()
 		for {
 			now := time.Now()
-			err := errors.Join(db.Purge(ctx, now.Add(-answersKept), now.Add(-tombstonesKept)), db.Accounts().PurgeDevices(ctx, now.Add(-devicesKept)))
+			err := errors.Join(db.Purge(ctx, now.Add(-answersKept), now.Add(-tombstonesKept)), db.Accounts().Purge(ctx, now.Add(-devicesKept), now.Add(-failuresKept)))
 			if err != nil && ctx.Err() == nil {
 				logger.Warn("purge failed; it is tried again later", "error", err)
 			}

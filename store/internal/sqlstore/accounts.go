@@ -174,19 +174,76 @@ func (a accounts) lockAccount(ctx context.Context, session *session, id uuid.UUI
 	return account, key, err
 }
 
-func (a accounts) DeleteAccount(ctx context.Context, id uuid.UUID) error {
+func (a accounts) SetEmail(ctx context.Context, id uuid.UUID, passwordHash, email string) error {
+	key := store.EmailKey(email)
+	return a.store.atomically(ctx, func(session *session) error {
+		account, old, err := a.lockAccount(ctx, session, id)
+		if err != nil {
+			return err
+		}
+		if account.PasswordHash != passwordHash {
+			return errAccount(id, fmt.Errorf("password: %w", expense.ErrStale))
+		}
+		if key != old {
+			made, err := session.exec(ctx, `INSERT INTO spendwise_emails (email_key, owner) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
+				key, id.String())
+			if err == nil && made == 0 {
+				err = errEmail(expense.ErrExists)
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := session.exec(ctx, `DELETE FROM spendwise_emails WHERE email_key = $1`, old); err != nil {
+				return err
+			}
+		}
+		_, err = session.exec(ctx, `UPDATE spendwise_accounts SET email = $2, email_key = $3 WHERE owner = $1`, id.String(), email, key)
+		return err
+	})
+}
+
+func (a accounts) DeleteAccount(ctx context.Context, id uuid.UUID, at time.Time) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		_, key, err := a.lockAccount(ctx, session, id)
 		if err != nil {
 			return err
 		}
-		if _, err := session.exec(ctx, `DELETE FROM spendwise_devices WHERE owner = $1`, id.String()); err != nil {
-			return err
+		for _, text := range []string{
+			`DELETE FROM spendwise_devices WHERE owner = $1`,
+			`DELETE FROM spendwise_tokens WHERE owner = $1`,
+			`DELETE FROM spendwise_accounts WHERE owner = $1`,
+		} {
+			if _, err := session.exec(ctx, text, id.String()); err != nil {
+				return err
+			}
 		}
-		if _, err := session.exec(ctx, `DELETE FROM spendwise_accounts WHERE owner = $1`, id.String()); err != nil {
+		if _, err := session.exec(ctx, `INSERT INTO spendwise_erasures (owner, erased_at) VALUES ($1, $2)
+			ON CONFLICT (owner) DO UPDATE SET erased_at = excluded.erased_at`, id.String(), at.UnixMicro()); err != nil {
 			return err
 		}
 		_, err = session.exec(ctx, `DELETE FROM spendwise_emails WHERE email_key = $1`, key)
+		return err
+	})
+}
+
+func (a accounts) Erasures(ctx context.Context) (erasures []store.Erasure, err error) {
+	err = a.store.outside().each(ctx, 2, func(r *row) {
+		erasures = append(erasures, store.Erasure{Account: r.id(0), At: r.instant(1)})
+	}, `SELECT e.owner, e.erased_at FROM spendwise_erasures e ORDER BY e.owner`)
+	return erasures, err
+}
+
+func (a accounts) EndErasure(ctx context.Context, account uuid.UUID) error {
+	return a.alter(ctx, nil, `DELETE FROM spendwise_erasures WHERE owner = $1`, account.String())
+}
+
+// alter runs one statement; none is the error where it changed nothing, nil: that is none.
+func (a accounts) alter(ctx context.Context, none error, text string, args ...any) error {
+	return a.store.atomically(ctx, func(session *session) error {
+		changed, err := session.exec(ctx, text, args...)
+		if err == nil && changed == 0 {
+			err = none
+		}
 		return err
 	})
 }
@@ -271,13 +328,18 @@ func (a accounts) EndDevice(ctx context.Context, account, device uuid.UUID, at t
 	})
 }
 
-func (a accounts) PurgeDevices(ctx context.Context, before time.Time) error {
+func (a accounts) Purge(ctx context.Context, before, quiet time.Time) error {
 	return a.store.atomically(ctx, func(session *session) error {
-		for _, text := range []string{
-			`DELETE FROM spendwise_devices WHERE ended_at < $1`,
-			`DELETE FROM spendwise_devices WHERE expires_at < $1`,
+		for _, purge := range []struct {
+			text   string
+			before time.Time
+		}{
+			{`DELETE FROM spendwise_devices WHERE ended_at < $1`, before},
+			{`DELETE FROM spendwise_devices WHERE expires_at < $1`, before},
+			{`DELETE FROM spendwise_tokens WHERE expires_at < $1`, before},
+			{`DELETE FROM spendwise_failures WHERE last_at < $1`, quiet},
 		} {
-			if _, err := session.exec(ctx, text, before.UnixMicro()); err != nil {
+			if _, err := session.exec(ctx, purge.text, purge.before.UnixMicro()); err != nil {
 				return err
 			}
 		}
@@ -285,23 +347,49 @@ func (a accounts) PurgeDevices(ctx context.Context, before time.Time) error {
 	})
 }
 
+const (
+	keyCells = `k.id, k.serial, k.public_key, k.sealed_key, k.stage, k.created_at, k.staged_at`
+	keyWidth = 7
+)
+
+func errKey(id uuid.UUID, err error) error { return fmt.Errorf("signing key %s: %w", id, err) }
+
 func (a accounts) Keys(ctx context.Context) (keys []store.Key, err error) {
-	err = a.store.outside().each(ctx, 5, func(r *row) {
+	err = a.store.outside().each(ctx, keyWidth, func(r *row) {
 		keys = append(keys, store.Key{
-			ID: r.id(0), Public: r.bytes(1), Sealed: r.bytes(2), Stage: store.KeyStage(r.text(3)), CreatedAt: r.instant(4),
+			ID: r.id(0), Serial: int(r.int(1)), Public: r.bytes(2), Sealed: r.bytes(3), Stage: store.KeyStage(r.text(4)),
+			CreatedAt: r.instant(5), StagedAt: r.instant(6),
 		})
-	}, `SELECT id, public_key, sealed_key, stage, created_at FROM spendwise_keys ORDER BY created_at, id`)
+	}, `SELECT `+keyCells+` FROM spendwise_keys k ORDER BY k.serial`)
 	return keys, err
 }
 
 func (a accounts) PutKey(ctx context.Context, key store.Key) error {
+	return a.alter(ctx, errKey(key.ID, expense.ErrExists), `INSERT INTO spendwise_keys (id, serial, public_key, sealed_key, stage,
+		created_at, staged_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
+		key.ID.String(), int64(key.Serial), blob(key.Public), blob(key.Sealed), string(key.Stage),
+		key.CreatedAt.UnixMicro(), key.StagedAt.UnixMicro())
+}
+
+func (a accounts) MoveKey(ctx context.Context, id uuid.UUID, from, to store.KeyStage, at time.Time) error {
 	return a.store.atomically(ctx, func(session *session) error {
-		made, err := session.exec(ctx, `INSERT INTO spendwise_keys (id, public_key, sealed_key, stage, created_at)
-			VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-			key.ID.String(), blob(key.Public), blob(key.Sealed), string(key.Stage), key.CreatedAt.UnixMicro())
-		if err == nil && made == 0 {
-			err = fmt.Errorf("signing key %s: %w", key.ID, expense.ErrExists)
+		moved, err := session.exec(ctx, `UPDATE spendwise_keys SET stage = $3, staged_at = $4 WHERE id = $1 AND stage = $2`,
+			id.String(), string(from), string(to), at.UnixMicro())
+		if err != nil || moved == 1 {
+			return err
 		}
-		return err
+		found, err := session.one(ctx, 1, func(*row) {}, `SELECT 1 FROM spendwise_keys WHERE id = $1`, id.String())
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			return errKey(id, expense.ErrNotFound)
+		default:
+			return errKey(id, fmt.Errorf("stage: %w", expense.ErrStale))
+		}
 	})
+}
+
+func (a accounts) DeleteKey(ctx context.Context, id uuid.UUID) error {
+	return a.alter(ctx, errKey(id, expense.ErrNotFound), `DELETE FROM spendwise_keys WHERE id = $1`, id.String())
 }

@@ -1,4 +1,4 @@
--- Local accounts, the devices they are signed in on, and the keys that sign their tokens. An account's rows carry the owner of
+-- Local accounts, the devices they are signed in on, their personal tokens, and the keys that sign their tokens. An account's rows carry the owner of
 -- its ledger (the text of the account's id) first in every key and index, but for the scans of expiry, and are distributed as
 -- the ledger is. An e-mail address is unique across owners, so it has a table keyed by it; keys belong to nobody.
 
@@ -35,11 +35,43 @@ CREATE TABLE spendwise_devices (
 CREATE INDEX spendwise_devices_ended ON spendwise_devices (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX spendwise_devices_expiry ON spendwise_devices (expires_at);
 
+CREATE TABLE spendwise_tokens (
+    owner      text COLLATE "C" NOT NULL,
+    id         uuid     NOT NULL,
+    name       text     NOT NULL,
+    scopes     smallint NOT NULL, -- a set of bits
+    secret     bytea    NOT NULL, -- SHA-256
+    created_at bigint   NOT NULL,
+    expires_at bigint   NOT NULL,
+    used_at    bigint,            -- NULL: never
+    CONSTRAINT spendwise_tokens_pkey PRIMARY KEY (owner, id)
+);
+CREATE INDEX spendwise_tokens_expiry ON spendwise_tokens (expires_at);
+
+-- Accounts that were deleted and whose ledgers may not be gone everywhere yet.
+CREATE TABLE spendwise_erasures (
+    owner     text COLLATE "C" NOT NULL,
+    erased_at bigint NOT NULL,
+    CONSTRAINT spendwise_erasures_pkey PRIMARY KEY (owner)
+);
+
+-- Failed attempts to sign in, under the SHA-256 of an e-mail address, or of the network address they came from.
+CREATE TABLE spendwise_failures (
+    key     bytea   NOT NULL,
+    count   integer NOT NULL,
+    last_at bigint  NOT NULL,
+    CONSTRAINT spendwise_failures_pkey PRIMARY KEY (key)
+);
+CREATE INDEX spendwise_failures_expiry ON spendwise_failures (last_at);
+
 CREATE TABLE spendwise_keys (
-    id         uuid   NOT NULL,
-    public_key bytea  NOT NULL, -- PKIX, DER
-    sealed_key bytea  NOT NULL, -- the private half, encrypted
-    stage      text   NOT NULL,
-    created_at bigint NOT NULL,
-    CONSTRAINT spendwise_keys_pkey PRIMARY KEY (id)
+    id         uuid    NOT NULL,
+    serial     integer NOT NULL, -- 1, 2, 3 …: of two instances that make the next key, one does
+    public_key bytea   NOT NULL, -- PKIX, DER
+    sealed_key bytea   NOT NULL, -- the private half, encrypted
+    stage      text    NOT NULL,
+    created_at bigint  NOT NULL,
+    staged_at  bigint  NOT NULL, -- when it came to its stage
+    CONSTRAINT spendwise_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT spendwise_keys_serial_key UNIQUE (serial)
 );

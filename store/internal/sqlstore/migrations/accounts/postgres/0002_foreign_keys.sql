@@ -2,3 +2,5 @@
 
 ALTER TABLE spendwise_devices ADD CONSTRAINT spendwise_devices_account_fkey
     FOREIGN KEY (owner) REFERENCES spendwise_accounts (owner);
+ALTER TABLE spendwise_tokens ADD CONSTRAINT spendwise_tokens_account_fkey
+    FOREIGN KEY (owner) REFERENCES spendwise_accounts (owner);
