@@ -1,0 +1,751 @@
+package recurrence_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+// A ledger is one owner's ledger in a memstore, kept in euros in Berlin, at a time that the test sets.
+type ledger struct {
+	t     *testing.T
+	store store.Store
+	env   expense.Env
+}
+
+const owner expense.OwnerID = "ada"
+
+// rising is a table of rates in which a day's price of the dollar tells its day: 1.01 on the first of a month.
+type rising struct{}
+
+func (rising) Rate(_, _ expense.Currency, on expense.Date) (expense.Rate, bool) {
+	return expense.Rate{Value: expense.MustFactor(fmt.Sprintf("1.%02d", on.Day())), Date: on, Source: "test"}, true
+}
+
+func newLedger(t *testing.T, now string) *ledger {
+	t.Helper()
+	settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: new("Europe/Berlin")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &ledger{t: t, store: memstore.New(), env: expense.Env{Rates: rising{}}}
+	l.at(now)
+	if _, err := l.store.CreateLedger(t.Context(), owner, expense.StarterLedger(owner, settings, l.env.Now)); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// at sets the time: noon of a day in UTC, or an instant.
+func (l *ledger) at(now string) {
+	l.t.Helper()
+	if len(now) == len("2025-01-01") {
+		now += "T12:00:00Z"
+	}
+	instant, err := time.Parse(time.RFC3339, now)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.env.Now = instant
+}
+
+func (l *ledger) update(fn func(ctx context.Context, tx store.Tx) error) error {
+	return l.store.Update(l.t.Context(), owner, func(tx store.Tx) error { return fn(l.t.Context(), tx) })
+}
+
+// rule does a use case that returns a rule, and must go well.
+func (l *ledger) rule(fn func(ctx context.Context, tx store.Tx) (recurrence.Rule, error)) recurrence.Rule {
+	l.t.Helper()
+	var rule recurrence.Rule
+	err := l.update(func(ctx context.Context, tx store.Tx) (err error) {
+		rule, err = fn(ctx, tx)
+		return err
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return rule
+}
+
+func (l *ledger) tryAdd(draft recurrence.Draft) (added recurrence.Added, err error) {
+	err = l.update(func(ctx context.Context, tx store.Tx) (err error) {
+		added, err = recurrence.Add(ctx, tx, l.env, draft)
+		return err
+	})
+	return added, err
+}
+
+func (l *ledger) add(draft recurrence.Draft) recurrence.Rule {
+	l.t.Helper()
+	added, err := l.tryAdd(draft)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return added.Rule
+}
+
+func (l *ledger) change(id uuid.UUID, draft recurrence.Draft) recurrence.Rule {
+	l.t.Helper()
+	return l.rule(func(ctx context.Context, tx store.Tx) (recurrence.Rule, error) {
+		return recurrence.Change(ctx, tx, l.env, id, draft, expense.Condition{})
+	})
+}
+
+func (l *ledger) trySplit(id uuid.UUID, from string, draft recurrence.Draft) (rule recurrence.Rule, err error) {
+	err = l.update(func(ctx context.Context, tx store.Tx) (err error) {
+		rule, err = recurrence.Split(ctx, tx, l.env, id, from, draft, expense.Condition{})
+		return err
+	})
+	return rule, err
+}
+
+func (l *ledger) trySkip(id uuid.UUID, date string) (rule recurrence.Rule, err error) {
+	err = l.update(func(ctx context.Context, tx store.Tx) (err error) {
+		rule, err = recurrence.SkipOccurrence(ctx, tx, l.env, id, date, expense.Condition{})
+		return err
+	})
+	return rule, err
+}
+
+// post runs a round, and the same once more, which must find nothing to do.
+func (l *ledger) post() store.Round {
+	l.t.Helper()
+	round, err := store.PostDue(l.t.Context(), l.store, l.env)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	again, err := store.PostDue(l.t.Context(), l.store, l.env)
+	if err != nil || again != (store.Round{}) {
+		l.t.Fatalf("a second round at the same moment did %+v, %v", again, err)
+	}
+	return round
+}
+
+func (l *ledger) read(id uuid.UUID) recurrence.Rule {
+	l.t.Helper()
+	rule, err := l.store.Reader(owner).Rule(l.t.Context(), id)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return rule
+}
+
+func (l *ledger) expenses(rule uuid.UUID) []expense.Expense {
+	l.t.Helper()
+	var list []expense.Expense
+	query := expense.Query{Filter: expense.Filter{RuleID: rule}, Sort: expense.OldestFirst}
+	for e, err := range l.store.Reader(owner).Expenses(l.t.Context(), query) {
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if e.ID != expense.OccurrenceID(rule, e.Occurrence) {
+			l.t.Errorf("the expense of %s has the id %s", e.Occurrence, e.ID)
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+// wantPosted holds the occurrences that a rule has posted, and the amount of each, against a text.
+func (l *ledger) wantPosted(rule uuid.UUID, want string) {
+	l.t.Helper()
+	var got []string
+	for _, e := range l.expenses(rule) {
+		got = append(got, e.Occurrence.String()+" "+e.Amount.Amount())
+	}
+	if strings.Join(got, ", ") != want {
+		l.t.Errorf("posted: %s\nwant:   %s", strings.Join(got, ", "), want)
+	}
+}
+
+func (l *ledger) preview(id uuid.UUID, n int) string {
+	l.t.Helper()
+	planned, err := recurrence.Preview(l.t.Context(), l.store.Reader(owner), l.env, id, n)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var dates []string
+	for _, p := range planned {
+		dates = append(dates, p.Date.String())
+	}
+	return strings.Join(dates, " ")
+}
+
+func (l *ledger) archive(name string, archived bool) {
+	l.t.Helper()
+	err := l.update(func(ctx context.Context, tx store.Tx) error {
+		category, err := tx.CategoryByName(ctx, name)
+		if err != nil {
+			return err
+		}
+		_, err = expense.ChangeCategory(ctx, tx, l.env, category.ID, expense.CategoryPatch{Archived: &archived}, expense.Condition{})
+		return err
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func daily(amount, start string) recurrence.Draft {
+	return recurrence.Draft{Amount: &amount, Freq: new("daily"), Start: &start}
+}
+
+func monthly(amount, start string) recurrence.Draft {
+	return recurrence.Draft{Amount: &amount, Freq: new("monthly"), Start: &start}
+}
+
+func TestEachOccurrenceIsPostedOnItsOwnDate(t *testing.T) {
+	l := newLedger(t, "2025-01-30")
+	rent := l.add(monthly("800", "2025-01-31"))
+	if round := l.post(); round != (store.Round{}) {
+		t.Errorf("before the first occurrence a round did %+v", round)
+	}
+	l.at("2025-01-30T23:00:00Z") // midnight in Berlin
+	round := l.post()
+	if round.Posted != 1 || round.Ledgers != 1 || !round.Oldest.Equal(l.env.Now) {
+		t.Errorf("as the day began a round did %+v", round)
+	}
+	l.at("2025-04-30")
+	l.post()
+	l.wantPosted(rent.ID, "2025-01-31 800.00, 2025-02-28 800.00, 2025-03-31 800.00, 2025-04-30 800.00")
+	read := l.read(rent.ID)
+	if read.Next != date("2025-05-31") || read.Guard != rent.Guard || read.UpdatedAt != rent.UpdatedAt {
+		t.Errorf("after posting the rule is %+v", read)
+	}
+	e := l.expenses(rent.ID)[1]
+	if e.Date != date("2025-02-28") || e.RuleID != rent.ID || e.Occurrence != e.Date || e.CategoryID != rent.CategoryID {
+		t.Errorf("an expense that was posted is %+v", e)
+	}
+}
+
+func TestFortyDaysOfDowntimeLoseNothing(t *testing.T) {
+	l := newLedger(t, "2025-02-20")
+	draft := daily("3", "2025-02-20")
+	draft.Currency = new("USD")
+	rule := l.add(draft)
+	l.post()
+	l.at("2025-04-01") // 40 days later
+	if round := l.post(); round.Posted != 40 {
+		t.Errorf("after 40 days a round did %+v", round)
+	}
+	all := l.expenses(rule.ID)
+	if len(all) != 41 {
+		t.Fatalf("there are %d expenses, want 41", len(all))
+	}
+	for i, e := range all {
+		want := date("2025-02-20").AddDays(i)
+		rate := expense.MustFactor(fmt.Sprintf("1.%02d", want.Day()))
+		if e.Date != want || e.Occurrence != want || e.Rate.Date != want || e.Rate.Value != rate {
+			t.Errorf("the %d-th expense is %+v", i, e)
+		}
+	}
+}
+
+func TestABatchBoundsOneUpdate(t *testing.T) {
+	l := newLedger(t, "2025-01-01")
+	for range 3 {
+		l.add(daily("1", "2024-01-01")) // 367 occurrences each
+	}
+	var postings []recurrence.Posting
+	for more := true; more; {
+		err := l.update(func(ctx context.Context, tx store.Tx) error {
+			posting, err := recurrence.Post(ctx, tx, l.env)
+			postings = append(postings, posting)
+			more = posting.More
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []recurrence.Posting{{Posted: 500, More: true}, {Posted: 500, More: true}, {Posted: 101}}
+	if !slices.Equal(postings, want) {
+		t.Errorf("postings are %+v, want %+v", postings, want)
+	}
+}
+
+func TestWhatIsThereOrWasCountsAsPosted(t *testing.T) {
+	l := newLedger(t, "2025-03-10")
+	rule := l.add(daily("5", "2025-03-08"))
+	// A device predicted the 9th, and the person edited and deleted what it stands for on the 8th.
+	for _, day := range []string{"2025-03-08", "2025-03-09", "2025-03-12"} {
+		err := l.update(func(ctx context.Context, tx store.Tx) error {
+			_, err := expense.Add(ctx, tx, l.env, expense.Draft{
+				ID: expense.OccurrenceID(rule.ID, date(day)).String(), Amount: "5", Date: day, RuleID: rule.ID.String(), Occurrence: day,
+			})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	deleted := expense.OccurrenceID(rule.ID, date("2025-03-08"))
+	remove := func(id uuid.UUID) {
+		if err := l.update(func(ctx context.Context, tx store.Tx) error {
+			return expense.Delete(ctx, tx, id, expense.Condition{})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove(deleted)
+	if got, want := l.preview(rule.ID, 3), "2025-03-10 2025-03-11 2025-03-13"; got != want {
+		t.Errorf("the preview has %s, want %s", got, want)
+	}
+	if round := l.post(); round.Posted != 1 || round.Ledgers != 1 {
+		t.Errorf("the round did %+v", round)
+	}
+	l.wantPosted(rule.ID, "2025-03-09 5.00, 2025-03-10 5.00, 2025-03-12 5.00")
+
+	// Neither a purge, nor edits of the rule, nor catching up bring back what was deleted.
+	remove(expense.OccurrenceID(rule.ID, date("2025-03-10")))
+	if err := l.store.Purge(t.Context(), time.Now().Add(time.Hour), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	l.change(rule.ID, recurrence.Draft{Amount: new("6"), Start: new("2025-03-01")})
+	l.change(rule.ID, recurrence.Draft{Until: new("2025-03-10")})
+	l.change(rule.ID, recurrence.Draft{Until: new("")})
+	l.at("2025-03-12")
+	l.post()
+	l.wantPosted(rule.ID, "2025-03-09 5.00, 2025-03-11 6.00, 2025-03-12 5.00")
+}
+
+func TestABadRuleHoldsUpNoOther(t *testing.T) {
+	l := newLedger(t, "2025-03-08")
+	good, bad := daily("5", "2025-03-09"), daily("7", "2025-03-08")
+	bad.Category = new("Travel")
+	goodRule, badRule := l.add(good), l.add(bad)
+	l.post()
+	l.archive("Travel", true)
+	l.at("2025-03-10")
+	round := l.post()
+	if round.Posted != 2 || round.Failed != 1 {
+		t.Errorf("the round did %+v", round)
+	}
+	l.wantPosted(goodRule.ID, "2025-03-09 5.00, 2025-03-10 5.00")
+	l.wantPosted(badRule.ID, "2025-03-08 7.00")
+	failed := l.read(badRule.ID)
+	if failed.Next != date("2025-03-09") || failed.Failures != 1 || !failed.RetryAt.Equal(l.env.Now.Add(time.Minute)) ||
+		!strings.Contains(failed.LastError, `"Travel" is archived`) || failed.Guard != badRule.Guard {
+		t.Errorf("the bad rule is %+v", failed)
+	}
+	// The delay grows, up to half a day.
+	start := l.env.Now
+	for range 14 {
+		l.env.Now = l.read(badRule.ID).RetryAt
+		l.post()
+	}
+	failed = l.read(badRule.ID)
+	if failed.Failures != 15 || failed.RetryAt.Sub(l.env.Now) != 12*time.Hour || failed.Next != date("2025-03-09") {
+		t.Errorf("after 14 more attempts since %s the bad rule is %+v", start, failed)
+	}
+	// What is repaired is caught up with, and nothing is lost.
+	l.archive("Travel", false)
+	l.env.Now = failed.RetryAt
+	l.post()
+	repaired := l.read(badRule.ID)
+	if repaired.LastError != "" || repaired.Failures != 0 || !repaired.RetryAt.IsZero() || repaired.Next.Before(date("2025-03-12")) {
+		t.Errorf("the repaired rule is %+v", repaired)
+	}
+	if got := len(l.expenses(badRule.ID)); got != repaired.Next.Sub(date("2025-03-08")) {
+		t.Errorf("the repaired rule has %d expenses up to %s", got, repaired.Next)
+	}
+}
+
+func TestAnEditRepairsARuleAtOnce(t *testing.T) {
+	l := newLedger(t, "2025-03-08")
+	draft := daily("7", "2025-03-09")
+	draft.Category = new("Travel")
+	rule := l.add(draft)
+	l.archive("Travel", true)
+	l.at("2025-03-10")
+	l.post()
+	if changed := l.change(rule.ID, recurrence.Draft{Category: new("Food")}); changed.LastError != "" || changed.Failures != 0 {
+		t.Errorf("the edited rule is %+v", changed)
+	}
+	l.post()
+	l.wantPosted(rule.ID, "2025-03-09 7.00, 2025-03-10 7.00")
+}
+
+func TestACurrencyThatEndsStopsItsRuleInOrder(t *testing.T) {
+	last := expense.MustCurrency("HRK").Tender().To
+	l := newLedger(t, last.AddDays(-3).String())
+	draft := daily("10", last.AddDays(-1).String())
+	draft.Currency = new("HRK")
+	rule := l.add(draft)
+	l.at(last.AddDays(4).String())
+	if round := l.post(); round.Posted != 2 || round.Failed != 1 {
+		t.Errorf("the round did %+v", round)
+	}
+	if read := l.read(rule.ID); read.Next != last.AddDays(1) || !strings.Contains(read.LastError, "HRK ended") {
+		t.Errorf("the rule is %+v", read)
+	}
+	// A person who skips what cannot be posted has settled it.
+	if skipped, err := l.trySkip(rule.ID, last.AddDays(1).String()); err != nil || skipped.LastError != "" || skipped.Next != last.AddDays(2) {
+		t.Errorf("after a skip the rule is %+v, %v", skipped, err)
+	}
+}
+
+func TestALedgerThatIsFullTakesWhatFits(t *testing.T) {
+	l := newLedger(t, "2025-03-08")
+	large := l.add(daily("4000000000000", "2025-03-09")) // 4·10^14 minor units a day: the third passes the limit
+	small := l.add(daily("1", "2025-03-09"))
+	l.at("2025-03-12")
+	if round := l.post(); round.Posted != 6 || round.Failed != 1 {
+		t.Errorf("the round did %+v", round)
+	}
+	l.wantPosted(small.ID, "2025-03-09 1.00, 2025-03-10 1.00, 2025-03-11 1.00, 2025-03-12 1.00")
+	if read := l.read(large.ID); read.Next != date("2025-03-11") || !strings.Contains(read.LastError, "10^15") {
+		t.Errorf("the large rule is %+v", read)
+	}
+}
+
+func TestAnOccurrenceIsSkipped(t *testing.T) {
+	l := newLedger(t, "2025-03-08")
+	rule := l.add(daily("5", "2025-03-08"))
+	l.post()
+	for _, test := range []struct{ date, want string }{
+		{"2025-03-08", "date already_posted"}, {"2025-03-07", "date no_occurrence"}, {"tomorrow", "date malformed_date"},
+	} {
+		if _, err := l.trySkip(rule.ID, test.date); faults(err) != test.want {
+			t.Errorf("skipping %s says %s, want %s", test.date, faults(err), test.want)
+		}
+	}
+	for _, day := range []string{"2025-03-12", "2025-03-10", "2025-03-09", "2025-03-12"} {
+		if _, err := l.trySkip(rule.ID, day); err != nil {
+			t.Errorf("skipping %s: %v", day, err)
+		}
+	}
+	read := l.read(rule.ID)
+	if read.Next != date("2025-03-11") || read.Skipped.String() != "2025-03-12" || read.Guard != rule.Guard {
+		t.Errorf("the rule is %+v", read)
+	}
+	if again, err := l.trySkip(rule.ID, "2025-03-09"); err != nil || again.Version != read.Version {
+		t.Errorf("skipping again what is past: version %d, %v", again.Version, err)
+	}
+	if got, want := l.preview(rule.ID, 3), "2025-03-11 2025-03-13 2025-03-14"; got != want {
+		t.Errorf("the preview has %s, want %s", got, want)
+	}
+	l.at("2025-03-13")
+	l.post()
+	l.wantPosted(rule.ID, "2025-03-08 5.00, 2025-03-11 5.00, 2025-03-13 5.00")
+	if read := l.read(rule.ID); read.Next != date("2025-03-14") || read.Skipped.Len() != 0 {
+		t.Errorf("the rule is %+v", read)
+	}
+	for i := range recurrence.MaxSkipped {
+		if _, err := l.trySkip(rule.ID, date("2025-03-20").AddDays(i).String()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.trySkip(rule.ID, "2030-01-01"); faults(err) != "date too_many" {
+		t.Errorf("one skip too many says %v", err)
+	}
+}
+
+func TestWhatIsMissedWhilePausedIsNotPosted(t *testing.T) {
+	l := newLedger(t, "2025-03-08")
+	rule := l.add(daily("5", "2025-03-06"))
+	// What was due before the pause is posted, though no round came in time.
+	if paused := l.change(rule.ID, recurrence.Draft{Paused: new(true)}); paused.Next != date("2025-03-09") || paused.Guard != rule.Guard {
+		t.Errorf("the paused rule is %+v", paused)
+	}
+	l.at("2025-03-20")
+	if round := l.post(); round != (store.Round{}) {
+		t.Errorf("a round did %+v with a paused rule", round)
+	}
+	if got, want := l.preview(rule.ID, 2), "2025-03-20 2025-03-21"; got != want {
+		t.Errorf("the preview has %s, want %s", got, want)
+	}
+	l.change(rule.ID, recurrence.Draft{Notes: new("still paused")})
+	l.change(rule.ID, recurrence.Draft{Paused: new(false)})
+	l.post()
+	l.wantPosted(rule.ID, "2025-03-06 5.00, 2025-03-07 5.00, 2025-03-08 5.00, 2025-03-20 5.00")
+	e := l.expenses(rule.ID)
+	if e[0].Notes != "" || e[3].Notes != "still paused" {
+		t.Errorf("the notes are %q and %q", e[0].Notes, e[3].Notes)
+	}
+}
+
+func TestAChangeConcernsTheFutureOnly(t *testing.T) {
+	l := newLedger(t, "2025-03-10")
+	rule := l.add(monthly("800", "2025-01-01"))
+	// January to March are due by the old terms, though no round came yet.
+	changed := l.change(rule.ID, recurrence.Draft{Amount: new("850"), MonthDay: new("15")})
+	if changed.Next != date("2025-04-15") || changed.Guard != changed.Version {
+		t.Errorf("the changed rule is %+v", changed)
+	}
+	l.wantPosted(rule.ID, "2025-01-01 800.00, 2025-02-01 800.00, 2025-03-01 800.00")
+	if again := l.change(rule.ID, recurrence.Draft{Amount: new("850.00"), MonthDay: new("15")}); again != changed {
+		t.Errorf("a change of nothing made %+v of %+v", again, changed)
+	}
+	l.at("2025-05-20")
+	l.post()
+	l.wantPosted(rule.ID, "2025-01-01 800.00, 2025-02-01 800.00, 2025-03-01 800.00, 2025-04-15 850.00, 2025-05-15 850.00")
+	// The cursor never moves back, and a rule that ended goes on from today.
+	for _, test := range []struct {
+		name  string
+		draft recurrence.Draft
+		next  string
+	}{
+		{"weekly", recurrence.Draft{Freq: new("weekly"), Weekdays: []string{"mon", "thu"}}, "2025-06-16"},
+		{"from an earlier start", recurrence.Draft{Start: new("2024-01-01")}, "2025-06-16"},
+		{"daily, by an RRULE", recurrence.Draft{RRULE: new("FREQ=DAILY")}, "2025-06-16"},
+		{"ended", recurrence.Draft{Until: new("2025-05-16")}, ""},
+		{"for so many times that it is over", recurrence.Draft{Count: new(3)}, ""},
+		{"without an end again", recurrence.Draft{Count: new(0)}, "2025-05-20"},
+	} {
+		if changed := l.change(rule.ID, test.draft); changed.Next.String() != test.next {
+			t.Errorf("%s: the next date is %q, want %q", test.name, changed.Next, test.next)
+		}
+	}
+}
+
+func TestFromHereOn(t *testing.T) {
+	l := newLedger(t, "2025-03-10")
+	rent := l.add(monthly("800", "2025-01-31"))
+	l.post()
+	if _, err := l.trySkip(rent.ID, "2025-06-30"); err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := l.trySplit(rent.ID, "2025-04-01", recurrence.Draft{Amount: new("900")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fresh.ID == rent.ID || fresh.Start != rent.Start || fresh.Next != date("2025-04-30") || !fresh.CreatedAt.Equal(l.env.Now) {
+		t.Errorf("the new rule is %+v", fresh)
+	}
+	if old := l.read(rent.ID); old.Until != date("2025-03-31") || old.Next != date("2025-03-31") || old.Version != fresh.Version {
+		t.Errorf("the old rule is %+v", old)
+	}
+	l.at("2025-08-01")
+	l.post()
+	l.wantPosted(rent.ID, "2025-01-31 800.00, 2025-02-28 800.00, 2025-03-31 800.00")
+	l.wantPosted(fresh.ID, "2025-04-30 900.00, 2025-05-31 900.00, 2025-07-31 900.00")
+	for _, test := range []struct {
+		name, from string
+		want       string
+	}{
+		{"before the first", "2025-01-31", "from_date out_of_range"}, {"after the end", "2025-04-01", "from_date no_occurrence"},
+		{"no date", "soon", "from_date malformed_date"}, {"nothing", "", "from_date required"},
+	} {
+		if _, err := l.trySplit(rent.ID, test.from, recurrence.Draft{}); faults(err) != test.want {
+			t.Errorf("%s: %s, want %s", test.name, faults(err), test.want)
+		}
+	}
+}
+
+func TestFromHereOnOnOtherDays(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		rule, draft recurrence.Draft
+		from        string
+		preview     string
+	}{
+		{"the same days, another amount: the count goes on", counted(monthly("1", "2025-01-31"), 4), recurrence.Draft{Amount: new("2")},
+			"2025-03-01", "2025-03-31 2025-04-30"},
+		{"another interval: what is left of the count", counted(monthly("1", "2025-01-31"), 4), recurrence.Draft{Interval: new(2)},
+			"2025-03-01", "2025-03-31 2025-05-31"},
+		{"another count, from here", counted(monthly("1", "2025-01-31"), 4), recurrence.Draft{Count: new(3)},
+			"2025-04-01", "2025-04-30 2025-05-31 2025-06-30"},
+		{"weekly", monthly("1", "2025-01-31"), recurrence.Draft{Freq: new("weekly"), Count: new(2)}, "2025-03-04", "2025-03-04 2025-03-11"},
+		{"an end instead of a count", counted(monthly("1", "2025-01-31"), 9), recurrence.Draft{Until: new("2025-04-01")},
+			"2025-03-01", "2025-03-31"},
+		{"from a start of its own", monthly("1", "2025-01-31"), recurrence.Draft{Start: new("2025-05-05"), Until: new("2025-06-30")},
+			"2025-03-01", "2025-05-05 2025-06-05"},
+		{"every other day stays in step", interval(daily("1", "2025-01-01"), 2), recurrence.Draft{Until: new("2025-02-08")},
+			"2025-02-03", "2025-02-04 2025-02-06 2025-02-08"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := newLedger(t, "2024-12-01")
+			fresh, err := l.trySplit(l.add(test.rule).ID, test.from, test.draft)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := l.preview(fresh.ID, 20); got != test.preview {
+				t.Errorf("the new rule falls on %s, want %s", got, test.preview)
+			}
+		})
+	}
+}
+
+func counted(draft recurrence.Draft, count int) recurrence.Draft {
+	draft.Count = &count
+	return draft
+}
+
+func interval(draft recurrence.Draft, n int) recurrence.Draft {
+	draft.Interval = &n
+	return draft
+}
+
+func TestFromHereOnAfterItWasPosted(t *testing.T) {
+	l := newLedger(t, "2025-03-10")
+	rule := l.add(daily("5", "2025-03-08"))
+	l.post()
+	fresh, err := l.trySplit(rule.ID, "2025-03-09", recurrence.Draft{Amount: new("6")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.at("2025-03-12")
+	l.post()
+	l.wantPosted(rule.ID, "2025-03-08 5.00, 2025-03-09 5.00, 2025-03-10 5.00")
+	l.wantPosted(fresh.ID, "2025-03-11 6.00, 2025-03-12 6.00")
+}
+
+func TestEveryFaultOfADraftIsListed(t *testing.T) {
+	l := newLedger(t, "2025-03-10")
+	l.archive("Travel", true)
+	good := monthly("1", "2025-01-31")
+	with := func(change func(*recurrence.Draft)) recurrence.Draft {
+		draft := good
+		change(&draft)
+		return draft
+	}
+	for _, test := range []struct {
+		name  string
+		draft recurrence.Draft
+		want  string
+	}{
+		{"nothing", recurrence.Draft{}, "amount required, freq required, start_date required"},
+		{"all at once", recurrence.Draft{
+			ID: new("x"), Amount: new("1.234"), Category: new("Nonsense"), Notes: new("\a"), Freq: new("hourly"), Interval: new(0),
+			Weekdays: []string{"monday"}, MonthDay: new("32"), OnMissing: new("guess"), Start: new("2025-02-30"), Until: new("x"), Count: new(-1),
+		}, "id malformed_id, amount too_many_digits, category unknown_category, notes control_character, start_date impossible_date, " +
+			"freq unknown_value, weekdays unknown_value, month_day out_of_range, on_missing unknown_value, until_date malformed_date, " +
+			"interval out_of_range, count out_of_range"},
+		{"a month day of 0", with(func(d *recurrence.Draft) { d.MonthDay = new("0") }), "month_day out_of_range"},
+		{"a month day of 32", with(func(d *recurrence.Draft) { d.MonthDay = new("32") }), "month_day out_of_range"},
+		{"an interval of 0", with(func(d *recurrence.Draft) { d.Interval = new(0) }), "interval out_of_range"},
+		{"an interval of 10^9", with(func(d *recurrence.Draft) { d.Interval = new(1_000_000_000) }), "interval out_of_range"},
+		{"until before start", with(func(d *recurrence.Draft) { d.Until = new("2025-01-30") }), "until_date out_of_range"},
+		{"until and count", with(func(d *recurrence.Draft) { d.Until, d.Count = new("2026-01-30"), new(3) }), "count ambiguous"},
+		{"a weekday of a month", with(func(d *recurrence.Draft) { d.Weekdays = []string{"mon"} }), "weekdays not_applicable"},
+		{"an RRULE beside a frequency", with(func(d *recurrence.Draft) { d.RRULE = new("FREQ=DAILY") }), "rrule ambiguous"},
+		{"an RRULE of the subset's outside", with(func(d *recurrence.Draft) { d.Freq, d.RRULE = nil, new("FREQ=HOURLY;BYSETPOS=1") }), ""},
+		{"an archived category", with(func(d *recurrence.Draft) { d.Category = new("Travel") }), "category archived_category"},
+		{"an unknown currency", with(func(d *recurrence.Draft) { d.Currency = new("XXZ") }), "currency unknown_currency"},
+		{"4,001 occurrences due at once", daily("1", date("2025-03-10").AddDays(-4000).String()), "start_date too_many_due"},
+	} {
+		_, err := l.tryAdd(test.draft)
+		if !errors.Is(err, expense.ErrInvalid) || test.want != "" && faults(err) != test.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", test.name, faults(err), test.want)
+		}
+	}
+	if _, err := l.tryAdd(daily("1", date("2025-03-10").AddDays(-3999).String())); err != nil {
+		t.Errorf("4,000 occurrences due at once: %v", err)
+	}
+	if round := l.post(); round.Posted != 4000 {
+		t.Errorf("4,000 occurrences due at once: a round did %+v", round)
+	}
+}
+
+func TestARepeatedRequestAddsNothing(t *testing.T) {
+	l := newLedger(t, "2025-03-10")
+	draft := monthly("1.5", "2025-01-31")
+	draft.ID, draft.Category, draft.Notes = new("0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70"), new("Travel"), new("a note")
+	first, err := l.tryAdd(draft)
+	if err != nil || !first.Created {
+		t.Fatalf("added %+v, %v", first, err)
+	}
+	l.post()
+	again, err := l.tryAdd(draft)
+	if err != nil || again.Created || again.Rule.Version != first.Rule.Version+1 { // the round moved the cursor
+		t.Errorf("added again: %+v, %v", again, err)
+	}
+	draft.Notes = new("another")
+	if _, err := l.tryAdd(draft); !errors.Is(err, expense.ErrExists) {
+		t.Errorf("other content under the id: %v", err)
+	}
+	remove := func() error {
+		return l.update(func(ctx context.Context, tx store.Tx) error {
+			return recurrence.Delete(ctx, tx, first.Rule.ID, expense.Condition{})
+		})
+	}
+	if err := errors.Join(remove(), remove()); err != nil {
+		t.Errorf("deleted twice: %v", err)
+	}
+	if _, err := l.tryAdd(draft); !errors.Is(err, expense.ErrGone) {
+		t.Errorf("added after a deletion: %v", err)
+	}
+	if got := len(l.expenses(first.Rule.ID)); got != 2 {
+		t.Errorf("a deleted rule has %d expenses, want the 2 that it posted", got)
+	}
+}
+
+func TestStaleVersionsAreRefused(t *testing.T) {
+	l := newLedger(t, "2025-03-10")
+	rule := l.add(monthly("1", "2025-06-30"))
+	old := expense.Condition{Versions: []expense.Version{rule.Version - 1}}
+	for name, fn := range map[string]func(context.Context, store.Tx) error{
+		"change": func(ctx context.Context, tx store.Tx) error {
+			_, err := recurrence.Change(ctx, tx, l.env, rule.ID, recurrence.Draft{Notes: new("x")}, old)
+			return err
+		},
+		"split": func(ctx context.Context, tx store.Tx) error {
+			_, err := recurrence.Split(ctx, tx, l.env, rule.ID, "2025-08-01", recurrence.Draft{}, old)
+			return err
+		},
+		"skip": func(ctx context.Context, tx store.Tx) error {
+			_, err := recurrence.SkipOccurrence(ctx, tx, l.env, rule.ID, "2025-06-30", old)
+			return err
+		},
+		"delete": func(ctx context.Context, tx store.Tx) error { return recurrence.Delete(ctx, tx, rule.ID, old) },
+	} {
+		if err := l.update(fn); !errors.Is(err, expense.ErrStale) {
+			t.Errorf("%s by a stale version: %v", name, err)
+		}
+	}
+}
+
+func TestThePlanHoldsWhatIsStillToCome(t *testing.T) {
+	l := newLedger(t, "2025-03-10")
+	rent, food := l.add(monthly("800", "2025-01-31")), l.add(interval(daily("5", "2025-03-01"), 10))
+	l.post()
+	paused := daily("1", "2025-03-01")
+	paused.Paused = new(true)
+	l.add(paused)
+	rules, err := l.store.Reader(owner).Rules(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range recurrence.Plan(rules, expense.Range{From: date("2025-03-01"), To: date("2025-04-01")}) {
+		if p.Rule.ID != rent.ID && p.Rule.ID != food.ID {
+			t.Errorf("the plan has a rule %s", p.Rule.ID)
+		}
+		got = append(got, p.Date.String()+" "+p.Rule.Amount.String())
+	}
+	if got, want := strings.Join(got, ", "), "2025-03-11 5.00 EUR, 2025-03-21 5.00 EUR, 2025-03-31 800.00 EUR, 2025-03-31 5.00 EUR"; got != want {
+		t.Errorf("planned: %s, want %s", got, want)
+	}
+}
+
+func TestDatesAreASet(t *testing.T) {
+	set := recurrence.DatesOf(date("2025-03-02"), expense.Date{}, date("2025-03-01"), date("2025-03-02"))
+	read, err := recurrence.ParseDates(set.String())
+	if err != nil || read != set || set.Len() != 2 || set.String() != "2025-03-01,2025-03-02" {
+		t.Errorf("the set is %v, read back %v, %v", set, read, err)
+	}
+	if set.Contains(expense.Date{}) || !set.Contains(date("2025-03-02")) || set.Contains(date("2025-03-03")) {
+		t.Error("the set does not know what it contains")
+	}
+	if got := set.With(date("2025-02-01")).From(date("2025-03-01")); got != set {
+		t.Errorf("from March on: %v", got)
+	}
+	if got := set.From(date("2026-01-01")); got != (recurrence.Dates{}) || got.Len() != 0 {
+		t.Errorf("from 2026 on: %v", got)
+	}
+	if _, err := recurrence.ParseDates("2025-03-01,"); !errors.Is(err, expense.ErrInvalid) {
+		t.Errorf("a list that ends in a comma: %v", err)
+	}
+}
