@@ -98,6 +98,10 @@ func TestBrokenStores(t *testing.T) {
 		{"makes a ledger again", createsAgain, []string{"ledger-create", "ledger-create-at-once"}},
 		{"orders owners as people do", ordersOwners, []string{"owners"}},
 		{"moves guards in a merge", mergeMovesGuards, []string{"category-merge"}},
+		{"posts twice", postsTwice, []string{"post-once"}},
+		{"moves the cursor alone", movesCursorAlone, []string{"post-whole"}},
+		{"lets every day begin in Greenwich", beginsInGreenwich, []string{"owners-due-zones"}},
+		{"finds paused rules due", findsPausedDue, []string{"owners-due"}},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			for _, check := range fault.found {

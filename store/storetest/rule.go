@@ -24,14 +24,14 @@ const (
 )
 
 func ruleChecks() []check {
-	return []check{
+	return append(postChecks(), []check{
 		{name: "rule-values", guards: []string{sayRule, sayRules, sayRuleDoomed}, run: checkRuleValues},
 		{name: "rule-guard", guards: []string{sayRulesToo, sayRuleDoomed}, run: checkRuleGuard},
 		{name: "rule-deletes", guards: []string{sayDeleteRule, sayRule}, run: checkRuleDeletes},
 		{name: "owners-due", guards: []string{sayDueOwners, sayNoRowsOpen}, alone: true, run: checkDueOwners},
 		{name: "owners-due-zones", guards: []string{sayDueOwners}, alone: true, run: checkDueZones},
 		{name: "owners-due-many", guards: []string{sayDueOwners}, alone: true, run: checkManyDue},
-	}
+	}...)
 }
 
 func checkRuleValues(p *probe) {
