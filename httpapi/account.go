@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
@@ -61,14 +62,10 @@ type refreshInput struct {
 
 // register answers POST /v1/auth/register.
 func (c *call) register() error {
-	doc, err := read[registerInput](c)
+	// Nothing may be made of a request with faults, so what the service would find is not known.
+	in, err := whole[registerInput](c)
 	if err != nil {
 		return err
-	}
-	in := doc.value
-	if len(doc.faults) > 0 {
-		// Nothing may be made of a request with faults, so what the service would find is not known.
-		return faulty(codeValidation, doc.faults...)
 	}
 	session, err := c.api.accounts.Register(c.ctx, auth.Registration{
 		Email: orEmpty(in.Email), Password: orEmpty(in.Password), DeviceName: orEmpty(in.DeviceName),
@@ -84,7 +81,7 @@ func (c *call) register() error {
 func (c *call) login() error {
 	return signIn(c, func(ctx context.Context, in loginInput) (auth.Session, error) {
 		return c.api.accounts.Login(ctx, auth.Login{
-			Email: orEmpty(in.Email), Password: orEmpty(in.Password), DeviceName: orEmpty(in.DeviceName),
+			Email: orEmpty(in.Email), Password: orEmpty(in.Password), DeviceName: orEmpty(in.DeviceName), Address: c.address(),
 		})
 	})
 }
@@ -98,14 +95,11 @@ func (c *call) refresh() error {
 
 // signIn answers with the session that fn opens for the body's credentials.
 func signIn[T any](c *call, fn func(ctx context.Context, in T) (auth.Session, error)) error {
-	doc, err := read[T](c)
+	in, err := whole[T](c)
 	if err != nil {
 		return err
 	}
-	if len(doc.faults) > 0 {
-		return faulty(codeValidation, doc.faults...)
-	}
-	session, err := fn(c.ctx, doc.value)
+	session, err := fn(c.ctx, in)
 	if err != nil {
 		return err
 	}
@@ -127,4 +121,91 @@ func (c *call) me() error {
 		return err
 	}
 	return c.send(result{status: http.StatusOK, body: newUserBody(user)})
+}
+
+// mePatch changes the account. The e-mail address takes the password, as a sign-in does.
+type mePatch struct {
+	Email           *string `json:"email" validate:"required,min=1"`
+	CurrentPassword *string `json:"current_password" validate:"required,min=1"`
+}
+
+// patchMe answers PATCH /v1/me.
+func (c *call) patchMe() error {
+	in, err := whole[mePatch](c)
+	if err != nil {
+		return err
+	}
+	user, err := c.api.accounts.ChangeEmail(c.ctx, c.identity, auth.EmailChange{
+		Email: *in.Email, Password: *in.CurrentPassword, Address: c.address(),
+	})
+	if err != nil {
+		return err
+	}
+	return c.send(result{status: http.StatusOK, body: newUserBody(user)})
+}
+
+// passwordInput is a change of the password.
+type passwordInput struct {
+	CurrentPassword *string `json:"current_password" validate:"required,min=1"`
+	NewPassword     *string `json:"new_password" validate:"required,min=1"`
+}
+
+// putPassword answers PUT /v1/me/password: the other devices are signed out.
+func (c *call) putPassword() error {
+	in, err := whole[passwordInput](c)
+	if err != nil {
+		return err
+	}
+	err = c.api.accounts.ChangePassword(c.ctx, c.identity, auth.PasswordChange{
+		Current: *in.CurrentPassword, New: *in.NewPassword, Address: c.address(),
+	})
+	if err != nil {
+		return err
+	}
+	return c.send(result{status: http.StatusNoContent})
+}
+
+// eraseInput confirms that everything is to go.
+type eraseInput struct {
+	Password *string `json:"password" validate:"required,min=1"`
+}
+
+// eraseMe answers POST /v1/me/erase: the account goes with all that it owns.
+func (c *call) eraseMe() error {
+	in, err := whole[eraseInput](c)
+	if err != nil {
+		return err
+	}
+	if err := c.api.accounts.Erase(c.ctx, c.identity, *in.Password, c.address()); err != nil {
+		return err
+	}
+	return c.send(result{status: http.StatusNoContent})
+}
+
+// publicKeys answers GET /.well-known/jwks.json. A key is published longer ahead of its use than this answer may be kept.
+func (c *call) publicKeys() error {
+	header := c.Writer.Header()
+	header.Set("Content-Type", "application/jwk-set+json")
+	header.Set("Cache-Control", "public, max-age=300")
+	c.Writer.WriteHeader(http.StatusOK)
+	_, err := c.Writer.Write(c.api.accounts.PublicKeys(c.ctx))
+	return err
+}
+
+// whole takes the body for a T whose shape is right.
+func whole[T any](c *call) (T, error) {
+	doc, err := read[T](c)
+	if err == nil && len(doc.faults) > 0 {
+		err = faulty(codeValidation, doc.faults...)
+	}
+	return doc.value, err
+}
+
+// address returns where the request comes from, for the throttle on sign-ins; the zero address if that is not known.
+func (c *call) address() netip.Addr {
+	address, err := netip.ParseAddr(c.RemoteIP())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return address
 }

@@ -162,8 +162,18 @@ func accountRoutes() []route {
 		{method: "POST", path: "/v1/auth/register", handle: (*call).register},
 		{method: "POST", path: "/v1/auth/login", handle: (*call).login},
 		{method: "POST", path: "/v1/auth/refresh", handle: (*call).refresh},
-		{method: "POST", path: "/v1/auth/logout", scope: auth.ScopeRead, handle: (*call).logout},
+		{method: "POST", path: "/v1/auth/logout", scope: auth.ScopeAccount, handle: (*call).logout},
+		{method: "GET", path: "/.well-known/jwks.json", handle: (*call).publicKeys},
+
 		{method: "GET", path: "/v1/me", scope: auth.ScopeRead, handle: (*call).me},
+		{method: "PATCH", path: "/v1/me", scope: auth.ScopeAccount, handle: (*call).patchMe},
+		{method: "PUT", path: "/v1/me/password", scope: auth.ScopeAccount, handle: (*call).putPassword},
+		{method: "POST", path: "/v1/me/erase", scope: auth.ScopeAccount, handle: (*call).eraseMe},
+		{method: "GET", path: "/v1/devices", scope: auth.ScopeAccount, handle: (*call).listDevices},
+		{method: "DELETE", path: "/v1/devices/:id", scope: auth.ScopeAccount, handle: (*call).deleteDevice},
+		{method: "POST", path: "/v1/tokens", scope: auth.ScopeAccount, handle: (*call).postToken},
+		{method: "GET", path: "/v1/tokens", scope: auth.ScopeAccount, handle: (*call).listTokens},
+		{method: "DELETE", path: "/v1/tokens/:id", scope: auth.ScopeAccount, handle: (*call).deleteToken},
 	}
 }
 

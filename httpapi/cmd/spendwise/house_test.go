@@ -26,7 +26,10 @@ var rooms = map[string]struct {
 	"budget":         {rooms: []string{"expense"}},
 	"recurrence":     {rooms: []string{"expense"}},
 	"report":         {rooms: []string{"expense", "budget"}},
-	"export":         {rooms: []string{"expense", "budget", "recurrence", "report"}},
+	"export": {
+		rooms:   []string{"expense", "budget", "recurrence", "report"},
+		modules: []string{"github.com/johnfercher/maroto", "github.com/johnfercher/go-tree"},
+	},
 	"store":          {rooms: []string{"expense", "budget", "recurrence", "report"}},
 	"store/memstore": {rooms: []string{"store", "expense", "budget", "recurrence", "report"}},
 	"store/storetest": {
@@ -57,7 +60,7 @@ var rooms = map[string]struct {
 	},
 	"httpapi/auth": {
 		rooms:   []string{"expense", "store"},
-		modules: []string{"net/http", "github.com/golang-jwt/jwt", "golang.org/x/crypto", "golang.org/x/sync"},
+		modules: []string{"net/http", "github.com/golang-jwt/jwt", "github.com/coreos/go-oidc", "golang.org/x/crypto", "golang.org/x/sync"},
 	},
 }
 

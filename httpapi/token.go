@@ -1,0 +1,105 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/spendwise/spendwise/httpapi/auth"
+)
+
+// tokenScopes are the names of what a personal access token may do.
+var tokenScopes = [...]struct {
+	name  string
+	scope auth.Scopes
+}{
+	{"read", auth.ScopeRead},
+	{"write", auth.ScopeWrite},
+	{"export", auth.ScopeExport},
+}
+
+// tokenBody is a personal access token as answers carry it.
+type tokenBody struct {
+	ID         string     `json:"id"`
+	Name       string     `json:"name"`
+	Scopes     []string   `json:"scopes"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  time.Time  `json:"expires_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+	Token      string     `json:"token,omitzero"` // in the answer that made it, and never again
+}
+
+func newTokenBody(t auth.PersonalToken) tokenBody {
+	body := tokenBody{ID: t.ID.String(), Name: t.Name, Scopes: []string{}, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt}
+	for _, known := range tokenScopes {
+		if t.Scopes.Has(known.scope) {
+			body.Scopes = append(body.Scopes, known.name)
+		}
+	}
+	if !t.UsedAt.IsZero() {
+		body.LastUsedAt = &t.UsedAt
+	}
+	return body
+}
+
+// tokenInput is a new personal access token.
+type tokenInput struct {
+	Name      *string  `json:"name" validate:"required,min=1"`
+	Scopes    []string `json:"scopes" validate:"required,min=1,max=3,dive,oneof=read write export"`
+	ExpiresAt *string  `json:"expires_at" validate:"omitnil,min=1"`
+}
+
+// postToken answers POST /v1/tokens.
+func (c *call) postToken() error {
+	doc, err := read[tokenInput](c)
+	if err != nil {
+		return err
+	}
+	draft := auth.PersonalTokenDraft{Name: orEmpty(doc.value.Name)}
+	if text := orEmpty(doc.value.ExpiresAt); text != "" {
+		if draft.ExpiresAt, err = time.Parse(time.RFC3339, text); err != nil {
+			doc.add(fault{Pointer: "#/expires_at", Code: "malformed", Detail: "An instant is written as RFC 3339 has it, such as 2026-12-31T00:00:00Z."})
+		}
+	}
+	if len(doc.faults) > 0 {
+		return faulty(codeValidation, doc.faults...)
+	}
+	for _, name := range doc.value.Scopes {
+		for _, known := range tokenScopes {
+			if name == known.name {
+				draft.Scopes |= known.scope
+			}
+		}
+	}
+	token, secret, err := c.api.accounts.CreateToken(c.ctx, c.identity, draft)
+	if err != nil {
+		return err
+	}
+	body := newTokenBody(token)
+	body.Token = secret
+	return c.send(result{status: http.StatusCreated, location: "/v1/tokens/" + body.ID, body: body})
+}
+
+// listTokens answers GET /v1/tokens with all tokens of the account: there are no pages.
+func (c *call) listTokens() error {
+	tokens, err := c.api.accounts.Tokens(c.ctx, c.identity)
+	if err != nil {
+		return err
+	}
+	data := make([]tokenBody, len(tokens))
+	for i, token := range tokens {
+		data[i] = newTokenBody(token)
+	}
+	return sendPage(c, "/v1/tokens", data, "")
+}
+
+// deleteToken answers DELETE /v1/tokens/{id}: that token is of no use any more.
+func (c *call) deleteToken() error {
+	id, err := c.id()
+	if err != nil {
+		return err
+	}
+	if err := c.api.accounts.DeleteToken(c.ctx, c.identity, id); err != nil {
+		return err
+	}
+	return c.send(result{status: http.StatusNoContent})
+}
