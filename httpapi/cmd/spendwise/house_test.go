@@ -21,11 +21,11 @@ var rooms = map[string]struct {
 	rooms   []string // of this module
 	modules []string // beyond those that everybody may use
 }{
-	"expense":        {},
-	"expense/ecb":    {rooms: []string{"expense"}, modules: []string{"net/http"}},
-	"budget":         {rooms: []string{"expense"}},
-	"recurrence":     {rooms: []string{"expense"}},
-	"report":         {rooms: []string{"expense", "budget"}},
+	"expense":     {},
+	"expense/ecb": {rooms: []string{"expense"}, modules: []string{"net/http"}},
+	"budget":      {rooms: []string{"expense"}},
+	"recurrence":  {rooms: []string{"expense"}},
+	"report":      {rooms: []string{"expense", "budget"}},
 	"export": {
 		rooms:   []string{"expense", "budget", "recurrence", "report"},
 		modules: []string{"github.com/johnfercher/maroto", "github.com/johnfercher/go-tree"},

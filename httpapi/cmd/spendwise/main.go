@@ -54,6 +54,7 @@ type cli struct {
 	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to this release."`
 	Import  importCmd  `cmd:"" help:"Import expenses from a CSV file into a user's ledger."`
 	User    userCmd    `cmd:"" help:"Add, list and remove users, and set their passwords."`
+	Keys    keysCmd    `cmd:"" help:"Rotate, list and revoke the keys that sign access tokens."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

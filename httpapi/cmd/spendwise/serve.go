@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -31,11 +30,21 @@ const (
 )
 
 type serveCmd struct {
-	Listen           string   `help:"The address to listen on; port 0 takes a free one." default:"127.0.0.1:8080" placeholder:"ADDR"`
-	Migrate          bool     `help:"Migrate the database at start; safe with many instances." default:"true" negatable:""`
-	Rates            rateMode `help:"Exchange rates: ecb (embedded history, kept current from the European Central Bank), embedded (no network), or off." enum:"ecb,embedded,off" default:"ecb"`
-	Registration     string   `help:"Who may register: open, or closed (only spendwise user add makes accounts)." enum:"open,closed" default:"open"`
-	KeyEncryptionKey string   `help:"32 bytes in base64 that seal the signing keys. Default: made once in the user's data directory." placeholder:"BASE64"`
+	Listen       string   `help:"The address to listen on; port 0 takes a free one." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	Migrate      bool     `help:"Migrate the database at start; safe with many instances." default:"true" negatable:""`
+	Rates        rateMode `help:"Exchange rates: ecb (embedded history, kept current from the European Central Bank), embedded (no network), or off." enum:"ecb,embedded,off" default:"ecb"`
+	Registration string   `help:"Who may register: open, or closed (only spendwise user add makes accounts)." enum:"open,closed" default:"open"`
+	RateLimits   string   `help:"The throttle on sign-ins: on, or off (for load tests on one machine)." enum:"on,off" default:"on"`
+	identityFlags
+}
+
+// identityFlags say who is let in.
+type identityFlags struct {
+	sealFlag
+	KeyRotation   time.Duration `help:"How often the key that signs access tokens is replaced; 0: by spendwise keys rotate only." default:"720h" placeholder:"DURATION"`
+	LocalAccounts bool          `help:"Keep accounts with passwords; without them only the issuer's tokens are accepted." default:"true" negatable:""`
+	Issuer        string        `help:"The URL of an OpenID Connect provider whose access tokens are accepted too." placeholder:"URL"`
+	Audience      string        `help:"What the issuer's tokens must be meant for." placeholder:"NAME"`
 }
 
 // Run serves until ctx ends, then drains and stops in order: listener, requests, background work, store.
@@ -46,7 +55,7 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 		if err != nil {
 			return err
 		}
-		handler, err := cmd.handler(ctx, p, db, rates, logger)
+		handler, keep, err := cmd.handler(ctx, p, db, rates, logger)
 		if err != nil {
 			return err
 		}
@@ -57,7 +66,7 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 
 		work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 		var running sync.WaitGroup
-		for _, task := range append(background, purger(db, logger)) {
+		for _, task := range append(background, purger(db, logger), keep) {
 			running.Go(func() { task(work) })
 		}
 		defer running.Wait()
@@ -66,35 +75,57 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 	})
 }
 
-func (cmd *serveCmd) handler(ctx context.Context, p *process, db database, rates expense.Rates, logger *slog.Logger) (http.Handler, error) {
-	kek, err := cmd.keyEncryptionKey(p)
-	if err != nil {
-		return nil, err
-	}
+// handler returns the API, and the task that keeps its accounts and keys in order.
+func (cmd *serveCmd) handler(
+	ctx context.Context, p *process, db database, rates expense.Rates, logger *slog.Logger,
+) (http.Handler, func(context.Context), error) {
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	accounts, err := auth.New(ctx, auth.NewUsers(db.Accounts(), db, defaults, nil), auth.Config{
-		KEK: kek, RegistrationClosed: cmd.Registration == "closed", Logger: logger,
-	})
-	if err != nil {
-		return nil, err
+	config := httpapi.Config{Rates: rates, Settings: defaults, Log: logger}
+	keep := func(context.Context) {}
+	if cmd.LocalAccounts {
+		kek, err := cmd.keyEncryptionKey(p)
+		if err != nil {
+			return nil, nil, err
+		}
+		config.Accounts, err = auth.New(ctx, auth.NewUsers(db.Accounts(), db, defaults, nil), auth.Config{
+			KEK: kek, KeyRotation: cmd.KeyRotation, RegistrationClosed: cmd.Registration == "closed", Unthrottled: cmd.RateLimits == "off",
+			Logger: logger,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		config.Authenticator, keep = config.Accounts, config.Accounts.Keep
 	}
-	return httpapi.New(db, httpapi.Config{
-		Authenticator: accounts, Accounts: accounts, Rates: rates, Settings: defaults, Log: logger,
-	})
+	if err := cmd.admitIssuer(&config); err != nil {
+		return nil, nil, err
+	}
+	handler, err := httpapi.New(db, config)
+	return handler, keep, err
 }
 
-func (cmd *serveCmd) keyEncryptionKey(p *process) ([]byte, error) {
-	if cmd.KeyEncryptionKey != "" {
-		return auth.ParseKEK(cmd.KeyEncryptionKey)
+// admitIssuer lets the tokens of --issuer in, beside those of local accounts or instead of them.
+func (f *identityFlags) admitIssuer(config *httpapi.Config) error {
+	switch {
+	case f.Issuer == "" && f.Audience != "":
+		return errors.New("--audience says what an issuer's tokens must be meant for: give --issuer too")
+	case f.Issuer == "" && !f.LocalAccounts:
+		return errors.New("without local accounts nobody could get in: give --issuer")
+	case f.Issuer == "":
+		return nil
 	}
-	dir, err := dataDir(p.getenv)
+	issuer, err := auth.NewIssuer(auth.IssuerConfig{Issuer: f.Issuer, Audience: f.Audience})
 	if err != nil {
-		return nil, fmt.Errorf("%w; or give --key-encryption-key", err)
+		return fmt.Errorf("--issuer and --audience: %w", err)
 	}
-	return auth.LoadOrCreateKEK(filepath.Join(dir, "key-encryption-key"))
+	if config.Authenticator == nil {
+		config.Authenticator = issuer
+	} else {
+		config.Authenticator = auth.AnyOf(config.Authenticator, issuer)
+	}
+	return nil
 }
 
 // serve answers on listener until ctx ends.
