@@ -13,13 +13,15 @@ import (
 
 // A Draft is a budget as a person or a wire gives it: text, as it arrived. What is empty was not given.
 type Draft struct {
-	ID         string   // a UUID; not given: a new one of version 7
-	CategoryID string   // empty: the whole ledger
-	FromMonth  string   // YYYY-MM; not given: this month in the ledger's zone
-	UntilMonth string   // YYYY-MM, the last month; not given: no end
-	Amount     string   // the limit, a plain decimal; it must be given
-	Currency   string   // only the home currency; not given: that
-	AlertAt    []string // thresholds; not given: 0.80 and 1.00
+	ID          string   // a UUID; not given: a new one of version 7
+	CategoryID  string   // empty: the whole ledger
+	FromMonth   string   // YYYY-MM; not given: this month in the ledger's zone
+	UntilMonth  string   // YYYY-MM, the last month; not given: no end
+	Amount      string   // the limit, a plain decimal; it must be given
+	Currency    string   // only the home currency; not given: that
+	Rollover    string   // "none", "surplus", "deficit" or "both"; not given: none
+	RolloverCap string   // a plain decimal; not given: no cap
+	AlertAt     []string // thresholds; not given: 0.80 and 1.00
 }
 
 // Added is a budget that is in the ledger now.
@@ -94,12 +96,15 @@ func (d Draft) sameAs(stored Budget) bool {
 	}
 	entry := stored.Entries[0]
 	limit, err := expense.ParseAmount(d.Amount, entry.Limit.Currency())
+	rollCap, capErr := expense.ParseAmount(d.RolloverCap, entry.Limit.Currency())
 	alerts, malformed := parseAlerts(d.AlertAt)
 	return d.CategoryID == category &&
 		(d.Amount == "" || err == nil && limit == entry.Limit) &&
 		(d.Currency == "" || d.Currency == entry.Limit.Currency().Code()) &&
 		(d.FromMonth == "" || d.FromMonth == entry.From.String()) &&
 		(d.UntilMonth == "" || d.UntilMonth == stored.Until.String()) &&
+		(d.Rollover == "" || d.Rollover == stored.Rollover.String()) &&
+		(d.RolloverCap == "" || capErr == nil && rollCap == stored.Cap) &&
 		(d.AlertAt == nil || malformed == nil && slices.Equal(alerts, stored.AlertAt))
 }
 
@@ -123,6 +128,7 @@ func (b Book) build(env expense.Env, draft Draft) (Budget, error) {
 	built.Until = parseMonth(&faults, "until_month", draft.UntilMonth, expense.Month{})
 	b.checkCurrency(&faults, draft.Currency)
 	built.Entries = []Entry{{From: from, Limit: b.limit(&faults, draft.Amount)}}
+	built.Rollover, built.Cap = parseRollover(&faults, draft.Rollover), b.cap(&faults, draft.RolloverCap)
 	if draft.AlertAt != nil {
 		built.AlertAt, err = parseAlerts(draft.AlertAt)
 		_ = faults.Take("alert_at", err)
@@ -203,6 +209,32 @@ func (b Book) limit(faults *expense.Faults, text string) expense.Money {
 	return limit
 }
 
+// cap reads how much may roll over, in the home currency; nothing given is no cap. After a fault of the currency only its form
+// is judged.
+func (b Book) cap(faults *expense.Faults, text string) expense.Money {
+	if text == "" {
+		return expense.Money{}
+	}
+	if faults.Has("currency") {
+		_, err := expense.ParseDecimal(text)
+		_ = faults.Take("rollover_cap", err)
+		return expense.Money{}
+	}
+	most, err := expense.ParseAmount(text, b.Settings.Home)
+	_ = faults.Take("rollover_cap", err)
+	return most
+}
+
+// parseRollover reads how a budget rolls over; nothing given is not at all.
+func parseRollover(faults *expense.Faults, text string) Rollover {
+	if text == "" {
+		return NoRollover
+	}
+	rollover, err := ParseRollover(text)
+	_ = faults.Take("rollover", err)
+	return rollover
+}
+
 // parseMonth reads the month of a member; nothing given is fallback.
 func parseMonth(faults *expense.Faults, field, text string, fallback expense.Month) expense.Month {
 	if text == "" {
@@ -217,7 +249,10 @@ func parseMonth(faults *expense.Faults, field, text string, fallback expense.Mon
 func (b Budget) check(faults *expense.Faults) {
 	unread := *faults
 	for _, fault := range expense.FaultsOf(b.Validate()) {
-		if !unread.Has(fault.Field) && (fault.Field != "amount" || !unread.Has("currency")) {
+		// Without a currency nothing is known of amounts, and without a way to roll over nothing of the cap.
+		unknown := fault.Field == "amount" && unread.Has("currency") ||
+			fault.Field == "rollover_cap" && (unread.Has("currency") || unread.Has("amount") || unread.Has("rollover"))
+		if !unread.Has(fault.Field) && !unknown {
 			_ = faults.Take(fault.Field, fault)
 		}
 	}
@@ -240,7 +275,7 @@ func put(ctx context.Context, tx Tx, b Budget) (Budget, error) {
 	if err != nil {
 		return Budget{}, fmt.Errorf("budget %s: %w", b.ID, err)
 	}
-	// Label is the one member outside the guarded group, and only a merge changes it.
+	// Label and Into are the members outside the guarded group, and only a merge changes them.
 	b.Version, b.Guard = version, version
 	return b, nil
 }

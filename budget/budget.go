@@ -28,11 +28,14 @@ type Budget struct {
 	ID         uuid.UUID
 	CategoryID uuid.UUID     // Nil: the whole ledger
 	Label      string        // the name its category had when a merge ended the series; empty otherwise
+	Into       uuid.UUID     // the category that has its expenses since that merge; Nil otherwise
 	Entries    []Entry       // at least one, ascending by From, no month twice; all limits in the home currency
 	Until      expense.Month // the last month; zero: no end
+	Rollover   Rollover      // what of a month's remainder the next month begins with
+	Cap        expense.Money // the most that rolls over, either way; the zero Money: no cap
 	AlertAt    []Ratio       // thresholds: 1 to 5, ascending, none twice; a month at the lowest is a warning
 	Version    expense.Version
-	Guard      expense.Version // of the last change of anything but Label; set by the store
+	Guard      expense.Version // of the last change of anything but Label and Into; set by the store
 	CreatedAt  time.Time       // UTC, whole microseconds
 	UpdatedAt  time.Time       // UTC, whole microseconds
 }
@@ -48,11 +51,13 @@ type Book struct {
 	Settings   expense.Settings
 	Categories []expense.Category // as [expense.Reader.Categories] orders them
 	Budgets    []Budget           // ordered by id, byte by byte
+	Recurring  bool               // a rule that is not paused has an occurrence that is not posted yet
 }
 
 // Reader is what the use cases of this package read of one owner's ledger.
 type Reader interface {
-	// Book returns settings, categories and budgets as they were at one moment; ErrNotFound if the owner has no ledger.
+	// Book returns settings, categories and budgets as they were at one moment, and whether a rule was still to post anything;
+	// ErrNotFound if the owner has no ledger.
 	Book(ctx context.Context) (Book, error)
 
 	// Budget returns one budget; ErrNotFound if there never was such a one, ErrGone if it was deleted.
@@ -60,6 +65,10 @@ type Reader interface {
 
 	// Totals is that of [expense.Reader].
 	Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error)
+
+	// Alerts returns the alerts of the months from one on, of all months for the zero Month: the latest month first, then the
+	// latest raised, then by id, byte by byte.
+	Alerts(ctx context.Context, from expense.Month) ([]Alert, error)
 }
 
 // Tx is what the use cases of this package do to one owner's ledger, under the promises of [expense.Tx].
@@ -72,11 +81,17 @@ type Tx interface {
 
 	// DeleteBudget leaves a tombstone.
 	DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Version, error)
+
+	// HasBudgets reports whether the ledger has a budget, as the Update has left it so far. It is cheap: it follows every write.
+	HasBudgets(ctx context.Context) (bool, error)
+
+	// PutAlerts writes alerts. They are never deleted but with their ledger, so none is ErrGone.
+	PutAlerts(ctx context.Context, alerts ...Alert) (expense.Version, error)
 }
 
-// SameGuarded reports whether everything of b but Label is as in other; versions and times are no part of it.
+// SameGuarded reports whether everything of b but Label and Into is as in other; versions and times are no part of it.
 func (b Budget) SameGuarded(other Budget) bool {
-	return b.CategoryID == other.CategoryID && b.Until == other.Until &&
+	return b.CategoryID == other.CategoryID && b.Until == other.Until && b.Rollover == other.Rollover && b.Cap == other.Cap &&
 		slices.Equal(b.Entries, other.Entries) && slices.Equal(b.AlertAt, other.AlertAt)
 }
 
@@ -121,8 +136,24 @@ func (b Budget) Validate() error {
 		faults.Add("until_month", "before_start", "the budget begins in %s and cannot end before that, in %s",
 			b.Entries[0].From, b.Until)
 	}
+	b.validateRollover(&faults)
 	_ = faults.Take("alert_at", validateAlerts(b.AlertAt))
 	return faults.Err()
+}
+
+func (b Budget) validateRollover(faults *expense.Faults) {
+	if b.Rollover > RollBoth {
+		faults.Add("rollover", "unknown_value", "a budget rolls over none, surplus, deficit or both of what is left of a month")
+	}
+	switch {
+	case b.Cap == expense.Money{}:
+	case b.Rollover == NoRollover:
+		faults.Add("rollover_cap", "not_applicable", "only a budget that rolls over has a cap")
+	case len(b.Entries) > 0 && b.Cap.Currency() != b.Entries[0].Limit.Currency():
+		faults.Add("rollover_cap", "currency_mismatch", "a cap is in the currency of the limits, the home currency")
+	case b.Cap.Sign() <= 0:
+		faults.Add("rollover_cap", "not_positive", "a cap is greater than zero; without one everything rolls over")
+	}
 }
 
 func validateAlerts(alerts []Ratio) error {
@@ -139,4 +170,17 @@ func validateAlerts(alerts []Ratio) error {
 		}
 	}
 	return faults.Err()
+}
+
+// Limits returns the limits in force in month by the category whose expenses count against them, the whole ledger's under
+// uuid.Nil. As in [Summarise], the limits of categories that are merged now are one.
+func (b Book) Limits(month expense.Month) map[uuid.UUID]expense.Money {
+	limits := make(map[uuid.UUID]expense.Money)
+	for _, budget := range b.Budgets {
+		if limit, ok := budget.Limit(month); ok {
+			sum := limits[budget.subject()]
+			limits[budget.subject()] = expense.CapMoney(sum.Minor()+limit.Minor(), limit.Currency())
+		}
+	}
+	return limits
 }

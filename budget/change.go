@@ -13,11 +13,13 @@ import (
 
 // A Patch is a change of a budget as a person or a wire gives it. A nil member leaves what is there.
 type Patch struct {
-	Amount     *string   // the limit from FromMonth on, until the next entry
-	Currency   *string   // only the home currency
-	FromMonth  *string   // with Amount; not given, or empty: this month, or the series' first if it has not begun
-	UntilMonth *string   // empty: no end
-	AlertAt    *[]string // a nil slice: the default thresholds
+	Amount      *string   // the limit from FromMonth on, until the next entry
+	Currency    *string   // only the home currency
+	FromMonth   *string   // with Amount; not given, or empty: this month, or the series' first if it has not begun
+	UntilMonth  *string   // empty: no end
+	Rollover    *string   // for all months of the series; empty: none, which drops the cap
+	RolloverCap *string   // empty: no cap
+	AlertAt     *[]string // a nil slice: the default thresholds
 }
 
 // Change changes what patch names. An amount adds the entry of its month or replaces it: earlier months stay as they were,
@@ -73,6 +75,14 @@ func (b Book) patch(env expense.Env, old Budget, patch Patch) (Budget, error) {
 		}
 	case patch.FromMonth != nil:
 		faults.Add("from_month", "incomplete", "from_month says from when an amount holds: give the amount too")
+	}
+	if patch.Rollover != nil {
+		if changed.Rollover = parseRollover(&faults, *patch.Rollover); changed.Rollover == NoRollover {
+			changed.Cap = expense.Money{}
+		}
+	}
+	if patch.RolloverCap != nil {
+		changed.Cap = b.cap(&faults, *patch.RolloverCap)
 	}
 	if patch.AlertAt != nil {
 		var err error

@@ -12,12 +12,12 @@ import (
 type phrases struct {
 	whole    string // what the whole ledger's budget is called
 	sentence string // a format of the name, the amount spent and the limit
-	money    expense.Formatter
+	format   expense.Formatter
 }
 
 // phrasesFor returns the phrases of a locale; a language that has none here speaks English, with its own figures.
 func phrasesFor(locale string) phrases {
-	p := phrases{money: expense.NewFormatter(locale)}
+	p := phrases{format: expense.NewFormatter(locale)}
 	base, _ := language.Make(locale).Base()
 	p.whole, p.sentence = words(base.String())
 	return p
@@ -57,5 +57,5 @@ func (w phrases) text(p Progress) string {
 	if name == "" {
 		name = w.whole
 	}
-	return fmt.Sprintf(w.sentence, name, w.money.MoneyShort(p.Spent.Home), w.money.MoneyShort(p.Limit))
+	return fmt.Sprintf(w.sentence, name, w.format.MoneyShort(p.Spent.Home), w.format.MoneyShort(p.Available()))
 }

@@ -19,22 +19,41 @@ import (
 // A Report is how far the budgets of one month are used up.
 type Report struct {
 	Month expense.Month
+	Title string     // the month as the ledger's locale writes it, such as "March 2026"
 	Data  []Progress // of the categories with a limit in that month, ordered by their folded names
 	Total *Progress  // of the whole ledger; nil if it has no limit in that month
 }
 
 // A Progress is how far one budget is used up in one month.
 type Progress struct {
-	BudgetID     uuid.UUID
-	CategoryID   uuid.UUID // Nil: the whole ledger
-	CategoryName string    // empty: the whole ledger
-	Limit        expense.Money
-	Spent        expense.Sum   // Spent.Home counts against the limit; what waits for a rate is named beside it
-	Remaining    expense.Money // negative once more than the limit is spent
-	State        State
-	DaysLeft     int           // days of the month after today: all of them while it has not begun, 0 once it is over
-	Projected    expense.Money // what the month comes to at the pace of its days so far; see [Summarise]
-	Text         string        // such as "Food: $320 / $500 spent", by the ledger's locale
+	BudgetID       uuid.UUID
+	CategoryID     uuid.UUID // whose expenses count; Nil: the whole ledger's
+	CategoryName   string    // empty: the whole ledger
+	Limit          expense.Money
+	Carried        expense.Money   // what the months before left over, or took; nothing where the budget does not roll over
+	CarriedPending []expense.Money // what Carried leaves out because it waits for a rate, by currency
+	Spent          expense.Sum     // Spent.Home counts against the limit; what waits for a rate is named beside it
+	Remaining      expense.Money   // Limit + Carried − Spent.Home; negative once more than that is spent
+	State          State
+	DaysLeft       int           // days of the month after today: all of them while it has not begun, 0 once it is over
+	Projected      expense.Money // what the month comes to at the pace of its days so far; see [Summarise]
+	Text           string        // such as "Food: $320 / $500 spent", by the ledger's locale
+}
+
+// All returns the progress of every budget, the whole ledger's last.
+func (r Report) All() []Progress {
+	if r.Total == nil {
+		return r.Data
+	}
+	return append(slices.Clip(r.Data), *r.Total)
+}
+
+// Complete reports whether no figure of p leaves anything out.
+func (p Progress) Complete() bool { return p.Spent.Complete() && len(p.CarriedPending) == 0 }
+
+// Available returns what the month may come to: the limit and what was carried into it. A deficit may leave less than nothing.
+func (p Progress) Available() expense.Money {
+	return expense.CapMoney(p.Limit.Minor()+p.Carried.Minor(), p.Limit.Currency())
 }
 
 // A State says how near a limit is.
@@ -62,96 +81,303 @@ func (s State) String() string {
 // MarshalText writes what String returns.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// firstMonth is the calendar's first.
+var firstMonth = expense.MustMonth("0001-01")
+
+// MaxMonths is how many months a history has at most: a century.
+const MaxMonths = 1200
+
 // Read reads the progress of month's budgets at now; the zero month is the one at hand in the ledger's zone. It takes one
 // Book and one Totals, which agree when r is a View's.
 func Read(ctx context.Context, r Reader, now time.Time, month expense.Month) (Report, error) {
+	reports, err := read(ctx, r, now, month, month, 1)
+	if err != nil {
+		return Report{}, err
+	}
+	return reports[0], nil
+}
+
+// History is Read for each month from one to another. A zero to is the month at hand, a zero from the eleventh before to.
+// Months in the wrong order, or more than [MaxMonths], are ErrInvalid.
+func History(ctx context.Context, r Reader, now time.Time, from, to expense.Month) ([]Report, error) {
+	return read(ctx, r, now, from, to, 12)
+}
+
+// read reads the months from one to another; where from is zero, so many up to the last.
+func read(ctx context.Context, r Reader, now time.Time, from, to expense.Month, usual int) ([]Report, error) {
 	book, err := r.Book(ctx)
 	if err != nil {
-		return Report{}, fmt.Errorf("book: %w", err)
+		return nil, fmt.Errorf("book: %w", err)
 	}
 	today := book.Settings.Today(now)
-	if month.IsZero() {
-		month = today.Month()
+	if to.IsZero() {
+		to = today.Month()
 	}
-	totals, err := r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{month.Range()}})
-	if err != nil {
-		return Report{}, fmt.Errorf("totals of %s: %w", month, err)
+	if from.IsZero() {
+		from = to.Add(1 - usual)
 	}
-	return Summarise(book, month, today, totals)
-}
-
-// Summarise returns the progress of month's budgets on the day today, from the month's totals. The projection of the month at
-// hand is spent / days elapsed × days, today being one of those elapsed; a month that is over comes to what was spent, and one
-// that has not begun to what is booked. An error says that the totals contradict the promises of [Reader.Totals].
-func Summarise(book Book, month expense.Month, today expense.Date, totals []expense.Total) (Report, error) {
-	home := book.Settings.Home
-	all, err := expense.SumTotals(home, totals)
-	if err != nil {
-		return Report{}, err
-	}
-	byCategory, err := expense.SumTotalsBy(home, totals, func(t expense.Total) uuid.UUID { return t.CategoryID })
-	if err != nil {
-		return Report{}, err
-	}
-	phrases := phrasesFor(book.Settings.Locale)
-	report := Report{Month: month, Data: []Progress{}}
-	for _, b := range book.Budgets {
-		limit, ok := b.Limit(month)
-		if !ok {
-			continue
-		}
-		spent, found := byCategory[b.CategoryID]
-		switch {
-		case b.CategoryID == uuid.Nil:
-			spent = all
-		case !found:
-			spent = expense.NewSum(home)
-		}
-		p := b.progress(limit, spent, month, today)
-		p.CategoryName = book.categoryName(b)
-		p.Text = phrases.text(p)
-		if b.CategoryID == uuid.Nil {
-			report.Total = &p
-		} else {
-			report.Data = append(report.Data, p)
-		}
-	}
-	slices.SortStableFunc(report.Data, func(a, b Progress) int {
-		return cmp.Or(
-			cmp.Compare(expense.Fold(a.CategoryName), expense.Fold(b.CategoryName)), bytes.Compare(a.BudgetID[:], b.BudgetID[:]))
-	})
-	return report, nil
-}
-
-func (b Budget) progress(limit expense.Money, spent expense.Sum, month expense.Month, today expense.Date) Progress {
-	p := Progress{
-		BudgetID: b.ID, CategoryID: b.CategoryID, Limit: limit, Spent: spent,
-		Remaining: expense.CapMoney(limit.Minor()-spent.Home.Minor(), limit.Currency()), Projected: spent.Home,
+	if from.IsZero() {
+		from = firstMonth
 	}
 	switch {
-	case reaches(spent.Home, limit, whole):
-		p.State = Over
-	case reaches(spent.Home, limit, b.AlertAt[0]):
-		p.State = Warning
+	case to.Before(from):
+		return nil, &expense.InvalidError{Field: "to", Code: "ends_before_start", Detail: fmt.Sprintf("%s is before %s", to, from)}
+	case to.Sub(from) >= MaxMonths:
+		return nil, &expense.InvalidError{
+			Field: "to", Code: "range_too_long", Detail: fmt.Sprintf("a history has at most %d months: ask for parts of it", MaxMonths),
+		}
 	}
+	totals, err := r.Totals(ctx, Query(book, from, to))
+	if err != nil {
+		return nil, fmt.Errorf("totals up to %s: %w", to, err)
+	}
+	return Summarise(book, from, to, today, totals)
+}
+
+// Query returns what [Summarise] needs totals of, by months: those from one to another, and those before which the budgets that
+// roll over have begun in.
+func Query(book Book, from, to expense.Month) expense.TotalsQuery {
+	for _, b := range book.Budgets {
+		if first := b.firstMonth(from); first.Before(from) && (b.Until.IsZero() || !b.Until.Before(from)) {
+			from = first
+		}
+	}
+	return expense.TotalsQuery{Ranges: []expense.Range{{From: from.First(), To: to.Last()}}, By: expense.ByMonth}
+}
+
+// firstMonth returns the first month that progress from the month on needs to know.
+func (b Budget) firstMonth(from expense.Month) expense.Month {
+	if start := b.Entries[0].From; b.Rollover != NoRollover || start.After(from) {
+		return start
+	}
+	return from
+}
+
+// Summarise returns the progress of each month's budgets on the day today, from the totals by month that [Query] asks for. The
+// projection of the month at hand is spent / days elapsed × days, today being one of those elapsed; a month that is over comes to
+// what was spent, and one that has not begun to what is booked. What is carried is computed from the series' first month on, each
+// time. The series of a category that was merged away covers the one that has its expenses now: where that one has a limit of
+// its own, the two limits are one. An error says that the totals contradict the promises of [Reader.Totals].
+func Summarise(book Book, from, to expense.Month, today expense.Date, totals []expense.Total) ([]Report, error) {
+	spent, err := newSpending(book.Settings.Home, totals)
+	if err != nil {
+		return nil, err
+	}
+	phrases := phrasesFor(book.Settings.Locale)
+	var reports []Report
+	for month := from; !month.IsZero() && !month.After(to); month = month.Add(1) {
+		reports = append(reports, Report{Month: month, Title: phrases.format.Month(month), Data: []Progress{}})
+	}
+	for _, group := range book.groups() {
+		for i, b := range group {
+			err := group.walk(i, spent, from, to, func(p Progress, month expense.Month) {
+				p.CategoryName = book.categoryName(b)
+				p.project(month, today)
+				p.State = p.state(b.AlertAt[0])
+				p.Text = phrases.text(p)
+				report := &reports[month.Sub(from)]
+				if b.CategoryID == uuid.Nil {
+					report.Total = &p
+				} else {
+					report.Data = append(report.Data, p)
+				}
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, report := range reports {
+		slices.SortStableFunc(report.Data, func(a, b Progress) int {
+			return cmp.Or(
+				cmp.Compare(expense.Fold(a.CategoryName), expense.Fold(b.CategoryName)), bytes.Compare(a.BudgetID[:], b.BudgetID[:]))
+		})
+	}
+	return reports, nil
+}
+
+// A spending is what was spent, by month and category.
+type spending struct {
+	home       expense.Currency
+	categories map[monthOf]expense.Sum
+	months     map[expense.Month]expense.Sum
+	pending    []expense.Total // those of the totals with something that waits for a rate
+}
+
+type monthOf struct {
+	month    expense.Month
+	category uuid.UUID
+}
+
+func newSpending(home expense.Currency, totals []expense.Total) (spending, error) {
+	s := spending{home: home}
+	var err error
+	s.months, err = expense.SumTotalsBy(home, totals, func(t expense.Total) expense.Month { return t.Period.Month() })
+	if err != nil {
+		return spending{}, err
+	}
+	s.categories, err = expense.SumTotalsBy(home, totals, func(t expense.Total) monthOf { return monthOf{t.Period.Month(), t.CategoryID} })
+	if err != nil {
+		return spending{}, err
+	}
+	for _, total := range totals {
+		if total.PendingN > 0 {
+			s.pending = append(s.pending, total)
+		}
+	}
+	return s, nil
+}
+
+// in returns what was spent in a month in a category, or for uuid.Nil in all.
+func (s *spending) in(month expense.Month, category uuid.UUID) expense.Sum {
+	sum, found := s.months[month], true
+	if category != uuid.Nil {
+		sum, found = s.categories[monthOf{month, category}]
+	}
+	if !found || sum.Count == 0 {
+		return expense.NewSum(s.home)
+	}
+	return sum
+}
+
+// waiting returns what waits for a rate in a category, from one month to the one before another.
+func (s *spending) waiting(category uuid.UUID, from, before expense.Month) ([]expense.Money, error) {
+	var totals []expense.Total
+	for _, total := range s.pending {
+		month := total.Period.Month()
+		if !month.Before(from) && month.Before(before) && (category == uuid.Nil || total.CategoryID == category) {
+			totals = append(totals, total)
+		}
+	}
+	if len(totals) == 0 {
+		return nil, nil
+	}
+	sum, err := expense.SumTotals(s.home, totals)
+	return sum.Pending, err
+}
+
+// A group are the series that cover the same expenses: a category's own first, then those that merges left it.
+type group []Budget
+
+// subject returns whose expenses count against b.
+func (b Budget) subject() uuid.UUID {
+	if b.Into != uuid.Nil {
+		return b.Into
+	}
+	return b.CategoryID
+}
+
+func (b Book) groups() []group {
+	places := make(map[uuid.UUID]int)
+	var groups []group
+	for _, budget := range b.Budgets {
+		place, found := places[budget.subject()]
+		if !found {
+			place = len(groups)
+			places[budget.subject()] = place
+			groups = append(groups, nil)
+		}
+		if budget.Into == uuid.Nil {
+			groups[place] = slices.Insert(groups[place], 0, budget)
+		} else {
+			groups[place] = append(groups[place], budget)
+		}
+	}
+	return groups
+}
+
+// limit returns the sum of the limits in force in month, and the place of the first series that has one; -1 without any.
+func (g group) limit(month expense.Month) (expense.Money, int) {
+	sum, first := expense.Money{}, -1
+	for i, b := range g {
+		limit, ok := b.Limit(month)
+		switch {
+		case ok && first < 0:
+			sum, first = limit, i
+		case ok:
+			sum = expense.CapMoney(sum.Minor()+limit.Minor(), sum.Currency())
+		}
+	}
+	return sum, first
+}
+
+// walk goes through the months of the series at place i up to one, and shows those from another on in which it stands for the
+// group. Where it rolls over, it begins with its first month: what is carried depends on history alone.
+func (g group) walk(
+	i int, spent spending, from, to expense.Month, show func(p Progress, month expense.Month),
+) error {
+	b := g[i]
+	last := to
+	if !b.Until.IsZero() && b.Until.Before(last) {
+		last = b.Until
+	}
+	if last.Before(from) {
+		return nil
+	}
+	start := b.firstMonth(from)
+	carried := expense.CapMoney(0, spent.home)
+	for month := start; !month.IsZero() && !month.After(last); month = month.Add(1) {
+		limit, first := g.limit(month)
+		sum := spent.in(month, b.subject())
+		left := expense.CapMoney(limit.Minor()+carried.Minor()-sum.Home.Minor(), limit.Currency())
+		if !month.Before(from) && first == i {
+			p := Progress{
+				BudgetID: b.ID, CategoryID: b.subject(), Limit: limit, Carried: carried, Spent: sum, Remaining: left, Projected: sum.Home,
+			}
+			if b.Rollover != NoRollover {
+				var err error
+				if p.CarriedPending, err = spent.waiting(b.subject(), start, month); err != nil {
+					return err
+				}
+			}
+			show(p, month)
+		}
+		carried = b.carry(left)
+	}
+	return nil
+}
+
+// project says how the month goes on after today.
+func (p *Progress) project(month expense.Month, today expense.Date) {
 	switch days := month.Days(); month.Compare(today.Month()) {
 	case 0:
 		p.DaysLeft = days - today.Day()
-		p.Projected = expense.CapMoney(divRound(spent.Home.Minor()*int64(days), int64(today.Day())), limit.Currency())
+		p.Projected = expense.CapMoney(divRound(p.Spent.Home.Minor()*int64(days), int64(today.Day())), p.Limit.Currency())
 	case 1:
 		p.DaysLeft = days
 	}
-	return p
 }
 
-// reaches reports whether spent is at least ratio of limit, exactly.
-func reaches(spent, limit expense.Money, ratio Ratio) bool {
-	if spent.Sign() < 0 {
+func (p Progress) state(lowest Ratio) State {
+	switch {
+	case p.reaches(whole):
+		return Over
+	case p.reaches(lowest):
+		return Warning
+	default:
+		return OK
+	}
+}
+
+// used returns p as a fraction whose denominator is positive: what is spent of what is available. Where a deficit has left
+// nothing that may be spent, it counts as spent of the limit.
+func (p Progress) used() (spent, available int64) {
+	spent, available = p.Spent.Home.Minor(), p.Limit.Minor()+p.Carried.Minor()
+	if available <= 0 {
+		spent, available = spent-p.Carried.Minor(), p.Limit.Minor()
+	}
+	return spent, available
+}
+
+// reaches reports whether at least ratio of what is available is used, exactly.
+func (p Progress) reaches(ratio Ratio) bool {
+	spent, available := p.used()
+	if spent < 0 {
 		return false
 	}
-	spentHi, spentLo := bits.Mul64(uint64(spent.Minor()), uint64(whole))
-	limitHi, limitLo := bits.Mul64(uint64(limit.Minor()), uint64(ratio))
-	return cmp.Or(cmp.Compare(spentHi, limitHi), cmp.Compare(spentLo, limitLo)) >= 0
+	spentHi, spentLo := bits.Mul64(uint64(spent), uint64(whole))
+	availableHi, availableLo := bits.Mul64(uint64(available), uint64(ratio))
+	return cmp.Or(cmp.Compare(spentHi, availableHi), cmp.Compare(spentLo, availableLo)) >= 0
 }
 
 // divRound returns n/d rounded half away from zero; d is positive.
@@ -162,20 +388,21 @@ func divRound(n, d int64) int64 {
 	return (n + d/2) / d
 }
 
-// Ratio returns spent / limit as a decimal with two places, rounded half away from zero: "0.64".
+// Ratio returns spent / (limit + carried) as a decimal with two places, rounded half away from zero: "0.64". Where a deficit has
+// left nothing that may be spent, it is (spent − carried) / limit.
 func (p Progress) Ratio() string {
-	spent, limit := decimal.NewFromInt(p.Spent.Home.Minor()), decimal.NewFromInt(p.Limit.Minor())
-	return spent.DivRound(limit, 2).StringFixed(2)
+	spent, available := p.used()
+	return decimal.NewFromInt(spent).DivRound(decimal.NewFromInt(available), 2).StringFixed(2)
 }
 
 // barCells is how wide a bar is.
 const barCells = 20
 
-// Bar returns spent / limit as a bar of 20 cells, such as "████████████░░░░░░░░". A cell is full once it is wholly used, so
+// Bar returns [Progress.Ratio] as a bar of 20 cells, such as "████████████░░░░░░░░". A cell is full once it is wholly used, so
 // a full bar says that the limit is reached; beyond that it stays full, and below nothing it stays empty.
 func (p Progress) Bar() string {
 	full := 0
-	for full < barCells && reaches(p.Spent.Home, p.Limit, whole*Ratio(full+1)/barCells) {
+	for full < barCells && p.reaches(whole*Ratio(full+1)/barCells) {
 		full++
 	}
 	return strings.Repeat("█", full) + strings.Repeat("░", barCells-full)

@@ -35,18 +35,19 @@ func bookOf(code, locale, limit string, alerts ...budget.Ratio) budget.Book {
 }
 
 func spentOn(category uuid.UUID, amount expense.Money) expense.Total {
-	return expense.Total{CategoryID: category, Count: 1, Amount: amount, Home: amount, Pending: amount.Neg()}
+	return expense.Total{Period: expense.MustDate("2025-05-01"), CategoryID: category, Count: 1, Amount: amount, Home: amount, Pending: amount.Neg()}
 }
 
 // progressOf returns the one progress that book has in May 2025 on the day today, after spent.
 func progressOf(t *testing.T, book budget.Book, today, spent string) budget.Progress {
 	t.Helper()
 	total := spentOn(food, expense.MustMoney(spent, book.Settings.Home.Code()))
-	report, err := budget.Summarise(book, expense.MustMonth("2025-05"), expense.MustDate(today), []expense.Total{total})
-	if err != nil || len(report.Data) != 1 || report.Total != nil {
-		t.Fatalf("Summarise = %+v, %v, want one entry", report, err)
+	may := expense.MustMonth("2025-05")
+	reports, err := budget.Summarise(book, may, may, expense.MustDate(today), []expense.Total{total})
+	if err != nil || len(reports) != 1 || len(reports[0].Data) != 1 || reports[0].Total != nil {
+		t.Fatalf("Summarise = %+v, %v, want one entry", reports, err)
 	}
-	return report.Data[0]
+	return reports[0].Data[0]
 }
 
 func TestStateRatioAndBar(t *testing.T) {
@@ -216,7 +217,7 @@ func TestAMergedCategorysBudgetKeepsItsName(t *testing.T) {
 func TestTotalsThatCannotBeAreNoFaultOfTheCaller(t *testing.T) {
 	total := spentOn(food, expense.MustMoney("5", "EUR"))
 	book, month, today := bookOf("USD", "en", "500"), expense.MustMonth("2025-05"), expense.MustDate("2025-05-10")
-	_, err := budget.Summarise(book, month, today, []expense.Total{total})
+	_, err := budget.Summarise(book, month, month, today, []expense.Total{total})
 	if err == nil || len(expense.FaultsOf(err)) != 0 {
 		t.Errorf("euros among home amounts in dollars: %v, want an error that is no ErrInvalid", err)
 	}

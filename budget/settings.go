@@ -84,21 +84,26 @@ func todaysRate(env expense.Env, from, to expense.Currency, settings expense.Set
 	return rate
 }
 
-// in returns b with its limits in currency, each converted once at rate. A limit that would round to nothing is one minor
-// unit, because a limit is positive.
+// in returns b with its limits and its cap in currency, each converted once at rate. One that would round to nothing is one
+// minor unit, because a limit is positive.
 func (b Budget) in(currency expense.Currency, rate expense.Rate) (Budget, error) {
 	b.Entries = slices.Clone(b.Entries)
+	var err error
 	for i := range b.Entries {
-		limit, err := rate.Convert(b.Entries[i].Limit, currency)
-		if err != nil {
+		if b.Entries[i].Limit, err = convertLimit(b.Entries[i].Limit, currency, rate); err != nil {
 			return Budget{}, err
 		}
-		if limit.IsZero() {
-			if limit, err = expense.MoneyFromMinor(1, currency); err != nil {
-				return Budget{}, err
-			}
-		}
-		b.Entries[i].Limit = limit
 	}
-	return b, nil
+	if b.Cap.Sign() > 0 {
+		b.Cap, err = convertLimit(b.Cap, currency, rate)
+	}
+	return b, err
+}
+
+func convertLimit(limit expense.Money, currency expense.Currency, rate expense.Rate) (expense.Money, error) {
+	converted, err := rate.Convert(limit, currency)
+	if err != nil || !converted.IsZero() {
+		return converted, err
+	}
+	return expense.MoneyFromMinor(1, currency)
 }

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/text/language"
 )
 
-// A Formatter writes amounts for people, by the standard currency pattern of a locale in CLDR: its symbol, placement,
-// grouping, digits and minus. The zero Formatter writes what [Money.String] does. It may be used by many goroutines.
+// A Formatter writes amounts, months and days for people. Amounts go by the standard currency pattern of a locale in CLDR: its
+// symbol, placement, grouping, digits and minus; months by its names and patterns for the Gregorian calendar. The zero Formatter writes what [Money.String], [Month.String] and [Date.String] do. It may be used by many goroutines.
 type Formatter struct {
 	locale *localeFormat
 }
@@ -130,6 +130,7 @@ type localeFormat struct {
 	style   *moneyStyle
 	own     map[string]*moneyStyle // of the few currencies that have a pattern or signs of their own, by code
 	symbols map[string]string      // by code; the code itself where there is none
+	dates   dateFormat
 }
 
 func newLocaleFormat(tag language.Tag) *localeFormat {
@@ -157,7 +158,7 @@ func newLocaleFormat(tag language.Tag) *localeFormat {
 		s.decimal, s.group, s.minimum, s.zero = sign(code, "decimal"), sign(code, "group"), minimum, zero
 		return s
 	}
-	f := &localeFormat{style: style(""), own: map[string]*moneyStyle{}, symbols: keys}
+	f := &localeFormat{style: style(""), own: map[string]*moneyStyle{}, symbols: keys, dates: dateFormat{keys: keys, zero: zero}}
 	for key := range keys {
 		if code, _, found := strings.Cut(key, "."); found && len(code) == 3 && f.own[code] == nil {
 			f.own[code] = style(code)
@@ -195,7 +196,8 @@ func parsePattern(pattern, minus string) *moneyStyle {
 
 // localesPacked is written by internal/cldr. A line of it is a locale: its name, its parent's, and the keys in which it
 // differs, parted by tabs. A key is a currency's code, for its symbol; "pattern", "decimal", "group" or "minus"; "min", the
-// digits before the first group sign; "digits", the ten of the locale where they are not Latin. "latn." before a key is for
+// digits before the first group sign; "digits", the ten of the locale where they are not Latin; "pattern." with a skeleton, such
+// as "pattern.yMMMM", and "months." with a field, such as "months.LLLL", the twelve names with bars between. "latn." before a key is for
 // Latin digits in such a locale, a code and a point for one currency alone. An empty value takes back what the parent has.
 //
 //go:embed locales.txt.gz

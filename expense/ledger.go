@@ -28,6 +28,10 @@ type Reader interface {
 	// CategoryByName returns the category whose name is the same by Fold; ErrNotFound if there is none.
 	CategoryByName(ctx context.Context, name string) (Category, error)
 
+	// MergedInto returns the category that a deleted one was merged into, Nil if it was merged into none; ErrNotFound if there is
+	// no tombstone of it.
+	MergedInto(ctx context.Context, id uuid.UUID) (uuid.UUID, error)
+
 	// Categories returns all categories, archived ones too, ordered by their folded names byte by byte.
 	Categories(ctx context.Context) ([]Category, error)
 
@@ -65,8 +69,9 @@ type Tx interface {
 	DeleteCategory(ctx context.Context, id uuid.UUID) (Version, error)
 
 	// MergeCategory moves every expense and rule of the category from to the category into, ends from's budget with the month
-	// before month (a series that has not begun by then is deleted; one that had ended already stays as it is), and leaves a
-	// tombstone of from that names into. The moved rows carry the Update's version; their guards stay.
+	// before month (a series that has not begun by then is deleted; one that had ended already keeps its end), and leaves a
+	// tombstone of from that names into. What is left of the series gets from's name as its Label and into as its Into; series
+	// whose Into was from get into. The moved rows carry the Update's version; their guards stay.
 	MergeCategory(ctx context.Context, from, into uuid.UUID, month Month) (Merged, error)
 
 	// PutExpenses writes expenses, and sets the Guard of each whose guarded group changed to the Update's version. ErrInvalid

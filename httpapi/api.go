@@ -102,6 +102,7 @@ type call struct {
 	query    url.Values
 	route    string // method and pattern, such as "PATCH /v1/expenses/{id}"
 	now      time.Time
+	budgeted bool // the last Update left a budget in the ledger, so there may be alerts to raise
 }
 
 // env is what a use case knows of the world.
@@ -206,11 +207,25 @@ func ledgerRoutes() []route {
 		{method: "POST", path: "/v1/budgets", scope: write, handle: (*call).postBudget},
 		{method: "GET", path: "/v1/budgets", scope: read, handle: (*call).listBudgets, query: []string{"cursor", "limit"}},
 		{method: "GET", path: "/v1/budgets/progress", scope: read, handle: (*call).budgetProgress, query: []string{"month"}},
+		{method: "GET", path: "/v1/budgets/history", scope: read, handle: (*call).budgetHistory, query: []string{"from", "to"}},
+		{method: "GET", path: "/v1/budgets/alerts", scope: read, handle: (*call).listAlerts, query: []string{"cursor", "limit"}},
+		{method: "POST", path: "/v1/budgets/alerts/:id/read", scope: write, handle: (*call).readAlert},
 		{method: "GET", path: "/v1/budgets/:id", scope: read, handle: (*call).getBudget},
 		{method: "PATCH", path: "/v1/budgets/:id", scope: write, handle: (*call).patchBudget},
 		{method: "DELETE", path: "/v1/budgets/:id", scope: write, handle: (*call).deleteBudget},
 
-		{method: "GET", path: "/v1/reports/monthly", scope: read, handle: (*call).monthlyReport, query: []string{"month"}},
+		{method: "POST", path: "/v1/recurrences", scope: write, handle: (*call).postRule},
+		{method: "GET", path: "/v1/recurrences", scope: read, handle: (*call).listRules, query: []string{"cursor", "limit"}},
+		{method: "GET", path: "/v1/recurrences/:id", scope: read, handle: (*call).getRule},
+		{method: "PATCH", path: "/v1/recurrences/:id", scope: write, handle: (*call).patchRule},
+		{method: "DELETE", path: "/v1/recurrences/:id", scope: write, handle: (*call).deleteRule},
+		{method: "GET", path: "/v1/recurrences/:id/preview", scope: read, handle: (*call).previewRule, query: []string{"count"}},
+		{method: "POST", path: "/v1/recurrences/:id/skip", scope: write, handle: (*call).skipRule},
+
+		{method: "GET", path: "/v1/reports/monthly", scope: read, handle: (*call).monthlyReport, query: []string{"month", "top"}},
+		{method: "GET", path: "/v1/reports/yearly", scope: read, handle: (*call).yearlyReport, query: []string{"year", "calendar", "top"}},
+		{method: "GET", path: "/v1/reports/range", scope: read, handle: (*call).rangeReport, query: []string{"date_from", "date_to", "top"}},
+		{method: "GET", path: "/v1/reports/trend", scope: read, handle: (*call).trendReport, query: []string{"from", "to", "by", "category_id"}},
 		{method: "GET", path: "/v1/rates", scope: read, handle: (*call).getRate, query: []string{"date", "base", "quote"}},
 
 		{method: "GET", path: "/v1/exports/expenses.csv", scope: auth.ScopeExport, handle: (*call).exportCSV,

@@ -20,10 +20,13 @@ const budgetsPath = "/v1/budgets"
 type budgetBody struct {
 	ID         string          `json:"id"`
 	CategoryID *string         `json:"category_id"`
-	Label      *string         `json:"label"` // the name its category had when a merge ended it
+	Label      *string         `json:"label"`       // the name its category had when a merge ended it
+	MergedInto *string         `json:"merged_into"` // the category that has its expenses since
 	Currency   string          `json:"currency"`
 	Entries    []entryBody     `json:"entries"`
 	UntilMonth *string         `json:"until_month"`
+	Rollover   string          `json:"rollover"`
+	Cap        *string         `json:"rollover_cap"`
 	AlertAt    []string        `json:"alert_at"`
 	Version    expense.Version `json:"version"`
 	CreatedAt  time.Time       `json:"created_at"`
@@ -38,13 +41,16 @@ type entryBody struct {
 
 func newBudgetBody(b budget.Budget) budgetBody {
 	body := budgetBody{
-		ID: b.ID.String(), CategoryID: idOrNull(b.CategoryID), Label: textOrNull(b.Label), Entries: make([]entryBody, len(b.Entries)),
-		UntilMonth: textOrNull(b.Until.String()), AlertAt: make([]string, len(b.AlertAt)),
+		ID: b.ID.String(), CategoryID: idOrNull(b.CategoryID), Label: textOrNull(b.Label), MergedInto: idOrNull(b.Into), Entries: make([]entryBody, len(b.Entries)),
+		UntilMonth: textOrNull(b.Until.String()), Rollover: b.Rollover.String(), AlertAt: make([]string, len(b.AlertAt)),
 		Version: b.Version, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt,
 	}
 	for i, entry := range b.Entries {
 		body.Currency = entry.Limit.Currency().Code()
 		body.Entries[i] = entryBody{FromMonth: entry.From.String(), Amount: entry.Limit.Amount()}
+	}
+	if !b.Cap.IsZero() {
+		body.Cap = new(b.Cap.Amount())
 	}
 	for i, ratio := range b.AlertAt {
 		body.AlertAt[i] = ratio.String()
@@ -60,6 +66,8 @@ type budgetInput struct {
 	UntilMonth *string  `json:"until_month" validate:"omitnil,min=1"`
 	Amount     *string  `json:"amount" validate:"required,min=1"`
 	Currency   *string  `json:"currency" validate:"omitnil,min=1"`
+	Rollover   *string  `json:"rollover" validate:"omitnil,min=1"`
+	Cap        *string  `json:"rollover_cap" validate:"omitnil,min=1"`
 	AlertAt    []string `json:"alert_at" validate:"max=100"`
 }
 
@@ -69,13 +77,16 @@ type budgetPatch struct {
 	Currency   member[string]   `json:"currency"`
 	FromMonth  member[string]   `json:"from_month"`
 	UntilMonth member[string]   `json:"until_month"`
+	Rollover   member[string]   `json:"rollover"`
+	Cap        member[string]   `json:"rollover_cap"`
 	AlertAt    member[[]string] `json:"alert_at"`
 }
 
 func (in budgetPatch) check() []fault {
 	return slices.Concat(
 		in.Amount.check("amount", isText), in.Currency.check("currency", isText), in.FromMonth.check("from_month", isText|mayBeNull),
-		in.UntilMonth.check("until_month", isText|mayBeNull),
+		in.UntilMonth.check("until_month", isText|mayBeNull), in.Rollover.check("rollover", isText|mayBeNull),
+		in.Cap.check("rollover_cap", isText|mayBeNull),
 	)
 }
 
@@ -88,7 +99,7 @@ func (c *call) postBudget() error {
 	in := doc.value
 	draft := budget.Draft{
 		ID: orEmpty(in.ID), CategoryID: orEmpty(in.CategoryID), FromMonth: orEmpty(in.FromMonth), UntilMonth: orEmpty(in.UntilMonth),
-		Amount: orEmpty(in.Amount), Currency: orEmpty(in.Currency), AlertAt: in.AlertAt,
+		Amount: orEmpty(in.Amount), Currency: orEmpty(in.Currency), Rollover: orEmpty(in.Rollover), RolloverCap: orEmpty(in.Cap), AlertAt: in.AlertAt,
 	}
 	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
 		added, err := budget.Add(ctx, tx, c.env(), draft)
@@ -120,7 +131,7 @@ func (c *call) patchBudget() error {
 	in := doc.value
 	patch := budget.Patch{
 		Amount: in.Amount.pointer(), Currency: in.Currency.pointer(), FromMonth: in.FromMonth.pointer(),
-		UntilMonth: in.UntilMonth.pointer(), AlertAt: in.AlertAt.pointer(),
+		UntilMonth: in.UntilMonth.pointer(), Rollover: in.Rollover.pointer(), RolloverCap: in.Cap.pointer(), AlertAt: in.AlertAt.pointer(),
 	}
 	doc.add(in.check()...)
 	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
@@ -182,6 +193,7 @@ func (c *call) listBudgets() error {
 // progressBody is how far the budgets of a month are used up.
 type progressBody struct {
 	Month string         `json:"month"`
+	Title string         `json:"title"` // the month as the ledger's locale writes it
 	Data  []progressItem `json:"data"`
 	Total *progressItem  `json:"total"`
 }
@@ -192,7 +204,7 @@ type progressItem struct {
 	CategoryID   *string      `json:"category_id"`
 	CategoryName *string      `json:"category_name"`
 	Limit        string       `json:"limit"`
-	Carried      string       `json:"carried"` // from the months before: nothing, as long as no budget rolls over
+	Carried      string       `json:"carried"`
 	Spent        string       `json:"spent"`
 	Remaining    string       `json:"remaining"`
 	Ratio        string       `json:"ratio"`
@@ -202,8 +214,10 @@ type progressItem struct {
 	Projected    string       `json:"projected"`
 	Complete     bool         `json:"complete"`
 	Pending      []amountBody `json:"pending"`
-	Text         string       `json:"text"`
-	Bar          string       `json:"bar"`
+	// CarriedPending is what carried leaves out: it waited for a rate in the months before.
+	CarriedPending []amountBody `json:"carried_pending"`
+	Text           string       `json:"text"`
+	Bar            string       `json:"bar"`
 }
 
 // amountBody is an amount beside its currency.
@@ -223,10 +237,10 @@ func newAmountBodies(amounts []expense.Money) []amountBody {
 func newProgressItem(p budget.Progress) progressItem {
 	return progressItem{
 		BudgetID: p.BudgetID.String(), CategoryID: idOrNull(p.CategoryID), CategoryName: textOrNull(p.CategoryName),
-		Limit: p.Limit.Amount(), Carried: expense.CapMoney(0, p.Limit.Currency()).Amount(), Spent: p.Spent.Home.Amount(),
+		Limit: p.Limit.Amount(), Carried: p.Carried.Amount(), Spent: p.Spent.Home.Amount(),
 		Remaining: p.Remaining.Amount(), Ratio: p.Ratio(),
 		Currency: p.Limit.Currency().Code(), State: p.State.String(), DaysLeft: p.DaysLeft, Projected: p.Projected.Amount(),
-		Complete: p.Spent.Complete(), Pending: newAmountBodies(p.Spent.Pending), Text: p.Text, Bar: p.Bar(),
+		Complete: p.Complete(), Pending: newAmountBodies(p.Spent.Pending), CarriedPending: newAmountBodies(p.CarriedPending), Text: p.Text, Bar: p.Bar(),
 	}
 }
 
@@ -245,12 +259,44 @@ func (c *call) budgetProgress() error {
 	if err != nil {
 		return err
 	}
-	body := progressBody{Month: progress.Month.String(), Data: make([]progressItem, len(progress.Data))}
-	for i, item := range progress.Data {
+	return c.send(result{status: http.StatusOK, body: newProgressBody(progress)})
+}
+
+func newProgressBody(r budget.Report) progressBody {
+	body := progressBody{Month: r.Month.String(), Title: r.Title, Data: make([]progressItem, len(r.Data))}
+	for i, item := range r.Data {
 		body.Data[i] = newProgressItem(item)
 	}
-	if progress.Total != nil {
-		body.Total = new(newProgressItem(*progress.Total))
+	if r.Total != nil {
+		body.Total = new(newProgressItem(*r.Total))
+	}
+	return body
+}
+
+// historyBody is the progress of several months.
+type historyBody struct {
+	Data []progressBody `json:"data"`
+}
+
+// budgetHistory answers GET /v1/budgets/history; without a to it is the month at hand in the ledger's zone, without a from the eleventh
+// before it.
+func (c *call) budgetHistory() error {
+	p := params{values: c.query}
+	from, to := p.month("from"), p.month("to")
+	if err := p.err(); err != nil {
+		return err
+	}
+	var months []budget.Report
+	err := c.report(&p, func(r store.Reader, now time.Time) (err error) {
+		months, err = budget.History(c.ctx, r, now, from, to)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	body := historyBody{Data: make([]progressBody, len(months))}
+	for i, month := range months {
+		body.Data[i] = newProgressBody(month)
 	}
 	return c.send(result{status: http.StatusOK, body: body})
 }

@@ -129,6 +129,9 @@ func (c *call) runImport(up upload, opts export.ImportOptions, promise *promise)
 	if _, err := export.Import(c.ctx, callLedger{c}, c.env(), export.Rows(up.file, up.mapping), opts); err != nil {
 		return importFault(err)
 	}
+	if !replayed {
+		c.raiseAlerts()
+	}
 	return c.sendAnswer(answer, replayed)
 }
 

@@ -3,25 +3,43 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strconv"
+	"time"
 
-	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
 )
 
-// monthlyBody is a monthly report as answers carry it.
-type monthlyBody struct {
-	Month      string           `json:"month"`
-	Currency   string           `json:"currency"`
-	Total      string           `json:"total"`
-	Count      int              `json:"count"`
-	Complete   bool             `json:"complete"`
-	Pending    []amountBody     `json:"pending"`
-	ByCategory []categoryShare  `json:"by_category"`
-	ByCurrency []currencyTotal  `json:"by_currency"`
-	Previous   comparisonReport `json:"previous"`
-	YearAgo    comparisonReport `json:"year_ago"`
+// usualTop is how many of the largest expenses a report of a year or of a range lists, unless it is asked for others.
+const usualTop = 5
+
+// sumBody is what some expenses come to. Each figure that leaves out what waits for a rate says so.
+type sumBody struct {
+	Count    int          `json:"count"`
+	Complete bool         `json:"complete"`
+	Pending  []amountBody `json:"pending"`
+}
+
+func newSumBody(s expense.Sum) sumBody {
+	return sumBody{Count: s.Count, Complete: s.Complete(), Pending: newAmountBodies(s.Pending)}
+}
+
+// summaryBody is what was spent in a period.
+type summaryBody struct {
+	Title    string `json:"title"` // the period as the ledger's locale writes it
+	DateFrom string `json:"date_from"`
+	DateTo   string `json:"date_to"`
+	Currency string `json:"currency"`
+	Total    string `json:"total"`
+	sumBody
+	DailyAverage string          `json:"daily_average"`
+	ByCategory   []categoryShare `json:"by_category"`
+	ByCurrency   []currencyTotal `json:"by_currency"`
+	Previous     comparisonBody  `json:"previous"`
+	YearAgo      comparisonBody  `json:"year_ago"`
+	Top          []expenseBody   `json:"top,omitzero"` // the largest, where they were asked for
 }
 
 // categoryShare is a category's part of a period.
@@ -30,8 +48,8 @@ type categoryShare struct {
 	Name       string  `json:"name"`
 	Amount     string  `json:"amount"`
 	Share      *string `json:"share"` // null where the net is not positive
-	Count      int     `json:"count"`
-	Budget     *string `json:"budget,omitzero"` // the limit in force
+	sumBody
+	Budget *string `json:"budget,omitzero"` // the limits in force in the period
 }
 
 // currencyTotal is what was paid in one currency.
@@ -39,86 +57,348 @@ type currencyTotal struct {
 	Currency   string `json:"currency"`
 	Amount     string `json:"amount"`
 	HomeAmount string `json:"home_amount"`
-	Count      int    `json:"count"`
+	sumBody
 }
 
-// comparisonReport is another month beside the one reported on.
-type comparisonReport struct {
-	Month    string `json:"month"`
+// comparisonBody is another period beside the one reported on.
+type comparisonBody struct {
+	Month    string `json:"month,omitzero"`
+	Year     int    `json:"year,omitzero"`
+	DateFrom string `json:"date_from"`
+	DateTo   string `json:"date_to"`
 	Total    string `json:"total"`
 	Change   string `json:"change"`
-	Complete bool   `json:"complete"`
+	sumBody
 }
 
-func newMonthlyBody(m report.MonthlyReport) monthlyBody {
-	body := monthlyBody{
-		Month: m.Month.String(), Currency: m.Sum.Home.Currency().Code(), Total: m.Sum.Home.Amount(), Count: m.Sum.Count,
-		Complete: m.Sum.Complete(), Pending: newAmountBodies(m.Sum.Pending),
-		ByCategory: make([]categoryShare, len(m.ByCategory)), ByCurrency: make([]currencyTotal, len(m.ByCurrency)),
-		Previous: newComparison(m.Previous), YearAgo: newComparison(m.YearAgo),
+// monthlyBody is a monthly report as answers carry it.
+type monthlyBody struct {
+	Month string `json:"month"`
+	summaryBody
+	Planned []plannedBody `json:"planned"` // not booked yet, and in no sum
+}
+
+// plannedBody is an occurrence of a rule that is still to be posted.
+type plannedBody struct {
+	Date     string `json:"date"`
+	Amount   string `json:"amount"`
+	Currency string `json:"currency"`
+	RuleID   string `json:"rule_id"`
+}
+
+// yearlyBody is a yearly report as answers carry it.
+type yearlyBody struct {
+	Year int `json:"year"` // in which it begins
+	summaryBody
+	ByMonth []monthSum `json:"by_month"` // always twelve
+}
+
+// monthSum is what was spent in one month.
+type monthSum struct {
+	Month  string `json:"month"`
+	Title  string `json:"title"`
+	Amount string `json:"amount"`
+	sumBody
+}
+
+// trendBody is a line of what was spent as answers carry it.
+type trendBody struct {
+	By         string  `json:"by"`
+	From       string  `json:"from"`
+	To         string  `json:"to"`
+	CategoryID *string `json:"category_id"`
+	Currency   string  `json:"currency"`
+	Total      string  `json:"total"`
+	sumBody
+	Points []pointBody `json:"points"`
+}
+
+// pointBody is one point of a trend.
+type pointBody struct {
+	From   string `json:"from"`
+	To     string `json:"to"`
+	Amount string `json:"amount"`
+	sumBody
+}
+
+func newSummaryBody(s report.Summary, title string, top []expense.Expense) summaryBody {
+	body := summaryBody{
+		Title: title, DateFrom: s.Dates.From.String(), DateTo: s.Dates.To.String(),
+		Currency: s.Sum.Home.Currency().Code(), Total: s.Sum.Home.Amount(), sumBody: newSumBody(s.Sum), DailyAverage: s.DailyAverage.Amount(),
+		ByCategory: make([]categoryShare, len(s.ByCategory)), ByCurrency: make([]currencyTotal, len(s.ByCurrency)),
+		Previous: newComparison(s.Previous), YearAgo: newComparison(s.YearAgo),
 	}
-	for i, category := range m.ByCategory {
+	for i, category := range s.ByCategory {
 		body.ByCategory[i] = categoryShare{
-			CategoryID: category.ID.String(), Name: category.Name, Amount: category.Sum.Home.Amount(), Count: category.Sum.Count,
+			CategoryID: category.ID.String(), Name: category.Name, Amount: category.Sum.Home.Amount(), sumBody: newSumBody(category.Sum),
 			Share: textOrNull(category.Share.String()),
 		}
 		if !category.Limit.IsZero() {
 			body.ByCategory[i].Budget = new(category.Limit.Amount())
 		}
 	}
-	for i, currency := range m.ByCurrency {
+	for i, currency := range s.ByCurrency {
 		body.ByCurrency[i] = currencyTotal{
 			Currency: currency.Paid.Currency().Code(), Amount: currency.Paid.Amount(), HomeAmount: currency.Sum.Home.Amount(),
-			Count: currency.Sum.Count,
+			sumBody: newSumBody(currency.Sum),
+		}
+	}
+	if top != nil {
+		body.Top = make([]expenseBody, len(top))
+		for i, e := range top {
+			body.Top[i] = newExpenseBody(e)
 		}
 	}
 	return body
 }
 
-func newComparison(c report.Comparison) comparisonReport {
-	return comparisonReport{
-		Month: c.Month.String(), Total: c.Sum.Home.Amount(), Change: c.Change.Amount(), Complete: c.Sum.Complete(),
+func newComparison(c report.Comparison) comparisonBody {
+	return comparisonBody{
+		DateFrom: c.Dates.From.String(), DateTo: c.Dates.To.String(), Total: c.Sum.Home.Amount(), Change: c.Change.Amount(),
+		sumBody: newSumBody(c.Sum),
 	}
 }
 
-// monthlyReport answers GET /v1/reports/monthly; without a month it is the one at hand in the ledger's zone.
-func (c *call) monthlyReport() error {
+// A monthlyAnswer is a monthly report with what stands beside it.
+type monthlyAnswer struct {
+	report.MonthlyReport
+	planned []recurrence.Planned
+	top     []expense.Expense
+}
+
+// readMonthly reads the report that the query asks for; without a month it is the one at hand in the ledger's zone.
+func (c *call) readMonthly() (monthlyAnswer, error) {
 	p := params{values: c.query}
-	month := p.month("month")
+	month, top := p.month("month"), p.top(0)
 	if err := p.err(); err != nil {
-		return err
+		return monthlyAnswer{}, err
 	}
-	var monthly report.MonthlyReport
-	err := c.view(func(r store.Reader) error {
-		book, err := r.Book(c.ctx)
-		if err != nil {
+	var answer monthlyAnswer
+	err := c.report(&p, func(r store.Reader, now time.Time) (err error) {
+		if answer.MonthlyReport, err = report.Monthly(c.ctx, r, now, month); err != nil {
 			return err
 		}
-		asked := month
-		if asked.IsZero() {
-			asked = book.Settings.Today(c.now).Month()
+		if answer.top, err = readTop(c.ctx, r, answer.Dates, top); err != nil {
+			return err
 		}
-		monthly, err = report.Monthly(c.ctx, bookRead{r, book}, asked)
+		// What a past month planned was posted or skipped.
+		if !answer.Recurring || answer.Month.Before(answer.Settings.Today(now).Month()) {
+			return nil
+		}
+		rules, err := r.Rules(c.ctx)
+		answer.planned = recurrence.Plan(rules, answer.Dates)
 		return err
 	})
-	if faults := expense.FaultsOf(err); len(faults) > 0 {
-		p.take("month", err)
-		return p.err()
-	}
+	return answer, err
+}
+
+// monthlyReport answers GET /v1/reports/monthly.
+func (c *call) monthlyReport() error {
+	answer, err := c.readMonthly()
 	if err != nil {
 		return err
 	}
-	return c.send(result{status: http.StatusOK, body: newMonthlyBody(monthly)})
+	body := monthlyBody{
+		Month:       answer.Month.String(),
+		summaryBody: newSummaryBody(answer.Summary, expense.NewFormatter(answer.Settings.Locale).Month(answer.Month), answer.top),
+		Planned:     make([]plannedBody, len(answer.planned)),
+	}
+	body.Previous.Month = answer.Previous.Dates.From.Month().String()
+	body.YearAgo.Month = answer.YearAgo.Dates.From.Month().String()
+	for i, planned := range answer.planned {
+		body.Planned[i] = plannedBody{
+			Date: planned.Date.String(), Amount: planned.Rule.Amount.Amount(), Currency: planned.Rule.Amount.Currency().Code(),
+			RuleID: planned.Rule.ID.String(),
+		}
+	}
+	return c.send(result{status: http.StatusOK, body: body})
 }
 
-// A bookRead is a reader whose book was read before: it is not read again.
-type bookRead struct {
-	store.Reader
-	book budget.Book
+// A yearlyAnswer is a yearly report with what stands beside it.
+type yearlyAnswer struct {
+	report.YearlyReport
+	top []expense.Expense
 }
 
-// Book returns the book.
-func (r bookRead) Book(context.Context) (budget.Book, error) { return r.book, nil }
+// readYearly reads the report that the query asks for: of the ledger's fiscal year that begins in a calendar year, or of the
+// calendar year itself; without a year of the one at hand.
+func (c *call) readYearly() (yearlyAnswer, error) {
+	p := params{values: c.query}
+	year, top, start := p.year("year"), p.top(usualTop), time.Month(0)
+	if calendar := p.boolean("calendar"); calendar != nil && *calendar {
+		start = time.January
+	}
+	if err := p.err(); err != nil {
+		return yearlyAnswer{}, err
+	}
+	var answer yearlyAnswer
+	err := c.report(&p, func(r store.Reader, now time.Time) (err error) {
+		if answer.YearlyReport, err = report.Yearly(c.ctx, r, now, year, start); err != nil {
+			return err
+		}
+		answer.top, err = readTop(c.ctx, r, answer.Dates, top)
+		return err
+	})
+	return answer, err
+}
+
+// yearlyReport answers GET /v1/reports/yearly.
+func (c *call) yearlyReport() error {
+	answer, err := c.readYearly()
+	if err != nil {
+		return err
+	}
+	format := expense.NewFormatter(answer.Settings.Locale)
+	body := yearlyBody{
+		Year: answer.Year, summaryBody: newSummaryBody(answer.Summary, yearTitle(format, answer.YearlyReport), answer.top),
+		ByMonth: make([]monthSum, len(answer.ByMonth)),
+	}
+	body.Previous.Year = answer.Year - 1
+	body.YearAgo.Year = answer.Year - 1
+	for i, month := range answer.ByMonth {
+		body.ByMonth[i] = monthSum{
+			Month: month.Month.String(), Title: format.Month(month.Month), Amount: month.Sum.Home.Amount(), sumBody: newSumBody(month.Sum),
+		}
+	}
+	return c.send(result{status: http.StatusOK, body: body})
+}
+
+// yearTitle is the year, or the first and last month of one that does not begin in January.
+func yearTitle(format expense.Formatter, y report.YearlyReport) string {
+	first, last := y.Dates.From.Month(), y.Dates.To.Month()
+	if first.Year() == last.Year() {
+		return strconv.Itoa(y.Year)
+	}
+	return format.Month(first) + " – " + format.Month(last)
+}
+
+// rangeReport answers GET /v1/reports/range.
+func (c *call) rangeReport() error {
+	p := params{values: c.query}
+	dates, top := expense.Range{From: p.date("date_from"), To: p.date("date_to")}, p.top(usualTop)
+	if err := p.err(); err != nil {
+		return err
+	}
+	var ranged report.RangeReport
+	var largest []expense.Expense
+	err := c.report(&p, func(r store.Reader, now time.Time) (err error) {
+		if ranged, err = report.Range(c.ctx, r, now, dates); err != nil {
+			return err
+		}
+		largest, err = readTop(c.ctx, r, dates, top)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	format := expense.NewFormatter(ranged.Settings.Locale)
+	title := format.Date(dates.From) + " – " + format.Date(dates.To)
+	return c.send(result{status: http.StatusOK, body: newSummaryBody(ranged.Summary, title, largest)})
+}
+
+// readTrend reads the line that the query asks for.
+func (c *call) readTrend() (line report.TrendReport, err error) {
+	p := params{values: c.query}
+	query := report.TrendQuery{
+		Dates: expense.Range{From: p.date("from"), To: p.date("to")}, By: p.step("by", expense.ByMonth), Category: p.id("category_id"),
+	}
+	if err := p.err(); err != nil {
+		return line, err
+	}
+	err = c.report(&p, func(r store.Reader, _ time.Time) (err error) {
+		line, err = report.Trend(c.ctx, r, query)
+		return err
+	})
+	return line, err
+}
+
+// trendReport answers GET /v1/reports/trend.
+func (c *call) trendReport() error {
+	line, err := c.readTrend()
+	if err != nil {
+		return err
+	}
+	body := trendBody{
+		By: stepNames[line.By], From: line.Dates.From.String(), To: line.Dates.To.String(), Currency: line.Sum.Home.Currency().Code(),
+		Total: line.Sum.Home.Amount(), sumBody: newSumBody(line.Sum), Points: make([]pointBody, len(line.Points)),
+	}
+	if line.Category != nil {
+		body.CategoryID = idOrNull(line.Category.ID)
+	}
+	for i, point := range line.Points {
+		body.Points[i] = pointBody{
+			From: point.Dates.From.String(), To: point.Dates.To.String(), Amount: point.Sum.Home.Amount(), sumBody: newSumBody(point.Sum),
+		}
+	}
+	return c.send(result{status: http.StatusOK, body: body})
+}
+
+// stepNames are the steps of a trend on the wire.
+var stepNames = map[expense.Step]string{expense.ByDay: "day", expense.ByWeek: "week", expense.ByMonth: "month"}
+
+// step reads the step of a trend.
+func (p *params) step(name string, fallback expense.Step) expense.Step {
+	text, ok := p.given(name)
+	if !ok {
+		return fallback
+	}
+	for step, known := range stepNames {
+		if text == known {
+			return step
+		}
+	}
+	p.fail(name, "unknown_value", "A trend goes by day, week or month.")
+	return fallback
+}
+
+// year reads a year of the calendar.
+func (p *params) year(name string) int {
+	return parseParam(p, name, func(text string) (int, error) {
+		first, err := expense.ParseMonth(text + "-01")
+		if err != nil {
+			return 0, &expense.InvalidError{Code: "malformed_year", Detail: "a year is written YYYY"}
+		}
+		return first.Year(), nil
+	})
+}
+
+// top reads how many of the largest expenses are asked for.
+func (p *params) top(usual int) int {
+	text, ok := p.given("top")
+	if !ok {
+		return usual
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > report.MaxTop {
+		p.fail("top", "out_of_range", "The number of the largest expenses is from 0 to %d.", report.MaxTop)
+		return usual
+	}
+	return n
+}
+
+// readTop reads the largest expenses; nil where none are asked for.
+func readTop(ctx context.Context, r store.Reader, dates expense.Range, n int) ([]expense.Expense, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	top, err := report.Top(ctx, r, dates, n)
+	if top == nil {
+		top = []expense.Expense{}
+	}
+	return top, err
+}
+
+// report runs fn over a snapshot; the faults that a report finds in what it was asked are those of the query's parameters.
+func (c *call) report(p *params, fn func(r store.Reader, now time.Time) error) error {
+	err := c.view(func(r store.Reader) error { return fn(r, c.now) })
+	if faults := expense.FaultsOf(err); len(faults) > 0 {
+		for _, broken := range faults {
+			p.take(broken.Field, broken)
+		}
+		return p.err()
+	}
+	return err
+}
 
 // view runs fn over a snapshot of the caller's ledger, which is made first if the caller has none yet.
 func (c *call) view(fn func(store.Reader) error) error {

@@ -132,6 +132,9 @@ func (c *call) fulfil(promise *promise, fn func(ctx context.Context, tx store.Tx
 	if err != nil {
 		return err
 	}
+	if !replayed {
+		c.raiseAlerts()
+	}
 	return c.sendAnswer(answer, replayed)
 }
 
@@ -160,7 +163,12 @@ func (c *call) update(fn func(store.Tx) error) error {
 		ran := false
 		err := c.api.store.Update(c.ctx, c.owner, func(tx store.Tx) error {
 			ran = true
-			return fn(tx)
+			if err := fn(tx); err != nil {
+				return err
+			}
+			var err error
+			c.budgeted, err = tx.HasBudgets(c.ctx)
+			return err
 		})
 		if ran || !errors.Is(err, expense.ErrNotFound) {
 			return err

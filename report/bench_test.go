@@ -28,9 +28,9 @@ func BenchmarkSummarise(b *testing.B) {
 			}
 		}
 	}
-	month := expense.MustMonth("2025-05")
+	today, periods := expense.MustDate("2025-05-20"), report.MonthPeriods(expense.MustMonth("2025-05"))
 	for b.Loop() {
-		if _, err := report.Summarise(book, month, totals); err != nil {
+		if _, err := report.Summarise(book, today, periods, totals); err != nil {
 			b.Fatal(err)
 		}
 	}

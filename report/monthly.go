@@ -2,7 +2,7 @@
 // [expense.SumTotalsBy], so that it equals the sum of the expenses which the same filter lists.
 //
 //	err := st.View(ctx, owner, func(r store.Reader) error {
-//		monthly, err := report.Monthly(ctx, r, expense.MustMonth("2026-03"))
+//		monthly, err := report.Monthly(ctx, r, time.Now(), expense.MustMonth("2026-03"))
 //		…
 //	})
 package report
@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -28,14 +29,23 @@ type Reader interface {
 	Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error)
 }
 
-// A MonthlyReport is what was spent in one month. Every sum in it names what it leaves out: see [expense.Sum].
+// A Summary is what was spent in a period. Every sum in it names what it leaves out: see [expense.Sum].
+type Summary struct {
+	Settings     expense.Settings // of the ledger, as the report was made
+	Dates        expense.Range
+	Sum          expense.Sum
+	DailyAverage expense.Money // of the days up to today; of all once the period is over, or if it has not begun
+	ByCategory   []Category    // those with an expense in the period, by net amount from the largest, then by name
+	ByCurrency   []Currency    // that were paid with, by home amount from the largest, then by code
+	Previous     Comparison    // the period before
+	YearAgo      Comparison    // the same period a year before
+}
+
+// A MonthlyReport is what was spent in one month.
 type MonthlyReport struct {
-	Month      expense.Month
-	Sum        expense.Sum
-	ByCategory []Category // those with an expense in the month, by net amount from the largest, then by name
-	ByCurrency []Currency // that were paid with, by home amount from the largest, then by code
-	Previous   Comparison // the month before
-	YearAgo    Comparison // the same month a year before
+	Month expense.Month
+	Summary
+	Recurring bool // a rule may have an occurrence that is not posted yet, in this month or later
 }
 
 // A Category is a category's part of a period.
@@ -44,7 +54,7 @@ type Category struct {
 	Name  string
 	Sum   expense.Sum
 	Share Share         // among the categories with a positive net; none without one
-	Limit expense.Money // of its budget in that month; the zero Money if none is in force
+	Limit expense.Money // of its budget, in all months of the period; the zero Money without one, or if a month is not whole
 }
 
 // A Currency is what was paid in one currency.
@@ -53,28 +63,17 @@ type Currency struct {
 	Sum  expense.Sum
 }
 
-// A Comparison is another period beside the one reported on. A period without expenses comes to nothing, and the change is
-// then the whole.
-type Comparison struct {
-	Month  expense.Month
-	Sum    expense.Sum
-	Change expense.Money // the reported month's home amount less this one's; pending expenses of either are not in it
-}
-
-// The places of the months in the one query.
+// The places of the periods in the one query.
 const (
-	thisMonth = iota
-	previousMonth
-	yearAgoMonth
+	thisPeriod = iota
+	previousPeriod
+	yearAgoPeriod
 )
 
-// firstMonth is that of the first date an expense may have.
-var firstMonth = expense.MustMonth("1900-01")
-
-// Monthly reports on one month. It takes one Book and one Totals, which agree when r is a View's. A month before 1900, or none,
-// is ErrInvalid.
-func Monthly(ctx context.Context, r Reader, month expense.Month) (MonthlyReport, error) {
-	if month.Before(firstMonth) {
+// Monthly reports on one month; the zero month is the one at hand at now in the ledger's zone. It takes one Book and one Totals,
+// which agree when r is a View's. A month before 1900 is ErrInvalid.
+func Monthly(ctx context.Context, r Reader, now time.Time, month expense.Month) (MonthlyReport, error) {
+	if !month.IsZero() && month.Before(firstMonth) {
 		return MonthlyReport{}, &expense.InvalidError{
 			Field: "month", Code: "out_of_range", Detail: fmt.Sprintf("a report is of a month from %s on", firstMonth),
 		}
@@ -83,69 +82,95 @@ func Monthly(ctx context.Context, r Reader, month expense.Month) (MonthlyReport,
 	if err != nil {
 		return MonthlyReport{}, fmt.Errorf("book: %w", err)
 	}
-	totals, err := r.Totals(ctx, Query(month))
+	today := book.Settings.Today(now)
+	if month.IsZero() {
+		month = today.Month()
+	}
+	periods := MonthPeriods(month)
+	totals, err := r.Totals(ctx, Query(periods))
 	if err != nil {
 		return MonthlyReport{}, fmt.Errorf("totals of %s: %w", month, err)
 	}
-	return Summarise(book, month, totals)
+	summary, err := Summarise(book, today, periods, totals)
+	return MonthlyReport{Month: month, Summary: summary, Recurring: book.Recurring}, err
 }
 
-// Query returns what [Summarise] needs totals of: the month, the one before, and the one a year before.
-func Query(month expense.Month) expense.TotalsQuery {
-	return expense.TotalsQuery{Ranges: []expense.Range{
-		thisMonth:     month.Range(),
-		previousMonth: month.Add(-1).Range(),
-		yearAgoMonth:  month.Add(-12).Range(),
-	}}
+// Query returns what [Summarise] needs totals of; it may be asked by months too.
+func Query(periods Periods) expense.TotalsQuery {
+	ranges := []expense.Range{thisPeriod: periods.This, previousPeriod: periods.Previous}
+	if periods.YearAgo != periods.Previous {
+		ranges = append(ranges, periods.YearAgo)
+	}
+	return expense.TotalsQuery{Ranges: ranges}
 }
 
-// Summarise returns the report on month out of the totals that [Query] asks for. An error says that they contradict the
-// promises of [expense.Reader.Totals] or the book.
-func Summarise(book budget.Book, month expense.Month, totals []expense.Total) (MonthlyReport, error) {
-	var periods [3][]expense.Total
+// Summarise returns the report on periods, on the day today, out of the totals that [Query] asks for. An error says that they
+// contradict the promises of [expense.Reader.Totals] or the book.
+func Summarise(book budget.Book, today expense.Date, periods Periods, totals []expense.Total) (Summary, error) {
+	asked := len(Query(periods).Ranges)
+	var parts [3][]expense.Total
 	for _, total := range totals {
-		if total.Range < 0 || total.Range >= len(periods) {
-			return MonthlyReport{}, fmt.Errorf("a total of range %d, where there are %d", total.Range, len(periods))
+		if total.Range < 0 || total.Range >= asked {
+			return Summary{}, fmt.Errorf("a total of range %d, where there are %d", total.Range, asked)
 		}
-		periods[total.Range] = append(periods[total.Range], total)
+		parts[total.Range] = append(parts[total.Range], total)
 	}
-	report := MonthlyReport{Month: month}
+	if asked == yearAgoPeriod {
+		parts[yearAgoPeriod] = parts[previousPeriod]
+	}
 	var sums [3]expense.Sum
-	for i, period := range periods {
+	for i, part := range parts {
 		var err error
-		if sums[i], err = expense.SumTotals(book.Settings.Home, period); err != nil {
-			return MonthlyReport{}, err
+		if sums[i], err = expense.SumTotals(book.Settings.Home, part); err != nil {
+			return Summary{}, err
 		}
 	}
-	report.Sum = sums[thisMonth]
+	summary := Summary{
+		Settings: book.Settings, Dates: periods.This, Sum: sums[thisPeriod],
+		Previous: compare(sums[thisPeriod], periods.Previous, sums[previousPeriod]),
+		YearAgo:  compare(sums[thisPeriod], periods.YearAgo, sums[yearAgoPeriod]),
+	}
+	summary.DailyAverage = expense.CapMoney(divRound(summary.Sum.Home.Minor(), int64(elapsed(periods.This, today))), book.Settings.Home)
 	var err error
-	if report.ByCategory, err = byCategory(book, month, periods[thisMonth]); err != nil {
-		return MonthlyReport{}, err
+	if summary.ByCategory, err = byCategory(book, periods, parts[thisPeriod]); err != nil {
+		return Summary{}, err
 	}
-	if report.ByCurrency, err = byCurrency(book.Settings.Home, periods[thisMonth]); err != nil {
-		return MonthlyReport{}, err
-	}
-	report.Previous = compare(report.Sum, month.Add(-1), sums[previousMonth])
-	report.YearAgo = compare(report.Sum, month.Add(-12), sums[yearAgoMonth])
-	return report, nil
+	summary.ByCurrency, err = byCurrency(book.Settings.Home, parts[thisPeriod])
+	return summary, err
 }
 
-func compare(this expense.Sum, month expense.Month, other expense.Sum) Comparison {
+// elapsed returns how many days of the period there were up to today; all of them once it is over, or if it has not begun.
+func elapsed(dates expense.Range, today expense.Date) int {
+	if dates.Contains(today) {
+		return today.Sub(dates.From) + 1
+	}
+	return dates.To.Sub(dates.From) + 1
+}
+
+// divRound returns n/d rounded half away from zero; d is positive.
+func divRound(n, d int64) int64 {
+	if n < 0 {
+		return -divRound(-n, d)
+	}
+	return (n + d/2) / d
+}
+
+func compare(this expense.Sum, dates expense.Range, other expense.Sum) Comparison {
 	return Comparison{
-		Month: month, Sum: other,
+		Dates: dates, Sum: other,
 		Change: expense.CapMoney(this.Home.Minor()-other.Home.Minor(), this.Home.Currency()),
 	}
 }
 
-func byCategory(book budget.Book, month expense.Month, totals []expense.Total) ([]Category, error) {
+func byCategory(book budget.Book, periods Periods, totals []expense.Total) ([]Category, error) {
 	sums, err := expense.SumTotalsBy(book.Settings.Home, totals, func(t expense.Total) uuid.UUID { return t.CategoryID })
 	if err != nil {
 		return nil, err
 	}
 	limits := make(map[uuid.UUID]expense.Money)
-	for _, b := range book.Budgets {
-		if limit, ok := b.Limit(month); ok {
-			limits[b.CategoryID] = limit
+	for i := range periods.months() {
+		for id, limit := range book.Limits(periods.This.From.Month().Add(i)) {
+			limits[id] = expense.CapMoney(limits[id].Minor()+limit.Minor(), limit.Currency())
 		}
 	}
 	rows := make([]Category, 0, len(sums))

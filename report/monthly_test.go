@@ -86,7 +86,7 @@ func monthly(t fataler, st store.Store, month string) report.MonthlyReport {
 	t.Helper()
 	var got report.MonthlyReport
 	err := st.View(context.Background(), owner, func(r store.Reader) (err error) {
-		got, err = report.Monthly(context.Background(), r, expense.MustMonth(month))
+		got, err = report.Monthly(context.Background(), r, env.Now, expense.MustMonth(month))
 		return err
 	})
 	if err != nil {
@@ -108,8 +108,8 @@ func render(m report.MonthlyReport) string {
 	for _, c := range m.ByCurrency {
 		fmt.Fprintf(&b, "%s: %s\n", c.Paid, sum(c.Sum))
 	}
-	fmt.Fprintln(&b, "before", m.Previous.Month, sum(m.Previous.Sum), "change", m.Previous.Change)
-	fmt.Fprintln(&b, "a year ago", m.YearAgo.Month, sum(m.YearAgo.Sum), "change", m.YearAgo.Change)
+	fmt.Fprintln(&b, "before", m.Previous.Dates.From.Month(), sum(m.Previous.Sum), "change", m.Previous.Change)
+	fmt.Fprintln(&b, "a year ago", m.YearAgo.Dates.From.Month(), sum(m.YearAgo.Sum), "change", m.YearAgo.Change)
 	return b.String()
 }
 
@@ -165,8 +165,8 @@ a year ago 1899-01 0.00 EUR 0 true [] change 0.00 EUR
 
 func TestMonthlyRefusesAMonthWithoutExpensesByRule(t *testing.T) {
 	st := newLedger(t, nil)
-	for _, month := range []expense.Month{{}, expense.MustMonth("1899-12")} {
-		_, err := report.Monthly(t.Context(), st.Reader(owner), month)
+	for _, month := range []expense.Month{expense.MustMonth("0001-01"), expense.MustMonth("1899-12")} {
+		_, err := report.Monthly(t.Context(), st.Reader(owner), env.Now, month)
 		faults := expense.FaultsOf(err)
 		if len(faults) != 1 || faults[0].Field != "month" {
 			t.Errorf("the report of %q: %v, want a fault of the month", month, err)
@@ -175,7 +175,7 @@ func TestMonthlyRefusesAMonthWithoutExpensesByRule(t *testing.T) {
 }
 
 func TestMonthlyOfALedgerThatIsNotThere(t *testing.T) {
-	_, err := report.Monthly(t.Context(), memstore.New().Reader("nobody"), expense.MustMonth("2025-05"))
+	_, err := report.Monthly(t.Context(), memstore.New().Reader("nobody"), env.Now, expense.MustMonth("2025-05"))
 	if !errors.Is(err, expense.ErrNotFound) {
 		t.Errorf("the report of nobody: %v, want ErrNotFound", err)
 	}
@@ -193,7 +193,7 @@ func TestSummariseSaysWhenTotalsCannotBe(t *testing.T) {
 		{"in another home currency", expense.Total{Count: 1, Amount: euros, Home: expense.MustMoney("5", "USD")}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := report.Summarise(book, expense.MustMonth("2025-05"), []expense.Total{test.total})
+			_, err := report.Summarise(book, expense.MustDate("2025-05-20"), report.MonthPeriods(expense.MustMonth("2025-05")), []expense.Total{test.total})
 			if err == nil || errors.Is(err, expense.ErrInvalid) {
 				t.Errorf("Summarise: %v, want an error that is no ErrInvalid", err)
 			}
@@ -219,7 +219,7 @@ func (c *counted) Totals(ctx context.Context, query expense.TotalsQuery) ([]expe
 
 func TestMonthlyTakesOneBookAndOneTotals(t *testing.T) {
 	r := &counted{Reader: newLedger(t, nil, expense.Draft{Amount: "5", Date: "2025-05-01"}).Reader(owner)}
-	if _, err := report.Monthly(t.Context(), r, expense.MustMonth("2025-05")); err != nil || r.books != 1 || r.totals != 1 {
+	if _, err := report.Monthly(t.Context(), r, env.Now, expense.MustMonth("2025-05")); err != nil || r.books != 1 || r.totals != 1 {
 		t.Errorf("Monthly took %d Book and %d Totals, %v", r.books, r.totals, err)
 	}
 }
@@ -288,8 +288,8 @@ func TestEveryFigureEqualsTheSumOfTheExpenses(t *testing.T) {
 		of := func(month expense.Month) expense.Filter { return expense.Filter{Dates: month.Range()} }
 
 		listed(t, st, of(may.Month)).equals(t, "the total", may.Sum)
-		listed(t, st, of(may.Previous.Month)).equals(t, "the month before", may.Previous.Sum)
-		listed(t, st, of(may.YearAgo.Month)).equals(t, "the month a year ago", may.YearAgo.Sum)
+		listed(t, st, of(may.Previous.Dates.From.Month())).equals(t, "the month before", may.Previous.Sum)
+		listed(t, st, of(may.YearAgo.Dates.From.Month())).equals(t, "the month a year ago", may.YearAgo.Sum)
 		for _, other := range []report.Comparison{may.Previous, may.YearAgo} {
 			if other.Change.Minor() != may.Sum.Home.Minor()-other.Sum.Home.Minor() {
 				t.Fatalf("the change from %s to %s is %s", other.Sum.Home, may.Sum.Home, other.Change)
@@ -356,7 +356,7 @@ func ExampleMonthly() {
 		return
 	}
 	err = st.View(ctx, "ada", func(r store.Reader) error {
-		may, err := report.Monthly(ctx, r, expense.MustMonth("2025-05"))
+		may, err := report.Monthly(ctx, r, env.Now, expense.MustMonth("2025-05"))
 		if err != nil {
 			return err
 		}

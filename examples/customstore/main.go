@@ -49,7 +49,7 @@ func run(ctx context.Context, folder string, now time.Time) (err error) {
 		return err
 	}
 	return st.View(ctx, owner, func(r store.Reader) error {
-		monthly, err := report.Monthly(ctx, r, settings.Today(now).Month())
+		monthly, err := report.Monthly(ctx, r, now, expense.Month{})
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ func main() {
 		_, err := expense.Add(ctx, tx, expense.Env{Now: now, Rates: rates}, draft)
 		return err
 	}))
-	march, err := report.Monthly(ctx, st.Reader(owner), expense.MustMonth("2026-03"))
+	march, err := report.Monthly(ctx, st.Reader(owner), now, expense.MustMonth("2026-03"))
 	check(err, st.Close())
 	log.Println(march.Month, "holds", march.Sum.Count, "expenses worth", march.Sum.Home)
 }

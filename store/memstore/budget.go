@@ -24,6 +24,9 @@ func (r reader) Book(ctx context.Context) (budget.Book, error) {
 	for b := range l.budgets.rows.values() {
 		book.Budgets = append(book.Budgets, cloneBudget(b))
 	}
+	for rule := range l.rules.rows.values() {
+		book.Recurring = book.Recurring || !rule.Paused && !rule.Next.IsZero()
+	}
 	return book, nil
 }
 
@@ -93,24 +96,38 @@ func (t *tx) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Version, e
 	})
 }
 
+// HasBudgets implements [budget.Tx].
+func (t *tx) HasBudgets(ctx context.Context) (bool, error) {
+	for range t.now.budgets.rows.values() {
+		return true, t.usable(ctx)
+	}
+	return false, t.usable(ctx)
+}
+
 // endBudget ends the series of a category that is merged away with the month last, and returns its id and its last month;
-// Nil where there is none in force, and no month where it would only have begun later, so that it is deleted.
-func (t *tx) endBudget(next *ledger, category expense.Category, last expense.Month) (uuid.UUID, expense.Month) {
+// Nil where there is none in force, and no month where it would only have begun later, so that it is deleted. What is left of
+// it, and the series that earlier merges left to the category, follow its expenses into the other.
+func (t *tx) endBudget(
+	next *ledger, category expense.Category, into uuid.UUID, last expense.Month,
+) (ended uuid.UUID, until expense.Month) {
 	for b := range next.budgets.rows.values() {
-		if b.CategoryID != category.ID {
-			continue
-		}
 		switch {
-		case !b.Until.IsZero() && !b.Until.After(last):
-			return uuid.Nil, expense.Month{}
+		case b.Into == category.ID:
+		case b.CategoryID != category.ID:
+			continue
 		case b.Entries[0].From.After(last):
 			next.budgets.bury(b.ID, t.tombstone())
-			return b.ID, expense.Month{}
+			ended = b.ID
+			continue
+		default:
+			b.Label = category.Name
+			if b.Until.IsZero() || b.Until.After(last) {
+				b.Until, b.Guard = last, t.next
+				ended, until = b.ID, last
+			}
 		}
-		b.Until, b.Label = last, category.Name
-		b.Version, b.Guard = t.next, t.next
+		b.Into, b.Version = into, t.next
 		next.budgets.put(b.ID, b)
-		return b.ID, last
 	}
-	return uuid.Nil, expense.Month{}
+	return ended, until
 }

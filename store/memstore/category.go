@@ -149,7 +149,7 @@ func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expe
 				merged.Rules++
 			}
 		}
-		merged.Budget, merged.Until = t.endBudget(next, source, month.Add(-1))
+		merged.Budget, merged.Until = t.endBudget(next, source, into, month.Add(-1))
 		tomb := t.tombstone()
 		tomb.into = into
 		next.categories.bury(from, tomb)

@@ -19,21 +19,26 @@ import (
 // leaves the original alone.
 type ledger struct {
 	version    expense.Version  // the last one taken; 0: there is no ledger
+	epoch      int64
+	floor      expense.Version  // the highest version of a tombstone that was purged
 	settings   expense.Settings // no reference, so copied with the ledger
 	volume     int64            // the sum of the expenses' volumes
 	expenses   table[expense.Expense]
 	categories table[expense.Category]
 	budgets    table[budget.Budget]
 	rules      table[recurrence.Rule]
+	alerts     table[budget.Alert]
 	answers    tree[store.AnswerKey, store.Answer]
 }
 
 func emptyLedger() ledger {
 	return ledger{
+		epoch:      store.MakeEpoch(),
 		expenses:   newTable[expense.Expense](),
 		categories: newTable[expense.Category](),
 		budgets:    newTable[budget.Budget](),
 		rules:      newTable[recurrence.Rule](),
+		alerts:     newTable[budget.Alert](),
 		answers:    newTree[store.AnswerKey, store.Answer](compareAnswerKeys),
 	}
 }
@@ -97,11 +102,12 @@ func (t *table[R]) bury(id uuid.UUID, tomb tombstone) {
 	t.tombs = t.tombs.with(id, tomb)
 }
 
-// purge removes the tombstones left before the instant, but for those of ids that would come again.
-func (t *table[R]) purge(before time.Time) {
+// purge removes the tombstones left before the instant, but for those of ids that would come again, and raises floor to them.
+func (t *table[R]) purge(before time.Time, floor *expense.Version) {
 	for id, tomb := range t.tombs.all() {
 		if tomb.at.Before(before) && id.Version() != 5 {
 			t.tombs = t.tombs.without(id)
+			*floor = max(*floor, tomb.version)
 		}
 	}
 }

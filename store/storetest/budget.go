@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	sayBook = "budget.Reader.Book: Book returns settings, categories and budgets as they were at one moment; ErrNotFound " +
-		"if the owner has no ledger."
+	sayBook = "budget.Reader.Book: Book returns settings, categories and budgets as they were at one moment, and whether a " +
+		"rule was still to post anything; ErrNotFound if the owner has no ledger."
 	sayBudget = "budget.Reader.Budget: Budget returns one budget; ErrNotFound if there never was such a one, ErrGone if " +
 		"it was deleted."
 	sayBudgetTaken = "budget.Tx.PutBudgets: PutBudgets writes budgets with all their entries; ErrExists as well if " +
@@ -30,6 +30,7 @@ func budgetChecks() []check {
 		{name: "budget-guard", guards: []string{sayPromises, sayBudgetTaken}, run: checkBudgetGuard},
 		{name: "budget-deletes", guards: []string{sayDeleteBudget, sayBudget}, run: checkBudgetDeletes},
 		{name: "budget-shares-no-memory", guards: []string{saySafe}, run: checkBudgetMemory},
+		{name: "book-recurring", guards: []string{sayBook}, run: checkBookRecurring},
 		{name: "book-one-moment", guards: []string{sayBook}, run: checkBookMoment},
 	}
 }
@@ -45,6 +46,8 @@ func checkBudgetValues(p *probe) {
 	largest := b.series(b.travel, "2025-01")
 	largest.Entries[0].Limit = minor(expense.MaxMinor, b.settings.Home)
 	largest.AlertAt = []budget.Ratio{1, 7999, 10000, 12345, 100000}
+	largest.Rollover, largest.Cap = budget.RollBoth, minor(expense.MaxMinor, b.settings.Home)
+	largest.Into = b.other
 	largest.Until, largest.Label = expense.MustMonth("9999-12"), strings.Repeat("é", 60)
 	largest.CreatedAt = time.Date(2025, time.May, 1, 2, 3, 4, 567891234, time.FixedZone("somewhere", 3*3600))
 	whole := b.series(uuid.Nil, "2025-02")
@@ -123,6 +126,12 @@ func checkBudgetGuard(p *probe) {
 	put("an end", true)
 	series.CategoryID = b.travel
 	put("another category", true)
+	series.Rollover = budget.RollSurplus
+	put("a rollover", true)
+	series.Cap = minor(3, b.settings.Home)
+	put("a cap", true)
+	series.Into = b.other
+	put("another category of its expenses", false)
 	series.UpdatedAt = series.UpdatedAt.Add(time.Hour)
 	put("a later time", false)
 }
@@ -216,4 +225,29 @@ func checkBookMoment(p *probe) {
 		same(p, book.Budgets[0].Version, book.Settings.Version,
 			"the versions of budget and settings in one book, written together")
 	}
+}
+
+func checkBookRecurring(p *probe) {
+	b := p.book("a")
+	recurring := func(want bool, when string) {
+		book, err := b.reader.Book(p.ctx)
+		p.must(err, "Book")
+		same(p, book.Recurring, want, "whether a book has something to come, %s", when)
+	}
+	recurring(false, "without a rule")
+	rule := b.rule()
+	rule.Next = expense.MustDate("2025-06-01")
+	rule = b.putRule(rule)
+	recurring(true, "with a rule")
+	rule.Paused = true
+	rule = b.putRule(rule)
+	recurring(false, "with a paused rule")
+	rule.Paused, rule.Next = false, expense.Date{}
+	rule = b.putRule(rule)
+	recurring(false, "with a rule that has ended")
+	rule.Next = expense.MustDate("2025-06-01")
+	rule = b.putRule(rule)
+	recurring(true, "with a rule that goes on")
+	b.write("DeleteRule", func(tx store.Tx) (expense.Version, error) { return tx.DeleteRule(p.ctx, rule.ID) })
+	recurring(false, "with a rule that was deleted")
 }

@@ -25,7 +25,9 @@ const (
 		"the settings refer to it."
 	sayMerge = "expense.Tx.MergeCategory: MergeCategory moves every expense and rule of the category from to the category " +
 		"into, ends from's budget with the month before month (a series that has not begun by then is deleted; one that had " +
-		"ended already stays as it is), and leaves a tombstone of from that names into."
+		"ended already keeps its end), and leaves a tombstone of from that names into."
+	sayMergedSeries = "expense.Tx.MergeCategory: What is left of the series gets from's name as its Label and into as its " +
+		"Into; series whose Into was from get into."
 	sayMoved    = "expense.Tx.MergeCategory: The moved rows carry the Update's version; their guards stay."
 	saySettings = "expense.Tx.PutSettings: PutSettings replaces the settings; the default category must be a live one."
 )
@@ -36,7 +38,7 @@ func categoryChecks() []check {
 		{name: "category-names", guards: []string{sayByName, sayCategories, sayCategoryTaken}, run: checkCategoryNames},
 		{name: "category-deletes", guards: []string{sayInUse, sayCategory, sayByName}, run: checkCategoryDeletes},
 		{name: "category-merge", guards: []string{sayMerge, sayMoved, sayCategory}, run: checkMerge},
-		{name: "category-merge-budget", guards: []string{sayMerge}, run: checkMergeBudget},
+		{name: "category-merge-budget", guards: []string{sayMerge, sayMergedSeries}, run: checkMergeBudget},
 		{name: "settings", guards: []string{saySettings,
 			"expense.Reader.Settings: Settings returns the ledger's settings; ErrNotFound if the owner has no ledger."},
 			run: checkSettings},
@@ -213,7 +215,8 @@ func checkMerge(p *probe) {
 	series, err := b.reader.Budget(p.ctx, target.ID)
 	p.must(err, "Budget")
 	same(p, describeBudget(series), describeBudget(target), "the target's budget")
-	own.Until, own.Label, own.Version, own.Guard = expense.MustMonth("2025-02"), "Food", b.version, b.version
+	own.Until, own.Label, own.Into = expense.MustMonth("2025-02"), "Food", b.travel
+	own.Version, own.Guard = b.version, b.version
 	series, err = b.reader.Budget(p.ctx, own.ID)
 	p.must(err, "Budget")
 	same(p, describeBudget(series), describeBudget(own), "the budget of a category that was merged away")
@@ -267,9 +270,10 @@ func checkMergeBudget(p *probe) {
 		merged := b.merge(source.ID, b.other, "2025-06")
 		want := expense.Merged{Version: b.version}
 		kept := series
+		kept.Label, kept.Into, kept.Version = source.Name, b.other, b.version
 		switch {
 		case one.ends:
-			kept.Until, kept.Label, kept.Version, kept.Guard = expense.MustMonth("2025-05"), source.Name, b.version, b.version
+			kept.Until, kept.Guard = expense.MustMonth("2025-05"), b.version
 			want.Budget, want.Until = series.ID, kept.Until
 		case one.delete:
 			want.Budget = series.ID
@@ -292,6 +296,17 @@ func checkMergeBudget(p *probe) {
 			b.putBudget(kept)
 		}
 	}
+	// A series follows its expenses through one merge after another.
+	first, second := b.category("First"), b.category("Second")
+	series := b.putBudget(b.series(first.ID, "2025-01"))
+	b.merge(first.ID, second.ID, "2025-06")
+	series.Until, series.Label, series.Into = expense.MustMonth("2025-05"), "First", second.ID
+	series.Guard = b.version
+	b.merge(second.ID, b.other, "2025-07")
+	series.Into, series.Version = b.other, b.version
+	read, err := b.reader.Budget(p.ctx, series.ID)
+	p.must(err, "Budget")
+	same(p, describeBudget(read), describeBudget(series), "a series after its category was merged twice")
 }
 
 func checkSettings(p *probe) {

@@ -38,8 +38,7 @@ func ledgerChecks() []check {
 		{name: "ledger-missing", guards: []string{
 			"store.Store.Update: ErrNotFound if there is no ledger.",
 			"expense.Reader.Settings: Settings returns the ledger's settings; ErrNotFound if the owner has no ledger.",
-			"budget.Reader.Book: Book returns settings, categories and budgets as they were at one moment; ErrNotFound if the " +
-				"owner has no ledger.",
+			sayBook,
 		}, run: checkMissing},
 		{name: "owner-isolation", guards: []string{sayBound, "store.Store: Store keeps the ledgers of many owners."},
 			run: checkIsolation},

@@ -169,6 +169,11 @@ func (p *probe) dump(r store.Reader) string {
 	for _, e := range all(p, r.Expenses(p.ctx, expense.Query{}), "Expenses") {
 		fmt.Fprintf(&b, "expense %+v\n", e)
 	}
+	alerts, err := r.Alerts(p.ctx, expense.Month{})
+	p.must(err, "Alerts")
+	for _, alert := range alerts {
+		fmt.Fprintf(&b, "alert %+v\n", alert)
+	}
 	totals, err := r.Totals(p.ctx, expense.TotalsQuery{Ranges: []expense.Range{{}}, By: expense.ByMonth})
 	p.must(err, "Totals")
 	for _, total := range totals {

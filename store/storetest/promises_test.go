@@ -23,6 +23,8 @@ var unguarded = []string{
 	"store.Store.Close: Close frees what the store holds; nothing may be called after it.",
 	"store.Tx: It is used by one goroutine, and not after fn has returned.",
 
+	"budget.Tx.HasBudgets: It is cheap: it follows every write.",
+
 	// These describe or refer, and promise nothing by themselves.
 	"store.Reader: What it promises stands at the role interfaces it is made of.",
 	"expense.Reader: Reader is what the use cases of this package read of one owner's ledger.",

@@ -42,6 +42,7 @@ func checks() []check {
 		totalChecks(),
 		categoryChecks(),
 		budgetChecks(),
+		alertChecks(),
 		ruleChecks(),
 		answerChecks(),
 		quoteChecks(),

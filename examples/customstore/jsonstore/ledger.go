@@ -28,6 +28,7 @@ type ledger struct {
 	Expenses   table[expense.Expense]
 	Budgets    table[budget.Budget]
 	Rules      table[recurrence.Rule]
+	Alerts     table[budget.Alert]
 	Answers    []store.Answer
 }
 
@@ -50,6 +51,7 @@ func newLedger() *ledger {
 		Expenses:   newTable[expense.Expense](),
 		Budgets:    newTable[budget.Budget](),
 		Rules:      newTable[recurrence.Rule](),
+		Alerts:     newTable[budget.Alert](),
 	}
 }
 
@@ -62,7 +64,7 @@ func newTable[R any]() table[R] {
 func (l *ledger) clone() *ledger {
 	c := *l
 	c.Categories, c.Expenses = l.Categories.clone(), l.Expenses.clone()
-	c.Budgets, c.Rules = l.Budgets.clone(), l.Rules.clone()
+	c.Budgets, c.Rules, c.Alerts = l.Budgets.clone(), l.Rules.clone(), l.Alerts.clone()
 	c.Answers = slices.Clone(l.Answers)
 	return &c
 }

@@ -206,6 +206,9 @@ func (r reader) Book(ctx context.Context) (budget.Book, error) {
 		book.Budgets = append(book.Budgets, cloneBudget(b))
 	}
 	slices.SortFunc(book.Budgets, func(a, b budget.Budget) int { return compareIDs(a.ID, b.ID) })
+	for _, rule := range l.Rules.Rows {
+		book.Recurring = book.Recurring || !rule.Paused && !rule.Next.IsZero()
+	}
 	return book, nil
 }
 
@@ -241,4 +244,22 @@ func (r reader) Rules(ctx context.Context) ([]recurrence.Rule, error) {
 		return nil, err
 	}
 	return slices.SortedFunc(maps.Values(l.Rules.Rows), func(a, b recurrence.Rule) int { return compareIDs(a.ID, b.ID) }), nil
+}
+
+// Alerts implements [budget.Reader].
+func (r reader) Alerts(ctx context.Context, from expense.Month) ([]budget.Alert, error) {
+	l, err := r(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var alerts []budget.Alert
+	for _, alert := range l.Alerts.Rows {
+		if !alert.Month.Before(from) {
+			alerts = append(alerts, alert)
+		}
+	}
+	slices.SortFunc(alerts, func(a, b budget.Alert) int {
+		return cmp.Or(b.Month.Compare(a.Month), b.RaisedAt.Compare(a.RaisedAt), compareIDs(a.ID, b.ID))
+	})
+	return alerts, nil
 }

@@ -68,6 +68,9 @@ func expenseHead(e *expense.Expense) head {
 func budgetHead(b *budget.Budget) head {
 	return head{b.ID, &b.Version, &b.Guard, &b.CreatedAt, &b.UpdatedAt}
 }
+func alertHead(a *budget.Alert) head {
+	return head{a.ID, &a.Version, new(expense.Version), &a.RaisedAt, new(time.Time)} // an alert has no guard
+}
 func ruleHead(r *recurrence.Rule) head {
 	return head{r.ID, &r.Version, &r.Guard, &r.CreatedAt, &r.UpdatedAt}
 }
@@ -222,15 +225,22 @@ func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expe
 		last := month.Add(-1)
 		for id, b := range next.Budgets.Rows {
 			switch {
-			case b.CategoryID != from, !b.Until.IsZero() && !b.Until.After(last): // another's, or ended by then
+			case b.Into == from: // left by an earlier merge
+			case b.CategoryID != from:
+				continue
 			case b.Entries[0].From.After(last): // not begun
 				next.Budgets.bury(id, t.taken, uuid.Nil)
 				merged.Budget = id
+				continue
 			default:
-				b.Until, b.Label, b.Version, b.Guard = last, source.Name, t.taken, t.taken
-				next.Budgets.Rows[id] = b
-				merged.Budget, merged.Until = id, last
+				b.Label = source.Name
+				if b.Until.IsZero() || b.Until.After(last) {
+					b.Until, b.Guard = last, t.taken
+					merged.Budget, merged.Until = id, last
+				}
 			}
+			b.Into, b.Version = into, t.taken
+			next.Budgets.Rows[id] = b
 		}
 		next.Categories.bury(from, t.taken, into)
 		return nil
@@ -367,4 +377,16 @@ func (t *tx) PutAnswer(ctx context.Context, answer store.Answer) error {
 func cloneAnswer(answer store.Answer) store.Answer {
 	answer.Request, answer.Body = bytes.Clone(answer.Request), bytes.Clone(answer.Body)
 	return answer
+}
+
+// PutAlerts implements [budget.Tx].
+func (t *tx) PutAlerts(ctx context.Context, alerts ...budget.Alert) (expense.Version, error) {
+	return t.write(ctx, len(alerts), func(next *ledger) error {
+		return put(next.Alerts, t.taken, alerts, alertHead, func(budget.Alert, budget.Alert) bool { return true })
+	})
+}
+
+// HasBudgets implements [budget.Tx].
+func (t *tx) HasBudgets(ctx context.Context) (bool, error) {
+	return len(t.now.Budgets.Rows) > 0, t.usable(ctx)
 }

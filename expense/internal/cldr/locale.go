@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// locale is how one locale writes money, as keys that package expense reads (format.go there lists them).
+// locale is how one locale writes money and months, as keys that package expense reads (format.go there lists them).
 type locale map[string]string
 
 // spacing is what CLDR puts between a currency and a digit, in every locale: a no-break space where the currency's nearest
@@ -47,7 +47,7 @@ type currencyFormats struct {
 
 // localeTable returns the contents of locales.txt.gz: a line for each locale, with its name, its parent, and the keys in
 // which it differs from the parent, between tabs.
-func localeTable(core, numbers files, currencies []string) ([]byte, error) {
+func localeTable(core, numbers, dates files, currencies []string) ([]byte, error) {
 	parents, err := parentLocales(core)
 	if err != nil {
 		return nil, err
@@ -63,6 +63,9 @@ func localeTable(core, numbers files, currencies []string) ([]byte, error) {
 			continue
 		}
 		if locales[name], err = readLocale(numbers, name, digits, currencies); err != nil {
+			return nil, fmt.Errorf("locale %s: %w", name, err)
+		}
+		if err := readDates(locales[name], dates, name); err != nil {
 			return nil, fmt.Errorf("locale %s: %w", name, err)
 		}
 	}

@@ -1,5 +1,5 @@
-// Command cldr writes the generated data of package expense: the table of currencies and the patterns and symbols that money
-// is written with. Run it by
+// Command cldr writes the generated data of package expense: the table of currencies and the patterns, symbols
+// and names that money and months are written with. Run it by
 //
 //	go generate ./expense
 //
@@ -22,6 +22,7 @@ import (
 var (
 	cldrCore      = npmPackage{"cldr-core", "48.2.0"}
 	cldrNumbers   = npmPackage{"cldr-numbers-full", "48.2.0"}
+	cldrDates     = npmPackage{"cldr-dates-full", "48.2.0"}
 	currencyCodes = npmPackage{"currency-codes", "2.2.0"}
 )
 
@@ -51,6 +52,10 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	dates, err := cldrDates.fetch(ctx)
+	if err != nil {
+		return err
+	}
 	published, rows, err := currencies(core, iso)
 	if err != nil {
 		return err
@@ -59,7 +64,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	locales, err := localeTable(core, numbers, slices.Sorted(maps.Keys(rows)))
+	locales, err := localeTable(core, numbers, dates, slices.Sorted(maps.Keys(rows)))
 	if err != nil {
 		return err
 	}

@@ -17,17 +17,21 @@ import (
 // The parts of a Book in one statement: each line is a settings, a category, a budget or an entry, told by its first cell.
 const (
 	bookSettings = `SELECT 0 AS part, CAST(default_category AS text) AS id, home AS a, zone AS b, locale AS c,
-		CAST(fiscal_year_start AS bigint) AS k, settings_version AS l, CAST(0 AS bigint) AS m, CAST(0 AS bigint) AS n, CAST(0 AS bigint) AS o
+		CAST(fiscal_year_start AS bigint) AS k, settings_version AS l, CASE WHEN EXISTS (SELECT 1 FROM spendwise_rules r WHERE r.owner = $1 AND r.paused = 0 AND r.next_date <> 0)
+		THEN CAST(1 AS bigint) ELSE CAST(0 AS bigint) END AS m, CAST(0 AS bigint) AS n, CAST(0 AS bigint) AS o,
+		'' AS d, CAST(0 AS bigint) AS p, CAST(0 AS bigint) AS q, '' AS e
 		FROM spendwise_ledgers WHERE owner = $1`
-	bookCategories = ` UNION ALL SELECT 1, CAST(id AS text), name, colour, icon, CAST(archived AS bigint), version, 0, created_at, updated_at
+	bookCategories = ` UNION ALL SELECT 1, CAST(id AS text), name, colour, icon, CAST(archived AS bigint), version, 0, created_at, updated_at,
+		'', 0, 0, ''
 		FROM spendwise_categories WHERE owner = $1`
 	bookBudgets = `SELECT 2 AS part, CAST(id AS text) AS id, CAST(category_id AS text) AS a, label AS b, alert_at AS c,
-		CAST(until_month AS bigint) AS k, version AS l, guard AS m, created_at AS n, updated_at AS o
+		CAST(until_month AS bigint) AS k, version AS l, guard AS m, created_at AS n, updated_at AS o,
+		CAST(merged_into AS text) AS d, CAST(rollover AS bigint) AS p, rollover_cap AS q, cap_currency AS e
 		FROM spendwise_budgets WHERE owner = $1
-		UNION ALL SELECT 3, CAST(budget_id AS text), currency, '', '', CAST(from_month AS bigint), amount, 0, 0, 0
+		UNION ALL SELECT 3, CAST(budget_id AS text), currency, '', '', CAST(from_month AS bigint), amount, 0, 0, 0, '', 0, 0, ''
 		FROM spendwise_budget_entries WHERE owner = $1`
 	selectBook    = bookSettings + bookCategories + " UNION ALL " + bookBudgets
-	bookWidth     = 10
+	bookWidth     = 14
 	partSettings  = 0
 	partCategory  = 1
 	partBudget    = 2
@@ -36,8 +40,8 @@ const (
 )
 
 var (
-	budgetColumns = columnsOf(`owner text, id uuid, category_id uuid, label text, until_month integer, alert_at text,
-		version bigint, guard bigint, created_at bigint, updated_at bigint`)
+	budgetColumns = columnsOf(`owner text, id uuid, category_id uuid, label text, merged_into uuid, until_month integer, rollover smallint,
+		rollover_cap bigint, cap_currency text, alert_at text, version bigint, guard bigint, created_at bigint, updated_at bigint`)
 	budgetsTable = &table{name: "spendwise_budgets", columns: budgetColumns}
 	entriesTable = &table{
 		name:    "spendwise_budget_entries",
@@ -56,10 +60,15 @@ func (b *budgetRows) scan(r *row) {
 	case partBudget:
 		category, err := uuid.Parse(r.text(2))
 		r.note(err)
-		b.budgets = append(b.budgets, budget.Budget{
+		scanned := budget.Budget{
 			ID: r.id(1), CategoryID: category, Label: r.text(3), AlertAt: scanAlerts(r, 4), Until: r.month(5),
 			Version: r.version(6), Guard: r.version(7), CreatedAt: r.instant(8), UpdatedAt: r.instant(9),
-		})
+			Into: r.id(10), Rollover: budget.Rollover(r.int(11)),
+		}
+		if r.text(13) != "" {
+			scanned.Cap = r.money(12, 13)
+		}
+		b.budgets = append(b.budgets, scanned)
 	case partEntry:
 		if b.entries == nil {
 			b.entries = make(map[uuid.UUID][]budget.Entry)
@@ -123,6 +132,7 @@ func (r *reader) Book(ctx context.Context) (book budget.Book, err error) {
 				DefaultCategory: row.id(1), Home: row.currency(2), Zone: zone, Locale: row.text(4),
 				FiscalYearStart: time.Month(row.int(5)), Version: row.version(6),
 			}
+			book.Recurring = row.bool(7)
 		case partCategory:
 			category := expense.Category{
 				ID: row.id(1), Name: row.text(2), Colour: row.text(3), Icon: row.text(4), Archived: row.bool(5), Version: row.version(6),
@@ -217,6 +227,9 @@ func (tx *ledgerTx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (e
 		if !ok || !b.SameGuarded(old) {
 			b.Guard = tx.next()
 		}
+		if !ok {
+			tx.held++
+		}
 	}
 	return tx.next(), tx.rewriteBudgets(ctx, written)
 }
@@ -247,8 +260,8 @@ func (tx *ledgerTx) rewriteBudgets(ctx context.Context, budgets []budget.Budget)
 		if err := tx.removeBudget(ctx, b.ID); err != nil {
 			return err
 		}
-		rows = append(rows, []any{tx.owner, b.ID.String(), b.CategoryID.String(), b.Label, int64(b.Until.Int()), alertText(b.AlertAt),
-			int64(b.Version), int64(b.Guard), b.CreatedAt.UnixMicro(), b.UpdatedAt.UnixMicro()})
+		rows = append(rows, []any{tx.owner, b.ID.String(), b.CategoryID.String(), b.Label, nullID(b.Into), int64(b.Until.Int()),
+			int64(b.Rollover), b.Cap.Minor(), b.Cap.Currency().Code(), alertText(b.AlertAt), int64(b.Version), int64(b.Guard), b.CreatedAt.UnixMicro(), b.UpdatedAt.UnixMicro()})
 		for _, entry := range b.Entries {
 			entries = append(entries, []any{tx.owner, b.ID.String(), int64(entry.From.Int()), entry.Limit.Minor(), entry.Limit.Currency().Code()})
 		}
@@ -279,5 +292,11 @@ func (tx *ledgerTx) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Ver
 	if err := tx.removeBudget(ctx, id); err != nil {
 		return 0, err
 	}
+	tx.held--
 	return tx.next(), tx.bury(ctx, budgetKind, uuid.Nil, id)
+}
+
+// HasBudgets answers from the ledger's row, which the Update holds.
+func (tx *ledgerTx) HasBudgets(context.Context) (bool, error) {
+	return tx.held > 0, tx.session.doomed
 }

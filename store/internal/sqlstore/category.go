@@ -246,33 +246,45 @@ func (tx *ledgerTx) MergeCategory(ctx context.Context, from, into uuid.UUID, mon
 	if err := tx.moveTotals(ctx, from, into); err != nil {
 		return expense.Merged{}, err
 	}
-	if merged.Budget, merged.Until, err = tx.endBudget(ctx, source, month.Add(-1)); err != nil {
+	if merged.Budget, merged.Until, err = tx.endBudget(ctx, source, into, month.Add(-1)); err != nil {
 		return expense.Merged{}, err
 	}
 	return merged, tx.removeCategory(ctx, from, into)
 }
 
-// endBudget ends the series of a category that is merged away with the month last.
-func (tx *ledgerTx) endBudget(ctx context.Context, source expense.Category, last expense.Month) (uuid.UUID, expense.Month, error) {
-	var series *budget.Budget
+// endBudget ends the series of a category that is merged away with the month last. What is left of it, and the series that
+// earlier merges left to the category, follow its expenses into the other.
+func (tx *ledgerTx) endBudget(
+	ctx context.Context, source expense.Category, into uuid.UUID, last expense.Month,
+) (ended uuid.UUID, until expense.Month, err error) {
 	budgets, err := tx.budgets(ctx)
 	if err != nil {
 		return uuid.Nil, expense.Month{}, err
 	}
+	var kept []budget.Budget
 	for _, b := range budgets {
-		if b.CategoryID == source.ID {
-			series = &b
-			break
+		switch {
+		case b.Into == source.ID:
+		case b.CategoryID != source.ID:
+			continue
+		case b.Entries[0].From.After(last):
+			if _, err := tx.DeleteBudget(ctx, b.ID); err != nil {
+				return uuid.Nil, expense.Month{}, err
+			}
+			ended = b.ID
+			continue
+		default:
+			b.Label = source.Name
+			if b.Until.IsZero() || b.Until.After(last) {
+				b.Until, b.Guard = last, tx.next()
+				ended, until = b.ID, last
+			}
 		}
+		b.Into, b.Version = into, tx.next()
+		kept = append(kept, b)
 	}
-	switch {
-	case series == nil, !series.Until.IsZero() && !series.Until.After(last):
-		return uuid.Nil, expense.Month{}, nil
-	case series.Entries[0].From.After(last):
-		_, err := tx.DeleteBudget(ctx, series.ID)
-		return series.ID, expense.Month{}, err
+	if len(kept) == 0 {
+		return ended, until, nil
 	}
-	series.Until, series.Label = last, source.Name
-	series.Version, series.Guard = tx.next(), tx.next()
-	return series.ID, last, tx.rewriteBudgets(ctx, []budget.Budget{*series})
+	return ended, until, tx.rewriteBudgets(ctx, kept)
 }

@@ -12,12 +12,12 @@ import (
 
 const (
 	insertLedger = `INSERT INTO spendwise_ledgers (owner, home, zone, locale, fiscal_year_start, default_category,
-		settings_version, version, floor, volume) VALUES ($1, $2, $3, $4, $5, $6, 1, 1, 0, 0) ON CONFLICT DO NOTHING`
-	selectLedger = `SELECT home, zone, locale, fiscal_year_start, default_category, settings_version, version, volume
+		settings_version, version, floor, volume, budgets) VALUES ($1, $2, $3, $4, $5, $6, 1, 1, 0, 0, 0) ON CONFLICT DO NOTHING`
+	selectLedger = `SELECT home, zone, locale, fiscal_year_start, default_category, settings_version, version, volume, CAST(budgets AS bigint)
 		FROM spendwise_ledgers WHERE owner = $1`
-	ledgerWidth   = 8
+	ledgerWidth   = 9
 	settingsWidth = 6
-	updateLedger  = `UPDATE spendwise_ledgers SET version = $2, volume = $3 WHERE owner = $1`
+	updateLedger  = `UPDATE spendwise_ledgers SET version = $2, volume = $3, budgets = $4 WHERE owner = $1`
 	updateSetting = `UPDATE spendwise_ledgers SET home = $2, zone = $3, locale = $4, fiscal_year_start = $5, default_category = $6,
 		settings_version = $7 WHERE owner = $1`
 )
@@ -44,6 +44,7 @@ type ledgerTx struct {
 	settings expense.Settings
 	version  expense.Version // the ledger's, before this Update
 	volume   int64           // the ledger's, with what this Update changed
+	held     int64           // how many budgets the ledger has, with what this Update changed
 	wrote    bool
 }
 
@@ -52,7 +53,7 @@ func (tx *ledgerTx) lock(ctx context.Context) error {
 	var err error
 	found, failure := tx.session.one(ctx, ledgerWidth, func(r *row) {
 		tx.settings, err = tx.scanSettings(r, 0)
-		tx.version, tx.volume = r.version(6), r.int(7)
+		tx.version, tx.volume, tx.held = r.version(6), r.int(7), r.int(8)
 	}, selectLedger+tx.store.dialect.Lock, tx.owner)
 	switch {
 	case failure != nil:
@@ -74,7 +75,7 @@ func (tx *ledgerTx) keep(ctx context.Context) error {
 	if !tx.wrote || tx.session.doomed != nil {
 		return nil
 	}
-	_, err := tx.session.exec(ctx, updateLedger, tx.owner, int64(tx.version+1), tx.volume)
+	_, err := tx.session.exec(ctx, updateLedger, tx.owner, int64(tx.version+1), tx.volume, tx.held)
 	return err
 }
 

@@ -12,6 +12,7 @@ CREATE TABLE spendwise_ledgers (
     version           bigint   NOT NULL, -- of the last Update that wrote
     floor             bigint   NOT NULL, -- the highest version of a tombstone that was purged
     volume            bigint   NOT NULL, -- the sum of the expenses' volumes
+    budgets           bigint   NOT NULL, -- how many there are
     CONSTRAINT spendwise_ledgers_pkey PRIMARY KEY (owner)
 );
 

@@ -12,6 +12,7 @@ CREATE TABLE spendwise_ledgers (
     version           integer NOT NULL, -- of the last Update that wrote
     floor             integer NOT NULL, -- the highest version of a tombstone that was purged
     volume            integer NOT NULL, -- the sum of the expenses' volumes
+    budgets           integer NOT NULL, -- how many there are
     CONSTRAINT spendwise_ledgers_pkey PRIMARY KEY (owner)
 ) STRICT, WITHOUT ROWID;
 

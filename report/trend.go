@@ -1,0 +1,117 @@
+package report
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+)
+
+// A TrendReport is a line of what was spent, without gaps.
+type TrendReport struct {
+	Settings expense.Settings // of the ledger, as the report was made
+	Dates    expense.Range
+	By       expense.Step
+	Category *expense.Category // nil: of all categories
+	Sum      expense.Sum       // of all points
+	Points   []Point
+}
+
+// A Point is what was spent in one period of the line. The first and the last are cut to the line's ends.
+type Point struct {
+	Dates expense.Range
+	Sum   expense.Sum
+}
+
+// A TrendQuery asks for a line: its days, both ends included and given, its step, and of which category.
+type TrendQuery struct {
+	Dates    expense.Range
+	By       expense.Step // ByDay, ByWeek (ISO 8601) or ByMonth
+	Category uuid.UUID    // Nil: all
+}
+
+// Trend returns the line that query asks for. It takes one Book and one Totals, which agree when r is a View's. Days that [Range]
+// refuses, another step, or a category that the ledger does not hold are ErrInvalid, all faults at once.
+func Trend(ctx context.Context, r Reader, query TrendQuery) (TrendReport, error) {
+	book, err := r.Book(ctx)
+	if err != nil {
+		return TrendReport{}, fmt.Errorf("book: %w", err)
+	}
+	var faults expense.Faults
+	_ = faults.Take("", checkRange(query.Dates, "from", "to"))
+	if query.By != expense.ByDay && query.By != expense.ByWeek && query.By != expense.ByMonth {
+		faults.Add("by", "unknown_value", "a trend goes by day, week or month")
+	}
+	report := TrendReport{Settings: book.Settings, Dates: query.Dates, By: query.By}
+	if query.Category != uuid.Nil {
+		if report.Category = category(book, query.Category); report.Category == nil {
+			faults.Add("category_id", "unknown_category", "the ledger has no category %s", query.Category)
+		}
+	}
+	if err := faults.Err(); err != nil {
+		return TrendReport{}, err
+	}
+	totals, err := r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{query.Dates}, By: query.By})
+	if err != nil {
+		return TrendReport{}, fmt.Errorf("totals from %s to %s: %w", query.Dates.From, query.Dates.To, err)
+	}
+	return report, report.fill(book.Settings.Home, totals)
+}
+
+func category(book budget.Book, id uuid.UUID) *expense.Category {
+	for _, c := range book.Categories {
+		if c.ID == id {
+			return &c
+		}
+	}
+	return nil
+}
+
+// fill makes the points out of totals.
+func (t *TrendReport) fill(home expense.Currency, totals []expense.Total) error {
+	chosen := totals
+	if t.Category != nil {
+		chosen = nil
+		for _, total := range totals {
+			if total.CategoryID == t.Category.ID {
+				chosen = append(chosen, total)
+			}
+		}
+	}
+	sums, err := expense.SumTotalsBy(home, chosen, func(total expense.Total) expense.Date { return total.Period })
+	if err != nil {
+		return err
+	}
+	if t.Sum, err = expense.SumTotals(home, chosen); err != nil {
+		return err
+	}
+	for from := t.Dates.From; !from.IsZero() && !from.After(t.Dates.To); {
+		next := nextPeriod(t.By, from)
+		to := next.AddDays(-1)
+		if next.IsZero() || to.After(t.Dates.To) {
+			to = t.Dates.To
+		}
+		sum, ok := sums[t.By.Floor(from)]
+		if !ok {
+			sum = expense.NewSum(home)
+		}
+		t.Points = append(t.Points, Point{Dates: expense.Range{From: from, To: to}, Sum: sum})
+		from = next
+	}
+	return nil
+}
+
+// nextPeriod returns the first day of the period after the one that holds d; the zero Date beyond the calendar.
+func nextPeriod(by expense.Step, d expense.Date) expense.Date {
+	switch by {
+	case expense.ByWeek:
+		return d.Week().AddDays(7)
+	case expense.ByMonth:
+		return d.Month().Add(1).First()
+	default:
+		return d.AddDays(1)
+	}
+}
