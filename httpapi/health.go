@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/spendwise/spendwise/store"
 )
 
 // pingTimeout is how long the store may take to say that it is there.
@@ -14,19 +16,36 @@ type healthBody struct {
 	Status string `json:"status"`
 }
 
+// readyBody says of a store that is ready how far the posting of recurring expenses is behind.
+type readyBody struct {
+	Status    string     `json:"status"`
+	Recurring lagSeconds `json:"recurring"`
+}
+
+// lagSeconds is the age of the oldest occurrence that is due and not posted; 0 when there is none.
+type lagSeconds struct {
+	Lag int64 `json:"lag_seconds"`
+}
+
 // alive says that the process serves.
 func (c *call) alive() error {
 	return c.send(result{status: http.StatusOK, body: healthBody{Status: "ok"}})
 }
 
-// ready says that the store answers and is migrated.
+// ready says that the store answers and is migrated, and how far the poster is behind.
 func (c *call) ready() error {
 	ctx, cancel := context.WithTimeout(c.ctx, pingTimeout)
 	defer cancel()
-	if err := c.api.store.Ping(ctx); err != nil {
+	var lag time.Duration
+	err := c.api.store.Ping(ctx)
+	if err == nil {
+		lag, err = store.Lag(ctx, c.api.store, c.now)
+	}
+	if err != nil {
 		return &problem{
 			code: codeUnavailable, detail: "The store does not answer, or its schema is not the one this release needs.", cause: err,
 		}
 	}
-	return c.send(result{status: http.StatusOK, body: healthBody{Status: "ready"}})
+	body := readyBody{Status: "ready", Recurring: lagSeconds{Lag: int64(lag / time.Second)}}
+	return c.send(result{status: http.StatusOK, body: body})
 }

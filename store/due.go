@@ -147,3 +147,15 @@ func (p *poster) count(posting recurrence.Posting) {
 		p.round.Ledgers++
 	}
 }
+
+// Lag returns the age at now of the oldest occurrence that is due; 0 when nothing is. Where a ticker runs it stays below the
+// ticker's interval and the length of a round.
+func Lag(ctx context.Context, st Store, now time.Time) (time.Duration, error) {
+	for due, err := range st.DueOwners(ctx, now) {
+		if err != nil {
+			return 0, fmt.Errorf("the oldest rule that is due: %w", err)
+		}
+		return now.Sub(due.Since), nil
+	}
+	return 0, nil
+}

@@ -52,6 +52,7 @@ type cli struct {
 
 	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve the HTTP API (the default)."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to this release."`
+	Tick    tickCmd    `cmd:"" help:"Post the recurring expenses that are due, and end when none is."`
 	Import  importCmd  `cmd:"" help:"Import expenses from a CSV file into a user's ledger."`
 	User    userCmd    `cmd:"" help:"Add, list and remove users, and set their passwords."`
 	Keys    keysCmd    `cmd:"" help:"Rotate, list and revoke the keys that sign access tokens."`

@@ -30,11 +30,12 @@ const (
 )
 
 type serveCmd struct {
-	Listen       string   `help:"The address to listen on; port 0 takes a free one." default:"127.0.0.1:8080" placeholder:"ADDR"`
-	Migrate      bool     `help:"Migrate the database at start; safe with many instances." default:"true" negatable:""`
-	Rates        rateMode `help:"Exchange rates: ecb (embedded history, kept current from the European Central Bank), embedded (no network), or off." enum:"ecb,embedded,off" default:"ecb"`
-	Registration string   `help:"Who may register: open, or closed (only spendwise user add makes accounts)." enum:"open,closed" default:"open"`
-	RateLimits   string   `help:"The throttle on sign-ins: on, or off (for load tests on one machine)." enum:"on,off" default:"on"`
+	Listen       string        `help:"The address to listen on; port 0 takes a free one." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	Migrate      bool          `help:"Migrate the database at start; safe with many instances." default:"true" negatable:""`
+	Rates        rateMode      `help:"Exchange rates: ecb (embedded history, kept current from the European Central Bank), embedded (no network), or off." enum:"ecb,embedded,off" default:"ecb"`
+	Registration string        `help:"Who may register: open, or closed (only spendwise user add makes accounts)." enum:"open,closed" default:"open"`
+	RateLimits   string        `help:"The throttle on sign-ins: on, or off (for load tests on one machine)." enum:"on,off" default:"on"`
+	Tick         time.Duration `help:"How often recurring expenses that are due are posted; 0 is off." default:"1m" placeholder:"DURATION"`
 	identityFlags
 }
 
@@ -64,9 +65,18 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 			return fmt.Errorf("listen on %s: %w; --listen takes another address, port 0 a free one", cmd.Listen, err)
 		}
 
+		tasks := append(background, purger(db, logger), keep)
+		if cmd.Tick > 0 {
+			ticker, err := httpapi.NewTicker(db, httpapi.TickerConfig{Every: cmd.Tick, Rates: rates, Log: logger})
+			if err != nil {
+				return errors.Join(err, listener.Close())
+			}
+			tasks = append(tasks, ticker.Run)
+		}
+
 		work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 		var running sync.WaitGroup
-		for _, task := range append(background, purger(db, logger), keep) {
+		for _, task := range tasks {
 			running.Go(func() { task(work) })
 		}
 		defer running.Wait()

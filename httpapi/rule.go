@@ -1,0 +1,361 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
+	"github.com/spendwise/spendwise/store"
+)
+
+const rulesPath = "/v1/recurrences"
+
+// ruleBody is a recurring expense as answers carry it.
+type ruleBody struct {
+	ID         string          `json:"id"`
+	Amount     string          `json:"amount"`
+	Currency   string          `json:"currency"`
+	CategoryID string          `json:"category_id"`
+	Notes      string          `json:"notes"`
+	Freq       string          `json:"freq"`
+	Interval   int             `json:"interval"`
+	Weekdays   []string        `json:"weekdays"`  // none: the start's, where the rule is weekly
+	MonthDay   any             `json:"month_day"` // a number, "last", or null: the start's, where the rule is monthly
+	OnMissing  string          `json:"on_missing"`
+	StartDate  string          `json:"start_date"`
+	UntilDate  *string         `json:"until_date"`
+	Count      *int            `json:"count"`
+	RRULE      string          `json:"rrule"`
+	Paused     bool            `json:"paused"`
+	NextDate   *string         `json:"next_date"`
+	Skipped    []string        `json:"skipped_dates"`
+	LastError  *string         `json:"last_error"`
+	RetryAt    *time.Time      `json:"retry_at"`
+	Version    expense.Version `json:"version"`
+	CreatedAt  time.Time       `json:"created_at"`
+	UpdatedAt  time.Time       `json:"updated_at"`
+}
+
+func newRuleBody(r recurrence.Rule) ruleBody {
+	body := ruleBody{
+		ID: r.ID.String(), Amount: r.Amount.Amount(), Currency: r.Amount.Currency().Code(), CategoryID: r.CategoryID.String(), Notes: r.Notes,
+		Freq: r.Freq.String(), Interval: r.Interval, Weekdays: r.Weekdays.Names(), OnMissing: r.OnMissing.String(),
+		StartDate: r.Start.String(), UntilDate: textOrNull(r.Until.String()), RRULE: r.RRULE(), Paused: r.Paused,
+		NextDate: textOrNull(r.Next.String()), Skipped: []string{}, LastError: textOrNull(r.LastError),
+		Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+	}
+	switch r.MonthDay {
+	case 0:
+	case recurrence.LastDay:
+		body.MonthDay = "last"
+	default:
+		body.MonthDay = r.MonthDay
+	}
+	if r.Count != 0 {
+		body.Count = &r.Count
+	}
+	for date := range r.Skipped.All() {
+		body.Skipped = append(body.Skipped, date.String())
+	}
+	if !r.RetryAt.IsZero() {
+		body.RetryAt = &r.RetryAt
+	}
+	return body
+}
+
+// A monthDay is a number from 1 to 31, or "last", as the domain reads it.
+type monthDay string
+
+// UnmarshalJSONFrom reads a number or a text. A number in quotes is neither: it stays quoted, and the domain refuses it.
+func (m *monthDay) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() == '0' {
+		value, err := dec.ReadValue()
+		*m = monthDay(value)
+		return err
+	}
+	var text string
+	if err := json.UnmarshalDecode(dec, &text); err != nil {
+		return err
+	}
+	if *m = monthDay(text); text != "last" {
+		*m = monthDay(strconv.Quote(text))
+	}
+	return nil
+}
+
+// ruleInput is a recurring expense as POST takes it.
+type ruleInput struct {
+	ID         *string   `json:"id" validate:"omitnil,min=1"`
+	Amount     *string   `json:"amount" validate:"required,min=1"`
+	Currency   *string   `json:"currency" validate:"omitnil,min=1"`
+	CategoryID *string   `json:"category_id" validate:"omitnil,min=1"`
+	Category   *string   `json:"category" validate:"omitnil,min=1"`
+	Notes      *string   `json:"notes"`
+	Freq       *string   `json:"freq" validate:"omitnil,min=1"`
+	Interval   *int      `json:"interval"`
+	Weekdays   []string  `json:"weekdays" validate:"max=7"`
+	MonthDay   *monthDay `json:"month_day"`
+	OnMissing  *string   `json:"on_missing" validate:"omitnil,min=1"`
+	StartDate  *string   `json:"start_date" validate:"required,min=1"`
+	UntilDate  *string   `json:"until_date" validate:"omitnil,min=1"`
+	Count      *int      `json:"count"`
+	RRULE      *string   `json:"rrule" validate:"omitnil,min=1"`
+	Paused     *bool     `json:"paused"`
+}
+
+func (in ruleInput) draft() recurrence.Draft {
+	return recurrence.Draft{
+		ID: in.ID, Amount: in.Amount, Currency: in.Currency, CategoryID: in.CategoryID, Category: in.Category, Notes: in.Notes,
+		Freq: in.Freq, Interval: in.Interval, Weekdays: in.Weekdays, MonthDay: (*string)(in.MonthDay), OnMissing: in.OnMissing,
+		Start: in.StartDate, Until: in.UntilDate, Count: in.Count, RRULE: in.RRULE, Paused: in.Paused,
+	}
+}
+
+// checkCount finds a limit of no occurrences at all: to the domain it is no limit.
+func checkCount(count *int) []fault {
+	if count == nil || *count != 0 {
+		return nil
+	}
+	return []fault{{
+		Pointer: "#/count", Code: "out_of_range",
+		Detail: fmt.Sprintf("This is a number from 1 to %d; leave it out, or give null, where there is no limit.", recurrence.MaxCount),
+	}}
+}
+
+// rulePatch is a merge patch of a recurring expense; with from_date it concerns what comes from that day on.
+type rulePatch struct {
+	Amount     member[string]   `json:"amount"`
+	Currency   member[string]   `json:"currency"`
+	CategoryID member[string]   `json:"category_id"`
+	Category   member[string]   `json:"category"`
+	Notes      member[string]   `json:"notes"`
+	Freq       member[string]   `json:"freq"`
+	Interval   member[int]      `json:"interval"`
+	Weekdays   member[[]string] `json:"weekdays"`
+	MonthDay   member[monthDay] `json:"month_day"`
+	OnMissing  member[string]   `json:"on_missing"`
+	StartDate  member[string]   `json:"start_date"`
+	UntilDate  member[string]   `json:"until_date"`
+	Count      member[int]      `json:"count"`
+	RRULE      member[string]   `json:"rrule"`
+	Paused     member[bool]     `json:"paused"`
+	FromDate   member[string]   `json:"from_date"`
+}
+
+func (in rulePatch) check() []fault {
+	faults := slices.Concat(
+		in.Amount.check("amount", isText), in.Currency.check("currency", isText), in.CategoryID.check("category_id", isText|mayBeNull),
+		in.Category.check("category", isText), in.Freq.check("freq", isText), in.Interval.check("interval", 0),
+		in.OnMissing.check("on_missing", isText), in.StartDate.check("start_date", isText),
+		in.UntilDate.check("until_date", isText|mayBeNull), in.RRULE.check("rrule", isText), in.Paused.check("paused", 0),
+		in.FromDate.check("from_date", isText),
+	)
+	if !in.Count.Null {
+		faults = append(faults, checkCount(in.Count.pointer())...)
+	}
+	return faults
+}
+
+func (in rulePatch) draft() recurrence.Draft {
+	draft := recurrence.Draft{
+		Amount: in.Amount.pointer(), Currency: in.Currency.pointer(), CategoryID: in.CategoryID.pointer(), Category: in.Category.pointer(),
+		Notes: in.Notes.pointer(), Freq: in.Freq.pointer(), Interval: in.Interval.pointer(), MonthDay: (*string)(in.MonthDay.pointer()),
+		OnMissing: in.OnMissing.pointer(), Start: in.StartDate.pointer(), Until: in.UntilDate.pointer(), Count: in.Count.pointer(),
+		RRULE: in.RRULE.pointer(), Paused: in.Paused.pointer(),
+	}
+	if in.Weekdays.Given {
+		draft.Weekdays = append([]string{}, in.Weekdays.Value...)
+	}
+	return draft
+}
+
+// ruleCreated is the answer that tells of a rule which was not there before.
+func ruleCreated(r recurrence.Rule) result {
+	return result{status: http.StatusCreated, version: r.Version, location: rulesPath + "/" + r.ID.String(), body: newRuleBody(r)}
+}
+
+// postRule answers POST /v1/recurrences.
+func (c *call) postRule() error {
+	doc, err := read[ruleInput](c)
+	if err != nil {
+		return err
+	}
+	doc.add(checkCount(doc.value.Count)...)
+	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
+		added, err := recurrence.Add(ctx, tx, c.env(), doc.value.draft())
+		switch {
+		case err != nil:
+			return result{}, creating(err)
+		case added.Created:
+			return ruleCreated(added.Rule), nil
+		}
+		return result{status: http.StatusOK, version: added.Rule.Version, body: newRuleBody(added.Rule)}, nil
+	})
+}
+
+// patchRule answers PATCH /v1/recurrences/{id}: it changes what is still to be posted. With from_date the rule ends the day
+// before, and the answer is the new one that goes on from there.
+func (c *call) patchRule() error {
+	id, err := c.id()
+	if err != nil {
+		return err
+	}
+	cond, err := condition(c.Request.Header)
+	if err != nil {
+		return err
+	}
+	doc, err := read[rulePatch](c)
+	if err != nil {
+		return err
+	}
+	in := doc.value
+	doc.add(in.check()...)
+	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
+		if from := in.FromDate.pointer(); from != nil {
+			fresh, err := recurrence.Split(ctx, tx, c.env(), id, *from, in.draft(), cond)
+			if err != nil {
+				return result{}, err
+			}
+			return ruleCreated(fresh), nil
+		}
+		changed, err := recurrence.Change(ctx, tx, c.env(), id, in.draft(), cond)
+		if err != nil {
+			return result{}, err
+		}
+		return result{status: http.StatusOK, version: changed.Version, body: newRuleBody(changed)}, nil
+	})
+}
+
+// deleteRule answers DELETE /v1/recurrences/{id}; what the rule posted stays.
+func (c *call) deleteRule() error {
+	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Condition) error {
+		return recurrence.Delete(ctx, tx, id, cond)
+	})
+}
+
+// getRule answers GET /v1/recurrences/{id}.
+func (c *call) getRule() error {
+	id, err := c.id()
+	if err != nil {
+		return err
+	}
+	rule, err := c.api.store.Reader(c.owner).Rule(c.ctx, id)
+	if err != nil {
+		return err
+	}
+	return c.get(rule.Version, newRuleBody(rule))
+}
+
+// listRules answers GET /v1/recurrences, ordered by id.
+func (c *call) listRules() error {
+	const scope = "recurrences"
+	size, err := limit(c.query)
+	if err != nil {
+		return err
+	}
+	place, err := c.place(scope)
+	if err != nil {
+		return err
+	}
+	rules, err := c.api.store.Reader(c.owner).Rules(c.ctx)
+	if err != nil {
+		return err
+	}
+	shown, more := window(rules, size, func(r recurrence.Rule) bool { return bytes.Compare(r.ID[:], place) > 0 })
+	data, next := make([]ruleBody, len(shown)), ""
+	for i, rule := range shown {
+		data[i] = newRuleBody(rule)
+	}
+	if more {
+		next = encodeCursor(scope, shown[len(shown)-1].ID[:])
+	}
+	return sendPage(c, rulesPath, data, next)
+}
+
+// skipInput names the occurrence that is left out.
+type skipInput struct {
+	Date *string `json:"date" validate:"required,min=1"`
+}
+
+// skipRule answers POST /v1/recurrences/{id}/skip.
+func (c *call) skipRule() error {
+	id, err := c.id()
+	if err != nil {
+		return err
+	}
+	cond, err := condition(c.Request.Header)
+	if err != nil {
+		return err
+	}
+	doc, err := read[skipInput](c)
+	if err != nil {
+		return err
+	}
+	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
+		rule, err := recurrence.SkipOccurrence(ctx, tx, c.env(), id, orEmpty(doc.value.Date), cond)
+		if err != nil {
+			return result{}, err
+		}
+		return result{status: http.StatusOK, version: rule.Version, body: newRuleBody(rule)}, nil
+	})
+}
+
+// previewBody lists the next occurrences of a rule.
+type previewBody struct {
+	Data []occurrenceBody `json:"data"`
+}
+
+// occurrenceBody is an expense that is still to come.
+type occurrenceBody struct {
+	Date     string `json:"date"`
+	Amount   string `json:"amount"`
+	Currency string `json:"currency"`
+	RuleID   string `json:"rule_id"`
+}
+
+func newOccurrenceBody(p recurrence.Planned) occurrenceBody {
+	return occurrenceBody{
+		Date: p.Date.String(), Amount: p.Rule.Amount.Amount(), Currency: p.Rule.Amount.Currency().Code(), RuleID: p.Rule.ID.String(),
+	}
+}
+
+// previewRule answers GET /v1/recurrences/{id}/preview, and writes nothing.
+func (c *call) previewRule() error {
+	const usual = 10
+	id, err := c.id()
+	if err != nil {
+		return err
+	}
+	p := params{values: c.query}
+	count := usual
+	if text, given := p.given("count"); given {
+		if count, err = strconv.Atoi(text); err != nil || count < 1 || count > recurrence.MaxPreview {
+			p.fail("count", "out_of_range", "A preview has 1 to %d occurrences.", recurrence.MaxPreview)
+		}
+	}
+	if err := p.err(); err != nil {
+		return err
+	}
+	body := previewBody{Data: []occurrenceBody{}}
+	err = c.view(func(r store.Reader) error {
+		planned, err := recurrence.Preview(c.ctx, r, c.env(), id, count)
+		for _, next := range planned {
+			body.Data = append(body.Data, newOccurrenceBody(next))
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.send(result{status: http.StatusOK, body: body})
+}
