@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +30,8 @@ type ledgers struct {
 	mu   sync.Mutex
 	made map[expense.OwnerID]expense.NewLedger
 	down bool
+
+	eraseDown bool
 }
 
 func (l *ledgers) CreateLedger(_ context.Context, owner expense.OwnerID, ledger expense.NewLedger) (bool, error) {
@@ -47,6 +50,9 @@ func (l *ledgers) CreateLedger(_ context.Context, owner expense.OwnerID, ledger 
 func (l *ledgers) EraseLedger(_ context.Context, owner expense.OwnerID) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.eraseDown {
+		return expense.ErrUnavailable
+	}
 	delete(l.made, owner)
 	return nil
 }
@@ -67,10 +73,12 @@ type kept = memstore.Accounts
 // flaky is a store of accounts that can be made to fail, and counts the devices looked up.
 type flaky struct {
 	*kept
-	mu      sync.Mutex
-	down    bool
-	lookups int
-	between func() // called once, when a device has been read and before the reader learns of it
+	mu       sync.Mutex
+	down     bool
+	lookups  int
+	counted  int          // failures counted
+	readings atomic.Int32 // of the keys
+	between  func()       // called once, when a device has been read and before the reader learns of it
 }
 
 func (f *flaky) setDown(down bool) {
@@ -108,7 +116,15 @@ func (f *flaky) Keys(ctx context.Context) ([]store.Key, error) {
 	if err := f.trouble(); err != nil {
 		return nil, err
 	}
+	f.readings.Add(1)
 	return f.kept.Keys(ctx)
+}
+
+func (f *flaky) CountFailure(ctx context.Context, at, quiet time.Time, keys ...store.Digest) error {
+	f.mu.Lock()
+	f.counted += len(keys)
+	f.mu.Unlock()
+	return f.kept.CountFailure(ctx, at, quiet, keys...)
 }
 
 func (f *flaky) AccountByEmail(ctx context.Context, email string) (store.Account, error) {

@@ -31,7 +31,7 @@ func plant(t *testing.T, h *house) (kid string, private ed25519.PrivateKey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := store.Key{ID: uuid.New(), Public: der, Stage: store.KeyRetired, CreatedAt: time.Now()}
+	key := store.Key{ID: uuid.New(), Serial: 1000, Public: der, Stage: store.KeyRetired, CreatedAt: time.Now(), StagedAt: time.Now()}
 	if err := h.accounts.PutKey(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
