@@ -58,8 +58,13 @@ type Store interface {
 	// Quotes yields the kept prices of source from the day from on, ordered by date and currency code.
 	Quotes(ctx context.Context, source expense.Source, from expense.Date) iter.Seq2[expense.Quote, error]
 
+	// NewEpoch begins a new epoch of owner's ledger, as one needs that was restored from a backup: its version rises by EpochStep,
+	// past all that devices may have seen. ErrNotFound if there is no ledger.
+	NewEpoch(ctx context.Context, owner expense.OwnerID) error
+
 	// Purge removes the answers kept since before answers and the tombstones left before tombstones, of all ledgers. A tombstone
-	// whose id is a UUID of version 5 stays for ever: such an id is made from what it stands for, and would come again.
+	// whose id is a UUID of version 5 stays for ever: such an id is made from what it stands for, and would come again. Answers of
+	// MutationScope go with the tombstones. A ledger's floor rises to the highest version of its tombstones that are gone.
 	Purge(ctx context.Context, answers, tombstones time.Time) error
 
 	// Ping returns nil when the store answers and its schema is the one that this release needs.
@@ -74,6 +79,13 @@ type Reader interface {
 	expense.Reader
 	budget.Reader
 	recurrence.Reader
+
+	// State returns where the ledger stands; ErrNotFound if the owner has no ledger.
+	State(ctx context.Context) (State, error)
+
+	// Changes returns the rows and the tombstones after a place, each row in its latest state, in the order of their places. What
+	// it returns is of one moment, and whatever is committed later comes after it.
+	Changes(ctx context.Context, query ChangeQuery) ([]Change, error)
 }
 
 // Tx reads and writes one owner's ledger inside Update. It is used by one goroutine, and not after fn has returned.

@@ -18,7 +18,7 @@ import (
 // A ledger is everything kept of one owner at one moment. It is a value: a copy is a snapshot, and changing the copy
 // leaves the original alone.
 type ledger struct {
-	version    expense.Version  // the last one taken; 0: there is no ledger
+	version    expense.Version // the last one taken; 0: there is no ledger
 	epoch      int64
 	floor      expense.Version  // the highest version of a tombstone that was purged
 	settings   expense.Settings // no reference, so copied with the ledger

@@ -23,6 +23,8 @@ import (
 
 // A Store keeps ledgers in memory. Make it with [New].
 type Store struct {
+	store.Hub // tells of what this process commits
+
 	mu      sync.Mutex // held for a moment only: over the map, never over a ledger's work
 	ledgers map[expense.OwnerID]*slot
 	quotes  tree[quoteKey, expense.Quote]
@@ -168,7 +170,8 @@ func (s *Store) Update(ctx context.Context, owner expense.OwnerID, fn func(store
 	if err != nil {
 		return err
 	}
-	return slot.change(ctx, func(l ledger) (ledger, error) {
+	wrote := false
+	err = slot.change(ctx, func(l ledger) (ledger, error) {
 		if l.version == 0 {
 			return l, errNoLedger()
 		}
@@ -179,8 +182,13 @@ func (s *Store) Update(ctx context.Context, owner expense.OwnerID, fn func(store
 		if err := t.usable(ctx); err != nil {
 			return l, fmt.Errorf("an earlier error ended the update: %w", err)
 		}
+		wrote = t.now.version != l.version
 		return t.now, nil
 	})
+	if err == nil && wrote {
+		s.Notify(owner)
+	}
+	return err
 }
 
 // Owners implements [store.Store].
@@ -259,14 +267,18 @@ func (s *Store) Purge(ctx context.Context, answers, tombstones time.Time) error 
 		}
 		err = slot.change(ctx, func(l ledger) (ledger, error) {
 			for key, answer := range l.answers.all() {
-				if answer.CreatedAt.Before(answers) {
+				before := answers
+				if key.Scope == store.MutationScope {
+					before = tombstones
+				}
+				if answer.CreatedAt.Before(before) {
 					l.answers = l.answers.without(key)
 				}
 			}
-			l.expenses.purge(tombstones)
-			l.categories.purge(tombstones)
-			l.budgets.purge(tombstones)
-			l.rules.purge(tombstones)
+			l.expenses.purge(tombstones, &l.floor)
+			l.categories.purge(tombstones, &l.floor)
+			l.budgets.purge(tombstones, &l.floor)
+			l.rules.purge(tombstones, &l.floor)
 			return l, nil
 		})
 		if err != nil {

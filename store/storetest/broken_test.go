@@ -98,6 +98,10 @@ func TestBrokenStores(t *testing.T) {
 		{"makes a ledger again", createsAgain, []string{"ledger-create", "ledger-create-at-once"}},
 		{"orders owners as people do", ordersOwners, []string{"owners"}},
 		{"moves guards in a merge", mergeMovesGuards, []string{"category-merge"}},
+		{"goes on in the feed by version alone", feedByVersion, []string{"changes-pages"}},
+		{"forgets what was deleted in the feed", feedWithoutTombstones, []string{"changes-values"}},
+		{"lets readers of the feed miss a row", feedMisses, []string{"changes-while-writing"}},
+		{"keeps the epoch", keepsEpoch, []string{"new-epoch"}},
 		{"posts twice", postsTwice, []string{"post-once"}},
 		{"moves the cursor alone", movesCursorAlone, []string{"post-whole"}},
 		{"lets every day begin in Greenwich", beginsInGreenwich, []string{"owners-due-zones"}},
@@ -691,3 +695,50 @@ func (m merging) MergeCategory(ctx context.Context, from, into uuid.UUID, month 
 func mergeMovesGuards() store.Store {
 	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return merging{tx} }}
 }
+
+// changing is a Reader whose Changes is another.
+type changing struct {
+	store.Reader
+	changes func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change, error)
+}
+
+func (c changing) Changes(ctx context.Context, query store.ChangeQuery) ([]store.Change, error) {
+	return c.changes(ctx, c.Reader, query)
+}
+
+func changes(fn func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change, error)) store.Store {
+	return broken{Store: memstore.New(), reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader {
+		return changing{r, fn}
+	}}
+}
+
+func feedByVersion() store.Store {
+	return changes(func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change, error) {
+		query.After = store.EndOf(query.After.Version)
+		return r.Changes(ctx, query)
+	})
+}
+
+func feedWithoutTombstones() store.Store {
+	return changes(func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change, error) {
+		list, err := r.Changes(ctx, query)
+		return slices.DeleteFunc(list, func(c store.Change) bool { return c.Deleted }), err
+	})
+}
+
+// feedMisses hides the last expense but one of each reading, as a store does whose versions are taken before they are committed.
+func feedMisses() store.Store {
+	return changes(func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change, error) {
+		list, err := r.Changes(ctx, query)
+		if query.Limit > 0 && len(list) > 1 {
+			list = slices.Delete(list, len(list)-2, len(list)-1)
+		}
+		return list, err
+	})
+}
+
+type keeping struct{ store.Store }
+
+func (keeping) NewEpoch(context.Context, expense.OwnerID) error { return nil }
+
+func keepsEpoch() store.Store { return keeping{memstore.New()} }

@@ -46,6 +46,7 @@ func checks() []check {
 		ruleChecks(),
 		answerChecks(),
 		quoteChecks(),
+		changeChecks(),
 		modelChecks(),
 	)
 }

@@ -23,6 +23,8 @@ import (
 // fields; a store that is to outlive a renamed field writes rows of its own instead.
 type ledger struct {
 	Version    expense.Version // the last one taken; 0: there is no ledger
+	Epoch      int64
+	Floor      expense.Version // the highest version of a tombstone that was purged
 	Settings   settings
 	Categories table[expense.Category]
 	Expenses   table[expense.Expense]
@@ -47,6 +49,7 @@ type tombstone struct {
 
 func newLedger() *ledger {
 	return &ledger{
+		Epoch:      store.MakeEpoch(),
 		Categories: newTable[expense.Category](),
 		Expenses:   newTable[expense.Expense](),
 		Budgets:    newTable[budget.Budget](),

@@ -334,6 +334,19 @@ func (s *Store) Quotes(ctx context.Context, source expense.Source, from expense.
 	}
 }
 
+// NewEpoch implements [store.Store].
+func (s *Store) NewEpoch(ctx context.Context, owner expense.OwnerID) error {
+	return s.change(ctx, owner, func(before *ledger) (*ledger, error) {
+		if before.Version == 0 {
+			return nil, noLedger()
+		}
+		after := before.clone()
+		after.Epoch = store.MakeEpoch()
+		after.Version += store.EpochStep
+		return after, nil
+	})
+}
+
 // Purge implements [store.Store].
 func (s *Store) Purge(ctx context.Context, answers, tombstones time.Time) error {
 	for owner, err := range s.Owners(ctx) {
@@ -342,8 +355,19 @@ func (s *Store) Purge(ctx context.Context, answers, tombstones time.Time) error 
 		}
 		err = s.change(ctx, owner, func(before *ledger) (*ledger, error) {
 			after := before.clone()
-			after.Answers = slices.DeleteFunc(after.Answers, func(a store.Answer) bool { return a.CreatedAt.Before(answers) })
-			old := func(id uuid.UUID, t tombstone) bool { return t.At.Before(tombstones) && id.Version() != 5 }
+			after.Answers = slices.DeleteFunc(after.Answers, func(a store.Answer) bool {
+				if a.Scope == store.MutationScope {
+					return a.CreatedAt.Before(tombstones)
+				}
+				return a.CreatedAt.Before(answers)
+			})
+			old := func(id uuid.UUID, t tombstone) bool {
+				gone := t.At.Before(tombstones) && id.Version() != 5
+				if gone {
+					after.Floor = max(after.Floor, t.Version)
+				}
+				return gone
+			}
 			maps.DeleteFunc(after.Categories.Tombs, old)
 			maps.DeleteFunc(after.Expenses.Tombs, old)
 			maps.DeleteFunc(after.Budgets.Tombs, old)

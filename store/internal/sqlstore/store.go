@@ -29,6 +29,8 @@ const attempts = 8
 
 // A Store keeps ledgers in a SQL database. It implements [store.Store].
 type Store struct {
+	store.Hub // tells of what this process commits
+
 	dialect Dialect
 	writer  *pool
 	reader  *pool
@@ -94,7 +96,8 @@ func (s *Store) locked(ctx context.Context, owner expense.OwnerID, fn func(*ledg
 	if err := owner.Validate(); err != nil {
 		return err
 	}
-	return s.atomically(ctx, func(session *session) error {
+	wrote := false
+	err := s.atomically(ctx, func(session *session) error {
 		tx := &ledgerTx{reader: reader{store: s, owner: string(owner), session: session}}
 		if err := tx.lock(ctx); err != nil {
 			return err
@@ -102,8 +105,13 @@ func (s *Store) locked(ctx context.Context, owner expense.OwnerID, fn func(*ledg
 		if err := fn(tx); err != nil {
 			return err
 		}
+		wrote = tx.wrote
 		return tx.keep(ctx)
 	})
+	if err == nil && wrote {
+		s.Notify(owner)
+	}
+	return err
 }
 
 // atomically runs fn in a transaction on the writer, and again where that may help. What dooms the transaction is the
@@ -164,7 +172,7 @@ func (s *Store) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger 
 		created = false
 		l := ledger.Settings
 		made, err := session.exec(ctx, insertLedger, string(owner), l.Home.Code(), l.Zone.String(), l.Locale,
-			int64(l.FiscalYearStart), l.DefaultCategory.String())
+			int64(l.FiscalYearStart), l.DefaultCategory.String(), store.MakeEpoch())
 		if err != nil || made == 0 {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
 )
 
 // A kind is a type of row that leaves tombstones.
@@ -88,7 +89,8 @@ const expired = `t.deleted_at < %s AND substr(CAST(t.id AS text), 15, 1) <> '5'`
 // Purge removes old answers and tombstones. Tombstones go ledger by ledger, under its lock: its floor rises with them.
 func (s *Store) Purge(ctx context.Context, answers, tombstones time.Time) error {
 	err := s.atomically(ctx, func(session *session) error {
-		_, err := session.exec(ctx, `DELETE FROM spendwise_answers WHERE created_at < $1`, answers.UnixMicro())
+		_, err := session.exec(ctx, `DELETE FROM spendwise_answers WHERE created_at < $1 AND scope <> $2
+			OR created_at < $3 AND scope = $2`, answers.UnixMicro(), store.MutationScope, tombstones.UnixMicro())
 		return err
 	})
 	if err != nil {

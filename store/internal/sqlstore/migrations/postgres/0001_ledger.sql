@@ -10,6 +10,7 @@ CREATE TABLE spendwise_ledgers (
     default_category  uuid     NOT NULL,
     settings_version  bigint   NOT NULL,
     version           bigint   NOT NULL, -- of the last Update that wrote
+    epoch             bigint   NOT NULL, -- a number of chance, another one after each restore
     floor             bigint   NOT NULL, -- the highest version of a tombstone that was purged
     volume            bigint   NOT NULL, -- the sum of the expenses' volumes
     budgets           bigint   NOT NULL, -- how many there are

@@ -10,6 +10,7 @@ CREATE TABLE spendwise_ledgers (
     default_category  text    NOT NULL,
     settings_version  integer NOT NULL,
     version           integer NOT NULL, -- of the last Update that wrote
+    epoch             integer NOT NULL, -- a number of chance, another one after each restore
     floor             integer NOT NULL, -- the highest version of a tombstone that was purged
     volume            integer NOT NULL, -- the sum of the expenses' volumes
     budgets           integer NOT NULL, -- how many there are

@@ -1,0 +1,80 @@
+package jsonstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+)
+
+// State implements [store.Reader].
+func (r reader) State(ctx context.Context) (store.State, error) {
+	l, err := r(ctx)
+	if err == nil && l.Version == 0 {
+		err = noLedger()
+	}
+	if err != nil {
+		return store.State{}, err
+	}
+	return store.State{Epoch: l.Epoch, Version: l.Version, Floor: l.Floor}, nil
+}
+
+// Changes implements [store.Reader]. It looks at every row; a store that is used in earnest keeps an index by version.
+func (r reader) Changes(ctx context.Context, query store.ChangeQuery) ([]store.Change, error) {
+	l, err := r(ctx)
+	if err != nil || l.Version == 0 {
+		return nil, err
+	}
+	all := []store.Change{{
+		Place: store.Place{Version: l.Settings.Version, Type: store.SettingsRow}, Row: l.Settings.Settings,
+	}}
+	all = append(all, changesOf(store.ExpenseRow, l.Expenses, expenseHead)...)
+	all = append(all, changesOf(store.CategoryRow, l.Categories, categoryHead)...)
+	all = append(all, changesOf(store.BudgetRow, l.Budgets, budgetHead)...)
+	all = append(all, changesOf(store.RuleRow, l.Rules, ruleHead)...)
+	all = append(all, changesOf(store.AlertRow, l.Alerts, alertHead)...)
+	all = slices.DeleteFunc(all, func(c store.Change) bool {
+		return c.Compare(query.After) <= 0 || c.Deleted && c.Version <= query.Skip
+	})
+	slices.SortFunc(all, func(a, b store.Change) int { return a.Compare(b.Place) })
+	if query.Limit > 0 {
+		all = all[:min(query.Limit, len(all))]
+	}
+	for i := range all {
+		if b, ok := all[i].Row.(budget.Budget); ok {
+			all[i].Row = cloneBudget(b)
+		}
+	}
+	return all, nil
+}
+
+func changesOf[R any](what store.RowType, t table[R], headOf func(*R) head) []store.Change {
+	changes := make([]store.Change, 0, len(t.Rows)+len(t.Tombs))
+	for id, row := range t.Rows {
+		changes = append(changes, store.Change{Place: store.Place{Version: *headOf(&row).version, Type: what, ID: id}, Row: row})
+	}
+	for id, tomb := range t.Tombs {
+		changes = append(changes, store.Change{
+			Place: store.Place{Version: tomb.Version, Type: what, ID: id}, Deleted: true, Into: tomb.Into,
+		})
+	}
+	return changes
+}
+
+// MergedInto implements [expense.Reader].
+func (r reader) MergedInto(ctx context.Context, id uuid.UUID) (uuid.UUID, error) {
+	l, err := r(ctx)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	tomb, ok := l.Categories.Tombs[id]
+	if !ok {
+		return uuid.Nil, fmt.Errorf("tombstone of category %s: %w", id, expense.ErrNotFound)
+	}
+	return tomb.Into, nil
+}

@@ -1,0 +1,217 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+)
+
+const (
+	selectState = `SELECT epoch, version, floor FROM spendwise_ledgers WHERE owner = $1`
+	newEpoch    = `UPDATE spendwise_ledgers SET epoch = $2, version = version + $3 WHERE owner = $1`
+
+	// Each part of the feed goes through the index of its table by (owner, version, id).
+	changedExpenses = `SELECT ` + expenseCells + ` FROM spendwise_expenses x WHERE x.owner = $1 AND (x.version, x.id) > ($2, $3)
+		ORDER BY x.version, x.id LIMIT $4`
+	changedCategories = `SELECT ` + categoryCells + ` FROM spendwise_categories WHERE owner = $1 AND (version, id) > ($2, $3)
+		ORDER BY version, id LIMIT $4`
+	changedRules = `SELECT ` + ruleCells + ` FROM spendwise_rules r WHERE r.owner = $1 AND (r.version, r.id) > ($2, $3)
+		ORDER BY r.version, r.id LIMIT $4`
+	changedAlerts = `SELECT ` + alertCells + ` FROM spendwise_alerts a WHERE a.owner = $1 AND (a.version, a.id) > ($2, $3)
+		ORDER BY a.version, a.id LIMIT $4`
+	changedBudgets = `WITH page AS (SELECT * FROM spendwise_budgets WHERE owner = $1 AND (version, id) > ($2, $3)
+			ORDER BY version, id LIMIT $4)
+		SELECT 2 AS part, CAST(id AS text) AS id, CAST(category_id AS text) AS a, label AS b, alert_at AS c,
+			CAST(until_month AS bigint) AS k, version AS l, guard AS m, created_at AS n, updated_at AS o,
+			CAST(merged_into AS text) AS d, CAST(rollover AS bigint) AS p, rollover_cap AS q, cap_currency AS e
+		FROM page
+		UNION ALL SELECT 3, CAST(e.budget_id AS text), e.currency, '', '', CAST(e.from_month AS bigint), e.amount, 0, 0, 0, '', 0, 0, ''
+		FROM page p CROSS JOIN spendwise_budget_entries e WHERE e.owner = $1 AND e.budget_id = p.id`
+	changedTombstones = `SELECT t.version, t.type, t.id, t.merged_into FROM spendwise_tombstones t
+		WHERE t.owner = $1 AND (t.version, t.type, t.id) > ($2, $3, $4) AND t.version > $5
+		ORDER BY t.version, t.type, t.id LIMIT $6`
+)
+
+// rowType is the feed's type of a kind of row.
+func (k kind) rowType() store.RowType {
+	switch k {
+	case alertKind:
+		return store.AlertRow
+	case budgetKind:
+		return store.BudgetRow
+	case categoryKind:
+		return store.CategoryRow
+	case expenseKind:
+		return store.ExpenseRow
+	default:
+		return store.RuleRow
+	}
+}
+
+// kindOf is the text under which tombstones of a type of row sort, by the same order as the types.
+func kindOf(what store.RowType) string {
+	switch what {
+	case 0:
+		return ""
+	case store.AlertRow:
+		return string(alertKind)
+	case store.BudgetRow:
+		return string(budgetKind)
+	case store.CategoryRow:
+		return string(categoryKind)
+	case store.ExpenseRow:
+		return string(expenseKind)
+	case store.RuleRow:
+		return string(ruleKind)
+	default:
+		return "~" // after every letter
+	}
+}
+
+func (r *reader) State(ctx context.Context) (state store.State, err error) {
+	if r.invalid != nil {
+		return state, r.invalid
+	}
+	found, err := r.on().one(ctx, 3, func(row *row) {
+		state = store.State{Epoch: row.int(0), Version: row.version(1), Floor: row.version(2)}
+	}, selectState, r.owner)
+	if err == nil && !found {
+		err = fmt.Errorf("ledger: %w", expense.ErrNotFound)
+	}
+	return state, err
+}
+
+// State adds what this Update has taken so far to what its ledger's row says.
+func (tx *ledgerTx) State(ctx context.Context) (store.State, error) {
+	state, err := tx.reader.State(ctx)
+	if err == nil && tx.wrote {
+		state.Version = tx.next()
+	}
+	return state, err
+}
+
+// Changes reads each table after the place and merges what it finds: one statement for each, all over one snapshot.
+func (r *reader) Changes(ctx context.Context, query store.ChangeQuery) (changes []store.Change, err error) {
+	if r.invalid != nil {
+		return nil, r.invalid
+	}
+	if r.session == nil {
+		err := r.store.View(ctx, expense.OwnerID(r.owner), func(snapshot store.Reader) error {
+			changes, err = snapshot.Changes(ctx, query)
+			return err
+		})
+		return changes, err
+	}
+	limit := int64(query.Limit)
+	if limit <= 0 {
+		limit = math.MaxInt32
+	}
+	add := func(what store.RowType, id uuid.UUID, version expense.Version, row any) {
+		changes = append(changes, store.Change{Place: store.Place{Version: version, Type: what, ID: id}, Row: row})
+	}
+	settings, err := r.Settings(ctx)
+	switch {
+	case errors.Is(err, expense.ErrNotFound):
+		return nil, nil // nothing changes where there is no ledger
+	case err != nil:
+		return nil, err
+	}
+	if place := (store.Place{Version: settings.Version, Type: store.SettingsRow}); place.Compare(query.After) > 0 {
+		changes = append(changes, store.Change{Place: place, Row: settings})
+	}
+	var budgets budgetRows
+	parts := []struct {
+		what  store.RowType
+		width int
+		text  string
+		scan  func(*row)
+	}{
+		{store.ExpenseRow, expenseWidth, changedExpenses, func(r *row) {
+			e := scanExpense(r)
+			add(store.ExpenseRow, e.ID, e.Version, e)
+		}},
+		{store.CategoryRow, categoryWidth, changedCategories, func(r *row) {
+			c := scanCategory(r)
+			add(store.CategoryRow, c.ID, c.Version, c)
+		}},
+		{store.RuleRow, ruleWidth, changedRules, func(r *row) {
+			rule := scanRule(r)
+			add(store.RuleRow, rule.ID, rule.Version, rule)
+		}},
+		{store.AlertRow, alertWidth, changedAlerts, func(r *row) {
+			a := scanAlert(r)
+			add(store.AlertRow, a.ID, a.Version, a)
+		}},
+		{store.BudgetRow, bookWidth, changedBudgets, budgets.scan},
+	}
+	for _, part := range parts {
+		args := []any{r.owner, int64(query.After.Version), after(query.After, part.what).String(), limit}
+		if err := r.session.each(ctx, part.width, part.scan, part.text, args...); err != nil {
+			return nil, err
+		}
+	}
+	for _, b := range budgets.sorted() {
+		add(store.BudgetRow, b.ID, b.Version, b)
+	}
+	err = r.session.each(ctx, 4, func(r *row) {
+		changes = append(changes, store.Change{
+			Place:   store.Place{Version: r.version(0), Type: kind(r.text(1)).rowType(), ID: r.id(2)},
+			Deleted: true, Into: r.id(3),
+		})
+	}, changedTombstones, r.owner, int64(query.After.Version), kindOf(query.After.Type), query.After.ID.String(),
+		int64(query.Skip), limit)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(changes, func(a, b store.Change) int { return a.Compare(b.Place) })
+	return changes[:min(int(limit), len(changes))], nil
+}
+
+// after returns the id after which rows of a type come in the version of a place: none is Nil, and none comes after Max.
+func after(place store.Place, what store.RowType) uuid.UUID {
+	switch {
+	case what < place.Type:
+		return uuid.Max
+	case what > place.Type:
+		return uuid.Nil
+	default:
+		return place.ID
+	}
+}
+
+func (r *reader) MergedInto(ctx context.Context, id uuid.UUID) (into uuid.UUID, err error) {
+	if r.invalid != nil {
+		return into, r.invalid
+	}
+	found, err := r.on().one(ctx, 1, func(row *row) { into = row.id(0) },
+		`SELECT merged_into FROM spendwise_tombstones WHERE owner = $1 AND type = 'category' AND id = $2`, r.owner, id.String())
+	if err == nil && !found {
+		err = fmt.Errorf("tombstone of category %s: %w", id, expense.ErrNotFound)
+	}
+	return into, err
+}
+
+// NewEpoch needs no lock beyond its own statement's: it reads nothing of the ledger.
+func (s *Store) NewEpoch(ctx context.Context, owner expense.OwnerID) error {
+	if err := owner.Validate(); err != nil {
+		return err
+	}
+	err := s.atomically(ctx, func(session *session) error {
+		changed, err := session.exec(ctx, newEpoch, string(owner), store.MakeEpoch(), int64(store.EpochStep))
+		if err == nil && changed == 0 {
+			err = fmt.Errorf("ledger: %w", expense.ErrNotFound)
+		}
+		return err
+	})
+	if err == nil {
+		s.Notify(owner)
+	}
+	return err
+}

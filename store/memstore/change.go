@@ -1,0 +1,107 @@
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
+	"github.com/spendwise/spendwise/store"
+)
+
+// State implements [store.Reader].
+func (r reader) State(ctx context.Context) (store.State, error) {
+	l, err := r.at(ctx)
+	switch {
+	case err != nil:
+		return store.State{}, err
+	case l.version == 0:
+		return store.State{}, errNoLedger()
+	}
+	return store.State{Epoch: l.epoch, Version: l.version, Floor: l.floor}, nil
+}
+
+// Changes implements [store.Reader].
+func (r reader) Changes(ctx context.Context, query store.ChangeQuery) ([]store.Change, error) {
+	l, err := r.at(ctx)
+	if err != nil || l.version == 0 {
+		return nil, err
+	}
+	f := feed{query: query}
+	f.row(store.SettingsRow, uuid.Nil, l.settings.Version, l.settings)
+	follow(&f, store.ExpenseRow, l.expenses, func(e expense.Expense) expense.Version { return e.Version })
+	follow(&f, store.CategoryRow, l.categories, func(c expense.Category) expense.Version { return c.Version })
+	follow(&f, store.BudgetRow, l.budgets, func(b budget.Budget) expense.Version { return b.Version })
+	follow(&f, store.RuleRow, l.rules, func(r recurrence.Rule) expense.Version { return r.Version })
+	follow(&f, store.AlertRow, l.alerts, func(a budget.Alert) expense.Version { return a.Version })
+	slices.SortFunc(f.changes, func(a, b store.Change) int { return a.Compare(b.Place) })
+	if query.Limit > 0 {
+		f.changes = f.changes[:min(query.Limit, len(f.changes))]
+	}
+	return f.changes, nil
+}
+
+// A feed collects what a query asks for.
+type feed struct {
+	query   store.ChangeQuery
+	changes []store.Change
+}
+
+func (f *feed) row(what store.RowType, id uuid.UUID, version expense.Version, row any) {
+	place := store.Place{Version: version, Type: what, ID: id}
+	if place.Compare(f.query.After) > 0 {
+		if b, ok := row.(budget.Budget); ok {
+			row = cloneBudget(b)
+		}
+		f.changes = append(f.changes, store.Change{Place: place, Row: row})
+	}
+}
+
+func follow[R any](f *feed, what store.RowType, t table[R], version func(R) expense.Version) {
+	for id, row := range t.rows.all() {
+		f.row(what, id, version(row), row)
+	}
+	for id, tomb := range t.tombs.all() {
+		place := store.Place{Version: tomb.version, Type: what, ID: id}
+		if tomb.version > f.query.Skip && place.Compare(f.query.After) > 0 {
+			f.changes = append(f.changes, store.Change{Place: place, Deleted: true, Into: tomb.into})
+		}
+	}
+}
+
+// MergedInto implements [expense.Reader].
+func (r reader) MergedInto(ctx context.Context, id uuid.UUID) (uuid.UUID, error) {
+	l, err := r.at(ctx)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	tomb, ok := l.categories.tombs.get(id)
+	if !ok {
+		return uuid.Nil, fmt.Errorf("tombstone of category %s: %w", id, expense.ErrNotFound)
+	}
+	return tomb.into, nil
+}
+
+// NewEpoch implements [store.Store].
+func (s *Store) NewEpoch(ctx context.Context, owner expense.OwnerID) error {
+	slot, err := s.slot(owner)
+	if err != nil {
+		return err
+	}
+	err = slot.change(ctx, func(l ledger) (ledger, error) {
+		if l.version == 0 {
+			return l, errNoLedger()
+		}
+		l.epoch = store.MakeEpoch()
+		l.version += store.EpochStep
+		return l, nil
+	})
+	if err == nil {
+		s.Notify(owner)
+	}
+	return err
+}
