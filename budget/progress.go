@@ -388,11 +388,12 @@ func divRound(n, d int64) int64 {
 	return (n + d/2) / d
 }
 
-// Ratio returns spent / (limit + carried) as a decimal with two places, rounded half away from zero: "0.64". Where a deficit has
-// left nothing that may be spent, it is (spent − carried) / limit.
+// Ratio returns spent / (limit + carried) as a decimal with two places: "0.64". What lies beyond them is cut, so that it never
+// reads as a threshold which is not reached. Where a deficit has left nothing that may be spent, it is (spent − carried) / limit.
 func (p Progress) Ratio() string {
 	spent, available := p.used()
-	return decimal.NewFromInt(spent).DivRound(decimal.NewFromInt(available), 2).StringFixed(2)
+	quotient, _ := decimal.NewFromInt(spent).QuoRem(decimal.NewFromInt(available), 2)
+	return quotient.StringFixed(2)
 }
 
 // barCells is how wide a bar is.

@@ -435,7 +435,7 @@ func (b *builder) rate(faults *Faults, e *Expense, hand Factor, fallback Rate) {
 	}
 	converted, err := rate.Convert(e.Amount, home)
 	if err != nil {
-		_ = faults.Take("amount", err)
+		faults.Add("amount", "too_large", "at the rate %s this comes to 10^15 minor units of %s or more", rate.Value, home)
 		return
 	}
 	e.Rate, e.Home = rate, converted

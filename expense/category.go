@@ -146,6 +146,9 @@ func (p CategoryPatch) apply(faults *Faults, c *Category) {
 		if n := utf8.RuneCountInString(c.Name); n < 1 || n > 60 {
 			faults.Add("name", "bad_length", "a name has 1 to 60 characters, this one has %d", n)
 		}
+		if c.Name != "" && !strings.ContainsFunc(c.Name, visible) {
+			faults.Add("name", "invisible", "a name has a letter, a digit or a sign that can be seen")
+		}
 		if !cleanText(*p.Name, "") {
 			faults.Add("name", "control_character", "a name is UTF-8 text without control characters")
 		}

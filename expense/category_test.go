@@ -68,6 +68,7 @@ func TestAddCategory(t *testing.T) {
 		{name: "a name that is taken in other letters", draft: expense.CategoryDraft{Name: "FOOD"}, want: expense.ErrExists},
 		{name: "a name that is taken, accents decomposed", draft: expense.CategoryDraft{Name: "Ma\u0302che"}, want: expense.ErrExists},
 		{name: "no name", draft: expense.CategoryDraft{Name: "  "}, faults: []string{"name bad_length"}},
+		{name: "a name that cannot be seen", draft: expense.CategoryDraft{Name: "\u200b\ufeff"}, faults: []string{"name invisible"}},
 		{name: "sixty runes are enough", draft: expense.CategoryDraft{Name: strings.Repeat("漢", 60)}, stored: strings.Repeat("漢", 60)},
 		{name: "sixty-one are too many", draft: expense.CategoryDraft{Name: strings.Repeat("漢", 61)}, faults: []string{"name bad_length"}},
 		{name: "everything wrong",

@@ -50,6 +50,14 @@ func (e Expense) Volume() int64 {
 	return max(e.Amount.minor, -e.Amount.minor, e.Home.minor, -e.Home.minor)
 }
 
+// ErrTotalTooLarge is the ErrInvalid of a write after which the volumes of a ledger's expenses would sum to more than
+// [MaxMinor].
+var ErrTotalTooLarge error = &InvalidError{
+	Code: "total_too_large",
+	Detail: "the ledger's amounts, of all currencies together and refunds counted as positive, " +
+		"would come to 10^15 minor units or more",
+}
+
 // A Sort is the order of a list of expenses; equal keys are ordered by id in the same direction.
 type Sort uint8
 

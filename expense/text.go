@@ -35,6 +35,9 @@ func isLowerASCII(text string) bool {
 	return true
 }
 
+// visible reports whether a rune shows by itself: a letter, a mark, a number, a sign or a symbol.
+func visible(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
+
 // cleanText reports whether text is valid UTF-8 without control characters but those allowed.
 func cleanText(text, allowed string) bool {
 	for _, r := range text {

@@ -178,8 +178,7 @@ func (t *tx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expe
 		for _, e := range expenses {
 			next.volume += e.Volume()
 			if next.volume > expense.MaxMinor {
-				return &expense.InvalidError{Code: "total_too_large",
-					Detail: "the ledger's expenses would sum to 10^15 minor units or more; split the ledger or correct an amount"}
+				return expense.ErrTotalTooLarge
 			}
 		}
 		return nil

@@ -266,8 +266,7 @@ func (t *tx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expe
 		volume := int64(0)
 		for _, e := range next.Expenses.Rows {
 			if volume += e.Volume(); volume > expense.MaxMinor {
-				return &expense.InvalidError{Code: "total_too_large",
-					Detail: "the ledger's expenses would sum to 10^15 minor units or more"}
+				return expense.ErrTotalTooLarge
 			}
 		}
 		return nil
