@@ -61,7 +61,7 @@ func TestGuessingIsSlowedDownByAccount(t *testing.T) {
 			if right(h.Service) {
 				t.Fatalf("the right password is taken before the %d s are over", wait)
 			}
-			wrong(10) // while it is locked, which prolongs nothing
+			wrong(3) // while it is locked, which prolongs nothing
 			time.Sleep(time.Millisecond)
 			wrong(1)
 		}

@@ -22,6 +22,20 @@ func accountOf(who Identity) (uuid.UUID, error) {
 	return id, nil
 }
 
+// Erased reports whether the identity is that of a local account which is no more: a session of it may be remembered for half a
+// minute. The identities of a host or of an issuer are not kept here, and so never erased.
+func (s *Service) Erased(ctx context.Context, who Identity) (bool, error) {
+	id, err := accountOf(who)
+	if err != nil {
+		return false, nil //nolint:nilerr // an owner of another form is no local account.
+	}
+	_, err = s.accounts.Account(ctx, id)
+	if errors.Is(err, expense.ErrNotFound) {
+		return true, nil
+	}
+	return false, err
+}
+
 // Me returns the account of the identity; ErrNotFound if it is no local one.
 func (s *Service) Me(ctx context.Context, who Identity) (User, error) {
 	id, err := accountOf(who)
