@@ -80,3 +80,31 @@ func TestRegistrationMayBeClosed(t *testing.T) {
 	s := serveAccounts(t, auth.Config{RegistrationClosed: true})
 	s.refused(403, "forbidden", nil, "POST", "/v1/auth/register", `{"email":"anna@example.org","password":"nine purple otters knitting"}`)
 }
+
+// TestASessionThatOutlivesItsAccountBringsNoLedgerBack states that erasing removes everything, also where another instance
+// still remembers the session.
+func TestASessionThatOutlivesItsAccountBringsNoLedgerBack(t *testing.T) {
+	st, accounts := memstore.New(), memstore.NewAccounts()
+	defaults, err := expense.NewSettings(expense.SettingsDraft{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := auth.NewUsers(accounts, st, defaults, nil)
+	service, err := auth.New(t.Context(), users, auth.Config{KEK: make([]byte, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, st, func(cfg *httpapi.Config) { cfg.Authenticator, cfg.Accounts, cfg.Now = nil, service, time.Now }).as("")
+	got := s.must(201, "POST", "/v1/auth/register", `{"email":"anna@example.org","password":"nine purple otters knitting"}`)
+	bearer := []string{"Authorization", "Bearer " + got.json["access_token"].(string)}
+	s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`, bearer...)
+	// Another process removes the user; this one's cache does not hear of it.
+	if err := auth.NewUsers(accounts, st, defaults, nil).Remove(t.Context(), "anna@example.org"); err != nil {
+		t.Fatal(err)
+	}
+	s.refused(401, "unauthenticated", nil, "POST", "/v1/expenses", `{"amount":"2"}`, bearer...)
+	s.refused(401, "unauthenticated", nil, "GET", "/v1/settings", "", bearer...)
+	for owner, err := range st.Owners(t.Context()) {
+		t.Errorf("there is a ledger of %s again, %v", owner, err)
+	}
+}

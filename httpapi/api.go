@@ -3,9 +3,12 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	pathpkg "path"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,6 +75,7 @@ func New(st store.Store, cfg Config) (http.Handler, error) {
 	if a.now == nil {
 		a.now = time.Now
 	}
+	a.pdfs = make(chan struct{}, pdfsAtOnce)
 	return a.routes(), nil
 }
 
@@ -87,6 +91,7 @@ type api struct {
 	log           *slog.Logger
 	now           func() time.Time
 	validate      *validator.Validate
+	pdfs          chan struct{} // one for each PDF report that is being made
 }
 
 // url returns the URL of a path of the API, as a client reaches it.
@@ -102,7 +107,8 @@ type call struct {
 	query    url.Values
 	route    string // method and pattern, such as "PATCH /v1/expenses/{id}"
 	now      time.Time
-	budgeted bool // the last Update left a budget in the ledger, so there may be alerts to raise
+	progress func() // begins the time limit anew where a route streams
+	budgeted bool   // the last Update left a budget in the ledger, so there may be alerts to raise
 }
 
 // env is what a use case knows of the world.
@@ -126,7 +132,7 @@ type route struct {
 	scope        auth.Scopes // what the caller must be allowed; 0: anybody
 	handle       handler
 	query        []string // the parameters it has; with "*" at the end: repeatable
-	slow         bool     // no time limit
+	slow         bool     // the time limit is for each part of what is streamed, not for the whole
 }
 
 // routes returns the router. HEAD goes wherever GET does.
@@ -137,8 +143,17 @@ func (a *api) routes() http.Handler {
 	engine.ForwardedByClientIP = false
 	engine.Use(a.around)
 	engine.NoRoute(a.fail(newProblem(codeNotFound, "There is no such route.")))
-	engine.NoMethod(a.fail(newProblem(codeMethodNotAllowed, "The resource does not have this method; Allow lists those it has.")))
+	notAllowed := a.fail(newProblem(codeMethodNotAllowed, "The resource does not have this method; Allow lists those it has."))
+	engine.NoMethod(notAllowed)
 
+	for path, allow := range shadowed(a.table()) {
+		for _, method := range allow.not {
+			engine.Handle(method, path, func(g *gin.Context) {
+				g.Header("Allow", allow.has)
+				notAllowed(g)
+			})
+		}
+	}
 	for _, r := range a.table() {
 		serve := a.serve(r)
 		engine.Handle(r.method, r.path, serve)
@@ -147,6 +162,36 @@ func (a *api) routes() http.Handler {
 		}
 	}
 	return engine
+}
+
+// An allowance says which methods a path has, as the Allow header lists them, and which it has not.
+type allowance struct {
+	has string
+	not []string
+}
+
+// shadowed returns the paths, such as /v1/budgets/progress, that another pattern, such as /v1/budgets/:id, would also take: its
+// methods are not theirs, though the router thinks so.
+func shadowed(table []route) map[string]allowance {
+	methods := map[string][]string{}
+	for _, r := range table {
+		methods[r.path] = append(methods[r.path], r.method)
+		if r.method == http.MethodGet {
+			methods[r.path] = append(methods[r.path], http.MethodHead)
+		}
+	}
+	paths := map[string]allowance{}
+	for path, has := range methods {
+		parent, last := pathpkg.Split(path)
+		if strings.HasPrefix(last, ":") || methods[parent+":id"] == nil {
+			continue
+		}
+		slices.Sort(has)
+		not := []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+		not = slices.DeleteFunc(not, func(method string) bool { return slices.Contains(has, method) })
+		paths[path] = allowance{has: strings.Join(has, ", "), not: not}
+	}
+	return paths
 }
 
 // table lists what is served.
@@ -226,10 +271,24 @@ func ledgerRoutes() []route {
 		{method: "GET", path: "/v1/reports/yearly", scope: read, handle: (*call).yearlyReport, query: []string{"year", "calendar", "top"}},
 		{method: "GET", path: "/v1/reports/range", scope: read, handle: (*call).rangeReport, query: []string{"date_from", "date_to", "top"}},
 		{method: "GET", path: "/v1/reports/trend", scope: read, handle: (*call).trendReport, query: []string{"from", "to", "by", "category_id"}},
+		{method: "GET", path: "/v1/reports/monthly.svg", scope: read, handle: (*call).monthlyChart, query: []string{"month", "theme"}},
+		{method: "GET", path: "/v1/reports/yearly.svg", scope: read, handle: (*call).yearlyChart, query: []string{"year", "calendar", "theme"}},
+		{method: "GET", path: "/v1/reports/range.svg", scope: read, handle: (*call).rangeChart, query: []string{"date_from", "date_to", "theme"}},
+		{method: "GET", path: "/v1/reports/trend.svg", scope: read, handle: (*call).trendChart, query: []string{"from", "to", "by", "category_id", "theme"}},
 		{method: "GET", path: "/v1/rates", scope: read, handle: (*call).getRate, query: []string{"date", "base", "quote"}},
 
 		{method: "GET", path: "/v1/exports/expenses.csv", scope: auth.ScopeExport, handle: (*call).exportCSV,
 			query: append(filterParams(), "bom"), slow: true},
+		{
+			method: "GET", path: "/v1/exports/expenses.ndjson", scope: auth.ScopeExport, handle: (*call).exportNDJSON,
+			query: filterParams(), slow: true,
+		},
+		{method: "GET", path: "/v1/exports/ledger.ndjson", scope: auth.ScopeExport, handle: (*call).exportLedger, slow: true},
+		{
+			method: "GET", path: "/v1/exports/report.pdf", scope: auth.ScopeExport, handle: (*call).reportPDF,
+			query: []string{"year", "date_from", "date_to"},
+		},
+		{method: "GET", path: "/v1/imports/presets", scope: auth.ScopeRead, handle: (*call).listPresets},
 		{method: "POST", path: "/v1/imports/expenses", scope: write, handle: (*call).importCSV,
 			query: []string{"dry_run", "on_error"}, slow: true},
 	}
@@ -239,19 +298,26 @@ func ledgerRoutes() []route {
 func (a *api) serve(r route) gin.HandlerFunc {
 	pattern := r.method + " " + template(r.path)
 	return func(g *gin.Context) {
-		c := &call{Context: g, api: a, ctx: g.Request.Context(), route: pattern, now: a.now()}
-		if !r.slow {
-			ctx, cancel := context.WithTimeout(c.ctx, a.timeout)
-			defer cancel()
-			c.ctx = ctx
+		ctx, cancel := context.WithCancelCause(g.Request.Context())
+		defer cancel(nil)
+		limit := time.AfterFunc(a.timeout, func() { cancel(context.DeadlineExceeded) })
+		defer limit.Stop()
+		c := &call{Context: g, api: a, ctx: ctx, route: pattern, now: a.now(), progress: func() {}}
+		if r.slow {
+			c.progress = func() { limit.Reset(a.timeout) }
 		}
 		err := c.admit(r)
 		if err == nil {
 			err = r.handle(c)
 		}
-		if err != nil {
-			a.answerError(g, err)
+		if err == nil {
+			return
 		}
+		// What ended the store's work says more than that it was cancelled.
+		if errors.Is(err, context.Canceled) && context.Cause(ctx) != nil {
+			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+		a.answerError(g, err)
 	}
 }
 
@@ -269,7 +335,7 @@ func template(path string) string {
 // admit finds out who asks and reads the query.
 func (c *call) admit(r route) error {
 	if r.scope != 0 {
-		identity, err := c.api.authenticator.Authenticate(c.Request)
+		identity, err := c.api.authenticator.Authenticate(c.Request.WithContext(c.ctx))
 		if err != nil {
 			return err
 		}

@@ -180,7 +180,7 @@ func decode[T any](raw []byte) (T, []fault, error) {
 
 // malformedJSON says where a JSON text goes wrong, without quoting it.
 func malformedJSON(err error) error {
-	p := &problem{code: codeMalformed, detail: "The body is not a JSON text that can be read.", cause: err}
+	p := &problem{code: codeMalformed, detail: "The body is not JSON of the form that belongs here.", cause: err}
 	var pointer jsontext.Pointer
 	code, detail := "syntax", "The text breaks JSON's syntax here."
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
@@ -211,6 +211,11 @@ func cutPointer(pointer jsontext.Pointer) string {
 	return string(pointer)
 }
 
+// kindNames says what a JSON value is.
+var kindNames = map[jsontext.Kind]string{
+	'n': "null", 't': "true", 'f': "false", '"': "a string", '0': "a number", '{': "an object", '[': "an array",
+}
+
 func wrongType(wrong *json.SemanticError) fault {
 	expected := wrong.GoType
 	for expected != nil && expected.Kind() == reflect.Pointer {
@@ -232,7 +237,7 @@ func wrongType(wrong *json.SemanticError) fault {
 	}
 	return fault{
 		Pointer: "#" + cutPointer(wrong.JSONPointer), Code: "wrong_type",
-		Detail: fmt.Sprintf("This must be %s, not the JSON %s given.", wanted, wrong.JSONKind),
+		Detail: fmt.Sprintf("This must be %s, not %s.", wanted, kindNames[wrong.JSONKind]),
 	}
 }
 

@@ -250,6 +250,9 @@ func (p *params) filter() expense.Filter {
 		f.Categories = append(f.Categories, id)
 	}
 	f.AmountMin, f.AmountMax = p.amount("amount_min", f.Currency), p.amount("amount_max", f.Currency)
+	if least, most := f.AmountMin, f.AmountMax; least.Currency() == most.Currency() && least.Minor() > most.Minor() && !least.Currency().IsZero() {
+		p.fail("amount_min", "backwards", "amount_min lies above amount_max, so nothing could lie between.")
+	}
 	f.Text, _ = p.given("q")
 	if utf8.RuneCountInString(f.Text) > expense.MaxNotes {
 		p.fail("q", "too_long", "A search has at most %d characters, as many as notes.", expense.MaxNotes)

@@ -53,6 +53,24 @@ func newImportBody(r export.Result) importBody {
 	return body
 }
 
+// presetBody is a mapping that the caller need not write.
+type presetBody struct {
+	Name    string         `json:"name"`
+	Title   string         `json:"title"`
+	Help    string         `json:"help"`
+	Mapping export.Mapping `json:"mapping"`
+}
+
+// listPresets answers GET /v1/imports/presets.
+func (c *call) listPresets() error {
+	presets := export.Presets()
+	body := page[presetBody]{Data: make([]presetBody, len(presets))}
+	for i, p := range presets {
+		body.Data[i] = presetBody{Name: p.Name, Title: p.Title, Help: p.Help, Mapping: p.Mapping}
+	}
+	return c.send(result{status: http.StatusOK, body: body})
+}
+
 // An upload is the body of an import: how to read the file, and the file, kept on disk so that no client's slowness holds a ledger.
 type upload struct {
 	mapping export.Mapping
@@ -64,7 +82,7 @@ type upload struct {
 // importCSV answers POST /v1/imports/expenses.
 func (c *call) importCSV() error {
 	p := params{values: c.query}
-	opts := export.ImportOptions{}
+	opts := export.ImportOptions{Progress: func(export.Result) { c.progress() }}
 	if dryRun := p.boolean("dry_run"); dryRun != nil {
 		opts.DryRun = *dryRun
 	}
@@ -176,7 +194,7 @@ func (c *call) receive() (upload, error) {
 	if c.Request.ContentLength > maxImport {
 		return upload{}, &http.MaxBytesError{Limit: maxImport}
 	}
-	body := &patientReader{http.MaxBytesReader(c.Writer, c.Request.Body, maxImport), http.NewResponseController(c.Writer)}
+	body := &patientReader{http.MaxBytesReader(c.Writer, c.Request.Body, maxImport), http.NewResponseController(c.Writer), c.progress}
 	parts := multipart.NewReader(body, attributes["boundary"])
 
 	part, err := nextPart(parts, "mapping")
@@ -244,11 +262,13 @@ func (up upload) discard(c *call) {
 type patientReader struct {
 	io.Reader
 	deadline *http.ResponseController
+	progress func()
 }
 
 // Read reads the next part.
 func (r *patientReader) Read(p []byte) (int, error) {
 	// A server whose connections have no deadlines says so; then there is none to move.
 	_ = r.deadline.SetReadDeadline(time.Now().Add(patience))
+	defer r.progress()
 	return r.Reader.Read(p)
 }

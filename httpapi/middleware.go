@@ -60,7 +60,7 @@ func (a *api) recovered(g *gin.Context, id string, cause any) (cut bool) {
 func (a *api) logRequest(g *gin.Context, id string, took time.Duration, cut bool) {
 	a.log.LogAttrs(g.Request.Context(), slog.LevelInfo, "request",
 		slog.String("method", g.Request.Method), slog.String("route", template(g.FullPath())), slog.Int("status", g.Writer.Status()),
-		slog.Duration("duration", took), slog.String("request_id", id), slog.Bool("cut", cut))
+		slog.Float64("seconds", took.Seconds()), slog.String("request_id", id), slog.Bool("cut", cut))
 	if cut {
 		panic(http.ErrAbortHandler)
 	}

@@ -127,7 +127,7 @@ var sentinels = [...]struct {
 	{expense.ErrConditionRequired, codePreconditionRequired, "The resource exists with other content; name its version in If-Match."},
 	{expense.ErrGone, codeNotFound, "It was deleted."},
 	{expense.ErrNotFound, codeNotFound, "There is no such resource."},
-	{expense.ErrExists, codeAlreadyExists, "The id or the name is taken by a resource with other content."},
+	{expense.ErrExists, codeAlreadyExists, "What is unique of it, its id, name, category or e-mail address, is taken by a resource with other content."},
 	{expense.ErrInUse, codeConflict, "Other resources refer to it; archive it, or merge it into another one."},
 	{expense.ErrUnavailable, codeUnavailable, "The store cannot be reached at the moment."},
 	{context.DeadlineExceeded, codeUnavailable, "The request took longer than the server allows."},

@@ -261,7 +261,7 @@ func TestTheLogHoldsNothingPersonal(t *testing.T) {
 			t.Errorf("the log holds %q:\n%s", word, text)
 		}
 	}
-	for _, word := range []string{`route=/v1/expenses/{id} status=200`, "method=POST", "request_id=", "duration="} {
+	for _, word := range []string{`route=/v1/expenses/{id} status=200`, "method=POST", "request_id=", "seconds="} {
 		if !strings.Contains(text, word) {
 			t.Errorf("the log lacks %q:\n%s", word, text)
 		}

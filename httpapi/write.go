@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/store"
 )
 
@@ -197,7 +198,20 @@ func (c *call) withLedger(read func() error) error {
 
 // createLedger makes the ledger of an owner not seen before, with the default settings, and reports whether it did.
 func (c *call) createLedger() (bool, error) {
-	return c.api.store.CreateLedger(c.ctx, c.owner, expense.StarterLedger(c.owner, c.api.settings, c.now))
+	created, err := c.api.store.CreateLedger(c.ctx, c.owner, expense.StarterLedger(c.owner, c.api.settings, c.now))
+	if err != nil || !created || c.api.accounts == nil {
+		return created, err
+	}
+	// A session that is still cached may be that of an account which was erased elsewhere. Whoever erases one looks for its
+	// ledger once more at the end, so that looking for the account after making the ledger leaves no gap.
+	erased, err := c.api.accounts.Erased(c.ctx, c.identity)
+	if err != nil || !erased {
+		return created, err
+	}
+	if err := c.api.store.EraseLedger(c.ctx, c.owner); err != nil {
+		return false, err
+	}
+	return false, auth.ErrUnauthenticated
 }
 
 // render turns a result into the answer as it is sent and kept.

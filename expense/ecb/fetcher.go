@@ -140,7 +140,7 @@ func (f *Fetcher) Run(ctx context.Context) {
 			wait = min(backoff(failures), f.config.Interval)
 			failures++
 			f.config.Logger.WarnContext(ctx, "exchange rates could not be fetched; what is known stays in use",
-				"error", err, "failures", failures, "retry_in", wait.Round(time.Second))
+				"error", err, "failures", failures, "retry_in", wait.Round(time.Second).String())
 		default:
 			failures = 0
 			wait = f.untilNext(f.config.Now())

@@ -155,8 +155,11 @@ func (k *keyring) succeed(ctx context.Context, keys []store.Key) error {
 	if err := ignoreLost(k.accounts.PutKey(ctx, key)); err != nil {
 		return err
 	}
-	k.logger.InfoContext(ctx, "made a signing key: none of those kept is active and opens with the key-encryption key given",
-		"key", key.ID, "kept", len(keys))
+	why := "none of those kept is active and opens with the key-encryption key given"
+	if len(keys) == 0 {
+		why = "it is the first one"
+	}
+	k.logger.InfoContext(ctx, "made a signing key", "why", why, "key", key.ID)
 	return nil
 }
 

@@ -13,7 +13,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 
 	"github.com/uptrace/bun/dialect/sqlitedialect"
@@ -58,6 +60,14 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
+		return nil, fmt.Errorf("database file %s: %w", path, err)
+	}
+	// A ledger is for its owner's eyes: the file is made before SQLite would make it for everybody's. Its companions get its mode.
+	file, err := os.OpenFile(absolute, os.O_CREATE|os.O_RDWR, 0o600)
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil && !errors.Is(err, fs.ErrPermission) { // one that may only be read is SQLite's to judge
 		return nil, fmt.Errorf("database file %s: %w", path, err)
 	}
 	writer, err := sql.Open("sqlite", dsn(absolute, o, url.Values{"_txlock": {"immediate"}}))

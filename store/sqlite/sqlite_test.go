@@ -171,3 +171,21 @@ func ExampleOpenDB() {
 	fmt.Println(st.Migrate(ctx), st.Ping(ctx))
 	// Output: <nil> <nil>
 }
+
+func TestTheFileIsForItsOwnersEyes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	st, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	if err := st.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{path, path + "-wal", path + "-shm"} {
+		info, err := os.Stat(file)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v; want the mode 0600", file, info.Mode(), err)
+		}
+	}
+}

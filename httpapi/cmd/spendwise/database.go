@@ -94,7 +94,7 @@ func dataDir(getenv func(string) string) (string, error) {
 
 // logger returns the log that --log asks for.
 func (c *cli) logger(p *process) *slog.Logger {
-	if c.Log == "text" || c.Log == "" && isTerminal(p.stderr) {
+	if c.Log == "text" || c.Log == "auto" && isTerminal(p.stderr) {
 		return slog.New(slog.NewTextHandler(p.stderr, nil))
 	}
 	return slog.New(slog.NewJSONHandler(p.stderr, nil))

@@ -28,7 +28,7 @@ var rooms = map[string]struct {
 	"report":      {rooms: []string{"expense", "budget"}},
 	"export": {
 		rooms:   []string{"expense", "budget", "recurrence", "report"},
-		modules: []string{"github.com/johnfercher/maroto", "github.com/johnfercher/go-tree"},
+		modules: []string{"github.com/johnfercher/maroto", "github.com/johnfercher/go-tree", "github.com/go-analyze/charts"},
 	},
 	"store":          {rooms: []string{"expense", "budget", "recurrence", "report"}},
 	"store/memstore": {rooms: []string{"store", "expense", "budget", "recurrence", "report"}},

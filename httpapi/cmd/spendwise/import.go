@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
@@ -14,7 +15,8 @@ import (
 
 type importCmd struct {
 	User    string   `required:"" help:"The e-mail address of the user whose ledger it goes into." placeholder:"EMAIL"`
-	Mapping string   `help:"A JSON file that says which column is what; without it the file is an export of SpendWise." type:"existingfile" placeholder:"FILE"`
+	Mapping string   `help:"A JSON file that says which column is what; without it the file is an export of SpendWise." type:"existingfile" placeholder:"FILE" xor:"mapping"`
+	Preset  string   `help:"A mapping that need not be written: spendwise, bank-dmy-comma, bank-dmy-point, bank-mdy-point, bank-ymd-comma, bank-ymd-point, ezbookkeeping, firefly-iii, mint, ynab, ynab-dmy or ynab-ymd. A mapping file can name one too, and change parts of it." placeholder:"NAME" xor:"mapping"`
 	DryRun  bool     `help:"Say what would become of each line, and change nothing."`
 	OnError string   `help:"What to do when lines fail: skip them, or abort and import nothing." enum:"skip,abort" default:"skip"`
 	Rates   rateMode `help:"Exchange rates: ecb or embedded (what is embedded and kept; nothing is fetched), or off." enum:"ecb,embedded,off" default:"ecb"`
@@ -27,6 +29,11 @@ const maxListed = 100
 // Run imports the file. It fails if a line failed.
 func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err error) {
 	mapping := export.OwnMapping()
+	if cmd.Preset != "" {
+		if mapping, err = presetMapping(cmd.Preset); err != nil {
+			return err
+		}
+	}
 	if cmd.Mapping != "" {
 		text, err := os.ReadFile(cmd.Mapping)
 		if err != nil {
@@ -66,8 +73,34 @@ func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err err
 		if opts.Progress != nil {
 			_, _ = fmt.Fprintln(p.stderr)
 		}
+		if err != nil && result.Added+result.Known+result.Ignored+result.FailedLines == 0 {
+			return unread(cmd.File, err)
+		}
 		return errors.Join(cmd.report(p, result), err)
 	})
+}
+
+// unread says why no line of the file could be read: each fault of the mapping in a line of its own.
+func unread(file string, err error) error {
+	text := "nothing was imported from " + file
+	for _, fault := range expense.FaultsOf(err) {
+		text += "\n  " + fault.Error()
+	}
+	if len(expense.FaultsOf(err)) == 0 {
+		return fmt.Errorf("%s: %w", text, err)
+	}
+	return errors.New(text)
+}
+
+func presetMapping(name string) (export.Mapping, error) {
+	var names []string
+	for _, preset := range export.Presets() {
+		if preset.Name == name {
+			return preset.Mapping, nil
+		}
+		names = append(names, preset.Name)
+	}
+	return export.Mapping{}, fmt.Errorf("there is no preset %q; the presets are: %s", name, strings.Join(names, ", "))
 }
 
 // report prints what became of the file, and is an error if a line failed.
@@ -84,8 +117,11 @@ func (cmd *importCmd) report(p *process, result export.Result) error {
 		}
 	}
 	done := "imported"
-	if result.DryRun {
+	switch {
+	case result.DryRun:
 		done = "would import"
+	case cmd.OnError == "abort" && result.FailedLines > 0:
+		done = "nothing was imported"
 	}
 	if _, err := fmt.Fprintf(p.stdout, "%s: added %d, known %d, ignored %d, failed %d\n",
 		done, result.Added, result.Known, result.Ignored, result.FailedLines); err != nil {

@@ -3,6 +3,7 @@
 //	spendwise                                   # serve on an SQLite file, http://127.0.0.1:8080
 //	spendwise --database postgres://…           # serve on PostgreSQL
 //	spendwise import --user a@b.example --mapping bank.json bank.csv
+//	spendwise export --user a@b.example ledger.ndjson
 //
 // Each command explains itself with --help. A flag can also be given as an environment variable, SPENDWISE_ and its name in
 // capitals with underscores; the flag wins.
@@ -48,12 +49,14 @@ type process struct {
 // cli is the one configuration of all commands: flags, and the environment for what they leave out.
 type cli struct {
 	Database string `help:"Where the ledgers are kept: sqlite:PATH, or a postgres:// DSN, several hosts allowed. Default: an SQLite file in the user's data directory." placeholder:"DSN"`
-	Log      string `help:"How to log, to standard error: text or json. Default: text on a terminal, else json." enum:",text,json" default:"" placeholder:"FORMAT"`
+	Log      string `help:"How to log, to standard error: text, json, or auto (text on a terminal, else json)." enum:"auto,text,json" default:"auto" placeholder:"FORMAT"`
 
 	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve the HTTP API (the default)."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to this release."`
 	Tick    tickCmd    `cmd:"" help:"Post the recurring expenses that are due, and end when none is."`
 	Import  importCmd  `cmd:"" help:"Import expenses from a CSV file into a user's ledger."`
+	Export  exportCmd  `cmd:"" help:"Write a user's ledger to a file: a backup, a CSV or a PDF report."`
+	Restore restoreCmd `cmd:"" help:"Restore a user's ledger from a backup that export has written."`
 	User    userCmd    `cmd:"" help:"Add, list and remove users, and set their passwords."`
 	Keys    keysCmd    `cmd:"" help:"Rotate, list and revoke the keys that sign access tokens."`
 	Version versionCmd `cmd:"" help:"Print the version."`

@@ -30,19 +30,19 @@ const (
 )
 
 type serveCmd struct {
-	Listen       string        `help:"The address to listen on; port 0 takes a free one." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	Listen       string        `help:"The address to listen on (${default}); port 0 takes a free one." default:"127.0.0.1:8080" placeholder:"ADDR"`
 	Migrate      bool          `help:"Migrate the database at start; safe with many instances." default:"true" negatable:""`
-	Rates        rateMode      `help:"Exchange rates: ecb (embedded history, kept current from the European Central Bank), embedded (no network), or off." enum:"ecb,embedded,off" default:"ecb"`
-	Registration string        `help:"Who may register: open, or closed (only spendwise user add makes accounts)." enum:"open,closed" default:"open"`
+	Rates        rateMode      `help:"Exchange rates (${default}): ecb (embedded history, kept current from the European Central Bank), embedded (no network), or off." enum:"ecb,embedded,off" default:"ecb"`
+	Registration string        `help:"Who may register (${default}): open, or closed (only spendwise user add makes accounts)." enum:"open,closed" default:"open"`
 	RateLimits   string        `help:"The throttle on sign-ins: on, or off (for load tests on one machine)." enum:"on,off" default:"on"`
-	Tick         time.Duration `help:"How often recurring expenses that are due are posted; 0 is off." default:"1m" placeholder:"DURATION"`
+	Tick         time.Duration `help:"How often recurring expenses that are due are posted (${default}); 0 is off." default:"1m" placeholder:"DURATION"`
 	identityFlags
 }
 
 // identityFlags say who is let in.
 type identityFlags struct {
 	sealFlag
-	KeyRotation   time.Duration `help:"How often the key that signs access tokens is replaced; 0: by spendwise keys rotate only." default:"720h" placeholder:"DURATION"`
+	KeyRotation   time.Duration `help:"How often the key that signs access tokens is replaced (${default}); 0: by spendwise keys rotate only." default:"720h" placeholder:"DURATION"`
 	LocalAccounts bool          `help:"Keep accounts with passwords; without them only the issuer's tokens are accepted." default:"true" negatable:""`
 	Issuer        string        `help:"The URL of an OpenID Connect provider whose access tokens are accepted too." placeholder:"URL"`
 	Audience      string        `help:"What the issuer's tokens must be meant for." placeholder:"NAME"`

@@ -105,6 +105,18 @@ func (r *reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[ex
 		if !storable(query.Text) {
 			return
 		}
+		if byMonths(query) {
+			rows, err := r.extremes(ctx, query)
+			for _, e := range rows {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(expense.Expense{}, err)
+			}
+			return
+		}
 		remaining, size := query.Limit, firstChunk
 		for {
 			if query.Limit > 0 {
@@ -255,7 +267,7 @@ func (tx *ledgerTx) PutExpenses(ctx context.Context, expenses ...expense.Expense
 	// No single volume passes the limit, so the sum of a call's rows cannot leave int64 before the check sees it.
 	for _, e := range expenses {
 		if volume += e.Volume(); volume > expense.MaxMinor {
-			return 0, errTooLarge()
+			return 0, expense.ErrTotalTooLarge
 		}
 		sums.add(e)
 	}
@@ -284,7 +296,7 @@ func (tx *ledgerTx) addExpense(ctx context.Context, e expense.Expense) (expense.
 		if err := tx.taken(ctx, e.ID); err != nil {
 			return 0, err
 		}
-		return 0, errTooLarge()
+		return 0, expense.ErrTotalTooLarge
 	}
 	args := expenseRow(tx.owner, e)
 	dialect := &tx.store.dialect
@@ -317,13 +329,6 @@ func (tx *ledgerTx) taken(ctx context.Context, id uuid.UUID) error {
 		return nil
 	default:
 		return err
-	}
-}
-
-func errTooLarge() error {
-	return &expense.InvalidError{
-		Code:   "total_too_large",
-		Detail: "the ledger's expenses would sum to 10^15 minor units or more; split the ledger or correct an amount",
 	}
 }
 
