@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/spendwise/spendwise/expense"
 )
 
@@ -56,6 +58,29 @@ func MayBeDue(rules []Rule, now time.Time) bool {
 	})
 }
 
+// categoriesOnce is a Tx that reads the categories together, when the first is asked for: a batch names several.
+type categoriesOnce struct {
+	Tx
+	byID map[uuid.UUID]expense.Category
+}
+
+func (c *categoriesOnce) Category(ctx context.Context, id uuid.UUID) (expense.Category, error) {
+	if c.byID == nil {
+		all, err := c.Categories(ctx)
+		if err != nil {
+			return expense.Category{}, err
+		}
+		c.byID = make(map[uuid.UUID]expense.Category, len(all))
+		for _, category := range all {
+			c.byID[category.ID] = category
+		}
+	}
+	if category, ok := c.byID[id]; ok {
+		return category, nil
+	}
+	return c.Tx.Category(ctx, id)
+}
+
 // A run is what becomes of one rule in one batch.
 type run struct {
 	rule    Rule
@@ -70,6 +95,7 @@ func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule, limit int) 
 	if err != nil {
 		return Posting{}, nil, fmt.Errorf("settings: %w", err)
 	}
+	tx = &categoriesOnce{Tx: tx}
 	var posting Posting
 	runs := due(rules, settings.Zone, env.Now, limit)
 	if len(runs) == 0 {

@@ -74,7 +74,7 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 	var faults expense.Faults
 	r := Rule{Start: start, Interval: 1}
 	parts := splitRRULE(&faults, text)
-	if faults.Err() != nil {
+	if parts == nil {
 		return Rule{}, faults.Err()
 	}
 	malformed := func(name, form string) {
@@ -85,7 +85,7 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 			r.Freq = Freq(i)
 		}
 	}
-	if r.Freq == 0 {
+	if r.Freq == 0 && (parts["FREQ"] != "" || faults.Err() == nil) {
 		faults.Add("rrule", "unsupported", "a rule has a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY")
 	}
 	number := func(name string, least, most, absent int) int {

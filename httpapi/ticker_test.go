@@ -1,0 +1,200 @@
+package httpapi_test
+
+import (
+	"context"
+	"iter"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi"
+	"github.com/spendwise/spendwise/recurrence"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+// addDaily makes a ledger in a zone, with a daily rule from a day on.
+func addDaily(t testing.TB, st store.Store, zone string, start expense.Date) expense.Zone {
+	t.Helper()
+	settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: &zone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.CreateLedger(t.Context(), "anna", expense.StarterLedger("anna", settings, time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	err = st.Update(t.Context(), "anna", func(tx store.Tx) error {
+		_, err := recurrence.Add(t.Context(), tx, expense.Env{Now: time.Now()}, recurrence.Draft{
+			Amount: new("1"), Freq: new("daily"), Start: new(start.String()),
+		})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return settings.Zone
+}
+
+func posted(t testing.TB, st store.Store) []expense.Expense {
+	t.Helper()
+	var all []expense.Expense
+	for e, err := range st.Reader("anna").Expenses(t.Context(), expense.Query{Sort: expense.OldestFirst}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+func TestAnOccurrenceIsPostedAsItsDayBegins(t *testing.T) {
+	for _, test := range []struct {
+		zone, change string // a day on which the clock changes, or any
+		midnight     string // when the day of the change begins, or is to begin, in UTC
+	}{
+		{"Europe/Berlin", "2026-03-29", "2026-03-28T23:00:00Z"},
+		{"Europe/Berlin", "2026-10-25", "2026-10-24T22:00:00Z"},
+		{"America/New_York", "2026-03-08", "2026-03-08T05:00:00Z"},
+		{"America/New_York", "2026-11-01", "2026-11-01T04:00:00Z"},
+		{"Australia/Lord_Howe", "2026-04-05", "2026-04-04T13:00:00Z"},
+		{"Australia/Lord_Howe", "2026-10-04", "2026-10-03T13:30:00Z"},
+		{"Asia/Kolkata", "2026-03-29", "2026-03-28T18:30:00Z"},
+		{"Asia/Kolkata", "2026-10-25", "2026-10-24T18:30:00Z"},
+		{"Pacific/Kiritimati", "2026-03-29", "2026-03-28T10:00:00Z"},
+		{"Pacific/Kiritimati", "2026-10-25", "2026-10-24T10:00:00Z"},
+		{"Pacific/Pago_Pago", "2026-03-29", "2026-03-29T11:00:00Z"},
+		{"Pacific/Pago_Pago", "2026-10-25", "2026-10-25T11:00:00Z"},
+		{"America/Santiago", "2026-09-06", "2026-09-06T04:00:00Z"}, // has no midnight: it begins at 01:00
+		{"Africa/Cairo", "2026-04-24", "2026-04-23T22:00:00Z"},     // nor has this one
+		{"America/Havana", "2026-11-01", "2026-11-01T04:00:00Z"},   // has two: the first counts
+	} {
+		t.Run(test.zone+" "+test.change, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				change := expense.MustDate(test.change)
+				first := change.AddDays(-2)
+				time.Sleep(time.Until(first.AddDays(-1).Begin(time.UTC).Add(-13 * time.Hour)))
+				st := memstore.New()
+				zone := addDaily(t, st, test.zone, first)
+				ticker, err := httpapi.NewTicker(st, httpapi.TickerConfig{Every: time.Minute})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan struct{})
+				go func() { ticker.Run(ctx); close(done) }()
+				time.Sleep(7 * 24 * time.Hour)
+				stop()
+				<-done
+				all := posted(t, st)
+				if len(all) < 5 {
+					t.Fatalf("%d occurrences in a week", len(all))
+				}
+				for i, e := range all {
+					day := first.AddDays(i)
+					if e.Date != day || e.Occurrence != day {
+						t.Errorf("the %d-th occurrence is that of %s, dated %s", i, e.Occurrence, e.Date)
+					}
+					begins := time.Date(day.Year(), day.MonthOfYear(), day.Day(), 0, 0, 0, 0, zone.Location())
+					if day == change {
+						if begins, err = time.Parse(time.RFC3339, test.midnight); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if late := e.CreatedAt.Sub(begins); late < 0 || late >= time.Minute {
+						t.Errorf("%s, which begins at %s, was posted at %s", day, begins.UTC(), e.CreatedAt)
+					}
+				}
+			})
+		})
+	}
+}
+
+// slowStore is a store whose rounds take their time.
+type slowStore struct {
+	*memstore.Store
+	takes  time.Duration
+	rounds atomic.Int32
+	now    atomic.Int32 // how many rounds run at the moment
+	most   atomic.Int32
+}
+
+func (s *slowStore) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.DueOwner, error] {
+	return func(yield func(store.DueOwner, error) bool) {
+		s.rounds.Add(1)
+		s.most.Store(max(s.most.Load(), s.now.Add(1)))
+		defer s.now.Add(-1)
+		select {
+		case <-time.After(s.takes):
+		case <-ctx.Done():
+			yield(store.DueOwner{}, ctx.Err())
+		}
+	}
+}
+
+func TestATickIsSkippedWhileARoundRuns(t *testing.T) {
+	for _, test := range []struct {
+		takes  time.Duration
+		rounds int32 // begun in ten minutes and a half
+	}{
+		{time.Second, 11}, {150 * time.Second, 4}, {59 * time.Second, 11}, {time.Hour, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			st := &slowStore{Store: memstore.New(), takes: test.takes}
+			ticker, err := httpapi.NewTicker(st, httpapi.TickerConfig{Every: time.Minute})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { ticker.Run(ctx); close(done) }()
+			time.Sleep(10*time.Minute + 30*time.Second)
+			if got := st.rounds.Load(); got != test.rounds || st.most.Load() != 1 {
+				t.Errorf("rounds of %s: %d began, %d at once; want %d, one at a time", test.takes, got, st.most.Load(), test.rounds)
+			}
+			before := time.Now()
+			stop()
+			<-done
+			if took := time.Since(before); took != 0 || st.now.Load() != 0 {
+				t.Errorf("stopping took %s", took)
+			}
+		})
+	}
+}
+
+func TestATickerGoesOnAfterAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &failingStore{Store: memstore.New()}
+		addDaily(t, st, "UTC", expense.DateOf(time.Now(), time.UTC))
+		ticker, err := httpapi.NewTicker(st, httpapi.TickerConfig{Every: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		st.down.Store(true)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { ticker.Run(ctx); close(done) }()
+		time.Sleep(5*time.Minute + time.Second)
+		st.down.Store(false)
+		time.Sleep(time.Minute)
+		stop()
+		<-done
+		if all := posted(t, st); len(all) != 1 {
+			t.Errorf("%d occurrences were posted when the store was back, want 1", len(all))
+		}
+	})
+}
+
+// failingStore is a store whose database can be gone.
+type failingStore struct {
+	*memstore.Store
+	down atomic.Bool
+}
+
+func (s *failingStore) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
+	if s.down.Load() {
+		return expense.ErrUnavailable
+	}
+	return s.Store.Update(ctx, owner, fn)
+}
