@@ -222,9 +222,9 @@ type yearlyAnswer struct {
 
 // readYearly reads the report that the query asks for: of the ledger's fiscal year that begins in a calendar year, or of the
 // calendar year itself; without a year of the one at hand.
-func (c *call) readYearly() (yearlyAnswer, error) {
+func (c *call) readYearly(top int) (yearlyAnswer, error) {
 	p := params{values: c.query}
-	year, top, start := p.year("year"), p.top(usualTop), time.Month(0)
+	year, top, start := p.year("year"), p.top(top), time.Month(0)
 	if calendar := p.boolean("calendar"); calendar != nil && *calendar {
 		start = time.January
 	}
@@ -244,7 +244,7 @@ func (c *call) readYearly() (yearlyAnswer, error) {
 
 // yearlyReport answers GET /v1/reports/yearly.
 func (c *call) yearlyReport() error {
-	answer, err := c.readYearly()
+	answer, err := c.readYearly(usualTop)
 	if err != nil {
 		return err
 	}
@@ -272,28 +272,39 @@ func yearTitle(format expense.Formatter, y report.YearlyReport) string {
 	return format.Month(first) + " – " + format.Month(last)
 }
 
-// rangeReport answers GET /v1/reports/range.
-func (c *call) rangeReport() error {
+// A rangeAnswer is a report on any days with what stands beside it.
+type rangeAnswer struct {
+	report.RangeReport
+	top []expense.Expense
+}
+
+// readRange reads the report that the query asks for.
+func (c *call) readRange(top int) (rangeAnswer, error) {
 	p := params{values: c.query}
-	dates, top := expense.Range{From: p.date("date_from"), To: p.date("date_to")}, p.top(usualTop)
+	dates, top := expense.Range{From: p.date("date_from"), To: p.date("date_to")}, p.top(top)
 	if err := p.err(); err != nil {
-		return err
+		return rangeAnswer{}, err
 	}
-	var ranged report.RangeReport
-	var largest []expense.Expense
+	var answer rangeAnswer
 	err := c.report(&p, func(r store.Reader, now time.Time) (err error) {
-		if ranged, err = report.Range(c.ctx, r, now, dates); err != nil {
+		if answer.RangeReport, err = report.Range(c.ctx, r, now, dates); err != nil {
 			return err
 		}
-		largest, err = readTop(c.ctx, r, dates, top)
+		answer.top, err = readTop(c.ctx, r, dates, top)
 		return err
 	})
+	return answer, err
+}
+
+// rangeReport answers GET /v1/reports/range.
+func (c *call) rangeReport() error {
+	answer, err := c.readRange(usualTop)
 	if err != nil {
 		return err
 	}
-	format := expense.NewFormatter(ranged.Settings.Locale)
-	title := format.Date(dates.From) + " – " + format.Date(dates.To)
-	return c.send(result{status: http.StatusOK, body: newSummaryBody(ranged.Summary, title, largest)})
+	format := expense.NewFormatter(answer.Settings.Locale)
+	title := format.Date(answer.Dates.From) + " – " + format.Date(answer.Dates.To)
+	return c.send(result{status: http.StatusOK, body: newSummaryBody(answer.Summary, title, answer.top)})
 }
 
 // readTrend reads the line that the query asks for.

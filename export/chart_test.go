@@ -1,0 +1,271 @@
+package export_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/report"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+// chartDay is the day on which the charts' tests look at their ledger.
+var chartDay = time.Date(2026, time.March, 20, 12, 0, 0, 0, time.UTC)
+
+// chartLedger is a ledger with refunds, an expense that waits for a rate, budgets, and a category whose name wants escaping.
+func chartLedger(t testing.TB, locale string) store.Reader {
+	t.Helper()
+	ctx, st := context.Background(), memstore.New()
+	settings, err := expense.NewSettings(expense.SettingsDraft{Locale: &locale})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.CreateLedger(ctx, "ada", expense.StarterLedger("ada", settings, chartDay)); err != nil {
+		t.Fatal(err)
+	}
+	env := expense.Env{Now: chartDay}
+	err = st.Update(ctx, "ada", func(tx store.Tx) error {
+		odd, err := expense.AddCategory(ctx, tx, env, expense.CategoryDraft{Name: `<b>"Cats" & dogs</b>`})
+		if err != nil {
+			return err
+		}
+		var drafts []expense.Draft
+		for i, name := range []string{"Food", "Transport", "Housing", "Utilities", "Health", "Entertainment", "Shopping", "Travel"} {
+			for month := range 15 {
+				date := expense.MustMonth("2025-01").Add(month).First().AddDays(i * 3)
+				drafts = append(drafts, expense.Draft{Amount: fmt.Sprintf("%d.%02d", 3+(i*i*37+month*53)%400, i), Category: name, Date: date.String()})
+			}
+		}
+		drafts = append(drafts, expense.Draft{Amount: "3.250", Currency: "KWD", Category: "Travel", Date: "2026-03-05"},
+			expense.Draft{Amount: "-500", Category: "Health", Date: "2026-03-05"},
+			expense.Draft{Amount: "77.77", CategoryID: odd.Category.ID.String(), Date: "2026-03-05"})
+		if _, err := expense.AddAll(ctx, tx, env, drafts...); err != nil {
+			return err
+		}
+		for _, name := range []string{"Food", "Housing", ""} {
+			draft := budget.Draft{Amount: "250", FromMonth: "2025-01"}
+			if name != "" {
+				category, err := tx.CategoryByName(ctx, name)
+				if err != nil {
+					return err
+				}
+				draft.CategoryID = category.ID.String()
+			}
+			if _, err := budget.Add(ctx, tx, env, draft); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Reader("ada")
+}
+
+// texts returns the texts of an SVG picture, which must be well-formed and hold nothing that runs or loads.
+func texts(t *testing.T, picture []byte) string {
+	t.Helper()
+	var all strings.Builder
+	decoder := xml.NewDecoder(bytes.NewReader(picture))
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return all.String()
+		}
+		if err != nil {
+			t.Fatalf("the picture is not well-formed: %v", err)
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			for _, attr := range token.Attr {
+				if name := strings.ToLower(attr.Name.Local); strings.HasPrefix(name, "on") || name == "href" {
+					t.Errorf("the element %s has an attribute %s", token.Name.Local, name)
+				}
+			}
+			if name := token.Name.Local; name == "script" || name == "image" || name == "b" {
+				t.Errorf("the picture has an element %s", name)
+			}
+		case xml.CharData:
+			all.Write(token)
+			all.WriteByte('\n')
+		}
+	}
+}
+
+// Every figure of the report stands in its picture as text, so that it is read without colour, and by those who cannot see.
+func TestChartsShowTheFiguresOfTheReports(t *testing.T) {
+	ctx := t.Context()
+	for _, locale := range []string{"en-US", "de-DE", "ja", "ar-EG"} {
+		r, format := chartLedger(t, locale), expense.NewFormatter(locale)
+		monthly, err := report.Monthly(ctx, r, chartDay, expense.MustMonth("2026-03"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		progress, err := budget.Read(ctx, r, chartDay, monthly.Month)
+		if err != nil {
+			t.Fatal(err)
+		}
+		yearly, err := report.Yearly(ctx, r, chartDay, 2025, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ranged, err := report.Range(ctx, r, chartDay, expense.Range{From: expense.MustDate("2025-01-02"), To: expense.MustDate("2025-06-05")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		trend, err := report.Trend(ctx, r, report.TrendQuery{Dates: yearly.Dates, By: expense.ByMonth})
+		if err != nil {
+			t.Fatal(err)
+		}
+		summary := func(s report.Summary) []string {
+			want := []string{format.Money(s.Sum.Home)}
+			for _, c := range s.ByCategory {
+				want = append(want, c.Name, format.Money(c.Sum.Home))
+				if locale == "en-US" && !c.Share.IsZero() {
+					want = append(want, c.Share.String()+"%")
+				}
+			}
+			for _, waits := range s.Sum.Pending {
+				want = append(want, format.Money(waits))
+			}
+			return want
+		}
+		months := []string{format.Money(yearly.Sum.Home)}
+		for _, month := range yearly.ByMonth {
+			months = append(months, format.MonthShort(month.Month), format.Money(month.Sum.Home))
+		}
+		budgets := []string{format.Month(monthly.Month)}
+		for _, p := range progress.All() {
+			budgets = append(budgets, p.Text)
+		}
+		for _, chart := range []struct {
+			name string
+			draw func(io.Writer, export.ChartTheme) error
+			want []string
+		}{
+			{"monthly", func(w io.Writer, theme export.ChartTheme) error {
+				return export.MonthlyChart(w, monthly, progress.All(), theme)
+			}, append(summary(monthly.Summary), budgets...)},
+			{"yearly", func(w io.Writer, theme export.ChartTheme) error { return export.YearlyChart(w, yearly, theme) },
+				append(summary(yearly.Summary), months...)},
+			{"range", func(w io.Writer, theme export.ChartTheme) error { return export.RangeChart(w, ranged, theme) },
+				summary(ranged.Summary)},
+			{"trend", func(w io.Writer, theme export.ChartTheme) error { return export.TrendChart(w, trend, theme) }, months},
+		} {
+			for _, theme := range []export.ChartTheme{export.AutoTheme, export.LightTheme, export.DarkTheme} {
+				var picture bytes.Buffer
+				if err := chart.draw(&picture, theme); err != nil {
+					t.Fatalf("%s in %s: %v", chart.name, locale, err)
+				}
+				got := texts(t, picture.Bytes())
+				for _, want := range chart.want {
+					if !strings.Contains(got, want) {
+						t.Errorf("%s in %s does not show %q", chart.name, locale, want)
+					}
+				}
+				if adapts := strings.Contains(picture.String(), "prefers-color-scheme"); adapts != (theme == export.AutoTheme) {
+					t.Errorf("%s in theme %d adapts to the viewer: %t", chart.name, theme, adapts)
+				}
+			}
+		}
+	}
+}
+
+func TestChartsOfLittleAndOfMuch(t *testing.T) {
+	ctx, r := t.Context(), chartLedger(t, "en")
+	empty, err := report.Monthly(ctx, r, chartDay, expense.MustMonth("2020-01"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refunds, err := report.Trend(ctx, r, report.TrendQuery{
+		Dates: expense.Range{From: expense.MustDate("2026-03-05"), To: expense.MustDate("2026-03-05")}, By: expense.ByDay,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	days, err := report.Trend(ctx, r, report.TrendQuery{
+		Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")}, By: expense.ByDay,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, draw := range map[string]func(io.Writer) error{
+		"a month without expenses":     func(w io.Writer) error { return export.MonthlyChart(w, empty, nil, export.AutoTheme) },
+		"a day of refunds":             func(w io.Writer) error { return export.TrendChart(w, refunds, export.AutoTheme) },
+		"every day of a hundred years": func(w io.Writer) error { return export.TrendChart(w, days, export.AutoTheme) },
+	} {
+		var picture bytes.Buffer
+		if err := draw(&picture); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		texts(t, picture.Bytes())
+	}
+	broken := errors.New("the line is cut")
+	if err := export.MonthlyChart(cutOff{broken}, empty, nil, export.AutoTheme); !errors.Is(err, broken) {
+		t.Errorf("a writer that fails: %v", err)
+	}
+}
+
+type cutOff struct{ err error }
+
+func (c cutOff) Write([]byte) (int, error) { return 0, c.err }
+
+func BenchmarkCharts(b *testing.B) {
+	ctx, r := context.Background(), chartLedger(b, "en-US")
+	monthly, err := report.Monthly(ctx, r, chartDay, expense.MustMonth("2026-03"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	progress, err := budget.Read(ctx, r, chartDay, monthly.Month)
+	if err != nil {
+		b.Fatal(err)
+	}
+	yearly, err := report.Yearly(ctx, r, chartDay, 2025, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	days, err := report.Trend(ctx, r, report.TrendQuery{Dates: yearly.Dates, By: expense.ByDay})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, draw := range map[string]func() error{
+		"monthly":      func() error { return export.MonthlyChart(io.Discard, monthly, progress.All(), export.AutoTheme) },
+		"yearly":       func() error { return export.YearlyChart(io.Discard, yearly, export.AutoTheme) },
+		"trend by day": func() error { return export.TrendChart(io.Discard, days, export.AutoTheme) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := draw(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func ExampleMonthlyChart() {
+	home := expense.MustCurrency("EUR")
+	month := expense.MustMonth("2026-03")
+	monthly := report.MonthlyReport{Month: month, Summary: report.Summary{
+		Settings: expense.Settings{Locale: "de"}, Dates: month.Range(), Sum: expense.NewSum(home),
+	}}
+	var picture strings.Builder
+	if err := export.MonthlyChart(&picture, monthly, nil, export.AutoTheme); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(strings.Contains(picture.String(), "März 2026"))
+	// Output: true
+}
