@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -106,5 +107,94 @@ func TestASessionThatOutlivesItsAccountBringsNoLedgerBack(t *testing.T) {
 	s.refused(401, "unauthenticated", nil, "GET", "/v1/settings", "", bearer...)
 	for owner, err := range st.Owners(t.Context()) {
 		t.Errorf("there is a ledger of %s again, %v", owner, err)
+	}
+}
+
+func TestAPersonManagesTheAccount(t *testing.T) {
+	s := serveAccounts(t, auth.Config{})
+	const password, next = "nine purple otters knitting", "eleven green geese humming"
+	session := s.must(201, "POST", "/v1/auth/register", `{"email":"anna@example.org","password":"`+password+`","device_name":"phone"}`)
+	laptop := s.must(200, "POST", "/v1/auth/login", `{"email":"anna@example.org","password":"`+password+`","device_name":"laptop"}`)
+	with := func(token string) []string { return []string{"Authorization", "Bearer " + token} }
+	bearer := func(r reply) []string { return with(r.json["access_token"].(string)) }
+
+	devices := s.must(200, "GET", "/v1/devices", "", bearer(laptop)...).list()
+	if len(devices) != 2 || devices[0]["name"] != "phone" || devices[0]["current"] != false || devices[1]["current"] != true ||
+		devices[1]["id"] != laptop.json["device_id"] || devices[0]["last_seen_at"] == nil || devices[0]["created_at"] == nil {
+		t.Errorf("devices: %v", devices)
+	}
+
+	made := s.must(201, "POST", "/v1/tokens", `{"name":"backup","scopes":["export","read"],"expires_at":"`+time.Now().Add(time.Hour).Format(time.RFC3339)+`"}`, bearer(laptop)...)
+	equal(t, "Location", made.Header().Get("Location"), "/v1/tokens/"+made.id())
+	secret, _ := made.json["token"].(string)
+	s.must(200, "GET", "/v1/expenses", "", with(secret)...)
+	s.must(200, "GET", "/v1/exports/expenses.csv", "", with(secret)...)
+	s.refused(403, "forbidden", nil, "POST", "/v1/expenses", `{"amount":"1"}`, with(secret)...)
+	s.refused(403, "forbidden", nil, "POST", "/v1/tokens", `{"name":"more","scopes":["write"]}`, with(secret)...)
+	list := s.must(200, "GET", "/v1/tokens", "", bearer(laptop)...)
+	if token := list.list()[0]; token["last_used_at"] == nil || token["token"] != nil || strings.Contains(list.Body.String(), secret) {
+		t.Errorf("the list shows %v", token)
+	}
+	s.refused(422, "validation_error", []string{"#/scopes/0 unknown_value", "#/expires_at malformed"},
+		"POST", "/v1/tokens", `{"name":"x","scopes":["account"],"expires_at":"tomorrow"}`, bearer(laptop)...)
+	s.refused(422, "validation_error", []string{"#/name required", "#/scopes required"}, "POST", "/v1/tokens", `{}`, bearer(laptop)...)
+	s.must(204, "DELETE", "/v1/tokens/"+made.id(), "", bearer(laptop)...)
+	s.refused(404, "not_found", nil, "DELETE", "/v1/tokens/"+made.id(), "", bearer(laptop)...)
+	s.refused(401, "unauthenticated", nil, "GET", "/v1/expenses", "", with(secret)...)
+
+	s.refused(422, "validation_error", []string{"#/current_password wrong_password"},
+		"PUT", "/v1/me/password", `{"current_password":"no","new_password":"`+next+`"}`, bearer(laptop)...)
+	s.refused(422, "validation_error", []string{"#/new_password too_short"},
+		"PUT", "/v1/me/password", `{"current_password":"`+password+`","new_password":"short"}`, bearer(laptop)...)
+	s.must(204, "PUT", "/v1/me/password", `{"current_password":"`+password+`","new_password":"`+next+`"}`, bearer(laptop)...)
+	s.refused(401, "unauthenticated", nil, "GET", "/v1/me", "", bearer(session)...)
+	s.must(200, "GET", "/v1/me", "", bearer(laptop)...)
+
+	changed := s.must(200, "PATCH", "/v1/me", `{"email":"anna@example.com","current_password":"`+next+`"}`, bearer(laptop)...)
+	equal(t, "email", changed.json["email"], any("anna@example.com"))
+
+	tablet := s.must(200, "POST", "/v1/auth/login", `{"email":"anna@example.com","password":"`+next+`"}`)
+	for range 2 {
+		s.must(204, "DELETE", "/v1/devices/"+tablet.json["device_id"].(string), "", bearer(laptop)...)
+	}
+	s.refused(401, "unauthenticated", nil, "GET", "/v1/me", "", bearer(tablet)...)
+
+	s.refused(422, "validation_error", []string{"#/password wrong_password"}, "POST", "/v1/me/erase", `{"password":"no"}`, bearer(laptop)...)
+	s.must(204, "POST", "/v1/me/erase", `{"password":"`+next+`"}`, bearer(laptop)...)
+	s.refused(401, "unauthenticated", nil, "GET", "/v1/expenses", "", bearer(laptop)...)
+	s.refused(401, "unauthenticated", nil, "POST", "/v1/auth/login", `{"email":"anna@example.com","password":"`+next+`"}`)
+}
+
+func TestGuessesFromOneAddressAreSlowedDown(t *testing.T) {
+	s := serveAccounts(t, auth.Config{})
+	s.must(201, "POST", "/v1/auth/register", `{"email":"anna@example.org","password":"nine purple otters knitting"}`)
+	login := func(email, address string) reply {
+		r := s.request("POST", "/v1/auth/login", strings.NewReader(`{"email":"`+email+`","password":"nine purple otters knitting"}`))
+		r.RemoteAddr = address
+		return s.send(r)
+	}
+	var wrong reply
+	for i := range 7 {
+		wrong = login("nobody"+strconv.Itoa(i)+"@example.org", "192.0.2.7:1234")
+	}
+	locked := login("anna@example.org", "192.0.2.7:4321")
+	if wrong.Code != 401 || locked.Code != 401 || wrong.json["detail"] != locked.json["detail"] || len(wrong.Header()) != len(locked.Header()) {
+		t.Errorf("wrong is %d %s, locked is %d %s", wrong.Code, wrong.Body, locked.Code, locked.Body)
+	}
+	if elsewhere := login("anna@example.org", "192.0.2.8:1234"); elsewhere.Code != 200 {
+		t.Errorf("another address is answered %d", elsewhere.Code)
+	}
+}
+
+func TestPublicKeysAreServed(t *testing.T) {
+	s := serveAccounts(t, auth.Config{})
+	got := s.must(200, "GET", "/.well-known/jwks.json", "")
+	keys, _ := got.json["keys"].([]any)
+	if len(keys) != 1 || got.Header().Get("Content-Type") != "application/jwk-set+json" || got.Header().Get("Cache-Control") != "public, max-age=300" {
+		t.Errorf("%v %s", got.Header(), got.Body)
+	}
+	key, _ := keys[0].(map[string]any)
+	if key["kty"] != "OKP" || key["crv"] != "Ed25519" || key["use"] != "sig" || key["alg"] != "EdDSA" || key["d"] != nil {
+		t.Errorf("key %v", key)
 	}
 }
