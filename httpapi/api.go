@@ -36,6 +36,9 @@ type Config struct {
 	BaseURL string
 	// Timeout is how long a request may take, but for exports and imports; 0: 30 seconds.
 	Timeout time.Duration
+	// Done ends the event streams when it is closed, so that a server which stops need not wait for them; nil: they end with
+	// their clients.
+	Done <-chan struct{}
 	// Log takes one line for each request, without personal data, and the causes of 5xx answers; nil: nothing is logged.
 	Log *slog.Logger
 	// Now is the clock; nil: time.Now.
@@ -76,6 +79,11 @@ func New(st store.Store, cfg Config) (http.Handler, error) {
 		a.now = time.Now
 	}
 	a.pdfs = make(chan struct{}, pdfsAtOnce)
+	a.streams.done = cfg.Done
+	if watcher, ok := st.(store.Watcher); ok {
+		watcher.Watch(a.streams.wake)
+		a.watched = true
+	}
 	return a.routes(), nil
 }
 
@@ -91,6 +99,8 @@ type api struct {
 	log           *slog.Logger
 	now           func() time.Time
 	validate      *validator.Validate
+	streams       streams
+	watched       bool // the store tells the streams what changes
 	pdfs          chan struct{} // one for each PDF report that is being made
 }
 
@@ -275,6 +285,11 @@ func ledgerRoutes() []route {
 		{method: "GET", path: "/v1/reports/yearly.svg", scope: read, handle: (*call).yearlyChart, query: []string{"year", "calendar", "theme"}},
 		{method: "GET", path: "/v1/reports/range.svg", scope: read, handle: (*call).rangeChart, query: []string{"date_from", "date_to", "theme"}},
 		{method: "GET", path: "/v1/reports/trend.svg", scope: read, handle: (*call).trendChart, query: []string{"from", "to", "by", "category_id", "theme"}},
+		{method: "GET", path: "/v1/sync", scope: read, handle: (*call).pull, query: []string{"cursor", "limit"}},
+		{method: "POST", path: "/v1/sync", scope: write, handle: (*call).push},
+		{method: "GET", path: "/v1/sync/digest", scope: read, handle: (*call).digest},
+		{method: "GET", path: "/v1/sync/events", scope: read, handle: (*call).events},
+
 		{method: "GET", path: "/v1/rates", scope: read, handle: (*call).getRate, query: []string{"date", "base", "quote"}},
 
 		{method: "GET", path: "/v1/exports/expenses.csv", scope: auth.ScopeExport, handle: (*call).exportCSV,
@@ -309,6 +324,9 @@ func (a *api) serve(r route) gin.HandlerFunc {
 		err := c.admit(r)
 		if err == nil {
 			err = r.handle(c)
+		}
+		if r.scope == auth.ScopeAccount {
+			a.streams.wake(c.owner) // a session may have ended
 		}
 		if err == nil {
 			return

@@ -71,6 +71,13 @@ type budgetInput struct {
 	AlertAt    []string `json:"alert_at" validate:"max=100"`
 }
 
+func (in budgetInput) draft() budget.Draft {
+	return budget.Draft{
+		ID: orEmpty(in.ID), CategoryID: orEmpty(in.CategoryID), FromMonth: orEmpty(in.FromMonth), UntilMonth: orEmpty(in.UntilMonth),
+		Amount: orEmpty(in.Amount), Currency: orEmpty(in.Currency), Rollover: orEmpty(in.Rollover), RolloverCap: orEmpty(in.Cap), AlertAt: in.AlertAt,
+	}
+}
+
 // budgetPatch is a merge patch of a budget.
 type budgetPatch struct {
 	Amount     member[string]   `json:"amount"`
@@ -90,17 +97,20 @@ func (in budgetPatch) check() []fault {
 	)
 }
 
+func (in budgetPatch) patch() budget.Patch {
+	return budget.Patch{
+		Amount: in.Amount.pointer(), Currency: in.Currency.pointer(), FromMonth: in.FromMonth.pointer(),
+		UntilMonth: in.UntilMonth.pointer(), Rollover: in.Rollover.pointer(), RolloverCap: in.Cap.pointer(), AlertAt: in.AlertAt.pointer(),
+	}
+}
+
 // postBudget answers POST /v1/budgets.
 func (c *call) postBudget() error {
 	doc, err := read[budgetInput](c)
 	if err != nil {
 		return err
 	}
-	in := doc.value
-	draft := budget.Draft{
-		ID: orEmpty(in.ID), CategoryID: orEmpty(in.CategoryID), FromMonth: orEmpty(in.FromMonth), UntilMonth: orEmpty(in.UntilMonth),
-		Amount: orEmpty(in.Amount), Currency: orEmpty(in.Currency), Rollover: orEmpty(in.Rollover), RolloverCap: orEmpty(in.Cap), AlertAt: in.AlertAt,
-	}
+	draft := doc.value.draft()
 	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
 		added, err := budget.Add(ctx, tx, c.env(), draft)
 		if err != nil {
@@ -128,12 +138,8 @@ func (c *call) patchBudget() error {
 	if err != nil {
 		return err
 	}
-	in := doc.value
-	patch := budget.Patch{
-		Amount: in.Amount.pointer(), Currency: in.Currency.pointer(), FromMonth: in.FromMonth.pointer(),
-		UntilMonth: in.UntilMonth.pointer(), Rollover: in.Rollover.pointer(), RolloverCap: in.Cap.pointer(), AlertAt: in.AlertAt.pointer(),
-	}
-	doc.add(in.check()...)
+	patch := doc.value.patch()
+	doc.add(doc.value.check()...)
 	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
 		changed, err := budget.Change(ctx, tx, c.env(), id, patch, cond)
 		return result{status: http.StatusOK, version: changed.Version, body: newBudgetBody(changed)}, err

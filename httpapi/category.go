@@ -41,6 +41,10 @@ type categoryInput struct {
 	Archived *bool   `json:"archived"`
 }
 
+func (in categoryInput) draft() expense.CategoryDraft {
+	return expense.CategoryDraft{ID: orEmpty(in.ID), Name: orEmpty(in.Name), Colour: in.Colour, Icon: in.Icon, Archived: in.Archived}
+}
+
 // categoryPatch is a merge patch of a category.
 type categoryPatch struct {
 	Name     member[string] `json:"name"`
@@ -49,14 +53,23 @@ type categoryPatch struct {
 	Archived member[bool]   `json:"archived"`
 }
 
+func (in categoryPatch) check() []fault {
+	return append(in.Name.check("name", isText), in.Archived.check("archived", 0)...)
+}
+
+func (in categoryPatch) patch() expense.CategoryPatch {
+	return expense.CategoryPatch{
+		Name: in.Name.pointer(), Colour: in.Colour.pointer(), Icon: in.Icon.pointer(), Archived: in.Archived.pointer(),
+	}
+}
+
 // postCategory answers POST /v1/categories.
 func (c *call) postCategory() error {
 	doc, err := read[categoryInput](c)
 	if err != nil {
 		return err
 	}
-	in := doc.value
-	draft := expense.CategoryDraft{ID: orEmpty(in.ID), Name: orEmpty(in.Name), Colour: in.Colour, Icon: in.Icon, Archived: in.Archived}
+	draft := doc.value.draft()
 	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
 		added, err := expense.AddCategory(ctx, tx, c.env(), draft)
 		if err != nil {
@@ -84,12 +97,8 @@ func (c *call) patchCategory() error {
 	if err != nil {
 		return err
 	}
-	in := doc.value
-	doc.add(in.Name.check("name", isText)...)
-	doc.add(in.Archived.check("archived", 0)...)
-	patch := expense.CategoryPatch{
-		Name: in.Name.pointer(), Colour: in.Colour.pointer(), Icon: in.Icon.pointer(), Archived: in.Archived.pointer(),
-	}
+	doc.add(doc.value.check()...)
+	patch := doc.value.patch()
 	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
 		changed, err := expense.ChangeCategory(ctx, tx, c.env(), id, patch, cond)
 		return result{status: http.StatusOK, version: changed.Version, body: newCategoryBody(changed)}, err

@@ -29,8 +29,10 @@ const (
 	codePreconditionRequired = "precondition_required"
 	codeKeyReused            = "idempotency_key_reused"
 	codeCursorInvalid        = "cursor_invalid"
+	codeCursorExpired        = "cursor_expired"
 	codePayloadTooLarge      = "payload_too_large"
 	codeUnsupportedMediaType = "unsupported_media_type"
+	codeRateLimited          = "rate_limited"
 	codeUnavailable          = "unavailable"
 	codeInternal             = "internal"
 )
@@ -77,6 +79,10 @@ var kinds = [...]kind{
 	{codeGone, http.StatusConflict, "The id belonged to a resource that was deleted",
 		"Ids are never used again, so that a device which was offline cannot bring back what was deleted elsewhere.\n\n" +
 			"Use a new id if the resource is to be made again."},
+	{codeCursorExpired, http.StatusGone, "The cursor is of no use any more",
+		"What happened since the cursor was given can no longer be told: too much time has passed, or the ledger was restored from a " +
+			"backup.\n\nKeep the changes that were not sent, fetch everything without a cursor, drop local rows that did not come, and send " +
+			"the changes again."},
 	{codeVersionMismatch, http.StatusPreconditionFailed, "The resource has changed",
 		"The version that If-Match names is not the one the resource has now, or If-None-Match: * met a resource that exists.\n\n" +
 			"Fetch the resource, decide anew, and send the request with the current ETag. `current_version` names it."},
@@ -94,6 +100,9 @@ var kinds = [...]kind{
 	{codePreconditionRequired, http.StatusPreconditionRequired, "If-Match is required",
 		"PUT would replace a resource that exists with other content, so it has to say which version it means.\n\n" +
 			"Fetch the resource and send its ETag in If-Match, or If-None-Match: * to create only."},
+	{codeRateLimited, http.StatusTooManyRequests, "Too many at once",
+		"More was asked for, in a time or at the same time, than one user may.\n\n" +
+			"Wait as long as the Retry-After header says, or close a connection that is not needed."},
 	{codeInternal, http.StatusInternalServerError, "Something went wrong in the server",
 		"The server met a condition it did not expect; nothing was changed.\n\n" +
 			"Try again later. If it stays, report it together with the `request_id`."},
@@ -127,6 +136,7 @@ var sentinels = [...]struct {
 	{expense.ErrConditionRequired, codePreconditionRequired, "The resource exists with other content; name its version in If-Match."},
 	{expense.ErrGone, codeNotFound, "It was deleted."},
 	{expense.ErrNotFound, codeNotFound, "There is no such resource."},
+	{expense.ErrConflict, codeConflict, "The row was changed first in a way that this contradicts; compare both and decide."},
 	{expense.ErrExists, codeAlreadyExists, "What is unique of it, its id, name, category or e-mail address, is taken by a resource with other content."},
 	{expense.ErrInUse, codeConflict, "Other resources refer to it; archive it, or merge it into another one."},
 	{expense.ErrUnavailable, codeUnavailable, "The store cannot be reached at the moment."},
@@ -276,7 +286,7 @@ func (a *api) sendProblem(w http.ResponseWriter, r *http.Request, requestID stri
 	header := w.Header()
 	header.Set("Content-Type", "application/problem+json")
 	switch k.status {
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		header.Set("Retry-After", retryAfter)
 	case http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", `Bearer realm="spendwise"`)

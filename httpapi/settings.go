@@ -53,6 +53,13 @@ func (in settingsPatch) check() []fault {
 	)
 }
 
+func (in settingsPatch) draft() expense.SettingsDraft {
+	return expense.SettingsDraft{
+		HomeCurrency: in.HomeCurrency.pointer(), TimeZone: in.TimeZone.pointer(), Locale: in.Locale.pointer(),
+		FiscalYearStart: in.FiscalYearStart.pointer(), DefaultCategoryID: in.DefaultCategoryID.pointer(),
+	}
+}
+
 // getSettings answers GET /v1/settings.
 func (c *call) getSettings() error {
 	settings, err := c.settings()
@@ -83,10 +90,7 @@ func (c *call) patchSettings() error {
 	}
 	in := doc.value
 	doc.add(in.check()...)
-	draft := expense.SettingsDraft{
-		HomeCurrency: in.HomeCurrency.pointer(), TimeZone: in.TimeZone.pointer(), Locale: in.Locale.pointer(),
-		FiscalYearStart: in.FiscalYearStart.pointer(), DefaultCategoryID: in.DefaultCategoryID.pointer(),
-	}
+	draft := in.draft()
 	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
 		change, err := budget.ChangeSettings(ctx, tx, c.env(), draft, in.LimitRate.Value, cond)
 		if err != nil {

@@ -172,6 +172,9 @@ func (c *call) update(fn func(store.Tx) error) error {
 			return err
 		})
 		if ran || !errors.Is(err, expense.ErrNotFound) {
+			if err == nil && !c.api.watched {
+				c.api.streams.wake(c.owner)
+			}
 			return err
 		}
 		if _, err := c.createLedger(); err != nil {

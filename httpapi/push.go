@@ -1,0 +1,653 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
+	"github.com/spendwise/spendwise/store"
+)
+
+// maxMutations is how many changes one push has at most.
+const maxMutations = 100
+
+// The statuses of a mutation beside the domain's outcomes.
+const (
+	statusConflict = "conflict"
+	statusRejected = "rejected"
+)
+
+// pushInput is what a device changed, in the order in which it did.
+type pushInput struct {
+	Cursor    *string          `json:"cursor" validate:"omitnil,min=1"`
+	Mutations []jsontext.Value `json:"mutations" validate:"required"`
+}
+
+// mutationInput is one change. Its data is read when its turn comes: what is wrong with it is no matter to the others.
+type mutationInput struct {
+	MutationID   string         `json:"mutation_id"`
+	Type         string         `json:"type"`
+	Op           string         `json:"op"`
+	ID           string         `json:"id"`
+	BaseVersion  *int64         `json:"base_version"`
+	BaseMutation *string        `json:"base_mutation"`
+	Data         jsontext.Value `json:"data"`
+}
+
+// pushBody is what became of each change.
+type pushBody struct {
+	Results []jsontext.Value `json:"results"`
+}
+
+// mutationResult is what became of one change.
+type mutationResult struct {
+	MutationID string          `json:"mutation_id"`
+	Status     string          `json:"status"`
+	Version    expense.Version `json:"version,omitzero"`
+	Resource   any             `json:"resource,omitzero"`
+	Problem    *itemProblem    `json:"problem,omitzero"`
+}
+
+// itemProblem is a problem of one change; its pointers lead into the change's data.
+type itemProblem struct {
+	Type           string          `json:"type"`
+	Title          string          `json:"title"`
+	Status         int             `json:"status"`
+	Detail         string          `json:"detail"`
+	Code           string          `json:"code"`
+	Errors         []fault         `json:"errors,omitzero"`
+	CurrentVersion expense.Version `json:"current_version,omitzero"`
+}
+
+// A mutation is one change, read as far as it could be.
+type mutation struct {
+	in          mutationInput
+	fingerprint []byte
+	err         error // what is wrong with it beside its data
+}
+
+// push answers POST /v1/sync: all changes in one Update, each whole or not at all.
+func (c *call) push() error {
+	doc, err := read[pushInput](c)
+	if err != nil {
+		return err
+	}
+	mutations := c.mutations(&doc)
+	if len(doc.faults) > 0 {
+		return faulty(codeValidation, doc.faults...)
+	}
+	var at *syncPlace
+	if doc.value.Cursor != nil {
+		place, err := c.decodeSync(*doc.value.Cursor)
+		if err != nil {
+			return err
+		}
+		at = &place
+	}
+	promise, err := c.promise(canonical(doc.raw))
+	if err != nil {
+		return err
+	}
+	p := &push{call: c, mutations: mutations, refused: map[int]error{}}
+	for {
+		err := c.fulfil(promise, func(ctx context.Context, tx store.Tx) (result, error) {
+			return p.run(ctx, tx, at)
+		})
+		torn, ok := errors.AsType[*tornError](err)
+		if !ok {
+			return err
+		}
+		p.refused[torn.item] = torn.cause
+	}
+}
+
+// mutations reads the changes of a push. Without an id that can be remembered there is no answer to one: that is a fault of the
+// whole request.
+func (c *call) mutations(doc *document[pushInput]) []mutation {
+	if len(doc.value.Mutations) > maxMutations {
+		doc.add(fault{
+			Pointer: "#/mutations", Code: "too_many",
+			Detail: fmt.Sprintf("A push has at most %d mutations; send the rest in another one.", maxMutations),
+		})
+		return nil
+	}
+	mutations := make([]mutation, len(doc.value.Mutations))
+	for i, raw := range doc.value.Mutations {
+		in, faults, err := decode[mutationInput](raw)
+		if err != nil || len(faults) > 0 {
+			// What a lenient reading can still tell is the id, so that only this one is refused.
+			strict := err
+			if strict == nil {
+				strict = faulty(codeValidation, faults...)
+			}
+			in = mutationInput{}
+			if err := json.Unmarshal(raw, &struct {
+				MutationID *string `json:"mutation_id"`
+			}{&in.MutationID}); err != nil {
+				in.MutationID = ""
+			}
+			mutations[i].err = strict
+		}
+		if !isToken(in.MutationID, maxKey) {
+			doc.faults = append(doc.faults, fault{
+				Pointer: "#/mutations/" + strconv.Itoa(i) + "/mutation_id", Code: "malformed_id",
+				Detail: "A mutation's id is 1 to 255 letters, digits and . _ : - characters, such as a UUID.",
+			})
+		}
+		mutations[i].in = in
+		content, err := canonical(raw)()
+		if err != nil {
+			content = raw
+		}
+		sum := sha256.Sum256(content)
+		mutations[i].fingerprint = sum[:]
+	}
+	return mutations
+}
+
+// A tornError says that a change was refused after a part of it had been written: the push is done again without it.
+type tornError struct {
+	item  int
+	cause error
+}
+
+func (e *tornError) Error() string {
+	return fmt.Sprintf("mutation %d was refused half-way: %v", e.item, e.cause)
+}
+
+// A push is a batch of changes on its way through an Update.
+type push struct {
+	*call
+	mutations []mutation
+	refused   map[int]error // what an earlier run found to break off half-way
+}
+
+// run does what the Update is for. An error of it is one of the whole push, and nothing of it is kept.
+func (p *push) run(ctx context.Context, tx store.Tx, at *syncPlace) (result, error) {
+	state, err := tx.State(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	if at != nil {
+		if err := at.check(state); err != nil {
+			return result{}, err
+		}
+	}
+	body := pushBody{Results: make([]jsontext.Value, len(p.mutations))}
+	for i, m := range p.mutations {
+		if body.Results[i], err = p.item(ctx, tx, i, m, state.Version); err != nil {
+			return result{}, err
+		}
+	}
+	return result{status: http.StatusOK, body: body}, nil
+}
+
+// item does one change, or answers as before, and remembers the answer.
+func (p *push) item(ctx context.Context, tx store.Tx, i int, m mutation, version expense.Version) (jsontext.Value, error) {
+	key := store.AnswerKey{Scope: store.MutationScope, Key: m.in.MutationID}
+	kept, err := tx.Answer(ctx, key)
+	switch {
+	case err == nil && bytes.Equal(kept.Request, m.fingerprint):
+		return kept.Body, nil
+	case err == nil:
+		return json.Marshal(p.failed(m, row{}, newProblem(codeKeyReused, "The mutation's id belongs to another mutation.")))
+	case !errors.Is(err, expense.ErrNotFound):
+		return nil, err
+	}
+	witness := &witness{Tx: tx}
+	base, err := p.base(ctx, tx, m, version)
+	var done row
+	switch {
+	case err != nil:
+	case p.refused[i] != nil:
+		err = p.refused[i]
+	default:
+		done, err = p.apply(ctx, witness, m.in, base)
+	}
+	if err != nil && !final(err) {
+		return nil, err
+	}
+	if err != nil && witness.wrote {
+		return nil, &tornError{item: i, cause: err}
+	}
+	res := mutationResult{MutationID: m.in.MutationID, Status: done.outcome.String(), Version: done.version, Resource: done.body}
+	if err != nil {
+		res, done.version = p.failed(m, done, err), base
+		if base == 0 {
+			done.version = noBase
+		}
+	}
+	text, err := json.Marshal(res)
+	if err != nil {
+		return nil, fmt.Errorf("encode the answer to a mutation: %w", err)
+	}
+	return text, tx.PutAnswer(ctx, store.Answer{
+		AnswerKey: key, Request: m.fingerprint, Status: http.StatusOK, Body: text, CreatedAt: expense.Instant(p.now),
+		ETag: strconv.FormatInt(int64(done.version), 10), Location: m.in.Type + "/" + strings.ToLower(m.in.ID),
+	})
+}
+
+// final reports whether an error is about the change itself: sending it again would not help.
+func final(err error) bool {
+	if errors.Is(err, expense.ErrUnavailable) {
+		return false
+	}
+	if p, ok := errors.AsType[*problem](err); ok {
+		return p.code != codeInternal && p.code != codeUnavailable
+	}
+	for _, kind := range []error{
+		expense.ErrConflict, expense.ErrNotFound, expense.ErrExists, expense.ErrStale, expense.ErrInUse, expense.ErrInvalid,
+	} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// failed tells a change that did not go in. What the ledger's state stands against is for a person to decide, with the row as it
+// is; the rest is refused for good.
+func (p *push) failed(m mutation, found row, err error) mutationResult {
+	told := problemOf(creating(err))
+	k, _ := kindOf(told.code)
+	res := mutationResult{
+		MutationID: m.in.MutationID, Status: statusRejected, Version: found.version, Resource: found.body,
+		Problem: &itemProblem{
+			Type: p.api.url("/problems/" + k.code), Title: k.title, Status: k.status, Detail: told.detail, Code: k.code, Errors: told.faults,
+			CurrentVersion: found.version,
+		},
+	}
+	switch told.code {
+	case codeConflict, codeAlreadyExists, codeGone, codeVersionMismatch:
+		res.Status = statusConflict
+	}
+	return res
+}
+
+// noBase is the base of a change that was made upon one which never went in: it knows nothing of what the ledger holds.
+const noBase expense.Version = -1
+
+// base returns the version of the row that the device had before it: 0 if it says none.
+func (p *push) base(ctx context.Context, tx store.Tx, m mutation, version expense.Version) (expense.Version, error) {
+	in := m.in
+	switch {
+	case m.err != nil:
+		return 0, m.err
+	case in.BaseVersion != nil && in.BaseMutation != nil:
+		return 0, itemFault("base_mutation", "ambiguous", "A mutation names base_version or base_mutation, not both.")
+	case in.BaseVersion != nil && *in.BaseVersion < 1:
+		return 0, itemFault("base_version", "out_of_range", "A version is a number from 1.")
+	case in.BaseVersion != nil && expense.Version(*in.BaseVersion) > version:
+		return 0, itemFault("base_version", "ahead_of_server", "The ledger has not come to this version; fetch everything again.")
+	case in.BaseVersion != nil:
+		return expense.Version(*in.BaseVersion), nil
+	case in.BaseMutation == nil:
+		return 0, nil
+	}
+	kept, err := tx.Answer(ctx, store.AnswerKey{Scope: store.MutationScope, Key: *in.BaseMutation})
+	switch {
+	case errors.Is(err, expense.ErrNotFound), err == nil && kept.Location != in.Type+"/"+strings.ToLower(in.ID):
+		return 0, itemFault("base_mutation", "unknown_mutation", "No mutation of this row is remembered under this id.")
+	case err != nil:
+		return 0, err
+	}
+	n, err := strconv.ParseInt(kept.ETag, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("the version kept with mutation %s: %w", *in.BaseMutation, err)
+	}
+	return expense.Version(n), nil
+}
+
+func itemFault(member, code, detail string) error {
+	return faulty(codeValidation, fault{Pointer: "#/" + member, Code: code, Detail: detail})
+}
+
+// A row is what a change left or found.
+type row struct {
+	outcome expense.Outcome
+	version expense.Version
+	body    any
+}
+
+// apply does one change by the use cases of its type.
+func (p *push) apply(ctx context.Context, tx store.Tx, in mutationInput, base expense.Version) (row, error) {
+	if in.Op != "put" && in.Op != "patch" && in.Op != "delete" {
+		return row{}, itemFault("op", "unknown_value", "An op is put, patch or delete.")
+	}
+	if in.Op == "put" && base == noBase {
+		base = 0
+	}
+	if in.Type == "settings" {
+		if in.ID != settingsID {
+			return row{}, itemFault("id", "malformed_id", "The id of the settings is settings.")
+		}
+		return p.settingsRow(ctx, tx, in, base)
+	}
+	id, err := expense.ParseID(in.ID)
+	if err != nil {
+		return row{}, itemFault("id", "malformed_id", "The id must be a UUID.")
+	}
+	if in.Op == "delete" && in.Type != "alert" {
+		return p.deleteRow(ctx, tx, in.Type, id)
+	}
+	switch in.Type {
+	case "expense":
+		return p.expenseRow(ctx, tx, in, id, base)
+	case "category":
+		return p.categoryRow(ctx, tx, in, id, base)
+	case "budget":
+		return p.budgetRow(ctx, tx, in, id, base)
+	case "recurrence":
+		return p.ruleRow(ctx, tx, in, id, base)
+	case "alert":
+		return p.alertRow(ctx, tx, in, id)
+	}
+	return row{}, unknownType()
+}
+
+func unknownType() error {
+	return itemFault("type", "unknown_value", "A type is expense, category, budget, recurrence, alert or settings.")
+}
+
+// data reads a change's data as strictly as the body of any other request.
+func data[T any](p *push, in mutationInput) (T, error) {
+	if len(in.Data) == 0 {
+		var none T
+		return none, itemFault("data", "required", "A put or a patch says in data what is to be.")
+	}
+	value, faults, err := decode[T](in.Data)
+	if err != nil {
+		return value, err
+	}
+	doc := document[T]{faults: faults}
+	doc.add(p.api.shape(value)...)
+	if checked, ok := any(value).(interface{ check() []fault }); ok {
+		doc.add(checked.check()...)
+	}
+	if len(doc.faults) > 0 {
+		return value, faulty(codeValidation, doc.faults...)
+	}
+	return value, nil
+}
+
+// sameID reports data that names another id than its mutation.
+func sameID(given *string, id uuid.UUID) error {
+	if given == nil || strings.EqualFold(*given, id.String()) {
+		return nil
+	}
+	return faulty(codeValidation, fault{Pointer: "#/id", Code: "other_id", Detail: "The id must be that of the mutation, or left out."})
+}
+
+func (p *push) expenseRow(ctx context.Context, tx store.Tx, in mutationInput, id uuid.UUID, base expense.Version) (row, error) {
+	var e expense.Expense
+	var outcome expense.Outcome
+	if in.Op == "put" {
+		input, err := data[expenseInput](p, in)
+		if err == nil {
+			err = sameID(input.ID, id)
+		}
+		if err != nil {
+			return row{}, err
+		}
+		draft := input.draft()
+		draft.ID = id.String()
+		e, outcome, err = expense.SyncPut(ctx, tx, p.env(), draft, base)
+		return rowOf(outcome, e.Version, e), err
+	}
+	patch, err := data[expensePatch](p, in)
+	if err != nil {
+		return row{}, err
+	}
+	e, outcome, err = expense.SyncPatch(ctx, tx, p.env(), id, patch.patch(), base)
+	return rowOf(outcome, e.Version, e), err
+}
+
+// rowOf is a row as the domain returned it; one without a version is none.
+func rowOf(outcome expense.Outcome, version expense.Version, of any) row {
+	if version == 0 {
+		return row{outcome: outcome}
+	}
+	return row{outcome: outcome, version: version, body: rowBody(of)}
+}
+
+func (p *push) categoryRow(ctx context.Context, tx store.Tx, in mutationInput, id uuid.UUID, base expense.Version) (row, error) {
+	if in.Op == "put" {
+		input, err := data[categoryInput](p, in)
+		if err == nil {
+			err = sameID(input.ID, id)
+		}
+		if err != nil {
+			return row{}, err
+		}
+		draft := input.draft()
+		draft.ID = id.String()
+		category, outcome, err := expense.SyncPutCategory(ctx, tx, p.env(), draft, base)
+		return rowOf(outcome, category.Version, category), err
+	}
+	patch, err := data[categoryPatch](p, in)
+	if err != nil {
+		return row{}, err
+	}
+	category, outcome, err := expense.SyncPatchCategory(ctx, tx, p.env(), id, patch.patch(), base)
+	return rowOf(outcome, category.Version, category), err
+}
+
+func (p *push) budgetRow(ctx context.Context, tx store.Tx, in mutationInput, id uuid.UUID, base expense.Version) (row, error) {
+	if in.Op == "put" {
+		input, err := data[budgetInput](p, in)
+		if err == nil {
+			err = sameID(input.ID, id)
+		}
+		if err != nil {
+			return row{}, err
+		}
+		draft := input.draft()
+		draft.ID = id.String()
+		series, outcome, err := budget.SyncPut(ctx, tx, p.env(), draft, base)
+		return rowOf(outcome, series.Version, series), err
+	}
+	patch, err := data[budgetPatch](p, in)
+	if err != nil {
+		return row{}, err
+	}
+	series, outcome, err := budget.SyncPatch(ctx, tx, p.env(), id, patch.patch(), base)
+	return rowOf(outcome, series.Version, series), err
+}
+
+func (p *push) ruleRow(ctx context.Context, tx store.Tx, in mutationInput, id uuid.UUID, base expense.Version) (row, error) {
+	if in.Op == "put" {
+		input, err := data[ruleInput](p, in)
+		if err == nil {
+			err = sameID(input.ID, id)
+		}
+		if err != nil {
+			return row{}, err
+		}
+		if faults := checkCount(input.Count); len(faults) > 0 {
+			return row{}, faulty(codeValidation, faults...)
+		}
+		draft := input.draft()
+		draft.ID = new(id.String())
+		rule, outcome, err := recurrence.SyncPut(ctx, tx, p.env(), draft, base)
+		return rowOf(outcome, rule.Version, rule), err
+	}
+	patch, err := data[rulePatch](p, in)
+	if err != nil {
+		return row{}, err
+	}
+	if patch.FromDate.Given {
+		return row{}, faulty(codeValidation, fault{
+			Pointer: "#/from_date", Code: "not_applicable",
+			Detail: "A device that splits a rule sends two mutations: the old rule's last day, and the new rule.",
+		})
+	}
+	rule, outcome, err := recurrence.SyncPatch(ctx, tx, p.env(), id, patch.draft(), base)
+	return rowOf(outcome, rule.Version, rule), err
+}
+
+// alertPatch is all that a device can do to an alert.
+type alertPatch struct {
+	Read member[bool] `json:"read"`
+}
+
+func (p *push) alertRow(ctx context.Context, tx store.Tx, in mutationInput, id uuid.UUID) (row, error) {
+	if in.Op != "patch" {
+		return row{}, itemFault("op", "not_applicable", "An alert is raised by the server and stays; a patch marks it as read.")
+	}
+	patch, err := data[alertPatch](p, in)
+	if err != nil {
+		return row{}, err
+	}
+	if !patch.Read.Value {
+		return row{}, faulty(codeValidation, fault{Pointer: "#/read", Code: "not_allowed", Detail: "An alert is marked as read: true."})
+	}
+	alerts, err := tx.Alerts(ctx, expense.Month{})
+	if err != nil {
+		return row{}, err
+	}
+	outcome := expense.OutcomeApplied
+	for _, alert := range alerts {
+		if alert.ID == id && !alert.ReadAt.IsZero() {
+			outcome = expense.OutcomeUnchanged
+		}
+	}
+	alert, err := budget.MarkRead(ctx, tx, p.env(), id)
+	return rowOf(outcome, alert.Version, alert), err
+}
+
+func (p *push) settingsRow(ctx context.Context, tx store.Tx, in mutationInput, base expense.Version) (row, error) {
+	if in.Op == "delete" {
+		return row{}, itemFault("op", "not_applicable", "The settings cannot be deleted.")
+	}
+	patch, err := data[settingsPatch](p, in)
+	if err != nil {
+		return row{}, err
+	}
+	change, outcome, err := budget.SyncSettings(ctx, tx, p.env(), patch.draft(), patch.LimitRate.Value, base)
+	return rowOf(outcome, change.Settings.Version, change.Settings), err
+}
+
+// deleteRow deletes a row, whatever version the device saw: a deletion wins. What is not there was deleted already.
+func (p *push) deleteRow(ctx context.Context, tx store.Tx, what string, id uuid.UUID) (row, error) {
+	var none expense.Condition
+	var err error
+	switch what {
+	case "expense":
+		var e expense.Expense
+		if e, err = tx.Expense(ctx, id); err == nil {
+			err = expense.Delete(ctx, tx, id, none)
+			return p.deleted(ctx, tx, e.Version, e, err)
+		}
+	case "category":
+		var category expense.Category
+		if category, err = tx.Category(ctx, id); err == nil {
+			err = expense.DeleteCategory(ctx, tx, id, none)
+			return p.deleted(ctx, tx, category.Version, category, err)
+		}
+	case "budget":
+		var series budget.Budget
+		if series, err = tx.Budget(ctx, id); err == nil {
+			err = budget.Delete(ctx, tx, id, none)
+			return p.deleted(ctx, tx, series.Version, series, err)
+		}
+	case "recurrence":
+		var rule recurrence.Rule
+		if rule, err = tx.Rule(ctx, id); err == nil {
+			err = recurrence.Delete(ctx, tx, id, none)
+			return p.deleted(ctx, tx, rule.Version, rule, err)
+		}
+	default:
+		return row{}, unknownType()
+	}
+	if errors.Is(err, expense.ErrNotFound) {
+		return row{outcome: expense.OutcomeUnchanged}, nil
+	}
+	return row{}, err
+}
+
+// deleted is the outcome of a deletion: the version of its tombstone, or the row that stays and why.
+func (p *push) deleted(ctx context.Context, tx store.Tx, version expense.Version, was any, err error) (row, error) {
+	if err != nil {
+		return rowOf(0, version, was), err
+	}
+	state, err := tx.State(ctx)
+	return row{outcome: expense.OutcomeApplied, version: state.Version}, err
+}
+
+// A witness notes whether a Tx was written to.
+type witness struct {
+	store.Tx
+	wrote bool
+}
+
+func noted[V any](w *witness, value V, err error) (V, error) {
+	w.wrote = w.wrote || err == nil
+	return value, err
+}
+
+func (w *witness) PutSettings(ctx context.Context, settings expense.Settings) (expense.Version, error) {
+	version, err := w.Tx.PutSettings(ctx, settings)
+	return noted(w, version, err)
+}
+
+func (w *witness) PutCategories(ctx context.Context, categories ...expense.Category) (expense.Version, error) {
+	version, err := w.Tx.PutCategories(ctx, categories...)
+	return noted(w, version, err)
+}
+
+func (w *witness) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version, error) {
+	version, err := w.Tx.DeleteCategory(ctx, id)
+	return noted(w, version, err)
+}
+
+func (w *witness) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.Merged, error) {
+	merged, err := w.Tx.MergeCategory(ctx, from, into, month)
+	return noted(w, merged, err)
+}
+
+func (w *witness) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expense.Version, error) {
+	version, err := w.Tx.PutExpenses(ctx, expenses...)
+	return noted(w, version, err)
+}
+
+func (w *witness) DeleteExpenses(ctx context.Context, ids ...uuid.UUID) (expense.Version, error) {
+	version, err := w.Tx.DeleteExpenses(ctx, ids...)
+	return noted(w, version, err)
+}
+
+func (w *witness) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.Version, error) {
+	version, err := w.Tx.PutBudgets(ctx, budgets...)
+	return noted(w, version, err)
+}
+
+func (w *witness) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Version, error) {
+	version, err := w.Tx.DeleteBudget(ctx, id)
+	return noted(w, version, err)
+}
+
+func (w *witness) PutAlerts(ctx context.Context, alerts ...budget.Alert) (expense.Version, error) {
+	version, err := w.Tx.PutAlerts(ctx, alerts...)
+	return noted(w, version, err)
+}
+
+func (w *witness) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Version, error) {
+	version, err := w.Tx.PutRules(ctx, rules...)
+	return noted(w, version, err)
+}
+
+func (w *witness) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Version, error) {
+	version, err := w.Tx.DeleteRule(ctx, id)
+	return noted(w, version, err)
+}
