@@ -1,0 +1,176 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"flag"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spendwise/spendwise/store/internal/sqlstore"
+	"github.com/spendwise/spendwise/store/postgres"
+	"github.com/spendwise/spendwise/store/postgres/pgtest"
+	"github.com/spendwise/spendwise/store/sqlite"
+)
+
+var idleRules = flag.Int("idle-rules", 10_000, "how many rules, none of them due, the scan for who is due is measured over")
+
+// seedIdle fills a database with ledgers of five rules each, due from a day after now on, by statements of the engine's own.
+const seedIdle = `
+	INSERT INTO spendwise_ledgers (owner, home, zone, locale, fiscal_year_start, default_category, settings_version, version, floor, volume %[2]s)
+		SELECT 'owner ' || n, 'EUR', 'UTC', 'en', 1, '11111111-1111-4111-8111-111111111111', 1, 1, 0, 0 %[3]s FROM (%[1]s) numbers WHERE n %% 5 = 0;
+	INSERT INTO spendwise_categories (owner, id, name, name_key, colour, icon, archived, version, created_at, updated_at)
+		SELECT 'owner ' || n, '11111111-1111-4111-8111-111111111111', 'Food', 'food', '', '', 0, 1, 1, 1 FROM (%[1]s) numbers WHERE n %% 5 = 0;
+	INSERT INTO spendwise_rules (owner, id, amount, currency, category_id, notes, freq, every, weekdays, month_day, on_missing, start_date,
+			until_date, times, paused, next_date, skipped, last_error, failures, retry_at, due_at, version, guard, created_at, updated_at)
+		SELECT 'owner ' || (n - n %% 5), %[4]s, 1250, 'EUR', '11111111-1111-4111-8111-111111111111', 'subscription', 3, 1, 0, 0, 0, 20250101,
+			0, 0, 0, 20260401, '', '', 0, NULL, %[5]d + n * 1000, 1, 1, 1, 1 FROM (%[1]s) numbers;`
+
+// TestTheScanForWhoIsDueReadsItsIndexAlone: while nothing is due its cost does not grow with the rules there are. The engines'
+// own plans say so; the time is printed.
+func TestTheScanForWhoIsDueReadsItsIndexAlone(t *testing.T) {
+	tomorrow := day.AddDate(0, 0, 1).UnixMicro()
+	t.Run("sqlite", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "ledger.db")
+		st := opened(t, func() (database, error) { return sqlite.Open(t.Context(), path) })
+		db := bare(t, st, "sqlite", "file:"+path)
+		numbers := fmt.Sprintf("WITH RECURSIVE count(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM count WHERE n < %d) SELECT n FROM count", *idleRules-1)
+		execute(t, db, idle(t, db, numbers, "printf('22222222-2222-4222-8222-%012d', n)", tomorrow)+"ANALYZE;")
+		plan := explain(t, db, "EXPLAIN QUERY PLAN "+sqlstore.DueOwners, 4, day.UnixMicro(), int64(math.MinInt64), "", 1000)
+		if strings.Count(plan, "\n") != 1 || !strings.Contains(plan, "USING COVERING INDEX spendwise_rules_due (due_at>? AND due_at<?)") &&
+			!strings.Contains(plan, "USING COVERING INDEX spendwise_rules_due (due_at<?)") &&
+			!strings.Contains(plan, "USING COVERING INDEX spendwise_rules_due ((due_at,owner)>(?,?) AND due_at<?)") {
+			t.Errorf("the plan is\n%s", plan)
+		}
+		measureIdle(t, st)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		dsn := pgtest.New(t)
+		st := opened(t, func() (database, error) { return postgres.Open(t.Context(), dsn) })
+		db := bare(t, st, "pgx", dsn)
+		db.SetMaxOpenConns(1) // one session, for what is prepared and set in it
+		numbers := fmt.Sprintf("SELECT n FROM generate_series(0, %d) AS n", *idleRules-1)
+		for statement := range strings.SplitAfterSeq(
+			idle(t, db, numbers, "('22222222-2222-4222-8222-' || lpad(n::text, 12, '0'))::uuid", tomorrow), ";") {
+			execute(t, db, statement)
+		}
+		execute(t, db, "VACUUM ANALYZE spendwise_rules")
+		execute(t, db, "PREPARE due (bigint, bigint, text, bigint) AS "+sqlstore.DueOwners)
+		for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
+			execute(t, db, "SET plan_cache_mode = "+mode)
+			plan := explain(t, db, fmt.Sprintf("EXPLAIN (COSTS OFF) EXECUTE due (%d, %d, '', 1000)", day.UnixMicro(), int64(math.MinInt64)), 1)
+			if !strings.Contains(plan, "Index Only Scan using spendwise_rules_due") || strings.Contains(plan, "Seq Scan") ||
+				strings.Contains(plan, "Sort") {
+				t.Errorf("with %s the plan is\n%s", mode, plan)
+			}
+		}
+		measureIdle(t, st)
+	})
+}
+
+// bare opens the database beside its store, which it migrates.
+func bare(t *testing.T, st database, driver, dsn string) *sql.DB {
+	t.Helper()
+	if err := st.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// idle returns the statements that seed. Columns of a ledger that this test knows nothing of get an empty text.
+func idle(t *testing.T, db *sql.DB, numbers, id string, due int64) string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "SELECT * FROM spendwise_ledgers WHERE 1 = 0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.ColumnTypes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names, values string
+	for _, column := range columns {
+		if strings.Contains(seedIdle, column.Name()) {
+			continue
+		}
+		names += ", " + column.Name()
+		if strings.Contains(strings.ToLower(column.DatabaseTypeName()), "int") {
+			values += ", 0"
+		} else {
+			values += ", ''"
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf(seedIdle, numbers, names, values, id, due)
+}
+
+func execute(t *testing.T, db *sql.DB, statement string) {
+	t.Helper()
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		t.Fatalf("%v in %s", err, statement)
+	}
+}
+
+// explain returns the last column of each row of an engine's plan, a line each.
+func explain(t *testing.T, db *sql.DB, statement string, width int, args ...any) string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), statement, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var plan strings.Builder
+	for rows.Next() {
+		cells := make([]string, width)
+		targets := make([]any, width)
+		for i := range cells {
+			targets[i] = &cells[i]
+		}
+		if err := rows.Scan(targets...); err != nil {
+			t.Fatal(err)
+		}
+		plan.WriteString(cells[width-1] + "\n")
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plan.String()
+}
+
+// measureIdle prints how long it takes to learn that nothing is due.
+func measureIdle(t *testing.T, st database) {
+	t.Helper()
+	times := make([]time.Duration, 101)
+	for i := range times {
+		began := time.Now()
+		for due, err := range st.DueOwners(context.Background(), day) {
+			t.Fatalf("%+v is due, %v", due, err)
+		}
+		times[i] = time.Since(began)
+	}
+	slices.Sort(times)
+	t.Logf("the scan over %d rules, none due: median %s, longest %s", *idleRules, times[len(times)/2], times[len(times)-1])
+	all := 0
+	for _, err := range st.DueOwners(context.Background(), day.AddDate(1, 0, 0)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all++
+	}
+	if all != *idleRules {
+		t.Errorf("a year later %d are due, want %d", all, *idleRules)
+	}
+}
