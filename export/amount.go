@@ -1,6 +1,10 @@
 package export
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // plainAmount returns an amount written as people and programs write it as a plain decimal: "1,234.50", "1.234,50-",
 // "(12)". Before the decimal sign, digits may be grouped by the other sign, an apostrophe or a blank, in threes
@@ -34,6 +38,20 @@ func plainAmount(text string, decimal byte, currency string) (string, bool) {
 		whole = "-" + whole
 	}
 	return whole, true
+}
+
+// withoutSymbol takes one sign of a currency out of an amount: "$12.50", "-12,50 €". A digit must not stand on both its sides.
+func withoutSymbol(text string) string {
+	at := strings.IndexFunc(text, func(r rune) bool { return unicode.Is(unicode.Sc, r) })
+	if at < 0 {
+		return text
+	}
+	_, size := utf8.DecodeRuneInString(text[at:])
+	before, after := trim(text[:at]), trim(text[at+size:])
+	if strings.ContainsAny(before, "0123456789") && after != "" && after != "-" && after != ")" {
+		return text
+	}
+	return before + after
 }
 
 // unsigned cuts one sign off an amount: a plus or a minus before it, a minus behind it, or brackets around it.

@@ -2,6 +2,7 @@ package export_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -237,4 +238,11 @@ func BenchmarkWriteCSV(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// listing is an export.ExpenseReader that lists the same rows whatever it is asked.
+type listing iter.Seq2[expense.Expense, error]
+
+func (l listing) Expenses(context.Context, expense.Query) iter.Seq2[expense.Expense, error] {
+	return iter.Seq2[expense.Expense, error](l)
 }

@@ -74,6 +74,36 @@ func parseLayout(text string) (layout, error) {
 	return parts, nil
 }
 
+// parseLayouts reads layouts with bars between them. They name year, month and day in one order, so that no date is two dates.
+// The error is ErrInvalid.
+func parseLayouts(text string) ([]layout, error) {
+	var layouts []layout
+	for part := range strings.SplitSeq(text, "|") {
+		parsed, err := parseLayout(part)
+		if err != nil {
+			return nil, err
+		}
+		if len(layouts) > 0 && parsed.order() != layouts[0].order() {
+			return nil, &expense.InvalidError{
+				Code: "malformed_layout", Detail: "the layouts between bars name year, month and day in one order, or a date could be two",
+			}
+		}
+		layouts = append(layouts, parsed)
+	}
+	return layouts, nil
+}
+
+// order returns in which order the layout names year, month and day.
+func (l layout) order() string {
+	var kinds []byte
+	for _, part := range l {
+		if part.kind != 0 {
+			kinds = append(kinds, part.kind)
+		}
+	}
+	return string(kinds)
+}
+
 func isAlphanumeric(c byte) bool {
 	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
 }

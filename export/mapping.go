@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/spendwise/spendwise/expense"
@@ -21,24 +22,31 @@ type Mapping struct {
 	Category  Source // none, or an empty cell: the default category
 	Notes     string // a column; none: no notes
 	Only      Choice // the lines to take, the others are ignored; none: all
+	Except    Choice // the lines to ignore
 	Sign      Choice // the lines whose amount changes its sign
 	Negate    bool   // every amount changes its sign: an expense is a negative amount in the file
 	Delimiter string // "," (also if empty), ";", "\t" or "|"
 	Encoding  string // one of [Encodings]; empty: utf-8
 
 	own bool // the file is an export of ours: its header is Header
+	// others are further names of a field's column, of which the first that the file has is taken; by the field's path.
+	others map[string][]string
 }
 
 // A DateColumn is where a line's date stands.
 type DateColumn struct {
 	Column string
-	Layout string // YYYY or YY, MM or M, and DD or D, with any signs between, such as DD-MM-YYYY; empty: YYYY-MM-DD
+	// Layout is YYYY or YY, MM or M, and DD or D, with any signs between, such as DD-MM-YYYY; empty: YYYY-MM-DD. Several of the
+	// same order, with a bar between them, are tried one after the other.
+	Layout string
 }
 
 // An AmountColumn is where a line's amount stands.
 type AmountColumn struct {
 	Column  string
 	Decimal string // "." (also if empty) or ","
+	Credit  string // a second column, of amounts that are taken off: money that came in; none: there is one column
+	Symbols bool   // a currency's sign such as $ may stand before or behind the digits; the currency is not taken from it
 }
 
 // A Source is where a text comes from: a column, or one value for all lines. The zero Source is none.
@@ -66,16 +74,13 @@ func OwnMapping() Mapping {
 	}
 }
 
-// ownPreset is the name of OwnMapping.
-const ownPreset = "spendwise"
-
 // Validate lists every fault of the mapping. A field is named by its path in the JSON form, such as "date/layout".
 func (m Mapping) Validate() error {
 	var faults expense.Faults
 	if m.Date.Column == "" {
 		faults.Add("date/column", "required", "name the column that holds the date")
 	}
-	_, err := parseLayout(m.Date.Layout)
+	_, err := parseLayouts(m.Date.Layout)
 	_ = faults.Take("date/layout", err)
 	if m.Amount.Column == "" {
 		faults.Add("amount/column", "required", "name the column that holds the amount")
@@ -90,6 +95,7 @@ func (m Mapping) Validate() error {
 	}
 	m.Category.validate(&faults, "category")
 	m.Only.validate(&faults, "only")
+	m.Except.validate(&faults, "except")
 	m.Sign.validate(&faults, "sign")
 	if !slices.Contains([]string{"", ",", ";", "\t", "|"}, m.Delimiter) {
 		faults.Add("delimiter", "unknown_value", "a delimiter is a comma, a semicolon, a tab or a bar")
@@ -121,12 +127,14 @@ func (m Mapping) delimiter() byte {
 
 // ParseMapping reads a mapping's JSON form:
 //
-//	{"date": {"column", "layout"}, "amount": {"column", "decimal"}, "currency": {"column"} or {"value"},
-//	 "category": {"column"} or {"value"}, "notes": {"column"}, "only": {"column", "equals": [..]},
-//	 "sign": {"column", "equals": [..]}, "negate": false, "delimiter", "encoding"}
+//	{"date": {"column", "layout"}, "amount": {"column", "decimal", "credit_column", "symbols": false},
+//	 "currency": {"column"} or {"value"}, "category": {"column"} or {"value"}, "notes": {"column"},
+//	 "only": {"column", "equals": [..]}, "except": {"column", "equals": [..]}, "sign": {"column", "equals": [..]},
+//	 "negate": false, "delimiter", "encoding"}
 //
-// or {"preset": "spendwise"} for [OwnMapping]. Members that are unknown, twice there or of another kind are faults. The error
-// lists every fault and is ErrInvalid; a text that is no JSON object has the code "malformed".
+// With "preset", the name of one of [Presets], what is not given is as there; {"preset": "spendwise"} is [OwnMapping] and takes no
+// other member. Members that are unknown, twice there or of another kind are faults. The error lists every fault and is
+// ErrInvalid; a text that is no JSON object has the code "malformed".
 func ParseMapping(text []byte) (Mapping, error) {
 	if !json.Valid(text) || !utf8.Valid(text) {
 		return Mapping{}, &expense.InvalidError{Code: "malformed", Detail: "the mapping is not JSON in UTF-8"}
@@ -152,30 +160,39 @@ func ParseMapping(text []byte) (Mapping, error) {
 }
 
 func readMapping(root object) Mapping {
-	if preset := root.text("preset"); preset != "" {
-		if preset != ownPreset {
-			root.faults.Add("preset", "unknown_preset", "the presets are: %s", ownPreset)
-		}
-		root.end()
-		return OwnMapping()
-	}
 	var m Mapping
+	if name := root.text("preset"); name != "" {
+		preset, ok := presetOf(name)
+		if !ok {
+			root.faults.Add("preset", "unknown_preset", "the presets are: %s", strings.Join(presetNames(), ", "))
+		}
+		m = preset.Mapping
+		if !ok || m.own {
+			root.end()
+			return m
+		}
+	}
 	date := root.object("date")
-	m.Date = DateColumn{Column: date.text("column"), Layout: date.text("layout")}
+	date.replace("column", &m.Date.Column, m.others)
+	date.replace("layout", &m.Date.Layout, nil)
 	date.end()
 	amount := root.object("amount")
-	m.Amount = AmountColumn{Column: amount.text("column"), Decimal: amount.text("decimal")}
+	amount.replace("column", &m.Amount.Column, m.others)
+	amount.replace("decimal", &m.Amount.Decimal, nil)
+	amount.replace("credit_column", &m.Amount.Credit, m.others)
+	amount.decide("symbols", &m.Amount.Symbols)
 	amount.end()
-	m.Currency = root.source("currency")
-	m.Category = root.source("category")
+	root.source("currency", &m.Currency, m.others)
+	root.source("category", &m.Category, m.others)
 	notes := root.object("notes")
-	m.Notes = notes.text("column")
+	notes.replace("column", &m.Notes, m.others)
 	notes.end()
-	m.Only = root.choice("only")
-	m.Sign = root.choice("sign")
-	m.Negate = member[bool](root, "negate", "true or false")
-	m.Delimiter = root.text("delimiter")
-	m.Encoding = root.text("encoding")
+	root.choice("only", &m.Only, m.others)
+	root.choice("except", &m.Except, m.others)
+	root.choice("sign", &m.Sign, m.others)
+	root.decide("negate", &m.Negate)
+	root.replace("delimiter", &m.Delimiter, nil)
+	root.replace("encoding", &m.Encoding, nil)
 	root.end()
 	return m
 }
@@ -249,16 +266,45 @@ func (o object) object(name string) object {
 	return object{faults: o.faults, path: o.path + name + "/", members: member[map[string]any](o, name, "an object")}
 }
 
-func (o object) source(name string) Source {
-	inner := o.object(name)
-	defer inner.end()
-	return Source{Column: inner.text("column"), Value: inner.text("value")}
+// has reports whether a member is given.
+func (o object) has(name string) bool { return o.members[name] != nil }
+
+// replace takes a text out, if it is given, in the place of what a preset says; others are that column's further names.
+func (o object) replace(name string, text *string, others map[string][]string) {
+	given := o.has(name)
+	if value := o.text(name); given {
+		*text = value
+		delete(others, o.path+name)
+	}
 }
 
-func (o object) choice(name string) Choice {
+// decide is replace for what is true or false.
+func (o object) decide(name string, choice *bool) {
+	given := o.has(name)
+	if value := member[bool](o, name, "true or false"); given {
+		*choice = value
+	}
+}
+
+func (o object) source(name string, source *Source, others map[string][]string) {
+	given := o.has(name)
 	inner := o.object(name)
 	defer inner.end()
-	choice := Choice{Column: inner.text("column")}
+	if given {
+		*source = Source{Column: inner.text("column"), Value: inner.text("value")}
+		delete(others, inner.path+"column")
+	}
+}
+
+func (o object) choice(name string, choice *Choice, others map[string][]string) {
+	given := o.has(name)
+	inner := o.object(name)
+	defer inner.end()
+	if !given {
+		return
+	}
+	delete(others, inner.path+"column")
+	*choice = Choice{Column: inner.text("column")}
 	for _, value := range member[[]any](inner, "equals", "a list of strings") {
 		text, ok := value.(string)
 		if !ok {
@@ -267,7 +313,6 @@ func (o object) choice(name string) Choice {
 		}
 		choice.Equals = append(choice.Equals, text)
 	}
-	return choice
 }
 
 func (o object) end() {

@@ -2,15 +2,15 @@ package export
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 	"github.com/johnfercher/maroto/v2"
@@ -27,11 +27,8 @@ import (
 // MaxReport is how many expenses a PDF report holds at most.
 const MaxReport = 20_000
 
-// A ReportReader is what a PDF report reads of one owner's ledger.
-type ReportReader interface {
-	report.Reader
-
-	// Expenses is that of [expense.Reader].
+// An ExpenseReader lists expenses, as [expense.Reader] does.
+type ExpenseReader interface {
 	Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error]
 }
 
@@ -43,37 +40,22 @@ type ReportOptions struct {
 
 // A Report is all that a PDF report shows. It holds nothing of the store, so it is written when the snapshot is gone.
 type Report struct {
+	report.Summary
+
 	opts     ReportOptions
-	span     expense.Range
-	settings expense.Settings
-	sum      expense.Sum
-	parts    []reportCategory
-	paid     []reportCurrency
 	expenses map[uuid.UUID][]expense.Expense // by category, oldest first
 }
 
-// ReadReport reads what a report of the days of span shows, both sides of which are given. It takes one Book, one Totals and one
-// list, which agree when r is a View's. More than [MaxReport] expenses are ErrInvalid.
-func ReadReport(ctx context.Context, r ReportReader, span expense.Range, opts ReportOptions) (*Report, error) {
-	book, err := r.Book(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("book: %w", err)
-	}
-	totals, err := r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{span}})
-	if err != nil {
-		return nil, fmt.Errorf("totals from %s to %s: %w", span.From, span.To, err)
-	}
-	rep := &Report{opts: opts, span: span, settings: book.Settings, expenses: map[uuid.UUID][]expense.Expense{}}
-	if err := rep.sumUp(book.Categories, totals); err != nil {
-		return nil, err
-	}
-	if rep.sum.Count > MaxReport {
+// ReadReport reads the expenses that summary sums up; they agree when both come of one View. More than [MaxReport] are ErrInvalid.
+func ReadReport(ctx context.Context, r ExpenseReader, summary report.Summary, opts ReportOptions) (*Report, error) {
+	if summary.Sum.Count > MaxReport {
 		return nil, &expense.InvalidError{Code: "too_many_expenses", Detail: fmt.Sprintf(
-			"a PDF holds at most %d expenses, these days have %d; narrow the range, or take the CSV export", MaxReport, rep.sum.Count)}
+			"a PDF holds at most %d expenses, and these days have %d: narrow the range, or take the CSV export", MaxReport, summary.Sum.Count)}
 	}
-	for e, err := range r.Expenses(ctx, expense.Query{Filter: expense.Filter{Dates: span}, Sort: expense.OldestFirst}) {
+	rep := &Report{Summary: summary, opts: opts, expenses: map[uuid.UUID][]expense.Expense{}}
+	for e, err := range r.Expenses(ctx, expense.Query{Filter: expense.Filter{Dates: summary.Dates}, Sort: expense.OldestFirst}) {
 		if err != nil {
-			return nil, fmt.Errorf("expenses from %s to %s: %w", span.From, span.To, err)
+			return nil, fmt.Errorf("expenses from %s to %s: %w", summary.Dates.From, summary.Dates.To, err)
 		}
 		rep.expenses[e.CategoryID] = append(rep.expenses[e.CategoryID], e)
 	}
@@ -137,13 +119,15 @@ func (r *Report) config(cjk bool) *entity.Config {
 		WithPageNumber(props.PageNumber{Pattern: "Page {current} of {total}", Place: props.RightBottom, Family: latinFamily, Size: 7, Color: grey}).
 		WithSequentialMode().
 		WithCompression(true).
-		WithTitle(r.title(), true).WithAuthor(r.opts.Who, true).WithCreator("SpendWise", true).
-		WithSubject("Expenses in "+r.settings.Home.Code(), true).
+		WithTitle(r.title(), true).WithAuthor(metadata(r.opts.Who), true).WithCreator("SpendWise", true).
+		WithSubject("Expenses in "+r.Settings.Home.Code(), true).
 		WithCreationDate(r.opts.Now.UTC()).
 		Build()
 }
 
-func (r *Report) title() string { return fmt.Sprintf("Expenses from %s to %s", r.span.From, r.span.To) }
+func (r *Report) title() string {
+	return fmt.Sprintf("Expenses from %s to %s", r.Dates.From, r.Dates.To)
+}
 
 // finishFile sets what the engine cannot: the document's language, and the time of its last change, which is that of its making.
 // The catalogue is the last object before the table of places, so only the table itself moves.
@@ -166,54 +150,17 @@ func finishFile(file []byte, now time.Time) ([]byte, error) {
 	return append(finished, file[places+len(start)+len(number):]...), nil
 }
 
-// A reportCategory is a category's part of a report.
-type reportCategory struct {
-	id    uuid.UUID
-	name  string
-	sum   expense.Sum
-	share report.Share
-}
-
-// A reportCurrency is what was paid in one currency.
-type reportCurrency struct {
-	paid expense.Money
-	sum  expense.Sum
-}
-
-func (r *Report) sumUp(categories []expense.Category, totals []expense.Total) error {
-	home := r.settings.Home
-	var err error
-	if r.sum, err = expense.SumTotals(home, totals); err != nil {
-		return err
-	}
-	byCategory, err := expense.SumTotalsBy(home, totals, func(t expense.Total) uuid.UUID { return t.CategoryID })
-	if err != nil {
-		return err
-	}
-	for _, c := range categories {
-		if sum, ok := byCategory[c.ID]; ok {
-			r.parts = append(r.parts, reportCategory{id: c.ID, name: c.Name, sum: sum})
+// metadata returns a text as the engine can take it for the document's properties, where no font matters.
+func metadata(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsControl(r):
+			return ' '
+		case r > '\uffff':
+			return missingGlyph
 		}
-	}
-	slices.SortStableFunc(r.parts, func(a, b reportCategory) int { return cmp.Compare(b.sum.Home.Minor(), a.sum.Home.Minor()) })
-	weights := make([]int64, len(r.parts))
-	for i, part := range r.parts {
-		weights[i] = part.sum.Home.Minor()
-	}
-	for i, share := range report.Shares(weights) {
-		r.parts[i].share = share
-	}
-	byCurrency, err := expense.SumTotalsBy(home, totals, func(t expense.Total) expense.Currency { return t.Amount.Currency() })
-	if err != nil {
-		return err
-	}
-	for _, sum := range byCurrency {
-		r.paid = append(r.paid, reportCurrency{paid: sum.Paid[0], sum: sum})
-	}
-	slices.SortFunc(r.paid, func(a, b reportCurrency) int {
-		return cmp.Or(cmp.Compare(b.sum.Home.Minor(), a.sum.Home.Minor()), a.paid.Currency().Compare(b.paid.Currency()))
-	})
-	return nil
+		return r
+	}, composed(text))
 }
 
 // latinDigits returns the locale with the digits that a report's fonts have.
@@ -224,3 +171,6 @@ func latinDigits(locale string) string {
 	}
 	return tag.String()
 }
+
+// Name returns a name for the report's file, without an ending.
+func (r *Report) Name() string { return fmt.Sprintf("expenses-%s-%s", r.Dates.From, r.Dates.To) }

@@ -16,6 +16,7 @@ import (
 	"github.com/johnfercher/maroto/v2/pkg/props"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/report"
 )
 
 // The colours and the sizes of a report.
@@ -28,7 +29,7 @@ var (
 )
 
 const (
-	bodySize, headSize, titleSize = 7.5, 10, 18
+	bodySize, headSize, headlineSize = 7.5, 10, 18
 
 	// padding is the blank space between two columns.
 	padding = 2
@@ -73,7 +74,7 @@ type paper struct {
 }
 
 func newPaper(r *Report) *paper {
-	money := expense.NewFormatter(latinDigits(r.settings.Locale))
+	money := expense.NewFormatter(latinDigits(r.Settings.Locale))
 	return &paper{report: r, money: money, point: decimalSign(money)}
 }
 
@@ -233,16 +234,16 @@ func (l *paper) table(heading string, columns []column) {
 // front writes who spent what in which time, and the totals.
 func (l *paper) front() {
 	r := l.report
-	l.put(l.set(r.title(), textStyle{size: titleSize, bold: true}), nil)
+	l.put(l.set(r.title(), textStyle{size: headlineSize, bold: true}), nil)
 	l.space(2)
 	facts := []column{{width: 40}, {width: textWidth - 40}}
 	for _, fact := range [][2]string{
 		{"Of", r.opts.Who},
-		{"Period", fmt.Sprintf("%s to %s, both included", r.span.From, r.span.To)},
-		{"Home currency", r.settings.Home.Code()},
-		{"Expenses", strconv.Itoa(r.sum.Count)},
-		{"Total", l.amount(r.sum.Home)},
-		{"Pending", l.pending(r.sum)},
+		{"Period", fmt.Sprintf("%s to %s, both included", r.Dates.From, r.Dates.To)},
+		{"Home currency", r.Settings.Home.Code()},
+		{"Expenses", strconv.Itoa(r.Sum.Count)},
+		{"Total", l.amount(r.Sum.Home)},
+		{"Pending", l.pending(r.Sum)},
 		{"Made", r.opts.Now.UTC().Format("2006-01-02 15:04 UTC")},
 	} {
 		if fact[1] == "" {
@@ -255,21 +256,21 @@ func (l *paper) front() {
 	}
 	l.table("Totals by category", categoryColumns)
 	body, bold := textStyle{size: bodySize}, textStyle{size: bodySize, bold: true}
-	for _, c := range r.parts {
-		share := l.number(c.share.String())
+	for _, c := range r.ByCategory {
+		share := l.number(c.Share.String())
 		if share != "" {
 			share += " %"
 		}
-		l.put(l.record(categoryColumns, body, c.name, strconv.Itoa(c.sum.Count), share, l.amount(c.sum.Home), l.amounts(c.sum.Pending)), ruled)
+		l.put(l.record(categoryColumns, body, c.Name, strconv.Itoa(c.Sum.Count), share, l.amount(c.Sum.Home), l.amounts(c.Sum.Pending)), ruled)
 	}
-	l.put(l.record(categoryColumns, bold, "Total", strconv.Itoa(r.sum.Count), "", l.amount(r.sum.Home), l.amounts(r.sum.Pending)), shade)
+	l.put(l.record(categoryColumns, bold, "Total", strconv.Itoa(r.Sum.Count), "", l.amount(r.Sum.Home), l.amounts(r.Sum.Pending)), shade)
 
 	l.table("Totals by currency", currencyColumns)
-	for _, c := range r.paid {
+	for _, c := range r.ByCurrency {
 		l.put(l.record(currencyColumns, body,
-			c.paid.Currency().Code(), strconv.Itoa(c.sum.Count), l.amount(c.paid), l.amount(c.sum.Home), l.amounts(c.sum.Pending)), ruled)
+			c.Paid.Currency().Code(), strconv.Itoa(c.Sum.Count), l.amount(c.Paid), l.amount(c.Sum.Home), l.amounts(c.Sum.Pending)), ruled)
 	}
-	l.put(l.record(currencyColumns, bold, "Total", strconv.Itoa(r.sum.Count), "", l.amount(r.sum.Home), ""), shade)
+	l.put(l.record(currencyColumns, bold, "Total", strconv.Itoa(r.Sum.Count), "", l.amount(r.Sum.Home), ""), shade)
 }
 
 // pending says what a sum leaves out; "" if nothing.
@@ -285,9 +286,9 @@ func (l *paper) list() {
 	l.continued = nil
 	l.breakPage()
 	body := textStyle{size: bodySize}
-	for _, c := range l.report.parts {
+	for _, c := range l.report.ByCategory {
 		l.categoryHead(c)
-		for _, e := range l.report.expenses[c.id] {
+		for _, e := range l.report.expenses[c.ID] {
 			texts := []string{e.Date.String(), e.Notes, e.Amount.Currency().Code(), l.amount(e.Amount)}
 			if e.Pending() {
 				texts = append(texts, "", "", "", pendingMark)
@@ -299,18 +300,18 @@ func (l *paper) list() {
 	}
 }
 
-func (l *paper) categoryHead(c reportCategory) {
+func (l *paper) categoryHead(c report.Category) {
 	columns := []column{{width: 150}, {width: 45, right: true}, {width: textWidth - 195, right: true}}
 	write := func(name string) {
-		head := l.record(columns, textStyle{size: headSize, bold: true}, name, strconv.Itoa(c.sum.Count)+" expenses", l.amount(c.sum.Home))
+		head := l.record(columns, textStyle{size: headSize, bold: true}, name, strconv.Itoa(c.Sum.Count)+" expenses", l.amount(c.Sum.Home))
 		l.put(head, shade)
 		l.put(l.record(expenseColumns, textStyle{size: bodySize, bold: true, colour: grey}, heads(expenseColumns)...), ruledTop)
 	}
 	l.continued = nil
 	l.need(25)
 	l.space(3)
-	write(c.name)
-	l.continued = func() { write(c.name + " (continued)") }
+	write(c.Name)
+	l.continued = func() { write(c.Name + " (continued)") }
 }
 
 // A rateUse is which rates of one source one currency was converted with.
@@ -347,7 +348,7 @@ func (l *paper) sources() {
 	}
 	l.continued = nil
 	l.space(2)
-	home := l.report.settings.Home
+	home := l.report.Settings.Home
 	named := map[expense.Source]bool{}
 	for _, key := range keys {
 		if named[key.source] {
@@ -390,13 +391,13 @@ func sourceNote(source expense.Source, home expense.Currency) string {
 
 // notes explains how to read the figures, and what the fonts lack.
 func (l *paper) notes() {
-	home := l.report.settings.Home
+	home := l.report.Settings.Home
 	small := textStyle{size: bodySize, colour: grey}
 	l.space(2)
 	l.put(l.set(fmt.Sprintf("A rate is how many %s one unit of the currency paid in costs, on the day that it is of. An amount in the home "+
 		"currency is the amount paid times the rate, rounded once, half away from zero, to %d decimal places; it is kept with the expense and does not change with "+
 		"later rates. A negative amount is a refund.", home.Code(), home.Digits()), small), nil)
-	if l.report.sum.PendingN > 0 {
+	if l.report.Sum.PendingN > 0 {
 		l.put(l.set("pending: there is no rate for the day of the expense, nor for the week before it. Its amount is in no total of the home currency.", small), nil)
 	}
 	if l.text.missing > 0 {

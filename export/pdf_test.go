@@ -2,88 +2,345 @@ package export_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"pgregory.net/rapid"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-func TestTry(t *testing.T) {
-	st := bigLedger(t, 300)
-	var rep *export.Report
-	err := st.View(t.Context(), "anna", func(r store.Reader) (err error) {
-		rep, err = export.ReadReport(t.Context(), r, expense.Range{From: expense.MustDate("2025-01-01"), To: expense.MustDate("2025-12-31")},
-			export.ReportOptions{Who: "Anna Müller <anna@example.com>", Now: time.Date(2026, 3, 8, 9, 0, 0, 0, time.UTC)})
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var buf bytes.Buffer
-	start := time.Now()
-	if err := rep.WritePDF(&buf); err != nil {
-		t.Fatal(err)
-	}
-	fmt.Println(time.Since(start), buf.Len())
-	start = time.Now()
-	rep.WritePDF(&bytes.Buffer{})
-	fmt.Println(time.Since(start), buf.Len())
-	os.WriteFile("/tmp/try.pdf", buf.Bytes(), 0o644)
+// someNotes are such as people write, in several scripts, short and long.
+var someNotes = []string{
+	"Mittagessen im Café „Größe“", "Ραντεβού στην Αθήνα, €12", "Обед в Москве ₽", "Ramen 拉麺 in 東京, 漢字とかな", "Short", "",
+	"A long note that wraps: " + strings.Repeat("the train to Zürich was late again, ", 12), "First line\nsecond line\n\nfourth line",
+	strings.Repeat("W", 120), "naïve façade Å ø ł ő ș ğ ı İ ₹ 500 ¥ 1000 £ ₩ ₺ ₽ 한국어",
 }
 
-func bigLedger(t testing.TB, n int) store.Store {
+// yearLedger makes a ledger of "ada" with n expenses of 2025 in four categories. The note of each begins with its number.
+func yearLedger(t testing.TB, n int, notes func(i int) string) (store.Store, []expense.Expense) {
 	t.Helper()
 	st := memstore.New()
-	home, locale := "EUR", "de"
-	settings, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: &home, Locale: &locale})
+	settings, err := expense.NewSettings(expense.SettingsDraft{Locale: new("de")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ledger := expense.StarterLedger("anna", settings, time.Unix(0, 0))
-	if _, err := st.CreateLedger(t.Context(), "anna", ledger); err != nil {
+	ledger := expense.StarterLedger("ada", settings, now)
+	if _, err := st.CreateLedger(t.Context(), "ada", ledger); err != nil {
 		t.Fatal(err)
 	}
-	rnd := rand.New(rand.NewPCG(1, 2))
-	notes := []string{
-		"Mittagessen im Café „Größe“", "Ραντεβού στην Αθήνα, €12", "Обед в Москве ₽", "Ramen 拉麺 in 東京, 漢字とかな", "Emoji 🍜 lunch 👨‍👩‍👧", "", "Short",
-		"A long note that wraps: " + strings.Repeat("the train to Zürich was late again, ", 12), "First line\nsecond line\n\nfourth line", "عربي and עברית",
-		strings.Repeat("W", 120), "naïve façade Å ø ł ő ș ğ ı İ ₹ 500 ¥ 1000 £ ₩ ₺ ₽ 한국어",
-	}
-	batch := []expense.Expense{}
-	for i := range n {
-		cur := []string{"EUR", "USD", "JPY", "INR", "KWD", "CNY"}[rnd.IntN(6)]
-		currency := expense.MustCurrency(cur)
-		amount, _ := expense.MoneyFromMinor(1+rnd.Int64N(100000), currency)
+	random := rand.New(rand.NewPCG(1, 2))
+	rates := map[string]string{"USD": "0.923456", "JPY": "0.0061234567890123", "INR": "0.010987", "CNY": "0.128"}
+	rows := make([]expense.Expense, n)
+	for i := range rows {
+		currency := expense.MustCurrency([]string{"EUR", "EUR", "USD", "JPY", "INR", "CNY", "KWD"}[random.IntN(7)])
+		amount, err := expense.MoneyFromMinor(random.Int64N(100_000)-9_999, currency)
+		if err != nil || amount.IsZero() {
+			amount = expense.MustMoney("1", currency.Code())
+		}
+		var id uuid.UUID
+		id[0], id[1], id[2], id[15] = byte(i>>16), byte(i>>8), byte(i), 1
 		e := expense.Expense{
-			ID: uuid.New(), Amount: amount, Date: expense.MustDate("2025-01-01").AddDays(rnd.IntN(365)), Notes: notes[rnd.IntN(len(notes))],
-			CategoryID: ledger.Categories[rnd.IntN(4)].ID, CreatedAt: time.Unix(int64(i), 0).UTC(), UpdatedAt: time.Unix(int64(i), 0).UTC(),
+			ID: id, Amount: amount, Date: expense.MustDate("2025-01-01").AddDays(random.IntN(365)), Notes: strings.TrimSpace(fmt.Sprintf("#%05d %s", i, notes(i))),
+			CategoryID: ledger.Categories[random.IntN(4)].ID, Home: expense.MustMoney("0", "EUR"), CreatedAt: expense.Instant(now), UpdatedAt: expense.Instant(now),
 		}
-		e.Home, _ = expense.MoneyFromMinor(0, settings.Home)
-		switch {
-		case cur == "EUR":
+		switch code := currency.Code(); code {
+		case "EUR":
 			e.Rate = expense.Rate{Value: expense.MustFactor("1"), Date: e.Date, Source: expense.SourceIdentity}
-		case cur != "KWD":
-			e.Rate = expense.Rate{Value: expense.MustFactor("0.00612345678901234567"[:6+rnd.IntN(14)]), Date: e.Date, Source: "ecb"}
+		case "KWD":
+		default:
+			e.Rate = expense.Rate{Value: expense.MustFactor(rates[code]), Date: e.Date.AddDays(-random.IntN(3)), Source: "ecb"}
 		}
-		if !e.Rate.IsZero() {
-			e.Home, err = e.Rate.Convert(amount, settings.Home)
-			if err != nil {
+		if !e.Pending() {
+			if e.Home, err = e.Rate.Convert(amount, settings.Home); err != nil {
 				t.Fatal(err)
 			}
 		}
-		batch = append(batch, e)
+		rows[i] = e
 	}
-	if err := st.Update(t.Context(), "anna", func(tx store.Tx) error { _, err := tx.PutExpenses(t.Context(), batch...); return err }); err != nil {
+	err = st.Update(t.Context(), "ada", func(tx store.Tx) error { _, err := tx.PutExpenses(t.Context(), rows...); return err })
+	if err != nil {
 		t.Fatal(err)
 	}
-	return st
+	return st, rows
+}
+
+func readReport(t testing.TB, st store.Store, who string) (made *export.Report, err error) {
+	t.Helper()
+	err = st.View(t.Context(), "ada", func(r store.Reader) error {
+		yearly, err := report.Yearly(t.Context(), r, now, 2025, 0)
+		if err != nil {
+			return err
+		}
+		made, err = export.ReadReport(t.Context(), r, yearly.Summary, export.ReportOptions{Who: who, Now: now})
+		return err
+	})
+	return made, err
+}
+
+func pdfOf(t testing.TB, st store.Store, who string) []byte {
+	t.Helper()
+	made, err := readReport(t, st, who)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	if err := made.WritePDF(&file); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// poppler runs one of poppler's tools over a PDF.
+func poppler(t testing.TB, pdf []byte, tool string, args ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath(tool); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("%s is missing: apt-get install poppler-utils", tool)
+		}
+		t.Skipf("%s is missing: apt-get install poppler-utils", tool)
+	}
+	path := filepath.Join(t.TempDir(), "report.pdf")
+	if err := os.WriteFile(path, pdf, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if tool == "pdftotext" {
+		args = append(args, path, "-")
+	} else {
+		args = append(args, path)
+	}
+	var stderr bytes.Buffer
+	command := exec.CommandContext(t.Context(), tool, args...)
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil || stderr.Len() > 0 {
+		t.Fatalf("%s: %v\n%s", tool, err, stderr.String())
+	}
+	return string(out)
+}
+
+func ExampleReport_WritePDF() {
+	ctx := context.Background()
+	st := memstore.New()
+	settings, _ := expense.NewSettings(expense.SettingsDraft{})
+	_, _ = st.CreateLedger(ctx, "ada", expense.StarterLedger("ada", settings, now))
+	var made *export.Report
+	err := st.View(ctx, "ada", func(r store.Reader) error {
+		yearly, err := report.Yearly(ctx, r, now, 2025, 0)
+		if err != nil {
+			return err
+		}
+		made, err = export.ReadReport(ctx, r, yearly.Summary, export.ReportOptions{Who: "ada@example.com", Now: now})
+		return err
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var file bytes.Buffer
+	err = made.WritePDF(&file)
+	fmt.Println(made.Name(), file.String()[:5], err)
+	// Output: expenses-2025-01-01-2025-12-31 %PDF- <nil>
+}
+
+func TestEveryExpenseAndEveryTotalIsOnThePages(t *testing.T) {
+	st, rows := yearLedger(t, 400, func(i int) string { return someNotes[i%len(someNotes)] })
+	text := poppler(t, pdfOf(t, st, "Ada Łovelace"), "pdftotext", "-layout")
+	// Blanks that do not break are blanks to whoever searches.
+	text = strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(text)
+	money := func(m expense.Money) string {
+		return strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(expense.NewFormatter("de").Money(m))
+	}
+	lines := map[string]string{}
+	for line := range strings.Lines(text) {
+		if at := strings.Index(line, "#"); at >= 0 && len(line) >= at+6 {
+			lines[line[at:at+6]] = line
+		}
+	}
+	for i, e := range rows {
+		want := []string{e.Date.String(), e.Amount.Currency().Code(), money(e.Amount)}
+		if e.Pending() {
+			want = append(want, "pending")
+		} else {
+			want = append(want, strings.Replace(e.Rate.Value.String(), ".", ",", 1), e.Rate.Date.String(), string(e.Rate.Source), money(e.Home))
+		}
+		line := lines[fmt.Sprintf("#%05d", i)]
+		for _, part := range want {
+			if !strings.Contains(line, part) {
+				t.Errorf("the line of expense %d lacks %q: %q", i, part, line)
+			}
+		}
+	}
+	made, err := readReport(t, st, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range made.ByCategory {
+		row := regexp.MustCompile(regexp.QuoteMeta(c.Name) + ` +` + fmt.Sprint(c.Sum.Count) + ` +` + strings.Replace(c.Share.String(), ".", ",", 1) + ` % +` + regexp.QuoteMeta(money(c.Sum.Home)))
+		if !row.MatchString(text) {
+			t.Errorf("no line for the category %s: %s", c.Name, row)
+		}
+	}
+	for _, c := range made.ByCurrency {
+		row := regexp.MustCompile(c.Paid.Currency().Code() + ` +` + fmt.Sprint(c.Sum.Count) + ` +` + regexp.QuoteMeta(money(c.Paid)) + ` +` + regexp.QuoteMeta(money(c.Sum.Home)))
+		if !row.MatchString(text) {
+			t.Errorf("no line for the currency %s: %s", c.Paid.Currency(), row)
+		}
+	}
+	for _, part := range []string{
+		"Expenses from 2025-01-01 to 2025-12-31", "Ada Łovelace", "Home currency", "2025-06-01 12:00 UTC", money(made.Sum.Home), "(continued)", "Page 1 of ",
+		"ecb: the euro foreign exchange reference rates of the European Central Bank", "東京", "한국어", "₹ 500", "Größe", "Αθήνα", "Москве",
+		"pending: there is no rate",
+	} {
+		if !strings.Contains(text, part) {
+			t.Errorf("the pages lack %q", part)
+		}
+	}
+	if strings.Contains(text, "stands for a character") {
+		t.Error("a footnote on missing characters where none is missing")
+	}
+}
+
+func TestWhatTheFontsLackIsMarkedAndFootnoted(t *testing.T) {
+	st, _ := yearLedger(t, 3, func(i int) string { return []string{"🍜 noodles", "عربي", "plain"}[i] })
+	text := poppler(t, pdfOf(t, st, "ada 🍜"), "pdftotext", "-layout")
+	for _, part := range []string{"� noodles", "����", "plain", "� stands for a character that the fonts of this document do not have"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("the pages lack %q:\n%s", part, text)
+		}
+	}
+}
+
+func TestAReportSaysWhatItIs(t *testing.T) {
+	st, _ := yearLedger(t, 30, func(int) string { return "" })
+	pdf := pdfOf(t, st, "Ada Łovelace")
+	info := poppler(t, pdf, "pdfinfo", "-isodates")
+	for _, part := range []string{
+		"Title:           Expenses from 2025-01-01 to 2025-12-31", "Author:          Ada Łovelace", "CreationDate:    2025-06-01T12:00:00",
+		"ModDate:         2025-06-01T12:00:00", "Page size:       841.89 x 595.28 pts (A4)",
+	} {
+		if !strings.Contains(info, part) {
+			t.Errorf("the file lacks %q:\n%s", part, info)
+		}
+	}
+	if !bytes.Contains(pdf, []byte("/Type /Catalog\n/Lang (en)\n")) {
+		t.Error("the file names no language")
+	}
+}
+
+func TestTheSameReportHasTheSameTextAndPages(t *testing.T) {
+	st, _ := yearLedger(t, 300, func(i int) string { return someNotes[i%len(someNotes)] })
+	first, second := pdfOf(t, st, "ada"), pdfOf(t, st, "ada")
+	if poppler(t, first, "pdftotext", "-layout") != poppler(t, second, "pdftotext", "-layout") {
+		t.Error("the texts differ")
+	}
+	if a, b := poppler(t, first, "pdfinfo"), poppler(t, second, "pdfinfo"); a != b {
+		t.Errorf("%s\n%s", a, b)
+	}
+}
+
+func TestANoteLongerThanAPageGoesOnOverPages(t *testing.T) {
+	var note strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&note, "\nline %03d.", i)
+	}
+	st, _ := yearLedger(t, 3, func(int) string { return note.String() })
+	text := poppler(t, pdfOf(t, st, "ada"), "pdftotext", "-layout")
+	for i := range 200 {
+		if part := fmt.Sprintf("line %03d.", i); strings.Count(text, part) != 3 {
+			t.Errorf("%q is there %d times", part, strings.Count(text, part))
+		}
+	}
+}
+
+func TestNoTextMakesTheEngineFail(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		text := rapid.OneOf(rapid.String(), rapid.SampledFrom(hostile), rapid.StringMatching(`(\pL|\pM|\pS|\pZ|\pC){0,200}`),
+			rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }))
+		summary := report.Summary{
+			Settings: expense.Settings{Home: expense.MustCurrency("EUR"), Locale: rapid.SampledFrom([]string{"en", "ar", "hi", "my", "de-CH", "x"}).Draw(rt, "locale")},
+			Dates:    expense.MustMonth("2025-01").Range(), Sum: expense.NewSum(expense.MustCurrency("EUR")),
+			ByCategory: []report.Category{{ID: uuid.UUID{1}, Name: text.Draw(rt, "category"), Sum: expense.NewSum(expense.MustCurrency("EUR"))}},
+		}
+		rows := seq(expense.Expense{ID: uuid.UUID{2}, CategoryID: uuid.UUID{1}, Notes: text.Draw(rt, "notes"), Amount: expense.MustMoney("1", "AED"), Date: expense.MustDate("2025-01-02")})
+		made, err := export.ReadReport(t.Context(), listing(rows), summary, export.ReportOptions{Who: text.Draw(rt, "who"), Now: now})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if err := made.WritePDF(&bytes.Buffer{}); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+func TestAReportOfTooManyExpensesSaysWhatToDo(t *testing.T) {
+	summary := report.Summary{Sum: expense.Sum{Count: export.MaxReport + 1}}
+	_, err := export.ReadReport(t.Context(), nil, summary, export.ReportOptions{})
+	faults := expense.FaultsOf(err)
+	if len(faults) != 1 || faults[0].Code != "too_many_expenses" || !strings.Contains(faults[0].Detail, "CSV") {
+		t.Errorf("%v", err)
+	}
+}
+
+// BenchmarkPDF measures a report, and the most heap that was in use while it was made.
+func BenchmarkPDF(b *testing.B) {
+	for _, n := range []int{1200, 12_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			st, _ := yearLedger(b, n, func(i int) string { return someNotes[i%len(someNotes)] })
+			made, err := readReport(b, st, "ada")
+			if err != nil {
+				b.Fatal(err)
+			}
+			runtime.GC()
+			peak, done := watchHeap()
+			size := 0
+			for b.Loop() {
+				var file bytes.Buffer
+				if err := made.WritePDF(&file); err != nil {
+					b.Fatal(err)
+				}
+				size = file.Len()
+			}
+			done()
+			b.ReportMetric(float64(peak())/(1<<20), "peak-MiB")
+			b.ReportMetric(float64(size)/(1<<10), "file-KiB")
+		})
+	}
+}
+
+// watchHeap looks every few milliseconds at how much heap is in use, beyond what was at the start.
+func watchHeap() (peak func() uint64, stop func()) {
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	start, most := stats.HeapAlloc, uint64(0)
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-quit:
+				return
+			case <-time.After(3 * time.Millisecond):
+				runtime.ReadMemStats(&stats)
+				if stats.HeapAlloc > start {
+					most = max(most, stats.HeapAlloc-start)
+				}
+			}
+		}
+	}()
+	return func() uint64 { return most }, func() { close(quit); <-ended }
 }

@@ -142,17 +142,20 @@ func (l *lineIDs) id(fields []string) uuid.UUID {
 // columns is a mapping bound to a file's header line.
 type columns struct {
 	mapping  Mapping
-	layout   layout
+	layouts  []layout
 	names    []string
 	date     int
 	amount   int
+	credit   int
 	currency int
 	category int
 	notes    int
 	only     int
+	except   int
 	sign     int
 	own      ownColumns
 	takes    map[string]bool // what Only's column equals, folded
+	leaves   map[string]bool // what Except's column equals, folded
 	turns    map[string]bool // what Sign's column equals, folded
 }
 
@@ -163,7 +166,9 @@ type ownColumns struct {
 
 func newColumns(m Mapping, header []string) (*columns, error) {
 	var faults expense.Faults
-	c := &columns{mapping: m, names: header, takes: foldedSet(m.Only.Equals), turns: foldedSet(m.Sign.Equals)}
+	c := &columns{
+		mapping: m, names: header, takes: foldedSet(m.Only.Equals), leaves: foldedSet(m.Except.Equals), turns: foldedSet(m.Sign.Equals),
+	}
 	for i := range header {
 		header[i] = trim(header[i])
 	}
@@ -172,15 +177,25 @@ func newColumns(m Mapping, header []string) (*columns, error) {
 			return -1
 		}
 		place, err := findColumn(header, trim(name))
+		for _, other := range m.others[field] {
+			if place >= 0 {
+				break
+			}
+			if there, otherErr := findColumn(header, other); otherErr == nil {
+				place, err = there, nil
+			}
+		}
 		_ = faults.Take(field, err)
 		return place
 	}
 	c.date = find("date/column", m.Date.Column)
 	c.amount = find("amount/column", m.Amount.Column)
+	c.credit = find("amount/credit_column", m.Amount.Credit)
 	c.currency = find("currency/column", m.Currency.Column)
 	c.category = find("category/column", m.Category.Column)
 	c.notes = find("notes/column", m.Notes)
 	c.only = find("only/column", m.Only.Column)
+	c.except = find("except/column", m.Except.Column)
 	c.sign = find("sign/column", m.Sign.Column)
 	if m.own {
 		c.own = ownColumns{
@@ -192,7 +207,7 @@ func newColumns(m Mapping, header []string) (*columns, error) {
 		}
 	}
 	var err error
-	c.layout, err = parseLayout(m.Date.Layout)
+	c.layouts, err = parseLayouts(m.Date.Layout)
 	_ = faults.Take("date/layout", err)
 	return c, faults.Err()
 }
@@ -266,7 +281,8 @@ func (c *columns) read(row *Row, fields []string, id uuid.UUID) {
 		})}
 		return
 	}
-	if c.only >= 0 && !c.takes[expense.Fold(trim(unguard(fields[c.only])))] {
+	if c.only >= 0 && !c.takes[expense.Fold(trim(unguard(fields[c.only])))] ||
+		c.except >= 0 && c.leaves[expense.Fold(trim(unguard(fields[c.except])))] {
 		row.Ignored = true
 		return
 	}
@@ -278,7 +294,7 @@ func (c *columns) read(row *Row, fields []string, id uuid.UUID) {
 	row.Draft = expense.Draft{ID: id.String(), Category: c.mapping.Category.Value}
 	row.Draft.Currency = c.readCurrency(&faults, fields)
 	row.Draft.Amount = c.readAmount(&faults, fields, row.Draft.Currency)
-	date, ok := c.layout.date(trim(fields[c.date]))
+	date, ok := c.readDate(fields)
 	if !ok {
 		layout := c.mapping.Date.Layout
 		if layout == "" {
@@ -315,16 +331,29 @@ func (c *columns) readCurrency(faults *expense.Faults, fields []string) string {
 	return code
 }
 
-func (c *columns) readAmount(faults *expense.Faults, fields []string, currency string) string {
-	decimal := byte('.')
-	if c.mapping.Amount.Decimal != "" {
-		decimal = c.mapping.Amount.Decimal[0]
+func (c *columns) readDate(fields []string) (expense.Date, bool) {
+	text := trim(fields[c.date])
+	for _, layout := range c.layouts {
+		if date, ok := layout.date(text); ok {
+			return date, true
+		}
 	}
-	text, ok := plainAmount(fields[c.amount], decimal, currency)
+	return expense.Date{}, false
+}
+
+func (c *columns) readAmount(faults *expense.Faults, fields []string, currency string) string {
+	text, ok := c.plainAmount(faults, fields[c.amount], currency)
 	if !ok {
-		faults.Add("amount", "malformed_amount", "%.40q is not an amount with the decimal sign %q and groups of digits in the right places",
-			fields[c.amount], decimal)
 		return ""
+	}
+	if c.credit >= 0 {
+		credit, ok := c.plainAmount(faults, fields[c.credit], currency)
+		if !ok {
+			return ""
+		}
+		if text, ok = c.net(faults, text, credit); !ok {
+			return ""
+		}
 	}
 	turned := c.mapping.Negate
 	if c.sign >= 0 && c.turns[expense.Fold(trim(unguard(fields[c.sign])))] {
@@ -337,6 +366,42 @@ func (c *columns) readAmount(faults *expense.Faults, fields []string, currency s
 		return positive
 	}
 	return "-" + text
+}
+
+// plainAmount reads the amount in one cell; of two columns one may be empty.
+func (c *columns) plainAmount(faults *expense.Faults, cell, currency string) (string, bool) {
+	if c.credit >= 0 && trim(cell) == "" {
+		return "0", true
+	}
+	decimal := byte('.')
+	if c.mapping.Amount.Decimal != "" {
+		decimal = c.mapping.Amount.Decimal[0]
+	}
+	text := cell
+	if c.mapping.Amount.Symbols {
+		text = withoutSymbol(text)
+	}
+	amount, ok := plainAmount(text, decimal, currency)
+	if !ok {
+		faults.Add("amount", "malformed_amount", "%.40q is not an amount with the decimal sign %q and groups of digits in the right places",
+			cell, decimal)
+	}
+	return amount, ok
+}
+
+// net returns what went out less what came in.
+func (c *columns) net(faults *expense.Faults, out, in string) (string, bool) {
+	if in == "0" {
+		return out, true
+	}
+	paid, err := expense.ParseDecimal(out)
+	_ = faults.Take("amount", err)
+	got, gotErr := expense.ParseDecimal(in)
+	_ = faults.Take("amount", gotErr)
+	if err != nil || gotErr != nil {
+		return "", false
+	}
+	return paid.Sub(got).String(), true
 }
 
 // readOwn reads a line of an export of ours: texts as they were written, ids and rates too. A line without an id, which somebody
