@@ -62,6 +62,7 @@ func (b *book) list(r store.Reader, query expense.Query) {
 func queryChecks() []check {
 	return []check{
 		{name: "query-sorts", guards: []string{sayExpenses}, run: checkSorts},
+		{name: "query-extremes", guards: []string{sayExpenses}, run: checkExtremes},
 		{name: "query-after", guards: []string{sayExpenses}, run: checkAfter},
 		{name: "query-filters", guards: []string{sayExpenses}, run: checkFilters},
 		{name: "query-text", guards: []string{sayExpenses}, run: checkText},
@@ -116,6 +117,35 @@ func checkSorts(p *probe) {
 		b.list(b.reader, expense.Query{Sort: sort, Limit: 1})
 		b.list(b.reader, expense.Query{Sort: sort, Limit: len(b.rows) + 1})
 	}
+}
+
+// checkExtremes asks for the first few by amount within days, which a store may find by other ways than a list's.
+func checkExtremes(p *probe) {
+	b := p.book("a")
+	b.variety()
+	for _, span := range [][2]string{
+		{"2025-01-01", "2025-12-31"}, {"2025-01-01", "2025-01-31"}, {"2025-01-31", "2025-02-01"}, {"2024-12-30", "2025-02-27"},
+		{"2025-07-01", "2025-07-01"}, {"2015-06-02", "2025-07-01"}, {"2026-01-01", "2026-12-31"}, {"2025-02-02", "2025-02-01"},
+		{"2020-02-15", "2025-02-15"}, {"9999-11-01", "9999-12-31"},
+	} {
+		dates := expense.Range{From: expense.MustDate(span[0]), To: expense.MustDate(span[1])}
+		for _, sort := range sorts {
+			for _, limit := range []int{2, 5, 201} {
+				query := expense.Query{Filter: expense.Filter{Dates: dates}, Sort: sort, Limit: limit}
+				b.list(b.reader, query)
+				for _, row := range b.chosen(expense.Query{Filter: query.Filter, Sort: sort, Limit: 3}) {
+					query.After = sort.Key(row)
+					b.list(b.reader, query)
+				}
+			}
+		}
+		b.list(b.reader, expense.Query{Filter: expense.Filter{Dates: dates, Categories: []uuid.UUID{b.food}}, Sort: expense.LargestFirst, Limit: 3})
+		b.list(b.reader, expense.Query{Filter: expense.Filter{Dates: dates, Currency: expense.MustCurrency("USD")}, Sort: expense.LargestFirst, Limit: 3})
+	}
+	century := expense.Range{From: expense.MustDate("1900-01-01"), To: expense.MustDate("2025-07-01")}
+	b.list(b.reader, expense.Query{Filter: expense.Filter{Dates: century}, Sort: expense.LargestFirst, Limit: 4})
+	open := expense.Filter{Dates: expense.Range{From: expense.MustDate("2025-01-01")}}
+	b.list(b.reader, expense.Query{Filter: open, Sort: expense.LargestFirst, Limit: 3})
 }
 
 func checkAfter(p *probe) {
