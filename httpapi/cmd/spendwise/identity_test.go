@@ -1,0 +1,250 @@
+package main_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/spendwise/spendwise/store/postgres/pgtest"
+)
+
+var loginStorm = flag.Bool("logins", false, "measure API calls while 100 people sign in at once")
+
+// An account is one person at several instances: it refreshes its tokens at one and uses them at all.
+type signedIn struct {
+	t         testing.TB
+	clients   []*client
+	mu        sync.Mutex
+	access    string
+	refreshed string
+	kids      map[string]bool
+}
+
+func (a *signedIn) refresh(at int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := *a.clients[at]
+	c.token = ""
+	status, got := c.do("POST", "/v1/auth/refresh", `{"refresh_token":"`+a.refreshed+`"}`)
+	if status != http.StatusOK {
+		a.t.Errorf("refresh: %d %v", status, got)
+		return
+	}
+	a.access, a.refreshed = got.text("access_token"), got.text("refresh_token")
+	a.kids[strings.Split(a.access, ".")[0]] = true // the header, which names the key
+}
+
+func (a *signedIn) token() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.access
+}
+
+// Keys rotate by schedule, every two seconds here, while 100 requests a second come in with the newest tokens there are, and
+// one key is rotated by command in between: no request is refused, on one instance and on two.
+func TestRotatingKeysRefusesNoRequest(t *testing.T) {
+	for _, instances := range []int{1, 2} {
+		t.Run(fmt.Sprint(instances, " at once"), func(t *testing.T) {
+			dir := t.TempDir()
+			database := "sqlite:" + filepath.Join(dir, "ledger.db")
+			if instances > 1 {
+				database = pgtest.New(t)
+			}
+			servers := make([]*server, instances)
+			person := &signedIn{t: t, kids: map[string]bool{}}
+			for i := range servers {
+				servers[i] = start(t, dir, "--database", database, "--key-rotation", "2s")
+			}
+			first := servers[0].register("")
+			login := first.must(t, http.StatusOK, "POST", "/v1/auth/login", fmt.Sprintf(`{"email":"user%d@example.com","password":"a long pass phrase"}`, accounts.Load()))
+			person.access, person.refreshed = login.text("access_token"), login.text("refresh_token")
+			for _, s := range servers {
+				c := *first
+				c.url = s.url
+				person.clients = append(person.clients, &c)
+			}
+
+			var requests, failed atomic.Int64
+			var running sync.WaitGroup
+			tick := time.NewTicker(10 * time.Millisecond) // 100 a second
+			defer tick.Stop()
+			over := time.After(8 * time.Second)
+			for n, going := 0, true; going; n++ {
+				select {
+				case <-over:
+					going = false
+					continue
+				case <-tick.C:
+				}
+				if n%25 == 0 {
+					person.refresh(n / 25 % instances)
+				}
+				if n == 300 {
+					running.Go(func() {
+						if out, err := servers[0].run("", "keys", "rotate", "--database", database); err != nil {
+							t.Errorf("keys rotate: %v %s", err, out)
+						}
+					})
+				}
+				c := *person.clients[(n+1)%instances] // not the one that signed
+				c.token = person.token()
+				running.Go(func() {
+					requests.Add(1)
+					if status, body := c.raw("GET", "/v1/me", ""); status != http.StatusOK {
+						failed.Add(1)
+						t.Errorf("%d %s", status, body)
+					}
+				})
+			}
+			running.Wait()
+			if requests.Load() < 300 || failed.Load() > 0 {
+				t.Errorf("%d of %d requests failed", failed.Load(), requests.Load())
+			}
+			if len(person.kids) < 3 {
+				t.Errorf("tokens of %d keys only were used: this tests no rotation", len(person.kids))
+			}
+			t.Logf("%d requests, %d failed, with tokens of %d keys", requests.Load(), failed.Load(), len(person.kids))
+		})
+	}
+}
+
+func TestKeysCommand(t *testing.T) {
+	dir := t.TempDir()
+	database := "sqlite:" + filepath.Join(dir, "ledger.db")
+	s := start(t, dir, "--database", database)
+	c := s.register("")
+	run := func(args ...string) string {
+		t.Helper()
+		out, err := s.run("", append(append([]string{"keys"}, args...), "--database", database)...)
+		if err != nil {
+			t.Fatalf("keys %v: %v", args, err)
+		}
+		return out
+	}
+	listed := strings.Fields(run("list"))
+	if len(listed) < 3 || listed[0] != "1" || listed[2] != "active" {
+		t.Fatalf("keys list prints %q", listed)
+	}
+	if out := run("rotate"); !strings.HasPrefix(out, "published ") {
+		t.Errorf("keys rotate prints %q", out)
+	}
+	if out := run("rotate"); !strings.Contains(out, "is published already") {
+		t.Errorf("keys rotate, again, prints %q", out)
+	}
+	if out := run("list"); strings.Count(out, "\n") != 2 || !strings.Contains(out, "pending") {
+		t.Errorf("keys list prints %q", out)
+	}
+	run("revoke", listed[1])
+	for _, args := range [][]string{{"revoke", listed[1]}, {"revoke", "x"}, {"rotate", "--key-encryption-key", "short"}} {
+		if out, err := s.run("", append(append([]string{"keys"}, args...), "--database", database)...); err == nil {
+			t.Errorf("keys %v works: %s", args, out)
+		}
+	}
+	// A server that starts now has no key of before: the token is refused at once, and the pending key signs in its place.
+	next := start(t, dir, "--database", database)
+	c.url = next.url
+	if status, _ := c.do("GET", "/v1/me", ""); status != http.StatusUnauthorized {
+		t.Errorf("a token of a revoked key is answered %d", status)
+	}
+	if out := run("list"); strings.Count(out, "\n") != 1 || !strings.Contains(out, "active") {
+		t.Errorf("keys list prints %q", out)
+	}
+}
+
+func TestIdentitySwitchesThatMakeNoSense(t *testing.T) {
+	for name, args := range map[string][]string{
+		"an audience without an issuer": {"--audience", "api"},
+		"an issuer without an audience": {"--issuer", "https://login.example.org"},
+		"an issuer over plain HTTP":     {"--issuer", "http://login.example.org", "--audience", "api"},
+		"nobody at all":                 {"--no-local-accounts"},
+		"a rotation that is no time":    {"--key-rotation", "monthly"},
+	} {
+		dir := t.TempDir()
+		args = append([]string{"serve", "--listen", "127.0.0.1:0", "--rates", "off", "--database", "sqlite:" + filepath.Join(dir, "x.db")}, args...)
+		if out, err := program(t.Context(), dir, args...).CombinedOutput(); err == nil || strings.Contains(string(out), "listening") {
+			t.Errorf("%s: %v %s", name, err, out)
+		}
+	}
+}
+
+// TestLoginStorm measures what API calls take while 100 people sign in at once, and what memory that takes.
+func TestLoginStorm(t *testing.T) {
+	if !*loginStorm {
+		t.Skip("run with -logins")
+	}
+	dir := t.TempDir()
+	s := start(t, dir, "--database", "sqlite:"+filepath.Join(dir, "ledger.db"), "--rate-limits", "off")
+	c := s.register("")
+	email := fmt.Sprintf("user%d@example.com", accounts.Load())
+	for range 50 {
+		c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"12.50","category":"Food"}`)
+	}
+	measure := func(until <-chan struct{}) []time.Duration {
+		var took []time.Duration
+		for {
+			select {
+			case <-until:
+				slices.Sort(took)
+				return took
+			default:
+			}
+			began := time.Now()
+			if status, body := c.raw("GET", "/v1/expenses?limit=50", ""); status != http.StatusOK {
+				t.Errorf("%d %s", status, body)
+			}
+			took = append(took, time.Since(began))
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	quiet := make(chan struct{})
+	time.AfterFunc(2*time.Second, func() { close(quiet) })
+	before, memory := measure(quiet), s.memory()
+
+	over := make(chan struct{})
+	var group sync.WaitGroup
+	began := time.Now()
+	for range 100 {
+		group.Go(func() {
+			visitor := *c
+			visitor.token = ""
+			body, _ := json.Marshal(map[string]string{"email": email, "password": "a long pass phrase"})
+			if status, got := visitor.do("POST", "/v1/auth/login", string(body)); status != http.StatusOK {
+				t.Errorf("login: %d %v", status, got)
+			}
+		})
+	}
+	go func() { group.Wait(); close(over) }()
+	during := measure(over)
+	took := time.Since(began)
+	p95 := func(all []time.Duration) time.Duration { return all[len(all)*95/100] }
+	t.Logf("p95 of %d calls before: %s; of %d calls during 100 logins, which took %s: %s; peak memory %d MiB, %d MiB before",
+		len(before), p95(before), len(during), took.Round(time.Millisecond), p95(during), s.memory()>>10, memory>>10)
+	if p95(during) > 200*time.Millisecond {
+		t.Errorf("p95 of API calls during 100 logins is %s, want at most 200 ms", p95(during))
+	}
+}
+
+// memory returns the most memory that the server's process has had, in KiB, by Linux's /proc; 0 elsewhere.
+func (s *server) memory() (peak int) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.command.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			if _, err := fmt.Sscanf(rest, "%d kB", &peak); err != nil {
+				s.t.Error(err)
+			}
+		}
+	}
+	return peak
+}
