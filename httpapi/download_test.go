@@ -1,0 +1,356 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/httpapi"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+// download returns a file, which has to come with this type and name.
+func (s server) download(target, media, name string) []byte {
+	s.t.Helper()
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, s.request("GET", target, nil))
+	if w.Code != 200 {
+		s.t.Fatalf("%s: %d %s", target, w.Code, w.Body)
+	}
+	equal(s.t, "Content-Type", w.Header().Get("Content-Type"), media)
+	equal(s.t, "Content-Disposition", w.Header().Get("Content-Disposition"), `attachment; filename="`+name+`"`)
+	return w.Body.Bytes()
+}
+
+func TestALedgersBackupIsRestored(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, st store.Store) {
+		s := serve(t, st)
+		s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","currency":"USD","notes":"=1\n\"x\" <b>&","date":"2026-03-07","rate":"0.75"}`)
+		s.must(201, "POST", "/v1/expenses", `{"amount":"3.250","currency":"KWD","category":"Food"}`)
+		s.must(201, "POST", "/v1/budgets", `{"category_id":"`+categoryID(s, "Food")+`","amount":"100"}`)
+		backup := s.download("/v1/exports/ledger.ndjson", "application/x-ndjson", "ledger.ndjson")
+
+		other := s.as("boris")
+		other.must(200, "GET", "/v1/settings", "")
+		restored, err := export.Restore(t.Context(), store.LedgerOf(st, "boris"), expense.Env{Now: noon}, bytes.NewReader(backup), export.RestoreOptions{})
+		if err != nil || restored.Expenses != 2 || restored.Budgets != 1 {
+			t.Fatalf("%+v, %v", restored, err)
+		}
+		again := other.download("/v1/exports/ledger.ndjson", "application/x-ndjson", "ledger.ndjson")
+		equal(t, "the backup of what was restored", string(again), string(backup))
+		equal(t, "the CSV of what was restored", other.must(200, "GET", "/v1/exports/expenses.csv", "").Body.String(),
+			s.must(200, "GET", "/v1/exports/expenses.csv", "").Body.String())
+	})
+}
+
+func TestALineOfNDJSONIsAnExpenseOfTheList(t *testing.T) {
+	s := serve(t, memstore.New())
+	s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","currency":"USD","notes":"<tea> & \"milk\"","date":"2026-03-07"}`)
+	s.must(201, "POST", "/v1/expenses", `{"amount":"3.250","currency":"KWD","category":"Food"}`)
+	list := s.must(200, "GET", "/v1/expenses?sort=date", "").list()
+	lines := strings.Split(strings.TrimSuffix(string(s.download("/v1/exports/expenses.ndjson", "application/x-ndjson", "expenses.ndjson")), "\n"), "\n")
+	equal(t, "lines", len(lines), len(list))
+	for i, line := range lines {
+		var got map[string]any
+		if err := json.Unmarshal([]byte(line), &got); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "line", fmt.Sprint(got), fmt.Sprint(list[i]))
+	}
+	filtered := string(s.download("/v1/exports/expenses.ndjson?currency=KWD", "application/x-ndjson", "expenses.ndjson"))
+	if strings.Count(filtered, "\n") != 1 || !strings.Contains(filtered, "KWD") {
+		t.Errorf("filtered: %s", filtered)
+	}
+	s.refused(400, "unknown_parameter", []string{"bom unknown_parameter"}, "GET", "/v1/exports/expenses.ndjson?bom=true", "")
+	equal(t, "an empty ledger's", len(s.as("boris").download("/v1/exports/expenses.ndjson", "application/x-ndjson", "expenses.ndjson")), 0)
+}
+
+func TestAPDFIsOfAYearOrOfSomeDays(t *testing.T) {
+	s := serve(t, memstore.New())
+	s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","currency":"USD","notes":"tea","date":"2026-03-07"}`)
+	for target, name := range map[string]string{
+		"/v1/exports/report.pdf?year=2026":                               "expenses-2026-01-01-2026-12-31.pdf",
+		"/v1/exports/report.pdf?date_from=2026-03-01&date_to=2026-03-15": "expenses-2026-03-01-2026-03-15.pdf",
+		"/v1/exports/report.pdf?date_from=2026-03-07&date_to=2026-03-07": "expenses-2026-03-07-2026-03-07.pdf",
+	} {
+		if file := s.download(target, "application/pdf", name); !bytes.HasPrefix(file, []byte("%PDF-")) || !bytes.HasSuffix(file, []byte("%%EOF\n")) {
+			t.Errorf("%s is no PDF: %d bytes", target, len(file))
+		}
+	}
+	s.must(200, "PATCH", "/v1/settings", `{"fiscal_year_start":4}`)
+	s.download("/v1/exports/report.pdf?year=2025", "application/pdf", "expenses-2025-04-01-2026-03-31.pdf")
+
+	for query, faults := range map[string][]string{
+		"":           {"year required"},
+		"?year=26":   {"year malformed_year"},
+		"?year=1899": {"year out_of_range"},
+		"?year=2026&date_from=2026-01-01&date_to=2026-02-01": {"year ambiguous"},
+		"?date_from=2026-01-01":                              {"date_to required"},
+		"?date_from=2026-02-01&date_to=2026-01-01":           {"date_to ends_before_start"},
+	} {
+		s.refused(422, "validation_error", faults, "GET", "/v1/exports/report.pdf"+query, "")
+	}
+}
+
+func TestAPDFOfTooManyExpensesIsRefused(t *testing.T) {
+	st := memstore.New()
+	s := serve(t, st)
+	s.must(200, "GET", "/v1/settings", "")
+	rows := make([]expense.Expense, export.MaxReport+1)
+	food := uuid.MustParse(categoryID(s, "Food"))
+	for i := range rows {
+		rows[i] = expense.Expense{
+			ID: uuid.New(), Amount: expense.MustMoney("1", "EUR"), Date: expense.MustDate("2026-03-01"), CategoryID: food,
+			Rate: expense.Rate{Value: expense.MustFactor("1"), Date: expense.MustDate("2026-03-01"), Source: expense.SourceIdentity},
+			Home: expense.MustMoney("1", "EUR"), CreatedAt: noon, UpdatedAt: noon,
+		}
+	}
+	err := st.Update(t.Context(), "anna", func(tx store.Tx) error { _, err := tx.PutExpenses(t.Context(), rows...); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.refused(422, "validation_error", []string{"year too_many_expenses"}, "GET", "/v1/exports/report.pdf?year=2026", "")
+	s.refused(422, "validation_error", []string{"date_from too_many_expenses"}, "GET", "/v1/exports/report.pdf?date_from=2026-03-01&date_to=2026-03-01", "")
+}
+
+// A watched store hands the expenses of its snapshots on through a function.
+type watched struct {
+	store.Store
+	expenses func(ctx context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error]
+}
+
+type watchedReader struct {
+	store.Reader
+	watched
+}
+
+func (w watched) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
+	return w.Store.View(ctx, owner, func(r store.Reader) error { return fn(watchedReader{r, w}) })
+}
+
+func (r watchedReader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error] {
+	return r.expenses(ctx, r.Reader.Expenses(ctx, query))
+}
+
+func TestTwoPDFsAreMadeAtOnceAndTheNextWaits(t *testing.T) {
+	inside, release := make(chan struct{}, 3), make(chan struct{})
+	st := watched{memstore.New(), func(_ context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
+		inside <- struct{}{}
+		<-release
+		return rows
+	}}
+	s := serve(t, st, func(cfg *httpapi.Config) { cfg.Timeout = time.Minute })
+	hurried := serve(t, st, func(cfg *httpapi.Config) { cfg.Timeout = 100 * time.Millisecond })
+	get := func(s server) chan int {
+		code := make(chan int, 1)
+		go func() {
+			w := httptest.NewRecorder()
+			s.handler.ServeHTTP(w, s.request("GET", "/v1/exports/report.pdf?year=2026", nil))
+			code <- w.Code
+		}()
+		return code
+	}
+	first, second := get(s), get(s)
+	<-inside
+	<-inside
+	third := get(s)
+	select {
+	case <-inside:
+		t.Error("a third is made beside two others")
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(release)
+	for i, code := range []chan int{first, second, third} {
+		equal(t, fmt.Sprintf("request %d", i), <-code, 200)
+	}
+
+	release = make(chan struct{})
+	defer close(release)
+	get(hurried)
+	get(hurried)
+	<-inside // of the third, before
+	<-inside
+	<-inside
+	s.t, hurried.t = t, t
+	got := hurried.refused(503, "unavailable", nil, "GET", "/v1/exports/report.pdf?year=2026", "")
+	if got.Header().Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+}
+
+// exports are the files that are sent as they are read.
+var exports = []string{"/v1/exports/expenses.csv", "/v1/exports/expenses.ndjson", "/v1/exports/ledger.ndjson"}
+
+func TestAnExportBeginsBeforeItsFirstRowIsFound(t *testing.T) {
+	for _, path := range exports[:2] {
+		release := make(chan struct{})
+		st := watched{memstore.New(), func(_ context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
+			<-release
+			return rows
+		}}
+		web := httptest.NewServer(serve(t, st).handler)
+		response := fetch(t, t.Context(), web.URL+path)
+		equal(t, "status", response.StatusCode, 200)
+		close(release)
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			t.Error(err)
+		}
+		_ = response.Body.Close()
+		web.Close()
+	}
+}
+
+func fetch(t *testing.T, ctx context.Context, url string) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Owner", "anna")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response
+}
+
+// endless yields the same expense until its reader has enough or ctx ends.
+func endless(ctx context.Context, e expense.Expense, ended func(error)) iter.Seq2[expense.Expense, error] {
+	return func(yield func(expense.Expense, error) bool) {
+		defer func() { ended(ctx.Err()) }()
+		for ctx.Err() == nil {
+			if !yield(e, nil) {
+				return
+			}
+		}
+		yield(expense.Expense{}, ctx.Err())
+	}
+}
+
+// anExpense adds one to anna's ledger and returns it as it is stored.
+func anExpense(t *testing.T, st store.Store) expense.Expense {
+	t.Helper()
+	s := serve(t, st)
+	id := s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","date":"2026-03-07"}`).json["id"].(string)
+	e, err := st.Reader("anna").Expense(t.Context(), uuid.MustParse(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestAClientThatGoesAwayEndsTheQuery(t *testing.T) {
+	for _, path := range exports {
+		inner := memstore.New()
+		e := anExpense(t, inner)
+		ended := make(chan error, 1)
+		st := watched{inner, func(ctx context.Context, _ iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
+			return endless(ctx, e, func(err error) { ended <- err })
+		}}
+		web := httptest.NewServer(serve(t, st).handler)
+		ctx, leave := context.WithCancel(t.Context())
+		response := fetch(t, ctx, web.URL+path)
+		if _, err := bufio.NewReader(response.Body).ReadString('\n'); err != nil {
+			t.Error(err)
+		}
+		leave()
+		_ = response.Body.Close()
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s reads on after its client has gone", path)
+		}
+		web.Close()
+	}
+}
+
+func TestAnErrorInTheMiddleCutsTheConnection(t *testing.T) {
+	for _, path := range exports {
+		inner := memstore.New()
+		e := anExpense(t, inner)
+		st := watched{inner, func(context.Context, iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
+			return func(yield func(expense.Expense, error) bool) {
+				for range 1000 {
+					if !yield(e, nil) {
+						return
+					}
+				}
+				yield(expense.Expense{}, errors.New("the disk is gone"))
+			}
+		}}
+		web := httptest.NewServer(serve(t, st).handler)
+		response := fetch(t, t.Context(), web.URL+path)
+		if _, err := io.Copy(io.Discard, response.Body); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%s ends like a whole file: %v", path, err)
+		}
+		_ = response.Body.Close()
+		web.Close()
+	}
+}
+
+func TestAnExportHoldsUpNoWriter(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, inner store.Store) {
+		wrote := false
+		var st store.Store
+		st = watched{inner, func(ctx context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
+			return func(yield func(expense.Expense, error) bool) {
+				for e, err := range rows {
+					if !wrote && err == nil {
+						// Within the export's own snapshot, the same ledger is written to.
+						wrote = true
+						serve(t, inner).must(201, "POST", "/v1/expenses", `{"amount":"1","date":"2026-03-01"}`)
+					}
+					if !yield(e, err) {
+						return
+					}
+				}
+			}
+		}}
+		anExpense(t, inner)
+		s := serve(t, st)
+		file := s.must(200, "GET", "/v1/exports/expenses.csv", "").Body.String()
+		if !wrote || strings.Count(file, "\r\n") != 2 {
+			t.Errorf("wrote %v; the file: %s", wrote, file)
+		}
+	})
+}
+
+func TestPresetsAreListedAndTaken(t *testing.T) {
+	s := serve(t, memstore.New())
+	got := s.must(200, "GET", "/v1/imports/presets", "").list()
+	names := map[string]bool{}
+	for _, preset := range got {
+		names[preset["name"].(string)] = true
+		if preset["title"] == "" || preset["help"] == "" || preset["mapping"] == nil {
+			t.Errorf("%v", preset)
+		}
+	}
+	for _, name := range []string{"spendwise", "mint", "ynab", "firefly-iii", "ezbookkeeping", "bank-dmy-comma"} {
+		if !names[name] {
+			t.Errorf("no preset %s in %v", name, names)
+		}
+	}
+	file := "\"Date\",\"Description\",\"Original Description\",\"Amount\",\"Transaction Type\",\"Category\",\"Account Name\",\"Labels\",\"Notes\"\n" +
+		"3/01/2026,Tea,TEA,5.02,debit,Food,Cash,,\n3/02/2026,Pay,PAY,1000,credit,Paycheck,Cash,,\n"
+	first := s.upload("", `{"preset":"mint"}`, file)
+	equal(t, "the answer", first.Body.String(), `{"added":1,"known":0,"ignored":1,"failed":[],"dry_run":false}`)
+	equal(t, "again", s.upload("", `{"preset":"mint"}`, file).json["known"], any(1.0))
+	equal(t, "in euros", s.as("boris").upload("", `{"preset":"mint","currency":{"value":"EUR"}}`, file).json["added"], any(1.0))
+	body, media := form(t, "mapping", `{"preset":"minty"}`, "file", file)
+	s.refused(422, "validation_error", []string{"#/mapping/preset unknown_preset"}, "POST", "/v1/imports/expenses", body, "Content-Type", media)
+}
