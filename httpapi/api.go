@@ -100,7 +100,7 @@ type api struct {
 	now           func() time.Time
 	validate      *validator.Validate
 	streams       streams
-	watched       bool // the store tells the streams what changes
+	watched       bool          // the store tells the streams what changes
 	pdfs          chan struct{} // one for each PDF report that is being made
 }
 

@@ -144,7 +144,7 @@ func (c *call) hold(listening *stream, out *http.ResponseController, last store.
 		case <-listening.hint:
 			ok = c.admitted() && look()
 		case <-beats.C:
-				if ok = c.admitted() && send(": still here\n\n"); ok && quiet {
+			if ok = c.admitted() && send(": still here\n\n"); ok && quiet {
 				ok = look()
 			}
 			quiet = !quiet

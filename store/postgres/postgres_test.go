@@ -245,7 +245,7 @@ func TestTheOwnerComesFirstInEveryKeyAndIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context()) //nolint:errcheck // the database is dropped with it.
+	defer conn.Close(t.Context())
 	rows, err := conn.Query(t.Context(), `
 		SELECT t.relname, i.relname, coalesce(a.attname, '') FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
 		JOIN pg_class t ON t.oid = x.indrelid LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = x.indkey[0]

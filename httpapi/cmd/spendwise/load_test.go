@@ -178,7 +178,7 @@ func bareAdd(ctx context.Context, db *sql.DB, owner, lock string) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to undo.
+	defer tx.Rollback()
 	var version int64
 	if err := tx.QueryRowContext(ctx, `SELECT version FROM spendwise_ledgers WHERE owner = $1`+lock, owner).Scan(&version); err != nil {
 		return err

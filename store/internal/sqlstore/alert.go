@@ -20,7 +20,7 @@ const (
 var alertColumns = columnsOf(`owner text, id uuid, budget_id uuid, month integer, threshold integer, raised_at bigint, read_at bigint,
 	version bigint`)
 
-var alertsTable = &table{name: "spendwise_alerts", columns: alertColumns, conflict: replace("owner, id", alertColumns)}
+var alertsTable = &table{name: "spendwise_alerts", columns: alertColumns, conflict: replace(alertColumns)}
 
 func alertRow(owner string, a budget.Alert) []any {
 	read := int64(0)

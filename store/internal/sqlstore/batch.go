@@ -33,8 +33,9 @@ func columnsOf(list string) []Column {
 	return columns
 }
 
-// replace is the ON CONFLICT clause that makes the row under key what the new one is.
-func replace(key string, columns []Column) string {
+// replace is the ON CONFLICT clause that makes the owner's row of an id what the new one is.
+func replace(columns []Column) string {
+	const key = "owner, id"
 	var sets []string
 	for _, column := range columns {
 		if !strings.Contains(", "+key+",", ", "+column.Name+",") {

@@ -22,7 +22,7 @@ var categoryColumns = columnsOf(`owner text, id uuid, name text, name_key text, 
 	version bigint, created_at bigint, updated_at bigint`)
 
 var categoriesTable = &table{
-	name: "spendwise_categories", columns: categoryColumns, conflict: replace("owner, id", categoryColumns),
+	name: "spendwise_categories", columns: categoryColumns, conflict: replace(categoryColumns),
 }
 
 func categoryRow(owner string, c expense.Category) []any {

@@ -30,7 +30,7 @@ var expenseColumns = columnsOf(`owner text, id uuid, amount bigint, currency tex
 	version bigint, guard bigint, created_at bigint, updated_at bigint`)
 
 var expensesTable = &table{
-	name: "spendwise_expenses", columns: expenseColumns, conflict: replace("owner, id", expenseColumns),
+	name: "spendwise_expenses", columns: expenseColumns, conflict: replace(expenseColumns),
 }
 
 // insertExpense inserts an expense that is new; neither a row nor a tombstone in its place is an error of the statement.

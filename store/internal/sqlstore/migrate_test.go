@@ -18,7 +18,7 @@ func TestEightInstancesMigrateAtOnce(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					defer st.Close() //nolint:errcheck // what counts is whether it could migrate.
+					defer st.Close()
 					return st.Migrate(t.Context())
 				})
 			}

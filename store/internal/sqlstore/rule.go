@@ -25,7 +25,7 @@ var ruleColumns = columnsOf(`owner text, id uuid, amount bigint, currency text, 
 	every integer, weekdays smallint, month_day smallint, on_missing smallint, start_date integer, until_date integer, times integer,
 	paused smallint, next_date integer, skipped text, last_error text, failures integer, retry_at bigint, due_at bigint, version bigint, guard bigint, created_at bigint, updated_at bigint`)
 
-var rulesTable = &table{name: "spendwise_rules", columns: ruleColumns, conflict: replace("owner, id", ruleColumns)}
+var rulesTable = &table{name: "spendwise_rules", columns: ruleColumns, conflict: replace(ruleColumns)}
 
 func ruleRow(owner string, zone expense.Zone, r recurrence.Rule) []any {
 	return []any{owner, r.ID.String(), r.Amount.Minor(), r.Amount.Currency().Code(), r.CategoryID.String(), r.Notes, int64(r.Freq),

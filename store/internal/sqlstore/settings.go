@@ -73,7 +73,7 @@ func (tx *ledgerTx) next() expense.Version {
 // keep writes the ledger's row, if anything in the ledger was written.
 func (tx *ledgerTx) keep(ctx context.Context) error {
 	if !tx.wrote || tx.session.doomed != nil {
-		return nil
+		return tx.session.doomed
 	}
 	_, err := tx.session.exec(ctx, updateLedger, tx.owner, int64(tx.version+1), tx.volume, tx.held)
 	return err

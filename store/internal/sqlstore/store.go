@@ -217,6 +217,11 @@ func (s *Store) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
 	return s.owners(ctx, `SELECT owner FROM spendwise_ledgers WHERE owner > $1 ORDER BY owner LIMIT $2`)
 }
 
+// BudgetOwners yields every owner with a budget.
+func (s *Store) BudgetOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
+	return s.owners(ctx, `SELECT owner FROM spendwise_ledgers WHERE budgets > 0 AND owner > $1 ORDER BY owner LIMIT $2`)
+}
+
 // PendingOwners yields every owner with a pending expense.
 func (s *Store) PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
 	return s.owners(ctx, `SELECT DISTINCT owner FROM spendwise_expenses WHERE rate IS NULL AND owner > $1 ORDER BY owner LIMIT $2`)

@@ -253,6 +253,7 @@ func scanTotal(r *row, by expense.Step) expense.Total {
 		period = by.Floor(r.date(1))
 	case expense.ByMonth:
 		period = r.month(1).First()
+	case expense.Whole: // has no period
 	}
 	currency := r.currency(3)
 	return expense.Total{
