@@ -308,7 +308,7 @@ func (g *issuerGate) pass() bool {
 // told only if no other knows.
 func AnyOf(authenticators ...Authenticator) Authenticator {
 	return AuthenticatorFunc(func(r *http.Request) (Identity, error) {
-		trouble := error(ErrUnauthenticated)
+		trouble := ErrUnauthenticated
 		for _, authenticator := range authenticators {
 			who, err := authenticator.Authenticate(r)
 			if err == nil {

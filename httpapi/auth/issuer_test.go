@@ -206,7 +206,7 @@ func (p *provider) sign(t *testing.T, change func(header map[string]any, claims 
 	})
 	token.Header["kid"] = key.id
 	change(token.Header, token.Claims.(jwt.MapClaims))
-	var private any = key.key
+	private := key.key
 	switch token.Header["alg"] {
 	case "none":
 		token.Method, private = jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType

@@ -56,8 +56,8 @@ func TestGuessingIsSlowedDownByAccount(t *testing.T) {
 		}
 
 		wrong(6)
-		for _, wait := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900} {
-			time.Sleep(wait*time.Second - time.Millisecond)
+		for _, wait := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900} {
+			time.Sleep(time.Duration(wait)*time.Second - time.Millisecond)
 			if right(h.Service) {
 				t.Fatalf("the right password is taken before the %d s are over", wait)
 			}

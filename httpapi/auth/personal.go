@@ -21,9 +21,9 @@ import (
 const (
 	// PersonalPrefix begins every personal access token, for people and secret scanners.
 	PersonalPrefix = "swp_"
-	// PersonalTokenLife is how long a personal access token lives where nothing else was asked for; MaxPersonalTokenLife is how
-	// long it lives at most.
-	PersonalTokenLife    = 90 * 24 * time.Hour
+	// PersonalTokenLife is how long a personal access token lives where nothing else was asked for.
+	PersonalTokenLife = 90 * 24 * time.Hour
+	// MaxPersonalTokenLife is how long a personal access token lives at most.
 	MaxPersonalTokenLife = 366 * 24 * time.Hour
 
 	maxPersonalTokens = 100

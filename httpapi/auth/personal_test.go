@@ -20,7 +20,7 @@ func TestPersonalTokens(t *testing.T) {
 		session := h.register(t)
 		who := h.identity(t, session)
 		made, secret, err := h.CreateToken(t.Context(), who, auth.PersonalTokenDraft{Name: "backup", Scopes: auth.ScopeRead | auth.ScopeExport})
-		if err != nil || !strings.HasPrefix(secret, "swp_") || made.ExpiresAt.Sub(time.Now()).Round(time.Second) != auth.PersonalTokenLife {
+		if err != nil || !strings.HasPrefix(secret, "swp_") || time.Until(made.ExpiresAt).Round(time.Second) != auth.PersonalTokenLife {
 			t.Fatalf("CreateToken = %+v, %v", made, err)
 		}
 		got, err := h.Authenticate(request(t, "Bearer "+secret))

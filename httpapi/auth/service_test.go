@@ -77,6 +77,7 @@ type flaky struct {
 	down     bool
 	lookups  int
 	counted  int          // failures counted
+	asked    atomic.Int32 // devices, tokens and keys
 	readings atomic.Int32 // of the keys
 	between  func()       // called once, when a device has been read and before the reader learns of it
 }
@@ -87,7 +88,15 @@ func (f *flaky) setDown(down bool) {
 	f.down = down
 }
 
+func (f *flaky) Token(ctx context.Context, account, id uuid.UUID) (store.Token, error) {
+	if err := f.trouble(); err != nil {
+		return store.Token{}, err
+	}
+	return f.kept.Token(ctx, account, id)
+}
+
 func (f *flaky) trouble() error {
+	f.asked.Add(1)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.down {

@@ -265,6 +265,24 @@ func TestAuthenticate(t *testing.T) {
 			}
 		})
 	})
+	t.Run("asks the store nothing about a session that is known", func(t *testing.T) {
+		h := newHouse(t)
+		session := h.register(t)
+		_, personal, err := h.CreateToken(t.Context(), h.identity(t, session), auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
+		if err != nil || !accepts(t, h, session.AccessToken) || !accepts(t, h, personal) {
+			t.Fatalf("a token is refused, %v", err)
+		}
+		h.accounts.setDown(true)
+		h.accounts.asked.Store(0)
+		for range 1000 {
+			if !accepts(t, h, session.AccessToken) || !accepts(t, h, personal) {
+				t.Fatal("a token is refused")
+			}
+		}
+		if n := h.accounts.asked.Load(); n != 0 {
+			t.Errorf("the store was asked %d times", n)
+		}
+	})
 	t.Run("accepts what a new instance signs with a key of its own", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			h := newHouse(t)
@@ -310,6 +328,23 @@ func BenchmarkAuthenticate(b *testing.B) {
 	token := h.register(b).AccessToken
 	b.Run("seen", func(b *testing.B) {
 		r := request(b, "Bearer "+token)
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := h.Authenticate(r); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("personal", func(b *testing.B) {
+		who, err := h.Authenticate(request(b, "Bearer "+token))
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, secret, err := h.CreateToken(b.Context(), who, auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
+		if err != nil {
+			b.Fatal(err)
+		}
+		r := request(b, "Bearer "+secret)
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, err := h.Authenticate(r); err != nil {
