@@ -130,7 +130,7 @@ func (s *session) exec(ctx context.Context, text string, args ...any) (int64, er
 	}
 	var result sql.Result
 	var err error
-	switch stmt := s.stmt(ctx, text); {
+	switch stmt := s.stmt(ctx, text); { //nolint:sqlclosecheck // it stays prepared until the pool closes.
 	case stmt != nil:
 		result, err = stmt.ExecContext(ctx, args...)
 	case s.tx != nil:
@@ -153,8 +153,8 @@ func (s *session) each(ctx context.Context, width int, scan func(*row), text str
 	if s.doomed != nil {
 		return s.doomed
 	}
-	if stmt := s.stmt(ctx, text); stmt != nil {
-		rows, err := stmt.QueryContext(ctx, args...) //nolint:sqlclosecheck // scan closes them.
+	if stmt := s.stmt(ctx, text); stmt != nil { //nolint:sqlclosecheck // as above
+		rows, err := stmt.QueryContext(ctx, args...)
 		return s.scan(ctx, rows, err, width, scan)
 	}
 	return s.eachOnce(ctx, width, scan, text, args...)
