@@ -115,8 +115,9 @@ func (l ledgers) posted(p *planted) map[expense.Date]expense.Expense {
 	return found
 }
 
-// verify holds what was posted of a rule to the sentence: every due occurrence once, none twice, the cursor right.
-func (l ledgers) verify(p *planted) {
+// verify holds what was posted of a rule to the sentence: every due occurrence once, none twice, the cursor right. It returns how
+// many expenses there are.
+func (l ledgers) verify(p *planted) int {
 	l.t.Helper()
 	settings, err := l.Reader(p.owner).Settings(l.t.Context())
 	if err != nil {
@@ -131,6 +132,7 @@ func (l ledgers) verify(p *planted) {
 		l.t.Errorf("on %s a daily rule's cursor is on %s, %q", today, rule.Next, rule.LastError)
 	}
 	posted := l.posted(p)
+	count := len(posted)
 	for date := p.rule.Start; date.Before(rule.Next); date = date.AddDays(1) {
 		id := expense.OccurrenceID(rule.ID, date)
 		e, there := posted[date]
@@ -142,6 +144,7 @@ func (l ledgers) verify(p *planted) {
 	if len(posted) > 0 {
 		l.t.Errorf("%d occurrences were posted that the rule does not have, or not yet", len(posted))
 	}
+	return count
 }
 
 // TestPostersThatAreKilledPostOnce runs posters as processes of their own, each killed at random, while rules are added and what
@@ -199,8 +202,7 @@ func TestPostersThatAreKilledPostOnce(t *testing.T) {
 			}
 			count := 0
 			for _, p := range rules {
-				l.verify(p)
-				count += len(l.posted(p))
+				count += l.verify(p)
 			}
 			t.Logf("%d rules, %d expenses, posters killed %v times", len(rules), count, killed)
 		})
