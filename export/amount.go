@@ -31,7 +31,11 @@ func plainAmount(text string, decimal byte, currency string) (string, bool) {
 	if whole == "" {
 		whole = "0"
 	}
-	if point {
+	if len(fraction) > mostDigits {
+		// Some programs write twelve places: zeros that no currency has say nothing, any other digit is an error later.
+		fraction = strings.TrimRight(fraction, "0")
+	}
+	if fraction != "" {
 		whole += "." + fraction
 	}
 	if negative {
@@ -39,6 +43,9 @@ func plainAmount(text string, decimal byte, currency string) (string, bool) {
 	}
 	return whole, true
 }
+
+// mostDigits is how many minor digits a currency has at most.
+const mostDigits = 4
 
 // withoutSymbol takes one sign of a currency out of an amount: "$12.50", "-12,50 €". A digit must not stand on both its sides.
 func withoutSymbol(text string) string {

@@ -32,7 +32,7 @@ func encodingOf(name string) (encoding.Encoding, bool) {
 	return nil, false
 }
 
-// decoded returns r as UTF-8, without a byte order mark.
+// decoded returns r as UTF-8, without a byte order mark. Where no encoding is named, the mark of UTF-16 names it.
 func decoded(r io.Reader, name string) (io.Reader, error) {
 	if from, _ := encodingOf(name); from != nil {
 		return from.NewDecoder().Reader(r), nil
@@ -40,7 +40,11 @@ func decoded(r io.Reader, name string) (io.Reader, error) {
 	mark := []byte("\ufeff")
 	buffered := bufio.NewReader(r)
 	// A file shorter than a mark has none; any other trouble comes again with the first read.
-	if head, _ := buffered.Peek(len(mark)); bytes.Equal(head, mark) {
+	head, _ := buffered.Peek(len(mark))
+	switch {
+	case name == "" && (bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff"))):
+		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Reader(buffered), nil
+	case bytes.Equal(head, mark):
 		if _, err := buffered.Discard(len(mark)); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,183 @@
+package export_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/unicode"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export"
+)
+
+// preset returns a preset's mapping, with further members.
+func preset(t testing.TB, members string) export.Mapping {
+	t.Helper()
+	m, err := export.ParseMapping([]byte("{" + members + "}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// brieflyRead reads a file and writes each line short.
+func brieflyRead(t testing.TB, text string, m export.Mapping) string {
+	t.Helper()
+	var lines []string
+	for _, row := range readAll(t, text, m) {
+		switch {
+		case row.Ignored:
+			lines = append(lines, "ignored")
+		case row.Faults != nil:
+			lines = append(lines, fmt.Sprintf("line %d: %s %s", row.Line, row.Faults[0].Column, row.Faults[0].Code))
+		default:
+			d := row.Draft
+			lines = append(lines, strings.Join([]string{d.Date, d.Amount, d.Currency, d.Category, *d.Notes}, "|"))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestPresetsReadTheFilesPeopleHave(t *testing.T) {
+	for _, test := range []struct{ name, mapping, file, want string }{
+		{
+			"a German bank", `"preset": "bank-dmy-comma", "currency": {"value": "EUR"}`,
+			"Buchungstag;Verwendungszweck;Betrag\r\n31.12.2024;Miete;-1.250,00 €\r\n1.2.2025;Kiosk;-3,5\r\n03.02.25;Lohn;2.000,00\r\n",
+			"2024-12-31|1250.00|EUR||Miete\n2025-02-01|3.5|EUR||Kiosk\n2025-02-03|-2000.00|EUR||Lohn",
+		},
+		{
+			"a British bank", `"preset": "bank-dmy-point", "currency": {"value": "GBP"}`,
+			"Date,Description,Amount\n25/12/2024,Pub,-£12.00\n26/12/2024,Shop,\"-1,234.56\"\n", "2024-12-25|12.00|GBP||Pub\n2024-12-26|1234.56|GBP||Shop",
+		},
+		{"an American bank", `"preset": "bank-mdy-point"`, "Date,Description,Amount\n12/25/2024,Pub,-12.00\n1/5/2025,Shop,($7.10)\n", "2024-12-25|12.00|||Pub\n2025-01-05|7.10|||Shop"},
+		{"a bank whose dates begin with the year", `"preset": "bank-ymd-point"`, "Value date,Payee,Value\n2024-12-25,Pub,-12.00\n2024/12/26,Shop,-1\n", "2024-12-25|12.00|||Pub\n2024-12-26|1|||Shop"},
+		{"a Swedish bank", `"preset": "bank-ymd-comma"`, "Bokföringsdag;Beskrivning;Belopp\n2024-12-25;Kiosk;-12,00\n", "2024-12-25|12.00|||Kiosk"},
+		{
+			"a bank's own column names", `"preset": "bank-dmy-comma", "amount": {"column": "Soll"}, "delimiter": ",", "negate": false`,
+			"Datum,Text,Soll,Betrag\n31.12.2024,Miete,\"1.250,00\",x\n", "2024-12-31|1250.00|||Miete",
+		},
+		{
+			"Mint", `"preset": "mint"`,
+			"\"Date\",\"Description\",\"Original Description\",\"Amount\",\"Transaction Type\",\"Category\",\"Account Name\",\"Labels\",\"Notes\"\n" +
+				"\"9/20/2017\",\"Toy shop\",\"DEBIT\",\"5.02\",\"debit\",\"Toys\",\"Cash\",\"\",\"\"\n\"9/21/2017\",\"Pay\",\"ACH\",\"1000.00\",\"credit\",\"Paycheck\",\"Cash\",\"\",\"\"\n",
+			"2017-09-20|5.02|USD|Toys|Toy shop\nignored",
+		},
+		{
+			"YNAB", `"preset": "ynab", "currency": {"value": "USD"}`,
+			"\ufeff\"Account\",\"Flag\",\"Date\",\"Payee\",\"Category Group/Category\",\"Category Group\",\"Category\",\"Memo\",\"Outflow\",\"Inflow\",\"Cleared\"\n" +
+				"\"Checking\",\"\",\"01/15/2026\",\"Grocer\",\"Food: Groceries\",\"Food\",\"Groceries\",\"Weekly\",$1,085.42,$0.00,\"Cleared\"\n" +
+				"\"Checking\",\"\",\"01/15/2026\",\"Grocer\",\"Food: Groceries\",\"Food\",\"Groceries\",\"Weekly\",\"$1,085.42\",$0.00,\"Cleared\"\n" +
+				"\"Checking\",\"\",\"01/16/2026\",\"Grocer\",\"Food: Groceries\",\"Food\",\"Groceries\",\"Back\",$0.00,$5.42,\"Cleared\"\n" +
+				"\"Checking\",\"\",\"01/17/2026\",\"Employer\",\"Inflow: Ready to Assign\",\"Inflow\",\"Ready to Assign\",\"\",$0.00,$3000.00,\"Cleared\"\n" +
+				"\"Checking\",\"\",\"01/18/2026\",\"Transfer : Savings\",\"\",\"\",\"\",\"\",$10.00,$0.00,\"Cleared\"\n",
+			"line 2:  wrong_field_count\n2026-01-15|1085.42|USD|Groceries|Grocer\n2026-01-16|-5.42|USD|Groceries|Grocer\nignored\nignored",
+		},
+		{
+			"YNAB of a European", `"preset": "ynab-dmy", "amount": {"decimal": ","}`,
+			"\"Account\",\"Flag\",\"Date\",\"Payee\",\"Category Group/Category\",\"Category Group\",\"Category\",\"Memo\",\"Outflow\",\"Inflow\",\"Cleared\"\n" +
+				"\"Giro\",\"\",\"05.01.2026\",\"Bäcker\",\"Essen: Brot\",\"Essen\",\"Brot\",\"\",\"4,20€\",\"0,00€\",\"Cleared\"\n",
+			"2026-01-05|4.2||Brot|Bäcker",
+		},
+		{
+			"Firefly III", `"preset": "firefly-iii"`,
+			"user_id,group_id,journal_id,created_at,updated_at,group_title,type,amount,foreign_amount,currency_code,foreign_currency_code,description,date," +
+				"source_name,source_iban,source_type,destination_name,destination_iban,destination_type,reconciled,category,budget,bill,tags,notes\n" +
+				"1,2,3,2024-01-05T10:00:00+01:00,2024-01-05T10:00:00+01:00,,Withdrawal,-12.500000000000,,EUR,,\"Lunch, late\",2024-01-05T00:00:00+01:00,Bank,,Asset,Cafe,,Expense,,Food,,,,\n" +
+				"1,3,4,2024-01-05T10:00:00+01:00,2024-01-05T10:00:00+01:00,,Deposit,1000,,EUR,,Pay,2024-01-05T00:00:00+01:00,Boss,,Revenue,Bank,,Asset,,,,,,\n",
+			"2024-01-05|12.5|EUR|Food|Lunch, late\nignored",
+		},
+		{
+			"ezBookkeeping", `"preset": "ezbookkeeping"`,
+			"Time,Timezone,Type,Category,Sub Category,Account,Account Currency,Amount,Account2,Account2 Currency,Account2 Amount,Geographic Location,Tags,Description\n" +
+				"2024-09-01 12:34:56,+08:00,Expense,Food & Drink,Food,Cash,CNY,0.10,,,,,,Noodles\n2024-09-01 12:34:56,+08:00,Income,Pay,Salary,Cash,CNY,123.45,,,,,,x\n",
+			"2024-09-01|0.10|CNY|Food|Noodles\nignored",
+		},
+		{
+			"ezBookkeeping of a year before", `"preset": "ezbookkeeping"`,
+			"Time,Timezone,Type,Category,Sub Category,Account,Account Currency,Amount,Account2,Account2 Currency,Account2 Amount,Tags,Comment\n" +
+				"2024-09-01 12:34:56,+08:00,Expense,Food & Drink,Food,Cash,CNY,0.10,,,,,Noodles\n",
+			"2024-09-01|0.10|CNY|Food|Noodles",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := brieflyRead(t, test.file, preset(t, test.mapping)); got != test.want {
+				t.Errorf("got\n%s\nwant\n%s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAPresetsFormIsReadBack(t *testing.T) {
+	for _, p := range export.Presets() {
+		text, err := json.Marshal(p.Mapping)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := export.ParseMapping(text)
+		if err != nil {
+			t.Errorf("%s: %s: %v", p.Name, text, err)
+			continue
+		}
+		if again, err := json.Marshal(m); err != nil || string(again) != string(text) {
+			t.Errorf("%s: %s %v, want %s", p.Name, again, err, text)
+		}
+		if _, err := export.ParseMapping([]byte(`{"preset": "` + p.Name + `"}`)); err != nil {
+			t.Errorf("%s: %v", p.Name, err)
+		}
+	}
+}
+
+func TestWhatIsWrongWithAPresetIsTold(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"preset": "minty"}`:                                             "preset unknown_preset",
+		`{"preset": "spendwise", "negate": true}`:                         "negate unknown_member",
+		`{"preset": "mint", "date": {"format": "D"}}`:                     "date/format unknown_member",
+		`{"preset": "mint", "amount": {"symbols": "yes"}}`:                "amount/symbols wrong_type",
+		`{"preset": "mint", "except": {"column": "Labels"}}`:              "except incomplete",
+		`{"preset": "mint", "date": {"layout": "DD/MM/YYYY|MM/DD/YYYY"}}`: "date/layout malformed_layout",
+	} {
+		_, err := export.ParseMapping([]byte(text))
+		faults := expense.FaultsOf(err)
+		if len(faults) != 1 || faults[0].Field+" "+faults[0].Code != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestTwoColumnsOfAmountsMakeOne(t *testing.T) {
+	m := plain()
+	m.Amount.Credit = "N"
+	m.Notes = ""
+	for cells, want := range map[string]string{"7,": "7", ",3": "-3", "7.50,7.25": "0.25", "0,0.00": "0", "-7,": "-7"} {
+		row := readAll(t, "D,A,N,C,K\n2024-01-02,"+cells+",EUR,\n", m)[0]
+		if row.Draft.Amount != want || row.Faults != nil {
+			t.Errorf("%s: got %q %+v, want %q", cells, row.Draft.Amount, row.Faults, want)
+		}
+	}
+	if row := readAll(t, "D,A,N,C,K\n2024-01-02,x,1,EUR,\n", m)[0]; row.Faults == nil {
+		t.Errorf("%+v", row)
+	}
+}
+
+func TestAFileSaysByItsMarkThatItIsUTF16(t *testing.T) {
+	const text = "D,A,C,K,N\n2024-01-02,7,EUR,Café,5 €\n"
+	for _, order := range []unicode.Endianness{unicode.LittleEndian, unicode.BigEndian} {
+		encoded, err := unicode.UTF16(order, unicode.UseBOM).NewEncoder().String(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := brieflyRead(t, encoded, plain()); got != "2024-01-02|7|EUR|Café|5 €" {
+			t.Errorf("%v: %s", order, got)
+		}
+	}
+	western, err := charmap.Windows1252.NewEncoder().String(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := brieflyRead(t, western, plain()); got != "line 2:  malformed_text" {
+		t.Errorf("a file of another encoding than the mapping says: %s", got)
+	}
+}
