@@ -22,7 +22,8 @@ type TickerConfig struct {
 	Now func() time.Time
 }
 
-// A Ticker posts recurring expenses as they fall due. Any number of them, in any number of processes, may run on one store.
+// A Ticker posts recurring expenses as they fall due, and raises the alerts of budgets that no request has raised. Any number of
+// them, in any number of processes, may run on one store.
 type Ticker struct {
 	store store.Store
 	cfg   TickerConfig
@@ -72,7 +73,19 @@ func (t *Ticker) round(ctx context.Context) {
 			"rules_failed", round.Failed, "lag", now.Sub(round.Oldest).Round(time.Second).String(),
 			"took", t.cfg.Now().Sub(now).Round(time.Millisecond).String())
 	}
+	t.raise(ctx, now)
 	if err != nil && ctx.Err() == nil {
 		t.cfg.Log.WarnContext(ctx, "recurring expenses could not all be posted; the next round tries again", "error", err)
+	}
+}
+
+// raise raises alerts in the ledgers that have budgets.
+func (t *Ticker) raise(ctx context.Context, now time.Time) {
+	raised, err := store.RaiseAllAlerts(ctx, t.store, now)
+	if raised > 0 {
+		t.cfg.Log.InfoContext(ctx, "alerts of budgets raised", "alerts", raised)
+	}
+	if err != nil && ctx.Err() == nil {
+		t.cfg.Log.WarnContext(ctx, "alerts of budgets could not all be raised; the next round tries again", "error", err)
 	}
 }

@@ -32,13 +32,13 @@ func RaiseAlerts(ctx context.Context, st Store, owner expense.OwnerID, now time.
 	return raised, nil
 }
 
-// RaiseAllAlerts is RaiseAlerts for every ledger: spending that was booked ahead reaches its month without a write. A ledger that
-// fails holds up no other: the errors are joined.
+// RaiseAllAlerts is RaiseAlerts for every ledger with a budget: spending that was booked ahead reaches its month without a write,
+// and a process may end between a write and its alerts. A ledger that fails holds up no other: the errors are joined.
 func RaiseAllAlerts(ctx context.Context, st Store, now time.Time) (raised int, err error) {
 	var failures []error
-	for owner, err := range st.Owners(ctx) {
+	for owner, err := range st.BudgetOwners(ctx) {
 		if err != nil {
-			failures = append(failures, fmt.Errorf("owners: %w", err))
+			failures = append(failures, fmt.Errorf("owners with budgets: %w", err))
 			break
 		}
 		alerts, err := RaiseAlerts(ctx, st, owner, now)

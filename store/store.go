@@ -47,6 +47,9 @@ type Store interface {
 	// PendingOwners yields every owner with an expense that waits for a rate, in the order of their ids.
 	PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error]
 
+	// BudgetOwners yields every owner with a budget, ended or not, in the order of their ids.
+	BudgetOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error]
+
 	// DueOwners yields whose rules are due at now, by [recurrence.Rule.DueAt] in the zone of their ledger, and since when: the
 	// oldest first, then in the order of their ids; an owner whose rules fell due at several instants comes once for each.
 	DueOwners(ctx context.Context, now time.Time) iter.Seq2[DueOwner, error]

@@ -196,6 +196,16 @@ func (s *Store) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
 	return s.ownersWhere(ctx, func(ledger) bool { return true })
 }
 
+// BudgetOwners implements [store.Store].
+func (s *Store) BudgetOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
+	return s.ownersWhere(ctx, func(l ledger) bool {
+		for range l.budgets.rows.values() {
+			return true
+		}
+		return false
+	})
+}
+
 // PendingOwners implements [store.Store].
 func (s *Store) PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
 	return s.ownersWhere(ctx, func(l ledger) bool {

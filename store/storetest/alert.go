@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,6 +25,9 @@ func alertChecks() []check {
 	return []check{
 		{name: "alert-values", guards: []string{sayAlerts, sayPutAlerts}, run: checkAlertValues},
 		{name: "alert-writes", guards: []string{sayPutAlerts, sayPromises}, run: checkAlertWrites},
+		{name: "owners-with-budgets", guards: []string{
+			"store.Store.BudgetOwners: BudgetOwners yields every owner with a budget, ended or not, in the order of their ids."},
+			alone: true, run: checkBudgetOwners},
 		{name: "budget-any", guards: []string{sayHasBudgets}, run: checkHasBudgets},
 		{name: "alert-stays", guards: []string{sayAlertStay}, run: checkAlertStays},
 	}
@@ -167,4 +171,32 @@ func ignore(err error) error {
 		return nil
 	}
 	return err
+}
+
+func checkBudgetOwners(p *probe) {
+	owners := func() []expense.OwnerID { return all(p, p.st.BudgetOwners(p.ctx), "BudgetOwners") }
+	books := make(map[expense.OwnerID]*book)
+	for _, owner := range oddOwners {
+		books[owner] = p.bookOf(owner)
+	}
+	same(p, len(owners()), 0, "owners with budgets where nobody has one")
+	with := []expense.OwnerID{"b", "B", "é", "😀", "ａ", "_"}
+	series := make(map[expense.OwnerID]budget.Budget)
+	for _, owner := range with {
+		b := books[owner]
+		ended := b.series(b.food, "2020-01")
+		ended.Until = expense.MustMonth("2020-12")
+		series[owner] = b.putBudget(ended)
+	}
+	sameList(p, owners(), slices.Sorted(slices.Values(with)), "BudgetOwners")
+	// With the loop open, as the ticker works.
+	for owner, err := range p.st.BudgetOwners(p.ctx) {
+		p.must(err, "BudgetOwners")
+		if owner != "B" {
+			books[owner].write("DeleteBudget", func(tx store.Tx) (expense.Version, error) { return tx.DeleteBudget(p.ctx, series[owner].ID) })
+		}
+	}
+	sameList(p, owners(), []expense.OwnerID{"B"}, "BudgetOwners after deletions")
+	p.must(p.st.EraseLedger(p.ctx, "B"), "EraseLedger")
+	same(p, len(owners()), 0, "owners with budgets after the last one's ledger was erased")
 }

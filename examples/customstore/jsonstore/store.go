@@ -227,8 +227,18 @@ func (s *Store) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
 	}
 }
 
+// BudgetOwners implements [store.Store].
+func (s *Store) BudgetOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
+	return s.ownersWhere(ctx, func(l *ledger) bool { return len(l.Budgets.Rows) > 0 })
+}
+
 // PendingOwners implements [store.Store].
 func (s *Store) PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
+	return s.ownersWhere(ctx, (*ledger).pending)
+}
+
+// ownersWhere yields the owners whose ledgers are chosen.
+func (s *Store) ownersWhere(ctx context.Context, chosen func(*ledger) bool) iter.Seq2[expense.OwnerID, error] {
 	return func(yield func(expense.OwnerID, error) bool) {
 		for owner, err := range s.Owners(ctx) {
 			var l *ledger
@@ -239,7 +249,7 @@ func (s *Store) PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, er
 				yield("", err)
 				return
 			}
-			if l.pending() && !yield(owner, nil) {
+			if chosen(l) && !yield(owner, nil) {
 				return
 			}
 		}

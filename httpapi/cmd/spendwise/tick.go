@@ -29,6 +29,9 @@ func (cmd *tickCmd) Run(ctx context.Context, config *cli, p *process) error {
 		if _, printed := fmt.Fprintf(p.stdout, "posted %d expenses in %d ledgers\n", round.Posted, round.Ledgers); printed != nil {
 			err = errors.Join(err, printed)
 		}
+		if err == nil {
+			_, err = store.RaiseAllAlerts(ctx, db, env.Now)
+		}
 		if err == nil && round.Failed > 0 {
 			err = fmt.Errorf("%d rules could not be posted; each says why (last_error), and is tried again later", round.Failed)
 		}

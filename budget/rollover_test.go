@@ -1,0 +1,429 @@
+package budget_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+)
+
+func (l *ledger) history(from, to string) []budget.Report {
+	l.t.Helper()
+	var reports []budget.Report
+	err := l.store.View(context.Background(), owner, func(r store.Reader) (err error) {
+		reports, err = budget.History(context.Background(), r, l.env.Now, expense.MustMonth(from), expense.MustMonth(to))
+		return err
+	})
+	if err != nil {
+		l.t.Fatalf("history from %s to %s: %v", from, to, err)
+	}
+	return reports
+}
+
+func TestWhatIsCarriedIntoTheNextMonth(t *testing.T) {
+	for _, test := range []struct{ rollover, ceiling, want string }{
+		// 100 a month; spent 40, 190, 10, nothing.
+		{"none", "", "0.00 60.00, 0.00 -90.00, 0.00 90.00, 0.00 100.00"},
+		{"", "", "0.00 60.00, 0.00 -90.00, 0.00 90.00, 0.00 100.00"},
+		{"surplus", "", "0.00 60.00, 60.00 -30.00, 0.00 90.00, 90.00 190.00"},
+		{"deficit", "", "0.00 60.00, 0.00 -90.00, -90.00 0.00, 0.00 100.00"},
+		{"both", "", "0.00 60.00, 60.00 -30.00, -30.00 60.00, 60.00 160.00"},
+		{"both", "25", "0.00 60.00, 25.00 -65.00, -25.00 65.00, 25.00 125.00"},
+		{"surplus", "10.50", "0.00 60.00, 10.50 -79.50, 0.00 90.00, 10.50 110.50"},
+		{"deficit", "10.50", "0.00 60.00, 0.00 -90.00, -10.50 79.50, 0.00 100.00"},
+	} {
+		t.Run(test.rollover+test.ceiling, func(t *testing.T) {
+			l := newLedger(t)
+			food := l.category("Food").String()
+			l.mustAdd(budget.Draft{CategoryID: food, Amount: "100", FromMonth: "2025-01", Rollover: test.rollover, RolloverCap: test.ceiling})
+			l.spend(expense.Draft{Amount: "40", CategoryID: food, Date: "2025-01-31"},
+				expense.Draft{Amount: "190", CategoryID: food, Date: "2025-02-01"},
+				expense.Draft{Amount: "10", CategoryID: food, Date: "2025-03-05"},
+				expense.Draft{Amount: "1000", CategoryID: food, Date: "2024-12-31"},
+				expense.Draft{Amount: "1000", Category: "Travel", Date: "2025-01-31"})
+			var got []string
+			for _, month := range l.history("2025-01", "2025-04") {
+				got = append(got, month.Data[0].Carried.Amount()+" "+month.Data[0].Remaining.Amount())
+			}
+			if text := strings.Join(got, ", "); text != test.want {
+				t.Errorf("carried and remaining are %s, want %s", text, test.want)
+			}
+		})
+	}
+}
+
+func TestStateAndRatioCountWhatWasCarried(t *testing.T) {
+	for _, test := range []struct{ name, last, spent, want string }{
+		{"a surplus widens the limit", "20", "120", "warning 0.66 $120 / $180 "},
+		{"a deficit narrows it", "150", "30", "ok 0.60 $30 / $50 "},
+		{"a deficit narrows it to a warning", "150", "40", "warning 0.80 $40 / $50 "},
+		{"a deficit that leaves nothing is over before anything is spent", "200", "", "over 1.00 $0 / $0 "},
+		{"a deficit beyond the limit", "250", "", "over 1.50 $0 / -$50 "},
+		{"refunds may make up for it", "250", "-70", "warning 0.80 -$70 / -$50 "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := newLedger(t)
+			food := l.category("Food").String()
+			l.mustAdd(budget.Draft{CategoryID: food, Amount: "100", FromMonth: "2025-04", Rollover: "both", AlertAt: []string{"0.65", "1"}})
+			l.spend(expense.Draft{Amount: test.last, CategoryID: food, Date: "2025-04-10"})
+			if test.spent != "" {
+				l.spend(expense.Draft{Amount: test.spent, CategoryID: food, Date: "2025-05-01"})
+			}
+			p := l.read("2025-05").Data[0]
+			text, _, _ := strings.Cut(strings.TrimPrefix(p.Text, "Food: "), "spent")
+			if got := fmt.Sprint(p.State, " ", p.Ratio(), " ", text); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestCarriedSaysWhatItLeavesOut(t *testing.T) {
+	l := newLedger(t)
+	food := l.category("Food").String()
+	l.mustAdd(budget.Draft{CategoryID: food, Amount: "100", FromMonth: "2025-03", Rollover: "surplus"})
+	l.spend(expense.Draft{Amount: "3.250", Currency: "KWD", CategoryID: food, Date: "2025-02-28"},
+		expense.Draft{Amount: "1.250", Currency: "KWD", CategoryID: food, Date: "2025-03-05"},
+		expense.Draft{Amount: "1.000", Currency: "KWD", CategoryID: food, Date: "2025-04-05"},
+		expense.Draft{Amount: "5", Currency: "JPY", Category: "Travel", Date: "2025-04-05"})
+	var got []string
+	for _, month := range l.history("2025-03", "2025-05") {
+		p := month.Data[0]
+		got = append(got, fmt.Sprintf("%t%v%v", p.Complete(), p.Spent.Pending, p.CarriedPending))
+	}
+	want := []string{"false[1.250 KWD][]", "false[1.000 KWD][1.250 KWD]", "false[][2.250 KWD]"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestRolloverIsChecked(t *testing.T) {
+	l := newLedger(t)
+	for _, test := range []struct {
+		name  string
+		draft budget.Draft
+		want  []string
+	}{
+		{"another way", budget.Draft{Amount: "5", Rollover: "all"}, []string{"rollover unknown_value"}},
+		{"another way, with a cap", budget.Draft{Amount: "5", Rollover: "all", RolloverCap: "1"}, []string{"rollover unknown_value"}},
+		{"a cap without a rollover", budget.Draft{Amount: "5", RolloverCap: "1"}, []string{"rollover_cap not_applicable"}},
+		{"a cap of nothing", budget.Draft{Amount: "5", Rollover: "both", RolloverCap: "0.00"}, []string{"rollover_cap not_positive"}},
+		{"a cap below nothing", budget.Draft{Amount: "5", Rollover: "both", RolloverCap: "-1"}, []string{"rollover_cap not_positive"}},
+		{"a cap with too many digits", budget.Draft{Amount: "5", Rollover: "both", RolloverCap: "1.001"}, []string{"rollover_cap too_many_digits"}},
+	} {
+		if _, err := l.add(test.draft); !slices.Equal(codes(err), test.want) {
+			t.Errorf("%s: %v, want the faults %q", test.name, err, test.want)
+		}
+	}
+	b := l.mustAdd(budget.Draft{ID: someID, Amount: "5", Rollover: "both", RolloverCap: "1"})
+	again, err := l.add(budget.Draft{ID: someID, Amount: "5", Rollover: "both", RolloverCap: "1.00"})
+	if err != nil || again.Created {
+		t.Errorf("the same again: %+v, %v", again, err)
+	}
+	changed, err := l.change(b.ID, budget.Patch{Rollover: ptr("")}, expense.Condition{})
+	if err != nil || changed.Rollover != budget.NoRollover || changed.Cap != (expense.Money{}) {
+		t.Errorf("without a rollover there is no cap: %+v, %v", changed, err)
+	}
+	if _, err := l.change(b.ID, budget.Patch{RolloverCap: ptr("3")}, expense.Condition{}); !slices.Equal(codes(err), []string{"rollover_cap not_applicable"}) {
+		t.Errorf("a cap alone: %v", err)
+	}
+}
+
+func TestANewHomeCurrencyReexpressesTheCap(t *testing.T) {
+	l := newLedger(t)
+	b := l.mustAdd(budget.Draft{Amount: "500", Rollover: "both", RolloverCap: "10"})
+	if _, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "0.5", expense.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.stored(b.ID); got.Cap != expense.MustMoney("5", "KWD") {
+		t.Errorf("the cap is %s", got.Cap)
+	}
+}
+
+func TestHistoryIsOfMonthsInOrderAndNotOfTooMany(t *testing.T) {
+	l := newLedger(t)
+	r := l.store.Reader(owner)
+	for _, test := range []struct{ from, to, want string }{
+		{"2025-02", "2025-01", "to ends_before_start"}, {"1925-01", "2025-01", "to range_too_long"},
+	} {
+		_, err := budget.History(t.Context(), r, noon, expense.MustMonth(test.from), expense.MustMonth(test.to))
+		if got := codes(err); !slices.Equal(got, []string{test.want}) {
+			t.Errorf("from %s to %s: %v, want %s", test.from, test.to, err, test.want)
+		}
+	}
+	months, err := budget.History(t.Context(), r, noon, expense.Month{}, expense.Month{})
+	if err != nil || len(months) != 12 || months[11].Month.String() != "2025-05" || months[0].Title != "June 2024" {
+		t.Errorf("without months: %+v, %v, want the twelve up to this one", months, err)
+	}
+	if months, err := budget.History(t.Context(), r, noon, expense.MustMonth("0001-01"), expense.MustMonth("0001-02")); err != nil || len(months) != 2 {
+		t.Errorf("the calendar's first months: %d, %v", len(months), err)
+	}
+	if months, err := budget.History(t.Context(), r, noon, expense.MustMonth("9999-11"), expense.MustMonth("9999-12")); err != nil || len(months) != 2 {
+		t.Errorf("the calendar's last months: %d, %v", len(months), err)
+	}
+}
+
+// A series whose category was merged away goes on telling what its months were: its limit and its expenses are the other's now.
+func TestAMergeKeepsHistoryRight(t *testing.T) {
+	l := newLedger(t)
+	food, health, travel := l.category("Food").String(), l.category("Health").String(), l.category("Travel").String()
+	l.mustAdd(budget.Draft{CategoryID: food, Amount: "300", FromMonth: "2025-03"})
+	l.mustAdd(budget.Draft{CategoryID: health, Amount: "200", FromMonth: "2025-04", Rollover: "both"})
+	l.mustAdd(budget.Draft{Amount: "1000", FromMonth: "2025-03"})
+	for _, month := range []string{"2025-03", "2025-04", "2025-05"} {
+		l.spend(expense.Draft{Amount: "210", CategoryID: food, Date: month + "-05"}, expense.Draft{Amount: "50", CategoryID: health, Date: month + "-06"})
+	}
+	merge := func(from, into string) {
+		err := l.update(func(tx store.Tx) error {
+			_, err := expense.MergeCategories(t.Context(), tx, l.env, uuid.MustParse(from), uuid.MustParse(into))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	render := func() []string {
+		var got []string
+		for _, month := range l.history("2025-03", "2025-05") {
+			for _, p := range month.All() {
+				got = append(got, fmt.Sprint(month.Month, " ", p.Text, " ", p.Limit, " ", p.Carried.Amount()))
+			}
+		}
+		return got
+	}
+	merge(food, health)
+	want := []string{
+		"2025-03 Food: $260 / $300 spent 300.00 USD 0.00", // Health had no limit yet
+		"2025-03 Total: $260 / $1,000 spent 1000.00 USD 0.00",
+		"2025-04 Health: $260 / $500 spent 500.00 USD 0.00", // 200 and Food's 300
+		"2025-04 Total: $260 / $1,000 spent 1000.00 USD 0.00",
+		"2025-05 Health: $260 / $440 spent 200.00 USD 240.00", // Food's limit ended
+		"2025-05 Total: $260 / $1,000 spent 1000.00 USD 0.00",
+	}
+	if got := render(); !slices.Equal(got, want) {
+		t.Errorf("after the merge:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	// A second merge takes both along.
+	merge(health, travel)
+	want = []string{
+		"2025-03 Food: $260 / $300 spent 300.00 USD 0.00",
+		"2025-03 Total: $260 / $1,000 spent 1000.00 USD 0.00",
+		"2025-04 Total: $260 / $1,000 spent 1000.00 USD 0.00",
+		"2025-05 Total: $260 / $1,000 spent 1000.00 USD 0.00",
+	}
+	got := slices.DeleteFunc(render(), func(line string) bool { return strings.HasPrefix(line, "2025-04 ") && strings.Contains(line, "500.00") })
+	if !slices.Equal(got, want) {
+		t.Errorf("after the second merge:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestAnArchivedCategoryKeepsItsBudget(t *testing.T) {
+	l := newLedger(t)
+	food := l.category("Food")
+	l.mustAdd(budget.Draft{CategoryID: food.String(), Amount: "300"})
+	l.spend(expense.Draft{Amount: "5", CategoryID: food.String(), Date: "2025-05-05"})
+	before := fmt.Sprint(l.read("2025-05"))
+	err := l.update(func(tx store.Tx) error {
+		_, err := expense.ChangeCategory(t.Context(), tx, l.env, food, expense.CategoryPatch{Archived: ptr(true)}, expense.Condition{})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after := fmt.Sprint(l.read("2025-05")); after != before {
+		t.Errorf("archiving made %s of %s", after, before)
+	}
+}
+
+// What is carried is a function of history: however a month is asked for, alone or within a span, it says the same, and the same
+// as adding up naively what the list yields.
+func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := newLedger(t)
+		l.env.Rates = rates{"EURUSD": "1.0825", "JPYUSD": "0.00689"}
+		rollover := rapid.SampledFrom([]string{"none", "surplus", "deficit", "both"}).Draw(t, "rollover")
+		draft := budget.Draft{CategoryID: l.category("Food").String(), Amount: "100", FromMonth: "2024-11", Rollover: rollover}
+		if rollover != "none" && rapid.Bool().Draw(t, "capped") {
+			draft.RolloverCap = rapid.SampledFrom([]string{"0.01", "40", "250"}).Draw(t, "cap")
+		}
+		b := l.mustAdd(draft)
+		if rapid.Bool().Draw(t, "raised") {
+			if _, err := l.change(b.ID, budget.Patch{Amount: ptr("120"), FromMonth: ptr("2025-02")}, expense.Condition{}); err != nil {
+				t.Fatalf("raise: %v", err)
+			}
+		}
+		first := expense.MustMonth("2024-10")
+		for range rapid.IntRange(0, 15).Draw(t, "expenses") {
+			day := first.Add(rapid.IntRange(0, 7).Draw(t, "month")).First().AddDays(rapid.IntRange(0, 27).Draw(t, "day"))
+			l.spend(expense.Draft{
+				Amount: fmt.Sprint(rapid.SampledFrom([]int{-80, -7, 1, 12, 95, 230}).Draw(t, "amount")), Date: day.String(),
+				Currency: rapid.SampledFrom([]string{"USD", "EUR", "JPY", "KWD"}).Draw(t, "currency"),
+				Category: rapid.SampledFrom([]string{"Food", "Travel"}).Draw(t, "category"),
+			})
+		}
+		whole := l.history("2024-10", "2025-05")
+		carried := int64(0)
+		for i, report := range whole {
+			month := first.Add(i)
+			for from := range i + 1 {
+				part := l.history(first.Add(from).String(), month.String())
+				if fmt.Sprint(part[len(part)-1]) != fmt.Sprint(report) {
+					t.Fatalf("%s asked for from %s on is %+v, from %s on %+v", month, first.Add(from), part[len(part)-1], first, report)
+				}
+			}
+			if i == 0 {
+				if len(report.Data) != 0 {
+					t.Fatalf("before the series: %+v", report.Data)
+				}
+				continue
+			}
+			spent := int64(0)
+			filter := expense.Filter{Dates: month.Range(), Categories: []uuid.UUID{l.category("Food")}}
+			for e, err := range l.store.Reader(owner).Expenses(context.Background(), expense.Query{Filter: filter}) {
+				if err != nil {
+					t.Fatalf("list: %v", err)
+				}
+				spent += e.Home.Minor()
+			}
+			p := report.Data[0]
+			left := p.Limit.Minor() + carried - spent
+			if p.Carried.Minor() != carried || p.Spent.Home.Minor() != spent || p.Remaining.Minor() != left {
+				t.Fatalf("%s: %+v, want carried %d, spent %d, left %d", month, p, carried, spent, left)
+			}
+			carried = left
+			if rollover == "none" || rollover == "surplus" {
+				carried = max(carried, 0)
+			}
+			if rollover == "none" || rollover == "deficit" {
+				carried = min(carried, 0)
+			}
+			if most := b.Cap.Minor(); most > 0 {
+				carried = max(min(carried, most), -most)
+			}
+		}
+	})
+}
+
+func (l *ledger) raise(now time.Time) []budget.Alert {
+	l.t.Helper()
+	raised, err := store.RaiseAlerts(context.Background(), l.store, owner, now)
+	if err != nil {
+		l.t.Fatalf("raise alerts: %v", err)
+	}
+	return raised
+}
+
+func thresholds(alerts []budget.Alert) string {
+	var texts []string
+	for _, alert := range alerts {
+		texts = append(texts, alert.Month.String()+" "+alert.Threshold.String())
+	}
+	slices.Sort(texts)
+	return strings.Join(texts, ", ")
+}
+
+func TestAlertsAreRaisedOncePerBudgetThresholdAndMonth(t *testing.T) {
+	l := newLedger(t)
+	food := l.category("Food").String()
+	l.mustAdd(budget.Draft{CategoryID: food, Amount: "100", FromMonth: "2025-03"})
+	spend := func(amount, date string) { l.spend(expense.Draft{Amount: amount, CategoryID: food, Date: date}) }
+	for _, step := range []struct {
+		name, amount, date, want string
+	}{
+		{"below the lowest threshold", "79.99", "2025-05-01", ""},
+		{"at it", "0.01", "2025-05-02", "2025-05 0.80"},
+		{"above it", "5", "2025-05-02", ""},
+		{"below it again", "-50", "2025-05-03", ""},
+		{"across both at once", "80", "2025-05-03", "2025-05 1.00"},
+		{"late in the month before", "100", "2025-04-30", "2025-04 0.80, 2025-04 1.00"},
+		{"long before", "500", "2025-03-30", ""},
+		{"ahead of the month", "90", "2025-06-01", ""},
+	} {
+		spend(step.amount, step.date)
+		version := l.version()
+		if got := thresholds(l.raise(l.env.Now)); got != step.want {
+			t.Errorf("%s: raised %q, want %q", step.name, got, step.want)
+		}
+		if again := l.raise(l.env.Now); len(again) != 0 {
+			t.Errorf("%s: raised again: %+v", step.name, again)
+		}
+		if moved := l.version() != version; moved != (step.want != "") {
+			t.Errorf("%s: the ledger's version moved: %t", step.name, moved)
+		}
+	}
+	if got := thresholds(l.raise(noon.AddDate(0, 1, 0))); got != "2025-06 0.80" {
+		t.Errorf("in June: %q", got)
+	}
+	alerts, err := l.store.Reader(owner).Alerts(t.Context(), expense.Month{})
+	if err != nil || len(alerts) != 5 {
+		t.Fatalf("Alerts = %+v, %v", alerts, err)
+	}
+	for _, alert := range alerts {
+		if alert.ID != budget.AlertID(alert.BudgetID, alert.Month, alert.Threshold) || !alert.ReadAt.IsZero() {
+			t.Errorf("%+v", alert)
+		}
+	}
+	var read budget.Alert
+	for i := range 2 {
+		err := l.update(func(tx store.Tx) (err error) {
+			read, err = budget.MarkRead(t.Context(), tx, expense.Env{Now: noon.Add(time.Duration(i) * time.Hour)}, alerts[0].ID)
+			return err
+		})
+		if err != nil || !read.ReadAt.Equal(noon) {
+			t.Errorf("reading it, time %d: %+v, %v", i+1, read, err)
+		}
+	}
+}
+
+// version is the version that the ledger's next write would follow.
+func (l *ledger) version() expense.Version {
+	l.t.Helper()
+	var version expense.Version
+	undone := fmt.Errorf("undone")
+	err := l.update(func(tx store.Tx) (err error) {
+		settings, err := tx.Settings(context.Background())
+		if err == nil {
+			version, err = tx.PutSettings(context.Background(), settings)
+		}
+		if err != nil {
+			return err
+		}
+		return undone
+	})
+	if err != undone { //nolint:errorlint // the very error
+		l.t.Fatalf("version: %v", err)
+	}
+	return version - 1
+}
+
+func TestALedgerWithoutBudgetsRaisesNothing(t *testing.T) {
+	l := newLedger(t)
+	l.spend(expense.Draft{Amount: "1000000"})
+	if raised := l.raise(noon); len(raised) != 0 {
+		t.Errorf("raised %+v", raised)
+	}
+	if raised, err := store.RaiseAllAlerts(t.Context(), l.store, noon); err != nil || raised != 0 {
+		t.Errorf("RaiseAllAlerts = %d, %v", raised, err)
+	}
+	b := l.mustAdd(budget.Draft{Amount: "10"})
+	if raised, err := store.RaiseAllAlerts(t.Context(), l.store, noon); err != nil || raised != 2 {
+		t.Errorf("RaiseAllAlerts = %d, %v, want 2", raised, err)
+	}
+	// The alerts of a budget that is deleted stay; a new one raises its own.
+	if err := l.delete(b.ID, expense.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	l.mustAdd(budget.Draft{Amount: "10"})
+	if raised := l.raise(noon); len(raised) != 2 {
+		t.Errorf("a new budget raised %+v", raised)
+	}
+}
