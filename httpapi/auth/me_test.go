@@ -179,13 +179,13 @@ func TestErase(t *testing.T) {
 			t.Fatalf("the personal token is refused, %v", err)
 		}
 		wantErr(t, "Erase without the password", h.Erase(t.Context(), who, "a wrong password", netip.Addr{}), expense.ErrInvalid)
-		if len(h.ledgers.made) != 1 || !accepts(t, h, session.AccessToken) {
+		if h.ledgers.count() != 1 || !accepts(t, h, session.AccessToken) {
 			t.Fatal("something is gone")
 		}
 		if err := h.Erase(t.Context(), who, goodPassword, netip.Addr{}); err != nil {
 			t.Fatal(err)
 		}
-		if accepts(t, h, session.AccessToken) || accepts(t, h, token) || len(h.ledgers.made) != 0 {
+		if accepts(t, h, session.AccessToken) || accepts(t, h, token) || h.ledgers.count() != 0 {
 			t.Error("a token or the ledger is left")
 		}
 		_, err = h.Refresh(t.Context(), session.RefreshToken)
@@ -199,16 +199,16 @@ func TestErase(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			h := newHouse(t)
 			who := h.identity(t, h.register(t))
-			h.ledgers.eraseDown = true
+			h.ledgers.failErasing(true)
 			wantErr(t, "Erase", h.Erase(t.Context(), who, goodPassword, netip.Addr{}), expense.ErrUnavailable)
-			if len(h.ledgers.made) != 1 {
+			if h.ledgers.count() != 1 {
 				t.Fatal("the ledger is gone: this tests nothing")
 			}
-			h.ledgers.eraseDown = false
+			h.ledgers.failErasing(false)
 			next := h.instance(t) // the process that starts after the crash
 			stop := keep(t, next)
 			synctest.Wait()
-			if len(h.ledgers.made) != 0 {
+			if h.ledgers.count() != 0 {
 				t.Error("the ledger is left after the next start")
 			}
 			time.Sleep(2 * time.Hour)
@@ -230,7 +230,7 @@ func TestErase(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Hour + time.Minute)
-			if len(h.ledgers.made) != 0 {
+			if h.ledgers.count() != 0 {
 				t.Error("the ledger made anew is left")
 			}
 		})

@@ -47,6 +47,19 @@ func (l *ledgers) CreateLedger(_ context.Context, owner expense.OwnerID, ledger 
 	return !there, nil
 }
 
+// count returns how many ledgers there are.
+func (l *ledgers) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.made)
+}
+
+func (l *ledgers) failErasing(fail bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.eraseDown = fail
+}
+
 func (l *ledgers) EraseLedger(_ context.Context, owner expense.OwnerID) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
