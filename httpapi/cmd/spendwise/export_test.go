@@ -1,0 +1,129 @@
+package main_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestALedgerMovesFromOneDatabaseToAnother(t *testing.T) {
+	engines(t, func(t *testing.T, database, dataDir string) {
+		s := start(t, dataDir, "--database", database)
+		c := s.register(`,"home_currency":"EUR","time_zone":"Europe/Berlin"`)
+		c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"1000","currency":"JPY","date":"2026-03-01","notes":"=1+1"}`)
+		c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"3.250","currency":"KWD","date":"2026-03-03"}`)
+		if err := s.stop(); err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "ledger.ndjson")
+		owner := email(t, command(t, dataDir, "--database", database, "user", "list"))
+		command(t, dataDir, "--database", database, "export", "--user", owner, file)
+		whole, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the backup may be read by others: %v %v", info.Mode(), err)
+		}
+
+		other := t.TempDir()
+		sqlite := "sqlite:" + filepath.Join(other, "other.db")
+		commandWith(t, "a long pass phrase\n", other, "--database", sqlite, "user", "add", "new@example.com")
+		out := command(t, other, "--database", sqlite, "restore", "--user", "new@example.com", file)
+		if want := "restored: 2 expenses, 10 categories, 0 budgets, 0 recurrences, 0 alerts\n"; out != want {
+			t.Errorf("got %q, want %q", out, want)
+		}
+		again := command(t, other, "--database", sqlite, "export", "--user", "new@example.com")
+		if body(again) != body(string(whole)) {
+			t.Errorf("restored:\n%s\nwant:\n%s", again, whole)
+		}
+		csv := command(t, other, "--database", sqlite, "export", "--user", "new@example.com", "--format", "csv", "-")
+		if !strings.Contains(csv, ",1000,JPY,Other,'=1+1,") {
+			t.Errorf("the CSV: %s", csv)
+		}
+		pdf := command(t, other, "--database", sqlite, "export", "--user", "new@example.com", "--format", "pdf", "--year", "2026")
+		if !strings.HasPrefix(pdf, "%PDF-") {
+			t.Errorf("the PDF: %.20q", pdf)
+		}
+
+		failed := refused(t, other, "--database", sqlite, "restore", "--user", "new@example.com", file)
+		if !strings.Contains(failed, "the ledger has expenses already") {
+			t.Errorf("a second restore: %s", failed)
+		}
+		if err := os.WriteFile(file, whole[:len(whole)-40], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		commandWith(t, "a long pass phrase\n", other, "--database", sqlite, "user", "add", "third@example.com")
+		failed = refused(t, other, "--database", sqlite, "restore", "--user", "third@example.com", file)
+		if !strings.Contains(failed, "line 15:") {
+			t.Errorf("a file that is cut off: %s", failed)
+		}
+	})
+}
+
+// body is a backup without its first line, which names the time.
+func body(backup string) string {
+	_, rest, _ := strings.Cut(backup, "\n")
+	return rest
+}
+
+func TestAPresetIsNamedOnTheCommandLine(t *testing.T) {
+	dir := t.TempDir()
+	database := "sqlite:" + filepath.Join(dir, "ledger.db")
+	commandWith(t, "a long pass phrase\n", dir, "--database", database, "user", "add", "you@example.com")
+	file := filepath.Join(dir, "mint.csv")
+	text := "Date,Description,Original Description,Amount,Transaction Type,Category,Account Name,Labels,Notes\n3/01/2026,Tea,TEA,5.02,debit,Food,Cash,,\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := command(t, dir, "--database", database, "import", "--user", "you@example.com", "--preset", "mint", file),
+		"imported: added 1, known 0, ignored 0, failed 0\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := refused(t, dir, "--database", database, "import", "--user", "you@example.com", "--preset", "minty", file); !strings.Contains(got, "the presets are") {
+		t.Errorf("an unknown preset: %s", got)
+	}
+}
+
+// email returns the only address in the output of user list.
+func email(t *testing.T, list string) string {
+	t.Helper()
+	for field := range strings.FieldsSeq(list) {
+		if strings.Contains(field, "@") {
+			return field
+		}
+	}
+	t.Fatalf("nobody is in %q", list)
+	return ""
+}
+
+// command runs one of the program's commands, which has to work, and returns what it prints.
+func command(t *testing.T, dataDir string, args ...string) string {
+	t.Helper()
+	return commandWith(t, "", dataDir, args...)
+}
+
+func commandWith(t *testing.T, input, dataDir string, args ...string) string {
+	t.Helper()
+	run := program(t.Context(), dataDir, args...)
+	run.Stdin = strings.NewReader(input)
+	var stderr strings.Builder
+	run.Stderr = &stderr
+	out, err := run.Output()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, stderr.String())
+	}
+	return string(out)
+}
+
+// refused runs a command that has to fail, and returns what it says.
+func refused(t *testing.T, dataDir string, args ...string) string {
+	t.Helper()
+	out, err := program(t.Context(), dataDir, args...).CombinedOutput()
+	if err == nil {
+		t.Errorf("%v works: %s", args, out)
+	}
+	return string(out)
+}
