@@ -223,27 +223,37 @@ func (r *reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expen
 	if r.invalid != nil {
 		return nil, r.invalid
 	}
+	text, args := totalsOf(r.owner, query)
+	if text == "" {
+		return nil, nil
+	}
+	each := r.on().each
+	if len(args) > maxKeptArgs {
+		each = r.on().eachOnce
+	}
+	var totals []expense.Total
+	err := each(ctx, totalWidth, func(row *row) { totals = append(totals, scanTotal(row, query.By)) }, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	return fold(totals)
+}
+
+// maxKeptArgs is how many values the statement of up to four parts has: longer ones are too many texts to keep.
+const maxKeptArgs = 1 + 2*4
+
+// totalsOf is the statement that answers a query: whole months from the summary, and only what is left from the expenses. It is
+// empty where the ranges hold no day.
+func totalsOf(owner string, query expense.TotalsQuery) (string, []any) {
 	var selects []string
-	args := []any{r.owner}
+	args := []any{owner}
 	for i, span := range query.Ranges {
 		for _, p := range parts(i, span, query.By == expense.ByDay || query.By == expense.ByWeek) {
 			selects = append(selects, sumOf(p, query.By, len(args)+1))
 			args = append(args, int64(p.from), int64(p.to))
 		}
 	}
-	if len(selects) == 0 {
-		return nil, nil
-	}
-	each := r.on().each
-	if len(selects) > 4 {
-		each = r.on().eachOnce
-	}
-	var totals []expense.Total
-	err := each(ctx, totalWidth, func(row *row) { totals = append(totals, scanTotal(row, query.By)) }, strings.Join(selects, " UNION ALL "), args...)
-	if err != nil {
-		return nil, err
-	}
-	return fold(totals)
+	return strings.Join(selects, " UNION ALL "), args
 }
 
 func scanTotal(r *row, by expense.Step) expense.Total {

@@ -1,0 +1,392 @@
+package report_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/report"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+func dates(from, to string) expense.Range {
+	return expense.Range{From: expense.MustDate(from), To: expense.MustDate(to)}
+}
+
+func span(r expense.Range) string { return r.From.String() + ".." + r.To.String() }
+
+func TestWhatAPeriodIsComparedWith(t *testing.T) {
+	for _, test := range []struct {
+		name                    string
+		periods                 report.Periods
+		this, previous, yearAgo string
+	}{
+		{"a month", report.MonthPeriods(expense.MustMonth("2025-03")),
+			"2025-03-01..2025-03-31", "2025-02-01..2025-02-28", "2024-03-01..2024-03-31"},
+		{"a calendar year", report.YearPeriods(expense.MustMonth("2025-01")),
+			"2025-01-01..2025-12-31", "2024-01-01..2024-12-31", "2024-01-01..2024-12-31"},
+		{"a fiscal year", report.YearPeriods(expense.MustMonth("2025-04")),
+			"2025-04-01..2026-03-31", "2024-04-01..2025-03-31", "2024-04-01..2025-03-31"},
+		{"a quarter as a range", report.RangePeriods(dates("2025-01-01", "2025-03-31")),
+			"2025-01-01..2025-03-31", "2024-10-01..2024-12-31", "2024-01-01..2024-03-31"},
+		{"a February as a range", report.RangePeriods(dates("2025-02-01", "2025-02-28")),
+			"2025-02-01..2025-02-28", "2025-01-01..2025-01-31", "2024-02-01..2024-02-29"},
+		{"a week", report.RangePeriods(dates("2025-03-03", "2025-03-09")),
+			"2025-03-03..2025-03-09", "2025-02-24..2025-03-02", "2024-03-03..2024-03-09"},
+		{"a leap day", report.RangePeriods(dates("2024-02-29", "2024-02-29")),
+			"2024-02-29..2024-02-29", "2024-02-28..2024-02-28", "2023-02-28..2023-02-28"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := []string{span(test.periods.This), span(test.periods.Previous), span(test.periods.YearAgo)}
+			if want := []string{test.this, test.previous, test.yearAgo}; !slices.Equal(got, want) {
+				t.Errorf("the periods are %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestWhichYearIsAtHand(t *testing.T) {
+	st := newLedger(t, nil)
+	for _, test := range []struct {
+		now        string
+		year       int
+		start      time.Month
+		first      string
+		wantYear   int
+		outOfRange bool
+	}{
+		{"2025-05-20", 0, 0, "2025-01", 2025, false},
+		{"2025-05-20", 0, time.April, "2025-04", 2025, false},
+		{"2025-03-31", 0, time.April, "2024-04", 2024, false},
+		{"2025-05-20", 2018, time.December, "2018-12", 2018, false},
+		{"2025-05-20", 1900, 0, "1900-01", 1900, false},
+		{"2025-05-20", 1899, 0, "", 0, true},
+		{"2025-05-20", 9999, time.February, "", 0, true},
+		{"2025-05-20", -4, 0, "", 0, true},
+	} {
+		now := expense.MustDate(test.now).Begin(time.UTC).Add(12 * time.Hour)
+		got, err := report.Yearly(t.Context(), st.Reader(owner), now, test.year, test.start)
+		if test.outOfRange {
+			if faults := expense.FaultsOf(err); len(faults) != 1 || faults[0].Field != "year" {
+				t.Errorf("%+v: %v, want a fault of the year", test, err)
+			}
+			continue
+		}
+		if err != nil || got.Year != test.wantYear || got.Dates.From.Month().String() != test.first || len(got.ByMonth) != 12 {
+			t.Errorf("%+v: %d from %s on, %d months, %v", test, got.Year, got.Dates.From, len(got.ByMonth), err)
+		}
+	}
+}
+
+func TestTheFiscalYearIsTheLedgers(t *testing.T) {
+	ctx, st, start := t.Context(), memstore.New(), 4
+	settings, err := expense.NewSettings(expense.SettingsDraft{FiscalYearStart: &start})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.CreateLedger(ctx, owner, expense.StarterLedger(owner, settings, env.Now)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := report.Yearly(ctx, st.Reader(owner), env.Now, 2024, 0)
+	if err != nil || span(got.Dates) != "2024-04-01..2025-03-31" {
+		t.Errorf("the year is %s, %v", span(got.Dates), err)
+	}
+}
+
+func TestDailyAverageIsOfTheDaysSoFar(t *testing.T) {
+	st := newLedger(t, nil,
+		expense.Draft{Amount: "100", Date: "2025-05-01"}, expense.Draft{Amount: "31", Date: "2025-03-05"},
+		expense.Draft{Amount: "30", Date: "2025-06-05"}, expense.Draft{Amount: "-0.30", Date: "2024-02-05"})
+	for month, want := range map[string]string{
+		"2025-05": "5.00", // 20 days of May
+		"2025-03": "1.00", "2025-06": "1.00", "2025-04": "0.00", "2024-02": "-0.01",
+	} {
+		if got := monthly(t, st, month).DailyAverage.Amount(); got != want {
+			t.Errorf("%s: %s a day, want %s", month, got, want)
+		}
+	}
+}
+
+func TestALimitOfAPeriodIsThatOfItsMonths(t *testing.T) {
+	st := newLedger(t, []budget.Draft{{CategoryID: "Food", Amount: "100", FromMonth: "2024-11", UntilMonth: "2025-02"}},
+		expense.Draft{Amount: "5", Category: "Food", Date: "2025-01-05"})
+	limit := func(from, to string) string {
+		got, err := report.Range(t.Context(), st.Reader(owner), env.Now, dates(from, to))
+		if err != nil || len(got.ByCategory) != 1 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		return got.ByCategory[0].Limit.Amount()
+	}
+	for _, test := range []struct{ from, to, want string }{
+		{"2025-01-01", "2025-01-31", "100.00"}, {"2025-01-01", "2025-12-31", "200.00"}, {"2024-01-01", "2025-12-31", "400.00"},
+		{"2025-01-02", "2025-01-31", "0"}, {"2025-01-01", "2025-02-27", "0"},
+	} {
+		if got := limit(test.from, test.to); got != test.want {
+			t.Errorf("from %s to %s the limit is %s, want %s", test.from, test.to, got, test.want)
+		}
+	}
+}
+
+func TestRangesAndTrendsThatAreRefused(t *testing.T) {
+	r := newLedger(t, nil).Reader(owner)
+	unknown := uuid.UUID{1}
+	for _, test := range []struct {
+		name  string
+		query report.TrendQuery
+		want  []string
+	}{
+		{"no days", report.TrendQuery{By: expense.ByDay}, []string{"from required", "to required"}},
+		{"backwards", report.TrendQuery{Dates: dates("2025-02-01", "2025-01-31"), By: expense.ByDay}, []string{"to ends_before_start"}},
+		{"more than a hundred years", report.TrendQuery{Dates: dates("1925-01-01", "2025-01-01"), By: expense.ByMonth}, []string{"to range_too_long"}},
+		{"before 1900", report.TrendQuery{Dates: dates("1899-12-31", "1900-01-01"), By: expense.ByMonth}, []string{"from out_of_range"}},
+		{"no step", report.TrendQuery{Dates: dates("2025-01-01", "2025-01-01")}, []string{"by unknown_value"}},
+		{"all at once", report.TrendQuery{Dates: dates("2025-01-02", "2025-01-01"), By: 77, Category: unknown},
+			[]string{"to ends_before_start", "by unknown_value", "category_id unknown_category"}},
+	} {
+		_, err := report.Trend(t.Context(), r, test.query)
+		var got []string
+		for _, fault := range expense.FaultsOf(err) {
+			got = append(got, fault.Field+" "+fault.Code)
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+	if _, err := report.Trend(t.Context(), r, report.TrendQuery{Dates: dates("1925-01-01", "2024-12-31"), By: expense.ByMonth}); err != nil {
+		t.Errorf("a hundred years: %v", err)
+	}
+	_, err := report.Range(t.Context(), r, env.Now, dates("2025-02-01", "2025-01-31"))
+	if faults := expense.FaultsOf(err); len(faults) != 1 || faults[0].Field != "date_to" {
+		t.Errorf("a range backwards: %v", err)
+	}
+}
+
+func TestATrendHasNoGaps(t *testing.T) {
+	st := newLedger(t, nil, expense.Draft{Amount: "5", Date: "2025-01-01"}, expense.Draft{Amount: "7", Date: "2025-01-05", Category: "Food"},
+		expense.Draft{Amount: "1", Date: "2025-01-31"}, expense.Draft{Amount: "100", Date: "2024-12-31"}, expense.Draft{Amount: "100", Date: "2025-02-03"})
+	for _, test := range []struct {
+		by   expense.Step
+		want string
+	}{
+		// 1 January 2025 is a Wednesday.
+		{expense.ByWeek, "2025-01-01..2025-01-05 12.00, 2025-01-06..2025-01-12 0.00, 2025-01-13..2025-01-19 0.00, " +
+			"2025-01-20..2025-01-26 0.00, 2025-01-27..2025-02-02 1.00"},
+		{expense.ByMonth, "2025-01-01..2025-01-31 13.00, 2025-02-01..2025-02-02 0.00"},
+	} {
+		got, err := report.Trend(t.Context(), st.Reader(owner), report.TrendQuery{Dates: dates("2025-01-01", "2025-02-02"), By: test.by})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var points []string
+		for _, point := range got.Points {
+			points = append(points, span(point.Dates)+" "+point.Sum.Home.Amount())
+		}
+		if text := strings.Join(points, ", "); text != test.want {
+			t.Errorf("the points are %s, want %s", text, test.want)
+		}
+	}
+}
+
+// Every figure of a year, a range and a trend equals a plain sum over what the same filter lists: refunds, pending expenses, and
+// currencies of no, two, three and four digits among them.
+func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		first := expense.MustDate("2024-01-01")
+		var drafts []expense.Draft
+		for range rapid.IntRange(0, 25).Draw(t, "expenses") {
+			code := rapid.SampledFrom([]string{"EUR", "USD", "JPY", "CLF", "KWD"}).Draw(t, "currency")
+			minor := rapid.Int64Range(-1_000_000, 5_000_000).Filter(func(n int64) bool { return n != 0 }).Draw(t, "minor")
+			amount, err := expense.MoneyFromMinor(minor, expense.MustCurrency(code))
+			if err != nil {
+				t.Fatalf("%v", err)
+			}
+			drafts = append(drafts, expense.Draft{
+				Amount: amount.Amount(), Currency: code, Category: rapid.SampledFrom([]string{"Food", "Travel", "Health"}).Draw(t, "category"),
+				Date: first.AddDays(rapid.IntRange(0, 800).Draw(t, "day")).String(),
+			})
+		}
+		st := newLedger(t, nil, drafts...)
+		ctx, r := context.Background(), st.Reader(owner)
+		in := func(d expense.Range) expense.Filter { return expense.Filter{Dates: d} }
+		summary := func(s report.Summary) {
+			listed(t, st, in(s.Dates)).equals(t, "the total", s.Sum)
+			listed(t, st, in(s.Previous.Dates)).equals(t, "the period before", s.Previous.Sum)
+			listed(t, st, in(s.YearAgo.Dates)).equals(t, "a year ago", s.YearAgo.Sum)
+			shares, positive := 0, false
+			for _, c := range s.ByCategory {
+				filter := in(s.Dates)
+				filter.Categories = []uuid.UUID{c.ID}
+				listed(t, st, filter).equals(t, c.Name, c.Sum)
+				shares, positive = shares+c.Share.Hundredths(), positive || c.Sum.Home.Sign() > 0
+			}
+			if positive && shares != 100_00 {
+				t.Fatalf("the shares add up to %d hundredths", shares)
+			}
+			for _, c := range s.ByCurrency {
+				filter := in(s.Dates)
+				filter.Currency = c.Paid.Currency()
+				listed(t, st, filter).equals(t, c.Paid.String(), c.Sum)
+			}
+		}
+		yearly, err := report.Yearly(ctx, r, env.Now, 2025, time.Month(rapid.IntRange(1, 12).Draw(t, "start")))
+		if err != nil {
+			t.Fatalf("yearly: %v", err)
+		}
+		summary(yearly.Summary)
+		for _, month := range yearly.ByMonth {
+			listed(t, st, in(month.Month.Range())).equals(t, month.Month.String(), month.Sum)
+		}
+		from := first.AddDays(rapid.IntRange(0, 500).Draw(t, "from"))
+		span := expense.Range{From: from, To: from.AddDays(rapid.IntRange(0, 400).Draw(t, "days"))}
+		ranged, err := report.Range(ctx, r, env.Now, span)
+		if err != nil {
+			t.Fatalf("range: %v", err)
+		}
+		summary(ranged.Summary)
+		query := report.TrendQuery{Dates: span, By: rapid.SampledFrom([]expense.Step{expense.ByDay, expense.ByWeek, expense.ByMonth}).Draw(t, "by")}
+		filter := in(span)
+		if rapid.Bool().Draw(t, "of one category") {
+			food, err := r.CategoryByName(ctx, "Food")
+			if err != nil {
+				t.Fatalf("%v", err)
+			}
+			query.Category, filter.Categories = food.ID, []uuid.UUID{food.ID}
+		}
+		trend, err := report.Trend(ctx, r, query)
+		if err != nil {
+			t.Fatalf("trend: %v", err)
+		}
+		listed(t, st, filter).equals(t, "the trend", trend.Sum)
+		next := span.From
+		for _, point := range trend.Points {
+			if point.Dates.From != next || point.Dates.To.Before(next) {
+				t.Fatalf("after %s comes %+v", next, point.Dates)
+			}
+			next = point.Dates.To.AddDays(1)
+			filter.Dates = point.Dates
+			listed(t, st, filter).equals(t, "a point", point.Sum)
+		}
+		if next != span.To.AddDays(1) {
+			t.Fatalf("the trend ends before %s, not with %s", next, span.To)
+		}
+		top, err := report.Top(ctx, r, span, 3)
+		if err != nil {
+			t.Fatalf("top: %v", err)
+		}
+		for i, e := range top {
+			if e.Home.Sign() <= 0 || !span.Contains(e.Date) || i > 0 && e.Home.Minor() > top[i-1].Home.Minor() {
+				t.Fatalf("the largest are %+v", top)
+			}
+		}
+	})
+}
+
+// Totals never drift: after any series of adds, edits, merges, conversions, new home currencies and deletions the yearly report says what the list does.
+func TestReportsDoNotDrift(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ctx, st := context.Background(), newLedger(t, []budget.Draft{{CategoryID: "Food", Amount: "100", FromMonth: "2025-01"}, {Amount: "500", FromMonth: "2025-01"}})
+		var ids []uuid.UUID
+		now := env
+		pick := func() uuid.UUID { return rapid.SampledFrom(ids).Draw(t, "which") }
+		for range rapid.IntRange(1, 20).Draw(t, "steps") {
+			err := st.Update(ctx, owner, func(tx store.Tx) error {
+				switch step := rapid.IntRange(0, 7).Draw(t, "step"); {
+				case step <= 2 || len(ids) == 0:
+					added, err := expense.Add(ctx, tx, now, expense.Draft{
+						Amount:   rapid.SampledFrom([]string{"12", "-3", "100", "999"}).Draw(t, "amount"),
+						Currency: rapid.SampledFrom([]string{"EUR", "USD", "JPY", "KWD"}).Draw(t, "currency"),
+						Date:     expense.MustDate("2024-12-01").AddDays(rapid.IntRange(0, 180).Draw(t, "day")).String(),
+					})
+					ids = append(ids, added.Expense.ID)
+					return err
+				case step == 3:
+					date := expense.MustDate("2024-12-01").AddDays(rapid.IntRange(0, 180).Draw(t, "day")).String()
+					_, err := expense.Change(ctx, tx, now, pick(), expense.Patch{Date: &date}, expense.Condition{})
+					if errors.Is(err, expense.ErrGone) {
+						return nil
+					}
+					return err
+				case step == 4:
+					return expense.Delete(ctx, tx, pick(), expense.Condition{})
+				case step == 5:
+					categories, err := tx.Categories(ctx)
+					if err != nil || len(categories) < 3 {
+						return err
+					}
+					settings, err := tx.Settings(ctx)
+					if err != nil || categories[0].ID == settings.DefaultCategory || categories[1].ID == settings.DefaultCategory {
+						return err
+					}
+					_, err = expense.MergeCategories(ctx, tx, now, categories[0].ID, categories[1].ID)
+					return err
+				case step == 6:
+					home := rapid.SampledFrom([]string{"EUR", "USD"}).Draw(t, "home")
+					_, err := budget.ChangeSettings(ctx, tx, now, expense.SettingsDraft{HomeCurrency: &home}, "1", expense.Condition{})
+					return err
+				default:
+					now.Rates = rates{"USDEUR": "0.95", "JPYEUR": "0.00612", "CLFEUR": "36.1234", "KWDEUR": "3"}
+					_, err := expense.ConvertPending(ctx, tx, now)
+					return err
+				}
+			})
+			if err != nil {
+				t.Fatalf("a step: %v", err)
+			}
+			if _, err := store.RaiseAlerts(ctx, st, owner, now.Now); err != nil {
+				t.Fatalf("alerts: %v", err)
+			}
+			yearly, err := report.Yearly(ctx, st.Reader(owner), now.Now, 2025, 0)
+			if err != nil {
+				t.Fatalf("yearly: %v", err)
+			}
+			listed(t, st, expense.Filter{Dates: yearly.Dates}).equals(t, "the year", yearly.Sum)
+			for _, c := range yearly.ByCategory {
+				listed(t, st, expense.Filter{Dates: yearly.Dates, Categories: []uuid.UUID{c.ID}}).equals(t, c.Name, c.Sum)
+			}
+			months, err := budget.History(ctx, st.Reader(owner), now.Now, expense.MustMonth("2025-01"), expense.MustMonth("2025-05"))
+			if err != nil {
+				t.Fatalf("history: %v", err)
+			}
+			for _, month := range months {
+				listed(t, st, expense.Filter{Dates: month.Month.Range()}).equals(t, "the whole ledger's budget", month.Total.Spent)
+				for _, p := range month.Data {
+					listed(t, st, expense.Filter{Dates: month.Month.Range(), Categories: []uuid.UUID{p.CategoryID}}).equals(t, p.Text, p.Spent)
+				}
+			}
+		}
+	})
+}
+
+func ExampleYearly() {
+	ctx, st := context.Background(), memstore.New()
+	settings, err := expense.NewSettings(expense.SettingsDraft{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := st.CreateLedger(ctx, "ada", expense.StarterLedger("ada", settings, env.Now)); err != nil {
+		fmt.Println(err)
+		return
+	}
+	err = st.Update(ctx, "ada", func(tx store.Tx) error {
+		_, err := expense.AddAll(ctx, tx, env, expense.Draft{Amount: "12.50", Date: "2025-05-02"}, expense.Draft{Amount: "30", Date: "2024-05-03"})
+		return err
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	year, err := report.Yearly(ctx, st.Reader("ada"), env.Now, 2025, 0)
+	fmt.Println(year.Sum.Home, year.Previous.Change, year.ByMonth[4].Sum.Home, err)
+	// Output: 12.50 EUR -17.50 EUR 12.50 EUR <nil>
+}

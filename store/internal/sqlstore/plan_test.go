@@ -1,0 +1,179 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/report"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/internal/sqlstore"
+	"github.com/spendwise/spendwise/store/postgres"
+	"github.com/spendwise/spendwise/store/postgres/pgtest"
+	"github.com/spendwise/spendwise/store/sqlite"
+)
+
+// yearSize is how many expenses the year has whose plans are read and whose report is measured.
+const yearSize = 100_000
+
+// fillYear puts so many expenses into 2025.
+func fillYear(t testing.TB, st store.Store, n int) {
+	t.Helper()
+	ledger := newLedger(t, owner, st)
+	first := expense.MustDate("2025-01-01")
+	for at := 0; at < n; at += 1000 {
+		batch := make([]expense.Expense, 1000)
+		for i := range batch {
+			k := at + i
+			batch[i] = coffee(ledger, fmt.Sprintf("%d.%02d", k*7919%5000, k%100+1-k%100/99), first.AddDays(k*31%365))
+			batch[i].CategoryID = ledger.Categories[k%len(ledger.Categories)].ID
+		}
+		err := st.Update(t.Context(), owner, func(tx store.Tx) error {
+			_, err := tx.PutExpenses(t.Context(), batch...)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestPlansOfReports reads the engines' plans: a report of whole months touches no row of the expenses, and the largest of a year
+// come out of their index.
+func TestPlansOfReports(t *testing.T) {
+	year := report.Query(report.YearPeriods(expense.MustMonth("2025-01")))
+	year.By = expense.ByMonth
+	month := report.Query(report.MonthPeriods(expense.MustMonth("2025-05")))
+	span := expense.Range{From: expense.MustDate("2025-01-15"), To: expense.MustDate("2025-12-31")}
+	for _, engine := range []struct {
+		name string
+		open func(*testing.T) (store.Store, func(text string, args []any) string)
+	}{
+		{"sqlite", explainSQLite}, {"postgres", explainPostgres},
+	} {
+		t.Run(engine.name, func(t *testing.T) {
+			st, explain := engine.open(t)
+			fillYear(t, st, 5000)
+			for name, query := range map[string]expense.TotalsQuery{"year": year, "month": month} {
+				plan := explain(sqlstore.TotalsText(owner, query))
+				if strings.Contains(plan, "spendwise_expenses") || !strings.Contains(plan, "spendwise_totals_pkey") && engine.name == "postgres" {
+					t.Errorf("the report of a %s reads expenses, or not by the summary's key:\n%s", name, plan)
+				}
+				t.Logf("the report of a %s:\n%s", name, plan)
+			}
+			plan := explain(sqlstore.ExtremesText(owner, span, expense.LargestFirst, 5))
+			if !strings.Contains(plan, "spendwise_expenses_largest") || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "SCAN i") {
+				t.Errorf("the largest expenses are not found by their index:\n%s", plan)
+			}
+			t.Logf("the largest expenses:\n%s", plan)
+		})
+	}
+}
+
+func explainSQLite(t *testing.T) (store.Store, func(string, []any) string) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	st := opened(t, func() (database, error) { return sqlite.Open(context.Background(), path) })
+	if err := st.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return st, func(text string, args []any) string {
+		rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = rows.Close() }()
+		var plan []string
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+				t.Fatal(err)
+			}
+			plan = append(plan, detail)
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(plan, "\n")
+	}
+}
+
+func explainPostgres(t *testing.T) (store.Store, func(string, []any) string) {
+	dsn := pgtest.Empty(t)
+	st := opened(t, func() (database, error) { return postgres.Open(context.Background(), dsn) })
+	if err := st.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return st, func(text string, args []any) string {
+		// Whether so small a table is read whole says nothing of a large one.
+		if _, err := conn.Exec(t.Context(), "SET enable_seqscan = off; SET enable_bitmapscan = off; ANALYZE"); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := conn.Query(t.Context(), "EXPLAIN "+text, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(plan, "\n")
+	}
+}
+
+// BenchmarkYear reports on a year of 100,000 expenses: its figures, its largest expenses, and its months as a trend.
+func BenchmarkYear(b *testing.B) {
+	for _, engine := range engines() {
+		b.Run(engine.name, func(b *testing.B) {
+			st := migrated(b, engine)
+			fillYear(b, st, yearSize)
+			year := expense.MustMonth("2025-01")
+			dates := expense.Range{From: year.First(), To: year.Add(11).Last()}
+			for name, run := range map[string]func(store.Reader) error{
+				"report": func(r store.Reader) error {
+					_, err := report.Yearly(b.Context(), r, day, 2025, 0)
+					return err
+				},
+				"top": func(r store.Reader) error {
+					top, err := report.Top(b.Context(), r, dates, 5)
+					if len(top) != 5 {
+						b.Fatalf("the largest are %d", len(top))
+					}
+					return err
+				},
+				"trend by month": func(r store.Reader) error {
+					_, err := report.Trend(b.Context(), r, report.TrendQuery{Dates: dates, By: expense.ByMonth})
+					return err
+				},
+				"trend by day": func(r store.Reader) error {
+					_, err := report.Trend(b.Context(), r, report.TrendQuery{Dates: dates, By: expense.ByDay})
+					return err
+				},
+			} {
+				b.Run(name, func(b *testing.B) {
+					for b.Loop() {
+						if err := st.View(b.Context(), owner, run); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
+		})
+	}
+}
