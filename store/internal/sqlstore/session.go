@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,8 +42,9 @@ type session struct {
 	pool    *pool
 	tx      *sql.Tx // nil: no transaction
 	cancel  context.CancelFunc
-	missing []string // texts to prepare when the transaction is over, which a pool of one connection cannot do earlier
-	doomed  error    // the first error that no later statement makes good
+	missing []string             // texts to prepare when the transaction is over, which a pool of one connection cannot do earlier
+	again   map[string]*sql.Stmt // those that the transaction has sent more than once, prepared for itself; it closes them
+	doomed  error                // the first error that no later statement makes good
 }
 
 // begin starts a transaction. The caller's context bounds the wait for a connection and BEGIN, and each statement; it does
@@ -82,7 +84,7 @@ func (s *session) rollback() {
 
 func (s *session) end() {
 	s.cancel()
-	s.tx = nil
+	s.tx, s.again = nil, nil
 	for _, text := range s.missing {
 		s.pool.prepare(context.Background(), text)
 	}
@@ -108,8 +110,7 @@ func (s *session) stmt(ctx context.Context, text string) *sql.Stmt {
 	}
 	kept, ok := s.pool.prepared.Load(text)
 	if !ok && s.tx != nil {
-		s.missing = append(s.missing, text)
-		return nil
+		return s.stmtAgain(ctx, text)
 	}
 	if !ok {
 		s.pool.prepare(ctx, text)
@@ -121,6 +122,27 @@ func (s *session) stmt(ctx context.Context, text string) *sql.Stmt {
 		return s.tx.StmtContext(ctx, kept.(*sql.Stmt))
 	}
 	return kept.(*sql.Stmt)
+}
+
+// stmtAgain returns the form of text that the transaction prepared for itself, which it does the second time it sends it: a large
+// batch is many times the same long text. Nil the first time.
+func (s *session) stmtAgain(ctx context.Context, text string) *sql.Stmt {
+	if stmt, ok := s.again[text]; ok {
+		return stmt
+	}
+	if !slices.Contains(s.missing, text) {
+		s.missing = append(s.missing, text)
+		return nil
+	}
+	stmt, err := s.tx.PrepareContext(ctx, text)
+	if err != nil {
+		return nil // the text is sent as it is, and its error, if it has one, shows there
+	}
+	if s.again == nil {
+		s.again = map[string]*sql.Stmt{}
+	}
+	s.again[text] = stmt
+	return stmt
 }
 
 // exec runs a statement whose text is one of few, and returns how many rows it changed.

@@ -1,0 +1,129 @@
+package export_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"iter"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/store"
+)
+
+var million = flag.Bool("million", false, "export a ledger of a million expenses out of SQLite")
+
+// manyRows yields n expenses of different days, notes and amounts.
+func manyRows(n int, category uuid.UUID) iter.Seq2[expense.Expense, error] {
+	return func(yield func(expense.Expense, error) bool) {
+		for i := range n {
+			var id uuid.UUID
+			id[0], id[1], id[2], id[3], id[6], id[8] = byte(i>>24), byte(i>>16), byte(i>>8), byte(i), 0x70, 0x80
+			amount, err := expense.MoneyFromMinor(int64(100+i%90_000), expense.MustCurrency("USD"))
+			e := expense.Expense{
+				ID: id, Amount: amount, Date: expense.MustDate("2000-01-01").AddDays(i % 9000), CategoryID: category,
+				Notes: "lunch with somebody, no. " + fmt.Sprint(i), CreatedAt: backupTime, UpdatedAt: backupTime,
+			}
+			e.Rate = expense.Rate{Value: expense.MustFactor("0.923456"), Date: e.Date, Source: "ecb"}
+			if err == nil {
+				e.Home, err = e.Rate.Convert(amount, expense.MustCurrency("EUR"))
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// backupOfMany writes a backup of n expenses.
+func backupOfMany(t testing.TB, n int) []byte {
+	t.Helper()
+	const id = "11111111-1111-4111-8111-111111111111"
+	var file bytes.Buffer
+	fmt.Fprintf(&file, `{"format":"spendwise-ledger","version":1,"made_at":"2026-03-08T12:00:00Z"}`+"\n"+
+		`{"type":"settings","home_currency":"EUR","time_zone":"UTC","locale":"en","fiscal_year_start":1,"default_category_id":"%s"}`+"\n"+
+		`{"type":"category","id":"%s","name":"Food","colour":"","icon":"","archived":false,"created_at":"2026-03-08T12:00:00Z","updated_at":"2026-03-08T12:00:00Z"}`+"\n", id, id)
+	var rows bytes.Buffer
+	if err := export.WriteNDJSON(&rows, manyRows(n, uuid.MustParse(id))); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(rows.String()) {
+		file.WriteString(`{"type":"expense",` + line[1:])
+	}
+	fmt.Fprintf(&file, `{"type":"end","counts":{"categories":1,"recurrences":0,"budgets":0,"alerts":0,"expenses":%d}}`+"\n", n)
+	return file.Bytes()
+}
+
+func BenchmarkRestore(b *testing.B) {
+	const n = 100_000
+	file := backupOfMany(b, n)
+	for _, engine := range engines {
+		b.Run(engine.name, func(b *testing.B) {
+			st := engine.open(b)
+			i := 0
+			for b.Loop() {
+				i++
+				owner := expense.OwnerID(fmt.Sprint("owner ", i))
+				newLedger(b, st, owner)
+				if _, err := export.Restore(b.Context(), store.LedgerOf(st, owner), backupEnv, bytes.NewReader(file), export.RestoreOptions{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
+
+// BenchmarkExport measures exports out of a store: 100,000 rows, or with -million ten times as many.
+func BenchmarkExport(b *testing.B) {
+	n := 100_000
+	if *million {
+		n = 1_000_000
+	}
+	file := backupOfMany(b, n)
+	for _, engine := range engines {
+		b.Run(engine.name, func(b *testing.B) {
+			st := engine.open(b)
+			newLedger(b, st, "ada")
+			start := time.Now()
+			if _, err := export.Restore(b.Context(), store.LedgerOf(st, "ada"), backupEnv, bytes.NewReader(file), export.RestoreOptions{}); err != nil {
+				b.Fatal(err)
+			}
+			b.Logf("restored %d rows in %v", n, time.Since(start))
+			measure := func(name string, write func(ctx context.Context, w io.Writer, r store.Reader) error) {
+				b.Run(name, func(b *testing.B) {
+					runtime.GC()
+					peak, done := watchHeap()
+					for b.Loop() {
+						err := st.View(b.Context(), "ada", func(r store.Reader) error { return write(b.Context(), io.Discard, r) })
+						if err != nil {
+							b.Fatal(err)
+						}
+					}
+					done()
+					b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "rows/s")
+					b.ReportMetric(float64(peak())/(1<<20), "peak-MiB")
+				})
+			}
+			measure("csv", func(ctx context.Context, w io.Writer, r store.Reader) error {
+				categories, err := r.Categories(ctx)
+				if err != nil {
+					return err
+				}
+				return export.WriteCSV(w, r.Expenses(ctx, expense.Query{Sort: expense.OldestFirst}),
+					export.CSVOptions{CategoryName: export.CategoryNames(categories)})
+			})
+			measure("ledger", func(ctx context.Context, w io.Writer, r store.Reader) error {
+				return export.WriteBackup(ctx, w, r, export.BackupOptions{Now: backupTime})
+			})
+		})
+	}
+}
