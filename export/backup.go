@@ -94,6 +94,7 @@ type ruleLine struct {
 	Paused     bool     `json:"paused"`
 	NextDate   *string  `json:"next_date"`
 	Skipped    string   `json:"skipped"`
+	Settled    *string  `json:"settled_date"`
 	LastError  string   `json:"last_error"`
 	Failures   int      `json:"failures"`
 	RetryAt    *string  `json:"retry_at"`
@@ -237,7 +238,7 @@ func newRuleLine(r recurrence.Rule) ruleLine {
 		Notes: r.Notes, Freq: r.Freq.String(), Interval: r.Interval, Weekdays: r.Weekdays.Names(), MonthDay: r.MonthDay,
 		OnMissing: r.OnMissing.String(), StartDate: r.Start.String(), UntilDate: textOrNull(r.Until.String()), Count: r.Count,
 		Paused: r.Paused, NextDate: textOrNull(r.Next.String()),
-		Skipped: r.Skipped.String(), LastError: r.LastError, Failures: r.Failures, RetryAt: instantOrNull(r.RetryAt),
+		Skipped: r.Skipped.String(), Settled: textOrNull(r.Settled.String()), LastError: r.LastError, Failures: r.Failures, RetryAt: instantOrNull(r.RetryAt),
 		CreatedAt: instantText(r.CreatedAt), UpdatedAt: instantText(r.UpdatedAt),
 	}
 }

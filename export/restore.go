@@ -253,7 +253,7 @@ func (b *backup) takeRule(line ruleLine) error {
 		ID: p.id("id", line.ID), Amount: p.money("amount", line.Amount, line.Currency), CategoryID: p.id("category_id", line.CategoryID),
 		Notes: line.Notes, Interval: line.Interval, MonthDay: line.MonthDay, Start: p.date("start_date", line.StartDate),
 		Until: p.optionalDate("until_date", line.UntilDate), Count: line.Count, Paused: line.Paused,
-		Next: p.optionalDate("next_date", line.NextDate), LastError: line.LastError, Failures: line.Failures,
+		Next: p.optionalDate("next_date", line.NextDate), Settled: p.optionalDate("settled_date", line.Settled), LastError: line.LastError, Failures: line.Failures,
 		RetryAt: p.optionalInstant("retry_at", line.RetryAt), CreatedAt: p.instant("created_at", line.CreatedAt),
 		UpdatedAt: p.instant("updated_at", line.UpdatedAt),
 	}

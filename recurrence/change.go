@@ -40,7 +40,7 @@ func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, draft Dra
 	if old.Paused && !changed.Paused && from.Before(today) {
 		from = today
 	}
-	changed.Version, changed.Skipped = old.Version, old.Skipped
+	changed.Version, changed.Skipped, changed.Settled = old.Version, old.Skipped, old.Settled
 	changed = changed.at(from).fresh(env.Now)
 	changed.checkBacklog(&faults, "start_date", today)
 	if err := faults.Err(); err != nil {
@@ -83,15 +83,14 @@ func catchUp(ctx context.Context, tx Tx, env expense.Env, rule Rule) (Rule, erro
 
 // open returns the first day whose occurrence is not settled yet, whatever the rule will say by then.
 func (r Rule) open(today expense.Date) expense.Date {
-	if !r.Next.IsZero() {
+	switch {
+	case !r.Next.IsZero():
 		return r.Next
+	case r.Settled.Before(today):
+		return today // the rule had ended: one that is made to go on does so from today
+	default:
+		return r.Settled.AddDays(1)
 	}
-	// The rule has ended. What it had from today on was posted or skipped; a rule that is made to go on does so after that.
-	from := today
-	for date := range r.Occurrences(today, expense.Date{}) {
-		from = date.AddDays(1)
-	}
-	return from
 }
 
 // fresh returns the rule as one that a person has just changed: nothing is known to be wrong with it.
@@ -152,9 +151,7 @@ func Split(
 		return Rule{}, err
 	}
 	old.Until, old.Count, old.UpdatedAt = day.AddDays(-1), 0, expense.Instant(env.Now)
-	if next := old.Next; !next.IsZero() {
-		old = old.at(next)
-	}
+	old = old.at(old.open(today))
 	if _, err := tx.PutRules(ctx, old); err != nil {
 		return Rule{}, fmt.Errorf("rule %s: %w", old.ID, err)
 	}

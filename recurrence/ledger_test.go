@@ -491,7 +491,7 @@ func TestAChangeConcernsTheFutureOnly(t *testing.T) {
 	l.at("2025-05-20")
 	l.post()
 	l.wantPosted(rule.ID, "2025-01-01 800.00, 2025-02-01 800.00, 2025-03-01 800.00, 2025-04-15 850.00, 2025-05-15 850.00")
-	// The cursor never moves back, and a rule that ended goes on from today.
+	// The cursor never moves back, not even where a rule had ended in between.
 	for _, test := range []struct {
 		name  string
 		draft recurrence.Draft
@@ -502,7 +502,7 @@ func TestAChangeConcernsTheFutureOnly(t *testing.T) {
 		{"daily, by an RRULE", recurrence.Draft{RRULE: new("FREQ=DAILY")}, "2025-06-16"},
 		{"ended", recurrence.Draft{Until: new("2025-05-16")}, ""},
 		{"for so many times that it is over", recurrence.Draft{Count: new(3)}, ""},
-		{"without an end again", recurrence.Draft{Count: new(0)}, "2025-05-20"},
+		{"without an end again", recurrence.Draft{Count: new(0)}, "2025-06-16"},
 	} {
 		if changed := l.change(rule.ID, test.draft); changed.Next.String() != test.next {
 			t.Errorf("%s: the next date is %q, want %q", test.name, changed.Next, test.next)

@@ -269,6 +269,9 @@ func (r *run) moved(now time.Time) Rule {
 		rule.LastError, rule.RetryAt = cutText(r.failure.Error()), expense.Instant(now.Add(retryAfter(rule.Failures)))
 		rule.Failures++
 	}
+	if len(r.dates) > 0 {
+		rule = rule.settle(r.dates[len(r.dates)-1])
+	}
 	rule.Next, rule.Skipped = r.next, rule.Skipped.From(r.next)
 	if r.next.IsZero() {
 		rule.Skipped = Dates{}

@@ -33,14 +33,23 @@ func (r Rule) Upcoming(from expense.Date) iter.Seq[expense.Date] {
 }
 
 // at returns the rule with its cursor on its first occurrence from a day on that was not skipped. What was skipped before that
-// need not be remembered.
+// need not be remembered: the days before from are settled.
 func (r Rule) at(from expense.Date) Rule {
+	r = r.settle(from.AddDays(-1))
 	r.Next = from
 	for date := range r.Upcoming(from) {
 		r.Next, r.Skipped = date, r.Skipped.From(date)
 		return r
 	}
 	r.Next, r.Skipped = expense.Date{}, Dates{}
+	return r
+}
+
+// settle notes that the days up to one are done with, if they are not yet.
+func (r Rule) settle(day expense.Date) Rule {
+	if day.After(r.Settled) {
+		r.Settled = day
+	}
 	return r
 }
 

@@ -35,6 +35,7 @@ type Rule struct {
 	Paused  bool
 	Next    expense.Date // the cursor: the first occurrence that is neither posted nor skipped yet; zero: there is none
 	Skipped Dates        // occurrences after Next that a person skipped
+	Settled expense.Date // no day up to this one is ever posted again, also where the rule has no Next to say so
 
 	LastError string    // why the occurrence Next could not be posted, for a person to read; empty: nothing is wrong
 	Failures  int       // how often in a row it could not
@@ -157,13 +158,13 @@ func (r Rule) DueAt(zone expense.Zone) time.Time {
 }
 
 // SameGuarded reports whether what r says an expense is and on which dates it falls is as in other: everything but Notes,
-// Paused, Next, Skipped and how the last attempt went. Versions and times are no part of it.
+// Paused, Next, Skipped, Settled and how the last attempt went. Versions and times are no part of it.
 func (r Rule) SameGuarded(other Rule) bool {
 	return r.unguarded() == other.unguarded()
 }
 
 func (r Rule) unguarded() Rule {
-	r.Notes, r.Paused, r.Next, r.Skipped = "", false, expense.Date{}, Dates{}
+	r.Notes, r.Paused, r.Next, r.Skipped, r.Settled = "", false, expense.Date{}, Dates{}, expense.Date{}
 	r.LastError, r.Failures, r.RetryAt = "", 0, time.Time{}
 	r.Version, r.Guard, r.CreatedAt, r.UpdatedAt = 0, 0, time.Time{}, time.Time{}
 	return r

@@ -27,9 +27,9 @@ const seedIdle = `
 	INSERT INTO spendwise_categories (owner, id, name, name_key, colour, icon, archived, version, created_at, updated_at)
 		SELECT 'owner ' || n, '11111111-1111-4111-8111-111111111111', 'Food', 'food', '', '', 0, 1, 1, 1 FROM (%[1]s) numbers WHERE n %% 5 = 0;
 	INSERT INTO spendwise_rules (owner, id, amount, currency, category_id, notes, freq, every, weekdays, month_day, on_missing, start_date,
-			until_date, times, paused, next_date, skipped, last_error, failures, retry_at, due_at, version, guard, created_at, updated_at)
+			until_date, times, paused, next_date, skipped, settled, last_error, failures, retry_at, due_at, version, guard, created_at, updated_at)
 		SELECT 'owner ' || (n - n %% 5), %[4]s, 1250, 'EUR', '11111111-1111-4111-8111-111111111111', 'subscription', 3, 1, 0, 0, 0, 20250101,
-			0, 0, 0, 20260401, '', '', 0, NULL, %[5]d + n * 1000, 1, 1, 1, 1 FROM (%[1]s) numbers;`
+			0, 0, 0, 20260401, '', 0, '', 0, NULL, %[5]d + n * 1000, 1, 1, 1, 1 FROM (%[1]s) numbers;`
 
 // TestTheScanForWhoIsDueReadsItsIndexAlone: while nothing is due its cost does not grow with the rules there are. The engines'
 // own plans say so; the time is printed.

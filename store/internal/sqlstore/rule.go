@@ -16,21 +16,21 @@ import (
 
 const (
 	ruleCells = `r.id, r.amount, r.currency, r.category_id, r.notes, r.freq, r.every, r.weekdays, r.month_day, r.on_missing,
-		r.start_date, r.until_date, r.times, r.paused, r.next_date, r.skipped, r.last_error, r.failures, r.retry_at, r.version, r.guard,
+		r.start_date, r.until_date, r.times, r.paused, r.next_date, r.skipped, r.settled, r.last_error, r.failures, r.retry_at, r.version, r.guard,
 		r.created_at, r.updated_at`
-	ruleWidth = 23
+	ruleWidth = 24
 )
 
 var ruleColumns = columnsOf(`owner text, id uuid, amount bigint, currency text, category_id uuid, notes text, freq smallint,
 	every integer, weekdays smallint, month_day smallint, on_missing smallint, start_date integer, until_date integer, times integer,
-	paused smallint, next_date integer, skipped text, last_error text, failures integer, retry_at bigint, due_at bigint, version bigint, guard bigint, created_at bigint, updated_at bigint`)
+	paused smallint, next_date integer, skipped text, settled integer, last_error text, failures integer, retry_at bigint, due_at bigint, version bigint, guard bigint, created_at bigint, updated_at bigint`)
 
 var rulesTable = &table{name: "spendwise_rules", columns: ruleColumns, conflict: replace(ruleColumns)}
 
 func ruleRow(owner string, zone expense.Zone, r recurrence.Rule) []any {
 	return []any{owner, r.ID.String(), r.Amount.Minor(), r.Amount.Currency().Code(), r.CategoryID.String(), r.Notes, int64(r.Freq),
 		int64(r.Interval), int64(r.Weekdays), int64(r.MonthDay), int64(r.OnMissing), int64(r.Start.Int()), int64(r.Until.Int()),
-		int64(r.Count), flag(r.Paused), int64(r.Next.Int()), r.Skipped.String(), r.LastError, int64(r.Failures),
+		int64(r.Count), flag(r.Paused), int64(r.Next.Int()), r.Skipped.String(), int64(r.Settled.Int()), r.LastError, int64(r.Failures),
 		nullInstant(r.RetryAt), nullInstant(r.DueAt(zone)), int64(r.Version), int64(r.Guard), r.CreatedAt.UnixMicro(),
 		r.UpdatedAt.UnixMicro()}
 }
@@ -40,8 +40,8 @@ func scanRule(r *row) recurrence.Rule {
 		ID: r.id(0), Amount: r.money(1, 2), CategoryID: r.id(3), Notes: r.text(4), Freq: recurrence.Freq(r.int(5)),
 		Interval: int(r.int(6)), Weekdays: recurrence.Weekdays(r.int(7)), MonthDay: int(r.int(8)),
 		OnMissing: recurrence.OnMissing(r.int(9)), Start: r.date(10), Until: r.date(11), Count: int(r.int(12)), Paused: r.bool(13),
-		Next: r.date(14), Skipped: r.dates(15), LastError: r.text(16), Failures: int(r.int(17)), RetryAt: r.nullInstant(18),
-		Version: r.version(19), Guard: r.version(20), CreatedAt: r.instant(21), UpdatedAt: r.instant(22),
+		Next: r.date(14), Skipped: r.dates(15), Settled: r.date(16), LastError: r.text(17), Failures: int(r.int(18)), RetryAt: r.nullInstant(19),
+		Version: r.version(20), Guard: r.version(21), CreatedAt: r.instant(22), UpdatedAt: r.instant(23),
 	}
 }
 

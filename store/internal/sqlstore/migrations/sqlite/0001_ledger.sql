@@ -143,6 +143,7 @@ CREATE TABLE spendwise_rules (
     paused            integer NOT NULL,
     next_date         integer NOT NULL,
     skipped           text    NOT NULL, -- dates YYYY-MM-DD, with commas between
+    settled           integer NOT NULL, -- no day up to this one is posted again
     last_error        text    NOT NULL,
     failures          integer NOT NULL,
     retry_at          integer, -- NULL: no need to wait

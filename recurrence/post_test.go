@@ -1,0 +1,250 @@
+package recurrence_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+// ExamplePost adds a rent that has been due twice, and posts it. What is due is posted once, however often Post is called.
+func ExamplePost() {
+	ctx, now := context.Background(), time.Date(2025, time.March, 1, 9, 0, 0, 0, time.UTC)
+	st, env := memstore.New(), expense.Env{Now: now}
+	settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: new("Europe/Berlin")})
+	if err == nil {
+		_, err = st.CreateLedger(ctx, "ada", expense.StarterLedger("ada", settings, now))
+	}
+	if err == nil {
+		err = st.Update(ctx, "ada", func(tx store.Tx) error {
+			_, err := recurrence.Add(ctx, tx, env, recurrence.Draft{
+				Amount: new("800"), Category: new("Housing"), RRULE: new("FREQ=MONTHLY;BYMONTHDAY=-1"), Start: new("2025-01-01"),
+			})
+			return err
+		})
+	}
+	for range 2 {
+		if err == nil {
+			err = st.Update(ctx, "ada", func(tx store.Tx) error {
+				posting, err := recurrence.Post(ctx, tx, env)
+				fmt.Println("posted", posting.Posted)
+				return err
+			})
+		}
+	}
+	for e, failed := range st.Reader("ada").Expenses(ctx, expense.Query{Sort: expense.OldestFirst}) {
+		err = errors.Join(err, failed)
+		fmt.Println(e.Date, e.Amount)
+	}
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// posted 2
+	// posted 0
+	// 2025-01-31 800.00 EUR
+	// 2025-02-28 800.00 EUR
+}
+
+// A life is a rule's, in a ledger whose clock goes on: what the test knows must hold of it.
+type life struct {
+	*rapid.T
+	store   store.Store
+	env     expense.Env
+	id      uuid.UUID
+	cursor  expense.Date
+	posted  map[uuid.UUID]expense.Expense // all that ever were
+	deleted map[uuid.UUID]bool
+	skipped map[expense.Date]bool
+}
+
+func (l *life) update(fn func(ctx context.Context, tx store.Tx) error) {
+	ctx := context.Background()
+	err := l.store.Update(ctx, owner, func(tx store.Tx) error { return fn(ctx, tx) })
+	if err != nil && !errors.Is(err, expense.ErrInvalid) {
+		l.Fatal(err)
+	}
+}
+
+func (l *life) change(draft recurrence.Draft) {
+	l.update(func(ctx context.Context, tx store.Tx) error {
+		_, err := recurrence.Change(ctx, tx, l.env, l.id, draft, expense.Condition{})
+		return err
+	})
+}
+
+// TestWhateverHappensAnOccurrenceIsPostedOnce lets time pass, rounds run, and a person edit, skip, pause and delete, in any order.
+func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		zone := rapid.SampledFrom([]string{"UTC", "Pacific/Kiritimati", "America/Santiago", "Australia/Lord_Howe"}).Draw(t, "zone")
+		settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: &zone})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &life{
+			T: t, store: memstore.New(), env: expense.Env{Now: time.Date(2025, time.January, 20, 12, 0, 0, 0, time.UTC)},
+			posted: map[uuid.UUID]expense.Expense{}, deleted: map[uuid.UUID]bool{}, skipped: map[expense.Date]bool{},
+		}
+		if _, err := l.store.CreateLedger(context.Background(), owner, expense.StarterLedger(owner, settings, l.env.Now)); err != nil {
+			t.Fatal(err)
+		}
+		l.update(func(ctx context.Context, tx store.Tx) error {
+			added, err := recurrence.Add(ctx, tx, l.env, recurrence.Draft{
+				Amount: new("1"), Freq: new(rapid.SampledFrom([]string{"daily", "weekly", "monthly"}).Draw(t, "freq")), Start: new("2025-01-31"),
+			})
+			l.id = added.Rule.ID
+			return err
+		})
+		t.Repeat(map[string]func(*rapid.T){
+			"": func(*rapid.T) { l.check(settings.Zone) },
+			"pass": func(t *rapid.T) {
+				l.env.Now = l.env.Now.Add(time.Duration(rapid.IntRange(1, 40*24).Draw(t, "hours")) * time.Hour)
+			},
+			"post": func(*rapid.T) { l.post() },
+			"amount": func(t *rapid.T) {
+				l.change(recurrence.Draft{Amount: new(fmt.Sprint(rapid.IntRange(1, 9).Draw(t, "amount")))})
+			},
+			"pause": func(t *rapid.T) { l.change(recurrence.Draft{Paused: new(rapid.Bool().Draw(t, "paused"))}) },
+			"freq": func(t *rapid.T) {
+				l.change(recurrence.Draft{Freq: new(rapid.SampledFrom([]string{"daily", "weekly", "monthly", "yearly"}).Draw(t, "freq"))})
+			},
+			"start": func(t *rapid.T) {
+				l.change(recurrence.Draft{Start: new(date("2025-01-01").AddDays(rapid.IntRange(0, 200).Draw(t, "start")).String())})
+			},
+			"until": func(t *rapid.T) {
+				until := ""
+				if days := rapid.IntRange(0, 400).Draw(t, "until"); days < 300 {
+					until = date("2025-01-01").AddDays(days).String()
+				}
+				l.change(recurrence.Draft{Until: &until})
+			},
+			"skip": func(t *rapid.T) {
+				day := settings.Today(l.env.Now).AddDays(rapid.IntRange(-10, 30).Draw(t, "day"))
+				l.update(func(ctx context.Context, tx store.Tx) error {
+					_, err := recurrence.SkipOccurrence(ctx, tx, l.env, l.id, day.String(), expense.Condition{})
+					if err == nil {
+						l.skipped[day] = true
+					}
+					return err
+				})
+			},
+			"delete": func(t *rapid.T) {
+				for id := range l.posted {
+					l.update(func(ctx context.Context, tx store.Tx) error { return expense.Delete(ctx, tx, id, expense.Condition{}) })
+					l.deleted[id] = true
+					return
+				}
+			},
+			"purge": func(t *rapid.T) {
+				if err := l.store.Purge(context.Background(), time.Now().Add(time.Hour), time.Now().Add(time.Hour)); err != nil {
+					t.Fatal(err)
+				}
+			},
+		})
+	})
+}
+
+// post runs a round, after which nothing is due: every occurrence up to today that the rule has from its cursor on is there.
+func (l *life) post() {
+	ctx := context.Background()
+	before, err := l.store.Reader(owner).Rule(ctx, l.id)
+	if err != nil {
+		l.Fatal(err)
+	}
+	if _, err := store.PostDue(ctx, l.store, l.env); err != nil {
+		l.Fatal(err)
+	}
+	if lag, err := store.Lag(ctx, l.store, l.env.Now); err != nil || lag != 0 {
+		l.Fatalf("after a round the lag is %s, %v", lag, err)
+	}
+	settings, err := l.store.Reader(owner).Settings(ctx)
+	if err != nil {
+		l.Fatal(err)
+	}
+	for day := range before.Upcoming(expense.Date{}) {
+		if before.Paused || day.Begin(settings.Zone.Location()).After(l.env.Now) {
+			break
+		}
+		id := expense.OccurrenceID(l.id, day)
+		if known, err := l.store.Reader(owner).KnownExpenses(ctx, id); err != nil || len(known) != 1 {
+			l.Fatalf("the occurrence of %s was not posted, %v", day, err)
+		}
+	}
+}
+
+// check holds what there is to what must be true at any time.
+func (l *life) check(zone expense.Zone) {
+	ctx := context.Background()
+	rule, err := l.store.Reader(owner).Rule(ctx, l.id)
+	if err != nil {
+		l.Fatal(err)
+	}
+	if !rule.Next.IsZero() {
+		if rule.Next.Before(l.cursor) {
+			l.Fatalf("the cursor went back from %s to %s", l.cursor, rule.Next)
+		}
+		l.cursor = rule.Next
+	}
+	if rule.Next.IsZero() == (rule.Skipped.Len() > 0) && rule.Next.IsZero() || rule.Skipped.Contains(rule.Next) {
+		l.Fatalf("the cursor is on %q, skipped are %s", rule.Next, rule.Skipped)
+	}
+	occurrences := map[expense.Date]bool{}
+	for e, err := range l.store.Reader(owner).Expenses(ctx, expense.Query{}) {
+		switch before, known := l.posted[e.ID]; {
+		case err != nil:
+			l.Fatal(err)
+		case occurrences[e.Occurrence]:
+			l.Fatalf("%s was posted twice", e.Occurrence)
+		case l.deleted[e.ID]:
+			l.Fatalf("%s came back after it was deleted", e.Occurrence)
+		case l.skipped[e.Occurrence]:
+			l.Fatalf("%s was posted after it was skipped", e.Occurrence)
+		case known && before != e:
+			l.Fatalf("what was posted changed from %+v to %+v", before, e)
+		case e.Occurrence.Begin(zone.Location()).After(l.env.Now):
+			l.Fatalf("%s was posted at %s, before it began", e.Occurrence, l.env.Now)
+		case e.ID != expense.OccurrenceID(l.id, e.Occurrence) || e.Date != e.Occurrence:
+			l.Fatalf("an occurrence is %+v", e)
+		}
+		occurrences[e.Occurrence], l.posted[e.ID] = true, e
+	}
+}
+
+func FuzzParseDates(f *testing.F) {
+	for _, seed := range []string{"", "2025-03-01", "2025-03-02,2025-03-01,2025-03-02", ",", "2025-03-01,", "0000-00-00", "2025-3-1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		set, err := recurrence.ParseDates(text)
+		if err != nil {
+			if !errors.Is(err, expense.ErrInvalid) {
+				t.Fatalf("%q: %v", text, err)
+			}
+			return
+		}
+		again, err := recurrence.ParseDates(set.String())
+		if err != nil || again != set {
+			t.Fatalf("%q reads as %v, and that as %v, %v", text, set, again, err)
+		}
+		count := 0
+		var last expense.Date
+		for day := range set.All() {
+			if !day.After(last) || !set.Contains(day) {
+				t.Fatalf("%v holds %s after %s", set, day, last)
+			}
+			last, count = day, count+1
+		}
+		if count != set.Len() {
+			t.Fatalf("%v has %d dates, and says %d", set, count, set.Len())
+		}
+	})
+}
