@@ -76,8 +76,15 @@ func (someRates) Rate(from, to expense.Currency, on expense.Date) (expense.Rate,
 
 var backupEnv = expense.Env{Now: backupTime, Rates: someRates{}}
 
+// A failer is a test, a benchmark, or a property under test.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // newLedger makes an empty ledger.
-func newLedger(t rapid.TB, st store.Store, owner expense.OwnerID) {
+func newLedger(t failer, st store.Store, owner expense.OwnerID) {
 	t.Helper()
 	settings, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
@@ -89,7 +96,7 @@ func newLedger(t rapid.TB, st store.Store, owner expense.OwnerID) {
 	}
 }
 
-func backupOf(t rapid.TB, st store.Store, owner expense.OwnerID) string {
+func backupOf(t failer, st store.Store, owner expense.OwnerID) string {
 	t.Helper()
 	var buf bytes.Buffer
 	err := st.View(context.Background(), owner, func(r store.Reader) error {
@@ -261,7 +268,7 @@ func TestWhatIsBackedUpIsRestored(t *testing.T) {
 	}
 }
 
-func sameTotals(t rapid.TB, a store.Store, ownerA expense.OwnerID, b store.Store, ownerB expense.OwnerID) {
+func sameTotals(t failer, a store.Store, ownerA expense.OwnerID, b store.Store, ownerB expense.OwnerID) {
 	t.Helper()
 	query := expense.TotalsQuery{Ranges: []expense.Range{{}, {From: expense.MustDate("2025-12-15"), To: expense.MustDate("2026-02-20")}}, By: expense.ByMonth}
 	totalsA, errA := a.Reader(ownerA).Totals(context.Background(), query)
