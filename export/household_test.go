@@ -1,0 +1,69 @@
+package export_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/report"
+)
+
+// yearsByAwk adds up the expenses of the household's file by year: the amount stands before the cell "Expense", and quoted cells,
+// which may hold commas, are taken out first.
+const yearsByAwk = `NR > 1 {
+	line = $0; gsub(/"[^"]*"/, "", line); cells = split(line, cell, ",")
+	for (i = 1; i <= cells; i++) if (cell[i] ~ /^ *Expense *$/) {
+		amount = cell[i-1]; gsub(/ /, "", amount); year = substr(cell[1], 7, 4)
+		paise[year] += int(amount * 100 + 0.5); count[year]++
+	}
+} END { for (year in paise) printf "%s %.2f %d\n", year, paise[year] / 100, count[year] }`
+
+// The yearly reports of the household say what another tool makes of the same file.
+func TestTheHouseholdsYearlyReportsAgreeWithAwk(t *testing.T) {
+	const file = "testdata/household-transactions.csv"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := open(t, "INR")
+	importText(t, st, string(text), household(t), export.ImportOptions{})
+	now := time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC)
+	var got []string
+	for year := 2015; year <= 2018; year++ {
+		yearly, err := report.Yearly(t.Context(), st.Reader("ada"), now, year, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%d %s %d", year, yearly.Sum.Home.Amount(), yearly.Sum.Count))
+		months, categories := int64(0), int64(0)
+		for _, month := range yearly.ByMonth {
+			months += month.Sum.Home.Minor()
+		}
+		for _, category := range yearly.ByCategory {
+			categories += category.Sum.Home.Minor()
+		}
+		if months != yearly.Sum.Home.Minor() || categories != yearly.Sum.Home.Minor() {
+			t.Errorf("%d: the months come to %d paise, the categories to %d, the year to %s", year, months, categories, yearly.Sum.Home)
+		}
+	}
+	// What awk says, so that the test holds where there is none.
+	want := []string{"2015 422074.40 388", "2016 470084.20 329", "2017 652597.67 889", "2018 412634.26 570"}
+	if awk, err := exec.LookPath("awk"); err == nil {
+		out, err := exec.CommandContext(t.Context(), awk, yearsByAwk, file).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := slices.Sorted(strings.Lines(string(out)))
+		if !slices.Equal(said, []string{want[0] + "\n", want[1] + "\n", want[2] + "\n", want[3] + "\n"}) {
+			t.Errorf("awk says %q, want %q", said, want)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the yearly reports say %q, awk says %q", got, want)
+	}
+}
