@@ -2,7 +2,6 @@ package export_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -238,11 +237,4 @@ func BenchmarkWriteCSV(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
-}
-
-// listing is an export.ExpenseReader that lists the same rows whatever it is asked.
-type listing iter.Seq2[expense.Expense, error]
-
-func (l listing) Expenses(context.Context, expense.Query) iter.Seq2[expense.Expense, error] {
-	return iter.Seq2[expense.Expense, error](l)
 }

@@ -27,8 +27,11 @@ import (
 // MaxReport is how many expenses a PDF report holds at most.
 const MaxReport = 20_000
 
-// An ExpenseReader lists expenses, as [expense.Reader] does.
-type ExpenseReader interface {
+// A ReportReader is what a PDF report reads of one owner's ledger.
+type ReportReader interface {
+	report.Reader
+
+	// Expenses is that of [expense.Reader].
 	Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error]
 }
 
@@ -43,16 +46,22 @@ type Report struct {
 	report.Summary
 
 	opts     ReportOptions
+	trend    report.TrendReport
 	expenses map[uuid.UUID][]expense.Expense // by category, oldest first
 }
 
-// ReadReport reads the expenses that summary sums up; they agree when both come of one View. More than [MaxReport] are ErrInvalid.
-func ReadReport(ctx context.Context, r ExpenseReader, summary report.Summary, opts ReportOptions) (*Report, error) {
+// ReadReport reads the expenses that summary sums up, and their line by day or month; they agree when all comes of one View. More
+// than [MaxReport] are ErrInvalid.
+func ReadReport(ctx context.Context, r ReportReader, summary report.Summary, opts ReportOptions) (*Report, error) {
 	if summary.Sum.Count > MaxReport {
 		return nil, &expense.InvalidError{Code: "too_many_expenses", Detail: fmt.Sprintf(
 			"a PDF holds at most %d expenses, and these days have %d: narrow the range, or take the CSV export", MaxReport, summary.Sum.Count)}
 	}
-	rep := &Report{Summary: summary, opts: opts, expenses: map[uuid.UUID][]expense.Expense{}}
+	trend, err := report.Trend(ctx, r, report.TrendQuery{Dates: summary.Dates, By: reportStep(summary.Dates)})
+	if err != nil {
+		return nil, err
+	}
+	rep := &Report{trend: trend, Summary: summary, opts: opts, expenses: map[uuid.UUID][]expense.Expense{}}
 	for e, err := range r.Expenses(ctx, expense.Query{Filter: expense.Filter{Dates: summary.Dates}, Sort: expense.OldestFirst}) {
 		if err != nil {
 			return nil, fmt.Errorf("expenses from %s to %s: %w", summary.Dates.From, summary.Dates.To, err)
@@ -83,7 +92,9 @@ func (r *Report) render() (file []byte, err error) {
 		}
 	}()
 	pages := newPaper(r)
-	pages.front()
+	if err := pages.front(); err != nil {
+		return nil, err
+	}
 	pages.list()
 	pages.sources()
 	pages.notes()

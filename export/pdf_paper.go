@@ -160,11 +160,13 @@ func (l *paper) put(r *textRow, style *props.Cell) {
 			continue
 		}
 		head, tail := r.split(lines)
-		l.place(row.New().Add(col.New().Add(head)), head.height(), style)
+		l.place(rowOf(head), head.height(), style)
 		r = tail
 	}
-	l.place(row.New().Add(col.New().Add(r)), r.height(), style)
+	l.place(rowOf(r), r.height(), style)
 }
+
+func rowOf(component core.Component) core.Row { return row.New().Add(col.New().Add(component)) }
 
 func (l *paper) place(r core.Row, height float64, style *props.Cell) {
 	if style != nil {
@@ -231,8 +233,8 @@ func (l *paper) table(heading string, columns []column) {
 	l.continued = func() { write(heading + " (continued)") }
 }
 
-// front writes who spent what in which time, and the totals.
-func (l *paper) front() {
+// front writes who spent what in which time, the charts, and the totals.
+func (l *paper) front() error {
 	r := l.report
 	l.put(l.set(r.title(), textStyle{size: headlineSize, bold: true}), nil)
 	l.space(2)
@@ -254,6 +256,9 @@ func (l *paper) front() {
 		label.cells = append(label.cells, value.cells...)
 		l.put(label, nil)
 	}
+	if err := l.charts(); err != nil {
+		return err
+	}
 	l.table("Totals by category", categoryColumns)
 	body, bold := textStyle{size: bodySize}, textStyle{size: bodySize, bold: true}
 	for _, c := range r.ByCategory {
@@ -271,6 +276,7 @@ func (l *paper) front() {
 			c.Paid.Currency().Code(), strconv.Itoa(c.Sum.Count), l.amount(c.Paid), l.amount(c.Sum.Home), l.amounts(c.Sum.Pending)), ruled)
 	}
 	l.put(l.record(currencyColumns, bold, "Total", strconv.Itoa(r.Sum.Count), "", l.amount(r.Sum.Home), ""), shade)
+	return nil
 }
 
 // pending says what a sum leaves out; "" if nothing.
