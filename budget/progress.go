@@ -342,7 +342,7 @@ func (p *Progress) project(month expense.Month, today expense.Date) {
 	switch days := month.Days(); month.Compare(today.Month()) {
 	case 0:
 		p.DaysLeft = days - today.Day()
-		p.Projected = expense.CapMoney(divRound(p.Spent.Home.Minor()*int64(days), int64(today.Day())), p.Limit.Currency())
+		p.Projected = expense.Prorate(p.Spent.Home, days, today.Day())
 	case 1:
 		p.DaysLeft = days
 	}
@@ -378,14 +378,6 @@ func (p Progress) reaches(ratio Ratio) bool {
 	spentHi, spentLo := bits.Mul64(uint64(spent), uint64(whole))
 	availableHi, availableLo := bits.Mul64(uint64(available), uint64(ratio))
 	return cmp.Or(cmp.Compare(spentHi, availableHi), cmp.Compare(spentLo, availableLo)) >= 0
-}
-
-// divRound returns n/d rounded half away from zero; d is positive.
-func divRound(n, d int64) int64 {
-	if n < 0 {
-		return -divRound(-n, d)
-	}
-	return (n + d/2) / d
 }
 
 // Ratio returns spent / (limit + carried) as a decimal with two places: "0.64". What lies beyond them is cut, so that it never

@@ -130,7 +130,7 @@ func Summarise(book budget.Book, today expense.Date, periods Periods, totals []e
 		Previous: compare(sums[thisPeriod], periods.Previous, sums[previousPeriod]),
 		YearAgo:  compare(sums[thisPeriod], periods.YearAgo, sums[yearAgoPeriod]),
 	}
-	summary.DailyAverage = expense.CapMoney(divRound(summary.Sum.Home.Minor(), int64(elapsed(periods.This, today))), book.Settings.Home)
+	summary.DailyAverage = expense.Prorate(summary.Sum.Home, 1, elapsed(periods.This, today))
 	var err error
 	if summary.ByCategory, err = byCategory(book, periods, parts[thisPeriod]); err != nil {
 		return Summary{}, err
@@ -145,14 +145,6 @@ func elapsed(dates expense.Range, today expense.Date) int {
 		return today.Sub(dates.From) + 1
 	}
 	return dates.To.Sub(dates.From) + 1
-}
-
-// divRound returns n/d rounded half away from zero; d is positive.
-func divRound(n, d int64) int64 {
-	if n < 0 {
-		return -divRound(-n, d)
-	}
-	return (n + d/2) / d
 }
 
 func compare(this expense.Sum, dates expense.Range, other expense.Sum) Comparison {
