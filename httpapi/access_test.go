@@ -38,7 +38,10 @@ func newTenancy(t *testing.T) *tenancy {
 	}
 	past := service(func() time.Time { return time.Now().Add(-time.Hour) })
 	h := &tenancy{past: past, service: service(time.Now)}
+	stopping := make(chan struct{}) // so that a stream ends as soon as it has begun
+	close(stopping)
 	h.server = serve(t, st, func(cfg *httpapi.Config) {
+		cfg.Done = stopping
 		cfg.Authenticator, cfg.Accounts, cfg.Now = nil, h.service, time.Now
 	}).as("")
 	return h

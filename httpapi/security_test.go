@@ -1,0 +1,53 @@
+package httpapi_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spendwise/spendwise/httpapi/auth"
+)
+
+// What SECURITY.md says holds, it says by a test: one that was renamed or removed is noticed here.
+func TestSecurityNamesTestsThatExist(t *testing.T) {
+	page, err := os.ReadFile("SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests strings.Builder
+	err = filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		tests.Write(source)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(string(page), -1)
+	if len(names) < 50 {
+		t.Errorf("%d tests are named only", len(names))
+	}
+	for _, name := range names {
+		if !strings.Contains(tests.String(), "func "+name[1]+"(") {
+			t.Errorf("SECURITY.md names %s, which there is not", name[1])
+		}
+	}
+}
+
+func TestEveryAnswerSaysHowItIsToBeTaken(t *testing.T) {
+	s := serveAccounts(t, auth.Config{})
+	for _, path := range []string{"/healthz", "/.well-known/jwks.json", "/v1/expenses", "/v1/me", "/nowhere", "/problems/conflict"} {
+		header := s.do("GET", path, "").Header()
+		equal(t, path+": X-Content-Type-Options", header.Get("X-Content-Type-Options"), "nosniff")
+		equal(t, path+": Referrer-Policy", header.Get("Referrer-Policy"), "no-referrer")
+		if cache := header.Get("Cache-Control"); cache != "no-store" && !strings.HasPrefix(cache, "public, ") {
+			t.Errorf("%s: Cache-Control %q", path, cache)
+		}
+	}
+}
