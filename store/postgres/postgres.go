@@ -31,9 +31,13 @@ import (
 // A Store keeps ledgers in a PostgreSQL database. It implements [store.Store]; Migrate makes its tables.
 type Store struct {
 	*sqlstore.Store
+	line *line
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store   = (*Store)(nil)
+	_ store.Watcher = (*Store)(nil)
+)
 
 // An Option changes how [Open] opens a database.
 type Option func(*options)
@@ -77,7 +81,7 @@ func Open(ctx context.Context, dsn string, opts ...Option) (*Store, error) {
 		}
 		return nil, errors.Join(fmt.Errorf("database: %w", err), db.Close())
 	}
-	return &Store{sqlstore.New(dialect(), db, db)}, nil
+	return &Store{Store: sqlstore.New(dialect(), db, db), line: newLine(config)}, nil
 }
 
 // pinned are the settings without which a text could break out of its literal or change its letters.

@@ -93,7 +93,7 @@ func (cmd *serveCmd) handler(
 	if err != nil {
 		return nil, nil, err
 	}
-	config := httpapi.Config{Rates: rates, Settings: defaults, Log: logger}
+	config := httpapi.Config{Rates: rates, Settings: defaults, Log: logger, Done: ctx.Done()}
 	keep := func(context.Context) {}
 	if cmd.LocalAccounts {
 		kek, err := cmd.keyEncryptionKey(p)
