@@ -207,7 +207,7 @@ func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
 				Freq: recurrence.Freq(rapid.IntRange(1, 4).Draw(t, "freq")), Interval: rapid.IntRange(1, 5).Draw(t, "interval"),
 				Start: expense.MustDate("2026-01-31"), Paused: rapid.Bool().Draw(t, "paused"), CreatedAt: backupTime, UpdatedAt: backupTime,
 			}
-			switch rule.Freq {
+			switch rule.Freq { //nolint:exhaustive // the others have no more to say.
 			case recurrence.Weekly:
 				rule.Weekdays = recurrence.Weekdays(rapid.IntRange(0, 127).Draw(t, "weekdays"))
 			case recurrence.Monthly:

@@ -204,7 +204,7 @@ func TestAnExportBeginsBeforeItsFirstRowIsFound(t *testing.T) {
 			return rows
 		}}
 		web := httptest.NewServer(serve(t, st).handler)
-		response := fetch(t, t.Context(), web.URL+path)
+		response := fetch(t.Context(), t, web.URL+path)
 		equal(t, "status", response.StatusCode, 200)
 		close(release)
 		if _, err := io.Copy(io.Discard, response.Body); err != nil {
@@ -215,7 +215,7 @@ func TestAnExportBeginsBeforeItsFirstRowIsFound(t *testing.T) {
 	}
 }
 
-func fetch(t *testing.T, ctx context.Context, url string) *http.Response {
+func fetch(ctx context.Context, t *testing.T, url string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -246,7 +246,7 @@ func endless(ctx context.Context, e expense.Expense, ended func(error)) iter.Seq
 func anExpense(t *testing.T, st store.Store) expense.Expense {
 	t.Helper()
 	s := serve(t, st)
-	id := s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","date":"2026-03-07"}`).json["id"].(string)
+	id := fmt.Sprint(s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","date":"2026-03-07"}`).json["id"])
 	e, err := st.Reader("anna").Expense(t.Context(), uuid.MustParse(id))
 	if err != nil {
 		t.Fatal(err)
@@ -264,7 +264,7 @@ func TestAClientThatGoesAwayEndsTheQuery(t *testing.T) {
 		}}
 		web := httptest.NewServer(serve(t, st).handler)
 		ctx, leave := context.WithCancel(t.Context())
-		response := fetch(t, ctx, web.URL+path)
+		response := fetch(ctx, t, web.URL+path)
 		if _, err := bufio.NewReader(response.Body).ReadString('\n'); err != nil {
 			t.Error(err)
 		}
@@ -294,7 +294,7 @@ func TestAnErrorInTheMiddleCutsTheConnection(t *testing.T) {
 			}
 		}}
 		web := httptest.NewServer(serve(t, st).handler)
-		response := fetch(t, t.Context(), web.URL+path)
+		response := fetch(t.Context(), t, web.URL+path)
 		if _, err := io.Copy(io.Discard, response.Body); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%s ends like a whole file: %v", path, err)
 		}
@@ -306,8 +306,7 @@ func TestAnErrorInTheMiddleCutsTheConnection(t *testing.T) {
 func TestAnExportHoldsUpNoWriter(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, inner store.Store) {
 		wrote := false
-		var st store.Store
-		st = watched{inner, func(ctx context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
+		st := watched{inner, func(ctx context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
 			return func(yield func(expense.Expense, error) bool) {
 				for e, err := range rows {
 					if !wrote && err == nil {
@@ -335,7 +334,7 @@ func TestPresetsAreListedAndTaken(t *testing.T) {
 	got := s.must(200, "GET", "/v1/imports/presets", "").list()
 	names := map[string]bool{}
 	for _, preset := range got {
-		names[preset["name"].(string)] = true
+		names[fmt.Sprint(preset["name"])] = true
 		if preset["title"] == "" || preset["help"] == "" || preset["mapping"] == nil {
 			t.Errorf("%v", preset)
 		}
