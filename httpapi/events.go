@@ -135,7 +135,7 @@ func (c *call) hold(listening *stream, out *http.ResponseController, last store.
 	beats := time.NewTicker(beat)
 	defer beats.Stop()
 	for quiet := false; ; {
-		ok := true
+		var ok bool
 		select {
 		case <-c.Request.Context().Done():
 			return

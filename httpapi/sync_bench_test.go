@@ -42,12 +42,12 @@ func syncServer(b *testing.B) (server, string, store.Store) {
 	}
 	s := serve(b, closing(b, st))
 	s.must(200, "GET", "/v1/settings", "")
-	real := httptest.NewServer(s.handler)
-	b.Cleanup(real.Close)
-	return s, real.URL, st
+	web := httptest.NewServer(s.handler)
+	b.Cleanup(web.Close)
+	return s, web.URL, st
 }
 
-// over sends a request through the network and returns how many bytes came back.
+// over sends a request through the network and returns the answer.
 func over(b *testing.B, method, url, body string) []byte {
 	b.Helper()
 	r, err := http.NewRequestWithContext(b.Context(), method, url, strings.NewReader(body))
@@ -60,7 +60,7 @@ func over(b *testing.B, method, url, body string) []byte {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read to its end.
+	defer resp.Body.Close()
 	var answer bytes.Buffer
 	if _, err := answer.ReadFrom(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
 		b.Fatalf("%s %s: %d %v %s", method, url, resp.StatusCode, err, &answer)

@@ -256,8 +256,8 @@ func (d *device) pushSome(reliable bool) {
 func (d *device) settle(q queued, result map[string]any) {
 	id := q.row[min(len("expense"), len(q.row)):]
 	row, _ := result["resource"].(map[string]any)
-	switch s := status(result); {
-	case s == "applied" || s == "merged" || s == "unchanged":
+	switch s := status(result); s {
+	case "applied", "merged", "unchanged":
 		if q.row[:3] != "exp" {
 			return
 		}

@@ -430,7 +430,7 @@ func listen(t *testing.T, url, owner, last string) listener {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	r, err := http.NewRequestWithContext(ctx, "GET", url+"/v1/sync/events", http.NoBody)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/v1/sync/events", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -438,14 +438,14 @@ func listen(t *testing.T, url, owner, last string) listener {
 	if last != "" {
 		r.Header.Set("Last-Event-ID", last)
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := http.DefaultClient.Do(r) //nolint:bodyclose // the goroutine below closes it.
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := listener{events: make(chan string, 100), cancel: cancel, status: resp.StatusCode}
 	go func() {
 		defer close(l.events)
-		defer resp.Body.Close() //nolint:errcheck // the test reads as long as there is something.
+		defer resp.Body.Close()
 		for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
 			if id, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
 				l.events <- id
@@ -472,21 +472,21 @@ func (l listener) next(t *testing.T) string {
 func TestEventsTellThatAPullWouldBringSomething(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
-		real := httptest.NewUnstartedServer(s.handler)
-		real.Config.WriteTimeout = 300 * time.Millisecond // a stream outlives it
-		real.Config.ReadTimeout = 300 * time.Millisecond
-		real.Start()
-		t.Cleanup(real.Close) // after the streams have ended
+		web := httptest.NewUnstartedServer(s.handler)
+		web.Config.WriteTimeout = 300 * time.Millisecond // a stream outlives it
+		web.Config.ReadTimeout = 300 * time.Millisecond
+		web.Start()
+		t.Cleanup(web.Close) // after the streams have ended
 		_, cursor := s.pull("", 1000)
-		quiet := listen(t, real.URL, "bertha", "")
-		l := listen(t, real.URL, "anna", cursor)
+		quiet := listen(t, web.URL, "bertha", "")
+		l := listen(t, web.URL, "anna", cursor)
 		time.Sleep(time.Second)
 		s.must(201, "POST", "/v1/expenses", `{"amount":"5"}`)
 		event := l.next(t)
 		if _, now := s.pull(cursor, 1000); event != now {
 			t.Errorf("the event carries %q, a pull ends with %q", event, now)
 		}
-		behind := listen(t, real.URL, "anna", cursor)
+		behind := listen(t, web.URL, "anna", cursor)
 		if got := behind.next(t); got != event {
 			t.Errorf("a stream that is behind gets %q at once, want %q", got, event)
 		}
@@ -494,11 +494,11 @@ func TestEventsTellThatAPullWouldBringSomething(t *testing.T) {
 			t.Error("another owner's stream has an event")
 		}
 		for range 3 {
-			if more := listen(t, real.URL, "anna", ""); more.status != 200 {
+			if more := listen(t, web.URL, "anna", ""); more.status != 200 {
 				t.Fatalf("one of five streams: %d", more.status)
 			}
 		}
-		if sixth := listen(t, real.URL, "anna", ""); sixth.status != 429 {
+		if sixth := listen(t, web.URL, "anna", ""); sixth.status != 429 {
 			t.Errorf("a sixth stream: %d", sixth.status)
 		}
 		l.cancel()
@@ -518,9 +518,9 @@ func TestAStreamEndsWithItsSession(t *testing.T) {
 		})
 	})
 	s.must(200, "GET", "/v1/settings", "")
-	real := httptest.NewServer(s.handler)
-	t.Cleanup(real.Close) // after the stream has ended
-	l := listen(t, real.URL, "anna", "")
+	web := httptest.NewServer(s.handler)
+	t.Cleanup(web.Close) // after the stream has ended
+	l := listen(t, web.URL, "anna", "")
 	time.Sleep(100 * time.Millisecond)
 	over = true
 	if err := st.NewEpoch(t.Context(), "anna"); err != nil {
