@@ -308,9 +308,7 @@ func TestAnExpenseOutlivesItsCategory(t *testing.T) {
 			t.Fatalf("a category whose name is taken: %v", taken)
 		}
 		food := taken["resource"].(map[string]any)["id"].(string)
-		changes, _ := s.pull("", 1000)
 		_, cursor := s.pull("", 1000)
-		_ = changes
 		s.push(mutate("c2", "category", "put", syncID(2), `,"data":{"name":"Gone"}`), mutate("c3", "category", "delete", syncID(2), ``))
 		results := s.push(
 			mutate("e1", "expense", "put", syncID(11), `,"data":{"amount":"1","category_id":"`+syncID(1)+`"}`),
