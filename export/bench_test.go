@@ -1,14 +1,16 @@
 package export_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"io"
 	"iter"
+	"os"
+	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -43,23 +45,49 @@ func manyRows(n int, category uuid.UUID) iter.Seq2[expense.Expense, error] {
 	}
 }
 
-// backupOfMany writes a backup of n expenses.
-func backupOfMany(t testing.TB, n int) []byte {
+// backupOfMany writes a backup of n expenses: to a file, so that it is no part of the heap.
+func backupOfMany(t testing.TB, n int) *os.File {
 	t.Helper()
 	const id = "11111111-1111-4111-8111-111111111111"
-	var file bytes.Buffer
-	fmt.Fprintf(&file, `{"format":"spendwise-ledger","version":1,"made_at":"2026-03-08T12:00:00Z"}`+"\n"+
-		`{"type":"settings","home_currency":"EUR","time_zone":"UTC","locale":"en","fiscal_year_start":1,"default_category_id":"%s"}`+"\n"+
-		`{"type":"category","id":"%s","name":"Food","colour":"","icon":"","archived":false,"created_at":"2026-03-08T12:00:00Z","updated_at":"2026-03-08T12:00:00Z"}`+"\n", id, id)
-	var rows bytes.Buffer
-	if err := export.WriteNDJSON(&rows, manyRows(n, uuid.MustParse(id))); err != nil {
+	disk, err := os.Create(filepath.Join(t.TempDir(), "ledger.ndjson"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(rows.String()) {
-		file.WriteString(`{"type":"expense",` + line[1:])
+	t.Cleanup(func() { _ = disk.Close() })
+	file := bufio.NewWriter(disk)
+	fmt.Fprintf(file, `{"format":"spendwise-ledger","version":1,"made_at":"2026-03-08T12:00:00Z"}`+"\n"+
+		`{"type":"settings","home_currency":"EUR","time_zone":"UTC","locale":"en","fiscal_year_start":1,"default_category_id":"%s"}`+"\n"+
+		`{"type":"category","id":"%s","name":"Food","colour":"","icon":"","archived":false,"created_at":"2026-03-08T12:00:00Z","updated_at":"2026-03-08T12:00:00Z"}`+"\n", id, id)
+	err = export.WriteNDJSON(prefixed{file}, manyRows(n, uuid.MustParse(id)))
+	if err != nil {
+		t.Fatal(err)
 	}
-	fmt.Fprintf(&file, `{"type":"end","counts":{"categories":1,"recurrences":0,"budgets":0,"alerts":0,"expenses":%d}}`+"\n", n)
-	return file.Bytes()
+	fmt.Fprintf(file, `{"type":"end","counts":{"categories":1,"recurrences":0,"budgets":0,"alerts":0,"expenses":%d}}`+"\n", n)
+	if err := file.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return disk
+}
+
+// prefixed gives each line the type that it has in a backup.
+type prefixed struct{ to io.Writer }
+
+func (p prefixed) Write(lines []byte) (int, error) {
+	for line := range bytes.Lines(lines) {
+		if _, err := fmt.Fprintf(p.to, `{"type":"expense",%s`, line[1:]); err != nil {
+			return 0, err
+		}
+	}
+	return len(lines), nil
+}
+
+// rewound returns the file from its start on.
+func rewound(t testing.TB, file *os.File) io.ReadSeeker {
+	t.Helper()
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func BenchmarkRestore(b *testing.B) {
@@ -73,7 +101,7 @@ func BenchmarkRestore(b *testing.B) {
 				i++
 				owner := expense.OwnerID(fmt.Sprint("owner ", i))
 				newLedger(b, st, owner)
-				if _, err := export.Restore(b.Context(), store.LedgerOf(st, owner), backupEnv, bytes.NewReader(file), export.RestoreOptions{}); err != nil {
+				if _, err := export.Restore(b.Context(), store.LedgerOf(st, owner), backupEnv, rewound(b, file), export.RestoreOptions{}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -94,7 +122,7 @@ func BenchmarkExport(b *testing.B) {
 			st := engine.open(b)
 			newLedger(b, st, "ada")
 			start := time.Now()
-			if _, err := export.Restore(b.Context(), store.LedgerOf(st, "ada"), backupEnv, bytes.NewReader(file), export.RestoreOptions{}); err != nil {
+			if _, err := export.Restore(b.Context(), store.LedgerOf(st, "ada"), backupEnv, rewound(b, file), export.RestoreOptions{}); err != nil {
 				b.Fatal(err)
 			}
 			b.Logf("restored %d rows in %v", n, time.Since(start))
