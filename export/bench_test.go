@@ -55,14 +55,15 @@ func backupOfMany(t testing.TB, n int) *os.File {
 	}
 	t.Cleanup(func() { _ = disk.Close() })
 	file := bufio.NewWriter(disk)
-	fmt.Fprintf(file, `{"format":"spendwise-ledger","version":1,"made_at":"2026-03-08T12:00:00Z"}`+"\n"+
+	_, _ = fmt.Fprintf(file, `{"format":"spendwise-ledger","version":1,"made_at":"2026-03-08T12:00:00Z"}`+"\n"+
 		`{"type":"settings","home_currency":"EUR","time_zone":"UTC","locale":"en","fiscal_year_start":1,"default_category_id":"%s"}`+"\n"+
 		`{"type":"category","id":"%s","name":"Food","colour":"","icon":"","archived":false,"created_at":"2026-03-08T12:00:00Z","updated_at":"2026-03-08T12:00:00Z"}`+"\n", id, id)
 	err = export.WriteNDJSON(prefixed{file}, manyRows(n, uuid.MustParse(id)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(file, `{"type":"end","counts":{"categories":1,"recurrences":0,"budgets":0,"alerts":0,"expenses":%d}}`+"\n", n)
+	_, _ = fmt.Fprintf(file, `{"type":"end","counts":{"categories":1,"recurrences":0,"budgets":0,"alerts":0,"expenses":%d}}`+"\n", n)
+	// What could not be written shows here.
 	if err := file.Flush(); err != nil {
 		t.Fatal(err)
 	}
