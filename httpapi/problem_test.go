@@ -45,10 +45,10 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// A faultyStore is a memstore whose methods fail once fail is set.
+// A faultyStore is a memstore whose methods fail once fail is set, and which gives no snapshot once gone is.
 type faultyStore struct {
 	store.Store
-	fail error
+	fail, gone error
 }
 
 func (f *faultyStore) Reader(owner expense.OwnerID) store.Reader {
@@ -56,6 +56,9 @@ func (f *faultyStore) Reader(owner expense.OwnerID) store.Reader {
 }
 
 func (f *faultyStore) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
+	if f.gone != nil {
+		return f.gone
+	}
 	return f.Store.View(ctx, owner, func(r store.Reader) error { return fn(faultyReader{r, f}) })
 }
 
@@ -104,7 +107,7 @@ func TestAStoreThatIsGoneIsUnavailableUntilItIsBack(t *testing.T) {
 	s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`)
 
 	for _, cause := range []error{fmt.Errorf("dial tcp: %w", expense.ErrUnavailable), context.DeadlineExceeded} {
-		st.fail = cause
+		st.fail, st.gone = cause, cause
 		for _, request := range []string{"GET /v1/expenses", "POST /v1/expenses", "GET /v1/exports/expenses.csv", "GET /readyz"} {
 			t.Run(request, func(t *testing.T) {
 				s := s
@@ -120,7 +123,7 @@ func TestAStoreThatIsGoneIsUnavailableUntilItIsBack(t *testing.T) {
 		s.must(200, "GET", "/healthz", "")
 	}
 
-	st.fail = nil
+	st.fail, st.gone = nil, nil
 	s.must(200, "GET", "/readyz", "")
 	equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 1)
 }
