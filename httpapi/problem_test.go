@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi"
@@ -326,11 +325,6 @@ func TestEveryProblemExplainsItself(t *testing.T) {
 		}
 	}
 	s.refused(404, "not_found", nil, "GET", "/problems/unheard_of", "")
-}
-
-func TestARequestThatTakesTooLongIsUnavailable(t *testing.T) {
-	s := serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.Timeout = time.Nanosecond })
-	s.refused(503, "unavailable", nil, "POST", "/v1/expenses", `{"amount":"1"}`)
 }
 
 func FuzzExpenseBody(f *testing.F) {
