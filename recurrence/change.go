@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,9 +14,9 @@ import (
 
 // Change changes what the draft gives, of the occurrences that are not posted yet: those that are due already are posted by
 // the old terms first, those that were posted stay as they are, and the cursor goes to the first occurrence by the new terms
-// that is not before where it was. Pausing holds the rule; going on moves it to its first occurrence from today, for what is
-// missed while paused is not posted. A draft that changes nothing takes no version. Faults are ErrInvalid, all of them at
-// once; ErrStale if cond does not hold.
+// from today on, or from where it was if that is due and could not be posted. Pausing holds the rule; going on moves it to its
+// first occurrence from today, for what is missed while paused is not posted. A draft that changes nothing takes no version,
+// unless the rule had failed: then it is tried again. Faults are ErrInvalid, all of them at once; ErrStale if cond does not hold.
 func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, draft Draft, cond expense.Condition) (Rule, error) {
 	old, settings, err := open(ctx, tx, id, cond)
 	if err != nil {
@@ -29,7 +30,7 @@ func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, draft Dra
 	if err != nil {
 		return Rule{}, err
 	}
-	if changed.saysSame(old) {
+	if changed.saysSame(old) && old.LastError == "" {
 		return old, nil
 	}
 	if old, err = catchUp(ctx, tx, env, old); err != nil {
@@ -65,8 +66,9 @@ func open(ctx context.Context, tx Tx, id uuid.UUID, cond expense.Condition) (Rul
 	return rule, settings, nil
 }
 
-// catchUp posts what is due of one rule, as far as that can be posted.
+// catchUp posts what is due of one rule, as far as that can be posted, also where a retry would have to wait.
 func catchUp(ctx context.Context, tx Tx, env expense.Env, rule Rule) (Rule, error) {
+	rule.RetryAt = time.Time{}
 	for {
 		posting, written, err := post(ctx, tx, env, []Rule{rule}, MaxBatch)
 		switch {
@@ -81,13 +83,14 @@ func catchUp(ctx context.Context, tx Tx, env expense.Env, rule Rule) (Rule, erro
 	}
 }
 
-// open returns the first day whose occurrence is not settled yet, whatever the rule will say by then.
+// open returns the first day from which on terms that are changed today decide: that of a cursor which is due, else today, or
+// the day after the last that is settled. A cursor that lies ahead says nothing, for other terms may fall before it.
 func (r Rule) open(today expense.Date) expense.Date {
 	switch {
-	case !r.Next.IsZero():
+	case !r.Next.IsZero() && !r.Next.After(today):
 		return r.Next
 	case r.Settled.Before(today):
-		return today // the rule had ended: one that is made to go on does so from today
+		return today
 	default:
 		return r.Settled.AddDays(1)
 	}
@@ -100,8 +103,9 @@ func (r Rule) fresh(now time.Time) Rule {
 }
 
 // Split changes a rule from a day on, a text YYYY-MM-DD: the old one ends the day before, and a new rule, which is returned,
-// goes on from there with what the draft gives. It counts from the old start, unless the draft says anew on which days the
-// rule falls, or how often: then from starts it. What was posted stays as it is, under the old rule. Faults are ErrInvalid,
+// goes on from there with what the draft gives. It counts from the old start, unless the draft says anew how often the rule
+// falls: then from its first occurrence from that day on, or where the draft names other days, from that day. What was posted
+// stays as it is, under the old rule, and is not posted again by the new one, nor is what a device wrote ahead. Faults are ErrInvalid,
 // all of them at once; ErrStale if cond does not hold.
 func Split(
 	ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, from string, draft Draft, cond expense.Condition,
@@ -128,14 +132,28 @@ func Split(
 		return Rule{}, fmt.Errorf("new id: %w", err)
 	}
 	fresh.Version, fresh.Guard, fresh.CreatedAt = 0, 0, expense.Instant(env.Now)
+	var kept int // occurrences before day that the count of a rule with the old start has to include
 	if draft.reschedules() && draft.Start == nil && faults.Err() == nil {
-		fresh = fresh.anchored(day)
+		fresh, kept = fresh.anchored(day, draft)
 	}
+	monthDay := fresh.MonthDay
 	if fresh, err = draft.apply(ctx, tx, env, &faults, fresh); err != nil {
 		return Rule{}, err
 	}
+	if fresh.Count != 0 {
+		fresh.Count += kept
+	}
+	if draft.RRULE != nil && fresh.Freq == Monthly && fresh.MonthDay == 0 {
+		fresh.MonthDay = monthDay // an RRULE without a day means the day that the rule has
+	}
 	if err := faults.Err(); err != nil {
 		return Rule{}, err
+	}
+	if fresh.Paused && !old.Paused {
+		if old, err = catchUp(ctx, tx, env, old); err != nil {
+			return Rule{}, err
+		}
+		fresh.Settled, fresh.Skipped = old.Settled, old.Skipped
 	}
 	today := settings.Today(env.Now)
 	start := old.open(today)
@@ -145,7 +163,10 @@ func Split(
 	if old.Paused && !fresh.Paused && start.Before(today) {
 		start = today
 	}
-	fresh = fresh.at(start).fresh(env.Now)
+	if fresh, err = fresh.without(ctx, tx, old.ID, start, today); err != nil {
+		return Rule{}, err
+	}
+	fresh = fresh.settle(day.AddDays(-1)).at(start).fresh(env.Now)
 	fresh.checkBacklog(&faults, "from_date", today)
 	if err := faults.Err(); err != nil {
 		return Rule{}, err
@@ -158,8 +179,10 @@ func Split(
 	return put(ctx, tx, fresh)
 }
 
-// anchored returns the rule as if it had begun on a day: of a limited number of occurrences, those from that day on are left.
-func (r Rule) anchored(day expense.Date) Rule {
+// anchored returns the rule as if it had begun on a day, or if the draft leaves the days of its weeks, months or years alone, on
+// its first occurrence from then on: of a limited number of occurrences, those from that day on are left. A 29 February has no
+// such anchor in most years: it keeps its start, and the number of occurrences before the day that any count has to include.
+func (r Rule) anchored(day expense.Date, draft Draft) (Rule, int) {
 	if r.Count != 0 {
 		left := 0
 		for range r.Occurrences(day, expense.Date{}) {
@@ -170,14 +193,62 @@ func (r Rule) anchored(day expense.Date) Rule {
 	if r.Freq == Monthly && r.MonthDay == 0 {
 		r.MonthDay = r.Start.Day() // the 31st stays the 31st, on whichever day the change begins
 	}
-	r.Start = day
-	return r
+	var ignored expense.Faults // found again where the draft is applied
+	endless, drafted := r, draft.schedule(&ignored, r)
+	endless.OnMissing, endless.Until, endless.Count = drafted.OnMissing, expense.Date{}, 0
+	first := endless.NextAfter(day.AddDays(-1))
+	monthDay := drafted.MonthDay == r.MonthDay || draft.RRULE != nil && drafted.MonthDay == 0
+	switch sameDays := drafted.Freq == r.Freq && drafted.Weekdays == r.Weekdays && monthDay; {
+	case !sameDays || first.IsZero():
+		r.Start = day
+	case r.Freq == Yearly && first.Day() != r.Start.Day():
+		drafted.Until, drafted.Count = expense.Date{}, 0
+		kept := 0
+		for range drafted.Occurrences(expense.Date{}, day.AddDays(-1)) {
+			kept++
+		}
+		return r, kept
+	default:
+		r.Start = first
+	}
+	return r, 0
+}
+
+// without returns the rule with those days skipped that another rule's expenses stand for, from a day on: a device may have
+// written some ahead, and the user deleted them. No expense lies further ahead than [expense.MaxDaysAhead] days.
+func (r Rule) without(ctx context.Context, tx Tx, other uuid.UUID, from, today expense.Date) (Rule, error) {
+	var days []expense.Date
+	for day := range r.Occurrences(from, today) {
+		days = append(days, day)
+	}
+	if from.Before(today) {
+		from = today
+	}
+	for day := from; !day.After(today.AddDays(expense.MaxDaysAhead)); day = day.AddDays(1) {
+		days = append(days, day)
+	}
+	for chunk := range slices.Chunk(days, MaxBatch) {
+		ids := make([]uuid.UUID, len(chunk))
+		for i, day := range chunk {
+			ids[i] = expense.OccurrenceID(other, day)
+		}
+		known, err := tx.KnownExpenses(ctx, ids...)
+		if err != nil {
+			return Rule{}, fmt.Errorf("rule %s: %w", other, err)
+		}
+		for i, id := range ids {
+			if slices.Contains(known, id) {
+				r.Skipped = r.Skipped.With(chunk[i])
+			}
+		}
+	}
+	return r, nil
 }
 
 // SkipOccurrence leaves out one occurrence, on a day given as YYYY-MM-DD; that it is left out already is no error. One that was
 // posted is deleted as any expense is. The error is ErrInvalid, or ErrStale if cond does not hold.
 func SkipOccurrence(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, day string, cond expense.Condition) (Rule, error) {
-	rule, _, err := open(ctx, tx, id, cond)
+	rule, settings, err := open(ctx, tx, id, cond)
 	if err != nil {
 		return Rule{}, err
 	}
@@ -198,17 +269,34 @@ func SkipOccurrence(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, d
 	case err != nil:
 		return Rule{}, fmt.Errorf("rule %s: %w", id, err)
 	case len(known) > 0:
+		if _, err := tx.Expense(ctx, known[0]); errors.Is(err, expense.ErrGone) {
+			return fault("already_posted", "the occurrence of %s was posted, and its expense deleted: there is nothing to skip", date)
+		}
 		return fault("already_posted", "the occurrence of %s was posted: delete its expense instead", date)
 	case rule.Next.IsZero() || date.Before(rule.Next) || rule.Skipped.Contains(date):
 		return rule, nil
-	case date == rule.Next:
-		rule = rule.at(date.AddDays(1)).fresh(env.Now)
-	case rule.Skipped.Len() >= MaxSkipped:
+	}
+	today := settings.Today(env.Now)
+	// What lies before today and the cursor is never posted, whatever the rule will say.
+	if rule.Skipped = rule.Skipped.From(earlier(rule.Next, today)); rule.Skipped.Len() >= MaxSkipped {
 		return fault("too_many", "a rule has at most %d skipped occurrences ahead; pause it instead", MaxSkipped)
-	default:
-		rule.Skipped, rule.UpdatedAt = rule.Skipped.With(date), expense.Instant(env.Now)
+	}
+	rule.Skipped, rule.UpdatedAt = rule.Skipped.With(date), expense.Instant(env.Now)
+	if date == rule.Next {
+		// An occurrence ahead is only kept in mind: were the days up to it settled, an edit would lose those between.
+		if !date.After(today) {
+			rule = rule.settle(date)
+		}
+		rule = rule.at(date.AddDays(1)).fresh(env.Now)
 	}
 	return put(ctx, tx, rule)
+}
+
+func earlier(a, b expense.Date) expense.Date {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func (r Rule) fallsOn(date expense.Date) bool {

@@ -427,7 +427,7 @@ func TestAnOccurrenceIsSkipped(t *testing.T) {
 		}
 	}
 	read := l.read(rule.ID)
-	if read.Next != date("2025-03-11") || read.Skipped.String() != "2025-03-12" || read.Guard != rule.Guard {
+	if read.Next != date("2025-03-11") || read.Skipped.String() != "2025-03-09,2025-03-10,2025-03-12" || read.Guard != rule.Guard {
 		t.Errorf("the rule is %+v", read)
 	}
 	if again, err := l.trySkip(rule.ID, "2025-03-09"); err != nil || again.Version != read.Version {
@@ -481,7 +481,7 @@ func TestAChangeConcernsTheFutureOnly(t *testing.T) {
 	rule := l.add(monthly("800", "2025-01-01"))
 	// January to March are due by the old terms, though no round came yet.
 	changed := l.change(rule.ID, recurrence.Draft{Amount: new("850"), MonthDay: new("15")})
-	if changed.Next != date("2025-04-15") || changed.Guard != changed.Version {
+	if changed.Next != date("2025-03-15") || changed.Guard != changed.Version {
 		t.Errorf("the changed rule is %+v", changed)
 	}
 	l.wantPosted(rule.ID, "2025-01-01 800.00, 2025-02-01 800.00, 2025-03-01 800.00")
@@ -490,24 +490,85 @@ func TestAChangeConcernsTheFutureOnly(t *testing.T) {
 	}
 	l.at("2025-05-20")
 	l.post()
-	l.wantPosted(rule.ID, "2025-01-01 800.00, 2025-02-01 800.00, 2025-03-01 800.00, 2025-04-15 850.00, 2025-05-15 850.00")
-	// The cursor never moves back, not even where a rule had ended in between.
+	l.wantPosted(rule.ID, "2025-01-01 800.00, 2025-02-01 800.00, 2025-03-01 800.00, "+
+		"2025-03-15 850.00, 2025-04-15 850.00, 2025-05-15 850.00")
+	// What lies behind is never posted anew; what lies ahead is as the new terms say, also where a rule had ended in between.
 	for _, test := range []struct {
 		name  string
 		draft recurrence.Draft
 		next  string
 	}{
-		{"weekly", recurrence.Draft{Freq: new("weekly"), Weekdays: []string{"mon", "thu"}}, "2025-06-16"},
-		{"from an earlier start", recurrence.Draft{Start: new("2024-01-01")}, "2025-06-16"},
-		{"daily, by an RRULE", recurrence.Draft{RRULE: new("FREQ=DAILY")}, "2025-06-16"},
+		{"weekly", recurrence.Draft{Freq: new("weekly"), Weekdays: []string{"mon", "thu"}}, "2025-05-22"},
+		{"from an earlier start", recurrence.Draft{Start: new("2024-01-01")}, "2025-05-22"},
+		{"daily, by an RRULE", recurrence.Draft{RRULE: new("FREQ=DAILY")}, "2025-05-20"},
 		{"ended", recurrence.Draft{Until: new("2025-05-16")}, ""},
 		{"for so many times that it is over", recurrence.Draft{Count: new(3)}, ""},
-		{"without an end again", recurrence.Draft{Count: new(0)}, "2025-06-16"},
+		{"without an end again", recurrence.Draft{Count: new(0)}, "2025-05-21"},
 	} {
 		if changed := l.change(rule.ID, test.draft); changed.Next.String() != test.next {
 			t.Errorf("%s: the next date is %q, want %q", test.name, changed.Next, test.next)
 		}
 	}
+}
+
+func TestAnEditLosesNoOccurrence(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		rule  recurrence.Draft
+		edits []recurrence.Draft
+		next  string
+	}{
+		{"an interval put right at once", daily("1", "2025-03-08"), []recurrence.Draft{{Interval: new(100)}, {Interval: new(1)}}, "2025-03-11"},
+		{"an earlier start", daily("1", "2025-06-01"), []recurrence.Draft{{Start: new("2025-03-20")}}, "2025-03-20"},
+		{"a later start taken back", daily("1", "2025-04-01"), []recurrence.Draft{{Start: new("2026-04-01")}, {Start: new("2025-04-01")}}, "2025-04-01"},
+		{"yearly becomes daily", recurrence.Draft{Amount: new("1"), Freq: new("yearly"), Start: new("2025-03-01")},
+			[]recurrence.Draft{{Freq: new("daily")}}, "2025-03-10"},
+		{"an end taken back", daily("1", "2025-03-10"), []recurrence.Draft{{Until: new("2025-03-10")}, {Until: new("")}}, "2025-03-11"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := newLedger(t, "2025-03-10")
+			rule := l.add(test.rule)
+			l.post()
+			for _, edit := range test.edits {
+				rule = l.change(rule.ID, edit)
+			}
+			if rule.Next.String() != test.next {
+				t.Errorf("the next date is %s, want %s", rule.Next, test.next)
+			}
+		})
+	}
+}
+
+func TestASkippedOccurrenceAheadLosesNoOther(t *testing.T) {
+	l := newLedger(t, "2025-03-10")
+	rule := l.add(monthly("1", "2025-04-15"))
+	if _, err := l.trySkip(rule.ID, "2025-04-15"); err != nil {
+		t.Fatal(err)
+	}
+	l.change(rule.ID, recurrence.Draft{Freq: new("daily"), Start: new("2025-04-13")})
+	if got, want := l.preview(rule.ID, 3), "2025-04-13 2025-04-14 2025-04-16"; got != want {
+		t.Errorf("the preview has %s, want %s", got, want)
+	}
+}
+
+func TestAPauseDropsNothingThatWasDueBefore(t *testing.T) {
+	l := newLedger(t, "2025-03-08")
+	draft := daily("7", "2025-03-08")
+	draft.Category = new("Travel")
+	rule := l.add(draft)
+	l.archive("Travel", true)
+	for range 8 {
+		l.post()
+		l.env.Now = l.read(rule.ID).RetryAt
+	}
+	l.post()
+	l.archive("Travel", false)
+	l.env.Now = l.env.Now.Add(time.Minute) // the retry lies ahead
+	l.change(rule.ID, recurrence.Draft{Paused: new(true)})
+	l.at("2025-03-12")
+	l.change(rule.ID, recurrence.Draft{Paused: new(false)})
+	l.post()
+	l.wantPosted(rule.ID, "2025-03-08 7.00, 2025-03-12 7.00")
 }
 
 func TestFromHereOn(t *testing.T) {
@@ -564,6 +625,22 @@ func TestFromHereOnOnOtherDays(t *testing.T) {
 			"2025-03-01", "2025-05-05 2025-06-05"},
 		{"every other day stays in step", interval(daily("1", "2025-01-01"), 2), recurrence.Draft{Until: new("2025-02-08")},
 			"2025-02-03", "2025-02-04 2025-02-06 2025-02-08"},
+		{"daily fills the days before the old next one", monthly("1", "2025-01-15"), recurrence.Draft{Freq: new("daily"), Count: new(2)},
+			"2025-03-01", "2025-03-01 2025-03-02"},
+		{"an earlier day of the month", monthly("1", "2025-01-15"), recurrence.Draft{MonthDay: new("5"), Count: new(2)},
+			"2025-03-01", "2025-03-05 2025-04-05"},
+		{"every other year keeps its day", yearly("2020-05-01"), recurrence.Draft{Interval: new(2), Until: new("2030-01-01")},
+			"2027-01-10", "2027-05-01 2029-05-01"},
+		{"a count of years keeps their day", yearly("2020-05-01"), recurrence.Draft{Count: new(2)}, "2027-01-10", "2027-05-01 2028-05-01"},
+		{"29 February stays when it is skipped", yearly("2020-02-29"), recurrence.Draft{OnMissing: new("skip"), Until: new("2033-01-01")},
+			"2027-01-10", "2028-02-29 2032-02-29"},
+		{"29 February stays for so many times", yearly("2020-02-29"), recurrence.Draft{Count: new(2)}, "2027-01-10", "2027-02-28 2028-02-29"},
+		{"a week's day stays", recurrence.Draft{Amount: new("1"), Freq: new("weekly"), Start: new("2025-01-06")}, recurrence.Draft{Count: new(2)},
+			"2026-12-02", "2026-12-07 2026-12-14"},
+		{"the same days as an RRULE", monthly("1", "2025-01-31"), recurrence.Draft{RRULE: new("RSCALE=GREGORIAN;FREQ=MONTHLY;INTERVAL=2;SKIP=BACKWARD;COUNT=2")},
+			"2025-04-01", "2025-04-30 2025-06-30"},
+		{"a clamped month that was skipped", recurrence.Draft{Amount: new("1"), Freq: new("monthly"), Start: new("2025-01-31"), OnMissing: new("skip")},
+			recurrence.Draft{OnMissing: new("clamp"), Count: new(2)}, "2025-02-01", "2025-02-28 2025-03-31"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLedger(t, "2024-12-01")
@@ -576,6 +653,42 @@ func TestFromHereOnOnOtherDays(t *testing.T) {
 			}
 		})
 	}
+}
+
+func yearly(start string) recurrence.Draft {
+	return recurrence.Draft{Amount: new("1"), Freq: new("yearly"), Start: &start}
+}
+
+func TestFromHereOnKnowsWhatADeviceWroteAhead(t *testing.T) {
+	l := newLedger(t, "2025-03-10")
+	rule := l.add(daily("5", "2025-03-08"))
+	l.post()
+	for _, day := range []string{"2025-03-12", "2025-03-13"} {
+		if err := l.update(func(ctx context.Context, tx store.Tx) error {
+			_, err := expense.Add(ctx, tx, l.env, expense.Draft{
+				ID: expense.OccurrenceID(rule.ID, date(day)).String(), Amount: "5", Date: day, RuleID: rule.ID.String(), Occurrence: day,
+			})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.update(func(ctx context.Context, tx store.Tx) error {
+		return expense.Delete(ctx, tx, expense.OccurrenceID(rule.ID, date("2025-03-13")), expense.Condition{})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := l.trySplit(rule.ID, "2025-03-12", recurrence.Draft{Amount: new("8")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := l.preview(fresh.ID, 2), "2025-03-14 2025-03-15"; got != want {
+		t.Errorf("the new rule falls on %s, want %s", got, want)
+	}
+	l.at("2025-03-14")
+	l.post()
+	l.wantPosted(rule.ID, "2025-03-08 5.00, 2025-03-09 5.00, 2025-03-10 5.00, 2025-03-11 5.00, 2025-03-12 5.00")
+	l.wantPosted(fresh.ID, "2025-03-14 8.00")
 }
 
 func counted(draft recurrence.Draft, count int) recurrence.Draft {

@@ -272,10 +272,7 @@ func (r *run) moved(now time.Time) Rule {
 	if len(r.dates) > 0 {
 		rule = rule.settle(r.dates[len(r.dates)-1])
 	}
-	rule.Next, rule.Skipped = r.next, rule.Skipped.From(r.next)
-	if r.next.IsZero() {
-		rule.Skipped = Dates{}
-	}
+	rule.Next, rule.Skipped = r.next, rule.Skipped.From(rule.Settled.AddDays(1))
 	return rule
 }
 

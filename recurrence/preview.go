@@ -32,16 +32,15 @@ func (r Rule) Upcoming(from expense.Date) iter.Seq[expense.Date] {
 	}
 }
 
-// at returns the rule with its cursor on its first occurrence from a day on that was not skipped. What was skipped before that
-// need not be remembered: the days before from are settled.
+// at returns the rule with its cursor on its first occurrence from a day on that was not skipped. It settles no day: only what
+// was posted or skipped is settled. What was skipped is remembered as long as it is not, also where the rule has ended.
 func (r Rule) at(from expense.Date) Rule {
-	r = r.settle(from.AddDays(-1))
-	r.Next = from
+	r.Next, r.Skipped = from, r.Skipped.From(r.Settled.AddDays(1))
 	for date := range r.Upcoming(from) {
-		r.Next, r.Skipped = date, r.Skipped.From(date)
+		r.Next = date
 		return r
 	}
-	r.Next, r.Skipped = expense.Date{}, Dates{}
+	r.Next = expense.Date{}
 	return r
 }
 

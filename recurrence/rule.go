@@ -34,8 +34,8 @@ type Rule struct {
 
 	Paused  bool
 	Next    expense.Date // the cursor: the first occurrence that is neither posted nor skipped yet; zero: there is none
-	Skipped Dates        // occurrences after Next that a person skipped
-	Settled expense.Date // no day up to this one is ever posted again, also where the rule has no Next to say so
+	Skipped Dates        // occurrences after Settled that a person skipped; also where the rule's terms have no use for them now
+	Settled expense.Date // up to which all was posted or skipped: no day up to it is ever posted again. It never goes back
 
 	LastError string    // why the occurrence Next could not be posted, for a person to read; empty: nothing is wrong
 	Failures  int       // how often in a row it could not
