@@ -12,14 +12,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export"
-	"github.com/spendwise/spendwise/httpapi"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 )
@@ -148,48 +149,59 @@ func (r watchedReader) Expenses(ctx context.Context, query expense.Query) iter.S
 }
 
 func TestTwoPDFsAreMadeAtOnceAndTheNextWaits(t *testing.T) {
-	inside, release := make(chan struct{}, 3), make(chan struct{})
-	st := watched{memstore.New(), func(_ context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
-		inside <- struct{}{}
-		<-release
-		return rows
-	}}
-	s := serve(t, st, func(cfg *httpapi.Config) { cfg.Timeout = time.Minute })
-	hurried := serve(t, st, func(cfg *httpapi.Config) { cfg.Timeout = 100 * time.Millisecond })
-	get := func(s server) chan int {
-		code := make(chan int, 1)
-		go func() {
-			w := httptest.NewRecorder()
-			s.handler.ServeHTTP(w, s.request("GET", "/v1/exports/report.pdf?year=2026", nil))
-			code <- w.Code
-		}()
-		return code
-	}
-	first, second := get(s), get(s)
-	<-inside
-	<-inside
-	third := get(s)
-	select {
-	case <-inside:
-		t.Error("a third is made beside two others")
-	case <-time.After(100 * time.Millisecond):
-	}
-	close(release)
-	for i, code := range []chan int{first, second, third} {
-		equal(t, fmt.Sprintf("request %d", i), <-code, 200)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		inside, release := 0, make(chan struct{})
+		st := watched{memstore.New(), func(_ context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
+			inside++
+			<-release
+			return rows
+		}}
+		s := serve(t, st)
+		s.must(200, "GET", "/v1/settings", "")
+		get := func(code *int) {
+			go func() {
+				w := httptest.NewRecorder()
+				s.handler.ServeHTTP(w, s.request("GET", "/v1/exports/report.pdf?year=2026", nil))
+				*code = w.Code
+			}()
+			synctest.Wait()
+		}
+		var codes [3]int
+		get(&codes[0])
+		get(&codes[1])
+		get(&codes[2])
+		equal(t, "made at once", inside, 2)
+		close(release)
+		synctest.Wait()
+		equal(t, "answers", codes, [3]int{200, 200, 200})
+		equal(t, "made in the end", inside, 3)
 
-	release = make(chan struct{})
-	defer close(release)
-	get(hurried)
-	get(hurried)
-	<-inside // of the third, before
-	<-inside
-	<-inside
-	s.t, hurried.t = t, t
-	got := hurried.refused(503, "unavailable", nil, "GET", "/v1/exports/report.pdf?year=2026", "")
-	if got.Header().Get("Retry-After") == "" {
-		t.Error("no Retry-After")
+		release = make(chan struct{})
+		get(&codes[0])
+		get(&codes[1])
+		got := s.refused(503, "unavailable", nil, "GET", "/v1/exports/report.pdf?year=2026", "")
+		if got.Header().Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+		close(release)
+		synctest.Wait()
+	})
+}
+
+func TestTwoFirstReadsOfALedgerAreBothAnswered(t *testing.T) {
+	for range 50 {
+		s := serve(t, memstore.New())
+		var codes [4]int
+		var wg sync.WaitGroup
+		for i := range codes {
+			wg.Go(func() {
+				w := httptest.NewRecorder()
+				s.handler.ServeHTTP(w, s.request("GET", "/v1/exports/expenses.csv", nil))
+				codes[i] = w.Code
+			})
+		}
+		wg.Wait()
+		equal(t, "answers", codes, [4]int{200, 200, 200, 200})
 	}
 }
 

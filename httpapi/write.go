@@ -189,11 +189,8 @@ func (c *call) withLedger(read func() error) error {
 	if !errors.Is(err, expense.ErrNotFound) {
 		return err
 	}
-	created, createErr := c.createLedger()
-	switch {
-	case createErr != nil:
-		return createErr
-	case !created:
+	// Whether this call or a twin of it made the ledger, it is there now; where it was there before, the reading says so again.
+	if _, err := c.createLedger(); err != nil {
 		return err
 	}
 	return read()
