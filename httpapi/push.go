@@ -565,7 +565,7 @@ func (p *push) deleteRow(ctx context.Context, tx store.Tx, what string, id uuid.
 	case "recurrence":
 		var rule recurrence.Rule
 		if rule, err = tx.Rule(ctx, id); err == nil {
-			err = recurrence.Delete(ctx, tx, id, none)
+			err = recurrence.Delete(ctx, tx, p.env(), id, none)
 			return p.deleted(ctx, tx, rule.Version, rule, err)
 		}
 	default:

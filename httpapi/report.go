@@ -186,7 +186,9 @@ func (c *call) readMonthly() (monthlyAnswer, error) {
 			return nil
 		}
 		rules, err := r.Rules(c.ctx)
-		answer.planned = recurrence.Plan(rules, answer.Dates)
+		if err == nil {
+			answer.planned, err = recurrence.Plan(c.ctx, r, rules, answer.Dates)
+		}
 		return err
 	})
 	return answer, err

@@ -239,7 +239,7 @@ func (c *call) patchRule() error {
 // deleteRule answers DELETE /v1/recurrences/{id}; what the rule posted stays.
 func (c *call) deleteRule() error {
 	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Condition) error {
-		return recurrence.Delete(ctx, tx, id, cond)
+		return recurrence.Delete(ctx, tx, c.env(), id, cond)
 	})
 }
 

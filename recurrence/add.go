@@ -45,6 +45,9 @@ func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (Added, error
 			return Added{}, fmt.Errorf("rule %s: %w", rule.ID, err)
 		}
 	}
+	if err := checkRoom(ctx, tx, &faults); err != nil {
+		return Added{}, err
+	}
 	if rule, err = draft.apply(ctx, tx, env, &faults, rule); err != nil {
 		return Added{}, err
 	}

@@ -98,7 +98,8 @@ func (r Rule) open(today expense.Date) expense.Date {
 
 // fresh returns the rule as one that a person has just changed: nothing is known to be wrong with it.
 func (r Rule) fresh(now time.Time) Rule {
-	r.LastError, r.Failures, r.RetryAt, r.UpdatedAt = "", 0, time.Time{}, expense.Instant(now)
+	r = r.Repaired()
+	r.UpdatedAt = expense.Instant(now)
 	return r
 }
 
@@ -116,6 +117,9 @@ func Split(
 	}
 	var faults expense.Faults
 	day := parseDay(&faults, "from_date", &from, expense.Date{})
+	if err := checkRoom(ctx, tx, &faults); err != nil {
+		return Rule{}, err
+	}
 	first := old.NextAfter(expense.Date{})
 	switch {
 	case faults.Has("from_date"):
@@ -306,15 +310,18 @@ func (r Rule) fallsOn(date expense.Date) bool {
 	return false
 }
 
-// Delete deletes a rule and leaves a tombstone; the expenses that it posted stay. Deleting it again is no error while the
+// Delete posts what is due of a rule, deletes it and leaves a tombstone; the expenses that it posted stay. Deleting it again is no error while the
 // tombstone is kept, whatever cond says; ErrNotFound if there never was such a one, ErrStale if cond does not hold.
-func Delete(ctx context.Context, tx Tx, id uuid.UUID, cond expense.Condition) error {
+func Delete(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, cond expense.Condition) error {
 	rule, err := tx.Rule(ctx, id)
 	if errors.Is(err, expense.ErrGone) {
 		return nil
 	}
 	if err == nil {
 		err = cond.CheckPresent(rule.Version)
+	}
+	if err == nil {
+		_, err = catchUp(ctx, tx, env, rule)
 	}
 	if err == nil {
 		_, err = tx.DeleteRule(ctx, id)

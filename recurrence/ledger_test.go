@@ -781,7 +781,7 @@ func TestARepeatedRequestAddsNothing(t *testing.T) {
 	}
 	remove := func() error {
 		return l.update(func(ctx context.Context, tx store.Tx) error {
-			return recurrence.Delete(ctx, tx, first.Rule.ID, expense.Condition{})
+			return recurrence.Delete(ctx, tx, l.env, first.Rule.ID, expense.Condition{})
 		})
 	}
 	if err := errors.Join(remove(), remove()); err != nil {
@@ -792,6 +792,79 @@ func TestARepeatedRequestAddsNothing(t *testing.T) {
 	}
 	if got := len(l.expenses(first.Rule.ID)); got != 2 {
 		t.Errorf("a deleted rule has %d expenses, want the 2 that it posted", got)
+	}
+}
+
+func TestADeletedRuleHasPostedWhatWasDue(t *testing.T) {
+	l := newLedger(t, "2025-03-10")
+	rule := l.add(daily("5", "2025-03-09"))
+	if err := l.update(func(ctx context.Context, tx store.Tx) error {
+		return recurrence.Delete(ctx, tx, l.env, rule.ID, expense.Condition{})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	l.wantPosted(rule.ID, "2025-03-09 5.00, 2025-03-10 5.00")
+}
+
+func TestARepairedCategoryMakesItsRulesDueAtOnce(t *testing.T) {
+	for _, repair := range []string{"unarchived", "merged", "patched with what is there"} {
+		t.Run(repair, func(t *testing.T) {
+			l := newLedger(t, "2025-03-08")
+			draft := daily("7", "2025-03-08")
+			draft.Category = new("Travel")
+			rule := l.add(draft)
+			l.archive("Travel", true)
+			l.post()
+			failed := l.read(rule.ID)
+			switch repair {
+			case "unarchived":
+				l.archive("Travel", false)
+			case "merged":
+				if err := l.update(func(ctx context.Context, tx store.Tx) error {
+					into, err := tx.CategoryByName(ctx, "Food")
+					if err == nil {
+						_, err = expense.MergeCategories(ctx, tx, l.env, rule.CategoryID, into.ID)
+					}
+					return err
+				}); err != nil {
+					t.Fatal(err)
+				}
+			default:
+				l.change(rule.ID, recurrence.Draft{Amount: new("7")})
+			}
+			repaired := l.read(rule.ID)
+			if failed.LastError == "" || repaired.LastError != "" || repaired.Failures != 0 || !repaired.RetryAt.IsZero() ||
+				repaired.Version == failed.Version || repaired.Guard != failed.Guard {
+				t.Errorf("the rule failed as %+v and is %+v", failed, repaired)
+			}
+			if repair != "patched with what is there" {
+				l.post()
+				l.wantPosted(rule.ID, "2025-03-08 7.00")
+			}
+		})
+	}
+}
+
+func TestALedgerHoldsSoManyRules(t *testing.T) {
+	l := newLedger(t, "2025-03-08")
+	first := l.add(daily("1", "2025-06-01"))
+	if err := l.update(func(ctx context.Context, tx store.Tx) error {
+		for range recurrence.MaxRules - 1 {
+			more := first
+			more.ID, more.Version = uuid.New(), 0
+			if _, err := tx.PutRules(ctx, more); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.tryAdd(daily("1", "2025-06-01")); faults(err) != " too_many" {
+		t.Errorf("one rule too many says %v", err)
+	}
+	if _, err := l.trySplit(first.ID, "2025-07-01", recurrence.Draft{}); faults(err) != " too_many" {
+		t.Errorf("one split too many says %v", err)
 	}
 }
 
@@ -812,7 +885,7 @@ func TestStaleVersionsAreRefused(t *testing.T) {
 			_, err := recurrence.SkipOccurrence(ctx, tx, l.env, rule.ID, "2025-06-30", old)
 			return err
 		},
-		"delete": func(ctx context.Context, tx store.Tx) error { return recurrence.Delete(ctx, tx, rule.ID, old) },
+		"delete": func(ctx context.Context, tx store.Tx) error { return recurrence.Delete(ctx, tx, l.env, rule.ID, old) },
 	} {
 		if err := l.update(fn); !errors.Is(err, expense.ErrStale) {
 			t.Errorf("%s by a stale version: %v", name, err)
@@ -832,13 +905,28 @@ func TestThePlanHoldsWhatIsStillToCome(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, p := range recurrence.Plan(rules, expense.Range{From: date("2025-03-01"), To: date("2025-04-01")}) {
+	// What a device wrote ahead is no more to come.
+	if err := l.update(func(ctx context.Context, tx store.Tx) error {
+		_, err := expense.Add(ctx, tx, l.env, expense.Draft{
+			ID: expense.OccurrenceID(food.ID, date("2025-03-21")).String(), Amount: "5", Date: "2025-03-21", RuleID: food.ID.String(),
+			Occurrence: "2025-03-21",
+		})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	days := expense.Range{From: date("2025-03-01"), To: date("2025-04-01")}
+	planned, err := recurrence.Plan(t.Context(), l.store.Reader(owner), rules, days)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range planned {
 		if p.Rule.ID != rent.ID && p.Rule.ID != food.ID {
 			t.Errorf("the plan has a rule %s", p.Rule.ID)
 		}
 		got = append(got, p.Date.String()+" "+p.Rule.Amount.String())
 	}
-	if got, want := strings.Join(got, ", "), "2025-03-11 5.00 EUR, 2025-03-21 5.00 EUR, 2025-03-31 800.00 EUR, 2025-03-31 5.00 EUR"; got != want {
+	if got, want := strings.Join(got, ", "), "2025-03-11 5.00 EUR, 2025-03-31 800.00 EUR, 2025-03-31 5.00 EUR"; got != want {
 		t.Errorf("planned: %s, want %s", got, want)
 	}
 }

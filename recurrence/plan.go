@@ -3,7 +3,11 @@ package recurrence
 import (
 	"bytes"
 	"cmp"
+	"context"
+	"fmt"
 	"slices"
+
+	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
 )
@@ -15,8 +19,8 @@ type Planned struct {
 }
 
 // Plan returns what rules will still post on some days: their occurrences from each rule's Next on, in order of their dates and
-// then of the rules' ids. A paused rule plans nothing.
-func Plan(rules []Rule, dates expense.Range) []Planned {
+// then of the rules' ids. A paused rule plans nothing, and what a device has written ahead, or was deleted, is not to come.
+func Plan(ctx context.Context, r expense.Reader, rules []Rule, dates expense.Range) ([]Planned, error) {
 	var planned []Planned
 	for _, rule := range rules {
 		if rule.Paused || rule.Next.IsZero() {
@@ -32,8 +36,23 @@ func Plan(rules []Rule, dates expense.Range) []Planned {
 			}
 		}
 	}
+	known := make(map[uuid.UUID]bool)
+	for chunk := range slices.Chunk(planned, MaxBatch) {
+		ids := make([]uuid.UUID, len(chunk))
+		for i, p := range chunk {
+			ids[i] = expense.OccurrenceID(p.Rule.ID, p.Date)
+		}
+		found, err := r.KnownExpenses(ctx, ids...)
+		if err != nil {
+			return nil, fmt.Errorf("what of the plan is there already: %w", err)
+		}
+		for _, id := range found {
+			known[id] = true
+		}
+	}
+	planned = slices.DeleteFunc(planned, func(p Planned) bool { return known[expense.OccurrenceID(p.Rule.ID, p.Date)] })
 	slices.SortFunc(planned, func(a, b Planned) int {
 		return cmp.Or(a.Date.Compare(b.Date), bytes.Compare(a.Rule.ID[:], b.Rule.ID[:]))
 	})
-	return planned
+	return planned, nil
 }

@@ -9,6 +9,7 @@ package recurrence
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -79,6 +80,8 @@ const (
 	MaxInterval = 1000
 	// MaxCount is how many occurrences a rule with a count has at most.
 	MaxCount = 100_000
+	// MaxRules is how many rules a ledger holds at most.
+	MaxRules = 1000
 	// MaxSkipped is how many occurrences may be skipped ahead of the cursor.
 	MaxSkipped = 400
 	// MaxLastError is how many bytes of a failure are kept.
@@ -157,6 +160,24 @@ func (r Rule) DueAt(zone expense.Zone) time.Time {
 	return due
 }
 
+// Repaired returns the rule as one that nothing is known to be wrong with: it is tried again at once.
+func (r Rule) Repaired() Rule {
+	r.LastError, r.Failures, r.RetryAt = "", 0, time.Time{}
+	return r
+}
+
+// checkRoom notes a ledger that is full of rules.
+func checkRoom(ctx context.Context, r Reader, faults *expense.Faults) error {
+	rules, err := r.Rules(ctx)
+	if err != nil {
+		return fmt.Errorf("rules: %w", err)
+	}
+	if len(rules) >= MaxRules {
+		faults.Add("", "too_many", "a ledger holds at most %d recurring expenses; delete one that is not needed", MaxRules)
+	}
+	return nil
+}
+
 // SameGuarded reports whether what r says an expense is and on which dates it falls is as in other: everything but Notes,
 // Paused, Next, Skipped, Settled and how the last attempt went. Versions and times are no part of it.
 func (r Rule) SameGuarded(other Rule) bool {
@@ -165,7 +186,7 @@ func (r Rule) SameGuarded(other Rule) bool {
 
 func (r Rule) unguarded() Rule {
 	r.Notes, r.Paused, r.Next, r.Skipped, r.Settled = "", false, expense.Date{}, Dates{}, expense.Date{}
-	r.LastError, r.Failures, r.RetryAt = "", 0, time.Time{}
+	r = r.Repaired()
 	r.Version, r.Guard, r.CreatedAt, r.UpdatedAt = 0, 0, time.Time{}, time.Time{}
 	return r
 }

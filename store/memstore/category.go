@@ -67,6 +67,7 @@ func (t *tx) PutCategories(ctx context.Context, categories ...expense.Category) 
 			category.Version = t.next
 			category.CreatedAt, category.UpdatedAt = expense.Instant(category.CreatedAt), expense.Instant(category.UpdatedAt)
 			next.categories.put(category.ID, category)
+			t.repair(next, category.ID)
 		}
 		taken := make(map[string]bool)
 		for category := range next.categories.rows.values() {
@@ -78,6 +79,16 @@ func (t *tx) PutCategories(ctx context.Context, categories ...expense.Category) 
 		}
 		return nil
 	})
+}
+
+// repair lets the rules of a category that was changed be tried again: what was wrong with them may have been the category.
+func (t *tx) repair(next *ledger, category uuid.UUID) {
+	for rule := range next.rules.rows.values() {
+		if rule.CategoryID == category && rule.LastError != "" {
+			rule.Version = t.next
+			next.rules.put(rule.ID, rule.Repaired())
+		}
+	}
 }
 
 // DeleteCategory implements [expense.Tx].
@@ -149,6 +160,7 @@ func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expe
 				merged.Rules++
 			}
 		}
+		t.repair(next, into)
 		merged.Budget, merged.Until = t.endBudget(next, source, into, month.Add(-1))
 		tomb := t.tombstone()
 		tomb.into = into

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
 )
 
 const (
@@ -118,7 +119,26 @@ func (tx *ledgerTx) PutCategories(ctx context.Context, categories ...expense.Cat
 	if _, err := tx.session.insert(ctx, categoriesTable, rows); err != nil {
 		return 0, err
 	}
+	for _, category := range categories {
+		if _, known := current[category.ID]; known {
+			if err := tx.repair(ctx, category.ID); err != nil {
+				return 0, err
+			}
+		}
+	}
 	return tx.next(), nil
+}
+
+// repair lets the rules of a category that was changed be tried again: what was wrong with them may have been the category.
+func (tx *ledgerTx) repair(ctx context.Context, category uuid.UUID) error {
+	var failed []recurrence.Rule
+	err := tx.session.each(ctx, ruleWidth, func(r *row) { failed = append(failed, scanRule(r).Repaired()) },
+		`SELECT `+ruleCells+` FROM spendwise_rules r WHERE r.owner = $1 AND r.category_id = $2 AND r.last_error <> ''`,
+		tx.owner, category.String())
+	if err == nil {
+		_, err = tx.PutRules(ctx, failed...)
+	}
+	return err
 }
 
 // freeNames takes their names from categories that give them to one another, which row by row no unique key allows.
@@ -242,6 +262,9 @@ func (tx *ledgerTx) MergeCategory(ctx context.Context, from, into uuid.UUID, mon
 			return expense.Merged{}, err
 		}
 		*move.moved = int(moved)
+	}
+	if err := tx.repair(ctx, into); err != nil {
+		return expense.Merged{}, err
 	}
 	if err := tx.moveTotals(ctx, from, into); err != nil {
 		return expense.Merged{}, err
