@@ -86,7 +86,14 @@ func (d Draft) template(ctx context.Context, tx expense.Reader, env expense.Env,
 func (d Draft) schedule(faults *expense.Faults, r Rule) Rule {
 	r.Start = parseDay(faults, "start_date", d.Start, r.Start)
 	if d.RRULE != nil {
-		return d.scheduleRRULE(faults, r)
+		parsed, ok := d.scheduleRRULE(faults, r)
+		if d.Freq == nil && d.Interval == nil && d.Weekdays == nil && d.MonthDay == nil && d.OnMissing == nil && d.Until == nil && d.Count == nil {
+			return parsed
+		}
+		faults.Add("rrule", "ambiguous", "give rrule, or freq and the members that go with it, not both")
+		if r = parsed; !ok && d.Freq == nil {
+			return r // of what the members go with, nothing is known
+		}
 	}
 	if d.Freq != nil {
 		freq, err := ParseFreq(*d.Freq)
@@ -127,17 +134,17 @@ func (d Draft) schedule(faults *expense.Faults, r Rule) Rule {
 			r.Until = expense.Date{}
 		}
 	}
+	if or(d.Until, "") != "" && r.Until.IsZero() && d.Count != nil && *d.Count > 0 {
+		faults.Add("count", "ambiguous", "give until_date or count, not both") // whatever the date was meant to be
+	}
 	var found expense.Faults
 	r.validateDates(&found)
 	takeNew(faults, found.Err())
 	return r
 }
 
-func (d Draft) scheduleRRULE(faults *expense.Faults, r Rule) Rule {
-	if d.Freq != nil || d.Interval != nil || d.Weekdays != nil || d.MonthDay != nil || d.OnMissing != nil || d.Until != nil || d.Count != nil {
-		faults.Add("rrule", "ambiguous", "give rrule, or freq and the members that go with it, not both")
-		return r
-	}
+// scheduleRRULE puts in what the RRULE says, and reports whether it could be read.
+func (d Draft) scheduleRRULE(faults *expense.Faults, r Rule) (Rule, bool) {
 	parsed, err := ParseRRULE(*d.RRULE, r.Start)
 	for _, fault := range expense.FaultsOf(err) {
 		switch {
@@ -152,7 +159,7 @@ func (d Draft) scheduleRRULE(faults *expense.Faults, r Rule) Rule {
 		r.Freq, r.Interval, r.Weekdays, r.MonthDay = parsed.Freq, parsed.Interval, parsed.Weekdays, parsed.MonthDay
 		r.OnMissing, r.Until, r.Count = parsed.OnMissing, parsed.Until, parsed.Count
 	}
-	return r
+	return r, err == nil
 }
 
 // checkBacklog notes a rule of which more occurrences are due at once than are ever posted at once.

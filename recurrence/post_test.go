@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -347,6 +348,32 @@ func (l *life) check(zone expense.Zone) {
 			l.Fatalf("an occurrence is %+v", e)
 		}
 		occurrences[e.Occurrence], l.posted[e.ID] = true, e
+	}
+}
+
+// panicking is a table of rates that cannot bear one currency.
+type panicking struct{ rising }
+
+func (p panicking) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
+	if from.Code() == "JPY" {
+		panic("no yen")
+	}
+	return p.rising.Rate(from, to, on)
+}
+
+func TestALedgerThatPanicsEndsNoRound(t *testing.T) {
+	l := newLedger(t, "2025-03-08")
+	draft := daily("5", "2025-03-09")
+	draft.Currency = new("JPY")
+	l.add(draft)
+	l.at("2025-03-10")
+	l.env.Rates = panicking{}
+	if _, err := store.PostDue(t.Context(), l.store, l.env); err == nil || !strings.Contains(err.Error(), "no yen") {
+		t.Errorf("the round says %v", err)
+	}
+	l.env.Rates = rising{}
+	if round := l.post(); round.Posted != 2 {
+		t.Errorf("the next round did %+v", round)
 	}
 }
 

@@ -88,6 +88,7 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 	if r.Freq == 0 && (parts["FREQ"] != "" || faults.Err() == nil) {
 		faults.Add("rrule", "unsupported", "a rule has a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY")
 	}
+	const dayForm = "a day from 1 to 31, or -1 for the last"
 	number := func(name string, least, most, absent int) int {
 		value, given := parts[name]
 		if !given {
@@ -95,7 +96,11 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 		}
 		n, err := strconv.Atoi(value)
 		if err != nil || value[0] == '+' || n < least || n > most {
-			malformed(name, fmt.Sprintf("a number from %d to %d", least, most))
+			form := fmt.Sprintf("a number from %d to %d", least, most)
+			if least < 0 {
+				form = dayForm
+			}
+			malformed(name, form)
 			return absent
 		}
 		return n
@@ -103,7 +108,7 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 	r.Interval = number("INTERVAL", 1, MaxInterval, 1)
 	r.Count = number("COUNT", 1, MaxCount, 0)
 	if r.MonthDay = number("BYMONTHDAY", -1, 31, 0); r.MonthDay == 0 && parts["BYMONTHDAY"] == "0" {
-		malformed("BYMONTHDAY", "a day from 1 to 31, or -1 for the last")
+		malformed("BYMONTHDAY", dayForm)
 	}
 	if value, given := parts["BYDAY"]; given {
 		for code := range strings.SplitSeq(value, ",") {
@@ -126,8 +131,10 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 		faults.Add("rrule", "unsupported", "WKST=%.40s is not supported: weeks begin on Monday", value)
 	}
 	r.readSkip(&faults, parts)
-	if faults.Err() == nil {
-		r.validateDates(&faults)
+	if r.Freq != 0 { // without one, nothing else can be judged
+		var found expense.Faults
+		r.validateDates(&found)
+		takeNew(&faults, found.Err())
 	}
 	if err := faults.Err(); err != nil {
 		return Rule{}, err

@@ -65,6 +65,7 @@ func TestAnRRULEIsReadOrRefusedWithTheReason(t *testing.T) {
 		{"FREQ=DAILY;UNTIL=20240101", "until_date out_of_range"},
 		{"FREQ=DAILY;UNTIL=20260101;COUNT=2", "count ambiguous"},
 		{"FREQ=MONTHLY;SKIP=OMIT", "rrule malformed"},
+		{"FREQ=DAILY;INTERVAL=0;BYDAY=MO;UNTIL=20240101", "rrule malformed, weekdays not_applicable, until_date out_of_range"},
 		{"RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=FORWARD", "rrule unsupported"},
 		{"RSCALE=HEBREW;FREQ=MONTHLY", "rrule unsupported"},
 		{"FREQ=DAILY;X=" + string(make([]byte, 300)), "rrule too_long"},

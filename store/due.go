@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -41,7 +42,7 @@ func PostDue(ctx context.Context, st Store, env expense.Env) (Round, error) {
 	for range posters {
 		working.Go(func() {
 			for owner := range owners {
-				p.ledger(ctx, owner)
+				p.guarded(ctx, owner)
 			}
 		})
 	}
@@ -106,6 +107,16 @@ func (p *poster) feed(ctx context.Context, to chan<- expense.OwnerID) {
 		}
 	}
 	flush()
+}
+
+// guarded posts what is due in one ledger. A panic over what one ledger holds is that ledger's failure, and ends no process.
+func (p *poster) guarded(ctx context.Context, owner expense.OwnerID) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			p.fail(fmt.Errorf("post what is due: panic: %v\n%s", cause, debug.Stack()))
+		}
+	}()
+	p.ledger(ctx, owner)
 }
 
 // ledger posts what is due in one ledger.
