@@ -266,7 +266,7 @@ func (r *run) moved(now time.Time) Rule {
 		if len(r.dates) > 0 {
 			rule.Failures = 0 // another occurrence than the one that failed before
 		}
-		rule.LastError, rule.RetryAt = cutText(r.failure.Error()), expense.Instant(now.Add(retryAfter(rule.Failures)))
+		rule.LastError, rule.RetryAt = cutText(reason(r.failure)), expense.Instant(now.Add(retryAfter(rule.Failures)))
 		rule.Failures++
 	}
 	if len(r.dates) > 0 {
@@ -279,6 +279,18 @@ func (r *run) moved(now time.Time) Rule {
 // retryAfter is how long a rule waits that failed so often before.
 func retryAfter(failures int) time.Duration {
 	return min(firstRetry<<min(failures, 16), lastRetry)
+}
+
+// reason is what a person is told of a failure: the faults themselves, not the steps that found them.
+func reason(err error) string {
+	var details []string
+	for _, fault := range expense.FaultsOf(err) {
+		details = append(details, fault.Detail)
+	}
+	if len(details) == 0 {
+		return err.Error()
+	}
+	return strings.Join(details, "; ")
 }
 
 func cutText(text string) string {
