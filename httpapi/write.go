@@ -177,7 +177,7 @@ func (c *call) update(fn func(store.Tx) error) error {
 			}
 			return err
 		}
-		if _, err := c.createLedger(); err != nil {
+		if err := c.createLedger(); err != nil {
 			return err
 		}
 	}
@@ -190,28 +190,28 @@ func (c *call) withLedger(read func() error) error {
 		return err
 	}
 	// Whether this call or a twin of it made the ledger, it is there now; where it was there before, the reading says so again.
-	if _, err := c.createLedger(); err != nil {
+	if err := c.createLedger(); err != nil {
 		return err
 	}
 	return read()
 }
 
-// createLedger makes the ledger of an owner not seen before, with the default settings, and reports whether it did.
-func (c *call) createLedger() (bool, error) {
+// createLedger makes the ledger of an owner not seen before, with the default settings.
+func (c *call) createLedger() error {
 	created, err := c.api.store.CreateLedger(c.ctx, c.owner, expense.StarterLedger(c.owner, c.api.settings, c.now))
 	if err != nil || !created || c.api.accounts == nil {
-		return created, err
+		return err
 	}
 	// A session that is still cached may be that of an account which was erased elsewhere. Whoever erases one looks for its
 	// ledger once more at the end, so that looking for the account after making the ledger leaves no gap.
 	erased, err := c.api.accounts.Erased(c.ctx, c.identity)
 	if err != nil || !erased {
-		return created, err
+		return err
 	}
 	if err := c.api.store.EraseLedger(c.ctx, c.owner); err != nil {
-		return false, err
+		return err
 	}
-	return false, auth.ErrUnauthenticated
+	return auth.ErrUnauthenticated
 }
 
 // render turns a result into the answer as it is sent and kept.
