@@ -137,13 +137,9 @@ const personalBytes = 16 + 16 + 32
 
 // parsePersonalToken reports false for what does not look like a personal access token.
 func parsePersonalToken(text string) (personalToken, bool) {
-	encoded, ok := strings.CutPrefix(text, PersonalPrefix)
-	if !ok || len(encoded) != base64.RawURLEncoding.EncodedLen(personalBytes) {
+	raw, ok := opaque(text, PersonalPrefix, personalBytes)
+	if !ok {
 		return personalToken{}, false
-	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
-	if err != nil || len(raw) != personalBytes {
-		return personalToken{}, false // a line break within is skipped by the decoder
 	}
 	return personalToken{account: uuid.UUID(raw[:16]), id: uuid.UUID(raw[16:32]), secret: [32]byte(raw[32:])}, true
 }

@@ -149,6 +149,17 @@ func (t *tokens) parse(ctx context.Context, text string) (grant, error) {
 	return grant{account: account, device: body.Session, key: kid, expires: body.ExpiresAt.Add(clockSkew)}, nil
 }
 
+// opaque returns the size bytes that text gives in base64 after the prefix, or false if text is not exactly that. Decoders of
+// base64 skip line breaks, so what they return may be shorter than the length of the text promised.
+func opaque(text, prefix string, size int) ([]byte, bool) {
+	encoded, ok := strings.CutPrefix(text, prefix)
+	if !ok || len(encoded) != base64.RawURLEncoding.EncodedLen(size) {
+		return nil, false
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+	return raw, err == nil && len(raw) == size
+}
+
 // refreshPrefix lets people and secret scanners recognise a refresh token.
 const refreshPrefix = "swr_"
 
@@ -170,12 +181,8 @@ func newRefreshToken(account, device uuid.UUID) refreshToken {
 }
 
 func parseRefreshToken(text string) (refreshToken, bool) {
-	encoded, ok := strings.CutPrefix(text, refreshPrefix)
-	if !ok || len(encoded) != base64.RawURLEncoding.EncodedLen(refreshBytes) {
-		return refreshToken{}, false
-	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
-	if err != nil {
+	raw, ok := opaque(text, refreshPrefix, refreshBytes)
+	if !ok {
 		return refreshToken{}, false
 	}
 	return refreshToken{

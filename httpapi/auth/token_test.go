@@ -383,7 +383,7 @@ func FuzzAuthenticate(f *testing.F) {
 func FuzzRefresh(f *testing.F) {
 	h := newHouse(f)
 	session := h.register(f)
-	for _, seed := range []string{"", "swr_", session.AccessToken, session.RefreshToken[:30], "swr_" + strings.Repeat("A", 107)} {
+	for _, seed := range []string{"", "swr_", session.AccessToken, session.RefreshToken[:30], "swr_" + strings.Repeat("A", 107), "swr_" + strings.Repeat("A", 106) + "\n"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
