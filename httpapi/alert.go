@@ -2,8 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"encoding/binary"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/spendwise/spendwise/budget"
@@ -37,38 +37,23 @@ func newAlertBody(a budget.Alert) alertBody {
 
 // listAlerts answers GET /v1/budgets/alerts: the latest month first, then the latest raised.
 func (c *call) listAlerts() error {
-	const scope = "alerts"
-	size, err := limit(c.query)
-	if err != nil {
-		return err
-	}
-	place, err := c.place(scope)
-	if err != nil {
-		return err
-	}
-	var alerts []budget.Alert
-	err = c.withLedger(func() (err error) {
-		if alerts, err = c.api.store.Reader(c.owner).Alerts(c.ctx, expense.Month{}); err == nil && len(alerts) == 0 {
-			_, err = c.api.store.Reader(c.owner).Settings(c.ctx) // says whether there is a ledger
-		}
-		return err
+	return sendList(c, list[budget.Alert, alertBody]{
+		scope: "alerts", path: alertsPath, body: newAlertBody, key: alertKey,
+		read: func(r store.Reader) ([]budget.Alert, error) {
+			alerts, err := r.Alerts(c.ctx, expense.Month{})
+			if err == nil && len(alerts) == 0 {
+				_, err = r.Settings(c.ctx) // says whether there is a ledger
+			}
+			return alerts, err
+		},
 	})
-	if err != nil {
-		return err
-	}
-	if place != nil {
-		// An alert is never deleted and keeps its place, so the one that ended the page before is there.
-		last := slices.IndexFunc(alerts, func(a budget.Alert) bool { return slices.Equal(a.ID[:], place) })
-		alerts = alerts[last+1:]
-	}
-	data, next := make([]alertBody, min(size, len(alerts))), ""
-	for i := range data {
-		data[i] = newAlertBody(alerts[i])
-	}
-	if len(data) < len(alerts) {
-		next = encodeCursor(scope, alerts[len(data)-1].ID[:])
-	}
-	return sendPage(c, alertsPath, data, next)
+}
+
+// alertKey is the greater the later an alert comes in the list: its month and its moment count down.
+func alertKey(a budget.Alert) []byte {
+	key := binary.BigEndian.AppendUint32(nil, ^uint32(a.Month.Int()))
+	key = binary.BigEndian.AppendUint64(key, ^uint64(a.RaisedAt.UnixMicro()))
+	return append(key, a.ID[:]...)
 }
 
 // readAlert answers POST /v1/budgets/alerts/{id}/read. Reading it again changes nothing.

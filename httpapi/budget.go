@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"slices"
@@ -106,42 +105,16 @@ func (in budgetPatch) patch() budget.Patch {
 
 // postBudget answers POST /v1/budgets.
 func (c *call) postBudget() error {
-	doc, err := read[budgetInput](c)
-	if err != nil {
-		return err
-	}
-	draft := doc.value.draft()
-	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
-		added, err := budget.Add(ctx, tx, c.env(), draft)
-		if err != nil {
-			return result{}, creating(err)
-		}
-		res := result{status: http.StatusOK, version: added.Budget.Version, body: newBudgetBody(added.Budget)}
-		if added.Created {
-			res.status, res.location = http.StatusCreated, budgetsPath+"/"+added.Budget.ID.String()
-		}
-		return res, nil
+	return create(c, func(ctx context.Context, tx store.Tx, in budgetInput) (result, error) {
+		added, err := budget.Add(ctx, tx, c.env(), in.draft())
+		return made(added.Created, budgetsPath, added.Budget.ID, added.Budget.Version, newBudgetBody(added.Budget)), err
 	})
 }
 
 // patchBudget answers PATCH /v1/budgets/{id}: an amount holds from from_month on, months before it stay as they were.
 func (c *call) patchBudget() error {
-	id, err := c.id()
-	if err != nil {
-		return err
-	}
-	cond, err := condition(c.Request.Header)
-	if err != nil {
-		return err
-	}
-	doc, err := read[budgetPatch](c)
-	if err != nil {
-		return err
-	}
-	patch := doc.value.patch()
-	doc.add(doc.value.check()...)
-	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
-		changed, err := budget.Change(ctx, tx, c.env(), id, patch, cond)
+	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in budgetPatch, cond expense.Condition) (result, error) {
+		changed, err := budget.Change(ctx, tx, c.env(), id, in.patch(), cond)
 		return result{status: http.StatusOK, version: changed.Version, body: newBudgetBody(changed)}, err
 	})
 }
@@ -168,32 +141,13 @@ func (c *call) getBudget() error {
 
 // listBudgets answers GET /v1/budgets, ordered by id.
 func (c *call) listBudgets() error {
-	const scope = "budgets"
-	size, err := limit(c.query)
-	if err != nil {
-		return err
-	}
-	place, err := c.place(scope)
-	if err != nil {
-		return err
-	}
-	var book budget.Book
-	err = c.withLedger(func() (err error) {
-		book, err = c.api.store.Reader(c.owner).Book(c.ctx)
-		return err
+	return sendList(c, list[budget.Budget, budgetBody]{
+		scope: "budgets", path: budgetsPath, body: newBudgetBody, key: func(b budget.Budget) []byte { return b.ID[:] },
+		read: func(r store.Reader) ([]budget.Budget, error) {
+			book, err := r.Book(c.ctx)
+			return book.Budgets, err
+		},
 	})
-	if err != nil {
-		return err
-	}
-	shown, more := window(book.Budgets, size, func(b budget.Budget) bool { return bytes.Compare(b.ID[:], place) > 0 })
-	data, next := make([]budgetBody, len(shown)), ""
-	for i, b := range shown {
-		data[i] = newBudgetBody(b)
-	}
-	if more {
-		next = encodeCursor(scope, shown[len(shown)-1].ID[:])
-	}
-	return sendPage(c, budgetsPath, data, next)
 }
 
 // progressBody is how far the budgets of a month are used up.

@@ -65,42 +65,16 @@ func (in categoryPatch) patch() expense.CategoryPatch {
 
 // postCategory answers POST /v1/categories.
 func (c *call) postCategory() error {
-	doc, err := read[categoryInput](c)
-	if err != nil {
-		return err
-	}
-	draft := doc.value.draft()
-	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
-		added, err := expense.AddCategory(ctx, tx, c.env(), draft)
-		if err != nil {
-			return result{}, creating(err)
-		}
-		res := result{status: http.StatusOK, version: added.Category.Version, body: newCategoryBody(added.Category)}
-		if added.Created {
-			res.status, res.location = http.StatusCreated, categoriesPath+"/"+added.Category.ID.String()
-		}
-		return res, nil
+	return create(c, func(ctx context.Context, tx store.Tx, in categoryInput) (result, error) {
+		added, err := expense.AddCategory(ctx, tx, c.env(), in.draft())
+		return made(added.Created, categoriesPath, added.Category.ID, added.Category.Version, newCategoryBody(added.Category)), err
 	})
 }
 
 // patchCategory answers PATCH /v1/categories/{id}.
 func (c *call) patchCategory() error {
-	id, err := c.id()
-	if err != nil {
-		return err
-	}
-	cond, err := condition(c.Request.Header)
-	if err != nil {
-		return err
-	}
-	doc, err := read[categoryPatch](c)
-	if err != nil {
-		return err
-	}
-	doc.add(doc.value.check()...)
-	patch := doc.value.patch()
-	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
-		changed, err := expense.ChangeCategory(ctx, tx, c.env(), id, patch, cond)
+	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in categoryPatch, cond expense.Condition) (result, error) {
+		changed, err := expense.ChangeCategory(ctx, tx, c.env(), id, in.patch(), cond)
 		return result{status: http.StatusOK, version: changed.Version, body: newCategoryBody(changed)}, err
 	})
 }
@@ -131,37 +105,17 @@ func (c *call) getCategory() error {
 
 // listCategories answers GET /v1/categories, ordered by name.
 func (c *call) listCategories() error {
-	const scope = "categories"
-	size, err := limit(c.query)
-	if err != nil {
-		return err
-	}
-	place, err := c.place(scope)
-	if err != nil {
-		return err
-	}
-	var categories []expense.Category
-	err = c.withLedger(func() (err error) {
-		categories, err = c.api.store.Reader(c.owner).Categories(c.ctx)
-		if err == nil && len(categories) == 0 {
-			err = expense.ErrNotFound // a ledger has its default category at least, so there is none
-		}
-		return err
+	return sendList(c, list[expense.Category, categoryBody]{
+		scope: "categories", path: categoriesPath, body: newCategoryBody,
+		key: func(category expense.Category) []byte { return []byte(expense.Fold(category.Name)) },
+		read: func(r store.Reader) ([]expense.Category, error) {
+			categories, err := r.Categories(c.ctx)
+			if err == nil && len(categories) == 0 {
+				err = expense.ErrNotFound // a ledger has its default category at least, so there is none
+			}
+			return categories, err
+		},
 	})
-	if err != nil {
-		return err
-	}
-	shown, more := window(categories, size, func(category expense.Category) bool {
-		return place == nil || expense.Fold(category.Name) > string(place)
-	})
-	data, next := make([]categoryBody, len(shown)), ""
-	for i, category := range shown {
-		data[i] = newCategoryBody(category)
-	}
-	if more {
-		next = encodeCursor(scope, []byte(expense.Fold(shown[len(shown)-1].Name)))
-	}
-	return sendPage(c, categoriesPath, data, next)
 }
 
 // mergeInput names the category that takes everything over.

@@ -271,19 +271,20 @@ func withNull(raw []byte, pointer jsontext.Pointer) ([]byte, error) {
 	return nil, fmt.Errorf("no member %q", first)
 }
 
-// shape returns the faults that the validator finds in value.
+// shape returns what breaks the shape of a wire struct: what the validator finds, and its own check if it has one.
 func (a *api) shape(value any) []fault {
-	err := a.validate.Struct(value)
-	if err == nil {
-		return nil
+	var faults []fault
+	if err := a.validate.Struct(value); err != nil {
+		broken, ok := errors.AsType[validator.ValidationErrors](err)
+		if !ok {
+			panic(err) // a wire struct's tags are wrong: every test of its route fails
+		}
+		for _, b := range broken {
+			faults = append(faults, shapeFault(b))
+		}
 	}
-	broken, ok := errors.AsType[validator.ValidationErrors](err)
-	if !ok {
-		panic(err) // a wire struct's tags are wrong: every test of its route fails
-	}
-	faults := make([]fault, len(broken))
-	for i, b := range broken {
-		faults[i] = shapeFault(b)
+	if own, ok := value.(interface{ check() []fault }); ok {
+		faults = append(faults, own.check()...)
 	}
 	return faults
 }

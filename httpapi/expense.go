@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -126,31 +125,14 @@ func (in expensePatch) patch() expense.Patch {
 
 // postExpense answers POST /v1/expenses.
 func (c *call) postExpense() error {
-	doc, err := read[expenseInput](c)
-	if err != nil {
-		return err
-	}
-	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
-		added, err := expense.Add(ctx, tx, c.env(), doc.value.draft())
-		return expenseResult(added), creating(err)
+	return create(c, func(ctx context.Context, tx store.Tx, in expenseInput) (result, error) {
+		added, err := expense.Add(ctx, tx, c.env(), in.draft())
+		return expenseMade(added), err
 	})
 }
 
-// expenseResult is 201 for an expense that is new, and 200 for one that was there.
-func expenseResult(added expense.Added) result {
-	res := result{status: http.StatusOK, version: added.Expense.Version, body: newExpenseBody(added.Expense)}
-	if added.Created {
-		res.status, res.location = http.StatusCreated, expensesPath+"/"+added.Expense.ID.String()
-	}
-	return res
-}
-
-// creating tells an id that was deleted as a conflict: the caller wanted to make the resource, not to find it.
-func creating(err error) error {
-	if errors.Is(err, expense.ErrGone) {
-		return &problem{code: codeGone, detail: "The id belonged to a resource that was deleted; choose a new one.", cause: err}
-	}
-	return err
+func expenseMade(added expense.Added) result {
+	return made(added.Created, expensesPath, added.Expense.ID, added.Expense.Version, newExpenseBody(added.Expense))
 }
 
 // putExpense answers PUT /v1/expenses/{id}.
@@ -174,27 +156,14 @@ func (c *call) putExpense() error {
 	draft.ID = id.String()
 	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
 		added, err := expense.Replace(ctx, tx, c.env(), draft, cond)
-		return expenseResult(added), creating(err)
+		return expenseMade(added), creating(err)
 	})
 }
 
 // patchExpense answers PATCH /v1/expenses/{id}.
 func (c *call) patchExpense() error {
-	id, err := c.id()
-	if err != nil {
-		return err
-	}
-	cond, err := condition(c.Request.Header)
-	if err != nil {
-		return err
-	}
-	doc, err := read[expensePatch](c)
-	if err != nil {
-		return err
-	}
-	doc.add(doc.value.check()...)
-	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
-		changed, err := expense.Change(ctx, tx, c.env(), id, doc.value.patch(), cond)
+	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in expensePatch, cond expense.Condition) (result, error) {
+		changed, err := expense.Change(ctx, tx, c.env(), id, in.patch(), cond)
 		return result{status: http.StatusOK, version: changed.Version, body: newExpenseBody(changed)}, err
 	})
 }
@@ -203,21 +172,6 @@ func (c *call) patchExpense() error {
 func (c *call) deleteExpense() error {
 	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Condition) error {
 		return expense.Delete(ctx, tx, id, cond)
-	})
-}
-
-// remove answers a DELETE of the resource in the path.
-func (c *call) remove(fn func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Condition) error) error {
-	id, err := c.id()
-	if err != nil {
-		return err
-	}
-	cond, err := condition(c.Request.Header)
-	if err != nil {
-		return err
-	}
-	return c.write(nil, nil, func(ctx context.Context, tx store.Tx) (result, error) {
-		return result{status: http.StatusNoContent}, fn(ctx, tx, id, cond)
 	})
 }
 

@@ -1,8 +1,11 @@
 package httpapi
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
+
+	"github.com/spendwise/spendwise/store"
 )
 
 // A page is one answer of a list.
@@ -34,12 +37,43 @@ func (c *call) place(scope string) ([]byte, error) {
 	return decodeCursor(scope, c.query.Get("cursor"))
 }
 
-// window returns the part of all, at most limit long, that begins at the first entry after the place, and whether more follow.
-func window[T any](all []T, limit int, after func(T) bool) ([]T, bool) {
+// A list is one that is short enough to be read whole, each time.
+type list[Row, Body any] struct {
+	scope, path string
+	read        func(r store.Reader) ([]Row, error) // in the order of the rows' keys; ErrNotFound where there is no ledger
+	key         func(Row) []byte
+	body        func(Row) Body
+}
+
+// sendList answers with the page of a list that the call asks for.
+func sendList[Row, Body any](c *call, l list[Row, Body]) error {
+	size, err := limit(c.query)
+	if err != nil {
+		return err
+	}
+	place, err := c.place(l.scope)
+	if err != nil {
+		return err
+	}
+	var rows []Row
+	err = c.withLedger(func() (err error) {
+		rows, err = l.read(c.api.store.Reader(c.owner))
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	start := 0
-	for start < len(all) && !after(all[start]) {
+	for place != nil && start < len(rows) && bytes.Compare(l.key(rows[start]), place) <= 0 {
 		start++
 	}
-	end := min(start+limit, len(all))
-	return all[start:end], end < len(all)
+	rows = rows[start:]
+	data, next := make([]Body, min(size, len(rows))), ""
+	for i := range data {
+		data[i] = l.body(rows[i])
+	}
+	if len(data) < len(rows) {
+		next = encodeCursor(l.scope, l.key(rows[len(data)-1]))
+	}
+	return sendPage(c, l.path, data, next)
 }

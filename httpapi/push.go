@@ -373,9 +373,6 @@ func data[T any](p *push, in mutationInput) (T, error) {
 	}
 	doc := document[T]{faults: faults}
 	doc.add(p.api.shape(value)...)
-	if checked, ok := any(value).(interface{ check() []fault }); ok {
-		doc.add(checked.check()...)
-	}
 	if len(doc.faults) > 0 {
 		return value, faulty(codeValidation, doc.faults...)
 	}
@@ -474,9 +471,6 @@ func (p *push) ruleRow(ctx context.Context, tx store.Tx, in mutationInput, id uu
 		}
 		if err != nil {
 			return row{}, err
-		}
-		if faults := checkCount(input.Count); len(faults) > 0 {
-			return row{}, faulty(codeValidation, faults...)
 		}
 		draft := input.draft()
 		draft.ID = new(id.String())

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -121,6 +120,8 @@ func (in ruleInput) draft() recurrence.Draft {
 	}
 }
 
+func (in ruleInput) check() []fault { return checkCount(in.Count) }
+
 // checkCount finds a limit of no occurrences at all: to the domain it is no limit.
 func checkCount(count *int) []fault {
 	if count == nil || *count != 0 {
@@ -179,60 +180,28 @@ func (in rulePatch) draft() recurrence.Draft {
 	return draft
 }
 
-// ruleCreated is the answer that tells of a rule which was not there before.
-func ruleCreated(r recurrence.Rule) result {
-	return result{status: http.StatusCreated, version: r.Version, location: rulesPath + "/" + r.ID.String(), body: newRuleBody(r)}
-}
-
 // postRule answers POST /v1/recurrences.
 func (c *call) postRule() error {
-	doc, err := read[ruleInput](c)
-	if err != nil {
-		return err
-	}
-	doc.add(checkCount(doc.value.Count)...)
-	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
-		added, err := recurrence.Add(ctx, tx, c.env(), doc.value.draft())
-		switch {
-		case err != nil:
-			return result{}, creating(err)
-		case added.Created:
-			return ruleCreated(added.Rule), nil
-		}
-		return result{status: http.StatusOK, version: added.Rule.Version, body: newRuleBody(added.Rule)}, nil
+	return create(c, func(ctx context.Context, tx store.Tx, in ruleInput) (result, error) {
+		added, err := recurrence.Add(ctx, tx, c.env(), in.draft())
+		return ruleMade(added.Created, added.Rule), err
 	})
+}
+
+func ruleMade(created bool, r recurrence.Rule) result {
+	return made(created, rulesPath, r.ID, r.Version, newRuleBody(r))
 }
 
 // patchRule answers PATCH /v1/recurrences/{id}: it changes what is still to be posted. With from_date the rule ends the day
 // before, and the answer is the new one that goes on from there.
 func (c *call) patchRule() error {
-	id, err := c.id()
-	if err != nil {
-		return err
-	}
-	cond, err := condition(c.Request.Header)
-	if err != nil {
-		return err
-	}
-	doc, err := read[rulePatch](c)
-	if err != nil {
-		return err
-	}
-	in := doc.value
-	doc.add(in.check()...)
-	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
+	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in rulePatch, cond expense.Condition) (result, error) {
 		if from := in.FromDate.pointer(); from != nil {
 			fresh, err := recurrence.Split(ctx, tx, c.env(), id, *from, in.draft(), cond)
-			if err != nil {
-				return result{}, err
-			}
-			return ruleCreated(fresh), nil
+			return ruleMade(true, fresh), err
 		}
 		changed, err := recurrence.Change(ctx, tx, c.env(), id, in.draft(), cond)
-		if err != nil {
-			return result{}, err
-		}
-		return result{status: http.StatusOK, version: changed.Version, body: newRuleBody(changed)}, nil
+		return ruleMade(false, changed), err
 	})
 }
 
@@ -258,28 +227,10 @@ func (c *call) getRule() error {
 
 // listRules answers GET /v1/recurrences, ordered by id.
 func (c *call) listRules() error {
-	const scope = "recurrences"
-	size, err := limit(c.query)
-	if err != nil {
-		return err
-	}
-	place, err := c.place(scope)
-	if err != nil {
-		return err
-	}
-	rules, err := c.api.store.Reader(c.owner).Rules(c.ctx)
-	if err != nil {
-		return err
-	}
-	shown, more := window(rules, size, func(r recurrence.Rule) bool { return bytes.Compare(r.ID[:], place) > 0 })
-	data, next := make([]ruleBody, len(shown)), ""
-	for i, rule := range shown {
-		data[i] = newRuleBody(rule)
-	}
-	if more {
-		next = encodeCursor(scope, shown[len(shown)-1].ID[:])
-	}
-	return sendPage(c, rulesPath, data, next)
+	return sendList(c, list[recurrence.Rule, ruleBody]{
+		scope: "recurrences", path: rulesPath, body: newRuleBody, key: func(r recurrence.Rule) []byte { return r.ID[:] },
+		read: func(r store.Reader) ([]recurrence.Rule, error) { return r.Rules(c.ctx) },
+	})
 }
 
 // skipInput names the occurrence that is left out.
@@ -289,24 +240,9 @@ type skipInput struct {
 
 // skipRule answers POST /v1/recurrences/{id}/skip.
 func (c *call) skipRule() error {
-	id, err := c.id()
-	if err != nil {
-		return err
-	}
-	cond, err := condition(c.Request.Header)
-	if err != nil {
-		return err
-	}
-	doc, err := read[skipInput](c)
-	if err != nil {
-		return err
-	}
-	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
-		rule, err := recurrence.SkipOccurrence(ctx, tx, c.env(), id, orEmpty(doc.value.Date), cond)
-		if err != nil {
-			return result{}, err
-		}
-		return result{status: http.StatusOK, version: rule.Version, body: newRuleBody(rule)}, nil
+	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in skipInput, cond expense.Condition) (result, error) {
+		rule, err := recurrence.SkipOccurrence(ctx, tx, c.env(), id, orEmpty(in.Date), cond)
+		return ruleMade(false, rule), err
 	})
 }
 

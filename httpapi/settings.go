@@ -89,7 +89,6 @@ func (c *call) patchSettings() error {
 		return err
 	}
 	in := doc.value
-	doc.add(in.check()...)
 	draft := in.draft()
 	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
 		change, err := budget.ChangeSettings(ctx, tx, c.env(), draft, in.LimitRate.Value, cond)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
@@ -108,6 +109,70 @@ func (c *call) write(raw []byte, faults []fault, fn func(ctx context.Context, tx
 	return c.fulfil(promise, func(ctx context.Context, tx store.Tx) (result, error) {
 		res, err := fn(ctx, tx)
 		return res, mergeFaults(faults, err)
+	})
+}
+
+// create answers a POST that makes a resource of what the body says. An id that was deleted is a conflict: the caller wanted to
+// make the resource, not to find it.
+func create[In any](c *call, fn func(ctx context.Context, tx store.Tx, in In) (result, error)) error {
+	doc, err := read[In](c)
+	if err != nil {
+		return err
+	}
+	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
+		res, err := fn(ctx, tx, doc.value)
+		return res, creating(err)
+	})
+}
+
+// made is the answer to a creation: 201 that says where the resource is, or 200 if it was there already with the same content.
+func made(created bool, path string, id uuid.UUID, version expense.Version, body any) result {
+	res := result{status: http.StatusOK, version: version, body: body}
+	if created {
+		res.status, res.location = http.StatusCreated, path+"/"+id.String()
+	}
+	return res
+}
+
+// creating tells of an id that was deleted as a conflict.
+func creating(err error) error {
+	if errors.Is(err, expense.ErrGone) {
+		return &problem{code: codeGone, detail: "The id belonged to a resource that was deleted; choose a new one.", cause: err}
+	}
+	return err
+}
+
+// target is the resource in the path, and what the request's preconditions ask of it.
+func (c *call) target() (id uuid.UUID, cond expense.Condition, err error) {
+	if id, err = c.id(); err == nil {
+		cond, err = condition(c.Request.Header)
+	}
+	return id, cond, err
+}
+
+// change answers a request that changes the resource in the path as the body says.
+func change[In any](c *call, fn func(ctx context.Context, tx store.Tx, id uuid.UUID, in In, cond expense.Condition) (result, error)) error {
+	id, cond, err := c.target()
+	if err != nil {
+		return err
+	}
+	doc, err := read[In](c)
+	if err != nil {
+		return err
+	}
+	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
+		return fn(ctx, tx, id, doc.value, cond)
+	})
+}
+
+// remove answers a DELETE of the resource in the path.
+func (c *call) remove(fn func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Condition) error) error {
+	id, cond, err := c.target()
+	if err != nil {
+		return err
+	}
+	return c.write(nil, nil, func(ctx context.Context, tx store.Tx) (result, error) {
+		return result{status: http.StatusNoContent}, fn(ctx, tx, id, cond)
 	})
 }
 
