@@ -169,7 +169,7 @@ func TestIdentitySwitchesThatMakeNoSense(t *testing.T) {
 		"a rotation that is no time":    {"--key-rotation", "monthly"},
 	} {
 		dir := t.TempDir()
-		args = append([]string{"serve", "--listen", "127.0.0.1:0", "--rates", "off", "--database", "sqlite:" + filepath.Join(dir, "x.db")}, args...)
+		args = append([]string{"serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--rates", "off", "--database", "sqlite:" + filepath.Join(dir, "x.db")}, args...)
 		if out, err := program(t.Context(), dir, args...).CombinedOutput(); err == nil || strings.Contains(string(out), "listening") {
 			t.Errorf("%s: %v %s", name, err, out)
 		}

@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -111,19 +112,28 @@ type versionCmd struct{}
 
 // Run prints the module's version and the revision it was built from, as far as the build knows them.
 func (versionCmd) Run(p *process) error {
-	version, revision := "devel", ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		if info.Main.Version != "" && info.Main.Version != "(devel)" {
-			version = info.Main.Version
-		}
-		for _, setting := range info.Settings {
-			if setting.Key == "vcs.revision" {
-				revision = " " + setting.Value
-			}
-		}
-		_, err := fmt.Fprintf(p.stdout, "spendwise %s%s %s\n", version, revision, info.GoVersion)
-		return err
+	version, revision, goVersion := build()
+	if revision != "" {
+		version += " " + revision
 	}
-	_, err := fmt.Fprintln(p.stdout, "spendwise", version)
+	_, err := fmt.Fprintf(p.stdout, "spendwise %s %s\n", version, goVersion)
 	return err
+}
+
+// build returns what this program was built from, as far as the build knows it.
+func build() (version, revision, goVersion string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "devel", "", runtime.Version()
+	}
+	version = "devel"
+	if info.Main.Version != "" && info.Main.Version != "(devel)" {
+		version = info.Main.Version
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			revision = setting.Value
+		}
+	}
+	return version, revision, info.GoVersion
 }

@@ -30,12 +30,13 @@ const (
 )
 
 type serveCmd struct {
-	Listen       string        `help:"The address to listen on (${default}); port 0 takes a free one." default:"127.0.0.1:8080" placeholder:"ADDR"`
-	Migrate      bool          `help:"Migrate the database at start; safe with many instances." default:"true" negatable:""`
-	Rates        rateMode      `help:"Exchange rates (${default}): ecb (embedded history, kept current from the European Central Bank), embedded (no network), or off." enum:"ecb,embedded,off" default:"ecb"`
-	Registration string        `help:"Who may register (${default}): open, or closed (only spendwise user add makes accounts)." enum:"open,closed" default:"open"`
-	RateLimits   string        `help:"The throttle on sign-ins: on, or off (for load tests on one machine)." enum:"on,off" default:"on"`
-	Tick         time.Duration `help:"How often recurring expenses that are due are posted (${default}); 0 is off." default:"1m" placeholder:"DURATION"`
+	Listen        string        `help:"The address to listen on (${default}); port 0 takes a free one." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	Migrate       bool          `help:"Migrate the database at start; safe with many instances." default:"true" negatable:""`
+	Rates         rateMode      `help:"Exchange rates (${default}): ecb (embedded history, kept current from the European Central Bank), embedded (no network), or off." enum:"ecb,embedded,off" default:"ecb"`
+	Registration  string        `help:"Who may register (${default}): open, or closed (only spendwise user add makes accounts)." enum:"open,closed" default:"open"`
+	RateLimits    string        `help:"The throttle on sign-ins: on, or off (for load tests on one machine)." enum:"on,off" default:"on"`
+	MetricsListen string        `help:"The address of a listener of its own for /metrics (${default}); port 0 takes a free one, off or an empty text none." default:"127.0.0.1:9464" placeholder:"ADDR"`
+	Tick          time.Duration `help:"How often recurring expenses that are due are posted (${default}); 0 is off." default:"1m" placeholder:"DURATION"`
 	identityFlags
 }
 
@@ -51,7 +52,7 @@ type identityFlags struct {
 // Run serves until ctx ends, then drains and stops in order: listener, requests, background work, store.
 func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 	logger := config.logger(p)
-	return config.withStore(ctx, p, cmd.Migrate, func(db database) error {
+	return config.withStore(ctx, p, cmd.Migrate, func(db database) (err error) {
 		rates, background, err := cmd.Rates.start(ctx, db, logger)
 		if err != nil {
 			return err
@@ -60,18 +61,21 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 		if err != nil {
 			return err
 		}
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cmd.Listen)
-		if err != nil {
-			return fmt.Errorf("listen on %s: %w; --listen takes another address, port 0 a free one", cmd.Listen, err)
-		}
-
 		tasks := append(background, purger(db, logger), keep)
 		if cmd.Tick > 0 {
 			ticker, err := httpapi.NewTicker(db, httpapi.TickerConfig{Every: cmd.Tick, Rates: rates, Log: logger})
 			if err != nil {
-				return errors.Join(err, listener.Close())
+				return err
 			}
 			tasks = append(tasks, ticker.Run)
+		}
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cmd.Listen)
+		if err != nil {
+			return fmt.Errorf("listen on %s: %w; --listen takes another address, port 0 a free one", cmd.Listen, err)
+		}
+		measured, err := listenMetrics(ctx, cmd.MetricsListen)
+		if err != nil {
+			return errors.Join(err, listener.Close())
 		}
 
 		work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
@@ -81,7 +85,11 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 		}
 		defer running.Wait()
 		defer stopWork()
-		return serve(ctx, listener, handler, p, logger)
+		if measured != nil {
+			stop := newMetrics(db).serve(measured, logger)
+			defer func() { err = errors.Join(err, stop()) }()
+		}
+		return serve(ctx, listener, measured, handler, p, logger)
 	})
 }
 
@@ -138,8 +146,8 @@ func (f *identityFlags) admitIssuer(config *httpapi.Config) error {
 	return nil
 }
 
-// serve answers on listener until ctx ends.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler, p *process, logger *slog.Logger) error {
+// serve answers on listener until ctx ends, and says where; measured is where the metrics are, or nil.
+func serve(ctx context.Context, listener, measured net.Listener, handler http.Handler, p *process, logger *slog.Logger) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -152,7 +160,12 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, p *
 	if _, err := fmt.Fprintf(p.stdout, "listening on %s\n", url); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	// The first line is for programs, this one for people.
+	if measured != nil {
+		if _, err := fmt.Fprintf(p.stdout, "metrics on http://%s\n", reachable(measured.Addr())); err != nil {
+			return errors.Join(err, listener.Close())
+		}
+	}
+	// The lines before are for programs, this one is for people.
 	if _, err := fmt.Fprintf(p.stdout, "to begin, in another terminal:\n  %s\n", greeting(url)); err != nil {
 		return errors.Join(err, listener.Close())
 	}

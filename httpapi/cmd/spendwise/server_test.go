@@ -23,6 +23,7 @@ type server struct {
 	args    []string
 	dataDir string
 	url     string
+	metrics string // where --metrics-listen 127.0.0.1:0 serves them
 	command *exec.Cmd
 	log     *bytes.Buffer
 }
@@ -37,7 +38,9 @@ func program(ctx context.Context, dataDir string, args ...string) *exec.Cmd {
 // start starts a server on a free port and waits for its URL. The test's end stops it.
 func start(t testing.TB, dataDir string, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, args: append([]string{"serve", "--listen", "127.0.0.1:0", "--rates", "embedded", "--log", "json"}, args...), dataDir: dataDir}
+	s := &server{t: t, dataDir: dataDir, args: append([]string{
+		"serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--rates", "embedded", "--log", "json",
+	}, args...)}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
@@ -60,6 +63,11 @@ func (s *server) start() {
 	for lines.Scan() {
 		if url, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
 			s.url = url
+			if s.metrics = ""; lines.Scan() { // the next line names the metrics, if there are any
+				if at, ok := strings.CutPrefix(lines.Text(), "metrics on "); ok {
+					s.metrics = at
+				}
+			}
 			go io.Copy(io.Discard, stdout) //nolint:errcheck // what else it prints is for people.
 			return
 		}
