@@ -113,6 +113,7 @@ func dialect() sqlstore.Dialect {
 		Contains:   "strpos",
 		Each:       "unnest($%d::uuid[]) AS e(value)",
 		List:       func(ids []string) any { return ids },
+		EachIn:     "CROSS JOIN LATERAL (SELECT * FROM %[1]s x WHERE %[2]s OFFSET 0) x",
 		Source:     sqlstore.Unnest,
 		BatchRows:  1000,
 		AddExpense: "WITH added AS (%s RETURNING id) %s FROM added%s",

@@ -121,6 +121,7 @@ func dialect() sqlstore.Dialect {
 		Contains:  "instr",
 		Each:      "json_each($%d) e",
 		List:      list,
+		EachIn:    "CROSS JOIN %[1]s x WHERE %[2]s",
 		Source:    sqlstore.Values,
 		BatchRows: 50,
 		Classify:  classify,

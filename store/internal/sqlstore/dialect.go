@@ -28,6 +28,10 @@ type Dialect struct {
 	Each string
 	List func(ids []string) any
 
+	// EachIn is a format for what is joined to Each: the rows x of the table %[1]s that the condition %[2]s finds for a value. It is
+	// one look into the table's key for each, whatever the engine knows of a table that may have grown in this very transaction.
+	EachIn string
+
 	// Source is the source of an INSERT of rows, and its arguments; BatchRows is how many rows one statement takes.
 	Source    func(columns []Column, rows [][]any) (text string, args []any)
 	BatchRows int

@@ -81,8 +81,10 @@ func (r *reader) KnownExpenses(ctx context.Context, ids ...uuid.UUID) ([]uuid.UU
 	case len(ids) == 0:
 		return nil, nil
 	}
-	return r.among(ctx, `SELECT e.value FROM %s WHERE EXISTS (SELECT 1 FROM spendwise_expenses x WHERE x.owner = $1 AND x.id = e.value)
-		OR EXISTS (SELECT 1 FROM spendwise_tombstones t WHERE t.owner = $1 AND t.type = 'expense' AND t.id = e.value)`,
+	// The LIMIT and the OFFSET keep an engine from reading the whole ledger to look there for each of them.
+	return r.among(ctx, `SELECT e.value FROM %s WHERE
+		EXISTS (SELECT 1 FROM spendwise_expenses x WHERE x.owner = $1 AND x.id = e.value LIMIT 1 OFFSET 0) OR
+		EXISTS (SELECT 1 FROM spendwise_tombstones t WHERE t.owner = $1 AND t.type = 'expense' AND t.id = e.value LIMIT 1 OFFSET 0)`,
 		unique(ids), r.owner)
 }
 
@@ -337,10 +339,11 @@ func expenseID(e expense.Expense) uuid.UUID { return e.ID }
 // current returns those of ids that are there.
 func (tx *ledgerTx) current(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]expense.Expense, error) {
 	current := make(map[uuid.UUID]expense.Expense)
+	dialect := &tx.store.dialect
 	err := tx.session.each(ctx, expenseWidth, func(r *row) { e := scanExpense(r); current[e.ID] = e },
-		fmt.Sprintf(`SELECT `+expenseCells+` FROM `+tx.store.dialect.Each+
-			` CROSS JOIN spendwise_expenses x WHERE x.owner = $1 AND x.id = e.value`, 2),
-		tx.owner, tx.store.dialect.List(idTexts(ids)))
+		`SELECT `+expenseCells+` FROM `+fmt.Sprintf(dialect.Each, 2)+` `+
+			fmt.Sprintf(dialect.EachIn, "spendwise_expenses", "x.owner = $1 AND x.id = e.value"),
+		tx.owner, dialect.List(idTexts(ids)))
 	return current, err
 }
 

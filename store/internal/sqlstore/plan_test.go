@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/spendwise/spendwise/expense"
@@ -75,6 +77,79 @@ func TestPlansOfReports(t *testing.T) {
 		})
 	}
 }
+
+// TestAGrowingLedgerIsNotReadWhole reads PostgreSQL's plans for a table that it has no figures of yet, as in a large restore: what a
+// batch asks of the ledger is found by the key, id by id. SQLite takes the order of a CROSS JOIN as it is written.
+func TestAGrowingLedgerIsNotReadWhole(t *testing.T) {
+	dsn := pgtest.Empty(t)
+	asked := &questions{}
+	st := opened(t, func() (database, error) { return postgres.Open(context.Background(), dsn, postgres.Tracer(asked)) })
+	if err := st.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fillYear(t, st, 2000)
+	var kept []expense.Expense
+	for e, err := range st.Reader(owner).Expenses(t.Context(), expense.Query{Limit: 5}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, e)
+	}
+	asked.texts, asked.args = nil, nil
+	err := st.Update(t.Context(), owner, func(tx store.Tx) error {
+		if _, err := tx.KnownExpenses(t.Context(), kept[0].ID, kept[1].ID); err != nil {
+			return err
+		}
+		fresh := slices.Clone(kept)
+		for i := range fresh {
+			fresh[i].ID, fresh[i].Version = uuid.New(), 0
+		}
+		_, err := tx.PutExpenses(t.Context(), fresh...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	explained := 0
+	for i, text := range asked.texts {
+		if !strings.HasPrefix(text, "SELECT") || !strings.Contains(text, "unnest") {
+			continue
+		}
+		explained++
+		rows, err := conn.Query(t.Context(), "EXPLAIN "+text, asked.args[i]...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all := strings.Join(plan, "\n"); strings.Contains(all, "Hash") || strings.Contains(all, "hashed") || strings.Contains(all, "Seq Scan") {
+			t.Errorf("%s\nreads more than it is asked for:\n%s", text, all)
+		}
+	}
+	if explained < 3 {
+		t.Fatalf("%d questions were seen, not those for what is known, what is there and what is gone:\n%s", explained, strings.Join(asked.texts, "\n"))
+	}
+}
+
+// questions keeps the statements that are sent, and their values.
+type questions struct {
+	texts []string
+	args  [][]any
+}
+
+func (q *questions) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	q.texts, q.args = append(q.texts, data.SQL), append(q.args, data.Args)
+	return ctx
+}
+
+func (*questions) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 func explainSQLite(t *testing.T) (store.Store, func(string, []any) string) {
 	path := filepath.Join(t.TempDir(), "ledger.db")

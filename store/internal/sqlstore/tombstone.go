@@ -46,8 +46,8 @@ func (tx *ledgerTx) absent(ctx context.Context, what kind, ids []uuid.UUID, want
 	if len(ids) == 0 {
 		return nil
 	}
-	gone, err := tx.among(ctx, `SELECT t.id FROM %s CROSS JOIN spendwise_tombstones t
-		WHERE t.owner = $1 AND t.type = $2 AND t.id = e.value`, ids, tx.owner, string(what))
+	gone, err := tx.among(ctx, `SELECT e.value FROM %s WHERE EXISTS (
+		SELECT 1 FROM spendwise_tombstones t WHERE t.owner = $1 AND t.type = $2 AND t.id = e.value LIMIT 1 OFFSET 0)`, ids, tx.owner, string(what))
 	if err != nil {
 		return err
 	}
