@@ -31,8 +31,8 @@ type Added struct {
 }
 
 // Add adds a series with one limit. If its id is taken, a draft whose every given member equals the stored series changes
-// nothing and is not Created; other content is ErrExists, as is a second series for a category, and a deleted id ErrGone.
-// Faults are ErrInvalid, all of them at once.
+// nothing and is not Created; other content is ErrExists, as is a second series for a category, also after the first has ended: a
+// [TakenError] says how that one goes on. A deleted id is ErrGone. Faults are ErrInvalid, all of them at once.
 func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (Added, error) {
 	book, err := tx.Book(ctx)
 	if err != nil {
@@ -54,13 +54,33 @@ func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (Added, error
 	if err != nil {
 		return Added{}, err
 	}
-	if slices.ContainsFunc(book.Budgets, func(other Budget) bool { return other.CategoryID == b.CategoryID }) {
-		return Added{}, fmt.Errorf("a budget for %s: %w", book.scope(b), expense.ErrExists)
+	if i := slices.IndexFunc(book.Budgets, func(other Budget) bool { return other.CategoryID == b.CategoryID }); i >= 0 {
+		return Added{}, &TakenError{Budget: book.Budgets[i], Scope: book.scope(b), Wanted: b.Entries[0]}
 	}
 	if b, err = put(ctx, tx, b); err != nil {
 		return Added{}, err
 	}
 	return Added{Budget: b, Created: true}, nil
+}
+
+// A TakenError says that a category, or the whole ledger, has a series already, which [Change] goes on with: an amount from a month
+// on, and a later end or none where it has ended. It is ErrExists.
+type TakenError struct {
+	Budget Budget // the series there is
+	Scope  string // whose: a name in quotation marks, or "the whole ledger"
+	Wanted Entry  // the first limit of the one that was to be added
+}
+
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("a budget for %s: %v", e.Scope, expense.ErrExists)
+}
+
+// Unwrap returns ErrExists.
+func (e *TakenError) Unwrap() error { return expense.ErrExists }
+
+// Ended reports whether the series there is has ended before the month from which another limit was to hold.
+func (e *TakenError) Ended() bool {
+	return !e.Budget.Until.IsZero() && e.Budget.Until.Before(e.Wanted.From)
 }
 
 // lookUp looks for a live budget under the id in text; a deleted one is ErrGone. A text that is no id finds nothing: it is
@@ -206,6 +226,9 @@ func (b Book) limit(faults *expense.Faults, text string) expense.Money {
 	}
 	limit, err := expense.ParseAmount(text, b.Settings.Home)
 	_ = faults.Take("amount", err)
+	if err == nil && limit.Sign() <= 0 {
+		faults.Add("amount", "not_positive", "a limit is greater than zero")
+	}
 	return limit
 }
 

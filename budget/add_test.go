@@ -72,6 +72,7 @@ func TestAddReportsEveryFault(t *testing.T) {
 		{"another currency than the home currency", budget.Draft{Amount: "5", Currency: "EUR"}, []string{"currency not_home_currency"}},
 		{"no currency of ISO 4217", budget.Draft{Amount: "5", Currency: "usd"}, []string{"currency unknown_currency"}},
 		{"too many digits", budget.Draft{Amount: "5.001"}, []string{"amount too_many_digits"}},
+		{"a start before there are expenses", budget.Draft{Amount: "5", FromMonth: "1899-12"}, []string{"from_month out_of_range"}},
 		{"a limit of nothing", budget.Draft{Amount: "0.00"}, []string{"amount not_positive"}},
 		{"a limit below nothing", budget.Draft{Amount: "-5"}, []string{"amount not_positive"}},
 		{"a limit beyond all amounts", budget.Draft{Amount: "10000000000000"}, []string{"amount too_large"}},

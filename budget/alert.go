@@ -29,7 +29,8 @@ func AlertID(budget uuid.UUID, month expense.Month, threshold Ratio) uuid.UUID {
 }
 
 // Crossed returns the alerts that are to be raised at now: of the month at hand in the ledger's zone and the one before it, for
-// which bookings still come in late. It writes nothing; for a ledger without a budget it takes one Book and nothing else.
+// which bookings still come in late. Where nothing was spent there is none, whatever a debt has left of the limit. It writes
+// nothing; for a ledger without a budget it takes one Book and nothing else.
 func Crossed(ctx context.Context, r Reader, now time.Time) ([]Alert, error) {
 	book, err := r.Book(ctx)
 	if err != nil {
@@ -41,7 +42,7 @@ func Crossed(ctx context.Context, r Reader, now time.Time) ([]Alert, error) {
 	if !book.inForce(from, to) {
 		return nil, nil
 	}
-	totals, err := r.Totals(ctx, Query(book, from, to))
+	totals, err := r.Totals(ctx, Query(book, from, to, expense.Date{}))
 	if err != nil {
 		return nil, fmt.Errorf("totals up to %s: %w", to, err)
 	}
@@ -53,7 +54,7 @@ func Crossed(ctx context.Context, r Reader, now time.Time) ([]Alert, error) {
 	for _, report := range reports {
 		for _, p := range report.All() {
 			for _, threshold := range book.budget(p.BudgetID).AlertAt {
-				if p.reaches(threshold) {
+				if p.Spent.Home.Sign() > 0 && p.reaches(threshold) {
 					crossed = append(crossed, Alert{
 						ID: AlertID(p.BudgetID, report.Month, threshold), BudgetID: p.BudgetID, Month: report.Month,
 						Threshold: threshold, RaisedAt: expense.Instant(now),

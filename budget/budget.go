@@ -22,6 +22,9 @@ const (
 	MaxAlerts = 5
 )
 
+// earliestMonth is that of the first date an expense may have.
+var earliestMonth = expense.MustMonth("1900-01")
+
 // A Budget is a series of monthly limits under one id: each entry holds from its month until the next entry, or until the
 // series ends. A ledger has at most one series for a category, and one for the whole ledger.
 type Budget struct {
@@ -43,7 +46,7 @@ type Budget struct {
 // An Entry is the limit from a month on.
 type Entry struct {
 	From  expense.Month
-	Limit expense.Money // positive
+	Limit expense.Money // positive; zero in none but the first: there is no limit until the next entry, as where an ended series goes on later
 }
 
 // A Book is what the figures of a period need beside its totals: all that is small in a ledger.
@@ -104,7 +107,7 @@ func (b Budget) Limit(month expense.Month) (expense.Money, bool) {
 	if found {
 		next++
 	}
-	if next == 0 {
+	if next == 0 || b.Entries[next-1].Limit.IsZero() {
 		return expense.Money{}, false
 	}
 	return b.Entries[next-1].Limit, true
@@ -128,9 +131,12 @@ func (b Budget) Validate() error {
 		case entry.Limit.Currency() != b.Entries[0].Limit.Currency():
 			faults.Add("currency", "currency_mismatch", "all limits are in one currency, the home currency")
 		}
-		if entry.Limit.Sign() <= 0 {
+		if entry.Limit.Sign() < 0 || entry.Limit.IsZero() && i == 0 {
 			faults.Add("amount", "not_positive", "a limit is greater than zero")
 		}
+	}
+	if len(b.Entries) > 0 && !b.Entries[0].From.IsZero() && b.Entries[0].From.Before(earliestMonth) {
+		faults.Add("from_month", "out_of_range", "a budget begins in %s at the earliest, as expenses do", earliestMonth)
 	}
 	if len(b.Entries) > 0 && !b.Until.IsZero() && b.Until.Before(b.Entries[0].From) {
 		faults.Add("until_month", "before_start", "the budget begins in %s and cannot end before that, in %s",

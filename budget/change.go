@@ -23,8 +23,9 @@ type Patch struct {
 }
 
 // Change changes what patch names. An amount adds the entry of its month or replaces it: earlier months stay as they were,
-// later entries stay, and a month before the first entry extends the series backwards. A patch that changes nothing takes no
-// version. Faults are ErrInvalid, all of them at once; ErrStale if cond does not hold.
+// later entries stay, and a month before the first entry extends the series backwards. Where the series has ended before this
+// month, an amount together with a later end, or none, lets it go on: the months between stay without a limit. A patch that
+// changes nothing takes no version. Faults are ErrInvalid, all of them at once; ErrStale if cond does not hold.
 func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, patch Patch, cond expense.Condition) (Budget, error) {
 	old, err := tx.Budget(ctx, id)
 	if err != nil {
@@ -71,6 +72,9 @@ func (b Book) patch(env expense.Env, old Budget, patch Patch) (Budget, error) {
 			faults.Add("from_month", "after_end", "the budget ends in %s, so a limit from %s on would never hold", changed.Until, from)
 		}
 		if !faults.Has("amount") && !faults.Has("currency") && !faults.Has("from_month") {
+			if old.Until.Before(b.Settings.Today(env.Now).Month()) && from.After(old.Until) {
+				changed = changed.resumed(old.Until, from)
+			}
 			changed = changed.withEntry(Entry{From: from, Limit: limit})
 		}
 	case patch.FromMonth != nil:
@@ -96,6 +100,19 @@ func (b Book) patch(env expense.Env, old Budget, patch Patch) (Budget, error) {
 		return Budget{}, err
 	}
 	return changed, nil
+}
+
+// resumed returns b, which had ended with the month until, ready for an entry from a later month on: without a limit in the months
+// between, and without entries that lay beyond its end.
+func (b Budget) resumed(until, from expense.Month) Budget {
+	if until.IsZero() {
+		return b
+	}
+	b.Entries = slices.DeleteFunc(slices.Clone(b.Entries), func(e Entry) bool { return e.From.After(until) })
+	if next := until.Add(1); next != from && len(b.Entries) > 0 {
+		b.Entries = append(b.Entries, Entry{From: next, Limit: expense.CapMoney(0, b.Entries[0].Limit.Currency())})
+	}
+	return b
 }
 
 // withEntry returns b with entry added, or in the place of the one of its month. The entries of b itself stay as they are.

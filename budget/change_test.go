@@ -76,6 +76,64 @@ func TestChangeOfASeriesThatHasNotBegunHoldsFromItsStart(t *testing.T) {
 	}
 }
 
+// A series that has ended goes on without a word about the months between.
+func TestASeriesThatHasEndedGoesOn(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		patch budget.Patch
+		want  string
+	}{
+		{"after some months", budget.Patch{Amount: ptr("600"), FromMonth: ptr("2025-05"), UntilMonth: ptr("")},
+			"2025-01 500.00, 2025-03 0.00, 2025-05 600.00"},
+		{"from this month on, unless another is named", budget.Patch{Amount: ptr("600"), UntilMonth: ptr("2025-07")},
+			"2025-01 500.00, 2025-03 0.00, 2025-05 600.00 until 2025-07"},
+		{"in a month to come", budget.Patch{Amount: ptr("600"), FromMonth: ptr("2025-08"), UntilMonth: ptr("")},
+			"2025-01 500.00, 2025-03 0.00, 2025-08 600.00"},
+		{"with the next month", budget.Patch{Amount: ptr("600"), FromMonth: ptr("2025-03"), UntilMonth: ptr("")}, "2025-01 500.00, 2025-03 600.00"},
+		{"as if it had not ended", budget.Patch{UntilMonth: ptr("")}, "2025-01 500.00, 2025-04 700.00"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := newLedger(t)
+			food := l.category("Food").String()
+			b := l.mustAdd(budget.Draft{CategoryID: food, Amount: "500", FromMonth: "2025-01", Rollover: "both"})
+			for _, patch := range []budget.Patch{
+				{Amount: ptr("700"), FromMonth: ptr("2025-04")}, {UntilMonth: ptr("2025-02")}, // so that an entry lies beyond the end
+			} {
+				if _, err := l.change(b.ID, patch, expense.Condition{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l.spend(expense.Draft{Amount: "20", Category: "Food", Date: "2025-02-05"}, expense.Draft{Amount: "5", Category: "Food", Date: "2025-03-05"})
+			before := l.rows("2025-01", "2025-04")
+			_, err := l.add(budget.Draft{CategoryID: food, Amount: "600", FromMonth: "2025-05"})
+			var taken *budget.TakenError
+			if !errors.As(err, &taken) || !errors.Is(err, expense.ErrExists) || taken.Budget.ID != b.ID || !taken.Ended() {
+				t.Fatalf("another one: %v, want to hear of the series there is", err)
+			}
+			got, err := l.change(b.ID, test.patch, expense.Condition{})
+			if err != nil || timeline(got) != test.want {
+				t.Fatalf("Change = %s, %v, want %s", timeline(got), err, test.want)
+			}
+			if after := l.rows("2025-01", "2025-04"); strings.Contains(test.want, "0.00, 2025-05") && !slices.Equal(after, before) {
+				t.Errorf("the months before are %q, they were %q", after, before)
+			}
+			if test.name == "after some months" {
+				if may := l.read("2025-05").Data[0]; may.Limit.Amount() != "600.00" || may.Carried.Amount() != "0.00" {
+					t.Errorf("May is %+v: it begins anew", may)
+				}
+			}
+			if _, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "0.5", expense.Condition{}); err != nil {
+				t.Fatal(err)
+			}
+			for i, e := range l.stored(b.ID).Entries {
+				if e.Limit.IsZero() != got.Entries[i].Limit.IsZero() || e.Limit.Currency().Code() != "KWD" {
+					t.Errorf("in another home currency the limits are %s", timeline(l.stored(b.ID)))
+				}
+			}
+		})
+	}
+}
+
 func TestChangeOfThresholds(t *testing.T) {
 	l := newLedger(t)
 	b := l.mustAdd(budget.Draft{Amount: "500"})
@@ -116,6 +174,8 @@ func TestChangeReportsEveryFault(t *testing.T) {
 		want  []string
 	}{
 		{"an empty amount", budget.Patch{Amount: ptr("")}, []string{"amount required"}},
+		{"a limit of nothing from a later month on", budget.Patch{Amount: ptr("0"), FromMonth: ptr("2025-06")}, []string{"amount not_positive"}},
+		{"a limit from before there are expenses", budget.Patch{Amount: ptr("5"), FromMonth: ptr("1899-12")}, []string{"from_month out_of_range"}},
 		{"a limit below nothing", budget.Patch{Amount: ptr("-1")}, []string{"amount not_positive"}},
 		{"another currency", budget.Patch{Amount: ptr("5"), Currency: ptr("JPY")}, []string{"currency not_home_currency"}},
 		{"a month without an amount", budget.Patch{FromMonth: ptr("2025-06")}, []string{"from_month incomplete"}},

@@ -127,7 +127,7 @@ func read(ctx context.Context, r Reader, now time.Time, from, to expense.Month, 
 			Field: "to", Code: "range_too_long", Detail: fmt.Sprintf("a history has at most %d months: ask for parts of it", MaxMonths),
 		}
 	}
-	totals, err := r.Totals(ctx, Query(book, from, to))
+	totals, err := r.Totals(ctx, Query(book, from, to, today))
 	if err != nil {
 		return nil, fmt.Errorf("totals up to %s: %w", to, err)
 	}
@@ -135,29 +135,36 @@ func read(ctx context.Context, r Reader, now time.Time, from, to expense.Month, 
 }
 
 // Query returns what [Summarise] needs totals of, by months: those from one to another, and those before which the budgets that
-// roll over have begun in.
-func Query(book Book, from, to expense.Month) expense.TotalsQuery {
-	for _, b := range book.Budgets {
-		if first := b.firstMonth(from); first.Before(from) && (b.Until.IsZero() || !b.Until.Before(from)) {
-			from = first
+// roll over have begun in; and where today is given, the days after it in its month, for the projection.
+func Query(book Book, from, to expense.Month, today expense.Date) expense.TotalsQuery {
+	first := from
+	for _, group := range book.groups() {
+		if start := group.firstMonth(from); start.Before(first) {
+			first = start
 		}
 	}
-	return expense.TotalsQuery{Ranges: []expense.Range{{From: from.First(), To: to.Last()}}, By: expense.ByMonth}
-}
-
-// firstMonth returns the first month that progress from the month on needs to know.
-func (b Budget) firstMonth(from expense.Month) expense.Month {
-	if start := b.Entries[0].From; b.Rollover != NoRollover || start.After(from) {
-		return start
+	query := expense.TotalsQuery{Ranges: []expense.Range{{From: first.First(), To: to.Last()}}, By: expense.ByMonth}
+	if month := today.Month(); !month.IsZero() && !month.Before(from) && !month.After(to) && today.Before(month.Last()) {
+		query.Ranges = append(query.Ranges, expense.Range{From: today.AddDays(1), To: month.Last()})
 	}
-	return from
+	return query
 }
 
-// Summarise returns the progress of each month's budgets on the day today, from the totals by month that [Query] asks for. The
-// projection of the month at hand is spent / days elapsed × days, today being one of those elapsed; a month that is over comes to
-// what was spent, and one that has not begun to what is booked. What is carried is computed from the series' first month on, each
-// time. The series of a category that was merged away covers the one that has its expenses now: where that one has a limit of
-// its own, the two limits are one. An error says that the totals contradict the promises of [Reader.Totals].
+// Summarise returns the progress of each month's budgets on the day today, from the totals by month that [Query] asks for.
+//
+// The projection of the month at hand is what was spent up to today / days elapsed × days, today being one of those elapsed, and
+// what is booked ahead; a month that is over comes to what was spent, and one that has not begun to what is booked.
+//
+// What is carried is computed from the series' first month on, each time: a month passes on what its series' rollover says, to the
+// next month in which that series holds. A budget begins with nothing carried.
+//
+// The series of a category that was merged away covers the one that has its expenses now, in the months it was in force: where that
+// one has a limit of its own there, the two limits are one, and its rollover and thresholds hold for both. So a past month's spending
+// of both stands against both limits, and from the merge on the target's series alone decides what is carried: a debt, or a
+// surplus, lapses where the target does not carry it, or has no budget yet. A budget added to the target later begins with its own
+// first month, with nothing carried, and leaves the months before as they were.
+//
+// An error says that the totals contradict the promises of [Reader.Totals].
 func Summarise(book Book, from, to expense.Month, today expense.Date, totals []expense.Total) ([]Report, error) {
 	spent, err := newSpending(book.Settings.Home, totals)
 	if err != nil {
@@ -169,22 +176,20 @@ func Summarise(book Book, from, to expense.Month, today expense.Date, totals []e
 		reports = append(reports, Report{Month: month, Title: phrases.format.Month(month), Data: []Progress{}})
 	}
 	for _, group := range book.groups() {
-		for i, b := range group {
-			err := group.walk(i, spent, from, to, func(p Progress, month expense.Month) {
-				p.CategoryName = book.categoryName(b)
-				p.project(month, today)
-				p.State = p.state(b.AlertAt[0])
-				p.Text = phrases.text(p)
-				report := &reports[month.Sub(from)]
-				if b.CategoryID == uuid.Nil {
-					report.Total = &p
-				} else {
-					report.Data = append(report.Data, p)
-				}
-			})
-			if err != nil {
-				return nil, err
+		err := group.walk(spent, from, to, func(b Budget, p Progress, month expense.Month) {
+			p.CategoryName = book.categoryName(b)
+			p.project(month, today, spent.ahead[p.CategoryID])
+			p.State = p.state(b.AlertAt[0])
+			p.Text = phrases.text(p)
+			report := &reports[month.Sub(from)]
+			if b.CategoryID == uuid.Nil {
+				report.Total = &p
+			} else {
+				report.Data = append(report.Data, p)
 			}
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	for _, report := range reports {
@@ -196,12 +201,19 @@ func Summarise(book Book, from, to expense.Month, today expense.Date, totals []e
 	return reports, nil
 }
 
+// The places of the ranges in the one query.
+const (
+	wholeMonths = iota
+	aheadOfToday
+)
+
 // A spending is what was spent, by month and category.
 type spending struct {
 	home       expense.Currency
 	categories map[monthOf]expense.Sum
 	months     map[expense.Month]expense.Sum
-	pending    []expense.Total // those of the totals with something that waits for a rate
+	pending    []expense.Total     // those of the totals with something that waits for a rate
+	ahead      map[uuid.UUID]int64 // what is booked after today in its month, by category; for uuid.Nil in all
 }
 
 type monthOf struct {
@@ -210,17 +222,26 @@ type monthOf struct {
 }
 
 func newSpending(home expense.Currency, totals []expense.Total) (spending, error) {
-	s := spending{home: home}
-	var err error
-	s.months, err = expense.SumTotalsBy(home, totals, func(t expense.Total) expense.Month { return t.Period.Month() })
-	if err != nil {
-		return spending{}, err
-	}
-	s.categories, err = expense.SumTotalsBy(home, totals, func(t expense.Total) monthOf { return monthOf{t.Period.Month(), t.CategoryID} })
-	if err != nil {
-		return spending{}, err
-	}
+	s := spending{home: home, ahead: make(map[uuid.UUID]int64)}
+	var booked []expense.Total
 	for _, total := range totals {
+		if total.Range == wholeMonths {
+			booked = append(booked, total)
+			continue
+		}
+		s.ahead[total.CategoryID] += total.Home.Minor()
+		s.ahead[uuid.Nil] += total.Home.Minor()
+	}
+	var err error
+	s.months, err = expense.SumTotalsBy(home, booked, func(t expense.Total) expense.Month { return t.Period.Month() })
+	if err != nil {
+		return spending{}, err
+	}
+	s.categories, err = expense.SumTotalsBy(home, booked, func(t expense.Total) monthOf { return monthOf{t.Period.Month(), t.CategoryID} })
+	if err != nil {
+		return spending{}, err
+	}
+	for _, total := range booked {
 		if total.PendingN > 0 {
 			s.pending = append(s.pending, total)
 		}
@@ -256,7 +277,8 @@ func (s *spending) waiting(category uuid.UUID, from, before expense.Month) ([]ex
 	return sum.Pending, err
 }
 
-// A group are the series that cover the same expenses: a category's own first, then those that merges left it.
+// A group are the series that cover the same expenses: a category's own first, then those that merges left it, the one that
+// ended last first.
 type group []Budget
 
 // subject returns whose expenses count against b.
@@ -277,13 +299,22 @@ func (b Book) groups() []group {
 			places[budget.subject()] = place
 			groups = append(groups, nil)
 		}
-		if budget.Into == uuid.Nil {
-			groups[place] = slices.Insert(groups[place], 0, budget)
-		} else {
-			groups[place] = append(groups[place], budget)
-		}
+		groups[place] = append(groups[place], budget)
+	}
+	for _, g := range groups {
+		slices.SortStableFunc(g, func(x, y Budget) int {
+			return cmp.Or(cmp.Compare(mergedAway(x), mergedAway(y)), y.Until.Compare(x.Until))
+		})
 	}
 	return groups
+}
+
+// mergedAway is 1 for the series of a category that was merged into another, else 0.
+func mergedAway(b Budget) int {
+	if b.Into != uuid.Nil {
+		return 1
+	}
+	return 0
 }
 
 // limit returns the sum of the limits in force in month, and the place of the first series that has one; -1 without any.
@@ -301,48 +332,77 @@ func (g group) limit(month expense.Month) (expense.Money, int) {
 	return sum, first
 }
 
-// walk goes through the months of the series at place i up to one, and shows those from another on in which it stands for the
-// group. Where it rolls over, it begins with its first month: what is carried depends on history alone.
-func (g group) walk(
-	i int, spent spending, from, to expense.Month, show func(p Progress, month expense.Month),
-) error {
-	b := g[i]
-	last := to
-	if !b.Until.IsZero() && b.Until.Before(last) {
-		last = b.Until
+// firstMonth returns the first month that progress from the month on needs to know: the one from which on, up to it, there never
+// was a month without a series that went on from the one before. Where nothing rolls over that is the month itself.
+func (g group) firstMonth(from expense.Month) expense.Month {
+	if !slices.ContainsFunc(g, func(b Budget) bool { return b.Rollover != NoRollover }) {
+		return from
 	}
-	if last.Before(from) {
-		return nil
+	start := from
+	for earlier := true; earlier; {
+		earlier = false
+		for _, b := range g {
+			if first := b.Entries[0].From; first.Before(start) && (b.Until.IsZero() || !b.Until.Before(start)) {
+				start, earlier = first, true
+			}
+		}
 	}
-	start := b.firstMonth(from)
-	carried := expense.CapMoney(0, spent.home)
-	for month := start; !month.IsZero() && !month.After(last); month = month.Add(1) {
-		limit, first := g.limit(month)
+	return start
+}
+
+// goesOn reports whether some series has a limit in month and in the one before.
+func (g group) goesOn(month expense.Month) bool {
+	return slices.ContainsFunc(g, func(b Budget) bool {
+		_, now := b.Limit(month)
+		_, before := b.Limit(month.Add(-1))
+		return now && before
+	})
+}
+
+// walk goes through the months up to one, and shows those from another on that have a limit, with the series that stands for the
+// group there. It begins where what is carried begins: that depends on history alone.
+func (g group) walk(spent spending, from, to expense.Month, show func(b Budget, p Progress, month expense.Month)) error {
+	nothing := expense.CapMoney(0, spent.home)
+	carried, since := nothing, expense.Month{} // since when spending counts in what is carried; zero: it does not
+	for month := g.firstMonth(from); !month.IsZero() && !month.After(to); month = month.Add(1) {
+		limit, place := g.limit(month)
+		if place < 0 {
+			carried, since = nothing, expense.Month{}
+			continue
+		}
+		b := g[place]
 		sum := spent.in(month, b.subject())
 		left := expense.CapMoney(limit.Minor()+carried.Minor()-sum.Home.Minor(), limit.Currency())
-		if !month.Before(from) && first == i {
+		if !month.Before(from) {
 			p := Progress{
 				BudgetID: b.ID, CategoryID: b.subject(), Limit: limit, Carried: carried, Spent: sum, Remaining: left, Projected: sum.Home,
 			}
-			if b.Rollover != NoRollover {
+			if !since.IsZero() {
 				var err error
-				if p.CarriedPending, err = spent.waiting(b.subject(), start, month); err != nil {
+				if p.CarriedPending, err = spent.waiting(b.subject(), since, month); err != nil {
 					return err
 				}
 			}
-			show(p, month)
+			show(b, p, month)
 		}
-		carried = b.carry(left)
+		if b.Rollover == NoRollover || !g.goesOn(month.Add(1)) {
+			carried, since = nothing, expense.Month{}
+			continue
+		}
+		if carried = b.carry(left); since.IsZero() {
+			since = month
+		}
 	}
 	return nil
 }
 
-// project says how the month goes on after today.
-func (p *Progress) project(month expense.Month, today expense.Date) {
+// project says how the month goes on after today, with ahead booked in it already.
+func (p *Progress) project(month expense.Month, today expense.Date, ahead int64) {
 	switch days := month.Days(); month.Compare(today.Month()) {
 	case 0:
 		p.DaysLeft = days - today.Day()
-		p.Projected = expense.Prorate(p.Spent.Home, days, today.Day())
+		soFar := expense.CapMoney(p.Spent.Home.Minor()-ahead, p.Spent.Home.Currency())
+		p.Projected = expense.CapMoney(expense.Prorate(soFar, days, today.Day()).Minor()+ahead, soFar.Currency())
 	case 1:
 		p.DaysLeft = days
 	}
@@ -359,20 +419,14 @@ func (p Progress) state(lowest Ratio) State {
 	}
 }
 
-// used returns p as a fraction whose denominator is positive: what is spent of what is available. Where a deficit has left
-// nothing that may be spent, it counts as spent of the limit.
-func (p Progress) used() (spent, available int64) {
-	spent, available = p.Spent.Home.Minor(), p.Limit.Minor()+p.Carried.Minor()
-	if available <= 0 {
-		spent, available = spent-p.Carried.Minor(), p.Limit.Minor()
-	}
-	return spent, available
-}
-
-// reaches reports whether at least ratio of what is available is used, exactly.
+// reaches reports whether at least ratio of what is available is used, exactly. Where nothing is available, that is so for every
+// ratio once anything is spent; before, the whole is used, unless refunds have made up for the debt.
 func (p Progress) reaches(ratio Ratio) bool {
-	spent, available := p.used()
-	if spent < 0 {
+	spent, available := p.Spent.Home.Minor(), p.Limit.Minor()+p.Carried.Minor()
+	switch {
+	case available <= 0:
+		return spent > 0 || spent >= available && ratio <= whole
+	case spent < 0:
 		return false
 	}
 	spentHi, spentLo := bits.Mul64(uint64(spent), uint64(whole))
@@ -380,12 +434,25 @@ func (p Progress) reaches(ratio Ratio) bool {
 	return cmp.Or(cmp.Compare(spentHi, availableHi), cmp.Compare(spentLo, availableLo)) >= 0
 }
 
+// mostShown is the largest ratio that is shown, either way, in hundredths.
+const mostShown = 999_99
+
 // Ratio returns spent / (limit + carried) as a decimal with two places: "0.64". What lies beyond them is cut, so that it never
-// reads as a threshold which is not reached. Where a deficit has left nothing that may be spent, it is (spent − carried) / limit.
+// reads as a threshold which is not reached; what lies beyond 999.99 reads so. Where a debt has left nothing that may be spent,
+// anything spent is 999.99, nothing is 1.00, and refunds that make up for the debt are 0.00: a deeper debt never looks better.
 func (p Progress) Ratio() string {
-	spent, available := p.used()
-	quotient, _ := decimal.NewFromInt(spent).QuoRem(decimal.NewFromInt(available), 2)
-	return quotient.StringFixed(2)
+	spent, available := p.Spent.Home.Minor(), p.Limit.Minor()+p.Carried.Minor()
+	hundredths := decimal.Zero
+	switch {
+	case available > 0:
+		hundredths, _ = decimal.NewFromInt(spent).Shift(2).QuoRem(decimal.NewFromInt(available), 0)
+	case spent > 0:
+		hundredths = decimal.NewFromInt(mostShown)
+	case spent >= available:
+		hundredths = decimal.NewFromInt(100)
+	}
+	shown := decimal.Max(decimal.NewFromInt(-mostShown), decimal.Min(hundredths, decimal.NewFromInt(mostShown)))
+	return shown.Shift(-2).StringFixed(2)
 }
 
 // barCells is how wide a bar is.

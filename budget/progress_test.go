@@ -75,7 +75,8 @@ func TestStateRatioAndBar(t *testing.T) {
 		{"over without a warning where the lowest threshold lies beyond", "500", "500", lax, "over", "1.00", "20"},
 		{"ok up to the limit there", "500", "499.99", lax, "ok", "0.99", "19"},
 		{"the largest amounts", "9999999999999.99", "9999999999999.98", usual, "warning", "0.99", "19"},
-		{"the smallest limit and the largest spending", "0.01", "9999999999999.99", usual, "over", "999999999999999.00", "20"},
+		{"the smallest limit and the largest spending", "0.01", "9999999999999.99", usual, "over", "999.99", "20"},
+		{"the smallest limit and the largest refund", "0.01", "-9999999999999.99", usual, "ok", "-999.99", "0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := progressOf(t, bookOf("USD", "en-US", test.limit, test.alerts...), "2025-05-10", test.spent)
@@ -116,6 +117,29 @@ func TestRemainingDaysAndProjection(t *testing.T) {
 					p.Remaining.Amount(), p.Projected.Amount(), p.DaysLeft, test.remaining, test.projected, test.left)
 			}
 		})
+	}
+}
+
+// What is booked ahead is known, so it does not count as the pace of the days so far.
+func TestAProjectionGoesOnAtThePaceOfTheDaysSoFar(t *testing.T) {
+	l := newLedger(t)
+	food := l.category("Food").String()
+	l.mustAdd(budget.Draft{CategoryID: food, Amount: "500", FromMonth: "2025-04"})
+	l.mustAdd(budget.Draft{Amount: "900", FromMonth: "2025-04"})
+	for _, e := range []expense.Draft{
+		{Amount: "50", CategoryID: food, Date: "2025-05-01"}, {Amount: "50", CategoryID: food, Date: "2025-05-10"},
+		{Amount: "200", CategoryID: food, Date: "2025-05-11"}, {Amount: "9", Category: "Travel", Date: "2025-05-31"},
+		{Amount: "1000", CategoryID: food, Date: "2025-06-01"}, {Amount: "77", CategoryID: food, Date: "2025-04-30"},
+	} {
+		l.spend(e)
+	}
+	may := l.read("2025-05")
+	if got := may.Data[0].Projected.Amount() + " " + may.Total.Projected.Amount(); got != "510.00 519.00" {
+		t.Errorf("on 10 May, 100 spent and 200 or 209 booked ahead, May comes to %s", got)
+	}
+	if got := l.history("2025-04", "2025-06"); got[0].Data[0].Projected.Amount() != "77.00" || got[2].Data[0].Projected.Amount() != "1000.00" ||
+		got[1].Data[0].Projected != may.Data[0].Projected {
+		t.Errorf("April, May and June come to %s, %s, %s", got[0].Data[0].Projected, got[1].Data[0].Projected, got[2].Data[0].Projected)
 	}
 }
 

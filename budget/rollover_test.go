@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
 	"pgregory.net/rapid"
 
 	"github.com/spendwise/spendwise/budget"
@@ -67,8 +68,11 @@ func TestStateAndRatioCountWhatWasCarried(t *testing.T) {
 		{"a deficit narrows it", "150", "30", "ok 0.60 $30 / $50 "},
 		{"a deficit narrows it to a warning", "150", "40", "warning 0.80 $40 / $50 "},
 		{"a deficit that leaves nothing is over before anything is spent", "200", "", "over 1.00 $0 / $0 "},
-		{"a deficit beyond the limit", "250", "", "over 1.50 $0 / -$50 "},
-		{"refunds may make up for it", "250", "-70", "warning 0.80 -$70 / -$50 "},
+		{"a deficit beyond the limit", "250", "", "over 1.00 $0 / -$50 "},
+		{"anything spent beyond it", "250", "0.01", "over 999.99 $0.01 / -$50 "},
+		{"a cent that is left", "199.99", "5", "over 500.00 $5 / $0.01 "},
+		{"refunds may make up for it", "250", "-70", "ok 0.00 -$70 / -$50 "},
+		{"refunds may just not make up for it", "250", "-50", "over 1.00 -$50 / -$50 "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLedger(t)
@@ -84,6 +88,54 @@ func TestStateAndRatioCountWhatWasCarried(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// A deeper debt, or more spent, never looks better; over is over exactly where nothing remains.
+func TestTheRatioNeverFallsAsADebtGrows(t *testing.T) {
+	money := func(minor int64) expense.Money { return expense.CapMoney(minor, expense.MustCurrency("USD")) }
+	rapid.Check(t, func(t *rapid.T) {
+		amounts := rapid.OneOf(rapid.Int64Range(-20_000, 20_000), rapid.Int64Range(-expense.MaxMinor, expense.MaxMinor))
+		limit := rapid.OneOf(rapid.Int64Range(1, 20_000), rapid.Int64Range(1, expense.MaxMinor)).Draw(t, "limit")
+		progress := func(carried, spent int64) budget.Progress {
+			return budget.Progress{Limit: money(limit), Carried: money(carried), Spent: expense.Sum{Home: money(spent)}}
+		}
+		carried, spent := amounts.Draw(t, "carried"), amounts.Draw(t, "spent")
+		less := progress(carried, spent)
+		for _, more := range []budget.Progress{
+			progress(carried-rapid.Int64Range(0, 30_000).Draw(t, "debt"), spent), progress(carried, spent+rapid.Int64Range(0, 30_000).Draw(t, "more spent")),
+		} {
+			low, high := decimal.RequireFromString(less.Ratio()), decimal.RequireFromString(more.Ratio())
+			// Of less available a refund is a larger part, below nothing.
+			if high.LessThan(low) && (less.Carried == more.Carried || low.Sign() >= 0) {
+				t.Fatalf("%+v has the ratio %s, %+v has %s", less, low, more, high)
+			}
+		}
+		ratio := decimal.RequireFromString(less.Ratio())
+		if over := limit+less.Carried.Minor()-less.Spent.Home.Minor() <= 0; over != ratio.GreaterThanOrEqual(decimal.NewFromInt(1)) {
+			t.Fatalf("%+v is over: %t, its ratio is %s", less, over, ratio)
+		}
+		if full := strings.Count(less.Bar(), "█") == 20; full != ratio.GreaterThanOrEqual(decimal.NewFromInt(1)) {
+			t.Fatalf("%+v has the bar %s and the ratio %s", less, less.Bar(), ratio)
+		}
+	})
+}
+
+func TestADebtRaisesNoAlertBeforeAnythingIsSpent(t *testing.T) {
+	l := newLedger(t)
+	food := l.category("Food").String()
+	l.mustAdd(budget.Draft{CategoryID: food, Amount: "100", FromMonth: "2025-03", Rollover: "deficit"})
+	l.spend(expense.Draft{Amount: "350", CategoryID: food, Date: "2025-03-10"}) // April begins 250 down, May 150
+	if got := thresholds(l.raise(noon)); got != "" {
+		t.Errorf("nothing was spent in April and May, and raised was %s", got)
+	}
+	l.spend(expense.Draft{Amount: "-1", CategoryID: food, Date: "2025-05-10"})
+	if got := thresholds(l.raise(noon)); got != "" {
+		t.Errorf("there are only refunds, and raised was %s", got)
+	}
+	l.spend(expense.Draft{Amount: "1.01", CategoryID: food, Date: "2025-05-10"})
+	if got := thresholds(l.raise(noon)); got != "2025-05 0.80, 2025-05 1.00" {
+		t.Errorf("a cent was spent, and raised was %q", got)
 	}
 }
 
@@ -226,6 +278,80 @@ func TestAMergeKeepsHistoryRight(t *testing.T) {
 	}
 }
 
+// merge merges one starter category into another.
+func (l *ledger) merge(from, into string) {
+	l.t.Helper()
+	err := l.update(func(tx store.Tx) error {
+		_, err := expense.MergeCategories(context.Background(), tx, l.env, l.category(from), l.category(into))
+		return err
+	})
+	if err != nil {
+		l.t.Fatalf("merge %s into %s: %v", from, into, err)
+	}
+}
+
+// rows renders each category's progress of the months: name, limit, carried, remaining.
+func (l *ledger) rows(from, to string) []string {
+	l.t.Helper()
+	var rows []string
+	for _, month := range l.history(from, to) {
+		for _, p := range month.Data {
+			rows = append(rows, fmt.Sprint(month.Month, " ", p.CategoryName, " ", p.Limit.Amount(), " ", p.Carried.Amount(), " ", p.Remaining.Amount()))
+		}
+	}
+	return rows
+}
+
+// From the merge on what is carried is the target's affair: Food spent 150 of 100 each month, Health nothing of its own 40.
+func TestAfterAMergeTheTargetsRolloverHolds(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		target *budget.Draft
+		want   []string
+	}{
+		{"a target that carries a debt has it", &budget.Draft{Amount: "40", FromMonth: "2025-03", Rollover: "both"}, []string{
+			"2025-03 Health 140.00 0.00 -10.00", "2025-04 Health 140.00 -10.00 -20.00", "2025-05 Health 40.00 -20.00 20.00"}},
+		{"with one that carries surpluses alone it lapses", &budget.Draft{Amount: "40", FromMonth: "2025-03", Rollover: "surplus"}, []string{
+			"2025-03 Health 140.00 0.00 -10.00", "2025-04 Health 140.00 0.00 -10.00", "2025-05 Health 40.00 0.00 40.00"}},
+		{"with one that carries nothing too", &budget.Draft{Amount: "40", FromMonth: "2025-03"}, []string{
+			"2025-03 Health 140.00 0.00 -10.00", "2025-04 Health 140.00 0.00 -10.00", "2025-05 Health 40.00 0.00 40.00"}},
+		{"one that began later takes over what was carried", &budget.Draft{Amount: "40", FromMonth: "2025-04", Rollover: "both"}, []string{
+			"2025-03 Food 100.00 0.00 -50.00", "2025-04 Health 140.00 -50.00 -60.00", "2025-05 Health 40.00 -60.00 -20.00"}},
+		{"one that began in the month of the merge begins with nothing", &budget.Draft{Amount: "40", FromMonth: "2025-05", Rollover: "both"}, []string{
+			"2025-03 Food 100.00 0.00 -50.00", "2025-04 Food 100.00 -50.00 -100.00", "2025-05 Health 40.00 0.00 40.00"}},
+		{"without one it lapses with the series", nil, []string{
+			"2025-03 Food 100.00 0.00 -50.00", "2025-04 Food 100.00 -50.00 -100.00"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := newLedger(t)
+			l.mustAdd(budget.Draft{CategoryID: l.category("Food").String(), Amount: "100", FromMonth: "2025-03", Rollover: "deficit"})
+			if test.target != nil {
+				test.target.CategoryID = l.category("Health").String()
+				l.mustAdd(*test.target)
+			}
+			l.spend(expense.Draft{Amount: "150", Category: "Food", Date: "2025-03-05"}, expense.Draft{Amount: "150", Category: "Food", Date: "2025-04-05"})
+			l.merge("Food", "Health")
+			l.spend(expense.Draft{Amount: "5", Category: "Travel", Date: "2025-05-05"})
+			if got := l.rows("2025-01", "2025-05"); !slices.Equal(got, test.want) {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+			}
+		})
+	}
+}
+
+func TestABudgetAddedAfterAMergeLeavesTheMonthsBefore(t *testing.T) {
+	l := newLedger(t)
+	l.mustAdd(budget.Draft{CategoryID: l.category("Food").String(), Amount: "100", FromMonth: "2025-03", Rollover: "both"})
+	l.spend(expense.Draft{Amount: "150", Category: "Food", Date: "2025-03-05"}, expense.Draft{Amount: "30", Category: "Health", Date: "2025-04-05"})
+	l.merge("Food", "Health")
+	before := l.rows("2025-01", "2025-12")
+	l.mustAdd(budget.Draft{CategoryID: l.category("Health").String(), Amount: "80", FromMonth: "2025-06", Rollover: "both"})
+	got := l.rows("2025-01", "2025-12")
+	if len(got) != len(before)+7 || !slices.Equal(got[:len(before)], before) || got[len(before)] != "2025-06 Health 80.00 0.00 80.00" {
+		t.Errorf("after it was added:\n%s\nbefore:\n%s", strings.Join(got, "\n"), strings.Join(before, "\n"))
+	}
+}
+
 func TestAnArchivedCategoryKeepsItsBudget(t *testing.T) {
 	l := newLedger(t)
 	food := l.category("Food")
@@ -270,6 +396,32 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 				Category: rapid.SampledFrom([]string{"Food", "Travel"}).Draw(t, "category"),
 			})
 		}
+		// Whatever is merged, a month says the same however it is asked for.
+		defer func() {
+			for _, name := range []string{"Travel", "Food"} {
+				if rapid.Bool().Draw(t, name+" has a budget") {
+					_, _ = l.add(budget.Draft{
+						CategoryID: l.category(name).String(), Amount: "60", FromMonth: rapid.SampledFrom([]string{"2024-12", "2025-03", "2025-05"}).Draw(t, "from"),
+						Rollover: rapid.SampledFrom([]string{"none", "surplus", "deficit", "both"}).Draw(t, name+"'s rollover"),
+					})
+				}
+			}
+			l.env.Now = noon.AddDate(0, rapid.IntRange(-3, 0).Draw(t, "merged before"), 0)
+			l.merge("Travel", "Food")
+			l.env.Now = noon
+			if rapid.Bool().Draw(t, "twice") {
+				l.merge("Food", "Health")
+			}
+			whole := l.history("2024-10", "2025-05")
+			for i := range whole {
+				for from := range i + 1 {
+					part := l.history(first.Add(from).String(), first.Add(i).String())
+					if fmt.Sprint(part[len(part)-1]) != fmt.Sprint(whole[i]) {
+						t.Fatalf("after merging, %s asked for from %s on is %+v, from %s on %+v", first.Add(i), first.Add(from), part[len(part)-1], first, whole[i])
+					}
+				}
+			}
+		}()
 		whole := l.history("2024-10", "2025-05")
 		carried := int64(0)
 		for i, report := range whole {

@@ -90,6 +90,10 @@ func (b Budget) in(currency expense.Currency, rate expense.Rate) (Budget, error)
 	b.Entries = slices.Clone(b.Entries)
 	var err error
 	for i := range b.Entries {
+		if b.Entries[i].Limit.IsZero() {
+			b.Entries[i].Limit = expense.CapMoney(0, currency)
+			continue
+		}
 		if b.Entries[i].Limit, err = convertLimit(b.Entries[i].Limit, currency, rate); err != nil {
 			return Budget{}, err
 		}

@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -34,8 +36,8 @@ type budgetBody struct {
 
 // entryBody is the limit from a month on.
 type entryBody struct {
-	FromMonth string `json:"from_month"`
-	Amount    string `json:"amount"`
+	FromMonth string  `json:"from_month"`
+	Amount    *string `json:"amount"` // null: no limit until the next entry, where a series went on after its end
 }
 
 func newBudgetBody(b budget.Budget) budgetBody {
@@ -46,7 +48,10 @@ func newBudgetBody(b budget.Budget) budgetBody {
 	}
 	for i, entry := range b.Entries {
 		body.Currency = entry.Limit.Currency().Code()
-		body.Entries[i] = entryBody{FromMonth: entry.From.String(), Amount: entry.Limit.Amount()}
+		body.Entries[i] = entryBody{FromMonth: entry.From.String()}
+		if !entry.Limit.IsZero() {
+			body.Entries[i].Amount = new(entry.Limit.Amount())
+		}
 	}
 	if !b.Cap.IsZero() {
 		body.Cap = new(b.Cap.Amount())
@@ -107,8 +112,26 @@ func (in budgetPatch) patch() budget.Patch {
 func (c *call) postBudget() error {
 	return create(c, func(ctx context.Context, tx store.Tx, in budgetInput) (result, error) {
 		added, err := budget.Add(ctx, tx, c.env(), in.draft())
-		return made(added.Created, budgetsPath, added.Budget.ID, added.Budget.Version, newBudgetBody(added.Budget)), err
+		return made(added.Created, budgetsPath, added.Budget.ID, added.Budget.Version, newBudgetBody(added.Budget)), c.addingBudget(err)
 	})
+}
+
+// addingBudget tells who adds a second budget for a category how the first goes on.
+func (c *call) addingBudget(err error) error {
+	taken, ok := errors.AsType[*budget.TakenError](err)
+	if !ok {
+		return err
+	}
+	ended, goOn := "", ""
+	if taken.Ended() {
+		ended = fmt.Sprintf("; it ended with %s", taken.Budget.Until)
+		goOn = `, "until_month": null`
+	}
+	p := newProblem(codeAlreadyExists, `There is a budget for %s already%s. To give it another limit from a month on, PATCH %s with `+
+		`{"amount": "%s", "from_month": "%s"%s}: the months before stay as they were.`, taken.Scope, ended,
+		c.api.url(budgetsPath+"/"+taken.Budget.ID.String()), taken.Wanted.Limit.Amount(), taken.Wanted.From, goOn)
+	p.cause = err
+	return p
 }
 
 // patchBudget answers PATCH /v1/budgets/{id}: an amount holds from from_month on, months before it stay as they were.

@@ -65,6 +65,34 @@ func TestRolloverHistoryAndAlerts(t *testing.T) {
 	})
 }
 
+// A budget that has ended goes on under its id; the refusal of a second one says how, and doing so works.
+func TestABudgetThatHasEndedGoesOn(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, st store.Store) {
+		s := serve(t, st)
+		food := categoryID(s, "Food")
+		s.must(201, "POST", "/v1/budgets", `{"category_id":"`+food+`","from_month":"2025-06","until_month":"2025-12","amount":"100"}`)
+		refused := s.refused(409, "already_exists", nil, "POST", "/v1/budgets", `{"category_id":"`+food+`","from_month":"2026-02","amount":"120"}`)
+		detail := refused.json["detail"].(string)
+		_, rest, found := strings.Cut(detail, "PATCH ")
+		path, rest, found2 := strings.Cut(rest, " with ")
+		body, _, found3 := strings.Cut(rest, ": the months before")
+		if !found || !found2 || !found3 || !strings.Contains(detail, `There is a budget for "Food" already; it ended with 2025-12.`) {
+			t.Fatalf("the detail is %q", detail)
+		}
+		patched := s.must(200, "PATCH", path, body)
+		entries := patched.json["entries"].([]any)
+		equal(t, "the entries", fmt.Sprint(entries), "[map[amount:100.00 from_month:2025-06] map[amount:<nil> from_month:2026-01] map[amount:120.00 from_month:2026-02]]")
+		for month, want := range map[string]int{"2025-12": 1, "2026-01": 0, "2026-02": 1} {
+			equal(t, "budgets of "+month, len(s.must(200, "GET", "/v1/budgets/progress?month="+month, "").list()), want)
+		}
+		detail = s.refused(409, "already_exists", nil, "POST", "/v1/budgets", `{"category_id":"`+food+`","from_month":"2026-04","amount":"130"}`).json["detail"].(string)
+		if !strings.Contains(detail, `{"amount": "130.00", "from_month": "2026-04"}`) {
+			t.Errorf("the detail is %q", detail)
+		}
+		s.refused(422, "validation_error", []string{"#/from_month out_of_range"}, "POST", "/v1/budgets", `{"amount":"1","from_month":"1899-12"}`)
+	})
+}
+
 func alertsOf(s server) string {
 	s.t.Helper()
 	var texts []string
