@@ -81,7 +81,9 @@ func Open(ctx context.Context, dsn string, opts ...Option) (*Store, error) {
 		}
 		return nil, errors.Join(fmt.Errorf("database: %w", err), db.Close())
 	}
-	return &Store{Store: sqlstore.New(dialect(), db, db), line: newLine(config)}, nil
+	st := &Store{Store: sqlstore.New(dialect(), db, db), line: newLine(config)}
+	st.Store.Watch(st.line.tell)
+	return st, nil
 }
 
 // pinned are the settings without which a text could break out of its literal or change its letters.

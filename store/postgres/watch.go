@@ -17,10 +17,13 @@ const (
 	// firstRedial and lastRedial bound the wait before a lost line is opened again.
 	firstRedial = 250 * time.Millisecond
 	lastRedial  = 15 * time.Second
+	// lastWord is how long Close waits for what was committed last to be told.
+	lastWord = 2 * time.Second
 )
 
-// A line is the one connection, beside the pool, over which an instance hears of what others commit and tells what it commits
-// itself. Nothing correct depends on it: what is lost with it is found by those who watch when they look for themselves.
+// A line is the one connection, beside the pool, over which a process tells others what it commits, and hears of what they commit.
+// It is opened by whatever comes first, a commit or a watcher. Nothing correct depends on it: what is lost with it is found by those
+// who watch when they look for themselves.
 type line struct {
 	config *pgx.ConnConfig
 	remote store.Hub // passes on what others commit
@@ -29,41 +32,67 @@ type line struct {
 	mu      sync.Mutex
 	changed map[expense.OwnerID]struct{} // here, and not told yet
 
-	open   sync.Once
-	cancel context.CancelFunc
-	closed sync.WaitGroup
+	opening sync.Once
+	hangUp  sync.Once
+	closing chan struct{} // closed when there will be nothing more to tell
+	cancel  context.CancelFunc
+	ended   sync.WaitGroup
 }
 
 func newLine(config *pgx.ConnConfig) *line {
 	own := config.Copy()
 	own.Tracer = nil
-	return &line{config: own, dirty: make(chan struct{}, 1), changed: make(map[expense.OwnerID]struct{})}
+	return &line{
+		config: own, dirty: make(chan struct{}, 1), changed: make(map[expense.OwnerID]struct{}), closing: make(chan struct{}),
+	}
 }
 
-// Watch implements [store.Watcher]: it tells of what this process commits, and of what other processes commit that watch too.
+// Watch implements [store.Watcher]: it tells of what this and every other process commits.
 func (s *Store) Watch(fn func(owner expense.OwnerID)) (stop func()) {
-	s.line.open.Do(func() {
-		ctx, cancel := context.WithCancel(context.Background())
-		s.line.cancel = cancel
-		s.Store.Watch(s.line.tell)
-		s.line.closed.Go(func() { s.line.run(ctx) })
-	})
+	s.line.open()
 	here, there := s.Store.Watch(fn), s.line.remote.Watch(fn)
 	return func() { here(); there() }
 }
 
-// Close closes the database.
+// Close tells the other processes what they have not heard yet, for a short time, and closes the database.
 func (s *Store) Close() error {
-	s.line.open.Do(func() {}) // whoever comes later opens nothing
-	if s.line.cancel != nil {
-		s.line.cancel()
-		s.line.closed.Wait()
-	}
+	s.line.close()
 	return s.Store.Close()
+}
+
+// open begins to listen and to tell. It does not wait for the connection.
+func (l *line) open() {
+	l.opening.Do(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		l.cancel = cancel
+		l.ended.Go(func() { l.run(ctx) })
+	})
+}
+
+func (l *line) close() {
+	l.opening.Do(func() {}) // whoever comes later opens nothing
+	if l.cancel == nil {
+		return
+	}
+	l.hangUp.Do(func() { close(l.closing) })
+	defer time.AfterFunc(lastWord, l.cancel).Stop()
+	l.ended.Wait()
+	l.cancel()
+}
+
+// over reports whether the line is being closed.
+func (l *line) over() bool {
+	select {
+	case <-l.closing:
+		return true
+	default:
+		return false
+	}
 }
 
 // tell notes a change that others are to hear of. It never waits.
 func (l *line) tell(owner expense.OwnerID) {
+	l.open()
 	l.mu.Lock()
 	l.changed[owner] = struct{}{}
 	l.mu.Unlock()
@@ -85,14 +114,15 @@ func (l *line) take() []string {
 	return owners
 }
 
-// run keeps the line open until ctx ends.
+// run keeps the line open until it is closed. One that is closed at once is still opened once, for the last word.
 func (l *line) run(ctx context.Context) {
-	for wait := firstRedial; ctx.Err() == nil; wait = min(2*wait, lastRedial) {
+	for wait := firstRedial; ; wait = min(2*wait, lastRedial) {
 		if l.talk(ctx) {
 			wait = firstRedial
 		}
 		select {
-		case <-ctx.Done():
+		case <-l.closing:
+			return
 		case <-time.After(wait):
 		}
 	}
@@ -109,11 +139,15 @@ func (l *line) talk(ctx context.Context) bool {
 		return false
 	}
 	for {
+		ending := l.over() // looked at first: what was committed before is in what is taken
 		if owners := l.take(); len(owners) > 0 {
 			_, err := conn.Exec(ctx, "SELECT pg_notify($1, o) FROM unnest($2::text[]) AS o", changedChannel, owners)
 			if err != nil {
 				return true
 			}
+		}
+		if ending {
+			return true
 		}
 		if err := l.listen(ctx, conn); err != nil || ctx.Err() != nil {
 			return true
@@ -128,6 +162,8 @@ func (l *line) listen(ctx context.Context, conn *pgx.Conn) error {
 	interrupter.Go(func() {
 		select {
 		case <-l.dirty:
+			cancel()
+		case <-l.closing:
 			cancel()
 		case <-waiting.Done():
 		}

@@ -1,28 +1,46 @@
 package postgres_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/postgres"
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
 func TestInstancesHearOfEachOthersChanges(t *testing.T) {
 	dsn := pgtest.New(t)
-	here, there := openAt(t, dsn), openAt(t, dsn)
+	here := openAt(t, dsn) // nobody watches it: so it is with a process that imports, or posts what is due
 	newLedger(t, here)
-	heard := make(chan expense.OwnerID, 100)
-	stop := there.(store.Watcher).Watch(func(owner expense.OwnerID) { heard <- owner })
-	defer stop()
-	stopHere := here.(store.Watcher).Watch(func(expense.OwnerID) {})
-	defer stopHere()
+	hears(t, dsn, func() error { return here.NewEpoch(t.Context(), owner) })
+}
 
-	// Either line may not be open yet: a hint that is lost is no fault, so the change is made again until one is heard.
+// TestTheLastWordOfAProcessIsHeard closes the store right after its first commit, as a command does that ends with it.
+func TestTheLastWordOfAProcessIsHeard(t *testing.T) {
+	dsn := pgtest.New(t)
+	newLedger(t, openAt(t, dsn))
+	hears(t, dsn, func() error {
+		st, err := postgres.Open(t.Context(), dsn)
+		if err != nil {
+			return err
+		}
+		return errors.Join(st.NewEpoch(t.Context(), owner), st.Close(), st.Close())
+	})
+}
+
+// hears makes a change in one process until another one, which watches, has heard of it.
+func hears(t *testing.T, dsn string, change func() error) {
+	t.Helper()
+	heard := make(chan expense.OwnerID, 100)
+	defer openAt(t, dsn).(store.Watcher).Watch(func(owner expense.OwnerID) { heard <- owner })()
+
+	// The line may not be open yet: a hint that is lost is no fault, so the change is made again until one is heard.
 	deadline := time.After(time.Minute)
 	for {
-		if err := here.NewEpoch(t.Context(), owner); err != nil {
+		if err := change(); err != nil {
 			t.Fatal(err)
 		}
 		select {
