@@ -18,7 +18,7 @@ func SyncPatch(
 ) (Budget, expense.Outcome, error) {
 	old, err := tx.Budget(ctx, id)
 	if err != nil {
-		return Budget{}, 0, fmt.Errorf("budget %s: %w", id, err)
+		return Budget{}, 0, fmt.Errorf("budget %s: %w", id, expense.SeenBefore(base, err))
 	}
 	outcome, err := expense.Stand{Version: old.Version, Guard: old.Guard}.Admit(base, true)
 	if err != nil {
@@ -40,8 +40,8 @@ func SyncPatch(
 func SyncPut(ctx context.Context, tx Tx, env expense.Env, draft Draft, base expense.Version) (Budget, expense.Outcome, error) {
 	id, malformed := expense.ParseID(draft.ID)
 	if malformed == nil && base != 0 {
-		if _, err := tx.Budget(ctx, id); errors.Is(err, expense.ErrNotFound) {
-			return Budget{}, 0, fmt.Errorf("budget %s: %w", id, expense.ErrGone)
+		if _, err := tx.Budget(ctx, id); err != nil {
+			return Budget{}, 0, fmt.Errorf("budget %s: %w", id, expense.SeenBefore(base, err))
 		}
 	}
 	moved := false
@@ -121,7 +121,7 @@ func SyncSettings(
 	was := expense.SettingsChange{Settings: old}
 	outcome, err := expense.Stand{Version: old.Version}.Admit(base, false)
 	if err != nil {
-		return was, 0, err
+		return was, 0, fmt.Errorf("settings: %w", err)
 	}
 	if draft.DefaultCategoryID != nil {
 		meant, moved, err := expense.Follow(ctx, tx, *draft.DefaultCategoryID, old.DefaultCategory)
@@ -140,4 +140,26 @@ func SyncSettings(
 		return was, expense.OutcomeUnchanged, nil
 	}
 	return change, outcome, nil
+}
+
+// SyncPutSettings is [SyncSettings] for a device that saw the settings at version base and at no other since. Other content on
+// another base, or without one, is ErrConflict, with the settings as they are.
+func SyncPutSettings(
+	ctx context.Context, tx Tx, env expense.Env, draft expense.SettingsDraft, limitRate string, base expense.Version,
+) (expense.SettingsChange, expense.Outcome, error) {
+	old, err := tx.Settings(ctx)
+	if err != nil {
+		return expense.SettingsChange{}, 0, fmt.Errorf("settings: %w", err)
+	}
+	if base == old.Version {
+		return SyncSettings(ctx, tx, env, draft, limitRate, base)
+	}
+	was := expense.SettingsChange{Settings: old}
+	switch given, err := old.With(draft); {
+	case err != nil:
+		return was, 0, err
+	case given != old:
+		return was, 0, fmt.Errorf("settings: %w", expense.ErrConflict)
+	}
+	return was, expense.OutcomeUnchanged, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -129,7 +130,8 @@ func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (Adde
 	if err != nil {
 		return AddedCategory{}, fmt.Errorf("categories: %w", err)
 	}
-	if len(all) >= MaxCategories {
+	taken := slices.ContainsFunc(all, func(other Category) bool { return Fold(other.Name) == Fold(c.Name) })
+	if len(all) >= MaxCategories && !taken {
 		faults.Add("", "too_many", "a ledger holds at most %d categories; merge some that are not needed", MaxCategories)
 		return AddedCategory{}, faults.Err()
 	}

@@ -60,8 +60,8 @@ func (s Stand) Admit(base Version, guarded bool) (Outcome, error) {
 }
 
 // Follow returns what a reference to a category means that was made offline: a merged category is the one it was merged into, a
-// deleted or an archived one the default. kept is the reference that the row has already, or Nil: that one stays. What is no
-// reference at all is left to the use case.
+// deleted or an archived one the default, and so is one that the ledger does not know: it may have been deleted so long ago that it
+// is forgotten. kept is the reference that the row has already, or Nil: that one stays. What is no id at all is left to the use case.
 func Follow(ctx context.Context, r Reader, reference string, kept uuid.UUID) (meant string, moved bool, err error) {
 	id, malformed := ParseID(reference)
 	if malformed != nil || id == kept {
@@ -76,11 +76,9 @@ func Follow(ctx context.Context, r Reader, reference string, kept uuid.UUID) (me
 			if id, err = r.MergedInto(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
 				return "", false, fmt.Errorf("category %s: %w", reference, err)
 			}
-		case errors.Is(err, ErrNotFound) && !moved:
-			return reference, false, nil
 		case err != nil && !errors.Is(err, ErrNotFound):
 			return "", false, fmt.Errorf("category %s: %w", reference, err)
-		default: // archived, or forgotten since it took another's place
+		default: // archived, or not known
 			id = uuid.Nil
 		}
 		if moved = true; id == uuid.Nil {
@@ -111,7 +109,7 @@ func (p Patch) guarded() bool {
 func SyncPatch(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch Patch, base Version) (Expense, Outcome, error) {
 	old, err := tx.Expense(ctx, id)
 	if err != nil {
-		return Expense{}, 0, fmt.Errorf("expense %s: %w", id, err)
+		return Expense{}, 0, fmt.Errorf("expense %s: %w", id, SeenBefore(base, err))
 	}
 	outcome, err := Stand{old.Version, old.Guard}.Admit(base, patch.guarded())
 	if err != nil {
@@ -143,7 +141,7 @@ func SyncPut(ctx context.Context, tx Tx, env Env, draft Draft, base Version) (Ex
 	if malformed == nil && base != 0 {
 		var err error
 		if stored, err = tx.Expense(ctx, id); err != nil {
-			return Expense{}, 0, fmt.Errorf("expense %s: %w", id, seenBefore(err))
+			return Expense{}, 0, fmt.Errorf("expense %s: %w", id, SeenBefore(base, err))
 		}
 	}
 	moved := false
@@ -175,9 +173,9 @@ func SyncPut(ctx context.Context, tx Tx, env Env, draft Draft, base Version) (Ex
 	return replaced.Expense, mergedIf(moved, OutcomeApplied), nil
 }
 
-// seenBefore tells a row that a device saw, and of which not even a tombstone is left, as one that is gone.
-func seenBefore(err error) error {
-	if errors.Is(err, ErrNotFound) {
+// SeenBefore tells a row that a device saw at version base, and of which not even a tombstone is left, as one that is gone.
+func SeenBefore(base Version, err error) error {
+	if base > 0 && errors.Is(err, ErrNotFound) {
 		return ErrGone
 	}
 	return err
@@ -190,11 +188,11 @@ func SyncPatchCategory(
 ) (Category, Outcome, error) {
 	old, err := tx.Category(ctx, id)
 	if err != nil {
-		return Category{}, 0, fmt.Errorf("category %s: %w", id, err)
+		return Category{}, 0, fmt.Errorf("category %s: %w", id, SeenBefore(base, err))
 	}
 	outcome, err := Stand{Version: old.Version}.Admit(base, false)
 	if err != nil {
-		return old, 0, err
+		return old, 0, fmt.Errorf("category %s: %w", id, err)
 	}
 	changed, err := ChangeCategory(ctx, tx, env, id, patch, Condition{})
 	switch {
@@ -215,7 +213,7 @@ func SyncPutCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft, b
 	id, malformed := ParseID(draft.ID)
 	if malformed == nil && base != 0 {
 		if _, err := tx.Category(ctx, id); err != nil {
-			return Category{}, 0, fmt.Errorf("category %s: %w", id, seenBefore(err))
+			return Category{}, 0, fmt.Errorf("category %s: %w", id, SeenBefore(base, err))
 		}
 	}
 	added, err := AddCategory(ctx, tx, env, draft)

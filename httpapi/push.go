@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -223,10 +224,13 @@ func (p *push) item(ctx context.Context, tx store.Tx, i int, m mutation, version
 		return nil, &tornError{item: i, cause: err}
 	}
 	res := mutationResult{MutationID: m.in.MutationID, Status: done.outcome.String(), Version: done.version, Resource: done.body}
-	if err != nil {
-		res, done.version = p.failed(m, done, err), base
-		if base == 0 {
-			done.version = noBase
+	known := base
+	if err == nil {
+		known = base.after(m.in.Op, done, version+1)
+	} else {
+		res = p.failed(m, done, err)
+		if known == (sight{}) {
+			known = blind
 		}
 	}
 	text, err := json.Marshal(res)
@@ -235,8 +239,20 @@ func (p *push) item(ctx context.Context, tx store.Tx, i int, m mutation, version
 	}
 	return text, tx.PutAnswer(ctx, store.Answer{
 		AnswerKey: key, Request: m.fingerprint, Status: http.StatusOK, Body: text, CreatedAt: expense.Instant(p.now),
-		ETag: strconv.FormatInt(int64(done.version), 10), Location: m.in.Type + "/" + strings.ToLower(m.in.ID),
+		ETag: known.String(), Location: m.in.row(),
 	})
+}
+
+// row names the row that a change is of, so that a later one of the same row may name this one as its base; "" if there can be none.
+func (in mutationInput) row() string {
+	if in.Type == "settings" && in.ID == settingsID {
+		return in.Type
+	}
+	id, err := expense.ParseID(in.ID)
+	if err != nil || !slices.Contains([]string{"alert", "budget", "category", "expense", "recurrence"}, in.Type) {
+		return ""
+	}
+	return in.Type + "/" + id.String()
 }
 
 // final reports whether an error is about the change itself: sending it again would not help.
@@ -276,38 +292,65 @@ func (p *push) failed(m mutation, found row, err error) mutationResult {
 	return res
 }
 
-// noBase is the base of a change that was made upon one which never went in: it knows nothing of what the ledger holds.
-const noBase expense.Version = -1
+// A sight is how much of a row a device has seen: all of it at one version, its guarded group perhaps at a later one, which the device
+// itself wrote. The zero sight is that of a device which does not say.
+type sight struct{ all, group expense.Version }
 
-// base returns the version of the row that the device had before it: 0 if it says none.
-func (p *push) base(ctx context.Context, tx store.Tx, m mutation, version expense.Version) (expense.Version, error) {
+// blind is the sight of a device whose change is made upon one that never went in, or that the ledger does not remember: it knows
+// nothing of what the ledger holds.
+var blind = sight{-1, -1}
+
+func (s sight) String() string { return fmt.Sprintf("%d %d", s.all, s.group) }
+
+// after returns what the device has seen of the row when its change has gone in, at the version now if it wrote. Of what others
+// changed beside it the device has seen nothing yet: another change that it made before it heard of this one's outcome must not
+// pass for one that knows of theirs.
+func (s sight) after(op string, done row, now expense.Version) sight {
+	current := sight{done.version, done.version}
+	if s == (sight{}) || op != "patch" {
+		return current
+	}
+	if done.outcome != expense.OutcomeApplied || s.all != s.group {
+		current.all = s.all
+	}
+	if done.guard > s.group && done.guard != now {
+		current.group = s.group
+	}
+	return current
+}
+
+// base returns what the device had seen of the row when it made the change.
+func (p *push) base(ctx context.Context, tx store.Tx, m mutation, version expense.Version) (seen sight, err error) {
 	in := m.in
 	switch {
 	case m.err != nil:
-		return 0, m.err
+		return sight{}, m.err
 	case in.BaseVersion != nil && in.BaseMutation != nil:
-		return 0, itemFault("base_mutation", "ambiguous", "A mutation names base_version or base_mutation, not both.")
+		return sight{}, itemFault("base_mutation", "ambiguous", "A mutation names base_version or base_mutation, not both.")
 	case in.BaseVersion != nil && *in.BaseVersion < 1:
-		return 0, itemFault("base_version", "out_of_range", "A version is a number from 1.")
+		return sight{}, itemFault("base_version", "out_of_range", "A version is a number from 1.")
 	case in.BaseVersion != nil && expense.Version(*in.BaseVersion) > version:
-		return 0, itemFault("base_version", "ahead_of_server", "The ledger has not come to this version; fetch everything again.")
+		return sight{}, itemFault("base_version", "ahead_of_server", "The ledger has not come to this version; fetch everything again.")
 	case in.BaseVersion != nil:
-		return expense.Version(*in.BaseVersion), nil
+		return sight{expense.Version(*in.BaseVersion), expense.Version(*in.BaseVersion)}, nil
 	case in.BaseMutation == nil:
-		return 0, nil
+		return sight{}, nil
+	case !isToken(*in.BaseMutation, maxKey):
+		return sight{}, itemFault("base_mutation", "malformed_id", "It is no mutation's id.")
 	}
 	kept, err := tx.Answer(ctx, store.AnswerKey{Scope: store.MutationScope, Key: *in.BaseMutation})
 	switch {
-	case errors.Is(err, expense.ErrNotFound), err == nil && kept.Location != in.Type+"/"+strings.ToLower(in.ID):
-		return 0, itemFault("base_mutation", "unknown_mutation", "No mutation of this row is remembered under this id.")
+	case errors.Is(err, expense.ErrNotFound):
+		return blind, nil // forgotten with its time, or by a restore from a backup
 	case err != nil:
-		return 0, err
+		return sight{}, err
+	case kept.Location != in.row():
+		return sight{}, itemFault("base_mutation", "other_row", "The mutation of this id is one of another row.")
 	}
-	n, err := strconv.ParseInt(kept.ETag, 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("the version kept with mutation %s: %w", *in.BaseMutation, err)
+	if _, err := fmt.Sscan(kept.ETag, &seen.all, &seen.group); err != nil {
+		return sight{}, fmt.Errorf("what is kept of mutation %s: %w", *in.BaseMutation, err)
 	}
-	return expense.Version(n), nil
+	return seen, nil
 }
 
 func itemFault(member, code, detail string) error {
@@ -318,16 +361,19 @@ func itemFault(member, code, detail string) error {
 type row struct {
 	outcome expense.Outcome
 	version expense.Version
+	guard   expense.Version // 0 where there is no guarded group
 	body    any
 }
 
 // apply does one change by the use cases of its type.
-func (p *push) apply(ctx context.Context, tx store.Tx, in mutationInput, base expense.Version) (row, error) {
-	if in.Op != "put" && in.Op != "patch" && in.Op != "delete" {
+func (p *push) apply(ctx context.Context, tx store.Tx, in mutationInput, seen sight) (row, error) {
+	base := seen.group
+	switch in.Op {
+	case "put":
+		base = max(0, seen.all) // a put upon nothing that is known is one without a base
+	case "patch", "delete":
+	default:
 		return row{}, itemFault("op", "unknown_value", "An op is put, patch or delete.")
-	}
-	if in.Op == "put" && base == noBase {
-		base = 0
 	}
 	if in.Type == "settings" {
 		if in.ID != settingsID {
@@ -401,22 +447,22 @@ func (p *push) expenseRow(ctx context.Context, tx store.Tx, in mutationInput, id
 		draft := input.draft()
 		draft.ID = id.String()
 		e, outcome, err = expense.SyncPut(ctx, tx, p.env(), draft, base)
-		return rowOf(outcome, e.Version, e), err
+		return rowOf(outcome, e.Version, e.Guard, e), err
 	}
 	patch, err := data[expensePatch](p, in)
 	if err != nil {
 		return row{}, err
 	}
 	e, outcome, err = expense.SyncPatch(ctx, tx, p.env(), id, patch.patch(), base)
-	return rowOf(outcome, e.Version, e), err
+	return rowOf(outcome, e.Version, e.Guard, e), err
 }
 
 // rowOf is a row as the domain returned it; one without a version is none.
-func rowOf(outcome expense.Outcome, version expense.Version, of any) row {
+func rowOf(outcome expense.Outcome, version, guard expense.Version, of any) row {
 	if version == 0 {
 		return row{outcome: outcome}
 	}
-	return row{outcome: outcome, version: version, body: rowBody(of)}
+	return row{outcome: outcome, version: version, guard: guard, body: rowBody(of)}
 }
 
 func (p *push) categoryRow(ctx context.Context, tx store.Tx, in mutationInput, id uuid.UUID, base expense.Version) (row, error) {
@@ -431,14 +477,14 @@ func (p *push) categoryRow(ctx context.Context, tx store.Tx, in mutationInput, i
 		draft := input.draft()
 		draft.ID = id.String()
 		category, outcome, err := expense.SyncPutCategory(ctx, tx, p.env(), draft, base)
-		return rowOf(outcome, category.Version, category), err
+		return rowOf(outcome, category.Version, 0, category), err
 	}
 	patch, err := data[categoryPatch](p, in)
 	if err != nil {
 		return row{}, err
 	}
 	category, outcome, err := expense.SyncPatchCategory(ctx, tx, p.env(), id, patch.patch(), base)
-	return rowOf(outcome, category.Version, category), err
+	return rowOf(outcome, category.Version, 0, category), err
 }
 
 func (p *push) budgetRow(ctx context.Context, tx store.Tx, in mutationInput, id uuid.UUID, base expense.Version) (row, error) {
@@ -453,14 +499,14 @@ func (p *push) budgetRow(ctx context.Context, tx store.Tx, in mutationInput, id 
 		draft := input.draft()
 		draft.ID = id.String()
 		series, outcome, err := budget.SyncPut(ctx, tx, p.env(), draft, base)
-		return rowOf(outcome, series.Version, series), err
+		return rowOf(outcome, series.Version, series.Guard, series), err
 	}
 	patch, err := data[budgetPatch](p, in)
 	if err != nil {
 		return row{}, err
 	}
 	series, outcome, err := budget.SyncPatch(ctx, tx, p.env(), id, patch.patch(), base)
-	return rowOf(outcome, series.Version, series), err
+	return rowOf(outcome, series.Version, series.Guard, series), err
 }
 
 func (p *push) ruleRow(ctx context.Context, tx store.Tx, in mutationInput, id uuid.UUID, base expense.Version) (row, error) {
@@ -475,7 +521,7 @@ func (p *push) ruleRow(ctx context.Context, tx store.Tx, in mutationInput, id uu
 		draft := input.draft()
 		draft.ID = new(id.String())
 		rule, outcome, err := recurrence.SyncPut(ctx, tx, p.env(), draft, base)
-		return rowOf(outcome, rule.Version, rule), err
+		return rowOf(outcome, rule.Version, rule.Guard, rule), err
 	}
 	patch, err := data[rulePatch](p, in)
 	if err != nil {
@@ -488,7 +534,7 @@ func (p *push) ruleRow(ctx context.Context, tx store.Tx, in mutationInput, id uu
 		})
 	}
 	rule, outcome, err := recurrence.SyncPatch(ctx, tx, p.env(), id, patch.draft(), base)
-	return rowOf(outcome, rule.Version, rule), err
+	return rowOf(outcome, rule.Version, rule.Guard, rule), err
 }
 
 // alertPatch is all that a device can do to an alert.
@@ -518,7 +564,7 @@ func (p *push) alertRow(ctx context.Context, tx store.Tx, in mutationInput, id u
 		}
 	}
 	alert, err := budget.MarkRead(ctx, tx, p.env(), id)
-	return rowOf(outcome, alert.Version, alert), err
+	return rowOf(outcome, alert.Version, 0, alert), err
 }
 
 func (p *push) settingsRow(ctx context.Context, tx store.Tx, in mutationInput, base expense.Version) (row, error) {
@@ -529,8 +575,12 @@ func (p *push) settingsRow(ctx context.Context, tx store.Tx, in mutationInput, b
 	if err != nil {
 		return row{}, err
 	}
-	change, outcome, err := budget.SyncSettings(ctx, tx, p.env(), patch.draft(), patch.LimitRate.Value, base)
-	return rowOf(outcome, change.Settings.Version, change.Settings), err
+	sync := budget.SyncSettings
+	if in.Op == "put" {
+		sync = budget.SyncPutSettings
+	}
+	change, outcome, err := sync(ctx, tx, p.env(), patch.draft(), patch.LimitRate.Value, base)
+	return rowOf(outcome, change.Settings.Version, 0, change.Settings), err
 }
 
 // deleteRow deletes a row, whatever version the device saw: a deletion wins. What is not there was deleted already.
@@ -574,7 +624,7 @@ func (p *push) deleteRow(ctx context.Context, tx store.Tx, what string, id uuid.
 // deleted is the outcome of a deletion: the version of its tombstone, or the row that stays and why.
 func (p *push) deleted(ctx context.Context, tx store.Tx, version expense.Version, was any, err error) (row, error) {
 	if err != nil {
-		return rowOf(0, version, was), err
+		return rowOf(0, version, 0, was), err
 	}
 	state, err := tx.State(ctx)
 	return row{outcome: expense.OutcomeApplied, version: state.Version}, err

@@ -23,7 +23,7 @@ func SyncPatch(
 ) (Rule, expense.Outcome, error) {
 	old, err := tx.Rule(ctx, id)
 	if err != nil {
-		return Rule{}, 0, fmt.Errorf("rule %s: %w", id, err)
+		return Rule{}, 0, fmt.Errorf("rule %s: %w", id, expense.SeenBefore(base, err))
 	}
 	outcome, err := expense.Stand{Version: old.Version, Guard: old.Guard}.Admit(base, draft.guarded())
 	if err != nil {
@@ -51,8 +51,8 @@ func SyncPatch(
 func SyncPut(ctx context.Context, tx Tx, env expense.Env, draft Draft, base expense.Version) (Rule, expense.Outcome, error) {
 	id, malformed := expense.ParseID(or(draft.ID, ""))
 	if malformed == nil && base != 0 {
-		if _, err := tx.Rule(ctx, id); errors.Is(err, expense.ErrNotFound) {
-			return Rule{}, 0, fmt.Errorf("rule %s: %w", id, expense.ErrGone)
+		if _, err := tx.Rule(ctx, id); err != nil {
+			return Rule{}, 0, fmt.Errorf("rule %s: %w", id, expense.SeenBefore(base, err))
 		}
 	}
 	followed, moved, err := draft.followed(ctx, tx, uuid.Nil)
