@@ -134,13 +134,14 @@ func (d Date) Begin(loc *time.Location) time.Time {
 
 // String returns YYYY-MM-DD, or "" for the zero Date.
 func (d Date) String() string {
-	if d.IsZero() {
-		return ""
-	}
-	return string(d.appendText(make([]byte, 0, 10)))
+	return string(d.AppendTo(make([]byte, 0, 10)))
 }
 
-func (d Date) appendText(b []byte) []byte {
+// AppendTo appends what String returns to b.
+func (d Date) AppendTo(b []byte) []byte {
+	if d.IsZero() {
+		return b
+	}
 	n := d.ymd
 	return append(b, byte('0'+n/10000000), byte('0'+n/1000000%10), byte('0'+n/100000%10), byte('0'+n/10000%10), '-',
 		byte('0'+n/1000%10), byte('0'+n/100%10), '-', byte('0'+n/10%10), byte('0'+n%10))

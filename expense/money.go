@@ -132,9 +132,10 @@ func (m Money) Add(other Money) (Money, error) {
 }
 
 // Amount returns the amount alone, as a plain decimal with the currency's full minor digits: "12.50", "1000", "-3.250".
-func (m Money) Amount() string { return string(m.appendAmount(nil)) }
+func (m Money) Amount() string { return string(m.AppendAmount(make([]byte, 0, 24))) }
 
-func (m Money) appendAmount(b []byte) []byte {
+// AppendAmount appends what Amount returns to b.
+func (m Money) AppendAmount(b []byte) []byte {
 	return appendFixed(b, m.minor, m.currency.Digits())
 }
 

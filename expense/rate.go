@@ -84,15 +84,18 @@ func (f Factor) IsZero() bool { return f.coef == 0 }
 func (f Factor) Decimal() decimal.Decimal { return decimal.New(int64(f.coef), f.exp) }
 
 // String returns the exact value as a plain decimal, without trailing zeros; "" for the zero Factor.
-func (f Factor) String() string {
-	switch {
-	case f.IsZero():
-		return ""
-	case f.exp < 0:
-		return string(appendFixed(nil, int64(f.coef), int(-f.exp)))
-	default:
-		return string(appendFixed(nil, int64(f.coef), 0)) + strings.Repeat("0", int(f.exp))
+func (f Factor) String() string { return string(f.AppendTo(make([]byte, 0, maxFactorText))) }
+
+// AppendTo appends what String returns to b.
+func (f Factor) AppendTo(b []byte) []byte {
+	if f.IsZero() {
+		return b
 	}
+	b = appendFixed(b, int64(f.coef), int(max(0, -f.exp)))
+	for range f.exp {
+		b = append(b, '0')
+	}
+	return b
 }
 
 // MarshalText writes what String returns.

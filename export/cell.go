@@ -25,10 +25,10 @@ func unguard(cell string) string {
 // runs reports whether a spreadsheet may take the text for a formula: ^'*\s*[=+\-@\t\r\n\0], where blanks are those of
 // Unicode and the byte order mark, and the signs count in their full-width forms too.
 func runs(text string) bool {
-	text = strings.TrimLeft(text, "'")
-	if text != "" && text[0] > '@' && text[0] < utf8.RuneSelf {
+	if text == "" || '@' < text[0] && text[0] < utf8.RuneSelf {
 		return false // a letter, as most texts begin with
 	}
+	text = strings.TrimLeft(text, "'")
 	for _, r := range text {
 		switch r {
 		case '=', '+', '-', '@', '\t', '\r', '\n', 0, '＝', '＋', '－', '＠':

@@ -76,9 +76,9 @@ func WriteCSV(w io.Writer, rows iter.Seq2[expense.Expense, error], opts CSVOptio
 func appendRow(b []byte, row expense.Expense, category string) []byte {
 	b = appendID(b, row.ID)
 	b = append(b, ',')
-	b = append(b, row.Date.String()...)
+	b = row.Date.AppendTo(b)
 	b = append(b, ',')
-	b = append(b, row.Amount.Amount()...)
+	b = row.Amount.AppendAmount(b)
 	b = append(b, ',')
 	b = append(b, row.Amount.Currency().Code()...)
 	b = append(b, ',')
@@ -89,13 +89,13 @@ func appendRow(b []byte, row expense.Expense, category string) []byte {
 	if row.Pending() {
 		b = append(b, ",,,"...)
 	} else {
-		b = append(b, row.Rate.Value.String()...)
+		b = row.Rate.Value.AppendTo(b)
 		b = append(b, ',')
-		b = append(b, row.Rate.Date.String()...)
+		b = row.Rate.Date.AppendTo(b)
 		b = append(b, ',')
 		b = appendText(b, string(row.Rate.Source))
 		b = append(b, ',')
-		b = append(b, row.Home.Amount()...)
+		b = row.Home.AppendAmount(b)
 	}
 	b = append(b, ',')
 	b = append(b, row.Home.Currency().Code()...)

@@ -224,6 +224,33 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
+// TestARowCostsNoMemory is why a million rows take a second: no text of a row is made but in the buffer.
+func TestARowCostsNoMemory(t *testing.T) {
+	var rows []expense.Expense
+	for e, err := range manyRows(2000, uuid.Nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, e)
+	}
+	list := func(yield func(expense.Expense, error) bool) {
+		for _, e := range rows {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+	name := func(uuid.UUID) (string, error) { return "Food", nil }
+	allocations := testing.AllocsPerRun(5, func() {
+		if err := export.WriteCSV(io.Discard, list, export.CSVOptions{CategoryName: name}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocations > 20 {
+		t.Errorf("%d rows take %v allocations", len(rows), allocations)
+	}
+}
+
 func BenchmarkWriteCSV(b *testing.B) {
 	rows := func(yield func(expense.Expense, error) bool) {
 		for range b.N {

@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"reflect"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -137,6 +140,9 @@ func (b *backup) line(number int, text []byte) (expense.Expense, error) {
 	if b.ended {
 		return expense.Expense{}, errors.New("nothing may follow the line that counts what is in the file")
 	}
+	if !utf8.Valid(text) {
+		return expense.Expense{}, errors.New("the line is not UTF-8")
+	}
 	if number == 1 {
 		return expense.Expense{}, checkHead(text)
 	}
@@ -159,8 +165,11 @@ func (b *backup) line(number int, text []byte) (expense.Expense, error) {
 		return expense.Expense{}, take(text, b.takeEnd)
 	case lineExpense:
 		var line expenseLine
-		if err := decodeLine(text, &line); err != nil {
-			return expense.Expense{}, err
+		if !line.scan(text) {
+			line = expenseLine{}
+			if err := decodeLine(text, &line); err != nil {
+				return expense.Expense{}, err
+			}
 		}
 		return b.takeExpense(line)
 	}
@@ -198,7 +207,8 @@ func take[L any](text []byte, to func(L) error) error {
 	return to(line)
 }
 
-// decodeLine reads one JSON object and nothing else. A member that is unknown would be lost, so it is an error.
+// decodeLine reads one JSON object and nothing else. A member that is unknown would be lost, one that is missing is lost already, and
+// of two of one name one would be: each is an error.
 func decodeLine(text []byte, line any) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
@@ -211,7 +221,39 @@ func decodeLine(text []byte, line any) error {
 	if rest := bytes.TrimSpace(text[decoder.InputOffset():]); len(rest) > 0 {
 		return errors.New("there is more on the line than one JSON object")
 	}
+	given, err := members(text)
+	if err != nil {
+		return err
+	}
+	again, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	meant, err := members(again)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(meant)) {
+		if !reflect.DeepEqual(given[name], meant[name]) {
+			return fmt.Errorf("the member %q is not there, or not as it is written in a backup", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if _, known := meant[name]; !known {
+			return fmt.Errorf("the member %q is not known", name)
+		}
+	}
 	return nil
+}
+
+// members reads an object, whose members all have names of their own.
+func members(text []byte) (map[string]any, error) {
+	value, err := parseValue(json.NewDecoder(bytes.NewReader(text)), "", 0)
+	if err != nil {
+		return nil, fmt.Errorf("the line cannot be read: %w", err)
+	}
+	object, _ := value.(map[string]any)
+	return object, nil
 }
 
 func (b *backup) takeSettings(line settingsLine) error {

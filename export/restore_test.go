@@ -111,6 +111,9 @@ func TestABrokenBackupRestoresNothing(t *testing.T) {
 		{"settings that are wrong", replaced(1, `"EUR"`, `"EUX"`), 2, "home_currency"},
 		{"an unknown type", replaced(2, `"category"`, `"kategory"`), 3, "kategory"},
 		{"an unknown member", replaced(2, `"name"`, `"title"`), 3, "title"},
+		{"a member lost", replaced(2, `"archived":false,`, ``), 3, "archived"},
+		{"an expense's member lost", replaced(usd, `"pending":false,`, ``), usd + 1, "pending"},
+		{"an escape that is none", replaced(usd, `"notes":"`, `"notes":"\x`), usd + 1, "line"},
 		{"a member of another kind", replaced(2, `"archived":false`, `"archived":0`), 3, "archived"},
 		{"a faulty name", replaced(2, `"name":"`, `"name":" `), 3, "name"},
 		{"a category twice", lines[0] + lines[1] + lines[2] + lines[2] + strings.Join(lines[3:], ""), 4, "id"},
@@ -124,6 +127,9 @@ func TestABrokenBackupRestoresNothing(t *testing.T) {
 		{"an expense far ahead", replaced(kwd, `"date":"2026-03-01"`, `"date":"2036-03-01"`), kwd + 1, "ahead"},
 		{"a local time", replaced(kwd, `Z","updated_at"`, `+01:00","updated_at"`), kwd + 1, "created_at"},
 		{"a NUL in a text", replaced(usd, `"notes":"`, `"notes":"\u0000`), usd + 1, "notes"},
+		{"a text that is not UTF-8", replaced(usd, `"notes":"`, "\"notes\":\"\xff"), usd + 1, "UTF-8"},
+		{"a member twice", replaced(usd, `"notes":`, `"notes":"","notes":`), usd + 1, "twice"},
+		{"a member in other letters", replaced(usd, `"notes":`, `"Notes":`), usd + 1, "notes"},
 		{"a limit of nothing", replaced(whole, `"amount":"1000.00"`, `"amount":"0.00"`), whole + 1, "amount"},
 		{"a threshold that is none", replaced(whole, `"0.80"`, `"80"`), whole + 1, "threshold"},
 		{"an expense lost", strings.Join(append(append([]string(nil), lines[:usd]...), lines[usd+1:]...), ""), last, "lost"},
@@ -168,6 +174,25 @@ func TestABackupThatIsCutOffAnywhereRestoresNothing(t *testing.T) {
 	if after := backupOf(t, st, "target"); after != before {
 		t.Errorf("the ledger has changed:\n%s", after)
 	}
+}
+
+// TestHowALineIsWrittenChangesNothing holds the quick way of reading a line against the thorough one, which blanks lead to.
+func TestHowALineIsWrittenChangesNothing(t *testing.T) {
+	st, n := memstore.New(), 0
+	rapid.Check(t, func(t *rapid.T) {
+		n++
+		source, target := expense.OwnerID(fmt.Sprint("source ", n)), expense.OwnerID(fmt.Sprint("target ", n))
+		newLedger(t, st, source)
+		fill(t, st, source)
+		file := backupOf(t, st, source)
+		newLedger(t, st, target)
+		if _, err := restore(st, target, strings.ReplaceAll(file, `{"type":"expense",`, `{"type":"expense", `)); err != nil {
+			t.Fatal(err)
+		}
+		if again := backupOf(t, st, target); again != file {
+			t.Fatalf("%s\nwant:\n%s", again, file)
+		}
+	})
 }
 
 func TestALedgerThatIsNotEmptyIsNotOverwritten(t *testing.T) {

@@ -45,20 +45,26 @@ func (r reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[exp
 			yield(expense.Expense{}, err)
 			return
 		}
-		for _, key := range l.list(query) {
+		for _, e := range l.list(query) {
 			if err := ctx.Err(); err != nil {
 				yield(expense.Expense{}, err)
 				return
 			}
-			if e, _ := l.expenses.rows.get(key.ID); !yield(e, nil) {
+			if !yield(*e.row, nil) {
 				return
 			}
 		}
 	}
 }
 
-// list returns the places of the expenses that query chooses, in its order.
-func (l *ledger) list(query expense.Query) []expense.Key {
+// A listed expense has its place in a list.
+type listed struct {
+	key expense.Key
+	row *expense.Expense
+}
+
+// list returns the expenses that query chooses, in its order.
+func (l *ledger) list(query expense.Query) []listed {
 	order := func(a, b expense.Key) int {
 		c := cmp.Compare(a.N, b.N)
 		if c == 0 {
@@ -69,14 +75,14 @@ func (l *ledger) list(query expense.Query) []expense.Key {
 		}
 		return c
 	}
-	var chosen []expense.Key
-	for e := range l.expenses.rows.values() {
-		key := query.Sort.Key(e)
-		if query.Matches(e) && (query.After.IsZero() || order(key, query.After) > 0) {
-			chosen = append(chosen, key)
+	var chosen []listed
+	for row := range l.expenses.rows.rows() {
+		key := query.Sort.Key(*row)
+		if query.Matches(*row) && (query.After.IsZero() || order(key, query.After) > 0) {
+			chosen = append(chosen, listed{key, row})
 		}
 	}
-	slices.SortFunc(chosen, order)
+	slices.SortFunc(chosen, func(a, b listed) int { return order(a.key, b.key) })
 	if query.Limit > 0 && query.Limit < len(chosen) {
 		chosen = chosen[:query.Limit]
 	}

@@ -52,18 +52,25 @@ func (t tree[K, V]) without(key K) tree[K, V] {
 
 // all yields keys and values in the order of the keys.
 func (t tree[K, V]) all() iter.Seq2[K, V] {
-	return func(yield func(K, V) bool) { t.root.walk(yield) }
+	return func(yield func(K, V) bool) {
+		t.root.walk(func(key K, value *V) bool { return yield(key, *value) })
+	}
 }
 
 // values yields the values in the order of their keys.
 func (t tree[K, V]) values() iter.Seq[V] {
 	return func(yield func(V) bool) {
-		t.root.walk(func(_ K, value V) bool { return yield(value) })
+		t.root.walk(func(_ K, value *V) bool { return yield(*value) })
 	}
 }
 
-func (n *node[K, V]) walk(yield func(K, V) bool) bool {
-	return n == nil || n.left.walk(yield) && yield(n.key, *n.value) && n.right.walk(yield)
+// rows yields the values in the order of their keys, where they are: nobody may change them.
+func (t tree[K, V]) rows() iter.Seq[*V] {
+	return func(yield func(*V) bool) { t.root.walk(func(_ K, value *V) bool { return yield(value) }) }
+}
+
+func (n *node[K, V]) walk(yield func(K, *V) bool) bool {
+	return n == nil || n.left.walk(yield) && yield(n.key, n.value) && n.right.walk(yield)
 }
 
 // insert returns n's copy with the value in it. Every node on the way is a copy that nobody else has, so rotating may
