@@ -29,6 +29,7 @@ import (
 // A Store keeps ledgers in an SQLite database. It implements [store.Store]; Migrate makes its tables.
 type Store struct {
 	*sqlstore.Store
+	reader *sql.DB
 }
 
 var _ store.Store = (*Store)(nil)
@@ -91,7 +92,7 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 // OpenDB returns a store in a database that the host has opened with driver modernc.org/sqlite: writer with one connection at
 // most and _txlock=immediate, both with foreign_keys on and a busy_timeout, in the DSN. Close closes both.
 func OpenDB(writer, reader *sql.DB) *Store {
-	return &Store{sqlstore.New(dialect(), writer, reader)}
+	return &Store{sqlstore.New(dialect(), writer, reader), reader}
 }
 
 // dsn holds every pragma: one that is sent by Exec reaches one connection of a pool only.

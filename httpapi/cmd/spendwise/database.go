@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/postgres"
 	"github.com/spendwise/spendwise/store/sqlite"
@@ -23,6 +24,8 @@ type database interface {
 	store.Store
 	Accounts() store.Accounts
 	Migrate(ctx context.Context) error
+	VerifyCounters(ctx context.Context, owner expense.OwnerID) ([]store.Deviation, error)
+	RebuildTotals(ctx context.Context, owner expense.OwnerID) error
 }
 
 // withStore opens the database, migrates it if asked to, runs fn and closes it.
@@ -46,26 +49,54 @@ func (c *cli) withStore(ctx context.Context, p *process, migrate bool, fn func(d
 // withDatabase is withStore for the commands beside the server: they leave the schema as it is, but make that of a new
 // SQLite file, so that a user can be added before the first start.
 func (c *cli) withDatabase(ctx context.Context, p *process, fn func(database) error) error {
-	return c.withStore(ctx, p, !strings.HasPrefix(c.Database, "postgres"), fn)
+	return c.withStore(ctx, p, !c.onPostgres(), fn)
+}
+
+// withExisting is withStore for commands that only make sense of a database that is there: they neither make nor migrate one.
+func (c *cli) withExisting(ctx context.Context, p *process, fn func(database) error) error {
+	path, err := c.sqlitePath(p.getenv)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(path); path != "" && err != nil {
+		return fmt.Errorf("there is no database: %w; name it with --database", err)
+	}
+	return c.withStore(ctx, p, false, fn)
 }
 
 // open opens the database that --database names.
 func (c *cli) open(ctx context.Context, p *process) (database, error) {
-	if strings.HasPrefix(c.Database, "postgres://") || strings.HasPrefix(c.Database, "postgresql://") {
+	if c.onPostgres() {
 		return postgres.Open(ctx, c.Database)
+	}
+	path, err := c.sqlitePath(p.getenv)
+	if err != nil {
+		return nil, err
+	}
+	return sqlite.Open(ctx, path)
+}
+
+func (c *cli) onPostgres() bool {
+	return strings.HasPrefix(c.Database, "postgres://") || strings.HasPrefix(c.Database, "postgresql://")
+}
+
+// sqlitePath returns the file that --database names; "" for a database that is none.
+func (c *cli) sqlitePath(getenv func(string) string) (string, error) {
+	if c.onPostgres() {
+		return "", nil
 	}
 	path, ok := strings.CutPrefix(c.Database, "sqlite:")
 	switch {
 	case c.Database == "":
-		dir, err := dataDir(p.getenv)
+		dir, err := dataDir(getenv)
 		if err != nil {
-			return nil, fmt.Errorf("%w; or give --database", err)
+			return "", fmt.Errorf("%w; or give --database", err)
 		}
 		path = filepath.Join(dir, "spendwise.db")
 	case !ok || path == "":
-		return nil, errors.New("--database takes sqlite:PATH or a postgres:// DSN")
+		return "", errors.New("--database takes sqlite:PATH or a postgres:// DSN")
 	}
-	return sqlite.Open(ctx, path)
+	return path, nil
 }
 
 // dataDir returns the folder of this program's data in the user's own, and makes it for the user's eyes only.

@@ -120,12 +120,15 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 }
 
 type restoreCmd struct {
-	User string `required:"" help:"The e-mail address of a user whose ledger is empty, such as a new one." placeholder:"EMAIL"`
-	File string `arg:"" help:"What spendwise export --format ndjson has written." type:"existingfile"`
+	User string `help:"The e-mail address of a user whose ledger is empty, such as a new one; without it the whole database is restored." placeholder:"EMAIL"`
+	File string `arg:"" help:"With --user what spendwise export --format ndjson has written, without it what spendwise backup has." type:"existingfile"`
 }
 
-// Run restores the ledger: all of it, or nothing.
+// Run restores the ledger, or the database: all of it, or nothing.
 func (cmd *restoreCmd) Run(ctx context.Context, config *cli, p *process) (err error) {
+	if cmd.User == "" {
+		return restoreDatabase(ctx, config, p, cmd.File)
+	}
 	file, err := os.Open(cmd.File)
 	if err != nil {
 		return err

@@ -52,15 +52,18 @@ type cli struct {
 	Database string `help:"Where the ledgers are kept: sqlite:PATH, or a postgres:// DSN, several hosts allowed. Default: an SQLite file in the user's data directory." placeholder:"DSN"`
 	Log      string `help:"How to log, to standard error: text, json, or auto (text on a terminal, else json)." enum:"auto,text,json" default:"auto" placeholder:"FORMAT"`
 
-	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve the HTTP API (the default)."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to this release."`
-	Tick    tickCmd    `cmd:"" help:"Post the recurring expenses that are due, and end when none is."`
-	Import  importCmd  `cmd:"" help:"Import expenses from a CSV file into a user's ledger."`
-	Export  exportCmd  `cmd:"" help:"Write a user's ledger to a file: a backup, a CSV or a PDF report."`
-	Restore restoreCmd `cmd:"" help:"Restore a user's ledger from a backup that export has written."`
-	User    userCmd    `cmd:"" help:"Add, list and remove users, and set their passwords."`
-	Keys    keysCmd    `cmd:"" help:"Rotate, list and revoke the keys that sign access tokens."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" default:"withargs" help:"Serve the HTTP API (the default)."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to this release."`
+	Tick     tickCmd     `cmd:"" help:"Post the recurring expenses that are due, and end when none is."`
+	Import   importCmd   `cmd:"" help:"Import expenses from a CSV file into a user's ledger."`
+	Export   exportCmd   `cmd:"" help:"Write a user's ledger to a file: a backup, a CSV or a PDF report."`
+	Restore  restoreCmd  `cmd:"" help:"Restore a user's ledger that export has written, or the whole database from a backup."`
+	Backup   backupCmd   `cmd:"" help:"Copy the SQLite database while it is in use, and verify the copy."`
+	Verify   verifyCmd   `cmd:"" help:"Recompute what the ledgers promise and report every deviation."`
+	NewEpoch newEpochCmd `cmd:"" help:"Make every device sync from the start: once, after the database was restored by other tools."`
+	User     userCmd     `cmd:"" help:"Add, list and remove users, and set their passwords."`
+	Keys     keysCmd     `cmd:"" help:"Rotate, list and revoke the keys that sign access tokens."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // run parses args and runs the command they name; what it returns is for the person who called it.

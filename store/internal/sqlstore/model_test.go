@@ -97,6 +97,9 @@ func (m *model) expense(id uuid.UUID) expense.Expense {
 	}
 	if rapid.Bool().Draw(m.t, "converted") {
 		e.Rate = expense.Rate{Value: expense.MustFactor("0.5"), Date: date, Source: "ecb"}
+		if code == "EUR" {
+			e.Rate.Value, e.Rate.Source = expense.MustFactor("1"), expense.SourceIdentity
+		}
 		e.Home, err = e.Rate.Convert(amount, expense.MustCurrency("EUR"))
 		if err != nil {
 			m.t.Fatal(err)
@@ -199,13 +202,18 @@ func (m *model) limit() step {
 			return nil, err
 		}
 		return tx.PutBudgets(ctx, budget.Budget{
-			ID: id, CategoryID: category, AlertAt: []budget.Ratio{8000, 10000}, Version: old.Version, CreatedAt: day, UpdatedAt: day,
+			ID: id, CategoryID: category, Label: old.Label, Into: old.Into, AlertAt: []budget.Ratio{8000, 10000}, Version: old.Version, CreatedAt: day, UpdatedAt: day,
 			Entries: []budget.Entry{{From: from, Limit: expense.MustMoney("500", "EUR")}, {From: from.Add(2), Limit: expense.MustMoney("9", "EUR")}},
 		})
 	}
 }
 
 func (m *model) compare() {
+	for _, st := range []store.Store{m.memory, m.sql} {
+		if found, err := store.Verify(m.t.Context(), st, m.owner); err != nil || len(found) > 0 {
+			m.t.Fatalf("%T does not keep what it promises: %v %v", st, found, err)
+		}
+	}
 	pending := true
 	date := expense.MustDate
 	same(m, "the book", func(r store.Reader) (any, error) { return r.Book(m.t.Context()) })
