@@ -62,7 +62,8 @@ type Tx interface {
 	// PutSettings replaces the settings; the default category must be a live one.
 	PutSettings(ctx context.Context, settings Settings) (Version, error)
 
-	// PutCategories writes categories; ErrExists as well if a name is taken by another live category of the ledger.
+	// PutCategories writes categories; ErrExists as well if a name is taken by another live category of the ledger. The rules of
+	// each that failed get the Update's version and are as if they had not: what was wrong with them may have been the category.
 	PutCategories(ctx context.Context, categories ...Category) (Version, error)
 
 	// DeleteCategory leaves a tombstone; ErrInUse if an expense, a rule, a budget or the settings refer to it.
@@ -71,7 +72,8 @@ type Tx interface {
 	// MergeCategory moves every expense and rule of the category from to the category into, ends from's budget with the month
 	// before month (a series that has not begun by then is deleted; one that had ended already keeps its end), and leaves a
 	// tombstone of from that names into. What is left of the series gets from's name as its Label and into as its Into; series
-	// whose Into was from get into. The moved rows carry the Update's version; their guards stay.
+	// whose Into was from get into. The moved rows carry the Update's version; their guards stay. The rules of into that failed,
+	// moved or not, get the Update's version and are as if they had not.
 	MergeCategory(ctx context.Context, from, into uuid.UUID, month Month) (Merged, error)
 
 	// PutExpenses writes expenses, and sets the Guard of each whose guarded group changed to the Update's version. ErrInvalid

@@ -22,9 +22,10 @@ type readyBody struct {
 	Recurring lagSeconds `json:"recurring"`
 }
 
-// lagSeconds is the age of the oldest occurrence that is due and not posted; 0 when there is none.
+// lagSeconds is a [store.Lag].
 type lagSeconds struct {
-	Lag int64 `json:"lag_seconds"`
+	Lag     int64 `json:"lag_seconds"`     // the age of the oldest occurrence that is due and not posted; 0 when there is none
+	Overdue int64 `json:"overdue_seconds"` // the same, but of a rule that failed: since its next try
 }
 
 // alive says that the process serves.
@@ -36,16 +37,16 @@ func (c *call) alive() error {
 func (c *call) ready() error {
 	ctx, cancel := context.WithTimeout(c.ctx, pingTimeout)
 	defer cancel()
-	var lag time.Duration
+	var lag store.Lag
 	err := c.api.store.Ping(ctx)
 	if err == nil {
-		lag, err = store.Lag(ctx, c.api.store, c.now)
+		lag, err = store.LagOf(ctx, c.api.store, c.now)
 	}
 	if err != nil {
 		return &problem{
 			code: codeUnavailable, detail: "The store does not answer, or its schema is not the one this release needs.", cause: err,
 		}
 	}
-	body := readyBody{Status: "ready", Recurring: lagSeconds{Lag: int64(lag / time.Second)}}
+	body := readyBody{Status: "ready", Recurring: lagSeconds{Lag: int64(lag.Oldest / time.Second), Overdue: int64(lag.Overdue / time.Second)}}
 	return c.send(result{status: http.StatusOK, body: body})
 }

@@ -62,6 +62,12 @@ func (t *Ticker) Run(ctx context.Context) {
 	}
 }
 
+// Lag returns how far behind the posting is now, of all tickers on the store. It asks the store, which answers from an index; a
+// ticker that hangs does not stop it from growing.
+func (t *Ticker) Lag(ctx context.Context) (store.Lag, error) {
+	return store.LagOf(ctx, t.store, t.cfg.Now())
+}
+
 func (t *Ticker) round(ctx context.Context) {
 	if ctx.Err() != nil {
 		return

@@ -172,12 +172,21 @@ func TestATickerGoesOnAfterAFailure(t *testing.T) {
 			t.Fatal(err)
 		}
 		st.down.Store(true)
+		wantLag := func(want time.Duration) {
+			t.Helper()
+			if lag, err := ticker.Lag(t.Context()); err != nil || lag.Oldest != want || lag.Overdue != want {
+				t.Errorf("the ticker's lag is %+v, %v, want %s", lag, err, want)
+			}
+		}
+		wantLag(0)
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { ticker.Run(ctx); close(done) }()
 		time.Sleep(5*time.Minute + time.Second)
+		wantLag(5*time.Minute + time.Second)
 		st.down.Store(false)
 		time.Sleep(time.Minute)
+		wantLag(0)
 		stop()
 		<-done
 		if all := posted(t, st); len(all) != 1 {

@@ -68,7 +68,6 @@ func open(ctx context.Context, tx Tx, id uuid.UUID, cond expense.Condition) (Rul
 
 // catchUp posts what is due of one rule, as far as that can be posted, also where a retry would have to wait.
 func catchUp(ctx context.Context, tx Tx, env expense.Env, rule Rule) (Rule, error) {
-	rule.RetryAt = time.Time{}
 	for {
 		posting, written, err := post(ctx, tx, env, []Rule{rule}, MaxBatch)
 		switch {

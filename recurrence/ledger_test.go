@@ -362,6 +362,79 @@ func TestABadRuleHoldsUpNoOther(t *testing.T) {
 	}
 }
 
+func TestTheLagOfARuleThatFailsCountsFromItsOccurrence(t *testing.T) {
+	l := newLedger(t, "2025-03-07T23:30:00Z") // half an hour after midnight in Berlin
+	bad := daily("7", "2025-03-08")
+	bad.Category = new("Travel")
+	rule := l.add(bad)
+	l.archive("Travel", true)
+	wantLag := func(oldest, overdue time.Duration) {
+		t.Helper()
+		lag, err := store.LagOf(t.Context(), l.store, l.env.Now)
+		if err != nil || lag != (store.Lag{Oldest: oldest, Overdue: overdue}) {
+			t.Errorf("the lag is %+v, %v, want %s and %s", lag, err, oldest, overdue)
+		}
+	}
+	wantLag(30*time.Minute, 30*time.Minute)
+	l.post()
+	wantLag(30*time.Minute, 0)
+	l.env.Now = l.env.Now.Add(90 * time.Second) // the second try was due half a minute ago
+	wantLag(31*time.Minute+30*time.Second, 30*time.Second)
+	l.at("2025-03-10")
+	wantLag(2*24*time.Hour+13*time.Hour, 2*24*time.Hour+13*time.Hour-31*time.Minute)
+	l.post()
+	l.add(daily("1", "2025-03-10"))
+	wantLag(2*24*time.Hour+13*time.Hour, 13*time.Hour)
+	l.post()
+	l.change(rule.ID, recurrence.Draft{Category: new("Food")})
+	l.post()
+	wantLag(0, 0)
+}
+
+func TestARoundByHandWaitsForNoDelay(t *testing.T) {
+	l := newLedger(t, "2025-03-08")
+	large := daily("9999999999999", "2025-03-08") // two of them pass the limit of a ledger's volume
+	rule := l.add(large)
+	l.at("2025-03-09")
+	l.post()
+	failed := l.read(rule.ID)
+	if failed.LastError == "" || failed.Next != date("2025-03-09") {
+		t.Fatalf("the rule is %+v", failed)
+	}
+	retry := func() store.Round {
+		t.Helper()
+		round, err := store.RetryDue(t.Context(), l.store, l.env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return round
+	}
+	l.env.Now = l.env.Now.Add(time.Second)
+	if round := retry(); round.Failed != 1 || round.Posted != 0 {
+		t.Errorf("a round by hand did %+v, want one more failure", round)
+	}
+	if again := l.read(rule.ID); again.Failures != failed.Failures+1 {
+		t.Errorf("after one round by hand the rule that failed %d times failed %d", failed.Failures, again.Failures)
+	}
+	if round := retry(); round.Posted+round.Failed != 0 {
+		t.Errorf("a second round by hand at the same moment did %+v", round)
+	}
+	// What the person mends in between is posted at once.
+	if err := l.update(func(ctx context.Context, tx store.Tx) error {
+		return expense.Delete(ctx, tx, expense.OccurrenceID(rule.ID, date("2025-03-08")), expense.Condition{})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if round := l.post(); round != (store.Round{}) {
+		t.Errorf("a round that waits did %+v", round)
+	}
+	l.env.Now = l.env.Now.Add(time.Second)
+	if round := retry(); round.Posted != 1 || round.Failed != 0 {
+		t.Errorf("a round by hand did %+v, want what could be posted", round)
+	}
+	l.wantPosted(rule.ID, "2025-03-09 9999999999999.00")
+}
+
 func TestAnEditRepairsARuleAtOnce(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
 	draft := daily("7", "2025-03-09")

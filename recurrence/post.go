@@ -44,11 +44,42 @@ func Post(ctx context.Context, tx Tx, env expense.Env) (Posting, error) {
 	if err != nil {
 		return Posting{}, fmt.Errorf("rules: %w", err)
 	}
-	posting, _, err := post(ctx, tx, env, rules, MaxBatch)
+	var ready []Rule
+	for _, rule := range rules {
+		if !rule.RetryAt.After(env.Now) {
+			ready = append(ready, rule)
+		}
+	}
+	posting, _, err := post(ctx, tx, env, ready, MaxBatch)
 	return posting, err
 }
 
-// MayBeDue reports whether one of the rules may be due at now in some zone of the world: a look that needs no lock and no
+// Retry is [Post] that waits for no rule's delay: one that failed before env.Now is tried again. One that fails at env.Now is not
+// tried again at the same env.Now, so that whoever calls Retry until there is no more comes to an end.
+func Retry(ctx context.Context, tx Tx, env expense.Env) (Posting, error) {
+	rules, err := tx.Rules(ctx)
+	if err != nil {
+		return Posting{}, fmt.Errorf("rules: %w", err)
+	}
+	var ready []Rule
+	for _, rule := range rules {
+		if rule.failedAt().Before(expense.Instant(env.Now)) {
+			ready = append(ready, rule)
+		}
+	}
+	posting, _, err := post(ctx, tx, env, ready, MaxBatch)
+	return posting, err
+}
+
+// failedAt returns when the last attempt failed, as far as the time of the next one tells; the zero time if none did.
+func (r Rule) failedAt() time.Time {
+	if r.RetryAt.IsZero() {
+		return time.Time{}
+	}
+	return r.RetryAt.Add(-retryAfter(r.Failures - 1))
+}
+
+// MayBeDue reports whether [Post] may find something to do at now in some zone of the world: a look that needs no lock and no
 // settings, to leave ledgers alone that another poster has seen to.
 func MayBeDue(rules []Rule, now time.Time) bool {
 	const eastmost = 26 * time.Hour // no zone was ever so far ahead; a look that errs costs an Update that does nothing
@@ -89,7 +120,7 @@ type run struct {
 	failure error          // why dates end early: next is the occurrence that failed
 }
 
-// post posts up to limit due occurrences of rules, and returns the rules it wrote.
+// post posts up to limit due occurrences of rules, and returns the rules it wrote. One that fails is no more to be done here.
 func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule, limit int) (Posting, []Rule, error) {
 	settings, err := tx.Settings(ctx)
 	if err != nil {
@@ -107,10 +138,10 @@ func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule, limit int) 
 	written := make([]Rule, len(runs))
 	for i, r := range runs {
 		written[i] = r.moved(env.Now)
-		at := written[i].DueAt(settings.Zone)
-		posting.More = posting.More || !at.IsZero() && !at.After(env.Now)
 		if r.failure != nil {
 			posting.Failed++
+		} else {
+			posting.More = posting.More || written[i].isDue(settings.Zone, env.Now)
 		}
 	}
 	version, err := tx.PutRules(ctx, written...)
@@ -128,7 +159,7 @@ func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule, limit int) 
 func due(rules []Rule, zone expense.Zone, now time.Time, limit int) []*run {
 	var runs []*run
 	for _, rule := range rules {
-		if at := rule.DueAt(zone); !at.IsZero() && !at.After(now) {
+		if rule.isDue(zone, now) {
 			runs = append(runs, &run{rule: rule})
 		}
 	}
@@ -157,7 +188,7 @@ func due(rules []Rule, zone expense.Zone, now time.Time, limit int) []*run {
 func dueCount(rules []Rule, zone expense.Zone, now time.Time) int {
 	count := 0
 	for _, rule := range rules {
-		if at := rule.DueAt(zone); !at.IsZero() && !at.After(now) {
+		if rule.isDue(zone, now) {
 			count++
 		}
 	}
@@ -278,7 +309,7 @@ func (r *run) moved(now time.Time) Rule {
 
 // retryAfter is how long a rule waits that failed so often before.
 func retryAfter(failures int) time.Duration {
-	return min(firstRetry<<min(failures, 16), lastRetry)
+	return min(firstRetry<<min(max(failures, 0), 16), lastRetry)
 }
 
 // reason is what a person is told of a failure: the faults themselves, not the steps that found them.

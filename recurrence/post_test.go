@@ -297,8 +297,8 @@ func (l *life) post() {
 	if _, err := store.PostDue(ctx, l.store, l.env); err != nil {
 		l.Fatal(err)
 	}
-	if lag, err := store.Lag(ctx, l.store, l.env.Now); err != nil || lag != 0 {
-		l.Fatalf("after a round the lag is %s, %v", lag, err)
+	if lag, err := store.LagOf(ctx, l.store, l.env.Now); err != nil || lag != (store.Lag{}) {
+		l.Fatalf("after a round the lag is %+v, %v", lag, err)
 	}
 	settings, err := l.store.Reader(owner).Settings(ctx)
 	if err != nil {

@@ -147,17 +147,20 @@ func (r Rule) validateDates(faults *expense.Faults) {
 	}
 }
 
-// DueAt returns the instant from which on the rule is due to be posted in a zone: when the date of its cursor begins there, or
-// when it is to be tried again. A rule that is paused, or has no more occurrences, is never due: the zero time.
+// DueAt returns the instant from which on the rule is due to be posted in a zone: when the date of its cursor begins there. That
+// it failed, and waits to be tried again, does not change since when. A rule that is paused, or has no more occurrences, is
+// never due: the zero time.
 func (r Rule) DueAt(zone expense.Zone) time.Time {
 	if r.Paused || r.Next.IsZero() {
 		return time.Time{}
 	}
-	due := expense.Instant(r.Next.Begin(zone.Location()))
-	if r.RetryAt.After(due) {
-		due = expense.Instant(r.RetryAt)
-	}
-	return due
+	return expense.Instant(r.Next.Begin(zone.Location()))
+}
+
+// isDue reports whether the rule is due at now.
+func (r Rule) isDue(zone expense.Zone, now time.Time) bool {
+	at := r.DueAt(zone)
+	return !at.IsZero() && !at.After(now)
 }
 
 // Repaired returns the rule as one that nothing is known to be wrong with: it is tried again at once.

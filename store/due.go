@@ -30,13 +30,22 @@ type Round struct {
 	Failed  int       // rules that could not be posted, and say why
 }
 
-// PostDue posts every occurrence that is due at env.Now, in all ledgers, and returns when none is. A ledger that fails holds up
-// no other: the errors are joined. It is safe to run on several instances at once, and to end at any moment: what it has not
-// posted is still due.
+// PostDue posts every occurrence that is due at env.Now, in all ledgers, and returns when none is but those of rules that failed
+// and wait to be tried again. A ledger that fails holds up no other: the errors are joined. It is safe to run on several instances
+// at once, and to end at any moment: what it has not posted is still due.
 func PostDue(ctx context.Context, st Store, env expense.Env) (Round, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	p := poster{st: st, env: env, stop: cancel}
+	return post(ctx, &poster{st: st, env: env})
+}
+
+// RetryDue is [PostDue] that waits for no rule's delay: each that failed is tried again, once. It is what a person runs who has
+// mended what was wrong.
+func RetryDue(ctx context.Context, st Store, env expense.Env) (Round, error) {
+	return post(ctx, &poster{st: st, env: env, retry: true})
+}
+
+func post(ctx context.Context, p *poster) (Round, error) {
+	ctx, p.stop = context.WithCancelCause(ctx)
+	defer p.stop(nil)
 	owners := make(chan expense.OwnerID)
 	var working sync.WaitGroup
 	for range posters {
@@ -57,9 +66,10 @@ func PostDue(ctx context.Context, st Store, env expense.Env) (Round, error) {
 
 // A poster is one round at work.
 type poster struct {
-	st   Store
-	env  expense.Env
-	stop context.CancelCauseFunc
+	st    Store
+	env   expense.Env
+	retry bool
+	stop  context.CancelCauseFunc
 
 	mu       sync.Mutex
 	round    Round
@@ -99,6 +109,9 @@ func (p *poster) feed(ctx context.Context, to chan<- expense.OwnerID) {
 			p.fail(fmt.Errorf("owners with rules that are due: %w", err))
 			return
 		}
+		if due.RetryAt.After(p.env.Now) && !p.retry {
+			continue
+		}
 		if p.round.Oldest.IsZero() {
 			p.round.Oldest = due.Since
 		}
@@ -123,11 +136,15 @@ func (p *poster) guarded(ctx context.Context, owner expense.OwnerID) {
 func (p *poster) ledger(ctx context.Context, owner expense.OwnerID) {
 	// The look before the lock leaves a ledger alone that another instance has seen to.
 	rules, err := p.st.Reader(owner).Rules(ctx)
+	work := recurrence.Post
+	if p.retry {
+		work = recurrence.Retry
+	}
 	var total recurrence.Posting
-	for more := err == nil && recurrence.MayBeDue(rules, p.env.Now); more && err == nil; {
+	for more := err == nil && (p.retry || recurrence.MayBeDue(rules, p.env.Now)); more && err == nil; {
 		var posting recurrence.Posting
 		err = p.st.Update(ctx, owner, func(tx Tx) (err error) {
-			posting, err = recurrence.Post(ctx, tx, p.env)
+			posting, err = work(ctx, tx, p.env)
 			return err
 		})
 		if err == nil {
@@ -159,14 +176,29 @@ func (p *poster) count(posting recurrence.Posting) {
 	}
 }
 
-// Lag returns the age at now of the oldest occurrence that is due; 0 when nothing is. Where a ticker runs it stays below the
-// ticker's interval and the length of a round.
-func Lag(ctx context.Context, st Store, now time.Time) (time.Duration, error) {
+// A Lag says how far behind the posting of recurring expenses is.
+type Lag struct {
+	// Oldest is the age of the oldest occurrence that is due and not posted, whatever the reason; 0 when there is none. A rule that
+	// fails, because its category is archived for example, makes it grow until a person mends the rule.
+	Oldest time.Duration
+	// Overdue is for how long the oldest of them could have been tried, that of a rule which failed from its next try on. Where a
+	// ticker runs it stays below the ticker's interval and the length of a round.
+	Overdue time.Duration
+}
+
+// LagOf returns how far behind the posting of recurring expenses is at now.
+func LagOf(ctx context.Context, st Store, now time.Time) (Lag, error) {
+	var lag Lag
 	for due, err := range st.DueOwners(ctx, now) {
 		if err != nil {
-			return 0, fmt.Errorf("the oldest rule that is due: %w", err)
+			return Lag{}, fmt.Errorf("the oldest rule that is due: %w", err)
 		}
-		return now.Sub(due.Since), nil
+		lag.Oldest = max(lag.Oldest, now.Sub(due.Since))
+		if due.RetryAt.IsZero() {
+			lag.Overdue = max(lag.Overdue, now.Sub(due.Since))
+			break // those after it are younger
+		}
+		lag.Overdue = max(lag.Overdue, now.Sub(due.RetryAt))
 	}
-	return 0, nil
+	return lag, nil
 }

@@ -51,7 +51,8 @@ type Store interface {
 	BudgetOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error]
 
 	// DueOwners yields whose rules are due at now, by [recurrence.Rule.DueAt] in the zone of their ledger, and since when: the
-	// oldest first, then in the order of their ids; an owner whose rules fell due at several instants comes once for each.
+	// oldest first, then in the order of their ids; an owner whose rules fell due at several instants comes once for each, with
+	// the earliest RetryAt of the rules due since then.
 	DueOwners(ctx context.Context, now time.Time) iter.Seq2[DueOwner, error]
 
 	// PutQuotes keeps published prices for all ledgers. A price that is kept already is never overwritten: the returned ones
@@ -109,8 +110,9 @@ type Tx interface {
 
 // A DueOwner is an owner with a rule that is due, and since when.
 type DueOwner struct {
-	Owner expense.OwnerID
-	Since time.Time // UTC, whole microseconds
+	Owner   expense.OwnerID
+	Since   time.Time // UTC, whole microseconds
+	RetryAt time.Time // failed, and not to be tried before this instant; zero: no need to wait
 }
 
 // An AnswerKey names a request of one owner that is done at most once.

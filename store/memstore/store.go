@@ -221,7 +221,7 @@ func (s *Store) PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, er
 // DueOwners implements [store.Store].
 func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.DueOwner, error] {
 	return func(yield func(store.DueOwner, error) bool) {
-		due := make(map[store.DueOwner]struct{})
+		due := make(map[store.DueOwner]time.Time) // by owner and instant: when to try
 		for owner, err := range s.Owners(ctx) {
 			if err != nil {
 				yield(store.DueOwner{}, err)
@@ -234,8 +234,13 @@ func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.Du
 			}
 			l := slot.load()
 			for rule := range l.rules.rows.values() {
-				if at := rule.DueAt(l.settings.Zone); !at.IsZero() && !at.After(now) {
-					due[store.DueOwner{Owner: owner, Since: at}] = struct{}{}
+				at := rule.DueAt(l.settings.Zone)
+				if at.IsZero() || at.After(now) {
+					continue
+				}
+				found := store.DueOwner{Owner: owner, Since: at}
+				if try, known := due[found]; !known || rule.RetryAt.Before(try) {
+					due[found] = rule.RetryAt
 				}
 			}
 		}
@@ -243,6 +248,7 @@ func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.Du
 			return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Owner, b.Owner))
 		}
 		for _, found := range slices.SortedFunc(maps.Keys(due), oldest) {
+			found.RetryAt = due[found]
 			if !yield(found, nil) {
 				return
 			}

@@ -1,9 +1,12 @@
 package storetest_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -66,7 +69,7 @@ func movesCursorAlone() store.Store {
 	}}
 }
 
-// finding is a store that judges by itself which rules are due.
+// finding is a store that judges by itself since when rules are due.
 type finding struct {
 	*memstore.Store
 	due func(rule recurrence.Rule, settings expense.Settings) time.Time
@@ -74,6 +77,7 @@ type finding struct {
 
 func (f finding) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.DueOwner, error] {
 	return func(yield func(store.DueOwner, error) bool) {
+		retries := make(map[store.DueOwner]time.Time)
 		for owner := range f.Owners(ctx) {
 			settings, err := f.Reader(owner).Settings(ctx)
 			if err != nil {
@@ -87,9 +91,22 @@ func (f finding) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.D
 			}
 			for _, rule := range rules {
 				at := f.due(rule, settings)
-				if !at.IsZero() && !at.After(now) && !yield(store.DueOwner{Owner: owner, Since: at}, nil) {
-					return
+				if at.IsZero() || at.After(now) {
+					continue
 				}
+				found := store.DueOwner{Owner: owner, Since: at}
+				if retry, known := retries[found]; !known || rule.RetryAt.Before(retry) {
+					retries[found] = rule.RetryAt
+				}
+			}
+		}
+		oldest := func(a, b store.DueOwner) int {
+			return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Owner, b.Owner))
+		}
+		for _, found := range slices.SortedFunc(maps.Keys(retries), oldest) {
+			found.RetryAt = retries[found]
+			if !yield(found, nil) {
+				return
 			}
 		}
 	}
@@ -104,4 +121,60 @@ func findsPausedDue() store.Store {
 		rule.Paused = false
 		return rule.DueAt(settings.Zone)
 	}}
+}
+
+// dueFromRetry forgets since when a rule has been due that failed.
+func dueFromRetry() store.Store {
+	return finding{memstore.New(), func(rule recurrence.Rule, settings expense.Settings) time.Time {
+		at := rule.DueAt(settings.Zone)
+		if rule.RetryAt.After(at) {
+			at = rule.RetryAt
+		}
+		return at
+	}}
+}
+
+// unrepaired is a Tx that leaves rules that failed as they are when their category is written.
+type unrepaired struct{ store.Tx }
+
+// keepingFailures writes, and sets the rules that had failed and failed no more back.
+func (u unrepaired) keepingFailures(ctx context.Context, write func() error) error {
+	before, err := u.Rules(ctx)
+	if err == nil {
+		err = write()
+	}
+	var failed []recurrence.Rule
+	for _, old := range before {
+		if old.LastError == "" || err != nil {
+			continue
+		}
+		var rule recurrence.Rule
+		rule, err = u.Rule(ctx, old.ID)
+		rule.LastError, rule.Failures, rule.RetryAt = old.LastError, old.Failures, old.RetryAt
+		failed = append(failed, rule)
+	}
+	if err == nil {
+		_, err = u.PutRules(ctx, failed...)
+	}
+	return err
+}
+
+func (u unrepaired) PutCategories(ctx context.Context, categories ...expense.Category) (version expense.Version, err error) {
+	err = u.keepingFailures(ctx, func() error {
+		version, err = u.Tx.PutCategories(ctx, categories...)
+		return err
+	})
+	return version, err
+}
+
+func (u unrepaired) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (merged expense.Merged, err error) {
+	err = u.keepingFailures(ctx, func() error {
+		merged, err = u.Tx.MergeCategory(ctx, from, into, month)
+		return err
+	})
+	return merged, err
+}
+
+func repairsNothing() store.Store {
+	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return unrepaired{tx} }}
 }

@@ -106,6 +106,8 @@ func TestBrokenStores(t *testing.T) {
 		{"moves the cursor alone", movesCursorAlone, []string{"post-whole"}},
 		{"lets every day begin in Greenwich", beginsInGreenwich, []string{"owners-due-zones"}},
 		{"finds paused rules due", findsPausedDue, []string{"owners-due"}},
+		{"counts from the next try of a rule that failed", dueFromRetry, []string{"owners-due"}},
+		{"leaves a rule that failed when its category is mended", repairsNothing, []string{"category-repairs-rules"}},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			for _, check := range fault.found {

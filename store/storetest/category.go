@@ -9,6 +9,7 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 )
 
@@ -21,6 +22,8 @@ const (
 		"folded names byte by byte."
 	sayCategoryTaken = "expense.Tx.PutCategories: PutCategories writes categories; ErrExists as well if a name is taken " +
 		"by another live category of the ledger."
+	sayRepairs = "expense.Tx.PutCategories: The rules of each that failed get the Update's version and are as if they had " +
+		"not: what was wrong with them may have been the category."
 	sayInUse = "expense.Tx.DeleteCategory: DeleteCategory leaves a tombstone; ErrInUse if an expense, a rule, a budget or " +
 		"the settings refer to it."
 	sayMerge = "expense.Tx.MergeCategory: MergeCategory moves every expense and rule of the category from to the category " +
@@ -28,7 +31,9 @@ const (
 		"ended already keeps its end), and leaves a tombstone of from that names into."
 	sayMergedSeries = "expense.Tx.MergeCategory: What is left of the series gets from's name as its Label and into as its " +
 		"Into; series whose Into was from get into."
-	sayMoved    = "expense.Tx.MergeCategory: The moved rows carry the Update's version; their guards stay."
+	sayMoved        = "expense.Tx.MergeCategory: The moved rows carry the Update's version; their guards stay."
+	sayMergeRepairs = "expense.Tx.MergeCategory: The rules of into that failed, moved or not, get the Update's version and " +
+		"are as if they had not."
 	saySettings = "expense.Tx.PutSettings: PutSettings replaces the settings; the default category must be a live one."
 )
 
@@ -39,6 +44,7 @@ func categoryChecks() []check {
 		{name: "category-deletes", guards: []string{sayInUse, sayCategory, sayByName}, run: checkCategoryDeletes},
 		{name: "category-merge", guards: []string{sayMerge, sayMoved, sayCategory}, run: checkMerge},
 		{name: "category-merge-budget", guards: []string{sayMerge, sayMergedSeries}, run: checkMergeBudget},
+		{name: "category-repairs-rules", guards: []string{sayRepairs, sayMergeRepairs}, run: checkCategoryRepairs},
 		{name: "settings", guards: []string{saySettings,
 			"expense.Reader.Settings: Settings returns the ledger's settings; ErrNotFound if the owner has no ledger."},
 			run: checkSettings},
@@ -339,4 +345,48 @@ func checkSettings(p *probe) {
 		}
 		p.unchanged(before, p.dump(b.reader), "settings with a default category that is %s", what)
 	}
+}
+
+// checkCategoryRepairs holds the store to letting rules be tried again whose category may have been what was wrong.
+func checkCategoryRepairs(p *probe) {
+	b := p.book("a")
+	rule := func(category uuid.UUID, failed bool) recurrence.Rule {
+		rule := b.rule()
+		rule.CategoryID = category
+		if failed {
+			rule.LastError, rule.Failures, rule.RetryAt = "archived", 3, epoch.Add(time.Hour)
+		}
+		return b.putRule(rule)
+	}
+	fails := func(rule recurrence.Rule) recurrence.Rule {
+		rule.LastError, rule.Failures, rule.RetryAt = "again", 1, epoch.Add(time.Minute)
+		guard := rule.Guard
+		rule = b.putRule(rule)
+		rule.Guard = guard
+		return rule
+	}
+	compare := func(doing string, rules ...recurrence.Rule) {
+		for _, want := range rules {
+			read, err := b.reader.Rule(p.ctx, want.ID)
+			p.must(err, "Rule")
+			same(p, read, want, "a rule after %s", doing)
+		}
+	}
+	ofFood, ofTravel, ofRent := rule(b.food, true), rule(b.travel, true), rule(b.rent, true)
+	well := rule(b.food, false)
+
+	food, err := b.reader.Category(p.ctx, b.food)
+	p.must(err, "Category")
+	food.Archived = true
+	b.putCategories(food)
+	ofFood = ofFood.Repaired()
+	ofFood.Version = b.version
+	compare("its category was written, or another", ofFood, ofTravel, ofRent, well)
+
+	ofFood = fails(ofFood)
+	b.merge(b.food, b.travel, "2025-03")
+	well.CategoryID, ofFood.CategoryID = b.travel, b.travel
+	ofFood, ofTravel = ofFood.Repaired(), ofTravel.Repaired()
+	well.Version, ofFood.Version, ofTravel.Version = b.version, b.version, b.version
+	compare("its category was merged, or got another's rows", ofFood, ofTravel, ofRent, well)
 }

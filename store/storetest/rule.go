@@ -20,7 +20,7 @@ const (
 		"its id."
 	sayDueOwners = "store.Store.DueOwners: DueOwners yields whose rules are due at now, by [recurrence.Rule.DueAt] in the " +
 		"zone of their ledger, and since when: the oldest first, then in the order of their ids; an owner whose rules fell due " +
-		"at several instants comes once for each."
+		"at several instants comes once for each, with the earliest RetryAt of the rules due since then."
 )
 
 func ruleChecks() []check {
@@ -131,11 +131,15 @@ func checkRuleDeletes(p *probe) {
 	p.fails(err, expense.ErrGone, "a new rule with the id of a deleted one")
 }
 
-// due returns who is due at an instant, one "owner instant" a line.
+// due returns who is due at an instant, one "owner instant" a line, with "retry instant" where a rule that failed waits.
 func (p *probe) due(now time.Time) []string {
 	var list []string
 	for _, due := range all(p, p.st.DueOwners(p.ctx, now), "DueOwners") {
-		list = append(list, string(due.Owner)+" "+due.Since.Format(time.RFC3339Nano))
+		text := string(due.Owner) + " " + due.Since.Format(time.RFC3339Nano)
+		if !due.RetryAt.IsZero() {
+			text += " retry " + due.RetryAt.Format(time.RFC3339Nano)
+		}
+		list = append(list, text)
 	}
 	return list
 }
@@ -148,21 +152,24 @@ func checkDueOwners(p *probe) {
 	}
 	first, second, none := p.bookOf("b"), p.bookOf("B"), p.bookOf("none")
 	retried, paused, over, twin := next(first, "2025-03-01"), next(first, "2025-02-01"), first.rule(), next(first, "2025-03-02")
+	later, mixed := next(first, "2025-03-01"), next(first, "2025-03-02") // one of several waits longer; one of several waits
 	retried.RetryAt = expense.MustDate("2025-03-05").Begin(time.UTC).Add(time.Microsecond)
+	later.RetryAt, mixed.RetryAt = retried.RetryAt.Add(time.Hour), retried.RetryAt
 	paused.Paused, over.Next = true, expense.Date{}
 	first.write("PutRules", func(tx store.Tx) (expense.Version, error) {
-		return tx.PutRules(p.ctx, retried, paused, over, next(first, "2025-03-02"), twin)
+		return tx.PutRules(p.ctx, retried, later, paused, over, next(first, "2025-03-02"), twin, mixed)
 	})
 	moved := second.putRule(next(second, "2025-03-02"))
 	deleted := none.putRule(next(none, "2025-01-01"))
 	none.write("DeleteRule", func(tx store.Tx) (expense.Version, error) { return tx.DeleteRule(p.ctx, deleted.ID) })
 
-	second2, first2, firstRetry := "B 2025-03-02T00:00:00Z", "b 2025-03-02T00:00:00Z", "b 2025-03-05T00:00:00.000001Z"
+	failed := "b 2025-03-01T00:00:00Z retry 2025-03-05T00:00:00.000001Z"
+	second2, first2 := "B 2025-03-02T00:00:00Z", "b 2025-03-02T00:00:00Z"
 	at := expense.MustDate("2025-03-02").Begin(time.UTC)
-	sameList(p, p.due(at.Add(-time.Microsecond)), nil, "who is due just before the date begins")
-	sameList(p, p.due(at), []string{second2, first2}, "who is due as the date begins")
-	sameList(p, p.due(at.AddDate(0, 0, 3)), []string{second2, first2}, "who is due before the second try")
-	sameList(p, p.due(at.AddDate(1, 0, 0)), []string{second2, first2, firstRetry}, "who is due a year later")
+	sameList(p, p.due(at.AddDate(0, 0, -1).Add(-time.Microsecond)), nil, "who is due just before the first date begins")
+	sameList(p, p.due(at.Add(-time.Microsecond)), []string{failed}, "who is due just before the second date begins")
+	sameList(p, p.due(at), []string{failed, second2, first2}, "who is due as the date begins")
+	sameList(p, p.due(at.AddDate(1, 0, 0)), []string{failed, second2, first2}, "who is due a year later")
 
 	// What the poster does, with the loop open: each owner's rules are moved on, and are then due no more.
 	for due, err := range p.st.DueOwners(p.ctx, at) {
@@ -171,7 +178,7 @@ func checkDueOwners(p *probe) {
 		p.must(err, "Rules")
 		p.must(p.st.Update(p.ctx, due.Owner, func(tx store.Tx) error {
 			for i := range rules {
-				rules[i].Next = expense.MustDate("2025-04-30")
+				rules[i].Next, rules[i].RetryAt = expense.MustDate("2025-04-30"), time.Time{}
 			}
 			_, err := tx.PutRules(p.ctx, rules...)
 			return err

@@ -271,14 +271,15 @@ func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.Du
 			}
 			for _, rule := range l.Rules.Rows {
 				if at := rule.DueAt(l.Settings.Zone); !at.IsZero() && !at.After(now) {
-					found = append(found, store.DueOwner{Owner: owner, Since: at})
+					found = append(found, store.DueOwner{Owner: owner, Since: at, RetryAt: rule.RetryAt})
 				}
 			}
 		}
 		slices.SortFunc(found, func(a, b store.DueOwner) int {
-			return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Owner, b.Owner))
+			return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Owner, b.Owner), a.RetryAt.Compare(b.RetryAt))
 		})
-		for _, due := range slices.Compact(found) {
+		same := func(a, b store.DueOwner) bool { return a.Since.Equal(b.Since) && a.Owner == b.Owner }
+		for _, due := range slices.CompactFunc(found, same) {
 			if !yield(due, nil) {
 				return
 			}

@@ -157,8 +157,21 @@ func (t *tx) PutCategories(ctx context.Context, categories ...expense.Category) 
 			}
 			taken[name] = true
 		}
+		for _, category := range categories {
+			t.repair(next, category.ID)
+		}
 		return nil
 	})
+}
+
+// repair lets the rules of a category be tried again that failed.
+func (t *tx) repair(next *ledger, category uuid.UUID) {
+	for id, rule := range next.Rules.Rows {
+		if rule.CategoryID == category && rule.LastError != "" {
+			rule.Version = t.taken
+			next.Rules.Rows[id] = rule.Repaired()
+		}
+	}
 }
 
 // DeleteCategory implements [expense.Tx].
@@ -222,6 +235,7 @@ func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expe
 				merged.Rules++
 			}
 		}
+		t.repair(next, into)
 		last := month.Add(-1)
 		for id, b := range next.Budgets.Rows {
 			switch {

@@ -54,6 +54,9 @@ var (
 	posterLagDesc = prometheus.NewDesc("spendwise_poster_lag_seconds",
 		"Age of the oldest occurrence of a recurring expense that is due and not posted; 0 when there is none. The same on every instance.",
 		nil, nil)
+	posterOverdueDesc = prometheus.NewDesc("spendwise_poster_overdue_seconds",
+		"For how long the oldest occurrence that is due could have been tried, that of a rule which failed from its next try on. "+
+			"It grows only where no ticker keeps up.", nil, nil)
 )
 
 // A ledgerCollector asks the store at each scrape: what it says is true of all instances, not only of this one.
@@ -63,6 +66,7 @@ type ledgerCollector struct{ st store.Store }
 func (ledgerCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- storeUpDesc
 	out <- posterLagDesc
+	out <- posterOverdueDesc
 }
 
 // Collect measures. A store that does not answer leaves all else of the scrape as it is.
@@ -74,8 +78,9 @@ func (c ledgerCollector) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	out <- prometheus.MustNewConstMetric(storeUpDesc, prometheus.GaugeValue, 1)
-	if lag, err := store.Lag(ctx, c.st, time.Now()); err == nil {
-		out <- prometheus.MustNewConstMetric(posterLagDesc, prometheus.GaugeValue, lag.Seconds())
+	if lag, err := store.LagOf(ctx, c.st, time.Now()); err == nil {
+		out <- prometheus.MustNewConstMetric(posterLagDesc, prometheus.GaugeValue, lag.Oldest.Seconds())
+		out <- prometheus.MustNewConstMetric(posterOverdueDesc, prometheus.GaugeValue, lag.Overdue.Seconds())
 	}
 }
 

@@ -42,7 +42,7 @@ func TestMetricsSayHowFarThePosterIsBehind(t *testing.T) {
 		if lag, ok := sample(scraped, "spendwise_poster_lag_seconds"); !ok || lag < 3600 {
 			t.Errorf("the lag is %v, %t with occurrences due since January", lag, ok)
 		}
-		for _, series := range []string{"spendwise_store_up", "go_goroutines", "process_resident_memory_bytes"} {
+		for _, series := range []string{"spendwise_store_up", "spendwise_poster_overdue_seconds", "go_goroutines", "process_resident_memory_bytes"} {
 			if value, ok := sample(scraped, series); !ok || value <= 0 {
 				t.Errorf("%s is %v, %t", series, value, ok)
 			}

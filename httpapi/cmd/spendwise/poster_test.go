@@ -327,11 +327,11 @@ func TestTheFirstOfAMonth(t *testing.T) {
 	done := make(chan struct{})
 	latencies, failed := pace(clients, rate, done)
 	for {
-		lag, err := store.Lag(t.Context(), l, time.Now())
+		lag, err := store.LagOf(t.Context(), l, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if lag == 0 {
+		if lag == (store.Lag{}) {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -445,5 +445,11 @@ func TestTickSaysWhatItCouldNotPost(t *testing.T) {
 	out, err := s.run("", "tick", "--database", database)
 	if err == nil || out != "posted 0 expenses in 1 ledgers\n" || !strings.Contains(err.Error(), "1 rules could not be posted") {
 		t.Errorf("tick: %q, %v", out, err)
+	}
+	// A second time by hand the rule is tried again, though a server would wait for its delay.
+	out, err = s.run("", "tick", "--database", database)
+	rule, read := l.Reader("ada").Rule(t.Context(), p.rule.ID)
+	if err == nil || out != "posted 0 expenses in 1 ledgers\n" || read != nil || rule.Failures != 2 {
+		t.Errorf("tick again: %q, %v; the rule is %+v, %v", out, err, rule, read)
 	}
 }

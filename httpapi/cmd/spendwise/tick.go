@@ -14,7 +14,8 @@ type tickCmd struct {
 	Rates rateMode `help:"Exchange rates: ecb or embedded (the embedded history and what the server has fetched), or off." enum:"ecb,embedded,off" default:"ecb"`
 }
 
-// Run posts what is due until nothing is, as the server does at each tick; both may run at once.
+// Run posts what is due until nothing is, as the server does at each tick; both may run at once. Whoever runs it by hand has
+// perhaps mended what was wrong with a rule that failed: such a rule is tried again, however long the server would wait.
 func (cmd *tickCmd) Run(ctx context.Context, config *cli, p *process) error {
 	return config.withDatabase(ctx, p, func(db database) error {
 		env := expense.Env{Now: time.Now()}
@@ -25,7 +26,7 @@ func (cmd *tickCmd) Run(ctx context.Context, config *cli, p *process) error {
 			}
 			env.Rates = table
 		}
-		round, err := store.PostDue(ctx, db, env)
+		round, err := store.RetryDue(ctx, db, env)
 		if _, printed := fmt.Fprintf(p.stdout, "posted %d expenses in %d ledgers\n", round.Posted, round.Ledgers); printed != nil {
 			err = errors.Join(err, printed)
 		}

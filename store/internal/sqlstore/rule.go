@@ -116,8 +116,8 @@ func (tx *ledgerTx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Versi
 	return tx.next(), tx.bury(ctx, ruleKind, uuid.Nil, id)
 }
 
-const dueOwners = `SELECT DISTINCT due_at, owner FROM spendwise_rules WHERE due_at <= $1 AND (due_at, owner) > ($2, $3)
-	ORDER BY due_at, owner LIMIT $4`
+const dueOwners = `SELECT due_at, owner, NULLIF(MIN(COALESCE(retry_at, 0)), 0) FROM spendwise_rules
+	WHERE due_at <= $1 AND (due_at, owner) > ($2, $3) GROUP BY due_at, owner ORDER BY due_at, owner LIMIT $4`
 
 // DueOwners reads the index of the rules' due instants, and nothing else, in chunks and without a lock: while nothing is due,
 // its cost does not grow with the rules there are.
@@ -126,8 +126,8 @@ func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.Du
 		since, owner := int64(math.MinInt64), ""
 		for {
 			var chunk []store.DueOwner
-			err := s.outside().each(ctx, 2, func(r *row) {
-				chunk = append(chunk, store.DueOwner{Since: r.instant(0), Owner: expense.OwnerID(r.text(1))})
+			err := s.outside().each(ctx, 3, func(r *row) {
+				chunk = append(chunk, store.DueOwner{Since: r.instant(0), Owner: expense.OwnerID(r.text(1)), RetryAt: r.nullInstant(2)})
 			}, dueOwners, expense.Instant(now).UnixMicro(), since, owner, int64(chunkRows))
 			if err != nil {
 				yield(store.DueOwner{}, err)

@@ -140,7 +140,7 @@ CREATE TABLE spendwise_rules (
     last_error  text     NOT NULL,
     failures    integer  NOT NULL,
     retry_at    bigint,            -- NULL: no need to wait
-    due_at      bigint,            -- when the rule is due in the ledger's zone; NULL: never
+    due_at      bigint,            -- since when the rule is due in the ledger's zone; NULL: never
     version     bigint   NOT NULL,
     guard       bigint   NOT NULL,
     created_at  bigint   NOT NULL,
@@ -149,7 +149,7 @@ CREATE TABLE spendwise_rules (
 );
 CREATE INDEX spendwise_rules_category ON spendwise_rules (owner, category_id);
 CREATE INDEX spendwise_rules_version ON spendwise_rules (owner, version, id);
-CREATE INDEX spendwise_rules_due ON spendwise_rules (due_at, owner) WHERE due_at IS NOT NULL;
+CREATE INDEX spendwise_rules_due ON spendwise_rules (due_at, owner, retry_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE spendwise_tombstones (
     owner       text COLLATE "C" NOT NULL,

@@ -147,7 +147,7 @@ CREATE TABLE spendwise_rules (
     last_error        text    NOT NULL,
     failures          integer NOT NULL,
     retry_at          integer, -- NULL: no need to wait
-    due_at            integer, -- when the rule is due in the ledger's zone; NULL: never
+    due_at            integer, -- since when the rule is due in the ledger's zone; NULL: never
     version           integer NOT NULL,
     guard             integer NOT NULL,
     created_at        integer NOT NULL,
@@ -158,7 +158,7 @@ CREATE TABLE spendwise_rules (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX spendwise_rules_category ON spendwise_rules (owner, category_id);
 CREATE INDEX spendwise_rules_version ON spendwise_rules (owner, version, id);
-CREATE INDEX spendwise_rules_due ON spendwise_rules (due_at, owner) WHERE due_at IS NOT NULL;
+CREATE INDEX spendwise_rules_due ON spendwise_rules (due_at, owner, retry_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE spendwise_tombstones (
     owner             text    NOT NULL,
