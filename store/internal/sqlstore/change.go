@@ -35,9 +35,43 @@ const (
 		UNION ALL SELECT 3, CAST(e.budget_id AS text), e.currency, '', '', CAST(e.from_month AS bigint), e.amount, 0, 0, 0, '', 0, 0, ''
 		FROM page p CROSS JOIN spendwise_budget_entries e WHERE e.owner = $1 AND e.budget_id = p.id`
 	changedTombstones = `SELECT t.version, t.type, t.id, t.merged_into FROM spendwise_tombstones t
-		WHERE t.owner = $1 AND (t.version, t.type, t.id) > ($2, $3, $4) AND t.version > $5
-		ORDER BY t.version, t.type, t.id LIMIT $6`
+		WHERE t.owner = $1 AND (t.version, t.type, t.id) > ($2, $3, $4)
+		ORDER BY t.version, t.type, t.id LIMIT $5`
 )
+
+// A feedPart is the statement that reads the rows of one type after a place; that of no type reads the tombstones.
+type feedPart struct {
+	what  store.RowType
+	width int
+	text  string
+	args  []any
+}
+
+// feedOf returns the statements of a query: each reads no more than a page of its own table.
+func feedOf(owner string, query store.ChangeQuery) []feedPart {
+	limit := int64(query.Limit)
+	if limit <= 0 {
+		limit = math.MaxInt32
+	}
+	// Tombstones that are left out are not read either: a ledger may keep many of them.
+	buried := query.After
+	if end := store.EndOf(query.Skip); end.Compare(buried) > 0 {
+		buried = end
+	}
+	parts := []feedPart{
+		{store.ExpenseRow, expenseWidth, changedExpenses, nil},
+		{store.CategoryRow, categoryWidth, changedCategories, nil},
+		{store.RuleRow, ruleWidth, changedRules, nil},
+		{store.AlertRow, alertWidth, changedAlerts, nil},
+		{store.BudgetRow, bookWidth, changedBudgets, nil},
+	}
+	for i, part := range parts {
+		parts[i].args = []any{owner, int64(query.After.Version), after(query.After, part.what).String(), limit}
+	}
+	return append(parts, feedPart{
+		width: 4, text: changedTombstones, args: []any{owner, int64(buried.Version), kindOf(buried.Type), buried.ID.String(), limit},
+	})
+}
 
 // rowType is the feed's type of a kind of row.
 func (k kind) rowType() store.RowType {
@@ -109,10 +143,6 @@ func (r *reader) Changes(ctx context.Context, query store.ChangeQuery) (changes 
 		})
 		return changes, err
 	}
-	limit := int64(query.Limit)
-	if limit <= 0 {
-		limit = math.MaxInt32
-	}
 	add := func(what store.RowType, id uuid.UUID, version expense.Version, row any) {
 		changes = append(changes, store.Change{Place: store.Place{Version: version, Type: what, ID: id}, Row: row})
 	}
@@ -127,51 +157,42 @@ func (r *reader) Changes(ctx context.Context, query store.ChangeQuery) (changes 
 		changes = append(changes, store.Change{Place: place, Row: settings})
 	}
 	var budgets budgetRows
-	parts := []struct {
-		what  store.RowType
-		width int
-		text  string
-		scan  func(*row)
-	}{
-		{store.ExpenseRow, expenseWidth, changedExpenses, func(r *row) {
+	scans := map[store.RowType]func(*row){
+		store.ExpenseRow: func(r *row) {
 			e := scanExpense(r)
 			add(store.ExpenseRow, e.ID, e.Version, e)
-		}},
-		{store.CategoryRow, categoryWidth, changedCategories, func(r *row) {
+		},
+		store.CategoryRow: func(r *row) {
 			c := scanCategory(r)
 			add(store.CategoryRow, c.ID, c.Version, c)
-		}},
-		{store.RuleRow, ruleWidth, changedRules, func(r *row) {
+		},
+		store.RuleRow: func(r *row) {
 			rule := scanRule(r)
 			add(store.RuleRow, rule.ID, rule.Version, rule)
-		}},
-		{store.AlertRow, alertWidth, changedAlerts, func(r *row) {
+		},
+		store.AlertRow: func(r *row) {
 			a := scanAlert(r)
 			add(store.AlertRow, a.ID, a.Version, a)
-		}},
-		{store.BudgetRow, bookWidth, changedBudgets, budgets.scan},
+		},
+		store.BudgetRow: budgets.scan,
+		0: func(r *row) {
+			place := store.Place{Version: r.version(0), Type: kind(r.text(1)).rowType(), ID: r.id(2)}
+			changes = append(changes, store.Change{Place: place, Deleted: true, Into: r.id(3)})
+		},
 	}
-	for _, part := range parts {
-		args := []any{r.owner, int64(query.After.Version), after(query.After, part.what).String(), limit}
-		if err := r.session.each(ctx, part.width, part.scan, part.text, args...); err != nil {
+	for _, part := range feedOf(r.owner, query) {
+		if err := r.session.each(ctx, part.width, scans[part.what], part.text, part.args...); err != nil {
 			return nil, err
 		}
 	}
 	for _, b := range budgets.sorted() {
 		add(store.BudgetRow, b.ID, b.Version, b)
 	}
-	err = r.session.each(ctx, 4, func(r *row) {
-		changes = append(changes, store.Change{
-			Place:   store.Place{Version: r.version(0), Type: kind(r.text(1)).rowType(), ID: r.id(2)},
-			Deleted: true, Into: r.id(3),
-		})
-	}, changedTombstones, r.owner, int64(query.After.Version), kindOf(query.After.Type), query.After.ID.String(),
-		int64(query.Skip), limit)
-	if err != nil {
-		return nil, err
-	}
 	slices.SortFunc(changes, func(a, b store.Change) int { return a.Compare(b.Place) })
-	return changes[:min(int(limit), len(changes))], nil
+	if query.Limit > 0 {
+		changes = changes[:min(query.Limit, len(changes))]
+	}
+	return changes, nil
 }
 
 // after returns the id after which rows of a type come in the version of a place: none is Nil, and none comes after Max.

@@ -3,11 +3,13 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
+	"flag"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -251,4 +253,79 @@ func BenchmarkYear(b *testing.B) {
 			}
 		})
 	}
+}
+
+var feedRows = flag.Int("feed-rows", 20_000, "how many expenses, and how many tombstones, the ledger has whose feed's plans are read")
+
+// seedFeed gives a ledger that many expenses and tombstones, each at a version of its own, by statements of the engine's own.
+const seedFeed = `
+	INSERT INTO spendwise_expenses (owner, id, amount, currency, date, category_id, notes, occurrence, rate, rate_date, rate_source, home,
+			home_currency, version, guard, created_at, updated_at)
+		SELECT '%[1]s', %[2]s, 1250, 'EUR', 20250101, '%[3]s', 'coffee', 0, '1', 20250101, 'identity', 1250, 'EUR', n + 2, n + 2, 1, 1
+		FROM (%[4]s) numbers;
+	INSERT INTO spendwise_tombstones (owner, type, id, version, deleted_at) SELECT '%[1]s', 'expense', %[5]s, n + 2, 1 FROM (%[4]s) numbers`
+
+// TestPlansOfTheFeed reads the engines' own plans of a page in the middle of a large ledger's feed, and of a first pull's: each comes
+// out of its table's index by (owner, version, id), sorted as it is, and no table is read whole.
+func TestPlansOfTheFeed(t *testing.T) {
+	last := expense.Version(*feedRows)
+	pages := map[string]store.ChangeQuery{
+		"a first page":           {Skip: last + 1, Limit: 501},
+		"a page in the middle":   {After: store.Place{Version: last / 2, Type: store.ExpenseRow, ID: uuid.Max}, Limit: 501},
+		"a page of the last row": {After: store.EndOf(last), Limit: 501},
+	}
+	t.Run("sqlite", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "ledger.db")
+		st := opened(t, func() (database, error) { return sqlite.Open(t.Context(), path) })
+		db := bare(t, st, "sqlite", "file:"+path)
+		ledger := newLedger(t, owner, st)
+		numbers := fmt.Sprintf("WITH RECURSIVE count(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM count WHERE n < %d) SELECT n FROM count", *feedRows-1)
+		id := "printf('%d2222222-2222-4222-8222-%%012d', n)"
+		execute(t, db, fmt.Sprintf(seedFeed, owner, fmt.Sprintf(id, 2), ledger.Categories[0].ID, numbers, fmt.Sprintf(id, 3))+"; ANALYZE")
+		for name, query := range pages {
+			texts, args := sqlstore.FeedTexts(owner, query)
+			for i, text := range texts {
+				plan := explain(t, db, "EXPLAIN QUERY PLAN "+text, 4, args[i]...)
+				if !strings.Contains(plan, "_version (owner=? AND ") || strings.Contains(plan, "TEMP B-TREE") {
+					t.Errorf("%s, statement %d:\n%s", name, i+1, plan)
+				}
+			}
+			pageOf(t, st, name, query)
+		}
+	})
+	t.Run("postgres", func(t *testing.T) {
+		dsn := pgtest.New(t)
+		st := opened(t, func() (database, error) { return postgres.Open(t.Context(), dsn) })
+		db := bare(t, st, "pgx", dsn)
+		ledger := newLedger(t, owner, st)
+		numbers := fmt.Sprintf("SELECT n FROM generate_series(0, %d) AS n", *feedRows-1)
+		id := "('%d2222222-2222-4222-8222-' || lpad(n::text, 12, '0'))::uuid"
+		seed := fmt.Sprintf(seedFeed, owner, fmt.Sprintf(id, 2), ledger.Categories[0].ID, numbers, fmt.Sprintf(id, 3))
+		for statement := range strings.SplitSeq(seed+"; ANALYZE spendwise_expenses; ANALYZE spendwise_tombstones", ";") {
+			execute(t, db, statement)
+		}
+		for name, query := range pages {
+			texts, args := sqlstore.FeedTexts(owner, query)
+			for i, text := range texts {
+				plan := explain(t, db, "EXPLAIN (COSTS OFF) "+text, 1, args[i]...)
+				large := strings.Contains(text, "spendwise_expenses") || strings.Contains(text, "spendwise_tombstones")
+				// Whether a table of ten rows is read whole says nothing of a large one.
+				if large && (!strings.Contains(plan, "_version on ") || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort")) {
+					t.Errorf("%s, statement %d:\n%s", name, i+1, plan)
+				}
+			}
+			pageOf(t, st, name, query)
+		}
+	})
+}
+
+// pageOf reads a page and prints the time it took.
+func pageOf(t *testing.T, st store.Store, name string, query store.ChangeQuery) {
+	t.Helper()
+	began := time.Now()
+	page, err := st.Reader(owner).Changes(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s: %d changes in %s", name, len(page), time.Since(began))
 }
