@@ -1,0 +1,334 @@
+package main_test
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/spendwise/spendwise/store/postgres/pgtest"
+)
+
+var proxyKills = flag.Int("proxy-kills", 2, "how often TestTwoServersBehindNginx kills a server while devices push")
+
+// nginx runs nginx before servers, with its own settings but for where it writes, and returns its URL. Without nginx the test is
+// skipped, or fails where CI is set.
+func nginx(t *testing.T, servers ...*server) string {
+	t.Helper()
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		program = "/usr/sbin/nginx" // which is not on everybody's path
+	}
+	if _, err := os.Stat(program); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("no nginx: install it (Debian: nginx-light)")
+		}
+		t.Skip("no nginx: install it (Debian: nginx-light)")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var upstream, temporary strings.Builder
+	for _, s := range servers {
+		_, _ = fmt.Fprintf(&upstream, "server %s max_fails=0;", strings.TrimPrefix(s.url, "http://"))
+	}
+	dir := t.TempDir()
+	for _, what := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		_, _ = fmt.Fprintf(&temporary, "%s_temp_path %s;\n", what, filepath.Join(dir, what))
+	}
+	config := filepath.Join(dir, "nginx.conf")
+	text := fmt.Sprintf(`daemon off; master_process off; pid %s/nginx.pid; error_log %s/error.log;
+events {}
+http {
+	access_log off;
+	%s
+	upstream spendwise { %s }
+	server {
+		listen %s;
+		location / { proxy_pass http://spendwise; proxy_http_version 1.1; proxy_set_header Connection ""; }
+	}
+}
+`, dir, dir, &temporary, &upstream, address)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), program, "-c", config, "-e", filepath.Join(dir, "error.log"))
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	for range 500 {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			_ = conn.Close()
+			return "http://" + address
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	log, _ := os.ReadFile(filepath.Join(dir, "error.log"))
+	t.Fatalf("nginx does not answer: %s", log)
+	return ""
+}
+
+// at is the same user as a client of another server.
+func (c *client) at(url string) *client {
+	other := *c
+	other.url = url
+	return &other
+}
+
+// A hint is an event of a stream, and when it came.
+type hint struct {
+	cursor string
+	at     time.Time
+}
+
+// listen opens an event stream and passes on what it brings, until the test ends or the stream does.
+func (c *client) listen(t *testing.T) <-chan hint {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.url+"/v1/sync/events", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+c.token)
+	streams := &http.Client{Transport: &http.Transport{}}
+	response, err := streams.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("an event stream: %d", response.StatusCode)
+	}
+	hints := make(chan hint, 1000)
+	go func() {
+		defer close(hints)
+		defer response.Body.Close()
+		for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+			if cursor, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				hints <- hint{cursor, time.Now()}
+			}
+		}
+	}()
+	return hints
+}
+
+// awaitHint waits until a stream brings this cursor.
+func awaitHint(t *testing.T, what string, hints <-chan hint, cursor string) time.Time {
+	t.Helper()
+	limit := time.After(20 * time.Second) // before the look at the ledger every 30 s, which would hide that no hint comes
+	for {
+		select {
+		case got, ok := <-hints:
+			if !ok {
+				t.Fatalf("%s: the stream has ended", what)
+			}
+			if got.cursor == cursor {
+				return got.at
+			}
+		case <-limit:
+			t.Fatalf("%s: no hint has come", what)
+		}
+	}
+}
+
+// cursor is where the ledger stands.
+func (c *client) cursor(t *testing.T) string {
+	t.Helper()
+	return c.must(t, http.StatusOK, "GET", "/v1/sync/digest", "").text("cursor")
+}
+
+func spread(latencies []time.Duration) string {
+	slices.Sort(latencies)
+	n := len(latencies)
+	return fmt.Sprintf("median %s, 95%% %s, most %s", latencies[n/2].Round(time.Millisecond/10),
+		latencies[n*95/100].Round(time.Millisecond/10), latencies[n-1].Round(time.Millisecond/10))
+}
+
+// TestTwoServersBehindNginx runs two servers on one Postgres behind nginx as it comes: what one commits reaches the streams of the
+// other, and nothing is lost or doubled while servers are killed under devices that push. For longer, and the latencies:
+//
+//	go test ./httpapi/cmd/spendwise -run TwoServersBehindNginx -v -proxy-kills 50 -timeout 0
+func TestTwoServersBehindNginx(t *testing.T) {
+	dir, dsn := t.TempDir(), pgtest.New(t)
+	servers := []*server{
+		start(t, dir, "--database", dsn, "--rate-limits", "off"), start(t, dir, "--database", dsn, "--rate-limits", "off"),
+	}
+	for _, s := range servers {
+		s.args[2] = strings.TrimPrefix(s.url, "http://") // it comes back where it was
+	}
+	proxy := nginx(t, servers...)
+	here := servers[0].register(`,"home_currency":"EUR"`)
+	there := here.at(servers[1].url)
+	through := here.at(proxy)
+
+	t.Run("hints", func(t *testing.T) {
+		streams := map[string]<-chan hint{
+			"the same server": here.listen(t), "the other server": there.listen(t), "nginx": through.listen(t),
+		}
+		// The line between the servers may not be open yet, and a hint that is lost is no fault.
+		for open := false; !open; {
+			here.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"1.25"}`)
+			select {
+			case <-streams["the other server"]:
+				open = true
+			case <-time.After(time.Second):
+			}
+		}
+		latencies := map[string][]time.Duration{}
+		for range 40 {
+			here.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"1.25"}`)
+			done, cursor := time.Now(), here.cursor(t)
+			for what, hints := range streams {
+				latencies[what] = append(latencies[what], max(0, awaitHint(t, what, hints, cursor).Sub(done)))
+			}
+		}
+		for what, all := range latencies {
+			t.Logf("from the answer to a change until a stream of %s tells of it: %s", what, spread(all))
+		}
+	})
+
+	t.Run("a command that ends with its commit", func(t *testing.T) {
+		hints := there.listen(t)
+		_, user := here.do("GET", "/v1/me", "")
+		file := filepath.Join(dir, "bank.csv")
+		mapping := filepath.Join(dir, "mapping.json")
+		for name, text := range map[string]string{
+			file:    "Date,Amount,Category\n2026-03-01,12.50,Food\n",
+			mapping: `{"date":{"column":"Date","layout":"YYYY-MM-DD"},"amount":{"column":"Amount","decimal":"."},"currency":{"value":"EUR"},"category":{"column":"Category"}}`,
+		} {
+			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := servers[0].run("", "import", "--database", dsn, "--user", user.text("email"), "--mapping", mapping, file); err != nil {
+			t.Fatal(err)
+		}
+		done := time.Now()
+		at := awaitHint(t, "an import", hints, here.cursor(t))
+		t.Logf("from the end of the import until a stream tells of it: %s", at.Sub(done).Round(time.Millisecond))
+	})
+
+	t.Run("killed while devices push", func(t *testing.T) { pushUnderKills(t, servers, through) })
+}
+
+// pushUnderKills lets devices push through the proxy, each change until it is answered, while servers are killed and started again.
+func pushUnderKills(t *testing.T, servers []*server, through *client) {
+	const devices = 4
+	before := len(through.expenses(t))
+	var stop atomic.Bool
+	var cut atomic.Int64
+	acknowledged := make([]map[string]string, devices) // id → amount
+	var running sync.WaitGroup
+	for d := range devices {
+		acknowledged[d] = map[string]string{}
+		running.Go(func() {
+			for n := 0; !stop.Load(); n++ {
+				var mutations []string
+				batch := map[string]string{}
+				for k := range 3 {
+					id := fmt.Sprintf("0190a6f0-5c2b-7d6e-9a%02x-%012x", d, n*3+k)
+					batch[id] = fmt.Sprintf("%d.%02d", 1+n, k)
+					mutations = append(mutations, fmt.Sprintf(`{"mutation_id":"d%d-%d-%d","type":"expense","op":"put","id":%q,"data":{"amount":%q,"currency":"EUR"}}`,
+						d, n, k, id, batch[id]))
+				}
+				for {
+					status, got := through.do("POST", "/v1/sync", `{"mutations":[`+strings.Join(mutations, ",")+`]}`)
+					if status != http.StatusOK {
+						cut.Add(1)
+						if status != 0 && status < 500 {
+							t.Errorf("a push: %d %v", status, got)
+							return
+						}
+						time.Sleep(10 * time.Millisecond)
+						continue
+					}
+					for _, r := range got["results"].([]any) {
+						if r.(map[string]any)["status"] != "applied" {
+							t.Errorf("a new expense: %v", r)
+						}
+					}
+					for id, amount := range batch {
+						acknowledged[d][id] = amount
+					}
+					break
+				}
+			}
+		})
+	}
+	rows, cursor := map[string]any{}, ""
+	follow := func() bool {
+		path := "/v1/sync?limit=50"
+		if cursor != "" {
+			path += "&cursor=" + cursor
+		}
+		status, page := through.do("GET", path, "")
+		if status != http.StatusOK {
+			return true
+		}
+		for _, c := range page["changes"].([]any) {
+			change := c.(map[string]any)
+			if change["type"] == "expense" {
+				rows[change["id"].(string)] = change["data"].(map[string]any)["amount"]
+			}
+		}
+		cursor = page["cursor"].(string)
+		return page["has_more"].(bool)
+	}
+	for i := range *proxyKills {
+		for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+			follow()
+		}
+		s := servers[i%len(servers)]
+		s.kill()
+		for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); {
+			follow()
+		}
+		s.start()
+	}
+	stop.Store(true)
+	running.Wait()
+	for follow() {
+	}
+	count := before
+	for d := range devices {
+		count += len(acknowledged[d])
+		for id, amount := range acknowledged[d] {
+			if rows[id] != amount {
+				t.Errorf("expense %s was acknowledged with %s; who follows the feed has %v", id, amount, rows[id])
+			}
+		}
+	}
+	stored := through.expenses(t)
+	if len(stored) != count || len(rows) != count {
+		t.Errorf("%d expenses were acknowledged, the ledger has %d, who follows the feed %d", count, len(stored), len(rows))
+	}
+	digests := make([]string, len(servers))
+	for i, s := range servers {
+		digests[i] = fmt.Sprint(through.at(s.url).must(t, http.StatusOK, "GET", "/v1/sync/digest", ""))
+	}
+	if digests[0] != digests[1] {
+		t.Errorf("the servers do not agree:\n%s\n%s", digests[0], digests[1])
+	}
+	t.Logf("%d kills, %d expenses acknowledged, %d requests cut and sent again", *proxyKills, count-before, cut.Load())
+	if *proxyKills > 0 && cut.Load() == 0 {
+		t.Log("no request met a server that was killed")
+	}
+}
