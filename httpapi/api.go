@@ -41,6 +41,9 @@ type Config struct {
 	Done <-chan struct{}
 	// Log takes one line for each request, without personal data, and the causes of 5xx answers; nil: nothing is logged.
 	Log *slog.Logger
+	// Observe is told what the API does, for the metrics of the host. It is called by many requests at once, and each waits for it;
+	// nil: nobody is told.
+	Observe func(Event)
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }
@@ -58,7 +61,7 @@ func New(st store.Store, cfg Config) (http.Handler, error) {
 	}
 	a := &api{
 		store: st, authenticator: cfg.Authenticator, accounts: cfg.Accounts, rates: cfg.Rates, settings: cfg.Settings,
-		base: strings.TrimRight(cfg.BaseURL, "/"), timeout: cfg.Timeout, log: cfg.Log, now: cfg.Now, validate: newValidator(),
+		base: strings.TrimRight(cfg.BaseURL, "/"), timeout: cfg.Timeout, log: cfg.Log, observe: cfg.Observe, now: cfg.Now, validate: newValidator(),
 	}
 	if a.rates == nil {
 		a.rates = expense.NoRates{}
@@ -74,6 +77,9 @@ func New(st store.Store, cfg Config) (http.Handler, error) {
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.observe == nil {
+		a.observe = ignore
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -97,6 +103,7 @@ type api struct {
 	base          string
 	timeout       time.Duration
 	log           *slog.Logger
+	observe       func(Event)
 	now           func() time.Time
 	validate      *validator.Validate
 	streams       streams
@@ -383,6 +390,7 @@ func (a *api) answerError(g *gin.Context, err error) {
 	case p.code == codeUnavailable && g.Request.Context().Err() == nil:
 		a.log.WarnContext(g.Request.Context(), "the store is not available", "error", err, "request_id", id)
 	}
+	g.Set(problemCodeKey, p.code)
 	if g.Writer.Written() {
 		panic(http.ErrAbortHandler)
 	}

@@ -90,6 +90,8 @@ func (c *call) events() error {
 		return newProblem(codeRateLimited, "You have %d event streams open; close one.", mostStreams)
 	}
 	defer c.api.streams.leave(c.owner, listening)
+	c.api.observe(StreamOpened{})
+	defer c.api.observe(StreamClosed{})
 
 	out := http.NewResponseController(c.Writer)
 	// The server's time to read a request is over some day; this one stays open for longer.

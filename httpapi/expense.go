@@ -132,7 +132,11 @@ func (c *call) postExpense() error {
 }
 
 func expenseMade(added expense.Added) result {
-	return made(added.Created, expensesPath, added.Expense.ID, added.Expense.Version, newExpenseBody(added.Expense))
+	res := made(added.Created, expensesPath, added.Expense.ID, added.Expense.Version, newExpenseBody(added.Expense))
+	if added.Created {
+		res.events = []Event{ExpensesAdded{Way: ByRequest, Count: 1}}
+	}
+	return res
 }
 
 // putExpense answers PUT /v1/expenses/{id}.

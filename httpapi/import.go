@@ -144,13 +144,25 @@ func (c *call) runImport(up upload, opts export.ImportOptions, promise *promise)
 		answer.AnswerKey, answer.Request = promise.key, promise.fingerprint
 		return tx.PutAnswer(ctx, answer)
 	}
-	if _, err := export.Import(c.ctx, callLedger{c}, c.env(), export.Rows(up.file, up.mapping), opts); err != nil {
+	done, err := export.Import(c.ctx, callLedger{c}, c.env(), export.Rows(up.file, up.mapping), opts)
+	if !replayed {
+		c.observeImport(done)
+	}
+	if err != nil {
 		return importFault(err)
 	}
 	if !replayed {
 		c.raiseAlerts()
 	}
 	return c.sendAnswer(answer, replayed)
+}
+
+// observeImport tells what an import did, also where it broke off: the batches before are in the ledger.
+func (c *call) observeImport(done export.Result) {
+	c.api.observe(ImportEnded{Added: done.Added, Known: done.Known, Ignored: done.Ignored, Failed: done.FailedLines, DryRun: done.DryRun})
+	if done.Added > 0 && !done.DryRun {
+		c.api.observe(ExpensesAdded{Way: ByImport, Count: done.Added})
+	}
 }
 
 // A callLedger is the caller's ledger as an import changes it.

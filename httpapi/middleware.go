@@ -35,7 +35,13 @@ func (a *api) around(g *gin.Context) {
 	header.Set("Cache-Control", "no-store")
 
 	defer func() {
-		a.logRequest(g, id, time.Since(start), a.recovered(g, id, recover()))
+		cut := a.recovered(g, id, recover())
+		done := answered(g, time.Since(start), cut)
+		a.observe(done)
+		a.logRequest(g, id, done)
+		if cut {
+			panic(http.ErrAbortHandler)
+		}
 	}()
 	g.Next()
 }
@@ -53,15 +59,13 @@ func (a *api) recovered(g *gin.Context, id string, cause any) (cut bool) {
 	if g.Writer.Written() {
 		return true
 	}
+	g.Set(problemCodeKey, codeInternal)
 	a.sendProblem(g.Writer, g.Request, id, newProblem(codeInternal, "The server met a condition it did not expect."))
 	return false
 }
 
-func (a *api) logRequest(g *gin.Context, id string, took time.Duration, cut bool) {
+func (a *api) logRequest(g *gin.Context, id string, done RequestAnswered) {
 	a.log.LogAttrs(g.Request.Context(), slog.LevelInfo, "request",
-		slog.String("method", g.Request.Method), slog.String("route", template(g.FullPath())), slog.Int("status", g.Writer.Status()),
-		slog.Float64("seconds", took.Seconds()), slog.String("request_id", id), slog.Bool("cut", cut))
-	if cut {
-		panic(http.ErrAbortHandler)
-	}
+		slog.String("method", done.Method), slog.String("route", done.Route), slog.Int("status", done.Status),
+		slog.Float64("seconds", done.Took.Seconds()), slog.String("request_id", id), slog.Bool("cut", done.Cut))
 }

@@ -172,7 +172,9 @@ func (e *tornError) Error() string {
 type push struct {
 	*call
 	mutations []mutation
-	refused   map[int]error // what an earlier run found to break off half-way
+	refused   map[int]error   // what an earlier run found to break off half-way
+	events    []Event         // of this run
+	added     map[string]bool // the expenses that this run added, by their ids
 }
 
 // run does what the Update is for. An error of it is one of the whole push, and nothing of it is kept.
@@ -187,12 +189,13 @@ func (p *push) run(ctx context.Context, tx store.Tx, at *syncPlace) (result, err
 		}
 	}
 	body := pushBody{Results: make([]jsontext.Value, len(p.mutations))}
+	p.events, p.added = make([]Event, 0, len(p.mutations)), map[string]bool{}
 	for i, m := range p.mutations {
 		if body.Results[i], err = p.item(ctx, tx, i, m, state.Version); err != nil {
 			return result{}, err
 		}
 	}
-	return result{status: http.StatusOK, body: body}, nil
+	return result{status: http.StatusOK, body: body, events: p.events}, nil
 }
 
 // item does one change, or answers as before, and remembers the answer.
@@ -201,8 +204,10 @@ func (p *push) item(ctx context.Context, tx store.Tx, i int, m mutation, version
 	kept, err := tx.Answer(ctx, key)
 	switch {
 	case err == nil && bytes.Equal(kept.Request, m.fingerprint):
+		p.tell(m, "repeated", row{})
 		return kept.Body, nil
 	case err == nil:
+		p.tell(m, statusRejected, row{})
 		return json.Marshal(p.failed(m, row{}, newProblem(codeKeyReused, "The mutation's id belongs to another mutation.")))
 	case !errors.Is(err, expense.ErrNotFound):
 		return nil, err
@@ -233,6 +238,7 @@ func (p *push) item(ctx context.Context, tx store.Tx, i int, m mutation, version
 			known = blind
 		}
 	}
+	p.tell(m, res.Status, done)
 	text, err := json.Marshal(res)
 	if err != nil {
 		return nil, fmt.Errorf("encode the answer to a mutation: %w", err)
@@ -253,6 +259,23 @@ func (in mutationInput) row() string {
 		return ""
 	}
 	return in.Type + "/" + id.String()
+}
+
+// tell notes for those who observe what became of a change. Its type is the client's text until it is found to be one of ours.
+func (p *push) tell(m mutation, status string, done row) {
+	what := m.in.Type
+	switch what {
+	case "expense", "category", "budget", "recurrence", "alert", "settings":
+	default:
+		what = "other"
+	}
+	p.events = append(p.events, ChangePushed{Type: what, Status: status})
+	body, ok := done.body.(expenseBody)
+	changed := status == expense.OutcomeApplied.String() || status == expense.OutcomeMerged.String()
+	if ok && changed && body.CreatedAt.Equal(expense.Instant(p.now)) && !p.added[body.ID] {
+		p.added[body.ID] = true // a later change of the same push adds it no second time
+		p.events = append(p.events, ExpensesAdded{Way: BySync, Count: 1})
+	}
 }
 
 // final reports whether an error is about the change itself: sending it again would not help.

@@ -18,6 +18,8 @@ type TickerConfig struct {
 	Rates expense.Rates
 	// Log takes a line for each round that did something or failed; nil: nothing is logged.
 	Log *slog.Logger
+	// Observe is told of each round, for the metrics of the host; nil: nobody is told.
+	Observe func(Event)
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }
@@ -36,6 +38,9 @@ func NewTicker(st store.Store, cfg TickerConfig) (*Ticker, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = ignore
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -79,14 +84,23 @@ func (t *Ticker) round(ctx context.Context) {
 			"rules_failed", round.Failed, "lag", now.Sub(round.Oldest).Round(time.Second).String(),
 			"took", t.cfg.Now().Sub(now).Round(time.Millisecond).String())
 	}
-	t.raise(ctx, now)
+	alerts, failed := t.raise(ctx, now)
 	if err != nil && ctx.Err() == nil {
 		t.cfg.Log.WarnContext(ctx, "recurring expenses could not all be posted; the next round tries again", "error", err)
 	}
+	if round.Posted > 0 {
+		t.cfg.Observe(ExpensesAdded{Way: ByRule, Count: round.Posted})
+	}
+	if err = errors.Join(err, failed); ctx.Err() != nil {
+		err = nil // it was stopped, and did not fail
+	}
+	t.cfg.Observe(RoundEnded{
+		Took: t.cfg.Now().Sub(now), Posted: round.Posted, Ledgers: round.Ledgers, Failed: round.Failed, Alerts: alerts, Err: err,
+	})
 }
 
 // raise raises alerts in the ledgers that have budgets.
-func (t *Ticker) raise(ctx context.Context, now time.Time) {
+func (t *Ticker) raise(ctx context.Context, now time.Time) (int, error) {
 	raised, err := store.RaiseAllAlerts(ctx, t.store, now)
 	if raised > 0 {
 		t.cfg.Log.InfoContext(ctx, "alerts of budgets raised", "alerts", raised)
@@ -94,4 +108,5 @@ func (t *Ticker) raise(ctx context.Context, now time.Time) {
 	if err != nil && ctx.Err() == nil {
 		t.cfg.Log.WarnContext(ctx, "alerts of budgets could not all be raised; the next round tries again", "error", err)
 	}
+	return raised, err
 }

@@ -27,6 +27,7 @@ type result struct {
 	version  expense.Version // its ETag; 0: none
 	location string          // below the base URL; "": none
 	body     any             // nil: none
+	events   []Event         // what to tell once it is committed
 }
 
 // A promise is a request that its client wants done at most once: the key it named, and what the request was.
@@ -180,6 +181,7 @@ func (c *call) remove(fn func(ctx context.Context, tx store.Tx, id uuid.UUID, co
 func (c *call) fulfil(promise *promise, fn func(ctx context.Context, tx store.Tx) (result, error)) error {
 	var answer store.Answer
 	var replayed bool
+	var events []Event
 	err := c.update(func(tx store.Tx) error {
 		var err error
 		if answer, replayed, err = c.kept(tx, promise); err != nil || replayed {
@@ -189,6 +191,7 @@ func (c *call) fulfil(promise *promise, fn func(ctx context.Context, tx store.Tx
 		if err != nil {
 			return err
 		}
+		events = res.events
 		if answer, err = c.render(res); err != nil || promise == nil {
 			return err
 		}
@@ -199,6 +202,9 @@ func (c *call) fulfil(promise *promise, fn func(ctx context.Context, tx store.Tx
 		return err
 	}
 	if !replayed {
+		for _, event := range events {
+			c.api.observe(event)
+		}
 		c.raiseAlerts()
 	}
 	return c.sendAnswer(answer, replayed)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ import (
 type database interface {
 	store.Store
 	Accounts() store.Accounts
+	Pools() map[string]sql.DBStats
 	Migrate(ctx context.Context) error
 	VerifyCounters(ctx context.Context, owner expense.OwnerID) ([]store.Deviation, error)
 	RebuildTotals(ctx context.Context, owner expense.OwnerID) error

@@ -32,8 +32,10 @@ func loadRates(ctx context.Context, db store.Store) (*ecb.Table, error) {
 }
 
 // start returns the rates that a server converts with, and its tasks: one fetches new ones, if they are to be kept current, and
-// one converts the expenses that waited for them.
-func (m rateMode) start(ctx context.Context, db database, logger *slog.Logger) (expense.Rates, []func(context.Context), error) {
+// one converts the expenses that waited for them and tells observe of each round.
+func (m rateMode) start(
+	ctx context.Context, db database, observe func(converted int, err error), logger *slog.Logger,
+) (expense.Rates, []func(context.Context), error) {
 	if m == ratesOff {
 		return expense.NoRates{}, nil, nil
 	}
@@ -44,7 +46,7 @@ func (m rateMode) start(ctx context.Context, db database, logger *slog.Logger) (
 	// One token in the channel says that there is something to convert; at the start there may be.
 	arrived := make(chan struct{}, 1)
 	arrived <- struct{}{}
-	tasks := []func(context.Context){func(ctx context.Context) { convertPending(ctx, db, table, arrived, logger) }}
+	tasks := []func(context.Context){func(ctx context.Context) { convertPending(ctx, db, table, arrived, observe, logger) }}
 	if m == ratesFromECB {
 		fetcher, err := ecb.NewFetcher(table, db, ecb.Config{
 			Logger: logger,
@@ -67,7 +69,9 @@ func (m rateMode) start(ctx context.Context, db database, logger *slog.Logger) (
 const convertRetry = 5 * time.Minute
 
 // convertPending converts what is pending in every ledger each time prices have arrived, until ctx ends.
-func convertPending(ctx context.Context, db store.Store, table *ecb.Table, arrived chan struct{}, logger *slog.Logger) {
+func convertPending(
+	ctx context.Context, db store.Store, table *ecb.Table, arrived chan struct{}, observe func(converted int, err error), logger *slog.Logger,
+) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -78,7 +82,11 @@ func convertPending(ctx context.Context, db store.Store, table *ecb.Table, arriv
 		if converted > 0 {
 			logger.Info("pending expenses converted", "count", converted)
 		}
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
+			return
+		}
+		observe(converted, err)
+		if err == nil {
 			continue
 		}
 		logger.Warn("pending expenses could not all be converted; tried again later", "in", convertRetry, "error", err)

@@ -53,17 +53,29 @@ type identityFlags struct {
 func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 	logger := config.logger(p)
 	return config.withStore(ctx, p, cmd.Migrate, func(db database) (err error) {
-		rates, background, err := cmd.Rates.start(ctx, db, logger)
+		m := newMetrics(db)
+		rates, background, err := cmd.Rates.start(ctx, db, m.convertedPending, logger)
 		if err != nil {
 			return err
 		}
-		handler, keep, err := cmd.handler(ctx, p, db, rates, logger)
+		measured, err := listenMetrics(ctx, cmd.MetricsListen)
+		if err != nil {
+			return err
+		}
+		var observe func(httpapi.Event) // without a listener nothing is counted
+		if measured != nil {
+			observe = m.observe
+			m.follow(rates)
+			stop := m.serve(measured, logger)
+			defer func() { err = errors.Join(err, stop()) }()
+		}
+		handler, keep, err := cmd.handler(ctx, p, db, rates, observe, logger)
 		if err != nil {
 			return err
 		}
 		tasks := append(background, purger(db, logger), keep)
 		if cmd.Tick > 0 {
-			ticker, err := httpapi.NewTicker(db, httpapi.TickerConfig{Every: cmd.Tick, Rates: rates, Log: logger})
+			ticker, err := httpapi.NewTicker(db, httpapi.TickerConfig{Every: cmd.Tick, Rates: rates, Log: logger, Observe: observe})
 			if err != nil {
 				return err
 			}
@@ -73,10 +85,6 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 		if err != nil {
 			return fmt.Errorf("listen on %s: %w; --listen takes another address, port 0 a free one", cmd.Listen, err)
 		}
-		measured, err := listenMetrics(ctx, cmd.MetricsListen)
-		if err != nil {
-			return errors.Join(err, listener.Close())
-		}
 
 		work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 		var running sync.WaitGroup
@@ -85,23 +93,19 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 		}
 		defer running.Wait()
 		defer stopWork()
-		if measured != nil {
-			stop := newMetrics(db).serve(measured, logger)
-			defer func() { err = errors.Join(err, stop()) }()
-		}
-		return serve(ctx, listener, measured, handler, p, logger)
+		return serve(ctx, listener, measured, m.count(handler), p, logger)
 	})
 }
 
 // handler returns the API, and the task that keeps its accounts and keys in order.
 func (cmd *serveCmd) handler(
-	ctx context.Context, p *process, db database, rates expense.Rates, logger *slog.Logger,
+	ctx context.Context, p *process, db database, rates expense.Rates, observe func(httpapi.Event), logger *slog.Logger,
 ) (http.Handler, func(context.Context), error) {
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
 		return nil, nil, err
 	}
-	config := httpapi.Config{Rates: rates, Settings: defaults, Log: logger, Done: ctx.Done()}
+	config := httpapi.Config{Rates: rates, Settings: defaults, Log: logger, Observe: observe, Done: ctx.Done()}
 	keep := func(context.Context) {}
 	if cmd.LocalAccounts {
 		kek, err := cmd.keyEncryptionKey(p)

@@ -65,6 +65,14 @@ func (s *Store) Close() error {
 	return err
 }
 
+// Pools says how busy the pools of connections are, by what they are for.
+func (s *Store) Pools() map[string]sql.DBStats {
+	if s.reader == s.writer {
+		return map[string]sql.DBStats{"all": s.writer.db.Stats()}
+	}
+	return map[string]sql.DBStats{"writer": s.writer.db.Stats(), "reader": s.reader.db.Stats()}
+}
+
 // Reader reads one owner's ledger, each call by itself.
 func (s *Store) Reader(owner expense.OwnerID) store.Reader {
 	return &reader{store: s, owner: string(owner), invalid: owner.Validate()}
