@@ -2,41 +2,55 @@ package budget
 
 import (
 	"fmt"
-
-	"golang.org/x/text/language"
+	"strings"
 
 	"github.com/spendwise/spendwise/expense"
 )
 
 // phrases say a progress in one locale.
 type phrases struct {
-	whole    string // what the whole ledger's budget is called
-	sentence string // a format of the name, the amount spent and the limit
-	format   expense.Formatter
+	whole       string // what the whole ledger's budget is called
+	sentence    string // a format of the name, the amount spent and the limit
+	rightToLeft bool
+	format      expense.Formatter
 }
 
-// phrasesFor returns the phrases of a locale; a language that has none here speaks English, with its own figures.
+// phrasesFor returns the phrases of a locale; a language that has none here gets figures and signs without a word, so that no
+// sentence is in two languages.
 func phrasesFor(locale string) phrases {
 	p := phrases{format: expense.NewFormatter(locale)}
-	base, _ := language.Make(locale).Base()
-	p.whole, p.sentence = words(base.String())
+	language := expense.PhraseLanguage(locale)
+	p.whole, p.sentence = words(language)
+	p.rightToLeft = language == "ar"
 	return p
 }
 
-func words(base string) (whole, sentence string) {
-	switch base {
+func words(language string) (whole, sentence string) {
+	switch language {
+	case "ar":
+		return "الإجمالي", "%[1]s: أُنفق %[2]s من %[3]s"
+	case "cs":
+		return "Celkem", "%s: utraceno %s z %s"
 	case "da":
 		return "I alt", "%s: %s af %s brugt"
 	case "de":
 		return "Gesamt", "%s: %s von %s ausgegeben"
+	case "en":
+		return "Total", "%s: %s / %s spent"
 	case "es":
 		return "Total", "%s: %s de %s gastados"
+	case "fi":
+		return "Yhteensä", "%s: käytetty %s / %s"
 	case "fr":
 		return "Total", "%s\u00a0: %s sur %s dépensés"
+	case "hi":
+		return "कुल", "%[1]s: %[3]s में से %[2]s खर्च"
 	case "it":
 		return "Totale", "%s: %s su %s spesi"
 	case "ja":
 		return "合計", "%[1]s:%[3]sのうち%[2]sを使用"
+	case "ko":
+		return "합계", "%[1]s: %[3]s 중 %[2]s 사용"
 	case "nb", "no":
 		return "Totalt", "%s: %s av %s brukt"
 	case "nl":
@@ -45,17 +59,30 @@ func words(base string) (whole, sentence string) {
 		return "Razem", "%s: wydano %s z %s"
 	case "pt":
 		return "Total", "%s: %s de %s gastos"
+	case "ru":
+		return "Всего", "%s: потрачено %s из %s"
 	case "sv":
 		return "Totalt", "%s: %s av %s förbrukat"
+	case "tr":
+		return "Toplam", "%[1]s: %[3]s içinden %[2]s harcandı"
+	case "uk":
+		return "Усього", "%s: витрачено %s із %s"
+	case "zh-Hans":
+		return "总计", "%s：已使用 %s / %s"
+	case "zh-Hant":
+		return "總計", "%s：已使用 %s / %s"
 	default:
-		return "Total", "%s: %s / %s spent"
+		return "Σ", "%s: %s / %s"
 	}
 }
 
 func (w phrases) text(p Progress) string {
-	name := p.CategoryName
-	if name == "" {
+	name := expense.Isolate(p.CategoryName)
+	switch {
+	case name == "":
 		name = w.whole
+	case w.rightToLeft && !strings.HasPrefix(name, "\u2068"):
+		name = "\u2068" + name + "\u2069" // or a name in Latin letters would turn the whole sentence
 	}
 	return fmt.Sprintf(w.sentence, name, w.format.MoneyShort(p.Spent.Home), w.format.MoneyShort(p.Available()))
 }

@@ -151,7 +151,11 @@ func TestTextInTheLedgersLocale(t *testing.T) {
 		{"de-DE", "EUR", "320", "500", "Food: 320 € von 500 € ausgegeben"},
 		{"fr", "EUR", "320", "500", "Food : 320 € sur 500 € dépensés"},
 		{"ja", "JPY", "3200", "5000", "Food:￥5,000のうち￥3,200を使用"},
-		{"sw", "USD", "320", "500", "Food: US$ 320 / US$ 500 spent"},
+		{"sv", "SEK", "320", "500", "Food: 320 kr av 500 kr förbrukat"},
+		{"hi-IN", "INR", "320", "123456", "Food: ₹1,23,456 में से ₹320 खर्च"},
+		{"ar-KW", "KWD", "320", "500", "\u2068Food\u2069: أُنفق \u200f٣٢٠ د.ك.\u200f من \u200f٥٠٠ د.ك.\u200f"},
+		{"zh-TW", "TWD", "320", "500", "Food：已使用 $320 / $500"},
+		{"sw", "USD", "320", "500", "Food: US$ 320 / US$ 500"}, // no words in two languages
 	} {
 		t.Run(test.locale+" "+test.spent, func(t *testing.T) {
 			p := progressOf(t, bookOf(test.currency, test.locale, test.limit), "2025-05-10", test.spent)

@@ -154,6 +154,9 @@ func (p CategoryPatch) apply(faults *Faults, c *Category) {
 		if !cleanText(*p.Name, "") {
 			faults.Add("name", "control_character", "a name is UTF-8 text without control characters")
 		}
+		if hasBidi(*p.Name) {
+			faults.Add("name", "bidi_control", "a name has none of the characters that reorder text, such as U+202E: figures beside it would be turned round")
+		}
 	}
 	if p.Colour != nil {
 		c.Colour = strings.ToLower(*p.Colour)

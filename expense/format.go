@@ -27,6 +27,17 @@ func NewFormatter(locale string) Formatter {
 	return Formatter{locale: newLocaleFormat(language.Make(locale))}
 }
 
+// PhraseLanguage returns the language in which sentences about a locale's ledger are to be: "de", "zh-Hant". It is never empty.
+func PhraseLanguage(locale string) string {
+	tag := language.Make(locale)
+	base, _ := tag.Base()
+	if base.String() != "zh" {
+		return base.String()
+	}
+	script, _ := tag.Script()
+	return "zh-" + script.String()
+}
+
 // Money writes all minor digits of the currency: "$320.00" in en, "320,00 €" in de. Blanks within it do not break.
 func (f Formatter) Money(m Money) string { return f.format(m, false) }
 

@@ -6,6 +6,15 @@ import (
 	"unicode/utf8"
 )
 
+// Year writes a year: "2026" in en, "2026年" in ja.
+func (f Formatter) Year(year int) string {
+	first, err := NewMonth(year, 1)
+	if err != nil {
+		return strconv.Itoa(year)
+	}
+	return f.date("y", strconv.Itoa(year), first.First())
+}
+
 // Month writes a month with its year: "March 2026" in en, "2026年3月" in ja.
 func (f Formatter) Month(m Month) string { return f.date("yMMMM", m.String(), m.First()) }
 

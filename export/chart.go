@@ -72,7 +72,7 @@ var sliceColours = [...]string{
 // progress is [budget.Report.All] of the same month, or nil. The figures are those of the report.
 func MonthlyChart(w io.Writer, m report.MonthlyReport, progress []budget.Progress, theme ChartTheme) error {
 	c := newCanvas(m.Settings, theme, headHeight+ringSize(m.Summary)+budgetsSize(progress)+chartMargin)
-	c.head(c.format.Month(m.Month), m.Sum)
+	c.head(m.Title(c.format), m.Sum)
 	if err := c.ring(m.Summary, headHeight); err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func MonthlyChart(w io.Writer, m report.MonthlyReport, progress []budget.Progres
 // RangeChart writes any days as an SVG picture: their categories as a ring and in figures.
 func RangeChart(w io.Writer, r report.RangeReport, theme ChartTheme) error {
 	c := newCanvas(r.Settings, theme, headHeight+ringSize(r.Summary)+chartMargin)
-	c.head(c.format.Date(r.Dates.From)+" – "+c.format.Date(r.Dates.To), r.Sum)
+	c.head(r.Title(c.format), r.Sum)
 	if err := c.ring(r.Summary, headHeight); err != nil {
 		return err
 	}
@@ -93,9 +93,7 @@ func RangeChart(w io.Writer, r report.RangeReport, theme ChartTheme) error {
 // YearlyChart writes a year as an SVG picture: its categories as a ring and in figures, and its months as bars.
 func YearlyChart(w io.Writer, y report.YearlyReport, theme ChartTheme) error {
 	c := newCanvas(y.Settings, theme, headHeight+ringSize(y.Summary)+(len(y.ByMonth)+1)*listRow+chartMargin)
-	first, last := y.Dates.From.Month(), y.Dates.To.Month()
-	title := c.format.Month(first) + " – " + c.format.Month(last)
-	c.head(title, y.Sum)
+	c.head(y.Title(c.format), y.Sum)
 	if err := c.ring(y.Summary, headHeight); err != nil {
 		return err
 	}

@@ -159,8 +159,9 @@ func TestYearsRangesTrendsAndTheirPictures(t *testing.T) {
 		top := s.must(200, "GET", "/v1/reports/yearly?year=2026&top=2", "").json["top"].([]any)
 		equal(t, "the largest", fmt.Sprint(len(top), top[0].(map[string]any)["amount"], top[1].(map[string]any)["amount"]), "2320.001000")
 		equal(t, "the usual number of the largest", len(s.must(200, "GET", "/v1/reports/range?date_from=2020-01-01&date_to=2026-03-31", "").json["top"].([]any)), 3)
-		_, has := s.must(200, "GET", "/v1/reports/monthly", "").json["top"]
-		equal(t, "the largest of a month unasked for", has, false)
+		equal(t, "the largest of a month unasked for", len(s.must(200, "GET", "/v1/reports/monthly", "").json["top"].([]any)), 2)
+		equal(t, "none of the largest", len(s.must(200, "GET", "/v1/reports/monthly?top=0", "").json["top"].([]any)), 0)
+		equal(t, "the title of a trend", trend.json["title"], any("Food, Feb 27, 2026 – Mar 4, 2026"))
 		equal(t, "the largest of a month", len(s.must(200, "GET", "/v1/reports/monthly?top=1", "").json["top"].([]any)), 1)
 
 		s.must(200, "PATCH", "/v1/settings", `{"fiscal_year_start":4,"locale":"de-DE"}`)
@@ -208,6 +209,8 @@ func TestReportsThatAreRefused(t *testing.T) {
 			faults []string
 		}{
 			{"yearly?year=26", 422, "validation_error", []string{"year malformed_year"}},
+			{"yearly?year=9999&calendar=false", 200, "", nil},
+			{"yearly?year=10000", 422, "validation_error", []string{"year malformed_year"}},
 			{"yearly?year=1899", 422, "validation_error", []string{"year out_of_range"}},
 			{"yearly?calendar=yes", 422, "validation_error", []string{"calendar not_boolean"}},
 			{"yearly?top=51", 422, "validation_error", []string{"top out_of_range"}},
@@ -223,6 +226,10 @@ func TestReportsThatAreRefused(t *testing.T) {
 			{"monthly.svg?month=2026-13", 422, "validation_error", []string{"month impossible_month"}},
 			{"monthly.svg?theme=blue", 422, "validation_error", []string{"theme unknown_value"}},
 		} {
+			if test.status == 200 {
+				s.must(200, "GET", "/v1/reports/"+test.query, "")
+				continue
+			}
 			s.refused(test.status, test.code, test.faults, "GET", "/v1/reports/"+test.query, "")
 		}
 	})

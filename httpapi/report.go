@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -12,7 +11,7 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// usualTop is how many of the largest expenses a report of a year or of a range lists, unless it is asked for others.
+// usualTop is how many of the largest expenses a report lists, unless it is asked for others.
 const usualTop = 5
 
 // sumBody is what some expenses come to. Each figure that leaves out what waits for a rate says so.
@@ -34,12 +33,19 @@ type summaryBody struct {
 	Currency string `json:"currency"`
 	Total    string `json:"total"`
 	sumBody
-	DailyAverage string          `json:"daily_average"`
+	DailyAverage string          `json:"daily_average"` // of what was spent up to today
+	Ahead        aheadBody       `json:"ahead"`         // of total, what is booked for days after today
 	ByCategory   []categoryShare `json:"by_category"`
 	ByCurrency   []currencyTotal `json:"by_currency"`
 	Previous     comparisonBody  `json:"previous"`
 	YearAgo      comparisonBody  `json:"year_ago"`
-	Top          []expenseBody   `json:"top,omitzero"` // the largest, where they were asked for
+	Top          []expenseBody   `json:"top"` // the largest
+}
+
+// aheadBody is what of a period is booked for days after today.
+type aheadBody struct {
+	Amount string `json:"amount"`
+	sumBody
 }
 
 // categoryShare is a category's part of a period.
@@ -103,6 +109,7 @@ type monthSum struct {
 
 // trendBody is a line of what was spent as answers carry it.
 type trendBody struct {
+	Title      string  `json:"title"` // as the ledger's locale writes it
 	By         string  `json:"by"`
 	From       string  `json:"from"`
 	To         string  `json:"to"`
@@ -125,8 +132,9 @@ func newSummaryBody(s report.Summary, title string, top []expense.Expense) summa
 	body := summaryBody{
 		Title: title, DateFrom: s.Dates.From.String(), DateTo: s.Dates.To.String(),
 		Currency: s.Sum.Home.Currency().Code(), Total: s.Sum.Home.Amount(), sumBody: newSumBody(s.Sum), DailyAverage: s.DailyAverage.Amount(),
+		Ahead:      aheadBody{Amount: s.Ahead.Home.Amount(), sumBody: newSumBody(s.Ahead)},
 		ByCategory: make([]categoryShare, len(s.ByCategory)), ByCurrency: make([]currencyTotal, len(s.ByCurrency)),
-		Previous: newComparison(s.Previous), YearAgo: newComparison(s.YearAgo),
+		Previous: newComparison(s.Previous), YearAgo: newComparison(s.YearAgo), Top: make([]expenseBody, len(top)),
 	}
 	for i, category := range s.ByCategory {
 		body.ByCategory[i] = categoryShare{
@@ -143,11 +151,8 @@ func newSummaryBody(s report.Summary, title string, top []expense.Expense) summa
 			sumBody: newSumBody(currency.Sum),
 		}
 	}
-	if top != nil {
-		body.Top = make([]expenseBody, len(top))
-		for i, e := range top {
-			body.Top[i] = newExpenseBody(e)
-		}
+	for i, e := range top {
+		body.Top[i] = newExpenseBody(e)
 	}
 	return body
 }
@@ -169,7 +174,7 @@ type monthlyAnswer struct {
 // readMonthly reads the report that the query asks for; without a month it is the one at hand in the ledger's zone.
 func (c *call) readMonthly() (monthlyAnswer, error) {
 	p := params{values: c.query}
-	month, top := p.month("month"), p.top(0)
+	month, top := p.month("month"), p.top(usualTop)
 	if err := p.err(); err != nil {
 		return monthlyAnswer{}, err
 	}
@@ -178,7 +183,7 @@ func (c *call) readMonthly() (monthlyAnswer, error) {
 		if answer.MonthlyReport, err = report.Monthly(c.ctx, r, now, month); err != nil {
 			return err
 		}
-		if answer.top, err = readTop(c.ctx, r, answer.Dates, top); err != nil {
+		if answer.top, err = report.Top(c.ctx, r, answer.Dates, top); err != nil {
 			return err
 		}
 		// What a past month planned was posted or skipped.
@@ -202,7 +207,7 @@ func (c *call) monthlyReport() error {
 	}
 	body := monthlyBody{
 		Month:       answer.Month.String(),
-		summaryBody: newSummaryBody(answer.Summary, expense.NewFormatter(answer.Settings.Locale).Month(answer.Month), answer.top),
+		summaryBody: newSummaryBody(answer.Summary, answer.Title(expense.NewFormatter(answer.Settings.Locale)), answer.top),
 		Planned:     make([]plannedBody, len(answer.planned)),
 	}
 	body.Previous.Month = answer.Previous.Dates.From.Month().String()
@@ -238,7 +243,7 @@ func (c *call) readYearly(top int) (yearlyAnswer, error) {
 		if answer.YearlyReport, err = report.Yearly(c.ctx, r, now, year, start); err != nil {
 			return err
 		}
-		answer.top, err = readTop(c.ctx, r, answer.Dates, top)
+		answer.top, err = report.Top(c.ctx, r, answer.Dates, top)
 		return err
 	})
 	return answer, err
@@ -252,7 +257,7 @@ func (c *call) yearlyReport() error {
 	}
 	format := expense.NewFormatter(answer.Settings.Locale)
 	body := yearlyBody{
-		Year: answer.Year, summaryBody: newSummaryBody(answer.Summary, yearTitle(format, answer.YearlyReport), answer.top),
+		Year: answer.Year, summaryBody: newSummaryBody(answer.Summary, answer.Title(format), answer.top),
 		ByMonth: make([]monthSum, len(answer.ByMonth)),
 	}
 	body.Previous.Year = answer.Year - 1
@@ -263,15 +268,6 @@ func (c *call) yearlyReport() error {
 		}
 	}
 	return c.send(result{status: http.StatusOK, body: body})
-}
-
-// yearTitle is the year, or the first and last month of one that does not begin in January.
-func yearTitle(format expense.Formatter, y report.YearlyReport) string {
-	first, last := y.Dates.From.Month(), y.Dates.To.Month()
-	if first.Year() == last.Year() {
-		return strconv.Itoa(y.Year)
-	}
-	return format.Month(first) + " – " + format.Month(last)
 }
 
 // A rangeAnswer is a report on any days with what stands beside it.
@@ -292,7 +288,7 @@ func (c *call) readRange(top int) (rangeAnswer, error) {
 		if answer.RangeReport, err = report.Range(c.ctx, r, now, dates); err != nil {
 			return err
 		}
-		answer.top, err = readTop(c.ctx, r, dates, top)
+		answer.top, err = report.Top(c.ctx, r, dates, top)
 		return err
 	})
 	return answer, err
@@ -304,8 +300,7 @@ func (c *call) rangeReport() error {
 	if err != nil {
 		return err
 	}
-	format := expense.NewFormatter(answer.Settings.Locale)
-	title := format.Date(answer.Dates.From) + " – " + format.Date(answer.Dates.To)
+	title := answer.Title(expense.NewFormatter(answer.Settings.Locale))
 	return c.send(result{status: http.StatusOK, body: newSummaryBody(answer.Summary, title, answer.top)})
 }
 
@@ -332,7 +327,7 @@ func (c *call) trendReport() error {
 		return err
 	}
 	body := trendBody{
-		By: stepNames[line.By], From: line.Dates.From.String(), To: line.Dates.To.String(), Currency: line.Sum.Home.Currency().Code(),
+		Title: line.Title(expense.NewFormatter(line.Settings.Locale)), By: stepNames[line.By], From: line.Dates.From.String(), To: line.Dates.To.String(), Currency: line.Sum.Home.Currency().Code(),
 		Total: line.Sum.Home.Amount(), sumBody: newSumBody(line.Sum), Points: make([]pointBody, len(line.Points)),
 	}
 	if line.Category != nil {
@@ -387,18 +382,6 @@ func (p *params) top(usual int) int {
 		return usual
 	}
 	return n
-}
-
-// readTop reads the largest expenses; nil where none are asked for.
-func readTop(ctx context.Context, r store.Reader, dates expense.Range, n int) ([]expense.Expense, error) {
-	if n == 0 {
-		return nil, nil
-	}
-	top, err := report.Top(ctx, r, dates, n)
-	if top == nil {
-		top = []expense.Expense{}
-	}
-	return top, err
 }
 
 // report runs fn over a snapshot; the faults that a report finds in what it was asked are those of the query's parameters.

@@ -34,7 +34,8 @@ type Summary struct {
 	Settings     expense.Settings // of the ledger, as the report was made
 	Dates        expense.Range
 	Sum          expense.Sum
-	DailyAverage expense.Money // of the days up to today; of all once the period is over, or if it has not begun
+	Ahead        expense.Sum   // of Sum, what is booked for days after today
+	DailyAverage expense.Money // of what was spent up to today, over the days up to today; of the whole once the period is over
 	ByCategory   []Category    // those with an expense in the period, by net amount from the largest, then by name
 	ByCurrency   []Currency    // that were paid with, by home amount from the largest, then by code
 	Previous     Comparison    // the period before
@@ -63,11 +64,12 @@ type Currency struct {
 	Sum  expense.Sum
 }
 
-// The places of the periods in the one query.
+// The places of the periods in the one query; those of a year ago, and of what is booked ahead, may be missing from it.
 const (
 	thisPeriod = iota
 	previousPeriod
 	yearAgoPeriod
+	aheadPeriod
 )
 
 // Monthly reports on one month; the zero month is the one at hand at now in the ledger's zone. It takes one Book and one Totals,
@@ -87,7 +89,7 @@ func Monthly(ctx context.Context, r Reader, now time.Time, month expense.Month) 
 		month = today.Month()
 	}
 	periods := MonthPeriods(month)
-	totals, err := r.Totals(ctx, Query(periods))
+	totals, err := r.Totals(ctx, Query(periods, today))
 	if err != nil {
 		return MonthlyReport{}, fmt.Errorf("totals of %s: %w", month, err)
 	}
@@ -95,30 +97,46 @@ func Monthly(ctx context.Context, r Reader, now time.Time, month expense.Month) 
 	return MonthlyReport{Month: month, Summary: summary, Recurring: book.Recurring}, err
 }
 
-// Query returns what [Summarise] needs totals of; it may be asked by months too.
-func Query(periods Periods) expense.TotalsQuery {
-	ranges := []expense.Range{thisPeriod: periods.This, previousPeriod: periods.Previous}
+// Title is the month as a locale writes it.
+func (m MonthlyReport) Title(format expense.Formatter) string { return format.Month(m.Month) }
+
+// Query returns what [Summarise] needs totals of on the day today; it may be asked by months too.
+func Query(periods Periods, today expense.Date) expense.TotalsQuery {
+	query, _ := ask(periods, today)
+	return query
+}
+
+// ask returns the query, and which period each of its ranges is.
+func ask(periods Periods, today expense.Date) (expense.TotalsQuery, []int) {
+	ranges, places := []expense.Range{periods.This, periods.Previous}, []int{thisPeriod, previousPeriod}
 	if periods.YearAgo != periods.Previous {
-		ranges = append(ranges, periods.YearAgo)
+		ranges, places = append(ranges, periods.YearAgo), append(places, yearAgoPeriod)
 	}
-	return expense.TotalsQuery{Ranges: ranges}
+	// What is booked ahead is little, so it is taken from the whole rather than what was spent so far summed up again.
+	if periods.This.Contains(today) && today != periods.This.To {
+		ranges, places = append(ranges, expense.Range{From: today.AddDays(1), To: periods.This.To}), append(places, aheadPeriod)
+	}
+	return expense.TotalsQuery{Ranges: ranges}, places
 }
 
 // Summarise returns the report on periods, on the day today, out of the totals that [Query] asks for. An error says that they
 // contradict the promises of [expense.Reader.Totals] or the book.
 func Summarise(book budget.Book, today expense.Date, periods Periods, totals []expense.Total) (Summary, error) {
-	asked := len(Query(periods).Ranges)
-	var parts [3][]expense.Total
+	_, places := ask(periods, today)
+	var parts [aheadPeriod + 1][]expense.Total
 	for _, total := range totals {
-		if total.Range < 0 || total.Range >= asked {
-			return Summary{}, fmt.Errorf("a total of range %d, where there are %d", total.Range, asked)
+		if total.Range < 0 || total.Range >= len(places) {
+			return Summary{}, fmt.Errorf("a total of range %d, where there are %d", total.Range, len(places))
 		}
-		parts[total.Range] = append(parts[total.Range], total)
+		parts[places[total.Range]] = append(parts[places[total.Range]], total)
 	}
-	if asked == yearAgoPeriod {
+	if periods.YearAgo == periods.Previous {
 		parts[yearAgoPeriod] = parts[previousPeriod]
 	}
-	var sums [3]expense.Sum
+	if today.Before(periods.This.From) {
+		parts[aheadPeriod] = parts[thisPeriod]
+	}
+	var sums [len(parts)]expense.Sum
 	for i, part := range parts {
 		var err error
 		if sums[i], err = expense.SumTotals(book.Settings.Home, part); err != nil {
@@ -126,11 +144,12 @@ func Summarise(book budget.Book, today expense.Date, periods Periods, totals []e
 		}
 	}
 	summary := Summary{
-		Settings: book.Settings, Dates: periods.This, Sum: sums[thisPeriod],
+		Settings: book.Settings, Dates: periods.This, Sum: sums[thisPeriod], Ahead: sums[aheadPeriod],
 		Previous: compare(sums[thisPeriod], periods.Previous, sums[previousPeriod]),
 		YearAgo:  compare(sums[thisPeriod], periods.YearAgo, sums[yearAgoPeriod]),
 	}
-	summary.DailyAverage = expense.Prorate(summary.Sum.Home, 1, elapsed(periods.This, today))
+	soFar := expense.CapMoney(summary.Sum.Home.Minor()-summary.Ahead.Home.Minor(), book.Settings.Home)
+	summary.DailyAverage = expense.Prorate(soFar, 1, elapsed(periods.This, today))
 	var err error
 	if summary.ByCategory, err = byCategory(book, periods, parts[thisPeriod]); err != nil {
 		return Summary{}, err
@@ -139,7 +158,8 @@ func Summarise(book budget.Book, today expense.Date, periods Periods, totals []e
 	return summary, err
 }
 
-// elapsed returns how many days of the period there were up to today; all of them once it is over, or if it has not begun.
+// elapsed returns how many days of the period there were up to today: all of them once it is over. Of one that has not begun
+// nothing was spent, whatever it is divided by.
 func elapsed(dates expense.Range, today expense.Date) int {
 	if dates.Contains(today) {
 		return today.Sub(dates.From) + 1

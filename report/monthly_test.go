@@ -188,7 +188,7 @@ func TestSummariseSaysWhenTotalsCannotBe(t *testing.T) {
 		name  string
 		total expense.Total
 	}{
-		{"of a range that was not asked for", expense.Total{Range: 3, Count: 1, Amount: euros, Home: euros}},
+		{"of a range that was not asked for", expense.Total{Range: 4, Count: 1, Amount: euros, Home: euros}},
 		{"of a category that the book does not hold", expense.Total{CategoryID: uuid.UUID{1}, Count: 1, Amount: euros, Home: euros}},
 		{"in another home currency", expense.Total{Count: 1, Amount: euros, Home: expense.MustMoney("5", "USD")}},
 	} {

@@ -108,6 +108,15 @@ type YearlyReport struct {
 	ByMonth []MonthSum // always twelve
 }
 
+// Title is the year as a locale writes it, or the first and the last month of one that does not begin in January.
+func (y YearlyReport) Title(format expense.Formatter) string {
+	first, last := y.Dates.From.Month(), y.Dates.To.Month()
+	if first.Year() == last.Year() {
+		return format.Year(first.Year())
+	}
+	return format.Month(first) + " – " + format.Month(last)
+}
+
 // A MonthSum is what was spent in one month.
 type MonthSum struct {
 	Month expense.Month
@@ -134,12 +143,16 @@ func Yearly(ctx context.Context, r Reader, now time.Time, year int, start time.M
 	}
 	first, err := expense.NewMonth(year, start)
 	if err != nil || first.Before(firstMonth) || first.Add(11).IsZero() {
+		last := 9999 // a year that begins later than in January would end beyond the calendar
+		if start != time.January {
+			last--
+		}
 		return YearlyReport{}, &expense.InvalidError{
-			Field: "year", Code: "out_of_range", Detail: fmt.Sprintf("a report is of a year from %d to 9998", firstMonth.Year()),
+			Field: "year", Code: "out_of_range", Detail: fmt.Sprintf("a report is of a year from %d to %d", firstMonth.Year(), last),
 		}
 	}
 	periods := YearPeriods(first)
-	query := Query(periods)
+	query := Query(periods, today)
 	query.By = expense.ByMonth
 	totals, err := r.Totals(ctx, query)
 	if err != nil {
@@ -182,6 +195,13 @@ type RangeReport struct {
 	Summary
 }
 
+// Title is the first and the last day as a locale writes them.
+func (r RangeReport) Title(format expense.Formatter) string { return daysTitle(format, r.Dates) }
+
+func daysTitle(format expense.Formatter, dates expense.Range) string {
+	return format.Date(dates.From) + " – " + format.Date(dates.To)
+}
+
 // Range reports on any days, both ends included and given. It takes one Book and one Totals, which agree when r is a View's.
 // Days in the wrong order, before 1900 or more than [MaxYears] apart are ErrInvalid.
 func Range(ctx context.Context, r Reader, now time.Time, dates expense.Range) (RangeReport, error) {
@@ -193,11 +213,12 @@ func Range(ctx context.Context, r Reader, now time.Time, dates expense.Range) (R
 		return RangeReport{}, fmt.Errorf("book: %w", err)
 	}
 	periods := RangePeriods(dates)
-	totals, err := r.Totals(ctx, Query(periods))
+	today := book.Settings.Today(now)
+	totals, err := r.Totals(ctx, Query(periods, today))
 	if err != nil {
 		return RangeReport{}, fmt.Errorf("totals from %s to %s: %w", dates.From, dates.To, err)
 	}
-	summary, err := Summarise(book, book.Settings.Today(now), periods, totals)
+	summary, err := Summarise(book, today, periods, totals)
 	return RangeReport{Summary: summary}, err
 }
 

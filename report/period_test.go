@@ -106,13 +106,64 @@ func TestTheFiscalYearIsTheLedgers(t *testing.T) {
 func TestDailyAverageIsOfTheDaysSoFar(t *testing.T) {
 	st := newLedger(t, nil,
 		expense.Draft{Amount: "100", Date: "2025-05-01"}, expense.Draft{Amount: "31", Date: "2025-03-05"},
-		expense.Draft{Amount: "30", Date: "2025-06-05"}, expense.Draft{Amount: "-0.30", Date: "2024-02-05"})
+		expense.Draft{Amount: "30", Date: "2025-06-05"}, expense.Draft{Amount: "-0.30", Date: "2024-02-05"},
+		expense.Draft{Amount: "700", Date: "2025-05-21"}, expense.Draft{Amount: "7.50", Currency: "KWD", Date: "2025-05-31"})
 	for month, want := range map[string]string{
-		"2025-05": "5.00", // 20 days of May
-		"2025-03": "1.00", "2025-06": "1.00", "2025-04": "0.00", "2024-02": "-0.01",
+		"2025-05": "5.00, 700.00 ahead of 2, complete: false", // 20 days of May, without what is booked for those after
+		"2025-03": "1.00, 0.00 ahead of 0, complete: true", "2025-06": "0.00, 30.00 ahead of 1, complete: true",
+		"2025-04": "0.00, 0.00 ahead of 0, complete: true", "2024-02": "-0.01, 0.00 ahead of 0, complete: true",
 	} {
-		if got := monthly(t, st, month).DailyAverage.Amount(); got != want {
-			t.Errorf("%s: %s a day, want %s", month, got, want)
+		m := monthly(t, st, month)
+		got := fmt.Sprintf("%s, %s ahead of %d, complete: %t", m.DailyAverage.Amount(), m.Ahead.Home.Amount(), m.Ahead.Count, m.Ahead.Complete())
+		if got != want {
+			t.Errorf("%s: %s, want %s", month, got, want)
+		}
+	}
+	ranged, err := report.Range(t.Context(), st.Reader(owner), env.Now, dates("2025-05-11", "2025-05-20"))
+	if err != nil || ranged.DailyAverage.Amount() != "0.00" || ranged.Ahead.Count != 0 {
+		t.Errorf("a range that ends today: %+v, %v", ranged, err)
+	}
+}
+
+func TestAYearIsOfTheCalendar(t *testing.T) {
+	st := newLedger(t, nil)
+	for _, test := range []struct {
+		year  int
+		start time.Month
+		last  string // of the years that the refusal names; empty: it is none
+	}{
+		{1899, 0, "9999"}, {1900, 0, ""}, {9999, time.January, ""}, {9999, time.April, "9998"}, {9998, time.April, ""}, {10000, time.January, "9999"},
+	} {
+		yearly, err := report.Yearly(t.Context(), st.Reader(owner), env.Now, test.year, test.start)
+		faults := expense.FaultsOf(err)
+		if test.last == "" && (err != nil || len(yearly.ByMonth) != 12) || test.last != "" && (len(faults) != 1 || !strings.HasSuffix(faults[0].Detail, " to "+test.last)) {
+			t.Errorf("%d from %s on: %v", test.year, test.start, err)
+		}
+	}
+}
+
+// A title is the same wherever the report is shown, in the digits and the order of the ledger's locale.
+func TestTitles(t *testing.T) {
+	in := func(locale string) expense.Settings { return expense.Settings{Locale: locale} }
+	for _, test := range []struct{ locale, year, fiscal, trend string }{
+		{"en-US", "2026", "April 2026 – March 2027", "Food, Jan 2, 2026 – Mar 31, 2026"},
+		{"de-DE", "2026", "April 2026 – März 2027", "Food, 2. Jan. 2026 – 31. März 2026"},
+		{"ja", "2026年", "2026年4月 – 2027年3月", "Food, 2026年1月2日 – 2026年3月31日"},
+		{"sv", "2026", "april 2026 – mars 2027", "Food, 2 jan. 2026 – 31 mars 2026"},
+		{"hi-IN", "2026", "अप्रैल 2026 – मार्च 2027", "Food, 2 जन॰ 2026 – 31 मार्च 2026"},
+	} {
+		format, settings := expense.NewFormatter(test.locale), in(test.locale)
+		calendar := report.YearlyReport{Summary: report.Summary{Settings: settings, Dates: dates("2026-01-01", "2026-12-31")}}
+		fiscal := report.YearlyReport{Summary: report.Summary{Settings: settings, Dates: dates("2026-04-01", "2027-03-31")}}
+		trend := report.TrendReport{Settings: settings, Dates: dates("2026-01-02", "2026-03-31"), Category: &expense.Category{Name: "Food"}}
+		if got := calendar.Title(format); got != test.year {
+			t.Errorf("%s: the year is %q, want %q", test.locale, got, test.year)
+		}
+		if got := fiscal.Title(format); got != test.fiscal {
+			t.Errorf("%s: the fiscal year is %q, want %q", test.locale, got, test.fiscal)
+		}
+		if got := trend.Title(format); got != test.trend {
+			t.Errorf("%s: the trend is %q, want %q", test.locale, got, test.trend)
 		}
 	}
 }
@@ -220,6 +271,15 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 		in := func(d expense.Range) expense.Filter { return expense.Filter{Dates: d} }
 		summary := func(s report.Summary) {
 			listed(t, st, in(s.Dates)).equals(t, "the total", s.Sum)
+			today, ahead := expense.DateOf(env.Now, time.UTC), s.Dates
+			if !today.Before(ahead.From) {
+				ahead.From = today.AddDays(1)
+			}
+			if ahead.From.After(ahead.To) {
+				list{}.equals(t, "what is ahead of a period that is over", s.Ahead)
+			} else {
+				listed(t, st, in(ahead)).equals(t, "what is ahead", s.Ahead)
+			}
 			listed(t, st, in(s.Previous.Dates)).equals(t, "the period before", s.Previous.Sum)
 			listed(t, st, in(s.YearAgo.Dates)).equals(t, "a year ago", s.YearAgo.Sum)
 			shares, positive := 0, false
@@ -330,7 +390,7 @@ func TestReportsDoNotDrift(t *testing.T) {
 					_, err = expense.MergeCategories(ctx, tx, now, categories[0].ID, categories[1].ID)
 					return err
 				case step == 6:
-					home := rapid.SampledFrom([]string{"EUR", "USD"}).Draw(t, "home")
+					home := rapid.SampledFrom([]string{"EUR", "USD", "JPY", "KWD"}).Draw(t, "home")
 					_, err := budget.ChangeSettings(ctx, tx, now, expense.SettingsDraft{HomeCurrency: &home}, "1", expense.Condition{})
 					return err
 				default:
@@ -357,7 +417,24 @@ func TestReportsDoNotDrift(t *testing.T) {
 			if err != nil {
 				t.Fatalf("history: %v", err)
 			}
+			ranged, err := report.Range(ctx, st.Reader(owner), now.Now, dates("2024-12-15", "2025-05-15"))
+			if err != nil {
+				t.Fatalf("range: %v", err)
+			}
+			listed(t, st, expense.Filter{Dates: ranged.Dates}).equals(t, "the range", ranged.Sum)
+			trend, err := report.Trend(ctx, st.Reader(owner), report.TrendQuery{Dates: ranged.Dates, By: expense.ByWeek})
+			if err != nil {
+				t.Fatalf("trend: %v", err)
+			}
+			for _, point := range trend.Points {
+				listed(t, st, expense.Filter{Dates: point.Dates}).equals(t, "a week", point.Sum)
+			}
 			for _, month := range months {
+				for _, p := range month.All() {
+					if home := month.Total.Spent.Home.Currency(); p.Limit.Currency() != home || p.Carried.Currency() != home || p.Remaining.Currency() != home {
+						t.Fatalf("at home in %s the budget is %+v", home, p)
+					}
+				}
 				listed(t, st, expense.Filter{Dates: month.Month.Range()}).equals(t, "the whole ledger's budget", month.Total.Spent)
 				for _, p := range month.Data {
 					listed(t, st, expense.Filter{Dates: month.Month.Range(), Categories: []uuid.UUID{p.CategoryID}}).equals(t, p.Text, p.Spent)

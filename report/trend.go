@@ -20,6 +20,14 @@ type TrendReport struct {
 	Points   []Point
 }
 
+// Title is the first and the last day as a locale writes them, behind the category's name.
+func (t TrendReport) Title(format expense.Formatter) string {
+	if t.Category == nil {
+		return daysTitle(format, t.Dates)
+	}
+	return expense.Isolate(t.Category.Name) + ", " + daysTitle(format, t.Dates)
+}
+
 // A Point is what was spent in one period of the line. The first and the last are cut to the line's ends.
 type Point struct {
 	Dates expense.Range

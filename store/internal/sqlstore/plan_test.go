@@ -51,9 +51,9 @@ func fillYear(t testing.TB, st store.Store, n int) {
 // TestPlansOfReports reads the engines' plans: a report of whole months touches no row of the expenses, and the largest of a year
 // come out of their index.
 func TestPlansOfReports(t *testing.T) {
-	year := report.Query(report.YearPeriods(expense.MustMonth("2025-01")))
+	year := report.Query(report.YearPeriods(expense.MustMonth("2025-01")), expense.Date{})
 	year.By = expense.ByMonth
-	month := report.Query(report.MonthPeriods(expense.MustMonth("2025-05")))
+	month := report.Query(report.MonthPeriods(expense.MustMonth("2025-05")), expense.Date{})
 	span := expense.Range{From: expense.MustDate("2025-01-15"), To: expense.MustDate("2025-12-31")}
 	for _, engine := range []struct {
 		name string
