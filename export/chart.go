@@ -2,10 +2,11 @@ package export
 
 import (
 	"bytes"
-	"encoding/xml"
+	"cmp"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,21 +38,26 @@ const (
 	ringHeight  = 300
 	ringWidth   = 420
 	listRow     = 22
+	labelRow    = 17
 	budgetRow   = 40
 	lineHeight  = 260
-	chartText   = 12
-	chartSmall  = 11
-	chartTitle  = 18
+	chartText   = 15
+	chartSmall  = 13
+	chartTotal  = 17
+	chartTitle  = 23
+	axisText    = 10 // in points, as the chart library has it
+	columnGap   = 14
 	// maxRows is how many categories or budgets a chart lists; the reports themselves list all.
 	maxRows = 60
-	// maxName is how many runes of a name fit beside its figures.
-	maxName = 24
+	// maxPoints is how many points of a line are drawn: two for each column of two pixels.
+	maxPoints = 700
 	// fewPoints is up to how many points of a line have their amounts in a list below it, in so many listColumns.
 	fewPoints   = 36
 	listColumns = 3
 	fewLabels   = 12
-	// maxLabel is how many runes of a name fit beside the ring.
-	maxLabel = 13
+	// The ring, and where its labels stand: beside it, at the end of a line.
+	ringRadius, holeRadius = 96, 57
+	labelDistance          = 14
 	// labelledShare is from what share on, in hundredths of a percent, a slice has its label on the ring.
 	labelledShare = 3_00
 )
@@ -101,26 +107,30 @@ func YearlyChart(w io.Writer, y report.YearlyReport, theme ChartTheme) error {
 	return c.write(w)
 }
 
-// TrendChart writes a trend as an SVG picture: one line.
+// TrendChart writes a trend as an SVG picture: one line. Of more than 700 points it draws, for each column of two pixels, the least
+// and the greatest of those that fall into it, in their order: no peak is lost, and none is made up.
 func TrendChart(w io.Writer, t report.TrendReport, theme ChartTheme) error {
 	rows := 0
 	if len(t.Points) <= fewPoints {
 		rows = (len(t.Points) + listColumns - 1) / listColumns
 	}
 	c := newCanvas(t.Settings, theme, headHeight+lineHeight+rows*listRow+chartMargin)
-	title := c.format.Date(t.Dates.From) + " – " + c.format.Date(t.Dates.To)
+	shown := t
 	if t.Category != nil {
-		title = cut(t.Category.Name, maxName) + ", " + title
+		rest := widthOf(report.TrendReport{Dates: t.Dates, Category: &expense.Category{}}.Title(c.format), chartTitle)
+		shown.Category = &expense.Category{Name: fit(t.Category.Name, chartTitle, chartWidth-2*chartMargin-rest)}
 	}
-	c.head(title, t.Sum)
-	names, ticks, sums := make([]string, len(t.Points)), make([]string, len(t.Points)), make([]expense.Sum, len(t.Points))
-	for i, point := range t.Points {
+	c.head(shown.Title(c.format), t.Sum)
+	c.title = t.Title(c.format)
+	points := thin(t.Points, maxPoints)
+	names, ticks, sums := make([]string, len(points)), make([]string, len(points)), make([]expense.Sum, len(points))
+	for i, point := range points {
 		names[i], sums[i] = c.format.Date(point.Dates.From), point.Sum
 		ticks[i] = names[i]
 		if t.By == expense.ByMonth {
 			month := point.Dates.From.Month()
 			names[i] = c.format.MonthShort(month)
-			if ticks[i] = names[i]; len(t.Points) <= fewLabels {
+			if ticks[i] = names[i]; len(points) <= fewLabels {
 				ticks[i] = c.format.MonthName(month)
 			}
 		}
@@ -134,13 +144,35 @@ func TrendChart(w io.Writer, t report.TrendReport, theme ChartTheme) error {
 	return c.write(w)
 }
 
+// thin returns as many points as are drawn: all, or of each of so many equal stretches the least and the greatest, as they come.
+func thin(points []report.Point, most int) []report.Point {
+	if len(points) <= most {
+		return points
+	}
+	kept := make([]report.Point, 0, most)
+	for i := range most / 2 {
+		first, next := i*len(points)/(most/2), (i+1)*len(points)/(most/2)
+		least, greatest := first, first
+		for k := first + 1; k < next; k++ {
+			switch minor := points[k].Sum.Home.Minor(); {
+			case minor < points[least].Sum.Home.Minor():
+				least = k
+			case minor > points[greatest].Sum.Home.Minor():
+				greatest = k
+			}
+		}
+		kept = append(kept, points[min(least, greatest)], points[max(least, greatest)])
+	}
+	return kept
+}
+
 // list writes sums by their names, column by column.
 func (c *canvas) list(names []string, sums []expense.Sum, rows, top int) {
 	const gap = 32
 	width := (chartWidth - 2*chartMargin - (listColumns-1)*gap) / listColumns
 	for i, sum := range sums {
 		left, y := chartMargin+i/rows*(width+gap), top+(i%rows+1)*listRow
-		c.Text(names[i], left, y, 0, c.style(chartText, secondInk))
+		c.left(names[i], left, y, secondInk)
 		c.right(c.format.Money(sum.Home)+mark(sum), left+width, y, textInk)
 		c.describe(names[i], sum.Home)
 	}
@@ -154,8 +186,11 @@ type canvas struct {
 	ink         [4]charts.Color
 	format      expense.Formatter
 	percent     *message.Printer
+	waiting     string // how the ledger's language says that there is no rate
 	title       string
 	description []string
+	letters     strings.Builder // the texts, which are drawn last
+	err         error           // the first that met a text
 }
 
 const (
@@ -166,9 +201,8 @@ const (
 )
 
 func newCanvas(settings expense.Settings, theme ChartTheme, height int) *canvas {
-	c := &canvas{
-		theme: theme, format: expense.NewFormatter(settings.Locale), percent: message.NewPrinter(language.Make(settings.Locale)),
-	}
+	c := &canvas{theme: theme, format: expense.NewFormatter(settings.Locale), waiting: waitingFor(expense.PhraseLanguage(settings.Locale))}
+	c.percent = message.NewPrinter(digitsOf(language.Make(settings.Locale), c.format))
 	// The light inks are painted; the style sheet puts the dark ones in their place.
 	shown := LightTheme
 	if theme == DarkTheme {
@@ -192,23 +226,44 @@ func newCanvas(settings expense.Settings, theme ChartTheme, height int) *canvas 
 	return c
 }
 
+// digitsOf returns the tag with the digits of format: the package that writes percents has an older opinion of some locales.
+func digitsOf(tag language.Tag, format expense.Formatter) language.Tag {
+	system, zero := "latn", []rune(format.Year(2000))
+	for name, digit := range digitSystems {
+		if slices.Contains(zero, digit) {
+			system = name
+		}
+	}
+	with, err := tag.SetTypeForKey("nu", system)
+	if err != nil {
+		return tag
+	}
+	return with
+}
+
+// digitSystems are the zeros of the digits that CLDR's locales count with by default, other than the Latin ones.
+var digitSystems = map[string]rune{
+	"adlm": '\U0001e950', "arab": '٠', "arabext": '۰', "beng": '০', "cakm": '\U00011136', "deva": '०', "mymr": '၀', "nkoo": '߀', "olck": '᱐', "tibt": '༠',
+}
+
 // head writes what the picture is about and what it comes to, with what the total leaves out.
 func (c *canvas) head(title string, sum expense.Sum) {
-	c.title = title + ": " + c.format.Money(sum.Home)
-	c.Text(title, chartMargin, 32, 0, c.style(chartTitle, textInk))
-	total := c.format.Money(sum.Home)
+	c.title = title
+	c.text(title, chartMargin, 32, fromLeft, chartTitle, textInk)
+	total, after := c.format.Money(sum.Home), ""
+	if !sum.Complete() {
+		after = " (" + c.waiting + ")"
+	}
 	for i, waits := range sum.Pending {
-		if i == 3 && len(sum.Pending) > 4 {
-			total += fmt.Sprintf(" + %d more currencies", len(sum.Pending)-i)
+		more := total + " + " + c.format.Money(waits)
+		if left := len(sum.Pending) - i; left > 1 && widthOf(more+fmt.Sprintf(" + … (%d)", left)+after, chartTotal) > chartWidth-2*chartMargin {
+			total += fmt.Sprintf(" + … (%d)", left)
 			break
 		}
-		total += " + " + c.format.Money(waits)
+		total = more
 	}
-	if !sum.Complete() {
-		total += " (no exchange rate yet)"
-		c.title += " (incomplete)"
-	}
-	c.Text(total, chartMargin, 58, 0, c.style(chartText+2, secondInk))
+	c.text(total+after, chartMargin, 58, fromLeft, chartTotal, secondInk)
+	c.description = append(c.description, total+after)
 }
 
 // ringSize is how high the ring and the list beside it are.
@@ -218,38 +273,101 @@ func ringSize(s report.Summary) int {
 
 // ring draws the categories' shares as a ring, and lists all of them with name, amount and share beside it.
 func (c *canvas) ring(s report.Summary, top int) error {
-	var slices charts.DoughnutSeriesList
+	var pieces charts.DoughnutSeriesList
+	var labels []ringLabel
+	passed := 0.0
 	for _, category := range s.ByCategory {
 		if category.Share.IsZero() {
 			continue
 		}
-		label := ""
-		if category.Share.Hundredths() >= labelledShare {
-			label = cut(category.Name, maxLabel)
-		}
-		slices = append(slices, charts.DoughnutSeries{
-			Value: float64(category.Sum.Home.Minor()), Name: category.Name,
-			Label: charts.SeriesLabel{
-				Show: charts.Ptr(label != ""), FontStyle: c.style(chartSmall, textInk),
-				LabelFormatter: func(int, string, float64) (string, *charts.LabelStyle) { return label, nil },
-			},
+		pieces = append(pieces, charts.DoughnutSeries{
+			Value: float64(category.Sum.Home.Minor()), Name: category.Name, Label: charts.SeriesLabel{Show: charts.Ptr(false)},
 		})
+		part := float64(category.Share.Hundredths()) / 10_000
+		if category.Share.Hundredths() >= labelledShare {
+			labels = append(labels, ringLabel{name: category.Name, angle: 2 * math.Pi * (passed + part/2), slice: len(pieces) - 1})
+		}
+		passed += part
 	}
 	box := charts.NewBox(chartMargin, top, chartMargin+ringWidth, top+ringHeight)
-	if len(slices) > 0 {
+	centre := charts.Point{X: (box.Left + box.Right) / 2, Y: (box.Top + box.Bottom) / 2}
+	if len(pieces) > 0 {
 		err := c.Child(charts.PainterBoxOption(box)).DoughnutChart(charts.DoughnutChartOption{
-			Theme: c.palette, SeriesList: slices, RadiusRing: "32%", RadiusCenter: "19%", Legend: charts.LegendOption{Show: charts.Ptr(false)},
+			Theme: c.palette, SeriesList: pieces, Legend: charts.LegendOption{Show: charts.Ptr(false)}, Padding: charts.NewBoxEqual(0),
+			RadiusRing: strconv.Itoa(ringRadius), RadiusCenter: strconv.Itoa(holeRadius),
 		})
 		if err != nil {
 			return fmt.Errorf("draw the ring: %w", err)
 		}
+		c.labels(labels, centre)
 	} else {
-		c.Circle(100, (box.Left+box.Right)/2, (box.Top+box.Bottom)/2, c.ink[groundInk], c.ink[lineInk], 2)
+		c.Circle(ringRadius, centre.X, centre.Y, c.ink[groundInk], c.ink[lineInk], 2)
+	}
+	c.categories(s, top)
+	return nil
+}
+
+// A ringLabel is the name of a slice that is large enough for one.
+type ringLabel struct {
+	name  string
+	angle float64 // of the slice's middle, clockwise from the top
+	slice int
+}
+
+// labels writes names beside their slices, on either side from top to bottom, no two on one line.
+func (c *canvas) labels(labels []ringLabel, centre charts.Point) {
+	for _, side := range []int{1, -1} {
+		var here []ringLabel
+		for _, label := range labels {
+			if (label.angle < math.Pi) == (side == 1) {
+				here = append(here, label)
+			}
+		}
+		slices.SortStableFunc(here, func(a, b ringLabel) int { return cmp.Compare(math.Cos(b.angle), math.Cos(a.angle)) })
+		x := centre.X + side*(ringRadius+labelDistance)
+		ys := make([]int, len(here))
+		for i, label := range here {
+			ys[i] = centre.Y - int(math.Round((ringRadius+labelDistance)*math.Cos(label.angle)))
+			if i > 0 {
+				ys[i] = max(ys[i], ys[i-1]+labelRow)
+			}
+		}
+		// What was pushed beyond the end pushes back.
+		for i := len(ys) - 1; i >= 0; i-- {
+			most := centre.Y + ringHeight/2 - labelRow/2
+			if i < len(ys)-1 {
+				most = ys[i+1] - labelRow
+			}
+			ys[i] = min(ys[i], most)
+		}
+		for i, label := range here {
+			sin, cos := math.Sincos(label.angle)
+			edge := charts.Point{X: centre.X + int(math.Round(ringRadius*sin)), Y: centre.Y - int(math.Round(ringRadius*cos))}
+			c.LineStroke([]charts.Point{edge, {X: x, Y: ys[i]}}, c.palette.GetSeriesColor(label.slice), 1)
+			anchor := fromLeft
+			if side < 0 {
+				anchor = toRight
+			}
+			most := ringWidth/2 - ringRadius - labelDistance - 4
+			c.text(fit(label.name, chartSmall, most), x+side*3, ys[i]+chartSmall/3, anchor, chartSmall, textInk)
+		}
+	}
+}
+
+// categories lists all categories with amount and share.
+func (c *canvas) categories(s report.Summary, top int) {
+	amountWidth, shareWidth := 0, 0
+	for _, category := range s.ByCategory[:min(len(s.ByCategory), maxRows)] {
+		amountWidth = max(amountWidth, widthOf(c.format.Money(category.Sum.Home)+mark(category.Sum), chartText))
+		shareWidth = max(shareWidth, widthOf(c.share(category.Share), chartText))
 	}
 	left, y, slice := chartMargin+ringWidth+16, top+listRow, 0
+	shareEnd := chartWidth - chartMargin
+	amountEnd := shareEnd - shareWidth - columnGap
+	nameWidth := amountEnd - amountWidth - columnGap - left - 18
 	for i, category := range s.ByCategory {
 		if i == maxRows {
-			c.Text(fmt.Sprintf("+ %d", len(s.ByCategory)-i), left+18, y, 0, c.style(chartText, secondInk))
+			c.left(fmt.Sprintf("+ %d", len(s.ByCategory)-i), left+18, y, secondInk)
 			break
 		}
 		colour, share := c.ink[lineInk], "–"
@@ -257,14 +375,13 @@ func (c *canvas) ring(s report.Summary, top int) error {
 			colour, share = c.palette.GetSeriesColor(slice), c.share(category.Share)
 			slice++
 		}
-		c.FilledRect(left, y-10, left+12, y+2, colour, colour, 0)
-		c.Text(cut(category.Name, maxName), left+18, y, 0, c.style(chartText, textInk))
-		c.right(c.format.Money(category.Sum.Home)+mark(category.Sum), chartWidth-chartMargin-62, y, textInk)
-		c.right(share, chartWidth-chartMargin, y, secondInk)
-		c.description = append(c.description, fmt.Sprintf("%s: %s, %s", category.Name, c.format.Money(category.Sum.Home), share))
+		c.FilledRect(left, y-11, left+12, y+1, colour, colour, 0)
+		c.left(fit(category.Name, chartText, nameWidth), left+18, y, textInk)
+		c.right(c.format.Money(category.Sum.Home)+mark(category.Sum), amountEnd, y, textInk)
+		c.right(share, shareEnd, y, secondInk)
+		c.description = append(c.description, fmt.Sprintf("%s: %s, %s", expense.Isolate(category.Name), c.format.Money(category.Sum.Home), share))
 		y += listRow
 	}
-	return nil
 }
 
 // mark is put behind a sum that leaves something out.
@@ -288,9 +405,10 @@ func (c *canvas) budgets(progress []budget.Progress, top int) {
 	y := top + listRow
 	for _, p := range progress[:min(len(progress), maxRows)] {
 		left, right := chartMargin, chartWidth-chartMargin
-		c.Text(p.Text+mark(p.Spent), left, y, 0, c.style(chartText, textInk))
+		ratio := c.ratio(p)
+		c.left(fitProgress(p, right-left-widthOf(ratio, chartText)-columnGap)+mark(p.Spent), left, y, textInk)
 		used := used(p)
-		c.right(c.ratio(p), right, y, secondInk)
+		c.right(ratio, right, y, secondInk)
 		c.FilledRect(left, y+7, right, y+17, c.ink[groundInk], c.ink[secondInk], 1)
 		if end := left + int(math.Round(float64(right-left)*min(used, 1))); used > 0 && end > left {
 			colour := c.palette.GetSeriesColor(0)
@@ -303,9 +421,19 @@ func (c *canvas) budgets(progress []budget.Progress, top int) {
 			// A mark at the end says without colour that the bar would go on.
 			c.ArrowRight(right-6, y+12, 10, 10, c.ink[textInk], c.ink[textInk], 1)
 		}
-		c.description = append(c.description, p.Text+", "+p.State.String())
+		c.description = append(c.description, p.Text+", "+ratio)
 		y += budgetRow
 	}
+}
+
+// fitProgress shortens the name in a progress so that its figures fit.
+func fitProgress(p budget.Progress, most int) string {
+	name := expense.Isolate(p.CategoryName)
+	if name == "" || widthOf(p.Text, chartText) <= most {
+		return p.Text
+	}
+	room := most - widthOf(strings.Replace(p.Text, name, "", 1), chartText) - columnGap
+	return strings.Replace(p.Text, name, expense.Isolate(fit(p.CategoryName, chartText, room)), 1)
 }
 
 // used is the ratio of a progress as a number, for the length of its bar alone.
@@ -328,15 +456,16 @@ func (c *canvas) ratio(p budget.Progress) string {
 
 // months draws what was spent in each month as a bar, with the amount beside it.
 func (c *canvas) months(months []report.MonthSum, top int) {
-	const nameWidth, amountWidth = 110, 130
-	left, right := chartMargin+nameWidth, chartWidth-chartMargin-amountWidth
-	most := int64(1)
+	most, nameWidth, amountWidth := int64(1), 0, 0
 	for _, month := range months {
 		most = max(most, month.Sum.Home.Minor())
+		nameWidth = max(nameWidth, widthOf(c.format.MonthShort(month.Month), chartText))
+		amountWidth = max(amountWidth, widthOf(c.format.Money(month.Sum.Home)+mark(month.Sum), chartText))
 	}
+	left, right := chartMargin+nameWidth+columnGap, chartWidth-chartMargin-amountWidth-columnGap
 	y := top + listRow
 	for _, month := range months {
-		c.Text(c.format.MonthShort(month.Month), chartMargin, y, 0, c.style(chartText, textInk))
+		c.left(c.format.MonthShort(month.Month), chartMargin, y, textInk)
 		// Refunds beyond the spending have no length: the amount says so.
 		length := float64(max(0, month.Sum.Home.Minor())) / float64(most) * float64(right-left)
 		c.FilledRect(left, y-10, left+int(math.Round(length)), y+2, c.palette.GetSeriesColor(0), c.palette.GetSeriesColor(0), 0)
@@ -365,12 +494,12 @@ func (c *canvas) line(names []string, sums []expense.Sum, top int) error {
 	option := charts.NewLineChartOptionWithData([][]float64{values})
 	option.Theme = c.palette
 	option.Legend.Show = charts.Ptr(false)
-	option.XAxis = charts.XAxisOption{Labels: names, LabelFontStyle: c.style(chartSmall, secondInk)}
+	option.XAxis = charts.XAxisOption{Labels: names, LabelFontStyle: c.style(axisText, secondInk)}
 	if len(names) > fewLabels {
 		option.XAxis.LabelCount = 4
 	}
 	option.YAxis = []charts.YAxisOption{{
-		ValueFormatter: amount, LabelFontStyle: c.style(chartSmall, secondInk), LabelCount: 5, SplitLineShow: charts.Ptr(true),
+		ValueFormatter: amount, LabelFontStyle: c.style(axisText, secondInk), LabelCount: 5, SplitLineShow: charts.Ptr(true),
 	}}
 	if lowest == 0 {
 		option.YAxis[0].Min = charts.Ptr(0.0)
@@ -395,23 +524,9 @@ func (c *canvas) style(size float64, ink int) charts.FontStyle {
 	return charts.FontStyle{FontSize: size, FontColor: c.ink[ink]}
 }
 
-// right writes text that ends at x.
-func (c *canvas) right(text string, x, y, ink int) {
-	style := c.style(chartText, ink)
-	c.Text(text, x-c.MeasureText(text, 0, style).Width(), y, 0, style)
-}
-
 // share writes a share as the locale does.
 func (c *canvas) share(s report.Share) string {
 	return c.percent.Sprint(number.Percent(float64(s.Hundredths())/10_000, number.Scale(2)))
-}
-
-// cut shortens a name to what fits.
-func cut(name string, most int) string {
-	if runes := []rune(name); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return name
 }
 
 // write writes the picture, with a title and a description for those who do not see it.
@@ -420,19 +535,20 @@ func (c *canvas) write(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("draw the chart: %w", err)
 	}
-	start := bytes.IndexByte(picture, '>') + 1
+	start, end := bytes.IndexByte(picture, '>')+1, bytes.LastIndex(picture, []byte("</svg>"))
 	var head strings.Builder
 	for _, part := range []struct{ name, text string }{{"title", c.title}, {"desc", strings.Join(c.description, "; ")}} {
 		head.WriteString("<" + part.name + ">")
-		if err := xml.EscapeText(&head, []byte(part.text)); err != nil {
-			return fmt.Errorf("describe the chart: %w", err)
-		}
+		c.escape(&head, part.text)
 		head.WriteString("</" + part.name + ">")
 	}
 	if c.theme == AutoTheme {
 		head.WriteString(darkStyle())
 	}
-	for _, part := range [][]byte{picture[:start], []byte(head.String()), picture[start:]} {
+	if c.err != nil {
+		return c.err
+	}
+	for _, part := range [][]byte{picture[:start], []byte(head.String()), picture[start:end], []byte(c.letters.String()), picture[end:]} {
 		if _, err := w.Write(part); err != nil {
 			return err
 		}

@@ -6,10 +6,17 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"html"
 	"io"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+
+	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
@@ -182,6 +189,135 @@ func TestChartsShowTheFiguresOfTheReports(t *testing.T) {
 	}
 }
 
+// A letter is a text of a picture: where it stands and about how far it reaches.
+type letter struct {
+	text     string
+	from, to float64
+	y        string
+}
+
+// letters returns the texts of a picture. Ideographs are as wide as they are high; of others half of that is the least.
+func letters(t *testing.T, picture []byte) []letter {
+	t.Helper()
+	var all []letter
+	for _, m := range regexp.MustCompile(`<text x="(\d+)" y="(\d+)"(?: text-anchor="(\w+)")? style="[^"]*font-size:([\d.]+)px[^"]*">([^<]*)<`).FindAllSubmatch(picture, -1) {
+		x, err := strconv.ParseFloat(string(m[1]), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size, err := strconv.ParseFloat(string(m[4]), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		width := 0.0
+		for _, r := range string(m[5]) {
+			if width += size / 2; unicode.Is(unicode.Han, r) {
+				width += size / 2
+			}
+		}
+		l := letter{text: html.UnescapeString(string(m[5])), from: x, to: x + width, y: string(m[2])}
+		if string(m[3]) == "end" {
+			l.from, l.to = x-width, x
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+func TestNamesDoNotRunOverFigures(t *testing.T) {
+	home := expense.MustCurrency("KRW")
+	amount := expense.MustMoney("9999999999999", "KRW")
+	month := expense.MustMonth("2026-03")
+	for name, names := range map[string][]string{
+		"ideographs": {strings.Repeat("漢", 60), "食費", strings.Repeat("字", 13)}, "Latin": {strings.Repeat("W", 60), "i"},
+		"Cyrillic": {strings.Repeat("Щ", 60)}, "emoji": {strings.Repeat("👩‍👧", 20)}, "many": slices.Repeat([]string{strings.Repeat("漢字 ", 20)}, 90),
+	} {
+		monthly := report.MonthlyReport{Month: month, Summary: report.Summary{Settings: expense.Settings{Locale: "ko"}, Dates: month.Range(), Sum: expense.NewSum(home)}}
+		var progress []budget.Progress
+		shares := report.Shares(slices.Repeat([]int64{1}, len(names)))
+		for i, n := range names {
+			sum := expense.NewSum(home)
+			sum.Home = amount
+			monthly.ByCategory = append(monthly.ByCategory, report.Category{ID: uuid.New(), Name: n, Sum: sum, Share: shares[i]})
+			progress = append(progress, budget.Progress{CategoryName: n, Limit: amount, Spent: sum, Text: n + ": ₩9,999,999,999,999 중 ₩9,999,999,999,999 사용"})
+		}
+		var picture bytes.Buffer
+		if err := export.MonthlyChart(&picture, monthly, progress, export.LightTheme); err != nil {
+			t.Fatal(err)
+		}
+		all := letters(t, picture.Bytes())
+		if len(all) < 3*len(names[:min(len(names), 60)]) {
+			t.Fatalf("%s: only %d texts were found", name, len(all))
+		}
+		for i, a := range all {
+			if a.from < 0 || a.to > 840 {
+				t.Errorf("%s: %q leaves the picture", name, a.text)
+			}
+			for _, b := range all[i+1:] {
+				if a.y == b.y && a.from < b.to && b.from < a.to {
+					t.Errorf("%s: %q runs into %q", name, a.text, b.text)
+				}
+			}
+			if strings.HasPrefix(a.text, "중") || strings.Contains(a.text, "…:") && !strings.HasSuffix(strings.TrimSuffix(a.text, " +"), "사용") {
+				t.Errorf("%s: %q lost its figures", name, a.text)
+			}
+		}
+	}
+}
+
+// What data older than the rule may hold turns no figure round.
+func TestNamesThatReorderTextDoNotReachAPicture(t *testing.T) {
+	month := expense.MustMonth("2026-03")
+	sum := expense.NewSum(expense.MustCurrency("EUR"))
+	monthly := report.MonthlyReport{Month: month, Summary: report.Summary{
+		Settings: expense.Settings{Locale: "de"}, Dates: month.Range(), Sum: sum,
+		ByCategory: []report.Category{{ID: uuid.New(), Name: "Food\u202e \u2066", Sum: sum}, {ID: uuid.New(), Name: "טיולים\u202e", Sum: sum}},
+	}}
+	trend := report.TrendReport{Settings: monthly.Settings, Dates: month.Range(), By: expense.ByMonth, Category: &expense.Category{Name: "\u202eFood"}, Sum: sum}
+	var pictures bytes.Buffer
+	if err := errors.Join(export.MonthlyChart(&pictures, monthly, nil, export.AutoTheme), export.TrendChart(&pictures, trend, export.AutoTheme)); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range "\u202e\u2066\u202d\u200f" {
+		if strings.ContainsRune(pictures.String(), r) {
+			t.Errorf("the pictures hold %U", r)
+		}
+	}
+}
+
+// A line of many points is drawn of few, which hold each peak and each trough.
+func TestALineOfManyPointsKeepsItsPeaks(t *testing.T) {
+	home := expense.MustCurrency("EUR")
+	trend := report.TrendReport{
+		Settings: expense.Settings{Locale: "en"}, Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")},
+		By: expense.ByDay, Sum: expense.NewSum(home),
+	}
+	peaks := map[int]int64{17: 900_00, 20_000: 1000_00, 20_001: -500_00, 36_500: 800_00}
+	for day := trend.Dates.From; !day.After(trend.Dates.To); day = day.AddDays(1) {
+		sum := expense.NewSum(home)
+		sum.Home = expense.CapMoney(10_00+peaks[len(trend.Points)], home)
+		trend.Points = append(trend.Points, report.Point{Dates: expense.Range{From: day, To: day}, Sum: sum})
+	}
+	var picture bytes.Buffer
+	if err := export.TrendChart(&picture, trend, export.LightTheme); err != nil {
+		t.Fatal(err)
+	}
+	longest := ""
+	for _, m := range regexp.MustCompile(`<path[^>]* d="([^"]*)"`).FindAllStringSubmatch(picture.String(), -1) {
+		if len(m[1]) > len(longest) {
+			longest = m[1]
+		}
+	}
+	heights := map[string]int{}
+	points := regexp.MustCompile(`[ML] ?[\d.]+[ ,]([\d.]+)`).FindAllStringSubmatch(longest, -1)
+	for _, point := range points {
+		heights[point[1]]++
+	}
+	if len(points) < 600 || len(points) > 700 || len(heights) != 5 {
+		t.Errorf("the line has %d points at the heights %v, want the usual one and four of one point each", len(points), heights)
+	}
+}
+
 func TestChartsOfLittleAndOfMuch(t *testing.T) {
 	ctx, r := t.Context(), chartLedger(t, "en")
 	empty, err := report.Monthly(ctx, r, chartDay, expense.MustMonth("2020-01"))
@@ -240,10 +376,17 @@ func BenchmarkCharts(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	century, err := report.Trend(ctx, r, report.TrendQuery{
+		Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")}, By: expense.ByDay,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
 	for name, draw := range map[string]func() error{
-		"monthly":      func() error { return export.MonthlyChart(io.Discard, monthly, progress.All(), export.AutoTheme) },
-		"yearly":       func() error { return export.YearlyChart(io.Discard, yearly, export.AutoTheme) },
-		"trend by day": func() error { return export.TrendChart(io.Discard, days, export.AutoTheme) },
+		"trend of a century by day": func() error { return export.TrendChart(io.Discard, century, export.AutoTheme) },
+		"monthly":                   func() error { return export.MonthlyChart(io.Discard, monthly, progress.All(), export.AutoTheme) },
+		"yearly":                    func() error { return export.YearlyChart(io.Discard, yearly, export.AutoTheme) },
+		"trend by day":              func() error { return export.TrendChart(io.Discard, days, export.AutoTheme) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
