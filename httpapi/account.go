@@ -202,10 +202,4 @@ func whole[T any](c *call) (T, error) {
 }
 
 // address returns where the request comes from, for the throttle on sign-ins; the zero address if that is not known.
-func (c *call) address() netip.Addr {
-	address, err := netip.ParseAddr(c.RemoteIP())
-	if err != nil {
-		return netip.Addr{}
-	}
-	return address
-}
+func (c *call) address() netip.Addr { return clientOf(c.Context).address }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	pathpkg "path"
 	"slices"
@@ -34,6 +35,13 @@ type Config struct {
 	// BaseURL is what comes before /v1 in the URLs that answers carry: "" at the root of a host, "/ledger" behind
 	// http.StripPrefix("/ledger", …), or an absolute URL.
 	BaseURL string
+	// Limits say how many requests there may be of one address and of one user; nil: any number, as where the host limits them.
+	Limits *Limits
+	// TrustedProxies are the networks of the proxies in front, whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are believed;
+	// nil: nobody's are, and a request comes from its connection's other end.
+	TrustedProxies []netip.Prefix
+	// Origins are those whose pages may use the API from a browser (CORS), such as "https://app.example.org"; nil: none.
+	Origins []string
 	// Timeout is how long a request may take, but for exports and imports; 0: 30 seconds.
 	Timeout time.Duration
 	// Done ends the event streams when it is closed, so that a server which stops need not wait for them; nil: they end with
@@ -63,11 +71,20 @@ func New(st store.Store, cfg Config) (http.Handler, error) {
 		store: st, authenticator: cfg.Authenticator, accounts: cfg.Accounts, rates: cfg.Rates, settings: cfg.Settings,
 		base: strings.TrimRight(cfg.BaseURL, "/"), timeout: cfg.Timeout, log: cfg.Log, observe: cfg.Observe, now: cfg.Now, validate: newValidator(),
 	}
+	var err error
+	if a.limits, err = newLimiter(cfg.Limits, mostBuckets); err != nil {
+		return nil, err
+	}
+	if a.proxies, err = newProxies(cfg.TrustedProxies); err != nil {
+		return nil, err
+	}
+	if a.origins, err = newOrigins(cfg.Origins); err != nil {
+		return nil, err
+	}
 	if a.rates == nil {
 		a.rates = expense.NoRates{}
 	}
 	if a.settings.Home.IsZero() {
-		var err error
 		if a.settings, err = expense.NewSettings(expense.SettingsDraft{}); err != nil {
 			return nil, err
 		}
@@ -106,6 +123,9 @@ type api struct {
 	observe       func(Event)
 	now           func() time.Time
 	validate      *validator.Validate
+	limits        *limiter // nil: none
+	proxies       proxies
+	origins       origins
 	streams       streams
 	watched       bool          // the store tells the streams what changes
 	pdfs          chan struct{} // one for each PDF report that is being made
@@ -159,13 +179,13 @@ func (a *api) routes() http.Handler {
 	engine.HandleMethodNotAllowed = true
 	engine.ForwardedByClientIP = false
 	engine.Use(a.around)
-	engine.NoRoute(a.fail(newProblem(codeNotFound, "There is no such route.")))
+	engine.NoRoute(a.limitUnknown, a.fail(newProblem(codeNotFound, "There is no such route.")))
 	notAllowed := a.fail(newProblem(codeMethodNotAllowed, "The resource does not have this method; Allow lists those it has."))
-	engine.NoMethod(notAllowed)
+	engine.NoMethod(a.limitUnknown, notAllowed)
 
 	for path, allow := range shadowed(a.table()) {
 		for _, method := range allow.not {
-			engine.Handle(method, path, func(g *gin.Context) {
+			engine.Handle(method, path, a.limitUnknown, func(g *gin.Context) {
 				g.Header("Allow", allow.has)
 				notAllowed(g)
 			})
@@ -326,7 +346,14 @@ func (a *api) serve(r route) gin.HandlerFunc {
 		defer limit.Stop()
 		c := &call{Context: g, api: a, ctx: ctx, route: pattern, now: a.now(), progress: func() {}}
 		if r.slow {
-			c.progress = func() { limit.Reset(a.timeout) }
+			connection := http.NewResponseController(g.Writer)
+			c.progress = func() {
+				limit.Reset(a.timeout)
+				extend(connection.SetWriteDeadline, a.timeout+patience)
+			}
+			// The server's time to read a request goes on while it is answered, and would end a long answer.
+			extend(connection.SetReadDeadline, 0)
+			defer extend(connection.SetReadDeadline, patience)
 		}
 		err := c.admit(r)
 		if err == nil {
@@ -346,6 +373,16 @@ func (a *api) serve(r route) gin.HandlerFunc {
 	}
 }
 
+// extend moves a deadline of the connection to d from now; 0: there is none. A server whose connections have no deadlines says so;
+// then there is none to move.
+func extend(set func(time.Time) error, d time.Duration) {
+	var deadline time.Time
+	if d > 0 {
+		deadline = time.Now().Add(d)
+	}
+	_ = set(deadline)
+}
+
 // template writes a gin pattern as the contract does: "/v1/expenses/{id}".
 func template(path string) string {
 	parts := strings.Split(path, "/")
@@ -359,6 +396,10 @@ func template(path string) string {
 
 // admit finds out who asks and reads the query.
 func (c *call) admit(r route) error {
+	header := c.Writer.Header()
+	if err := c.api.limits.address(header, r.class(), c.address(), c.now); err != nil {
+		return err
+	}
 	if r.scope != 0 {
 		identity, err := c.api.authenticator.Authenticate(c.Request.WithContext(c.ctx))
 		if err != nil {
@@ -368,10 +409,21 @@ func (c *call) admit(r route) error {
 			return auth.ErrForbidden
 		}
 		c.identity, c.owner = identity, identity.Owner
+		if err := c.api.limits.user(header, r.class(), c.owner, c.now); err != nil {
+			return err
+		}
 	}
 	var err error
 	c.query, err = parseQuery(c.Request.URL.RawQuery, r.query)
 	return err
+}
+
+// limitUnknown limits what no route is there for.
+func (a *api) limitUnknown(g *gin.Context) {
+	if err := a.limits.address(g.Writer.Header(), classReads, clientOf(g).address, a.now()); err != nil {
+		a.answerError(g, err)
+		g.Abort()
+	}
 }
 
 // fail returns a handler that answers every call with p.

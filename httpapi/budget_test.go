@@ -176,7 +176,7 @@ func TestYearsRangesTrendsAndTheirPictures(t *testing.T) {
 		} {
 			picture := s.must(200, "GET", path, "")
 			equal(t, path, picture.Header().Get("Content-Type"), "image/svg+xml")
-			equal(t, path, picture.Header().Get("Content-Security-Policy"), "default-src 'none'; style-src 'unsafe-inline'")
+			equal(t, path, picture.Header().Get("Content-Security-Policy"), "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'unsafe-inline'")
 			wellFormed(t, path, picture.Body.String())
 		}
 		monthly := s.must(200, "GET", "/v1/reports/monthly.svg?month=2026-03", "").Body.String()

@@ -114,6 +114,9 @@ func read[T any](c *call) (document[T], error) {
 
 // body reads the whole body, which must be JSON by its Content-Type.
 func (c *call) body() ([]byte, error) {
+	if err := c.checkEncoding(); err != nil {
+		return nil, err
+	}
 	if err := checkMedia(c.Request); err != nil {
 		return nil, err
 	}
@@ -136,6 +139,17 @@ func readError(err error) error {
 		return err
 	}
 	return &problem{code: codeMalformed, detail: "The body ended before it was whole.", cause: err}
+}
+
+// checkEncoding refuses a body that is compressed: a small one could be a large one.
+func (c *call) checkEncoding() error {
+	for _, line := range c.Request.Header.Values("Content-Encoding") {
+		if !strings.EqualFold(line, "identity") {
+			c.Writer.Header().Set("Accept-Encoding", "identity")
+			return newProblem(codeUnsupportedMediaType, "A body must not be compressed.")
+		}
+	}
+	return nil
 }
 
 func checkMedia(r *http.Request) error {

@@ -188,8 +188,7 @@ func (a *attachment) head() {
 // Write sends the next part of the file.
 func (a *attachment) Write(part []byte) (int, error) {
 	a.head()
-	// A server whose connections have no deadlines says so; then there is none to move.
-	_ = http.NewResponseController(a.c.Writer).SetWriteDeadline(time.Now().Add(patience))
+	extend(http.NewResponseController(a.c.Writer).SetWriteDeadline, patience)
 	defer a.c.progress()
 	return a.c.Writer.Write(part)
 }

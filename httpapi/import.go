@@ -203,10 +203,17 @@ func (c *call) receive() (upload, error) {
 	if err != nil || media != "multipart/form-data" {
 		return upload{}, newProblem(codeUnsupportedMediaType, "An import is multipart/form-data with the parts mapping and file.")
 	}
+	if err := c.checkEncoding(); err != nil {
+		return upload{}, err
+	}
 	if c.Request.ContentLength > maxImport {
 		return upload{}, &http.MaxBytesError{Limit: maxImport}
 	}
-	body := &patientReader{http.MaxBytesReader(c.Writer, c.Request.Body, maxImport), http.NewResponseController(c.Writer), c.progress}
+	body := &patientReader{
+		body: http.MaxBytesReader(c.Writer, c.Request.Body, maxImport), connection: http.NewResponseController(c.Writer),
+		progress: c.progress, began: time.Now(),
+	}
+	defer extend(body.connection.SetReadDeadline, 0) // the file is here: what is done with it may take its time
 	parts := multipart.NewReader(body, attributes["boundary"])
 
 	part, err := nextPart(parts, "mapping")
@@ -270,17 +277,24 @@ func (up upload) discard(c *call) {
 	}
 }
 
+// slowest is how many bytes a second a client has to send on the whole: an import of 32 MiB takes an hour at most.
+const slowest = 10 << 10
+
 // A patientReader gives the client time for each part of its body, instead of one deadline for the whole.
 type patientReader struct {
-	io.Reader
-	deadline *http.ResponseController
-	progress func()
+	body       io.Reader
+	connection *http.ResponseController
+	progress   func()
+	began      time.Time
+	received   int64
 }
 
 // Read reads the next part.
 func (r *patientReader) Read(p []byte) (int, error) {
-	// A server whose connections have no deadlines says so; then there is none to move.
-	_ = r.deadline.SetReadDeadline(time.Now().Add(patience))
+	last := r.began.Add(patience + time.Duration(r.received)*(time.Second/slowest))
+	extend(r.connection.SetReadDeadline, max(min(patience, time.Until(last)), 1))
 	defer r.progress()
-	return r.Reader.Read(p)
+	n, err := r.body.Read(p)
+	r.received += int64(n)
+	return n, err
 }

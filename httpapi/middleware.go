@@ -10,16 +10,26 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
-	// requestIDKey is where the request's id is kept in gin's context.
+	// requestIDKey and clientKey are where the request's id is kept in gin's context, and where it comes from.
 	requestIDKey = "request_id"
+	clientKey    = "client"
 	// maxRequestID is how many characters a client's own request id has at most.
 	maxRequestID = 128
 )
 
-// around is what happens to every request: it gets an id and the headers that keep answers private, a panic becomes an
+const (
+	// noPage keeps a browser that is shown an answer from running or loading anything, or framing it. A page overrides it.
+	noPage = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	// onlyTLS keeps a browser from coming back without TLS for two years. Other hosts below this one are not the API's to bind.
+	onlyTLS = "max-age=63072000"
+)
+
+// around is what happens to every request: it gets an id, its trace and the headers that keep answers private, a panic becomes an
 // answer, and one line of the log says what came of it. The line names the route's pattern: no path, query or address.
 func (a *api) around(g *gin.Context) {
 	start := time.Now()
@@ -33,6 +43,16 @@ func (a *api) around(g *gin.Context) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Security-Policy", noPage)
+	from := a.proxies.client(g.Request)
+	g.Set(clientKey, from)
+	if from.secure {
+		header.Set("Strict-Transport-Security", onlyTLS)
+	}
+	if g.Request.Header.Get("Traceparent") != "" {
+		ctx := propagation.TraceContext{}.Extract(g.Request.Context(), propagation.HeaderCarrier(g.Request.Header))
+		g.Request = g.Request.WithContext(ctx)
+	}
 
 	defer func() {
 		cut := a.recovered(g, id, recover())
@@ -43,7 +63,18 @@ func (a *api) around(g *gin.Context) {
 			panic(http.ErrAbortHandler)
 		}
 	}()
+	if a.origins.allow(header, g.Request) {
+		header.Del("Cache-Control")
+		g.AbortWithStatus(http.StatusNoContent)
+		return
+	}
 	g.Next()
+}
+
+// clientOf returns where a request comes from.
+func clientOf(g *gin.Context) client {
+	from, _ := g.Value(clientKey).(client)
+	return from
 }
 
 // recovered answers for a handler that panicked, and reports whether the connection has to be cut.
@@ -65,7 +96,12 @@ func (a *api) recovered(g *gin.Context, id string, cause any) (cut bool) {
 }
 
 func (a *api) logRequest(g *gin.Context, id string, done RequestAnswered) {
-	a.log.LogAttrs(g.Request.Context(), slog.LevelInfo, "request",
+	attrs := []slog.Attr{
 		slog.String("method", done.Method), slog.String("route", done.Route), slog.Int("status", done.Status),
-		slog.Float64("seconds", done.Took.Seconds()), slog.String("request_id", id), slog.Bool("cut", done.Cut))
+		slog.Float64("seconds", done.Took.Seconds()), slog.String("request_id", id), slog.Bool("cut", done.Cut),
+	}
+	if span := trace.SpanContextFromContext(g.Request.Context()); span.IsValid() {
+		attrs = append(attrs, slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
+	}
+	a.log.LogAttrs(g.Request.Context(), slog.LevelInfo, "request", attrs...)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -165,6 +166,7 @@ type problem struct {
 	detail  string
 	faults  []fault
 	current expense.Version
+	retry   time.Duration // when to come back; 0: that is not known
 	cause   error
 }
 
@@ -288,6 +290,9 @@ func (a *api) sendProblem(w http.ResponseWriter, r *http.Request, requestID stri
 	switch k.status {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		header.Set("Retry-After", retryAfter)
+		if p.retry > 0 {
+			header.Set("Retry-After", wholeSeconds(p.retry))
+		}
 	case http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", `Bearer realm="spendwise"`)
 	}

@@ -56,6 +56,7 @@ var rooms = map[string]struct {
 		rooms: []string{"httpapi/auth", "expense", "budget", "recurrence", "report", "export", "store"},
 		modules: []string{
 			"net/http", "github.com/gin-gonic/gin", "github.com/go-playground/validator", "github.com/go-json-experiment/json",
+			"golang.org/x/time", "github.com/hashicorp/golang-lru", "go.opentelemetry.io/otel",
 		},
 	},
 	"httpapi/auth": {

@@ -42,7 +42,7 @@ func BenchmarkServer(b *testing.B) {
 			if engine == "postgres" {
 				database = pgtest.New(b)
 			}
-			s := start(b, dir, "--database", database)
+			s := start(b, dir, "--database", database, "--rate-limits", "off")
 			clients := make([]*client, benchClients)
 			for i := range clients {
 				clients[i] = s.register(`,"home_currency":"EUR"`)

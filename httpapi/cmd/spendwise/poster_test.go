@@ -305,7 +305,7 @@ func TestTheFirstOfAMonth(t *testing.T) {
 	// Two servers, first without a ticker: the measured time begins when both have one.
 	dataDir := t.TempDir()
 	servers := []*server{
-		start(t, dataDir, "--database", database, "--tick", "0"), start(t, dataDir, "--database", database, "--tick", "0"),
+		start(t, dataDir, "--database", database, "--tick", "0", "--rate-limits", "off"), start(t, dataDir, "--database", database, "--tick", "0", "--rate-limits", "off"),
 	}
 	var clients []*client
 	for _, s := range servers {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -34,10 +35,34 @@ type serveCmd struct {
 	Migrate       bool          `help:"Migrate the database at start; safe with many instances." default:"true" negatable:""`
 	Rates         rateMode      `help:"Exchange rates (${default}): ecb (embedded history, kept current from the European Central Bank), embedded (no network), or off." enum:"ecb,embedded,off" default:"ecb"`
 	Registration  string        `help:"Who may register (${default}): open, or closed (only spendwise user add makes accounts)." enum:"open,closed" default:"open"`
-	RateLimits    string        `help:"The throttle on sign-ins: on, or off (for load tests on one machine)." enum:"on,off" default:"on"`
+	RateLimits    string        `help:"The limits on requests and the throttle on sign-ins: on, or off (for load tests on one machine)." enum:"on,off" default:"on"`
 	MetricsListen string        `help:"The address of a listener of its own for /metrics (${default}); port 0 takes a free one, off or an empty text none." default:"127.0.0.1:9464" placeholder:"ADDR"`
 	Tick          time.Duration `help:"How often recurring expenses that are due are posted (${default}); 0 is off." default:"1m" placeholder:"DURATION"`
+	ingressFlags
 	identityFlags
+}
+
+// ingressFlags say what is in front of the server.
+type ingressFlags struct {
+	TrustedProxies []network `help:"The networks, such as 10.0.0.0/8, or addresses of proxies in front, whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are believed. Default: none." placeholder:"CIDR,…"`
+	CORSOrigins    []string  `name:"cors-origins" help:"The origins, such as https://app.example.org, whose pages may use the API from a browser. Default: none." placeholder:"ORIGIN,…"`
+}
+
+// A network is one in CIDR notation, or a single address.
+type network struct{ netip.Prefix }
+
+// UnmarshalText reads a network.
+func (n *network) UnmarshalText(text []byte) error {
+	if address, err := netip.ParseAddr(string(text)); err == nil && address.Zone() == "" {
+		n.Prefix = netip.PrefixFrom(address, address.BitLen())
+		return nil
+	}
+	prefix, err := netip.ParsePrefix(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is no network such as 10.0.0.0/8, and no address", text)
+	}
+	n.Prefix = prefix
+	return nil
 }
 
 // identityFlags say who is let in.
@@ -105,7 +130,13 @@ func (cmd *serveCmd) handler(
 	if err != nil {
 		return nil, nil, err
 	}
-	config := httpapi.Config{Rates: rates, Settings: defaults, Log: logger, Observe: observe, Done: ctx.Done()}
+	config := httpapi.Config{Rates: rates, Settings: defaults, Log: logger, Observe: observe, Done: ctx.Done(), Origins: cmd.CORSOrigins}
+	for _, proxy := range cmd.TrustedProxies {
+		config.TrustedProxies = append(config.TrustedProxies, proxy.Prefix)
+	}
+	if cmd.RateLimits != "off" {
+		config.Limits = httpapi.DefaultLimits()
+	}
 	keep := func(context.Context) {}
 	if cmd.LocalAccounts {
 		kek, err := cmd.keyEncryptionKey(p)
@@ -155,7 +186,8 @@ func serve(ctx context.Context, listener, measured net.Listener, handler http.Ha
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       5 * time.Minute, // an import of 32 MiB over a slow line
+		ReadTimeout:       time.Minute, // imports move both deadlines on as they come in, exports and event streams as they go out
+		WriteTimeout:      2 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),

@@ -130,7 +130,7 @@ func TestOneKeyFiftyTimesAtOnce(t *testing.T) {
 // at once.
 func TestSixteenClientsOnOneLedger(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
-		s := start(t, dataDir, "--database", database)
+		s := start(t, dataDir, "--database", database, "--rate-limits", "off")
 		c := s.register("")
 		first := c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"1"}`)
 		base, _ := strconv.ParseInt(first.text("version"), 10, 64)
@@ -245,7 +245,7 @@ func wantTotalsEqualSums(t *testing.T, c *client) {
 // TestKilledUnderLoad states that whatever was answered is there after a crash, and totals still equal the sums.
 func TestKilledUnderLoad(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
-		s := start(t, dataDir, "--database", database)
+		s := start(t, dataDir, "--database", database, "--rate-limits", "off")
 		c := s.register("")
 		answered := map[string]string{}
 		for round := range *kills {

@@ -1,0 +1,549 @@
+package httpapi_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi"
+	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+// limited serves with these limits by the real clock, which a test's bubble holds.
+func limited(t *testing.T, limits *httpapi.Limits, change ...func(*httpapi.Config)) server {
+	return serve(t, memstore.New(), append(change, func(cfg *httpapi.Config) { cfg.Limits, cfg.Now = limits, time.Now })...)
+}
+
+func perSecond(n int) httpapi.Quota {
+	return httpapi.Quota{Requests: n, Window: time.Duration(n) * time.Second}
+}
+
+// from sends a request as it comes from an address.
+func (s server) from(address, method, target, body string, header ...string) reply {
+	s.t.Helper()
+	r := s.request(method, target, strings.NewReader(body), header...)
+	r.RemoteAddr = address
+	return s.send(r)
+}
+
+func TestAUserWhoAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := limited(t, &httpapi.Limits{Reads: httpapi.Limit{User: perSecond(3)}})
+		for left := 2; left >= 0; left-- {
+			got := s.must(200, "GET", "/v1/settings", "")
+			equal(t, "RateLimit-Policy", got.Header().Get("RateLimit-Policy"), `"reads";q=3;w=3`)
+			equal(t, "RateLimit", got.Header().Get("RateLimit"), fmt.Sprintf(`"reads";r=%d;t=1`, left))
+		}
+		got := s.refused(429, "rate_limited", nil, "GET", "/v1/settings", "")
+		equal(t, "Retry-After", got.Header().Get("Retry-After"), "1")
+		equal(t, "RateLimit", got.Header().Get("RateLimit"), `"reads";r=0;t=1`)
+
+		s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`) // another class
+		s.as("bob").must(200, "GET", "/v1/settings", "")      // another user
+		time.Sleep(time.Second)
+		s.must(200, "GET", "/v1/settings", "")
+		s.must(429, "GET", "/v1/settings", "")
+		time.Sleep(time.Hour) // what comes back is never more than the quota
+		for range 3 {
+			s.must(200, "GET", "/v1/settings", "")
+		}
+		s.must(429, "GET", "/v1/settings", "")
+	})
+}
+
+func TestAnAddressIsLimitedBeforeAnybodyIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limit := httpapi.Limit{Address: perSecond(2)}
+		s := limited(t, &httpapi.Limits{Reads: limit}).as("")
+		s.must(401, "GET", "/v1/settings", "")
+		s.must(404, "GET", "/nowhere", "")
+		for _, target := range []string{"/v1/settings", "/nowhere", "/problems/conflict"} {
+			got := s.refused(429, "rate_limited", nil, "GET", target, "")
+			equal(t, "RateLimit-Policy", got.Header().Get("RateLimit-Policy"), `"reads-address";q=2;w=2`)
+		}
+		s.must(429, "PATCH", "/nowhere", "")
+		s.must(429, "PUT", "/v1/settings", "")
+		s.must(429, "PUT", "/v1/budgets/progress", "")
+		s.must(200, "GET", "/healthz", "") // whoever watches the process is not told to wait
+		equal(t, "from another address", s.from("198.51.100.7:1", "GET", "/nowhere", "").Code, 404)
+	})
+}
+
+// A customer has a /64 of IPv6 at least: whoever walks through the addresses of one stays the same.
+func TestTheAddressesOfOneCustomerAreOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := limited(t, &httpapi.Limits{Reads: httpapi.Limit{Address: perSecond(1)}}).as("")
+		for i, try := range []struct {
+			from string
+			want int
+		}{
+			{"[2001:db8:0:1::1]:1", 404}, {"[2001:db8:0:1::1]:2", 429}, {"[2001:db8:0:1:ffff:ffff:ffff:ffff]:1", 429}, {"[2001:db8:0:1::1%eth0]:1", 429},
+			{"[2001:db8:0:2::1]:1", 404}, {"192.0.2.1:1", 404}, {"[::ffff:192.0.2.1]:1", 429}, {"192.0.2.2:1", 404},
+		} {
+			equal(t, fmt.Sprint(i, " ", try.from), s.from(try.from, "GET", "/nowhere", "").Code, try.want)
+		}
+	})
+}
+
+func TestEachClassOfRequestsHasABucketOfItsOwn(t *testing.T) {
+	one := httpapi.Limit{User: perSecond(1), Address: perSecond(1)}
+	seen := map[string]string{}
+	for _, r := range httpapi.Routes() {
+		seen[r.Method+" "+r.Path] = r.Class
+	}
+	for request, want := range map[string]string{
+		"GET /healthz": "", "GET /readyz": "reads", "GET /problems/:code": "reads", "GET /.well-known/jwks.json": "reads",
+		"POST /v1/auth/register": "login", "POST /v1/auth/login": "login", "POST /v1/me/erase": "login", "PATCH /v1/me": "login",
+		"PUT /v1/me/password": "login", "POST /v1/auth/refresh": "writes", "POST /v1/auth/logout": "writes", "GET /v1/me": "reads",
+		"GET /v1/expenses": "reads", "POST /v1/expenses": "writes", "DELETE /v1/expenses/:id": "writes", "POST /v1/tokens": "writes",
+		"GET /v1/reports/monthly.svg": "reads", "GET /v1/exports/expenses.csv": "exports", "GET /v1/exports/report.pdf": "exports",
+		"POST /v1/imports/expenses": "exports", "GET /v1/imports/presets": "reads",
+		"GET /v1/sync": "sync", "POST /v1/sync": "sync", "GET /v1/sync/events": "sync", "GET /v1/sync/digest": "sync",
+	} {
+		got, ok := seen[request]
+		if !ok || got != want {
+			t.Errorf("%s: class %q (%t), want %q", request, got, ok, want)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := limited(t, &httpapi.Limits{Login: one, Reads: one, Writes: one, Exports: one, Sync: one})
+		for _, request := range [][3]string{
+			{"GET", "/v1/settings", ""}, {"POST", "/v1/expenses", `{"amount":"1"}`}, {"GET", "/v1/exports/expenses.csv", ""}, {"GET", "/v1/sync", ""},
+		} {
+			if got := s.do(request[0], request[1], request[2]); got.Code >= 400 {
+				t.Errorf("%s %s: %d", request[0], request[1], got.Code)
+			}
+			s.must(429, request[0], request[1], request[2])
+		}
+	})
+}
+
+// However many addresses and names are made up, the buckets take no more memory, and one who is over the limit stays so while
+// fewer than all others together come by.
+func TestBucketsAreBounded(t *testing.T) {
+	const most = 1000
+	now := time.Now()
+	l := httpapi.NewLimiter(t, &httpapi.Limits{Reads: httpapi.Limit{Address: perSecond(2)}}, most)
+	victim := netip.MustParseAddr("203.0.113.9")
+	for range 3 {
+		_ = l.Read(victim, now)
+	}
+	for i := range 10 * most {
+		if err := l.Read(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now); err != nil {
+			t.Fatal(err)
+		}
+		if i%500 == 0 && l.Read(victim, now) == nil {
+			t.Fatalf("after %d others the address that was over the limit is served again", i)
+		}
+	}
+	if l.Len() != most {
+		t.Errorf("%d buckets are kept, want %d", l.Len(), most)
+	}
+}
+
+func TestLimitsThatMakeNoSense(t *testing.T) {
+	for name, change := range map[string]func(*httpapi.Config){
+		"no time": func(c *httpapi.Config) {
+			c.Limits = &httpapi.Limits{Reads: httpapi.Limit{User: httpapi.Quota{Requests: 1}}}
+		},
+		"a negative number":  func(c *httpapi.Config) { c.Limits = &httpapi.Limits{Sync: httpapi.Limit{Address: perSecond(-1)}} },
+		"a proxy that is no": func(c *httpapi.Config) { c.TrustedProxies = []netip.Prefix{{}} },
+		"any origin":         func(c *httpapi.Config) { c.Origins = []string{"*"} },
+		"any subdomain":      func(c *httpapi.Config) { c.Origins = []string{"https://*.example.org"} },
+		"no origin":          func(c *httpapi.Config) { c.Origins = []string{"null"} },
+		"an empty origin":    func(c *httpapi.Config) { c.Origins = []string{""} },
+		"a path":             func(c *httpapi.Config) { c.Origins = []string{"https://example.org/"} },
+		"capitals":           func(c *httpapi.Config) { c.Origins = []string{"https://Example.org"} },
+		"a user":             func(c *httpapi.Config) { c.Origins = []string{"https://a@example.org"} },
+		"no host":            func(c *httpapi.Config) { c.Origins = []string{"https://:443"} },
+		"two":                func(c *httpapi.Config) { c.Origins = []string{"https://a.example,https://b.example"} },
+	} {
+		cfg := httpapi.Config{Authenticator: auth.AuthenticatorFunc(byHeader)}
+		change(&cfg)
+		if _, err := httpapi.New(memstore.New(), cfg); err == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+}
+
+// trusting are the networks that the tests' proxies are in.
+var trusting = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("::ffff:172.16.0.0/108")}
+
+func TestWhereARequestComesFrom(t *testing.T) {
+	for name, c := range map[string]struct {
+		peer   string
+		header []string
+		want   string
+		secure bool
+	}{
+		"a connection":                          {"192.0.2.1:1234", nil, "192.0.2.1", false},
+		"an IPv6 connection, without its zone":  {"[fe80::1%eth0]:1234", nil, "fe80::1", false},
+		"a socket that has no address":          {"@", nil, "invalid IP", false},
+		"a stranger who claims to be a proxy":   {"192.0.2.1:1", []string{"X-Forwarded-For", "198.51.100.1", "X-Forwarded-Proto", "https"}, "192.0.2.1", false},
+		"a stranger who claims it in the other": {"192.0.2.1:1", []string{"Forwarded", "for=198.51.100.1;proto=https"}, "192.0.2.1", false},
+		"a proxy that says nothing":             {"10.0.0.1:1", nil, "10.0.0.1", false},
+		"one proxy":                             {"10.0.0.1:1", []string{"X-Forwarded-For", "198.51.100.1", "X-Forwarded-Proto", "https"}, "198.51.100.1", true},
+		"what the client wrote before it":       {"10.0.0.1:1", []string{"X-Forwarded-For", "127.0.0.1, 10.9.9.9,198.51.100.1"}, "198.51.100.1", false},
+		"what the client wrote on a line":       {"10.0.0.1:1", []string{"X-Forwarded-For", "127.0.0.1", "X-Forwarded-For", "198.51.100.1"}, "198.51.100.1", false},
+		"two proxies":                           {"10.0.0.1:1", []string{"X-Forwarded-For", "1.1.1.1, 198.51.100.1, 10.0.0.2"}, "198.51.100.1", false},
+		"a proxy of another network":            {"[fd00::1]:1", []string{"X-Forwarded-For", "1.1.1.1, 198.51.100.1, 172.20.0.2"}, "198.51.100.1", false},
+		"nobody but proxies":                    {"10.0.0.1:1", []string{"X-Forwarded-For", "10.0.0.3, 10.0.0.2"}, "10.0.0.3", false},
+		"IPv4 written as IPv6":                  {"[::ffff:10.0.0.1]:1", []string{"X-Forwarded-For", "::ffff:198.51.100.1"}, "198.51.100.1", false},
+		"an address with its port":              {"10.0.0.1:1", []string{"X-Forwarded-For", "198.51.100.1:4711"}, "198.51.100.1", false},
+		"IPv6 in brackets with its port":        {"10.0.0.1:1", []string{"X-Forwarded-For", "[2001:db8::1]:4711"}, "2001:db8::1", false},
+		"an entry that says nothing":            {"10.0.0.1:1", []string{"X-Forwarded-For", "1.1.1.1, unknown"}, "10.0.0.1", false},
+		"an empty entry":                        {"10.0.0.1:1", []string{"X-Forwarded-For", "1.1.1.1,"}, "10.0.0.1", false},
+		"an empty header":                       {"10.0.0.1:1", []string{"X-Forwarded-For", ""}, "10.0.0.1", false},
+		"broken behind a second proxy":          {"10.0.0.1:1", []string{"X-Forwarded-For", "x, 10.0.0.2"}, "10.0.0.2", false},
+		"the protocol that the nearest saw":     {"10.0.0.1:1", []string{"X-Forwarded-For", "198.51.100.1", "X-Forwarded-Proto", "https, http"}, "198.51.100.1", false},
+		"Forwarded":                             {"10.0.0.1:1", []string{"Forwarded", "for=198.51.100.1;proto=https;by=10.0.0.1"}, "198.51.100.1", true},
+		"Forwarded with all it may have":        {"10.0.0.1:1", []string{"Forwarded", `for=1.1.1.1 , For = x`, "Forwarded", `FOR="[2001:db8::17]:4711";host="a\",for=2.2.2.2"; Proto=HTTPS`}, "2001:db8::17", true},
+		"Forwarded through two":                 {"10.0.0.1:1", []string{"Forwarded", "for=1.1.1.1, for=198.51.100.1, for=10.0.0.2"}, "198.51.100.1", false},
+		"a hidden name":                         {"10.0.0.1:1", []string{"Forwarded", "for=1.1.1.1, for=_hidden"}, "10.0.0.1", false},
+		"an open quote before the proxy's":      {"10.0.0.1:1", []string{"Forwarded", `for="1.1.1.1, for=198.51.100.1`}, "10.0.0.1", false},
+		"a quote that swallows the proxy's":     {"10.0.0.1:1", []string{"Forwarded", `for=1.1.1.1;x=", for="[2001:db8::1]"`}, "10.0.0.1", false},
+		"a name twice":                          {"10.0.0.1:1", []string{"Forwarded", "for=1.1.1.1;for=198.51.100.1"}, "10.0.0.1", false},
+		"both, and they agree":                  {"10.0.0.1:1", []string{"Forwarded", "for=198.51.100.1", "X-Forwarded-For", "1.1.1.1, 198.51.100.1"}, "198.51.100.1", false},
+		"both, one of them the client's":        {"10.0.0.1:1", []string{"Forwarded", "for=1.1.1.1", "X-Forwarded-For", "198.51.100.1"}, "10.0.0.1", false},
+		"both, the other the client's":          {"10.0.0.1:1", []string{"Forwarded", "for=198.51.100.1", "X-Forwarded-For", "1.1.1.1"}, "10.0.0.1", false},
+		"more proxies than there are":           {"10.0.0.1:1", []string{"X-Forwarded-For", "1.1.1.1" + strings.Repeat(",10.1.1.1", 5000)}, "10.1.1.1", false},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = c.peer
+		for i := 0; i < len(c.header); i += 2 {
+			r.Header.Add(c.header[i], c.header[i+1])
+		}
+		address, secure := httpapi.ClientOf(t, trusting, r)
+		if address.String() != c.want || secure != c.secure {
+			t.Errorf("%s: %s over TLS %t, want %s %t", name, address, secure, c.want, c.secure)
+		}
+	}
+}
+
+// FuzzForwarding states that whatever stands to the left of what a trusted proxy writes changes nothing: the client is who the proxy
+// saw, or, where the line cannot be read any more, the proxy. Nothing panics.
+func FuzzForwarding(f *testing.F) {
+	for _, seed := range []string{"", "1.1.1.1", "unknown", `for="`, `for=1.1.1.1;x="\`, "for=10.0.0.2,", "10.0.0.2, 10.0.0.3", "for=_a;proto=https", ",;=", "[::1]:1"} {
+		f.Add(seed, false)
+		f.Add(seed, true)
+	}
+	f.Fuzz(func(t *testing.T, prefix string, oneLine bool) {
+		for name, saw := range map[string]string{"X-Forwarded-For": "198.51.100.1", "Forwarded": "for=198.51.100.1"} {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.RemoteAddr = "10.0.0.1:1"
+			if oneLine {
+				r.Header[name] = []string{prefix + ", " + saw}
+			} else {
+				r.Header[name] = []string{prefix, saw}
+			}
+			address, _ := httpapi.ClientOf(t, trusting, r)
+			if got := address.String(); got != "198.51.100.1" && (got != "10.0.0.1" || name != "Forwarded" || !oneLine) {
+				t.Errorf("%s: %q is from %s", name, r.Header[name], got)
+			}
+		}
+	})
+}
+
+func TestTheThrottleOnSignInsGoesByTheClientsAddress(t *testing.T) {
+	st, accounts := memstore.New(), memstore.NewAccounts()
+	defaults, err := expense.NewSettings(expense.SettingsDraft{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := auth.New(t.Context(), auth.NewUsers(accounts, st, defaults, nil), auth.Config{KEK: make([]byte, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, st, func(cfg *httpapi.Config) {
+		cfg.Authenticator, cfg.Accounts, cfg.Now, cfg.TrustedProxies = nil, service, time.Now, trusting
+	}).as("")
+	s.must(201, "POST", "/v1/auth/register", `{"email":"anna@example.org","password":"`+accessPassword+`"}`)
+	try := func(password, forwarded string) int {
+		return s.from("10.0.0.1:1", "POST", "/v1/auth/login", `{"email":"anna@example.org","password":"`+password+`"}`, "X-Forwarded-For", forwarded).Code
+	}
+	for i := range 6 {
+		s.from("10.0.0.1:1", "POST", "/v1/auth/login", fmt.Sprintf(`{"email":"nobody%d@example.org","password":"wrong wrong wrong"}`, i),
+			"X-Forwarded-For", fmt.Sprintf("203.0.113.%d, 198.51.100.1", i))
+	}
+	equal(t, "the address that guessed", try(accessPassword, "198.51.100.1"), 401)
+	equal(t, "another behind the same proxy", try(accessPassword, "198.51.100.2"), 200)
+}
+
+func TestPagesOfListedOriginsMayUseTheAPI(t *testing.T) {
+	const app = "https://app.example.org"
+	s := limited(t, httpapi.DefaultLimits(), func(cfg *httpapi.Config) {
+		cfg.Origins = []string{app, "http://localhost:5173", "capacitor://localhost"}
+	})
+	for name, c := range map[string]struct {
+		origin []string
+		want   string
+	}{
+		"a listed one":         {[]string{app}, app},
+		"another listed one":   {[]string{"capacitor://localhost"}, "capacitor://localhost"},
+		"none":                 {nil, ""},
+		"another port":         {[]string{app + ":8443"}, ""},
+		"without TLS":          {[]string{"http://app.example.org"}, ""},
+		"one that begins so":   {[]string{app + ".evil.example"}, ""},
+		"one that ends so":     {[]string{"https://evilapp.example.org"}, ""},
+		"a sandboxed page":     {[]string{"null"}, ""},
+		"in capitals":          {[]string{"HTTPS://APP.EXAMPLE.ORG"}, ""},
+		"two at once":          {[]string{app, "https://evil.example"}, ""},
+		"two in one line":      {[]string{app + " https://evil.example"}, ""},
+		"everybody":            {[]string{"*"}, ""},
+		"with something after": {[]string{app + "\x00"}, ""},
+	} {
+		var header []string
+		for _, origin := range c.origin {
+			header = append(header, "Origin", origin)
+		}
+		got := s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`, header...)
+		equal(t, name, got.Header().Get("Access-Control-Allow-Origin"), c.want)
+		equal(t, name+": Vary", got.Header().Get("Vary"), "Origin")
+		equal(t, name+": credentials", got.Header().Get("Access-Control-Allow-Credentials"), "")
+		if c.want != "" {
+			for _, exposed := range []string{"ETag", "Location", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id", "Idempotency-Replayed"} {
+				if !regexp.MustCompile(`(^|, )` + exposed + `(,|$)`).MatchString(got.Header().Get("Access-Control-Expose-Headers")) {
+					t.Errorf("%s is not exposed", exposed)
+				}
+			}
+		}
+		// A problem can be read as well, or a page could not tell a person what went wrong.
+		equal(t, name+", a problem", s.as("").must(401, "GET", "/v1/settings", "", header...).Header().Get("Access-Control-Allow-Origin"), c.want)
+
+		asks := append(header, "Access-Control-Request-Method", "PATCH", "Access-Control-Request-Headers", "authorization,if-match")
+		status := http.StatusMethodNotAllowed
+		if c.want != "" {
+			status = http.StatusNoContent
+		}
+		preflight := s.as("").must(status, "OPTIONS", "/v1/expenses/x", "", asks...)
+		equal(t, name+", preflight", preflight.Header().Get("Access-Control-Allow-Origin"), c.want)
+		if c.want != "" && (!strings.Contains(preflight.Header().Get("Access-Control-Allow-Methods"), "PATCH") ||
+			!strings.Contains(preflight.Header().Get("Access-Control-Allow-Headers"), "If-Match") || preflight.Header().Get("Access-Control-Max-Age") == "") {
+			t.Errorf("%s: the preflight is answered with %v", name, preflight.Header())
+		}
+	}
+	closed := limited(t, nil)
+	got := closed.must(200, "GET", "/v1/settings", "", "Origin", app)
+	equal(t, "no origin is listed", got.Header().Get("Access-Control-Allow-Origin")+got.Header().Get("Vary"), "")
+}
+
+func TestAnAnswerOverTLSBindsTheBrowserToIt(t *testing.T) {
+	s := limited(t, nil, func(cfg *httpapi.Config) { cfg.TrustedProxies = trusting })
+	strict := func(from string, header ...string) bool {
+		return strings.HasPrefix(s.from(from, "GET", "/v1/settings", "", header...).Header().Get("Strict-Transport-Security"), "max-age=")
+	}
+	equal(t, "plain", strict("192.0.2.1:1"), false)
+	equal(t, "a stranger's word", strict("192.0.2.1:1", "X-Forwarded-Proto", "https"), false)
+	equal(t, "a proxy's word", strict("10.0.0.1:1", "X-Forwarded-Proto", "https"), true)
+	equal(t, "a proxy's word on plain HTTP", strict("10.0.0.1:1", "X-Forwarded-Proto", "http"), false)
+	secured := httptest.NewTLSServer(s.handler)
+	defer secured.Close()
+	response, err := secured.Client().Get(secured.URL + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	equal(t, "TLS of its own", response.Header.Get("Strict-Transport-Security") != "", true)
+}
+
+// No answer repeats the Host header, or what proxies say of it: a cache or a mail with a link to another host comes of that.
+func TestTheHostThatIsAskedForIsNotRepeated(t *testing.T) {
+	s := limited(t, nil, func(cfg *httpapi.Config) { cfg.TrustedProxies = trusting })
+	for _, target := range []string{"/v1/expenses?limit=1", "/nowhere", "/v1/expenses/x", "/problems/conflict", "/v1//settings", "/healthz/"} {
+		for _, header := range [][]string{{"X-Forwarded-Host", "evil.example"}, {"Forwarded", "host=evil.example"}, {"X-Original-Url", "http://evil.example"}} {
+			r := s.request("GET", target, nil, header...)
+			r.Host, r.RemoteAddr = "evil.example", "10.0.0.1:1"
+			got := s.send(r)
+			if told := fmt.Sprint(got.Header(), got.Body); strings.Contains(told, "evil") {
+				t.Errorf("%s with %v is answered with %s", target, header, told)
+			}
+		}
+	}
+}
+
+func TestTheTraceOfTheCallerIsKept(t *testing.T) {
+	const trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+	for name, c := range map[string]struct {
+		header string
+		want   bool
+	}{
+		"version 0":            {"00-" + trace + "-" + span + "-01", true},
+		"not sampled":          {"00-" + trace + "-" + span + "-00", true},
+		"a later version":      {"cc-" + trace + "-" + span + "-01-what-comes", true},
+		"version 255":          {"ff-" + trace + "-" + span + "-01", false},
+		"an empty trace":       {"00-" + strings.Repeat("0", 32) + "-" + span + "-01", false},
+		"an empty span":        {"00-" + trace + "-" + strings.Repeat("0", 16) + "-01", false},
+		"capitals":             {"00-" + strings.ToUpper(trace) + "-" + span + "-01", false},
+		"too short":            {"00-" + trace[1:] + "-" + span + "-01", false},
+		"something after":      {"00-" + trace + "-" + span + "-01-x", false},
+		"a line of the log":    {"00-" + trace + "-" + span + "\n{\"level\":\"ERROR\"}", false},
+		"nothing like a trace": {"hello", false},
+	} {
+		var log strings.Builder
+		s := limited(t, nil, func(cfg *httpapi.Config) { cfg.Log = slog.New(slog.NewJSONHandler(&log, nil)) })
+		s.must(200, "GET", "/v1/settings", "", "Traceparent", c.header)
+		kept := strings.Contains(log.String(), `"trace_id":"`+trace+`","span_id":"`+span+`"`)
+		if kept != c.want || !c.want && strings.Contains(log.String(), "trace_id") {
+			t.Errorf("%s: %s", name, log.String())
+		}
+	}
+}
+
+// FuzzHeadersInTheLog states that no header of a client's puts a line of its own into the log, or anything but the request's id.
+func FuzzHeadersInTheLog(f *testing.F) {
+	f.Add("id-1", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+	f.Add("a\nlevel=ERROR", "00-\n")
+	f.Add("\x1b[2J", "\x00")
+	f.Fuzz(func(t *testing.T, id, parent string) {
+		var log strings.Builder
+		s := limited(t, nil, func(cfg *httpapi.Config) { cfg.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+		got := s.must(200, "GET", "/v1/settings", "", "X-Request-Id", id, "Traceparent", parent)
+		line := regexp.MustCompile(`^time=\S+ level=INFO msg=request method=GET route=/v1/settings status=200 seconds=\S+ ` +
+			`request_id=[A-Za-z0-9._:-]{1,128} cut=false( trace_id=[0-9a-f]{32} span_id=[0-9a-f]{16})?\n$`)
+		if !line.MatchString(log.String()) {
+			t.Errorf("the log says %q", log.String())
+		}
+		if told := got.Header().Get("X-Request-Id"); !regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`).MatchString(told) {
+			t.Errorf("the answer has the id %q", told)
+		}
+	})
+}
+
+// A slow store takes its time for each expense.
+type slowRows struct {
+	store.Store
+	rows  int
+	pause time.Duration
+}
+
+type slowRowsReader struct {
+	store.Reader
+	slowRows
+}
+
+func (s slowRows) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
+	return s.Store.View(ctx, owner, func(r store.Reader) error { return fn(slowRowsReader{r, s}) })
+}
+
+func (r slowRowsReader) Expenses(ctx context.Context, q expense.Query) iter.Seq2[expense.Expense, error] {
+	return func(yield func(expense.Expense, error) bool) {
+		for row, err := range r.Reader.Expenses(ctx, q) {
+			for range r.rows {
+				time.Sleep(r.pause)
+				if ctx.Err() != nil {
+					yield(expense.Expense{}, ctx.Err())
+					return
+				}
+				if !yield(row, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// A server has deadlines for reading a request and writing its answer. An export, an import and an event stream outlive them; a
+// request that is not sent does not.
+func TestStreamsOutliveTheServersDeadlines(t *testing.T) {
+	const deadline = 150 * time.Millisecond
+	s := serve(t, slowRows{memstore.New(), 8, deadline / 3}, func(cfg *httpapi.Config) { cfg.Timeout = time.Minute })
+	s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`)
+	running := httptest.NewUnstartedServer(s.handler)
+	running.Config.ReadTimeout, running.Config.WriteTimeout = deadline, 2*deadline
+	running.Start()
+	defer running.Close()
+	send := func(method, path, media string, body io.Reader) (*http.Response, error) {
+		r, err := http.NewRequest(method, running.URL+path, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Owner", "anna")
+		r.Header.Set("Content-Type", media)
+		return http.DefaultClient.Do(r)
+	}
+
+	response, err := send("GET", "/v1/exports/expenses.csv", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if file, err := io.ReadAll(response.Body); err != nil || strings.Count(string(file), "\n") != 9 {
+		t.Errorf("an export that takes longer than the deadlines: %v\n%s", err, file)
+	}
+
+	form := "--b\r\nContent-Disposition: form-data; name=mapping\r\n\r\n" +
+		`{"date":{"column":"d","layout":"YYYY-MM-DD"},"amount":{"column":"a","decimal":"."}}` +
+		"\r\n--b\r\nContent-Disposition: form-data; name=file; filename=x.csv\r\n\r\nd,a\n2026-01-01,5\n\r\n--b--\r\n"
+	pr, pw := io.Pipe()
+	go func() {
+		for part := range strings.SplitSeq(form, "\r\n") {
+			if _, err := io.WriteString(pw, part+"\r\n"); err != nil {
+				return
+			}
+			time.Sleep(deadline / 3)
+		}
+		pw.Close()
+	}()
+	response, err = send("POST", "/v1/imports/expenses", "multipart/form-data; boundary=b", pr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(body), `"added":1`) {
+		t.Errorf("an import that takes longer than the deadlines: %v %s", err, body)
+	}
+
+	stream, err := send("GET", "/v1/sync/events", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
+	time.Sleep(3 * deadline)
+	s.must(201, "POST", "/v1/expenses", `{"amount":"2"}`)
+	var heard strings.Builder
+	for buf := make([]byte, 512); !strings.Contains(heard.String(), "event: changed"); {
+		n, err := stream.Body.Read(buf)
+		heard.Write(buf[:n])
+		if err != nil {
+			t.Fatalf("the stream ended: %v %q", err, heard.String())
+		}
+	}
+
+	slow, err := net.Dial("tcp", running.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	_, err = io.WriteString(slow, "POST /v1/expenses HTTP/1.1\r\nHost: x\r\nX-Owner: anna\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{\"amount\"")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := io.ReadAll(slow); err != nil || !strings.HasPrefix(string(rest), "HTTP/1.1 400 ") {
+		t.Errorf("a body that does not end is answered %q, %v", rest, err)
+	}
+}
+
+func TestACompressedBodyIsNotUnpacked(t *testing.T) {
+	s := limited(t, nil)
+	for _, encoding := range []string{"gzip", "deflate", "br", "zstd", "identity, gzip", "x"} {
+		got := s.refused(415, "unsupported_media_type", nil, "POST", "/v1/expenses", `{"amount":"1"}`, "Content-Encoding", encoding)
+		equal(t, "Accept-Encoding", got.Header().Get("Accept-Encoding"), "identity")
+		s.refused(415, "unsupported_media_type", nil, "POST", "/v1/imports/expenses", "x", "Content-Encoding", encoding,
+			"Content-Type", "multipart/form-data; boundary=b")
+	}
+	s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`, "Content-Encoding", "identity")
+}
