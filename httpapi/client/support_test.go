@@ -1,0 +1,215 @@
+package client_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi"
+	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/httpapi/client"
+	"github.com/spendwise/spendwise/httpapi/client/sqlitestorage"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+// TestMain keeps gin's routes out of the tests' output: the mode is a global of the process, so the API itself leaves it alone.
+func TestMain(m *testing.M) {
+	gin.SetMode(gin.ReleaseMode)
+	m.Run()
+}
+
+// A site is a server with accounts whose clock the test moves, and the way to it.
+type site struct {
+	handler http.Handler
+	store   store.Store
+
+	mu    sync.Mutex
+	clock time.Time
+	fault func(*http.Request, func() *http.Response) (*http.Response, error)
+	seen  []string // method and path of each request
+}
+
+// start is when a site's clock begins.
+var start = time.Date(2026, 3, 8, 12, 0, 0, 0, time.UTC)
+
+func newSite(t testing.TB) *site {
+	t.Helper()
+	s := &site{store: memstore.New(), clock: start}
+	defaults, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: new("EUR"), TimeZone: new("Europe/Berlin")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := auth.New(t.Context(), auth.NewUsers(memstore.NewAccounts(), s.store, defaults, s.now), auth.Config{
+		KEK: make([]byte, auth.KEKBytes), Now: s.now, Unthrottled: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.handler, err = httpapi.New(s.store, httpapi.Config{Accounts: service, Now: s.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *site) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.clock
+}
+
+func (s *site) advance(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clock = s.clock.Add(d)
+}
+
+// break sets what happens to requests: fault is given the request and a function that has the server answer it.
+func (s *site) fails(fault func(*http.Request, func() *http.Response) (*http.Response, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = fault
+}
+
+func (s *site) requests() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := s.seen
+	s.seen = nil
+	return seen
+}
+
+// RoundTrip has the server answer, in this process.
+func (s *site) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	fault := s.fault
+	s.seen = append(s.seen, r.Method+" "+r.URL.Path)
+	s.mu.Unlock()
+	var body []byte
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+	}
+	serve := func() *http.Response {
+		again := r.Clone(r.Context())
+		again.Body, again.RequestURI, again.RemoteAddr = io.NopCloser(bytes.NewReader(body)), r.URL.RequestURI(), "192.0.2.1:1234"
+		w := httptest.NewRecorder()
+		s.handler.ServeHTTP(w, again)
+		return w.Result()
+	}
+	if fault != nil {
+		return fault(r, serve)
+	}
+	return serve(), nil
+}
+
+var errLost = errors.New("the network is gone")
+
+// device returns a client of the site over storage.
+func (s *site) device(t testing.TB, storage client.Storage, opts ...client.Option) *client.Client {
+	t.Helper()
+	opts = append([]client.Option{
+		client.WithHTTPClient(&http.Client{Transport: s}), client.WithStorage(storage), client.WithClock(s.now), client.WithAttempts(1),
+	}, opts...)
+	c, err := client.New("https://ledger.example.com", opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+var anna = client.Credentials{Email: "anna@example.com", Password: "nine purple otters knitting", DeviceName: "phone"}
+
+// registered returns a device of a new account.
+func (s *site) registered(t testing.TB, storage client.Storage, opts ...client.Option) *client.Client {
+	t.Helper()
+	c := s.device(t, storage, opts...)
+	if err := c.Register(t.Context(), client.Registration{Credentials: anna}); err != nil {
+		t.Fatal(err)
+	}
+	must(t, c.Sync(t.Context()))
+	return c
+}
+
+// another returns a second device of the same account.
+func (s *site) another(t testing.TB, opts ...client.Option) *client.Client {
+	t.Helper()
+	c := s.device(t, client.NewMemory(), opts...)
+	must(t, c.Login(t.Context(), anna))
+	must(t, c.Sync(t.Context()))
+	return c
+}
+
+// onEachStorage runs a test once for each storage in the box.
+func onEachStorage(t *testing.T, test func(t *testing.T, open func() client.Storage)) {
+	t.Helper()
+	t.Run("memory", func(t *testing.T) {
+		memory := client.NewMemory()
+		test(t, func() client.Storage { return memory })
+	})
+	t.Run("sqlite", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "device.db")
+		var open *sqlitestorage.Storage
+		closed := func() {
+			if open != nil {
+				must(t, open.Close())
+			}
+		}
+		t.Cleanup(closed)
+		test(t, func() client.Storage {
+			closed()
+			var err error
+			open, err = sqlitestorage.Open(t.Context(), path)
+			must(t, err)
+			return open
+		})
+	})
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// get returns a value that there has to be.
+func get[V any](value V, err error) func(t testing.TB) V {
+	return func(t testing.TB) V {
+		t.Helper()
+		must(t, err)
+		return value
+	}
+}
+
+func equal[V comparable](t testing.TB, what string, got, want V) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
+
+// agrees holds a device to the server.
+func agrees(t testing.TB, c *client.Client) {
+	t.Helper()
+	different, err := c.Diverged(t.Context())
+	must(t, err)
+	if len(different) > 0 {
+		t.Errorf("the device differs from the server in %v", different)
+	}
+}
