@@ -24,6 +24,9 @@ func placeOf(ctx context.Context, tx Tx) (at place, err error) {
 	return at, err
 }
 
+// unknown reports a place in a history that the device has not seen the whole of yet.
+func (p place) unknown() bool { return p.Anew || p.Cursor == "" }
+
 // syncPage is a part of the feed.
 type syncPage struct {
 	Changes []struct {

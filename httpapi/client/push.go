@@ -56,8 +56,8 @@ func (c *Client) push(ctx context.Context) error {
 		if err != nil || len(batch) == 0 {
 			return err
 		}
-		if at.Anew {
-			// What was made on another history is sent when this one is known.
+		if at.unknown() {
+			// Into a history that the device does not know, nothing is sent.
 			if err := c.pull(ctx); err != nil {
 				return err
 			}
@@ -109,7 +109,7 @@ func (c *Client) nextBatch(ctx context.Context, size int) (at place, batch []Mut
 			return err
 		}
 		queue, err := tx.Mutations(ctx, MutationQuery{States: []State{Queued, Sent}, Limit: size})
-		if err != nil {
+		if batch = queue; err != nil || at.unknown() {
 			return err
 		}
 		batch = nil
@@ -119,7 +119,7 @@ func (c *Client) nextBatch(ctx context.Context, size int) (at place, batch []Mut
 			if bytes += len(m.Data) + 512; bytes > largestPush && len(batch) > 0 {
 				break
 			}
-			if m.State == Queued && !at.Anew {
+			if m.State == Queued {
 				m.State = Sent
 				fresh = append(fresh, m)
 			}
@@ -166,7 +166,6 @@ func (c *Client) sendBatch(ctx context.Context, at place, batch []Mutation) (pus
 type verdict struct {
 	mutation Mutation
 	decision Decision // where the answer is a conflict
-	reissue  bool     // it goes into the queue again by itself
 }
 
 // settle asks for decisions, and then stores what became of a batch, all at once. After a crash in between the server answers as
@@ -185,8 +184,6 @@ func (c *Client) settle(ctx context.Context, batch []Mutation, results []Result)
 			case c.onConflict != nil && m.Tries < mostTries:
 				v.decision = c.onConflict(ctx, Conflict{v.mutation})
 			}
-		case status == "rejected" && m.forgotten() && m.Tries < mostTries:
-			v.reissue = true
 		case status == "rejected" || m.Result.Problem != nil:
 			v.mutation.State = Rejected
 		default: // applied, merged, unchanged
@@ -207,18 +204,12 @@ func (c *Client) settle(ctx context.Context, batch []Mutation, results []Result)
 	}
 	if c.onRejected != nil {
 		for _, v := range verdicts {
-			if v.mutation.State == Rejected && !v.reissue {
+			if v.mutation.State == Rejected {
 				c.onRejected(ctx, Rejection{v.mutation})
 			}
 		}
 	}
 	return nil
-}
-
-// forgotten reports a mutation that was refused because the server does not remember the one it was made upon: it was restored
-// since, or that one is older than what it keeps.
-func (m Mutation) forgotten() bool {
-	return m.BaseMutation != "" && m.Result.Problem != nil && m.Result.Problem.Has("#/base_mutation", "unknown_mutation")
 }
 
 // store stores what became of one mutation, if nobody else has meanwhile.
@@ -235,20 +226,10 @@ func (c *Client) store(ctx context.Context, tx Tx, v verdict) error {
 	switch {
 	case !there:
 		return nil
-	case v.reissue:
-		return c.reissue(ctx, tx, queued, m, m.SeenVersion)
 	case m.State == Conflicted:
 		return c.decide(ctx, tx, queued, m, v.decision)
-	case m.State == Acknowledged:
-		// What was made upon it falls back on the version that it has now, should the server forget it.
-		for _, q := range queued {
-			if q.BaseMutation == m.ID && m.Result.Version > 0 {
-				q.SeenVersion = m.Result.Version
-				err = errors.Join(err, tx.PutMutations(ctx, q))
-			}
-		}
 	}
-	return errors.Join(err, tx.PutMutations(ctx, m))
+	return tx.PutMutations(ctx, m)
 }
 
 // reissue puts a change into the queue once more, in its old place, under an id of its own and upon a version of the row. What
@@ -261,7 +242,7 @@ func (c *Client) reissue(ctx context.Context, tx Tx, queued []Mutation, m Mutati
 	old := m.ID
 	m.ID, m.State, m.Result = id.String(), Queued, nil
 	m.Tries++
-	m.BaseVersion, m.BaseMutation, m.SeenVersion = version, "", version
+	m.BaseVersion, m.BaseMutation = version, ""
 	if m.Op == Delete {
 		m.BaseVersion = 0
 	}

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,7 +64,7 @@ func (c *Client) enqueue(ctx context.Context, tx Tx, m Mutation, data any) (json
 			return nil, err
 		}
 		// A deletion wins whatever it is based on.
-		m.BaseVersion, m.BaseMutation, m.SeenVersion = baseOf(row, before)
+		m.BaseVersion, m.BaseMutation = baseOf(row, before)
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -88,20 +87,32 @@ func (c *Client) enqueue(ctx context.Context, tx Tx, m Mutation, data any) (json
 
 func pendingStates() []State { return []State{Queued, Sent, Acknowledged} }
 
-// baseOf returns upon what a change is made of a row that has these mutations, and the version that stands for it if the server
-// has forgotten them.
-func baseOf(row Row, before []Mutation) (version expense.Version, mutation string, seen expense.Version) {
+// baseOf returns upon what a change is made of a row that has these mutations: a version that was shown, or one's own change that
+// has no answer yet.
+func baseOf(row Row, before []Mutation) (version expense.Version, mutation string) {
 	if len(before) == 0 {
-		return row.Version, "", row.Version
+		return row.Version, ""
 	}
 	last := before[len(before)-1]
 	switch {
-	case last.State != Acknowledged:
-		return 0, last.ID, row.Version
-	case last.Result.Version <= row.Version:
-		return row.Version, "", row.Version // a pull has brought it
+	case last.State == Acknowledged && last.Result.Version <= row.Version:
+		return row.Version, "" // a pull has brought it
+	case last.State == Acknowledged && last.showsResult():
+		return last.Result.Version, ""
 	}
-	return 0, last.ID, last.Result.Version
+	return 0, last.ID
+}
+
+// showsResult reports that the row is shown as the answer to the mutation has it. The answer to a category whose name is taken has
+// another row.
+func (m Mutation) showsResult() bool {
+	var row struct {
+		ID string `json:"id"`
+	}
+	if len(m.Result.Resource) == 0 || json.Unmarshal(m.Result.Resource, &row) != nil {
+		return false
+	}
+	return m.Key.Type == SettingsType || row.ID == m.Key.ID
 }
 
 // encode writes what a change says, with what only the device knows at this moment: today, the home currency, and the amount or
@@ -285,7 +296,7 @@ func overlay(row Row, pending []Mutation) (json.RawMessage, error) {
 			case m.Result.Version <= row.Version: // the feed has brought it
 			case m.Op == Delete:
 				text = nil
-			case len(m.Result.Resource) > 0 && bytes.Contains(m.Result.Resource, []byte(m.Key.ID)) || m.Key.Type == SettingsType:
+			case m.showsResult():
 				text = m.Result.Resource
 			}
 			continue

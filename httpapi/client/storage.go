@@ -125,7 +125,6 @@ type Mutation struct {
 	State        State
 	Tries        int             // how often it has been decided anew
 	Seen         json.RawMessage // the row as it was shown when the mutation was made; nil: there was none
-	SeenVersion  expense.Version // what takes the place of a BaseMutation that the server has forgotten
 	Predicted    bool            // it says what the server does by itself, and gives way to it
 	Made         time.Time       // by the device's clock, for people
 	Result       *Result
