@@ -1,21 +1,28 @@
 package httpapi_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
-	"maps"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/iotest"
+	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi/client"
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
@@ -43,16 +50,19 @@ type amountAt struct {
 	amount  string // "": deleted
 }
 
-// A device knows what it pulled, and what it changed and has no answer to.
+// A device is a client, and the way from it to the server.
 type device struct {
 	*world
-	name   string
-	cursor string
-	rows   map[string]map[string]any // by type and id
-	queue  []queued
+	name     string
+	storage  *client.Memory
+	client   *client.Client
+	reliable bool        // nothing happens on the way
+	troubled bool        // something did
+	mine     []uuid.UUID // expenses that it made
+	late     []lateComer // what is on its way for longer than the device waited
 }
 
-type queued struct{ id, row, text string }
+type lateComer struct{ method, target, body string }
 
 func (w *world) open() {
 	st, err := sqlite.Open(w.t.Context(), w.file, sqlite.Normal())
@@ -114,160 +124,195 @@ func (w *world) newID() string {
 
 func (w *world) pick(list ...string) string { return list[w.random.IntN(len(list))] }
 
+// start begins the device's process; the one before has ended, whatever it was about.
+func (d *device) start() {
+	c, err := client.New("https://ledger.example.com",
+		client.WithHTTPClient(&http.Client{Transport: d}), client.WithStorage(d.storage), client.WithTokens(client.PersonalToken("anna")),
+		client.WithClock(func() time.Time { return noon }), client.WithAttempts(1),
+		client.WithPageSize(1+d.random.IntN(40)), client.WithPushSize(1+d.random.IntN(20)),
+		client.WithConflicts(func(context.Context, client.Conflict) client.Decision {
+			switch d.random.IntN(3) {
+			case 0:
+				return client.KeepServer()
+			case 1:
+				return client.KeepMine()
+			}
+			return client.Decision{} // later, or never
+		}))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.client = c
+}
+
+// rows returns what the device was told, by type and id.
+func (d *device) rows(types ...client.Type) (rows []client.Row) {
+	err := d.storage.View(d.t.Context(), func(tx client.Tx) error {
+		for _, t := range types {
+			found, err := tx.Rows(d.t.Context(), t)
+			if err != nil {
+				return err
+			}
+			rows = append(rows, found...)
+		}
+		return nil
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return rows
+}
+
 // edit changes something on the device, online or not.
 func (d *device) edit() {
-	ids := slices.Sorted(maps.Keys(d.rows))
-	var expenses, categories []string
-	for _, key := range ids {
-		switch what, id := key[:3], key[4:]; what {
-		case "exp":
-			expenses = append(expenses, id)
-		case "cat":
-			categories = append(categories, id)
+	ctx := d.t.Context()
+	pick := func(t client.Type) uuid.UUID {
+		rows := d.rows(t)
+		if len(rows) == 0 {
+			return uuid.Nil
 		}
+		return uuid.MustParse(rows[d.random.IntN(len(rows))].ID)
 	}
 	amount := fmt.Sprintf("%d.%02d", 1+d.random.IntN(500), d.random.IntN(100))
-	more := ""
-	queue := func(what, op, row, data string) {
-		base := ""
-		if op != "put" {
-			// The device's own last change of the row, or the version that it pulled.
-			if known, ok := d.rows[what[:3]+" "+row]; ok && d.random.IntN(10) > 0 {
-				base = fmt.Sprintf(`,"base_version":%d`, version(known))
-			}
-			for _, q := range d.queue {
-				if q.row == what+row {
-					base = fmt.Sprintf(`,"base_mutation":%q`, q.id)
-				}
-			}
-		}
-		if data != "" {
-			data = `,"data":` + data
-		}
-		id := fmt.Sprintf("%s-%s", d.name, d.newID())
-		d.queue = append(d.queue, queued{id: id, row: what + row, text: mutate(id, what, op, row, base+data)})
-	}
+	id := uuid.MustParse(d.newID())
+	var err error
 	switch roll := d.random.IntN(20); {
-	case roll < 7 || len(expenses) == 0:
-		if len(categories) > 0 && d.random.IntN(2) == 0 {
-			more = `,"category_id":"` + d.pick(categories...) + `"`
+	case roll < 7:
+		draft := client.ExpenseDraft{ID: id, Amount: amount, Currency: d.pick("EUR", "USD", "JPY")}
+		if d.random.IntN(2) == 0 {
+			draft.CategoryID = pick(client.CategoryType)
 		}
-		queue("expense", "put", d.newID(), `{"amount":"`+amount+`","currency":"`+d.pick("EUR", "USD", "JPY")[:3]+`"`+more+`}`)
+		if len(d.mine) < 20 {
+			d.mine = append(d.mine, id)
+		} else {
+			d.mine[d.random.IntN(len(d.mine))] = id
+		}
+		_, err = d.client.Expenses().Put(ctx, draft)
 	case roll < 11:
-		queue("expense", "patch", d.pick(expenses...), `{"amount":"`+amount+`"}`)
+		_, err = d.client.Expenses().Patch(ctx, d.either(pick(client.ExpenseType)), client.ExpensePatch{Amount: client.Set(amount)})
 	case roll < 12:
-		queue("expense", "patch", d.pick(expenses...), `{"amount":"`+amount+`","currency":"`+d.pick("EUR", "USD")+`"}`)
+		_, err = d.client.Expenses().Patch(ctx, d.either(pick(client.ExpenseType)), client.ExpensePatch{
+			Amount: client.Set(amount), Currency: client.Set(d.pick("EUR", "USD")),
+		})
 	case roll < 15:
-		queue("expense", "patch", d.pick(expenses...), `{"notes":"`+d.name+amount+`"}`)
+		_, err = d.client.Expenses().Patch(ctx, d.either(pick(client.ExpenseType)), client.ExpensePatch{Notes: client.Set(d.name + amount)})
 	case roll < 17:
-		queue("expense", "delete", d.pick(expenses...), "")
+		err = d.client.Expenses().Delete(ctx, d.either(pick(client.ExpenseType)))
 	case roll < 18:
-		queue("category", "put", d.newID(), `{"name":"`+d.pick("Pets", "Gifts", "pets", "GIFTS", "Garden", "food")+`"}`)
-	case roll < 19 && len(categories) > 0:
-		queue("category", d.pick("patch", "delete"), d.pick(categories...), `{"name":"`+d.pick("Pets", "Fun", "Food")+`"}`)
+		name := d.pick("Pets", "Gifts", "pets", "GIFTS", "Garden", "food")
+		_, err = d.client.Categories().Put(ctx, client.CategoryDraft{ID: id, Name: name})
+	case roll < 19 && d.random.IntN(2) == 0:
+		_, err = d.client.Categories().Patch(ctx, pick(client.CategoryType), client.CategoryPatch{Name: client.Set(d.pick("Pets", "Fun", "Food"))})
+	case roll < 19:
+		err = d.client.Categories().Delete(ctx, pick(client.CategoryType))
 	default:
-		queue("settings", "patch", "settings", `{"locale":"`+d.pick("de", "en", "fr")+`"}`)
+		_, err = d.client.PatchSettings(ctx, client.SettingsPatch{Locale: client.Set(d.pick("de", "en", "fr"))})
+	}
+	if err != nil && !errors.Is(err, expense.ErrNotFound) {
+		d.t.Fatalf("an edit: %v", err)
 	}
 }
 
-// pullAll follows the feed to its end, and starts anew where the server says so.
-func (d *device) pullAll() {
-	for pages := 0; ; pages++ {
-		target := fmt.Sprintf("/v1/sync?limit=%d", 1+d.random.IntN(40))
-		if d.cursor != "" {
-			target += "&cursor=" + d.cursor
-		}
-		got := d.server.do("GET", target, "")
-		switch {
-		case got.Code == 410:
-			d.cursor = ""
-			clear(d.rows)
-			continue
-		case got.Code != 200:
-			d.t.Fatalf("a pull: %d %s", got.Code, got.Body)
-		case d.random.IntN(30) == 0 && pages < 50:
-			continue // the answer is lost
-		}
-		for _, c := range got.json["changes"].([]any) {
-			change := c.(map[string]any)
-			key := change["type"].(string)[:3] + " " + change["id"].(string)
-			if change["deleted"] == true {
-				delete(d.rows, key)
-				continue
-			}
-			d.rows[key] = change["data"].(map[string]any)
-		}
-		d.cursor = got.json["cursor"].(string)
-		if got.json["has_more"] == false {
-			return
-		}
+// either returns a row that the feed told of, or one that this device made itself a while ago.
+func (d *device) either(told uuid.UUID) uuid.UUID {
+	if len(d.mine) > 0 && (told == uuid.Nil || d.random.IntN(3) == 0) {
+		return d.mine[d.random.IntN(len(d.mine))]
 	}
+	return told
 }
 
-// pushSome sends a part of the queue, perhaps twice, and perhaps never hears the answer.
-func (d *device) pushSome(reliable bool) {
-	if len(d.queue) == 0 {
-		return
-	}
-	if d.cursor == "" {
-		d.pullAll() // what is not of this history is not sent into it
-	}
-	batch := d.queue[:1+d.random.IntN(min(len(d.queue), 20))]
-	body := `{"cursor":"` + d.cursor + `","mutations":[`
-	for i, q := range batch {
-		if i > 0 {
-			body += ","
+// RoundTrip is the way to the server: requests are cut, doubled, or arrive when nobody waits for them any more; answers are cut
+// or lost.
+func (d *device) RoundTrip(r *http.Request) (*http.Response, error) {
+	var body []byte
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
 		}
-		body += q.text
 	}
-	body += "]}"
-	if !reliable && d.random.IntN(8) == 0 {
-		body = body[:len(body)/2] // cut on its way
-		if got := d.server.do("POST", "/v1/sync", body); got.Code != 400 {
-			d.t.Fatalf("half a push: %d %s", got.Code, got.Body)
-		}
-		return
+	target := r.URL.RequestURI()
+	roll := 100
+	if !d.reliable {
+		roll = d.random.IntN(100)
 	}
-	got := d.server.do("POST", "/v1/sync", body)
-	if !reliable && d.random.IntN(5) == 0 {
-		got = d.server.do("POST", "/v1/sync", body) // doubled
+	lost := func() (*http.Response, error) {
+		d.troubled = true
+		return nil, errors.New("the answer is lost")
 	}
 	switch {
-	case got.Code == 410:
-		d.cursor = ""
-		clear(d.rows)
-		return
-	case got.Code != 200:
-		d.t.Fatalf("a push: %d %s\n%s", got.Code, got.Body, body)
-	case !reliable && d.random.IntN(5) == 0:
-		return // the answer is lost
+	case roll < 3:
+		return lost() // on its way there
+	case roll < 6 && len(body) > 0:
+		if got := d.server.do(r.Method, target, string(body[:len(body)/2])); got.Code != 400 {
+			d.t.Fatalf("half a push: %d %s", got.Code, got.Body)
+		}
+		return lost()
+	case roll < 10:
+		d.late = append(d.late, lateComer{r.Method, target, string(body)})
+		return lost()
+	case roll < 25:
+		d.server.do(r.Method, target, string(body)) // and once more
+	}
+	got := d.server.do(r.Method, target, string(body))
+	answer := got.Result()
+	switch {
+	case roll >= 25 && roll < 35:
+		return lost()
+	case roll >= 35 && roll < 40:
+		d.troubled = true
+		answer.Body = io.NopCloser(io.MultiReader(bytes.NewReader(got.Body.Bytes()[:got.Body.Len()/2]), iotest.ErrReader(io.ErrUnexpectedEOF)))
+		return answer, nil
+	}
+	if r.Method == http.MethodPost && got.Code == http.StatusOK {
+		d.hear(body, got)
+	}
+	return answer, nil
+}
+
+// arrive lets what was on its way for long reach the server. It answers to nobody.
+func (d *device) arrive() {
+	for _, late := range d.late {
+		if d.random.IntN(2) == 0 {
+			d.server.do(late.method, late.target, late.body)
+		}
+	}
+	d.late = nil
+}
+
+// talk has the device talk to the server; only what happened on the way excuses a failure.
+func (d *device) talk(what string, fn func(context.Context) error) {
+	d.troubled = false
+	if err := fn(d.t.Context()); err != nil && !d.troubled {
+		d.t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// hear notes what the server has acknowledged of a push whose answer arrives.
+func (d *device) hear(body []byte, got reply) {
+	var in struct {
+		Mutations []struct{ Type, ID string }
+	}
+	if err := json.Unmarshal(body, &in, json.MatchCaseInsensitiveNames(true)); err != nil {
+		d.t.Fatal(err)
 	}
 	for i, r := range got.json["results"].([]any) {
 		result := r.(map[string]any)
-		if result["mutation_id"] != batch[i].id {
-			d.t.Fatalf("the %d. answer is about %v", i, result["mutation_id"])
+		row, _ := result["resource"].(map[string]any)
+		id := in.Mutations[i].ID
+		switch s := status(result); s {
+		case "applied", "merged", "unchanged":
+			if in.Mutations[i].Type != "expense" {
+				continue
+			}
+			if row != nil {
+				d.acknowledge(id, row)
+			} else if result["version"] != nil && version(result) >= d.amounts[id].version {
+				d.amounts[id] = amountAt{version: version(result)}
+			}
+		default:
+			d.refused[s]++
 		}
-		d.settle(batch[i], result)
-	}
-	d.queue = slices.Clone(d.queue[len(batch):])
-}
-
-// settle notes what the server has acknowledged of a change.
-func (d *device) settle(q queued, result map[string]any) {
-	id := q.row[min(len("expense"), len(q.row)):]
-	row, _ := result["resource"].(map[string]any)
-	switch s := status(result); s {
-	case "applied", "merged", "unchanged":
-		if q.row[:3] != "exp" {
-			return
-		}
-		if row != nil {
-			d.acknowledge(id, row)
-		} else if result["version"] != nil && version(result) >= d.amounts[id].version {
-			d.amounts[id] = amountAt{version: version(result)}
-		}
-	default:
-		d.refused[s]++
 	}
 }
 
@@ -295,17 +340,24 @@ func simulate(t *testing.T, seed uint64) {
 	}()
 	devices := make([]*device, 5)
 	for i := range devices {
-		devices[i] = &device{world: w, name: fmt.Sprint("d", i), rows: map[string]map[string]any{}}
+		devices[i] = &device{world: w, name: fmt.Sprint("d", i), storage: client.NewMemory()}
+		devices[i].start()
 	}
 	for range *syncSteps {
 		d := devices[w.random.IntN(len(devices))]
 		switch roll := w.random.IntN(1000); {
 		case roll < 700:
 			d.edit()
-		case roll < 850:
-			d.pullAll()
+		case roll < 800:
+			d.talk("pull", d.client.Pull)
+		case roll < 900:
+			d.talk("push", d.client.Push)
+		case roll < 960:
+			d.talk("sync", d.client.Sync)
+		case roll < 980:
+			d.start()
 		case roll < 990:
-			d.pushSome(false)
+			d.arrive()
 		case roll < 995:
 			w.swap(w.file, w.file) // killed, and started again
 		case roll < 998 || w.backup == "":
@@ -317,10 +369,9 @@ func simulate(t *testing.T, seed uint64) {
 		}
 	}
 	for _, d := range devices {
-		for len(d.queue) > 0 {
-			d.pullAll()
-			d.pushSome(true)
-		}
+		d.arrive()
+		d.reliable = true
+		d.talk("the last sync", d.client.Sync)
 	}
 	w.compare(devices)
 }
@@ -348,14 +399,25 @@ func (w *world) compare(devices []*device) {
 		}
 	}
 	for _, d := range devices {
-		d.pullAll()
-		if len(d.rows) != len(want) {
-			w.t.Errorf("%s has %d rows, the server %d", d.name, len(d.rows), len(want))
+		d.talk("the last pull", d.client.Pull)
+		rows := d.rows(client.AlertType, client.BudgetType, client.CategoryType, client.ExpenseType, client.RuleType, client.SettingsType)
+		if len(rows) != len(want) {
+			w.t.Errorf("%s has %d rows, the server %d", d.name, len(rows), len(want))
 		}
-		for key, row := range want {
-			if fmt.Sprint(d.rows[key]) != fmt.Sprint(row) {
-				w.t.Fatalf("%s has %s as\n%v, the server as\n%v", d.name, key, d.rows[key], row)
+		for _, row := range rows {
+			var data map[string]any
+			if err := json.Unmarshal(row.Data, &data); err != nil {
+				w.t.Fatal(err)
 			}
+			if theirs := want[string(row.Type[:3])+" "+row.ID]; fmt.Sprint(data) != fmt.Sprint(theirs) {
+				w.t.Fatalf("%s has %s %s as\n%v, the server as\n%v", d.name, row.Type, row.ID, data, theirs)
+			}
+		}
+		if different, err := d.client.Diverged(w.t.Context()); err != nil || len(different) > 0 {
+			w.t.Errorf("%s differs from the server in %v, by the digest (%v)", d.name, different, err)
+		}
+		if pending, err := d.client.Pending(w.t.Context()); err != nil || len(pending) > 0 {
+			w.t.Errorf("%s has %d changes to send after a sync (%v)", d.name, len(pending), err)
 		}
 	}
 	for id, at := range w.amounts {
