@@ -145,7 +145,8 @@ type call struct {
 	route    string // method and pattern, such as "PATCH /v1/expenses/{id}"
 	now      time.Time
 	progress func() // begins the time limit anew where a route streams
-	budgeted bool   // the last Update left a budget in the ledger, so there may be alerts to raise
+	caughtUp caughtUp
+	budgeted bool // the last Update left a budget in the ledger, so there may be alerts to raise
 }
 
 // env is what a use case knows of the world.

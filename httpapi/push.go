@@ -79,7 +79,8 @@ type mutation struct {
 	err         error // what is wrong with it beside its data
 }
 
-// push answers POST /v1/sync: all changes in one Update, each whole or not at all.
+// push answers POST /v1/sync: all changes in one Update, each whole or not at all. Only a push that would post more recurring
+// expenses than one Update may, because it changes rules of which so much is due, takes several, in order.
 func (c *call) push() error {
 	doc, err := read[pushInput](c)
 	if err != nil {
@@ -102,16 +103,43 @@ func (c *call) push() error {
 		return err
 	}
 	p := &push{call: c, mutations: mutations, refused: map[int]error{}}
-	for {
-		err := c.fulfil(promise, func(ctx context.Context, tx store.Tx) (result, error) {
-			return p.run(ctx, tx, at)
-		})
-		torn, ok := errors.AsType[*tornError](err)
-		if !ok {
+	for upto := len(mutations); ; {
+		if upto == len(mutations) {
+			err = c.fulfil(promise, func(ctx context.Context, tx store.Tx) (result, error) {
+				return p.run(ctx, tx, at, upto)
+			})
+		} else if err = p.first(at, upto); err == nil {
+			upto = len(mutations)
+			continue
+		}
+		torn, isTorn := errors.AsType[*tornError](err)
+		full, isFull := errors.AsType[*fullError](err)
+		switch {
+		case isTorn:
+			p.refused[torn.item] = torn.cause
+		case isFull:
+			upto = full.item
+		default:
 			return err
 		}
-		p.refused[torn.item] = torn.cause
 	}
+}
+
+// first does the first changes in an Update of their own. Their answers are kept by their ids, for when all are done.
+func (p *push) first(at *syncPlace, upto int) error {
+	var res result
+	err := p.update(func(tx store.Tx) (err error) {
+		res, err = p.run(p.ctx, tx, at, upto)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p.done = upto
+	for _, event := range res.events {
+		p.api.observe(event)
+	}
+	return nil
 }
 
 // mutations reads the changes of a push. Without an id that can be remembered there is no answer to one: that is a fault of the
@@ -168,6 +196,13 @@ func (e *tornError) Error() string {
 	return fmt.Sprintf("mutation %d was refused half-way: %v", e.item, e.cause)
 }
 
+// A fullError says that with a change more recurring expenses would be posted than one Update posts: those before it go first.
+type fullError struct{ item int }
+
+func (e *fullError) Error() string {
+	return fmt.Sprintf("mutation %d is too much for one Update", e.item)
+}
+
 // A push is a batch of changes on its way through an Update.
 type push struct {
 	*call
@@ -175,10 +210,13 @@ type push struct {
 	refused   map[int]error   // what an earlier run found to break off half-way
 	events    []Event         // of this run
 	added     map[string]bool // the expenses that this run added, by their ids
+	done      int             // how many of the first went in by an Update of their own
+	posted    int             // how many recurring expenses this run posted, because their rules change
 }
 
 // run does what the Update is for. An error of it is one of the whole push, and nothing of it is kept.
-func (p *push) run(ctx context.Context, tx store.Tx, at *syncPlace) (result, error) {
+func (p *push) run(ctx context.Context, tx store.Tx, at *syncPlace, upto int) (result, error) {
+	p.posted = 0
 	state, err := tx.State(ctx)
 	if err != nil {
 		return result{}, err
@@ -188,9 +226,9 @@ func (p *push) run(ctx context.Context, tx store.Tx, at *syncPlace) (result, err
 			return result{}, err
 		}
 	}
-	body := pushBody{Results: make([]jsontext.Value, len(p.mutations))}
-	p.events, p.added = make([]Event, 0, len(p.mutations)), map[string]bool{}
-	for i, m := range p.mutations {
+	body := pushBody{Results: make([]jsontext.Value, upto)}
+	p.events, p.added = make([]Event, 0, upto), map[string]bool{}
+	for i, m := range p.mutations[:upto] {
 		if body.Results[i], err = p.item(ctx, tx, i, m, state.Version); err != nil {
 			return result{}, err
 		}
@@ -221,6 +259,13 @@ func (p *push) item(ctx context.Context, tx store.Tx, i int, m mutation, version
 		err = p.refused[i]
 	default:
 		done, err = p.apply(ctx, witness, m.in, base)
+	}
+	if m.in.Type == "recurrence" {
+		p.posted += witness.expenses
+	}
+	// A rule that this push has made can be posted only when it is there.
+	if _, behind := errors.AsType[*recurrence.BacklogError](err); i > p.done && (behind || p.posted > recurrence.MaxBatch) {
+		return nil, &fullError{item: i}
 	}
 	if err != nil && !final(err) {
 		return nil, err
@@ -656,7 +701,8 @@ func (p *push) deleted(ctx context.Context, tx store.Tx, version expense.Version
 // A witness notes whether a Tx was written to.
 type witness struct {
 	store.Tx
-	wrote bool
+	wrote    bool
+	expenses int // how many were written
 }
 
 func noted[V any](w *witness, value V, err error) (V, error) {
@@ -686,6 +732,9 @@ func (w *witness) MergeCategory(ctx context.Context, from, into uuid.UUID, month
 
 func (w *witness) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expense.Version, error) {
 	version, err := w.Tx.PutExpenses(ctx, expenses...)
+	if err == nil {
+		w.expenses += len(expenses)
+	}
 	return noted(w, version, err)
 }
 

@@ -196,6 +196,7 @@ func ruleMade(created bool, r recurrence.Rule) result {
 // before, and the answer is the new one that goes on from there.
 func (c *call) patchRule() error {
 	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in rulePatch, cond expense.Condition) (result, error) {
+		cond = c.caughtUp.since(cond)
 		if from := in.FromDate.pointer(); from != nil {
 			fresh, err := recurrence.Split(ctx, tx, c.env(), id, *from, in.draft(), cond)
 			return ruleMade(true, fresh), err
@@ -208,7 +209,7 @@ func (c *call) patchRule() error {
 // deleteRule answers DELETE /v1/recurrences/{id}; what the rule posted stays.
 func (c *call) deleteRule() error {
 	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Condition) error {
-		return recurrence.Delete(ctx, tx, c.env(), id, cond)
+		return recurrence.Delete(ctx, tx, c.env(), id, c.caughtUp.since(cond))
 	})
 }
 

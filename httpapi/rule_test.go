@@ -1,11 +1,15 @@
 package httpapi_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi"
+	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 )
 
@@ -203,6 +207,92 @@ func TestADeviceMayPredictAnOccurrence(t *testing.T) {
 	s.must(200, "POST", "/v1/expenses", body)
 	equal(t, "how many there are", len(s.must(200, "GET", "/v1/expenses", "").list()), 1)
 	equal(t, "next_date", s.must(200, "GET", "/v1/recurrences/"+rule, "").json["next_date"], any("2026-03-09"))
+}
+
+// bounded is a store that notes an Update which writes more expenses than a batch has.
+type bounded struct {
+	store.Store
+	t *testing.T
+}
+
+type boundedTx struct {
+	store.Tx
+	expenses *int
+}
+
+func (tx boundedTx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expense.Version, error) {
+	*tx.expenses += len(expenses)
+	return tx.Tx.PutExpenses(ctx, expenses...)
+}
+
+func (b bounded) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
+	return b.Store.Update(ctx, owner, func(tx store.Tx) error {
+		written := 0
+		err := fn(boundedTx{tx, &written})
+		if err == nil && written > recurrence.MaxBatch {
+			b.t.Errorf("one Update wrote %d expenses", written)
+		}
+		return err
+	})
+}
+
+// TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime: what is due is posted by the old terms, 500 an Update, and the edit
+// is done as if nothing else had happened to the rule.
+func TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, st store.Store) {
+		s := serve(t, bounded{st, t})
+		const daily = `"amount":"1","freq":"daily","start_date":"2022-03-09"` // 1,461 days up to noon
+		rule := func() (path, etag string) {
+			added := s.must(201, "POST", "/v1/recurrences", `{`+daily+`}`)
+			return "/v1/recurrences/" + added.id(), added.Header().Get("ETag")
+		}
+		count := func(id string) int {
+			total := 0
+			query := expense.Query{Filter: expense.Filter{RuleID: uuid.MustParse(id[len(id)-36:])}}
+			for e, err := range st.Reader(expense.OwnerID(s.owner)).Expenses(t.Context(), query) {
+				if err != nil || e.Amount.Amount() != "1.00" {
+					t.Fatalf("%+v, %v", e, err)
+				}
+				total++
+			}
+			return total
+		}
+		path, etag := rule()
+		s.refused(422, "validation_error", []string{"#/amount zero"}, "PATCH", path, `{"amount":"0"}`, "If-Match", etag)
+		equal(t, "posted by an edit that is refused", count(path), 0)
+		changed := s.must(200, "PATCH", path, `{"amount":"2"}`, "If-Match", etag, "Idempotency-Key", "patch")
+		equal(t, "posted before the edit", count(path), 1461)
+		equal(t, "next_date", changed.json["next_date"], any("2026-03-09"))
+		s.must(200, "PATCH", path, `{"amount":"2"}`, "If-Match", etag, "Idempotency-Key", "patch")
+		s.refused(412, "version_mismatch", nil, "PATCH", path, `{"amount":"3"}`, "If-Match", etag)
+
+		path, etag = rule()
+		s.must(204, "DELETE", path, "", "If-Match", etag)
+		equal(t, "posted before the deletion", count(path), 1461)
+
+		path, _ = rule()
+		s.must(201, "PATCH", path, `{"from_date":"2026-06-01","paused":true}`)
+		equal(t, "posted before the split", count(path), 1461)
+
+		// One push changes a rule that is there, makes two others and changes these as well.
+		path, _ = rule()
+		patched, fresh, second := path[len(path)-36:], uuid.NewString(), uuid.NewString()
+		body := `{"mutations":[
+			{"mutation_id":"a","type":"recurrence","op":"patch","id":"` + patched + `","data":{"amount":"2"}},
+			{"mutation_id":"b","type":"recurrence","op":"put","id":"` + fresh + `","data":{` + daily + `}},
+			{"mutation_id":"c","type":"recurrence","op":"patch","id":"` + fresh + `","data":{"amount":"2"}},
+			{"mutation_id":"d","type":"recurrence","op":"put","id":"` + second + `","data":{"amount":"1","freq":"daily","start_date":"2025-01-01","count":400}},
+			{"mutation_id":"e","type":"recurrence","op":"delete","id":"` + second + `"},
+			{"mutation_id":"f","type":"expense","op":"put","id":"` + uuid.NewString() + `","data":{"amount":"5"}}]}`
+		answer := s.must(200, "POST", "/v1/sync", body, "Idempotency-Key", "push")
+		for i, result := range answer.json["results"].([]any) {
+			equal(t, "the status of mutation "+string(rune('a'+i)), result.(map[string]any)["status"], any("applied"))
+		}
+		for id, want := range map[string]int{patched: 1461, fresh: 1461, second: 400} {
+			equal(t, "posted before the push", count(id), want)
+		}
+		equal(t, "the answer again", s.must(200, "POST", "/v1/sync", body, "Idempotency-Key", "push").Body.String(), answer.Body.String())
+	})
 }
 
 func TestATickerNeedsAStoreAndATime(t *testing.T) {

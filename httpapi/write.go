@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 )
 
@@ -229,8 +231,35 @@ func (c *call) kept(tx store.Tx, promise *promise) (store.Answer, bool, error) {
 	return answer, true, nil
 }
 
-// update runs fn in an Update of the caller's ledger, which is made first if the caller has none yet.
+// update runs fn in an Update of the caller's ledger, which is made first if the caller has none yet. Where fn wants to change a
+// rule of which too much is due to be posted along the way, that is posted first, in Updates of their own.
 func (c *call) update(fn func(store.Tx) error) error {
+	for {
+		err := c.updateOnce(fn)
+		behind, ok := errors.AsType[*recurrence.BacklogError](err)
+		if !ok {
+			return err
+		}
+		version, err := store.CatchUp(c.ctx, c.api.store, c.owner, c.env(), behind)
+		if err != nil {
+			return err
+		}
+		c.caughtUp = caughtUp{from: behind.Version, to: version}
+	}
+}
+
+// caughtUp is what posting the backlog of a rule made of its version, where nobody else has written it meanwhile.
+type caughtUp struct{ from, to expense.Version }
+
+// since returns the precondition as it is to be understood after the posting: what was posted on the way is the request's own doing.
+func (c caughtUp) since(cond expense.Condition) expense.Condition {
+	if c.to != 0 && slices.Contains(cond.Versions, c.from) {
+		cond.Versions = []expense.Version{c.to}
+	}
+	return cond
+}
+
+func (c *call) updateOnce(fn func(store.Tx) error) error {
 	for {
 		ran := false
 		err := c.api.store.Update(c.ctx, c.owner, func(tx store.Tx) error {

@@ -16,7 +16,8 @@ import (
 // the old terms first, those that were posted stay as they are, and the cursor goes to the first occurrence by the new terms
 // from today on, or from where it was if that is due and could not be posted. Pausing holds the rule; going on moves it to its
 // first occurrence from today, for what is missed while paused is not posted. A draft that changes nothing takes no version,
-// unless the rule had failed: then it is tried again. Faults are ErrInvalid, all of them at once; ErrStale if cond does not hold.
+// unless the rule had failed: then it is tried again. Faults are ErrInvalid, all of them at once; ErrStale if cond does not hold;
+// a [BacklogError] if more is due than one Update posts.
 func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, draft Draft, cond expense.Condition) (Rule, error) {
 	old, settings, err := open(ctx, tx, id, cond)
 	if err != nil {
@@ -33,7 +34,7 @@ func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, draft Dra
 	if changed.saysSame(old) && old.LastError == "" {
 		return old, nil
 	}
-	if old, err = catchUp(ctx, tx, env, old); err != nil {
+	if old, err = catchUp(ctx, tx, env, settings, old); err != nil {
 		return Rule{}, err
 	}
 	today := settings.Today(env.Now)
@@ -66,20 +67,57 @@ func open(ctx context.Context, tx Tx, id uuid.UUID, cond expense.Condition) (Rul
 	return rule, settings, nil
 }
 
-// catchUp posts what is due of one rule, as far as that can be posted, also where a retry would have to wait.
-func catchUp(ctx context.Context, tx Tx, env expense.Env, rule Rule) (Rule, error) {
-	for {
-		posting, written, err := post(ctx, tx, env, []Rule{rule}, MaxBatch)
-		switch {
-		case err != nil:
-			return Rule{}, err
-		case len(written) == 0:
-			return rule, nil
-		}
-		if rule = written[0]; !posting.More {
-			return rule, nil
-		}
+// A BacklogError says that more than [MaxBatch] occurrences of a rule are due, which are to be posted before the rule may change
+// or go: call [CatchUp] until there is no more, each time in an Update of its own, and then do the change again.
+type BacklogError struct {
+	Rule    uuid.UUID
+	Version expense.Version // which the rule had
+}
+
+func (e *BacklogError) Error() string {
+	return fmt.Sprintf("rule %s: more than %d occurrences are due and have to be posted first", e.Rule, MaxBatch)
+}
+
+// CatchUp posts up to [MaxBatch] of the due occurrences of one rule, also where a retry would have to wait. It returns the rule as
+// it is then, and whether there is more to post.
+func CatchUp(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID) (Rule, bool, error) {
+	rule, err := tx.Rule(ctx, id)
+	if err != nil {
+		return Rule{}, false, fmt.Errorf("rule %s: %w", id, err)
 	}
+	posting, written, err := post(ctx, tx, env, []Rule{rule})
+	if err != nil || len(written) == 0 {
+		return rule, false, err
+	}
+	return written[0], posting.More, nil
+}
+
+// catchUp posts what is due of one rule, as far as that can be posted; what failed at this very moment is not tried again. More
+// than one Update may post is a [BacklogError].
+func catchUp(ctx context.Context, tx Tx, env expense.Env, settings expense.Settings, rule Rule) (Rule, error) {
+	switch {
+	case !rule.isDue(settings.Zone, env.Now), !rule.failedAt().Before(expense.Instant(env.Now)):
+		return rule, nil
+	case rule.backlog(settings.Today(env.Now)) > MaxBatch:
+		return Rule{}, &BacklogError{Rule: rule.ID, Version: rule.Version}
+	}
+	_, written, err := post(ctx, tx, env, []Rule{rule})
+	if err != nil || len(written) == 0 {
+		return rule, err
+	}
+	return written[0], nil
+}
+
+// backlog counts what is due of the rule, up to one more than an Update posts.
+func (r Rule) backlog(today expense.Date) int {
+	due := 0
+	for date := range r.Upcoming(expense.Date{}) {
+		if date.After(today) || due > MaxBatch {
+			break
+		}
+		due++
+	}
+	return due
 }
 
 // open returns the first day from which on terms that are changed today decide: that of a cursor which is due, else today, or
@@ -106,7 +144,8 @@ func (r Rule) fresh(now time.Time) Rule {
 // goes on from there with what the draft gives. It counts from the old start, unless the draft says anew how often the rule
 // falls: then from its first occurrence from that day on, or where the draft names other days, from that day. What was posted
 // stays as it is, under the old rule, and is not posted again by the new one, nor is what a device wrote ahead. Faults are ErrInvalid,
-// all of them at once; ErrStale if cond does not hold.
+// all of them at once; ErrStale if cond does not hold; a [BacklogError] if the new rule is paused, and more is due than one Update
+// posts.
 func Split(
 	ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, from string, draft Draft, cond expense.Condition,
 ) (Rule, error) {
@@ -153,7 +192,7 @@ func Split(
 		return Rule{}, err
 	}
 	if fresh.Paused && !old.Paused {
-		if old, err = catchUp(ctx, tx, env, old); err != nil {
+		if old, err = catchUp(ctx, tx, env, settings, old); err != nil {
 			return Rule{}, err
 		}
 		fresh.Settled, fresh.Skipped = old.Settled, old.Skipped
@@ -309,23 +348,21 @@ func (r Rule) fallsOn(date expense.Date) bool {
 	return false
 }
 
-// Delete posts what is due of a rule, deletes it and leaves a tombstone; the expenses that it posted stay. Deleting it again is no error while the
-// tombstone is kept, whatever cond says; ErrNotFound if there never was such a one, ErrStale if cond does not hold.
+// Delete posts what is due of a rule, deletes it and leaves a tombstone; the expenses that it posted stay. Deleting it again is no
+// error while the tombstone is kept, whatever cond says; ErrNotFound if there never was such a one, ErrStale if cond does not
+// hold; a [BacklogError] if more is due than one Update posts.
 func Delete(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, cond expense.Condition) error {
-	rule, err := tx.Rule(ctx, id)
-	if errors.Is(err, expense.ErrGone) {
+	rule, settings, err := open(ctx, tx, id, cond)
+	switch {
+	case errors.Is(err, expense.ErrGone):
 		return nil
+	case err != nil:
+		return err
 	}
-	if err == nil {
-		err = cond.CheckPresent(rule.Version)
+	if _, err := catchUp(ctx, tx, env, settings, rule); err != nil {
+		return err
 	}
-	if err == nil {
-		_, err = catchUp(ctx, tx, env, rule)
-	}
-	if err == nil {
-		_, err = tx.DeleteRule(ctx, id)
-	}
-	if err != nil {
+	if _, err := tx.DeleteRule(ctx, id); err != nil {
 		return fmt.Errorf("rule %s: %w", id, err)
 	}
 	return nil

@@ -644,6 +644,68 @@ func TestAPauseDropsNothingThatWasDueBefore(t *testing.T) {
 	l.wantPosted(rule.ID, "2025-03-08 7.00, 2025-03-12 7.00")
 }
 
+func TestAChangePostsNoMoreThanABatchAlongTheWay(t *testing.T) {
+	l := newLedger(t, "2025-03-10")
+	changes := map[string]func(ctx context.Context, tx store.Tx, id uuid.UUID) error{
+		"change": func(ctx context.Context, tx store.Tx, id uuid.UUID) error {
+			_, err := recurrence.Change(ctx, tx, l.env, id, recurrence.Draft{Amount: new("2")}, expense.Condition{})
+			return err
+		},
+		"split": func(ctx context.Context, tx store.Tx, id uuid.UUID) error {
+			_, err := recurrence.Split(ctx, tx, l.env, id, "2025-03-01", recurrence.Draft{Paused: new(true)}, expense.Condition{})
+			return err
+		},
+		"delete": func(ctx context.Context, tx store.Tx, id uuid.UUID) error {
+			return recurrence.Delete(ctx, tx, l.env, id, expense.Condition{})
+		},
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			l.t = t
+			do := func(id uuid.UUID) error {
+				return l.update(func(ctx context.Context, tx store.Tx) error { return change(ctx, tx, id) })
+			}
+			batch := l.add(daily("1", date("2025-03-10").AddDays(1-recurrence.MaxBatch).String()))
+			if err := do(batch.ID); err != nil || len(l.expenses(batch.ID)) != recurrence.MaxBatch {
+				t.Errorf("with a batch due: %v, %d posted", err, len(l.expenses(batch.ID)))
+			}
+			more := l.add(daily("1", date("2025-03-10").AddDays(-2*recurrence.MaxBatch).String()))
+			behind, ok := errors.AsType[*recurrence.BacklogError](do(more.ID))
+			if !ok || behind.Rule != more.ID || behind.Version != more.Version || len(l.expenses(more.ID)) != 0 {
+				t.Fatalf("with two batches and one due: %+v, %d posted", behind, len(l.expenses(more.ID)))
+			}
+			version, err := store.CatchUp(t.Context(), l.store, owner, l.env, behind)
+			if err != nil || version != more.Version+3 || len(l.expenses(more.ID)) != 2*recurrence.MaxBatch+1 {
+				t.Errorf("catching up: version %d after %d, %v, %d posted", version, more.Version, err, len(l.expenses(more.ID)))
+			}
+			if err := do(more.ID); err != nil {
+				t.Errorf("after that: %v", err)
+			}
+		})
+	}
+	l.t = t
+	// A rule that cannot be posted can be changed, however much of it is due.
+	bad := daily("1", "2023-01-01")
+	bad.Category = new("Travel")
+	failing := l.add(bad)
+	l.archive("Travel", true)
+	failed := func(ctx context.Context, tx store.Tx) error { return changes["change"](ctx, tx, failing.ID) }
+	behind, ok := errors.AsType[*recurrence.BacklogError](l.update(failed))
+	if !ok {
+		t.Fatal("800 occurrences that cannot be posted are no backlog before they were tried")
+	}
+	if _, err := store.CatchUp(t.Context(), l.store, owner, l.env, behind); err != nil || l.read(failing.ID).LastError == "" {
+		t.Errorf("catching up with what fails: %v, %+v", err, l.read(failing.ID))
+	}
+	if err := l.update(failed); err != nil || l.read(failing.ID).Next != date("2023-01-01") {
+		t.Errorf("a change of what fails: %v, %+v", err, l.read(failing.ID))
+	}
+	behind.Rule = uuid.New()
+	if version, err := store.CatchUp(t.Context(), l.store, owner, l.env, behind); err != nil || version != 0 {
+		t.Errorf("catching up with a rule that is gone: %d, %v", version, err)
+	}
+}
+
 func TestFromHereOn(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rent := l.add(monthly("800", "2025-01-31"))

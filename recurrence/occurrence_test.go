@@ -233,15 +233,38 @@ func TestOccurrencesEndWithTheLoop(t *testing.T) {
 }
 
 func TestOccurrencesAllocateNothingForEachDate(t *testing.T) {
-	r := recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("1900-01-31"), OnMissing: recurrence.Skip, Count: 90_000}
-	sum := 0
-	allocations := testing.AllocsPerRun(10, func() {
-		for day := range r.Occurrences(date("2000-01-01"), date("2100-01-01")) {
-			sum += day.Day()
+	for name, r := range map[string]recurrence.Rule{
+		"daily":   {Freq: recurrence.Daily, Interval: 1, Start: date("1900-01-31")},
+		"weekly":  {Freq: recurrence.Weekly, Interval: 1, Weekdays: monWedFri, Start: date("1900-01-31"), Count: 90_000},
+		"monthly": {Freq: recurrence.Monthly, Interval: 1, Start: date("1900-01-31"), OnMissing: recurrence.Skip, Count: 90_000},
+		"yearly":  {Freq: recurrence.Yearly, Interval: 1, Start: date("1904-02-29"), Until: date("2300-01-01")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			allocations := func(to expense.Date) (allocations float64, dates int) {
+				allocations = testing.AllocsPerRun(10, func() {
+					dates = 0
+					for range r.Occurrences(date("2000-01-01"), to) {
+						dates++
+					}
+				})
+				return allocations, dates
+			}
+			one, few := allocations(date("2000-12-31"))
+			century, many := allocations(date("2099-12-31"))
+			if many < 99*few || one != century { // those of the loop itself
+				t.Errorf("%v allocations for %d dates, %v for %d", one, few, century, many)
+			}
+		})
+	}
+}
+
+// BenchmarkOccurrences walks a daily rule through a hundred years.
+func BenchmarkOccurrences(b *testing.B) {
+	r := recurrence.Rule{Freq: recurrence.Daily, Interval: 1, Start: date("1900-01-31")}
+	b.ReportAllocs()
+	for b.Loop() {
+		for range r.Occurrences(date("2000-01-01"), date("2099-12-31")) {
 		}
-	})
-	if allocations > 3 {
-		t.Errorf("%v allocations for a century", allocations)
 	}
 }
 

@@ -50,7 +50,7 @@ func Post(ctx context.Context, tx Tx, env expense.Env) (Posting, error) {
 			ready = append(ready, rule)
 		}
 	}
-	posting, _, err := post(ctx, tx, env, ready, MaxBatch)
+	posting, _, err := post(ctx, tx, env, ready)
 	return posting, err
 }
 
@@ -67,7 +67,7 @@ func Retry(ctx context.Context, tx Tx, env expense.Env) (Posting, error) {
 			ready = append(ready, rule)
 		}
 	}
-	posting, _, err := post(ctx, tx, env, ready, MaxBatch)
+	posting, _, err := post(ctx, tx, env, ready)
 	return posting, err
 }
 
@@ -120,15 +120,15 @@ type run struct {
 	failure error          // why dates end early: next is the occurrence that failed
 }
 
-// post posts up to limit due occurrences of rules, and returns the rules it wrote. One that fails is no more to be done here.
-func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule, limit int) (Posting, []Rule, error) {
+// post posts up to [MaxBatch] due occurrences of rules, and returns the rules it wrote. One that fails is no more to be done here.
+func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule) (Posting, []Rule, error) {
 	settings, err := tx.Settings(ctx)
 	if err != nil {
 		return Posting{}, nil, fmt.Errorf("settings: %w", err)
 	}
 	tx = &categoriesOnce{Tx: tx}
 	var posting Posting
-	runs := due(rules, settings.Zone, env.Now, limit)
+	runs := due(rules, settings.Zone, env.Now)
 	if len(runs) == 0 {
 		return posting, nil, nil
 	}
@@ -156,7 +156,8 @@ func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule, limit int) 
 }
 
 // due returns the rules that are due, those whose cursor is the earliest first, each with its occurrences that have begun.
-func due(rules []Rule, zone expense.Zone, now time.Time, limit int) []*run {
+func due(rules []Rule, zone expense.Zone, now time.Time) []*run {
+	room := MaxBatch
 	var runs []*run
 	for _, rule := range rules {
 		if rule.isDue(zone, now) {
@@ -170,16 +171,16 @@ func due(rules []Rule, zone expense.Zone, now time.Time, limit int) []*run {
 		return bytes.Compare(a.rule.ID[:], b.rule.ID[:])
 	})
 	for i, r := range runs {
-		if limit == 0 {
+		if room == 0 {
 			return runs[:i]
 		}
 		for date := range r.rule.Upcoming(expense.Date{}) {
-			if limit == 0 || date.Begin(zone.Location()).After(now) {
+			if room == 0 || date.Begin(zone.Location()).After(now) {
 				r.next = date
 				break
 			}
 			r.dates = append(r.dates, date)
-			limit--
+			room--
 		}
 	}
 	return runs

@@ -176,6 +176,35 @@ func (p *poster) count(posting recurrence.Posting) {
 	}
 }
 
+// CatchUp posts what is due of the rule that stands behind, each batch in an Update of its own, so that the change which was refused
+// for it can be done. It returns the version that the rule has then, or 0 if somebody else has written or deleted it meanwhile.
+func CatchUp(ctx context.Context, st Store, owner expense.OwnerID, env expense.Env, behind *recurrence.BacklogError) (expense.Version, error) {
+	version, mine := behind.Version, true
+	for more := true; more; {
+		var rule recurrence.Rule
+		var before expense.Version
+		err := st.Update(ctx, owner, func(tx Tx) error {
+			stored, err := tx.Rule(ctx, behind.Rule)
+			if err == nil {
+				before = stored.Version
+				rule, more, err = recurrence.CatchUp(ctx, tx, env, behind.Rule)
+			}
+			return err
+		})
+		switch {
+		case errors.Is(err, expense.ErrNotFound):
+			return 0, nil // whoever does the change again is told
+		case err != nil:
+			return 0, fmt.Errorf("catch up with rule %s: %w", behind.Rule, err)
+		}
+		mine, version = mine && before == version, rule.Version
+	}
+	if !mine {
+		return 0, nil
+	}
+	return version, nil
+}
+
 // A Lag says how far behind the posting of recurring expenses is.
 type Lag struct {
 	// Oldest is the age of the oldest occurrence that is due and not posted, whatever the reason; 0 when there is none. A rule that
