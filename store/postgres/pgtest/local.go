@@ -32,7 +32,11 @@ func startLocal(ctx context.Context) (*server, error) {
 		return nil, err
 	}
 	sweep()
-	data, err := folder(credential, "/dev/shm", os.TempDir())
+	parents, settings := []string{"/dev/shm", os.TempDir()}, settings()
+	if os.Getenv("SPENDWISE_TEST_POSTGRES_DURABLE") != "" {
+		parents, settings = parents[1:], nil
+	}
+	data, err := folder(credential, parents...)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +50,7 @@ func startLocal(ctx context.Context) (*server, error) {
 	if output, err := command.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, output)
 	}
-	arguments := append([]string{"-D", data, "-k", socket, "-c", "listen_addresses="}, settings()...)
+	arguments := append([]string{"-D", data, "-k", socket, "-c", "listen_addresses="}, settings...)
 	if err := run(credential, data, postgres, arguments...); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 // Package pgtest gives a test a PostgreSQL of its own: the server that SPENDWISE_TEST_POSTGRES names (a DSN of a user who may
 // create databases), else one in Docker, else one from the binaries on this machine. Without any of them the test is skipped
-// with a word on what to install, or fails where CI is set. SPENDWISE_TEST_POSTGRES_VIA=docker or =local takes one rung only.
+// with a word on what to install, or fails where CI is set. SPENDWISE_TEST_POSTGRES_VIA=docker or =local takes one rung only;
+// SPENDWISE_TEST_POSTGRES_DURABLE=1 lets the binaries' server wait for its disk, as one should whose speed is measured.
 //
 //	st, err := postgres.Open(t.Context(), pgtest.New(t))
 //
