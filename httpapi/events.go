@@ -124,8 +124,8 @@ func (c *call) hold(listening *stream, out *http.ResponseController, last store.
 		if err != nil {
 			return errors.Is(err, expense.ErrUnavailable) && c.Request.Context().Err() == nil
 		}
-		if state.Epoch == last.Epoch && state.Version <= last.Version {
-			return true
+		if state.Epoch == last.Epoch && state.Version == last.Version {
+			return true // a client that is ahead has seen a history that is no more: the pull will say so
 		}
 		last = state
 		cursor := c.encodeSync(endOf(state))

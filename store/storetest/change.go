@@ -369,6 +369,10 @@ func checkPurgeFloor(p *probe) {
 	row := b.put(b.expense("1", "EUR", "2025-04-01"))[0]
 	b.delete(row.ID)
 	buried := b.version
+	derived := b.expense("2", "EUR", "2025-04-02")
+	derived.ID = uuid.NewSHA1(b.id(), []byte("stays for ever"))
+	b.put(derived)
+	b.delete(derived.ID)
 	last := b.put(b.expense("1", "EUR", "2025-04-01"))[0]
 	key := store.AnswerKey{Scope: store.MutationScope, Key: "m"}
 	other := store.AnswerKey{Scope: "POST /v1/expenses", Key: "m"}
@@ -396,7 +400,7 @@ func checkPurgeFloor(p *probe) {
 		return nil
 	})
 	changes := b.changes(store.ChangeQuery{After: store.EndOf(buried - 1)})
-	if len(changes) != 1 || changes[0].ID != last.ID {
+	if len(changes) != 2 || changes[0].ID != derived.ID || !changes[0].Deleted || changes[1].ID != last.ID {
 		p.note("after a purge the feed has %v", describeChanges(changes))
 	}
 }
