@@ -144,6 +144,10 @@ func (r *Report) title() string {
 // The catalogue is the last object before the table of places, so only the table itself moves.
 func finishFile(file []byte, now time.Time) ([]byte, error) {
 	const catalogue, lang, changed, start = "/Type /Catalog\n", "/Lang (en)\n", "/ModDate (D:", "startxref\n"
+	// The language of a document came with version 1.4 of the format.
+	if _, found := bytes.CutPrefix(file, []byte("%PDF-1.3")); found {
+		copy(file, "%PDF-1.4")
+	}
 	at, times, places := bytes.LastIndex(file, []byte(catalogue)), bytes.LastIndex(file, []byte(changed)), bytes.LastIndex(file, []byte(start))
 	if at < 0 || times < 0 || places < at {
 		return nil, errors.New("the engine's file has no catalogue where it is expected")

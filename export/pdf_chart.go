@@ -17,8 +17,8 @@ import (
 
 // The charts of a report, in millimetres, and how many pixels a millimetre has: twice as many as a screen's.
 const (
-	reportChartHeight = 58
-	reportRingWidth   = 58
+	reportChartHeight = 42
+	reportRingWidth   = 42
 	reportKeyWidth    = 62
 	reportLineWidth   = textWidth - reportRingWidth - reportKeyWidth
 	pixelsPerMM       = 8
@@ -73,7 +73,7 @@ func (l *paper) charts() error {
 		r.pictures = append(r.pictures, picture{width: reportRingWidth + markWidth, png: drawn})
 		r.cells = l.key()
 	}
-	if points := l.report.trend.Points; len(points) > 1 {
+	if points := l.report.trend.Points; len(points) > 1 && l.report.Sum.Count > 0 {
 		drawn, err := linePicture(l.report.trend)
 		if err != nil {
 			return fmt.Errorf("draw the line: %w", err)
@@ -189,7 +189,7 @@ func linePicture(trend report.TrendReport) ([]byte, error) {
 	option.XAxis = charts.XAxisOption{Labels: names, LabelFontStyle: text, LabelCount: min(6, len(names))}
 	option.YAxis = []charts.YAxisOption{{
 		LabelFontStyle: text, LabelCount: 5, SplitLineShow: charts.Ptr(true),
-		ValueFormatter: func(value float64) string { return strconv.FormatFloat(value, 'f', 0, 64) },
+		ValueFormatter: func(value float64) string { return strconv.FormatFloat(math.Round(value*scale)/scale, 'f', -1, 64) },
 	}}
 	if lowest == 0 {
 		option.YAxis[0].Min = charts.Ptr(0.0)

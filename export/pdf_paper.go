@@ -47,7 +47,7 @@ type column struct {
 // The tables of a report.
 var (
 	expenseColumns = []column{
-		{"Date", 18, false}, {"Notes", 114, false}, {"Paid in", 11, false}, {"Paid", 35, true}, {"Rate", 30, true}, {"Rate of", 19, false},
+		{"Date", 18, false}, {"Notes", 107, false}, {"Paid in", 11, false}, {"Paid", 35, true}, {"Rate", 37, true}, {"Rate of", 19, false},
 		{"Source", 15, false}, {"In the home currency", 35, true},
 	}
 	categoryColumns = []column{

@@ -261,6 +261,48 @@ func TestAReportSaysWhatItIs(t *testing.T) {
 	}
 }
 
+// TestTheFrontPageHoldsTheTotals is of a ledger with the starter's ten categories and three currencies.
+func TestTheFrontPageHoldsTheTotals(t *testing.T) {
+	st, rows := yearLedger(t, 60, func(int) string { return "" })
+	categories, err := st.Reader("ada").Categories(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rows {
+		e := &rows[i]
+		e.CategoryID, e.Version = categories[i%len(categories)].ID, 2
+		e.Amount, e.Rate = expense.MustMoney("12.50", "EUR"), expense.Rate{Value: expense.MustFactor("1"), Date: e.Date, Source: expense.SourceIdentity}
+		if i%3 > 0 {
+			// A rate with all of its digits, below one cent.
+			e.Amount = expense.MustMoney("1250", []string{"JPY", "INR"}[i%3-1])
+			e.Rate.Value, e.Rate.Source = expense.MustFactor("0.00612345678901234567"), "ecb"
+		}
+		if e.Home, err = e.Rate.Convert(e.Amount, e.Home.Currency()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = st.Update(t.Context(), "ada", func(tx store.Tx) error { _, err := tx.PutExpenses(t.Context(), rows...); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	pdf := pdfOf(t, st, "ada")
+	front := poppler(t, pdf, "pdftotext", "-layout", "-l", "1")
+	if strings.Count(front, "Total") != 5 { // two headings, three sums
+		t.Errorf("the front page lacks a total:\n%s", front)
+	}
+	if all := poppler(t, pdf, "pdftotext", "-layout"); strings.Count(all, "0,00612345678901234567 ") < 40 {
+		t.Errorf("a rate goes over two lines:\n%s", all)
+	}
+}
+
+func TestAReportOfNoExpensesHasNoPictures(t *testing.T) {
+	st, _ := yearLedger(t, 0, nil)
+	pdf := pdfOf(t, st, "ada")
+	if text := poppler(t, pdf, "pdftotext", "-layout"); !strings.Contains(text, "0,00") || bytes.Contains(pdf, []byte("/Subtype /Image")) {
+		t.Errorf("pictures of nothing, or no total:\n%s", text)
+	}
+}
+
 func TestTheSameReportHasTheSameTextAndPages(t *testing.T) {
 	st, _ := yearLedger(t, 300, func(i int) string { return someNotes[i%len(someNotes)] })
 	first, second := pdfOf(t, st, "ada"), pdfOf(t, st, "ada")
