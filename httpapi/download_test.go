@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -227,6 +228,17 @@ func TestAnExportBeginsBeforeItsFirstRowIsFound(t *testing.T) {
 	}
 }
 
+// narrow is a client whose connections keep little of what it has not read.
+var narrow = &http.Client{Transport: &http.Transport{
+	DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			err = errors.Join(err, tcp.SetReadBuffer(128<<10))
+		}
+		return conn, err
+	},
+}}
+
 func fetch(ctx context.Context, t *testing.T, url string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -234,7 +246,7 @@ func fetch(ctx context.Context, t *testing.T, url string) *http.Response {
 		t.Fatal(err)
 	}
 	r.Header.Set("X-Owner", "anna")
-	response, err := http.DefaultClient.Do(r)
+	response, err := narrow.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

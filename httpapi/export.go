@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"sync"
@@ -27,8 +28,8 @@ func (c *call) exportCSV() error {
 		return err
 	}
 	out := &attachment{c: c, media: "text/csv; charset=utf-8; header=present", name: "expenses.csv"}
-	return c.view(func(r store.Reader) error {
-		categories, err := r.Categories(c.ctx)
+	return c.stream(out, func(ctx context.Context, w io.Writer, r store.Reader) error {
+		categories, err := r.Categories(ctx)
 		if err != nil {
 			return err
 		}
@@ -36,7 +37,7 @@ func (c *call) exportCSV() error {
 			return expense.ErrNotFound // a ledger has its default category at least, so there is none
 		}
 		out.begin()
-		return export.WriteCSV(out, r.Expenses(c.ctx, query), export.CSVOptions{
+		return export.WriteCSV(w, r.Expenses(ctx, query), export.CSVOptions{
 			BOM: bom != nil && *bom, CategoryName: export.CategoryNames(categories),
 		})
 	})
@@ -50,20 +51,24 @@ func (c *call) exportNDJSON() error {
 		return err
 	}
 	out := &attachment{c: c, media: mediaNDJSON, name: "expenses.ndjson"}
-	return c.view(func(r store.Reader) error {
-		if _, err := r.Settings(c.ctx); err != nil {
+	return c.stream(out, func(ctx context.Context, w io.Writer, r store.Reader) error {
+		if _, err := r.Settings(ctx); err != nil {
 			return err
 		}
 		out.begin()
-		return export.WriteNDJSON(out, r.Expenses(c.ctx, query))
+		return export.WriteNDJSON(w, r.Expenses(ctx, query))
 	})
 }
 
 // exportLedger answers GET /v1/exports/ledger.ndjson: the whole ledger from one snapshot, as a backup.
 func (c *call) exportLedger() error {
 	out := &attachment{c: c, media: mediaNDJSON, name: "ledger.ndjson"}
-	return c.view(func(r store.Reader) error {
-		return export.WriteBackup(c.ctx, out, r, export.BackupOptions{Now: c.now})
+	return c.stream(out, func(ctx context.Context, w io.Writer, r store.Reader) error {
+		if _, err := r.Settings(ctx); err != nil {
+			return err
+		}
+		out.begin()
+		return export.WriteBackup(ctx, w, r, export.BackupOptions{Now: c.now})
 	})
 }
 
