@@ -35,6 +35,8 @@ type Config struct {
 	// BaseURL is what comes before /v1 in the URLs that answers carry: "" at the root of a host, "/ledger" behind
 	// http.StripPrefix("/ledger", …), or an absolute URL.
 	BaseURL string
+	// Roles say which part of the API this instance serves; 0: all of it.
+	Roles Roles
 	// Limits say how many requests there may be of one address and of one user; nil: any number, as where the host limits them.
 	Limits *Limits
 	// TrustedProxies are the networks of the proxies in front, whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are believed;
@@ -70,6 +72,9 @@ func New(st store.Store, cfg Config) (http.Handler, error) {
 	a := &api{
 		store: st, authenticator: cfg.Authenticator, accounts: cfg.Accounts, rates: cfg.Rates, settings: cfg.Settings,
 		base: strings.TrimRight(cfg.BaseURL, "/"), timeout: cfg.Timeout, log: cfg.Log, observe: cfg.Observe, now: cfg.Now, validate: newValidator(),
+	}
+	if a.roles = cfg.Roles; a.roles == 0 {
+		a.roles = AllRoles
 	}
 	var err error
 	if a.limits, err = newLimiter(cfg.Limits, mostBuckets); err != nil {
@@ -123,6 +128,7 @@ type api struct {
 	observe       func(Event)
 	now           func() time.Time
 	validate      *validator.Validate
+	roles         Roles
 	limits        *limiter // nil: none
 	proxies       proxies
 	origins       origins
@@ -180,7 +186,7 @@ func (a *api) routes() http.Handler {
 	engine.HandleMethodNotAllowed = true
 	engine.ForwardedByClientIP = false
 	engine.Use(a.around)
-	engine.NoRoute(a.limitUnknown, a.fail(newProblem(codeNotFound, "There is no such route.")))
+	engine.NoRoute(a.limitUnknown, a.elsewhere(), a.fail(newProblem(codeNotFound, "There is no such route.")))
 	notAllowed := a.fail(newProblem(codeMethodNotAllowed, "The resource does not have this method; Allow lists those it has."))
 	engine.NoMethod(a.limitUnknown, notAllowed)
 
@@ -232,8 +238,13 @@ func shadowed(table []route) map[string]allowance {
 	return paths
 }
 
-// table lists what is served.
+// table lists what this instance serves.
 func (a *api) table() []route {
+	return slices.DeleteFunc(a.everything(), func(r route) bool { return !a.roles.Has(r.role()) })
+}
+
+// everything lists what instances of all roles serve together.
+func (a *api) everything() []route {
 	if a.accounts == nil {
 		return ledgerRoutes()
 	}

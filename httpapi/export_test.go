@@ -23,7 +23,7 @@ func Routes() []Route {
 		panic(err)
 	}
 	var routes []Route
-	for _, r := range (&api{accounts: new(auth.Service)}).table() {
+	for _, r := range (&api{accounts: new(auth.Service)}).everything() {
 		routes = append(routes, Route{r.method, r.path, r.scope, l.policies[r.class()].user.name})
 	}
 	return routes

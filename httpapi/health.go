@@ -18,8 +18,9 @@ type healthBody struct {
 
 // readyBody says of a store that is ready how far the posting of recurring expenses is behind.
 type readyBody struct {
-	Status    string     `json:"status"`
-	Recurring lagSeconds `json:"recurring"`
+	Status    string      `json:"status"`
+	Roles     []string    `json:"roles"`
+	Recurring *lagSeconds `json:"recurring,omitzero"`
 }
 
 // lagSeconds is a [store.Lag].
@@ -33,20 +34,25 @@ func (c *call) alive() error {
 	return c.send(result{status: http.StatusOK, body: healthBody{Status: "ok"}})
 }
 
-// ready says that the store answers and is migrated, and how far the poster is behind.
+// ready says that the instance can do what its roles are: the store answers and is migrated, tokens can be verified, or signed by
+// one that signs people in. Beside that it says how far the poster is behind, where ledgers are served or posted to.
 func (c *call) ready() error {
 	ctx, cancel := context.WithTimeout(c.ctx, pingTimeout)
 	defer cancel()
 	var lag store.Lag
 	err := c.api.store.Ping(ctx)
-	if err == nil {
+	if err == nil && c.api.accounts != nil && c.api.roles&(RoleAPI|RoleAuth) != 0 {
+		err = c.api.accounts.Ready(ctx)
+	}
+	body := readyBody{Status: "ready", Roles: c.api.roles.names()}
+	if err == nil && c.api.roles&(RoleAPI|RoleTicker) != 0 {
 		lag, err = store.LagOf(ctx, c.api.store, c.now)
+		body.Recurring = &lagSeconds{Lag: int64(lag.Oldest / time.Second), Overdue: int64(lag.Overdue / time.Second)}
 	}
 	if err != nil {
 		return &problem{
-			code: codeUnavailable, detail: "The store does not answer, or its schema is not the one this release needs.", cause: err,
+			code: codeUnavailable, detail: "The store does not answer, its schema is not the one this release needs, or there is no key to know tokens by.", cause: err,
 		}
 	}
-	body := readyBody{Status: "ready", Recurring: lagSeconds{Lag: int64(lag.Oldest / time.Second), Overdue: int64(lag.Overdue / time.Second)}}
 	return c.send(result{status: http.StatusOK, body: body})
 }

@@ -117,6 +117,19 @@ func (s *Service) Keep(ctx context.Context) {
 // PublicKeys returns the public keys of all instances as a JSON Web Key Set (RFC 7517).
 func (s *Service) PublicKeys(ctx context.Context) []byte { return s.tokens.ring.current(ctx).jwks }
 
+// Ready says whether tokens can be verified, and signed unless this instance only verifies: ErrUnavailable if not. A store that
+// answers again is noticed within a second.
+func (s *Service) Ready(ctx context.Context) error {
+	state := s.tokens.ring.current(ctx)
+	switch {
+	case s.now().Sub(state.read) >= 2*keysFresh:
+		return fmt.Errorf("%w: the signing keys cannot be read", expense.ErrUnavailable)
+	case len(state.public) == 0, s.tokens.ring.kek != nil && state.signer == "":
+		return fmt.Errorf("%w: there is no signing key yet", expense.ErrUnavailable)
+	}
+	return nil
+}
+
 // A Session is what a client gets when it has signed in or refreshed: two secrets, and whom they stand for.
 type Session struct {
 	User         User

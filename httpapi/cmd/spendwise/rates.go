@@ -31,10 +31,11 @@ func loadRates(ctx context.Context, db store.Store) (*ecb.Table, error) {
 	return table, nil
 }
 
-// start returns the rates that a server converts with, and its tasks: one fetches new ones, if they are to be kept current, and
-// one converts the expenses that waited for them and tells observe of each round.
+// start returns the rates that a server converts with, and its tasks. In one that keeps them for all, one fetches new ones, if they are
+// to be kept current, and one converts the expenses that waited for them and tells observe of each round; in any other, one takes
+// in what is kept.
 func (m rateMode) start(
-	ctx context.Context, db database, observe func(converted int, err error), logger *slog.Logger,
+	ctx context.Context, db database, keeps bool, observe func(converted int, err error), logger *slog.Logger,
 ) (expense.Rates, []func(context.Context), error) {
 	if m == ratesOff {
 		return expense.NoRates{}, nil, nil
@@ -42,6 +43,9 @@ func (m rateMode) start(
 	table, err := loadRates(ctx, db)
 	if err != nil {
 		return nil, nil, err
+	}
+	if !keeps {
+		return table, []func(context.Context){func(ctx context.Context) { followRates(ctx, db, table, logger) }}, nil
 	}
 	// One token in the channel says that there is something to convert; at the start there may be.
 	arrived := make(chan struct{}, 1)
@@ -63,6 +67,25 @@ func (m rateMode) start(
 		tasks = append(tasks, fetcher.Run)
 	}
 	return table, tasks, nil
+}
+
+// followEvery is how often an instance that does not fetch rates itself looks for those that another one has.
+const followEvery = 10 * time.Minute
+
+// followRates takes in the rates that the store keeps, until ctx ends.
+func followRates(ctx context.Context, db store.Store, table *ecb.Table, logger *slog.Logger) {
+	ticker := time.NewTicker(followEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := table.Load(ctx, db); err != nil && ctx.Err() == nil {
+			logger.Warn("the exchange rates that are kept could not be read; tried again later", "in", followEvery, "error", err)
+		}
+	}
 }
 
 // convertRetry is how long a conversion that failed waits for the next try.

@@ -38,8 +38,25 @@ type serveCmd struct {
 	RateLimits    string        `help:"The limits on requests and the throttle on sign-ins: on, or off (for load tests on one machine)." enum:"on,off" default:"on"`
 	MetricsListen string        `help:"The address of a listener of its own for /metrics (${default}); port 0 takes a free one, off or an empty text none." default:"127.0.0.1:9464" placeholder:"ADDR"`
 	Tick          time.Duration `help:"How often recurring expenses that are due are posted (${default}); 0 is off." default:"1m" placeholder:"DURATION"`
+	Roles         []string      `help:"What this process does (${default}): api (serves ledgers), auth (serves accounts, and alone has the private keys), ticker (posts what is due, fetches rates, removes what is old)." enum:"api,auth,ticker" default:"api,auth,ticker" placeholder:"ROLE,…"`
 	ingressFlags
 	identityFlags
+}
+
+// roles returns what this process does.
+func (cmd *serveCmd) roles() (httpapi.Roles, error) {
+	named := map[string]httpapi.Roles{"api": httpapi.RoleAPI, "auth": httpapi.RoleAuth, "ticker": httpapi.RoleTicker}
+	var roles httpapi.Roles
+	for _, name := range cmd.Roles {
+		roles |= named[name]
+	}
+	switch {
+	case roles == 0:
+		return 0, errors.New("--roles names none: api, auth or ticker")
+	case roles == httpapi.RoleAuth && !cmd.LocalAccounts:
+		return 0, errors.New("without local accounts an instance of the role auth alone has nothing to serve")
+	}
+	return roles, nil
 }
 
 // ingressFlags say what is in front of the server.
@@ -78,8 +95,12 @@ type identityFlags struct {
 func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 	logger := config.logger(p)
 	return config.withStore(ctx, p, cmd.Migrate, func(db database) (err error) {
+		roles, err := cmd.roles()
+		if err != nil {
+			return err
+		}
 		m := newMetrics(db)
-		rates, background, err := cmd.Rates.start(ctx, db, m.convertedPending, logger)
+		rates, background, err := cmd.Rates.start(ctx, db, roles.Has(httpapi.RoleTicker), m.convertedPending, logger)
 		if err != nil {
 			return err
 		}
@@ -94,12 +115,15 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 			stop := m.serve(measured, logger)
 			defer func() { err = errors.Join(err, stop()) }()
 		}
-		handler, keep, err := cmd.handler(ctx, p, db, rates, observe, logger)
+		handler, keep, err := cmd.handler(ctx, p, db, roles, rates, observe, logger)
 		if err != nil {
 			return err
 		}
-		tasks := append(background, purger(db, logger), keep)
-		if cmd.Tick > 0 {
+		tasks := append(background, keep)
+		if roles.Has(httpapi.RoleTicker) {
+			tasks = append(tasks, purger(db, logger))
+		}
+		if roles.Has(httpapi.RoleTicker) && cmd.Tick > 0 {
 			ticker, err := httpapi.NewTicker(db, httpapi.TickerConfig{Every: cmd.Tick, Rates: rates, Log: logger, Observe: observe})
 			if err != nil {
 				return err
@@ -124,13 +148,13 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 
 // handler returns the API, and the task that keeps its accounts and keys in order.
 func (cmd *serveCmd) handler(
-	ctx context.Context, p *process, db database, rates expense.Rates, observe func(httpapi.Event), logger *slog.Logger,
+	ctx context.Context, p *process, db database, roles httpapi.Roles, rates expense.Rates, observe func(httpapi.Event), logger *slog.Logger,
 ) (http.Handler, func(context.Context), error) {
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
 		return nil, nil, err
 	}
-	config := httpapi.Config{Rates: rates, Settings: defaults, Log: logger, Observe: observe, Done: ctx.Done(), Origins: cmd.CORSOrigins}
+	config := httpapi.Config{Roles: roles, Rates: rates, Settings: defaults, Log: logger, Observe: observe, Done: ctx.Done(), Origins: cmd.CORSOrigins}
 	for _, proxy := range cmd.TrustedProxies {
 		config.TrustedProxies = append(config.TrustedProxies, proxy.Prefix)
 	}
@@ -139,14 +163,16 @@ func (cmd *serveCmd) handler(
 	}
 	keep := func(context.Context) {}
 	if cmd.LocalAccounts {
-		kek, err := cmd.keyEncryptionKey(p)
-		if err != nil {
-			return nil, nil, err
+		identity := auth.Config{
+			VerifyOnly: !roles.Has(httpapi.RoleAuth), KeyRotation: cmd.KeyRotation, RegistrationClosed: cmd.Registration == "closed",
+			Unthrottled: cmd.RateLimits == "off", Logger: logger,
 		}
-		config.Accounts, err = auth.New(ctx, auth.NewUsers(db.Accounts(), db, defaults, nil), auth.Config{
-			KEK: kek, KeyRotation: cmd.KeyRotation, RegistrationClosed: cmd.Registration == "closed", Unthrottled: cmd.RateLimits == "off",
-			Logger: logger,
-		})
+		if !identity.VerifyOnly { // one that signs nobody in needs no private key, nor what would open one
+			if identity.KEK, err = cmd.keyEncryptionKey(p); err != nil {
+				return nil, nil, err
+			}
+		}
+		config.Accounts, err = auth.New(ctx, auth.NewUsers(db.Accounts(), db, defaults, nil), identity)
 		if err != nil {
 			return nil, nil, err
 		}
