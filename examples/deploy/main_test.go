@@ -1,0 +1,254 @@
+package main_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spendwise/spendwise/store/postgres/pgtest"
+)
+
+// nginx returns the program, without which the test is skipped, or fails where CI is set.
+func nginx(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"nginx", "/usr/sbin/nginx"} { // the folder is not on everybody's path
+		if program, err := exec.LookPath(name); err == nil {
+			return program
+		}
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatal("no nginx: install it (Debian: nginx-light)")
+	}
+	t.Skip("no nginx: install it (Debian: nginx-light)")
+	return ""
+}
+
+// A deployment is what the example started.
+type deployment struct {
+	url         string
+	certificate *x509.CertPool
+	pids        map[string]int
+}
+
+func deploy(t *testing.T) deployment {
+	t.Helper()
+	gateway, dsn, dir := nginx(t), pgtest.New(t), t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", dir, "../../httpapi/cmd/spendwise", ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(dir, "deploy"),
+		"-spendwise", filepath.Join(dir, "spendwise"), "-nginx", gateway, "-database", dsn)
+	var log strings.Builder
+	command.Stderr = &log
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Signal(syscall.SIGTERM)
+		if err := command.Wait(); err != nil {
+			t.Errorf("the example ends with %v", err)
+		}
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	d := deployment{pids: map[string]int{}, certificate: x509.NewCertPool()}
+	for lines := bufio.NewScanner(out); d.url == "" && lines.Scan(); {
+		if name, pid, ok := strings.Cut(lines.Text(), " is process "); ok {
+			d.pids[name], _ = strconv.Atoi(pid)
+		}
+		if file, ok := strings.CutPrefix(lines.Text(), "certificate "); ok {
+			text, err := os.ReadFile(file)
+			if err != nil || !d.certificate.AppendCertsFromPEM(text) {
+				t.Fatalf("the certificate: %v", err)
+			}
+		}
+		d.url, _ = strings.CutPrefix(lines.Text(), "gateway on ")
+		if !strings.HasPrefix(d.url, "https://") {
+			d.url = ""
+		}
+	}
+	if d.url == "" {
+		_ = command.Wait()
+		t.Fatalf("the deployment did not start:\n%s", log.String())
+	}
+	return d
+}
+
+// A client is somebody at an address of this machine.
+type client struct {
+	t     *testing.T
+	http  *http.Client
+	url   string
+	token string
+}
+
+func (d deployment) client(t *testing.T, address string) *client {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+	transport := &http.Transport{
+		DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{RootCAs: d.certificate}, ForceAttemptHTTP2: true,
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &client{t: t, http: &http.Client{Transport: transport}, url: d.url}
+}
+
+func (c *client) do(method, path, body string, header ...string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	return c.http.Do(request)
+}
+
+// must sends a request whose answer has to have this status.
+func (c *client) must(status int, method, path, body string, header ...string) (http.Header, map[string]any) {
+	c.t.Helper()
+	response, err := c.do(method, path, body, header...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	raw, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != status {
+		c.t.Fatalf("%s %s: %d %s %v, want %d", method, path, response.StatusCode, raw, err, status)
+	}
+	decoded := map[string]any{}
+	if strings.Contains(response.Header.Get("Content-Type"), "json") {
+		if err := json.Unmarshal(raw, &decoded); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	return response.Header, decoded
+}
+
+// keep sends an expense until it is answered, as a device does, and returns how often it had to.
+func (c *client) keep(key string) (tries int) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		tries++
+		response, err := c.do("POST", "/v1/expenses", `{"amount":"1","category":"Food"}`, "Idempotency-Key", key)
+		if err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusCreated {
+				return tries
+			}
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("no answer within a minute: %v %v", response, err)
+		}
+	}
+}
+
+// TestTheDeployment uses what the files describe, through TLS.
+func TestTheDeployment(t *testing.T) {
+	d := deploy(t)
+	c := d.client(t, "127.0.0.2")
+
+	header, session := c.must(201, "POST", "/v1/auth/register", `{"email":"anna@example.org","password":"nine purple otters knitting","home_currency":"EUR"}`)
+	if !strings.HasPrefix(header.Get("Strict-Transport-Security"), "max-age=") || header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("the answer's header: %v", header)
+	}
+	c.token = session["access_token"].(string)
+	c.must(200, "GET", "/v1/me", "")
+	c.must(200, "GET", "/.well-known/jwks.json", "")
+	c.must(404, "GET", "/readyz", "")
+	header, added := c.must(201, "POST", "/v1/expenses", `{"amount":"12.50","category":"Food"}`)
+	if got := header.Get("Location"); got != "/v1/expenses/"+added["id"].(string) {
+		t.Errorf("Location %q", got)
+	}
+
+	// Whoever listens at one api process hears of what another one commits.
+	listening := make([]*bufio.Scanner, 2)
+	for i := range listening {
+		stream, err := c.do("GET", "/v1/sync/events", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stream.Body.Close()
+		listening[i] = bufio.NewScanner(stream.Body)
+		if stream.StatusCode != http.StatusOK || !listening[i].Scan() || listening[i].Text() != "retry: 5000" {
+			t.Fatalf("a stream begins with %d %q", stream.StatusCode, listening[i].Text())
+		}
+	}
+	c.must(200, "PATCH", "/v1/expenses/"+added["id"].(string), `{"amount":"13.50"}`)
+	for i, stream := range listening {
+		for stream.Scan() && stream.Text() != "event: changed" {
+		}
+		if err := stream.Err(); err != nil {
+			t.Errorf("stream %d: %v", i+1, err)
+		}
+	}
+
+	// An api process dies: whoever tries again is served, once for each key.
+	tries := 0
+	for i := range 40 {
+		if i == 10 {
+			if err := syscall.Kill(d.pids["api-1"], syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tries += c.keep(fmt.Sprintf("key-%d", i))
+	}
+	_, list := c.must(200, "GET", "/v1/expenses?limit=200", "")
+	if n := len(list["data"].([]any)); n != 41 {
+		t.Errorf("%d expenses, want 41", n)
+	}
+	t.Logf("40 expenses took %d requests while an api process was killed", tries)
+
+	// Who asks too often is told so, whoever it says it is; others are not.
+	limited := false
+	for i := 0; i < 2000 && !limited; i++ {
+		response, err := c.do("POST", "/v1/auth/login", `{}`, "X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i%250), "Forwarded", "for=198.51.100.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		limited = response.StatusCode == http.StatusTooManyRequests && response.Header.Get("Retry-After") != ""
+	}
+	if !limited {
+		t.Error("nobody limits sign-ins")
+	}
+	d.client(t, "127.0.0.3").must(200, "POST", "/v1/auth/login", `{"email":"anna@example.org","password":"nine purple otters knitting"}`)
+
+	// What is not TLS is not served, nor what a strange certificate signs.
+	response, err := http.Get("http" + strings.TrimPrefix(d.url, "https") + "/v1/me")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusBadRequest {
+		t.Errorf("plain HTTP is answered %d", response.StatusCode)
+	}
+	strange := &http.Client{}
+	if _, err := strange.Get(d.url + "/healthz"); err == nil { //nolint:bodyclose // as above.
+		t.Error("a certificate that nobody knows is accepted")
+	} else if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok {
+		t.Errorf("%v", err)
+	}
+}
