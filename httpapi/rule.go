@@ -45,6 +45,7 @@ type ruleBody struct {
 	UpdatedAt  time.Time       `json:"updated_at"`
 }
 
+// newRuleBody shows a rule as it is kept: its next date is the cursor.
 func newRuleBody(r recurrence.Rule) ruleBody {
 	body := ruleBody{
 		ID: r.ID.String(), Amount: r.Amount.Amount(), Currency: r.Amount.Currency().Code(), CategoryID: r.CategoryID.String(), Notes: r.Notes,
@@ -184,12 +185,45 @@ func (in rulePatch) draft() recurrence.Draft {
 func (c *call) postRule() error {
 	return create(c, func(ctx context.Context, tx store.Tx, in ruleInput) (result, error) {
 		added, err := recurrence.Add(ctx, tx, c.env(), in.draft())
-		return ruleMade(added.Created, added.Rule), err
+		return c.ruleMade(tx, added.Created, added.Rule, err)
 	})
 }
 
-func ruleMade(created bool, r recurrence.Rule) result {
-	return made(created, rulesPath, r.ID, r.Version, newRuleBody(r))
+// ruleMade is the answer that shows a rule which a use case has made or changed.
+func (c *call) ruleMade(tx store.Tx, created bool, r recurrence.Rule, err error) (result, error) {
+	if err != nil {
+		return result{}, err
+	}
+	shown, err := c.shownRules(tx, r)
+	if err != nil {
+		return result{}, err
+	}
+	return made(created, rulesPath, r.ID, r.Version, shown[0].body()), nil
+}
+
+// A shownRule is a rule with the date on which it is really to be posted next: the cursor stays on one that a device has written
+// ahead, until it is due. The feed has the rule as it is kept, for a row of one version is always the same there.
+type shownRule struct {
+	recurrence.Rule
+	next expense.Date
+}
+
+func (c *call) shownRules(r expense.Reader, rules ...recurrence.Rule) ([]shownRule, error) {
+	next, err := recurrence.NextDates(c.ctx, r, c.env(), rules...)
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]shownRule, len(rules))
+	for i, rule := range rules {
+		shown[i] = shownRule{Rule: rule, next: next[i]}
+	}
+	return shown, nil
+}
+
+func (r shownRule) body() ruleBody {
+	body := newRuleBody(r.Rule)
+	body.NextDate = textOrNull(r.next.String())
+	return body
 }
 
 // patchRule answers PATCH /v1/recurrences/{id}: it changes what is still to be posted. With from_date the rule ends the day
@@ -199,10 +233,10 @@ func (c *call) patchRule() error {
 		cond = c.caughtUp.since(cond)
 		if from := in.FromDate.pointer(); from != nil {
 			fresh, err := recurrence.Split(ctx, tx, c.env(), id, *from, in.draft(), cond)
-			return ruleMade(true, fresh), err
+			return c.ruleMade(tx, true, fresh, err)
 		}
 		changed, err := recurrence.Change(ctx, tx, c.env(), id, in.draft(), cond)
-		return ruleMade(false, changed), err
+		return c.ruleMade(tx, false, changed, err)
 	})
 }
 
@@ -219,18 +253,36 @@ func (c *call) getRule() error {
 	if err != nil {
 		return err
 	}
-	rule, err := c.api.store.Reader(c.owner).Rule(c.ctx, id)
+	var shown []shownRule
+	err = c.view(func(r store.Reader) error {
+		rule, err := r.Rule(c.ctx, id)
+		if err == nil {
+			shown, err = c.shownRules(r, rule)
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	return c.get(rule.Version, newRuleBody(rule))
+	rule := shown[0]
+	if rule.next != rule.Next {
+		// The next date moves without a new version then: who has this one already may have it with another date.
+		return c.send(result{status: http.StatusOK, version: rule.Version, body: rule.body()})
+	}
+	return c.get(rule.Version, rule.body())
 }
 
 // listRules answers GET /v1/recurrences, ordered by id.
 func (c *call) listRules() error {
-	return sendList(c, list[recurrence.Rule, ruleBody]{
-		scope: "recurrences", path: rulesPath, body: newRuleBody, key: func(r recurrence.Rule) []byte { return r.ID[:] },
-		read: func(r store.Reader) ([]recurrence.Rule, error) { return r.Rules(c.ctx) },
+	return sendList(c, list[shownRule, ruleBody]{
+		scope: "recurrences", path: rulesPath, body: shownRule.body, key: func(r shownRule) []byte { return r.ID[:] },
+		read: func(r store.Reader) ([]shownRule, error) {
+			rules, err := r.Rules(c.ctx)
+			if err != nil {
+				return nil, err
+			}
+			return c.shownRules(r, rules...)
+		},
 	})
 }
 
@@ -243,7 +295,7 @@ type skipInput struct {
 func (c *call) skipRule() error {
 	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in skipInput, cond expense.Condition) (result, error) {
 		rule, err := recurrence.SkipOccurrence(ctx, tx, c.env(), id, orEmpty(in.Date), cond)
-		return ruleMade(false, rule), err
+		return c.ruleMade(tx, false, rule, err)
 	})
 }
 

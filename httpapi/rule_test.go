@@ -207,6 +207,22 @@ func TestADeviceMayPredictAnOccurrence(t *testing.T) {
 	s.must(200, "POST", "/v1/expenses", body)
 	equal(t, "how many there are", len(s.must(200, "GET", "/v1/expenses", "").list()), 1)
 	equal(t, "next_date", s.must(200, "GET", "/v1/recurrences/"+rule, "").json["next_date"], any("2026-03-09"))
+
+	// One that was written ahead, and one that was deleted, are no more to come: not by the resource, the list or an answer.
+	path := "/v1/recurrences/" + rule
+	etag := s.must(200, "GET", path, "").Header().Get("ETag")
+	s.must(304, "GET", path, "", "If-None-Match", etag)
+	for _, day := range []string{"2026-03-09", "2026-03-10"} {
+		ahead := expense.OccurrenceID(id, expense.MustDate(day)).String()
+		s.must(201, "POST", "/v1/expenses", `{"id":"`+ahead+`","amount":"1.00","date":"`+day+`","rule_id":"`+rule+`","occurrence":"`+day+`"}`)
+	}
+	s.must(204, "DELETE", "/v1/expenses/"+expense.OccurrenceID(id, expense.MustDate("2026-03-10")).String(), "")
+	equal(t, "next_date", s.must(200, "GET", path, "", "If-None-Match", etag).json["next_date"], any("2026-03-11"))
+	equal(t, "the preview", s.must(200, "GET", path+"/preview?count=1", "").list()[0]["date"], any("2026-03-11"))
+	equal(t, "next_date in the list", s.must(200, "GET", "/v1/recurrences", "").list()[0]["next_date"], any("2026-03-11"))
+	equal(t, "next_date after an edit", s.must(200, "PATCH", path, `{"notes":"x"}`).json["next_date"], any("2026-03-11"))
+	equal(t, "next_date after a skip", s.must(200, "POST", path+"/skip", `{"date":"2026-03-11"}`).json["next_date"], any("2026-03-12"))
+	equal(t, "next_date of a rule that ends", s.must(200, "PATCH", path, `{"until_date":"2026-03-10"}`).json["next_date"], nil)
 }
 
 // bounded is a store that notes an Update which writes more expenses than a batch has.

@@ -322,6 +322,18 @@ func (l *life) check(zone expense.Zone) {
 	if err != nil {
 		l.Fatal(err)
 	}
+	preview, err := recurrence.Preview(ctx, l.store.Reader(owner), l.env, l.id, 1)
+	if err != nil {
+		l.Fatal(err)
+	}
+	var first expense.Date
+	for _, planned := range preview {
+		first = planned.Date
+	}
+	next, err := recurrence.NextDates(ctx, l.store.Reader(owner), l.env, rule)
+	if err != nil || next[0] != first {
+		l.Fatalf("the next date is %q, and the preview begins with %q, %v", next[0], first, err)
+	}
 	if rule.Settled.Before(l.settled) || !rule.Next.IsZero() && !rule.Next.After(rule.Settled) {
 		l.Fatalf("the cursor is on %q, and what is settled went from %q to %q", rule.Next, l.settled, rule.Settled)
 	}

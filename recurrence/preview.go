@@ -66,37 +66,93 @@ func Preview(ctx context.Context, r interface {
 	if err != nil {
 		return nil, fmt.Errorf("rule %s: %w", id, err)
 	}
-	from := rule.Next
-	if today := settings.Today(env.Now); rule.Paused && from.Before(today) {
-		from = today
+	dates, err := rule.comingUp(ctx, r, rule.resumes(settings.Today(env.Now)), min(n, MaxPreview))
+	planned := make([]Planned, len(dates))
+	for i, date := range dates {
+		planned[i] = Planned{Rule: rule, Date: date}
 	}
-	n = min(n, MaxPreview)
-	planned := make([]Planned, 0, n)
-	for len(planned) < n {
-		// A device may have written some of them ahead: those are no more to come.
+	return planned, err
+}
+
+// NextDates returns for each rule the first date that its [Preview] has, zero where it has none. The cursor, [Rule.Next], may lie
+// before it: on a date that a device has written ahead, or on one that a paused rule will not post.
+func NextDates(ctx context.Context, r expense.Reader, env expense.Env, rules ...Rule) ([]expense.Date, error) {
+	if len(rules) == 0 {
+		return nil, nil
+	}
+	settings, err := r.Settings(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	next, ids := make([]expense.Date, len(rules)), make([]uuid.UUID, 0, len(rules))
+	for i, rule := range rules {
+		for date := range rule.Upcoming(rule.resumes(settings.Today(env.Now))) {
+			next[i], ids = date, append(ids, expense.OccurrenceID(rule.ID, date))
+			break
+		}
+	}
+	taken := make(map[uuid.UUID]bool)
+	for chunk := range slices.Chunk(ids, MaxBatch) {
+		known, err := r.KnownExpenses(ctx, chunk...)
+		if err != nil {
+			return nil, fmt.Errorf("what is there already: %w", err)
+		}
+		for _, id := range known {
+			taken[id] = true
+		}
+	}
+	for i, rule := range rules {
+		if next[i].IsZero() || !taken[expense.OccurrenceID(rule.ID, next[i])] {
+			continue
+		}
+		dates, err := rule.comingUp(ctx, r, next[i], 1)
+		if err != nil {
+			return nil, err
+		}
+		if next[i] = (expense.Date{}); len(dates) > 0 {
+			next[i] = dates[0]
+		}
+	}
+	return next, nil
+}
+
+// resumes returns the day from which on the rule will be posted: for a paused one, if it goes on today.
+func (r Rule) resumes(today expense.Date) expense.Date {
+	if r.Paused && r.Next.Before(today) {
+		return today
+	}
+	return r.Next
+}
+
+// comingUp returns the next n dates from a day on that will be posted. A device may have written some of them ahead: those are no
+// more to come.
+func (r Rule) comingUp(ctx context.Context, reader expense.Reader, from expense.Date, n int) ([]expense.Date, error) {
+	const fewest = 16 // looked up at a time: dates that are taken come in rows
+	var coming []expense.Date
+	for len(coming) < n {
 		var ids []uuid.UUID
 		var dates []expense.Date
-		for date := range rule.Upcoming(from) {
-			dates, ids = append(dates, date), append(ids, expense.OccurrenceID(rule.ID, date))
-			if len(dates) == n {
+		for date := range r.Upcoming(from) {
+			dates, ids = append(dates, date), append(ids, expense.OccurrenceID(r.ID, date))
+			if len(dates) == max(n, fewest) {
 				break
 			}
 		}
 		if len(dates) == 0 {
 			break
 		}
-		known, err := r.KnownExpenses(ctx, ids...)
+		known, err := reader.KnownExpenses(ctx, ids...)
 		if err != nil {
-			return nil, fmt.Errorf("rule %s: %w", id, err)
+			return nil, fmt.Errorf("rule %s: %w", r.ID, err)
 		}
 		for i, date := range dates {
-			if !slices.Contains(known, ids[i]) && len(planned) < n {
-				planned = append(planned, Planned{Rule: rule, Date: date})
+			if !slices.Contains(known, ids[i]) && len(coming) < n {
+				coming = append(coming, date)
 			}
 		}
 		if from = dates[len(dates)-1].AddDays(1); from.IsZero() {
 			break
 		}
 	}
-	return planned, nil
+	return coming, nil
 }
