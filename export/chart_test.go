@@ -382,11 +382,18 @@ func BenchmarkCharts(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	weeks, err := report.Trend(ctx, r, report.TrendQuery{
+		Dates: expense.Range{From: expense.MustDate("2024-01-01"), To: expense.MustDate("2026-12-31")}, By: expense.ByWeek,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
 	for name, draw := range map[string]func() error{
-		"trend of a century by day": func() error { return export.TrendChart(io.Discard, century, export.AutoTheme) },
-		"monthly":                   func() error { return export.MonthlyChart(io.Discard, monthly, progress.All(), export.AutoTheme) },
-		"yearly":                    func() error { return export.YearlyChart(io.Discard, yearly, export.AutoTheme) },
-		"trend by day":              func() error { return export.TrendChart(io.Discard, days, export.AutoTheme) },
+		"trend of three years by week": func() error { return export.TrendChart(io.Discard, weeks, export.AutoTheme) },
+		"trend of a century by day":    func() error { return export.TrendChart(io.Discard, century, export.AutoTheme) },
+		"monthly":                      func() error { return export.MonthlyChart(io.Discard, monthly, progress.All(), export.AutoTheme) },
+		"yearly":                       func() error { return export.YearlyChart(io.Discard, yearly, export.AutoTheme) },
+		"trend by day":                 func() error { return export.TrendChart(io.Discard, days, export.AutoTheme) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

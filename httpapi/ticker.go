@@ -27,8 +27,9 @@ type TickerConfig struct {
 // A Ticker posts recurring expenses as they fall due, and raises the alerts of budgets that no request has raised. Any number of
 // them, in any number of processes, may run on one store.
 type Ticker struct {
-	store store.Store
-	cfg   TickerConfig
+	store  store.Store
+	cfg    TickerConfig
+	alerts *store.AlertRaiser
 }
 
 // NewTicker returns a ticker over st. It does nothing until it is run.
@@ -45,7 +46,7 @@ func NewTicker(st store.Store, cfg TickerConfig) (*Ticker, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Ticker{store: st, cfg: cfg}, nil
+	return &Ticker{store: st, cfg: cfg, alerts: store.NewAlertRaiser(st)}, nil
 }
 
 // Run runs a round at once, and then one at each tick, until ctx ends; then it finishes no round that has begun, for what is not
@@ -101,7 +102,7 @@ func (t *Ticker) round(ctx context.Context) {
 
 // raise raises alerts in the ledgers that have budgets.
 func (t *Ticker) raise(ctx context.Context, now time.Time) (int, error) {
-	raised, err := store.RaiseAllAlerts(ctx, t.store, now)
+	raised, err := t.alerts.Round(ctx, now)
 	if raised > 0 {
 		t.cfg.Log.InfoContext(ctx, "alerts of budgets raised", "alerts", raised)
 	}

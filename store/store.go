@@ -47,8 +47,8 @@ type Store interface {
 	// PendingOwners yields every owner with an expense that waits for a rate, in the order of their ids.
 	PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error]
 
-	// BudgetOwners yields every owner with a budget, ended or not, in the order of their ids.
-	BudgetOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error]
+	// BudgetOwners yields every owner with a budget, ended or not, with the version of the ledger, in the order of their ids.
+	BudgetOwners(ctx context.Context) iter.Seq2[BudgetOwner, error]
 
 	// DueOwners yields whose rules are due at now, by [recurrence.Rule.DueAt] in the zone of their ledger, and since when: the
 	// oldest first, then in the order of their ids; an owner whose rules fell due at several instants comes once for each, with
@@ -113,6 +113,12 @@ type DueOwner struct {
 	Owner   expense.OwnerID
 	Since   time.Time // UTC, whole microseconds
 	RetryAt time.Time // failed, and not to be tried before this instant; zero: no need to wait
+}
+
+// A BudgetOwner is an owner with a budget, and where the ledger stands: nothing was written to it while the version is the same.
+type BudgetOwner struct {
+	Owner   expense.OwnerID
+	Version expense.Version
 }
 
 // An AnswerKey names a request of one owner that is done at most once.

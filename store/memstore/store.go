@@ -197,13 +197,22 @@ func (s *Store) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
 }
 
 // BudgetOwners implements [store.Store].
-func (s *Store) BudgetOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
-	return s.ownersWhere(ctx, func(l ledger) bool {
-		for range l.budgets.rows.values() {
-			return true
+func (s *Store) BudgetOwners(ctx context.Context) iter.Seq2[store.BudgetOwner, error] {
+	return func(yield func(store.BudgetOwner, error) bool) {
+		var version expense.Version
+		owners := s.ownersWhere(ctx, func(l ledger) bool {
+			version = l.version
+			for range l.budgets.rows.values() {
+				return true
+			}
+			return false
+		})
+		for owner, err := range owners {
+			if !yield(store.BudgetOwner{Owner: owner, Version: version}, err) {
+				return
+			}
 		}
-		return false
-	})
+	}
 }
 
 // PendingOwners implements [store.Store].

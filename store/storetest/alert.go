@@ -26,7 +26,8 @@ func alertChecks() []check {
 		{name: "alert-values", guards: []string{sayAlerts, sayPutAlerts}, run: checkAlertValues},
 		{name: "alert-writes", guards: []string{sayPutAlerts, sayPromises}, run: checkAlertWrites},
 		{name: "owners-with-budgets", guards: []string{
-			"store.Store.BudgetOwners: BudgetOwners yields every owner with a budget, ended or not, in the order of their ids."},
+			"store.Store.BudgetOwners: BudgetOwners yields every owner with a budget, ended or not, with the version of the ledger, in the order of their " +
+				"ids."},
 			alone: true, run: checkBudgetOwners},
 		{name: "budget-any", guards: []string{sayHasBudgets}, run: checkHasBudgets},
 		{name: "alert-stays", guards: []string{sayAlertStay}, run: checkAlertStays},
@@ -174,7 +175,16 @@ func ignore(err error) error {
 }
 
 func checkBudgetOwners(p *probe) {
-	owners := func() []expense.OwnerID { return all(p, p.st.BudgetOwners(p.ctx), "BudgetOwners") }
+	owners := func() []expense.OwnerID {
+		var list []expense.OwnerID
+		for _, found := range all(p, p.st.BudgetOwners(p.ctx), "BudgetOwners") {
+			state, err := p.st.Reader(found.Owner).State(p.ctx)
+			p.must(err, "State")
+			same(p, found.Version, state.Version, "the version of %q's ledger by BudgetOwners", found.Owner)
+			list = append(list, found.Owner)
+		}
+		return list
+	}
 	books := make(map[expense.OwnerID]*book)
 	for _, owner := range oddOwners {
 		books[owner] = p.bookOf(owner)
@@ -190,9 +200,9 @@ func checkBudgetOwners(p *probe) {
 	}
 	sameList(p, owners(), slices.Sorted(slices.Values(with)), "BudgetOwners")
 	// With the loop open, as the ticker works.
-	for owner, err := range p.st.BudgetOwners(p.ctx) {
+	for found, err := range p.st.BudgetOwners(p.ctx) {
 		p.must(err, "BudgetOwners")
-		if owner != "B" {
+		if owner := found.Owner; owner != "B" {
 			books[owner].write("DeleteBudget", func(tx store.Tx) (expense.Version, error) { return tx.DeleteBudget(p.ctx, series[owner].ID) })
 		}
 	}

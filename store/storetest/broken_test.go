@@ -108,6 +108,10 @@ func TestBrokenStores(t *testing.T) {
 		{"finds paused rules due", findsPausedDue, []string{"owners-due"}},
 		{"counts from the next try of a rule that failed", dueFromRetry, []string{"owners-due"}},
 		{"leaves a rule that failed when its category is mended", repairsNothing, []string{"category-repairs-rules"}},
+		{"raises an alert again", raisesAgain, []string{"alert-writes"}},
+		{"forgets that an alert was read", forgetsReading, []string{"alert-values"}},
+		{"forgets the alerts of earlier months", forgetsEarlierAlerts, []string{"alert-values"}},
+		{"says that no ledger with a budget was written to", keepsVersions, []string{"owners-with-budgets"}},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			for _, check := range fault.found {

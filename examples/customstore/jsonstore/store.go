@@ -228,8 +228,19 @@ func (s *Store) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
 }
 
 // BudgetOwners implements [store.Store].
-func (s *Store) BudgetOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
-	return s.ownersWhere(ctx, func(l *ledger) bool { return len(l.Budgets.Rows) > 0 })
+func (s *Store) BudgetOwners(ctx context.Context) iter.Seq2[store.BudgetOwner, error] {
+	return func(yield func(store.BudgetOwner, error) bool) {
+		var version expense.Version
+		owners := s.ownersWhere(ctx, func(l *ledger) bool {
+			version = l.Version
+			return len(l.Budgets.Rows) > 0
+		})
+		for owner, err := range owners {
+			if !yield(store.BudgetOwner{Owner: owner, Version: version}, err) {
+				return
+			}
+		}
+	}
 }
 
 // PendingOwners implements [store.Store].

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
@@ -23,8 +24,10 @@ import (
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
-// yearSize is how many expenses the year has whose plans are read and whose report is measured.
-const yearSize = 100_000
+var (
+	yearSize    = flag.Int("year-size", 20_000, "how many expenses the year of BenchmarkYear has; thousands")
+	alertOwners = flag.Int("alert-owners", 200, "how many ledgers with a budget BenchmarkAlertRounds has")
+)
 
 // fillYear puts so many expenses into 2025.
 func fillYear(t testing.TB, st store.Store, n int) {
@@ -71,6 +74,13 @@ func TestPlansOfReports(t *testing.T) {
 				}
 				t.Logf("the report of a %s:\n%s", name, plan)
 			}
+			days := expense.TotalsQuery{Ranges: []expense.Range{span}, By: expense.ByDay}
+			byDay := explain(sqlstore.TotalsText(owner, days))
+			if !strings.Contains(byDay, "spendwise_expenses_days") || strings.Contains(byDay, "TEMP B-TREE") || strings.Contains(byDay, "Sort") ||
+				engine.name == "sqlite" && !strings.Contains(byDay, "COVERING INDEX") || engine.name == "postgres" && !strings.Contains(byDay, "Index Only Scan") {
+				t.Errorf("the sums by days are not read, in their order, out of their index:\n%s", byDay)
+			}
+			t.Logf("the sums by days:\n%s", byDay)
 			plan := explain(sqlstore.ExtremesText(owner, span, expense.LargestFirst, 5))
 			if !strings.Contains(plan, "spendwise_expenses_largest") || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "SCAN i") {
 				t.Errorf("the largest expenses are not found by their index:\n%s", plan)
@@ -199,8 +209,11 @@ func explainPostgres(t *testing.T) (store.Store, func(string, []any) string) {
 	t.Cleanup(func() { _ = conn.Close(context.Background()) })
 	return st, func(text string, args []any) string {
 		// Whether so small a table is read whole says nothing of a large one.
-		if _, err := conn.Exec(t.Context(), "SET enable_seqscan = off; SET enable_bitmapscan = off; ANALYZE"); err != nil {
-			t.Fatal(err)
+		// A table that was never vacuumed has no page of which an index alone may speak; autovacuum sees to that after inserts.
+		for _, text := range []string{"SET enable_seqscan = off", "SET enable_bitmapscan = off", "VACUUM ANALYZE"} {
+			if _, err := conn.Exec(t.Context(), text); err != nil {
+				t.Fatal(err)
+			}
 		}
 		rows, err := conn.Query(t.Context(), "EXPLAIN "+text, args...)
 		if err != nil {
@@ -214,17 +227,22 @@ func explainPostgres(t *testing.T) (store.Store, func(string, []any) string) {
 	}
 }
 
-// BenchmarkYear reports on a year of 100,000 expenses: its figures, its largest expenses, and its months as a trend.
+// BenchmarkYear reports on a year of -year-size expenses: its figures, as they are once it is over and in the midst of it, its largest
+// expenses, and its months and days as trends.
 func BenchmarkYear(b *testing.B) {
 	for _, engine := range engines() {
 		b.Run(engine.name, func(b *testing.B) {
 			st := migrated(b, engine)
-			fillYear(b, st, yearSize)
+			fillYear(b, st, *yearSize)
 			year := expense.MustMonth("2025-01")
 			dates := expense.Range{From: year.First(), To: year.Add(11).Last()}
 			for name, run := range map[string]func(store.Reader) error{
 				"report": func(r store.Reader) error {
-					_, err := report.Yearly(b.Context(), r, day, 2025, 0)
+					_, err := report.Yearly(b.Context(), r, time.Date(2026, time.October, 10, 12, 0, 0, 0, time.UTC), 2025, 0)
+					return err
+				},
+				"report in October": func(r store.Reader) error {
+					_, err := report.Yearly(b.Context(), r, time.Date(2025, time.October, 10, 12, 0, 0, 0, time.UTC), 2025, 0)
 					return err
 				},
 				"top": func(r store.Reader) error {
@@ -328,4 +346,44 @@ func pageOf(t *testing.T, st store.Store, name string, query store.ChangeQuery) 
 		t.Fatal(err)
 	}
 	t.Logf("%s: %d changes in %s", name, len(page), time.Since(began))
+}
+
+// BenchmarkAlertRounds measures the rounds in which alerts are raised, over -alert-owners ledgers: the first, which looks into each of
+// them, and those after it, in which nothing was written since.
+func BenchmarkAlertRounds(b *testing.B) {
+	for _, engine := range engines() {
+		b.Run(engine.name, func(b *testing.B) {
+			st := migrated(b, engine)
+			for i := range *alertOwners {
+				owner := expense.OwnerID(fmt.Sprintf("owner %06d", i))
+				ledger := newLedger(b, owner, st)
+				err := st.Update(b.Context(), owner, func(tx store.Tx) error {
+					if _, err := budget.Add(b.Context(), tx, expense.Env{Now: day}, budget.Draft{Amount: "100"}); err != nil {
+						return err
+					}
+					_, err := tx.PutExpenses(b.Context(), coffee(ledger, "90", expense.DateOf(day, time.UTC)))
+					return err
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			if _, err := store.RaiseAllAlerts(b.Context(), st, day); err != nil {
+				b.Fatal(err)
+			}
+			raiser := store.NewAlertRaiser(st)
+			if _, err := raiser.Round(b.Context(), day); err != nil {
+				b.Fatal(err)
+			}
+			round := func(b *testing.B, raiser func() *store.AlertRaiser) {
+				for b.Loop() {
+					if _, err := raiser().Round(b.Context(), day); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			b.Run("first", func(b *testing.B) { round(b, func() *store.AlertRaiser { return store.NewAlertRaiser(st) }) })
+			b.Run("after it", func(b *testing.B) { round(b, func() *store.AlertRaiser { return raiser }) })
+		})
+	}
 }

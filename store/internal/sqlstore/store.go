@@ -226,8 +226,11 @@ func (s *Store) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
 }
 
 // BudgetOwners yields every owner with a budget.
-func (s *Store) BudgetOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
-	return s.owners(ctx, `SELECT owner FROM spendwise_ledgers WHERE budgets > 0 AND owner > $1 ORDER BY owner LIMIT $2`)
+func (s *Store) BudgetOwners(ctx context.Context) iter.Seq2[store.BudgetOwner, error] {
+	return ownerRows(ctx, s, 2, func(r *row) store.BudgetOwner {
+		return store.BudgetOwner{Owner: expense.OwnerID(r.text(0)), Version: r.version(1)}
+	}, func(o store.BudgetOwner) expense.OwnerID { return o.Owner },
+		`SELECT owner, version FROM spendwise_ledgers WHERE budgets > 0 AND owner > $1 ORDER BY owner LIMIT $2`)
 }
 
 // PendingOwners yields every owner with a pending expense.
@@ -236,21 +239,30 @@ func (s *Store) PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, er
 }
 
 func (s *Store) owners(ctx context.Context, text string) iter.Seq2[expense.OwnerID, error] {
-	return func(yield func(expense.OwnerID, error) bool) {
+	return ownerRows(ctx, s, 1, func(r *row) expense.OwnerID { return expense.OwnerID(r.text(0)) },
+		func(owner expense.OwnerID) expense.OwnerID { return owner }, text)
+}
+
+// ownerRows yields what a statement says of owners, in the order of their ids and in chunks that are closed before they are yielded.
+func ownerRows[T any](
+	ctx context.Context, s *Store, width int, scan func(*row) T, ownerOf func(T) expense.OwnerID, text string,
+) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		last := ""
 		for {
-			var chunk []string
+			var chunk []T
 			session := s.outside()
-			err := session.each(ctx, 1, func(r *row) { chunk = append(chunk, r.text(0)) }, text, last, int64(chunkRows))
+			err := session.each(ctx, width, func(r *row) { chunk = append(chunk, scan(r)) }, text, last, int64(chunkRows))
 			if err != nil {
-				yield("", err)
+				var none T
+				yield(none, err)
 				return
 			}
-			for _, owner := range chunk {
-				if !yield(expense.OwnerID(owner), nil) {
+			for _, found := range chunk {
+				if !yield(found, nil) {
 					return
 				}
-				last = owner
+				last = string(ownerOf(found))
 			}
 			if len(chunk) < chunkRows {
 				return

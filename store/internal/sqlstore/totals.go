@@ -212,10 +212,10 @@ func sumOf(p part, by expense.Step, at int) string {
 	}
 	group := ""
 	if period != "0" {
-		group = ", " + period
+		group = period + ", " // first, so that an index in the order of days needs no sort
 	}
 	return fmt.Sprintf(`SELECT %d, %s, CAST(t.category_id AS text), t.currency, %s, (SELECT home FROM spendwise_ledgers WHERE owner = $1)
-		FROM %s t WHERE t.owner = $1 AND t.%s >= $%d AND t.%s <= $%d GROUP BY t.category_id, t.currency%s`,
+		FROM %s t WHERE t.owner = $1 AND t.%s >= $%d AND t.%s <= $%d GROUP BY %st.category_id, t.currency`,
 		p.index, period, cells, table, column, at, column, at+1, group)
 }
 

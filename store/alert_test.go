@@ -1,0 +1,123 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+var noon = time.Date(2026, time.March, 31, 12, 0, 0, 0, time.UTC)
+
+// counting counts the ledgers that are looked into, and fails for one of them.
+type counting struct {
+	store.Store
+	looked map[expense.OwnerID]int
+	broken expense.OwnerID
+}
+
+var errBroken = errors.New("the ledger cannot be read")
+
+func (c *counting) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
+	c.looked[owner]++
+	if owner == c.broken {
+		return errBroken
+	}
+	return c.Store.View(ctx, owner, fn)
+}
+
+func open(t *testing.T, st store.Store, zone string, owner expense.OwnerID) {
+	t.Helper()
+	settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: &zone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.CreateLedger(t.Context(), owner, expense.StarterLedger(owner, settings, noon)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func spend(t *testing.T, st store.Store, owner expense.OwnerID, amount, date string) {
+	t.Helper()
+	err := st.Update(t.Context(), owner, func(tx store.Tx) error {
+		_, err := expense.Add(t.Context(), tx, expense.Env{Now: noon}, expense.Draft{Amount: amount, Date: date})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func limit(t *testing.T, st store.Store, owner expense.OwnerID) {
+	t.Helper()
+	err := st.Update(t.Context(), owner, func(tx store.Tx) error {
+		_, err := budget.Add(t.Context(), tx, expense.Env{Now: noon}, budget.Draft{Amount: "100"})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A round looks where something was written since the last one, or where another month has begun, and nowhere else.
+func TestARoundOfAlertsLooksWhereSomethingMayHaveChanged(t *testing.T) {
+	st := &counting{Store: memstore.New(), looked: map[expense.OwnerID]int{}}
+	open(t, st, "Europe/Berlin", "ada")
+	open(t, st, "Pacific/Kiritimati", "berta") // where it is 1 April already
+	open(t, st, "UTC", "cleo")                 // who has no budget
+	limit(t, st, "ada")
+	limit(t, st, "berta")
+	spend(t, st, "ada", "100", "2026-04-01")
+	raiser := store.NewAlertRaiser(st)
+	for _, step := range []struct {
+		name   string
+		now    time.Time
+		do     func()
+		looked string
+		raised int
+		err    error
+	}{
+		{"the first round looks everywhere", noon, nil, "ada berta", 0, nil},
+		{"the next one nowhere", noon.Add(time.Minute), nil, "", 0, nil},
+		{"a write is looked after", noon.Add(2 * time.Minute), func() { spend(t, st, "berta", "85", "2026-04-01") }, "berta", 1, nil},
+		{"raising is a write as well", noon.Add(3 * time.Minute), nil, "berta", 0, nil},
+		{"and that was that", noon.Add(4 * time.Minute), nil, "", 0, nil},
+		{"it is not midnight in Berlin yet", time.Date(2026, 3, 31, 21, 59, 59, 0, time.UTC), nil, "", 0, nil},
+		{"midnight brings what was booked ahead", time.Date(2026, 3, 31, 22, 0, 0, 0, time.UTC), nil, "ada", 2, nil},
+		{"a ledger that fails is tried again", time.Date(2026, 3, 31, 22, 1, 0, 0, time.UTC), func() { st.broken = "ada" }, "ada", 0, errBroken},
+		{"until it does not", time.Date(2026, 3, 31, 22, 2, 0, 0, time.UTC), func() { st.broken = "" }, "ada", 0, nil},
+		{"one that is gone is forgotten", time.Date(2026, 3, 31, 22, 3, 0, 0, time.UTC), func() {
+			if err := st.EraseLedger(t.Context(), "ada"); err != nil {
+				t.Fatal(err)
+			}
+		}, "", 0, nil},
+	} {
+		if step.do != nil {
+			step.do()
+		}
+		clear(st.looked)
+		raised, err := raiser.Round(t.Context(), step.now)
+		looked := ""
+		for _, owner := range []expense.OwnerID{"ada", "berta", "cleo"} {
+			if st.looked[owner] > 0 {
+				looked += " " + string(owner)
+			}
+		}
+		if looked = max(" ", looked)[1:]; looked != step.looked || raised != step.raised || !errors.Is(err, step.err) {
+			t.Errorf("%s: looked into %q, raised %d, %v, want %q, %d, %v", step.name, looked, raised, err, step.looked, step.raised, step.err)
+		}
+	}
+}
+
+func ExampleAlertRaiser() {
+	st := memstore.New()
+	raised, err := store.NewAlertRaiser(st).Round(context.Background(), noon)
+	fmt.Println(raised, err)
+	// Output: 0 <nil>
+}
