@@ -193,6 +193,12 @@ func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
 					return err
 				}
 				_, err = budget.Change(ctx, tx, backupEnv, added.Budget.ID, budget.Patch{Amount: new("77"), FromMonth: new("2026-09")}, expense.Condition{})
+				if err == nil && rapid.Bool().Draw(t, "ended, and went on later") {
+					_, err = budget.Change(ctx, tx, backupEnv, added.Budget.ID, budget.Patch{UntilMonth: new(added.Budget.Entries[0].From.String())}, expense.Condition{})
+					if err == nil {
+						_, err = budget.Change(ctx, tx, backupEnv, added.Budget.ID, budget.Patch{Amount: new("78"), FromMonth: new("2026-11"), UntilMonth: new("")}, expense.Condition{})
+					}
+				}
 				if err != nil {
 					return err
 				}

@@ -96,6 +96,7 @@ func (t *TrendReport) fill(home expense.Currency, totals []expense.Total) error 
 	if t.Sum, err = expense.SumTotals(home, chosen); err != nil {
 		return err
 	}
+	t.Points = make([]Point, 0, periodsIn(t.By, t.Dates))
 	for from := t.Dates.From; !from.IsZero() && !from.After(t.Dates.To); {
 		next := nextPeriod(t.By, from)
 		to := next.AddDays(-1)
@@ -110,6 +111,18 @@ func (t *TrendReport) fill(home expense.Currency, totals []expense.Total) error 
 		from = next
 	}
 	return nil
+}
+
+// periodsIn returns how many periods the days have at most.
+func periodsIn(by expense.Step, dates expense.Range) int {
+	switch by {
+	case expense.ByWeek:
+		return dates.To.Sub(dates.From)/7 + 2
+	case expense.ByMonth:
+		return dates.To.Month().Sub(dates.From.Month()) + 1
+	default:
+		return dates.To.Sub(dates.From) + 1
+	}
 }
 
 // nextPeriod returns the first day of the period after the one that holds d; the zero Date beyond the calendar.

@@ -108,7 +108,7 @@ func (a *AlertRaiser) Round(ctx context.Context, now time.Time) (raised int, err
 func monthEnd(settings expense.Settings, now time.Time) time.Time {
 	next := settings.Today(now).Month().Add(1)
 	if next.IsZero() {
-		return now
+		return now // the calendar's last month: what is looked at is not remembered
 	}
-	return time.Date(next.Year(), next.MonthOfYear(), 1, 0, 0, 0, 0, settings.Zone.Location())
+	return next.First().Begin(settings.Zone.Location())
 }
