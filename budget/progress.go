@@ -84,8 +84,12 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // firstMonth is the calendar's first.
 var firstMonth = expense.MustMonth("0001-01")
 
-// MaxMonths is how many months a history has at most: a century.
-const MaxMonths = 1200
+const (
+	// MaxMonths is how many months a history has at most: a century.
+	MaxMonths = 1200
+	// MaxFigures is how many budgets those months have at most, each counted in every month.
+	MaxFigures = 24_000
+)
 
 // Read reads the progress of month's budgets at now; the zero month is the one at hand in the ledger's zone. It takes one
 // Book and one Totals, which agree when r is a View's.
@@ -98,7 +102,7 @@ func Read(ctx context.Context, r Reader, now time.Time, month expense.Month) (Re
 }
 
 // History is Read for each month from one to another. A zero to is the month at hand, a zero from the eleventh before to.
-// Months in the wrong order, or more than [MaxMonths], are ErrInvalid.
+// Months in the wrong order, or more than [MaxMonths] or [MaxFigures], are ErrInvalid.
 func History(ctx context.Context, r Reader, now time.Time, from, to expense.Month) ([]Report, error) {
 	return read(ctx, r, now, from, to, 12)
 }
@@ -125,6 +129,11 @@ func read(ctx context.Context, r Reader, now time.Time, from, to expense.Month, 
 	case to.Sub(from) >= MaxMonths:
 		return nil, &expense.InvalidError{
 			Field: "to", Code: "range_too_long", Detail: fmt.Sprintf("a history has at most %d months: ask for parts of it", MaxMonths),
+		}
+	case to != from && (to.Sub(from)+1)*len(book.Budgets) > MaxFigures:
+		return nil, &expense.InvalidError{
+			Field: "to", Code: "range_too_long",
+			Detail: fmt.Sprintf("of %d budgets a history has at most %d months: ask for parts of it", len(book.Budgets), MaxFigures/len(book.Budgets)),
 		}
 	}
 	totals, err := r.Totals(ctx, Query(book, from, to, today))

@@ -107,7 +107,7 @@ func TestTheRatioNeverFallsAsADebtGrows(t *testing.T) {
 		} {
 			low, high := decimal.RequireFromString(less.Ratio()), decimal.RequireFromString(more.Ratio())
 			// Of less available a refund is a larger part, below nothing.
-			if high.LessThan(low) && (less.Carried == more.Carried || low.Sign() >= 0) {
+			if high.LessThan(low) && (less.Carried == more.Carried || spent >= 0) {
 				t.Fatalf("%+v has the ratio %s, %+v has %s", less, low, more, high)
 			}
 		}
@@ -221,6 +221,33 @@ func TestHistoryIsOfMonthsInOrderAndNotOfTooMany(t *testing.T) {
 	}
 	if months, err := budget.History(t.Context(), r, noon, expense.MustMonth("9999-11"), expense.MustMonth("9999-12")); err != nil || len(months) != 2 {
 		t.Errorf("the calendar's last months: %d, %v", len(months), err)
+	}
+}
+
+func TestAHistoryOfManyBudgetsIsShorter(t *testing.T) {
+	l := newLedger(t)
+	err := l.update(func(tx store.Tx) error {
+		for i := range 100 {
+			added, err := expense.AddCategory(t.Context(), tx, l.env, expense.CategoryDraft{Name: fmt.Sprint("Category ", i)})
+			if err != nil {
+				return err
+			}
+			if _, err := budget.Add(t.Context(), tx, l.env, budget.Draft{CategoryID: added.Category.ID.String(), Amount: "5"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := expense.MustMonth("2025-05")
+	if months, err := budget.History(t.Context(), l.store.Reader(owner), noon, last.Add(-239), last); err != nil || len(months) != 240 {
+		t.Errorf("twenty years of 100 budgets: %d months, %v", len(months), err)
+	}
+	_, err = budget.History(t.Context(), l.store.Reader(owner), noon, last.Add(-240), last)
+	if got := codes(err); !slices.Equal(got, []string{"to range_too_long"}) {
+		t.Errorf("a month more: %v", err)
 	}
 }
 
