@@ -211,8 +211,11 @@ func sumOf(p part, by expense.Step, at int) string {
 		period = "t.month"
 	}
 	group := ""
-	if period != "0" {
-		group = period + ", " // first, so that an index in the order of days needs no sort
+	switch {
+	case p.days:
+		group = "t.date, " // as the index of days has it: no sort is needed, and fold adds up what belongs together
+	case period != "0":
+		group = period + ", "
 	}
 	return fmt.Sprintf(`SELECT %d, %s, CAST(t.category_id AS text), t.currency, %s, (SELECT home FROM spendwise_ledgers WHERE owner = $1)
 		FROM %s t WHERE t.owner = $1 AND t.%s >= $%d AND t.%s <= $%d GROUP BY %st.category_id, t.currency`,
