@@ -16,6 +16,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/go-playground/validator/v10"
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
@@ -54,6 +55,9 @@ type Config struct {
 	// Observe is told what the API does, for the metrics of the host. It is called by many requests at once, and each waits for it;
 	// nil: nobody is told.
 	Observe func(Event)
+	// Tracer begins a span for each request, below that of a client that sent its W3C trace context; the use case and the statements
+	// of the SQL stores are spans below it. Nil: none is begun, but those below a span of the host's are.
+	Tracer trace.TracerProvider
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }
@@ -100,8 +104,12 @@ func New(st store.Store, cfg Config) (http.Handler, error) {
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
+	a.log = slog.New(traceLog{a.log.Handler()})
 	if a.observe == nil {
 		a.observe = ignore
+	}
+	if cfg.Tracer != nil {
+		a.tracer = cfg.Tracer.Tracer(instrumentation)
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -126,6 +134,7 @@ type api struct {
 	timeout       time.Duration
 	log           *slog.Logger
 	observe       func(Event)
+	tracer        trace.Tracer // nil: none
 	now           func() time.Time
 	validate      *validator.Validate
 	roles         Roles
@@ -350,7 +359,7 @@ func ledgerRoutes() []route {
 
 // serve turns a route into a gin handler: who asks, with which parameters, within which time.
 func (a *api) serve(r route) gin.HandlerFunc {
-	pattern := r.method + " " + template(r.path)
+	pattern, name := r.method+" "+template(r.path), useCase(r.handle)
 	return func(g *gin.Context) {
 		ctx, cancel := context.WithCancelCause(g.Request.Context())
 		defer cancel(nil)
@@ -367,9 +376,9 @@ func (a *api) serve(r route) gin.HandlerFunc {
 			extend(connection.SetReadDeadline, 0)
 			defer extend(connection.SetReadDeadline, patience)
 		}
-		err := c.admit(r)
+		err := c.within("authenticate", func() error { return c.admit(r) })
 		if err == nil {
-			err = r.handle(c)
+			err = c.within(name, func() error { return r.handle(c) })
 		}
 		if r.scope == auth.ScopeAccount {
 			a.streams.wake(c.owner) // a session may have ended
@@ -393,6 +402,16 @@ func extend(set func(time.Time) error, d time.Duration) {
 		deadline = time.Now().Add(d)
 	}
 	_ = set(deadline)
+}
+
+// within runs fn in a span, below which the call's context then is.
+func (c *call) within(name string, fn func() error) error {
+	outer := c.ctx
+	defer func() { c.ctx = outer }()
+	return within(outer, name, func(ctx context.Context) error {
+		c.ctx = ctx
+		return fn()
+	})
 }
 
 // template writes a gin pattern as the contract does: "/v1/expenses/{id}".
@@ -450,9 +469,9 @@ func (a *api) answerError(g *gin.Context, err error) {
 	p := problemOf(err)
 	switch {
 	case p.code == codeInternal:
-		a.log.ErrorContext(g.Request.Context(), "a request failed", "error", err, "request_id", id)
+		a.log.ErrorContext(g.Request.Context(), "a request failed", "error", err, "request_id", id, "route", template(g.FullPath()))
 	case p.code == codeUnavailable && g.Request.Context().Err() == nil:
-		a.log.WarnContext(g.Request.Context(), "the store is not available", "error", err, "request_id", id)
+		a.log.WarnContext(g.Request.Context(), "the store is not available", "error", err, "request_id", id, "route", template(g.FullPath()))
 	}
 	g.Set(problemCodeKey, p.code)
 	if g.Writer.Written() {

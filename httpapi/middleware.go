@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"go.opentelemetry.io/otel/propagation"
-	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -49,14 +47,12 @@ func (a *api) around(g *gin.Context) {
 	if from.secure {
 		header.Set("Strict-Transport-Security", onlyTLS)
 	}
-	if g.Request.Header.Get("Traceparent") != "" {
-		ctx := propagation.TraceContext{}.Extract(g.Request.Context(), propagation.HeaderCarrier(g.Request.Header))
-		g.Request = g.Request.WithContext(ctx)
-	}
 
+	span := a.begin(g)
 	defer func() {
 		cut := a.recovered(g, id, recover())
 		done := answered(g, time.Since(start), cut)
+		finish(span, done)
 		a.observe(done)
 		a.logRequest(g, id, done)
 		if cut {
@@ -86,7 +82,7 @@ func (a *api) recovered(g *gin.Context, id string, cause any) (cut bool) {
 		return true
 	}
 	a.log.ErrorContext(g.Request.Context(), "a handler panicked",
-		"cause", fmt.Sprint(cause), "stack", string(debug.Stack()), "request_id", id)
+		"cause", fmt.Sprint(cause), "stack", string(debug.Stack()), "request_id", id, "route", template(g.FullPath()))
 	if g.Writer.Written() {
 		return true
 	}
@@ -96,12 +92,7 @@ func (a *api) recovered(g *gin.Context, id string, cause any) (cut bool) {
 }
 
 func (a *api) logRequest(g *gin.Context, id string, done RequestAnswered) {
-	attrs := []slog.Attr{
+	a.log.LogAttrs(g.Request.Context(), slog.LevelInfo, "request",
 		slog.String("method", done.Method), slog.String("route", done.Route), slog.Int("status", done.Status),
-		slog.Float64("seconds", done.Took.Seconds()), slog.String("request_id", id), slog.Bool("cut", done.Cut),
-	}
-	if span := trace.SpanContextFromContext(g.Request.Context()); span.IsValid() {
-		attrs = append(attrs, slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
-	}
-	a.log.LogAttrs(g.Request.Context(), slog.LevelInfo, "request", attrs...)
+		slog.Float64("seconds", done.Took.Seconds()), slog.String("request_id", id), slog.Bool("cut", done.Cut))
 }

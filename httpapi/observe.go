@@ -80,16 +80,20 @@ const problemCodeKey = "problem_code"
 
 // answered returns what became of a request.
 func answered(g *gin.Context, took time.Duration, cut bool) RequestAnswered {
-	method := g.Request.Method
+	code := g.GetString(problemCodeKey)
+	return RequestAnswered{
+		Method: known(g.Request.Method), Route: template(g.FullPath()), Status: g.Writer.Status(), Code: code, Took: took, Cut: cut,
+		Gone: (cut || code == codeUnavailable) && g.Request.Context().Err() != nil,
+	}
+}
+
+// known returns one of the methods that HTTP defines, or "OTHER": a client may make up any number of them.
+func known(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
 		http.MethodConnect, http.MethodTrace:
+		return method
 	default:
-		method = "OTHER" // a client may make up any number of them
-	}
-	code := g.GetString(problemCodeKey)
-	return RequestAnswered{
-		Method: method, Route: template(g.FullPath()), Status: g.Writer.Status(), Code: code, Took: took, Cut: cut,
-		Gone: (cut || code == codeUnavailable) && g.Request.Context().Err() != nil,
+		return "OTHER"
 	}
 }

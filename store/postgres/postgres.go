@@ -104,6 +104,7 @@ func checkPinned(_ context.Context, conn *pgx.Conn) error {
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
 		Bun:        pgdialect.New(),
+		System:     "postgresql",
 		Folder:     "postgres",
 		HasTable:   `SELECT CASE WHEN to_regclass('spendwise_migrations') IS NULL THEN 0 ELSE 1 END`,
 		Exclusive:  `SELECT pg_advisory_xact_lock(7236284610735416693)`, // any number, but always this one

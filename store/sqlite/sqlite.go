@@ -114,6 +114,7 @@ func dsn(path string, o options, more url.Values) string {
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
 		Bun:       sqlitedialect.New(),
+		System:    "sqlite",
 		Folder:    "sqlite",
 		HasTable:  `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'spendwise_migrations'`,
 		Prepare:   true,

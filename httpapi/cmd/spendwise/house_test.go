@@ -38,7 +38,7 @@ var rooms = map[string]struct {
 	},
 	"store/internal/sqlstore": {
 		rooms:   []string{"store", "expense", "budget", "recurrence", "report"},
-		modules: []string{"database/sql", "github.com/uptrace/bun"},
+		modules: append([]string{"database/sql", "github.com/uptrace/bun"}, tracing...),
 	},
 	"store/sqlite": {
 		rooms:   []string{"store", "store/internal/sqlstore", "expense"},
@@ -54,10 +54,10 @@ var rooms = map[string]struct {
 	},
 	"httpapi": {
 		rooms: []string{"httpapi/auth", "expense", "budget", "recurrence", "report", "export", "store"},
-		modules: []string{
+		modules: append([]string{
 			"net/http", "github.com/gin-gonic/gin", "github.com/go-playground/validator", "github.com/go-json-experiment/json",
-			"golang.org/x/time", "github.com/hashicorp/golang-lru", "go.opentelemetry.io/otel",
-		},
+			"golang.org/x/time", "github.com/hashicorp/golang-lru",
+		}, tracing...),
 	},
 	"httpapi/auth": {
 		rooms:   []string{"expense", "store"},
@@ -67,6 +67,11 @@ var rooms = map[string]struct {
 	"httpapi/client/sqlitestorage": {
 		rooms: []string{"httpapi/client", "expense"}, modules: []string{"database/sql", "modernc.org/sqlite"},
 	},
+}
+
+// tracing is OpenTelemetry's API, without its globals, its SDK and its exporters: those are the host's.
+var tracing = []string{
+	"go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/codes", "go.opentelemetry.io/otel/propagation", "go.opentelemetry.io/otel/trace",
 }
 
 // everybody are the modules that any room may use beside the standard library.

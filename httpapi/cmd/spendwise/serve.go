@@ -26,6 +26,8 @@ const (
 	tombstonesKept = 90 * 24 * time.Hour
 	// devicesKept is how long a session that has ended is shown.
 	devicesKept = 30 * 24 * time.Hour
+	// issuerTime is how long an issuer may take to answer.
+	issuerTime = 10 * time.Second
 	// failuresKept is how long failed attempts to sign in are kept; they count for an hour.
 	failuresKept = 2 * time.Hour
 )
@@ -94,6 +96,11 @@ type identityFlags struct {
 // Run serves until ctx ends, then drains and stops in order: listener, requests, background work, store.
 func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 	logger := config.logger(p)
+	traces, err := startTracing(ctx, p.getenv, logger)
+	if err != nil {
+		return err
+	}
+	defer traces.stop(logger)
 	return config.withStore(ctx, p, cmd.Migrate, func(db database) (err error) {
 		roles, err := cmd.roles()
 		if err != nil {
@@ -108,14 +115,14 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 		if err != nil {
 			return err
 		}
-		var observe func(httpapi.Event) // without a listener nothing is counted
+		seen := outlook{log: logger, traces: traces} // without a listener nothing is counted
 		if measured != nil {
-			observe = m.observe
+			seen.observe = m.observe
 			m.follow(rates)
 			stop := m.serve(measured, logger)
 			defer func() { err = errors.Join(err, stop()) }()
 		}
-		handler, keep, err := cmd.handler(ctx, p, db, roles, rates, observe, logger)
+		handler, keep, err := cmd.handler(ctx, p, db, roles, rates, seen)
 		if err != nil {
 			return err
 		}
@@ -124,7 +131,7 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 			tasks = append(tasks, purger(db, logger))
 		}
 		if roles.Has(httpapi.RoleTicker) && cmd.Tick > 0 {
-			ticker, err := httpapi.NewTicker(db, httpapi.TickerConfig{Every: cmd.Tick, Rates: rates, Log: logger, Observe: observe})
+			ticker, err := httpapi.NewTicker(db, httpapi.TickerConfig{Every: cmd.Tick, Rates: rates, Log: logger, Observe: seen.observe})
 			if err != nil {
 				return err
 			}
@@ -146,15 +153,25 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 	})
 }
 
+// An outlook is what of a server can be seen from outside.
+type outlook struct {
+	log     *slog.Logger
+	observe func(httpapi.Event) // nil: nobody counts
+	traces  tracing
+}
+
 // handler returns the API, and the task that keeps its accounts and keys in order.
 func (cmd *serveCmd) handler(
-	ctx context.Context, p *process, db database, roles httpapi.Roles, rates expense.Rates, observe func(httpapi.Event), logger *slog.Logger,
+	ctx context.Context, p *process, db database, roles httpapi.Roles, rates expense.Rates, seen outlook,
 ) (http.Handler, func(context.Context), error) {
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
 		return nil, nil, err
 	}
-	config := httpapi.Config{Roles: roles, Rates: rates, Settings: defaults, Log: logger, Observe: observe, Done: ctx.Done(), Origins: cmd.CORSOrigins}
+	config := httpapi.Config{
+		Roles: roles, Rates: rates, Settings: defaults, Log: seen.log, Observe: seen.observe, Tracer: seen.traces.tracer(), Done: ctx.Done(),
+		Origins: cmd.CORSOrigins,
+	}
 	for _, proxy := range cmd.TrustedProxies {
 		config.TrustedProxies = append(config.TrustedProxies, proxy.Prefix)
 	}
@@ -165,7 +182,7 @@ func (cmd *serveCmd) handler(
 	if cmd.LocalAccounts {
 		identity := auth.Config{
 			VerifyOnly: !roles.Has(httpapi.RoleAuth), KeyRotation: cmd.KeyRotation, RegistrationClosed: cmd.Registration == "closed",
-			Unthrottled: cmd.RateLimits == "off", Logger: logger,
+			Unthrottled: cmd.RateLimits == "off", Logger: seen.log,
 		}
 		if !identity.VerifyOnly { // one that signs nobody in needs no private key, nor what would open one
 			if identity.KEK, err = cmd.keyEncryptionKey(p); err != nil {
@@ -178,15 +195,15 @@ func (cmd *serveCmd) handler(
 		}
 		config.Authenticator, keep = config.Accounts, config.Accounts.Keep
 	}
-	if err := cmd.admitIssuer(&config); err != nil {
+	if err := cmd.admitIssuer(&config, seen.traces.client(issuerTime)); err != nil {
 		return nil, nil, err
 	}
 	handler, err := httpapi.New(db, config)
 	return handler, keep, err
 }
 
-// admitIssuer lets the tokens of --issuer in, beside those of local accounts or instead of them.
-func (f *identityFlags) admitIssuer(config *httpapi.Config) error {
+// admitIssuer lets the tokens of --issuer in, beside those of local accounts or instead of them; client asks the issuer, nil: the usual one.
+func (f *identityFlags) admitIssuer(config *httpapi.Config, client *http.Client) error {
 	switch {
 	case f.Issuer == "" && f.Audience != "":
 		return errors.New("--audience says what an issuer's tokens must be meant for: give --issuer too")
@@ -195,7 +212,7 @@ func (f *identityFlags) admitIssuer(config *httpapi.Config) error {
 	case f.Issuer == "":
 		return nil
 	}
-	issuer, err := auth.NewIssuer(auth.IssuerConfig{Issuer: f.Issuer, Audience: f.Audience})
+	issuer, err := auth.NewIssuer(auth.IssuerConfig{Issuer: f.Issuer, Audience: f.Audience, Client: client})
 	if err != nil {
 		return fmt.Errorf("--issuer and --audience: %w", err)
 	}

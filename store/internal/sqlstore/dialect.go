@@ -8,7 +8,8 @@ import (
 
 // A Dialect is everything in which two engines differ, as data. Nothing else in this package knows which engine it talks to.
 type Dialect struct {
-	Bun schema.Dialect // how bun writes names and clauses
+	Bun    schema.Dialect // how bun writes names and clauses
+	System string         // what traces call the engine
 
 	Folder    string // of the migrations: "postgres" or "sqlite"
 	HasTable  string // a query that yields 1 if the table of migrations is there, else 0

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/spendwise/spendwise/expense"
 )
 
@@ -44,6 +46,7 @@ type session struct {
 	cancel  context.CancelFunc
 	missing []string             // texts to prepare when the transaction is over, which a pool of one connection cannot do earlier
 	again   map[string]*sql.Stmt // those that the transaction has sent more than once, prepared for itself; it closes them
+	span    trace.Span           // of the transaction; nil: none is recorded
 	doomed  error                // the first error that no later statement makes good
 }
 
@@ -52,7 +55,10 @@ type session struct {
 func (d *Dialect) begin(ctx context.Context, p *pool, options *sql.TxOptions) (*session, error) {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cancel)
+	ctx, span := d.span(ctx, "transaction")
+	_, wait := d.span(ctx, "BEGIN") // the time for which a connection is waited for, too
 	tx, err := p.db.BeginTx(inner, options)
+	d.ended(wait, err)
 	if !stop() && err == nil {
 		err = errors.Join(ctx.Err(), tx.Rollback())
 	}
@@ -61,15 +67,19 @@ func (d *Dialect) begin(ctx context.Context, p *pool, options *sql.TxOptions) (*
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
+		d.ended(span, err)
 		return nil, d.translate(err)
 	}
-	return &session{dialect: d, pool: p, tx: tx, cancel: cancel}, nil
+	return &session{dialect: d, pool: p, tx: tx, cancel: cancel, span: span}, nil
 }
 
 func (s *session) commit() error {
 	defer s.end()
 	defer time.AfterFunc(endTimeout, s.cancel).Stop()
-	return s.dialect.translate(s.tx.Commit())
+	_, span := s.statement(context.Background(), "COMMIT")
+	err := s.tx.Commit()
+	s.dialect.ended(span, err)
+	return s.dialect.translate(err)
 }
 
 // rollback ends the transaction if commit has not. Its error is of no use: the server forgets the transaction either way.
@@ -79,12 +89,15 @@ func (s *session) rollback() {
 	}
 	defer s.end()
 	defer time.AfterFunc(endTimeout, s.cancel).Stop()
-	_ = s.tx.Rollback()
+	_, span := s.statement(context.Background(), "ROLLBACK")
+	err := s.tx.Rollback()
+	s.dialect.ended(span, err)
 }
 
 func (s *session) end() {
 	s.cancel()
-	s.tx, s.again = nil, nil
+	s.dialect.ended(s.span, s.doomed)
+	s.tx, s.again, s.span = nil, nil, nil
 	for _, text := range s.missing {
 		s.pool.prepare(context.Background(), text)
 	}
@@ -150,6 +163,16 @@ func (s *session) exec(ctx context.Context, text string, args ...any) (int64, er
 	if s.doomed != nil {
 		return 0, s.doomed
 	}
+	ctx, span := s.statement(ctx, text)
+	changed, err := s.execute(ctx, text, args)
+	s.dialect.ended(span, err)
+	if err != nil {
+		return 0, s.fail(ctx, err)
+	}
+	return changed, nil
+}
+
+func (s *session) execute(ctx context.Context, text string, args []any) (int64, error) {
 	var result sql.Result
 	var err error
 	switch stmt := s.stmt(ctx, text); { //nolint:sqlclosecheck // it stays prepared until the pool closes.
@@ -161,13 +184,9 @@ func (s *session) exec(ctx context.Context, text string, args ...any) (int64, er
 		result, err = s.pool.db.ExecContext(ctx, text, s.dialect.lead(args)...)
 	}
 	if err != nil {
-		return 0, s.fail(ctx, err)
+		return 0, err
 	}
-	changed, err := result.RowsAffected()
-	if err != nil {
-		return 0, s.fail(ctx, err)
-	}
-	return changed, nil
+	return result.RowsAffected()
 }
 
 // each runs a query whose text is one of few, and calls scan for each row of width cells. The rows are closed when it returns.
@@ -175,11 +194,12 @@ func (s *session) each(ctx context.Context, width int, scan func(*row), text str
 	if s.doomed != nil {
 		return s.doomed
 	}
+	ctx, span := s.statement(ctx, text)
 	if stmt := s.stmt(ctx, text); stmt != nil { //nolint:sqlclosecheck // as above
 		rows, err := stmt.QueryContext(ctx, args...)
-		return s.scan(ctx, rows, err, width, scan)
+		return s.scan(ctx, rows, err, width, scan, span)
 	}
-	return s.eachOnce(ctx, width, scan, text, args...)
+	return s.once(ctx, width, scan, text, args, span)
 }
 
 // eachOnce is each for a text that is not worth keeping prepared.
@@ -187,15 +207,22 @@ func (s *session) eachOnce(ctx context.Context, width int, scan func(*row), text
 	if s.doomed != nil {
 		return s.doomed
 	}
-	if s.tx != nil {
-		rows, err := s.tx.QueryContext(ctx, text, s.dialect.lead(args)...)
-		return s.scan(ctx, rows, err, width, scan)
-	}
-	rows, err := s.pool.db.QueryContext(ctx, text, s.dialect.lead(args)...)
-	return s.scan(ctx, rows, err, width, scan)
+	ctx, span := s.statement(ctx, text)
+	return s.once(ctx, width, scan, text, args, span)
 }
 
-func (s *session) scan(ctx context.Context, rows *sql.Rows, err error, width int, scan func(*row)) error {
+func (s *session) once(ctx context.Context, width int, scan func(*row), text string, args []any, span trace.Span) error {
+	if s.tx != nil {
+		rows, err := s.tx.QueryContext(ctx, text, s.dialect.lead(args)...)
+		return s.scan(ctx, rows, err, width, scan, span)
+	}
+	rows, err := s.pool.db.QueryContext(ctx, text, s.dialect.lead(args)...)
+	return s.scan(ctx, rows, err, width, scan, span)
+}
+
+// scan reads the rows of a query to their end, which is that of its span too.
+func (s *session) scan(ctx context.Context, rows *sql.Rows, err error, width int, scan func(*row), span trace.Span) (failed error) {
+	defer func() { s.dialect.ended(span, failed) }()
 	if err != nil {
 		return s.fail(ctx, err)
 	}
