@@ -68,7 +68,10 @@ func run(ctx context.Context, server, gateway, database string) (err error) {
 		"/etc/spendwise/tls/", dir + "/",
 		"http {", "http {\n\tclient_body_temp_path body;\n\tproxy_temp_path proxy;\n\tfastcgi_temp_path f;\n\tuwsgi_temp_path u;\n\tscgi_temp_path s;",
 	}
-	for _, address := range []string{"127.0.0.1:8081", "127.0.0.1:8082", "127.0.0.1:8090", "127.0.0.1:8091"} {
+	for _, address := range []string{
+		"127.0.0.1:8081", "127.0.0.1:8082", "127.0.0.1:8090", "127.0.0.1:8091", // the API
+		"127.0.0.1:9464", "127.0.0.1:9465", "127.0.0.1:9466", "127.0.0.1:9467", // metrics
+	} {
 		here = append(here, address, free())
 	}
 
