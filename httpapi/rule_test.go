@@ -2,6 +2,10 @@ package httpapi_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -308,6 +312,50 @@ func TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime(t *testing.T) {
 			equal(t, "posted before the push", count(id), want)
 		}
 		equal(t, "the answer again", s.must(200, "POST", "/v1/sync", body, "Idempotency-Key", "push").Body.String(), answer.Body.String())
+	})
+}
+
+// TestTheREADMEsLinesAboutRecurringExpensesAreTrue sends what README.md shows, and holds the answers to what it says of them.
+func TestTheREADMEsLinesAboutRecurringExpensesAreTrue(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Recurring expenses\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	line := regexp.MustCompile(`(?m)^(?:curl (?:-X ([A-Z]+) )?"?\$url([^ "]+)"? …|# or by RFC 5545:)(?: -d '([^']+)')?(?: +# (.*))?$`)
+	onEachEngine(t, func(t *testing.T, st store.Store) {
+		s := serve(t, st)
+		id, sent := "", 0
+		for _, found := range line.FindAllStringSubmatch(section, -1) {
+			method, path, body, says := found[1], strings.ReplaceAll(found[2], "ID", id), found[3], found[4]
+			if path == "" {
+				path = "/v1/recurrences"
+			}
+			if method == "" && body == "" {
+				method = "GET"
+			} else if method == "" {
+				method = "POST"
+			}
+			want := 200
+			if path == "/v1/recurrences" || strings.HasPrefix(says, "201") {
+				want = 201
+			}
+			answer := s.must(want, method, path, body)
+			switch {
+			case id == "":
+				id = answer.id()
+			case method == "GET":
+				equal(t, path, strings.Join(dates(answer.list(), "date"), ", "), says)
+			}
+			sent++
+		}
+		equal(t, "how many lines there are", sent, strings.Count(section, "curl ")+strings.Count(section, "# or by"))
+		rule := s.must(200, "GET", "/v1/recurrences/"+id, "")
+		equal(t, "amount", rule.json["amount"], any("850.00"))
+		equal(t, "until_date", rule.json["until_date"], any("2030-06-30"))
+		equalList(t, "the preview", dates(s.must(200, "GET", "/v1/recurrences/"+id+"/preview", "").list(), "date"),
+			"2030-01-31", "2030-02-28", "2030-03-31", "2030-05-31", "2030-06-30")
 	})
 }
 

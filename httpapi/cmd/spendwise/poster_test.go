@@ -304,8 +304,9 @@ func TestTheFirstOfAMonth(t *testing.T) {
 
 	// Two servers, first without a ticker: the measured time begins when both have one.
 	dataDir := t.TempDir()
-	servers := []*server{
-		start(t, dataDir, "--database", database, "--tick", "0", "--rate-limits", "off"), start(t, dataDir, "--database", database, "--tick", "0", "--rate-limits", "off"),
+	var servers []*server
+	for range 2 {
+		servers = append(servers, start(t, dataDir, "--database", database, "--rate-limits", "off", "--tick", "0"))
 	}
 	var clients []*client
 	for _, s := range servers {
