@@ -306,6 +306,9 @@ func SkipOccurrence(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, d
 	if !rule.fallsOn(date) {
 		return fault("no_occurrence", "the rule has no occurrence on %s", date)
 	}
+	// A ledger that moves to a zone in the west begins a day again: a day that was today lately may still come.
+	today := settings.Today(env.Now)
+	lately := today.AddDays(-2)
 	known, err := tx.KnownExpenses(ctx, expense.OccurrenceID(rule.ID, date))
 	switch {
 	case err != nil:
@@ -315,12 +318,11 @@ func SkipOccurrence(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, d
 			return fault("already_posted", "the occurrence of %s was posted, and its expense deleted: there is nothing to skip", date)
 		}
 		return fault("already_posted", "the occurrence of %s was posted: delete its expense instead", date)
-	case rule.Next.IsZero() || date.Before(rule.Next) || rule.Skipped.Contains(date):
+	case rule.Skipped.Contains(date), !date.After(rule.Settled), date.Before(lately) && (rule.Next.IsZero() || date.Before(rule.Next)):
 		return rule, nil
 	}
-	today := settings.Today(env.Now)
-	// What lies before today and the cursor is never posted, whatever the rule will say.
-	if rule.Skipped = rule.Skipped.From(earlier(rule.Next, today)); rule.Skipped.Len() >= MaxSkipped {
+	// What lies before those days and the cursor is never posted, whatever the rule will say.
+	if rule.Skipped = rule.Skipped.From(earlier(rule.Next, lately)); rule.Skipped.Len() >= MaxSkipped {
 		return fault("too_many", "a rule has at most %d skipped occurrences ahead; pause it instead", MaxSkipped)
 	}
 	rule.Skipped, rule.UpdatedAt = rule.Skipped.With(date), expense.Instant(env.Now)

@@ -525,6 +525,32 @@ func TestAnOccurrenceIsSkipped(t *testing.T) {
 	}
 }
 
+func TestASkipHoldsWhereTheDayBeginsAgain(t *testing.T) {
+	l := newLedger(t, "2025-01-24")
+	rule := l.add(daily("1", "2025-02-01"))
+	l.change(rule.ID, recurrence.Draft{Start: new("2025-01-02")}) // from today on: the 23rd is not posted
+	if _, err := l.trySkip(rule.ID, "2025-01-23"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.update(func(ctx context.Context, tx store.Tx) error {
+		settings, err := tx.Settings(ctx)
+		if err == nil {
+			settings.Zone, err = expense.ParseZone("Pacific/Pago_Pago")
+		}
+		if err == nil {
+			_, err = tx.PutSettings(ctx, settings)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	l.at("2025-01-24T01:00:00Z") // still the 23rd there
+	l.change(rule.ID, recurrence.Draft{Amount: new("2")})
+	l.at("2025-01-25")
+	l.post()
+	l.wantPosted(rule.ID, "2025-01-24 2.00, 2025-01-25 2.00")
+}
+
 func TestWhatIsMissedWhilePausedIsNotPosted(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
 	rule := l.add(daily("5", "2025-03-06"))
