@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -441,6 +443,67 @@ func TestALedgerThatPanicsEndsNoRound(t *testing.T) {
 	l.env.Rates = rising{}
 	if round := l.post(); round.Posted != 2 {
 		t.Errorf("the next round did %+v", round)
+	}
+}
+
+// crowded is a store that notes how many ledgers are worked in at once, and that fails for one owner.
+type crowded struct {
+	store.Store
+	fails     expense.OwnerID
+	now, most atomic.Int32
+}
+
+func (c *crowded) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
+	now := c.now.Add(1)
+	defer c.now.Add(-1)
+	for most := c.most.Load(); now > most && !c.most.CompareAndSwap(most, now); most = c.most.Load() {
+	}
+	if owner == c.fails {
+		return errors.New("no ledger for you")
+	}
+	runtime.Gosched()
+	return c.Store.Update(ctx, owner, fn)
+}
+
+func TestARoundWorksInFewLedgersAtOnceAndOneThatFailsHoldsUpNoOther(t *testing.T) {
+	l := newLedger(t, "2025-03-08")
+	settings, err := l.store.Reader(owner).Settings(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := &crowded{Store: l.store, fails: "owner 7"}
+	var owners []expense.OwnerID
+	for i := range 60 {
+		other := expense.OwnerID(fmt.Sprintf("owner %d", i))
+		owners = append(owners, other)
+		if _, err := l.store.CreateLedger(t.Context(), other, expense.StarterLedger(other, settings, l.env.Now)); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.store.Update(t.Context(), other, func(tx store.Tx) error {
+			_, err := recurrence.Add(t.Context(), tx, l.env, daily("1", "2025-03-07"))
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	round, err := store.PostDue(t.Context(), st, l.env)
+	if err == nil || !strings.Contains(err.Error(), "no ledger for you") || round.Posted != 2*59 || round.Ledgers != 59 {
+		t.Errorf("the round did %+v, %v", round, err)
+	}
+	if most := st.most.Load(); most > 4 {
+		t.Errorf("a round worked in %d ledgers at once", most)
+	}
+	for _, other := range owners {
+		count := 0
+		for _, err := range l.store.Reader(other).Expenses(t.Context(), expense.Query{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			count++
+		}
+		if want := 2; other != st.fails && count != want || other == st.fails && count != 0 {
+			t.Errorf("%s has %d expenses", other, count)
+		}
 	}
 }
 
