@@ -46,6 +46,9 @@ func TestEveryAnswerSaysHowItIsToBeTaken(t *testing.T) {
 		header := s.do("GET", path, "").Header()
 		equal(t, path+": X-Content-Type-Options", header.Get("X-Content-Type-Options"), "nosniff")
 		equal(t, path+": Referrer-Policy", header.Get("Referrer-Policy"), "no-referrer")
+		if policy := header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") {
+			t.Errorf("%s: Content-Security-Policy %q", path, policy)
+		}
 		if cache := header.Get("Cache-Control"); cache != "no-store" && !strings.HasPrefix(cache, "public, ") {
 			t.Errorf("%s: Cache-Control %q", path, cache)
 		}

@@ -1,0 +1,113 @@
+package main_test
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+var connections = flag.Int("connections", 300, "how many connections TestTheServerStaysUp opens and leaves alone")
+
+// TestTheServerStaysUp opens connections that send nothing, a byte a second, or too much, to the real server. Others are served
+// meanwhile, and whoever is slow is cut off. As many as the issue asks for:
+//
+//	go test ./httpapi/cmd/spendwise -run TheServerStaysUp -connections 10000 -v
+func TestTheServerStaysUp(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := start(t, dir, "--database", "sqlite:"+filepath.Join(dir, "ledger.db"))
+	c := s.register("")
+	address := strings.TrimPrefix(s.url, "http://")
+	dial := func() net.Conn {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+
+	for name, tooMuch := range map[string]string{
+		"one long header":   "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: " + strings.Repeat("a", 64<<10) + "\r\n\r\n",
+		"many headers":      "GET /healthz HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X-A: bbbbbbbbbbbbbb\r\n", 4<<10) + "\r\n",
+		"a long address":    "GET /" + strings.Repeat("a", 64<<10) + " HTTP/1.1\r\nHost: x\r\n\r\n",
+		"headers for ever":  "GET / HTTP/1.1\r\n" + strings.Repeat("a: b\r\n", 64<<10),
+		"a token of 100 KB": "GET /v1/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + strings.Repeat("a", 100<<10) + "\r\n\r\n",
+	} {
+		conn := dial()
+		_, _ = io.WriteString(conn, tooMuch) // the server may close before all of it is sent
+		answer := make([]byte, 512)
+		n, _ := conn.Read(answer)
+		if got := string(answer[:n]); n > 0 && !strings.HasPrefix(got, "HTTP/1.1 431 ") {
+			t.Errorf("%s is answered %q", name, got)
+		}
+	}
+	// A request that two servers in a row would cut in two at different places is refused, and nothing behind it is read.
+	for name, smuggled := range map[string]string{
+		"two lengths":                "Content-Length: 4\r\nContent-Length: 40\r\n\r\n",
+		"an encoding nobody knows":   "Transfer-Encoding: x\r\n\r\n0\r\n\r\n",
+		"an encoding twice":          "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"a space before the colon":   "Content-Length : 4\r\n\r\n",
+		"a header over two lines":    "X-A: b\r\n c\r\nContent-Length: +4\r\n\r\n",
+		"two hosts":                  "Host: y\r\n\r\n",
+		"a length that is no number": "Content-Length: 0x4\r\n\r\n",
+	} {
+		conn := dial()
+		_, _ = io.WriteString(conn, "POST /v1/auth/login HTTP/1.1\r\nHost: x\r\n"+smuggled+"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+		answer, err := io.ReadAll(conn)
+		if got := string(answer); strings.Contains(got, `{"status":"ok"}`) || err == nil && !strings.HasPrefix(got, "HTTP/1.1 4") && !strings.HasPrefix(got, "HTTP/1.1 501") {
+			t.Errorf("%s is answered %q, %v", name, got, err)
+		}
+	}
+
+	for range *connections {
+		dial()
+	}
+	const slow = 50
+	var cut sync.WaitGroup
+	for i := range slow {
+		conn := dial()
+		request := fmt.Sprintf("GET /v1/expenses HTTP/1.1\r\nHost: x\r\nX-A: %s", strings.Repeat("a", 1000))
+		if i%2 == 0 {
+			request = "" // not even a line
+		}
+		cut.Go(func() {
+			for j := 0; ; j++ {
+				next := "a"
+				if j < len(request) {
+					next = request[j : j+1]
+				}
+				if _, err := io.WriteString(conn, next); err != nil {
+					return // it is cut off
+				}
+				time.Sleep(time.Second)
+			}
+		})
+	}
+	gone := make(chan struct{})
+	go func() { cut.Wait(); close(gone) }()
+	served, longest := 0, time.Duration(0)
+	for deadline := time.After(2 * time.Minute); ; served++ {
+		began := time.Now()
+		c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"1"}`)
+		longest = max(longest, time.Since(began))
+		select {
+		case <-gone:
+			c.must(t, http.StatusOK, "GET", "/readyz", "")
+			t.Logf("%d requests were served beside %d idle and %d slow connections, the longest in %s; memory at most %d MiB",
+				served+1, *connections, slow, longest.Round(time.Millisecond), s.memory()>>10)
+			return
+		case <-deadline:
+			t.Fatal("connections that send a byte a second are still open after two minutes")
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
