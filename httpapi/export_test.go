@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
 )
 
@@ -46,8 +47,13 @@ func (l Limiter) Read(from netip.Addr, now time.Time) error {
 	return l.limiter.address(http.Header{}, classReads, from, now)
 }
 
+// ReadAs takes a read out of a user's bucket.
+func (l Limiter) ReadAs(owner expense.OwnerID, now time.Time) error {
+	return l.limiter.user(http.Header{}, classReads, owner, now)
+}
+
 // Len is how many buckets there are.
-func (l Limiter) Len() int { return l.limiter.buckets.Len() }
+func (l Limiter) Len() int { return l.limiter.addresses.Len() + l.limiter.users.Len() }
 
 // ClientOf returns where r comes from, by the word of proxies in these networks.
 func ClientOf(t testing.TB, networks []netip.Prefix, r *http.Request) (netip.Addr, bool) {

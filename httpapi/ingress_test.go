@@ -132,12 +132,13 @@ func TestEachClassOfRequestsHasABucketOfItsOwn(t *testing.T) {
 	})
 }
 
-// However many addresses and names are made up, the buckets take no more memory, and one who is over the limit stays so while
-// fewer than all others together come by.
+// However many addresses there are, the buckets take no more memory, and one that is over the limit stays so while fewer than all
+// others together come by. A user does not get rid of theirs by coming from any number of addresses.
 func TestBucketsAreBounded(t *testing.T) {
 	const most = 1000
 	now := time.Now()
-	l := httpapi.NewLimiter(t, &httpapi.Limits{Reads: httpapi.Limit{Address: perSecond(2)}}, most)
+	l := httpapi.NewLimiter(t, &httpapi.Limits{Reads: httpapi.Limit{Address: perSecond(2), User: perSecond(1)}}, most)
+	_ = l.ReadAs("anna", now)
 	victim := netip.MustParseAddr("203.0.113.9")
 	for range 3 {
 		_ = l.Read(victim, now)
@@ -150,8 +151,11 @@ func TestBucketsAreBounded(t *testing.T) {
 			t.Fatalf("after %d others the address that was over the limit is served again", i)
 		}
 	}
-	if l.Len() != most {
-		t.Errorf("%d buckets are kept, want %d", l.Len(), most)
+	if l.ReadAs("anna", now) == nil {
+		t.Error("a user who was over the limit is served again, for the addresses there were")
+	}
+	if l.Len() != most+1 {
+		t.Errorf("%d buckets are kept, want %d", l.Len(), most+1)
 	}
 }
 

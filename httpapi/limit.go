@@ -83,14 +83,14 @@ func (r route) class() class {
 	}
 }
 
-// mostBuckets is how many buckets are kept at most, some 25 MB. The one that was used longest ago goes, which has most likely
-// filled up again: then nothing is forgotten.
+// mostBuckets is how many buckets of addresses and of users are kept at most, some 25 MB each. The one that was used longest ago goes,
+// which has most likely filled up again: then nothing is forgotten.
 const mostBuckets = 1 << 16
 
 // A limiter keeps the buckets of all addresses and users.
 type limiter struct {
-	buckets  *lru.Cache[bucketKey, *rate.Limiter]
-	policies [classes]struct{ address, user policy }
+	addresses, users *lru.Cache[bucketKey, *rate.Limiter] // apart, for addresses are to be had in any number
+	policies         [classes]struct{ address, user policy }
 }
 
 // A bucketKey names a bucket: that of a user, or else of an address.
@@ -114,8 +114,10 @@ func newLimiter(limits *Limits, most int) (*limiter, error) {
 	}
 	l := &limiter{}
 	var err error
-	if l.buckets, err = lru.New[bucketKey, *rate.Limiter](most); err != nil {
-		return nil, err
+	for _, kept := range []**lru.Cache[bucketKey, *rate.Limiter]{&l.addresses, &l.users} {
+		if *kept, err = lru.New[bucketKey, *rate.Limiter](most); err != nil {
+			return nil, err
+		}
 	}
 	for c, given := range map[class]struct {
 		name  string
@@ -145,7 +147,7 @@ func (l *limiter) address(header http.Header, c class, from netip.Addr, now time
 	if l == nil || !from.IsValid() {
 		return nil
 	}
-	return l.take(header, bucketKey{class: c, prefix: customer(from)}, l.policies[c].address, now)
+	return take(l.addresses, header, bucketKey{class: c, prefix: customer(from)}, l.policies[c].address, now)
 }
 
 // user takes a request of a user out of their bucket.
@@ -153,20 +155,20 @@ func (l *limiter) user(header http.Header, c class, owner expense.OwnerID, now t
 	if l == nil || owner == "" {
 		return nil
 	}
-	return l.take(header, bucketKey{class: c, user: owner}, l.policies[c].user, now)
+	return take(l.users, header, bucketKey{class: c, user: owner}, l.policies[c].user, now)
 }
 
 // take takes a request out of a bucket, says in the fields of the answer what is left there
 // (draft-ietf-httpapi-ratelimit-headers-11), and returns the problem if it is empty.
-func (l *limiter) take(header http.Header, key bucketKey, p policy, now time.Time) error {
+func take(buckets *lru.Cache[bucketKey, *rate.Limiter], header http.Header, key bucketKey, p policy, now time.Time) error {
 	if p.quota.Requests == 0 {
 		return nil
 	}
-	bucket, ok := l.buckets.Get(key)
+	bucket, ok := buckets.Get(key)
 	if !ok {
 		perSecond := float64(p.quota.Requests) / p.quota.Window.Seconds()
 		bucket = rate.NewLimiter(rate.Limit(perSecond), p.quota.Requests)
-		if earlier, there, _ := l.buckets.PeekOrAdd(key, bucket); there {
+		if earlier, there, _ := buckets.PeekOrAdd(key, bucket); there {
 			bucket = earlier
 		}
 	}
