@@ -17,18 +17,19 @@ type Preset struct {
 // ownPreset is the name of OwnMapping.
 const ownPreset = "spendwise"
 
-// bankColumns are the names that banks give their columns, by the mapping's field.
+// bankColumns are the names that banks give their columns, by the mapping's field. Not each bank has a column for the currency.
 var bankColumns = map[string][]string{
+	"currency/column": {"Currency", "Währung", "Waehrung", "Devise", "Divisa", "Moneda"},
 	"date/column": {
-		"Booking date", "Transaction date", "Posting date", "Value date", "Buchungstag", "Buchungsdatum", "Datum", "Valuta", "Date opération",
+		"Booking date", "Transaction date", "Posting date", "Post date", "Completed date", "Value date", "Buchungstag", "Buchungsdatum", "Datum", "Valuta", "Date opération",
 		"Date de l'opération", "Fecha", "Fecha operación", "Data", "Data operazione", "Data movimento", "Boekdatum", "Bokföringsdag", "Dato",
 	},
 	"amount/column": {
-		"Transaction amount", "Value", "Betrag", "Umsatz", "Betrag (EUR)", "Betrag in EUR", "Montant", "Importe", "Importo", "Bedrag", "Belopp",
+		"Transaction amount", "Amount (EUR)", "Value", "Betrag", "Umsatz", "Betrag (EUR)", "Betrag (€)", "Betrag in EUR", "Montant", "Importe", "Importo", "Bedrag", "Belopp",
 		"Beløb", "Valor", "Kwota",
 	},
 	"notes/column": {
-		"Details", "Memo", "Narrative", "Reference", "Payee", "Name", "Text", "Verwendungszweck", "Buchungstext", "Libellé", "Concepto",
+		"Details", "Narrative", "Reference", "Payee", "Partner name", "Memo", "Name", "Text", "Verwendungszweck", "Buchungstext", "Libellé", "Concepto",
 		"Descripción", "Descrizione", "Causale", "Omschrijving", "Descrição", "Beskrivning",
 	},
 }
@@ -39,7 +40,8 @@ func bankPreset(name, title, order, layout, decimal, delimiter string) Preset {
 		Name: name, Title: title,
 		Help: "One line for each booking, with the usual names of the columns in English and some other languages; dates go " + order +
 			", the decimal sign is " + sign + ". An expense is negative, and so what came in becomes negative: leave it out with \"only\", or " +
-			"give the columns, \"delimiter\", \"encoding\" and {\"currency\": {\"value\": …}} that differ.",
+			"give the columns, \"delimiter\" and \"encoding\" that differ. Without a column for it, the currency is the home currency; give " +
+			"{\"currency\": {\"value\": …}} where it is another.",
 		Mapping: Mapping{
 			Date: DateColumn{Column: "Date", Layout: layout}, Amount: AmountColumn{Column: "Amount", Decimal: decimal, Symbols: true},
 			Notes: "Description", Negate: true, Delimiter: delimiter, others: bankColumns,

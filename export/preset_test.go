@@ -3,6 +3,9 @@ package export_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -11,6 +14,8 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
 )
 
 // preset returns a preset's mapping, with further members.
@@ -108,6 +113,96 @@ func TestPresetsReadTheFilesPeopleHave(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSampleFilesComeInOnce imports files as banks and programs write them: once, once more, and a longer export of the same.
+func TestSampleFilesComeInOnce(t *testing.T) {
+	for _, test := range []struct {
+		file, mapping, longer, want string
+		ignored                     int
+	}{
+		{
+			"sparkasse.csv", `"preset": "bank-dmy-comma", "encoding": "windows-1252"`,
+			"\"DE02120300000000202051\";\"02.01.26\";\"02.01.26\";\"LASTSCHRIFT\";\"Strom\";\"\";\"\";\"\";\"\";\"\";\"\";\"Stadtwerke\";\"\";\"\";\"-45,00\";\"EUR\";\"\"\r\n",
+			"2025-12-30 3.60 EUR Other Bäckerei “Süß” 2025-12-30T08:12\n2025-12-30 3.60 EUR Other Bäckerei “Süß” 2025-12-30T08:12\n" +
+				"2025-12-31 1250.00 EUR Other Miete Januar, Müllerstraße 5", 0,
+		},
+		{
+			"n26.csv", `"preset": "bank-ymd-point", "currency": {"value": "EUR"}`, "2026-01-04,2026-01-04,X,,Presentment,,Main,-1,-1,EUR,1\n",
+			"2026-01-02 7.50 EUR Other Café de l'Été\n2026-01-03 23.12 EUR Other Store, London", 0,
+		},
+		{
+			"revolut.csv", `"preset": "bank-ymd-point"`, "CARD_PAYMENT,Current,2026-01-06,2026-01-06,X,-1,0,GBP,COMPLETED,1\n",
+			"2026-01-03 1200 JPY Other Ramen 東京\n2026-01-05 4.20 GBP Other Tea, \"Earl Grey\"", 0,
+		},
+		{
+			"chase.csv", `"preset": "bank-mdy-point", "currency": {"value": "USD"}, "category": {"column": "Category"}`, "02/03/2026,02/04/2026,X,Shopping,Sale,-1.00,\n",
+			"2026-01-31 45.67 USD Groceries GROCERY OUTLET\n2026-02-01 1045.00 USD Shopping AMZN Mktp US*2X4", 0,
+		},
+		{"mint.csv", `"preset": "mint"`, `"3/03/2026","X","X","1.00","debit","Groceries","Checking","",""` + "\n", "2026-03-01 82.15 USD Groceries Whole Foods", 1},
+		{
+			"ynab.csv", `"preset": "ynab", "currency": {"value": "USD"}`, `"Checking","","01/18/2026","X","A: B","A","B","",$1.00,$0.00,"Cleared"` + "\n",
+			"2026-01-15 85.42 USD Groceries Grocer", 2,
+		},
+		{
+			"firefly-iii.csv", `"preset": "firefly-iii"`, "1,19,25,,,,Withdrawal,-1.000000000000,,EUR,,X,2026-01-07T00:00:00+01:00,Bank,,,Cafe,,,,Food,,,,\n",
+			"2026-01-05 12.50 EUR Food Lunch, late", 1,
+		},
+		{"ezbookkeeping.csv", `"preset": "ezbookkeeping"`, "2026-01-02 12:00:00,+08:00,Expense,Food & Drink,Food,Wallet,CNY,1.00,,,,,,X\n", "2026-01-01 36.50 CNY Food 牛肉面", 1},
+	} {
+		t.Run(test.file, func(t *testing.T) {
+			text, err := os.ReadFile(filepath.Join("testdata", "presets", test.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			st := memstore.New()
+			newLedger(t, st, "ada")
+			run := func(text string) export.Result {
+				t.Helper()
+				rows := export.Rows(strings.NewReader(text), preset(t, test.mapping))
+				result, err := export.Import(t.Context(), store.LedgerOf(st, "ada"), backupEnv, rows, export.ImportOptions{})
+				if err != nil || len(result.Failed) > 0 {
+					t.Fatalf("%+v, %v", result, err)
+				}
+				return result
+			}
+			lines := strings.Count(test.want, "\n") + 1
+			if got, want := run(string(text)), (export.Result{Added: lines, Ignored: test.ignored}); !reflect.DeepEqual(got, want) {
+				t.Errorf("%+v, want %+v", got, want)
+			}
+			if got := written(t, st); got != test.want {
+				t.Errorf("%s\nwant\n%s", got, test.want)
+			}
+			if got, want := run(string(text)), (export.Result{Known: lines, Ignored: test.ignored}); !reflect.DeepEqual(got, want) {
+				t.Errorf("again: %+v, want %+v", got, want)
+			}
+			if got, want := run(string(text)+test.longer), (export.Result{Added: 1, Known: lines, Ignored: test.ignored}); !reflect.DeepEqual(got, want) {
+				t.Errorf("longer: %+v, want %+v", got, want)
+			}
+		})
+	}
+}
+
+// written lists ada's expenses, oldest first.
+func written(t *testing.T, st store.Store) string {
+	t.Helper()
+	categories, err := st.Reader("ada").Categories(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := export.CategoryNames(categories)
+	var lines []string
+	for e, err := range st.Reader("ada").Expenses(t.Context(), expense.Query{Sort: expense.OldestFirst}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		category, err := name(e.CategoryID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, fmt.Sprintf("%s %s %s %s", e.Date, e.Amount, category, e.Notes))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func TestAPresetsFormIsReadBack(t *testing.T) {

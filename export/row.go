@@ -174,6 +174,12 @@ func newColumns(m Mapping, header []string) (*columns, error) {
 	}
 	find := func(field, name string) int {
 		if name == "" {
+			// A column that a preset does not ask for, and takes where there is one.
+			for _, other := range m.others[field] {
+				if place, err := findColumn(header, other); err == nil {
+					return place
+				}
+			}
 			return -1
 		}
 		place, err := findColumn(header, trim(name))

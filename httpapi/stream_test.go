@@ -241,7 +241,7 @@ func TestARowThatCannotBeReadCutsTheConnection(t *testing.T) {
 			response := fetch(t.Context(), t, url+path)
 			n, err := io.Copy(io.Discard, response.Body)
 			_ = response.Body.Close()
-			if response.StatusCode != 200 || !errors.Is(err, io.ErrUnexpectedEOF) {
+			if response.StatusCode != http.StatusOK || !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("%s ends like a whole file of %d bytes: %d, %v", path, n, response.StatusCode, err)
 			}
 			await(t, "the end of the transaction", b.free)
