@@ -39,8 +39,9 @@ type restoreTx interface {
 
 // Restore makes the ledger that [WriteBackup] wrote to file out of one that is empty: without expenses, budgets, alerts and rules.
 // Settings and categories of the empty one give way. Ids, times and frozen conversions come back as they were; versions go on from
-// those of the ledger. The whole file is checked before the first row is written, and all of it is written in one Update,
-// or nothing. A file that is broken or cut off, or a ledger that is not empty, is ErrInvalid; the sentence names the line.
+// those of the ledger. The whole file is checked before the first row is written, and all of it is written in one Update, at
+// most 1,000 expenses in a call, or nothing: who else writes to this ledger, and on SQLite to any, waits for so long. A file that is
+// broken or cut off, or a ledger that is not empty, is ErrInvalid; the sentence names the line.
 //
 // It does not add what a person gives: the rows have been through the use cases once, so they go to the Tx as they are.
 func Restore(ctx context.Context, ledger Ledger, env expense.Env, file io.ReadSeeker, opts RestoreOptions) (Restored, error) {

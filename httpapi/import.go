@@ -233,7 +233,7 @@ func (c *call) receive() (upload, error) {
 	if part, err = nextPart(parts, "file"); err != nil {
 		return upload{}, err
 	}
-	if up.file, err = os.CreateTemp("", "spendwise-import-*"); err != nil {
+	if up.file, err = newScratch("import"); err != nil {
 		return upload{}, fmt.Errorf("keep the file: %w", err)
 	}
 	hash := sha256.New()
@@ -271,8 +271,7 @@ func misplacedPart(err error, detail string) error {
 
 // discard removes the kept file.
 func (up upload) discard(c *call) {
-	err := errors.Join(up.file.Close(), os.Remove(up.file.Name()))
-	if err != nil {
+	if err := dropScratch(up.file); err != nil {
 		c.api.log.WarnContext(c.ctx, "an import's file was not removed", "error", strings.TrimSpace(err.Error()))
 	}
 }

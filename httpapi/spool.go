@@ -56,7 +56,7 @@ func (s *spool) Write(part []byte) (int, error) {
 	}
 	if s.file == nil {
 		var err error
-		if s.file, err = os.CreateTemp("", "spendwise-export-*"); err != nil {
+		if s.file, err = newScratch("export"); err != nil {
 			return 0, fmt.Errorf("keep what a slow client has not taken yet: %w", err)
 		}
 	}
@@ -126,7 +126,7 @@ func (s *spool) discard() error {
 	if s.file == nil {
 		return nil
 	}
-	return errors.Join(s.file.Close(), os.Remove(s.file.Name()))
+	return dropScratch(s.file)
 }
 
 // stream sends what write makes of one snapshot, as it is made. A client that goes away ends the snapshot, a slow one does not hold it.

@@ -87,6 +87,50 @@ func TestAPresetIsNamedOnTheCommandLine(t *testing.T) {
 	}
 }
 
+func TestABadFileIsRefusedLineByLine(t *testing.T) {
+	dir := t.TempDir()
+	database := "sqlite:" + filepath.Join(dir, "ledger.db")
+	commandWith(t, "a long pass phrase\n", dir, "--database", database, "user", "add", "you@example.com")
+	mapping, file := filepath.Join(dir, "mapping.json"), filepath.Join(dir, "bank.csv")
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(mapping, `{"date":{"column":"D","layout":"DD-MM-YYYY"},"amount":{"column":"A","decimal":"."},"notes":{"column":"N"}}`)
+	run := func(onError string) string {
+		return refused(t, dir, "--database", database, "import", "--user", "you@example.com", "--mapping", mapping, "--on-error", onError, file)
+	}
+	for text, want := range map[string]string{
+		"D,A,N\n01-02-2025,\"1.234,56\",x\n":                        `bank.csv:2: A: "1.234,56" is not an amount`,
+		"D,A,N\n01-02-2025,5,ok\n02-30-2025,5,x\n":                  `bank.csv:3: D: "02-30-2025" is not a date written DD-MM-YYYY`,
+		"D,A,N\n01-02-2025,5,a\x00b\n":                              `bank.csv:2: N: notes are UTF-8 text without control characters`,
+		"D,A,N\n01-02-2025,5,Caf\xe9\n":                             `bank.csv:2: this is not UTF-8; name the file's encoding`,
+		"D,A,N\n01-02-2025,5,\"open\n":                              `bank.csv:2: a quote is opened that is never closed`,
+		"D,A,N\n01-02-2025,5," + strings.Repeat("x", 10<<20) + "\n": `bank.csv:2: a line has at most 1 MiB`,
+		"D,A,N\n01-02-2025,5\n":                                     `bank.csv:2: the line has 2 fields where the header line has 3`,
+		"D,B\n01-02-2025,5\n":                                       `the file has no column "A"`,
+		"":                                                          `the file has no header line`,
+		"%PDF-1.4\n\xff\xfe\x00\n":                                  `the file has no column "D"`,
+	} {
+		write(file, text)
+		if got := run("abort"); !strings.Contains(got, want) {
+			t.Errorf("%.60q: got %s, want %s", text, got, want)
+		}
+	}
+	if rows := command(t, dir, "--database", database, "export", "--user", "you@example.com", "--format", "csv"); strings.Count(rows, "\n") != 1 {
+		t.Errorf("something went in: %s", rows)
+	}
+	write(file, "D,A,N\n01-02-2025,5,ok\n02-30-2025,5,x\n")
+	if got := run("skip"); !strings.Contains(got, "1 line of ") {
+		t.Errorf("%s", got)
+	}
+	if rows := command(t, dir, "--database", database, "export", "--user", "you@example.com", "--format", "csv"); strings.Count(rows, "\n") != 2 {
+		t.Errorf("the line that was well did not go in alone: %s", rows)
+	}
+}
+
 // email returns the only address in the output of user list.
 func email(t *testing.T, list string) string {
 	t.Helper()

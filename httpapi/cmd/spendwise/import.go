@@ -112,7 +112,11 @@ func (cmd *importCmd) report(p *process, result export.Result) error {
 			}
 			break
 		}
-		if _, err := fmt.Fprintf(p.stderr, "%s:%d: %s: %s\n", cmd.File, failure.Line, failure.Column, failure.Detail); err != nil {
+		place := fmt.Sprintf("%s:%d", cmd.File, failure.Line)
+		if failure.Column != "" {
+			place += ": " + failure.Column
+		}
+		if _, err := fmt.Fprintf(p.stderr, "%s: %s\n", place, failure.Detail); err != nil {
 			return err
 		}
 	}
@@ -128,7 +132,11 @@ func (cmd *importCmd) report(p *process, result export.Result) error {
 		return err
 	}
 	if result.FailedLines > 0 {
-		return fmt.Errorf("%d lines of %s failed", result.FailedLines, cmd.File)
+		lines := "lines"
+		if result.FailedLines == 1 {
+			lines = "line"
+		}
+		return fmt.Errorf("%d %s of %s failed", result.FailedLines, lines, cmd.File)
 	}
 	return nil
 }
