@@ -493,36 +493,43 @@ func data[T any](p *push, in mutationInput) (T, error) {
 	return value, nil
 }
 
-// sameID reports data that names another id than its mutation.
-func sameID(given *string, id uuid.UUID) error {
-	if given == nil || strings.EqualFold(*given, id.String()) {
-		return nil
-	}
-	return faulty(codeValidation, fault{Pointer: "#/id", Code: "other_id", Detail: "The id must be that of the mutation, or left out."})
-}
+// A named input may carry the id of what it describes.
+type named interface{ named() *string }
 
-func (p *push) expenseRow(ctx context.Context, tx store.Tx, in mutationInput, id uuid.UUID, base expense.Version) (row, error) {
-	var e expense.Expense
-	var outcome expense.Outcome
-	if in.Op == "put" {
-		input, err := data[expenseInput](p, in)
-		if err == nil {
-			err = sameID(input.ID, id)
-		}
+func (in expenseInput) named() *string  { return in.ID }
+func (in categoryInput) named() *string { return in.ID }
+func (in budgetInput) named() *string   { return in.ID }
+func (in ruleInput) named() *string     { return in.ID }
+
+// changed reads the data of a put or a patch and does it. Data that names another id than its mutation is refused.
+func changed[I named, P any](p *push, in mutationInput, id uuid.UUID, put func(I) (row, error), patch func(P) (row, error)) (row, error) {
+	if in.Op == "patch" {
+		input, err := data[P](p, in)
 		if err != nil {
 			return row{}, err
 		}
-		draft := input.draft()
-		draft.ID = id.String()
-		e, outcome, err = expense.SyncPut(ctx, tx, p.env(), draft, base)
-		return rowOf(outcome, e.Version, e.Guard, e), err
+		return patch(input)
 	}
-	patch, err := data[expensePatch](p, in)
+	input, err := data[I](p, in)
 	if err != nil {
 		return row{}, err
 	}
-	e, outcome, err = expense.SyncPatch(ctx, tx, p.env(), id, patch.patch(), base)
-	return rowOf(outcome, e.Version, e.Guard, e), err
+	if given := input.named(); given != nil && !strings.EqualFold(*given, id.String()) {
+		return row{}, itemFault("id", "other_id", "The id must be that of the mutation, or left out.")
+	}
+	return put(input)
+}
+
+func (p *push) expenseRow(ctx context.Context, tx store.Tx, in mutationInput, id uuid.UUID, base expense.Version) (row, error) {
+	return changed(p, in, id, func(input expenseInput) (row, error) {
+		draft := input.draft()
+		draft.ID = id.String()
+		e, outcome, err := expense.SyncPut(ctx, tx, p.env(), draft, base)
+		return rowOf(outcome, e.Version, e.Guard, e), err
+	}, func(patch expensePatch) (row, error) {
+		e, outcome, err := expense.SyncPatch(ctx, tx, p.env(), id, patch.patch(), base)
+		return rowOf(outcome, e.Version, e.Guard, e), err
+	})
 }
 
 // rowOf is a row as the domain returned it; one without a version is none.
@@ -534,75 +541,43 @@ func rowOf(outcome expense.Outcome, version, guard expense.Version, of any) row 
 }
 
 func (p *push) categoryRow(ctx context.Context, tx store.Tx, in mutationInput, id uuid.UUID, base expense.Version) (row, error) {
-	if in.Op == "put" {
-		input, err := data[categoryInput](p, in)
-		if err == nil {
-			err = sameID(input.ID, id)
-		}
-		if err != nil {
-			return row{}, err
-		}
+	return changed(p, in, id, func(input categoryInput) (row, error) {
 		draft := input.draft()
 		draft.ID = id.String()
 		category, outcome, err := expense.SyncPutCategory(ctx, tx, p.env(), draft, base)
 		return rowOf(outcome, category.Version, 0, category), err
-	}
-	patch, err := data[categoryPatch](p, in)
-	if err != nil {
-		return row{}, err
-	}
-	category, outcome, err := expense.SyncPatchCategory(ctx, tx, p.env(), id, patch.patch(), base)
-	return rowOf(outcome, category.Version, 0, category), err
+	}, func(patch categoryPatch) (row, error) {
+		category, outcome, err := expense.SyncPatchCategory(ctx, tx, p.env(), id, patch.patch(), base)
+		return rowOf(outcome, category.Version, 0, category), err
+	})
 }
 
 func (p *push) budgetRow(ctx context.Context, tx store.Tx, in mutationInput, id uuid.UUID, base expense.Version) (row, error) {
-	if in.Op == "put" {
-		input, err := data[budgetInput](p, in)
-		if err == nil {
-			err = sameID(input.ID, id)
-		}
-		if err != nil {
-			return row{}, err
-		}
+	return changed(p, in, id, func(input budgetInput) (row, error) {
 		draft := input.draft()
 		draft.ID = id.String()
 		series, outcome, err := budget.SyncPut(ctx, tx, p.env(), draft, base)
 		return rowOf(outcome, series.Version, series.Guard, series), err
-	}
-	patch, err := data[budgetPatch](p, in)
-	if err != nil {
-		return row{}, err
-	}
-	series, outcome, err := budget.SyncPatch(ctx, tx, p.env(), id, patch.patch(), base)
-	return rowOf(outcome, series.Version, series.Guard, series), err
+	}, func(patch budgetPatch) (row, error) {
+		series, outcome, err := budget.SyncPatch(ctx, tx, p.env(), id, patch.patch(), base)
+		return rowOf(outcome, series.Version, series.Guard, series), err
+	})
 }
 
 func (p *push) ruleRow(ctx context.Context, tx store.Tx, in mutationInput, id uuid.UUID, base expense.Version) (row, error) {
-	if in.Op == "put" {
-		input, err := data[ruleInput](p, in)
-		if err == nil {
-			err = sameID(input.ID, id)
-		}
-		if err != nil {
-			return row{}, err
-		}
+	return changed(p, in, id, func(input ruleInput) (row, error) {
 		draft := input.draft()
 		draft.ID = new(id.String())
 		rule, outcome, err := recurrence.SyncPut(ctx, tx, p.env(), draft, base)
 		return rowOf(outcome, rule.Version, rule.Guard, rule), err
-	}
-	patch, err := data[rulePatch](p, in)
-	if err != nil {
-		return row{}, err
-	}
-	if patch.FromDate.Given {
-		return row{}, faulty(codeValidation, fault{
-			Pointer: "#/from_date", Code: "not_applicable",
-			Detail: "A device that splits a rule sends two mutations: the old rule's last day, and the new rule.",
-		})
-	}
-	rule, outcome, err := recurrence.SyncPatch(ctx, tx, p.env(), id, patch.draft(), base)
-	return rowOf(outcome, rule.Version, rule.Guard, rule), err
+	}, func(patch rulePatch) (row, error) {
+		if patch.FromDate.Given {
+			return row{}, itemFault("from_date", "not_applicable",
+				"A device that splits a rule sends two mutations: the old rule's last day, and the new rule.")
+		}
+		rule, outcome, err := recurrence.SyncPatch(ctx, tx, p.env(), id, patch.draft(), base)
+		return rowOf(outcome, rule.Version, rule.Guard, rule), err
+	})
 }
 
 // alertPatch is all that a device can do to an alert.

@@ -8,11 +8,10 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
 )
 
 const (
-	alertKind kind = "alert"
-
 	alertCells = `a.id, a.budget_id, a.month, a.threshold, a.raised_at, a.read_at, a.version`
 	alertWidth = 7
 )
@@ -56,7 +55,7 @@ func (tx *ledgerTx) PutAlerts(ctx context.Context, alerts ...budget.Alert) (expe
 		return 0, tx.session.doomed
 	}
 	id := func(a budget.Alert) uuid.UUID { return a.ID }
-	if err := distinct(alertKind, alerts, id); err != nil {
+	if err := distinct(store.AlertRow, alerts, id); err != nil {
 		return 0, err
 	}
 	all, err := tx.Alerts(ctx, expense.Month{})
@@ -67,7 +66,7 @@ func (tx *ledgerTx) PutAlerts(ctx context.Context, alerts ...budget.Alert) (expe
 	for _, alert := range all {
 		current[alert.ID] = alert
 	}
-	err = admitAll(ctx, tx, alertKind, alerts, current, id, func(a budget.Alert) expense.Version { return a.Version })
+	err = admitAll(ctx, tx, store.AlertRow, alerts, current, id, func(a budget.Alert) expense.Version { return a.Version })
 	if err != nil {
 		return 0, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
 )
 
 // The parts of a Book in one statement: each line is a settings, a category, a budget or an entry, told by its first cell.
@@ -177,14 +178,14 @@ func (r *reader) Budget(ctx context.Context, id uuid.UUID) (budget.Budget, error
 			return b, nil
 		}
 	}
-	return budget.Budget{}, r.missing(ctx, budgetKind, id)
+	return budget.Budget{}, r.missing(ctx, store.BudgetRow, id)
 }
 
 func (tx *ledgerTx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.Version, error) {
 	if len(budgets) == 0 {
 		return 0, tx.session.doomed
 	}
-	if err := distinct(budgetKind, budgets, budgetID); err != nil {
+	if err := distinct(store.BudgetRow, budgets, budgetID); err != nil {
 		return 0, err
 	}
 	all, err := tx.budgets(ctx)
@@ -197,7 +198,7 @@ func (tx *ledgerTx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (e
 		current[b.ID] = b
 		holders[b.CategoryID] = b.ID
 	}
-	err = admitAll(ctx, tx, budgetKind, budgets, current, budgetID, func(b budget.Budget) expense.Version { return b.Version })
+	err = admitAll(ctx, tx, store.BudgetRow, budgets, current, budgetID, func(b budget.Budget) expense.Version { return b.Version })
 	if err != nil {
 		return 0, err
 	}
@@ -293,7 +294,7 @@ func (tx *ledgerTx) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Ver
 		return 0, err
 	}
 	tx.held--
-	return tx.next(), tx.bury(ctx, budgetKind, uuid.Nil, id)
+	return tx.next(), tx.bury(ctx, store.BudgetRow, uuid.Nil, id)
 }
 
 // HasBudgets answers from the ledger's row, which the Update holds.

@@ -11,6 +11,7 @@ import (
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/recurrence"
+	"github.com/spendwise/spendwise/store"
 )
 
 const (
@@ -44,7 +45,7 @@ func (r *reader) Category(ctx context.Context, id uuid.UUID) (category expense.C
 	}
 	found, err := r.on().one(ctx, categoryWidth, func(row *row) { category = scanCategory(row) }, selectCategory, r.owner, id.String())
 	if err == nil && !found {
-		err = r.missing(ctx, categoryKind, id)
+		err = r.missing(ctx, store.CategoryRow, id)
 	}
 	return category, err
 }
@@ -80,7 +81,7 @@ func (tx *ledgerTx) PutCategories(ctx context.Context, categories ...expense.Cat
 	if len(categories) == 0 {
 		return 0, tx.session.doomed
 	}
-	if err := distinct(categoryKind, categories, func(c expense.Category) uuid.UUID { return c.ID }); err != nil {
+	if err := distinct(store.CategoryRow, categories, func(c expense.Category) uuid.UUID { return c.ID }); err != nil {
 		return 0, err
 	}
 	all, err := tx.Categories(ctx)
@@ -93,7 +94,7 @@ func (tx *ledgerTx) PutCategories(ctx context.Context, categories ...expense.Cat
 		current[category.ID] = category
 		holders[expense.Fold(category.Name)] = category.ID
 	}
-	if err := admitAll(ctx, tx, categoryKind, categories, current, categoryID, categoryVersion); err != nil {
+	if err := admitAll(ctx, tx, store.CategoryRow, categories, current, categoryID, categoryVersion); err != nil {
 		return 0, err
 	}
 	for _, category := range categories {
@@ -167,7 +168,7 @@ func categoryVersion(c expense.Category) expense.Version { return c.Version }
 
 // admitAll says what stands in the way of writing rows: current holds what is there of them.
 func admitAll[R any](
-	ctx context.Context, tx *ledgerTx, what kind, rows []R, current map[uuid.UUID]R, id func(R) uuid.UUID, version func(R) expense.Version,
+	ctx context.Context, tx *ledgerTx, what store.RowType, rows []R, current map[uuid.UUID]R, id func(R) uuid.UUID, version func(R) expense.Version,
 ) error {
 	var absent []uuid.UUID
 	var wants []expense.Version
@@ -181,7 +182,7 @@ func admitAll[R any](
 	}
 	for _, row := range rows {
 		if old, ok := current[id(row)]; ok {
-			if err := admit(string(what), id(row), version(row), version(old)); err != nil {
+			if err := admit(what.String(), id(row), version(row), version(old)); err != nil {
 				return err
 			}
 		}
@@ -190,7 +191,7 @@ func admitAll[R any](
 }
 
 // distinct reports an id that comes twice.
-func distinct[R any](what kind, rows []R, id func(R) uuid.UUID) error {
+func distinct[R any](what store.RowType, rows []R, id func(R) uuid.UUID) error {
 	seen := make(map[uuid.UUID]struct{}, len(rows))
 	for _, row := range rows {
 		if _, twice := seen[id(row)]; twice {
@@ -229,7 +230,7 @@ func (tx *ledgerTx) removeCategory(ctx context.Context, id, into uuid.UUID) erro
 	if err != nil {
 		return err
 	}
-	return tx.bury(ctx, categoryKind, into, id)
+	return tx.bury(ctx, store.CategoryRow, into, id)
 }
 
 func (tx *ledgerTx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.Merged, error) {

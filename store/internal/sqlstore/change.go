@@ -69,44 +69,25 @@ func feedOf(owner string, query store.ChangeQuery) []feedPart {
 		parts[i].args = []any{owner, int64(query.After.Version), after(query.After, part.what).String(), limit}
 	}
 	return append(parts, feedPart{
-		width: 4, text: changedTombstones, args: []any{owner, int64(buried.Version), kindOf(buried.Type), buried.ID.String(), limit},
+		width: 4, text: changedTombstones, args: []any{owner, int64(buried.Version), buriedAs(buried.Type), buried.ID.String(), limit},
 	})
 }
 
-// rowType is the feed's type of a kind of row.
-func (k kind) rowType() store.RowType {
-	switch k {
-	case alertKind:
-		return store.AlertRow
-	case budgetKind:
-		return store.BudgetRow
-	case categoryKind:
-		return store.CategoryRow
-	case expenseKind:
-		return store.ExpenseRow
-	default:
-		return store.RuleRow
-	}
-}
-
-// kindOf is the text under which tombstones of a type of row sort, by the same order as the types.
-func kindOf(what store.RowType) string {
-	switch what {
-	case 0:
-		return ""
-	case store.AlertRow:
-		return string(alertKind)
-	case store.BudgetRow:
-		return string(budgetKind)
-	case store.CategoryRow:
-		return string(categoryKind)
-	case store.ExpenseRow:
-		return string(expenseKind)
-	case store.RuleRow:
-		return string(ruleKind)
-	default:
+// buriedAs is the text under which tombstones of a type of row are kept. Texts sort as the types do; what is beyond them comes last.
+func buriedAs(what store.RowType) string {
+	if what > store.SettingsRow {
 		return "~" // after every letter
 	}
+	return what.String()
+}
+
+// typeBuriedAs is the type of row whose tombstones are kept under a text; 0 if there is none.
+func typeBuriedAs(text string) store.RowType {
+	types := store.RowTypes()
+	if i := slices.IndexFunc(types, func(what store.RowType) bool { return what.String() == text }); i >= 0 {
+		return types[i]
+	}
+	return 0
 }
 
 func (r *reader) State(ctx context.Context) (state store.State, err error) {
@@ -176,7 +157,7 @@ func (r *reader) Changes(ctx context.Context, query store.ChangeQuery) (changes 
 		},
 		store.BudgetRow: budgets.scan,
 		0: func(r *row) {
-			place := store.Place{Version: r.version(0), Type: kind(r.text(1)).rowType(), ID: r.id(2)}
+			place := store.Place{Version: r.version(0), Type: typeBuriedAs(r.text(1)), ID: r.id(2)}
 			changes = append(changes, store.Change{Place: place, Deleted: true, Into: r.id(3)})
 		},
 	}

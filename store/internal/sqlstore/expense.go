@@ -13,6 +13,7 @@ import (
 	"github.com/uptrace/bun/schema"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
 )
 
 const (
@@ -69,7 +70,7 @@ func (r *reader) Expense(ctx context.Context, id uuid.UUID) (e expense.Expense, 
 	found, err := r.on().one(ctx, expenseWidth, func(row *row) { e = scanExpense(row) },
 		`SELECT `+expenseCells+` FROM spendwise_expenses x WHERE x.owner = $1 AND x.id = $2`, r.owner, id.String())
 	if err == nil && !found {
-		err = r.missing(ctx, expenseKind, id)
+		err = r.missing(ctx, store.ExpenseRow, id)
 	}
 	return e, err
 }
@@ -245,7 +246,7 @@ func (tx *ledgerTx) PutExpenses(ctx context.Context, expenses ...expense.Expense
 	case len(expenses) == 1 && expenses[0].Version == 0:
 		return tx.addExpense(ctx, expenses[0])
 	}
-	if err := distinct(expenseKind, expenses, expenseID); err != nil {
+	if err := distinct(store.ExpenseRow, expenses, expenseID); err != nil {
 		return 0, err
 	}
 	ids := make([]uuid.UUID, len(expenses))
@@ -256,7 +257,7 @@ func (tx *ledgerTx) PutExpenses(ctx context.Context, expenses ...expense.Expense
 	if err != nil {
 		return 0, err
 	}
-	err = admitAll(ctx, tx, expenseKind, expenses, current, expenseID, func(e expense.Expense) expense.Version { return e.Version })
+	err = admitAll(ctx, tx, store.ExpenseRow, expenses, current, expenseID, func(e expense.Expense) expense.Version { return e.Version })
 	if err != nil {
 		return 0, err
 	}
@@ -362,7 +363,7 @@ func (tx *ledgerTx) DeleteExpenses(ctx context.Context, ids ...uuid.UUID) (expen
 		e, ok := current[id]
 		switch {
 		case !ok:
-			return 0, tx.missing(ctx, expenseKind, id)
+			return 0, tx.missing(ctx, store.ExpenseRow, id)
 		case seen[id]:
 			return 0, fmt.Errorf("expense %s: %w", id, expense.ErrGone)
 		}
@@ -376,7 +377,7 @@ func (tx *ledgerTx) DeleteExpenses(ctx context.Context, ids ...uuid.UUID) (expen
 		return 0, err
 	}
 	tx.volume = volume
-	if err := tx.bury(ctx, expenseKind, uuid.Nil, ids...); err != nil {
+	if err := tx.bury(ctx, store.ExpenseRow, uuid.Nil, ids...); err != nil {
 		return 0, err
 	}
 	return tx.next(), tx.adjust(ctx, &sums)

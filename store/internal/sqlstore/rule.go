@@ -52,7 +52,7 @@ func (r *reader) Rule(ctx context.Context, id uuid.UUID) (rule recurrence.Rule, 
 	found, err := r.on().one(ctx, ruleWidth, func(row *row) { rule = scanRule(row) },
 		`SELECT `+ruleCells+` FROM spendwise_rules r WHERE r.owner = $1 AND r.id = $2`, r.owner, id.String())
 	if err == nil && !found {
-		err = r.missing(ctx, ruleKind, id)
+		err = r.missing(ctx, store.RuleRow, id)
 	}
 	return rule, err
 }
@@ -70,7 +70,7 @@ func (tx *ledgerTx) PutRules(ctx context.Context, rules ...recurrence.Rule) (exp
 	if len(rules) == 0 {
 		return 0, tx.session.doomed
 	}
-	if err := distinct(ruleKind, rules, ruleID); err != nil {
+	if err := distinct(store.RuleRow, rules, ruleID); err != nil {
 		return 0, err
 	}
 	ids := make([]uuid.UUID, len(rules))
@@ -84,7 +84,7 @@ func (tx *ledgerTx) PutRules(ctx context.Context, rules ...recurrence.Rule) (exp
 	if err != nil {
 		return 0, err
 	}
-	err = admitAll(ctx, tx, ruleKind, rules, current, ruleID, func(r recurrence.Rule) expense.Version { return r.Version })
+	err = admitAll(ctx, tx, store.RuleRow, rules, current, ruleID, func(r recurrence.Rule) expense.Version { return r.Version })
 	if err != nil {
 		return 0, err
 	}
@@ -111,9 +111,9 @@ func (tx *ledgerTx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Versi
 	case err != nil:
 		return 0, err
 	case deleted == 0:
-		return 0, tx.missing(ctx, ruleKind, id)
+		return 0, tx.missing(ctx, store.RuleRow, id)
 	}
-	return tx.next(), tx.bury(ctx, ruleKind, uuid.Nil, id)
+	return tx.next(), tx.bury(ctx, store.RuleRow, uuid.Nil, id)
 }
 
 const dueOwners = `SELECT due_at, owner, NULLIF(MIN(COALESCE(retry_at, 0)), 0) FROM spendwise_rules

@@ -12,25 +12,15 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A kind is a type of row that leaves tombstones.
-type kind string
-
-const (
-	expenseKind  kind = "expense"
-	categoryKind kind = "category"
-	budgetKind   kind = "budget"
-	ruleKind     kind = "rule"
-)
-
 var tombstonesTable = &table{
 	name:    "spendwise_tombstones",
 	columns: columnsOf("owner text, type text, id uuid, version bigint, merged_into uuid, deleted_at bigint"),
 }
 
 // missing says of a row that is not there whether there was one.
-func (r *reader) missing(ctx context.Context, what kind, id uuid.UUID) error {
+func (r *reader) missing(ctx context.Context, what store.RowType, id uuid.UUID) error {
 	gone, err := r.on().one(ctx, 1, func(*row) {},
-		`SELECT 1 FROM spendwise_tombstones WHERE owner = $1 AND type = $2 AND id = $3`, r.owner, string(what), id.String())
+		`SELECT 1 FROM spendwise_tombstones WHERE owner = $1 AND type = $2 AND id = $3`, r.owner, what.String(), id.String())
 	switch {
 	case err != nil:
 		return err
@@ -42,12 +32,12 @@ func (r *reader) missing(ctx context.Context, what kind, id uuid.UUID) error {
 }
 
 // absent says what is wrong with writing rows that are not there: those at version 0 must never have been, the others were to be.
-func (tx *ledgerTx) absent(ctx context.Context, what kind, ids []uuid.UUID, wants []expense.Version) error {
+func (tx *ledgerTx) absent(ctx context.Context, what store.RowType, ids []uuid.UUID, wants []expense.Version) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	gone, err := tx.among(ctx, `SELECT e.value FROM %s WHERE EXISTS (
-		SELECT 1 FROM spendwise_tombstones t WHERE t.owner = $1 AND t.type = $2 AND t.id = e.value LIMIT 1 OFFSET 0)`, ids, tx.owner, string(what))
+		SELECT 1 FROM spendwise_tombstones t WHERE t.owner = $1 AND t.type = $2 AND t.id = e.value LIMIT 1 OFFSET 0)`, ids, tx.owner, what.String())
 	if err != nil {
 		return err
 	}
@@ -73,11 +63,11 @@ func (r *reader) among(ctx context.Context, text string, ids []uuid.UUID, args .
 }
 
 // bury leaves tombstones of rows, dated by the clock of this process.
-func (tx *ledgerTx) bury(ctx context.Context, what kind, into uuid.UUID, ids ...uuid.UUID) error {
+func (tx *ledgerTx) bury(ctx context.Context, what store.RowType, into uuid.UUID, ids ...uuid.UUID) error {
 	now := time.Now().UnixMicro()
 	rows := make([][]any, len(ids))
 	for i, id := range ids {
-		rows[i] = []any{tx.owner, string(what), id.String(), int64(tx.next()), nullID(into), now}
+		rows[i] = []any{tx.owner, what.String(), id.String(), int64(tx.next()), nullID(into), now}
 	}
 	_, err := tx.session.insert(ctx, tombstonesTable, rows)
 	return err
