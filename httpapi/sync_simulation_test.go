@@ -23,6 +23,8 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/client"
+	"github.com/spendwise/spendwise/recurrence"
+	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
@@ -41,7 +43,7 @@ type world struct {
 	st      *sqlite.Store
 	server  server
 	made    int
-	amounts map[string]amountAt // what was acknowledged last of each expense
+	amounts map[string]amountAt // what was acknowledged last of each expense and rule, by type and id
 	refused map[string]int
 }
 
@@ -104,16 +106,21 @@ func (w *world) restore() {
 	clear(w.amounts)
 	changes, _ := w.server.pull("", 1000)
 	for _, change := range changes {
-		if change["type"] == "expense" {
-			w.acknowledge(change["id"].(string), change["data"].(map[string]any))
+		if what := change["type"].(string); hasAmount(what) {
+			w.acknowledge(rowKey(what, change["id"].(string)), change["data"].(map[string]any))
 		}
 	}
 }
 
-func (w *world) acknowledge(id string, row map[string]any) {
+func rowKey(what, id string) string { return what[:3] + " " + id }
+
+// hasAmount reports whether rows of a type have one that nothing changes but an edit of a person.
+func hasAmount(what string) bool { return what == "expense" || what == "recurrence" }
+
+func (w *world) acknowledge(key string, row map[string]any) {
 	at := amountAt{version: version(row), amount: fmt.Sprint(row["amount"], row["currency"])}
-	if at.version >= w.amounts[id].version {
-		w.amounts[id] = at
+	if at.version >= w.amounts[key].version {
+		w.amounts[key] = at
 	}
 }
 
@@ -176,7 +183,9 @@ func (d *device) edit() {
 	amount := fmt.Sprintf("%d.%02d", 1+d.random.IntN(500), d.random.IntN(100))
 	id := uuid.MustParse(d.newID())
 	var err error
-	switch roll := d.random.IntN(20); {
+	switch roll := d.random.IntN(26); {
+	case roll >= 20:
+		err = d.plan(roll, id, amount, pick)
 	case roll < 7:
 		draft := client.ExpenseDraft{ID: id, Amount: amount, Currency: d.pick("EUR", "USD", "JPY")}
 		if d.random.IntN(2) == 0 {
@@ -210,6 +219,55 @@ func (d *device) edit() {
 	}
 	if err != nil && !errors.Is(err, expense.ErrNotFound) {
 		d.t.Fatalf("an edit: %v", err)
+	}
+}
+
+// plan changes a budget or a rule, says that an alert was read, or writes what is due without waiting for the server.
+func (d *device) plan(roll int, id uuid.UUID, amount string, pick func(client.Type) uuid.UUID) (err error) {
+	ctx := d.t.Context()
+	switch {
+	case roll == 20:
+		draft := client.BudgetDraft{ID: id, Amount: amount, FromMonth: "2026-03", AlertAt: []string{"0.50", "1.00"}}
+		if d.random.IntN(4) > 0 {
+			draft.CategoryID = pick(client.CategoryType)
+		}
+		_, err = d.client.Budgets().Put(ctx, draft)
+	case roll == 21 && d.random.IntN(3) > 0:
+		_, err = d.client.Budgets().Patch(ctx, pick(client.BudgetType), client.BudgetPatch{Amount: client.Set(amount)})
+	case roll == 21:
+		err = d.client.Budgets().Delete(ctx, pick(client.BudgetType))
+	case roll == 22:
+		_, err = d.client.Rules().Put(ctx, client.RuleDraft{
+			ID: id, Amount: amount, Currency: d.pick("EUR", "USD"), Freq: d.pick("daily", "weekly", "monthly"),
+			StartDate: fmt.Sprintf("2026-03-%02d", 5+d.random.IntN(6)), CategoryID: pick(client.CategoryType),
+		})
+	case roll == 23 && d.random.IntN(3) > 0:
+		patch := client.RulePatch{Amount: client.Set(amount)}
+		switch d.random.IntN(3) {
+		case 0:
+			patch = client.RulePatch{Paused: client.Set(d.random.IntN(2) == 0)}
+		case 1:
+			patch = client.RulePatch{Notes: client.Set(d.name + amount)}
+		}
+		_, err = d.client.Rules().Patch(ctx, pick(client.RuleType), patch)
+	case roll == 23:
+		err = d.client.Rules().Delete(ctx, pick(client.RuleType))
+	case roll == 24:
+		_, err = d.client.PredictDue(ctx)
+	default:
+		_, err = d.client.MarkRead(ctx, pick(client.AlertType))
+	}
+	return err
+}
+
+// post posts what is due of the ledger's rules, as the server's ticker does.
+func (w *world) post() {
+	err := w.st.Update(w.t.Context(), "anna", func(tx store.Tx) error {
+		_, err := recurrence.Post(w.t.Context(), tx, expense.Env{Now: noon, Rates: friday{}})
+		return err
+	})
+	if err != nil && !errors.Is(err, expense.ErrNotFound) {
+		w.t.Fatal(err)
 	}
 }
 
@@ -299,19 +357,19 @@ func (d *device) hear(body []byte, got reply) {
 	for i, r := range got.json["results"].([]any) {
 		result := r.(map[string]any)
 		row, _ := result["resource"].(map[string]any)
-		id := in.Mutations[i].ID
+		what := in.Mutations[i].Type
+		key := rowKey(what, in.Mutations[i].ID)
 		switch s := status(result); s {
 		case "applied", "merged", "unchanged":
-			if in.Mutations[i].Type != "expense" {
-				continue
-			}
-			if row != nil {
-				d.acknowledge(id, row)
-			} else if result["version"] != nil && version(result) >= d.amounts[id].version {
-				d.amounts[id] = amountAt{version: version(result)}
+			switch {
+			case !hasAmount(what):
+			case row != nil:
+				d.acknowledge(key, row)
+			case result["version"] != nil && version(result) >= d.amounts[key].version:
+				d.amounts[key] = amountAt{version: version(result)}
 			}
 		default:
-			d.refused[s]++
+			d.refused[what+" "+s]++
 		}
 	}
 }
@@ -354,8 +412,10 @@ func simulate(t *testing.T, seed uint64) {
 			d.talk("push", d.client.Push)
 		case roll < 960:
 			d.talk("sync", d.client.Sync)
-		case roll < 980:
+		case roll < 975:
 			d.start()
+		case roll < 980:
+			w.post()
 		case roll < 990:
 			d.arrive()
 		case roll < 995:
@@ -383,7 +443,7 @@ func (w *world) compare(devices []*device) {
 	want := map[string]map[string]any{}
 	kinds := map[string][]string{}
 	for _, change := range changes {
-		key := change["type"].(string)[:3] + " " + change["id"].(string)
+		key := rowKey(change["type"].(string), change["id"].(string))
 		want[key] = change["data"].(map[string]any)
 		line := fmt.Sprintf("%s %d\n", change["id"], version(change))
 		kinds[change["type"].(string)] = append(kinds[change["type"].(string)], line)
@@ -409,7 +469,7 @@ func (w *world) compare(devices []*device) {
 			if err := json.Unmarshal(row.Data, &data); err != nil {
 				w.t.Fatal(err)
 			}
-			if theirs := want[string(row.Type[:3])+" "+row.ID]; fmt.Sprint(data) != fmt.Sprint(theirs) {
+			if theirs := want[rowKey(string(row.Type), row.ID)]; fmt.Sprint(data) != fmt.Sprint(theirs) {
 				w.t.Fatalf("%s has %s %s as\n%v, the server as\n%v", d.name, row.Type, row.ID, data, theirs)
 			}
 		}
@@ -420,23 +480,29 @@ func (w *world) compare(devices []*device) {
 			w.t.Errorf("%s has %d changes to send after a sync (%v)", d.name, len(pending), err)
 		}
 	}
-	for id, at := range w.amounts {
-		row, there := want["exp "+id]
+	for key, at := range w.amounts {
+		row, there := want[key]
 		switch {
 		case at.amount == "" && there:
-			w.t.Errorf("expense %s was deleted at version %d, and is there again: %v", id, at.version, row)
+			w.t.Errorf("%s was deleted at version %d, and is there again: %v", key, at.version, row)
 		case at.amount != "" && !there:
-			w.t.Errorf("expense %s was acknowledged at version %d with %s, and is not there", id, at.version, at.amount)
+			w.t.Errorf("%s was acknowledged at version %d with %s, and is not there", key, at.version, at.amount)
 		case at.amount != "" && fmt.Sprint(row["amount"], row["currency"]) != at.amount:
-			w.t.Errorf("expense %s was acknowledged at version %d with %s, and is %v", id, at.version, at.amount, row)
+			w.t.Errorf("%s was acknowledged at version %d with %s, and is %v", key, at.version, at.amount, row)
 		}
 	}
-	for key := range want {
-		if _, known := w.amounts[key[4:]]; key[:3] == "exp" && !known {
+	for key, row := range want {
+		// What a rule wrote the server may have written by itself.
+		if _, known := w.amounts[key]; key[:3] == "exp" && !known && row["rule_id"] == nil {
 			w.t.Errorf("%s is there, and nobody was told so", key)
 		}
 	}
 	w.checkTotals()
+	counts := map[string]int{}
+	for what, lines := range kinds {
+		counts[what] = len(lines)
+	}
+	w.t.Logf("at the end %v; refused %v", counts, w.refused)
 }
 
 func (w *world) checkTotals() {
