@@ -431,7 +431,7 @@ func playLinear(t *testing.T, urls ...string) {
 	if err := porcupine.VisualizePath(linearModel(), info, file); err != nil {
 		t.Error(err)
 	}
-	t.Errorf("the history of %d requests is %s; %s shows it, with -artifacts it is kept", len(history), result, file)
+	t.Errorf("the history of %d requests is %s; %s shows it", len(history), result, file)
 }
 
 // TestTheCheckOfHistoriesFindsAnUpdateThatWasLost holds the checker itself to what it is for.
