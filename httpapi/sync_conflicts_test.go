@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 )
@@ -499,6 +500,40 @@ func TestAMutationIsRememberedAsLongAsTombstones(t *testing.T) {
 		}
 		if late := s.push(put)[0]; status(late) != "conflict conflict" {
 			t.Errorf("sent again when all is forgotten: %v", late)
+		}
+	})
+}
+
+// TestWhatIsNoEditOfARowIsInNobodysWay: a row's version also rises when the poster moves a rule on or a category is merged away. Neither
+// touches the guarded group, so a change of it that was made before goes in.
+func TestWhatIsNoEditOfARowIsInNobodysWay(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, st store.Store) {
+		s := serve(t, st)
+		s.must(201, "POST", "/v1/categories", `{"id":"`+syncID(1)+`","name":"Pets"}`)
+		s.must(201, "POST", "/v1/categories", `{"id":"`+syncID(2)+`","name":"Animals"}`)
+		s.must(201, "POST", "/v1/recurrences", `{"id":"`+syncID(3)+`","amount":"5","freq":"daily","start_date":"2026-03-06","category_id":"`+syncID(1)+`"}`)
+		s.must(201, "POST", "/v1/expenses", `{"id":"`+syncID(4)+`","amount":"5","category_id":"`+syncID(1)+`"}`)
+		seen := map[string]any{}
+		for id, path := range map[string]string{syncID(3): "/v1/recurrences/", syncID(4): "/v1/expenses/"} {
+			seen[id] = s.must(200, "GET", path+id, "").json["version"]
+		}
+		err := st.Update(t.Context(), "anna", func(tx store.Tx) error {
+			posting, err := recurrence.Post(t.Context(), tx, expense.Env{Now: noon})
+			if err == nil && posting.Posted != 3 {
+				t.Errorf("%d expenses were posted", posting.Posted)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.must(200, "POST", "/v1/categories/"+syncID(1)+"/merge", `{"into":"`+syncID(2)+`"}`)
+		for what, id := range map[string]string{"recurrence": syncID(3), "expense": syncID(4)} {
+			got := s.push(mutate("m"+id, what, "patch", id, fmt.Sprintf(`,"base_version":%v,"data":{"amount":"7"}`, seen[id])))[0]
+			row, _ := got["resource"].(map[string]any)
+			if status(got) != "merged" || row["amount"] != "7.00" || row["category_id"] != syncID(2) {
+				t.Errorf("a %s that only the server has touched: %v", what, got)
+			}
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -531,5 +532,46 @@ func TestAStreamEndsWithItsSession(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Error("a stream has not ended with its session")
+	}
+}
+
+func TestStreamsThatEndLeaveNothingBehind(t *testing.T) {
+	stopping := make(chan struct{})
+	s := serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.Done = stopping })
+	s.must(200, "GET", "/v1/settings", "")
+	web := httptest.NewServer(s.handler)
+	t.Cleanup(web.Close)
+	before := runtime.NumGoroutine()
+	for range 4 {
+		var open []listener
+		for len(open) < 5 {
+			l := listen(t, web.URL, "anna", "")
+			if l.status == 200 {
+				open = append(open, l)
+				continue
+			}
+			time.Sleep(10 * time.Millisecond) // the server has not yet seen that those of the last round have gone
+		}
+		for _, l := range open {
+			l.cancel()
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	deadline := time.Now().Add(time.Minute)
+	for runtime.NumGoroutine() > before+2 && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if now := runtime.NumGoroutine(); now > before+2 {
+		t.Errorf("%d goroutines before 20 streams, %d after them", before, now)
+	}
+	last := listen(t, web.URL, "anna", "")
+	close(stopping)
+	select {
+	case event, ok := <-last.events:
+		if ok {
+			t.Errorf("a server that stops tells of %q", event)
+		}
+	case <-time.After(time.Minute):
+		t.Error("a stream outlives its server")
 	}
 }
