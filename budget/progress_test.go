@@ -120,6 +120,19 @@ func TestRemainingDaysAndProjection(t *testing.T) {
 	}
 }
 
+// A name that is older than the rule against it turns no figure round, and one that runs from right to left stands by itself.
+func TestANameDoesNotReorderTheText(t *testing.T) {
+	for name, want := range map[string]string{
+		"Food \u202e\u2066": "Food : $320 / $500 spent", "טיולים": "\u2068טיולים\u2069: $320 / $500 spent",
+	} {
+		book := bookOf("USD", "en-US", "500")
+		book.Categories[0].Name = name
+		if got := progressOf(t, book, "2025-05-10", "320").Text; got != want {
+			t.Errorf("%+q reads %+q, want %+q", name, got, want)
+		}
+	}
+}
+
 // What is booked ahead is known, so it does not count as the pace of the days so far.
 func TestAProjectionGoesOnAtThePaceOfTheDaysSoFar(t *testing.T) {
 	l := newLedger(t)

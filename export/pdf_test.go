@@ -244,6 +244,14 @@ func TestWhatTheFontsLackIsMarkedAndFootnoted(t *testing.T) {
 	}
 }
 
+func TestNotesThatReorderTextDoNotInAReport(t *testing.T) {
+	st, _ := yearLedger(t, 1, func(int) string { return "evil \u202egnp.001\u2066" })
+	text := poppler(t, pdfOf(t, st, "ada"), "pdftotext", "-layout")
+	if !strings.Contains(text, "evil gnp.001") || strings.ContainsAny(text, "\u202e\u2066") {
+		t.Errorf("the pages read:\n%+q", text)
+	}
+}
+
 func TestAReportSaysWhatItIs(t *testing.T) {
 	st, _ := yearLedger(t, 30, func(int) string { return "" })
 	pdf := pdfOf(t, st, "Ada Łovelace")
