@@ -3,6 +3,7 @@ package main_test
 import (
 	"context"
 	"database/sql"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -20,6 +21,9 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 	"github.com/spendwise/spendwise/store/sqlite"
 )
+
+// benchMetrics is the benchmarked server's --metrics-listen: 127.0.0.1:0 measures what counting costs.
+var benchMetrics = flag.String("bench-metrics", "off", "the --metrics-listen of the server that is benchmarked")
 
 // benchClients is how many clients work at once, each in a ledger of its own.
 const benchClients = 16
@@ -42,7 +46,7 @@ func BenchmarkServer(b *testing.B) {
 			if engine == "postgres" {
 				database = pgtest.New(b)
 			}
-			s := start(b, dir, "--database", database, "--rate-limits", "off")
+			s := start(b, dir, "--metrics-listen", *benchMetrics, "--database", database, "--rate-limits", "off")
 			clients := make([]*client, benchClients)
 			for i := range clients {
 				clients[i] = s.register(`,"home_currency":"EUR"`)
