@@ -245,10 +245,10 @@ func (c *Client) exchange(ctx context.Context, r request, token string) error {
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
-	case !success:
-		return problemOf(resp.StatusCode, resp.Header, body, c.now()) // its status says enough if the rest did not come
 	case err != nil:
 		return &interruption{fmt.Errorf("%s %s: the answer broke off: %w", r.method, r.path, err)}
+	case !success:
+		return problemOf(resp.StatusCode, resp.Header, body, c.now())
 	case int64(len(body)) > limit:
 		return fmt.Errorf("%s %s: the answer has more than %d bytes", r.method, r.path, limit)
 	case r.decode == nil:

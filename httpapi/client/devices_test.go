@@ -1,0 +1,295 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi/client"
+	"github.com/spendwise/spendwise/httpapi/client/sqlitestorage"
+)
+
+// A mortal is a storage whose process dies at one of its writes, just before it is kept or just after.
+type mortal struct {
+	client.Storage
+	fuse  int // the process dies at the fuse-th write; 0: it does not
+	after bool
+	dead  bool
+}
+
+var errDead = errors.New("the process has died")
+
+func (m *mortal) View(ctx context.Context, fn func(client.Tx) error) error {
+	if m.dead {
+		return errDead
+	}
+	return m.Storage.View(ctx, fn)
+}
+
+func (m *mortal) Update(ctx context.Context, fn func(client.Tx) error) error {
+	if m.fuse--; m.fuse == 0 {
+		m.dead = true
+		if m.after {
+			_ = m.Storage.Update(ctx, fn)
+		}
+	}
+	if m.dead {
+		return errDead
+	}
+	return m.Storage.Update(ctx, fn)
+}
+
+// A fleet are devices of one account, and what is known of the expenses they made.
+type fleet struct {
+	*rapid.T
+	ctx     context.Context
+	site    *site
+	devices []*fleetDevice
+	known   map[uuid.UUID]*fate
+	ids     []uuid.UUID
+}
+
+type fleetDevice struct {
+	name    string
+	open    func() client.Storage
+	storage *mortal
+	options []client.Option
+	client  *client.Client
+	account bool // it signs in
+}
+
+// A fate is what is known of an expense.
+type fate struct {
+	amount  string
+	writers map[string]bool
+	deleted bool // somebody meant to
+	vague   bool // a process died while it was written: only that device would know
+}
+
+func (f *fleet) start(d *fleetDevice) {
+	d.storage = &mortal{Storage: d.open()}
+	c, err := client.New("https://ledger.example.com", append([]client.Option{
+		client.WithHTTPClient(&http.Client{Transport: f.site}), client.WithStorage(d.storage), client.WithClock(f.site.now),
+		client.WithAttempts(1), client.WithPageSize(rapid.IntRange(1, 20).Draw(f.T, "page")), client.WithPushSize(rapid.IntRange(1, 5).Draw(f.T, "push")),
+		client.WithConflicts(func(_ context.Context, conflict client.Conflict) client.Decision {
+			if fate := f.known[uuid.MustParse(conflict.Mutation.Key.ID)]; fate != nil && conflict.Gone() {
+				fate.deleted = true
+			}
+			return client.KeepServer()
+		}),
+	}, d.options...)...)
+	if err != nil {
+		f.Fatal(err)
+	}
+	d.client = c
+}
+
+// excused restarts a device whose process died, and signs in one whose session is over; any other error has to be the network's.
+func (f *fleet) excused(d *fleetDevice, err error) {
+	switch {
+	case d.storage.dead:
+		f.start(d)
+	case errors.Is(err, client.ErrSignedOut) && d.account:
+		// A refresh whose answer was lost was not asked for again within half a minute.
+		f.site.fails(nil)
+		if err := d.client.Login(f.ctx, anna); err != nil {
+			f.Fatalf("%s signs in again: %v", d.name, err)
+		}
+	case err == nil, errors.Is(err, errLost), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, expense.ErrNotFound):
+	default:
+		f.Fatalf("%s: %v", d.name, err)
+	}
+}
+
+func (f *fleet) device() *fleetDevice {
+	return f.devices[rapid.IntRange(0, len(f.devices)-1).Draw(f.T, "device")]
+}
+
+func (f *fleet) put(*rapid.T) {
+	d, id := f.device(), uuid.Must(uuid.NewV7())
+	amount := fmt.Sprintf("%d.00", rapid.IntRange(1, 999).Draw(f.T, "amount"))
+	_, err := d.client.Expenses().Put(f.ctx, client.ExpenseDraft{ID: id, Amount: amount})
+	f.known[id] = &fate{amount: amount, writers: map[string]bool{d.name: true}, vague: err != nil}
+	f.ids = append(f.ids, id)
+	f.excused(d, err)
+}
+
+func (f *fleet) patch(*rapid.T) {
+	if len(f.ids) == 0 {
+		return
+	}
+	d, id := f.device(), rapid.SampledFrom(f.ids).Draw(f.T, "row")
+	amount := fmt.Sprintf("%d.00", rapid.IntRange(1, 999).Draw(f.T, "amount"))
+	_, err := d.client.Expenses().Patch(f.ctx, id, client.ExpensePatch{Amount: client.Set(amount)})
+	if !errors.Is(err, expense.ErrNotFound) {
+		f.known[id].amount, f.known[id].writers[d.name] = amount, true
+		f.known[id].vague = f.known[id].vague || err != nil
+	}
+	f.excused(d, err)
+}
+
+func (f *fleet) delete(*rapid.T) {
+	if len(f.ids) == 0 {
+		return
+	}
+	d, id := f.device(), rapid.SampledFrom(f.ids).Draw(f.T, "row")
+	if _, err := d.client.Expenses().Get(f.ctx, id); err == nil {
+		f.known[id].deleted = true
+	}
+	f.excused(d, d.client.Expenses().Delete(f.ctx, id))
+}
+
+func (f *fleet) talk(*rapid.T) {
+	d := f.device()
+	trouble := rapid.SliceOfN(rapid.IntRange(0, 9), 12, 12).Draw(f.T, "trouble")
+	f.site.fails(func(_ *http.Request, serve func() *http.Response) (*http.Response, error) {
+		kind := 9
+		if len(trouble) > 0 {
+			kind, trouble = trouble[0], trouble[1:]
+		}
+		switch kind {
+		case 0: // the request is lost
+			return nil, errLost
+		case 1: // the answer is lost
+			serve().Body.Close()
+			return nil, errLost
+		case 2: // the answer is cut
+			resp := serve()
+			half := io.LimitReader(resp.Body, resp.ContentLength/2)
+			resp.Body = io.NopCloser(io.MultiReader(half, iotest.ErrReader(io.ErrUnexpectedEOF)))
+			return resp, nil
+		case 3: // the request is doubled
+			serve().Body.Close()
+		}
+		return serve(), nil
+	})
+	defer f.site.fails(nil)
+	if rapid.IntRange(0, 3).Draw(f.T, "dies") == 0 {
+		d.storage.fuse, d.storage.after = rapid.IntRange(1, 6).Draw(f.T, "at write"), rapid.Bool().Draw(f.T, "after it")
+	}
+	talk := rapid.SampledFrom([]func(context.Context) error{d.client.Sync, d.client.Push, d.client.Pull}).Draw(f.T, "talk")
+	err := talk(f.ctx)
+	d.storage.fuse = 0
+	f.excused(d, err)
+}
+
+func (f *fleet) crash(*rapid.T) { f.start(f.device()) }
+
+func (f *fleet) wait(*rapid.T) {
+	f.site.advance(time.Duration(rapid.SampledFrom([]int{10, 601, 86400}).Draw(f.T, "seconds")) * time.Second)
+}
+
+func (f *fleet) restore(t *rapid.T) {
+	account, err := f.devices[0].client.Account(f.ctx)
+	if err == nil {
+		err = f.site.store.NewEpoch(f.ctx, expense.OwnerID(account.ID.String()))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDevicesConverge has three devices write offline, lose answers, die between any two steps, wait until their tokens have
+// expired, and meet a server that has begun a new epoch. In the end all hold what the server holds, and every change was done once.
+func TestDevicesConverge(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		s := newSite(t)
+		f := &fleet{T: r, ctx: t.Context(), site: s, known: map[uuid.UUID]*fate{}}
+		path := filepath.Join(t.TempDir(), "device.db")
+		var file *sqlitestorage.Storage
+		t0 := &fleetDevice{name: "phone", account: true, open: func() client.Storage {
+			var err error
+			if file != nil {
+				err = file.Close()
+			}
+			if err == nil {
+				file, err = sqlitestorage.Open(t.Context(), path)
+			}
+			if err != nil {
+				r.Fatal(err)
+			}
+			return file
+		}}
+		defer func() { file.Close() }()
+		f.start(t0)
+		var token struct{ Token string }
+		err := errors.Join(
+			t0.client.Register(f.ctx, client.Registration{Credentials: anna}),
+			t0.client.Do(f.ctx, http.MethodPost, "/v1/tokens", map[string]any{"name": "fleet", "scopes": []string{"read", "write"}}, &token),
+		)
+		if err != nil {
+			r.Fatal(err)
+		}
+		f.devices = []*fleetDevice{t0}
+		for _, name := range []string{"tablet", "watch"} {
+			memory := client.NewMemory()
+			d := &fleetDevice{name: name, open: func() client.Storage { return memory }, options: []client.Option{
+				client.WithTokens(client.PersonalToken(token.Token)),
+			}}
+			f.start(d)
+			f.devices = append(f.devices, d)
+		}
+		r.Repeat(map[string]func(*rapid.T){
+			"put": f.put, "put more": f.put, "patch": f.patch, "patch more": f.patch, "delete": f.delete, "talk": f.talk,
+			"talk more": f.talk, "talk even more": f.talk, "crash": f.crash, "wait": f.wait, "restore": f.restore,
+		})
+		f.check()
+	})
+}
+
+func (f *fleet) check() {
+	for range 2 {
+		for _, d := range f.devices {
+			err := d.client.Sync(f.ctx)
+			if errors.Is(err, client.ErrSignedOut) {
+				f.excused(d, err)
+				err = d.client.Sync(f.ctx)
+			}
+			if err != nil {
+				f.Fatalf("%s, in the end: %v", d.name, err)
+			}
+		}
+	}
+	for _, d := range f.devices {
+		different, err := d.client.Diverged(f.ctx)
+		pending, more := d.client.Pending(f.ctx)
+		rejections, most := d.client.Rejections(f.ctx)
+		if err := errors.Join(err, more, most); err != nil {
+			f.Fatal(err)
+		}
+		if len(different) > 0 || len(pending) > 0 || len(rejections) > 0 {
+			f.Errorf("%s differs in %v, has %d changes to send and %d that were refused", d.name, different, len(pending), len(rejections))
+		}
+	}
+	rows, err := f.devices[0].client.Expenses().List(f.ctx)
+	if err != nil {
+		f.Fatal(err)
+	}
+	there := map[uuid.UUID]client.Expense{}
+	for _, row := range rows {
+		there[row.ID] = row
+		if f.known[row.ID] == nil {
+			f.Errorf("nobody made %v", row)
+		}
+	}
+	for id, fate := range f.known {
+		row, ok := there[id]
+		switch {
+		case fate.vague:
+		case !ok && !fate.deleted:
+			f.Errorf("expense %s is lost", id)
+		case ok && !fate.deleted && len(fate.writers) == 1 && row.Amount != fate.amount:
+			f.Errorf("expense %s has the amount %s; the one device that wrote it last said %s", id, row.Amount, fate.amount)
+		}
+	}
+}

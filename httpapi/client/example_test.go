@@ -1,0 +1,76 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi"
+	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/httpapi/client"
+	"github.com/spendwise/spendwise/httpapi/client/sqlitestorage"
+	"github.com/spendwise/spendwise/store/memstore"
+)
+
+// A device that writes while there is no network, and agrees with the server when there is.
+func Example() {
+	ctx, url, folder := context.Background(), exampleServer(), exampleFolder()
+	defer os.RemoveAll(folder)
+
+	storage, err := sqlitestorage.Open(ctx, filepath.Join(folder, "device.db"))
+	check(err)
+	defer storage.Close()
+	phone, err := client.New(url, client.WithStorage(storage), client.WithConflicts(
+		func(_ context.Context, c client.Conflict) client.Decision {
+			var mine, theirs client.Expense
+			if c.Mine(&mine) == nil && c.Server(&theirs) == nil && mine.Amount == theirs.Amount {
+				return client.KeepServer()
+			}
+			return client.Decision{} // phone.Conflicts lists it for the person to decide
+		}))
+	check(err)
+	check(phone.Register(ctx, client.Registration{Credentials: client.Credentials{
+		Email: "anna@example.com", Password: "nine purple otters knitting", DeviceName: "phone",
+	}}))
+	check(phone.Sync(ctx))
+
+	// From here on there may be no network: the storage has it when Put returns.
+	lunch, err := phone.Expenses().Put(ctx, client.ExpenseDraft{Amount: "12.50", Date: "2026-03-08", Category: "Food"})
+	check(err)
+	fmt.Println(lunch.Amount, lunch.Currency, "unsent:", lunch.Unsent)
+
+	check(phone.Sync(ctx)) // or Run(ctx), which syncs until ctx ends
+	lunch, err = phone.Expenses().Get(ctx, lunch.ID)
+	check(err)
+	fmt.Println(lunch.Amount, lunch.Currency, "unsent:", lunch.Unsent)
+	// Output:
+	// 12.50 EUR unsent: true
+	// 12.50 EUR unsent: false
+}
+
+func exampleServer() string {
+	ledgers := memstore.New()
+	settings, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: new("EUR")})
+	check(err)
+	users := auth.NewUsers(memstore.NewAccounts(), ledgers, settings, nil)
+	service, err := auth.New(context.Background(), users, auth.Config{KEK: make([]byte, auth.KEKBytes)})
+	check(err)
+	api, err := httpapi.New(ledgers, httpapi.Config{Accounts: service})
+	check(err)
+	return httptest.NewServer(api).URL
+}
+
+func exampleFolder() string {
+	folder, err := os.MkdirTemp("", "device")
+	check(err)
+	return folder
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

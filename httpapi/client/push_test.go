@@ -1,0 +1,357 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi/client"
+)
+
+func TestALongQueueGoesInBatchesAndInOrder(t *testing.T) {
+	onEachStorage(t, func(t *testing.T, open func() client.Storage) {
+		s := newSite(t)
+		c := s.registered(t, open())
+		var last client.Expense
+		for i := range 120 {
+			last = get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: fmt.Sprint(i + 1), Notes: strings.Repeat("€", 2000)}))(t)
+			last = get(c.Expenses().Patch(t.Context(), last.ID, client.ExpensePatch{Notes: client.Set("short")}))(t)
+		}
+		s.requests()
+		must(t, c.Sync(t.Context()))
+		if n := count(s.requests(), "POST /v1/sync"); n != 3 {
+			t.Errorf("240 mutations went in %d pushes, want 3", n)
+		}
+		equal(t, "notes", get(c.Expenses().Get(t.Context(), last.ID))(t).Notes, "short")
+		equal(t, "rows", len(get(c.Expenses().List(t.Context()))(t)), 120)
+		agrees(t, c)
+	})
+}
+
+func TestARefusedChangeHoldsUpNoOtherAndIsTold(t *testing.T) {
+	s := newSite(t)
+	var told []string
+	c := s.registered(t, client.NewMemory(), client.WithRejections(func(_ context.Context, r client.Rejection) {
+		told = append(told, r.Mutation.ID)
+	}))
+	good := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1"}))(t)
+	bad := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1.001", Date: "never"}))(t)
+	also := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "2"}))(t)
+	must(t, c.Sync(t.Context()))
+	rejections := get(c.Rejections(t.Context()))(t)
+	if len(rejections) != 1 || rejections[0].Mutation.Key.ID != bad.ID.String() || !slices.Equal(told, []string{rejections[0].Mutation.ID}) {
+		t.Fatalf("rejected: %v, told: %v", rejections, told)
+	}
+	p := rejections[0].Problem()
+	if p.Code != "validation_error" || !p.Has("#/amount", "too_many_digits") || len(p.Errors) != 2 {
+		t.Errorf("the problem is %v", p)
+	}
+	if _, err := c.Expenses().Get(t.Context(), bad.ID); !errors.Is(err, expense.ErrNotFound) {
+		t.Errorf("what was refused is still shown: %v", err)
+	}
+	must(t, second(c.Expenses().Get(t.Context(), good.ID)))
+	must(t, second(c.Expenses().Get(t.Context(), also.ID)))
+	must(t, c.Dismiss(t.Context(), told[0]))
+	if err := c.Dismiss(t.Context(), told[0]); !errors.Is(err, expense.ErrNotFound) {
+		t.Errorf("dismissed twice: %v", err)
+	}
+	agrees(t, c)
+}
+
+// TestAChangeThatNoPushGetsThrough is refused by something in between, which shall not hold up the rest for ever.
+func TestAChangeThatNoPushGetsThrough(t *testing.T) {
+	s := newSite(t)
+	c := s.registered(t, client.NewMemory())
+	for i := range 9 {
+		notes := "fine"
+		if i == 4 {
+			notes = "DROP TABLE"
+		}
+		must(t, second(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1", Notes: notes})))
+	}
+	s.handler = wall{s.handler}
+	must(t, c.Sync(t.Context()))
+	equal(t, "rows", len(get(c.Expenses().List(t.Context()))(t)), 8)
+	rejections := get(c.Rejections(t.Context()))(t)
+	if len(rejections) != 1 || rejections[0].Problem().Status != 413 {
+		t.Errorf("rejected: %v", rejections)
+	}
+	if _, err := c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1", Notes: strings.Repeat("x", 1<<20)}); err == nil {
+		t.Error("a change of a mebibyte is queued")
+	}
+}
+
+// A wall is a firewall that does not like a text.
+type wall struct{ http.Handler }
+
+func (h wall) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil || strings.Contains(string(body), "DROP TABLE") {
+		http.Error(w, "no", http.StatusRequestEntityTooLarge)
+		return
+	}
+	r.Body = io.NopCloser(strings.NewReader(string(body)))
+	h.Handler.ServeHTTP(w, r)
+}
+
+// disagree has two devices change the amount of one expense, and returns it as the second sees it before it syncs.
+func disagree(t *testing.T, first, then *client.Client, change func(*client.Client, uuid.UUID) error) uuid.UUID {
+	t.Helper()
+	row := get(first.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "5", Notes: "Lunch"}))(t)
+	must(t, first.Sync(t.Context()))
+	must(t, then.Sync(t.Context()))
+	must(t, change(first, row.ID))
+	must(t, first.Sync(t.Context()))
+	must(t, second(then.Expenses().Patch(t.Context(), row.ID, client.ExpensePatch{Amount: client.Set("8")})))
+	must(t, second(then.Expenses().Patch(t.Context(), row.ID, client.ExpensePatch{Amount: client.Set("9")})))
+	return row.ID
+}
+
+func amountOf(amount string) func(*client.Client, uuid.UUID) error {
+	return func(c *client.Client, id uuid.UUID) error {
+		_, err := c.Expenses().Patch(context.Background(), id, client.ExpensePatch{Amount: client.Set(amount)})
+		return err
+	}
+}
+
+func TestAPersonDecidesAboutAConflict(t *testing.T) {
+	for name, c := range map[string]struct {
+		decide client.Decision
+		want   string
+	}{
+		"for what the server has": {client.KeepServer(), "7.00"},
+		"for the device's change": {client.KeepMine(), "9.00"},
+		"for something else":      {client.KeepEdited(client.ExpensePatch{Amount: client.Set("6.5")}), "6.50"},
+	} {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", late: ", late), func(t *testing.T) {
+				s := newSite(t)
+				phone := s.registered(t, client.NewMemory())
+				var asked int
+				tablet := s.another(t, client.WithConflicts(func(_ context.Context, conflict client.Conflict) client.Decision {
+					asked++
+					var mine, theirs client.Expense
+					must(t, errors.Join(conflict.Mine(&mine), conflict.Server(&theirs)))
+					if theirs.Amount != "7.00" || mine.Amount != "8" && mine.Amount != "9" || conflict.Problem().Code != "conflict" {
+						t.Errorf("the person sees %v and %v, because of %v", mine, theirs, conflict.Problem())
+					}
+					if late {
+						return client.Decision{}
+					}
+					return c.decide
+				}))
+				id := disagree(t, phone, tablet, amountOf("7"))
+				must(t, tablet.Sync(t.Context()))
+				equal(t, "questions", asked, 2)
+				if late {
+					equal(t, "amount until it is decided", get(tablet.Expenses().Get(t.Context(), id))(t).Amount, "7.00")
+					for _, conflict := range get(tablet.Conflicts(t.Context()))(t) {
+						must(t, tablet.Resolve(t.Context(), conflict.Mutation.ID, c.decide))
+					}
+					must(t, tablet.Sync(t.Context()))
+				}
+				equal(t, "conflicts left", len(get(tablet.Conflicts(t.Context()))(t)), 0)
+				must(t, phone.Sync(t.Context()))
+				equal(t, "amount", get(phone.Expenses().Get(t.Context(), id))(t).Amount, c.want)
+				agrees(t, tablet)
+			})
+		}
+	}
+}
+
+func TestAChangeOfARowThatWasDeletedBecomesOneNewRow(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		s := newSite(t)
+		phone := s.registered(t, client.NewMemory())
+		tablet := s.another(t, client.WithConflicts(func(_ context.Context, conflict client.Conflict) client.Decision {
+			if !conflict.Gone() {
+				t.Errorf("the conflict is %v", conflict.Problem())
+			}
+			if late {
+				return client.Decision{}
+			}
+			return client.KeepMine()
+		}))
+		id := disagree(t, phone, tablet, func(c *client.Client, id uuid.UUID) error { return c.Expenses().Delete(t.Context(), id) })
+		must(t, tablet.Sync(t.Context()))
+		if late {
+			conflicts := get(tablet.Conflicts(t.Context()))(t)
+			must(t, tablet.Resolve(t.Context(), conflicts[0].Mutation.ID, client.KeepMine()))
+			if err := tablet.Resolve(t.Context(), conflicts[1].Mutation.ID, client.KeepMine()); !errors.Is(err, expense.ErrNotFound) {
+				t.Errorf("what went into the new row is decided again: %v", err)
+			}
+			must(t, tablet.Sync(t.Context()))
+		}
+		must(t, phone.Sync(t.Context()))
+		rows := get(phone.Expenses().List(t.Context()))(t)
+		if len(rows) != 1 || rows[0].ID == id || rows[0].Amount != "9.00" || rows[0].Notes != "Lunch" {
+			t.Errorf("the ledger holds %v", rows)
+		}
+		agrees(t, tablet)
+	}
+}
+
+func TestAnAmountTravelsWithTheCurrencyThatThePersonSaw(t *testing.T) {
+	s := newSite(t)
+	phone := s.registered(t, client.NewMemory())
+	tablet := s.another(t)
+	row := get(phone.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "5"}))(t)
+	must(t, phone.Sync(t.Context()))
+	must(t, tablet.Sync(t.Context()))
+	must(t, second(tablet.Expenses().Patch(t.Context(), row.ID, client.ExpensePatch{Amount: client.Set("6")})))
+	must(t, second(phone.Expenses().Patch(t.Context(), row.ID, client.ExpensePatch{Currency: client.Set("USD")})))
+	must(t, phone.Sync(t.Context()))
+	must(t, tablet.Sync(t.Context()))
+	conflicts := get(tablet.Conflicts(t.Context()))(t)
+	if len(conflicts) != 1 {
+		t.Fatalf("%d conflicts", len(conflicts))
+	}
+	must(t, tablet.Resolve(t.Context(), conflicts[0].Mutation.ID, client.KeepMine()))
+	must(t, tablet.Sync(t.Context()))
+	got := get(tablet.Expenses().Get(t.Context(), row.ID))(t)
+	equal(t, "money", got.Amount+" "+got.Currency, "6.00 EUR")
+}
+
+func TestTwoEditsOfOneRowDoNotFightEachOther(t *testing.T) {
+	s := newSite(t)
+	c := s.registered(t, client.NewMemory())
+	row := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "5"}))(t)
+	for i, step := range []func(context.Context) error{c.Push, c.Pull, c.Push, c.Sync, c.Push, c.Push} {
+		amount := fmt.Sprintf("%d.00", i+6)
+		must(t, second(c.Expenses().Patch(t.Context(), row.ID, client.ExpensePatch{Amount: client.Set(amount)})))
+		equal(t, "amount", get(c.Expenses().Get(t.Context(), row.ID))(t).Amount, amount)
+		must(t, step(t.Context()))
+		equal(t, "amount", get(c.Expenses().Get(t.Context(), row.ID))(t).Amount, amount)
+	}
+	must(t, c.Sync(t.Context()))
+	equal(t, "conflicts", len(get(c.Conflicts(t.Context()))(t)), 0)
+	must(t, c.Expenses().Delete(t.Context(), row.ID))
+	if _, err := c.Expenses().Put(t.Context(), client.ExpenseDraft{ID: row.ID, Amount: "1"}); !errors.Is(err, expense.ErrGone) {
+		t.Errorf("an id that was deleted is used again: %v", err)
+	}
+	agrees(t, c)
+}
+
+func TestANewEpochKeepsTheQueueAndDropsWhatDidNotCome(t *testing.T) {
+	onEachStorage(t, func(t *testing.T, open func() client.Storage) {
+		s := newSite(t)
+		c := s.registered(t, open(), client.WithPageSize(3))
+		account := get(c.Account(t.Context()))(t)
+		owner := expense.OwnerID(account.ID.String())
+		old := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1"}))(t)
+		must(t, c.Sync(t.Context()))
+		unsent := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "2"}))(t)
+		// The server forgets a row without a tombstone, as a restore does.
+		must(t, c.Do(t.Context(), http.MethodDelete, "/v1/expenses/"+old.ID.String(), nil, nil))
+		must(t, s.store.Purge(t.Context(), time.Now().Add(1000*24*time.Hour), time.Now().Add(1000*24*time.Hour)))
+		must(t, s.store.NewEpoch(t.Context(), owner))
+		// The fetch is broken off in the middle, and the process ends.
+		pages := 0
+		s.fails(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
+			if pages++; pages > 3 {
+				return nil, errLost
+			}
+			return serve(), nil
+		})
+		if err := c.Sync(t.Context()); !errors.Is(err, errLost) {
+			t.Fatal(err)
+		}
+		s.fails(nil)
+		c = s.device(t, open(), client.WithPageSize(3))
+		equal(t, "rows before the fetch is done", len(get(c.Expenses().List(t.Context()))(t)), 2)
+		must(t, c.Sync(t.Context()))
+		rows := get(c.Expenses().List(t.Context()))(t)
+		if len(rows) != 1 || rows[0].ID != unsent.ID || rows[0].Unsent {
+			t.Errorf("the device holds %v", rows)
+		}
+		agrees(t, c)
+		must(t, c.Refetch(t.Context()))
+		must(t, c.Pull(t.Context()))
+		agrees(t, c)
+	})
+}
+
+func TestTroubleThatPassesIsWaitedForAsLongAsTheServerAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		c := s.registered(t, client.NewMemory(), client.WithAttempts(4))
+		must(t, second(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1"})))
+		var status []int
+		header := http.Header{"Retry-After": {"7"}}
+		s.fails(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
+			if len(status) == 0 {
+				return serve(), nil
+			}
+			now := status[0]
+			status = status[1:]
+			if now == 0 {
+				serve().Body.Close()
+				return nil, errLost
+			}
+			return &http.Response{StatusCode: now, Header: header, Body: io.NopCloser(strings.NewReader("busy"))}, nil
+		})
+		begin := time.Now()
+		status = []int{503, 429, 0}
+		must(t, c.Sync(t.Context()))
+		if took := time.Since(begin); took < 14*time.Second || took > 30*time.Second {
+			t.Errorf("two times 7 s and a lost answer took %s", took)
+		}
+		equal(t, "rows", len(get(c.Expenses().List(t.Context()))(t)), 1)
+		agrees(t, c)
+
+		status = []int{500, 502, 504, 500, 500}
+		var p *client.Problem
+		if err := c.Pull(t.Context()); !errors.As(err, &p) || p.Status != 500 || len(status) != 1 {
+			t.Errorf("after four attempts: %v, %v left", err, status)
+		}
+		status, header = nil, http.Header{"Retry-After": {time.Now().Add(10 * time.Minute).UTC().Format(http.TimeFormat)}}
+		c = s.another(t, client.WithClock(time.Now), client.WithAttempts(4))
+		status = []int{503, 503}
+		begin = time.Now()
+		if err := c.Pull(t.Context()); !errors.As(err, &p) || p.RetryAfter < 9*time.Minute || time.Since(begin) > time.Second {
+			t.Errorf("a server that wants to be left alone for ten minutes: %v", err)
+		}
+	})
+}
+
+func TestWritesOfOtherEndpointsHappenOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		c := s.registered(t, client.NewMemory(), client.WithAttempts(3))
+		lose := 2
+		s.fails(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
+			if lose--; lose >= 0 {
+				serve().Body.Close()
+				return nil, errLost
+			}
+			return serve(), nil
+		})
+		var made client.Expense
+		must(t, c.Do(t.Context(), http.MethodPost, "/v1/expenses", client.ExpenseDraft{Amount: "3"}, &made))
+		must(t, c.Pull(t.Context()))
+		rows := get(c.Expenses().List(t.Context()))(t)
+		if len(rows) != 1 || rows[0].ID != made.ID {
+			t.Errorf("one POST left %v", rows)
+		}
+		var csv strings.Builder
+		must(t, c.Do(t.Context(), http.MethodGet, "/v1/exports/expenses.csv", nil, &csv))
+		if !strings.Contains(csv.String(), made.ID.String()) {
+			t.Errorf("the export is %q", csv.String())
+		}
+		var p *client.Problem
+		err := c.Do(t.Context(), http.MethodGet, "/v1/reports/monthly?month=13", nil, nil)
+		if !errors.As(err, &p) || p.Status != 422 && p.Status != 400 || p.RequestID == "" || len(p.Errors) == 0 {
+			t.Errorf("a problem: %v", err)
+		}
+	})
+}

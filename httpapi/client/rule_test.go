@@ -1,0 +1,136 @@
+package client_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi/client"
+	"github.com/spendwise/spendwise/recurrence"
+	"github.com/spendwise/spendwise/store"
+)
+
+// post has the server's poster post what is due.
+func (s *site) post(t *testing.T, owner expense.OwnerID) {
+	t.Helper()
+	must(t, s.store.Update(t.Context(), owner, func(tx store.Tx) error {
+		_, err := recurrence.Post(t.Context(), tx, expense.Env{Now: s.now()})
+		return err
+	}))
+}
+
+// TestAPredictedOccurrenceEndsAsOneRow has a device predict what the server posts, before and after the server does, and with a
+// rule that says something else by then.
+func TestAPredictedOccurrenceEndsAsOneRow(t *testing.T) {
+	for _, first := range []string{"device", "server", "server, edited", "server, deleted"} {
+		t.Run("first the "+first, func(t *testing.T) {
+			s := newSite(t)
+			c := s.registered(t, client.NewMemory())
+			owner := expense.OwnerID(get(c.Account(t.Context()))(t).ID.String())
+			rule := get(c.Rules().Put(t.Context(), client.RuleDraft{Amount: "800", Freq: "weekly", StartDate: "2026-03-09", Notes: "Rent"}))(t)
+			must(t, c.Sync(t.Context()))
+			equal(t, "predictions before anything is due", len(get(c.PredictDue(t.Context()))(t)), 0)
+			s.advance(9 * 24 * time.Hour) // two Mondays on
+			if first == "server, edited" {
+				must(t, c.Do(t.Context(), "PATCH", "/v1/recurrences/"+rule.ID.String(), map[string]string{"amount": "850"}, nil))
+			}
+			predicted := get(c.PredictDue(t.Context()))(t)
+			if len(predicted) != 2 || predicted[1].Date != "2026-03-16" || predicted[1].ID != expense.OccurrenceID(rule.ID, expense.MustDate("2026-03-16")) {
+				t.Fatalf("predicted: %v", predicted)
+			}
+			equal(t, "predictions of the same day again", len(get(c.PredictDue(t.Context()))(t)), 0)
+			if first != "device" {
+				s.post(t, owner)
+			}
+			if first == "server, deleted" {
+				must(t, c.Do(t.Context(), "DELETE", "/v1/expenses/"+predicted[0].ID.String(), nil, nil))
+			}
+			must(t, c.Sync(t.Context()))
+			s.post(t, owner)
+			must(t, c.Sync(t.Context()))
+			equal(t, "predictions of what is there", len(get(c.PredictDue(t.Context()))(t)), 0)
+			rows, want := get(c.Expenses().List(t.Context()))(t), 2
+			if first == "server, deleted" {
+				want = 1
+			}
+			if len(rows) != want || rows[len(rows)-1].Unsent {
+				t.Errorf("the ledger holds %v", rows)
+			}
+			equal(t, "conflicts", len(get(c.Conflicts(t.Context()))(t)), 0)
+			equal(t, "refusals", len(get(c.Rejections(t.Context()))(t)), 0)
+			agrees(t, c)
+		})
+	}
+}
+
+func TestARuleThatWasMadeOfflineIsPredictedToo(t *testing.T) {
+	s := newSite(t)
+	c := s.registered(t, client.NewMemory())
+	rule := get(c.Rules().Put(t.Context(), client.RuleDraft{
+		Amount: "5", Freq: "monthly", MonthDay: "31", StartDate: "2025-12-31", OnMissing: "clamp",
+	}))(t)
+	predicted := get(c.PredictDue(t.Context()))(t)
+	var dates []string
+	for _, e := range predicted {
+		dates = append(dates, e.Date)
+	}
+	equal(t, "dates", fmt.Sprint(dates), "[2025-12-31 2026-01-31 2026-02-28]")
+	must(t, c.Expenses().Delete(t.Context(), predicted[0].ID))
+	must(t, second(c.Rules().Patch(t.Context(), rule.ID, client.RulePatch{Paused: client.Set(true), MonthDay: client.Set[client.MonthDay]("last")})))
+	must(t, c.Sync(t.Context()))
+	s.post(t, expense.OwnerID(get(c.Account(t.Context()))(t).ID.String()))
+	must(t, c.Sync(t.Context()))
+	equal(t, "rows", len(get(c.Expenses().List(t.Context()))(t)), 2)
+	got := get(c.Rules().Get(t.Context(), rule.ID))(t)
+	if !got.Paused || got.MonthDay != "last" || len(get(c.PredictDue(t.Context()))(t)) != 0 {
+		t.Errorf("the rule is %v", got)
+	}
+	equal(t, "refusals", len(get(c.Rejections(t.Context()))(t)), 0)
+	agrees(t, c)
+}
+
+func TestEveryTypeOfRowIsWrittenOffline(t *testing.T) {
+	onEachStorage(t, func(t *testing.T, open func() client.Storage) {
+		s := newSite(t)
+		c := s.registered(t, open())
+		fun := get(c.Categories().Put(t.Context(), client.CategoryDraft{Name: "Fun", Colour: "#1e90ff"}))(t)
+		fun = get(c.Categories().Patch(t.Context(), fun.ID, client.CategoryPatch{Icon: client.Set("star"), Colour: client.Null[string]()}))(t)
+		limit := get(c.Budgets().Put(t.Context(), client.BudgetDraft{CategoryID: fun.ID, Amount: "100", AlertAt: []string{"0.5"}}))(t)
+		limit = get(c.Budgets().Patch(t.Context(), limit.ID, client.BudgetPatch{Amount: client.Set("120.00"), FromMonth: client.Set("2026-05")}))(t)
+		equal(t, "limits", fmt.Sprint(limit.Entries), "[{2026-03 100} {2026-05 120.00}]")
+		must(t, second(c.PatchSettings(t.Context(), client.SettingsPatch{Locale: client.Set("de"), DefaultCategoryID: client.Set(fun.ID)})))
+		equal(t, "locale", get(c.Settings(t.Context()))(t).Locale, "de")
+		spent := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "60"}))(t)
+		equal(t, "category", spent.CategoryID, fun.ID)
+		abroad := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "10", Currency: "USD", Rate: "0.5", Category: "fun"}))(t)
+		if !abroad.Pending || abroad.HomeAmount != "" {
+			t.Errorf("what only the server can convert is shown as %v", abroad)
+		}
+		c = s.device(t, open())
+		must(t, c.Sync(t.Context()))
+		must(t, c.Do(t.Context(), "GET", "/v1/budgets/alerts", nil, nil))
+		must(t, c.Sync(t.Context()))
+		equal(t, "refusals", fmt.Sprint(get(c.Rejections(t.Context()))(t)), "[]")
+		equal(t, "icon", get(c.Categories().Get(t.Context(), fun.ID))(t).Icon, "star")
+		limit = get(c.Budgets().Get(t.Context(), limit.ID))(t)
+		equal(t, "limits", fmt.Sprint(limit.Entries), "[{2026-03 100.00} {2026-05 120.00}]")
+		equal(t, "home amount", get(c.Expenses().Get(t.Context(), abroad.ID))(t).HomeAmount, "5.00")
+		alerts := get(c.Alerts(t.Context()))(t)
+		if len(alerts) != 1 || !alerts[0].ReadAt.IsZero() {
+			t.Fatalf("the alerts are %v", alerts)
+		}
+		if read := get(c.MarkRead(t.Context(), alerts[0].ID))(t); read.ReadAt.IsZero() || !read.Unsent {
+			t.Errorf("an alert that was read is shown as %v", read)
+		}
+		must(t, c.Sync(t.Context()))
+		if read := get(c.Alerts(t.Context()))(t); read[0].ReadAt.IsZero() || read[0].Unsent {
+			t.Errorf("an alert that was read is %v", read)
+		}
+		if _, err := c.Expenses().Patch(t.Context(), fun.ID, client.ExpensePatch{Notes: client.Set("x")}); !errors.Is(err, expense.ErrNotFound) {
+			t.Errorf("a patch of what is not here: %v", err)
+		}
+		agrees(t, c)
+	})
+}
