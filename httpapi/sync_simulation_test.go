@@ -45,6 +45,7 @@ type world struct {
 	made    int
 	amounts map[string]amountAt // what was acknowledged last of each expense and rule, by type and id
 	refused map[string]int
+	since   int // the version with which the ledger began after the last restore: answers of before say what was
 }
 
 type amountAt struct {
@@ -104,6 +105,11 @@ func (w *world) restore() {
 	}
 	// What was acknowledged since the backup is gone: the ledger says what there is.
 	clear(w.amounts)
+	state, err := w.st.Reader("anna").State(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.since = int(state.Version)
 	changes, _ := w.server.pull("", 1000)
 	for _, change := range changes {
 		if what := change["type"].(string); hasAmount(what) {
@@ -362,7 +368,7 @@ func (d *device) hear(body []byte, got reply) {
 		switch s := status(result); s {
 		case "applied", "merged", "unchanged":
 			switch {
-			case !hasAmount(what):
+			case !hasAmount(what), result["version"] != nil && version(result) <= d.since:
 			case row != nil:
 				d.acknowledge(key, row)
 			case result["version"] != nil && version(result) >= d.amounts[key].version:

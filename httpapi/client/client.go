@@ -162,7 +162,7 @@ type request struct {
 	once         bool   // sending it again might do it twice
 	open         bool   // it carries no token
 	decode       func(answer) error
-	stream       func(io.Reader) error // takes the body instead of decode; what it has taken is not sent again
+	stream       func(http.Header, io.Reader) error // takes the body instead of decode; what it has taken is not sent again
 }
 
 // An answer is a success.
@@ -186,8 +186,8 @@ func (c *Client) send(ctx context.Context, r request) error {
 			}
 			pause = max(pause, jittered(p.RetryAfter))
 		}
-		if sleep(ctx, pause) != nil {
-			return err
+		if stopped := sleep(ctx, pause); stopped != nil {
+			return errors.Join(stopped, err)
 		}
 	}
 }
@@ -237,7 +237,7 @@ func (c *Client) exchange(ctx context.Context, r request, token string) error {
 	defer drain(resp.Body)
 	success := resp.StatusCode >= 200 && resp.StatusCode < 300
 	if success && r.stream != nil {
-		return r.stream(resp.Body)
+		return r.stream(resp.Header, resp.Body)
 	}
 	limit := int64(largestAnswer)
 	if !success {
@@ -323,7 +323,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 	case nil:
 	case io.Writer:
 		r.once = true // a part of it may have been written
-		r.stream = func(body io.Reader) error {
+		r.stream = func(_ http.Header, body io.Reader) error {
 			_, err := io.Copy(out, body)
 			return err
 		}

@@ -19,8 +19,9 @@ const (
 	silence = 45 * time.Second
 	// usualRetry is how long to wait before a stream is opened again, unless the server says.
 	usualRetry = 5 * time.Second
-	// longestRetry bounds what the server may say, and what failures in a row lead to.
-	longestRetry = 2 * time.Minute
+	// shortestRetry and longestRetry bound what the server may say, and what failures in a row lead to.
+	shortestRetry = time.Second
+	longestRetry  = 2 * time.Minute
 	// largestLine and largestEvent bound what is kept of a stream.
 	largestLine  = 16 << 10
 	largestEvent = 64 << 10
@@ -92,7 +93,10 @@ func (s *subscription) listen(ctx context.Context, emit func(Event) bool) (alive
 	// A connection that has died without a word is given up.
 	watch := time.AfterFunc(silence, cancel)
 	defer watch.Stop()
-	err = s.client.authorised(within, request{method: http.MethodGet, path: "/v1/sync/events", last: s.last, stream: func(body io.Reader) error {
+	err = s.client.authorised(within, request{method: http.MethodGet, path: "/v1/sync/events", last: s.last, stream: func(header http.Header, body io.Reader) error {
+		if media, _, _ := strings.Cut(header.Get("Content-Type"), ";"); media != "text/event-stream" {
+			return fmt.Errorf("a stream of events has the type %q", media)
+		}
 		reader := eventReader{in: bufio.NewReader(body), heard: func() {
 			alive = true
 			watch.Reset(silence)
@@ -106,7 +110,7 @@ func (s *subscription) listen(ctx context.Context, emit func(Event) bool) (alive
 				s.last = reader.id
 			}
 			if reader.retry > 0 {
-				s.retry = min(reader.retry, longestRetry)
+				s.retry = min(max(reader.retry, shortestRetry), longestRetry)
 			}
 			if event.Name != "" && !emit(event) {
 				return nil

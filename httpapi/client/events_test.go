@@ -69,6 +69,36 @@ func TestTwoDevicesThatRunAgreeByThemselves(t *testing.T) {
 	}
 }
 
+func TestRunOutlivesACaptivePortal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		c := s.registered(t, client.NewMemory())
+		row := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1"}))(t)
+		s.fails(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
+			if r.URL.Path == "/v1/sync/events" {
+				return nil, errLost
+			}
+			return &http.Response{StatusCode: []int{302, 401, 403, 404, 200}[time.Now().Second()%5], Body: io.NopCloser(strings.NewReader("pay"))}, nil
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		ended := make(chan error)
+		go func() { ended <- c.Run(ctx) }()
+		time.Sleep(10 * time.Minute)
+		s.fails(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
+			if r.URL.Path == "/v1/sync/events" {
+				return nil, errLost
+			}
+			return serve(), nil
+		})
+		time.Sleep(10 * time.Minute)
+		equal(t, "unsent", get(c.Expenses().Get(t.Context(), row.ID))(t).Unsent, false)
+		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Run ends with %v", err)
+		}
+	})
+}
+
 // A script answers each opening of a stream with a text, after which it stays silent or ends.
 type script struct {
 	texts []string

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/spendwise/spendwise/expense"
@@ -41,12 +42,12 @@ type syncPage struct {
 }
 
 // read decodes a page and refuses one that could not be stored, before anything of it is.
-func (p *syncPage) read(a answer) error {
+func (p *syncPage) read(a answer, from string) error {
 	*p = syncPage{}
 	if err := into(p)(a); err != nil {
 		return err
 	}
-	if p.Cursor == "" || p.HasMore && len(p.Changes) == 0 {
+	if p.Cursor == "" || p.HasMore && (len(p.Changes) == 0 || p.Cursor == from) {
 		return errors.New("it leads nowhere")
 	}
 	for _, change := range p.Changes {
@@ -57,8 +58,9 @@ func (p *syncPage) read(a answer) error {
 	return nil
 }
 
-// Pull fetches what changed since the last pull, page by page, each stored together with its cursor. If the server cannot tell
-// what changed, it fetches everything: rows that did not come are dropped at the end, and nothing of the queue is.
+// Pull fetches what changed since the last pull, page by page, each stored together with its cursor; in between, rows may refer to
+// some that are still to come. If the server cannot tell what changed, it fetches everything: rows that did not come are dropped at
+// the end, and nothing of the queue is.
 func (c *Client) Pull(ctx context.Context) error {
 	if err := take(ctx, c.syncing); err != nil {
 		return err
@@ -97,7 +99,9 @@ func (c *Client) pull(ctx context.Context) error {
 			query.Set("cursor", at.Cursor)
 		}
 		var page syncPage
-		err = c.send(ctx, request{method: http.MethodGet, path: "/v1/sync", query: query, decode: page.read})
+		err = c.send(ctx, request{method: http.MethodGet, path: "/v1/sync", query: query, decode: func(a answer) error {
+			return page.read(a, at.Cursor)
+		}})
 		if expired(err) && restarts < mostRestarts {
 			restarts++
 			if err := c.startAnew(ctx, at); err != nil {
@@ -123,14 +127,21 @@ func expired(err error) bool {
 	return ok && p.Status == http.StatusGone && p.Code == "cursor_expired"
 }
 
-// startAnew makes the next pull fetch everything, unless somebody has moved on from the place since.
+// startAnew makes the next pull fetch everything, unless somebody has moved on from the place since. What the server had
+// acknowledged, and no pull has brought, may be lost with a history that a restore took back: it is sent again, as it was, to a
+// server that does it once.
 func (c *Client) startAnew(ctx context.Context, from place) error {
 	return c.storage.Update(ctx, func(tx Tx) error {
 		at, err := placeOf(ctx, tx)
 		if err != nil || at != from {
 			return err
 		}
-		return putValue(ctx, tx, placeValue, place{Generation: at.Generation + 1, Anew: true})
+		doubtful, err := tx.Mutations(ctx, MutationQuery{States: []State{Acknowledged}})
+		for i := range doubtful {
+			doubtful[i].State, doubtful[i].Result = Sent, nil
+		}
+		return errors.Join(err, tx.PutMutations(ctx, doubtful...),
+			putValue(ctx, tx, placeValue, place{Generation: at.Generation + 1, Anew: true}))
 	})
 }
 
@@ -175,7 +186,13 @@ func (p *syncPage) store(ctx context.Context, tx Tx, from place, acknowledged []
 			err = errors.Join(err, tx.DeleteRowsBefore(ctx, at.Generation))
 			at.Anew = false
 		}
-		err = errors.Join(err, tx.DeleteMutations(ctx, acknowledged...))
+		done, failed := tx.Mutations(ctx, MutationQuery{States: []State{Acknowledged}})
+		err = errors.Join(err, failed)
+		for _, m := range done {
+			if slices.Contains(acknowledged, m.ID) {
+				err = errors.Join(err, tx.DeleteMutations(ctx, m.ID))
+			}
+		}
 	}
 	return errors.Join(err, putValue(ctx, tx, placeValue, at))
 }

@@ -180,10 +180,13 @@ func (c *Client) settle(ctx context.Context, batch []Mutation, results []Result)
 			v.mutation.State = Conflicted
 			switch {
 			case m.Predicted:
-				v.decision = KeepServer() // it said what the server does by itself
+				v.decision = KeepServer()
 			case c.onConflict != nil && m.Tries < mostTries:
 				v.decision = c.onConflict(ctx, Conflict{v.mutation})
 			}
+		case m.Predicted && (status == "rejected" || m.Result.Problem != nil):
+			// It said what the server does by itself, which it will do or give a reason for.
+			v.mutation.State, v.decision = Conflicted, KeepServer()
 		case status == "rejected" || m.Result.Problem != nil:
 			v.mutation.State = Rejected
 		default: // applied, merged, unchanged

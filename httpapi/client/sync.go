@@ -85,13 +85,14 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 }
 
-// permanent reports an error that waiting does not help against.
+// permanent reports an error that waiting does not help against. A refusal that is not the server's own, such as that of a network
+// which wants to be paid first, does pass.
 func permanent(err error) bool {
 	if errors.Is(err, ErrSignedOut) || errors.Is(err, ErrOtherAccount) {
 		return true
 	}
 	p, ok := errors.AsType[*Problem](err)
-	return ok && p.Status < 500 && !passing(err) && !expired(err)
+	return ok && p.Code != "" && p.Status < 500 && !passing(err) && !expired(err)
 }
 
 // A Digest says which rows of a type there are: how many, and a hash over their ids and versions.

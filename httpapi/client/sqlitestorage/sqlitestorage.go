@@ -94,7 +94,7 @@ func Open(ctx context.Context, path string) (*Storage, error) {
 
 // migrate makes the tables where there are none.
 func (s *Storage) migrate(ctx context.Context) error {
-	return s.transact(ctx, func(db *sql.Tx) error {
+	return s.transact(ctx, nil, func(db *sql.Tx) error {
 		var tables int
 		err := db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'spendwise_device_values'`).Scan(&tables)
 		if err != nil {
@@ -118,16 +118,17 @@ func (s *Storage) Close() error { return s.db.Close() }
 
 // View implements [client.Storage].
 func (s *Storage) View(ctx context.Context, fn func(client.Tx) error) error {
-	return s.Update(ctx, fn) // one connection: what reads waits its turn anyway
+	return s.transact(ctx, &sql.TxOptions{ReadOnly: true}, func(db *sql.Tx) error { return fn(&transaction{db}) })
 }
 
 // Update implements [client.Storage].
 func (s *Storage) Update(ctx context.Context, fn func(client.Tx) error) error {
-	return s.transact(ctx, func(db *sql.Tx) error { return fn(&transaction{db}) })
+	return s.transact(ctx, nil, func(db *sql.Tx) error { return fn(&transaction{db}) })
 }
 
-func (s *Storage) transact(ctx context.Context, fn func(*sql.Tx) error) (err error) {
-	db, err := s.db.BeginTx(ctx, nil)
+// transact runs fn in a transaction. One that only reads does not keep other processes from writing.
+func (s *Storage) transact(ctx context.Context, options *sql.TxOptions, fn func(*sql.Tx) error) (err error) {
+	db, err := s.db.BeginTx(ctx, options)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
