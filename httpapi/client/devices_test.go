@@ -205,9 +205,13 @@ func TestDevicesConverge(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s := newSite(t)
 		f := &fleet{T: r, ctx: t.Context(), site: s, known: map[uuid.UUID]*fate{}}
-		path := filepath.Join(t.TempDir(), "device.db")
+		path, kept := filepath.Join(t.TempDir(), "device.db"), client.NewMemory()
 		var file *sqlitestorage.Storage
+		inFile := rapid.IntRange(0, 2).Draw(r, "in a file") == 0 // that costs flushes of the disk
 		t0 := &fleetDevice{name: "phone", account: true, open: func() client.Storage {
+			if !inFile {
+				return kept
+			}
 			var err error
 			if file != nil {
 				err = file.Close()
@@ -220,7 +224,11 @@ func TestDevicesConverge(t *testing.T) {
 			}
 			return file
 		}}
-		defer func() { file.Close() }()
+		defer func() {
+			if file != nil {
+				file.Close()
+			}
+		}()
 		f.start(t0)
 		var token struct{ Token string }
 		err := errors.Join(
