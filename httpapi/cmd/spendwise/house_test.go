@@ -49,9 +49,10 @@ var rooms = map[string]struct {
 		modules: []string{"database/sql", "github.com/uptrace/bun", "github.com/jackc/pgx"},
 	},
 	"store/postgres/pgtest": {
-		rooms:   []string{"store/postgres"},
+		rooms:   []string{"store/postgres", "store/postgres/pgtest/pglocal"},
 		modules: []string{"testing", "database/sql", "github.com/jackc/pgx", "github.com/ory/dockertest", "os.Getenv"},
 	},
+	"store/postgres/pgtest/pglocal": {modules: []string{"github.com/jackc/pgx"}},
 	"httpapi": {
 		rooms: []string{"httpapi/auth", "expense", "budget", "recurrence", "report", "export", "store"},
 		modules: append([]string{

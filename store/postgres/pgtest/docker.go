@@ -53,7 +53,7 @@ func startDocker(ctx context.Context) (*server, error) {
 		Tag:          tag,
 		Env:          []string{"POSTGRES_HOST_AUTH_METHOD=trust", "POSTGRES_USER=postgres"},
 		Entrypoint:   []string{"sh", "-c", watch, "sh"},
-		Cmd:          settings(),
+		Cmd:          arguments(settings()),
 		PortBindings: map[dc.Port][]dc.PortBinding{port: {{HostIP: "127.0.0.1"}}},
 	}, func(host *dc.HostConfig) {
 		host.AutoRemove = true
@@ -75,10 +75,15 @@ func startDocker(ctx context.Context) (*server, error) {
 	return &server{dsn: dsn, keep: keep}, err
 }
 
+// arguments are settings as the server's command line takes them.
+func arguments(settings []string) (list []string) {
+	for _, setting := range settings {
+		list = append(list, "-c", setting)
+	}
+	return list
+}
+
 // settings make a server fast whose data nobody will miss.
 func settings() []string {
-	return []string{
-		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
-		"-c", "shared_buffers=64MB",
-	}
+	return []string{"fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB"}
 }

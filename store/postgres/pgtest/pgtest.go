@@ -24,6 +24,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/spendwise/spendwise/store/postgres"
+	"github.com/spendwise/spendwise/store/postgres/pgtest/pglocal"
 )
 
 const startTimeout = time.Minute
@@ -40,7 +41,7 @@ type server struct {
 var shared = sync.OnceValues(start)
 
 // errAbsent says that a rung of the ladder is not there.
-var errAbsent = errors.New("not there")
+var errAbsent = pglocal.ErrAbsent
 
 func start() (*server, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*startTimeout)
@@ -69,6 +70,19 @@ func start() (*server, error) {
 		return s, s.makeTemplate(ctx)
 	}
 	return nil, errors.Join(append(missing, errAbsent)...)
+}
+
+// startLocal runs PostgreSQL from the binaries on this machine, its data in memory where that can be.
+func startLocal(ctx context.Context) (*server, error) {
+	config := pglocal.Config{Folders: []string{"/dev/shm"}, Settings: settings()}
+	if os.Getenv("SPENDWISE_TEST_POSTGRES_DURABLE") != "" {
+		config = pglocal.Config{}
+	}
+	local, err := pglocal.Start(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	return &server{dsn: local.DSN("postgres")}, nil
 }
 
 // makeTemplate migrates one database, which costs a test's share of the time once.

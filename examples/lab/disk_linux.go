@@ -1,0 +1,15 @@
+package main
+
+import (
+	"errors"
+	"syscall"
+)
+
+// mountSmall mounts a file system in memory, which only root may.
+func mountSmall(folder, size string) error {
+	return syscall.Mount("tmpfs", folder, "tmpfs", 0, "size="+size)
+}
+
+func unmount(folder string) error { return syscall.Unmount(folder, 0) }
+
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) }

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spendwise/spendwise/httpapi/auth"
+)
+
+func newKEK() string {
+	kek := make([]byte, auth.KEKBytes)
+	rand.Read(kek)
+	return base64.StdEncoding.EncodeToString(kek)
+}
+
+func lastLine(out []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	return lines[len(lines)-1]
+}
+
+// A server is the bundled server in a process of its own. It keeps its address over restarts.
+type server struct {
+	l        *lab
+	database string
+	args     []string
+	env      []string
+	name     string
+
+	url string // from the first start on
+
+	mu      sync.Mutex
+	metrics string
+	command *exec.Cmd
+	ended   chan struct{}
+}
+
+// serve starts servers on one database, without rate limits.
+func (l *lab) serve(ctx context.Context, n int, database string, args ...string) ([]*server, error) {
+	var servers []*server
+	for i := range n {
+		s := &server{l: l, database: database, args: args, name: fmt.Sprintf("server%d", i+1)}
+		if err := s.start(ctx); err != nil {
+			return nil, err
+		}
+		l.onClose(s.stop)
+		servers = append(servers, s)
+	}
+	return servers, nil
+}
+
+// start starts the process, on the address it had before if there was one, and waits until it listens.
+func (s *server) start(ctx context.Context) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	listen := "127.0.0.1:0"
+	if s.url != "" {
+		listen = strings.TrimPrefix(s.url, "http://")
+	}
+	log, err := os.OpenFile(filepath.Join(s.l.folder, s.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.Close()) }() // the process has a handle of its own
+	command := exec.CommandContext(context.WithoutCancel(ctx), s.l.program, append([]string{
+		"serve", "--database", s.database, "--listen", listen, "--metrics-listen", "127.0.0.1:0", "--rate-limits", "off", "--log", "json",
+		"--rates", "embedded",
+	}, s.args...)...)
+	command.Env = append(os.Environ(), "XDG_DATA_HOME="+s.l.folder, "SPENDWISE_KEY_ENCRYPTION_KEY="+s.l.kek)
+	command.Env = append(command.Env, s.env...)
+	command.Stderr = log
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := command.Start(); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	lines := bufio.NewScanner(stdout)
+	s.metrics = ""
+	for s.metrics == "" && lines.Scan() {
+		if url, ok := strings.CutPrefix(lines.Text(), "listening on "); ok && s.url == "" {
+			s.url = url
+		}
+		if url, ok := strings.CutPrefix(lines.Text(), "metrics on "); ok {
+			s.metrics = url + "/metrics"
+		}
+	}
+	go func() {
+		defer close(ended)
+		_, _ = io.Copy(io.Discard, stdout) // what else it prints is for people
+		_ = command.Wait()                 // how it ended shows in what it answered
+	}()
+	s.command, s.ended = command, ended
+	if s.metrics == "" {
+		<-ended
+		text, _ := os.ReadFile(log.Name()) // the log is the explanation, if there is one
+		return fmt.Errorf("%s did not start: %s", s.name, lastLine(text))
+	}
+	return nil
+}
+
+// kill ends the process as a crash does.
+func (s *server) kill() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.command.Process.Kill()
+	<-s.ended
+	return err
+}
+
+func (s *server) stop() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.command.Process.Signal(syscall.SIGTERM); err != nil {
+		if errors.Is(err, os.ErrProcessDone) {
+			return nil
+		}
+		return err
+	}
+	select {
+	case <-s.ended:
+		return nil
+	case <-time.After(40 * time.Second):
+		return errors.Join(fmt.Errorf("%s did not stop within 40 s of SIGTERM", s.name), s.command.Process.Kill())
+	}
+}
+
+// A footprint is what a process holds.
+type footprint struct {
+	memory     int64 // bytes, resident
+	goroutines int
+	files      int
+}
+
+// footprint measures the process.
+func (s *server) footprint(ctx context.Context) (f footprint, err error) {
+	s.mu.Lock()
+	pid, metrics := s.command.Process.Pid, s.metrics
+	s.mu.Unlock()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return f, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kilobytes, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+			if err != nil {
+				return f, err
+			}
+			f.memory = kilobytes << 10
+		}
+	}
+	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		return f, err
+	}
+	f.files = len(files)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, metrics, nil)
+	if err != nil {
+		return f, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return f, err
+	}
+	text, err := io.ReadAll(response.Body)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		return f, err
+	}
+	for line := range bytes.Lines(text) {
+		if value, ok := bytes.CutPrefix(line, []byte("go_goroutines ")); ok {
+			if f.goroutines, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
+				return f, err
+			}
+		}
+	}
+	if f.goroutines == 0 {
+		return f, fmt.Errorf("%s has no go_goroutines", metrics)
+	}
+	return f, nil
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+type soakCmd struct{}
+
+// samples is how often the footprint is taken.
+const samples = 40
+
+// Run drives the load for a long time and compares what a server holds late with what it held early.
+func (soakCmd) Run(ctx context.Context, l *lab) error {
+	database, err := l.postgres(ctx)
+	if err != nil {
+		return err
+	}
+	name := database.DSN("postgres")
+	users, err := l.fill(ctx, name)
+	if err != nil {
+		return err
+	}
+	servers, err := l.serve(ctx, l.config.Servers, name)
+	if err != nil {
+		return err
+	}
+	d := newDriver(users, servers)
+	var group sync.WaitGroup
+	group.Go(func() { d.run(ctx, l.config.Rate, l.config.Duration) })
+	var taken []footprint
+	fmt.Println("\nsoak: what a server holds")
+	for range samples {
+		time.Sleep(l.config.Duration / samples)
+		f, err := servers[0].footprint(ctx)
+		if err != nil {
+			return err
+		}
+		taken = append(taken, f)
+		fmt.Printf("  %s  %d MiB, %d goroutines, %d files\n", time.Now().Format(time.TimeOnly), f.memory>>20, f.goroutines, f.files)
+	}
+	group.Wait()
+	d.print("soak: " + l.config.Duration.String())
+	early, late := taken[samples/4:samples/2], taken[3*samples/4:]
+	of := func(part []footprint, what func(footprint) int) int {
+		values := make([]int, len(part))
+		for i, f := range part {
+			values[i] = what(f)
+		}
+		slices.Sort(values)
+		return values[len(values)/2]
+	}
+	for _, held := range [...]struct {
+		name  string
+		what  func(footprint) int
+		slack int
+	}{
+		{"MiB of memory", func(f footprint) int { return int(f.memory >> 20) }, 20},
+		{"goroutines", func(f footprint) int { return f.goroutines }, 40},
+		{"files", func(f footprint) int { return f.files }, 40},
+	} {
+		before, after := of(early, held.what), of(late, held.what)
+		l.check(after <= before+before/5+held.slack, "%s: %d early, %d late (medians; a fifth and %d more are allowed)", held.name, before, after, held.slack)
+	}
+	all := d.sum(nil)
+	l.check(all.refused+all.failures == 0, "no errors: %d", all.refused+all.failures)
+	if err := l.checkWrites(ctx, d, name); err != nil {
+		return err
+	}
+	l.verify(ctx, name)
+	return ctx.Err()
+}
