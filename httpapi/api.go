@@ -11,6 +11,7 @@ import (
 	pathpkg "path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -115,6 +116,7 @@ func New(st store.Store, cfg Config) (http.Handler, error) {
 		a.now = time.Now
 	}
 	a.pdfs = make(chan struct{}, pdfsAtOnce)
+	a.served = sync.OnceValue(a.serveContract)
 	a.streams.done = cfg.Done
 	if watcher, ok := st.(store.Watcher); ok {
 		watcher.Watch(a.streams.wake)
@@ -144,6 +146,7 @@ type api struct {
 	streams       streams
 	watched       bool          // the store tells the streams what changes
 	pdfs          chan struct{} // one for each PDF report that is being made
+	served        func() servedContract
 }
 
 // url returns the URL of a path of the API, as a client reaches it.
@@ -288,6 +291,8 @@ func ledgerRoutes() []route {
 		{method: "GET", path: "/healthz", handle: (*call).alive},
 		{method: "GET", path: "/readyz", handle: (*call).ready},
 		{method: "GET", path: "/problems/:code", handle: (*call).explain},
+		{method: "GET", path: "/openapi.json", handle: (*call).getContract},
+		{method: "GET", path: "/docs", handle: (*call).readContract},
 
 		{method: "GET", path: "/v1/settings", scope: read, handle: (*call).getSettings},
 		{method: "PATCH", path: "/v1/settings", scope: write, handle: (*call).patchSettings},

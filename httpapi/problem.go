@@ -38,6 +38,9 @@ const (
 	codeInternal             = "internal"
 )
 
+// mediaProblem is RFC 9457's media type.
+const mediaProblem = "application/problem+json"
+
 // retryAfter is how many seconds a client should wait for a store that does not answer.
 const retryAfter = "5"
 
@@ -286,7 +289,7 @@ func (a *api) sendProblem(w http.ResponseWriter, r *http.Request, requestID stri
 		a.log.Error("a problem cannot be encoded", "code", k.code, "error", err, "request_id", requestID)
 	}
 	header := w.Header()
-	header.Set("Content-Type", "application/problem+json")
+	header.Set("Content-Type", mediaProblem)
 	switch k.status {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		header.Set("Retry-After", retryAfter)
