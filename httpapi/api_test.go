@@ -124,7 +124,7 @@ func serve(t testing.TB, st store.Store, change ...func(*httpapi.Config)) server
 	if err != nil {
 		t.Fatal(err)
 	}
-	return server{t: t, handler: handler, owner: "anna"}
+	return server{t: t, handler: refereed(t, handler), owner: "anna"}
 }
 
 // as returns the same API as another owner sees it.

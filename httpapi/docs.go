@@ -26,8 +26,7 @@ var (
 // docsPolicy lets the page have its own style, and nothing else.
 func docsPolicy() string {
 	sum := sha256.Sum256([]byte(docsStyle))
-	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
-		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	return noPage + "; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
 // readContract answers GET /docs.
@@ -108,7 +107,7 @@ func (doc *contract) page(base string) ([]byte, error) {
 	var page bytes.Buffer
 	err = tmpl.Execute(&page, map[string]any{
 		"Style": htmltemplate.CSS(docsStyle), //nolint:gosec // it is a part of the program
-		"Info":  doc.Info, "Base": base, "Sections": sections, "Schemas": shapes, "Problems": docsProblems(),
+		"Info":  doc.Info, "Base": base, "Sections": sections, "Schemas": shapes, "Problems": docsProblems(), "Headers": doc.headers(),
 	})
 	return page.Bytes(), err
 }
@@ -161,6 +160,17 @@ func (b docsBody) Entries() []docsExample {
 type docsExample struct {
 	Title string
 	Value any
+}
+
+// headers are those of answers, under their names.
+func (doc *contract) headers() []*contractParameter {
+	shown := make([]*contractParameter, len(doc.Components.Headers))
+	for i, header := range doc.Components.Headers {
+		named := *header.value
+		named.Name = header.name
+		shown[i] = &named
+	}
+	return shown
 }
 
 // A docsProblem is a row of the table of problems.

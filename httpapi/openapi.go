@@ -167,7 +167,9 @@ const aboutContract = `An expense ledger. Bodies are JSON in UTF-8 with names in
 
 **Writes** that may be repeated: name an Idempotency-Key, or choose the id. ETag and If-Match keep two changes from overwriting each other. A PATCH is a JSON Merge Patch (RFC 7396).
 
-**Lists** come in pages: go on with ` + "`next_cursor`" + ` until it is null.`
+**Lists** come in pages: go on with ` + "`next_cursor`" + ` until it is null.
+
+**Limits.** RateLimit says what is left of the time's share; beyond it there is 429, and Retry-After says when to come back. Headers that are for browsers (Content-Security-Policy, Access-Control-Allow-Origin and others) are explained among the headers, not with each operation.`
 
 // contract describes the routes of the table, and nothing else.
 func (a *api) contract(table []route) *contract {
@@ -291,7 +293,7 @@ func requestHeaders(r route, said operation) []string {
 	if said.tagged && r.method == http.MethodGet {
 		headers = append(headers, "If-None-Match")
 	}
-	return append(headers, "X-Request-Id")
+	return append(headers, "X-Request-Id", "traceparent")
 }
 
 // problemsOf lists the codes that a problem of a route may have, in the order of the table of problems.
@@ -305,6 +307,7 @@ func problemsOf(r route, said operation) []string {
 		codePayloadTooLarge: said.takes != nil, codeUnsupportedMediaType: said.takes != nil,
 		codeCursorInvalid:   slices.Contains(r.query, "cursor"),
 		codeVersionMismatch: said.guarded,
+		codeRateLimited:     r.class() != classNone,
 	}
 	for _, code := range said.problems {
 		has[code] = true
@@ -369,6 +372,9 @@ func response(made *schemas, r route, said operation, s success, told []exchange
 	if slices.Contains(r.query, "cursor") && strings.HasPrefix(s.body.Name(), "page[") {
 		headers = append(headers, "Link")
 	}
+	if r.class() != classNone {
+		headers = append(headers, rateHeaders...)
+	}
 	answer.Headers = headerRefs(headers)
 	if s.media == "" {
 		return answer
@@ -387,7 +393,10 @@ func response(made *schemas, r route, said operation, s success, told []exchange
 }
 
 // everyAnswer are the headers that all answers have.
-var everyAnswer = []string{"Cache-Control", "Referrer-Policy", "X-Content-Type-Options", "X-Request-Id"}
+var everyAnswer = []string{"Cache-Control", "X-Request-Id"}
+
+// rateHeaders are those of the answers of routes whose use is limited.
+var rateHeaders = []string{"RateLimit", "RateLimit-Policy"}
 
 func headerRefs(names []string) ordered[*contractParameter] {
 	var refs ordered[*contractParameter]
@@ -450,13 +459,15 @@ func (a *api) problemResponses() ordered[*contractResponse] {
 func problemHeaders(status int) []string {
 	switch status {
 	case http.StatusUnauthorized:
-		return []string{"WWW-Authenticate"}
+		return append([]string{"WWW-Authenticate"}, rateHeaders...)
 	case http.StatusMethodNotAllowed:
-		return []string{"Allow"}
+		return append([]string{"Allow"}, rateHeaders...)
+	case http.StatusUnsupportedMediaType:
+		return append([]string{"Accept-Encoding"}, rateHeaders...)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return []string{"Retry-After"}
+		return append([]string{"Retry-After"}, rateHeaders...)
 	}
-	return nil
+	return rateHeaders
 }
 
 func (a *api) exampleProblem(k kind) problemBody {
@@ -483,8 +494,8 @@ type servedContract struct {
 }
 
 func (a *api) serveContract() servedContract {
-	doc := a.contract(a.table())
-	text, err := json.Marshal(doc, json.Deterministic(true), jsontext.WithIndent(" "))
+	doc := a.contract(a.everything()) // behind a gateway one contract holds, whichever instance answers
+	text, err := json.Marshal(doc, json.Deterministic(true))
 	if err != nil {
 		panic(err) // a schema cannot be written: every test of the contract fails
 	}
@@ -509,21 +520,24 @@ func (c *call) getContract() error {
 
 // sendPublic answers with what everybody may see and keep, or with 304.
 func (c *call) sendPublic(media, tag string, body []byte) error {
+	same := false
+	if lines := c.Request.Header.Values("If-None-Match"); len(lines) > 0 {
+		tags, anyTag, err := parseTags("If-None-Match", lines)
+		if err != nil {
+			return err
+		}
+		same = anyTag || slices.ContainsFunc(tags, func(t entityTag) bool { return `"`+t.opaque+`"` == tag })
+	}
 	header := c.Writer.Header()
 	header.Set("Cache-Control", "public, max-age=300")
 	header.Set("ETag", tag)
-	tags, anyTag, err := parseTags("If-None-Match", c.Request.Header.Values("If-None-Match"))
-	switch {
-	case c.Request.Header.Get("If-None-Match") == "":
-	case err != nil:
-		return err
-	case anyTag || slices.ContainsFunc(tags, func(t entityTag) bool { return `"`+t.opaque+`"` == tag }):
+	if same {
 		c.Writer.WriteHeader(http.StatusNotModified)
 		return nil
 	}
 	header.Set("Content-Type", media)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	c.Writer.WriteHeader(http.StatusOK)
-	_, err = c.Writer.Write(body)
+	_, err := c.Writer.Write(body)
 	return err
 }

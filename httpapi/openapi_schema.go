@@ -163,7 +163,7 @@ func (s *schemas) members(object *schema, name string, t reflect.Type) {
 				made.MinLength = new(1)
 			}
 		case isRequest(name):
-			required = strings.HasPrefix(rules, "required")
+			required = strings.HasPrefix(rules, "required") || wordOf(name, member).must
 			nullable = !required // null is as good as not there
 		case !required:
 			nullable = false

@@ -16,11 +16,11 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// A tree is a JSON document, read without knowing what it is.
-type tree map[string]any
+// A jsonTree is a JSON document, read without knowing what it is.
+type jsonTree map[string]any
 
 // at returns the object at the end of a path of names; nil where there is none.
-func (t tree) at(path ...string) tree {
+func (t jsonTree) at(path ...string) jsonTree {
 	for _, name := range path {
 		next, _ := t[name].(map[string]any)
 		t = next
@@ -29,7 +29,7 @@ func (t tree) at(path ...string) tree {
 }
 
 // resolve returns the object that t stands for: itself, or what it refers to in doc.
-func (t tree) resolve(doc tree) tree {
+func (t jsonTree) resolve(doc jsonTree) jsonTree {
 	if ref, ok := t["$ref"].(string); ok {
 		return doc.at(strings.Split(strings.TrimPrefix(ref, "#/"), "/")...)
 	}
@@ -37,9 +37,9 @@ func (t tree) resolve(doc tree) tree {
 }
 
 // contractOf returns the contract of a server with local accounts, as it serves it.
-func contractOf(t *testing.T) tree {
+func contractOf(t *testing.T) jsonTree {
 	t.Helper()
-	var doc tree
+	var doc jsonTree
 	if err := json.Unmarshal(serveAccounts(t, auth.Config{}).must(200, "GET", "/openapi.json", "").Body.Bytes(), &doc); err != nil {
 		t.Fatal(err)
 	}
@@ -109,14 +109,14 @@ func TestEverythingInTheContractIsExplained(t *testing.T) {
 			ids[id] = where
 			parameters, _ := op["parameters"].([]any)
 			for _, p := range parameters {
-				parameter := tree(p.(map[string]any)).resolve(doc)
+				parameter := jsonTree(p.(map[string]any)).resolve(doc)
 				if parameter["description"] == nil {
 					t.Errorf("%s: nothing says what the parameter %v means: add it to parameterWords in openapi_words.go", where, parameter["name"])
 				}
 			}
 			for status, answer := range op.at("responses") {
-				for name, header := range tree(answer.(map[string]any)).resolve(doc).at("headers") {
-					if tree(header.(map[string]any)).resolve(doc)["description"] == nil {
+				for name, header := range jsonTree(answer.(map[string]any)).resolve(doc).at("headers") {
+					if jsonTree(header.(map[string]any)).resolve(doc)["description"] == nil {
 						t.Errorf("%s %s: nothing says what the header %s means: add it to headerWords in openapi_words.go", where, status, name)
 					}
 				}
@@ -147,7 +147,7 @@ func TestTheContractIsThatOfTheServer(t *testing.T) {
 	mounted := serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.BaseURL = "/ledger" }).must(200, "GET", "/openapi.json", "")
 	servers, _ := mounted.json["servers"].([]any)
 	equal(t, "servers", fmt.Sprint(servers[0].(map[string]any)["url"]), "/ledger")
-	doc := tree(mounted.json)
+	doc := jsonTree(mounted.json)
 	for _, path := range []string{"/v1/auth/login", "/v1/me", "/.well-known/jwks.json"} {
 		if doc.at("paths", path) != nil {
 			t.Errorf("a server without local accounts documents %s", path)
