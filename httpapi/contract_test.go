@@ -85,8 +85,10 @@ func (r *referee) faults(request *http.Request, sent []byte, status int, header 
 	if request.Method == http.MethodOptions {
 		return nil // what a browser asks by itself
 	}
-	if status == http.StatusNotFound && bytes.Contains(body, []byte("This instance does not serve that")) {
-		return nil // one that lacks the role; the contract is that of all together
+	for _, elsewhere := range []string{"There is no such route.", "This instance does not serve that"} {
+		if status == http.StatusNotFound && bytes.Contains(body, []byte(elsewhere)) {
+			return nil // of a server without local accounts, or one that lacks the role; the contract is that of all together
+		}
 	}
 	if op == nil {
 		if status != http.StatusNotFound && status != http.StatusMethodNotAllowed && status != http.StatusTooManyRequests {
