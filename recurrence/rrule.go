@@ -95,7 +95,7 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 			return absent
 		}
 		n, err := strconv.Atoi(value)
-		if err != nil || value[0] == '+' || n < least || n > most {
+		if err != nil || n == 0 || value[0] == '+' || n < least || n > most {
 			form := fmt.Sprintf("a number from %d to %d", least, most)
 			if least < 0 {
 				form = dayForm
@@ -107,9 +107,7 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 	}
 	r.Interval = number("INTERVAL", 1, MaxInterval, 1)
 	r.Count = number("COUNT", 1, MaxCount, 0)
-	if r.MonthDay = number("BYMONTHDAY", -1, 31, 0); r.MonthDay == 0 && parts["BYMONTHDAY"] == "0" {
-		malformed("BYMONTHDAY", dayForm)
-	}
+	r.MonthDay = number("BYMONTHDAY", -1, 31, 0)
 	if value, given := parts["BYDAY"]; given {
 		for code := range strings.SplitSeq(value, ",") {
 			day := weekday(code)

@@ -53,6 +53,8 @@ func TestAnRRULEIsReadOrRefusedWithTheReason(t *testing.T) {
 		{"FREQ=DAILY;INTERVAL=+2", "rrule malformed"},
 		{"FREQ=DAILY;COUNT=99999999999999999999", "rrule malformed"},
 		{"FREQ=MONTHLY;BYMONTHDAY=0", "rrule malformed"},
+		{"FREQ=MONTHLY;BYMONTHDAY=00", "rrule malformed"},
+		{"FREQ=MONTHLY;BYMONTHDAY=-0;INTERVAL=2", "rrule malformed"},
 		{"FREQ=MONTHLY;BYMONTHDAY=1,15", "rrule malformed"},
 		{"FREQ=MONTHLY;BYMONTHDAY=-2", "rrule malformed"},
 		{"FREQ=MONTHLY;BYDAY=1MO", "rrule malformed"},
