@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"time"
 
@@ -36,15 +37,26 @@ func ParseZone(name string) (Zone, error) {
 	if name == "UTC" {
 		return Zone{}, nil
 	}
-	// LoadLocation takes "" for UTC and "Local" for the machine's zone; neither names a zone.
-	if name == "" || name == "Local" || len(name) > 64 {
-		return Zone{}, invalid("unknown_zone", "%s is not a time zone of the IANA database, such as Europe/Berlin", quoteShort(name))
+	var loc *time.Location
+	var err error
+	if namesZone(name) {
+		loc, err = time.LoadLocation(name)
 	}
-	loc, err := time.LoadLocation(name)
-	if err != nil {
+	if loc == nil || err != nil {
 		return Zone{}, invalid("unknown_zone", "%s is not a time zone of the IANA database, such as Europe/Berlin", quoteShort(name))
 	}
 	return Zone{loc: loc}, nil
+}
+
+// namesZone reports whether a name means the same on every machine. LoadLocation takes "" for UTC and "Local" for the machine's
+// zone; it also reads what lies beside the database in a system's folder: the machine's own zone again, zones that count leap
+// seconds, and each file by a path of any spelling.
+func namesZone(name string) bool {
+	switch name {
+	case "Local", "localtime", "posixrules":
+		return false
+	}
+	return len(name) <= 64 && path.Clean(name) == name && !strings.HasPrefix(name, "posix/") && !strings.HasPrefix(name, "right/")
 }
 
 // Location returns the zone for use with package time.

@@ -20,6 +20,7 @@ func TestParseZoneReadsTheIANADatabase(t *testing.T) {
 	for _, name := range []string{
 		"", "Local", "local", "utc", "europe/berlin", "Europe/Atlantis", "Europe", "Berlin", "+01:00", "CEST", " UTC", "UTC ", "UTC\x00",
 		"../etc/passwd", "Europe/../../../../etc/passwd", "/etc/localtime", "/usr/share/zoneinfo/UTC", `Europe\Berlin`, "zone.tab", "\xff",
+		"localtime", "posixrules", "posix/Europe/Berlin", "right/Europe/Berlin", "Europe//Berlin", "./UTC", "Europe/./Berlin", "Europe/Berlin/",
 		strings.Repeat("Europe/", 1<<20),
 	} {
 		zone, err := expense.ParseZone(name)
