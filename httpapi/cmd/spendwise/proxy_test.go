@@ -114,13 +114,13 @@ func (c *client) listen(t *testing.T) <-chan hint {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = response.Body.Close() })
 	if response.StatusCode != http.StatusOK {
 		t.Fatalf("an event stream: %d", response.StatusCode)
 	}
 	hints := make(chan hint, 1000)
 	go func() {
 		defer close(hints)
-		defer response.Body.Close()
 		for lines := bufio.NewScanner(response.Body); lines.Scan(); {
 			if cursor, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
 				hints <- hint{cursor, time.Now()}
