@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -130,10 +129,15 @@ func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (Adde
 	if err != nil {
 		return AddedCategory{}, fmt.Errorf("categories: %w", err)
 	}
-	taken := slices.ContainsFunc(all, func(other Category) bool { return Fold(other.Name) == Fold(c.Name) })
-	if len(all) >= MaxCategories && !taken {
-		faults.Add("", "too_many", "a ledger holds at most %d categories; merge some that are not needed", MaxCategories)
-		return AddedCategory{}, faults.Err()
+	if len(all) >= MaxCategories {
+		// A name that is taken is ErrExists, as it is below the limit.
+		switch _, err := tx.CategoryByName(ctx, c.Name); {
+		case errors.Is(err, ErrNotFound):
+			faults.Add("", "too_many", "a ledger holds at most %d categories; merge some that are not needed", MaxCategories)
+			return AddedCategory{}, faults.Err()
+		case err != nil:
+			return AddedCategory{}, fmt.Errorf("category %q: %w", c.Name, err)
+		}
 	}
 	if c.Version, err = tx.PutCategories(ctx, c); err != nil {
 		return AddedCategory{}, fmt.Errorf("category %q: %w", c.Name, err)
