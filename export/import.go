@@ -61,8 +61,8 @@ type Result struct {
 // Should more than [MaxFailures] come together, the error is ErrInvalid: the mapping is hardly this file's.
 func Import(ctx context.Context, ledger Ledger, env expense.Env, rows iter.Seq2[Row, error], opts ImportOptions) (Result, error) {
 	if opts.DryRun || opts.OnError == Abort {
-		rehearsal := importer{ledger: ledger, env: env, undo: true, progress: opts.Progress}
-		result, err := rehearsal.run(ctx, rows)
+		trial := importer{ledger: &rehearsal{ledger: ledger, env: env}, env: env, progress: opts.Progress}
+		result, err := trial.run(ctx, rows)
 		result.DryRun = opts.DryRun
 		if !opts.DryRun {
 			result.Added = 0
@@ -92,16 +92,12 @@ type finisher = func(ctx context.Context, tx expense.Tx, result Result) error
 type importer struct {
 	ledger   Ledger
 	env      expense.Env
-	undo     bool // every Update is undone
 	abort    bool // the first row that fails ends it
 	progress func(Result)
 	finish   finisher
 	result   Result
 	batch    []Row
 }
-
-// errUndo undoes an Update that was only a rehearsal.
-var errUndo = errors.New("rehearsed")
 
 func (im *importer) run(ctx context.Context, rows iter.Seq2[Row, error]) (Result, error) {
 	im.batch = make([]Row, 0, maxBatch)
@@ -145,15 +141,12 @@ func (im *importer) flush(ctx context.Context, last bool) error {
 					MaxFailures, result.Failed[len(result.Failed)-1].Line, result.Failed[len(result.Failed)-1].Detail),
 			}
 		}
-		if im.undo {
-			return errUndo
-		}
 		if last && im.finish != nil {
 			return im.finish(ctx, tx, result)
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errUndo) {
+	if err != nil {
 		return err
 	}
 	im.result, im.batch = result, im.batch[:0]

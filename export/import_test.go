@@ -225,6 +225,65 @@ func TestAbortPutsNothingInUnlessAllIsWell(t *testing.T) {
 	}
 }
 
+func TestWhatFailsOnlyTogetherWithEarlierBatchesIsRehearsedToo(t *testing.T) {
+	const half, header = "5000000000000.00", "D,A,C,K,N\n" // of 10^13 euros
+	tea := strings.Repeat("2024-01-02,0.01,EUR,,tea\n", 1500)
+	names := func(from, to int) (lines string) {
+		for i := from; i < to; i++ {
+			lines += fmt.Sprintf("2024-01-02,7,EUR,New %d,tea\n", i)
+		}
+		return lines
+	}
+	own := export.Header + "\n"
+	for i := range 1500 {
+		own += fmt.Sprintf("00000000-0000-4000-8000-%012d,2024-01-02,7,EUR,Food,,,,,,,\n", i)
+	}
+	for _, test := range []struct {
+		name, text  string
+		mapping     export.Mapping
+		added, last string
+	}{
+		{"a total over the limit", header + "2024-01-02," + half + ",EUR,,\n" + tea + "2024-01-02," + half + ",EUR,,\n", plain(), "added 1501 known 0 ignored 0 failed 1", "1503!!total_too_large"},
+		{"more categories than a ledger holds", header + names(0, 6) + tea + names(4, 12), plain(), "added 1512 known 0 ignored 0 failed 2", "1515!K!too_many"},
+		{"an id that comes again", own + "00000000-0000-4000-8000-000000000000,2024-01-02,8,EUR,Food,,,,,,,\n", export.OwnMapping(), "added 1500 known 1 ignored 0 failed 0", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			st := open(t, "EUR")
+			addCategories(t, st, expense.MaxCategories-10-len(categories(t, st)))
+			before := contents(t, st)
+			dry := brief(importText(t, st, test.text, test.mapping, export.ImportOptions{DryRun: true}))
+			if !strings.HasPrefix(dry, test.added) || !strings.HasSuffix(dry, test.last) {
+				t.Errorf("the dry run says %.60s…%s", dry, dry[max(0, len(dry)-60):])
+			}
+			if test.last != "" {
+				aborted := importText(t, st, test.text, test.mapping, export.ImportOptions{OnError: export.Abort})
+				if aborted.Added != 0 || contents(t, st) != before {
+					t.Errorf("abort leaves %d expenses and %d categories behind", len(all(t, st)), len(categories(t, st)))
+				}
+			}
+			if got := brief(importText(t, st, test.text, test.mapping, export.ImportOptions{})); got != dry {
+				t.Errorf("the dry run said %.60s, then it was %.60s", dry, got)
+			}
+		})
+	}
+}
+
+// addCategories adds n categories at once.
+func addCategories(t *testing.T, st store.Store, n int) {
+	t.Helper()
+	some := make([]expense.Category, n)
+	for i := range some {
+		some[i] = expense.Category{ID: uuid.New(), Name: fmt.Sprintf("Old %d", i), CreatedAt: now, UpdatedAt: now}
+	}
+	err := st.Update(t.Context(), "ada", func(tx store.Tx) error {
+		_, err := tx.PutCategories(t.Context(), some...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestRunningAgainAddsOnlyWhatIsNew(t *testing.T) {
 	st := open(t, "EUR")
 	const header, tea = "D,A,C,K,N\n", "2024-01-02,7,EUR,Festivals,tea\n"
