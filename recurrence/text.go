@@ -92,7 +92,7 @@ func parseMonthDay(text string) (int, error) {
 	}
 	day, err := strconv.Atoi(text)
 	if err != nil || day < 1 || day > 31 {
-		return 0, invalid("out_of_range", "a day of the month is a number from 1 to 31, or \"last\", not %.40q", text)
+		return 0, invalid("out_of_range", "a day of the month is a number from 1 to 31, or \"last\", not %.40s", text)
 	}
 	return day, nil
 }
