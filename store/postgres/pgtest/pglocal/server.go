@@ -65,6 +65,27 @@ func (s *Server) Standby(ctx context.Context, config Config) (*Server, error) {
 	return standby, standby.Run(ctx)
 }
 
+// Open runs a server on a data folder that its account owns, such as a restored backup.
+func Open(ctx context.Context, data string, config Config) (*Server, error) {
+	s, err := prepare(config)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(s.data); err != nil {
+		return nil, err
+	}
+	s.data = data
+	return s, s.Run(ctx)
+}
+
+// Command is a program to be run as the server's account is.
+func (s *Server) Command(ctx context.Context, name string, arguments ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, name, arguments...)
+	command.Dir = s.socket
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential}
+	return command
+}
+
 func prepare(config Config) (*Server, error) {
 	programs, err := binaries()
 	if err != nil {
@@ -98,10 +119,7 @@ func freePort() (int, error) {
 
 // tool runs one of PostgreSQL's programs to its end.
 func (s *Server) tool(ctx context.Context, name string, arguments ...string) error {
-	command := exec.CommandContext(ctx, s.programs[name], arguments...)
-	command.Dir = s.data
-	command.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential}
-	if output, err := command.CombinedOutput(); err != nil {
+	if output, err := s.Command(ctx, s.programs[name], arguments...).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", name, err, output)
 	}
 	return nil
@@ -146,6 +164,9 @@ func (s *Server) DSN(database string) string {
 
 // Address is where the server listens, if its Config asks for TCP.
 func (s *Server) Address() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
+
+// Programs is the folder of PostgreSQL's programs.
+func (s *Server) Programs() string { return filepath.Dir(s.programs["postgres"]) }
 
 // Data is the folder of the cluster.
 func (s *Server) Data() string { return s.data }
@@ -195,14 +216,15 @@ func children(pid int) []int {
 	return pids
 }
 
-// binaries finds PostgreSQL's programs on the path, or in the folder of the newest version that Debian keeps.
+// binaries finds PostgreSQL's programs in the folder of the newest version that Debian keeps, or on the path: what Debian has on
+// the path are wrappers.
 func binaries() (map[string]string, error) {
 	folders, err := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(folders, func(a, b string) int { return version(b) - version(a) })
-	for _, folder := range append([]string{""}, folders...) {
+	for _, folder := range append(folders, "") {
 		programs := make(map[string]string)
 		for _, name := range [...]string{"initdb", "postgres", "pg_basebackup"} {
 			if path, err := exec.LookPath(filepath.Join(folder, name)); err == nil {

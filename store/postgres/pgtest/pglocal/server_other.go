@@ -5,6 +5,7 @@ package pglocal
 import (
 	"context"
 	"fmt"
+	"os/exec"
 )
 
 // A Server is a PostgreSQL that runs for as long as this process does.
@@ -17,6 +18,14 @@ func errOther() error {
 // Start says that there is none: it would leave a server behind.
 func Start(context.Context, Config) (*Server, error) { return nil, errOther() }
 
+// Open says that there is none.
+func Open(context.Context, string, Config) (*Server, error) { return nil, errOther() }
+
+// Command is one that cannot be run here.
+func (*Server) Command(ctx context.Context, name string, arguments ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, name, arguments...)
+}
+
 // Standby says that there is none.
 func (*Server) Standby(context.Context, Config) (*Server, error) { return nil, errOther() }
 
@@ -28,6 +37,9 @@ func (*Server) DSN(string) string { return "" }
 
 // Address is nowhere.
 func (*Server) Address() string { return "" }
+
+// Programs are nowhere.
+func (*Server) Programs() string { return "" }
 
 // Data is nowhere.
 func (*Server) Data() string { return "" }
