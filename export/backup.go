@@ -2,6 +2,8 @@ package export
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"iter"
@@ -133,10 +135,11 @@ type alertLine struct {
 	ReadAt    *string      `json:"read_at"`
 }
 
-// endLine is the last line of a backup: without it the file is cut off.
+// endLine is the last line of a backup: without it the file is cut off, and where its sum differs the file was changed.
 type endLine struct {
 	Type   string     `json:"type"`
 	Counts lineCounts `json:"counts"`
+	SHA256 string     `json:"sha256"` // of all lines before this one, their line ends too, in hexadecimal
 }
 
 // lineCounts count a backup's lines by their types.
@@ -149,7 +152,7 @@ type lineCounts struct {
 }
 
 // WriteBackup writes a whole ledger as NDJSON: a line that names the format and its version, the settings, then every category,
-// recurrence, budget, alert and expense, and a last line that counts them. [Restore] makes the same ledger of it. What counts the
+// recurrence, budget, alert and expense, and a last line with their counts and their SHA-256. [Restore] makes the same ledger of it. What counts the
 // changes of this one ledger is left out: versions, tombstones, answers to requests. It writes as it reads; what it reads agrees
 // when r is a View's.
 func WriteBackup(ctx context.Context, w io.Writer, r BackupReader, opts BackupOptions) error {
@@ -165,7 +168,8 @@ func WriteBackup(ctx context.Context, w io.Writer, r BackupReader, opts BackupOp
 	if err != nil {
 		return fmt.Errorf("alerts: %w", err)
 	}
-	lines := newLineWriter(w)
+	sum := sha256.New()
+	lines := newLineWriter(io.MultiWriter(w, sum))
 	head := []any{
 		headLine{Format: backupFormat, Version: backupVersion, MadeAt: instantText(opts.Now)},
 		newSettingsLine(book.Settings),
@@ -203,6 +207,10 @@ func WriteBackup(ctx context.Context, w io.Writer, r BackupReader, opts BackupOp
 			opts.Progress(end.Counts.Expenses)
 		}
 	}
+	if err := lines.flush(); err != nil {
+		return err
+	}
+	end.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	if err := lines.write(end); err != nil {
 		return err
 	}

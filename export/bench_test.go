@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"io"
@@ -54,7 +55,8 @@ func backupOfMany(t testing.TB, n int) *os.File {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = disk.Close() })
-	file := bufio.NewWriter(disk)
+	sum := sha256.New()
+	file := bufio.NewWriter(io.MultiWriter(disk, sum))
 	_, _ = fmt.Fprintf(file, `{"format":"spendwise-ledger","version":1,"made_at":"2026-03-08T12:00:00Z"}`+"\n"+
 		`{"type":"settings","home_currency":"EUR","time_zone":"UTC","locale":"en","fiscal_year_start":1,"default_category_id":"%s"}`+"\n"+
 		`{"type":"category","id":"%s","name":"Food","colour":"","icon":"","archived":false,"created_at":"2026-03-08T12:00:00Z","updated_at":"2026-03-08T12:00:00Z"}`+"\n", id, id)
@@ -62,7 +64,10 @@ func backupOfMany(t testing.TB, n int) *os.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = fmt.Fprintf(file, `{"type":"end","counts":{"categories":1,"recurrences":0,"budgets":0,"alerts":0,"expenses":%d}}`+"\n", n)
+	if err := file.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = fmt.Fprintf(file, `{"type":"end","counts":{"categories":1,"recurrences":0,"budgets":0,"alerts":0,"expenses":%d},"sha256":"%x"}`+"\n", n, sum.Sum(nil))
 	// What could not be written shows here.
 	if err := file.Flush(); err != nil {
 		t.Fatal(err)

@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"maps"
 	"reflect"
@@ -85,7 +88,12 @@ type backup struct {
 	names  map[string]bool    // of categories, folded
 	series map[uuid.UUID]bool // categories with a budget
 	volume int64
+	sum    hash.Hash // of the lines so far
 	ended  bool
+}
+
+func (c lineCounts) String() string {
+	return fmt.Sprintf("%d categories, %d recurrences, %d budgets, %d alerts and %d expenses", c.Categories, c.Recurrences, c.Budgets, c.Alerts, c.Expenses)
 }
 
 // maxLine is how many bytes a line has at most. The longest that is written is a budget with a limit for each month of a century.
@@ -105,6 +113,7 @@ func atLine(line int, err error) error {
 func (b *backup) read(ctx context.Context, file io.Reader, each func(expense.Expense) error) error {
 	*b = backup{
 		latest: b.latest, held: map[uuid.UUID]bool{}, seen: map[uuid.UUID]bool{}, names: map[string]bool{}, series: map[uuid.UUID]bool{},
+		sum: sha256.New(),
 	}
 	lines := bufio.NewReaderSize(file, maxLine)
 	for number := 1; ; number++ {
@@ -128,6 +137,7 @@ func (b *backup) read(ctx context.Context, file io.Reader, each func(expense.Exp
 		if err != nil {
 			return atLine(number, err)
 		}
+		_, _ = b.sum.Write(text) // a hash takes every byte
 		if each != nil && e.ID != uuid.Nil {
 			if err := each(e); err != nil {
 				return err
@@ -216,6 +226,9 @@ func decodeLine(text []byte, line any) error {
 	if err := decoder.Decode(line); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			return errors.New("the line is cut off")
+		}
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			return fmt.Errorf("the member %q is a JSON %s, and of another type in a backup", wrong.Field, wrong.Value)
 		}
 		return fmt.Errorf("the line cannot be read: %w", err)
 	}
@@ -417,7 +430,10 @@ func (b *backup) takeExpense(line expenseLine) (expense.Expense, error) {
 func (b *backup) takeEnd(line endLine) error {
 	b.ended = true
 	if line.Counts != b.counts {
-		return fmt.Errorf("the file holds %+v, but it should hold %+v: lines were lost or added", b.counts, line.Counts)
+		return fmt.Errorf("the file holds %s, but it should hold %s: lines were lost or added", b.counts, line.Counts)
+	}
+	if sum := hex.EncodeToString(b.sum.Sum(nil)); line.SHA256 != sum {
+		return fmt.Errorf("the lines before have the SHA-256 %s, and this line says %q: something in the file was changed; use another copy of it", sum, line.SHA256)
 	}
 	for _, s := range b.budgets {
 		if s.Into != uuid.Nil && !b.held[s.Into] && b.series[s.Into] {

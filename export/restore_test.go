@@ -1,6 +1,7 @@
 package export_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -176,6 +177,32 @@ func TestABackupThatIsCutOffAnywhereRestoresNothing(t *testing.T) {
 	}
 }
 
+// sealed gives a backup that was changed on purpose the sum that it has now.
+func sealed(file string) string {
+	at := strings.LastIndex(file, `{"type":"end"`)
+	body, end := file[:at], file[at:]
+	from := strings.Index(end, `"sha256":"`) + len(`"sha256":"`)
+	return body + end[:from] + fmt.Sprintf("%x", sha256.Sum256([]byte(body))) + end[from+64:]
+}
+
+// TestNoByteOfABackupCanChangeUnseen flips bits anywhere in a file: it restores nothing, also where the line still reads well.
+func TestNoByteOfABackupCanChangeUnseen(t *testing.T) {
+	file, st := aBackup(t), memstore.New()
+	newLedger(t, st, "target")
+	before := backupOf(t, st, "target")
+	rapid.Check(t, func(t *rapid.T) {
+		spoiled := []byte(file)
+		at := rapid.IntRange(0, len(spoiled)-2).Draw(t, "at") // the last line's end may go
+		spoiled[at] ^= byte(rapid.IntRange(1, 255).Draw(t, "bits"))
+		if _, err := restore(st, "target", string(spoiled)); !errors.Is(err, expense.ErrInvalid) {
+			t.Fatalf("byte %d as %q is taken: %v", at, spoiled[at], err)
+		}
+	})
+	if after := backupOf(t, st, "target"); after != before {
+		t.Errorf("the ledger has changed:\n%s", after)
+	}
+}
+
 // TestHowALineIsWrittenChangesNothing holds the quick way of reading a line against the thorough one, which blanks lead to.
 func TestHowALineIsWrittenChangesNothing(t *testing.T) {
 	st, n := memstore.New(), 0
@@ -186,7 +213,7 @@ func TestHowALineIsWrittenChangesNothing(t *testing.T) {
 		fill(t, st, source)
 		file := backupOf(t, st, source)
 		newLedger(t, st, target)
-		if _, err := restore(st, target, strings.ReplaceAll(file, `{"type":"expense",`, `{"type":"expense", `)); err != nil {
+		if _, err := restore(st, target, sealed(strings.ReplaceAll(file, `{"type":"expense",`, `{"type":"expense", `))); err != nil {
 			t.Fatal(err)
 		}
 		if again := backupOf(t, st, target); again != file {

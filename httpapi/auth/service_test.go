@@ -78,6 +78,7 @@ type house struct {
 	ledgers  *ledgers
 	kek      []byte
 	log      *bytes.Buffer
+	logger   *slog.Logger
 }
 
 // kept has another name than the method Accounts that it lends to flaky.
@@ -164,6 +165,7 @@ func newHouse(t testing.TB, change ...func(*auth.Config)) *house {
 		kek:      bytes.Repeat([]byte{7}, auth.KEKBytes),
 		log:      new(bytes.Buffer),
 	}
+	h.logger = slog.New(slog.NewTextHandler(h.log, nil)) // one for all instances: a handler lets one line in at a time
 	settings, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +178,7 @@ func newHouse(t testing.TB, change ...func(*auth.Config)) *house {
 // instance returns another service on the house's store.
 func (h *house) instance(t testing.TB, change ...func(*auth.Config)) *auth.Service {
 	t.Helper()
-	config := auth.Config{KEK: h.kek, Logger: slog.New(slog.NewTextHandler(h.log, nil))}
+	config := auth.Config{KEK: h.kek, Logger: h.logger}
 	for _, f := range change {
 		f(&config)
 	}
