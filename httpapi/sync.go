@@ -112,13 +112,17 @@ func (c *call) decodeSync(text string) (syncPlace, error) {
 	if err != nil || len(place) != syncPlaceSize {
 		return syncPlace{}, errSyncCursor()
 	}
-	return syncPlace{
+	at := syncPlace{
 		epoch: int64(binary.BigEndian.Uint64(place)),
 		after: store.Place{
 			Version: expense.Version(binary.BigEndian.Uint64(place[8:])), Type: store.RowType(place[16]), ID: uuid.UUID(place[17:33]),
 		},
 		skip: expense.Version(binary.BigEndian.Uint64(place[33:])),
-	}, nil
+	}
+	if at.after.Version < 0 || at.skip < 0 {
+		return syncPlace{}, errSyncCursor() // the sum has no secret: whose ledger it is can make one
+	}
+	return at, nil
 }
 
 func errSyncCursor() error {

@@ -3,6 +3,8 @@ package httpapi_test
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -107,6 +109,19 @@ func TestADeletionDuringAFirstPullIsTold(t *testing.T) {
 	}
 }
 
+// beforeTheBeginning makes a cursor of a negative version out of one of owner's, as anybody can whose ledger it is.
+func beforeTheBeginning(t *testing.T, owner, cursor string) string {
+	t.Helper()
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := raw[8:]
+	place[8] |= 0x80
+	sum := sha256.Sum256(append([]byte("sync "+owner+"\x00"), place...))
+	return base64.RawURLEncoding.EncodeToString(append(sum[:8], place...))
+}
+
 func TestCursorsThatAreOfNoUse(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
@@ -115,7 +130,8 @@ func TestCursorsThatAreOfNoUse(t *testing.T) {
 		_, other := s.as("bertha").pull("", 1000)
 		s.must(204, "DELETE", "/v1/expenses/"+syncID(1), "")
 		for name, cursor := range map[string]string{
-			"of another ledger": other, "cut": old[:len(old)-3], "forged": "A" + old[1:], "no cursor at all": "hello", "empty": "",
+			"of another ledger": other, "cut": old[:len(old)-3], "forged": "AAAAAAAA" + old[8:], "no cursor at all": "hello", "empty": "",
+			"forged with a sum, before the beginning": beforeTheBeginning(t, "anna", old),
 		} {
 			if got := s.do("GET", "/v1/sync?cursor="+cursor, ""); got.Code != 400 || got.json["code"] != "cursor_invalid" {
 				t.Errorf("a cursor that is %s: %d %v", name, got.Code, got.json["code"])
