@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bufio"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -41,6 +42,40 @@ func TestProcessesOfOneRoleEach(t *testing.T) {
 		if (err == nil) != want {
 			t.Errorf("the role %s has a key-encryption key: %t, want %t", role, err == nil, want)
 		}
+	}
+}
+
+// A server says how to begin by what it serves: where nobody registers, it does not tell people to.
+func TestAServerDoesNotSendPeopleWhereNobodyRegisters(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"by default":             {nil, "/v1/auth/register"},
+		"with the api role only": {[]string{"--roles", "api"}, "/healthz"},
+		"registration is closed": {[]string{"--registration", "closed"}, "/healthz"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			command := program(t.Context(), t.TempDir(), append([]string{
+				"serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--rates", "off", "--database", "sqlite:" + filepath.Join(t.TempDir(), "x.db"),
+			}, c.args...)...)
+			stdout, err := command.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := command.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines, told := bufio.NewScanner(stdout), ""
+			for !strings.Contains(told, "curl") && lines.Scan() {
+				told = lines.Text()
+			}
+			_ = command.Process.Kill()
+			_ = command.Wait()
+			if !strings.Contains(told, c.want) {
+				t.Errorf("told %q, want %s", told, c.want)
+			}
+		})
 	}
 }
 

@@ -149,7 +149,8 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 		}
 		defer running.Wait()
 		defer stopWork()
-		return serve(ctx, listener, measured, m.count(handler), p, logger)
+		registers := roles.Has(httpapi.RoleAuth) && cmd.LocalAccounts && cmd.Registration == "open"
+		return serve(ctx, listener, measured, m.count(handler), registers, p, logger)
 	})
 }
 
@@ -224,8 +225,11 @@ func (f *identityFlags) admitIssuer(config *httpapi.Config, client *http.Client)
 	return nil
 }
 
-// serve answers on listener until ctx ends, and says where; measured is where the metrics are, or nil.
-func serve(ctx context.Context, listener, measured net.Listener, handler http.Handler, p *process, logger *slog.Logger) error {
+// serve answers on listener until ctx ends, and says where; measured is where the metrics are, or nil. What it tells people to begin
+// with is an account of their own only where anybody registers.
+func serve(
+	ctx context.Context, listener, measured net.Listener, handler http.Handler, registers bool, p *process, logger *slog.Logger,
+) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -245,7 +249,7 @@ func serve(ctx context.Context, listener, measured net.Listener, handler http.Ha
 		}
 	}
 	// The lines before are for programs, this one is for people.
-	if _, err := fmt.Fprintf(p.stdout, "to begin, in another terminal:\n  %s\n", greeting(url)); err != nil {
+	if _, err := fmt.Fprintf(p.stdout, "to begin, in another terminal:\n  %s\n", greeting(url, registers)); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 
@@ -267,7 +271,10 @@ func serve(ctx context.Context, listener, measured net.Listener, handler http.Ha
 }
 
 // greeting is a line that a newcomer can paste into a shell.
-func greeting(url string) string {
+func greeting(url string, registers bool) string {
+	if !registers {
+		return "curl -s " + url + "/healthz"
+	}
 	return "curl -s " + url + `/v1/auth/register -H 'Content-Type: application/json' ` +
 		`-d '{"email":"you@example.com","password":"a long pass phrase"}'`
 }
