@@ -222,6 +222,7 @@ func TestReportsThatAreRefused(t *testing.T) {
 			{"trend?from=2026-01-01&to=2026-01-31&by=hour", 422, "validation_error", []string{"by unknown_value"}},
 			{"trend?from=2026-01-01&to=2026-01-31&by=day&category_id=" + firstID, 422, "validation_error", []string{"category_id unknown_category"}},
 			{"trend?from=2026-01-01&to=2025-01-31&by=day", 422, "validation_error", []string{"to ends_before_start"}},
+			{"trend?from=2026-01-01&to=2025-01-31&by=hour", 422, "validation_error", []string{"to ends_before_start", "by unknown_value"}},
 			{"trend.svg?from=2026-01-01&to=2026-01-31&by=hour", 422, "validation_error", []string{"by unknown_value"}},
 			{"monthly.svg?month=2026-13", 422, "validation_error", []string{"month impossible_month"}},
 			{"monthly.svg?theme=blue", 422, "validation_error", []string{"theme unknown_value"}},

@@ -279,7 +279,7 @@ type rangeAnswer struct {
 // readRange reads the report that the query asks for.
 func (c *call) readRange(top int) (rangeAnswer, error) {
 	p := params{values: c.query}
-	dates, top := expense.Range{From: p.date("date_from"), To: p.date("date_to")}, p.top(top)
+	dates, top := p.span("date_from", "date_to"), p.top(top)
 	if err := p.err(); err != nil {
 		return rangeAnswer{}, err
 	}
@@ -308,7 +308,7 @@ func (c *call) rangeReport() error {
 func (c *call) readTrend() (line report.TrendReport, err error) {
 	p := params{values: c.query}
 	query := report.TrendQuery{
-		Dates: expense.Range{From: p.date("from"), To: p.date("to")}, By: p.step("by", expense.ByMonth), Category: p.id("category_id"),
+		Dates: p.span("from", "to"), By: p.step("by", expense.ByMonth), Category: p.id("category_id"),
 	}
 	if err := p.err(); err != nil {
 		return line, err
