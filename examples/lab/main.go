@@ -29,7 +29,7 @@ type cli struct {
 	Rate     float64       `help:"Requests per second." default:"100"`
 	Duration time.Duration `help:"How long each phase lasts." default:"30s"`
 	Servers  int           `help:"How many servers share the database." default:"2"`
-	Lenient  bool          `help:"Judge latencies by ten times the limits, for a machine that does other work. Errors and losses are judged as ever."`
+	Lenient  bool          `help:"Judge latencies and the time after a promotion by ten times the limits, and the refusals of a failover by three times, for a machine that does other work. Wrong answers and losses are judged as ever."`
 	Keep     bool          `help:"Keep the databases and logs."`
 
 	Peak     peakCmd     `cmd:"" help:"The load of the target, then three times as much."`
