@@ -153,18 +153,24 @@ var unsteady = map[string]bool{
 	"GET /v1/sync/digest": true,
 }
 
-// What the contract shows was really asked and answered: every example is asked for again, and what is answered must be what
-// the file says. With -update it is written anew, which leaves the requests as they are.
-func TestEveryExampleIsAnsweredAsTheContractShows(t *testing.T) {
-	const path = "openapi_examples.json"
-	text, err := os.ReadFile(path)
+const examplesFile = "openapi_examples.json"
+
+// exchanges are the examples of the contract.
+func exchanges(t *testing.T) (told []exchange) {
+	text, err := os.ReadFile(examplesFile)
+	if err == nil {
+		err = json.Unmarshal(text, &told)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	var told []exchange
-	if err := json.Unmarshal(text, &told); err != nil {
-		t.Fatal(err)
-	}
+	return told
+}
+
+// What the contract shows was really asked and answered: every example is asked for again, and what is answered must be what
+// the file says. With -update it is written anew, which leaves the requests as they are.
+func TestEveryExampleIsAnsweredAsTheContractShows(t *testing.T) {
+	told := exchanges(t)
 	handler, r := story(t)
 	for i, x := range told {
 		w := r.ask(t, handler, x)
@@ -188,7 +194,7 @@ func TestEveryExampleIsAnsweredAsTheContractShows(t *testing.T) {
 		if err := encoder.Encode(told); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(out.String()), 0o644); err != nil {
+		if err := os.WriteFile(examplesFile, []byte(out.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -213,14 +219,7 @@ func compacted(t *testing.T, text json.RawMessage) string {
 // The examples leave nothing out: each operation has one, each member of each request and each parameter of a query is in one.
 func TestTheExamplesShowEverything(t *testing.T) {
 	doc := contractOf(t)
-	var told []exchange
-	text, err := os.ReadFile("openapi_examples.json")
-	if err == nil {
-		err = json.Unmarshal(text, &told)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	told := exchanges(t)
 	for path, methods := range doc.at("paths") {
 		for method := range methods.(map[string]any) {
 			op, pattern := doc.at("paths", path, method), strings.ToUpper(method)+" "+path
@@ -267,14 +266,7 @@ func TestTheExamplesShowEverything(t *testing.T) {
 // What a request may be, the contract and the server agree on: a value beyond each limit of each member is refused, at its place.
 func TestALimitInTheContractIsOneOfTheServer(t *testing.T) {
 	doc := contractOf(t)
-	var told []exchange
-	text, err := os.ReadFile("openapi_examples.json")
-	if err == nil {
-		err = json.Unmarshal(text, &told)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	told := exchanges(t)
 	handler, r := story(t)
 	granted, refused := map[string]string{}, map[string]bool{}
 	for _, x := range told {
