@@ -12,6 +12,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi"
 	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -19,6 +20,7 @@ import (
 type tenancy struct {
 	server
 	service, past *auth.Service // past works on the same accounts, an hour ago
+	accounts      store.Accounts
 	people        int
 }
 
@@ -37,7 +39,7 @@ func newTenancy(t *testing.T) *tenancy {
 		return s
 	}
 	past := service(func() time.Time { return time.Now().Add(-time.Hour) })
-	h := &tenancy{past: past, service: service(time.Now)}
+	h := &tenancy{past: past, service: service(time.Now), accounts: accounts}
 	stopping := make(chan struct{}) // so that a stream ends as soon as it has begun
 	close(stopping)
 	h.server = serve(t, st, func(cfg *httpapi.Config) {

@@ -436,6 +436,9 @@ func (c *call) admit(r route) error {
 	if err := c.api.limits.address(header, r.class(), c.address(), c.now); err != nil {
 		return err
 	}
+	if err := checkHead(c.Request, r.scope != 0); err != nil {
+		return err
+	}
 	if r.scope != 0 {
 		identity, err := c.api.authenticator.Authenticate(c.Request.WithContext(c.ctx))
 		if err != nil {
@@ -454,9 +457,13 @@ func (c *call) admit(r route) error {
 	return err
 }
 
-// limitUnknown limits what no route is there for.
+// limitUnknown limits what no route is there for, in number and in length.
 func (a *api) limitUnknown(g *gin.Context) {
-	if err := a.limits.address(g.Writer.Header(), classReads, clientOf(g).address, a.now()); err != nil {
+	err := a.limits.address(g.Writer.Header(), classReads, clientOf(g).address, a.now())
+	if err == nil {
+		err = checkHead(g.Request, false)
+	}
+	if err != nil {
 		a.answerError(g, err)
 		g.Abort()
 	}

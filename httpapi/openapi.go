@@ -299,7 +299,7 @@ func requestHeaders(r route, said operation) []string {
 // problemsOf lists the codes that a problem of a route may have, in the order of the table of problems.
 func problemsOf(r route, said operation) []string {
 	has := map[string]bool{
-		codeMalformed: true, codeUnknownParameter: true, codeInternal: true, codeUnavailable: true,
+		codeMalformed: true, codeUnknownParameter: true, codeHeadersTooLarge: true, codeInternal: true, codeUnavailable: true,
 		codeUnauthenticated: r.scope != 0, codeForbidden: r.scope != 0,
 		codeNotFound:        strings.Contains(r.path, ":"),
 		codeValidation:      said.takes != nil || len(r.query) > 0 || r.keeps(),

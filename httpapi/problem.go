@@ -34,6 +34,7 @@ const (
 	codePayloadTooLarge      = "payload_too_large"
 	codeUnsupportedMediaType = "unsupported_media_type"
 	codeRateLimited          = "rate_limited"
+	codeHeadersTooLarge      = "headers_too_large"
 	codeUnavailable          = "unavailable"
 	codeInternal             = "internal"
 )
@@ -107,6 +108,9 @@ var kinds = [...]kind{
 	{codeRateLimited, http.StatusTooManyRequests, "Too many at once",
 		"More was asked for, in a time or at the same time, than one user may.\n\n" +
 			"Wait as long as the Retry-After header says, or close a connection that is not needed."},
+	{codeHeadersTooLarge, http.StatusRequestHeaderFieldsTooLarge, "The headers are too large",
+		"The request line and the headers have at most 32 KiB together.\n\n" +
+			"Send fewer or shorter headers, or a shorter query."},
 	{codeInternal, http.StatusInternalServerError, "Something went wrong in the server",
 		"The server met a condition it did not expect; nothing was changed.\n\n" +
 			"Try again later. If it stays, report it together with the `request_id`."},

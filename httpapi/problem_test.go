@@ -317,7 +317,7 @@ func TestEveryProblemExplainsItself(t *testing.T) {
 	for _, code := range []string{
 		"malformed", "unknown_parameter", "validation_error", "unauthenticated", "forbidden", "not_found", "method_not_allowed", "conflict",
 		"already_exists", "gone", "version_mismatch", "precondition_required", "idempotency_key_reused", "cursor_invalid",
-		"payload_too_large", "unsupported_media_type", "unavailable", "internal",
+		"payload_too_large", "unsupported_media_type", "headers_too_large", "unavailable", "internal",
 	} {
 		got := s.must(200, "GET", "/problems/"+code, "")
 		if !strings.Contains(got.Body.String(), code) || got.Body.Len() < 100 {

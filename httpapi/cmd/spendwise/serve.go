@@ -236,7 +236,7 @@ func serve(
 		ReadTimeout:       time.Minute, // imports move both deadlines on as they come in, exports and event streams as they go out
 		WriteTimeout:      2 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
+		MaxHeaderBytes:    4 * httpapi.MaxHeadBytes, // the handler refuses what is longer than once
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 	url := "http://" + reachable(listener.Addr())
