@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/spendwise/spendwise/budget"
@@ -83,11 +85,16 @@ func (l *lab) fill(ctx context.Context, name string) (users []*user, err error) 
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	if err := copyLedgers(ctx, name, users, n); err != nil {
+	l.say("%d ledgers made by the use cases; copying them", n)
+	if err := l.copyLedgers(ctx, name, users, n); err != nil {
 		return nil, err
 	}
-	l.say("%d ledgers of %d expenses, %d in all, in %s", len(users), l.config.Months*monthly, len(users)*l.config.Months*monthly, time.Since(began).Round(time.Second))
-	return users, nil
+	expenses := len(users) * l.config.Months * monthly
+	l.say("%d ledgers of %d expenses, %d in all, in %s", len(users), l.config.Months*monthly, expenses, time.Since(began).Round(time.Second))
+	bytes, err := size(ctx, name)
+	fmt.Printf("%d users, %d expenses: %.1f MiB, %.0f KiB a user, %d bytes an expense with all that belongs to it\n",
+		len(users), expenses, float64(bytes)/(1<<20), float64(bytes)/(1<<10)/float64(len(users)), bytes/int64(expenses))
+	return users, err
 }
 
 func (l *lab) addUsers(ctx context.Context, db database) ([]*user, error) {
@@ -168,53 +175,203 @@ func (l *lab) fillLedger(ctx context.Context, db store.Store, owner expense.Owne
 	})
 }
 
-// ledgerTables are copied in this order, which the foreign keys ask for.
-var ledgerTables = [...]string{
-	"spendwise_ledgers", "spendwise_categories", "spendwise_expenses", "spendwise_totals", "spendwise_budgets", "spendwise_budget_entries",
-	"spendwise_rules",
-}
+// smallTables are copied in this order, which the foreign keys ask for; bigTables after them, whose rows nothing refers to.
+var (
+	smallTables = [...]string{"spendwise_ledgers", "spendwise_categories", "spendwise_budgets", "spendwise_budget_entries", "spendwise_rules"}
+	bigTables   = [...]struct{ name, time string }{{"spendwise_expenses", "date"}, {"spendwise_totals", "month"}}
+)
 
 // copyLedgers gives each user after the first n a copy of one of those: the owner comes first in every key, so the ids may repeat.
-func copyLedgers(ctx context.Context, name string, users []*user, n int) (err error) {
+// Expenses come in the order of their days, as in life: what a user asks for is spread over the table, not side by side.
+func (l *lab) copyLedgers(ctx context.Context, name string, users []*user, n int) (err error) {
 	if len(users) == n {
 		return nil
 	}
 	driver, source := "pgx", name
+	setup := []string{"SET maintenance_work_mem = '1GB'", "SET work_mem = '64MB'", "SET synchronous_commit = off"}
 	if path, ok := strings.CutPrefix(name, "sqlite:"); ok {
 		driver, source = "sqlite", path
+		setup = []string{"PRAGMA synchronous = OFF", "PRAGMA cache_size = -200000"}
 	}
-	db, err := sql.Open(driver, source)
+	pool, err := sql.Open(driver, source)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	db, err := pool.Conn(ctx) // the settings and the temporary tables are the connection's
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	db.SetMaxOpenConns(1) // the temporary table is the connection's
-	if _, err := db.ExecContext(ctx, "CREATE TEMPORARY TABLE lab_copies (owner text NOT NULL, template text NOT NULL)"); err != nil {
-		return err
+	for _, text := range append(setup, "CREATE TEMPORARY TABLE lab_copies (owner text NOT NULL, template text NOT NULL)") {
+		if _, err := db.ExecContext(ctx, text); err != nil {
+			return fmt.Errorf("%s: %w", text, err)
+		}
 	}
 	for i, u := range users[n:] {
 		if _, err := db.ExecContext(ctx, "INSERT INTO lab_copies VALUES ($1, $2)", string(u.owner), string(users[i%n].owner)); err != nil {
 			return err
 		}
 	}
-	for _, table := range ledgerTables {
+	for _, table := range smallTables {
 		columns, err := columnsOf(ctx, db, table)
 		if err != nil {
 			return err
 		}
-		others := strings.Join(columns, ", t.")
 		text := fmt.Sprintf("INSERT INTO %[1]s (owner, %[2]s) SELECT c.owner, t.%[3]s FROM lab_copies c JOIN %[1]s t ON t.owner = c.template",
-			table, strings.Join(columns, ", "), others)
+			table, strings.Join(columns, ", "), strings.Join(columns, ", t."))
 		if _, err := db.ExecContext(ctx, text); err != nil {
 			return fmt.Errorf("copy %s: %w", table, err)
+		}
+	}
+	for _, user := range users[:n] {
+		if _, err := db.ExecContext(ctx, "INSERT INTO lab_copies VALUES ($1, $1)", string(user.owner)); err != nil {
+			return err
+		}
+	}
+	for _, table := range bigTables {
+		if err := l.copyByTime(ctx, db, driver == "pgx", table.name, table.time); err != nil {
+			return fmt.Errorf("copy %s: %w", table.name, err)
 		}
 	}
 	_, err = db.ExecContext(ctx, "ANALYZE")
 	return err
 }
 
+// copyByTime fills a big table anew with everybody's rows, the oldest first. PostgreSQL builds the indexes when the rows are there,
+// which is many times faster, unless the database is to look grown.
+func (l *lab) copyByTime(ctx context.Context, db *sql.Conn, postgres bool, table, column string) (err error) {
+	if _, err := db.ExecContext(ctx, fmt.Sprintf("CREATE TEMPORARY TABLE lab_%[1]s AS SELECT * FROM %[1]s", table)); err != nil {
+		return err
+	}
+	columns, err := columnsOf(ctx, db, table)
+	if err != nil {
+		return err
+	}
+	moments, err := texts(ctx, db, fmt.Sprintf("SELECT DISTINCT CAST(%[2]s AS text) FROM lab_%[1]s ORDER BY 1", table, column))
+	if err != nil {
+		return err
+	}
+	var rebuild []string
+	if postgres && !l.config.Grown {
+		if rebuild, err = dropIndexes(ctx, db, table); err != nil {
+			return err
+		}
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, tx.Rollback())
+		}
+	}()
+	empty := "DELETE FROM " + table
+	if postgres {
+		empty = "TRUNCATE " + table // what a transaction writes into a table that it emptied need not be logged
+	}
+	if _, err := tx.ExecContext(ctx, empty); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("INSERT INTO %[1]s (owner, %[2]s) SELECT c.owner, t.%[3]s FROM lab_%[1]s t JOIN lab_copies c ON c.template = t.owner WHERE t.%[4]s = CAST($1 AS integer)",
+		table, strings.Join(columns, ", "), strings.Join(columns, ", t."), column)
+	var rows int64
+	for i, moment := range moments {
+		result, err := tx.ExecContext(ctx, text, moment)
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return err
+		}
+		rows += n
+		if i*10/len(moments) < (i+1)*10/len(moments) {
+			l.say("%s: %d rows, %d %%", table, rows, 100*(i+1)/len(moments))
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	if postgres { // what autovacuum would do in time: sums by days read the index alone
+		rebuild = append([]string{"VACUUM (ANALYZE) " + table}, rebuild...)
+	}
+	for _, text := range rebuild {
+		l.say("%s", text)
+		if _, err := db.ExecContext(ctx, text); err != nil {
+			return fmt.Errorf("%s: %w", text, err)
+		}
+	}
+	return nil
+}
+
+// dropIndexes drops a table's indexes and constraints and returns the statements that make them again.
+func dropIndexes(ctx context.Context, db *sql.Conn, table string) (rebuild []string, err error) {
+	const (
+		constraints = ` FROM pg_constraint WHERE conrelid = '%[1]s'::regclass AND contype IN ('p', 'u', 'f') ORDER BY contype = 'f', conname`
+		indexes     = ` FROM pg_index i WHERE indrelid = '%[1]s'::regclass AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u'))`
+	)
+	for _, read := range [...]struct{ drop, make string }{
+		{`SELECT 'DROP INDEX ' || indexrelid::regclass` + indexes, `SELECT pg_get_indexdef(indexrelid)` + indexes},
+		{`SELECT 'ALTER TABLE %[1]s DROP CONSTRAINT ' || quote_ident(conname)` + constraints,
+			`SELECT 'ALTER TABLE %[1]s ADD CONSTRAINT ' || quote_ident(conname) || ' ' || pg_get_constraintdef(oid)` + constraints},
+	} {
+		made, err := texts(ctx, db, fmt.Sprintf(read.make, table))
+		if err != nil {
+			return nil, err
+		}
+		rebuild = append(rebuild, made...)
+		dropped, err := texts(ctx, db, fmt.Sprintf(read.drop, table))
+		if err != nil {
+			return nil, err
+		}
+		for _, text := range dropped {
+			if _, err := db.ExecContext(ctx, text); err != nil {
+				return nil, fmt.Errorf("%s: %w", text, err)
+			}
+		}
+	}
+	return rebuild, nil
+}
+
+// texts reads a column.
+func texts(ctx context.Context, db *sql.Conn, query string) (column []string, err error) {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", query, err)
+	}
+	defer func() { err = errors.Join(err, rows.Err(), rows.Close()) }()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		column = append(column, text)
+	}
+	return column, nil
+}
+
+// size is how many bytes a database takes.
+func size(ctx context.Context, name string) (bytes int64, err error) {
+	if path, ok := strings.CutPrefix(name, "sqlite:"); ok {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0, err
+		}
+		return info.Size(), nil
+	}
+	conn, err := pgx.Connect(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	err = conn.QueryRow(ctx, "SELECT pg_database_size(current_database())").Scan(&bytes)
+	return bytes, err
+}
+
 // columnsOf returns a table's columns but for the owner.
-func columnsOf(ctx context.Context, db *sql.DB, table string) (columns []string, err error) {
+func columnsOf(ctx context.Context, db *sql.Conn, table string) (columns []string, err error) {
 	rows, err := db.QueryContext(ctx, "SELECT * FROM "+table+" LIMIT 0")
 	if err != nil {
 		return nil, err

@@ -80,11 +80,7 @@ func (degradeCmd) Run(ctx context.Context, l *lab) error {
 }
 
 func (l *lab) degradePostgres(ctx context.Context) error {
-	database, err := l.postgres(ctx)
-	if err != nil {
-		return err
-	}
-	users, err := l.fill(ctx, database.DSN("postgres"))
+	database, users, err := l.postgres(ctx)
 	if err != nil {
 		return err
 	}

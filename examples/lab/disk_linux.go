@@ -13,3 +13,6 @@ func mountSmall(folder, size string) error {
 func unmount(folder string) error { return syscall.Unmount(folder, 0) }
 
 func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) }
+
+// writeBack has everything written to the disks that was not made durable, so that it does not disturb what is measured.
+func writeBack() { syscall.Sync() }

@@ -27,11 +27,7 @@ const (
 
 // Run kills the primary under load, promotes the standby, and cuts the network once after that.
 func (failoverCmd) Run(ctx context.Context, l *lab) error {
-	primary, err := l.postgres(ctx)
-	if err != nil {
-		return err
-	}
-	users, err := l.fill(ctx, primary.DSN("postgres"))
+	primary, users, err := l.postgres(ctx)
 	if err != nil {
 		return err
 	}
@@ -147,23 +143,23 @@ type crashCmd struct{}
 func (crashCmd) Run(ctx context.Context, l *lab) error {
 	small := *l
 	small.config.Users, small.config.Months = min(l.config.Users, 50), min(l.config.Months, 3)
-	if err := small.crash(ctx, "sqlite:"+filepath.Join(l.folder, "crash.db"), 1); err != nil {
-		return err
-	}
-	database, err := l.postgres(ctx)
+	defer func() { l.failed, l.closers = small.failed, small.closers }()
+	name := "sqlite:" + filepath.Join(l.folder, "crash.db")
+	users, err := small.fill(ctx, name)
 	if err != nil {
 		return err
 	}
-	err = small.crash(ctx, database.DSN("postgres"), l.config.Servers)
-	l.failed, l.closers = small.failed, small.closers
-	return err
+	if err := small.crash(ctx, users, name, 1); err != nil {
+		return err
+	}
+	database, users, err := small.postgres(ctx)
+	if err != nil {
+		return err
+	}
+	return small.crash(ctx, users, database.DSN("postgres"), l.config.Servers)
 }
 
-func (l *lab) crash(ctx context.Context, name string, n int) error {
-	users, err := l.fill(ctx, name)
-	if err != nil {
-		return err
-	}
+func (l *lab) crash(ctx context.Context, users []*user, name string, n int) error {
 	servers, err := l.serve(ctx, n, name, "--tick", "1s")
 	if err != nil {
 		return err

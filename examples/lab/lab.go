@@ -87,7 +87,9 @@ func (l *lab) close() (err error) {
 // verify has the program itself check every ledger of a database.
 func (l *lab) verify(ctx context.Context, database string) {
 	l.say("verifying every ledger")
+	began := time.Now()
 	command := exec.CommandContext(ctx, l.program, "verify", "--database", database)
-	out, err := command.CombinedOutput()
-	l.check(err == nil, "spendwise verify: %s", lastLine(out))
+	command.Stderr = os.Stderr // where a terminal shows how far it is
+	out, err := command.Output()
+	l.check(err == nil, "spendwise verify: %s in %s", lastLine(out), time.Since(began).Round(time.Second))
 }

@@ -64,6 +64,7 @@ type write struct {
 // from its scheduled moment: a stall is felt by all who would have come during it (no coordinated omission).
 type driver struct {
 	users   []*user
+	first   expense.Date  // no write has an earlier day
 	retry   time.Duration // how long a refused write is tried again under its key; 0: not at all
 	clients []*http.Client
 	urls    []string
@@ -94,7 +95,7 @@ type moment struct {
 const answerTimeout = 40 * time.Second
 
 func newDriver(users []*user, servers []*server) *driver {
-	d := &driver{users: users, seen: map[string]*series{}, strange: map[string]int{}}
+	d := &driver{users: users, first: expense.DateOf(time.Now(), time.UTC).AddDays(-1), seen: map[string]*series{}, strange: map[string]int{}}
 	for _, s := range servers {
 		d.clients = append(d.clients, &http.Client{Timeout: answerTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 256, MaxConnsPerHost: 0}})
 		d.urls = append(d.urls, s.url)
@@ -355,10 +356,12 @@ func (l *lab) checkWrites(ctx context.Context, d *driver, name string) (err erro
 			acknowledged++
 		}
 	}
+	l.say("asking the store about %d writes of %d users", len(d.writes), len(byUser))
 	lost, doubled := 0, 0
+	query := expense.Query{Filter: expense.Filter{Dates: expense.Range{From: d.first}}}
 	for u, writes := range byUser {
 		count := map[string]int{}
-		for e, err := range db.Reader(u.owner).Expenses(ctx, expense.Query{}) {
+		for e, err := range db.Reader(u.owner).Expenses(ctx, query) {
 			if err != nil {
 				return err
 			}

@@ -30,6 +30,7 @@ type cli struct {
 	Duration time.Duration `help:"How long each phase lasts." default:"30s"`
 	Servers  int           `help:"How many servers share the database." default:"2"`
 	Lenient  bool          `help:"Judge latencies and the time after a promotion by ten times the limits, and the refusals of a failover by three times, for a machine that does other work. Wrong answers and losses are judged as ever."`
+	Grown    bool          `help:"Load PostgreSQL with its indexes in place: many times slower, and as large as a database that grew."`
 	Keep     bool          `help:"Keep the databases and logs."`
 
 	Peak     peakCmd     `cmd:"" help:"The load of the target, then three times as much."`

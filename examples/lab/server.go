@@ -144,6 +144,7 @@ func (s *server) stop() error {
 // A footprint is what a process holds.
 type footprint struct {
 	memory     int64 // bytes, resident
+	most       int64 // bytes, the most that were resident since the process began
 	goroutines int
 	files      int
 }
@@ -158,12 +159,14 @@ func (s *server) footprint(ctx context.Context) (f footprint, err error) {
 		return f, err
 	}
 	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kilobytes, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
-			if err != nil {
-				return f, err
+		for prefix, bytes := range map[string]*int64{"VmRSS:": &f.memory, "VmHWM:": &f.most} {
+			if value, ok := strings.CutPrefix(line, prefix); ok {
+				kilobytes, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+				if err != nil {
+					return f, err
+				}
+				*bytes = kilobytes << 10
 			}
-			f.memory = kilobytes << 10
 		}
 	}
 	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))

@@ -15,15 +15,11 @@ const samples = 40
 
 // Run drives the load for a long time and compares what a server holds late with what it held early.
 func (soakCmd) Run(ctx context.Context, l *lab) error {
-	database, err := l.postgres(ctx)
+	database, users, err := l.postgres(ctx)
 	if err != nil {
 		return err
 	}
 	name := database.DSN("postgres")
-	users, err := l.fill(ctx, name)
-	if err != nil {
-		return err
-	}
 	servers, err := l.serve(ctx, l.config.Servers, name)
 	if err != nil {
 		return err
