@@ -32,10 +32,11 @@ func encodingOf(name string) (encoding.Encoding, bool) {
 	return nil, false
 }
 
-// decoded returns r as UTF-8, without a byte order mark. Where no encoding is named, the mark of UTF-16 names it.
-func decoded(r io.Reader, name string) (io.Reader, error) {
+// decoded returns r as UTF-8, without a byte order mark, and the name of the encoding that it is decoded from: "" is UTF-8, whose bytes
+// are as they were. In the others U+FFFD stands for what could not be decoded. Where no encoding is named, the mark of UTF-16 names it.
+func decoded(r io.Reader, name string) (text io.Reader, from string, err error) {
 	if from, _ := encodingOf(name); from != nil {
-		return from.NewDecoder().Reader(r), nil
+		return from.NewDecoder().Reader(r), name, nil
 	}
 	mark := []byte("\ufeff")
 	buffered := bufio.NewReader(r)
@@ -43,11 +44,11 @@ func decoded(r io.Reader, name string) (io.Reader, error) {
 	head, _ := buffered.Peek(len(mark))
 	switch {
 	case name == "" && (bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff"))):
-		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Reader(buffered), nil
+		return decoded(buffered, "utf-16")
 	case bytes.Equal(head, mark):
 		if _, err := buffered.Discard(len(mark)); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
-	return buffered, nil
+	return buffered, "", nil
 }

@@ -27,6 +27,7 @@ type record struct {
 // only a line with an odd number of quotes leaves a quote open, and the next such line ends the search for its end.
 type recordReader struct {
 	src       io.Reader
+	from      string // the encoding that src was decoded from; empty where its bytes are the file's
 	delimiter byte
 	buf       []byte // buf[pos:] is read, but not yet split
 	pos       int
@@ -37,8 +38,8 @@ type recordReader struct {
 	fields    []string
 }
 
-func newRecordReader(src io.Reader, delimiter byte) *recordReader {
-	return &recordReader{src: src, delimiter: delimiter, line: 1, buf: make([]byte, 0, 64<<10)}
+func newRecordReader(src io.Reader, from string, delimiter byte) *recordReader {
+	return &recordReader{src: src, from: from, delimiter: delimiter, line: 1, buf: make([]byte, 0, 64<<10)}
 }
 
 // next returns the next record; io.EOF after the last.
@@ -124,10 +125,9 @@ func (r *recordReader) split(first int) (record, error) {
 		}
 		i++
 	}
-	valid := utf8.Valid(r.buf[r.pos:end])
+	rec.fault = r.malformed(r.buf[r.pos:end])
 	r.pos, r.line = end, r.line+lines
-	if !valid {
-		rec.fault = &expense.InvalidError{Code: "malformed_text", Detail: "this is not UTF-8; name the file's encoding in the mapping"}
+	if rec.fault != nil {
 		return rec, nil
 	}
 	all, start := string(r.text), 0
@@ -138,6 +138,17 @@ func (r *recordReader) split(first int) (record, error) {
 	}
 	rec.fields = r.fields
 	return rec, nil
+}
+
+// malformed finds text that is not of the file's encoding.
+func (r *recordReader) malformed(text []byte) *expense.InvalidError {
+	switch {
+	case !utf8.Valid(text):
+		return &expense.InvalidError{Code: "malformed_text", Detail: "this is not UTF-8; name the file's encoding in the mapping"}
+	case r.from != "" && bytes.ContainsRune(text, utf8.RuneError):
+		return &expense.InvalidError{Code: "malformed_text", Detail: "a part of this is not " + r.from + "; is the file damaged, or of another encoding?"}
+	}
+	return nil
 }
 
 // ended reports whether a field ends at i, in a line that ends before end.

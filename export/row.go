@@ -85,11 +85,11 @@ func Rows(r io.Reader, m Mapping) iter.Seq2[Row, error] {
 
 // readRows calls yield with each row until it returns false.
 func readRows(r io.Reader, m Mapping, yield func(Row) bool) error {
-	text, err := decoded(r, m.Encoding)
+	text, from, err := decoded(r, m.Encoding)
 	if err != nil {
 		return fmt.Errorf("read the file: %w", err)
 	}
-	records := newRecordReader(text, m.delimiter())
+	records := newRecordReader(text, from, m.delimiter())
 	header, err := records.next()
 	switch {
 	case errors.Is(err, io.EOF):

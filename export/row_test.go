@@ -39,6 +39,22 @@ func readAll(t testing.TB, text string, m export.Mapping) []export.Row {
 	return rows
 }
 
+// rowInShort is a row's line with its draft or its faults.
+func rowInShort(t *testing.T, row export.Row) string {
+	text := fmt.Sprint(row.Line)
+	for _, fault := range row.Faults {
+		if fault.Line != row.Line || fault.Detail == "" {
+			t.Errorf("failure %+v in line %d", fault, row.Line)
+		}
+		text += "!" + fault.Column + "!" + fault.Code
+	}
+	if row.Faults == nil {
+		d := row.Draft
+		text += " " + strings.Join([]string{d.Date, d.Amount, d.Currency, d.Category, *d.Notes}, "|")
+	}
+	return text
+}
+
 func ExampleRows() {
 	file := strings.NewReader("When;What;Paid\n31.12.2024 18:30;Fireworks;1.250,00\n")
 	mapping := export.Mapping{
@@ -99,18 +115,7 @@ func TestCSVOfEveryKindIsRead(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string
 			for _, row := range readAll(t, test.text, plain()) {
-				text := fmt.Sprint(row.Line)
-				for _, fault := range row.Faults {
-					if fault.Line != row.Line || fault.Detail == "" {
-						t.Errorf("failure %+v in line %d", fault, row.Line)
-					}
-					text += "!" + fault.Column + "!" + fault.Code
-				}
-				if row.Faults == nil {
-					d := row.Draft
-					text += " " + strings.Join([]string{d.Date, d.Amount, d.Currency, d.Category, *d.Notes}, "|")
-				}
-				got = append(got, text)
+				got = append(got, rowInShort(t, row))
 			}
 			if strings.Join(got, "\n") != strings.Join(test.want, "\n") {
 				t.Errorf("got  %q\nwant %q", got, test.want)
@@ -258,6 +263,36 @@ func TestEqualLinesAreExpensesOfTheirOwnAndKeepTheirIDs(t *testing.T) {
 	}
 	if want := "fb1d903a-661c-57b0-9782-539819610971"; first[0] != want {
 		t.Errorf("an id must never change: got %s, want %s", first[0], want)
+	}
+}
+
+// What UTF-16 cannot be is told where it is, not imported as replacement characters.
+func TestADamagedUTF16FileIsFaultyWhereItIsDamaged(t *testing.T) {
+	const head, whole = "D,A,C,K,N\n2024-01-02,7,EUR,Food,", "\n2024-01-03,7,EUR,Food,tea\n"
+	encode := func(text string) string {
+		encoded, err := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewEncoder().String(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return encoded
+	}
+	rest := strings.TrimPrefix(encode(whole), "\xff\xfe")
+	for name, test := range map[string]struct{ text, want string }{
+		"the first half of a pair alone":     {encode(head) + "\x3d\xd8" + rest, "[2!!malformed_text 3 2024-01-03|7|EUR|Food|tea]"},
+		"the second half of a pair alone":    {encode(head) + "\x00\xde" + rest, "[2!!malformed_text 3 2024-01-03|7|EUR|Food|tea]"},
+		"half a character at the file's end": {encode(head+whole+"2024-01-04,7,EUR,Food,te") + "a", "[2 2024-01-02|7|EUR|Food| 3 2024-01-03|7|EUR|Food|tea 4!!malformed_text]"},
+	} {
+		for _, encoding := range []string{"", "utf-16"} {
+			m := plain()
+			m.Encoding = encoding
+			var got []string
+			for _, row := range readAll(t, test.text, m) {
+				got = append(got, rowInShort(t, row))
+			}
+			if fmt.Sprint(got) != test.want {
+				t.Errorf("%s, encoding %q: %v, want %s", name, encoding, got, test.want)
+			}
+		}
 	}
 }
 
