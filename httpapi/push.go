@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -229,7 +230,7 @@ func (p *push) run(ctx context.Context, tx store.Tx, at *syncPlace, upto int) (r
 	body := pushBody{Results: make([]jsontext.Value, upto)}
 	p.events, p.added = make([]Event, 0, upto), map[string]bool{}
 	for i, m := range p.mutations[:upto] {
-		if body.Results[i], err = p.item(ctx, tx, i, m, state.Version); err != nil {
+		if body.Results[i], err = p.item(ctx, tx, i, m, state); err != nil {
 			return result{}, err
 		}
 	}
@@ -237,7 +238,7 @@ func (p *push) run(ctx context.Context, tx store.Tx, at *syncPlace, upto int) (r
 }
 
 // item does one change, or answers as before, and remembers the answer.
-func (p *push) item(ctx context.Context, tx store.Tx, i int, m mutation, version expense.Version) (jsontext.Value, error) {
+func (p *push) item(ctx context.Context, tx store.Tx, i int, m mutation, state store.State) (jsontext.Value, error) {
 	key := store.AnswerKey{Scope: store.MutationScope, Key: m.in.MutationID}
 	kept, err := tx.Answer(ctx, key)
 	switch {
@@ -251,7 +252,7 @@ func (p *push) item(ctx context.Context, tx store.Tx, i int, m mutation, version
 		return nil, err
 	}
 	witness := &witness{Tx: tx}
-	base, err := p.base(ctx, tx, m, version)
+	base, err := p.base(ctx, tx, m, state)
 	var done row
 	switch {
 	case err != nil:
@@ -276,7 +277,7 @@ func (p *push) item(ctx context.Context, tx store.Tx, i int, m mutation, version
 	res := mutationResult{MutationID: m.in.MutationID, Status: done.outcome.String(), Version: done.version, Resource: done.body}
 	known := base
 	if err == nil {
-		known = base.after(m.in.Op, done, version+1)
+		known = base.after(m.in.Op, done, state.Version+1)
 	} else {
 		res = p.failed(m, done, err)
 		if known == (sight{}) {
@@ -368,6 +369,10 @@ type sight struct{ all, group expense.Version }
 // nothing of what the ledger holds.
 var blind = sight{-1, -1}
 
+// lost is the sight of a device that saw the row in a history which a restore took back: it knows no more of what the ledger holds, but
+// there was such a row. No version of the ledger is as new.
+var lost = sight{math.MaxInt64, math.MaxInt64}
+
 func (s sight) String() string { return fmt.Sprintf("%d %d", s.all, s.group) }
 
 // after returns what the device has seen of the row when its change has gone in, at the version now if it wrote. Of what others
@@ -375,6 +380,9 @@ func (s sight) String() string { return fmt.Sprintf("%d %d", s.all, s.group) }
 // pass for one that knows of theirs.
 func (s sight) after(op string, done row, now expense.Version) sight {
 	current := sight{done.version, done.version}
+	if s == lost {
+		s = blind
+	}
 	if s == (sight{}) || op != "patch" {
 		return current
 	}
@@ -388,7 +396,7 @@ func (s sight) after(op string, done row, now expense.Version) sight {
 }
 
 // base returns what the device had seen of the row when it made the change.
-func (p *push) base(ctx context.Context, tx store.Tx, m mutation, version expense.Version) (seen sight, err error) {
+func (p *push) base(ctx context.Context, tx store.Tx, m mutation, state store.State) (seen sight, err error) {
 	in := m.in
 	switch {
 	case m.err != nil:
@@ -397,8 +405,10 @@ func (p *push) base(ctx context.Context, tx store.Tx, m mutation, version expens
 		return sight{}, itemFault("base_mutation", "ambiguous", "A mutation names base_version or base_mutation, not both.")
 	case in.BaseVersion != nil && *in.BaseVersion < 1:
 		return sight{}, itemFault("base_version", "out_of_range", "A version is a number from 1.")
-	case in.BaseVersion != nil && expense.Version(*in.BaseVersion) > version:
+	case in.BaseVersion != nil && expense.Version(*in.BaseVersion) > state.Version:
 		return sight{}, itemFault("base_version", "ahead_of_server", "The ledger has not come to this version; fetch everything again.")
+	case in.BaseVersion != nil && state.Lost.Has(expense.Version(*in.BaseVersion)):
+		return lost, nil
 	case in.BaseVersion != nil:
 		return sight{expense.Version(*in.BaseVersion), expense.Version(*in.BaseVersion)}, nil
 	case in.BaseMutation == nil:

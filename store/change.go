@@ -5,6 +5,9 @@ import (
 	"cmp"
 	"math"
 	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -86,10 +89,46 @@ type State struct {
 	Epoch   int64           // which history of the ledger this is, a number of chance
 	Version expense.Version // of the last Update that wrote
 	Floor   expense.Version // the highest version of a tombstone that was purged; 0: none was
+	Lost    Versions        // those that no row of this history ever has: only one that a restore took back may have had them
 }
 
-// EpochStep is what a new epoch adds to a ledger's version.
+// EpochStep is what a new epoch adds to a ledger's version at least.
 const EpochStep = 1_000_000
+
+// NextEpoch returns the state in which a new epoch begins at now. Its version is that of before and EpochStep, or the microseconds
+// since 1970 if they are more: who restores one backup twice finds no version of the first time again. The versions between are Lost.
+func (s State) NextEpoch(now time.Time) State {
+	next := State{Epoch: MakeEpoch(), Version: max(s.Version+EpochStep, expense.Version(now.UnixMicro())), Floor: s.Floor}
+	next.Lost = s.Lost.with(s.Version+1, next.Version)
+	return next
+}
+
+// Versions are ranges of versions, written down: "3-1000002 1000010-2000009". The zero Versions is none.
+type Versions string
+
+// with adds the versions from first to last, which come after all that are there.
+func (v Versions) with(first, last expense.Version) Versions {
+	begin := strconv.FormatInt(int64(first), 10)
+	if joined, adjacent := strings.CutSuffix(string(v), "-"+strconv.FormatInt(int64(first-1), 10)); adjacent {
+		begin = joined
+	} else if v != "" {
+		begin = string(v) + " " + begin
+	}
+	return Versions(begin + "-" + strconv.FormatInt(int64(last), 10))
+}
+
+// Has reports whether a version is one of them.
+func (v Versions) Has(version expense.Version) bool {
+	for span := range strings.FieldsSeq(string(v)) {
+		first, last, _ := strings.Cut(span, "-")
+		from, err := strconv.ParseInt(first, 10, 64)
+		to, failure := strconv.ParseInt(last, 10, 64)
+		if err == nil && failure == nil && expense.Version(from) <= version && version <= expense.Version(to) {
+			return true
+		}
+	}
+	return false
+}
 
 // MakeEpoch returns the number of a new epoch.
 func MakeEpoch() int64 { return rand.Int64N(math.MaxInt64-1) + 1 }

@@ -62,8 +62,8 @@ type Store interface {
 	// Quotes yields the kept prices of source from the day from on, ordered by date and currency code.
 	Quotes(ctx context.Context, source expense.Source, from expense.Date) iter.Seq2[expense.Quote, error]
 
-	// NewEpoch begins a new epoch of owner's ledger, as one needs that was restored from a backup: its version rises by EpochStep,
-	// past all that devices may have seen. ErrNotFound if there is no ledger.
+	// NewEpoch begins a new epoch of owner's ledger, as one needs that was restored from a backup: its state becomes what
+	// [State.NextEpoch] makes of it now, and no row changes. ErrNotFound if there is no ledger.
 	NewEpoch(ctx context.Context, owner expense.OwnerID) error
 
 	// Purge removes the answers kept since before answers and the tombstones left before tombstones, of all ledgers. A tombstone

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -22,7 +23,11 @@ func (r reader) State(ctx context.Context) (store.State, error) {
 	case l.version == 0:
 		return store.State{}, errNoLedger()
 	}
-	return store.State{Epoch: l.epoch, Version: l.version, Floor: l.floor}, nil
+	return l.state(), nil
+}
+
+func (l ledger) state() store.State {
+	return store.State{Epoch: l.epoch, Version: l.version, Floor: l.floor, Lost: l.lost}
 }
 
 // Changes implements [store.Reader].
@@ -96,8 +101,8 @@ func (s *Store) NewEpoch(ctx context.Context, owner expense.OwnerID) error {
 		if l.version == 0 {
 			return l, errNoLedger()
 		}
-		l.epoch = store.MakeEpoch()
-		l.version += store.EpochStep
+		next := l.state().NextEpoch(time.Now())
+		l.epoch, l.version, l.lost = next.Epoch, next.Version, next.Lost
 		return l, nil
 	})
 	if err == nil {

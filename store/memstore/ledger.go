@@ -21,6 +21,7 @@ type ledger struct {
 	version    expense.Version // the last one taken; 0: there is no ledger
 	epoch      int64
 	floor      expense.Version  // the highest version of a tombstone that was purged
+	lost       store.Versions   // those that no row of this history ever has
 	settings   expense.Settings // no reference, so copied with the ledger
 	volume     int64            // the sum of the expenses' volumes
 	expenses   table[expense.Expense]

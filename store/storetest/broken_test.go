@@ -102,6 +102,7 @@ func TestBrokenStores(t *testing.T) {
 		{"forgets what was deleted in the feed", feedWithoutTombstones, []string{"changes-values"}},
 		{"lets readers of the feed miss a row", feedMisses, []string{"changes-while-writing"}},
 		{"keeps the epoch", keepsEpoch, []string{"new-epoch"}},
+		{"forgets which versions a restore took back", forgetsLost, []string{"new-epoch"}},
 		{"posts twice", postsTwice, []string{"post-once"}},
 		{"moves the cursor alone", movesCursorAlone, []string{"post-whole"}},
 		{"lets every day begin in Greenwich", beginsInGreenwich, []string{"owners-due-zones"}},
@@ -748,3 +749,17 @@ type keeping struct{ store.Store }
 func (keeping) NewEpoch(context.Context, expense.OwnerID) error { return nil }
 
 func keepsEpoch() store.Store { return keeping{memstore.New()} }
+
+type forgettingLost struct{ store.Reader }
+
+func (r forgettingLost) State(ctx context.Context) (store.State, error) {
+	state, err := r.Reader.State(ctx)
+	state.Lost = ""
+	return state, err
+}
+
+func forgetsLost() store.Store {
+	return broken{Store: memstore.New(), reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader {
+		return forgettingLost{r}
+	}}
+}

@@ -23,7 +23,7 @@ const (
 	sayMergedInto    = "expense.Reader.MergedInto: MergedInto returns the category that a deleted one was merged into, Nil if it " +
 		"was merged into none; ErrNotFound if there is no tombstone of it."
 	sayNewEpoch = "store.Store.NewEpoch: NewEpoch begins a new epoch of owner's ledger, as one needs that was restored from a " +
-		"backup: its version rises by EpochStep, past all that devices may have seen."
+		"backup: its state becomes what [State.NextEpoch] makes of it now, and no row changes."
 	sayNewEpochMissing = "store.Store.NewEpoch: ErrNotFound if there is no ledger."
 	sayPurgeMutations  = "store.Store.Purge: Answers of MutationScope go with the tombstones."
 	sayPurgeFloor      = "store.Store.Purge: A ledger's floor rises to the highest version of its tombstones that are gone."
@@ -349,19 +349,48 @@ func checkNewEpoch(p *probe) {
 	p.fails(p.st.NewEpoch(p.ctx, "nobody at all"), expense.ErrNotFound, "NewEpoch of no ledger")
 	b, other := p.book("a"), p.book("b")
 	kept := b.put(b.expense("1", "EUR", "2025-04-01"))[0]
-	before, untouched := b.state(), other.state()
-	p.must(p.st.NewEpoch(p.ctx, b.owner), "NewEpoch")
-	after := b.state()
-	same(p, after.Version, before.Version+store.EpochStep, "the version in a new epoch")
-	if after.Epoch == before.Epoch {
-		p.note("a new epoch has the number of the one before")
-	}
+	untouched := other.state()
+	b.newEpoch()
+	b.newEpoch() // at once, so that what is lost is one range
 	same(p, other.state(), untouched, "another ledger's state")
 	got, err := b.reader.Expense(p.ctx, kept.ID)
 	p.must(err, "Expense")
 	same(p, got, kept, "a row in a new epoch")
-	b.version = after.Version
 	b.put(b.expense("2", "EUR", "2025-04-01"))
+	b.newEpoch()
+	late := b.put(b.expense("3", "EUR", "2025-04-01"))[0]
+	lost := b.state().Lost
+	for _, version := range []expense.Version{kept.Version, late.Version} {
+		if lost.Has(version) {
+			p.note("version %d, which a row has, is among the lost: %s", version, lost)
+		}
+	}
+	for _, version := range []expense.Version{kept.Version + 1, late.Version - 1} {
+		if !lost.Has(version) {
+			p.note("version %d, which only a lost history may have had, is not among the lost: %s", version, lost)
+		}
+	}
+}
+
+// newEpoch begins one, and holds the state to what is said of it.
+func (b *book) newEpoch() {
+	before, earliest := b.state(), time.Now()
+	b.must(b.st.NewEpoch(b.ctx, b.owner), "NewEpoch")
+	after, latest := b.state(), time.Now()
+	low, high := before.NextEpoch(earliest), before.NextEpoch(latest)
+	if after.Epoch == before.Epoch {
+		b.note("a new epoch has the number of the one before")
+	}
+	if after.Version < low.Version || after.Version > high.Version {
+		b.note("a new epoch begins at version %d; from %d to %d is right", after.Version, low.Version, high.Version)
+	}
+	for _, version := range []expense.Version{before.Version, before.Version + 1, low.Version, after.Version, after.Version + 1} {
+		if got, want := after.Lost.Has(version), before.Version < version && version <= after.Version || before.Lost.Has(version); got != want {
+			b.note("a ledger that went on from version %d at version %d: that %d is lost is %t", before.Version, after.Version, version, got)
+		}
+	}
+	same(b.probe, after.Floor, before.Floor, "the floor in a new epoch")
+	b.version = after.Version
 }
 
 func checkPurgeFloor(p *probe) {

@@ -21,7 +21,7 @@ func (r reader) State(ctx context.Context) (store.State, error) {
 	if err != nil {
 		return store.State{}, err
 	}
-	return store.State{Epoch: l.Epoch, Version: l.Version, Floor: l.Floor}, nil
+	return l.state(), nil
 }
 
 // Changes implements [store.Reader]. It looks at every row; a store that is used in earnest keeps an index by version.

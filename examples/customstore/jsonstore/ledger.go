@@ -25,6 +25,7 @@ type ledger struct {
 	Version    expense.Version // the last one taken; 0: there is no ledger
 	Epoch      int64
 	Floor      expense.Version // the highest version of a tombstone that was purged
+	Lost       store.Versions  // those that no row of this history ever has
 	Settings   settings
 	Categories table[expense.Category]
 	Expenses   table[expense.Expense]
@@ -60,6 +61,10 @@ func newLedger() *ledger {
 
 func newTable[R any]() table[R] {
 	return table[R]{Rows: make(map[uuid.UUID]R), Tombs: make(map[uuid.UUID]tombstone)}
+}
+
+func (l *ledger) state() store.State {
+	return store.State{Epoch: l.Epoch, Version: l.Version, Floor: l.Floor, Lost: l.Lost}
 }
 
 // clone returns a ledger that can be changed without changing l. The rows themselves are values; the slices in a budget or an

@@ -363,8 +363,8 @@ func (s *Store) NewEpoch(ctx context.Context, owner expense.OwnerID) error {
 			return nil, noLedger()
 		}
 		after := before.clone()
-		after.Epoch = store.MakeEpoch()
-		after.Version += store.EpochStep
+		next := before.state().NextEpoch(time.Now())
+		after.Epoch, after.Version, after.Lost = next.Epoch, next.Version, next.Lost
 		return after, nil
 	})
 }

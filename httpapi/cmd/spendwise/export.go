@@ -139,6 +139,10 @@ func (cmd *restoreCmd) Run(ctx context.Context, config *cli, p *process) (err er
 		if err != nil {
 			return named(cmd.User, err)
 		}
+		// Ids come back, so versions must not: of those that devices may have seen of the ledger that was, none is to be a row's.
+		if err := db.NewEpoch(ctx, account.Owner()); err != nil && !errors.Is(err, expense.ErrNotFound) {
+			return err
+		}
 		bar := newBar(p.stderr)
 		restored, err := export.Restore(ctx, store.LedgerOf(db, account.Owner()), expense.Env{Now: time.Now()}, file, export.RestoreOptions{
 			Progress: func(written, all int) { bar.show("restored", written, all) },

@@ -1,11 +1,14 @@
 package main_test
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	sqlitestore "github.com/spendwise/spendwise/store/sqlite"
 )
 
 func TestALedgerMovesFromOneDatabaseToAnother(t *testing.T) {
@@ -46,6 +49,22 @@ func TestALedgerMovesFromOneDatabaseToAnother(t *testing.T) {
 		pdf := command(t, other, "--database", sqlite, "export", "--user", "new@example.com", "--format", "pdf", "--year", "2026")
 		if !strings.HasPrefix(pdf, "%PDF-") {
 			t.Errorf("the PDF: %.20q", pdf)
+		}
+
+		st, err := sqlitestore.Open(t.Context(), filepath.Join(other, "other.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		account, err := st.Accounts().AccountByEmail(t.Context(), "new@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		state, err := st.Reader(account.Owner()).State(t.Context())
+		if err := errors.Join(err, st.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if !state.Lost.Has(2) || !state.Lost.Has(1000) || state.Lost.Has(state.Version) {
+			t.Errorf("the versions that devices know from the ledger's former place may come again: %+v", state)
 		}
 
 		failed := refused(t, other, "--database", sqlite, "restore", "--user", "new@example.com", file)

@@ -150,8 +150,8 @@ func benchmarkBare(b *testing.B, db *sql.DB, lock string) {
 	for i := range benchClients {
 		owner := fmt.Sprint("bare", i)
 		for _, statement := range []string{
-			`INSERT INTO spendwise_ledgers (owner, home, zone, locale, fiscal_year_start, default_category, settings_version, version, epoch, floor, volume, budgets)
-				VALUES ('` + owner + `', 'EUR', 'UTC', 'en', 1, '` + bareCategory + `', 1, 1, 1, 0, 0, 0)`,
+			`INSERT INTO spendwise_ledgers (owner, home, zone, locale, fiscal_year_start, default_category, settings_version, version, epoch, floor, lost, volume, budgets)
+				VALUES ('` + owner + `', 'EUR', 'UTC', 'en', 1, '` + bareCategory + `', 1, 1, 1, 0, '', 0, 0)`,
 			`INSERT INTO spendwise_categories (owner, id, name, name_key, colour, icon, archived, version, created_at, updated_at)
 				VALUES ('` + owner + `', '` + bareCategory + `', 'Food', 'food', '', '', 0, 1, 1, 1)`,
 		} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -14,8 +15,8 @@ import (
 )
 
 const (
-	selectState = `SELECT epoch, version, floor FROM spendwise_ledgers WHERE owner = $1`
-	newEpoch    = `UPDATE spendwise_ledgers SET epoch = $2, version = version + $3 WHERE owner = $1`
+	selectState = `SELECT epoch, version, floor, lost FROM spendwise_ledgers WHERE owner = $1`
+	newEpoch    = `UPDATE spendwise_ledgers SET epoch = $2, version = $3, lost = $4 WHERE owner = $1`
 
 	// Each part of the feed goes through the index of its table by (owner, version, id).
 	changedExpenses = `SELECT ` + expenseCells + ` FROM spendwise_expenses x WHERE x.owner = $1 AND (x.version, x.id) > ($2, $3)
@@ -94,9 +95,13 @@ func (r *reader) State(ctx context.Context) (state store.State, err error) {
 	if r.invalid != nil {
 		return state, r.invalid
 	}
-	found, err := r.on().one(ctx, 3, func(row *row) {
-		state = store.State{Epoch: row.int(0), Version: row.version(1), Floor: row.version(2)}
-	}, selectState, r.owner)
+	return stateOf(ctx, r.on(), selectState, r.owner)
+}
+
+func stateOf(ctx context.Context, session *session, query, owner string) (state store.State, err error) {
+	found, err := session.one(ctx, 4, func(row *row) {
+		state = store.State{Epoch: row.int(0), Version: row.version(1), Floor: row.version(2), Lost: store.Versions(row.text(3))}
+	}, query, owner)
 	if err == nil && !found {
 		err = fmt.Errorf("ledger: %w", expense.ErrNotFound)
 	}
@@ -200,16 +205,18 @@ func (r *reader) MergedInto(ctx context.Context, id uuid.UUID) (into uuid.UUID, 
 	return into, err
 }
 
-// NewEpoch needs no lock beyond its own statement's: it reads nothing of the ledger.
+// NewEpoch implements [store.Store].
 func (s *Store) NewEpoch(ctx context.Context, owner expense.OwnerID) error {
 	if err := owner.Validate(); err != nil {
 		return err
 	}
 	err := s.atomically(ctx, func(session *session) error {
-		changed, err := session.exec(ctx, newEpoch, string(owner), store.MakeEpoch(), int64(store.EpochStep))
-		if err == nil && changed == 0 {
-			err = fmt.Errorf("ledger: %w", expense.ErrNotFound)
+		state, err := stateOf(ctx, session, selectState+s.dialect.Lock, string(owner))
+		if err != nil {
+			return err
 		}
+		state = state.NextEpoch(time.Now())
+		_, err = session.exec(ctx, newEpoch, string(owner), state.Epoch, int64(state.Version), string(state.Lost))
 		return err
 	})
 	if err == nil {

@@ -12,7 +12,7 @@ import (
 
 const (
 	insertLedger = `INSERT INTO spendwise_ledgers (owner, home, zone, locale, fiscal_year_start, default_category,
-		settings_version, version, epoch, floor, volume, budgets) VALUES ($1, $2, $3, $4, $5, $6, 1, 1, $7, 0, 0, 0) ON CONFLICT DO NOTHING`
+		settings_version, version, epoch, floor, lost, volume, budgets) VALUES ($1, $2, $3, $4, $5, $6, 1, 1, $7, 0, '', 0, 0) ON CONFLICT DO NOTHING`
 	selectLedger = `SELECT home, zone, locale, fiscal_year_start, default_category, settings_version, version, volume, CAST(budgets AS bigint)
 		FROM spendwise_ledgers WHERE owner = $1`
 	ledgerWidth   = 9

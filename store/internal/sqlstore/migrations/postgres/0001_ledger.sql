@@ -12,6 +12,7 @@ CREATE TABLE spendwise_ledgers (
     version           bigint   NOT NULL, -- of the last Update that wrote
     epoch             bigint   NOT NULL, -- a number of chance, another one after each restore
     floor             bigint   NOT NULL, -- the highest version of a tombstone that was purged
+    lost              text     NOT NULL, -- versions that no row of this history ever has, such as "3-1000002"
     volume            bigint   NOT NULL, -- the sum of the expenses' volumes
     budgets           bigint   NOT NULL, -- how many there are
     CONSTRAINT spendwise_ledgers_pkey PRIMARY KEY (owner)

@@ -12,6 +12,7 @@ CREATE TABLE spendwise_ledgers (
     version           integer NOT NULL, -- of the last Update that wrote
     epoch             integer NOT NULL, -- a number of chance, another one after each restore
     floor             integer NOT NULL, -- the highest version of a tombstone that was purged
+    lost              text    NOT NULL, -- versions that no row of this history ever has, such as "3-1000002"
     volume            integer NOT NULL, -- the sum of the expenses' volumes
     budgets           integer NOT NULL, -- how many there are
     CONSTRAINT spendwise_ledgers_pkey PRIMARY KEY (owner)
