@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/spendwise/spendwise/expense"
@@ -31,6 +33,9 @@ const (
 	issuerRetry = 5 * time.Second
 	// issuerFresh is how long a token that was verified is not verified again.
 	issuerFresh = 5 * time.Minute
+
+	// issuerPatience is how long the one request that has the keys read again waits for them, before it goes by those there are.
+	issuerPatience = 2 * time.Second
 
 	issuerTimeout  = 10 * time.Second
 	issuerMaxBytes = 1 << 20 // of a provider's document
@@ -70,8 +75,7 @@ var _ Authenticator = (*Issuer)(nil)
 
 // NewIssuer returns an Issuer. It asks the provider nothing yet: a provider that is away does not keep the server from starting.
 func NewIssuer(config IssuerConfig) (*Issuer, error) {
-	address, err := url.Parse(config.Issuer)
-	if err != nil || address.Host == "" || address.Scheme != "https" && (address.Scheme != "http" || !isLoopback(address.Hostname())) {
+	if !isPrivate(config.Issuer) {
 		return nil, fmt.Errorf("an issuer is an https URL, such as https://login.example.org, not %q", config.Issuer)
 	}
 	if config.Audience == "" {
@@ -98,9 +102,15 @@ func NewIssuer(config IssuerConfig) (*Issuer, error) {
 	}, nil
 }
 
-func isLoopback(host string) bool {
+// isPrivate reports whether text is a URL whose answers nobody on the way can change: https, or http on this machine.
+func isPrivate(text string) bool {
+	address, err := url.Parse(text)
+	if err != nil || address.Host == "" {
+		return false
+	}
+	host := address.Hostname()
 	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return address.Scheme == "https" || address.Scheme == "http" && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // Authenticate implements Authenticator: one Bearer token in the Authorization header, for the audience. It gives the scopes
@@ -134,6 +144,11 @@ func (i *Issuer) verify(ctx context.Context, text string, now time.Time) (issued
 		!slices.Contains(i.config.Algorithms, token.Method.Alg()) {
 		return issued{}, ErrUnauthenticated
 	}
+	for _, name := range []string{"jku", "jwk", "x5u"} {
+		if _, ok := token.Header[name]; ok {
+			return issued{}, ErrUnauthenticated // keys are where discovery says, and nowhere else
+		}
+	}
 	verifier, err := i.discover(ctx)
 	if err != nil {
 		return issued{}, err
@@ -142,7 +157,7 @@ func (i *Issuer) verify(ctx context.Context, text string, now time.Time) (issued
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return issued{}, ctx.Err()
-	case err != nil && !i.keys.read():
+	case err != nil && !i.keys.known():
 		return issued{}, fmt.Errorf("%w: the keys of %s cannot be read", expense.ErrUnavailable, i.config.Issuer)
 	case err != nil || said.Subject == "" || said.IssuedAt.After(now.Add(clockSkew)) ||
 		words.NotBefore != nil && words.NotBefore.After(now.Add(clockSkew)):
@@ -182,6 +197,9 @@ func (i *Issuer) discover(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	if err := provider.Claims(&document); err != nil {
 		return nil, fmt.Errorf("%w: discovery at %s: %w", expense.ErrUnavailable, i.config.Issuer, err)
 	}
+	if !isPrivate(document.Keys) {
+		return nil, fmt.Errorf("%w: discovery at %s: jwks_uri is no https URL, but %q", expense.ErrUnavailable, i.config.Issuer, document.Keys)
+	}
 	i.keys.begin(document.Keys)
 	i.verifier = oidc.NewVerifier(i.config.Issuer, i.keys, &oidc.Config{
 		ClientID: i.config.Audience, SupportedSigningAlgs: i.config.Algorithms,
@@ -190,118 +208,158 @@ func (i *Issuer) discover(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	return i.verifier, nil
 }
 
-// issuerKeys are a provider's keys. The key set of go-oidc reads them again for each key id that it does not know; this one
-// sees to it that it does so once in issuerKeysPause, and that no key is taken for the provider's for ever.
+// issuerKeys are a provider's keys. The key set of go-oidc reads them again for each key id that it does not know; this one does so
+// once in issuerKeysPause, however many ask, and sees to it that no key is taken for the provider's for ever.
 type issuerKeys struct {
-	client *http.Client
-	gate   *issuerGate
-	now    func() time.Time
+	client     *http.Client
+	algorithms []jose.SignatureAlgorithm
+	now        func() time.Time
 
-	mu    sync.Mutex
-	url   string
-	set   *oidc.RemoteKeySet
-	since time.Time // when set, or what it was replaced by, was begun
+	mu          sync.Mutex
+	url         string
+	keys        []jose.JSONWebKey
+	read, tried time.Time     // when they were read, and when that was last begun; zero: never
+	reading     chan struct{} // closed when the reading that goes on ends; nil: none does
 }
 
 func newIssuerKeys(config IssuerConfig) *issuerKeys {
-	base := config.Client.Transport
-	if base == nil {
-		base = http.DefaultTransport
+	keys := &issuerKeys{client: config.Client, now: config.Now}
+	for _, algorithm := range config.Algorithms {
+		keys.algorithms = append(keys.algorithms, jose.SignatureAlgorithm(algorithm))
 	}
-	gate := &issuerGate{base: base, now: config.Now}
-	client := *config.Client
-	client.Transport = gate
-	return &issuerKeys{client: &client, gate: gate, now: config.Now}
-}
-
-func (k *issuerKeys) fresh() *oidc.RemoteKeySet {
-	return oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), k.client), k.url)
+	return keys
 }
 
 func (k *issuerKeys) begin(url string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.url = url
-	k.set, k.since = k.fresh(), k.now()
 }
 
-// read reports whether the keys were ever read.
-func (k *issuerKeys) read() bool { return !k.gate.lastRead().IsZero() }
+// known reports whether the keys were ever read.
+func (k *issuerKeys) known() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.read.IsZero()
+}
+
+var (
+	errNoKeys    = errors.New("what the issuer publishes as its keys is no set of keys")
+	errSignature = errors.New("no key of the issuer's verifies the signature")
+)
 
 // VerifySignature implements [oidc.KeySet].
 func (k *issuerKeys) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	k.mu.Lock()
-	set, old := k.set, k.now().Sub(k.since) >= issuerKeysLife
-	var next *oidc.RemoteKeySet
-	if old {
-		next, k.since = k.fresh(), k.now() // one request tries; the others go by the keys there are
-	}
-	k.mu.Unlock()
-	if next == nil {
-		return set.VerifySignature(ctx, token)
-	}
-	before := k.gate.lastRead()
-	payload, err := next.VerifySignature(ctx, token)
-	if k.gate.lastRead().Equal(before) {
-		return set.VerifySignature(ctx, token) // the provider is away
-	}
-	k.mu.Lock()
-	k.set = next
-	k.mu.Unlock()
-	return payload, err
-}
-
-// An issuerGate lets a request for keys through once in issuerKeysPause.
-type issuerGate struct {
-	base http.RoundTripper
-	now  func() time.Time
-
-	mu    sync.Mutex
-	tried time.Time
-	read  time.Time // the last that succeeded
-}
-
-var errPaused = errors.New("the keys were read a moment ago")
-
-func (g *issuerGate) lastRead() time.Time {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.read
-}
-
-// RoundTrip implements [http.RoundTripper].
-func (g *issuerGate) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !g.pass() {
-		return nil, errPaused
-	}
-	response, err := g.base.RoundTrip(r)
+	signed, err := jose.ParseSignedCompact(token, k.algorithms)
 	if err != nil {
 		return nil, err
 	}
-	if response.StatusCode == http.StatusOK {
-		g.mu.Lock()
-		g.read = g.now()
-		g.mu.Unlock()
+	payload, old := k.verify(signed)
+	switch {
+	case payload == nil:
+		k.renew(ctx, issuerTimeout, true)
+	case old:
+		k.renew(ctx, issuerPatience, false)
+	default:
+		return payload, nil
 	}
-	response.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(response.Body, issuerMaxBytes), response.Body}
-	return response, nil
+	if payload, _ = k.verify(signed); payload == nil {
+		return nil, errSignature
+	}
+	return payload, nil
 }
 
-func (g *issuerGate) pass() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	pause, now := issuerKeysPause, g.now()
-	if g.read.IsZero() {
-		pause = issuerRetry
+// verify returns what was signed by one of the keys there are, nil if it was by none; old says that they should be read again.
+func (k *issuerKeys) verify(signed *jose.JSONWebSignature) (payload []byte, old bool) {
+	k.mu.Lock()
+	keys, old := k.keys, k.now().Sub(k.read) >= issuerKeysLife
+	k.mu.Unlock()
+	id := signed.Signatures[0].Header.KeyID
+	for i := range keys {
+		if id != "" && keys[i].KeyID != id {
+			continue
+		}
+		if payload, err := signed.Verify(&keys[i]); err == nil {
+			return payload, old
+		}
 	}
-	if !g.tried.IsZero() && now.Sub(g.tried) < pause {
-		return false
+	return nil, old
+}
+
+// renew has the keys read again, unless that was tried within the pause, and waits for it as long as patience lasts; where another
+// request has them read already, only if join says so. The reading goes on if nobody waits any more.
+func (k *issuerKeys) renew(ctx context.Context, patience time.Duration, join bool) {
+	k.mu.Lock()
+	reading := k.reading
+	if reading == nil {
+		pause, now := issuerKeysPause, k.now()
+		if k.read.IsZero() {
+			pause = issuerRetry
+		}
+		if !k.tried.IsZero() && now.Sub(k.tried) < pause {
+			k.mu.Unlock()
+			return
+		}
+		reading = make(chan struct{})
+		k.tried, k.reading, join = now, reading, true
+		go func(ctx context.Context, url string) {
+			keys, err := k.fetch(ctx, url)
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			if err == nil {
+				k.keys, k.read = keys, now
+			}
+			k.reading = nil
+			close(reading)
+		}(context.WithoutCancel(ctx), k.url)
 	}
-	g.tried = now
-	return true
+	k.mu.Unlock()
+	if !join {
+		return
+	}
+	enough := time.NewTimer(patience)
+	defer enough.Stop()
+	select {
+	case <-reading:
+	case <-enough.C:
+	case <-ctx.Done():
+	}
+}
+
+// fetch reads the provider's keys. Those of kinds that are not known here are left out; a page that says that the provider is being
+// repaired, or anything else that is no set of keys, is a failure and takes no key back.
+func (k *issuerKeys) fetch(ctx context.Context, url string) (keys []jose.JSONWebKey, err error) {
+	ctx, cancel := context.WithTimeout(ctx, issuerTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	response, err := k.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	raw, err := io.ReadAll(io.LimitReader(response.Body, issuerMaxBytes))
+	if err != nil {
+		return nil, err
+	}
+	var set struct {
+		Keys *[]json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(raw, &set); err != nil || set.Keys == nil || response.StatusCode != http.StatusOK {
+		return nil, errors.Join(errNoKeys, err)
+	}
+	for _, text := range *set.Keys {
+		var key jose.JSONWebKey
+		if json.Unmarshal(text, &key) == nil && key.Valid() && key.IsPublic() && key.Use != "enc" {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 && len(*set.Keys) > 0 {
+		return nil, errNoKeys
+	}
+	return keys, nil
 }
 
 // AnyOf returns an Authenticator that asks several in turn and takes the first answer that says who it is. Trouble of one is

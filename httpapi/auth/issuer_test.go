@@ -7,7 +7,9 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
@@ -34,6 +36,9 @@ import (
 
 const audience = "https://spendwise.example"
 
+// issuerFresh is how long a token that was verified is not verified again.
+const issuerFresh = 5 * time.Minute
+
 // A provider is zitadel's OpenID provider, run in the test: discovery, keys and token endpoint are its own. The test gives it a
 // store whose keys it can change, and counts what is asked of it.
 type provider struct {
@@ -43,6 +48,7 @@ type provider struct {
 	discovery atomic.Int32
 	keysRead  atomic.Int32
 	away      atomic.Bool
+	instead   atomic.Pointer[http.HandlerFunc] // answers what is not asked for a token; nil: the provider itself does
 
 	mu   sync.Mutex
 	keys []providerKey // the first signs
@@ -159,6 +165,10 @@ func newProvider(t *testing.T) *provider {
 			http.Error(w, "away", http.StatusBadGateway)
 			return
 		}
+		if instead := p.instead.Load(); instead != nil && r.Method == http.MethodGet {
+			instead.ServeHTTP(w, r)
+			return
+		}
 		handler.ServeHTTP(w, r)
 	})
 	p.server.Start()
@@ -211,7 +221,11 @@ func (p *provider) sign(t *testing.T, change func(header map[string]any, claims 
 	case "none":
 		token.Method, private = jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType
 	case "HS256":
-		token.Method, private = jwt.SigningMethodHS256, []byte("the public key, say")
+		der, err := x509.MarshalPKIXPublicKey(publicProviderKey{key}.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		token.Method, private = jwt.SigningMethodHS256, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 	case "RS384":
 		token.Method = jwt.SigningMethodRS384
 	}
@@ -298,26 +312,31 @@ func TestAnIssuersTokensAreRefusedAlike(t *testing.T) {
 	}
 	h := newHouse(t)
 	for name, token := range map[string]string{
-		"another audience":       p.token(t, "anna", "someone-else"),
-		"no audience":            claim("aud", nil),
-		"another issuer":         claim("iss", "https://login.example.org"),
-		"the issuer with a path": claim("iss", p.url+"/"),
-		"expired":                claim("exp", now.Add(-61*time.Second).Unix()),
-		"no expiry":              claim("exp", nil),
-		"issued in the future":   claim("iat", now.Add(2*time.Minute).Unix()),
-		"not valid yet":          claim("nbf", now.Add(2*time.Minute).Unix()),
-		"no subject":             claim("sub", nil),
-		"an empty subject":       claim("sub", ""),
-		"algorithm none":         header("alg", "none"),
-		"HS256":                  header("alg", "HS256"),
-		"RS384, on no list":      header("alg", "RS384"),
-		"an unknown key":         header("kid", "another"),
-		"another type":           header("typ", "logout+jwt"),
-		"a local account's":      h.register(t).AccessToken,
-		"truncated":              good[:len(good)-3],
-		"100 KB":                 strings.Repeat("A", 100<<10),
-		"opaque":                 "opaque",
-		"empty":                  "",
+		"another audience":          p.token(t, "anna", "someone-else"),
+		"no audience":               claim("aud", nil),
+		"another issuer":            claim("iss", "https://login.example.org"),
+		"the issuer with a path":    claim("iss", p.url+"/"),
+		"expired":                   claim("exp", now.Add(-61*time.Second).Unix()),
+		"no expiry":                 claim("exp", nil),
+		"issued in the future":      claim("iat", now.Add(2*time.Minute).Unix()),
+		"not valid yet":             claim("nbf", now.Add(2*time.Minute).Unix()),
+		"no subject":                claim("sub", nil),
+		"an empty subject":          claim("sub", ""),
+		"algorithm none":            header("alg", "none"),
+		"HS256 with the public key": header("alg", "HS256"),
+		"another client's":          p.token(t, "anna", "another", "sid1"),
+		"a jwk header":              header("jwk", map[string]any{"kty": "RSA"}),
+		"a jku header":              header("jku", "https://example.org/jwks.json"),
+		"a crit header":             header("crit", []string{"exp"}),
+		"a key id that is a path":   header("kid", "../../dev/null"),
+		"RS384, on no list":         header("alg", "RS384"),
+		"an unknown key":            header("kid", "another"),
+		"another type":              header("typ", "logout+jwt"),
+		"a local account's":         h.register(t).AccessToken,
+		"truncated":                 good[:len(good)-3],
+		"100 KB":                    strings.Repeat("A", 100<<10),
+		"opaque":                    "opaque",
+		"empty":                     "",
 	} {
 		who, err := issuer.Authenticate(request(t, "Bearer "+token))
 		if who != (auth.Identity{}) || err == nil || err.Error() != auth.ErrUnauthenticated.Error() {
@@ -381,6 +400,81 @@ func TestAnIssuersKeys(t *testing.T) {
 		c.forward(time.Hour)
 		if accepts(t, issuer, long) {
 			t.Error("accepted an hour after its key was taken back")
+		}
+	})
+	t.Run("are not forgotten for a page in their place", func(t *testing.T) {
+		for name, page := range map[string]string{
+			"for people": "<html>back soon</html>", "an error": `{"error":"maintenance"}`, "cut off": `{"keys":[{"kty":"RSA",`, "null": `{"keys":null}`,
+			"keys of no use": `{"keys":[{"kty":"quantum"}]}`,
+		} {
+			p := newProvider(t)
+			issuer, c := newIssuer(t, p)
+			day := func(_ map[string]any, claims jwt.MapClaims) { claims["exp"] = time.Now().Add(24 * time.Hour).Unix() }
+			long := p.sign(t, day)
+			if !accepts(t, issuer, long) {
+				t.Fatal("refused")
+			}
+			p.instead.Store(new(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page) })))
+			for range 5 {
+				c.forward(61 * time.Minute)
+				if !accepts(t, issuer, long) {
+					t.Errorf("a token of a known key is refused while there is a page %s", name)
+				}
+			}
+			p.instead.Store(nil)
+			p.newSigningKey(t, jose.RS256, false)
+			c.forward(61 * time.Minute)
+			if accepts(t, issuer, long) || !accepts(t, issuer, p.sign(t, day)) {
+				t.Errorf("the keys are not read again after a page %s", name)
+			}
+		}
+	})
+	t.Run("keep nobody waiting who has one of them, while the provider is slow", func(t *testing.T) {
+		p := newProvider(t)
+		issuer, c := newIssuer(t, p)
+		long := p.sign(t, func(_ map[string]any, claims jwt.MapClaims) { claims["exp"] = time.Now().Add(24 * time.Hour).Unix() })
+		if !accepts(t, issuer, long) {
+			t.Fatal("refused")
+		}
+		slow := make(chan struct{})
+		asked := make(chan struct{}, 10)
+		p.instead.Store(new(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked <- struct{}{}; <-slow })))
+		defer close(slow)
+		c.forward(time.Hour)
+		first := make(chan bool)
+		go func() { first <- accepts(t, issuer, long) }()
+		<-asked
+		for range 100 { // they go by the keys there are; one that waited would do so until slow is closed
+			c.forward(issuerFresh)
+			if !accepts(t, issuer, long) {
+				t.Fatal("a token of a known key is refused while the provider is slow")
+			}
+		}
+		if !<-first {
+			t.Error("the request that had the keys read again is refused")
+		}
+		if n := p.keysRead.Load(); n != 2 {
+			t.Errorf("the keys were read %d times, want 2", n)
+		}
+	})
+	t.Run("of a document that names another issuer are never asked for", func(t *testing.T) {
+		for name, document := range map[string]string{
+			"another issuer":       `{"issuer":"https://evil.example","jwks_uri":"%s/keys"}`,
+			"keys over plain HTTP": `{"issuer":"%[1]s","jwks_uri":"http://keys.example/keys"}`,
+			"no keys":              `{"issuer":"%[1]s"}`,
+			"no document":          `<html>`,
+		} {
+			p := newProvider(t)
+			issuer, _ := newIssuer(t, p)
+			p.instead.Store(new(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, strings.ReplaceAll(strings.ReplaceAll(document, "%[1]s", p.url), "%s", p.url))
+			})))
+			_, err := issuer.Authenticate(request(t, "Bearer "+p.token(t, "anna", audience)))
+			wantErr(t, name, err, expense.ErrUnavailable)
+			if p.keysRead.Load() != 0 {
+				t.Errorf("%s: the keys were asked for", name)
+			}
 		}
 	})
 	t.Run("that were never to be had are trouble, not a refusal", func(t *testing.T) {

@@ -61,8 +61,10 @@ var rooms = map[string]struct {
 		}, tracing...),
 	},
 	"httpapi/auth": {
-		rooms:   []string{"expense", "store"},
-		modules: []string{"net/http", "github.com/golang-jwt/jwt", "github.com/coreos/go-oidc", "golang.org/x/crypto", "golang.org/x/sync"},
+		rooms: []string{"expense", "store"},
+		modules: []string{
+			"net/http", "github.com/golang-jwt/jwt", "github.com/coreos/go-oidc", "github.com/go-jose/go-jose", "golang.org/x/crypto", "golang.org/x/sync",
+		},
 	},
 	"httpapi/client": {rooms: []string{"expense", "recurrence"}, modules: []string{"net/http"}},
 	"httpapi/client/sqlitestorage": {
