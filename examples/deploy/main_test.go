@@ -236,19 +236,89 @@ func TestTheDeployment(t *testing.T) {
 	}
 	d.client(t, "127.0.0.3").must(200, "POST", "/v1/auth/login", `{"email":"anna@example.org","password":"nine purple otters knitting"}`)
 
+	d.refusesByItself(t, c)
+
 	// What is not TLS is not served, nor what a strange certificate signs.
 	response, err := http.Get("http" + strings.TrimPrefix(d.url, "https") + "/v1/me")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusBadRequest {
-		t.Errorf("plain HTTP is answered %d", response.StatusCode)
+	if response.StatusCode != http.StatusBadRequest || response.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("plain HTTP is answered %d %s", response.StatusCode, response.Header.Get("Content-Type"))
 	}
 	strange := &http.Client{}
 	if _, err := strange.Get(d.url + "/healthz"); err == nil { //nolint:bodyclose // as above.
 		t.Error("a certificate that nobody knows is accepted")
 	} else if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok {
 		t.Errorf("%v", err)
+	}
+}
+
+// refusesByItself asks for what the gateway refuses before any server sees it: the answer is a problem as the API's are. It ends the
+// process for accounts.
+func (d deployment) refusesByItself(t *testing.T, c *client) {
+	raw := func(request string) string {
+		conn, err := tls.Dial("tcp", strings.TrimPrefix(d.url, "https://"), &tls.Config{RootCAs: d.certificate, ServerName: "localhost"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
+		_, _ = io.WriteString(conn, request)
+		answer, _ := io.ReadAll(conn)
+		return string(answer)
+	}
+	for name, refused := range map[string]struct {
+		status             int
+		code, instance     string
+		method, path, body string
+	}{
+		"a body too large": {413, "payload_too_large", "/v1/expenses", "POST", "/v1/expenses?x=%22", strings.Repeat(" ", 1<<20+1)},
+		"a private path":   {404, "not_found", "/readyz", "GET", "/readyz", ""},
+		"its own pages":    {404, "not_found", "/gateway/internal", "GET", "/gateway/internal", ""},
+	} {
+		header, got := c.must(refused.status, refused.method, refused.path, refused.body, "X-Request-Id", "mine-1")
+		d.checkProblem(t, name, header, got, refused.status, refused.code)
+		if id := header.Get("X-Request-Id"); got["request_id"] != "mine-1" || id != "mine-1" || got["instance"] != refused.instance {
+			t.Errorf("%s: request_id %v, X-Request-Id %q, instance %v", name, got["request_id"], id, got["instance"])
+		}
+	}
+	for name, refused := range map[string]struct{ request, status, says string }{ // over HTTP/2 nginx ends the connection of such clients
+		"no host":             {"GET / HTTP/1.1\r\n\r\n", "400 Bad Request", `"status":400,"detail":"The request is malformed.","instance":"/","code":"malformed"`},
+		"a quote in the path": {"GET /\"}{ HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", "400 Bad Request", `"instance":"/","code":"malformed"`},
+		"a header too long":   {"GET /v1/me HTTP/1.1\r\nHost: x\r\nX-A: " + strings.Repeat("a", 9<<10) + "\r\n\r\n", "431 ", `"instance":"/v1/me","code":"headers_too_large"`},
+		"a path too long":     {"GET /" + strings.Repeat("a", 9<<10) + " HTTP/1.1\r\nHost: x\r\n\r\n", "431 ", `"code":"headers_too_large"`},
+	} {
+		if got := raw(refused.request); !strings.HasPrefix(got, "HTTP/1.1 "+refused.status) || !strings.Contains(got, refused.says) ||
+			!strings.Contains(got, "\r\nContent-Type: application/problem+json\r\n") {
+			t.Errorf("%s is answered %q", name, got)
+		}
+	}
+	if err := syscall.Kill(d.pids["auth"], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	header, got := c.must(503, "GET", "/v1/me", "")
+	d.checkProblem(t, "a server that is gone", header, got, 503, "unavailable")
+	if header.Get("Retry-After") == "" {
+		t.Error("nothing says when to come back")
+	}
+}
+
+// checkProblem holds an answer of the gateway's to the API's: what it says of the code is what the API says of it.
+func (d deployment) checkProblem(t *testing.T, name string, header http.Header, got map[string]any, status int, code string) {
+	t.Helper()
+	if header.Get("Content-Type") != "application/problem+json" || got["code"] != code || got["status"] != float64(status) ||
+		got["type"] != "/problems/"+code || got["detail"] == "" || header.Get("Cache-Control") != "no-store" || header.Get("X-Content-Type-Options") != "nosniff" ||
+		header.Get("Strict-Transport-Security") == "" {
+		t.Errorf("%s: %v %v", name, header, got)
+	}
+	response, err := d.client(t, "127.0.0.4").do("GET", got["type"].(string), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if explained, err := io.ReadAll(response.Body); err != nil || !strings.HasPrefix(string(explained), fmt.Sprintf("%s\n\n%s (status %d)\n", code, got["title"], status)) {
+		t.Errorf("%s: the API says %q of it, %v", name, explained, err)
 	}
 }
