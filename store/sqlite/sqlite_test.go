@@ -95,7 +95,7 @@ func TestTheOwnerComesFirstInEveryKeyAndIndex(t *testing.T) {
 func TestPingSaysThatTheSchemaIsNewer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a ledger?.db")
 	st := openAt(t, path)
-	_, err := raw(t, path).ExecContext(t.Context(), `INSERT INTO spendwise_migrations VALUES ('ledger', 9999, 'future', '', 0)`)
+	_, err := raw(t, path).ExecContext(t.Context(), `INSERT INTO spendwise_migrations VALUES ('ledger', 9999, 'future', '', 9999, 0)`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -31,11 +30,15 @@ func migrationSets() []migrationSet {
 	}
 }
 
+// A migration is one file. Its needs is the number of the last migration of its set that a release has to know to work on the schema
+// after this one: its own, unless the file says `-- Needs 0007` in its first line because it only adds to what 0007 left. A database
+// keeps it, so that releases that came before a migration can tell whether it leaves them out.
 type migration struct {
 	set      string
 	number   int
 	name     string
 	checksum string // of the file's bytes: what was applied must not change afterwards
+	needs    int
 	text     string
 }
 
@@ -57,15 +60,22 @@ func (d *Dialect) migrations() ([]migration, error) {
 			if err != nil || number != i+1 {
 				return nil, fmt.Errorf("migration %s: the files are numbered 0001, 0002, … without a gap", file)
 			}
+			needs := number
+			if header, ok := strings.CutPrefix(string(text), "-- Needs "); ok {
+				digits, _, _ := strings.Cut(header, "\n")
+				if needs, err = strconv.Atoi(strings.TrimSpace(digits)); err != nil || needs > number {
+					return nil, fmt.Errorf("migration %s: the first line says `-- Needs 0007`, the number of an earlier migration", file)
+				}
+			}
 			sum := sha256.Sum256(text)
-			all = append(all, migration{set.name, number, name, hex.EncodeToString(sum[:]), string(text)})
+			all = append(all, migration{set.name, number, name, hex.EncodeToString(sum[:]), needs, string(text)})
 		}
 	}
 	return all, nil
 }
 
 const createMigrations = `CREATE TABLE IF NOT EXISTS spendwise_migrations ("set" text NOT NULL, number integer NOT NULL,
-	name text NOT NULL, checksum text NOT NULL, applied_at bigint NOT NULL,
+	name text NOT NULL, checksum text NOT NULL, needs integer NOT NULL, applied_at bigint NOT NULL,
 	CONSTRAINT spendwise_migrations_pkey PRIMARY KEY ("set", number))`
 
 // Migrate brings the schema to this release, each migration in a transaction of its own. Many instances may do so at once.
@@ -107,8 +117,8 @@ func (m migration) apply(ctx context.Context, session *session) error {
 	if err := session.script(ctx, m.text); err != nil {
 		return err
 	}
-	_, err = session.exec(ctx, `INSERT INTO spendwise_migrations ("set", number, name, checksum, applied_at) VALUES ($1, $2, $3, $4, $5)`,
-		m.set, int64(m.number), m.name, m.checksum, time.Now().UnixMicro())
+	_, err = session.exec(ctx, `INSERT INTO spendwise_migrations ("set", number, name, checksum, needs, applied_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		m.set, int64(m.number), m.name, m.checksum, int64(m.needs), time.Now().UnixMicro())
 	return err
 }
 
@@ -141,13 +151,14 @@ func (s *Store) applied(ctx context.Context) ([]migration, error) {
 		return nil, err
 	}
 	var applied []migration
-	err = s.outside().eachOnce(ctx, 4, func(r *row) {
-		applied = append(applied, migration{set: r.text(0), number: int(r.int(1)), name: r.text(2), checksum: r.text(3)})
-	}, `SELECT "set", number, name, checksum FROM spendwise_migrations ORDER BY "set", number`)
+	err = s.outside().eachOnce(ctx, 5, func(r *row) {
+		applied = append(applied, migration{set: r.text(0), number: int(r.int(1)), name: r.text(2), checksum: r.text(3), needs: int(r.int(4))})
+	}, `SELECT "set", number, name, checksum, needs FROM spendwise_migrations ORDER BY "set", number`)
 	return applied, err
 }
 
-// compareSchema says in which way the schema is not this release's. A set that this release does not know is newer.
+// compareSchema says in which way the schema is not one that this release works on. A newer one is, as long as none of its migrations
+// needs more than this release knows: so the release before serves on while the next one takes over, and can come back.
 func compareSchema(want, have []migration) error {
 	type key struct {
 		set    string
@@ -157,6 +168,7 @@ func compareSchema(want, have []migration) error {
 	for _, m := range have {
 		kept[key{m.set, m.number}] = m
 	}
+	known := map[string]int{}
 	for _, m := range want {
 		old, ok := kept[key{m.set, m.number}]
 		switch {
@@ -167,11 +179,13 @@ func compareSchema(want, have []migration) error {
 			return fmt.Errorf("migration %04d_%s of the set %q was applied with another text than this release has; "+
 				"run the release that made this database", m.number, m.name, m.set)
 		}
-		delete(kept, key{m.set, m.number})
+		known[m.set] = max(known[m.set], m.number)
 	}
-	for _, m := range kept {
-		return errors.New("the database's schema is newer than this release: it has migration " +
-			fmt.Sprintf("%04d_%s of the set %q; run the newer release", m.number, m.name, m.set))
+	for _, m := range have {
+		if m.needs > known[m.set] {
+			return fmt.Errorf("the database's schema is newer than this release: its migration %04d_%s of the set %q needs a release that knows %04d, "+
+				"and this one knows no more than %04d; run the newer release", m.number, m.name, m.set, m.needs, known[m.set])
+		}
 	}
 	return nil
 }

@@ -1,10 +1,19 @@
 package sqlstore_test
 
 import (
+	"context"
+	"database/sql"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/postgres"
+	"github.com/spendwise/spendwise/store/postgres/pgtest"
+	"github.com/spendwise/spendwise/store/sqlite"
+	"github.com/spendwise/spendwise/store/storetest"
 )
 
 func TestEightInstancesMigrateAtOnce(t *testing.T) {
@@ -40,6 +49,132 @@ func TestPingSaysThatTheSchemaIsOlder(t *testing.T) {
 			err := opened(t, engine.empty(t)).Ping(t.Context())
 			if err == nil || !strings.Contains(err.Error(), "run `spendwise migrate`") {
 				t.Errorf("Ping of an empty database says %v", err)
+			}
+		})
+	}
+}
+
+// A later database is one that a later release migrated, and the store of this release on it.
+type later struct {
+	database
+	accounts store.Accounts
+	raw      *sql.DB
+}
+
+// newLater returns a database on which the next release's migrations ran, which are compatible with this one: each table has columns more
+// than this release knows, one of them filled by its default, there is another index on each, and a table more.
+func newLater(t *testing.T, engine string) later {
+	t.Helper()
+	var next later
+	var err error
+	tables := `SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'spendwise%'`
+	if engine == "postgres" {
+		dsn := pgtest.Empty(t)
+		st := opened(t, func() (database, error) { return postgres.Open(context.Background(), dsn) })
+		next.database, next.accounts = st, st.(*postgres.Store).Accounts()
+		next.raw, err = sql.Open("pgx", dsn)
+		tables = `SELECT tablename FROM pg_tables WHERE tablename LIKE 'spendwise%'`
+	} else {
+		path := filepath.Join(t.TempDir(), "ledger.db")
+		st := opened(t, func() (database, error) { return sqlite.Open(context.Background(), path, sqlite.Normal()) })
+		next.database, next.accounts = st, st.(*sqlite.Store).Accounts()
+		next.raw, err = sql.Open("sqlite", path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := next.raw.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := next.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := next.raw.QueryContext(t.Context(), tables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var statements []string
+	for rows.Next() {
+		var table string
+		if err := rows.Scan(&table); err != nil {
+			t.Fatal(err)
+		}
+		statements = append(statements, "ALTER TABLE "+table+" ADD COLUMN aaa_mood text NOT NULL DEFAULT 'calm'",
+			"ALTER TABLE "+table+" ADD COLUMN zzz_weight integer", "CREATE INDEX "+table+"_mood ON "+table+" (aaa_mood)")
+	}
+	if err := rows.Err(); err != nil || len(statements) < 3*15 {
+		t.Fatalf("%d statements for the tables there are, %v", len(statements), err)
+	}
+	next.exec(t, append(statements, "CREATE TABLE spendwise_moods (owner text NOT NULL, id text NOT NULL, PRIMARY KEY (owner, id))")...)
+	next.record(t, "ledger", 3, 2)
+	return next
+}
+
+func (l later) exec(t *testing.T, statements ...string) {
+	t.Helper()
+	for _, text := range statements {
+		if _, err := l.raw.ExecContext(t.Context(), text); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+}
+
+// record notes a migration of a later release, as that release's Migrate does.
+func (l later) record(t *testing.T, set string, number, needs int) {
+	t.Helper()
+	_, err := l.raw.ExecContext(t.Context(), `INSERT INTO spendwise_migrations ("set", number, name, checksum, needs, applied_at) VALUES ($1, $2, 'moods', '', $3, 0)`,
+		set, number, needs)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTheReleaseBeforeWorksOnTheNextSchema runs the whole conformance suite of this release on the schema of a next one.
+func TestTheReleaseBeforeWorksOnTheNextSchema(t *testing.T) {
+	for _, engine := range engines() {
+		t.Run(engine.name, func(t *testing.T) {
+			t.Parallel()
+			t.Run("ledgers", func(t *testing.T) {
+				storetest.Run(t, func(t *testing.T) store.Store { return newLater(t, engine.name).database })
+			})
+			t.Run("accounts", func(t *testing.T) {
+				storetest.RunAccounts(t, func(t *testing.T) store.Accounts { return newLater(t, engine.name).accounts })
+			})
+		})
+	}
+}
+
+// TestWhichNewerSchemasARefusalIsFor: a newer schema is refused from the first migration on that needs a later release, by Ping, on
+// which readiness hangs, and by Migrate, with which a server starts; both change nothing.
+func TestWhichNewerSchemasARefusalIsFor(t *testing.T) {
+	for _, engine := range engines() {
+		t.Run(engine.name, func(t *testing.T) {
+			next := newLater(t, engine.name)
+			for _, step := range []struct {
+				name          string
+				set           string
+				number, needs int
+				refused       string
+			}{
+				{"one that adds", "ledger", 4, 2, ""},
+				{"one that adds, of the other set", "accounts", 3, 1, ""},
+				{"one of a set that this release does not know, but may leave alone", "photos", 1, 0, ""},
+				{"one that takes away what the next release no longer needs", "ledger", 5, 3,
+					`its migration 0005_moods of the set "ledger" needs a release that knows 0003, and this one knows no more than 0002; run the newer release`},
+			} {
+				next.record(t, step.set, step.number, step.needs)
+				for name, err := range map[string]error{"Ping": next.Ping(t.Context()), "Migrate": next.Migrate(t.Context())} {
+					if step.refused == "" && err != nil || step.refused != "" && (err == nil || !strings.Contains(err.Error(), step.refused)) {
+						t.Errorf("%s: %s says %v, want %q", step.name, name, err, step.refused)
+					}
+				}
+			}
+			next.exec(t, `DELETE FROM spendwise_migrations WHERE number > 2`)
+			if err := next.Ping(t.Context()); err != nil {
+				t.Errorf("without those: %v", err)
 			}
 		})
 	}
