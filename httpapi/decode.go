@@ -103,7 +103,20 @@ func read[T any](c *call) (document[T], error) {
 	if err != nil {
 		return document[T]{}, err
 	}
-	value, faults, err := decode[T](raw)
+	return documentOf(c, raw, func(raw []byte) (T, []fault, error) { return decode[T](raw) })
+}
+
+// readOuter is read for a body whose parts are each judged by themselves.
+func readOuter[T any](c *call) (document[T], error) {
+	raw, err := c.body()
+	if err != nil {
+		return document[T]{}, err
+	}
+	return documentOf(c, raw, decodeOuter[T])
+}
+
+func documentOf[T any](c *call, raw []byte, decode func(raw []byte) (T, []fault, error)) (document[T], error) {
+	value, faults, err := decode(raw)
 	if err != nil {
 		return document[T]{}, err
 	}
@@ -170,14 +183,15 @@ func checkMedia(r *http.Request) error {
 
 // decode reads one JSON object, strictly. A member of the wrong type is a fault, and the rest is read all the same;
 // everything else that is wrong with the text is an error.
-func decode[T any](raw []byte) (T, []fault, error) {
+func decode[T any](raw []byte, opts ...json.Options) (T, []fault, error) {
+	options := json.JoinOptions(append(opts, json.RejectUnknownMembers(true))...)
 	var faults []fault
 	for {
 		var value T
 		if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
 			return value, nil, newProblem(codeMalformed, "The body must be a JSON object.")
 		}
-		err := json.Unmarshal(raw, &value, json.RejectUnknownMembers(true))
+		err := json.Unmarshal(raw, &value, options)
 		if err == nil {
 			return value, faults, nil
 		}
@@ -186,10 +200,51 @@ func decode[T any](raw []byte) (T, []fault, error) {
 			return value, nil, malformedJSON(err)
 		}
 		faults = append(faults, wrongType(wrong))
-		if raw, err = withNull(raw, wrong.JSONPointer); err != nil {
+		if raw, err = withNull(raw, wrong.JSONPointer, options); err != nil {
 			return value, nil, malformedJSON(err)
 		}
 	}
+}
+
+// decodeOuter is decode for an object that holds others of which each is to be judged by itself, when its turn comes: what breaks
+// the rules of RFC 8259 for names and texts, but not the syntax, is an error in the object's own members only.
+func decodeOuter[T any](raw []byte) (T, []fault, error) {
+	if err := distinctMembers(raw); err != nil {
+		var none T
+		return none, nil, malformedJSON(err)
+	}
+	return decode[T](raw, lenient())
+}
+
+// lenient lets names come twice, and texts be no UTF-8.
+func lenient() json.Options {
+	return json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
+// distinctMembers reports an object's own member that is given twice. What else is wrong with the text is for others to find.
+func distinctMembers(raw []byte) error {
+	dec := jsontext.NewDecoder(bytes.NewReader(raw), lenient())
+	if token, err := dec.ReadToken(); err != nil || token.Kind() != '{' {
+		return nil //nolint:nilerr // as said above
+	}
+	names := map[string]bool{}
+	for dec.PeekKind() == '"' {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return nil //nolint:nilerr // as said above
+		}
+		name := token.String()
+		if names[name] {
+			return &jsontext.SyntacticError{
+				ByteOffset: dec.InputOffset(), JSONPointer: jsontext.Pointer("").AppendToken(name), Err: jsontext.ErrDuplicateName,
+			}
+		}
+		names[name] = true
+		if err := dec.SkipValue(); err != nil {
+			return nil //nolint:nilerr // as said above
+		}
+	}
+	return nil
 }
 
 // malformedJSON says where a JSON text goes wrong, without quoting it.
@@ -222,7 +277,7 @@ func cutPointer(pointer jsontext.Pointer) string {
 	if len(pointer) > most {
 		return strings.ToValidUTF8(string(pointer[:most]), "") + "…"
 	}
-	return string(pointer)
+	return strings.ToValidUTF8(string(pointer), "�")
 }
 
 // kindNames says what a JSON value is.
@@ -256,8 +311,8 @@ func wrongType(wrong *json.SemanticError) fault {
 }
 
 // withNull returns the object raw with null in the place of the member that pointer leads into.
-func withNull(raw []byte, pointer jsontext.Pointer) ([]byte, error) {
-	dec := jsontext.NewDecoder(bytes.NewReader(raw))
+func withNull(raw []byte, pointer jsontext.Pointer, options json.Options) ([]byte, error) {
+	dec := jsontext.NewDecoder(bytes.NewReader(raw), options)
 	if _, err := dec.ReadToken(); err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ type mutation struct {
 // push answers POST /v1/sync: all changes in one Update, each whole or not at all. Only a push that would post more recurring
 // expenses than one Update may, because it changes rules of which so much is due, takes several, in order.
 func (c *call) push() error {
-	doc, err := read[pushInput](c)
+	doc, err := readOuter[pushInput](c)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (c *call) push() error {
 		}
 		at = &place
 	}
-	promise, err := c.promise(canonical(doc.raw))
+	promise, err := c.promise(func() ([]byte, error) { return fingerprintable(doc.raw), nil })
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (c *call) mutations(doc *document[pushInput]) []mutation {
 	}
 	mutations := make([]mutation, len(doc.value.Mutations))
 	for i, raw := range doc.value.Mutations {
-		in, faults, err := decode[mutationInput](raw)
+		in, faults, err := decodeOuter[mutationInput](raw)
 		if err != nil || len(faults) > 0 {
 			// What a lenient reading can still tell is the id, so that only this one is refused.
 			strict := err
@@ -163,9 +163,10 @@ func (c *call) mutations(doc *document[pushInput]) []mutation {
 				strict = faulty(codeValidation, faults...)
 			}
 			in = mutationInput{}
-			if err := json.Unmarshal(raw, &struct {
+			err := json.Unmarshal(raw, &struct {
 				MutationID *string `json:"mutation_id"`
-			}{&in.MutationID}); err != nil {
+			}{&in.MutationID}, lenient())
+			if twice, ok := errors.AsType[*jsontext.SyntacticError](strict); err != nil || ok && twice.JSONPointer == "/mutation_id" {
 				in.MutationID = ""
 			}
 			mutations[i].err = strict
@@ -177,14 +178,19 @@ func (c *call) mutations(doc *document[pushInput]) []mutation {
 			})
 		}
 		mutations[i].in = in
-		content, err := canonical(raw)()
-		if err != nil {
-			content = raw
-		}
-		sum := sha256.Sum256(content)
+		sum := sha256.Sum256(fingerprintable(raw))
 		mutations[i].fingerprint = sum[:]
 	}
 	return mutations
+}
+
+// fingerprintable returns the canonical form of a JSON text, or the text itself where it has none.
+func fingerprintable(raw []byte) []byte {
+	content, err := canonical(raw)()
+	if err != nil {
+		return raw
+	}
+	return content
 }
 
 // A tornError says that a change was refused after a part of it had been written: the push is done again without it.
@@ -490,6 +496,10 @@ func data[T any](p *push, in mutationInput) (T, error) {
 	if len(in.Data) == 0 {
 		var none T
 		return none, itemFault("data", "required", "A put or a patch says in data what is to be.")
+	}
+	if kind := in.Data.Kind(); kind != '{' {
+		var none T
+		return none, itemFault("data", "wrong_type", fmt.Sprintf("This must be an object, not %s.", kindNames[kind]))
 	}
 	value, faults, err := decode[T](in.Data)
 	if err != nil {
