@@ -198,7 +198,7 @@ func (a *api) routes() http.Handler {
 	engine.HandleMethodNotAllowed = true
 	engine.ForwardedByClientIP = false
 	engine.Use(a.around)
-	engine.NoRoute(a.limitUnknown, a.elsewhere(), a.fail(newProblem(codeNotFound, "There is no such route.")))
+	engine.NoRoute(a.limitUnknown, a.elsewhere(), a.fail(newProblem(codeNotFound, "There is no such route. %s lists those there are.", a.url("/docs"))))
 	notAllowed := a.fail(newProblem(codeMethodNotAllowed, "The resource does not have this method; Allow lists those it has."))
 	engine.NoMethod(a.limitUnknown, notAllowed)
 
@@ -288,6 +288,7 @@ func accountRoutes() []route {
 func ledgerRoutes() []route {
 	const read, write = auth.ScopeRead, auth.ScopeWrite
 	return []route{
+		{method: "GET", path: "/", handle: (*call).welcome},
 		{method: "GET", path: "/healthz", handle: (*call).alive},
 		{method: "GET", path: "/readyz", handle: (*call).ready},
 		{method: "GET", path: "/problems/:code", handle: (*call).explain},

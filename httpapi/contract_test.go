@@ -76,14 +76,19 @@ func (r *referee) operation(method, path string) (op jsonTree, pattern string) {
 // forBrowsers are the headers that the contract explains once, and not with each answer.
 var forBrowsers = []string{
 	"X-Content-Type-Options", "Referrer-Policy", "Content-Security-Policy", "Strict-Transport-Security", "Vary", "Access-Control-Allow-Origin",
-	"Access-Control-Expose-Headers",
+	"Access-Control-Expose-Headers", "Cross-Origin-Opener-Policy",
 }
 
 // faults lists what is wrong with an answer.
 func (r *referee) faults(request *http.Request, sent []byte, status int, header http.Header, body []byte) []string {
 	op, pattern := r.operation(request.Method, request.URL.Path)
-	if request.Method == http.MethodOptions {
-		return nil // what a browser asks by itself
+	if request.Method == http.MethodOptions { // what a browser asks by itself
+		for name := range header {
+			if strings.HasPrefix(name, "Access-Control-") && r.doc.at("components", "headers", name) == nil {
+				return []string{"nothing says what the header " + name + " means"}
+			}
+		}
+		return nil
 	}
 	for _, elsewhere := range []string{"There is no such route.", "This instance does not serve that"} {
 		if status == http.StatusNotFound && bytes.Contains(body, []byte(elsewhere)) {

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	htmltemplate "html/template"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +34,15 @@ func docsPolicy() string {
 func (c *call) readContract() error {
 	served := c.api.served()
 	c.Writer.Header().Set("Content-Security-Policy", docsPolicy())
+	c.Writer.Header().Set("Cross-Origin-Opener-Policy", "same-origin")
 	return c.sendPublic("text/html; charset=utf-8", served.pageTag, served.page)
+}
+
+// welcome answers GET /: somebody looks what there is, most likely with a browser.
+func (c *call) welcome() error {
+	c.Writer.Header().Set("Location", c.api.url("/docs"))
+	c.Writer.WriteHeader(http.StatusTemporaryRedirect)
+	return nil
 }
 
 // A docsSection is a part of the page: the operations of one tag.

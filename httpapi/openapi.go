@@ -169,7 +169,9 @@ const aboutContract = `An expense ledger. Bodies are JSON in UTF-8 with names in
 
 **Lists** come in pages: go on with ` + "`next_cursor`" + ` until it is null.
 
-**Limits.** RateLimit says what is left of the time's share; beyond it there is 429, and Retry-After says when to come back. Headers that are for browsers (Content-Security-Policy, Access-Control-Allow-Origin and others) are explained among the headers, not with each operation.`
+**Limits.** RateLimit says what is left of the time's share; beyond it there is 429, and Retry-After says when to come back. Headers that are for browsers (Content-Security-Policy, Access-Control-Allow-Origin and others) are explained among the headers, not with each operation.
+
+**Browsers.** Where origins are listed, a page of one of them may send each of these requests; the preflight (OPTIONS with Origin and Access-Control-Request-Method) is answered with 204, Access-Control-Allow-Methods, Access-Control-Allow-Headers and Access-Control-Max-Age at every path. For any other, OPTIONS is 405.`
 
 // contract describes the routes of the table, and nothing else.
 func (a *api) contract(table []route) *contract {

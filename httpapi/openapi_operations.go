@@ -82,6 +82,10 @@ var operations = map[string]operation{
 			{status: http.StatusNotModified, about: "The client has it already.", header: []string{"ETag"}},
 		},
 	},
+	"GET /": {
+		id: "readWelcome", summary: "Where to begin",
+		gives: []success{{status: http.StatusTemporaryRedirect, about: "What is to be read by people is at /docs.", header: []string{"Location"}}},
+	},
 	"GET /docs": {
 		id: "readContract", summary: "This document, to be read by people", header: []string{"If-None-Match"},
 		gives: []success{

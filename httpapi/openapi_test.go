@@ -171,3 +171,14 @@ func TestTheContractMayBeKept(t *testing.T) {
 		equal(t, "the same text each time", s.must(200, "GET", path, "").Body.String(), got.Body.String())
 	}
 }
+
+// Whoever opens the server's address in a browser gets to what can be read there, behind any prefix; who is lost is told of it.
+func TestTheRootLeadsToTheDocs(t *testing.T) {
+	mounted := serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.BaseURL = "https://example.org/ledger" }).as("")
+	equal(t, "Location", mounted.must(307, "GET", "/", "").Header().Get("Location"), "https://example.org/ledger/docs")
+	here := serve(t, memstore.New()).as("")
+	s := here.must(307, "GET", "/", "")
+	equal(t, "Location", s.Header().Get("Location"), "/docs")
+	here.must(405, "POST", "/", "")
+	equal(t, "detail", fmt.Sprint(here.must(404, "GET", "/v2/expenses", "").json["detail"]), "There is no such route. /docs lists those there are.")
+}

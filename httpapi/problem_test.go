@@ -195,7 +195,7 @@ func TestAnExportThatFailsMidwayIsCut(t *testing.T) {
 
 func TestARequestThatNoRouteTakes(t *testing.T) {
 	s := serve(t, memstore.New())
-	for _, path := range []string{"/", "/v1", "/v1/", "/v1/expenses/", "/V1/expenses", "/v1/tokens", "/metrics", "/v1/auth/login", "/problems"} {
+	for _, path := range []string{"/v1", "/v1/", "/v1/expenses/", "/V1/expenses", "/v1/tokens", "/metrics", "/v1/auth/login", "/problems"} {
 		s.refused(404, "not_found", nil, "GET", path, "")
 	}
 	got := s.refused(405, "method_not_allowed", nil, "PUT", "/v1/expenses", `{}`)

@@ -22,8 +22,7 @@ import (
 )
 
 const (
-	// KeyLead is how long a signing key is published before it signs: whoever keeps the published keys for a while has it by
-	// then. A rotation that is quicker than twice that takes half its period.
+	// KeyLead is how long a signing key is published before it signs: whoever keeps the published keys for a while has it by then.
 	KeyLead = 10 * time.Minute
 
 	// keysFresh is how long an instance goes by the keys it read: a key that was revoked elsewhere is refused within it.
@@ -41,6 +40,7 @@ type keyring struct {
 	accounts store.Accounts
 	kek      []byte        // nil: this instance verifies only, and makes no key
 	period   time.Duration // between two keys; 0: only the command makes new ones
+	lead     time.Duration // for which a key is published before it signs
 	logger   *slog.Logger
 	now      func() time.Time
 	state    atomic.Pointer[ringState] // replaced whole
@@ -62,7 +62,7 @@ type ringState struct {
 // newKeyring reads the keys kept and signs with the newest active one that it can open; where there is none, it makes one.
 func newKeyring(ctx context.Context, accounts store.Accounts, config Config) (*keyring, error) {
 	ring := &keyring{
-		accounts: accounts, kek: config.KEK, period: config.KeyRotation, logger: config.Logger, now: config.Now,
+		accounts: accounts, kek: config.KEK, period: config.KeyRotation, lead: config.KeyLead, logger: config.Logger, now: config.Now,
 		turn: make(chan struct{}, 1),
 	}
 	ring.state.Store(&ringState{})
@@ -289,12 +289,8 @@ func (k *keyring) rotate(ctx context.Context) error {
 		}
 		err = errors.Join(err, ignoreLost(moved))
 	}
-	lead := KeyLead
-	if k.period > 0 {
-		lead = min(lead, k.period/2)
-	}
 	active, pending := newest(keys, k.kek, store.KeyActive), newest(keys, k.kek, store.KeyPending)
-	if k.period > 0 && active != nil && pending == nil && since(*active) >= k.period-lead {
+	if k.period > 0 && active != nil && pending == nil && since(*active) >= k.period-k.lead {
 		key, fresh, failed := RotateKey(ctx, k.accounts, k.kek, now)
 		if fresh {
 			k.logger.InfoContext(ctx, "published the next signing key", "key", key.ID)
@@ -308,7 +304,7 @@ func (k *keyring) rotate(ctx context.Context) error {
 		case store.KeyPending:
 			if abandoned {
 				move(key, store.KeyRetired)
-			} else if failed == nil && since(key) >= lead {
+			} else if failed == nil && since(key) >= k.lead {
 				move(key, store.KeyActive)
 			}
 		case store.KeyActive:

@@ -30,7 +30,8 @@ const (
 type Config struct {
 	KEK                []byte           // seals the signing keys; see [LoadOrCreateKEK]
 	VerifyOnly         bool             // this instance has no KEK: it accepts tokens and sessions, and signs nobody in
-	KeyRotation        time.Duration    // how often [Service.Keep] makes a new signing key; 0: never by itself
+	KeyRotation        time.Duration    // how often [Service.Keep] makes a new signing key, at least twice KeyLead; 0: never by itself
+	KeyLead            time.Duration    // how long a signing key is published before it signs; 0: [KeyLead]
 	Issuer             string           // iss of the access tokens; empty: "spendwise"
 	Audience           string           // aud of the access tokens; empty: "spendwise"
 	RegistrationClosed bool             // nobody registers by themselves
@@ -70,7 +71,13 @@ func New(ctx context.Context, users *Users, config Config) (*Service, error) {
 			*name = "spendwise"
 		}
 	}
+	if config.KeyLead == 0 {
+		config.KeyLead = KeyLead
+	}
 	switch {
+	case config.KeyLead < 0 || config.KeyRotation < 0 || config.KeyRotation > 0 && config.KeyRotation < 2*config.KeyLead:
+		return nil, fmt.Errorf("a signing key is published %s before it signs, so they rotate every %s at most, not %s; 0: by command only",
+			config.KeyLead, 2*config.KeyLead, config.KeyRotation)
 	case config.VerifyOnly && config.KEK != nil:
 		return nil, errors.New("an instance that only verifies is given no key-encryption key")
 	case !config.VerifyOnly && len(config.KEK) != KEKBytes:

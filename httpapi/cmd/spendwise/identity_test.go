@@ -17,28 +17,33 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
+var rotationTime = flag.Duration("rotation-time", 8*time.Second, "how long TestRotatingKeysRefusesNoRequest goes on")
+
 var loginStorm = flag.Bool("logins", false, "measure API calls while 100 people sign in at once")
 
 // An account is one person at several instances: it refreshes its tokens at one and uses them at all.
 type signedIn struct {
 	t         testing.TB
 	clients   []*client
-	mu        sync.Mutex
+	turn      sync.Mutex // held by the one that refreshes
+	mu        sync.Mutex // guards what follows
 	access    string
 	refreshed string
 	kids      map[string]bool
 }
 
 func (a *signedIn) refresh(at int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.turn.Lock()
+	defer a.turn.Unlock()
 	c := *a.clients[at]
 	c.token = ""
-	status, got := c.do("POST", "/v1/auth/refresh", `{"refresh_token":"`+a.refreshed+`"}`)
+	status, got := c.do("POST", "/v1/auth/refresh", `{"refresh_token":"`+a.refreshed+`"}`) // which only this changes
 	if status != http.StatusOK {
 		a.t.Errorf("refresh: %d %v", status, got)
 		return
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.access, a.refreshed = got.text("access_token"), got.text("refresh_token")
 	a.kids[strings.Split(a.access, ".")[0]] = true // the header, which names the key
 }
@@ -62,7 +67,7 @@ func TestRotatingKeysRefusesNoRequest(t *testing.T) {
 			servers := make([]*server, instances)
 			person := &signedIn{t: t, kids: map[string]bool{}}
 			for i := range servers {
-				servers[i] = start(t, dir, "--database", database, "--key-rotation", "2s")
+				servers[i] = start(t, dir, "--database", database, "--key-rotation", "2s", "--key-lead", "1s")
 			}
 			first := servers[0].register("")
 			login := first.must(t, http.StatusOK, "POST", "/v1/auth/login", fmt.Sprintf(`{"email":"user%d@example.com","password":"a long pass phrase"}`, accounts.Load()))
@@ -77,7 +82,7 @@ func TestRotatingKeysRefusesNoRequest(t *testing.T) {
 			var running sync.WaitGroup
 			tick := time.NewTicker(10 * time.Millisecond) // 100 a second
 			defer tick.Stop()
-			over := time.After(8 * time.Second)
+			over := time.After(*rotationTime)
 			for n, going := 0, true; going; n++ {
 				select {
 				case <-over:
@@ -86,7 +91,7 @@ func TestRotatingKeysRefusesNoRequest(t *testing.T) {
 				case <-tick.C:
 				}
 				if n%25 == 0 {
-					person.refresh(n / 25 % instances)
+					running.Go(func() { person.refresh(n / 25 % instances) })
 				}
 				if n == 300 {
 					running.Go(func() {
@@ -112,7 +117,7 @@ func TestRotatingKeysRefusesNoRequest(t *testing.T) {
 			if len(person.kids) < 3 {
 				t.Errorf("tokens of %d keys only were used: this tests no rotation", len(person.kids))
 			}
-			t.Logf("%d requests, %d failed, with tokens of %d keys", requests.Load(), failed.Load(), len(person.kids))
+			t.Logf("%d requests in %s, %d failed, with tokens of %d keys", requests.Load(), rotationTime, failed.Load(), len(person.kids))
 		})
 	}
 }
@@ -162,11 +167,13 @@ func TestKeysCommand(t *testing.T) {
 
 func TestIdentitySwitchesThatMakeNoSense(t *testing.T) {
 	for name, args := range map[string][]string{
-		"an audience without an issuer": {"--audience", "api"},
-		"an issuer without an audience": {"--issuer", "https://login.example.org"},
-		"an issuer over plain HTTP":     {"--issuer", "http://login.example.org", "--audience", "api"},
-		"nobody at all":                 {"--no-local-accounts"},
-		"a rotation that is no time":    {"--key-rotation", "monthly"},
+		"an audience without an issuer":        {"--audience", "api"},
+		"an issuer without an audience":        {"--issuer", "https://login.example.org"},
+		"an issuer over plain HTTP":            {"--issuer", "http://login.example.org", "--audience", "api"},
+		"nobody at all":                        {"--no-local-accounts"},
+		"a rotation that is no time":           {"--key-rotation", "monthly"},
+		"a rotation before its keys are known": {"--key-rotation", "19m"},
+		"a rotation backwards":                 {"--key-rotation=-1h"},
 	} {
 		dir := t.TempDir()
 		args = append([]string{"serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--rates", "off", "--database", "sqlite:" + filepath.Join(dir, "x.db")}, args...)

@@ -87,7 +87,8 @@ func (n *network) UnmarshalText(text []byte) error {
 // identityFlags say who is let in.
 type identityFlags struct {
 	sealFlag
-	KeyRotation   time.Duration `help:"How often the key that signs access tokens is replaced (${default}); 0: by spendwise keys rotate only." default:"720h" placeholder:"DURATION"`
+	KeyRotation   time.Duration `help:"How often the key that signs access tokens is replaced (${default}), every 20 minutes at most; 0: by spendwise keys rotate only." default:"720h" placeholder:"DURATION"`
+	KeyLead       time.Duration `help:"How long a key is published before it signs." default:"10m" hidden:""` // shorter where a test has no time
 	LocalAccounts bool          `help:"Keep accounts with passwords; without them only the issuer's tokens are accepted." default:"true" negatable:""`
 	Issuer        string        `help:"The URL of an OpenID Connect provider whose access tokens are accepted too." placeholder:"URL"`
 	Audience      string        `help:"What the issuer's tokens must be meant for." placeholder:"NAME"`
@@ -182,7 +183,7 @@ func (cmd *serveCmd) handler(
 	keep := func(context.Context) {}
 	if cmd.LocalAccounts {
 		identity := auth.Config{
-			VerifyOnly: !roles.Has(httpapi.RoleAuth), KeyRotation: cmd.KeyRotation, RegistrationClosed: cmd.Registration == "closed",
+			VerifyOnly: !roles.Has(httpapi.RoleAuth), KeyRotation: cmd.KeyRotation, KeyLead: cmd.KeyLead, RegistrationClosed: cmd.Registration == "closed",
 			Unthrottled: cmd.RateLimits == "off", Logger: seen.log,
 		}
 		if !identity.VerifyOnly { // one that signs nobody in needs no private key, nor what would open one
