@@ -9,13 +9,14 @@ import (
 )
 
 // A Storage keeps what a device must not lose: the copy of the ledger, the place in its feed, the queue of changes, the session.
-// It belongs to one account. [NewMemory] and the package sqlitestorage have one.
+// It belongs to one account. [NewMemory] and the package sqlitestorage have one; the package storagetest proves one of your own.
+// It is safe for concurrent use, but for functions that it was given: they do not call it.
 type Storage interface {
 	// View runs fn over one consistent state.
 	View(ctx context.Context, fn func(Tx) error) error
 
 	// Update runs fn, alone. When it returns nil, all that fn wrote is kept, come what may; when fn or the Storage fails, nothing
-	// of it is. fn does not call the Storage.
+	// of it is.
 	Update(ctx context.Context, fn func(Tx) error) error
 
 	// Close gives back what the Storage holds open.
@@ -113,7 +114,7 @@ const (
 	Rejected                      // the server refused it for good, and nobody has dismissed that yet
 )
 
-// A Mutation is a change that was made on this device.
+// A Mutation is a change that was made on this device. As JSON, which a Storage may keep it as, it comes back as it was.
 type Mutation struct {
 	Key          Key
 	ID           string // the same in every attempt: the server remembers it
@@ -121,10 +122,10 @@ type Mutation struct {
 	Op           Op
 	BaseVersion  expense.Version // of the row that it was made upon; 0: none
 	BaseMutation string          // or the device's own mutation of the row that it was made upon
-	Data         json.RawMessage // what is to be; nil for a deletion
+	Data         json.RawMessage `json:",omitempty"` // what is to be; nil for a deletion
 	State        State
 	Tries        int             // how often it has been decided anew
-	Seen         json.RawMessage // the row as it was shown when the mutation was made; nil: there was none
+	Seen         json.RawMessage `json:",omitempty"` // the row as it was shown when the mutation was made; nil: there was none
 	Predicted    bool            // it says what the server does by itself, and gives way to it
 	Made         time.Time       // by the device's clock, for people
 	Result       *Result

@@ -132,11 +132,9 @@ func (s *Storage) transact(ctx context.Context, options *sql.TxOptions, fn func(
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			if undone := db.Rollback(); undone != nil && !errors.Is(undone, sql.ErrTxDone) {
-				err = errors.Join(err, undone)
-			}
+	defer func() { // when fn panics, too: the only connection must not stay in a transaction
+		if undone := db.Rollback(); undone != nil && !errors.Is(undone, sql.ErrTxDone) {
+			err = errors.Join(err, undone)
 		}
 	}()
 	if err := fn(db); err != nil {

@@ -70,6 +70,7 @@ var rooms = map[string]struct {
 	"httpapi/client/sqlitestorage": {
 		rooms: []string{"httpapi/client", "expense"}, modules: []string{"database/sql", "modernc.org/sqlite"},
 	},
+	"httpapi/client/storagetest": {rooms: []string{"httpapi/client", "expense"}},
 }
 
 // tracing is OpenTelemetry's API, without its globals, its SDK and its exporters: those are the host's.
