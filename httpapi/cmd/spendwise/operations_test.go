@@ -8,8 +8,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/goccy/go-yaml"
 )
 
 // deploy holds what watches a server: Prometheus' rules and Grafana's dashboard.
@@ -19,8 +22,10 @@ var (
 	// metricName finds metrics in an expression, together with the labels that are asked of them.
 	metricName = regexp.MustCompile(`\b((?:spendwise|go|process)_[a-z0-9_]+|spendwise:[a-z0-9_:]+)(?:\{([^}]*)\})?`)
 	labelName  = regexp.MustCompile(`([a-z_]+)\s*(?:=~|!~|!=|=)\s*"`)
-	recorded   = regexp.MustCompile(`record: "?(spendwise:[a-z0-9_:]+)`)
-	family     = regexp.MustCompile(`(?m)^# TYPE (\S+) (\S+)`)
+	// variableName finds variables of the dashboard.
+	variableName = regexp.MustCompile(`\$\{?([a-z_]+)`)
+	recorded     = regexp.MustCompile(`record: "?(spendwise:[a-z0-9_:]+)`)
+	family       = regexp.MustCompile(`(?m)^# TYPE (\S+) (\S+)`)
 )
 
 // expressions returns what the rules and the dashboard ask Prometheus.
@@ -36,10 +41,14 @@ func expressions(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	var dashboard struct {
-		Panels []struct {
-			ID      int
-			Title   string
-			Targets []struct{ Expr string }
+		Templating struct{ List []struct{ Name, Type string } }
+		Panels     []struct {
+			ID          int
+			Title, Type string
+			GridPos     struct{ W, H, X, Y int }
+			Datasource  struct{ Type, UID string }
+			FieldConfig struct{ Defaults struct{ Unit string } }
+			Targets     []struct{ Expr, RefID string }
 		}
 	}
 	if err := json.Unmarshal(raw, &dashboard); err != nil {
@@ -51,8 +60,33 @@ func expressions(t *testing.T) map[string]string {
 			t.Errorf("two panels have the id %d", panel.ID)
 		}
 		ids[panel.ID] = true
+		if at := panel.GridPos; at.W <= 0 || at.H <= 0 || at.X < 0 || at.X+at.W > 24 {
+			t.Errorf("the panel %s has no place: %+v", panel.Title, at)
+		}
+		if panel.Type == "row" {
+			continue
+		}
+		if panel.Datasource.Type != "prometheus" || panel.Datasource.UID != "${datasource}" || panel.FieldConfig.Defaults.Unit == "" || len(panel.Targets) == 0 {
+			t.Errorf("the panel %s lacks the variable of the data source, a unit, or a question: %+v", panel.Title, panel)
+		}
+		letters := map[string]bool{}
 		for _, target := range panel.Targets {
+			if target.RefID == "" || letters[target.RefID] {
+				t.Errorf("the panel %s has two questions %q", panel.Title, target.RefID)
+			}
+			letters[target.RefID] = true
 			found["the panel "+panel.Title] += target.Expr + "\n"
+		}
+	}
+	variables := map[string]bool{}
+	for _, variable := range dashboard.Templating.List {
+		variables[variable.Name] = true
+	}
+	for place, text := range found {
+		for _, match := range variableName.FindAllStringSubmatch(text, -1) {
+			if place != "prometheus/rules.yml" && !variables[match[1]] {
+				t.Errorf("%s asks for the variable %s, which the dashboard does not have", place, match[1])
+			}
 		}
 	}
 	return found
@@ -110,8 +144,8 @@ func TestWhatWatchesAServerWatchesWhatItExports(t *testing.T) {
 	}
 }
 
-// TestTheRules has Prometheus' own tool read the rules, and play what they say of servers that fail and of those that do not.
-func TestTheRules(t *testing.T) {
+func promtool(t *testing.T) string {
+	t.Helper()
 	tool, err := exec.LookPath("promtool")
 	if err != nil {
 		if os.Getenv("CI") != "" {
@@ -119,7 +153,109 @@ func TestTheRules(t *testing.T) {
 		}
 		t.Skip("there is no promtool: Debian's package prometheus has it")
 	}
-	for _, args := range [][]string{{"check", "config", "prometheus.yml"}, {"check", "rules", "rules.yml"}, {"test", "rules", "rules_test.yml"}} {
+	return tool
+}
+
+// TestEveryPanelCanBeAsked has Prometheus' own parser read what the dashboard asks, as rules that it might record.
+func TestEveryPanelCanBeAsked(t *testing.T) {
+	type rule struct {
+		Record string `json:"record"`
+		Expr   string `json:"expr"`
+	}
+	var rules []rule
+	asked := expressions(t)
+	for _, place := range slices.Sorted(maps.Keys(asked)) {
+		for line := range strings.Lines(asked[place]) {
+			if place != "prometheus/rules.yml" {
+				rules = append(rules, rule{"panel:question:number" + strconv.Itoa(len(rules)), strings.TrimSpace(line)})
+			}
+		}
+	}
+	text, err := json.Marshal(map[string]any{"groups": []any{map[string]any{"name": "panels", "rules": rules}}}) // which YAML reads too
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "panels.yml")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), promtool(t), "check", "rules", path).CombinedOutput()
+	if found := strconv.Itoa(len(rules)) + " rules found"; err != nil || len(rules) < 30 || !strings.Contains(string(out), found) {
+		t.Errorf("of %d questions: %v\n%s", len(rules), err, out)
+	}
+}
+
+// TestEveryAlertIsTriedAndExplained: each alert has a test in which it fires and one in which it is silent, and the runbook has a row
+// for it, as it has for nothing else.
+func TestEveryAlertIsTriedAndExplained(t *testing.T) {
+	type expectation struct {
+		Name   string `yaml:"alertname"`
+		Firing []any  `yaml:"exp_alerts"`
+	}
+	read := func(name string, into any) {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(deploy, "prometheus", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.Unmarshal(text, into); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	var rules struct {
+		Groups []struct {
+			Rules []struct{ Alert string }
+		}
+	}
+	read("rules.yml", &rules)
+	fires, silent := map[string]bool{}, map[string]bool{}
+	for _, name := range []string{"rules_test.yml", "rules_days_test.yml"} {
+		var file struct {
+			Tests []struct {
+				Alerts []expectation `yaml:"alert_rule_test"`
+			}
+		}
+		read(name, &file)
+		for _, test := range file.Tests {
+			for _, e := range test.Alerts {
+				fires[e.Name] = fires[e.Name] || len(e.Firing) > 0
+				silent[e.Name] = silent[e.Name] || len(e.Firing) == 0
+			}
+		}
+	}
+	runbook, err := os.ReadFile("OPERATIONS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]bool{}
+	for _, match := range regexp.MustCompile(`(?m)^\| (`+"`Spendwise.*?"+`) \|`).FindAllStringSubmatch(string(runbook), -1) {
+		for _, name := range regexp.MustCompile(`Spendwise[A-Za-z]+`).FindAllString(match[1], -1) {
+			rows[name] = true
+		}
+	}
+	alerts := map[string]bool{}
+	for _, group := range rules.Groups {
+		for _, rule := range group.Rules {
+			if alerts[rule.Alert] = true; rule.Alert != "" && (!fires[rule.Alert] || !silent[rule.Alert] || !rows[rule.Alert]) {
+				t.Errorf("%s: a test in which it fires: %t, in which it is silent: %t, a row in OPERATIONS.md: %t",
+					rule.Alert, fires[rule.Alert], silent[rule.Alert], rows[rule.Alert])
+			}
+		}
+	}
+	if len(alerts) < 13 {
+		t.Errorf("only %d alerts were read", len(alerts))
+	}
+	for name := range rows {
+		if !alerts[name] {
+			t.Errorf("OPERATIONS.md explains %s, which there is not", name)
+		}
+	}
+}
+
+// TestTheRules has Prometheus' own tool read the rules, and play what they say of servers that fail and of those that do not.
+func TestTheRules(t *testing.T) {
+	tool := promtool(t)
+	for _, args := range [][]string{{"check", "config", "prometheus.yml"}, {"check", "rules", "rules.yml"}, {"test", "rules", "rules_test.yml", "rules_days_test.yml"}} {
 		command := exec.CommandContext(t.Context(), tool, args...)
 		command.Dir = filepath.Join(deploy, "prometheus")
 		if out, err := command.CombinedOutput(); err != nil {
