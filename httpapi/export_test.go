@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"io"
 	"net/http"
 	"net/netip"
 	"testing"
@@ -63,4 +64,9 @@ func ClientOf(t testing.TB, networks []netip.Prefix, r *http.Request) (netip.Add
 	}
 	from := p.client(r)
 	return from.address, from.secure
+}
+
+// NewPatientReader returns an import's body as it is read of a connection.
+func NewPatientReader(body io.Reader, w http.ResponseWriter) io.Reader {
+	return &patientReader{body: body, connection: http.NewResponseController(w), progress: func() {}, began: time.Now()}
 }

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -538,6 +540,56 @@ func TestStreamsOutliveTheServersDeadlines(t *testing.T) {
 	}
 	if rest, err := io.ReadAll(slow); err != nil || !strings.HasPrefix(string(rest), "HTTP/1.1 400 ") {
 		t.Errorf("a body that does not end is answered %q, %v", rest, err)
+	}
+}
+
+// A connection is one whose other end sends a part every second, until the deadline for reading has gone by.
+type connection struct {
+	http.ResponseWriter
+	part     int
+	left     int
+	deadline time.Time
+}
+
+func (c *connection) SetReadDeadline(deadline time.Time) error { c.deadline = deadline; return nil }
+
+func (c *connection) Read(p []byte) (int, error) {
+	time.Sleep(min(time.Second, max(time.Until(c.deadline), 0)))
+	if !time.Now().Before(c.deadline) {
+		return 0, os.ErrDeadlineExceeded
+	}
+	if c.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(c.part, c.left, len(p))
+	c.left -= n
+	return n, nil
+}
+
+// An import may come as slowly as 10 KiB a second on the whole, and no part of it more than a minute after the one before.
+func TestAnImportHasToComeAtAPace(t *testing.T) {
+	for name, c := range map[string]struct {
+		part  int
+		cut   bool
+		after time.Duration
+	}{
+		"a byte a second":      {1, true, time.Minute},
+		"5 KiB a second":       {5 << 10, true, 2 * time.Minute},
+		"11 KiB a second":      {11 << 10, false, 50 * time.Minute},
+		"nothing, by and by":   {0, true, time.Minute},
+		"32 MiB in one second": {32 << 20, false, 20 * time.Minute}, // it is read in smaller pieces, one a second
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			began, sent := time.Now(), &connection{part: c.part, left: 32 << 20}
+			n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{httpapi.NewPatientReader(sent, sent)}, make([]byte, 32<<10))
+			took := time.Since(began)
+			if cut := errors.Is(err, os.ErrDeadlineExceeded); cut != c.cut || !cut && (err != nil || n != 32<<20) {
+				t.Errorf("%s: %d bytes in %s, %v", name, n, took, err)
+			}
+			if took > c.after+2*time.Second {
+				t.Errorf("%s: it went on for %s, want %s at most", name, took, c.after)
+			}
+		})
 	}
 }
 

@@ -89,9 +89,12 @@ func NewIssuer(config IssuerConfig) (*Issuer, error) {
 			return nil, fmt.Errorf("tokens of another party are signed by a private key, which %q does without", algorithm)
 		}
 	}
-	if config.Client == nil {
-		config.Client = &http.Client{Timeout: issuerTimeout}
+	client := &http.Client{Timeout: issuerTimeout}
+	if config.Client != nil {
+		*client = *config.Client
 	}
+	client.Transport = bounded{client.Transport}
+	config.Client = client
 	if config.Now == nil {
 		config.Now = time.Now
 	}
@@ -340,7 +343,7 @@ func (k *issuerKeys) fetch(ctx context.Context, url string) (keys []jose.JSONWeb
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, response.Body.Close()) }()
-	raw, err := io.ReadAll(io.LimitReader(response.Body, issuerMaxBytes))
+	raw, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -360,6 +363,25 @@ func (k *issuerKeys) fetch(ctx context.Context, url string) (keys []jose.JSONWeb
 		return nil, errNoKeys
 	}
 	return keys, nil
+}
+
+// bounded reads no more of a provider's documents than they can have.
+type bounded struct{ base http.RoundTripper } // nil: http.DefaultTransport
+
+// RoundTrip implements [http.RoundTripper].
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	base := b.base
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	response, err := base.RoundTrip(r)
+	if err == nil {
+		response.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(response.Body, issuerMaxBytes), response.Body}
+	}
+	return response, err
 }
 
 // AnyOf returns an Authenticator that asks several in turn and takes the first answer that says who it is. Trouble of one is

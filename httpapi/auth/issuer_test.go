@@ -325,6 +325,7 @@ func TestAnIssuersTokensAreRefusedAlike(t *testing.T) {
 		"algorithm none":            header("alg", "none"),
 		"HS256 with the public key": header("alg", "HS256"),
 		"another client's":          p.token(t, "anna", "another", "sid1"),
+		"an x5u header":             header("x5u", "https://example.org/key.pem"),
 		"a jwk header":              header("jwk", map[string]any{"kty": "RSA"}),
 		"a jku header":              header("jku", "https://example.org/jwks.json"),
 		"a crit header":             header("crit", []string{"exp"}),
@@ -475,6 +476,25 @@ func TestAnIssuersKeys(t *testing.T) {
 			if p.keysRead.Load() != 0 {
 				t.Errorf("%s: the keys were asked for", name)
 			}
+		}
+	})
+	t.Run("and the document before them are read as long as they can be", func(t *testing.T) {
+		p := newProvider(t)
+		issuer, _ := newIssuer(t, p)
+		var sent atomic.Int64
+		p.instead.Store(new(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil && sent.Load() < 1<<30 {
+				n, err := w.Write(make([]byte, 64<<10))
+				if err != nil {
+					return
+				}
+				sent.Add(int64(n))
+			}
+		})))
+		_, err := issuer.Authenticate(request(t, "Bearer "+p.token(t, "anna", audience)))
+		wantErr(t, "Authenticate", err, expense.ErrUnavailable)
+		if n := sent.Load(); n > 64<<20 { // the network has its buffers
+			t.Errorf("%d bytes of a document that does not end were taken", n)
 		}
 	})
 	t.Run("that were never to be had are trouble, not a refusal", func(t *testing.T) {

@@ -120,6 +120,7 @@ func TestAuthenticateRefusesAlike(t *testing.T) {
 		"a key id that is none":           {"Bearer " + header("kid", "../../dev/null")},
 		"a key id that is no text":        {"Bearer " + header("kid", 1)},
 		"a jku header":                    {"Bearer " + header("jku", "https://example.org/jwks.json")},
+		"an x5u header":                   {"Bearer " + header("x5u", "https://example.org/key.pem")},
 		"a jwk header":                    {"Bearer " + header("jwk", map[string]any{"kty": "OKP", "crv": "Ed25519", "x": "AA"})},
 		"a crit header":                   {"Bearer " + header("crit", []string{"exp"})},
 		"another issuer":                  {"Bearer " + claim("iss", "spendwise.example.org")},
