@@ -19,7 +19,7 @@ import (
 
 var rotationTime = flag.Duration("rotation-time", 8*time.Second, "how long TestRotatingKeysRefusesNoRequest goes on")
 
-var loginStorm = flag.Bool("logins", false, "measure API calls while 100 people sign in at once")
+var loginsAtOnce = flag.Int("logins", 8, "how many people sign in at once in TestLoginStorm; from 100 on, API calls have to be quick meanwhile")
 
 // An account is one person at several instances: it refreshes its tokens at one and uses them at all.
 type signedIn struct {
@@ -183,11 +183,11 @@ func TestIdentitySwitchesThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// TestLoginStorm measures what API calls take while 100 people sign in at once, and what memory that takes.
+// TestLoginStorm measures what API calls take while people sign in at once, and what memory that takes. As many as the issue asks
+// for, on a machine that has nothing else to do:
+//
+//	go test ./httpapi/cmd/spendwise -run LoginStorm -logins 100 -v
 func TestLoginStorm(t *testing.T) {
-	if !*loginStorm {
-		t.Skip("run with -logins")
-	}
 	dir := t.TempDir()
 	s := start(t, dir, "--database", "sqlite:"+filepath.Join(dir, "ledger.db"), "--rate-limits", "off")
 	c := s.register("")
@@ -213,13 +213,13 @@ func TestLoginStorm(t *testing.T) {
 		}
 	}
 	quiet := make(chan struct{})
-	time.AfterFunc(2*time.Second, func() { close(quiet) })
+	time.AfterFunc(time.Second, func() { close(quiet) })
 	before, memory := measure(quiet), s.memory()
 
 	over := make(chan struct{})
 	var group sync.WaitGroup
 	began := time.Now()
-	for range 100 {
+	for range *loginsAtOnce {
 		group.Go(func() {
 			visitor := *c
 			visitor.token = ""
@@ -233,10 +233,13 @@ func TestLoginStorm(t *testing.T) {
 	during := measure(over)
 	took := time.Since(began)
 	p95 := func(all []time.Duration) time.Duration { return all[len(all)*95/100] }
-	t.Logf("p95 of %d calls before: %s; of %d calls during 100 logins, which took %s: %s; peak memory %d MiB, %d MiB before",
-		len(before), p95(before), len(during), took.Round(time.Millisecond), p95(during), s.memory()>>10, memory>>10)
-	if p95(during) > 200*time.Millisecond {
-		t.Errorf("p95 of API calls during 100 logins is %s, want at most 200 ms", p95(during))
+	t.Logf("p95 of %d calls before: %s; of %d calls during %d logins, which took %s: %s; peak memory %d MiB, %d MiB before",
+		len(before), p95(before), len(during), *loginsAtOnce, took.Round(time.Millisecond), p95(during), s.memory()>>10, memory>>10)
+	if *loginsAtOnce >= 100 && p95(during) > 200*time.Millisecond {
+		t.Errorf("p95 of API calls during %d logins is %s, want at most 200 ms", *loginsAtOnce, p95(during))
+	}
+	if s.memory()>>10 > 512 { // 100 hashes at once would take 1.9 GiB
+		t.Errorf("the server had %d MiB", s.memory()>>10)
 	}
 }
 
