@@ -87,8 +87,17 @@ func (cmd *peakCmd) Run(ctx context.Context, l *lab) error {
 	}{{l.config.Rate, 50 * time.Millisecond, 200 * time.Millisecond}, {cmd.Factor * l.config.Rate, 200 * time.Millisecond, 0}} {
 		d.reset()
 		l.say("%.0f requests a second for %s", phase.rate, l.config.Duration)
+		before, err := l.hops(ctx, servers, name)
+		if err != nil {
+			return err
+		}
 		d.run(ctx, phase.rate, l.config.Duration)
+		after, err := l.hops(ctx, servers, name)
+		if err != nil {
+			return err
+		}
 		d.print(fmt.Sprintf("peak: %.0f requests/s, %d users, %d servers", phase.rate, len(users), n))
+		printHops(d, before, after)
 		all := d.sum(nil)
 		l.check(all.refused+all.failures == 0, "no errors at %.0f requests/s: %d", phase.rate, all.refused+all.failures)
 		l.within(d, phase.p95, 95)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -18,6 +17,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/spendwise/spendwise/httpapi/auth"
 )
@@ -174,27 +175,75 @@ func (s *server) footprint(ctx context.Context) (f footprint, err error) {
 		return f, err
 	}
 	f.files = len(files)
+	counted, err := s.counted(ctx, metrics)
+	if f.goroutines = int(counted["go_goroutines"]); err == nil && f.goroutines == 0 {
+		err = fmt.Errorf("%s has no go_goroutines", metrics)
+	}
+	return f, err
+}
+
+// counted reads what the process counts, each metric summed up over its labels.
+func (s *server) counted(ctx context.Context, metrics string) (map[string]float64, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, metrics, nil)
 	if err != nil {
-		return f, err
+		return nil, err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return f, err
+		return nil, err
 	}
 	text, err := io.ReadAll(response.Body)
 	if err := errors.Join(err, response.Body.Close()); err != nil {
-		return f, err
+		return nil, err
 	}
-	for line := range bytes.Lines(text) {
-		if value, ok := bytes.CutPrefix(line, []byte("go_goroutines ")); ok {
-			if f.goroutines, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
-				return f, err
+	counted := map[string]float64{}
+	for line := range strings.Lines(string(text)) {
+		if at := strings.LastIndexByte(line, ' '); at > 0 && line[0] != '#' {
+			value, err := strconv.ParseFloat(strings.TrimSpace(line[at:]), 64)
+			if err != nil {
+				return nil, err
 			}
+			name, _, _ := strings.Cut(line[:at], "{")
+			counted[name] += value
 		}
 	}
-	if f.goroutines == 0 {
-		return f, fmt.Errorf("%s has no go_goroutines", metrics)
+	return counted, nil
+}
+
+// Hops are what all requests together took so far, by who worked or waited.
+type hops struct{ requests, answering, waiting, processor, database float64 } // seconds
+
+// hops asks the servers, and PostgreSQL how long it worked on statements.
+func (l *lab) hops(ctx context.Context, servers []*server, name string) (h hops, err error) {
+	for _, s := range servers {
+		counted, err := s.counted(ctx, s.metrics)
+		if err != nil {
+			return h, err
+		}
+		h.requests += counted["spendwise_http_request_seconds_count"]
+		h.answering += counted["spendwise_http_request_seconds_sum"]
+		h.waiting += counted["spendwise_db_wait_seconds_total"]
+		h.processor += counted["process_cpu_seconds_total"]
 	}
-	return f, nil
+	if strings.HasPrefix(name, "sqlite:") {
+		return h, nil
+	}
+	time.Sleep(time.Second) // a backend reports what it did once a second
+	conn, err := pgx.Connect(ctx, name)
+	if err != nil {
+		return h, err
+	}
+	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	err = conn.QueryRow(ctx, "SELECT active_time / 1000 FROM pg_stat_database WHERE datname = current_database()").Scan(&h.database)
+	return h, err
+}
+
+// printHops says what the hops of a phase took in the mean.
+func printHops(d *driver, before, after hops) {
+	n := (after.requests - before.requests) / 1000
+	d.mu.Lock()
+	mean := d.sum(nil).latency.Mean() / 1000
+	d.mu.Unlock()
+	fmt.Printf("  a request in the mean: %.2f ms at the client, %.2f in the server; of it PostgreSQL at work %.2f, waiting for a connection %.2f; processor of the server %.2f\n",
+		mean, (after.answering-before.answering)/n, (after.database-before.database)/n, (after.waiting-before.waiting)/n, (after.processor-before.processor)/n)
 }
