@@ -118,7 +118,7 @@ func TestAStreamEndsByItselfWhenItsTokenDoes(t *testing.T) {
 		}
 		s := server{t: t, handler: handler}
 		account := s.must(201, "POST", "/v1/auth/register", `{"email":"anna@example.com","password":"a long pass phrase"}`).json
-		lifetime := time.Duration(account["expires_in"].(float64)) * time.Second
+		lifetime := time.Duration(account["expires_in"].(float64) * float64(time.Second))
 		heard, ended := record(ctx, handler, "Authorization", "Bearer "+account["access_token"].(string))
 		<-ended
 		const skew, look = time.Minute, 15 * time.Second
