@@ -20,7 +20,7 @@ type Promise string
 // The promises that [Verify] holds a ledger to.
 const (
 	PromiseTotals     Promise = "totals"     // a sum equals its expenses
-	PromiseVersions   Promise = "versions"   // the feed has each row once, in order, none past the ledger's own version
+	PromiseVersions   Promise = "versions"   // the feed has each row once, in order, at a version that its history had
 	PromiseIDs        Promise = "ids"        // an id that stands for an occurrence is made of its rule and date
 	PromiseReferences Promise = "references" // what a row refers to is there
 	PromiseConversion Promise = "conversion" // a home amount is the amount times its frozen rate, rounded once
@@ -89,7 +89,7 @@ func (v *verifier) run(ctx context.Context) error {
 // feedPage is how many rows of the feed are held at a time.
 const feedPage = 1000
 
-// walkFeed reads what a device would: each row once, in ascending places, none past the ledger's version.
+// walkFeed reads what a device would: each row once, in ascending places, none at a version that this history never had.
 func (v *verifier) walkFeed(ctx context.Context, state State) error {
 	v.feed, v.deleted = make(map[RowType]map[uuid.UUID]expense.Version), make(map[uuid.UUID]bool)
 	for _, t := range RowTypes() {
@@ -108,6 +108,8 @@ func (v *verifier) walkFeed(ctx context.Context, state State) error {
 				v.report(PromiseVersions, where, "the feed has it at version %d, after a row of version %d", change.Version, last.Version)
 			case change.Version < 1 || change.Version > state.Version:
 				v.report(PromiseVersions, where, "its version is %d, and the ledger's is %d", change.Version, state.Version)
+			case state.Lost.Has(change.Version):
+				v.report(PromiseVersions, where, "its version is %d, which only a history had that a restore took back", change.Version)
 			case twice || v.deleted[change.ID]:
 				v.report(PromiseVersions, where, "the feed has it twice")
 			}

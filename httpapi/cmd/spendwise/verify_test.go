@@ -73,6 +73,10 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			[]string{"references: settings", "archived"}, `UPDATE spendwise_categories SET archived = 0`,
 		},
 		{
+			"a version of a lost history", `UPDATE spendwise_ledgers SET lost = '1-' || version`,
+			[]string{"versions: expense", "a restore took back"}, `UPDATE spendwise_ledgers SET lost = ''`,
+		},
+		{
 			"a home currency switched over", `UPDATE spendwise_ledgers SET home = 'USD'`, []string{"conversion: expense"},
 			`UPDATE spendwise_ledgers SET home = 'EUR'`,
 		},
