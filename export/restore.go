@@ -42,7 +42,8 @@ type restoreTx interface {
 
 // Restore makes the ledger that [WriteBackup] wrote to file out of one that is empty: without expenses, budgets, alerts and rules.
 // Settings and categories of the empty one give way. Ids, times and frozen conversions come back as they were; versions go on from
-// those of the ledger. The whole file is checked before the first row is written, and all of it is written in one Update, at
+// those of the ledger: where devices may have synchronised with the ledger that was, begin a new epoch first (store.Store's NewEpoch),
+// for ids come back and versions must not. The whole file is checked before the first row is written, and all of it is written in one Update, at
 // most 1,000 expenses in a call, or nothing: who else writes to this ledger, and on SQLite to any, waits for so long. A file that is
 // broken or cut off, or a ledger that is not empty, is ErrInvalid; the sentence names the line.
 //
