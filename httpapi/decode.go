@@ -297,16 +297,20 @@ func wrongType(wrong *json.SemanticError) fault {
 			wanted = "a string"
 		case reflect.Bool:
 			wanted = "true or false"
-		case reflect.Int:
+		case reflect.Int, reflect.Int64:
 			wanted = "a whole number"
 		case reflect.Slice:
 			wanted = "an array"
 		default: // no wire struct holds anything else
 		}
 	}
+	given := kindNames[wrong.JSONKind]
+	if wrong.JSONKind == '0' && wanted == "a whole number" {
+		given = "a fraction or one so large"
+	}
 	return fault{
 		Pointer: "#" + cutPointer(wrong.JSONPointer), Code: "wrong_type",
-		Detail: fmt.Sprintf("This must be %s, not %s.", wanted, kindNames[wrong.JSONKind]),
+		Detail: fmt.Sprintf("This must be %s, not %s.", wanted, given),
 	}
 }
 

@@ -1,9 +1,11 @@
 package httpapi_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
 )
 
 func TestSettingsAreReadAndChanged(t *testing.T) {
@@ -53,4 +55,16 @@ func TestANewHomeCurrencyReratesExpensesAndLimits(t *testing.T) {
 		after = s.must(200, "GET", "/v1/budgets/"+budget.id(), "")
 		equal(t, "the limit", after.json["entries"].([]any)[0].(map[string]any)["amount"], any("37.500"))
 	})
+}
+
+func TestWhatIsNoWholeNumberIsToldWhatItShouldBe(t *testing.T) {
+	s := serve(t, memstore.New())
+	const fraction = "This must be a whole number, not a fraction or one so large."
+	for value, want := range map[string]string{"1.5": fraction, "1e300": fraction, `"4"`: "This must be a whole number, not a string."} {
+		fault := s.must(422, "PATCH", "/v1/settings", `{"fiscal_year_start":`+value+`}`).json["errors"].([]any)[0].(map[string]any)
+		equal(t, "of a month", fault["detail"], any(want))
+		mutation := `{"mutation_id":"m` + strings.Trim(value, `"`) + `","type":"expense","op":"patch","id":"` + syncID(1) + `","base_version":` + value + `,"data":{}}`
+		problem := s.push(mutation)[0]["problem"].(map[string]any)
+		equal(t, "of a version", problem["errors"].([]any)[0].(map[string]any)["detail"], any(want))
+	}
 }
