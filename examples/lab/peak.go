@@ -49,8 +49,35 @@ func (l *lab) postgres(ctx context.Context) (*pglocal.Server, []*user, error) {
 	return server, users, nil
 }
 
+// settle brings servers and database to where they are on any day but their first: the servers' first round looks into every ledger, and
+// what everybody asks for is in memory. That is the indexes and, of the expenses, the last months.
+func (l *lab) settle(ctx context.Context, servers []*server, name string) (err error) {
+	l.say("waiting for the servers' first round over all ledgers")
+	for _, s := range servers {
+		for {
+			counted, err := s.counted(ctx, s.metrics)
+			if err != nil {
+				return err
+			}
+			if counted["spendwise_poster_round_seconds_count"] > 0 {
+				break
+			}
+			time.Sleep(time.Second)
+		}
+	}
+	if strings.HasPrefix(name, "sqlite:") {
+		return nil
+	}
+	l.say("reading the indexes and the last quarter of the expenses into memory")
+	return execute(ctx, name, "CREATE EXTENSION IF NOT EXISTS pg_prewarm",
+		"SELECT pg_prewarm(indexrelid, 'read') FROM pg_index JOIN pg_class ON pg_class.oid = indrelid WHERE relname LIKE 'spendwise%'",
+		"SELECT pg_prewarm('spendwise_expenses', 'read', 'main', pages * 3 / 4, pages - 1) FROM (SELECT pg_relation_size('spendwise_expenses') / 8192 AS pages) AS heap",
+		"SELECT pg_prewarm(oid, 'read') FROM pg_class WHERE relkind = 'r' AND relname LIKE 'spendwise%' AND relname <> 'spendwise_expenses'")
+}
+
 type peakCmd struct {
 	Factor   float64 `help:"How many times the rate the second phase has." default:"3"`
+	Cold     bool    `help:"Begin with whatever the caches hold, beside the servers' first round over all ledgers."`
 	Database string  `help:"An empty database to use instead of one made for this run: sqlite:PATH or a postgres:// DSN." placeholder:"DSN"`
 }
 
@@ -78,9 +105,14 @@ func (cmd *peakCmd) Run(ctx context.Context, l *lab) error {
 	if err != nil {
 		return err
 	}
+	if !cmd.Cold {
+		if err := l.settle(ctx, servers, name); err != nil {
+			return err
+		}
+	}
 	d := newDriver(users, servers)
 	l.say("warming up")
-	d.run(ctx, l.config.Rate, min(l.config.Duration, 10*time.Second))
+	d.run(ctx, l.config.Rate, min(l.config.Duration, 30*time.Second))
 	for _, phase := range [...]struct {
 		rate     float64
 		p95, p99 time.Duration
