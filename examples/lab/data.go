@@ -48,6 +48,9 @@ const (
 	templates = 20
 )
 
+// currencies are what expenses are made in, by their shares.
+var currencies = [...]string{"EUR", "EUR", "EUR", "USD", "GBP"}
+
 // A user is somebody whose ledger the load works on.
 type user struct {
 	owner expense.OwnerID
@@ -72,7 +75,7 @@ func (l *lab) fill(ctx context.Context, name string) (users []*user, err error) 
 	if err != nil {
 		return nil, err
 	}
-	rates, err := ecb.Embedded()
+	rates, err := currentRates(ctx, db)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +98,32 @@ func (l *lab) fill(ctx context.Context, name string) (users []*user, err error) 
 	fmt.Printf("%d users, %d expenses: %.1f MiB, %.0f KiB a user, %d bytes an expense with all that belongs to it\n",
 		len(users), expenses, float64(bytes)/(1<<20), float64(bytes)/(1<<10)/float64(len(users)), bytes/int64(expenses))
 	return users, err
+}
+
+// currentRates are the embedded ones until today: the last day's prices go on, as if they had been fetched, and the servers find them in
+// the store. Without them months of expenses in other currencies would wait for rates, which no day in a deployment's life is like.
+func currentRates(ctx context.Context, db store.Store) (*ecb.Table, error) {
+	table, err := ecb.Embedded()
+	if err != nil {
+		return nil, err
+	}
+	var quotes []expense.Quote
+	newest := table.Newest()
+	euro := expense.MustCurrency("EUR")
+	for _, code := range currencies {
+		to := expense.MustCurrency(code)
+		price, ok := table.Rate(euro, to, newest)
+		if !ok || to == euro {
+			continue
+		}
+		for day := newest.AddDays(1); day.Compare(expense.DateOf(time.Now(), time.UTC)) <= 0; day = day.AddDays(1) {
+			quotes = append(quotes, expense.Quote{Source: ecb.Source, Date: day, Currency: to, Value: price.Value})
+		}
+	}
+	if _, err := db.PutQuotes(ctx, quotes...); err != nil {
+		return nil, err
+	}
+	return table, table.Load(ctx, db)
 }
 
 func (l *lab) addUsers(ctx context.Context, db database) ([]*user, error) {
@@ -146,7 +175,7 @@ func (l *lab) fillLedger(ctx context.Context, db store.Store, owner expense.Owne
 	drafts := make([]expense.Draft, l.config.Months*monthly)
 	for i := range drafts {
 		drafts[i] = expense.Draft{
-			Amount: fmt.Sprintf("%d.%02d", 1+random.IntN(90), random.IntN(100)), Currency: []string{"EUR", "EUR", "EUR", "USD", "GBP"}[random.IntN(5)],
+			Amount: fmt.Sprintf("%d.%02d", 1+random.IntN(90), random.IntN(100)), Currency: currencies[random.IntN(len(currencies))],
 			Date: today.AddDays(-random.IntN(l.config.Months*30 + 1)).String(), CategoryID: ledger.Categories[random.IntN(len(ledger.Categories))].ID.String(),
 			Notes: new(fmt.Sprintf("purchase %d", i)),
 		}
