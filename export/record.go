@@ -127,17 +127,21 @@ func (r *recordReader) split(first int) (record, error) {
 	}
 	rec.fault = r.malformed(r.buf[r.pos:end])
 	r.pos, r.line = end, r.line+lines
-	if rec.fault != nil {
-		return rec, nil
+	if rec.fault == nil {
+		rec.fields = r.cells()
 	}
+	return rec, nil
+}
+
+// cells returns the fields of the record that was split last.
+func (r *recordReader) cells() []string {
 	all, start := string(r.text), 0
 	r.fields = r.fields[:0]
 	for _, end := range r.ends {
 		r.fields = append(r.fields, all[start:end])
 		start = end
 	}
-	rec.fields = r.fields
-	return rec, nil
+	return r.fields
 }
 
 // malformed finds text that is not of the file's encoding.
