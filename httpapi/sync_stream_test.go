@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +22,7 @@ type tape struct {
 	header http.Header
 	status int
 	began  time.Time
+	mu     sync.Mutex // the stream goes on while it is read
 	parts  []taped
 }
 
@@ -38,6 +40,8 @@ func (p *tape) SetWriteDeadline(time.Time) error {
 }
 
 func (p *tape) Write(text []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.parts = append(p.parts, taped{time.Since(p.began), string(text)})
 	return len(text), nil
 }
@@ -57,6 +61,8 @@ func record(ctx context.Context, handler http.Handler, name, value string) (p *t
 
 // events are when the stream told of a change.
 func (p *tape) events() (at []time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, part := range p.parts {
 		if strings.HasPrefix(part.text, "event: changed\n") {
 			at = append(at, part.after)
