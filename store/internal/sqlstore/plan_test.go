@@ -199,31 +199,15 @@ func explainSQLite(t *testing.T) (store.Store, func(string, []any) string) {
 func explainPostgres(t *testing.T) (store.Store, func(string, []any) string) {
 	dsn := pgtest.Empty(t)
 	st := opened(t, func() (database, error) { return postgres.Open(context.Background(), dsn) })
-	if err := st.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	conn, err := pgx.Connect(t.Context(), dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	db := bare(t, st, "pgx", dsn)
+	db.SetMaxOpenConns(1) // one session, for what is set in it
 	return st, func(text string, args []any) string {
 		// Whether so small a table is read whole says nothing of a large one.
-		// A table that was never vacuumed has no page of which an index alone may speak; autovacuum sees to that after inserts.
-		for _, text := range []string{"SET enable_seqscan = off", "SET enable_bitmapscan = off", "VACUUM ANALYZE"} {
-			if _, err := conn.Exec(t.Context(), text); err != nil {
-				t.Fatal(err)
-			}
-		}
-		rows, err := conn.Query(t.Context(), "EXPLAIN "+text, args...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.Join(plan, "\n")
+		execute(t, db, "SET enable_seqscan = off")
+		execute(t, db, "SET enable_bitmapscan = off")
+		execute(t, db, "ANALYZE")
+		vacuum(t, db, "spendwise_expenses")
+		return explain(t, db, "EXPLAIN "+text, 1, args...)
 	}
 }
 
