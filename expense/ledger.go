@@ -66,7 +66,8 @@ type Tx interface {
 	// each that failed get the Update's version and are as if they had not: what was wrong with them may have been the category.
 	PutCategories(ctx context.Context, categories ...Category) (Version, error)
 
-	// DeleteCategory leaves a tombstone; ErrInUse if an expense, a rule, a budget or the settings refer to it.
+	// DeleteCategory leaves a tombstone; ErrInUse if an expense, a rule, a budget or the settings refer to it; a budget does so
+	// by its Into as well.
 	DeleteCategory(ctx context.Context, id uuid.UUID) (Version, error)
 
 	// MergeCategory moves every expense and rule of the category from to the category into, ends from's budget with the month

@@ -360,6 +360,7 @@ func (b *backup) takeBudget(line budgetLine) error {
 		p.faults.Add("into", "not_merged", "only the series of a category that was merged into another, and that has ended, names where its expenses are")
 	case merged:
 		p.take("label", ghost(s).Validate())
+		b.refer(&p, "into", s.Into)
 	case s.CategoryID != uuid.Nil:
 		b.refer(&p, "category_id", s.CategoryID)
 	}
@@ -435,11 +436,6 @@ func (b *backup) takeEnd(line endLine) error {
 	}
 	if sum := hex.EncodeToString(b.sum.Sum(nil)); line.SHA256 != sum {
 		return fmt.Errorf("the lines before have the SHA-256 %s, and this line says %q: something in the file was changed; use another copy of it", sum, line.SHA256)
-	}
-	for _, s := range b.budgets {
-		if s.Into != uuid.Nil && !b.held[s.Into] && b.series[s.Into] {
-			return fmt.Errorf("the budget %s names %s, which was merged away itself", s.ID, s.Into)
-		}
 	}
 	if !b.held[b.settings.DefaultCategory] {
 		return fmt.Errorf("the default category %s is not in the file", b.settings.DefaultCategory)
@@ -553,18 +549,10 @@ func (r *restorer) putCategories() error {
 	for i := range wanted {
 		kept[wanted[i].ID], wanted[i].Version = true, versions[wanted[i].ID]
 	}
-	need := func(c expense.Category) {
+	for _, c := range old {
 		if !kept[c.ID] {
 			kept[c.ID], extra = true, append(extra, c.ID)
 			wanted = append(wanted, c)
-		}
-	}
-	for _, c := range old {
-		need(c)
-	}
-	for _, s := range r.backup.budgets {
-		if s.Into != uuid.Nil {
-			need(expense.Category{ID: s.Into, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt})
 		}
 	}
 	unnamed := slices.Clone(wanted)

@@ -97,6 +97,7 @@ func TestABrokenBackupRestoresNothing(t *testing.T) {
 		}
 		return strings.Join(changed, "")
 	}
+	ended := place(`"label":"Travel"`)
 	usd, kwd, whole := place(`"currency":"USD"`), place(`"currency":"KWD"`), place(`"rollover":"both"`)
 	for _, test := range []struct {
 		name, file string
@@ -119,6 +120,7 @@ func TestABrokenBackupRestoresNothing(t *testing.T) {
 		{"a faulty name", replaced(2, `"name":"`, `"name":" `), 3, "name"},
 		{"a category twice", lines[0] + lines[1] + lines[2] + lines[2] + strings.Join(lines[3:], ""), 4, "id"},
 		{"an expense without its category", replaced(usd, `"category_id":"`+lines[usd][strings.Index(lines[usd], `"category_id":"`)+15:][:36], `"category_id":"00000000-0000-4000-8000-000000000000`), usd + 1, "category"},
+		{"a merged budget without the category merged into", replaced(ended, `"into":"`+lines[ended][strings.Index(lines[ended], `"into":"`)+8:][:36], `"into":"00000000-0000-4000-8000-000000000000`), ended + 1, "into"},
 		{"an amount that the rate does not give", replaced(usd, `"home_amount":"11.`, `"home_amount":"12.`), usd + 1, "home_amount"},
 		{"a pending expense with a home amount", replaced(kwd, `"home_amount":null`, `"home_amount":"1.00"`), kwd + 1, "rate"},
 		{"digits that the currency has not", replaced(usd, `"amount":"12.50"`, `"amount":"12.505"`), usd + 1, "amount"},

@@ -121,7 +121,7 @@ func (l *ledger) refersTo(category uuid.UUID) bool {
 		}
 	}
 	for b := range l.budgets.rows.values() {
-		if b.CategoryID == category {
+		if b.CategoryID == category || b.Into == category {
 			return true
 		}
 	}

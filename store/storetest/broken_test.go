@@ -97,6 +97,7 @@ func TestBrokenStores(t *testing.T) {
 		{"purges too much", purgesAll, []string{"purge-answers", "purge-tombstones"}},
 		{"makes a ledger again", createsAgain, []string{"ledger-create", "ledger-create-at-once"}},
 		{"orders owners as people do", ordersOwners, []string{"owners"}},
+		{"deletes the category that has a merged one's expenses", losesHeirs, []string{"category-deletes"}},
 		{"moves guards in a merge", mergeMovesGuards, []string{"category-merge"}},
 		{"goes on in the feed by version alone", feedByVersion, []string{"changes-pages"}},
 		{"forgets what was deleted in the feed", feedWithoutTombstones, []string{"changes-values"}},
@@ -701,6 +702,29 @@ func (m merging) MergeCategory(ctx context.Context, from, into uuid.UUID, month 
 
 func mergeMovesGuards() store.Store {
 	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return merging{tx} }}
+}
+
+type heirless struct{ store.Tx }
+
+// DeleteCategory takes what merges left the category for nothing that refers to it.
+func (h heirless) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version, error) {
+	book, err := h.Book(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, b := range book.Budgets {
+		if b.Into == id {
+			b.Into = book.Settings.DefaultCategory
+			if _, err := h.PutBudgets(ctx, b); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return h.Tx.DeleteCategory(ctx, id)
+}
+
+func losesHeirs() store.Store {
+	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return heirless{tx} }}
 }
 
 // changing is a Reader whose Changes is another.

@@ -25,7 +25,7 @@ const (
 	sayRepairs = "expense.Tx.PutCategories: The rules of each that failed get the Update's version and are as if they had " +
 		"not: what was wrong with them may have been the category."
 	sayInUse = "expense.Tx.DeleteCategory: DeleteCategory leaves a tombstone; ErrInUse if an expense, a rule, a budget or " +
-		"the settings refer to it."
+		"the settings refer to it; a budget does so by its Into as well."
 	sayMerge = "expense.Tx.MergeCategory: MergeCategory moves every expense and rule of the category from to the category " +
 		"into, ends from's budget with the month before month (a series that has not begun by then is deleted; one that had " +
 		"ended already keeps its end), and leaves a tombstone of from that names into."
@@ -148,6 +148,11 @@ func checkCategoryDeletes(p *probe) {
 	series := b.putBudget(b.series(c.ID, "2025-01"))
 	p.fails(p.st.Update(p.ctx, b.owner, deleteIt), expense.ErrInUse, "deleting a category that a budget refers to")
 	b.write("DeleteBudget", func(tx store.Tx) (expense.Version, error) { return tx.DeleteBudget(p.ctx, series.ID) })
+	merged := b.category("Presents")
+	left := b.putBudget(b.series(merged.ID, "2025-01"))
+	b.merge(merged.ID, c.ID, "2025-06")
+	p.fails(p.st.Update(p.ctx, b.owner, deleteIt), expense.ErrInUse, "deleting a category that a merge left another's budget")
+	b.write("DeleteBudget", func(tx store.Tx) (expense.Version, error) { return tx.DeleteBudget(p.ctx, left.ID) })
 	settings := b.settings
 	settings.DefaultCategory = c.ID
 	settings.Version = b.write("PutSettings", func(tx store.Tx) (expense.Version, error) {

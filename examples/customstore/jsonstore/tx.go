@@ -198,7 +198,7 @@ func (l *ledger) refersTo(category uuid.UUID) bool {
 		inUse = inUse || rule.CategoryID == category
 	}
 	for _, b := range l.Budgets.Rows {
-		inUse = inUse || b.CategoryID == category
+		inUse = inUse || b.CategoryID == category || b.Into == category
 	}
 	return inUse
 }

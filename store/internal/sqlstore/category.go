@@ -214,7 +214,7 @@ func (tx *ledgerTx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.V
 		inUse, err = tx.session.one(ctx, 1, func(*row) {}, `SELECT 1 WHERE
 			EXISTS (SELECT 1 FROM spendwise_expenses WHERE owner = $1 AND category_id = $2)
 			OR EXISTS (SELECT 1 FROM spendwise_rules WHERE owner = $1 AND category_id = $2)
-			OR EXISTS (SELECT 1 FROM spendwise_budgets WHERE owner = $1 AND category_id = $2)`, tx.owner, id.String())
+			OR EXISTS (SELECT 1 FROM spendwise_budgets WHERE owner = $1 AND (category_id = $2 OR merged_into = $2))`, tx.owner, id.String())
 		if err != nil {
 			return 0, err
 		}
