@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"text/tabwriter"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/spendwise/spendwise/expense"
 )
@@ -172,7 +175,18 @@ func (d *driver) note(name string, due time.Time, status int, err error) {
 // errUnclear is a refusal that does not say what a client needs to know.
 var errUnclear = errors.New("a 503 without Retry-After or without a problem document")
 
-// request sends one request to the next server in turn.
+// prepare makes a request to the next server in turn, and says to which.
+func (d *driver) prepare(ctx context.Context, u *user, method, path string, content io.Reader) (*http.Request, int, error) {
+	i := int(d.turn.Add(1)) % len(d.urls)
+	request, err := http.NewRequestWithContext(ctx, method, d.urls[i]+path, content)
+	if err != nil {
+		return nil, 0, err
+	}
+	request.Header.Set("Authorization", "Bearer "+u.token)
+	return request, i, nil
+}
+
+// request sends one request.
 func (d *driver) request(ctx context.Context, u *user, method, path string, body any, key string) (int, []byte, error) {
 	var content io.Reader
 	if body != nil {
@@ -182,12 +196,10 @@ func (d *driver) request(ctx context.Context, u *user, method, path string, body
 		}
 		content = bytes.NewReader(text)
 	}
-	i := int(d.turn.Add(1)) % len(d.urls)
-	request, err := http.NewRequestWithContext(ctx, method, d.urls[i]+path, content)
+	request, i, err := d.prepare(ctx, u, method, path, content)
 	if err != nil {
 		return 0, nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+u.token)
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
@@ -230,10 +242,59 @@ func add(ctx context.Context, d *driver, u *user) (int, error) {
 	return status, err
 }
 
-// pull asks for what is new since the device's cursor; the first time it fetches the newest page only.
+// each does something once for every user, a few of them at a time.
+func (d *driver) each(ctx context.Context, do func(context.Context, *driver, *user) error) error {
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(8)
+	for _, u := range d.users {
+		group.Go(func() error { return do(inner, d, u) })
+	}
+	return group.Wait()
+}
+
+// look reads what an app shows when it is opened.
+func look(ctx context.Context, d *driver, u *user) error {
+	for _, path := range [...]string{"/v1/expenses", "/v1/budgets/progress", "/v1/categories", "/v1/reports/monthly"} {
+		status, answer, err := d.request(ctx, u, http.MethodGet, path, nil, "")
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("GET %s: %d: %s", path, status, answer)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// synchronised gives the user's device the cursor of one that has everything: a stream of events begins with it for whoever comes with a
+// cursor that is of no use.
+func synchronised(ctx context.Context, d *driver, u *user) (err error) {
+	request, i, err := d.prepare(ctx, u, http.MethodGet, "/v1/sync/events", nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Last-Event-ID", "none")
+	response, err := d.clients[i].Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if cursor, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+			u.cursor.Store(&cursor)
+			return nil
+		}
+	}
+	return fmt.Errorf("GET /v1/sync/events: %s without a cursor", response.Status)
+}
+
+// firstPulls is of how many pulls one is the first of a new device, or of an app installed anew: everybody several times a year.
+const firstPulls = 100
+
+// pull asks for what is new since the device's cursor; a new device fetches the first page.
 func pull(ctx context.Context, d *driver, u *user) (int, error) {
 	path := "/v1/sync?limit=500"
-	if cursor := u.cursor.Load(); cursor != nil {
+	if cursor := u.cursor.Load(); cursor != nil && rand.IntN(firstPulls) > 0 {
 		path += "&cursor=" + *cursor
 	}
 	status, answer, err := d.request(ctx, u, http.MethodGet, path, nil, "")

@@ -17,9 +17,13 @@ func keys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
 // pgConfig is how the lab runs PostgreSQL: durable by its defaults, and quick to follow another primary.
 func pgConfig() pglocal.Config {
 	return pglocal.Config{TCP: true, Settings: []string{
-		"shared_buffers=1GB", "max_connections=200", "max_wal_size=4GB", "wal_retrieve_retry_interval=100ms",
+		fmt.Sprintf("shared_buffers=%dMB", buffers()>>20), "max_connections=200", "max_wal_size=4GB", "wal_retrieve_retry_interval=100ms",
 	}}
 }
+
+// buffers is how many bytes PostgreSQL may keep in memory by itself: 40 % of the machine, the most that its manual finds useful. It takes
+// them as it fills them, so small databases take little.
+func buffers() int64 { return max(memory()*2/5, 1<<30) }
 
 // fillConfig is how PostgreSQL runs while it is filled: what goes wrong then is begun anew.
 func fillConfig() pglocal.Config {
@@ -50,8 +54,8 @@ func (l *lab) postgres(ctx context.Context) (*pglocal.Server, []*user, error) {
 }
 
 // settle brings servers and database to where they are on any day but their first: the servers' first round looks into every ledger, and
-// what everybody asks for is in memory. That is the indexes and, of the expenses, the last months.
-func (l *lab) settle(ctx context.Context, servers []*server, name string) (err error) {
+// what everybody asks for is in memory. That is, of the expenses, the last months, and of the indexes what leads to them.
+func (l *lab) settle(ctx context.Context, d *driver, servers []*server, name string) error {
 	l.say("waiting for the servers' first round over all ledgers")
 	for _, s := range servers {
 		for {
@@ -65,19 +69,22 @@ func (l *lab) settle(ctx context.Context, servers []*server, name string) (err e
 			time.Sleep(time.Second)
 		}
 	}
-	if strings.HasPrefix(name, "sqlite:") {
-		return nil
+	if !strings.HasPrefix(name, "sqlite:") {
+		l.say("reading the last quarter of the expenses into memory")
+		if err := execute(ctx, name, "CREATE EXTENSION IF NOT EXISTS pg_prewarm",
+			"SELECT pg_prewarm(oid) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'spendwise%' AND relname <> 'spendwise_expenses'",
+			"SELECT pg_prewarm('spendwise_expenses', 'buffer', 'main', pages * 3 / 4, pages - 1) FROM (SELECT pg_relation_size('spendwise_expenses') / 8192 AS pages) AS heap",
+		); err != nil {
+			return err
+		}
 	}
-	l.say("reading the indexes and the last quarter of the expenses into memory")
-	return execute(ctx, name, "CREATE EXTENSION IF NOT EXISTS pg_prewarm",
-		"SELECT pg_prewarm(indexrelid, 'read') FROM pg_index JOIN pg_class ON pg_class.oid = indrelid WHERE relname LIKE 'spendwise%'",
-		"SELECT pg_prewarm('spendwise_expenses', 'read', 'main', pages * 3 / 4, pages - 1) FROM (SELECT pg_relation_size('spendwise_expenses') / 8192 AS pages) AS heap",
-		"SELECT pg_prewarm(oid, 'read') FROM pg_class WHERE relkind = 'r' AND relname LIKE 'spendwise%' AND relname <> 'spendwise_expenses'")
+	l.say("everybody looks at the ledger once")
+	return d.each(ctx, look)
 }
 
 type peakCmd struct {
 	Factor   float64 `help:"How many times the rate the second phase has." default:"3"`
-	Cold     bool    `help:"Begin with whatever the caches hold, beside the servers' first round over all ledgers."`
+	Cold     bool    `help:"Begin with whatever the caches hold: nobody has looked at a ledger before."`
 	Database string  `help:"An empty database to use instead of one made for this run: sqlite:PATH or a postgres:// DSN." placeholder:"DSN"`
 }
 
@@ -105,12 +112,16 @@ func (cmd *peakCmd) Run(ctx context.Context, l *lab) error {
 	if err != nil {
 		return err
 	}
+	d := newDriver(users, servers)
+	l.say("everybody's device synchronises")
+	if err := d.each(ctx, synchronised); err != nil {
+		return err
+	}
 	if !cmd.Cold {
-		if err := l.settle(ctx, servers, name); err != nil {
+		if err := l.settle(ctx, d, servers, name); err != nil {
 			return err
 		}
 	}
-	d := newDriver(users, servers)
 	l.say("warming up")
 	d.run(ctx, l.config.Rate, min(l.config.Duration, 30*time.Second))
 	for _, phase := range [...]struct {
