@@ -138,22 +138,28 @@ func (l *lab) suffer(ctx context.Context, d *driver, f failure) error {
 	l.say("%s, for %s", f.name, f.hold)
 	var group sync.WaitGroup
 	group.Go(func() { d.run(ctx, l.config.Rate, before+f.hold+recovery+after) })
-	time.Sleep(before)
+	if err := wait(ctx, before); err != nil {
+		return err
+	}
 	if err := f.begin(); err != nil {
 		return fmt.Errorf("%s: %w", f.name, err)
 	}
-	time.Sleep(f.hold)
+	if err := wait(ctx, f.hold); err != nil {
+		return err
+	}
 	if err := f.end(); err != nil {
 		return fmt.Errorf("%s is over: %w", f.name, err)
 	}
 	ended := time.Now()
-	time.Sleep(recovery)
+	if err := wait(ctx, recovery); err != nil {
+		return err
+	}
 	waiting := d.inFlight.Load()
 	group.Wait()
 
 	d.print("degrade: " + f.name)
 	all := d.sum(nil)
-	l.check(all.failures == 0, "answers that are neither right nor a clear 503: %d", all.failures)
+	l.check(all.failures() == 0, "answers that are neither right nor a clear 503: %d", all.failures())
 	bad, slow := 0, 0
 	var last time.Time
 	for _, m := range d.moments {
@@ -198,7 +204,7 @@ func (l *lab) deadRates(ctx context.Context) error {
 	d.run(ctx, l.config.Rate, l.config.Duration/3)
 	d.print("degrade: the rate source is dead")
 	all := d.sum(nil)
-	l.check(all.failures+all.refused == 0, "without the rate source nothing is refused: %d", all.failures+all.refused)
+	l.check(all.failures()+all.refused == 0, "without the rate source nothing is refused: %d", all.failures()+all.refused)
 	status, _, err := d.request(ctx, users[0], http.MethodGet, "/readyz", nil, "")
 	l.check(err == nil && status == http.StatusOK, "/readyz says %d", status)
 	return nil
@@ -211,7 +217,7 @@ func (l *lab) fullDisk(ctx context.Context) error {
 		return err
 	}
 	if err := mountSmall(disk, "24m"); err != nil {
-		fmt.Printf("\ndegrade: a full disk: skipped, a small file system could not be mounted: %v\n", err)
+		l.skip("a full disk: a small file system could not be mounted: %v", err)
 		return nil
 	}
 	l.onClose(func() error { return unmount(disk) })
@@ -237,7 +243,7 @@ func (l *lab) fullDisk(ctx context.Context) error {
 	refused, read := d.sum([]string{"add"}).refused, d.sum([]string{"page of 50", "categories"})
 	d.mu.Unlock()
 	l.check(refused > 0, "a full disk refuses writes: %d", refused)
-	l.check(read.refused+read.failures == 0, "and answers what only reads: %d refused", read.refused+read.failures)
+	l.check(read.refused+read.failures() == 0, "and answers what only reads: %d refused", read.refused+read.failures())
 	if err := l.checkWrites(ctx, d, name); err != nil {
 		return err
 	}

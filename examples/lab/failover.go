@@ -63,26 +63,34 @@ func (failoverCmd) Run(ctx context.Context, l *lab) error {
 	l.say("load for %s", 3*third)
 	var group sync.WaitGroup
 	group.Go(func() { d.run(ctx, l.config.Rate, 3*third) })
-	time.Sleep(third)
+	if err := wait(ctx, third); err != nil {
+		return err
+	}
 	l.say("killing the primary")
 	if err := primary.Kill(); err != nil {
 		return err
 	}
 	killed := time.Now()
-	time.Sleep(noticed)
+	if err := wait(ctx, noticed); err != nil {
+		return err
+	}
 	promoting := time.Now()
 	if err := execute(ctx, standby.DSN("postgres"), "SELECT pg_promote(true, 30)"); err != nil {
 		return fmt.Errorf("promote the standby: %w", err)
 	}
 	promoted := time.Now()
 	l.say("promoted in %s", promoted.Sub(promoting).Round(time.Millisecond))
-	time.Sleep(max(time.Until(killed.Add(third)), 0))
+	if err := wait(ctx, time.Until(killed.Add(third))); err != nil {
+		return err
+	}
 	l.say("cutting the network for %s", shortCut)
 	cut := time.Now()
 	if err := second.cut(); err != nil {
 		return err
 	}
-	time.Sleep(shortCut)
+	if err := wait(ctx, shortCut); err != nil {
+		return err
+	}
 	if err := second.mend(); err != nil {
 		return err
 	}
@@ -105,7 +113,7 @@ func (failoverCmd) Run(ctx context.Context, l *lab) error {
 			lastCut = m.due
 		}
 	}
-	l.check(all.failures == 0, "answers that are neither right nor a clear 503: %d", all.failures)
+	l.check(all.failures() == 0, "answers that are neither right nor a clear 503: %d", all.failures())
 	l.check(lastOver.Sub(promoted) < l.limit(backWithin), "the last refusal came %s after the promotion (limit %s), %s after the kill",
 		lastOver.Sub(promoted).Round(10*time.Millisecond), l.limit(backWithin), lastOver.Sub(killed).Round(10*time.Millisecond))
 	l.check(lastCut.Sub(mended) < recovery, "the last refusal came %s after the end of the cut (limit %s)", lastCut.Sub(mended).Round(10*time.Millisecond), recovery)
@@ -169,8 +177,10 @@ func (l *lab) crash(ctx context.Context, users []*user, name string, n int) erro
 	var group sync.WaitGroup
 	group.Go(func() { d.run(ctx, l.config.Rate, l.config.Duration) })
 	kills := 0
-	for until := time.Now().Add(l.config.Duration - 2*time.Second); time.Now().Before(until) && ctx.Err() == nil; kills++ {
-		time.Sleep(500*time.Millisecond + rand.N(2*time.Second))
+	for until := time.Now().Add(l.config.Duration - 2*time.Second); time.Now().Before(until); kills++ {
+		if err := wait(ctx, 500*time.Millisecond+rand.N(2*time.Second)); err != nil {
+			return err
+		}
 		s := servers[rand.IntN(len(servers))]
 		if err := s.kill(); err != nil {
 			return err
@@ -186,6 +196,8 @@ func (l *lab) crash(ctx context.Context, users []*user, name string, n int) erro
 	}
 	d.print(fmt.Sprintf("crash: %d kills in %s, %s", kills, l.config.Duration, engine))
 	l.check(kills > 0, "servers were killed %d times", kills)
+	wrong := d.sum(nil).wrong
+	l.check(wrong == 0, "answers that are neither right nor a clear 503: %d", wrong)
 	if err := l.checkWrites(ctx, d, name); err != nil {
 		return err
 	}

@@ -84,9 +84,19 @@ type driver struct {
 
 // A series is what was seen of one operation.
 type series struct {
-	latency               *hdrhistogram.Histogram // microseconds, of the right answers
-	ok, refused, failures int
+	latency    *hdrhistogram.Histogram // microseconds, of the right answers
+	ok         int
+	refused    int // clear 503s
+	unanswered int
+	wrong      int // every other answer
 }
+
+func newSeries() *series {
+	return &series{latency: hdrhistogram.New(1, int64(10*time.Minute/time.Microsecond), 3)}
+}
+
+// failures counts what was neither right nor a clear refusal.
+func (s *series) failures() int { return s.unanswered + s.wrong }
 
 // A moment is when a request was due, when it was over, and whether it was answered right.
 type moment struct {
@@ -117,10 +127,8 @@ func (d *driver) run(ctx context.Context, rate float64, duration time.Duration) 
 		if due.Sub(began) >= duration {
 			return
 		}
-		select {
-		case <-ctx.Done():
+		if wait(ctx, time.Until(due)) != nil {
 			return
-		case <-time.After(time.Until(due)):
 		}
 		op := pick(all)
 		u := d.users[rand.IntN(len(d.users))]
@@ -130,6 +138,16 @@ func (d *driver) run(ctx context.Context, rate float64, duration time.Duration) 
 			status, err := op.do(ctx, d, u)
 			d.note(op.name, due, status, err)
 		})
+	}
+}
+
+// wait waits, less if the lab is interrupted.
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
 }
 
@@ -149,7 +167,7 @@ func (d *driver) note(name string, due time.Time, status int, err error) {
 	defer d.mu.Unlock()
 	s := d.seen[name]
 	if s == nil {
-		s = &series{latency: hdrhistogram.New(1, int64(10*time.Minute/time.Microsecond), 3)}
+		s = newSeries()
 		d.seen[name] = s
 	}
 	ok := err == nil && status < 300
@@ -163,7 +181,11 @@ func (d *driver) note(name string, due time.Time, status int, err error) {
 	case err == nil && status == http.StatusServiceUnavailable:
 		s.refused++
 	default:
-		s.failures++
+		if errors.Is(err, errUnanswered) {
+			s.unanswered++
+		} else {
+			s.wrong++
+		}
 		text := fmt.Sprintf("%s: %d", name, status)
 		if err != nil {
 			text = fmt.Sprintf("%s: %v", name, err)
@@ -172,8 +194,12 @@ func (d *driver) note(name string, due time.Time, status int, err error) {
 	}
 }
 
-// errUnclear is a refusal that does not say what a client needs to know.
-var errUnclear = errors.New("a 503 without Retry-After or without a problem document")
+var (
+	// errUnclear is a refusal that does not say what a client needs to know.
+	errUnclear = errors.New("a 503 without Retry-After or without a problem document")
+	// errUnanswered is a connection that was refused, broken or silent.
+	errUnanswered = errors.New("no answer")
+)
 
 // prepare makes a request to the next server in turn, and says to which.
 func (d *driver) prepare(ctx context.Context, u *user, method, path string, content io.Reader) (*http.Request, int, error) {
@@ -208,11 +234,11 @@ func (d *driver) request(ctx context.Context, u *user, method, path string, body
 	}
 	response, err := d.clients[i].Do(request)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, fmt.Errorf("%w: %w", errUnanswered, err)
 	}
 	answer, err := io.ReadAll(response.Body)
 	if err := errors.Join(err, response.Body.Close()); err != nil {
-		return 0, nil, err
+		return 0, nil, fmt.Errorf("%w: %w", errUnanswered, err)
 	}
 	if response.StatusCode == http.StatusServiceUnavailable &&
 		(response.Header.Get("Retry-After") == "" || response.Header.Get("Content-Type") != "application/problem+json") {
@@ -221,25 +247,37 @@ func (d *driver) request(ctx context.Context, u *user, method, path string, body
 	return response.StatusCode, answer, nil
 }
 
-// add writes an expense under a key. The first try is what the operation counts; after it the write is tried again under the
-// same key, as a client would.
-func add(ctx context.Context, d *driver, u *user) (int, error) {
-	w := &write{user: u, key: uuid.Must(uuid.NewV7()).String()}
+// write sends something that writes expenses. Its first try is what the operation counts; after a refusal it is sent again as it was, by
+// which the server knows it, as a client would.
+func (d *driver) write(ctx context.Context, writes []*write, send func() (status int, err error)) (int, error) {
 	d.mu.Lock()
-	d.writes = append(d.writes, w)
+	d.writes = append(d.writes, writes...)
 	d.mu.Unlock()
-	body := map[string]string{"amount": fmt.Sprintf("%d.%02d", 1+rand.IntN(90), rand.IntN(100)), "notes": w.key}
-	status, _, err := d.request(ctx, u, http.MethodPost, "/v1/expenses", body, w.key)
-	acknowledged := err == nil && status == http.StatusCreated
+	status, err := send()
+	acknowledged := err == nil && status < 300
 	for pause, until := 100*time.Millisecond, time.Now().Add(d.retry); !acknowledged && time.Now().Before(until); pause = min(2*pause, 2*time.Second) {
-		time.Sleep(pause)
-		again, _, failure := d.request(ctx, u, http.MethodPost, "/v1/expenses", body, w.key)
-		acknowledged = failure == nil && again == http.StatusCreated
+		if wait(ctx, pause) != nil {
+			break
+		}
+		again, failure := send()
+		acknowledged = failure == nil && again < 300
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	w.acknowledged = acknowledged
+	for _, w := range writes {
+		w.acknowledged = acknowledged
+	}
 	return status, err
+}
+
+// add adds an expense under a key.
+func add(ctx context.Context, d *driver, u *user) (int, error) {
+	w := &write{user: u, key: uuid.Must(uuid.NewV7()).String()}
+	body := map[string]string{"amount": fmt.Sprintf("%d.%02d", 1+rand.IntN(90), rand.IntN(100)), "notes": w.key}
+	return d.write(ctx, []*write{w}, func() (int, error) {
+		status, _, err := d.request(ctx, u, http.MethodPost, "/v1/expenses", body, w.key)
+		return status, err
+	})
 }
 
 // each does something once for every user, a few of them at a time.
@@ -313,30 +351,43 @@ func pull(ctx context.Context, d *driver, u *user) (int, error) {
 
 // push sends ten expenses as a device does that was offline.
 func push(ctx context.Context, d *driver, u *user) (int, error) {
+	var writes []*write
 	var mutations []map[string]any
 	for range 10 {
+		w := &write{user: u, key: uuid.Must(uuid.NewV7()).String()}
+		writes = append(writes, w)
 		mutations = append(mutations, map[string]any{
-			"mutation_id": uuid.Must(uuid.NewV7()), "type": "expense", "op": "put", "id": uuid.Must(uuid.NewV7()), "data": map[string]string{"amount": "3.20"},
+			"mutation_id": w.key, "type": "expense", "op": "put", "id": uuid.Must(uuid.NewV7()), "data": map[string]string{"amount": "3.20", "notes": w.key},
 		})
 	}
-	status, answer, err := d.request(ctx, u, http.MethodPost, "/v1/sync", map[string]any{"mutations": mutations}, "")
-	if err != nil || status != http.StatusOK {
-		return status, err
-	}
+	return d.write(ctx, writes, func() (int, error) {
+		status, answer, err := d.request(ctx, u, http.MethodPost, "/v1/sync", map[string]any{"mutations": mutations}, "")
+		if err != nil || status != http.StatusOK {
+			return status, err
+		}
+		return status, applied(answer, len(mutations))
+	})
+}
+
+// applied reports whether a push's answer says of each of its n mutations that it was applied.
+func applied(answer []byte, n int) error {
 	var results struct {
 		Results []struct {
 			Status string `json:"status"`
 		} `json:"results"`
 	}
 	if err := json.Unmarshal(answer, &results); err != nil {
-		return status, err
+		return err
+	}
+	if got := len(results.Results); got != n {
+		return fmt.Errorf("%d results for %d mutations", got, n)
 	}
 	for _, result := range results.Results {
 		if result.Status != "applied" {
-			return status, fmt.Errorf("a mutation was %s", result.Status)
+			return fmt.Errorf("a mutation was %s", result.Status)
 		}
 	}
-	return status, nil
+	return nil
 }
 
 // print shows what was seen, an operation a line.
@@ -359,7 +410,7 @@ func (d *driver) print(title string) {
 	seconds := max(last.Sub(first).Seconds(), 0.001)
 	line := func(name string, s *series) {
 		ms := func(micros int64) float64 { return float64(micros) / 1000 }
-		_, _ = fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t\n", name, s.ok, s.refused, s.failures, float64(s.ok)/seconds,
+		_, _ = fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t\n", name, s.ok, s.refused, s.failures(), float64(s.ok)/seconds,
 			ms(s.latency.ValueAtQuantile(50)), ms(s.latency.ValueAtQuantile(95)), ms(s.latency.ValueAtQuantile(99)), ms(s.latency.Max()))
 	}
 	for _, op := range operations() {
@@ -377,11 +428,11 @@ func (d *driver) print(title string) {
 
 // sum adds up the series of the named operations, or of all.
 func (d *driver) sum(names []string) *series {
-	sum := &series{latency: hdrhistogram.New(1, int64(10*time.Minute/time.Microsecond), 3)}
+	sum := newSeries()
 	for name, s := range d.seen {
 		if names == nil || slices.Contains(names, name) {
 			sum.latency.Merge(s.latency)
-			sum.ok, sum.refused, sum.failures = sum.ok+s.ok, sum.refused+s.refused, sum.failures+s.failures
+			sum.ok, sum.refused, sum.unanswered, sum.wrong = sum.ok+s.ok, sum.refused+s.refused, sum.unanswered+s.unanswered, sum.wrong+s.wrong
 		}
 	}
 	return sum

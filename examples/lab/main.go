@@ -31,6 +31,7 @@ type cli struct {
 	Servers  int           `help:"How many servers share the database." default:"2"`
 	Lenient  bool          `help:"Judge latencies and the time after a promotion by ten times the limits, and the refusals of a failover by three times, for a machine that does other work. Wrong answers and losses are judged as ever."`
 	Grown    bool          `help:"Load PostgreSQL with its indexes in place: many times slower, and as large as a database that grew."`
+	Complete bool          `help:"Fail if this machine does not let a part be tried, instead of saying so."`
 	Keep     bool          `help:"Keep the databases and logs."`
 
 	Peak     peakCmd     `cmd:"" help:"The load of the target, then three times as much."`
@@ -42,6 +43,7 @@ type cli struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second interrupt does not wait for what the first one stops
 	err := run(ctx, os.Args[1:])
 	stop()
 	if err != nil {

@@ -66,7 +66,9 @@ func (l *lab) settle(ctx context.Context, d *driver, servers []*server, name str
 			if counted["spendwise_poster_round_seconds_count"] > 0 {
 				break
 			}
-			time.Sleep(time.Second)
+			if err := wait(ctx, time.Second); err != nil {
+				return err
+			}
 		}
 	}
 	if !strings.HasPrefix(name, "sqlite:") {
@@ -142,7 +144,7 @@ func (cmd *peakCmd) Run(ctx context.Context, l *lab) error {
 		d.print(fmt.Sprintf("peak: %.0f requests/s, %d users, %d servers", phase.rate, len(users), n))
 		printHops(d, before, after)
 		all := d.sum(nil)
-		l.check(all.refused+all.failures == 0, "no errors at %.0f requests/s: %d", phase.rate, all.refused+all.failures)
+		l.check(all.refused+all.failures() == 0, "no errors at %.0f requests/s: %d", phase.rate, all.refused+all.failures())
 		l.within(d, phase.p95, 95)
 		if phase.p99 > 0 {
 			l.within(d, phase.p99, 99)

@@ -228,7 +228,9 @@ func (l *lab) hops(ctx context.Context, servers []*server, name string) (h hops,
 	if strings.HasPrefix(name, "sqlite:") {
 		return h, nil
 	}
-	time.Sleep(time.Second) // a backend reports what it did once a second
+	if err := wait(ctx, time.Second); err != nil { // a backend reports what it did once a second
+		return h, err
+	}
 	conn, err := pgx.Connect(ctx, name)
 	if err != nil {
 		return h, err

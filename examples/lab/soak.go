@@ -30,7 +30,9 @@ func (soakCmd) Run(ctx context.Context, l *lab) error {
 	var taken []footprint
 	fmt.Println("\nsoak: what a server holds")
 	for range samples {
-		time.Sleep(l.config.Duration / samples)
+		if err := wait(ctx, l.config.Duration/samples); err != nil {
+			return err
+		}
 		f, err := servers[0].footprint(ctx)
 		if err != nil {
 			return err
@@ -62,7 +64,7 @@ func (soakCmd) Run(ctx context.Context, l *lab) error {
 		l.check(after <= before+before/5+held.slack, "%s: %d early, %d late (medians; a fifth and %d more are allowed)", held.name, before, after, held.slack)
 	}
 	all := d.sum(nil)
-	l.check(all.refused+all.failures == 0, "no errors: %d", all.refused+all.failures)
+	l.check(all.refused+all.failures() == 0, "no errors: %d", all.refused+all.failures())
 	if err := l.checkWrites(ctx, d, name); err != nil {
 		return err
 	}
