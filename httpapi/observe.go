@@ -54,14 +54,20 @@ type StreamOpened struct{}
 // A StreamClosed tells of one that listens no more.
 type StreamClosed struct{}
 
-// A RoundEnded tells of one round of a [Ticker].
-type RoundEnded struct {
+// A PostingEnded tells of one round in which a [Ticker] posted recurring expenses.
+type PostingEnded struct {
 	Took    time.Duration
 	Posted  int // expenses
 	Ledgers int // in which something was due
 	Failed  int // rules that could not be posted
-	Alerts  int // raised
 	Err     error
+}
+
+// An AlertingEnded tells of one round in which a [Ticker] raised alerts of budgets.
+type AlertingEnded struct {
+	Took   time.Duration
+	Raised int // alerts
+	Err    error
 }
 
 func (RequestAnswered) event() {}
@@ -70,7 +76,8 @@ func (ChangePushed) event()    {}
 func (ImportEnded) event()     {}
 func (StreamOpened) event()    {}
 func (StreamClosed) event()    {}
-func (RoundEnded) event()      {}
+func (PostingEnded) event()    {}
+func (AlertingEnded) event()   {}
 
 // ignore is what nobody who observes is told.
 func ignore(Event) {}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
@@ -12,7 +13,7 @@ import (
 
 // TickerConfig says how a [Ticker] runs.
 type TickerConfig struct {
-	// Every is the time from one round's begin to the next; a round that takes longer swallows the ticks meanwhile. It must be given.
+	// Every is the time from one round's begin to the next; a round that takes longer swallows its ticks meanwhile. It must be given.
 	Every time.Duration
 	// Rates converts foreign currencies; nil: none is known.
 	Rates expense.Rates
@@ -49,20 +50,40 @@ func NewTicker(st store.Store, cfg TickerConfig) (*Ticker, error) {
 	return &Ticker{store: st, cfg: cfg, alerts: store.NewAlertRaiser(st)}, nil
 }
 
-// Run runs a round at once, and then one at each tick, until ctx ends; then it finishes no round that has begun, for what is not
-// posted is still due. It returns when nothing of it runs any more.
+// Run posts and raises alerts, both at once and then at each tick, until ctx ends; then it finishes no round that has begun, for what is
+// not posted is still due. Neither waits for the other: looking into a million ledgers for alerts holds up no expense that falls due
+// meanwhile. It returns when nothing of it runs any more.
 func (t *Ticker) Run(ctx context.Context) {
+	posted := make(chan struct{}, 1)
+	var duties sync.WaitGroup
+	duties.Go(func() {
+		t.repeat(ctx, nil, func() {
+			if t.post(ctx) == 0 {
+				return
+			}
+			select {
+			case posted <- struct{}{}: // what was posted may have reached a threshold
+			default: // the next look is already due
+			}
+		})
+	})
+	duties.Go(func() { t.repeat(ctx, posted, func() { t.raise(ctx) }) })
+	duties.Wait()
+}
+
+// repeat calls fn at once, at each tick and when asked to, one after the other, until ctx ends.
+func (t *Ticker) repeat(ctx context.Context, asked <-chan struct{}, fn func()) {
 	ticks := time.NewTicker(t.cfg.Every)
 	defer ticks.Stop()
-	for {
-		t.round(ctx)
+	for ctx.Err() == nil {
+		fn()
 		select {
-		case <-ticks.C: // came while the round ran
+		case <-ticks.C: // came while fn ran
 		default:
 		}
 		select {
 		case <-ctx.Done():
-			return
+		case <-asked:
 		case <-ticks.C:
 		}
 	}
@@ -74,10 +95,8 @@ func (t *Ticker) Lag(ctx context.Context) (store.Lag, error) {
 	return store.LagOf(ctx, t.store, t.cfg.Now())
 }
 
-func (t *Ticker) round(ctx context.Context) {
-	if ctx.Err() != nil {
-		return
-	}
+// post posts what is due and returns how many expenses that were.
+func (t *Ticker) post(ctx context.Context) int {
 	now := t.cfg.Now()
 	round, err := store.PostDue(ctx, t.store, expense.Env{Now: now, Rates: t.cfg.Rates})
 	if round.Posted > 0 || round.Failed > 0 {
@@ -85,29 +104,32 @@ func (t *Ticker) round(ctx context.Context) {
 			"rules_failed", round.Failed, "lag", now.Sub(round.Oldest).Round(time.Second).String(),
 			"took", t.cfg.Now().Sub(now).Round(time.Millisecond).String())
 	}
-	alerts, failed := t.raise(ctx, now)
-	if err != nil && ctx.Err() == nil {
-		t.cfg.Log.WarnContext(ctx, "recurring expenses could not all be posted; the next round tries again", "error", err)
-	}
+	err = t.failed(ctx, "recurring expenses could not all be posted; the next round tries again", err)
 	if round.Posted > 0 {
 		t.cfg.Observe(ExpensesAdded{Way: ByRule, Count: round.Posted})
 	}
-	if err = errors.Join(err, failed); ctx.Err() != nil {
-		err = nil // it was stopped, and did not fail
-	}
-	t.cfg.Observe(RoundEnded{
-		Took: t.cfg.Now().Sub(now), Posted: round.Posted, Ledgers: round.Ledgers, Failed: round.Failed, Alerts: alerts, Err: err,
-	})
+	t.cfg.Observe(PostingEnded{Took: t.cfg.Now().Sub(now), Posted: round.Posted, Ledgers: round.Ledgers, Failed: round.Failed, Err: err})
+	return round.Posted
 }
 
 // raise raises alerts in the ledgers that have budgets.
-func (t *Ticker) raise(ctx context.Context, now time.Time) (int, error) {
+func (t *Ticker) raise(ctx context.Context) {
+	now := t.cfg.Now()
 	raised, err := t.alerts.Round(ctx, now)
 	if raised > 0 {
 		t.cfg.Log.InfoContext(ctx, "alerts of budgets raised", "alerts", raised)
 	}
-	if err != nil && ctx.Err() == nil {
-		t.cfg.Log.WarnContext(ctx, "alerts of budgets could not all be raised; the next round tries again", "error", err)
+	err = t.failed(ctx, "alerts of budgets could not all be raised; the next round tries again", err)
+	t.cfg.Observe(AlertingEnded{Took: t.cfg.Now().Sub(now), Raised: raised, Err: err})
+}
+
+// failed logs why a round failed, and returns it. One that was stopped did not fail.
+func (t *Ticker) failed(ctx context.Context, text string, err error) error {
+	if ctx.Err() != nil {
+		err = nil
 	}
-	return raised, err
+	if err != nil {
+		t.cfg.Log.WarnContext(ctx, text, "error", err)
+	}
+	return err
 }

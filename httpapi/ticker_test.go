@@ -3,11 +3,13 @@ package httpapi_test
 import (
 	"context"
 	"iter"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi"
 	"github.com/spendwise/spendwise/recurrence"
@@ -49,6 +51,22 @@ func posted(t testing.TB, st store.Store) []expense.Expense {
 	return all
 }
 
+// runTicker runs a ticker over st; stop ends it and waits for its end.
+func runTicker(t testing.TB, st store.Store, every time.Duration) (ticker *httpapi.Ticker, stop func()) {
+	t.Helper()
+	ticker, err := httpapi.NewTicker(st, httpapi.TickerConfig{Every: every})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { ticker.Run(ctx) })
+	return ticker, func() {
+		cancel()
+		running.Wait()
+	}
+}
+
 func TestAnOccurrenceIsPostedAsItsDayBegins(t *testing.T) {
 	for _, test := range []struct {
 		zone, change string // a day on which the clock changes, or any
@@ -77,16 +95,9 @@ func TestAnOccurrenceIsPostedAsItsDayBegins(t *testing.T) {
 				time.Sleep(time.Until(first.AddDays(-1).Begin(time.UTC).Add(-13 * time.Hour)))
 				st := memstore.New()
 				zone := addDaily(t, st, test.zone, first)
-				ticker, err := httpapi.NewTicker(st, httpapi.TickerConfig{Every: time.Minute})
-				if err != nil {
-					t.Fatal(err)
-				}
-				ctx, stop := context.WithCancel(t.Context())
-				done := make(chan struct{})
-				go func() { ticker.Run(ctx); close(done) }()
+				_, stop := runTicker(t, st, time.Minute)
 				time.Sleep(7 * 24 * time.Hour)
 				stop()
-				<-done
 				all := posted(t, st)
 				if len(all) < 5 {
 					t.Fatalf("%d occurrences in a week", len(all))
@@ -98,6 +109,7 @@ func TestAnOccurrenceIsPostedAsItsDayBegins(t *testing.T) {
 					}
 					begins := time.Date(day.Year(), day.MonthOfYear(), day.Day(), 0, 0, 0, 0, zone.Location())
 					if day == change {
+						var err error
 						if begins, err = time.Parse(time.RFC3339, test.midnight); err != nil {
 							t.Fatal(err)
 						}
@@ -142,20 +154,13 @@ func TestATickIsSkippedWhileARoundRuns(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			st := &slowStore{Store: memstore.New(), takes: test.takes}
-			ticker, err := httpapi.NewTicker(st, httpapi.TickerConfig{Every: time.Minute})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, stop := context.WithCancel(t.Context())
-			done := make(chan struct{})
-			go func() { ticker.Run(ctx); close(done) }()
+			_, stop := runTicker(t, st, time.Minute)
 			time.Sleep(10*time.Minute + 30*time.Second)
 			if got := st.rounds.Load(); got != test.rounds || st.most.Load() != 1 {
 				t.Errorf("rounds of %s: %d began, %d at once; want %d, one at a time", test.takes, got, st.most.Load(), test.rounds)
 			}
 			before := time.Now()
 			stop()
-			<-done
 			if took := time.Since(before); took != 0 || st.now.Load() != 0 {
 				t.Errorf("stopping took %s", took)
 			}
@@ -163,15 +168,70 @@ func TestATickIsSkippedWhileARoundRuns(t *testing.T) {
 	}
 }
 
+// lookedInto is a store with so many budgets that looking into them takes an hour.
+type lookedInto struct {
+	*memstore.Store
+	looks atomic.Int32
+}
+
+func (s *lookedInto) BudgetOwners(ctx context.Context) iter.Seq2[store.BudgetOwner, error] {
+	return func(yield func(store.BudgetOwner, error) bool) {
+		s.looks.Add(1)
+		select {
+		case <-time.After(time.Hour):
+		case <-ctx.Done():
+			yield(store.BudgetOwner{}, ctx.Err())
+		}
+	}
+}
+
+func TestALongLookForAlertsHoldsUpNoPosting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &lookedInto{Store: memstore.New()}
+		addDaily(t, st, "UTC", expense.DateOf(time.Now(), time.UTC).AddDays(1))
+		_, stop := runTicker(t, st, time.Minute)
+		time.Sleep(24*time.Hour + 30*time.Second) // into the next day, and into a look: each takes an hour and waits for the next tick
+		if all := posted(t, st); len(all) != 1 || st.looks.Load() != 24 {
+			t.Errorf("half a minute into the day %d occurrences were posted and %d looks begun, want 1 and 24", len(all), st.looks.Load())
+		}
+		before := time.Now()
+		stop()
+		if took := time.Since(before); took != 0 {
+			t.Errorf("stopping took %s", took)
+		}
+	})
+}
+
+// What is posted may reach a threshold: its alert does not wait for the next tick.
+func TestTheAlertOfWhatWasPostedComesWithIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := memstore.New()
+		addDaily(t, st, "UTC", expense.DateOf(time.Now(), time.UTC).AddDays(1))
+		err := st.Update(t.Context(), "anna", func(tx store.Tx) error {
+			_, err := budget.Add(t.Context(), tx, expense.Env{Now: time.Now()}, budget.Draft{
+				Amount: "1", FromMonth: expense.DateOf(time.Now(), time.UTC).Month().String(),
+			})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, stop := runTicker(t, st, time.Hour)
+		time.Sleep(24*time.Hour + time.Second)
+		alerts, err := st.Reader("anna").Alerts(t.Context(), expense.DateOf(time.Now(), time.UTC).Month())
+		if err != nil || len(alerts) == 0 {
+			t.Errorf("a second after the posting there are %d alerts, %v", len(alerts), err)
+		}
+		stop()
+	})
+}
+
 func TestATickerGoesOnAfterAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &failingStore{Store: memstore.New()}
 		addDaily(t, st, "UTC", expense.DateOf(time.Now(), time.UTC))
-		ticker, err := httpapi.NewTicker(st, httpapi.TickerConfig{Every: time.Minute})
-		if err != nil {
-			t.Fatal(err)
-		}
 		st.down.Store(true)
+		ticker, stop := runTicker(t, st, time.Minute)
 		wantLag := func(want time.Duration) {
 			t.Helper()
 			if lag, err := ticker.Lag(t.Context()); err != nil || lag.Oldest != want || lag.Overdue != want {
@@ -179,16 +239,12 @@ func TestATickerGoesOnAfterAFailure(t *testing.T) {
 			}
 		}
 		wantLag(0)
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { ticker.Run(ctx); close(done) }()
 		time.Sleep(5*time.Minute + time.Second)
 		wantLag(5*time.Minute + time.Second)
 		st.down.Store(false)
 		time.Sleep(time.Minute)
 		wantLag(0)
 		stop()
-		<-done
 		if all := posted(t, st); len(all) != 1 {
 			t.Errorf("%d occurrences were posted when the store was back, want 1", len(all))
 		}

@@ -53,17 +53,17 @@ func (l *lab) postgres(ctx context.Context) (*pglocal.Server, []*user, error) {
 	return server, users, nil
 }
 
-// settle brings servers and database to where they are on any day but their first: the servers' first round looks into every ledger, and
+// settle brings servers and database to where they are on any day but their first: the servers' first look for alerts is into every ledger, and
 // what everybody asks for is in memory. That is, of the expenses, the last months, and of the indexes what leads to them.
 func (l *lab) settle(ctx context.Context, d *driver, servers []*server, name string) error {
-	l.say("waiting for the servers' first round over all ledgers")
+	l.say("waiting for the servers' first look into all ledgers")
 	for _, s := range servers {
 		for {
 			counted, err := s.counted(ctx, s.metrics)
 			if err != nil {
 				return err
 			}
-			if counted["spendwise_poster_round_seconds_count"] > 0 {
+			if counted["spendwise_budget_alert_round_seconds_count"] > 0 {
 				break
 			}
 			if err := wait(ctx, time.Second); err != nil {

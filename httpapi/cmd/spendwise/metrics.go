@@ -39,6 +39,9 @@ const noRoute = "none"
 // eventsRoute is the one route whose answer takes as long as its client listens.
 const eventsRoute = "/v1/sync/events"
 
+// roundBuckets are those of the length of what the ticker does.
+func roundBuckets() []float64 { return []float64{.005, .02, .1, .5, 1, 5, 15, 60, 180, 600} }
+
 // metrics are what the server tells Prometheus, in a registry of its own. Each label takes one of few values, and none names
 // anybody: routes are templates, codes those of the table of problems.
 type metrics struct {
@@ -61,13 +64,15 @@ type metrics struct {
 	importRows *prometheus.CounterVec
 	exports    *prometheus.CounterVec
 
-	rounds       *prometheus.CounterVec
-	roundSeconds prometheus.Histogram
-	posted       prometheus.Counter
-	rulesFailed  prometheus.Counter
-	alerts       prometheus.Counter
-	converted    prometheus.Counter
-	conversions  *prometheus.CounterVec
+	rounds            *prometheus.CounterVec
+	roundSeconds      prometheus.Histogram
+	posted            prometheus.Counter
+	rulesFailed       prometheus.Counter
+	alertRounds       *prometheus.CounterVec
+	alertRoundSeconds prometheus.Histogram
+	alerts            prometheus.Counter
+	converted         prometheus.Counter
+	conversions       *prometheus.CounterVec
 }
 
 // newMetrics returns the metrics of a server on db.
@@ -111,11 +116,15 @@ func newMetrics(db database) *metrics {
 
 		rounds: counters("spendwise_poster_rounds_total", "Rounds of the poster: ok, or failed where a ledger or the store did.", "result"),
 		roundSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "spendwise_poster_round_seconds", Help: "Length of a round of the poster, alerts of budgets included.",
-			Buckets: []float64{.005, .02, .1, .5, 1, 5, 15, 60, 180, 600},
+			Name: "spendwise_poster_round_seconds", Help: "Length of a round of the poster.", Buckets: roundBuckets(),
 		}),
 		posted:      counter("spendwise_poster_posted_total", "Expenses that this instance's poster posted."),
 		rulesFailed: counter("spendwise_poster_rules_failed_total", "Rules that could not be posted in a round; each is tried again and says why."),
+		alertRounds: counters("spendwise_budget_alert_rounds_total", "Rounds that look for alerts of budgets: ok, or failed.", "result"),
+		alertRoundSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "spendwise_budget_alert_round_seconds", Buckets: roundBuckets(),
+			Help: "Length of a round that looks for alerts of budgets; the first one, and a month's first, look into every ledger with a budget.",
+		}),
 		alerts:      counter("spendwise_budget_alerts_total", "Alerts of budgets that the rounds raised."),
 		converted:   counter("spendwise_converter_converted_total", "Pending expenses that were converted when prices arrived."),
 		conversions: counters("spendwise_converter_rounds_total", "Rounds of the converter: ok, or failed.", "result"),
@@ -123,7 +132,7 @@ func newMetrics(db database) *metrics {
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(),
 		m.requests, m.seconds, m.inFlight, m.problems, m.refusals, m.slo, m.sloGood, m.added, m.pulls, m.pushes, m.changes, m.streams,
-		m.imports, m.importRows, m.exports, m.rounds, m.roundSeconds, m.posted, m.rulesFailed, m.alerts, m.converted, m.conversions,
+		m.imports, m.importRows, m.exports, m.rounds, m.roundSeconds, m.posted, m.rulesFailed, m.alertRounds, m.alertRoundSeconds, m.alerts, m.converted, m.conversions,
 		&ledgerCollector{st: db}, poolCollector{db},
 	)
 	// A series that begins with its first event hides that event from every rate: these begin with the server.
@@ -139,6 +148,7 @@ func newMetrics(db database) *metrics {
 	}
 	for _, result := range []string{resultOK, resultFailed} {
 		m.rounds.WithLabelValues(result)
+		m.alertRounds.WithLabelValues(result)
 		m.conversions.WithLabelValues(result)
 	}
 	for _, code := range []string{"internal", "unavailable"} {
@@ -172,12 +182,15 @@ func (m *metrics) observe(event httpapi.Event) {
 		m.streams.Inc()
 	case httpapi.StreamClosed:
 		m.streams.Dec()
-	case httpapi.RoundEnded:
+	case httpapi.PostingEnded:
 		m.rounds.WithLabelValues(resultOf(e.Err)).Inc()
 		m.roundSeconds.Observe(e.Took.Seconds())
 		m.posted.Add(float64(e.Posted))
 		m.rulesFailed.Add(float64(e.Failed))
-		m.alerts.Add(float64(e.Alerts))
+	case httpapi.AlertingEnded:
+		m.alertRounds.WithLabelValues(resultOf(e.Err)).Inc()
+		m.alertRoundSeconds.Observe(e.Took.Seconds())
+		m.alerts.Add(float64(e.Raised))
 	}
 }
 

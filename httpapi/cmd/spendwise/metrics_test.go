@@ -201,6 +201,8 @@ func TestMetricsCountWhatTheServerDoes(t *testing.T) {
 			`spendwise_rate_limit_refusals_total{route="/v1/sync/events"}`:                       1,
 			`spendwise_rates_age_seconds`:                                                        -1,
 			`spendwise_poster_round_seconds_count`:                                               -1,
+			`spendwise_budget_alert_rounds_total{result="failed"}`:                               0,
+			`spendwise_budget_alert_round_seconds_count`:                                         -1,
 			`go_memstats_heap_alloc_bytes`:                                                       -1,
 		} {
 			got, ok := sample(scraped, series)
