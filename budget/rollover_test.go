@@ -2,6 +2,7 @@ package budget_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -554,12 +555,28 @@ func TestAlertsAreRaisedOncePerBudgetThresholdAndMonth(t *testing.T) {
 	var read budget.Alert
 	for i := range 2 {
 		err := l.update(func(tx store.Tx) (err error) {
-			read, err = budget.MarkRead(t.Context(), tx, expense.Env{Now: noon.Add(time.Duration(i) * time.Hour)}, alerts[0].ID)
+			read, err = budget.MarkRead(t.Context(), tx, expense.Env{Now: noon.Add(time.Duration(i) * time.Hour)}, alerts[1].ID)
 			return err
 		})
-		if err != nil || !read.ReadAt.Equal(noon) {
-			t.Errorf("reading it, time %d: %+v, %v", i+1, read, err)
+		if err != nil || read.ID != alerts[1].ID || !read.ReadAt.Equal(noon) {
+			t.Errorf("reading the second, time %d: %+v, %v", i+1, read, err)
 		}
+	}
+	after, err := l.store.Reader(owner).Alerts(t.Context(), expense.Month{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, alert := range after {
+		if alert.ReadAt.IsZero() != (i != 1) {
+			t.Errorf("after reading the second, alert %d is %+v", i, alert)
+		}
+	}
+	err = l.update(func(tx store.Tx) error {
+		_, err := budget.MarkRead(t.Context(), tx, l.env, uuid.New())
+		return err
+	})
+	if !errors.Is(err, expense.ErrNotFound) {
+		t.Errorf("reading one that there is not: %v", err)
 	}
 }
 
