@@ -70,7 +70,6 @@ func (d Draft) template(ctx context.Context, tx expense.Reader, env expense.Env,
 	}
 	if id, err := expense.ParseID(rest.CategoryID); err == nil && id == r.CategoryID && rest.Category == "" {
 		// A category that the rule has already may have been archived since.
-		rest.CategoryID = ""
 		faultsOf(faults, verdicts[1].Err, "notes")
 	} else {
 		faultsOf(faults, verdicts[1].Err, "notes", "category", "category_id")

@@ -798,8 +798,13 @@ func TestFromHereOnOnOtherDays(t *testing.T) {
 		{"29 February stays for so many times", yearly("2020-02-29"), recurrence.Draft{Count: new(2)}, "2027-01-10", "2027-02-28 2028-02-29"},
 		{"a week's day stays", recurrence.Draft{Amount: new("1"), Freq: new("weekly"), Start: new("2025-01-06")}, recurrence.Draft{Count: new(2)},
 			"2026-12-02", "2026-12-07 2026-12-14"},
-		{"the same days as an RRULE", monthly("1", "2025-01-31"), recurrence.Draft{RRULE: new("RSCALE=GREGORIAN;FREQ=MONTHLY;INTERVAL=2;SKIP=BACKWARD;COUNT=2")},
-			"2025-04-01", "2025-04-30 2025-06-30"},
+		{"the same days as an RRULE", monthly("1", "2025-01-31"), recurrence.Draft{RRULE: new("RSCALE=GREGORIAN;FREQ=MONTHLY;INTERVAL=2;SKIP=BACKWARD;COUNT=3")},
+			"2025-04-01", "2025-04-30 2025-06-30 2025-08-31"},
+		{"another day of the month as an RRULE", monthly("1", "2025-01-15"), recurrence.Draft{RRULE: new("FREQ=MONTHLY;BYMONTHDAY=5;COUNT=2")},
+			"2025-03-01", "2025-03-05 2025-04-05"},
+		{"an occurrence on the day itself", recurrence.Draft{Amount: new("1"), Freq: new("weekly"), Start: new("2025-01-06")},
+			recurrence.Draft{Interval: new(2), Count: new(2)}, "2026-12-07", "2026-12-07 2026-12-21"},
+		{"28 February stands for the 29th on the day itself", yearly("2020-02-29"), recurrence.Draft{Count: new(2)}, "2027-02-28", "2027-02-28 2028-02-29"},
 		{"a clamped month that was skipped", recurrence.Draft{Amount: new("1"), Freq: new("monthly"), Start: new("2025-01-31"), OnMissing: new("skip")},
 			recurrence.Draft{OnMissing: new("clamp"), Count: new(2)}, "2025-02-01", "2025-02-28 2025-03-31"},
 	} {
@@ -874,6 +879,33 @@ func TestFromHereOnAfterItWasPosted(t *testing.T) {
 	l.post()
 	l.wantPosted(rule.ID, "2025-03-08 5.00, 2025-03-09 5.00, 2025-03-10 5.00")
 	l.wantPosted(fresh.ID, "2025-03-11 6.00, 2025-03-12 6.00")
+}
+
+func TestFromHereOnBeforeItWasPosted(t *testing.T) {
+	l := newLedger(t, "2025-03-10")
+	rule := l.add(daily("5", "2025-03-06"))
+	fresh, err := l.trySplit(rule.ID, "2025-03-08", recurrence.Draft{Amount: new("6")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.post()
+	l.wantPosted(rule.ID, "2025-03-06 5.00, 2025-03-07 5.00")
+	l.wantPosted(fresh.ID, "2025-03-08 6.00, 2025-03-09 6.00, 2025-03-10 6.00")
+}
+
+// A client that sends a rule back as it was, with another amount, need not know that its category was archived since.
+func TestARuleKeepsItsCategoryWhereThatWasArchived(t *testing.T) {
+	l := newLedger(t, "2025-03-10")
+	draft := daily("5", "2025-03-11")
+	draft.Category = new("Travel")
+	rule := l.add(draft)
+	l.archive("Travel", true)
+	for name, category := range map[string]*string{"not named": nil, "named by its id": new(rule.CategoryID.String())} {
+		changed := l.change(rule.ID, recurrence.Draft{Amount: new(fmt.Sprint(len(name))), CategoryID: category})
+		if changed.CategoryID != rule.CategoryID || changed.Amount.Amount() != fmt.Sprintf("%d.00", len(name)) {
+			t.Errorf("%s: the rule is %+v", name, changed)
+		}
+	}
 }
 
 func TestEveryFaultOfADraftIsListed(t *testing.T) {
