@@ -206,6 +206,26 @@ func TestOccurrencesAreThoseThatADayByDayWalkFinds(t *testing.T) {
 	})
 }
 
+// Where months without the day are skipped, a count is of the days that there are: also over the years without a 29 February that
+// divide by a hundred, and wherever one begins to look.
+func TestACountIsOfTheDaysThereAre(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := recurrence.Rule{
+			Freq:      rapid.SampledFrom([]recurrence.Freq{recurrence.Monthly, recurrence.Yearly}).Draw(t, "freq"),
+			Interval:  rapid.SampledFrom([]int{1, 1, 2, 3, 4, 5, 6, 12, 25}).Draw(t, "interval"),
+			Start:     date(rapid.SampledFrom([]string{"1904-02-29", "1996-02-29", "2000-02-29", "2000-01-30", "2001-05-31"}).Draw(t, "start")),
+			OnMissing: recurrence.Skip,
+			Count:     rapid.OneOf(rapid.IntRange(1, 12), rapid.IntRange(1, 120)).Draw(t, "count"),
+		}
+		all := walk(r, expense.Date{}, date("2420-01-01"))
+		from := all[rapid.IntRange(0, len(all)-1).Draw(t, "from")].AddDays(rapid.IntRange(-40, 40).Draw(t, "beside"))
+		first, _ := slices.BinarySearchFunc(all, from, expense.Date.Compare)
+		if got, want := slices.Collect(r.Occurrences(from, date("2420-01-01"))), all[first:]; !slices.Equal(got, want) {
+			t.Fatalf("from %s got  %v\nwant %v", from, got, want)
+		}
+	})
+}
+
 func TestARuleThatValidateAcceptsHasAnOccurrence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := anyRule().Draw(t, "rule")
