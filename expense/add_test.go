@@ -138,6 +138,13 @@ func TestBadDraftsChangeNothing(t *testing.T) {
 	}
 }
 
+func TestNotesMayBeAsLongAsTheLimit(t *testing.T) {
+	notes := strings.Repeat("ä", expense.MaxNotes)
+	if e := openBook(t, "EUR", nil).add(expense.Draft{Amount: "1", Notes: &notes}); e.Notes != notes {
+		t.Errorf("kept %d bytes of %d", len(e.Notes), len(notes))
+	}
+}
+
 func TestHistoricCurrenciesStayOnOldDates(t *testing.T) {
 	b := openBook(t, "EUR", nil)
 	if e := b.add(expense.Draft{Amount: "1.95", Currency: "DEM", Date: "1998-05-01"}); e.Amount.String() != "1.95 DEM" {
@@ -168,6 +175,14 @@ func TestTheSameIDAgain(t *testing.T) {
 		{"with its category's id", expense.Draft{ID: id.String(), Amount: "11.80", CategoryID: first.CategoryID.String()}, nil},
 		{"with the rate it got", expense.Draft{ID: id.String(), Amount: "11.80", Rate: first.Rate.Value.String()}, nil},
 		{"with another amount", expense.Draft{ID: id.String(), Amount: "11.81", Currency: "USD"}, expense.ErrExists},
+		{"with the day it got", expense.Draft{ID: id.String(), Amount: "11.80", Date: first.Date.String()}, nil},
+		{"with another currency", expense.Draft{ID: id.String(), Amount: "11.80", Currency: "CAD"}, expense.ErrExists},
+		{"on another day", expense.Draft{ID: id.String(), Amount: "11.80", Date: first.Date.AddDays(-1).String()}, expense.ErrExists},
+		{"with another rate", expense.Draft{ID: id.String(), Amount: "11.80", Rate: "0.5"}, expense.ErrExists},
+		{"with a rate that is none", expense.Draft{ID: id.String(), Amount: "11.80", Rate: "half"}, expense.ErrExists},
+		{"with the id of another category", expense.Draft{ID: id.String(), Amount: "11.80", CategoryID: uuid.NewString()}, expense.ErrExists},
+		{"of a rule", expense.Draft{ID: id.String(), Amount: "11.80", RuleID: uuid.NewString()}, expense.ErrExists},
+		{"of another day of a rule", expense.Draft{ID: id.String(), Amount: "11.80", Occurrence: "2026-03-10"}, expense.ErrExists},
 		{"with other notes", expense.Draft{ID: id.String(), Amount: "11.80", Currency: "USD", Notes: new("")}, expense.ErrExists},
 		{"with another category", expense.Draft{ID: id.String(), Amount: "11.80", Currency: "USD", Category: "Travel"}, expense.ErrExists},
 		{"with a fault", expense.Draft{ID: id.String(), Amount: "11.80", Currency: "USD", Category: "Yachts"}, expense.ErrExists},

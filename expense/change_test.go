@@ -98,6 +98,34 @@ func TestOldRowsKeepWhatIsRefusedNow(t *testing.T) {
 	}
 }
 
+// Marks were money until 2002: an expense in them may move within their time, but neither out of it nor into them today.
+func TestAChangeLeadsIntoNoCurrencyThatHasEnded(t *testing.T) {
+	b := openBook(t, "EUR", nil)
+	marks, euros := b.add(expense.Draft{Amount: "1", Currency: "DEM", Date: "1999-01-01"}), b.add(expense.Draft{Amount: "1"})
+	_, err := b.tryChange(marks.ID, expense.Patch{Date: new(euros.Date.String())}, expense.Condition{})
+	wantFaults(t, err, "currency currency_ended")
+	_, err = b.tryChange(euros.ID, expense.Patch{Currency: new("DEM")}, expense.Condition{})
+	wantFaults(t, err, "currency currency_ended")
+	if moved := b.change(marks, expense.Patch{Date: new("1998-12-31")}); moved.Date.String() != "1998-12-31" {
+		t.Errorf("it is of %s", moved.Date)
+	}
+	if changed := b.change(euros, expense.Patch{Currency: new("DEM"), Date: new("1998-12-31")}); changed.Amount.String() != "1.00 DEM" {
+		t.Errorf("it is %s", changed.Amount)
+	}
+}
+
+func TestAReplacementMayNameItsRate(t *testing.T) {
+	b := openBook(t, "EUR", march)
+	e := b.add(expense.Draft{Amount: "10", Currency: "USD"})
+	err := b.update(func(tx store.Tx) error {
+		_, err := expense.Replace(t.Context(), tx, b.env, expense.Draft{ID: e.ID.String(), Amount: "10", Currency: "USD", Rate: "0.5"}, expense.Condition{Any: true})
+		return err
+	})
+	if stored := b.get(e.ID); err != nil || stored.Home.String() != "5.00 EUR" || stored.Rate.Value.String() != "0.5" {
+		t.Errorf("stored %+v, %v", stored, err)
+	}
+}
+
 func TestConditions(t *testing.T) {
 	b := openBook(t, "EUR", nil)
 	e := b.add(expense.Draft{Amount: "5"})

@@ -67,6 +67,9 @@ func TestWhichYearIsAtHand(t *testing.T) {
 	}{
 		{"2025-05-20", 0, 0, "2025-01", 2025, false},
 		{"2025-05-20", 0, time.April, "2025-04", 2025, false},
+		{"2025-01-01", 0, time.January, "2025-01", 2025, false},
+		{"2025-12-31", 0, time.January, "2025-01", 2025, false},
+		{"2025-04-01", 0, time.April, "2025-04", 2025, false},
 		{"2025-03-31", 0, time.April, "2024-04", 2024, false},
 		{"2025-05-20", 2018, time.December, "2018-12", 2018, false},
 		{"2025-05-20", 1900, 0, "1900-01", 1900, false},
