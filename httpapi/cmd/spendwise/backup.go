@@ -141,7 +141,7 @@ func putThere(part, path string) error {
 		err = errors.Join(file.Sync(), file.Close())
 	}
 	if err == nil {
-		err = os.Link(part, path) // unlike a rename it replaces nothing; the caller removes the old name
+		err = name(part, path, os.Link)
 	}
 	if err != nil {
 		return err
@@ -151,6 +151,26 @@ func putThere(part, path string) error {
 		return err
 	}
 	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// name gives a file another name, which must be free; the caller removes the old one. A link, unlike a rename, replaces nothing. Where the
+// file system has no links (memory sticks, network drives), an empty file takes the name first, so that the rename can replace nothing else.
+func name(file, to string, link func(oldname, newname string) error) error {
+	failed := link(file, to)
+	if failed == nil || errors.Is(failed, fs.ErrExist) {
+		return failed
+	}
+	place, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return errors.Join(failed, err)
+	}
+	if err := place.Close(); err != nil {
+		return errors.Join(err, os.Remove(to))
+	}
+	if err := os.Rename(file, to); err != nil {
+		return errors.Join(err, os.Remove(to))
+	}
+	return nil
 }
 
 type newEpochCmd struct{}
