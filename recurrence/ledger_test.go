@@ -790,6 +790,8 @@ func TestFromHereOnOnOtherDays(t *testing.T) {
 			"2025-03-01", "2025-03-01 2025-03-02"},
 		{"an earlier day of the month", monthly("1", "2025-01-15"), recurrence.Draft{MonthDay: new("5"), Count: new(2)},
 			"2025-03-01", "2025-03-05 2025-04-05"},
+		{"the first of the month", monthly("1", "2025-01-15"), recurrence.Draft{MonthDay: new("1"), Count: new(2)}, "2025-03-10", "2025-04-01 2025-05-01"},
+		{"the 31st", monthly("1", "2025-01-15"), recurrence.Draft{MonthDay: new("31"), Count: new(2)}, "2025-03-01", "2025-03-31 2025-04-30"},
 		{"every other year keeps its day", yearly("2020-05-01"), recurrence.Draft{Interval: new(2), Until: new("2030-01-01")},
 			"2027-01-10", "2027-05-01 2029-05-01"},
 		{"a count of years keeps their day", yearly("2020-05-01"), recurrence.Draft{Count: new(2)}, "2027-01-10", "2027-05-01 2028-05-01"},

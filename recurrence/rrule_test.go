@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -42,6 +43,9 @@ func TestAnRRULEIsReadOrRefusedWithTheReason(t *testing.T) {
 		{"RSCALE=GREGORIAN;FREQ=MONTHLY;BYMONTHDAY=31;SKIP=BACKWARD", "RSCALE=GREGORIAN;FREQ=MONTHLY;BYMONTHDAY=31;SKIP=BACKWARD"},
 		{"RSCALE=GREGORIAN;FREQ=MONTHLY;BYMONTHDAY=5;SKIP=BACKWARD", "FREQ=MONTHLY;BYMONTHDAY=5"},
 
+		{"FREQ=WEEKLY;BYDAY=MO" + strings.Repeat(",MO", 76) + ";WKST=SU", "FREQ=WEEKLY;BYDAY=MO"},
+		{"FREQ=MONTHLY;INTERVAL=1000;COUNT=100000", "FREQ=MONTHLY;INTERVAL=1000;COUNT=100000"},
+
 		{"", "rrule malformed"},
 		{"FREQ", "rrule malformed"},
 		{"FREQ=DAILY;", "rrule malformed"},
@@ -50,6 +54,8 @@ func TestAnRRULEIsReadOrRefusedWithTheReason(t *testing.T) {
 		{"FREQ=SECONDLY", "rrule unsupported"},
 		{"FREQ=MONTHLY;BYSETPOS=-1;BYHOUR=3", "rrule unsupported, rrule unsupported"},
 		{"FREQ=DAILY;INTERVAL=0;COUNT=x", "rrule malformed, rrule malformed"},
+		{"FREQ=DAILY;INTERVAL=1001", "rrule malformed"},
+		{"FREQ=DAILY;COUNT=100001", "rrule malformed"},
 		{"FREQ=DAILY;INTERVAL=+2", "rrule malformed"},
 		{"FREQ=DAILY;COUNT=99999999999999999999", "rrule malformed"},
 		{"FREQ=MONTHLY;BYMONTHDAY=0", "rrule malformed"},
@@ -79,6 +85,31 @@ func TestAnRRULEIsReadOrRefusedWithTheReason(t *testing.T) {
 		}
 		if got != test.want {
 			t.Errorf("%s: got %q, want %q (%v)", test.text, got, test.want, err)
+		}
+	}
+}
+
+// SKIP, for which other programs have to know RFC 7529, is written where a month may lack the day, and nowhere else.
+func TestAnRRULESaysWhatToDoWithAMissingDayWhereOneMayMiss(t *testing.T) {
+	for _, test := range []struct {
+		rule  recurrence.Rule
+		skips bool
+	}{
+		{recurrence.Rule{Freq: recurrence.Daily, Start: date("2025-01-31")}, false},
+		{recurrence.Rule{Freq: recurrence.Weekly, Start: date("2025-01-31")}, false},
+		{recurrence.Rule{Freq: recurrence.Monthly, Start: date("2025-01-28")}, false},
+		{recurrence.Rule{Freq: recurrence.Monthly, Start: date("2025-01-29")}, true},
+		{recurrence.Rule{Freq: recurrence.Monthly, Start: date("2025-01-31"), MonthDay: 28}, false},
+		{recurrence.Rule{Freq: recurrence.Monthly, Start: date("2025-01-01"), MonthDay: 29}, true},
+		{recurrence.Rule{Freq: recurrence.Monthly, Start: date("2025-01-31"), MonthDay: recurrence.LastDay}, false},
+		{recurrence.Rule{Freq: recurrence.Yearly, Start: date("2024-02-28")}, false},
+		{recurrence.Rule{Freq: recurrence.Yearly, Start: date("2024-02-29")}, true},
+		{recurrence.Rule{Freq: recurrence.Yearly, Start: date("2024-01-29")}, false},
+		{recurrence.Rule{Freq: recurrence.Yearly, Start: date("2024-03-31")}, false},
+	} {
+		test.rule.Interval = 1
+		if text := test.rule.RRULE(); strings.Contains(text, "SKIP=BACKWARD") != test.skips {
+			t.Errorf("from %s on, on day %d: %s", test.rule.Start, test.rule.MonthDay, text)
 		}
 	}
 }

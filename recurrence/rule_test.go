@@ -41,6 +41,11 @@ func TestEveryFaultOfARuleIsListed(t *testing.T) {
 	}{
 		{"a good rule", monthly(func(*recurrence.Rule) {}), ""},
 		{"the last day", monthly(func(r *recurrence.Rule) { r.MonthDay = recurrence.LastDay }), ""},
+		{"the longest interval", monthly(func(r *recurrence.Rule) { r.Interval = 1000 }), ""},
+		{"the highest count", monthly(func(r *recurrence.Rule) { r.Count = 100_000 }), ""},
+		{"the first start", monthly(func(r *recurrence.Rule) { r.Start = date("1900-01-01") }), ""},
+		{"an end with the start", monthly(func(r *recurrence.Rule) { r.Until = date("2025-01-31") }), ""},
+		{"a 31st", monthly(func(r *recurrence.Rule) { r.MonthDay = 31 }), ""},
 		{"nothing", recurrence.Rule{}, "amount zero, freq unknown_value, interval out_of_range, start_date required"},
 		{"too long an interval", monthly(func(r *recurrence.Rule) { r.Interval = 1001 }), "interval out_of_range"},
 		{"weekdays of a month", monthly(func(r *recurrence.Rule) { r.Weekdays = 1 }), "weekdays not_applicable"},
