@@ -45,7 +45,8 @@ func TestAPersonRegistersSignsInRefreshesAndSignsOut(t *testing.T) {
 	equal(t, "home_currency", settings.json["home_currency"], any("JPY"))
 	me := s.must(200, "GET", "/v1/me", "", bearer(got)...)
 	equal(t, "id", me.json["id"], user["id"])
-	s.refused(401, "unauthenticated", nil, "GET", "/v1/me", "")
+	stranger := s.refused(401, "unauthenticated", nil, "GET", "/v1/me", "")
+	equal(t, "WWW-Authenticate", stranger.Header().Get("WWW-Authenticate"), `Bearer realm="spendwise"`)
 	s.refused(401, "unauthenticated", nil, "GET", "/v1/me", "", "Authorization", "Bearer x.y.z")
 
 	s.refused(409, "already_exists", nil, "POST", "/v1/auth/register", `{"email":"anna@EXAMPLE.org","password":"another good long password"}`)

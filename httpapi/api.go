@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,9 @@ type Config struct {
 	Authenticator auth.Authenticator
 	// Accounts are the bundled local accounts; nil: there are none, nor /v1/auth and /v1/me.
 	Accounts *auth.Service
+	// Challenge is what a 401 asks for in WWW-Authenticate (RFC 9110, 11.6.1); "": Bearer realm="spendwise". A host that signs in
+	// otherwise says so here, such as Basic realm="host".
+	Challenge string
 	// Rates converts foreign currencies; nil: none is known, such expenses wait for a rate.
 	Rates expense.Rates
 	// Settings are what the ledger of an owner not seen before begins with; the zero value is that of expense.NewSettings.
@@ -63,6 +67,9 @@ type Config struct {
 	Now func() time.Time
 }
 
+// bearerChallenge asks for an access token (RFC 6750).
+const bearerChallenge = `Bearer realm="spendwise"`
+
 // defaultTimeout is how long a request may take.
 const defaultTimeout = 30 * time.Second
 
@@ -81,6 +88,7 @@ func New(st store.Store, cfg Config) (http.Handler, error) {
 	if a.roles = cfg.Roles; a.roles == 0 {
 		a.roles = AllRoles
 	}
+	a.challenge = cmp.Or(cfg.Challenge, bearerChallenge)
 	var err error
 	if a.limits, err = newLimiter(cfg.Limits, mostBuckets); err != nil {
 		return nil, err
@@ -140,6 +148,7 @@ type api struct {
 	now           func() time.Time
 	validate      *validator.Validate
 	roles         Roles
+	challenge     string
 	limits        *limiter // nil: none
 	proxies       proxies
 	origins       origins

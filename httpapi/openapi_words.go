@@ -558,7 +558,7 @@ var headerWords = map[string]word{
 	"Access-Control-Allow-Headers":  {about: "To a preflight of a listed origin: which headers they may send.", example: "Authorization, Content-Type"},
 	"Access-Control-Max-Age":        {about: "To a preflight of a listed origin: for how many seconds that holds.", pattern: "^[0-9]+$", example: "7200"},
 	"Retry-After":                   {about: "For how many seconds to wait.", pattern: "^[0-9]+$", example: "5"},
-	"WWW-Authenticate":              {about: "Which credentials are wanted.", example: `Bearer realm="spendwise"`},
+	"WWW-Authenticate":              {about: "Which credentials are wanted.", example: bearerChallenge},
 	"Allow":                         {about: "The methods that the resource has.", example: "GET, HEAD, POST"},
 }
 

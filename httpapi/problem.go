@@ -301,7 +301,7 @@ func (a *api) sendProblem(w http.ResponseWriter, r *http.Request, requestID stri
 			header.Set("Retry-After", wholeSeconds(p.retry))
 		}
 	case http.StatusUnauthorized:
-		header.Set("WWW-Authenticate", `Bearer realm="spendwise"`)
+		header.Set("WWW-Authenticate", a.challenge)
 	}
 	w.WriteHeader(k.status)
 	if _, err := w.Write(body); err != nil {

@@ -22,6 +22,9 @@ import (
 // users are the host's own, by name and password. A real host has sessions, a database and hashes.
 var users = map[string]string{"anna": "secret", "ben": "hidden"}
 
+// challenge is how the host asks for a name and a password.
+const challenge = `Basic realm="host"`
+
 // signedIn is how the host knows whose request it is.
 func signedIn(r *http.Request) (user string, ok bool) {
 	user, password, _ := r.BasicAuth()
@@ -42,8 +45,9 @@ func mount(st store.Store) (http.Handler, error) {
 			}
 			return auth.Identity{}, auth.ErrUnauthenticated
 		}),
-		BaseURL: "/ledger", // what comes before /v1 in Location, Link and the problems' types
-		Rates:   rates,
+		Challenge: challenge,
+		BaseURL:   "/ledger", // what comes before /v1 in Location, Link and the problems' types
+		Rates:     rates,
 	})
 	if err != nil {
 		return nil, err
@@ -55,7 +59,7 @@ func mount(st store.Store) (http.Handler, error) {
 			_, _ = fmt.Fprintf(w, "Hello %s, your ledger is at /ledger/v1/expenses\n", user)
 			return
 		}
-		w.Header().Set("WWW-Authenticate", `Basic realm="host"`)
+		w.Header().Set("WWW-Authenticate", challenge)
 		http.Error(w, "who are you?", http.StatusUnauthorized)
 	})
 	return mux, nil

@@ -51,7 +51,10 @@ func TestTheHostsUsersHaveLedgersUnderItsPrefix(t *testing.T) {
 	}
 	send(200, "anna", "secret", "GET", location, "")
 	send(404, "ben", "hidden", "GET", location, "")
-	_, problem := send(401, "anna", "wrong", "GET", location, "")
+	asked, problem := send(401, "anna", "wrong", "GET", location, "")
+	if got := asked.Get("WWW-Authenticate"); got != challenge {
+		t.Errorf("asked for %s, want %s", got, challenge)
+	}
 	if problem["type"] != "/ledger/problems/unauthenticated" || problem["instance"] != location {
 		t.Errorf("the problem %v", problem)
 	}
