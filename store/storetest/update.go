@@ -281,7 +281,11 @@ func checkAlone(p *probe) {
 	running.Wait()
 	row, err := b.reader.Expense(p.ctx, e.ID)
 	p.must(err, "Expense")
-	same(p, row.Notes, e.Notes+"+first+second", "what two Updates at once made of one row")
+	want := e.Notes + "+first+second"
+	if row.Notes == e.Notes+"+second+first" {
+		want = row.Notes // the first ran again after the second: an Update may run fn more than once
+	}
+	same(p, row.Notes, want, "what two Updates at once made of one row")
 	same(p, row.Version, e.Version+2, "the version after two Updates at once")
 }
 
