@@ -63,7 +63,7 @@ type refreshInput struct {
 // register answers POST /v1/auth/register.
 func (c *call) register() error {
 	// Nothing may be made of a request with faults, so what the service would find is not known.
-	in, err := whole[registerInput](c)
+	in, err := readValid[registerInput](c)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (c *call) refresh() error {
 
 // signIn answers with the session that fn opens for the body's credentials.
 func signIn[T any](c *call, fn func(ctx context.Context, in T) (auth.Session, error)) error {
-	in, err := whole[T](c)
+	in, err := readValid[T](c)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ type mePatch struct {
 
 // patchMe answers PATCH /v1/me.
 func (c *call) patchMe() error {
-	in, err := whole[mePatch](c)
+	in, err := readValid[mePatch](c)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ type passwordInput struct {
 
 // putPassword answers PUT /v1/me/password: the other devices are signed out.
 func (c *call) putPassword() error {
-	in, err := whole[passwordInput](c)
+	in, err := readValid[passwordInput](c)
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ type eraseInput struct {
 
 // eraseMe answers POST /v1/me/erase: the account goes with all that it owns.
 func (c *call) eraseMe() error {
-	in, err := whole[eraseInput](c)
+	in, err := readValid[eraseInput](c)
 	if err != nil {
 		return err
 	}
@@ -193,10 +193,10 @@ func (c *call) publicKeys() error {
 }
 
 // whole takes the body for a T whose shape is right.
-func whole[T any](c *call) (T, error) {
+func readValid[T any](c *call) (T, error) {
 	doc, err := read[T](c)
-	if err == nil && len(doc.faults) > 0 {
-		err = faulty(codeValidation, doc.faults...)
+	if err == nil && len(doc.fieldErrors) > 0 {
+		err = newFieldProblem(codeValidation, doc.fieldErrors...)
 	}
 	return doc.value, err
 }

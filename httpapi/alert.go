@@ -71,7 +71,7 @@ func (c *call) readAlert() error {
 // raiseAlerts raises what the write that was just committed calls for. The write stands whatever comes of it: an alert that cannot
 // be raised now is raised by the next write, or by the ticker.
 func (c *call) raiseAlerts() {
-	if !c.budgeted {
+	if !c.hasBudgets {
 		return
 	}
 	if _, err := store.RaiseAlerts(c.ctx, c.api.store, c.owner, c.now); err != nil {

@@ -113,9 +113,9 @@ func New(st store.Store, cfg Config) (http.Handler, error) {
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
-	a.log = slog.New(traceLog{a.log.Handler()})
+	a.log = slog.New(traceHandler{a.log.Handler()})
 	if a.observe == nil {
-		a.observe = ignore
+		a.observe = discardEvent
 	}
 	if cfg.Tracer != nil {
 		a.tracer = cfg.Tracer.Tracer(instrumentation)
@@ -130,7 +130,7 @@ func New(st store.Store, cfg Config) (http.Handler, error) {
 		watcher.Watch(a.streams.wake)
 		a.watched = true
 	}
-	return a.routes(), nil
+	return a.newRouter(), nil
 }
 
 // An api is what all handlers share. It does not change after New.
@@ -164,16 +164,16 @@ func (a *api) url(path string) string { return a.base + path }
 // A call is one request on its way through a handler.
 type call struct {
 	*gin.Context
-	api      *api
-	ctx      context.Context //nolint:containedctx // a call lives for one request, whose context this is.
-	identity auth.Identity
-	owner    expense.OwnerID
-	query    url.Values
-	route    string // method and pattern, such as "PATCH /v1/expenses/{id}"
-	now      time.Time
-	progress func() // begins the time limit anew where a route streams
-	caughtUp caughtUp
-	budgeted bool // the last Update left a budget in the ledger, so there may be alerts to raise
+	api            *api
+	ctx            context.Context //nolint:containedctx // a call lives for one request, whose context this is.
+	identity       auth.Identity
+	owner          expense.OwnerID
+	query          url.Values
+	route          string // method and pattern, such as "PATCH /v1/expenses/{id}"
+	now            time.Time
+	extendDeadline func() // begins the time limit anew where a route streams
+	catchUp        catchUp
+	hasBudgets     bool // the last Update left a budget in the ledger, so there may be alerts to raise
 }
 
 // env is what a use case knows of the world.
@@ -201,25 +201,25 @@ type route struct {
 }
 
 // routes returns the router. HEAD goes wherever GET does.
-func (a *api) routes() http.Handler {
+func (a *api) newRouter() http.Handler {
 	engine := gin.New()
 	engine.RedirectTrailingSlash = false
 	engine.HandleMethodNotAllowed = true
 	engine.ForwardedByClientIP = false
-	engine.Use(a.around)
-	engine.NoRoute(a.limitUnknown, a.elsewhere(), a.fail(newProblem(codeNotFound, "There is no such route. %s lists those there are.", a.url("/docs"))))
-	notAllowed := a.fail(newProblem(codeMethodNotAllowed, "The resource does not have this method; Allow lists those it has."))
-	engine.NoMethod(a.limitUnknown, notAllowed)
+	engine.Use(a.middleware)
+	engine.NoRoute(a.limitUnmatched, a.roleDisabled(), a.problemHandler(newProblem(codeNotFound, "There is no such route. %s lists those there are.", a.url("/docs"))))
+	notAllowed := a.problemHandler(newProblem(codeMethodNotAllowed, "The resource does not have this method; Allow lists those it has."))
+	engine.NoMethod(a.limitUnmatched, notAllowed)
 
-	for path, allow := range shadowed(a.table()) {
+	for path, allow := range shadowed(a.servedRoutes()) {
 		for _, method := range allow.not {
-			engine.Handle(method, path, a.limitUnknown, func(g *gin.Context) {
+			engine.Handle(method, path, a.limitUnmatched, func(g *gin.Context) {
 				g.Header("Allow", allow.has)
 				notAllowed(g)
 			})
 		}
 	}
-	for _, r := range a.table() {
+	for _, r := range a.servedRoutes() {
 		serve := a.serve(r)
 		engine.Handle(r.method, r.path, serve)
 		if r.method == http.MethodGet {
@@ -260,12 +260,12 @@ func shadowed(table []route) map[string]allowance {
 }
 
 // table lists what this instance serves.
-func (a *api) table() []route {
-	return slices.DeleteFunc(a.everything(), func(r route) bool { return !a.roles.Has(r.role()) })
+func (a *api) servedRoutes() []route {
+	return slices.DeleteFunc(a.allRoutes(), func(r route) bool { return !a.roles.Has(r.role()) })
 }
 
 // everything lists what instances of all roles serve together.
-func (a *api) everything() []route {
+func (a *api) allRoutes() []route {
 	if a.accounts == nil {
 		return ledgerRoutes()
 	}
@@ -297,12 +297,12 @@ func accountRoutes() []route {
 func ledgerRoutes() []route {
 	const read, write = auth.ScopeRead, auth.ScopeWrite
 	return []route{
-		{method: "GET", path: "/", handle: (*call).welcome},
-		{method: "GET", path: "/healthz", handle: (*call).alive},
-		{method: "GET", path: "/readyz", handle: (*call).ready},
-		{method: "GET", path: "/problems/:code", handle: (*call).explain},
+		{method: "GET", path: "/", handle: (*call).index},
+		{method: "GET", path: "/healthz", handle: (*call).healthz},
+		{method: "GET", path: "/readyz", handle: (*call).readyz},
+		{method: "GET", path: "/problems/:code", handle: (*call).getProblem},
 		{method: "GET", path: "/openapi.json", handle: (*call).getContract},
-		{method: "GET", path: "/docs", handle: (*call).readContract},
+		{method: "GET", path: "/docs", handle: (*call).getDocs},
 
 		{method: "GET", path: "/v1/settings", scope: read, handle: (*call).getSettings},
 		{method: "PATCH", path: "/v1/settings", scope: write, handle: (*call).patchSettings},
@@ -374,26 +374,26 @@ func ledgerRoutes() []route {
 
 // serve turns a route into a gin handler: who asks, with which parameters, within which time.
 func (a *api) serve(r route) gin.HandlerFunc {
-	pattern, name := r.method+" "+template(r.path), useCase(r.handle)
+	pattern, name := r.method+" "+pathTemplate(r.path), handlerName(r.handle)
 	return func(g *gin.Context) {
 		ctx, cancel := context.WithCancelCause(g.Request.Context())
 		defer cancel(nil)
 		limit := time.AfterFunc(a.timeout, func() { cancel(context.DeadlineExceeded) })
 		defer limit.Stop()
-		c := &call{Context: g, api: a, ctx: ctx, route: pattern, now: a.now(), progress: func() {}}
+		c := &call{Context: g, api: a, ctx: ctx, route: pattern, now: a.now(), extendDeadline: func() {}}
 		if r.slow {
 			connection := http.NewResponseController(g.Writer)
-			c.progress = func() {
+			c.extendDeadline = func() {
 				limit.Reset(a.timeout)
-				extend(connection.SetWriteDeadline, a.timeout+patience)
+				setDeadline(connection.SetWriteDeadline, a.timeout+streamPartTimeout)
 			}
 			// The server's time to read a request goes on while it is answered, and would end a long answer.
-			extend(connection.SetReadDeadline, 0)
-			defer extend(connection.SetReadDeadline, patience)
+			setDeadline(connection.SetReadDeadline, 0)
+			defer setDeadline(connection.SetReadDeadline, streamPartTimeout)
 		}
-		err := c.within("authenticate", func() error { return c.admit(r) })
+		err := c.span("authenticate", func() error { return c.authorize(r) })
 		if err == nil {
-			err = c.within(name, func() error { return r.handle(c) })
+			err = c.span(name, func() error { return r.handle(c) })
 		}
 		if r.scope == auth.ScopeAccount {
 			a.streams.wake(c.owner) // a session may have ended
@@ -405,13 +405,13 @@ func (a *api) serve(r route) gin.HandlerFunc {
 		if errors.Is(err, context.Canceled) && context.Cause(ctx) != nil {
 			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		}
-		a.answerError(g, err)
+		a.sendError(g, err)
 	}
 }
 
 // extend moves a deadline of the connection to d from now; 0: there is none. A server whose connections have no deadlines says so;
 // then there is none to move.
-func extend(set func(time.Time) error, d time.Duration) {
+func setDeadline(set func(time.Time) error, d time.Duration) {
 	var deadline time.Time
 	if d > 0 {
 		deadline = time.Now().Add(d)
@@ -420,17 +420,17 @@ func extend(set func(time.Time) error, d time.Duration) {
 }
 
 // within runs fn in a span, below which the call's context then is.
-func (c *call) within(name string, fn func() error) error {
+func (c *call) span(name string, fn func() error) error {
 	outer := c.ctx
 	defer func() { c.ctx = outer }()
-	return within(outer, name, func(ctx context.Context) error {
+	return withSpan(outer, name, func(ctx context.Context) error {
 		c.ctx = ctx
 		return fn()
 	})
 }
 
 // template writes a gin pattern as the contract does: "/v1/expenses/{id}".
-func template(path string) string {
+func pathTemplate(path string) string {
 	parts := strings.Split(path, "/")
 	for i, part := range parts {
 		if name, ok := strings.CutPrefix(part, ":"); ok {
@@ -441,7 +441,7 @@ func template(path string) string {
 }
 
 // admit finds out who asks and reads the query.
-func (c *call) admit(r route) error {
+func (c *call) authorize(r route) error {
 	header := c.Writer.Header()
 	if err := c.api.limits.address(header, r.class(), c.address(), c.now); err != nil {
 		return err
@@ -468,32 +468,32 @@ func (c *call) admit(r route) error {
 }
 
 // limitUnknown limits what no route is there for, in number and in length.
-func (a *api) limitUnknown(g *gin.Context) {
+func (a *api) limitUnmatched(g *gin.Context) {
 	err := a.limits.address(g.Writer.Header(), classReads, clientOf(g).address, a.now())
 	if err == nil {
 		err = checkHead(g.Request, false)
 	}
 	if err != nil {
-		a.answerError(g, err)
+		a.sendError(g, err)
 		g.Abort()
 	}
 }
 
 // fail returns a handler that answers every call with p.
-func (a *api) fail(p *problem) gin.HandlerFunc {
-	return func(g *gin.Context) { a.answerError(g, p) }
+func (a *api) problemHandler(p *problem) gin.HandlerFunc {
+	return func(g *gin.Context) { a.sendError(g, p) }
 }
 
 // answerError tells the client what went wrong. When an answer has begun it cuts the connection instead: half of an answer
 // must not look whole.
-func (a *api) answerError(g *gin.Context, err error) {
+func (a *api) sendError(g *gin.Context, err error) {
 	id := g.GetString(requestIDKey)
 	p := problemOf(err)
 	switch {
 	case p.code == codeInternal:
-		a.log.ErrorContext(g.Request.Context(), "a request failed", "error", err, "request_id", id, "route", template(g.FullPath()))
+		a.log.ErrorContext(g.Request.Context(), "a request failed", "error", err, "request_id", id, "route", pathTemplate(g.FullPath()))
 	case p.code == codeUnavailable && g.Request.Context().Err() == nil:
-		a.log.WarnContext(g.Request.Context(), "the store is not available", "error", err, "request_id", id, "route", template(g.FullPath()))
+		a.log.WarnContext(g.Request.Context(), "the store is not available", "error", err, "request_id", id, "route", pathTemplate(g.FullPath()))
 	}
 	g.Set(problemCodeKey, p.code)
 	if g.Writer.Written() {

@@ -138,11 +138,11 @@ func TestEveryBadTokenIsAnsweredAlike(t *testing.T) {
 			{"GET", "/v1/me", ""}, {"POST", "/v1/expenses", `{"amount":"1"}`}, {"PUT", "/v1/expenses/x", `not JSON`}, {"DELETE", "/v1/devices/x", ""},
 			{"GET", "/v1/exports/ledger.ndjson", ""}, {"GET", "/v1/sync/events", ""}, {"GET", "/v1/expenses?unknown=parameter", ""},
 		} {
-			want := whole(h.must(401, route[0], route[1], route[2], "X-Request-Id", "alike"))
+			want := readValid(h.must(401, route[0], route[1], route[2], "X-Request-Id", "alike"))
 			for _, name := range slices.Sorted(maps.Keys(cases)) {
 				got := h.do(route[0], route[1], route[2], "X-Request-Id", "alike", "Authorization", "Bearer "+cases[name])
-				if whole(got) != want {
-					t.Errorf("%s %s with a token that is %s:\n%s\nwithout a token:\n%s", route[0], route[1], name, whole(got), want)
+				if readValid(got) != want {
+					t.Errorf("%s %s with a token that is %s:\n%s\nwithout a token:\n%s", route[0], route[1], name, readValid(got), want)
 				}
 			}
 		}
@@ -151,4 +151,4 @@ func TestEveryBadTokenIsAnsweredAlike(t *testing.T) {
 }
 
 // whole returns everything that an answer says.
-func whole(got reply) string { return fmt.Sprintln(got.Code, got.Header(), got.Body) }
+func readValid(got reply) string { return fmt.Sprintln(got.Code, got.Header(), got.Body) }

@@ -93,7 +93,7 @@ type budgetPatch struct {
 	AlertAt    member[[]string] `json:"alert_at"`
 }
 
-func (in budgetPatch) check() []fault {
+func (in budgetPatch) check() []fieldError {
 	return slices.Concat(
 		in.Amount.check("amount", isText), in.Currency.check("currency", isText), in.FromMonth.check("from_month", isText|mayBeNull),
 		in.UntilMonth.check("until_month", isText|mayBeNull), in.Rollover.check("rollover", isText|mayBeNull),
@@ -112,7 +112,7 @@ func (in budgetPatch) patch() budget.Patch {
 func (c *call) postBudget() error {
 	return create(c, func(ctx context.Context, tx store.Tx, in budgetInput) (result, error) {
 		added, err := budget.Add(ctx, tx, c.env(), in.draft())
-		return made(added.Created, budgetsPath, added.Budget.ID, added.Budget.Version, newBudgetBody(added.Budget)), c.addingBudget(err)
+		return createdResult(added.Created, budgetsPath, added.Budget.ID, added.Budget.Version, newBudgetBody(added.Budget)), c.addingBudget(err)
 	})
 }
 

@@ -53,7 +53,7 @@ type categoryPatch struct {
 	Archived member[bool]   `json:"archived"`
 }
 
-func (in categoryPatch) check() []fault {
+func (in categoryPatch) check() []fieldError {
 	return append(in.Name.check("name", isText), in.Archived.check("archived", 0)...)
 }
 
@@ -67,7 +67,7 @@ func (in categoryPatch) patch() expense.CategoryPatch {
 func (c *call) postCategory() error {
 	return create(c, func(ctx context.Context, tx store.Tx, in categoryInput) (result, error) {
 		added, err := expense.AddCategory(ctx, tx, c.env(), in.draft())
-		return made(added.Created, categoriesPath, added.Category.ID, added.Category.Version, newCategoryBody(added.Category)), err
+		return createdResult(added.Created, categoriesPath, added.Category.ID, added.Category.Version, newCategoryBody(added.Category)), err
 	})
 }
 
@@ -152,9 +152,9 @@ func (c *call) mergeCategory() error {
 	}
 	into, err := expense.ParseID(orEmpty(doc.value.Into))
 	if err != nil {
-		doc.add(fault{Pointer: "#/into", Code: "malformed_id", Detail: "This must be a category's id, a UUID."})
+		doc.addFieldErrors(fieldError{Pointer: "#/into", Code: "malformed_id", Detail: "This must be a category's id, a UUID."})
 	}
-	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
+	return c.write(doc.raw, doc.fieldErrors, func(ctx context.Context, tx store.Tx) (result, error) {
 		merged, err := expense.MergeCategories(ctx, tx, c.env(), from, into)
 		if err != nil {
 			return result{}, err

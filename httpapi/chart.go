@@ -46,7 +46,7 @@ func (c *call) chart(read func() error, draw func(w io.Writer, theme export.Char
 	header := c.Writer.Header()
 	header.Set("Content-Type", "image/svg+xml")
 	header.Set("Content-Length", strconv.Itoa(picture.Len()))
-	header.Set("Content-Security-Policy", noPage+"; style-src 'unsafe-inline'")
+	header.Set("Content-Security-Policy", defaultPolicy+"; style-src 'unsafe-inline'")
 	c.Writer.WriteHeader(http.StatusOK)
 	_, err := c.Writer.Write(picture.Bytes())
 	return err

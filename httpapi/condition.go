@@ -33,7 +33,7 @@ func condition(header http.Header) (expense.Condition, error) {
 			return expense.Condition{}, err
 		}
 		if !anyTag {
-			return expense.Condition{}, faulty(codeMalformed, fault{
+			return expense.Condition{}, newFieldProblem(codeMalformed, fieldError{
 				Header: "If-None-Match", Code: "not_a_star", Detail: "On a write If-None-Match is * and says that nothing may be there yet.",
 			})
 		}
@@ -127,7 +127,7 @@ func opaqueTag(text string) bool {
 }
 
 func malformedTags(name string) error {
-	return faulty(codeMalformed, fault{
+	return newFieldProblem(codeMalformed, fieldError{
 		Header: name, Code: "malformed_tag",
 		Detail: name + ` is * or a list of entity tags in double quotes, such as "12".`,
 	})

@@ -37,7 +37,7 @@ func decodeCursor(scope, text string) ([]byte, error) {
 }
 
 func errCursor() error {
-	return faulty(codeCursorInvalid, fault{
+	return newFieldProblem(codeCursorInvalid, fieldError{
 		Parameter: "cursor", Code: codeCursorInvalid,
 		Detail: "The cursor was not made for this list with these filters in this order.",
 	})

@@ -60,12 +60,12 @@ const (
 )
 
 // check lists what the member's shape breaks.
-func (m member[T]) check(name string, traits trait) []fault {
+func (m member[T]) check(name string, traits trait) []fieldError {
 	switch {
 	case m.Null && traits&mayBeNull == 0:
-		return []fault{{Pointer: "#/" + name, Code: "not_null", Detail: "This member cannot be removed; give it a value."}}
+		return []fieldError{{Pointer: "#/" + name, Code: "not_null", Detail: "This member cannot be removed; give it a value."}}
 	case m.Given && !m.Null && traits&isText != 0 && any(m.Value) == any(""):
-		return []fault{{Pointer: "#/" + name, Code: "empty", Detail: detailEmpty}}
+		return []fieldError{{Pointer: "#/" + name, Code: "empty", Detail: detailEmpty}}
 	}
 	return nil
 }
@@ -83,16 +83,16 @@ func newValidator() *validator.Validate {
 
 // A document is a request's body, read and decoded into a T.
 type document[T any] struct {
-	raw    []byte
-	value  T
-	faults []fault // what its shape breaks; told together with what the domain finds
+	raw         []byte
+	value       T
+	fieldErrors []fieldError // what its shape breaks; told together with what the domain finds
 }
 
 // add notes faults, but those of members that are known to be wrong.
-func (d *document[T]) add(faults ...fault) {
+func (d *document[T]) addFieldErrors(faults ...fieldError) {
 	for _, f := range faults {
-		if !mentions(d.faults, f.member()) {
-			d.faults = append(d.faults, f)
+		if !hasMember(d.fieldErrors, f.member()) {
+			d.fieldErrors = append(d.fieldErrors, f)
 		}
 	}
 }
@@ -103,7 +103,7 @@ func read[T any](c *call) (document[T], error) {
 	if err != nil {
 		return document[T]{}, err
 	}
-	return documentOf(c, raw, func(raw []byte) (T, []fault, error) { return decode[T](raw) })
+	return documentOf(c, raw, func(raw []byte) (T, []fieldError, error) { return decode[T](raw) })
 }
 
 // readOuter is read for a body whose parts are each judged by themselves.
@@ -115,13 +115,13 @@ func readOuter[T any](c *call) (document[T], error) {
 	return documentOf(c, raw, decodeOuter[T])
 }
 
-func documentOf[T any](c *call, raw []byte, decode func(raw []byte) (T, []fault, error)) (document[T], error) {
+func documentOf[T any](c *call, raw []byte, decode func(raw []byte) (T, []fieldError, error)) (document[T], error) {
 	value, faults, err := decode(raw)
 	if err != nil {
 		return document[T]{}, err
 	}
-	doc := document[T]{raw: raw, value: value, faults: faults}
-	doc.add(c.api.shape(value)...)
+	doc := document[T]{raw: raw, value: value, fieldErrors: faults}
+	doc.addFieldErrors(c.api.shape(value)...)
 	return doc, nil
 }
 
@@ -183,9 +183,9 @@ func checkMedia(r *http.Request) error {
 
 // decode reads one JSON object, strictly. A member of the wrong type is a fault, and the rest is read all the same;
 // everything else that is wrong with the text is an error.
-func decode[T any](raw []byte, opts ...json.Options) (T, []fault, error) {
+func decode[T any](raw []byte, opts ...json.Options) (T, []fieldError, error) {
 	options := json.JoinOptions(append(opts, json.RejectUnknownMembers(true))...)
-	var faults []fault
+	var faults []fieldError
 	for {
 		var value T
 		if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
@@ -208,7 +208,7 @@ func decode[T any](raw []byte, opts ...json.Options) (T, []fault, error) {
 
 // decodeOuter is decode for an object that holds others of which each is to be judged by itself, when its turn comes: what breaks
 // the rules of RFC 8259 for names and texts, but not the syntax, is an error in the object's own members only.
-func decodeOuter[T any](raw []byte) (T, []fault, error) {
+func decodeOuter[T any](raw []byte) (T, []fieldError, error) {
 	if err := distinctMembers(raw); err != nil {
 		var none T
 		return none, nil, malformedJSON(err)
@@ -267,7 +267,7 @@ func malformedJSON(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		detail = "The text ends before it is complete."
 	}
-	p.faults = []fault{{Pointer: "#" + cutPointer(pointer), Code: code, Detail: detail}}
+	p.fieldErrors = []fieldError{{Pointer: "#" + cutPointer(pointer), Code: code, Detail: detail}}
 	return p
 }
 
@@ -285,7 +285,7 @@ var kindNames = map[jsontext.Kind]string{
 	'n': "null", 't': "true", 'f': "false", '"': "a string", '0': "a number", '{': "an object", '[': "an array",
 }
 
-func wrongType(wrong *json.SemanticError) fault {
+func wrongType(wrong *json.SemanticError) fieldError {
 	expected := wrong.GoType
 	for expected != nil && expected.Kind() == reflect.Pointer {
 		expected = expected.Elem()
@@ -308,7 +308,7 @@ func wrongType(wrong *json.SemanticError) fault {
 	if wrong.JSONKind == '0' && wanted == "a whole number" {
 		given = "a fraction or one so large"
 	}
-	return fault{
+	return fieldError{
 		Pointer: "#" + cutPointer(wrong.JSONPointer), Code: "wrong_type",
 		Detail: fmt.Sprintf("This must be %s, not %s.", wanted, given),
 	}
@@ -345,8 +345,8 @@ func withNull(raw []byte, pointer jsontext.Pointer, options json.Options) ([]byt
 }
 
 // shape returns what breaks the shape of a wire struct: what the validator finds, and its own check if it has one.
-func (a *api) shape(value any) []fault {
-	var faults []fault
+func (a *api) shape(value any) []fieldError {
+	var faults []fieldError
 	if err := a.validate.Struct(value); err != nil {
 		broken, ok := errors.AsType[validator.ValidationErrors](err)
 		if !ok {
@@ -356,16 +356,16 @@ func (a *api) shape(value any) []fault {
 			faults = append(faults, shapeFault(b))
 		}
 	}
-	if own, ok := value.(interface{ check() []fault }); ok {
+	if own, ok := value.(interface{ check() []fieldError }); ok {
 		faults = append(faults, own.check()...)
 	}
 	return faults
 }
 
 // shapeFault tells one finding of the validator.
-func shapeFault(broken validator.FieldError) fault {
+func shapeFault(broken validator.FieldError) fieldError {
 	_, path, _ := strings.Cut(broken.Namespace(), ".") // without the struct's name
-	f := fault{Pointer: "#/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)}
+	f := fieldError{Pointer: "#/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)}
 	switch broken.Tag() {
 	case "required", "required_without":
 		f.Code, f.Detail = "required", "This member must be given."

@@ -27,11 +27,11 @@ var (
 // docsPolicy lets the page have its own style, and nothing else.
 func docsPolicy() string {
 	sum := sha256.Sum256([]byte(docsStyle))
-	return noPage + "; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	return defaultPolicy + "; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
 // readContract answers GET /docs.
-func (c *call) readContract() error {
+func (c *call) getDocs() error {
 	served := c.api.served()
 	c.Writer.Header().Set("Content-Security-Policy", docsPolicy())
 	c.Writer.Header().Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -39,7 +39,7 @@ func (c *call) readContract() error {
 }
 
 // welcome answers GET /: somebody looks what there is, most likely with a browser.
-func (c *call) welcome() error {
+func (c *call) index() error {
 	c.Writer.Header().Set("Location", c.api.url("/docs"))
 	c.Writer.WriteHeader(http.StatusTemporaryRedirect)
 	return nil
@@ -191,8 +191,8 @@ type docsProblem struct {
 }
 
 func docsProblems() []docsProblem {
-	shown := make([]docsProblem, len(kinds))
-	for i, k := range kinds {
+	shown := make([]docsProblem, len(problemTypes))
+	for i, k := range problemTypes {
 		shown[i] = docsProblem{Code: k.code, Status: k.status, Title: k.title, Help: k.help}
 	}
 	return shown

@@ -108,7 +108,7 @@ type expensePatch struct {
 	Rate       member[string] `json:"rate"`
 }
 
-func (in expensePatch) check() []fault {
+func (in expensePatch) check() []fieldError {
 	return slices.Concat(
 		in.Amount.check("amount", isText), in.Currency.check("currency", isText), in.Date.check("date", isText),
 		in.CategoryID.check("category_id", isText|mayBeNull), in.Category.check("category", isText),
@@ -132,9 +132,9 @@ func (c *call) postExpense() error {
 }
 
 func expenseMade(added expense.Added) result {
-	res := made(added.Created, expensesPath, added.Expense.ID, added.Expense.Version, newExpenseBody(added.Expense))
+	res := createdResult(added.Created, expensesPath, added.Expense.ID, added.Expense.Version, newExpenseBody(added.Expense))
 	if added.Created {
-		res.events = []Event{ExpensesAdded{Way: ByRequest, Count: 1}}
+		res.events = []Event{ExpensesAdded{Source: SourceRequest, Count: 1}}
 	}
 	return res
 }
@@ -143,7 +143,7 @@ func expenseMade(added expense.Added) result {
 func (c *call) putExpense() error {
 	id, err := expense.ParseID(c.Param("id"))
 	if err != nil {
-		return faulty(codeValidation, fault{Parameter: "id", Code: "malformed_id", Detail: "The id in the path must be a UUID."})
+		return newFieldProblem(codeValidation, fieldError{Parameter: "id", Code: "malformed_id", Detail: "The id in the path must be a UUID."})
 	}
 	cond, err := condition(c.Request.Header)
 	if err != nil {
@@ -155,12 +155,12 @@ func (c *call) putExpense() error {
 	}
 	draft := doc.value.draft()
 	if draft.ID != "" && !strings.EqualFold(draft.ID, id.String()) {
-		doc.add(fault{Pointer: "#/id", Code: "other_id", Detail: "The id must be that of the path, or left out."})
+		doc.addFieldErrors(fieldError{Pointer: "#/id", Code: "other_id", Detail: "The id must be that of the path, or left out."})
 	}
 	draft.ID = id.String()
-	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
+	return c.write(doc.raw, doc.fieldErrors, func(ctx context.Context, tx store.Tx) (result, error) {
 		added, err := expense.Replace(ctx, tx, c.env(), draft, cond)
-		return expenseMade(added), creating(err)
+		return expenseMade(added), conflictIfGone(err)
 	})
 }
 

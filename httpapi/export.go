@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long a client may take for the next part of a stream, in either direction.
-const patience = time.Minute
+const streamPartTimeout = time.Minute
 
 // exportCSV answers GET /v1/exports/expenses.csv: what the list's filters choose, oldest first, from one snapshot.
 func (c *call) exportCSV() error {
@@ -193,7 +193,7 @@ func (a *attachment) head() {
 // Write sends the next part of the file.
 func (a *attachment) Write(part []byte) (int, error) {
 	a.head()
-	extend(http.NewResponseController(a.c.Writer).SetWriteDeadline, patience)
-	defer a.c.progress()
+	setDeadline(http.NewResponseController(a.c.Writer).SetWriteDeadline, streamPartTimeout)
+	defer a.c.extendDeadline()
 	return a.c.Writer.Write(part)
 }

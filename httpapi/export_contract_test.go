@@ -8,7 +8,7 @@ import (
 )
 
 // Template writes a path of the table as the contract does.
-func Template(path string) string { return template(path) }
+func Template(path string) string { return pathTemplate(path) }
 
 // Described reports whether operations has a row for a pattern.
 func Described(pattern string) bool {
@@ -20,7 +20,7 @@ func Described(pattern string) bool {
 func DescribedOnly() []string {
 	only := maps.Clone(operations)
 	for _, r := range Routes() {
-		delete(only, r.Method+" "+template(r.Path))
+		delete(only, r.Method+" "+pathTemplate(r.Path))
 	}
 	return slices.Sorted(maps.Keys(only))
 }

@@ -25,7 +25,7 @@ func Routes() []Route {
 		panic(err)
 	}
 	var routes []Route
-	for _, r := range (&api{accounts: new(auth.Service)}).everything() {
+	for _, r := range (&api{accounts: new(auth.Service)}).allRoutes() {
 		routes = append(routes, Route{r.method, r.path, r.scope, l.policies[r.class()].user.name})
 	}
 	return routes

@@ -6,21 +6,21 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 )
 
-// MaxHeadBytes is how long a request line may be together with its headers. A server that a handler runs in should read four times as
-// much: what is longer than MaxHeadBytes is then answered as everything else is, a token of any such length as any other bad token.
-const MaxHeadBytes = 32 << 10
+// MaxHeaderBytes is how long a request line may be together with its headers. A server that a handler runs in should read four times as
+// much: what is longer than MaxHeaderBytes is then answered as everything else is, a token of any such length as any other bad token.
+const MaxHeaderBytes = 32 << 10
 
 // checkHead refuses a request whose line and headers are too long. Where somebody has to say who they are, a head that only its
 // credentials make too long has bad credentials: of a token's length nobody learns more than of its signature.
 func checkHead(r *http.Request, secured bool) error {
 	all, credentials := headBytes(r)
 	switch {
-	case all <= MaxHeadBytes:
+	case all <= MaxHeaderBytes:
 		return nil
-	case secured && all-credentials <= MaxHeadBytes:
+	case secured && all-credentials <= MaxHeaderBytes:
 		return auth.ErrUnauthenticated
 	default:
-		return newProblem(codeHeadersTooLarge, "The request line and the headers have more than %d bytes.", MaxHeadBytes)
+		return newProblem(codeHeadersTooLarge, "The request line and the headers have more than %d bytes.", MaxHeaderBytes)
 	}
 }
 

@@ -30,13 +30,13 @@ type lagSeconds struct {
 }
 
 // alive says that the process serves.
-func (c *call) alive() error {
+func (c *call) healthz() error {
 	return c.send(result{status: http.StatusOK, body: healthBody{Status: "ok"}})
 }
 
 // ready says that the instance can do what its roles are: the store answers and is migrated, tokens can be verified, or signed by
 // one that signs people in. Beside that it says how far the poster is behind, where ledgers are served or posted to.
-func (c *call) ready() error {
+func (c *call) readyz() error {
 	ctx, cancel := context.WithTimeout(c.ctx, pingTimeout)
 	defer cancel()
 	var lag store.Lag

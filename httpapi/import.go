@@ -82,7 +82,7 @@ type upload struct {
 // importCSV answers POST /v1/imports/expenses.
 func (c *call) importCSV() error {
 	p := params{values: c.query}
-	opts := export.ImportOptions{Progress: func(export.Result) { c.progress() }}
+	opts := export.ImportOptions{Progress: func(export.Result) { c.extendDeadline() }}
 	if dryRun := p.boolean("dry_run"); dryRun != nil {
 		opts.DryRun = *dryRun
 	}
@@ -102,7 +102,7 @@ func (c *call) importCSV() error {
 	if err != nil {
 		return err
 	}
-	promise, err := c.promise(func() ([]byte, error) {
+	promise, err := c.idempotentRequest(func() ([]byte, error) {
 		mapping, err := canonical(up.text)()
 		return append(mapping, up.sum...), err
 	})
@@ -113,12 +113,12 @@ func (c *call) importCSV() error {
 }
 
 // runImport takes the file's rows in, in Updates of at most 1,000, the last of which keeps the answer under the promise.
-func (c *call) runImport(up upload, opts export.ImportOptions, promise *promise) error {
+func (c *call) runImport(up upload, opts export.ImportOptions, promise *idempotentRequest) error {
 	var answer store.Answer
 	var replayed bool
 	if promise != nil {
 		err := c.update(func(tx store.Tx) (err error) {
-			answer, replayed, err = c.kept(tx, promise)
+			answer, replayed, err = c.storedResponse(tx, promise)
 			return err
 		})
 		if err != nil {
@@ -135,7 +135,7 @@ func (c *call) runImport(up upload, opts export.ImportOptions, promise *promise)
 		}
 		var err error
 		// A twin may have finished first: its answer is the answer.
-		if answer, replayed, err = c.kept(tx, promise); err != nil || replayed {
+		if answer, replayed, err = c.storedResponse(tx, promise); err != nil || replayed {
 			return err
 		}
 		if answer, err = c.render(result{status: http.StatusOK, body: newImportBody(done)}); err != nil || promise == nil {
@@ -159,9 +159,9 @@ func (c *call) runImport(up upload, opts export.ImportOptions, promise *promise)
 
 // observeImport tells what an import did, also where it broke off: the batches before are in the ledger.
 func (c *call) observeImport(done export.Result) {
-	c.api.observe(ImportEnded{Added: done.Added, Known: done.Known, Ignored: done.Ignored, Failed: done.FailedLines, DryRun: done.DryRun})
+	c.api.observe(ImportCompleted{Added: done.Added, Existing: done.Known, Skipped: done.Ignored, Failed: done.FailedLines, DryRun: done.DryRun})
 	if done.Added > 0 && !done.DryRun {
-		c.api.observe(ExpensesAdded{Way: ByImport, Count: done.Added})
+		c.api.observe(ExpensesAdded{Source: SourceImport, Count: done.Added})
 	}
 }
 
@@ -179,7 +179,7 @@ func importFault(err error) error {
 	if len(broken) == 0 {
 		return err
 	}
-	code, faults := codeValidation, make([]fault, len(broken))
+	code, faults := codeValidation, make([]fieldError, len(broken))
 	for i, b := range broken {
 		pointer := "#/mapping"
 		switch b.Field {
@@ -192,9 +192,9 @@ func importFault(err error) error {
 		if b.Code == "malformed" || b.Code == "unknown_member" {
 			code = codeMalformed
 		}
-		faults[i] = fault{Pointer: pointer, Code: b.Code, Detail: b.Detail}
+		faults[i] = fieldError{Pointer: pointer, Code: b.Code, Detail: b.Detail}
 	}
-	return faulty(code, faults...)
+	return newFieldProblem(code, faults...)
 }
 
 // receive reads the multipart body: the mapping first, then the file, and nothing else.
@@ -211,9 +211,9 @@ func (c *call) receive() (upload, error) {
 	}
 	body := &patientReader{
 		body: http.MaxBytesReader(c.Writer, c.Request.Body, maxImport), connection: http.NewResponseController(c.Writer),
-		progress: c.progress, began: time.Now(),
+		progress: c.extendDeadline, began: time.Now(),
 	}
-	defer extend(body.connection.SetReadDeadline, 0) // the file is here: what is done with it may take its time
+	defer setDeadline(body.connection.SetReadDeadline, 0) // the file is here: what is done with it may take its time
 	parts := multipart.NewReader(body, attributes["boundary"])
 
 	part, err := nextPart(parts, "mapping")
@@ -290,8 +290,8 @@ type patientReader struct {
 
 // Read reads the next part.
 func (r *patientReader) Read(p []byte) (int, error) {
-	last := r.began.Add(patience + time.Duration(r.received)*(time.Second/slowest))
-	extend(r.connection.SetReadDeadline, max(min(patience, time.Until(last)), 1))
+	last := r.began.Add(streamPartTimeout + time.Duration(r.received)*(time.Second/slowest))
+	setDeadline(r.connection.SetReadDeadline, max(min(streamPartTimeout, time.Until(last)), 1))
 	defer r.progress()
 	n, err := r.body.Read(p)
 	r.received += int64(n)

@@ -22,14 +22,14 @@ const (
 
 const (
 	// noPage keeps a browser that is shown an answer from running or loading anything, or framing it. A page overrides it.
-	noPage = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	defaultPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	// onlyTLS keeps a browser from coming back without TLS for two years. Other hosts below this one are not the API's to bind.
 	onlyTLS = "max-age=63072000"
 )
 
 // around is what happens to every request: it gets an id, its trace and the headers that keep answers private, a panic becomes an
 // answer, and one line of the log says what came of it. The line names the route's pattern: no path, query or address.
-func (a *api) around(g *gin.Context) {
+func (a *api) middleware(g *gin.Context) {
 	start := time.Now()
 	id := g.Request.Header.Get("X-Request-Id")
 	if !isToken(id, maxRequestID) {
@@ -41,18 +41,18 @@ func (a *api) around(g *gin.Context) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "no-store")
-	header.Set("Content-Security-Policy", noPage)
+	header.Set("Content-Security-Policy", defaultPolicy)
 	from := a.proxies.client(g.Request)
 	g.Set(clientKey, from)
 	if from.secure {
 		header.Set("Strict-Transport-Security", onlyTLS)
 	}
 
-	span := a.begin(g)
+	span := a.startSpan(g)
 	defer func() {
 		cut := a.recovered(g, id, recover())
-		done := answered(g, time.Since(start), cut)
-		finish(span, done)
+		done := completionOf(g, time.Since(start), cut)
+		endSpan(span, done)
 		a.observe(done)
 		a.logRequest(g, id, done)
 		if cut {
@@ -82,7 +82,7 @@ func (a *api) recovered(g *gin.Context, id string, cause any) (cut bool) {
 		return true
 	}
 	a.log.ErrorContext(g.Request.Context(), "a handler panicked",
-		"cause", fmt.Sprint(cause), "stack", string(debug.Stack()), "request_id", id, "route", template(g.FullPath()))
+		"cause", fmt.Sprint(cause), "stack", string(debug.Stack()), "request_id", id, "route", pathTemplate(g.FullPath()))
 	if g.Writer.Written() {
 		return true
 	}
@@ -91,8 +91,8 @@ func (a *api) recovered(g *gin.Context, id string, cause any) (cut bool) {
 	return false
 }
 
-func (a *api) logRequest(g *gin.Context, id string, done RequestAnswered) {
+func (a *api) logRequest(g *gin.Context, id string, done RequestCompleted) {
 	a.log.LogAttrs(g.Request.Context(), slog.LevelInfo, "request",
 		slog.String("method", done.Method), slog.String("route", done.Route), slog.Int("status", done.Status),
-		slog.Float64("seconds", done.Took.Seconds()), slog.String("request_id", id), slog.Bool("cut", done.Cut))
+		slog.Float64("seconds", done.Duration.Seconds()), slog.String("request_id", id), slog.Bool("cut", done.Aborted))
 }

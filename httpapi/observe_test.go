@@ -32,8 +32,8 @@ type observer struct {
 func (o *observer) observe(event httpapi.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if e, ok := event.(httpapi.RequestAnswered); ok && e.Took >= 0 {
-		e.Took = 0
+	if e, ok := event.(httpapi.RequestCompleted); ok && e.Duration >= 0 {
+		e.Duration = 0
 		event = e
 	}
 	o.told = append(o.told, event)
@@ -53,7 +53,7 @@ func (o *observer) all() []string {
 	return texts
 }
 
-func answered(method, route string, status int, code string) string {
+func completionOf(method, route string, status int, code string) string {
 	return fmt.Sprintf("RequestAnswered{Method:%s Route:%s Status:%d Code:%s Took:0s Cut:false Gone:false}", method, route, status, code)
 }
 
@@ -71,26 +71,26 @@ func TestWhatObserversAreTold(t *testing.T) {
 		header, want               []string
 	}{
 		{"an expense", "POST", "/v1/expenses", expenseOf(id), []string{"Idempotency-Key", "k"},
-			[]string{"ExpensesAdded{Way:request Count:1}", answered("POST", "/v1/expenses", 201, "")}},
+			[]string{"ExpensesAdded{Way:request Count:1}", completionOf("POST", "/v1/expenses", 201, "")}},
 		{"the same once more", "POST", "/v1/expenses", expenseOf(id), []string{"Idempotency-Key", "k"},
-			[]string{answered("POST", "/v1/expenses", 201, "")}},
-		{"the same without a key", "POST", "/v1/expenses", expenseOf(id), nil, []string{answered("POST", "/v1/expenses", 200, "")}},
+			[]string{completionOf("POST", "/v1/expenses", 201, "")}},
+		{"the same without a key", "POST", "/v1/expenses", expenseOf(id), nil, []string{completionOf("POST", "/v1/expenses", 200, "")}},
 		{"one that breaks a rule", "POST", "/v1/expenses", `{"amount":"0.001"}`, nil,
-			[]string{answered("POST", "/v1/expenses", 422, "validation_error")}},
-		{"one to read", "GET", "/v1/expenses/" + id, "", nil, []string{answered("GET", "/v1/expenses/{id}", 200, "")}},
-		{"a path that is nobody's", "GET", "/anna@example.com", "", nil, []string{answered("GET", "", 404, "not_found")}},
-		{"a method that somebody made up", "ANNA", "/v1/expenses", "", nil, []string{answered("OTHER", "", 405, "method_not_allowed")}},
+			[]string{completionOf("POST", "/v1/expenses", 422, "validation_error")}},
+		{"one to read", "GET", "/v1/expenses/" + id, "", nil, []string{completionOf("GET", "/v1/expenses/{id}", 200, "")}},
+		{"a path that is nobody's", "GET", "/anna@example.com", "", nil, []string{completionOf("GET", "", 404, "not_found")}},
+		{"a method that somebody made up", "ANNA", "/v1/expenses", "", nil, []string{completionOf("OTHER", "", 405, "method_not_allowed")}},
 		{"a push", "POST", "/v1/sync", `{"mutations":[` + put("a", other, "3") + `,` + put("b", id, "99") + `,{"mutation_id":"c","type":"anna"}]}`, nil,
 			[]string{
 				"ChangePushed{Type:expense Status:applied}", "ExpensesAdded{Way:sync Count:1}", "ChangePushed{Type:expense Status:conflict}",
-				"ChangePushed{Type:other Status:rejected}", answered("POST", "/v1/sync", 200, ""),
+				"ChangePushed{Type:other Status:rejected}", completionOf("POST", "/v1/sync", 200, ""),
 			}},
 		{"a push whose answer was lost", "POST", "/v1/sync", `{"mutations":[` + put("a", other, "3") + `]}`, nil,
-			[]string{"ChangePushed{Type:expense Status:repeated}", answered("POST", "/v1/sync", 200, "")}},
-		{"a pull", "GET", "/v1/sync", "", nil, []string{answered("GET", "/v1/sync", 200, "")}},
-		{"a pull from nowhere", "GET", "/v1/sync?cursor=x", "", nil, []string{answered("GET", "/v1/sync", 400, "cursor_invalid")}},
+			[]string{"ChangePushed{Type:expense Status:repeated}", completionOf("POST", "/v1/sync", 200, "")}},
+		{"a pull", "GET", "/v1/sync", "", nil, []string{completionOf("GET", "/v1/sync", 200, "")}},
+		{"a pull from nowhere", "GET", "/v1/sync?cursor=x", "", nil, []string{completionOf("GET", "/v1/sync", 400, "cursor_invalid")}},
 		{"an event stream's head", "HEAD", "/v1/sync/events", "", nil,
-			[]string{"StreamOpened{}", "StreamClosed{}", answered("HEAD", "/v1/sync/events", 200, "")}},
+			[]string{"StreamOpened{}", "StreamClosed{}", completionOf("HEAD", "/v1/sync/events", 200, "")}},
 	} {
 		s.do(test.method, test.target, test.body, test.header...)
 		if got := o.all(); !slices.Equal(got, test.want) {
@@ -122,7 +122,7 @@ func TestObserversAreToldOfAnImport(t *testing.T) {
 		}
 		return o.all()
 	}
-	request := answered("POST", "/v1/imports/expenses", 200, "")
+	request := completionOf("POST", "/v1/imports/expenses", 200, "")
 	for _, test := range []struct {
 		name, query string
 		want        []string
@@ -164,7 +164,7 @@ func (b brokenReader) Settings(ctx context.Context) (expense.Settings, error) {
 func TestObserversTellOurFaultsFromTheClients(t *testing.T) {
 	var o observer
 	serve(t, broken{memstore.New(), true}, o.config).do("GET", "/v1/settings", "")
-	if got, want := o.all(), []string{answered("GET", "/v1/settings", 500, "internal")}; !slices.Equal(got, want) {
+	if got, want := o.all(), []string{completionOf("GET", "/v1/settings", 500, "internal")}; !slices.Equal(got, want) {
 		t.Errorf("a panic: %q, want %q", got, want)
 	}
 	s := serve(t, broken{memstore.New(), false}, o.config)
@@ -182,7 +182,7 @@ func TestObserversAreToldOfEachRound(t *testing.T) {
 		st := memstore.New()
 		addDaily(t, st, "UTC", expense.DateOf(time.Now(), time.UTC).AddDays(-2))
 		var o observer
-		ticker, err := httpapi.NewTicker(st, httpapi.TickerConfig{Every: time.Minute, Observe: o.observe})
+		ticker, err := httpapi.NewTicker(st, httpapi.TickerConfig{Interval: time.Minute, Observe: o.observe})
 		if err != nil {
 			t.Fatal(err)
 		}

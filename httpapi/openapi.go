@@ -186,7 +186,7 @@ func (a *api) contract(table []route) *contract {
 	}
 	for _, r := range table {
 		op := describe(made, r, told)
-		path, method := template(r.path), strings.ToLower(r.method)
+		path, method := pathTemplate(r.path), strings.ToLower(r.method)
 		if methods := doc.Paths.find(path); methods != nil {
 			methods.set(method, op)
 		} else {
@@ -226,7 +226,7 @@ func sectionOf(path string) string {
 
 // describe joins what the table says of a route with what operations does.
 func describe(made *schemas, r route, told []exchange) *contractOperation {
-	pattern := r.method + " " + template(r.path)
+	pattern := r.method + " " + pathTemplate(r.path)
 	said := operations[pattern]
 	told = slices.DeleteFunc(slices.Clone(told), func(x exchange) bool { return x.Operation != pattern })
 	op := &contractOperation{
@@ -254,13 +254,13 @@ func describe(made *schemas, r route, told []exchange) *contractOperation {
 	if r.method == http.MethodGet && said.tagged {
 		op.Responses.set(strconv.Itoa(http.StatusNotModified), response(made, r, said, success{status: http.StatusNotModified, about: "The client has this version already."}, told))
 	}
-	for _, k := range kinds {
+	for _, k := range problemTypes {
 		status := strconv.Itoa(k.status)
 		if !slices.Contains(op.Problems, k.code) || op.Responses.get(status) != nil {
 			continue
 		}
 		var codes []string
-		for _, other := range kinds {
+		for _, other := range problemTypes {
 			if other.status == k.status && slices.Contains(op.Problems, other.code) {
 				codes = append(codes, "`"+other.code+"`")
 			}
@@ -315,7 +315,7 @@ func problemsOf(r route, said operation) []string {
 		has[code] = true
 	}
 	var codes []string
-	for _, k := range kinds {
+	for _, k := range problemTypes {
 		if has[k.code] {
 			codes = append(codes, k.code)
 		}
@@ -441,7 +441,7 @@ func responseName(status int) string { return strings.ReplaceAll(http.StatusText
 // problemResponses describes the problems, status by status, with an example of each code.
 func (a *api) problemResponses() ordered[*contractResponse] {
 	var responses ordered[*contractResponse]
-	for _, k := range kinds {
+	for _, k := range problemTypes {
 		name := responseName(k.status)
 		answer := responses.get(name)
 		if answer == nil {
@@ -472,7 +472,7 @@ func problemHeaders(status int) []string {
 	return rateHeaders
 }
 
-func (a *api) exampleProblem(k kind) problemBody {
+func (a *api) exampleProblem(k problemType) problemBody {
 	why, _, _ := strings.Cut(k.help, "\n\n")
 	example := problemBody{
 		Type: a.url("/problems/" + k.code), Title: k.title, Status: k.status, Detail: why, Instance: a.url(expensesPath), Code: k.code,
@@ -480,9 +480,9 @@ func (a *api) exampleProblem(k kind) problemBody {
 	}
 	switch k.code {
 	case codeValidation:
-		example.Errors = []fault{{Pointer: "#/amount", Code: "too_many_digits", Detail: "EUR has 2 minor digits, so 1.234 has too many."}}
+		example.Errors = []fieldError{{Pointer: "#/amount", Code: "too_many_digits", Detail: "EUR has 2 minor digits, so 1.234 has too many."}}
 	case codeUnknownParameter:
-		example.Errors = []fault{{Parameter: "form", Code: codeUnknownParameter, Detail: "There is no such parameter here."}}
+		example.Errors = []fieldError{{Parameter: "form", Code: codeUnknownParameter, Detail: "There is no such parameter here."}}
 	case codeVersionMismatch:
 		example.CurrentVersion = 12
 	}
@@ -496,7 +496,7 @@ type servedContract struct {
 }
 
 func (a *api) serveContract() servedContract {
-	doc := a.contract(a.everything()) // behind a gateway one contract holds, whichever instance answers
+	doc := a.contract(a.allRoutes()) // behind a gateway one contract holds, whichever instance answers
 	text, err := json.Marshal(doc, json.Deterministic(true))
 	if err != nil {
 		panic(err) // a schema cannot be written: every test of the contract fails

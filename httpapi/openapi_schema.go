@@ -196,7 +196,7 @@ func traitsOf(t reflect.Type) map[string]trait {
 			value := reflect.New(t).Elem()
 			value.Field(i).FieldByName("Given").SetBool(true)
 			value.Field(i).FieldByName("Null").SetBool(null)
-			checked, ok := value.Interface().(interface{ check() []fault })
+			checked, ok := value.Interface().(interface{ check() []fieldError })
 			return !ok || len(checked.check()) == 0
 		}
 		if ask(true) {

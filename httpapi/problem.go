@@ -46,7 +46,7 @@ const mediaProblem = "application/problem+json"
 const retryAfter = "5"
 
 // A kind is one row of the table of problems: its code, the status it travels under, and what a person should know of it.
-type kind struct {
+type problemType struct {
 	code   string
 	status int
 	title  string
@@ -54,7 +54,7 @@ type kind struct {
 }
 
 // kinds is the whole table, in the order of their statuses.
-var kinds = [...]kind{
+var problemTypes = [...]problemType{
 	{codeMalformed, http.StatusBadRequest, "The request is malformed",
 		"The body, a parameter or a header cannot be read: it is not valid JSON in UTF-8, names a member twice or one that is not " +
 			"known, or a header does not follow its syntax.\n\n" +
@@ -120,13 +120,13 @@ var kinds = [...]kind{
 }
 
 // kindOf returns the row of code.
-func kindOf(code string) (kind, bool) {
-	for _, k := range kinds {
+func problemTypeOf(code string) (problemType, bool) {
+	for _, k := range problemTypes {
 		if k.code == code {
 			return k, true
 		}
 	}
-	return kind{}, false
+	return problemType{}, false
 }
 
 // sentinels maps the errors that the domain and the store share to problems; the first that matches counts.
@@ -153,7 +153,7 @@ var sentinels = [...]struct {
 }
 
 // A fault is one entry of a problem's errors: a place in the body, in the query or in the headers, and what is wrong there.
-type fault struct {
+type fieldError struct {
 	Pointer   string `json:"pointer,omitzero"` // a JSON pointer as a URI fragment, such as "#/amount"
 	Parameter string `json:"parameter,omitzero"`
 	Header    string `json:"header,omitzero"`
@@ -162,19 +162,19 @@ type fault struct {
 }
 
 // member returns the name of the body's member that f is about, or "".
-func (f fault) member() string {
+func (f fieldError) member() string {
 	name, _, _ := strings.Cut(strings.TrimPrefix(f.Pointer, "#/"), "/")
 	return name
 }
 
 // A problem is an error that knows how the wire tells it.
 type problem struct {
-	code    string
-	detail  string
-	faults  []fault
-	current expense.Version
-	retry   time.Duration // when to come back; 0: that is not known
-	cause   error
+	code        string
+	detail      string
+	fieldErrors []fieldError
+	current     expense.Version
+	retry       time.Duration // when to come back; 0: that is not known
+	cause       error
 }
 
 func (p *problem) Error() string {
@@ -191,12 +191,12 @@ func newProblem(code, detail string, args ...any) *problem {
 }
 
 // faulty returns the problem of these faults.
-func faulty(code string, faults ...fault) *problem {
+func newFieldProblem(code string, faults ...fieldError) *problem {
 	detail := faults[0].Detail
 	if len(faults) > 1 {
 		detail = fmt.Sprintf("%d values break a rule; errors lists them.", len(faults))
 	}
-	return &problem{code: code, detail: detail, faults: faults}
+	return &problem{code: code, detail: detail, fieldErrors: faults}
 }
 
 // problemOf says how err is told. It is the one place where errors become statuses.
@@ -207,8 +207,8 @@ func problemOf(err error) *problem {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return newProblem(codePayloadTooLarge, "The body has more than %d bytes.", tooLarge.Limit)
 	}
-	if faults := faultsOf(err); len(faults) > 0 {
-		return faulty(codeValidation, faults...)
+	if faults := fieldErrorsOf(err); len(faults) > 0 {
+		return newFieldProblem(codeValidation, faults...)
 	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
@@ -223,10 +223,10 @@ func problemOf(err error) *problem {
 }
 
 // faultsOf returns the broken rules in err as faults of the body.
-func faultsOf(err error) []fault {
-	var faults []fault
+func fieldErrorsOf(err error) []fieldError {
+	var faults []fieldError
 	for _, broken := range expense.FaultsOf(err) {
-		faults = append(faults, fault{Pointer: pointerTo(broken.Field), Code: broken.Code, Detail: broken.Detail})
+		faults = append(faults, fieldError{Pointer: pointerTo(broken.Field), Code: broken.Code, Detail: broken.Detail})
 	}
 	return faults
 }
@@ -241,7 +241,7 @@ func pointerTo(field string) string {
 
 // mergeFaults returns shape's faults together with those in err, at most one for each member of the body; an err that is something
 // else than faults is returned as it is.
-func mergeFaults(shape []fault, err error) error {
+func mergeFieldErrors(shape []fieldError, err error) error {
 	if len(shape) == 0 {
 		return err
 	}
@@ -249,15 +249,15 @@ func mergeFaults(shape []fault, err error) error {
 		return err
 	}
 	faults := shape
-	for _, f := range faultsOf(err) {
-		if !mentions(shape, f.member()) {
+	for _, f := range fieldErrorsOf(err) {
+		if !hasMember(shape, f.member()) {
 			faults = append(faults, f)
 		}
 	}
-	return faulty(codeValidation, faults...)
+	return newFieldProblem(codeValidation, faults...)
 }
 
-func mentions(faults []fault, member string) bool {
+func hasMember(faults []fieldError, member string) bool {
 	for _, f := range faults {
 		if f.Pointer != "" && f.member() == member {
 			return true
@@ -275,19 +275,19 @@ type problemBody struct {
 	Instance       string          `json:"instance"`
 	Code           string          `json:"code"`
 	RequestID      string          `json:"request_id"`
-	Errors         []fault         `json:"errors,omitzero"`
+	Errors         []fieldError    `json:"errors,omitzero"`
 	CurrentVersion expense.Version `json:"current_version,omitzero"`
 }
 
 // sendProblem answers with p.
 func (a *api) sendProblem(w http.ResponseWriter, r *http.Request, requestID string, p *problem) {
-	k, ok := kindOf(p.code)
+	k, ok := problemTypeOf(p.code)
 	if !ok {
-		k, _ = kindOf(codeInternal)
+		k, _ = problemTypeOf(codeInternal)
 	}
 	body, err := json.Marshal(problemBody{
 		Type: a.url("/problems/" + k.code), Title: k.title, Status: k.status, Detail: p.detail, Instance: a.url(r.URL.EscapedPath()),
-		Code: k.code, RequestID: requestID, Errors: p.faults, CurrentVersion: p.current,
+		Code: k.code, RequestID: requestID, Errors: p.fieldErrors, CurrentVersion: p.current,
 	})
 	if err != nil {
 		a.log.Error("a problem cannot be encoded", "code", k.code, "error", err, "request_id", requestID)
@@ -310,8 +310,8 @@ func (a *api) sendProblem(w http.ResponseWriter, r *http.Request, requestID stri
 }
 
 // explain answers GET /problems/{code} with what the problem means and what to do.
-func (c *call) explain() error {
-	k, ok := kindOf(c.Param("code"))
+func (c *call) getProblem() error {
+	k, ok := problemTypeOf(c.Param("code"))
 	if !ok {
 		return newProblem(codeNotFound, "There is no problem of this code.")
 	}

@@ -69,7 +69,7 @@ type itemProblem struct {
 	Status         int             `json:"status"`
 	Detail         string          `json:"detail"`
 	Code           string          `json:"code"`
-	Errors         []fault         `json:"errors,omitzero"`
+	Errors         []fieldError    `json:"errors,omitzero"`
 	CurrentVersion expense.Version `json:"current_version,omitzero"`
 }
 
@@ -88,8 +88,8 @@ func (c *call) push() error {
 		return err
 	}
 	mutations := c.mutations(&doc)
-	if len(doc.faults) > 0 {
-		return faulty(codeValidation, doc.faults...)
+	if len(doc.fieldErrors) > 0 {
+		return newFieldProblem(codeValidation, doc.fieldErrors...)
 	}
 	var at *syncPlace
 	if doc.value.Cursor != nil {
@@ -99,14 +99,14 @@ func (c *call) push() error {
 		}
 		at = &place
 	}
-	promise, err := c.promise(func() ([]byte, error) { return fingerprintable(doc.raw), nil })
+	promise, err := c.idempotentRequest(func() ([]byte, error) { return fingerprintable(doc.raw), nil })
 	if err != nil {
 		return err
 	}
 	p := &push{call: c, mutations: mutations, refused: map[int]error{}}
 	for upto := len(mutations); ; {
 		if upto == len(mutations) {
-			err = c.fulfil(promise, func(ctx context.Context, tx store.Tx) (result, error) {
+			err = c.writeOnce(promise, func(ctx context.Context, tx store.Tx) (result, error) {
 				return p.run(ctx, tx, at, upto)
 			})
 		} else if err = p.first(at, upto); err == nil {
@@ -147,7 +147,7 @@ func (p *push) first(at *syncPlace, upto int) error {
 // whole request.
 func (c *call) mutations(doc *document[pushInput]) []mutation {
 	if len(doc.value.Mutations) > maxMutations {
-		doc.add(fault{
+		doc.addFieldErrors(fieldError{
 			Pointer: "#/mutations", Code: "too_many",
 			Detail: fmt.Sprintf("A push has at most %d mutations; send the rest in another one.", maxMutations),
 		})
@@ -160,7 +160,7 @@ func (c *call) mutations(doc *document[pushInput]) []mutation {
 			// What a lenient reading can still tell is the id, so that only this one is refused.
 			strict := err
 			if strict == nil {
-				strict = faulty(codeValidation, faults...)
+				strict = newFieldProblem(codeValidation, faults...)
 			}
 			in = mutationInput{}
 			err := json.Unmarshal(raw, &struct {
@@ -171,8 +171,8 @@ func (c *call) mutations(doc *document[pushInput]) []mutation {
 			}
 			mutations[i].err = strict
 		}
-		if !isToken(in.MutationID, maxKey) {
-			doc.faults = append(doc.faults, fault{
+		if !isToken(in.MutationID, maxIdempotencyKey) {
+			doc.fieldErrors = append(doc.fieldErrors, fieldError{
 				Pointer: "#/mutations/" + strconv.Itoa(i) + "/mutation_id", Code: "malformed_id",
 				Detail: "A mutation's id is 1 to 255 letters, digits and . _ : - characters, such as a UUID.",
 			})
@@ -326,7 +326,7 @@ func (p *push) tell(m mutation, status string, done row) {
 	changed := status == expense.OutcomeApplied.String() || status == expense.OutcomeMerged.String()
 	if ok && changed && body.CreatedAt.Equal(expense.Instant(p.now)) && !p.added[body.ID] {
 		p.added[body.ID] = true // a later change of the same push adds it no second time
-		p.events = append(p.events, ExpensesAdded{Way: BySync, Count: 1})
+		p.events = append(p.events, ExpensesAdded{Source: SourceSync, Count: 1})
 	}
 }
 
@@ -351,12 +351,12 @@ func final(err error) bool {
 // failed tells a change that did not go in. What the ledger's state stands against is for a person to decide, with the row as it
 // is; the rest is refused for good.
 func (p *push) failed(m mutation, found row, err error) mutationResult {
-	told := problemOf(creating(err))
-	k, _ := kindOf(told.code)
+	told := problemOf(conflictIfGone(err))
+	k, _ := problemTypeOf(told.code)
 	res := mutationResult{
 		MutationID: m.in.MutationID, Status: statusRejected, Version: found.version, Resource: found.body,
 		Problem: &itemProblem{
-			Type: p.api.url("/problems/" + k.code), Title: k.title, Status: k.status, Detail: told.detail, Code: k.code, Errors: told.faults,
+			Type: p.api.url("/problems/" + k.code), Title: k.title, Status: k.status, Detail: told.detail, Code: k.code, Errors: told.fieldErrors,
 			CurrentVersion: found.version,
 		},
 	}
@@ -419,7 +419,7 @@ func (p *push) base(ctx context.Context, tx store.Tx, m mutation, state store.St
 		return sight{expense.Version(*in.BaseVersion), expense.Version(*in.BaseVersion)}, nil
 	case in.BaseMutation == nil:
 		return sight{}, nil
-	case !isToken(*in.BaseMutation, maxKey):
+	case !isToken(*in.BaseMutation, maxIdempotencyKey):
 		return sight{}, itemFault("base_mutation", "malformed_id", "It is no mutation's id.")
 	}
 	kept, err := tx.Answer(ctx, store.AnswerKey{Scope: store.MutationScope, Key: *in.BaseMutation})
@@ -438,7 +438,7 @@ func (p *push) base(ctx context.Context, tx store.Tx, m mutation, state store.St
 }
 
 func itemFault(member, code, detail string) error {
-	return faulty(codeValidation, fault{Pointer: "#/" + member, Code: code, Detail: detail})
+	return newFieldProblem(codeValidation, fieldError{Pointer: "#/" + member, Code: code, Detail: detail})
 }
 
 // A row is what a change left or found.
@@ -505,10 +505,10 @@ func data[T any](p *push, in mutationInput) (T, error) {
 	if err != nil {
 		return value, err
 	}
-	doc := document[T]{faults: faults}
-	doc.add(p.api.shape(value)...)
-	if len(doc.faults) > 0 {
-		return value, faulty(codeValidation, doc.faults...)
+	doc := document[T]{fieldErrors: faults}
+	doc.addFieldErrors(p.api.shape(value)...)
+	if len(doc.fieldErrors) > 0 {
+		return value, newFieldProblem(codeValidation, doc.fieldErrors...)
 	}
 	return value, nil
 }
@@ -614,7 +614,7 @@ func (p *push) alertRow(ctx context.Context, tx store.Tx, in mutationInput, id u
 		return row{}, err
 	}
 	if !patch.Read.Value {
-		return row{}, faulty(codeValidation, fault{Pointer: "#/read", Code: "not_allowed", Detail: "An alert is marked as read: true."})
+		return row{}, newFieldProblem(codeValidation, fieldError{Pointer: "#/read", Code: "not_allowed", Detail: "An alert is marked as read: true."})
 	}
 	alerts, err := tx.Alerts(ctx, expense.Month{})
 	if err != nil {

@@ -27,28 +27,28 @@ func parseQuery(raw string, allowed []string) (url.Values, error) {
 	if err != nil {
 		return nil, &problem{code: codeMalformed, detail: "The query cannot be read: percent-encode what is special.", cause: err}
 	}
-	var unknown, twice []fault
+	var unknown, twice []fieldError
 	for name, given := range values {
 		shown := cutText(name)
 		switch {
 		case slices.Contains(allowed, name+"*"):
 		case !slices.Contains(allowed, name):
-			unknown = append(unknown, fault{Parameter: shown, Code: codeUnknownParameter, Detail: "There is no such parameter here."})
+			unknown = append(unknown, fieldError{Parameter: shown, Code: codeUnknownParameter, Detail: "There is no such parameter here."})
 		case len(given) > 1:
-			twice = append(twice, fault{Parameter: shown, Code: "duplicate_parameter", Detail: "This parameter is given twice."})
+			twice = append(twice, fieldError{Parameter: shown, Code: "duplicate_parameter", Detail: "This parameter is given twice."})
 		}
 		if slices.ContainsFunc(given, func(text string) bool { return !utf8.ValidString(text) }) {
-			twice = append(twice, fault{Parameter: shown, Code: "invalid_utf8", Detail: "This is not UTF-8."})
+			twice = append(twice, fieldError{Parameter: shown, Code: "invalid_utf8", Detail: "This is not UTF-8."})
 		}
 	}
-	byName := func(a, b fault) int { return strings.Compare(a.Parameter, b.Parameter) }
+	byName := func(a, b fieldError) int { return strings.Compare(a.Parameter, b.Parameter) }
 	slices.SortFunc(unknown, byName)
 	slices.SortFunc(twice, byName)
 	switch {
 	case len(unknown) > 0:
-		return nil, faulty(codeUnknownParameter, unknown...)
+		return nil, newFieldProblem(codeUnknownParameter, unknown...)
 	case len(twice) > 0:
-		return nil, faulty(codeMalformed, twice...)
+		return nil, newFieldProblem(codeMalformed, twice...)
 	}
 	return values, nil
 }
@@ -66,11 +66,11 @@ func cutText(text string) string {
 // A params reads a query's parameters and collects what is wrong with them. An absent or faulty one is the zero value.
 type params struct {
 	values url.Values
-	faults []fault
+	faults []fieldError
 }
 
 func (p *params) fail(name, code, detail string, args ...any) {
-	p.faults = append(p.faults, fault{Parameter: name, Code: code, Detail: fmt.Sprintf(detail, args...)})
+	p.faults = append(p.faults, fieldError{Parameter: name, Code: code, Detail: fmt.Sprintf(detail, args...)})
 }
 
 // take notes the faults in a value that the domain refused.
@@ -85,7 +85,7 @@ func (p *params) err() error {
 	if len(p.faults) == 0 {
 		return nil
 	}
-	return faulty(codeValidation, p.faults...)
+	return newFieldProblem(codeValidation, p.faults...)
 }
 
 // given returns a parameter's text and whether it is there.
@@ -168,7 +168,7 @@ func limit(values url.Values) (int, error) {
 		return maxLimit, nil // beyond int
 	}
 	if err != nil || n < 1 {
-		return 0, faulty(codeMalformed, fault{
+		return 0, newFieldProblem(codeMalformed, fieldError{
 			Parameter: "limit", Code: "out_of_range", Detail: "A limit is a whole number from 1 on; more than 200 is taken as 200.",
 		})
 	}

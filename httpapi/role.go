@@ -51,16 +51,16 @@ func (r route) role() Roles {
 }
 
 // elsewhere returns a handler that says of a path which another instance serves which one that is, and leaves the rest to the next.
-func (a *api) elsewhere() gin.HandlerFunc {
+func (a *api) roleDisabled() gin.HandlerFunc {
 	roles := map[string]Roles{}
-	for _, r := range a.everything() {
+	for _, r := range a.allRoutes() {
 		if !a.roles.Has(r.role()) {
 			roles[resource(r.path)] = r.role()
 		}
 	}
 	return func(g *gin.Context) {
 		if role, ok := roles[resource(g.Request.URL.Path)]; ok {
-			a.answerError(g, newProblem(codeNotFound, "This instance does not serve that: it has not the role %s. The gateway sends it to one that has.",
+			a.sendError(g, newProblem(codeNotFound, "This instance does not serve that: it has not the role %s. The gateway sends it to one that has.",
 				role.names()[0]))
 			g.Abort()
 		}

@@ -121,14 +121,14 @@ func (in ruleInput) draft() recurrence.Draft {
 	}
 }
 
-func (in ruleInput) check() []fault { return checkCount(in.Count) }
+func (in ruleInput) check() []fieldError { return checkCount(in.Count) }
 
 // checkCount finds a limit of no occurrences at all: to the domain it is no limit.
-func checkCount(count *int) []fault {
+func checkCount(count *int) []fieldError {
 	if count == nil || *count != 0 {
 		return nil
 	}
-	return []fault{{
+	return []fieldError{{
 		Pointer: "#/count", Code: "out_of_range",
 		Detail: fmt.Sprintf("This is a number from 1 to %d; leave it out, or give null, where there is no limit.", recurrence.MaxCount),
 	}}
@@ -154,7 +154,7 @@ type rulePatch struct {
 	FromDate   member[string]   `json:"from_date"`
 }
 
-func (in rulePatch) check() []fault {
+func (in rulePatch) check() []fieldError {
 	faults := slices.Concat(
 		in.Amount.check("amount", isText), in.Currency.check("currency", isText), in.CategoryID.check("category_id", isText|mayBeNull),
 		in.Category.check("category", isText), in.Freq.check("freq", isText), in.Interval.check("interval", 0),
@@ -198,7 +198,7 @@ func (c *call) ruleMade(tx store.Tx, created bool, r recurrence.Rule, err error)
 	if err != nil {
 		return result{}, err
 	}
-	return made(created, rulesPath, r.ID, r.Version, shown[0].body()), nil
+	return createdResult(created, rulesPath, r.ID, r.Version, shown[0].body()), nil
 }
 
 // A shownRule is a rule with the date on which it is really to be posted next: the cursor stays on one that a device has written
@@ -230,7 +230,7 @@ func (r shownRule) body() ruleBody {
 // before, and the answer is the new one that goes on from there.
 func (c *call) patchRule() error {
 	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in rulePatch, cond expense.Condition) (result, error) {
-		cond = c.caughtUp.since(cond)
+		cond = c.catchUp.adjust(cond)
 		if from := in.FromDate.pointer(); from != nil {
 			fresh, err := recurrence.Split(ctx, tx, c.env(), id, *from, in.draft(), cond)
 			return c.ruleMade(tx, true, fresh, err)
@@ -243,7 +243,7 @@ func (c *call) patchRule() error {
 // deleteRule answers DELETE /v1/recurrences/{id}; what the rule posted stays.
 func (c *call) deleteRule() error {
 	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Condition) error {
-		return recurrence.Delete(ctx, tx, c.env(), id, c.caughtUp.since(cond))
+		return recurrence.Delete(ctx, tx, c.env(), id, c.catchUp.adjust(cond))
 	})
 }
 

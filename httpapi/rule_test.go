@@ -367,7 +367,7 @@ func TestTheREADMEsLinesAboutRecurringExpensesAreTrue(t *testing.T) {
 }
 
 func TestATickerNeedsAStoreAndATime(t *testing.T) {
-	if _, err := httpapi.NewTicker(nil, httpapi.TickerConfig{Every: time.Minute}); err == nil {
+	if _, err := httpapi.NewTicker(nil, httpapi.TickerConfig{Interval: time.Minute}); err == nil {
 		t.Error("a ticker without a store")
 	}
 	if _, err := httpapi.NewTicker(engines()[0].open(t), httpapi.TickerConfig{}); err == nil {

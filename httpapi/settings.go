@@ -45,7 +45,7 @@ type settingsPatch struct {
 	LimitRate         member[string] `json:"limit_rate"`
 }
 
-func (in settingsPatch) check() []fault {
+func (in settingsPatch) check() []fieldError {
 	return slices.Concat(
 		in.HomeCurrency.check("home_currency", isText), in.TimeZone.check("time_zone", isText), in.Locale.check("locale", isText),
 		in.FiscalYearStart.check("fiscal_year_start", 0), in.DefaultCategoryID.check("default_category_id", isText),
@@ -90,7 +90,7 @@ func (c *call) patchSettings() error {
 	}
 	in := doc.value
 	draft := in.draft()
-	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
+	return c.write(doc.raw, doc.fieldErrors, func(ctx context.Context, tx store.Tx) (result, error) {
 		change, err := budget.ChangeSettings(ctx, tx, c.env(), draft, in.LimitRate.Value, cond)
 		if err != nil {
 			return result{}, err

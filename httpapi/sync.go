@@ -223,7 +223,7 @@ func syncLimit(text string, given bool) (int, error) {
 	case errors.Is(err, strconv.ErrRange) && n > 0:
 		return mostChanges, nil
 	case err != nil || n < 1:
-		return 0, faulty(codeMalformed, fault{
+		return 0, newFieldProblem(codeMalformed, fieldError{
 			Parameter: "limit", Code: "out_of_range", Detail: "A limit is a number from 1; more than 1,000 counts as 1,000.",
 		})
 	}

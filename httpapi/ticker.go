@@ -14,7 +14,7 @@ import (
 // TickerConfig says how a [Ticker] runs.
 type TickerConfig struct {
 	// Every is the time from one round's begin to the next; a round that takes longer swallows its ticks meanwhile. It must be given.
-	Every time.Duration
+	Interval time.Duration
 	// Rates converts foreign currencies; nil: none is known.
 	Rates expense.Rates
 	// Log takes a line for each round that did something or failed; nil: nothing is logged.
@@ -35,14 +35,14 @@ type Ticker struct {
 
 // NewTicker returns a ticker over st. It does nothing until it is run.
 func NewTicker(st store.Store, cfg TickerConfig) (*Ticker, error) {
-	if st == nil || cfg.Every <= 0 {
+	if st == nil || cfg.Interval <= 0 {
 		return nil, errors.New("httpapi: a ticker needs a store and a time between its rounds")
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Observe == nil {
-		cfg.Observe = ignore
+		cfg.Observe = discardEvent
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -73,7 +73,7 @@ func (t *Ticker) Run(ctx context.Context) {
 
 // repeat calls fn at once, at each tick and when asked to, one after the other, until ctx ends.
 func (t *Ticker) repeat(ctx context.Context, asked <-chan struct{}, fn func()) {
-	ticks := time.NewTicker(t.cfg.Every)
+	ticks := time.NewTicker(t.cfg.Interval)
 	defer ticks.Stop()
 	for ctx.Err() == nil {
 		fn()
@@ -106,9 +106,9 @@ func (t *Ticker) post(ctx context.Context) int {
 	}
 	err = t.failed(ctx, "recurring expenses could not all be posted; the next round tries again", err)
 	if round.Posted > 0 {
-		t.cfg.Observe(ExpensesAdded{Way: ByRule, Count: round.Posted})
+		t.cfg.Observe(ExpensesAdded{Source: SourceRule, Count: round.Posted})
 	}
-	t.cfg.Observe(PostingEnded{Took: t.cfg.Now().Sub(now), Posted: round.Posted, Ledgers: round.Ledgers, Failed: round.Failed, Err: err})
+	t.cfg.Observe(PostingCompleted{Duration: t.cfg.Now().Sub(now), Posted: round.Posted, Ledgers: round.Ledgers, Failed: round.Failed, Err: err})
 	return round.Posted
 }
 
@@ -120,7 +120,7 @@ func (t *Ticker) raise(ctx context.Context) {
 		t.cfg.Log.InfoContext(ctx, "alerts of budgets raised", "alerts", raised)
 	}
 	err = t.failed(ctx, "alerts of budgets could not all be raised; the next round tries again", err)
-	t.cfg.Observe(AlertingEnded{Took: t.cfg.Now().Sub(now), Raised: raised, Err: err})
+	t.cfg.Observe(AlertingCompleted{Duration: t.cfg.Now().Sub(now), Raised: raised, Err: err})
 }
 
 // failed logs why a round failed, and returns it. One that was stopped did not fail.

@@ -54,7 +54,7 @@ func posted(t testing.TB, st store.Store) []expense.Expense {
 // runTicker runs a ticker over st; stop ends it and waits for its end.
 func runTicker(t testing.TB, st store.Store, every time.Duration) (ticker *httpapi.Ticker, stop func()) {
 	t.Helper()
-	ticker, err := httpapi.NewTicker(st, httpapi.TickerConfig{Every: every})
+	ticker, err := httpapi.NewTicker(st, httpapi.TickerConfig{Interval: every})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,11 +57,11 @@ func (c *call) postToken() error {
 	draft := auth.PersonalTokenDraft{Name: orEmpty(doc.value.Name)}
 	if text := orEmpty(doc.value.ExpiresAt); text != "" {
 		if draft.ExpiresAt, err = time.Parse(time.RFC3339, text); err != nil {
-			doc.add(fault{Pointer: "#/expires_at", Code: "malformed", Detail: "An instant is written as RFC 3339 has it, such as 2026-12-31T00:00:00Z."})
+			doc.addFieldErrors(fieldError{Pointer: "#/expires_at", Code: "malformed", Detail: "An instant is written as RFC 3339 has it, such as 2026-12-31T00:00:00Z."})
 		}
 	}
-	if len(doc.faults) > 0 {
-		return faulty(codeValidation, doc.faults...)
+	if len(doc.fieldErrors) > 0 {
+		return newFieldProblem(codeValidation, doc.fieldErrors...)
 	}
 	for _, name := range doc.value.Scopes {
 		for _, known := range tokenScopes {

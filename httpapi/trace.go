@@ -19,7 +19,7 @@ import (
 const instrumentation = "github.com/spendwise/spendwise/httpapi"
 
 // continued returns ctx as the request's W3C trace context continues it: so its trace is named in the log even where no span is made.
-func continued(ctx context.Context, header http.Header) context.Context {
+func extractTrace(ctx context.Context, header http.Header) context.Context {
 	if len(header["Traceparent"]) == 0 {
 		return ctx
 	}
@@ -28,9 +28,9 @@ func continued(ctx context.Context, header http.Header) context.Context {
 
 // begin begins the span of a request, below that of the client or of the host. The caller ends it with [finish]. It names the route's
 // template: neither path, query, address nor user agent, which the instrumentations of others would tell.
-func (a *api) begin(g *gin.Context) trace.Span {
+func (a *api) startSpan(g *gin.Context) trace.Span {
 	ctx := g.Request.Context()
-	remote := continued(ctx, g.Request.Header)
+	remote := extractTrace(ctx, g.Request.Header)
 	if trace.SpanFromContext(ctx).IsRecording() {
 		remote = ctx // the host has begun a span already, from what the client sent or not
 	}
@@ -38,9 +38,9 @@ func (a *api) begin(g *gin.Context) trace.Span {
 		if remote != ctx {
 			g.Request = g.Request.WithContext(remote)
 		}
-		return unrecorded()
+		return noopSpan()
 	}
-	method, route := known(g.Request.Method), template(g.FullPath())
+	method, route := standardMethod(g.Request.Method), pathTemplate(g.FullPath())
 	name := method
 	if route != "" {
 		name += " " + route
@@ -52,7 +52,7 @@ func (a *api) begin(g *gin.Context) trace.Span {
 }
 
 // finish ends the span of a request with what became of it.
-func finish(span trace.Span, done RequestAnswered) {
+func endSpan(span trace.Span, done RequestCompleted) {
 	if !span.IsRecording() {
 		return
 	}
@@ -60,14 +60,14 @@ func finish(span trace.Span, done RequestAnswered) {
 	if done.Code != "" {
 		span.SetAttributes(attribute.String("error.type", done.Code))
 	}
-	if !done.Gone && (done.Status >= http.StatusInternalServerError || done.Cut) {
+	if !done.ClientGone && (done.Status >= http.StatusInternalServerError || done.Aborted) {
 		span.SetStatus(codes.Error, "")
 	}
 	span.End()
 }
 
 // within runs fn in a span below the one of ctx; where that is not recorded it costs a look-up.
-func within(ctx context.Context, name string, fn func(context.Context) error) error {
+func withSpan(ctx context.Context, name string, fn func(context.Context) error) error {
 	parent := trace.SpanFromContext(ctx)
 	if !parent.IsRecording() {
 		return fn(ctx)
@@ -86,19 +86,19 @@ func within(ctx context.Context, name string, fn func(context.Context) error) er
 }
 
 // unrecorded is a span that is none.
-func unrecorded() trace.Span { return trace.SpanFromContext(context.Background()) }
+func noopSpan() trace.Span { return trace.SpanFromContext(context.Background()) }
 
 // useCase returns the name of what a route does, such as "postExpense": that of its handler.
-func useCase(handle handler) string {
+func handlerName(handle handler) string {
 	name := path.Ext(runtime.FuncForPC(reflect.ValueOf(handle).Pointer()).Name())
 	return name[1:]
 }
 
 // A traceLog adds to each line the trace that it belongs to: that of a request, which its client may have begun.
-type traceLog struct{ slog.Handler }
+type traceHandler struct{ slog.Handler }
 
 // Handle writes a line.
-func (l traceLog) Handle(ctx context.Context, line slog.Record) error {
+func (l traceHandler) Handle(ctx context.Context, line slog.Record) error {
 	if at := trace.SpanContextFromContext(ctx); at.IsValid() {
 		line.AddAttrs(slog.String("trace_id", at.TraceID().String()), slog.String("span_id", at.SpanID().String()))
 	}
@@ -106,9 +106,11 @@ func (l traceLog) Handle(ctx context.Context, line slog.Record) error {
 }
 
 // WithAttrs keeps adding.
-func (l traceLog) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return traceLog{l.Handler.WithAttrs(attrs)}
+func (l traceHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return traceHandler{l.Handler.WithAttrs(attrs)}
 }
 
 // WithGroup keeps adding, within the group.
-func (l traceLog) WithGroup(name string) slog.Handler { return traceLog{l.Handler.WithGroup(name)} }
+func (l traceHandler) WithGroup(name string) slog.Handler {
+	return traceHandler{l.Handler.WithGroup(name)}
+}

@@ -21,7 +21,7 @@ import (
 )
 
 // maxKey is how many characters an Idempotency-Key has at most.
-const maxKey = 255
+const maxIdempotencyKey = 255
 
 // A result is what a write is answered with.
 type result struct {
@@ -33,13 +33,13 @@ type result struct {
 }
 
 // A promise is a request that its client wants done at most once: the key it named, and what the request was.
-type promise struct {
+type idempotentRequest struct {
 	key         store.AnswerKey
 	fingerprint []byte
 }
 
 // promise returns what the call's Idempotency-Key asks for, or nil without one. content is the body in its canonical form.
-func (c *call) promise(content func() ([]byte, error)) (*promise, error) {
+func (c *call) idempotentRequest(content func() ([]byte, error)) (*idempotentRequest, error) {
 	key, err := idempotencyKey(c.Request.Header)
 	if err != nil || key == "" {
 		return nil, err
@@ -53,7 +53,7 @@ func (c *call) promise(content func() ([]byte, error)) (*promise, error) {
 	for _, part := range []string{c.Request.Method, c.Request.URL.Path, c.query.Encode(), string(body)} {
 		_, _ = fmt.Fprintf(hash, "%d:%s", len(part), part) // a hash takes every byte
 	}
-	return &promise{key: store.AnswerKey{Scope: c.route, Key: key}, fingerprint: hash.Sum(nil)}, nil
+	return &idempotentRequest{key: store.AnswerKey{Scope: c.route, Key: key}, fingerprint: hash.Sum(nil)}, nil
 }
 
 // canonical returns the canonical form (RFC 8785) of a JSON text, in which equal documents are equal texts.
@@ -80,8 +80,8 @@ func idempotencyKey(header http.Header) (string, error) {
 	if len(key) >= 2 && key[0] == '"' && key[len(key)-1] == '"' {
 		key = key[1 : len(key)-1]
 	}
-	if len(lines) > 1 || !isToken(key, maxKey) {
-		return "", faulty(codeMalformed, fault{
+	if len(lines) > 1 || !isToken(key, maxIdempotencyKey) {
+		return "", newFieldProblem(codeMalformed, fieldError{
 			Header: "Idempotency-Key", Code: "malformed_key",
 			Detail: "A key is one header line of 1 to 255 letters, digits and . _ : - characters.",
 		})
@@ -104,14 +104,14 @@ func isToken(text string, most int) bool {
 // write does a change of the caller's ledger and answers it. With an Idempotency-Key, fn runs only if the key is new: the
 // answer is rendered and kept in the transaction of the change it tells of. faults are those of the request's shape; with
 // any, nothing is changed.
-func (c *call) write(raw []byte, faults []fault, fn func(ctx context.Context, tx store.Tx) (result, error)) error {
-	promise, err := c.promise(canonical(raw))
+func (c *call) write(raw []byte, faults []fieldError, fn func(ctx context.Context, tx store.Tx) (result, error)) error {
+	promise, err := c.idempotentRequest(canonical(raw))
 	if err != nil {
 		return err
 	}
-	return c.fulfil(promise, func(ctx context.Context, tx store.Tx) (result, error) {
+	return c.writeOnce(promise, func(ctx context.Context, tx store.Tx) (result, error) {
 		res, err := fn(ctx, tx)
-		return res, mergeFaults(faults, err)
+		return res, mergeFieldErrors(faults, err)
 	})
 }
 
@@ -122,14 +122,14 @@ func create[In any](c *call, fn func(ctx context.Context, tx store.Tx, in In) (r
 	if err != nil {
 		return err
 	}
-	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
+	return c.write(doc.raw, doc.fieldErrors, func(ctx context.Context, tx store.Tx) (result, error) {
 		res, err := fn(ctx, tx, doc.value)
-		return res, creating(err)
+		return res, conflictIfGone(err)
 	})
 }
 
 // made is the answer to a creation: 201 that says where the resource is, or 200 if it was there already with the same content.
-func made(created bool, path string, id uuid.UUID, version expense.Version, body any) result {
+func createdResult(created bool, path string, id uuid.UUID, version expense.Version, body any) result {
 	res := result{status: http.StatusOK, version: version, body: body}
 	if created {
 		res.status, res.location = http.StatusCreated, path+"/"+id.String()
@@ -138,7 +138,7 @@ func made(created bool, path string, id uuid.UUID, version expense.Version, body
 }
 
 // creating tells of an id that was deleted as a conflict.
-func creating(err error) error {
+func conflictIfGone(err error) error {
 	if errors.Is(err, expense.ErrGone) {
 		return &problem{code: codeGone, detail: "The id belonged to a resource that was deleted; choose a new one.", cause: err}
 	}
@@ -163,7 +163,7 @@ func change[In any](c *call, fn func(ctx context.Context, tx store.Tx, id uuid.U
 	if err != nil {
 		return err
 	}
-	return c.write(doc.raw, doc.faults, func(ctx context.Context, tx store.Tx) (result, error) {
+	return c.write(doc.raw, doc.fieldErrors, func(ctx context.Context, tx store.Tx) (result, error) {
 		return fn(ctx, tx, id, doc.value, cond)
 	})
 }
@@ -180,13 +180,13 @@ func (c *call) remove(fn func(ctx context.Context, tx store.Tx, id uuid.UUID, co
 }
 
 // fulfil runs fn in an Update, unless promise was kept before, and answers.
-func (c *call) fulfil(promise *promise, fn func(ctx context.Context, tx store.Tx) (result, error)) error {
+func (c *call) writeOnce(promise *idempotentRequest, fn func(ctx context.Context, tx store.Tx) (result, error)) error {
 	var answer store.Answer
 	var replayed bool
 	var events []Event
 	err := c.update(func(tx store.Tx) error {
 		var err error
-		if answer, replayed, err = c.kept(tx, promise); err != nil || replayed {
+		if answer, replayed, err = c.storedResponse(tx, promise); err != nil || replayed {
 			return err
 		}
 		res, err := fn(c.ctx, tx)
@@ -213,7 +213,7 @@ func (c *call) fulfil(promise *promise, fn func(ctx context.Context, tx store.Tx
 }
 
 // kept looks up whether the promise was kept before. A key that stands for another request is a problem.
-func (c *call) kept(tx store.Tx, promise *promise) (store.Answer, bool, error) {
+func (c *call) storedResponse(tx store.Tx, promise *idempotentRequest) (store.Answer, bool, error) {
 	if promise == nil {
 		return store.Answer{}, false, nil
 	}
@@ -224,7 +224,7 @@ func (c *call) kept(tx store.Tx, promise *promise) (store.Answer, bool, error) {
 	case err != nil:
 		return store.Answer{}, false, err
 	case !bytes.Equal(answer.Request, promise.fingerprint):
-		return store.Answer{}, false, faulty(codeKeyReused, fault{
+		return store.Answer{}, false, newFieldProblem(codeKeyReused, fieldError{
 			Header: "Idempotency-Key", Code: codeKeyReused, Detail: "The key was used for another request.",
 		})
 	}
@@ -244,15 +244,15 @@ func (c *call) update(fn func(store.Tx) error) error {
 		if err != nil {
 			return err
 		}
-		c.caughtUp = caughtUp{from: behind.Version, to: version}
+		c.catchUp = catchUp{from: behind.Version, to: version}
 	}
 }
 
 // caughtUp is what posting the backlog of a rule made of its version, where nobody else has written it meanwhile.
-type caughtUp struct{ from, to expense.Version }
+type catchUp struct{ from, to expense.Version }
 
 // since returns the precondition as it is to be understood after the posting: what was posted on the way is the request's own doing.
-func (c caughtUp) since(cond expense.Condition) expense.Condition {
+func (c catchUp) adjust(cond expense.Condition) expense.Condition {
 	if c.to != 0 && slices.Contains(cond.Versions, c.from) {
 		cond.Versions = []expense.Version{c.to}
 	}
@@ -268,7 +268,7 @@ func (c *call) updateOnce(fn func(store.Tx) error) error {
 				return err
 			}
 			var err error
-			c.budgeted, err = tx.HasBudgets(c.ctx)
+			c.hasBudgets, err = tx.HasBudgets(c.ctx)
 			return err
 		})
 		if ran || !errors.Is(err, expense.ErrNotFound) {

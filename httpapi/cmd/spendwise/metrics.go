@@ -140,7 +140,7 @@ func newMetrics(db database) *metrics {
 		m.slo.WithLabelValues(slo)
 		m.sloGood.WithLabelValues(slo)
 	}
-	for _, way := range []string{httpapi.ByRequest, httpapi.BySync, httpapi.ByImport, httpapi.ByRule} {
+	for _, way := range []string{httpapi.SourceRequest, httpapi.SourceSync, httpapi.SourceImport, httpapi.SourceRule} {
 		m.added.WithLabelValues(way)
 	}
 	for _, outcome := range []string{"added", "known", "ignored", "failed"} {
@@ -165,31 +165,31 @@ const (
 // observe counts what the API and the ticker did.
 func (m *metrics) observe(event httpapi.Event) {
 	switch e := event.(type) {
-	case httpapi.RequestAnswered:
+	case httpapi.RequestCompleted:
 		m.request(e)
 	case httpapi.ExpensesAdded:
-		m.added.WithLabelValues(e.Way).Add(float64(e.Count))
+		m.added.WithLabelValues(e.Source).Add(float64(e.Count))
 	case httpapi.ChangePushed:
 		m.changes.WithLabelValues(e.Type, e.Status).Inc()
-	case httpapi.ImportEnded:
+	case httpapi.ImportCompleted:
 		if !e.DryRun {
 			m.importRows.WithLabelValues("added").Add(float64(e.Added))
-			m.importRows.WithLabelValues("known").Add(float64(e.Known))
-			m.importRows.WithLabelValues("ignored").Add(float64(e.Ignored))
+			m.importRows.WithLabelValues("known").Add(float64(e.Existing))
+			m.importRows.WithLabelValues("ignored").Add(float64(e.Skipped))
 			m.importRows.WithLabelValues("failed").Add(float64(e.Failed))
 		}
 	case httpapi.StreamOpened:
 		m.streams.Inc()
 	case httpapi.StreamClosed:
 		m.streams.Dec()
-	case httpapi.PostingEnded:
+	case httpapi.PostingCompleted:
 		m.rounds.WithLabelValues(resultOf(e.Err)).Inc()
-		m.roundSeconds.Observe(e.Took.Seconds())
+		m.roundSeconds.Observe(e.Duration.Seconds())
 		m.posted.Add(float64(e.Posted))
 		m.rulesFailed.Add(float64(e.Failed))
-	case httpapi.AlertingEnded:
+	case httpapi.AlertingCompleted:
 		m.alertRounds.WithLabelValues(resultOf(e.Err)).Inc()
-		m.alertRoundSeconds.Observe(e.Took.Seconds())
+		m.alertRoundSeconds.Observe(e.Duration.Seconds())
 		m.alerts.Add(float64(e.Raised))
 	}
 }
@@ -202,19 +202,19 @@ func resultOf(err error) string {
 }
 
 // request counts a request that was answered.
-func (m *metrics) request(e httpapi.RequestAnswered) {
+func (m *metrics) request(e httpapi.RequestCompleted) {
 	route, status := e.Route, strconv.Itoa(e.Status)
 	if route == "" {
 		route = noRoute
 	}
-	if e.Gone {
+	if e.ClientGone {
 		status = "499"
 	}
 	m.requests.WithLabelValues(route, e.Method, status).Inc()
 	if route != eventsRoute {
-		m.seconds.WithLabelValues(route, e.Method).Observe(e.Took.Seconds())
+		m.seconds.WithLabelValues(route, e.Method).Observe(e.Duration.Seconds())
 	}
-	if e.Code != "" && !e.Gone {
+	if e.Code != "" && !e.ClientGone {
 		m.problems.WithLabelValues(e.Code).Inc()
 	}
 	if e.Status == http.StatusTooManyRequests {
@@ -224,7 +224,7 @@ func (m *metrics) request(e httpapi.RequestAnswered) {
 	switch {
 	case e.Code != "":
 		result = e.Code
-	case e.Cut:
+	case e.Aborted:
 		result = "cut"
 	}
 	switch {
@@ -241,12 +241,12 @@ func (m *metrics) request(e httpapi.RequestAnswered) {
 }
 
 // objectives counts a request of a user against the objectives. A client that went away judges nothing.
-func (m *metrics) objectives(route string, e httpapi.RequestAnswered) {
-	if e.Gone || route == eventsRoute || !strings.HasPrefix(route, "/v1/") {
+func (m *metrics) objectives(route string, e httpapi.RequestCompleted) {
+	if e.ClientGone || route == eventsRoute || !strings.HasPrefix(route, "/v1/") {
 		return
 	}
 	m.slo.WithLabelValues(sloAvailability).Inc()
-	if e.Status >= http.StatusInternalServerError || e.Cut {
+	if e.Status >= http.StatusInternalServerError || e.Aborted {
 		return
 	}
 	m.sloGood.WithLabelValues(sloAvailability).Inc()
@@ -259,7 +259,7 @@ func (m *metrics) objectives(route string, e httpapi.RequestAnswered) {
 		slo, limit = sloPatient, patientTime
 	}
 	m.slo.WithLabelValues(slo).Inc()
-	if e.Took <= limit {
+	if e.Duration <= limit {
 		m.sloGood.WithLabelValues(slo).Inc()
 	}
 }

@@ -132,7 +132,7 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 			tasks = append(tasks, purger(db, logger))
 		}
 		if roles.Has(httpapi.RoleTicker) && cmd.Tick > 0 {
-			ticker, err := httpapi.NewTicker(db, httpapi.TickerConfig{Every: cmd.Tick, Rates: rates, Log: logger, Observe: seen.observe})
+			ticker, err := httpapi.NewTicker(db, httpapi.TickerConfig{Interval: cmd.Tick, Rates: rates, Log: logger, Observe: seen.observe})
 			if err != nil {
 				return err
 			}
@@ -237,7 +237,7 @@ func serve(
 		ReadTimeout:       time.Minute, // imports move both deadlines on as they come in, exports and event streams as they go out
 		WriteTimeout:      2 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    4 * httpapi.MaxHeadBytes, // the handler refuses what is longer than once
+		MaxHeaderBytes:    4 * httpapi.MaxHeaderBytes, // the handler refuses what is longer than once
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 	url := "http://" + reachable(listener.Addr())
