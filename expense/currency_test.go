@@ -209,7 +209,7 @@ func ExampleParseCurrency() {
 	// "XYZ" is not a currency code of ISO 4217, such as EUR
 }
 
-func ExampleCurrency_Tender() {
+func Example_legalTender() {
 	kuna := expense.MustCurrency("HRK")
 	fmt.Println(kuna.Tender().From, kuna.Tender().To)
 	fmt.Println(kuna.EndedBefore(expense.MustDate("2023-01-15")))

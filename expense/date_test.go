@@ -285,7 +285,7 @@ func FuzzParseDate(f *testing.F) {
 	})
 }
 
-func ExampleDate_Begin() {
+func Example_startOfDay() {
 	saoPaulo, err := expense.ParseZone("America/Sao_Paulo")
 	if err != nil {
 		fmt.Println(err)
@@ -295,7 +295,7 @@ func ExampleDate_Begin() {
 	// Output: 2018-11-04T01:00:00-02:00
 }
 
-func ExampleDate_Week() {
+func Example_weekStart() {
 	sunday := expense.MustDate("2026-03-01")
 	fmt.Println(sunday.Weekday(), sunday.Week(), sunday.AddDays(1).Week())
 	// Output: Sunday 2026-02-23 2026-03-02

@@ -105,7 +105,7 @@ func TestSentinelsImplyEachOther(t *testing.T) {
 	}
 }
 
-func ExampleFaultsOf() {
+func Example_invalidErrors() {
 	_, err := expense.ParseMoney("12.345", "XYZ")
 	for _, fault := range expense.FaultsOf(err) {
 		fmt.Println(fault.Field, fault.Code)

@@ -312,7 +312,7 @@ func ExampleRate_Convert() {
 	// Output: 13.53 USD <nil>
 }
 
-func ExampleLookUp() {
+func Example_lookupRate() {
 	euro, yen := expense.MustCurrency("EUR"), expense.MustCurrency("JPY")
 	_, ok := expense.LookUp(expense.NoRates{}, yen, euro, expense.MustDate("2026-03-01"))
 	fmt.Println("pending:", !ok)
