@@ -130,8 +130,8 @@ func (d Draft) sameAs(stored Budget) bool {
 
 // build returns the budget that draft describes.
 func (b Book) build(env expense.Env, draft Draft) (Budget, error) {
-	var faults expense.Faults
-	now := expense.Instant(env.Now)
+	var faults expense.ValidationErrors
+	now := expense.Timestamp(env.Now)
 	built := Budget{AlertAt: defaultAlerts(), CreatedAt: now, UpdatedAt: now}
 
 	var err error
@@ -141,7 +141,7 @@ func (b Book) build(env expense.Env, draft Draft) (Budget, error) {
 		}
 	} else {
 		built.ID, err = expense.ParseID(draft.ID)
-		_ = faults.Take("id", err)
+		_ = faults.AddError("id", err)
 	}
 	built.CategoryID = b.category(&faults, draft.CategoryID)
 	from := parseMonth(&faults, "from_month", draft.FromMonth, b.Settings.Today(env.Now).Month())
@@ -151,7 +151,7 @@ func (b Book) build(env expense.Env, draft Draft) (Budget, error) {
 	built.Rollover, built.Cap = parseRollover(&faults, draft.Rollover), b.cap(&faults, draft.RolloverCap)
 	if draft.AlertAt != nil {
 		built.AlertAt, err = parseAlerts(draft.AlertAt)
-		_ = faults.Take("alert_at", err)
+		_ = faults.AddError("alert_at", err)
 	}
 	built.check(&faults)
 	if err := faults.Err(); err != nil {
@@ -164,13 +164,13 @@ func (b Book) build(env expense.Env, draft Draft) (Budget, error) {
 func defaultAlerts() []Ratio { return []Ratio{8000, whole} }
 
 // category reads whose limit it is: nothing given is the whole ledger.
-func (b Book) category(faults *expense.Faults, text string) uuid.UUID {
+func (b Book) category(faults *expense.ValidationErrors, text string) uuid.UUID {
 	if text == "" {
 		return uuid.Nil
 	}
 	id, err := expense.ParseID(text)
 	if err != nil {
-		_ = faults.Take("category_id", err)
+		_ = faults.AddError("category_id", err)
 		return uuid.Nil
 	}
 	i := slices.IndexFunc(b.Categories, func(c expense.Category) bool { return c.ID == id })
@@ -202,30 +202,30 @@ func (b Book) categoryName(budget Budget) string {
 }
 
 // checkCurrency notes a code that is not the home currency's; none given is right.
-func (b Book) checkCurrency(faults *expense.Faults, code string) {
+func (b Book) checkCurrency(faults *expense.ValidationErrors, code string) {
 	if code == "" {
 		return
 	}
 	currency, err := expense.ParseCurrency(code)
-	_ = faults.Take("currency", err)
+	_ = faults.AddError("currency", err)
 	if home := b.Settings.Home; err == nil && currency != home {
 		faults.Add("currency", "not_home_currency", "limits are in the home currency %s, not in %s", home, currency)
 	}
 }
 
 // limit reads an amount in the home currency. After a fault of the currency only its form is judged.
-func (b Book) limit(faults *expense.Faults, text string) expense.Money {
+func (b Book) limit(faults *expense.ValidationErrors, text string) expense.Money {
 	if text == "" {
 		faults.Add("amount", "required", "say how much may be spent in a month, as a plain decimal such as \"500.00\"")
 		return expense.Money{}
 	}
 	if faults.Has("currency") {
 		_, err := expense.ParseDecimal(text)
-		_ = faults.Take("amount", err)
+		_ = faults.AddError("amount", err)
 		return expense.Money{}
 	}
 	limit, err := expense.ParseAmount(text, b.Settings.Home)
-	_ = faults.Take("amount", err)
+	_ = faults.AddError("amount", err)
 	if err == nil && limit.Sign() <= 0 {
 		faults.Add("amount", "not_positive", "a limit is greater than zero")
 	}
@@ -234,60 +234,60 @@ func (b Book) limit(faults *expense.Faults, text string) expense.Money {
 
 // cap reads how much may roll over, in the home currency; nothing given is no cap. After a fault of the currency only its form
 // is judged.
-func (b Book) cap(faults *expense.Faults, text string) expense.Money {
+func (b Book) cap(faults *expense.ValidationErrors, text string) expense.Money {
 	if text == "" {
 		return expense.Money{}
 	}
 	if faults.Has("currency") {
 		_, err := expense.ParseDecimal(text)
-		_ = faults.Take("rollover_cap", err)
+		_ = faults.AddError("rollover_cap", err)
 		return expense.Money{}
 	}
 	most, err := expense.ParseAmount(text, b.Settings.Home)
-	_ = faults.Take("rollover_cap", err)
+	_ = faults.AddError("rollover_cap", err)
 	return most
 }
 
 // parseRollover reads how a budget rolls over; nothing given is not at all.
-func parseRollover(faults *expense.Faults, text string) Rollover {
+func parseRollover(faults *expense.ValidationErrors, text string) Rollover {
 	if text == "" {
 		return NoRollover
 	}
 	rollover, err := ParseRollover(text)
-	_ = faults.Take("rollover", err)
+	_ = faults.AddError("rollover", err)
 	return rollover
 }
 
 // parseMonth reads the month of a member; nothing given is fallback.
-func parseMonth(faults *expense.Faults, field, text string, fallback expense.Month) expense.Month {
+func parseMonth(faults *expense.ValidationErrors, field, text string, fallback expense.Month) expense.Month {
 	if text == "" {
 		return fallback
 	}
 	parsed, err := expense.ParseMonth(text)
-	_ = faults.Take(field, err)
+	_ = faults.AddError(field, err)
 	return parsed
 }
 
 // check notes what [Budget.Validate] finds in members that could be read.
-func (b Budget) check(faults *expense.Faults) {
+func (b Budget) check(faults *expense.ValidationErrors) {
 	unread := *faults
-	for _, fault := range expense.FaultsOf(b.Validate()) {
+	for _, fault := range expense.InvalidErrors(b.Validate()) {
 		// Without a currency nothing is known of amounts, and without a way to roll over nothing of the cap.
 		unknown := fault.Field == "amount" && unread.Has("currency") ||
 			fault.Field == "rollover_cap" && (unread.Has("currency") || unread.Has("amount") || unread.Has("rollover"))
 		if !unread.Has(fault.Field) && !unknown {
-			_ = faults.Take(fault.Field, fault)
+			_ = faults.AddError(fault.Field, fault)
 		}
 	}
 }
 
 func parseAlerts(texts []string) ([]Ratio, error) {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	alerts := make([]Ratio, len(texts))
 	for i, text := range texts {
 		var err error
 		alerts[i], err = ParseRatio(text)
-		_ = faults.Take("", err)
+		_ = faults.AddError("", err)
 	}
 	return alerts, faults.Err()
 }

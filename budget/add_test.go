@@ -40,7 +40,7 @@ func TestAddBeginsThisMonthInTheLedgersZone(t *testing.T) {
 	l := newLedger(t)
 	err := l.update(func(tx store.Tx) error {
 		draft := expense.SettingsDraft{TimeZone: ptr("Pacific/Auckland")}
-		_, err := expense.ChangeSettings(t.Context(), tx, l.env, draft, expense.Condition{})
+		_, err := expense.ChangeSettings(t.Context(), tx, l.env, draft, expense.Precondition{})
 		return err
 	})
 	if err != nil {
@@ -57,7 +57,7 @@ func TestAddReportsEveryFault(t *testing.T) {
 	archived := l.category("Travel")
 	err := l.update(func(tx store.Tx) error {
 		patch := expense.CategoryPatch{Archived: ptr(true)}
-		_, err := expense.ChangeCategory(t.Context(), tx, l.env, archived, patch, expense.Condition{})
+		_, err := expense.ChangeCategory(t.Context(), tx, l.env, archived, patch, expense.Precondition{})
 		return err
 	})
 	if err != nil {
@@ -151,7 +151,7 @@ func TestAddAgain(t *testing.T) {
 		})
 	}
 	t.Run("after another limit was set from a month on", func(t *testing.T) {
-		if _, err := l.change(first.ID, budget.Patch{Amount: ptr("600"), FromMonth: ptr("2025-07")}, expense.Condition{}); err != nil {
+		if _, err := l.change(first.ID, budget.Patch{Amount: ptr("600"), FromMonth: ptr("2025-07")}, expense.Precondition{}); err != nil {
 			t.Fatal(err)
 		}
 		if added, err := l.add(draft); !errors.Is(err, expense.ErrExists) {
@@ -159,7 +159,7 @@ func TestAddAgain(t *testing.T) {
 		}
 	})
 	t.Run("after it was deleted", func(t *testing.T) {
-		if err := l.delete(first.ID, expense.Condition{}); err != nil {
+		if err := l.delete(first.ID, expense.Precondition{}); err != nil {
 			t.Fatal(err)
 		}
 		if added, err := l.add(draft); !errors.Is(err, expense.ErrGone) {

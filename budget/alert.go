@@ -57,7 +57,7 @@ func Crossed(ctx context.Context, r Reader, now time.Time) ([]Alert, error) {
 				if p.Spent.Home.Sign() > 0 && p.reaches(threshold) {
 					crossed = append(crossed, Alert{
 						ID: AlertID(p.BudgetID, report.Month, threshold), BudgetID: p.BudgetID, Month: report.Month,
-						Threshold: threshold, RaisedAt: expense.Instant(now),
+						Threshold: threshold, RaisedAt: expense.Timestamp(now),
 					})
 				}
 			}
@@ -136,7 +136,7 @@ func MarkRead(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID) (Alert,
 		if !alert.ReadAt.IsZero() {
 			return alert, nil
 		}
-		alert.ReadAt = expense.Instant(env.Now)
+		alert.ReadAt = expense.Timestamp(env.Now)
 		if alert.Version, err = tx.PutAlerts(ctx, alert); err != nil {
 			return Alert{}, fmt.Errorf("alert %s: %w", id, err)
 		}

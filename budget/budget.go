@@ -120,7 +120,7 @@ func (b Budget) find(month expense.Month) (int, bool) {
 
 // Validate reports every rule that b breaks, under the names that the API gives the members. The error is ErrInvalid.
 func (b Budget) Validate() error {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	if len(b.Entries) == 0 || len(b.Entries) > MaxEntries {
 		faults.Add("amount", "out_of_range", "a budget has 1 to %d limits, not %d", MaxEntries, len(b.Entries))
 	}
@@ -143,11 +143,11 @@ func (b Budget) Validate() error {
 			b.Entries[0].From, b.Until)
 	}
 	b.validateRollover(&faults)
-	_ = faults.Take("alert_at", validateAlerts(b.AlertAt))
+	_ = faults.AddError("alert_at", validateAlerts(b.AlertAt))
 	return faults.Err()
 }
 
-func (b Budget) validateRollover(faults *expense.Faults) {
+func (b Budget) validateRollover(faults *expense.ValidationErrors) {
 	if b.Rollover > RollBoth {
 		faults.Add("rollover", "unknown_value", "a budget rolls over none, surplus, deficit or both of what is left of a month")
 	}
@@ -163,7 +163,7 @@ func (b Budget) validateRollover(faults *expense.Faults) {
 }
 
 func validateAlerts(alerts []Ratio) error {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	if len(alerts) == 0 || len(alerts) > MaxAlerts {
 		faults.Add("", "out_of_range", "a budget has 1 to %d thresholds, not %d", MaxAlerts, len(alerts))
 	}

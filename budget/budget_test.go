@@ -70,7 +70,7 @@ func TestABudgetFollowsItsRules(t *testing.T) {
 			b := budget.Budget{ID: uuid.Must(uuid.NewV7()), Entries: []budget.Entry{from("2025-05", 100)}, AlertAt: []budget.Ratio{8000, 10_000}}
 			test.change(&b)
 			var got []string
-			for _, fault := range expense.FaultsOf(b.Validate()) {
+			for _, fault := range expense.InvalidErrors(b.Validate()) {
 				got = append(got, fault.Field+" "+fault.Code)
 			}
 			slices.Sort(got)

@@ -26,7 +26,7 @@ type Patch struct {
 // later entries stay, and a month before the first entry extends the series backwards. Where the series has ended before this
 // month, an amount together with a later end, or none, lets it go on: the months between stay without a limit. A patch that
 // changes nothing takes no version. Faults are ErrInvalid, all of them at once; ErrStale if cond does not hold.
-func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, patch Patch, cond expense.Condition) (Budget, error) {
+func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, patch Patch, cond expense.Precondition) (Budget, error) {
 	old, err := tx.Budget(ctx, id)
 	if err != nil {
 		return Budget{}, fmt.Errorf("budget %s: %w", id, err)
@@ -45,12 +45,12 @@ func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, patch Pat
 	if b.SameGuarded(old) {
 		return old, nil
 	}
-	b.UpdatedAt = expense.Instant(env.Now)
+	b.UpdatedAt = expense.Timestamp(env.Now)
 	return put(ctx, tx, b)
 }
 
 func (b Book) patch(env expense.Env, old Budget, patch Patch) (Budget, error) {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	changed := old
 	if patch.UntilMonth != nil {
 		changed.Until = parseMonth(&faults, "until_month", *patch.UntilMonth, expense.Month{})
@@ -93,7 +93,7 @@ func (b Book) patch(env expense.Env, old Budget, patch Patch) (Budget, error) {
 		if changed.AlertAt, err = parseAlerts(*patch.AlertAt); *patch.AlertAt == nil {
 			changed.AlertAt = defaultAlerts()
 		}
-		_ = faults.Take("alert_at", err)
+		_ = faults.AddError("alert_at", err)
 	}
 	changed.check(&faults)
 	if err := faults.Err(); err != nil {
@@ -129,7 +129,7 @@ func (b Budget) withEntry(entry Entry) Budget {
 
 // Delete deletes a series, with all its limits, and leaves a tombstone. Deleting it again is no error while the tombstone is
 // kept, whatever cond says; ErrNotFound if there never was such a one, ErrStale if cond does not hold.
-func Delete(ctx context.Context, tx Tx, id uuid.UUID, cond expense.Condition) error {
+func Delete(ctx context.Context, tx Tx, id uuid.UUID, cond expense.Precondition) error {
 	old, err := tx.Budget(ctx, id)
 	switch {
 	case errors.Is(err, expense.ErrGone):

@@ -52,11 +52,11 @@ func TestChange(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLedger(t)
 			b := l.mustAdd(budget.Draft{Amount: "500", FromMonth: "2025-03", UntilMonth: "2025-12"})
-			b, err := l.change(b.ID, budget.Patch{Amount: ptr("700"), FromMonth: ptr("2025-08")}, expense.Condition{})
+			b, err := l.change(b.ID, budget.Patch{Amount: ptr("700"), FromMonth: ptr("2025-08")}, expense.Precondition{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := l.change(b.ID, test.patch, expense.Condition{Versions: []expense.Version{b.Version}})
+			got, err := l.change(b.ID, test.patch, expense.Precondition{Versions: []expense.Version{b.Version}})
 			if err != nil || timeline(got) != test.want {
 				t.Fatalf("Change = %s, %v, want %s", timeline(got), err, test.want)
 			}
@@ -70,7 +70,7 @@ func TestChange(t *testing.T) {
 func TestChangeOfASeriesThatHasNotBegunHoldsFromItsStart(t *testing.T) {
 	l := newLedger(t)
 	b := l.mustAdd(budget.Draft{Amount: "500", FromMonth: "2025-09"})
-	got, err := l.change(b.ID, budget.Patch{Amount: ptr("600")}, expense.Condition{})
+	got, err := l.change(b.ID, budget.Patch{Amount: ptr("600")}, expense.Precondition{})
 	if err != nil || timeline(got) != "2025-09 600.00" {
 		t.Errorf("Change = %s, %v, want 2025-09 600.00", timeline(got), err)
 	}
@@ -99,7 +99,7 @@ func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 			for _, patch := range []budget.Patch{
 				{Amount: ptr("700"), FromMonth: ptr("2025-04")}, {UntilMonth: ptr("2025-02")}, // so that an entry lies beyond the end
 			} {
-				if _, err := l.change(b.ID, patch, expense.Condition{}); err != nil {
+				if _, err := l.change(b.ID, patch, expense.Precondition{}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -110,7 +110,7 @@ func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 			if !errors.As(err, &taken) || !errors.Is(err, expense.ErrExists) || taken.Budget.ID != b.ID || !taken.Ended() {
 				t.Fatalf("another one: %v, want to hear of the series there is", err)
 			}
-			got, err := l.change(b.ID, test.patch, expense.Condition{})
+			got, err := l.change(b.ID, test.patch, expense.Precondition{})
 			if err != nil || timeline(got) != test.want {
 				t.Fatalf("Change = %s, %v, want %s", timeline(got), err, test.want)
 			}
@@ -122,7 +122,7 @@ func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 					t.Errorf("May is %+v: it begins anew", may)
 				}
 			}
-			if _, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "0.5", expense.Condition{}); err != nil {
+			if _, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "0.5", expense.Precondition{}); err != nil {
 				t.Fatal(err)
 			}
 			for i, e := range l.stored(b.ID).Entries {
@@ -137,11 +137,11 @@ func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 func TestChangeOfThresholds(t *testing.T) {
 	l := newLedger(t)
 	b := l.mustAdd(budget.Draft{Amount: "500"})
-	b, err := l.change(b.ID, budget.Patch{AlertAt: &[]string{"0.5", "0.9", "1.2"}}, expense.Condition{})
+	b, err := l.change(b.ID, budget.Patch{AlertAt: &[]string{"0.5", "0.9", "1.2"}}, expense.Precondition{})
 	if err != nil || !slices.Equal(b.AlertAt, []budget.Ratio{5000, 9000, 12000}) {
 		t.Fatalf("Change = %v, %v", b.AlertAt, err)
 	}
-	b, err = l.change(b.ID, budget.Patch{AlertAt: new([]string)}, expense.Condition{})
+	b, err = l.change(b.ID, budget.Patch{AlertAt: new([]string)}, expense.Precondition{})
 	if err != nil || !slices.Equal(b.AlertAt, []budget.Ratio{8000, 10000}) {
 		t.Errorf("Change = %v, %v, want the default thresholds", b.AlertAt, err)
 	}
@@ -158,7 +158,7 @@ func TestChangeThatChangesNothingTakesNoVersion(t *testing.T) {
 			AlertAt: &[]string{"0.8", "1"},
 		},
 	} {
-		if got, err := l.change(b.ID, patch, expense.Condition{Any: true}); err != nil || !reflect.DeepEqual(got, b) {
+		if got, err := l.change(b.ID, patch, expense.Precondition{Present: true}); err != nil || !reflect.DeepEqual(got, b) {
 			t.Errorf("Change = %+v, %v, want %+v", got, err, b)
 		}
 	}
@@ -191,7 +191,7 @@ func TestChangeReportsEveryFault(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLedger(t)
 			b := l.mustAdd(budget.Draft{Amount: "500", FromMonth: "2025-03", UntilMonth: "2025-12"})
-			_, err := l.change(b.ID, test.patch, expense.Condition{})
+			_, err := l.change(b.ID, test.patch, expense.Precondition{})
 			if got := codes(err); !slices.Equal(got, test.want) {
 				t.Errorf("Change: %v, want the faults %q", err, test.want)
 			}
@@ -205,7 +205,7 @@ func TestChangeReportsEveryFault(t *testing.T) {
 func TestChangeAndDeleteOfWhatIsNotThere(t *testing.T) {
 	l := newLedger(t)
 	b := l.mustAdd(budget.Draft{Amount: "500"})
-	stale := expense.Condition{Versions: []expense.Version{b.Version - 1}}
+	stale := expense.Precondition{Versions: []expense.Version{b.Version - 1}}
 	if _, err := l.change(b.ID, budget.Patch{Amount: ptr("x")}, stale); !errors.Is(err, expense.ErrStale) {
 		t.Errorf("Change under a stale version: %v", err)
 	}
@@ -213,19 +213,19 @@ func TestChangeAndDeleteOfWhatIsNotThere(t *testing.T) {
 		t.Errorf("Delete under a stale version: %v", err)
 	}
 	unknown := uuid.MustParse(someID)
-	if _, err := l.change(unknown, budget.Patch{}, expense.Condition{}); !errors.Is(err, expense.ErrNotFound) {
+	if _, err := l.change(unknown, budget.Patch{}, expense.Precondition{}); !errors.Is(err, expense.ErrNotFound) {
 		t.Errorf("Change of an unknown budget: %v", err)
 	}
-	if err := l.delete(unknown, expense.Condition{}); !errors.Is(err, expense.ErrNotFound) || errors.Is(err, expense.ErrGone) {
+	if err := l.delete(unknown, expense.Precondition{}); !errors.Is(err, expense.ErrNotFound) || errors.Is(err, expense.ErrGone) {
 		t.Errorf("Delete of an unknown budget: %v", err)
 	}
-	if err := l.delete(b.ID, expense.Condition{Versions: []expense.Version{b.Version}}); err != nil {
+	if err := l.delete(b.ID, expense.Precondition{Versions: []expense.Version{b.Version}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.delete(b.ID, stale); err != nil {
 		t.Errorf("Delete again: %v", err)
 	}
-	if _, err := l.change(b.ID, budget.Patch{}, expense.Condition{}); !errors.Is(err, expense.ErrGone) {
+	if _, err := l.change(b.ID, budget.Patch{}, expense.Precondition{}); !errors.Is(err, expense.ErrGone) {
 		t.Errorf("Change of a deleted budget: %v", err)
 	}
 }
@@ -247,7 +247,7 @@ func TestALimitFromAMonthOnLeavesTheMonthsBefore(t *testing.T) {
 		for range rapid.IntRange(1, 6).Draw(t, "changes") {
 			from, limit := month("from"), amount("limit")
 			later := slices.IndexFunc(b.Entries, func(e budget.Entry) bool { return e.From.After(from) })
-			changed, err := l.change(b.ID, budget.Patch{Amount: &limit, FromMonth: ptr(from.String())}, expense.Condition{})
+			changed, err := l.change(b.ID, budget.Patch{Amount: &limit, FromMonth: ptr(from.String())}, expense.Precondition{})
 			if err != nil {
 				t.Fatalf("Change: %v", err)
 			}

@@ -27,7 +27,7 @@ type ledger struct {
 	t     fataler
 	store store.Store
 	env   expense.Env
-	book  expense.NewLedger
+	book  expense.InitialLedger
 }
 
 const owner expense.OwnerID = "ada"
@@ -39,7 +39,7 @@ func newLedger(t fataler) *ledger {
 	if err != nil {
 		t.Fatalf("settings: %v", err)
 	}
-	l := &ledger{t: t, store: memstore.New(), env: expense.Env{Now: noon}, book: expense.StarterLedger(owner, settings, noon)}
+	l := &ledger{t: t, store: memstore.New(), env: expense.Env{Now: noon}, book: expense.NewInitialLedger(owner, settings, noon)}
 	if _, err := l.store.CreateLedger(context.Background(), owner, l.book); err != nil {
 		t.Fatalf("create the ledger: %v", err)
 	}
@@ -80,7 +80,7 @@ func (l *ledger) mustAdd(draft budget.Draft) budget.Budget {
 	return added.Budget
 }
 
-func (l *ledger) change(id uuid.UUID, patch budget.Patch, cond expense.Condition) (budget.Budget, error) {
+func (l *ledger) change(id uuid.UUID, patch budget.Patch, cond expense.Precondition) (budget.Budget, error) {
 	var changed budget.Budget
 	err := l.update(func(tx store.Tx) (err error) {
 		changed, err = budget.Change(context.Background(), tx, l.env, id, patch, cond)
@@ -89,7 +89,7 @@ func (l *ledger) change(id uuid.UUID, patch budget.Patch, cond expense.Condition
 	return changed, err
 }
 
-func (l *ledger) delete(id uuid.UUID, cond expense.Condition) error {
+func (l *ledger) delete(id uuid.UUID, cond expense.Precondition) error {
 	return l.update(func(tx store.Tx) error { return budget.Delete(context.Background(), tx, id, cond) })
 }
 
@@ -135,7 +135,7 @@ func (l *ledger) read(month string) budget.Report {
 // codes returns field and code of each fault in err, such as "amount too_many_digits".
 func codes(err error) []string {
 	var codes []string
-	for _, fault := range expense.FaultsOf(err) {
+	for _, fault := range expense.InvalidErrors(err) {
 		codes = append(codes, fault.Field+" "+fault.Code)
 	}
 	return codes

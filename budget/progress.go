@@ -152,7 +152,7 @@ func Query(book Book, from, to expense.Month, today expense.Date) expense.Totals
 			first = start
 		}
 	}
-	query := expense.TotalsQuery{Ranges: []expense.Range{{From: first.First(), To: to.Last()}}, By: expense.ByMonth}
+	query := expense.TotalsQuery{Ranges: []expense.Range{{From: first.First(), To: to.Last()}}, Granularity: expense.ByMonth}
 	if month := today.Month(); !month.IsZero() && !month.Before(from) && !month.After(to) && today.Before(month.Last()) {
 		query.Ranges = append(query.Ranges, expense.Range{From: today.AddDays(1), To: month.Last()})
 	}
@@ -251,7 +251,7 @@ func newSpending(home expense.Currency, totals []expense.Total) (spending, error
 		return spending{}, err
 	}
 	for _, total := range booked {
-		if total.PendingN > 0 {
+		if total.PendingCount > 0 {
 			s.pending = append(s.pending, total)
 		}
 	}

@@ -223,7 +223,7 @@ func TestReadWithoutAMonthIsOfTheOneAtHandInTheLedgersZone(t *testing.T) {
 	l := newLedger(t)
 	err := l.update(func(tx store.Tx) error {
 		draft := expense.SettingsDraft{TimeZone: ptr("Pacific/Auckland")}
-		_, err := expense.ChangeSettings(t.Context(), tx, l.env, draft, expense.Condition{})
+		_, err := expense.ChangeSettings(t.Context(), tx, l.env, draft, expense.Precondition{})
 		return err
 	})
 	if err != nil {
@@ -259,7 +259,7 @@ func TestTotalsThatCannotBeAreNoFaultOfTheCaller(t *testing.T) {
 	total := spentOn(food, expense.MustMoney("5", "EUR"))
 	book, month, today := bookOf("USD", "en", "500"), expense.MustMonth("2025-05"), expense.MustDate("2025-05-10")
 	_, err := budget.Summarise(book, month, month, today, []expense.Total{total})
-	if err == nil || len(expense.FaultsOf(err)) != 0 {
+	if err == nil || len(expense.InvalidErrors(err)) != 0 {
 		t.Errorf("euros among home amounts in dollars: %v, want an error that is no ErrInvalid", err)
 	}
 }
@@ -312,7 +312,7 @@ func TestProgressEqualsTheSumOfTheExpenses(t *testing.T) {
 				}
 			}
 		}
-		if _, err := l.change(whole.ID, budget.Patch{Amount: ptr("2000"), FromMonth: ptr("2025-06")}, expense.Condition{}); err != nil {
+		if _, err := l.change(whole.ID, budget.Patch{Amount: ptr("2000"), FromMonth: ptr("2025-06")}, expense.Precondition{}); err != nil {
 			t.Fatalf("raise June: %v", err)
 		}
 		again, june := l.read("2025-05"), l.read("2025-06")
@@ -334,7 +334,7 @@ func Example() {
 		return
 	}
 	st, env := memstore.New(), expense.Env{Now: now}
-	ledger := expense.StarterLedger("ada", settings, now)
+	ledger := expense.NewInitialLedger("ada", settings, now)
 	if _, err := st.CreateLedger(ctx, "ada", ledger); err != nil {
 		fmt.Println(err)
 		return

@@ -182,11 +182,11 @@ func TestRolloverIsChecked(t *testing.T) {
 	if err != nil || again.Created {
 		t.Errorf("the same again: %+v, %v", again, err)
 	}
-	changed, err := l.change(b.ID, budget.Patch{Rollover: ptr("")}, expense.Condition{})
+	changed, err := l.change(b.ID, budget.Patch{Rollover: ptr("")}, expense.Precondition{})
 	if err != nil || changed.Rollover != budget.NoRollover || changed.Cap != (expense.Money{}) {
 		t.Errorf("without a rollover there is no cap: %+v, %v", changed, err)
 	}
-	if _, err := l.change(b.ID, budget.Patch{RolloverCap: ptr("3")}, expense.Condition{}); !slices.Equal(codes(err), []string{"rollover_cap not_applicable"}) {
+	if _, err := l.change(b.ID, budget.Patch{RolloverCap: ptr("3")}, expense.Precondition{}); !slices.Equal(codes(err), []string{"rollover_cap not_applicable"}) {
 		t.Errorf("a cap alone: %v", err)
 	}
 }
@@ -194,7 +194,7 @@ func TestRolloverIsChecked(t *testing.T) {
 func TestANewHomeCurrencyReexpressesTheCap(t *testing.T) {
 	l := newLedger(t)
 	b := l.mustAdd(budget.Draft{Amount: "500", Rollover: "both", RolloverCap: "10"})
-	if _, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "0.5", expense.Condition{}); err != nil {
+	if _, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "0.5", expense.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := l.stored(b.ID); got.Cap != expense.MustMoney("5", "KWD") {
@@ -387,7 +387,7 @@ func TestAnArchivedCategoryKeepsItsBudget(t *testing.T) {
 	l.spend(expense.Draft{Amount: "5", CategoryID: food.String(), Date: "2025-05-05"})
 	before := fmt.Sprint(l.read("2025-05"))
 	err := l.update(func(tx store.Tx) error {
-		_, err := expense.ChangeCategory(t.Context(), tx, l.env, food, expense.CategoryPatch{Archived: ptr(true)}, expense.Condition{})
+		_, err := expense.ChangeCategory(t.Context(), tx, l.env, food, expense.CategoryPatch{Archived: ptr(true)}, expense.Precondition{})
 		return err
 	})
 	if err != nil {
@@ -411,7 +411,7 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 		}
 		b := l.mustAdd(draft)
 		if rapid.Bool().Draw(t, "raised") {
-			if _, err := l.change(b.ID, budget.Patch{Amount: ptr("120"), FromMonth: ptr("2025-02")}, expense.Condition{}); err != nil {
+			if _, err := l.change(b.ID, budget.Patch{Amount: ptr("120"), FromMonth: ptr("2025-02")}, expense.Precondition{}); err != nil {
 				t.Fatalf("raise: %v", err)
 			}
 		}
@@ -615,7 +615,7 @@ func TestALedgerWithoutBudgetsRaisesNothing(t *testing.T) {
 		t.Errorf("RaiseAllAlerts = %d, %v, want 2", raised, err)
 	}
 	// The alerts of a budget that is deleted stay; a new one raises its own.
-	if err := l.delete(b.ID, expense.Condition{}); err != nil {
+	if err := l.delete(b.ID, expense.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	l.mustAdd(budget.Draft{Amount: "10"})

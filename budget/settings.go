@@ -13,29 +13,29 @@ import (
 // rounded once and is at least one minor unit. Without a rate nothing changes: the error is ErrInvalid, its field
 // "home_currency". A limitRate is read, and not needed, where the home currency stays.
 func ChangeSettings(
-	ctx context.Context, tx Tx, env expense.Env, draft expense.SettingsDraft, limitRate string, cond expense.Condition,
-) (expense.SettingsChange, error) {
+	ctx context.Context, tx Tx, env expense.Env, draft expense.SettingsDraft, limitRate string, cond expense.Precondition,
+) (expense.ChangeSettingsResult, error) {
 	book, err := tx.Book(ctx)
 	if err == nil {
 		err = cond.CheckPresent(book.Settings.Version)
 	}
 	if err != nil {
-		return expense.SettingsChange{}, fmt.Errorf("settings: %w", err)
+		return expense.ChangeSettingsResult{}, fmt.Errorf("settings: %w", err)
 	}
 	budgets, err := book.reexpress(env, draft, limitRate)
 	if err != nil {
-		return expense.SettingsChange{}, err
+		return expense.ChangeSettingsResult{}, err
 	}
 	change, err := expense.ChangeSettings(ctx, tx, env, draft, cond)
 	if err != nil {
-		return expense.SettingsChange{}, err
+		return expense.ChangeSettingsResult{}, err
 	}
 	if len(budgets) == 0 {
 		return change, nil
 	}
 	version, err := tx.PutBudgets(ctx, budgets...)
 	if err != nil {
-		return expense.SettingsChange{}, fmt.Errorf("limits in %s: %w", change.Settings.Home, err)
+		return expense.ChangeSettingsResult{}, fmt.Errorf("limits in %s: %w", change.Settings.Home, err)
 	}
 	change.Settings.Version = version
 	return change, nil
@@ -43,13 +43,13 @@ func ChangeSettings(
 
 // reexpress returns the book's budgets as they are after draft: none if their limits stay as they are.
 func (b Book) reexpress(env expense.Env, draft expense.SettingsDraft, limitRate string) ([]Budget, error) {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	settings, err := b.Settings.With(draft)
-	_ = faults.Take("", err)
+	_ = faults.AddError("", err)
 	var rate expense.Rate
 	if limitRate != "" {
 		rate.Value, err = expense.ParseFactor(limitRate)
-		_ = faults.Take("limit_rate", err)
+		_ = faults.AddError("limit_rate", err)
 	}
 	from, to := b.Settings.Home, settings.Home
 	if from == to || len(b.Budgets) == 0 || faults.Has("home_currency") || faults.Has("limit_rate") {
@@ -70,7 +70,7 @@ func (b Book) reexpress(env expense.Env, draft expense.SettingsDraft, limitRate 
 			faults.Add("home_currency", "too_large", "at %s %s for one %s the limit of %s is too large: give another limit_rate",
 				rate.Value, to, from, b.scope(old))
 		}
-		budgets[i].UpdatedAt = expense.Instant(env.Now)
+		budgets[i].UpdatedAt = expense.Timestamp(env.Now)
 	}
 	return budgets, faults.Err()
 }
@@ -80,7 +80,7 @@ func todaysRate(env expense.Env, from, to expense.Currency, settings expense.Set
 	if env.Rates == nil {
 		return expense.Rate{}
 	}
-	rate, _ := expense.LookUp(env.Rates, from, to, settings.Today(env.Now))
+	rate, _ := expense.LookupRate(env.Rates, from, to, settings.Today(env.Now))
 	return rate
 }
 

@@ -13,9 +13,9 @@ import (
 )
 
 func (l *ledger) changeSettings(
-	draft expense.SettingsDraft, limitRate string, cond expense.Condition,
-) (expense.SettingsChange, error) {
-	var change expense.SettingsChange
+	draft expense.SettingsDraft, limitRate string, cond expense.Precondition,
+) (expense.ChangeSettingsResult, error) {
+	var change expense.ChangeSettingsResult
 	err := l.update(func(tx store.Tx) (err error) {
 		change, err = budget.ChangeSettings(context.Background(), tx, l.env, draft, limitRate, cond)
 		return err
@@ -42,13 +42,13 @@ func TestANewHomeCurrencyReexpressesEveryLimit(t *testing.T) {
 			l := newLedger(t)
 			b := l.mustAdd(budget.Draft{Amount: "500"})
 			for from, amount := range map[string]string{"2025-07": "1000", "2025-09": "0.01"} {
-				if _, err := l.change(b.ID, budget.Patch{Amount: &amount, FromMonth: &from}, expense.Condition{}); err != nil {
+				if _, err := l.change(b.ID, budget.Patch{Amount: &amount, FromMonth: &from}, expense.Precondition{}); err != nil {
 					t.Fatal(err)
 				}
 			}
 			l.spend(expense.Draft{Amount: "10"})
 			l.env.Rates = test.rates
-			change, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: &test.home}, test.limitRate, expense.Condition{})
+			change, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: &test.home}, test.limitRate, expense.Precondition{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -56,7 +56,7 @@ func TestANewHomeCurrencyReexpressesEveryLimit(t *testing.T) {
 			if timeline(got) != test.want || got.Entries[0].Limit.Currency().Code() != test.home {
 				t.Errorf("the limits are %s, want %s in %s", timeline(got), test.want, test.home)
 			}
-			if change.Settings.Home.Code() != test.home || change.Rerated == nil || got.Version != change.Settings.Version {
+			if change.Settings.Home.Code() != test.home || change.Reconversion == nil || got.Version != change.Settings.Version {
 				t.Errorf("the change is %+v, the budget's version %d", change, got.Version)
 			}
 		})
@@ -82,7 +82,7 @@ func TestChangeSettingsIsRefusedAsAWhole(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLedger(t)
 			b := l.mustAdd(budget.Draft{Amount: "500"})
-			if _, err := l.changeSettings(test.draft, test.limitRate, expense.Condition{}); !slices.Equal(codes(err), test.want) {
+			if _, err := l.changeSettings(test.draft, test.limitRate, expense.Precondition{}); !slices.Equal(codes(err), test.want) {
 				t.Errorf("ChangeSettings: %v, want the faults %q", err, test.want)
 			}
 			book, err := l.store.Reader(owner).Book(t.Context())
@@ -95,16 +95,16 @@ func TestChangeSettingsIsRefusedAsAWhole(t *testing.T) {
 
 func TestChangeSettingsThatLeavesTheLimits(t *testing.T) {
 	l := newLedger(t)
-	change, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "", expense.Condition{})
+	change, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "", expense.Precondition{})
 	if err != nil || change.Settings.Home.Code() != "KWD" {
 		t.Errorf("without budgets no rate is needed: %+v, %v", change, err)
 	}
 	b := l.mustAdd(budget.Draft{Amount: "500"})
-	change, err = l.changeSettings(expense.SettingsDraft{Locale: ptr("de"), HomeCurrency: ptr("KWD")}, "2", expense.Condition{})
-	if err != nil || change.Settings.Locale != "de" || change.Rerated != nil || !reflect.DeepEqual(l.stored(b.ID), b) {
+	change, err = l.changeSettings(expense.SettingsDraft{Locale: ptr("de"), HomeCurrency: ptr("KWD")}, "2", expense.Precondition{})
+	if err != nil || change.Settings.Locale != "de" || change.Reconversion != nil || !reflect.DeepEqual(l.stored(b.ID), b) {
 		t.Errorf("the same home currency again: %+v, %v; the budget is %+v", change, err, l.stored(b.ID))
 	}
-	stale := expense.Condition{Versions: []expense.Version{1}}
+	stale := expense.Precondition{Versions: []expense.Version{1}}
 	if _, err = l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("USD")}, "2", stale); !errors.Is(err, expense.ErrStale) {
 		t.Errorf("under a stale version: %v", err)
 	}

@@ -24,7 +24,7 @@ func SyncPatch(
 	if err != nil {
 		return old, 0, fmt.Errorf("budget %s: %w", id, err)
 	}
-	changed, err := Change(ctx, tx, env, id, patch, expense.Condition{})
+	changed, err := Change(ctx, tx, env, id, patch, expense.Precondition{})
 	switch {
 	case err != nil:
 		return old, 0, err
@@ -113,12 +113,12 @@ func (d Draft) patch() Patch {
 // later wins, member by member.
 func SyncSettings(
 	ctx context.Context, tx Tx, env expense.Env, draft expense.SettingsDraft, limitRate string, base expense.Version,
-) (expense.SettingsChange, expense.Outcome, error) {
+) (expense.ChangeSettingsResult, expense.Outcome, error) {
 	old, err := tx.Settings(ctx)
 	if err != nil {
-		return expense.SettingsChange{}, 0, fmt.Errorf("settings: %w", err)
+		return expense.ChangeSettingsResult{}, 0, fmt.Errorf("settings: %w", err)
 	}
-	was := expense.SettingsChange{Settings: old}
+	was := expense.ChangeSettingsResult{Settings: old}
 	outcome, err := expense.Stand{Version: old.Version}.Admit(base, false)
 	if err != nil {
 		return was, 0, fmt.Errorf("settings: %w", err)
@@ -132,7 +132,7 @@ func SyncSettings(
 			outcome = expense.OutcomeMerged
 		}
 	}
-	change, err := ChangeSettings(ctx, tx, env, draft, limitRate, expense.Condition{})
+	change, err := ChangeSettings(ctx, tx, env, draft, limitRate, expense.Precondition{})
 	switch {
 	case err != nil:
 		return was, 0, err
@@ -146,15 +146,15 @@ func SyncSettings(
 // another base, or without one, is ErrConflict, with the settings as they are.
 func SyncPutSettings(
 	ctx context.Context, tx Tx, env expense.Env, draft expense.SettingsDraft, limitRate string, base expense.Version,
-) (expense.SettingsChange, expense.Outcome, error) {
+) (expense.ChangeSettingsResult, expense.Outcome, error) {
 	old, err := tx.Settings(ctx)
 	if err != nil {
-		return expense.SettingsChange{}, 0, fmt.Errorf("settings: %w", err)
+		return expense.ChangeSettingsResult{}, 0, fmt.Errorf("settings: %w", err)
 	}
 	if base == old.Version {
 		return SyncSettings(ctx, tx, env, draft, limitRate, base)
 	}
-	was := expense.SettingsChange{Settings: old}
+	was := expense.ChangeSettingsResult{Settings: old}
 	switch given, err := old.With(draft); {
 	case err != nil:
 		return was, 0, err

@@ -23,17 +23,17 @@ type Draft struct {
 	Occurrence string  // YYYY-MM-DD
 }
 
-// Added is an expense that is in the ledger now.
-type Added struct {
+// PutResult is an expense that is in the ledger now.
+type PutResult struct {
 	Expense Expense
 	Created bool // false: it was there already, every member given equal to the stored one
 }
 
-// A Verdict is what becomes of one draft among many.
-type Verdict struct {
+// A AddResult is what becomes of one draft among many.
+type AddResult struct {
 	Expense Expense // as it would be, or is, stored; meaningless with an error
 	Known   bool    // its id is that of an expense which is there or was; nothing is written
-	Err     error   // ErrInvalid: nothing is written; [FaultsOf] lists why
+	Err     error   // ErrInvalid: nothing is written; [InvalidErrors] lists why
 }
 
 // OccurrenceID returns the id of the expense that stands for a rule's occurrence: UUID version 5 in the rule's namespace
@@ -43,30 +43,30 @@ func OccurrenceID(rule uuid.UUID, occurrence Date) uuid.UUID {
 }
 
 // Add adds one expense. If its id is taken, a draft whose every given member equals the stored expense's changes nothing
-// and is not Created; other content is ErrExists, a deleted id ErrGone. Faults are ErrInvalid, all of them at once.
-func Add(ctx context.Context, tx Tx, env Env, draft Draft) (Added, error) {
+// and is not Created; other content is ErrExists, a deleted id ErrGone. ValidationErrors are ErrInvalid, all of them at once.
+func Add(ctx context.Context, tx Tx, env Env, draft Draft) (PutResult, error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
-		return Added{}, err
+		return PutResult{}, err
 	}
 	e, err := b.build(draft)
 	if err == nil {
 		e, err = b.put(tx, e, Expense{})
 	}
 	if err == nil {
-		return Added{Expense: e, Created: true}, nil
+		return PutResult{Expense: e, Created: true}, nil
 	}
 	if draft.Amount != "" && (errors.Is(err, ErrInvalid) || errors.Is(err, ErrExists)) {
 		// It may be a repeated request whose answer was lost: what is there already is not judged by today's rules.
 		if stored, found, err := b.twin(draft); found || err != nil {
-			return Added{Expense: stored}, err
+			return PutResult{Expense: stored}, err
 		}
 	}
-	return Added{}, err
+	return PutResult{}, err
 }
 
 // Check says what [AddAll] would do with each draft, and writes nothing. An error concerns the ledger, not a draft.
-func Check(ctx context.Context, r Reader, env Env, drafts ...Draft) ([]Verdict, error) {
+func Check(ctx context.Context, r Reader, env Env, drafts ...Draft) ([]AddResult, error) {
 	b, err := newBuilder(ctx, r, env)
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func Check(ctx context.Context, r Reader, env Env, drafts ...Draft) ([]Verdict, 
 }
 
 // AddAll adds the drafts that are neither faulty nor known, in one batch. An error concerns the whole; nothing was added then.
-func AddAll(ctx context.Context, tx Tx, env Env, drafts ...Draft) ([]Verdict, error) {
+func AddAll(ctx context.Context, tx Tx, env Env, drafts ...Draft) ([]AddResult, error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
 		return nil, err
@@ -133,22 +133,22 @@ func newBuilder(ctx context.Context, r Reader, env Env) (*builder, error) {
 	}, nil
 }
 
-func (b *builder) check(drafts []Draft) ([]Verdict, error) {
-	verdicts := make([]Verdict, len(drafts))
+func (b *builder) check(drafts []Draft) ([]AddResult, error) {
+	verdicts := make([]AddResult, len(drafts))
 	var given []uuid.UUID
 	for i, draft := range drafts {
 		e, err := b.build(draft)
 		if err != nil && !errors.Is(err, ErrInvalid) {
 			return nil, err
 		}
-		verdicts[i] = Verdict{Expense: e, Err: err}
+		verdicts[i] = AddResult{Expense: e, Err: err}
 		if draft.ID != "" && e.ID != uuid.Nil {
 			given = append(given, e.ID)
 		}
 	}
 	known := make(map[uuid.UUID]bool, len(given))
 	if len(given) > 0 {
-		ids, err := b.r.KnownExpenses(b.ctx, given...)
+		ids, err := b.r.KnownExpenseIDs(b.ctx, given...)
 		if err != nil {
 			return nil, fmt.Errorf("known expenses: %w", err)
 		}
@@ -169,10 +169,10 @@ func (b *builder) check(drafts []Draft) ([]Verdict, error) {
 	return verdicts, nil
 }
 
-// build returns the expense that draft describes. Faults are ErrInvalid; the id is set all the same if it can be read.
+// build returns the expense that draft describes. ValidationErrors are ErrInvalid; the id is set all the same if it can be read.
 func (b *builder) build(draft Draft) (Expense, error) {
-	var faults Faults
-	now := Instant(b.env.Now)
+	var faults ValidationErrors
+	now := Timestamp(b.env.Now)
 	e := Expense{CreatedAt: now, UpdatedAt: now}
 
 	var err error
@@ -182,7 +182,7 @@ func (b *builder) build(draft Draft) (Expense, error) {
 		}
 	} else {
 		e.ID, err = ParseID(draft.ID)
-		_ = faults.Take("id", err)
+		_ = faults.AddError("id", err)
 	}
 	e.Amount = b.amount(&faults, draft.Amount, draft.Currency, b.settings.Home)
 	e.Date = b.date(&faults, draft.Date)
@@ -209,7 +209,7 @@ func (b *builder) put(tx Tx, e, old Expense) (Expense, error) {
 		return Expense{}, fmt.Errorf("expense %s: %w", e.ID, err)
 	}
 	e.Version, e.Guard = version, version
-	if old.Version != 0 && e.SameGuarded(old) {
+	if old.Version != 0 && e.SameGuardedFields(old) {
 		e.Guard = old.Guard
 	}
 	return e, nil
@@ -278,12 +278,12 @@ func sameID(text string, id uuid.UUID) bool {
 	return err == nil && given == id
 }
 
-func (b *builder) amount(faults *Faults, text, code string, fallback Currency) Money {
+func (b *builder) amount(faults *ValidationErrors, text, code string, fallback Currency) Money {
 	currency := fallback
 	if code != "" {
 		var err error
 		currency, err = ParseCurrency(code)
-		_ = faults.Take("currency", err)
+		_ = faults.AddError("currency", err)
 	}
 	switch {
 	case text == "":
@@ -291,23 +291,23 @@ func (b *builder) amount(faults *Faults, text, code string, fallback Currency) M
 		return Money{}
 	case currency.IsZero():
 		_, err := ParseDecimal(text)
-		_ = faults.Take("amount", err)
+		_ = faults.AddError("amount", err)
 		return Money{}
 	}
 	amount, err := ParseAmount(text, currency)
-	_ = faults.Take("amount", err)
+	_ = faults.AddError("amount", err)
 	if err == nil && amount.IsZero() {
 		faults.Add("amount", "zero", "an expense is not zero; a refund is negative")
 	}
 	return amount
 }
 
-func (b *builder) date(faults *Faults, text string) Date {
+func (b *builder) date(faults *ValidationErrors, text string) Date {
 	if text == "" {
 		return b.today
 	}
 	date, err := ParseDate(text)
-	_ = faults.Take("date", err)
+	_ = faults.AddError("date", err)
 	latest := b.today.AddDays(MaxDaysAhead)
 	if err == nil && (date.Before(earliestDate) || date.After(latest)) {
 		faults.Add("date", "out_of_range", "a date lies from %s to %s, a year ahead, not %s", earliestDate, latest, date)
@@ -317,15 +317,15 @@ func (b *builder) date(faults *Faults, text string) Date {
 }
 
 // checkTender notes a currency that had ended before the expense's date. Rows that are stored already keep theirs.
-func checkTender(faults *Faults, e Expense) {
+func checkTender(faults *ValidationErrors, e Expense) {
 	currency := e.Amount.Currency()
 	if !e.Date.IsZero() && currency.EndedBefore(e.Date) {
-		faults.Add("currency", "currency_ended", "%s ended on %s, before %s", currency, currency.Tender().To, e.Date)
+		faults.Add("currency", "currency_ended", "%s ended on %s, before %s", currency, currency.LegalTender().To, e.Date)
 	}
 }
 
 // category returns the category that id or name say, else the default. An archived one is a fault unless it is kept.
-func (b *builder) category(faults *Faults, id, name string, kept uuid.UUID) (uuid.UUID, error) {
+func (b *builder) category(faults *ValidationErrors, id, name string, kept uuid.UUID) (uuid.UUID, error) {
 	field := "category_id"
 	var category Category
 	var err error
@@ -336,7 +336,7 @@ func (b *builder) category(faults *Faults, id, name string, kept uuid.UUID) (uui
 	case id != "":
 		parsed, malformed := ParseID(id)
 		if malformed != nil {
-			_ = faults.Take(field, malformed)
+			_ = faults.AddError(field, malformed)
 			return uuid.Nil, nil
 		}
 		if parsed == kept {
@@ -370,9 +370,9 @@ func (b *builder) lookUp(key string, read func() (Category, error)) (Category, e
 	return answer.category, answer.err
 }
 
-func checkNotes(faults *Faults, notes string) {
-	if n := utf8.RuneCountInString(notes); n > MaxNotes {
-		faults.Add("notes", "too_long", "notes have at most %d characters, these have %d", MaxNotes, n)
+func checkNotes(faults *ValidationErrors, notes string) {
+	if n := utf8.RuneCountInString(notes); n > MaxNotesLength {
+		faults.Add("notes", "too_long", "notes have at most %d characters, these have %d", MaxNotesLength, n)
 	}
 	if !cleanText(notes, "\n\t") {
 		faults.Add("notes", "control_character", "notes are UTF-8 text without control characters other than newline and tab")
@@ -380,7 +380,7 @@ func checkNotes(faults *Faults, notes string) {
 }
 
 // occurrence reads the rule and the date that a posted or predicted expense stands for.
-func (b *builder) occurrence(faults *Faults, e *Expense, draft Draft) {
+func (b *builder) occurrence(faults *ValidationErrors, e *Expense, draft Draft) {
 	if draft.RuleID == "" && draft.Occurrence == "" {
 		return
 	}
@@ -389,9 +389,9 @@ func (b *builder) occurrence(faults *Faults, e *Expense, draft Draft) {
 		return
 	}
 	rule, err := ParseID(draft.RuleID)
-	_ = faults.Take("rule_id", err)
+	_ = faults.AddError("rule_id", err)
 	date, malformed := ParseDate(draft.Occurrence)
-	_ = faults.Take("occurrence", malformed)
+	_ = faults.AddError("occurrence", malformed)
 	if err != nil || malformed != nil {
 		return
 	}
@@ -402,24 +402,24 @@ func (b *builder) occurrence(faults *Faults, e *Expense, draft Draft) {
 }
 
 // handRate reads a rate given by hand; the zero Factor if none was given, or it cannot be read.
-func handRate(faults *Faults, text string) Factor {
+func handRate(faults *ValidationErrors, text string) Factor {
 	if text == "" {
 		return Factor{}
 	}
 	hand, err := ParseFactor(text)
-	_ = faults.Take("rate", err)
+	_ = faults.AddError("rate", err)
 	return hand
 }
 
 // rate converts e into the home currency: by hand where that is given, else by the rate table, else by fallback (which may
 // be no rate: then e is pending). An e that lacks an amount or a date because of a fault is left alone.
-func (b *builder) rate(faults *Faults, e *Expense, hand Factor, fallback Rate) {
+func (b *builder) rate(faults *ValidationErrors, e *Expense, hand Factor, fallback Rate) {
 	home := b.settings.Home
 	e.Rate, e.Home = Rate{}, Money{currency: home}
 	if e.Amount.Currency().IsZero() || e.Date.IsZero() {
 		return
 	}
-	rate, ok := LookUp(b.env.Rates, e.Amount.Currency(), home, e.Date)
+	rate, ok := LookupRate(b.env.Rates, e.Amount.Currency(), home, e.Date)
 	switch {
 	case !hand.IsZero() && rate.Source == SourceIdentity:
 		if hand != one {

@@ -46,7 +46,7 @@ func TestTodayIsTheLedgersDay(t *testing.T) {
 	b := openBook(t, "EUR", nil)
 	zone := "Pacific/Kiritimati" // UTC+14: at noon in Greenwich it is tomorrow there
 	err := b.update(func(tx store.Tx) error {
-		_, err := expense.ChangeSettings(t.Context(), tx, b.env, expense.SettingsDraft{TimeZone: &zone}, expense.Condition{})
+		_, err := expense.ChangeSettings(t.Context(), tx, b.env, expense.SettingsDraft{TimeZone: &zone}, expense.Precondition{})
 		return err
 	})
 	if err != nil {
@@ -139,7 +139,7 @@ func TestBadDraftsChangeNothing(t *testing.T) {
 }
 
 func TestNotesMayBeAsLongAsTheLimit(t *testing.T) {
-	notes := strings.Repeat("ä", expense.MaxNotes)
+	notes := strings.Repeat("ä", expense.MaxNotesLength)
 	if e := openBook(t, "EUR", nil).add(expense.Draft{Amount: "1", Notes: &notes}); e.Notes != notes {
 		t.Errorf("kept %d bytes of %d", len(e.Notes), len(notes))
 	}
@@ -209,7 +209,7 @@ func TestAnArchivedCategoryDoesNotFailTheRetry(t *testing.T) {
 	first := b.add(draft)
 	archive := true
 	err := b.update(func(tx store.Tx) error {
-		_, err := expense.ChangeCategory(t.Context(), tx, b.env, first.CategoryID, expense.CategoryPatch{Archived: &archive}, expense.Condition{})
+		_, err := expense.ChangeCategory(t.Context(), tx, b.env, first.CategoryID, expense.CategoryPatch{Archived: &archive}, expense.Precondition{})
 		return err
 	})
 	if err != nil {
@@ -227,7 +227,7 @@ func TestADeletedIDStaysGone(t *testing.T) {
 	draft := expense.Draft{ID: uuid.NewString(), Amount: "5"}
 	e := b.add(draft)
 	for range 2 {
-		err := b.update(func(tx store.Tx) error { return expense.Delete(t.Context(), tx, e.ID, expense.Condition{}) })
+		err := b.update(func(tx store.Tx) error { return expense.Delete(t.Context(), tx, e.ID, expense.Precondition{}) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +235,7 @@ func TestADeletedIDStaysGone(t *testing.T) {
 	if _, err := b.tryAdd(draft); !errors.Is(err, expense.ErrGone) {
 		t.Errorf("adding it again: %v, want ErrGone", err)
 	}
-	err := b.update(func(tx store.Tx) error { return expense.Delete(t.Context(), tx, uuid.New(), expense.Condition{}) })
+	err := b.update(func(tx store.Tx) error { return expense.Delete(t.Context(), tx, uuid.New(), expense.Precondition{}) })
 	if !errors.Is(err, expense.ErrNotFound) || errors.Is(err, expense.ErrGone) {
 		t.Errorf("deleting what never was: %v, want ErrNotFound", err)
 	}
@@ -252,7 +252,7 @@ func TestAddAllTellsEachDraftItsFate(t *testing.T) {
 		{ID: twice, Amount: "3", Currency: "USD"},
 		{ID: twice, Amount: "3", Currency: "USD"},
 	}
-	var checked, added []expense.Verdict
+	var checked, added []expense.AddResult
 	err := b.update(func(tx store.Tx) error {
 		var err error
 		if checked, err = expense.Check(t.Context(), tx, b.env, drafts...); err != nil {
@@ -265,7 +265,7 @@ func TestAddAllTellsEachDraftItsFate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range []struct{ known, fault bool }{{}, {known: true}, {fault: true}, {}, {known: true}} {
-		for what, verdict := range map[string]expense.Verdict{"checked": checked[i], "added": added[i]} {
+		for what, verdict := range map[string]expense.AddResult{"checked": checked[i], "added": added[i]} {
 			if verdict.Known != want.known || (verdict.Err != nil) != want.fault {
 				t.Errorf("draft %d %s: known %v, error %v", i, what, verdict.Known, verdict.Err)
 			}

@@ -27,13 +27,13 @@ type Category struct {
 	UpdatedAt time.Time // UTC, whole microseconds
 }
 
-// Merged says what merging one category into another did.
-type Merged struct {
-	Version  Version
-	Expenses int       // moved
-	Rules    int       // moved
-	Budget   uuid.UUID // the source's budget series, or Nil where it had none that was in force
-	Until    Month     // the last month of that series; zero when it had not begun and was deleted
+// MergeResult says what merging one category into another did.
+type MergeResult struct {
+	Version     Version
+	Expenses    int       // moved
+	Rules       int       // moved
+	BudgetID    uuid.UUID // the source's budget series, or Nil where it had none that was in force
+	BudgetUntil Month     // the last month of that series; zero when it had not begun and was deleted
 }
 
 // starters are the names a new ledger's categories have; the last is the default.
@@ -44,30 +44,30 @@ var starters = [...]string{
 // starterSpace is the namespace of the starter categories' ids.
 var starterSpace = uuid.MustParse("6c7a3f4e-2f0b-5a7e-9b57-3d1f6a0c8e21")
 
-// A NewLedger is what a ledger begins with: settings and the starter categories, whose ids depend on the owner alone, so
+// A InitialLedger is what a ledger begins with: settings and the starter categories, whose ids depend on the owner alone, so
 // that making it twice makes the same.
-type NewLedger struct {
+type InitialLedger struct {
 	Settings   Settings
 	Categories []Category
 }
 
-// StarterLedger returns a new ledger of owner, made at now. Its default category is "Other".
-func StarterLedger(owner OwnerID, settings Settings, now time.Time) NewLedger {
-	ledger := NewLedger{Settings: settings}
+// NewInitialLedger returns a new ledger of owner, made at now. Its default category is "Other".
+func NewInitialLedger(owner OwnerID, settings Settings, now time.Time) InitialLedger {
+	ledger := InitialLedger{Settings: settings}
 	for _, name := range starters {
 		ledger.Categories = append(ledger.Categories, Category{
 			ID:        uuid.NewSHA1(starterSpace, []byte(string(owner)+"/"+name)),
 			Name:      name,
-			CreatedAt: Instant(now),
-			UpdatedAt: Instant(now),
+			CreatedAt: Timestamp(now),
+			UpdatedAt: Timestamp(now),
 		})
 	}
 	ledger.Settings.DefaultCategory = ledger.Categories[len(starters)-1].ID
 	return ledger
 }
 
-// Instant returns t as every store keeps it: in UTC, cut to whole microseconds.
-func Instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+// Timestamp returns t as every store keeps it: in UTC, cut to whole microseconds.
+func Timestamp(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 // A CategoryDraft is a new category as a person or a wire gives it. What is empty or nil was not given.
 type CategoryDraft struct {
@@ -86,67 +86,67 @@ type CategoryPatch struct {
 	Archived *bool
 }
 
-// AddedCategory is a category that is in the ledger now.
-type AddedCategory struct {
+// AddCategoryResult is a category that is in the ledger now.
+type AddCategoryResult struct {
 	Category Category
 	Created  bool // false: it was there already, every member given equal to the stored one
 }
 
-// AddCategory adds a category. ErrExists if the name is taken, or the id by other content; a deleted id is ErrGone. Faults
+// AddCategory adds a category. ErrExists if the name is taken, or the id by other content; a deleted id is ErrGone. ValidationErrors
 // are ErrInvalid, all of them at once.
-func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddedCategory, error) {
-	var faults Faults
-	c := Category{CreatedAt: Instant(env.Now), UpdatedAt: Instant(env.Now)}
+func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddCategoryResult, error) {
+	var faults ValidationErrors
+	c := Category{CreatedAt: Timestamp(env.Now), UpdatedAt: Timestamp(env.Now)}
 	var err error
 	if draft.ID == "" {
 		if c.ID, err = uuid.NewV7(); err != nil {
-			return AddedCategory{}, fmt.Errorf("new id: %w", err)
+			return AddCategoryResult{}, fmt.Errorf("new id: %w", err)
 		}
 	} else {
 		c.ID, err = ParseID(draft.ID)
-		_ = faults.Take("id", err)
+		_ = faults.AddError("id", err)
 	}
 	patch := CategoryPatch{Name: &draft.Name, Colour: draft.Colour, Icon: draft.Icon, Archived: draft.Archived}
 	patch.apply(&faults, &c)
 	if err := faults.Err(); err != nil {
-		return AddedCategory{}, err
+		return AddCategoryResult{}, err
 	}
 	if draft.ID != "" {
 		stored, err := tx.Category(ctx, c.ID)
 		switch {
 		case errors.Is(err, ErrGone) || err != nil && !errors.Is(err, ErrNotFound):
-			return AddedCategory{}, fmt.Errorf("category %s: %w", c.ID, err)
+			return AddCategoryResult{}, fmt.Errorf("category %s: %w", c.ID, err)
 		case err == nil:
 			same := stored
 			patch.apply(&faults, &same)
 			if same != stored {
-				return AddedCategory{}, fmt.Errorf("category %s: %w", c.ID, ErrExists)
+				return AddCategoryResult{}, fmt.Errorf("category %s: %w", c.ID, ErrExists)
 			}
-			return AddedCategory{Category: stored}, nil
+			return AddCategoryResult{Category: stored}, nil
 		}
 	}
 	all, err := tx.Categories(ctx)
 	if err != nil {
-		return AddedCategory{}, fmt.Errorf("categories: %w", err)
+		return AddCategoryResult{}, fmt.Errorf("categories: %w", err)
 	}
 	if len(all) >= MaxCategories {
 		// A name that is taken is ErrExists, as it is below the limit.
 		switch _, err := tx.CategoryByName(ctx, c.Name); {
 		case errors.Is(err, ErrNotFound):
 			faults.Add("", "too_many", "a ledger holds at most %d categories; merge some that are not needed", MaxCategories)
-			return AddedCategory{}, faults.Err()
+			return AddCategoryResult{}, faults.Err()
 		case err != nil:
-			return AddedCategory{}, fmt.Errorf("category %q: %w", c.Name, err)
+			return AddCategoryResult{}, fmt.Errorf("category %q: %w", c.Name, err)
 		}
 	}
 	if c.Version, err = tx.PutCategories(ctx, c); err != nil {
-		return AddedCategory{}, fmt.Errorf("category %q: %w", c.Name, err)
+		return AddCategoryResult{}, fmt.Errorf("category %q: %w", c.Name, err)
 	}
-	return AddedCategory{Category: c, Created: true}, nil
+	return AddCategoryResult{Category: c, Created: true}, nil
 }
 
 // apply puts the patch's members into c and notes the rules they break.
-func (p CategoryPatch) apply(faults *Faults, c *Category) {
+func (p CategoryPatch) apply(faults *ValidationErrors, c *Category) {
 	if p.Name != nil {
 		c.Name = norm.NFC.String(strings.TrimSpace(*p.Name))
 		if n := utf8.RuneCountInString(c.Name); n < 1 || n > 60 {
@@ -193,7 +193,7 @@ func isIcon(text string) bool {
 
 // ChangeCategory changes what patch names. The default category cannot be archived. ErrExists if the name is taken,
 // ErrStale if cond does not hold. A patch that changes nothing takes no version.
-func ChangeCategory(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch CategoryPatch, cond Condition) (Category, error) {
+func ChangeCategory(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch CategoryPatch, cond Precondition) (Category, error) {
 	old, err := tx.Category(ctx, id)
 	if err == nil {
 		err = cond.CheckPresent(old.Version)
@@ -201,7 +201,7 @@ func ChangeCategory(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch Cat
 	if err != nil {
 		return Category{}, fmt.Errorf("category %s: %w", id, err)
 	}
-	var faults Faults
+	var faults ValidationErrors
 	c := old
 	patch.apply(&faults, &c)
 	if c.Archived && !old.Archived {
@@ -219,7 +219,7 @@ func ChangeCategory(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch Cat
 	if c == old {
 		return old, nil
 	}
-	c.UpdatedAt = Instant(env.Now)
+	c.UpdatedAt = Timestamp(env.Now)
 	if c.Version, err = tx.PutCategories(ctx, c); err != nil {
 		return Category{}, fmt.Errorf("category %q: %w", c.Name, err)
 	}
@@ -228,7 +228,7 @@ func ChangeCategory(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch Cat
 
 // DeleteCategory deletes a category to which nothing refers, else ErrInUse: one in use is archived or merged. Deleting it
 // again is no error while the tombstone is kept, whatever cond says.
-func DeleteCategory(ctx context.Context, tx Tx, id uuid.UUID, cond Condition) error {
+func DeleteCategory(ctx context.Context, tx Tx, id uuid.UUID, cond Precondition) error {
 	old, err := tx.Category(ctx, id)
 	if errors.Is(err, ErrGone) {
 		return nil
@@ -248,21 +248,21 @@ func DeleteCategory(ctx context.Context, tx Tx, id uuid.UUID, cond Condition) er
 // MergeCategories moves everything from one category into another and deletes the first: its expenses and rules move, its
 // budget ends with the month before this one, the other's budget stays. The default category cannot go, nothing goes into
 // an archived one.
-func MergeCategories(ctx context.Context, tx Tx, env Env, from, into uuid.UUID) (Merged, error) {
+func MergeCategories(ctx context.Context, tx Tx, env Env, from, into uuid.UUID) (MergeResult, error) {
 	settings, err := tx.Settings(ctx)
 	if err != nil {
-		return Merged{}, fmt.Errorf("settings: %w", err)
+		return MergeResult{}, fmt.Errorf("settings: %w", err)
 	}
 	if _, err := tx.Category(ctx, from); err != nil {
-		return Merged{}, fmt.Errorf("category %s: %w", from, err)
+		return MergeResult{}, fmt.Errorf("category %s: %w", from, err)
 	}
-	var faults Faults
+	var faults ValidationErrors
 	target, err := tx.Category(ctx, into)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		faults.Add("into", "unknown_category", "the ledger has no category %s", into)
 	case err != nil:
-		return Merged{}, fmt.Errorf("category %s: %w", into, err)
+		return MergeResult{}, fmt.Errorf("category %s: %w", into, err)
 	case into == from:
 		faults.Add("into", "same_category", "a category cannot be merged into itself")
 	case target.Archived:
@@ -272,11 +272,11 @@ func MergeCategories(ctx context.Context, tx Tx, env Env, from, into uuid.UUID) 
 		faults.Add("", "default_category", "the default category cannot be merged into another; name another default in the settings first")
 	}
 	if err := faults.Err(); err != nil {
-		return Merged{}, err
+		return MergeResult{}, err
 	}
 	merged, err := tx.MergeCategory(ctx, from, into, settings.Today(env.Now).Month())
 	if err != nil {
-		return Merged{}, fmt.Errorf("merge category %s into %s: %w", from, into, err)
+		return MergeResult{}, fmt.Errorf("merge category %s into %s: %w", from, into, err)
 	}
 	return merged, nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-func (b *book) tryAddCategory(draft expense.CategoryDraft) (added expense.AddedCategory, err error) {
+func (b *book) tryAddCategory(draft expense.CategoryDraft) (added expense.AddCategoryResult, err error) {
 	err = b.update(func(tx store.Tx) error {
 		added, err = expense.AddCategory(b.t.Context(), tx, b.env, draft)
 		return err
@@ -22,13 +22,13 @@ func (b *book) tryAddCategory(draft expense.CategoryDraft) (added expense.AddedC
 
 func (b *book) tryChangeCategory(id uuid.UUID, patch expense.CategoryPatch) (c expense.Category, err error) {
 	err = b.update(func(tx store.Tx) error {
-		c, err = expense.ChangeCategory(b.t.Context(), tx, b.env, id, patch, expense.Condition{})
+		c, err = expense.ChangeCategory(b.t.Context(), tx, b.env, id, patch, expense.Precondition{})
 		return err
 	})
 	return c, err
 }
 
-func (b *book) tryMerge(from, into uuid.UUID) (merged expense.Merged, err error) {
+func (b *book) tryMerge(from, into uuid.UUID) (merged expense.MergeResult, err error) {
 	err = b.update(func(tx store.Tx) error {
 		merged, err = expense.MergeCategories(b.t.Context(), tx, b.env, from, into)
 		return err
@@ -118,7 +118,7 @@ func TestAddingACategoryAgain(t *testing.T) {
 	}
 	for range 2 {
 		if err := b.update(func(tx store.Tx) error {
-			return expense.DeleteCategory(t.Context(), tx, first.Category.ID, expense.Condition{})
+			return expense.DeleteCategory(t.Context(), tx, first.Category.ID, expense.Precondition{})
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +152,7 @@ func TestTheDefaultCategoryStays(t *testing.T) {
 	wantFaults(t, err, "archived default_category")
 	_, err = b.tryMerge(def, b.category("Food").ID)
 	wantFaults(t, err, " default_category")
-	err = b.update(func(tx store.Tx) error { return expense.DeleteCategory(t.Context(), tx, def, expense.Condition{}) })
+	err = b.update(func(tx store.Tx) error { return expense.DeleteCategory(t.Context(), tx, def, expense.Precondition{}) })
 	if !errors.Is(err, expense.ErrInUse) {
 		t.Errorf("deleting it: %v, want ErrInUse", err)
 	}
@@ -166,7 +166,9 @@ func TestACategoryInUseIsMergedNotDeleted(t *testing.T) {
 	food, travel := b.category("Food"), b.category("Travel")
 	moved := b.add(expense.Draft{Amount: "5", Currency: "USD", Category: "Food"})
 	stays := b.add(expense.Draft{Amount: "6", Category: "Travel"})
-	err := b.update(func(tx store.Tx) error { return expense.DeleteCategory(t.Context(), tx, food.ID, expense.Condition{}) })
+	err := b.update(func(tx store.Tx) error {
+		return expense.DeleteCategory(t.Context(), tx, food.ID, expense.Precondition{})
+	})
 	if !errors.Is(err, expense.ErrInUse) {
 		t.Errorf("deleting it: %v, want ErrInUse", err)
 	}

@@ -23,7 +23,7 @@ type Patch struct {
 // Change changes what patch names. A patch that leaves amount, currency, date and rate as they are keeps the conversion;
 // another one converts anew, by these in turn: a rate given now; one given by hand before, unless it was dropped or the
 // currency changes; the table; the rate that is there, if currency and date stay. A patch that changes nothing takes no version.
-func Change(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch Patch, cond Condition) (Expense, error) {
+func Change(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch Patch, cond Precondition) (Expense, error) {
 	old, err := tx.Expense(ctx, id)
 	if err != nil {
 		return Expense{}, fmt.Errorf("expense %s: %w", id, err)
@@ -42,12 +42,12 @@ func Change(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch Patch, cond
 	if e == old {
 		return old, nil
 	}
-	e.UpdatedAt = Instant(env.Now)
+	e.UpdatedAt = Timestamp(env.Now)
 	return b.put(tx, e, old)
 }
 
 func (b *builder) patch(old Expense, patch Patch) (Expense, error) {
-	var faults Faults
+	var faults ValidationErrors
 	e := old
 	if patch.Amount != nil || patch.Currency != nil {
 		amount, code := old.Amount.Decimal().String(), old.Amount.Currency().Code()
@@ -85,7 +85,7 @@ func (b *builder) patch(old Expense, patch Patch) (Expense, error) {
 
 // rerate gives e, an edit of old, its conversion. given is nil if the edit does not speak of the rate, empty to drop one
 // given by hand.
-func (b *builder) rerate(faults *Faults, e *Expense, old Expense, given *string) {
+func (b *builder) rerate(faults *ValidationErrors, e *Expense, old Expense, given *string) {
 	sameUnit := e.Amount.Currency() == old.Amount.Currency()
 	untouched := e.Amount == old.Amount && e.Date == old.Date
 	hand := handRate(faults, orEmpty(given))
@@ -105,11 +105,11 @@ func (b *builder) rerate(faults *Faults, e *Expense, old Expense, given *string)
 
 // Replace puts draft, whose ID must be given, in the place of what is there, or adds it if nothing is. A draft whose every given member
 // equals the stored expense's changes nothing, whatever cond says: it is the same request again. Replacing other content
-// needs a condition (ErrConditionRequired) that holds (ErrStale). A deleted id is ErrGone.
-func Replace(ctx context.Context, tx Tx, env Env, draft Draft, cond Condition) (Added, error) {
+// needs a condition (ErrPreconditionRequired) that holds (ErrStale). A deleted id is ErrGone.
+func Replace(ctx context.Context, tx Tx, env Env, draft Draft, cond Precondition) (PutResult, error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
-		return Added{}, err
+		return PutResult{}, err
 	}
 	absent := cond.CheckAbsent()
 	if absent == nil {
@@ -119,10 +119,10 @@ func Replace(ctx context.Context, tx Tx, env Env, draft Draft, cond Condition) (
 			e, err = b.put(tx, e, Expense{})
 		}
 		if err == nil {
-			return Added{Expense: e, Created: true}, nil
+			return PutResult{Expense: e, Created: true}, nil
 		}
 		if !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrExists) {
-			return Added{}, err
+			return PutResult{}, err
 		}
 		absent = err
 	}
@@ -131,25 +131,25 @@ func Replace(ctx context.Context, tx Tx, env Env, draft Draft, cond Condition) (
 	case errors.Is(err, ErrExists):
 		return b.replace(tx, draft, cond)
 	case found || err != nil:
-		return Added{Expense: stored}, err
+		return PutResult{Expense: stored}, err
 	}
-	return Added{}, absent
+	return PutResult{}, absent
 }
 
-func (b *builder) replace(tx Tx, draft Draft, cond Condition) (Added, error) {
+func (b *builder) replace(tx Tx, draft Draft, cond Precondition) (PutResult, error) {
 	id, err := ParseID(draft.ID)
 	if err != nil {
-		return Added{}, err
+		return PutResult{}, err
 	}
 	old, err := tx.Expense(b.ctx, id)
 	if err != nil {
-		return Added{}, fmt.Errorf("expense %s: %w", id, err)
+		return PutResult{}, fmt.Errorf("expense %s: %w", id, err)
 	}
 	if cond.IsZero() {
-		return Added{}, fmt.Errorf("expense %s: %w", id, ErrConditionRequired)
+		return PutResult{}, fmt.Errorf("expense %s: %w", id, ErrPreconditionRequired)
 	}
 	if err := cond.CheckPresent(old.Version); err != nil {
-		return Added{}, fmt.Errorf("expense %s: %w", id, err)
+		return PutResult{}, fmt.Errorf("expense %s: %w", id, err)
 	}
 	// A replacement is a patch that names every member: what the draft does not give goes back to its default, but for what
 	// says where the expense came from.
@@ -163,28 +163,28 @@ func (b *builder) replace(tx Tx, draft Draft, cond Condition) (Added, error) {
 		Notes: &notes, Rate: rate,
 	}
 	e, err := b.patch(old, patch)
-	var faults Faults
-	if other := faults.Take("", err); other != nil {
-		return Added{}, other
+	var faults ValidationErrors
+	if other := faults.AddError("", err); other != nil {
+		return PutResult{}, other
 	}
 	if draft.RuleID != "" || draft.Occurrence != "" {
 		e.ID = id
 		b.occurrence(&faults, &e, draft)
 	}
 	if err := faults.Err(); err != nil {
-		return Added{}, err
+		return PutResult{}, err
 	}
 	if e == old {
-		return Added{Expense: old}, nil
+		return PutResult{Expense: old}, nil
 	}
-	e.UpdatedAt = Instant(b.env.Now)
+	e.UpdatedAt = Timestamp(b.env.Now)
 	e, err = b.put(tx, e, old)
-	return Added{Expense: e}, err
+	return PutResult{Expense: e}, err
 }
 
 // Delete deletes an expense and leaves a tombstone. Deleting it again is no error while the tombstone is kept, whatever
 // cond says; ErrNotFound if there never was such a one, ErrStale if cond does not hold.
-func Delete(ctx context.Context, tx Tx, id uuid.UUID, cond Condition) error {
+func Delete(ctx context.Context, tx Tx, id uuid.UUID, cond Precondition) error {
 	old, err := tx.Expense(ctx, id)
 	switch {
 	case errors.Is(err, ErrGone):

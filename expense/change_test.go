@@ -50,7 +50,7 @@ func TestChangeKeepsOrRenewsTheConversion(t *testing.T) {
 			if e.Rate.Source == expense.SourceUser && e.Rate.Date != e.Date {
 				t.Errorf("a user's own rate is of %v, want the expense's date %v", e.Rate.Date, e.Date)
 			}
-			if wantGuard := map[bool]expense.Version{true: old.Guard, false: e.Version}[e.SameGuarded(old)]; e.Guard != wantGuard {
+			if wantGuard := map[bool]expense.Version{true: old.Guard, false: e.Version}[e.SameGuardedFields(old)]; e.Guard != wantGuard {
 				t.Errorf("guard %d, want %d", e.Guard, wantGuard)
 			}
 		})
@@ -72,12 +72,12 @@ func TestAChangeThatChangesNothingTakesNoVersion(t *testing.T) {
 func TestBadPatchesChangeNothing(t *testing.T) {
 	b := openBook(t, "EUR", march)
 	e := b.add(expense.Draft{Amount: "12.34"})
-	_, err := b.tryChange(e.ID, expense.Patch{Currency: new("JPY"), Date: new("2026-13-01"), Rate: new("-1"), CategoryID: new("?")}, expense.Condition{})
+	_, err := b.tryChange(e.ID, expense.Patch{Currency: new("JPY"), Date: new("2026-13-01"), Rate: new("-1"), CategoryID: new("?")}, expense.Precondition{})
 	wantFaults(t, err, "amount too_many_digits", "date impossible_date", "rate malformed_rate", "category_id malformed_id")
 	if stored := b.get(e.ID); stored != e {
 		t.Errorf("stored is %+v, want %+v", stored, e)
 	}
-	if _, err := b.tryChange(uuid.New(), expense.Patch{}, expense.Condition{}); !errors.Is(err, expense.ErrNotFound) {
+	if _, err := b.tryChange(uuid.New(), expense.Patch{}, expense.Precondition{}); !errors.Is(err, expense.ErrNotFound) {
 		t.Errorf("changing what never was: %v", err)
 	}
 }
@@ -87,7 +87,7 @@ func TestOldRowsKeepWhatIsRefusedNow(t *testing.T) {
 	e := b.add(expense.Draft{Amount: "1", Currency: "DEM", Date: "1999-01-01", Category: "Food"})
 	archived := true
 	err := b.update(func(tx store.Tx) error {
-		_, err := expense.ChangeCategory(t.Context(), tx, b.env, e.CategoryID, expense.CategoryPatch{Archived: &archived}, expense.Condition{})
+		_, err := expense.ChangeCategory(t.Context(), tx, b.env, e.CategoryID, expense.CategoryPatch{Archived: &archived}, expense.Precondition{})
 		return err
 	})
 	if err != nil {
@@ -102,9 +102,9 @@ func TestOldRowsKeepWhatIsRefusedNow(t *testing.T) {
 func TestAChangeLeadsIntoNoCurrencyThatHasEnded(t *testing.T) {
 	b := openBook(t, "EUR", nil)
 	marks, euros := b.add(expense.Draft{Amount: "1", Currency: "DEM", Date: "1999-01-01"}), b.add(expense.Draft{Amount: "1"})
-	_, err := b.tryChange(marks.ID, expense.Patch{Date: new(euros.Date.String())}, expense.Condition{})
+	_, err := b.tryChange(marks.ID, expense.Patch{Date: new(euros.Date.String())}, expense.Precondition{})
 	wantFaults(t, err, "currency currency_ended")
-	_, err = b.tryChange(euros.ID, expense.Patch{Currency: new("DEM")}, expense.Condition{})
+	_, err = b.tryChange(euros.ID, expense.Patch{Currency: new("DEM")}, expense.Precondition{})
 	wantFaults(t, err, "currency currency_ended")
 	if moved := b.change(marks, expense.Patch{Date: new("1998-12-31")}); moved.Date.String() != "1998-12-31" {
 		t.Errorf("it is of %s", moved.Date)
@@ -118,7 +118,7 @@ func TestAReplacementMayNameItsRate(t *testing.T) {
 	b := openBook(t, "EUR", march)
 	e := b.add(expense.Draft{Amount: "10", Currency: "USD"})
 	err := b.update(func(tx store.Tx) error {
-		_, err := expense.Replace(t.Context(), tx, b.env, expense.Draft{ID: e.ID.String(), Amount: "10", Currency: "USD", Rate: "0.5"}, expense.Condition{Any: true})
+		_, err := expense.Replace(t.Context(), tx, b.env, expense.Draft{ID: e.ID.String(), Amount: "10", Currency: "USD", Rate: "0.5"}, expense.Precondition{Present: true})
 		return err
 	})
 	if stored := b.get(e.ID); err != nil || stored.Home.String() != "5.00 EUR" || stored.Rate.Value.String() != "0.5" {
@@ -131,15 +131,15 @@ func TestConditions(t *testing.T) {
 	e := b.add(expense.Draft{Amount: "5"})
 	tests := []struct {
 		name string
-		cond expense.Condition
+		cond expense.Precondition
 		ok   bool
 	}{
-		{"none", expense.Condition{}, true},
-		{"the version", expense.Condition{Versions: []expense.Version{e.Version}}, true},
-		{"one of several", expense.Condition{Versions: []expense.Version{77, e.Version}}, true},
-		{"any", expense.Condition{Any: true}, true},
-		{"another version", expense.Condition{Versions: []expense.Version{77}}, false},
-		{"absent", expense.Condition{Absent: true}, false},
+		{"none", expense.Precondition{}, true},
+		{"the version", expense.Precondition{Versions: []expense.Version{e.Version}}, true},
+		{"one of several", expense.Precondition{Versions: []expense.Version{77, e.Version}}, true},
+		{"any", expense.Precondition{Present: true}, true},
+		{"another version", expense.Precondition{Versions: []expense.Version{77}}, false},
+		{"absent", expense.Precondition{Absent: true}, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -172,22 +172,22 @@ func TestReplace(t *testing.T) {
 		name    string
 		exists  bool
 		draft   expense.Draft
-		cond    expense.Condition
+		cond    expense.Precondition
 		want    error
 		created bool
 	}{
-		{"makes what is not there", false, original, expense.Condition{}, nil, true},
-		{"makes what must not be there", false, original, expense.Condition{Absent: true}, nil, true},
-		{"does not make what must be there", false, original, expense.Condition{Any: true}, expense.ErrStale, false},
-		{"does not make another version", false, original, expense.Condition{Versions: []expense.Version{2}}, expense.ErrStale, false},
-		{"the same again", true, original, expense.Condition{}, nil, false},
-		{"the same again under a stale version", true, original, expense.Condition{Versions: []expense.Version{1}}, nil, false},
-		{"the same again though it was to be new", true, original, expense.Condition{Absent: true}, nil, false},
-		{"other content needs a condition", true, other, expense.Condition{}, expense.ErrConditionRequired, false},
-		{"other content under a stale version", true, other, expense.Condition{Versions: []expense.Version{1}}, expense.ErrStale, false},
-		{"other content that was to be new", true, other, expense.Condition{Absent: true}, expense.ErrStale, false},
-		{"other content under the version", true, other, expense.Condition{Versions: []expense.Version{2}}, nil, false},
-		{"bad content", true, expense.Draft{ID: id.String()}, expense.Condition{Any: true}, expense.ErrInvalid, false},
+		{"makes what is not there", false, original, expense.Precondition{}, nil, true},
+		{"makes what must not be there", false, original, expense.Precondition{Absent: true}, nil, true},
+		{"does not make what must be there", false, original, expense.Precondition{Present: true}, expense.ErrStale, false},
+		{"does not make another version", false, original, expense.Precondition{Versions: []expense.Version{2}}, expense.ErrStale, false},
+		{"the same again", true, original, expense.Precondition{}, nil, false},
+		{"the same again under a stale version", true, original, expense.Precondition{Versions: []expense.Version{1}}, nil, false},
+		{"the same again though it was to be new", true, original, expense.Precondition{Absent: true}, nil, false},
+		{"other content needs a condition", true, other, expense.Precondition{}, expense.ErrPreconditionRequired, false},
+		{"other content under a stale version", true, other, expense.Precondition{Versions: []expense.Version{1}}, expense.ErrStale, false},
+		{"other content that was to be new", true, other, expense.Precondition{Absent: true}, expense.ErrStale, false},
+		{"other content under the version", true, other, expense.Precondition{Versions: []expense.Version{2}}, nil, false},
+		{"bad content", true, expense.Draft{ID: id.String()}, expense.Precondition{Present: true}, expense.ErrInvalid, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -196,7 +196,7 @@ func TestReplace(t *testing.T) {
 			if tt.exists {
 				before = b.add(original)
 			}
-			var added expense.Added
+			var added expense.PutResult
 			err := b.update(func(tx store.Tx) (err error) {
 				added, err = expense.Replace(t.Context(), tx, b.env, tt.draft, tt.cond)
 				return err

@@ -66,14 +66,14 @@ func (c Currency) Code() string { return c.row().code }
 func (c Currency) Digits() int { return int(c.row().digits) }
 
 // Tender returns the days on which c is legal tender somewhere; an open side is not known or not yet over.
-func (c Currency) Tender() Range {
+func (c Currency) LegalTender() Range {
 	row := c.row()
 	return Range{From: Date{ymd: row.from}, To: Date{ymd: row.until}}
 }
 
 // EndedBefore reports whether c had ceased to be legal tender everywhere before d.
 func (c Currency) EndedBefore(d Date) bool {
-	until := c.Tender().To
+	until := c.LegalTender().To
 	return !until.IsZero() && until.Before(d)
 }
 

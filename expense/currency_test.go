@@ -40,7 +40,7 @@ func TestCurrencyKnowsWhenItWasTender(t *testing.T) {
 		{"CLF", "", ""},
 	}
 	for _, test := range tests {
-		tender := expense.MustCurrency(test.code).Tender()
+		tender := expense.MustCurrency(test.code).LegalTender()
 		if tender.From.String() != test.from || tender.To.String() != test.until {
 			t.Errorf("%s is tender from %q to %q, want %q to %q", test.code, tender.From, tender.To, test.from, test.until)
 		}
@@ -61,7 +61,7 @@ func TestCurrencyTableIsWellFormed(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, c := range all {
-		code, tender := c.Code(), c.Tender()
+		code, tender := c.Code(), c.LegalTender()
 		if len(code) != 3 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" || seen[code] {
 			t.Errorf("%q is no code, or twice", code)
 		}
@@ -153,7 +153,7 @@ func TestCurrencyTableDiffersFromXTextForReasons(t *testing.T) {
 		}
 		digits, _ := currency.Standard.Rounding(unit)
 		explained(code, digits != ours.Digits(), otherDigits, fmt.Sprintf("%d digits, %d in golang.org/x/text", ours.Digits(), digits))
-		until := ours.Tender().To.String()
+		until := ours.LegalTender().To.String()
 		theirEnd := strings.TrimPrefix(ends[code], "none")
 		explained(code, until != theirEnd, endedSince, fmt.Sprintf("last day %q, %q in golang.org/x/text", until, theirEnd))
 	}
@@ -211,7 +211,7 @@ func ExampleParseCurrency() {
 
 func Example_legalTender() {
 	kuna := expense.MustCurrency("HRK")
-	fmt.Println(kuna.Tender().From, kuna.Tender().To)
+	fmt.Println(kuna.LegalTender().From, kuna.LegalTender().To)
 	fmt.Println(kuna.EndedBefore(expense.MustDate("2023-01-15")))
 	// Output:
 	// 1994-05-30 2023-01-14

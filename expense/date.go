@@ -86,7 +86,7 @@ func (d Date) Month() Month {
 func (d Date) Weekday() time.Weekday { return time.Weekday((d.ordinal() + 1) % 7) }
 
 // Week returns the Monday on or before d: the first day of its ISO 8601 week.
-func (d Date) Week() Date { return d.AddDays(-int(d.Weekday()+6) % 7) }
+func (d Date) WeekStart() Date { return d.AddDays(-int(d.Weekday()+6) % 7) }
 
 // AddDays returns the date n days after d, or before for a negative n. Beyond the calendar's ends it is the zero Date.
 func (d Date) AddDays(n int) Date {
@@ -110,7 +110,7 @@ func (d Date) After(other Date) bool { return d.ymd > other.ymd }
 
 // Begin returns the first instant of d in loc: midnight, or the first moment that exists where a clock change leaves
 // midnight, or the whole day, out.
-func (d Date) Begin(loc *time.Location) time.Time {
+func (d Date) StartIn(loc *time.Location) time.Time {
 	midnight := time.Date(d.Year(), d.MonthOfYear(), d.Day(), 0, 0, 0, 0, time.UTC)
 	// No offset was ever as long as a day, so a day earlier is before d everywhere. From there the periods of one offset
 	// are walked until local midnight lies in one, or a change between two jumps over it.

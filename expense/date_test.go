@@ -92,7 +92,7 @@ func checkDate(t *testing.T, date expense.Date, day time.Time) {
 	if date.AddDays(0) != date {
 		t.Fatalf("%s plus no days is %s", date, date.AddDays(0))
 	}
-	monday := date.Week()
+	monday := date.WeekStart()
 	if monday.Weekday() != time.Monday || date.Sub(monday) < 0 || date.Sub(monday) > 6 {
 		t.Fatalf("the week of %s begins on %s", date, monday)
 	}
@@ -114,7 +114,7 @@ func TestDatesBeyondTheCalendarAreNone(t *testing.T) {
 	first, last := expense.MustDate("0001-01-01"), expense.MustDate("9999-12-31")
 	for _, date := range []expense.Date{
 		first.AddDays(-1), last.AddDays(1), first.AddDays(math.MinInt), last.AddDays(math.MaxInt), first.AddDays(lastDay + 1),
-		expense.Date{}.AddDays(5), expense.Date{}.Week(),
+		expense.Date{}.AddDays(5), expense.Date{}.WeekStart(),
 		expense.DateOf(time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC), time.UTC),
 		expense.DateOf(time.Date(-5, 12, 31, 0, 0, 0, 0, time.UTC), time.UTC),
 		expense.DateOf(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.UTC),
@@ -186,7 +186,7 @@ func TestDateBeginsWhenItsFirstInstantComes(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			begin := expense.MustDate(test.date).Begin(location(t, test.zone))
+			begin := expense.MustDate(test.date).StartIn(location(t, test.zone))
 			if got := begin.Format("2006-01-02T15:04:05Z07:00"); got != test.begin {
 				t.Errorf("%s begins in %s at %s, want %s", test.date, test.zone, got, test.begin)
 			}
@@ -225,7 +225,7 @@ func TestDateBeginsAtTheLeastInstantInEveryZone(t *testing.T) {
 
 func checkBegin(t *testing.T, date expense.Date, loc *time.Location) {
 	t.Helper()
-	begin := date.Begin(loc)
+	begin := date.StartIn(loc)
 	if expense.DateOf(begin, loc).Before(date) {
 		t.Errorf("%s begins in %s at %s, when it is still %s", date, loc, begin, expense.DateOf(begin, loc))
 	}
@@ -291,12 +291,12 @@ func Example_startOfDay() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(expense.MustDate("2018-11-04").Begin(saoPaulo.Location()).Format(time.RFC3339))
+	fmt.Println(expense.MustDate("2018-11-04").StartIn(saoPaulo.Location()).Format(time.RFC3339))
 	// Output: 2018-11-04T01:00:00-02:00
 }
 
 func Example_weekStart() {
 	sunday := expense.MustDate("2026-03-01")
-	fmt.Println(sunday.Weekday(), sunday.Week(), sunday.AddDays(1).Week())
+	fmt.Println(sunday.Weekday(), sunday.WeekStart(), sunday.AddDays(1).WeekStart())
 	// Output: Sunday 2026-02-23 2026-03-02
 }

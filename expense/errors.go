@@ -19,7 +19,7 @@ var (
 	ErrStale = errors.New("version is stale")
 	// ErrInUse says that other rows still refer to the one that was to go.
 	ErrInUse = errors.New("in use")
-	// ErrInvalid says that a value breaks a rule; the faults are [InvalidError] values, see [FaultsOf].
+	// ErrInvalid says that a value breaks a rule; the faults are [InvalidError] values, see [InvalidErrors].
 	ErrInvalid = errors.New("invalid")
 	// ErrUnavailable says that the store cannot be reached at the moment; the same call may work later.
 	ErrUnavailable = errors.New("store unavailable")
@@ -54,23 +54,23 @@ func (e *InvalidError) Error() string {
 // Is reports whether target is ErrInvalid.
 func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
 
-// Faults collects every broken rule of one value, so that a person hears of all of them at once. The zero value is ready.
-type Faults struct {
+// ValidationErrors collects every broken rule of one value, so that a person hears of all of them at once. The zero value is ready.
+type ValidationErrors struct {
 	list []*InvalidError
 }
 
 // Add notes a broken rule; detail is a format for args.
-func (f *Faults) Add(field, code, detail string, args ...any) {
+func (f *ValidationErrors) Add(field, code, detail string, args ...any) {
 	f.list = append(f.list, &InvalidError{Field: field, Code: code, Detail: fmt.Sprintf(detail, args...)})
 }
 
 // Take notes the faults in err under field when they name no field of their own, and returns what in err is no fault.
 // A nil err is nothing to note.
-func (f *Faults) Take(field string, err error) error {
+func (f *ValidationErrors) AddError(field string, err error) error {
 	if err == nil {
 		return nil
 	}
-	faults := FaultsOf(err)
+	faults := InvalidErrors(err)
 	if len(faults) == 0 {
 		return err
 	}
@@ -84,12 +84,12 @@ func (f *Faults) Take(field string, err error) error {
 }
 
 // Has reports whether a fault of field was noted.
-func (f *Faults) Has(field string) bool {
+func (f *ValidationErrors) Has(field string) bool {
 	return slices.ContainsFunc(f.list, func(e *InvalidError) bool { return e.Field == field })
 }
 
-// Err returns nil when nothing was noted, else one error that is ErrInvalid and from which [FaultsOf] gets every fault.
-func (f *Faults) Err() error {
+// Err returns nil when nothing was noted, else one error that is ErrInvalid and from which [InvalidErrors] gets every fault.
+func (f *ValidationErrors) Err() error {
 	switch len(f.list) {
 	case 0:
 		return nil
@@ -117,8 +117,8 @@ func (e invalidErrors) Unwrap() []error {
 	return errs
 }
 
-// FaultsOf returns every [InvalidError] in err, in the order they were found; none when err is no ErrInvalid.
-func FaultsOf(err error) []*InvalidError {
+// InvalidErrors returns every [InvalidError] in err, in the order they were found; none when err is no ErrInvalid.
+func InvalidErrors(err error) []*InvalidError {
 	if err == nil {
 		return nil
 	}
@@ -127,11 +127,11 @@ func FaultsOf(err error) []*InvalidError {
 	}
 	switch wrapper := err.(type) { //nolint:errorlint // as above
 	case interface{ Unwrap() error }:
-		return FaultsOf(wrapper.Unwrap())
+		return InvalidErrors(wrapper.Unwrap())
 	case interface{ Unwrap() []error }:
 		var faults []*InvalidError
 		for _, inner := range wrapper.Unwrap() {
-			faults = append(faults, FaultsOf(inner)...)
+			faults = append(faults, InvalidErrors(inner)...)
 		}
 		return faults
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestFaultsAreAllReported(t *testing.T) {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	if err := faults.Err(); err != nil {
 		t.Fatalf("no faults are %v", err)
 	}
@@ -19,11 +19,11 @@ func TestFaultsAreAllReported(t *testing.T) {
 		t.Errorf("one fault is %v", err)
 	}
 	_, err := expense.ParseDate("x")
-	if rest := faults.Take("date", err); rest != nil {
+	if rest := faults.AddError("date", err); rest != nil {
 		t.Errorf("Take gave back %v", rest)
 	}
 	named := &expense.InvalidError{Field: "notes", Code: "too_long", Detail: "too long"}
-	if rest := faults.Take("other", fmt.Errorf("draft: %w", named)); rest != nil {
+	if rest := faults.AddError("other", fmt.Errorf("draft: %w", named)); rest != nil {
 		t.Errorf("Take gave back %v", rest)
 	}
 
@@ -32,7 +32,7 @@ func TestFaultsAreAllReported(t *testing.T) {
 		t.Errorf("%v is not ErrInvalid", err)
 	}
 	var fields []string
-	for _, fault := range expense.FaultsOf(err) {
+	for _, fault := range expense.InvalidErrors(err) {
 		fields = append(fields, fault.Field)
 	}
 	if got := fmt.Sprint(fields); got != "[amount date notes]" {
@@ -48,22 +48,22 @@ func TestFaultsAreAllReported(t *testing.T) {
 }
 
 func TestFaultsErrIsNotChangedByLaterFaults(t *testing.T) {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	faults.Add("a", "x", "first")
 	faults.Add("b", "x", "second")
 	err := faults.Err()
 	faults.Add("c", "x", "third")
-	if got := len(expense.FaultsOf(err)); got != 2 {
+	if got := len(expense.InvalidErrors(err)); got != 2 {
 		t.Errorf("an error of two faults now has %d", got)
 	}
 }
 
 func TestFaultsTakeGivesBackWhatIsNoFault(t *testing.T) {
-	var faults expense.Faults
-	if err := faults.Take("date", nil); err != nil {
+	var faults expense.ValidationErrors
+	if err := faults.AddError("date", nil); err != nil {
 		t.Errorf("Take(nil) = %v", err)
 	}
-	if err := faults.Take("date", io.ErrUnexpectedEOF); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err := faults.AddError("date", io.ErrUnexpectedEOF); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("Take gave back %v", err)
 	}
 	if err := faults.Err(); err != nil {
@@ -73,7 +73,7 @@ func TestFaultsTakeGivesBackWhatIsNoFault(t *testing.T) {
 
 func TestFaultsOfOtherErrorsAreNone(t *testing.T) {
 	for _, err := range []error{nil, io.EOF, expense.ErrStale, expense.ErrInvalid, errors.Join(io.EOF, expense.ErrGone)} {
-		if faults := expense.FaultsOf(err); len(faults) != 0 {
+		if faults := expense.InvalidErrors(err); len(faults) != 0 {
 			t.Errorf("FaultsOf(%v) = %v", err, faults)
 		}
 	}
@@ -107,11 +107,11 @@ func TestSentinelsImplyEachOther(t *testing.T) {
 
 func Example_invalidErrors() {
 	_, err := expense.ParseMoney("12.345", "XYZ")
-	for _, fault := range expense.FaultsOf(err) {
+	for _, fault := range expense.InvalidErrors(err) {
 		fmt.Println(fault.Field, fault.Code)
 	}
 	_, err = expense.ParseMoney("12,50", "XYZ")
-	for _, fault := range expense.FaultsOf(err) {
+	for _, fault := range expense.InvalidErrors(err) {
 		fmt.Println(fault.Field, fault.Code)
 	}
 	// Output:

@@ -8,8 +8,8 @@ import (
 
 // The limits of an expense.
 const (
-	// MaxNotes is how many runes notes have at most.
-	MaxNotes = 2000
+	// MaxNotesLength is how many runes notes have at most.
+	MaxNotesLength = 2000
 	// MaxDaysAhead is how many days after today an expense may be dated.
 	MaxDaysAhead = 366
 )
@@ -39,7 +39,7 @@ type Expense struct {
 func (e Expense) Pending() bool { return e.Rate.IsZero() }
 
 // SameGuarded reports whether the guarded group of e, its amount, currency, date and rate, is that of other.
-func (e Expense) SameGuarded(other Expense) bool {
+func (e Expense) SameGuardedFields(other Expense) bool {
 	return e.Amount == other.Amount && e.Date == other.Date && e.Rate == other.Rate && e.Home == other.Home
 }
 
@@ -63,38 +63,40 @@ type Sort uint8
 
 // The orders of a list.
 const (
-	NewestFirst   Sort = iota // by date, descending
-	OldestFirst               // by date
-	LargestFirst              // by home amount, descending; a pending expense counts as nothing
-	SmallestFirst             // by home amount
-	LatestFirst               // by the time of creation, descending
-	EarliestFirst             // by the time of creation
+	NewestFirst        Sort = iota // by date, descending
+	OldestFirst                    // by date
+	LargestFirst                   // by home amount, descending; a pending expense counts as nothing
+	SmallestFirst                  // by home amount
+	NewestCreatedFirst             // by the time of creation, descending
+	OldestCreatedFirst             // by the time of creation
 )
 
 // Descending reports whether the order goes from high keys to low ones.
-func (s Sort) Descending() bool { return s == NewestFirst || s == LargestFirst || s == LatestFirst }
+func (s Sort) Descending() bool {
+	return s == NewestFirst || s == LargestFirst || s == NewestCreatedFirst
+}
 
 // Key returns e's place in the order.
-func (s Sort) Key(e Expense) Key {
+func (s Sort) Position(e Expense) Position {
 	switch s {
 	case LargestFirst, SmallestFirst:
-		return Key{N: e.Home.minor, ID: e.ID}
-	case LatestFirst, EarliestFirst:
-		return Key{N: e.CreatedAt.UnixMicro(), ID: e.ID}
+		return Position{N: e.Home.minor, ID: e.ID}
+	case NewestCreatedFirst, OldestCreatedFirst:
+		return Position{N: e.CreatedAt.UnixMicro(), ID: e.ID}
 	default:
-		return Key{N: int64(e.Date.Int()), ID: e.ID}
+		return Position{N: int64(e.Date.Int()), ID: e.ID}
 	}
 }
 
 // A Key is a place in an order of expenses: the sort key as a number (a date's digits, minor units, or microseconds since
 // 1970), and the id. The zero Key is before all of them.
-type Key struct {
+type Position struct {
 	N  int64
 	ID uuid.UUID
 }
 
 // IsZero reports whether k is the start of the list.
-func (k Key) IsZero() bool { return k == Key{} }
+func (k Position) IsZero() bool { return k == Position{} }
 
 // A Filter chooses expenses; each member that is not zero narrows the choice.
 type Filter struct {
@@ -124,28 +126,28 @@ func (f Filter) Matches(e Expense) bool {
 type Query struct {
 	Filter
 	Sort  Sort
-	After Key // the place to go on after; the zero Key starts at the beginning
-	Limit int // at most so many; 0 is all
+	After Position // the place to go on after; the zero Key starts at the beginning
+	Limit int      // at most so many; 0 is all
 }
 
 // A Step is the length of the periods that totals are split into.
-type Step uint8
+type Granularity uint8
 
 // The steps.
 const (
-	Whole   Step = iota // one period, the whole range
-	ByDay               // civil days
-	ByWeek              // ISO 8601 weeks, Monday to Sunday
-	ByMonth             // civil months
+	WholeRange Granularity = iota // one period, the whole range
+	ByDay                         // civil days
+	ByWeek                        // ISO 8601 weeks, Monday to Sunday
+	ByMonth                       // civil months
 )
 
-// Floor returns the first day of the period that holds d; for Whole the zero Date.
-func (s Step) Floor(d Date) Date {
+// Floor returns the first day of the period that holds d; for WholeRange the zero Date.
+func (s Granularity) Truncate(d Date) Date {
 	switch s {
 	case ByDay:
 		return d
 	case ByWeek:
-		return d.Week()
+		return d.WeekStart()
 	case ByMonth:
 		return d.Month().First()
 	default:
@@ -155,18 +157,18 @@ func (s Step) Floor(d Date) Date {
 
 // A TotalsQuery asks for the sums of several ranges at once. Ranges may overlap; each is answered by itself.
 type TotalsQuery struct {
-	Ranges []Range
-	By     Step
+	Ranges      []Range
+	Granularity Granularity
 }
 
 // A Total is the sum of the expenses of one category and one original currency in one period.
 type Total struct {
-	Range      int  // which of the query's ranges
-	Period     Date // the first day of the step's period, which may lie before the range; zero for Whole
-	CategoryID uuid.UUID
-	Count      int   // pending ones included
-	Amount     Money // in the currency that was paid, pending ones included
-	Home       Money // in the home currency, of those that are converted
-	PendingN   int   // how many are pending
-	Pending    Money // their sum, in the currency that was paid
+	Range        int  // which of the query's ranges
+	Period       Date // the first day of the step's period, which may lie before the range; zero for WholeRange
+	CategoryID   uuid.UUID
+	Count        int   // pending ones included
+	Amount       Money // in the currency that was paid, pending ones included
+	Home         Money // in the home currency, of those that are converted
+	PendingCount int   // how many are pending
+	Pending      Money // their sum, in the currency that was paid
 }

@@ -39,7 +39,7 @@ type Reader interface {
 	Expense(ctx context.Context, id uuid.UUID) (Expense, error)
 
 	// KnownExpenses returns those of ids that an expense has or had: deleted ones count while their tombstones are kept.
-	KnownExpenses(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error)
+	KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error)
 
 	// Expenses yields the expenses that query chooses, each once, in its order. An error is the last thing it yields. No rows
 	// are open while it yields: the loop's body may use the store.
@@ -75,7 +75,7 @@ type Tx interface {
 	// tombstone of from that names into. What is left of the series gets from's name as its Label and into as its Into; series
 	// whose Into was from get into. The moved rows carry the Update's version; their guards stay. The rules of into that failed,
 	// moved or not, get the Update's version and are as if they had not.
-	MergeCategory(ctx context.Context, from, into uuid.UUID, month Month) (Merged, error)
+	MergeCategory(ctx context.Context, from, into uuid.UUID, month Month) (MergeResult, error)
 
 	// PutExpenses writes expenses, and sets the Guard of each whose guarded group changed to the Update's version. ErrInvalid
 	// (total_too_large) if the volumes of the ledger's expenses would sum to more than MaxMinor. No id may come twice in one

@@ -64,7 +64,7 @@ func openBook(t *testing.T, home string, rates expense.Rates) *book {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.store.CreateLedger(t.Context(), b.owner, expense.StarterLedger(b.owner, settings, noon)); err != nil {
+	if _, err := b.store.CreateLedger(t.Context(), b.owner, expense.NewInitialLedger(b.owner, settings, noon)); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -74,7 +74,7 @@ func (b *book) update(fn func(tx store.Tx) error) error {
 	return b.store.Update(b.t.Context(), b.owner, fn)
 }
 
-func (b *book) tryAdd(draft expense.Draft) (added expense.Added, err error) {
+func (b *book) tryAdd(draft expense.Draft) (added expense.PutResult, err error) {
 	err = b.update(func(tx store.Tx) error {
 		added, err = expense.Add(b.t.Context(), tx, b.env, draft)
 		return err
@@ -91,7 +91,7 @@ func (b *book) add(draft expense.Draft) expense.Expense {
 	return added.Expense
 }
 
-func (b *book) tryChange(id uuid.UUID, patch expense.Patch, cond expense.Condition) (e expense.Expense, err error) {
+func (b *book) tryChange(id uuid.UUID, patch expense.Patch, cond expense.Precondition) (e expense.Expense, err error) {
 	err = b.update(func(tx store.Tx) error {
 		e, err = expense.Change(b.t.Context(), tx, b.env, id, patch, cond)
 		return err
@@ -101,7 +101,7 @@ func (b *book) tryChange(id uuid.UUID, patch expense.Patch, cond expense.Conditi
 
 func (b *book) change(e expense.Expense, patch expense.Patch) expense.Expense {
 	b.t.Helper()
-	changed, err := b.tryChange(e.ID, patch, expense.Condition{})
+	changed, err := b.tryChange(e.ID, patch, expense.Precondition{})
 	if err != nil {
 		b.t.Fatalf("change: %v", err)
 	}
@@ -153,7 +153,7 @@ func (b *book) category(name string) expense.Category {
 // faultCodes returns "field code" of every fault in err, sorted.
 func faultCodes(err error) []string {
 	var codes []string
-	for _, fault := range expense.FaultsOf(err) {
+	for _, fault := range expense.InvalidErrors(err) {
 		codes = append(codes, fault.Field+" "+fault.Code)
 	}
 	slices.Sort(codes)

@@ -22,16 +22,16 @@ type Money struct {
 // ParseMoney reads a plain decimal, such as "12.50" or "-3", with at most the currency's minor digits, and an ISO 4217 code.
 // More digits are an error, not a rounding. The error is ErrInvalid, its field "amount" or "currency".
 func ParseMoney(amount, code string) (Money, error) {
-	var faults Faults
+	var faults ValidationErrors
 	currency, err := ParseCurrency(code)
-	_ = faults.Take("currency", err)
+	_ = faults.AddError("currency", err)
 	if err != nil {
 		_, err = ParseDecimal(amount)
-		_ = faults.Take("amount", err)
+		_ = faults.AddError("amount", err)
 		return Money{}, faults.Err()
 	}
 	money, err := ParseAmount(amount, currency)
-	_ = faults.Take("amount", err)
+	_ = faults.AddError("amount", err)
 	return money, faults.Err()
 }
 

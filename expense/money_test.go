@@ -75,7 +75,7 @@ func TestParseMoneyRefusesWhatIsNoAmount(t *testing.T) {
 
 func TestParseMoneyReportsBothFaults(t *testing.T) {
 	_, err := expense.ParseMoney("1,5", "euro")
-	if faults := expense.FaultsOf(err); len(faults) != 2 {
+	if faults := expense.InvalidErrors(err); len(faults) != 2 {
 		t.Errorf("the faults are %v", err)
 	}
 }

@@ -26,7 +26,7 @@ func ConvertPending(ctx context.Context, tx Tx, env Env) (converted int, err err
 		if err != nil {
 			return 0, err
 		}
-		e.UpdatedAt = Instant(env.Now)
+		e.UpdatedAt = Timestamp(env.Now)
 		if batch = append(batch, e); len(batch) == maxConverted {
 			break
 		}
@@ -52,8 +52,8 @@ func ConvertPending(ctx context.Context, tx Tx, env Env) (converted int, err err
 	return converted, nil
 }
 
-// CanConvert reports whether [ConvertPending] would find something to convert: it reads without holding the ledger.
-func CanConvert(ctx context.Context, r Reader, env Env) (bool, error) {
+// HasConvertiblePending reports whether [ConvertPending] would find something to convert: it reads without holding the ledger.
+func HasConvertiblePending(ctx context.Context, r Reader, env Env) (bool, error) {
 	b, err := newBuilder(ctx, r, env)
 	if err != nil {
 		return false, err
@@ -74,7 +74,7 @@ func (b *builder) convertible(r Reader) iter.Seq2[Expense, error] {
 				return
 			}
 			// A conversion that would break a limit is a fault, and leaves the expense pending.
-			var faults Faults
+			var faults ValidationErrors
 			if b.rate(&faults, &e, Factor{}, Rate{}); !e.Pending() && !yield(e, nil) {
 				return
 			}
@@ -83,12 +83,12 @@ func (b *builder) convertible(r Reader) iter.Seq2[Expense, error] {
 }
 
 // rerateAll converts every expense into the ledger's home currency, which was oldHome before.
-func rerateAll(ctx context.Context, tx Tx, env Env, oldHome Currency) (*Rerated, error) {
+func rerateAll(ctx context.Context, tx Tx, env Env, oldHome Currency) (*ReconversionResult, error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
 		return nil, err
 	}
-	var rerated Rerated
+	var rerated ReconversionResult
 	var batch []Expense
 	flush := func() error {
 		if len(batch) == 0 {
@@ -103,7 +103,7 @@ func rerateAll(ctx context.Context, tx Tx, env Env, oldHome Currency) (*Rerated,
 			return nil, err
 		}
 		hand, carried := b.carryOver(e, oldHome)
-		var faults Faults
+		var faults ValidationErrors
 		if carried {
 			b.rate(&faults, &e, hand, Rate{})
 		} else {
@@ -117,7 +117,7 @@ func rerateAll(ctx context.Context, tx Tx, env Env, oldHome Currency) (*Rerated,
 		} else {
 			rerated.Converted++
 		}
-		e.UpdatedAt = Instant(env.Now)
+		e.UpdatedAt = Timestamp(env.Now)
 		if batch = append(batch, e); len(batch) == writeBatch {
 			if err := flush(); err != nil {
 				return nil, err
@@ -133,7 +133,7 @@ func (b *builder) carryOver(e Expense, oldHome Currency) (Factor, bool) {
 	if e.Rate.Source != SourceUser || e.Amount.Currency() == b.settings.Home {
 		return Factor{}, true
 	}
-	between, ok := LookUp(b.env.Rates, oldHome, b.settings.Home, e.Date)
+	between, ok := LookupRate(b.env.Rates, oldHome, b.settings.Home, e.Date)
 	if !ok {
 		return Factor{}, false
 	}

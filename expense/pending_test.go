@@ -76,9 +76,9 @@ func TestAConversionBeyondTheLimitHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-func (b *book) changeSettings(draft expense.SettingsDraft) (change expense.SettingsChange, err error) {
+func (b *book) changeSettings(draft expense.SettingsDraft) (change expense.ChangeSettingsResult, err error) {
 	err = b.update(func(tx store.Tx) error {
-		change, err = expense.ChangeSettings(b.t.Context(), tx, b.env, draft, expense.Condition{})
+		change, err = expense.ChangeSettings(b.t.Context(), tx, b.env, draft, expense.Precondition{})
 		return err
 	})
 	return change, err
@@ -96,8 +96,8 @@ func TestChangingTheHomeCurrencyReratesEachExpenseAtItsOwnDate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if change.Rerated == nil || *change.Rerated != (expense.Rerated{Converted: 4, Pending: 2}) || change.Settings != b.settings() {
-		t.Errorf("got %+v %+v", change, change.Rerated)
+	if change.Reconversion == nil || *change.Reconversion != (expense.ReconversionResult{Converted: 4, Pending: 2}) || change.Settings != b.settings() {
+		t.Errorf("got %+v %+v", change, change.Reconversion)
 	}
 	for _, tt := range []struct {
 		e          expense.Expense
@@ -132,7 +132,7 @@ func TestSettingsAreCheckedWhole(t *testing.T) {
 		"fiscal_year_start impossible_month", "default_category_id unknown_category")
 	_, err = b.changeSettings(expense.SettingsDraft{HomeCurrency: new("DEM")})
 	wantFaults(t, err, "home_currency currency_ended")
-	if change, err := b.changeSettings(expense.SettingsDraft{HomeCurrency: new("EUR")}); err != nil || change.Rerated != nil || b.settings() != before {
+	if change, err := b.changeSettings(expense.SettingsDraft{HomeCurrency: new("EUR")}); err != nil || change.Reconversion != nil || b.settings() != before {
 		t.Errorf("a change to the same: %+v, %v", change, err)
 	}
 	for range 2 { // the second time it is there already

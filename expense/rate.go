@@ -209,10 +209,10 @@ type NoRates struct{}
 // Rate reports false.
 func (NoRates) Rate(Currency, Currency, Date) (Rate, bool) { return Rate{}, false }
 
-// LookUp returns the rate that a conversion of from into to on the day on uses: 1 for a currency into itself, else the
+// LookupRate returns the rate that a conversion of from into to on the day on uses: 1 for a currency into itself, else the
 // price of that day, else the latest earlier one of at most 7 days before. Without one it reports false: such an expense is
 // pending. A later rate is never taken.
-func LookUp(rates Rates, from, to Currency, on Date) (Rate, bool) {
+func LookupRate(rates Rates, from, to Currency, on Date) (Rate, bool) {
 	if from == to {
 		return Rate{Value: one, Date: on, Source: SourceIdentity}, true
 	}

@@ -240,23 +240,23 @@ func TestLookUpTakesNoLaterAndNoOldRate(t *testing.T) {
 	euro, dollar, day := expense.MustCurrency("EUR"), expense.MustCurrency("USD"), expense.MustDate("2026-03-01")
 	for age := -400; age <= 400; age++ {
 		rate := expense.Rate{Value: expense.MustFactor("1.1"), Date: day.AddDays(-age), Source: "test"}
-		got, ok := expense.LookUp(fixedRate{rate}, euro, dollar, day)
+		got, ok := expense.LookupRate(fixedRate{rate}, euro, dollar, day)
 		if want := age >= 0 && age <= 7; ok != want || ok && got != rate || !ok && !got.IsZero() {
 			t.Errorf("a rate of %d days before: %v, %t", age, got, ok)
 		}
 	}
-	if rate, ok := expense.LookUp(fixedRate{}, euro, dollar, day); ok {
+	if rate, ok := expense.LookupRate(fixedRate{}, euro, dollar, day); ok {
 		t.Errorf("a rate that is none is taken: %v", rate)
 	}
 	tooSmall := expense.Rate{Value: expense.MustFactor("0.000000000000000001").Div(expense.MustFactor("2")), Date: day}
-	if rate, ok := expense.LookUp(fixedRate{tooSmall}, euro, dollar, day); ok {
+	if rate, ok := expense.LookupRate(fixedRate{tooSmall}, euro, dollar, day); ok {
 		t.Errorf("a rate that no text may hold is taken: %v", rate)
 	}
-	if rate, ok := expense.LookUp(expense.NoRates{}, euro, dollar, day); ok {
+	if rate, ok := expense.LookupRate(expense.NoRates{}, euro, dollar, day); ok {
 		t.Errorf("no rates give %v", rate)
 	}
 	for _, rates := range []expense.Rates{expense.NoRates{}, fixedRate{expense.Rate{Value: expense.MustFactor("2"), Date: day}}} {
-		rate, ok := expense.LookUp(rates, euro, euro, day)
+		rate, ok := expense.LookupRate(rates, euro, euro, day)
 		if want := (expense.Rate{Value: expense.MustFactor("1"), Date: day, Source: expense.SourceIdentity}); !ok || rate != want {
 			t.Errorf("a currency into itself is %v, %t", rate, ok)
 		}
@@ -314,7 +314,7 @@ func ExampleRate_Convert() {
 
 func Example_lookupRate() {
 	euro, yen := expense.MustCurrency("EUR"), expense.MustCurrency("JPY")
-	_, ok := expense.LookUp(expense.NoRates{}, yen, euro, expense.MustDate("2026-03-01"))
+	_, ok := expense.LookupRate(expense.NoRates{}, yen, euro, expense.MustDate("2026-03-01"))
 	fmt.Println("pending:", !ok)
 	// Output: pending: true
 }

@@ -103,16 +103,16 @@ func NewSettings(draft SettingsDraft) (Settings, error) {
 // With returns the settings with the draft's members put in. Whether the default category exists is not checked here. The
 // error lists every fault and is ErrInvalid.
 func (s Settings) With(draft SettingsDraft) (Settings, error) {
-	var faults Faults
+	var faults ValidationErrors
 	if draft.HomeCurrency != nil {
 		home, err := ParseCurrency(*draft.HomeCurrency)
-		_ = faults.Take("home_currency", err)
+		_ = faults.AddError("home_currency", err)
 		s.Home = home
 	}
 	// A zone that is named again stays the value it is, so that equal settings compare with ==.
 	if draft.TimeZone != nil && *draft.TimeZone != s.Zone.String() {
 		zone, err := ParseZone(*draft.TimeZone)
-		_ = faults.Take("time_zone", err)
+		_ = faults.AddError("time_zone", err)
 		s.Zone = zone
 	}
 	if draft.Locale != nil {
@@ -130,7 +130,7 @@ func (s Settings) With(draft SettingsDraft) (Settings, error) {
 	}
 	if draft.DefaultCategoryID != nil {
 		id, err := ParseID(*draft.DefaultCategoryID)
-		_ = faults.Take("default_category_id", err)
+		_ = faults.AddError("default_category_id", err)
 		s.DefaultCategory = id
 	}
 	return s, faults.Err()
@@ -148,14 +148,14 @@ func ParseID(text string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// A SettingsChange is what a change of settings did.
-type SettingsChange struct {
-	Settings Settings
-	Rerated  *Rerated // nil if the home currency stayed
+// A ChangeSettingsResult is what a change of settings did.
+type ChangeSettingsResult struct {
+	Settings     Settings
+	Reconversion *ReconversionResult // nil if the home currency stayed
 }
 
-// Rerated counts a ledger's expenses after its home currency changed.
-type Rerated struct {
+// ReconversionResult counts a ledger's expenses after its home currency changed.
+type ReconversionResult struct {
 	Converted int // into the new home currency, each at its own date
 	Pending   int // for which there is no rate
 }
@@ -164,44 +164,44 @@ type Rerated struct {
 // own date, all in this one step; a rate given by hand is carried over by the rate between the old and the new home
 // currency of that date, else the expense is pending. The limits of budgets are the business of package budget, whose
 // ChangeSettings includes this one. A draft that changes nothing takes no version.
-func ChangeSettings(ctx context.Context, tx Tx, env Env, draft SettingsDraft, cond Condition) (SettingsChange, error) {
+func ChangeSettings(ctx context.Context, tx Tx, env Env, draft SettingsDraft, cond Precondition) (ChangeSettingsResult, error) {
 	old, err := tx.Settings(ctx)
 	if err == nil {
 		err = cond.CheckPresent(old.Version)
 	}
 	if err != nil {
-		return SettingsChange{}, fmt.Errorf("settings: %w", err)
+		return ChangeSettingsResult{}, fmt.Errorf("settings: %w", err)
 	}
-	var faults Faults
+	var faults ValidationErrors
 	settings, err := old.With(draft)
-	_ = faults.Take("", err)
+	_ = faults.AddError("", err)
 	if settings.DefaultCategory != old.DefaultCategory && !faults.Has("default_category_id") {
 		category, err := tx.Category(ctx, settings.DefaultCategory)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			faults.Add("default_category_id", "unknown_category", "the ledger has no category %s", settings.DefaultCategory)
 		case err != nil:
-			return SettingsChange{}, fmt.Errorf("category %s: %w", settings.DefaultCategory, err)
+			return ChangeSettingsResult{}, fmt.Errorf("category %s: %w", settings.DefaultCategory, err)
 		case category.Archived:
 			faults.Add("default_category_id", "archived_category", "the category %q is archived and cannot be the default", category.Name)
 		}
 	}
 	if settings.Home != old.Home && settings.Home.EndedBefore(old.Today(env.Now)) {
-		faults.Add("home_currency", "currency_ended", "%s ended on %s", settings.Home, settings.Home.Tender().To)
+		faults.Add("home_currency", "currency_ended", "%s ended on %s", settings.Home, settings.Home.LegalTender().To)
 	}
 	if err := faults.Err(); err != nil {
-		return SettingsChange{}, err
+		return ChangeSettingsResult{}, err
 	}
 	if settings == old {
-		return SettingsChange{Settings: old}, nil
+		return ChangeSettingsResult{Settings: old}, nil
 	}
 	if settings.Version, err = tx.PutSettings(ctx, settings); err != nil {
-		return SettingsChange{}, fmt.Errorf("settings: %w", err)
+		return ChangeSettingsResult{}, fmt.Errorf("settings: %w", err)
 	}
-	change := SettingsChange{Settings: settings}
+	change := ChangeSettingsResult{Settings: settings}
 	if settings.Home != old.Home {
-		if change.Rerated, err = rerateAll(ctx, tx, env, old.Home); err != nil {
-			return SettingsChange{}, fmt.Errorf("re-rate into %s: %w", settings.Home, err)
+		if change.Reconversion, err = rerateAll(ctx, tx, env, old.Home); err != nil {
+			return ChangeSettingsResult{}, fmt.Errorf("re-rate into %s: %w", settings.Home, err)
 		}
 	}
 	return change, nil

@@ -82,7 +82,7 @@ func TestSettingsDraftReportsEveryFault(t *testing.T) {
 	})
 	checkRefusal(t, err)
 	var got []string
-	for _, fault := range expense.FaultsOf(err) {
+	for _, fault := range expense.InvalidErrors(err) {
 		got = append(got, fault.Field+" "+fault.Code)
 	}
 	want := []string{

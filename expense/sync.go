@@ -123,7 +123,7 @@ func SyncPatch(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch Patch, b
 		}
 		patch.CategoryID = &meant
 	}
-	changed, err := Change(ctx, tx, env, id, patch, Condition{})
+	changed, err := Change(ctx, tx, env, id, patch, Precondition{})
 	switch {
 	case err != nil:
 		return old, 0, err
@@ -166,7 +166,7 @@ func SyncPut(ctx context.Context, tx Tx, env Env, draft Draft, base Version) (Ex
 	if base != stored.Version {
 		return stored, 0, fmt.Errorf("expense %s: %w", id, ErrConflict)
 	}
-	replaced, err := Replace(ctx, tx, env, draft, Condition{Versions: []Version{stored.Version}})
+	replaced, err := Replace(ctx, tx, env, draft, Precondition{Versions: []Version{stored.Version}})
 	if err != nil {
 		return stored, 0, err
 	}
@@ -194,7 +194,7 @@ func SyncPatchCategory(
 	if err != nil {
 		return old, 0, fmt.Errorf("category %s: %w", id, err)
 	}
-	changed, err := ChangeCategory(ctx, tx, env, id, patch, Condition{})
+	changed, err := ChangeCategory(ctx, tx, env, id, patch, Precondition{})
 	switch {
 	case errors.Is(err, ErrExists) && patch.Name != nil:
 		return absorb(ctx, tx, env, old, *patch.Name)
@@ -251,7 +251,7 @@ func SyncPutCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft, b
 // introduce makes a category that nobody else has seen a tombstone of the one that has its name. In between it has a name that
 // is its own; nothing of it is seen outside the Update.
 func introduce(ctx context.Context, tx Tx, env Env, id uuid.UUID, name string) (Category, Outcome, error) {
-	now := Instant(env.Now)
+	now := Timestamp(env.Now)
 	passing := Category{ID: id, Name: id.String(), CreatedAt: now, UpdatedAt: now}
 	if _, err := tx.PutCategories(ctx, passing); err != nil {
 		return Category{}, 0, fmt.Errorf("category %s: %w", id, err)
@@ -262,7 +262,7 @@ func introduce(ctx context.Context, tx Tx, env Env, id uuid.UUID, name string) (
 // absorb merges a category into the one that has this name, archived or not.
 func absorb(ctx context.Context, tx Tx, env Env, from Category, name string) (Category, Outcome, error) {
 	var trimmed Category
-	var faults Faults
+	var faults ValidationErrors
 	CategoryPatch{Name: &name}.apply(&faults, &trimmed)
 	into, err := tx.CategoryByName(ctx, trimmed.Name)
 	if err != nil {

@@ -124,7 +124,7 @@ func checkRefusal(t rapid.TB, err error) {
 	if !errors.Is(err, expense.ErrInvalid) {
 		t.Fatalf("%v is not ErrInvalid", err)
 	}
-	faults := expense.FaultsOf(err)
+	faults := expense.InvalidErrors(err)
 	if len(faults) == 0 {
 		t.Fatalf("%v has no faults", err)
 	}
@@ -139,7 +139,7 @@ func checkRefusal(t rapid.TB, err error) {
 func wantFault(t rapid.TB, err error, field, code string) {
 	t.Helper()
 	checkRefusal(t, err)
-	faults := expense.FaultsOf(err)
+	faults := expense.InvalidErrors(err)
 	if len(faults) != 1 || faults[0].Field != field || faults[0].Code != code {
 		t.Errorf("got %v, want one fault %q of field %q", err, code, field)
 	}

@@ -7,15 +7,15 @@ import (
 
 // A Sum is what some totals come to. Every figure of a report or a budget is one, so that no two of them can disagree.
 type Sum struct {
-	Count    int     // expenses, pending ones included
-	Home     Money   // in the home currency, of those that are converted
-	Paid     []Money // by the currency that was paid, ordered by its code; pending ones included
-	PendingN int     // expenses that Home leaves out because they wait for a rate
-	Pending  []Money // what those come to, by the currency that was paid, ordered by its code
+	Count        int     // expenses, pending ones included
+	Home         Money   // in the home currency, of those that are converted
+	Paid         []Money // by the currency that was paid, ordered by its code; pending ones included
+	PendingCount int     // expenses that Home leaves out because they wait for a rate
+	Pending      []Money // what those come to, by the currency that was paid, ordered by its code
 }
 
 // Complete reports whether Home leaves nothing out.
-func (s Sum) Complete() bool { return s.PendingN == 0 }
+func (s Sum) Complete() bool { return s.PendingCount == 0 }
 
 // NewSum returns the sum of nothing in a ledger whose home currency is home.
 func NewSum(home Currency) Sum { return Sum{Home: Money{currency: home}} }
@@ -54,7 +54,7 @@ func (s *Sum) add(total Total) error {
 	if s.Home, err = s.Home.Add(total.Home); err == nil {
 		s.Paid, err = addByCurrency(s.Paid, total.Amount)
 	}
-	if err == nil && total.PendingN > 0 {
+	if err == nil && total.PendingCount > 0 {
 		s.Pending, err = addByCurrency(s.Pending, total.Pending)
 	}
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *Sum) add(total Total) error {
 		return fmt.Errorf("the totals of category %s in %s do not add up: %v", total.CategoryID, total.Amount.Currency(), err)
 	}
 	s.Count += total.Count
-	s.PendingN += total.PendingN
+	s.PendingCount += total.PendingCount
 	return nil
 }
 

@@ -14,13 +14,13 @@ func TestSumTotalsNamesWhatItLeavesOut(t *testing.T) {
 	home, money := expense.MustCurrency("EUR"), expense.MustMoney
 	totals := []expense.Total{
 		{Count: 2, Amount: money("1000", "JPY"), Home: money("6.12", "EUR"), Pending: money("0", "JPY")},
-		{Count: 3, Amount: money("4.250", "KWD"), Home: money("3.00", "EUR"), PendingN: 2, Pending: money("3.250", "KWD")},
-		{Count: 2, Amount: money("0", "BHD"), Home: money("0", "EUR"), PendingN: 2, Pending: money("0", "BHD")},
-		{Count: 1, Amount: money("-1.000", "KWD"), Home: money("0", "EUR"), PendingN: 1, Pending: money("-1.000", "KWD")},
+		{Count: 3, Amount: money("4.250", "KWD"), Home: money("3.00", "EUR"), PendingCount: 2, Pending: money("3.250", "KWD")},
+		{Count: 2, Amount: money("0", "BHD"), Home: money("0", "EUR"), PendingCount: 2, Pending: money("0", "BHD")},
+		{Count: 1, Amount: money("-1.000", "KWD"), Home: money("0", "EUR"), PendingCount: 1, Pending: money("-1.000", "KWD")},
 	}
 	sum, err := expense.SumTotals(home, totals)
 	want := expense.Sum{
-		Count: 8, Home: money("9.12", "EUR"), PendingN: 5,
+		Count: 8, Home: money("9.12", "EUR"), PendingCount: 5,
 		Paid:    []expense.Money{money("0", "BHD"), money("1000", "JPY"), money("3.250", "KWD")},
 		Pending: []expense.Money{money("0", "BHD"), money("2.250", "KWD")},
 	}
@@ -44,7 +44,7 @@ func TestTotalsThatCannotBeAreNoFaultOfTheCaller(t *testing.T) {
 		"beyond the bound of totals": {{Count: 1, Amount: largest, Home: largest}, {Count: 1, Amount: largest, Home: largest}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := expense.SumTotals(home, totals); err == nil || len(expense.FaultsOf(err)) != 0 {
+			if _, err := expense.SumTotals(home, totals); err == nil || len(expense.InvalidErrors(err)) != 0 {
 				t.Errorf("SumTotals: %v, want an error that is no ErrInvalid", err)
 			}
 		})

@@ -11,7 +11,7 @@ const maxSource = 64
 // backup. Whether its category exists, how far ahead of today it is dated, and whether its currency was in use, is not checked here. The
 // error is ErrInvalid.
 func (e Expense) Validate() error {
-	var faults Faults
+	var faults ValidationErrors
 	if e.ID == uuid.Nil {
 		faults.Add("id", "required", "an expense has an id")
 	}
@@ -36,7 +36,7 @@ func (e Expense) Validate() error {
 }
 
 // validateRate notes what is wrong with the frozen conversion: anyone can compute it again.
-func (e Expense) validateRate(faults *Faults) {
+func (e Expense) validateRate(faults *ValidationErrors) {
 	switch {
 	case e.Home.currency.IsZero():
 		faults.Add("home_currency", "required", "an expense says which home currency it is converted into")
@@ -52,7 +52,7 @@ func (e Expense) validateRate(faults *Faults) {
 		faults.Add("rate", "not_identity", "the rate of the home currency into itself is 1")
 	default:
 		home, err := e.Rate.Convert(e.Amount, e.Home.currency)
-		_ = faults.Take("home_amount", err)
+		_ = faults.AddError("home_amount", err)
 		if err == nil && home != e.Home {
 			faults.Add("home_amount", "wrong_amount", "%s at %s is %s, not %s", e.Amount, e.Rate.Value, home, e.Home)
 		}
@@ -65,7 +65,7 @@ func isSource(source Source) bool {
 
 // Validate lists every rule that the category breaks by itself, as [Expense.Validate] does.
 func (c Category) Validate() error {
-	var faults Faults
+	var faults ValidationErrors
 	if c.ID == uuid.Nil {
 		faults.Add("id", "required", "a category has an id")
 	}
@@ -79,7 +79,7 @@ func (c Category) Validate() error {
 
 // ValidateNotes lists what is wrong with notes, under the field "notes". The error is ErrInvalid.
 func ValidateNotes(notes string) error {
-	var faults Faults
+	var faults ValidationErrors
 	checkNotes(&faults, notes)
 	return faults.Err()
 }

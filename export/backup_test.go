@@ -90,7 +90,7 @@ func newLedger(t failer, st store.Store, owner expense.OwnerID) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	created, err := st.CreateLedger(context.Background(), owner, expense.StarterLedger(owner, settings, backupTime))
+	created, err := st.CreateLedger(context.Background(), owner, expense.NewInitialLedger(owner, settings, backupTime))
 	if err != nil || !created {
 		t.Fatal(created, err)
 	}
@@ -148,7 +148,7 @@ func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
 			do(func(tx store.Tx) error {
 				_, err := budget.ChangeSettings(ctx, tx, backupEnv, expense.SettingsDraft{
 					HomeCurrency: &home, Locale: &locale, TimeZone: &zone, FiscalYearStart: &start, DefaultCategoryID: new(categories()[0].ID.String()),
-				}, "1.1", expense.Condition{})
+				}, "1.1", expense.Precondition{})
 				return err
 			})
 		case 1, 2, 3, 4, 5:
@@ -167,7 +167,7 @@ func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
 		case 7:
 			c, archived := category(), true
 			do(func(tx store.Tx) error {
-				_, err := expense.ChangeCategory(ctx, tx, backupEnv, c.ID, expense.CategoryPatch{Archived: &archived}, expense.Condition{})
+				_, err := expense.ChangeCategory(ctx, tx, backupEnv, c.ID, expense.CategoryPatch{Archived: &archived}, expense.Precondition{})
 				return err
 			})
 		case 8:
@@ -178,7 +178,7 @@ func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
 			})
 		case 9:
 			c := category()
-			do(func(tx store.Tx) error { return expense.DeleteCategory(ctx, tx, c.ID, expense.Condition{}) })
+			do(func(tx store.Tx) error { return expense.DeleteCategory(ctx, tx, c.ID, expense.Precondition{}) })
 		case 10:
 			draft := budget.Draft{
 				CategoryID: category().ID.String(), FromMonth: month(), Amount: fmt.Sprint(rapid.IntRange(1, 500).Draw(t, "limit")),
@@ -192,11 +192,11 @@ func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
 				if err != nil {
 					return err
 				}
-				_, err = budget.Change(ctx, tx, backupEnv, added.Budget.ID, budget.Patch{Amount: new("77"), FromMonth: new("2026-09")}, expense.Condition{})
+				_, err = budget.Change(ctx, tx, backupEnv, added.Budget.ID, budget.Patch{Amount: new("77"), FromMonth: new("2026-09")}, expense.Precondition{})
 				if err == nil && rapid.Bool().Draw(t, "ended, and went on later") {
-					_, err = budget.Change(ctx, tx, backupEnv, added.Budget.ID, budget.Patch{UntilMonth: new(added.Budget.Entries[0].From.String())}, expense.Condition{})
+					_, err = budget.Change(ctx, tx, backupEnv, added.Budget.ID, budget.Patch{UntilMonth: new(added.Budget.Entries[0].From.String())}, expense.Precondition{})
 					if err == nil {
-						_, err = budget.Change(ctx, tx, backupEnv, added.Budget.ID, budget.Patch{Amount: new("78"), FromMonth: new("2026-11"), UntilMonth: new("")}, expense.Condition{})
+						_, err = budget.Change(ctx, tx, backupEnv, added.Budget.ID, budget.Patch{Amount: new("78"), FromMonth: new("2026-11"), UntilMonth: new("")}, expense.Precondition{})
 					}
 				}
 				if err != nil {
@@ -276,7 +276,7 @@ func TestWhatIsBackedUpIsRestored(t *testing.T) {
 
 func sameTotals(t failer, a store.Store, ownerA expense.OwnerID, b store.Store, ownerB expense.OwnerID) {
 	t.Helper()
-	query := expense.TotalsQuery{Ranges: []expense.Range{{}, {From: expense.MustDate("2025-12-15"), To: expense.MustDate("2026-02-20")}}, By: expense.ByMonth}
+	query := expense.TotalsQuery{Ranges: []expense.Range{{}, {From: expense.MustDate("2025-12-15"), To: expense.MustDate("2026-02-20")}}, Granularity: expense.ByMonth}
 	totalsA, errA := a.Reader(ownerA).Totals(context.Background(), query)
 	totalsB, errB := b.Reader(ownerB).Totals(context.Background(), query)
 	if errA != nil || errB != nil || !slices.Equal(totalsA, totalsB) {

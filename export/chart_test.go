@@ -37,7 +37,7 @@ func chartLedger(t testing.TB, locale string) store.Reader {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := st.CreateLedger(ctx, "ada", expense.StarterLedger("ada", settings, chartDay)); err != nil {
+	if _, err := st.CreateLedger(ctx, "ada", expense.NewInitialLedger("ada", settings, chartDay)); err != nil {
 		t.Fatal(err)
 	}
 	env := expense.Env{Now: chartDay}

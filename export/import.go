@@ -227,10 +227,10 @@ func (a *adder) checkAll() error {
 	for i, verdict := range verdicts {
 		row := rows[i]
 		// That the ledger lacks a category is no fault if nothing else is: it is made.
-		faults := slices.DeleteFunc(expense.FaultsOf(verdict.Err), isUnknownCategory)
+		faults := slices.DeleteFunc(expense.InvalidErrors(verdict.Err), isUnknownCategory)
 		if verdict.Err != nil && len(faults) == 0 {
 			err := a.makeCategory(row.Draft.Category)
-			if faults = expense.FaultsOf(err); err != nil && len(faults) == 0 {
+			if faults = expense.InvalidErrors(err); err != nil && len(faults) == 0 {
 				return err
 			}
 		}
@@ -259,8 +259,8 @@ func (a *adder) makeCategory(name string) error {
 	}
 	_, err = expense.AddCategory(a.ctx, a.tx, a.env, expense.CategoryDraft{Name: name})
 	if errors.Is(err, expense.ErrInvalid) {
-		var faults expense.Faults
-		for _, fault := range expense.FaultsOf(err) {
+		var faults expense.ValidationErrors
+		for _, fault := range expense.InvalidErrors(err) {
 			faults.Add("category", fault.Code, "%s", fault.Detail)
 		}
 		err = faults.Err()
@@ -286,7 +286,7 @@ func (a *adder) addAll() error {
 		case err == nil:
 			a.count(a.rows[i:i+1], verdicts)
 		case errors.Is(err, expense.ErrInvalid):
-			a.fail(a.rows[i], expense.FaultsOf(err))
+			a.fail(a.rows[i], expense.InvalidErrors(err))
 		default:
 			return err
 		}
@@ -294,11 +294,11 @@ func (a *adder) addAll() error {
 	return nil
 }
 
-func (a *adder) count(rows []Row, verdicts []expense.Verdict) {
+func (a *adder) count(rows []Row, verdicts []expense.AddResult) {
 	for i, verdict := range verdicts {
 		switch {
 		case verdict.Err != nil:
-			a.fail(rows[i], expense.FaultsOf(verdict.Err))
+			a.fail(rows[i], expense.InvalidErrors(verdict.Err))
 		case verdict.Known:
 			a.result.Known++
 		default:

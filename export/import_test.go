@@ -48,7 +48,7 @@ func withLedger(t testing.TB, st store.Store, home string) store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := st.CreateLedger(t.Context(), "ada", expense.StarterLedger("ada", settings, now)); err != nil {
+	if _, err := st.CreateLedger(t.Context(), "ada", expense.NewInitialLedger("ada", settings, now)); err != nil {
 		t.Fatal(err)
 	}
 	return st
@@ -98,7 +98,7 @@ func ExampleImport() {
 	st := memstore.New()
 	defer func() { _ = st.Close() }()
 	settings, _ := expense.NewSettings(expense.SettingsDraft{})
-	if _, err := st.CreateLedger(ctx, "ada", expense.StarterLedger("ada", settings, time.Now())); err != nil {
+	if _, err := st.CreateLedger(ctx, "ada", expense.NewInitialLedger("ada", settings, time.Now())); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -293,10 +293,10 @@ func TestRunningAgainAddsOnlyWhatIsNew(t *testing.T) {
 		name := "Feasts"
 		category, err := tx.CategoryByName(t.Context(), "festivals")
 		if err == nil {
-			_, err = expense.ChangeCategory(t.Context(), tx, env, category.ID, expense.CategoryPatch{Name: &name}, expense.Condition{})
+			_, err = expense.ChangeCategory(t.Context(), tx, env, category.ID, expense.CategoryPatch{Name: &name}, expense.Precondition{})
 		}
 		if err == nil {
-			err = expense.Delete(t.Context(), tx, all(t, st)[0].ID, expense.Condition{})
+			err = expense.Delete(t.Context(), tx, all(t, st)[0].ID, expense.Precondition{})
 		}
 		return err
 	})
@@ -320,7 +320,7 @@ func TestRowsOfAnArchivedCategoryFail(t *testing.T) {
 		archived := true
 		category, err := tx.CategoryByName(t.Context(), "Travel")
 		if err == nil {
-			_, err = expense.ChangeCategory(t.Context(), tx, env, category.ID, expense.CategoryPatch{Archived: &archived}, expense.Condition{})
+			_, err = expense.ChangeCategory(t.Context(), tx, env, category.ID, expense.CategoryPatch{Archived: &archived}, expense.Precondition{})
 		}
 		return err
 	})
@@ -505,7 +505,7 @@ func TestAMappingOfAnotherFileIsGivenUp(t *testing.T) {
 	st := open(t, "EUR")
 	text := "D,A,C,K,N\n" + strings.Repeat("x\n", export.MaxFailures+1)
 	_, err := export.Import(t.Context(), store.LedgerOf(st, "ada"), env, export.Rows(strings.NewReader(text), plain()), export.ImportOptions{})
-	if faults := expense.FaultsOf(err); len(faults) != 1 || faults[0].Code != "too_many_failures" {
+	if faults := expense.InvalidErrors(err); len(faults) != 1 || faults[0].Code != "too_many_failures" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -11,12 +11,12 @@ import (
 
 // A lineParser reads the members of a backup's line, and collects what is wrong with them.
 type lineParser struct {
-	faults expense.Faults
+	faults expense.ValidationErrors
 }
 
 // take notes an error; one that is no fault of the domain is a fault of its form.
 func (p *lineParser) take(field string, err error) {
-	if err := p.faults.Take(field, err); err != nil {
+	if err := p.faults.AddError(field, err); err != nil {
 		p.faults.Add(field, "malformed", "%v", err)
 	}
 }
@@ -57,11 +57,11 @@ func (p *lineParser) money(field, amount, currency string) expense.Money {
 // instant reads an instant as it is written: in UTC, of whole microseconds.
 func (p *lineParser) instant(field, text string) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil || !strings.HasSuffix(text, "Z") || !expense.Instant(t).Equal(t) {
+	if err != nil || !strings.HasSuffix(text, "Z") || !expense.Timestamp(t).Equal(t) {
 		p.faults.Add(field, "malformed", "%.40q is not an instant such as 2026-03-01T12:00:00.123456Z", text)
 		return time.Time{}
 	}
-	return expense.Instant(t)
+	return expense.Timestamp(t)
 }
 
 func (p *lineParser) optionalInstant(field string, text *string) time.Time {

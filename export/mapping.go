@@ -76,12 +76,12 @@ func OwnMapping() Mapping {
 
 // Validate lists every fault of the mapping. A field is named by its path in the JSON form, such as "date/layout".
 func (m Mapping) Validate() error {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	if m.Date.Column == "" {
 		faults.Add("date/column", "required", "name the column that holds the date")
 	}
 	_, err := parseLayouts(m.Date.Layout)
-	_ = faults.Take("date/layout", err)
+	_ = faults.AddError("date/layout", err)
 	if m.Amount.Column == "" {
 		faults.Add("amount/column", "required", "name the column that holds the amount")
 	}
@@ -91,7 +91,7 @@ func (m Mapping) Validate() error {
 	m.Currency.validate(&faults, "currency")
 	if m.Currency.Value != "" {
 		_, err := expense.ParseCurrency(m.Currency.Value)
-		_ = faults.Take("currency/value", err)
+		_ = faults.AddError("currency/value", err)
 	}
 	m.Category.validate(&faults, "category")
 	m.Only.validate(&faults, "only")
@@ -106,13 +106,13 @@ func (m Mapping) Validate() error {
 	return faults.Err()
 }
 
-func (s Source) validate(faults *expense.Faults, field string) {
+func (s Source) validate(faults *expense.ValidationErrors, field string) {
 	if s.Column != "" && s.Value != "" {
 		faults.Add(field, "ambiguous", "give a column or a value, not both")
 	}
 }
 
-func (c Choice) validate(faults *expense.Faults, field string) {
+func (c Choice) validate(faults *expense.ValidationErrors, field string) {
 	if (c.Column == "") != (len(c.Equals) == 0) {
 		faults.Add(field, "incomplete", "name a column and at least one text that it equals")
 	}
@@ -150,7 +150,7 @@ func ParseMapping(text []byte) (Mapping, error) {
 		return Mapping{}, &expense.InvalidError{Code: "malformed", Detail: "the mapping is not a JSON object"}
 	}
 
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	root := object{faults: &faults, members: members}
 	m := readMapping(root)
 	if faults.Err() == nil {
@@ -244,7 +244,7 @@ func parseValue(decoder *json.Decoder, path string, depth int) (any, error) {
 
 // An object is a JSON object whose members are taken out one by one; what end finds left is unknown. null is not given.
 type object struct {
-	faults  *expense.Faults
+	faults  *expense.ValidationErrors
 	path    string
 	members map[string]any
 }

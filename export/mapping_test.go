@@ -26,7 +26,7 @@ func household(t testing.TB) export.Mapping {
 
 func ExampleParseMapping() {
 	_, err := export.ParseMapping([]byte(`{"date": {"column": "Day", "layout": "DD-MM"}, "amount": {"column": "Paid", "decimal": "!"}}`))
-	for _, fault := range expense.FaultsOf(err) {
+	for _, fault := range expense.InvalidErrors(err) {
 		fmt.Println(fault)
 	}
 	// Output:
@@ -94,7 +94,7 @@ func TestEveryFaultOfAMappingIsListed(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := export.ParseMapping([]byte(test.text))
 			var got []string
-			for _, fault := range expense.FaultsOf(err) {
+			for _, fault := range expense.InvalidErrors(err) {
 				got = append(got, fault.Field+" "+fault.Code)
 			}
 			if strings.Join(got, ", ") != test.want {
@@ -110,7 +110,7 @@ func FuzzParseMapping(f *testing.F) {
 	f.Add([]byte(`{"only": {"column": "T", "equals": ["a", 1, null, []]}, "date": null}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		m, err := export.ParseMapping(text)
-		if err != nil && (!errors.Is(err, expense.ErrInvalid) || len(expense.FaultsOf(err)) == 0) {
+		if err != nil && (!errors.Is(err, expense.ErrInvalid) || len(expense.InvalidErrors(err)) == 0) {
 			t.Fatalf("%v is no fault", err)
 		}
 		if err == nil && m.Validate() != nil {

@@ -31,7 +31,7 @@ const (
 )
 
 // reportStep is the step of the line in a report of these days.
-func reportStep(dates expense.Range) expense.Step {
+func reportStep(dates expense.Range) expense.Granularity {
 	if dates.To.Sub(dates.From) < mostDays {
 		return expense.ByDay
 	}

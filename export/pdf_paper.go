@@ -284,7 +284,7 @@ func (l *paper) pending(sum expense.Sum) string {
 	if sum.Complete() {
 		return ""
 	}
-	return fmt.Sprintf("%d without an exchange rate, not in the total: %s", sum.PendingN, l.amounts(sum.Pending))
+	return fmt.Sprintf("%d without an exchange rate, not in the total: %s", sum.PendingCount, l.amounts(sum.Pending))
 }
 
 // list writes every expense, by category.
@@ -403,7 +403,7 @@ func (l *paper) notes() {
 	l.put(l.set(fmt.Sprintf("A rate is how many %s one unit of the currency paid in costs, on the day that it is of. An amount in the home "+
 		"currency is the amount paid times the rate, rounded once, half away from zero, to %d decimal places; it is kept with the expense and does not change with "+
 		"later rates. A negative amount is a refund.", home.Code(), home.Digits()), small), nil)
-	if l.report.Sum.PendingN > 0 {
+	if l.report.Sum.PendingCount > 0 {
 		l.put(l.set("pending: there is no rate for the day of the expense, nor for the week before it. Its amount is in no total of the home currency.", small), nil)
 	}
 	if l.text.missing > 0 {

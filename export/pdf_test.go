@@ -41,7 +41,7 @@ func yearLedger(t testing.TB, n int, notes func(i int) string) (store.Store, []e
 	if err != nil {
 		t.Fatal(err)
 	}
-	ledger := expense.StarterLedger("ada", settings, now)
+	ledger := expense.NewInitialLedger("ada", settings, now)
 	if _, err := st.CreateLedger(t.Context(), "ada", ledger); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func yearLedger(t testing.TB, n int, notes func(i int) string) (store.Store, []e
 		id[0], id[1], id[2], id[15] = byte(i>>16), byte(i>>8), byte(i), 1
 		e := expense.Expense{
 			ID: id, Amount: amount, Date: expense.MustDate("2025-01-01").AddDays(random.IntN(365)), Notes: strings.TrimSpace(fmt.Sprintf("#%05d %s", i, notes(i))),
-			CategoryID: ledger.Categories[random.IntN(4)].ID, Home: expense.MustMoney("0", "EUR"), CreatedAt: expense.Instant(now), UpdatedAt: expense.Instant(now),
+			CategoryID: ledger.Categories[random.IntN(4)].ID, Home: expense.MustMoney("0", "EUR"), CreatedAt: expense.Timestamp(now), UpdatedAt: expense.Timestamp(now),
 		}
 		switch code := currency.Code(); code {
 		case "EUR":
@@ -156,7 +156,7 @@ func ExampleReport_WritePDF() {
 	ctx := context.Background()
 	st := memstore.New()
 	settings, _ := expense.NewSettings(expense.SettingsDraft{})
-	_, _ = st.CreateLedger(ctx, "ada", expense.StarterLedger("ada", settings, now))
+	_, _ = st.CreateLedger(ctx, "ada", expense.NewInitialLedger("ada", settings, now))
 	var made *export.Report
 	err := st.View(ctx, "ada", func(r store.Reader) error {
 		yearly, err := report.Yearly(ctx, r, now, 2025, 0)
@@ -359,7 +359,7 @@ func TestNoTextMakesTheEngineFail(t *testing.T) {
 func TestAReportOfTooManyExpensesSaysWhatToDo(t *testing.T) {
 	summary := report.Summary{Sum: expense.Sum{Count: export.MaxReport + 1}}
 	_, err := export.ReadReport(t.Context(), nil, summary, export.ReportOptions{})
-	faults := expense.FaultsOf(err)
+	faults := expense.InvalidErrors(err)
 	if len(faults) != 1 || faults[0].Code != "too_many_expenses" || !strings.Contains(faults[0].Detail, "CSV") {
 		t.Errorf("%v", err)
 	}

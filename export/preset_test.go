@@ -235,7 +235,7 @@ func TestWhatIsWrongWithAPresetIsTold(t *testing.T) {
 		`{"preset": "mint", "date": {"layout": "DD/MM/YYYY|MM/DD/YYYY"}}`: "date/layout malformed_layout",
 	} {
 		_, err := export.ParseMapping([]byte(text))
-		faults := expense.FaultsOf(err)
+		faults := expense.InvalidErrors(err)
 		if len(faults) != 1 || faults[0].Field+" "+faults[0].Code != want {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}

@@ -91,11 +91,11 @@ func (r *rehearsal) stage(ctx context.Context, tx expense.Tx) error {
 	if err != nil {
 		return err
 	}
-	now := expense.Instant(r.env.Now)
+	now := expense.Timestamp(r.env.Now)
 	e := expense.Expense{
 		ID: id, Amount: amount, Home: amount, Date: settings.Today(now), CategoryID: settings.DefaultCategory, CreatedAt: now, UpdatedAt: now,
 	}
-	e.Rate, _ = expense.LookUp(expense.NoRates{}, settings.Home, settings.Home, e.Date)
+	e.Rate, _ = expense.LookupRate(expense.NoRates{}, settings.Home, settings.Home, e.Date)
 	_, err = tx.PutExpenses(ctx, e)
 	return err
 }
@@ -111,8 +111,8 @@ type rehearsalTx struct {
 }
 
 // KnownExpenses returns those of ids that the ledger knows, or that were rehearsed before.
-func (tx *rehearsalTx) KnownExpenses(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
-	known, err := tx.Tx.KnownExpenses(ctx, ids...)
+func (tx *rehearsalTx) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
+	known, err := tx.Tx.KnownExpenseIDs(ctx, ids...)
 	if err != nil {
 		return nil, err
 	}

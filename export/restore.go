@@ -102,7 +102,7 @@ const maxLine = 1 << 20
 
 // atLine says where in the file something is wrong. A fault keeps its code.
 func atLine(line int, err error) error {
-	faults := expense.FaultsOf(err)
+	faults := expense.InvalidErrors(err)
 	code, detail := "malformed", err.Error()
 	if len(faults) > 0 {
 		code = faults[0].Code

@@ -232,7 +232,7 @@ func TestALedgerThatIsNotEmptyIsNotOverwritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := restore(st, "target", file)
-	if faults := expense.FaultsOf(err); len(faults) != 1 || faults[0].Code != "ledger_not_empty" {
+	if faults := expense.InvalidErrors(err); len(faults) != 1 || faults[0].Code != "ledger_not_empty" {
 		t.Errorf("%v", err)
 	}
 	if again := backupOf(t, st, "target"); again != file {

@@ -165,7 +165,7 @@ type ownColumns struct {
 }
 
 func newColumns(m Mapping, header []string) (*columns, error) {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	c := &columns{
 		mapping: m, names: header, takes: foldedSet(m.Only.Equals), leaves: foldedSet(m.Except.Equals), turns: foldedSet(m.Sign.Equals),
 	}
@@ -191,7 +191,7 @@ func newColumns(m Mapping, header []string) (*columns, error) {
 				place, err = there, nil
 			}
 		}
-		_ = faults.Take(field, err)
+		_ = faults.AddError(field, err)
 		return place
 	}
 	c.date = find("date/column", m.Date.Column)
@@ -214,7 +214,7 @@ func newColumns(m Mapping, header []string) (*columns, error) {
 	}
 	var err error
 	c.layouts, err = parseLayouts(m.Date.Layout)
-	_ = faults.Take("date/layout", err)
+	_ = faults.AddError("date/layout", err)
 	return c, faults.Err()
 }
 
@@ -296,7 +296,7 @@ func (c *columns) read(row *Row, fields []string, id uuid.UUID) {
 		c.readOwn(row, fields, id)
 		return
 	}
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	row.Draft = expense.Draft{ID: id.String(), Category: c.mapping.Category.Value}
 	row.Draft.Currency = c.readCurrency(&faults, fields)
 	row.Draft.Amount = c.readAmount(&faults, fields, row.Draft.Currency)
@@ -316,12 +316,12 @@ func (c *columns) read(row *Row, fields []string, id uuid.UUID) {
 		notes := trim(unguard(strings.ReplaceAll(fields[c.notes], "\r\n", "\n")))
 		row.Draft.Notes = &notes
 	}
-	for _, fault := range expense.FaultsOf(faults.Err()) {
+	for _, fault := range expense.InvalidErrors(faults.Err()) {
 		row.Faults = append(row.Faults, row.fail(fault))
 	}
 }
 
-func (c *columns) readCurrency(faults *expense.Faults, fields []string) string {
+func (c *columns) readCurrency(faults *expense.ValidationErrors, fields []string) string {
 	if c.currency < 0 {
 		return c.mapping.Currency.Value
 	}
@@ -331,7 +331,7 @@ func (c *columns) readCurrency(faults *expense.Faults, fields []string) string {
 		return ""
 	}
 	if _, err := expense.ParseCurrency(code); err != nil {
-		_ = faults.Take("currency", err)
+		_ = faults.AddError("currency", err)
 		return ""
 	}
 	return code
@@ -347,7 +347,7 @@ func (c *columns) readDate(fields []string) (expense.Date, bool) {
 	return expense.Date{}, false
 }
 
-func (c *columns) readAmount(faults *expense.Faults, fields []string, currency string) string {
+func (c *columns) readAmount(faults *expense.ValidationErrors, fields []string, currency string) string {
 	text, ok := c.plainAmount(faults, fields[c.amount], currency)
 	if !ok {
 		return ""
@@ -375,7 +375,7 @@ func (c *columns) readAmount(faults *expense.Faults, fields []string, currency s
 }
 
 // plainAmount reads the amount in one cell; of two columns one may be empty.
-func (c *columns) plainAmount(faults *expense.Faults, cell, currency string) (string, bool) {
+func (c *columns) plainAmount(faults *expense.ValidationErrors, cell, currency string) (string, bool) {
 	if c.credit >= 0 && trim(cell) == "" {
 		return "0", true
 	}
@@ -396,14 +396,14 @@ func (c *columns) plainAmount(faults *expense.Faults, cell, currency string) (st
 }
 
 // net returns what went out less what came in.
-func (c *columns) net(faults *expense.Faults, out, in string) (string, bool) {
+func (c *columns) net(faults *expense.ValidationErrors, out, in string) (string, bool) {
 	if in == "0" {
 		return out, true
 	}
 	paid, err := expense.ParseDecimal(out)
-	_ = faults.Take("amount", err)
+	_ = faults.AddError("amount", err)
 	got, gotErr := expense.ParseDecimal(in)
-	_ = faults.Take("amount", gotErr)
+	_ = faults.AddError("amount", gotErr)
 	if err != nil || gotErr != nil {
 		return "", false
 	}

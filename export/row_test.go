@@ -331,7 +331,7 @@ func TestAHeaderThatDoesNotFitTheMappingEndsTheImport(t *testing.T) {
 			for _, err = range export.Rows(strings.NewReader(test.text), plain()) {
 			}
 			var got []string
-			for _, fault := range expense.FaultsOf(err) {
+			for _, fault := range expense.InvalidErrors(err) {
 				got = append(got, fault.Field+" "+fault.Code)
 			}
 			if strings.Join(got, ", ") != test.want {

@@ -136,7 +136,7 @@ func (c *call) addingBudget(err error) error {
 
 // patchBudget answers PATCH /v1/budgets/{id}: an amount holds from from_month on, months before it stay as they were.
 func (c *call) patchBudget() error {
-	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in budgetPatch, cond expense.Condition) (result, error) {
+	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in budgetPatch, cond expense.Precondition) (result, error) {
 		changed, err := budget.Change(ctx, tx, c.env(), id, in.patch(), cond)
 		return result{status: http.StatusOK, version: changed.Version, body: newBudgetBody(changed)}, err
 	})
@@ -144,7 +144,7 @@ func (c *call) patchBudget() error {
 
 // deleteBudget answers DELETE /v1/budgets/{id}.
 func (c *call) deleteBudget() error {
-	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Condition) error {
+	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Precondition) error {
 		return budget.Delete(ctx, tx, id, cond)
 	})
 }

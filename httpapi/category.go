@@ -73,7 +73,7 @@ func (c *call) postCategory() error {
 
 // patchCategory answers PATCH /v1/categories/{id}.
 func (c *call) patchCategory() error {
-	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in categoryPatch, cond expense.Condition) (result, error) {
+	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in categoryPatch, cond expense.Precondition) (result, error) {
 		changed, err := expense.ChangeCategory(ctx, tx, c.env(), id, in.patch(), cond)
 		return result{status: http.StatusOK, version: changed.Version, body: newCategoryBody(changed)}, err
 	})
@@ -81,7 +81,7 @@ func (c *call) patchCategory() error {
 
 // deleteCategory answers DELETE /v1/categories/{id}.
 func (c *call) deleteCategory() error {
-	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Condition) error {
+	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Precondition) error {
 		return expense.DeleteCategory(ctx, tx, id, cond)
 	})
 }
@@ -162,9 +162,9 @@ func (c *call) mergeCategory() error {
 		body := mergeBody{
 			From: from.String(), Into: into.String(), Expenses: merged.Expenses, Rules: merged.Rules, Version: merged.Version,
 		}
-		if merged.Budget != uuid.Nil {
+		if merged.BudgetID != uuid.Nil {
 			body.Budget = &endedBudget{
-				ID: merged.Budget.String(), UntilMonth: textOrNull(merged.Until.String()), Deleted: merged.Until.IsZero(),
+				ID: merged.BudgetID.String(), UntilMonth: textOrNull(merged.BudgetUntil.String()), Deleted: merged.BudgetUntil.IsZero(),
 			}
 		}
 		return result{status: http.StatusOK, body: body}, nil

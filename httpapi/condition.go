@@ -14,14 +14,14 @@ func etag(version expense.Version) string {
 }
 
 // condition reads If-Match and If-None-Match of a write.
-func condition(header http.Header) (expense.Condition, error) {
-	var cond expense.Condition
+func condition(header http.Header) (expense.Precondition, error) {
+	var cond expense.Precondition
 	if lines := header.Values("If-Match"); len(lines) > 0 {
 		tags, anyTag, err := parseTags("If-Match", lines)
 		if err != nil {
-			return expense.Condition{}, err
+			return expense.Precondition{}, err
 		}
-		cond.Any = anyTag
+		cond.Present = anyTag
 		for _, tag := range tags {
 			// A tag that no row can have, weak or not a version, matches none: version 0.
 			cond.Versions = append(cond.Versions, tag.strongVersion())
@@ -30,10 +30,10 @@ func condition(header http.Header) (expense.Condition, error) {
 	if lines := header.Values("If-None-Match"); len(lines) > 0 {
 		_, anyTag, err := parseTags("If-None-Match", lines)
 		if err != nil {
-			return expense.Condition{}, err
+			return expense.Precondition{}, err
 		}
 		if !anyTag {
-			return expense.Condition{}, newFieldProblem(codeMalformed, fieldError{
+			return expense.Precondition{}, newFieldProblem(codeMalformed, fieldError{
 				Header: "If-None-Match", Code: "not_a_star", Detail: "On a write If-None-Match is * and says that nothing may be there yet.",
 			})
 		}

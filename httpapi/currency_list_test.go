@@ -34,7 +34,7 @@ func TestCurrencyTableDiffersFromValidatorsListForReasons(t *testing.T) {
 		code := string([]byte{'A' + byte(i/676), 'A' + byte(i/26%26), 'A' + byte(i%26)})
 		listed := check.Var(code, "iso4217") == nil
 		currency, err := expense.ParseCurrency(code)
-		active := err == nil && currency.Tender().To.IsZero()
+		active := err == nil && currency.LegalTender().To.IsZero()
 		switch reason, explained := reasons[code]; {
 		case active && !listed:
 			t.Errorf("%s is active here and not in validator's list", code)

@@ -52,13 +52,13 @@ func cursorSum(scope string, place []byte) []byte {
 }
 
 // encodeKey and decodeKey write a place among expenses as bytes.
-func encodeKey(key expense.Key) []byte {
+func encodeKey(key expense.Position) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(key.N)), key.ID[:]...)
 }
 
-func decodeKey(place []byte) (expense.Key, error) {
+func decodeKey(place []byte) (expense.Position, error) {
 	if len(place) != 8+len(uuid.UUID{}) {
-		return expense.Key{}, errCursor()
+		return expense.Position{}, errCursor()
 	}
-	return expense.Key{N: int64(binary.BigEndian.Uint64(place)), ID: uuid.UUID(place[8:])}, nil
+	return expense.Position{N: int64(binary.BigEndian.Uint64(place)), ID: uuid.UUID(place[8:])}, nil
 }

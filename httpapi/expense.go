@@ -131,7 +131,7 @@ func (c *call) postExpense() error {
 	})
 }
 
-func expenseMade(added expense.Added) result {
+func expenseMade(added expense.PutResult) result {
 	res := createdResult(added.Created, expensesPath, added.Expense.ID, added.Expense.Version, newExpenseBody(added.Expense))
 	if added.Created {
 		res.events = []Event{ExpensesAdded{Source: SourceRequest, Count: 1}}
@@ -166,7 +166,7 @@ func (c *call) putExpense() error {
 
 // patchExpense answers PATCH /v1/expenses/{id}.
 func (c *call) patchExpense() error {
-	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in expensePatch, cond expense.Condition) (result, error) {
+	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in expensePatch, cond expense.Precondition) (result, error) {
 		changed, err := expense.Change(ctx, tx, c.env(), id, in.patch(), cond)
 		return result{status: http.StatusOK, version: changed.Version, body: newExpenseBody(changed)}, err
 	})
@@ -174,7 +174,7 @@ func (c *call) patchExpense() error {
 
 // deleteExpense answers DELETE /v1/expenses/{id}.
 func (c *call) deleteExpense() error {
-	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Condition) error {
+	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Precondition) error {
 		return expense.Delete(ctx, tx, id, cond)
 	})
 }
@@ -212,8 +212,8 @@ func (p *params) filter() expense.Filter {
 		p.fail("amount_min", "backwards", "amount_min lies above amount_max, so nothing could lie between.")
 	}
 	f.Text, _ = p.given("q")
-	if utf8.RuneCountInString(f.Text) > expense.MaxNotes {
-		p.fail("q", "too_long", "A search has at most %d characters, as many as notes.", expense.MaxNotes)
+	if utf8.RuneCountInString(f.Text) > expense.MaxNotesLength {
+		p.fail("q", "too_long", "A search has at most %d characters, as many as notes.", expense.MaxNotesLength)
 	}
 	if strings.ContainsFunc(f.Text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
 		p.fail("q", "control_character", "A search has no control characters, as notes have none.")
@@ -234,9 +234,9 @@ func (p *params) sort() expense.Sort {
 	case text == "amount":
 		return expense.SmallestFirst
 	case text == "-created":
-		return expense.LatestFirst
+		return expense.NewestCreatedFirst
 	case text == "created":
-		return expense.EarliestFirst
+		return expense.OldestCreatedFirst
 	}
 	p.fail("sort", "unknown_value", "A list is sorted by date, amount or created, with a minus before it for descending.")
 	return expense.NewestFirst
@@ -276,7 +276,7 @@ func (c *call) listExpenses() error {
 	if err != nil {
 		return err
 	}
-	data, next, key := make([]expenseBody, 0, size), "", expense.Key{}
+	data, next, key := make([]expenseBody, 0, size), "", expense.Position{}
 	for e, err := range c.api.store.Reader(c.owner).Expenses(c.ctx, query) {
 		if err != nil {
 			return err
@@ -285,7 +285,7 @@ func (c *call) listExpenses() error {
 			next = encodeCursor(scope, encodeKey(key))
 			break
 		}
-		data, key = append(data, newExpenseBody(e)), query.Sort.Key(e)
+		data, key = append(data, newExpenseBody(e)), query.Sort.Position(e)
 	}
 	return sendPage(c, expensesPath, data, next)
 }

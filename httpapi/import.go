@@ -175,7 +175,7 @@ func (l callLedger) Update(_ context.Context, fn func(expense.Tx) error) error {
 
 // importFault tells faults of the mapping, or of how it fits the file, with their places in the multipart body.
 func importFault(err error) error {
-	broken := expense.FaultsOf(err)
+	broken := expense.InvalidErrors(err)
 	if len(broken) == 0 {
 		return err
 	}

@@ -141,7 +141,7 @@ var sentinels = [...]struct {
 	{auth.ErrRegistrationClosed, codeForbidden, "Registration is closed on this server; ask who runs it for an account."},
 	{auth.ErrForbidden, codeForbidden, "The credentials do not allow this."},
 	{expense.ErrStale, codeVersionMismatch, "The resource is not at the version that the request names."},
-	{expense.ErrConditionRequired, codePreconditionRequired, "The resource exists with other content; name its version in If-Match."},
+	{expense.ErrPreconditionRequired, codePreconditionRequired, "The resource exists with other content; name its version in If-Match."},
 	{expense.ErrGone, codeNotFound, "It was deleted."},
 	{expense.ErrNotFound, codeNotFound, "There is no such resource."},
 	{expense.ErrConflict, codeConflict, "The row was changed first in a way that this contradicts; compare both and decide."},
@@ -225,7 +225,7 @@ func problemOf(err error) *problem {
 // faultsOf returns the broken rules in err as faults of the body.
 func fieldErrorsOf(err error) []fieldError {
 	var faults []fieldError
-	for _, broken := range expense.FaultsOf(err) {
+	for _, broken := range expense.InvalidErrors(err) {
 		faults = append(faults, fieldError{Pointer: pointerTo(broken.Field), Code: broken.Code, Detail: broken.Detail})
 	}
 	return faults

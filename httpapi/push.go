@@ -296,7 +296,7 @@ func (p *push) item(ctx context.Context, tx store.Tx, i int, m mutation, state s
 		return nil, fmt.Errorf("encode the answer to a mutation: %w", err)
 	}
 	return text, tx.PutAnswer(ctx, store.Answer{
-		AnswerKey: key, Request: m.fingerprint, Status: http.StatusOK, Body: text, CreatedAt: expense.Instant(p.now),
+		AnswerKey: key, Request: m.fingerprint, Status: http.StatusOK, Body: text, CreatedAt: expense.Timestamp(p.now),
 		ETag: known.String(), Location: m.in.row(),
 	})
 }
@@ -324,7 +324,7 @@ func (p *push) tell(m mutation, status string, done row) {
 	p.events = append(p.events, ChangePushed{Type: what, Status: status})
 	body, ok := done.body.(expenseBody)
 	changed := status == expense.OutcomeApplied.String() || status == expense.OutcomeMerged.String()
-	if ok && changed && body.CreatedAt.Equal(expense.Instant(p.now)) && !p.added[body.ID] {
+	if ok && changed && body.CreatedAt.Equal(expense.Timestamp(p.now)) && !p.added[body.ID] {
 		p.added[body.ID] = true // a later change of the same push adds it no second time
 		p.events = append(p.events, ExpensesAdded{Source: SourceSync, Count: 1})
 	}
@@ -648,7 +648,7 @@ func (p *push) settingsRow(ctx context.Context, tx store.Tx, in mutationInput, b
 
 // deleteRow deletes a row, whatever version the device saw: a deletion wins. What is not there was deleted already.
 func (p *push) deleteRow(ctx context.Context, tx store.Tx, what string, id uuid.UUID) (row, error) {
-	var none expense.Condition
+	var none expense.Precondition
 	var err error
 	switch what {
 	case "expense":
@@ -720,7 +720,7 @@ func (w *witness) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Ver
 	return noted(w, version, err)
 }
 
-func (w *witness) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.Merged, error) {
+func (w *witness) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.MergeResult, error) {
 	merged, err := w.Tx.MergeCategory(ctx, from, into, month)
 	return noted(w, merged, err)
 }

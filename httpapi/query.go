@@ -75,7 +75,7 @@ func (p *params) fail(name, code, detail string, args ...any) {
 
 // take notes the faults in a value that the domain refused.
 func (p *params) take(name string, err error) {
-	for _, broken := range expense.FaultsOf(err) {
+	for _, broken := range expense.InvalidErrors(err) {
 		p.fail(name, broken.Code, "%s", broken.Detail)
 	}
 }

@@ -39,7 +39,7 @@ func (c *call) getRate() error {
 			quote = settings.Home
 		}
 	}
-	rate, ok := expense.LookUp(c.api.rates, base, quote, date)
+	rate, ok := expense.LookupRate(c.api.rates, base, quote, date)
 	if !ok {
 		return newProblem(codeNotFound, "There is no rate from %s to %s on %s, nor in the seven days before it.", base, quote, date)
 	}

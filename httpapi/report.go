@@ -342,10 +342,10 @@ func (c *call) trendReport() error {
 }
 
 // stepNames are the steps of a trend on the wire.
-var stepNames = map[expense.Step]string{expense.ByDay: "day", expense.ByWeek: "week", expense.ByMonth: "month"}
+var stepNames = map[expense.Granularity]string{expense.ByDay: "day", expense.ByWeek: "week", expense.ByMonth: "month"}
 
 // step reads the step of a trend.
-func (p *params) step(name string, fallback expense.Step) expense.Step {
+func (p *params) step(name string, fallback expense.Granularity) expense.Granularity {
 	text, ok := p.given(name)
 	if !ok {
 		return fallback
@@ -387,7 +387,7 @@ func (p *params) top(usual int) int {
 // report runs fn over a snapshot; the faults that a report finds in what it was asked are those of the query's parameters.
 func (c *call) report(p *params, fn func(r store.Reader, now time.Time) error) error {
 	err := c.view(func(r store.Reader) error { return fn(r, c.now) })
-	if faults := expense.FaultsOf(err); len(faults) > 0 {
+	if faults := expense.InvalidErrors(err); len(faults) > 0 {
 		for _, broken := range faults {
 			p.take(broken.Field, broken)
 		}

@@ -229,7 +229,7 @@ func (r shownRule) body() ruleBody {
 // patchRule answers PATCH /v1/recurrences/{id}: it changes what is still to be posted. With from_date the rule ends the day
 // before, and the answer is the new one that goes on from there.
 func (c *call) patchRule() error {
-	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in rulePatch, cond expense.Condition) (result, error) {
+	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in rulePatch, cond expense.Precondition) (result, error) {
 		cond = c.catchUp.adjust(cond)
 		if from := in.FromDate.pointer(); from != nil {
 			fresh, err := recurrence.Split(ctx, tx, c.env(), id, *from, in.draft(), cond)
@@ -242,7 +242,7 @@ func (c *call) patchRule() error {
 
 // deleteRule answers DELETE /v1/recurrences/{id}; what the rule posted stays.
 func (c *call) deleteRule() error {
-	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Condition) error {
+	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Precondition) error {
 		return recurrence.Delete(ctx, tx, c.env(), id, c.catchUp.adjust(cond))
 	})
 }
@@ -293,7 +293,7 @@ type skipInput struct {
 
 // skipRule answers POST /v1/recurrences/{id}/skip.
 func (c *call) skipRule() error {
-	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in skipInput, cond expense.Condition) (result, error) {
+	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in skipInput, cond expense.Precondition) (result, error) {
 		rule, err := recurrence.SkipOccurrence(ctx, tx, c.env(), id, orEmpty(in.Date), cond)
 		return c.ruleMade(tx, false, rule, err)
 	})

@@ -96,8 +96,8 @@ func (c *call) patchSettings() error {
 			return result{}, err
 		}
 		body := newSettingsBody(change.Settings)
-		if change.Rerated != nil {
-			body.Rerated = &reratedBody{Converted: change.Rerated.Converted, Pending: change.Rerated.Pending}
+		if change.Reconversion != nil {
+			body.Rerated = &reratedBody{Converted: change.Reconversion.Converted, Pending: change.Reconversion.Pending}
 		}
 		return result{status: http.StatusOK, version: change.Settings.Version, body: body}, nil
 	})

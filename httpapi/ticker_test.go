@@ -24,7 +24,7 @@ func addDaily(t testing.TB, st store.Store, zone string, start expense.Date) exp
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := st.CreateLedger(t.Context(), "anna", expense.StarterLedger("anna", settings, time.Now())); err != nil {
+	if _, err := st.CreateLedger(t.Context(), "anna", expense.NewInitialLedger("anna", settings, time.Now())); err != nil {
 		t.Fatal(err)
 	}
 	err = st.Update(t.Context(), "anna", func(tx store.Tx) error {
@@ -92,7 +92,7 @@ func TestAnOccurrenceIsPostedAsItsDayBegins(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				change := expense.MustDate(test.change)
 				first := change.AddDays(-2)
-				time.Sleep(time.Until(first.AddDays(-1).Begin(time.UTC).Add(-13 * time.Hour)))
+				time.Sleep(time.Until(first.AddDays(-1).StartIn(time.UTC).Add(-13 * time.Hour)))
 				st := memstore.New()
 				zone := addDaily(t, st, test.zone, first)
 				_, stop := runTicker(t, st, time.Minute)

@@ -146,7 +146,7 @@ func conflictIfGone(err error) error {
 }
 
 // target is the resource in the path, and what the request's preconditions ask of it.
-func (c *call) target() (id uuid.UUID, cond expense.Condition, err error) {
+func (c *call) target() (id uuid.UUID, cond expense.Precondition, err error) {
 	if id, err = c.id(); err == nil {
 		cond, err = condition(c.Request.Header)
 	}
@@ -154,7 +154,7 @@ func (c *call) target() (id uuid.UUID, cond expense.Condition, err error) {
 }
 
 // change answers a request that changes the resource in the path as the body says.
-func change[In any](c *call, fn func(ctx context.Context, tx store.Tx, id uuid.UUID, in In, cond expense.Condition) (result, error)) error {
+func change[In any](c *call, fn func(ctx context.Context, tx store.Tx, id uuid.UUID, in In, cond expense.Precondition) (result, error)) error {
 	id, cond, err := c.target()
 	if err != nil {
 		return err
@@ -169,7 +169,7 @@ func change[In any](c *call, fn func(ctx context.Context, tx store.Tx, id uuid.U
 }
 
 // remove answers a DELETE of the resource in the path.
-func (c *call) remove(fn func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Condition) error) error {
+func (c *call) remove(fn func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Precondition) error) error {
 	id, cond, err := c.target()
 	if err != nil {
 		return err
@@ -252,7 +252,7 @@ func (c *call) update(fn func(store.Tx) error) error {
 type catchUp struct{ from, to expense.Version }
 
 // since returns the precondition as it is to be understood after the posting: what was posted on the way is the request's own doing.
-func (c catchUp) adjust(cond expense.Condition) expense.Condition {
+func (c catchUp) adjust(cond expense.Precondition) expense.Precondition {
 	if c.to != 0 && slices.Contains(cond.Versions, c.from) {
 		cond.Versions = []expense.Version{c.to}
 	}
@@ -298,7 +298,7 @@ func (c *call) withLedger(read func() error) error {
 
 // createLedger makes the ledger of an owner not seen before, with the default settings.
 func (c *call) createLedger() error {
-	created, err := c.api.store.CreateLedger(c.ctx, c.owner, expense.StarterLedger(c.owner, c.api.settings, c.now))
+	created, err := c.api.store.CreateLedger(c.ctx, c.owner, expense.NewInitialLedger(c.owner, c.api.settings, c.now))
 	if err != nil || !created || c.api.accounts == nil {
 		return err
 	}
@@ -316,7 +316,7 @@ func (c *call) createLedger() error {
 
 // render turns a result into the answer as it is sent and kept.
 func (c *call) render(res result) (store.Answer, error) {
-	answer := store.Answer{Status: res.status, CreatedAt: expense.Instant(c.now)}
+	answer := store.Answer{Status: res.status, CreatedAt: expense.Timestamp(c.now)}
 	if res.version != 0 {
 		answer.ETag = etag(res.version)
 	}

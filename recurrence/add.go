@@ -24,8 +24,8 @@ func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (Added, error
 	if err != nil {
 		return Added{}, fmt.Errorf("settings: %w", err)
 	}
-	var faults expense.Faults
-	now := expense.Instant(env.Now)
+	var faults expense.ValidationErrors
+	now := expense.Timestamp(env.Now)
 	rule := Rule{Interval: 1, CreatedAt: now, UpdatedAt: now}
 	if draft.ID == nil {
 		if rule.ID, err = uuid.NewV7(); err != nil {
@@ -33,7 +33,7 @@ func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (Added, error
 		}
 	} else {
 		rule.ID, err = expense.ParseID(*draft.ID)
-		_ = faults.Take("id", err)
+		_ = faults.AddError("id", err)
 	}
 	if draft.ID != nil && err == nil {
 		// A repeated request is recognised before today's rules judge it: its answer may just have been lost.
@@ -66,7 +66,7 @@ func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (Added, error
 
 // twin returns the stored rule if the draft says nothing else than it, and ErrExists if it does.
 func (d Draft) twin(ctx context.Context, tx expense.Reader, env expense.Env, stored Rule) (Added, error) {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	applied, err := d.apply(ctx, tx, env, &faults, stored)
 	if err != nil {
 		return Added{}, err

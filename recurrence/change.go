@@ -18,12 +18,12 @@ import (
 // first occurrence from today, for what is missed while paused is not posted. A draft that changes nothing takes no version,
 // unless the rule had failed: then it is tried again. Faults are ErrInvalid, all of them at once; ErrStale if cond does not hold;
 // a [BacklogError] if more is due than one Update posts.
-func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, draft Draft, cond expense.Condition) (Rule, error) {
+func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, draft Draft, cond expense.Precondition) (Rule, error) {
 	old, settings, err := open(ctx, tx, id, cond)
 	if err != nil {
 		return Rule{}, err
 	}
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	changed, err := draft.apply(ctx, tx, env, &faults, old)
 	if err == nil {
 		err = faults.Err()
@@ -52,7 +52,7 @@ func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, draft Dra
 }
 
 // open reads a rule that is to be changed if cond holds, and the ledger's settings.
-func open(ctx context.Context, tx Tx, id uuid.UUID, cond expense.Condition) (Rule, expense.Settings, error) {
+func open(ctx context.Context, tx Tx, id uuid.UUID, cond expense.Precondition) (Rule, expense.Settings, error) {
 	rule, err := tx.Rule(ctx, id)
 	if err == nil {
 		err = cond.CheckPresent(rule.Version)
@@ -96,7 +96,7 @@ func CatchUp(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID) (Rule, b
 // than one Update may post is a [BacklogError].
 func catchUp(ctx context.Context, tx Tx, env expense.Env, settings expense.Settings, rule Rule) (Rule, error) {
 	switch {
-	case !rule.isDue(settings.Zone, env.Now), !rule.failedAt().Before(expense.Instant(env.Now)):
+	case !rule.isDue(settings.Zone, env.Now), !rule.failedAt().Before(expense.Timestamp(env.Now)):
 		return rule, nil
 	case rule.backlog(settings.Today(env.Now)) > MaxBatch:
 		return Rule{}, &BacklogError{Rule: rule.ID, Version: rule.Version}
@@ -136,7 +136,7 @@ func (r Rule) open(today expense.Date) expense.Date {
 // fresh returns the rule as one that a person has just changed: nothing is known to be wrong with it.
 func (r Rule) fresh(now time.Time) Rule {
 	r = r.Repaired()
-	r.UpdatedAt = expense.Instant(now)
+	r.UpdatedAt = expense.Timestamp(now)
 	return r
 }
 
@@ -147,13 +147,13 @@ func (r Rule) fresh(now time.Time) Rule {
 // all of them at once; ErrStale if cond does not hold; a [BacklogError] if the new rule is paused, and more is due than one Update
 // posts.
 func Split(
-	ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, from string, draft Draft, cond expense.Condition,
+	ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, from string, draft Draft, cond expense.Precondition,
 ) (Rule, error) {
 	old, settings, err := open(ctx, tx, id, cond)
 	if err != nil {
 		return Rule{}, err
 	}
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	day := parseDay(&faults, "from_date", &from, expense.Date{})
 	if err := checkRoom(ctx, tx, &faults); err != nil {
 		return Rule{}, err
@@ -173,7 +173,7 @@ func Split(
 	if fresh.ID, err = uuid.NewV7(); err != nil {
 		return Rule{}, fmt.Errorf("new id: %w", err)
 	}
-	fresh.Version, fresh.Guard, fresh.CreatedAt = 0, 0, expense.Instant(env.Now)
+	fresh.Version, fresh.Guard, fresh.CreatedAt = 0, 0, expense.Timestamp(env.Now)
 	var kept int // occurrences before day that the count of a rule with the old start has to include
 	if draft.reschedules() && draft.Start == nil && faults.Err() == nil {
 		fresh, kept = fresh.anchored(day, draft)
@@ -213,7 +213,7 @@ func Split(
 	if err := faults.Err(); err != nil {
 		return Rule{}, err
 	}
-	old.Until, old.Count, old.UpdatedAt = day.AddDays(-1), 0, expense.Instant(env.Now)
+	old.Until, old.Count, old.UpdatedAt = day.AddDays(-1), 0, expense.Timestamp(env.Now)
 	old = old.at(old.open(today))
 	if _, err := tx.PutRules(ctx, old); err != nil {
 		return Rule{}, fmt.Errorf("rule %s: %w", old.ID, err)
@@ -235,7 +235,7 @@ func (r Rule) anchored(day expense.Date, draft Draft) (Rule, int) {
 	if r.Freq == Monthly && r.MonthDay == 0 {
 		r.MonthDay = r.Start.Day() // the 31st stays the 31st, on whichever day the change begins
 	}
-	var ignored expense.Faults // found again where the draft is applied
+	var ignored expense.ValidationErrors // found again where the draft is applied
 	endless, drafted := r, draft.schedule(&ignored, r)
 	endless.OnMissing, endless.Until, endless.Count = drafted.OnMissing, expense.Date{}, 0
 	first := endless.NextAfter(day.AddDays(-1))
@@ -274,7 +274,7 @@ func (r Rule) without(ctx context.Context, tx Tx, other uuid.UUID, from, today e
 		for i, day := range chunk {
 			ids[i] = expense.OccurrenceID(other, day)
 		}
-		known, err := tx.KnownExpenses(ctx, ids...)
+		known, err := tx.KnownExpenseIDs(ctx, ids...)
 		if err != nil {
 			return Rule{}, fmt.Errorf("rule %s: %w", other, err)
 		}
@@ -289,7 +289,7 @@ func (r Rule) without(ctx context.Context, tx Tx, other uuid.UUID, from, today e
 
 // SkipOccurrence leaves out one occurrence, on a day given as YYYY-MM-DD; that it is left out already is no error. One that was
 // posted is deleted as any expense is. The error is ErrInvalid, or ErrStale if cond does not hold.
-func SkipOccurrence(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, day string, cond expense.Condition) (Rule, error) {
+func SkipOccurrence(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, day string, cond expense.Precondition) (Rule, error) {
 	rule, settings, err := open(ctx, tx, id, cond)
 	if err != nil {
 		return Rule{}, err
@@ -299,8 +299,8 @@ func SkipOccurrence(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, d
 	}
 	date, err := expense.ParseDate(day)
 	if err != nil {
-		var faults expense.Faults
-		_ = faults.Take("date", err)
+		var faults expense.ValidationErrors
+		_ = faults.AddError("date", err)
 		return Rule{}, faults.Err()
 	}
 	if !rule.fallsOn(date) {
@@ -309,7 +309,7 @@ func SkipOccurrence(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, d
 	// A ledger that moves to a zone in the west begins a day again: a day that was today lately may still come.
 	today := settings.Today(env.Now)
 	lately := today.AddDays(-2)
-	known, err := tx.KnownExpenses(ctx, expense.OccurrenceID(rule.ID, date))
+	known, err := tx.KnownExpenseIDs(ctx, expense.OccurrenceID(rule.ID, date))
 	switch {
 	case err != nil:
 		return Rule{}, fmt.Errorf("rule %s: %w", id, err)
@@ -325,7 +325,7 @@ func SkipOccurrence(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, d
 	if rule.Skipped = rule.Skipped.From(earlier(rule.Next, lately)); rule.Skipped.Len() >= MaxSkipped {
 		return fault("too_many", "a rule has at most %d skipped occurrences ahead; pause it instead", MaxSkipped)
 	}
-	rule.Skipped, rule.UpdatedAt = rule.Skipped.With(date), expense.Instant(env.Now)
+	rule.Skipped, rule.UpdatedAt = rule.Skipped.With(date), expense.Timestamp(env.Now)
 	if date == rule.Next {
 		// An occurrence ahead is only kept in mind: were the days up to it settled, an edit would lose those between.
 		if !date.After(today) {
@@ -353,7 +353,7 @@ func (r Rule) fallsOn(date expense.Date) bool {
 // Delete posts what is due of a rule, deletes it and leaves a tombstone; the expenses that it posted stay. Deleting it again is no
 // error while the tombstone is kept, whatever cond says; ErrNotFound if there never was such a one, ErrStale if cond does not
 // hold; a [BacklogError] if more is due than one Update posts.
-func Delete(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, cond expense.Condition) error {
+func Delete(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, cond expense.Precondition) error {
 	rule, settings, err := open(ctx, tx, id, cond)
 	switch {
 	case errors.Is(err, expense.ErrGone):

@@ -40,7 +40,7 @@ func (d Draft) reschedules() bool {
 }
 
 // apply returns r with what the draft gives put in, and notes every fault. The cursor is not touched.
-func (d Draft) apply(ctx context.Context, tx expense.Reader, env expense.Env, faults *expense.Faults, r Rule) (Rule, error) {
+func (d Draft) apply(ctx context.Context, tx expense.Reader, env expense.Env, faults *expense.ValidationErrors, r Rule) (Rule, error) {
 	r, err := d.template(ctx, tx, env, faults, r)
 	if err != nil {
 		return Rule{}, err
@@ -54,7 +54,7 @@ func (d Draft) apply(ctx context.Context, tx expense.Reader, env expense.Env, fa
 
 // template puts in what each occurrence's expense is, as far as it differs. It is judged as an expense of today would be, so
 // that what a rule may say is what an expense may.
-func (d Draft) template(ctx context.Context, tx expense.Reader, env expense.Env, faults *expense.Faults, r Rule) (Rule, error) {
+func (d Draft) template(ctx context.Context, tx expense.Reader, env expense.Env, faults *expense.ValidationErrors, r Rule) (Rule, error) {
 	money := expense.Draft{Amount: or(d.Amount, r.Amount.Amount()), Currency: or(d.Currency, r.Amount.Currency().Code())}
 	if r.Amount.Currency().IsZero() {
 		money.Amount = or(d.Amount, "")
@@ -65,7 +65,7 @@ func (d Draft) template(ctx context.Context, tx expense.Reader, env expense.Env,
 		return Rule{}, fmt.Errorf("the rule's template: %w", err)
 	}
 	if money.Amount != r.Amount.Amount() || money.Currency != r.Amount.Currency().Code() || r.Amount.Currency().IsZero() {
-		_ = faults.Take("amount", verdicts[0].Err)
+		_ = faults.AddError("amount", verdicts[0].Err)
 		r.Amount = verdicts[0].Expense.Amount
 	}
 	if id, err := expense.ParseID(rest.CategoryID); err == nil && id == r.CategoryID && rest.Category == "" {
@@ -82,7 +82,7 @@ func (d Draft) template(ctx context.Context, tx expense.Reader, env expense.Env,
 }
 
 // schedule puts in on which days the rule falls. What a new frequency has no use for goes, and a new end is instead of the old.
-func (d Draft) schedule(faults *expense.Faults, r Rule) Rule {
+func (d Draft) schedule(faults *expense.ValidationErrors, r Rule) Rule {
 	r.Start = parseDay(faults, "start_date", d.Start, r.Start)
 	if d.RRULE != nil {
 		parsed, ok := d.scheduleRRULE(faults, r)
@@ -96,7 +96,7 @@ func (d Draft) schedule(faults *expense.Faults, r Rule) Rule {
 	}
 	if d.Freq != nil {
 		freq, err := ParseFreq(*d.Freq)
-		_ = faults.Take("freq", err)
+		_ = faults.AddError("freq", err)
 		if freq != r.Freq {
 			r.Freq, r.Weekdays, r.MonthDay, r.OnMissing = freq, 0, 0, Clamp
 		}
@@ -108,17 +108,17 @@ func (d Draft) schedule(faults *expense.Faults, r Rule) Rule {
 	}
 	if d.Weekdays != nil {
 		days, err := ParseWeekdays(d.Weekdays)
-		_ = faults.Take("weekdays", err)
+		_ = faults.AddError("weekdays", err)
 		r.Weekdays = days
 	}
 	if d.MonthDay != nil {
 		day, err := parseMonthDay(*d.MonthDay)
-		_ = faults.Take("month_day", err)
+		_ = faults.AddError("month_day", err)
 		r.MonthDay = day
 	}
 	if d.OnMissing != nil {
 		missing, err := ParseOnMissing(*d.OnMissing)
-		_ = faults.Take("on_missing", err)
+		_ = faults.AddError("on_missing", err)
 		r.OnMissing = missing
 	}
 	if d.Until != nil {
@@ -136,16 +136,16 @@ func (d Draft) schedule(faults *expense.Faults, r Rule) Rule {
 	if or(d.Until, "") != "" && r.Until.IsZero() && d.Count != nil && *d.Count > 0 {
 		faults.Add("count", "ambiguous", "give until_date or count, not both") // whatever the date was meant to be
 	}
-	var found expense.Faults
+	var found expense.ValidationErrors
 	r.validateDates(&found)
 	takeNew(faults, found.Err())
 	return r
 }
 
 // scheduleRRULE puts in what the RRULE says, and reports whether it could be read.
-func (d Draft) scheduleRRULE(faults *expense.Faults, r Rule) (Rule, bool) {
+func (d Draft) scheduleRRULE(faults *expense.ValidationErrors, r Rule) (Rule, bool) {
 	parsed, err := ParseRRULE(*d.RRULE, r.Start)
-	for _, fault := range expense.FaultsOf(err) {
+	for _, fault := range expense.InvalidErrors(err) {
 		switch {
 		case fault.Field == "start_date" && faults.Has("start_date"):
 		case fault.Field == "rrule" || fault.Field == "start_date":
@@ -162,7 +162,7 @@ func (d Draft) scheduleRRULE(faults *expense.Faults, r Rule) (Rule, bool) {
 }
 
 // checkBacklog notes a rule of which more occurrences are due at once than are ever posted at once.
-func (r Rule) checkBacklog(faults *expense.Faults, field string, today expense.Date) {
+func (r Rule) checkBacklog(faults *expense.ValidationErrors, field string, today expense.Date) {
 	if r.Paused || faults.Err() != nil {
 		return
 	}
@@ -186,7 +186,7 @@ func or(given *string, fallback string) string {
 }
 
 // parseDay reads a date; not given it is fallback, and an empty text is none.
-func parseDay(faults *expense.Faults, field string, text *string, fallback expense.Date) expense.Date {
+func parseDay(faults *expense.ValidationErrors, field string, text *string, fallback expense.Date) expense.Date {
 	switch {
 	case text == nil:
 		return fallback
@@ -194,13 +194,13 @@ func parseDay(faults *expense.Faults, field string, text *string, fallback expen
 		return expense.Date{}
 	}
 	date, err := expense.ParseDate(*text)
-	_ = faults.Take(field, err)
+	_ = faults.AddError(field, err)
 	return date
 }
 
 // faultsOf notes the faults in err that concern one of fields.
-func faultsOf(faults *expense.Faults, err error, fields ...string) {
-	for _, fault := range expense.FaultsOf(err) {
+func faultsOf(faults *expense.ValidationErrors, err error, fields ...string) {
+	for _, fault := range expense.InvalidErrors(err) {
 		if slices.Contains(fields, fault.Field) {
 			faults.Add(fault.Field, fault.Code, "%s", fault.Detail)
 		}
@@ -208,8 +208,8 @@ func faultsOf(faults *expense.Faults, err error, fields ...string) {
 }
 
 // takeNew notes the faults in err of fields that none is known of yet.
-func takeNew(faults *expense.Faults, err error) {
-	for _, fault := range expense.FaultsOf(err) {
+func takeNew(faults *expense.ValidationErrors, err error) {
+	for _, fault := range expense.InvalidErrors(err) {
 		if !faults.Has(fault.Field) {
 			faults.Add(fault.Field, fault.Code, "%s", fault.Detail)
 		}

@@ -41,7 +41,7 @@ func newLedger(t *testing.T, now string) *ledger {
 	}
 	l := &ledger{t: t, store: memstore.New(), env: expense.Env{Rates: rising{}}}
 	l.at(now)
-	if _, err := l.store.CreateLedger(t.Context(), owner, expense.StarterLedger(owner, settings, l.env.Now)); err != nil {
+	if _, err := l.store.CreateLedger(t.Context(), owner, expense.NewInitialLedger(owner, settings, l.env.Now)); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -98,13 +98,13 @@ func (l *ledger) add(draft recurrence.Draft) recurrence.Rule {
 func (l *ledger) change(id uuid.UUID, draft recurrence.Draft) recurrence.Rule {
 	l.t.Helper()
 	return l.rule(func(ctx context.Context, tx store.Tx) (recurrence.Rule, error) {
-		return recurrence.Change(ctx, tx, l.env, id, draft, expense.Condition{})
+		return recurrence.Change(ctx, tx, l.env, id, draft, expense.Precondition{})
 	})
 }
 
 func (l *ledger) trySplit(id uuid.UUID, from string, draft recurrence.Draft) (rule recurrence.Rule, err error) {
 	err = l.update(func(ctx context.Context, tx store.Tx) (err error) {
-		rule, err = recurrence.Split(ctx, tx, l.env, id, from, draft, expense.Condition{})
+		rule, err = recurrence.Split(ctx, tx, l.env, id, from, draft, expense.Precondition{})
 		return err
 	})
 	return rule, err
@@ -112,7 +112,7 @@ func (l *ledger) trySplit(id uuid.UUID, from string, draft recurrence.Draft) (ru
 
 func (l *ledger) trySkip(id uuid.UUID, date string) (rule recurrence.Rule, err error) {
 	err = l.update(func(ctx context.Context, tx store.Tx) (err error) {
-		rule, err = recurrence.SkipOccurrence(ctx, tx, l.env, id, date, expense.Condition{})
+		rule, err = recurrence.SkipOccurrence(ctx, tx, l.env, id, date, expense.Precondition{})
 		return err
 	})
 	return rule, err
@@ -189,7 +189,7 @@ func (l *ledger) archive(name string, archived bool) {
 		if err != nil {
 			return err
 		}
-		_, err = expense.ChangeCategory(ctx, tx, l.env, category.ID, expense.CategoryPatch{Archived: &archived}, expense.Condition{})
+		_, err = expense.ChangeCategory(ctx, tx, l.env, category.ID, expense.CategoryPatch{Archived: &archived}, expense.Precondition{})
 		return err
 	})
 	if err != nil {
@@ -293,7 +293,7 @@ func TestWhatIsThereOrWasCountsAsPosted(t *testing.T) {
 	deleted := expense.OccurrenceID(rule.ID, date("2025-03-08"))
 	remove := func(id uuid.UUID) {
 		if err := l.update(func(ctx context.Context, tx store.Tx) error {
-			return expense.Delete(ctx, tx, id, expense.Condition{})
+			return expense.Delete(ctx, tx, id, expense.Precondition{})
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -421,7 +421,7 @@ func TestARoundByHandWaitsForNoDelay(t *testing.T) {
 	}
 	// What the person mends in between is posted at once.
 	if err := l.update(func(ctx context.Context, tx store.Tx) error {
-		return expense.Delete(ctx, tx, expense.OccurrenceID(rule.ID, date("2025-03-08")), expense.Condition{})
+		return expense.Delete(ctx, tx, expense.OccurrenceID(rule.ID, date("2025-03-08")), expense.Precondition{})
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -451,7 +451,7 @@ func TestAnEditRepairsARuleAtOnce(t *testing.T) {
 }
 
 func TestACurrencyThatEndsStopsItsRuleInOrder(t *testing.T) {
-	last := expense.MustCurrency("HRK").Tender().To
+	last := expense.MustCurrency("HRK").LegalTender().To
 	l := newLedger(t, last.AddDays(-3).String())
 	draft := daily("10", last.AddDays(-1).String())
 	draft.Currency = new("HRK")
@@ -674,15 +674,15 @@ func TestAChangePostsNoMoreThanABatchAlongTheWay(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	changes := map[string]func(ctx context.Context, tx store.Tx, id uuid.UUID) error{
 		"change": func(ctx context.Context, tx store.Tx, id uuid.UUID) error {
-			_, err := recurrence.Change(ctx, tx, l.env, id, recurrence.Draft{Amount: new("2")}, expense.Condition{})
+			_, err := recurrence.Change(ctx, tx, l.env, id, recurrence.Draft{Amount: new("2")}, expense.Precondition{})
 			return err
 		},
 		"split": func(ctx context.Context, tx store.Tx, id uuid.UUID) error {
-			_, err := recurrence.Split(ctx, tx, l.env, id, "2025-03-01", recurrence.Draft{Paused: new(true)}, expense.Condition{})
+			_, err := recurrence.Split(ctx, tx, l.env, id, "2025-03-01", recurrence.Draft{Paused: new(true)}, expense.Precondition{})
 			return err
 		},
 		"delete": func(ctx context.Context, tx store.Tx, id uuid.UUID) error {
-			return recurrence.Delete(ctx, tx, l.env, id, expense.Condition{})
+			return recurrence.Delete(ctx, tx, l.env, id, expense.Precondition{})
 		},
 	}
 	for name, change := range changes {
@@ -842,7 +842,7 @@ func TestFromHereOnKnowsWhatADeviceWroteAhead(t *testing.T) {
 		}
 	}
 	if err := l.update(func(ctx context.Context, tx store.Tx) error {
-		return expense.Delete(ctx, tx, expense.OccurrenceID(rule.ID, date("2025-03-13")), expense.Condition{})
+		return expense.Delete(ctx, tx, expense.OccurrenceID(rule.ID, date("2025-03-13")), expense.Precondition{})
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -980,7 +980,7 @@ func TestARepeatedRequestAddsNothing(t *testing.T) {
 	}
 	remove := func() error {
 		return l.update(func(ctx context.Context, tx store.Tx) error {
-			return recurrence.Delete(ctx, tx, l.env, first.Rule.ID, expense.Condition{})
+			return recurrence.Delete(ctx, tx, l.env, first.Rule.ID, expense.Precondition{})
 		})
 	}
 	if err := errors.Join(remove(), remove()); err != nil {
@@ -998,7 +998,7 @@ func TestADeletedRuleHasPostedWhatWasDue(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rule := l.add(daily("5", "2025-03-09"))
 	if err := l.update(func(ctx context.Context, tx store.Tx) error {
-		return recurrence.Delete(ctx, tx, l.env, rule.ID, expense.Condition{})
+		return recurrence.Delete(ctx, tx, l.env, rule.ID, expense.Precondition{})
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -1070,7 +1070,7 @@ func TestALedgerHoldsSoManyRules(t *testing.T) {
 func TestStaleVersionsAreRefused(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rule := l.add(monthly("1", "2025-06-30"))
-	old := expense.Condition{Versions: []expense.Version{rule.Version - 1}}
+	old := expense.Precondition{Versions: []expense.Version{rule.Version - 1}}
 	for name, fn := range map[string]func(context.Context, store.Tx) error{
 		"change": func(ctx context.Context, tx store.Tx) error {
 			_, err := recurrence.Change(ctx, tx, l.env, rule.ID, recurrence.Draft{Notes: new("x")}, old)

@@ -70,7 +70,7 @@ func (r Rule) series() series {
 	switch r.Freq {
 	case Daily:
 	case Weekly:
-		s.monday = r.Start.Week()
+		s.monday = r.Start.WeekStart()
 		first := r.Start.Sub(s.monday)
 		for offset := range 7 {
 			if r.Weekdays&(1<<offset) == 0 && (r.Weekdays&(1<<7-1) != 0 || offset != first) {

@@ -100,13 +100,13 @@ func falls(r recurrence.Rule, day expense.Date) bool {
 	case recurrence.Daily:
 		return day.Sub(r.Start)%r.Interval == 0
 	case recurrence.Weekly:
-		if day.Week().Sub(r.Start.Week())/7%r.Interval != 0 {
+		if day.WeekStart().Sub(r.Start.WeekStart())/7%r.Interval != 0 {
 			return false
 		}
 		if r.Weekdays == 0 {
 			return day.Weekday() == r.Start.Weekday()
 		}
-		return r.Weekdays&(1<<day.Sub(day.Week())) != 0
+		return r.Weekdays&(1<<day.Sub(day.WeekStart())) != 0
 	case recurrence.Monthly:
 		if months%r.Interval != 0 {
 			return false

@@ -42,7 +42,7 @@ func Plan(ctx context.Context, r expense.Reader, rules []Rule, dates expense.Ran
 		for i, p := range chunk {
 			ids[i] = expense.OccurrenceID(p.Rule.ID, p.Date)
 		}
-		found, err := r.KnownExpenses(ctx, ids...)
+		found, err := r.KnownExpenseIDs(ctx, ids...)
 		if err != nil {
 			return nil, fmt.Errorf("what of the plan is there already: %w", err)
 		}

@@ -63,7 +63,7 @@ func Retry(ctx context.Context, tx Tx, env expense.Env) (Posting, error) {
 	}
 	var ready []Rule
 	for _, rule := range rules {
-		if rule.failedAt().Before(expense.Instant(env.Now)) {
+		if rule.failedAt().Before(expense.Timestamp(env.Now)) {
 			ready = append(ready, rule)
 		}
 	}
@@ -175,7 +175,7 @@ func due(rules []Rule, zone expense.Zone, now time.Time) []*run {
 			return runs[:i]
 		}
 		for date := range r.rule.Upcoming(expense.Date{}) {
-			if room == 0 || date.Begin(zone.Location()).After(now) {
+			if room == 0 || date.StartIn(zone.Location()).After(now) {
 				r.next = date
 				break
 			}
@@ -241,7 +241,7 @@ func (p *Posting) addEach(ctx context.Context, tx Tx, env expense.Env, runs []*r
 	return nil
 }
 
-func (p *Posting) count(verdicts []expense.Verdict) {
+func (p *Posting) count(verdicts []expense.AddResult) {
 	for _, v := range verdicts {
 		switch {
 		case v.Err != nil:
@@ -273,11 +273,11 @@ func (r *run) draft(date expense.Date) expense.Draft {
 }
 
 // cut ends each run at its first date whose verdict, one for each of the runs' dates, is an error.
-func cut(runs []*run, verdicts []expense.Verdict) {
+func cut(runs []*run, verdicts []expense.AddResult) {
 	for _, r := range runs {
 		own := verdicts[:len(r.dates)]
 		verdicts = verdicts[len(r.dates):]
-		if i := slices.IndexFunc(own, func(v expense.Verdict) bool { return v.Err != nil }); i >= 0 {
+		if i := slices.IndexFunc(own, func(v expense.AddResult) bool { return v.Err != nil }); i >= 0 {
 			r.fail(i, own[i].Err)
 		}
 	}
@@ -298,7 +298,7 @@ func (r *run) moved(now time.Time) Rule {
 		if len(r.dates) > 0 {
 			rule.Failures = 0 // another occurrence than the one that failed before
 		}
-		rule.LastError, rule.RetryAt = cutText(reason(r.failure)), expense.Instant(now.Add(retryAfter(rule.Failures)))
+		rule.LastError, rule.RetryAt = cutText(reason(r.failure)), expense.Timestamp(now.Add(retryAfter(rule.Failures)))
 		rule.Failures++
 	}
 	if len(r.dates) > 0 {
@@ -316,7 +316,7 @@ func retryAfter(failures int) time.Duration {
 // reason is what a person is told of a failure: the faults themselves, not the steps that found them.
 func reason(err error) string {
 	var details []string
-	for _, fault := range expense.FaultsOf(err) {
+	for _, fault := range expense.InvalidErrors(err) {
 		details = append(details, fault.Detail)
 	}
 	if len(details) == 0 {

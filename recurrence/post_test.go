@@ -26,7 +26,7 @@ func ExamplePost() {
 	st, env := memstore.New(), expense.Env{Now: now}
 	settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: new("Europe/Berlin")})
 	if err == nil {
-		_, err = st.CreateLedger(ctx, "ada", expense.StarterLedger("ada", settings, now))
+		_, err = st.CreateLedger(ctx, "ada", expense.NewInitialLedger("ada", settings, now))
 	}
 	if err == nil {
 		err = st.Update(ctx, "ada", func(tx store.Tx) error {
@@ -98,7 +98,7 @@ func (l *life) update(fn func(ctx context.Context, tx store.Tx) error) {
 
 func (l *life) change(draft recurrence.Draft) {
 	l.update(func(ctx context.Context, tx store.Tx) error {
-		_, err := recurrence.Change(ctx, tx, l.env, l.id, draft, expense.Condition{})
+		_, err := recurrence.Change(ctx, tx, l.env, l.id, draft, expense.Precondition{})
 		return err
 	})
 	l.wantUpcoming()
@@ -107,7 +107,7 @@ func (l *life) change(draft recurrence.Draft) {
 // split changes the rule from a day on, and goes on with the new one.
 func (l *life) split(day expense.Date, draft recurrence.Draft) {
 	l.update(func(ctx context.Context, tx store.Tx) error {
-		fresh, err := recurrence.Split(ctx, tx, l.env, l.id, day.String(), draft, expense.Condition{})
+		fresh, err := recurrence.Split(ctx, tx, l.env, l.id, day.String(), draft, expense.Precondition{})
 		if err == nil {
 			l.id, l.settled = fresh.ID, expense.Date{}
 			if day.After(l.from) {
@@ -212,7 +212,7 @@ func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
 			posted: map[uuid.UUID]expense.Expense{}, deleted: map[uuid.UUID]bool{}, skipped: map[expense.Date]bool{},
 			predicted: map[uuid.UUID]bool{},
 		}
-		if _, err := l.store.CreateLedger(context.Background(), owner, expense.StarterLedger(owner, settings, l.env.Now)); err != nil {
+		if _, err := l.store.CreateLedger(context.Background(), owner, expense.NewInitialLedger(owner, settings, l.env.Now)); err != nil {
 			t.Fatal(err)
 		}
 		l.update(func(ctx context.Context, tx store.Tx) error {
@@ -230,7 +230,7 @@ func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
 				l.update(func(ctx context.Context, tx store.Tx) error {
 					category, err := tx.CategoryByName(ctx, "Travel")
 					if err == nil {
-						_, err = expense.ChangeCategory(ctx, tx, l.env, category.ID, expense.CategoryPatch{Archived: &l.archived}, expense.Condition{})
+						_, err = expense.ChangeCategory(ctx, tx, l.env, category.ID, expense.CategoryPatch{Archived: &l.archived}, expense.Precondition{})
 					}
 					return err
 				})
@@ -271,7 +271,7 @@ func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
 			"skip": func(t *rapid.T) {
 				day := settings.Today(l.env.Now).AddDays(rapid.IntRange(-10, 30).Draw(t, "day"))
 				l.update(func(ctx context.Context, tx store.Tx) error {
-					_, err := recurrence.SkipOccurrence(ctx, tx, l.env, l.id, day.String(), expense.Condition{})
+					_, err := recurrence.SkipOccurrence(ctx, tx, l.env, l.id, day.String(), expense.Precondition{})
 					if err == nil && !day.Before(l.from) && !l.was(day) {
 						l.skipped[day] = true
 					}
@@ -303,7 +303,9 @@ func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
 				}
 				slices.SortFunc(left, func(a, b expense.Expense) int { return a.Occurrence.Compare(b.Occurrence) })
 				id := left[rapid.IntRange(0, len(left)-1).Draw(t, "nth")].ID
-				l.update(func(ctx context.Context, tx store.Tx) error { return expense.Delete(ctx, tx, id, expense.Condition{}) })
+				l.update(func(ctx context.Context, tx store.Tx) error {
+					return expense.Delete(ctx, tx, id, expense.Precondition{})
+				})
 				l.deleted[id] = true
 			},
 			"purge": func(t *rapid.T) {
@@ -343,7 +345,7 @@ func (l *life) post(byHand bool) {
 			if day == after.Next || after.Next.IsZero() {
 				break
 			}
-			if known, err := l.store.Reader(owner).KnownExpenses(ctx, expense.OccurrenceID(l.id, day)); err != nil || len(known) != 1 {
+			if known, err := l.store.Reader(owner).KnownExpenseIDs(ctx, expense.OccurrenceID(l.id, day)); err != nil || len(known) != 1 {
 				l.Fatalf("the cursor passed %s, which could not be posted, %v", day, err)
 			}
 		}
@@ -357,11 +359,11 @@ func (l *life) post(byHand bool) {
 		l.Fatal(err)
 	}
 	for day := range before.Upcoming(expense.Date{}) {
-		if before.Paused || day.Begin(settings.Zone.Location()).After(l.env.Now) {
+		if before.Paused || day.StartIn(settings.Zone.Location()).After(l.env.Now) {
 			break
 		}
 		id := expense.OccurrenceID(l.id, day)
-		if known, err := l.store.Reader(owner).KnownExpenses(ctx, id); err != nil || len(known) != 1 {
+		if known, err := l.store.Reader(owner).KnownExpenseIDs(ctx, id); err != nil || len(known) != 1 {
 			l.Fatalf("the occurrence of %s was not posted, %v", day, err)
 		}
 	}
@@ -411,7 +413,7 @@ func (l *life) check() {
 			l.Fatalf("%s was posted after it was skipped", e.Occurrence)
 		case known && before != e:
 			l.Fatalf("what was posted changed from %+v to %+v", before, e)
-		case !known && !l.predicted[e.ID] && e.Occurrence.Begin(zone.Location()).After(l.env.Now):
+		case !known && !l.predicted[e.ID] && e.Occurrence.StartIn(zone.Location()).After(l.env.Now):
 			l.Fatalf("%s was posted at %s, before it began", e.Occurrence, l.env.Now)
 		case e.ID != expense.OccurrenceID(e.RuleID, e.Occurrence) || e.Date != e.Occurrence:
 			l.Fatalf("an occurrence is %+v", e)
@@ -476,7 +478,7 @@ func TestARoundWorksInFewLedgersAtOnceAndOneThatFailsHoldsUpNoOther(t *testing.T
 	for i := range 60 {
 		other := expense.OwnerID(fmt.Sprintf("owner %d", i))
 		owners = append(owners, other)
-		if _, err := l.store.CreateLedger(t.Context(), other, expense.StarterLedger(other, settings, l.env.Now)); err != nil {
+		if _, err := l.store.CreateLedger(t.Context(), other, expense.NewInitialLedger(other, settings, l.env.Now)); err != nil {
 			t.Fatal(err)
 		}
 		if err := l.store.Update(t.Context(), other, func(tx store.Tx) error {

@@ -93,7 +93,7 @@ func NextDates(ctx context.Context, r expense.Reader, env expense.Env, rules ...
 	}
 	taken := make(map[uuid.UUID]bool)
 	for chunk := range slices.Chunk(ids, MaxBatch) {
-		known, err := r.KnownExpenses(ctx, chunk...)
+		known, err := r.KnownExpenseIDs(ctx, chunk...)
 		if err != nil {
 			return nil, fmt.Errorf("what is there already: %w", err)
 		}
@@ -141,7 +141,7 @@ func (r Rule) comingUp(ctx context.Context, reader expense.Reader, from expense.
 		if len(dates) == 0 {
 			break
 		}
-		known, err := reader.KnownExpenses(ctx, ids...)
+		known, err := reader.KnownExpenseIDs(ctx, ids...)
 		if err != nil {
 			return nil, fmt.Errorf("rule %s: %w", r.ID, err)
 		}

@@ -71,7 +71,7 @@ func (r Rule) mayMiss() bool {
 // WEEKLY, one BYMONTHDAY with MONTHLY, UNTIL as a date, COUNT and WKST; of RFC 7529 RSCALE=GREGORIAN with SKIP=OMIT, which
 // is also meant when it is not given, or BACKWARD. The error is ErrInvalid and lists every fault.
 func ParseRRULE(text string, start expense.Date) (Rule, error) {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	r := Rule{Start: start, Interval: 1}
 	parts := splitRRULE(&faults, text)
 	if parts == nil {
@@ -130,7 +130,7 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 	}
 	r.readSkip(&faults, parts)
 	if r.Freq != 0 { // without one, nothing else can be judged
-		var found expense.Faults
+		var found expense.ValidationErrors
 		r.validateDates(&found)
 		takeNew(&faults, found.Err())
 	}
@@ -141,7 +141,7 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 }
 
 // splitRRULE returns the parts of an RRULE by their names, all in capitals.
-func splitRRULE(faults *expense.Faults, text string) map[string]string {
+func splitRRULE(faults *expense.ValidationErrors, text string) map[string]string {
 	if len(text) > maxRRule {
 		faults.Add("rrule", "too_long", "an RRULE has at most %d bytes", maxRRule)
 		return nil
@@ -172,7 +172,7 @@ func isRRULEPart(name string) bool {
 }
 
 // readSkip reads what a month does that lacks the day. Where none can, a rule clamps, so that equal rules are equal values.
-func (r *Rule) readSkip(faults *expense.Faults, parts map[string]string) {
+func (r *Rule) readSkip(faults *expense.ValidationErrors, parts map[string]string) {
 	scale, scaled := parts["RSCALE"]
 	if scaled && scale != "GREGORIAN" {
 		faults.Add("rrule", "unsupported", "RSCALE=%.40s is not supported: the calendar is GREGORIAN", scale)

@@ -94,7 +94,7 @@ var earliestStart = expense.MustDate("1900-01-01")
 // Validate lists every fault of the rule; the error is ErrInvalid. Whether its category exists, and its notes are such as an
 // expense may have, is not checked here.
 func (r Rule) Validate() error {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	if r.Amount.IsZero() {
 		faults.Add("amount", "zero", "an expense is not zero; a refund is negative")
 	}
@@ -103,7 +103,7 @@ func (r Rule) Validate() error {
 }
 
 // validateDates notes what is wrong with the members that say on which dates the rule falls.
-func (r Rule) validateDates(faults *expense.Faults) {
+func (r Rule) validateDates(faults *expense.ValidationErrors) {
 	if r.Freq < Daily || r.Freq > Yearly {
 		faults.Add("freq", "unknown_value", "a frequency is daily, weekly, monthly or yearly")
 	}
@@ -154,7 +154,7 @@ func (r Rule) DueAt(zone expense.Zone) time.Time {
 	if r.Paused || r.Next.IsZero() {
 		return time.Time{}
 	}
-	return expense.Instant(r.Next.Begin(zone.Location()))
+	return expense.Timestamp(r.Next.StartIn(zone.Location()))
 }
 
 // isDue reports whether the rule is due at now.
@@ -170,7 +170,7 @@ func (r Rule) Repaired() Rule {
 }
 
 // checkRoom notes a ledger that is full of rules.
-func checkRoom(ctx context.Context, r Reader, faults *expense.Faults) error {
+func checkRoom(ctx context.Context, r Reader, faults *expense.ValidationErrors) error {
 	rules, err := r.Rules(ctx)
 	if err != nil {
 		return fmt.Errorf("rules: %w", err)

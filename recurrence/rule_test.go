@@ -11,7 +11,7 @@ import (
 
 func faults(err error) string {
 	var list []string
-	for _, fault := range expense.FaultsOf(err) {
+	for _, fault := range expense.InvalidErrors(err) {
 		list = append(list, fault.Field+" "+fault.Code)
 	}
 	return strings.Join(list, ", ")
@@ -19,7 +19,7 @@ func faults(err error) string {
 
 func ExampleRule_Validate() {
 	err := recurrence.Rule{Freq: recurrence.Daily, MonthDay: 3, Start: expense.MustDate("2025-01-01")}.Validate()
-	for _, fault := range expense.FaultsOf(err) {
+	for _, fault := range expense.InvalidErrors(err) {
 		fmt.Println(fault)
 	}
 	// Output:

@@ -33,7 +33,7 @@ func SyncPatch(
 	if err != nil {
 		return old, 0, err
 	}
-	changed, err := Change(ctx, tx, env, id, draft, expense.Condition{})
+	changed, err := Change(ctx, tx, env, id, draft, expense.Precondition{})
 	switch {
 	case err != nil:
 		return old, 0, err

@@ -53,7 +53,7 @@ func newLedger(t fataler, budgets []budget.Draft, expenses ...expense.Draft) sto
 	if err != nil {
 		t.Fatalf("settings: %v", err)
 	}
-	if _, err := st.CreateLedger(ctx, owner, expense.StarterLedger(owner, settings, env.Now)); err != nil {
+	if _, err := st.CreateLedger(ctx, owner, expense.NewInitialLedger(owner, settings, env.Now)); err != nil {
 		t.Fatalf("create the ledger: %v", err)
 	}
 	err = st.Update(ctx, owner, func(tx store.Tx) error {
@@ -167,7 +167,7 @@ func TestMonthlyRefusesAMonthWithoutExpensesByRule(t *testing.T) {
 	st := newLedger(t, nil)
 	for _, month := range []expense.Month{expense.MustMonth("0001-01"), expense.MustMonth("1899-12")} {
 		_, err := report.Monthly(t.Context(), st.Reader(owner), env.Now, month)
-		faults := expense.FaultsOf(err)
+		faults := expense.InvalidErrors(err)
 		if len(faults) != 1 || faults[0].Field != "month" {
 			t.Errorf("the report of %q: %v, want a fault of the month", month, err)
 		}
@@ -339,7 +339,7 @@ func ExampleMonthly() {
 		fmt.Println(err)
 		return
 	}
-	if _, err := st.CreateLedger(ctx, "ada", expense.StarterLedger("ada", settings, env.Now)); err != nil {
+	if _, err := st.CreateLedger(ctx, "ada", expense.NewInitialLedger("ada", settings, env.Now)); err != nil {
 		fmt.Println(err)
 		return
 	}

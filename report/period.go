@@ -76,7 +76,7 @@ func (p Periods) months() int {
 
 // checkRange says what is wrong with the days of a report, under the names that the API gives their ends.
 func checkRange(dates expense.Range, from, to string) error {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	for _, end := range []struct {
 		name string
 		date expense.Date
@@ -153,7 +153,7 @@ func Yearly(ctx context.Context, r Reader, now time.Time, year int, start time.M
 	}
 	periods := YearPeriods(first)
 	query := Query(periods, today)
-	query.By = expense.ByMonth
+	query.Granularity = expense.ByMonth
 	totals, err := r.Totals(ctx, query)
 	if err != nil {
 		return YearlyReport{}, fmt.Errorf("totals of %d: %w", year, err)

@@ -77,10 +77,10 @@ func TestWhichYearIsAtHand(t *testing.T) {
 		{"2025-05-20", 9999, time.February, "", 0, true},
 		{"2025-05-20", -4, 0, "", 0, true},
 	} {
-		now := expense.MustDate(test.now).Begin(time.UTC).Add(12 * time.Hour)
+		now := expense.MustDate(test.now).StartIn(time.UTC).Add(12 * time.Hour)
 		got, err := report.Yearly(t.Context(), st.Reader(owner), now, test.year, test.start)
 		if test.outOfRange {
-			if faults := expense.FaultsOf(err); len(faults) != 1 || faults[0].Field != "year" {
+			if faults := expense.InvalidErrors(err); len(faults) != 1 || faults[0].Field != "year" {
 				t.Errorf("%+v: %v, want a fault of the year", test, err)
 			}
 			continue
@@ -97,7 +97,7 @@ func TestTheFiscalYearIsTheLedgers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := st.CreateLedger(ctx, owner, expense.StarterLedger(owner, settings, env.Now)); err != nil {
+	if _, err := st.CreateLedger(ctx, owner, expense.NewInitialLedger(owner, settings, env.Now)); err != nil {
 		t.Fatal(err)
 	}
 	got, err := report.Yearly(ctx, st.Reader(owner), env.Now, 2024, 0)
@@ -138,7 +138,7 @@ func TestAYearIsOfTheCalendar(t *testing.T) {
 		{1899, 0, "9999"}, {1900, 0, ""}, {9999, time.January, ""}, {9999, time.April, "9998"}, {9998, time.April, ""}, {10000, time.January, "9999"},
 	} {
 		yearly, err := report.Yearly(t.Context(), st.Reader(owner), env.Now, test.year, test.start)
-		faults := expense.FaultsOf(err)
+		faults := expense.InvalidErrors(err)
 		if test.last == "" && (err != nil || len(yearly.ByMonth) != 12) || test.last != "" && (len(faults) != 1 || !strings.HasSuffix(faults[0].Detail, " to "+test.last)) {
 			t.Errorf("%d from %s on: %v", test.year, test.start, err)
 		}
@@ -209,7 +209,7 @@ func TestRangesAndTrendsThatAreRefused(t *testing.T) {
 	} {
 		_, err := report.Trend(t.Context(), r, test.query)
 		var got []string
-		for _, fault := range expense.FaultsOf(err) {
+		for _, fault := range expense.InvalidErrors(err) {
 			got = append(got, fault.Field+" "+fault.Code)
 		}
 		if !slices.Equal(got, test.want) {
@@ -220,7 +220,7 @@ func TestRangesAndTrendsThatAreRefused(t *testing.T) {
 		t.Errorf("a hundred years: %v", err)
 	}
 	_, err := report.Range(t.Context(), r, env.Now, dates("2025-02-01", "2025-01-31"))
-	if faults := expense.FaultsOf(err); len(faults) != 1 || faults[0].Field != "date_to" {
+	if faults := expense.InvalidErrors(err); len(faults) != 1 || faults[0].Field != "date_to" {
 		t.Errorf("a range backwards: %v", err)
 	}
 }
@@ -229,7 +229,7 @@ func TestATrendHasNoGaps(t *testing.T) {
 	st := newLedger(t, nil, expense.Draft{Amount: "5", Date: "2025-01-01"}, expense.Draft{Amount: "7", Date: "2025-01-05", Category: "Food"},
 		expense.Draft{Amount: "1", Date: "2025-01-31"}, expense.Draft{Amount: "100", Date: "2024-12-31"}, expense.Draft{Amount: "100", Date: "2025-02-03"})
 	for _, test := range []struct {
-		by   expense.Step
+		by   expense.Granularity
 		want string
 	}{
 		// 1 January 2025 is a Wednesday.
@@ -316,7 +316,7 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 			t.Fatalf("range: %v", err)
 		}
 		summary(ranged.Summary)
-		query := report.TrendQuery{Dates: span, By: rapid.SampledFrom([]expense.Step{expense.ByDay, expense.ByWeek, expense.ByMonth}).Draw(t, "by")}
+		query := report.TrendQuery{Dates: span, By: rapid.SampledFrom([]expense.Granularity{expense.ByDay, expense.ByWeek, expense.ByMonth}).Draw(t, "by")}
 		filter := in(span)
 		if rapid.Bool().Draw(t, "of one category") {
 			food, err := r.CategoryByName(ctx, "Food")
@@ -374,13 +374,13 @@ func TestReportsDoNotDrift(t *testing.T) {
 					return err
 				case step == 3:
 					date := expense.MustDate("2024-12-01").AddDays(rapid.IntRange(0, 180).Draw(t, "day")).String()
-					_, err := expense.Change(ctx, tx, now, pick(), expense.Patch{Date: &date}, expense.Condition{})
+					_, err := expense.Change(ctx, tx, now, pick(), expense.Patch{Date: &date}, expense.Precondition{})
 					if errors.Is(err, expense.ErrGone) {
 						return nil
 					}
 					return err
 				case step == 4:
-					return expense.Delete(ctx, tx, pick(), expense.Condition{})
+					return expense.Delete(ctx, tx, pick(), expense.Precondition{})
 				case step == 5:
 					categories, err := tx.Categories(ctx)
 					if err != nil || len(categories) < 3 {
@@ -394,7 +394,7 @@ func TestReportsDoNotDrift(t *testing.T) {
 					return err
 				case step == 6:
 					home := rapid.SampledFrom([]string{"EUR", "USD", "JPY", "KWD"}).Draw(t, "home")
-					_, err := budget.ChangeSettings(ctx, tx, now, expense.SettingsDraft{HomeCurrency: &home}, "1", expense.Condition{})
+					_, err := budget.ChangeSettings(ctx, tx, now, expense.SettingsDraft{HomeCurrency: &home}, "1", expense.Precondition{})
 					return err
 				default:
 					now.Rates = rates{"USDEUR": "0.95", "JPYEUR": "0.00612", "CLFEUR": "36.1234", "KWDEUR": "3"}
@@ -454,7 +454,7 @@ func ExampleYearly() {
 		fmt.Println(err)
 		return
 	}
-	if _, err := st.CreateLedger(ctx, "ada", expense.StarterLedger("ada", settings, env.Now)); err != nil {
+	if _, err := st.CreateLedger(ctx, "ada", expense.NewInitialLedger("ada", settings, env.Now)); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -14,7 +14,7 @@ import (
 type TrendReport struct {
 	Settings expense.Settings // of the ledger, as the report was made
 	Dates    expense.Range
-	By       expense.Step
+	By       expense.Granularity
 	Category *expense.Category // nil: of all categories
 	Sum      expense.Sum       // of all points
 	Points   []Point
@@ -37,8 +37,8 @@ type Point struct {
 // A TrendQuery asks for a line: its days, both ends included and given, its step, and of which category.
 type TrendQuery struct {
 	Dates    expense.Range
-	By       expense.Step // ByDay, ByWeek (ISO 8601) or ByMonth
-	Category uuid.UUID    // Nil: all
+	By       expense.Granularity // ByDay, ByWeek (ISO 8601) or ByMonth
+	Category uuid.UUID           // Nil: all
 }
 
 // Trend returns the line that query asks for. It takes one Book and one Totals, which agree when r is a View's. Days that [Range]
@@ -48,8 +48,8 @@ func Trend(ctx context.Context, r Reader, query TrendQuery) (TrendReport, error)
 	if err != nil {
 		return TrendReport{}, fmt.Errorf("book: %w", err)
 	}
-	var faults expense.Faults
-	_ = faults.Take("", checkRange(query.Dates, "from", "to"))
+	var faults expense.ValidationErrors
+	_ = faults.AddError("", checkRange(query.Dates, "from", "to"))
 	if query.By != expense.ByDay && query.By != expense.ByWeek && query.By != expense.ByMonth {
 		faults.Add("by", "unknown_value", "a trend goes by day, week or month")
 	}
@@ -62,7 +62,7 @@ func Trend(ctx context.Context, r Reader, query TrendQuery) (TrendReport, error)
 	if err := faults.Err(); err != nil {
 		return TrendReport{}, err
 	}
-	totals, err := r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{query.Dates}, By: query.By})
+	totals, err := r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{query.Dates}, Granularity: query.By})
 	if err != nil {
 		return TrendReport{}, fmt.Errorf("totals from %s to %s: %w", query.Dates.From, query.Dates.To, err)
 	}
@@ -103,7 +103,7 @@ func (t *TrendReport) fill(home expense.Currency, totals []expense.Total) error 
 		if next.IsZero() || to.After(t.Dates.To) {
 			to = t.Dates.To
 		}
-		sum, ok := sums[t.By.Floor(from)]
+		sum, ok := sums[t.By.Truncate(from)]
 		if !ok {
 			sum = expense.NewSum(home)
 		}
@@ -114,7 +114,7 @@ func (t *TrendReport) fill(home expense.Currency, totals []expense.Total) error 
 }
 
 // periodsIn returns how many periods the days have at most.
-func periodsIn(by expense.Step, dates expense.Range) int {
+func periodsIn(by expense.Granularity, dates expense.Range) int {
 	switch by {
 	case expense.ByWeek:
 		return dates.To.Sub(dates.From)/7 + 2
@@ -126,10 +126,10 @@ func periodsIn(by expense.Step, dates expense.Range) int {
 }
 
 // nextPeriod returns the first day of the period after the one that holds d; the zero Date beyond the calendar.
-func nextPeriod(by expense.Step, d expense.Date) expense.Date {
+func nextPeriod(by expense.Granularity, d expense.Date) expense.Date {
 	switch by {
 	case expense.ByWeek:
-		return d.Week().AddDays(7)
+		return d.WeekStart().AddDays(7)
 	case expense.ByMonth:
 		return d.Month().Add(1).First()
 	default:

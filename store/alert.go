@@ -110,5 +110,5 @@ func monthEnd(settings expense.Settings, now time.Time) time.Time {
 	if next.IsZero() {
 		return now // the calendar's last month: what is looked at is not remembered
 	}
-	return next.First().Begin(settings.Zone.Location())
+	return next.First().StartIn(settings.Zone.Location())
 }

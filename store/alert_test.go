@@ -38,7 +38,7 @@ func open(t *testing.T, st store.Store, zone string, owner expense.OwnerID) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := st.CreateLedger(t.Context(), owner, expense.StarterLedger(owner, settings, noon)); err != nil {
+	if _, err := st.CreateLedger(t.Context(), owner, expense.NewInitialLedger(owner, settings, noon)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -33,7 +33,7 @@ func ConvertPending(ctx context.Context, st Store, env expense.Env) (converted i
 func convertLedger(ctx context.Context, st Store, owner expense.OwnerID, env expense.Env) (total int, err error) {
 	for {
 		// The look before the lock keeps ledgers free whose currencies have no rates at all.
-		can, err := expense.CanConvert(ctx, st.Reader(owner), env)
+		can, err := expense.HasConvertiblePending(ctx, st.Reader(owner), env)
 		if err != nil || !can {
 			return total, err
 		}

@@ -24,7 +24,7 @@ import (
 type Store interface {
 	// CreateLedger makes owner's ledger with these settings and categories, all at version 1, and reports whether it did: a
 	// ledger that is there stays as it is.
-	CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.NewLedger) (bool, error)
+	CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (bool, error)
 
 	// EraseLedger removes everything that is kept of owner, tombstones and answers too; that there is nothing is no error.
 	EraseLedger(ctx context.Context, owner expense.OwnerID) error

@@ -189,7 +189,7 @@ func (v *verifier) refersTo(where string, category uuid.UUID) {
 
 // valid reports each fault that a row's own Validate has found.
 func (v *verifier) valid(where string, err error) {
-	for _, fault := range expense.FaultsOf(err) {
+	for _, fault := range expense.InvalidErrors(err) {
 		promise := PromiseRows
 		switch fault.Field {
 		case "id":
@@ -240,14 +240,14 @@ func (v *verifier) checkExpenses(ctx context.Context) error {
 		}
 		sums[key] = sum
 	}
-	totals, err := v.r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{{}}, By: expense.ByMonth})
+	totals, err := v.r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{{}}, Granularity: expense.ByMonth})
 	if err != nil {
 		return fmt.Errorf("totals: %w", err)
 	}
 	for _, total := range totals {
 		key := sumKey{total.Period.Month(), total.CategoryID, total.Amount.Currency()}
 		kept := monthSum{
-			count: total.Count, amount: total.Amount.Minor(), home: total.Home.Minor(), pendingCount: total.PendingN, pending: total.Pending.Minor(),
+			count: total.Count, amount: total.Amount.Minor(), home: total.Home.Minor(), pendingCount: total.PendingCount, pending: total.Pending.Minor(),
 		}
 		if sum := sums[key]; sum != kept {
 			v.report(PromiseTotals, key.String(), "the total says %s; the rows say %s (minor units)", kept, sum)

@@ -38,7 +38,7 @@ func run(ctx context.Context, folder string, now time.Time) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := st.CreateLedger(ctx, owner, expense.StarterLedger(owner, settings, now)); err != nil {
+	if _, err := st.CreateLedger(ctx, owner, expense.NewInitialLedger(owner, settings, now)); err != nil {
 		return err
 	}
 	err = st.Update(ctx, owner, func(tx store.Tx) error {

@@ -17,11 +17,11 @@ import (
 func main() {
 	ctx, owner, now := context.Background(), expense.OwnerID("anna"), time.Now()
 	settings, bad := expense.NewSettings(expense.SettingsDraft{HomeCurrency: new("EUR")})
-	rates, missing := ecb.Embedded()
+	rates, missing := ecb.EmbeddedTable()
 	st, err := sqlite.Open(ctx, "ledger.db")
 	check(bad, missing, err)
 	check(st.Migrate(ctx))
-	_, err = st.CreateLedger(ctx, owner, expense.StarterLedger(owner, settings, now))
+	_, err = st.CreateLedger(ctx, owner, expense.NewInitialLedger(owner, settings, now))
 	check(err, st.Update(ctx, owner, func(tx store.Tx) error {
 		draft := expense.Draft{Amount: "1000", Currency: "JPY", Date: "2026-03-01", Category: "Food"}
 		_, err := expense.Add(ctx, tx, expense.Env{Now: now, Rates: rates}, draft)

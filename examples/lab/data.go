@@ -103,12 +103,12 @@ func (l *lab) fill(ctx context.Context, name string) (users []*user, err error) 
 // currentRates are the embedded ones until today: the last day's prices go on, as if they had been fetched, and the servers find them in
 // the store. Without them months of expenses in other currencies would wait for rates, which no day in a deployment's life is like.
 func currentRates(ctx context.Context, db store.Store) (*ecb.Table, error) {
-	table, err := ecb.Embedded()
+	table, err := ecb.EmbeddedTable()
 	if err != nil {
 		return nil, err
 	}
 	var quotes []expense.Quote
-	newest := table.Newest()
+	newest := table.LatestDate()
 	euro := expense.MustCurrency("EUR")
 	for _, code := range currencies {
 		to := expense.MustCurrency(code)
@@ -145,7 +145,7 @@ func (l *lab) addUsers(ctx context.Context, db database) ([]*user, error) {
 	for i := range users {
 		group.Go(func() error {
 			account := store.Account{
-				ID: uuid.Must(uuid.NewV7()), Email: fmt.Sprintf("user%d@example.com", i), PasswordHash: "*", CreatedAt: expense.Instant(time.Now()),
+				ID: uuid.Must(uuid.NewV7()), Email: fmt.Sprintf("user%d@example.com", i), PasswordHash: "*", CreatedAt: expense.Timestamp(time.Now()),
 			}
 			if err := db.Accounts().CreateAccount(inner, account); err != nil {
 				return err
@@ -167,7 +167,7 @@ func (l *lab) fillLedger(ctx context.Context, db store.Store, owner expense.Owne
 		return err
 	}
 	env := expense.Env{Now: time.Now(), Rates: rates}
-	ledger := expense.StarterLedger(owner, settings, env.Now)
+	ledger := expense.NewInitialLedger(owner, settings, env.Now)
 	if _, err := db.CreateLedger(ctx, owner, ledger); err != nil {
 		return err
 	}

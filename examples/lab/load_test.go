@@ -219,7 +219,7 @@ func keep(ctx context.Context, db database, owner expense.OwnerID, times int, no
 		return err
 	}
 	env := expense.Env{Now: time.Now()}
-	if _, err := db.CreateLedger(ctx, owner, expense.StarterLedger(owner, settings, env.Now)); err != nil {
+	if _, err := db.CreateLedger(ctx, owner, expense.NewInitialLedger(owner, settings, env.Now)); err != nil {
 		return err
 	}
 	return db.Update(ctx, owner, func(tx store.Tx) error {

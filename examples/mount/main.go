@@ -34,7 +34,7 @@ func signedIn(r *http.Request) (user string, ok bool) {
 
 // mount returns the host's mux with the ledgers of st under /ledger/.
 func mount(st store.Store) (http.Handler, error) {
-	rates, err := ecb.Embedded()
+	rates, err := ecb.EmbeddedTable()
 	if err != nil {
 		return nil, err
 	}

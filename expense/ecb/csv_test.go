@@ -22,8 +22,8 @@ func TestParseCSVReadsTheRealFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(file.Unknown) != 0 {
-		t.Errorf("Unknown = %v, want none", file.Unknown)
+	if len(file.UnknownCurrencies) != 0 {
+		t.Errorf("Unknown = %v, want none", file.UnknownCurrencies)
 	}
 	want := scanHistory(t)
 	if len(want.days) != 6958 {
@@ -76,8 +76,8 @@ func TestParseCSV(t *testing.T) {
 			if !slices.Equal(file.Quotes, test.quotes) {
 				t.Errorf("Quotes = %v, want %v", file.Quotes, test.quotes)
 			}
-			if !slices.Equal(file.Unknown, test.unknown) {
-				t.Errorf("Unknown = %v, want %v", file.Unknown, test.unknown)
+			if !slices.Equal(file.UnknownCurrencies, test.unknown) {
+				t.Errorf("Unknown = %v, want %v", file.UnknownCurrencies, test.unknown)
 			}
 		})
 	}

@@ -2,11 +2,11 @@
 // bank publishes, embeds their history since 1999, answers from memory as an [expense.Rates], and keeps that current over
 // HTTP. What was published once is never overwritten: a price that changes upstream is logged, and the kept one stays.
 //
-//	rates, err := ecb.Embedded()
+//	rates, err := ecb.EmbeddedTable()
 //	if err != nil {
 //		return err
 //	}
-//	rate, ok := expense.LookUp(rates, inr, usd, expense.MustDate("2026-03-01")) // a Sunday: the price of Friday
+//	rate, ok := expense.LookupRate(rates, inr, usd, expense.MustDate("2026-03-01")) // a Sunday: the price of Friday
 package ecb
 
 import "github.com/spendwise/spendwise/expense"

@@ -13,9 +13,9 @@ import (
 //go:embed eurofxref-hist.csv.gz
 var history string
 
-// Embedded returns a new table with the history that is part of the program: it needs no network. It takes some ten
+// EmbeddedTable returns a new table with the history that is part of the program: it needs no network. It takes some ten
 // milliseconds and 5 MB, so a program calls it once.
-func Embedded() (*Table, error) {
+func EmbeddedTable() (*Table, error) {
 	unpacked, err := gzip.NewReader(strings.NewReader(history))
 	if err != nil {
 		return nil, fmt.Errorf("the embedded exchange rates: %w", err)

@@ -12,13 +12,13 @@ import (
 )
 
 func Example() {
-	rates, err := ecb.Embedded()
+	rates, err := ecb.EmbeddedTable()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	inr, usd := expense.MustCurrency("INR"), expense.MustCurrency("USD")
-	rate, ok := expense.LookUp(rates, inr, usd, expense.MustDate("2026-03-01")) // a Sunday: the price of Friday
+	rate, ok := expense.LookupRate(rates, inr, usd, expense.MustDate("2026-03-01")) // a Sunday: the price of Friday
 	fmt.Println(rate.Value, rate.Date, rate.Source, ok)
 	// Output: 0.0109793016215512391 2026-02-27 ecb true
 }
@@ -42,7 +42,7 @@ func ExampleTable_Add() {
 	}
 	fmt.Println(len(table.Add(price).New), "new")
 	price.Value = expense.MustFactor("1.17")
-	for _, changed := range table.Add(price).Changed {
+	for _, changed := range table.Add(price).Conflicts {
 		fmt.Println("changed upstream, not taken:", changed.Currency, changed.Value)
 	}
 	// Output:
@@ -85,7 +85,7 @@ func (offline) RoundTrip(*http.Request) (*http.Response, error) {
 }
 
 func ExampleFetcher() {
-	table, err := ecb.Embedded()
+	table, err := ecb.EmbeddedTable()
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -105,6 +105,6 @@ func ExampleFetcher() {
 	}
 	// A server runs fetcher.Run(ctx) in a goroutine of its own; this is one round of it.
 	arrived, err := fetcher.Fetch(context.Background())
-	fmt.Println(len(arrived), table.Newest(), err)
+	fmt.Println(len(arrived), table.LatestDate(), err)
 	// Output: 1 2026-03-06 <nil>
 }

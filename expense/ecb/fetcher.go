@@ -64,7 +64,7 @@ type Config struct {
 
 	// Arrived is called after each fetch that brought prices, when the store and the table have them: pending expenses may be
 	// converted now. The next fetch waits for it to return, so it must not call Fetch. nil: nothing is called.
-	Arrived func(ctx context.Context, quotes []expense.Quote)
+	OnNewQuotes func(ctx context.Context, quotes []expense.Quote)
 }
 
 // A Fetcher keeps a table, and the store behind it, current from the bank's files.
@@ -182,9 +182,9 @@ func (f *Fetcher) announce(ctx context.Context, arrived []expense.Quote) {
 	if len(arrived) == 0 {
 		return
 	}
-	f.config.Logger.InfoContext(ctx, "exchange rates arrived", "prices", len(arrived), "newest", f.table.Newest())
-	if f.config.Arrived != nil {
-		f.config.Arrived(ctx, arrived)
+	f.config.Logger.InfoContext(ctx, "exchange rates arrived", "prices", len(arrived), "newest", f.table.LatestDate())
+	if f.config.OnNewQuotes != nil {
+		f.config.OnNewQuotes(ctx, arrived)
 	}
 }
 
@@ -229,7 +229,7 @@ func (f *Fetcher) settled() expense.Date {
 			return days[i-1]
 		}
 	}
-	return f.table.Newest()
+	return f.table.LatestDate()
 }
 
 // workingDays counts the days from Monday to Friday after after, up to until. The bank has a few holidays too: to count one
@@ -276,7 +276,7 @@ func sleep(ctx context.Context, wait time.Duration) bool {
 
 // take keeps what is new in file, oldest first and whole days at a time: a failure half-way leaves no hole behind.
 func (f *Fetcher) take(ctx context.Context, file File) ([]expense.Quote, error) {
-	f.reportUnknown(ctx, file.Unknown)
+	f.reportUnknown(ctx, file.UnknownCurrencies)
 	var fresh, changed, arrived []expense.Quote
 	for _, quote := range file.Quotes {
 		switch kept := f.table.price(quote.Currency, quote.Date); {

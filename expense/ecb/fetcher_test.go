@@ -145,8 +145,8 @@ func start(t *testing.T, upstream http.RoundTripper, table *ecb.Table, store ecb
 // mustBeCurrent fails unless table knows exactly these prices.
 func mustBeCurrent(t *testing.T, table *ecb.Table, want []expense.Quote) {
 	t.Helper()
-	if newest := want[len(want)-1].Date; table.Newest() != newest {
-		t.Fatalf("the newest day is %s, want %s", table.Newest(), newest)
+	if newest := want[len(want)-1].Date; table.LatestDate() != newest {
+		t.Fatalf("the newest day is %s, want %s", table.LatestDate(), newest)
 	}
 	mustKeep(t, table, want...)
 }
@@ -159,7 +159,7 @@ func TestRunFetchesEachDaysPricesOnce(t *testing.T) {
 		old := upTo(all, expense.MustDate("2026-01-09"))
 		table, store := table(old...), newMemory()
 		var arrived []expense.Quote
-		start(t, upstream, table, store, ecb.Config{Arrived: func(_ context.Context, quotes []expense.Quote) {
+		start(t, upstream, table, store, ecb.Config{OnNewQuotes: func(_ context.Context, quotes []expense.Quote) {
 			mustKeep(t, table, quotes...)
 			arrived = append(arrived, quotes...)
 		}})
@@ -300,7 +300,7 @@ func TestAStoreThatFailsHalfWayLeavesNoHole(t *testing.T) {
 		store.fails[3] = expense.ErrUnavailable
 		stop := start(t, &bank{t: t, quotes: all}, table, store, ecb.Config{})
 		synctest.Wait()
-		half := table.Newest()
+		half := table.LatestDate()
 		if !half.After(expense.MustDate("2025-07-31")) || !half.Before(expense.MustDate("2026-02-03")) {
 			t.Fatalf("after a failure half-way the newest day is %s", half)
 		}
@@ -327,7 +327,7 @@ func TestRunRetriesWhatTheStoreRefused(t *testing.T) {
 		store.fails[1] = expense.ErrUnavailable
 		start(t, &bank{t: t, quotes: all}, table, store, ecb.Config{})
 		synctest.Wait()
-		if got, want := table.Newest(), expense.MustDate("2026-02-02"); got != want {
+		if got, want := table.LatestDate(), expense.MustDate("2026-02-02"); got != want {
 			t.Fatalf("the table has %s before the store has", got)
 		}
 		time.Sleep(time.Minute)
@@ -356,8 +356,8 @@ func TestTwoInstancesGoByOneStore(t *testing.T) {
 		var log bytes.Buffer
 		var arrived []expense.Quote
 		start(t, &bank{t: t, quotes: changed}, second, store, ecb.Config{
-			Logger:  slog.New(slog.NewTextHandler(&log, nil)),
-			Arrived: func(_ context.Context, quotes []expense.Quote) { arrived = quotes },
+			Logger:      slog.New(slog.NewTextHandler(&log, nil)),
+			OnNewQuotes: func(_ context.Context, quotes []expense.Quote) { arrived = quotes },
 		})
 		synctest.Wait()
 		want := upTo(all, expense.MustDate("2026-02-03"))
@@ -395,7 +395,7 @@ func TestAPriceThatTheStoreDisputesIsNeverInTheTable(t *testing.T) {
 		if _, err := fetcher.Fetch(t.Context()); !errors.Is(err, expense.ErrUnavailable) {
 			t.Errorf("error %v, want ErrUnavailable", err)
 		}
-		if got := table.Newest(); got != expense.MustDate("2026-02-02") {
+		if got := table.LatestDate(); got != expense.MustDate("2026-02-02") {
 			t.Errorf("the table has prices of %s", got)
 		}
 	})
@@ -542,7 +542,7 @@ func TestFetchRefuses(t *testing.T) {
 			table, store := table(quote("2026-02-02", "USD", "1.18")), newMemory()
 			fetcher, err := ecb.NewFetcher(table, store, ecb.Config{
 				Client: server.Client(), BaseURL: server.URL + "/stats", Now: clockAt("2026-02-03T20:00:00Z"),
-				Arrived: func(context.Context, []expense.Quote) { t.Error("something is said to have arrived") },
+				OnNewQuotes: func(context.Context, []expense.Quote) { t.Error("something is said to have arrived") },
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -554,8 +554,8 @@ func TestFetchRefuses(t *testing.T) {
 			if !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %q does not say %q", err, test.want)
 			}
-			if table.Newest() != expense.MustDate("2026-02-02") || store.size() != 0 {
-				t.Errorf("the table has %s and the store %d prices, want nothing changed", table.Newest(), store.size())
+			if table.LatestDate() != expense.MustDate("2026-02-02") || store.size() != 0 {
+				t.Errorf("the table has %s and the store %d prices, want nothing changed", table.LatestDate(), store.size())
 			}
 		})
 	}

@@ -22,7 +22,7 @@ type File struct {
 	Quotes []expense.Quote
 	// Unknown are the codes, in order, that the file has and the currency table has not. Their prices are left out, so that
 	// one new currency does not keep the prices of all others away.
-	Unknown []string
+	UnknownCurrencies []string
 }
 
 // ParseZip reads an archive of the bank, such as eurofxref-hist.zip: the one CSV file in it, as [ParseCSV] does. The error
@@ -76,7 +76,7 @@ func (c *collector) currency(at place, code string) (expense.Currency, error) {
 	currency, err := expense.ParseCurrency(code)
 	if err != nil {
 		c.unknown[code] = true
-		return expense.Currency{}, nil //nolint:nilerr // an unknown code is reported in File.Unknown; it is no error.
+		return expense.Currency{}, nil //nolint:nilerr // an unknown code is reported in File.UnknownCurrencies; it is no error.
 	}
 	if currency == euro {
 		return expense.Currency{}, at.fault("EUR has a price, but it is what all prices are against")
@@ -125,9 +125,9 @@ func (c *collector) file() (File, error) {
 	}
 	file := File{Quotes: c.quotes}
 	for code := range c.unknown {
-		file.Unknown = append(file.Unknown, code)
+		file.UnknownCurrencies = append(file.UnknownCurrencies, code)
 	}
-	slices.Sort(file.Unknown)
+	slices.Sort(file.UnknownCurrencies)
 	return file, nil
 }
 

@@ -18,14 +18,14 @@ type Table struct {
 }
 
 // A Diff is what an Add found, each part ordered by currency code and date.
-type Diff struct {
-	New     []expense.Quote // those that the table did not have
-	Changed []expense.Quote // those whose price differs from the kept one, as they were given; the kept one stays
+type AddResult struct {
+	New       []expense.Quote // those that the table did not have
+	Conflicts []expense.Quote // those whose price differs from the kept one, as they were given; the kept one stays
 }
 
 // Add takes prices into the table. A price that the table has already is never overwritten. A quote that is no price of this
 // source, that is one of another source, of the euro, or without a day, a currency or a value, is left out.
-func (t *Table) Add(quotes ...expense.Quote) Diff { return t.put(quotes, false) }
+func (t *Table) Add(quotes ...expense.Quote) AddResult { return t.put(quotes, false) }
 
 // Load takes in all prices that the store keeps. Where they differ from those that the table has, the store's hold: they are
 // what all instances go by, whatever history each of them embeds.
@@ -46,7 +46,7 @@ func (t *Table) load(ctx context.Context, store Store, from expense.Date) error 
 }
 
 // Rate returns how many units of to one unit of from costs on the latest day, on or before the day on, that has a price of
-// both; a cross goes through the euro and is rounded once. However old that day is, it is returned: [expense.LookUp] decides
+// both; a cross goes through the euro and is rounded once. However old that day is, it is returned: [expense.LookupRate] decides
 // what is too old. It reports false when there is no such day, and for a currency into itself.
 func (t *Table) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
 	snap := t.current.Load()
@@ -84,7 +84,7 @@ func (t *Table) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, 
 }
 
 // Newest returns the last day that has a price; the zero Date when the table is empty.
-func (t *Table) Newest() expense.Date {
+func (t *Table) LatestDate() expense.Date {
 	if days := t.days(); len(days) > 0 {
 		return days[len(days)-1]
 	}
@@ -111,7 +111,7 @@ func (t *Table) price(currency expense.Currency, day expense.Date) expense.Facto
 }
 
 // put takes quotes in. A price that differs from the kept one is reported, and taken in its place only if replace says so.
-func (t *Table) put(quotes []expense.Quote, replace bool) Diff {
+func (t *Table) put(quotes []expense.Quote, replace bool) AddResult {
 	t.writing.Lock()
 	defer t.writing.Unlock()
 
@@ -136,7 +136,7 @@ func (t *Table) put(quotes []expense.Quote, replace bool) Diff {
 		fresh, changed = append(fresh, unknown), append(changed, differing)
 	}
 	t.current.Store(next)
-	return Diff{New: slices.Concat(fresh...), Changed: slices.Concat(changed...)}
+	return AddResult{New: slices.Concat(fresh...), Conflicts: slices.Concat(changed...)}
 }
 
 // group returns copies of the quotes that are prices of this source, by currency and in order of their days.

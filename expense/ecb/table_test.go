@@ -18,7 +18,7 @@ import (
 var _ expense.Rates = (*ecb.Table)(nil)
 
 // embedded is the table of the embedded history, shared by tests that only read it.
-var embedded = sync.OnceValues(ecb.Embedded)
+var embedded = sync.OnceValues(ecb.EmbeddedTable)
 
 func realTable(t testing.TB) *ecb.Table {
 	t.Helper()
@@ -31,7 +31,7 @@ func realTable(t testing.TB) *ecb.Table {
 
 func TestRateOfTheEmbeddedHistory(t *testing.T) {
 	table := realTable(t)
-	if got := table.Newest(); got != expense.MustDate("2026-03-05") {
+	if got := table.LatestDate(); got != expense.MustDate("2026-03-05") {
 		t.Errorf("Newest() = %s", got)
 	}
 	for name, test := range map[string]struct {
@@ -83,10 +83,10 @@ func TestLookUpRefusesACurrencyThatHasEnded(t *testing.T) {
 	table := realTable(t)
 	for code, last := range map[string]string{"BGN": "2025-12-31", "HRK": "2022-12-30", "RUB": "2022-03-01"} {
 		day, euro, currency := expense.MustDate(last), expense.MustCurrency("EUR"), expense.MustCurrency(code)
-		if rate, ok := expense.LookUp(table, currency, euro, day.AddDays(7)); !ok || rate.Date != day {
+		if rate, ok := expense.LookupRate(table, currency, euro, day.AddDays(7)); !ok || rate.Date != day {
 			t.Errorf("%s a week after its end: %v, %t; want the rate of %s", code, rate, ok, day)
 		}
-		if rate, ok := expense.LookUp(table, currency, euro, day.AddDays(8)); ok {
+		if rate, ok := expense.LookupRate(table, currency, euro, day.AddDays(8)); ok {
 			t.Errorf("%s eight days after its end: %v, want none", code, rate)
 		}
 	}
@@ -190,12 +190,12 @@ func TestAddNeverOverwrites(t *testing.T) {
 	if want := []expense.Quote{yen, tuesday}; !slices.Equal(diff.New, want) {
 		t.Errorf("New = %v, want %v", diff.New, want)
 	}
-	if want := []expense.Quote{other}; !slices.Equal(diff.Changed, want) {
-		t.Errorf("Changed = %v, want %v", diff.Changed, want)
+	if want := []expense.Quote{other}; !slices.Equal(diff.Conflicts, want) {
+		t.Errorf("Changed = %v, want %v", diff.Conflicts, want)
 	}
 	mustKeep(t, table, monday, tuesday, yen)
 
-	if diff := table.Add(monday, tuesday, yen); len(diff.New)+len(diff.Changed) != 0 {
+	if diff := table.Add(monday, tuesday, yen); len(diff.New)+len(diff.Conflicts) != 0 {
 		t.Errorf("adding the same again: %v, want nothing", diff)
 	}
 }
@@ -204,7 +204,7 @@ func TestAddTakesTheFirstOfTwoForOneDay(t *testing.T) {
 	first, second := quote("2026-03-02", "USD", "1.17"), quote("2026-03-02", "USD", "1.18")
 	table := new(ecb.Table)
 	diff := table.Add(first, second, first)
-	if !slices.Equal(diff.New, []expense.Quote{first}) || !slices.Equal(diff.Changed, []expense.Quote{second}) {
+	if !slices.Equal(diff.New, []expense.Quote{first}) || !slices.Equal(diff.Conflicts, []expense.Quote{second}) {
 		t.Errorf("Add found %v", diff)
 	}
 	mustKeep(t, table, first)
@@ -225,11 +225,11 @@ func TestAddLeavesOutWhatIsNoPrice(t *testing.T) {
 		quotes = append(quotes, bad)
 	}
 	table := new(ecb.Table)
-	if diff := table.Add(quotes...); len(diff.New)+len(diff.Changed) != 0 {
+	if diff := table.Add(quotes...); len(diff.New)+len(diff.Conflicts) != 0 {
 		t.Errorf("Add found %v, want nothing", diff)
 	}
-	if !table.Newest().IsZero() {
-		t.Errorf("Newest() = %s, want none", table.Newest())
+	if !table.LatestDate().IsZero() {
+		t.Errorf("Newest() = %s, want none", table.LatestDate())
 	}
 }
 
@@ -238,8 +238,8 @@ func TestAZeroTableKnowsNothing(t *testing.T) {
 	if rate, ok := table.Rate(expense.MustCurrency("EUR"), expense.MustCurrency("USD"), expense.MustDate("2026-03-02")); ok {
 		t.Errorf("Rate() = %v, want none", rate)
 	}
-	if !table.Newest().IsZero() {
-		t.Errorf("Newest() = %s, want none", table.Newest())
+	if !table.LatestDate().IsZero() {
+		t.Errorf("Newest() = %s, want none", table.LatestDate())
 	}
 }
 
@@ -275,7 +275,7 @@ func TestTheOrderOfAddsDoesNotMatter(t *testing.T) {
 				}
 			}
 			diff := table.Add(quotes...)
-			if len(diff.New) != len(fresh) || len(diff.Changed) != len(changed) {
+			if len(diff.New) != len(fresh) || len(diff.Conflicts) != len(changed) {
 				t.Fatalf("Add found %v, want %v and %v", diff, fresh, changed)
 			}
 		}
@@ -357,8 +357,8 @@ func TestLoadTakesNothingFromAStoreThatFails(t *testing.T) {
 	if err := table.Load(t.Context(), dead{expense.ErrUnavailable}); !errors.Is(err, expense.ErrUnavailable) {
 		t.Errorf("Load() = %v, want ErrUnavailable", err)
 	}
-	if !table.Newest().IsZero() {
-		t.Errorf("Newest() = %s, want none", table.Newest())
+	if !table.LatestDate().IsZero() {
+		t.Errorf("Newest() = %s, want none", table.LatestDate())
 	}
 }
 
@@ -392,7 +392,7 @@ func BenchmarkRate(b *testing.B) {
 func BenchmarkEmbedded(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := ecb.Embedded(); err != nil {
+		if _, err := ecb.EmbeddedTable(); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -28,9 +28,9 @@ func TestParseXMLReadsTheBanksFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := realQuotes(t, from)
-			if !slices.Equal(file.Quotes, want) || len(file.Unknown) != 0 {
+			if !slices.Equal(file.Quotes, want) || len(file.UnknownCurrencies) != 0 {
 				t.Errorf("%d quotes, unknown %v; want the %d of the CSV history since %s",
-					len(file.Quotes), file.Unknown, len(want), from)
+					len(file.Quotes), file.UnknownCurrencies, len(want), from)
 			}
 		})
 	}
@@ -69,8 +69,8 @@ func TestParseXMLLeavesOutWhatNobodyKnows(t *testing.T) {
 	if want := []expense.Quote{quote("2026-03-05", "USD", "1.1618")}; !slices.Equal(file.Quotes, want) {
 		t.Errorf("Quotes = %v, want %v", file.Quotes, want)
 	}
-	if want := []string{"QQQ"}; !slices.Equal(file.Unknown, want) {
-		t.Errorf("Unknown = %v, want %v", file.Unknown, want)
+	if want := []string{"QQQ"}; !slices.Equal(file.UnknownCurrencies, want) {
+		t.Errorf("Unknown = %v, want %v", file.UnknownCurrencies, want)
 	}
 }
 

@@ -79,7 +79,7 @@ func newKey(kek []byte, keys []store.Key, stage store.KeyStage, now time.Time) (
 	if err != nil {
 		return store.Key{}, err
 	}
-	key := store.Key{ID: uuid.New(), Serial: 1, Public: der, Stage: stage, CreatedAt: expense.Instant(now), StagedAt: expense.Instant(now)}
+	key := store.Key{ID: uuid.New(), Serial: 1, Public: der, Stage: stage, CreatedAt: expense.Timestamp(now), StagedAt: expense.Timestamp(now)}
 	for _, other := range keys {
 		key.Serial = max(key.Serial, other.Serial+1)
 	}
@@ -146,7 +146,7 @@ func (k *keyring) load(ctx context.Context) error {
 func (k *keyring) succeed(ctx context.Context, keys []store.Key) error {
 	now := k.now()
 	if next := newest(keys, k.kek, store.KeyPending); next != nil {
-		return ignoreLost(k.accounts.MoveKey(ctx, next.ID, store.KeyPending, store.KeyActive, expense.Instant(now)))
+		return ignoreLost(k.accounts.MoveKey(ctx, next.ID, store.KeyPending, store.KeyActive, expense.Timestamp(now)))
 	}
 	key, err := newKey(k.kek, keys, store.KeyActive, now)
 	if err != nil {
@@ -280,7 +280,7 @@ func (k *keyring) rotate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the signing keys: %w", err)
 	}
-	now := expense.Instant(k.now())
+	now := expense.Timestamp(k.now())
 	since := func(key store.Key) time.Duration { return now.Sub(key.StagedAt) }
 	move := func(key store.Key, to store.KeyStage) {
 		moved := k.accounts.MoveKey(ctx, key.ID, key.Stage, to, now)

@@ -45,7 +45,7 @@ type Login struct {
 // many failures of late, with nothing, not even the time it takes, that tells which; ErrInvalid if the device's name is no
 // good one.
 func (s *Service) Login(ctx context.Context, login Login) (Session, error) {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	checkDeviceName(&faults, login.DeviceName)
 	if err := faults.Err(); err != nil {
 		return Session{}, err
@@ -130,7 +130,7 @@ func (s *Service) failures(ctx context.Context, keys []store.Digest) (map[store.
 // failed counts a failure and returns ErrCredentials.
 func (s *Service) failed(ctx context.Context, keys []store.Digest) error {
 	if !s.unthrottled {
-		now := expense.Instant(s.now())
+		now := expense.Timestamp(s.now())
 		if err := s.accounts.CountFailure(ctx, now, now.Add(-failuresQuiet), keys...); err != nil {
 			return err
 		}

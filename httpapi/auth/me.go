@@ -59,7 +59,7 @@ func (s *Service) confirm(ctx context.Context, who Identity, field, password str
 	}
 	account, err = s.verify(ctx, account.Email, password, from, func() (store.Account, error) { return account, nil })
 	if errors.Is(err, ErrCredentials) {
-		var faults expense.Faults
+		var faults expense.ValidationErrors
 		faults.Add(field, "wrong_password", "this is not the password of the account, or too many were tried of late: wait a little")
 		return store.Account{}, faults.Err()
 	}
@@ -84,7 +84,7 @@ func (s *Service) ChangePassword(ctx context.Context, who Identity, change Passw
 	if err != nil {
 		return err
 	}
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	checkPassword(&faults, "new_password", change.New, account.Email)
 	if err := faults.Err(); err != nil {
 		return err
@@ -102,7 +102,7 @@ func (s *Service) ChangePassword(ctx context.Context, who Identity, change Passw
 	if err != nil {
 		return err
 	}
-	if err := s.accounts.SetPassword(ctx, account.ID, account.PasswordHash, hash, who.Device, expense.Instant(s.now())); err != nil {
+	if err := s.accounts.SetPassword(ctx, account.ID, account.PasswordHash, hash, who.Device, expense.Timestamp(s.now())); err != nil {
 		return err
 	}
 	for _, device := range devices {
@@ -123,7 +123,7 @@ type EmailChange struct {
 // ChangeEmail gives the identity's account another e-mail address. It takes the password, as a sign-in does: whoever finds an
 // unlocked phone does not take the account away. ErrExists if the address is taken.
 func (s *Service) ChangeEmail(ctx context.Context, who Identity, change EmailChange) (User, error) {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	email := strings.TrimSpace(change.Email)
 	checkEmail(&faults, email)
 	if err := faults.Err(); err != nil {

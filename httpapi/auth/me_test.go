@@ -86,7 +86,7 @@ func TestConfirmingAPasswordIsThrottledAsASignInIs(t *testing.T) {
 		locked := h.Erase(t.Context(), who, goodPassword, netip.Addr{})
 		wrong := h.ChangePassword(t.Context(), who, auth.PasswordChange{Current: "no", New: "five other words in a row"})
 		wantErr(t, "Erase while locked", locked, expense.ErrInvalid)
-		if a, b := expense.FaultsOf(locked)[0], expense.FaultsOf(wrong)[0]; a.Code != b.Code || a.Detail != b.Detail {
+		if a, b := expense.InvalidErrors(locked)[0], expense.InvalidErrors(wrong)[0]; a.Code != b.Code || a.Detail != b.Detail {
 			t.Errorf("locked is %v, wrong is %v", locked, wrong)
 		}
 		time.Sleep(time.Second)
@@ -226,7 +226,7 @@ func TestErase(t *testing.T) {
 			if err := h.Erase(t.Context(), who, goodPassword, netip.Addr{}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := h.ledgers.CreateLedger(t.Context(), who.Owner, expense.NewLedger{}); err != nil {
+			if _, err := h.ledgers.CreateLedger(t.Context(), who.Owner, expense.InitialLedger{}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Hour + time.Minute)

@@ -34,7 +34,7 @@ var commonPasswords string
 func normalisePassword(password string) string { return norm.NFKC.String(password) }
 
 // checkPassword notes under field what keeps password from being one of the account with this e-mail address.
-func checkPassword(faults *expense.Faults, field, password, email string) {
+func checkPassword(faults *expense.ValidationErrors, field, password, email string) {
 	normal := normalisePassword(password)
 	switch n := utf8.RuneCountInString(normal); {
 	case !utf8.ValidString(password):

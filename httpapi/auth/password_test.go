@@ -45,7 +45,7 @@ func TestPasswords(t *testing.T) {
 			email := "person@example.org"
 			_, err := h.users.Add(t.Context(), auth.Registration{Email: email, Password: test.password})
 			var codes []string
-			for _, fault := range expense.FaultsOf(err) {
+			for _, fault := range expense.InvalidErrors(err) {
 				codes = append(codes, fault.Field+" "+fault.Code)
 				if test.password != "" && strings.Contains(fault.Error(), test.password) {
 					t.Error("the fault repeats the password")
@@ -97,7 +97,7 @@ func TestEmails(t *testing.T) {
 		if sound && err != nil {
 			t.Errorf("%q is refused: %v", email, err)
 		}
-		if faults := expense.FaultsOf(err); !sound && (len(faults) != 1 || faults[0].Field != "email" || faults[0].Code != "malformed_email") {
+		if faults := expense.InvalidErrors(err); !sound && (len(faults) != 1 || faults[0].Field != "email" || faults[0].Code != "malformed_email") {
 			t.Errorf("%q gives the faults %v", email, faults)
 		}
 	}
@@ -126,7 +126,7 @@ func TestDamagedHash(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := h.Login(t.Context(), auth.Login{Email: account.Email, Password: goodPassword})
-	if err == nil || strings.Contains(err.Error(), "aGFza") || expense.FaultsOf(err) != nil {
+	if err == nil || strings.Contains(err.Error(), "aGFza") || expense.InvalidErrors(err) != nil {
 		t.Errorf("Login with a damaged hash: %v", err)
 	}
 }

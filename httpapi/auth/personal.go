@@ -62,18 +62,18 @@ func (s *Service) CreateToken(ctx context.Context, who Identity, draft PersonalT
 	if err != nil {
 		return PersonalToken{}, "", err
 	}
-	now := expense.Instant(s.now())
+	now := expense.Timestamp(s.now())
 	if draft.ExpiresAt.IsZero() {
 		draft.ExpiresAt = now.Add(PersonalTokenLife)
 	}
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	if n := utf8.RuneCountInString(draft.Name); !utf8.ValidString(draft.Name) || n < 1 || n > maxTokenName || strings.ContainsFunc(draft.Name, unicode.IsControl) {
 		faults.Add("name", "malformed", "a token's name has 1 to %d characters of UTF-8 without control characters", maxTokenName)
 	}
 	if draft.Scopes == 0 || !LedgerScopes.Has(draft.Scopes) {
 		faults.Add("scopes", "unknown_value", "a token is given at least one of read, write and export")
 	}
-	if draft.ExpiresAt = expense.Instant(draft.ExpiresAt); !draft.ExpiresAt.After(now) || draft.ExpiresAt.After(now.Add(MaxPersonalTokenLife)) {
+	if draft.ExpiresAt = expense.Timestamp(draft.ExpiresAt); !draft.ExpiresAt.After(now) || draft.ExpiresAt.After(now.Add(MaxPersonalTokenLife)) {
 		faults.Add("expires_at", "out_of_range", "a token expires in the future, within %d days", int(MaxPersonalTokenLife.Hours()/24))
 	}
 	if err := faults.Err(); err != nil {
@@ -195,7 +195,7 @@ func (p *personal) inspect(ctx context.Context, token personalToken, now time.Ti
 		err = expense.ErrNotFound
 	}
 	if err == nil && now.Sub(kept.UsedAt) >= usedEvery && now.Before(kept.ExpiresAt) {
-		err = p.accounts.UseToken(ctx, token.account, token.id, expense.Instant(now))
+		err = p.accounts.UseToken(ctx, token.account, token.id, expense.Timestamp(now))
 	}
 	if errors.Is(err, expense.ErrNotFound) {
 		return inspection{}, nil

@@ -165,7 +165,7 @@ func (s *Service) Register(ctx context.Context, reg Registration) (Session, erro
 }
 
 func (s *Service) signIn(ctx context.Context, account store.Account, deviceName string) (Session, error) {
-	now := expense.Instant(s.now())
+	now := expense.Timestamp(s.now())
 	token := newRefreshToken(account.ID, uuid.Must(uuid.NewV7()))
 	device := store.Device{
 		ID: token.device, Account: account.ID, Name: deviceName, CreatedAt: now, SeenAt: now,
@@ -216,7 +216,7 @@ func (s *Service) rotate(ctx context.Context, token refreshToken) (refreshToken,
 	if err != nil {
 		return refreshToken{}, err
 	}
-	now, kept := expense.Instant(s.now()), device.Refresh
+	now, kept := expense.Timestamp(s.now()), device.Refresh
 	if device.Ended() || !now.Before(kept.ExpiresAt) || token.familyDigest() != kept.Family {
 		return refreshToken{}, ErrSession
 	}

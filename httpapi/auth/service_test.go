@@ -28,13 +28,13 @@ const goodPassword = "four words in a row"
 // ledgers notes which ledgers were made, and fails while it is down.
 type ledgers struct {
 	mu   sync.Mutex
-	made map[expense.OwnerID]expense.NewLedger
+	made map[expense.OwnerID]expense.InitialLedger
 	down bool
 
 	eraseDown bool
 }
 
-func (l *ledgers) CreateLedger(_ context.Context, owner expense.OwnerID, ledger expense.NewLedger) (bool, error) {
+func (l *ledgers) CreateLedger(_ context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.down {
@@ -161,7 +161,7 @@ func newHouse(t testing.TB, change ...func(*auth.Config)) *house {
 	t.Helper()
 	h := &house{
 		accounts: &flaky{kept: memstore.NewAccounts()},
-		ledgers:  &ledgers{made: make(map[expense.OwnerID]expense.NewLedger)},
+		ledgers:  &ledgers{made: make(map[expense.OwnerID]expense.InitialLedger)},
 		kek:      bytes.Repeat([]byte{7}, auth.KEKBytes),
 		log:      new(bytes.Buffer),
 	}
@@ -266,7 +266,7 @@ func TestRegister(t *testing.T) {
 			Email: "ada", Password: "short", DeviceName: "a\x00b", Settings: expense.SettingsDraft{HomeCurrency: &gold},
 		})
 		var fields []string
-		for _, fault := range expense.FaultsOf(err) {
+		for _, fault := range expense.InvalidErrors(err) {
 			fields = append(fields, fault.Field)
 		}
 		if got := strings.Join(fields, " "); got != "email password device_name home_currency" {

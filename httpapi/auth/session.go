@@ -58,7 +58,7 @@ func (s *sessions) live(ctx context.Context, account, device uuid.UUID) (bool, e
 
 // end ends a device in the store and here.
 func (s *sessions) end(ctx context.Context, account, device uuid.UUID) error {
-	err := s.accounts.EndDevice(ctx, account, device, expense.Instant(s.now()))
+	err := s.accounts.EndDevice(ctx, account, device, expense.Timestamp(s.now()))
 	if err != nil {
 		s.seen.remove(device) // whether it ended is for the next look-up to find out
 		return err

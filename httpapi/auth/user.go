@@ -18,7 +18,7 @@ import (
 
 // Ledgers is what the local accounts need of the store that keeps the ledgers; see store.Store.
 type Ledgers interface {
-	CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.NewLedger) (bool, error)
+	CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (bool, error)
 	EraseLedger(ctx context.Context, owner expense.OwnerID) error
 }
 
@@ -68,25 +68,25 @@ func (u *Users) Add(ctx context.Context, reg Registration) (User, error) {
 }
 
 func (u *Users) add(ctx context.Context, reg Registration) (store.Account, error) {
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	email := strings.TrimSpace(reg.Email)
 	checkEmail(&faults, email)
 	checkPassword(&faults, "password", reg.Password, email)
 	checkDeviceName(&faults, reg.DeviceName)
 	settings, err := u.defaults.With(reg.Settings)
-	if err := errors.Join(faults.Take("", err), faults.Err()); err != nil {
+	if err := errors.Join(faults.AddError("", err), faults.Err()); err != nil {
 		return store.Account{}, err
 	}
 	hash, err := u.hasher.hash(ctx, reg.Password)
 	if err != nil {
 		return store.Account{}, err
 	}
-	now := expense.Instant(u.now())
+	now := expense.Timestamp(u.now())
 	account := store.Account{ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: hash, CreatedAt: now}
 	if err := u.accounts.CreateAccount(ctx, account); err != nil {
 		return store.Account{}, err
 	}
-	if _, err := u.ledgers.CreateLedger(ctx, account.Owner(), expense.StarterLedger(account.Owner(), settings, now)); err != nil {
+	if _, err := u.ledgers.CreateLedger(ctx, account.Owner(), expense.NewInitialLedger(account.Owner(), settings, now)); err != nil {
 		return store.Account{}, fmt.Errorf("ledger of account %s: %w", account.ID, err)
 	}
 	return account, nil
@@ -99,7 +99,7 @@ func (u *Users) SetPassword(ctx context.Context, email, password string) error {
 	if err != nil {
 		return err
 	}
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	checkPassword(&faults, "password", password, account.Email)
 	if err := faults.Err(); err != nil {
 		return err
@@ -108,7 +108,7 @@ func (u *Users) SetPassword(ctx context.Context, email, password string) error {
 	if err != nil {
 		return err
 	}
-	return u.accounts.SetPassword(ctx, account.ID, account.PasswordHash, hash, uuid.Nil, expense.Instant(u.now()))
+	return u.accounts.SetPassword(ctx, account.ID, account.PasswordHash, hash, uuid.Nil, expense.Timestamp(u.now()))
 }
 
 // erasureKept is how long the erasure of an account is kept in mind: longer than any request takes that was let in before.
@@ -127,7 +127,7 @@ func (u *Users) Remove(ctx context.Context, email string) error {
 // erase removes the account first, so that nobody gets in any more, and then what it leaves. Whoever got in before may yet
 // make the ledger anew, and a crash may come between: the erasure that is kept with the first step brings both to an end.
 func (u *Users) erase(ctx context.Context, account store.Account) error {
-	if err := u.accounts.DeleteAccount(ctx, account.ID, expense.Instant(u.now())); err != nil {
+	if err := u.accounts.DeleteAccount(ctx, account.ID, expense.Timestamp(u.now())); err != nil {
 		return err
 	}
 	return u.ledgers.EraseLedger(ctx, account.Owner())
@@ -163,7 +163,7 @@ func (u *Users) finishErasures(ctx context.Context, all bool) error {
 // byEmail returns the account with this e-mail address; ErrInvalid if it is none, ErrNotFound if nobody has it.
 func (u *Users) byEmail(ctx context.Context, email string) (store.Account, error) {
 	email = strings.TrimSpace(email)
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	checkEmail(&faults, email)
 	if err := faults.Err(); err != nil {
 		return store.Account{}, err
@@ -183,7 +183,7 @@ func credentialsIfChanged(err error) error {
 // maxEmail is how many bytes an e-mail address has at most, by RFC 5321.
 const maxEmail = 254
 
-func checkEmail(faults *expense.Faults, email string) {
+func checkEmail(faults *expense.ValidationErrors, email string) {
 	address, err := mail.ParseAddress(email)
 	visible := strings.IndexFunc(email, func(r rune) bool { return r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsGraphic(r) }) < 0
 	if len(email) > maxEmail || err != nil || !visible || address.Name != "" || address.Address != email {
@@ -194,7 +194,7 @@ func checkEmail(faults *expense.Faults, email string) {
 // maxDeviceName is how many characters a device's name has at most.
 const maxDeviceName = 100
 
-func checkDeviceName(faults *expense.Faults, name string) {
+func checkDeviceName(faults *expense.ValidationErrors, name string) {
 	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxDeviceName || strings.ContainsFunc(name, unicode.IsControl) {
 		faults.Add("device_name", "malformed", "a device's name is at most %d characters of UTF-8 without control characters", maxDeviceName)
 	}

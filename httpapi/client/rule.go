@@ -153,19 +153,19 @@ func (r Rule) schedule() (recurrence.Rule, error) {
 // members reads the schedule of a rule that the server has not seen: its members, instead of the RRULE.
 func (r Rule) members(start expense.Date) (recurrence.Rule, error) {
 	rule := recurrence.Rule{Interval: max(r.Interval, 1), Start: start, Count: r.Count}
-	var faults expense.Faults
+	var faults expense.ValidationErrors
 	var err error
 	rule.Freq, err = recurrence.ParseFreq(r.Freq)
-	_ = faults.Take("freq", err)
+	_ = faults.AddError("freq", err)
 	rule.Weekdays, err = recurrence.ParseWeekdays(r.Weekdays)
-	_ = faults.Take("weekdays", err)
+	_ = faults.AddError("weekdays", err)
 	if r.OnMissing != "" {
 		rule.OnMissing, err = recurrence.ParseOnMissing(r.OnMissing)
-		_ = faults.Take("on_missing", err)
+		_ = faults.AddError("on_missing", err)
 	}
 	if r.UntilDate != "" {
 		rule.Until, err = expense.ParseDate(r.UntilDate)
-		_ = faults.Take("until_date", err)
+		_ = faults.AddError("until_date", err)
 	}
 	switch day, malformed := json.Number(r.MonthDay).Int64(); {
 	case r.MonthDay == "":

@@ -46,9 +46,9 @@ func (t *tx) PutAlerts(ctx context.Context, alerts ...budget.Alert) (expense.Ver
 				return err
 			}
 			alert.Version = t.next
-			alert.RaisedAt = expense.Instant(alert.RaisedAt)
+			alert.RaisedAt = expense.Timestamp(alert.RaisedAt)
 			if !alert.ReadAt.IsZero() {
-				alert.ReadAt = expense.Instant(alert.ReadAt)
+				alert.ReadAt = expense.Timestamp(alert.ReadAt)
 			}
 			next.alerts.put(alert.ID, alert)
 		}

@@ -34,7 +34,7 @@ func (t *tx) PutAnswer(ctx context.Context, answer store.Answer) error {
 	if _, ok := t.now.answers.get(answer.AnswerKey); ok {
 		return fmt.Errorf("answer: %w", expense.ErrExists)
 	}
-	answer.CreatedAt = expense.Instant(answer.CreatedAt)
+	answer.CreatedAt = expense.Timestamp(answer.CreatedAt)
 	t.now.answers = t.now.answers.with(answer.AnswerKey, cloneAnswer(answer))
 	return nil
 }

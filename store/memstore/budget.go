@@ -71,7 +71,7 @@ func (t *tx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.
 			if !found || !b.SameGuarded(old) {
 				b.Guard = t.next
 			}
-			b.CreatedAt, b.UpdatedAt = expense.Instant(b.CreatedAt), expense.Instant(b.UpdatedAt)
+			b.CreatedAt, b.UpdatedAt = expense.Timestamp(b.CreatedAt), expense.Timestamp(b.UpdatedAt)
 			next.budgets.put(b.ID, cloneBudget(b))
 		}
 		taken := make(map[uuid.UUID]bool)

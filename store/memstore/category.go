@@ -65,7 +65,7 @@ func (t *tx) PutCategories(ctx context.Context, categories ...expense.Category) 
 				return err
 			}
 			category.Version = t.next
-			category.CreatedAt, category.UpdatedAt = expense.Instant(category.CreatedAt), expense.Instant(category.UpdatedAt)
+			category.CreatedAt, category.UpdatedAt = expense.Timestamp(category.CreatedAt), expense.Timestamp(category.UpdatedAt)
 			next.categories.put(category.ID, category)
 			t.repair(next, category.ID)
 		}
@@ -129,8 +129,8 @@ func (l *ledger) refersTo(category uuid.UUID) bool {
 }
 
 // MergeCategory implements [expense.Tx].
-func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.Merged, error) {
-	var merged expense.Merged
+func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.MergeResult, error) {
+	var merged expense.MergeResult
 	version, err := t.write(ctx, func(next *ledger) error {
 		source, err := next.categories.row("category", from)
 		if err != nil {
@@ -161,7 +161,7 @@ func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expe
 			}
 		}
 		t.repair(next, into)
-		merged.Budget, merged.Until = t.endBudget(next, source, into, month.Add(-1))
+		merged.BudgetID, merged.BudgetUntil = t.endBudget(next, source, into, month.Add(-1))
 		tomb := t.tombstone()
 		tomb.into = into
 		next.categories.bury(from, tomb)
@@ -169,7 +169,7 @@ func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expe
 	})
 	merged.Version = version
 	if err != nil {
-		return expense.Merged{}, err
+		return expense.MergeResult{}, err
 	}
 	return merged, nil
 }

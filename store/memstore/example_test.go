@@ -23,12 +23,12 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	ledger := expense.StarterLedger("ada", settings, now)
+	ledger := expense.NewInitialLedger("ada", settings, now)
 	if _, err := st.CreateLedger(ctx, "ada", ledger); err != nil {
 		fmt.Println(err)
 		return
 	}
-	rate, _ := expense.LookUp(expense.NoRates{}, settings.Home, settings.Home, expense.MustDate("2025-06-01"))
+	rate, _ := expense.LookupRate(expense.NoRates{}, settings.Home, settings.Home, expense.MustDate("2025-06-01"))
 	coffee := expense.MustMoney("3.20", "EUR")
 	err = st.Update(ctx, "ada", func(tx store.Tx) error {
 		_, err := tx.PutExpenses(ctx, expense.Expense{

@@ -21,7 +21,7 @@ func (r reader) Expense(ctx context.Context, id uuid.UUID) (expense.Expense, err
 }
 
 // KnownExpenses implements [expense.Reader].
-func (r reader) KnownExpenses(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
+func (r reader) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
 	l, err := r.at(ctx)
 	if err != nil {
 		return nil, err
@@ -59,13 +59,13 @@ func (r reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[exp
 
 // A listed expense has its place in a list.
 type listed struct {
-	key expense.Key
+	key expense.Position
 	row *expense.Expense
 }
 
 // list returns the expenses that query chooses, in its order.
 func (l *ledger) list(query expense.Query) []listed {
-	order := func(a, b expense.Key) int {
+	order := func(a, b expense.Position) int {
 		c := cmp.Compare(a.N, b.N)
 		if c == 0 {
 			c = compareIDs(a.ID, b.ID)
@@ -77,7 +77,7 @@ func (l *ledger) list(query expense.Query) []listed {
 	}
 	var chosen []listed
 	for row := range l.expenses.rows.rows() {
-		key := query.Sort.Key(*row)
+		key := query.Sort.Position(*row)
 		if query.Matches(*row) && (query.After.IsZero() || order(key, query.After) > 0) {
 			chosen = append(chosen, listed{key, row})
 		}
@@ -107,7 +107,7 @@ func (r reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expens
 			if !span.Contains(e.Date) {
 				continue
 			}
-			key := group{i, query.By.Floor(e.Date), e.CategoryID, e.Amount.Currency()}
+			key := group{i, query.Granularity.Truncate(e.Date), e.CategoryID, e.Amount.Currency()}
 			total := sums[key]
 			total.Range, total.Period, total.CategoryID = key.span, key.period, key.category
 			if err := addTo(&total, e); err != nil {
@@ -146,7 +146,7 @@ func addTo(total *expense.Total, e expense.Expense) error {
 		return err
 	}
 	if e.Pending() {
-		total.PendingN++
+		total.PendingCount++
 		total.Pending, err = total.Pending.Add(e.Amount)
 		return err
 	}
@@ -173,10 +173,10 @@ func (t *tx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expe
 				return err
 			}
 			e.Version, e.Guard = t.next, old.Guard
-			if !found || !e.SameGuarded(old) {
+			if !found || !e.SameGuardedFields(old) {
 				e.Guard = t.next
 			}
-			e.CreatedAt, e.UpdatedAt = expense.Instant(e.CreatedAt), expense.Instant(e.UpdatedAt)
+			e.CreatedAt, e.UpdatedAt = expense.Timestamp(e.CreatedAt), expense.Timestamp(e.UpdatedAt)
 			next.expenses.put(e.ID, e)
 			next.volume -= old.Volume()
 		}

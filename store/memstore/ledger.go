@@ -172,7 +172,7 @@ func survivable(err error) bool {
 
 // tombstone returns what the running Update leaves of a row that it deletes.
 func (t *tx) tombstone() tombstone {
-	return tombstone{version: t.next, at: expense.Instant(time.Now())}
+	return tombstone{version: t.next, at: expense.Timestamp(time.Now())}
 }
 
 // distinct reports an id that comes twice.

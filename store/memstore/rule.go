@@ -50,9 +50,9 @@ func (t *tx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Ve
 			if !found || !rule.SameGuarded(old) {
 				rule.Guard = t.next
 			}
-			rule.CreatedAt, rule.UpdatedAt = expense.Instant(rule.CreatedAt), expense.Instant(rule.UpdatedAt)
+			rule.CreatedAt, rule.UpdatedAt = expense.Timestamp(rule.CreatedAt), expense.Timestamp(rule.UpdatedAt)
 			if !rule.RetryAt.IsZero() {
-				rule.RetryAt = expense.Instant(rule.RetryAt)
+				rule.RetryAt = expense.Timestamp(rule.RetryAt)
 			}
 			next.rules.put(rule.ID, rule)
 		}

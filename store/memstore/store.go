@@ -101,7 +101,7 @@ func (s *slot) change(ctx context.Context, fn func(ledger) (ledger, error)) erro
 }
 
 // CreateLedger implements [store.Store].
-func (s *Store) CreateLedger(ctx context.Context, owner expense.OwnerID, newLedger expense.NewLedger) (bool, error) {
+func (s *Store) CreateLedger(ctx context.Context, owner expense.OwnerID, newLedger expense.InitialLedger) (bool, error) {
 	slot, err := s.slot(owner)
 	if err != nil {
 		return false, err

@@ -48,13 +48,13 @@ func TestStore(t *testing.T) {
 }
 
 // newLedger makes a ledger of owner with the starter categories.
-func newLedger(t testing.TB, st store.Store) expense.NewLedger {
+func newLedger(t testing.TB, st store.Store) expense.InitialLedger {
 	t.Helper()
 	settings, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ledger := expense.StarterLedger(owner, settings, day)
+	ledger := expense.NewInitialLedger(owner, settings, day)
 	if _, err := st.CreateLedger(t.Context(), owner, ledger); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func newLedger(t testing.TB, st store.Store) expense.NewLedger {
 
 var day = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
 
-func coffee(ledger expense.NewLedger) expense.Expense {
+func coffee(ledger expense.InitialLedger) expense.Expense {
 	money, date := expense.MustMoney("3.20", "EUR"), expense.MustDate("2026-03-02")
 	return expense.Expense{
 		ID: uuid.Must(uuid.NewV7()), Amount: money, Date: date, CategoryID: ledger.Categories[0].ID, Notes: "coffee",

@@ -43,7 +43,7 @@ func (b *book) putAlerts(alerts ...budget.Alert) []budget.Alert {
 	version := b.write("PutAlerts", func(tx store.Tx) (expense.Version, error) { return tx.PutAlerts(b.ctx, alerts...) })
 	for i := range alerts {
 		alerts[i].Version = version
-		alerts[i].RaisedAt = expense.Instant(alerts[i].RaisedAt)
+		alerts[i].RaisedAt = expense.Timestamp(alerts[i].RaisedAt)
 	}
 	return alerts
 }
@@ -68,7 +68,7 @@ func checkAlertValues(p *probe) {
 		b.alert(b.id(), "9999-12", early), b.alert(b.id(), "2025-06", late), b.alert(low, "2025-06", early),
 		b.alert(high, "2025-06", early), b.alert(b.id(), "2025-05", zoned), b.alert(b.id(), "0001-01", late))
 	want[4].Threshold = 1
-	want[5].Threshold, want[5].ReadAt = 100_000, expense.Instant(zoned)
+	want[5].Threshold, want[5].ReadAt = 100_000, expense.Timestamp(zoned)
 	changed := []budget.Alert{want[5], want[4]}
 	changed = b.putAlerts(changed...)
 	want[4], want[5] = changed[1], changed[0]

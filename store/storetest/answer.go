@@ -52,7 +52,7 @@ func checkAnswerValues(p *probe) {
 	}
 	b.update(func(tx store.Tx) error {
 		for _, want := range answers {
-			want.CreatedAt = expense.Instant(want.CreatedAt)
+			want.CreatedAt = expense.Timestamp(want.CreatedAt)
 			got, err := tx.Answer(p.ctx, want.AnswerKey)
 			p.must(err, "Answer")
 			same(p, describe(got), describe(want), "an answer as it was kept")

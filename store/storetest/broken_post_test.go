@@ -20,7 +20,7 @@ import (
 // forgetful is a Tx that knows no expense, and finds another id for one that is taken.
 type forgetful struct{ store.Tx }
 
-func (forgetful) KnownExpenses(context.Context, ...uuid.UUID) ([]uuid.UUID, error) { return nil, nil }
+func (forgetful) KnownExpenseIDs(context.Context, ...uuid.UUID) ([]uuid.UUID, error) { return nil, nil }
 
 func (f forgetful) PutExpenses(ctx context.Context, rows ...expense.Expense) (expense.Version, error) {
 	var version expense.Version
@@ -167,7 +167,7 @@ func (u unrepaired) PutCategories(ctx context.Context, categories ...expense.Cat
 	return version, err
 }
 
-func (u unrepaired) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (merged expense.Merged, err error) {
+func (u unrepaired) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (merged expense.MergeResult, err error) {
 	err = u.keepingFailures(ctx, func() error {
 		merged, err = u.Tx.MergeCategory(ctx, from, into, month)
 		return err

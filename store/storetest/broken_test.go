@@ -228,7 +228,7 @@ func forgetsOwner() store.Store {
 
 type foldingOwners struct{ *memstore.Store }
 
-func (f foldingOwners) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.NewLedger) (bool, error) {
+func (f foldingOwners) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (bool, error) {
 	return f.Store.CreateLedger(ctx, expense.OwnerID(strings.ToLower(string(owner))), ledger)
 }
 
@@ -353,7 +353,7 @@ func tiesOneWay() store.Store {
 				rows = append(rows, e)
 			}
 			slices.SortFunc(rows, func(a, b expense.Expense) int {
-				x, y := query.Sort.Key(a), query.Sort.Key(b)
+				x, y := query.Sort.Position(a), query.Sort.Position(b)
 				if query.Sort.Descending() {
 					x.N, y.N = y.N, x.N
 				}
@@ -419,7 +419,7 @@ func totalsDrift() store.Store {
 	type question struct {
 		owner expense.OwnerID
 		span  expense.Range
-		by    expense.Step
+		by    expense.Granularity
 	}
 	kept := make(map[question][]expense.Total)
 	return broken{
@@ -428,11 +428,11 @@ func totalsDrift() store.Store {
 			return reader{Reader: r, totals: func(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
 				var all []expense.Total
 				for i, span := range query.Ranges {
-					ask := question{owner, span, query.By}
+					ask := question{owner, span, query.Granularity}
 					totals, ok := kept[ask]
 					if !ok {
 						var err error
-						if totals, err = r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{span}, By: query.By}); err != nil {
+						if totals, err = r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{span}, Granularity: query.Granularity}); err != nil {
 							return nil, err
 						}
 						kept[ask] = totals
@@ -460,7 +460,7 @@ func totalsDropPending() store.Store {
 	return broken{Store: memstore.New(), reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader {
 		return reader{Reader: r, totals: func(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
 			totals, err := r.Totals(ctx, query)
-			return slices.DeleteFunc(totals, func(t expense.Total) bool { return t.PendingN == t.Count }), err
+			return slices.DeleteFunc(totals, func(t expense.Total) bool { return t.PendingCount == t.Count }), err
 		}}
 	}}
 }
@@ -649,7 +649,7 @@ func purgesAll() store.Store { return purging{memstore.New()} }
 
 type creating struct{ *memstore.Store }
 
-func (c creating) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.NewLedger) (bool, error) {
+func (c creating) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (bool, error) {
 	if err := c.EraseLedger(ctx, owner); err != nil {
 		return false, err
 	}
@@ -683,17 +683,17 @@ func ordersOwners() store.Store { return ordering{memstore.New()} }
 type merging struct{ store.Tx }
 
 // MergeCategory writes each expense anew, in another category: a change of its guard would be the least of it.
-func (m merging) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.Merged, error) {
+func (m merging) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.MergeResult, error) {
 	for e, err := range m.Expenses(ctx, expense.Query{Filter: expense.Filter{Categories: []uuid.UUID{from}}}) {
 		if err != nil {
-			return expense.Merged{}, err
+			return expense.MergeResult{}, err
 		}
 		kept := e.Date
 		for _, date := range []expense.Date{e.Date.AddDays(1), kept} {
 			e.Date = date
 			version, err := m.PutExpenses(ctx, e)
 			if err != nil {
-				return expense.Merged{}, err
+				return expense.MergeResult{}, err
 			}
 			e.Version = version
 		}

@@ -56,7 +56,7 @@ func checkBudgetValues(p *probe) {
 	version := b.write("PutBudgets", func(tx store.Tx) (expense.Version, error) { return tx.PutBudgets(p.ctx, series...) })
 	for i := range series {
 		series[i].Version, series[i].Guard = version, version
-		series[i].CreatedAt = expense.Instant(series[i].CreatedAt)
+		series[i].CreatedAt = expense.Timestamp(series[i].CreatedAt)
 	}
 	compare := func() {
 		for _, want := range series {

@@ -58,7 +58,7 @@ func (b *book) putCategories(categories ...expense.Category) []expense.Category 
 	stored := slices.Clone(categories)
 	for i := range stored {
 		stored[i].Version = version
-		stored[i].CreatedAt, stored[i].UpdatedAt = expense.Instant(stored[i].CreatedAt), expense.Instant(stored[i].UpdatedAt)
+		stored[i].CreatedAt, stored[i].UpdatedAt = expense.Timestamp(stored[i].CreatedAt), expense.Timestamp(stored[i].UpdatedAt)
 	}
 	return stored
 }
@@ -178,8 +178,8 @@ func checkCategoryDeletes(p *probe) {
 }
 
 // merge merges in an Update of its own.
-func (b *book) merge(from, into uuid.UUID, month string) expense.Merged {
-	var merged expense.Merged
+func (b *book) merge(from, into uuid.UUID, month string) expense.MergeResult {
+	var merged expense.MergeResult
 	b.update(func(tx store.Tx) (err error) {
 		merged, err = tx.MergeCategory(b.ctx, from, into, expense.MustMonth(month))
 		return err
@@ -206,8 +206,8 @@ func checkMerge(p *probe) {
 	own, target := b.putBudget(b.series(b.food, "2025-01")), b.putBudget(b.series(b.travel, "2025-01"))
 
 	merged := b.merge(b.food, b.travel, "2025-03")
-	same(p, merged, expense.Merged{Version: b.version, Expenses: 3, Rules: 1, Budget: own.ID,
-		Until: expense.MustMonth("2025-02")}, "what the merge says it did")
+	same(p, merged, expense.MergeResult{Version: b.version, Expenses: 3, Rules: 1, BudgetID: own.ID,
+		BudgetUntil: expense.MustMonth("2025-02")}, "what the merge says it did")
 	for _, e := range rows {
 		e.CategoryID, e.Version = b.travel, b.version // the guard and the times stay
 		b.rows[e.ID] = e
@@ -252,7 +252,7 @@ func checkMerge(p *probe) {
 	merged = b.merge(b.rent, b.travel, "2025-03")
 	same(p, merged.Expenses, 1, "expenses that a second merge moved")
 	merged = b.merge(b.category("Empty").ID, b.travel, "2025-03")
-	same(p, merged, expense.Merged{Version: b.version}, "what the merge of an empty category says it did")
+	same(p, merged, expense.MergeResult{Version: b.version}, "what the merge of an empty category says it did")
 }
 
 func checkMergeBudget(p *probe) {
@@ -279,15 +279,15 @@ func checkMergeBudget(p *probe) {
 		series = b.putBudget(series)
 		whole := b.putBudget(b.series(uuid.Nil, "2025-01"))
 		merged := b.merge(source.ID, b.other, "2025-06")
-		want := expense.Merged{Version: b.version}
+		want := expense.MergeResult{Version: b.version}
 		kept := series
 		kept.Label, kept.Into, kept.Version = source.Name, b.other, b.version
 		switch {
 		case one.ends:
 			kept.Until, kept.Guard = expense.MustMonth("2025-05"), b.version
-			want.Budget, want.Until = series.ID, kept.Until
+			want.BudgetID, want.BudgetUntil = series.ID, kept.Until
 		case one.delete:
-			want.Budget = series.ID
+			want.BudgetID = series.ID
 		}
 		same(p, merged, want, "what a merge says of a budget %s", one.name)
 		read, err := b.reader.Budget(p.ctx, series.ID)

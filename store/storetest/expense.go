@@ -57,7 +57,7 @@ func checkExpenseValues(p *probe) {
 	}
 	for _, unit := range []string{"x", "é", "🍕", "e\u0301", "家"} {
 		e := b.expense("1.00", "EUR", "2025-01-01")
-		e.Notes = string([]rune(strings.Repeat(unit, expense.MaxNotes))[:expense.MaxNotes])
+		e.Notes = string([]rune(strings.Repeat(unit, expense.MaxNotesLength))[:expense.MaxNotesLength])
 		add(e)
 	}
 	for _, date := range []string{"1900-01-01", "1999-12-31", "2000-02-29", "2024-02-29", "2025-12-31", "2026-01-01",
@@ -280,7 +280,7 @@ func checkKnown(p *probe) {
 	rows = b.put(rows...)
 	b.delete(rows[3].ID, rows[17].ID)
 	known := func(ids, want []uuid.UUID, what string) {
-		got, err := b.reader.KnownExpenses(p.ctx, ids...)
+		got, err := b.reader.KnownExpenseIDs(p.ctx, ids...)
 		p.must(err, "KnownExpenses")
 		byBytes := func(x, y uuid.UUID) int { return bytes.Compare(x[:], y[:]) }
 		slices.SortFunc(got, byBytes)
@@ -307,7 +307,7 @@ func checkVolume(p *probe) {
 	refused := func(what string, write func(tx store.Tx) (expense.Version, error)) {
 		err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error { _, err := write(tx); return err })
 		p.fails(err, expense.ErrInvalid, "%s", what)
-		faults := expense.FaultsOf(err)
+		faults := expense.InvalidErrors(err)
 		if len(faults) != 1 || faults[0].Code != "total_too_large" {
 			p.note("%s: %v, want one fault of the code total_too_large", what, err)
 		}

@@ -87,7 +87,7 @@ func checkCreate(p *probe) {
 	expected := slices.Clone(made.Categories)
 	for i := range expected {
 		expected[i].Version = 1
-		expected[i].CreatedAt = expense.Instant(expected[i].CreatedAt)
+		expected[i].CreatedAt = expense.Timestamp(expected[i].CreatedAt)
 	}
 	slices.SortFunc(expected, func(x, y expense.Category) int {
 		return strings.Compare(expense.Fold(x.Name), expense.Fold(y.Name))
@@ -173,7 +173,7 @@ func checkErase(p *probe) {
 
 	// A ledger made anew begins at version 1, and remembers no id and no answer of the one before.
 	anew := p.bookOf(b.owner)
-	known, err := anew.reader.KnownExpenses(p.ctx, f.expense.ID, f.deletedExpense)
+	known, err := anew.reader.KnownExpenseIDs(p.ctx, f.expense.ID, f.deletedExpense)
 	p.must(err, "KnownExpenses")
 	same(p, len(known), 0, "expenses that a ledger knows which was erased and made anew")
 	p.must(p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
@@ -230,7 +230,7 @@ func checkIsolation(p *probe) {
 		absent("a budget", err)
 		_, err = r.Rule(p.ctx, f.rule.ID)
 		absent("a rule", err)
-		known, err := r.KnownExpenses(p.ctx, f.expense.ID, f.deletedExpense)
+		known, err := r.KnownExpenseIDs(p.ctx, f.expense.ID, f.deletedExpense)
 		p.must(err, "KnownExpenses")
 		same(p, len(known), 0, "expenses of another owner known by %s", where)
 		same(p, len(all(p, r.Expenses(p.ctx, expense.Query{}), "Expenses")), 0, "expenses of another owner listed by %s", where)
@@ -357,7 +357,7 @@ func checkInvalidOwner(p *probe) {
 		invalid("Categories", err)
 		_, err = r.Expense(p.ctx, uuid.Max)
 		invalid("Expense", err)
-		_, err = r.KnownExpenses(p.ctx, uuid.Max)
+		_, err = r.KnownExpenseIDs(p.ctx, uuid.Max)
 		invalid("KnownExpenses", err)
 		_, err = r.Totals(p.ctx, expense.TotalsQuery{Ranges: []expense.Range{{}}})
 		invalid("Totals", err)
@@ -496,7 +496,7 @@ func checkPurgeTombstones(p *probe) {
 		for _, err := range tombs(b, fills[i]) {
 			notGone(p, err, "a deleted row after a Purge of its tombstone")
 		}
-		known, err := b.reader.KnownExpenses(p.ctx, fills[i].deletedExpense, fills[i].expense.ID)
+		known, err := b.reader.KnownExpenseIDs(p.ctx, fills[i].deletedExpense, fills[i].expense.ID)
 		p.must(err, "KnownExpenses")
 		sameList(p, known, []uuid.UUID{fills[i].expense.ID}, "known expenses after a Purge")
 		b.update(func(tx store.Tx) error {
@@ -516,7 +516,7 @@ func checkPurgeKeepsDerived(p *probe) {
 	b.delete(posted.ID, plain.ID)
 	p.must(p.st.Purge(p.ctx, time.Time{}, time.Now().Add(time.Hour)), "Purge")
 	p.must(p.st.Purge(p.ctx, time.Time{}, time.Now().Add(time.Hour)), "Purge again")
-	known, err := b.reader.KnownExpenses(p.ctx, posted.ID, plain.ID)
+	known, err := b.reader.KnownExpenseIDs(p.ctx, posted.ID, plain.ID)
 	p.must(err, "KnownExpenses")
 	sameList(p, known, []uuid.UUID{posted.ID}, "deleted expenses that are known after a Purge")
 	_, err = b.reader.Expense(p.ctx, posted.ID)

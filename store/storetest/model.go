@@ -117,7 +117,7 @@ func (g *game) step(tx store.Tx) bool {
 				moved++
 			}
 		}
-		same(g.probe, merged, expense.Merged{Version: next, Expenses: moved}, "what a merge says it did")
+		same(g.probe, merged, expense.MergeResult{Version: next, Expenses: moved}, "what a merge says it did")
 		g.categories = g.categories[:last:last]
 	case len(g.categories) < 6: // a new category
 		c := expense.Category{ID: g.id(), CreatedAt: epoch, UpdatedAt: epoch}
@@ -143,7 +143,7 @@ func (g *game) keep(tx store.Tx, next expense.Version, batch ...expense.Expense)
 	for _, e := range batch {
 		old, found := g.rows[e.ID]
 		e.Version, e.Guard = next, old.Guard
-		if !found || !e.SameGuarded(old) {
+		if !found || !e.SameGuardedFields(old) {
 			e.Guard = next
 		}
 		g.rows[e.ID] = e
@@ -189,15 +189,15 @@ func (g *game) compare() {
 	rows := g.chosen(expense.Query{Filter: filter, Sort: query.Sort})
 	query = expense.Query{Filter: filter, Sort: query.Sort, Limit: g.rand.IntN(8)}
 	if len(rows) > 0 {
-		query.After = query.Sort.Key(pick(g.rand, rows))
+		query.After = query.Sort.Position(pick(g.rand, rows))
 	}
 	g.list(g.reader, query)
 	var ranges []expense.Range
 	for range 1 + g.rand.IntN(3) {
 		ranges = append(ranges, g.span())
 	}
-	for _, step := range []expense.Step{expense.ByMonth, pick(g.rand, steps)} {
-		g.totals(g.reader, expense.TotalsQuery{Ranges: ranges, By: step})
+	for _, step := range []expense.Granularity{expense.ByMonth, pick(g.rand, steps)} {
+		g.totals(g.reader, expense.TotalsQuery{Ranges: ranges, Granularity: step})
 	}
 }
 

@@ -174,7 +174,7 @@ func (p *probe) dump(r store.Reader) string {
 	for _, alert := range alerts {
 		fmt.Fprintf(&b, "alert %+v\n", alert)
 	}
-	totals, err := r.Totals(p.ctx, expense.TotalsQuery{Ranges: []expense.Range{{}}, By: expense.ByMonth})
+	totals, err := r.Totals(p.ctx, expense.TotalsQuery{Ranges: []expense.Range{{}}, Granularity: expense.ByMonth})
 	p.must(err, "Totals")
 	for _, total := range totals {
 		fmt.Fprintf(&b, "total %+v\n", total)
@@ -248,8 +248,8 @@ func (p *probe) bookOf(owner expense.OwnerID) *book {
 	return b
 }
 
-func starter(owner expense.OwnerID) expense.NewLedger {
-	return expense.StarterLedger(owner, expense.Settings{
+func starter(owner expense.OwnerID) expense.InitialLedger {
+	return expense.NewInitialLedger(owner, expense.Settings{
 		Home: expense.MustCurrency("EUR"), Locale: "en", FiscalYearStart: time.January,
 	}, epoch)
 }
@@ -328,10 +328,10 @@ func (b *book) expect(rows ...expense.Expense) []expense.Expense {
 	for i, e := range stored {
 		old, found := b.rows[e.ID]
 		e.Version, e.Guard = b.version, old.Guard
-		if !found || !e.SameGuarded(old) {
+		if !found || !e.SameGuardedFields(old) {
 			e.Guard = b.version
 		}
-		e.CreatedAt, e.UpdatedAt = expense.Instant(e.CreatedAt), expense.Instant(e.UpdatedAt)
+		e.CreatedAt, e.UpdatedAt = expense.Timestamp(e.CreatedAt), expense.Timestamp(e.UpdatedAt)
 		b.rows[e.ID], stored[i] = e, e
 	}
 	return stored
@@ -402,7 +402,7 @@ func (b *book) putRule(rule recurrence.Rule) recurrence.Rule {
 // verify holds the expenses that r lists, and their totals, against the model.
 func (b *book) verify(r store.Reader) {
 	b.list(r, expense.Query{})
-	for _, step := range []expense.Step{expense.Whole, expense.ByMonth} {
-		b.totals(r, expense.TotalsQuery{Ranges: []expense.Range{{}}, By: step})
+	for _, step := range []expense.Granularity{expense.WholeRange, expense.ByMonth} {
+		b.totals(r, expense.TotalsQuery{Ranges: []expense.Range{{}}, Granularity: step})
 	}
 }

@@ -25,11 +25,11 @@ const (
 
 // sorts are all orders of a list.
 var sorts = []expense.Sort{
-	expense.NewestFirst, expense.OldestFirst, expense.LargestFirst, expense.SmallestFirst, expense.LatestFirst,
-	expense.EarliestFirst,
+	expense.NewestFirst, expense.OldestFirst, expense.LargestFirst, expense.SmallestFirst, expense.NewestCreatedFirst,
+	expense.OldestCreatedFirst,
 }
 
-func compareKeys(sort expense.Sort, a, b expense.Key) int {
+func compareKeys(sort expense.Sort, a, b expense.Position) int {
 	order := cmp.Or(cmp.Compare(a.N, b.N), bytes.Compare(a.ID[:], b.ID[:]))
 	if sort.Descending() {
 		return -order
@@ -41,12 +41,12 @@ func compareKeys(sort expense.Sort, a, b expense.Key) int {
 func (b *book) chosen(query expense.Query) []expense.Expense {
 	var list []expense.Expense
 	for _, e := range b.rows {
-		if query.Matches(e) && (query.After.IsZero() || compareKeys(query.Sort, query.Sort.Key(e), query.After) > 0) {
+		if query.Matches(e) && (query.After.IsZero() || compareKeys(query.Sort, query.Sort.Position(e), query.After) > 0) {
 			list = append(list, e)
 		}
 	}
 	slices.SortFunc(list, func(x, y expense.Expense) int {
-		return compareKeys(query.Sort, query.Sort.Key(x), query.Sort.Key(y))
+		return compareKeys(query.Sort, query.Sort.Position(x), query.Sort.Position(y))
 	})
 	if query.Limit > 0 && len(list) > query.Limit {
 		list = list[:query.Limit]
@@ -134,7 +134,7 @@ func checkExtremes(p *probe) {
 				query := expense.Query{Filter: expense.Filter{Dates: dates}, Sort: sort, Limit: limit}
 				b.list(b.reader, query)
 				for _, row := range b.chosen(expense.Query{Filter: query.Filter, Sort: sort, Limit: 3}) {
-					query.After = sort.Key(row)
+					query.After = sort.Position(row)
 					b.list(b.reader, query)
 				}
 			}
@@ -154,15 +154,15 @@ func checkAfter(p *probe) {
 	for _, sort := range sorts {
 		rows := b.chosen(expense.Query{Sort: sort})
 		for i, row := range rows {
-			b.list(b.reader, expense.Query{Sort: sort, After: sort.Key(row), Limit: i % 4})
+			b.list(b.reader, expense.Query{Sort: sort, After: sort.Position(row), Limit: i % 4})
 		}
 		// A page may go on after a row that was deleted since, or changed its place: a key need not be a row's.
-		key := sort.Key(rows[len(rows)/2])
+		key := sort.Position(rows[len(rows)/2])
 		for _, id := range []uuid.UUID{uuid.Nil, uuid.Max} {
-			b.list(b.reader, expense.Query{Sort: sort, After: expense.Key{N: key.N, ID: id}})
+			b.list(b.reader, expense.Query{Sort: sort, After: expense.Position{N: key.N, ID: id}})
 		}
 		for _, n := range []int64{1, -1} {
-			b.list(b.reader, expense.Query{Sort: sort, After: expense.Key{N: key.N + n, ID: key.ID},
+			b.list(b.reader, expense.Query{Sort: sort, After: expense.Position{N: key.N + n, ID: key.ID},
 				Filter: expense.Filter{Categories: []uuid.UUID{b.food}}})
 		}
 	}
@@ -176,7 +176,7 @@ func checkAfter(p *probe) {
 			if len(page) < size || len(paged) > len(b.rows) {
 				break
 			}
-			query.After = query.Sort.Key(page[len(page)-1])
+			query.After = query.Sort.Position(page[len(page)-1])
 		}
 		sameList(p, paged, b.chosen(expense.Query{Sort: expense.LargestFirst}), "pages of %d put together", size)
 	}

@@ -51,7 +51,7 @@ func checkRuleValues(p *probe) {
 	rules := []recurrence.Rule{plain, full, last}
 	version := b.write("PutRules", func(tx store.Tx) (expense.Version, error) { return tx.PutRules(p.ctx, rules...) })
 	for i := range rules {
-		rules[i].Version, rules[i].Guard, rules[i].CreatedAt = version, version, expense.Instant(rules[i].CreatedAt)
+		rules[i].Version, rules[i].Guard, rules[i].CreatedAt = version, version, expense.Timestamp(rules[i].CreatedAt)
 	}
 	compare := func() {
 		for _, rule := range rules {
@@ -153,7 +153,7 @@ func checkDueOwners(p *probe) {
 	first, second, none := p.bookOf("b"), p.bookOf("B"), p.bookOf("none")
 	retried, paused, over, twin := next(first, "2025-03-01"), next(first, "2025-02-01"), first.rule(), next(first, "2025-03-02")
 	later, mixed := next(first, "2025-03-01"), next(first, "2025-03-02") // one of several waits longer; one of several waits
-	retried.RetryAt = expense.MustDate("2025-03-05").Begin(time.UTC).Add(time.Microsecond)
+	retried.RetryAt = expense.MustDate("2025-03-05").StartIn(time.UTC).Add(time.Microsecond)
 	later.RetryAt, mixed.RetryAt = retried.RetryAt.Add(time.Hour), retried.RetryAt
 	paused.Paused, over.Next = true, expense.Date{}
 	first.write("PutRules", func(tx store.Tx) (expense.Version, error) {
@@ -165,7 +165,7 @@ func checkDueOwners(p *probe) {
 
 	failed := "b 2025-03-01T00:00:00Z retry 2025-03-05T00:00:00.000001Z"
 	second2, first2 := "B 2025-03-02T00:00:00Z", "b 2025-03-02T00:00:00Z"
-	at := expense.MustDate("2025-03-02").Begin(time.UTC)
+	at := expense.MustDate("2025-03-02").StartIn(time.UTC)
 	sameList(p, p.due(at.AddDate(0, 0, -1).Add(-time.Microsecond)), nil, "who is due just before the first date begins")
 	sameList(p, p.due(at.Add(-time.Microsecond)), []string{failed}, "who is due just before the second date begins")
 	sameList(p, p.due(at), []string{failed, second2, first2}, "who is due as the date begins")
@@ -248,6 +248,6 @@ func checkManyDue(p *probe) {
 		}
 		b.write("PutRules", func(tx store.Tx) (expense.Version, error) { return tx.PutRules(p.ctx, rules...) })
 	}
-	sameList(p, p.due(first.AddDays(days-1).Begin(time.UTC)), want, "who is due when many are")
-	sameList(p, p.due(first.Begin(time.UTC)), want[:owners], "who is due when few of many are")
+	sameList(p, p.due(first.AddDays(days-1).StartIn(time.UTC)), want, "who is due when many are")
+	sameList(p, p.due(first.StartIn(time.UTC)), want[:owners], "who is due when few of many are")
 }

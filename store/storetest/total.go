@@ -28,7 +28,7 @@ func (b *book) sums(query expense.TotalsQuery) []expense.Total {
 			if !span.Contains(e.Date) {
 				continue
 			}
-			period, code := query.By.Floor(e.Date), e.Amount.Currency()
+			period, code := query.Granularity.Truncate(e.Date), e.Amount.Currency()
 			at := slices.IndexFunc(totals, func(t expense.Total) bool {
 				return t.Range == i && t.Period == period && t.CategoryID == e.CategoryID && t.Amount.Currency() == code
 			})
@@ -43,7 +43,7 @@ func (b *book) sums(query expense.TotalsQuery) []expense.Total {
 			t.Count++
 			t.Amount = minor(t.Amount.Minor()+e.Amount.Minor(), code)
 			if e.Pending() {
-				t.PendingN++
+				t.PendingCount++
 				t.Pending = minor(t.Pending.Minor()+e.Amount.Minor(), code)
 			} else {
 				t.Home = minor(t.Home.Minor()+e.Home.Minor(), b.settings.Home)
@@ -86,27 +86,27 @@ func spans() []expense.Range {
 	}
 }
 
-var steps = []expense.Step{expense.Whole, expense.ByDay, expense.ByWeek, expense.ByMonth}
+var steps = []expense.Granularity{expense.WholeRange, expense.ByDay, expense.ByWeek, expense.ByMonth}
 
 func checkTotals(p *probe) {
 	b := p.book("a")
 	b.totals(b.reader, expense.TotalsQuery{Ranges: spans()})
 	b.variety()
 	for _, step := range steps {
-		b.totals(b.reader, expense.TotalsQuery{By: step})
-		b.totals(b.reader, expense.TotalsQuery{Ranges: spans(), By: step}) // overlapping ones at once
+		b.totals(b.reader, expense.TotalsQuery{Granularity: step})
+		b.totals(b.reader, expense.TotalsQuery{Ranges: spans(), Granularity: step}) // overlapping ones at once
 		for _, span := range spans() {
-			b.totals(b.reader, expense.TotalsQuery{Ranges: []expense.Range{span}, By: step})
+			b.totals(b.reader, expense.TotalsQuery{Ranges: []expense.Range{span}, Granularity: step})
 		}
 	}
 	whole := expense.Range{}
-	b.totals(b.reader, expense.TotalsQuery{Ranges: []expense.Range{whole, whole, whole}, By: expense.ByMonth})
+	b.totals(b.reader, expense.TotalsQuery{Ranges: []expense.Range{whole, whole, whole}, Granularity: expense.ByMonth})
 	b.must(p.st.View(p.ctx, b.owner, func(r store.Reader) error {
-		b.totals(r, expense.TotalsQuery{Ranges: spans(), By: expense.ByWeek})
+		b.totals(r, expense.TotalsQuery{Ranges: spans(), Granularity: expense.ByWeek})
 		return nil
 	}), "View")
 	b.update(func(tx store.Tx) error {
-		b.totals(tx, expense.TotalsQuery{Ranges: spans(), By: expense.ByDay})
+		b.totals(tx, expense.TotalsQuery{Ranges: spans(), Granularity: expense.ByDay})
 		return nil
 	})
 }
@@ -117,7 +117,7 @@ func checkTotalsAfterChanges(p *probe) {
 	b.variety()
 	follow := func(doing string) {
 		for _, step := range steps {
-			query := expense.TotalsQuery{Ranges: spans(), By: step}
+			query := expense.TotalsQuery{Ranges: spans(), Granularity: step}
 			got, err := b.reader.Totals(p.ctx, query)
 			p.must(err, "Totals after %s", doing)
 			sameList(p, got, b.sums(query), "Totals(%+v) after %s", query, doing)

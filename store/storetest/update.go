@@ -324,7 +324,7 @@ func checkOwnWrites(p *probe) {
 			b.rows[e.ID] = e
 		}
 		b.verify(tx)
-		known, err := tx.KnownExpenses(p.ctx, pending.ID)
+		known, err := tx.KnownExpenseIDs(p.ctx, pending.ID)
 		p.must(err, "KnownExpenses")
 		sameList(p, known, []uuid.UUID{pending.ID}, "known expenses just written")
 
@@ -354,7 +354,7 @@ func checkOwnWrites(p *probe) {
 		b.verify(tx)
 		_, err = tx.Expense(p.ctx, pending.ID)
 		p.fails(err, expense.ErrGone, "an expense just deleted")
-		known, err = tx.KnownExpenses(p.ctx, pending.ID)
+		known, err = tx.KnownExpenseIDs(p.ctx, pending.ID)
 		p.must(err, "KnownExpenses")
 		sameList(p, known, []uuid.UUID{pending.ID}, "known expenses just deleted")
 		wrote(tx.DeleteBudget(p.ctx, series.ID))
@@ -540,7 +540,7 @@ func checkView(p *probe) {
 		p.unchanged(before, p.dump(r), "an Update beside a View")
 		_, err := r.Expense(p.ctx, f.expense.ID)
 		p.must(err, "an expense in a View, deleted beside it")
-		known, err := r.KnownExpenses(p.ctx, f.expense.ID)
+		known, err := r.KnownExpenseIDs(p.ctx, f.expense.ID)
 		p.must(err, "KnownExpenses")
 		same(p, len(known), 1, "known expenses in a View")
 		return errOnPurpose

@@ -96,7 +96,7 @@ func (t table[R]) get(id uuid.UUID) (R, error) {
 // bury takes a row out and leaves a tombstone.
 func (t table[R]) bury(id uuid.UUID, version expense.Version, into uuid.UUID) {
 	delete(t.Rows, id)
-	t.Tombs[id] = tombstone{Version: version, Into: into, At: expense.Instant(time.Now())}
+	t.Tombs[id] = tombstone{Version: version, Into: into, At: expense.Timestamp(time.Now())}
 }
 
 // pending reports whether an expense waits for a rate.

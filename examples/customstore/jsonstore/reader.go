@@ -79,7 +79,7 @@ func (r reader) Expense(ctx context.Context, id uuid.UUID) (expense.Expense, err
 }
 
 // KnownExpenses implements [expense.Reader].
-func (r reader) KnownExpenses(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
+func (r reader) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
 	l, err := r(ctx)
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (r reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[exp
 }
 
 func (l *ledger) choose(query expense.Query) []expense.Expense {
-	compare := func(a, b expense.Key) int {
+	compare := func(a, b expense.Position) int {
 		if query.Sort.Descending() {
 			a, b = b, a
 		}
@@ -125,11 +125,11 @@ func (l *ledger) choose(query expense.Query) []expense.Expense {
 	}
 	var chosen []expense.Expense
 	for _, e := range l.Expenses.Rows {
-		if query.Matches(e) && (query.After.IsZero() || compare(query.Sort.Key(e), query.After) > 0) {
+		if query.Matches(e) && (query.After.IsZero() || compare(query.Sort.Position(e), query.After) > 0) {
 			chosen = append(chosen, e)
 		}
 	}
-	slices.SortFunc(chosen, func(a, b expense.Expense) int { return compare(query.Sort.Key(a), query.Sort.Key(b)) })
+	slices.SortFunc(chosen, func(a, b expense.Expense) int { return compare(query.Sort.Position(a), query.Sort.Position(b)) })
 	if query.Limit > 0 {
 		chosen = chosen[:min(query.Limit, len(chosen))]
 	}
@@ -149,7 +149,7 @@ func (r reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expens
 				continue
 			}
 			nothing := expense.Total{
-				Range: i, Period: query.By.Floor(e.Date), CategoryID: e.CategoryID,
+				Range: i, Period: query.Granularity.Truncate(e.Date), CategoryID: e.CategoryID,
 				Amount: zero(e.Amount), Home: zero(e.Home), Pending: zero(e.Amount),
 			}
 			total, ok := sums[nothing]
@@ -184,7 +184,7 @@ func add(total *expense.Total, e expense.Expense) (err error) {
 		return err
 	}
 	if e.Pending() {
-		total.PendingN++
+		total.PendingCount++
 		total.Pending, err = total.Pending.Add(e.Amount)
 		return err
 	}

@@ -145,7 +145,7 @@ func (s *Store) change(ctx context.Context, owner expense.OwnerID, fn func(befor
 }
 
 // CreateLedger implements [store.Store].
-func (s *Store) CreateLedger(ctx context.Context, owner expense.OwnerID, made expense.NewLedger) (created bool, err error) {
+func (s *Store) CreateLedger(ctx context.Context, owner expense.OwnerID, made expense.InitialLedger) (created bool, err error) {
 	err = s.change(ctx, owner, func(before *ledger) (*ledger, error) {
 		if before.Version != 0 {
 			return before, nil

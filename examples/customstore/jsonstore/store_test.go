@@ -50,7 +50,7 @@ func fill(t *testing.T, st *jsonstore.Store) uuid.UUID {
 	ctx := t.Context()
 	settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: new("Europe/Berlin"), Locale: new("de")})
 	must(t, err)
-	ledger := expense.StarterLedger(owner, settings, now)
+	ledger := expense.NewInitialLedger(owner, settings, now)
 	_, err = st.CreateLedger(ctx, owner, ledger)
 	must(t, err)
 	deleted := uuid.MustParse("0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70")
@@ -66,7 +66,7 @@ func fill(t *testing.T, st *jsonstore.Store) uuid.UUID {
 				return err
 			}
 		}
-		if err := expense.Delete(ctx, tx, deleted, expense.Condition{}); err != nil {
+		if err := expense.Delete(ctx, tx, deleted, expense.Precondition{}); err != nil {
 			return err
 		}
 		food := ledger.Categories[0].ID.String()
@@ -169,7 +169,7 @@ func TestADamagedFileIsNeitherAnEmptyLedgerNorTheCallersFault(t *testing.T) {
 	if err == nil || errors.Is(err, expense.ErrNotFound) || errors.Is(err, expense.ErrInvalid) {
 		t.Errorf("Settings of a damaged ledger: %v, want an error of no kind", err)
 	}
-	created, err := st.CreateLedger(t.Context(), owner, expense.NewLedger{})
+	created, err := st.CreateLedger(t.Context(), owner, expense.InitialLedger{})
 	if created || err == nil {
 		t.Errorf("CreateLedger over a damaged ledger: %t, %v", created, err)
 	}
@@ -197,7 +197,7 @@ func TestMoreLedgersThanMemoryHoldsAreAllKept(t *testing.T) {
 			owner := expense.OwnerID(fmt.Sprint("owner ", i))
 			settings, err := expense.NewSettings(expense.SettingsDraft{})
 			must(t, err)
-			created, err := st.CreateLedger(t.Context(), owner, expense.StarterLedger(owner, settings, now))
+			created, err := st.CreateLedger(t.Context(), owner, expense.NewInitialLedger(owner, settings, now))
 			must(t, err)
 			if created != (round == 0) {
 				t.Errorf("in round %d CreateLedger of %s says %t", round, owner, created)

@@ -99,7 +99,7 @@ func put[R any](into table[R], taken expense.Version, rows []R, headOf func(*R) 
 		if !found || !sameGuarded(row, old) {
 			*is.guard = taken
 		}
-		*is.created, *is.updated = expense.Instant(*is.created), expense.Instant(*is.updated)
+		*is.created, *is.updated = expense.Timestamp(*is.created), expense.Timestamp(*is.updated)
 		into.Rows[is.id] = row
 	}
 	return nil
@@ -204,8 +204,8 @@ func (l *ledger) refersTo(category uuid.UUID) bool {
 }
 
 // MergeCategory implements [expense.Tx].
-func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.Merged, error) {
-	var merged expense.Merged
+func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.MergeResult, error) {
+	var merged expense.MergeResult
 	version, err := t.write(ctx, 1, func(next *ledger) error {
 		source, err := next.Categories.get(from)
 		if err != nil {
@@ -244,13 +244,13 @@ func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expe
 				continue
 			case b.Entries[0].From.After(last): // not begun
 				next.Budgets.bury(id, t.taken, uuid.Nil)
-				merged.Budget = id
+				merged.BudgetID = id
 				continue
 			default:
 				b.Label = source.Name
 				if b.Until.IsZero() || b.Until.After(last) {
 					b.Until, b.Guard = last, t.taken
-					merged.Budget, merged.Until = id, last
+					merged.BudgetID, merged.BudgetUntil = id, last
 				}
 			}
 			b.Into, b.Version = into, t.taken
@@ -260,7 +260,7 @@ func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expe
 		return nil
 	})
 	if err != nil {
-		return expense.Merged{}, err
+		return expense.MergeResult{}, err
 	}
 	merged.Version = version
 	return merged, nil
@@ -269,7 +269,7 @@ func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expe
 // PutExpenses implements [expense.Tx].
 func (t *tx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expense.Version, error) {
 	return t.write(ctx, len(expenses), func(next *ledger) error {
-		if err := put(next.Expenses, t.taken, expenses, expenseHead, expense.Expense.SameGuarded); err != nil {
+		if err := put(next.Expenses, t.taken, expenses, expenseHead, expense.Expense.SameGuardedFields); err != nil {
 			return err
 		}
 		for _, e := range expenses {
@@ -379,7 +379,7 @@ func (t *tx) PutAnswer(ctx context.Context, answer store.Answer) error {
 	if slices.ContainsFunc(t.now.Answers, func(a store.Answer) bool { return a.AnswerKey == answer.AnswerKey }) {
 		return fmt.Errorf("answer: %w", expense.ErrExists)
 	}
-	answer.CreatedAt = expense.Instant(answer.CreatedAt)
+	answer.CreatedAt = expense.Timestamp(answer.CreatedAt)
 	next := t.now.clone()
 	next.Answers = append(next.Answers, cloneAnswer(answer))
 	t.now = next

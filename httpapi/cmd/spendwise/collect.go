@@ -38,7 +38,7 @@ func ratesAge(table *ecb.Table) prometheus.Collector {
 		Name: "spendwise_rates_age_seconds",
 		Help: "Age of the newest exchange rates, from the begin of their day in UTC; 4 days are usual after a weekend.",
 	}, func() float64 {
-		return time.Since(table.Newest().Begin(time.UTC)).Seconds()
+		return time.Since(table.LatestDate().StartIn(time.UTC)).Seconds()
 	})
 }
 

@@ -83,10 +83,10 @@ func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err err
 // unread says why no line of the file could be read: each fault of the mapping in a line of its own.
 func unread(file string, err error) error {
 	text := "nothing was imported from " + file
-	for _, fault := range expense.FaultsOf(err) {
+	for _, fault := range expense.InvalidErrors(err) {
 		text += "\n  " + fault.Error()
 	}
-	if len(expense.FaultsOf(err)) == 0 {
+	if len(expense.InvalidErrors(err)) == 0 {
 		return fmt.Errorf("%s: %w", text, err)
 	}
 	return errors.New(text)

@@ -62,7 +62,7 @@ func (l ledgers) make(owner expense.OwnerID, zone string) {
 	l.t.Helper()
 	settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: &zone})
 	if err == nil {
-		_, err = l.CreateLedger(l.t.Context(), owner, expense.StarterLedger(owner, settings, time.Now()))
+		_, err = l.CreateLedger(l.t.Context(), owner, expense.NewInitialLedger(owner, settings, time.Now()))
 	}
 	if err != nil {
 		l.t.Fatal(err)
@@ -212,7 +212,7 @@ func TestPostersThatAreKilledPostOnce(t *testing.T) {
 // deleteOne deletes an expense that the rule has posted, if there is one by now.
 func (l ledgers) deleteOne(p *planted) {
 	for _, e := range l.posted(p) {
-		l.update(p.owner, func(tx store.Tx) error { return expense.Delete(l.t.Context(), tx, e.ID, expense.Condition{}) })
+		l.update(p.owner, func(tx store.Tx) error { return expense.Delete(l.t.Context(), tx, e.ID, expense.Precondition{}) })
 		p.deleted[e.ID] = true
 		return
 	}
@@ -364,7 +364,7 @@ func (l ledgers) seedMonthly(owner expense.OwnerID, rules int) error {
 	if err != nil {
 		return err
 	}
-	ledger := expense.StarterLedger(owner, settings, time.Now())
+	ledger := expense.NewInitialLedger(owner, settings, time.Now())
 	first := settings.Today(time.Now()).Month().First()
 	if _, err := l.CreateLedger(l.t.Context(), owner, ledger); err != nil {
 		return err

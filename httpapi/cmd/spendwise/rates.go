@@ -21,7 +21,7 @@ const (
 
 // loadRates returns the rates to convert with: the embedded history and what the store has kept since.
 func loadRates(ctx context.Context, db store.Store) (*ecb.Table, error) {
-	table, err := ecb.Embedded()
+	table, err := ecb.EmbeddedTable()
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (m rateMode) start(
 	if m == ratesFromECB {
 		fetcher, err := ecb.NewFetcher(table, db, ecb.Config{
 			Logger: logger,
-			Arrived: func(context.Context, []expense.Quote) {
+			OnNewQuotes: func(context.Context, []expense.Quote) {
 				select {
 				case arrived <- struct{}{}:
 				default:

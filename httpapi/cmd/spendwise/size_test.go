@@ -89,8 +89,8 @@ func fill(b *testing.B, st database, size int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	now := expense.Instant(time.Now())
-	ledger := expense.StarterLedger(owner, settings, now)
+	now := expense.Timestamp(time.Now())
+	ledger := expense.NewInitialLedger(owner, settings, now)
 	if _, err := st.CreateLedger(ctx, owner, ledger); err != nil {
 		b.Fatal(err)
 	}

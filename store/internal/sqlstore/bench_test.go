@@ -12,7 +12,7 @@ import (
 const owner expense.OwnerID = "7f0c1d52-94a9-4d0e-8a3c-0d6f1f6f9c11"
 
 // benchmarkOn runs a benchmark on each engine, in a ledger of 5,000 expenses over two years.
-func benchmarkOn(b *testing.B, run func(*testing.B, store.Store, expense.NewLedger)) {
+func benchmarkOn(b *testing.B, run func(*testing.B, store.Store, expense.InitialLedger)) {
 	for _, engine := range engines() {
 		b.Run(engine.name, func(b *testing.B) {
 			st := migrated(b, engine)
@@ -27,7 +27,7 @@ func benchmarkOn(b *testing.B, run func(*testing.B, store.Store, expense.NewLedg
 	}
 }
 
-func thousand(ledger expense.NewLedger) []expense.Expense {
+func thousand(ledger expense.InitialLedger) []expense.Expense {
 	batch := make([]expense.Expense, 1000)
 	first := expense.MustDate("2025-01-01")
 	for i := range batch {
@@ -49,7 +49,7 @@ func put(b *testing.B, st store.Store, batch []expense.Expense) {
 }
 
 func BenchmarkAdd(b *testing.B) {
-	benchmarkOn(b, func(b *testing.B, st store.Store, ledger expense.NewLedger) {
+	benchmarkOn(b, func(b *testing.B, st store.Store, ledger expense.InitialLedger) {
 		ctx := b.Context()
 		for b.Loop() {
 			err := st.Update(ctx, owner, func(tx store.Tx) error {
@@ -67,7 +67,7 @@ func BenchmarkAdd(b *testing.B) {
 }
 
 func BenchmarkAddUnderKey(b *testing.B) {
-	benchmarkOn(b, func(b *testing.B, st store.Store, ledger expense.NewLedger) {
+	benchmarkOn(b, func(b *testing.B, st store.Store, ledger expense.InitialLedger) {
 		ctx := b.Context()
 		for b.Loop() {
 			key := store.AnswerKey{Scope: "POST /v1/expenses", Key: uuid.NewString()}
@@ -80,7 +80,7 @@ func BenchmarkAddUnderKey(b *testing.B) {
 }
 
 func BenchmarkPageOf50(b *testing.B) {
-	benchmarkOn(b, func(b *testing.B, st store.Store, ledger expense.NewLedger) {
+	benchmarkOn(b, func(b *testing.B, st store.Store, ledger expense.InitialLedger) {
 		ctx := b.Context()
 		for b.Loop() {
 			n := 0
@@ -98,7 +98,7 @@ func BenchmarkPageOf50(b *testing.B) {
 }
 
 func BenchmarkBookAndTotals(b *testing.B) {
-	benchmarkOn(b, func(b *testing.B, st store.Store, ledger expense.NewLedger) {
+	benchmarkOn(b, func(b *testing.B, st store.Store, ledger expense.InitialLedger) {
 		ctx := b.Context()
 		query := expense.TotalsQuery{Ranges: []expense.Range{
 			expense.MustMonth("2026-03").Range(), expense.MustMonth("2026-02").Range(), expense.MustMonth("2025-03").Range(),
@@ -119,7 +119,7 @@ func BenchmarkBookAndTotals(b *testing.B) {
 }
 
 func BenchmarkPut1000(b *testing.B) {
-	benchmarkOn(b, func(b *testing.B, st store.Store, ledger expense.NewLedger) {
+	benchmarkOn(b, func(b *testing.B, st store.Store, ledger expense.InitialLedger) {
 		for b.Loop() {
 			put(b, st, thousand(ledger))
 		}

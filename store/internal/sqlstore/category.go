@@ -233,23 +233,23 @@ func (tx *ledgerTx) removeCategory(ctx context.Context, id, into uuid.UUID) erro
 	return tx.bury(ctx, store.CategoryRow, into, id)
 }
 
-func (tx *ledgerTx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.Merged, error) {
+func (tx *ledgerTx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.MergeResult, error) {
 	source, err := tx.Category(ctx, from)
 	if err != nil {
-		return expense.Merged{}, err
+		return expense.MergeResult{}, err
 	}
 	if _, err := tx.Category(ctx, into); err != nil {
-		return expense.Merged{}, err
+		return expense.MergeResult{}, err
 	}
 	switch {
 	case from == into:
-		return expense.Merged{}, &expense.InvalidError{
+		return expense.MergeResult{}, &expense.InvalidError{
 			Field: "into", Code: "same_category", Detail: "a category cannot be merged into itself; name another",
 		}
 	case tx.settings.DefaultCategory == from:
-		return expense.Merged{}, fmt.Errorf("category %s is the default: %w", from, expense.ErrInUse)
+		return expense.MergeResult{}, fmt.Errorf("category %s is the default: %w", from, expense.ErrInUse)
 	}
-	merged := expense.Merged{Version: tx.next()}
+	merged := expense.MergeResult{Version: tx.next()}
 	moves := []struct {
 		text  string
 		moved *int
@@ -260,18 +260,18 @@ func (tx *ledgerTx) MergeCategory(ctx context.Context, from, into uuid.UUID, mon
 	for _, move := range moves {
 		moved, err := tx.session.exec(ctx, move.text, tx.owner, from.String(), into.String(), int64(merged.Version))
 		if err != nil {
-			return expense.Merged{}, err
+			return expense.MergeResult{}, err
 		}
 		*move.moved = int(moved)
 	}
 	if err := tx.repair(ctx, into); err != nil {
-		return expense.Merged{}, err
+		return expense.MergeResult{}, err
 	}
 	if err := tx.moveTotals(ctx, from, into); err != nil {
-		return expense.Merged{}, err
+		return expense.MergeResult{}, err
 	}
-	if merged.Budget, merged.Until, err = tx.endBudget(ctx, source, into, month.Add(-1)); err != nil {
-		return expense.Merged{}, err
+	if merged.BudgetID, merged.BudgetUntil, err = tx.endBudget(ctx, source, into, month.Add(-1)); err != nil {
+		return expense.MergeResult{}, err
 	}
 	return merged, tx.removeCategory(ctx, from, into)
 }

@@ -87,13 +87,13 @@ func opened(t testing.TB, open func() (database, error)) database {
 }
 
 // newLedger makes a ledger with the starter categories.
-func newLedger(t testing.TB, owner expense.OwnerID, stores ...store.Store) expense.NewLedger {
+func newLedger(t testing.TB, owner expense.OwnerID, stores ...store.Store) expense.InitialLedger {
 	t.Helper()
 	settings, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ledger := expense.StarterLedger(owner, settings, day)
+	ledger := expense.NewInitialLedger(owner, settings, day)
 	for _, st := range stores {
 		created, err := st.CreateLedger(t.Context(), owner, ledger)
 		if err := errors.Join(err, notUnless(created, "CreateLedger made nothing")); err != nil {
@@ -107,7 +107,7 @@ func newLedger(t testing.TB, owner expense.OwnerID, stores ...store.Store) expen
 var day = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
 
 // coffee returns a new expense in the home currency.
-func coffee(ledger expense.NewLedger, amount string, date expense.Date) expense.Expense {
+func coffee(ledger expense.InitialLedger, amount string, date expense.Date) expense.Expense {
 	money := expense.MustMoney(amount, "EUR")
 	return expense.Expense{
 		ID: uuid.Must(uuid.NewV7()), Amount: money, Date: date, CategoryID: ledger.Categories[0].ID, Notes: "coffee",

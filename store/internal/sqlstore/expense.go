@@ -75,7 +75,7 @@ func (r *reader) Expense(ctx context.Context, id uuid.UUID) (e expense.Expense, 
 	return e, err
 }
 
-func (r *reader) KnownExpenses(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
+func (r *reader) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
 	switch {
 	case r.invalid != nil:
 		return nil, r.invalid
@@ -139,7 +139,7 @@ func (r *reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[ex
 			if len(chunk) < size || query.Limit > 0 && remaining == 0 {
 				return
 			}
-			query.After, size = query.Sort.Key(chunk[len(chunk)-1]), chunkRows
+			query.After, size = query.Sort.Position(chunk[len(chunk)-1]), chunkRows
 		}
 	}
 }
@@ -147,7 +147,7 @@ func (r *reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[ex
 // sortColumns are the columns that lists are sorted by; nothing else reaches an ORDER BY.
 var sortColumns = [...]string{
 	expense.NewestFirst: "date", expense.OldestFirst: "date", expense.LargestFirst: "home", expense.SmallestFirst: "home",
-	expense.LatestFirst: "created_at", expense.EarliestFirst: "created_at",
+	expense.NewestCreatedFirst: "created_at", expense.OldestCreatedFirst: "created_at",
 }
 
 func (r *reader) chunk(ctx context.Context, query expense.Query, size int) ([]expense.Expense, error) {
@@ -278,7 +278,7 @@ func (tx *ledgerTx) PutExpenses(ctx context.Context, expenses ...expense.Expense
 	for i, e := range expenses {
 		old, ok := current[e.ID]
 		e.Version, e.Guard = tx.next(), old.Guard
-		if !ok || !e.SameGuarded(old) {
+		if !ok || !e.SameGuardedFields(old) {
 			e.Guard = tx.next()
 		}
 		rows[i] = expenseRow(tx.owner, e)

@@ -49,7 +49,7 @@ func (r *reader) extremes(ctx context.Context, query expense.Query) ([]expense.E
 		}
 	}
 	slices.SortFunc(found, func(a, b expense.Expense) int {
-		order := compareKeys(query.Sort.Key(a), query.Sort.Key(b))
+		order := compareKeys(query.Sort.Position(a), query.Sort.Position(b))
 		if query.Sort.Descending() {
 			return -order
 		}
@@ -58,7 +58,7 @@ func (r *reader) extremes(ctx context.Context, query expense.Query) ([]expense.E
 	return found[:min(len(found), query.Limit)], nil
 }
 
-func compareKeys(a, b expense.Key) int {
+func compareKeys(a, b expense.Position) int {
 	if a.N != b.N {
 		return int(min(1, max(-1, a.N-b.N)))
 	}

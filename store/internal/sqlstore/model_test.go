@@ -36,7 +36,7 @@ func TestSQLAnswersAsMemoryDoes(t *testing.T) {
 type model struct {
 	t           *rapid.T
 	owner       expense.OwnerID
-	ledger      expense.NewLedger
+	ledger      expense.InitialLedger
 	sql, memory store.Store
 	ids         []uuid.UUID // of expenses that are there or were
 }
@@ -218,7 +218,7 @@ func (m *model) compare() {
 	date := expense.MustDate
 	same(m, "the book", func(r store.Reader) (any, error) { return r.Book(m.t.Context()) })
 	same(m, "the known ids", func(r store.Reader) (any, error) {
-		known, err := r.KnownExpenses(m.t.Context(), m.ids...)
+		known, err := r.KnownExpenseIDs(m.t.Context(), m.ids...)
 		slices.SortFunc(known, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
 		return known, err
 	})
@@ -227,10 +227,10 @@ func (m *model) compare() {
 		{From: date("2026-02-03")}, {From: date("2026-02-03"), To: date("2026-02-09")}, {From: date("2026-03-03"), To: date("2026-02-09")},
 		{From: date("2026-01-31"), To: date("2026-02-01")},
 	}
-	for by := expense.Whole; by <= expense.ByMonth; by++ {
+	for by := expense.WholeRange; by <= expense.ByMonth; by++ {
 		n := rapid.IntRange(1, len(ranges)).Draw(m.t, "ranges")
 		same(m, "the totals", func(r store.Reader) (any, error) {
-			totals, err := r.Totals(m.t.Context(), expense.TotalsQuery{Ranges: ranges[:n], By: by})
+			totals, err := r.Totals(m.t.Context(), expense.TotalsQuery{Ranges: ranges[:n], Granularity: by})
 			return append([]expense.Total{}, totals...), err
 		})
 	}
@@ -239,11 +239,11 @@ func (m *model) compare() {
 		{AmountMin: expense.MustMoney("0.50", "EUR"), AmountMax: expense.MustMoney("3", "EUR")},
 		{Dates: expense.Range{From: date("2026-02-01"), To: date("2026-02-20")}}, {Categories: []uuid.UUID{m.category(), m.category()}},
 	}
-	for order := expense.NewestFirst; order <= expense.EarliestFirst; order++ {
+	for order := expense.NewestFirst; order <= expense.OldestCreatedFirst; order++ {
 		query := expense.Query{Filter: rapid.SampledFrom(filters).Draw(m.t, "filter"), Sort: order}
 		all := same(m, "the list", func(r store.Reader) (any, error) { return list(m.t.Context(), r, query) })
 		if rows, ok := all.([]expense.Expense); ok && len(rows) > 3 {
-			query.After, query.Limit = order.Key(rows[1]), 2
+			query.After, query.Limit = order.Position(rows[1]), 2
 			same(m, "the next page", func(r store.Reader) (any, error) { return list(m.t.Context(), r, query) })
 		}
 	}

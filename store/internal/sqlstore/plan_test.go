@@ -55,7 +55,7 @@ func fillYear(t testing.TB, st store.Store, n int) {
 // come out of their index.
 func TestPlansOfReports(t *testing.T) {
 	year := report.Query(report.YearPeriods(expense.MustMonth("2025-01")), expense.Date{})
-	year.By = expense.ByMonth
+	year.Granularity = expense.ByMonth
 	month := report.Query(report.MonthPeriods(expense.MustMonth("2025-05")), expense.Date{})
 	span := expense.Range{From: expense.MustDate("2025-01-15"), To: expense.MustDate("2025-12-31")}
 	for _, engine := range []struct {
@@ -74,7 +74,7 @@ func TestPlansOfReports(t *testing.T) {
 				}
 				t.Logf("the report of a %s:\n%s", name, plan)
 			}
-			days := expense.TotalsQuery{Ranges: []expense.Range{span}, By: expense.ByDay}
+			days := expense.TotalsQuery{Ranges: []expense.Range{span}, Granularity: expense.ByDay}
 			byDay := explain(sqlstore.TotalsText(owner, days))
 			if !strings.Contains(byDay, "spendwise_expenses_days") || strings.Contains(byDay, "TEMP B-TREE") || strings.Contains(byDay, "Sort") ||
 				engine.name == "sqlite" && !strings.Contains(byDay, "COVERING INDEX") || engine.name == "postgres" && !strings.Contains(byDay, "Index Only Scan") {
@@ -109,7 +109,7 @@ func TestAGrowingLedgerIsNotReadWhole(t *testing.T) {
 	}
 	asked.texts, asked.args = nil, nil
 	err := st.Update(t.Context(), owner, func(tx store.Tx) error {
-		if _, err := tx.KnownExpenses(t.Context(), kept[0].ID, kept[1].ID); err != nil {
+		if _, err := tx.KnownExpenseIDs(t.Context(), kept[0].ID, kept[1].ID); err != nil {
 			return err
 		}
 		fresh := slices.Clone(kept)

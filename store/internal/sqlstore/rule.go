@@ -128,7 +128,7 @@ func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.Du
 			var chunk []store.DueOwner
 			err := s.outside().each(ctx, 3, func(r *row) {
 				chunk = append(chunk, store.DueOwner{Since: r.instant(0), Owner: expense.OwnerID(r.text(1)), RetryAt: r.nullInstant(2)})
-			}, dueOwners, expense.Instant(now).UnixMicro(), since, owner, int64(chunkRows))
+			}, dueOwners, expense.Timestamp(now).UnixMicro(), since, owner, int64(chunkRows))
 			if err != nil {
 				yield(store.DueOwner{}, err)
 				return

@@ -168,7 +168,7 @@ func passing(err error) bool {
 }
 
 // CreateLedger makes owner's ledger.
-func (s *Store) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.NewLedger) (created bool, err error) {
+func (s *Store) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (created bool, err error) {
 	if err := owner.Validate(); err != nil {
 		return false, err
 	}

@@ -197,7 +197,7 @@ const (
 )
 
 // sumOf returns the SELECT of a part; the columns are range, period, category, currency, the five sums, and the home currency.
-func sumOf(p part, by expense.Step, at int) string {
+func sumOf(p part, by expense.Granularity, at int) string {
 	table, column, period, cells := "spendwise_totals", "month", "0", sumsOfTotals
 	if p.days {
 		table, column, cells = "spendwise_expenses", "date", sumsOfExpenses
@@ -235,7 +235,7 @@ func (r *reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expen
 		each = r.on().eachOnce
 	}
 	var totals []expense.Total
-	err := each(ctx, totalWidth, func(row *row) { totals = append(totals, scanTotal(row, query.By)) }, text, args...)
+	err := each(ctx, totalWidth, func(row *row) { totals = append(totals, scanTotal(row, query.Granularity)) }, text, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -251,27 +251,27 @@ func totalsOf(owner string, query expense.TotalsQuery) (string, []any) {
 	var selects []string
 	args := []any{owner}
 	for i, span := range query.Ranges {
-		for _, p := range parts(i, span, query.By == expense.ByDay || query.By == expense.ByWeek) {
-			selects = append(selects, sumOf(p, query.By, len(args)+1))
+		for _, p := range parts(i, span, query.Granularity == expense.ByDay || query.Granularity == expense.ByWeek) {
+			selects = append(selects, sumOf(p, query.Granularity, len(args)+1))
 			args = append(args, int64(p.from), int64(p.to))
 		}
 	}
 	return strings.Join(selects, " UNION ALL "), args
 }
 
-func scanTotal(r *row, by expense.Step) expense.Total {
+func scanTotal(r *row, by expense.Granularity) expense.Total {
 	var period expense.Date
 	switch by {
 	case expense.ByDay, expense.ByWeek:
-		period = by.Floor(r.date(1))
+		period = by.Truncate(r.date(1))
 	case expense.ByMonth:
 		period = r.month(1).First()
-	case expense.Whole: // has no period
+	case expense.WholeRange: // has no period
 	}
 	currency := r.currency(3)
 	return expense.Total{
 		Range: int(r.int(0)), Period: period, CategoryID: r.id(2), Count: int(r.int(4)), Amount: r.moneyIn(5, currency), Home: r.money(6, 9),
-		PendingN: int(r.int(7)), Pending: r.moneyIn(8, currency),
+		PendingCount: int(r.int(7)), Pending: r.moneyIn(8, currency),
 	}
 }
 
@@ -287,7 +287,7 @@ func fold(totals []expense.Total) ([]expense.Total, error) {
 		}
 		into := &kept[last]
 		into.Count += total.Count
-		into.PendingN += total.PendingN
+		into.PendingCount += total.PendingCount
 		for _, sum := range [...]struct{ to, more *expense.Money }{
 			{&into.Amount, &total.Amount}, {&into.Home, &total.Home}, {&into.Pending, &total.Pending},
 		} {
