@@ -421,7 +421,7 @@ func TestARateByHandIntoAnotherHomeCurrencyIsLeftOut(t *testing.T) {
 
 func TestFinishRunsInTheLastUpdate(t *testing.T) {
 	lines := "D,A,C,K,N\n" + strings.Repeat("2024-01-02,7,EUR,Food,tea\n", 1000)
-	key := store.AnswerKey{Scope: "POST /v1/imports/expenses", Key: "k"}
+	key := store.IdempotencyKey{Scope: "POST /v1/imports/expenses", Key: "k"}
 	for _, test := range []struct {
 		name string
 		text string
@@ -437,11 +437,11 @@ func TestFinishRunsInTheLastUpdate(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			st := open(t, "EUR")
 			test.opts.Finish = func(ctx context.Context, tx expense.Tx, result export.Result) error {
-				return tx.(store.Tx).PutAnswer(ctx, store.Answer{AnswerKey: key, Body: []byte(brief(result)), CreatedAt: now})
+				return tx.(store.Tx).PutIdempotencyRecord(ctx, store.IdempotencyRecord{IdempotencyKey: key, Body: []byte(brief(result)), CreatedAt: now})
 			}
 			importText(t, st, test.text, plain(), test.opts)
 			err := st.Update(t.Context(), "ada", func(tx store.Tx) error {
-				answer, err := tx.Answer(t.Context(), key)
+				answer, err := tx.IdempotencyRecord(t.Context(), key)
 				if err == nil && string(answer.Body) != test.want {
 					t.Errorf("kept %s, want %s", answer.Body, test.want)
 				}

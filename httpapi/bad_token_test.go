@@ -37,8 +37,8 @@ func (h *tenancy) forger(serial int) forger {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	key := store.Key{ID: uuid.New(), Serial: serial, Public: der, Stage: store.KeyRetired, CreatedAt: time.Now(), StagedAt: time.Now()}
-	if err := h.accounts.PutKey(h.t.Context(), key); err != nil {
+	key := store.SigningKey{ID: uuid.New(), Serial: serial, Public: der, Stage: store.KeyRetired, CreatedAt: time.Now(), StagedAt: time.Now()}
+	if err := h.accounts.CreateSigningKey(h.t.Context(), key); err != nil {
 		h.t.Fatal(err)
 	}
 	return forger{h.t.(*testing.T), key.ID.String(), private}
@@ -92,7 +92,7 @@ func TestEveryBadTokenIsAnsweredAlike(t *testing.T) {
 		for _, token := range []string{good, spent, ada.token, bob.token} {
 			h.must(200, "GET", "/v1/me", "", "Authorization", "Bearer "+token)
 		}
-		if err := h.accounts.DeleteKey(t.Context(), uuid.MustParse(revoked.kid)); err != nil {
+		if err := h.accounts.DeleteSigningKey(t.Context(), uuid.MustParse(revoked.kid)); err != nil {
 			t.Fatal(err)
 		}
 		gone := ada.must(201, "POST", "/v1/tokens", `{"name":"gone","scopes":["read"]}`)

@@ -114,7 +114,7 @@ func (c *call) importCSV() error {
 
 // runImport takes the file's rows in, in Updates of at most 1,000, the last of which keeps the answer under the promise.
 func (c *call) runImport(up upload, opts export.ImportOptions, promise *idempotentRequest) error {
-	var answer store.Answer
+	var answer store.IdempotencyRecord
 	var replayed bool
 	if promise != nil {
 		err := c.update(func(tx store.Tx) (err error) {
@@ -141,8 +141,8 @@ func (c *call) runImport(up upload, opts export.ImportOptions, promise *idempote
 		if answer, err = c.render(result{status: http.StatusOK, body: newImportBody(done)}); err != nil || promise == nil {
 			return err
 		}
-		answer.AnswerKey, answer.Request = promise.key, promise.fingerprint
-		return tx.PutAnswer(ctx, answer)
+		answer.IdempotencyKey, answer.Fingerprint = promise.key, promise.fingerprint
+		return tx.PutIdempotencyRecord(ctx, answer)
 	}
 	done, err := export.Import(c.ctx, callLedger{c}, c.env(), export.Rows(up.file, up.mapping), opts)
 	if !replayed {

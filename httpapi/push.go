@@ -245,10 +245,10 @@ func (p *push) run(ctx context.Context, tx store.Tx, at *syncPlace, upto int) (r
 
 // item does one change, or answers as before, and remembers the answer.
 func (p *push) item(ctx context.Context, tx store.Tx, i int, m mutation, state store.State) (jsontext.Value, error) {
-	key := store.AnswerKey{Scope: store.MutationScope, Key: m.in.MutationID}
-	kept, err := tx.Answer(ctx, key)
+	key := store.IdempotencyKey{Scope: store.MutationScope, Key: m.in.MutationID}
+	kept, err := tx.IdempotencyRecord(ctx, key)
 	switch {
-	case err == nil && bytes.Equal(kept.Request, m.fingerprint):
+	case err == nil && bytes.Equal(kept.Fingerprint, m.fingerprint):
 		p.tell(m, "repeated", row{})
 		return kept.Body, nil
 	case err == nil:
@@ -295,8 +295,8 @@ func (p *push) item(ctx context.Context, tx store.Tx, i int, m mutation, state s
 	if err != nil {
 		return nil, fmt.Errorf("encode the answer to a mutation: %w", err)
 	}
-	return text, tx.PutAnswer(ctx, store.Answer{
-		AnswerKey: key, Request: m.fingerprint, Status: http.StatusOK, Body: text, CreatedAt: expense.Timestamp(p.now),
+	return text, tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{
+		IdempotencyKey: key, Fingerprint: m.fingerprint, Status: http.StatusOK, Body: text, CreatedAt: expense.Timestamp(p.now),
 		ETag: known.String(), Location: m.in.row(),
 	})
 }
@@ -413,7 +413,7 @@ func (p *push) base(ctx context.Context, tx store.Tx, m mutation, state store.St
 		return sight{}, itemFault("base_version", "out_of_range", "A version is a number from 1.")
 	case in.BaseVersion != nil && expense.Version(*in.BaseVersion) > state.Version:
 		return sight{}, itemFault("base_version", "ahead_of_server", "The ledger has not come to this version; fetch everything again.")
-	case in.BaseVersion != nil && state.Lost.Has(expense.Version(*in.BaseVersion)):
+	case in.BaseVersion != nil && state.Discarded.Contains(expense.Version(*in.BaseVersion)):
 		return lost, nil
 	case in.BaseVersion != nil:
 		return sight{expense.Version(*in.BaseVersion), expense.Version(*in.BaseVersion)}, nil
@@ -422,7 +422,7 @@ func (p *push) base(ctx context.Context, tx store.Tx, m mutation, state store.St
 	case !isToken(*in.BaseMutation, maxIdempotencyKey):
 		return sight{}, itemFault("base_mutation", "malformed_id", "It is no mutation's id.")
 	}
-	kept, err := tx.Answer(ctx, store.AnswerKey{Scope: store.MutationScope, Key: *in.BaseMutation})
+	kept, err := tx.IdempotencyRecord(ctx, store.IdempotencyKey{Scope: store.MutationScope, Key: *in.BaseMutation})
 	switch {
 	case errors.Is(err, expense.ErrNotFound):
 		return blind, nil // forgotten with its time, or by a restore from a backup

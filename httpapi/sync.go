@@ -47,7 +47,7 @@ type changeBody struct {
 func newChangeBody(change store.Change) changeBody {
 	body := changeBody{
 		Type: change.Type.String(), ID: rowID(change.Type, change.ID), Version: change.Version, Deleted: change.Deleted,
-		MergedInto: idOrNull(change.Into),
+		MergedInto: idOrNull(change.MergedInto),
 	}
 	if !change.Deleted {
 		body.Data = rowBody(change.Row)
@@ -88,7 +88,7 @@ func rowBody(row any) any {
 // A syncPlace is what a cursor holds: where a device is in the feed of a ledger.
 type syncPlace struct {
 	epoch int64
-	after store.Place
+	after store.FeedPosition
 	skip  expense.Version // of a first sync that is not at its end: tombstones of versions up to this one are of no use to it
 }
 
@@ -114,7 +114,7 @@ func (c *call) decodeSync(text string) (syncPlace, error) {
 	}
 	at := syncPlace{
 		epoch: int64(binary.BigEndian.Uint64(place)),
-		after: store.Place{
+		after: store.FeedPosition{
 			Version: expense.Version(binary.BigEndian.Uint64(place[8:])), Type: store.RowType(place[16]), ID: uuid.UUID(place[17:33]),
 		},
 		skip: expense.Version(binary.BigEndian.Uint64(place[33:])),
@@ -137,7 +137,7 @@ func (p syncPlace) check(state store.State) error {
 		return newProblem(codeCursorExpired, "The ledger was restored since; fetch everything without a cursor.")
 	case known > state.Version:
 		return newProblem(codeCursorExpired, "The cursor is ahead of the ledger; fetch everything without a cursor.")
-	case known < state.Floor:
+	case known < state.PurgedThrough:
 		return newProblem(codeCursorExpired, "What was deleted since is no longer known; fetch everything without a cursor.")
 	}
 	return nil
@@ -145,7 +145,7 @@ func (p syncPlace) check(state store.State) error {
 
 // endOf is the place of a device that has everything.
 func endOf(state store.State) syncPlace {
-	return syncPlace{epoch: state.Epoch, after: store.EndOf(state.Version)}
+	return syncPlace{epoch: state.Epoch, after: store.EndOfVersion(state.Version)}
 }
 
 // pull answers GET /v1/sync. Where nothing is new, the look at the ledger's state is all there is to do.
@@ -167,7 +167,7 @@ func (c *call) pull() error {
 		switch {
 		case err != nil:
 			return err
-		case at.after == store.EndOf(state.Version):
+		case at.after == store.EndOfVersion(state.Version):
 			return c.send(result{status: http.StatusOK, body: syncPage{Changes: []changeBody{}, Cursor: c.query.Get("cursor")}})
 		}
 	}
@@ -183,14 +183,14 @@ func (c *call) pull() error {
 		if err := at.check(state); err != nil {
 			return err
 		}
-		changes, err := r.Changes(c.ctx, store.ChangeQuery{After: at.after, Skip: at.skip, Limit: size + 1})
+		changes, err := r.Changes(c.ctx, store.ChangeQuery{After: at.after, SkipTombstonesThrough: at.skip, Limit: size + 1})
 		if err != nil {
 			return err
 		}
 		next := endOf(state)
 		if page.HasMore = len(changes) > size; page.HasMore {
 			changes = changes[:size]
-			next = syncPlace{epoch: state.Epoch, after: changes[size-1].Place, skip: at.skip}
+			next = syncPlace{epoch: state.Epoch, after: changes[size-1].FeedPosition, skip: at.skip}
 		}
 		page.Cursor, page.Changes = c.encodeSync(next), make([]changeBody, len(changes))
 		for i, change := range changes {
@@ -247,14 +247,14 @@ type rowsDigest struct {
 // digest answers GET /v1/sync/digest.
 func (c *call) digest() error {
 	body := digestBody{Types: map[string]rowsDigest{}}
-	places := map[store.RowType][]store.Place{}
+	places := map[store.RowType][]store.FeedPosition{}
 	err := c.view(func(r store.Reader) error {
 		state, err := r.State(c.ctx)
 		if err != nil {
 			return err
 		}
 		body.Version, body.Cursor = state.Version, c.encodeSync(endOf(state))
-		query := store.ChangeQuery{Skip: state.Version, Limit: mostChanges}
+		query := store.ChangeQuery{SkipTombstonesThrough: state.Version, Limit: mostChanges}
 		clear(places)
 		for {
 			changes, err := r.Changes(c.ctx, query)
@@ -262,12 +262,12 @@ func (c *call) digest() error {
 				return err
 			}
 			for _, change := range changes {
-				places[change.Type] = append(places[change.Type], change.Place)
+				places[change.Type] = append(places[change.Type], change.FeedPosition)
 			}
 			if len(changes) < query.Limit {
 				return nil
 			}
-			query.After = changes[len(changes)-1].Place
+			query.After = changes[len(changes)-1].FeedPosition
 		}
 	})
 	if err != nil {
@@ -275,7 +275,7 @@ func (c *call) digest() error {
 	}
 	for _, what := range store.RowTypes() {
 		rows := places[what]
-		slices.SortFunc(rows, func(a, b store.Place) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+		slices.SortFunc(rows, func(a, b store.FeedPosition) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 		hash := sha256.New()
 		for _, row := range rows {
 			hash.Write([]byte(rowID(what, row.ID) + " " + strconv.FormatInt(int64(row.Version), 10) + "\n"))

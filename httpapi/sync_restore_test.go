@@ -77,7 +77,7 @@ func TestARestoredLedgerRepeatsNothing(t *testing.T) {
 	if event := listen(t, web.URL, "anna", ahead).next(t); event == ahead {
 		t.Error("a stream that begins ahead of the server brings the same cursor")
 	}
-	if err := st.NewEpoch(t.Context(), "anna"); err != nil {
+	if err := st.StartEpoch(t.Context(), "anna"); err != nil {
 		t.Fatal(err)
 	}
 	state, err := st.Reader("anna").State(t.Context())
@@ -150,7 +150,7 @@ func (w *site) restore(t *testing.T, data []byte) {
 		t.Fatal(err)
 	}
 	w.st, w.server = openFile(t, w.file)
-	if err := w.st.NewEpoch(t.Context(), "anna"); err != nil {
+	if err := w.st.StartEpoch(t.Context(), "anna"); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -100,7 +100,7 @@ func (w *world) swap(from, to string) {
 
 func (w *world) restore() {
 	w.swap(w.backup, w.file)
-	if err := w.st.NewEpoch(w.t.Context(), "anna"); err != nil {
+	if err := w.st.StartEpoch(w.t.Context(), "anna"); err != nil {
 		w.t.Fatal(err)
 	}
 	// What was acknowledged since the backup is gone: the ledger says what there is.

@@ -158,7 +158,7 @@ func TestCursorsThatAreOfNoUse(t *testing.T) {
 		}
 		expired("older than the tombstones", old)
 		_, now := s.pull("", 1000)
-		if err := st.NewEpoch(t.Context(), "anna"); err != nil {
+		if err := st.StartEpoch(t.Context(), "anna"); err != nil {
 			t.Fatal(err)
 		}
 		expired("of another epoch", now)
@@ -538,7 +538,7 @@ func TestAStreamEndsWithItsSession(t *testing.T) {
 	l := listen(t, web.URL, "anna", "")
 	time.Sleep(100 * time.Millisecond)
 	over = true
-	if err := st.NewEpoch(t.Context(), "anna"); err != nil {
+	if err := st.StartEpoch(t.Context(), "anna"); err != nil {
 		t.Fatal(err)
 	}
 	select {

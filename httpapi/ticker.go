@@ -91,8 +91,8 @@ func (t *Ticker) repeat(ctx context.Context, asked <-chan struct{}, fn func()) {
 
 // Lag returns how far behind the posting is now, of all tickers on the store. It asks the store, which answers from an index; a
 // ticker that hangs does not stop it from growing.
-func (t *Ticker) Lag(ctx context.Context) (store.Lag, error) {
-	return store.LagOf(ctx, t.store, t.cfg.Now())
+func (t *Ticker) Lag(ctx context.Context) (store.PostingLag, error) {
+	return store.MeasurePostingLag(ctx, t.store, t.cfg.Now())
 }
 
 // post posts what is due and returns how many expenses that were.
@@ -101,7 +101,7 @@ func (t *Ticker) post(ctx context.Context) int {
 	round, err := store.PostDue(ctx, t.store, expense.Env{Now: now, Rates: t.cfg.Rates})
 	if round.Posted > 0 || round.Failed > 0 {
 		t.cfg.Log.InfoContext(ctx, "recurring expenses posted", "posted", round.Posted, "ledgers", round.Ledgers,
-			"rules_failed", round.Failed, "lag", now.Sub(round.Oldest).Round(time.Second).String(),
+			"rules_failed", round.Failed, "lag", now.Sub(round.OldestDue).Round(time.Second).String(),
 			"took", t.cfg.Now().Sub(now).Round(time.Millisecond).String())
 	}
 	err = t.failed(ctx, "recurring expenses could not all be posted; the next round tries again", err)
@@ -115,7 +115,7 @@ func (t *Ticker) post(ctx context.Context) int {
 // raise raises alerts in the ledgers that have budgets.
 func (t *Ticker) raise(ctx context.Context) {
 	now := t.cfg.Now()
-	raised, err := t.alerts.Round(ctx, now)
+	raised, err := t.alerts.RaiseAll(ctx, now)
 	if raised > 0 {
 		t.cfg.Log.InfoContext(ctx, "alerts of budgets raised", "alerts", raised)
 	}

@@ -234,7 +234,7 @@ func TestATickerGoesOnAfterAFailure(t *testing.T) {
 		ticker, stop := runTicker(t, st, time.Minute)
 		wantLag := func(want time.Duration) {
 			t.Helper()
-			if lag, err := ticker.Lag(t.Context()); err != nil || lag.Oldest != want || lag.Overdue != want {
+			if lag, err := ticker.Lag(t.Context()); err != nil || lag.OldestAge != want || lag.Overdue != want {
 				t.Errorf("the ticker's lag is %+v, %v, want %s", lag, err, want)
 			}
 		}

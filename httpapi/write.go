@@ -34,7 +34,7 @@ type result struct {
 
 // A promise is a request that its client wants done at most once: the key it named, and what the request was.
 type idempotentRequest struct {
-	key         store.AnswerKey
+	key         store.IdempotencyKey
 	fingerprint []byte
 }
 
@@ -53,7 +53,7 @@ func (c *call) idempotentRequest(content func() ([]byte, error)) (*idempotentReq
 	for _, part := range []string{c.Request.Method, c.Request.URL.Path, c.query.Encode(), string(body)} {
 		_, _ = fmt.Fprintf(hash, "%d:%s", len(part), part) // a hash takes every byte
 	}
-	return &idempotentRequest{key: store.AnswerKey{Scope: c.route, Key: key}, fingerprint: hash.Sum(nil)}, nil
+	return &idempotentRequest{key: store.IdempotencyKey{Scope: c.route, Key: key}, fingerprint: hash.Sum(nil)}, nil
 }
 
 // canonical returns the canonical form (RFC 8785) of a JSON text, in which equal documents are equal texts.
@@ -181,7 +181,7 @@ func (c *call) remove(fn func(ctx context.Context, tx store.Tx, id uuid.UUID, co
 
 // fulfil runs fn in an Update, unless promise was kept before, and answers.
 func (c *call) writeOnce(promise *idempotentRequest, fn func(ctx context.Context, tx store.Tx) (result, error)) error {
-	var answer store.Answer
+	var answer store.IdempotencyRecord
 	var replayed bool
 	var events []Event
 	err := c.update(func(tx store.Tx) error {
@@ -197,8 +197,8 @@ func (c *call) writeOnce(promise *idempotentRequest, fn func(ctx context.Context
 		if answer, err = c.render(res); err != nil || promise == nil {
 			return err
 		}
-		answer.AnswerKey, answer.Request = promise.key, promise.fingerprint
-		return tx.PutAnswer(c.ctx, answer)
+		answer.IdempotencyKey, answer.Fingerprint = promise.key, promise.fingerprint
+		return tx.PutIdempotencyRecord(c.ctx, answer)
 	})
 	if err != nil {
 		return err
@@ -213,18 +213,18 @@ func (c *call) writeOnce(promise *idempotentRequest, fn func(ctx context.Context
 }
 
 // kept looks up whether the promise was kept before. A key that stands for another request is a problem.
-func (c *call) storedResponse(tx store.Tx, promise *idempotentRequest) (store.Answer, bool, error) {
+func (c *call) storedResponse(tx store.Tx, promise *idempotentRequest) (store.IdempotencyRecord, bool, error) {
 	if promise == nil {
-		return store.Answer{}, false, nil
+		return store.IdempotencyRecord{}, false, nil
 	}
-	answer, err := tx.Answer(c.ctx, promise.key)
+	answer, err := tx.IdempotencyRecord(c.ctx, promise.key)
 	switch {
 	case errors.Is(err, expense.ErrNotFound):
-		return store.Answer{}, false, nil
+		return store.IdempotencyRecord{}, false, nil
 	case err != nil:
-		return store.Answer{}, false, err
-	case !bytes.Equal(answer.Request, promise.fingerprint):
-		return store.Answer{}, false, newFieldProblem(codeKeyReused, fieldError{
+		return store.IdempotencyRecord{}, false, err
+	case !bytes.Equal(answer.Fingerprint, promise.fingerprint):
+		return store.IdempotencyRecord{}, false, newFieldProblem(codeKeyReused, fieldError{
 			Header: "Idempotency-Key", Code: codeKeyReused, Detail: "The key was used for another request.",
 		})
 	}
@@ -315,8 +315,8 @@ func (c *call) createLedger() error {
 }
 
 // render turns a result into the answer as it is sent and kept.
-func (c *call) render(res result) (store.Answer, error) {
-	answer := store.Answer{Status: res.status, CreatedAt: expense.Timestamp(c.now)}
+func (c *call) render(res result) (store.IdempotencyRecord, error) {
+	answer := store.IdempotencyRecord{Status: res.status, CreatedAt: expense.Timestamp(c.now)}
 	if res.version != 0 {
 		answer.ETag = etag(res.version)
 	}
@@ -326,7 +326,7 @@ func (c *call) render(res result) (store.Answer, error) {
 	if res.body != nil {
 		var err error
 		if answer.Body, err = json.Marshal(res.body); err != nil {
-			return store.Answer{}, fmt.Errorf("encode the answer: %w", err)
+			return store.IdempotencyRecord{}, fmt.Errorf("encode the answer: %w", err)
 		}
 	}
 	return answer, nil
@@ -341,7 +341,7 @@ func (c *call) send(res result) error {
 	return c.sendAnswer(answer, false)
 }
 
-func (c *call) sendAnswer(answer store.Answer, replayed bool) error {
+func (c *call) sendAnswer(answer store.IdempotencyRecord, replayed bool) error {
 	header := c.Writer.Header()
 	if answer.ETag != "" {
 		header.Set("ETag", answer.ETag)

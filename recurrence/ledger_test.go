@@ -119,14 +119,14 @@ func (l *ledger) trySkip(id uuid.UUID, date string) (rule recurrence.Rule, err e
 }
 
 // post runs a round, and the same once more, which must find nothing to do.
-func (l *ledger) post() store.Round {
+func (l *ledger) post() store.PostDueResult {
 	l.t.Helper()
 	round, err := store.PostDue(l.t.Context(), l.store, l.env)
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	again, err := store.PostDue(l.t.Context(), l.store, l.env)
-	if err != nil || again != (store.Round{}) {
+	if err != nil || again != (store.PostDueResult{}) {
 		l.t.Fatalf("a second round at the same moment did %+v, %v", again, err)
 	}
 	return round
@@ -208,12 +208,12 @@ func monthly(amount, start string) recurrence.Draft {
 func TestEachOccurrenceIsPostedOnItsOwnDate(t *testing.T) {
 	l := newLedger(t, "2025-01-30")
 	rent := l.add(monthly("800", "2025-01-31"))
-	if round := l.post(); round != (store.Round{}) {
+	if round := l.post(); round != (store.PostDueResult{}) {
 		t.Errorf("before the first occurrence a round did %+v", round)
 	}
 	l.at("2025-01-30T23:00:00Z") // midnight in Berlin
 	round := l.post()
-	if round.Posted != 1 || round.Ledgers != 1 || !round.Oldest.Equal(l.env.Now) {
+	if round.Posted != 1 || round.Ledgers != 1 || !round.OldestDue.Equal(l.env.Now) {
 		t.Errorf("as the day began a round did %+v", round)
 	}
 	l.at("2025-04-30")
@@ -370,8 +370,8 @@ func TestTheLagOfARuleThatFailsCountsFromItsOccurrence(t *testing.T) {
 	l.archive("Travel", true)
 	wantLag := func(oldest, overdue time.Duration) {
 		t.Helper()
-		lag, err := store.LagOf(t.Context(), l.store, l.env.Now)
-		if err != nil || lag != (store.Lag{Oldest: oldest, Overdue: overdue}) {
+		lag, err := store.MeasurePostingLag(t.Context(), l.store, l.env.Now)
+		if err != nil || lag != (store.PostingLag{OldestAge: oldest, Overdue: overdue}) {
 			t.Errorf("the lag is %+v, %v, want %s and %s", lag, err, oldest, overdue)
 		}
 	}
@@ -401,7 +401,7 @@ func TestARoundByHandWaitsForNoDelay(t *testing.T) {
 	if failed.LastError == "" || failed.Next != date("2025-03-09") {
 		t.Fatalf("the rule is %+v", failed)
 	}
-	retry := func() store.Round {
+	retry := func() store.PostDueResult {
 		t.Helper()
 		round, err := store.RetryDue(t.Context(), l.store, l.env)
 		if err != nil {
@@ -425,7 +425,7 @@ func TestARoundByHandWaitsForNoDelay(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if round := l.post(); round != (store.Round{}) {
+	if round := l.post(); round != (store.PostDueResult{}) {
 		t.Errorf("a round that waits did %+v", round)
 	}
 	l.env.Now = l.env.Now.Add(time.Second)
@@ -559,7 +559,7 @@ func TestWhatIsMissedWhilePausedIsNotPosted(t *testing.T) {
 		t.Errorf("the paused rule is %+v", paused)
 	}
 	l.at("2025-03-20")
-	if round := l.post(); round != (store.Round{}) {
+	if round := l.post(); round != (store.PostDueResult{}) {
 		t.Errorf("a round did %+v with a paused rule", round)
 	}
 	if got, want := l.preview(rule.ID, 2), "2025-03-20 2025-03-21"; got != want {

@@ -351,7 +351,7 @@ func (l *life) post(byHand bool) {
 		}
 		return
 	}
-	if lag, err := store.LagOf(ctx, l.store, l.env.Now); err != nil || lag != (store.Lag{}) {
+	if lag, err := store.MeasurePostingLag(ctx, l.store, l.env.Now); err != nil || lag != (store.PostingLag{}) {
 		l.Fatalf("after a round the lag is %+v, %v", lag, err)
 	}
 	settings, err := l.store.Reader(owner).Settings(ctx)

@@ -31,7 +31,7 @@ type Accounts interface {
 
 	// Rehash replaces the hash of an account's password by another one of the same password; no device ends. ErrStale if
 	// from is not the hash that is kept, ErrNotFound if there is no account.
-	Rehash(ctx context.Context, account uuid.UUID, from, to string) error
+	RehashPassword(ctx context.Context, account uuid.UUID, from, to string) error
 
 	// SetPassword replaces the hash of an account's password and ends the account's devices at that time, all but keep
 	// (Nil: all of them). ErrStale if from is not the hash that is kept, ErrNotFound if there is no account.
@@ -63,7 +63,7 @@ type Accounts interface {
 
 	// RotateRefresh replaces the refresh tokens of a device, and its SeenAt by seen. ErrStale if from is not its current
 	// token: of two rotations from one token, one happens. ErrNotFound if there is no device, ErrGone if it has ended.
-	RotateRefresh(ctx context.Context, account, device uuid.UUID, from Digest, to Refresh, seen time.Time) error
+	RotateRefresh(ctx context.Context, account, device uuid.UUID, from SecretHash, to RefreshTokens, seen time.Time) error
 
 	// EndDevice ends a device for good; one that has ended stays as it is. ErrNotFound if there is none.
 	EndDevice(ctx context.Context, account, device uuid.UUID, at time.Time) error
@@ -78,37 +78,37 @@ type Accounts interface {
 	Tokens(ctx context.Context, account uuid.UUID) ([]Token, error)
 
 	// UseToken notes when a personal token was used last. ErrNotFound if there is none.
-	UseToken(ctx context.Context, account, id uuid.UUID, at time.Time) error
+	RecordTokenUse(ctx context.Context, account, id uuid.UUID, at time.Time) error
 
 	// DeleteToken removes a personal token. ErrNotFound if there is none.
 	DeleteToken(ctx context.Context, account, id uuid.UUID) error
 
 	// Failures returns what was counted under each of the keys; one under which nothing was counted is left out.
-	Failures(ctx context.Context, keys ...Digest) (map[Digest]Failures, error)
+	Failures(ctx context.Context, keys ...SecretHash) (map[SecretHash]Failures, error)
 
 	// CountFailure counts one more failure, at that time, under each of the keys, none of which is given twice. What was
 	// counted before is forgotten if the last failure was before quiet.
-	CountFailure(ctx context.Context, at, quiet time.Time, keys ...Digest) error
+	RecordFailure(ctx context.Context, at, quiet time.Time, keys ...SecretHash) error
 
 	// ForgetFailures forgets what was counted under a key; that there is nothing is no error.
-	ForgetFailures(ctx context.Context, key Digest) error
+	ClearFailures(ctx context.Context, key SecretHash) error
 
 	// Purge removes, of all accounts, the devices that ended or whose refresh tokens expired before that time, and the
 	// personal tokens that expired before it. It forgets the failures whose last was before quiet.
 	Purge(ctx context.Context, before, quiet time.Time) error
 
 	// Keys returns all signing keys, ordered by serial.
-	Keys(ctx context.Context) ([]Key, error)
+	SigningKeys(ctx context.Context) ([]SigningKey, error)
 
 	// PutKey keeps a new signing key; ErrExists if its id or its serial is taken: of two that follow one key, one is kept.
-	PutKey(ctx context.Context, key Key) error
+	CreateSigningKey(ctx context.Context, key SigningKey) error
 
 	// MoveKey moves a signing key from one stage to another. ErrStale if it is not at from: of two moves from one stage, one
 	// happens. ErrNotFound if there is none.
-	MoveKey(ctx context.Context, id uuid.UUID, from, to KeyStage, at time.Time) error
+	SetSigningKeyStage(ctx context.Context, id uuid.UUID, from, to KeyStage, at time.Time) error
 
 	// DeleteKey removes a signing key. ErrNotFound if there is none.
-	DeleteKey(ctx context.Context, id uuid.UUID) error
+	DeleteSigningKey(ctx context.Context, id uuid.UUID) error
 }
 
 // An Account is one person who may sign in. The ledger of a local account is owned by the text of its id.
@@ -136,21 +136,21 @@ type Device struct {
 	CreatedAt time.Time
 	SeenAt    time.Time // of the last sign-in or refresh
 	EndedAt   time.Time // zero while it lives
-	Refresh   Refresh
+	Refresh   RefreshTokens
 }
 
 // Ended reports whether the device has ended.
 func (d Device) Ended() bool { return !d.EndedAt.IsZero() }
 
-// A Digest is a SHA-256 sum.
-type Digest [32]byte
+// A SecretHash is a SHA-256 sum.
+type SecretHash [32]byte
 
-// Refresh is the state of a device's family of refresh tokens, of which one is current at a time.
-type Refresh struct {
-	Family    Digest // of the secret that every token of the family carries
-	Current   Digest // of the token that is current
-	Previous  Digest // of the one before it; zero before the first rotation
-	Salt      Digest // with the previous token it makes the current one again, for an answer that was lost
+// RefreshTokens is the state of a device's family of refresh tokens, of which one is current at a time.
+type RefreshTokens struct {
+	Family    SecretHash // of the secret that every token of the family carries
+	Current   SecretHash // of the token that is current
+	Previous  SecretHash // of the one before it; zero before the first rotation
+	Salt      SecretHash // with the previous token it makes the current one again, for an answer that was lost
 	RotatedAt time.Time
 	ExpiresAt time.Time // the current token is of no use from then on
 }
@@ -159,9 +159,9 @@ type Refresh struct {
 type Token struct {
 	ID        uuid.UUID
 	Account   uuid.UUID
-	Name      string // given by the person
-	Scopes    uint8  // what it may do; the bits are the shell's own
-	Secret    Digest // of the token's secret
+	Name      string     // given by the person
+	Scopes    uint8      // what it may do; the bits are the shell's own
+	Secret    SecretHash // of the token's secret
 	CreatedAt time.Time
 	ExpiresAt time.Time // it is of no use from then on
 	UsedAt    time.Time // zero before the first use
@@ -180,14 +180,14 @@ type Failures struct {
 }
 
 // A Key is a pair that signs access tokens.
-type Key struct {
-	ID        uuid.UUID
-	Serial    int    // 1 for the first one made, one more for each that follows
-	Public    []byte // PKIX, DER
-	Sealed    []byte // the private half, encrypted with a key that the store does not know
-	Stage     KeyStage
-	CreatedAt time.Time
-	StagedAt  time.Time // when it came to its stage
+type SigningKey struct {
+	ID               uuid.UUID
+	Serial           int    // 1 for the first one made, one more for each that follows
+	Public           []byte // PKIX, DER
+	EncryptedPrivate []byte // the private half, encrypted with a key that the store does not know
+	Stage            KeyStage
+	CreatedAt        time.Time
+	StagedAt         time.Time // when it came to its stage
 }
 
 // A KeyStage is where a signing key is in its life. Tokens signed by a key of any stage are accepted; one that is gone, or

@@ -44,7 +44,7 @@ func raiseAlerts(
 
 // RaiseAllAlerts is one round of a new [AlertRaiser].
 func RaiseAllAlerts(ctx context.Context, st Store, now time.Time) (raised int, err error) {
-	return NewAlertRaiser(st).Round(ctx, now)
+	return NewAlertRaiser(st).RaiseAll(ctx, now)
 }
 
 // An AlertRaiser raises, round by round, the alerts that no write has raised: spending that was booked ahead reaches its month
@@ -66,9 +66,9 @@ type look struct {
 // NewAlertRaiser returns a raiser that has looked at nothing yet: its first round looks into every ledger with a budget.
 func NewAlertRaiser(st Store) *AlertRaiser { return &AlertRaiser{st: st} }
 
-// Round raises what is due at now and returns how many alerts that were. A ledger that fails holds up no other, and is looked into
+// PostDueResult raises what is due at now and returns how many alerts that were. A ledger that fails holds up no other, and is looked into
 // again in the next round: the errors are joined.
-func (a *AlertRaiser) Round(ctx context.Context, now time.Time) (raised int, err error) {
+func (a *AlertRaiser) RaiseAll(ctx context.Context, now time.Time) (raised int, err error) {
 	a.turn.Lock()
 	defer a.turn.Unlock()
 	var failures []error

@@ -102,7 +102,7 @@ func TestARoundOfAlertsLooksWhereSomethingMayHaveChanged(t *testing.T) {
 			step.do()
 		}
 		clear(st.looked)
-		raised, err := raiser.Round(t.Context(), step.now)
+		raised, err := raiser.RaiseAll(t.Context(), step.now)
 		looked := ""
 		for _, owner := range []expense.OwnerID{"ada", "berta", "cleo"} {
 			if st.looked[owner] > 0 {
@@ -117,7 +117,7 @@ func TestARoundOfAlertsLooksWhereSomethingMayHaveChanged(t *testing.T) {
 
 func ExampleAlertRaiser() {
 	st := memstore.New()
-	raised, err := store.NewAlertRaiser(st).Round(context.Background(), noon)
+	raised, err := store.NewAlertRaiser(st).RaiseAll(context.Background(), noon)
 	fmt.Println(raised, err)
 	// Output: 0 <nil>
 }

@@ -49,7 +49,7 @@ func TestALedgerKnowsWhichVersionsOnlyALostHistoryHad(t *testing.T) {
 				ours[version] = true
 			}
 			for version := range handed {
-				if got := ledger.state.Lost.Has(version); version <= ledger.state.Version && got == ours[version] {
+				if got := ledger.state.Discarded.Contains(version); version <= ledger.state.Version && got == ours[version] {
 					t.Fatalf("version %d: lost is %t in %+v, which had %v", version, got, ledger.state, ledger.had)
 				}
 			}
@@ -60,17 +60,17 @@ func TestALedgerKnowsWhichVersionsOnlyALostHistoryHad(t *testing.T) {
 func TestAClockThatGoesWrongDoesNotTakeALedgerBack(t *testing.T) {
 	ahead := store.State{Version: 7}.NextEpoch(noon.AddDate(50, 0, 0))
 	back := ahead.NextEpoch(noon)
-	if back.Version != ahead.Version+store.EpochStep || !back.Lost.Has(back.Version) || back.Lost.Has(7) || back.Lost.Has(back.Version+1) {
+	if back.Version != ahead.Version+store.EpochStep || !back.Discarded.Contains(back.Version) || back.Discarded.Contains(7) || back.Discarded.Contains(back.Version+1) {
 		t.Errorf("after %+v comes %+v", ahead, back)
 	}
-	if first := (store.State{Version: 7}).NextEpoch(time.Unix(0, 0)); first.Version != 7+store.EpochStep || first.Lost != "8-1000007" {
+	if first := (store.State{Version: 7}).NextEpoch(time.Unix(0, 0)); first.Version != 7+store.EpochStep || first.Discarded != "8-1000007" {
 		t.Errorf("in 1970 an epoch begins with %+v", first)
 	}
 }
 
 func TestVersionsThatCannotBeReadHaveNone(t *testing.T) {
-	for _, text := range []store.Versions{"", "-", "a-b", "5", "5-x"} {
-		if text.Has(5) {
+	for _, text := range []store.VersionRanges{"", "-", "a-b", "5", "5-x"} {
+		if text.Contains(5) {
 			t.Errorf("%q has 5", text)
 		}
 	}

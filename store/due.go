@@ -22,28 +22,28 @@ const (
 	spread = 256
 )
 
-// A Round is what one [PostDue] did.
-type Round struct {
-	Oldest  time.Time // since when the oldest rule that was found had been due; zero: none was
-	Ledgers int       // in which something was due when their turn came
-	Posted  int       // expenses
-	Failed  int       // rules that could not be posted, and say why
+// A PostDueResult is what one [PostDue] did.
+type PostDueResult struct {
+	OldestDue time.Time // since when the oldest rule that was found had been due; zero: none was
+	Ledgers   int       // in which something was due when their turn came
+	Posted    int       // expenses
+	Failed    int       // rules that could not be posted, and say why
 }
 
 // PostDue posts every occurrence that is due at env.Now, in all ledgers, and returns when none is but those of rules that failed
 // and wait to be tried again. A ledger that fails holds up no other: the errors are joined. It is safe to run on several instances
 // at once, and to end at any moment: what it has not posted is still due.
-func PostDue(ctx context.Context, st Store, env expense.Env) (Round, error) {
+func PostDue(ctx context.Context, st Store, env expense.Env) (PostDueResult, error) {
 	return post(ctx, &poster{st: st, env: env})
 }
 
 // RetryDue is [PostDue] that waits for no rule's delay: each that failed is tried again, once. It is what a person runs who has
 // mended what was wrong.
-func RetryDue(ctx context.Context, st Store, env expense.Env) (Round, error) {
+func RetryDue(ctx context.Context, st Store, env expense.Env) (PostDueResult, error) {
 	return post(ctx, &poster{st: st, env: env, retry: true})
 }
 
-func post(ctx context.Context, p *poster) (Round, error) {
+func post(ctx context.Context, p *poster) (PostDueResult, error) {
 	ctx, p.stop = context.WithCancelCause(ctx)
 	defer p.stop(nil)
 	owners := make(chan expense.OwnerID)
@@ -72,7 +72,7 @@ type poster struct {
 	stop  context.CancelCauseFunc
 
 	mu       sync.Mutex
-	round    Round
+	round    PostDueResult
 	failures []error
 }
 
@@ -112,8 +112,8 @@ func (p *poster) feed(ctx context.Context, to chan<- expense.OwnerID) {
 		if due.RetryAt.After(p.env.Now) && !p.retry {
 			continue
 		}
-		if p.round.Oldest.IsZero() {
-			p.round.Oldest = due.Since
+		if p.round.OldestDue.IsZero() {
+			p.round.OldestDue = due.Since
 		}
 		if chunk = append(chunk, due.Owner); len(chunk) == spread && !flush() {
 			return
@@ -206,23 +206,23 @@ func CatchUp(ctx context.Context, st Store, owner expense.OwnerID, env expense.E
 }
 
 // A Lag says how far behind the posting of recurring expenses is.
-type Lag struct {
+type PostingLag struct {
 	// Oldest is the age of the oldest occurrence that is due and not posted, whatever the reason; 0 when there is none. A rule that
 	// fails, because its category is archived for example, makes it grow until a person mends the rule.
-	Oldest time.Duration
+	OldestAge time.Duration
 	// Overdue is for how long the oldest of them could have been tried, that of a rule which failed from its next try on. Where a
 	// ticker runs it stays below the ticker's interval and the length of a round.
 	Overdue time.Duration
 }
 
-// LagOf returns how far behind the posting of recurring expenses is at now.
-func LagOf(ctx context.Context, st Store, now time.Time) (Lag, error) {
-	var lag Lag
+// MeasurePostingLag returns how far behind the posting of recurring expenses is at now.
+func MeasurePostingLag(ctx context.Context, st Store, now time.Time) (PostingLag, error) {
+	var lag PostingLag
 	for due, err := range st.DueOwners(ctx, now) {
 		if err != nil {
-			return Lag{}, fmt.Errorf("the oldest rule that is due: %w", err)
+			return PostingLag{}, fmt.Errorf("the oldest rule that is due: %w", err)
 		}
-		lag.Oldest = max(lag.Oldest, now.Sub(due.Since))
+		lag.OldestAge = max(lag.OldestAge, now.Sub(due.Since))
 		if due.RetryAt.IsZero() {
 			lag.Overdue = max(lag.Overdue, now.Sub(due.Since))
 			break // those after it are younger

@@ -37,7 +37,7 @@ type Store interface {
 
 	// Update runs fn in one transaction that holds owner's ledger alone: all of it happens or nothing does. ErrNotFound if there
 	// is no ledger. An error from fn undoes everything and is returned. fn may run more than once, so it has no effect outside tx; it does no
-	// slow work. Versions are dense and rise in commit order: every row written carries the ledger's last version and one more; an
+	// slow work. VersionRanges are dense and rise in commit order: every row written carries the ledger's last version and one more; an
 	// Update that writes no row of the ledger takes none. When Update returns nil, what was written survives a crash.
 	Update(ctx context.Context, owner expense.OwnerID, fn func(Tx) error) error
 
@@ -64,7 +64,7 @@ type Store interface {
 
 	// NewEpoch begins a new epoch of owner's ledger, as one needs that was restored from a backup: its state becomes what
 	// [State.NextEpoch] makes of it now, and no row changes. ErrNotFound if there is no ledger.
-	NewEpoch(ctx context.Context, owner expense.OwnerID) error
+	StartEpoch(ctx context.Context, owner expense.OwnerID) error
 
 	// Purge removes the answers kept since before answers and the tombstones left before tombstones, of all ledgers. A tombstone
 	// whose id is a UUID of version 5 stays for ever: such an id is made from what it stands for, and would come again. Answers of
@@ -99,13 +99,13 @@ type Tx interface {
 	budget.Tx
 	recurrence.Tx
 
-	// Answer returns the answer kept under key, looked up by a statement of its own after the ledger is locked; ErrNotFound if
+	// IdempotencyRecord returns the answer kept under key, looked up by a statement of its own after the ledger is locked; ErrNotFound if
 	// there is none.
-	Answer(ctx context.Context, key AnswerKey) (Answer, error)
+	IdempotencyRecord(ctx context.Context, key IdempotencyKey) (IdempotencyRecord, error)
 
 	// PutAnswer keeps an answer in the transaction of the write it belongs to, and takes no version by itself; ErrExists if
 	// there is one under its key.
-	PutAnswer(ctx context.Context, answer Answer) error
+	PutIdempotencyRecord(ctx context.Context, answer IdempotencyRecord) error
 }
 
 // A DueOwner is an owner with a rule that is due, and since when.
@@ -121,19 +121,19 @@ type BudgetOwner struct {
 	Version expense.Version
 }
 
-// An AnswerKey names a request of one owner that is done at most once.
-type AnswerKey struct {
+// An IdempotencyKey names a request of one owner that is done at most once.
+type IdempotencyKey struct {
 	Scope string // method and route, such as "POST /v1/expenses"; at most 128 bytes
 	Key   string // the client's Idempotency-Key; at most 255 bytes
 }
 
-// An Answer is what a request was answered with, kept so that the same request again gets the same.
-type Answer struct {
-	AnswerKey
-	Request   []byte // a fingerprint of the request, at most 64 bytes
-	Status    int
-	ETag      string
-	Location  string
-	Body      []byte
-	CreatedAt time.Time // UTC, whole microseconds
+// An IdempotencyRecord is what a request was answered with, kept so that the same request again gets the same.
+type IdempotencyRecord struct {
+	IdempotencyKey
+	Fingerprint []byte // a fingerprint of the request, at most 64 bytes
+	Status      int
+	ETag        string
+	Location    string
+	Body        []byte
+	CreatedAt   time.Time // UTC, whole microseconds
 }

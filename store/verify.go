@@ -14,28 +14,30 @@ import (
 	"github.com/spendwise/spendwise/recurrence"
 )
 
-// A Promise is what a [Deviation] breaks.
-type Promise string
+// A Guarantee is what a [Deviation] breaks.
+type Guarantee string
 
 // The promises that [Verify] holds a ledger to.
 const (
-	PromiseTotals     Promise = "totals"     // a sum equals its expenses
-	PromiseVersions   Promise = "versions"   // the feed has each row once, in order, at a version that its history had
-	PromiseIDs        Promise = "ids"        // an id that stands for an occurrence is made of its rule and date
-	PromiseReferences Promise = "references" // what a row refers to is there
-	PromiseConversion Promise = "conversion" // a home amount is the amount times its frozen rate, rounded once
-	PromiseRows       Promise = "rows"       // a row is one that the use cases would accept
+	GuaranteeTotals     Guarantee = "totals"     // a sum equals its expenses
+	GuaranteeVersions   Guarantee = "versions"   // the feed has each row once, in order, at a version that its history had
+	GuaranteeIDs        Guarantee = "ids"        // an id that stands for an occurrence is made of its rule and date
+	GuaranteeReferences Guarantee = "references" // what a row refers to is there
+	GuaranteeConversion Guarantee = "conversion" // a home amount is the amount times its frozen rate, rounded once
+	GuaranteeRows       Guarantee = "rows"       // a row is one that the use cases would accept
 )
 
 // A Deviation is a place where a ledger is not what it should be.
 type Deviation struct {
-	Promise Promise
-	Where   string // the row or the sum, such as "expense 0198…"
-	Detail  string // what is wrong with it
+	Guarantee Guarantee
+	Subject   string // the row or the sum, such as "expense 0198…"
+	Detail    string // what is wrong with it
 }
 
 // String returns the deviation as one line.
-func (d Deviation) String() string { return fmt.Sprintf("%s: %s: %s", d.Promise, d.Where, d.Detail) }
+func (d Deviation) String() string {
+	return fmt.Sprintf("%s: %s: %s", d.Guarantee, d.Subject, d.Detail)
+}
 
 // Verify recomputes over one snapshot what owner's ledger promises, each figure from the rows themselves, and returns whatever
 // deviates. It writes nothing. An error says that it could not read the ledger; ErrNotFound that there is none.
@@ -63,8 +65,8 @@ type verifier struct {
 	deleted    map[uuid.UUID]bool
 }
 
-func (v *verifier) report(promise Promise, where, format string, args ...any) {
-	v.found = append(v.found, Deviation{Promise: promise, Where: where, Detail: fmt.Sprintf(format, args...)})
+func (v *verifier) report(promise Guarantee, where, format string, args ...any) {
+	v.found = append(v.found, Deviation{Guarantee: promise, Subject: where, Detail: fmt.Sprintf(format, args...)})
 }
 
 func (v *verifier) run(ctx context.Context) error {
@@ -95,7 +97,7 @@ func (v *verifier) walkFeed(ctx context.Context, state State) error {
 	for _, t := range RowTypes() {
 		v.feed[t] = make(map[uuid.UUID]expense.Version)
 	}
-	last := Place{}
+	last := FeedPosition{}
 	for {
 		page, err := v.r.Changes(ctx, ChangeQuery{After: last, Limit: feedPage})
 		if err != nil {
@@ -105,20 +107,20 @@ func (v *verifier) walkFeed(ctx context.Context, state State) error {
 			where := change.Type.String() + " " + change.ID.String()
 			switch _, twice := v.feed[change.Type][change.ID]; {
 			case change.Compare(last) <= 0:
-				v.report(PromiseVersions, where, "the feed has it at version %d, after a row of version %d", change.Version, last.Version)
+				v.report(GuaranteeVersions, where, "the feed has it at version %d, after a row of version %d", change.Version, last.Version)
 			case change.Version < 1 || change.Version > state.Version:
-				v.report(PromiseVersions, where, "its version is %d, and the ledger's is %d", change.Version, state.Version)
-			case state.Lost.Has(change.Version):
-				v.report(PromiseVersions, where, "its version is %d, which only a history had that a restore took back", change.Version)
+				v.report(GuaranteeVersions, where, "its version is %d, and the ledger's is %d", change.Version, state.Version)
+			case state.Discarded.Contains(change.Version):
+				v.report(GuaranteeVersions, where, "its version is %d, which only a history had that a restore took back", change.Version)
 			case twice || v.deleted[change.ID]:
-				v.report(PromiseVersions, where, "the feed has it twice")
+				v.report(GuaranteeVersions, where, "the feed has it twice")
 			}
 			if change.Deleted {
 				v.deleted[change.ID] = true
 			} else {
 				v.feed[change.Type][change.ID] = change.Version
 			}
-			last = change.Place
+			last = change.FeedPosition
 		}
 		if len(page) < feedPage {
 			return nil
@@ -132,11 +134,11 @@ func (v *verifier) listed(t RowType, id uuid.UUID, version, guard expense.Versio
 	inFeed, ok := v.feed[t][id]
 	switch {
 	case !ok:
-		v.report(PromiseVersions, where, "the feed lacks it, so no device sees it")
+		v.report(GuaranteeVersions, where, "the feed lacks it, so no device sees it")
 	case inFeed != version:
-		v.report(PromiseVersions, where, "its version is %d, and the feed says %d", version, inFeed)
+		v.report(GuaranteeVersions, where, "its version is %d, and the feed says %d", version, inFeed)
 	case guard > version:
-		v.report(PromiseVersions, where, "its guarded group changed at version %d, after its own version %d", guard, version)
+		v.report(GuaranteeVersions, where, "its guarded group changed at version %d, after its own version %d", guard, version)
 	}
 	delete(v.feed[t], id)
 }
@@ -148,7 +150,7 @@ func (v *verifier) checkFeedIsListed() {
 			continue
 		}
 		for _, id := range slices.SortedFunc(maps.Keys(v.feed[t]), func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) }) {
-			v.report(PromiseVersions, t.String()+" "+id.String(), "the feed has it, and no list does")
+			v.report(GuaranteeVersions, t.String()+" "+id.String(), "the feed has it, and no list does")
 		}
 	}
 }
@@ -166,16 +168,16 @@ func (v *verifier) checkCategories(ctx context.Context) error {
 		v.listed(CategoryRow, c.ID, c.Version, 0)
 		v.valid(where, c.Validate())
 		if other, taken := names[expense.Fold(c.Name)]; taken {
-			v.report(PromiseRows, where, "it has the name %q, as category %s has", c.Name, other)
+			v.report(GuaranteeRows, where, "it has the name %q, as category %s has", c.Name, other)
 		}
 		names[expense.Fold(c.Name)] = c.ID
 	}
 	delete(v.feed[SettingsRow], uuid.Nil)
 	switch standard, ok := v.categories[v.settings.DefaultCategory]; {
 	case !ok:
-		v.report(PromiseReferences, "settings", "the default category %s is not there", v.settings.DefaultCategory)
+		v.report(GuaranteeReferences, "settings", "the default category %s is not there", v.settings.DefaultCategory)
 	case standard.Archived:
-		v.report(PromiseReferences, "settings", "the default category %s is archived", v.settings.DefaultCategory)
+		v.report(GuaranteeReferences, "settings", "the default category %s is archived", v.settings.DefaultCategory)
 	}
 	return nil
 }
@@ -183,19 +185,19 @@ func (v *verifier) checkCategories(ctx context.Context) error {
 // refersTo checks a row's category.
 func (v *verifier) refersTo(where string, category uuid.UUID) {
 	if _, ok := v.categories[category]; !ok {
-		v.report(PromiseReferences, where, "its category %s is not there", category)
+		v.report(GuaranteeReferences, where, "its category %s is not there", category)
 	}
 }
 
 // valid reports each fault that a row's own Validate has found.
 func (v *verifier) valid(where string, err error) {
 	for _, fault := range expense.InvalidErrors(err) {
-		promise := PromiseRows
+		promise := GuaranteeRows
 		switch fault.Field {
 		case "id":
-			promise = PromiseIDs
+			promise = GuaranteeIDs
 		case "rate", "rate_date", "rate_source", "home_amount":
-			promise = PromiseConversion
+			promise = GuaranteeConversion
 		}
 		v.report(promise, where, "%s: %s", fault.Field, fault.Detail)
 	}
@@ -250,12 +252,12 @@ func (v *verifier) checkExpenses(ctx context.Context) error {
 			count: total.Count, amount: total.Amount.Minor(), home: total.Home.Minor(), pendingCount: total.PendingCount, pending: total.Pending.Minor(),
 		}
 		if sum := sums[key]; sum != kept {
-			v.report(PromiseTotals, key.String(), "the total says %s; the rows say %s (minor units)", kept, sum)
+			v.report(GuaranteeTotals, key.String(), "the total says %s; the rows say %s (minor units)", kept, sum)
 		}
 		delete(sums, key)
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(sums), func(a, b sumKey) int { return strings.Compare(a.String(), b.String()) }) {
-		v.report(PromiseTotals, key.String(), "there is no total; the rows say %s (minor units)", sums[key])
+		v.report(GuaranteeTotals, key.String(), "there is no total; the rows say %s (minor units)", sums[key])
 	}
 	return nil
 }
@@ -266,7 +268,7 @@ func (v *verifier) checkExpense(e expense.Expense) {
 	v.valid(where, e.Validate())
 	v.refersTo(where, e.CategoryID)
 	if e.Home.Currency() != v.settings.Home {
-		v.report(PromiseConversion, where, "its home amount is in %s, and the ledger's home currency is %s", e.Home.Currency(), v.settings.Home)
+		v.report(GuaranteeConversion, where, "its home amount is in %s, and the ledger's home currency is %s", e.Home.Currency(), v.settings.Home)
 	}
 }
 
@@ -283,7 +285,7 @@ func (v *verifier) checkBudgets(ctx context.Context) error {
 		v.checkBudgetCategory(where, b, series)
 		for _, entry := range b.Entries {
 			if entry.Limit.Currency() != v.settings.Home {
-				v.report(PromiseConversion, where, "its limit from %s is in %s, and the ledger's home currency is %s",
+				v.report(GuaranteeConversion, where, "its limit from %s is in %s, and the ledger's home currency is %s",
 					entry.From, entry.Limit.Currency(), v.settings.Home)
 			}
 		}
@@ -301,7 +303,7 @@ func (v *verifier) checkBudgetCategory(where string, b budget.Budget, series map
 		v.refersTo(where, b.CategoryID)
 	}
 	if other, taken := series[b.CategoryID]; taken {
-		v.report(PromiseRows, where, "budget %s is for the same category", other)
+		v.report(GuaranteeRows, where, "budget %s is for the same category", other)
 	}
 	series[b.CategoryID] = b.ID
 }
@@ -323,6 +325,6 @@ func (v *verifier) checkRule(rule recurrence.Rule) {
 	v.valid(where, rule.Validate())
 	v.refersTo(where, rule.CategoryID)
 	if !rule.Next.IsZero() && !rule.Settled.IsZero() && !rule.Next.After(rule.Settled) {
-		v.report(PromiseRows, where, "its next occurrence is %s, and all up to %s is settled", rule.Next, rule.Settled)
+		v.report(GuaranteeRows, where, "its next occurrence is %s, and all up to %s is settled", rule.Next, rule.Settled)
 	}
 }

@@ -84,22 +84,22 @@ func TestNewRefusesAKEKOfAnotherLength(t *testing.T) {
 
 func TestSealedKeyBelongsToItsID(t *testing.T) {
 	h := newHouse(t)
-	keys, err := h.accounts.Keys(t.Context())
+	keys, err := h.accounts.SigningKeys(t.Context())
 	if err != nil || len(keys) != 1 {
 		t.Fatalf("%d keys, %v", len(keys), err)
 	}
-	if bytes.Contains(keys[0].Sealed, keys[0].Public[len(keys[0].Public)-32:]) || len(keys[0].Sealed) < 12+16+32 {
+	if bytes.Contains(keys[0].EncryptedPrivate, keys[0].Public[len(keys[0].Public)-32:]) || len(keys[0].EncryptedPrivate) < 12+16+32 {
 		t.Error("the private half is not sealed")
 	}
 	// The same sealed half under another id is none that an instance signs with: it makes its own.
 	moved := keys[0]
 	moved.ID[0] ^= 1
 	h.accounts.kept = memstore.NewAccounts()
-	if err := h.accounts.PutKey(t.Context(), moved); err != nil {
+	if err := h.accounts.CreateSigningKey(t.Context(), moved); err != nil {
 		t.Fatal(err)
 	}
 	h.instance(t)
-	if keys, err := h.accounts.Keys(t.Context()); err != nil || len(keys) != 2 {
+	if keys, err := h.accounts.SigningKeys(t.Context()); err != nil || len(keys) != 2 {
 		t.Errorf("%d keys, %v, want a second one", len(keys), err)
 	}
 }

@@ -70,51 +70,51 @@ func newKeyring(ctx context.Context, accounts store.Accounts, config Config) (*k
 }
 
 // newKey makes a pair that follows the keys there are.
-func newKey(kek []byte, keys []store.Key, stage store.KeyStage, now time.Time) (store.Key, error) {
+func newKey(kek []byte, keys []store.SigningKey, stage store.KeyStage, now time.Time) (store.SigningKey, error) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
-		return store.Key{}, err
+		return store.SigningKey{}, err
 	}
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
-		return store.Key{}, err
+		return store.SigningKey{}, err
 	}
-	key := store.Key{ID: uuid.New(), Serial: 1, Public: der, Stage: stage, CreatedAt: expense.Timestamp(now), StagedAt: expense.Timestamp(now)}
+	key := store.SigningKey{ID: uuid.New(), Serial: 1, Public: der, Stage: stage, CreatedAt: expense.Timestamp(now), StagedAt: expense.Timestamp(now)}
 	for _, other := range keys {
 		key.Serial = max(key.Serial, other.Serial+1)
 	}
-	key.Sealed, err = seal(kek, key.ID, private)
+	key.EncryptedPrivate, err = seal(kek, key.ID, private)
 	return key, err
 }
 
 // RotateKey publishes a new signing key, sealed by kek, which the instances sign with after [KeyLead]. Where one that kek opens
 // is published already and waits for its turn, it returns that one and fresh is false.
-func RotateKey(ctx context.Context, accounts store.Accounts, kek []byte, now time.Time) (key store.Key, fresh bool, err error) {
+func RotateKey(ctx context.Context, accounts store.Accounts, kek []byte, now time.Time) (key store.SigningKey, fresh bool, err error) {
 	if len(kek) != KEKBytes {
-		return store.Key{}, false, fmt.Errorf("a key-encryption key has %d bytes, this one has %d", KEKBytes, len(kek))
+		return store.SigningKey{}, false, fmt.Errorf("a key-encryption key has %d bytes, this one has %d", KEKBytes, len(kek))
 	}
 	for {
-		keys, err := accounts.Keys(ctx)
+		keys, err := accounts.SigningKeys(ctx)
 		if err != nil {
-			return store.Key{}, false, fmt.Errorf("read the signing keys: %w", err)
+			return store.SigningKey{}, false, fmt.Errorf("read the signing keys: %w", err)
 		}
 		if pending := newest(keys, kek, store.KeyPending); pending != nil {
 			return *pending, false, nil
 		}
 		key, err := newKey(kek, keys, store.KeyPending, now)
 		if err != nil {
-			return store.Key{}, false, fmt.Errorf("make a signing key: %w", err)
+			return store.SigningKey{}, false, fmt.Errorf("make a signing key: %w", err)
 		}
-		if err := accounts.PutKey(ctx, key); !errors.Is(err, expense.ErrExists) {
+		if err := accounts.CreateSigningKey(ctx, key); !errors.Is(err, expense.ErrExists) {
 			return key, err == nil, err
 		}
 	}
 }
 
 // newest returns the newest key at a stage that kek opens; nil if there is none.
-func newest(keys []store.Key, kek []byte, stage store.KeyStage) *store.Key {
+func newest(keys []store.SigningKey, kek []byte, stage store.KeyStage) *store.SigningKey {
 	for _, key := range slices.Backward(keys) {
-		if _, err := open(kek, key.ID, key.Sealed); err == nil && key.Stage == stage {
+		if _, err := open(kek, key.ID, key.EncryptedPrivate); err == nil && key.Stage == stage {
 			return &key
 		}
 	}
@@ -125,7 +125,7 @@ func newest(keys []store.Key, kek []byte, stage store.KeyStage) *store.Key {
 func (k *keyring) load(ctx context.Context) error {
 	for {
 		began := k.now()
-		keys, err := k.accounts.Keys(ctx)
+		keys, err := k.accounts.SigningKeys(ctx)
 		if err != nil {
 			return fmt.Errorf("read the signing keys: %w", err)
 		}
@@ -143,16 +143,16 @@ func (k *keyring) load(ctx context.Context) error {
 }
 
 // succeed makes a key active where no key of this instance's is.
-func (k *keyring) succeed(ctx context.Context, keys []store.Key) error {
+func (k *keyring) succeed(ctx context.Context, keys []store.SigningKey) error {
 	now := k.now()
 	if next := newest(keys, k.kek, store.KeyPending); next != nil {
-		return ignoreLost(k.accounts.MoveKey(ctx, next.ID, store.KeyPending, store.KeyActive, expense.Timestamp(now)))
+		return ignoreLost(k.accounts.SetSigningKeyStage(ctx, next.ID, store.KeyPending, store.KeyActive, expense.Timestamp(now)))
 	}
 	key, err := newKey(k.kek, keys, store.KeyActive, now)
 	if err != nil {
 		return err
 	}
-	if err := ignoreLost(k.accounts.PutKey(ctx, key)); err != nil {
+	if err := ignoreLost(k.accounts.CreateSigningKey(ctx, key)); err != nil {
 		return err
 	}
 	why := "none of those kept is active and opens with the key-encryption key given"
@@ -172,7 +172,7 @@ func ignoreLost(err error) error {
 }
 
 // adopt goes by these keys from now on.
-func (k *keyring) adopt(keys []store.Key, active *store.Key, read time.Time) error {
+func (k *keyring) adopt(keys []store.SigningKey, active *store.SigningKey, read time.Time) error {
 	state := &ringState{read: read, public: make(map[string]any, len(keys))}
 	set := jwkSet{Keys: []jwk{}}
 	for _, key := range keys {
@@ -193,7 +193,7 @@ func (k *keyring) adopt(keys []store.Key, active *store.Key, read time.Time) err
 	}
 	if active != nil {
 		state.signer = active.ID.String()
-		if state.private, err = open(k.kek, active.ID, active.Sealed); err != nil {
+		if state.private, err = open(k.kek, active.ID, active.EncryptedPrivate); err != nil {
 			return err
 		}
 	}
@@ -276,14 +276,14 @@ func (k *keyring) reload(ctx context.Context) {
 // and removes what no valid token needs. Any number of instances do so at once: each step happens once, and none needs
 // another to be quick.
 func (k *keyring) rotate(ctx context.Context) error {
-	keys, err := k.accounts.Keys(ctx)
+	keys, err := k.accounts.SigningKeys(ctx)
 	if err != nil {
 		return fmt.Errorf("read the signing keys: %w", err)
 	}
 	now := expense.Timestamp(k.now())
-	since := func(key store.Key) time.Duration { return now.Sub(key.StagedAt) }
-	move := func(key store.Key, to store.KeyStage) {
-		moved := k.accounts.MoveKey(ctx, key.ID, key.Stage, to, now)
+	since := func(key store.SigningKey) time.Duration { return now.Sub(key.StagedAt) }
+	move := func(key store.SigningKey, to store.KeyStage) {
+		moved := k.accounts.SetSigningKeyStage(ctx, key.ID, key.Stage, to, now)
 		if moved == nil {
 			k.logger.InfoContext(ctx, "moved a signing key", "key", key.ID, "from", string(key.Stage), "to", string(to))
 		}
@@ -298,7 +298,7 @@ func (k *keyring) rotate(ctx context.Context) error {
 		err = errors.Join(err, failed)
 	}
 	for _, key := range keys {
-		_, failed := open(k.kek, key.ID, key.Sealed)
+		_, failed := open(k.kek, key.ID, key.EncryptedPrivate)
 		abandoned := failed != nil && k.period > 0 && since(key) > 2*k.period // by an instance whose key-encryption key is lost
 		switch key.Stage {
 		case store.KeyPending:
@@ -313,7 +313,7 @@ func (k *keyring) rotate(ctx context.Context) error {
 			}
 		case store.KeyRetired:
 			if since(key) >= keyRetired {
-				err = errors.Join(err, ignoreLost(k.accounts.DeleteKey(ctx, key.ID)))
+				err = errors.Join(err, ignoreLost(k.accounts.DeleteSigningKey(ctx, key.ID)))
 			}
 		}
 	}

@@ -103,7 +103,7 @@ func TestKeysRotateWithoutARefusal(t *testing.T) {
 					}
 				}
 			}
-			keys, err := h.accounts.Keys(t.Context())
+			keys, err := h.accounts.SigningKeys(t.Context())
 			if err != nil || len(keys) > 3 {
 				t.Fatalf("%d keys are kept, %v", len(keys), err)
 			}
@@ -125,7 +125,7 @@ func TestRotateKeyByCommand(t *testing.T) {
 		h := newHouse(t)
 		defer keep(t, h.Service)()
 		session := h.register(t)
-		keys := make([]store.Key, 4)
+		keys := make([]store.SigningKey, 4)
 		var group sync.WaitGroup
 		made := make(chan bool, len(keys))
 		for i := range keys {
@@ -171,7 +171,7 @@ func TestARevokedKeyIsRefusedWithinHalfAMinute(t *testing.T) {
 				t.Fatal("the token is refused before its key is revoked")
 			}
 		}
-		if err := h.accounts.DeleteKey(t.Context(), revoked); err != nil {
+		if err := h.accounts.DeleteSigningKey(t.Context(), revoked); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(30 * time.Second)
@@ -185,7 +185,7 @@ func TestARevokedKeyIsRefusedWithinHalfAMinute(t *testing.T) {
 		if err != nil || !accepts(t, h, again.AccessToken) || !accepts(t, other, again.AccessToken) {
 			t.Errorf("the session has no token after a refresh: %v", err)
 		}
-		if keys, err := h.accounts.Keys(t.Context()); err != nil || len(keys) != 1 {
+		if keys, err := h.accounts.SigningKeys(t.Context()); err != nil || len(keys) != 1 {
 			t.Errorf("%d keys, %v: the two instances made one in its place", len(keys), err)
 		}
 	})
@@ -249,8 +249,8 @@ func TestES256IsAcceptedAndNoAlgorithmForAnothersKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		key := store.Key{ID: uuid.New(), Serial: serial, Public: der, Stage: store.KeyRetired, CreatedAt: time.Now(), StagedAt: time.Now()}
-		if err := h.accounts.PutKey(t.Context(), key); err != nil {
+		key := store.SigningKey{ID: uuid.New(), Serial: serial, Public: der, Stage: store.KeyRetired, CreatedAt: time.Now(), StagedAt: time.Now()}
+		if err := h.accounts.CreateSigningKey(t.Context(), key); err != nil {
 			t.Fatal(err)
 		}
 		return key.ID.String()
@@ -321,7 +321,7 @@ func TestAnInstanceThatOnlyVerifies(t *testing.T) {
 		}
 		_, err := verifier.Login(t.Context(), auth.Login{Email: "ada@example.org", Password: goodPassword})
 		wantErr(t, "Login", err, expense.ErrUnavailable)
-		if keys, err := h.accounts.Keys(t.Context()); err != nil || len(keys) != 1 {
+		if keys, err := h.accounts.SigningKeys(t.Context()); err != nil || len(keys) != 1 {
 			t.Errorf("%d keys, %v: it makes none", len(keys), err)
 		}
 		_, err = auth.New(t.Context(), h.users, auth.Config{KEK: h.kek, VerifyOnly: true})

@@ -99,13 +99,13 @@ func (s *Service) verify(
 		return store.Account{}, s.failed(ctx, keys)
 	}
 	if _, counted := failures[keys[0]]; counted {
-		if err := s.accounts.ForgetFailures(ctx, keys[0]); err != nil {
+		if err := s.accounts.ClearFailures(ctx, keys[0]); err != nil {
 			return store.Account{}, err
 		}
 	}
 	if outdated {
 		hash := hashPassword(password)
-		if err := s.accounts.Rehash(ctx, account.ID, account.PasswordHash, hash); err != nil {
+		if err := s.accounts.RehashPassword(ctx, account.ID, account.PasswordHash, hash); err != nil {
 			return store.Account{}, credentialsIfChanged(err)
 		}
 		account.PasswordHash = hash
@@ -114,7 +114,7 @@ func (s *Service) verify(
 }
 
 // failures returns what was counted under the keys, and whether it is too early for another attempt.
-func (s *Service) failures(ctx context.Context, keys []store.Digest) (map[store.Digest]store.Failures, bool, error) {
+func (s *Service) failures(ctx context.Context, keys []store.SecretHash) (map[store.SecretHash]store.Failures, bool, error) {
 	if s.unthrottled {
 		return nil, false, nil
 	}
@@ -128,10 +128,10 @@ func (s *Service) failures(ctx context.Context, keys []store.Digest) (map[store.
 }
 
 // failed counts a failure and returns ErrCredentials.
-func (s *Service) failed(ctx context.Context, keys []store.Digest) error {
+func (s *Service) failed(ctx context.Context, keys []store.SecretHash) error {
 	if !s.unthrottled {
 		now := expense.Timestamp(s.now())
-		if err := s.accounts.CountFailure(ctx, now, now.Add(-failuresQuiet), keys...); err != nil {
+		if err := s.accounts.RecordFailure(ctx, now, now.Add(-failuresQuiet), keys...); err != nil {
 			return err
 		}
 	}
@@ -140,8 +140,8 @@ func (s *Service) failed(ctx context.Context, keys []store.Digest) error {
 
 // failureKeys returns under what failures are counted: the e-mail address first, whether anybody has it or not, and the
 // network address, of IPv6 the /64 that one customer has.
-func failureKeys(email string, from netip.Addr) []store.Digest {
-	keys := []store.Digest{sha256.Sum256([]byte("account\x00" + store.EmailKey(strings.TrimSpace(email))))}
+func failureKeys(email string, from netip.Addr) []store.SecretHash {
+	keys := []store.SecretHash{sha256.Sum256([]byte("account\x00" + store.EmailKey(strings.TrimSpace(email))))}
 	if from = from.Unmap().WithZone(""); from.IsValid() {
 		bits := from.BitLen()
 		if from.Is6() {

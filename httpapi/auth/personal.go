@@ -152,7 +152,7 @@ func (t personalToken) String() string {
 	return PersonalPrefix + base64.RawURLEncoding.EncodeToString(raw)
 }
 
-func (t personalToken) digest() store.Digest { return sha256.Sum256(t.secret[:]) }
+func (t personalToken) digest() store.SecretHash { return sha256.Sum256(t.secret[:]) }
 
 // personal knows personal access tokens as sessions knows devices: a deletion that this instance brings about counts at once,
 // one that another brings about within sessionFresh.
@@ -195,7 +195,7 @@ func (p *personal) inspect(ctx context.Context, token personalToken, now time.Ti
 		err = expense.ErrNotFound
 	}
 	if err == nil && now.Sub(kept.UsedAt) >= usedEvery && now.Before(kept.ExpiresAt) {
-		err = p.accounts.UseToken(ctx, token.account, token.id, expense.Timestamp(now))
+		err = p.accounts.RecordTokenUse(ctx, token.account, token.id, expense.Timestamp(now))
 	}
 	if errors.Is(err, expense.ErrNotFound) {
 		return inspection{}, nil

@@ -169,7 +169,7 @@ func (s *Service) signIn(ctx context.Context, account store.Account, deviceName 
 	token := newRefreshToken(account.ID, uuid.Must(uuid.NewV7()))
 	device := store.Device{
 		ID: token.device, Account: account.ID, Name: deviceName, CreatedAt: now, SeenAt: now,
-		Refresh: store.Refresh{Family: token.familyDigest(), Current: token.digest(), RotatedAt: now, ExpiresAt: now.Add(SessionIdle)},
+		Refresh: store.RefreshTokens{Family: token.familyDigest(), Current: token.digest(), RotatedAt: now, ExpiresAt: now.Add(SessionIdle)},
 	}
 	if err := s.accounts.CreateDevice(ctx, device, account.PasswordHash); err != nil {
 		return Session{}, credentialsIfChanged(err)
@@ -222,7 +222,7 @@ func (s *Service) rotate(ctx context.Context, token refreshToken) (refreshToken,
 	}
 	switch token.digest() {
 	case kept.Current:
-		next := store.Refresh{
+		next := store.RefreshTokens{
 			Family: kept.Family, Previous: kept.Current, RotatedAt: now,
 			ExpiresAt: earlier(now.Add(SessionIdle), device.CreatedAt.Add(SessionLife)),
 		}

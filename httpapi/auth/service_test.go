@@ -135,19 +135,19 @@ func (f *flaky) Device(ctx context.Context, account, id uuid.UUID) (store.Device
 	return device, err
 }
 
-func (f *flaky) Keys(ctx context.Context) ([]store.Key, error) {
+func (f *flaky) SigningKeys(ctx context.Context) ([]store.SigningKey, error) {
 	if err := f.trouble(); err != nil {
 		return nil, err
 	}
 	f.readings.Add(1)
-	return f.kept.Keys(ctx)
+	return f.kept.SigningKeys(ctx)
 }
 
-func (f *flaky) CountFailure(ctx context.Context, at, quiet time.Time, keys ...store.Digest) error {
+func (f *flaky) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...store.SecretHash) error {
 	f.mu.Lock()
 	f.counted += len(keys)
 	f.mu.Unlock()
-	return f.kept.CountFailure(ctx, at, quiet, keys...)
+	return f.kept.RecordFailure(ctx, at, quiet, keys...)
 }
 
 func (f *flaky) AccountByEmail(ctx context.Context, email string) (store.Account, error) {

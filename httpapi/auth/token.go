@@ -200,13 +200,13 @@ func (t refreshToken) String() string {
 }
 
 // digest is what the store keeps of the token; familyDigest of its family.
-func (t refreshToken) digest() store.Digest       { return sha256.Sum256(t.secret[:]) }
-func (t refreshToken) familyDigest() store.Digest { return sha256.Sum256(t.family[:]) }
+func (t refreshToken) digest() store.SecretHash       { return sha256.Sum256(t.secret[:]) }
+func (t refreshToken) familyDigest() store.SecretHash { return sha256.Sum256(t.family[:]) }
 
 // successor returns the token that follows t. It depends on t and the salt alone: with the salt that is kept, whoever has t
 // gets the same successor again. Without t the salt tells nothing, and each rotation has a salt of its own: what the store
 // holds leads from one token to the next, never further.
-func (t refreshToken) successor(salt store.Digest) refreshToken {
+func (t refreshToken) successor(salt store.SecretHash) refreshToken {
 	mac := hmac.New(sha256.New, salt[:])
 	mac.Write(t.secret[:])
 	t.secret = [32]byte(mac.Sum(nil))

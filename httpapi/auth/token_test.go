@@ -31,8 +31,8 @@ func plant(t *testing.T, h *house) (kid string, private ed25519.PrivateKey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := store.Key{ID: uuid.New(), Serial: 1000, Public: der, Stage: store.KeyRetired, CreatedAt: time.Now(), StagedAt: time.Now()}
-	if err := h.accounts.PutKey(t.Context(), key); err != nil {
+	key := store.SigningKey{ID: uuid.New(), Serial: 1000, Public: der, Stage: store.KeyRetired, CreatedAt: time.Now(), StagedAt: time.Now()}
+	if err := h.accounts.CreateSigningKey(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
 	return key.ID.String(), private
@@ -297,7 +297,7 @@ func TestAuthenticate(t *testing.T) {
 				t.Error("the instances do not accept each other's tokens")
 			}
 			h.instance(t)
-			if keys, err := h.accounts.Keys(t.Context()); err != nil || len(keys) != 2 {
+			if keys, err := h.accounts.SigningKeys(t.Context()); err != nil || len(keys) != 2 {
 				t.Errorf("%d keys, %v: an instance that can open a key makes none", len(keys), err)
 			}
 		})

@@ -192,7 +192,7 @@ func (f *fleet) wait(*rapid.T) {
 func (f *fleet) restore(t *rapid.T) {
 	account, err := f.devices[0].client.Account(f.ctx)
 	if err == nil {
-		err = f.site.store.NewEpoch(f.ctx, expense.OwnerID(account.ID.String()))
+		err = f.site.store.StartEpoch(f.ctx, expense.OwnerID(account.ID.String()))
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -254,7 +254,7 @@ func TestANewEpochKeepsTheQueueAndDropsWhatDidNotCome(t *testing.T) {
 		// The server forgets a row without a tombstone, as a restore does.
 		must(t, c.Do(t.Context(), http.MethodDelete, "/v1/expenses/"+old.ID.String(), nil, nil))
 		must(t, s.store.Purge(t.Context(), time.Now().Add(1000*24*time.Hour), time.Now().Add(1000*24*time.Hour)))
-		must(t, s.store.NewEpoch(t.Context(), owner))
+		must(t, s.store.StartEpoch(t.Context(), owner))
 		// The fetch is broken off in the middle, and the process ends.
 		pages := 0
 		s.fails(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {

@@ -26,8 +26,8 @@ type Accounts struct {
 	devices  map[uuid.UUID]map[uuid.UUID]store.Device
 	tokens   map[uuid.UUID]map[uuid.UUID]store.Token
 	erasures map[uuid.UUID]store.Erasure
-	failures map[store.Digest]store.Failures
-	keys     map[uuid.UUID]store.Key
+	failures map[store.SecretHash]store.Failures
+	keys     map[uuid.UUID]store.SigningKey
 }
 
 // NewAccounts returns a store without accounts.
@@ -38,8 +38,8 @@ func NewAccounts() *Accounts {
 		devices:  make(map[uuid.UUID]map[uuid.UUID]store.Device),
 		tokens:   make(map[uuid.UUID]map[uuid.UUID]store.Token),
 		erasures: make(map[uuid.UUID]store.Erasure),
-		failures: make(map[store.Digest]store.Failures),
-		keys:     make(map[uuid.UUID]store.Key),
+		failures: make(map[store.SecretHash]store.Failures),
+		keys:     make(map[uuid.UUID]store.SigningKey),
 	}
 }
 
@@ -91,7 +91,7 @@ func (a *Accounts) Accounts(context.Context) iter.Seq2[store.Account, error] {
 }
 
 // Rehash implements [store.Accounts].
-func (a *Accounts) Rehash(_ context.Context, account uuid.UUID, from, to string) error {
+func (a *Accounts) RehashPassword(_ context.Context, account uuid.UUID, from, to string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.replaceHash(account, from, to)
@@ -203,7 +203,7 @@ func (a *Accounts) Devices(_ context.Context, account uuid.UUID) ([]store.Device
 
 // RotateRefresh implements [store.Accounts].
 func (a *Accounts) RotateRefresh(
-	_ context.Context, account, device uuid.UUID, from store.Digest, to store.Refresh, seen time.Time,
+	_ context.Context, account, device uuid.UUID, from store.SecretHash, to store.RefreshTokens, seen time.Time,
 ) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -268,7 +268,7 @@ func (a *Accounts) Tokens(_ context.Context, account uuid.UUID) ([]store.Token, 
 }
 
 // UseToken implements [store.Accounts].
-func (a *Accounts) UseToken(_ context.Context, account, id uuid.UUID, at time.Time) error {
+func (a *Accounts) RecordTokenUse(_ context.Context, account, id uuid.UUID, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	kept, err := a.token(account, id)
@@ -292,10 +292,10 @@ func (a *Accounts) DeleteToken(_ context.Context, account, id uuid.UUID) error {
 }
 
 // Failures implements [store.Accounts].
-func (a *Accounts) Failures(_ context.Context, keys ...store.Digest) (map[store.Digest]store.Failures, error) {
+func (a *Accounts) Failures(_ context.Context, keys ...store.SecretHash) (map[store.SecretHash]store.Failures, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	found := make(map[store.Digest]store.Failures)
+	found := make(map[store.SecretHash]store.Failures)
 	for _, key := range keys {
 		if counted, ok := a.failures[key]; ok {
 			found[key] = counted
@@ -305,7 +305,7 @@ func (a *Accounts) Failures(_ context.Context, keys ...store.Digest) (map[store.
 }
 
 // CountFailure implements [store.Accounts].
-func (a *Accounts) CountFailure(_ context.Context, at, quiet time.Time, keys ...store.Digest) error {
+func (a *Accounts) RecordFailure(_ context.Context, at, quiet time.Time, keys ...store.SecretHash) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, key := range keys {
@@ -319,7 +319,7 @@ func (a *Accounts) CountFailure(_ context.Context, at, quiet time.Time, keys ...
 }
 
 // ForgetFailures implements [store.Accounts].
-func (a *Accounts) ForgetFailures(_ context.Context, key store.Digest) error {
+func (a *Accounts) ClearFailures(_ context.Context, key store.SecretHash) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.failures, key)
@@ -338,24 +338,24 @@ func (a *Accounts) Purge(_ context.Context, before, quiet time.Time) error {
 	for _, tokens := range a.tokens {
 		maps.DeleteFunc(tokens, func(_ uuid.UUID, token store.Token) bool { return token.ExpiresAt.Before(before) })
 	}
-	maps.DeleteFunc(a.failures, func(_ store.Digest, counted store.Failures) bool { return counted.Last.Before(quiet) })
+	maps.DeleteFunc(a.failures, func(_ store.SecretHash, counted store.Failures) bool { return counted.Last.Before(quiet) })
 	return nil
 }
 
 // Keys implements [store.Accounts].
-func (a *Accounts) Keys(context.Context) ([]store.Key, error) {
+func (a *Accounts) SigningKeys(context.Context) ([]store.SigningKey, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	keys := make([]store.Key, 0, len(a.keys))
+	keys := make([]store.SigningKey, 0, len(a.keys))
 	for _, key := range a.keys {
 		keys = append(keys, cloneKey(key))
 	}
-	slices.SortFunc(keys, func(x, y store.Key) int { return cmp.Compare(x.Serial, y.Serial) })
+	slices.SortFunc(keys, func(x, y store.SigningKey) int { return cmp.Compare(x.Serial, y.Serial) })
 	return keys, nil
 }
 
 // PutKey implements [store.Accounts].
-func (a *Accounts) PutKey(_ context.Context, key store.Key) error {
+func (a *Accounts) CreateSigningKey(_ context.Context, key store.SigningKey) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for id, kept := range a.keys {
@@ -368,7 +368,7 @@ func (a *Accounts) PutKey(_ context.Context, key store.Key) error {
 }
 
 // MoveKey implements [store.Accounts].
-func (a *Accounts) MoveKey(_ context.Context, id uuid.UUID, from, to store.KeyStage, at time.Time) error {
+func (a *Accounts) SetSigningKeyStage(_ context.Context, id uuid.UUID, from, to store.KeyStage, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	key, ok := a.keys[id]
@@ -384,7 +384,7 @@ func (a *Accounts) MoveKey(_ context.Context, id uuid.UUID, from, to store.KeySt
 }
 
 // DeleteKey implements [store.Accounts].
-func (a *Accounts) DeleteKey(_ context.Context, id uuid.UUID) error {
+func (a *Accounts) DeleteSigningKey(_ context.Context, id uuid.UUID) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, ok := a.keys[id]; !ok {
@@ -443,7 +443,7 @@ func (a *Accounts) sorted() []store.Account {
 	return accounts
 }
 
-func cloneKey(key store.Key) store.Key {
-	key.Public, key.Sealed = slices.Clone(key.Public), slices.Clone(key.Sealed)
+func cloneKey(key store.SigningKey) store.SigningKey {
+	key.Public, key.EncryptedPrivate = slices.Clone(key.Public), slices.Clone(key.EncryptedPrivate)
 	return key
 }

@@ -27,7 +27,7 @@ func (r reader) State(ctx context.Context) (store.State, error) {
 }
 
 func (l ledger) state() store.State {
-	return store.State{Epoch: l.epoch, Version: l.version, Floor: l.floor, Lost: l.lost}
+	return store.State{Epoch: l.epoch, Version: l.version, PurgedThrough: l.floor, Discarded: l.lost}
 }
 
 // Changes implements [store.Reader].
@@ -43,7 +43,7 @@ func (r reader) Changes(ctx context.Context, query store.ChangeQuery) ([]store.C
 	follow(&f, store.BudgetRow, l.budgets, func(b budget.Budget) expense.Version { return b.Version })
 	follow(&f, store.RuleRow, l.rules, func(r recurrence.Rule) expense.Version { return r.Version })
 	follow(&f, store.AlertRow, l.alerts, func(a budget.Alert) expense.Version { return a.Version })
-	slices.SortFunc(f.changes, func(a, b store.Change) int { return a.Compare(b.Place) })
+	slices.SortFunc(f.changes, func(a, b store.Change) int { return a.Compare(b.FeedPosition) })
 	if query.Limit > 0 {
 		f.changes = f.changes[:min(query.Limit, len(f.changes))]
 	}
@@ -57,12 +57,12 @@ type feed struct {
 }
 
 func (f *feed) row(what store.RowType, id uuid.UUID, version expense.Version, row any) {
-	place := store.Place{Version: version, Type: what, ID: id}
+	place := store.FeedPosition{Version: version, Type: what, ID: id}
 	if place.Compare(f.query.After) > 0 {
 		if b, ok := row.(budget.Budget); ok {
 			row = cloneBudget(b)
 		}
-		f.changes = append(f.changes, store.Change{Place: place, Row: row})
+		f.changes = append(f.changes, store.Change{FeedPosition: place, Row: row})
 	}
 }
 
@@ -71,9 +71,9 @@ func follow[R any](f *feed, what store.RowType, t table[R], version func(R) expe
 		f.row(what, id, version(row), row)
 	}
 	for id, tomb := range t.tombs.all() {
-		place := store.Place{Version: tomb.version, Type: what, ID: id}
-		if tomb.version > f.query.Skip && place.Compare(f.query.After) > 0 {
-			f.changes = append(f.changes, store.Change{Place: place, Deleted: true, Into: tomb.into})
+		place := store.FeedPosition{Version: tomb.version, Type: what, ID: id}
+		if tomb.version > f.query.SkipTombstonesThrough && place.Compare(f.query.After) > 0 {
+			f.changes = append(f.changes, store.Change{FeedPosition: place, Deleted: true, MergedInto: tomb.into})
 		}
 	}
 }
@@ -92,7 +92,7 @@ func (r reader) MergedInto(ctx context.Context, id uuid.UUID) (uuid.UUID, error)
 }
 
 // NewEpoch implements [store.Store].
-func (s *Store) NewEpoch(ctx context.Context, owner expense.OwnerID) error {
+func (s *Store) StartEpoch(ctx context.Context, owner expense.OwnerID) error {
 	slot, err := s.slot(owner)
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func (s *Store) NewEpoch(ctx context.Context, owner expense.OwnerID) error {
 			return l, errNoLedger()
 		}
 		next := l.state().NextEpoch(time.Now())
-		l.epoch, l.version, l.lost = next.Epoch, next.Version, next.Lost
+		l.epoch, l.version, l.lost = next.Epoch, next.Version, next.Discarded
 		return l, nil
 	})
 	if err == nil {

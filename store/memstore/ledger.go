@@ -20,27 +20,27 @@ import (
 type ledger struct {
 	version    expense.Version // the last one taken; 0: there is no ledger
 	epoch      int64
-	floor      expense.Version  // the highest version of a tombstone that was purged
-	lost       store.Versions   // those that no row of this history ever has
-	settings   expense.Settings // no reference, so copied with the ledger
-	volume     int64            // the sum of the expenses' volumes
+	floor      expense.Version     // the highest version of a tombstone that was purged
+	lost       store.VersionRanges // those that no row of this history ever has
+	settings   expense.Settings    // no reference, so copied with the ledger
+	volume     int64               // the sum of the expenses' volumes
 	expenses   table[expense.Expense]
 	categories table[expense.Category]
 	budgets    table[budget.Budget]
 	rules      table[recurrence.Rule]
 	alerts     table[budget.Alert]
-	answers    tree[store.AnswerKey, store.Answer]
+	answers    tree[store.IdempotencyKey, store.IdempotencyRecord]
 }
 
 func emptyLedger() ledger {
 	return ledger{
-		epoch:      store.MakeEpoch(),
+		epoch:      store.RandomEpoch(),
 		expenses:   newTable[expense.Expense](),
 		categories: newTable[expense.Category](),
 		budgets:    newTable[budget.Budget](),
 		rules:      newTable[recurrence.Rule](),
 		alerts:     newTable[budget.Alert](),
-		answers:    newTree[store.AnswerKey, store.Answer](compareAnswerKeys),
+		answers:    newTree[store.IdempotencyKey, store.IdempotencyRecord](compareAnswerKeys),
 	}
 }
 

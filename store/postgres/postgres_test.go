@@ -103,7 +103,7 @@ func TestStatementsStayFew(t *testing.T) {
 		_, err := tx.PutExpenses(ctx, coffee(ledger))
 		return err
 	}
-	key := store.AnswerKey{Scope: "POST /v1/expenses", Key: "k"}
+	key := store.IdempotencyKey{Scope: "POST /v1/expenses", Key: "k"}
 	months := expense.TotalsQuery{Ranges: []expense.Range{
 		expense.MustMonth("2026-03").Range(), expense.MustMonth("2026-02").Range(), expense.MustMonth("2025-03").Range(),
 	}}
@@ -115,13 +115,13 @@ func TestStatementsStayFew(t *testing.T) {
 		{"an add", 6, func() error { return st.Update(ctx, owner, add) }},
 		{"an add under an idempotency key", 8, func() error {
 			return st.Update(ctx, owner, func(tx store.Tx) error {
-				if _, err := tx.Answer(ctx, key); !errors.Is(err, expense.ErrNotFound) {
+				if _, err := tx.IdempotencyRecord(ctx, key); !errors.Is(err, expense.ErrNotFound) {
 					return err
 				}
 				if err := add(tx); err != nil {
 					return err
 				}
-				return tx.PutAnswer(ctx, store.Answer{AnswerKey: key, Status: 201, CreatedAt: day})
+				return tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{IdempotencyKey: key, Status: 201, CreatedAt: day})
 			})
 		}},
 		{"a page of 50", 1, func() error {

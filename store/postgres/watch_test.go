@@ -18,7 +18,7 @@ func TestInstancesHearOfEachOthersChanges(t *testing.T) {
 	dsn := pgtest.New(t)
 	here := openAt(t, dsn) // nobody watches it: so it is with a process that imports, or posts what is due
 	newLedger(t, here)
-	hears(t, dsn, func() error { return here.NewEpoch(t.Context(), owner) })
+	hears(t, dsn, func() error { return here.StartEpoch(t.Context(), owner) })
 }
 
 // TestTheLastWordOfAProcessIsHeard closes the store right after its first commit, as a command does that ends with it.
@@ -30,7 +30,7 @@ func TestTheLastWordOfAProcessIsHeard(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return errors.Join(st.NewEpoch(t.Context(), owner), st.Close(), st.Close())
+		return errors.Join(st.StartEpoch(t.Context(), owner), st.Close(), st.Close())
 	})
 }
 
@@ -41,7 +41,7 @@ func TestALineThatWasCutIsOpenedAgain(t *testing.T) {
 	newLedger(t, here)
 	heard := make(chan expense.OwnerID, 100)
 	defer there.(store.Watcher).Watch(func(owner expense.OwnerID) { heard <- owner })()
-	change := func() error { return here.NewEpoch(t.Context(), owner) }
+	change := func() error { return here.StartEpoch(t.Context(), owner) }
 	hear(t, heard, change)
 	db, err := sql.Open("pgx", dsn)
 	if err != nil {
@@ -95,7 +95,7 @@ func TestAWatcherHearsOfItsOwnChangesAtOnce(t *testing.T) {
 	newLedger(t, st)
 	heard := make(chan expense.OwnerID, 1)
 	defer st.(store.Watcher).Watch(func(owner expense.OwnerID) { heard <- owner })()
-	if err := st.NewEpoch(t.Context(), owner); err != nil {
+	if err := st.StartEpoch(t.Context(), owner); err != nil {
 		t.Fatal(err)
 	}
 	select {

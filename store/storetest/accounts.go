@@ -139,7 +139,7 @@ func (d *desk) moment() time.Time {
 	return epoch.Add(time.Duration(d.count) * 1001 * time.Microsecond)
 }
 
-func (d *desk) digest() (sum store.Digest) {
+func (d *desk) digest() (sum store.SecretHash) {
 	d.count++
 	copy(sum[:], fmt.Sprintf("%032d", d.count))
 	return sum
@@ -156,7 +156,7 @@ func (d *desk) newDevice(account store.Account) store.Device {
 	made := d.moment()
 	return store.Device{
 		ID: uuid.New(), Account: account.ID, Name: "Téléphone\nd'" + account.Email, CreatedAt: made, SeenAt: made.Add(time.Microsecond),
-		Refresh: store.Refresh{
+		Refresh: store.RefreshTokens{
 			Family: d.digest(), Current: d.digest(), Previous: d.digest(), Salt: d.digest(),
 			RotatedAt: made, ExpiresAt: made.Add(30 * 24 * time.Hour),
 		},
@@ -272,7 +272,7 @@ func checkAccountList(d *desk) {
 	for account, err := range d.accounts.Accounts(d.ctx) {
 		d.must(err, "Accounts")
 		d.hasAccount(account)
-		d.must(d.accounts.Rehash(d.ctx, account.ID, account.PasswordHash, account.PasswordHash+"'"), "Rehash within Accounts")
+		d.must(d.accounts.RehashPassword(d.ctx, account.ID, account.PasswordHash, account.PasswordHash+"'"), "Rehash within Accounts")
 		break
 	}
 	cancelled, cancel := context.WithCancel(d.ctx)
@@ -316,10 +316,10 @@ func checkAccountRehash(d *desk) {
 	phone := d.device(ada)
 	old := ada.PasswordHash
 	ada.PasswordHash = "another hash"
-	d.must(d.accounts.Rehash(d.ctx, ada.ID, old, ada.PasswordHash), "Rehash")
+	d.must(d.accounts.RehashPassword(d.ctx, ada.ID, old, ada.PasswordHash), "Rehash")
 	d.hasAccount(ada)
-	d.fails(d.accounts.Rehash(d.ctx, ada.ID, old, "third"), expense.ErrStale, "Rehash from a hash that was replaced")
-	d.fails(d.accounts.Rehash(d.ctx, uuid.New(), old, "third"), expense.ErrNotFound, "Rehash where there is no account")
+	d.fails(d.accounts.RehashPassword(d.ctx, ada.ID, old, "third"), expense.ErrStale, "Rehash from a hash that was replaced")
+	d.fails(d.accounts.RehashPassword(d.ctx, uuid.New(), old, "third"), expense.ErrNotFound, "Rehash where there is no account")
 	d.hasAccount(ada)
 	d.hasAccount(bob)
 	d.hasDevices(ada, phone)
@@ -507,12 +507,12 @@ func checkDeviceRotate(d *desk) {
 	d.hasDevices(ada, phone, laptop)
 
 	third := d.newDevice(ada)
-	rotate := func(account, device uuid.UUID, from store.Digest) error {
+	rotate := func(account, device uuid.UUID, from store.SecretHash) error {
 		return d.accounts.RotateRefresh(d.ctx, account, device, from, third.Refresh, third.SeenAt)
 	}
 	d.fails(rotate(ada.ID, phone.ID, first), expense.ErrStale, "RotateRefresh from the token before the current one")
 	d.fails(rotate(ada.ID, phone.ID, phone.Refresh.Previous), expense.ErrStale, "RotateRefresh from the previous token")
-	d.fails(rotate(ada.ID, phone.ID, store.Digest{}), expense.ErrStale, "RotateRefresh from no token")
+	d.fails(rotate(ada.ID, phone.ID, store.SecretHash{}), expense.ErrStale, "RotateRefresh from no token")
 	d.fails(rotate(ada.ID, phone.ID, laptop.Refresh.Current), expense.ErrStale, "RotateRefresh from another device's token")
 	d.fails(rotate(bob.ID, phone.ID, phone.Refresh.Current), expense.ErrNotFound, "RotateRefresh of another account's device")
 	d.fails(rotate(ada.ID, uuid.New(), phone.Refresh.Current), expense.ErrNotFound, "RotateRefresh of no device")
@@ -638,11 +638,11 @@ func checkTokenUse(d *desk) {
 	token, other := d.token(ada), d.token(ada)
 	for range 2 {
 		token.UsedAt = d.moment()
-		d.must(d.accounts.UseToken(d.ctx, ada.ID, token.ID, token.UsedAt), "UseToken")
+		d.must(d.accounts.RecordTokenUse(d.ctx, ada.ID, token.ID, token.UsedAt), "UseToken")
 		d.hasTokens(ada, token, other)
 	}
-	d.fails(d.accounts.UseToken(d.ctx, bob.ID, token.ID, d.moment()), expense.ErrNotFound, "UseToken of another account's")
-	d.fails(d.accounts.UseToken(d.ctx, ada.ID, uuid.New(), d.moment()), expense.ErrNotFound, "UseToken of none")
+	d.fails(d.accounts.RecordTokenUse(d.ctx, bob.ID, token.ID, d.moment()), expense.ErrNotFound, "UseToken of another account's")
+	d.fails(d.accounts.RecordTokenUse(d.ctx, ada.ID, uuid.New(), d.moment()), expense.ErrNotFound, "UseToken of none")
 	d.hasTokens(ada, token, other)
 }
 
@@ -680,7 +680,7 @@ func checkFailures(d *desk) {
 	ada, bob, zoe := d.digest(), d.digest(), d.digest()
 	start, minute := d.moment(), time.Minute
 	failed := func(count int, last time.Time) store.Failures { return store.Failures{Count: count, Last: last} }
-	has := func(want map[store.Digest]store.Failures) {
+	has := func(want map[store.SecretHash]store.Failures) {
 		got, err := d.accounts.Failures(d.ctx, ada, bob, zoe)
 		d.must(err, "Failures")
 		same(d.probe, len(got), len(want), "how many keys Failures returns")
@@ -688,36 +688,36 @@ func checkFailures(d *desk) {
 			same(d.probe, got[key], failures, "Failures of one key")
 		}
 	}
-	count := func(at, quiet time.Time, keys ...store.Digest) {
-		d.must(d.accounts.CountFailure(d.ctx, at, quiet, keys...), "CountFailure")
+	count := func(at, quiet time.Time, keys ...store.SecretHash) {
+		d.must(d.accounts.RecordFailure(d.ctx, at, quiet, keys...), "CountFailure")
 	}
 	has(nil)
 	count(start, epoch, ada, bob)
 	count(start.Add(minute), epoch, bob)
-	has(map[store.Digest]store.Failures{ada: failed(1, start), bob: failed(2, start.Add(minute))})
+	has(map[store.SecretHash]store.Failures{ada: failed(1, start), bob: failed(2, start.Add(minute))})
 
 	later := start.Add(2 * minute)
 	count(later, start.Add(minute), bob, ada) // bob's last failure is at quiet, ada's before it
-	has(map[store.Digest]store.Failures{ada: failed(1, later), bob: failed(3, later)})
-	d.must(d.accounts.ForgetFailures(d.ctx, bob), "ForgetFailures")
-	d.must(d.accounts.ForgetFailures(d.ctx, bob), "ForgetFailures again")
-	has(map[store.Digest]store.Failures{ada: failed(1, later)})
+	has(map[store.SecretHash]store.Failures{ada: failed(1, later), bob: failed(3, later)})
+	d.must(d.accounts.ClearFailures(d.ctx, bob), "ForgetFailures")
+	d.must(d.accounts.ClearFailures(d.ctx, bob), "ForgetFailures again")
+	has(map[store.SecretHash]store.Failures{ada: failed(1, later)})
 
 	count(later.Add(minute), epoch, zoe)
 	d.must(d.accounts.Purge(d.ctx, epoch, later), "Purge")
-	has(map[store.Digest]store.Failures{ada: failed(1, later), zoe: failed(1, later.Add(minute))})
+	has(map[store.SecretHash]store.Failures{ada: failed(1, later), zoe: failed(1, later.Add(minute))})
 	d.must(d.accounts.Purge(d.ctx, epoch, later.Add(time.Microsecond)), "Purge")
-	has(map[store.Digest]store.Failures{zoe: failed(1, later.Add(minute))})
+	has(map[store.SecretHash]store.Failures{zoe: failed(1, later.Add(minute))})
 }
 
 func checkFailuresAtOnce(d *desk) {
 	ada, bob, at := d.digest(), d.digest(), d.moment()
 	d.together(8, func(i int) {
-		keys := []store.Digest{ada, bob}
+		keys := []store.SecretHash{ada, bob}
 		if i%2 == 0 {
 			slices.Reverse(keys)
 		}
-		if err := d.accounts.CountFailure(d.ctx, at, epoch, keys...); err != nil {
+		if err := d.accounts.RecordFailure(d.ctx, at, epoch, keys...); err != nil {
 			d.note("CountFailure: %v", err)
 		}
 	})
@@ -728,36 +728,36 @@ func checkFailuresAtOnce(d *desk) {
 }
 
 // key makes a signing key.
-func (d *desk) key(serial int, stage store.KeyStage) store.Key {
+func (d *desk) key(serial int, stage store.KeyStage) store.SigningKey {
 	made := d.moment()
-	key := store.Key{
-		ID: uuid.New(), Serial: serial, Public: []byte{0, byte(serial)}, Sealed: []byte{byte(serial), 0, 255}, Stage: stage,
+	key := store.SigningKey{
+		ID: uuid.New(), Serial: serial, Public: []byte{0, byte(serial)}, EncryptedPrivate: []byte{byte(serial), 0, 255}, Stage: stage,
 		CreatedAt: made, StagedAt: made.Add(time.Second),
 	}
-	d.must(d.accounts.PutKey(d.ctx, key), "PutKey")
+	d.must(d.accounts.CreateSigningKey(d.ctx, key), "PutKey")
 	return key
 }
 
 func checkKeyring(d *desk) {
 	d.hasKeys()
 	stages := []store.KeyStage{store.KeyPending, store.KeyActive, store.KeyRetired}
-	var want []store.Key
+	var want []store.SigningKey
 	for _, serial := range []int{5, 1, 12, 2, 3} {
 		want = append(want, d.key(serial, stages[serial%3]))
 	}
-	slices.SortFunc(want, func(x, y store.Key) int { return x.Serial - y.Serial })
+	slices.SortFunc(want, func(x, y store.SigningKey) int { return x.Serial - y.Serial })
 	d.hasKeys(want...)
 	twin := want[0]
 	twin.Serial, twin.Public, twin.Stage = 100, []byte("another"), store.KeyRetired
-	d.fails(d.accounts.PutKey(d.ctx, twin), expense.ErrExists, "PutKey of a taken id")
+	d.fails(d.accounts.CreateSigningKey(d.ctx, twin), expense.ErrExists, "PutKey of a taken id")
 	twin = want[0]
 	twin.ID = uuid.New()
-	d.fails(d.accounts.PutKey(d.ctx, twin), expense.ErrExists, "PutKey of a taken serial")
+	d.fails(d.accounts.CreateSigningKey(d.ctx, twin), expense.ErrExists, "PutKey of a taken serial")
 	d.hasKeys(want...)
 
-	d.fails(d.accounts.DeleteKey(d.ctx, twin.ID), expense.ErrNotFound, "DeleteKey of none")
-	d.must(d.accounts.DeleteKey(d.ctx, want[2].ID), "DeleteKey")
-	d.fails(d.accounts.DeleteKey(d.ctx, want[2].ID), expense.ErrNotFound, "DeleteKey again")
+	d.fails(d.accounts.DeleteSigningKey(d.ctx, twin.ID), expense.ErrNotFound, "DeleteKey of none")
+	d.must(d.accounts.DeleteSigningKey(d.ctx, want[2].ID), "DeleteKey")
+	d.fails(d.accounts.DeleteSigningKey(d.ctx, want[2].ID), expense.ErrNotFound, "DeleteKey again")
 	d.hasKeys(slices.Delete(want, 2, 3)...)
 }
 
@@ -765,19 +765,19 @@ func checkKeyAtOnce(d *desk) {
 	errs := make([]error, 8)
 	made := d.moment()
 	d.together(len(errs), func(i int) {
-		errs[i] = d.accounts.PutKey(d.ctx, store.Key{
-			ID: uuid.New(), Serial: 7, Public: []byte{byte(i)}, Sealed: []byte{1}, Stage: store.KeyPending, CreatedAt: made, StagedAt: made,
+		errs[i] = d.accounts.CreateSigningKey(d.ctx, store.SigningKey{
+			ID: uuid.New(), Serial: 7, Public: []byte{byte(i)}, EncryptedPrivate: []byte{1}, Stage: store.KeyPending, CreatedAt: made, StagedAt: made,
 		})
 	})
 	d.oneOf(errs, expense.ErrExists, "PutKey of one serial")
-	keys, err := d.accounts.Keys(d.ctx)
+	keys, err := d.accounts.SigningKeys(d.ctx)
 	d.must(err, "Keys")
 	if same(d.probe, len(keys), 1, "how many keys there are"); len(keys) != 1 {
 		return
 	}
 	at := d.moment()
 	d.together(len(errs), func(i int) {
-		errs[i] = d.accounts.MoveKey(d.ctx, keys[0].ID, store.KeyPending, store.KeyActive, at.Add(time.Duration(i)*time.Second))
+		errs[i] = d.accounts.SetSigningKeyStage(d.ctx, keys[0].ID, store.KeyPending, store.KeyActive, at.Add(time.Duration(i)*time.Second))
 	})
 	d.oneOf(errs, expense.ErrStale, "MoveKey from one stage")
 }
@@ -787,18 +787,18 @@ func checkKeyMove(d *desk) {
 	for _, stage := range []store.KeyStage{store.KeyActive, store.KeyRetired} {
 		from := first.Stage
 		first.Stage, first.StagedAt = stage, d.moment()
-		d.must(d.accounts.MoveKey(d.ctx, first.ID, from, stage, first.StagedAt), "MoveKey to %s", stage)
+		d.must(d.accounts.SetSigningKeyStage(d.ctx, first.ID, from, stage, first.StagedAt), "MoveKey to %s", stage)
 		d.hasKeys(first, second)
-		d.fails(d.accounts.MoveKey(d.ctx, first.ID, from, stage, d.moment()), expense.ErrStale, "MoveKey again")
+		d.fails(d.accounts.SetSigningKeyStage(d.ctx, first.ID, from, stage, d.moment()), expense.ErrStale, "MoveKey again")
 		d.hasKeys(first, second)
 	}
-	d.fails(d.accounts.MoveKey(d.ctx, uuid.New(), store.KeyPending, store.KeyActive, d.moment()), expense.ErrNotFound, "MoveKey of none")
+	d.fails(d.accounts.SetSigningKeyStage(d.ctx, uuid.New(), store.KeyPending, store.KeyActive, d.moment()), expense.ErrNotFound, "MoveKey of none")
 }
 
-func (d *desk) hasKeys(want ...store.Key) {
-	keys, err := d.accounts.Keys(d.ctx)
+func (d *desk) hasKeys(want ...store.SigningKey) {
+	keys, err := d.accounts.SigningKeys(d.ctx)
 	d.must(err, "Keys")
-	texts := func(keys []store.Key) []string {
+	texts := func(keys []store.SigningKey) []string {
 		list := make([]string, len(keys))
 		for i, key := range keys {
 			list[i] = fmt.Sprintf("%+v", key)

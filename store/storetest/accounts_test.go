@@ -106,7 +106,7 @@ func (s mixesAccounts) Device(ctx context.Context, account, id uuid.UUID) (store
 	return device, err
 }
 
-func (s rotatesAnyway) RotateRefresh(ctx context.Context, account, device uuid.UUID, _ store.Digest, to store.Refresh, seen time.Time) error {
+func (s rotatesAnyway) RotateRefresh(ctx context.Context, account, device uuid.UUID, _ store.SecretHash, to store.RefreshTokens, seen time.Time) error {
 	kept, err := s.Device(ctx, account, device)
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (s endsAgain) EndDevice(ctx context.Context, account, device uuid.UUID, at 
 }
 
 func (s endsNone) SetPassword(ctx context.Context, account uuid.UUID, from, to string, _ uuid.UUID, _ time.Time) error {
-	return s.Rehash(ctx, account, from, to)
+	return s.RehashPassword(ctx, account, from, to)
 }
 
 func (s endsAll) SetPassword(ctx context.Context, account uuid.UUID, from, to string, _ uuid.UUID, at time.Time) error {
@@ -186,11 +186,11 @@ func (s keepsEmail) SetEmail(ctx context.Context, account uuid.UUID, hash, email
 	return s.inner.SetEmail(ctx, account, hash, email)
 }
 
-func (s countsForEver) CountFailure(ctx context.Context, at, _ time.Time, keys ...store.Digest) error {
-	return s.inner.CountFailure(ctx, at, time.Time{}, keys...)
+func (s countsForEver) RecordFailure(ctx context.Context, at, _ time.Time, keys ...store.SecretHash) error {
+	return s.inner.RecordFailure(ctx, at, time.Time{}, keys...)
 }
 
-func (s losesCounts) CountFailure(ctx context.Context, at, quiet time.Time, keys ...store.Digest) error {
+func (s losesCounts) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...store.SecretHash) error {
 	known, err := s.Failures(ctx, keys...)
 	if err != nil {
 		return err
@@ -200,25 +200,25 @@ func (s losesCounts) CountFailure(ctx context.Context, at, quiet time.Time, keys
 		if now, err := s.Failures(ctx, key); err == nil && now[key] != known[key] {
 			continue
 		}
-		if err := s.inner.CountFailure(ctx, at, quiet, key); err != nil {
+		if err := s.inner.RecordFailure(ctx, at, quiet, key); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s movesAnyway) MoveKey(ctx context.Context, id uuid.UUID, _, to store.KeyStage, at time.Time) error {
-	keys, err := s.Keys(ctx)
+func (s movesAnyway) SetSigningKeyStage(ctx context.Context, id uuid.UUID, _, to store.KeyStage, at time.Time) error {
+	keys, err := s.SigningKeys(ctx)
 	for _, key := range keys {
 		if key.ID == id {
-			return s.inner.MoveKey(ctx, id, key.Stage, to, at)
+			return s.inner.SetSigningKeyStage(ctx, id, key.Stage, to, at)
 		}
 	}
 	return errors.Join(err, expense.ErrNotFound)
 }
 
 func (s forgetsSalt) CreateDevice(ctx context.Context, device store.Device, hash string) error {
-	device.Refresh.Salt = store.Digest{}
+	device.Refresh.Salt = store.SecretHash{}
 	return s.inner.CreateDevice(ctx, device, hash)
 }
 
@@ -240,19 +240,19 @@ func (s listsUnsorted) Accounts(ctx context.Context) iter.Seq2[store.Account, er
 	}
 }
 
-func (s replacesKeys) PutKey(ctx context.Context, key store.Key) error {
-	if err := s.inner.PutKey(ctx, key); !errors.Is(err, expense.ErrExists) {
+func (s replacesKeys) CreateSigningKey(ctx context.Context, key store.SigningKey) error {
+	if err := s.inner.CreateSigningKey(ctx, key); !errors.Is(err, expense.ErrExists) {
 		return err
 	}
 	return nil
 }
 
-func (s losesHashChange) Rehash(ctx context.Context, account uuid.UUID, _, to string) error {
+func (s losesHashChange) RehashPassword(ctx context.Context, account uuid.UUID, _, to string) error {
 	kept, err := s.Account(ctx, account)
 	if err != nil {
 		return err
 	}
-	return s.inner.Rehash(ctx, account, kept.PasswordHash, to)
+	return s.inner.RehashPassword(ctx, account, kept.PasswordHash, to)
 }
 
 func (s yieldsPastErrors) Accounts(ctx context.Context) iter.Seq2[store.Account, error] {

@@ -34,36 +34,36 @@ func checkAnswerValues(p *probe) {
 	for i := range every {
 		every[i] = byte(i)
 	}
-	answers := []store.Answer{
-		{AnswerKey: store.AnswerKey{Scope: "POST /v1/expenses", Key: "k"}, Request: every[:64], Status: 201, ETag: `"7"`,
+	answers := []store.IdempotencyRecord{
+		{IdempotencyKey: store.IdempotencyKey{Scope: "POST /v1/expenses", Key: "k"}, Fingerprint: every[:64], Status: 201, ETag: `"7"`,
 			Location: "/v1/expenses/1", Body: every},
-		{AnswerKey: store.AnswerKey{Scope: "POST /v1/expenses", Key: "K"}, Request: []byte{0}, Status: 204},
-		{AnswerKey: store.AnswerKey{Scope: "POST /v1/budgets", Key: "k"}, Request: []byte{1}, Status: 200, Body: []byte("{}")},
-		{AnswerKey: store.AnswerKey{Scope: strings.Repeat("s", 128), Key: strings.Repeat("k", 255)}, Request: []byte{2},
+		{IdempotencyKey: store.IdempotencyKey{Scope: "POST /v1/expenses", Key: "K"}, Fingerprint: []byte{0}, Status: 204},
+		{IdempotencyKey: store.IdempotencyKey{Scope: "POST /v1/budgets", Key: "k"}, Fingerprint: []byte{1}, Status: 200, Body: []byte("{}")},
+		{IdempotencyKey: store.IdempotencyKey{Scope: strings.Repeat("s", 128), Key: strings.Repeat("k", 255)}, Fingerprint: []byte{2},
 			Status: 200, Body: bytes.Repeat([]byte("x"), 1<<17)},
 	}
 	version := b.version
 	for i := range answers {
 		answers[i].CreatedAt = time.Date(2025, time.May, 1, 2, 3, i, 567891234, time.FixedZone("somewhere", 3*3600))
-		b.update(func(tx store.Tx) error { return tx.PutAnswer(p.ctx, answers[i]) })
+		b.update(func(tx store.Tx) error { return tx.PutIdempotencyRecord(p.ctx, answers[i]) })
 	}
-	describe := func(a store.Answer) string {
-		return fmt.Sprintf("%+v %x %d %q %q %x %s", a.AnswerKey, a.Request, a.Status, a.ETag, a.Location, a.Body, a.CreatedAt)
+	describe := func(a store.IdempotencyRecord) string {
+		return fmt.Sprintf("%+v %x %d %q %q %x %s", a.IdempotencyKey, a.Fingerprint, a.Status, a.ETag, a.Location, a.Body, a.CreatedAt)
 	}
 	b.update(func(tx store.Tx) error {
 		for _, want := range answers {
 			want.CreatedAt = expense.Timestamp(want.CreatedAt)
-			got, err := tx.Answer(p.ctx, want.AnswerKey)
+			got, err := tx.IdempotencyRecord(p.ctx, want.IdempotencyKey)
 			p.must(err, "Answer")
 			same(p, describe(got), describe(want), "an answer as it was kept")
-			p.fails(tx.PutAnswer(p.ctx, want), expense.ErrExists, "a second answer under one key")
+			p.fails(tx.PutIdempotencyRecord(p.ctx, want), expense.ErrExists, "a second answer under one key")
 			clear(got.Body) // the caller's own
-			got, err = tx.Answer(p.ctx, want.AnswerKey)
+			got, err = tx.IdempotencyRecord(p.ctx, want.IdempotencyKey)
 			p.must(err, "Answer")
 			same(p, describe(got), describe(want), "an answer after its reader wrote over the body")
 		}
-		for _, key := range []store.AnswerKey{{Scope: "POST /v1/budgets", Key: "K"}, {}, {Scope: "POST /v1/expenses"}} {
-			_, err := tx.Answer(p.ctx, key)
+		for _, key := range []store.IdempotencyKey{{Scope: "POST /v1/budgets", Key: "K"}, {}, {Scope: "POST /v1/expenses"}} {
+			_, err := tx.IdempotencyRecord(p.ctx, key)
 			p.fails(err, expense.ErrNotFound, "Answer(%+v)", key)
 		}
 		return nil
@@ -73,21 +73,21 @@ func checkAnswerValues(p *probe) {
 
 func checkAnswerUndone(p *probe) {
 	b := p.book("a")
-	answer := store.Answer{AnswerKey: store.AnswerKey{Scope: "s", Key: "k"}, Request: []byte{1}, Status: 201, CreatedAt: epoch}
+	answer := store.IdempotencyRecord{IdempotencyKey: store.IdempotencyKey{Scope: "s", Key: "k"}, Fingerprint: []byte{1}, Status: 201, CreatedAt: epoch}
 	err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
-		if err := tx.PutAnswer(p.ctx, answer); err != nil {
+		if err := tx.PutIdempotencyRecord(p.ctx, answer); err != nil {
 			return err
 		}
-		if _, err := tx.Answer(p.ctx, answer.AnswerKey); err != nil {
+		if _, err := tx.IdempotencyRecord(p.ctx, answer.IdempotencyKey); err != nil {
 			return fmt.Errorf("an answer just kept: %w", err)
 		}
 		return errOnPurpose
 	})
 	p.fails(err, errOnPurpose, "Update")
 	b.update(func(tx store.Tx) error {
-		_, err := tx.Answer(p.ctx, answer.AnswerKey)
+		_, err := tx.IdempotencyRecord(p.ctx, answer.IdempotencyKey)
 		p.fails(err, expense.ErrNotFound, "an answer of an Update that failed")
-		if err := tx.PutAnswer(p.ctx, answer); err != nil {
+		if err := tx.PutIdempotencyRecord(p.ctx, answer); err != nil {
 			p.note("an answer under the key of one that was undone: %v", err)
 		}
 		return nil
@@ -95,10 +95,10 @@ func checkAnswerUndone(p *probe) {
 }
 
 // once adds an expense unless an answer says that it was done, and reports whether it did.
-func (b *book) once(key store.AnswerKey, e expense.Expense, inside func()) (did bool, err error) {
+func (b *book) once(key store.IdempotencyKey, e expense.Expense, inside func()) (did bool, err error) {
 	err = b.st.Update(b.ctx, b.owner, func(tx store.Tx) error {
 		did = false
-		answer, err := tx.Answer(b.ctx, key)
+		answer, err := tx.IdempotencyRecord(b.ctx, key)
 		if err == nil {
 			if answer.Status != 201 || string(answer.Body) != "done" {
 				return fmt.Errorf("the twin's answer is %+v", answer)
@@ -113,7 +113,7 @@ func (b *book) once(key store.AnswerKey, e expense.Expense, inside func()) (did 
 			return err
 		}
 		did = true
-		return tx.PutAnswer(b.ctx, store.Answer{AnswerKey: key, Request: []byte{1}, Status: 201, Body: []byte("done"),
+		return tx.PutIdempotencyRecord(b.ctx, store.IdempotencyRecord{IdempotencyKey: key, Fingerprint: []byte{1}, Status: 201, Body: []byte("done"),
 			CreatedAt: epoch})
 	})
 	return did, err
@@ -129,7 +129,7 @@ func checkTwins(p *probe) {
 	var mu sync.Mutex
 	count := 0
 	p.together(twins, func(i int) {
-		did, err := b.once(store.AnswerKey{Scope: "s", Key: "twins"}, rows[i], func() {})
+		did, err := b.once(store.IdempotencyKey{Scope: "s", Key: "twins"}, rows[i], func() {})
 		if err != nil {
 			p.note("twin %d: %v", i, err)
 		}
@@ -145,7 +145,7 @@ func checkTwins(p *probe) {
 
 func checkTwinWaits(p *probe) {
 	b := p.book("a")
-	key := store.AnswerKey{Scope: "s", Key: "waits"}
+	key := store.IdempotencyKey{Scope: "s", Key: "waits"}
 	first, second := b.expense("1.00", "EUR", "2025-01-01"), b.expense("1.00", "EUR", "2025-01-01")
 	held, release := make(chan struct{}), make(chan struct{})
 	var hold sync.Once

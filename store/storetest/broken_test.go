@@ -555,29 +555,31 @@ func losesUpdates() store.Store {
 // answers is a Tx whose Answer and PutAnswer are others.
 type answers struct {
 	store.Tx
-	get func(ctx context.Context, key store.AnswerKey) (store.Answer, error)
-	put func(ctx context.Context, answer store.Answer) error
+	get func(ctx context.Context, key store.IdempotencyKey) (store.IdempotencyRecord, error)
+	put func(ctx context.Context, answer store.IdempotencyRecord) error
 }
 
-func (a answers) Answer(ctx context.Context, key store.AnswerKey) (store.Answer, error) {
+func (a answers) IdempotencyRecord(ctx context.Context, key store.IdempotencyKey) (store.IdempotencyRecord, error) {
 	return a.get(ctx, key)
 }
 
-func (a answers) PutAnswer(ctx context.Context, answer store.Answer) error { return a.put(ctx, answer) }
+func (a answers) PutIdempotencyRecord(ctx context.Context, answer store.IdempotencyRecord) error {
+	return a.put(ctx, answer)
+}
 
 func answerOutside() store.Store {
-	kept := make(map[store.AnswerKey]store.Answer)
+	kept := make(map[store.IdempotencyKey]store.IdempotencyRecord)
 	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx {
-		return answers{tx, func(_ context.Context, key store.AnswerKey) (store.Answer, error) {
+		return answers{tx, func(_ context.Context, key store.IdempotencyKey) (store.IdempotencyRecord, error) {
 			if answer, ok := kept[key]; ok {
 				return answer, nil
 			}
-			return store.Answer{}, expense.ErrNotFound
-		}, func(_ context.Context, answer store.Answer) error {
-			if _, ok := kept[answer.AnswerKey]; ok {
+			return store.IdempotencyRecord{}, expense.ErrNotFound
+		}, func(_ context.Context, answer store.IdempotencyRecord) error {
+			if _, ok := kept[answer.IdempotencyKey]; ok {
 				return expense.ErrExists
 			}
-			kept[answer.AnswerKey] = answer
+			kept[answer.IdempotencyKey] = answer
 			return nil
 		}}
 	}}
@@ -586,22 +588,22 @@ func answerOutside() store.Store {
 // answerBefore looks answers up as they were before the ledger was locked, and writes over the twin's.
 func answerBefore() store.Store {
 	var mu sync.Mutex
-	committed := make(map[store.AnswerKey]store.Answer)
+	committed := make(map[store.IdempotencyKey]store.IdempotencyRecord)
 	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
 		fn func(store.Tx) error) error {
 		mu.Lock()
 		before := maps.Clone(committed)
 		mu.Unlock()
 		return st.Update(ctx, owner, func(tx store.Tx) error {
-			return fn(answers{tx, func(_ context.Context, key store.AnswerKey) (store.Answer, error) {
+			return fn(answers{tx, func(_ context.Context, key store.IdempotencyKey) (store.IdempotencyRecord, error) {
 				if answer, ok := before[key]; ok {
 					return answer, nil
 				}
-				return store.Answer{}, expense.ErrNotFound
-			}, func(_ context.Context, answer store.Answer) error {
+				return store.IdempotencyRecord{}, expense.ErrNotFound
+			}, func(_ context.Context, answer store.IdempotencyRecord) error {
 				mu.Lock()
 				defer mu.Unlock()
-				committed[answer.AnswerKey] = answer
+				committed[answer.IdempotencyKey] = answer
 				return nil
 			}})
 		})
@@ -746,7 +748,7 @@ func changes(fn func(ctx context.Context, r store.Reader, query store.ChangeQuer
 
 func feedByVersion() store.Store {
 	return changes(func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change, error) {
-		query.After = store.EndOf(query.After.Version)
+		query.After = store.EndOfVersion(query.After.Version)
 		return r.Changes(ctx, query)
 	})
 }
@@ -771,7 +773,7 @@ func feedMisses() store.Store {
 
 type keeping struct{ store.Store }
 
-func (keeping) NewEpoch(context.Context, expense.OwnerID) error { return nil }
+func (keeping) StartEpoch(context.Context, expense.OwnerID) error { return nil }
 
 func keepsEpoch() store.Store { return keeping{memstore.New()} }
 
@@ -779,7 +781,7 @@ type forgettingLost struct{ store.Reader }
 
 func (r forgettingLost) State(ctx context.Context) (store.State, error) {
 	state, err := r.Reader.State(ctx)
-	state.Lost = ""
+	state.Discarded = ""
 	return state, err
 }
 

@@ -55,7 +55,7 @@ func (b *book) changes(query store.ChangeQuery) []store.Change {
 
 // describeChange writes a change down so that equal ones read alike.
 func describeChange(c store.Change) string {
-	return fmt.Sprintf("%d %s %s deleted=%t into=%s %+v", c.Version, c.Type, c.ID, c.Deleted, c.Into, c.Row)
+	return fmt.Sprintf("%d %s %s deleted=%t into=%s %+v", c.Version, c.Type, c.ID, c.Deleted, c.MergedInto, c.Row)
 }
 
 func describeChanges(changes []store.Change) []string {
@@ -71,11 +71,11 @@ func describeChanges(changes []store.Change) []string {
 func (b *book) everyRow() []store.Change {
 	var want []store.Change
 	add := func(what store.RowType, id uuid.UUID, version expense.Version, row any) {
-		want = append(want, store.Change{Place: store.Place{Version: version, Type: what, ID: id}, Row: row})
+		want = append(want, store.Change{FeedPosition: store.FeedPosition{Version: version, Type: what, ID: id}, Row: row})
 	}
 	bury := func(what store.RowType, id, into uuid.UUID) {
 		want = append(want, store.Change{
-			Place: store.Place{Version: b.version, Type: what, ID: id}, Deleted: true, Into: into,
+			FeedPosition: store.FeedPosition{Version: b.version, Type: what, ID: id}, Deleted: true, MergedInto: into,
 		})
 	}
 	kept := b.put(b.expense("12.50", "EUR", "2025-03-01"), b.expense("7", "EUR", "2025-03-02"))
@@ -132,7 +132,7 @@ func (b *book) everyRow() []store.Change {
 	for _, r := range rules {
 		add(store.RuleRow, r.ID, r.Version, r)
 	}
-	slices.SortFunc(want, func(x, y store.Change) int { return x.Compare(y.Place) })
+	slices.SortFunc(want, func(x, y store.Change) int { return x.Compare(y.FeedPosition) })
 	return want
 }
 
@@ -147,7 +147,7 @@ func checkChanges(p *probe) {
 		}
 		into, err := b.reader.MergedInto(p.ctx, c.ID)
 		p.must(err, "MergedInto")
-		same(p, into, c.Into, "what a category was merged into")
+		same(p, into, c.MergedInto, "what a category was merged into")
 	}
 	_, err := b.reader.MergedInto(p.ctx, b.food)
 	p.fails(err, expense.ErrNotFound, "MergedInto of a live category")
@@ -157,9 +157,9 @@ func checkChanges(p *probe) {
 	e := b.rows[slices.Collect(keysOf(b.rows))[0]]
 	e.Notes = "again"
 	stored := b.put(e)[0]
-	changes := b.changes(store.ChangeQuery{After: store.EndOf(b.version - 1)})
+	changes := b.changes(store.ChangeQuery{After: store.EndOfVersion(b.version - 1)})
 	sameList(p, describeChanges(changes), describeChanges([]store.Change{
-		{Place: store.Place{Version: b.version, Type: store.ExpenseRow, ID: e.ID}, Row: stored},
+		{FeedPosition: store.FeedPosition{Version: b.version, Type: store.ExpenseRow, ID: e.ID}, Row: stored},
 	}), "the feed after a row has changed")
 	nobody, err := p.st.Reader("nobody at all").Changes(p.ctx, store.ChangeQuery{})
 	p.must(err, "Changes of no ledger")
@@ -185,12 +185,12 @@ func checkChangePages(p *probe) {
 		rows = append(rows, b.expense("1", "EUR", "2025-04-01"))
 	}
 	for _, e := range b.put(rows...) {
-		want = append(want, store.Change{Place: store.Place{Version: e.Version, Type: store.ExpenseRow, ID: e.ID}, Row: e})
+		want = append(want, store.Change{FeedPosition: store.FeedPosition{Version: e.Version, Type: store.ExpenseRow, ID: e.ID}, Row: e})
 	}
-	slices.SortFunc(want, func(x, y store.Change) int { return x.Compare(y.Place) })
+	slices.SortFunc(want, func(x, y store.Change) int { return x.Compare(y.FeedPosition) })
 	for _, size := range []int{1, 2, 3, 5, len(want)} {
 		var got []store.Change
-		var after store.Place
+		var after store.FeedPosition
 		for {
 			page := b.changes(store.ChangeQuery{After: after, Limit: size})
 			if len(page) > size {
@@ -199,7 +199,7 @@ func checkChangePages(p *probe) {
 			if len(page) == 0 {
 				break
 			}
-			got, after = append(got, page...), page[len(page)-1].Place
+			got, after = append(got, page...), page[len(page)-1].FeedPosition
 		}
 		sameList(p, describeChanges(got), describeChanges(want), "the feed in pages of %d", size)
 	}
@@ -209,10 +209,10 @@ func checkChangePages(p *probe) {
 			live = append(live, c)
 		}
 	}
-	sameList(p, describeChanges(b.changes(store.ChangeQuery{Skip: b.version})), describeChanges(live), "the feed without tombstones")
+	sameList(p, describeChanges(b.changes(store.ChangeQuery{SkipTombstonesThrough: b.version})), describeChanges(live), "the feed without tombstones")
 	for _, c := range want {
-		after := b.changes(store.ChangeQuery{After: c.Place})
-		i := slices.IndexFunc(want, func(o store.Change) bool { return o.Place == c.Place })
+		after := b.changes(store.ChangeQuery{After: c.FeedPosition})
+		i := slices.IndexFunc(want, func(o store.Change) bool { return o.FeedPosition == c.FeedPosition })
 		sameList(p, describeChanges(after), describeChanges(want[i+1:]), "the feed after %s %s", c.Type, c.ID)
 	}
 }
@@ -230,9 +230,9 @@ func checkChangesWhileWriting(p *probe) {
 	template := b.expense("1", "EUR", "2025-04-01")
 	done := make(chan struct{})
 	var running sync.WaitGroup
-	replicas := make([]map[store.Place]bool, readers)
+	replicas := make([]map[store.FeedPosition]bool, readers)
 	for i := range replicas {
-		replicas[i] = make(map[store.Place]bool)
+		replicas[i] = make(map[store.FeedPosition]bool)
 		running.Go(func() {
 			defer p.notePanic()
 			p.follow(b, replicas[i], done)
@@ -262,7 +262,7 @@ func checkChangesWhileWriting(p *probe) {
 	want := b.changes(store.ChangeQuery{})
 	for i, replica := range replicas {
 		for _, c := range want {
-			if !replica[c.Place] {
+			if !replica[c.FeedPosition] {
 				p.note("reader %d, which followed the feed, missed %s", i, describeChange(c))
 				return
 			}
@@ -271,8 +271,8 @@ func checkChangesWhileWriting(p *probe) {
 }
 
 // follow reads the feed page by page until done is closed and nothing is left.
-func (p *probe) follow(b *book, seen map[store.Place]bool, done <-chan struct{}) {
-	var after store.Place
+func (p *probe) follow(b *book, seen map[store.FeedPosition]bool, done <-chan struct{}) {
+	var after store.FeedPosition
 	for {
 		ending := false
 		select {
@@ -287,10 +287,10 @@ func (p *probe) follow(b *book, seen map[store.Place]bool, done <-chan struct{})
 		}
 		for _, c := range page {
 			if c.Compare(after) <= 0 {
-				p.note("the feed goes back from %+v to %+v", after, c.Place)
+				p.note("the feed goes back from %+v to %+v", after, c.FeedPosition)
 				return
 			}
-			after, seen[c.Place] = c.Place, true
+			after, seen[c.FeedPosition] = c.FeedPosition, true
 		}
 		if len(page) == 0 && ending {
 			return
@@ -316,7 +316,7 @@ func checkChangesInUpdate(p *probe) {
 		state, err = tx.State(p.ctx)
 		p.must(err, "State in an Update")
 		same(p, state.Version, before.Version+1, "the version after an Update has written")
-		changes, err := tx.Changes(p.ctx, store.ChangeQuery{After: store.EndOf(before.Version)})
+		changes, err := tx.Changes(p.ctx, store.ChangeQuery{After: store.EndOfVersion(before.Version)})
 		p.must(err, "Changes in an Update")
 		if len(changes) != 1 || changes[0].ID != e.ID {
 			p.note("the feed in an Update lacks what it wrote: %v", describeChanges(changes))
@@ -325,7 +325,7 @@ func checkChangesInUpdate(p *probe) {
 	})
 	p.fails(err, broken, "Update")
 	same(p, b.state(), before, "the state after an Update was undone")
-	same(p, len(b.changes(store.ChangeQuery{After: store.EndOf(before.Version)})), 0, "changes after an Update was undone")
+	same(p, len(b.changes(store.ChangeQuery{After: store.EndOfVersion(before.Version)})), 0, "changes after an Update was undone")
 }
 
 func checkState(p *probe) {
@@ -334,7 +334,7 @@ func checkState(p *probe) {
 	b := p.book("a")
 	first := b.state()
 	same(p, first.Version, expense.Version(1), "the version of a new ledger")
-	same(p, first.Floor, expense.Version(0), "the floor of a new ledger")
+	same(p, first.PurgedThrough, expense.Version(0), "the floor of a new ledger")
 	b.put(b.expense("1", "EUR", "2025-04-01"))
 	same(p, b.state(), store.State{Epoch: first.Epoch, Version: 2}, "the state after an Update")
 	p.must(p.st.EraseLedger(p.ctx, b.owner), "EraseLedger")
@@ -346,7 +346,7 @@ func checkState(p *probe) {
 }
 
 func checkNewEpoch(p *probe) {
-	p.fails(p.st.NewEpoch(p.ctx, "nobody at all"), expense.ErrNotFound, "NewEpoch of no ledger")
+	p.fails(p.st.StartEpoch(p.ctx, "nobody at all"), expense.ErrNotFound, "NewEpoch of no ledger")
 	b, other := p.book("a"), p.book("b")
 	kept := b.put(b.expense("1", "EUR", "2025-04-01"))[0]
 	untouched := other.state()
@@ -359,14 +359,14 @@ func checkNewEpoch(p *probe) {
 	b.put(b.expense("2", "EUR", "2025-04-01"))
 	b.newEpoch()
 	late := b.put(b.expense("3", "EUR", "2025-04-01"))[0]
-	lost := b.state().Lost
+	lost := b.state().Discarded
 	for _, version := range []expense.Version{kept.Version, late.Version} {
-		if lost.Has(version) {
+		if lost.Contains(version) {
 			p.note("version %d, which a row has, is among the lost: %s", version, lost)
 		}
 	}
 	for _, version := range []expense.Version{kept.Version + 1, late.Version - 1} {
-		if !lost.Has(version) {
+		if !lost.Contains(version) {
 			p.note("version %d, which only a lost history may have had, is not among the lost: %s", version, lost)
 		}
 	}
@@ -375,7 +375,7 @@ func checkNewEpoch(p *probe) {
 // newEpoch begins one, and holds the state to what is said of it.
 func (b *book) newEpoch() {
 	before, earliest := b.state(), time.Now()
-	b.must(b.st.NewEpoch(b.ctx, b.owner), "NewEpoch")
+	b.must(b.st.StartEpoch(b.ctx, b.owner), "NewEpoch")
 	after, latest := b.state(), time.Now()
 	low, high := before.NextEpoch(earliest), before.NextEpoch(latest)
 	if after.Epoch == before.Epoch {
@@ -385,11 +385,11 @@ func (b *book) newEpoch() {
 		b.note("a new epoch begins at version %d; from %d to %d is right", after.Version, low.Version, high.Version)
 	}
 	for _, version := range []expense.Version{before.Version, before.Version + 1, low.Version, after.Version, after.Version + 1} {
-		if got, want := after.Lost.Has(version), before.Version < version && version <= after.Version || before.Lost.Has(version); got != want {
+		if got, want := after.Discarded.Contains(version), before.Version < version && version <= after.Version || before.Discarded.Contains(version); got != want {
 			b.note("a ledger that went on from version %d at version %d: that %d is lost is %t", before.Version, after.Version, version, got)
 		}
 	}
-	same(b.probe, after.Floor, before.Floor, "the floor in a new epoch")
+	same(b.probe, after.PurgedThrough, before.PurgedThrough, "the floor in a new epoch")
 	b.version = after.Version
 }
 
@@ -403,32 +403,32 @@ func checkPurgeFloor(p *probe) {
 	b.put(derived)
 	b.delete(derived.ID)
 	last := b.put(b.expense("1", "EUR", "2025-04-01"))[0]
-	key := store.AnswerKey{Scope: store.MutationScope, Key: "m"}
-	other := store.AnswerKey{Scope: "POST /v1/expenses", Key: "m"}
+	key := store.IdempotencyKey{Scope: store.MutationScope, Key: "m"}
+	other := store.IdempotencyKey{Scope: "POST /v1/expenses", Key: "m"}
 	b.update(func(tx store.Tx) error {
 		return errors.Join(
-			tx.PutAnswer(p.ctx, store.Answer{AnswerKey: key, Request: []byte{1}, CreatedAt: epoch}),
-			tx.PutAnswer(p.ctx, store.Answer{AnswerKey: other, Request: []byte{1}, CreatedAt: epoch}),
+			tx.PutIdempotencyRecord(p.ctx, store.IdempotencyRecord{IdempotencyKey: key, Fingerprint: []byte{1}, CreatedAt: epoch}),
+			tx.PutIdempotencyRecord(p.ctx, store.IdempotencyRecord{IdempotencyKey: other, Fingerprint: []byte{1}, CreatedAt: epoch}),
 		)
 	})
 	p.must(p.st.Purge(p.ctx, epoch.Add(time.Hour), epoch.Add(-time.Hour)), "Purge")
-	same(p, b.state().Floor, expense.Version(0), "the floor while every tombstone is kept")
+	same(p, b.state().PurgedThrough, expense.Version(0), "the floor while every tombstone is kept")
 	b.update(func(tx store.Tx) error {
-		_, err := tx.Answer(p.ctx, key)
+		_, err := tx.IdempotencyRecord(p.ctx, key)
 		p.must(err, "the answer to a mutation, after the other answers were purged")
-		_, err = tx.Answer(p.ctx, other)
+		_, err = tx.IdempotencyRecord(p.ctx, other)
 		p.fails(err, expense.ErrNotFound, "another answer of that age")
 		return nil
 	})
 	future := time.Now().Add(time.Hour)
 	p.must(p.st.Purge(p.ctx, epoch, future), "Purge")
-	same(p, b.state().Floor, buried, "the floor after a tombstone was purged")
+	same(p, b.state().PurgedThrough, buried, "the floor after a tombstone was purged")
 	b.update(func(tx store.Tx) error {
-		_, err := tx.Answer(p.ctx, key)
+		_, err := tx.IdempotencyRecord(p.ctx, key)
 		p.fails(err, expense.ErrNotFound, "the answer to a mutation, after the tombstones were purged")
 		return nil
 	})
-	changes := b.changes(store.ChangeQuery{After: store.EndOf(buried - 1)})
+	changes := b.changes(store.ChangeQuery{After: store.EndOfVersion(buried - 1)})
 	if len(changes) != 2 || changes[0].ID != derived.ID || !changes[0].Deleted || changes[1].ID != last.ID {
 		p.note("after a purge the feed has %v", describeChanges(changes))
 	}

@@ -129,7 +129,7 @@ func checkCreateAtOnce(p *probe) {
 
 // fill puts one row of each kind, a tombstone of each kind and an answer into the ledger.
 func (b *book) fill() filled {
-	f := filled{category: b.category("Filled"), key: store.AnswerKey{Scope: "POST /v1/expenses", Key: "filled"}}
+	f := filled{category: b.category("Filled"), key: store.IdempotencyKey{Scope: "POST /v1/expenses", Key: "filled"}}
 	rows := b.put(b.expense("1.00", "EUR", "2025-01-01"), b.expense("200", "JPY", "2025-01-02"),
 		b.expense("3.00", "EUR", "2025-01-03"))
 	f.expense, f.deletedExpense = rows[0], rows[2].ID
@@ -143,7 +143,7 @@ func (b *book) fill() filled {
 		return tx.DeleteCategory(b.ctx, f.deletedCategory)
 	})
 	b.update(func(tx store.Tx) error {
-		return tx.PutAnswer(b.ctx, store.Answer{AnswerKey: f.key, Request: []byte{1}, Status: 201, Body: []byte("{}"),
+		return tx.PutIdempotencyRecord(b.ctx, store.IdempotencyRecord{IdempotencyKey: f.key, Fingerprint: []byte{1}, Status: 201, Body: []byte("{}"),
 			CreatedAt: epoch})
 	})
 	return f
@@ -154,7 +154,7 @@ type filled struct {
 	expense                                                     expense.Expense
 	budget                                                      budget.Budget
 	rule                                                        recurrence.Rule
-	key                                                         store.AnswerKey
+	key                                                         store.IdempotencyKey
 	deletedExpense, deletedCategory, deletedBudget, deletedRule uuid.UUID
 }
 
@@ -177,7 +177,7 @@ func checkErase(p *probe) {
 	p.must(err, "KnownExpenses")
 	same(p, len(known), 0, "expenses that a ledger knows which was erased and made anew")
 	p.must(p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
-		_, err := tx.Answer(p.ctx, f.key)
+		_, err := tx.IdempotencyRecord(p.ctx, f.key)
 		p.fails(err, expense.ErrNotFound, "Answer of an erased ledger")
 		_, err = tx.Budget(p.ctx, f.deletedBudget)
 		notGone(p, err, "a budget that was deleted before the ledger was erased")
@@ -255,7 +255,7 @@ func checkIsolation(p *probe) {
 	p.must(p.st.View(p.ctx, theirs.owner, func(r store.Reader) error { nothing(r, "a View"); return nil }), "View")
 	theirs.update(func(tx store.Tx) error {
 		nothing(tx, "an Update")
-		_, err := tx.Answer(p.ctx, f.key)
+		_, err := tx.IdempotencyRecord(p.ctx, f.key)
 		p.fails(err, expense.ErrNotFound, "an answer of another owner")
 		_, err = tx.PutExpenses(p.ctx, f.expense)
 		p.fails(err, expense.ErrNotFound, "changing an expense of another owner")
@@ -294,12 +294,12 @@ func checkIsolation(p *probe) {
 	theirs.putBudget(series)
 	theirs.putRule(rule)
 	theirs.update(func(tx store.Tx) error {
-		return tx.PutAnswer(p.ctx, store.Answer{AnswerKey: f.key, Request: []byte{2}, Status: 409, CreatedAt: epoch})
+		return tx.PutIdempotencyRecord(p.ctx, store.IdempotencyRecord{IdempotencyKey: f.key, Fingerprint: []byte{2}, Status: 409, CreatedAt: epoch})
 	})
 	theirs.verify(theirs.reader)
 	p.unchanged(before, p.dump(mine.reader), "another owner's rows with the same ids")
 	mine.update(func(tx store.Tx) error {
-		answer, err := tx.Answer(p.ctx, f.key)
+		answer, err := tx.IdempotencyRecord(p.ctx, f.key)
 		same(p, answer.Status, 201, "the answer under a key that another owner uses too")
 		return err
 	})
@@ -442,8 +442,8 @@ func checkPurgeAnswers(p *probe) {
 	for _, b := range books {
 		b.update(func(tx store.Tx) error {
 			for key, at := range times {
-				answer := store.Answer{AnswerKey: store.AnswerKey{Scope: "s", Key: key}, Request: []byte{1}, Status: 200, CreatedAt: at}
-				if err := tx.PutAnswer(p.ctx, answer); err != nil {
+				answer := store.IdempotencyRecord{IdempotencyKey: store.IdempotencyKey{Scope: "s", Key: key}, Fingerprint: []byte{1}, Status: 200, CreatedAt: at}
+				if err := tx.PutIdempotencyRecord(p.ctx, answer); err != nil {
 					return err
 				}
 			}
@@ -454,7 +454,7 @@ func checkPurgeAnswers(p *probe) {
 	for _, b := range books {
 		b.update(func(tx store.Tx) error {
 			for key, at := range times {
-				_, err := tx.Answer(p.ctx, store.AnswerKey{Scope: "s", Key: key})
+				_, err := tx.IdempotencyRecord(p.ctx, store.IdempotencyKey{Scope: "s", Key: key})
 				if at.Before(cut) {
 					p.fails(err, expense.ErrNotFound, "the answer kept %s after Purge", key)
 				} else if err != nil {
@@ -500,7 +500,7 @@ func checkPurgeTombstones(p *probe) {
 		p.must(err, "KnownExpenses")
 		sameList(p, known, []uuid.UUID{fills[i].expense.ID}, "known expenses after a Purge")
 		b.update(func(tx store.Tx) error {
-			_, err := tx.Answer(p.ctx, fills[i].key)
+			_, err := tx.IdempotencyRecord(p.ctx, fills[i].key)
 			p.must(err, "an answer after a Purge of tombstones alone")
 			return nil
 		})

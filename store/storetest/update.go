@@ -81,8 +81,8 @@ func (b *book) everything(tx store.Tx, f filled) error {
 		func() (expense.Version, error) { return tx.DeleteRule(b.ctx, f.rule.ID) },
 		func() (expense.Version, error) { return tx.DeleteCategory(b.ctx, fresh.ID) },
 		func() (expense.Version, error) {
-			return 0, tx.PutAnswer(b.ctx, store.Answer{AnswerKey: store.AnswerKey{Scope: "s", Key: "undone"},
-				Request: []byte{1}, Status: 200, CreatedAt: epoch})
+			return 0, tx.PutIdempotencyRecord(b.ctx, store.IdempotencyRecord{IdempotencyKey: store.IdempotencyKey{Scope: "s", Key: "undone"},
+				Fingerprint: []byte{1}, Status: 200, CreatedAt: epoch})
 		},
 	} {
 		if _, err := step(); err != nil {
@@ -96,7 +96,7 @@ func (b *book) everything(tx store.Tx, f filled) error {
 func (b *book) untouched(before string, used uuid.UUID, doing string) {
 	b.unchanged(before, b.dump(b.reader), "%s", doing)
 	b.update(func(tx store.Tx) error {
-		_, err := tx.Answer(b.ctx, store.AnswerKey{Scope: "s", Key: "undone"})
+		_, err := tx.IdempotencyRecord(b.ctx, store.IdempotencyKey{Scope: "s", Key: "undone"})
 		b.fails(err, expense.ErrNotFound, "an answer kept by %s", doing)
 		return nil
 	})
@@ -402,7 +402,7 @@ func checkVersions(p *probe) {
 		return err
 	})
 	none("an Update that kept an answer alone", func(tx store.Tx) error {
-		return tx.PutAnswer(p.ctx, store.Answer{AnswerKey: store.AnswerKey{Scope: "s", Key: "k"}, Request: []byte{1},
+		return tx.PutIdempotencyRecord(p.ctx, store.IdempotencyRecord{IdempotencyKey: store.IdempotencyKey{Scope: "s", Key: "k"}, Fingerprint: []byte{1},
 			Status: 200, CreatedAt: epoch})
 	})
 	none("a write that was refused", func(tx store.Tx) error {

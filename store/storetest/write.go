@@ -195,7 +195,7 @@ func checkRefused(p *probe) {
 	refuse("settings as if there were none", expense.ErrExists, settings(0))
 	refuse("settings of a version that they never had", expense.ErrStale, settings(77))
 	refuse("an answer under a key that has one", expense.ErrExists, func(tx store.Tx) error {
-		return tx.PutAnswer(p.ctx, store.Answer{AnswerKey: f.key, Request: []byte{9}, Status: 500, CreatedAt: epoch})
+		return tx.PutIdempotencyRecord(p.ctx, store.IdempotencyRecord{IdempotencyKey: f.key, Fingerprint: []byte{9}, Status: 500, CreatedAt: epoch})
 	})
 
 	before := p.dump(b.reader)
@@ -205,7 +205,7 @@ func checkRefused(p *probe) {
 			p.fails(r.call(tx), r.want, "%s", r.name)
 			b.unchanged(before, p.dump(tx), "%s, although it was refused,", r.name)
 		}
-		answer, err := tx.Answer(p.ctx, f.key)
+		answer, err := tx.IdempotencyRecord(p.ctx, f.key)
 		p.must(err, "Answer")
 		same(p, answer.Status, 201, "the status of an answer that was there")
 		return nil

@@ -31,7 +31,7 @@ func (r reader) Changes(ctx context.Context, query store.ChangeQuery) ([]store.C
 		return nil, err
 	}
 	all := []store.Change{{
-		Place: store.Place{Version: l.Settings.Version, Type: store.SettingsRow}, Row: l.Settings.Settings,
+		FeedPosition: store.FeedPosition{Version: l.Settings.Version, Type: store.SettingsRow}, Row: l.Settings.Settings,
 	}}
 	all = append(all, changesOf(store.ExpenseRow, l.Expenses, expenseHead)...)
 	all = append(all, changesOf(store.CategoryRow, l.Categories, categoryHead)...)
@@ -39,9 +39,9 @@ func (r reader) Changes(ctx context.Context, query store.ChangeQuery) ([]store.C
 	all = append(all, changesOf(store.RuleRow, l.Rules, ruleHead)...)
 	all = append(all, changesOf(store.AlertRow, l.Alerts, alertHead)...)
 	all = slices.DeleteFunc(all, func(c store.Change) bool {
-		return c.Compare(query.After) <= 0 || c.Deleted && c.Version <= query.Skip
+		return c.Compare(query.After) <= 0 || c.Deleted && c.Version <= query.SkipTombstonesThrough
 	})
-	slices.SortFunc(all, func(a, b store.Change) int { return a.Compare(b.Place) })
+	slices.SortFunc(all, func(a, b store.Change) int { return a.Compare(b.FeedPosition) })
 	if query.Limit > 0 {
 		all = all[:min(query.Limit, len(all))]
 	}
@@ -56,11 +56,11 @@ func (r reader) Changes(ctx context.Context, query store.ChangeQuery) ([]store.C
 func changesOf[R any](what store.RowType, t table[R], headOf func(*R) head) []store.Change {
 	changes := make([]store.Change, 0, len(t.Rows)+len(t.Tombs))
 	for id, row := range t.Rows {
-		changes = append(changes, store.Change{Place: store.Place{Version: *headOf(&row).version, Type: what, ID: id}, Row: row})
+		changes = append(changes, store.Change{FeedPosition: store.FeedPosition{Version: *headOf(&row).version, Type: what, ID: id}, Row: row})
 	}
 	for id, tomb := range t.Tombs {
 		changes = append(changes, store.Change{
-			Place: store.Place{Version: tomb.Version, Type: what, ID: id}, Deleted: true, Into: tomb.Into,
+			FeedPosition: store.FeedPosition{Version: tomb.Version, Type: what, ID: id}, Deleted: true, MergedInto: tomb.Into,
 		})
 	}
 	return changes

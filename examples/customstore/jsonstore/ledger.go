@@ -24,15 +24,15 @@ import (
 type ledger struct {
 	Version    expense.Version // the last one taken; 0: there is no ledger
 	Epoch      int64
-	Floor      expense.Version // the highest version of a tombstone that was purged
-	Lost       store.Versions  // those that no row of this history ever has
+	Floor      expense.Version     // the highest version of a tombstone that was purged
+	Lost       store.VersionRanges // those that no row of this history ever has
 	Settings   settings
 	Categories table[expense.Category]
 	Expenses   table[expense.Expense]
 	Budgets    table[budget.Budget]
 	Rules      table[recurrence.Rule]
 	Alerts     table[budget.Alert]
-	Answers    []store.Answer
+	Answers    []store.IdempotencyRecord
 }
 
 // A table holds the rows of one kind, and the tombstones of those that were deleted.
@@ -50,7 +50,7 @@ type tombstone struct {
 
 func newLedger() *ledger {
 	return &ledger{
-		Epoch:      store.MakeEpoch(),
+		Epoch:      store.RandomEpoch(),
 		Categories: newTable[expense.Category](),
 		Expenses:   newTable[expense.Expense](),
 		Budgets:    newTable[budget.Budget](),
@@ -64,7 +64,7 @@ func newTable[R any]() table[R] {
 }
 
 func (l *ledger) state() store.State {
-	return store.State{Epoch: l.Epoch, Version: l.Version, Floor: l.Floor, Lost: l.Lost}
+	return store.State{Epoch: l.Epoch, Version: l.Version, PurgedThrough: l.Floor, Discarded: l.Lost}
 }
 
 // clone returns a ledger that can be changed without changing l. The rows themselves are values; the slices in a budget or an

@@ -357,14 +357,14 @@ func (s *Store) Quotes(ctx context.Context, source expense.Source, from expense.
 }
 
 // NewEpoch implements [store.Store].
-func (s *Store) NewEpoch(ctx context.Context, owner expense.OwnerID) error {
+func (s *Store) StartEpoch(ctx context.Context, owner expense.OwnerID) error {
 	return s.change(ctx, owner, func(before *ledger) (*ledger, error) {
 		if before.Version == 0 {
 			return nil, noLedger()
 		}
 		after := before.clone()
 		next := before.state().NextEpoch(time.Now())
-		after.Epoch, after.Version, after.Lost = next.Epoch, next.Version, next.Lost
+		after.Epoch, after.Version, after.Lost = next.Epoch, next.Version, next.Discarded
 		return after, nil
 	})
 }
@@ -377,7 +377,7 @@ func (s *Store) Purge(ctx context.Context, answers, tombstones time.Time) error 
 		}
 		err = s.change(ctx, owner, func(before *ledger) (*ledger, error) {
 			after := before.clone()
-			after.Answers = slices.DeleteFunc(after.Answers, func(a store.Answer) bool {
+			after.Answers = slices.DeleteFunc(after.Answers, func(a store.IdempotencyRecord) bool {
 				if a.Scope == store.MutationScope {
 					return a.CreatedAt.Before(tombstones)
 				}

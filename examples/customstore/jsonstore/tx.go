@@ -359,24 +359,24 @@ func (t *tx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Version, err
 }
 
 // Answer implements [store.Tx].
-func (t *tx) Answer(ctx context.Context, key store.AnswerKey) (store.Answer, error) {
+func (t *tx) IdempotencyRecord(ctx context.Context, key store.IdempotencyKey) (store.IdempotencyRecord, error) {
 	if err := t.usable(ctx); err != nil {
-		return store.Answer{}, err
+		return store.IdempotencyRecord{}, err
 	}
 	for _, answer := range t.now.Answers {
-		if answer.AnswerKey == key {
+		if answer.IdempotencyKey == key {
 			return cloneAnswer(answer), nil
 		}
 	}
-	return store.Answer{}, fmt.Errorf("answer: %w", expense.ErrNotFound)
+	return store.IdempotencyRecord{}, fmt.Errorf("answer: %w", expense.ErrNotFound)
 }
 
 // PutAnswer implements [store.Tx]. It is no write of a row, so the ledger's version stays.
-func (t *tx) PutAnswer(ctx context.Context, answer store.Answer) error {
+func (t *tx) PutIdempotencyRecord(ctx context.Context, answer store.IdempotencyRecord) error {
 	if err := t.usable(ctx); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(t.now.Answers, func(a store.Answer) bool { return a.AnswerKey == answer.AnswerKey }) {
+	if slices.ContainsFunc(t.now.Answers, func(a store.IdempotencyRecord) bool { return a.IdempotencyKey == answer.IdempotencyKey }) {
 		return fmt.Errorf("answer: %w", expense.ErrExists)
 	}
 	answer.CreatedAt = expense.Timestamp(answer.CreatedAt)
@@ -387,8 +387,8 @@ func (t *tx) PutAnswer(ctx context.Context, answer store.Answer) error {
 }
 
 // cloneAnswer returns an answer that shares no memory with answer.
-func cloneAnswer(answer store.Answer) store.Answer {
-	answer.Request, answer.Body = bytes.Clone(answer.Request), bytes.Clone(answer.Body)
+func cloneAnswer(answer store.IdempotencyRecord) store.IdempotencyRecord {
+	answer.Fingerprint, answer.Body = bytes.Clone(answer.Fingerprint), bytes.Clone(answer.Body)
 	return answer
 }
 

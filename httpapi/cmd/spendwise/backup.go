@@ -186,7 +186,7 @@ func newEpochs(ctx context.Context, p *process, db database) error {
 	n := 0
 	for owner, err := range db.Owners(ctx) {
 		if err == nil {
-			err = db.NewEpoch(ctx, owner)
+			err = db.StartEpoch(ctx, owner)
 		}
 		if err != nil {
 			return fmt.Errorf("new epoch: %w", err)

@@ -81,8 +81,8 @@ func (c *ledgerCollector) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	out <- prometheus.MustNewConstMetric(storeUp, prometheus.GaugeValue, 1)
-	if lag, err := store.LagOf(ctx, c.st, time.Now()); err == nil {
-		out <- prometheus.MustNewConstMetric(posterLag, prometheus.GaugeValue, lag.Oldest.Seconds())
+	if lag, err := store.MeasurePostingLag(ctx, c.st, time.Now()); err == nil {
+		out <- prometheus.MustNewConstMetric(posterLag, prometheus.GaugeValue, lag.OldestAge.Seconds())
 		out <- prometheus.MustNewConstMetric(posterOverdue, prometheus.GaugeValue, lag.Overdue.Seconds())
 	}
 	if count, err := c.countPending(ctx); err == nil {

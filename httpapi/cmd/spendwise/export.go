@@ -140,7 +140,7 @@ func (cmd *restoreCmd) Run(ctx context.Context, config *cli, p *process) (err er
 			return named(cmd.User, err)
 		}
 		// Ids come back, so versions must not: of those that devices may have seen of the ledger that was, none is to be a row's.
-		if err := db.NewEpoch(ctx, account.Owner()); err != nil && !errors.Is(err, expense.ErrNotFound) {
+		if err := db.StartEpoch(ctx, account.Owner()); err != nil && !errors.Is(err, expense.ErrNotFound) {
 			return err
 		}
 		bar := newBar(p.stderr)

@@ -63,7 +63,7 @@ func TestALedgerMovesFromOneDatabaseToAnother(t *testing.T) {
 		if err := errors.Join(err, st.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if !state.Lost.Has(2) || !state.Lost.Has(1000) || state.Lost.Has(state.Version) {
+		if !state.Discarded.Contains(2) || !state.Discarded.Contains(1000) || state.Discarded.Contains(state.Version) {
 			t.Errorf("the versions that devices know from the ledger's former place may come again: %+v", state)
 		}
 

@@ -65,7 +65,7 @@ type keysListCmd struct{}
 // Run lists the keys.
 func (cmd *keysListCmd) Run(ctx context.Context, config *cli, p *process) error {
 	return config.withDatabase(ctx, p, func(db database) error {
-		keys, err := db.Accounts().Keys(ctx)
+		keys, err := db.Accounts().SigningKeys(ctx)
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (cmd *keysRevokeCmd) Run(ctx context.Context, config *cli, p *process) erro
 		return fmt.Errorf("%q is no key's id; spendwise keys list shows them all", cmd.ID)
 	}
 	return config.withDatabase(ctx, p, func(db database) error {
-		err := db.Accounts().DeleteKey(ctx, id)
+		err := db.Accounts().DeleteSigningKey(ctx, id)
 		if errors.Is(err, expense.ErrNotFound) {
 			return fmt.Errorf("there is no key %s; spendwise keys list shows them all", id)
 		}

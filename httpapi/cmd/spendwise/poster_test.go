@@ -328,11 +328,11 @@ func TestTheFirstOfAMonth(t *testing.T) {
 	done := make(chan struct{})
 	latencies, failed := pace(clients, rate, done)
 	for {
-		lag, err := store.LagOf(t.Context(), l, time.Now())
+		lag, err := store.MeasurePostingLag(t.Context(), l, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if lag == (store.Lag{}) {
+		if lag == (store.PostingLag{}) {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)

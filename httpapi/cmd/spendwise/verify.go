@@ -81,7 +81,7 @@ func verify(ctx context.Context, p *process, db database, only expense.OwnerID, 
 func (v *verification) ledger(ctx context.Context, db database, owner expense.OwnerID, repair bool) error {
 	found, err := deviations(ctx, db, owner)
 	var left []store.Deviation
-	if err == nil && repair && slices.ContainsFunc(found, func(d store.Deviation) bool { return d.Promise == store.PromiseTotals }) {
+	if err == nil && repair && slices.ContainsFunc(found, func(d store.Deviation) bool { return d.Guarantee == store.GuaranteeTotals }) {
 		if err = db.RebuildTotals(ctx, owner); err == nil {
 			left, err = deviations(ctx, db, owner)
 		}

@@ -39,7 +39,7 @@ func emailKey(r *row) string { return r.text(2) }
 func scanDevice(r *row) store.Device {
 	device := store.Device{
 		Account: r.id(0), ID: r.id(1), Name: r.text(2), CreatedAt: r.instant(3), SeenAt: r.instant(4),
-		Refresh: store.Refresh{
+		Refresh: store.RefreshTokens{
 			Family: digest(r, 6), Current: digest(r, 7), Previous: digest(r, 8), Salt: digest(r, 9),
 			RotatedAt: r.instant(10), ExpiresAt: r.instant(11),
 		},
@@ -50,7 +50,7 @@ func scanDevice(r *row) store.Device {
 	return device
 }
 
-func digest(r *row, i int) (d store.Digest) {
+func digest(r *row, i int) (d store.SecretHash) {
 	if n := copy(d[:], r.bytes(i)); n != len(d) {
 		r.wrong(i, "a digest")
 	}
@@ -132,7 +132,7 @@ func (a accounts) Accounts(ctx context.Context) iter.Seq2[store.Account, error] 
 	}
 }
 
-func (a accounts) Rehash(ctx context.Context, account uuid.UUID, from, to string) error {
+func (a accounts) RehashPassword(ctx context.Context, account uuid.UUID, from, to string) error {
 	return a.store.atomically(ctx, func(session *session) error { return replaceHash(ctx, session, account, from, to) })
 }
 
@@ -294,7 +294,7 @@ func (a accounts) Devices(ctx context.Context, account uuid.UUID) (devices []sto
 }
 
 func (a accounts) RotateRefresh(
-	ctx context.Context, account, device uuid.UUID, from store.Digest, to store.Refresh, seen time.Time,
+	ctx context.Context, account, device uuid.UUID, from store.SecretHash, to store.RefreshTokens, seen time.Time,
 ) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		rotated, err := session.exec(ctx, `UPDATE spendwise_devices SET family = $4, current_token = $5, previous_token = $6, salt = $7,
@@ -354,24 +354,24 @@ const (
 
 func errKey(id uuid.UUID, err error) error { return fmt.Errorf("signing key %s: %w", id, err) }
 
-func (a accounts) Keys(ctx context.Context) (keys []store.Key, err error) {
+func (a accounts) SigningKeys(ctx context.Context) (keys []store.SigningKey, err error) {
 	err = a.store.outside().each(ctx, keyWidth, func(r *row) {
-		keys = append(keys, store.Key{
-			ID: r.id(0), Serial: int(r.int(1)), Public: r.bytes(2), Sealed: r.bytes(3), Stage: store.KeyStage(r.text(4)),
+		keys = append(keys, store.SigningKey{
+			ID: r.id(0), Serial: int(r.int(1)), Public: r.bytes(2), EncryptedPrivate: r.bytes(3), Stage: store.KeyStage(r.text(4)),
 			CreatedAt: r.instant(5), StagedAt: r.instant(6),
 		})
 	}, `SELECT `+keyCells+` FROM spendwise_keys k ORDER BY k.serial`)
 	return keys, err
 }
 
-func (a accounts) PutKey(ctx context.Context, key store.Key) error {
+func (a accounts) CreateSigningKey(ctx context.Context, key store.SigningKey) error {
 	return a.alter(ctx, errKey(key.ID, expense.ErrExists), `INSERT INTO spendwise_keys (id, serial, public_key, sealed_key, stage,
 		created_at, staged_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
-		key.ID.String(), int64(key.Serial), blob(key.Public), blob(key.Sealed), string(key.Stage),
+		key.ID.String(), int64(key.Serial), blob(key.Public), blob(key.EncryptedPrivate), string(key.Stage),
 		key.CreatedAt.UnixMicro(), key.StagedAt.UnixMicro())
 }
 
-func (a accounts) MoveKey(ctx context.Context, id uuid.UUID, from, to store.KeyStage, at time.Time) error {
+func (a accounts) SetSigningKeyStage(ctx context.Context, id uuid.UUID, from, to store.KeyStage, at time.Time) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		moved, err := session.exec(ctx, `UPDATE spendwise_keys SET stage = $3, staged_at = $4 WHERE id = $1 AND stage = $2`,
 			id.String(), string(from), string(to), at.UnixMicro())
@@ -390,6 +390,6 @@ func (a accounts) MoveKey(ctx context.Context, id uuid.UUID, from, to store.KeyS
 	})
 }
 
-func (a accounts) DeleteKey(ctx context.Context, id uuid.UUID) error {
+func (a accounts) DeleteSigningKey(ctx context.Context, id uuid.UUID) error {
 	return a.alter(ctx, errKey(id, expense.ErrNotFound), `DELETE FROM spendwise_keys WHERE id = $1`, id.String())
 }

@@ -70,7 +70,7 @@ func BenchmarkAddUnderKey(b *testing.B) {
 	benchmarkOn(b, func(b *testing.B, st store.Store, ledger expense.InitialLedger) {
 		ctx := b.Context()
 		for b.Loop() {
-			key := store.AnswerKey{Scope: "POST /v1/expenses", Key: uuid.NewString()}
+			key := store.IdempotencyKey{Scope: "POST /v1/expenses", Key: uuid.NewString()}
 			err := addOnce(ctx, st, key, coffee(ledger, "3.20", expense.MustDate("2026-03-02")))
 			if err != nil {
 				b.Fatal(err)

@@ -56,7 +56,7 @@ func feedOf(owner string, query store.ChangeQuery) []feedPart {
 	}
 	// Tombstones that are left out are not read either: a ledger may keep many of them.
 	buried := query.After
-	if end := store.EndOf(query.Skip); end.Compare(buried) > 0 {
+	if end := store.EndOfVersion(query.SkipTombstonesThrough); end.Compare(buried) > 0 {
 		buried = end
 	}
 	parts := []feedPart{
@@ -100,7 +100,7 @@ func (r *reader) State(ctx context.Context) (state store.State, err error) {
 
 func stateOf(ctx context.Context, session *session, query, owner string) (state store.State, err error) {
 	found, err := session.one(ctx, 4, func(row *row) {
-		state = store.State{Epoch: row.int(0), Version: row.version(1), Floor: row.version(2), Lost: store.Versions(row.text(3))}
+		state = store.State{Epoch: row.int(0), Version: row.version(1), PurgedThrough: row.version(2), Discarded: store.VersionRanges(row.text(3))}
 	}, query, owner)
 	if err == nil && !found {
 		err = fmt.Errorf("ledger: %w", expense.ErrNotFound)
@@ -130,7 +130,7 @@ func (r *reader) Changes(ctx context.Context, query store.ChangeQuery) (changes 
 		return changes, err
 	}
 	add := func(what store.RowType, id uuid.UUID, version expense.Version, row any) {
-		changes = append(changes, store.Change{Place: store.Place{Version: version, Type: what, ID: id}, Row: row})
+		changes = append(changes, store.Change{FeedPosition: store.FeedPosition{Version: version, Type: what, ID: id}, Row: row})
 	}
 	settings, err := r.Settings(ctx)
 	switch {
@@ -139,8 +139,8 @@ func (r *reader) Changes(ctx context.Context, query store.ChangeQuery) (changes 
 	case err != nil:
 		return nil, err
 	}
-	if place := (store.Place{Version: settings.Version, Type: store.SettingsRow}); place.Compare(query.After) > 0 {
-		changes = append(changes, store.Change{Place: place, Row: settings})
+	if place := (store.FeedPosition{Version: settings.Version, Type: store.SettingsRow}); place.Compare(query.After) > 0 {
+		changes = append(changes, store.Change{FeedPosition: place, Row: settings})
 	}
 	var budgets budgetRows
 	scans := map[store.RowType]func(*row){
@@ -162,8 +162,8 @@ func (r *reader) Changes(ctx context.Context, query store.ChangeQuery) (changes 
 		},
 		store.BudgetRow: budgets.scan,
 		0: func(r *row) {
-			place := store.Place{Version: r.version(0), Type: typeBuriedAs(r.text(1)), ID: r.id(2)}
-			changes = append(changes, store.Change{Place: place, Deleted: true, Into: r.id(3)})
+			place := store.FeedPosition{Version: r.version(0), Type: typeBuriedAs(r.text(1)), ID: r.id(2)}
+			changes = append(changes, store.Change{FeedPosition: place, Deleted: true, MergedInto: r.id(3)})
 		},
 	}
 	for _, part := range feedOf(r.owner, query) {
@@ -174,7 +174,7 @@ func (r *reader) Changes(ctx context.Context, query store.ChangeQuery) (changes 
 	for _, b := range budgets.sorted() {
 		add(store.BudgetRow, b.ID, b.Version, b)
 	}
-	slices.SortFunc(changes, func(a, b store.Change) int { return a.Compare(b.Place) })
+	slices.SortFunc(changes, func(a, b store.Change) int { return a.Compare(b.FeedPosition) })
 	if query.Limit > 0 {
 		changes = changes[:min(query.Limit, len(changes))]
 	}
@@ -182,7 +182,7 @@ func (r *reader) Changes(ctx context.Context, query store.ChangeQuery) (changes 
 }
 
 // after returns the id after which rows of a type come in the version of a place: none is Nil, and none comes after Max.
-func after(place store.Place, what store.RowType) uuid.UUID {
+func after(place store.FeedPosition, what store.RowType) uuid.UUID {
 	switch {
 	case what < place.Type:
 		return uuid.Max
@@ -206,7 +206,7 @@ func (r *reader) MergedInto(ctx context.Context, id uuid.UUID) (into uuid.UUID, 
 }
 
 // NewEpoch implements [store.Store].
-func (s *Store) NewEpoch(ctx context.Context, owner expense.OwnerID) error {
+func (s *Store) StartEpoch(ctx context.Context, owner expense.OwnerID) error {
 	if err := owner.Validate(); err != nil {
 		return err
 	}
@@ -216,7 +216,7 @@ func (s *Store) NewEpoch(ctx context.Context, owner expense.OwnerID) error {
 			return err
 		}
 		state = state.NextEpoch(time.Now())
-		_, err = session.exec(ctx, newEpoch, string(owner), state.Epoch, int64(state.Version), string(state.Lost))
+		_, err = session.exec(ctx, newEpoch, string(owner), state.Epoch, int64(state.Version), string(state.Discarded))
 		return err
 	})
 	if err == nil {

@@ -17,9 +17,9 @@ import (
 var errReplayed = errors.New("replayed")
 
 // addOnce adds an expense under an idempotency key, as the shell does; errReplayed if that was done before.
-func addOnce(ctx context.Context, st store.Store, key store.AnswerKey, e expense.Expense) error {
+func addOnce(ctx context.Context, st store.Store, key store.IdempotencyKey, e expense.Expense) error {
 	return st.Update(ctx, owner, func(tx store.Tx) error {
-		switch _, err := tx.Answer(ctx, key); {
+		switch _, err := tx.IdempotencyRecord(ctx, key); {
 		case err == nil:
 			return errReplayed
 		case !errors.Is(err, expense.ErrNotFound):
@@ -31,14 +31,14 @@ func addOnce(ctx context.Context, st store.Store, key store.AnswerKey, e expense
 		if _, err := tx.PutExpenses(ctx, e); err != nil {
 			return err
 		}
-		return tx.PutAnswer(ctx, store.Answer{AnswerKey: key, Status: 201, Body: []byte(`{"data":[]}`), CreatedAt: day})
+		return tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{IdempotencyKey: key, Status: 201, Body: []byte(`{"data":[]}`), CreatedAt: day})
 	})
 }
 
 func TestFiftyRequestsUnderOneKeyWriteOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, st store.Store) {
 		ledger := newLedger(t, owner, st)
-		key := store.AnswerKey{Scope: "POST /v1/expenses", Key: "k1"}
+		key := store.IdempotencyKey{Scope: "POST /v1/expenses", Key: "k1"}
 		var group errgroup.Group
 		var mu sync.Mutex
 		done, replayed := 0, 0

@@ -10,8 +10,8 @@ import (
 )
 
 // Failures asks for each key by itself: there are two at most, an account's and an address's.
-func (a accounts) Failures(ctx context.Context, keys ...store.Digest) (map[store.Digest]store.Failures, error) {
-	found := make(map[store.Digest]store.Failures)
+func (a accounts) Failures(ctx context.Context, keys ...store.SecretHash) (map[store.SecretHash]store.Failures, error) {
+	found := make(map[store.SecretHash]store.Failures)
 	for _, key := range keys {
 		err := a.store.outside().each(ctx, 2, func(r *row) {
 			found[key] = store.Failures{Count: int(r.int(0)), Last: r.instant(1)}
@@ -23,9 +23,9 @@ func (a accounts) Failures(ctx context.Context, keys ...store.Digest) (map[store
 	return found, nil
 }
 
-func (a accounts) CountFailure(ctx context.Context, at, quiet time.Time, keys ...store.Digest) error {
+func (a accounts) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...store.SecretHash) error {
 	// In one order, so that no two transactions wait for each other.
-	ordered := slices.SortedFunc(slices.Values(keys), func(x, y store.Digest) int { return bytes.Compare(x[:], y[:]) })
+	ordered := slices.SortedFunc(slices.Values(keys), func(x, y store.SecretHash) int { return bytes.Compare(x[:], y[:]) })
 	return a.store.atomically(ctx, func(session *session) error {
 		for _, key := range ordered {
 			_, err := session.exec(ctx, `INSERT INTO spendwise_failures (key, count, last_at) VALUES ($1, 1, $2)
@@ -40,6 +40,6 @@ func (a accounts) CountFailure(ctx context.Context, at, quiet time.Time, keys ..
 	})
 }
 
-func (a accounts) ForgetFailures(ctx context.Context, key store.Digest) error {
+func (a accounts) ClearFailures(ctx context.Context, key store.SecretHash) error {
 	return a.alter(ctx, nil, `DELETE FROM spendwise_failures WHERE key = $1`, key[:])
 }

@@ -272,9 +272,9 @@ const seedFeed = `
 func TestPlansOfTheFeed(t *testing.T) {
 	last := expense.Version(*feedRows)
 	pages := map[string]store.ChangeQuery{
-		"a first page":           {Skip: last + 1, Limit: 501},
-		"a page in the middle":   {After: store.Place{Version: last / 2, Type: store.ExpenseRow, ID: uuid.Max}, Limit: 501},
-		"a page of the last row": {After: store.EndOf(last), Limit: 501},
+		"a first page":           {SkipTombstonesThrough: last + 1, Limit: 501},
+		"a page in the middle":   {After: store.FeedPosition{Version: last / 2, Type: store.ExpenseRow, ID: uuid.Max}, Limit: 501},
+		"a page of the last row": {After: store.EndOfVersion(last), Limit: 501},
 	}
 	t.Run("sqlite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "ledger.db")
@@ -356,12 +356,12 @@ func BenchmarkAlertRounds(b *testing.B) {
 				b.Fatal(err)
 			}
 			raiser := store.NewAlertRaiser(st)
-			if _, err := raiser.Round(b.Context(), day); err != nil {
+			if _, err := raiser.RaiseAll(b.Context(), day); err != nil {
 				b.Fatal(err)
 			}
 			round := func(b *testing.B, raiser func() *store.AlertRaiser) {
 				for b.Loop() {
-					if _, err := raiser().Round(b.Context(), day); err != nil {
+					if _, err := raiser().RaiseAll(b.Context(), day); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -180,7 +180,7 @@ func (s *Store) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger 
 		created = false
 		l := ledger.Settings
 		made, err := session.exec(ctx, insertLedger, string(owner), l.Home.Code(), l.Zone.String(), l.Locale,
-			int64(l.FiscalYearStart), l.DefaultCategory.String(), store.MakeEpoch())
+			int64(l.FiscalYearStart), l.DefaultCategory.String(), store.RandomEpoch())
 		if err != nil || made == 0 {
 			return err
 		}

@@ -64,7 +64,7 @@ func (a accounts) Tokens(ctx context.Context, account uuid.UUID) (tokens []store
 	return tokens, err
 }
 
-func (a accounts) UseToken(ctx context.Context, account, id uuid.UUID, at time.Time) error {
+func (a accounts) RecordTokenUse(ctx context.Context, account, id uuid.UUID, at time.Time) error {
 	return a.alter(ctx, errToken(id, expense.ErrNotFound), `UPDATE spendwise_tokens SET used_at = $3 WHERE owner = $1 AND id = $2`,
 		account.String(), id.String(), at.UnixMicro())
 }

@@ -41,7 +41,7 @@ func (s *Store) VerifyCounters(ctx context.Context, owner expense.OwnerID) ([]st
 	}{{"volume of the expenses", keptVolume, volume}, {"number of budgets", keptBudgets, budgets}} {
 		if counter.kept != counter.rows {
 			deviations = append(deviations, store.Deviation{
-				Promise: store.PromiseTotals, Where: counter.where, Detail: fmt.Sprintf("the ledger says %d, and the rows %d", counter.kept, counter.rows),
+				Guarantee: store.GuaranteeTotals, Subject: counter.where, Detail: fmt.Sprintf("the ledger says %d, and the rows %d", counter.kept, counter.rows),
 			})
 		}
 	}
