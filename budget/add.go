@@ -24,63 +24,63 @@ type Draft struct {
 	AlertAt     []string // thresholds; not given: 0.80 and 1.00
 }
 
-// Added is a budget that is in the ledger now.
-type Added struct {
+// AddResult is a budget that is in the ledger now.
+type AddResult struct {
 	Budget  Budget
 	Created bool // false: it was there already, every member given equal to the stored one
 }
 
 // Add adds a series with one limit. If its id is taken, a draft whose every given member equals the stored series changes
 // nothing and is not Created; other content is ErrExists, as is a second series for a category, also after the first has ended: a
-// [TakenError] says how that one goes on. A deleted id is ErrGone. Faults are ErrInvalid, all of them at once.
-func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (Added, error) {
-	book, err := tx.Book(ctx)
+// [ExistsError] says how that one goes on. A deleted id is ErrGone. Faults are ErrInvalid, all of them at once.
+func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (AddResult, error) {
+	book, err := tx.BudgetSnapshot(ctx)
 	if err != nil {
-		return Added{}, fmt.Errorf("book: %w", err)
+		return AddResult{}, fmt.Errorf("book: %w", err)
 	}
 	if draft.ID != "" {
 		// A repeated request is recognised before today's rules judge it: its answer may just have been lost.
 		stored, found, err := lookUp(ctx, tx, draft.ID)
 		switch {
 		case err != nil:
-			return Added{}, err
+			return AddResult{}, err
 		case found && draft.sameAs(stored):
-			return Added{Budget: stored}, nil
+			return AddResult{Budget: stored}, nil
 		case found:
-			return Added{}, fmt.Errorf("budget %s: %w", stored.ID, expense.ErrExists)
+			return AddResult{}, fmt.Errorf("budget %s: %w", stored.ID, expense.ErrExists)
 		}
 	}
 	b, err := book.build(env, draft)
 	if err != nil {
-		return Added{}, err
+		return AddResult{}, err
 	}
 	if i := slices.IndexFunc(book.Budgets, func(other Budget) bool { return other.CategoryID == b.CategoryID }); i >= 0 {
-		return Added{}, &TakenError{Budget: book.Budgets[i], Scope: book.scope(b), Wanted: b.Entries[0]}
+		return AddResult{}, &ExistsError{Existing: book.Budgets[i], Scope: book.scope(b), Requested: b.Entries[0]}
 	}
 	if b, err = put(ctx, tx, b); err != nil {
-		return Added{}, err
+		return AddResult{}, err
 	}
-	return Added{Budget: b, Created: true}, nil
+	return AddResult{Budget: b, Created: true}, nil
 }
 
-// A TakenError says that a category, or the whole ledger, has a series already, which [Change] goes on with: an amount from a month
+// A ExistsError says that a category, or the whole ledger, has a series already, which [Change] goes on with: an amount from a month
 // on, and a later end or none where it has ended. It is ErrExists.
-type TakenError struct {
-	Budget Budget // the series there is
-	Scope  string // whose: a name in quotation marks, or "the whole ledger"
-	Wanted Entry  // the first limit of the one that was to be added
+type ExistsError struct {
+	Existing  Budget // the series there is
+	Scope     string // whose: a name in quotation marks, or "the whole ledger"
+	Requested Entry  // the first limit of the one that was to be added
 }
 
-func (e *TakenError) Error() string {
+func (e *ExistsError) Error() string {
 	return fmt.Sprintf("a budget for %s: %v", e.Scope, expense.ErrExists)
 }
 
 // Unwrap returns ErrExists.
-func (e *TakenError) Unwrap() error { return expense.ErrExists }
+func (e *ExistsError) Unwrap() error { return expense.ErrExists }
 
 // Ended reports whether the series there is has ended before the month from which another limit was to hold.
-func (e *TakenError) Ended() bool {
-	return !e.Budget.Until.IsZero() && e.Budget.Until.Before(e.Wanted.From)
+func (e *ExistsError) Ended() bool {
+	return !e.Existing.Until.IsZero() && e.Existing.Until.Before(e.Requested.From)
 }
 
 // lookUp looks for a live budget under the id in text; a deleted one is ErrGone. A text that is no id finds nothing: it is
@@ -104,7 +104,7 @@ func lookUp(ctx context.Context, r Reader, text string) (Budget, bool, error) {
 // sameAs reports whether every member that d gives equals stored's. A draft has one limit, so a series that got others
 // since is not the same.
 func (d Draft) sameAs(stored Budget) bool {
-	if len(stored.Entries) != 1 || stored.Label != "" {
+	if len(stored.Entries) != 1 || stored.MergedName != "" {
 		return false
 	}
 	category := ""
@@ -124,12 +124,12 @@ func (d Draft) sameAs(stored Budget) bool {
 		(d.FromMonth == "" || d.FromMonth == entry.From.String()) &&
 		(d.UntilMonth == "" || d.UntilMonth == stored.Until.String()) &&
 		(d.Rollover == "" || d.Rollover == stored.Rollover.String()) &&
-		(d.RolloverCap == "" || capErr == nil && rollCap == stored.Cap) &&
+		(d.RolloverCap == "" || capErr == nil && rollCap == stored.RolloverCap) &&
 		(d.AlertAt == nil || malformed == nil && slices.Equal(alerts, stored.AlertAt))
 }
 
 // build returns the budget that draft describes.
-func (b Book) build(env expense.Env, draft Draft) (Budget, error) {
+func (b Snapshot) build(env expense.Env, draft Draft) (Budget, error) {
 	var faults expense.ValidationErrors
 	now := expense.Timestamp(env.Now)
 	built := Budget{AlertAt: defaultAlerts(), CreatedAt: now, UpdatedAt: now}
@@ -148,7 +148,7 @@ func (b Book) build(env expense.Env, draft Draft) (Budget, error) {
 	built.Until = parseMonth(&faults, "until_month", draft.UntilMonth, expense.Month{})
 	b.checkCurrency(&faults, draft.Currency)
 	built.Entries = []Entry{{From: from, Limit: b.limit(&faults, draft.Amount)}}
-	built.Rollover, built.Cap = parseRollover(&faults, draft.Rollover), b.cap(&faults, draft.RolloverCap)
+	built.Rollover, built.RolloverCap = parseRollover(&faults, draft.Rollover), b.cap(&faults, draft.RolloverCap)
 	if draft.AlertAt != nil {
 		built.AlertAt, err = parseAlerts(draft.AlertAt)
 		_ = faults.AddError("alert_at", err)
@@ -164,7 +164,7 @@ func (b Book) build(env expense.Env, draft Draft) (Budget, error) {
 func defaultAlerts() []Ratio { return []Ratio{8000, whole} }
 
 // category reads whose limit it is: nothing given is the whole ledger.
-func (b Book) category(faults *expense.ValidationErrors, text string) uuid.UUID {
+func (b Snapshot) category(faults *expense.ValidationErrors, text string) uuid.UUID {
 	if text == "" {
 		return uuid.Nil
 	}
@@ -184,7 +184,7 @@ func (b Book) category(faults *expense.ValidationErrors, text string) uuid.UUID 
 }
 
 // scope says whose limit budget is.
-func (b Book) scope(budget Budget) string {
+func (b Snapshot) scope(budget Budget) string {
 	if budget.CategoryID == uuid.Nil {
 		return "the whole ledger"
 	}
@@ -192,17 +192,17 @@ func (b Book) scope(budget Budget) string {
 }
 
 // categoryName returns the name of budget's category: the one it had, if a merge took it; empty for the whole ledger.
-func (b Book) categoryName(budget Budget) string {
+func (b Snapshot) categoryName(budget Budget) string {
 	for _, c := range b.Categories {
 		if c.ID == budget.CategoryID {
 			return c.Name
 		}
 	}
-	return budget.Label
+	return budget.MergedName
 }
 
 // checkCurrency notes a code that is not the home currency's; none given is right.
-func (b Book) checkCurrency(faults *expense.ValidationErrors, code string) {
+func (b Snapshot) checkCurrency(faults *expense.ValidationErrors, code string) {
 	if code == "" {
 		return
 	}
@@ -214,7 +214,7 @@ func (b Book) checkCurrency(faults *expense.ValidationErrors, code string) {
 }
 
 // limit reads an amount in the home currency. After a fault of the currency only its form is judged.
-func (b Book) limit(faults *expense.ValidationErrors, text string) expense.Money {
+func (b Snapshot) limit(faults *expense.ValidationErrors, text string) expense.Money {
 	if text == "" {
 		faults.Add("amount", "required", "say how much may be spent in a month, as a plain decimal such as \"500.00\"")
 		return expense.Money{}
@@ -234,7 +234,7 @@ func (b Book) limit(faults *expense.ValidationErrors, text string) expense.Money
 
 // cap reads how much may roll over, in the home currency; nothing given is no cap. After a fault of the currency only its form
 // is judged.
-func (b Book) cap(faults *expense.ValidationErrors, text string) expense.Money {
+func (b Snapshot) cap(faults *expense.ValidationErrors, text string) expense.Money {
 	if text == "" {
 		return expense.Money{}
 	}
@@ -251,7 +251,7 @@ func (b Book) cap(faults *expense.ValidationErrors, text string) expense.Money {
 // parseRollover reads how a budget rolls over; nothing given is not at all.
 func parseRollover(faults *expense.ValidationErrors, text string) Rollover {
 	if text == "" {
-		return NoRollover
+		return RolloverNone
 	}
 	rollover, err := ParseRollover(text)
 	_ = faults.AddError("rollover", err)

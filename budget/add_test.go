@@ -104,7 +104,7 @@ func TestAddReportsEveryFault(t *testing.T) {
 			}
 		})
 	}
-	if book, err := l.store.Reader(owner).Book(t.Context()); err != nil || len(book.Budgets) != 0 {
+	if book, err := l.store.Reader(owner).BudgetSnapshot(t.Context()); err != nil || len(book.Budgets) != 0 {
 		t.Errorf("after faults alone the book has %d budgets, %v", len(book.Budgets), err)
 	}
 }

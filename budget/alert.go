@@ -28,11 +28,11 @@ func AlertID(budget uuid.UUID, month expense.Month, threshold Ratio) uuid.UUID {
 	return uuid.NewSHA1(budget, []byte(month.String()+" "+threshold.String()))
 }
 
-// Crossed returns the alerts that are to be raised at now: of the month at hand in the ledger's zone and the one before it, for
+// DueAlerts returns the alerts that are to be raised at now: of the month at hand in the ledger's zone and the one before it, for
 // which bookings still come in late. Where nothing was spent there is none, whatever a debt has left of the limit. It writes
 // nothing; for a ledger without a budget it takes one Book and nothing else.
-func Crossed(ctx context.Context, r Reader, now time.Time) ([]Alert, error) {
-	book, err := r.Book(ctx)
+func DueAlerts(ctx context.Context, r Reader, now time.Time) ([]Alert, error) {
+	book, err := r.BudgetSnapshot(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("book: %w", err)
 	}
@@ -42,7 +42,7 @@ func Crossed(ctx context.Context, r Reader, now time.Time) ([]Alert, error) {
 	if !book.inForce(from, to) {
 		return nil, nil
 	}
-	totals, err := r.Totals(ctx, Query(book, from, to, expense.Date{}))
+	totals, err := r.Totals(ctx, totalsQuery(book, from, to, expense.Date{}))
 	if err != nil {
 		return nil, fmt.Errorf("totals up to %s: %w", to, err)
 	}
@@ -84,7 +84,7 @@ func Crossed(ctx context.Context, r Reader, now time.Time) ([]Alert, error) {
 }
 
 // inForce reports whether some budget has a limit in one of the months.
-func (b Book) inForce(from, to expense.Month) bool {
+func (b Snapshot) inForce(from, to expense.Month) bool {
 	for _, budget := range b.Budgets {
 		_, first := budget.Limit(from)
 		_, last := budget.Limit(to)
@@ -96,7 +96,7 @@ func (b Book) inForce(from, to expense.Month) bool {
 }
 
 // budget returns the budget of this id.
-func (b Book) budget(id uuid.UUID) Budget {
+func (b Snapshot) budget(id uuid.UUID) Budget {
 	for _, budget := range b.Budgets {
 		if budget.ID == id {
 			return budget
@@ -105,10 +105,10 @@ func (b Book) budget(id uuid.UUID) Budget {
 	return Budget{}
 }
 
-// Raise raises the alerts that [Crossed] finds and returns them. It belongs in an Update of its own, after the one that moved
+// RaiseAlerts raises the alerts that [DueAlerts] finds and returns them. It belongs in an Update of its own, after the one that moved
 // the totals: the ledger's lock makes each alert one, however many raise it.
-func Raise(ctx context.Context, tx Tx, now time.Time) ([]Alert, error) {
-	due, err := Crossed(ctx, tx, now)
+func RaiseAlerts(ctx context.Context, tx Tx, now time.Time) ([]Alert, error) {
+	due, err := DueAlerts(ctx, tx, now)
 	if err != nil || len(due) == 0 {
 		return nil, err
 	}
@@ -122,9 +122,9 @@ func Raise(ctx context.Context, tx Tx, now time.Time) ([]Alert, error) {
 	return due, nil
 }
 
-// MarkRead notes that an alert was read, and returns it. One that was read before stays as it was; ErrNotFound if there is none
+// MarkAlertRead notes that an alert was read, and returns it. One that was read before stays as it was; ErrNotFound if there is none
 // such.
-func MarkRead(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID) (Alert, error) {
+func MarkAlertRead(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID) (Alert, error) {
 	alerts, err := tx.Alerts(ctx, expense.Month{})
 	if err != nil {
 		return Alert{}, fmt.Errorf("alerts: %w", err)

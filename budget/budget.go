@@ -1,7 +1,7 @@
 // Package budget sets monthly limits for a category, or for the whole ledger, and tells how much of them is spent.
 //
 //	added, err := budget.Add(ctx, tx, env, budget.Draft{CategoryID: food.ID.String(), Amount: "500"})
-//	report, err := budget.Read(ctx, reader, time.Now(), expense.MustMonth("2026-03"))
+//	report, err := budget.ReadMonth(ctx, reader, time.Now(), expense.MustMonth("2026-03"))
 //	fmt.Println(report.Data[0].Text) // Food: $320 / $500 spent
 package budget
 
@@ -18,8 +18,8 @@ import (
 const (
 	// MaxEntries is how many limits one series holds at most: one for each month of a century.
 	MaxEntries = 1200
-	// MaxAlerts is how many thresholds a budget has at most.
-	MaxAlerts = 5
+	// MaxThresholds is how many thresholds a budget has at most.
+	MaxThresholds = 5
 )
 
 // earliestMonth is that of the first date an expense may have.
@@ -28,19 +28,19 @@ var earliestMonth = expense.MustMonth("1900-01")
 // A Budget is a series of monthly limits under one id: each entry holds from its month until the next entry, or until the
 // series ends. A ledger has at most one series for a category, and one for the whole ledger.
 type Budget struct {
-	ID         uuid.UUID
-	CategoryID uuid.UUID     // Nil: the whole ledger
-	Label      string        // the name its category had when a merge ended the series; empty otherwise
-	Into       uuid.UUID     // the category that has its expenses since that merge; Nil otherwise
-	Entries    []Entry       // at least one, ascending by From, no month twice; all limits in the home currency
-	Until      expense.Month // the last month; zero: no end
-	Rollover   Rollover      // what of a month's remainder the next month begins with
-	Cap        expense.Money // the most that rolls over, either way; the zero Money: no cap
-	AlertAt    []Ratio       // thresholds: 1 to 5, ascending, none twice; a month at the lowest is a warning
-	Version    expense.Version
-	Guard      expense.Version // of the last change of anything but Label and Into; set by the store
-	CreatedAt  time.Time       // UTC, whole microseconds
-	UpdatedAt  time.Time       // UTC, whole microseconds
+	ID          uuid.UUID
+	CategoryID  uuid.UUID     // Nil: the whole ledger
+	MergedName  string        // the name its category had when a merge ended the series; empty otherwise
+	MergedInto  uuid.UUID     // the category that has its expenses since that merge; Nil otherwise
+	Entries     []Entry       // at least one, ascending by From, no month twice; all limits in the home currency
+	Until       expense.Month // the last month; zero: no end
+	Rollover    Rollover      // what of a month's remainder the next month begins with
+	RolloverCap expense.Money // the most that rolls over, either way; the zero Money: no cap
+	AlertAt     []Ratio       // thresholds: 1 to 5, ascending, none twice; a month at the lowest is a warning
+	Version     expense.Version
+	Guard       expense.Version // of the last change of anything but Label and Into; set by the store
+	CreatedAt   time.Time       // UTC, whole microseconds
+	UpdatedAt   time.Time       // UTC, whole microseconds
 }
 
 // An Entry is the limit from a month on.
@@ -50,18 +50,18 @@ type Entry struct {
 }
 
 // A Book is what the figures of a period need beside its totals: all that is small in a ledger.
-type Book struct {
-	Settings   expense.Settings
-	Categories []expense.Category // as [expense.Reader.Categories] orders them
-	Budgets    []Budget           // ordered by id, byte by byte
-	Recurring  bool               // a rule that is not paused has an occurrence that is not posted yet
+type Snapshot struct {
+	Settings               expense.Settings
+	Categories             []expense.Category // as [expense.Reader.Categories] orders them
+	Budgets                []Budget           // ordered by id, byte by byte
+	HasUpcomingOccurrences bool               // a rule that is not paused has an occurrence that is not posted yet
 }
 
 // Reader is what the use cases of this package read of one owner's ledger.
 type Reader interface {
 	// Book returns settings, categories and budgets as they were at one moment, and whether a rule was still to post anything;
 	// ErrNotFound if the owner has no ledger.
-	Book(ctx context.Context) (Book, error)
+	BudgetSnapshot(ctx context.Context) (Snapshot, error)
 
 	// Budget returns one budget; ErrNotFound if there never was such a one, ErrGone if it was deleted.
 	Budget(ctx context.Context, id uuid.UUID) (Budget, error)
@@ -94,7 +94,7 @@ type Tx interface {
 
 // SameGuarded reports whether everything of b but Label and Into is as in other; versions and times are no part of it.
 func (b Budget) SameGuarded(other Budget) bool {
-	return b.CategoryID == other.CategoryID && b.Until == other.Until && b.Rollover == other.Rollover && b.Cap == other.Cap &&
+	return b.CategoryID == other.CategoryID && b.Until == other.Until && b.Rollover == other.Rollover && b.RolloverCap == other.RolloverCap &&
 		slices.Equal(b.Entries, other.Entries) && slices.Equal(b.AlertAt, other.AlertAt)
 }
 
@@ -148,24 +148,24 @@ func (b Budget) Validate() error {
 }
 
 func (b Budget) validateRollover(faults *expense.ValidationErrors) {
-	if b.Rollover > RollBoth {
+	if b.Rollover > RolloverBoth {
 		faults.Add("rollover", "unknown_value", "a budget rolls over none, surplus, deficit or both of what is left of a month")
 	}
 	switch {
-	case b.Cap == expense.Money{}:
-	case b.Rollover == NoRollover:
+	case b.RolloverCap == expense.Money{}:
+	case b.Rollover == RolloverNone:
 		faults.Add("rollover_cap", "not_applicable", "only a budget that rolls over has a cap")
-	case len(b.Entries) > 0 && b.Cap.Currency() != b.Entries[0].Limit.Currency():
+	case len(b.Entries) > 0 && b.RolloverCap.Currency() != b.Entries[0].Limit.Currency():
 		faults.Add("rollover_cap", "currency_mismatch", "a cap is in the currency of the limits, the home currency")
-	case b.Cap.Sign() <= 0:
+	case b.RolloverCap.Sign() <= 0:
 		faults.Add("rollover_cap", "not_positive", "a cap is greater than zero; without one everything rolls over")
 	}
 }
 
 func validateAlerts(alerts []Ratio) error {
 	var faults expense.ValidationErrors
-	if len(alerts) == 0 || len(alerts) > MaxAlerts {
-		faults.Add("", "out_of_range", "a budget has 1 to %d thresholds, not %d", MaxAlerts, len(alerts))
+	if len(alerts) == 0 || len(alerts) > MaxThresholds {
+		faults.Add("", "out_of_range", "a budget has 1 to %d thresholds, not %d", MaxThresholds, len(alerts))
 	}
 	for i, ratio := range alerts {
 		if ratio <= 0 || ratio > maxRatio {
@@ -180,7 +180,7 @@ func validateAlerts(alerts []Ratio) error {
 
 // Limits returns the limits in force in month by the category whose expenses count against them, the whole ledger's under
 // uuid.Nil. As in [Summarise], the limits of categories that are merged now are one.
-func (b Book) Limits(month expense.Month) map[uuid.UUID]expense.Money {
+func (b Snapshot) Limits(month expense.Month) map[uuid.UUID]expense.Money {
 	limits := make(map[uuid.UUID]expense.Money)
 	for _, budget := range b.Budgets {
 		if limit, ok := budget.Limit(month); ok {

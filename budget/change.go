@@ -34,7 +34,7 @@ func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, patch Pat
 	if err := cond.CheckPresent(old.Version); err != nil {
 		return Budget{}, fmt.Errorf("budget %s: %w", id, err)
 	}
-	book, err := tx.Book(ctx)
+	book, err := tx.BudgetSnapshot(ctx)
 	if err != nil {
 		return Budget{}, fmt.Errorf("book: %w", err)
 	}
@@ -49,7 +49,7 @@ func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, patch Pat
 	return put(ctx, tx, b)
 }
 
-func (b Book) patch(env expense.Env, old Budget, patch Patch) (Budget, error) {
+func (b Snapshot) patch(env expense.Env, old Budget, patch Patch) (Budget, error) {
 	var faults expense.ValidationErrors
 	changed := old
 	if patch.UntilMonth != nil {
@@ -81,12 +81,12 @@ func (b Book) patch(env expense.Env, old Budget, patch Patch) (Budget, error) {
 		faults.Add("from_month", "incomplete", "from_month says from when an amount holds: give the amount too")
 	}
 	if patch.Rollover != nil {
-		if changed.Rollover = parseRollover(&faults, *patch.Rollover); changed.Rollover == NoRollover {
-			changed.Cap = expense.Money{}
+		if changed.Rollover = parseRollover(&faults, *patch.Rollover); changed.Rollover == RolloverNone {
+			changed.RolloverCap = expense.Money{}
 		}
 	}
 	if patch.RolloverCap != nil {
-		changed.Cap = b.cap(&faults, *patch.RolloverCap)
+		changed.RolloverCap = b.cap(&faults, *patch.RolloverCap)
 	}
 	if patch.AlertAt != nil {
 		var err error

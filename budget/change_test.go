@@ -106,8 +106,8 @@ func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 			l.spend(expense.Draft{Amount: "20", Category: "Food", Date: "2025-02-05"}, expense.Draft{Amount: "5", Category: "Food", Date: "2025-03-05"})
 			before := l.rows("2025-01", "2025-04")
 			_, err := l.add(budget.Draft{CategoryID: food, Amount: "600", FromMonth: "2025-05"})
-			var taken *budget.TakenError
-			if !errors.As(err, &taken) || !errors.Is(err, expense.ErrExists) || taken.Budget.ID != b.ID || !taken.Ended() {
+			var taken *budget.ExistsError
+			if !errors.As(err, &taken) || !errors.Is(err, expense.ErrExists) || taken.Existing.ID != b.ID || !taken.Ended() {
 				t.Fatalf("another one: %v, want to hear of the series there is", err)
 			}
 			got, err := l.change(b.ID, test.patch, expense.Precondition{})
@@ -118,7 +118,7 @@ func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 				t.Errorf("the months before are %q, they were %q", after, before)
 			}
 			if test.name == "after some months" {
-				if may := l.read("2025-05").Data[0]; may.Limit.Amount() != "600.00" || may.Carried.Amount() != "0.00" {
+				if may := l.read("2025-05").ByCategory[0]; may.Limit.Amount() != "600.00" || may.Carried.Amount() != "0.00" {
 					t.Errorf("May is %+v: it begins anew", may)
 				}
 			}

@@ -62,8 +62,8 @@ func (l *ledger) update(fn func(tx store.Tx) error) error {
 	return l.store.Update(context.Background(), owner, fn)
 }
 
-func (l *ledger) add(draft budget.Draft) (budget.Added, error) {
-	var added budget.Added
+func (l *ledger) add(draft budget.Draft) (budget.AddResult, error) {
+	var added budget.AddResult
 	err := l.update(func(tx store.Tx) (err error) {
 		added, err = budget.Add(context.Background(), tx, l.env, draft)
 		return err
@@ -119,11 +119,11 @@ func (l *ledger) stored(id uuid.UUID) budget.Budget {
 }
 
 // read returns the progress of a month.
-func (l *ledger) read(month string) budget.Report {
+func (l *ledger) read(month string) budget.MonthProgress {
 	l.t.Helper()
-	var report budget.Report
+	var report budget.MonthProgress
 	err := l.store.View(context.Background(), owner, func(r store.Reader) (err error) {
-		report, err = budget.Read(context.Background(), r, l.env.Now, expense.MustMonth(month))
+		report, err = budget.ReadMonth(context.Background(), r, l.env.Now, expense.MustMonth(month))
 		return err
 	})
 	if err != nil {

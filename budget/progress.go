@@ -16,12 +16,12 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A Report is how far the budgets of one month are used up.
-type Report struct {
-	Month expense.Month
-	Title string     // the month as the ledger's locale writes it, such as "March 2026"
-	Data  []Progress // of the categories with a limit in that month, ordered by their folded names
-	Total *Progress  // of the whole ledger; nil if it has no limit in that month
+// A MonthProgress is how far the budgets of one month are used up.
+type MonthProgress struct {
+	Month      expense.Month
+	Title      string     // the month as the ledger's locale writes it, such as "March 2026"
+	ByCategory []Progress // of the categories with a limit in that month, ordered by their folded names
+	Total      *Progress  // of the whole ledger; nil if it has no limit in that month
 }
 
 // A Progress is how far one budget is used up in one month.
@@ -41,11 +41,11 @@ type Progress struct {
 }
 
 // All returns the progress of every budget, the whole ledger's last.
-func (r Report) All() []Progress {
+func (r MonthProgress) All() []Progress {
 	if r.Total == nil {
-		return r.Data
+		return r.ByCategory
 	}
-	return append(slices.Clip(r.Data), *r.Total)
+	return append(slices.Clip(r.ByCategory), *r.Total)
 }
 
 // Complete reports whether no figure of p leaves anything out.
@@ -61,17 +61,17 @@ type State uint8
 
 // The states. By the default thresholds: ok < 80 % ≤ warning < 100 % ≤ over.
 const (
-	OK      State = iota // below the lowest threshold
-	Warning              // from the lowest threshold on
-	Over                 // from the whole limit on, whatever the thresholds
+	StateOK      State = iota // below the lowest threshold
+	StateWarning              // from the lowest threshold on
+	StateOver                 // from the whole limit on, whatever the thresholds
 )
 
 // String returns the state's name on the wire: "ok", "warning", "over".
 func (s State) String() string {
 	switch s {
-	case Warning:
+	case StateWarning:
 		return "warning"
-	case Over:
+	case StateOver:
 		return "over"
 	default:
 		return "ok"
@@ -85,31 +85,31 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 var firstMonth = expense.MustMonth("0001-01")
 
 const (
-	// MaxMonths is how many months a history has at most: a century.
-	MaxMonths = 1200
-	// MaxFigures is how many budgets those months have at most, each counted in every month.
-	MaxFigures = 24_000
+	// MaxHistoryMonths is how many months a history has at most: a century.
+	MaxHistoryMonths = 1200
+	// MaxBudgetMonths is how many budgets those months have at most, each counted in every month.
+	MaxBudgetMonths = 24_000
 )
 
 // Read reads the progress of month's budgets at now; the zero month is the one at hand in the ledger's zone. It takes one
 // Book and one Totals, which agree when r is a View's.
-func Read(ctx context.Context, r Reader, now time.Time, month expense.Month) (Report, error) {
+func ReadMonth(ctx context.Context, r Reader, now time.Time, month expense.Month) (MonthProgress, error) {
 	reports, err := read(ctx, r, now, month, month, 1)
 	if err != nil {
-		return Report{}, err
+		return MonthProgress{}, err
 	}
 	return reports[0], nil
 }
 
 // History is Read for each month from one to another. A zero to is the month at hand, a zero from the eleventh before to.
-// Months in the wrong order, or more than [MaxMonths] or [MaxFigures], are ErrInvalid.
-func History(ctx context.Context, r Reader, now time.Time, from, to expense.Month) ([]Report, error) {
+// Months in the wrong order, or more than [MaxHistoryMonths] or [MaxBudgetMonths], are ErrInvalid.
+func History(ctx context.Context, r Reader, now time.Time, from, to expense.Month) ([]MonthProgress, error) {
 	return read(ctx, r, now, from, to, 12)
 }
 
 // read reads the months from one to another; where from is zero, so many up to the last.
-func read(ctx context.Context, r Reader, now time.Time, from, to expense.Month, usual int) ([]Report, error) {
-	book, err := r.Book(ctx)
+func read(ctx context.Context, r Reader, now time.Time, from, to expense.Month, usual int) ([]MonthProgress, error) {
+	book, err := r.BudgetSnapshot(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("book: %w", err)
 	}
@@ -126,26 +126,26 @@ func read(ctx context.Context, r Reader, now time.Time, from, to expense.Month, 
 	switch {
 	case to.Before(from):
 		return nil, &expense.InvalidError{Field: "to", Code: "ends_before_start", Detail: fmt.Sprintf("%s is before %s", to, from)}
-	case to.Sub(from) >= MaxMonths:
+	case to.Sub(from) >= MaxHistoryMonths:
 		return nil, &expense.InvalidError{
-			Field: "to", Code: "range_too_long", Detail: fmt.Sprintf("a history has at most %d months: ask for parts of it", MaxMonths),
+			Field: "to", Code: "range_too_long", Detail: fmt.Sprintf("a history has at most %d months: ask for parts of it", MaxHistoryMonths),
 		}
-	case to != from && (to.Sub(from)+1)*len(book.Budgets) > MaxFigures:
+	case to != from && (to.Sub(from)+1)*len(book.Budgets) > MaxBudgetMonths:
 		return nil, &expense.InvalidError{
 			Field: "to", Code: "range_too_long",
-			Detail: fmt.Sprintf("of %d budgets a history has at most %d months: ask for parts of it", len(book.Budgets), MaxFigures/len(book.Budgets)),
+			Detail: fmt.Sprintf("of %d budgets a history has at most %d months: ask for parts of it", len(book.Budgets), MaxBudgetMonths/len(book.Budgets)),
 		}
 	}
-	totals, err := r.Totals(ctx, Query(book, from, to, today))
+	totals, err := r.Totals(ctx, totalsQuery(book, from, to, today))
 	if err != nil {
 		return nil, fmt.Errorf("totals up to %s: %w", to, err)
 	}
 	return Summarise(book, from, to, today, totals)
 }
 
-// Query returns what [Summarise] needs totals of, by months: those from one to another, and those before which the budgets that
+// totalsQuery returns what [Summarise] needs totals of, by months: those from one to another, and those before which the budgets that
 // roll over have begun in; and where today is given, the days after it in its month, for the projection.
-func Query(book Book, from, to expense.Month, today expense.Date) expense.TotalsQuery {
+func totalsQuery(book Snapshot, from, to expense.Month, today expense.Date) expense.TotalsQuery {
 	first := from
 	for _, group := range book.groups() {
 		if start := group.firstMonth(from); start.Before(first) {
@@ -159,7 +159,7 @@ func Query(book Book, from, to expense.Month, today expense.Date) expense.Totals
 	return query
 }
 
-// Summarise returns the progress of each month's budgets on the day today, from the totals by month that [Query] asks for.
+// Summarise returns the progress of each month's budgets on the day today, from the totals by month that [totalsQuery] asks for.
 //
 // The projection of the month at hand is what was spent up to today / days elapsed × days, today being one of those elapsed, and
 // what is booked ahead; a month that is over comes to what was spent, and one that has not begun to what is booked.
@@ -174,15 +174,15 @@ func Query(book Book, from, to expense.Month, today expense.Date) expense.Totals
 // first month, with nothing carried, and leaves the months before as they were.
 //
 // An error says that the totals contradict the promises of [Reader.Totals].
-func Summarise(book Book, from, to expense.Month, today expense.Date, totals []expense.Total) ([]Report, error) {
+func Summarise(book Snapshot, from, to expense.Month, today expense.Date, totals []expense.Total) ([]MonthProgress, error) {
 	spent, err := newSpending(book.Settings.Home, totals)
 	if err != nil {
 		return nil, err
 	}
 	phrases := phrasesFor(book.Settings.Locale)
-	var reports []Report
+	var reports []MonthProgress
 	for month := from; !month.IsZero() && !month.After(to); month = month.Add(1) {
-		reports = append(reports, Report{Month: month, Title: phrases.format.Month(month), Data: []Progress{}})
+		reports = append(reports, MonthProgress{Month: month, Title: phrases.format.Month(month), ByCategory: []Progress{}})
 	}
 	for _, group := range book.groups() {
 		err := group.walk(spent, from, to, func(b Budget, p Progress, month expense.Month) {
@@ -194,7 +194,7 @@ func Summarise(book Book, from, to expense.Month, today expense.Date, totals []e
 			if b.CategoryID == uuid.Nil {
 				report.Total = &p
 			} else {
-				report.Data = append(report.Data, p)
+				report.ByCategory = append(report.ByCategory, p)
 			}
 		})
 		if err != nil {
@@ -202,7 +202,7 @@ func Summarise(book Book, from, to expense.Month, today expense.Date, totals []e
 		}
 	}
 	for _, report := range reports {
-		slices.SortStableFunc(report.Data, func(a, b Progress) int {
+		slices.SortStableFunc(report.ByCategory, func(a, b Progress) int {
 			return cmp.Or(
 				cmp.Compare(expense.Fold(a.CategoryName), expense.Fold(b.CategoryName)), bytes.Compare(a.BudgetID[:], b.BudgetID[:]))
 		})
@@ -292,13 +292,13 @@ type group []Budget
 
 // subject returns whose expenses count against b.
 func (b Budget) subject() uuid.UUID {
-	if b.Into != uuid.Nil {
-		return b.Into
+	if b.MergedInto != uuid.Nil {
+		return b.MergedInto
 	}
 	return b.CategoryID
 }
 
-func (b Book) groups() []group {
+func (b Snapshot) groups() []group {
 	places := make(map[uuid.UUID]int)
 	var groups []group
 	for _, budget := range b.Budgets {
@@ -320,7 +320,7 @@ func (b Book) groups() []group {
 
 // mergedAway is 1 for the series of a category that was merged into another, else 0.
 func mergedAway(b Budget) int {
-	if b.Into != uuid.Nil {
+	if b.MergedInto != uuid.Nil {
 		return 1
 	}
 	return 0
@@ -344,7 +344,7 @@ func (g group) limit(month expense.Month) (expense.Money, int) {
 // firstMonth returns the first month that progress from the month on needs to know: the one from which on, up to it, there never
 // was a month without a series that went on from the one before. Where nothing rolls over that is the month itself.
 func (g group) firstMonth(from expense.Month) expense.Month {
-	if !slices.ContainsFunc(g, func(b Budget) bool { return b.Rollover != NoRollover }) {
+	if !slices.ContainsFunc(g, func(b Budget) bool { return b.Rollover != RolloverNone }) {
 		return from
 	}
 	start := from
@@ -394,7 +394,7 @@ func (g group) walk(spent spending, from, to expense.Month, show func(b Budget, 
 			}
 			show(b, p, month)
 		}
-		if b.Rollover == NoRollover || !g.goesOn(month.Add(1)) {
+		if b.Rollover == RolloverNone || !g.goesOn(month.Add(1)) {
 			carried, since = nothing, expense.Month{}
 			continue
 		}
@@ -420,11 +420,11 @@ func (p *Progress) project(month expense.Month, today expense.Date, ahead int64)
 func (p Progress) state(lowest Ratio) State {
 	switch {
 	case p.reaches(whole):
-		return Over
+		return StateOver
 	case p.reaches(lowest):
-		return Warning
+		return StateWarning
 	default:
-		return OK
+		return StateOK
 	}
 }
 

@@ -20,11 +20,11 @@ import (
 var food = uuid.MustParse("00000000-0000-7000-8000-00000000f00d")
 
 // bookOf returns a ledger in code with one category, Food, and one budget for it.
-func bookOf(code, locale, limit string, alerts ...budget.Ratio) budget.Book {
+func bookOf(code, locale, limit string, alerts ...budget.Ratio) budget.Snapshot {
 	if len(alerts) == 0 {
 		alerts = []budget.Ratio{8000, 10000}
 	}
-	return budget.Book{
+	return budget.Snapshot{
 		Settings:   expense.Settings{Home: expense.MustCurrency(code), Locale: locale},
 		Categories: []expense.Category{{ID: food, Name: "Food"}},
 		Budgets: []budget.Budget{{
@@ -39,15 +39,15 @@ func spentOn(category uuid.UUID, amount expense.Money) expense.Total {
 }
 
 // progressOf returns the one progress that book has in May 2025 on the day today, after spent.
-func progressOf(t *testing.T, book budget.Book, today, spent string) budget.Progress {
+func progressOf(t *testing.T, book budget.Snapshot, today, spent string) budget.Progress {
 	t.Helper()
 	total := spentOn(food, expense.MustMoney(spent, book.Settings.Home.Code()))
 	may := expense.MustMonth("2025-05")
 	reports, err := budget.Summarise(book, may, may, expense.MustDate(today), []expense.Total{total})
-	if err != nil || len(reports) != 1 || len(reports[0].Data) != 1 || reports[0].Total != nil {
+	if err != nil || len(reports) != 1 || len(reports[0].ByCategory) != 1 || reports[0].Total != nil {
 		t.Fatalf("Summarise = %+v, %v, want one entry", reports, err)
 	}
-	return reports[0].Data[0]
+	return reports[0].ByCategory[0]
 }
 
 func TestStateRatioAndBar(t *testing.T) {
@@ -147,12 +147,12 @@ func TestAProjectionGoesOnAtThePaceOfTheDaysSoFar(t *testing.T) {
 		l.spend(e)
 	}
 	may := l.read("2025-05")
-	if got := may.Data[0].Projected.Amount() + " " + may.Total.Projected.Amount(); got != "510.00 519.00" {
+	if got := may.ByCategory[0].Projected.Amount() + " " + may.Total.Projected.Amount(); got != "510.00 519.00" {
 		t.Errorf("on 10 May, 100 spent and 200 or 209 booked ahead, May comes to %s", got)
 	}
-	if got := l.history("2025-04", "2025-06"); got[0].Data[0].Projected.Amount() != "77.00" || got[2].Data[0].Projected.Amount() != "1000.00" ||
-		got[1].Data[0].Projected != may.Data[0].Projected {
-		t.Errorf("April, May and June come to %s, %s, %s", got[0].Data[0].Projected, got[1].Data[0].Projected, got[2].Data[0].Projected)
+	if got := l.history("2025-04", "2025-06"); got[0].ByCategory[0].Projected.Amount() != "77.00" || got[2].ByCategory[0].Projected.Amount() != "1000.00" ||
+		got[1].ByCategory[0].Projected != may.ByCategory[0].Projected {
+		t.Errorf("April, May and June come to %s, %s, %s", got[0].ByCategory[0].Projected, got[1].ByCategory[0].Projected, got[2].ByCategory[0].Projected)
 	}
 }
 
@@ -197,7 +197,7 @@ func TestTheWholeLedgersBudgetIsTheTotal(t *testing.T) {
 	)
 	report := l.read("2025-05")
 	var got []string
-	for _, p := range append(slices.Clone(report.Data), *report.Total) {
+	for _, p := range append(slices.Clone(report.ByCategory), *report.Total) {
 		got = append(got, fmt.Sprint(p.Text, " ", p.Remaining, " ", p.Spent.Count, " ", p.Spent.Complete(), p.Spent.Pending))
 	}
 	want := []string{
@@ -211,11 +211,11 @@ func TestTheWholeLedgersBudgetIsTheTotal(t *testing.T) {
 	if report.Total.BudgetID != total.ID || report.Total.CategoryID != uuid.Nil || report.Total.CategoryName != "" {
 		t.Errorf("the total is %+v, want that of budget %s", report.Total, total.ID)
 	}
-	if april := l.read("2025-04"); len(april.Data) != 0 || april.Total != nil {
+	if april := l.read("2025-04"); len(april.ByCategory) != 0 || april.Total != nil {
 		t.Errorf("April, before all budgets, has %+v", april)
 	}
-	if june := l.read("2025-06"); len(june.Data) != 3 || june.Data[1].CategoryName != "Health" {
-		t.Errorf("June has %+v, want Food, Health, Travel", june.Data)
+	if june := l.read("2025-06"); len(june.ByCategory) != 3 || june.ByCategory[1].CategoryName != "Health" {
+		t.Errorf("June has %+v, want Food, Health, Travel", june.ByCategory)
 	}
 }
 
@@ -229,7 +229,7 @@ func TestReadWithoutAMonthIsOfTheOneAtHandInTheLedgersZone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := budget.Read(t.Context(), l.store.Reader(owner), noon.AddDate(0, 0, 21), expense.Month{})
+	report, err := budget.ReadMonth(t.Context(), l.store.Reader(owner), noon.AddDate(0, 0, 21), expense.Month{})
 	if err != nil || report.Month != expense.MustMonth("2025-06") {
 		t.Errorf("Read = %v, %v, want June", report.Month, err)
 	}
@@ -247,11 +247,11 @@ func TestAMergedCategorysBudgetKeepsItsName(t *testing.T) {
 		t.Fatal(err)
 	}
 	june := l.read("2025-06")
-	if len(june.Data) != 1 || june.Data[0].BudgetID != b.ID || june.Data[0].CategoryName != "Food" {
-		t.Errorf("June has %+v, want Food's budget under its old name", june.Data)
+	if len(june.ByCategory) != 1 || june.ByCategory[0].BudgetID != b.ID || june.ByCategory[0].CategoryName != "Food" {
+		t.Errorf("June has %+v, want Food's budget under its old name", june.ByCategory)
 	}
-	if july := l.read("2025-07"); len(july.Data) != 0 {
-		t.Errorf("July has %+v, want nothing: the series ended", july.Data)
+	if july := l.read("2025-07"); len(july.ByCategory) != 0 {
+		t.Errorf("July has %+v, want nothing: the series ended", july.ByCategory)
 	}
 }
 
@@ -283,7 +283,7 @@ func TestProgressEqualsTheSumOfTheExpenses(t *testing.T) {
 		}
 		whole := l.mustAdd(budget.Draft{Amount: "1000"})
 		may := l.read("2025-05")
-		for _, p := range append(slices.Clone(may.Data), *may.Total) {
+		for _, p := range append(slices.Clone(may.ByCategory), *may.Total) {
 			filter := expense.Filter{Dates: expense.MustMonth("2025-05").Range()}
 			if p.CategoryID != uuid.Nil {
 				filter.Categories = []uuid.UUID{p.CategoryID}
@@ -316,7 +316,7 @@ func TestProgressEqualsTheSumOfTheExpenses(t *testing.T) {
 			t.Fatalf("raise June: %v", err)
 		}
 		again, june := l.read("2025-05"), l.read("2025-06")
-		if fmt.Sprint(*again.Total) != fmt.Sprint(*may.Total) || fmt.Sprint(again.Data) != fmt.Sprint(may.Data) {
+		if fmt.Sprint(*again.Total) != fmt.Sprint(*may.Total) || fmt.Sprint(again.ByCategory) != fmt.Sprint(may.ByCategory) {
 			t.Fatalf("raising June made %+v of May's %+v", again, may)
 		}
 		if june.Total.Limit != expense.MustMoney("2000", "USD") {
@@ -350,12 +350,12 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	report, err := budget.Read(ctx, st.Reader("ada"), now, expense.MustMonth("2026-03"))
+	report, err := budget.ReadMonth(ctx, st.Reader("ada"), now, expense.MustMonth("2026-03"))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	p := report.Data[0]
+	p := report.ByCategory[0]
 	fmt.Println(p.Text, p.Bar())
 	fmt.Println(p.State, p.Ratio(), p.Remaining, p.DaysLeft, p.Projected)
 	// Output:

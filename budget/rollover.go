@@ -7,14 +7,14 @@ type Rollover uint8
 
 // The ways to roll over.
 const (
-	NoRollover  Rollover = iota // each month begins anew
-	RollSurplus                 // what was left over is added to the next month's limit
-	RollDeficit                 // what was overspent is taken from it
-	RollBoth
+	RolloverNone    Rollover = iota // each month begins anew
+	RolloverSurplus                 // what was left over is added to the next month's limit
+	RolloverDeficit                 // what was overspent is taken from it
+	RolloverBoth
 )
 
 // rolloverNames are the names on the wire.
-var rolloverNames = [...]string{NoRollover: "none", RollSurplus: "surplus", RollDeficit: "deficit", RollBoth: "both"}
+var rolloverNames = [...]string{RolloverNone: "none", RolloverSurplus: "surplus", RolloverDeficit: "deficit", RolloverBoth: "both"}
 
 // ParseRollover reads what [Rollover.String] returns. The error is ErrInvalid.
 func ParseRollover(text string) (Rollover, error) {
@@ -23,7 +23,7 @@ func ParseRollover(text string) (Rollover, error) {
 			return Rollover(rollover), nil
 		}
 	}
-	return NoRollover, &expense.InvalidError{
+	return RolloverNone, &expense.InvalidError{
 		Code: "unknown_value", Detail: "a budget rolls over none, surplus, deficit or both of what is left of a month",
 	}
 }
@@ -52,13 +52,13 @@ func (r *Rollover) UnmarshalText(text []byte) error {
 // never more than the cap in either direction.
 func (b Budget) carry(left expense.Money) expense.Money {
 	minor := left.Minor()
-	if b.Rollover != RollBoth && b.Rollover != RollSurplus {
+	if b.Rollover != RolloverBoth && b.Rollover != RolloverSurplus {
 		minor = min(minor, 0)
 	}
-	if b.Rollover != RollBoth && b.Rollover != RollDeficit {
+	if b.Rollover != RolloverBoth && b.Rollover != RolloverDeficit {
 		minor = max(minor, 0)
 	}
-	if most := b.Cap.Minor(); most > 0 {
+	if most := b.RolloverCap.Minor(); most > 0 {
 		minor = min(max(minor, -most), most)
 	}
 	return expense.CapMoney(minor, left.Currency())

@@ -18,9 +18,9 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-func (l *ledger) history(from, to string) []budget.Report {
+func (l *ledger) history(from, to string) []budget.MonthProgress {
 	l.t.Helper()
-	var reports []budget.Report
+	var reports []budget.MonthProgress
 	err := l.store.View(context.Background(), owner, func(r store.Reader) (err error) {
 		reports, err = budget.History(context.Background(), r, l.env.Now, expense.MustMonth(from), expense.MustMonth(to))
 		return err
@@ -54,7 +54,7 @@ func TestWhatIsCarriedIntoTheNextMonth(t *testing.T) {
 				expense.Draft{Amount: "1000", Category: "Travel", Date: "2025-01-31"})
 			var got []string
 			for _, month := range l.history("2025-01", "2025-04") {
-				got = append(got, month.Data[0].Carried.Amount()+" "+month.Data[0].Remaining.Amount())
+				got = append(got, month.ByCategory[0].Carried.Amount()+" "+month.ByCategory[0].Remaining.Amount())
 			}
 			if text := strings.Join(got, ", "); text != test.want {
 				t.Errorf("carried and remaining are %s, want %s", text, test.want)
@@ -83,7 +83,7 @@ func TestStateAndRatioCountWhatWasCarried(t *testing.T) {
 			if test.spent != "" {
 				l.spend(expense.Draft{Amount: test.spent, CategoryID: food, Date: "2025-05-01"})
 			}
-			p := l.read("2025-05").Data[0]
+			p := l.read("2025-05").ByCategory[0]
 			text, _, _ := strings.Cut(strings.TrimPrefix(p.Text, "Food: "), "spent")
 			if got := fmt.Sprint(p.State, " ", p.Ratio(), " ", text); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
@@ -150,7 +150,7 @@ func TestCarriedSaysWhatItLeavesOut(t *testing.T) {
 		expense.Draft{Amount: "5", Currency: "JPY", Category: "Travel", Date: "2025-04-05"})
 	var got []string
 	for _, month := range l.history("2025-03", "2025-05") {
-		p := month.Data[0]
+		p := month.ByCategory[0]
 		got = append(got, fmt.Sprintf("%t%v%v", p.Complete(), p.Spent.Pending, p.CarriedPending))
 	}
 	want := []string{"false[1.250 KWD][]", "false[1.000 KWD][1.250 KWD]", "false[][2.250 KWD]"}
@@ -183,7 +183,7 @@ func TestRolloverIsChecked(t *testing.T) {
 		t.Errorf("the same again: %+v, %v", again, err)
 	}
 	changed, err := l.change(b.ID, budget.Patch{Rollover: ptr("")}, expense.Precondition{})
-	if err != nil || changed.Rollover != budget.NoRollover || changed.Cap != (expense.Money{}) {
+	if err != nil || changed.Rollover != budget.RolloverNone || changed.RolloverCap != (expense.Money{}) {
 		t.Errorf("without a rollover there is no cap: %+v, %v", changed, err)
 	}
 	if _, err := l.change(b.ID, budget.Patch{RolloverCap: ptr("3")}, expense.Precondition{}); !slices.Equal(codes(err), []string{"rollover_cap not_applicable"}) {
@@ -197,8 +197,8 @@ func TestANewHomeCurrencyReexpressesTheCap(t *testing.T) {
 	if _, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "0.5", expense.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
-	if got := l.stored(b.ID); got.Cap != expense.MustMoney("5", "KWD") {
-		t.Errorf("the cap is %s", got.Cap)
+	if got := l.stored(b.ID); got.RolloverCap != expense.MustMoney("5", "KWD") {
+		t.Errorf("the cap is %s", got.RolloverCap)
 	}
 }
 
@@ -323,7 +323,7 @@ func (l *ledger) rows(from, to string) []string {
 	l.t.Helper()
 	var rows []string
 	for _, month := range l.history(from, to) {
-		for _, p := range month.Data {
+		for _, p := range month.ByCategory {
 			rows = append(rows, fmt.Sprint(month.Month, " ", p.CategoryName, " ", p.Limit.Amount(), " ", p.Carried.Amount(), " ", p.Remaining.Amount()))
 		}
 	}
@@ -461,8 +461,8 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 				}
 			}
 			if i == 0 {
-				if len(report.Data) != 0 {
-					t.Fatalf("before the series: %+v", report.Data)
+				if len(report.ByCategory) != 0 {
+					t.Fatalf("before the series: %+v", report.ByCategory)
 				}
 				continue
 			}
@@ -474,7 +474,7 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 				}
 				spent += e.Home.Minor()
 			}
-			p := report.Data[0]
+			p := report.ByCategory[0]
 			left := p.Limit.Minor() + carried - spent
 			if p.Carried.Minor() != carried || p.Spent.Home.Minor() != spent || p.Remaining.Minor() != left {
 				t.Fatalf("%s: %+v, want carried %d, spent %d, left %d", month, p, carried, spent, left)
@@ -486,7 +486,7 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 			if rollover == "none" || rollover == "deficit" {
 				carried = min(carried, 0)
 			}
-			if most := b.Cap.Minor(); most > 0 {
+			if most := b.RolloverCap.Minor(); most > 0 {
 				carried = max(min(carried, most), -most)
 			}
 		}
@@ -555,7 +555,7 @@ func TestAlertsAreRaisedOncePerBudgetThresholdAndMonth(t *testing.T) {
 	var read budget.Alert
 	for i := range 2 {
 		err := l.update(func(tx store.Tx) (err error) {
-			read, err = budget.MarkRead(t.Context(), tx, expense.Env{Now: noon.Add(time.Duration(i) * time.Hour)}, alerts[1].ID)
+			read, err = budget.MarkAlertRead(t.Context(), tx, expense.Env{Now: noon.Add(time.Duration(i) * time.Hour)}, alerts[1].ID)
 			return err
 		})
 		if err != nil || read.ID != alerts[1].ID || !read.ReadAt.Equal(noon) {
@@ -572,7 +572,7 @@ func TestAlertsAreRaisedOncePerBudgetThresholdAndMonth(t *testing.T) {
 		}
 	}
 	err = l.update(func(tx store.Tx) error {
-		_, err := budget.MarkRead(t.Context(), tx, l.env, uuid.New())
+		_, err := budget.MarkAlertRead(t.Context(), tx, l.env, uuid.New())
 		return err
 	})
 	if !errors.Is(err, expense.ErrNotFound) {

@@ -8,14 +8,14 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// ChangeSettings is [expense.ChangeSettings] for a ledger with budgets: a new home currency re-expresses every limit at
+// ChangeSettingsAndLimits is [expense.ChangeSettingsAndLimits] for a ledger with budgets: a new home currency re-expresses every limit at
 // today's rate in the ledger's zone, or at limitRate, new home units for one old one, where it is given. Each limit is
 // rounded once and is at least one minor unit. Without a rate nothing changes: the error is ErrInvalid, its field
 // "home_currency". A limitRate is read, and not needed, where the home currency stays.
-func ChangeSettings(
+func ChangeSettingsAndLimits(
 	ctx context.Context, tx Tx, env expense.Env, draft expense.SettingsDraft, limitRate string, cond expense.Precondition,
 ) (expense.ChangeSettingsResult, error) {
-	book, err := tx.Book(ctx)
+	book, err := tx.BudgetSnapshot(ctx)
 	if err == nil {
 		err = cond.CheckPresent(book.Settings.Version)
 	}
@@ -42,7 +42,7 @@ func ChangeSettings(
 }
 
 // reexpress returns the book's budgets as they are after draft: none if their limits stay as they are.
-func (b Book) reexpress(env expense.Env, draft expense.SettingsDraft, limitRate string) ([]Budget, error) {
+func (b Snapshot) reexpress(env expense.Env, draft expense.SettingsDraft, limitRate string) ([]Budget, error) {
 	var faults expense.ValidationErrors
 	settings, err := b.Settings.With(draft)
 	_ = faults.AddError("", err)
@@ -98,8 +98,8 @@ func (b Budget) in(currency expense.Currency, rate expense.Rate) (Budget, error)
 			return Budget{}, err
 		}
 	}
-	if b.Cap.Sign() > 0 {
-		b.Cap, err = convertLimit(b.Cap, currency, rate)
+	if b.RolloverCap.Sign() > 0 {
+		b.RolloverCap, err = convertLimit(b.RolloverCap, currency, rate)
 	}
 	return b, err
 }

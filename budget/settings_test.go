@@ -17,7 +17,7 @@ func (l *ledger) changeSettings(
 ) (expense.ChangeSettingsResult, error) {
 	var change expense.ChangeSettingsResult
 	err := l.update(func(tx store.Tx) (err error) {
-		change, err = budget.ChangeSettings(context.Background(), tx, l.env, draft, limitRate, cond)
+		change, err = budget.ChangeSettingsAndLimits(context.Background(), tx, l.env, draft, limitRate, cond)
 		return err
 	})
 	return change, err
@@ -85,7 +85,7 @@ func TestChangeSettingsIsRefusedAsAWhole(t *testing.T) {
 			if _, err := l.changeSettings(test.draft, test.limitRate, expense.Precondition{}); !slices.Equal(codes(err), test.want) {
 				t.Errorf("ChangeSettings: %v, want the faults %q", err, test.want)
 			}
-			book, err := l.store.Reader(owner).Book(t.Context())
+			book, err := l.store.Reader(owner).BudgetSnapshot(t.Context())
 			if err != nil || book.Settings.Home.Code() != "USD" || !reflect.DeepEqual(book.Budgets, []budget.Budget{b}) {
 				t.Errorf("the book is %+v, %v, want it as it was", book, err)
 			}

@@ -76,7 +76,7 @@ func SyncPut(ctx context.Context, tx Tx, env expense.Env, draft Draft, base expe
 
 // firstOf returns the budget that a category has already, as what a second one conflicts with.
 func firstOf(ctx context.Context, tx Tx, category string) (Budget, expense.Outcome, error) {
-	book, err := tx.Book(ctx)
+	book, err := tx.BudgetSnapshot(ctx)
 	if err != nil {
 		return Budget{}, 0, fmt.Errorf("book: %w", err)
 	}
@@ -109,7 +109,7 @@ func (d Draft) patch() Patch {
 	return p
 }
 
-// SyncSettings is [ChangeSettings] for a device that saw the settings at version base. They have no guarded group: what comes
+// SyncSettings is [ChangeSettingsAndLimits] for a device that saw the settings at version base. They have no guarded group: what comes
 // later wins, member by member.
 func SyncSettings(
 	ctx context.Context, tx Tx, env expense.Env, draft expense.SettingsDraft, limitRate string, base expense.Version,
@@ -132,7 +132,7 @@ func SyncSettings(
 			outcome = expense.OutcomeMerged
 		}
 	}
-	change, err := ChangeSettings(ctx, tx, env, draft, limitRate, expense.Precondition{})
+	change, err := ChangeSettingsAndLimits(ctx, tx, env, draft, limitRate, expense.Precondition{})
 	switch {
 	case err != nil:
 		return was, 0, err

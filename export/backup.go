@@ -156,7 +156,7 @@ type lineCounts struct {
 // changes of this one ledger is left out: versions, tombstones, answers to requests. It writes as it reads; what it reads agrees
 // when r is a View's.
 func WriteBackup(ctx context.Context, w io.Writer, r BackupReader, opts BackupOptions) error {
-	book, err := r.Book(ctx)
+	book, err := r.BudgetSnapshot(ctx)
 	if err != nil {
 		return fmt.Errorf("book: %w", err)
 	}
@@ -246,22 +246,22 @@ func newRuleLine(r recurrence.Rule) ruleLine {
 		Notes: r.Notes, Freq: r.Freq.String(), Interval: r.Interval, Weekdays: r.Weekdays.Names(), MonthDay: r.MonthDay,
 		OnMissing: r.OnMissing.String(), StartDate: r.Start.String(), UntilDate: textOrNull(r.Until.String()), Count: r.Count,
 		Paused: r.Paused, NextDate: textOrNull(r.Next.String()),
-		Skipped: r.Skipped.String(), Settled: textOrNull(r.Settled.String()), LastError: r.LastError, Failures: r.Failures, RetryAt: instantOrNull(r.RetryAt),
+		Skipped: r.Skipped.String(), Settled: textOrNull(r.SettledThrough.String()), LastError: r.LastError, Failures: r.Failures, RetryAt: instantOrNull(r.RetryAt),
 		CreatedAt: instantText(r.CreatedAt), UpdatedAt: instantText(r.UpdatedAt),
 	}
 }
 
 func newBudgetLine(b budget.Budget) budgetLine {
 	line := budgetLine{
-		Type: lineBudget, ID: b.ID.String(), CategoryID: idOrNull(b.CategoryID), Label: b.Label, Into: idOrNull(b.Into),
+		Type: lineBudget, ID: b.ID.String(), CategoryID: idOrNull(b.CategoryID), Label: b.MergedName, Into: idOrNull(b.MergedInto),
 		Currency: b.Entries[0].Limit.Currency().Code(), Entries: make([]entryLine, len(b.Entries)), UntilMonth: textOrNull(b.Until.String()),
 		Rollover: b.Rollover.String(), AlertAt: b.AlertAt, CreatedAt: instantText(b.CreatedAt), UpdatedAt: instantText(b.UpdatedAt),
 	}
 	for i, entry := range b.Entries {
 		line.Entries[i] = entryLine{FromMonth: entry.From.String(), Amount: entry.Limit.Amount()}
 	}
-	if !b.Cap.IsZero() {
-		line.RolloverCap = new(b.Cap.Amount())
+	if !b.RolloverCap.IsZero() {
+		line.RolloverCap = new(b.RolloverCap.Amount())
 	}
 	return line
 }

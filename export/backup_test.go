@@ -146,7 +146,7 @@ func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
 			home, locale, zone := rapid.SampledFrom([]string{"EUR", "USD"}).Draw(t, "home"), "de-CH", "Asia/Kolkata"
 			start := rapid.IntRange(1, 12).Draw(t, "start")
 			do(func(tx store.Tx) error {
-				_, err := budget.ChangeSettings(ctx, tx, backupEnv, expense.SettingsDraft{
+				_, err := budget.ChangeSettingsAndLimits(ctx, tx, backupEnv, expense.SettingsDraft{
 					HomeCurrency: &home, Locale: &locale, TimeZone: &zone, FiscalYearStart: &start, DefaultCategoryID: new(categories()[0].ID.String()),
 				}, "1.1", expense.Precondition{})
 				return err
@@ -225,7 +225,7 @@ func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
 				rule.Until = expense.MustDate("2030-01-01")
 			}
 			rule.Next = rule.NextAfter(expense.Date{})
-			rule.Skipped = recurrence.DatesOf(rule.NextAfter(rule.Next))
+			rule.Skipped = recurrence.NewDateSet(rule.NextAfter(rule.Next))
 			if rapid.Bool().Draw(t, "failed") {
 				rule.LastError, rule.Failures, rule.RetryAt = "the total\nis too large", 2, backupTime.Add(time.Hour)
 			}

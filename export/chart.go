@@ -75,7 +75,7 @@ var sliceColours = [...]string{
 }
 
 // MonthlyChart writes a month as an SVG picture: its categories as a ring and in figures, and how far its budgets are used up.
-// progress is [budget.Report.All] of the same month, or nil. The figures are those of the report.
+// progress is [budget.MonthProgress.All] of the same month, or nil. The figures are those of the report.
 func MonthlyChart(w io.Writer, m report.MonthlyReport, progress []budget.Progress, theme ChartTheme) error {
 	c := newCanvas(m.Settings, theme, headHeight+ringSize(m.Summary)+budgetsSize(progress)+chartMargin)
 	c.head(m.Title(c.format), m.Sum)
@@ -127,7 +127,7 @@ func TrendChart(w io.Writer, t report.TrendReport, theme ChartTheme) error {
 	for i, point := range points {
 		names[i], sums[i] = c.format.Date(point.Dates.From), point.Sum
 		ticks[i] = names[i]
-		if t.By == expense.ByMonth {
+		if t.Step == expense.ByMonth {
 			month := point.Dates.From.Month()
 			names[i] = c.format.MonthShort(month)
 			if ticks[i] = names[i]; len(points) <= fewLabels {
@@ -145,11 +145,11 @@ func TrendChart(w io.Writer, t report.TrendReport, theme ChartTheme) error {
 }
 
 // thin returns as many points as are drawn: all, or of each of so many equal stretches the least and the greatest, as they come.
-func thin(points []report.Point, most int) []report.Point {
+func thin(points []report.TrendPoint, most int) []report.TrendPoint {
 	if len(points) <= most {
 		return points
 	}
-	kept := make([]report.Point, 0, most)
+	kept := make([]report.TrendPoint, 0, most)
 	for i := range most / 2 {
 		first, next := i*len(points)/(most/2), (i+1)*len(points)/(most/2)
 		least, greatest := first, first
@@ -283,8 +283,8 @@ func (c *canvas) ring(s report.Summary, top int) error {
 		pieces = append(pieces, charts.DoughnutSeries{
 			Value: float64(category.Sum.Home.Minor()), Name: category.Name, Label: charts.SeriesLabel{Show: charts.Ptr(false)},
 		})
-		part := float64(category.Share.Hundredths()) / 10_000
-		if category.Share.Hundredths() >= labelledShare {
+		part := float64(category.Share.BasisPoints()) / 10_000
+		if category.Share.BasisPoints() >= labelledShare {
 			labels = append(labels, ringLabel{name: category.Name, angle: 2 * math.Pi * (passed + part/2), slice: len(pieces) - 1})
 		}
 		passed += part
@@ -412,12 +412,12 @@ func (c *canvas) budgets(progress []budget.Progress, top int) {
 		c.FilledRect(left, y+7, right, y+17, c.ink[groundInk], c.ink[secondInk], 1)
 		if end := left + int(math.Round(float64(right-left)*min(used, 1))); used > 0 && end > left {
 			colour := c.palette.GetSeriesColor(0)
-			if p.State != budget.OK {
+			if p.State != budget.StateOK {
 				colour = c.palette.GetSeriesColor(1)
 			}
 			c.FilledRect(left, y+7, end, y+17, colour, colour, 0)
 		}
-		if p.State == budget.Over {
+		if p.State == budget.StateOver {
 			// A mark at the end says without colour that the bar would go on.
 			c.ArrowRight(right-6, y+12, 10, 10, c.ink[textInk], c.ink[textInk], 1)
 		}
@@ -448,7 +448,7 @@ func used(p budget.Progress) float64 {
 // ratio writes how much is used, in whole percents, with the state where it is not ok.
 func (c *canvas) ratio(p budget.Progress) string {
 	text := c.percent.Sprint(number.Percent(used(p), number.MaxFractionDigits(0)))
-	if p.State != budget.OK {
+	if p.State != budget.StateOK {
 		text = "▲ " + text
 	}
 	return text
@@ -526,7 +526,7 @@ func (c *canvas) style(size float64, ink int) charts.FontStyle {
 
 // share writes a share as the locale does.
 func (c *canvas) share(s report.Share) string {
-	return c.percent.Sprint(number.Percent(float64(s.Hundredths())/10_000, number.Scale(2)))
+	return c.percent.Sprint(number.Percent(float64(s.BasisPoints())/10_000, number.Scale(2)))
 }
 
 // write writes the picture, with a title and a description for those who do not see it.

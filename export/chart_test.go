@@ -119,7 +119,7 @@ func TestChartsShowTheFiguresOfTheReports(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		progress, err := budget.Read(ctx, r, chartDay, monthly.Month)
+		progress, err := budget.ReadMonth(ctx, r, chartDay, monthly.Month)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +131,7 @@ func TestChartsShowTheFiguresOfTheReports(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		trend, err := report.Trend(ctx, r, report.TrendQuery{Dates: yearly.Dates, By: expense.ByMonth})
+		trend, err := report.Trend(ctx, r, report.TrendQuery{Dates: yearly.Dates, Step: expense.ByMonth})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,7 +238,7 @@ func TestNamesDoNotRunOverFigures(t *testing.T) {
 		for i, n := range names {
 			sum := expense.NewSum(home)
 			sum.Home = amount
-			monthly.ByCategory = append(monthly.ByCategory, report.Category{ID: uuid.New(), Name: n, Sum: sum, Share: shares[i]})
+			monthly.ByCategory = append(monthly.ByCategory, report.CategorySpending{ID: uuid.New(), Name: n, Sum: sum, Share: shares[i]})
 			progress = append(progress, budget.Progress{CategoryName: n, Limit: amount, Spent: sum, Text: n + ": ₩9,999,999,999,999 중 ₩9,999,999,999,999 사용"})
 		}
 		var picture bytes.Buffer
@@ -271,9 +271,9 @@ func TestNamesThatReorderTextDoNotReachAPicture(t *testing.T) {
 	sum := expense.NewSum(expense.MustCurrency("EUR"))
 	monthly := report.MonthlyReport{Month: month, Summary: report.Summary{
 		Settings: expense.Settings{Locale: "de"}, Dates: month.Range(), Sum: sum,
-		ByCategory: []report.Category{{ID: uuid.New(), Name: "Food\u202e \u2066", Sum: sum}, {ID: uuid.New(), Name: "טיולים\u202e", Sum: sum}},
+		ByCategory: []report.CategorySpending{{ID: uuid.New(), Name: "Food\u202e \u2066", Sum: sum}, {ID: uuid.New(), Name: "טיולים\u202e", Sum: sum}},
 	}}
-	trend := report.TrendReport{Settings: monthly.Settings, Dates: month.Range(), By: expense.ByMonth, Category: &expense.Category{Name: "\u202eFood"}, Sum: sum}
+	trend := report.TrendReport{Settings: monthly.Settings, Dates: month.Range(), Step: expense.ByMonth, Category: &expense.Category{Name: "\u202eFood"}, Sum: sum}
 	var pictures bytes.Buffer
 	if err := errors.Join(export.MonthlyChart(&pictures, monthly, nil, export.AutoTheme), export.TrendChart(&pictures, trend, export.AutoTheme)); err != nil {
 		t.Fatal(err)
@@ -290,13 +290,13 @@ func TestALineOfManyPointsKeepsItsPeaks(t *testing.T) {
 	home := expense.MustCurrency("EUR")
 	trend := report.TrendReport{
 		Settings: expense.Settings{Locale: "en"}, Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")},
-		By: expense.ByDay, Sum: expense.NewSum(home),
+		Step: expense.ByDay, Sum: expense.NewSum(home),
 	}
 	peaks := map[int]int64{17: 900_00, 20_000: 1000_00, 20_001: -500_00, 36_500: 800_00}
 	for day := trend.Dates.From; !day.After(trend.Dates.To); day = day.AddDays(1) {
 		sum := expense.NewSum(home)
 		sum.Home = expense.CapMoney(10_00+peaks[len(trend.Points)], home)
-		trend.Points = append(trend.Points, report.Point{Dates: expense.Range{From: day, To: day}, Sum: sum})
+		trend.Points = append(trend.Points, report.TrendPoint{Dates: expense.Range{From: day, To: day}, Sum: sum})
 	}
 	var picture bytes.Buffer
 	if err := export.TrendChart(&picture, trend, export.LightTheme); err != nil {
@@ -325,13 +325,13 @@ func TestChartsOfLittleAndOfMuch(t *testing.T) {
 		t.Fatal(err)
 	}
 	refunds, err := report.Trend(ctx, r, report.TrendQuery{
-		Dates: expense.Range{From: expense.MustDate("2026-03-05"), To: expense.MustDate("2026-03-05")}, By: expense.ByDay,
+		Dates: expense.Range{From: expense.MustDate("2026-03-05"), To: expense.MustDate("2026-03-05")}, Step: expense.ByDay,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	days, err := report.Trend(ctx, r, report.TrendQuery{
-		Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")}, By: expense.ByDay,
+		Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")}, Step: expense.ByDay,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -364,7 +364,7 @@ func BenchmarkCharts(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	progress, err := budget.Read(ctx, r, chartDay, monthly.Month)
+	progress, err := budget.ReadMonth(ctx, r, chartDay, monthly.Month)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -372,18 +372,18 @@ func BenchmarkCharts(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	days, err := report.Trend(ctx, r, report.TrendQuery{Dates: yearly.Dates, By: expense.ByDay})
+	days, err := report.Trend(ctx, r, report.TrendQuery{Dates: yearly.Dates, Step: expense.ByDay})
 	if err != nil {
 		b.Fatal(err)
 	}
 	century, err := report.Trend(ctx, r, report.TrendQuery{
-		Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")}, By: expense.ByDay,
+		Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")}, Step: expense.ByDay,
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
 	weeks, err := report.Trend(ctx, r, report.TrendQuery{
-		Dates: expense.Range{From: expense.MustDate("2024-01-01"), To: expense.MustDate("2026-12-31")}, By: expense.ByWeek,
+		Dates: expense.Range{From: expense.MustDate("2024-01-01"), To: expense.MustDate("2026-12-31")}, Step: expense.ByWeek,
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -110,10 +110,10 @@ func (l *paper) key() []cellText {
 }
 
 // sliced returns the categories that have a slice of the ring, in its order.
-func sliced(s report.Summary) []report.Category {
-	var list []report.Category
+func sliced(s report.Summary) []report.CategorySpending {
+	var list []report.CategorySpending
 	for _, c := range s.ByCategory {
-		if !c.Share.IsZero() && c.Share.Hundredths() > 0 {
+		if !c.Share.IsZero() && c.Share.BasisPoints() > 0 {
 			list = append(list, c)
 		}
 	}
@@ -178,7 +178,7 @@ func linePicture(trend report.TrendReport) ([]byte, error) {
 		values[i] = float64(point.Sum.Home.Minor()) / scale
 		lowest = min(lowest, values[i])
 		names[i] = point.Dates.From.String()
-		if trend.By == expense.ByMonth {
+		if trend.Step == expense.ByMonth {
 			names[i] = point.Dates.From.Month().String()
 		}
 	}

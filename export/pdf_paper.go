@@ -306,7 +306,7 @@ func (l *paper) list() {
 	}
 }
 
-func (l *paper) categoryHead(c report.Category) {
+func (l *paper) categoryHead(c report.CategorySpending) {
 	columns := []column{{width: 150}, {width: 45, right: true}, {width: textWidth - 195, right: true}}
 	write := func(name string) {
 		head := l.record(columns, textStyle{size: headSize, bold: true}, name, strconv.Itoa(c.Sum.Count)+" expenses", l.amount(c.Sum.Home))

@@ -116,8 +116,8 @@ func (l listing) Expenses(context.Context, expense.Query) iter.Seq2[expense.Expe
 	return l.rows
 }
 
-func (l listing) Book(context.Context) (budget.Book, error) {
-	return budget.Book{Settings: expense.Settings{Home: expense.MustCurrency("EUR")}}, nil
+func (l listing) BudgetSnapshot(context.Context) (budget.Snapshot, error) {
+	return budget.Snapshot{Settings: expense.Settings{Home: expense.MustCurrency("EUR")}}, nil
 }
 
 func (l listing) Totals(context.Context, expense.TotalsQuery) ([]expense.Total, error) {
@@ -343,7 +343,7 @@ func TestNoTextMakesTheEngineFail(t *testing.T) {
 		summary := report.Summary{
 			Settings: expense.Settings{Home: expense.MustCurrency("EUR"), Locale: rapid.SampledFrom([]string{"en", "ar", "hi", "my", "de-CH", "x"}).Draw(rt, "locale")},
 			Dates:    expense.MustMonth("2025-01").Range(), Sum: expense.NewSum(expense.MustCurrency("EUR")),
-			ByCategory: []report.Category{{ID: uuid.UUID{1}, Name: text.Draw(rt, "category"), Sum: expense.NewSum(expense.MustCurrency("EUR"))}},
+			ByCategory: []report.CategorySpending{{ID: uuid.UUID{1}, Name: text.Draw(rt, "category"), Sum: expense.NewSum(expense.MustCurrency("EUR"))}},
 		}
 		rows := seq(expense.Expense{ID: uuid.UUID{2}, CategoryID: uuid.UUID{1}, Notes: text.Draw(rt, "notes"), Amount: expense.MustMoney("1", "AED"), Date: expense.MustDate("2025-01-02")})
 		made, err := export.ReadReport(t.Context(), listing{rows}, summary, export.ReportOptions{Who: text.Draw(rt, "who"), Now: now})

@@ -310,14 +310,14 @@ func (b *backup) takeRule(line ruleLine) error {
 		ID: p.id("id", line.ID), Amount: p.money("amount", line.Amount, line.Currency), CategoryID: p.id("category_id", line.CategoryID),
 		Notes: line.Notes, Interval: line.Interval, MonthDay: line.MonthDay, Start: p.date("start_date", line.StartDate),
 		Until: p.optionalDate("until_date", line.UntilDate), Count: line.Count, Paused: line.Paused,
-		Next: p.optionalDate("next_date", line.NextDate), Settled: p.optionalDate("settled_date", line.Settled), LastError: line.LastError, Failures: line.Failures,
+		Next: p.optionalDate("next_date", line.NextDate), SettledThrough: p.optionalDate("settled_date", line.Settled), LastError: line.LastError, Failures: line.Failures,
 		RetryAt: p.optionalInstant("retry_at", line.RetryAt), CreatedAt: p.instant("created_at", line.CreatedAt),
 		UpdatedAt: p.instant("updated_at", line.UpdatedAt),
 	}
 	r.Freq = parse(&p, "freq", line.Freq, recurrence.ParseFreq)
 	r.Weekdays = parse(&p, "weekdays", line.Weekdays, recurrence.ParseWeekdays)
 	r.OnMissing = parse(&p, "on_missing", line.OnMissing, recurrence.ParseOnMissing)
-	r.Skipped = parse(&p, "skipped", line.Skipped, recurrence.ParseDates)
+	r.Skipped = parse(&p, "skipped", line.Skipped, recurrence.ParseDateSet)
 	if p.faults.Err() == nil {
 		p.take("", r.Validate())
 	}
@@ -333,7 +333,7 @@ func (b *backup) takeRule(line ruleLine) error {
 func (b *backup) takeBudget(line budgetLine) error {
 	var p lineParser
 	s := budget.Budget{
-		ID: p.id("id", line.ID), CategoryID: p.optionalID("category_id", line.CategoryID), Label: line.Label, Into: p.optionalID("into", line.Into),
+		ID: p.id("id", line.ID), CategoryID: p.optionalID("category_id", line.CategoryID), MergedName: line.Label, MergedInto: p.optionalID("into", line.Into),
 		Entries: make([]budget.Entry, len(line.Entries)), AlertAt: line.AlertAt,
 		CreatedAt: p.instant("created_at", line.CreatedAt), UpdatedAt: p.instant("updated_at", line.UpdatedAt),
 	}
@@ -347,7 +347,7 @@ func (b *backup) takeBudget(line budgetLine) error {
 	}
 	s.Rollover = parse(&p, "rollover", line.Rollover, budget.ParseRollover)
 	if line.RolloverCap != nil {
-		s.Cap = p.money("rollover_cap", *line.RolloverCap, line.Currency)
+		s.RolloverCap = p.money("rollover_cap", *line.RolloverCap, line.Currency)
 	}
 	if p.faults.Err() == nil {
 		p.take("", s.Validate())
@@ -355,12 +355,12 @@ func (b *backup) takeBudget(line budgetLine) error {
 	if line.Currency != b.settings.Home.Code() {
 		p.faults.Add("currency", "currency_mismatch", "a limit is in the home currency %s", b.settings.Home)
 	}
-	switch merged := s.Into != uuid.Nil; {
+	switch merged := s.MergedInto != uuid.Nil; {
 	case merged && (b.held[s.CategoryID] || s.Until.IsZero()):
 		p.faults.Add("into", "not_merged", "only the series of a category that was merged into another, and that has ended, names where its expenses are")
 	case merged:
 		p.take("label", ghost(s).Validate())
-		b.refer(&p, "into", s.Into)
+		b.refer(&p, "into", s.MergedInto)
 	case s.CategoryID != uuid.Nil:
 		b.refer(&p, "category_id", s.CategoryID)
 	}
@@ -460,7 +460,7 @@ func (b *backup) once(p *lineParser, id uuid.UUID) {
 
 // ghost is the category that a series had before it was merged into another.
 func ghost(s budget.Budget) expense.Category {
-	return expense.Category{ID: s.CategoryID, Name: s.Label, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt}
+	return expense.Category{ID: s.CategoryID, Name: s.MergedName, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt}
 }
 
 // A restorer writes a backup in one transaction.
@@ -497,7 +497,7 @@ func (r *restorer) run(file io.Reader) error {
 
 // checkEmpty says why nothing can be restored into the ledger.
 func (r *restorer) checkEmpty() error {
-	book, err := r.tx.Book(r.ctx)
+	book, err := r.tx.BudgetSnapshot(r.ctx)
 	if err != nil {
 		return fmt.Errorf("book: %w", err)
 	}
@@ -603,7 +603,7 @@ func (r *restorer) putBudgets(version func(uuid.UUID) expense.Version) (merged m
 	merged = map[uuid.UUID]bool{}
 	var plain []budget.Budget
 	for _, s := range r.backup.budgets {
-		if s.Into == uuid.Nil {
+		if s.MergedInto == uuid.Nil {
 			plain = append(plain, s)
 			continue
 		}
@@ -615,7 +615,7 @@ func (r *restorer) putBudgets(version func(uuid.UUID) expense.Version) (merged m
 		if _, err := r.tx.PutBudgets(r.ctx, s); err != nil {
 			return nil, err
 		}
-		if _, err := r.tx.MergeCategory(r.ctx, s.CategoryID, s.Into, s.Until.Add(1)); err != nil {
+		if _, err := r.tx.MergeCategory(r.ctx, s.CategoryID, s.MergedInto, s.Until.Add(1)); err != nil {
 			return nil, err
 		}
 		merged[s.CategoryID] = true

@@ -63,7 +63,7 @@ func (c *call) readAlert() error {
 		return err
 	}
 	return c.write(nil, nil, func(ctx context.Context, tx store.Tx) (result, error) {
-		alert, err := budget.MarkRead(ctx, tx, c.env(), id)
+		alert, err := budget.MarkAlertRead(ctx, tx, c.env(), id)
 		return result{status: http.StatusOK, version: alert.Version, body: newAlertBody(alert)}, err
 	})
 }

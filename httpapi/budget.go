@@ -42,7 +42,7 @@ type entryBody struct {
 
 func newBudgetBody(b budget.Budget) budgetBody {
 	body := budgetBody{
-		ID: b.ID.String(), CategoryID: idOrNull(b.CategoryID), Label: textOrNull(b.Label), MergedInto: idOrNull(b.Into), Entries: make([]entryBody, len(b.Entries)),
+		ID: b.ID.String(), CategoryID: idOrNull(b.CategoryID), Label: textOrNull(b.MergedName), MergedInto: idOrNull(b.MergedInto), Entries: make([]entryBody, len(b.Entries)),
 		UntilMonth: textOrNull(b.Until.String()), Rollover: b.Rollover.String(), AlertAt: make([]string, len(b.AlertAt)),
 		Version: b.Version, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt,
 	}
@@ -53,8 +53,8 @@ func newBudgetBody(b budget.Budget) budgetBody {
 			body.Entries[i].Amount = new(entry.Limit.Amount())
 		}
 	}
-	if !b.Cap.IsZero() {
-		body.Cap = new(b.Cap.Amount())
+	if !b.RolloverCap.IsZero() {
+		body.Cap = new(b.RolloverCap.Amount())
 	}
 	for i, ratio := range b.AlertAt {
 		body.AlertAt[i] = ratio.String()
@@ -118,18 +118,18 @@ func (c *call) postBudget() error {
 
 // addingBudget tells who adds a second budget for a category how the first goes on.
 func (c *call) addingBudget(err error) error {
-	taken, ok := errors.AsType[*budget.TakenError](err)
+	taken, ok := errors.AsType[*budget.ExistsError](err)
 	if !ok {
 		return err
 	}
 	ended, goOn := "", ""
 	if taken.Ended() {
-		ended = fmt.Sprintf("; it ended with %s", taken.Budget.Until)
+		ended = fmt.Sprintf("; it ended with %s", taken.Existing.Until)
 		goOn = `, "until_month": null`
 	}
 	p := newProblem(codeAlreadyExists, `There is a budget for %s already%s. To give it another limit from a month on, PATCH %s with `+
 		`{"amount": "%s", "from_month": "%s"%s}: the months before stay as they were.`, taken.Scope, ended,
-		c.api.url(budgetsPath+"/"+taken.Budget.ID.String()), taken.Wanted.Limit.Amount(), taken.Wanted.From, goOn)
+		c.api.url(budgetsPath+"/"+taken.Existing.ID.String()), taken.Requested.Limit.Amount(), taken.Requested.From, goOn)
 	p.cause = err
 	return p
 }
@@ -167,7 +167,7 @@ func (c *call) listBudgets() error {
 	return sendList(c, list[budget.Budget, budgetBody]{
 		scope: "budgets", path: budgetsPath, body: newBudgetBody, key: func(b budget.Budget) []byte { return b.ID[:] },
 		read: func(r store.Reader) ([]budget.Budget, error) {
-			book, err := r.Book(c.ctx)
+			book, err := r.BudgetSnapshot(c.ctx)
 			return book.Budgets, err
 		},
 	})
@@ -234,9 +234,9 @@ func (c *call) budgetProgress() error {
 	if err := p.err(); err != nil {
 		return err
 	}
-	var progress budget.Report
+	var progress budget.MonthProgress
 	err := c.view(func(r store.Reader) (err error) {
-		progress, err = budget.Read(c.ctx, r, c.now, month)
+		progress, err = budget.ReadMonth(c.ctx, r, c.now, month)
 		return err
 	})
 	if err != nil {
@@ -245,9 +245,9 @@ func (c *call) budgetProgress() error {
 	return c.send(result{status: http.StatusOK, body: newProgressBody(progress)})
 }
 
-func newProgressBody(r budget.Report) progressBody {
-	body := progressBody{Month: r.Month.String(), Title: r.Title, Data: make([]progressItem, len(r.Data))}
-	for i, item := range r.Data {
+func newProgressBody(r budget.MonthProgress) progressBody {
+	body := progressBody{Month: r.Month.String(), Title: r.Title, Data: make([]progressItem, len(r.ByCategory))}
+	for i, item := range r.ByCategory {
 		body.Data[i] = newProgressItem(item)
 	}
 	if r.Total != nil {
@@ -269,7 +269,7 @@ func (c *call) budgetHistory() error {
 	if err := p.err(); err != nil {
 		return err
 	}
-	var months []budget.Report
+	var months []budget.MonthProgress
 	err := c.report(&p, func(r store.Reader, now time.Time) (err error) {
 		months, err = budget.History(c.ctx, r, now, from, to)
 		return err

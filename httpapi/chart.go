@@ -55,7 +55,7 @@ func (c *call) chart(read func() error, draw func(w io.Writer, theme export.Char
 // monthlyChart answers GET /v1/reports/monthly.svg, the month's budgets beside its categories.
 func (c *call) monthlyChart() error {
 	var monthly report.MonthlyReport
-	var progress budget.Report
+	var progress budget.MonthProgress
 	return c.chart(func() error {
 		p := params{values: c.query}
 		month := p.month("month")
@@ -66,7 +66,7 @@ func (c *call) monthlyChart() error {
 			if monthly, err = report.Monthly(c.ctx, r, now, month); err != nil {
 				return err
 			}
-			progress, err = budget.Read(c.ctx, r, now, monthly.Month)
+			progress, err = budget.ReadMonth(c.ctx, r, now, monthly.Month)
 			return err
 		})
 	}, func(w io.Writer, theme export.ChartTheme) error {

@@ -502,7 +502,7 @@ var parameterWords = map[string]word{
 	"month":       {about: "The month; not given: this month in the ledger's time zone.", pattern: monthText, example: "2026-03"},
 	"year":        {about: "The calendar year in which the year begins; not given: the one at hand.", of: &schema{Type: types{"string"}, Pattern: `^[0-9]{4}$`}, example: "2026"},
 	"calendar":    {about: "Whether the year begins in January, whatever the ledger's fiscal year.", of: &schema{Type: types{"boolean"}}, example: true},
-	"top":         {about: "How many of the largest expenses to list.", of: &schema{Type: types{"integer"}}, most: report.MaxTop, example: 1},
+	"top":         {about: "How many of the largest expenses to list.", of: &schema{Type: types{"integer"}}, most: report.MaxLargestExpenses, example: 1},
 	"from":        {about: "The first day.", format: "date", example: "2026-01-01"},
 	"to":          {about: "The last day.", format: "date", example: "2026-03-31"},
 	"by":          {about: "The step.", enum: []string{"day", "week", "month"}, without: "month", example: "week"},

@@ -626,7 +626,7 @@ func (p *push) alertRow(ctx context.Context, tx store.Tx, in mutationInput, id u
 			outcome = expense.OutcomeUnchanged
 		}
 	}
-	alert, err := budget.MarkRead(ctx, tx, p.env(), id)
+	alert, err := budget.MarkAlertRead(ctx, tx, p.env(), id)
 	return rowOf(outcome, alert.Version, 0, alert), err
 }
 

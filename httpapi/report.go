@@ -132,7 +132,7 @@ func newSummaryBody(s report.Summary, title string, top []expense.Expense) summa
 	body := summaryBody{
 		Title: title, DateFrom: s.Dates.From.String(), DateTo: s.Dates.To.String(),
 		Currency: s.Sum.Home.Currency().Code(), Total: s.Sum.Home.Amount(), sumBody: newSumBody(s.Sum), DailyAverage: s.DailyAverage.Amount(),
-		Ahead:      aheadBody{Amount: s.Ahead.Home.Amount(), sumBody: newSumBody(s.Ahead)},
+		Ahead:      aheadBody{Amount: s.AfterToday.Home.Amount(), sumBody: newSumBody(s.AfterToday)},
 		ByCategory: make([]categoryShare, len(s.ByCategory)), ByCurrency: make([]currencyTotal, len(s.ByCurrency)),
 		Previous: newComparison(s.Previous), YearAgo: newComparison(s.YearAgo), Top: make([]expenseBody, len(top)),
 	}
@@ -167,7 +167,7 @@ func newComparison(c report.Comparison) comparisonBody {
 // A monthlyAnswer is a monthly report with what stands beside it.
 type monthlyAnswer struct {
 	report.MonthlyReport
-	planned []recurrence.Planned
+	planned []recurrence.PlannedOccurrence
 	top     []expense.Expense
 }
 
@@ -183,11 +183,11 @@ func (c *call) readMonthly() (monthlyAnswer, error) {
 		if answer.MonthlyReport, err = report.Monthly(c.ctx, r, now, month); err != nil {
 			return err
 		}
-		if answer.top, err = report.Top(c.ctx, r, answer.Dates, top); err != nil {
+		if answer.top, err = report.LargestExpenses(c.ctx, r, answer.Dates, top); err != nil {
 			return err
 		}
 		// What a past month planned was posted or skipped.
-		if !answer.Recurring || answer.Month.Before(answer.Settings.Today(now).Month()) {
+		if !answer.HasUpcomingOccurrences || answer.Month.Before(answer.Settings.Today(now).Month()) {
 			return nil
 		}
 		rules, err := r.Rules(c.ctx)
@@ -243,7 +243,7 @@ func (c *call) readYearly(top int) (yearlyAnswer, error) {
 		if answer.YearlyReport, err = report.Yearly(c.ctx, r, now, year, start); err != nil {
 			return err
 		}
-		answer.top, err = report.Top(c.ctx, r, answer.Dates, top)
+		answer.top, err = report.LargestExpenses(c.ctx, r, answer.Dates, top)
 		return err
 	})
 	return answer, err
@@ -288,7 +288,7 @@ func (c *call) readRange(top int) (rangeAnswer, error) {
 		if answer.RangeReport, err = report.Range(c.ctx, r, now, dates); err != nil {
 			return err
 		}
-		answer.top, err = report.Top(c.ctx, r, dates, top)
+		answer.top, err = report.LargestExpenses(c.ctx, r, dates, top)
 		return err
 	})
 	return answer, err
@@ -308,7 +308,7 @@ func (c *call) rangeReport() error {
 func (c *call) readTrend() (line report.TrendReport, err error) {
 	p := params{values: c.query}
 	query := report.TrendQuery{
-		Dates: p.span("from", "to"), By: p.step("by", expense.ByMonth), Category: p.id("category_id"),
+		Dates: p.span("from", "to"), Step: p.step("by", expense.ByMonth), Category: p.id("category_id"),
 	}
 	if err := p.err(); err != nil {
 		return line, err
@@ -327,7 +327,7 @@ func (c *call) trendReport() error {
 		return err
 	}
 	body := trendBody{
-		Title: line.Title(expense.NewFormatter(line.Settings.Locale)), By: stepNames[line.By], From: line.Dates.From.String(), To: line.Dates.To.String(), Currency: line.Sum.Home.Currency().Code(),
+		Title: line.Title(expense.NewFormatter(line.Settings.Locale)), By: stepNames[line.Step], From: line.Dates.From.String(), To: line.Dates.To.String(), Currency: line.Sum.Home.Currency().Code(),
 		Total: line.Sum.Home.Amount(), sumBody: newSumBody(line.Sum), Points: make([]pointBody, len(line.Points)),
 	}
 	if line.Category != nil {
@@ -377,8 +377,8 @@ func (p *params) top(usual int) int {
 		return usual
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 || n > report.MaxTop {
-		p.fail("top", "out_of_range", "The number of the largest expenses is from 0 to %d.", report.MaxTop)
+	if err != nil || n < 0 || n > report.MaxLargestExpenses {
+		p.fail("top", "out_of_range", "The number of the largest expenses is from 0 to %d.", report.MaxLargestExpenses)
 		return usual
 	}
 	return n

@@ -312,7 +312,7 @@ type occurrenceBody struct {
 	RuleID   string `json:"rule_id"`
 }
 
-func newOccurrenceBody(p recurrence.Planned) occurrenceBody {
+func newOccurrenceBody(p recurrence.PlannedOccurrence) occurrenceBody {
 	return occurrenceBody{
 		Date: p.Date.String(), Amount: p.Rule.Amount.Amount(), Currency: p.Rule.Amount.Currency().Code(), RuleID: p.Rule.ID.String(),
 	}

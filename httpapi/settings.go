@@ -91,7 +91,7 @@ func (c *call) patchSettings() error {
 	in := doc.value
 	draft := in.draft()
 	return c.write(doc.raw, doc.fieldErrors, func(ctx context.Context, tx store.Tx) (result, error) {
-		change, err := budget.ChangeSettings(ctx, tx, c.env(), draft, in.LimitRate.Value, cond)
+		change, err := budget.ChangeSettingsAndLimits(ctx, tx, c.env(), draft, in.LimitRate.Value, cond)
 		if err != nil {
 			return result{}, err
 		}

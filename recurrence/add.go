@@ -10,26 +10,26 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// Added is a rule that is in the ledger now.
-type Added struct {
+// AddResult is a rule that is in the ledger now.
+type AddResult struct {
 	Rule    Rule
 	Created bool // false: it was there already, every member given equal to the stored one
 }
 
-// Add adds a rule. Its first occurrence may lie in the past: what is due then is posted at the next round, at most [MaxDue]
+// Add adds a rule. Its first occurrence may lie in the past: what is due then is posted at the next round, at most [MaxBacklog]
 // occurrences. If its id is taken, a draft whose every given member equals the stored rule's changes nothing and is not Created;
 // other content is ErrExists, a deleted id ErrGone. Faults are ErrInvalid, all of them at once.
-func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (Added, error) {
+func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (AddResult, error) {
 	settings, err := tx.Settings(ctx)
 	if err != nil {
-		return Added{}, fmt.Errorf("settings: %w", err)
+		return AddResult{}, fmt.Errorf("settings: %w", err)
 	}
 	var faults expense.ValidationErrors
 	now := expense.Timestamp(env.Now)
 	rule := Rule{Interval: 1, CreatedAt: now, UpdatedAt: now}
 	if draft.ID == nil {
 		if rule.ID, err = uuid.NewV7(); err != nil {
-			return Added{}, fmt.Errorf("new id: %w", err)
+			return AddResult{}, fmt.Errorf("new id: %w", err)
 		}
 	} else {
 		rule.ID, err = expense.ParseID(*draft.ID)
@@ -42,39 +42,39 @@ func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (Added, error
 		case err == nil:
 			return draft.twin(ctx, tx, env, stored)
 		case errors.Is(err, expense.ErrGone) || !errors.Is(err, expense.ErrNotFound):
-			return Added{}, fmt.Errorf("rule %s: %w", rule.ID, err)
+			return AddResult{}, fmt.Errorf("rule %s: %w", rule.ID, err)
 		}
 	}
 	if err := checkRoom(ctx, tx, &faults); err != nil {
-		return Added{}, err
+		return AddResult{}, err
 	}
 	if rule, err = draft.apply(ctx, tx, env, &faults, rule); err != nil {
-		return Added{}, err
+		return AddResult{}, err
 	}
 	if faults.Err() == nil {
 		rule = rule.at(rule.Start)
 		rule.checkBacklog(&faults, "start_date", settings.Today(env.Now))
 	}
 	if err := faults.Err(); err != nil {
-		return Added{}, err
+		return AddResult{}, err
 	}
 	if rule, err = put(ctx, tx, rule); err != nil {
-		return Added{}, err
+		return AddResult{}, err
 	}
-	return Added{Rule: rule, Created: true}, nil
+	return AddResult{Rule: rule, Created: true}, nil
 }
 
 // twin returns the stored rule if the draft says nothing else than it, and ErrExists if it does.
-func (d Draft) twin(ctx context.Context, tx expense.Reader, env expense.Env, stored Rule) (Added, error) {
+func (d Draft) twin(ctx context.Context, tx expense.Reader, env expense.Env, stored Rule) (AddResult, error) {
 	var faults expense.ValidationErrors
 	applied, err := d.apply(ctx, tx, env, &faults, stored)
 	if err != nil {
-		return Added{}, err
+		return AddResult{}, err
 	}
 	if faults.Err() != nil || !applied.saysSame(stored) {
-		return Added{}, fmt.Errorf("rule %s: %w", stored.ID, expense.ErrExists)
+		return AddResult{}, fmt.Errorf("rule %s: %w", stored.ID, expense.ErrExists)
 	}
-	return Added{Rule: stored}, nil
+	return AddResult{Rule: stored}, nil
 }
 
 // saysSame reports whether every member that a person gives is as in other.

@@ -42,7 +42,7 @@ func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, draft Dra
 	if old.Paused && !changed.Paused && from.Before(today) {
 		from = today
 	}
-	changed.Version, changed.Skipped, changed.Settled = old.Version, old.Skipped, old.Settled
+	changed.Version, changed.Skipped, changed.SettledThrough = old.Version, old.Skipped, old.SettledThrough
 	changed = changed.at(from).fresh(env.Now)
 	changed.checkBacklog(&faults, "start_date", today)
 	if err := faults.Err(); err != nil {
@@ -70,12 +70,12 @@ func open(ctx context.Context, tx Tx, id uuid.UUID, cond expense.Precondition) (
 // A BacklogError says that more than [MaxBatch] occurrences of a rule are due, which are to be posted before the rule may change
 // or go: call [CatchUp] until there is no more, each time in an Update of its own, and then do the change again.
 type BacklogError struct {
-	Rule    uuid.UUID
+	RuleID  uuid.UUID
 	Version expense.Version // which the rule had
 }
 
 func (e *BacklogError) Error() string {
-	return fmt.Sprintf("rule %s: more than %d occurrences are due and have to be posted first", e.Rule, MaxBatch)
+	return fmt.Sprintf("rule %s: more than %d occurrences are due and have to be posted first", e.RuleID, MaxBatch)
 }
 
 // CatchUp posts up to [MaxBatch] of the due occurrences of one rule, also where a retry would have to wait. It returns the rule as
@@ -99,7 +99,7 @@ func catchUp(ctx context.Context, tx Tx, env expense.Env, settings expense.Setti
 	case !rule.isDue(settings.Zone, env.Now), !rule.failedAt().Before(expense.Timestamp(env.Now)):
 		return rule, nil
 	case rule.backlog(settings.Today(env.Now)) > MaxBatch:
-		return Rule{}, &BacklogError{Rule: rule.ID, Version: rule.Version}
+		return Rule{}, &BacklogError{RuleID: rule.ID, Version: rule.Version}
 	}
 	_, written, err := post(ctx, tx, env, []Rule{rule})
 	if err != nil || len(written) == 0 {
@@ -111,7 +111,7 @@ func catchUp(ctx context.Context, tx Tx, env expense.Env, settings expense.Setti
 // backlog counts what is due of the rule, up to one more than an Update posts.
 func (r Rule) backlog(today expense.Date) int {
 	due := 0
-	for date := range r.Upcoming(expense.Date{}) {
+	for date := range r.RemainingOccurrences(expense.Date{}) {
 		if date.After(today) || due > MaxBatch {
 			break
 		}
@@ -126,16 +126,16 @@ func (r Rule) open(today expense.Date) expense.Date {
 	switch {
 	case !r.Next.IsZero() && !r.Next.After(today):
 		return r.Next
-	case r.Settled.Before(today):
+	case r.SettledThrough.Before(today):
 		return today
 	default:
-		return r.Settled.AddDays(1)
+		return r.SettledThrough.AddDays(1)
 	}
 }
 
 // fresh returns the rule as one that a person has just changed: nothing is known to be wrong with it.
 func (r Rule) fresh(now time.Time) Rule {
-	r = r.Repaired()
+	r = r.WithoutFailure()
 	r.UpdatedAt = expense.Timestamp(now)
 	return r
 }
@@ -195,7 +195,7 @@ func Split(
 		if old, err = catchUp(ctx, tx, env, settings, old); err != nil {
 			return Rule{}, err
 		}
-		fresh.Settled, fresh.Skipped = old.Settled, old.Skipped
+		fresh.SettledThrough, fresh.Skipped = old.SettledThrough, old.Skipped
 	}
 	today := settings.Today(env.Now)
 	start := old.open(today)
@@ -318,11 +318,11 @@ func SkipOccurrence(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, d
 			return fault("already_posted", "the occurrence of %s was posted, and its expense deleted: there is nothing to skip", date)
 		}
 		return fault("already_posted", "the occurrence of %s was posted: delete its expense instead", date)
-	case rule.Skipped.Contains(date), !date.After(rule.Settled), date.Before(lately) && (rule.Next.IsZero() || date.Before(rule.Next)):
+	case rule.Skipped.Contains(date), !date.After(rule.SettledThrough), date.Before(lately) && (rule.Next.IsZero() || date.Before(rule.Next)):
 		return rule, nil
 	}
 	// What lies before those days and the cursor is never posted, whatever the rule will say.
-	if rule.Skipped = rule.Skipped.From(earlier(rule.Next, lately)); rule.Skipped.Len() >= MaxSkipped {
+	if rule.Skipped = rule.Skipped.NotBefore(earlier(rule.Next, lately)); rule.Skipped.Len() >= MaxSkipped {
 		return fault("too_many", "a rule has at most %d skipped occurrences ahead; pause it instead", MaxSkipped)
 	}
 	rule.Skipped, rule.UpdatedAt = rule.Skipped.With(date), expense.Timestamp(env.Now)

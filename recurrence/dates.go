@@ -9,13 +9,13 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// Dates is a set of civil dates. The zero value is empty; equal sets compare with ==.
-type Dates struct {
+// DateSet is a set of civil dates. The zero value is empty; equal sets compare with ==.
+type DateSet struct {
 	text string // the dates in order, with commas between
 }
 
-// DatesOf returns the set of the given dates; zero dates are left out.
-func DatesOf(dates ...expense.Date) Dates {
+// NewDateSet returns the set of the given dates; zero dates are left out.
+func NewDateSet(dates ...expense.Date) DateSet {
 	sorted := slices.SortedFunc(slices.Values(dates), expense.Date.Compare)
 	var texts []string
 	for _, date := range slices.Compact(sorted) {
@@ -23,34 +23,34 @@ func DatesOf(dates ...expense.Date) Dates {
 			texts = append(texts, date.String())
 		}
 	}
-	return Dates{text: strings.Join(texts, ",")}
+	return DateSet{text: strings.Join(texts, ",")}
 }
 
-// ParseDates reads what String writes. The error is ErrInvalid.
-func ParseDates(text string) (Dates, error) {
+// ParseDateSet reads what String writes. The error is ErrInvalid.
+func ParseDateSet(text string) (DateSet, error) {
 	if text == "" {
-		return Dates{}, nil
+		return DateSet{}, nil
 	}
 	var dates []expense.Date
 	for part := range strings.SplitSeq(text, ",") {
 		date, err := expense.ParseDate(part)
 		if err != nil {
-			return Dates{}, fmt.Errorf("a list of dates: %w", err)
+			return DateSet{}, fmt.Errorf("a list of dates: %w", err)
 		}
 		dates = append(dates, date)
 	}
-	return DatesOf(dates...), nil
+	return NewDateSet(dates...), nil
 }
 
 // String returns the dates in order as YYYY-MM-DD, with commas between.
-func (d Dates) String() string { return d.text }
+func (d DateSet) String() string { return d.text }
 
 // MarshalText writes what String returns.
-func (d Dates) MarshalText() ([]byte, error) { return []byte(d.text), nil }
+func (d DateSet) MarshalText() ([]byte, error) { return []byte(d.text), nil }
 
 // UnmarshalText reads what MarshalText writes.
-func (d *Dates) UnmarshalText(text []byte) error {
-	dates, err := ParseDates(string(text))
+func (d *DateSet) UnmarshalText(text []byte) error {
+	dates, err := ParseDateSet(string(text))
 	if err == nil {
 		*d = dates
 	}
@@ -58,10 +58,10 @@ func (d *Dates) UnmarshalText(text []byte) error {
 }
 
 // Len returns how many dates there are.
-func (d Dates) Len() int { return (len(d.text) + 1) / len("2026-03-01,") }
+func (d DateSet) Len() int { return (len(d.text) + 1) / len("2026-03-01,") }
 
 // All yields the dates in order.
-func (d Dates) All() iter.Seq[expense.Date] {
+func (d DateSet) All() iter.Seq[expense.Date] {
 	return func(yield func(expense.Date) bool) {
 		if d.text == "" {
 			return
@@ -76,20 +76,20 @@ func (d Dates) All() iter.Seq[expense.Date] {
 }
 
 // Contains reports whether date is one of them.
-func (d Dates) Contains(date expense.Date) bool {
+func (d DateSet) Contains(date expense.Date) bool {
 	return !date.IsZero() && strings.Contains(d.text, date.String())
 }
 
 // With returns the set with date in it.
-func (d Dates) With(date expense.Date) Dates {
-	return DatesOf(append(slices.Collect(d.All()), date)...)
+func (d DateSet) With(date expense.Date) DateSet {
+	return NewDateSet(append(slices.Collect(d.All()), date)...)
 }
 
 // From returns those that are not before day.
-func (d Dates) From(day expense.Date) Dates {
+func (d DateSet) NotBefore(day expense.Date) DateSet {
 	if d.text == "" || day.IsZero() {
 		return d
 	}
 	rest := slices.DeleteFunc(slices.Collect(d.All()), func(date expense.Date) bool { return date.Before(day) })
-	return DatesOf(rest...)
+	return NewDateSet(rest...)
 }

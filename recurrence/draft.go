@@ -98,7 +98,7 @@ func (d Draft) schedule(faults *expense.ValidationErrors, r Rule) Rule {
 		freq, err := ParseFreq(*d.Freq)
 		_ = faults.AddError("freq", err)
 		if freq != r.Freq {
-			r.Freq, r.Weekdays, r.MonthDay, r.OnMissing = freq, 0, 0, Clamp
+			r.Freq, r.Weekdays, r.MonthDay, r.OnMissing = freq, 0, 0, ClampToMonthEnd
 		}
 	} else if r.Freq == 0 {
 		faults.Add("freq", "required", "say how often: daily, weekly, monthly or yearly, or give an rrule")
@@ -167,12 +167,12 @@ func (r Rule) checkBacklog(faults *expense.ValidationErrors, field string, today
 		return
 	}
 	due := 0
-	for date := range r.Upcoming(expense.Date{}) {
+	for date := range r.RemainingOccurrences(expense.Date{}) {
 		if date.After(today) {
 			return
 		}
-		if due++; due > MaxDue {
-			faults.Add(field, "too_many_due", "more than %d occurrences would be due at once; start later", MaxDue)
+		if due++; due > MaxBacklog {
+			faults.Add(field, "too_many_due", "more than %d occurrences would be due at once; start later", MaxBacklog)
 			return
 		}
 	}

@@ -78,7 +78,7 @@ func (l *ledger) rule(fn func(ctx context.Context, tx store.Tx) (recurrence.Rule
 	return rule
 }
 
-func (l *ledger) tryAdd(draft recurrence.Draft) (added recurrence.Added, err error) {
+func (l *ledger) tryAdd(draft recurrence.Draft) (added recurrence.AddResult, err error) {
 	err = l.update(func(ctx context.Context, tx store.Tx) (err error) {
 		added, err = recurrence.Add(ctx, tx, l.env, draft)
 		return err
@@ -257,7 +257,7 @@ func TestABatchBoundsOneUpdate(t *testing.T) {
 	for range 3 {
 		l.add(daily("1", "2024-01-01")) // 367 occurrences each
 	}
-	var postings []recurrence.Posting
+	var postings []recurrence.PostResult
 	for more := true; more; {
 		err := l.update(func(ctx context.Context, tx store.Tx) error {
 			posting, err := recurrence.Post(ctx, tx, l.env)
@@ -269,7 +269,7 @@ func TestABatchBoundsOneUpdate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := []recurrence.Posting{{Posted: 500, More: true}, {Posted: 500, More: true}, {Posted: 101}}
+	want := []recurrence.PostResult{{Posted: 500, More: true}, {Posted: 500, More: true}, {Posted: 101}}
 	if !slices.Equal(postings, want) {
 		t.Errorf("postings are %+v, want %+v", postings, want)
 	}
@@ -697,7 +697,7 @@ func TestAChangePostsNoMoreThanABatchAlongTheWay(t *testing.T) {
 			}
 			more := l.add(daily("1", date("2025-03-10").AddDays(-2*recurrence.MaxBatch).String()))
 			behind, ok := errors.AsType[*recurrence.BacklogError](do(more.ID))
-			if !ok || behind.Rule != more.ID || behind.Version != more.Version || len(l.expenses(more.ID)) != 0 {
+			if !ok || behind.RuleID != more.ID || behind.Version != more.Version || len(l.expenses(more.ID)) != 0 {
 				t.Fatalf("with two batches and one due: %+v, %d posted", behind, len(l.expenses(more.ID)))
 			}
 			version, err := store.CatchUp(t.Context(), l.store, owner, l.env, behind)
@@ -726,7 +726,7 @@ func TestAChangePostsNoMoreThanABatchAlongTheWay(t *testing.T) {
 	if err := l.update(failed); err != nil || l.read(failing.ID).Next != date("2023-01-01") {
 		t.Errorf("a change of what fails: %v, %+v", err, l.read(failing.ID))
 	}
-	behind.Rule = uuid.New()
+	behind.RuleID = uuid.New()
 	if version, err := store.CatchUp(t.Context(), l.store, owner, l.env, behind); err != nil || version != 0 {
 		t.Errorf("catching up with a rule that is gone: %d, %v", version, err)
 	}
@@ -1131,21 +1131,21 @@ func TestThePlanHoldsWhatIsStillToCome(t *testing.T) {
 }
 
 func TestDatesAreASet(t *testing.T) {
-	set := recurrence.DatesOf(date("2025-03-02"), expense.Date{}, date("2025-03-01"), date("2025-03-02"))
-	read, err := recurrence.ParseDates(set.String())
+	set := recurrence.NewDateSet(date("2025-03-02"), expense.Date{}, date("2025-03-01"), date("2025-03-02"))
+	read, err := recurrence.ParseDateSet(set.String())
 	if err != nil || read != set || set.Len() != 2 || set.String() != "2025-03-01,2025-03-02" {
 		t.Errorf("the set is %v, read back %v, %v", set, read, err)
 	}
 	if set.Contains(expense.Date{}) || !set.Contains(date("2025-03-02")) || set.Contains(date("2025-03-03")) {
 		t.Error("the set does not know what it contains")
 	}
-	if got := set.With(date("2025-02-01")).From(date("2025-03-01")); got != set {
+	if got := set.With(date("2025-02-01")).NotBefore(date("2025-03-01")); got != set {
 		t.Errorf("from March on: %v", got)
 	}
-	if got := set.From(date("2026-01-01")); got != (recurrence.Dates{}) || got.Len() != 0 {
+	if got := set.NotBefore(date("2026-01-01")); got != (recurrence.DateSet{}) || got.Len() != 0 {
 		t.Errorf("from 2026 on: %v", got)
 	}
-	if _, err := recurrence.ParseDates("2025-03-01,"); !errors.Is(err, expense.ErrInvalid) {
+	if _, err := recurrence.ParseDateSet("2025-03-01,"); !errors.Is(err, expense.ErrInvalid) {
 		t.Errorf("a list that ends in a comma: %v", err)
 	}
 }

@@ -83,7 +83,7 @@ func (r Rule) series() series {
 			}
 		}
 	case Monthly, Yearly:
-		s.monthly, s.day, s.skip = true, r.Start.Day(), r.OnMissing == Skip
+		s.monthly, s.day, s.skip = true, r.Start.Day(), r.OnMissing == SkipMonth
 		if r.Freq == Yearly {
 			s.step *= 12
 		} else if r.MonthDay == LastDay {

@@ -26,7 +26,7 @@ func Example() {
 }
 
 func ExampleRule_NextAfter() {
-	birthday := recurrence.Rule{Freq: recurrence.Yearly, Interval: 1, Start: expense.MustDate("2024-02-29"), OnMissing: recurrence.Skip}
+	birthday := recurrence.Rule{Freq: recurrence.Yearly, Interval: 1, Start: expense.MustDate("2024-02-29"), OnMissing: recurrence.SkipMonth}
 	fmt.Println(birthday.NextAfter(expense.MustDate("2024-02-29")))
 	// Output: 2028-02-29
 }
@@ -50,23 +50,23 @@ func TestOccurrencesComeFromTheAnchor(t *testing.T) {
 			"2025-01-03 2025-01-13 2025-01-15 2025-01-17 2025-01-27"},
 		{"monthly from 31 January", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("2024-01-31")}, "",
 			"2024-01-31 2024-02-29 2024-03-31 2024-04-30 2024-05-31"},
-		{"monthly from 31 January, skipping", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("2024-01-31"), OnMissing: recurrence.Skip}, "",
+		{"monthly from 31 January, skipping", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("2024-01-31"), OnMissing: recurrence.SkipMonth}, "",
 			"2024-01-31 2024-03-31 2024-05-31 2024-07-31 2024-08-31"},
-		{"on the last day", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, MonthDay: recurrence.LastDay, Start: date("2025-02-10"), OnMissing: recurrence.Skip}, "",
+		{"on the last day", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, MonthDay: recurrence.LastDay, Start: date("2025-02-10"), OnMissing: recurrence.SkipMonth}, "",
 			"2025-02-28 2025-03-31 2025-04-30 2025-05-31 2025-06-30"},
 		{"on a day before the start's", recurrence.Rule{Freq: recurrence.Monthly, Interval: 3, MonthDay: 5, Start: date("2025-02-10")}, "",
 			"2025-05-05 2025-08-05 2025-11-05 2026-02-05 2026-05-05"},
 		{"yearly on 29 February", recurrence.Rule{Freq: recurrence.Yearly, Interval: 1, Start: date("2024-02-29")}, "",
 			"2024-02-29 2025-02-28 2026-02-28 2027-02-28 2028-02-29"},
-		{"yearly on 29 February, skipping", recurrence.Rule{Freq: recurrence.Yearly, Interval: 1, Start: date("2096-02-29"), OnMissing: recurrence.Skip}, "",
+		{"yearly on 29 February, skipping", recurrence.Rule{Freq: recurrence.Yearly, Interval: 1, Start: date("2096-02-29"), OnMissing: recurrence.SkipMonth}, "",
 			"2096-02-29 2104-02-29 2108-02-29 2112-02-29 2116-02-29"},
 		{"until a day", recurrence.Rule{Freq: recurrence.Daily, Interval: 1, Start: date("2024-02-27"), Until: date("2024-02-28")}, "",
 			"2024-02-27 2024-02-28"},
-		{"so many", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("2024-01-31"), Count: 3, OnMissing: recurrence.Skip}, "2024-02-01",
+		{"so many", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("2024-01-31"), Count: 3, OnMissing: recurrence.SkipMonth}, "2024-02-01",
 			"2024-03-31 2024-05-31"},
 		{"far from the start", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("1900-01-31")}, "9999-10-01",
 			"9999-10-31 9999-11-30 9999-12-31"},
-		{"a day that never comes", recurrence.Rule{Freq: recurrence.Monthly, Interval: 12, MonthDay: 30, Start: date("2024-02-01"), OnMissing: recurrence.Skip}, "", ""},
+		{"a day that never comes", recurrence.Rule{Freq: recurrence.Monthly, Interval: 12, MonthDay: 30, Start: date("2024-02-01"), OnMissing: recurrence.SkipMonth}, "", ""},
 		{"without a start", recurrence.Rule{Freq: recurrence.Daily, Interval: 1}, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -120,7 +120,7 @@ func falls(r recurrence.Rule, day expense.Date) bool {
 		}
 	}
 	last := day.Month().Days()
-	if r.MonthDay == recurrence.LastDay || target > last && r.OnMissing == recurrence.Clamp {
+	if r.MonthDay == recurrence.LastDay || target > last && r.OnMissing == recurrence.ClampToMonthEnd {
 		return day.Day() == last
 	}
 	return day.Day() == target
@@ -175,7 +175,7 @@ func anyRule() *rapid.Generator[recurrence.Rule] {
 			r.MonthDay = rapid.SampledFrom([]int{0, -1, 1, 15, 28, 29, 30, 31}).Draw(t, "month day")
 		}
 		if r.Freq >= recurrence.Monthly && rapid.Bool().Draw(t, "skip") {
-			r.OnMissing = recurrence.Skip
+			r.OnMissing = recurrence.SkipMonth
 		}
 		switch rapid.IntRange(0, 2).Draw(t, "end") {
 		case 1:
@@ -214,7 +214,7 @@ func TestACountIsOfTheDaysThereAre(t *testing.T) {
 			Freq:      rapid.SampledFrom([]recurrence.Freq{recurrence.Monthly, recurrence.Yearly}).Draw(t, "freq"),
 			Interval:  rapid.SampledFrom([]int{1, 1, 2, 3, 4, 5, 6, 12, 25}).Draw(t, "interval"),
 			Start:     date(rapid.SampledFrom([]string{"1904-02-29", "1996-02-29", "2000-02-29", "2000-01-30", "2001-05-31"}).Draw(t, "start")),
-			OnMissing: recurrence.Skip,
+			OnMissing: recurrence.SkipMonth,
 			Count:     rapid.OneOf(rapid.IntRange(1, 12), rapid.IntRange(1, 120)).Draw(t, "count"),
 		}
 		all := walk(r, expense.Date{}, date("2420-01-01"))
@@ -256,7 +256,7 @@ func TestOccurrencesAllocateNothingForEachDate(t *testing.T) {
 	for name, r := range map[string]recurrence.Rule{
 		"daily":   {Freq: recurrence.Daily, Interval: 1, Start: date("1900-01-31")},
 		"weekly":  {Freq: recurrence.Weekly, Interval: 1, Weekdays: monWedFri, Start: date("1900-01-31"), Count: 90_000},
-		"monthly": {Freq: recurrence.Monthly, Interval: 1, Start: date("1900-01-31"), OnMissing: recurrence.Skip, Count: 90_000},
+		"monthly": {Freq: recurrence.Monthly, Interval: 1, Start: date("1900-01-31"), OnMissing: recurrence.SkipMonth, Count: 90_000},
 		"yearly":  {Freq: recurrence.Yearly, Interval: 1, Start: date("1904-02-29"), Until: date("2300-01-01")},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -294,7 +294,7 @@ func BenchmarkNextAfter(b *testing.B) {
 		rule recurrence.Rule
 	}{
 		{"monthly", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("1900-01-31")}},
-		{"monthly_skip_count", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("1900-01-29"), OnMissing: recurrence.Skip, Count: 100_000}},
+		{"monthly_skip_count", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("1900-01-29"), OnMissing: recurrence.SkipMonth, Count: 100_000}},
 		{"weekly", recurrence.Rule{Freq: recurrence.Weekly, Interval: 3, Weekdays: monWedFri, Start: date("1900-01-31"), Count: 100_000}},
 		{"daily", recurrence.Rule{Freq: recurrence.Daily, Interval: 3, Start: date("1900-01-31")}},
 	} {

@@ -12,16 +12,16 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A Planned is an occurrence that is still to come.
-type Planned struct {
+// A PlannedOccurrence is an occurrence that is still to come.
+type PlannedOccurrence struct {
 	Rule Rule
 	Date expense.Date
 }
 
 // Plan returns what rules will still post on some days: their occurrences from each rule's Next on, in order of their dates and
 // then of the rules' ids. A paused rule plans nothing, and what a device has written ahead, or was deleted, is not to come.
-func Plan(ctx context.Context, r expense.Reader, rules []Rule, dates expense.Range) ([]Planned, error) {
-	var planned []Planned
+func Plan(ctx context.Context, r expense.Reader, rules []Rule, dates expense.Range) ([]PlannedOccurrence, error) {
+	var planned []PlannedOccurrence
 	for _, rule := range rules {
 		if rule.Paused || rule.Next.IsZero() {
 			continue
@@ -32,7 +32,7 @@ func Plan(ctx context.Context, r expense.Reader, rules []Rule, dates expense.Ran
 		}
 		for date := range rule.Occurrences(from, dates.To) {
 			if !rule.Skipped.Contains(date) {
-				planned = append(planned, Planned{Rule: rule, Date: date})
+				planned = append(planned, PlannedOccurrence{Rule: rule, Date: date})
 			}
 		}
 	}
@@ -50,8 +50,8 @@ func Plan(ctx context.Context, r expense.Reader, rules []Rule, dates expense.Ran
 			known[id] = true
 		}
 	}
-	planned = slices.DeleteFunc(planned, func(p Planned) bool { return known[expense.OccurrenceID(p.Rule.ID, p.Date)] })
-	slices.SortFunc(planned, func(a, b Planned) int {
+	planned = slices.DeleteFunc(planned, func(p PlannedOccurrence) bool { return known[expense.OccurrenceID(p.Rule.ID, p.Date)] })
+	slices.SortFunc(planned, func(a, b PlannedOccurrence) int {
 		return cmp.Or(a.Date.Compare(b.Date), bytes.Compare(a.Rule.ID[:], b.Rule.ID[:]))
 	})
 	return planned, nil

@@ -17,19 +17,19 @@ import (
 const (
 	// MaxBatch is how many occurrences one call of [Post] posts at most.
 	MaxBatch = 500
-	// MaxDue is how many occurrences of a rule may be due when it is made, or changed.
-	MaxDue = 4000
+	// MaxBacklog is how many occurrences of a rule may be due when it is made, or changed.
+	MaxBacklog = 4000
 
 	firstRetry = time.Minute
 	lastRetry  = 12 * time.Hour
 )
 
-// A Posting is what one call of [Post] did.
-type Posting struct {
-	Posted int  // expenses that were added
-	Known  int  // occurrences whose expense was there already, or had been and was deleted
-	Failed int  // rules that could not be posted, and say why
-	More   bool // something is still due: it wants another call, in an Update of its own
+// A PostResult is what one call of [Post] did.
+type PostResult struct {
+	Posted        int  // expenses that were added
+	AlreadyPosted int  // occurrences whose expense was there already, or had been and was deleted
+	Failed        int  // rules that could not be posted, and say why
+	More          bool // something is still due: it wants another call, in an Update of its own
 }
 
 // Post turns the ledger's due occurrences into expenses, at most [MaxBatch] of them, in the order of their dates, and moves the
@@ -39,10 +39,10 @@ type Posting struct {
 //
 // An occurrence that cannot be posted holds up those of its own rule after it and nothing else: the rule keeps the reason, and
 // is tried again after a delay that grows.
-func Post(ctx context.Context, tx Tx, env expense.Env) (Posting, error) {
+func Post(ctx context.Context, tx Tx, env expense.Env) (PostResult, error) {
 	rules, err := tx.Rules(ctx)
 	if err != nil {
-		return Posting{}, fmt.Errorf("rules: %w", err)
+		return PostResult{}, fmt.Errorf("rules: %w", err)
 	}
 	var ready []Rule
 	for _, rule := range rules {
@@ -54,12 +54,12 @@ func Post(ctx context.Context, tx Tx, env expense.Env) (Posting, error) {
 	return posting, err
 }
 
-// Retry is [Post] that waits for no rule's delay: one that failed before env.Now is tried again. One that fails at env.Now is not
-// tried again at the same env.Now, so that whoever calls Retry until there is no more comes to an end.
-func Retry(ctx context.Context, tx Tx, env expense.Env) (Posting, error) {
+// PostAndRetry is [Post] that waits for no rule's delay: one that failed before env.Now is tried again. One that fails at env.Now is not
+// tried again at the same env.Now, so that whoever calls PostAndRetry until there is no more comes to an end.
+func PostAndRetry(ctx context.Context, tx Tx, env expense.Env) (PostResult, error) {
 	rules, err := tx.Rules(ctx)
 	if err != nil {
-		return Posting{}, fmt.Errorf("rules: %w", err)
+		return PostResult{}, fmt.Errorf("rules: %w", err)
 	}
 	var ready []Rule
 	for _, rule := range rules {
@@ -121,19 +121,19 @@ type run struct {
 }
 
 // post posts up to [MaxBatch] due occurrences of rules, and returns the rules it wrote. One that fails is no more to be done here.
-func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule) (Posting, []Rule, error) {
+func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule) (PostResult, []Rule, error) {
 	settings, err := tx.Settings(ctx)
 	if err != nil {
-		return Posting{}, nil, fmt.Errorf("settings: %w", err)
+		return PostResult{}, nil, fmt.Errorf("settings: %w", err)
 	}
 	tx = &categoriesOnce{Tx: tx}
-	var posting Posting
+	var posting PostResult
 	runs := due(rules, settings.Zone, env.Now)
 	if len(runs) == 0 {
 		return posting, nil, nil
 	}
 	if err := posting.add(ctx, tx, env, runs); err != nil {
-		return Posting{}, nil, err
+		return PostResult{}, nil, err
 	}
 	written := make([]Rule, len(runs))
 	for i, r := range runs {
@@ -146,7 +146,7 @@ func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule) (Posting, [
 	}
 	version, err := tx.PutRules(ctx, written...)
 	if err != nil {
-		return Posting{}, nil, fmt.Errorf("move the cursors of %d rules: %w", len(written), err)
+		return PostResult{}, nil, fmt.Errorf("move the cursors of %d rules: %w", len(written), err)
 	}
 	for i := range written {
 		written[i].Version = version
@@ -174,7 +174,7 @@ func due(rules []Rule, zone expense.Zone, now time.Time) []*run {
 		if room == 0 {
 			return runs[:i]
 		}
-		for date := range r.rule.Upcoming(expense.Date{}) {
+		for date := range r.rule.RemainingOccurrences(expense.Date{}) {
 			if room == 0 || date.StartIn(zone.Location()).After(now) {
 				r.next = date
 				break
@@ -197,7 +197,7 @@ func dueCount(rules []Rule, zone expense.Zone, now time.Time) int {
 }
 
 // add adds the expenses of the runs' dates, and cuts a run short at the first that cannot be added.
-func (p *Posting) add(ctx context.Context, tx Tx, env expense.Env, runs []*run) error {
+func (p *PostResult) add(ctx context.Context, tx Tx, env expense.Env, runs []*run) error {
 	// AddAll leaves a faulty draft out and adds those after it. Where that would post a rule's dates out of order, the
 	// verdicts are looked at first.
 	if slices.ContainsFunc(runs, func(r *run) bool { return len(r.dates) > 1 }) {
@@ -221,7 +221,7 @@ func (p *Posting) add(ctx context.Context, tx Tx, env expense.Env, runs []*run) 
 }
 
 // addEach adds one expense at a time.
-func (p *Posting) addEach(ctx context.Context, tx Tx, env expense.Env, runs []*run) error {
+func (p *PostResult) addEach(ctx context.Context, tx Tx, env expense.Env, runs []*run) error {
 	for _, r := range runs {
 		for i, date := range r.dates {
 			verdicts, err := expense.AddAll(ctx, tx, env, r.draft(date))
@@ -241,12 +241,12 @@ func (p *Posting) addEach(ctx context.Context, tx Tx, env expense.Env, runs []*r
 	return nil
 }
 
-func (p *Posting) count(verdicts []expense.AddResult) {
+func (p *PostResult) count(verdicts []expense.AddResult) {
 	for _, v := range verdicts {
 		switch {
 		case v.Err != nil:
 		case v.Known:
-			p.Known++
+			p.AlreadyPosted++
 		default:
 			p.Posted++
 		}
@@ -304,7 +304,7 @@ func (r *run) moved(now time.Time) Rule {
 	if len(r.dates) > 0 {
 		rule = rule.settle(r.dates[len(r.dates)-1])
 	}
-	rule.Next, rule.Skipped = r.next, rule.Skipped.From(rule.Settled.AddDays(1))
+	rule.Next, rule.Skipped = r.next, rule.Skipped.NotBefore(rule.SettledThrough.AddDays(1))
 	return rule
 }
 
@@ -326,8 +326,8 @@ func reason(err error) string {
 }
 
 func cutText(text string) string {
-	if len(text) > MaxLastError {
-		text = strings.ToValidUTF8(text[:MaxLastError-len("…")], "") + "…"
+	if len(text) > MaxLastErrorBytes {
+		text = strings.ToValidUTF8(text[:MaxLastErrorBytes-len("…")], "") + "…"
 	}
 	return text
 }

@@ -195,7 +195,7 @@ func (l *life) wantUpcoming() {
 		}
 	}
 	if got := l.upcoming(n); !slices.Equal(got, want) {
-		l.Fatalf("after an edit on %s the rule, settled to %q, comes on %v, want %v", l.today(), rule.Settled, got, want)
+		l.Fatalf("after an edit on %s the rule, settled to %q, comes on %v, want %v", l.today(), rule.SettledThrough, got, want)
 	}
 }
 
@@ -341,7 +341,7 @@ func (l *life) post(byHand bool) {
 		if err != nil {
 			l.Fatal(err)
 		}
-		for day := range before.Upcoming(expense.Date{}) {
+		for day := range before.RemainingOccurrences(expense.Date{}) {
 			if day == after.Next || after.Next.IsZero() {
 				break
 			}
@@ -358,7 +358,7 @@ func (l *life) post(byHand bool) {
 	if err != nil {
 		l.Fatal(err)
 	}
-	for day := range before.Upcoming(expense.Date{}) {
+	for day := range before.RemainingOccurrences(expense.Date{}) {
 		if before.Paused || day.StartIn(settings.Zone.Location()).After(l.env.Now) {
 			break
 		}
@@ -393,10 +393,10 @@ func (l *life) check() {
 	if err != nil || next[0] != first {
 		l.Fatalf("the next date is %q, and the preview begins with %q, %v", next[0], first, err)
 	}
-	if rule.Settled.Before(l.settled) || !rule.Next.IsZero() && !rule.Next.After(rule.Settled) {
-		l.Fatalf("the cursor is on %q, and what is settled went from %q to %q", rule.Next, l.settled, rule.Settled)
+	if rule.SettledThrough.Before(l.settled) || !rule.Next.IsZero() && !rule.Next.After(rule.SettledThrough) {
+		l.Fatalf("the cursor is on %q, and what is settled went from %q to %q", rule.Next, l.settled, rule.SettledThrough)
 	}
-	l.settled = rule.Settled
+	l.settled = rule.SettledThrough
 	if rule.Skipped.Contains(rule.Next) {
 		l.Fatalf("the cursor is on %q, skipped are %s", rule.Next, rule.Skipped)
 	}
@@ -514,14 +514,14 @@ func FuzzParseDates(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		set, err := recurrence.ParseDates(text)
+		set, err := recurrence.ParseDateSet(text)
 		if err != nil {
 			if !errors.Is(err, expense.ErrInvalid) {
 				t.Fatalf("%q: %v", text, err)
 			}
 			return
 		}
-		again, err := recurrence.ParseDates(set.String())
+		again, err := recurrence.ParseDateSet(set.String())
 		if err != nil || again != set {
 			t.Fatalf("%q reads as %v, and that as %v, %v", text, set, again, err)
 		}

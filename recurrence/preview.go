@@ -16,7 +16,7 @@ const MaxPreview = 100
 
 // Upcoming yields the dates that are still to be posted from a day on, in order: the rule's occurrences from its cursor on
 // but for those that were skipped. A paused rule has them too.
-func (r Rule) Upcoming(from expense.Date) iter.Seq[expense.Date] {
+func (r Rule) RemainingOccurrences(from expense.Date) iter.Seq[expense.Date] {
 	return func(yield func(expense.Date) bool) {
 		if r.Next.IsZero() {
 			return
@@ -35,8 +35,8 @@ func (r Rule) Upcoming(from expense.Date) iter.Seq[expense.Date] {
 // at returns the rule with its cursor on its first occurrence from a day on that was not skipped. It settles no day: only what
 // was posted or skipped is settled. What was skipped is remembered as long as it is not, also where the rule has ended.
 func (r Rule) at(from expense.Date) Rule {
-	r.Next, r.Skipped = from, r.Skipped.From(r.Settled.AddDays(1))
-	for date := range r.Upcoming(from) {
+	r.Next, r.Skipped = from, r.Skipped.NotBefore(r.SettledThrough.AddDays(1))
+	for date := range r.RemainingOccurrences(from) {
 		r.Next = date
 		return r
 	}
@@ -46,8 +46,8 @@ func (r Rule) at(from expense.Date) Rule {
 
 // settle notes that the days up to one are done with, if they are not yet.
 func (r Rule) settle(day expense.Date) Rule {
-	if day.After(r.Settled) {
-		r.Settled = day
+	if day.After(r.SettledThrough) {
+		r.SettledThrough = day
 	}
 	return r
 }
@@ -57,7 +57,7 @@ func (r Rule) settle(day expense.Date) Rule {
 func Preview(ctx context.Context, r interface {
 	expense.Reader
 	Reader
-}, env expense.Env, id uuid.UUID, n int) ([]Planned, error) {
+}, env expense.Env, id uuid.UUID, n int) ([]PlannedOccurrence, error) {
 	settings, err := r.Settings(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)
@@ -67,9 +67,9 @@ func Preview(ctx context.Context, r interface {
 		return nil, fmt.Errorf("rule %s: %w", id, err)
 	}
 	dates, err := rule.comingUp(ctx, r, rule.resumes(settings.Today(env.Now)), min(n, MaxPreview))
-	planned := make([]Planned, len(dates))
+	planned := make([]PlannedOccurrence, len(dates))
 	for i, date := range dates {
-		planned[i] = Planned{Rule: rule, Date: date}
+		planned[i] = PlannedOccurrence{Rule: rule, Date: date}
 	}
 	return planned, err
 }
@@ -86,7 +86,7 @@ func NextDates(ctx context.Context, r expense.Reader, env expense.Env, rules ...
 	}
 	next, ids := make([]expense.Date, len(rules)), make([]uuid.UUID, 0, len(rules))
 	for i, rule := range rules {
-		for date := range rule.Upcoming(rule.resumes(settings.Today(env.Now))) {
+		for date := range rule.RemainingOccurrences(rule.resumes(settings.Today(env.Now))) {
 			next[i], ids = date, append(ids, expense.OccurrenceID(rule.ID, date))
 			break
 		}
@@ -132,7 +132,7 @@ func (r Rule) comingUp(ctx context.Context, reader expense.Reader, from expense.
 	for len(coming) < n {
 		var ids []uuid.UUID
 		var dates []expense.Date
-		for date := range r.Upcoming(from) {
+		for date := range r.RemainingOccurrences(from) {
 			dates, ids = append(dates, date), append(ids, expense.OccurrenceID(r.ID, date))
 			if len(dates) == max(n, fewest) {
 				break

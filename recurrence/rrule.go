@@ -21,7 +21,7 @@ var freqNames = [...]string{Daily: "DAILY", Weekly: "WEEKLY", Monthly: "MONTHLY"
 // day which a month may lack says so by RFC 7529: RSCALE=GREGORIAN and SKIP=BACKWARD. The rule must be valid.
 func (r Rule) RRULE() string {
 	var b strings.Builder
-	clamps := r.OnMissing == Clamp && r.mayMiss()
+	clamps := r.OnMissing == ClampToMonthEnd && r.mayMiss()
 	if clamps {
 		b.WriteString("RSCALE=GREGORIAN;")
 	}
@@ -184,7 +184,7 @@ func (r *Rule) readSkip(faults *expense.ValidationErrors, parts map[string]strin
 	case given && skip != "OMIT" && skip != "BACKWARD":
 		faults.Add("rrule", "unsupported", "SKIP=%.40s is not supported: a month that lacks the day has none (OMIT), or its last (BACKWARD)", skip)
 	case skip != "BACKWARD" && r.mayMiss():
-		r.OnMissing = Skip
+		r.OnMissing = SkipMonth
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func ExampleRule_RRULE() {
 	rule := recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: expense.MustDate("2025-01-31")}
 	fmt.Println(rule.RRULE())
-	rule.OnMissing = recurrence.Skip
+	rule.OnMissing = recurrence.SkipMonth
 	fmt.Println(rule.RRULE())
 	// Output:
 	// RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=BACKWARD

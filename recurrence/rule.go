@@ -33,10 +33,10 @@ type Rule struct {
 	Until     expense.Date // the last day an occurrence may have; zero: no end
 	Count     int          // how many occurrences there are; 0: no limit. Not together with Until
 
-	Paused  bool
-	Next    expense.Date // the cursor: the first occurrence that is neither posted nor skipped yet; zero: there is none
-	Skipped Dates        // occurrences after Settled that a person skipped; also where the rule's terms have no use for them now
-	Settled expense.Date // up to which all was posted or skipped: no day up to it is ever posted again. It never goes back
+	Paused         bool
+	Next           expense.Date // the cursor: the first occurrence that is neither posted nor skipped yet; zero: there is none
+	Skipped        DateSet      // occurrences after Settled that a person skipped; also where the rule's terms have no use for them now
+	SettledThrough expense.Date // up to which all was posted or skipped: no day up to it is ever posted again. It never goes back
 
 	LastError string    // why the occurrence Next could not be posted, for a person to read; empty: nothing is wrong
 	Failures  int       // how often in a row it could not
@@ -70,8 +70,8 @@ type OnMissing uint8
 
 // What a month does that lacks the day.
 const (
-	Clamp OnMissing = iota // the month's last day instead
-	Skip                   // no occurrence in that month
+	ClampToMonthEnd OnMissing = iota // the month's last day instead
+	SkipMonth                        // no occurrence in that month
 )
 
 // The limits of a rule.
@@ -84,8 +84,8 @@ const (
 	MaxRules = 1000
 	// MaxSkipped is how many occurrences may be skipped ahead of the cursor.
 	MaxSkipped = 400
-	// MaxLastError is how many bytes of a failure are kept.
-	MaxLastError = 500
+	// MaxLastErrorBytes is how many bytes of a failure are kept.
+	MaxLastErrorBytes = 500
 )
 
 // earliestStart is the first date an expense may have.
@@ -123,9 +123,9 @@ func (r Rule) validateDates(faults *expense.ValidationErrors) {
 		faults.Add("month_day", "not_applicable", "only a monthly rule has a day of the month")
 	}
 	switch {
-	case r.OnMissing > Skip:
+	case r.OnMissing > SkipMonth:
 		faults.Add("on_missing", "unknown_value", "a month that lacks the day is clamped or skipped")
-	case r.OnMissing == Skip && (r.Freq == Daily || r.Freq == Weekly):
+	case r.OnMissing == SkipMonth && (r.Freq == Daily || r.Freq == Weekly):
 		faults.Add("on_missing", "not_applicable", "only a monthly or yearly rule can miss its day")
 	}
 	switch {
@@ -164,7 +164,7 @@ func (r Rule) isDue(zone expense.Zone, now time.Time) bool {
 }
 
 // Repaired returns the rule as one that nothing is known to be wrong with: it is tried again at once.
-func (r Rule) Repaired() Rule {
+func (r Rule) WithoutFailure() Rule {
 	r.LastError, r.Failures, r.RetryAt = "", 0, time.Time{}
 	return r
 }
@@ -188,8 +188,8 @@ func (r Rule) SameGuarded(other Rule) bool {
 }
 
 func (r Rule) unguarded() Rule {
-	r.Notes, r.Paused, r.Next, r.Skipped, r.Settled = "", false, expense.Date{}, Dates{}, expense.Date{}
-	r = r.Repaired()
+	r.Notes, r.Paused, r.Next, r.Skipped, r.SettledThrough = "", false, expense.Date{}, DateSet{}, expense.Date{}
+	r = r.WithoutFailure()
 	r.Version, r.Guard, r.CreatedAt, r.UpdatedAt = 0, 0, time.Time{}, time.Time{}
 	return r
 }

@@ -53,7 +53,7 @@ func TestEveryFaultOfARuleIsListed(t *testing.T) {
 		{"a 32nd", monthly(func(r *recurrence.Rule) { r.MonthDay = 32 }), "month_day out_of_range"},
 		{"the last day but one", monthly(func(r *recurrence.Rule) { r.MonthDay = -2 }), "month_day out_of_range"},
 		{"a day of the month each year", monthly(func(r *recurrence.Rule) { r.Freq, r.MonthDay = recurrence.Yearly, 1 }), "month_day not_applicable"},
-		{"skipping days", monthly(func(r *recurrence.Rule) { r.Freq, r.OnMissing = recurrence.Daily, recurrence.Skip }), "on_missing not_applicable"},
+		{"skipping days", monthly(func(r *recurrence.Rule) { r.Freq, r.OnMissing = recurrence.Daily, recurrence.SkipMonth }), "on_missing not_applicable"},
 		{"an unknown way of missing", monthly(func(r *recurrence.Rule) { r.OnMissing = 2 }), "on_missing unknown_value"},
 		{"a start in the past of the past", monthly(func(r *recurrence.Rule) { r.Start = date("1899-12-31") }), "start_date out_of_range"},
 		{"an end before the start", monthly(func(r *recurrence.Rule) { r.Until = date("2025-01-30") }), "until_date out_of_range"},
@@ -61,7 +61,7 @@ func TestEveryFaultOfARuleIsListed(t *testing.T) {
 		{"too high a count", monthly(func(r *recurrence.Rule) { r.Count = 100_001 }), "count out_of_range"},
 		{"two ends", monthly(func(r *recurrence.Rule) { r.Count, r.Until = 1, date("2026-01-01") }), "count ambiguous"},
 		{"a day that never comes", monthly(func(r *recurrence.Rule) {
-			r.Interval, r.MonthDay, r.Start, r.OnMissing = 12, 30, date("2025-02-01"), recurrence.Skip
+			r.Interval, r.MonthDay, r.Start, r.OnMissing = 12, 30, date("2025-02-01"), recurrence.SkipMonth
 		}), "start_date no_occurrence"},
 		{"an end before the first", monthly(func(r *recurrence.Rule) { r.MonthDay, r.Until = 1, date("2025-01-31") }), "start_date no_occurrence"},
 	} {

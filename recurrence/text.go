@@ -11,7 +11,7 @@ import (
 
 var (
 	freqWords    = [...]string{Daily: "daily", Weekly: "weekly", Monthly: "monthly", Yearly: "yearly"}
-	missingWords = [...]string{Clamp: "clamp", Skip: "skip"}
+	missingWords = [...]string{ClampToMonthEnd: "clamp", SkipMonth: "skip"}
 	weekdayWords = [...]string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
 )
 

@@ -15,7 +15,7 @@ import (
 // costs depends on these numbers, not on how many expenses the totals stand for.
 func BenchmarkSummarise(b *testing.B) {
 	home := expense.MustCurrency("EUR")
-	book := budget.Book{Settings: expense.Settings{Home: home}}
+	book := budget.Snapshot{Settings: expense.Settings{Home: home}}
 	var totals []expense.Total
 	for n := range 20 {
 		id := uuid.UUID{15: byte(n + 1)}

@@ -23,7 +23,7 @@ import (
 // Reader is what a report reads of one owner's ledger.
 type Reader interface {
 	// Book is that of [budget.Reader].
-	Book(ctx context.Context) (budget.Book, error)
+	BudgetSnapshot(ctx context.Context) (budget.Snapshot, error)
 
 	// Totals is that of [expense.Reader].
 	Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error)
@@ -34,23 +34,23 @@ type Summary struct {
 	Settings     expense.Settings // of the ledger, as the report was made
 	Dates        expense.Range
 	Sum          expense.Sum
-	Ahead        expense.Sum   // of Sum, what is booked for days after today
-	DailyAverage expense.Money // of what was spent up to today, over the days up to today; of the whole once the period is over
-	ByCategory   []Category    // those with an expense in the period, by net amount from the largest, then by name
-	ByCurrency   []Currency    // that were paid with, by home amount from the largest, then by code
-	Previous     Comparison    // the period before
-	YearAgo      Comparison    // the same period a year before
+	AfterToday   expense.Sum        // of Sum, what is booked for days after today
+	DailyAverage expense.Money      // of what was spent up to today, over the days up to today; of the whole once the period is over
+	ByCategory   []CategorySpending // those with an expense in the period, by net amount from the largest, then by name
+	ByCurrency   []CurrencySpending // that were paid with, by home amount from the largest, then by code
+	Previous     Comparison         // the period before
+	YearAgo      Comparison         // the same period a year before
 }
 
 // A MonthlyReport is what was spent in one month.
 type MonthlyReport struct {
 	Month expense.Month
 	Summary
-	Recurring bool // a rule may have an occurrence that is not posted yet, in this month or later
+	HasUpcomingOccurrences bool // a rule may have an occurrence that is not posted yet, in this month or later
 }
 
-// A Category is a category's part of a period.
-type Category struct {
+// A CategorySpending is a category's part of a period.
+type CategorySpending struct {
 	ID    uuid.UUID
 	Name  string
 	Sum   expense.Sum
@@ -58,8 +58,8 @@ type Category struct {
 	Limit expense.Money // of its budget, in all months of the period; the zero Money without one, or if a month is not whole
 }
 
-// A Currency is what was paid in one currency.
-type Currency struct {
+// A CurrencySpending is what was paid in one currency.
+type CurrencySpending struct {
 	Paid expense.Money // pending expenses included
 	Sum  expense.Sum
 }
@@ -80,7 +80,7 @@ func Monthly(ctx context.Context, r Reader, now time.Time, month expense.Month) 
 			Field: "month", Code: "out_of_range", Detail: fmt.Sprintf("a report is of a month from %s on", firstMonth),
 		}
 	}
-	book, err := r.Book(ctx)
+	book, err := r.BudgetSnapshot(ctx)
 	if err != nil {
 		return MonthlyReport{}, fmt.Errorf("book: %w", err)
 	}
@@ -94,7 +94,7 @@ func Monthly(ctx context.Context, r Reader, now time.Time, month expense.Month) 
 		return MonthlyReport{}, fmt.Errorf("totals of %s: %w", month, err)
 	}
 	summary, err := Summarise(book, today, periods, totals)
-	return MonthlyReport{Month: month, Summary: summary, Recurring: book.Recurring}, err
+	return MonthlyReport{Month: month, Summary: summary, HasUpcomingOccurrences: book.HasUpcomingOccurrences}, err
 }
 
 // Title is the month as a locale writes it.
@@ -121,7 +121,7 @@ func ask(periods Periods, today expense.Date) (expense.TotalsQuery, []int) {
 
 // Summarise returns the report on periods, on the day today, out of the totals that [Query] asks for. An error says that they
 // contradict the promises of [expense.Reader.Totals] or the book.
-func Summarise(book budget.Book, today expense.Date, periods Periods, totals []expense.Total) (Summary, error) {
+func Summarise(book budget.Snapshot, today expense.Date, periods Periods, totals []expense.Total) (Summary, error) {
 	_, places := ask(periods, today)
 	var parts [aheadPeriod + 1][]expense.Total
 	for _, total := range totals {
@@ -144,11 +144,11 @@ func Summarise(book budget.Book, today expense.Date, periods Periods, totals []e
 		}
 	}
 	summary := Summary{
-		Settings: book.Settings, Dates: periods.This, Sum: sums[thisPeriod], Ahead: sums[aheadPeriod],
+		Settings: book.Settings, Dates: periods.This, Sum: sums[thisPeriod], AfterToday: sums[aheadPeriod],
 		Previous: compare(sums[thisPeriod], periods.Previous, sums[previousPeriod]),
 		YearAgo:  compare(sums[thisPeriod], periods.YearAgo, sums[yearAgoPeriod]),
 	}
-	soFar := expense.CapMoney(summary.Sum.Home.Minor()-summary.Ahead.Home.Minor(), book.Settings.Home)
+	soFar := expense.CapMoney(summary.Sum.Home.Minor()-summary.AfterToday.Home.Minor(), book.Settings.Home)
 	summary.DailyAverage = expense.Prorate(soFar, 1, elapsed(periods.This, today))
 	var err error
 	if summary.ByCategory, err = byCategory(book, periods, parts[thisPeriod]); err != nil {
@@ -174,7 +174,7 @@ func compare(this expense.Sum, dates expense.Range, other expense.Sum) Compariso
 	}
 }
 
-func byCategory(book budget.Book, periods Periods, totals []expense.Total) ([]Category, error) {
+func byCategory(book budget.Snapshot, periods Periods, totals []expense.Total) ([]CategorySpending, error) {
 	sums, err := expense.SumTotalsBy(book.Settings.Home, totals, func(t expense.Total) uuid.UUID { return t.CategoryID })
 	if err != nil {
 		return nil, err
@@ -185,10 +185,10 @@ func byCategory(book budget.Book, periods Periods, totals []expense.Total) ([]Ca
 			limits[id] = expense.CapMoney(limits[id].Minor()+limit.Minor(), limit.Currency())
 		}
 	}
-	rows := make([]Category, 0, len(sums))
+	rows := make([]CategorySpending, 0, len(sums))
 	for _, c := range book.Categories {
 		if sum, ok := sums[c.ID]; ok {
-			rows = append(rows, Category{ID: c.ID, Name: c.Name, Sum: sum, Limit: limits[c.ID]})
+			rows = append(rows, CategorySpending{ID: c.ID, Name: c.Name, Sum: sum, Limit: limits[c.ID]})
 			delete(sums, c.ID)
 		}
 	}
@@ -196,7 +196,7 @@ func byCategory(book budget.Book, periods Periods, totals []expense.Total) ([]Ca
 		return nil, fmt.Errorf("there are totals of the category %s, which the ledger does not hold", id)
 	}
 	// The book's categories are in the order of their names, which a stable sort keeps among equal amounts.
-	slices.SortStableFunc(rows, func(a, b Category) int { return cmp.Compare(b.Sum.Home.Minor(), a.Sum.Home.Minor()) })
+	slices.SortStableFunc(rows, func(a, b CategorySpending) int { return cmp.Compare(b.Sum.Home.Minor(), a.Sum.Home.Minor()) })
 	weights := make([]int64, len(rows))
 	for i, row := range rows {
 		weights[i] = row.Sum.Home.Minor()
@@ -207,16 +207,16 @@ func byCategory(book budget.Book, periods Periods, totals []expense.Total) ([]Ca
 	return rows, nil
 }
 
-func byCurrency(home expense.Currency, totals []expense.Total) ([]Currency, error) {
+func byCurrency(home expense.Currency, totals []expense.Total) ([]CurrencySpending, error) {
 	sums, err := expense.SumTotalsBy(home, totals, func(t expense.Total) expense.Currency { return t.Amount.Currency() })
 	if err != nil {
 		return nil, err
 	}
-	rows := make([]Currency, 0, len(sums))
+	rows := make([]CurrencySpending, 0, len(sums))
 	for _, sum := range sums {
-		rows = append(rows, Currency{Paid: sum.Paid[0], Sum: sum})
+		rows = append(rows, CurrencySpending{Paid: sum.Paid[0], Sum: sum})
 	}
-	slices.SortFunc(rows, func(a, b Currency) int {
+	slices.SortFunc(rows, func(a, b CurrencySpending) int {
 		return cmp.Or(cmp.Compare(b.Sum.Home.Minor(), a.Sum.Home.Minor()), a.Paid.Currency().Compare(b.Paid.Currency()))
 	})
 	return rows, nil

@@ -183,7 +183,7 @@ func TestMonthlyOfALedgerThatIsNotThere(t *testing.T) {
 
 func TestSummariseSaysWhenTotalsCannotBe(t *testing.T) {
 	euros := expense.MustMoney("5", "EUR")
-	book := budget.Book{Settings: expense.Settings{Home: expense.MustCurrency("EUR")}}
+	book := budget.Snapshot{Settings: expense.Settings{Home: expense.MustCurrency("EUR")}}
 	for _, test := range []struct {
 		name  string
 		total expense.Total
@@ -207,9 +207,9 @@ type counted struct {
 	books, totals int
 }
 
-func (c *counted) Book(ctx context.Context) (budget.Book, error) {
+func (c *counted) BudgetSnapshot(ctx context.Context) (budget.Snapshot, error) {
 	c.books++
-	return c.Reader.Book(ctx)
+	return c.Reader.BudgetSnapshot(ctx)
 }
 
 func (c *counted) Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
@@ -303,7 +303,7 @@ func TestEveryFigureEqualsTheSumOfTheExpenses(t *testing.T) {
 			if c.Sum.Count == 0 || c.Share.IsZero() == (c.Sum.Home.Sign() > 0) {
 				t.Fatalf("%s has the sum %+v and the share %q", c.Name, c.Sum, c.Share)
 			}
-			count, home, shares = count+c.Sum.Count, home+c.Sum.Home.Minor(), shares+c.Share.Hundredths()
+			count, home, shares = count+c.Sum.Count, home+c.Sum.Home.Minor(), shares+c.Share.BasisPoints()
 			positive = positive || c.Sum.Home.Sign() > 0
 		}
 		if count != may.Sum.Count || home != may.Sum.Home.Minor() || positive && shares != 10000 {
@@ -324,7 +324,7 @@ func TestEveryFigureEqualsTheSumOfTheExpenses(t *testing.T) {
 		if count != may.Sum.Count || home != may.Sum.Home.Minor() {
 			t.Fatalf("the currencies come to %d expenses of %d minor units; the whole is %+v", count, home, may.Sum)
 		}
-		byAmount := func(a, b report.Category) int { return cmp.Compare(b.Sum.Home.Minor(), a.Sum.Home.Minor()) }
+		byAmount := func(a, b report.CategorySpending) int { return cmp.Compare(b.Sum.Home.Minor(), a.Sum.Home.Minor()) }
 		if !slices.IsSortedFunc(may.ByCategory, byAmount) {
 			t.Fatalf("the categories are not in order: %+v", may.ByCategory)
 		}

@@ -12,8 +12,8 @@ import (
 const (
 	// MaxYears is how many years a report spans at most.
 	MaxYears = 100
-	// MaxTop is how many of the largest expenses a report lists at most.
-	MaxTop = 50
+	// MaxLargestExpenses is how many of the largest expenses a report lists at most.
+	MaxLargestExpenses = 50
 )
 
 // firstMonth is that of the first date an expense may have.
@@ -127,7 +127,7 @@ type MonthSum struct {
 // year, a zero year the one at hand at now in the ledger's zone. It takes one Book and one Totals, which agree when r is a
 // View's. A year before 1900 is ErrInvalid.
 func Yearly(ctx context.Context, r Reader, now time.Time, year int, start time.Month) (YearlyReport, error) {
-	book, err := r.Book(ctx)
+	book, err := r.BudgetSnapshot(ctx)
 	if err != nil {
 		return YearlyReport{}, fmt.Errorf("book: %w", err)
 	}
@@ -166,7 +166,7 @@ func Yearly(ctx context.Context, r Reader, now time.Time, year int, start time.M
 	return report, err
 }
 
-func byMonth(book budget.Book, first expense.Month, totals []expense.Total) ([]MonthSum, error) {
+func byMonth(book budget.Snapshot, first expense.Month, totals []expense.Total) ([]MonthSum, error) {
 	var this []expense.Total
 	for _, total := range totals {
 		if total.Range == thisPeriod {
@@ -208,7 +208,7 @@ func Range(ctx context.Context, r Reader, now time.Time, dates expense.Range) (R
 	if err := checkRange(dates, "date_from", "date_to"); err != nil {
 		return RangeReport{}, err
 	}
-	book, err := r.Book(ctx)
+	book, err := r.BudgetSnapshot(ctx)
 	if err != nil {
 		return RangeReport{}, fmt.Errorf("book: %w", err)
 	}
@@ -223,12 +223,12 @@ func Range(ctx context.Context, r Reader, now time.Time, dates expense.Range) (R
 }
 
 // Top returns the n largest expenses of some days by home amount, the largest first; refunds and what waits for a rate are none.
-// More than [MaxTop] are not to be had.
-func Top(ctx context.Context, r expense.Reader, dates expense.Range, n int) ([]expense.Expense, error) {
+// More than [MaxLargestExpenses] are not to be had.
+func LargestExpenses(ctx context.Context, r expense.Reader, dates expense.Range, n int) ([]expense.Expense, error) {
 	if n <= 0 {
 		return nil, nil
 	}
-	query := expense.Query{Filter: expense.Filter{Dates: dates}, Sort: expense.LargestFirst, Limit: min(n, MaxTop)}
+	query := expense.Query{Filter: expense.Filter{Dates: dates}, Sort: expense.LargestFirst, Limit: min(n, MaxLargestExpenses)}
 	var top []expense.Expense
 	for e, err := range r.Expenses(ctx, query) {
 		if err != nil {

@@ -117,13 +117,13 @@ func TestDailyAverageIsOfTheDaysSoFar(t *testing.T) {
 		"2025-04": "0.00, 0.00 ahead of 0, complete: true", "2024-02": "-0.01, 0.00 ahead of 0, complete: true",
 	} {
 		m := monthly(t, st, month)
-		got := fmt.Sprintf("%s, %s ahead of %d, complete: %t", m.DailyAverage.Amount(), m.Ahead.Home.Amount(), m.Ahead.Count, m.Ahead.Complete())
+		got := fmt.Sprintf("%s, %s ahead of %d, complete: %t", m.DailyAverage.Amount(), m.AfterToday.Home.Amount(), m.AfterToday.Count, m.AfterToday.Complete())
 		if got != want {
 			t.Errorf("%s: %s, want %s", month, got, want)
 		}
 	}
 	ranged, err := report.Range(t.Context(), st.Reader(owner), env.Now, dates("2025-05-11", "2025-05-20"))
-	if err != nil || ranged.DailyAverage.Amount() != "0.00" || ranged.Ahead.Count != 0 {
+	if err != nil || ranged.DailyAverage.Amount() != "0.00" || ranged.AfterToday.Count != 0 {
 		t.Errorf("a range that ends today: %+v, %v", ranged, err)
 	}
 }
@@ -199,12 +199,12 @@ func TestRangesAndTrendsThatAreRefused(t *testing.T) {
 		query report.TrendQuery
 		want  []string
 	}{
-		{"no days", report.TrendQuery{By: expense.ByDay}, []string{"from required", "to required"}},
-		{"backwards", report.TrendQuery{Dates: dates("2025-02-01", "2025-01-31"), By: expense.ByDay}, []string{"to ends_before_start"}},
-		{"more than a hundred years", report.TrendQuery{Dates: dates("1925-01-01", "2025-01-01"), By: expense.ByMonth}, []string{"to range_too_long"}},
-		{"before 1900", report.TrendQuery{Dates: dates("1899-12-31", "1900-01-01"), By: expense.ByMonth}, []string{"from out_of_range"}},
+		{"no days", report.TrendQuery{Step: expense.ByDay}, []string{"from required", "to required"}},
+		{"backwards", report.TrendQuery{Dates: dates("2025-02-01", "2025-01-31"), Step: expense.ByDay}, []string{"to ends_before_start"}},
+		{"more than a hundred years", report.TrendQuery{Dates: dates("1925-01-01", "2025-01-01"), Step: expense.ByMonth}, []string{"to range_too_long"}},
+		{"before 1900", report.TrendQuery{Dates: dates("1899-12-31", "1900-01-01"), Step: expense.ByMonth}, []string{"from out_of_range"}},
 		{"no step", report.TrendQuery{Dates: dates("2025-01-01", "2025-01-01")}, []string{"by unknown_value"}},
-		{"all at once", report.TrendQuery{Dates: dates("2025-01-02", "2025-01-01"), By: 77, Category: unknown},
+		{"all at once", report.TrendQuery{Dates: dates("2025-01-02", "2025-01-01"), Step: 77, Category: unknown},
 			[]string{"to ends_before_start", "by unknown_value", "category_id unknown_category"}},
 	} {
 		_, err := report.Trend(t.Context(), r, test.query)
@@ -216,7 +216,7 @@ func TestRangesAndTrendsThatAreRefused(t *testing.T) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}
-	if _, err := report.Trend(t.Context(), r, report.TrendQuery{Dates: dates("1925-01-01", "2024-12-31"), By: expense.ByMonth}); err != nil {
+	if _, err := report.Trend(t.Context(), r, report.TrendQuery{Dates: dates("1925-01-01", "2024-12-31"), Step: expense.ByMonth}); err != nil {
 		t.Errorf("a hundred years: %v", err)
 	}
 	_, err := report.Range(t.Context(), r, env.Now, dates("2025-02-01", "2025-01-31"))
@@ -237,7 +237,7 @@ func TestATrendHasNoGaps(t *testing.T) {
 			"2025-01-20..2025-01-26 0.00, 2025-01-27..2025-02-02 1.00"},
 		{expense.ByMonth, "2025-01-01..2025-01-31 13.00, 2025-02-01..2025-02-02 0.00"},
 	} {
-		got, err := report.Trend(t.Context(), st.Reader(owner), report.TrendQuery{Dates: dates("2025-01-01", "2025-02-02"), By: test.by})
+		got, err := report.Trend(t.Context(), st.Reader(owner), report.TrendQuery{Dates: dates("2025-01-01", "2025-02-02"), Step: test.by})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,9 +279,9 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 				ahead.From = today.AddDays(1)
 			}
 			if ahead.From.After(ahead.To) {
-				list{}.equals(t, "what is ahead of a period that is over", s.Ahead)
+				list{}.equals(t, "what is ahead of a period that is over", s.AfterToday)
 			} else {
-				listed(t, st, in(ahead)).equals(t, "what is ahead", s.Ahead)
+				listed(t, st, in(ahead)).equals(t, "what is ahead", s.AfterToday)
 			}
 			listed(t, st, in(s.Previous.Dates)).equals(t, "the period before", s.Previous.Sum)
 			listed(t, st, in(s.YearAgo.Dates)).equals(t, "a year ago", s.YearAgo.Sum)
@@ -290,7 +290,7 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 				filter := in(s.Dates)
 				filter.Categories = []uuid.UUID{c.ID}
 				listed(t, st, filter).equals(t, c.Name, c.Sum)
-				shares, positive = shares+c.Share.Hundredths(), positive || c.Sum.Home.Sign() > 0
+				shares, positive = shares+c.Share.BasisPoints(), positive || c.Sum.Home.Sign() > 0
 			}
 			if positive && shares != 100_00 {
 				t.Fatalf("the shares add up to %d hundredths", shares)
@@ -316,7 +316,7 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 			t.Fatalf("range: %v", err)
 		}
 		summary(ranged.Summary)
-		query := report.TrendQuery{Dates: span, By: rapid.SampledFrom([]expense.Granularity{expense.ByDay, expense.ByWeek, expense.ByMonth}).Draw(t, "by")}
+		query := report.TrendQuery{Dates: span, Step: rapid.SampledFrom([]expense.Granularity{expense.ByDay, expense.ByWeek, expense.ByMonth}).Draw(t, "by")}
 		filter := in(span)
 		if rapid.Bool().Draw(t, "of one category") {
 			food, err := r.CategoryByName(ctx, "Food")
@@ -342,7 +342,7 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 		if next != span.To.AddDays(1) {
 			t.Fatalf("the trend ends before %s, not with %s", next, span.To)
 		}
-		top, err := report.Top(ctx, r, span, 3)
+		top, err := report.LargestExpenses(ctx, r, span, 3)
 		if err != nil {
 			t.Fatalf("top: %v", err)
 		}
@@ -394,7 +394,7 @@ func TestReportsDoNotDrift(t *testing.T) {
 					return err
 				case step == 6:
 					home := rapid.SampledFrom([]string{"EUR", "USD", "JPY", "KWD"}).Draw(t, "home")
-					_, err := budget.ChangeSettings(ctx, tx, now, expense.SettingsDraft{HomeCurrency: &home}, "1", expense.Precondition{})
+					_, err := budget.ChangeSettingsAndLimits(ctx, tx, now, expense.SettingsDraft{HomeCurrency: &home}, "1", expense.Precondition{})
 					return err
 				default:
 					now.Rates = rates{"USDEUR": "0.95", "JPYEUR": "0.00612", "CLFEUR": "36.1234", "KWDEUR": "3"}
@@ -425,7 +425,7 @@ func TestReportsDoNotDrift(t *testing.T) {
 				t.Fatalf("range: %v", err)
 			}
 			listed(t, st, expense.Filter{Dates: ranged.Dates}).equals(t, "the range", ranged.Sum)
-			trend, err := report.Trend(ctx, st.Reader(owner), report.TrendQuery{Dates: ranged.Dates, By: expense.ByWeek})
+			trend, err := report.Trend(ctx, st.Reader(owner), report.TrendQuery{Dates: ranged.Dates, Step: expense.ByWeek})
 			if err != nil {
 				t.Fatalf("trend: %v", err)
 			}
@@ -439,7 +439,7 @@ func TestReportsDoNotDrift(t *testing.T) {
 					}
 				}
 				listed(t, st, expense.Filter{Dates: month.Month.Range()}).equals(t, "the whole ledger's budget", month.Total.Spent)
-				for _, p := range month.Data {
+				for _, p := range month.ByCategory {
 					listed(t, st, expense.Filter{Dates: month.Month.Range(), Categories: []uuid.UUID{p.CategoryID}}).equals(t, p.Text, p.Spent)
 				}
 			}

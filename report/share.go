@@ -21,14 +21,14 @@ const wholeShare = 100_00
 func (s Share) IsZero() bool { return s.n == 0 }
 
 // Hundredths returns the share in hundredths of a percent; 0 for none.
-func (s Share) Hundredths() int { return int(max(0, s.n-1)) }
+func (s Share) BasisPoints() int { return int(max(0, s.n-1)) }
 
 // String returns the percentage with two places, such as "33.34"; "" for none.
 func (s Share) String() string {
 	if s.IsZero() {
 		return ""
 	}
-	return decimal.New(int64(s.Hundredths()), -2).StringFixed(2)
+	return decimal.New(int64(s.BasisPoints()), -2).StringFixed(2)
 }
 
 // MarshalText writes what String returns.

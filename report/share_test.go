@@ -54,7 +54,7 @@ func TestSharesAddUpToTheWhole(t *testing.T) {
 			if share.IsZero() == (weights[i] > 0) {
 				t.Fatalf("the weight %d has the share %q", weights[i], share)
 			}
-			sum += share.Hundredths()
+			sum += share.BasisPoints()
 			whole += max(weights[i], 0)
 		}
 		if whole > 0 && sum != 10000 {
@@ -62,7 +62,7 @@ func TestSharesAddUpToTheWhole(t *testing.T) {
 		}
 		for i, share := range shares {
 			// No share is off by a whole hundredth.
-			if off := int64(share.Hundredths())*whole - max(weights[i], 0)*10000; whole > 0 && max(off, -off) >= whole {
+			if off := int64(share.BasisPoints())*whole - max(weights[i], 0)*10000; whole > 0 && max(off, -off) >= whole {
 				t.Fatalf("the share of %d in %d is %s", weights[i], whole, share)
 			}
 		}

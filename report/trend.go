@@ -14,10 +14,10 @@ import (
 type TrendReport struct {
 	Settings expense.Settings // of the ledger, as the report was made
 	Dates    expense.Range
-	By       expense.Granularity
+	Step     expense.Granularity
 	Category *expense.Category // nil: of all categories
 	Sum      expense.Sum       // of all points
-	Points   []Point
+	Points   []TrendPoint
 }
 
 // Title is the first and the last day as a locale writes them, behind the category's name.
@@ -28,8 +28,8 @@ func (t TrendReport) Title(format expense.Formatter) string {
 	return expense.Isolate(t.Category.Name) + ", " + daysTitle(format, t.Dates)
 }
 
-// A Point is what was spent in one period of the line. The first and the last are cut to the line's ends.
-type Point struct {
+// A TrendPoint is what was spent in one period of the line. The first and the last are cut to the line's ends.
+type TrendPoint struct {
 	Dates expense.Range
 	Sum   expense.Sum
 }
@@ -37,23 +37,23 @@ type Point struct {
 // A TrendQuery asks for a line: its days, both ends included and given, its step, and of which category.
 type TrendQuery struct {
 	Dates    expense.Range
-	By       expense.Granularity // ByDay, ByWeek (ISO 8601) or ByMonth
+	Step     expense.Granularity // ByDay, ByWeek (ISO 8601) or ByMonth
 	Category uuid.UUID           // Nil: all
 }
 
 // Trend returns the line that query asks for. It takes one Book and one Totals, which agree when r is a View's. Days that [Range]
 // refuses, another step, or a category that the ledger does not hold are ErrInvalid, all faults at once.
 func Trend(ctx context.Context, r Reader, query TrendQuery) (TrendReport, error) {
-	book, err := r.Book(ctx)
+	book, err := r.BudgetSnapshot(ctx)
 	if err != nil {
 		return TrendReport{}, fmt.Errorf("book: %w", err)
 	}
 	var faults expense.ValidationErrors
 	_ = faults.AddError("", checkRange(query.Dates, "from", "to"))
-	if query.By != expense.ByDay && query.By != expense.ByWeek && query.By != expense.ByMonth {
+	if query.Step != expense.ByDay && query.Step != expense.ByWeek && query.Step != expense.ByMonth {
 		faults.Add("by", "unknown_value", "a trend goes by day, week or month")
 	}
-	report := TrendReport{Settings: book.Settings, Dates: query.Dates, By: query.By}
+	report := TrendReport{Settings: book.Settings, Dates: query.Dates, Step: query.Step}
 	if query.Category != uuid.Nil {
 		if report.Category = category(book, query.Category); report.Category == nil {
 			faults.Add("category_id", "unknown_category", "the ledger has no category %s", query.Category)
@@ -62,14 +62,14 @@ func Trend(ctx context.Context, r Reader, query TrendQuery) (TrendReport, error)
 	if err := faults.Err(); err != nil {
 		return TrendReport{}, err
 	}
-	totals, err := r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{query.Dates}, Granularity: query.By})
+	totals, err := r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{query.Dates}, Granularity: query.Step})
 	if err != nil {
 		return TrendReport{}, fmt.Errorf("totals from %s to %s: %w", query.Dates.From, query.Dates.To, err)
 	}
 	return report, report.fill(book.Settings.Home, totals)
 }
 
-func category(book budget.Book, id uuid.UUID) *expense.Category {
+func category(book budget.Snapshot, id uuid.UUID) *expense.Category {
 	for _, c := range book.Categories {
 		if c.ID == id {
 			return &c
@@ -96,18 +96,18 @@ func (t *TrendReport) fill(home expense.Currency, totals []expense.Total) error 
 	if t.Sum, err = expense.SumTotals(home, chosen); err != nil {
 		return err
 	}
-	t.Points = make([]Point, 0, periodsIn(t.By, t.Dates))
+	t.Points = make([]TrendPoint, 0, periodsIn(t.Step, t.Dates))
 	for from := t.Dates.From; !from.IsZero() && !from.After(t.Dates.To); {
-		next := nextPeriod(t.By, from)
+		next := nextPeriod(t.Step, from)
 		to := next.AddDays(-1)
 		if next.IsZero() || to.After(t.Dates.To) {
 			to = t.Dates.To
 		}
-		sum, ok := sums[t.By.Truncate(from)]
+		sum, ok := sums[t.Step.Truncate(from)]
 		if !ok {
 			sum = expense.NewSum(home)
 		}
-		t.Points = append(t.Points, Point{Dates: expense.Range{From: from, To: to}, Sum: sum})
+		t.Points = append(t.Points, TrendPoint{Dates: expense.Range{From: from, To: to}, Sum: sum})
 		from = next
 	}
 	return nil

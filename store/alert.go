@@ -24,7 +24,7 @@ func raiseAlerts(
 ) (raised []budget.Alert, err error) {
 	var due []budget.Alert
 	err = st.View(ctx, owner, func(r Reader) error {
-		if due, err = budget.Crossed(ctx, r, now); err != nil {
+		if due, err = budget.DueAlerts(ctx, r, now); err != nil {
 			return err
 		}
 		return also(r)
@@ -33,7 +33,7 @@ func raiseAlerts(
 		return nil, err
 	}
 	err = st.Update(ctx, owner, func(tx Tx) error {
-		raised, err = budget.Raise(ctx, tx, now)
+		raised, err = budget.RaiseAlerts(ctx, tx, now)
 		return err
 	})
 	if err != nil {

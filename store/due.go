@@ -138,18 +138,18 @@ func (p *poster) ledger(ctx context.Context, owner expense.OwnerID) {
 	rules, err := p.st.Reader(owner).Rules(ctx)
 	work := recurrence.Post
 	if p.retry {
-		work = recurrence.Retry
+		work = recurrence.PostAndRetry
 	}
-	var total recurrence.Posting
+	var total recurrence.PostResult
 	for more := err == nil && (p.retry || recurrence.MayBeDue(rules, p.env.Now)); more && err == nil; {
-		var posting recurrence.Posting
+		var posting recurrence.PostResult
 		err = p.st.Update(ctx, owner, func(tx Tx) (err error) {
 			posting, err = work(ctx, tx, p.env)
 			return err
 		})
 		if err == nil {
 			total.Posted += posting.Posted
-			total.Known += posting.Known
+			total.AlreadyPosted += posting.AlreadyPosted
 			total.Failed += posting.Failed
 			more = posting.More
 		}
@@ -166,12 +166,12 @@ func (p *poster) ledger(ctx context.Context, owner expense.OwnerID) {
 	}
 }
 
-func (p *poster) count(posting recurrence.Posting) {
+func (p *poster) count(posting recurrence.PostResult) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.round.Posted += posting.Posted
 	p.round.Failed += posting.Failed
-	if posting.Posted+posting.Known+posting.Failed > 0 {
+	if posting.Posted+posting.AlreadyPosted+posting.Failed > 0 {
 		p.round.Ledgers++
 	}
 }
@@ -184,10 +184,10 @@ func CatchUp(ctx context.Context, st Store, owner expense.OwnerID, env expense.E
 		var rule recurrence.Rule
 		var before expense.Version
 		err := st.Update(ctx, owner, func(tx Tx) error {
-			stored, err := tx.Rule(ctx, behind.Rule)
+			stored, err := tx.Rule(ctx, behind.RuleID)
 			if err == nil {
 				before = stored.Version
-				rule, more, err = recurrence.CatchUp(ctx, tx, env, behind.Rule)
+				rule, more, err = recurrence.CatchUp(ctx, tx, env, behind.RuleID)
 			}
 			return err
 		})
@@ -195,7 +195,7 @@ func CatchUp(ctx context.Context, st Store, owner expense.OwnerID, env expense.E
 		case errors.Is(err, expense.ErrNotFound):
 			return 0, nil // whoever does the change again is told
 		case err != nil:
-			return 0, fmt.Errorf("catch up with rule %s: %w", behind.Rule, err)
+			return 0, fmt.Errorf("catch up with rule %s: %w", behind.RuleID, err)
 		}
 		mine, version = mine && before == version, rule.Version
 	}

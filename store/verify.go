@@ -273,7 +273,7 @@ func (v *verifier) checkExpense(e expense.Expense) {
 }
 
 func (v *verifier) checkBudgets(ctx context.Context) error {
-	book, err := v.r.Book(ctx)
+	book, err := v.r.BudgetSnapshot(ctx)
 	if err != nil {
 		return fmt.Errorf("budgets: %w", err)
 	}
@@ -296,8 +296,8 @@ func (v *verifier) checkBudgets(ctx context.Context) error {
 // checkBudgetCategory checks what a series is for: a live category and the only one for it, or one that a merge left behind.
 func (v *verifier) checkBudgetCategory(where string, b budget.Budget, series map[uuid.UUID]uuid.UUID) {
 	switch {
-	case b.Into != uuid.Nil:
-		v.refersTo(where, b.Into)
+	case b.MergedInto != uuid.Nil:
+		v.refersTo(where, b.MergedInto)
 		return
 	case b.CategoryID != uuid.Nil:
 		v.refersTo(where, b.CategoryID)
@@ -324,7 +324,7 @@ func (v *verifier) checkRule(rule recurrence.Rule) {
 	v.listed(RuleRow, rule.ID, rule.Version, rule.Guard)
 	v.valid(where, rule.Validate())
 	v.refersTo(where, rule.CategoryID)
-	if !rule.Next.IsZero() && !rule.Settled.IsZero() && !rule.Next.After(rule.Settled) {
-		v.report(GuaranteeRows, where, "its next occurrence is %s, and all up to %s is settled", rule.Next, rule.Settled)
+	if !rule.Next.IsZero() && !rule.SettledThrough.IsZero() && !rule.Next.After(rule.SettledThrough) {
+		v.report(GuaranteeRows, where, "its next occurrence is %s, and all up to %s is settled", rule.Next, rule.SettledThrough)
 	}
 }

@@ -140,7 +140,7 @@ func (r Rule) schedule() (recurrence.Rule, error) {
 		}
 		skipped = append(skipped, date)
 	}
-	rule.Skipped = recurrence.DatesOf(skipped...)
+	rule.Skipped = recurrence.NewDateSet(skipped...)
 	switch {
 	case r.NextDate != "":
 		rule.Next, err = expense.ParseDate(r.NextDate)
@@ -239,7 +239,7 @@ func (c *Client) predict(ctx context.Context, tx Tx, rule Rule, last, today expe
 		return nil, last, nil
 	}
 	var predicted []Expense
-	for date := range schedule.Upcoming(last.AddDays(1)) {
+	for date := range schedule.RemainingOccurrences(last.AddDays(1)) {
 		if date.After(today) || len(predicted) == mostPredicted {
 			break
 		}

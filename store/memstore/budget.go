@@ -12,20 +12,20 @@ import (
 )
 
 // Book implements [budget.Reader].
-func (r reader) Book(ctx context.Context) (budget.Book, error) {
+func (r reader) BudgetSnapshot(ctx context.Context) (budget.Snapshot, error) {
 	l, err := r.at(ctx)
 	if err != nil {
-		return budget.Book{}, err
+		return budget.Snapshot{}, err
 	}
 	if l.version == 0 {
-		return budget.Book{}, errNoLedger()
+		return budget.Snapshot{}, errNoLedger()
 	}
-	book := budget.Book{Settings: l.settings, Categories: l.sortedCategories()}
+	book := budget.Snapshot{Settings: l.settings, Categories: l.sortedCategories()}
 	for b := range l.budgets.rows.values() {
 		book.Budgets = append(book.Budgets, cloneBudget(b))
 	}
 	for rule := range l.rules.rows.values() {
-		book.Recurring = book.Recurring || !rule.Paused && !rule.Next.IsZero()
+		book.HasUpcomingOccurrences = book.HasUpcomingOccurrences || !rule.Paused && !rule.Next.IsZero()
 	}
 	return book, nil
 }
@@ -112,7 +112,7 @@ func (t *tx) endBudget(
 ) (ended uuid.UUID, until expense.Month) {
 	for b := range next.budgets.rows.values() {
 		switch {
-		case b.Into == category.ID:
+		case b.MergedInto == category.ID:
 		case b.CategoryID != category.ID:
 			continue
 		case b.Entries[0].From.After(last):
@@ -120,13 +120,13 @@ func (t *tx) endBudget(
 			ended = b.ID
 			continue
 		default:
-			b.Label = category.Name
+			b.MergedName = category.Name
 			if b.Until.IsZero() || b.Until.After(last) {
 				b.Until, b.Guard = last, t.next
 				ended, until = b.ID, last
 			}
 		}
-		b.Into, b.Version = into, t.next
+		b.MergedInto, b.Version = into, t.next
 		next.budgets.put(b.ID, b)
 	}
 	return ended, until

@@ -86,7 +86,7 @@ func (t *tx) repair(next *ledger, category uuid.UUID) {
 	for rule := range next.rules.rows.values() {
 		if rule.CategoryID == category && rule.LastError != "" {
 			rule.Version = t.next
-			next.rules.put(rule.ID, rule.Repaired())
+			next.rules.put(rule.ID, rule.WithoutFailure())
 		}
 	}
 }
@@ -121,7 +121,7 @@ func (l *ledger) refersTo(category uuid.UUID) bool {
 		}
 	}
 	for b := range l.budgets.rows.values() {
-		if b.CategoryID == category || b.Into == category {
+		if b.CategoryID == category || b.MergedInto == category {
 			return true
 		}
 	}

@@ -134,7 +134,7 @@ func TestStatementsStayFew(t *testing.T) {
 		}},
 		{"the book and the totals of three months", 4, func() error {
 			return st.View(ctx, owner, func(r store.Reader) error {
-				if _, err := r.Book(ctx); err != nil {
+				if _, err := r.BudgetSnapshot(ctx); err != nil {
 					return err
 				}
 				_, err := r.Totals(ctx, months)
@@ -182,7 +182,7 @@ func TestADatabaseThatIsGoneIsUnavailableAndComesBack(t *testing.T) {
 	link.Cut()
 	_, settings := st.Reader(owner).Settings(ctx)
 	view := st.View(ctx, owner, func(r store.Reader) error {
-		_, err := r.Book(ctx)
+		_, err := r.BudgetSnapshot(ctx)
 		return err
 	})
 	for name, err := range map[string]error{"Update": add(), "Ping": st.Ping(ctx), "Settings": settings, "View": view} {

@@ -711,13 +711,13 @@ type heirless struct{ store.Tx }
 
 // DeleteCategory takes what merges left the category for nothing that refers to it.
 func (h heirless) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version, error) {
-	book, err := h.Book(ctx)
+	book, err := h.BudgetSnapshot(ctx)
 	if err != nil {
 		return 0, err
 	}
 	for _, b := range book.Budgets {
-		if b.Into == id {
-			b.Into = book.Settings.DefaultCategory
+		if b.MergedInto == id {
+			b.MergedInto = book.Settings.DefaultCategory
 			if _, err := h.PutBudgets(ctx, b); err != nil {
 				return 0, err
 			}

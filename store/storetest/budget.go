@@ -46,9 +46,9 @@ func checkBudgetValues(p *probe) {
 	largest := b.series(b.travel, "2025-01")
 	largest.Entries[0].Limit = minor(expense.MaxMinor, b.settings.Home)
 	largest.AlertAt = []budget.Ratio{1, 7999, 10000, 12345, 100000}
-	largest.Rollover, largest.Cap = budget.RollBoth, minor(expense.MaxMinor, b.settings.Home)
-	largest.Into = b.other
-	largest.Until, largest.Label = expense.MustMonth("9999-12"), strings.Repeat("é", 60)
+	largest.Rollover, largest.RolloverCap = budget.RolloverBoth, minor(expense.MaxMinor, b.settings.Home)
+	largest.MergedInto = b.other
+	largest.Until, largest.MergedName = expense.MustMonth("9999-12"), strings.Repeat("é", 60)
 	largest.CreatedAt = time.Date(2025, time.May, 1, 2, 3, 4, 567891234, time.FixedZone("somewhere", 3*3600))
 	whole := b.series(uuid.Nil, "2025-02")
 	whole.Until = expense.MustMonth("2025-02")
@@ -64,7 +64,7 @@ func checkBudgetValues(p *probe) {
 			p.must(err, "Budget")
 			same(p, describeBudget(got), describeBudget(want), "a budget as it was written")
 		}
-		book, err := b.reader.Book(p.ctx)
+		book, err := b.reader.BudgetSnapshot(p.ctx)
 		p.must(err, "Book")
 		var got, want []string
 		for _, one := range book.Budgets {
@@ -113,7 +113,7 @@ func checkBudgetGuard(p *probe) {
 		p.must(err, "Budget")
 		same(p, read.Guard, guard, "a budget's guard after %s", doing)
 	}
-	series.Label = "a label"
+	series.MergedName = "a label"
 	put("another label", false)
 	put("a change of nothing", false)
 	series.Entries[0].Limit = minor(1, b.settings.Home)
@@ -126,11 +126,11 @@ func checkBudgetGuard(p *probe) {
 	put("an end", true)
 	series.CategoryID = b.travel
 	put("another category", true)
-	series.Rollover = budget.RollSurplus
+	series.Rollover = budget.RolloverSurplus
 	put("a rollover", true)
-	series.Cap = minor(3, b.settings.Home)
+	series.RolloverCap = minor(3, b.settings.Home)
 	put("a cap", true)
-	series.Into = b.other
+	series.MergedInto = b.other
 	put("another category of its expenses", false)
 	series.UpdatedAt = series.UpdatedAt.Add(time.Hour)
 	put("a later time", false)
@@ -142,7 +142,7 @@ func checkBudgetDeletes(p *probe) {
 	b.write("DeleteBudget", func(tx store.Tx) (expense.Version, error) { return tx.DeleteBudget(p.ctx, series.ID) })
 	_, err := b.reader.Budget(p.ctx, series.ID)
 	p.fails(err, expense.ErrGone, "a deleted budget")
-	book, err := b.reader.Book(p.ctx)
+	book, err := b.reader.BudgetSnapshot(p.ctx)
 	p.must(err, "Book")
 	same(p, len(book.Budgets), 0, "budgets of a book after a deletion")
 	fresh := b.putBudget(b.series(b.food, "2025-03")) // the category is free, the id is not
@@ -164,7 +164,7 @@ func checkBudgetMemory(p *probe) {
 		p.must(err, "Budget")
 		same(p, describeBudget(read), want, "a budget after its caller wrote to the slices it gave or got")
 		read.Entries[0].Limit, read.AlertAt[0] = minor(2, b.settings.Home), 2
-		book, err := b.reader.Book(p.ctx)
+		book, err := b.reader.BudgetSnapshot(p.ctx)
 		p.must(err, "Book")
 		book.Budgets[0].Entries[0].Limit, book.Categories[0].Name = minor(3, b.settings.Home), "overwritten"
 	}
@@ -186,7 +186,7 @@ func checkBookMoment(p *probe) {
 			var nextSettings expense.Settings
 			err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
 				nextSeries, nextCategory, nextSettings = series, category, settings
-				nextSeries.Label, nextCategory.Name = strconv.Itoa(i), "Round "+strconv.Itoa(i)
+				nextSeries.MergedName, nextCategory.Name = strconv.Itoa(i), "Round "+strconv.Itoa(i)
 				var err error
 				if nextSeries.Version, err = tx.PutBudgets(p.ctx, nextSeries); err != nil {
 					return err
@@ -211,7 +211,7 @@ func checkBookMoment(p *probe) {
 			running = false
 		default:
 		}
-		book, err := b.reader.Book(p.ctx)
+		book, err := b.reader.BudgetSnapshot(p.ctx)
 		p.must(err, "Book")
 		at := slices.IndexFunc(book.Categories, func(c expense.Category) bool { return strings.HasPrefix(c.Name, "Round") })
 		if at < 0 || len(book.Budgets) != 1 {
@@ -230,9 +230,9 @@ func checkBookMoment(p *probe) {
 func checkBookRecurring(p *probe) {
 	b := p.book("a")
 	recurring := func(want bool, when string) {
-		book, err := b.reader.Book(p.ctx)
+		book, err := b.reader.BudgetSnapshot(p.ctx)
 		p.must(err, "Book")
-		same(p, book.Recurring, want, "whether a book has something to come, %s", when)
+		same(p, book.HasUpcomingOccurrences, want, "whether a book has something to come, %s", when)
 	}
 	recurring(false, "without a rule")
 	rule := b.rule()

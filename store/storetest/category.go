@@ -226,7 +226,7 @@ func checkMerge(p *probe) {
 	series, err := b.reader.Budget(p.ctx, target.ID)
 	p.must(err, "Budget")
 	same(p, describeBudget(series), describeBudget(target), "the target's budget")
-	own.Until, own.Label, own.Into = expense.MustMonth("2025-02"), "Food", b.travel
+	own.Until, own.MergedName, own.MergedInto = expense.MustMonth("2025-02"), "Food", b.travel
 	own.Version, own.Guard = b.version, b.version
 	series, err = b.reader.Budget(p.ctx, own.ID)
 	p.must(err, "Budget")
@@ -281,7 +281,7 @@ func checkMergeBudget(p *probe) {
 		merged := b.merge(source.ID, b.other, "2025-06")
 		want := expense.MergeResult{Version: b.version}
 		kept := series
-		kept.Label, kept.Into, kept.Version = source.Name, b.other, b.version
+		kept.MergedName, kept.MergedInto, kept.Version = source.Name, b.other, b.version
 		switch {
 		case one.ends:
 			kept.Until, kept.Guard = expense.MustMonth("2025-05"), b.version
@@ -311,10 +311,10 @@ func checkMergeBudget(p *probe) {
 	first, second := b.category("First"), b.category("Second")
 	series := b.putBudget(b.series(first.ID, "2025-01"))
 	b.merge(first.ID, second.ID, "2025-06")
-	series.Until, series.Label, series.Into = expense.MustMonth("2025-05"), "First", second.ID
+	series.Until, series.MergedName, series.MergedInto = expense.MustMonth("2025-05"), "First", second.ID
 	series.Guard = b.version
 	b.merge(second.ID, b.other, "2025-07")
-	series.Into, series.Version = b.other, b.version
+	series.MergedInto, series.Version = b.other, b.version
 	read, err := b.reader.Budget(p.ctx, series.ID)
 	p.must(err, "Budget")
 	same(p, describeBudget(read), describeBudget(series), "a series after its category was merged twice")
@@ -384,14 +384,14 @@ func checkCategoryRepairs(p *probe) {
 	p.must(err, "Category")
 	food.Archived = true
 	b.putCategories(food)
-	ofFood = ofFood.Repaired()
+	ofFood = ofFood.WithoutFailure()
 	ofFood.Version = b.version
 	compare("its category was written, or another", ofFood, ofTravel, ofRent, well)
 
 	ofFood = fails(ofFood)
 	b.merge(b.food, b.travel, "2025-03")
 	well.CategoryID, ofFood.CategoryID = b.travel, b.travel
-	ofFood, ofTravel = ofFood.Repaired(), ofTravel.Repaired()
+	ofFood, ofTravel = ofFood.WithoutFailure(), ofTravel.WithoutFailure()
 	well.Version, ofFood.Version, ofTravel.Version = b.version, b.version, b.version
 	compare("its category was merged, or got another's rows", ofFood, ofTravel, ofRent, well)
 }

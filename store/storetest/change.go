@@ -118,7 +118,7 @@ func (b *book) everyRow() []store.Change {
 	alert := b.putAlerts(b.alert(b.id(), "2025-03", epoch))[0]
 	add(store.AlertRow, alert.ID, alert.Version, alert)
 
-	held, err := b.reader.Book(b.ctx)
+	held, err := b.reader.BudgetSnapshot(b.ctx)
 	b.must(err, "Book")
 	add(store.SettingsRow, uuid.Nil, held.Settings.Version, held.Settings)
 	for _, c := range held.Categories {

@@ -201,7 +201,7 @@ func checkMissing(p *probe) {
 	same(p, ran, false, "whether Update ran its function without a ledger")
 	_, err = p.st.Reader(owner).Settings(p.ctx)
 	p.fails(err, expense.ErrNotFound, "Settings of an owner without a ledger")
-	_, err = p.st.Reader(owner).Book(p.ctx)
+	_, err = p.st.Reader(owner).BudgetSnapshot(p.ctx)
 	p.fails(err, expense.ErrNotFound, "Book of an owner without a ledger")
 	err = p.st.View(p.ctx, owner, func(r store.Reader) error { _, err := r.Settings(p.ctx); return err })
 	p.fails(err, expense.ErrNotFound, "Settings in a View of an owner without a ledger")
@@ -240,7 +240,7 @@ func checkIsolation(p *probe) {
 		rules, err := r.Rules(p.ctx)
 		p.must(err, "Rules")
 		same(p, len(rules), 0, "rules of another owner by %s", where)
-		book, err := r.Book(p.ctx)
+		book, err := r.BudgetSnapshot(p.ctx)
 		p.must(err, "Book")
 		same(p, len(book.Budgets), 0, "budgets of another owner by %s", where)
 		categories, err := r.Categories(p.ctx)
@@ -361,7 +361,7 @@ func checkInvalidOwner(p *probe) {
 		invalid("KnownExpenses", err)
 		_, err = r.Totals(p.ctx, expense.TotalsQuery{Ranges: []expense.Range{{}}})
 		invalid("Totals", err)
-		_, err = r.Book(p.ctx)
+		_, err = r.BudgetSnapshot(p.ctx)
 		invalid("Book", err)
 		_, err = r.Budget(p.ctx, uuid.Max)
 		invalid("Budget", err)
@@ -389,7 +389,7 @@ func checkOwners(p *probe) {
 	seen := 0
 	for owner, err := range p.st.Owners(p.ctx) {
 		p.must(err, "Owners")
-		p.must(p.st.Update(p.ctx, owner, func(tx store.Tx) error { _, err := tx.Book(p.ctx); return err }),
+		p.must(p.st.Update(p.ctx, owner, func(tx store.Tx) error { _, err := tx.BudgetSnapshot(p.ctx); return err }),
 			"Update in the body of a loop over Owners")
 		if seen++; seen == 5 {
 			break

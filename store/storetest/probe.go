@@ -150,7 +150,7 @@ func (p *probe) together(n int, fn func(i int)) {
 // dump writes down everything that a reader tells of its ledger, a line for each row, so that two states can be compared.
 func (p *probe) dump(r store.Reader) string {
 	var b strings.Builder
-	book, err := r.Book(p.ctx)
+	book, err := r.BudgetSnapshot(p.ctx)
 	p.must(err, "Book")
 	settings, err := r.Settings(p.ctx)
 	p.must(err, "Settings")

@@ -41,11 +41,11 @@ func checkRuleValues(p *probe) {
 	full.Notes = strings.Join(oddTexts, "")
 	full.Freq, full.Interval, full.Weekdays = recurrence.Weekly, 52, 0x7f
 	full.Until, full.Next, full.Paused = expense.MustDate("2399-12-31"), expense.Date{}, true
-	full.Skipped = recurrence.DatesOf(expense.MustDate("2025-02-07"), expense.MustDate("2399-12-31"))
-	full.Settled = expense.MustDate("2025-01-30")
+	full.Skipped = recurrence.NewDateSet(expense.MustDate("2025-02-07"), expense.MustDate("2399-12-31"))
+	full.SettledThrough = expense.MustDate("2025-01-30")
 	full.LastError, full.Failures, full.RetryAt = strings.Join(oddTexts, ""), 7, epoch.Add(90*time.Minute)
 	full.CreatedAt = time.Date(2025, time.May, 1, 2, 3, 4, 567891234, time.FixedZone("somewhere", 3*3600))
-	last.MonthDay, last.OnMissing, last.Count = recurrence.LastDay, recurrence.Skip, 1000
+	last.MonthDay, last.OnMissing, last.Count = recurrence.LastDay, recurrence.SkipMonth, 1000
 	last.Amount = minor(expense.MaxMinor, expense.MustCurrency("JPY")) // counts towards no total until it is posted
 	last.Start, last.Next = expense.MustDate("1900-01-01"), expense.MustDate("1900-01-31")
 	rules := []recurrence.Rule{plain, full, last}
@@ -96,15 +96,15 @@ func checkRuleGuard(p *probe) {
 	guard("other notes", false, func() { rule.Notes = "other" })
 	guard("a pause", false, func() { rule.Paused = true })
 	guard("a step of its cursor", false, func() { rule.Next = expense.MustDate("2025-02-28") })
-	guard("a skip", false, func() { rule.Skipped = recurrence.DatesOf(expense.MustDate("2025-03-31")) })
-	guard("a day that is settled", false, func() { rule.Settled = expense.MustDate("2025-02-27") })
+	guard("a skip", false, func() { rule.Skipped = recurrence.NewDateSet(expense.MustDate("2025-03-31")) })
+	guard("a day that is settled", false, func() { rule.SettledThrough = expense.MustDate("2025-02-27") })
 	guard("a failure", false, func() { rule.LastError, rule.Failures, rule.RetryAt = "no", 1, epoch.Add(time.Hour) })
 	guard("a change of nothing", false, func() {})
 	guard("another amount", true, func() { rule.Amount = expense.MustMoney("10.99", "EUR") })
 	guard("another category", true, func() { rule.CategoryID = b.rent })
 	guard("another interval", true, func() { rule.Interval = 2 })
 	guard("an end", true, func() { rule.Until = expense.MustDate("2026-01-01") })
-	guard("another way with missing days", true, func() { rule.OnMissing = recurrence.Skip })
+	guard("another way with missing days", true, func() { rule.OnMissing = recurrence.SkipMonth })
 	guard("notes and amount together", true, func() { rule.Notes, rule.Amount = "both", expense.MustMoney("11.99", "EUR") })
 }
 

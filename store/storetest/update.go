@@ -333,7 +333,7 @@ func checkOwnWrites(p *probe) {
 		got, err := tx.Budget(p.ctx, series.ID)
 		p.must(err, "Budget")
 		same(p, describeBudget(got), describeBudget(series), "a budget just written")
-		book, err := tx.Book(p.ctx)
+		book, err := tx.BudgetSnapshot(p.ctx)
 		p.must(err, "Book")
 		same(p, len(book.Budgets), 2, "budgets in a book, one just written")
 		wrote(tx.PutRules(p.ctx, rule))

@@ -137,7 +137,7 @@ func checkRefused(p *probe) {
 	budgets := func(name string, want error, bad ...budget.Budget) {
 		refuse(name, want, func(tx store.Tx) error {
 			edit := goodBudget
-			edit.Label = "must not be kept"
+			edit.MergedName = "must not be kept"
 			batch := append([]budget.Budget{edit}, bad...)
 			_, err := tx.PutBudgets(p.ctx, append(batch, b.series(b.travel, "2025-01"))...)
 			return err

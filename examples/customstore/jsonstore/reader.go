@@ -193,21 +193,21 @@ func add(total *expense.Total, e expense.Expense) (err error) {
 }
 
 // Book implements [budget.Reader]. All of it comes from one ledger, and so from one moment.
-func (r reader) Book(ctx context.Context) (budget.Book, error) {
+func (r reader) BudgetSnapshot(ctx context.Context) (budget.Snapshot, error) {
 	l, err := r(ctx)
 	if err == nil && l.Version == 0 {
 		err = noLedger()
 	}
 	if err != nil {
-		return budget.Book{}, err
+		return budget.Snapshot{}, err
 	}
-	book := budget.Book{Settings: l.Settings.Settings, Categories: l.sortedCategories()}
+	book := budget.Snapshot{Settings: l.Settings.Settings, Categories: l.sortedCategories()}
 	for _, b := range l.Budgets.Rows {
 		book.Budgets = append(book.Budgets, cloneBudget(b))
 	}
 	slices.SortFunc(book.Budgets, func(a, b budget.Budget) int { return compareIDs(a.ID, b.ID) })
 	for _, rule := range l.Rules.Rows {
-		book.Recurring = book.Recurring || !rule.Paused && !rule.Next.IsZero()
+		book.HasUpcomingOccurrences = book.HasUpcomingOccurrences || !rule.Paused && !rule.Next.IsZero()
 	}
 	return book, nil
 }

@@ -95,7 +95,7 @@ func dump(t *testing.T, st *jsonstore.Store) string {
 	for owner, err := range st.Owners(ctx) {
 		must(t, err)
 		must(t, st.Update(ctx, owner, func(tx store.Tx) error {
-			book, err := tx.Book(ctx)
+			book, err := tx.BudgetSnapshot(ctx)
 			must(t, err)
 			rules, err := tx.Rules(ctx)
 			must(t, err)

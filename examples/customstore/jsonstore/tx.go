@@ -169,7 +169,7 @@ func (t *tx) repair(next *ledger, category uuid.UUID) {
 	for id, rule := range next.Rules.Rows {
 		if rule.CategoryID == category && rule.LastError != "" {
 			rule.Version = t.taken
-			next.Rules.Rows[id] = rule.Repaired()
+			next.Rules.Rows[id] = rule.WithoutFailure()
 		}
 	}
 }
@@ -198,7 +198,7 @@ func (l *ledger) refersTo(category uuid.UUID) bool {
 		inUse = inUse || rule.CategoryID == category
 	}
 	for _, b := range l.Budgets.Rows {
-		inUse = inUse || b.CategoryID == category || b.Into == category
+		inUse = inUse || b.CategoryID == category || b.MergedInto == category
 	}
 	return inUse
 }
@@ -239,7 +239,7 @@ func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expe
 		last := month.Add(-1)
 		for id, b := range next.Budgets.Rows {
 			switch {
-			case b.Into == from: // left by an earlier merge
+			case b.MergedInto == from: // left by an earlier merge
 			case b.CategoryID != from:
 				continue
 			case b.Entries[0].From.After(last): // not begun
@@ -247,13 +247,13 @@ func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expe
 				merged.BudgetID = id
 				continue
 			default:
-				b.Label = source.Name
+				b.MergedName = source.Name
 				if b.Until.IsZero() || b.Until.After(last) {
 					b.Until, b.Guard = last, t.taken
 					merged.BudgetID, merged.BudgetUntil = id, last
 				}
 			}
-			b.Into, b.Version = into, t.taken
+			b.MergedInto, b.Version = into, t.taken
 			next.Budgets.Rows[id] = b
 		}
 		next.Categories.bury(from, t.taken, into)

@@ -105,7 +105,7 @@ func BenchmarkBookAndTotals(b *testing.B) {
 		}}
 		for b.Loop() {
 			err := st.View(ctx, owner, func(r store.Reader) error {
-				if _, err := r.Book(ctx); err != nil {
+				if _, err := r.BudgetSnapshot(ctx); err != nil {
 					return err
 				}
 				_, err := r.Totals(ctx, query)

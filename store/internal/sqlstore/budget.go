@@ -62,12 +62,12 @@ func (b *budgetRows) scan(r *row) {
 		category, err := uuid.Parse(r.text(2))
 		r.note(err)
 		scanned := budget.Budget{
-			ID: r.id(1), CategoryID: category, Label: r.text(3), AlertAt: scanAlerts(r, 4), Until: r.month(5),
+			ID: r.id(1), CategoryID: category, MergedName: r.text(3), AlertAt: scanAlerts(r, 4), Until: r.month(5),
 			Version: r.version(6), Guard: r.version(7), CreatedAt: r.instant(8), UpdatedAt: r.instant(9),
-			Into: r.id(10), Rollover: budget.Rollover(r.int(11)),
+			MergedInto: r.id(10), Rollover: budget.Rollover(r.int(11)),
 		}
 		if r.text(13) != "" {
-			scanned.Cap = r.money(12, 13)
+			scanned.RolloverCap = r.money(12, 13)
 		}
 		b.budgets = append(b.budgets, scanned)
 	case partEntry:
@@ -111,7 +111,7 @@ func alertText(alerts []budget.Ratio) string {
 	return strings.Join(texts, alertSplitter)
 }
 
-func (r *reader) Book(ctx context.Context) (book budget.Book, err error) {
+func (r *reader) BudgetSnapshot(ctx context.Context) (book budget.Snapshot, err error) {
 	if r.invalid != nil {
 		return book, r.invalid
 	}
@@ -133,7 +133,7 @@ func (r *reader) Book(ctx context.Context) (book budget.Book, err error) {
 				DefaultCategory: row.id(1), Home: row.currency(2), Zone: zone, Locale: row.text(4),
 				FiscalYearStart: time.Month(row.int(5)), Version: row.version(6),
 			}
-			book.Recurring = row.bool(7)
+			book.HasUpcomingOccurrences = row.bool(7)
 		case partCategory:
 			category := expense.Category{
 				ID: row.id(1), Name: row.text(2), Colour: row.text(3), Icon: row.text(4), Archived: row.bool(5), Version: row.version(6),
@@ -146,9 +146,9 @@ func (r *reader) Book(ctx context.Context) (book budget.Book, err error) {
 	}, selectBook, r.owner)
 	switch {
 	case err != nil:
-		return budget.Book{}, err
+		return budget.Snapshot{}, err
 	case !found:
-		return budget.Book{}, fmt.Errorf("ledger: %w", expense.ErrNotFound)
+		return budget.Snapshot{}, fmt.Errorf("ledger: %w", expense.ErrNotFound)
 	}
 	slices.SortFunc(categories, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
 	for _, c := range categories {
@@ -261,8 +261,8 @@ func (tx *ledgerTx) rewriteBudgets(ctx context.Context, budgets []budget.Budget)
 		if err := tx.removeBudget(ctx, b.ID); err != nil {
 			return err
 		}
-		rows = append(rows, []any{tx.owner, b.ID.String(), b.CategoryID.String(), b.Label, nullID(b.Into), int64(b.Until.Int()),
-			int64(b.Rollover), b.Cap.Minor(), b.Cap.Currency().Code(), alertText(b.AlertAt), int64(b.Version), int64(b.Guard), b.CreatedAt.UnixMicro(), b.UpdatedAt.UnixMicro()})
+		rows = append(rows, []any{tx.owner, b.ID.String(), b.CategoryID.String(), b.MergedName, nullID(b.MergedInto), int64(b.Until.Int()),
+			int64(b.Rollover), b.RolloverCap.Minor(), b.RolloverCap.Currency().Code(), alertText(b.AlertAt), int64(b.Version), int64(b.Guard), b.CreatedAt.UnixMicro(), b.UpdatedAt.UnixMicro()})
 		for _, entry := range b.Entries {
 			entries = append(entries, []any{tx.owner, b.ID.String(), int64(entry.From.Int()), entry.Limit.Minor(), entry.Limit.Currency().Code()})
 		}

@@ -133,7 +133,7 @@ func (tx *ledgerTx) PutCategories(ctx context.Context, categories ...expense.Cat
 // repair lets the rules of a category that was changed be tried again: what was wrong with them may have been the category.
 func (tx *ledgerTx) repair(ctx context.Context, category uuid.UUID) error {
 	var failed []recurrence.Rule
-	err := tx.session.each(ctx, ruleWidth, func(r *row) { failed = append(failed, scanRule(r).Repaired()) },
+	err := tx.session.each(ctx, ruleWidth, func(r *row) { failed = append(failed, scanRule(r).WithoutFailure()) },
 		`SELECT `+ruleCells+` FROM spendwise_rules r WHERE r.owner = $1 AND r.category_id = $2 AND r.last_error <> ''`,
 		tx.owner, category.String())
 	if err == nil {
@@ -288,7 +288,7 @@ func (tx *ledgerTx) endBudget(
 	var kept []budget.Budget
 	for _, b := range budgets {
 		switch {
-		case b.Into == source.ID:
+		case b.MergedInto == source.ID:
 		case b.CategoryID != source.ID:
 			continue
 		case b.Entries[0].From.After(last):
@@ -298,13 +298,13 @@ func (tx *ledgerTx) endBudget(
 			ended = b.ID
 			continue
 		default:
-			b.Label = source.Name
+			b.MergedName = source.Name
 			if b.Until.IsZero() || b.Until.After(last) {
 				b.Until, b.Guard = last, tx.next()
 				ended, until = b.ID, last
 			}
 		}
-		b.Into, b.Version = into, tx.next()
+		b.MergedInto, b.Version = into, tx.next()
 		kept = append(kept, b)
 	}
 	if len(kept) == 0 {

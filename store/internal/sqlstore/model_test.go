@@ -202,7 +202,7 @@ func (m *model) limit() step {
 			return nil, err
 		}
 		return tx.PutBudgets(ctx, budget.Budget{
-			ID: id, CategoryID: category, Label: old.Label, Into: old.Into, AlertAt: []budget.Ratio{8000, 10000}, Version: old.Version, CreatedAt: day, UpdatedAt: day,
+			ID: id, CategoryID: category, MergedName: old.MergedName, MergedInto: old.MergedInto, AlertAt: []budget.Ratio{8000, 10000}, Version: old.Version, CreatedAt: day, UpdatedAt: day,
 			Entries: []budget.Entry{{From: from, Limit: expense.MustMoney("500", "EUR")}, {From: from.Add(2), Limit: expense.MustMoney("9", "EUR")}},
 		})
 	}
@@ -216,7 +216,7 @@ func (m *model) compare() {
 	}
 	pending := true
 	date := expense.MustDate
-	same(m, "the book", func(r store.Reader) (any, error) { return r.Book(m.t.Context()) })
+	same(m, "the book", func(r store.Reader) (any, error) { return r.BudgetSnapshot(m.t.Context()) })
 	same(m, "the known ids", func(r store.Reader) (any, error) {
 		known, err := r.KnownExpenseIDs(m.t.Context(), m.ids...)
 		slices.SortFunc(known, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })

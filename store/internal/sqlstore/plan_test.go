@@ -230,18 +230,18 @@ func BenchmarkYear(b *testing.B) {
 					return err
 				},
 				"top": func(r store.Reader) error {
-					top, err := report.Top(b.Context(), r, dates, 5)
+					top, err := report.LargestExpenses(b.Context(), r, dates, 5)
 					if len(top) != 5 {
 						b.Fatalf("the largest are %d", len(top))
 					}
 					return err
 				},
 				"trend by month": func(r store.Reader) error {
-					_, err := report.Trend(b.Context(), r, report.TrendQuery{Dates: dates, By: expense.ByMonth})
+					_, err := report.Trend(b.Context(), r, report.TrendQuery{Dates: dates, Step: expense.ByMonth})
 					return err
 				},
 				"trend by day": func(r store.Reader) error {
-					_, err := report.Trend(b.Context(), r, report.TrendQuery{Dates: dates, By: expense.ByDay})
+					_, err := report.Trend(b.Context(), r, report.TrendQuery{Dates: dates, Step: expense.ByDay})
 					return err
 				},
 			} {

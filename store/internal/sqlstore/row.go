@@ -99,8 +99,8 @@ func (r *row) nullInstant(i int) time.Time {
 	return r.instant(i)
 }
 
-func (r *row) dates(i int) recurrence.Dates {
-	dates, err := recurrence.ParseDates(r.text(i))
+func (r *row) dates(i int) recurrence.DateSet {
+	dates, err := recurrence.ParseDateSet(r.text(i))
 	r.note(err)
 	return dates
 }

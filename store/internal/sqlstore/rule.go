@@ -30,7 +30,7 @@ var rulesTable = &table{name: "spendwise_rules", columns: ruleColumns, conflict:
 func ruleRow(owner string, zone expense.Zone, r recurrence.Rule) []any {
 	return []any{owner, r.ID.String(), r.Amount.Minor(), r.Amount.Currency().Code(), r.CategoryID.String(), r.Notes, int64(r.Freq),
 		int64(r.Interval), int64(r.Weekdays), int64(r.MonthDay), int64(r.OnMissing), int64(r.Start.Int()), int64(r.Until.Int()),
-		int64(r.Count), flag(r.Paused), int64(r.Next.Int()), r.Skipped.String(), int64(r.Settled.Int()), r.LastError, int64(r.Failures),
+		int64(r.Count), flag(r.Paused), int64(r.Next.Int()), r.Skipped.String(), int64(r.SettledThrough.Int()), r.LastError, int64(r.Failures),
 		nullInstant(r.RetryAt), nullInstant(r.DueAt(zone)), int64(r.Version), int64(r.Guard), r.CreatedAt.UnixMicro(),
 		r.UpdatedAt.UnixMicro()}
 }
@@ -40,7 +40,7 @@ func scanRule(r *row) recurrence.Rule {
 		ID: r.id(0), Amount: r.money(1, 2), CategoryID: r.id(3), Notes: r.text(4), Freq: recurrence.Freq(r.int(5)),
 		Interval: int(r.int(6)), Weekdays: recurrence.Weekdays(r.int(7)), MonthDay: int(r.int(8)),
 		OnMissing: recurrence.OnMissing(r.int(9)), Start: r.date(10), Until: r.date(11), Count: int(r.int(12)), Paused: r.bool(13),
-		Next: r.date(14), Skipped: r.dates(15), Settled: r.date(16), LastError: r.text(17), Failures: int(r.int(18)), RetryAt: r.nullInstant(19),
+		Next: r.date(14), Skipped: r.dates(15), SettledThrough: r.date(16), LastError: r.text(17), Failures: int(r.int(18)), RetryAt: r.nullInstant(19),
 		Version: r.version(20), Guard: r.version(21), CreatedAt: r.instant(22), UpdatedAt: r.instant(23),
 	}
 }
