@@ -10,10 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 )
-
-// Header is the first line of an export, without its line end.
-const Header = "id,date,amount,currency,category,notes,rate,rate_date,rate_source,home_amount,home_currency,rule_id"
 
 // flushSize is how many bytes are gathered before they are written: memory does not grow with the rows.
 const flushSize = 32 << 10
@@ -41,15 +39,15 @@ func CategoryNames(categories []expense.Category) func(uuid.UUID) (string, error
 	}
 }
 
-// WriteCSV writes rows as CSV by RFC 4180: UTF-8, CRLF, quotes doubled, [Header] first, a point for the decimal sign. A text
+// WriteCSV writes rows as CSV by RFC 4180: UTF-8, CRLF, quotes doubled, [wire.CSVHeader] first, a point for the decimal sign. A text
 // that a spreadsheet would run gets one more leading apostrophe. It writes as it reads and holds no rows; the first error of
-// rows or w ends it. Reading it by [OwnMapping] gives the same expenses.
+// rows or w ends it. Reading it by export/statement's OwnMapping gives the same expenses.
 func WriteCSV(w io.Writer, rows iter.Seq2[expense.Expense, error], opts CSVOptions) error {
 	buf := make([]byte, 0, flushSize+(16<<10))
 	if opts.BOM {
 		buf = append(buf, "\ufeff"...)
 	}
-	buf = append(buf, Header+"\r\n"...)
+	buf = append(buf, wire.CSVHeader+"\r\n"...)
 	for row, err := range rows {
 		if err != nil {
 			return fmt.Errorf("read the expenses to export: %w", err)
@@ -72,7 +70,7 @@ func WriteCSV(w io.Writer, rows iter.Seq2[expense.Expense, error], opts CSVOptio
 	return nil
 }
 
-// appendRow writes the line of one expense, in the order of Header.
+// appendRow writes the line of one expense, in the order of [wire.CSVHeader].
 func appendRow(b []byte, row expense.Expense, category string) []byte {
 	b = appendID(b, row.ID)
 	b = append(b, ',')
@@ -108,7 +106,7 @@ func appendRow(b []byte, row expense.Expense, category string) []byte {
 
 // appendText writes a text cell, guarded, and quoted where a reader could take it for something else.
 func appendText(b []byte, text string) []byte {
-	text = guard(text)
+	text = wire.GuardCell(text)
 	if text == "" {
 		return b
 	}

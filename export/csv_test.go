@@ -14,6 +14,9 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/internal/exporttest"
+	"github.com/spendwise/spendwise/export/statement"
+	"github.com/spendwise/spendwise/export/wire"
 )
 
 var (
@@ -73,7 +76,7 @@ func TestExportIsRFC4180(t *testing.T) {
 	opts := named("Food")
 	opts.BOM = true
 	got := writeCSV(t, opts, pending)
-	want := "\ufeff" + export.Header + "\r\n" +
+	want := "\ufeff" + wire.CSVHeader + "\r\n" +
 		"0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70,2025-03-02,-3.250,KWD,Food,\"two\nlines\",,,,,,0190a6f0-0000-7000-8000-00000000000f\r\n"
 	if got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
@@ -114,9 +117,10 @@ func TestATextThatASpreadsheetRunsGetsOneMoreApostrophe(t *testing.T) {
 			if want := ",Food," + test.cell + ",0.0064,"; !strings.Contains(text, want) {
 				t.Errorf("got %q, want in it %q", text, want)
 			}
-			rows := readAll(t, text, export.OwnMapping())
-			if len(rows) != 1 || *rows[0].Draft.Notes != test.text {
-				t.Errorf("read back %+v, want %q", rows, test.text)
+			for row, err := range statement.Rows(strings.NewReader(text), statement.OwnMapping()) {
+				if err != nil || *row.Draft.Notes != test.text {
+					t.Errorf("read back %+v, %v, want %q", row, err, test.text)
+				}
 			}
 		})
 	}
@@ -154,7 +158,7 @@ func TestEveryCellIsReadBackAsItWasWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		i := 0
-		for row, err := range export.Rows(&out, export.OwnMapping()) {
+		for row, err := range statement.Rows(&out, statement.OwnMapping()) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -227,7 +231,7 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 // TestARowCostsNoMemory is why a million rows take a second: no text of a row is made but in the buffer.
 func TestARowCostsNoMemory(t *testing.T) {
 	var rows []expense.Expense
-	for e, err := range manyRows(2000, uuid.Nil) {
+	for e, err := range exporttest.Expenses(2000, now, uuid.Nil) {
 		if err != nil {
 			t.Fatal(err)
 		}

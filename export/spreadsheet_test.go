@@ -11,6 +11,8 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/internal/exporttest"
+	"github.com/spendwise/spendwise/export/wire"
 )
 
 // TestASpreadsheetShowsTheSameCells has LibreOffice read an export as it reads any CSV file, and write it again: every cell has
@@ -21,7 +23,7 @@ func TestASpreadsheetShowsTheSameCells(t *testing.T) {
 		t.Skip("LibreOffice is missing: apt-get install libreoffice-calc-nogui")
 	}
 	var rows []expense.Expense
-	for _, notes := range append(hostile, "=1+1", "+2+3", "-4", "@SUM(1)", "'=1+1", "\t=1+1", "=HYPERLINK(\"http://x\")", "=cmd|' /C calc'!A0") {
+	for _, notes := range append(exporttest.HostileTexts(), "=1+1", "+2+3", "-4", "@SUM(1)", "'=1+1", "\t=1+1", "=HYPERLINK(\"http://x\")", "=cmd|' /C calc'!A0") {
 		row := coffee
 		row.Notes = strings.ReplaceAll(notes, "\u2028", "") // LibreOffice takes this one for a line's end
 		rows = append(rows, row)
@@ -45,7 +47,7 @@ func TestASpreadsheetShowsTheSameCells(t *testing.T) {
 	if len(got) != len(want) {
 		t.Fatalf("%d lines, want %d:\n%s", len(got), len(want), shown)
 	}
-	columns := strings.Split(export.Header, ",")
+	columns := strings.Split(wire.CSVHeader, ",")
 	for i := range want {
 		for j, column := range columns {
 			// A number is shown by the spreadsheet's own rules: what matters here is text, that could be run.

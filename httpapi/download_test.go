@@ -22,6 +22,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/backup"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 )
@@ -45,16 +46,16 @@ func TestALedgersBackupIsRestored(t *testing.T) {
 		s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","currency":"USD","notes":"=1\n\"x\" <b>&","date":"2026-03-07","rate":"0.75"}`)
 		s.must(201, "POST", "/v1/expenses", `{"amount":"3.250","currency":"KWD","category":"Food"}`)
 		s.must(201, "POST", "/v1/budgets", `{"category_id":"`+categoryID(s, "Food")+`","amount":"100"}`)
-		backup := s.download("/v1/exports/ledger.ndjson", "application/x-ndjson", "ledger.ndjson")
+		file := s.download("/v1/exports/ledger.ndjson", "application/x-ndjson", "ledger.ndjson")
 
 		other := s.as("boris")
 		other.must(200, "GET", "/v1/settings", "")
-		restored, err := export.Restore(t.Context(), store.LedgerOf(st, "boris"), expense.Env{Now: noon}, bytes.NewReader(backup), export.RestoreOptions{})
+		restored, err := backup.Restore(t.Context(), st, "boris", expense.Env{Now: noon}, bytes.NewReader(file), backup.RestoreOptions{})
 		if err != nil || restored.Expenses != 2 || restored.Budgets != 1 {
 			t.Fatalf("%+v, %v", restored, err)
 		}
 		again := other.download("/v1/exports/ledger.ndjson", "application/x-ndjson", "ledger.ndjson")
-		equal(t, "the backup of what was restored", string(again), string(backup))
+		equal(t, "the backup of what was restored", string(again), string(file))
 		equal(t, "the CSV of what was restored", other.must(200, "GET", "/v1/exports/expenses.csv", "").Body.String(),
 			s.must(200, "GET", "/v1/exports/expenses.csv", "").Body.String())
 	})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/backup"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
 )
@@ -68,7 +69,7 @@ func (c *call) exportLedger() error {
 			return err
 		}
 		out.begin()
-		return export.WriteBackup(ctx, w, r, export.BackupOptions{Now: c.now})
+		return backup.Write(ctx, w, r, backup.WriteOptions{Now: c.now})
 	})
 }
 

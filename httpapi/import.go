@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/statement"
 	"github.com/spendwise/spendwise/store"
 )
 
@@ -43,7 +43,7 @@ type failureBody struct {
 	Detail string  `json:"detail"`
 }
 
-func newImportBody(r export.Result) importBody {
+func newImportBody(r statement.Result) importBody {
 	body := importBody{
 		Added: r.Added, Known: r.Known, Ignored: r.Ignored, Failed: make([]failureBody, len(r.Failed)), DryRun: r.DryRun,
 	}
@@ -55,15 +55,15 @@ func newImportBody(r export.Result) importBody {
 
 // presetBody is a mapping that the caller need not write.
 type presetBody struct {
-	Name    string         `json:"name"`
-	Title   string         `json:"title"`
-	Help    string         `json:"help"`
-	Mapping export.Mapping `json:"mapping"`
+	Name    string            `json:"name"`
+	Title   string            `json:"title"`
+	Help    string            `json:"help"`
+	Mapping statement.Mapping `json:"mapping"`
 }
 
 // listPresets answers GET /v1/imports/presets.
 func (c *call) listPresets() error {
-	presets := export.Presets()
+	presets := statement.Presets()
 	body := page[presetBody]{Data: make([]presetBody, len(presets))}
 	for i, p := range presets {
 		body.Data[i] = presetBody{Name: p.Name, Title: p.Title, Help: p.Help, Mapping: p.Mapping}
@@ -73,7 +73,7 @@ func (c *call) listPresets() error {
 
 // An upload is the body of an import: how to read the file, and the file, kept on disk so that no client's slowness holds a ledger.
 type upload struct {
-	mapping export.Mapping
+	mapping statement.Mapping
 	text    []byte // of the mapping, as it was sent
 	file    *os.File
 	sum     []byte // SHA-256 of the file
@@ -82,13 +82,13 @@ type upload struct {
 // importCSV answers POST /v1/imports/expenses.
 func (c *call) importCSV() error {
 	p := params{values: c.query}
-	opts := export.ImportOptions{Progress: func(export.Result) { c.extendDeadline() }}
+	opts := statement.Options{Progress: func(statement.Result) { c.extendDeadline() }}
 	if dryRun := p.boolean("dry_run"); dryRun != nil {
 		opts.DryRun = *dryRun
 	}
 	switch text, ok := p.given("on_error"); {
 	case ok && text == "abort":
-		opts.OnError = export.Abort
+		opts.OnError = statement.Abort
 	case ok && text != "skip":
 		p.fail("on_error", "unknown_value", "This is skip or abort.")
 	}
@@ -113,7 +113,7 @@ func (c *call) importCSV() error {
 }
 
 // runImport takes the file's rows in, in Updates of at most 1,000, the last of which keeps the answer under the promise.
-func (c *call) runImport(up upload, opts export.ImportOptions, promise *idempotentRequest) error {
+func (c *call) runImport(up upload, opts statement.Options, promise *idempotentRequest) error {
 	var answer store.IdempotencyRecord
 	var replayed bool
 	if promise != nil {
@@ -128,11 +128,7 @@ func (c *call) runImport(up upload, opts export.ImportOptions, promise *idempote
 			return c.sendAnswer(answer, true)
 		}
 	}
-	opts.Finish = func(ctx context.Context, ledgerTx expense.Tx, done export.Result) error {
-		tx, ok := ledgerTx.(store.Tx)
-		if !ok {
-			return fmt.Errorf("an import works on a %T instead of a store's Tx", ledgerTx)
-		}
+	opts.Finish = func(ctx context.Context, tx store.Tx, done statement.Result) error {
 		var err error
 		// A twin may have finished first: its answer is the answer.
 		if answer, replayed, err = c.storedResponse(tx, promise); err != nil || replayed {
@@ -144,7 +140,7 @@ func (c *call) runImport(up upload, opts export.ImportOptions, promise *idempote
 		answer.IdempotencyKey, answer.Fingerprint = promise.key, promise.fingerprint
 		return tx.PutIdempotencyRecord(ctx, answer)
 	}
-	done, err := export.Import(c.ctx, callLedger{c}, c.env(), export.Rows(up.file, up.mapping), opts)
+	done, err := statement.Import(c.ctx, callUpdater{c}, c.owner, c.env(), statement.Rows(up.file, up.mapping), opts)
 	if !replayed {
 		c.observeImport(done)
 	}
@@ -158,19 +154,19 @@ func (c *call) runImport(up upload, opts export.ImportOptions, promise *idempote
 }
 
 // observeImport tells what an import did, also where it broke off: the batches before are in the ledger.
-func (c *call) observeImport(done export.Result) {
+func (c *call) observeImport(done statement.Result) {
 	c.api.observe(ImportCompleted{Added: done.Added, Existing: done.Known, Skipped: done.Ignored, Failed: done.FailedLines, DryRun: done.DryRun})
 	if done.Added > 0 && !done.DryRun {
 		c.api.observe(ExpensesAdded{Source: SourceImport, Count: done.Added})
 	}
 }
 
-// A callLedger is the caller's ledger as an import changes it.
-type callLedger struct{ c *call }
+// callUpdater is the [statement.Updater] of a call. It creates the caller's ledger if it does not exist yet.
+type callUpdater struct{ c *call }
 
-// Update runs fn in an Update of the ledger, which is made first if there is none.
-func (l callLedger) Update(_ context.Context, fn func(expense.Tx) error) error {
-	return l.c.update(func(tx store.Tx) error { return fn(tx) })
+// Update runs fn in a transaction on the caller's ledger.
+func (u callUpdater) Update(_ context.Context, _ expense.OwnerID, fn func(store.Tx) error) error {
+	return u.c.update(fn)
 }
 
 // importFault tells faults of the mapping, or of how it fits the file, with their places in the multipart body.
@@ -227,7 +223,7 @@ func (c *call) receive() (upload, error) {
 	if len(up.text) > maxMapping {
 		return upload{}, &http.MaxBytesError{Limit: maxMapping}
 	}
-	if up.mapping, err = export.ParseMapping(up.text); err != nil {
+	if up.mapping, err = statement.ParseMapping(up.text); err != nil {
 		return upload{}, importFault(err)
 	}
 	if part, err = nextPart(parts, "file"); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/statement"
 )
 
 // A schema is what this contract uses of JSON Schema 2020-12.
@@ -97,7 +97,7 @@ func (s *schemas) of(t reflect.Type) *schema {
 		return monthDaySchema()
 	case reflect.TypeFor[jsontext.Value](), reflect.TypeFor[any]():
 		return &schema{} // its word says what it is
-	case reflect.TypeFor[export.Mapping]():
+	case reflect.TypeFor[statement.Mapping]():
 		return s.mapping()
 	}
 	switch t.Kind() {
@@ -246,8 +246,8 @@ func monthDaySchema() *schema {
 
 // importInput is the multipart body of an import, for the contract: it is read as it streams.
 type importInput struct {
-	Mapping export.Mapping `json:"mapping" validate:"required"`
-	File    string         `json:"file" validate:"required"`
+	Mapping statement.Mapping `json:"mapping" validate:"required"`
+	File    string            `json:"file" validate:"required"`
 }
 
 // mapping is the JSON form of an import's mapping.
@@ -267,7 +267,7 @@ func (s *schemas) mapping() *schema {
 		Type: types{"array"}, Items: &schema{Type: types{"string"}}, Description: "The texts, case and blanks around them ignored.",
 	}}}
 	presets := text("The name of a mapping that the server has; what else is given takes the place of what is there.")
-	for _, preset := range export.Presets() {
+	for _, preset := range statement.Presets() {
 		presets.Enum = append(presets.Enum, preset.Name)
 	}
 	decimal := text("The decimal sign.")
@@ -276,7 +276,7 @@ func (s *schemas) mapping() *schema {
 	delimiter.Pattern = `^[,;\t|]?$`
 	encoding := text("The encoding of the text.")
 	encoding.Enum = []any{""}
-	for _, known := range export.Encodings() {
+	for _, known := range statement.Encodings() {
 		encoding.Enum = append(encoding.Enum, known)
 	}
 	s.components.set(name, object("How the lines of a CSV file become expenses.", ordered[*schema]{

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 )
@@ -52,13 +52,13 @@ func TestWhatIsExportedIsImported(t *testing.T) {
 		got := s.must(200, "GET", "/v1/exports/expenses.csv", "")
 		equal(t, "Content-Disposition", got.Header().Get("Content-Disposition"), `attachment; filename="expenses.csv"`)
 		equal(t, "Content-Type", got.Header().Get("Content-Type"), "text/csv; charset=utf-8; header=present")
-		want := export.Header + "\r\n" +
+		want := wire.CSVHeader + "\r\n" +
 			firstID + ",2026-03-07,12.50,USD,Other,\"'=SUM(A1), \"\"quoted\"\"\nline\",0.8,2026-03-06,ecb,10.00,EUR,\r\n" +
 			secondID + ",2026-03-08,3.250,KWD,Food,,,,,,EUR,\r\n"
 		equal(t, "the file", got.Body.String(), want)
 
 		filtered := s.must(200, "GET", "/v1/exports/expenses.csv?currency=KWD&bom=true", "").Body.String()
-		if !strings.HasPrefix(filtered, "\ufeff"+export.Header) || strings.Contains(filtered, "USD") {
+		if !strings.HasPrefix(filtered, "\ufeff"+wire.CSVHeader) || strings.Contains(filtered, "USD") {
 			t.Errorf("the filtered file: %q", filtered)
 		}
 		s.refused(400, "unknown_parameter", []string{"limit unknown_parameter"}, "GET", "/v1/exports/expenses.csv?limit=1", "")

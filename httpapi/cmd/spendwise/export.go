@@ -12,6 +12,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/backup"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
 )
@@ -71,7 +72,7 @@ func (cmd *exportCmd) write(ctx context.Context, w io.Writer, r store.Reader, ba
 	if err != nil {
 		return err
 	}
-	return export.WriteBackup(ctx, w, r, export.BackupOptions{Now: now, Progress: func(n int) { bar.show("exported", n, all) }})
+	return backup.Write(ctx, w, r, backup.WriteOptions{Now: now, Progress: func(n int) { bar.show("exported", n, all) }})
 }
 
 func countExpenses(ctx context.Context, r store.Reader) (int, error) {
@@ -144,7 +145,7 @@ func (cmd *restoreCmd) Run(ctx context.Context, config *cli, p *process) (err er
 			return err
 		}
 		bar := newBar(p.stderr)
-		restored, err := export.Restore(ctx, store.LedgerOf(db, account.Owner()), expense.Env{Now: time.Now()}, file, export.RestoreOptions{
+		restored, err := backup.Restore(ctx, db, account.Owner(), expense.Env{Now: time.Now()}, file, backup.RestoreOptions{
 			Progress: func(written, all int) { bar.show("restored", written, all) },
 		})
 		bar.end()

@@ -27,11 +27,14 @@ var rooms = map[string]struct {
 	"recurrence":  {rooms: []string{"expense"}},
 	"report":      {rooms: []string{"expense", "budget"}},
 	"export": {
-		rooms:   []string{"expense", "budget", "recurrence", "report"},
+		rooms:   []string{"expense", "budget", "recurrence", "report", "export/wire"},
 		modules: []string{"github.com/johnfercher/maroto", "github.com/johnfercher/go-tree", "github.com/go-analyze/charts"},
 	},
-	"store":          {rooms: []string{"expense", "budget", "recurrence", "report"}},
-	"store/memstore": {rooms: []string{"store", "expense", "budget", "recurrence", "report"}},
+	"export/wire":      {rooms: []string{"expense", "budget", "recurrence", "report"}},
+	"export/statement": {rooms: []string{"expense", "export/wire", "store"}},
+	"export/backup":    {rooms: []string{"expense", "budget", "recurrence", "export/wire", "store"}},
+	"store":            {rooms: []string{"expense", "budget", "recurrence", "report"}},
+	"store/memstore":   {rooms: []string{"store", "expense", "budget", "recurrence", "report"}},
 	"store/storetest": {
 		rooms:   []string{"store", "expense", "budget", "recurrence", "report"},
 		modules: []string{"testing"},
@@ -54,7 +57,7 @@ var rooms = map[string]struct {
 	},
 	"store/postgres/pgtest/pglocal": {modules: []string{"github.com/jackc/pgx"}},
 	"httpapi": {
-		rooms: []string{"httpapi/auth", "expense", "budget", "recurrence", "report", "export", "store"},
+		rooms: []string{"httpapi/auth", "expense", "budget", "recurrence", "report", "export", "export/wire", "export/statement", "export/backup", "store"},
 		modules: append([]string{
 			"net/http", "github.com/gin-gonic/gin", "github.com/go-playground/validator", "github.com/go-json-experiment/json",
 			"golang.org/x/time", "github.com/hashicorp/golang-lru",
@@ -66,7 +69,7 @@ var rooms = map[string]struct {
 			"net/http", "github.com/golang-jwt/jwt", "github.com/coreos/go-oidc", "github.com/go-jose/go-jose", "golang.org/x/crypto", "golang.org/x/sync",
 		},
 	},
-	"httpapi/client": {rooms: []string{"expense", "recurrence"}, modules: []string{"net/http"}},
+	"httpapi/client": {rooms: []string{"expense", "budget", "recurrence", "report", "export/wire"}, modules: []string{"net/http"}},
 	"httpapi/client/sqlitestorage": {
 		rooms: []string{"httpapi/client", "expense"}, modules: []string{"database/sql", "modernc.org/sqlite"},
 	},

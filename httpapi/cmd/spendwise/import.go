@@ -9,8 +9,7 @@ import (
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/export"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/export/statement"
 )
 
 type importCmd struct {
@@ -28,7 +27,7 @@ const maxListed = 100
 
 // Run imports the file. It fails if a line failed.
 func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err error) {
-	mapping := export.OwnMapping()
+	mapping := statement.OwnMapping()
 	if cmd.Preset != "" {
 		if mapping, err = presetMapping(cmd.Preset); err != nil {
 			return err
@@ -39,7 +38,7 @@ func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err err
 		if err != nil {
 			return err
 		}
-		if mapping, err = export.ParseMapping(text); err != nil {
+		if mapping, err = statement.ParseMapping(text); err != nil {
 			return fmt.Errorf("mapping %s: %w", cmd.Mapping, err)
 		}
 	}
@@ -60,16 +59,16 @@ func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err err
 				return err
 			}
 		}
-		opts := export.ImportOptions{DryRun: cmd.DryRun}
+		opts := statement.Options{DryRun: cmd.DryRun}
 		if cmd.OnError == "abort" {
-			opts.OnError = export.Abort
+			opts.OnError = statement.Abort
 		}
 		if isTerminal(p.stderr) {
-			opts.Progress = func(r export.Result) {
+			opts.Progress = func(r statement.Result) {
 				_, _ = fmt.Fprintf(p.stderr, "\r%d rows …", r.Added+r.Known+r.Ignored+r.FailedLines)
 			}
 		}
-		result, err := export.Import(ctx, store.LedgerOf(db, account.Owner()), env, export.Rows(file, mapping), opts)
+		result, err := statement.Import(ctx, db, account.Owner(), env, statement.Rows(file, mapping), opts)
 		if opts.Progress != nil {
 			_, _ = fmt.Fprintln(p.stderr)
 		}
@@ -92,19 +91,19 @@ func unread(file string, err error) error {
 	return errors.New(text)
 }
 
-func presetMapping(name string) (export.Mapping, error) {
+func presetMapping(name string) (statement.Mapping, error) {
 	var names []string
-	for _, preset := range export.Presets() {
+	for _, preset := range statement.Presets() {
 		if preset.Name == name {
 			return preset.Mapping, nil
 		}
 		names = append(names, preset.Name)
 	}
-	return export.Mapping{}, fmt.Errorf("there is no preset %q; the presets are: %s", name, strings.Join(names, ", "))
+	return statement.Mapping{}, fmt.Errorf("there is no preset %q; the presets are: %s", name, strings.Join(names, ", "))
 }
 
 // report prints what became of the file, and is an error if a line failed.
-func (cmd *importCmd) report(p *process, result export.Result) error {
+func (cmd *importCmd) report(p *process, result statement.Result) error {
 	for i, failure := range result.Failed {
 		if i == maxListed {
 			if _, err := fmt.Fprintf(p.stderr, "and %d more\n", len(result.Failed)-maxListed); err != nil {

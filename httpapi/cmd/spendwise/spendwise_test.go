@@ -76,7 +76,7 @@ func TestTheMainJob(t *testing.T) {
 }
 
 func TestTheHouseholdsFourYears(t *testing.T) {
-	const file, mapping = "../../../export/testdata/household-transactions.csv", "../../../export/testdata/household.mapping.json"
+	const file, mapping = "../../../export/statement/testdata/household-transactions.csv", "../../../export/statement/testdata/household.mapping.json"
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database)
 		email := "ravi@example.com"

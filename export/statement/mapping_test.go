@@ -1,4 +1,4 @@
-package export_test
+package statement_test
 
 import (
 	"errors"
@@ -8,16 +8,16 @@ import (
 	"testing"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/statement"
 )
 
-func household(t testing.TB) export.Mapping {
+func household(t testing.TB) statement.Mapping {
 	t.Helper()
 	text, err := os.ReadFile("testdata/household.mapping.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := export.ParseMapping(text)
+	m, err := statement.ParseMapping(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func household(t testing.TB) export.Mapping {
 }
 
 func ExampleParseMapping() {
-	_, err := export.ParseMapping([]byte(`{"date": {"column": "Day", "layout": "DD-MM"}, "amount": {"column": "Paid", "decimal": "!"}}`))
+	_, err := statement.ParseMapping([]byte(`{"date": {"column": "Day", "layout": "DD-MM"}, "amount": {"column": "Paid", "decimal": "!"}}`))
 	for _, fault := range expense.InvalidErrors(err) {
 		fmt.Println(fault)
 	}
@@ -35,19 +35,19 @@ func ExampleParseMapping() {
 }
 
 func TestAMappingIsReadFromJSON(t *testing.T) {
-	got, err := export.ParseMapping([]byte(`{
+	got, err := statement.ParseMapping([]byte(`{
 		"date": {"column": "Date", "layout": "DD-MM-YYYY"}, "amount": {"column": "Amount", "decimal": ","},
 		"currency": {"value": "INR"}, "category": {"column": "Category"}, "notes": {"column": "Note"},
 		"only": {"column": "Type", "equals": ["Expense", "Refund"]}, "sign": {"column": "Type", "equals": ["Refund"]},
 		"negate": true, "delimiter": "\t", "encoding": "windows-1252"}`))
-	want := export.Mapping{
-		Date:      export.DateColumn{Column: "Date", Layout: "DD-MM-YYYY"},
-		Amount:    export.AmountColumn{Column: "Amount", Decimal: ","},
-		Currency:  export.Source{Value: "INR"},
-		Category:  export.Source{Column: "Category"},
+	want := statement.Mapping{
+		Date:      statement.DateColumn{Column: "Date", Layout: "DD-MM-YYYY"},
+		Amount:    statement.AmountColumn{Column: "Amount", Decimal: ","},
+		Currency:  statement.Source{Value: "INR"},
+		Category:  statement.Source{Column: "Category"},
 		Notes:     "Note",
-		Only:      export.Choice{Column: "Type", Equals: []string{"Expense", "Refund"}},
-		Sign:      export.Choice{Column: "Type", Equals: []string{"Refund"}},
+		Only:      statement.Choice{Column: "Type", Equals: []string{"Expense", "Refund"}},
+		Sign:      statement.Choice{Column: "Type", Equals: []string{"Refund"}},
 		Negate:    true,
 		Delimiter: "\t",
 		Encoding:  "windows-1252",
@@ -55,8 +55,8 @@ func TestAMappingIsReadFromJSON(t *testing.T) {
 	if err != nil || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
 	}
-	own, err := export.ParseMapping([]byte(`{"preset": "spendwise"}`))
-	if err != nil || fmt.Sprintf("%+v", own) != fmt.Sprintf("%+v", export.OwnMapping()) {
+	own, err := statement.ParseMapping([]byte(`{"preset": "spendwise"}`))
+	if err != nil || fmt.Sprintf("%+v", own) != fmt.Sprintf("%+v", statement.OwnMapping()) {
 		t.Errorf("got %+v, %v", own, err)
 	}
 }
@@ -92,7 +92,7 @@ func TestEveryFaultOfAMappingIsListed(t *testing.T) {
 		{"a preset and more", `{"preset": "spendwise", "negate": true}`, "negate unknown_member"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := export.ParseMapping([]byte(test.text))
+			_, err := statement.ParseMapping([]byte(test.text))
 			var got []string
 			for _, fault := range expense.InvalidErrors(err) {
 				got = append(got, fault.Field+" "+fault.Code)
@@ -109,7 +109,7 @@ func FuzzParseMapping(f *testing.F) {
 	f.Add([]byte(`{"preset": "spendwise"}`))
 	f.Add([]byte(`{"only": {"column": "T", "equals": ["a", 1, null, []]}, "date": null}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		m, err := export.ParseMapping(text)
+		m, err := statement.ParseMapping(text)
 		if err != nil && (!errors.Is(err, expense.ErrInvalid) || len(expense.InvalidErrors(err)) == 0) {
 			t.Fatalf("%v is no fault", err)
 		}

@@ -1,4 +1,4 @@
-package export
+package statement
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
 )
 
 const (
@@ -18,10 +19,10 @@ const (
 	MaxFailures = 10_000
 )
 
-// A Ledger is one owner's ledger as an import changes it; store.LedgerOf makes one of a store.
-type Ledger interface {
-	// Update runs fn in one transaction that holds the ledger alone, under the promises of the store's Update.
-	Update(ctx context.Context, fn func(expense.Tx) error) error
+// An Updater runs transactions on the ledgers of a store. Every [store.Store] is one.
+type Updater interface {
+	// Update is that of [store.Store].
+	Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error
 }
 
 // OnError says what an import does with a file of which some lines fail.
@@ -33,15 +34,15 @@ const (
 	Abort                     // they are listed, nothing goes in
 )
 
-// ImportOptions say how [Import] works.
-type ImportOptions struct {
+// Options say how [Import] works.
+type Options struct {
 	DryRun  bool // say what would become of each line, and leave the ledger as it is
 	OnError OnError
 	// Progress is called after each batch with what is done so far.
 	Progress func(Result)
 	// Finish is called in the last Update, dry or not, with the result, to keep it in the transaction that brings it about; an
-	// error from it undoes that Update. It may run more than once, as a transaction is tried again. tx is what the Ledger gave.
-	Finish func(ctx context.Context, tx expense.Tx, result Result) error
+	// error from it undoes that Update. It may run more than once, as a transaction is tried again. tx is that of the Updater.
+	Finish func(ctx context.Context, tx store.Tx, result Result) error
 }
 
 // A Result is what became of a file's lines. Each is counted once; one that failed may be listed with several failures.
@@ -59,9 +60,12 @@ type Result struct {
 // archived one fail. With Abort all rows are checked before the first is written, so that rows is ranged over twice; should
 // another writer meanwhile make a row fail, it ends with that batch, and what went in stays. A dry run does all of it and undoes it.
 // Should more than [MaxFailures] come together, the error is ErrInvalid: the mapping is hardly this file's.
-func Import(ctx context.Context, ledger Ledger, env expense.Env, rows iter.Seq2[Row, error], opts ImportOptions) (Result, error) {
+func Import(
+	ctx context.Context, st Updater, owner expense.OwnerID, env expense.Env, rows iter.Seq2[Row, error], opts Options,
+) (Result, error) {
+	ledger := ledgerUpdater(func(ctx context.Context, fn func(store.Tx) error) error { return st.Update(ctx, owner, fn) })
 	if opts.DryRun || opts.OnError == Abort {
-		trial := importer{ledger: &rehearsal{ledger: ledger, env: env}, env: env, progress: opts.Progress}
+		trial := importer{ledger: (&rehearsal{ledger: ledger, env: env}).update, env: env, progress: opts.Progress}
 		result, err := trial.run(ctx, rows)
 		result.DryRun = opts.DryRun
 		if !opts.DryRun {
@@ -78,19 +82,22 @@ func Import(ctx context.Context, ledger Ledger, env expense.Env, rows iter.Seq2[
 	return run.run(ctx, rows)
 }
 
+// A ledgerUpdater runs transactions on one ledger.
+type ledgerUpdater func(ctx context.Context, fn func(store.Tx) error) error
+
 // finish calls Finish in an Update of its own, for a result that no other Update brings about.
-func finish(ctx context.Context, ledger Ledger, fn finisher, result Result) error {
+func finish(ctx context.Context, ledger ledgerUpdater, fn finisher, result Result) error {
 	if fn == nil {
 		return nil
 	}
-	return ledger.Update(ctx, func(tx expense.Tx) error { return fn(ctx, tx, result) })
+	return ledger(ctx, func(tx store.Tx) error { return fn(ctx, tx, result) })
 }
 
-type finisher = func(ctx context.Context, tx expense.Tx, result Result) error
+type finisher = func(ctx context.Context, tx store.Tx, result Result) error
 
 // An importer takes rows batch by batch.
 type importer struct {
-	ledger   Ledger
+	ledger   ledgerUpdater
 	env      expense.Env
 	abort    bool // the first row that fails ends it
 	progress func(Result)
@@ -129,7 +136,7 @@ func (im *importer) flush(ctx context.Context, last bool) error {
 		return nil
 	}
 	var result Result
-	err := im.ledger.Update(ctx, func(tx expense.Tx) error {
+	err := im.ledger(ctx, func(tx store.Tx) error {
 		result = im.result
 		if err := im.add(ctx, tx, &result); err != nil {
 			return err

@@ -1,4 +1,4 @@
-package export_test
+package backup_test
 
 import (
 	"bytes"
@@ -16,7 +16,8 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/backup"
+	"github.com/spendwise/spendwise/export/internal/exporttest"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
@@ -100,7 +101,7 @@ func backupOf(t failer, st store.Store, owner expense.OwnerID) string {
 	t.Helper()
 	var buf bytes.Buffer
 	err := st.View(context.Background(), owner, func(r store.Reader) error {
-		return export.WriteBackup(context.Background(), &buf, r, export.BackupOptions{Now: backupTime})
+		return backup.Write(context.Background(), &buf, r, backup.WriteOptions{Now: backupTime})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -108,15 +109,12 @@ func backupOf(t failer, st store.Store, owner expense.OwnerID) string {
 	return buf.String()
 }
 
-func restore(st store.Store, owner expense.OwnerID, file string) (export.Restored, error) {
-	return export.Restore(context.Background(), store.LedgerOf(st, owner), backupEnv, strings.NewReader(file), export.RestoreOptions{})
+func restore(st store.Store, owner expense.OwnerID, file string) (backup.Counts, error) {
+	return backup.Restore(context.Background(), st, owner, backupEnv, strings.NewReader(file), backup.RestoreOptions{})
 }
 
 // hostile are texts that a format may trip over.
-var hostile = []string{
-	"", "=SUM(A1:A9)", "+1", "-1", "@cmd", "'quoted", "''=1", "\t=1", "a\"b", "a,b;c", "line\nline", "\nfirst", "tab\there", "＝1", "\u00a0=1",
-	" leading", "trailing ", "漢字", "🍜", "e\u0301", "\u2028", "</script>&", `\"`, "NUL", "null", "\ufeffmark",
-}
+var hostile = exporttest.HostileTexts()
 
 // fill does random things to a ledger, through the use cases where there is one.
 func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {

@@ -1,9 +1,8 @@
-package export
+package statement
 
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 )
 
 // A Mapping says how the lines of a CSV file become expenses. Columns are named by the file's header line, blanks around a
@@ -141,7 +141,7 @@ func ParseMapping(text []byte) (Mapping, error) {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
-	tree, err := parseValue(decoder, "", 0)
+	tree, err := wire.ParseValue(decoder)
 	if err != nil {
 		return Mapping{}, &expense.InvalidError{Code: "malformed", Detail: fmt.Sprintf("the mapping cannot be read: %v", err)}
 	}
@@ -195,51 +195,6 @@ func readMapping(root object) Mapping {
 	root.replace("encoding", &m.Encoding, nil)
 	root.end()
 	return m
-}
-
-// maxDepth is how deep objects and lists may nest before the text is refused.
-const maxDepth = 8
-
-// parseValue reads one JSON value; unlike json.Unmarshal it refuses an object that has a member twice.
-func parseValue(decoder *json.Decoder, path string, depth int) (any, error) {
-	token, err := decoder.Token()
-	if err != nil {
-		return nil, err
-	}
-	if depth > maxDepth {
-		return nil, errors.New("it nests too deep")
-	}
-	switch token {
-	case json.Delim('{'):
-		members := map[string]any{}
-		for decoder.More() {
-			token, err := decoder.Token()
-			if err != nil {
-				return nil, err
-			}
-			name, _ := token.(string)
-			if _, twice := members[name]; twice {
-				return nil, fmt.Errorf("the member %q is there twice", path+name)
-			}
-			if members[name], err = parseValue(decoder, path+name+"/", depth+1); err != nil {
-				return nil, err
-			}
-		}
-		_, err := decoder.Token()
-		return members, err
-	case json.Delim('['):
-		var list []any
-		for decoder.More() {
-			value, err := parseValue(decoder, path, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, value)
-		}
-		_, err := decoder.Token()
-		return list, err
-	}
-	return token, nil
 }
 
 // An object is a JSON object whose members are taken out one by one; what end finds left is unknown. null is not given.

@@ -1,16 +1,21 @@
-package export
+package backup
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/recurrence"
 )
 
@@ -31,8 +36,8 @@ const (
 	lineEnd      = "end"
 )
 
-// A BackupReader is what a backup reads of one owner's ledger.
-type BackupReader interface {
+// A Reader is what a backup reads of one owner's ledger.
+type Reader interface {
 	budget.Reader
 	recurrence.Reader
 
@@ -40,8 +45,8 @@ type BackupReader interface {
 	Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error]
 }
 
-// BackupOptions say how [WriteBackup] works.
-type BackupOptions struct {
+// WriteOptions say how [Write] works.
+type WriteOptions struct {
 	Now time.Time // when the backup is made
 	// Progress is called now and then with how many expenses are written.
 	Progress func(expenses int)
@@ -135,15 +140,20 @@ type alertLine struct {
 	ReadAt    *string      `json:"read_at"`
 }
 
-// endLine is the last line of a backup: without it the file is cut off, and where its sum differs the file was changed.
-type endLine struct {
-	Type   string     `json:"type"`
-	Counts lineCounts `json:"counts"`
-	SHA256 string     `json:"sha256"` // of all lines before this one, their line ends too, in hexadecimal
+type expenseLine struct {
+	Type string `json:"type"`
+	wire.Expense
 }
 
-// lineCounts count a backup's lines by their types.
-type lineCounts struct {
+// endLine is the last line of a backup: without it the file is cut off, and where its sum differs the file was changed.
+type endLine struct {
+	Type   string `json:"type"`
+	Counts Counts `json:"counts"`
+	SHA256 string `json:"sha256"` // of all lines before this one, their line ends too, in hexadecimal
+}
+
+// Counts are the numbers of rows in a backup, by their types.
+type Counts struct {
 	Categories  int `json:"categories"`
 	Recurrences int `json:"recurrences"`
 	Budgets     int `json:"budgets"`
@@ -151,11 +161,11 @@ type lineCounts struct {
 	Expenses    int `json:"expenses"`
 }
 
-// WriteBackup writes a whole ledger as NDJSON: a line that names the format and its version, the settings, then every category,
+// Write writes a whole ledger as NDJSON: a line that names the format and its version, the settings, then every category,
 // recurrence, budget, alert and expense, and a last line with their counts and their SHA-256. [Restore] makes the same ledger of it. What counts the
 // changes of this one ledger is left out: versions, tombstones, answers to requests. It writes as it reads; what it reads agrees
 // when r is a View's.
-func WriteBackup(ctx context.Context, w io.Writer, r BackupReader, opts BackupOptions) error {
+func Write(ctx context.Context, w io.Writer, r Reader, opts WriteOptions) error {
 	book, err := r.BudgetSnapshot(ctx)
 	if err != nil {
 		return fmt.Errorf("book: %w", err)
@@ -169,17 +179,19 @@ func WriteBackup(ctx context.Context, w io.Writer, r BackupReader, opts BackupOp
 		return fmt.Errorf("alerts: %w", err)
 	}
 	sum := sha256.New()
-	lines := newLineWriter(io.MultiWriter(w, sum))
+	buffered := bufio.NewWriterSize(io.MultiWriter(w, sum), 32<<10)
+	lines := json.NewEncoder(buffered)
+	lines.SetEscapeHTML(false)
 	head := []any{
 		headLine{Format: backupFormat, Version: backupVersion, MadeAt: instantText(opts.Now)},
 		newSettingsLine(book.Settings),
 	}
 	for _, line := range head {
-		if err := lines.write(line); err != nil {
+		if err := lines.Encode(line); err != nil {
 			return err
 		}
 	}
-	end := endLine{Type: lineEnd, Counts: lineCounts{
+	end := endLine{Type: lineEnd, Counts: Counts{
 		Categories: len(book.Categories), Recurrences: len(rules), Budgets: len(book.Budgets), Alerts: len(alerts),
 	}}
 	if err := writeAll(lines, book.Categories, newCategoryLine); err != nil {
@@ -198,28 +210,28 @@ func WriteBackup(ctx context.Context, w io.Writer, r BackupReader, opts BackupOp
 		if err != nil {
 			return fmt.Errorf("read the expenses to export: %w", err)
 		}
-		line := newExpenseLine(e)
-		line.Type, line.Version = lineExpense, 0
-		if err := lines.write(line); err != nil {
+		line := expenseLine{Type: lineExpense, Expense: wire.NewExpense(e)}
+		line.Version = 0
+		if err := lines.Encode(line); err != nil {
 			return err
 		}
 		if end.Counts.Expenses++; opts.Progress != nil && end.Counts.Expenses%progressStep == 0 {
 			opts.Progress(end.Counts.Expenses)
 		}
 	}
-	if err := lines.flush(); err != nil {
+	if err := buffered.Flush(); err != nil {
 		return err
 	}
 	end.SHA256 = hex.EncodeToString(sum.Sum(nil))
-	if err := lines.write(end); err != nil {
+	if err := lines.Encode(end); err != nil {
 		return err
 	}
-	return lines.flush()
+	return buffered.Flush()
 }
 
-func writeAll[R, L any](lines *lineWriter, rows []R, line func(R) L) error {
+func writeAll[R, L any](lines *json.Encoder, rows []R, line func(R) L) error {
 	for _, row := range rows {
-		if err := lines.write(line(row)); err != nil {
+		if err := lines.Encode(line(row)); err != nil {
 			return err
 		}
 	}
@@ -272,6 +284,30 @@ func newAlertLine(a budget.Alert) alertLine {
 		RaisedAt: instantText(a.RaisedAt), ReadAt: instantOrNull(a.ReadAt),
 	}
 }
+
+// idOrNull and textOrNull write what there may be none of; orEmpty reads it.
+func idOrNull(id uuid.UUID) *string {
+	if id == uuid.Nil {
+		return nil
+	}
+	return new(id.String())
+}
+
+func textOrNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+func orEmpty(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
+}
+
+func instantText(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 func instantOrNull(t time.Time) *string {
 	if t.IsZero() {

@@ -1,4 +1,4 @@
-package export_test
+package statement_test
 
 import (
 	"bytes"
@@ -13,24 +13,25 @@ import (
 	"golang.org/x/text/encoding/unicode"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/statement"
+	"github.com/spendwise/spendwise/export/wire"
 )
 
 // plain is a mapping of the columns D, A, C, K and N.
-func plain() export.Mapping {
-	return export.Mapping{
-		Date:     export.DateColumn{Column: "D"},
-		Amount:   export.AmountColumn{Column: "A"},
-		Currency: export.Source{Column: "C"},
-		Category: export.Source{Column: "K"},
+func plain() statement.Mapping {
+	return statement.Mapping{
+		Date:     statement.DateColumn{Column: "D"},
+		Amount:   statement.AmountColumn{Column: "A"},
+		Currency: statement.Source{Column: "C"},
+		Category: statement.Source{Column: "K"},
 		Notes:    "N",
 	}
 }
 
-func readAll(t testing.TB, text string, m export.Mapping) []export.Row {
+func readAll(t testing.TB, text string, m statement.Mapping) []statement.Row {
 	t.Helper()
-	var rows []export.Row
-	for row, err := range export.Rows(strings.NewReader(text), m) {
+	var rows []statement.Row
+	for row, err := range statement.Rows(strings.NewReader(text), m) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +41,7 @@ func readAll(t testing.TB, text string, m export.Mapping) []export.Row {
 }
 
 // rowInShort is a row's line with its draft or its faults.
-func rowInShort(t *testing.T, row export.Row) string {
+func rowInShort(t *testing.T, row statement.Row) string {
 	text := fmt.Sprint(row.Line)
 	for _, fault := range row.Faults {
 		if fault.Line != row.Line || fault.Detail == "" {
@@ -57,14 +58,14 @@ func rowInShort(t *testing.T, row export.Row) string {
 
 func ExampleRows() {
 	file := strings.NewReader("When;What;Paid\n31.12.2024 18:30;Fireworks;1.250,00\n")
-	mapping := export.Mapping{
-		Date:      export.DateColumn{Column: "When", Layout: "DD.MM.YYYY"},
-		Amount:    export.AmountColumn{Column: "Paid", Decimal: ","},
-		Currency:  export.Source{Value: "EUR"},
+	mapping := statement.Mapping{
+		Date:      statement.DateColumn{Column: "When", Layout: "DD.MM.YYYY"},
+		Amount:    statement.AmountColumn{Column: "Paid", Decimal: ","},
+		Currency:  statement.Source{Value: "EUR"},
 		Notes:     "What",
 		Delimiter: ";",
 	}
-	for row, err := range export.Rows(file, mapping) {
+	for row, err := range statement.Rows(file, mapping) {
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -219,7 +220,7 @@ func TestAmountsAreReadStrictly(t *testing.T) {
 func TestSignsAreTurnedAsTheMappingSays(t *testing.T) {
 	m := plain()
 	m.Negate = true
-	m.Sign = export.Choice{Column: "N", Equals: []string{"credit"}}
+	m.Sign = statement.Choice{Column: "N", Equals: []string{"credit"}}
 	var got []string
 	for _, row := range readAll(t, "D,A,C,K,N\n2024-01-02,-7,EUR,,\n2024-01-02,7,EUR,,\n2024-01-02,7,EUR,,Credit\n", m) {
 		got = append(got, row.Draft.Amount)
@@ -231,7 +232,7 @@ func TestSignsAreTurnedAsTheMappingSays(t *testing.T) {
 
 func TestLinesThatTheMappingLeavesOutAreIgnored(t *testing.T) {
 	m := plain()
-	m.Only = export.Choice{Column: "K", Equals: []string{"Expense", "Refund"}}
+	m.Only = statement.Choice{Column: "K", Equals: []string{"Expense", "Refund"}}
 	var got []bool
 	for _, row := range readAll(t, "D,A,C,K,N\n2024-01-02,7,EUR, expense ,\nx,x,x,Income,x\n2024-01-02,7,EUR,Refund,\n", m) {
 		got = append(got, row.Ignored)
@@ -328,7 +329,7 @@ func TestAHeaderThatDoesNotFitTheMappingEndsTheImport(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var err error
-			for _, err = range export.Rows(strings.NewReader(test.text), plain()) {
+			for _, err = range statement.Rows(strings.NewReader(test.text), plain()) {
 			}
 			var got []string
 			for _, fault := range expense.InvalidErrors(err) {
@@ -343,19 +344,19 @@ func TestAHeaderThatDoesNotFitTheMappingEndsTheImport(t *testing.T) {
 
 func TestRowsOfASeekerAreReadAgain(t *testing.T) {
 	const text = "D,A,C,K,N\n2024-01-02,7,EUR,Food,tea\n"
-	count := func(rows func(func(export.Row, error) bool)) (n int, err error) {
+	count := func(rows func(func(statement.Row, error) bool)) (n int, err error) {
 		for _, rowErr := range rows {
 			n, err = n+1, rowErr
 		}
 		return n, err
 	}
-	rows := export.Rows(strings.NewReader(text), plain())
+	rows := statement.Rows(strings.NewReader(text), plain())
 	for range 3 {
 		if n, err := count(rows); n != 1 || err != nil {
 			t.Errorf("got %d rows, %v", n, err)
 		}
 	}
-	once := export.Rows(io.MultiReader(strings.NewReader(text)), plain())
+	once := statement.Rows(io.MultiReader(strings.NewReader(text)), plain())
 	if _, err := count(once); err != nil {
 		t.Error(err)
 	}
@@ -368,7 +369,7 @@ func TestAReaderThatFailsEndsTheRows(t *testing.T) {
 	broken := errors.New("the line is cut")
 	var err error
 	n := 0
-	for _, err = range export.Rows(io.MultiReader(strings.NewReader("D,A,C,K,N\n2024-01-02,7,EUR,Food,tea\n2024"), failing{broken}), plain()) {
+	for _, err = range statement.Rows(io.MultiReader(strings.NewReader("D,A,C,K,N\n2024-01-02,7,EUR,Food,tea\n2024"), failing{broken}), plain()) {
 		n++
 	}
 	if !errors.Is(err, broken) || n != 2 {
@@ -385,7 +386,7 @@ func FuzzRows(f *testing.F) {
 	f.Add([]byte("D;A;C;K;N\r\n2024-01-02;\"7\";EUR;\"a\r\nb\"\";\";5\"\r\n"), byte(1))
 	f.Add([]byte("\ufeffD,A,C,K,N\n\"\n\n\"\"\"\n,,,,\n"), byte(0))
 	f.Add([]byte("\xff\xfeD\x00,\x00A\x00"), byte(2))
-	f.Add([]byte(export.Header+"\r\n"), byte(3))
+	f.Add([]byte(wire.CSVHeader+"\r\n"), byte(3))
 	f.Fuzz(func(t *testing.T, text []byte, kind byte) {
 		m := plain()
 		switch kind % 4 {
@@ -394,11 +395,11 @@ func FuzzRows(f *testing.F) {
 		case 2:
 			m.Encoding = "utf-16"
 		case 3:
-			m = export.OwnMapping()
+			m = statement.OwnMapping()
 		}
 		line := 1
 		ids := map[string]bool{}
-		for row, err := range export.Rows(bytes.NewReader(text), m) {
+		for row, err := range statement.Rows(bytes.NewReader(text), m) {
 			if err != nil {
 				if !errors.Is(err, expense.ErrInvalid) {
 					t.Fatalf("%v", err)
@@ -440,7 +441,7 @@ func BenchmarkRows(b *testing.B) {
 	b.ReportAllocs()
 	rows := 0
 	for b.Loop() {
-		for _, err := range export.Rows(bytes.NewReader(text), m) {
+		for _, err := range statement.Rows(bytes.NewReader(text), m) {
 			if err != nil {
 				b.Fatal(err)
 			}

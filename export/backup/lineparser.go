@@ -1,7 +1,6 @@
-package export
+package backup
 
 import (
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -57,9 +56,16 @@ func (p *lineParser) money(field, amount, currency string) expense.Money {
 // instant reads an instant as it is written: in UTC, of whole microseconds.
 func (p *lineParser) instant(field, text string) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil || !strings.HasSuffix(text, "Z") || !expense.Timestamp(t).Equal(t) {
+	if err != nil {
 		p.faults.Add(field, "malformed", "%.40q is not an instant such as 2026-03-01T12:00:00.123456Z", text)
 		return time.Time{}
+	}
+	return p.time(field, t)
+}
+
+func (p *lineParser) time(field string, t time.Time) time.Time {
+	if t.Location() != time.UTC || !expense.Timestamp(t).Equal(t) {
+		p.faults.Add(field, "malformed", "%s is not an instant such as 2026-03-01T12:00:00.123456Z", t.Format(time.RFC3339Nano))
 	}
 	return expense.Timestamp(t)
 }

@@ -1,4 +1,4 @@
-package export_test
+package backup_test
 
 import (
 	"bufio"
@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"iter"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,32 +18,12 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/backup"
+	"github.com/spendwise/spendwise/export/internal/exporttest"
 	"github.com/spendwise/spendwise/store"
 )
 
 var million = flag.Bool("million", false, "export a ledger of a million expenses out of SQLite")
-
-// manyRows yields n expenses of different days, notes and amounts.
-func manyRows(n int, category uuid.UUID) iter.Seq2[expense.Expense, error] {
-	return func(yield func(expense.Expense, error) bool) {
-		for i := range n {
-			var id uuid.UUID
-			id[0], id[1], id[2], id[3], id[6], id[8] = byte(i>>24), byte(i>>16), byte(i>>8), byte(i), 0x70, 0x80
-			amount, err := expense.MoneyFromMinor(int64(100+i%90_000), expense.MustCurrency("USD"))
-			e := expense.Expense{
-				ID: id, Amount: amount, Date: expense.MustDate("2000-01-01").AddDays(i % 9000), CategoryID: category,
-				Notes: "lunch with somebody, no. " + fmt.Sprint(i), CreatedAt: backupTime, UpdatedAt: backupTime,
-			}
-			e.Rate = expense.Rate{Value: expense.MustFactor("0.923456"), Date: e.Date, Source: "ecb"}
-			if err == nil {
-				e.Home, err = e.Rate.Convert(amount, expense.MustCurrency("EUR"))
-			}
-			if !yield(e, err) {
-				return
-			}
-		}
-	}
-}
 
 // backupOfMany writes a backup of n expenses: to a file, so that it is no part of the heap.
 func backupOfMany(t testing.TB, n int) *os.File {
@@ -60,7 +39,7 @@ func backupOfMany(t testing.TB, n int) *os.File {
 	_, _ = fmt.Fprintf(file, `{"format":"spendwise-ledger","version":1,"made_at":"2026-03-08T12:00:00Z"}`+"\n"+
 		`{"type":"settings","home_currency":"EUR","time_zone":"UTC","locale":"en","fiscal_year_start":1,"default_category_id":"%s"}`+"\n"+
 		`{"type":"category","id":"%s","name":"Food","colour":"","icon":"","archived":false,"created_at":"2026-03-08T12:00:00Z","updated_at":"2026-03-08T12:00:00Z"}`+"\n", id, id)
-	err = export.WriteNDJSON(prefixed{file}, manyRows(n, uuid.MustParse(id)))
+	err = export.WriteNDJSON(prefixed{file}, exporttest.Expenses(n, backupTime, uuid.MustParse(id)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +86,7 @@ func BenchmarkRestore(b *testing.B) {
 				i++
 				owner := expense.OwnerID(fmt.Sprint("owner ", i))
 				newLedger(b, st, owner)
-				if _, err := export.Restore(b.Context(), store.LedgerOf(st, owner), backupEnv, rewound(b, file), export.RestoreOptions{}); err != nil {
+				if _, err := backup.Restore(b.Context(), st, owner, backupEnv, rewound(b, file), backup.RestoreOptions{}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -128,14 +107,14 @@ func BenchmarkExport(b *testing.B) {
 			st := engine.open(b)
 			newLedger(b, st, "ada")
 			start := time.Now()
-			if _, err := export.Restore(b.Context(), store.LedgerOf(st, "ada"), backupEnv, rewound(b, file), export.RestoreOptions{}); err != nil {
+			if _, err := backup.Restore(b.Context(), st, "ada", backupEnv, rewound(b, file), backup.RestoreOptions{}); err != nil {
 				b.Fatal(err)
 			}
 			b.Logf("restored %d rows in %v", n, time.Since(start))
 			measure := func(name string, write func(ctx context.Context, w io.Writer, r store.Reader) error) {
 				b.Run(name, func(b *testing.B) {
 					runtime.GC()
-					peak, done := watchHeap()
+					peak, done := exporttest.WatchHeap()
 					for b.Loop() {
 						err := st.View(b.Context(), "ada", func(r store.Reader) error { return write(b.Context(), io.Discard, r) })
 						if err != nil {
@@ -156,7 +135,7 @@ func BenchmarkExport(b *testing.B) {
 					export.CSVOptions{CategoryName: export.CategoryNames(categories)})
 			})
 			measure("ledger", func(ctx context.Context, w io.Writer, r store.Reader) error {
-				return export.WriteBackup(ctx, w, r, export.BackupOptions{Now: backupTime})
+				return backup.Write(ctx, w, r, backup.WriteOptions{Now: backupTime})
 			})
 		})
 	}

@@ -1,4 +1,4 @@
-package export
+package statement
 
 import (
 	"context"
@@ -8,12 +8,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
 )
 
 // A rehearsal is a ledger of which every Update is undone. Each sees what those before it would have left: ids that are taken,
 // categories that are made, and how much of the ledger's limit is used. So what holds in a rehearsal holds in the import too.
 type rehearsal struct {
-	ledger Ledger
+	ledger ledgerUpdater
 	env    expense.Env
 	left   leftover
 }
@@ -28,10 +29,10 @@ type leftover struct {
 // errUndo undoes an Update that was only a rehearsal.
 var errUndo = errors.New("rehearsed")
 
-// Update runs fn as the ledger's Update does, and undoes it.
-func (r *rehearsal) Update(ctx context.Context, fn func(expense.Tx) error) error {
+// update runs fn as the ledger's Update does, and undoes it.
+func (r *rehearsal) update(ctx context.Context, fn func(store.Tx) error) error {
 	var last *rehearsalTx
-	err := r.ledger.Update(ctx, func(tx expense.Tx) error {
+	err := r.ledger(ctx, func(tx store.Tx) error {
 		if err := r.stage(ctx, tx); err != nil {
 			return fmt.Errorf("rehearse after the lines before: %w", err)
 		}
@@ -102,7 +103,7 @@ func (r *rehearsal) stage(ctx context.Context, tx expense.Tx) error {
 
 // A rehearsalTx notes what is written, and knows the expenses that were before it.
 type rehearsalTx struct {
-	expense.Tx
+	store.Tx
 
 	before     map[uuid.UUID]bool
 	ids        []uuid.UUID

@@ -1,20 +1,24 @@
-package export
+package backup
 
 import (
 	"encoding/json"
 	"strings"
+	"time"
+
+	"github.com/spendwise/spendwise/export/wire"
 )
 
-// scan reads a line as WriteBackup writes it for an expense, the members in their order and without blanks: a fifth of the work of
+// scan reads a line as Write writes it for an expense, the members in their order and without blanks: a fifth of the work of
 // encoding/json, and what a large restore is made of. It reports false for a line that is written in any other way.
 func (l *expenseLine) scan(text []byte) bool {
 	s := lineScanner{rest: string(text), sign: '{', ok: true}
-	*l = expenseLine{
-		Type: s.text("type"), ID: s.text("id"), Amount: s.text("amount"), Currency: s.text("currency"), Date: s.text("date"),
+	*l = expenseLine{Type: s.text("type")}
+	l.Expense = wire.Expense{
+		ID: s.text("id"), Amount: s.text("amount"), Currency: s.text("currency"), Date: s.text("date"),
 		CategoryID: s.text("category_id"), Notes: strings.Clone(s.text("notes")), RuleID: s.optional("rule_id"),
 		Occurrence: s.optional("occurrence"), Rate: s.optional("rate"), RateDate: s.optional("rate_date"), RateSource: s.optional("rate_source"),
 		HomeAmount: s.optional("home_amount"), HomeCurrency: s.text("home_currency"), Pending: s.flag("pending"),
-		CreatedAt: s.text("created_at"), UpdatedAt: s.text("updated_at"),
+		CreatedAt: s.instant("created_at"), UpdatedAt: s.instant("updated_at"),
 	}
 	return s.ok && strings.TrimRight(s.rest, "\r\n") == "}"
 }
@@ -75,6 +79,12 @@ func (s *lineScanner) optional(name string) *string {
 		return nil
 	}
 	return new(s.quoted())
+}
+
+func (s *lineScanner) instant(name string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s.text(name))
+	s.ok = s.ok && err == nil
+	return t
 }
 
 func (s *lineScanner) flag(name string) bool {

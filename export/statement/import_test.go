@@ -1,4 +1,4 @@
-package export_test
+package statement_test
 
 import (
 	"bytes"
@@ -16,6 +16,8 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/statement"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 	"github.com/spendwise/spendwise/store/sqlite"
@@ -54,9 +56,9 @@ func withLedger(t testing.TB, st store.Store, home string) store.Store {
 	return st
 }
 
-func importText(t testing.TB, st store.Store, text string, m export.Mapping, opts export.ImportOptions) export.Result {
+func importText(t testing.TB, st store.Store, text string, m statement.Mapping, opts statement.Options) statement.Result {
 	t.Helper()
-	result, err := export.Import(t.Context(), store.LedgerOf(st, "ada"), env, export.Rows(strings.NewReader(text), m), opts)
+	result, err := statement.Import(t.Context(), st, "ada", env, statement.Rows(strings.NewReader(text), m), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +87,7 @@ func categories(t testing.TB, st store.Store) []expense.Category {
 }
 
 // brief writes a result in one line; failures as line!column!code.
-func brief(r export.Result) string {
+func brief(r statement.Result) string {
 	text := fmt.Sprintf("added %d known %d ignored %d failed %d", r.Added, r.Known, r.Ignored, r.FailedLines)
 	for _, f := range r.Failed {
 		text += fmt.Sprintf(" %d!%s!%s", f.Line, f.Column, f.Code)
@@ -103,12 +105,12 @@ func ExampleImport() {
 		return
 	}
 	file := strings.NewReader("Date,Paid,What\n2024-05-01,3.20,Coffee\n2024-05-01,3.20,Coffee\n2024-05-02,1.005,Bun\n")
-	mapping := export.Mapping{
-		Date: export.DateColumn{Column: "Date"}, Amount: export.AmountColumn{Column: "Paid"}, Notes: "What",
+	mapping := statement.Mapping{
+		Date: statement.DateColumn{Column: "Date"}, Amount: statement.AmountColumn{Column: "Paid"}, Notes: "What",
 	}
-	rows := export.Rows(file, mapping)
+	rows := statement.Rows(file, mapping)
 	for range 2 {
-		result, err := export.Import(ctx, store.LedgerOf(st, "ada"), expense.Env{Now: time.Now()}, rows, export.ImportOptions{})
+		result, err := statement.Import(ctx, st, "ada", expense.Env{Now: time.Now()}, rows, statement.Options{})
 		fmt.Println(result.Added, result.Known, err)
 		for _, failure := range result.Failed {
 			fmt.Printf("line %d, %s: %s\n", failure.Line, failure.Column, failure.Detail)
@@ -127,7 +129,7 @@ func TestTheHouseholdsFourYearsComeIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := open(t, "INR")
-	first := importText(t, st, string(text), household(t), export.ImportOptions{})
+	first := importText(t, st, string(text), household(t), statement.Options{})
 	if got, want := brief(first), "added 2176 known 0 ignored 285 failed 0"; got != want {
 		t.Fatalf("got %s, want %s", got, want)
 	}
@@ -155,7 +157,7 @@ func TestTheHouseholdsFourYearsComeIn(t *testing.T) {
 			folded[key] = true
 		}
 	}
-	again := importText(t, st, string(text), household(t), export.ImportOptions{})
+	again := importText(t, st, string(text), household(t), statement.Options{})
 	if got, want := brief(again), "added 0 known 2176 ignored 285 failed 0"; got != want {
 		t.Errorf("a second run: got %s, want %s", got, want)
 	}
@@ -181,7 +183,7 @@ const sampleFailures = "failed 7 4!A!too_many_digits 5!D!malformed_date 7!C!curr
 
 func TestRowsThatFailAreListedAndTheRestGoesIn(t *testing.T) {
 	st := open(t, "EUR")
-	if got, want := brief(importText(t, st, sample, plain(), export.ImportOptions{})), "added 3 known 0 ignored 0 "+sampleFailures; got != want {
+	if got, want := brief(importText(t, st, sample, plain(), statement.Options{})), "added 3 known 0 ignored 0 "+sampleFailures; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	list := all(t, st)
@@ -196,14 +198,14 @@ func TestRowsThatFailAreListedAndTheRestGoesIn(t *testing.T) {
 func TestADryRunSaysWhatWouldBecomeOfEachLineAndChangesNothing(t *testing.T) {
 	st := open(t, "EUR")
 	before, _ := st.Reader("ada").Settings(t.Context())
-	dry := importText(t, st, sample, plain(), export.ImportOptions{DryRun: true})
+	dry := importText(t, st, sample, plain(), statement.Options{DryRun: true})
 	if got, want := brief(dry), "added 3 known 0 ignored 0 "+sampleFailures; got != want || !dry.DryRun {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if after, _ := st.Reader("ada").Settings(t.Context()); len(all(t, st)) != 0 || len(categories(t, st)) != 10 || before != after {
 		t.Error("a dry run changed the ledger")
 	}
-	if got, want := brief(importText(t, st, sample, plain(), export.ImportOptions{})), brief(dry); got != want {
+	if got, want := brief(importText(t, st, sample, plain(), statement.Options{})), brief(dry); got != want {
 		t.Errorf("got  %s\nthe dry run said %s", got, want)
 	}
 }
@@ -213,7 +215,7 @@ func TestAbortPutsNothingInUnlessAllIsWell(t *testing.T) {
 	// The line that fails comes after more than one batch of good ones.
 	good := "D,A,C,K,N\n" + strings.Repeat("2024-01-02,7,EUR,Festivals,tea\n", 1500)
 	bad := good + "2024-01-02,x,EUR,Food,tea\n"
-	opts := export.ImportOptions{OnError: export.Abort}
+	opts := statement.Options{OnError: statement.Abort}
 	if got, want := brief(importText(t, st, bad, plain(), opts)), "added 0 known 0 ignored 0 failed 1 1502!A!malformed_amount"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -234,34 +236,34 @@ func TestWhatFailsOnlyTogetherWithEarlierBatchesIsRehearsedToo(t *testing.T) {
 		}
 		return lines
 	}
-	own := export.Header + "\n"
+	own := wire.CSVHeader + "\n"
 	for i := range 1500 {
 		own += fmt.Sprintf("00000000-0000-4000-8000-%012d,2024-01-02,7,EUR,Food,,,,,,,\n", i)
 	}
 	for _, test := range []struct {
 		name, text  string
-		mapping     export.Mapping
+		mapping     statement.Mapping
 		added, last string
 	}{
 		{"a total over the limit", header + "2024-01-02," + half + ",EUR,,\n" + tea + "2024-01-02," + half + ",EUR,,\n", plain(), "added 1501 known 0 ignored 0 failed 1", "1503!!total_too_large"},
 		{"more categories than a ledger holds", header + names(0, 6) + tea + names(4, 12), plain(), "added 1512 known 0 ignored 0 failed 2", "1515!K!too_many"},
-		{"an id that comes again", own + "00000000-0000-4000-8000-000000000000,2024-01-02,8,EUR,Food,,,,,,,\n", export.OwnMapping(), "added 1500 known 1 ignored 0 failed 0", ""},
+		{"an id that comes again", own + "00000000-0000-4000-8000-000000000000,2024-01-02,8,EUR,Food,,,,,,,\n", statement.OwnMapping(), "added 1500 known 1 ignored 0 failed 0", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			st := open(t, "EUR")
 			addCategories(t, st, expense.MaxCategories-10-len(categories(t, st)))
 			before := contents(t, st)
-			dry := brief(importText(t, st, test.text, test.mapping, export.ImportOptions{DryRun: true}))
+			dry := brief(importText(t, st, test.text, test.mapping, statement.Options{DryRun: true}))
 			if !strings.HasPrefix(dry, test.added) || !strings.HasSuffix(dry, test.last) {
 				t.Errorf("the dry run says %.60s…%s", dry, dry[max(0, len(dry)-60):])
 			}
 			if test.last != "" {
-				aborted := importText(t, st, test.text, test.mapping, export.ImportOptions{OnError: export.Abort})
+				aborted := importText(t, st, test.text, test.mapping, statement.Options{OnError: statement.Abort})
 				if aborted.Added != 0 || contents(t, st) != before {
 					t.Errorf("abort leaves %d expenses and %d categories behind", len(all(t, st)), len(categories(t, st)))
 				}
 			}
-			if got := brief(importText(t, st, test.text, test.mapping, export.ImportOptions{})); got != dry {
+			if got := brief(importText(t, st, test.text, test.mapping, statement.Options{})); got != dry {
 				t.Errorf("the dry run said %.60s, then it was %.60s", dry, got)
 			}
 		})
@@ -287,7 +289,7 @@ func addCategories(t *testing.T, st store.Store, n int) {
 func TestRunningAgainAddsOnlyWhatIsNew(t *testing.T) {
 	st := open(t, "EUR")
 	const header, tea = "D,A,C,K,N\n", "2024-01-02,7,EUR,Festivals,tea\n"
-	importText(t, st, header+tea+tea, plain(), export.ImportOptions{})
+	importText(t, st, header+tea+tea, plain(), statement.Options{})
 	// Since then one was deleted, and the category renamed.
 	err := st.Update(t.Context(), "ada", func(tx store.Tx) error {
 		name := "Feasts"
@@ -303,13 +305,13 @@ func TestRunningAgainAddsOnlyWhatIsNew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := brief(importText(t, st, header+tea+tea, plain(), export.ImportOptions{})), "added 0 known 2 ignored 0 failed 0"; got != want {
+	if got, want := brief(importText(t, st, header+tea+tea, plain(), statement.Options{})), "added 0 known 2 ignored 0 failed 0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if n := len(categories(t, st)); n != 11 {
 		t.Errorf("%d categories: a row that is known makes none", n)
 	}
-	if got, want := brief(importText(t, st, header+tea+tea+tea, plain(), export.ImportOptions{})), "added 1 known 2 ignored 0 failed 0"; got != want {
+	if got, want := brief(importText(t, st, header+tea+tea+tea, plain(), statement.Options{})), "added 1 known 2 ignored 0 failed 0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -327,7 +329,7 @@ func TestRowsOfAnArchivedCategoryFail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := brief(importText(t, st, "D,A,C,K,N\n2024-01-02,7,EUR,travel,tea\n", plain(), export.ImportOptions{}))
+	got := brief(importText(t, st, "D,A,C,K,N\n2024-01-02,7,EUR,travel,tea\n", plain(), statement.Options{}))
 	if want := "added 0 known 0 ignored 0 failed 1 2!K!archived_category"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -337,7 +339,7 @@ func TestWhatTheLedgersLimitHasNoRoomForFailsByItself(t *testing.T) {
 	st := open(t, "EUR")
 	const half = "5000000000000.00" // of 10^13 euros
 	got := brief(importText(t, st, "D,A,C,K,N\n2024-01-02,"+half+",EUR,,\n2024-01-02,"+half+",EUR,,\n2024-01-02,1,EUR,,\n",
-		plain(), export.ImportOptions{}))
+		plain(), statement.Options{}))
 	if want := "added 2 known 0 ignored 0 failed 1 3!!total_too_large"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -382,12 +384,12 @@ func TestAnExportIsImportedElsewhereLosingNothing(t *testing.T) {
 		if err := export.WriteCSV(&file, rows, opts); err != nil {
 			rt.Fatal(err)
 		}
-		result := importText(t, to, file.String(), export.OwnMapping(), export.ImportOptions{})
+		result := importText(t, to, file.String(), statement.OwnMapping(), statement.Options{})
 		want, got := contents(t, from), contents(t, to)
 		if result.FailedLines != 0 || want != got {
 			rt.Fatalf("%s\ngot  %s\nwant %s", brief(result), got, want)
 		}
-		if again := importText(t, from, file.String(), export.OwnMapping(), export.ImportOptions{}); again.Added+again.FailedLines != 0 {
+		if again := importText(t, from, file.String(), statement.OwnMapping(), statement.Options{}); again.Added+again.FailedLines != 0 {
 			rt.Fatalf("into its own ledger: %s", brief(again))
 		}
 	})
@@ -410,8 +412,8 @@ func contents(t testing.TB, st store.Store) string {
 
 func TestARateByHandIntoAnotherHomeCurrencyIsLeftOut(t *testing.T) {
 	st := open(t, "JPY")
-	text := export.Header + "\r\n" + ",2024-05-01,10.00,USD,Food,,0.9,2024-05-01,user,9.00,EUR,\r\n"
-	if got := brief(importText(t, st, text, export.OwnMapping(), export.ImportOptions{})); got != "added 1 known 0 ignored 0 failed 0" {
+	text := wire.CSVHeader + "\r\n" + ",2024-05-01,10.00,USD,Food,,0.9,2024-05-01,user,9.00,EUR,\r\n"
+	if got := brief(importText(t, st, text, statement.OwnMapping(), statement.Options{})); got != "added 1 known 0 ignored 0 failed 0" {
 		t.Fatal(got)
 	}
 	if e := all(t, st)[0]; !e.Pending() {
@@ -425,19 +427,19 @@ func TestFinishRunsInTheLastUpdate(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		text string
-		opts export.ImportOptions
+		opts statement.Options
 		want string
 	}{
-		{"of one batch", lines, export.ImportOptions{}, "added 1000 known 0 ignored 0 failed 0"},
-		{"of two batches", lines + "2024-01-02,8,EUR,Food,tea\n", export.ImportOptions{}, "added 1001 known 0 ignored 0 failed 0"},
-		{"of no rows", "D,A,C,K,N\n", export.ImportOptions{}, "added 0 known 0 ignored 0 failed 0"},
-		{"of a dry run", lines, export.ImportOptions{DryRun: true}, "added 1000 known 0 ignored 0 failed 0"},
-		{"of an import that is given up", lines + "x\n", export.ImportOptions{OnError: export.Abort}, "added 0 known 0 ignored 0 failed 1 1002!!wrong_field_count"},
+		{"of one batch", lines, statement.Options{}, "added 1000 known 0 ignored 0 failed 0"},
+		{"of two batches", lines + "2024-01-02,8,EUR,Food,tea\n", statement.Options{}, "added 1001 known 0 ignored 0 failed 0"},
+		{"of no rows", "D,A,C,K,N\n", statement.Options{}, "added 0 known 0 ignored 0 failed 0"},
+		{"of a dry run", lines, statement.Options{DryRun: true}, "added 1000 known 0 ignored 0 failed 0"},
+		{"of an import that is given up", lines + "x\n", statement.Options{OnError: statement.Abort}, "added 0 known 0 ignored 0 failed 1 1002!!wrong_field_count"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			st := open(t, "EUR")
-			test.opts.Finish = func(ctx context.Context, tx expense.Tx, result export.Result) error {
-				return tx.(store.Tx).PutIdempotencyRecord(ctx, store.IdempotencyRecord{IdempotencyKey: key, Body: []byte(brief(result)), CreatedAt: now})
+			test.opts.Finish = func(ctx context.Context, tx store.Tx, result statement.Result) error {
+				return tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{IdempotencyKey: key, Body: []byte(brief(result)), CreatedAt: now})
 			}
 			importText(t, st, test.text, plain(), test.opts)
 			err := st.Update(t.Context(), "ada", func(tx store.Tx) error {
@@ -454,9 +456,9 @@ func TestFinishRunsInTheLastUpdate(t *testing.T) {
 	}
 	t.Run("an error undoes it", func(t *testing.T) {
 		st, refused := open(t, "EUR"), errors.New("refused")
-		rows := export.Rows(strings.NewReader(lines), plain())
-		_, err := export.Import(t.Context(), store.LedgerOf(st, "ada"), env, rows, export.ImportOptions{
-			Finish: func(context.Context, expense.Tx, export.Result) error { return refused },
+		rows := statement.Rows(strings.NewReader(lines), plain())
+		_, err := statement.Import(t.Context(), st, "ada", env, rows, statement.Options{
+			Finish: func(context.Context, store.Tx, statement.Result) error { return refused },
 		})
 		if !errors.Is(err, refused) || len(all(t, st)) != 0 {
 			t.Errorf("%v, %d expenses", err, len(all(t, st)))
@@ -464,16 +466,16 @@ func TestFinishRunsInTheLastUpdate(t *testing.T) {
 	})
 }
 
-// counting counts a ledger's Updates, each of which runs twice, as when a transaction is tried again.
+// counting counts a store's Updates, each of which runs twice, as when a transaction is tried again.
 type counting struct {
-	store.Ledger
+	store.Store
 	updates int
 }
 
-func (c *counting) Update(ctx context.Context, fn func(expense.Tx) error) error {
+func (c *counting) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
 	c.updates++
 	again := errors.New("serialisation failure")
-	err := c.Ledger.Update(ctx, func(tx expense.Tx) error {
+	err := c.Store.Update(ctx, owner, func(tx store.Tx) error {
 		if err := fn(tx); err != nil {
 			return err
 		}
@@ -482,16 +484,16 @@ func (c *counting) Update(ctx context.Context, fn func(expense.Tx) error) error 
 	if err != nil && !errors.Is(err, again) {
 		return err
 	}
-	return c.Ledger.Update(ctx, fn)
+	return c.Store.Update(ctx, owner, fn)
 }
 
 func TestAnUpdateTakesAtMostAThousandRowsAndMayRunAgain(t *testing.T) {
 	st := open(t, "EUR")
-	ledger := &counting{Ledger: store.LedgerOf(st, "ada")}
+	ledger := &counting{Store: st}
 	text := "D,A,C,K,N\n" + strings.Repeat("2024-01-02,7,EUR,Feasts,tea\n2024-01-02,x,EUR,Food,tea\n", 1250)
 	var progress []int
-	result, err := export.Import(t.Context(), ledger, env, export.Rows(strings.NewReader(text), plain()), export.ImportOptions{
-		Progress: func(r export.Result) { progress = append(progress, r.Added) },
+	result, err := statement.Import(t.Context(), ledger, "ada", env, statement.Rows(strings.NewReader(text), plain()), statement.Options{
+		Progress: func(r statement.Result) { progress = append(progress, r.Added) },
 	})
 	if err != nil || result.Added != 1250 || len(result.Failed) != 1250 || ledger.updates != 3 || fmt.Sprint(progress) != "[500 1000 1250]" {
 		t.Errorf("added %d, failed %d, %d updates, %v, %v", result.Added, len(result.Failed), ledger.updates, progress, err)
@@ -503,8 +505,8 @@ func TestAnUpdateTakesAtMostAThousandRowsAndMayRunAgain(t *testing.T) {
 
 func TestAMappingOfAnotherFileIsGivenUp(t *testing.T) {
 	st := open(t, "EUR")
-	text := "D,A,C,K,N\n" + strings.Repeat("x\n", export.MaxFailures+1)
-	_, err := export.Import(t.Context(), store.LedgerOf(st, "ada"), env, export.Rows(strings.NewReader(text), plain()), export.ImportOptions{})
+	text := "D,A,C,K,N\n" + strings.Repeat("x\n", statement.MaxFailures+1)
+	_, err := statement.Import(t.Context(), st, "ada", env, statement.Rows(strings.NewReader(text), plain()), statement.Options{})
 	if faults := expense.InvalidErrors(err); len(faults) != 1 || faults[0].Code != "too_many_failures" {
 		t.Errorf("got %v", err)
 	}
@@ -537,7 +539,7 @@ func BenchmarkImport(b *testing.B) {
 				b.StopTimer()
 				st := withLedger(b, bench.open(b), "INR")
 				b.StartTimer()
-				importText(b, st, string(text), m, export.ImportOptions{})
+				importText(b, st, string(text), m, statement.Options{})
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package export
+package statement
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 )
 
 // maxRecord is how many bytes a record of a CSV file has at most, over all its lines.
@@ -244,11 +245,11 @@ func (r *recordReader) skipLongLine() (record, error) {
 // out: what stays the same when a program writes the line again with other quotes or line ends.
 func normalised(b []byte, fields []string) []byte {
 	last := len(fields)
-	for last > 0 && strings.TrimFunc(fields[last-1], isBlank) == "" {
+	for last > 0 && strings.TrimFunc(fields[last-1], wire.IsBlank) == "" {
 		last--
 	}
 	for _, field := range fields[:last] {
-		field = strings.TrimFunc(strings.ReplaceAll(field, "\r\n", "\n"), isBlank)
+		field = strings.TrimFunc(strings.ReplaceAll(field, "\r\n", "\n"), wire.IsBlank)
 		b = strconv.AppendInt(b, int64(len(field)), 10)
 		b = append(b, ':')
 		b = append(b, field...)

@@ -1,4 +1,4 @@
-package export_test
+package statement_test
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/statement"
 	"github.com/spendwise/spendwise/report"
 )
 
@@ -31,7 +31,7 @@ func TestTheHouseholdsYearlyReportsAgreeWithAwk(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := open(t, "INR")
-	importText(t, st, string(text), household(t), export.ImportOptions{})
+	importText(t, st, string(text), household(t), statement.Options{})
 	now := time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC)
 	var got []string
 	for year := 2015; year <= 2018; year++ {

@@ -1,4 +1,4 @@
-package export_test
+package backup_test
 
 import (
 	"crypto/sha256"
@@ -11,7 +11,8 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/backup"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 )
@@ -66,7 +67,7 @@ func TestAMergedCategorysBudgetComesBack(t *testing.T) {
 			st := engine.open(t)
 			newLedger(t, st, "target")
 			got, err := restore(st, "target", file)
-			if want := (export.Restored{Categories: 10, Budgets: 2, Expenses: 3}); err != nil || got != want {
+			if want := (backup.Counts{Categories: 10, Budgets: 2, Expenses: 3}); err != nil || got != want {
 				t.Fatalf("%+v, %v; want %+v", got, err, want)
 			}
 			if again := backupOf(t, st, "target"); again != file {
@@ -105,7 +106,7 @@ func TestABrokenBackupRestoresNothing(t *testing.T) {
 		part       string
 	}{
 		{"an empty file", "", 1, "empty"},
-		{"a CSV file", export.Header + "\r\n", 1, "no backup"},
+		{"a CSV file", wire.CSVHeader + "\r\n", 1, "no backup"},
 		{"a JSON file", "{}\n", 1, "no backup"},
 		{"a newer format", replaced(0, `"version":1`, `"version":2`), 1, "version 2"},
 		{"no settings", strings.Join(append([]string{lines[0]}, lines[2:]...), ""), 2, "settings"},

@@ -1,4 +1,4 @@
-package export_test
+package statement_test
 
 import (
 	"encoding/json"
@@ -14,14 +14,14 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/export/statement"
 	"github.com/spendwise/spendwise/store"
-	"github.com/spendwise/spendwise/store/memstore"
 )
 
 // preset returns a preset's mapping, with further members.
-func preset(t testing.TB, members string) export.Mapping {
+func preset(t testing.TB, members string) statement.Mapping {
 	t.Helper()
-	m, err := export.ParseMapping([]byte("{" + members + "}"))
+	m, err := statement.ParseMapping([]byte("{" + members + "}"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func preset(t testing.TB, members string) export.Mapping {
 }
 
 // brieflyRead reads a file and writes each line short.
-func brieflyRead(t testing.TB, text string, m export.Mapping) string {
+func brieflyRead(t testing.TB, text string, m statement.Mapping) string {
 	t.Helper()
 	var lines []string
 	for _, row := range readAll(t, text, m) {
@@ -155,28 +155,27 @@ func TestSampleFilesComeInOnce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			st := memstore.New()
-			newLedger(t, st, "ada")
-			run := func(text string) export.Result {
+			st := open(t, "EUR")
+			run := func(text string) statement.Result {
 				t.Helper()
-				rows := export.Rows(strings.NewReader(text), preset(t, test.mapping))
-				result, err := export.Import(t.Context(), store.LedgerOf(st, "ada"), backupEnv, rows, export.ImportOptions{})
+				rows := statement.Rows(strings.NewReader(text), preset(t, test.mapping))
+				result, err := statement.Import(t.Context(), st, "ada", expense.Env{Now: now.AddDate(1, 0, 0), Rates: rateTable{}}, rows, statement.Options{})
 				if err != nil || len(result.Failed) > 0 {
 					t.Fatalf("%+v, %v", result, err)
 				}
 				return result
 			}
 			lines := strings.Count(test.want, "\n") + 1
-			if got, want := run(string(text)), (export.Result{Added: lines, Ignored: test.ignored}); !reflect.DeepEqual(got, want) {
+			if got, want := run(string(text)), (statement.Result{Added: lines, Ignored: test.ignored}); !reflect.DeepEqual(got, want) {
 				t.Errorf("%+v, want %+v", got, want)
 			}
 			if got := written(t, st); got != test.want {
 				t.Errorf("%s\nwant\n%s", got, test.want)
 			}
-			if got, want := run(string(text)), (export.Result{Known: lines, Ignored: test.ignored}); !reflect.DeepEqual(got, want) {
+			if got, want := run(string(text)), (statement.Result{Known: lines, Ignored: test.ignored}); !reflect.DeepEqual(got, want) {
 				t.Errorf("again: %+v, want %+v", got, want)
 			}
-			if got, want := run(string(text)+test.longer), (export.Result{Added: 1, Known: lines, Ignored: test.ignored}); !reflect.DeepEqual(got, want) {
+			if got, want := run(string(text)+test.longer), (statement.Result{Added: 1, Known: lines, Ignored: test.ignored}); !reflect.DeepEqual(got, want) {
 				t.Errorf("longer: %+v, want %+v", got, want)
 			}
 		})
@@ -206,12 +205,12 @@ func written(t *testing.T, st store.Store) string {
 }
 
 func TestAPresetsFormIsReadBack(t *testing.T) {
-	for _, p := range export.Presets() {
+	for _, p := range statement.Presets() {
 		text, err := json.Marshal(p.Mapping)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := export.ParseMapping(text)
+		m, err := statement.ParseMapping(text)
 		if err != nil {
 			t.Errorf("%s: %s: %v", p.Name, text, err)
 			continue
@@ -219,7 +218,7 @@ func TestAPresetsFormIsReadBack(t *testing.T) {
 		if again, err := json.Marshal(m); err != nil || string(again) != string(text) {
 			t.Errorf("%s: %s %v, want %s", p.Name, again, err, text)
 		}
-		if _, err := export.ParseMapping([]byte(`{"preset": "` + p.Name + `"}`)); err != nil {
+		if _, err := statement.ParseMapping([]byte(`{"preset": "` + p.Name + `"}`)); err != nil {
 			t.Errorf("%s: %v", p.Name, err)
 		}
 	}
@@ -234,7 +233,7 @@ func TestWhatIsWrongWithAPresetIsTold(t *testing.T) {
 		`{"preset": "mint", "except": {"column": "Labels"}}`:              "except incomplete",
 		`{"preset": "mint", "date": {"layout": "DD/MM/YYYY|MM/DD/YYYY"}}`: "date/layout malformed_layout",
 	} {
-		_, err := export.ParseMapping([]byte(text))
+		_, err := statement.ParseMapping([]byte(text))
 		faults := expense.InvalidErrors(err)
 		if len(faults) != 1 || faults[0].Field+" "+faults[0].Code != want {
 			t.Errorf("%s: %v, want %s", text, err, want)

@@ -1,9 +1,11 @@
-package export
+package statement
 
 import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/spendwise/spendwise/export/wire"
 )
 
 // plainAmount returns an amount written as people and programs write it as a plain decimal: "1,234.50", "1.234,50-",
@@ -114,4 +116,4 @@ func ungrouped(whole string, decimal byte) (string, bool) {
 
 func onlyDigits(text string) bool { return strings.Trim(text, "0123456789") == "" }
 
-func trim(text string) string { return strings.TrimFunc(text, isBlank) }
+func trim(text string) string { return strings.TrimFunc(text, wire.IsBlank) }

@@ -1,4 +1,4 @@
-package export
+package backup
 
 import (
 	"bufio"
@@ -20,7 +20,9 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/recurrence"
+	"github.com/spendwise/spendwise/store"
 )
 
 // RestoreOptions say how [Restore] works.
@@ -29,49 +31,36 @@ type RestoreOptions struct {
 	Progress func(written, all int)
 }
 
-// Restored counts what [Restore] brought back.
-type Restored struct {
-	Categories, Recurrences, Budgets, Alerts, Expenses int
-}
-
-// A restoreTx is what a restore does to one owner's ledger.
-type restoreTx interface {
-	budget.Tx
-	recurrence.Tx
-}
-
-// Restore makes the ledger that [WriteBackup] wrote to file out of one that is empty: without expenses, budgets, alerts and rules.
+// Restore makes the ledger that [Write] wrote to file out of one that is empty: without expenses, budgets, alerts and rules.
 // Settings and categories of the empty one give way. Ids, times and frozen conversions come back as they were; versions go on from
-// those of the ledger: where devices may have synchronised with the ledger that was, begin a new epoch first (store.Store's NewEpoch),
+// those of the ledger: where devices may have synchronised with the ledger that was, begin a new epoch first ([store.Store]'s NewEpoch),
 // for ids come back and versions must not. The whole file is checked before the first row is written, and all of it is written in one Update, at
 // most 1,000 expenses in a call, or nothing: who else writes to this ledger, and on SQLite to any, waits for so long. A file that is
 // broken or cut off, or a ledger that is not empty, is ErrInvalid; the sentence names the line.
 //
 // It does not add what a person gives: the rows have been through the use cases once, so they go to the Tx as they are.
-func Restore(ctx context.Context, ledger Ledger, env expense.Env, file io.ReadSeeker, opts RestoreOptions) (Restored, error) {
+func Restore(
+	ctx context.Context, st store.Store, owner expense.OwnerID, env expense.Env, file io.ReadSeeker, opts RestoreOptions,
+) (Counts, error) {
 	start, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
-		return Restored{}, fmt.Errorf("the file cannot be read twice: %w", err)
+		return Counts{}, fmt.Errorf("the file cannot be read twice: %w", err)
 	}
 	b := &backup{latest: expense.DateOf(env.Now.AddDate(0, 0, expense.MaxDaysAhead+1), expense.Zone{}.Location())}
 	if err := b.read(ctx, file, nil); err != nil {
-		return Restored{}, err
+		return Counts{}, err
 	}
-	err = ledger.Update(ctx, func(tx expense.Tx) error {
-		target, ok := tx.(restoreTx)
-		if !ok {
-			return fmt.Errorf("a restore needs more than a %T: a store's Tx", tx)
-		}
+	err = st.Update(ctx, owner, func(tx store.Tx) error {
 		if _, err := file.Seek(start, io.SeekStart); err != nil {
 			return fmt.Errorf("read the file again: %w", err)
 		}
-		r := restorer{ctx: ctx, tx: target, backup: b, progress: opts.Progress}
+		r := restorer{ctx: ctx, tx: tx, backup: b, progress: opts.Progress}
 		return r.run(file)
 	})
 	if err != nil {
-		return Restored{}, err
+		return Counts{}, err
 	}
-	return Restored(b.counts), nil
+	return b.counts, nil
 }
 
 // A backup is what is kept of a file while it is read: all but its expenses.
@@ -82,7 +71,7 @@ type backup struct {
 	rules      []recurrence.Rule
 	budgets    []budget.Budget
 	alerts     []budget.Alert
-	counts     lineCounts
+	counts     Counts
 
 	held   map[uuid.UUID]bool // ids of the categories
 	seen   map[uuid.UUID]bool // ids of everything else
@@ -93,9 +82,12 @@ type backup struct {
 	ended  bool
 }
 
-func (c lineCounts) String() string {
+func (c Counts) String() string {
 	return fmt.Sprintf("%d categories, %d recurrences, %d budgets, %d alerts and %d expenses", c.Categories, c.Recurrences, c.Budgets, c.Alerts, c.Expenses)
 }
+
+// batchSize is how many expenses are written at once.
+const batchSize = 1000
 
 // maxLine is how many bytes a line has at most. The longest that is written is a budget with a limit for each month of a century.
 const maxLine = 1 << 20
@@ -263,7 +255,7 @@ func decodeLine(text []byte, line any) error {
 
 // members reads an object, whose members all have names of their own.
 func members(text []byte) (map[string]any, error) {
-	value, err := parseValue(json.NewDecoder(bytes.NewReader(text)), "", 0)
+	value, err := wire.ParseValue(json.NewDecoder(bytes.NewReader(text)))
 	if err != nil {
 		return nil, fmt.Errorf("the line cannot be read: %w", err)
 	}
@@ -394,8 +386,8 @@ func (b *backup) takeExpense(line expenseLine) (expense.Expense, error) {
 	e := expense.Expense{
 		ID: p.id("id", line.ID), Amount: p.money("amount", line.Amount, line.Currency), Date: p.date("date", line.Date),
 		CategoryID: p.id("category_id", line.CategoryID), Notes: line.Notes, RuleID: p.optionalID("rule_id", line.RuleID),
-		Occurrence: p.optionalDate("occurrence", line.Occurrence), CreatedAt: p.instant("created_at", line.CreatedAt),
-		UpdatedAt: p.instant("updated_at", line.UpdatedAt),
+		Occurrence: p.optionalDate("occurrence", line.Occurrence), CreatedAt: p.time("created_at", line.CreatedAt),
+		UpdatedAt: p.time("updated_at", line.UpdatedAt),
 	}
 	home := "0"
 	if line.HomeAmount != nil {
@@ -466,7 +458,7 @@ func ghost(s budget.Budget) expense.Category {
 // A restorer writes a backup in one transaction.
 type restorer struct {
 	ctx      context.Context //nolint:containedctx // a restorer lives within one Update, whose context this is.
-	tx       restoreTx
+	tx       store.Tx
 	backup   *backup
 	progress func(written, all int)
 	batch    []expense.Expense
@@ -625,7 +617,7 @@ func (r *restorer) putBudgets(version func(uuid.UUID) expense.Version) (merged m
 }
 
 func (r *restorer) put(e expense.Expense) error {
-	if r.batch = append(r.batch, e); len(r.batch) == maxBatch {
+	if r.batch = append(r.batch, e); len(r.batch) == batchSize {
 		return r.flush()
 	}
 	return nil

@@ -1,4 +1,4 @@
-package export
+package statement
 
 import (
 	"crypto/sha256"
@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 )
 
 // lineSpace is the namespace of the ids that lines without an id of their own get.
@@ -287,8 +288,8 @@ func (c *columns) read(row *Row, fields []string, id uuid.UUID) {
 		})}
 		return
 	}
-	if c.only >= 0 && !c.takes[expense.Fold(trim(unguard(fields[c.only])))] ||
-		c.except >= 0 && c.leaves[expense.Fold(trim(unguard(fields[c.except])))] {
+	if c.only >= 0 && !c.takes[expense.Fold(trim(wire.UnguardCell(fields[c.only])))] ||
+		c.except >= 0 && c.leaves[expense.Fold(trim(wire.UnguardCell(fields[c.except])))] {
 		row.Ignored = true
 		return
 	}
@@ -310,10 +311,10 @@ func (c *columns) read(row *Row, fields []string, id uuid.UUID) {
 	}
 	row.Draft.Date = date.String()
 	if c.category >= 0 {
-		row.Draft.Category = trim(unguard(fields[c.category]))
+		row.Draft.Category = trim(wire.UnguardCell(fields[c.category]))
 	}
 	if c.notes >= 0 {
-		notes := trim(unguard(strings.ReplaceAll(fields[c.notes], "\r\n", "\n")))
+		notes := trim(wire.UnguardCell(strings.ReplaceAll(fields[c.notes], "\r\n", "\n")))
 		row.Draft.Notes = &notes
 	}
 	for _, fault := range expense.InvalidErrors(faults.Err()) {
@@ -362,7 +363,7 @@ func (c *columns) readAmount(faults *expense.ValidationErrors, fields []string, 
 		}
 	}
 	turned := c.mapping.Negate
-	if c.sign >= 0 && c.turns[expense.Fold(trim(unguard(fields[c.sign])))] {
+	if c.sign >= 0 && c.turns[expense.Fold(trim(wire.UnguardCell(fields[c.sign])))] {
 		turned = !turned
 	}
 	if !turned {
@@ -413,19 +414,19 @@ func (c *columns) net(faults *expense.ValidationErrors, out, in string) (string,
 // readOwn reads a line of an export of ours: texts as they were written, ids and rates too. A line without an id, which somebody
 // has added, gets the line's. A rule's id comes back where the id shows for which occurrence the expense stands.
 func (c *columns) readOwn(row *Row, fields []string, id uuid.UUID) {
-	notes := unguard(fields[c.notes])
+	notes := wire.UnguardCell(fields[c.notes])
 	row.Draft = expense.Draft{
 		ID:       fields[c.own.id],
 		Date:     fields[c.date],
 		Amount:   fields[c.amount],
 		Currency: fields[c.currency],
-		Category: trim(unguard(fields[c.category])),
+		Category: trim(wire.UnguardCell(fields[c.category])),
 		Notes:    &notes,
 	}
 	if row.Draft.ID == "" {
 		row.Draft.ID = id.String()
 	}
-	if unguard(fields[c.own.rateSource]) == string(expense.SourceUser) {
+	if wire.UnguardCell(fields[c.own.rateSource]) == string(expense.SourceUser) {
 		row.Draft.Rate, row.rateHome = fields[c.own.rate], fields[c.own.homeCurrency]
 	}
 	rule, err := uuid.Parse(fields[c.own.ruleID])
