@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,103 +11,95 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// An Alert says that a month's spending reached a threshold of a budget. There is at most one for a budget, threshold and
-// month, for ever: it stays when the month falls below the threshold again, and when its budget is deleted.
+// An Alert records that a month's spending reached a threshold of a budget. A budget has at most one alert for a month
+// and threshold. The alert stays when the spending falls below the threshold again, and when the budget is deleted.
 type Alert struct {
-	ID        uuid.UUID // that of [AlertID]
+	ID        uuid.UUID // made by [AlertID]
 	BudgetID  uuid.UUID
 	Month     expense.Month
 	Threshold Ratio
 	RaisedAt  time.Time // UTC, whole microseconds
-	ReadAt    time.Time // UTC, whole microseconds; zero: nobody has read it
+	ReadAt    time.Time // UTC, whole microseconds; zero: not read yet
 	Version   expense.Version
 }
 
-// AlertID returns the id of the alert of a budget, month and threshold: a UUID of version 5 in the budget's namespace, so that
-// whoever raises it raises the same one.
+// AlertID returns the id of an alert: a UUID of version 5 made from the budget, the month and the threshold. Every
+// instance computes the same id for the same alert.
 func AlertID(budget uuid.UUID, month expense.Month, threshold Ratio) uuid.UUID {
 	return uuid.NewSHA1(budget, []byte(month.String()+" "+threshold.String()))
 }
 
-// DueAlerts returns the alerts that are to be raised at now: of the month at hand in the ledger's zone and the one before it, for
-// which bookings still come in late. Where nothing was spent there is none, whatever a debt has left of the limit. It writes
-// nothing; for a ledger without a budget it takes one Book and nothing else.
+// DueAlerts returns the alerts that the ledger does not have yet at now. It checks the current month in the ledger's
+// zone and the month before, because expenses are often entered late. A month without positive spending raises no
+// alert, even if a deficit uses up the limit. DueAlerts writes nothing. For a ledger without a limit in these months,
+// it only reads the snapshot.
 func DueAlerts(ctx context.Context, r Reader, now time.Time) ([]Alert, error) {
-	book, err := r.BudgetSnapshot(ctx)
+	snapshot, err := r.BudgetSnapshot(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("book: %w", err)
+		return nil, fmt.Errorf("budget snapshot: %w", err)
 	}
-	today := book.Settings.Today(now)
+	today := snapshot.Settings.Today(now)
 	to := today.Month()
 	from := to.Add(-1)
-	if !book.inForce(from, to) {
+	if !snapshot.hasLimit(from) && !snapshot.hasLimit(to) {
 		return nil, nil
 	}
-	totals, err := r.Totals(ctx, totalsQuery(book, from, to, expense.Date{}))
+	// Alerts need no projection, so the query leaves out the days after today.
+	totals, err := r.Totals(ctx, snapshot.totalsQuery(from, to, expense.Date{}))
 	if err != nil {
 		return nil, fmt.Errorf("totals up to %s: %w", to, err)
 	}
-	reports, err := Summarise(book, from, to, today, totals)
+	months, err := snapshot.progress(from, to, today, totals)
 	if err != nil {
 		return nil, err
 	}
-	var crossed []Alert
-	for _, report := range reports {
-		for _, p := range report.All() {
-			for _, threshold := range book.budget(p.BudgetID).AlertAt {
+	var reached []Alert
+	for _, month := range months {
+		for _, p := range month.All() {
+			for _, threshold := range snapshot.budget(p.BudgetID).AlertAt {
 				if p.Spent.Home.Sign() > 0 && p.reaches(threshold) {
-					crossed = append(crossed, Alert{
-						ID: AlertID(p.BudgetID, report.Month, threshold), BudgetID: p.BudgetID, Month: report.Month,
+					reached = append(reached, Alert{
+						ID: AlertID(p.BudgetID, month.Month, threshold), BudgetID: p.BudgetID, Month: month.Month,
 						Threshold: threshold, RaisedAt: expense.Timestamp(now),
 					})
 				}
 			}
 		}
 	}
-	if len(crossed) == 0 {
+	if len(reached) == 0 {
 		return nil, nil
 	}
-	raised, err := r.Alerts(ctx, from)
+	stored, err := r.Alerts(ctx, from)
 	if err != nil {
 		return nil, fmt.Errorf("alerts from %s on: %w", from, err)
 	}
-	known := make(map[uuid.UUID]bool, len(raised))
-	for _, alert := range raised {
-		known[alert.ID] = true
+	raised := make(map[uuid.UUID]bool, len(stored))
+	for _, alert := range stored {
+		raised[alert.ID] = true
 	}
-	due := crossed[:0]
-	for _, alert := range crossed {
-		if !known[alert.ID] {
-			due = append(due, alert)
-		}
-	}
-	return due, nil
+	return slices.DeleteFunc(reached, func(a Alert) bool { return raised[a.ID] }), nil
 }
 
-// inForce reports whether some budget has a limit in one of the months.
-func (b Snapshot) inForce(from, to expense.Month) bool {
-	for _, budget := range b.Budgets {
-		_, first := budget.Limit(from)
-		_, last := budget.Limit(to)
-		if first || last {
-			return true
-		}
-	}
-	return false
+// hasLimit reports whether a budget has a limit in month.
+func (s Snapshot) hasLimit(month expense.Month) bool {
+	return slices.ContainsFunc(s.Budgets, func(b Budget) bool {
+		_, ok := b.Limit(month)
+		return ok
+	})
 }
 
-// budget returns the budget of this id.
-func (b Snapshot) budget(id uuid.UUID) Budget {
-	for _, budget := range b.Budgets {
-		if budget.ID == id {
-			return budget
+// budget returns the budget with this id, or the zero Budget.
+func (s Snapshot) budget(id uuid.UUID) Budget {
+	for _, b := range s.Budgets {
+		if b.ID == id {
+			return b
 		}
 	}
 	return Budget{}
 }
 
-// RaiseAlerts raises the alerts that [DueAlerts] finds and returns them. It belongs in an Update of its own, after the one that moved
-// the totals: the ledger's lock makes each alert one, however many raise it.
+// RaiseAlerts stores the alerts that [DueAlerts] returns, and returns them. Call it in an Update of its own, after the
+// Update that changed the expenses. The lock on the ledger ensures that concurrent calls raise each alert once.
 func RaiseAlerts(ctx context.Context, tx Tx, now time.Time) ([]Alert, error) {
 	due, err := DueAlerts(ctx, tx, now)
 	if err != nil || len(due) == 0 {
@@ -122,25 +115,24 @@ func RaiseAlerts(ctx context.Context, tx Tx, now time.Time) ([]Alert, error) {
 	return due, nil
 }
 
-// MarkAlertRead notes that an alert was read, and returns it. One that was read before stays as it was; ErrNotFound if there is none
-// such.
+// MarkAlertRead sets the alert's ReadAt to env.Now and returns the alert. An alert that was already read does not
+// change. The error is ErrNotFound if the alert does not exist.
 func MarkAlertRead(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID) (Alert, error) {
 	alerts, err := tx.Alerts(ctx, expense.Month{})
 	if err != nil {
 		return Alert{}, fmt.Errorf("alerts: %w", err)
 	}
-	for _, alert := range alerts {
-		if alert.ID != id {
-			continue
-		}
-		if !alert.ReadAt.IsZero() {
-			return alert, nil
-		}
-		alert.ReadAt = expense.Timestamp(env.Now)
-		if alert.Version, err = tx.PutAlerts(ctx, alert); err != nil {
-			return Alert{}, fmt.Errorf("alert %s: %w", id, err)
-		}
+	i := slices.IndexFunc(alerts, func(a Alert) bool { return a.ID == id })
+	if i < 0 {
+		return Alert{}, fmt.Errorf("alert %s: %w", id, expense.ErrNotFound)
+	}
+	alert := alerts[i]
+	if !alert.ReadAt.IsZero() {
 		return alert, nil
 	}
-	return Alert{}, fmt.Errorf("alert %s: %w", id, expense.ErrNotFound)
+	alert.ReadAt = expense.Timestamp(env.Now)
+	if alert.Version, err = tx.PutAlerts(ctx, alert); err != nil {
+		return Alert{}, fmt.Errorf("alert %s: %w", id, err)
+	}
+	return alert, nil
 }

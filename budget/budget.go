@@ -1,8 +1,33 @@
-// Package budget sets monthly limits for a category, or for the whole ledger, and tells how much of them is spent.
+// Package budget keeps monthly spending limits and computes how much of them is spent.
 //
-//	added, err := budget.Add(ctx, tx, env, budget.Draft{CategoryID: food.ID.String(), Amount: "500"})
-//	report, err := budget.ReadMonth(ctx, reader, time.Now(), expense.MustMonth("2026-03"))
-//	fmt.Println(report.Data[0].Text) // Food: $320 / $500 spent
+// # Budgets and entries
+//
+// A [Budget] limits what may be spent in a month, either in one category or in the whole ledger. A category has at most
+// one budget, and the whole ledger has at most one. The limit may change over time, so a budget is a list of entries:
+// each [Entry] holds from its month until the month before the next entry. [Add] creates a budget with one entry.
+// [Change] adds an entry or replaces one; the limits of earlier months stay as they were. [Budget.Until] is the last
+// month of a budget that has ended. All limits are in the ledger's home currency.
+//
+// # Progress
+//
+// [ReadMonth] and [History] compute the [Progress] of each budget in a month: what was spent, what remains, the state
+// and a projection to the end of the month. The package stores no progress. It computes it from the totals of the
+// expenses each time, so a late or changed expense corrects the months that it concerns.
+//
+// # Rollover
+//
+// A budget may carry the remainder of a month into the next month: the surplus, the deficit or both, up to a cap. See
+// [Rollover]. A surplus raises what is available in the next month; a deficit lowers it.
+//
+// # Alerts
+//
+// A budget has one to [MaxThresholds] thresholds, which are parts of the available amount. The first time that a
+// month's spending reaches a threshold, [RaiseAlerts] stores an [Alert].
+//
+// # Merged categories
+//
+// When a category is merged into another, its budget ends, but its past limits still count. [Budget.MergedInto] names
+// the category that has the expenses now. In past months, the limits of both budgets add up, because their expenses do.
 package budget
 
 import (
@@ -16,95 +41,99 @@ import (
 )
 
 const (
-	// MaxEntries is how many limits one series holds at most: one for each month of a century.
+	// MaxEntries is the maximum number of entries of a budget: one for each month of a century.
 	MaxEntries = 1200
-	// MaxThresholds is how many thresholds a budget has at most.
+	// MaxThresholds is the maximum number of alert thresholds of a budget.
 	MaxThresholds = 5
 )
 
-// earliestMonth is that of the first date an expense may have.
+// earliestMonth is the month of the earliest date that an expense may have.
 var earliestMonth = expense.MustMonth("1900-01")
 
-// A Budget is a series of monthly limits under one id: each entry holds from its month until the next entry, or until the
-// series ends. A ledger has at most one series for a category, and one for the whole ledger.
+// A Budget is the monthly limit of a category or of the whole ledger, with all its changes over time.
 type Budget struct {
 	ID          uuid.UUID
-	CategoryID  uuid.UUID     // Nil: the whole ledger
-	MergedName  string        // the name its category had when a merge ended the series; empty otherwise
-	MergedInto  uuid.UUID     // the category that has its expenses since that merge; Nil otherwise
-	Entries     []Entry       // at least one, ascending by From, no month twice; all limits in the home currency
-	Until       expense.Month // the last month; zero: no end
-	Rollover    Rollover      // what of a month's remainder the next month begins with
-	RolloverCap expense.Money // the most that rolls over, either way; the zero Money: no cap
-	AlertAt     []Ratio       // thresholds: 1 to 5, ascending, none twice; a month at the lowest is a warning
+	CategoryID  uuid.UUID     // uuid.Nil: the whole ledger
+	MergedName  string        // the name that the category had when it was merged away; empty if it was not
+	MergedInto  uuid.UUID     // the category that has the expenses since that merge; uuid.Nil without one
+	Entries     []Entry       // at least one; ascending by From, without duplicates; in the home currency
+	Until       expense.Month // the last month with a limit; zero: no end
+	Rollover    Rollover      // which remainder of a month is carried into the next month
+	RolloverCap expense.Money // the largest amount carried, as surplus or as deficit; the zero Money: no cap
+	AlertAt     []Ratio       // thresholds: 1 to MaxThresholds, ascending, without duplicates
 	Version     expense.Version
-	Guard       expense.Version // of the last change of anything but Label and Into; set by the store
+	Guard       expense.Version // version of the last change of a guarded field; set by the store
 	CreatedAt   time.Time       // UTC, whole microseconds
 	UpdatedAt   time.Time       // UTC, whole microseconds
 }
 
-// An Entry is the limit from a month on.
+// An Entry is the limit that holds from a month on.
 type Entry struct {
 	From  expense.Month
-	Limit expense.Money // positive; zero in none but the first: there is no limit until the next entry, as where an ended series goes on later
+	Limit expense.Money // positive; zero, except in the first entry, suspends the budget until the next entry
 }
 
-// A Book is what the figures of a period need beside its totals: all that is small in a ledger.
+// A Snapshot holds the settings, categories and budgets of a ledger at one moment. Together with totals of the
+// expenses, it is all that progress and reports are computed from.
 type Snapshot struct {
-	Settings               expense.Settings
-	Categories             []expense.Category // as [expense.Reader.Categories] orders them
-	Budgets                []Budget           // ordered by id, byte by byte
-	HasUpcomingOccurrences bool               // a rule that is not paused has an occurrence that is not posted yet
+	Settings   expense.Settings
+	Categories []expense.Category // in the order of [expense.Reader.Categories]
+	Budgets    []Budget           // ordered by the bytes of their ids
+
+	// HasUpcomingOccurrences reports whether a rule that is not paused has an occurrence that is not posted yet.
+	HasUpcomingOccurrences bool
 }
 
-// Reader is what the use cases of this package read of one owner's ledger.
+// Reader reads the budgets of one ledger.
 type Reader interface {
-	// Book returns settings, categories and budgets as they were at one moment, and whether a rule was still to post anything;
-	// ErrNotFound if the owner has no ledger.
+	// BudgetSnapshot returns a consistent Snapshot of the ledger; ErrNotFound if the owner has no ledger.
 	BudgetSnapshot(ctx context.Context) (Snapshot, error)
 
-	// Budget returns one budget; ErrNotFound if there never was such a one, ErrGone if it was deleted.
+	// Budget returns the budget with this id; ErrNotFound if it never existed, ErrGone if it was deleted.
 	Budget(ctx context.Context, id uuid.UUID) (Budget, error)
 
-	// Totals is that of [expense.Reader].
+	// Totals is the method of [expense.Reader].
 	Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error)
 
-	// Alerts returns the alerts of the months from one on, of all months for the zero Month: the latest month first, then the
-	// latest raised, then by id, byte by byte.
+	// Alerts returns the alerts of the month from and later months, or all alerts for the zero Month. They are ordered by
+	// month, then by the time they were raised, both descending, then by the bytes of their ids, ascending.
 	Alerts(ctx context.Context, from expense.Month) ([]Alert, error)
 }
 
-// Tx is what the use cases of this package do to one owner's ledger, under the promises of [expense.Tx].
+// Tx reads and writes the budgets of one ledger. The guarantees of [expense.Tx] hold for its methods too.
 type Tx interface {
 	expense.Tx
 	Reader
 
-	// PutBudgets writes budgets with all their entries; ErrExists as well if another budget has the same category.
+	// PutBudgets writes budgets with all their entries. It also returns ErrExists if another budget has the same category.
 	PutBudgets(ctx context.Context, budgets ...Budget) (expense.Version, error)
 
-	// DeleteBudget leaves a tombstone.
+	// DeleteBudget deletes a budget and leaves a tombstone.
 	DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Version, error)
 
-	// HasBudgets reports whether the ledger has a budget, as the Update has left it so far. It is cheap: it follows every write.
+	// HasBudgets reports whether the ledger has a budget, including the writes of this Update so far. It must be cheap,
+	// because it is called after every write.
 	HasBudgets(ctx context.Context) (bool, error)
 
-	// PutAlerts writes alerts. They are never deleted but with their ledger, so none is ErrGone.
+	// PutAlerts writes alerts. An alert is only deleted together with its ledger, so PutAlerts never returns ErrGone.
 	PutAlerts(ctx context.Context, alerts ...Alert) (expense.Version, error)
 }
 
-// SameGuarded reports whether everything of b but Label and Into is as in other; versions and times are no part of it.
+// SameGuarded reports whether the guarded fields of b and other are equal. The guarded fields of a budget are those
+// that a person can change: all but MergedName, MergedInto, the versions and the times.
 func (b Budget) SameGuarded(other Budget) bool {
-	return b.CategoryID == other.CategoryID && b.Until == other.Until && b.Rollover == other.Rollover && b.RolloverCap == other.RolloverCap &&
-		slices.Equal(b.Entries, other.Entries) && slices.Equal(b.AlertAt, other.AlertAt)
+	return b.CategoryID == other.CategoryID && b.Until == other.Until && b.Rollover == other.Rollover &&
+		b.RolloverCap == other.RolloverCap && slices.Equal(b.Entries, other.Entries) && slices.Equal(b.AlertAt, other.AlertAt)
 }
 
-// Limit returns the limit in force in month; false before the series begins and after it has ended.
+// Limit returns the limit of a month. It returns false if the budget has none: before its first entry, after Until, and
+// while it is suspended.
 func (b Budget) Limit(month expense.Month) (expense.Money, bool) {
 	if !b.Until.IsZero() && month.After(b.Until) {
 		return expense.Money{}, false
 	}
-	next, found := b.find(month)
-	if found {
+	next, exact := b.find(month)
+	if exact {
 		next++
 	}
 	if next == 0 || b.Entries[next-1].Limit.IsZero() {
@@ -113,79 +142,82 @@ func (b Budget) Limit(month expense.Month) (expense.Money, bool) {
 	return b.Entries[next-1].Limit, true
 }
 
-// find returns the place of the entry that begins with month, or the place where it would go.
-func (b Budget) find(month expense.Month) (int, bool) {
+// find returns the index of the entry that begins in month, or the index at which to insert one.
+func (b Budget) find(month expense.Month) (index int, exact bool) {
 	return slices.BinarySearchFunc(b.Entries, month, func(e Entry, m expense.Month) int { return e.From.Compare(m) })
 }
 
-// Validate reports every rule that b breaks, under the names that the API gives the members. The error is ErrInvalid.
+// Validate returns every rule that b breaks as ErrInvalid. The fields have the names that the API gives them.
 func (b Budget) Validate() error {
-	var faults expense.ValidationErrors
+	var errs expense.ValidationErrors
 	if len(b.Entries) == 0 || len(b.Entries) > MaxEntries {
-		faults.Add("amount", "out_of_range", "a budget has 1 to %d limits, not %d", MaxEntries, len(b.Entries))
+		errs.Add("amount", "out_of_range", "the budget has %d limits; a budget has 1 to %d", len(b.Entries), MaxEntries)
 	}
 	for i, entry := range b.Entries {
 		switch {
 		case entry.From.IsZero() || i > 0 && !entry.From.After(b.Entries[i-1].From):
-			faults.Add("from_month", "not_ascending", "each limit begins in a later month than the one before")
+			errs.Add("from_month", "not_ascending", "limit %d does not begin in a later month than the limit before it", i+1)
 		case entry.Limit.Currency() != b.Entries[0].Limit.Currency():
-			faults.Add("currency", "currency_mismatch", "all limits are in one currency, the home currency")
+			errs.Add("currency", "currency_mismatch", "limit %s is not in %s; all limits are in the home currency",
+				entry.Limit, b.Entries[0].Limit.Currency())
 		}
 		if entry.Limit.Sign() < 0 || entry.Limit.IsZero() && i == 0 {
-			faults.Add("amount", "not_positive", "a limit is greater than zero")
+			errs.Add("amount", "not_positive", "limit %s is not positive; a limit is greater than zero", entry.Limit)
 		}
 	}
 	if len(b.Entries) > 0 && !b.Entries[0].From.IsZero() && b.Entries[0].From.Before(earliestMonth) {
-		faults.Add("from_month", "out_of_range", "a budget begins in %s at the earliest, as expenses do", earliestMonth)
+		errs.Add("from_month", "out_of_range", "the budget begins in %s; the earliest month is %s",
+			b.Entries[0].From, earliestMonth)
 	}
 	if len(b.Entries) > 0 && !b.Until.IsZero() && b.Until.Before(b.Entries[0].From) {
-		faults.Add("until_month", "before_start", "the budget begins in %s and cannot end before that, in %s",
-			b.Entries[0].From, b.Until)
+		errs.Add("until_month", "before_start", "the budget ends in %s, before it begins in %s; give a later end",
+			b.Until, b.Entries[0].From)
 	}
-	b.validateRollover(&faults)
-	_ = faults.AddError("alert_at", validateAlerts(b.AlertAt))
-	return faults.Err()
+	b.validateRollover(&errs)
+	_ = errs.AddError("alert_at", validateAlerts(b.AlertAt))
+	return errs.Err()
 }
 
-func (b Budget) validateRollover(faults *expense.ValidationErrors) {
+func (b Budget) validateRollover(errs *expense.ValidationErrors) {
 	if b.Rollover > RolloverBoth {
-		faults.Add("rollover", "unknown_value", "a budget rolls over none, surplus, deficit or both of what is left of a month")
+		errs.Add("rollover", "unknown_value", "rollover %d is unknown; %s", b.Rollover, rolloverValues)
 	}
 	switch {
 	case b.RolloverCap == expense.Money{}:
 	case b.Rollover == RolloverNone:
-		faults.Add("rollover_cap", "not_applicable", "only a budget that rolls over has a cap")
+		errs.Add("rollover_cap", "not_applicable", "a budget without rollover has no cap; set rollover, or leave the cap out")
 	case len(b.Entries) > 0 && b.RolloverCap.Currency() != b.Entries[0].Limit.Currency():
-		faults.Add("rollover_cap", "currency_mismatch", "a cap is in the currency of the limits, the home currency")
+		errs.Add("rollover_cap", "currency_mismatch", "cap %s is not in %s, the currency of the limits",
+			b.RolloverCap, b.Entries[0].Limit.Currency())
 	case b.RolloverCap.Sign() <= 0:
-		faults.Add("rollover_cap", "not_positive", "a cap is greater than zero; without one everything rolls over")
+		errs.Add("rollover_cap", "not_positive", "cap %s is not positive; leave it out for no cap", b.RolloverCap)
 	}
 }
 
-func validateAlerts(alerts []Ratio) error {
-	var faults expense.ValidationErrors
-	if len(alerts) == 0 || len(alerts) > MaxThresholds {
-		faults.Add("", "out_of_range", "a budget has 1 to %d thresholds, not %d", MaxThresholds, len(alerts))
+func validateAlerts(thresholds []Ratio) error {
+	var errs expense.ValidationErrors
+	if len(thresholds) == 0 || len(thresholds) > MaxThresholds {
+		errs.Add("", "out_of_range", "the budget has %d thresholds; a budget has 1 to %d", len(thresholds), MaxThresholds)
 	}
-	for i, ratio := range alerts {
-		if ratio <= 0 || ratio > maxRatio {
-			faults.Add("", "out_of_range", "a threshold is greater than 0 and at most 10, not %s", ratio)
+	for i, threshold := range thresholds {
+		if threshold <= 0 || threshold > maxRatio {
+			errs.Add("", "out_of_range", "threshold %s is out of range; it is greater than 0 and at most 10", threshold)
 		}
-		if i > 0 && ratio <= alerts[i-1] {
-			faults.Add("", "not_ascending", "thresholds ascend, so %s cannot come after %s", ratio, alerts[i-1])
+		if i > 0 && threshold <= thresholds[i-1] {
+			errs.Add("", "not_ascending", "threshold %s comes after %s; thresholds ascend", threshold, thresholds[i-1])
 		}
 	}
-	return faults.Err()
+	return errs.Err()
 }
 
-// Limits returns the limits in force in month by the category whose expenses count against them, the whole ledger's under
-// uuid.Nil. As in [Summarise], the limits of categories that are merged now are one.
-func (b Snapshot) Limits(month expense.Month) map[uuid.UUID]expense.Money {
+// Limits returns the limits of a month by the category whose expenses count against them; that of the whole ledger has
+// the key uuid.Nil. The limits of categories that were merged add up, as in [ReadMonth].
+func (s Snapshot) Limits(month expense.Month) map[uuid.UUID]expense.Money {
 	limits := make(map[uuid.UUID]expense.Money)
-	for _, budget := range b.Budgets {
-		if limit, ok := budget.Limit(month); ok {
-			sum := limits[budget.subject()]
-			limits[budget.subject()] = expense.CapMoney(sum.Minor()+limit.Minor(), limit.Currency())
+	for _, b := range s.Budgets {
+		if limit, ok := b.Limit(month); ok {
+			id := b.countedCategory()
+			limits[id] = expense.CapMoney(limits[id].Minor()+limit.Minor(), limit.Currency())
 		}
 	}
 	return limits

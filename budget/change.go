@@ -11,34 +11,40 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A Patch is a change of a budget as a person or a wire gives it. A nil member leaves what is there.
+// A Patch is the input of [Change]: unparsed text. A nil field leaves the stored value as it is.
 type Patch struct {
 	Amount      *string   // the limit from FromMonth on, until the next entry
-	Currency    *string   // only the home currency
-	FromMonth   *string   // with Amount; not given, or empty: this month, or the series' first if it has not begun
-	UntilMonth  *string   // empty: no end
-	Rollover    *string   // for all months of the series; empty: none, which drops the cap
+	Currency    *string   // must be the home currency
+	FromMonth   *string   // only with Amount; default: the current month, or the first month of a future budget
+	UntilMonth  *string   // the last month; empty: no end
+	Rollover    *string   // for all months of the budget; empty: none. "none" removes the cap too
 	RolloverCap *string   // empty: no cap
 	AlertAt     *[]string // a nil slice: the default thresholds
 }
 
-// Change changes what patch names. An amount adds the entry of its month or replaces it: earlier months stay as they were,
-// later entries stay, and a month before the first entry extends the series backwards. Where the series has ended before this
-// month, an amount together with a later end, or none, lets it go on: the months between stay without a limit. A patch that
-// changes nothing takes no version. Faults are ErrInvalid, all of them at once; ErrStale if cond does not hold.
-func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, patch Patch, cond expense.Precondition) (Budget, error) {
+// Change changes the budget with this id and returns it. A patch without effect writes nothing.
+//
+// An Amount adds the entry of its month or replaces it. The other entries stay, so the limits of earlier months do not
+// change. A month before the first entry makes the budget begin earlier. A budget that has ended continues if the patch
+// gives an Amount together with a later UntilMonth, or an empty one. The months between have no limit.
+//
+// Errors: ErrInvalid with every broken rule; ErrNotFound or ErrGone if the budget does not exist; ErrStale if cond
+// does not hold.
+func Change(
+	ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, patch Patch, cond expense.Precondition,
+) (Budget, error) {
 	old, err := tx.Budget(ctx, id)
+	if err == nil {
+		err = cond.CheckPresent(old.Version)
+	}
 	if err != nil {
 		return Budget{}, fmt.Errorf("budget %s: %w", id, err)
 	}
-	if err := cond.CheckPresent(old.Version); err != nil {
-		return Budget{}, fmt.Errorf("budget %s: %w", id, err)
-	}
-	book, err := tx.BudgetSnapshot(ctx)
+	snapshot, err := tx.BudgetSnapshot(ctx)
 	if err != nil {
-		return Budget{}, fmt.Errorf("book: %w", err)
+		return Budget{}, fmt.Errorf("budget snapshot: %w", err)
 	}
-	b, err := book.patch(env, old, patch)
+	b, err := snapshot.applyPatch(env, old, patch)
 	if err != nil {
 		return Budget{}, err
 	}
@@ -49,62 +55,65 @@ func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, patch Pat
 	return put(ctx, tx, b)
 }
 
-func (b Snapshot) patch(env expense.Env, old Budget, patch Patch) (Budget, error) {
-	var faults expense.ValidationErrors
+func (s Snapshot) applyPatch(env expense.Env, old Budget, patch Patch) (Budget, error) {
+	var errs expense.ValidationErrors
 	changed := old
 	if patch.UntilMonth != nil {
-		changed.Until = parseMonth(&faults, "until_month", *patch.UntilMonth, expense.Month{})
+		changed.Until = parseMonth(&errs, "until_month", *patch.UntilMonth, expense.Month{})
 	}
 	if patch.Currency != nil {
-		b.checkCurrency(&faults, *patch.Currency)
+		s.checkCurrency(&errs, *patch.Currency)
 	}
+	thisMonth := s.Settings.Today(env.Now).Month()
 	switch {
 	case patch.Amount != nil:
 		from := old.Entries[0].From
-		if thisMonth := b.Settings.Today(env.Now).Month(); thisMonth.After(from) {
+		if thisMonth.After(from) {
 			from = thisMonth
 		}
 		if patch.FromMonth != nil {
-			from = parseMonth(&faults, "from_month", *patch.FromMonth, from)
+			from = parseMonth(&errs, "from_month", *patch.FromMonth, from)
 		}
-		limit := b.limit(&faults, *patch.Amount)
+		limit := s.parseLimit(&errs, *patch.Amount)
 		if !changed.Until.IsZero() && from.After(changed.Until) {
-			faults.Add("from_month", "after_end", "the budget ends in %s, so a limit from %s on would never hold", changed.Until, from)
+			errs.Add("from_month", "after_end",
+				"a limit from %s on has no effect, because the budget ends in %s; give a later end", from, changed.Until)
 		}
-		if !faults.Has("amount") && !faults.Has("currency") && !faults.Has("from_month") {
-			if old.Until.Before(b.Settings.Today(env.Now).Month()) && from.After(old.Until) {
-				changed = changed.resumed(old.Until, from)
+		if !errs.Has("amount") && !errs.Has("currency") && !errs.Has("from_month") {
+			if old.Until.Before(thisMonth) && from.After(old.Until) {
+				changed = changed.suspended(old.Until, from)
 			}
 			changed = changed.withEntry(Entry{From: from, Limit: limit})
 		}
 	case patch.FromMonth != nil:
-		faults.Add("from_month", "incomplete", "from_month says from when an amount holds: give the amount too")
+		errs.Add("from_month", "incomplete", "from_month needs an amount that holds from then on; give amount too")
 	}
 	if patch.Rollover != nil {
-		if changed.Rollover = parseRollover(&faults, *patch.Rollover); changed.Rollover == RolloverNone {
+		if changed.Rollover = parseRollover(&errs, *patch.Rollover); changed.Rollover == RolloverNone {
 			changed.RolloverCap = expense.Money{}
 		}
 	}
 	if patch.RolloverCap != nil {
-		changed.RolloverCap = b.cap(&faults, *patch.RolloverCap)
+		changed.RolloverCap = s.parseAmount(&errs, "rollover_cap", *patch.RolloverCap)
 	}
 	if patch.AlertAt != nil {
 		var err error
-		if changed.AlertAt, err = parseAlerts(*patch.AlertAt); *patch.AlertAt == nil {
-			changed.AlertAt = defaultAlerts()
+		if changed.AlertAt, err = parseThresholds(*patch.AlertAt); *patch.AlertAt == nil {
+			changed.AlertAt = defaultThresholds()
 		}
-		_ = faults.AddError("alert_at", err)
+		_ = errs.AddError("alert_at", err)
 	}
-	changed.check(&faults)
-	if err := faults.Err(); err != nil {
+	changed.validateParsed(&errs)
+	if err := errs.Err(); err != nil {
 		return Budget{}, err
 	}
 	return changed, nil
 }
 
-// resumed returns b, which had ended with the month until, ready for an entry from a later month on: without a limit in the months
-// between, and without entries that lay beyond its end.
-func (b Budget) resumed(until, from expense.Month) Budget {
+// suspended returns b without entries after the month until, and without a limit from the next month to the month
+// before from. It prepares a budget that ended in until for an entry that begins in from. A zero until changes
+// nothing.
+func (b Budget) suspended(until, from expense.Month) Budget {
 	if until.IsZero() {
 		return b
 	}
@@ -115,11 +124,11 @@ func (b Budget) resumed(until, from expense.Month) Budget {
 	return b
 }
 
-// withEntry returns b with entry added, or in the place of the one of its month. The entries of b itself stay as they are.
+// withEntry returns b with the entry added, or in place of the entry of the same month. It does not modify b.Entries.
 func (b Budget) withEntry(entry Entry) Budget {
-	i, found := b.find(entry.From)
+	i, exact := b.find(entry.From)
 	b.Entries = slices.Clone(b.Entries)
-	if found {
+	if exact {
 		b.Entries[i] = entry
 	} else {
 		b.Entries = slices.Insert(b.Entries, i, entry)
@@ -127,20 +136,21 @@ func (b Budget) withEntry(entry Entry) Budget {
 	return b
 }
 
-// Delete deletes a series, with all its limits, and leaves a tombstone. Deleting it again is no error while the tombstone is
-// kept, whatever cond says; ErrNotFound if there never was such a one, ErrStale if cond does not hold.
+// Delete deletes the budget with this id, with all its entries, and leaves a tombstone. Deleting it again is not an
+// error, whatever cond is, until the tombstone is purged. The error is ErrNotFound if the budget never existed, and
+// ErrStale if cond does not hold.
 func Delete(ctx context.Context, tx Tx, id uuid.UUID, cond expense.Precondition) error {
 	old, err := tx.Budget(ctx, id)
-	switch {
-	case errors.Is(err, expense.ErrGone):
+	if errors.Is(err, expense.ErrGone) {
 		return nil
-	case err != nil:
-		return fmt.Errorf("budget %s: %w", id, err)
 	}
-	if err := cond.CheckPresent(old.Version); err != nil {
-		return fmt.Errorf("budget %s: %w", id, err)
+	if err == nil {
+		err = cond.CheckPresent(old.Version)
 	}
-	if _, err := tx.DeleteBudget(ctx, id); err != nil {
+	if err == nil {
+		_, err = tx.DeleteBudget(ctx, id)
+	}
+	if err != nil {
 		return fmt.Errorf("budget %s: %w", id, err)
 	}
 	return nil

@@ -7,25 +7,25 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// phrases say a progress in one locale.
+// phrases formats a Progress as a sentence in one locale.
 type phrases struct {
-	whole       string // what the whole ledger's budget is called
-	sentence    string // a format of the name, the amount spent and the limit
+	wholeLedger string // the name of the whole ledger's budget
+	sentence    string // a format with the name, the amount spent and the available amount
 	rightToLeft bool
 	format      expense.Formatter
 }
 
-// phrasesFor returns the phrases of a locale; a language that has none here gets figures and signs without a word, so that no
-// sentence is in two languages.
+// phrasesFor returns the phrases of a locale. For a language without a translation, they hold only figures and signs,
+// so that no sentence mixes two languages.
 func phrasesFor(locale string) phrases {
 	p := phrases{format: expense.NewFormatter(locale)}
 	language := expense.PhraseLanguage(locale)
-	p.whole, p.sentence = words(language)
+	p.wholeLedger, p.sentence = translations(language)
 	p.rightToLeft = language == "ar"
 	return p
 }
 
-func words(language string) (whole, sentence string) {
+func translations(language string) (wholeLedger, sentence string) {
 	switch language {
 	case "ar":
 		return "الإجمالي", "%[1]s: أُنفق %[2]s من %[3]s"
@@ -80,9 +80,10 @@ func (w phrases) text(p Progress) string {
 	name := expense.Isolate(p.CategoryName)
 	switch {
 	case name == "":
-		name = w.whole
+		name = w.wholeLedger
 	case w.rightToLeft && !strings.HasPrefix(name, "\u2068"):
-		name = "\u2068" + name + "\u2069" // or a name in Latin letters would turn the whole sentence
+		// A name in Latin letters would reverse the direction of the whole sentence, so isolate it.
+		name = "\u2068" + name + "\u2069"
 	}
 	return fmt.Sprintf(w.sentence, name, w.format.MoneyShort(p.Spent.Home), w.format.MoneyShort(p.Available()))
 }

@@ -16,57 +16,57 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A MonthProgress is how far the budgets of one month are used up.
+// A MonthProgress is the progress of all budgets in one month.
 type MonthProgress struct {
 	Month      expense.Month
-	Title      string     // the month as the ledger's locale writes it, such as "March 2026"
-	ByCategory []Progress // of the categories with a limit in that month, ordered by their folded names
-	Total      *Progress  // of the whole ledger; nil if it has no limit in that month
+	Title      string     // the month in the ledger's locale, such as "March 2026"
+	ByCategory []Progress // of each category with a limit in the month, ordered by name without regard to case
+	Total      *Progress  // of the whole ledger; nil if it has no limit in the month
 }
 
-// A Progress is how far one budget is used up in one month.
+// A Progress says how much of a budget is spent in one month.
 type Progress struct {
 	BudgetID       uuid.UUID
-	CategoryID     uuid.UUID // whose expenses count; Nil: the whole ledger's
-	CategoryName   string    // empty: the whole ledger
+	CategoryID     uuid.UUID // whose expenses count; uuid.Nil: those of the whole ledger
+	CategoryName   string    // empty for the whole ledger
 	Limit          expense.Money
-	Carried        expense.Money   // what the months before left over, or took; nothing where the budget does not roll over
-	CarriedPending []expense.Money // what Carried leaves out because it waits for a rate, by currency
-	Spent          expense.Sum     // Spent.Home counts against the limit; what waits for a rate is named beside it
-	Remaining      expense.Money   // Limit + Carried − Spent.Home; negative once more than that is spent
+	Carried        expense.Money   // carried from the months before; negative for a deficit, zero without rollover
+	CarriedPending []expense.Money // pending expenses of those months, which Carried leaves out; a sum for each currency
+	Spent          expense.Sum     // Spent.Home counts against the limit; Spent.Pending does not
+	Remaining      expense.Money   // Limit + Carried − Spent.Home; negative if more was spent
 	State          State
-	DaysLeft       int           // days of the month after today: all of them while it has not begun, 0 once it is over
-	Projected      expense.Money // what the month comes to at the pace of its days so far; see [Summarise]
-	Text           string        // such as "Food: $320 / $500 spent", by the ledger's locale
+	DaysLeft       int           // days of the month after today: all of a future month, 0 of a past month
+	Projected      expense.Money // expected spending at the end of the month; see [ReadMonth]
+	Text           string        // in the ledger's locale, such as "Food: $320 / $500 spent"
 }
 
-// All returns the progress of every budget, the whole ledger's last.
-func (r MonthProgress) All() []Progress {
-	if r.Total == nil {
-		return r.ByCategory
+// All returns the progress of every budget; that of the whole ledger comes last.
+func (m MonthProgress) All() []Progress {
+	if m.Total == nil {
+		return m.ByCategory
 	}
-	return append(slices.Clip(r.ByCategory), *r.Total)
+	return append(slices.Clip(m.ByCategory), *m.Total)
 }
 
-// Complete reports whether no figure of p leaves anything out.
+// Complete reports whether p includes every expense. It does not if an expense is pending.
 func (p Progress) Complete() bool { return p.Spent.Complete() && len(p.CarriedPending) == 0 }
 
-// Available returns what the month may come to: the limit and what was carried into it. A deficit may leave less than nothing.
+// Available returns Limit + Carried. It is negative if the carried deficit exceeds the limit.
 func (p Progress) Available() expense.Money {
 	return expense.CapMoney(p.Limit.Minor()+p.Carried.Minor(), p.Limit.Currency())
 }
 
-// A State says how near a limit is.
+// A State says how close the spending is to the available amount.
 type State uint8
 
-// The states. By the default thresholds: ok < 80 % ≤ warning < 100 % ≤ over.
+// The states of a budget. With the default thresholds: ok < 80 % ≤ warning < 100 % ≤ over.
 const (
 	StateOK      State = iota // below the lowest threshold
-	StateWarning              // from the lowest threshold on
-	StateOver                 // from the whole limit on, whatever the thresholds
+	StateWarning              // at the lowest threshold or above, but below 100 %
+	StateOver                 // at 100 % or above, whatever the thresholds are
 )
 
-// String returns the state's name on the wire: "ok", "warning", "over".
+// String returns the name in the API: "ok", "warning" or "over".
 func (s State) String() string {
 	switch s {
 	case StateWarning:
@@ -78,119 +78,143 @@ func (s State) String() string {
 	}
 }
 
-// MarshalText writes what String returns.
+// MarshalText returns the text of [State.String].
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// firstMonth is the calendar's first.
+// firstMonth is the first month of the calendar.
 var firstMonth = expense.MustMonth("0001-01")
 
 const (
-	// MaxHistoryMonths is how many months a history has at most: a century.
+	// MaxHistoryMonths is the maximum number of months of a history: a century.
 	MaxHistoryMonths = 1200
-	// MaxBudgetMonths is how many budgets those months have at most, each counted in every month.
+	// MaxBudgetMonths is the maximum product of months and budgets of a history.
 	MaxBudgetMonths = 24_000
 )
 
-// Read reads the progress of month's budgets at now; the zero month is the one at hand in the ledger's zone. It takes one
-// Book and one Totals, which agree when r is a View's.
+// ReadMonth returns the progress of a month at now. The zero month is the current one in the ledger's zone. ReadMonth
+// calls BudgetSnapshot and Totals once each; in a View, they are consistent.
+//
+// # Projection
+//
+// In the current month, Projected is the spending up to today / days elapsed × days of the month, plus the expenses
+// that are dated after today. Today counts as an elapsed day. In a past or future month, it is what was spent.
+//
+// # Carried amounts
+//
+// ReadMonth computes what is carried from the first month of the budget on, each time: a month carries what [Rollover]
+// selects into the next month. The first month of a budget starts without a carried amount. So does a month after one
+// without a limit.
+//
+// # Merged categories
+//
+// The budget of a category that was merged away still counts in the months before the merge. If the target category
+// has a budget in such a month too, the two limits add up, and the target's rollover and thresholds apply. From the
+// merge on, only the target's budget decides what is carried. If it does not roll over, or does not exist, the merged
+// budget's surplus or deficit lapses. A budget that is added to the target later starts in its own first month without
+// a carried amount, and does not change the months before.
 func ReadMonth(ctx context.Context, r Reader, now time.Time, month expense.Month) (MonthProgress, error) {
-	reports, err := read(ctx, r, now, month, month, 1)
+	months, err := read(ctx, r, now, month, month, 1)
 	if err != nil {
 		return MonthProgress{}, err
 	}
-	return reports[0], nil
+	return months[0], nil
 }
 
-// History is Read for each month from one to another. A zero to is the month at hand, a zero from the eleventh before to.
-// Months in the wrong order, or more than [MaxHistoryMonths] or [MaxBudgetMonths], are ErrInvalid.
+// History returns what [ReadMonth] returns for each of the months from … to. A zero to is the current month; a zero
+// from is eleven months before to. The error is ErrInvalid if to is before from, or if there are more than
+// [MaxHistoryMonths] or [MaxBudgetMonths].
 func History(ctx context.Context, r Reader, now time.Time, from, to expense.Month) ([]MonthProgress, error) {
 	return read(ctx, r, now, from, to, 12)
 }
 
-// read reads the months from one to another; where from is zero, so many up to the last.
-func read(ctx context.Context, r Reader, now time.Time, from, to expense.Month, usual int) ([]MonthProgress, error) {
-	book, err := r.BudgetSnapshot(ctx)
+// read returns the months from … to. If from is zero, it returns defaultMonths months.
+func read(
+	ctx context.Context, r Reader, now time.Time, from, to expense.Month, defaultMonths int,
+) ([]MonthProgress, error) {
+	snapshot, err := r.BudgetSnapshot(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("book: %w", err)
+		return nil, fmt.Errorf("budget snapshot: %w", err)
 	}
-	today := book.Settings.Today(now)
+	today := snapshot.Settings.Today(now)
 	if to.IsZero() {
 		to = today.Month()
 	}
 	if from.IsZero() {
-		from = to.Add(1 - usual)
+		from = to.Add(1 - defaultMonths)
 	}
 	if from.IsZero() {
 		from = firstMonth
 	}
+	months, budgets := to.Sub(from)+1, len(snapshot.Budgets)
 	switch {
 	case to.Before(from):
-		return nil, &expense.InvalidError{Field: "to", Code: "ends_before_start", Detail: fmt.Sprintf("%s is before %s", to, from)}
-	case to.Sub(from) >= MaxHistoryMonths:
-		return nil, &expense.InvalidError{
-			Field: "to", Code: "range_too_long", Detail: fmt.Sprintf("a history has at most %d months: ask for parts of it", MaxHistoryMonths),
-		}
-	case to != from && (to.Sub(from)+1)*len(book.Budgets) > MaxBudgetMonths:
-		return nil, &expense.InvalidError{
-			Field: "to", Code: "range_too_long",
-			Detail: fmt.Sprintf("of %d budgets a history has at most %d months: ask for parts of it", len(book.Budgets), MaxBudgetMonths/len(book.Budgets)),
-		}
+		return nil, invalidEnd("ends_before_start", "the last month %s is before the first month %s", to, from)
+	case months > MaxHistoryMonths:
+		return nil, invalidEnd("range_too_long", "the range has %d months; a history has at most %d: request parts of it",
+			months, MaxHistoryMonths)
+	case months > 1 && months*budgets > MaxBudgetMonths:
+		return nil, invalidEnd("range_too_long", "the range has %d months; with %d budgets, a history has at most %d",
+			months, budgets, MaxBudgetMonths/budgets)
 	}
-	totals, err := r.Totals(ctx, totalsQuery(book, from, to, today))
+	totals, err := r.Totals(ctx, snapshot.totalsQuery(from, to, today))
 	if err != nil {
 		return nil, fmt.Errorf("totals up to %s: %w", to, err)
 	}
-	return Summarise(book, from, to, today, totals)
+	return snapshot.progress(from, to, today, totals)
 }
 
-// totalsQuery returns what [Summarise] needs totals of, by months: those from one to another, and those before which the budgets that
-// roll over have begun in; and where today is given, the days after it in its month, for the projection.
-func totalsQuery(book Snapshot, from, to expense.Month, today expense.Date) expense.TotalsQuery {
+func invalidEnd(code, detail string, args ...any) error {
+	return &expense.InvalidError{Field: "to", Code: code, Detail: fmt.Sprintf(detail, args...)}
+}
+
+// The ranges of a totalsQuery, by index.
+const (
+	monthsRange = iota
+	afterTodayRange
+)
+
+// totalsQuery returns the query for the totals that progress needs. The first range starts in the month from, or
+// earlier if a budget has carried amounts since an earlier month. The second range holds the days after today in the
+// current month, for the projection. It is left out if today is zero or in none of the months.
+func (s Snapshot) totalsQuery(from, to expense.Month, today expense.Date) expense.TotalsQuery {
 	first := from
-	for _, group := range book.groups() {
+	for _, group := range s.groups() {
 		if start := group.firstMonth(from); start.Before(first) {
 			first = start
 		}
 	}
-	query := expense.TotalsQuery{Ranges: []expense.Range{{From: first.First(), To: to.Last()}}, Granularity: expense.ByMonth}
-	if month := today.Month(); !month.IsZero() && !month.Before(from) && !month.After(to) && today.Before(month.Last()) {
+	query := expense.TotalsQuery{
+		Ranges: []expense.Range{{From: first.First(), To: to.Last()}}, Granularity: expense.ByMonth,
+	}
+	month := today.Month()
+	if !month.IsZero() && !month.Before(from) && !month.After(to) && today.Before(month.Last()) {
 		query.Ranges = append(query.Ranges, expense.Range{From: today.AddDays(1), To: month.Last()})
 	}
 	return query
 }
 
-// Summarise returns the progress of each month's budgets on the day today, from the totals by month that [totalsQuery] asks for.
-//
-// The projection of the month at hand is what was spent up to today / days elapsed × days, today being one of those elapsed, and
-// what is booked ahead; a month that is over comes to what was spent, and one that has not begun to what is booked.
-//
-// What is carried is computed from the series' first month on, each time: a month passes on what its series' rollover says, to the
-// next month in which that series holds. A budget begins with nothing carried.
-//
-// The series of a category that was merged away covers the one that has its expenses now, in the months it was in force: where that
-// one has a limit of its own there, the two limits are one, and its rollover and thresholds hold for both. So a past month's spending
-// of both stands against both limits, and from the merge on the target's series alone decides what is carried: a debt, or a
-// surplus, lapses where the target does not carry it, or has no budget yet. A budget added to the target later begins with its own
-// first month, with nothing carried, and leaves the months before as they were.
-//
-// An error says that the totals contradict the promises of [Reader.Totals].
-func Summarise(book Snapshot, from, to expense.Month, today expense.Date, totals []expense.Total) ([]MonthProgress, error) {
-	spent, err := newSpending(book.Settings.Home, totals)
+// progress computes the months from … to from the totals of a totalsQuery. It returns an error if the totals break the
+// guarantees of Totals. ReadMonth documents the rules.
+func (s Snapshot) progress(
+	from, to expense.Month, today expense.Date, totals []expense.Total,
+) ([]MonthProgress, error) {
+	spent, err := newSpending(s.Settings.Home, totals)
 	if err != nil {
 		return nil, err
 	}
-	phrases := phrasesFor(book.Settings.Locale)
-	var reports []MonthProgress
+	phrases := phrasesFor(s.Settings.Locale)
+	var months []MonthProgress
 	for month := from; !month.IsZero() && !month.After(to); month = month.Add(1) {
-		reports = append(reports, MonthProgress{Month: month, Title: phrases.format.Month(month), ByCategory: []Progress{}})
+		title := phrases.format.Month(month)
+		months = append(months, MonthProgress{Month: month, Title: title, ByCategory: []Progress{}})
 	}
-	for _, group := range book.groups() {
+	for _, group := range s.groups() {
 		err := group.walk(spent, from, to, func(b Budget, p Progress, month expense.Month) {
-			p.CategoryName = book.categoryName(b)
-			p.project(month, today, spent.ahead[p.CategoryID])
+			p.CategoryName = s.categoryName(b)
+			p.project(month, today, spent.afterToday[p.CategoryID])
 			p.State = p.state(b.AlertAt[0])
 			p.Text = phrases.text(p)
-			report := &reports[month.Sub(from)]
+			report := &months[month.Sub(from)]
 			if b.CategoryID == uuid.Nil {
 				report.Total = &p
 			} else {
@@ -201,77 +225,69 @@ func Summarise(book Snapshot, from, to expense.Month, today expense.Date, totals
 			return nil, err
 		}
 	}
-	for _, report := range reports {
-		slices.SortStableFunc(report.ByCategory, func(a, b Progress) int {
+	for _, month := range months {
+		slices.SortStableFunc(month.ByCategory, func(a, b Progress) int {
 			return cmp.Or(
-				cmp.Compare(expense.Fold(a.CategoryName), expense.Fold(b.CategoryName)), bytes.Compare(a.BudgetID[:], b.BudgetID[:]))
+				cmp.Compare(expense.Fold(a.CategoryName), expense.Fold(b.CategoryName)),
+				bytes.Compare(a.BudgetID[:], b.BudgetID[:]))
 		})
 	}
-	return reports, nil
+	return months, nil
 }
 
-// The places of the ranges in the one query.
-const (
-	wholeMonths = iota
-	aheadOfToday
-)
-
-// A spending is what was spent, by month and category.
+// A spending holds the sums of the expenses by month and category.
 type spending struct {
 	home       expense.Currency
-	categories map[monthOf]expense.Sum
+	categories map[monthCategory]expense.Sum
 	months     map[expense.Month]expense.Sum
-	pending    []expense.Total     // those of the totals with something that waits for a rate
-	ahead      map[uuid.UUID]int64 // what is booked after today in its month, by category; for uuid.Nil in all
+	pending    []expense.Total     // the totals with pending expenses
+	afterToday map[uuid.UUID]int64 // minor units dated after today in the current month, by category; uuid.Nil: of all
 }
 
-type monthOf struct {
+type monthCategory struct {
 	month    expense.Month
 	category uuid.UUID
 }
 
 func newSpending(home expense.Currency, totals []expense.Total) (spending, error) {
-	s := spending{home: home, ahead: make(map[uuid.UUID]int64)}
-	var booked []expense.Total
+	s := spending{home: home, afterToday: make(map[uuid.UUID]int64)}
+	var inMonths []expense.Total
 	for _, total := range totals {
-		if total.Range == wholeMonths {
-			booked = append(booked, total)
+		if total.Range == afterTodayRange {
+			s.afterToday[total.CategoryID] += total.Home.Minor()
+			s.afterToday[uuid.Nil] += total.Home.Minor()
 			continue
 		}
-		s.ahead[total.CategoryID] += total.Home.Minor()
-		s.ahead[uuid.Nil] += total.Home.Minor()
-	}
-	var err error
-	s.months, err = expense.SumTotalsBy(home, booked, func(t expense.Total) expense.Month { return t.Period.Month() })
-	if err != nil {
-		return spending{}, err
-	}
-	s.categories, err = expense.SumTotalsBy(home, booked, func(t expense.Total) monthOf { return monthOf{t.Period.Month(), t.CategoryID} })
-	if err != nil {
-		return spending{}, err
-	}
-	for _, total := range booked {
+		inMonths = append(inMonths, total)
 		if total.PendingCount > 0 {
 			s.pending = append(s.pending, total)
 		}
 	}
-	return s, nil
+	var err error
+	s.months, err = expense.SumTotalsBy(home, inMonths, func(t expense.Total) expense.Month { return t.Period.Month() })
+	if err != nil {
+		return spending{}, err
+	}
+	s.categories, err = expense.SumTotalsBy(home, inMonths, func(t expense.Total) monthCategory {
+		return monthCategory{t.Period.Month(), t.CategoryID}
+	})
+	return s, err
 }
 
-// in returns what was spent in a month in a category, or for uuid.Nil in all.
+// in returns what was spent in a month in a category, or in all categories for uuid.Nil.
 func (s *spending) in(month expense.Month, category uuid.UUID) expense.Sum {
-	sum, found := s.months[month], true
+	sum, ok := s.months[month], true
 	if category != uuid.Nil {
-		sum, found = s.categories[monthOf{month, category}]
+		sum, ok = s.categories[monthCategory{month, category}]
 	}
-	if !found || sum.Count == 0 {
+	if !ok || sum.Count == 0 {
 		return expense.NewSum(s.home)
 	}
 	return sum
 }
 
-// waiting returns what waits for a rate in a category, from one month to the one before another.
-func (s *spending) waiting(category uuid.UUID, from, before expense.Month) ([]expense.Money, error) {
+// pendingIn returns the pending amounts of a category, or of all for uuid.Nil, in the months from ≤ month < before.
+func (s *spending) pendingIn(category uuid.UUID, from, before expense.Month) ([]expense.Money, error) {
 	var totals []expense.Total
 	for _, total := range s.pending {
 		month := total.Period.Month()
@@ -286,48 +302,47 @@ func (s *spending) waiting(category uuid.UUID, from, before expense.Month) ([]ex
 	return sum.Pending, err
 }
 
-// A group are the series that cover the same expenses: a category's own first, then those that merges left it, the one that
-// ended last first.
-type group []Budget
+// A budgetGroup holds the budgets that the same expenses count against: first the category's own budget, then those of
+// the categories merged into it, ordered by Until, latest first.
+type budgetGroup []Budget
 
-// subject returns whose expenses count against b.
-func (b Budget) subject() uuid.UUID {
+// countedCategory returns the category whose expenses count against b.
+func (b Budget) countedCategory() uuid.UUID {
 	if b.MergedInto != uuid.Nil {
 		return b.MergedInto
 	}
 	return b.CategoryID
 }
 
-func (b Snapshot) groups() []group {
-	places := make(map[uuid.UUID]int)
-	var groups []group
-	for _, budget := range b.Budgets {
-		place, found := places[budget.subject()]
-		if !found {
-			place = len(groups)
-			places[budget.subject()] = place
+func (s Snapshot) groups() []budgetGroup {
+	indexes := make(map[uuid.UUID]int)
+	var groups []budgetGroup
+	for _, b := range s.Budgets {
+		i, ok := indexes[b.countedCategory()]
+		if !ok {
+			i = len(groups)
+			indexes[b.countedCategory()] = i
 			groups = append(groups, nil)
 		}
-		groups[place] = append(groups[place], budget)
+		groups[i] = append(groups[i], b)
 	}
-	for _, g := range groups {
-		slices.SortStableFunc(g, func(x, y Budget) int {
-			return cmp.Or(cmp.Compare(mergedAway(x), mergedAway(y)), y.Until.Compare(x.Until))
+	for _, group := range groups {
+		slices.SortStableFunc(group, func(a, b Budget) int {
+			switch {
+			case a.MergedInto == b.MergedInto:
+				return b.Until.Compare(a.Until)
+			case a.MergedInto == uuid.Nil:
+				return -1
+			default:
+				return 1
+			}
 		})
 	}
 	return groups
 }
 
-// mergedAway is 1 for the series of a category that was merged into another, else 0.
-func mergedAway(b Budget) int {
-	if b.MergedInto != uuid.Nil {
-		return 1
-	}
-	return 0
-}
-
-// limit returns the sum of the limits in force in month, and the place of the first series that has one; -1 without any.
-func (g group) limit(month expense.Month) (expense.Money, int) {
+// limit returns the sum of the limits in month and the index of the first budget that has one; -1 if none has.
+func (g budgetGroup) limit(month expense.Month) (expense.Money, int) {
 	sum, first := expense.Money{}, -1
 	for i, b := range g {
 		limit, ok := b.Limit(month)
@@ -341,26 +356,26 @@ func (g group) limit(month expense.Month) (expense.Money, int) {
 	return sum, first
 }
 
-// firstMonth returns the first month that progress from the month on needs to know: the one from which on, up to it, there never
-// was a month without a series that went on from the one before. Where nothing rolls over that is the month itself.
-func (g group) firstMonth(from expense.Month) expense.Month {
+// firstMonth returns the month in which walk has to start to know what is carried into the month from. It goes back as
+// long as a budget of the group covers the month before. Without rollover, it is the month from itself.
+func (g budgetGroup) firstMonth(from expense.Month) expense.Month {
 	if !slices.ContainsFunc(g, func(b Budget) bool { return b.Rollover != RolloverNone }) {
 		return from
 	}
 	start := from
-	for earlier := true; earlier; {
-		earlier = false
+	for extended := true; extended; {
+		extended = false
 		for _, b := range g {
 			if first := b.Entries[0].From; first.Before(start) && (b.Until.IsZero() || !b.Until.Before(start)) {
-				start, earlier = first, true
+				start, extended = first, true
 			}
 		}
 	}
 	return start
 }
 
-// goesOn reports whether some series has a limit in month and in the one before.
-func (g group) goesOn(month expense.Month) bool {
+// continuesInto reports whether one budget of the group has a limit both in month and in the month before.
+func (g budgetGroup) continuesInto(month expense.Month) bool {
 	return slices.ContainsFunc(g, func(b Budget) bool {
 		_, now := b.Limit(month)
 		_, before := b.Limit(month.Add(-1))
@@ -368,50 +383,57 @@ func (g group) goesOn(month expense.Month) bool {
 	})
 }
 
-// walk goes through the months up to one, and shows those from another on that have a limit, with the series that stands for the
-// group there. It begins where what is carried begins: that depends on history alone.
-func (g group) walk(spent spending, from, to expense.Month, show func(b Budget, p Progress, month expense.Month)) error {
-	nothing := expense.CapMoney(0, spent.home)
-	carried, since := nothing, expense.Month{} // since when spending counts in what is carried; zero: it does not
+// walk computes the group's progress month by month and calls yield for the months from … to that have a limit.
+//
+// It starts in firstMonth, because what is carried depends on the months before. In each month, the limits of all
+// budgets of the group add up, and the first budget with a limit decides about rollover and thresholds. The remainder
+// is carried into the next month only if one budget has a limit in both months. Otherwise, the next month starts
+// without a carried amount.
+func (g budgetGroup) walk(
+	spent spending, from, to expense.Month, yield func(b Budget, p Progress, month expense.Month),
+) error {
+	zero := expense.CapMoney(0, spent.home)
+	carried, carriedSince := zero, expense.Month{} // carriedSince: the first month in carried; zero if nothing is carried
 	for month := g.firstMonth(from); !month.IsZero() && !month.After(to); month = month.Add(1) {
-		limit, place := g.limit(month)
-		if place < 0 {
-			carried, since = nothing, expense.Month{}
+		limit, i := g.limit(month)
+		if i < 0 {
+			carried, carriedSince = zero, expense.Month{}
 			continue
 		}
-		b := g[place]
-		sum := spent.in(month, b.subject())
-		left := expense.CapMoney(limit.Minor()+carried.Minor()-sum.Home.Minor(), limit.Currency())
+		b := g[i]
+		sum := spent.in(month, b.countedCategory())
+		remaining := expense.CapMoney(limit.Minor()+carried.Minor()-sum.Home.Minor(), limit.Currency())
 		if !month.Before(from) {
 			p := Progress{
-				BudgetID: b.ID, CategoryID: b.subject(), Limit: limit, Carried: carried, Spent: sum, Remaining: left, Projected: sum.Home,
+				BudgetID: b.ID, CategoryID: b.countedCategory(), Limit: limit, Carried: carried, Spent: sum, Remaining: remaining,
+				Projected: sum.Home,
 			}
-			if !since.IsZero() {
+			if !carriedSince.IsZero() {
 				var err error
-				if p.CarriedPending, err = spent.waiting(b.subject(), since, month); err != nil {
+				if p.CarriedPending, err = spent.pendingIn(b.countedCategory(), carriedSince, month); err != nil {
 					return err
 				}
 			}
-			show(b, p, month)
+			yield(b, p, month)
 		}
-		if b.Rollover == RolloverNone || !g.goesOn(month.Add(1)) {
-			carried, since = nothing, expense.Month{}
+		if b.Rollover == RolloverNone || !g.continuesInto(month.Add(1)) {
+			carried, carriedSince = zero, expense.Month{}
 			continue
 		}
-		if carried = b.carry(left); since.IsZero() {
-			since = month
+		if carried = b.carry(remaining); carriedSince.IsZero() {
+			carriedSince = month
 		}
 	}
 	return nil
 }
 
-// project says how the month goes on after today, with ahead booked in it already.
-func (p *Progress) project(month expense.Month, today expense.Date, ahead int64) {
+// project sets DaysLeft and Projected. afterToday is the part of Spent, in minor units, that is dated after today.
+func (p *Progress) project(month expense.Month, today expense.Date, afterToday int64) {
 	switch days := month.Days(); month.Compare(today.Month()) {
 	case 0:
 		p.DaysLeft = days - today.Day()
-		soFar := expense.CapMoney(p.Spent.Home.Minor()-ahead, p.Spent.Home.Currency())
-		p.Projected = expense.CapMoney(expense.Prorate(soFar, days, today.Day()).Minor()+ahead, soFar.Currency())
+		soFar := expense.CapMoney(p.Spent.Home.Minor()-afterToday, p.Spent.Home.Currency())
+		p.Projected = expense.CapMoney(expense.Prorate(soFar, days, today.Day()).Minor()+afterToday, soFar.Currency())
 	case 1:
 		p.DaysLeft = days
 	}
@@ -428,8 +450,10 @@ func (p Progress) state(lowest Ratio) State {
 	}
 }
 
-// reaches reports whether at least ratio of what is available is used, exactly. Where nothing is available, that is so for every
-// ratio once anything is spent; before, the whole is used, unless refunds have made up for the debt.
+// reaches reports whether spent / available ≥ ratio, computed without rounding.
+//
+// If a deficit leaves nothing available, the quotient has no meaning. Then positive spending reaches every ratio.
+// Without spending, the ratios up to 100 % are reached, unless refunds cover the deficit.
 func (p Progress) reaches(ratio Ratio) bool {
 	spent, available := p.Spent.Home.Minor(), p.Limit.Minor()+p.Carried.Minor()
 	switch {
@@ -443,12 +467,14 @@ func (p Progress) reaches(ratio Ratio) bool {
 	return cmp.Or(cmp.Compare(spentHi, availableHi), cmp.Compare(spentLo, availableLo)) >= 0
 }
 
-// mostShown is the largest ratio that is shown, either way, in hundredths.
-const mostShown = 999_99
+// maxShownRatio is the largest absolute value that Ratio returns, in hundredths.
+const maxShownRatio = 999_99
 
-// Ratio returns spent / (limit + carried) as a decimal with two places: "0.64". What lies beyond them is cut, so that it never
-// reads as a threshold which is not reached; what lies beyond 999.99 reads so. Where a debt has left nothing that may be spent,
-// anything spent is 999.99, nothing is 1.00, and refunds that make up for the debt are 0.00: a deeper debt never looks better.
+// Ratio returns spent / available as a decimal with two places, such as "0.64". It truncates the other places, so it
+// never shows a threshold that is not reached. Its values lie between -999.99 and 999.99.
+//
+// If a deficit leaves nothing available, Ratio is "999.99" with positive spending, "0.00" if refunds cover the
+// deficit, and "1.00" otherwise. So a larger deficit never has a better ratio.
 func (p Progress) Ratio() string {
 	spent, available := p.Spent.Home.Minor(), p.Limit.Minor()+p.Carried.Minor()
 	hundredths := decimal.Zero
@@ -456,23 +482,22 @@ func (p Progress) Ratio() string {
 	case available > 0:
 		hundredths, _ = decimal.NewFromInt(spent).Shift(2).QuoRem(decimal.NewFromInt(available), 0)
 	case spent > 0:
-		hundredths = decimal.NewFromInt(mostShown)
+		hundredths = decimal.NewFromInt(maxShownRatio)
 	case spent >= available:
 		hundredths = decimal.NewFromInt(100)
 	}
-	shown := decimal.Max(decimal.NewFromInt(-mostShown), decimal.Min(hundredths, decimal.NewFromInt(mostShown)))
+	shown := decimal.Max(decimal.NewFromInt(-maxShownRatio), decimal.Min(hundredths, decimal.NewFromInt(maxShownRatio)))
 	return shown.Shift(-2).StringFixed(2)
 }
 
-// barCells is how wide a bar is.
 const barCells = 20
 
-// Bar returns [Progress.Ratio] as a bar of 20 cells, such as "████████████░░░░░░░░". A cell is full once it is wholly used, so
-// a full bar says that the limit is reached; beyond that it stays full, and below nothing it stays empty.
+// Bar returns the used part as a bar of 20 cells, such as "████████████░░░░░░░░". A cell is filled once its 5 % are
+// used completely, so a full bar means that the available amount is used up.
 func (p Progress) Bar() string {
-	full := 0
-	for full < barCells && p.reaches(whole*Ratio(full+1)/barCells) {
-		full++
+	filled := 0
+	for filled < barCells && p.reaches(whole*Ratio(filled+1)/barCells) {
+		filled++
 	}
-	return strings.Repeat("█", full) + strings.Repeat("░", barCells-full)
+	return strings.Repeat("█", filled) + strings.Repeat("░", barCells-filled)
 }

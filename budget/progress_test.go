@@ -14,13 +14,12 @@ import (
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
-	"github.com/spendwise/spendwise/store/memstore"
 )
 
 var food = uuid.MustParse("00000000-0000-7000-8000-00000000f00d")
 
-// bookOf returns a ledger in code with one category, Food, and one budget for it.
-func bookOf(code, locale, limit string, alerts ...budget.Ratio) budget.Snapshot {
+// snapshotOf returns the snapshot of a ledger with a home currency, one category, Food, and one budget for it.
+func snapshotOf(code, locale, limit string, alerts ...budget.Ratio) budget.Snapshot {
 	if len(alerts) == 0 {
 		alerts = []budget.Ratio{8000, 10000}
 	}
@@ -38,16 +37,33 @@ func spentOn(category uuid.UUID, amount expense.Money) expense.Total {
 	return expense.Total{Period: expense.MustDate("2025-05-01"), CategoryID: category, Count: 1, Amount: amount, Home: amount, Pending: amount.Neg()}
 }
 
-// progressOf returns the one progress that book has in May 2025 on the day today, after spent.
-func progressOf(t *testing.T, book budget.Snapshot, today, spent string) budget.Progress {
+// fixedReader is a Reader of a fixed snapshot and fixed totals, which a store might never return.
+type fixedReader struct {
+	budget.Reader
+	snapshot budget.Snapshot
+	totals   []expense.Total
+}
+
+func (r fixedReader) BudgetSnapshot(context.Context) (budget.Snapshot, error) { return r.snapshot, nil }
+
+func (r fixedReader) Totals(context.Context, expense.TotalsQuery) ([]expense.Total, error) {
+	return r.totals, nil
+}
+
+// readMay returns the progress of May 2025 on the day today, if total was spent.
+func readMay(t *testing.T, snapshot budget.Snapshot, today string, total expense.Total) (budget.MonthProgress, error) {
+	reader := fixedReader{snapshot: snapshot, totals: []expense.Total{total}}
+	return budget.ReadMonth(t.Context(), reader, expense.MustDate(today).StartIn(time.UTC), expense.MustMonth("2025-05"))
+}
+
+// progressOf returns the progress of the only budget of snapshot in May 2025 on the day today, if spent was spent.
+func progressOf(t *testing.T, snapshot budget.Snapshot, today, spent string) budget.Progress {
 	t.Helper()
-	total := spentOn(food, expense.MustMoney(spent, book.Settings.Home.Code()))
-	may := expense.MustMonth("2025-05")
-	reports, err := budget.Summarise(book, may, may, expense.MustDate(today), []expense.Total{total})
-	if err != nil || len(reports) != 1 || len(reports[0].ByCategory) != 1 || reports[0].Total != nil {
-		t.Fatalf("Summarise = %+v, %v, want one entry", reports, err)
+	month, err := readMay(t, snapshot, today, spentOn(food, expense.MustMoney(spent, snapshot.Settings.Home.Code())))
+	if err != nil || len(month.ByCategory) != 1 || month.Total != nil {
+		t.Fatalf("ReadMonth = %+v, %v, want one budget", month, err)
 	}
-	return reports[0].ByCategory[0]
+	return month.ByCategory[0]
 }
 
 func TestStateRatioAndBar(t *testing.T) {
@@ -79,7 +95,7 @@ func TestStateRatioAndBar(t *testing.T) {
 		{"the smallest limit and the largest refund", "0.01", "-9999999999999.99", usual, "ok", "-999.99", "0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := progressOf(t, bookOf("USD", "en-US", test.limit, test.alerts...), "2025-05-10", test.spent)
+			p := progressOf(t, snapshotOf("USD", "en-US", test.limit, test.alerts...), "2025-05-10", test.spent)
 			cells := fmt.Sprint(strings.Count(p.Bar(), "█"))
 			if p.State.String() != test.state || p.Ratio() != test.ratio || cells != test.cells {
 				t.Errorf("%s of %s: %s %s %s (%s cells), want %s %s %s cells",
@@ -111,7 +127,7 @@ func TestRemainingDaysAndProjection(t *testing.T) {
 		{"a rest beyond all amounts", "USD", "2025-05-31", "9999999999999.99", "-1", "9999999999999.99", "-1.00", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := progressOf(t, bookOf(test.currency, "en", test.limit), test.today, test.spent)
+			p := progressOf(t, snapshotOf(test.currency, "en", test.limit), test.today, test.spent)
 			if p.Remaining.Amount() != test.remaining || p.Projected.Amount() != test.projected || p.DaysLeft != test.left {
 				t.Errorf("remaining %s, projected %s, %d days left, want %s, %s, %d",
 					p.Remaining.Amount(), p.Projected.Amount(), p.DaysLeft, test.remaining, test.projected, test.left)
@@ -125,7 +141,7 @@ func TestANameDoesNotReorderTheText(t *testing.T) {
 	for name, want := range map[string]string{
 		"Food \u202e\u2066": "Food : $320 / $500 spent", "טיולים": "\u2068טיולים\u2069: $320 / $500 spent",
 	} {
-		book := bookOf("USD", "en-US", "500")
+		book := snapshotOf("USD", "en-US", "500")
 		book.Categories[0].Name = name
 		if got := progressOf(t, book, "2025-05-10", "320").Text; got != want {
 			t.Errorf("%+q reads %+q, want %+q", name, got, want)
@@ -171,7 +187,7 @@ func TestTextInTheLedgersLocale(t *testing.T) {
 		{"sw", "USD", "320", "500", "Food: US$ 320 / US$ 500"}, // no words in two languages
 	} {
 		t.Run(test.locale+" "+test.spent, func(t *testing.T) {
-			p := progressOf(t, bookOf(test.currency, test.locale, test.limit), "2025-05-10", test.spent)
+			p := progressOf(t, snapshotOf(test.currency, test.locale, test.limit), "2025-05-10", test.spent)
 			if got := strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(p.Text); got != test.want {
 				t.Errorf("the text is %q, want %q", got, test.want)
 			}
@@ -257,8 +273,7 @@ func TestAMergedCategorysBudgetKeepsItsName(t *testing.T) {
 
 func TestTotalsThatCannotBeAreNoFaultOfTheCaller(t *testing.T) {
 	total := spentOn(food, expense.MustMoney("5", "EUR"))
-	book, month, today := bookOf("USD", "en", "500"), expense.MustMonth("2025-05"), expense.MustDate("2025-05-10")
-	_, err := budget.Summarise(book, month, month, today, []expense.Total{total})
+	_, err := readMay(t, snapshotOf("USD", "en", "500"), "2025-05-10", total)
 	if err == nil || len(expense.InvalidErrors(err)) != 0 {
 		t.Errorf("euros among home amounts in dollars: %v, want an error that is no ErrInvalid", err)
 	}
@@ -323,42 +338,4 @@ func TestProgressEqualsTheSumOfTheExpenses(t *testing.T) {
 			t.Fatalf("June's limit is %s", june.Total.Limit)
 		}
 	})
-}
-
-func Example() {
-	ctx, now := context.Background(), time.Date(2026, time.March, 20, 12, 0, 0, 0, time.UTC)
-	home, locale := "USD", "en-US"
-	settings, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: &home, Locale: &locale})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	st, env := memstore.New(), expense.Env{Now: now}
-	ledger := expense.NewInitialLedger("ada", settings, now)
-	if _, err := st.CreateLedger(ctx, "ada", ledger); err != nil {
-		fmt.Println(err)
-		return
-	}
-	err = st.Update(ctx, "ada", func(tx store.Tx) error {
-		if _, err := budget.Add(ctx, tx, env, budget.Draft{CategoryID: ledger.Categories[0].ID.String(), Amount: "500"}); err != nil {
-			return err
-		}
-		_, err := expense.Add(ctx, tx, env, expense.Draft{Category: "Food", Amount: "320"})
-		return err
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	report, err := budget.ReadMonth(ctx, st.Reader("ada"), now, expense.MustMonth("2026-03"))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	p := report.ByCategory[0]
-	fmt.Println(p.Text, p.Bar())
-	fmt.Println(p.State, p.Ratio(), p.Remaining, p.DaysLeft, p.Projected)
-	// Output:
-	// Food: $320 / $500 spent ████████████░░░░░░░░
-	// ok 0.64 180.00 USD 11 496.00 USD
 }

@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -8,36 +9,39 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A Ratio is a part of a limit in ten-thousandths: 8000 is 80 %. As text it is a decimal: "0.80".
+// A Ratio is a part of the available amount, in ten-thousandths: 8000 is 80 %. Its text is a decimal: "0.80".
 type Ratio int64
 
 const (
-	// whole is the ratio of a limit that is used up.
+	// whole is 100 %.
 	whole Ratio = 10_000
-	// maxRatio is ten times the limit.
+	// maxRatio is 1000 %.
 	maxRatio = 10 * whole
-	// ratioPlaces is how many decimal places a ratio has at most.
+	// ratioPlaces is the maximum number of decimal places.
 	ratioPlaces = 4
 )
 
-// ParseRatio reads a plain decimal above 0, of at most 10 and at most four places, such as "0.80". The error is ErrInvalid.
+// ParseRatio parses a plain decimal such as "0.80". It is greater than 0, at most 10, and has at most four decimal
+// places. The error is ErrInvalid.
 func ParseRatio(text string) (Ratio, error) {
 	value, err := expense.ParseDecimal(text)
-	if err != nil {
-		return 0, &expense.InvalidError{Code: "malformed_ratio", Detail: "a threshold is a plain decimal such as 0.80"}
+	var code, rule string
+	switch {
+	case err != nil:
+		code, rule = "malformed_ratio", "is not a plain decimal such as 0.80"
+	case value.Exponent() < -ratioPlaces:
+		code, rule = "too_many_digits", "has more than four decimal places"
+	case value.Sign() <= 0 || value.GreaterThan(maxRatio.decimal()):
+		code, rule = "out_of_range", "is out of range; it is greater than 0 and at most 10"
+	default:
+		return Ratio(value.Shift(ratioPlaces).IntPart()), nil
 	}
-	if value.Exponent() < -ratioPlaces {
-		return 0, &expense.InvalidError{Code: "too_many_digits", Detail: "a threshold has at most four decimal places"}
-	}
-	if value.Sign() <= 0 || value.GreaterThan(maxRatio.decimal()) {
-		return 0, &expense.InvalidError{Code: "out_of_range", Detail: "a threshold is greater than 0 and at most 10"}
-	}
-	return Ratio(value.Shift(ratioPlaces).IntPart()), nil
+	return 0, &expense.InvalidError{Code: code, Detail: fmt.Sprintf("threshold %.40q %s", text, rule)}
 }
 
 func (r Ratio) decimal() decimal.Decimal { return decimal.New(int64(r), -ratioPlaces) }
 
-// String returns the ratio as a decimal with two places, or up to four where it needs them: "0.80", "0.8125".
+// String returns a decimal with two to four places: "0.80", "0.8125".
 func (r Ratio) String() string {
 	text := r.decimal().StringFixed(ratioPlaces)
 	for range ratioPlaces - 2 {
@@ -46,10 +50,10 @@ func (r Ratio) String() string {
 	return text
 }
 
-// MarshalText writes what String returns.
+// MarshalText returns the text of [Ratio.String].
 func (r Ratio) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText reads what [ParseRatio] reads.
+// UnmarshalText parses the text as [ParseRatio] does.
 func (r *Ratio) UnmarshalText(text []byte) error {
 	ratio, err := ParseRatio(string(text))
 	if err != nil {

@@ -1,22 +1,30 @@
 package budget
 
-import "github.com/spendwise/spendwise/expense"
+import (
+	"fmt"
 
-// A Rollover says what of a month's remainder the next month begins with.
-type Rollover uint8
-
-// The ways to roll over.
-const (
-	RolloverNone    Rollover = iota // each month begins anew
-	RolloverSurplus                 // what was left over is added to the next month's limit
-	RolloverDeficit                 // what was overspent is taken from it
-	RolloverBoth
+	"github.com/spendwise/spendwise/expense"
 )
 
-// rolloverNames are the names on the wire.
-var rolloverNames = [...]string{RolloverNone: "none", RolloverSurplus: "surplus", RolloverDeficit: "deficit", RolloverBoth: "both"}
+// A Rollover selects which remainder of a month is carried into the next month.
+type Rollover uint8
 
-// ParseRollover reads what [Rollover.String] returns. The error is ErrInvalid.
+// The kinds of rollover.
+const (
+	RolloverNone    Rollover = iota // nothing is carried
+	RolloverSurplus                 // what was not spent raises the amount available in the next month
+	RolloverDeficit                 // what was overspent lowers it
+	RolloverBoth                    // both of them
+)
+
+// rolloverNames are the names in the API.
+var rolloverNames = [...]string{
+	RolloverNone: "none", RolloverSurplus: "surplus", RolloverDeficit: "deficit", RolloverBoth: "both",
+}
+
+const rolloverValues = "use none, surplus, deficit or both"
+
+// ParseRollover parses the names that [Rollover.String] returns. The error is ErrInvalid.
 func ParseRollover(text string) (Rollover, error) {
 	for rollover, name := range rolloverNames {
 		if text == name {
@@ -24,11 +32,11 @@ func ParseRollover(text string) (Rollover, error) {
 		}
 	}
 	return RolloverNone, &expense.InvalidError{
-		Code: "unknown_value", Detail: "a budget rolls over none, surplus, deficit or both of what is left of a month",
+		Code: "unknown_value", Detail: fmt.Sprintf("rollover %.40q is unknown; %s", text, rolloverValues),
 	}
 }
 
-// String returns the name on the wire: "none", "surplus", "deficit", "both".
+// String returns the name in the API: "none", "surplus", "deficit" or "both".
 func (r Rollover) String() string {
 	if int(r) < len(rolloverNames) {
 		return rolloverNames[r]
@@ -36,10 +44,10 @@ func (r Rollover) String() string {
 	return "none"
 }
 
-// MarshalText writes what String returns.
+// MarshalText returns the text of [Rollover.String].
 func (r Rollover) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText reads what [ParseRollover] reads.
+// UnmarshalText parses the text as [ParseRollover] does.
 func (r *Rollover) UnmarshalText(text []byte) error {
 	rollover, err := ParseRollover(string(text))
 	if err == nil {
@@ -48,10 +56,10 @@ func (r *Rollover) UnmarshalText(text []byte) error {
 	return err
 }
 
-// carry returns what the month after one begins with that ended with left: none of it, its surplus, its deficit or both, and
-// never more than the cap in either direction.
-func (b Budget) carry(left expense.Money) expense.Money {
-	minor := left.Minor()
+// carry returns what is carried into the next month from a month that ended with remaining: a positive amount is a
+// surplus, a negative one a deficit. RolloverCap limits both.
+func (b Budget) carry(remaining expense.Money) expense.Money {
+	minor := remaining.Minor()
 	if b.Rollover != RolloverBoth && b.Rollover != RolloverSurplus {
 		minor = min(minor, 0)
 	}
@@ -61,5 +69,5 @@ func (b Budget) carry(left expense.Money) expense.Money {
 	if most := b.RolloverCap.Minor(); most > 0 {
 		minor = min(max(minor, -most), most)
 	}
-	return expense.CapMoney(minor, left.Currency())
+	return expense.CapMoney(minor, remaining.Currency())
 }
