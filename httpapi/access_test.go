@@ -32,7 +32,7 @@ func newTenancy(t *testing.T) *tenancy {
 		t.Fatal(err)
 	}
 	service := func(now func() time.Time) *auth.Service {
-		s, err := auth.New(t.Context(), auth.NewUsers(accounts, st, defaults, now), auth.Config{KEK: make([]byte, auth.KEKBytes), Now: now})
+		s, err := auth.New(t.Context(), auth.NewUsers(accounts, st, defaults, now), auth.Config{KEK: make([]byte, auth.KEKSize), Now: now})
 		if err != nil {
 			t.Fatal(err)
 		}

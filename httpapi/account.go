@@ -116,7 +116,7 @@ func (c *call) logout() error {
 
 // me answers GET /v1/me.
 func (c *call) me() error {
-	user, err := c.api.accounts.Me(c.ctx, c.identity)
+	user, err := c.api.accounts.User(c.ctx, c.identity)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (c *call) eraseMe() error {
 	if err != nil {
 		return err
 	}
-	if err := c.api.accounts.Erase(c.ctx, c.identity, *in.Password, c.address()); err != nil {
+	if err := c.api.accounts.EraseAccount(c.ctx, c.identity, *in.Password, c.address()); err != nil {
 		return err
 	}
 	return c.send(result{status: http.StatusNoContent})
@@ -188,7 +188,7 @@ func (c *call) publicKeys() error {
 	header.Set("Content-Type", "application/jwk-set+json")
 	header.Set("Cache-Control", "public, max-age=300")
 	c.Writer.WriteHeader(http.StatusOK)
-	_, err := c.Writer.Write(c.api.accounts.PublicKeys(c.ctx))
+	_, err := c.Writer.Write(c.api.accounts.JWKS(c.ctx))
 	return err
 }
 

@@ -101,7 +101,7 @@ func TestASessionThatOutlivesItsAccountBringsNoLedgerBack(t *testing.T) {
 	bearer := []string{"Authorization", "Bearer " + got.json["access_token"].(string)}
 	s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`, bearer...)
 	// Another process removes the user; this one's cache does not hear of it.
-	if err := auth.NewUsers(accounts, st, defaults, nil).Remove(t.Context(), "anna@example.org"); err != nil {
+	if err := auth.NewUsers(accounts, st, defaults, nil).Erase(t.Context(), "anna@example.org"); err != nil {
 		t.Fatal(err)
 	}
 	s.refused(401, "unauthenticated", nil, "POST", "/v1/expenses", `{"amount":"2"}`, bearer...)

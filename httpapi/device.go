@@ -33,7 +33,7 @@ func (c *call) deleteDevice() error {
 	if err != nil {
 		return err
 	}
-	if err := c.api.accounts.EndDevice(c.ctx, c.identity, id); err != nil {
+	if err := c.api.accounts.RevokeDevice(c.ctx, c.identity, id); err != nil {
 		return err
 	}
 	return c.send(result{status: http.StatusNoContent})

@@ -76,7 +76,7 @@ func story(t *testing.T) (http.Handler, *retelling) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := auth.New(t.Context(), auth.NewUsers(memstore.NewAccounts(), st, defaults, clock), auth.Config{KEK: make([]byte, auth.KEKBytes), Now: clock})
+	service, err := auth.New(t.Context(), auth.NewUsers(memstore.NewAccounts(), st, defaults, clock), auth.Config{KEK: make([]byte, auth.KEKSize), Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -157,7 +157,7 @@ func (c *call) enterPDF() (leave func(), err error) {
 // who names the owner of the ledger on a report: by the e-mail address of a local account, else as the host does.
 func (c *call) who() (string, error) {
 	if c.api.accounts != nil {
-		user, err := c.api.accounts.Me(c.ctx, c.identity)
+		user, err := c.api.accounts.User(c.ctx, c.identity)
 		if !errors.Is(err, expense.ErrNotFound) {
 			return user.Email, err
 		}

@@ -586,5 +586,5 @@ func anyWrite() *schema {
 }
 
 func passwordSchema() *schema {
-	return &schema{Type: types{"string"}, MinLength: new(auth.MinPassword), MaxLength: new(auth.MaxPassword)}
+	return &schema{Type: types{"string"}, MinLength: new(auth.MinPasswordLength), MaxLength: new(auth.MaxPasswordLength)}
 }

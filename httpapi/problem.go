@@ -135,8 +135,8 @@ var sentinels = [...]struct {
 	code   string
 	detail string
 }{
-	{auth.ErrCredentials, codeUnauthenticated, "The e-mail address or the password is wrong."},
-	{auth.ErrSession, codeUnauthenticated, "The session is over; sign in again."},
+	{auth.ErrInvalidCredentials, codeUnauthenticated, "The e-mail address or the password is wrong."},
+	{auth.ErrSessionEnded, codeUnauthenticated, "The session is over; sign in again."},
 	{auth.ErrUnauthenticated, codeUnauthenticated, "A valid access token is needed in the Authorization header."},
 	{auth.ErrRegistrationClosed, codeForbidden, "Registration is closed on this server; ask who runs it for an account."},
 	{auth.ErrForbidden, codeForbidden, "The credentials do not allow this."},

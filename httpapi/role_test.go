@@ -22,7 +22,7 @@ func TestEachRouteIsServedByTheRoleThatItBelongsTo(t *testing.T) {
 	instance := func(roles httpapi.Roles) server {
 		config := auth.Config{VerifyOnly: !roles.Has(httpapi.RoleAuth)}
 		if !config.VerifyOnly {
-			config.KEK = make([]byte, auth.KEKBytes)
+			config.KEK = make([]byte, auth.KEKSize)
 		}
 		service, err := auth.New(t.Context(), auth.NewUsers(accounts, st, defaults, nil), config)
 		if err != nil {

@@ -57,7 +57,7 @@ type amountAt struct {
 type device struct {
 	*world
 	name     string
-	storage  *client.Memory
+	storage  *client.MemoryStorage
 	client   *client.Client
 	reliable bool        // nothing happens on the way
 	troubled bool        // something did
@@ -140,15 +140,15 @@ func (w *world) pick(list ...string) string { return list[w.random.IntN(len(list
 // start begins the device's process; the one before has ended, whatever it was about.
 func (d *device) start() {
 	c, err := client.New("https://ledger.example.com",
-		client.WithHTTPClient(&http.Client{Transport: d}), client.WithStorage(d.storage), client.WithTokens(client.PersonalToken("anna")),
-		client.WithClock(func() time.Time { return noon }), client.WithAttempts(1),
-		client.WithPageSize(1+d.random.IntN(40)), client.WithPushSize(1+d.random.IntN(20)),
-		client.WithConflicts(func(context.Context, client.Conflict) client.Decision {
+		client.WithHTTPClient(&http.Client{Transport: d}), client.WithStorage(d.storage), client.WithTokens(client.StaticToken("anna")),
+		client.WithClock(func() time.Time { return noon }), client.WithMaxAttempts(1),
+		client.WithPageSize(1+d.random.IntN(40)), client.WithPushBatchSize(1+d.random.IntN(20)),
+		client.WithConflictHandler(func(context.Context, client.Conflict) client.Decision {
 			switch d.random.IntN(3) {
 			case 0:
 				return client.KeepServer()
 			case 1:
-				return client.KeepMine()
+				return client.KeepLocal()
 			}
 			return client.Decision{} // later, or never
 		}))
@@ -259,9 +259,9 @@ func (d *device) plan(roll int, id uuid.UUID, amount string, pick func(client.Ty
 	case roll == 23:
 		err = d.client.Rules().Delete(ctx, pick(client.RuleType))
 	case roll == 24:
-		_, err = d.client.PredictDue(ctx)
+		_, err = d.client.PredictPostings(ctx)
 	default:
-		_, err = d.client.MarkRead(ctx, pick(client.AlertType))
+		_, err = d.client.MarkAlertRead(ctx, pick(client.AlertType))
 	}
 	return err
 }
@@ -405,7 +405,7 @@ func simulate(t *testing.T, seed uint64) {
 	}()
 	devices := make([]*device, 5)
 	for i := range devices {
-		devices[i] = &device{world: w, name: fmt.Sprint("d", i), storage: client.NewMemory()}
+		devices[i] = &device{world: w, name: fmt.Sprint("d", i), storage: client.NewMemoryStorage()}
 		devices[i].start()
 	}
 	for range *syncSteps {
@@ -480,10 +480,10 @@ func (w *world) compare(devices []*device) {
 				w.t.Fatalf("%s has %s %s as\n%v, the server as\n%v", d.name, row.Type, row.ID, data, theirs)
 			}
 		}
-		if different, err := d.client.Diverged(w.t.Context()); err != nil || len(different) > 0 {
+		if different, err := d.client.Verify(w.t.Context()); err != nil || len(different) > 0 {
 			w.t.Errorf("%s differs from the server in %v, by the digest (%v)", d.name, different, err)
 		}
-		if pending, err := d.client.Pending(w.t.Context()); err != nil || len(pending) > 0 {
+		if pending, err := d.client.QueuedMutations(w.t.Context()); err != nil || len(pending) > 0 {
 			w.t.Errorf("%s has %d changes to send after a sync (%v)", d.name, len(pending), err)
 		}
 	}

@@ -114,7 +114,7 @@ func TestAStreamEndsByItselfWhenItsTokenDoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		users := auth.NewUsers(memstore.NewAccounts(), st, defaults, time.Now)
-		service, err := auth.New(ctx, users, auth.Config{KEK: make([]byte, auth.KEKBytes), Unthrottled: true})
+		service, err := auth.New(ctx, users, auth.Config{KEK: make([]byte, auth.KEKSize), DisableThrottling: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -70,7 +70,7 @@ func (c *call) postToken() error {
 			}
 		}
 	}
-	token, secret, err := c.api.accounts.CreateToken(c.ctx, c.identity, draft)
+	token, secret, err := c.api.accounts.CreatePersonalToken(c.ctx, c.identity, draft)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (c *call) postToken() error {
 
 // listTokens answers GET /v1/tokens with all tokens of the account: there are no pages.
 func (c *call) listTokens() error {
-	tokens, err := c.api.accounts.Tokens(c.ctx, c.identity)
+	tokens, err := c.api.accounts.PersonalTokens(c.ctx, c.identity)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (c *call) deleteToken() error {
 	if err != nil {
 		return err
 	}
-	if err := c.api.accounts.DeleteToken(c.ctx, c.identity, id); err != nil {
+	if err := c.api.accounts.RevokePersonalToken(c.ctx, c.identity, id); err != nil {
 		return err
 	}
 	return c.send(result{status: http.StatusNoContent})

@@ -304,7 +304,7 @@ func (c *call) createLedger() error {
 	}
 	// A session that is still cached may be that of an account which was erased elsewhere. Whoever erases one looks for its
 	// ledger once more at the end, so that looking for the account after making the ledger leaves no gap.
-	erased, err := c.api.accounts.Erased(c.ctx, c.identity)
+	erased, err := c.api.accounts.IsErased(c.ctx, c.identity)
 	if err != nil || !erased {
 		return err
 	}

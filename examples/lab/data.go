@@ -150,7 +150,7 @@ func (l *lab) addUsers(ctx context.Context, db database) ([]*user, error) {
 			if err := db.Accounts().CreateAccount(inner, account); err != nil {
 				return err
 			}
-			_, secret, err := service.CreateToken(inner, auth.Identity{Owner: account.Owner(), Scopes: auth.LedgerScopes}, auth.PersonalTokenDraft{
+			_, secret, err := service.CreatePersonalToken(inner, auth.Identity{Owner: account.Owner(), Scopes: auth.LedgerScopes}, auth.PersonalTokenDraft{
 				Name: "lab", Scopes: auth.LedgerScopes,
 			})
 			users[i] = &user{owner: account.Owner(), token: secret}

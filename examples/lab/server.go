@@ -24,7 +24,7 @@ import (
 )
 
 func newKEK() string {
-	kek := make([]byte, auth.KEKBytes)
+	kek := make([]byte, auth.KEKSize)
 	rand.Read(kek)
 	return base64.StdEncoding.EncodeToString(kek)
 }

@@ -37,7 +37,7 @@ func ExampleService() {
 	}
 	ledgers := memstore.New() // keeps the ledgers
 	users := auth.NewUsers(memstore.NewAccounts(), ledgers, defaults, nil)
-	service, err := auth.New(ctx, users, auth.Config{KEK: make([]byte, auth.KEKBytes)}) // from LoadOrCreateKEK in earnest
+	service, err := auth.New(ctx, users, auth.Config{KEK: make([]byte, auth.KEKSize)}) // from LoadOrCreateKEK in earnest
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -54,7 +54,7 @@ func ExampleService() {
 		fmt.Println(err)
 		return
 	}
-	me, err := service.Me(ctx, who)
+	me, err := service.User(ctx, who)
 	fmt.Println(me.Email, err)
 
 	_, err = service.Login(ctx, auth.Login{Email: "ada@example.org", Password: "four words in a raw"})

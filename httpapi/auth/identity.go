@@ -15,10 +15,10 @@ import (
 var (
 	// ErrUnauthenticated says that the request does not prove who sends it.
 	ErrUnauthenticated = errors.New("a valid access token is needed: sign in, or refresh the session")
-	// ErrCredentials says that an e-mail address or its password is wrong. It is an ErrUnauthenticated too.
-	ErrCredentials error = &unauthenticated{"the e-mail address or the password is wrong"}
-	// ErrSession says that a refresh token is of no use any more. It is an ErrUnauthenticated too.
-	ErrSession error = &unauthenticated{"the session is over: sign in again"}
+	// ErrInvalidCredentials says that an e-mail address or its password is wrong. It is an ErrUnauthenticated too.
+	ErrInvalidCredentials error = &unauthenticated{"the e-mail address or the password is wrong"}
+	// ErrSessionEnded says that a refresh token is of no use any more. It is an ErrUnauthenticated too.
+	ErrSessionEnded error = &unauthenticated{"the session is over: sign in again"}
 	// ErrForbidden says that it is known who sends the request, and that they may not do this.
 	ErrForbidden = errors.New("not allowed")
 	// ErrRegistrationClosed says that nobody may register by themselves. It is an ErrForbidden too.

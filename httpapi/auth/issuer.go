@@ -41,8 +41,8 @@ const (
 	issuerMaxBytes = 1 << 20 // of a provider's document
 )
 
-// IssuerConfig says whose access tokens an Issuer accepts.
-type IssuerConfig struct {
+// OIDCConfig says whose access tokens an OIDCAuthenticator accepts.
+type OIDCConfig struct {
 	Issuer     string           // its URL, as its tokens and its discovery document have it; https, or http on this machine
 	Audience   string           // what the tokens must be meant for
 	Algorithms []string         // what they may be signed with; none: RS256, PS256, ES256 and EdDSA
@@ -50,11 +50,11 @@ type IssuerConfig struct {
 	Now        func() time.Time // nil: time.Now
 }
 
-// An Issuer is the Authenticator of another party's access tokens: those of an OpenID Connect provider, found by discovery. The
+// An OIDCAuthenticator is the Authenticator of another party's access tokens: those of an OpenID Connect provider, found by discovery. The
 // provider is asked when the first token comes and seldom later; while it is away, tokens signed by keys that are known are
 // accepted all the same. A subject of the issuer is an owner, from its first request on.
-type Issuer struct {
-	config   IssuerConfig
+type OIDCAuthenticator struct {
+	config   OIDCConfig
 	parser   *jwt.Parser
 	keys     *issuerKeys
 	verified *cache[[sha256.Size]byte, issued]
@@ -71,10 +71,10 @@ type issued struct {
 	checked time.Time
 }
 
-var _ Authenticator = (*Issuer)(nil)
+var _ Authenticator = (*OIDCAuthenticator)(nil)
 
-// NewIssuer returns an Issuer. It asks the provider nothing yet: a provider that is away does not keep the server from starting.
-func NewIssuer(config IssuerConfig) (*Issuer, error) {
+// NewOIDCAuthenticator returns an OIDCAuthenticator. It asks the provider nothing yet: a provider that is away does not keep the server from starting.
+func NewOIDCAuthenticator(config OIDCConfig) (*OIDCAuthenticator, error) {
 	if !isPrivate(config.Issuer) {
 		return nil, fmt.Errorf("an issuer is an https URL, such as https://login.example.org, not %q", config.Issuer)
 	}
@@ -98,7 +98,7 @@ func NewIssuer(config IssuerConfig) (*Issuer, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	return &Issuer{
+	return &OIDCAuthenticator{
 		config: config, parser: jwt.NewParser(jwt.WithValidMethods(config.Algorithms)),
 		keys:     newIssuerKeys(config),
 		verified: newCache[[sha256.Size]byte, issued](tokenCache),
@@ -118,7 +118,7 @@ func isPrivate(text string) bool {
 
 // Authenticate implements Authenticator: one Bearer token in the Authorization header, for the audience. It gives the scopes
 // of a ledger, not those of a local account. ErrUnavailable if the provider could not be asked yet.
-func (i *Issuer) Authenticate(r *http.Request) (Identity, error) {
+func (i *OIDCAuthenticator) Authenticate(r *http.Request) (Identity, error) {
 	text := bearer(r)
 	if text == "" {
 		return Identity{}, ErrUnauthenticated
@@ -139,7 +139,7 @@ func (i *Issuer) Authenticate(r *http.Request) (Identity, error) {
 // acceptedTypes are what the header of an access token may say it is. RFC 9068 has at+jwt; many providers are older.
 var acceptedTypes = []any{nil, "JWT", "at+jwt", "application/at+jwt"}
 
-func (i *Issuer) verify(ctx context.Context, text string, now time.Time) (issued, error) {
+func (i *OIDCAuthenticator) verify(ctx context.Context, text string, now time.Time) (issued, error) {
 	// What is not the issuer's by its own words is refused before anybody is asked about it.
 	var words jwt.RegisteredClaims
 	token, _, err := i.parser.ParseUnverified(text, &words)
@@ -171,13 +171,13 @@ func (i *Issuer) verify(ctx context.Context, text string, now time.Time) (issued
 
 // owner returns whose ledger a subject's is. It follows from issuer and subject alone, so every instance has the same at
 // first sight, and no other issuer's subject can have it.
-func (i *Issuer) owner(subject string) expense.OwnerID {
+func (i *OIDCAuthenticator) owner(subject string) expense.OwnerID {
 	sum := sha256.Sum256([]byte(i.config.Issuer + "\x00" + subject))
 	return expense.OwnerID("oidc:" + base64.RawURLEncoding.EncodeToString(sum[:]))
 }
 
 // discover returns what verifies tokens, once the provider has told where its keys are.
-func (i *Issuer) discover(ctx context.Context) (*oidc.IDTokenVerifier, error) {
+func (i *OIDCAuthenticator) discover(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.verifier != nil {
@@ -225,7 +225,7 @@ type issuerKeys struct {
 	reading     chan struct{} // closed when the reading that goes on ends; nil: none does
 }
 
-func newIssuerKeys(config IssuerConfig) *issuerKeys {
+func newIssuerKeys(config OIDCConfig) *issuerKeys {
 	keys := &issuerKeys{client: config.Client, now: config.Now}
 	for _, algorithm := range config.Algorithms {
 		keys.algorithms = append(keys.algorithms, jose.SignatureAlgorithm(algorithm))

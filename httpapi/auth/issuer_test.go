@@ -242,14 +242,14 @@ type clock struct{ ahead atomic.Int64 }
 func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
 func (c *clock) forward(d time.Duration) { c.ahead.Add(int64(d)) }
 
-func newIssuer(t *testing.T, p *provider, change ...func(*auth.IssuerConfig)) (*auth.Issuer, *clock) {
+func newIssuer(t *testing.T, p *provider, change ...func(*auth.OIDCConfig)) (*auth.OIDCAuthenticator, *clock) {
 	t.Helper()
 	c := new(clock)
-	config := auth.IssuerConfig{Issuer: p.url, Audience: audience, Now: c.now}
+	config := auth.OIDCConfig{Issuer: p.url, Audience: audience, Now: c.now}
 	for _, f := range change {
 		f(&config)
 	}
-	issuer, err := auth.NewIssuer(config)
+	issuer, err := auth.NewOIDCAuthenticator(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -543,7 +543,7 @@ func TestAnIssuerBesideLocalAccounts(t *testing.T) {
 }
 
 func TestNewIssuerRefuses(t *testing.T) {
-	for name, config := range map[string]auth.IssuerConfig{
+	for name, config := range map[string]auth.OIDCConfig{
 		"no issuer":           {Audience: audience},
 		"plain HTTP":          {Issuer: "http://login.example.org", Audience: audience},
 		"no URL":              {Issuer: "login.example.org", Audience: audience},
@@ -551,7 +551,7 @@ func TestNewIssuerRefuses(t *testing.T) {
 		"algorithm none":      {Issuer: "https://login.example.org", Audience: audience, Algorithms: []string{"none"}},
 		"a symmetric one too": {Issuer: "https://login.example.org", Audience: audience, Algorithms: []string{"RS256", "HS256"}},
 	} {
-		if _, err := auth.NewIssuer(config); err == nil {
+		if _, err := auth.NewOIDCAuthenticator(config); err == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}

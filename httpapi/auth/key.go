@@ -17,14 +17,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// KEKBytes is the length of a key-encryption key: it seals the signing keys with AES-256-GCM.
-const KEKBytes = 32
+// KEKSize is the length of a key-encryption key: it seals the signing keys with AES-256-GCM.
+const KEKSize = 32
 
 // ParseKEK reads a key-encryption key: 32 bytes in base64, as LoadOrCreateKEK writes them.
 func ParseKEK(text string) ([]byte, error) {
 	kek, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
-	if err != nil || len(kek) != KEKBytes {
-		return nil, fmt.Errorf("a key-encryption key is %d bytes in base64, such as `openssl rand -base64 %d` prints", KEKBytes, KEKBytes)
+	if err != nil || len(kek) != KEKSize {
+		return nil, fmt.Errorf("a key-encryption key is %d bytes in base64, such as `openssl rand -base64 %d` prints", KEKSize, KEKSize)
 	}
 	return kek, nil
 }
@@ -57,7 +57,7 @@ func createKEK(path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.Remove(file.Name())) }()
-	kek := make([]byte, KEKBytes)
+	kek := make([]byte, KEKSize)
 	rand.Read(kek)
 	_, err = file.WriteString(base64.StdEncoding.EncodeToString(kek) + "\n")
 	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
@@ -105,8 +105,8 @@ func open(kek []byte, id uuid.UUID, sealed []byte) (ed25519.PrivateKey, error) {
 
 // sealer returns AES-256-GCM with a random nonce at the head of each sealed text.
 func sealer(kek []byte) (cipher.AEAD, error) {
-	if len(kek) != KEKBytes {
-		return nil, fmt.Errorf("a key-encryption key has %d bytes, this one has %d", KEKBytes, len(kek))
+	if len(kek) != KEKSize {
+		return nil, fmt.Errorf("a key-encryption key has %d bytes, this one has %d", KEKSize, len(kek))
 	}
 	block, err := aes.NewCipher(kek)
 	if err != nil {

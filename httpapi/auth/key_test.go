@@ -25,7 +25,7 @@ func TestLoadOrCreateKEK(t *testing.T) {
 			t.Errorf("mode %v, %v, want 0600", info.Mode(), err)
 		}
 		again, err := auth.LoadOrCreateKEK(path)
-		if err != nil || !bytes.Equal(first, again) || len(first) != auth.KEKBytes {
+		if err != nil || !bytes.Equal(first, again) || len(first) != auth.KEKSize {
 			t.Errorf("another key the second time, or %v", err)
 		}
 		if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 1 {
@@ -109,7 +109,7 @@ func FuzzParseKEK(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if key, err := auth.ParseKEK(text); err == nil && len(key) != auth.KEKBytes {
+		if key, err := auth.ParseKEK(text); err == nil && len(key) != auth.KEKSize {
 			t.Errorf("ParseKEK(%q) has %d bytes", text, len(key))
 		}
 	})

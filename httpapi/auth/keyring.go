@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	// KeyLead is how long a signing key is published before it signs: whoever keeps the published keys for a while has it by then.
-	KeyLead = 10 * time.Minute
+	// KeyActivationDelay is how long a signing key is published before it signs: whoever keeps the published keys for a while has it by then.
+	KeyActivationDelay = 10 * time.Minute
 
 	// keysFresh is how long an instance goes by the keys it read: a key that was revoked elsewhere is refused within it.
 	keysFresh = 30 * time.Second
@@ -62,7 +62,7 @@ type ringState struct {
 // newKeyring reads the keys kept and signs with the newest active one that it can open; where there is none, it makes one.
 func newKeyring(ctx context.Context, accounts store.Accounts, config Config) (*keyring, error) {
 	ring := &keyring{
-		accounts: accounts, kek: config.KEK, period: config.KeyRotation, lead: config.KeyLead, logger: config.Logger, now: config.Now,
+		accounts: accounts, kek: config.KEK, period: config.KeyRotationInterval, lead: config.KeyActivationDelay, logger: config.Logger, now: config.Now,
 		turn: make(chan struct{}, 1),
 	}
 	ring.state.Store(&ringState{})
@@ -87,11 +87,11 @@ func newKey(kek []byte, keys []store.SigningKey, stage store.KeyStage, now time.
 	return key, err
 }
 
-// RotateKey publishes a new signing key, sealed by kek, which the instances sign with after [KeyLead]. Where one that kek opens
+// RotateSigningKey publishes a new signing key, sealed by kek, which the instances sign with after [KeyActivationDelay]. Where one that kek opens
 // is published already and waits for its turn, it returns that one and fresh is false.
-func RotateKey(ctx context.Context, accounts store.Accounts, kek []byte, now time.Time) (key store.SigningKey, fresh bool, err error) {
-	if len(kek) != KEKBytes {
-		return store.SigningKey{}, false, fmt.Errorf("a key-encryption key has %d bytes, this one has %d", KEKBytes, len(kek))
+func RotateSigningKey(ctx context.Context, accounts store.Accounts, kek []byte, now time.Time) (key store.SigningKey, fresh bool, err error) {
+	if len(kek) != KEKSize {
+		return store.SigningKey{}, false, fmt.Errorf("a key-encryption key has %d bytes, this one has %d", KEKSize, len(kek))
 	}
 	for {
 		keys, err := accounts.SigningKeys(ctx)
@@ -291,7 +291,7 @@ func (k *keyring) rotate(ctx context.Context) error {
 	}
 	active, pending := newest(keys, k.kek, store.KeyActive), newest(keys, k.kek, store.KeyPending)
 	if k.period > 0 && active != nil && pending == nil && since(*active) >= k.period-k.lead {
-		key, fresh, failed := RotateKey(ctx, k.accounts, k.kek, now)
+		key, fresh, failed := RotateSigningKey(ctx, k.accounts, k.kek, now)
 		if fresh {
 			k.logger.InfoContext(ctx, "published the next signing key", "key", key.ID)
 		}

@@ -29,7 +29,7 @@ func keep(t *testing.T, services ...*auth.Service) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	for _, service := range services {
-		running.Go(func() { service.Keep(ctx) })
+		running.Go(func() { service.Run(ctx) })
 	}
 	return func() { cancel(); running.Wait() }
 }
@@ -42,7 +42,7 @@ func published(t *testing.T, s *auth.Service) []string {
 			Kty, Crv, X, Y, Kid, Use, Alg, D string
 		}
 	}
-	if err := json.Unmarshal(s.PublicKeys(t.Context()), &set); err != nil {
+	if err := json.Unmarshal(s.JWKS(t.Context()), &set); err != nil {
 		t.Fatal(err)
 	}
 	ids := []string{}
@@ -67,7 +67,7 @@ func keyID(t *testing.T, token string) string {
 // Four instances rotate by one schedule, for a day and a half, with a token made every two minutes by one of them in turn.
 func TestKeysRotateWithoutARefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rotating := func(c *auth.Config) { c.KeyRotation = 6 * time.Hour }
+		rotating := func(c *auth.Config) { c.KeyRotationInterval = 6 * time.Hour }
 		h := newHouse(t, rotating)
 		services := []*auth.Service{h.Service, h.instance(t, rotating), h.instance(t, rotating), h.instance(t, rotating)}
 		defer keep(t, services...)()
@@ -95,7 +95,7 @@ func TestKeysRotateWithoutARefusal(t *testing.T) {
 			if id := keyID(t, session.AccessToken); used[id].IsZero() {
 				used[id] = now
 			}
-			alive = append(slices.DeleteFunc(alive, func(i issued) bool { return now.Sub(i.at) >= auth.AccessTokenLife }), issued{session.AccessToken, now})
+			alive = append(slices.DeleteFunc(alive, func(i issued) bool { return now.Sub(i.at) >= auth.AccessTokenLifetime }), issued{session.AccessToken, now})
 			for _, given := range alive {
 				for _, service := range services {
 					if !accepts(t, service, given.token) {
@@ -113,7 +113,7 @@ func TestKeysRotateWithoutARefusal(t *testing.T) {
 			t.Errorf("%d keys signed in 36 hours, want one each 6 hours", len(used))
 		}
 		for id, first := range used {
-			if lead := first.Sub(seen[id]); lead < auth.KeyLead-2*time.Minute && !first.Equal(seen[id]) {
+			if lead := first.Sub(seen[id]); lead < auth.KeyActivationDelay-2*time.Minute && !first.Equal(seen[id]) {
 				t.Errorf("key %s signed %s after it was published", id, lead)
 			}
 		}
@@ -130,7 +130,7 @@ func TestRotateKeyByCommand(t *testing.T) {
 		made := make(chan bool, len(keys))
 		for i := range keys {
 			group.Go(func() {
-				key, fresh, err := auth.RotateKey(t.Context(), h.accounts, h.kek, time.Now())
+				key, fresh, err := auth.RotateSigningKey(t.Context(), h.accounts, h.kek, time.Now())
 				if err != nil {
 					t.Error(err)
 				}
@@ -149,12 +149,12 @@ func TestRotateKeyByCommand(t *testing.T) {
 		if count != 1 || keys[0].ID != keys[3].ID {
 			t.Errorf("%d of four commands at once made a key, want one", count)
 		}
-		time.Sleep(auth.KeyLead + time.Minute)
+		time.Sleep(auth.KeyActivationDelay + time.Minute)
 		again, err := h.Refresh(t.Context(), session.RefreshToken)
 		if err != nil || keyID(t, again.AccessToken) != keys[0].ID.String() {
 			t.Errorf("the new key does not sign ten minutes later: %v", err)
 		}
-		if _, _, err := auth.RotateKey(t.Context(), h.accounts, nil, time.Now()); err == nil {
+		if _, _, err := auth.RotateSigningKey(t.Context(), h.accounts, nil, time.Now()); err == nil {
 			t.Error("a key is made without a key-encryption key")
 		}
 	})
@@ -195,7 +195,7 @@ func TestANewKeyIsFoundHoweverManyAreMadeUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
 		session := h.register(t)
-		stranger := h.instance(t, func(c *auth.Config) { c.KEK = make([]byte, auth.KEKBytes) })
+		stranger := h.instance(t, func(c *auth.Config) { c.KEK = make([]byte, auth.KEKSize) })
 		madeUp := func() {
 			token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{"iss": "spendwise"})
 			token.Header["typ"], token.Header["kid"] = "at+jwt", uuid.NewString()
@@ -295,7 +295,7 @@ func TestPublishedKeysVerifyTheTokens(t *testing.T) {
 	h := newHouse(t)
 	token := h.register(t).AccessToken
 	var set struct{ Keys []struct{ Kid, X string } }
-	if err := json.Unmarshal(h.PublicKeys(t.Context()), &set); err != nil || len(set.Keys) != 1 {
+	if err := json.Unmarshal(h.JWKS(t.Context()), &set); err != nil || len(set.Keys) != 1 {
 		t.Fatalf("%d keys, %v", len(set.Keys), err)
 	}
 	_, err := jwt.Parse(token, func(token *jwt.Token) (any, error) {
@@ -334,10 +334,10 @@ func TestAnInstanceThatOnlyVerifies(t *testing.T) {
 // A key whose key-encryption key is lost does not stay published for ever.
 func TestAbandonedKeysGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		day := func(c *auth.Config) { c.KeyRotation = 24 * time.Hour }
+		day := func(c *auth.Config) { c.KeyRotationInterval = 24 * time.Hour }
 		h := newHouse(t, day)
 		lost := published(t, h.Service)[0]
-		h.kek = make([]byte, auth.KEKBytes)
+		h.kek = make([]byte, auth.KEKSize)
 		next := h.instance(t, day)
 		defer keep(t, next)()
 		time.Sleep(50 * time.Hour)
@@ -349,7 +349,7 @@ func TestAbandonedKeysGo(t *testing.T) {
 
 func TestUpkeepGoesOnWhenTheStoreIsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, func(c *auth.Config) { c.KeyRotation = time.Hour })
+		h := newHouse(t, func(c *auth.Config) { c.KeyRotationInterval = time.Hour })
 		defer keep(t, h.Service)()
 		first := h.register(t)
 		h.accounts.setDown(true)

@@ -41,7 +41,7 @@ type Login struct {
 	Address    netip.Addr // where the request comes from; the zero value is not throttled by address
 }
 
-// Login signs a person in on a new device. ErrCredentials if the e-mail address or the password is wrong, or if there were too
+// Login signs a person in on a new device. ErrInvalidCredentials if the e-mail address or the password is wrong, or if there were too
 // many failures of late, with nothing, not even the time it takes, that tells which; ErrInvalid if the device's name is no
 // good one.
 func (s *Service) Login(ctx context.Context, login Login) (Session, error) {
@@ -59,7 +59,7 @@ func (s *Service) Login(ctx context.Context, login Login) (Session, error) {
 	return s.signIn(ctx, account, login.DeviceName)
 }
 
-// verify returns the account that find finds, if password is its password; ErrCredentials if it is not, if there is no such
+// verify returns the account that find finds, if password is its password; ErrInvalidCredentials if it is not, if there is no such
 // account, or if guesses under this e-mail address or from this network address failed too often of late. Each of them takes
 // one hash and one count of failures. A hash that costs less than today's is made anew.
 //
@@ -127,7 +127,7 @@ func (s *Service) failures(ctx context.Context, keys []store.SecretHash) (map[st
 	return counted, locked, err
 }
 
-// failed counts a failure and returns ErrCredentials.
+// failed counts a failure and returns ErrInvalidCredentials.
 func (s *Service) failed(ctx context.Context, keys []store.SecretHash) error {
 	if !s.unthrottled {
 		now := expense.Timestamp(s.now())
@@ -135,7 +135,7 @@ func (s *Service) failed(ctx context.Context, keys []store.SecretHash) error {
 			return err
 		}
 	}
-	return ErrCredentials
+	return ErrInvalidCredentials
 }
 
 // failureKeys returns under what failures are counted: the e-mail address first, whether anybody has it or not, and the

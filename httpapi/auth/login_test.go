@@ -20,7 +20,7 @@ type guesser struct {
 func (g guesser) tries(s *auth.Service, email, password string) bool {
 	g.t.Helper()
 	_, err := s.Login(g.t.Context(), auth.Login{Email: email, Password: password, Address: g.from})
-	if err != nil && (!errors.Is(err, auth.ErrCredentials) || err.Error() != auth.ErrCredentials.Error()) {
+	if err != nil && (!errors.Is(err, auth.ErrInvalidCredentials) || err.Error() != auth.ErrInvalidCredentials.Error()) {
 		g.t.Fatalf("Login: %v", err)
 	}
 	return err == nil
@@ -134,7 +134,7 @@ func TestEveryRefusalDoesTheSameWork(t *testing.T) {
 }
 
 func TestThrottlesCanBeLifted(t *testing.T) {
-	h := newHouse(t, func(c *auth.Config) { c.Unthrottled = true })
+	h := newHouse(t, func(c *auth.Config) { c.DisableThrottling = true })
 	h.register(t)
 	g := guesser{t: t}
 	for range 8 {

@@ -24,7 +24,7 @@ func accountOf(who Identity) (uuid.UUID, error) {
 
 // Erased reports whether the identity is that of a local account which is no more: a session of it may be remembered for half a
 // minute. The identities of a host or of an issuer are not kept here, and so never erased.
-func (s *Service) Erased(ctx context.Context, who Identity) (bool, error) {
+func (s *Service) IsErased(ctx context.Context, who Identity) (bool, error) {
 	id, err := accountOf(who)
 	if err != nil {
 		return false, nil //nolint:nilerr // an owner of another form is no local account.
@@ -37,7 +37,7 @@ func (s *Service) Erased(ctx context.Context, who Identity) (bool, error) {
 }
 
 // Me returns the account of the identity; ErrNotFound if it is no local one.
-func (s *Service) Me(ctx context.Context, who Identity) (User, error) {
+func (s *Service) User(ctx context.Context, who Identity) (User, error) {
 	id, err := accountOf(who)
 	if err != nil {
 		return User{}, err
@@ -58,7 +58,7 @@ func (s *Service) confirm(ctx context.Context, who Identity, field, password str
 		return store.Account{}, err
 	}
 	account, err = s.verify(ctx, account.Email, password, from, func() (store.Account, error) { return account, nil })
-	if errors.Is(err, ErrCredentials) {
+	if errors.Is(err, ErrInvalidCredentials) {
 		var faults expense.ValidationErrors
 		faults.Add(field, "wrong_password", "this is not the password of the account, or too many were tried of late: wait a little")
 		return store.Account{}, faults.Err()
@@ -141,8 +141,8 @@ func (s *Service) ChangeEmail(ctx context.Context, who Identity, change EmailCha
 }
 
 // Erase removes the identity's account and everything it owns: ledger, tokens and sessions. What a crash leaves is erased by
-// [Service.Keep]. ErrInvalid if the password is wrong.
-func (s *Service) Erase(ctx context.Context, who Identity, password string, from netip.Addr) error {
+// [Service.Run]. ErrInvalid if the password is wrong.
+func (s *Service) EraseAccount(ctx context.Context, who Identity, password string, from netip.Addr) error {
 	account, err := s.confirm(ctx, who, "password", password, from)
 	if err != nil {
 		return err
@@ -155,7 +155,7 @@ func (s *Service) Erase(ctx context.Context, who Identity, password string, from
 	if err != nil {
 		return err
 	}
-	if err := s.users.erase(ctx, account); err != nil {
+	if err := s.users.eraseAccount(ctx, account); err != nil {
 		return err
 	}
 	for _, device := range devices {
@@ -200,7 +200,7 @@ func (s *Service) Devices(ctx context.Context, who Identity) ([]Device, error) {
 
 // EndDevice ends a session of the identity's account: here at once, on other instances within half a minute. One that has
 // ended is no error; ErrNotFound if the account never had it.
-func (s *Service) EndDevice(ctx context.Context, who Identity, device uuid.UUID) error {
+func (s *Service) RevokeDevice(ctx context.Context, who Identity, device uuid.UUID) error {
 	account, err := accountOf(who)
 	if err != nil {
 		return err

@@ -66,9 +66,9 @@ func TestChangePasswordEndsTheOtherDevices(t *testing.T) {
 			t.Error("the device that changed the password is out")
 		}
 		_, err := h.Refresh(t.Context(), phone.RefreshToken)
-		wantErr(t, "Refresh of the other device", err, auth.ErrSession)
+		wantErr(t, "Refresh of the other device", err, auth.ErrSessionEnded)
 		_, err = h.Login(t.Context(), auth.Login{Email: "ada@example.org", Password: goodPassword})
-		wantErr(t, "Login with the old password", err, auth.ErrCredentials)
+		wantErr(t, "Login with the old password", err, auth.ErrInvalidCredentials)
 		if _, err = h.Login(t.Context(), auth.Login{Email: "ada@example.org", Password: next}); err != nil {
 			t.Error(err)
 		}
@@ -81,16 +81,16 @@ func TestConfirmingAPasswordIsThrottledAsASignInIs(t *testing.T) {
 		h := newHouse(t)
 		who := h.identity(t, h.register(t))
 		for range 6 {
-			wantErr(t, "Erase", h.Erase(t.Context(), who, "a wrong password", netip.Addr{}), expense.ErrInvalid)
+			wantErr(t, "Erase", h.EraseAccount(t.Context(), who, "a wrong password", netip.Addr{}), expense.ErrInvalid)
 		}
-		locked := h.Erase(t.Context(), who, goodPassword, netip.Addr{})
+		locked := h.EraseAccount(t.Context(), who, goodPassword, netip.Addr{})
 		wrong := h.ChangePassword(t.Context(), who, auth.PasswordChange{Current: "no", New: "five other words in a row"})
 		wantErr(t, "Erase while locked", locked, expense.ErrInvalid)
 		if a, b := expense.InvalidErrors(locked)[0], expense.InvalidErrors(wrong)[0]; a.Code != b.Code || a.Detail != b.Detail {
 			t.Errorf("locked is %v, wrong is %v", locked, wrong)
 		}
 		time.Sleep(time.Second)
-		if err := h.Erase(t.Context(), who, goodPassword, netip.Addr{}); err != nil {
+		if err := h.EraseAccount(t.Context(), who, goodPassword, netip.Addr{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -113,7 +113,7 @@ func TestChangeEmail(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := h.Login(t.Context(), auth.Login{Email: "ada@example.org", Password: goodPassword})
-	wantErr(t, "Login with the old address", err, auth.ErrCredentials)
+	wantErr(t, "Login with the old address", err, auth.ErrInvalidCredentials)
 	session, err := h.Login(t.Context(), auth.Login{Email: "new@example.org", Password: goodPassword})
 	if err != nil || session.User.Email != "new@example.org" {
 		t.Errorf("Login with the new address: %v, %v", session.User, err)
@@ -149,10 +149,10 @@ func TestDevices(t *testing.T) {
 		if got := names(); got != ",Laptop,Tablet," {
 			t.Errorf("devices %q", got)
 		}
-		wantErr(t, "EndDevice of another's", h.EndDevice(t.Context(), who, bob.Device), expense.ErrNotFound)
-		wantErr(t, "EndDevice of none", h.EndDevice(t.Context(), who, uuid.New()), expense.ErrNotFound)
+		wantErr(t, "EndDevice of another's", h.RevokeDevice(t.Context(), who, bob.Device), expense.ErrNotFound)
+		wantErr(t, "EndDevice of none", h.RevokeDevice(t.Context(), who, uuid.New()), expense.ErrNotFound)
 		for range 2 {
-			if err := h.EndDevice(t.Context(), who, tablet.Device); err != nil {
+			if err := h.RevokeDevice(t.Context(), who, tablet.Device); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -162,7 +162,7 @@ func TestDevices(t *testing.T) {
 		if got := names(); got != ",Laptop," {
 			t.Errorf("devices %q after one ended", got)
 		}
-		time.Sleep(auth.SessionIdle)
+		time.Sleep(auth.SessionIdleTimeout)
 		if got := names(); got != "" {
 			t.Errorf("devices %q after all expired", got)
 		}
@@ -174,22 +174,22 @@ func TestErase(t *testing.T) {
 		h := newHouse(t)
 		session := h.register(t)
 		who := h.identity(t, session)
-		_, token, err := h.CreateToken(t.Context(), who, auth.PersonalTokenDraft{Name: "script", Scopes: auth.ScopeRead})
+		_, token, err := h.CreatePersonalToken(t.Context(), who, auth.PersonalTokenDraft{Name: "script", Scopes: auth.ScopeRead})
 		if err != nil || !accepts(t, h, token) {
 			t.Fatalf("the personal token is refused, %v", err)
 		}
-		wantErr(t, "Erase without the password", h.Erase(t.Context(), who, "a wrong password", netip.Addr{}), expense.ErrInvalid)
+		wantErr(t, "Erase without the password", h.EraseAccount(t.Context(), who, "a wrong password", netip.Addr{}), expense.ErrInvalid)
 		if h.ledgers.count() != 1 || !accepts(t, h, session.AccessToken) {
 			t.Fatal("something is gone")
 		}
-		if err := h.Erase(t.Context(), who, goodPassword, netip.Addr{}); err != nil {
+		if err := h.EraseAccount(t.Context(), who, goodPassword, netip.Addr{}); err != nil {
 			t.Fatal(err)
 		}
 		if accepts(t, h, session.AccessToken) || accepts(t, h, token) || h.ledgers.count() != 0 {
 			t.Error("a token or the ledger is left")
 		}
 		_, err = h.Refresh(t.Context(), session.RefreshToken)
-		wantErr(t, "Refresh", err, auth.ErrSession)
+		wantErr(t, "Refresh", err, auth.ErrSessionEnded)
 		again, err := h.Register(t.Context(), auth.Registration{Email: "ada@example.org", Password: goodPassword})
 		if err != nil || again.User.ID == session.User.ID {
 			t.Errorf("the address is not free, or the account is back: %v", err)
@@ -200,7 +200,7 @@ func TestErase(t *testing.T) {
 			h := newHouse(t)
 			who := h.identity(t, h.register(t))
 			h.ledgers.failErasing(true)
-			wantErr(t, "Erase", h.Erase(t.Context(), who, goodPassword, netip.Addr{}), expense.ErrUnavailable)
+			wantErr(t, "Erase", h.EraseAccount(t.Context(), who, goodPassword, netip.Addr{}), expense.ErrUnavailable)
 			if h.ledgers.count() != 1 {
 				t.Fatal("the ledger is gone: this tests nothing")
 			}
@@ -223,7 +223,7 @@ func TestErase(t *testing.T) {
 			h := newHouse(t)
 			defer keep(t, h.Service)()
 			who := h.identity(t, h.register(t))
-			if err := h.Erase(t.Context(), who, goodPassword, netip.Addr{}); err != nil {
+			if err := h.EraseAccount(t.Context(), who, goodPassword, netip.Addr{}); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := h.ledgers.CreateLedger(t.Context(), who.Owner, expense.InitialLedger{}); err != nil {
@@ -241,13 +241,13 @@ func TestAHostsIdentityHasNoLocalAccount(t *testing.T) {
 	h := newHouse(t)
 	who := auth.Identity{Owner: "customer-17", Scopes: auth.AllScopes}
 	_, devices := h.Devices(t.Context(), who)
-	_, tokens := h.Tokens(t.Context(), who)
-	_, _, create := h.CreateToken(t.Context(), who, auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
-	_, me := h.Me(t.Context(), who)
+	_, tokens := h.PersonalTokens(t.Context(), who)
+	_, _, create := h.CreatePersonalToken(t.Context(), who, auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
+	_, me := h.User(t.Context(), who)
 	for what, err := range map[string]error{
 		"Devices": devices, "Tokens": tokens, "CreateToken": create, "Me": me,
-		"EndDevice": h.EndDevice(t.Context(), who, uuid.New()), "DeleteToken": h.DeleteToken(t.Context(), who, uuid.New()),
-		"Erase":          h.Erase(t.Context(), who, goodPassword, netip.Addr{}),
+		"EndDevice": h.RevokeDevice(t.Context(), who, uuid.New()), "DeleteToken": h.RevokePersonalToken(t.Context(), who, uuid.New()),
+		"Erase":          h.EraseAccount(t.Context(), who, goodPassword, netip.Addr{}),
 		"ChangePassword": h.ChangePassword(t.Context(), who, auth.PasswordChange{Current: goodPassword, New: goodPassword}),
 	} {
 		wantErr(t, what, err, expense.ErrNotFound)

@@ -20,11 +20,11 @@ import (
 
 // The bounds of a password, in characters.
 const (
-	MinPassword = 12
-	MaxPassword = 256
+	MinPasswordLength = 12
+	MaxPasswordLength = 256
 )
 
-// commonPasswords holds the commonest passwords of at least MinPassword characters, folded, one a line.
+// commonPasswords holds the commonest passwords of at least MinPasswordLength characters, folded, one a line.
 //
 //go:embed common_passwords.txt
 var commonPasswords string
@@ -39,10 +39,10 @@ func checkPassword(faults *expense.ValidationErrors, field, password, email stri
 	switch n := utf8.RuneCountInString(normal); {
 	case !utf8.ValidString(password):
 		faults.Add(field, "malformed", "a password is text in UTF-8")
-	case n < MinPassword:
-		faults.Add(field, "too_short", "a password has at least %d characters; a few words in a row are a good one", MinPassword)
-	case n > MaxPassword:
-		faults.Add(field, "too_long", "a password has at most %d characters", MaxPassword)
+	case n < MinPasswordLength:
+		faults.Add(field, "too_short", "a password has at least %d characters; a few words in a row are a good one", MinPasswordLength)
+	case n > MaxPasswordLength:
+		faults.Add(field, "too_long", "a password has at most %d characters", MaxPasswordLength)
 	case isCommon(normal) || email != "" && expense.Fold(normal) == expense.Fold(normalisePassword(email)):
 		faults.Add(field, "too_common", "this password is among the first that anyone would try; take another one")
 	}

@@ -58,7 +58,7 @@ func TestPasswords(t *testing.T) {
 				if _, err := h.Login(t.Context(), auth.Login{Email: email, Password: test.password}); err != nil {
 					t.Errorf("Login: %v", err)
 				}
-				if err := h.users.Remove(t.Context(), email); err != nil {
+				if err := h.users.Erase(t.Context(), email); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -112,7 +112,7 @@ func TestLoginHashesForNobodyToo(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		_, err := h.Login(t.Context(), auth.Login{Email: email, Password: "not the password"})
 		runtime.ReadMemStats(&after)
-		wantErr(t, "Login of "+name, err, auth.ErrCredentials)
+		wantErr(t, "Login of "+name, err, auth.ErrInvalidCredentials)
 		if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took < 19 || took > 30 {
 			t.Errorf("a failed sign-in of %s takes %d MiB, want about 19", name, took)
 		}

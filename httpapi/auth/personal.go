@@ -19,12 +19,12 @@ import (
 )
 
 const (
-	// PersonalPrefix begins every personal access token, for people and secret scanners.
-	PersonalPrefix = "swp_"
-	// PersonalTokenLife is how long a personal access token lives where nothing else was asked for.
-	PersonalTokenLife = 90 * 24 * time.Hour
-	// MaxPersonalTokenLife is how long a personal access token lives at most.
-	MaxPersonalTokenLife = 366 * 24 * time.Hour
+	// PersonalTokenPrefix begins every personal access token, for people and secret scanners.
+	PersonalTokenPrefix = "swp_"
+	// PersonalTokenLifetime is how long a personal access token lives where nothing else was asked for.
+	PersonalTokenLifetime = 90 * 24 * time.Hour
+	// MaxPersonalTokenLifetime is how long a personal access token lives at most.
+	MaxPersonalTokenLifetime = 366 * 24 * time.Hour
 
 	maxPersonalTokens = 100
 	maxTokenName      = 100
@@ -52,19 +52,19 @@ func personalTokenOf(kept store.Token) PersonalToken {
 type PersonalTokenDraft struct {
 	Name      string
 	Scopes    Scopes    // at least one, of LedgerScopes
-	ExpiresAt time.Time // zero: PersonalTokenLife from now
+	ExpiresAt time.Time // zero: PersonalTokenLifetime from now
 }
 
 // CreateToken makes a personal access token of the identity's account. The secret is told this once. ErrInvalid, with every
 // fault, if the draft is no good.
-func (s *Service) CreateToken(ctx context.Context, who Identity, draft PersonalTokenDraft) (PersonalToken, string, error) {
+func (s *Service) CreatePersonalToken(ctx context.Context, who Identity, draft PersonalTokenDraft) (PersonalToken, string, error) {
 	account, err := accountOf(who)
 	if err != nil {
 		return PersonalToken{}, "", err
 	}
 	now := expense.Timestamp(s.now())
 	if draft.ExpiresAt.IsZero() {
-		draft.ExpiresAt = now.Add(PersonalTokenLife)
+		draft.ExpiresAt = now.Add(PersonalTokenLifetime)
 	}
 	var faults expense.ValidationErrors
 	if n := utf8.RuneCountInString(draft.Name); !utf8.ValidString(draft.Name) || n < 1 || n > maxTokenName || strings.ContainsFunc(draft.Name, unicode.IsControl) {
@@ -73,8 +73,8 @@ func (s *Service) CreateToken(ctx context.Context, who Identity, draft PersonalT
 	if draft.Scopes == 0 || !LedgerScopes.Has(draft.Scopes) {
 		faults.Add("scopes", "unknown_value", "a token is given at least one of read, write and export")
 	}
-	if draft.ExpiresAt = expense.Timestamp(draft.ExpiresAt); !draft.ExpiresAt.After(now) || draft.ExpiresAt.After(now.Add(MaxPersonalTokenLife)) {
-		faults.Add("expires_at", "out_of_range", "a token expires in the future, within %d days", int(MaxPersonalTokenLife.Hours()/24))
+	if draft.ExpiresAt = expense.Timestamp(draft.ExpiresAt); !draft.ExpiresAt.After(now) || draft.ExpiresAt.After(now.Add(MaxPersonalTokenLifetime)) {
+		faults.Add("expires_at", "out_of_range", "a token expires in the future, within %d days", int(MaxPersonalTokenLifetime.Hours()/24))
 	}
 	if err := faults.Err(); err != nil {
 		return PersonalToken{}, "", err
@@ -100,7 +100,7 @@ func (s *Service) CreateToken(ctx context.Context, who Identity, draft PersonalT
 }
 
 // Tokens returns the personal access tokens of the identity's account, expired ones too, oldest first.
-func (s *Service) Tokens(ctx context.Context, who Identity) ([]PersonalToken, error) {
+func (s *Service) PersonalTokens(ctx context.Context, who Identity) ([]PersonalToken, error) {
 	account, err := accountOf(who)
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func (s *Service) Tokens(ctx context.Context, who Identity) ([]PersonalToken, er
 
 // DeleteToken revokes a personal access token of the identity's account: here at once, on other instances within half a
 // minute. ErrNotFound if the account has none of this id.
-func (s *Service) DeleteToken(ctx context.Context, who Identity, id uuid.UUID) error {
+func (s *Service) RevokePersonalToken(ctx context.Context, who Identity, id uuid.UUID) error {
 	account, err := accountOf(who)
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ const personalBytes = 16 + 16 + 32
 
 // parsePersonalToken reports false for what does not look like a personal access token.
 func parsePersonalToken(text string) (personalToken, bool) {
-	raw, ok := opaque(text, PersonalPrefix, personalBytes)
+	raw, ok := opaque(text, PersonalTokenPrefix, personalBytes)
 	if !ok {
 		return personalToken{}, false
 	}
@@ -149,7 +149,7 @@ func (t personalToken) String() string {
 	raw = append(raw, t.account[:]...)
 	raw = append(raw, t.id[:]...)
 	raw = append(raw, t.secret[:]...)
-	return PersonalPrefix + base64.RawURLEncoding.EncodeToString(raw)
+	return PersonalTokenPrefix + base64.RawURLEncoding.EncodeToString(raw)
 }
 
 func (t personalToken) digest() store.SecretHash { return sha256.Sum256(t.secret[:]) }

@@ -19,8 +19,8 @@ func TestPersonalTokens(t *testing.T) {
 		other := h.instance(t)
 		session := h.register(t)
 		who := h.identity(t, session)
-		made, secret, err := h.CreateToken(t.Context(), who, auth.PersonalTokenDraft{Name: "backup", Scopes: auth.ScopeRead | auth.ScopeExport})
-		if err != nil || !strings.HasPrefix(secret, "swp_") || time.Until(made.ExpiresAt).Round(time.Second) != auth.PersonalTokenLife {
+		made, secret, err := h.CreatePersonalToken(t.Context(), who, auth.PersonalTokenDraft{Name: "backup", Scopes: auth.ScopeRead | auth.ScopeExport})
+		if err != nil || !strings.HasPrefix(secret, "swp_") || time.Until(made.ExpiresAt).Round(time.Second) != auth.PersonalTokenLifetime {
 			t.Fatalf("CreateToken = %+v, %v", made, err)
 		}
 		got, err := h.Authenticate(request(t, "Bearer "+secret))
@@ -52,14 +52,14 @@ func TestPersonalTokens(t *testing.T) {
 		if !accepts(t, other, secret) {
 			t.Error("another instance refuses the token")
 		}
-		tokens, err := h.Tokens(t.Context(), who)
+		tokens, err := h.PersonalTokens(t.Context(), who)
 		if err != nil || len(tokens) != 1 || tokens[0].UsedAt.IsZero() || tokens[0].Name != "backup" {
 			t.Errorf("Tokens = %+v, %v", tokens, err)
 		}
-		wantErr(t, "DeleteToken of none", h.DeleteToken(t.Context(), who, uuid.New()), expense.ErrNotFound)
+		wantErr(t, "DeleteToken of none", h.RevokePersonalToken(t.Context(), who, uuid.New()), expense.ErrNotFound)
 		stranger := auth.Identity{Owner: expense.OwnerID(uuid.NewString())}
-		wantErr(t, "DeleteToken of another's", h.DeleteToken(t.Context(), stranger, made.ID), expense.ErrNotFound)
-		if err := h.DeleteToken(t.Context(), who, made.ID); err != nil {
+		wantErr(t, "DeleteToken of another's", h.RevokePersonalToken(t.Context(), stranger, made.ID), expense.ErrNotFound)
+		if err := h.RevokePersonalToken(t.Context(), who, made.ID); err != nil {
 			t.Fatal(err)
 		}
 		if accepts(t, h, secret) {
@@ -76,7 +76,7 @@ func TestAPersonalTokenExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
 		who := h.identity(t, h.register(t))
-		_, secret, err := h.CreateToken(t.Context(), who, auth.PersonalTokenDraft{
+		_, secret, err := h.CreatePersonalToken(t.Context(), who, auth.PersonalTokenDraft{
 			Name: "short", Scopes: auth.ScopeRead, ExpiresAt: time.Now().Add(10 * time.Second),
 		})
 		if err != nil || !accepts(t, h, secret) {
@@ -102,7 +102,7 @@ func TestAPersonalTokenThatBreaksRules(t *testing.T) {
 		"expired":             {Name: "x", Scopes: auth.ScopeRead, ExpiresAt: time.Now().Add(-time.Second)},
 		"for ever":            {Name: "x", Scopes: auth.ScopeRead, ExpiresAt: time.Now().Add(367 * 24 * time.Hour)},
 	} {
-		_, secret, err := h.CreateToken(t.Context(), who, draft)
+		_, secret, err := h.CreatePersonalToken(t.Context(), who, draft)
 		wantErr(t, name, err, expense.ErrInvalid)
 		if secret != "" {
 			t.Errorf("%s: a secret", name)
@@ -110,11 +110,11 @@ func TestAPersonalTokenThatBreaksRules(t *testing.T) {
 	}
 	draft := auth.PersonalTokenDraft{Name: "x", Scopes: auth.LedgerScopes}
 	for range 100 {
-		if _, _, err := h.CreateToken(t.Context(), who, draft); err != nil {
+		if _, _, err := h.CreatePersonalToken(t.Context(), who, draft); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, _, err := h.CreateToken(t.Context(), who, draft)
+	_, _, err := h.CreatePersonalToken(t.Context(), who, draft)
 	wantErr(t, "one token more than an account has", err, expense.ErrInvalid)
 }
 

@@ -17,10 +17,10 @@ import (
 
 // The life of a session.
 const (
-	// SessionIdle is how long a session lives without a refresh.
-	SessionIdle = 30 * 24 * time.Hour
-	// SessionLife is how long a session lives at most.
-	SessionLife = 180 * 24 * time.Hour
+	// SessionIdleTimeout is how long a session lives without a refresh.
+	SessionIdleTimeout = 30 * 24 * time.Hour
+	// SessionAbsoluteTimeout is how long a session lives at most.
+	SessionAbsoluteTimeout = 180 * 24 * time.Hour
 
 	// refreshGrace is how long the refresh token before the current one still works, for an answer that was lost.
 	refreshGrace = 30 * time.Second
@@ -28,20 +28,20 @@ const (
 
 // Config is what a Service is made with.
 type Config struct {
-	KEK                []byte           // seals the signing keys; see [LoadOrCreateKEK]
-	VerifyOnly         bool             // this instance has no KEK: it accepts tokens and sessions, and signs nobody in
-	KeyRotation        time.Duration    // how often [Service.Keep] makes a new signing key, at least twice KeyLead; 0: never by itself
-	KeyLead            time.Duration    // how long a signing key is published before it signs; 0: [KeyLead]
-	Issuer             string           // iss of the access tokens; empty: "spendwise"
-	Audience           string           // aud of the access tokens; empty: "spendwise"
-	RegistrationClosed bool             // nobody registers by themselves
-	Unthrottled        bool             // failures to sign in have no consequence
-	Logger             *slog.Logger     // nil: nothing is logged
-	Now                func() time.Time // nil: time.Now
+	KEK                 []byte           // seals the signing keys; see [LoadOrCreateKEK]
+	VerifyOnly          bool             // this instance has no KEK: it accepts tokens and sessions, and signs nobody in
+	KeyRotationInterval time.Duration    // how often [Service.Run] makes a new signing key, at least twice KeyActivationDelay; 0: never by itself
+	KeyActivationDelay  time.Duration    // how long a signing key is published before it signs; 0: [KeyActivationDelay]
+	Issuer              string           // iss of the access tokens; empty: "spendwise"
+	Audience            string           // aud of the access tokens; empty: "spendwise"
+	RegistrationClosed  bool             // nobody registers by themselves
+	DisableThrottling   bool             // failures to sign in have no consequence
+	Logger              *slog.Logger     // nil: nothing is logged
+	Now                 func() time.Time // nil: time.Now
 }
 
 // Service signs local accounts in and out, and is the Authenticator of the access tokens that it makes and of personal access
-// tokens. Any number of instances may work on one store; each should run [Service.Keep].
+// tokens. Any number of instances may work on one store; each should run [Service.Run].
 type Service struct {
 	users       *Users
 	accounts    store.Accounts
@@ -71,25 +71,25 @@ func New(ctx context.Context, users *Users, config Config) (*Service, error) {
 			*name = "spendwise"
 		}
 	}
-	if config.KeyLead == 0 {
-		config.KeyLead = KeyLead
+	if config.KeyActivationDelay == 0 {
+		config.KeyActivationDelay = KeyActivationDelay
 	}
 	switch {
-	case config.KeyLead < 0 || config.KeyRotation < 0 || config.KeyRotation > 0 && config.KeyRotation < 2*config.KeyLead:
+	case config.KeyActivationDelay < 0 || config.KeyRotationInterval < 0 || config.KeyRotationInterval > 0 && config.KeyRotationInterval < 2*config.KeyActivationDelay:
 		return nil, fmt.Errorf("a signing key is published %s before it signs, so they rotate every %s at most, not %s; 0: by command only",
-			config.KeyLead, 2*config.KeyLead, config.KeyRotation)
+			config.KeyActivationDelay, 2*config.KeyActivationDelay, config.KeyRotationInterval)
 	case config.VerifyOnly && config.KEK != nil:
 		return nil, errors.New("an instance that only verifies is given no key-encryption key")
-	case !config.VerifyOnly && len(config.KEK) != KEKBytes:
-		return nil, fmt.Errorf("a key-encryption key has %d bytes, this one has %d", KEKBytes, len(config.KEK))
+	case !config.VerifyOnly && len(config.KEK) != KEKSize:
+		return nil, fmt.Errorf("a key-encryption key has %d bytes, this one has %d", KEKSize, len(config.KEK))
 	}
 	ring, err := newKeyring(ctx, users.accounts, config)
 	if err != nil {
 		return nil, err
 	}
 	return &Service{
-		users: users, accounts: users.accounts, rotation: config.KeyRotation,
-		closed: config.RegistrationClosed, unthrottled: config.Unthrottled, logger: config.Logger, now: config.Now,
+		users: users, accounts: users.accounts, rotation: config.KeyRotationInterval,
+		closed: config.RegistrationClosed, unthrottled: config.DisableThrottling, logger: config.Logger, now: config.Now,
 		sessions: newSessions(users.accounts, config.Now),
 		tokens:   newTokens(ring, config.Issuer, config.Audience, config.Now),
 		personal: newPersonal(users.accounts, config.Now),
@@ -101,7 +101,7 @@ const keepEvery = keysFresh / 2
 
 // Keep does what has to be done now and then, until ctx ends: it rotates the signing keys by schedule, takes up those that the
 // command or another instance made, and finishes erasures. It needs no leader: every instance runs it.
-func (s *Service) Keep(ctx context.Context) {
+func (s *Service) Run(ctx context.Context) {
 	every := keepEvery
 	if s.rotation > 0 {
 		every = max(min(every, s.rotation/8), 10*time.Millisecond)
@@ -122,7 +122,7 @@ func (s *Service) Keep(ctx context.Context) {
 }
 
 // PublicKeys returns the public keys of all instances as a JSON Web Key Set (RFC 7517).
-func (s *Service) PublicKeys(ctx context.Context) []byte { return s.tokens.ring.current(ctx).jwks }
+func (s *Service) JWKS(ctx context.Context) []byte { return s.tokens.ring.current(ctx).jwks }
 
 // Ready says whether tokens can be verified, and signed unless this instance only verifies: ErrUnavailable if not. A store that
 // answers again is noticed within a second.
@@ -169,7 +169,7 @@ func (s *Service) signIn(ctx context.Context, account store.Account, deviceName 
 	token := newRefreshToken(account.ID, uuid.Must(uuid.NewV7()))
 	device := store.Device{
 		ID: token.device, Account: account.ID, Name: deviceName, CreatedAt: now, SeenAt: now,
-		Refresh: store.RefreshTokens{Family: token.familyDigest(), Current: token.digest(), RotatedAt: now, ExpiresAt: now.Add(SessionIdle)},
+		Refresh: store.RefreshTokens{Family: token.familyDigest(), Current: token.digest(), RotatedAt: now, ExpiresAt: now.Add(SessionIdleTimeout)},
 	}
 	if err := s.accounts.CreateDevice(ctx, device, account.PasswordHash); err != nil {
 		return Session{}, credentialsIfChanged(err)
@@ -184,17 +184,17 @@ func (s *Service) session(ctx context.Context, account store.Account, token refr
 	}
 	return Session{
 		User: userOf(account), Device: token.device,
-		AccessToken: access, ExpiresIn: AccessTokenLife, RefreshToken: token.String(),
+		AccessToken: access, ExpiresIn: AccessTokenLifetime, RefreshToken: token.String(),
 	}, nil
 }
 
 // Refresh returns a new access token and the successor of a refresh token, which replaces it. The token just before the
 // current one works for 30 seconds more and gives the same successor, so that a lost answer or a second tab signs nobody out.
-// One that is older is in two hands: the session ends. ErrSession if the token is of no use.
+// One that is older is in two hands: the session ends. ErrSessionEnded if the token is of no use.
 func (s *Service) Refresh(ctx context.Context, text string) (Session, error) {
 	token, ok := parseRefreshToken(text)
 	if !ok {
-		return Session{}, ErrSession
+		return Session{}, ErrSessionEnded
 	}
 	successor, err := s.rotate(ctx, token)
 	if errors.Is(err, expense.ErrStale) {
@@ -218,13 +218,13 @@ func (s *Service) rotate(ctx context.Context, token refreshToken) (refreshToken,
 	}
 	now, kept := expense.Timestamp(s.now()), device.Refresh
 	if device.Ended() || !now.Before(kept.ExpiresAt) || token.familyDigest() != kept.Family {
-		return refreshToken{}, ErrSession
+		return refreshToken{}, ErrSessionEnded
 	}
 	switch token.digest() {
 	case kept.Current:
 		next := store.RefreshTokens{
 			Family: kept.Family, Previous: kept.Current, RotatedAt: now,
-			ExpiresAt: earlier(now.Add(SessionIdle), device.CreatedAt.Add(SessionLife)),
+			ExpiresAt: earlier(now.Add(SessionIdleTimeout), device.CreatedAt.Add(SessionAbsoluteTimeout)),
 		}
 		rand.Read(next.Salt[:])
 		successor := token.successor(next.Salt)
@@ -240,13 +240,13 @@ func (s *Service) rotate(ctx context.Context, token refreshToken) (refreshToken,
 	}
 	s.logger.WarnContext(ctx, "a refresh token was used again after it had been replaced, perhaps by a thief: the session is ended",
 		"account", token.account, "device", token.device)
-	return refreshToken{}, ErrSession
+	return refreshToken{}, ErrSessionEnded
 }
 
-// sessionIfOver returns ErrSession in place of what the store says of a session or an account that is gone.
+// sessionIfOver returns ErrSessionEnded in place of what the store says of a session or an account that is gone.
 func sessionIfOver(err error) error {
 	if errors.Is(err, expense.ErrNotFound) || errors.Is(err, expense.ErrStale) {
-		return ErrSession
+		return ErrSessionEnded
 	}
 	return err
 }

@@ -162,7 +162,7 @@ func newHouse(t testing.TB, change ...func(*auth.Config)) *house {
 	h := &house{
 		accounts: &flaky{kept: memstore.NewAccounts()},
 		ledgers:  &ledgers{made: make(map[expense.OwnerID]expense.InitialLedger)},
-		kek:      bytes.Repeat([]byte{7}, auth.KEKBytes),
+		kek:      bytes.Repeat([]byte{7}, auth.KEKSize),
 		log:      new(bytes.Buffer),
 	}
 	h.logger = slog.New(slog.NewTextHandler(h.log, nil)) // one for all instances: a handler lets one line in at a time
@@ -245,7 +245,7 @@ func TestRegister(t *testing.T) {
 		if home := h.ledgers.made[who.Owner].Settings.Home; home.Code() != "JPY" {
 			t.Errorf("the ledger's home currency is %v, want JPY", home)
 		}
-		if me, err := h.Me(t.Context(), who); err != nil || me != session.User {
+		if me, err := h.User(t.Context(), who); err != nil || me != session.User {
 			t.Errorf("Me = %v, %v, want %v", me, err, session.User)
 		}
 		device, err := h.accounts.Device(t.Context(), session.User.ID, session.Device)
@@ -318,7 +318,7 @@ func TestLogin(t *testing.T) {
 	} {
 		t.Run("answers "+name+" like every other", func(t *testing.T) {
 			session, err := h.Login(t.Context(), login)
-			if err == nil || err.Error() != auth.ErrCredentials.Error() || session != (auth.Session{}) {
+			if err == nil || err.Error() != auth.ErrInvalidCredentials.Error() || session != (auth.Session{}) {
 				t.Errorf("Login = %v, %v", session, err)
 			}
 			wantErr(t, "Login", err, auth.ErrUnauthenticated)
@@ -374,7 +374,7 @@ func TestLogout(t *testing.T) {
 		t.Error("the access token still works after the session has ended")
 	}
 	_, err = h.Refresh(t.Context(), session.RefreshToken)
-	wantErr(t, "Refresh", err, auth.ErrSession)
+	wantErr(t, "Refresh", err, auth.ErrSessionEnded)
 	wantErr(t, "Logout of a host's identity", h.Logout(t.Context(), auth.Identity{Owner: "host"}), auth.ErrForbidden)
 }
 
@@ -386,22 +386,22 @@ func TestUsers(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := h.Login(t.Context(), auth.Login{Email: "ada@example.org", Password: goodPassword})
-		wantErr(t, "Login with the old password", err, auth.ErrCredentials)
+		wantErr(t, "Login with the old password", err, auth.ErrInvalidCredentials)
 		if _, err := h.Login(t.Context(), auth.Login{Email: "ada@example.org", Password: goodPassword + " again"}); err != nil {
 			t.Error(err)
 		}
 		_, err = h.Refresh(t.Context(), session.RefreshToken)
-		wantErr(t, "Refresh", err, auth.ErrSession)
+		wantErr(t, "Refresh", err, auth.ErrSessionEnded)
 		wantErr(t, "SetPassword to a short one", h.users.SetPassword(t.Context(), "ada@example.org", "short"), expense.ErrInvalid)
 	})
 	t.Run("go with their ledger", func(t *testing.T) {
-		if err := h.users.Remove(t.Context(), "Ada@example.org"); err != nil {
+		if err := h.users.Erase(t.Context(), "Ada@example.org"); err != nil {
 			t.Fatal(err)
 		}
 		if len(h.ledgers.made) != 0 {
 			t.Error("the ledger is still there")
 		}
-		wantErr(t, "Remove again", h.users.Remove(t.Context(), "Ada@example.org"), expense.ErrNotFound)
+		wantErr(t, "Remove again", h.users.Erase(t.Context(), "Ada@example.org"), expense.ErrNotFound)
 	})
 }
 
@@ -420,7 +420,7 @@ func TestRefresh(t *testing.T) {
 	over := func(t *testing.T, s *auth.Service, token string) {
 		t.Helper()
 		_, err := s.Refresh(t.Context(), token)
-		wantErr(t, "Refresh", err, auth.ErrSession)
+		wantErr(t, "Refresh", err, auth.ErrSessionEnded)
 		wantErr(t, "Refresh", err, auth.ErrUnauthenticated)
 	}
 	bubble := func(name string, test func(t *testing.T, h *house, first string)) {
@@ -441,7 +441,7 @@ func TestRefresh(t *testing.T) {
 		}
 	})
 	bubble("gives the same successor again for 30 seconds, on every instance", func(t *testing.T, h *house, first string) {
-		other := h.instance(t, func(c *auth.Config) { c.KEK = bytes.Repeat([]byte{9}, auth.KEKBytes) })
+		other := h.instance(t, func(c *auth.Config) { c.KEK = bytes.Repeat([]byte{9}, auth.KEKSize) })
 		second := refresh(t, h.Service, first)
 		time.Sleep(30 * time.Second)
 		if again := refresh(t, other, first); again != second {

@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// AccessTokenLife is how long an access token is good for.
-	AccessTokenLife = 10 * time.Minute
+	// AccessTokenLifetime is how long an access token is good for.
+	AccessTokenLifetime = 10 * time.Minute
 
 	clockSkew     = time.Minute // between this instance's clock and the one of the instance that signed
 	tokenType     = "at+jwt"    // RFC 9068: no other JWT passes for an access token
@@ -91,7 +91,7 @@ func (t *tokens) sign(ctx context.Context, account, device uuid.UUID) (string, e
 	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: t.issuer, Audience: jwt.ClaimStrings{t.audience}, Subject: account.String(), ID: uuid.NewString(),
-			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(AccessTokenLife)),
+			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(AccessTokenLifetime)),
 		},
 		Session: device,
 	})

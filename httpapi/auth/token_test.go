@@ -269,7 +269,7 @@ func TestAuthenticate(t *testing.T) {
 	t.Run("asks the store nothing about a session that is known", func(t *testing.T) {
 		h := newHouse(t)
 		session := h.register(t)
-		_, personal, err := h.CreateToken(t.Context(), h.identity(t, session), auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
+		_, personal, err := h.CreatePersonalToken(t.Context(), h.identity(t, session), auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
 		if err != nil || !accepts(t, h, session.AccessToken) || !accepts(t, h, personal) {
 			t.Fatalf("a token is refused, %v", err)
 		}
@@ -288,7 +288,7 @@ func TestAuthenticate(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			h := newHouse(t)
 			token := h.register(t).AccessToken
-			other := h.instance(t, func(c *auth.Config) { c.KEK = make([]byte, auth.KEKBytes) })
+			other := h.instance(t, func(c *auth.Config) { c.KEK = make([]byte, auth.KEKSize) })
 			session, err := other.Login(t.Context(), auth.Login{Email: "ada@example.org", Password: goodPassword})
 			if err != nil {
 				t.Fatal(err)
@@ -341,7 +341,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		_, secret, err := h.CreateToken(b.Context(), who, auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
+		_, secret, err := h.CreatePersonalToken(b.Context(), who, auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -388,7 +388,7 @@ func FuzzRefresh(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if _, err := h.Refresh(t.Context(), text); err == nil || err.Error() != auth.ErrSession.Error() {
+		if _, err := h.Refresh(t.Context(), text); err == nil || err.Error() != auth.ErrSessionEnded.Error() {
 			t.Errorf("Refresh(%q): %v", text, err)
 		}
 	})

@@ -16,8 +16,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// Ledgers is what the local accounts need of the store that keeps the ledgers; see store.Store.
-type Ledgers interface {
+// LedgerStore is what the local accounts need of the store that keeps the ledgers; see store.Store.
+type LedgerStore interface {
 	CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (bool, error)
 	EraseLedger(ctx context.Context, owner expense.OwnerID) error
 }
@@ -26,7 +26,7 @@ type Ledgers interface {
 // command for administrators can do with them alone.
 type Users struct {
 	accounts store.Accounts
-	ledgers  Ledgers
+	ledgers  LedgerStore
 	defaults expense.Settings
 	now      func() time.Time
 	hasher   *hasher
@@ -34,7 +34,7 @@ type Users struct {
 
 // NewUsers returns the users that accounts keeps. Their ledgers are made in ledgers, with the settings defaults where their
 // registration says nothing. A nil now is [time.Now].
-func NewUsers(accounts store.Accounts, ledgers Ledgers, defaults expense.Settings, now func() time.Time) *Users {
+func NewUsers(accounts store.Accounts, ledgers LedgerStore, defaults expense.Settings, now func() time.Time) *Users {
 	if now == nil {
 		now = time.Now
 	}
@@ -116,17 +116,17 @@ const erasureKept = time.Hour
 
 // Remove erases the account with this e-mail address and its ledger. After an error the rest of it happens by itself; see
 // [Users.FinishErasures]. ErrNotFound if there is no such account.
-func (u *Users) Remove(ctx context.Context, email string) error {
+func (u *Users) Erase(ctx context.Context, email string) error {
 	account, err := u.byEmail(ctx, email)
 	if err != nil {
 		return err
 	}
-	return u.erase(ctx, account)
+	return u.eraseAccount(ctx, account)
 }
 
 // erase removes the account first, so that nobody gets in any more, and then what it leaves. Whoever got in before may yet
 // make the ledger anew, and a crash may come between: the erasure that is kept with the first step brings both to an end.
-func (u *Users) erase(ctx context.Context, account store.Account) error {
+func (u *Users) eraseAccount(ctx context.Context, account store.Account) error {
 	if err := u.accounts.DeleteAccount(ctx, account.ID, expense.Timestamp(u.now())); err != nil {
 		return err
 	}
@@ -171,11 +171,11 @@ func (u *Users) byEmail(ctx context.Context, email string) (store.Account, error
 	return u.accounts.AccountByEmail(ctx, email)
 }
 
-// credentialsIfChanged returns ErrCredentials in place of what the store says of an account that was deleted, or whose
+// credentialsIfChanged returns ErrInvalidCredentials in place of what the store says of an account that was deleted, or whose
 // password changed, since it was read.
 func credentialsIfChanged(err error) error {
 	if errors.Is(err, expense.ErrStale) || errors.Is(err, expense.ErrNotFound) {
-		return ErrCredentials
+		return ErrInvalidCredentials
 	}
 	return err
 }

@@ -54,13 +54,13 @@ func (d BudgetDraft) rowID() uuid.UUID   { return d.ID }
 
 // A BudgetPatch changes members of a budget; an amount holds from FromMonth on, by default from the month in which Patch is called.
 type BudgetPatch struct {
-	Amount      Member[string]   `json:"amount,omitzero"`
-	Currency    Member[string]   `json:"currency,omitzero"`
-	FromMonth   Member[string]   `json:"from_month,omitzero"`
-	UntilMonth  Member[string]   `json:"until_month,omitzero"`
-	Rollover    Member[string]   `json:"rollover,omitzero"`
-	RolloverCap Member[string]   `json:"rollover_cap,omitzero"`
-	AlertAt     Member[[]string] `json:"alert_at,omitzero"`
+	Amount      Optional[string]   `json:"amount,omitzero"`
+	Currency    Optional[string]   `json:"currency,omitzero"`
+	FromMonth   Optional[string]   `json:"from_month,omitzero"`
+	UntilMonth  Optional[string]   `json:"until_month,omitzero"`
+	Rollover    Optional[string]   `json:"rollover,omitzero"`
+	RolloverCap Optional[string]   `json:"rollover_cap,omitzero"`
+	AlertAt     Optional[[]string] `json:"alert_at,omitzero"`
 }
 
 func (p BudgetPatch) change() (Type, Op) { return BudgetType, Patch }
@@ -95,7 +95,7 @@ func (c *Client) Alerts(ctx context.Context) ([]Alert, error) {
 }
 
 // MarkRead queues that an alert was read.
-func (c *Client) MarkRead(ctx context.Context, alert uuid.UUID) (Alert, error) {
+func (c *Client) MarkAlertRead(ctx context.Context, alert uuid.UUID) (Alert, error) {
 	return Table[Alert, draft, alertPatch]{c, AlertType}.Patch(ctx, alert, alertPatch{Read: true})
 }
 

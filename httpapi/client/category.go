@@ -35,10 +35,10 @@ func (d CategoryDraft) rowID() uuid.UUID   { return d.ID }
 
 // A CategoryPatch changes members of a category.
 type CategoryPatch struct {
-	Name     Member[string] `json:"name,omitzero"`
-	Colour   Member[string] `json:"colour,omitzero"`
-	Icon     Member[string] `json:"icon,omitzero"`
-	Archived Member[bool]   `json:"archived,omitzero"`
+	Name     Optional[string] `json:"name,omitzero"`
+	Colour   Optional[string] `json:"colour,omitzero"`
+	Icon     Optional[string] `json:"icon,omitzero"`
+	Archived Optional[bool]   `json:"archived,omitzero"`
 }
 
 func (p CategoryPatch) change() (Type, Op) { return CategoryType, Patch }

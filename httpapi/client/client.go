@@ -69,7 +69,7 @@ func WithHTTPClient(hc *http.Client) Option { return func(o *options) { o.given 
 // WithStorage keeps session, rows and queue in s. By default they are in memory, and gone with the process.
 func WithStorage(s Storage) Option { return func(o *options) { o.storage = s } }
 
-// WithTokens authenticates with tokens of the host's own, such as a [PersonalToken], instead of by Login and Register.
+// WithTokens authenticates with tokens of the host's own, such as a [StaticToken], instead of by Login and Register.
 func WithTokens(source TokenSource) Option { return func(o *options) { o.tokens = source } }
 
 // WithClock sets the clock. It decides on when a token is refreshed and on the date of an expense that names none; no clock ever
@@ -79,33 +79,33 @@ func WithClock(now func() time.Time) Option { return func(o *options) { o.now = 
 // WithLogger is told what Run tries again.
 func WithLogger(logger *slog.Logger) Option { return func(o *options) { o.logger = logger } }
 
-// WithAttempts sets how often a request is sent before its call fails, if the trouble may pass; by default 4. Run goes on for
+// WithMaxAttempts sets how often a request is sent before its call fails, if the trouble may pass; by default 4. Run goes on for
 // ever all the same.
-func WithAttempts(n int) Option { return func(o *options) { o.attempts = max(n, 1) } }
+func WithMaxAttempts(n int) Option { return func(o *options) { o.attempts = max(n, 1) } }
 
 // WithPageSize sets how many rows one page of a pull has at most, 1 to 1,000; by default 1,000.
 func WithPageSize(n int) Option { return func(o *options) { o.page = min(max(n, 1), 1000) } }
 
-// WithPushSize sets how many mutations one push has at most, 1 to 100; by default 100.
-func WithPushSize(n int) Option { return func(o *options) { o.batch = min(max(n, 1), 100) } }
+// WithPushBatchSize sets how many mutations one push has at most, 1 to 100; by default 100.
+func WithPushBatchSize(n int) Option { return func(o *options) { o.batch = min(max(n, 1), 100) } }
 
-// WithPoll sets how often Run syncs though nothing hints that it should; by default every five minutes.
-func WithPoll(every time.Duration) Option {
+// WithPollInterval sets how often Run syncs though nothing hints that it should; by default every five minutes.
+func WithPollInterval(every time.Duration) Option {
 	return func(o *options) { o.poll = max(every, time.Second) }
 }
 
 // WithPlainHTTP allows http:// URLs of other machines. Passwords and tokens then travel for everybody on the way to read.
 func WithPlainHTTP() Option { return func(o *options) { o.plain = true } }
 
-// WithConflicts asks decide about each change that contradicts one which came first. It is called from within Push, Sync and Run: it
+// WithConflictHandler asks decide about each change that contradicts one which came first. It is called from within Push, Sync and Run: it
 // may read and write, but not sync, and nothing else is sent until it returns. The zero Decision leaves the conflict for
-// [Client.Conflicts] to list and [Client.Resolve] to settle, which is what happens to all of them by default.
-func WithConflicts(decide func(context.Context, Conflict) Decision) Option {
+// [Client.Conflicts] to list and [Client.ResolveConflict] to settle, which is what happens to all of them by default.
+func WithConflictHandler(decide func(context.Context, Conflict) Decision) Option {
 	return func(o *options) { o.onConflict = decide }
 }
 
-// WithRejections tells of each change that the server refused for good. [Client.Rejections] lists them until they are dismissed.
-func WithRejections(tell func(context.Context, Rejection)) Option {
+// WithRejectionHandler tells of each change that the server refused for good. [Client.Rejections] lists them until they are dismissed.
+func WithRejectionHandler(tell func(context.Context, Rejection)) Option {
 	return func(o *options) { o.onRejected = tell }
 }
 
@@ -127,7 +127,7 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 		return nil, fmt.Errorf("base URL %s: secrets do not travel unencrypted unless WithPlainHTTP says so", base)
 	}
 	if o.storage == nil {
-		o.storage = NewMemory()
+		o.storage = NewMemoryStorage()
 	}
 	hc := http.Client{}
 	if o.given != nil {

@@ -18,13 +18,13 @@ type Conflict struct{ Mutation Mutation }
 func (c Conflict) Problem() *Problem { return c.Mutation.Result.Problem }
 
 // Gone reports that the row was deleted. To keep one's own change then means a new row, with a new id.
-func (c Conflict) Gone() bool {
+func (c Conflict) RowDeleted() bool {
 	p := c.Problem()
 	return p != nil && (p.Code == "gone" || p.Code == "not_found")
 }
 
 // Server decodes the row as the server has it into a pointer to an [Expense], [Category], …; ErrNotFound if it has none.
-func (c Conflict) Server(row any) error {
+func (c Conflict) ServerRow(row any) error {
 	if len(c.Mutation.Result.Resource) == 0 {
 		return fmt.Errorf("%s %s on the server: %w", c.Mutation.Key.Type, c.Mutation.Key.ID, expense.ErrNotFound)
 	}
@@ -32,11 +32,11 @@ func (c Conflict) Server(row any) error {
 }
 
 // Mine decodes the row as this device meant it to be; ErrNotFound if the change deletes it.
-func (c Conflict) Mine(row any) error {
+func (c Conflict) LocalRow(row any) error {
 	if c.Mutation.Op == Delete {
 		return fmt.Errorf("%s %s: deleted here: %w", c.Mutation.Key.Type, c.Mutation.Key.ID, expense.ErrNotFound)
 	}
-	text, err := c.Mutation.apply(c.Mutation.Seen)
+	text, err := c.Mutation.apply(c.Mutation.BaseRow)
 	if err != nil {
 		return err
 	}
@@ -59,15 +59,15 @@ type keep uint8
 
 const (
 	keepServer keep = iota + 1
-	keepMine
+	keepLocal
 	keepEdited
 )
 
 // KeepServer drops the device's change.
 func KeepServer() Decision { return Decision{keep: keepServer} }
 
-// KeepMine makes the device's change once more, on top of what the server has.
-func KeepMine() Decision { return Decision{keep: keepMine} }
+// KeepLocal makes the device's change once more, on top of what the server has.
+func KeepLocal() Decision { return Decision{keep: keepLocal} }
 
 // KeepEdited makes another change in its place, on top of what the server has: a draft or a patch of the row's type.
 func KeepEdited(change Change) Decision { return Decision{keep: keepEdited, edited: change} }
@@ -101,7 +101,7 @@ func (c *Client) Rejections(ctx context.Context) ([]Rejection, error) {
 }
 
 // Pending returns the changes that the server has not acknowledged, in order.
-func (c *Client) Pending(ctx context.Context) ([]Mutation, error) {
+func (c *Client) QueuedMutations(ctx context.Context) ([]Mutation, error) {
 	var pending []Mutation
 	err := c.storage.View(ctx, func(tx Tx) (err error) {
 		pending, err = tx.Mutations(ctx, MutationQuery{States: []State{Queued, Sent}})
@@ -111,7 +111,7 @@ func (c *Client) Pending(ctx context.Context) ([]Mutation, error) {
 }
 
 // Dismiss takes a rejected change off the list, by its mutation's id; ErrNotFound if it is not there.
-func (c *Client) Dismiss(ctx context.Context, mutation string) error {
+func (c *Client) DismissRejection(ctx context.Context, mutation string) error {
 	return c.storage.Update(ctx, func(tx Tx) error {
 		if _, _, err := find(ctx, tx, mutation, Rejected); err != nil {
 			return err
@@ -121,13 +121,13 @@ func (c *Client) Dismiss(ctx context.Context, mutation string) error {
 }
 
 // Resolve decides a conflict, by its mutation's id; ErrNotFound if it is decided already.
-func (c *Client) Resolve(ctx context.Context, mutation string, decision Decision) error {
+func (c *Client) ResolveConflict(ctx context.Context, mutation string, decision Decision) error {
 	err := c.storage.Update(ctx, func(tx Tx) error {
 		m, queued, err := find(ctx, tx, mutation, Conflicted)
 		if err != nil {
 			return err
 		}
-		m.Tries = 0 // a person is asked as often as it takes
+		m.Reissues = 0 // a person is asked as often as it takes
 		return c.decide(ctx, tx, queued, m, decision)
 	})
 	if err == nil {
@@ -166,11 +166,11 @@ func (c *Client) decide(ctx context.Context, tx Tx, queued []Mutation, m Mutatio
 			return err
 		}
 		m.Op, m.Data = op, data
-	case keepMine:
+	case keepLocal:
 	default:
 		return tx.PutMutations(ctx, m)
 	}
-	if (Conflict{m}).Gone() && m.Op != Delete {
+	if (Conflict{m}).RowDeleted() && m.Op != Delete {
 		return c.revive(ctx, tx, queued, m)
 	}
 	return c.reissue(ctx, tx, queued, m, m.Result.Version)
@@ -190,7 +190,7 @@ func (c *Client) revive(ctx context.Context, tx Tx, queued []Mutation, decided M
 			continue
 		}
 		if len(done) == 0 {
-			row = m.Seen
+			row = m.BaseRow
 		}
 		done = append(done, m.ID)
 		if deleted = deleted || m.Op == Delete; deleted {
@@ -212,7 +212,7 @@ func (c *Client) revive(ctx context.Context, tx Tx, queued []Mutation, decided M
 	if err != nil {
 		return err
 	}
-	_, err = c.enqueue(ctx, tx, Mutation{Key: Key{decided.Key.Type, id.String()}, Op: Put}, draft)
+	_, err = c.enqueue(ctx, tx, Mutation{Key: RowKey{decided.Key.Type, id.String()}, Op: Put}, draft)
 	return err
 }
 

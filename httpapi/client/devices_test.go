@@ -80,9 +80,9 @@ func (f *fleet) start(d *fleetDevice) {
 	d.storage = &mortal{Storage: d.open()}
 	c, err := client.New("https://ledger.example.com", append([]client.Option{
 		client.WithHTTPClient(&http.Client{Transport: f.site}), client.WithStorage(d.storage), client.WithClock(f.site.now),
-		client.WithAttempts(1), client.WithPageSize(rapid.IntRange(1, 20).Draw(f.T, "page")), client.WithPushSize(rapid.IntRange(1, 5).Draw(f.T, "push")),
-		client.WithConflicts(func(_ context.Context, conflict client.Conflict) client.Decision {
-			if fate := f.known[uuid.MustParse(conflict.Mutation.Key.ID)]; fate != nil && conflict.Gone() {
+		client.WithMaxAttempts(1), client.WithPageSize(rapid.IntRange(1, 20).Draw(f.T, "page")), client.WithPushBatchSize(rapid.IntRange(1, 5).Draw(f.T, "push")),
+		client.WithConflictHandler(func(_ context.Context, conflict client.Conflict) client.Decision {
+			if fate := f.known[uuid.MustParse(conflict.Mutation.Key.ID)]; fate != nil && conflict.RowDeleted() {
 				fate.deleted = true
 			}
 			return client.KeepServer()
@@ -205,7 +205,7 @@ func TestDevicesConverge(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s := newSite(t)
 		f := &fleet{T: r, ctx: t.Context(), site: s, known: map[uuid.UUID]*fate{}}
-		path, kept := filepath.Join(t.TempDir(), "device.db"), client.NewMemory()
+		path, kept := filepath.Join(t.TempDir(), "device.db"), client.NewMemoryStorage()
 		var file *sqlitestorage.Storage
 		inFile := rapid.IntRange(0, 2).Draw(r, "in a file") == 0 // that costs flushes of the disk
 		t0 := &fleetDevice{name: "phone", account: true, open: func() client.Storage {
@@ -240,9 +240,9 @@ func TestDevicesConverge(t *testing.T) {
 		}
 		f.devices = []*fleetDevice{t0}
 		for _, name := range []string{"tablet", "watch"} {
-			memory := client.NewMemory()
+			memory := client.NewMemoryStorage()
 			d := &fleetDevice{name: name, open: func() client.Storage { return memory }, options: []client.Option{
-				client.WithTokens(client.PersonalToken(token.Token)),
+				client.WithTokens(client.StaticToken(token.Token)),
 			}}
 			f.start(d)
 			f.devices = append(f.devices, d)
@@ -269,8 +269,8 @@ func (f *fleet) check() {
 		}
 	}
 	for _, d := range f.devices {
-		different, err := d.client.Diverged(f.ctx)
-		pending, more := d.client.Pending(f.ctx)
+		different, err := d.client.Verify(f.ctx)
+		pending, more := d.client.QueuedMutations(f.ctx)
 		rejections, most := d.client.Rejections(f.ctx)
 		if err := errors.Join(err, more, most); err != nil {
 			f.Fatal(err)

@@ -34,7 +34,7 @@ func web(t *testing.T, opts ...client.Option) (*site, *client.Client, *client.Cl
 }
 
 func TestTwoDevicesThatRunAgreeByThemselves(t *testing.T) {
-	_, phone, tablet := web(t, client.WithPoll(time.Hour))
+	_, phone, tablet := web(t, client.WithPollInterval(time.Hour))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 2)
 	for _, c := range []*client.Client{phone, tablet} {
@@ -72,7 +72,7 @@ func TestTwoDevicesThatRunAgreeByThemselves(t *testing.T) {
 func TestRunOutlivesACaptivePortal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		c := s.registered(t, client.NewMemory())
+		c := s.registered(t, client.NewMemoryStorage())
 		row := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1"}))(t)
 		s.fails(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
 			if r.URL.Path == "/v1/sync/events" {
@@ -129,7 +129,7 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 func scripted(t *testing.T, s *script) *client.Client {
 	t.Helper()
 	return get(client.New("https://ledger.example.com", client.WithHTTPClient(&http.Client{Transport: s, Timeout: time.Second}),
-		client.WithTokens(client.PersonalToken("x"))))(t)
+		client.WithTokens(client.StaticToken("x"))))(t)
 }
 
 func TestAStreamThatBreaksOffGoesOnWhereItWas(t *testing.T) {
@@ -232,7 +232,7 @@ func FuzzAnswers(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, status int) {
 		answers := 0
-		c, err := client.New("https://ledger.example.com", client.WithTokens(client.PersonalToken("x")), client.WithAttempts(1),
+		c, err := client.New("https://ledger.example.com", client.WithTokens(client.StaticToken("x")), client.WithMaxAttempts(1),
 			client.WithHTTPClient(&http.Client{Transport: transport(func(*http.Request) (*http.Response, error) {
 				if answers++; answers > 10 {
 					return nil, errLost
@@ -246,8 +246,8 @@ func FuzzAnswers(f *testing.F) {
 		row, err := c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1"})
 		must(t, err)
 		_ = c.Sync(t.Context())
-		_, _ = c.Diverged(t.Context())
-		if pending := get(c.Pending(t.Context()))(t); len(pending) != 1 || pending[0].Key.ID != row.ID.String() {
+		_, _ = c.Verify(t.Context())
+		if pending := get(c.QueuedMutations(t.Context()))(t); len(pending) != 1 || pending[0].Key.ID != row.ID.String() {
 			rejections := get(c.Rejections(t.Context()))(t)
 			if len(rejections) != 1 {
 				t.Errorf("the change is neither queued nor refused: %v", pending)

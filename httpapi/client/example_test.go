@@ -23,10 +23,10 @@ func Example() {
 	storage, err := sqlitestorage.Open(ctx, filepath.Join(folder, "device.db"))
 	check(err)
 	defer storage.Close()
-	phone, err := client.New(url, client.WithStorage(storage), client.WithConflicts(
+	phone, err := client.New(url, client.WithStorage(storage), client.WithConflictHandler(
 		func(_ context.Context, c client.Conflict) client.Decision {
 			var mine, theirs client.Expense
-			if c.Mine(&mine) == nil && c.Server(&theirs) == nil && mine.Amount == theirs.Amount {
+			if c.LocalRow(&mine) == nil && c.ServerRow(&theirs) == nil && mine.Amount == theirs.Amount {
 				return client.KeepServer()
 			}
 			return client.Decision{} // phone.Conflicts lists it for the person to decide
@@ -56,7 +56,7 @@ func exampleServer() string {
 	settings, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: new("EUR")})
 	check(err)
 	users := auth.NewUsers(memstore.NewAccounts(), ledgers, settings, nil)
-	service, err := auth.New(context.Background(), users, auth.Config{KEK: make([]byte, auth.KEKBytes)})
+	service, err := auth.New(context.Background(), users, auth.Config{KEK: make([]byte, auth.KEKSize)})
 	check(err)
 	api, err := httpapi.New(ledgers, httpapi.Config{Accounts: service})
 	check(err)

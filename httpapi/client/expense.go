@@ -55,13 +55,13 @@ func (d ExpenseDraft) rowID() uuid.UUID   { return d.ID }
 // An ExpensePatch changes members of an expense. An amount always travels with its currency: what is not given of the two is as
 // the person saw it.
 type ExpensePatch struct {
-	Amount     Member[string]    `json:"amount,omitzero"`
-	Currency   Member[string]    `json:"currency,omitzero"`
-	Date       Member[string]    `json:"date,omitzero"`
-	CategoryID Member[uuid.UUID] `json:"category_id,omitzero"`
-	Category   Member[string]    `json:"category,omitzero"`
-	Notes      Member[string]    `json:"notes,omitzero"`
-	Rate       Member[string]    `json:"rate,omitzero"` // Null: that of the rate table
+	Amount     Optional[string]    `json:"amount,omitzero"`
+	Currency   Optional[string]    `json:"currency,omitzero"`
+	Date       Optional[string]    `json:"date,omitzero"`
+	CategoryID Optional[uuid.UUID] `json:"category_id,omitzero"`
+	Category   Optional[string]    `json:"category,omitzero"`
+	Notes      Optional[string]    `json:"notes,omitzero"`
+	Rate       Optional[string]    `json:"rate,omitzero"` // Null: that of the rate table
 }
 
 func (p ExpensePatch) change() (Type, Op) { return ExpenseType, Patch }

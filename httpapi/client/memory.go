@@ -10,39 +10,39 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A Memory is a Storage that is gone with the process: for services that keep nothing, and for tests.
-type Memory struct {
+// A MemoryStorage is a Storage that is gone with the process: for services that keep nothing, and for tests.
+type MemoryStorage struct {
 	mu        sync.RWMutex
 	values    map[string][]byte
-	rows      map[Key]Row
+	rows      map[RowKey]Row
 	mutations map[string]Mutation
 }
 
-var _ Storage = (*Memory)(nil)
+var _ Storage = (*MemoryStorage)(nil)
 
-// NewMemory returns an empty Memory.
-func NewMemory() *Memory {
-	return &Memory{values: map[string][]byte{}, rows: map[Key]Row{}, mutations: map[string]Mutation{}}
+// NewMemoryStorage returns an empty MemoryStorage.
+func NewMemoryStorage() *MemoryStorage {
+	return &MemoryStorage{values: map[string][]byte{}, rows: map[RowKey]Row{}, mutations: map[string]Mutation{}}
 }
 
 // View implements Storage.
-func (m *Memory) View(ctx context.Context, fn func(Tx) error) error {
+func (m *MemoryStorage) View(ctx context.Context, fn func(Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return fn(&memoryTx{Memory: m})
+	return fn(&memoryTx{MemoryStorage: m})
 }
 
 // Update implements Storage.
-func (m *Memory) Update(ctx context.Context, fn func(Tx) error) error {
+func (m *MemoryStorage) Update(ctx context.Context, fn func(Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	tx := &memoryTx{Memory: m, writes: true}
+	tx := &memoryTx{MemoryStorage: m, writes: true}
 	whole := false
 	defer func() {
 		if !whole {
@@ -59,11 +59,11 @@ func (m *Memory) Update(ctx context.Context, fn func(Tx) error) error {
 }
 
 // Close implements Storage. What is kept stays.
-func (m *Memory) Close() error { return nil }
+func (m *MemoryStorage) Close() error { return nil }
 
 // A memoryTx writes in place, and knows how to take it back.
 type memoryTx struct {
-	*Memory
+	*MemoryStorage
 	writes bool
 	undo   []func()
 }
@@ -96,7 +96,7 @@ func (tx *memoryTx) SetValue(_ context.Context, name string, value []byte) error
 }
 
 // Row implements Tx.
-func (tx *memoryTx) Row(_ context.Context, key Key) (Row, error) {
+func (tx *memoryTx) Row(_ context.Context, key RowKey) (Row, error) {
 	row, ok := tx.rows[key]
 	if !ok {
 		return Row{}, fmt.Errorf("%s %s: %w", key.Type, key.ID, expense.ErrNotFound)
@@ -119,7 +119,7 @@ func (tx *memoryTx) Rows(_ context.Context, t Type) ([]Row, error) {
 // PutRows implements Tx.
 func (tx *memoryTx) PutRows(_ context.Context, rows ...Row) error {
 	for _, row := range rows {
-		if err := set(tx, tx.rows, row.Key, row, true); err != nil {
+		if err := set(tx, tx.rows, row.RowKey, row, true); err != nil {
 			return err
 		}
 	}
@@ -127,7 +127,7 @@ func (tx *memoryTx) PutRows(_ context.Context, rows ...Row) error {
 }
 
 // DeleteRows implements Tx.
-func (tx *memoryTx) DeleteRows(_ context.Context, keys ...Key) error {
+func (tx *memoryTx) DeleteRows(_ context.Context, keys ...RowKey) error {
 	for _, key := range keys {
 		if err := set(tx, tx.rows, key, Row{}, false); err != nil {
 			return err

@@ -23,22 +23,22 @@ var (
 
 // A Problem is an answer of the server that is not a success: RFC 9457's document, or as much of it as could be read.
 type Problem struct {
-	Type           string  `json:"type"`
-	Title          string  `json:"title"`
-	Status         int     `json:"status"`
-	Detail         string  `json:"detail"`
-	Instance       string  `json:"instance,omitempty"`
-	Code           string  `json:"code"` // empty: the answer came from something in between
-	RequestID      string  `json:"request_id,omitempty"`
-	Errors         []Fault `json:"errors,omitempty"`
-	CurrentVersion int64   `json:"current_version,omitempty"`
+	Type           string       `json:"type"`
+	Title          string       `json:"title"`
+	Status         int          `json:"status"`
+	Detail         string       `json:"detail"`
+	Instance       string       `json:"instance,omitempty"`
+	Code           string       `json:"code"` // empty: the answer came from something in between
+	RequestID      string       `json:"request_id,omitempty"`
+	Errors         []FieldError `json:"errors,omitempty"`
+	CurrentVersion int64        `json:"current_version,omitempty"`
 
 	// RetryAfter is how long the server asked to be left alone.
 	RetryAfter time.Duration `json:"-"`
 }
 
-// A Fault is one broken rule: where, and what is wrong there.
-type Fault struct {
+// A FieldError is one broken rule: where, and what is wrong there.
+type FieldError struct {
 	Pointer   string `json:"pointer,omitempty"`
 	Parameter string `json:"parameter,omitempty"`
 	Header    string `json:"header,omitempty"`
@@ -70,7 +70,7 @@ func (p *Problem) Error() string {
 }
 
 // Has reports a fault of this code at this place.
-func (p *Problem) Has(pointer, code string) bool {
+func (p *Problem) HasFieldError(pointer, code string) bool {
 	for _, fault := range p.Errors {
 		if fault.Pointer == pointer && fault.Code == code {
 			return true

@@ -146,7 +146,7 @@ func (c *Client) startAnew(ctx context.Context, from place) error {
 }
 
 // Refetch makes the next pull fetch everything. What was not sent stays in the queue.
-func (c *Client) Refetch(ctx context.Context) error {
+func (c *Client) RequestFullPull(ctx context.Context) error {
 	if err := take(ctx, c.syncing); err != nil {
 		return err
 	}
@@ -170,14 +170,14 @@ func (p *syncPage) store(ctx context.Context, tx Tx, from place, acknowledged []
 		return err
 	}
 	var rows []Row
-	var gone []Key
+	var gone []RowKey
 	for _, change := range p.Changes {
-		key := Key{change.Type, change.ID}
+		key := RowKey{change.Type, change.ID}
 		if change.Deleted {
 			gone = append(gone, key)
 			continue
 		}
-		rows = append(rows, Row{Key: key, Version: change.Version, Generation: at.Generation, Data: change.Data})
+		rows = append(rows, Row{RowKey: key, Version: change.Version, Generation: at.Generation, Data: change.Data})
 	}
 	err = errors.Join(tx.PutRows(ctx, rows...), tx.DeleteRows(ctx, gone...))
 	at.Cursor = p.Cursor

@@ -36,7 +36,7 @@ func (m Mutation) body() mutationBody {
 
 // pushBody is the answer to a push.
 type pushBody struct {
-	Results []Result `json:"results"`
+	Results []MutationResult `json:"results"`
 }
 
 // Push sends the queue, in order, until it is empty. What was sent and has no answer is sent again as it was: the server does it
@@ -81,8 +81,8 @@ func (c *Client) push(ctx context.Context) error {
 		case refused && refusesContent(p) && len(batch) > 1:
 			size = len(batch) / 2 // one of them is the reason, and does not hold up the others
 		case refused && refusesContent(p):
-			result := Result{MutationID: batch[0].ID, Status: "rejected", Problem: p}
-			if err := c.settle(ctx, batch, []Result{result}); err != nil {
+			result := MutationResult{MutationID: batch[0].ID, Status: "rejected", Problem: p}
+			if err := c.settle(ctx, batch, []MutationResult{result}); err != nil {
 				return err
 			}
 		default:
@@ -170,7 +170,7 @@ type verdict struct {
 
 // settle asks for decisions, and then stores what became of a batch, all at once. After a crash in between the server answers as
 // before, and the decisions are asked for again.
-func (c *Client) settle(ctx context.Context, batch []Mutation, results []Result) error {
+func (c *Client) settle(ctx context.Context, batch []Mutation, results []MutationResult) error {
 	verdicts := make([]verdict, len(batch))
 	for i, m := range batch {
 		m.Result = &results[i]
@@ -181,7 +181,7 @@ func (c *Client) settle(ctx context.Context, batch []Mutation, results []Result)
 			switch {
 			case m.Predicted:
 				v.decision = KeepServer()
-			case c.onConflict != nil && m.Tries < mostTries:
+			case c.onConflict != nil && m.Reissues < mostTries:
 				v.decision = c.onConflict(ctx, Conflict{v.mutation})
 			}
 		case m.Predicted && (status == "rejected" || m.Result.Problem != nil):
@@ -244,14 +244,14 @@ func (c *Client) reissue(ctx context.Context, tx Tx, queued []Mutation, m Mutati
 	}
 	old := m.ID
 	m.ID, m.State, m.Result = id.String(), Queued, nil
-	m.Tries++
+	m.Reissues++
 	m.BaseVersion, m.BaseMutation = version, ""
 	if m.Op == Delete {
 		m.BaseVersion = 0
 	}
 	for _, q := range queued {
 		// Of several changes of a row that are decided together, each is made upon the one before.
-		if q.State == Queued && q.Tries > 0 && q.Seq < m.Seq && m.Op != Delete && q.Op != Delete {
+		if q.State == Queued && q.Reissues > 0 && q.Seq < m.Seq && m.Op != Delete && q.Op != Delete {
 			m.BaseVersion, m.BaseMutation = 0, q.ID
 		}
 		if q.State == Queued && q.BaseMutation == old {

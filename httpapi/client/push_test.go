@@ -41,7 +41,7 @@ func TestALongQueueGoesInBatchesAndInOrder(t *testing.T) {
 func TestARefusedChangeHoldsUpNoOtherAndIsTold(t *testing.T) {
 	s := newSite(t)
 	var told []string
-	c := s.registered(t, client.NewMemory(), client.WithRejections(func(_ context.Context, r client.Rejection) {
+	c := s.registered(t, client.NewMemoryStorage(), client.WithRejectionHandler(func(_ context.Context, r client.Rejection) {
 		told = append(told, r.Mutation.ID)
 	}))
 	good := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1"}))(t)
@@ -53,7 +53,7 @@ func TestARefusedChangeHoldsUpNoOtherAndIsTold(t *testing.T) {
 		t.Fatalf("rejected: %v, told: %v", rejections, told)
 	}
 	p := rejections[0].Problem()
-	if p.Code != "validation_error" || !p.Has("#/amount", "too_many_digits") || len(p.Errors) != 2 {
+	if p.Code != "validation_error" || !p.HasFieldError("#/amount", "too_many_digits") || len(p.Errors) != 2 {
 		t.Errorf("the problem is %v", p)
 	}
 	if _, err := c.Expenses().Get(t.Context(), bad.ID); !errors.Is(err, expense.ErrNotFound) {
@@ -61,8 +61,8 @@ func TestARefusedChangeHoldsUpNoOtherAndIsTold(t *testing.T) {
 	}
 	must(t, second(c.Expenses().Get(t.Context(), good.ID)))
 	must(t, second(c.Expenses().Get(t.Context(), also.ID)))
-	must(t, c.Dismiss(t.Context(), told[0]))
-	if err := c.Dismiss(t.Context(), told[0]); !errors.Is(err, expense.ErrNotFound) {
+	must(t, c.DismissRejection(t.Context(), told[0]))
+	if err := c.DismissRejection(t.Context(), told[0]); !errors.Is(err, expense.ErrNotFound) {
 		t.Errorf("dismissed twice: %v", err)
 	}
 	agrees(t, c)
@@ -71,7 +71,7 @@ func TestARefusedChangeHoldsUpNoOtherAndIsTold(t *testing.T) {
 // TestAChangeThatNoPushGetsThrough is refused by something in between, which shall not hold up the rest for ever.
 func TestAChangeThatNoPushGetsThrough(t *testing.T) {
 	s := newSite(t)
-	c := s.registered(t, client.NewMemory())
+	c := s.registered(t, client.NewMemoryStorage())
 	for i := range 9 {
 		notes := "fine"
 		if i == 4 {
@@ -130,18 +130,18 @@ func TestAPersonDecidesAboutAConflict(t *testing.T) {
 		want   string
 	}{
 		"for what the server has": {client.KeepServer(), "7.00"},
-		"for the device's change": {client.KeepMine(), "9.00"},
+		"for the device's change": {client.KeepLocal(), "9.00"},
 		"for something else":      {client.KeepEdited(client.ExpensePatch{Amount: client.Set("6.5")}), "6.50"},
 	} {
 		for _, late := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, ", late: ", late), func(t *testing.T) {
 				s := newSite(t)
-				phone := s.registered(t, client.NewMemory())
+				phone := s.registered(t, client.NewMemoryStorage())
 				var asked int
-				tablet := s.another(t, client.WithConflicts(func(_ context.Context, conflict client.Conflict) client.Decision {
+				tablet := s.another(t, client.WithConflictHandler(func(_ context.Context, conflict client.Conflict) client.Decision {
 					asked++
 					var mine, theirs client.Expense
-					must(t, errors.Join(conflict.Mine(&mine), conflict.Server(&theirs)))
+					must(t, errors.Join(conflict.LocalRow(&mine), conflict.ServerRow(&theirs)))
 					if theirs.Amount != "7.00" || mine.Amount != "8" && mine.Amount != "9" || conflict.Problem().Code != "conflict" {
 						t.Errorf("the person sees %v and %v, because of %v", mine, theirs, conflict.Problem())
 					}
@@ -156,7 +156,7 @@ func TestAPersonDecidesAboutAConflict(t *testing.T) {
 				if late {
 					equal(t, "amount until it is decided", get(tablet.Expenses().Get(t.Context(), id))(t).Amount, "7.00")
 					for _, conflict := range get(tablet.Conflicts(t.Context()))(t) {
-						must(t, tablet.Resolve(t.Context(), conflict.Mutation.ID, c.decide))
+						must(t, tablet.ResolveConflict(t.Context(), conflict.Mutation.ID, c.decide))
 					}
 					must(t, tablet.Sync(t.Context()))
 				}
@@ -172,22 +172,22 @@ func TestAPersonDecidesAboutAConflict(t *testing.T) {
 func TestAChangeOfARowThatWasDeletedBecomesOneNewRow(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		s := newSite(t)
-		phone := s.registered(t, client.NewMemory())
-		tablet := s.another(t, client.WithConflicts(func(_ context.Context, conflict client.Conflict) client.Decision {
-			if !conflict.Gone() {
+		phone := s.registered(t, client.NewMemoryStorage())
+		tablet := s.another(t, client.WithConflictHandler(func(_ context.Context, conflict client.Conflict) client.Decision {
+			if !conflict.RowDeleted() {
 				t.Errorf("the conflict is %v", conflict.Problem())
 			}
 			if late {
 				return client.Decision{}
 			}
-			return client.KeepMine()
+			return client.KeepLocal()
 		}))
 		id := disagree(t, phone, tablet, func(c *client.Client, id uuid.UUID) error { return c.Expenses().Delete(t.Context(), id) })
 		must(t, tablet.Sync(t.Context()))
 		if late {
 			conflicts := get(tablet.Conflicts(t.Context()))(t)
-			must(t, tablet.Resolve(t.Context(), conflicts[0].Mutation.ID, client.KeepMine()))
-			if err := tablet.Resolve(t.Context(), conflicts[1].Mutation.ID, client.KeepMine()); !errors.Is(err, expense.ErrNotFound) {
+			must(t, tablet.ResolveConflict(t.Context(), conflicts[0].Mutation.ID, client.KeepLocal()))
+			if err := tablet.ResolveConflict(t.Context(), conflicts[1].Mutation.ID, client.KeepLocal()); !errors.Is(err, expense.ErrNotFound) {
 				t.Errorf("what went into the new row is decided again: %v", err)
 			}
 			must(t, tablet.Sync(t.Context()))
@@ -203,7 +203,7 @@ func TestAChangeOfARowThatWasDeletedBecomesOneNewRow(t *testing.T) {
 
 func TestAnAmountTravelsWithTheCurrencyThatThePersonSaw(t *testing.T) {
 	s := newSite(t)
-	phone := s.registered(t, client.NewMemory())
+	phone := s.registered(t, client.NewMemoryStorage())
 	tablet := s.another(t)
 	row := get(phone.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "5"}))(t)
 	must(t, phone.Sync(t.Context()))
@@ -216,7 +216,7 @@ func TestAnAmountTravelsWithTheCurrencyThatThePersonSaw(t *testing.T) {
 	if len(conflicts) != 1 {
 		t.Fatalf("%d conflicts", len(conflicts))
 	}
-	must(t, tablet.Resolve(t.Context(), conflicts[0].Mutation.ID, client.KeepMine()))
+	must(t, tablet.ResolveConflict(t.Context(), conflicts[0].Mutation.ID, client.KeepLocal()))
 	must(t, tablet.Sync(t.Context()))
 	got := get(tablet.Expenses().Get(t.Context(), row.ID))(t)
 	equal(t, "money", got.Amount+" "+got.Currency, "6.00 EUR")
@@ -224,7 +224,7 @@ func TestAnAmountTravelsWithTheCurrencyThatThePersonSaw(t *testing.T) {
 
 func TestTwoEditsOfOneRowDoNotFightEachOther(t *testing.T) {
 	s := newSite(t)
-	c := s.registered(t, client.NewMemory())
+	c := s.registered(t, client.NewMemoryStorage())
 	row := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "5"}))(t)
 	for i, step := range []func(context.Context) error{c.Push, c.Pull, c.Push, c.Sync, c.Push, c.Push} {
 		amount := fmt.Sprintf("%d.00", i+6)
@@ -275,7 +275,7 @@ func TestANewEpochKeepsTheQueueAndDropsWhatDidNotCome(t *testing.T) {
 			t.Errorf("the device holds %v", rows)
 		}
 		agrees(t, c)
-		must(t, c.Refetch(t.Context()))
+		must(t, c.RequestFullPull(t.Context()))
 		must(t, c.Pull(t.Context()))
 		agrees(t, c)
 	})
@@ -284,7 +284,7 @@ func TestANewEpochKeepsTheQueueAndDropsWhatDidNotCome(t *testing.T) {
 func TestTroubleThatPassesIsWaitedForAsLongAsTheServerAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		c := s.registered(t, client.NewMemory(), client.WithAttempts(4))
+		c := s.registered(t, client.NewMemoryStorage(), client.WithMaxAttempts(4))
 		must(t, second(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1"})))
 		var status []int
 		header := http.Header{"Retry-After": {"7"}}
@@ -315,7 +315,7 @@ func TestTroubleThatPassesIsWaitedForAsLongAsTheServerAsks(t *testing.T) {
 			t.Errorf("after four attempts: %v, %v left", err, status)
 		}
 		status, header = nil, http.Header{"Retry-After": {time.Now().Add(10 * time.Minute).UTC().Format(http.TimeFormat)}}
-		c = s.another(t, client.WithClock(time.Now), client.WithAttempts(4))
+		c = s.another(t, client.WithClock(time.Now), client.WithMaxAttempts(4))
 		status = []int{503, 503}
 		begin = time.Now()
 		if err := c.Pull(t.Context()); !errors.As(err, &p) || p.RetryAfter < 9*time.Minute || time.Since(begin) > time.Second {
@@ -327,7 +327,7 @@ func TestTroubleThatPassesIsWaitedForAsLongAsTheServerAsks(t *testing.T) {
 func TestWritesOfOtherEndpointsHappenOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		c := s.registered(t, client.NewMemory(), client.WithAttempts(3))
+		c := s.registered(t, client.NewMemoryStorage(), client.WithMaxAttempts(3))
 		lose := 2
 		s.fails(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
 			if lose--; lose >= 0 {

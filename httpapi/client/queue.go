@@ -49,14 +49,14 @@ func (c *Client) enqueue(ctx context.Context, tx Tx, m Mutation, data any) (json
 	if err != nil {
 		return nil, err
 	}
-	if m.Seen, err = overlay(row, before); err != nil {
+	if m.BaseRow, err = overlay(row, before); err != nil {
 		return nil, err
 	}
 	deleted := len(before) > 0 && before[len(before)-1].Op == Delete
 	switch {
 	case m.Op == Put && deleted:
 		return nil, fmt.Errorf("%s %s: its id is not used again: %w", m.Key.Type, m.Key.ID, expense.ErrGone)
-	case m.Op != Put && m.Seen == nil:
+	case m.Op != Put && m.BaseRow == nil:
 		return nil, fmt.Errorf("%s %s: %w", m.Key.Type, m.Key.ID, expense.ErrNotFound)
 	}
 	if m.Op != Delete {
@@ -70,7 +70,7 @@ func (c *Client) enqueue(ctx context.Context, tx Tx, m Mutation, data any) (json
 	if err != nil {
 		return nil, err
 	}
-	m.ID, m.State, m.Made = id.String(), Queued, c.now()
+	m.ID, m.State, m.CreatedAt = id.String(), Queued, c.now()
 	if _, err := getValue(ctx, tx, seqValue, &m.Seq); err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (c *Client) encode(ctx context.Context, tx Tx, m Mutation, data any) (json.
 	case m.Key.Type == ExpenseType && m.Op == Put && change["date"] == nil:
 		err = errors.Join(err, change.set("date", today.String()))
 	case (m.Key.Type == ExpenseType || m.Key.Type == RuleType) && m.Op == Patch:
-		err = errors.Join(err, keepTogether(change, m.Seen, "amount", "currency"))
+		err = errors.Join(err, keepTogether(change, m.BaseRow, "amount", "currency"))
 	case m.Key.Type == BudgetType && change["amount"] != nil && change["from_month"] == nil:
 		err = errors.Join(err, change.set("from_month", today.Month().String()))
 	}
@@ -195,7 +195,7 @@ func resolveCategory(ctx context.Context, tx Tx, change members) error {
 }
 
 // shown returns a row together with what was changed of it here; ErrNotFound if there is none.
-func shown(ctx context.Context, tx Tx, key Key) (json.RawMessage, error) {
+func shown(ctx context.Context, tx Tx, key RowKey) (json.RawMessage, error) {
 	row, err := tx.Row(ctx, key)
 	if err != nil && !errors.Is(err, expense.ErrNotFound) {
 		return nil, err
@@ -220,7 +220,7 @@ func allShown(ctx context.Context, tx Tx, t Type) ([]json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	mutations, err := tx.Mutations(ctx, MutationQuery{Key: Key{Type: t}, States: pendingStates()})
+	mutations, err := tx.Mutations(ctx, MutationQuery{Key: RowKey{Type: t}, States: pendingStates()})
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +240,7 @@ func allShown(ctx context.Context, tx Tx, t Type) ([]json.RawMessage, error) {
 			return err
 		}
 		if pending[id] != nil {
-			text, err = finish(ctx, tx, Key{t, id}, text, unsent(pending[id]))
+			text, err = finish(ctx, tx, RowKey{t, id}, text, unsent(pending[id]))
 		}
 		all, ids = append(all, text), append(ids, id)
 		return err
@@ -254,7 +254,7 @@ func allShown(ctx context.Context, tx Tx, t Type) ([]json.RawMessage, error) {
 	}
 	for _, id := range made {
 		if !known[id] {
-			if err := add(Row{Key: Key{t, id}}, id); err != nil {
+			if err := add(Row{RowKey: RowKey{t, id}}, id); err != nil {
 				return nil, err
 			}
 		}
@@ -349,7 +349,7 @@ func (m Mutation) apply(text json.RawMessage) (json.RawMessage, error) {
 		overlayRule(row, change)
 	case AlertType:
 		delete(row, "read")
-		err = errors.Join(err, row.set("read_at", m.Made))
+		err = errors.Join(err, row.set("read_at", m.CreatedAt))
 	case ExpenseType:
 		if change["amount"] != nil || change["currency"] != nil || change["date"] != nil || change["rate"] != nil {
 			// What it is worth at home is the server's to say.
@@ -371,7 +371,7 @@ func (m Mutation) apply(text json.RawMessage) (json.RawMessage, error) {
 }
 
 // finish puts in what a row that was made here takes from the ledger, and says whether the server has seen all of it.
-func finish(ctx context.Context, tx Tx, key Key, text json.RawMessage, unsent bool) (json.RawMessage, error) {
+func finish(ctx context.Context, tx Tx, key RowKey, text json.RawMessage, unsent bool) (json.RawMessage, error) {
 	if !unsent || text == nil {
 		return text, nil
 	}

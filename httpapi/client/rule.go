@@ -93,21 +93,21 @@ func (d RuleDraft) rowID() uuid.UUID   { return d.ID }
 
 // A RulePatch changes members of a rule: what it has not posted yet.
 type RulePatch struct {
-	Amount     Member[string]    `json:"amount,omitzero"`
-	Currency   Member[string]    `json:"currency,omitzero"`
-	CategoryID Member[uuid.UUID] `json:"category_id,omitzero"`
-	Category   Member[string]    `json:"category,omitzero"`
-	Notes      Member[string]    `json:"notes,omitzero"`
-	Freq       Member[string]    `json:"freq,omitzero"`
-	Interval   Member[int]       `json:"interval,omitzero"`
-	Weekdays   Member[[]string]  `json:"weekdays,omitzero"`
-	MonthDay   Member[MonthDay]  `json:"month_day,omitzero"`
-	OnMissing  Member[string]    `json:"on_missing,omitzero"`
-	StartDate  Member[string]    `json:"start_date,omitzero"`
-	UntilDate  Member[string]    `json:"until_date,omitzero"`
-	Count      Member[int]       `json:"count,omitzero"`
-	RRULE      Member[string]    `json:"rrule,omitzero"`
-	Paused     Member[bool]      `json:"paused,omitzero"`
+	Amount     Optional[string]    `json:"amount,omitzero"`
+	Currency   Optional[string]    `json:"currency,omitzero"`
+	CategoryID Optional[uuid.UUID] `json:"category_id,omitzero"`
+	Category   Optional[string]    `json:"category,omitzero"`
+	Notes      Optional[string]    `json:"notes,omitzero"`
+	Freq       Optional[string]    `json:"freq,omitzero"`
+	Interval   Optional[int]       `json:"interval,omitzero"`
+	Weekdays   Optional[[]string]  `json:"weekdays,omitzero"`
+	MonthDay   Optional[MonthDay]  `json:"month_day,omitzero"`
+	OnMissing  Optional[string]    `json:"on_missing,omitzero"`
+	StartDate  Optional[string]    `json:"start_date,omitzero"`
+	UntilDate  Optional[string]    `json:"until_date,omitzero"`
+	Count      Optional[int]       `json:"count,omitzero"`
+	RRULE      Optional[string]    `json:"rrule,omitzero"`
+	Paused     Optional[bool]      `json:"paused,omitzero"`
 }
 
 func (p RulePatch) change() (Type, Op) { return RuleType, Patch }
@@ -186,7 +186,7 @@ const mostPredicted = 100
 // server does by itself, for a device that cannot ask it. Each has the id that the server would give it, so that the two end as
 // one; where the server's differs, or was deleted since, the server's stands, and nobody is asked. A rule that cannot be read is
 // left to the server.
-func (c *Client) PredictDue(ctx context.Context) ([]Expense, error) {
+func (c *Client) PredictPostings(ctx context.Context) ([]Expense, error) {
 	var predicted []Expense
 	err := c.storage.Update(ctx, func(tx Tx) error {
 		predicted = nil
@@ -244,7 +244,7 @@ func (c *Client) predict(ctx context.Context, tx Tx, rule Rule, last, today expe
 			break
 		}
 		last = date
-		key := Key{ExpenseType, expense.OccurrenceID(rule.ID, date).String()}
+		key := RowKey{ExpenseType, expense.OccurrenceID(rule.ID, date).String()}
 		known, err := tx.Mutations(ctx, MutationQuery{Key: key, Limit: 1})
 		if err != nil {
 			return nil, last, err

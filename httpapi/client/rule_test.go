@@ -27,20 +27,20 @@ func TestAPredictedOccurrenceEndsAsOneRow(t *testing.T) {
 	for _, first := range []string{"device", "server", "server, edited", "server, deleted"} {
 		t.Run("first the "+first, func(t *testing.T) {
 			s := newSite(t)
-			c := s.registered(t, client.NewMemory())
+			c := s.registered(t, client.NewMemoryStorage())
 			owner := expense.OwnerID(get(c.Account(t.Context()))(t).ID.String())
 			rule := get(c.Rules().Put(t.Context(), client.RuleDraft{Amount: "800", Freq: "weekly", StartDate: "2026-03-09", Notes: "Rent"}))(t)
 			must(t, c.Sync(t.Context()))
-			equal(t, "predictions before anything is due", len(get(c.PredictDue(t.Context()))(t)), 0)
+			equal(t, "predictions before anything is due", len(get(c.PredictPostings(t.Context()))(t)), 0)
 			s.advance(9 * 24 * time.Hour) // two Mondays on
 			if first == "server, edited" {
 				must(t, c.Do(t.Context(), "PATCH", "/v1/recurrences/"+rule.ID.String(), map[string]string{"amount": "850"}, nil))
 			}
-			predicted := get(c.PredictDue(t.Context()))(t)
+			predicted := get(c.PredictPostings(t.Context()))(t)
 			if len(predicted) != 2 || predicted[1].Date != "2026-03-16" || predicted[1].ID != expense.OccurrenceID(rule.ID, expense.MustDate("2026-03-16")) {
 				t.Fatalf("predicted: %v", predicted)
 			}
-			equal(t, "predictions of the same day again", len(get(c.PredictDue(t.Context()))(t)), 0)
+			equal(t, "predictions of the same day again", len(get(c.PredictPostings(t.Context()))(t)), 0)
 			if first != "device" {
 				s.post(t, owner)
 			}
@@ -50,7 +50,7 @@ func TestAPredictedOccurrenceEndsAsOneRow(t *testing.T) {
 			must(t, c.Sync(t.Context()))
 			s.post(t, owner)
 			must(t, c.Sync(t.Context()))
-			equal(t, "predictions of what is there", len(get(c.PredictDue(t.Context()))(t)), 0)
+			equal(t, "predictions of what is there", len(get(c.PredictPostings(t.Context()))(t)), 0)
 			rows, want := get(c.Expenses().List(t.Context()))(t), 2
 			if first == "server, deleted" {
 				want = 1
@@ -67,11 +67,11 @@ func TestAPredictedOccurrenceEndsAsOneRow(t *testing.T) {
 
 func TestARuleThatWasMadeOfflineIsPredictedToo(t *testing.T) {
 	s := newSite(t)
-	c := s.registered(t, client.NewMemory())
+	c := s.registered(t, client.NewMemoryStorage())
 	rule := get(c.Rules().Put(t.Context(), client.RuleDraft{
 		Amount: "5", Freq: "monthly", MonthDay: "31", StartDate: "2025-12-31", OnMissing: "clamp",
 	}))(t)
-	predicted := get(c.PredictDue(t.Context()))(t)
+	predicted := get(c.PredictPostings(t.Context()))(t)
 	var dates []string
 	for _, e := range predicted {
 		dates = append(dates, e.Date)
@@ -84,7 +84,7 @@ func TestARuleThatWasMadeOfflineIsPredictedToo(t *testing.T) {
 	must(t, c.Sync(t.Context()))
 	equal(t, "rows", len(get(c.Expenses().List(t.Context()))(t)), 2)
 	got := get(c.Rules().Get(t.Context(), rule.ID))(t)
-	if !got.Paused || got.MonthDay != "last" || len(get(c.PredictDue(t.Context()))(t)) != 0 {
+	if !got.Paused || got.MonthDay != "last" || len(get(c.PredictPostings(t.Context()))(t)) != 0 {
 		t.Errorf("the rule is %v", got)
 	}
 	equal(t, "refusals", len(get(c.Rejections(t.Context()))(t)), 0)
@@ -121,7 +121,7 @@ func TestEveryTypeOfRowIsWrittenOffline(t *testing.T) {
 		if len(alerts) != 1 || !alerts[0].ReadAt.IsZero() {
 			t.Fatalf("the alerts are %v", alerts)
 		}
-		if read := get(c.MarkRead(t.Context(), alerts[0].ID))(t); read.ReadAt.IsZero() || !read.Unsent {
+		if read := get(c.MarkAlertRead(t.Context(), alerts[0].ID))(t); read.ReadAt.IsZero() || !read.Unsent {
 			t.Errorf("an alert that was read is shown as %v", read)
 		}
 		must(t, c.Sync(t.Context()))

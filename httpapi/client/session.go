@@ -18,11 +18,11 @@ type TokenSource interface {
 	Token(ctx context.Context, rejected string) (string, error)
 }
 
-// PersonalToken is the TokenSource of a personal access token, or of any other that does not change.
-type PersonalToken string
+// StaticToken is the TokenSource of a personal access token, or of any other that does not change.
+type StaticToken string
 
 // Token implements TokenSource.
-func (t PersonalToken) Token(_ context.Context, rejected string) (string, error) {
+func (t StaticToken) Token(_ context.Context, rejected string) (string, error) {
 	if rejected == string(t) {
 		return "", fmt.Errorf("the personal access token was refused: %w", ErrSignedOut)
 	}
@@ -170,7 +170,7 @@ func (c *Client) Account(ctx context.Context) (Account, error) {
 	return account, err
 }
 
-// Logout ends the session on the server and forgets its tokens. Rows and queue stay: see [Client.Forget]. If the server cannot be
+// Logout ends the session on the server and forgets its tokens. Rows and queue stay: see [Client.ClearStorage]. If the server cannot be
 // reached, nothing happens.
 func (c *Client) Logout(ctx context.Context) error {
 	if c.own == nil {
@@ -203,7 +203,7 @@ func (c *Client) endSession(ctx context.Context, token string) error {
 }
 
 // Forget removes all that is stored: session, rows, and what was not sent. It does not ask the server: [Client.Logout] does.
-func (c *Client) Forget(ctx context.Context) error {
+func (c *Client) ClearStorage(ctx context.Context) error {
 	if err := take(ctx, c.syncing); err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func count(requests []string, which string) (n int) {
 
 func TestATokenIsRefreshedBeforeItEndsAndOnceForAll(t *testing.T) {
 	s := newSite(t)
-	c := s.registered(t, client.NewMemory())
+	c := s.registered(t, client.NewMemoryStorage())
 	s.requests()
 	s.advance(8 * time.Minute)
 	must(t, c.Pull(t.Context()))
@@ -44,7 +44,7 @@ func TestATokenIsRefreshedBeforeItEndsAndOnceForAll(t *testing.T) {
 func TestATokenThatTheServerRefusesIsReplacedOnceAndNoMore(t *testing.T) {
 	s := newSite(t)
 	slow := s.now() // a device whose clock stands still
-	storage := client.NewMemory()
+	storage := client.NewMemoryStorage()
 	s.registered(t, storage)
 	c := s.device(t, storage, client.WithClock(func() time.Time { return slow }))
 	s.advance(20 * time.Minute)
@@ -96,7 +96,7 @@ func second[A, B any](_ A, b B) B { return b }
 func TestAProcessThatDiesWhileItRefreshesIsNotSignedOut(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		s := newSite(t)
-		memory := client.NewMemory()
+		memory := client.NewMemoryStorage()
 		s.registered(t, memory)
 		s.advance(20 * time.Minute)
 		dying := &mortal{Storage: memory, fuse: 1, after: after}
@@ -113,7 +113,7 @@ func TestAProcessThatDiesWhileItRefreshesIsNotSignedOut(t *testing.T) {
 
 func TestASessionThatIsOverKeepsRowsAndQueue(t *testing.T) {
 	s := newSite(t)
-	storage := client.NewMemory()
+	storage := client.NewMemoryStorage()
 	c := s.registered(t, storage)
 	lunch := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "5"}))(t)
 	s.advance(31 * 24 * time.Hour)
@@ -131,7 +131,7 @@ func TestASessionThatIsOverKeepsRowsAndQueue(t *testing.T) {
 	if err := c.Register(t.Context(), other); !errors.Is(err, client.ErrOtherAccount) {
 		t.Errorf("another account over this one's ledger: %v", err)
 	}
-	must(t, s.device(t, client.NewMemory()).Register(t.Context(), other))
+	must(t, s.device(t, client.NewMemoryStorage()).Register(t.Context(), other))
 	if err := c.Login(t.Context(), other.Credentials); !errors.Is(err, client.ErrOtherAccount) {
 		t.Errorf("a sign-in of another account over this one's ledger: %v", err)
 	}
@@ -145,7 +145,7 @@ func TestASessionThatIsOverKeepsRowsAndQueue(t *testing.T) {
 	if err := c.Pull(t.Context()); !errors.Is(err, client.ErrSignedOut) {
 		t.Errorf("after a sign-out: %v", err)
 	}
-	must(t, c.Forget(t.Context()))
+	must(t, c.ClearStorage(t.Context()))
 	equal(t, "rows that are left", len(get(c.Expenses().List(t.Context()))(t)), 0)
 	must(t, c.Login(t.Context(), other.Credentials))
 	must(t, c.Sync(t.Context()))
@@ -153,7 +153,7 @@ func TestASessionThatIsOverKeepsRowsAndQueue(t *testing.T) {
 
 func TestACaptivePortalIsNoServer(t *testing.T) {
 	s := newSite(t)
-	c := s.registered(t, client.NewMemory())
+	c := s.registered(t, client.NewMemoryStorage())
 	s.advance(time.Hour)
 	for _, status := range []int{200, 302, 401, 403, 511} {
 		s.fails(func(*http.Request, func() *http.Response) (*http.Response, error) {
@@ -184,7 +184,7 @@ func TestWhatIsNoBaseURL(t *testing.T) {
 
 func TestATokenThatIsRefusedIsAskedForAgain(t *testing.T) {
 	s := newSite(t)
-	c := s.device(t, client.NewMemory(), client.WithTokens(client.PersonalToken("nonsense")))
+	c := s.device(t, client.NewMemoryStorage(), client.WithTokens(client.StaticToken("nonsense")))
 	if err := c.Sync(t.Context()); !errors.Is(err, client.ErrSignedOut) {
 		t.Errorf("a personal access token that is of no use: %v", err)
 	}
@@ -196,7 +196,7 @@ func TestATokenThatIsRefusedIsAskedForAgain(t *testing.T) {
 		asked = append(asked, rejected)
 		return "another " + rejected, nil
 	})
-	_ = s.device(t, client.NewMemory(), client.WithTokens(source)).Sync(t.Context())
+	_ = s.device(t, client.NewMemoryStorage(), client.WithTokens(source)).Sync(t.Context())
 	if !slices.Equal(asked, []string{"", "another "}) {
 		t.Errorf("the host was asked for tokens in place of %q", asked)
 	}

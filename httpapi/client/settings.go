@@ -23,12 +23,12 @@ type Settings struct {
 // A SettingsPatch changes settings. LimitRate goes with a new home currency: what one old unit of the budgets' limits is worth
 // in it, where the rate table does not know.
 type SettingsPatch struct {
-	HomeCurrency      Member[string]    `json:"home_currency,omitzero"`
-	TimeZone          Member[string]    `json:"time_zone,omitzero"`
-	Locale            Member[string]    `json:"locale,omitzero"`
-	FiscalYearStart   Member[int]       `json:"fiscal_year_start,omitzero"`
-	DefaultCategoryID Member[uuid.UUID] `json:"default_category_id,omitzero"`
-	LimitRate         Member[string]    `json:"limit_rate,omitzero"`
+	HomeCurrency      Optional[string]    `json:"home_currency,omitzero"`
+	TimeZone          Optional[string]    `json:"time_zone,omitzero"`
+	Locale            Optional[string]    `json:"locale,omitzero"`
+	FiscalYearStart   Optional[int]       `json:"fiscal_year_start,omitzero"`
+	DefaultCategoryID Optional[uuid.UUID] `json:"default_category_id,omitzero"`
+	LimitRate         Optional[string]    `json:"limit_rate,omitzero"`
 }
 
 func (p SettingsPatch) change() (Type, Op) { return SettingsType, Patch }

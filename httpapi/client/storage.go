@@ -9,7 +9,7 @@ import (
 )
 
 // A Storage keeps what a device must not lose: the copy of the ledger, the place in its feed, the queue of changes, the session.
-// It belongs to one account. [NewMemory] and the package sqlitestorage have one; the package storagetest proves one of your own.
+// It belongs to one account. [NewMemoryStorage] and the package sqlitestorage have one; the package storagetest proves one of your own.
 // It is safe for concurrent use, but for functions that it was given: they do not call it.
 type Storage interface {
 	// View runs fn over one consistent state.
@@ -33,7 +33,7 @@ type Tx interface {
 	SetValue(ctx context.Context, name string, value []byte) error
 
 	// Row returns one row; ErrNotFound if there is none.
-	Row(ctx context.Context, key Key) (Row, error)
+	Row(ctx context.Context, key RowKey) (Row, error)
 
 	// Rows returns all rows of a type, ordered by id.
 	Rows(ctx context.Context, t Type) ([]Row, error)
@@ -42,7 +42,7 @@ type Tx interface {
 	PutRows(ctx context.Context, rows ...Row) error
 
 	// DeleteRows removes rows; keys that there are no rows of are passed over.
-	DeleteRows(ctx context.Context, keys ...Key) error
+	DeleteRows(ctx context.Context, keys ...RowKey) error
 
 	// DeleteRowsBefore removes the rows of all generations before this one.
 	DeleteRowsBefore(ctx context.Context, generation int64) error
@@ -76,17 +76,17 @@ func types() []Type {
 }
 
 // settingsKey names the one row of its type.
-func settingsKey() Key { return Key{SettingsType, "settings"} }
+func settingsKey() RowKey { return RowKey{SettingsType, "settings"} }
 
 // A Key names a row.
-type Key struct {
+type RowKey struct {
 	Type Type
 	ID   string
 }
 
 // A Row is a row as the server last told it in the feed. Nothing but the feed changes it.
 type Row struct {
-	Key
+	RowKey
 	Version    expense.Version
 	Generation int64           // of the fetch that brought it: what a fetch of everything leaves behind is no more
 	Data       json.RawMessage // as its resource's answers carry it
@@ -116,7 +116,7 @@ const (
 
 // A Mutation is a change that was made on this device. As JSON, which a Storage may keep it as, it comes back as it was.
 type Mutation struct {
-	Key          Key
+	Key          RowKey
 	ID           string // the same in every attempt: the server remembers it
 	Seq          int64  // its place in the queue
 	Op           Op
@@ -124,15 +124,15 @@ type Mutation struct {
 	BaseMutation string          // or the device's own mutation of the row that it was made upon
 	Data         json.RawMessage `json:",omitempty"` // what is to be; nil for a deletion
 	State        State
-	Tries        int             // how often it has been decided anew
-	Seen         json.RawMessage `json:",omitempty"` // the row as it was shown when the mutation was made; nil: there was none
+	Reissues     int             // how often it has been decided anew
+	BaseRow      json.RawMessage `json:",omitempty"` // the row as it was shown when the mutation was made; nil: there was none
 	Predicted    bool            // it says what the server does by itself, and gives way to it
-	Made         time.Time       // by the device's clock, for people
-	Result       *Result
+	CreatedAt    time.Time       // by the device's clock, for people
+	Result       *MutationResult
 }
 
-// A Result is the server's answer to a mutation.
-type Result struct {
+// A MutationResult is the server's answer to a mutation.
+type MutationResult struct {
 	MutationID string          `json:"mutation_id"`
 	Status     string          `json:"status"`
 	Version    expense.Version `json:"version,omitempty"`
@@ -142,7 +142,7 @@ type Result struct {
 
 // A MutationQuery asks for mutations; members that are zero ask for all.
 type MutationQuery struct {
-	Key    Key     // of this row; with the type alone: of the rows of that type
+	Key    RowKey  // of this row; with the type alone: of the rows of that type
 	States []State // in one of these states
 	Limit  int     // the first so many
 }

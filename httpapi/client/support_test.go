@@ -50,7 +50,7 @@ func newSite(t testing.TB) *site {
 		t.Fatal(err)
 	}
 	service, err := auth.New(t.Context(), auth.NewUsers(memstore.NewAccounts(), s.store, defaults, s.now), auth.Config{
-		KEK: make([]byte, auth.KEKBytes), Now: s.now, Unthrottled: true,
+		KEK: make([]byte, auth.KEKSize), Now: s.now, DisableThrottling: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ var errLost = errors.New("the network is gone")
 func (s *site) device(t testing.TB, storage client.Storage, opts ...client.Option) *client.Client {
 	t.Helper()
 	opts = append([]client.Option{
-		client.WithHTTPClient(&http.Client{Transport: s}), client.WithStorage(storage), client.WithClock(s.now), client.WithAttempts(1),
+		client.WithHTTPClient(&http.Client{Transport: s}), client.WithStorage(storage), client.WithClock(s.now), client.WithMaxAttempts(1),
 	}, opts...)
 	c, err := client.New("https://ledger.example.com", opts...)
 	if err != nil {
@@ -149,7 +149,7 @@ func (s *site) registered(t testing.TB, storage client.Storage, opts ...client.O
 // another returns a second device of the same account.
 func (s *site) another(t testing.TB, opts ...client.Option) *client.Client {
 	t.Helper()
-	c := s.device(t, client.NewMemory(), opts...)
+	c := s.device(t, client.NewMemoryStorage(), opts...)
 	must(t, c.Login(t.Context(), anna))
 	must(t, c.Sync(t.Context()))
 	return c
@@ -159,7 +159,7 @@ func (s *site) another(t testing.TB, opts ...client.Option) *client.Client {
 func onEachStorage(t *testing.T, test func(t *testing.T, open func() client.Storage)) {
 	t.Helper()
 	t.Run("memory", func(t *testing.T) {
-		memory := client.NewMemory()
+		memory := client.NewMemoryStorage()
 		test(t, func() client.Storage { return memory })
 	})
 	t.Run("sqlite", func(t *testing.T) {
@@ -207,7 +207,7 @@ func equal[V comparable](t testing.TB, what string, got, want V) {
 // agrees holds a device to the server.
 func agrees(t testing.TB, c *client.Client) {
 	t.Helper()
-	different, err := c.Diverged(t.Context())
+	different, err := c.Verify(t.Context())
 	must(t, err)
 	if len(different) > 0 {
 		t.Errorf("the device differs from the server in %v", different)

@@ -95,23 +95,23 @@ func permanent(err error) bool {
 	return ok && p.Code != "" && p.Status < 500 && !passing(err) && !expired(err)
 }
 
-// A Digest says which rows of a type there are: how many, and a hash over their ids and versions.
-type Digest struct {
+// A typeDigest says which rows of a type there are: how many, and a hash over their ids and versions.
+type typeDigest struct {
 	Count int    `json:"count"`
 	Hash  string `json:"hash"`
 }
 
 // Diverged pulls, and returns the types of rows in which the copy differs from what the server has, in the order of their names:
-// none, unless something is broken; [Client.Refetch] mends it. It compares ids and versions, not members.
-func (c *Client) Diverged(ctx context.Context) ([]Type, error) {
+// none, unless something is broken; [Client.RequestFullPull] mends it. It compares ids and versions, not members.
+func (c *Client) Verify(ctx context.Context) ([]Type, error) {
 	const attempts = 5 // each is in vain if something is changed elsewhere in between
 	for range attempts {
 		if err := c.Pull(ctx); err != nil {
 			return nil, err
 		}
 		var theirs struct {
-			Cursor string          `json:"cursor"`
-			Types  map[Type]Digest `json:"types"`
+			Cursor string              `json:"cursor"`
+			Types  map[Type]typeDigest `json:"types"`
 		}
 		if err := c.send(ctx, request{method: http.MethodGet, path: "/v1/sync/digest", decode: into(&theirs)}); err != nil {
 			return nil, err
@@ -141,14 +141,14 @@ func (c *Client) Diverged(ctx context.Context) ([]Type, error) {
 	return nil, fmt.Errorf("the ledger was changed at each of %d looks", attempts)
 }
 
-func digest(ctx context.Context, tx Tx, t Type) (Digest, error) {
+func digest(ctx context.Context, tx Tx, t Type) (typeDigest, error) {
 	rows, err := tx.Rows(ctx, t)
 	if err != nil {
-		return Digest{}, err
+		return typeDigest{}, err
 	}
 	hash := sha256.New()
 	for _, row := range rows {
 		hash.Write([]byte(row.ID + " " + strconv.FormatInt(int64(row.Version), 10) + "\n"))
 	}
-	return Digest{Count: len(rows), Hash: hex.EncodeToString(hash.Sum(nil))}, nil
+	return typeDigest{Count: len(rows), Hash: hex.EncodeToString(hash.Sum(nil))}, nil
 }

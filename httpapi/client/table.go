@@ -12,23 +12,23 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A Member is a member of a patch: it is left out, or it is set to a value, or to null, which puts back its default.
-type Member[T any] struct {
+// A Optional is a member of a patch: it is left out, or it is set to a value, or to null, which puts back its default.
+type Optional[T any] struct {
 	given, null bool
 	value       T
 }
 
-// Set returns the Member that sets a value.
-func Set[T any](value T) Member[T] { return Member[T]{given: true, value: value} }
+// Set returns the Optional that sets a value.
+func Set[T any](value T) Optional[T] { return Optional[T]{given: true, value: value} }
 
-// Null returns the Member that puts back the default.
-func Null[T any]() Member[T] { return Member[T]{given: true, null: true} }
+// Null returns the Optional that puts back the default.
+func Null[T any]() Optional[T] { return Optional[T]{given: true, null: true} }
 
-// IsZero reports a Member that is left out.
-func (m Member[T]) IsZero() bool { return !m.given }
+// IsZero reports a Optional that is left out.
+func (m Optional[T]) IsZero() bool { return !m.given }
 
 // MarshalJSON writes the value, or null.
-func (m Member[T]) MarshalJSON() ([]byte, error) {
+func (m Optional[T]) MarshalJSON() ([]byte, error) {
 	if !m.given || m.null {
 		return []byte("null"), nil
 	}
@@ -36,8 +36,8 @@ func (m Member[T]) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
-func (m *Member[T]) UnmarshalJSON(text []byte) error {
-	*m = Member[T]{given: true, null: string(text) == "null"}
+func (m *Optional[T]) UnmarshalJSON(text []byte) error {
+	*m = Optional[T]{given: true, null: string(text) == "null"}
 	if m.null {
 		return nil
 	}
@@ -65,7 +65,7 @@ type Table[R any, D draft, P Change] struct {
 func (t Table[R, D, P]) Get(ctx context.Context, id uuid.UUID) (R, error) {
 	var row R
 	err := t.client.storage.View(ctx, func(tx Tx) error {
-		text, err := shown(ctx, tx, Key{t.of, id.String()})
+		text, err := shown(ctx, tx, RowKey{t.of, id.String()})
 		if err != nil {
 			return err
 		}
@@ -106,24 +106,24 @@ func (t Table[R, D, P]) Put(ctx context.Context, d D) (R, error) {
 			return none, err
 		}
 	}
-	return t.queue(ctx, Key{t.of, id.String()}, Put, d)
+	return t.queue(ctx, RowKey{t.of, id.String()}, Put, d)
 }
 
 // Patch queues a change of some members of a row; ErrNotFound if the row is not here.
 func (t Table[R, D, P]) Patch(ctx context.Context, id uuid.UUID, p P) (R, error) {
-	return t.queue(ctx, Key{t.of, id.String()}, Patch, p)
+	return t.queue(ctx, RowKey{t.of, id.String()}, Patch, p)
 }
 
 // Delete queues the deletion of a row, which wins over whatever other devices make of the row. One that is not here is no error.
 func (t Table[R, D, P]) Delete(ctx context.Context, id uuid.UUID) error {
-	_, err := t.client.queue(ctx, Mutation{Key: Key{t.of, id.String()}, Op: Delete}, nil)
+	_, err := t.client.queue(ctx, Mutation{Key: RowKey{t.of, id.String()}, Op: Delete}, nil)
 	if errors.Is(err, expense.ErrNotFound) {
 		return nil
 	}
 	return err
 }
 
-func (t Table[R, D, P]) queue(ctx context.Context, key Key, op Op, data any) (R, error) {
+func (t Table[R, D, P]) queue(ctx context.Context, key RowKey, op Op, data any) (R, error) {
 	var row R
 	text, err := t.client.queue(ctx, Mutation{Key: key, Op: op}, data)
 	if err == nil {

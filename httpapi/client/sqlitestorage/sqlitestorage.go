@@ -170,8 +170,8 @@ func (tx *transaction) exec(ctx context.Context, query string, args ...any) erro
 }
 
 // Row implements [client.Tx].
-func (tx *transaction) Row(ctx context.Context, key client.Key) (client.Row, error) {
-	row := client.Row{Key: key}
+func (tx *transaction) Row(ctx context.Context, key client.RowKey) (client.Row, error) {
+	row := client.Row{RowKey: key}
 	err := tx.db.QueryRowContext(ctx,
 		`SELECT version, generation, data FROM spendwise_device_rows WHERE type = ? AND id = ?`, key.Type, key.ID,
 	).Scan(&row.Version, &row.Generation, (*[]byte)(&row.Data))
@@ -189,7 +189,7 @@ func (tx *transaction) Rows(ctx context.Context, t client.Type) (rows []client.R
 	}
 	defer func() { err = errors.Join(err, found.Close()) }()
 	for found.Next() {
-		row := client.Row{Key: client.Key{Type: t}}
+		row := client.Row{RowKey: client.RowKey{Type: t}}
 		if err := found.Scan(&row.ID, &row.Version, &row.Generation, (*[]byte)(&row.Data)); err != nil {
 			return nil, err
 		}
@@ -218,7 +218,7 @@ func (tx *transaction) PutRows(ctx context.Context, rows ...client.Row) (err err
 }
 
 // DeleteRows implements [client.Tx].
-func (tx *transaction) DeleteRows(ctx context.Context, keys ...client.Key) error {
+func (tx *transaction) DeleteRows(ctx context.Context, keys ...client.RowKey) error {
 	for _, key := range keys {
 		if err := tx.exec(ctx, `DELETE FROM spendwise_device_rows WHERE type = ? AND id = ?`, key.Type, key.ID); err != nil {
 			return err

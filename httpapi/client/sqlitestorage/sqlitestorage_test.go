@@ -32,12 +32,12 @@ func update(t *testing.T, s client.Storage, fn func(context.Context, client.Tx) 
 func TestAnUpdateIsWholeOrNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "device.db")
 	s := open(t, path)
-	lunch := client.Key{Type: client.ExpenseType, ID: "a"}
+	lunch := client.RowKey{Type: client.ExpenseType, ID: "a"}
 	failed := errors.New("no")
 	err := s.Update(t.Context(), func(tx client.Tx) error {
 		ctx := t.Context()
 		return errors.Join(
-			tx.PutRows(ctx, client.Row{Key: lunch, Version: 1, Data: []byte(`{}`)}), tx.SetValue(ctx, "x", []byte("y")),
+			tx.PutRows(ctx, client.Row{RowKey: lunch, Version: 1, Data: []byte(`{}`)}), tx.SetValue(ctx, "x", []byte("y")),
 			tx.PutMutations(ctx, client.Mutation{ID: "m", Key: lunch, State: client.Queued}), failed,
 		)
 	})
@@ -57,19 +57,19 @@ func TestAnUpdateIsWholeOrNothing(t *testing.T) {
 
 func TestWhatWasKeptIsThereForAnotherProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "device.db")
-	lunch, food := client.Key{Type: client.ExpenseType, ID: "b"}, client.Key{Type: client.CategoryType, ID: "a"}
+	lunch, food := client.RowKey{Type: client.ExpenseType, ID: "b"}, client.RowKey{Type: client.CategoryType, ID: "a"}
 	update(t, open(t, path), func(ctx context.Context, tx client.Tx) error {
 		return errors.Join(
-			tx.PutRows(ctx, client.Row{Key: lunch, Version: 1, Data: []byte(`{"a":1}`)}, client.Row{Key: food, Generation: 1, Data: []byte(`{}`)}),
+			tx.PutRows(ctx, client.Row{RowKey: lunch, Version: 1, Data: []byte(`{"a":1}`)}, client.Row{RowKey: food, Generation: 1, Data: []byte(`{}`)}),
 			tx.PutMutations(ctx,
-				client.Mutation{ID: "2", Seq: 2, Key: lunch, State: client.Sent, Data: []byte(`{}`), Result: &client.Result{Status: "applied"}},
+				client.Mutation{ID: "2", Seq: 2, Key: lunch, State: client.Sent, Data: []byte(`{}`), Result: &client.MutationResult{Status: "applied"}},
 				client.Mutation{ID: "1", Seq: 1, Key: lunch, State: client.Queued}, client.Mutation{ID: "3", Seq: 3, Key: food, State: client.Queued}),
 			tx.SetValue(ctx, "schema", []byte("mine")),
 		)
 	})
 	update(t, open(t, path), func(ctx context.Context, tx client.Tx) error {
 		row, err := tx.Row(ctx, lunch)
-		if err != nil || row.Key != lunch || row.Version != 1 || string(row.Data) != `{"a":1}` {
+		if err != nil || row.RowKey != lunch || row.Version != 1 || string(row.Data) != `{"a":1}` {
 			t.Errorf("the row is %v (%v)", row, err)
 		}
 		value, err := tx.Value(ctx, "schema")
@@ -78,7 +78,7 @@ func TestWhatWasKeptIsThereForAnotherProcess(t *testing.T) {
 		}
 		for want, query := range map[string]client.MutationQuery{
 			"123": {}, "12": {Key: lunch}, "13": {States: []client.State{client.Queued}}, "1": {Limit: 1},
-			"3": {Key: client.Key{Type: client.CategoryType}}, "2": {Key: lunch, States: []client.State{client.Sent, client.Rejected}},
+			"3": {Key: client.RowKey{Type: client.CategoryType}}, "2": {Key: lunch, States: []client.State{client.Sent, client.Rejected}},
 		} {
 			found, err := tx.Mutations(ctx, query)
 			ids := ""
@@ -91,7 +91,7 @@ func TestWhatWasKeptIsThereForAnotherProcess(t *testing.T) {
 		}
 		err = tx.DeleteRowsBefore(ctx, 1)
 		rows, more := tx.Rows(ctx, client.CategoryType)
-		if _, gone := tx.Row(ctx, lunch); err != nil || more != nil || !errors.Is(gone, expense.ErrNotFound) || len(rows) != 1 || rows[0].Key != food {
+		if _, gone := tx.Row(ctx, lunch); err != nil || more != nil || !errors.Is(gone, expense.ErrNotFound) || len(rows) != 1 || rows[0].RowKey != food {
 			t.Errorf("what is left of the generations: %v (%v, %v, %v)", rows, err, more, gone)
 		}
 		return errors.Join(tx.DeleteRows(ctx, food, lunch), tx.DeleteMutations(ctx, "1", "none"), tx.SetValue(ctx, "schema", nil))

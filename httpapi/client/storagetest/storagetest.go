@@ -123,17 +123,17 @@ func (p *probe) both(writing, reading func(tx client.Tx) error) error {
 	return nil
 }
 
-func key(t client.Type, id string) client.Key { return client.Key{Type: t, ID: id} }
+func key(t client.Type, id string) client.RowKey { return client.RowKey{Type: t, ID: id} }
 
 func row(t client.Type, id string, generation int64) client.Row {
-	return client.Row{Key: key(t, id), Version: 1, Generation: generation, Data: json.RawMessage(`{"id":"` + id + `"}`)}
+	return client.Row{RowKey: key(t, id), Version: 1, Generation: generation, Data: json.RawMessage(`{"id":"` + id + `"}`)}
 }
 
 // largest is the largest version: a restored ledger counts from the microseconds since 1970.
 const largest = 1<<53 - 1
 
 func sameRow(a, b client.Row) bool {
-	return a.Key == b.Key && a.Version == b.Version && a.Generation == b.Generation && bytes.Equal(a.Data, b.Data)
+	return a.RowKey == b.RowKey && a.Version == b.Version && a.Generation == b.Generation && bytes.Equal(a.Data, b.Data)
 }
 
 func checkRow(p *probe) error {
@@ -144,7 +144,7 @@ func checkRow(p *probe) error {
 		return errors.Join(tx.PutRows(p.ctx), tx.PutRows(p.ctx, row(client.ExpenseType, "a", 1), food), tx.PutRows(p.ctx, lunch))
 	}, func(tx client.Tx) error {
 		for _, want := range []client.Row{lunch, food} {
-			got, err := tx.Row(p.ctx, want.Key)
+			got, err := tx.Row(p.ctx, want.RowKey)
 			if err := tell(err, sameRow(got, want), "it holds %+v, want %+v", got, want); err != nil {
 				return err
 			}
@@ -231,9 +231,9 @@ func (p *probe) finds(tx client.Tx, query client.MutationQuery, want ...string) 
 func checkMutations(p *probe) error {
 	full := client.Mutation{
 		Key: key(client.RuleType, "a"), ID: "full", Seq: math.MaxInt64, Op: client.Patch, BaseVersion: largest, BaseMutation: "m0",
-		Data: json.RawMessage(`{"notes":"a\u0000b"}`), State: client.Conflicted, Tries: 3, Seen: json.RawMessage(`{"amount":"1"}`), Predicted: true,
-		Made: time.Date(2026, time.March, 8, 12, 0, 0, 123456789, time.UTC),
-		Result: &client.Result{MutationID: "full", Status: "conflict", Version: largest, Resource: json.RawMessage(`{"amount":"2"}`),
+		Data: json.RawMessage(`{"notes":"a\u0000b"}`), State: client.Conflicted, Reissues: 3, BaseRow: json.RawMessage(`{"amount":"1"}`), Predicted: true,
+		CreatedAt: time.Date(2026, time.March, 8, 12, 0, 0, 123456789, time.UTC),
+		Result: &client.MutationResult{MutationID: "full", Status: "conflict", Version: largest, Resource: json.RawMessage(`{"amount":"2"}`),
 			Problem: &client.Problem{Status: 409, Code: "conflict", Detail: "The row was changed first."}},
 	}
 	bare := client.Mutation{Key: key(client.ExpenseType, "b"), ID: "bare", Seq: 1, Op: client.Delete, State: client.Queued}
@@ -245,7 +245,7 @@ func checkMutations(p *probe) error {
 	}, func(tx client.Tx) error {
 		found, err := tx.Mutations(p.ctx, client.MutationQuery{})
 		for i := range found {
-			found[i].Made = found[i].Made.UTC()
+			found[i].CreatedAt = found[i].CreatedAt.UTC()
 		}
 		want := []client.Mutation{bare, changed, full}
 		return tell(err, reflect.DeepEqual(found, want), "it holds\n%+v, want\n%+v", found, want)
@@ -262,7 +262,7 @@ func checkQueries(p *probe) error {
 	}
 	sorted := slices.Clone(all)
 	slices.SortFunc(sorted, func(a, b client.Mutation) int { return cmp.Compare(a.Seq, b.Seq) })
-	keys := []client.Key{{}, key(client.ExpenseType, ""), key(client.ExpenseType, "1"), key(client.BudgetType, "2"), key(client.AlertType, "1")}
+	keys := []client.RowKey{{}, key(client.ExpenseType, ""), key(client.ExpenseType, "1"), key(client.BudgetType, "2"), key(client.AlertType, "1")}
 	states := [][]client.State{nil, {client.Queued}, {client.Sent, client.Rejected}, {client.Acknowledged, client.Queued, client.Conflicted}}
 	return p.both(func(tx client.Tx) error { return tx.PutMutations(p.ctx, all...) }, func(tx client.Tx) error {
 		for i := range len(keys) * len(states) * 3 {

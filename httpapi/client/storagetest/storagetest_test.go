@@ -13,7 +13,7 @@ import (
 	"github.com/spendwise/spendwise/httpapi/client/storagetest"
 )
 
-func memory() (client.Storage, error) { return client.NewMemory(), nil }
+func memory() (client.Storage, error) { return client.NewMemoryStorage(), nil }
 
 func TestMemory(t *testing.T) {
 	if err := storagetest.Check(t.Context(), memory, nil); err != nil {
@@ -84,7 +84,7 @@ func (tx faulty) Value(ctx context.Context, name string) ([]byte, error) {
 	return value, err
 }
 
-func (tx faulty) Row(ctx context.Context, key client.Key) (client.Row, error) {
+func (tx faulty) Row(ctx context.Context, key client.RowKey) (client.Row, error) {
 	row, err := tx.Tx.Row(ctx, key)
 	switch tx.fault {
 	case "says nothing of a row that is not there":
@@ -105,7 +105,7 @@ func (tx faulty) Rows(ctx context.Context, t client.Type) ([]client.Row, error) 
 
 func (tx faulty) PutRows(ctx context.Context, rows ...client.Row) error {
 	for _, row := range rows {
-		if _, err := tx.Tx.Row(ctx, row.Key); err == nil && tx.fault == "leaves a row that is there" {
+		if _, err := tx.Tx.Row(ctx, row.RowKey); err == nil && tx.fault == "leaves a row that is there" {
 			continue
 		}
 		if err := tx.Tx.PutRows(ctx, row); err != nil {
@@ -115,7 +115,7 @@ func (tx faulty) PutRows(ctx context.Context, rows ...client.Row) error {
 	return nil
 }
 
-func (tx faulty) DeleteRows(ctx context.Context, keys ...client.Key) error {
+func (tx faulty) DeleteRows(ctx context.Context, keys ...client.RowKey) error {
 	for _, key := range keys {
 		if _, err := tx.Tx.Row(ctx, key); err != nil && tx.fault == "stumbles over a row that is gone" {
 			return err
@@ -143,7 +143,7 @@ func (tx faulty) Mutations(ctx context.Context, query client.MutationQuery) ([]c
 	found, err := tx.Tx.Mutations(ctx, query)
 	for i := range found {
 		if tx.fault == "forgets what was seen" {
-			found[i].Seen = nil
+			found[i].BaseRow = nil
 		}
 	}
 	return found, err
@@ -185,13 +185,13 @@ func TestBrokenStorages(t *testing.T) {
 	} {
 		t.Run(fault, func(t *testing.T) {
 			found(t, sentence, func() (client.Storage, error) {
-				return &broken{Storage: client.NewMemory(), tx: func(tx client.Tx) client.Tx { return faulty{tx, fault} }}, nil
+				return &broken{Storage: client.NewMemoryStorage(), tx: func(tx client.Tx) client.Tx { return faulty{tx, fault} }}, nil
 			}, nil)
 		})
 	}
 	t.Run("keeps what an Update wrote that failed", func(t *testing.T) {
 		found(t, "Storage.Update: When", func() (client.Storage, error) {
-			good := client.NewMemory()
+			good := client.NewMemoryStorage()
 			return &broken{Storage: good, update: func(ctx context.Context, fn func(client.Tx) error) error {
 				var failed error
 				err := good.Update(ctx, func(tx client.Tx) error {
@@ -209,10 +209,10 @@ func TestBrokenStorages(t *testing.T) {
 		found(t, "Storage.Update: When", memory, func(client.Storage) (client.Storage, error) { return memory() })
 	})
 	t.Run("lets Updates overlap", func(t *testing.T) {
-		found(t, "Storage.Update: Update runs fn, alone.", func() (client.Storage, error) { return &overlapping{Memory: client.NewMemory()}, nil }, nil)
+		found(t, "Storage.Update: Update runs fn, alone.", func() (client.Storage, error) { return &overlapping{MemoryStorage: client.NewMemoryStorage()}, nil }, nil)
 	})
 	t.Run("reads what others are writing", func(t *testing.T) {
-		found(t, "Storage.View:", func() (client.Storage, error) { return &glimpsing{Memory: client.NewMemory()}, nil }, nil)
+		found(t, "Storage.View:", func() (client.Storage, error) { return &glimpsing{MemoryStorage: client.NewMemoryStorage()}, nil }, nil)
 	})
 }
 
@@ -224,7 +224,7 @@ func found(t *testing.T, sentence string, open func() (client.Storage, error), r
 }
 
 // overlapping runs each Update over what is there when it begins, and writes all of it at its end.
-type overlapping struct{ *client.Memory }
+type overlapping struct{ *client.MemoryStorage }
 
 func (s *overlapping) Update(ctx context.Context, fn func(client.Tx) error) error {
 	var writes []func(client.Tx) error
@@ -232,7 +232,7 @@ func (s *overlapping) Update(ctx context.Context, fn func(client.Tx) error) erro
 	if err != nil {
 		return err
 	}
-	return s.Memory.Update(ctx, func(tx client.Tx) error {
+	return s.MemoryStorage.Update(ctx, func(tx client.Tx) error {
 		for _, write := range writes {
 			if err := write(tx); err != nil {
 				return err
@@ -253,7 +253,7 @@ func (tx later) SetValue(ctx context.Context, name string, value []byte) error {
 }
 
 // glimpsing reads each thing by itself.
-type glimpsing struct{ *client.Memory }
+type glimpsing struct{ *client.MemoryStorage }
 
 func (s *glimpsing) View(_ context.Context, fn func(client.Tx) error) error {
 	return fn(piecemeal{s: s})
@@ -265,15 +265,15 @@ type piecemeal struct {
 }
 
 func (tx piecemeal) Value(ctx context.Context, name string) (value []byte, err error) {
-	err = tx.s.Memory.View(ctx, func(tx client.Tx) error {
+	err = tx.s.MemoryStorage.View(ctx, func(tx client.Tx) error {
 		value, err = tx.Value(ctx, name)
 		return err
 	})
 	return value, err
 }
 
-func (tx piecemeal) Row(ctx context.Context, key client.Key) (row client.Row, err error) {
-	err = tx.s.Memory.View(ctx, func(tx client.Tx) error {
+func (tx piecemeal) Row(ctx context.Context, key client.RowKey) (row client.Row, err error) {
+	err = tx.s.MemoryStorage.View(ctx, func(tx client.Tx) error {
 		row, err = tx.Row(ctx, key)
 		return err
 	})
@@ -281,7 +281,7 @@ func (tx piecemeal) Row(ctx context.Context, key client.Key) (row client.Row, er
 }
 
 func (tx piecemeal) Rows(ctx context.Context, t client.Type) (rows []client.Row, err error) {
-	err = tx.s.Memory.View(ctx, func(tx client.Tx) error {
+	err = tx.s.MemoryStorage.View(ctx, func(tx client.Tx) error {
 		rows, err = tx.Rows(ctx, t)
 		return err
 	})
@@ -289,7 +289,7 @@ func (tx piecemeal) Rows(ctx context.Context, t client.Type) (rows []client.Row,
 }
 
 func (tx piecemeal) Mutations(ctx context.Context, query client.MutationQuery) (found []client.Mutation, err error) {
-	err = tx.s.Memory.View(ctx, func(tx client.Tx) error {
+	err = tx.s.MemoryStorage.View(ctx, func(tx client.Tx) error {
 		found, err = tx.Mutations(ctx, query)
 		return err
 	})

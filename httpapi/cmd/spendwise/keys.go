@@ -46,7 +46,7 @@ func (cmd *keysRotateCmd) Run(ctx context.Context, config *cli, p *process) erro
 		return err
 	}
 	return config.withDatabase(ctx, p, func(db database) error {
-		key, fresh, err := auth.RotateKey(ctx, db.Accounts(), kek, time.Now())
+		key, fresh, err := auth.RotateSigningKey(ctx, db.Accounts(), kek, time.Now())
 		if err != nil {
 			return err
 		}
@@ -55,7 +55,7 @@ func (cmd *keysRotateCmd) Run(ctx context.Context, config *cli, p *process) erro
 			did = "is published already:"
 		}
 		_, err = fmt.Fprintf(p.stdout, "%s %s; the servers sign with it from about %s\n",
-			did, key.ID, key.StagedAt.Add(auth.KeyLead).Format(time.RFC3339))
+			did, key.ID, key.StagedAt.Add(auth.KeyActivationDelay).Format(time.RFC3339))
 		return err
 	})
 }

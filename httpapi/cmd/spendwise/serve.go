@@ -183,8 +183,8 @@ func (cmd *serveCmd) handler(
 	keep := func(context.Context) {}
 	if cmd.LocalAccounts {
 		identity := auth.Config{
-			VerifyOnly: !roles.Has(httpapi.RoleAuth), KeyRotation: cmd.KeyRotation, KeyLead: cmd.KeyLead, RegistrationClosed: cmd.Registration == "closed",
-			Unthrottled: cmd.RateLimits == "off", Logger: seen.log,
+			VerifyOnly: !roles.Has(httpapi.RoleAuth), KeyRotationInterval: cmd.KeyRotation, KeyActivationDelay: cmd.KeyLead, RegistrationClosed: cmd.Registration == "closed",
+			DisableThrottling: cmd.RateLimits == "off", Logger: seen.log,
 		}
 		if !identity.VerifyOnly { // one that signs nobody in needs no private key, nor what would open one
 			if identity.KEK, err = cmd.keyEncryptionKey(p); err != nil {
@@ -195,7 +195,7 @@ func (cmd *serveCmd) handler(
 		if err != nil {
 			return nil, nil, err
 		}
-		config.Authenticator, keep = config.Accounts, config.Accounts.Keep
+		config.Authenticator, keep = config.Accounts, config.Accounts.Run
 	}
 	if err := cmd.admitIssuer(&config, seen.traces.client(issuerTime)); err != nil {
 		return nil, nil, err
@@ -214,7 +214,7 @@ func (f *identityFlags) admitIssuer(config *httpapi.Config, client *http.Client)
 	case f.Issuer == "":
 		return nil
 	}
-	issuer, err := auth.NewIssuer(auth.IssuerConfig{Issuer: f.Issuer, Audience: f.Audience, Client: client})
+	issuer, err := auth.NewOIDCAuthenticator(auth.OIDCConfig{Issuer: f.Issuer, Audience: f.Audience, Client: client})
 	if err != nil {
 		return fmt.Errorf("--issuer and --audience: %w", err)
 	}

@@ -107,7 +107,7 @@ func (cmd *userRemoveCmd) Run(ctx context.Context, config *cli, p *process) erro
 				return errors.New("nothing was removed")
 			}
 		}
-		if err := named(cmd.Email, users.Remove(ctx, cmd.Email)); err != nil {
+		if err := named(cmd.Email, users.Erase(ctx, cmd.Email)); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintln(p.stdout, "removed", cmd.Email)
