@@ -112,33 +112,32 @@ func (c *call) importCSV() error {
 	return c.runImport(up, opts, promise)
 }
 
-// runImport takes the file's rows in, in Updates of at most 1,000, the last of which keeps the answer under the promise.
+// runImport imports the file's rows in Updates of at most 1,000 rows. The last one stores the response to an idempotent request.
 func (c *call) runImport(up upload, opts statement.Options, promise *idempotentRequest) error {
-	var answer store.IdempotencyRecord
+	var resp writeResponse
 	var replayed bool
 	if promise != nil {
 		err := c.update(func(tx store.Tx) (err error) {
-			answer, replayed, err = c.storedResponse(tx, promise)
+			resp, replayed, err = c.storedResponse(tx, promise)
 			return err
 		})
 		if err != nil {
 			return err
 		}
 		if replayed {
-			return c.sendAnswer(answer, true)
+			return c.sendResponse(resp, true)
 		}
 	}
-	opts.Finish = func(ctx context.Context, tx store.Tx, done statement.Result) error {
+	opts.Finish = func(_ context.Context, tx store.Tx, done statement.Result) error {
 		var err error
-		// A twin may have finished first: its answer is the answer.
-		if answer, replayed, err = c.storedResponse(tx, promise); err != nil || replayed {
+		// A concurrent repetition may have finished first: send its response.
+		if resp, replayed, err = c.storedResponse(tx, promise); err != nil || replayed {
 			return err
 		}
-		if answer, err = c.render(result{status: http.StatusOK, body: newImportBody(done)}); err != nil || promise == nil {
+		if resp, err = c.render(result{status: http.StatusOK, body: newImportBody(done)}); err != nil {
 			return err
 		}
-		answer.IdempotencyKey, answer.Fingerprint = promise.key, promise.fingerprint
-		return tx.PutIdempotencyRecord(ctx, answer)
+		return c.storeResponse(tx, promise, resp)
 	}
 	done, err := statement.Import(c.ctx, callUpdater{c}, c.owner, c.env(), statement.Rows(up.file, up.mapping), opts)
 	if !replayed {
@@ -150,7 +149,7 @@ func (c *call) runImport(up upload, opts statement.Options, promise *idempotentR
 	if !replayed {
 		c.raiseAlerts()
 	}
-	return c.sendAnswer(answer, replayed)
+	return c.sendResponse(resp, replayed)
 }
 
 // observeImport tells what an import did, also where it broke off: the batches before are in the ledger.

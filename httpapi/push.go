@@ -245,12 +245,11 @@ func (p *push) run(ctx context.Context, tx store.Tx, at *syncPlace, upto int) (r
 
 // item does one change, or answers as before, and remembers the answer.
 func (p *push) item(ctx context.Context, tx store.Tx, i int, m mutation, state store.State) (jsontext.Value, error) {
-	key := store.IdempotencyKey{Scope: store.MutationScope, Key: m.in.MutationID}
-	kept, err := tx.IdempotencyRecord(ctx, key)
+	record, fingerprint, err := p.record(ctx, tx, m.in.MutationID)
 	switch {
-	case err == nil && bytes.Equal(kept.Fingerprint, m.fingerprint):
+	case err == nil && bytes.Equal(fingerprint, m.fingerprint):
 		p.tell(m, "repeated", row{})
-		return kept.Body, nil
+		return record.Result, nil
 	case err == nil:
 		p.tell(m, statusRejected, row{})
 		return json.Marshal(p.failed(m, row{}, newProblem(codeKeyReused, "The mutation's id belongs to another mutation.")))
@@ -295,10 +294,36 @@ func (p *push) item(ctx context.Context, tx store.Tx, i int, m mutation, state s
 	if err != nil {
 		return nil, fmt.Errorf("encode the answer to a mutation: %w", err)
 	}
+	payload, err := json.Marshal(mutationRecord{Row: m.in.row(), Base: known.all, GuardedBase: known.group, Result: text})
+	if err != nil {
+		return nil, fmt.Errorf("encode the record of a mutation: %w", err)
+	}
 	return text, tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{
-		IdempotencyKey: key, Fingerprint: m.fingerprint, Status: http.StatusOK, Body: text, CreatedAt: expense.Timestamp(p.now),
-		ETag: known.String(), Location: m.in.row(),
+		IdempotencyKey: mutationKey(m.in.MutationID), Fingerprint: m.fingerprint, Retention: store.RetentionTombstones, Payload: payload,
+		CreatedAt: expense.Timestamp(p.now),
 	})
+}
+
+// A mutationRecord is the payload of a mutation's idempotency record.
+type mutationRecord struct {
+	Row         string          `json:"row"`          // type and id of the row; empty if the mutation names no row
+	Base        expense.Version `json:"base"`         // the version of the row that the device knows after the mutation
+	GuardedBase expense.Version `json:"guarded_base"` // the version of its guarded fields that the device knows
+	Result      jsontext.Value  `json:"result"`       // as it was sent
+}
+
+func mutationKey(id string) store.IdempotencyKey { return store.IdempotencyKey{Scope: "sync", Key: id} }
+
+// record returns what is stored of the mutation with this id, and its fingerprint, or ErrNotFound.
+func (p *push) record(ctx context.Context, tx store.Tx, id string) (record mutationRecord, fingerprint []byte, err error) {
+	stored, err := tx.IdempotencyRecord(ctx, mutationKey(id))
+	if err != nil {
+		return mutationRecord{}, nil, err
+	}
+	if err := json.Unmarshal(stored.Payload, &record); err != nil {
+		return mutationRecord{}, nil, fmt.Errorf("decode the record of mutation %s: %w", id, err)
+	}
+	return record, stored.Fingerprint, nil
 }
 
 // row names the row that a change is of, so that a later one of the same row may name this one as its base; "" if there can be none.
@@ -379,8 +404,6 @@ var blind = sight{-1, -1}
 // there was such a row. No version of the ledger is as new.
 var lost = sight{math.MaxInt64, math.MaxInt64}
 
-func (s sight) String() string { return fmt.Sprintf("%d %d", s.all, s.group) }
-
 // after returns what the device has seen of the row when its change has gone in, at the version now if it wrote. Of what others
 // changed beside it the device has seen nothing yet: another change that it made before it heard of this one's outcome must not
 // pass for one that knows of theirs.
@@ -402,7 +425,7 @@ func (s sight) after(op string, done row, now expense.Version) sight {
 }
 
 // base returns what the device had seen of the row when it made the change.
-func (p *push) base(ctx context.Context, tx store.Tx, m mutation, state store.State) (seen sight, err error) {
+func (p *push) base(ctx context.Context, tx store.Tx, m mutation, state store.State) (sight, error) {
 	in := m.in
 	switch {
 	case m.err != nil:
@@ -422,19 +445,16 @@ func (p *push) base(ctx context.Context, tx store.Tx, m mutation, state store.St
 	case !isToken(*in.BaseMutation, maxIdempotencyKey):
 		return sight{}, itemFault("base_mutation", "malformed_id", "It is no mutation's id.")
 	}
-	kept, err := tx.IdempotencyRecord(ctx, store.IdempotencyKey{Scope: store.MutationScope, Key: *in.BaseMutation})
+	record, _, err := p.record(ctx, tx, *in.BaseMutation)
 	switch {
 	case errors.Is(err, expense.ErrNotFound):
 		return blind, nil // forgotten with its time, or by a restore from a backup
 	case err != nil:
 		return sight{}, err
-	case kept.Location != in.row():
+	case record.Row != in.row():
 		return sight{}, itemFault("base_mutation", "other_row", "The mutation of this id is one of another row.")
 	}
-	if _, err := fmt.Sscan(kept.ETag, &seen.all, &seen.group); err != nil {
-		return sight{}, fmt.Errorf("what is kept of mutation %s: %w", *in.BaseMutation, err)
-	}
-	return seen, nil
+	return sight{record.Base, record.GuardedBase}, nil
 }
 
 func itemFault(member, code, detail string) error {

@@ -32,13 +32,14 @@ type result struct {
 	events   []Event         // what to tell once it is committed
 }
 
-// A promise is a request that its client wants done at most once: the key it named, and what the request was.
+// An idempotentRequest is a request with an Idempotency-Key: it is carried out at most once.
 type idempotentRequest struct {
 	key         store.IdempotencyKey
 	fingerprint []byte
 }
 
-// promise returns what the call's Idempotency-Key asks for, or nil without one. content is the body in its canonical form.
+// idempotentRequest returns the key and the fingerprint of a request with an Idempotency-Key, or nil without one. content returns
+// the body in its canonical form.
 func (c *call) idempotentRequest(content func() ([]byte, error)) (*idempotentRequest, error) {
 	key, err := idempotencyKey(c.Request.Header)
 	if err != nil || key == "" {
@@ -179,14 +180,15 @@ func (c *call) remove(fn func(ctx context.Context, tx store.Tx, id uuid.UUID, co
 	})
 }
 
-// fulfil runs fn in an Update, unless promise was kept before, and answers.
-func (c *call) writeOnce(promise *idempotentRequest, fn func(ctx context.Context, tx store.Tx) (result, error)) error {
-	var answer store.IdempotencyRecord
+// writeOnce runs fn in an Update, unless the ledger has a stored response to the request, and sends the response. A nil request
+// always runs fn.
+func (c *call) writeOnce(request *idempotentRequest, fn func(ctx context.Context, tx store.Tx) (result, error)) error {
+	var resp writeResponse
 	var replayed bool
 	var events []Event
 	err := c.update(func(tx store.Tx) error {
 		var err error
-		if answer, replayed, err = c.storedResponse(tx, promise); err != nil || replayed {
+		if resp, replayed, err = c.storedResponse(tx, request); err != nil || replayed {
 			return err
 		}
 		res, err := fn(c.ctx, tx)
@@ -194,11 +196,10 @@ func (c *call) writeOnce(promise *idempotentRequest, fn func(ctx context.Context
 			return err
 		}
 		events = res.events
-		if answer, err = c.render(res); err != nil || promise == nil {
+		if resp, err = c.render(res); err != nil {
 			return err
 		}
-		answer.IdempotencyKey, answer.Fingerprint = promise.key, promise.fingerprint
-		return tx.PutIdempotencyRecord(c.ctx, answer)
+		return c.storeResponse(tx, request, resp)
 	})
 	if err != nil {
 		return err
@@ -209,26 +210,68 @@ func (c *call) writeOnce(promise *idempotentRequest, fn func(ctx context.Context
 		}
 		c.raiseAlerts()
 	}
-	return c.sendAnswer(answer, replayed)
+	return c.sendResponse(resp, replayed)
 }
 
-// kept looks up whether the promise was kept before. A key that stands for another request is a problem.
-func (c *call) storedResponse(tx store.Tx, promise *idempotentRequest) (store.IdempotencyRecord, bool, error) {
-	if promise == nil {
-		return store.IdempotencyRecord{}, false, nil
+// A writeResponse is what the client of a write receives, and what the payload of an idempotency record encodes.
+type writeResponse struct {
+	Status   int    `json:"status"`
+	ETag     string `json:"etag,omitzero"`
+	Location string `json:"location,omitzero"`
+	body     []byte // JSON, or empty
+}
+
+// encode returns r as a line of JSON without the body, then the body as it is sent.
+func (r writeResponse) encode() ([]byte, error) {
+	head, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("encode a stored response: %w", err)
 	}
-	answer, err := tx.IdempotencyRecord(c.ctx, promise.key)
+	return slices.Concat(head, []byte{'\n'}, r.body), nil
+}
+
+func decodeResponse(payload []byte) (r writeResponse, err error) {
+	head, body, _ := bytes.Cut(payload, []byte{'\n'})
+	if err := json.Unmarshal(head, &r); err != nil {
+		return writeResponse{}, fmt.Errorf("decode a stored response: %w", err)
+	}
+	r.body = body
+	return r, nil
+}
+
+// storedResponse returns the response that the ledger has stored for a request, and whether it has one. A key that another request
+// used is a problem.
+func (c *call) storedResponse(tx store.Tx, request *idempotentRequest) (writeResponse, bool, error) {
+	if request == nil {
+		return writeResponse{}, false, nil
+	}
+	record, err := tx.IdempotencyRecord(c.ctx, request.key)
 	switch {
 	case errors.Is(err, expense.ErrNotFound):
-		return store.IdempotencyRecord{}, false, nil
+		return writeResponse{}, false, nil
 	case err != nil:
-		return store.IdempotencyRecord{}, false, err
-	case !bytes.Equal(answer.Fingerprint, promise.fingerprint):
-		return store.IdempotencyRecord{}, false, newFieldProblem(codeKeyReused, fieldError{
+		return writeResponse{}, false, err
+	case !bytes.Equal(record.Fingerprint, request.fingerprint):
+		return writeResponse{}, false, newFieldProblem(codeKeyReused, fieldError{
 			Header: "Idempotency-Key", Code: codeKeyReused, Detail: "The key was used for another request.",
 		})
 	}
-	return answer, true, nil
+	resp, err := decodeResponse(record.Payload)
+	return resp, err == nil, err
+}
+
+// storeResponse stores the response to a request in the transaction of its write; a nil request stores nothing.
+func (c *call) storeResponse(tx store.Tx, request *idempotentRequest, resp writeResponse) error {
+	if request == nil {
+		return nil
+	}
+	payload, err := resp.encode()
+	if err != nil {
+		return err
+	}
+	return tx.PutIdempotencyRecord(c.ctx, store.IdempotencyRecord{
+		IdempotencyKey: request.key, Fingerprint: request.fingerprint, Payload: payload, CreatedAt: expense.Timestamp(c.now),
+	})
 }
 
 // update runs fn in an Update of the caller's ledger, which is made first if the caller has none yet. Where fn wants to change a
@@ -314,53 +357,53 @@ func (c *call) createLedger() error {
 	return auth.ErrUnauthenticated
 }
 
-// render turns a result into the answer as it is sent and kept.
-func (c *call) render(res result) (store.IdempotencyRecord, error) {
-	answer := store.IdempotencyRecord{Status: res.status, CreatedAt: expense.Timestamp(c.now)}
+// render encodes a result as it is sent and stored.
+func (c *call) render(res result) (writeResponse, error) {
+	resp := writeResponse{Status: res.status}
 	if res.version != 0 {
-		answer.ETag = etag(res.version)
+		resp.ETag = etag(res.version)
 	}
 	if res.location != "" {
-		answer.Location = c.api.url(res.location)
+		resp.Location = c.api.url(res.location)
 	}
 	if res.body != nil {
 		var err error
-		if answer.Body, err = json.Marshal(res.body); err != nil {
-			return store.IdempotencyRecord{}, fmt.Errorf("encode the answer: %w", err)
+		if resp.body, err = json.Marshal(res.body); err != nil {
+			return writeResponse{}, fmt.Errorf("encode the response: %w", err)
 		}
 	}
-	return answer, nil
+	return resp, nil
 }
 
 // send answers at once with a result that no transaction guards.
 func (c *call) send(res result) error {
-	answer, err := c.render(res)
+	resp, err := c.render(res)
 	if err != nil {
 		return err
 	}
-	return c.sendAnswer(answer, false)
+	return c.sendResponse(resp, false)
 }
 
-func (c *call) sendAnswer(answer store.IdempotencyRecord, replayed bool) error {
+func (c *call) sendResponse(resp writeResponse, replayed bool) error {
 	header := c.Writer.Header()
-	if answer.ETag != "" {
-		header.Set("ETag", answer.ETag)
+	if resp.ETag != "" {
+		header.Set("ETag", resp.ETag)
 	}
-	if answer.Location != "" {
-		header.Set("Location", answer.Location)
+	if resp.Location != "" {
+		header.Set("Location", resp.Location)
 	}
 	if replayed {
 		header.Set("Idempotency-Replayed", "true")
 	}
-	if len(answer.Body) > 0 {
+	if len(resp.body) > 0 {
 		header.Set("Content-Type", mediaJSON)
-		header.Set("Content-Length", strconv.Itoa(len(answer.Body)))
+		header.Set("Content-Length", strconv.Itoa(len(resp.body)))
 	}
-	c.Writer.WriteHeader(answer.Status)
-	if len(answer.Body) == 0 {
+	c.Writer.WriteHeader(resp.Status)
+	if len(resp.body) == 0 {
 		return nil
 	}
-	_, err := c.Writer.Write(answer.Body)
+	_, err := c.Writer.Write(resp.body)
 	return err
 }
 

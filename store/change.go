@@ -132,7 +132,3 @@ func (v VersionRanges) Contains(version expense.Version) bool {
 
 // RandomEpoch returns the number of a new epoch.
 func RandomEpoch() int64 { return rand.Int64N(math.MaxInt64-1) + 1 }
-
-// MutationScope is the scope of the answers that are remembered as long as tombstones: those to the changes that devices made
-// offline.
-const MutationScope = "sync"

@@ -37,7 +37,7 @@ type Store interface {
 
 	// Update runs fn in one transaction that holds owner's ledger alone: all of it happens or nothing does. ErrNotFound if there
 	// is no ledger. An error from fn undoes everything and is returned. fn may run more than once, so it has no effect outside tx; it does no
-	// slow work. VersionRanges are dense and rise in commit order: every row written carries the ledger's last version and one more; an
+	// slow work. Versions are dense and rise in commit order: every row written carries the ledger's last version and one more; an
 	// Update that writes no row of the ledger takes none. When Update returns nil, what was written survives a crash.
 	Update(ctx context.Context, owner expense.OwnerID, fn func(Tx) error) error
 
@@ -62,14 +62,15 @@ type Store interface {
 	// Quotes yields the kept prices of source from the day from on, ordered by date and currency code.
 	Quotes(ctx context.Context, source expense.Source, from expense.Date) iter.Seq2[expense.Quote, error]
 
-	// NewEpoch begins a new epoch of owner's ledger, as one needs that was restored from a backup: its state becomes what
+	// StartEpoch begins a new epoch of owner's ledger, as one needs that was restored from a backup: its state becomes what
 	// [State.NextEpoch] makes of it now, and no row changes. ErrNotFound if there is no ledger.
 	StartEpoch(ctx context.Context, owner expense.OwnerID) error
 
-	// Purge removes the answers kept since before answers and the tombstones left before tombstones, of all ledgers. A tombstone
-	// whose id is a UUID of version 5 stays for ever: such an id is made from what it stands for, and would come again. Answers of
-	// MutationScope go with the tombstones. A ledger's floor rises to the highest version of its tombstones that are gone.
-	Purge(ctx context.Context, answers, tombstones time.Time) error
+	// Purge removes, in all ledgers, idempotency records of RetentionRequests created before requests, and tombstones and records of
+	// RetentionTombstones created before tombstones. It must keep tombstones whose id is a UUID of version 5: such an id is derived
+	// from what it stands for, so the same id would be made again. State.PurgedThrough rises to the highest version of a purged
+	// tombstone.
+	Purge(ctx context.Context, requests, tombstones time.Time) error
 
 	// Ping returns nil when the store answers and its schema is the one that this release needs.
 	Ping(ctx context.Context) error
@@ -99,13 +100,12 @@ type Tx interface {
 	budget.Tx
 	recurrence.Tx
 
-	// IdempotencyRecord returns the answer kept under key, looked up by a statement of its own after the ledger is locked; ErrNotFound if
-	// there is none.
+	// IdempotencyRecord returns the record stored under key, or ErrNotFound. It must read the record after the ledger is locked, so
+	// that it sees what a concurrent Update with the same key has committed.
 	IdempotencyRecord(ctx context.Context, key IdempotencyKey) (IdempotencyRecord, error)
 
-	// PutAnswer keeps an answer in the transaction of the write it belongs to, and takes no version by itself; ErrExists if
-	// there is one under its key.
-	PutIdempotencyRecord(ctx context.Context, answer IdempotencyRecord) error
+	// PutIdempotencyRecord stores a record in this transaction, or returns ErrExists if its key has one. It takes no version.
+	PutIdempotencyRecord(ctx context.Context, record IdempotencyRecord) error
 }
 
 // A DueOwner is an owner with a rule that is due, and since when.
@@ -121,19 +121,26 @@ type BudgetOwner struct {
 	Version expense.Version
 }
 
-// An IdempotencyKey names a request of one owner that is done at most once.
+// An IdempotencyKey identifies a request that one owner's ledger carries out at most once.
 type IdempotencyKey struct {
-	Scope string // method and route, such as "POST /v1/expenses"; at most 128 bytes
-	Key   string // the client's Idempotency-Key; at most 255 bytes
+	Scope string // separates kinds of requests, for example "POST /v1/expenses"; at most 128 bytes
+	Key   string // chosen by the client, for example the Idempotency-Key header; at most 255 bytes
 }
 
-// An IdempotencyRecord is what a request was answered with, kept so that the same request again gets the same.
+// An IdempotencyRecord remembers the outcome of a request, so that a repetition of the request gets the same response.
 type IdempotencyRecord struct {
 	IdempotencyKey
-	Fingerprint []byte // a fingerprint of the request, at most 64 bytes
-	Status      int
-	ETag        string
-	Location    string
-	Body        []byte
+	Fingerprint []byte    // hash of the request, to detect another request with the same key; at most 64 bytes
+	Retention   Retention // how long Purge keeps the record
+	Payload     []byte    // the outcome, encoded by the caller; the store does not interpret it
 	CreatedAt   time.Time // UTC, whole microseconds
 }
+
+// Retention selects the time limit by which [Store.Purge] removes an idempotency record.
+type Retention uint8
+
+// The retention classes.
+const (
+	RetentionRequests   Retention = iota // the limit for requests: clients retry for hours
+	RetentionTombstones                  // the limit for tombstones: devices retry changes for as long as they stay offline
+)

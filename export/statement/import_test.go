@@ -439,13 +439,13 @@ func TestFinishRunsInTheLastUpdate(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			st := open(t, "EUR")
 			test.opts.Finish = func(ctx context.Context, tx store.Tx, result statement.Result) error {
-				return tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{IdempotencyKey: key, Body: []byte(brief(result)), CreatedAt: now})
+				return tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{IdempotencyKey: key, Payload: []byte(brief(result)), CreatedAt: now})
 			}
 			importText(t, st, test.text, plain(), test.opts)
 			err := st.Update(t.Context(), "ada", func(tx store.Tx) error {
-				answer, err := tx.IdempotencyRecord(t.Context(), key)
-				if err == nil && string(answer.Body) != test.want {
-					t.Errorf("kept %s, want %s", answer.Body, test.want)
+				record, err := tx.IdempotencyRecord(t.Context(), key)
+				if err == nil && string(record.Payload) != test.want {
+					t.Errorf("kept %s, want %s", record.Payload, test.want)
 				}
 				return err
 			})

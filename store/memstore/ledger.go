@@ -29,7 +29,7 @@ type ledger struct {
 	budgets    table[budget.Budget]
 	rules      table[recurrence.Rule]
 	alerts     table[budget.Alert]
-	answers    tree[store.IdempotencyKey, store.IdempotencyRecord]
+	records    tree[store.IdempotencyKey, store.IdempotencyRecord]
 }
 
 func emptyLedger() ledger {
@@ -40,7 +40,7 @@ func emptyLedger() ledger {
 		budgets:    newTable[budget.Budget](),
 		rules:      newTable[recurrence.Rule](),
 		alerts:     newTable[budget.Alert](),
-		answers:    newTree[store.IdempotencyKey, store.IdempotencyRecord](compareAnswerKeys),
+		records:    newTree[store.IdempotencyKey, store.IdempotencyRecord](compareIdempotencyKeys),
 	}
 }
 

@@ -284,20 +284,20 @@ func (s *Store) ownersWhere(ctx context.Context, chosen func(ledger) bool) iter.
 }
 
 // Purge implements [store.Store].
-func (s *Store) Purge(ctx context.Context, answers, tombstones time.Time) error {
+func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error {
 	for _, owner := range s.owners() {
 		slot, err := s.slot(owner)
 		if err != nil {
 			return err
 		}
 		err = slot.change(ctx, func(l ledger) (ledger, error) {
-			for key, answer := range l.answers.all() {
-				before := answers
-				if key.Scope == store.MutationScope {
+			for key, record := range l.records.all() {
+				before := requests
+				if record.Retention == store.RetentionTombstones {
 					before = tombstones
 				}
-				if answer.CreatedAt.Before(before) {
-					l.answers = l.answers.without(key)
+				if record.CreatedAt.Before(before) {
+					l.records = l.records.without(key)
 				}
 			}
 			l.expenses.purge(tombstones, &l.floor)

@@ -22,11 +22,10 @@ const (
 	sayChangesMoment = "store.Reader.Changes: What it returns is of one moment, and whatever is committed later comes after it."
 	sayMergedInto    = "expense.Reader.MergedInto: MergedInto returns the category that a deleted one was merged into, Nil if it " +
 		"was merged into none; ErrNotFound if there is no tombstone of it."
-	sayNewEpoch = "store.Store.NewEpoch: NewEpoch begins a new epoch of owner's ledger, as one needs that was restored from a " +
+	sayNewEpoch = "store.Store.StartEpoch: StartEpoch begins a new epoch of owner's ledger, as one needs that was restored from a " +
 		"backup: its state becomes what [State.NextEpoch] makes of it now, and no row changes."
-	sayNewEpochMissing = "store.Store.NewEpoch: ErrNotFound if there is no ledger."
-	sayPurgeMutations  = "store.Store.Purge: Answers of MutationScope go with the tombstones."
-	sayPurgeFloor      = "store.Store.Purge: A ledger's floor rises to the highest version of its tombstones that are gone."
+	sayNewEpochMissing = "store.Store.StartEpoch: ErrNotFound if there is no ledger."
+	sayPurgeFloor      = "store.Store.Purge: State.PurgedThrough rises to the highest version of a purged tombstone."
 )
 
 func changeChecks() []check {
@@ -37,7 +36,7 @@ func changeChecks() []check {
 		{name: "changes-in-update", guards: []string{sayState, sayChanges}, run: checkChangesInUpdate},
 		{name: "state", guards: []string{sayState}, run: checkState},
 		{name: "new-epoch", guards: []string{sayNewEpoch, sayNewEpochMissing}, run: checkNewEpoch},
-		{name: "purge-floor", guards: []string{sayPurgeFloor, sayPurgeMutations}, alone: true, run: checkPurgeFloor},
+		{name: "purge-floor", guards: []string{sayPurgeFloor, sayPurge}, alone: true, run: checkPurgeFloor},
 	}
 }
 
@@ -403,11 +402,11 @@ func checkPurgeFloor(p *probe) {
 	b.put(derived)
 	b.delete(derived.ID)
 	last := b.put(b.expense("1", "EUR", "2025-04-01"))[0]
-	key := store.IdempotencyKey{Scope: store.MutationScope, Key: "m"}
+	key := store.IdempotencyKey{Scope: "sync", Key: "m"}
 	other := store.IdempotencyKey{Scope: "POST /v1/expenses", Key: "m"}
 	b.update(func(tx store.Tx) error {
 		return errors.Join(
-			tx.PutIdempotencyRecord(p.ctx, store.IdempotencyRecord{IdempotencyKey: key, Fingerprint: []byte{1}, CreatedAt: epoch}),
+			tx.PutIdempotencyRecord(p.ctx, store.IdempotencyRecord{IdempotencyKey: key, Fingerprint: []byte{1}, Retention: store.RetentionTombstones, CreatedAt: epoch}),
 			tx.PutIdempotencyRecord(p.ctx, store.IdempotencyRecord{IdempotencyKey: other, Fingerprint: []byte{1}, CreatedAt: epoch}),
 		)
 	})

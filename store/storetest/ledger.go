@@ -21,10 +21,10 @@ const (
 		"version 1, and reports whether it did: a ledger that is there stays as it is."
 	sayErase = "store.Store.EraseLedger: EraseLedger removes everything that is kept of owner, tombstones and answers " +
 		"too; that there is nothing is no error."
-	sayPurge = "store.Store.Purge: Purge removes the answers kept since before answers and the tombstones left before " +
-		"tombstones, of all ledgers."
-	sayPurgeKeeps = "store.Store.Purge: A tombstone whose id is a UUID of version 5 stays for ever: such an id is made from " +
-		"what it stands for, and would come again."
+	sayPurge = "store.Store.Purge: Purge removes, in all ledgers, idempotency records of RetentionRequests created before " +
+		"requests, and tombstones and records of RetentionTombstones created before tombstones."
+	sayPurgeKeeps = "store.Store.Purge: It must keep tombstones whose id is a UUID of version 5: such an id is derived from " +
+		"what it stands for, so the same id would be made again."
 	saySafe = "store.Store: It is safe for concurrent use."
 )
 
@@ -143,7 +143,7 @@ func (b *book) fill() filled {
 		return tx.DeleteCategory(b.ctx, f.deletedCategory)
 	})
 	b.update(func(tx store.Tx) error {
-		return tx.PutIdempotencyRecord(b.ctx, store.IdempotencyRecord{IdempotencyKey: f.key, Fingerprint: []byte{1}, Status: 201, Body: []byte("{}"),
+		return tx.PutIdempotencyRecord(b.ctx, store.IdempotencyRecord{IdempotencyKey: f.key, Fingerprint: []byte{1}, Payload: []byte("{}"),
 			CreatedAt: epoch})
 	})
 	return f
@@ -294,13 +294,13 @@ func checkIsolation(p *probe) {
 	theirs.putBudget(series)
 	theirs.putRule(rule)
 	theirs.update(func(tx store.Tx) error {
-		return tx.PutIdempotencyRecord(p.ctx, store.IdempotencyRecord{IdempotencyKey: f.key, Fingerprint: []byte{2}, Status: 409, CreatedAt: epoch})
+		return tx.PutIdempotencyRecord(p.ctx, store.IdempotencyRecord{IdempotencyKey: f.key, Fingerprint: []byte{2}, Payload: []byte("other"), CreatedAt: epoch})
 	})
 	theirs.verify(theirs.reader)
 	p.unchanged(before, p.dump(mine.reader), "another owner's rows with the same ids")
 	mine.update(func(tx store.Tx) error {
 		answer, err := tx.IdempotencyRecord(p.ctx, f.key)
-		same(p, answer.Status, 201, "the answer under a key that another owner uses too")
+		same(p, string(answer.Payload), "{}", "the answer under a key that another owner uses too")
 		return err
 	})
 	theirs.delete(f.expense.ID)
@@ -442,7 +442,7 @@ func checkPurgeAnswers(p *probe) {
 	for _, b := range books {
 		b.update(func(tx store.Tx) error {
 			for key, at := range times {
-				answer := store.IdempotencyRecord{IdempotencyKey: store.IdempotencyKey{Scope: "s", Key: key}, Fingerprint: []byte{1}, Status: 200, CreatedAt: at}
+				answer := store.IdempotencyRecord{IdempotencyKey: store.IdempotencyKey{Scope: "s", Key: key}, Fingerprint: []byte{1}, CreatedAt: at}
 				if err := tx.PutIdempotencyRecord(p.ctx, answer); err != nil {
 					return err
 				}

@@ -44,7 +44,7 @@ func checks() []check {
 		budgetChecks(),
 		alertChecks(),
 		ruleChecks(),
-		answerChecks(),
+		idempotencyChecks(),
 		quoteChecks(),
 		changeChecks(),
 		modelChecks(),

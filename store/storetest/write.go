@@ -27,7 +27,7 @@ func writeChecks() []check {
 	return []check{
 		{name: "write-refused", guards: []string{
 			sayRefused, sayNew, sayStale, sayPromises, sayRulesToo, sayCategoryTaken, sayInUse, sayBudgetTaken,
-			sayDeleteExpenses, sayPutAnswer,
+			sayDeleteExpenses, sayPutRecord,
 		}, run: checkRefused},
 		{name: "write-compare-and-set", guards: []string{sayStale, sayPromises, sayRulesToo}, run: checkCompareAndSet},
 		{name: "write-new", guards: []string{sayNew, sayPromises, sayRulesToo}, run: checkNew},
@@ -195,7 +195,7 @@ func checkRefused(p *probe) {
 	refuse("settings as if there were none", expense.ErrExists, settings(0))
 	refuse("settings of a version that they never had", expense.ErrStale, settings(77))
 	refuse("an answer under a key that has one", expense.ErrExists, func(tx store.Tx) error {
-		return tx.PutIdempotencyRecord(p.ctx, store.IdempotencyRecord{IdempotencyKey: f.key, Fingerprint: []byte{9}, Status: 500, CreatedAt: epoch})
+		return tx.PutIdempotencyRecord(p.ctx, store.IdempotencyRecord{IdempotencyKey: f.key, Fingerprint: []byte{9}, Payload: []byte("other"), CreatedAt: epoch})
 	})
 
 	before := p.dump(b.reader)
@@ -206,8 +206,8 @@ func checkRefused(p *probe) {
 			b.unchanged(before, p.dump(tx), "%s, although it was refused,", r.name)
 		}
 		answer, err := tx.IdempotencyRecord(p.ctx, f.key)
-		p.must(err, "Answer")
-		same(p, answer.Status, 201, "the status of an answer that was there")
+		p.must(err, "IdempotencyRecord")
+		same(p, string(answer.Payload), "{}", "the payload of a record that was there")
 		return nil
 	})
 	p.unchanged(before, p.dump(b.reader), "an Update whose every write was refused")

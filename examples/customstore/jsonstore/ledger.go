@@ -32,7 +32,7 @@ type ledger struct {
 	Budgets    table[budget.Budget]
 	Rules      table[recurrence.Rule]
 	Alerts     table[budget.Alert]
-	Answers    []store.IdempotencyRecord
+	Records    []store.IdempotencyRecord
 }
 
 // A table holds the rows of one kind, and the tombstones of those that were deleted.
@@ -67,13 +67,13 @@ func (l *ledger) state() store.State {
 	return store.State{Epoch: l.Epoch, Version: l.Version, PurgedThrough: l.Floor, Discarded: l.Lost}
 }
 
-// clone returns a ledger that can be changed without changing l. The rows themselves are values; the slices in a budget or an
-// answer are shared, for they are replaced and never written to.
+// clone returns a ledger that can be changed without changing l. The rows themselves are values; the slices in a budget or a
+// record are shared, for they are replaced and never written to.
 func (l *ledger) clone() *ledger {
 	c := *l
 	c.Categories, c.Expenses = l.Categories.clone(), l.Expenses.clone()
 	c.Budgets, c.Rules, c.Alerts = l.Budgets.clone(), l.Rules.clone(), l.Alerts.clone()
-	c.Answers = slices.Clone(l.Answers)
+	c.Records = slices.Clone(l.Records)
 	return &c
 }
 

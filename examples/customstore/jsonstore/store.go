@@ -370,18 +370,18 @@ func (s *Store) StartEpoch(ctx context.Context, owner expense.OwnerID) error {
 }
 
 // Purge implements [store.Store].
-func (s *Store) Purge(ctx context.Context, answers, tombstones time.Time) error {
+func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error {
 	for owner, err := range s.Owners(ctx) {
 		if err != nil {
 			return err
 		}
 		err = s.change(ctx, owner, func(before *ledger) (*ledger, error) {
 			after := before.clone()
-			after.Answers = slices.DeleteFunc(after.Answers, func(a store.IdempotencyRecord) bool {
-				if a.Scope == store.MutationScope {
+			after.Records = slices.DeleteFunc(after.Records, func(a store.IdempotencyRecord) bool {
+				if a.Retention == store.RetentionTombstones {
 					return a.CreatedAt.Before(tombstones)
 				}
-				return a.CreatedAt.Before(answers)
+				return a.CreatedAt.Before(requests)
 			})
 			old := func(id uuid.UUID, t tombstone) bool {
 				gone := t.At.Before(tombstones) && id.Version() != 5

@@ -37,9 +37,9 @@ const owner = expense.OwnerID("anna/é")
 
 var (
 	now    = time.Date(2026, time.March, 14, 12, 0, 0, 123456000, time.UTC)
-	answer = store.IdempotencyRecord{
-		IdempotencyKey: store.IdempotencyKey{Scope: "POST /v1/expenses", Key: "k"}, Fingerprint: []byte{0, 0xff}, Status: 201, ETag: `"2"`,
-		Body: []byte("{}\n"), CreatedAt: now,
+	record = store.IdempotencyRecord{
+		IdempotencyKey: store.IdempotencyKey{Scope: "POST /v1/expenses", Key: "k"}, Fingerprint: []byte{0, 0xff},
+		Retention: store.RetentionTombstones, Payload: []byte("{}\n"), CreatedAt: now,
 	}
 )
 
@@ -78,7 +78,7 @@ func fill(t *testing.T, st *jsonstore.Store) uuid.UUID {
 			Freq: recurrence.Monthly, Interval: 1, MonthDay: recurrence.LastDay,
 			Start: expense.MustDate("2026-01-31"), Next: expense.MustDate("2026-03-31"), CreatedAt: now, UpdatedAt: now,
 		})
-		return errors.Join(err, tx.PutIdempotencyRecord(ctx, answer))
+		return errors.Join(err, tx.PutIdempotencyRecord(ctx, record))
 	}))
 	_, err = st.PutQuotes(ctx, expense.Quote{
 		Source: "ecb", Date: expense.MustDate("2026-03-13"), Currency: expense.MustCurrency("JPY"), Value: expense.MustFactor("163.25"),
@@ -99,7 +99,7 @@ func dump(t *testing.T, st *jsonstore.Store) string {
 			must(t, err)
 			rules, err := tx.Rules(ctx)
 			must(t, err)
-			kept, err := tx.IdempotencyRecord(ctx, answer.IdempotencyKey)
+			kept, err := tx.IdempotencyRecord(ctx, record.IdempotencyKey)
 			must(t, err)
 			fmt.Fprintf(&b, "%s\n%+v\n%+v\n%+v\n", owner, book, rules, kept)
 			for e, err := range tx.Expenses(ctx, expense.Query{}) {

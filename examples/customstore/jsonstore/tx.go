@@ -358,38 +358,38 @@ func (t *tx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Version, err
 	})
 }
 
-// Answer implements [store.Tx].
+// IdempotencyRecord implements [store.Tx].
 func (t *tx) IdempotencyRecord(ctx context.Context, key store.IdempotencyKey) (store.IdempotencyRecord, error) {
 	if err := t.usable(ctx); err != nil {
 		return store.IdempotencyRecord{}, err
 	}
-	for _, answer := range t.now.Answers {
-		if answer.IdempotencyKey == key {
-			return cloneAnswer(answer), nil
+	for _, record := range t.now.Records {
+		if record.IdempotencyKey == key {
+			return cloneRecord(record), nil
 		}
 	}
-	return store.IdempotencyRecord{}, fmt.Errorf("answer: %w", expense.ErrNotFound)
+	return store.IdempotencyRecord{}, fmt.Errorf("idempotency key %q of %q: %w", key.Key, key.Scope, expense.ErrNotFound)
 }
 
-// PutAnswer implements [store.Tx]. It is no write of a row, so the ledger's version stays.
-func (t *tx) PutIdempotencyRecord(ctx context.Context, answer store.IdempotencyRecord) error {
+// PutIdempotencyRecord implements [store.Tx]. It writes no row of the ledger, so the ledger's version stays.
+func (t *tx) PutIdempotencyRecord(ctx context.Context, record store.IdempotencyRecord) error {
 	if err := t.usable(ctx); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(t.now.Answers, func(a store.IdempotencyRecord) bool { return a.IdempotencyKey == answer.IdempotencyKey }) {
-		return fmt.Errorf("answer: %w", expense.ErrExists)
+	if slices.ContainsFunc(t.now.Records, func(r store.IdempotencyRecord) bool { return r.IdempotencyKey == record.IdempotencyKey }) {
+		return fmt.Errorf("idempotency key %q of %q: %w", record.Key, record.Scope, expense.ErrExists)
 	}
-	answer.CreatedAt = expense.Timestamp(answer.CreatedAt)
+	record.CreatedAt = expense.Timestamp(record.CreatedAt)
 	next := t.now.clone()
-	next.Answers = append(next.Answers, cloneAnswer(answer))
+	next.Records = append(next.Records, cloneRecord(record))
 	t.now = next
 	return nil
 }
 
-// cloneAnswer returns an answer that shares no memory with answer.
-func cloneAnswer(answer store.IdempotencyRecord) store.IdempotencyRecord {
-	answer.Fingerprint, answer.Body = bytes.Clone(answer.Fingerprint), bytes.Clone(answer.Body)
-	return answer
+// cloneRecord returns a copy that shares no memory with record.
+func cloneRecord(record store.IdempotencyRecord) store.IdempotencyRecord {
+	record.Fingerprint, record.Payload = bytes.Clone(record.Fingerprint), bytes.Clone(record.Payload)
+	return record
 }
 
 // PutAlerts implements [budget.Tx].

@@ -31,7 +31,7 @@ func addOnce(ctx context.Context, st store.Store, key store.IdempotencyKey, e ex
 		if _, err := tx.PutExpenses(ctx, e); err != nil {
 			return err
 		}
-		return tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{IdempotencyKey: key, Status: 201, Body: []byte(`{"data":[]}`), CreatedAt: day})
+		return tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{IdempotencyKey: key, Payload: []byte(`{"data":[]}`), CreatedAt: day})
 	})
 }
 

@@ -217,7 +217,7 @@ func (s *Store) EraseLedger(ctx context.Context, owner expense.OwnerID) error {
 // ownedTables are the tables of a ledger, those that refer to others first.
 var ownedTables = [...]string{
 	"spendwise_expenses", "spendwise_totals", "spendwise_rules", "spendwise_budget_entries", "spendwise_budgets", "spendwise_alerts",
-	"spendwise_categories", "spendwise_tombstones", "spendwise_answers", "spendwise_ledgers",
+	"spendwise_categories", "spendwise_tombstones", "spendwise_idempotency_records", "spendwise_ledgers",
 }
 
 // Owners yields every owner.

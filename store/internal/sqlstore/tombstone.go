@@ -76,11 +76,11 @@ func (tx *ledgerTx) bury(ctx context.Context, what store.RowType, into uuid.UUID
 // expired chooses the tombstones that Purge removes: the index of the same condition is for it.
 const expired = `t.deleted_at < %s AND substr(CAST(t.id AS text), 15, 1) <> '5'`
 
-// Purge removes old answers and tombstones. Tombstones go ledger by ledger, under its lock: its floor rises with them.
-func (s *Store) Purge(ctx context.Context, answers, tombstones time.Time) error {
+// Purge removes old idempotency records and tombstones. Tombstones go ledger by ledger, under its lock: its floor rises with them.
+func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error {
 	err := s.atomically(ctx, func(session *session) error {
-		_, err := session.exec(ctx, `DELETE FROM spendwise_answers WHERE created_at < $1 AND scope <> $2
-			OR created_at < $3 AND scope = $2`, answers.UnixMicro(), store.MutationScope, tombstones.UnixMicro())
+		_, err := session.exec(ctx, `DELETE FROM spendwise_idempotency_records WHERE created_at < $1 AND retention <> $2
+			OR created_at < $3 AND retention = $2`, requests.UnixMicro(), int64(store.RetentionTombstones), tombstones.UnixMicro())
 		return err
 	})
 	if err != nil {

@@ -168,19 +168,17 @@ CREATE INDEX spendwise_tombstones_version ON spendwise_tombstones (owner, versio
 CREATE INDEX spendwise_tombstones_expiry ON spendwise_tombstones (deleted_at, owner)
     WHERE substr(CAST(id AS text), 15, 1) <> '5';
 
-CREATE TABLE spendwise_answers (
-    owner      text COLLATE "C" NOT NULL,
-    scope      text COLLATE "C" NOT NULL,
-    key        text COLLATE "C" NOT NULL,
-    request    bytea    NOT NULL,
-    status     smallint NOT NULL,
-    etag       text     NOT NULL,
-    location   text     NOT NULL,
-    body       bytea    NOT NULL,
-    created_at bigint   NOT NULL,
-    CONSTRAINT spendwise_answers_pkey PRIMARY KEY (owner, scope, key)
+CREATE TABLE spendwise_idempotency_records (
+    owner       text COLLATE "C" NOT NULL,
+    scope       text COLLATE "C" NOT NULL,
+    key         text COLLATE "C" NOT NULL,
+    fingerprint bytea    NOT NULL,
+    retention   smallint NOT NULL, -- 0: until the limit for requests; 1: as long as tombstones
+    payload     bytea    NOT NULL,
+    created_at  bigint   NOT NULL,
+    CONSTRAINT spendwise_idempotency_records_pkey PRIMARY KEY (owner, scope, key)
 );
-CREATE INDEX spendwise_answers_expiry ON spendwise_answers (created_at);
+CREATE INDEX spendwise_idempotency_records_expiry ON spendwise_idempotency_records (created_at);
 
 -- Published prices belong to nobody: the table is the same for all ledgers.
 CREATE TABLE spendwise_quotes (

@@ -177,19 +177,17 @@ CREATE INDEX spendwise_tombstones_version ON spendwise_tombstones (owner, versio
 CREATE INDEX spendwise_tombstones_expiry ON spendwise_tombstones (deleted_at, owner)
     WHERE substr(CAST(id AS text), 15, 1) <> '5';
 
-CREATE TABLE spendwise_answers (
+CREATE TABLE spendwise_idempotency_records (
     owner             text    NOT NULL,
     scope             text    NOT NULL,
     key               text    NOT NULL,
-    request           blob    NOT NULL,
-    status            integer NOT NULL,
-    etag              text    NOT NULL,
-    location          text    NOT NULL,
-    body              blob    NOT NULL,
+    fingerprint       blob    NOT NULL,
+    retention         integer NOT NULL, -- 0: until the limit for requests; 1: as long as tombstones
+    payload           blob    NOT NULL,
     created_at        integer NOT NULL,
-    CONSTRAINT spendwise_answers_pkey PRIMARY KEY (owner, scope, key)
+    CONSTRAINT spendwise_idempotency_records_pkey PRIMARY KEY (owner, scope, key)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX spendwise_answers_expiry ON spendwise_answers (created_at);
+CREATE INDEX spendwise_idempotency_records_expiry ON spendwise_idempotency_records (created_at);
 
 -- Published prices belong to nobody: the table is the same for all ledgers.
 CREATE TABLE spendwise_quotes (
