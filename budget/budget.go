@@ -217,7 +217,7 @@ func (s Snapshot) Limits(month expense.Month) map[uuid.UUID]expense.Money {
 	for _, b := range s.Budgets {
 		if limit, ok := b.Limit(month); ok {
 			id := b.countedCategory()
-			limits[id] = expense.CapMoney(limits[id].Minor()+limit.Minor(), limit.Currency())
+			limits[id] = expense.ClampMoney(limits[id].Minor()+limit.Minor(), limit.Currency())
 		}
 	}
 	return limits

@@ -13,7 +13,7 @@ import (
 
 func TestABudgetFollowsItsRules(t *testing.T) {
 	limit := func(minor int64, currency string) expense.Money {
-		return expense.CapMoney(minor, expense.MustCurrency(currency))
+		return expense.ClampMoney(minor, expense.MustCurrency(currency))
 	}
 	from := func(month string, minor int64) budget.Entry {
 		return budget.Entry{From: expense.MustMonth(month), Limit: limit(minor, "USD")}

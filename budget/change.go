@@ -119,7 +119,7 @@ func (b Budget) suspended(until, from expense.Month) Budget {
 	}
 	b.Entries = slices.DeleteFunc(slices.Clone(b.Entries), func(e Entry) bool { return e.From.After(until) })
 	if next := until.Add(1); next != from && len(b.Entries) > 0 {
-		b.Entries = append(b.Entries, Entry{From: next, Limit: expense.CapMoney(0, b.Entries[0].Limit.Currency())})
+		b.Entries = append(b.Entries, Entry{From: next, Limit: expense.ClampMoney(0, b.Entries[0].Limit.Currency())})
 	}
 	return b
 }

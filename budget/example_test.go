@@ -7,6 +7,7 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/locale"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 )
@@ -24,8 +25,8 @@ func Example() {
 func limitGroceries(ctx context.Context) error {
 	const owner expense.OwnerID = "ada"
 	now := time.Date(2026, time.March, 20, 12, 0, 0, 0, time.UTC)
-	home, locale := "USD", "en-US"
-	settings, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: &home, Locale: &locale})
+	home, tag := "USD", "en-US"
+	settings, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: &home, Locale: &tag})
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func limitGroceries(ctx context.Context) error {
 			return err
 		}
 		for _, p := range month.All() {
-			short := expense.NewFormatter(locale).MoneyShort
+			short := locale.NewFormatter(tag).MoneyShort
 			fmt.Println(p.Text, p.Bar())
 			fmt.Printf("%s, %s used, %s remaining for %d days, %s projected\n",
 				p.State, p.Ratio(), short(p.Remaining), p.DaysLeft, short(p.Projected))

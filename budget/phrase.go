@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/locale"
 )
 
 // phrases formats a Progress as a sentence in one locale.
@@ -12,14 +12,14 @@ type phrases struct {
 	wholeLedger string // the name of the whole ledger's budget
 	sentence    string // a format with the name, the amount spent and the available amount
 	rightToLeft bool
-	format      expense.Formatter
+	format      locale.Formatter
 }
 
-// phrasesFor returns the phrases of a locale. For a language without a translation, they hold only figures and signs,
+// phrasesFor returns the phrases of the locale with this BCP 47 tag. For a language without a translation, they hold only figures and signs,
 // so that no sentence mixes two languages.
-func phrasesFor(locale string) phrases {
-	p := phrases{format: expense.NewFormatter(locale)}
-	language := expense.PhraseLanguage(locale)
+func phrasesFor(tag string) phrases {
+	p := phrases{format: locale.NewFormatter(tag)}
+	language := locale.Language(tag)
 	p.wholeLedger, p.sentence = translations(language)
 	p.rightToLeft = language == "ar"
 	return p
@@ -77,7 +77,7 @@ func translations(language string) (wholeLedger, sentence string) {
 }
 
 func (w phrases) text(p Progress) string {
-	name := expense.Isolate(p.CategoryName)
+	name := locale.IsolateBidi(p.CategoryName)
 	switch {
 	case name == "":
 		name = w.wholeLedger

@@ -53,7 +53,7 @@ func (p Progress) Complete() bool { return p.Spent.Complete() && len(p.CarriedPe
 
 // Available returns Limit + Carried. It is negative if the carried deficit exceeds the limit.
 func (p Progress) Available() expense.Money {
-	return expense.CapMoney(p.Limit.Minor()+p.Carried.Minor(), p.Limit.Currency())
+	return expense.ClampMoney(p.Limit.Minor()+p.Carried.Minor(), p.Limit.Currency())
 }
 
 // A State says how close the spending is to the available amount.
@@ -350,7 +350,7 @@ func (g budgetGroup) limit(month expense.Month) (expense.Money, int) {
 		case ok && first < 0:
 			sum, first = limit, i
 		case ok:
-			sum = expense.CapMoney(sum.Minor()+limit.Minor(), sum.Currency())
+			sum = expense.ClampMoney(sum.Minor()+limit.Minor(), sum.Currency())
 		}
 	}
 	return sum, first
@@ -392,7 +392,7 @@ func (g budgetGroup) continuesInto(month expense.Month) bool {
 func (g budgetGroup) walk(
 	spent spending, from, to expense.Month, yield func(b Budget, p Progress, month expense.Month),
 ) error {
-	zero := expense.CapMoney(0, spent.home)
+	zero := expense.ClampMoney(0, spent.home)
 	carried, carriedSince := zero, expense.Month{} // carriedSince: the first month in carried; zero if nothing is carried
 	for month := g.firstMonth(from); !month.IsZero() && !month.After(to); month = month.Add(1) {
 		limit, i := g.limit(month)
@@ -402,7 +402,7 @@ func (g budgetGroup) walk(
 		}
 		b := g[i]
 		sum := spent.in(month, b.countedCategory())
-		remaining := expense.CapMoney(limit.Minor()+carried.Minor()-sum.Home.Minor(), limit.Currency())
+		remaining := expense.ClampMoney(limit.Minor()+carried.Minor()-sum.Home.Minor(), limit.Currency())
 		if !month.Before(from) {
 			p := Progress{
 				BudgetID: b.ID, CategoryID: b.countedCategory(), Limit: limit, Carried: carried, Spent: sum, Remaining: remaining,
@@ -432,8 +432,8 @@ func (p *Progress) project(month expense.Month, today expense.Date, afterToday i
 	switch days := month.Days(); month.Compare(today.Month()) {
 	case 0:
 		p.DaysLeft = days - today.Day()
-		soFar := expense.CapMoney(p.Spent.Home.Minor()-afterToday, p.Spent.Home.Currency())
-		p.Projected = expense.CapMoney(expense.Prorate(soFar, days, today.Day()).Minor()+afterToday, soFar.Currency())
+		soFar := expense.ClampMoney(p.Spent.Home.Minor()-afterToday, p.Spent.Home.Currency())
+		p.Projected = expense.ClampMoney(soFar.Prorate(days, today.Day()).Minor()+afterToday, soFar.Currency())
 	case 1:
 		p.DaysLeft = days
 	}

@@ -69,5 +69,5 @@ func (b Budget) carry(remaining expense.Money) expense.Money {
 	if most := b.RolloverCap.Minor(); most > 0 {
 		minor = min(max(minor, -most), most)
 	}
-	return expense.CapMoney(minor, remaining.Currency())
+	return expense.ClampMoney(minor, remaining.Currency())
 }

@@ -94,7 +94,7 @@ func TestStateAndRatioCountWhatWasCarried(t *testing.T) {
 
 // A deeper debt, or more spent, never looks better; over is over exactly where nothing remains.
 func TestTheRatioNeverFallsAsADebtGrows(t *testing.T) {
-	money := func(minor int64) expense.Money { return expense.CapMoney(minor, expense.MustCurrency("USD")) }
+	money := func(minor int64) expense.Money { return expense.ClampMoney(minor, expense.MustCurrency("USD")) }
 	rapid.Check(t, func(t *rapid.T) {
 		amounts := rapid.OneOf(rapid.Int64Range(-20_000, 20_000), rapid.Int64Range(-expense.MaxMinor, expense.MaxMinor))
 		limit := rapid.OneOf(rapid.Int64Range(1, 20_000), rapid.Int64Range(1, expense.MaxMinor)).Draw(t, "limit")

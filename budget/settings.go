@@ -87,7 +87,7 @@ func (b Budget) convert(currency expense.Currency, rate expense.Rate) (Budget, e
 	var err error
 	for i := range b.Entries {
 		if b.Entries[i].Limit.IsZero() {
-			b.Entries[i].Limit = expense.CapMoney(0, currency)
+			b.Entries[i].Limit = expense.ClampMoney(0, currency)
 			continue
 		}
 		if b.Entries[i].Limit, err = convertLimit(b.Entries[i].Limit, currency, rate); err != nil {

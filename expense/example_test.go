@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/locale"
 )
 
 // The values by themselves: an amount that was paid, the day's rate, the home amount, and the way a person reads it.
@@ -25,7 +26,7 @@ func Example_values() {
 		return
 	}
 	fmt.Printf("%s, a %s: %s at %s of %s is %s\n", day, day.Weekday(), paid, rate.Value, rate.Date, home)
-	fmt.Println(expense.NewFormatter("en-IE").Money(home), "in", day.Month())
+	fmt.Println(locale.NewFormatter("en-IE").Money(home), "in", day.Month())
 	// Output:
 	// 2026-03-01, a Sunday: 48.90 USD at 0.847098686997035155 of 2026-02-27 is 41.42 EUR
 	// €41.42 in 2026-03

@@ -56,7 +56,7 @@ func ParseAmount(text string, currency Currency) (Money, error) {
 		}
 		return Money{}, invalid("too_many_digits", "%s has %d minor digits, so %s has too many", currency, currency.Digits(), text)
 	}
-	return MoneyFromDecimal(value, currency)
+	return moneyFromDecimal(value, currency)
 }
 
 // ParseDecimal reads a plain decimal of at most 32 bytes: an optional minus, digits, and optionally a point with digits
@@ -75,22 +75,14 @@ func ParseDecimal(text string) (decimal.Decimal, error) {
 	return value, nil
 }
 
-// MoneyFromDecimal returns value as an amount of currency. Digits beyond the currency's and amounts of 10^15 minor units
-// or more are ErrInvalid.
-func MoneyFromDecimal(value decimal.Decimal, currency Currency) (Money, error) {
-	// The digits before the point are counted first: neither 10^20 nor 10^-20 may be written out, or wrap into the range.
-	digits := value.NumDigits() + int(value.Exponent()) + currency.Digits()
-	switch {
-	case value.IsZero():
-		return Money{currency: currency}, nil
-	case digits > 16:
+// moneyFromDecimal returns value, which has no more decimals than currency allows, as an amount. 10^15 minor units or more are
+// ErrInvalid.
+func moneyFromDecimal(value decimal.Decimal, currency Currency) (Money, error) {
+	// Count the digits first: a longer amount overflows int64.
+	if value.NumDigits()+int(value.Exponent())+currency.Digits() > 16 && !value.IsZero() {
 		return Money{}, errTooLarge()
 	}
-	minor := value.Shift(int32(currency.Digits()))
-	if digits <= 0 || !minor.IsInteger() {
-		return Money{}, invalid("too_many_digits", "%s has %d minor digits, so the amount has too many", currency, currency.Digits())
-	}
-	return MoneyFromMinor(minor.IntPart(), currency)
+	return MoneyFromMinor(value.Shift(int32(currency.Digits())).IntPart(), currency)
 }
 
 // MoneyFromMinor returns minor units of currency. Amounts of 10^15 minor units or more are ErrInvalid.
@@ -99,6 +91,22 @@ func MoneyFromMinor(minor int64, currency Currency) (Money, error) {
 		return Money{}, errTooLarge()
 	}
 	return Money{minor: minor, currency: currency}, nil
+}
+
+// ClampMoney returns minor units of currency, limited to the range from -MaxMinor to MaxMinor. Use it for amounts that are no part
+// of the ledger and may exceed that range, such as projections.
+func ClampMoney(minor int64, currency Currency) Money {
+	return Money{minor: min(max(minor, -MaxMinor), MaxMinor), currency: currency}
+}
+
+// Prorate returns m × n / d, rounded once, half away from zero, and limited as by [ClampMoney]. n and d are numbers of days;
+// d is at least 1.
+func (m Money) Prorate(n, d int) Money {
+	product, half := m.minor*int64(n), int64(d)/2
+	if product < 0 {
+		half = -half
+	}
+	return ClampMoney((product+half)/int64(d), m.currency)
 }
 
 func errTooLarge() error {

@@ -191,7 +191,7 @@ func (r Rate) Convert(amount Money, to Currency) (Money, error) {
 		return amount, nil
 	}
 	product := amount.Decimal().Mul(r.Value.Decimal()).Round(int32(to.Digits()))
-	return MoneyFromDecimal(product, to)
+	return moneyFromDecimal(product, to)
 }
 
 var one = Factor{coef: 1}

@@ -6,7 +6,6 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/bidi"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -36,38 +35,8 @@ func isLowerASCII(text string) bool {
 	return true
 }
 
-// Isolate returns a text of a person's own, such as a category's name, as it may stand beside figures: without the characters that
-// order text in two directions, which might turn those round, and set apart where a letter in it runs from right to left.
-func Isolate(text string) string {
-	text = withoutBidi(text)
-	for _, r := range text {
-		if r < firstRightToLeft {
-			continue
-		}
-		if properties, _ := bidi.LookupRune(r); properties.Class() == bidi.R || properties.Class() == bidi.AL || properties.Class() == bidi.AN {
-			return "\u2068" + text + "\u2069"
-		}
-	}
-	return text
-}
-
-// firstRightToLeft is where the first script that runs from right to left begins, the Hebrew one.
-const firstRightToLeft = 0x590
-
 func hasBidi(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) })
-}
-
-func withoutBidi(text string) string {
-	if !hasBidi(text) {
-		return text
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Bidi_Control, r) {
-			return -1
-		}
-		return r
-	}, text)
 }
 
 // visible reports whether a rune shows by itself: a letter, a mark, a number, a sign or a symbol.

@@ -81,19 +81,3 @@ func addByCurrency(amounts []Money, amount Money) ([]Money, error) {
 	amounts[i] = sum
 	return amounts, nil
 }
-
-// CapMoney returns minor units of currency, or the largest amount there is in their direction. It is for figures that no
-// ledger holds and that may pass the bound of those it does: a projection, what refunds beyond measure add to a limit.
-func CapMoney(minor int64, currency Currency) Money {
-	return Money{minor: min(max(minor, -MaxMinor), MaxMinor), currency: currency}
-}
-
-// Prorate returns m × n / d, rounded once, half away from zero, and bounded as by [CapMoney]: an average, or what goes on at the
-// same pace. n and d are counts of days, d at least 1.
-func Prorate(m Money, n, d int) Money {
-	product, half := m.minor*int64(n), int64(d)/2
-	if product < 0 {
-		half = -half
-	}
-	return CapMoney((product+half)/int64(d), m.currency)
-}

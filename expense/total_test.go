@@ -56,8 +56,8 @@ func TestCapMoney(t *testing.T) {
 	for minor, want := range map[int64]string{
 		1: "0.01", expense.MaxMinor + 1: "9999999999999.99", -expense.MaxMinor - 1: "-9999999999999.99",
 	} {
-		if got := expense.CapMoney(minor, euro).Amount(); got != want {
-			t.Errorf("CapMoney(%d) = %s, want %s", minor, got, want)
+		if got := expense.ClampMoney(minor, euro).Amount(); got != want {
+			t.Errorf("ClampMoney(%d) = %s, want %s", minor, got, want)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/locale"
 	"github.com/spendwise/spendwise/report"
 )
 
@@ -184,7 +185,7 @@ type canvas struct {
 	theme       ChartTheme
 	palette     charts.ColorPalette
 	ink         [4]charts.Color
-	format      expense.Formatter
+	format      locale.Formatter
 	percent     *message.Printer
 	waiting     string // how the ledger's language says that there is no rate
 	title       string
@@ -201,7 +202,7 @@ const (
 )
 
 func newCanvas(settings expense.Settings, theme ChartTheme, height int) *canvas {
-	c := &canvas{theme: theme, format: expense.NewFormatter(settings.Locale), waiting: waitingFor(expense.PhraseLanguage(settings.Locale))}
+	c := &canvas{theme: theme, format: locale.NewFormatter(settings.Locale), waiting: waitingFor(locale.Language(settings.Locale))}
 	c.percent = message.NewPrinter(digitsOf(language.Make(settings.Locale), c.format))
 	// The light inks are painted; the style sheet puts the dark ones in their place.
 	shown := LightTheme
@@ -227,7 +228,7 @@ func newCanvas(settings expense.Settings, theme ChartTheme, height int) *canvas 
 }
 
 // digitsOf returns the tag with the digits of format: the package that writes percents has an older opinion of some locales.
-func digitsOf(tag language.Tag, format expense.Formatter) language.Tag {
+func digitsOf(tag language.Tag, format locale.Formatter) language.Tag {
 	system, zero := "latn", []rune(format.Year(2000))
 	for name, digit := range digitSystems {
 		if slices.Contains(zero, digit) {
@@ -379,7 +380,7 @@ func (c *canvas) categories(s report.Summary, top int) {
 		c.left(fit(category.Name, chartText, nameWidth), left+18, y, textInk)
 		c.right(c.format.Money(category.Sum.Home)+mark(category.Sum), amountEnd, y, textInk)
 		c.right(share, shareEnd, y, secondInk)
-		c.description = append(c.description, fmt.Sprintf("%s: %s, %s", expense.Isolate(category.Name), c.format.Money(category.Sum.Home), share))
+		c.description = append(c.description, fmt.Sprintf("%s: %s, %s", locale.IsolateBidi(category.Name), c.format.Money(category.Sum.Home), share))
 		y += listRow
 	}
 }
@@ -428,12 +429,12 @@ func (c *canvas) budgets(progress []budget.Progress, top int) {
 
 // fitProgress shortens the name in a progress so that its figures fit.
 func fitProgress(p budget.Progress, most int) string {
-	name := expense.Isolate(p.CategoryName)
+	name := locale.IsolateBidi(p.CategoryName)
 	if name == "" || widthOf(p.Text, chartText) <= most {
 		return p.Text
 	}
 	room := most - widthOf(strings.Replace(p.Text, name, "", 1), chartText) - columnGap
-	return strings.Replace(p.Text, name, expense.Isolate(fit(p.CategoryName, chartText, room)), 1)
+	return strings.Replace(p.Text, name, locale.IsolateBidi(fit(p.CategoryName, chartText, room)), 1)
 }
 
 // used is the ratio of a progress as a number, for the length of its bar alone.
@@ -489,7 +490,7 @@ func (c *canvas) line(names []string, sums []expense.Sum, top int) error {
 	}
 	home := sums[0].Home.Currency()
 	amount := func(value float64) string {
-		return c.format.MoneyShort(expense.CapMoney(int64(math.Round(value*scale)), home))
+		return c.format.MoneyShort(expense.ClampMoney(int64(math.Round(value*scale)), home))
 	}
 	option := charts.NewLineChartOptionWithData([][]float64{values})
 	option.Theme = c.palette

@@ -20,6 +20,7 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/locale"
 	"github.com/spendwise/spendwise/export"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
@@ -113,8 +114,8 @@ func texts(t *testing.T, picture []byte) string {
 // Every figure of the report stands in its picture as text, so that it is read without colour, and by those who cannot see.
 func TestChartsShowTheFiguresOfTheReports(t *testing.T) {
 	ctx := t.Context()
-	for _, locale := range []string{"en-US", "de-DE", "ja", "ar-EG"} {
-		r, format := chartLedger(t, locale), expense.NewFormatter(locale)
+	for _, tag := range []string{"en-US", "de-DE", "ja", "ar-EG"} {
+		r, format := chartLedger(t, tag), locale.NewFormatter(tag)
 		monthly, err := report.Monthly(ctx, r, chartDay, expense.MustMonth("2026-03"))
 		if err != nil {
 			t.Fatal(err)
@@ -139,7 +140,7 @@ func TestChartsShowTheFiguresOfTheReports(t *testing.T) {
 			want := []string{format.Money(s.Sum.Home)}
 			for _, c := range s.ByCategory {
 				want = append(want, c.Name, format.Money(c.Sum.Home))
-				if locale == "en-US" && !c.Share.IsZero() {
+				if tag == "en-US" && !c.Share.IsZero() {
 					want = append(want, c.Share.String()+"%")
 				}
 			}
@@ -173,12 +174,12 @@ func TestChartsShowTheFiguresOfTheReports(t *testing.T) {
 			for _, theme := range []export.ChartTheme{export.AutoTheme, export.LightTheme, export.DarkTheme} {
 				var picture bytes.Buffer
 				if err := chart.draw(&picture, theme); err != nil {
-					t.Fatalf("%s in %s: %v", chart.name, locale, err)
+					t.Fatalf("%s in %s: %v", chart.name, tag, err)
 				}
 				got := texts(t, picture.Bytes())
 				for _, want := range chart.want {
 					if !strings.Contains(got, want) {
-						t.Errorf("%s in %s does not show %q", chart.name, locale, want)
+						t.Errorf("%s in %s does not show %q", chart.name, tag, want)
 					}
 				}
 				if adapts := strings.Contains(picture.String(), "prefers-color-scheme"); adapts != (theme == export.AutoTheme) {
@@ -295,7 +296,7 @@ func TestALineOfManyPointsKeepsItsPeaks(t *testing.T) {
 	peaks := map[int]int64{17: 900_00, 20_000: 1000_00, 20_001: -500_00, 36_500: 800_00}
 	for day := trend.Dates.From; !day.After(trend.Dates.To); day = day.AddDays(1) {
 		sum := expense.NewSum(home)
-		sum.Home = expense.CapMoney(10_00+peaks[len(trend.Points)], home)
+		sum.Home = expense.ClampMoney(10_00+peaks[len(trend.Points)], home)
 		trend.Points = append(trend.Points, report.TrendPoint{Dates: expense.Range{From: day, To: day}, Sum: sum})
 	}
 	var picture bytes.Buffer

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/text/width"
 
-	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/locale"
 )
 
 // chartFonts are asked for in this order; a viewer that has none of them takes its own sans-serif.
@@ -98,4 +98,4 @@ func fit(name string, size, most int) string {
 }
 
 // plain is a name as a text of its own, without what would order it in another direction.
-func plain(name string) string { return strings.Trim(expense.Isolate(name), "\u2068\u2069") }
+func plain(name string) string { return strings.Trim(locale.IsolateBidi(name), "\u2068\u2069") }

@@ -16,6 +16,7 @@ import (
 	"github.com/johnfercher/maroto/v2/pkg/props"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/locale"
 	"github.com/spendwise/spendwise/report"
 )
 
@@ -64,7 +65,7 @@ var (
 // A paper puts rows on pages.
 type paper struct {
 	report    *Report
-	money     expense.Formatter
+	money     locale.Formatter
 	point     string // the locale's decimal sign
 	text      typesetter
 	pages     []core.Page
@@ -74,12 +75,12 @@ type paper struct {
 }
 
 func newPaper(r *Report) *paper {
-	money := expense.NewFormatter(latinDigits(r.Settings.Locale))
+	money := locale.NewFormatter(latinDigits(r.Settings.Locale))
 	return &paper{report: r, money: money, point: decimalSign(money)}
 }
 
 // decimalSign returns what a locale puts between whole and minor units.
-func decimalSign(money expense.Formatter) string {
+func decimalSign(money locale.Formatter) string {
 	const probe = "1.11"
 	text := money.Money(expense.MustMoney(probe, "EUR"))
 	_, text, _ = strings.Cut(text, "1")

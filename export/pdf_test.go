@@ -20,6 +20,7 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/locale"
 	"github.com/spendwise/spendwise/export"
 	"github.com/spendwise/spendwise/export/internal/exporttest"
 	"github.com/spendwise/spendwise/report"
@@ -186,7 +187,7 @@ func TestEveryExpenseAndEveryTotalIsOnThePages(t *testing.T) {
 	// Blanks that do not break are blanks to whoever searches.
 	text = strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(text)
 	money := func(m expense.Money) string {
-		return strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(expense.NewFormatter("de").Money(m))
+		return strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(locale.NewFormatter("de").Money(m))
 	}
 	lines := map[string]string{}
 	for line := range strings.Lines(text) {

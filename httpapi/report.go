@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/locale"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
@@ -207,7 +208,7 @@ func (c *call) monthlyReport() error {
 	}
 	body := monthlyBody{
 		Month:       answer.Month.String(),
-		summaryBody: newSummaryBody(answer.Summary, answer.Title(expense.NewFormatter(answer.Settings.Locale)), answer.top),
+		summaryBody: newSummaryBody(answer.Summary, answer.Title(locale.NewFormatter(answer.Settings.Locale)), answer.top),
 		Planned:     make([]plannedBody, len(answer.planned)),
 	}
 	body.Previous.Month = answer.Previous.Dates.From.Month().String()
@@ -255,7 +256,7 @@ func (c *call) yearlyReport() error {
 	if err != nil {
 		return err
 	}
-	format := expense.NewFormatter(answer.Settings.Locale)
+	format := locale.NewFormatter(answer.Settings.Locale)
 	body := yearlyBody{
 		Year: answer.Year, summaryBody: newSummaryBody(answer.Summary, answer.Title(format), answer.top),
 		ByMonth: make([]monthSum, len(answer.ByMonth)),
@@ -300,7 +301,7 @@ func (c *call) rangeReport() error {
 	if err != nil {
 		return err
 	}
-	title := answer.Title(expense.NewFormatter(answer.Settings.Locale))
+	title := answer.Title(locale.NewFormatter(answer.Settings.Locale))
 	return c.send(result{status: http.StatusOK, body: newSummaryBody(answer.Summary, title, answer.top)})
 }
 
@@ -327,7 +328,7 @@ func (c *call) trendReport() error {
 		return err
 	}
 	body := trendBody{
-		Title: line.Title(expense.NewFormatter(line.Settings.Locale)), By: stepNames[line.Step], From: line.Dates.From.String(), To: line.Dates.To.String(), Currency: line.Sum.Home.Currency().Code(),
+		Title: line.Title(locale.NewFormatter(line.Settings.Locale)), By: stepNames[line.Step], From: line.Dates.From.String(), To: line.Dates.To.String(), Currency: line.Sum.Home.Currency().Code(),
 		Total: line.Sum.Home.Amount(), sumBody: newSumBody(line.Sum), Points: make([]pointBody, len(line.Points)),
 	}
 	if line.Category != nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/locale"
 )
 
 // Reader is what a report reads of one owner's ledger.
@@ -98,7 +99,7 @@ func Monthly(ctx context.Context, r Reader, now time.Time, month expense.Month) 
 }
 
 // Title is the month as a locale writes it.
-func (m MonthlyReport) Title(format expense.Formatter) string { return format.Month(m.Month) }
+func (m MonthlyReport) Title(format locale.Formatter) string { return format.Month(m.Month) }
 
 // Query returns what [Summarise] needs totals of on the day today; it may be asked by months too.
 func Query(periods Periods, today expense.Date) expense.TotalsQuery {
@@ -148,8 +149,8 @@ func Summarise(book budget.Snapshot, today expense.Date, periods Periods, totals
 		Previous: compare(sums[thisPeriod], periods.Previous, sums[previousPeriod]),
 		YearAgo:  compare(sums[thisPeriod], periods.YearAgo, sums[yearAgoPeriod]),
 	}
-	soFar := expense.CapMoney(summary.Sum.Home.Minor()-summary.AfterToday.Home.Minor(), book.Settings.Home)
-	summary.DailyAverage = expense.Prorate(soFar, 1, elapsed(periods.This, today))
+	soFar := expense.ClampMoney(summary.Sum.Home.Minor()-summary.AfterToday.Home.Minor(), book.Settings.Home)
+	summary.DailyAverage = soFar.Prorate(1, elapsed(periods.This, today))
 	var err error
 	if summary.ByCategory, err = byCategory(book, periods, parts[thisPeriod]); err != nil {
 		return Summary{}, err
@@ -170,7 +171,7 @@ func elapsed(dates expense.Range, today expense.Date) int {
 func compare(this expense.Sum, dates expense.Range, other expense.Sum) Comparison {
 	return Comparison{
 		Dates: dates, Sum: other,
-		Change: expense.CapMoney(this.Home.Minor()-other.Home.Minor(), this.Home.Currency()),
+		Change: expense.ClampMoney(this.Home.Minor()-other.Home.Minor(), this.Home.Currency()),
 	}
 }
 
@@ -182,7 +183,7 @@ func byCategory(book budget.Snapshot, periods Periods, totals []expense.Total) (
 	limits := make(map[uuid.UUID]expense.Money)
 	for i := range periods.months() {
 		for id, limit := range book.Limits(periods.This.From.Month().Add(i)) {
-			limits[id] = expense.CapMoney(limits[id].Minor()+limit.Minor(), limit.Currency())
+			limits[id] = expense.ClampMoney(limits[id].Minor()+limit.Minor(), limit.Currency())
 		}
 	}
 	rows := make([]CategorySpending, 0, len(sums))

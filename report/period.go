@@ -7,6 +7,7 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/locale"
 )
 
 const (
@@ -109,7 +110,7 @@ type YearlyReport struct {
 }
 
 // Title is the year as a locale writes it, or the first and the last month of one that does not begin in January.
-func (y YearlyReport) Title(format expense.Formatter) string {
+func (y YearlyReport) Title(format locale.Formatter) string {
 	first, last := y.Dates.From.Month(), y.Dates.To.Month()
 	if first.Year() == last.Year() {
 		return format.Year(first.Year())
@@ -196,9 +197,9 @@ type RangeReport struct {
 }
 
 // Title is the first and the last day as a locale writes them.
-func (r RangeReport) Title(format expense.Formatter) string { return daysTitle(format, r.Dates) }
+func (r RangeReport) Title(format locale.Formatter) string { return daysTitle(format, r.Dates) }
 
-func daysTitle(format expense.Formatter, dates expense.Range) string {
+func daysTitle(format locale.Formatter, dates expense.Range) string {
 	return format.Date(dates.From) + " – " + format.Date(dates.To)
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/locale"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
@@ -155,7 +156,7 @@ func TestTitles(t *testing.T) {
 		{"sv", "2026", "april 2026 – mars 2027", "Food, 2 jan. 2026 – 31 mars 2026"},
 		{"hi-IN", "2026", "अप्रैल 2026 – मार्च 2027", "Food, 2 जन॰ 2026 – 31 मार्च 2026"},
 	} {
-		format, settings := expense.NewFormatter(test.locale), in(test.locale)
+		format, settings := locale.NewFormatter(test.locale), in(test.locale)
 		calendar := report.YearlyReport{Summary: report.Summary{Settings: settings, Dates: dates("2026-01-01", "2026-12-31")}}
 		fiscal := report.YearlyReport{Summary: report.Summary{Settings: settings, Dates: dates("2026-04-01", "2027-03-31")}}
 		trend := report.TrendReport{Settings: settings, Dates: dates("2026-01-02", "2026-03-31"), Category: &expense.Category{Name: "Food"}}

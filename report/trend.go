@@ -8,6 +8,7 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/locale"
 )
 
 // A TrendReport is a line of what was spent, without gaps.
@@ -21,11 +22,11 @@ type TrendReport struct {
 }
 
 // Title is the first and the last day as a locale writes them, behind the category's name.
-func (t TrendReport) Title(format expense.Formatter) string {
+func (t TrendReport) Title(format locale.Formatter) string {
 	if t.Category == nil {
 		return daysTitle(format, t.Dates)
 	}
-	return expense.Isolate(t.Category.Name) + ", " + daysTitle(format, t.Dates)
+	return locale.IsolateBidi(t.Category.Name) + ", " + daysTitle(format, t.Dates)
 }
 
 // A TrendPoint is what was spent in one period of the line. The first and the last are cut to the line's ends.

@@ -175,7 +175,7 @@ func (r reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expens
 }
 
 // zero returns nothing of the currency of m.
-func zero(m expense.Money) expense.Money { return expense.CapMoney(0, m.Currency()) }
+func zero(m expense.Money) expense.Money { return expense.ClampMoney(0, m.Currency()) }
 
 // add counts e into its total. PutExpenses bounds the ledger's volume, so no sum is too large for a Money.
 func add(total *expense.Total, e expense.Expense) (err error) {

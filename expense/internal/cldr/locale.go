@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// locale is how one locale writes money and months, as keys that package expense reads (format.go there lists them).
+// locale is how one locale writes money and months, as keys that package expense/locale reads (cldr.go there lists them).
 type locale map[string]string
 
 // spacing is what CLDR puts between a currency and a digit, in every locale: a no-break space where the currency's nearest
-// character is neither a symbol nor a space. Package expense has the rule in code, so a locale of its own mind must fail.
+// character is neither a symbol nor a space. Package expense/locale has the rule in code, so a locale of its own mind must fail.
 var spacing = currencySpacing{
 	Before: spaceRule{Currency: "[[:^S:]&[:^Z:]]", Surrounding: "[:digit:]", Insert: "\u00a0"},
 	After:  spaceRule{Currency: "[[:^S:]&[:^Z:]]", Surrounding: "[:digit:]", Insert: "\u00a0"},

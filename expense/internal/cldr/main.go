@@ -70,7 +70,7 @@ func run(ctx context.Context) error {
 	}
 	return errors.Join(
 		os.WriteFile("currency_table.go", table, 0o644),
-		os.WriteFile("locales.txt.gz", locales, 0o644),
+		os.WriteFile("locale/locales.txt.gz", locales, 0o644),
 	)
 }
 

@@ -1,4 +1,4 @@
-package expense_test
+package locale_test
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/locale"
 )
 
 func TestMonthsAndDaysInALocale(t *testing.T) {
@@ -29,7 +30,7 @@ func TestMonthsAndDaysInALocale(t *testing.T) {
 		{"xx-YY", "2026 M03", "2026 M03", "M03", "2026 M03 5"},
 	} {
 		t.Run(test.locale, func(t *testing.T) {
-			f := expense.NewFormatter(test.locale)
+			f := locale.NewFormatter(test.locale)
 			month, day := expense.MustMonth("2026-03"), expense.MustDate("2026-03-05")
 			got := []string{f.Month(month), f.MonthShort(month), f.MonthName(month), f.Date(day)}
 			want := []string{test.month, test.short, test.name, test.day}
@@ -44,13 +45,13 @@ func TestMonthsAndDaysInALocale(t *testing.T) {
 
 // Every month of every locale there is has a name, and no two of one locale have the same.
 func TestEveryLocaleNamesTwelveMonths(t *testing.T) {
-	for _, locale := range []string{"en", "de", "ja", "ar-EG", "fa", "my", "bn", "ru", "cs", "sk", "uk", "th", "he", "sr-Latn", "gd", "rw", "und"} {
-		f := expense.NewFormatter(locale)
+	for _, tag := range []string{"en", "de", "ja", "ar-EG", "fa", "my", "bn", "ru", "cs", "sk", "uk", "th", "he", "sr-Latn", "gd", "rw", "und"} {
+		f := locale.NewFormatter(tag)
 		seen := make(map[string]bool)
 		for i := range 12 {
 			name := f.Month(expense.MustMonth("2026-01").Add(i))
 			if name == "" || seen[name] || strings.ContainsAny(name, "|'{}") {
-				t.Errorf("%s: the month %d is %q", locale, i+1, name)
+				t.Errorf("%s: the month %d is %q", tag, i+1, name)
 			}
 			seen[name] = true
 		}
@@ -58,20 +59,20 @@ func TestEveryLocaleNamesTwelveMonths(t *testing.T) {
 }
 
 func TestTheZeroFormatterWritesDatesPlainly(t *testing.T) {
-	var f expense.Formatter
+	var f locale.Formatter
 	month, day := expense.MustMonth("2026-03"), expense.MustDate("2026-03-05")
 	if got := fmt.Sprint(f.Month(month), f.MonthShort(month), f.MonthName(month), f.Date(day)); got != "2026-032026-032026-032026-03-05" {
 		t.Errorf("the zero Formatter writes %s", got)
 	}
-	if got := expense.NewFormatter("en").Month(expense.Month{}) + expense.NewFormatter("en").Date(expense.Date{}); got != "" {
+	if got := locale.NewFormatter("en").Month(expense.Month{}) + locale.NewFormatter("en").Date(expense.Date{}); got != "" {
 		t.Errorf("no month and no day are %q", got)
 	}
 }
 
 func ExampleFormatter_Month() {
 	month := expense.MustMonth("2026-03")
-	for _, locale := range []string{"en", "de", "es", "ja"} {
-		fmt.Println(expense.NewFormatter(locale).Month(month))
+	for _, tag := range []string{"en", "de", "es", "ja"} {
+		fmt.Println(locale.NewFormatter(tag).Month(month))
 	}
 	// Output:
 	// March 2026

@@ -1,4 +1,4 @@
-package expense_test
+package locale_test
 
 import (
 	"compress/gzip"
@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/expense/locale"
 )
 
 func TestFormatterWritesMoneyAsTheLocaleDoes(t *testing.T) {
@@ -69,7 +70,7 @@ func TestFormatterWritesMoneyAsTheLocaleDoes(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			formatter, money := expense.NewFormatter(test.locale), parseMoney(t, test.money)
+			formatter, money := locale.NewFormatter(test.locale), parseMoney(t, test.money)
 			if got := formatter.Money(money); got != test.long {
 				t.Errorf("Money(%s) in %s = %+q, want %+q", money, test.locale, got, test.long)
 			}
@@ -81,7 +82,7 @@ func TestFormatterWritesMoneyAsTheLocaleDoes(t *testing.T) {
 }
 
 func TestZeroFormatterWritesPlainText(t *testing.T) {
-	var formatter expense.Formatter
+	var formatter locale.Formatter
 	for text, short := range map[string]string{"12.50 EUR": "12.50 EUR", "-12.00 EUR": "-12 EUR", "1000 JPY": "1000 JPY", "0": "0"} {
 		money := parseMoney(t, text)
 		if got := formatter.Money(money); got != text {
@@ -91,7 +92,7 @@ func TestZeroFormatterWritesPlainText(t *testing.T) {
 			t.Errorf("MoneyShort(%s) = %q, want %q", text, got, short)
 		}
 	}
-	if got := expense.NewFormatter("en").Money(expense.Money{}); got != "¤0" {
+	if got := locale.NewFormatter("en").Money(expense.Money{}); got != "¤0" {
 		t.Errorf("nothing of no currency is written %q", got)
 	}
 }
@@ -102,9 +103,9 @@ func TestFormattedMoneyKeepsItsDigits(t *testing.T) {
 	if len(names) < 700 {
 		t.Fatalf("only %d locales", len(names))
 	}
-	native, latin := map[string]expense.Formatter{}, map[string]expense.Formatter{}
+	native, latin := map[string]locale.Formatter{}, map[string]locale.Formatter{}
 	for _, name := range names {
-		native[name], latin[name] = expense.NewFormatter(name), expense.NewFormatter(name+"-u-nu-latn")
+		native[name], latin[name] = locale.NewFormatter(name), locale.NewFormatter(name+"-u-nu-latn")
 	}
 	currencies := expense.Currencies()
 	rapid.Check(t, func(t *rapid.T) {
@@ -203,7 +204,7 @@ func parseMoney(t rapid.TB, text string) expense.Money {
 
 func ExampleFormatter() {
 	spent, limit := expense.MustMoney("320", "USD"), expense.MustMoney("500", "USD")
-	en, de := expense.NewFormatter("en"), expense.NewFormatter("de")
+	en, de := locale.NewFormatter("en"), locale.NewFormatter("de")
 	fmt.Printf("%s / %s\n", en.MoneyShort(spent), en.MoneyShort(limit))
 	fmt.Println(strings.ReplaceAll(de.Money(spent), "\u00a0", " "))
 	// Output:
@@ -212,7 +213,7 @@ func ExampleFormatter() {
 }
 
 func BenchmarkFormatterMoney(b *testing.B) {
-	formatter, money := expense.NewFormatter("de-CH"), expense.MustMoney("-1234567.50", "EUR")
+	formatter, money := locale.NewFormatter("de-CH"), expense.MustMoney("-1234567.50", "EUR")
 	b.ReportAllocs()
 	for b.Loop() {
 		formatter.Money(money)
@@ -220,7 +221,7 @@ func BenchmarkFormatterMoney(b *testing.B) {
 }
 
 func BenchmarkFormatterMoneyShort(b *testing.B) {
-	formatter, money := expense.NewFormatter("en"), expense.MustMoney("320", "USD")
+	formatter, money := locale.NewFormatter("en"), expense.MustMoney("320", "USD")
 	b.ReportAllocs()
 	for b.Loop() {
 		formatter.MoneyShort(money)
@@ -230,6 +231,6 @@ func BenchmarkFormatterMoneyShort(b *testing.B) {
 func BenchmarkNewFormatter(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		expense.NewFormatter("en-AU")
+		locale.NewFormatter("en-AU")
 	}
 }

@@ -1,0 +1,138 @@
+package locale
+
+import (
+	"bytes"
+	"compress/gzip"
+	_ "embed" // for the data of all locales
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"golang.org/x/text/language"
+)
+
+// format is the parsed data of one locale.
+type format struct {
+	keys            map[string]string // the locale's data, see localesGzip
+	zero            rune              // the digit zero in dates; the digits 1 to 9 follow it
+	money           *moneyStyle
+	moneyByCurrency map[string]*moneyStyle // the currencies with a pattern or signs of their own, by code
+}
+
+func newFormat(tag language.Tag) *format {
+	keys := localeKeys(tag)
+	prefix, zero := "", '0'
+	if native := keys["digits"]; native != "" {
+		if tag.TypeForKey("nu") == "latn" {
+			prefix = "latn."
+		} else {
+			zero, _ = utf8.DecodeRuneInString(native)
+		}
+	}
+	minimum, err := strconv.Atoi(keys["min"])
+	if err != nil {
+		panic(fmt.Sprintf("locale: locales.txt.gz: %v", err)) // the generator always writes a number
+	}
+	sign := func(code, key string) string {
+		if own := keys[code+"."+key]; own != "" {
+			return own
+		}
+		return keys[prefix+key]
+	}
+	style := func(code string) *moneyStyle {
+		s := parsePattern(sign(code, "pattern"), keys[prefix+"minus"])
+		s.decimal, s.group, s.minimum, s.zero = sign(code, "decimal"), sign(code, "group"), minimum, zero
+		return s
+	}
+	f := &format{keys: keys, zero: zero, money: style(""), moneyByCurrency: map[string]*moneyStyle{}}
+	for key := range keys {
+		if code, _, found := strings.Cut(key, "."); found && len(code) == 3 && f.moneyByCurrency[code] == nil {
+			f.moneyByCurrency[code] = style(code)
+		}
+	}
+	return f
+}
+
+// localesGzip holds the data of all locales. The command expense/internal/cldr writes it. Each line describes one locale in
+// fields separated by tabs: its name, its parent's name, and KEY=VALUE for each key that differs from the parent's. An empty
+// value deletes the parent's key. The keys are:
+//
+//   - a currency code: the currency's symbol
+//   - pattern, decimal, group, minus: the currency pattern and its signs
+//   - min: the number of digits that must precede the first group separator
+//   - digits: the digits 0 to 9, if the locale's default digits are not Latin
+//   - pattern.SKELETON, such as pattern.yMMMM: a date pattern
+//   - months.FIELD, such as months.LLLL: the names of the twelve months, separated by vertical bars
+//   - latn.KEY: the key's value for Latin digits, in a locale whose default digits are not Latin
+//   - CODE.KEY: the key's value for one currency
+//
+//go:embed locales.txt.gz
+var localesGzip []byte
+
+// locales returns the line of each locale by name, without the name.
+var locales = sync.OnceValue(func() map[string]string {
+	var text []byte
+	reader, err := gzip.NewReader(bytes.NewReader(localesGzip))
+	if err == nil {
+		text, err = io.ReadAll(reader)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("locale: locales.txt.gz: %v", err)) // the embedded file is valid gzip
+	}
+	lines := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		name, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		lines[name] = rest
+	}
+	return lines
+})
+
+// localeKeys returns the keys of the nearest locale to tag, including those it inherits.
+func localeKeys(tag language.Tag) map[string]string {
+	lines := locales()
+	keys := map[string]string{}
+	for name := localeName(tag, lines); name != ""; {
+		fields := strings.Split(lines[name], "\t")
+		name = fields[0]
+		for _, field := range fields[1:] {
+			key, value, _ := strings.Cut(field, "=")
+			if _, overridden := keys[key]; !overridden {
+				keys[key] = value
+			}
+		}
+	}
+	return keys
+}
+
+// localeName returns the name of the nearest locale in lines. It never changes the script: if no locale of the language has
+// tag's script, it returns the root locale.
+func localeName(tag language.Tag, lines map[string]string) string {
+	base, script, region := tag.Raw()
+	if script == (language.Script{}) {
+		script, _ = tag.Script()
+	}
+	usual, _ := language.Make(base.String()).Script()
+
+	languages := []string{base.String() + "-" + script.String()}
+	if script == usual {
+		languages = append(languages, base.String())
+	}
+	var names []string
+	for _, variant := range tag.Variants() {
+		for _, name := range languages {
+			names = append(names, name+"-"+region.String()+"-"+variant.String(), name+"-"+variant.String())
+		}
+	}
+	for _, name := range languages {
+		names = append(names, name+"-"+region.String())
+	}
+	for _, name := range append(names, languages...) {
+		if _, ok := lines[name]; ok {
+			return name
+		}
+	}
+	return "und"
+}
