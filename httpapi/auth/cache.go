@@ -2,8 +2,9 @@ package auth
 
 import "sync"
 
-// A cache keeps the entries used last, at most size of them. Entries move through two generations: the young one turns old
-// when it is half of size, and what is old and was not used since then goes. The zero value keeps nothing; see newCache.
+// A cache is an approximate LRU cache of at most size entries. It holds two generations: when the young one reaches
+// half of size, it replaces the old one, and old entries that were not used since then are dropped. The zero value is
+// not usable; see newCache.
 type cache[K comparable, V any] struct {
 	mu         sync.Mutex
 	half       int
@@ -20,7 +21,7 @@ func (c *cache[K, V]) get(key K) (V, bool) {
 	return c.find(key)
 }
 
-// update puts what change makes of the entry of key, which may not be there.
+// update stores the result of change under key. ok is false if the cache has no entry for key.
 func (c *cache[K, V]) update(key K, change func(value V, ok bool) V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

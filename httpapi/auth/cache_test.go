@@ -26,7 +26,7 @@ func TestCacheKeepsWhatIsInUse(t *testing.T) {
 	}
 }
 
-// A cache may forget, but what it remembers is what was put last.
+// A cache may lose entries, but never returns an old value.
 func TestCacheNeverTellsWhatIsOver(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := auth.NewCache(rapid.IntRange(2, 10).Draw(t, "size"))

@@ -12,7 +12,7 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// A host that knows its users already brings its own Authenticator.
+// A host that has its own users implements Authenticator.
 func ExampleAuthenticatorFunc() {
 	ownerOf := func(r *http.Request) expense.OwnerID { return expense.OwnerID(r.Header.Get("X-Customer")) }
 
@@ -22,12 +22,12 @@ func ExampleAuthenticatorFunc() {
 
 	r := httptest.NewRequest(http.MethodGet, "/v1/expenses", nil)
 	r.Header.Set("X-Customer", "customer-17")
-	who, err := host.Authenticate(r)
-	fmt.Println(who.Owner, who.Scopes.Has(auth.ScopeWrite), err)
+	identity, err := host.Authenticate(r)
+	fmt.Println(identity.Owner, identity.Scopes.Has(auth.ScopeWrite), err)
 	// Output: customer-17 true <nil>
 }
 
-// The bundled Service keeps local accounts.
+// Service manages local accounts.
 func ExampleService() {
 	ctx := context.Background()
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
@@ -35,9 +35,9 @@ func ExampleService() {
 		fmt.Println(err)
 		return
 	}
-	ledgers := memstore.New() // keeps the ledgers
+	ledgers := memstore.New()
 	users := auth.NewUsers(memstore.NewAccounts(), ledgers, defaults, nil)
-	service, err := auth.New(ctx, users, auth.Config{KEK: make([]byte, auth.KEKSize)}) // from LoadOrCreateKEK in earnest
+	service, err := auth.New(ctx, users, auth.Config{KEK: make([]byte, auth.KEKSize)}) // in production: LoadOrCreateKEK
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -49,12 +49,12 @@ func ExampleService() {
 	}
 	r := httptest.NewRequest(http.MethodGet, "/v1/me", nil)
 	r.Header.Set("Authorization", "Bearer "+session.AccessToken)
-	who, err := service.Authenticate(r)
+	identity, err := service.Authenticate(r)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	me, err := service.User(ctx, who)
+	me, err := service.User(ctx, identity)
 	fmt.Println(me.Email, err)
 
 	_, err = service.Login(ctx, auth.Login{Email: "ada@example.org", Password: "four words in a raw"})

@@ -10,19 +10,21 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// The errors of this package, beside those of package expense. None says more than this: what was wrong with a token or a
-// password is of use to an attacker only.
+// The errors of this package, in addition to those of package expense. They do not say what is wrong with a token or a
+// password, because only an attacker would profit from that.
 var (
-	// ErrUnauthenticated says that the request does not prove who sends it.
-	ErrUnauthenticated = errors.New("a valid access token is needed: sign in, or refresh the session")
-	// ErrInvalidCredentials says that an e-mail address or its password is wrong. It is an ErrUnauthenticated too.
+	// ErrUnauthenticated means that the request has no valid credentials.
+	ErrUnauthenticated = errors.New("the request has no valid access token; sign in or refresh the session")
+	// ErrInvalidCredentials means that the e-mail address or the password is wrong, or that sign-ins are blocked after too
+	// many failures. It matches ErrUnauthenticated.
 	ErrInvalidCredentials error = &unauthenticated{"the e-mail address or the password is wrong"}
-	// ErrSessionEnded says that a refresh token is of no use any more. It is an ErrUnauthenticated too.
-	ErrSessionEnded error = &unauthenticated{"the session is over: sign in again"}
-	// ErrForbidden says that it is known who sends the request, and that they may not do this.
+	// ErrSessionEnded means that a refresh token is not valid or its session has ended. It matches ErrUnauthenticated.
+	ErrSessionEnded error = &unauthenticated{"the session has ended; sign in again"}
+	// ErrForbidden means that the request is authenticated, but its identity may not do this.
 	ErrForbidden = errors.New("not allowed")
-	// ErrRegistrationClosed says that nobody may register by themselves. It is an ErrForbidden too.
-	ErrRegistrationClosed = fmt.Errorf("registration is closed on this server: ask who runs it for an account: %w", ErrForbidden)
+	// ErrRegistrationClosed means that [Config.RegistrationClosed] is set. It matches ErrForbidden.
+	ErrRegistrationClosed = fmt.Errorf(
+		"registration is closed on this server; ask its administrator for an account: %w", ErrForbidden)
 )
 
 type unauthenticated struct{ text string }
@@ -32,40 +34,41 @@ func (e *unauthenticated) Error() string { return e.text }
 // Is reports whether target is ErrUnauthenticated.
 func (e *unauthenticated) Is(target error) bool { return target == ErrUnauthenticated }
 
-// An Identity is who sends a request and what they may do.
+// An Identity is the authenticated sender of a request.
 type Identity struct {
-	Owner  expense.OwnerID // whose ledger the request is about
-	Scopes Scopes          // what it may do there
-	Device uuid.UUID       // the session it belongs to; Nil where the host has no such thing
+	Owner  expense.OwnerID // owner of the ledger that the request accesses
+	Scopes Scopes          // what the request may do
+	Device uuid.UUID       // session of the request; uuid.Nil for personal access tokens and other authenticators
 }
 
-// Scopes is a set of things that a request may do; the zero value is the empty set.
+// Scopes is a set of permissions. The zero value is the empty set.
 type Scopes uint8
 
-// The scopes.
+// The permissions.
 const (
 	ScopeRead    Scopes = 1 << iota // read the ledger
 	ScopeWrite                      // change the ledger
-	ScopeExport                     // take the ledger away whole
-	ScopeAccount                    // change the password, make tokens, end sessions, erase everything: nothing for a script
+	ScopeExport                     // export and back up the whole ledger
+	ScopeAccount                    // manage password, e-mail address, tokens and sessions, and erase the account
 
-	// LedgerScopes is all that can be done with a ledger, and what a personal access token may be given.
+	// LedgerScopes are the permissions that a personal access token may have.
 	LedgerScopes = ScopeRead | ScopeWrite | ScopeExport
-	// AllScopes is what a person has who signed in.
+	// AllScopes are the permissions of a signed-in user.
 	AllScopes = LedgerScopes | ScopeAccount
 )
 
-// Has reports whether every scope of want is in s.
+// Has reports whether s contains every permission of want.
 func (s Scopes) Has(want Scopes) bool { return s&want == want }
 
-// An Authenticator finds out who sends a request. It returns ErrUnauthenticated if the request does not prove it, and
-// expense.ErrUnavailable if that cannot be found out at the moment. It is called by many goroutines at once, for every request.
+// An Authenticator determines the identity of a request. Authenticate returns ErrUnauthenticated if the request has no
+// valid credentials, and expense.ErrUnavailable if they cannot be checked at the moment. It is called for every request
+// and must be safe for concurrent use.
 type Authenticator interface {
 	Authenticate(r *http.Request) (Identity, error)
 }
 
-// An AuthenticatorFunc is a function that is an Authenticator.
+// AuthenticatorFunc adapts a function to an [Authenticator].
 type AuthenticatorFunc func(r *http.Request) (Identity, error)
 
-// Authenticate calls f.
+// Authenticate calls f(r).
 func (f AuthenticatorFunc) Authenticate(r *http.Request) (Identity, error) { return f(r) }

@@ -17,25 +17,34 @@ import (
 	"github.com/google/uuid"
 )
 
-// KEKSize is the length of a key-encryption key: it seals the signing keys with AES-256-GCM.
+// KEKSize is the size of a key-encryption key in bytes. It encrypts the signing keys with AES-256-GCM.
 const KEKSize = 32
 
-// ParseKEK reads a key-encryption key: 32 bytes in base64, as LoadOrCreateKEK writes them.
+func checkKEK(kek []byte) error {
+	if len(kek) != KEKSize {
+		return fmt.Errorf("key-encryption key has %d bytes; it must have %d", len(kek), KEKSize)
+	}
+	return nil
+}
+
+// ParseKEK parses a key-encryption key: [KEKSize] bytes in standard base64, the format of the file that LoadOrCreateKEK
+// writes.
 func ParseKEK(text string) ([]byte, error) {
 	kek, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(kek) != KEKSize {
-		return nil, fmt.Errorf("a key-encryption key is %d bytes in base64, such as `openssl rand -base64 %d` prints", KEKSize, KEKSize)
+		return nil, fmt.Errorf("key-encryption key is not %d bytes in base64; create one with `openssl rand -base64 %d`",
+			KEKSize, KEKSize)
 	}
 	return kek, nil
 }
 
-// LoadOrCreateKEK reads the key-encryption key in the file at path, and makes one there, for the owner's eyes only, if there
-// is no such file. Of several processes that start at once, one makes it and all get the same.
+// LoadOrCreateKEK reads the key-encryption key from the file at path. If the file does not exist, it creates one with a
+// random key and mode 0600. Several processes may call it at the same time; all get the same key.
 func LoadOrCreateKEK(path string) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := createKEK(path); err != nil {
-			return nil, fmt.Errorf("make a key-encryption key: %w", err)
+			return nil, fmt.Errorf("create the key-encryption key: %w", err)
 		}
 		text, err = os.ReadFile(path)
 	}
@@ -49,10 +58,10 @@ func LoadOrCreateKEK(path string) ([]byte, error) {
 	return kek, nil
 }
 
-// createKEK writes a whole file beside path and links it there, which fails if another process was faster: nobody ever reads
-// half a key.
+// createKEK writes a temporary file in the same directory and links it to path. The link fails if another process was
+// first, and no process ever reads an incomplete file.
 func createKEK(path string) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // with mode 0600
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
 	if err != nil {
 		return err
 	}
@@ -69,10 +78,10 @@ func createKEK(path string) (err error) {
 	return nil
 }
 
-// seal encrypts the private half of the signing key id; open undoes it and fails for another id, so that no sealed half can
-// be put in another's place.
+// seal encrypts a private signing key. The key id is authenticated with it: unseal fails for another id, so a sealed
+// key cannot be moved to another row.
 func seal(kek []byte, id uuid.UUID, private ed25519.PrivateKey) ([]byte, error) {
-	aead, err := sealer(kek)
+	aead, err := newAEAD(kek)
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +92,8 @@ func seal(kek []byte, id uuid.UUID, private ed25519.PrivateKey) ([]byte, error) 
 	return aead.Seal(nil, nil, der, id[:]), nil
 }
 
-func open(kek []byte, id uuid.UUID, sealed []byte) (ed25519.PrivateKey, error) {
-	aead, err := sealer(kek)
+func unseal(kek []byte, id uuid.UUID, sealed []byte) (ed25519.PrivateKey, error) {
+	aead, err := newAEAD(kek)
 	if err != nil {
 		return nil, err
 	}
@@ -98,15 +107,15 @@ func open(kek []byte, id uuid.UUID, sealed []byte) (ed25519.PrivateKey, error) {
 	}
 	private, ok := key.(ed25519.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("signing key %s is no Ed25519 key", id)
+		return nil, fmt.Errorf("signing key %s is not an Ed25519 key", id)
 	}
 	return private, nil
 }
 
-// sealer returns AES-256-GCM with a random nonce at the head of each sealed text.
-func sealer(kek []byte) (cipher.AEAD, error) {
-	if len(kek) != KEKSize {
-		return nil, fmt.Errorf("a key-encryption key has %d bytes, this one has %d", KEKSize, len(kek))
+// newAEAD returns AES-256-GCM that prepends a random nonce to each ciphertext.
+func newAEAD(kek []byte) (cipher.AEAD, error) {
+	if err := checkKEK(kek); err != nil {
+		return nil, err
 	}
 	block, err := aes.NewCipher(kek)
 	if err != nil {

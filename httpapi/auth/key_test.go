@@ -62,7 +62,7 @@ func TestLoadOrCreateKEK(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), damaged) || !strings.Contains(err.Error(), path) {
 			t.Errorf("LoadOrCreateKEK of 31 bytes: %v", err)
 		}
-		if kept, err := os.ReadFile(path); err != nil || string(kept) != damaged {
+		if accountStore, err := os.ReadFile(path); err != nil || string(accountStore) != damaged {
 			t.Errorf("the file was changed, or %v", err)
 		}
 	})
@@ -74,7 +74,7 @@ func TestLoadOrCreateKEK(t *testing.T) {
 }
 
 func TestNewRefusesAKEKOfAnotherLength(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, size := range []int{0, 16, 31, 33} {
 		if _, err := auth.New(t.Context(), h.users, auth.Config{KEK: make([]byte, size)}); err == nil {
 			t.Errorf("a key-encryption key of %d bytes is accepted", size)
@@ -83,7 +83,7 @@ func TestNewRefusesAKEKOfAnotherLength(t *testing.T) {
 }
 
 func TestSealedKeyBelongsToItsID(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	keys, err := h.accounts.SigningKeys(t.Context())
 	if err != nil || len(keys) != 1 {
 		t.Fatalf("%d keys, %v", len(keys), err)
@@ -91,10 +91,10 @@ func TestSealedKeyBelongsToItsID(t *testing.T) {
 	if bytes.Contains(keys[0].EncryptedPrivate, keys[0].Public[len(keys[0].Public)-32:]) || len(keys[0].EncryptedPrivate) < 12+16+32 {
 		t.Error("the private half is not sealed")
 	}
-	// The same sealed half under another id is none that an instance signs with: it makes its own.
+	// An encrypted key under another id does not decrypt, so the instance creates a new one.
 	moved := keys[0]
 	moved.ID[0] ^= 1
-	h.accounts.kept = memstore.NewAccounts()
+	h.accounts.accountStore = memstore.NewAccounts()
 	if err := h.accounts.CreateSigningKey(t.Context(), moved); err != nil {
 		t.Fatal(err)
 	}

@@ -22,54 +22,56 @@ import (
 )
 
 const (
-	// KeyActivationDelay is how long a signing key is published before it signs: whoever keeps the published keys for a while has it by then.
+	// KeyActivationDelay is the default of [Config.KeyActivationDelay]: how long a signing key is published before it
+	// signs. Verifiers that cache the key set for less than that know every key before they see its first token.
 	KeyActivationDelay = 10 * time.Minute
 
-	// keysFresh is how long an instance goes by the keys it read: a key that was revoked elsewhere is refused within it.
-	keysFresh = 30 * time.Second
-	// keyRetired is how long a key is published after it signed last: longer than its last token lives, the skew of the clocks
-	// and the time in which every instance notices included.
-	keyRetired = 20 * time.Minute
-	// reloadPause is how long after a reading of the keys an unknown key id, or trouble, does not make the keyring read again.
-	reloadPause   = time.Second
-	reloadTimeout = 5 * time.Second
+	// keyCacheTTL is how long an instance uses the keys it has read. A key removed by another instance is refused after
+	// that.
+	keyCacheTTL = 30 * time.Second
+	// retiredKeyRetention is how long a retired key stays published. It exceeds the sum of AccessTokenLifetime, clockSkew
+	// and the time until every instance has noticed the retirement.
+	retiredKeyRetention = 20 * time.Minute
+	// minReloadInterval is the shortest time between two reads of the keys that are caused by unknown key ids or errors.
+	minReloadInterval = time.Second
+	reloadTimeout     = 5 * time.Second
 )
 
-// A keyring holds the public keys of all instances, and the private one that this instance signs with.
+// A keyring caches the public keys of all instances and the private key with which this instance signs.
 type keyring struct {
-	accounts store.Accounts
-	kek      []byte        // nil: this instance verifies only, and makes no key
-	period   time.Duration // between two keys; 0: only the command makes new ones
-	lead     time.Duration // for which a key is published before it signs
-	logger   *slog.Logger
-	now      func() time.Time
-	state    atomic.Pointer[ringState] // replaced whole
+	accounts         store.Accounts
+	kek              []byte        // nil: this instance only verifies and creates no keys
+	rotationInterval time.Duration // time between two new keys; 0: only RotateSigningKey creates them
+	activationDelay  time.Duration // how long a key is pending before it becomes active
+	logger           *slog.Logger
+	now              func() time.Time
+	state            atomic.Pointer[keySnapshot] // never modified, only replaced
 
-	turn    chan struct{} // held by the one that reads the keys
-	tried   time.Time     // when the last reading began
-	failure error         // of the last reading
+	sem        chan struct{} // semaphore that guards the fields below and the reads of the keys
+	lastReload time.Time     // start of the last reload
+	reloadErr  error         // result of the last reload
 }
 
-// A ringState is what the keys were when they were read.
-type ringState struct {
-	read    time.Time
-	public  map[string]any // ed25519.PublicKey or *ecdsa.PublicKey, by key id
-	jwks    []byte
-	signer  string // the id of the key that signs; "": none
-	private ed25519.PrivateKey
+// A keySnapshot is an immutable view of the keys at one read.
+type keySnapshot struct {
+	loadedAt     time.Time
+	public       map[string]any // ed25519.PublicKey or *ecdsa.PublicKey, by key id
+	jwks         []byte
+	signingKeyID string // id of signingKey; empty: none
+	signingKey   ed25519.PrivateKey
 }
 
-// newKeyring reads the keys kept and signs with the newest active one that it can open; where there is none, it makes one.
+// newKeyring reads the keys. It creates an active key if it finds none that the KEK opens.
 func newKeyring(ctx context.Context, accounts store.Accounts, config Config) (*keyring, error) {
 	ring := &keyring{
-		accounts: accounts, kek: config.KEK, period: config.KeyRotationInterval, lead: config.KeyActivationDelay, logger: config.Logger, now: config.Now,
-		turn: make(chan struct{}, 1),
+		accounts: accounts, kek: config.KEK, logger: config.Logger, now: config.Now, sem: make(chan struct{}, 1),
+		rotationInterval: config.KeyRotationInterval, activationDelay: config.KeyActivationDelay,
 	}
-	ring.state.Store(&ringState{})
+	ring.state.Store(&keySnapshot{})
 	return ring, ring.load(ctx)
 }
 
-// newKey makes a pair that follows the keys there are.
+// newKey generates a key pair whose serial follows those of keys.
 func newKey(kek []byte, keys []store.SigningKey, stage store.KeyStage, now time.Time) (store.SigningKey, error) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -79,7 +81,8 @@ func newKey(kek []byte, keys []store.SigningKey, stage store.KeyStage, now time.
 	if err != nil {
 		return store.SigningKey{}, err
 	}
-	key := store.SigningKey{ID: uuid.New(), Serial: 1, Public: der, Stage: stage, CreatedAt: expense.Timestamp(now), StagedAt: expense.Timestamp(now)}
+	now = expense.Timestamp(now)
+	key := store.SigningKey{ID: uuid.New(), Serial: 1, Public: der, Stage: stage, CreatedAt: now, StagedAt: now}
 	for _, other := range keys {
 		key.Serial = max(key.Serial, other.Serial+1)
 	}
@@ -87,23 +90,23 @@ func newKey(kek []byte, keys []store.SigningKey, stage store.KeyStage, now time.
 	return key, err
 }
 
-// RotateSigningKey publishes a new signing key, sealed by kek, which the instances sign with after [KeyActivationDelay]. Where one that kek opens
-// is published already and waits for its turn, it returns that one and fresh is false.
-func RotateSigningKey(ctx context.Context, accounts store.Accounts, kek []byte, now time.Time) (key store.SigningKey, fresh bool, err error) {
-	if len(kek) != KEKSize {
-		return store.SigningKey{}, false, fmt.Errorf("a key-encryption key has %d bytes, this one has %d", KEKSize, len(kek))
-	}
+// RotateSigningKey stores a new pending signing key, encrypted with kek. The instances publish it and sign with it
+// after their [Config.KeyActivationDelay]. If a pending key that kek opens exists already, RotateSigningKey returns
+// that key and created is false.
+func RotateSigningKey(
+	ctx context.Context, accounts store.Accounts, kek []byte, now time.Time,
+) (key store.SigningKey, created bool, err error) {
 	for {
 		keys, err := accounts.SigningKeys(ctx)
 		if err != nil {
 			return store.SigningKey{}, false, fmt.Errorf("read the signing keys: %w", err)
 		}
-		if pending := newest(keys, kek, store.KeyPending); pending != nil {
+		if pending := newestKey(keys, kek, store.KeyPending); pending != nil {
 			return *pending, false, nil
 		}
 		key, err := newKey(kek, keys, store.KeyPending, now)
 		if err != nil {
-			return store.SigningKey{}, false, fmt.Errorf("make a signing key: %w", err)
+			return store.SigningKey{}, false, fmt.Errorf("create a signing key: %w", err)
 		}
 		if err := accounts.CreateSigningKey(ctx, key); !errors.Is(err, expense.ErrExists) {
 			return key, err == nil, err
@@ -111,69 +114,71 @@ func RotateSigningKey(ctx context.Context, accounts store.Accounts, kek []byte, 
 	}
 }
 
-// newest returns the newest key at a stage that kek opens; nil if there is none.
-func newest(keys []store.SigningKey, kek []byte, stage store.KeyStage) *store.SigningKey {
+// newestKey returns the newest key at stage that kek opens, or nil.
+func newestKey(keys []store.SigningKey, kek []byte, stage store.KeyStage) *store.SigningKey {
 	for _, key := range slices.Backward(keys) {
-		if _, err := open(kek, key.ID, key.EncryptedPrivate); err == nil && key.Stage == stage {
+		if _, err := unseal(kek, key.ID, key.EncryptedPrivate); err == nil && key.Stage == stage {
 			return &key
 		}
 	}
 	return nil
 }
 
-// load reads the keys. An instance that signs and finds no key to sign with takes the next one, or makes it.
+// load reads the keys and installs them. An instance that signs and has no active key activates a pending one or
+// creates one first.
 func (k *keyring) load(ctx context.Context) error {
 	for {
-		began := k.now()
+		started := k.now()
 		keys, err := k.accounts.SigningKeys(ctx)
 		if err != nil {
 			return fmt.Errorf("read the signing keys: %w", err)
 		}
 		if k.kek == nil {
-			return k.adopt(keys, nil, began)
+			return k.install(keys, nil, started)
 		}
-		active := newest(keys, k.kek, store.KeyActive)
+		active := newestKey(keys, k.kek, store.KeyActive)
 		if active != nil {
-			return k.adopt(keys, active, began)
+			return k.install(keys, active, started)
 		}
-		if err := k.succeed(ctx, keys); err != nil {
-			return fmt.Errorf("get a key to sign with: %w", err)
+		if err := k.ensureActiveKey(ctx, keys); err != nil {
+			return fmt.Errorf("activate a signing key: %w", err)
 		}
 	}
 }
 
-// succeed makes a key active where no key of this instance's is.
-func (k *keyring) succeed(ctx context.Context, keys []store.SigningKey) error {
+// ensureActiveKey activates the newest pending key that the KEK opens, or creates an active one.
+func (k *keyring) ensureActiveKey(ctx context.Context, keys []store.SigningKey) error {
 	now := k.now()
-	if next := newest(keys, k.kek, store.KeyPending); next != nil {
-		return ignoreLost(k.accounts.SetSigningKeyStage(ctx, next.ID, store.KeyPending, store.KeyActive, expense.Timestamp(now)))
+	if next := newestKey(keys, k.kek, store.KeyPending); next != nil {
+		return ignoreLostRace(
+			k.accounts.SetSigningKeyStage(ctx, next.ID, store.KeyPending, store.KeyActive, expense.Timestamp(now)))
 	}
 	key, err := newKey(k.kek, keys, store.KeyActive, now)
 	if err != nil {
 		return err
 	}
-	if err := ignoreLost(k.accounts.CreateSigningKey(ctx, key)); err != nil {
+	if err := ignoreLostRace(k.accounts.CreateSigningKey(ctx, key)); err != nil {
 		return err
 	}
-	why := "none of those kept is active and opens with the key-encryption key given"
+	reason := "no active signing key opens with the configured key-encryption key"
 	if len(keys) == 0 {
-		why = "it is the first one"
+		reason = "the store has no signing key"
 	}
-	k.logger.InfoContext(ctx, "made a signing key", "why", why, "key", key.ID)
+	k.logger.InfoContext(ctx, "created a signing key", "why", reason, "key", key.ID)
 	return nil
 }
 
-// ignoreLost drops the errors that say that another instance was faster.
-func ignoreLost(err error) error {
+// ignoreLostRace returns nil for the errors of a write that another instance has made first.
+func ignoreLostRace(err error) error {
 	if errors.Is(err, expense.ErrExists) || errors.Is(err, expense.ErrStale) || errors.Is(err, expense.ErrNotFound) {
 		return nil
 	}
 	return err
 }
 
-// adopt goes by these keys from now on.
-func (k *keyring) adopt(keys []store.SigningKey, active *store.SigningKey, read time.Time) error {
-	state := &ringState{read: read, public: make(map[string]any, len(keys))}
+// install publishes the keys as the current snapshot. signing may be nil.
+func (k *keyring) install(keys []store.SigningKey, signing *store.SigningKey, loadedAt time.Time) error {
+	state := &keySnapshot{loadedAt: loadedAt, public: make(map[string]any, len(keys))}
 	set := jwkSet{Keys: []jwk{}}
 	for _, key := range keys {
 		parsed, err := x509.ParsePKIXPublicKey(key.Public)
@@ -182,7 +187,7 @@ func (k *keyring) adopt(keys []store.SigningKey, active *store.SigningKey, read 
 		}
 		published, ok := newJWK(key.ID.String(), parsed)
 		if !ok {
-			continue // of no algorithm that is accepted
+			continue // algorithm of a newer release
 		}
 		state.public[key.ID.String()] = parsed
 		set.Keys = append(set.Keys, published)
@@ -191,9 +196,9 @@ func (k *keyring) adopt(keys []store.SigningKey, active *store.SigningKey, read 
 	if state.jwks, err = json.Marshal(set); err != nil {
 		return err
 	}
-	if active != nil {
-		state.signer = active.ID.String()
-		if state.private, err = open(k.kek, active.ID, active.EncryptedPrivate); err != nil {
+	if signing != nil {
+		state.signingKeyID = signing.ID.String()
+		if state.signingKey, err = unseal(k.kek, signing.ID, signing.EncryptedPrivate); err != nil {
 			return err
 		}
 	}
@@ -201,23 +206,25 @@ func (k *keyring) adopt(keys []store.SigningKey, active *store.SigningKey, read 
 	return nil
 }
 
-// current returns the keys as they were within keysFresh, and while the store does not answer as they were last.
-func (k *keyring) current(ctx context.Context) *ringState {
-	if state := k.state.Load(); k.now().Sub(state.read) < keysFresh {
+// current returns the keys read within keyCacheTTL. While the store does not respond, it returns the keys of the last
+// successful read.
+func (k *keyring) current(ctx context.Context) *keySnapshot {
+	if state := k.state.Load(); k.now().Sub(state.loadedAt) < keyCacheTTL {
 		return state
 	}
-	if leave, err := k.enter(ctx); err == nil {
-		defer leave()
+	if release, err := k.acquire(ctx); err == nil {
+		defer release()
 		now := k.now()
-		if now.Sub(k.state.Load().read) >= keysFresh && now.Sub(k.tried) >= reloadPause {
+		if now.Sub(k.state.Load().loadedAt) >= keyCacheTTL && now.Sub(k.lastReload) >= minReloadInterval {
 			k.reload(ctx)
 		}
 	}
 	return k.state.Load()
 }
 
-// lookup returns a public key. One that is unknown may be new, of another instance: the keys are read again. However many
-// ids are made up, that happens once in reloadPause, for all who wait. ErrNotFound if there is none.
+// lookup returns the public key with this id. An unknown id may be the new key of another instance, so lookup reads the
+// keys again, at most once in minReloadInterval for all waiting requests together. It returns ErrNotFound if no such
+// key exists.
 func (k *keyring) lookup(ctx context.Context, id string) (any, error) {
 	if key, ok := k.state.Load().public[id]; ok {
 		return key, nil
@@ -225,14 +232,14 @@ func (k *keyring) lookup(ctx context.Context, id string) (any, error) {
 	if _, err := uuid.Parse(id); err != nil {
 		return nil, fmt.Errorf("signing key: %w", expense.ErrNotFound)
 	}
-	asked := k.now()
-	leave, err := k.enter(ctx)
+	requested := k.now()
+	release, err := k.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
-	if !k.tried.After(asked) {
-		pause := time.NewTimer(reloadPause - k.now().Sub(k.tried))
+	defer release()
+	if !k.lastReload.After(requested) {
+		pause := time.NewTimer(minReloadInterval - k.now().Sub(k.lastReload))
 		defer pause.Stop()
 		select {
 		case <-pause.C:
@@ -244,37 +251,36 @@ func (k *keyring) lookup(ctx context.Context, id string) (any, error) {
 	if key, ok := k.state.Load().public[id]; ok {
 		return key, nil
 	}
-	if k.failure != nil {
-		return nil, k.failure
+	if k.reloadErr != nil {
+		return nil, k.reloadErr
 	}
 	return nil, fmt.Errorf("signing key: %w", expense.ErrNotFound)
 }
 
-// enter waits for the turn to read the keys.
-func (k *keyring) enter(ctx context.Context) (leave func(), err error) {
+// acquire waits for the reload semaphore; release returns it.
+func (k *keyring) acquire(ctx context.Context) (release func(), err error) {
 	select {
-	case k.turn <- struct{}{}:
-		return func() { <-k.turn }, nil
+	case k.sem <- struct{}{}:
+		return func() { <-k.sem }, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 }
 
-// reload reads the keys for all requests that wait: the one that happens to be first going away is no reason to fail them. It
-// is called in turn.
+// reload reads the keys on behalf of all waiting requests, so it continues when the request that started it is
+// cancelled. The caller holds the semaphore.
 func (k *keyring) reload(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadTimeout)
 	defer cancel()
-	k.tried = k.now()
-	k.failure = k.load(ctx)
+	k.lastReload = k.now()
+	k.reloadErr = k.load(ctx)
 	if ctx.Err() != nil {
-		k.failure = fmt.Errorf("%w: the signing keys were not to be had within %s", expense.ErrUnavailable, reloadTimeout)
+		k.reloadErr = fmt.Errorf("%w: the signing keys could not be read within %s", expense.ErrUnavailable, reloadTimeout)
 	}
 }
 
-// rotate does what is due: it publishes the next key, lets one that was published long enough sign, retires what it replaces,
-// and removes what no valid token needs. Any number of instances do so at once: each step happens once, and none needs
-// another to be quick.
+// rotate stores the next key when it is due, activates pending keys, retires replaced keys and deletes expired ones.
+// Instances may run it concurrently: every step is a compare-and-set that only one of them wins.
 func (k *keyring) rotate(ctx context.Context) error {
 	keys, err := k.accounts.SigningKeys(ctx)
 	if err != nil {
@@ -283,59 +289,62 @@ func (k *keyring) rotate(ctx context.Context) error {
 	now := expense.Timestamp(k.now())
 	since := func(key store.SigningKey) time.Duration { return now.Sub(key.StagedAt) }
 	move := func(key store.SigningKey, to store.KeyStage) {
-		moved := k.accounts.SetSigningKeyStage(ctx, key.ID, key.Stage, to, now)
-		if moved == nil {
+		moveErr := k.accounts.SetSigningKeyStage(ctx, key.ID, key.Stage, to, now)
+		if moveErr == nil {
 			k.logger.InfoContext(ctx, "moved a signing key", "key", key.ID, "from", string(key.Stage), "to", string(to))
 		}
-		err = errors.Join(err, ignoreLost(moved))
+		err = errors.Join(err, ignoreLostRace(moveErr))
 	}
-	active, pending := newest(keys, k.kek, store.KeyActive), newest(keys, k.kek, store.KeyPending)
-	if k.period > 0 && active != nil && pending == nil && since(*active) >= k.period-k.lead {
-		key, fresh, failed := RotateSigningKey(ctx, k.accounts, k.kek, now)
-		if fresh {
+	active, pending := newestKey(keys, k.kek, store.KeyActive), newestKey(keys, k.kek, store.KeyPending)
+	due := k.rotationInterval > 0 && active != nil && since(*active) >= k.rotationInterval-k.activationDelay
+	if due && pending == nil {
+		key, created, rotateErr := RotateSigningKey(ctx, k.accounts, k.kek, now)
+		if created {
 			k.logger.InfoContext(ctx, "published the next signing key", "key", key.ID)
 		}
-		err = errors.Join(err, failed)
+		err = errors.Join(err, rotateErr)
 	}
 	for _, key := range keys {
-		_, failed := open(k.kek, key.ID, key.EncryptedPrivate)
-		abandoned := failed != nil && k.period > 0 && since(key) > 2*k.period // by an instance whose key-encryption key is lost
+		_, unsealErr := unseal(k.kek, key.ID, key.EncryptedPrivate)
+		own := unsealErr == nil
+		// No instance rotates a key whose KEK is lost, so the others retire it after two intervals.
+		abandoned := !own && k.rotationInterval > 0 && since(key) > 2*k.rotationInterval
 		switch key.Stage {
 		case store.KeyPending:
 			if abandoned {
 				move(key, store.KeyRetired)
-			} else if failed == nil && since(key) >= k.lead {
+			} else if own && since(key) >= k.activationDelay {
 				move(key, store.KeyActive)
 			}
 		case store.KeyActive:
-			if abandoned || failed == nil && key.Serial < active.Serial {
+			if abandoned || own && key.Serial < active.Serial {
 				move(key, store.KeyRetired)
 			}
 		case store.KeyRetired:
-			if since(key) >= keyRetired {
-				err = errors.Join(err, ignoreLost(k.accounts.DeleteSigningKey(ctx, key.ID)))
+			if since(key) >= retiredKeyRetention {
+				err = errors.Join(err, ignoreLostRace(k.accounts.DeleteSigningKey(ctx, key.ID)))
 			}
 		}
 	}
 	return err
 }
 
-// maintain does what is due and reads the keys.
+// maintain rotates the keys, unless this instance only verifies, and reloads them.
 func (k *keyring) maintain(ctx context.Context) error {
-	var err error
+	var rotateErr error
 	if k.kek != nil {
-		err = k.rotate(ctx)
+		rotateErr = k.rotate(ctx)
 	}
-	leave, waited := k.enter(ctx)
-	if waited != nil {
-		return waited
+	release, err := k.acquire(ctx)
+	if err != nil {
+		return err
 	}
-	defer leave()
+	defer release()
 	k.reload(ctx)
-	return errors.Join(err, k.failure)
+	return errors.Join(rotateErr, k.reloadErr)
 }
 
-// A jwk is a public key as RFC 7517 and RFC 8037 write it.
+// A jwk is a public key in the format of RFC 7517 and RFC 8037.
 type jwk struct {
 	Type      string `json:"kty"`
 	Curve     string `json:"crv"`
@@ -350,14 +359,14 @@ type jwkSet struct {
 	Keys []jwk `json:"keys"`
 }
 
-// newJWK reports false for a key of an algorithm that is not accepted: those are Ed25519 and ES256.
+// newJWK converts an Ed25519 or P-256 public key. It returns false for any other key.
 func newJWK(id string, key any) (jwk, bool) {
 	b64 := base64.RawURLEncoding
 	switch key := key.(type) {
 	case ed25519.PublicKey:
 		return jwk{Type: "OKP", Curve: "Ed25519", X: b64.EncodeToString(key), ID: id, Use: "sig", Algorithm: "EdDSA"}, true
 	case *ecdsa.PublicKey:
-		point, err := key.Bytes() // 4, X, Y
+		point, err := key.Bytes() // 0x04, X, Y (SEC 1, uncompressed)
 		if err != nil || key.Curve != elliptic.P256() {
 			return jwk{}, false
 		}

@@ -24,8 +24,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// keep runs the upkeep of services until the test ends it.
-func keep(t *testing.T, services ...*auth.Service) (stop func()) {
+// runMaintenance calls Run of services until the test ends or stop is called.
+func runMaintenance(t *testing.T, services ...*auth.Service) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	for _, service := range services {
@@ -34,8 +34,8 @@ func keep(t *testing.T, services ...*auth.Service) (stop func()) {
 	return func() { cancel(); running.Wait() }
 }
 
-// published returns the ids of the keys in the service's set.
-func published(t *testing.T, s *auth.Service) []string {
+// publishedKeyIDs returns the ids in the service's key set.
+func publishedKeyIDs(t *testing.T, s *auth.Service) []string {
 	t.Helper()
 	var set struct {
 		Keys []struct {
@@ -64,13 +64,14 @@ func keyID(t *testing.T, token string) string {
 	return parsed.Header["kid"].(string)
 }
 
-// Four instances rotate by one schedule, for a day and a half, with a token made every two minutes by one of them in turn.
+// TestKeysRotateWithoutARefusal runs four instances with rotation for a day and a half. One of them signs a token every
+// two minutes.
 func TestKeysRotateWithoutARefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rotating := func(c *auth.Config) { c.KeyRotationInterval = 6 * time.Hour }
-		h := newHouse(t, rotating)
+		h := newFixture(t, rotating)
 		services := []*auth.Service{h.Service, h.instance(t, rotating), h.instance(t, rotating), h.instance(t, rotating)}
-		defer keep(t, services...)()
+		defer runMaintenance(t, services...)()
 
 		type issued struct {
 			token string
@@ -82,7 +83,7 @@ func TestKeysRotateWithoutARefusal(t *testing.T) {
 		for i := range 36 * 30 {
 			now := time.Now()
 			for _, service := range services {
-				for _, id := range published(t, service) {
+				for _, id := range publishedKeyIDs(t, service) {
 					if _, ok := seen[id]; !ok {
 						seen[id] = now
 					}
@@ -122,8 +123,8 @@ func TestKeysRotateWithoutARefusal(t *testing.T) {
 
 func TestRotateKeyByCommand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
-		defer keep(t, h.Service)()
+		h := newFixture(t)
+		defer runMaintenance(t, h.Service)()
 		session := h.register(t)
 		keys := make([]store.SigningKey, 4)
 		var group sync.WaitGroup
@@ -162,7 +163,7 @@ func TestRotateKeyByCommand(t *testing.T) {
 
 func TestARevokedKeyIsRefusedWithinHalfAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		other := h.instance(t)
 		session := h.register(t)
 		revoked := uuid.MustParse(keyID(t, session.AccessToken))
@@ -180,7 +181,7 @@ func TestARevokedKeyIsRefusedWithinHalfAMinute(t *testing.T) {
 				t.Error("the token is accepted half a minute after its key was revoked")
 			}
 		}
-		// Nobody is signed out by it: a refresh gives a token of the key that was made in its place.
+		// The session survives: a refresh returns a token signed with the replacement key.
 		again, err := h.Refresh(t.Context(), session.RefreshToken)
 		if err != nil || !accepts(t, h, again.AccessToken) || !accepts(t, other, again.AccessToken) {
 			t.Errorf("the session has no token after a refresh: %v", err)
@@ -193,7 +194,7 @@ func TestARevokedKeyIsRefusedWithinHalfAMinute(t *testing.T) {
 
 func TestANewKeyIsFoundHoweverManyAreMadeUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		session := h.register(t)
 		stranger := h.instance(t, func(c *auth.Config) { c.KEK = make([]byte, auth.KEKSize) })
 		madeUp := func() {
@@ -213,7 +214,7 @@ func TestANewKeyIsFoundHoweverManyAreMadeUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.accounts.readings.Store(0)
+		h.accounts.keyReads.Store(0)
 		start := time.Now()
 		var group sync.WaitGroup
 		for range 50 {
@@ -226,16 +227,16 @@ func TestANewKeyIsFoundHoweverManyAreMadeUp(t *testing.T) {
 		if waited := time.Since(start); waited > 3*time.Second {
 			t.Errorf("they waited for %s", waited)
 		}
-		if n := h.accounts.readings.Load(); n > 3 {
+		if n := h.accounts.keyReads.Load(); n > 3 {
 			t.Errorf("the keys were read %d times for 51 requests", n)
 		}
 	})
 }
 
 func TestES256IsAcceptedAndNoAlgorithmForAnothersKey(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	session := h.register(t)
-	edID, edKey := plant(t, h)
+	edID, edKey := insertKey(t, h)
 	ecKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -268,7 +269,7 @@ func TestES256IsAcceptedAndNoAlgorithmForAnothersKey(t *testing.T) {
 		}
 		return text
 	}
-	service := h.instance(t) // has read all of them
+	service := h.instance(t) // has loaded all keys
 	for name, c := range map[string]struct {
 		token string
 		want  bool
@@ -284,15 +285,15 @@ func TestES256IsAcceptedAndNoAlgorithmForAnothersKey(t *testing.T) {
 			t.Errorf("%s: accepted %v, want %v", name, !c.want, c.want)
 		}
 	}
-	ids := published(t, service)
+	ids := publishedKeyIDs(t, service)
 	if !slices.Contains(ids, ecID) || !slices.Contains(ids, edID) || slices.Contains(ids, wideID) {
 		t.Errorf("published are %v", ids)
 	}
 }
 
-// The published set is what another library verifies with: here by the bytes, as RFC 8037 has them.
+// The token is verified with the raw key bytes of the published set, as another library would do by RFC 8037.
 func TestPublishedKeysVerifyTheTokens(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	token := h.register(t).AccessToken
 	var set struct{ Keys []struct{ Kid, X string } }
 	if err := json.Unmarshal(h.JWKS(t.Context()), &set); err != nil || len(set.Keys) != 1 {
@@ -312,10 +313,10 @@ func TestPublishedKeysVerifyTheTokens(t *testing.T) {
 
 func TestAnInstanceThatOnlyVerifies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		session := h.register(t)
 		verifier := h.instance(t, func(c *auth.Config) { c.KEK, c.VerifyOnly = nil, true })
-		defer keep(t, verifier)()
+		defer runMaintenance(t, verifier)()
 		if !accepts(t, verifier, session.AccessToken) {
 			t.Error("it refuses a token")
 		}
@@ -331,17 +332,17 @@ func TestAnInstanceThatOnlyVerifies(t *testing.T) {
 	})
 }
 
-// A key whose key-encryption key is lost does not stay published for ever.
+// A key whose KEK is lost must not stay published for good.
 func TestAbandonedKeysGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		day := func(c *auth.Config) { c.KeyRotationInterval = 24 * time.Hour }
-		h := newHouse(t, day)
-		lost := published(t, h.Service)[0]
+		h := newFixture(t, day)
+		lost := publishedKeyIDs(t, h.Service)[0]
 		h.kek = make([]byte, auth.KEKSize)
 		next := h.instance(t, day)
-		defer keep(t, next)()
+		defer runMaintenance(t, next)()
 		time.Sleep(50 * time.Hour)
-		if slices.Contains(published(t, next), lost) {
+		if slices.Contains(publishedKeyIDs(t, next), lost) {
 			t.Error("the key is still published after two rotations")
 		}
 	})
@@ -349,8 +350,8 @@ func TestAbandonedKeysGo(t *testing.T) {
 
 func TestUpkeepGoesOnWhenTheStoreIsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, func(c *auth.Config) { c.KeyRotationInterval = time.Hour })
-		defer keep(t, h.Service)()
+		h := newFixture(t, func(c *auth.Config) { c.KeyRotationInterval = time.Hour })
+		defer runMaintenance(t, h.Service)()
 		first := h.register(t)
 		h.accounts.setDown(true)
 		time.Sleep(3 * time.Hour)

@@ -13,41 +13,41 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// The throttle on guessing passwords: by account and by address, whichever is slower.
+// Limits on failed sign-ins, which are counted by account and by network address. The stricter one applies.
 const (
-	// freeFailures is how many failures in a row have no consequence.
+	// freeFailures is how many consecutive failures have no consequence.
 	freeFailures = 5
-	// firstDelay is how long nobody gets in after one failure more; it doubles with each further one up to maxDelay. So nobody
-	// is locked out for good, and whoever guesses has about a hundred guesses a day.
-	firstDelay = time.Second
-	maxDelay   = 15 * time.Minute
-	// failuresQuiet is how long after the last failure all are forgotten.
-	failuresQuiet = time.Hour
+	// firstBlock is how long the next failure blocks sign-ins. It doubles with each further failure, up to maxBlock: no
+	// account is blocked for good, and an attacker has about 100 guesses a day.
+	firstBlock = time.Second
+	maxBlock   = 15 * time.Minute
+	// failureWindow is how long after the last failure the count starts again at zero.
+	failureWindow = time.Hour
 )
 
-// delay returns how long after the last of so many failures nobody gets in.
-func delay(failures int) time.Duration {
+// blockDuration returns how long sign-ins are blocked after the last of this number of consecutive failures.
+func blockDuration(failures int) time.Duration {
 	if failures <= freeFailures {
 		return 0
 	}
-	return min(firstDelay<<min(failures-freeFailures-1, 20), maxDelay)
+	return min(firstBlock<<min(failures-freeFailures-1, 20), maxBlock)
 }
 
-// A Login is what a person gives to sign in.
+// A Login holds the credentials of a sign-in.
 type Login struct {
 	Email      string
 	Password   string
 	DeviceName string
-	Address    netip.Addr // where the request comes from; the zero value is not throttled by address
+	Address    netip.Addr // client's address; the zero value is not throttled by address
 }
 
-// Login signs a person in on a new device. ErrInvalidCredentials if the e-mail address or the password is wrong, or if there were too
-// many failures of late, with nothing, not even the time it takes, that tells which; ErrInvalid if the device's name is no
-// good one.
+// Login signs a user in and creates a session. It returns ErrInvalidCredentials if the e-mail address or the password
+// is wrong or sign-ins are blocked after too many failures. The caller cannot tell these cases apart, not even by their
+// duration. Login returns ErrInvalid if the device name is invalid.
 func (s *Service) Login(ctx context.Context, login Login) (Session, error) {
-	var faults expense.ValidationErrors
-	checkDeviceName(&faults, login.DeviceName)
-	if err := faults.Err(); err != nil {
+	var fieldErrs expense.ValidationErrors
+	checkDeviceName(&fieldErrs, login.DeviceName)
+	if err := fieldErrs.Err(); err != nil {
 		return Session{}, err
 	}
 	account, err := s.verify(ctx, login.Email, login.Password, login.Address, func() (store.Account, error) {
@@ -59,21 +59,23 @@ func (s *Service) Login(ctx context.Context, login Login) (Session, error) {
 	return s.signIn(ctx, account, login.DeviceName)
 }
 
-// verify returns the account that find finds, if password is its password; ErrInvalidCredentials if it is not, if there is no such
-// account, or if guesses under this e-mail address or from this network address failed too often of late. Each of them takes
-// one hash and one count of failures. A hash that costs less than today's is made anew.
+// verify returns the account returned by find if password is correct. It returns ErrInvalidCredentials if it is wrong,
+// if find returns ErrNotFound or ErrInvalid, or if sign-ins under the e-mail address or network address are blocked.
+// Each of these cases computes one hash and counts one failure. verify replaces a hash whose parameters are below
+// today's.
 //
-// The failures are looked at in a turn to hash, so no more guesses slip past the limit than there are turns.
+// The failures are read while a hash slot is held, so concurrent guesses exceed the limit by at most the number of
+// slots.
 func (s *Service) verify(
 	ctx context.Context, email, password string, from netip.Addr, find func() (store.Account, error),
 ) (store.Account, error) {
-	leave, err := s.users.hasher.enter(ctx)
+	release, err := s.users.hasher.acquire(ctx)
 	if err != nil {
 		return store.Account{}, err
 	}
-	defer leave()
+	defer release()
 	keys := failureKeys(email, from)
-	failures, locked, err := s.failures(ctx, keys)
+	failures, locked, err := s.readFailures(ctx, keys)
 	if err != nil {
 		return store.Account{}, err
 	}
@@ -84,19 +86,19 @@ func (s *Service) verify(
 	}
 	var match, outdated bool
 	if unknown || locked {
-		burnPassword(password)
+		hashDummy(password)
 	} else if match, outdated, err = verifyPassword(account.PasswordHash, password); err != nil {
 		return store.Account{}, fmt.Errorf("account %s: %w", account.ID, err)
 	}
 	if !match {
 		if locked {
-			// Whoever keeps trying does not keep the rightful one out for longer: the count is kept where nobody looks, so that
-			// the answer takes as long as every other.
+			// Failures during a block must not extend it, or an attacker could lock the user out. They are written under another
+			// key, so that the response takes as long as the others.
 			for i := range keys {
 				keys[i] = sha256.Sum256(keys[i][:])
 			}
 		}
-		return store.Account{}, s.failed(ctx, keys)
+		return store.Account{}, s.recordFailure(ctx, keys)
 	}
 	if _, counted := failures[keys[0]]; counted {
 		if err := s.accounts.ClearFailures(ctx, keys[0]); err != nil {
@@ -106,40 +108,42 @@ func (s *Service) verify(
 	if outdated {
 		hash := hashPassword(password)
 		if err := s.accounts.RehashPassword(ctx, account.ID, account.PasswordHash, hash); err != nil {
-			return store.Account{}, credentialsIfChanged(err)
+			return store.Account{}, credentialsError(err)
 		}
 		account.PasswordHash = hash
 	}
 	return account, nil
 }
 
-// failures returns what was counted under the keys, and whether it is too early for another attempt.
-func (s *Service) failures(ctx context.Context, keys []store.SecretHash) (map[store.SecretHash]store.Failures, bool, error) {
-	if s.unthrottled {
+// readFailures returns the failures counted under keys and whether one of them blocks sign-ins now.
+func (s *Service) readFailures(
+	ctx context.Context, keys []store.SecretHash,
+) (map[store.SecretHash]store.Failures, bool, error) {
+	if s.throttlingDisabled {
 		return nil, false, nil
 	}
-	counted, err := s.accounts.Failures(ctx, keys...)
+	counts, err := s.accounts.Failures(ctx, keys...)
 	now, locked := s.now(), false
-	for _, failures := range counted {
+	for _, failures := range counts {
 		since := now.Sub(failures.Last)
-		locked = locked || since < failuresQuiet && since < delay(failures.Count)
+		locked = locked || since < failureWindow && since < blockDuration(failures.Count)
 	}
-	return counted, locked, err
+	return counts, locked, err
 }
 
-// failed counts a failure and returns ErrInvalidCredentials.
-func (s *Service) failed(ctx context.Context, keys []store.SecretHash) error {
-	if !s.unthrottled {
+// recordFailure counts a failure under keys and returns ErrInvalidCredentials.
+func (s *Service) recordFailure(ctx context.Context, keys []store.SecretHash) error {
+	if !s.throttlingDisabled {
 		now := expense.Timestamp(s.now())
-		if err := s.accounts.RecordFailure(ctx, now, now.Add(-failuresQuiet), keys...); err != nil {
+		if err := s.accounts.RecordFailure(ctx, now, now.Add(-failureWindow), keys...); err != nil {
 			return err
 		}
 	}
 	return ErrInvalidCredentials
 }
 
-// failureKeys returns under what failures are counted: the e-mail address first, whether anybody has it or not, and the
-// network address, of IPv6 the /64 that one customer has.
+// failureKeys returns the keys under which failures are counted: first the e-mail address, whether it has an account or
+// not, then the network address. IPv6 addresses count by /64, the prefix of one customer.
 func failureKeys(email string, from netip.Addr) []store.SecretHash {
 	keys := []store.SecretHash{sha256.Sum256([]byte("account\x00" + store.EmailKey(strings.TrimSpace(email))))}
 	if from = from.Unmap().WithZone(""); from.IsValid() {

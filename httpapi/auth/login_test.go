@@ -28,7 +28,7 @@ func (g guesser) tries(s *auth.Service, email, password string) bool {
 
 func TestGuessingIsSlowedDownByAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		other := h.instance(t)
 		h.register(t)
 		g := guesser{t: t}
@@ -61,7 +61,7 @@ func TestGuessingIsSlowedDownByAccount(t *testing.T) {
 			if right(h.Service) {
 				t.Fatalf("the right password is taken before the %d s are over", wait)
 			}
-			wrong(3) // while it is locked, which prolongs nothing
+			wrong(3) // during a block, which they do not extend
 			time.Sleep(time.Millisecond)
 			wrong(1)
 		}
@@ -80,7 +80,7 @@ func TestGuessingIsSlowedDownByAccount(t *testing.T) {
 
 func TestGuessingIsSlowedDownByAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		h.register(t)
 		for first, second := range map[string]string{
 			"192.0.2.7": "192.0.2.7", "2001:db8:1:2::1": "2001:db8:1:2:ffff::9", "::ffff:192.0.2.9": "192.0.2.9",
@@ -99,7 +99,7 @@ func TestGuessingIsSlowedDownByAddress(t *testing.T) {
 					t.Errorf("%s is kept out by failures from %s", elsewhere, first)
 				}
 			}
-			// A sign-in of one's own does not pay for guesses at others.
+			// A successful sign-in does not clear the failures of other accounts from the same address.
 			g.from = netip.MustParseAddr(second)
 			time.Sleep(time.Second)
 			if !g.tries(h.Service, "ada@example.org", goodPassword) {
@@ -113,28 +113,29 @@ func TestGuessingIsSlowedDownByAddress(t *testing.T) {
 	})
 }
 
-// A wrong name, a wrong password and a locked answer do the same work: one hash, and as many writes.
+// An unknown account, a wrong password and a blocked sign-in cause the same work: one hash and the same number of
+// writes.
 func TestEveryRefusalDoesTheSameWork(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.register(t)
 	g := guesser{t: t, from: netip.MustParseAddr("192.0.2.7")}
 	for i, email := range []string{
 		"ada@example.org", "nobody@example.org", "no address", "ada@example.org", "ada@example.org", "ada@example.org",
-		"ada@example.org", // locked from here on
+		"ada@example.org", // blocked from here on
 		"ada@example.org", "nobody@example.org",
 	} {
-		before := h.accounts.counted
+		before := h.accounts.failureCount
 		if g.tries(h.Service, email, "a wrong password") {
 			t.Fatal("let in")
 		}
-		if n := h.accounts.counted - before; n != 2 {
+		if n := h.accounts.failureCount - before; n != 2 {
 			t.Errorf("refusal %d counts under %d keys, want 2", i, n)
 		}
 	}
 }
 
 func TestThrottlesCanBeLifted(t *testing.T) {
-	h := newHouse(t, func(c *auth.Config) { c.DisableThrottling = true })
+	h := newFixture(t, func(c *auth.Config) { c.DisableThrottling = true })
 	h.register(t)
 	g := guesser{t: t}
 	for range 8 {

@@ -18,40 +18,41 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// The bounds of a password, in characters.
+// The length limits of a password in characters, after NFKC normalisation.
 const (
 	MinPasswordLength = 12
 	MaxPasswordLength = 256
 )
 
-// commonPasswords holds the commonest passwords of at least MinPasswordLength characters, folded, one a line.
+// commonPasswords lists common passwords of at least MinPasswordLength characters, case-folded, one a line.
 //
 //go:embed common_passwords.txt
 var commonPasswords string
 
-// normalisePassword returns the form in which a password is counted and hashed: NFKC, as NIST SP 800-63B asks for, so that
-// neither a keyboard that composes accents nor a full-width one locks anybody out.
+// normalisePassword returns the form of a password that is measured and hashed: NFKC, as NIST SP 800-63B recommends, so
+// that the same password typed on different keyboards matches.
 func normalisePassword(password string) string { return norm.NFKC.String(password) }
 
-// checkPassword notes under field what keeps password from being one of the account with this e-mail address.
-func checkPassword(faults *expense.ValidationErrors, field, password, email string) {
+// checkPassword adds a field error if password is not acceptable for the account with this e-mail address.
+func checkPassword(fieldErrs *expense.ValidationErrors, field, password, email string) {
 	normal := normalisePassword(password)
 	switch n := utf8.RuneCountInString(normal); {
 	case !utf8.ValidString(password):
-		faults.Add(field, "malformed", "a password is text in UTF-8")
+		fieldErrs.Add(field, "malformed", "password is not valid UTF-8; enter it as text")
 	case n < MinPasswordLength:
-		faults.Add(field, "too_short", "a password has at least %d characters; a few words in a row are a good one", MinPasswordLength)
+		fieldErrs.Add(field, "too_short", "password is shorter than %d characters; use several words", MinPasswordLength)
 	case n > MaxPasswordLength:
-		faults.Add(field, "too_long", "a password has at most %d characters", MaxPasswordLength)
+		fieldErrs.Add(field, "too_long", "password is longer than %d characters; choose a shorter one", MaxPasswordLength)
 	case isCommon(normal) || email != "" && expense.Fold(normal) == expense.Fold(normalisePassword(email)):
-		faults.Add(field, "too_common", "this password is among the first that anyone would try; take another one")
+		fieldErrs.Add(field, "too_common",
+			"password is on the list of common passwords or equals the e-mail address; choose another one")
 	}
 }
 
 func isCommon(normal string) bool {
 	folded := expense.Fold(normal)
 	if _, size := utf8.DecodeRuneInString(folded); strings.Trim(folded, folded[:size]) == "" {
-		return true // one character over and over
+		return true // the same character repeated
 	}
 	for line := range strings.Lines(commonPasswords) {
 		if strings.TrimSuffix(line, "\n") == folded && !strings.HasPrefix(line, "#!") {
@@ -61,7 +62,7 @@ func isCommon(normal string) bool {
 	return false
 }
 
-// What a hash takes today: OWASP's floor for argon2id.
+// Parameters of new hashes: the minimum for argon2id in OWASP's Password Storage Cheat Sheet.
 const (
 	hashMemory  = 19 * 1024 // KiB
 	hashPasses  = 2
@@ -70,11 +71,11 @@ const (
 	hashBytes   = 32
 )
 
-// maxHashes is how many passwords are hashed at once at most: each takes 19 MiB, and more at once would end later.
+// maxHashes limits how many passwords are hashed concurrently. Each hash takes 19 MiB of memory.
 const maxHashes = 4
 
-// A hasher hashes passwords by argon2id, on half of the processors and no more than maxHashes: whoever signs in waits for the
-// others who do, and the requests of those who have signed in wait for nobody.
+// A hasher limits the concurrent argon2id hashes to half of the processors and at most maxHashes, so that sign-ins do
+// not slow other requests.
 type hasher struct {
 	slots chan struct{}
 }
@@ -83,49 +84,50 @@ func newHasher() *hasher {
 	return &hasher{slots: make(chan struct{}, min(maxHashes, max(1, runtime.GOMAXPROCS(0)/2)))}
 }
 
-// enter waits for a turn to hash; leave ends it.
-func (h *hasher) enter(ctx context.Context) (leave func(), err error) {
+// acquire waits for a slot; release returns it.
+func (h *hasher) acquire(ctx context.Context) (release func(), err error) {
 	select {
 	case h.slots <- struct{}{}:
 		return func() { <-h.slots }, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting to hash a password: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("wait for a slot to hash a password: %w", context.Cause(ctx))
 	}
 }
 
-// hash waits for a turn and returns the hash of a password in the PHC string format.
+// hash waits for a slot and returns the hash of a password in the PHC string format.
 func (h *hasher) hash(ctx context.Context, password string) (string, error) {
-	leave, err := h.enter(ctx)
+	release, err := h.acquire(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer leave()
+	defer release()
 	return hashPassword(password), nil
 }
 
-// hashPassword, verifyPassword and burnPassword are called by whoever has a turn.
+// The callers of hashPassword, verifyPassword and hashDummy hold a slot.
 
 func hashPassword(password string) string {
-	made := newPHC()
-	rand.Read(made.salt)
-	made.hash = made.key(password, hashBytes)
-	return made.String()
+	fresh := newPHC()
+	rand.Read(fresh.salt)
+	fresh.hash = fresh.key(password, hashBytes)
+	return fresh.String()
 }
 
-// verifyPassword reports whether password is the one of the hash kept, and whether that should be made anew at today's cost.
-func verifyPassword(kept, password string) (match, outdated bool, err error) {
-	parsed, err := parsePHC(kept)
+// verifyPassword reports whether password matches the encoded hash, and whether the hash has weaker parameters than
+// today's.
+func verifyPassword(encoded, password string) (match, outdated bool, err error) {
+	parsed, err := parsePHC(encoded)
 	if err != nil {
 		return false, false, err
 	}
 	key := parsed.key(password, len(parsed.hash))
-	return subtle.ConstantTimeCompare(key, parsed.hash) == 1, parsed.outdated(), nil
+	return subtle.ConstantTimeCompare(key, parsed.hash) == 1, parsed.needsRehash(), nil
 }
 
-// burnPassword takes the time of verifyPassword where there is no hash to verify against.
-func burnPassword(password string) { newPHC().key(password, hashBytes) }
+// hashDummy takes as long as verifyPassword. It is called if there is no hash to verify against.
+func hashDummy(password string) { newPHC().key(password, hashBytes) }
 
-// A phc is an argon2id hash with all that verifying it takes, as the PHC string format writes it.
+// A phc is an argon2id hash with its parameters, as encoded in the PHC string format.
 type phc struct {
 	memory  uint32 // KiB
 	passes  uint32
@@ -148,13 +150,13 @@ func (p phc) key(password string, size int) []byte {
 	return argon2.IDKey([]byte(normalisePassword(password)), p.salt, p.passes, p.memory, p.threads, uint32(size))
 }
 
-func (p phc) outdated() bool {
+func (p phc) needsRehash() bool {
 	return p.memory < hashMemory || p.passes < hashPasses || len(p.salt) < saltBytes || len(p.hash) < hashBytes
 }
 
-var errPHC = errors.New("the password hash kept is none of argon2id in the PHC string format: set the password anew")
+var errPHC = errors.New("the stored password hash is not argon2id in the PHC string format; set a new password")
 
-// parsePHC reads a hash. The bounds keep a damaged row from taking the machine's memory.
+// parsePHC parses an encoded hash. The upper bounds keep a corrupted row from exhausting the memory.
 func parsePHC(text string) (phc, error) {
 	parts := strings.Split(text, "$")
 	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
@@ -167,10 +169,10 @@ func parsePHC(text string) (phc, error) {
 	salt, saltErr := base64.RawStdEncoding.Strict().DecodeString(parts[4])
 	hash, hashErr := base64.RawStdEncoding.Strict().DecodeString(parts[5])
 	p.salt, p.hash = salt, hash
-	sound := saltErr == nil && hashErr == nil && p.threads >= 1 &&
+	valid := saltErr == nil && hashErr == nil && p.threads >= 1 &&
 		p.memory >= 8*uint32(p.threads) && p.memory <= 1<<18 && p.passes >= 1 && p.passes <= 64 &&
 		len(salt) >= 8 && len(salt) <= 64 && len(hash) >= 16 && len(hash) <= 64
-	if !sound || p.String() != text {
+	if !valid || p.String() != text {
 		return phc{}, errPHC
 	}
 	return p, nil

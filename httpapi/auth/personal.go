@@ -7,10 +7,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -19,46 +16,50 @@ import (
 )
 
 const (
-	// PersonalTokenPrefix begins every personal access token, for people and secret scanners.
+	// PersonalTokenPrefix starts every personal access token, so that users and secret scanners recognise it.
 	PersonalTokenPrefix = "swp_"
-	// PersonalTokenLifetime is how long a personal access token lives where nothing else was asked for.
+	// PersonalTokenLifetime is the default lifetime of a personal access token.
 	PersonalTokenLifetime = 90 * 24 * time.Hour
-	// MaxPersonalTokenLifetime is how long a personal access token lives at most.
+	// MaxPersonalTokenLifetime is the longest lifetime of a personal access token.
 	MaxPersonalTokenLifetime = 366 * 24 * time.Hour
 
 	maxPersonalTokens = 100
 	maxTokenName      = 100
-	// usedEvery is how exactly the time of the last use is kept.
-	usedEvery = time.Minute
+	// lastUsedPrecision is the shortest time between two writes of a token's last use.
+	lastUsedPrecision = time.Minute
 )
 
-// A PersonalToken is a personal access token as its person sees it.
+// A PersonalToken describes a personal access token. It does not contain the secret.
 type PersonalToken struct {
 	ID        uuid.UUID
 	Name      string
 	Scopes    Scopes
 	CreatedAt time.Time
 	ExpiresAt time.Time
-	UsedAt    time.Time // to the minute; zero before the first use
+	UsedAt    time.Time // to the minute; zero: never used
 }
 
-func personalTokenOf(kept store.Token) PersonalToken {
+func personalTokenOf(stored store.Token) PersonalToken {
 	return PersonalToken{
-		ID: kept.ID, Name: kept.Name, Scopes: Scopes(kept.Scopes), CreatedAt: kept.CreatedAt, ExpiresAt: kept.ExpiresAt, UsedAt: kept.UsedAt,
+		ID: stored.ID, Name: stored.Name, Scopes: Scopes(stored.Scopes),
+		CreatedAt: stored.CreatedAt, ExpiresAt: stored.ExpiresAt, UsedAt: stored.UsedAt,
 	}
 }
 
-// A PersonalTokenDraft is what a person gives to get a personal access token.
+// A PersonalTokenDraft holds the parameters of [Service.CreatePersonalToken].
 type PersonalTokenDraft struct {
 	Name      string
-	Scopes    Scopes    // at least one, of LedgerScopes
-	ExpiresAt time.Time // zero: PersonalTokenLifetime from now
+	Scopes    Scopes    // at least one of LedgerScopes
+	ExpiresAt time.Time // at most MaxPersonalTokenLifetime from now; zero: PersonalTokenLifetime from now
 }
 
-// CreateToken makes a personal access token of the identity's account. The secret is told this once. ErrInvalid, with every
-// fault, if the draft is no good.
-func (s *Service) CreatePersonalToken(ctx context.Context, who Identity, draft PersonalTokenDraft) (PersonalToken, string, error) {
-	account, err := accountOf(who)
+// CreatePersonalToken creates a personal access token for the identity's account. The second result is the token
+// itself; it cannot be read again. CreatePersonalToken returns ErrInvalid with all field errors if the draft is invalid
+// or the account has 100 tokens.
+func (s *Service) CreatePersonalToken(
+	ctx context.Context, identity Identity, draft PersonalTokenDraft,
+) (PersonalToken, string, error) {
+	account, err := accountID(identity)
 	if err != nil {
 		return PersonalToken{}, "", err
 	}
@@ -66,78 +67,81 @@ func (s *Service) CreatePersonalToken(ctx context.Context, who Identity, draft P
 	if draft.ExpiresAt.IsZero() {
 		draft.ExpiresAt = now.Add(PersonalTokenLifetime)
 	}
-	var faults expense.ValidationErrors
-	if n := utf8.RuneCountInString(draft.Name); !utf8.ValidString(draft.Name) || n < 1 || n > maxTokenName || strings.ContainsFunc(draft.Name, unicode.IsControl) {
-		faults.Add("name", "malformed", "a token's name has 1 to %d characters of UTF-8 without control characters", maxTokenName)
+	var fieldErrs expense.ValidationErrors
+	if draft.Name == "" || !isLabel(draft.Name, maxTokenName) {
+		fieldErrs.Add("name", "malformed",
+			"name must have 1 to %d characters of valid UTF-8 and no control characters", maxTokenName)
 	}
 	if draft.Scopes == 0 || !LedgerScopes.Has(draft.Scopes) {
-		faults.Add("scopes", "unknown_value", "a token is given at least one of read, write and export")
+		fieldErrs.Add("scopes", "unknown_value", "scopes must be one or more of read, write and export")
 	}
-	if draft.ExpiresAt = expense.Timestamp(draft.ExpiresAt); !draft.ExpiresAt.After(now) || draft.ExpiresAt.After(now.Add(MaxPersonalTokenLifetime)) {
-		faults.Add("expires_at", "out_of_range", "a token expires in the future, within %d days", int(MaxPersonalTokenLifetime.Hours()/24))
+	draft.ExpiresAt = expense.Timestamp(draft.ExpiresAt)
+	if !draft.ExpiresAt.After(now) || draft.ExpiresAt.After(now.Add(MaxPersonalTokenLifetime)) {
+		fieldErrs.Add("expires_at", "out_of_range",
+			"expires_at must be in the future and at most %d days from now", int(MaxPersonalTokenLifetime.Hours()/24))
 	}
-	if err := faults.Err(); err != nil {
+	if err := fieldErrs.Err(); err != nil {
 		return PersonalToken{}, "", err
 	}
-	kept, err := s.accounts.Tokens(ctx, account)
+	stored, err := s.accounts.Tokens(ctx, account)
 	if err != nil {
 		return PersonalToken{}, "", err
 	}
-	if len(kept) >= maxPersonalTokens {
-		faults.Add("", "too_many", "an account has at most %d tokens: delete one first", maxPersonalTokens)
-		return PersonalToken{}, "", faults.Err()
+	if len(stored) >= maxPersonalTokens {
+		fieldErrs.Add("", "too_many", "the account has %d tokens, the maximum; delete one first", maxPersonalTokens)
+		return PersonalToken{}, "", fieldErrs.Err()
 	}
 	token := personalToken{account: account, id: uuid.Must(uuid.NewV7())}
 	rand.Read(token.secret[:])
-	made := store.Token{
-		ID: token.id, Account: account, Name: draft.Name, Scopes: uint8(draft.Scopes), Secret: token.digest(),
+	row := store.Token{
+		ID: token.id, Account: account, Name: draft.Name, Scopes: uint8(draft.Scopes), Secret: token.hash(),
 		CreatedAt: now, ExpiresAt: draft.ExpiresAt,
 	}
-	if err := s.accounts.CreateToken(ctx, made); err != nil {
+	if err := s.accounts.CreateToken(ctx, row); err != nil {
 		return PersonalToken{}, "", err
 	}
-	return personalTokenOf(made), token.String(), nil
+	return personalTokenOf(row), token.String(), nil
 }
 
-// Tokens returns the personal access tokens of the identity's account, expired ones too, oldest first.
-func (s *Service) PersonalTokens(ctx context.Context, who Identity) ([]PersonalToken, error) {
-	account, err := accountOf(who)
+// PersonalTokens returns the personal access tokens of the identity's account, including expired ones, oldest first.
+func (s *Service) PersonalTokens(ctx context.Context, identity Identity) ([]PersonalToken, error) {
+	account, err := accountID(identity)
 	if err != nil {
 		return nil, err
 	}
-	kept, err := s.accounts.Tokens(ctx, account)
-	tokens := make([]PersonalToken, len(kept))
-	for i, token := range kept {
+	stored, err := s.accounts.Tokens(ctx, account)
+	tokens := make([]PersonalToken, len(stored))
+	for i, token := range stored {
 		tokens[i] = personalTokenOf(token)
 	}
 	return tokens, err
 }
 
-// DeleteToken revokes a personal access token of the identity's account: here at once, on other instances within half a
-// minute. ErrNotFound if the account has none of this id.
-func (s *Service) RevokePersonalToken(ctx context.Context, who Identity, id uuid.UUID) error {
-	account, err := accountOf(who)
+// RevokePersonalToken deletes a personal access token of the identity's account: at once on this instance, within 30
+// seconds on others. It returns ErrNotFound if the account has no such token.
+func (s *Service) RevokePersonalToken(ctx context.Context, identity Identity, id uuid.UUID) error {
+	account, err := accountID(identity)
 	if err != nil {
 		return err
 	}
 	if err := s.accounts.DeleteToken(ctx, account, id); err != nil {
 		return err
 	}
-	s.personal.deleted(id)
+	s.personal.markRevoked(id)
 	return nil
 }
 
-// A personalToken names its row, so that it is found by the row's keys, and carries the secret that proves it.
+// A personalToken is a decoded token. It contains the primary key of its row and a secret.
 type personalToken struct {
 	account, id uuid.UUID
 	secret      [32]byte
 }
 
-const personalBytes = 16 + 16 + 32
+const personalTokenSize = 16 + 16 + 32
 
-// parsePersonalToken reports false for what does not look like a personal access token.
+// parsePersonalToken returns false if text does not have the form of a personal access token.
 func parsePersonalToken(text string) (personalToken, bool) {
-	raw, ok := opaque(text, PersonalTokenPrefix, personalBytes)
+	raw, ok := decodeOpaque(text, PersonalTokenPrefix, personalTokenSize)
 	if !ok {
 		return personalToken{}, false
 	}
@@ -145,75 +149,77 @@ func parsePersonalToken(text string) (personalToken, bool) {
 }
 
 func (t personalToken) String() string {
-	raw := make([]byte, 0, personalBytes)
+	raw := make([]byte, 0, personalTokenSize)
 	raw = append(raw, t.account[:]...)
 	raw = append(raw, t.id[:]...)
 	raw = append(raw, t.secret[:]...)
 	return PersonalTokenPrefix + base64.RawURLEncoding.EncodeToString(raw)
 }
 
-func (t personalToken) digest() store.SecretHash { return sha256.Sum256(t.secret[:]) }
+func (t personalToken) hash() store.SecretHash { return sha256.Sum256(t.secret[:]) }
 
-// personal knows personal access tokens as sessions knows devices: a deletion that this instance brings about counts at once,
-// one that another brings about within sessionFresh.
-type personal struct {
+// personalTokens verifies personal access tokens and caches them for sessionCacheTTL. A revocation by this instance
+// takes effect at once, one by another instance after at most sessionCacheTTL.
+type personalTokens struct {
 	accounts store.Accounts
 	now      func() time.Time
-	seen     *cache[uuid.UUID, inspection]
+	cache    *cache[uuid.UUID, cachedToken]
 }
 
-// An inspection is what was known of a token when it was last looked up.
-type inspection struct {
-	token store.Token // the zero value: there is none
-	at    time.Time   // when the look-up began
+// A cachedToken is the state of a token at its last lookup.
+type cachedToken struct {
+	token store.Token // zero: the token does not exist
+	at    time.Time   // start of the lookup
 }
 
-func newPersonal(accounts store.Accounts, now func() time.Time) *personal {
-	return &personal{accounts: accounts, now: now, seen: newCache[uuid.UUID, inspection](sessionCache)}
+func newPersonalTokens(accounts store.Accounts, now func() time.Time) *personalTokens {
+	return &personalTokens{accounts: accounts, now: now, cache: newCache[uuid.UUID, cachedToken](sessionCacheSize)}
 }
 
-func (p *personal) authenticate(ctx context.Context, token personalToken) (Identity, error) {
+func (p *personalTokens) authenticate(ctx context.Context, token personalToken) (Identity, error) {
 	now := p.now()
-	last, ok := p.seen.get(token.id)
-	if !ok || last.token.Account != token.account || now.Sub(last.at) >= sessionFresh {
+	last, ok := p.cache.get(token.id)
+	if !ok || last.token.Account != token.account || now.Sub(last.at) >= sessionCacheTTL {
 		var err error
-		if last, err = p.inspect(ctx, token, now); err != nil {
+		if last, err = p.lookup(ctx, token, now); err != nil {
 			return Identity{}, err
 		}
 	}
-	kept, digest := last.token, token.digest()
-	if kept.ID != token.id || subtle.ConstantTimeCompare(kept.Secret[:], digest[:]) != 1 || !now.Before(kept.ExpiresAt) {
+	stored, hash := last.token, token.hash()
+	match := stored.ID == token.id && subtle.ConstantTimeCompare(stored.Secret[:], hash[:]) == 1
+	if !match || !now.Before(stored.ExpiresAt) {
 		return Identity{}, ErrUnauthenticated
 	}
-	return Identity{Owner: store.Account{ID: kept.Account}.Owner(), Scopes: Scopes(kept.Scopes) & LedgerScopes}, nil
+	return Identity{Owner: store.Account{ID: stored.Account}.Owner(), Scopes: Scopes(stored.Scopes) & LedgerScopes}, nil
 }
 
-// inspect looks a token up and notes its use. Only whoever has the secret makes it write, or take a place among those seen.
-func (p *personal) inspect(ctx context.Context, token personalToken, now time.Time) (inspection, error) {
-	kept, err := p.accounts.Token(ctx, token.account, token.id)
-	if digest := token.digest(); err == nil && subtle.ConstantTimeCompare(kept.Secret[:], digest[:]) != 1 {
+// lookup reads a token from the store and records its use. Only a token with the right secret causes a write or is
+// cached.
+func (p *personalTokens) lookup(ctx context.Context, token personalToken, now time.Time) (cachedToken, error) {
+	stored, err := p.accounts.Token(ctx, token.account, token.id)
+	if hash := token.hash(); err == nil && subtle.ConstantTimeCompare(stored.Secret[:], hash[:]) != 1 {
 		err = expense.ErrNotFound
 	}
-	if err == nil && now.Sub(kept.UsedAt) >= usedEvery && now.Before(kept.ExpiresAt) {
+	if err == nil && now.Sub(stored.UsedAt) >= lastUsedPrecision && now.Before(stored.ExpiresAt) {
 		err = p.accounts.RecordTokenUse(ctx, token.account, token.id, expense.Timestamp(now))
 	}
 	if errors.Is(err, expense.ErrNotFound) {
-		return inspection{}, nil
+		return cachedToken{}, nil
 	}
 	if err != nil {
-		return inspection{}, err
+		return cachedToken{}, err
 	}
-	looked := inspection{token: kept, at: now}
-	p.seen.update(token.id, func(last inspection, ok bool) inspection {
+	fresh := cachedToken{token: stored, at: now}
+	p.cache.update(token.id, func(last cachedToken, ok bool) cachedToken {
 		if ok && last.token.ID != token.id && !last.at.Before(now) {
-			return last // it was deleted while the store was asked
+			return last // it was revoked while the store was read
 		}
-		return looked
+		return fresh
 	})
-	return looked, nil
+	return fresh, nil
 }
 
-// deleted notes that a token is gone from the store.
-func (p *personal) deleted(id uuid.UUID) {
-	p.seen.update(id, func(inspection, bool) inspection { return inspection{at: p.now()} })
+// markRevoked records in the cache that a token no longer exists.
+func (p *personalTokens) markRevoked(id uuid.UUID) {
+	p.cache.update(id, func(cachedToken, bool) cachedToken { return cachedToken{at: p.now()} })
 }

@@ -15,20 +15,20 @@ import (
 
 func TestPersonalTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		other := h.instance(t)
 		session := h.register(t)
-		who := h.identity(t, session)
-		made, secret, err := h.CreatePersonalToken(t.Context(), who, auth.PersonalTokenDraft{Name: "backup", Scopes: auth.ScopeRead | auth.ScopeExport})
+		identity := h.identity(t, session)
+		made, secret, err := h.CreatePersonalToken(t.Context(), identity, auth.PersonalTokenDraft{Name: "backup", Scopes: auth.ScopeRead | auth.ScopeExport})
 		if err != nil || !strings.HasPrefix(secret, "swp_") || time.Until(made.ExpiresAt).Round(time.Second) != auth.PersonalTokenLifetime {
 			t.Fatalf("CreateToken = %+v, %v", made, err)
 		}
 		got, err := h.Authenticate(request(t, "Bearer "+secret))
-		if want := (auth.Identity{Owner: who.Owner, Scopes: auth.ScopeRead | auth.ScopeExport}); err != nil || got != want {
+		if want := (auth.Identity{Owner: identity.Owner, Scopes: auth.ScopeRead | auth.ScopeExport}); err != nil || got != want {
 			t.Errorf("Authenticate = %+v, %v, want %+v", got, err, want)
 		}
-		kept, err := h.accounts.Token(t.Context(), session.User.ID, made.ID)
-		if err != nil || strings.Contains(secret, base64.RawURLEncoding.EncodeToString(kept.Secret[:])) {
+		accountStore, err := h.accounts.Token(t.Context(), session.User.ID, made.ID)
+		if err != nil || strings.Contains(secret, base64.RawURLEncoding.EncodeToString(accountStore.Secret[:])) {
 			t.Errorf("the store keeps the secret itself, or %v", err)
 		}
 		raw, err := base64.RawURLEncoding.DecodeString(secret[4:])
@@ -52,14 +52,14 @@ func TestPersonalTokens(t *testing.T) {
 		if !accepts(t, other, secret) {
 			t.Error("another instance refuses the token")
 		}
-		tokens, err := h.PersonalTokens(t.Context(), who)
+		tokens, err := h.PersonalTokens(t.Context(), identity)
 		if err != nil || len(tokens) != 1 || tokens[0].UsedAt.IsZero() || tokens[0].Name != "backup" {
 			t.Errorf("Tokens = %+v, %v", tokens, err)
 		}
-		wantErr(t, "DeleteToken of none", h.RevokePersonalToken(t.Context(), who, uuid.New()), expense.ErrNotFound)
+		wantErr(t, "DeleteToken of none", h.RevokePersonalToken(t.Context(), identity, uuid.New()), expense.ErrNotFound)
 		stranger := auth.Identity{Owner: expense.OwnerID(uuid.NewString())}
 		wantErr(t, "DeleteToken of another's", h.RevokePersonalToken(t.Context(), stranger, made.ID), expense.ErrNotFound)
-		if err := h.RevokePersonalToken(t.Context(), who, made.ID); err != nil {
+		if err := h.RevokePersonalToken(t.Context(), identity, made.ID); err != nil {
 			t.Fatal(err)
 		}
 		if accepts(t, h, secret) {
@@ -74,15 +74,15 @@ func TestPersonalTokens(t *testing.T) {
 
 func TestAPersonalTokenExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
-		who := h.identity(t, h.register(t))
-		_, secret, err := h.CreatePersonalToken(t.Context(), who, auth.PersonalTokenDraft{
+		h := newFixture(t)
+		identity := h.identity(t, h.register(t))
+		_, secret, err := h.CreatePersonalToken(t.Context(), identity, auth.PersonalTokenDraft{
 			Name: "short", Scopes: auth.ScopeRead, ExpiresAt: time.Now().Add(10 * time.Second),
 		})
 		if err != nil || !accepts(t, h, secret) {
 			t.Fatalf("the token is refused before it expires, %v", err)
 		}
-		time.Sleep(10 * time.Second) // well within what is cached
+		time.Sleep(10 * time.Second) // within sessionCacheTTL
 		if accepts(t, h, secret) {
 			t.Error("the token is accepted after it expired")
 		}
@@ -90,8 +90,8 @@ func TestAPersonalTokenExpires(t *testing.T) {
 }
 
 func TestAPersonalTokenThatBreaksRules(t *testing.T) {
-	h := newHouse(t)
-	who := h.identity(t, h.register(t))
+	h := newFixture(t)
+	identity := h.identity(t, h.register(t))
 	for name, draft := range map[string]auth.PersonalTokenDraft{
 		"no name":             {Scopes: auth.ScopeRead},
 		"a long name":         {Name: strings.Repeat("x", 101), Scopes: auth.ScopeRead},
@@ -102,7 +102,7 @@ func TestAPersonalTokenThatBreaksRules(t *testing.T) {
 		"expired":             {Name: "x", Scopes: auth.ScopeRead, ExpiresAt: time.Now().Add(-time.Second)},
 		"for ever":            {Name: "x", Scopes: auth.ScopeRead, ExpiresAt: time.Now().Add(367 * 24 * time.Hour)},
 	} {
-		_, secret, err := h.CreatePersonalToken(t.Context(), who, draft)
+		_, secret, err := h.CreatePersonalToken(t.Context(), identity, draft)
 		wantErr(t, name, err, expense.ErrInvalid)
 		if secret != "" {
 			t.Errorf("%s: a secret", name)
@@ -110,16 +110,16 @@ func TestAPersonalTokenThatBreaksRules(t *testing.T) {
 	}
 	draft := auth.PersonalTokenDraft{Name: "x", Scopes: auth.LedgerScopes}
 	for range 100 {
-		if _, _, err := h.CreatePersonalToken(t.Context(), who, draft); err != nil {
+		if _, _, err := h.CreatePersonalToken(t.Context(), identity, draft); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, _, err := h.CreatePersonalToken(t.Context(), who, draft)
+	_, _, err := h.CreatePersonalToken(t.Context(), identity, draft)
 	wantErr(t, "one token more than an account has", err, expense.ErrInvalid)
 }
 
 func FuzzPersonalToken(f *testing.F) {
-	h := newHouse(f)
+	h := newFixture(f)
 	for _, seed := range []string{"swp_", "swp_" + strings.Repeat("A", 86), "swp_" + strings.Repeat("\n", 86), strings.Repeat("A", 90)} {
 		f.Add(seed)
 	}

@@ -15,50 +15,52 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// The life of a session.
+// The lifetime of a session.
 const (
-	// SessionIdleTimeout is how long a session lives without a refresh.
+	// SessionIdleTimeout is how long a session lasts without a refresh.
 	SessionIdleTimeout = 30 * 24 * time.Hour
-	// SessionAbsoluteTimeout is how long a session lives at most.
+	// SessionAbsoluteTimeout is the longest lifetime of a session.
 	SessionAbsoluteTimeout = 180 * 24 * time.Hour
 
-	// refreshGrace is how long the refresh token before the current one still works, for an answer that was lost.
+	// refreshGrace is how long the previous refresh token still works, in case the response with its successor was lost.
 	refreshGrace = 30 * time.Second
 )
 
-// Config is what a Service is made with.
+// Config configures a Service.
 type Config struct {
-	KEK                 []byte           // seals the signing keys; see [LoadOrCreateKEK]
-	VerifyOnly          bool             // this instance has no KEK: it accepts tokens and sessions, and signs nobody in
-	KeyRotationInterval time.Duration    // how often [Service.Run] makes a new signing key, at least twice KeyActivationDelay; 0: never by itself
+	KEK                 []byte           // key-encryption key of the signing keys; see [LoadOrCreateKEK]
+	VerifyOnly          bool             // verify tokens but sign nobody in; KEK must be nil
+	KeyRotationInterval time.Duration    // time between new signing keys, at least 2 * KeyActivationDelay; 0: no rotation
 	KeyActivationDelay  time.Duration    // how long a signing key is published before it signs; 0: [KeyActivationDelay]
-	Issuer              string           // iss of the access tokens; empty: "spendwise"
-	Audience            string           // aud of the access tokens; empty: "spendwise"
-	RegistrationClosed  bool             // nobody registers by themselves
-	DisableThrottling   bool             // failures to sign in have no consequence
-	Logger              *slog.Logger     // nil: nothing is logged
+	Issuer              string           // iss claim of the access tokens; empty: "spendwise"
+	Audience            string           // aud claim of the access tokens; empty: "spendwise"
+	RegistrationClosed  bool             // Register returns ErrRegistrationClosed
+	DisableThrottling   bool             // do not throttle failed sign-ins
+	Logger              *slog.Logger     // nil: no logging
 	Now                 func() time.Time // nil: time.Now
 }
 
-// Service signs local accounts in and out, and is the Authenticator of the access tokens that it makes and of personal access
-// tokens. Any number of instances may work on one store; each should run [Service.Run].
+// Service manages the sessions and tokens of local accounts. It is the [Authenticator] for its own access tokens and
+// for personal access tokens. Any number of instances may share a store; each of them should call [Service.Run]. A
+// Service is safe for concurrent use.
 type Service struct {
-	users       *Users
-	accounts    store.Accounts
-	sessions    *sessions
-	tokens      *tokens
-	personal    *personal
-	rotation    time.Duration
-	closed      bool
-	unthrottled bool
-	logger      *slog.Logger
-	now         func() time.Time
+	users              *Users
+	accounts           store.Accounts
+	sessions           *sessions
+	tokens             *accessTokens
+	personal           *personalTokens
+	rotationInterval   time.Duration
+	registrationClosed bool
+	throttlingDisabled bool
+	logger             *slog.Logger
+	now                func() time.Time
 }
 
 var _ Authenticator = (*Service)(nil)
 
-// New returns a Service for the users. It signs with a key that the store keeps, sealed by config.KEK; an instance that can
-// open none of those kept makes its own, and accepts what the others sign.
+// New returns a Service for the accounts of users. It signs with a key from the store that config.KEK opens and creates
+// one if there is none. It verifies the tokens of all instances that share the store. New returns an error if the
+// configuration is invalid or the keys cannot be read.
 func New(ctx context.Context, users *Users, config Config) (*Service, error) {
 	if config.Now == nil {
 		config.Now = time.Now
@@ -74,44 +76,50 @@ func New(ctx context.Context, users *Users, config Config) (*Service, error) {
 	if config.KeyActivationDelay == 0 {
 		config.KeyActivationDelay = KeyActivationDelay
 	}
+	delay, interval := config.KeyActivationDelay, config.KeyRotationInterval
 	switch {
-	case config.KeyActivationDelay < 0 || config.KeyRotationInterval < 0 || config.KeyRotationInterval > 0 && config.KeyRotationInterval < 2*config.KeyActivationDelay:
-		return nil, fmt.Errorf("a signing key is published %s before it signs, so they rotate every %s at most, not %s; 0: by command only",
-			config.KeyActivationDelay, 2*config.KeyActivationDelay, config.KeyRotationInterval)
+	case delay < 0:
+		return nil, fmt.Errorf("key activation delay %s is negative; use 0 for the default of %s", delay, KeyActivationDelay)
+	case interval < 0 || interval > 0 && interval < 2*delay:
+		return nil, fmt.Errorf("key rotation interval %s is too short for an activation delay of %s; use at least %s or 0",
+			interval, delay, 2*delay)
 	case config.VerifyOnly && config.KEK != nil:
-		return nil, errors.New("an instance that only verifies is given no key-encryption key")
-	case !config.VerifyOnly && len(config.KEK) != KEKSize:
-		return nil, fmt.Errorf("a key-encryption key has %d bytes, this one has %d", KEKSize, len(config.KEK))
+		return nil, errors.New("an instance with VerifyOnly must not have a key-encryption key; remove one of the two")
+	case !config.VerifyOnly:
+		if err := checkKEK(config.KEK); err != nil {
+			return nil, err
+		}
 	}
 	ring, err := newKeyring(ctx, users.accounts, config)
 	if err != nil {
 		return nil, err
 	}
 	return &Service{
-		users: users, accounts: users.accounts, rotation: config.KeyRotationInterval,
-		closed: config.RegistrationClosed, unthrottled: config.DisableThrottling, logger: config.Logger, now: config.Now,
+		users: users, accounts: users.accounts, rotationInterval: config.KeyRotationInterval,
+		registrationClosed: config.RegistrationClosed, throttlingDisabled: config.DisableThrottling,
+		logger: config.Logger, now: config.Now,
 		sessions: newSessions(users.accounts, config.Now),
-		tokens:   newTokens(ring, config.Issuer, config.Audience, config.Now),
-		personal: newPersonal(users.accounts, config.Now),
+		tokens:   newAccessTokens(ring, config.Issuer, config.Audience, config.Now),
+		personal: newPersonalTokens(users.accounts, config.Now),
 	}, nil
 }
 
-// keepEvery is how often Keep looks for what is due: twice before what is cached is too old to go by.
-const keepEvery = keysFresh / 2
+// maintenanceInterval is the longest pause between two rounds of Run. It renews the key cache before it expires.
+const maintenanceInterval = keyCacheTTL / 2
 
-// Keep does what has to be done now and then, until ctx ends: it rotates the signing keys by schedule, takes up those that the
-// command or another instance made, and finishes erasures. It needs no leader: every instance runs it.
+// Run performs background maintenance until ctx ends: it rotates the signing keys, loads keys that other instances have
+// created, and completes erasures. Run it on every instance; no leader election is needed.
 func (s *Service) Run(ctx context.Context) {
-	every := keepEvery
-	if s.rotation > 0 {
-		every = max(min(every, s.rotation/8), 10*time.Millisecond)
+	every := maintenanceInterval
+	if s.rotationInterval > 0 {
+		every = max(min(every, s.rotationInterval/8), 10*time.Millisecond)
 	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for first := true; ; first = false {
 		err := errors.Join(s.tokens.ring.maintain(ctx), s.users.finishErasures(ctx, first))
 		if err != nil && ctx.Err() == nil {
-			s.logger.WarnContext(ctx, "the upkeep of keys and accounts failed; it is tried again", "error", err)
+			s.logger.WarnContext(ctx, "maintenance of signing keys and accounts failed and will be retried", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -121,40 +129,40 @@ func (s *Service) Run(ctx context.Context) {
 	}
 }
 
-// PublicKeys returns the public keys of all instances as a JSON Web Key Set (RFC 7517).
+// JWKS returns the public keys of all instances as a JSON Web Key Set (RFC 7517).
 func (s *Service) JWKS(ctx context.Context) []byte { return s.tokens.ring.current(ctx).jwks }
 
-// Ready says whether tokens can be verified, and signed unless this instance only verifies: ErrUnavailable if not. A store that
-// answers again is noticed within a second.
+// Ready returns ErrUnavailable if the instance cannot verify access tokens, or cannot sign them although it has a KEK.
+// It recovers within a second after the store does.
 func (s *Service) Ready(ctx context.Context) error {
 	state := s.tokens.ring.current(ctx)
 	switch {
-	case s.now().Sub(state.read) >= 2*keysFresh:
+	case s.now().Sub(state.loadedAt) >= 2*keyCacheTTL:
 		return fmt.Errorf("%w: the signing keys cannot be read", expense.ErrUnavailable)
-	case len(state.public) == 0, s.tokens.ring.kek != nil && state.signer == "":
-		return fmt.Errorf("%w: there is no signing key yet", expense.ErrUnavailable)
+	case len(state.public) == 0, s.tokens.ring.kek != nil && state.signingKeyID == "":
+		return fmt.Errorf("%w: no signing key is active", expense.ErrUnavailable)
 	}
 	return nil
 }
 
-// A Session is what a client gets when it has signed in or refreshed: two secrets, and whom they stand for.
+// A Session is the result of a sign-in or refresh.
 type Session struct {
 	User         User
 	Device       uuid.UUID
-	AccessToken  string        // for the Authorization header, as a Bearer token
-	ExpiresIn    time.Duration // how long the access token is good for
-	RefreshToken string        // for one Refresh
+	AccessToken  string        // Bearer token for the Authorization header
+	ExpiresIn    time.Duration // lifetime of the access token
+	RefreshToken string        // valid for one call of Refresh
 }
 
-// LogValue keeps the secrets out of logs.
+// LogValue implements [slog.LogValuer] and omits the tokens.
 func (s Session) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("account", s.User.ID.String()), slog.String("device", s.Device.String()))
 }
 
-// Register makes an account with its ledger, and signs it in. ErrRegistrationClosed if people may not do that by themselves;
-// for the other errors see [Users.Add].
+// Register creates an account with its ledger and signs it in. It returns ErrRegistrationClosed if
+// [Config.RegistrationClosed] is set, and otherwise the errors of [Users.Add].
 func (s *Service) Register(ctx context.Context, reg Registration) (Session, error) {
-	if s.closed {
+	if s.registrationClosed {
 		return Session{}, ErrRegistrationClosed
 	}
 	account, err := s.users.add(ctx, reg)
@@ -169,10 +177,12 @@ func (s *Service) signIn(ctx context.Context, account store.Account, deviceName 
 	token := newRefreshToken(account.ID, uuid.Must(uuid.NewV7()))
 	device := store.Device{
 		ID: token.device, Account: account.ID, Name: deviceName, CreatedAt: now, SeenAt: now,
-		Refresh: store.RefreshTokens{Family: token.familyDigest(), Current: token.digest(), RotatedAt: now, ExpiresAt: now.Add(SessionIdleTimeout)},
+		Refresh: store.RefreshTokens{
+			Family: token.familyHash(), Current: token.hash(), RotatedAt: now, ExpiresAt: now.Add(SessionIdleTimeout),
+		},
 	}
 	if err := s.accounts.CreateDevice(ctx, device, account.PasswordHash); err != nil {
-		return Session{}, credentialsIfChanged(err)
+		return Session{}, credentialsError(err)
 	}
 	return s.session(ctx, account, token)
 }
@@ -188,9 +198,9 @@ func (s *Service) session(ctx context.Context, account store.Account, token refr
 	}, nil
 }
 
-// Refresh returns a new access token and the successor of a refresh token, which replaces it. The token just before the
-// current one works for 30 seconds more and gives the same successor, so that a lost answer or a second tab signs nobody out.
-// One that is older is in two hands: the session ends. ErrSessionEnded if the token is of no use.
+// Refresh returns a new access token and a new refresh token in place of the given one. For 30 seconds the previous
+// refresh token of a session still works and returns the same successor. Any use of an older one ends the session,
+// because it may have been stolen. Refresh returns ErrSessionEnded if the token is invalid or the session has ended.
 func (s *Service) Refresh(ctx context.Context, text string) (Session, error) {
 	token, ok := parseRefreshToken(text)
 	if !ok {
@@ -198,15 +208,15 @@ func (s *Service) Refresh(ctx context.Context, text string) (Session, error) {
 	}
 	successor, err := s.rotate(ctx, token)
 	if errors.Is(err, expense.ErrStale) {
-		// Another request rotated the token since it was read. It is the previous one now, or even older.
+		// A concurrent request has rotated the token. It is now the previous token or older.
 		successor, err = s.rotate(ctx, token)
 	}
 	if err != nil {
-		return Session{}, sessionIfOver(err)
+		return Session{}, sessionError(err)
 	}
 	account, err := s.accounts.Account(ctx, token.account)
 	if err != nil {
-		return Session{}, sessionIfOver(err)
+		return Session{}, sessionError(err)
 	}
 	return s.session(ctx, account, successor)
 }
@@ -216,35 +226,35 @@ func (s *Service) rotate(ctx context.Context, token refreshToken) (refreshToken,
 	if err != nil {
 		return refreshToken{}, err
 	}
-	now, kept := expense.Timestamp(s.now()), device.Refresh
-	if device.Ended() || !now.Before(kept.ExpiresAt) || token.familyDigest() != kept.Family {
+	now, stored := expense.Timestamp(s.now()), device.Refresh
+	if device.Ended() || !now.Before(stored.ExpiresAt) || token.familyHash() != stored.Family {
 		return refreshToken{}, ErrSessionEnded
 	}
-	switch token.digest() {
-	case kept.Current:
+	switch token.hash() {
+	case stored.Current:
 		next := store.RefreshTokens{
-			Family: kept.Family, Previous: kept.Current, RotatedAt: now,
+			Family: stored.Family, Previous: stored.Current, RotatedAt: now,
 			ExpiresAt: earlier(now.Add(SessionIdleTimeout), device.CreatedAt.Add(SessionAbsoluteTimeout)),
 		}
 		rand.Read(next.Salt[:])
 		successor := token.successor(next.Salt)
-		next.Current = successor.digest()
-		return successor, s.accounts.RotateRefresh(ctx, token.account, token.device, kept.Current, next, now)
-	case kept.Previous:
-		if now.Sub(kept.RotatedAt) <= refreshGrace {
-			return token.successor(kept.Salt), nil
+		next.Current = successor.hash()
+		return successor, s.accounts.RotateRefresh(ctx, token.account, token.device, stored.Current, next, now)
+	case stored.Previous:
+		if now.Sub(stored.RotatedAt) <= refreshGrace {
+			return token.successor(stored.Salt), nil
 		}
 	}
 	if err := s.sessions.end(ctx, token.account, token.device); err != nil {
 		return refreshToken{}, err
 	}
-	s.logger.WarnContext(ctx, "a refresh token was used again after it had been replaced, perhaps by a thief: the session is ended",
+	s.logger.WarnContext(ctx, "ended a session because a replaced refresh token, perhaps stolen, was used again",
 		"account", token.account, "device", token.device)
 	return refreshToken{}, ErrSessionEnded
 }
 
-// sessionIfOver returns ErrSessionEnded in place of what the store says of a session or an account that is gone.
-func sessionIfOver(err error) error {
+// sessionError replaces the store's errors for a missing session or account with ErrSessionEnded.
+func sessionError(err error) error {
 	if errors.Is(err, expense.ErrNotFound) || errors.Is(err, expense.ErrStale) {
 		return ErrSessionEnded
 	}
@@ -258,23 +268,24 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// Authenticate implements Authenticator for the access tokens of this Service and for personal access tokens: one Bearer token
-// in the Authorization header, whose session has not ended. Every other request gets the same ErrUnauthenticated.
+// Authenticate implements [Authenticator] for the access tokens of this Service and for personal access tokens, sent as
+// one Bearer token in the Authorization header. It returns ErrUnauthenticated for every other request and for ended
+// sessions.
 func (s *Service) Authenticate(r *http.Request) (Identity, error) {
-	text := bearer(r)
+	text := bearerToken(r)
 	if token, ok := parsePersonalToken(text); ok {
 		return s.personal.authenticate(r.Context(), token)
 	}
-	given, err := s.tokens.verify(r.Context(), text)
+	access, err := s.tokens.verify(r.Context(), text)
 	if err != nil {
 		return Identity{}, err
 	}
-	live, err := s.sessions.live(r.Context(), given.account, given.device)
+	active, err := s.sessions.isActive(r.Context(), access.account, access.device)
 	if err != nil {
 		return Identity{}, err
 	}
-	if !live {
+	if !active {
 		return Identity{}, ErrUnauthenticated
 	}
-	return Identity{Owner: store.Account{ID: given.account}.Owner(), Scopes: AllScopes, Device: given.device}, nil
+	return Identity{Owner: store.Account{ID: access.account}.Owner(), Scopes: AllScopes, Device: access.device}, nil
 }

@@ -25,7 +25,7 @@ import (
 
 const goodPassword = "four words in a row"
 
-// ledgers notes which ledgers were made, and fails while it is down.
+// ledgers records which ledgers exist. It fails while down is set.
 type ledgers struct {
 	mu   sync.Mutex
 	made map[expense.OwnerID]expense.InitialLedger
@@ -47,7 +47,7 @@ func (l *ledgers) CreateLedger(_ context.Context, owner expense.OwnerID, ledger 
 	return !there, nil
 }
 
-// count returns how many ledgers there are.
+// count returns the number of ledgers.
 func (l *ledgers) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,47 +70,47 @@ func (l *ledgers) EraseLedger(_ context.Context, owner expense.OwnerID) error {
 	return nil
 }
 
-// A house is a service with all that it stands on.
-type house struct {
+// A fixture is a service with its stores.
+type fixture struct {
 	*auth.Service
 	users    *auth.Users
-	accounts *flaky
+	accounts *faultyAccounts
 	ledgers  *ledgers
 	kek      []byte
 	log      *bytes.Buffer
 	logger   *slog.Logger
 }
 
-// kept has another name than the method Accounts that it lends to flaky.
-type kept = memstore.Accounts
+// accountStore is embedded in faultyAccounts under a name that differs from the method Accounts.
+type accountStore = memstore.Accounts
 
-// flaky is a store of accounts that can be made to fail, and counts the devices looked up.
-type flaky struct {
-	*kept
-	mu       sync.Mutex
-	down     bool
-	lookups  int
-	counted  int          // failures counted
-	asked    atomic.Int32 // devices, tokens and keys
-	readings atomic.Int32 // of the keys
-	between  func()       // called once, when a device has been read and before the reader learns of it
+// faultyAccounts is an account store that can fail and counts lookups.
+type faultyAccounts struct {
+	*accountStore
+	mu           sync.Mutex
+	down         bool
+	lookups      int          // of devices
+	failureCount int          // recorded failures
+	reads        atomic.Int32 // number of reads of devices, tokens and keys
+	keyReads     atomic.Int32 // reads of the keys
+	afterRead    func()       // called once after a device was read and before it is returned
 }
 
-func (f *flaky) setDown(down bool) {
+func (f *faultyAccounts) setDown(down bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.down = down
 }
 
-func (f *flaky) Token(ctx context.Context, account, id uuid.UUID) (store.Token, error) {
-	if err := f.trouble(); err != nil {
+func (f *faultyAccounts) Token(ctx context.Context, account, id uuid.UUID) (store.Token, error) {
+	if err := f.failure(); err != nil {
 		return store.Token{}, err
 	}
-	return f.kept.Token(ctx, account, id)
+	return f.accountStore.Token(ctx, account, id)
 }
 
-func (f *flaky) trouble() error {
-	f.asked.Add(1)
+func (f *faultyAccounts) failure() error {
+	f.reads.Add(1)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.down {
@@ -119,53 +119,53 @@ func (f *flaky) trouble() error {
 	return nil
 }
 
-func (f *flaky) Device(ctx context.Context, account, id uuid.UUID) (store.Device, error) {
-	if err := f.trouble(); err != nil {
+func (f *faultyAccounts) Device(ctx context.Context, account, id uuid.UUID) (store.Device, error) {
+	if err := f.failure(); err != nil {
 		return store.Device{}, err
 	}
 	f.mu.Lock()
 	f.lookups++
-	between := f.between
-	f.between = nil
+	afterRead := f.afterRead
+	f.afterRead = nil
 	f.mu.Unlock()
-	device, err := f.kept.Device(ctx, account, id)
-	if between != nil {
-		between()
+	device, err := f.accountStore.Device(ctx, account, id)
+	if afterRead != nil {
+		afterRead()
 	}
 	return device, err
 }
 
-func (f *flaky) SigningKeys(ctx context.Context) ([]store.SigningKey, error) {
-	if err := f.trouble(); err != nil {
+func (f *faultyAccounts) SigningKeys(ctx context.Context) ([]store.SigningKey, error) {
+	if err := f.failure(); err != nil {
 		return nil, err
 	}
-	f.readings.Add(1)
-	return f.kept.SigningKeys(ctx)
+	f.keyReads.Add(1)
+	return f.accountStore.SigningKeys(ctx)
 }
 
-func (f *flaky) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...store.SecretHash) error {
+func (f *faultyAccounts) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...store.SecretHash) error {
 	f.mu.Lock()
-	f.counted += len(keys)
+	f.failureCount += len(keys)
 	f.mu.Unlock()
-	return f.kept.RecordFailure(ctx, at, quiet, keys...)
+	return f.accountStore.RecordFailure(ctx, at, quiet, keys...)
 }
 
-func (f *flaky) AccountByEmail(ctx context.Context, email string) (store.Account, error) {
-	if err := f.trouble(); err != nil {
+func (f *faultyAccounts) AccountByEmail(ctx context.Context, email string) (store.Account, error) {
+	if err := f.failure(); err != nil {
 		return store.Account{}, err
 	}
-	return f.kept.AccountByEmail(ctx, email)
+	return f.accountStore.AccountByEmail(ctx, email)
 }
 
-func newHouse(t testing.TB, change ...func(*auth.Config)) *house {
+func newFixture(t testing.TB, change ...func(*auth.Config)) *fixture {
 	t.Helper()
-	h := &house{
-		accounts: &flaky{kept: memstore.NewAccounts()},
+	h := &fixture{
+		accounts: &faultyAccounts{accountStore: memstore.NewAccounts()},
 		ledgers:  &ledgers{made: make(map[expense.OwnerID]expense.InitialLedger)},
 		kek:      bytes.Repeat([]byte{7}, auth.KEKSize),
 		log:      new(bytes.Buffer),
 	}
-	h.logger = slog.New(slog.NewTextHandler(h.log, nil)) // one for all instances: a handler lets one line in at a time
+	h.logger = slog.New(slog.NewTextHandler(h.log, nil)) // shared by all instances, because a handler serialises its writes
 	settings, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
 		t.Fatal(err)
@@ -175,8 +175,8 @@ func newHouse(t testing.TB, change ...func(*auth.Config)) *house {
 	return h
 }
 
-// instance returns another service on the house's store.
-func (h *house) instance(t testing.TB, change ...func(*auth.Config)) *auth.Service {
+// instance returns another service on the same stores.
+func (h *fixture) instance(t testing.TB, change ...func(*auth.Config)) *auth.Service {
 	t.Helper()
 	config := auth.Config{KEK: h.kek, Logger: h.logger}
 	for _, f := range change {
@@ -189,7 +189,7 @@ func (h *house) instance(t testing.TB, change ...func(*auth.Config)) *auth.Servi
 	return service
 }
 
-func (h *house) register(t testing.TB) auth.Session {
+func (h *fixture) register(t testing.TB) auth.Session {
 	t.Helper()
 	session, err := h.Register(t.Context(), auth.Registration{Email: "ada@example.org", Password: goodPassword})
 	if err != nil {
@@ -225,7 +225,7 @@ func wantErr(t testing.TB, what string, err, want error) {
 
 func TestRegister(t *testing.T) {
 	t.Run("makes an account, its ledger and a session", func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		yen := "JPY"
 		session, err := h.Register(t.Context(), auth.Registration{
 			Email: " Ada@Example.org ", Password: goodPassword, DeviceName: "Phone",
@@ -237,15 +237,15 @@ func TestRegister(t *testing.T) {
 		if session.User.Email != "Ada@Example.org" || session.ExpiresIn != 10*time.Minute {
 			t.Errorf("session of %q for %v", session.User.Email, session.ExpiresIn)
 		}
-		who, err := h.Authenticate(request(t, "bearer "+session.AccessToken))
+		identity, err := h.Authenticate(request(t, "bearer "+session.AccessToken))
 		want := auth.Identity{Owner: expense.OwnerID(session.User.ID.String()), Scopes: auth.AllScopes, Device: session.Device}
-		if err != nil || who != want {
-			t.Errorf("Authenticate = %v, %v, want %v", who, err, want)
+		if err != nil || identity != want {
+			t.Errorf("Authenticate = %v, %v, want %v", identity, err, want)
 		}
-		if home := h.ledgers.made[who.Owner].Settings.Home; home.Code() != "JPY" {
+		if home := h.ledgers.made[identity.Owner].Settings.Home; home.Code() != "JPY" {
 			t.Errorf("the ledger's home currency is %v, want JPY", home)
 		}
-		if me, err := h.User(t.Context(), who); err != nil || me != session.User {
+		if me, err := h.User(t.Context(), identity); err != nil || me != session.User {
 			t.Errorf("Me = %v, %v, want %v", me, err, session.User)
 		}
 		device, err := h.accounts.Device(t.Context(), session.User.ID, session.Device)
@@ -254,13 +254,13 @@ func TestRegister(t *testing.T) {
 		}
 	})
 	t.Run("refuses an address that is taken whatever its case", func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		h.register(t)
 		_, err := h.Register(t.Context(), auth.Registration{Email: "ADA@EXAMPLE.ORG", Password: goodPassword})
 		wantErr(t, "Register", err, expense.ErrExists)
 	})
 	t.Run("reports every fault at once", func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		gold := "XXQ"
 		_, err := h.Register(t.Context(), auth.Registration{
 			Email: "ada", Password: "short", DeviceName: "a\x00b", Settings: expense.SettingsDraft{HomeCurrency: &gold},
@@ -274,7 +274,7 @@ func TestRegister(t *testing.T) {
 		}
 	})
 	t.Run("is refused while closed, and still open to an administrator", func(t *testing.T) {
-		h := newHouse(t, func(c *auth.Config) { c.RegistrationClosed = true })
+		h := newFixture(t, func(c *auth.Config) { c.RegistrationClosed = true })
 		_, err := h.Register(t.Context(), auth.Registration{Email: "ada@example.org", Password: goodPassword})
 		wantErr(t, "Register", err, auth.ErrRegistrationClosed)
 		wantErr(t, "Register", err, auth.ErrForbidden)
@@ -283,7 +283,7 @@ func TestRegister(t *testing.T) {
 		}
 	})
 	t.Run("leaves an account to sign in to when the ledger could not be made", func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		h.ledgers.down = true
 		reg := auth.Registration{Email: "ada@example.org", Password: goodPassword}
 		_, err := h.Register(t.Context(), reg)
@@ -296,7 +296,7 @@ func TestRegister(t *testing.T) {
 }
 
 func TestLogin(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	first := h.register(t)
 	t.Run("starts a session of its own", func(t *testing.T) {
 		session, err := h.Login(t.Context(), auth.Login{Email: "ADA@example.org", Password: goodPassword, DeviceName: "Laptop"})
@@ -350,23 +350,23 @@ func TestLogin(t *testing.T) {
 			if _, err := h.Login(t.Context(), auth.Login{Email: account.Email, Password: goodPassword}); err != nil {
 				t.Fatal(err)
 			}
-			kept, err := h.accounts.Account(t.Context(), account.ID)
-			if err != nil || !strings.HasPrefix(kept.PasswordHash, "$argon2id$v=19$m=19456,t=2,p=1$") {
-				t.Errorf("hash %q, %v", kept.PasswordHash, err)
+			accountStore, err := h.accounts.Account(t.Context(), account.ID)
+			if err != nil || !strings.HasPrefix(accountStore.PasswordHash, "$argon2id$v=19$m=19456,t=2,p=1$") {
+				t.Errorf("hash %q, %v", accountStore.PasswordHash, err)
 			}
 		}
 	})
 }
 
 func TestLogout(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	session := h.register(t)
-	who, err := h.Authenticate(request(t, "Bearer "+session.AccessToken))
+	identity, err := h.Authenticate(request(t, "Bearer "+session.AccessToken))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := h.Logout(t.Context(), who); err != nil {
+		if err := h.Logout(t.Context(), identity); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -379,7 +379,7 @@ func TestLogout(t *testing.T) {
 }
 
 func TestUsers(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	session := h.register(t)
 	t.Run("get another password, and their sessions end", func(t *testing.T) {
 		if err := h.users.SetPassword(t.Context(), "ada@example.org", goodPassword+" again"); err != nil {
@@ -423,15 +423,15 @@ func TestRefresh(t *testing.T) {
 		wantErr(t, "Refresh", err, auth.ErrSessionEnded)
 		wantErr(t, "Refresh", err, auth.ErrUnauthenticated)
 	}
-	bubble := func(name string, test func(t *testing.T, h *house, first string)) {
+	bubble := func(name string, test func(t *testing.T, h *fixture, first string)) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHouse(t)
+				h := newFixture(t)
 				test(t, h, h.register(t).RefreshToken)
 			})
 		})
 	}
-	bubble("gives another token each time", func(t *testing.T, h *house, first string) {
+	bubble("gives another token each time", func(t *testing.T, h *fixture, first string) {
 		seen := map[string]bool{first: true}
 		for token := first; len(seen) < 5; seen[token] = true {
 			token = refresh(t, h.Service, token)
@@ -440,7 +440,7 @@ func TestRefresh(t *testing.T) {
 			}
 		}
 	})
-	bubble("gives the same successor again for 30 seconds, on every instance", func(t *testing.T, h *house, first string) {
+	bubble("gives the same successor again for 30 seconds, on every instance", func(t *testing.T, h *fixture, first string) {
 		other := h.instance(t, func(c *auth.Config) { c.KEK = bytes.Repeat([]byte{9}, auth.KEKSize) })
 		second := refresh(t, h.Service, first)
 		time.Sleep(30 * time.Second)
@@ -449,16 +449,16 @@ func TestRefresh(t *testing.T) {
 		}
 		refresh(t, other, second)
 	})
-	bubble("takes the previous token for theft after 30 seconds", func(t *testing.T, h *house, first string) {
+	bubble("takes the previous token for theft after 30 seconds", func(t *testing.T, h *fixture, first string) {
 		second := refresh(t, h.Service, first)
 		time.Sleep(30*time.Second + time.Microsecond)
 		over(t, h.Service, first)
 		over(t, h.Service, second)
-		if !strings.Contains(h.log.String(), "thief") {
+		if !strings.Contains(h.log.String(), "stolen") {
 			t.Error("the theft was not logged")
 		}
 	})
-	bubble("takes an older token for theft at once", func(t *testing.T, h *house, first string) {
+	bubble("takes an older token for theft at once", func(t *testing.T, h *fixture, first string) {
 		session, err := h.Refresh(t.Context(), refresh(t, h.Service, first))
 		if err != nil {
 			t.Fatal(err)
@@ -469,22 +469,22 @@ func TestRefresh(t *testing.T) {
 			t.Error("the access token still works after the family has ended")
 		}
 	})
-	bubble("ends nothing for a token that we never made", func(t *testing.T, h *house, first string) {
+	bubble("ends nothing for a token that we never made", func(t *testing.T, h *fixture, first string) {
 		forged := []byte(first)
-		forged[len("swr_")+50] ^= 1 // in the family's secret: who knows the ids alone can do no harm
+		forged[len("swr_")+50] ^= 1 // changes the family secret: the ids alone must not be enough to end a session
 		over(t, h.Service, string(forged))
 		for _, text := range []string{"", "swr_", first[:len(first)-1], first + "A", "x" + first, strings.Repeat("A", 1<<17)} {
 			over(t, h.Service, text)
 		}
 		refresh(t, h.Service, first)
 	})
-	bubble("ends after 30 idle days", func(t *testing.T, h *house, first string) {
+	bubble("ends after 30 idle days", func(t *testing.T, h *fixture, first string) {
 		time.Sleep(30*24*time.Hour - time.Second)
 		second := refresh(t, h.Service, first)
 		time.Sleep(30 * 24 * time.Hour)
 		over(t, h.Service, second)
 	})
-	bubble("ends after 180 days however busy", func(t *testing.T, h *house, first string) {
+	bubble("ends after 180 days however busy", func(t *testing.T, h *fixture, first string) {
 		token := first
 		for range 179 {
 			time.Sleep(24 * time.Hour)
@@ -496,7 +496,7 @@ func TestRefresh(t *testing.T) {
 		over(t, h.Service, token)
 	})
 	t.Run("gives one successor to many at once", func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		first := h.register(t).RefreshToken
 		tokens := make([]string, 50)
 		var group sync.WaitGroup
@@ -517,14 +517,14 @@ func TestRefresh(t *testing.T) {
 		}
 		refresh(t, h.Service, tokens[0])
 	})
-	bubble("gives the same successor to a request that another overtook", func(t *testing.T, h *house, first string) {
+	bubble("gives the same successor to a request that another overtook", func(t *testing.T, h *fixture, first string) {
 		var second string
-		h.accounts.between = func() { second = refresh(t, h.Service, first) }
+		h.accounts.afterRead = func() { second = refresh(t, h.Service, first) }
 		if again := refresh(t, h.Service, first); again != second {
 			t.Error("the slower request got another successor")
 		}
 	})
-	bubble("says so when the store is down, and works again after", func(t *testing.T, h *house, first string) {
+	bubble("says so when the store is down, and works again after", func(t *testing.T, h *fixture, first string) {
 		h.accounts.setDown(true)
 		_, err := h.Refresh(t.Context(), first)
 		wantErr(t, "Refresh", err, expense.ErrUnavailable)
@@ -534,7 +534,7 @@ func TestRefresh(t *testing.T) {
 }
 
 func TestNoSecretIsLoggedOrToldInAnError(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	first := h.register(t)
 	second, err := h.Refresh(t.Context(), first.RefreshToken)
 	if err != nil {
@@ -546,7 +546,7 @@ func TestNoSecretIsLoggedOrToldInAnError(t *testing.T) {
 	}
 	told := new(strings.Builder)
 	tell := func(err error) { fmt.Fprintf(told, "%v %+v %#v\n", err, err, err) }
-	_, err = h.Refresh(t.Context(), first.RefreshToken) // theft
+	_, err = h.Refresh(t.Context(), first.RefreshToken) // reuse of a replaced token
 	tell(err)
 	_, err = h.Login(t.Context(), auth.Login{Email: "ada@example.org", Password: goodPassword + "?"})
 	tell(err)
@@ -561,7 +561,7 @@ func TestNoSecretIsLoggedOrToldInAnError(t *testing.T) {
 	tell(err)
 	slog.New(slog.NewJSONHandler(h.log, nil)).Info("signed in", "session", third)
 
-	kept, err := h.accounts.Account(t.Context(), first.User.ID)
+	accountStore, err := h.accounts.Account(t.Context(), first.User.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -569,7 +569,7 @@ func TestNoSecretIsLoggedOrToldInAnError(t *testing.T) {
 		t.Error("the theft is not in the log")
 	}
 	for name, secret := range map[string]string{
-		"password": goodPassword[:5], "hash": kept.PasswordHash, "address": "ada@",
+		"password": goodPassword[:5], "hash": accountStore.PasswordHash, "address": "ada@",
 		"access token": third.AccessToken, "signature": third.AccessToken[len(third.AccessToken)-40:],
 		"refresh token": third.RefreshToken[len("swr_")+43:], "used refresh token": first.RefreshToken[len("swr_")+43:],
 	} {

@@ -12,62 +12,63 @@ import (
 )
 
 const (
-	// sessionFresh is how long an instance takes a device to live without asking the store.
-	sessionFresh = 30 * time.Second
-	sessionCache = 1 << 14
+	// sessionCacheTTL is how long an instance relies on a cached session or personal token before it reads the store
+	// again.
+	sessionCacheTTL  = 30 * time.Second
+	sessionCacheSize = 1 << 14
 )
 
-// sessions knows which devices live. An end that this instance brings about counts at once, one that another brings about
-// within sessionFresh.
+// sessions checks sessions and caches them. The end of a session takes effect at once on the instance that ends it, and
+// after at most sessionCacheTTL on others.
 type sessions struct {
 	accounts store.Accounts
 	now      func() time.Time
-	seen     *cache[uuid.UUID, sighting]
+	cache    *cache[uuid.UUID, cachedSession]
 }
 
-// A sighting is what was known of a device when it was last looked up.
-type sighting struct {
+// A cachedSession is the state of a session at its last lookup.
+type cachedSession struct {
 	account uuid.UUID
-	live    bool
-	at      time.Time // when the look-up began
+	active  bool
+	at      time.Time // start of the lookup
 }
 
 func newSessions(accounts store.Accounts, now func() time.Time) *sessions {
-	return &sessions{accounts: accounts, now: now, seen: newCache[uuid.UUID, sighting](sessionCache)}
+	return &sessions{accounts: accounts, now: now, cache: newCache[uuid.UUID, cachedSession](sessionCacheSize)}
 }
 
-// live reports whether the device is one of the account and has not ended.
-func (s *sessions) live(ctx context.Context, account, device uuid.UUID) (bool, error) {
+// isActive reports whether the device belongs to the account and its session has not ended.
+func (s *sessions) isActive(ctx context.Context, account, device uuid.UUID) (bool, error) {
 	now := s.now()
-	if last, ok := s.seen.get(device); ok && last.account == account && now.Sub(last.at) < sessionFresh {
-		return last.live, nil
+	if last, ok := s.cache.get(device); ok && last.account == account && now.Sub(last.at) < sessionCacheTTL {
+		return last.active, nil
 	}
-	found, err := s.accounts.Device(ctx, account, device)
+	stored, err := s.accounts.Device(ctx, account, device)
 	if err != nil && !errors.Is(err, expense.ErrNotFound) {
 		return false, err
 	}
-	looked := sighting{account: account, live: err == nil && !found.Ended(), at: now}
-	s.seen.update(device, func(last sighting, ok bool) sighting {
-		if ok && last.account == account && !last.live && !last.at.Before(now) {
-			return last // it ended while the store was asked
+	fresh := cachedSession{account: account, active: err == nil && !stored.Ended(), at: now}
+	s.cache.update(device, func(last cachedSession, ok bool) cachedSession {
+		if ok && last.account == account && !last.active && !last.at.Before(now) {
+			return last // it ended while the store was read
 		}
-		return looked
+		return fresh
 	})
-	return looked.live, nil
+	return fresh.active, nil
 }
 
-// end ends a device in the store and here.
+// end ends a session in the store and in the cache.
 func (s *sessions) end(ctx context.Context, account, device uuid.UUID) error {
 	err := s.accounts.EndDevice(ctx, account, device, expense.Timestamp(s.now()))
 	if err != nil {
-		s.seen.remove(device) // whether it ended is for the next look-up to find out
+		s.cache.remove(device) // the outcome is unknown, so the next lookup reads the store
 		return err
 	}
-	s.ended(account, device)
+	s.markEnded(account, device)
 	return nil
 }
 
-// ended notes that a device has ended in the store.
-func (s *sessions) ended(account, device uuid.UUID) {
-	s.seen.update(device, func(sighting, bool) sighting { return sighting{account: account, at: s.now()} })
+// markEnded records in the cache that a session has ended.
+func (s *sessions) markEnded(account, device uuid.UUID) {
+	s.cache.update(device, func(cachedSession, bool) cachedSession { return cachedSession{account: account, at: s.now()} })
 }

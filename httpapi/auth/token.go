@@ -20,20 +20,21 @@ import (
 )
 
 const (
-	// AccessTokenLifetime is how long an access token is good for.
+	// AccessTokenLifetime is how long an access token is valid.
 	AccessTokenLifetime = 10 * time.Minute
 
-	clockSkew     = time.Minute // between this instance's clock and the one of the instance that signed
-	tokenType     = "at+jwt"    // RFC 9068: no other JWT passes for an access token
-	maxTokenBytes = 2048        // ours have about 450
-	maxBearer     = 8192        // those of other issuers may be larger
-	tokenCache    = 1 << 14
+	clockSkew      = time.Minute // tolerated difference between the clocks of two instances
+	tokenType      = "at+jwt"    // RFC 9068, section 2.1: keeps other JWTs from passing for access tokens
+	maxTokenBytes  = 2048        // a token of this package has about 450
+	maxBearerBytes = 8192        // tokens of other issuers may be larger
+	tokenCacheSize = 1 << 14
 )
 
-// bearer returns the token in the request's Authorization header; "" if there is none, or more than one.
-func bearer(r *http.Request) string {
+// bearerToken returns the Bearer token of the request (RFC 6750, section 2.1). It returns "" if the Authorization
+// header is missing, repeated or too long.
+func bearerToken(r *http.Request) string {
 	values := r.Header["Authorization"]
-	if len(values) != 1 || len(values[0]) > maxBearer {
+	if len(values) != 1 || len(values[0]) > maxBearerBytes {
 		return ""
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
@@ -43,48 +44,49 @@ func bearer(r *http.Request) string {
 	return token
 }
 
-// claims are what an access token says.
+// claims are the claims of an access token.
 type claims struct {
 	jwt.RegisteredClaims
 	Session uuid.UUID `json:"sid"`
 }
 
-// A grant is what a verified access token gives.
-type grant struct {
+// accessClaims is the part of a verified access token that is cached.
+type accessClaims struct {
 	account, device uuid.UUID
-	key             string    // the id of the key that signed it
-	expires         time.Time // clock skew included
+	key             string    // id of the signing key
+	expires         time.Time // exp claim plus clock skew
 }
 
-// tokens makes and verifies access tokens. What was verified once is kept until it expires, by the SHA-256 of the token: that
-// is as sound as verifying it again, for the time and the key are looked at each time.
-type tokens struct {
+// accessTokens signs and verifies access tokens. It caches verified tokens by their SHA-256 hash until they expire.
+// Expiry and signing key are checked again at each use, so the cache is as strict as a full verification.
+type accessTokens struct {
 	ring             *keyring
 	issuer, audience string
 	now              func() time.Time
 	parser           *jwt.Parser
-	verified         *cache[[sha256.Size]byte, grant]
+	verified         *cache[[sha256.Size]byte, accessClaims]
 }
 
-func newTokens(ring *keyring, issuer, audience string, now func() time.Time) *tokens {
-	return &tokens{
+func newAccessTokens(ring *keyring, issuer, audience string, now func() time.Time) *accessTokens {
+	return &accessTokens{
 		ring: ring, issuer: issuer, audience: audience, now: now,
 		parser: jwt.NewParser(
 			jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg(), jwt.SigningMethodES256.Alg()}), jwt.WithStrictDecoding(),
 			jwt.WithIssuer(issuer), jwt.WithAudience(audience),
 			jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew), jwt.WithTimeFunc(now),
 		),
-		verified: newCache[[sha256.Size]byte, grant](tokenCache),
+		verified: newCache[[sha256.Size]byte, accessClaims](tokenCacheSize),
 	}
 }
 
-// errNoSigner says that this instance verifies tokens and makes none.
-var errNoSigner = fmt.Errorf("%w: this instance has no key to sign with", expense.ErrUnavailable)
+// errNoSigner is returned by an instance that only verifies.
+var errNoSigner = fmt.Errorf(
+	"%w: this instance has no signing key; send the request to one that has", expense.ErrUnavailable)
 
-// sign returns an access token for a device of an account.
-func (t *tokens) sign(ctx context.Context, account, device uuid.UUID) (string, error) {
+// sign returns an access token for a session of an account.
+func (t *accessTokens) sign(ctx context.Context, account, device uuid.UUID) (string, error) {
 	ring := t.ring.current(ctx)
-	if ring.private == nil {
+	if ring.signingKey == nil {
 		return "", errNoSigner
 	}
 	now := t.now()
@@ -96,14 +98,14 @@ func (t *tokens) sign(ctx context.Context, account, device uuid.UUID) (string, e
 		Session: device,
 	})
 	token.Header["typ"] = tokenType
-	token.Header["kid"] = ring.signer
-	return token.SignedString(ring.private)
+	token.Header["kid"] = ring.signingKeyID
+	return token.SignedString(ring.signingKey)
 }
 
-// verify returns what an access token gives; ErrUnauthenticated if it is not one of ours, or not for now.
-func (t *tokens) verify(ctx context.Context, text string) (grant, error) {
+// verify returns the claims of an access token. It returns ErrUnauthenticated if the token is invalid or expired.
+func (t *accessTokens) verify(ctx context.Context, text string) (accessClaims, error) {
 	if text == "" || len(text) > maxTokenBytes {
-		return grant{}, ErrUnauthenticated
+		return accessClaims{}, ErrUnauthenticated
 	}
 	ring := t.ring.current(ctx)
 	sum := sha256.Sum256([]byte(text))
@@ -113,45 +115,45 @@ func (t *tokens) verify(ctx context.Context, text string) (grant, error) {
 		}
 		t.verified.remove(sum)
 	}
-	given, err := t.parse(ctx, text)
+	parsed, err := t.parse(ctx, text)
 	if err != nil {
-		return grant{}, err
+		return accessClaims{}, err
 	}
-	t.verified.update(sum, func(grant, bool) grant { return given })
-	return given, nil
+	t.verified.update(sum, func(accessClaims, bool) accessClaims { return parsed })
+	return parsed, nil
 }
 
-func (t *tokens) parse(ctx context.Context, text string) (grant, error) {
+func (t *accessTokens) parse(ctx context.Context, text string) (accessClaims, error) {
 	var body claims
 	var kid string
-	var trouble error // with the store, and not with the token
+	var storeErr error // error of the store, which says nothing about the token
 	_, err := t.parser.ParseWithClaims(text, &body, func(token *jwt.Token) (any, error) {
 		kid, _ = token.Header["kid"].(string)
 		if token.Header["typ"] != tokenType || len(token.Header) != 3 || body.Issuer != t.issuer {
-			return nil, ErrUnauthenticated // alg, typ and kid are all that we write, and no key of ours is another issuer's
+			return nil, ErrUnauthenticated // tokens of this package have exactly alg, typ and kid
 		}
 		key, err := t.ring.lookup(ctx, kid)
 		if err != nil && !errors.Is(err, expense.ErrNotFound) {
-			trouble = err
+			storeErr = err
 		}
 		return key, err
 	})
-	if trouble != nil {
-		return grant{}, trouble
+	if storeErr != nil {
+		return accessClaims{}, storeErr
 	}
 	if err != nil {
-		return grant{}, ErrUnauthenticated
+		return accessClaims{}, ErrUnauthenticated
 	}
 	account, err := uuid.Parse(body.Subject)
 	if err != nil {
-		return grant{}, ErrUnauthenticated
+		return accessClaims{}, ErrUnauthenticated
 	}
-	return grant{account: account, device: body.Session, key: kid, expires: body.ExpiresAt.Add(clockSkew)}, nil
+	return accessClaims{account: account, device: body.Session, key: kid, expires: body.ExpiresAt.Add(clockSkew)}, nil
 }
 
-// opaque returns the size bytes that text gives in base64 after the prefix, or false if text is not exactly that. Decoders of
-// base64 skip line breaks, so what they return may be shorter than the length of the text promised.
-func opaque(text, prefix string, size int) ([]byte, bool) {
+// decodeOpaque decodes a token that consists of prefix and exactly size bytes in base64. The length is checked before
+// and after, because base64 decoders skip line breaks.
+func decodeOpaque(text, prefix string, size int) ([]byte, bool) {
 	encoded, ok := strings.CutPrefix(text, prefix)
 	if !ok || len(encoded) != base64.RawURLEncoding.EncodedLen(size) {
 		return nil, false
@@ -160,18 +162,18 @@ func opaque(text, prefix string, size int) ([]byte, bool) {
 	return raw, err == nil && len(raw) == size
 }
 
-// refreshPrefix lets people and secret scanners recognise a refresh token.
+// refreshPrefix starts every refresh token, so that users and secret scanners recognise it.
 const refreshPrefix = "swr_"
 
-// A refreshToken names its device, so that it is found by the keys of its row, and carries two secrets: that of its family,
-// which proves that we made it, and its own, which is another one after each use.
+// A refreshToken is a decoded refresh token. It contains the primary key of its session and two secrets: family stays
+// the same for the whole session and proves that this package issued the token; secret changes with each rotation.
 type refreshToken struct {
 	account, device uuid.UUID
 	family          [16]byte
 	secret          [32]byte
 }
 
-const refreshBytes = 16 + 16 + 16 + 32
+const refreshTokenSize = 16 + 16 + 16 + 32
 
 func newRefreshToken(account, device uuid.UUID) refreshToken {
 	token := refreshToken{account: account, device: device}
@@ -181,7 +183,7 @@ func newRefreshToken(account, device uuid.UUID) refreshToken {
 }
 
 func parseRefreshToken(text string) (refreshToken, bool) {
-	raw, ok := opaque(text, refreshPrefix, refreshBytes)
+	raw, ok := decodeOpaque(text, refreshPrefix, refreshTokenSize)
 	if !ok {
 		return refreshToken{}, false
 	}
@@ -191,7 +193,7 @@ func parseRefreshToken(text string) (refreshToken, bool) {
 }
 
 func (t refreshToken) String() string {
-	raw := make([]byte, 0, refreshBytes)
+	raw := make([]byte, 0, refreshTokenSize)
 	raw = append(raw, t.account[:]...)
 	raw = append(raw, t.device[:]...)
 	raw = append(raw, t.family[:]...)
@@ -199,13 +201,13 @@ func (t refreshToken) String() string {
 	return refreshPrefix + base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// digest is what the store keeps of the token; familyDigest of its family.
-func (t refreshToken) digest() store.SecretHash       { return sha256.Sum256(t.secret[:]) }
-func (t refreshToken) familyDigest() store.SecretHash { return sha256.Sum256(t.family[:]) }
+// hash and familyHash are the values that the store keeps.
+func (t refreshToken) hash() store.SecretHash       { return sha256.Sum256(t.secret[:]) }
+func (t refreshToken) familyHash() store.SecretHash { return sha256.Sum256(t.family[:]) }
 
-// successor returns the token that follows t. It depends on t and the salt alone: with the salt that is kept, whoever has t
-// gets the same successor again. Without t the salt tells nothing, and each rotation has a salt of its own: what the store
-// holds leads from one token to the next, never further.
+// successor returns the token that replaces t. It is computed from t and the salt alone, so the holder of t gets the
+// same successor again while the store keeps the salt. The salt alone reveals nothing, and every rotation has its own.
+// A copy of the store therefore yields no token, and together with one token only its successor.
 func (t refreshToken) successor(salt store.SecretHash) refreshToken {
 	mac := hmac.New(sha256.New, salt[:])
 	mac.Write(t.secret[:])

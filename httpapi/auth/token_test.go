@@ -20,8 +20,8 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// plant puts a key of the test's own among the store's, so that the test can sign what the service never would.
-func plant(t *testing.T, h *house) (kid string, private ed25519.PrivateKey) {
+// insertKey adds a signing key to the store, so that the test can sign tokens that the service would not.
+func insertKey(t *testing.T, h *fixture) (kid string, private ed25519.PrivateKey) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -39,8 +39,8 @@ func plant(t *testing.T, h *house) (kid string, private ed25519.PrivateKey) {
 }
 
 func TestAuthenticateRefusesAlike(t *testing.T) {
-	h := newHouse(t)
-	kid, private := plant(t, h)
+	h := newFixture(t)
+	kid, private := insertKey(t, h)
 	session := h.register(t)
 	now := time.Now()
 
@@ -144,9 +144,9 @@ func TestAuthenticateRefusesAlike(t *testing.T) {
 	}
 	for name, authorization := range cases {
 		t.Run(name, func(t *testing.T) {
-			who, err := h.Authenticate(request(t, authorization...))
-			if who != (auth.Identity{}) || err == nil || err.Error() != auth.ErrUnauthenticated.Error() {
-				t.Errorf("Authenticate = %v, %v, want ErrUnauthenticated as it is", who, err)
+			identity, err := h.Authenticate(request(t, authorization...))
+			if identity != (auth.Identity{}) || err == nil || err.Error() != auth.ErrUnauthenticated.Error() {
+				t.Errorf("Authenticate = %v, %v, want ErrUnauthenticated as it is", identity, err)
 			}
 			wantErr(t, "Authenticate", err, auth.ErrUnauthenticated)
 		})
@@ -176,7 +176,7 @@ func tamper(t *testing.T, body string) string {
 func TestAuthenticate(t *testing.T) {
 	t.Run("stops a token that has been seen when it expires", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			token := h.register(t).AccessToken
 			for range 10 {
 				if !accepts(t, h, token) {
@@ -184,7 +184,7 @@ func TestAuthenticate(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 			}
-			time.Sleep(time.Minute) // the skew
+			time.Sleep(time.Minute) // clock skew
 			if accepts(t, h, token) {
 				t.Error("the token is accepted after its time was over")
 			}
@@ -192,17 +192,17 @@ func TestAuthenticate(t *testing.T) {
 	})
 	t.Run("notices within 30 seconds that another instance ended the session", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			other := h.instance(t)
 			token := h.register(t).AccessToken
 			if !accepts(t, other, token) {
 				t.Fatal("another instance does not accept the token")
 			}
-			who, err := h.Authenticate(request(t, "Bearer "+token))
+			identity, err := h.Authenticate(request(t, "Bearer "+token))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := h.Logout(t.Context(), who); err != nil {
+			if err := h.Logout(t.Context(), identity); err != nil {
 				t.Fatal(err)
 			}
 			if accepts(t, h, token) {
@@ -216,15 +216,15 @@ func TestAuthenticate(t *testing.T) {
 	})
 	t.Run("is not misled by a look-up that a sign-out overtook", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			session := h.register(t)
-			h.accounts.between = func() {
-				who := auth.Identity{Owner: expense.OwnerID(session.User.ID.String()), Device: session.Device}
-				if err := h.Logout(t.Context(), who); err != nil {
+			h.accounts.afterRead = func() {
+				identity := auth.Identity{Owner: expense.OwnerID(session.User.ID.String()), Device: session.Device}
+				if err := h.Logout(t.Context(), identity); err != nil {
 					t.Error(err)
 				}
 			}
-			accepts(t, h, session.AccessToken) // either way: the two are at the same time
+			accepts(t, h, session.AccessToken) // accepted or not, because both happen at the same time
 			if accepts(t, h, session.AccessToken) {
 				t.Error("the token is accepted after the sign-out")
 			}
@@ -232,13 +232,13 @@ func TestAuthenticate(t *testing.T) {
 	})
 	t.Run("stops a token that has been seen when its key is gone", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			token := h.register(t).AccessToken
 			if !accepts(t, h, token) {
 				t.Fatal("the token is refused")
 			}
-			h.accounts.kept = memstore.NewAccounts()
-			plant(t, h)
+			h.accounts.accountStore = memstore.NewAccounts()
+			insertKey(t, h)
 			time.Sleep(time.Second)
 			header, rest, _ := strings.Cut(token, ".")
 			raw, err := base64.RawURLEncoding.DecodeString(header)
@@ -247,7 +247,7 @@ func TestAuthenticate(t *testing.T) {
 			}
 			key := strings.Split(string(raw), `"kid":"`)[1][:36]
 			other := strings.Replace(string(raw), key, uuid.NewString(), 1)
-			accepts(t, h, base64.RawURLEncoding.EncodeToString([]byte(other))+"."+rest) // makes it read the keys
+			accepts(t, h, base64.RawURLEncoding.EncodeToString([]byte(other))+"."+rest) // causes a read of the keys
 			if accepts(t, h, token) {
 				t.Error("the token is accepted after its key was removed")
 			}
@@ -255,7 +255,7 @@ func TestAuthenticate(t *testing.T) {
 	})
 	t.Run("asks the store once in 30 seconds", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			token := h.register(t).AccessToken
 			for range 60 {
 				accepts(t, h, token)
@@ -267,26 +267,26 @@ func TestAuthenticate(t *testing.T) {
 		})
 	})
 	t.Run("asks the store nothing about a session that is known", func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		session := h.register(t)
 		_, personal, err := h.CreatePersonalToken(t.Context(), h.identity(t, session), auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
 		if err != nil || !accepts(t, h, session.AccessToken) || !accepts(t, h, personal) {
 			t.Fatalf("a token is refused, %v", err)
 		}
 		h.accounts.setDown(true)
-		h.accounts.asked.Store(0)
+		h.accounts.reads.Store(0)
 		for range 1000 {
 			if !accepts(t, h, session.AccessToken) || !accepts(t, h, personal) {
 				t.Fatal("a token is refused")
 			}
 		}
-		if n := h.accounts.asked.Load(); n != 0 {
+		if n := h.accounts.reads.Load(); n != 0 {
 			t.Errorf("the store was asked %d times", n)
 		}
 	})
 	t.Run("accepts what a new instance signs with a key of its own", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			token := h.register(t).AccessToken
 			other := h.instance(t, func(c *auth.Config) { c.KEK = make([]byte, auth.KEKSize) })
 			session, err := other.Login(t.Context(), auth.Login{Email: "ada@example.org", Password: goodPassword})
@@ -304,7 +304,7 @@ func TestAuthenticate(t *testing.T) {
 	})
 	t.Run("says so when the store is down, and recovers", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			token := h.register(t).AccessToken
 			accepts(t, h, token)
 			h.accounts.setDown(true)
@@ -325,7 +325,7 @@ func TestAuthenticate(t *testing.T) {
 }
 
 func BenchmarkAuthenticate(b *testing.B) {
-	h := newHouse(b)
+	h := newFixture(b)
 	token := h.register(b).AccessToken
 	b.Run("seen", func(b *testing.B) {
 		r := request(b, "Bearer "+token)
@@ -337,11 +337,11 @@ func BenchmarkAuthenticate(b *testing.B) {
 		}
 	})
 	b.Run("personal", func(b *testing.B) {
-		who, err := h.Authenticate(request(b, "Bearer "+token))
+		identity, err := h.Authenticate(request(b, "Bearer "+token))
 		if err != nil {
 			b.Fatal(err)
 		}
-		_, secret, err := h.CreatePersonalToken(b.Context(), who, auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
+		_, secret, err := h.CreatePersonalToken(b.Context(), identity, auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -354,7 +354,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 		}
 	})
 	b.Run("unseen", func(b *testing.B) {
-		r := request(b, "Bearer "+token[:len(token)-8]+"AAAAAAAA") // refused, by the same work
+		r := request(b, "Bearer "+token[:len(token)-8]+"AAAAAAAA") // a wrong signature costs the same work as a right one
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, err := h.Authenticate(r); err == nil {
@@ -365,7 +365,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 }
 
 func FuzzAuthenticate(f *testing.F) {
-	h := newHouse(f)
+	h := newFixture(f)
 	session := h.register(f)
 	for _, seed := range []string{
 		"", "Bearer", "Bearer ", "Bearer ..", "bearer a.b.c", "Basic YTpi", "Bearer " + session.AccessToken[:40], "Bearer " + session.RefreshToken,
@@ -374,15 +374,15 @@ func FuzzAuthenticate(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, authorization string) {
-		who, err := h.Authenticate(request(t, authorization))
-		if err == nil || who != (auth.Identity{}) || err.Error() != auth.ErrUnauthenticated.Error() {
-			t.Errorf("Authenticate(%q) = %v, %v", authorization, who, err)
+		identity, err := h.Authenticate(request(t, authorization))
+		if err == nil || identity != (auth.Identity{}) || err.Error() != auth.ErrUnauthenticated.Error() {
+			t.Errorf("Authenticate(%q) = %v, %v", authorization, identity, err)
 		}
 	})
 }
 
 func FuzzRefresh(f *testing.F) {
-	h := newHouse(f)
+	h := newFixture(f)
 	session := h.register(f)
 	for _, seed := range []string{"", "swr_", session.AccessToken, session.RefreshToken[:30], "swr_" + strings.Repeat("A", 107), "swr_" + strings.Repeat("A", 106) + "\n"} {
 		f.Add(seed)

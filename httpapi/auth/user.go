@@ -16,14 +16,14 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// LedgerStore is what the local accounts need of the store that keeps the ledgers; see store.Store.
+// LedgerStore is the part of store.Store that creates and erases the ledgers of accounts.
 type LedgerStore interface {
 	CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (bool, error)
 	EraseLedger(ctx context.Context, owner expense.OwnerID) error
 }
 
-// Users are the local accounts: people who have an e-mail address, a password and a ledger. They need no signing key, so a
-// command for administrators can do with them alone.
+// Users manages local accounts. It needs no signing key, so administrative commands can use it without a [Service].
+// Users is safe for concurrent use.
 type Users struct {
 	accounts store.Accounts
 	ledgers  LedgerStore
@@ -32,8 +32,8 @@ type Users struct {
 	hasher   *hasher
 }
 
-// NewUsers returns the users that accounts keeps. Their ledgers are made in ledgers, with the settings defaults where their
-// registration says nothing. A nil now is [time.Now].
+// NewUsers returns Users that stores accounts in accounts and their ledgers in ledgers. New ledgers have the settings
+// defaults unless the registration overrides them. A nil now means [time.Now].
 func NewUsers(accounts store.Accounts, ledgers LedgerStore, defaults expense.Settings, now func() time.Time) *Users {
 	if now == nil {
 		now = time.Now
@@ -41,7 +41,7 @@ func NewUsers(accounts store.Accounts, ledgers LedgerStore, defaults expense.Set
 	return &Users{accounts: accounts, ledgers: ledgers, defaults: defaults, now: now, hasher: newHasher()}
 }
 
-// A User is what an account shows of itself.
+// A User describes an account without its password.
 type User struct {
 	ID        uuid.UUID
 	Email     string
@@ -52,29 +52,30 @@ func userOf(account store.Account) User {
 	return User{ID: account.ID, Email: account.Email, CreatedAt: account.CreatedAt}
 }
 
-// A Registration is what a person gives to get an account.
+// A Registration holds the parameters of a new account.
 type Registration struct {
 	Email      string
 	Password   string
-	DeviceName string                // what the session is called; no matter to [Users.Add]
-	Settings   expense.SettingsDraft // of the new ledger; nil members take the server's defaults
+	DeviceName string                // name of the first session; ignored by [Users.Add]
+	Settings   expense.SettingsDraft // settings of the new ledger; nil members use the defaults
 }
 
-// Add makes an account and its ledger. The error lists every fault of the registration and is ErrInvalid, or it is ErrExists
-// if the e-mail address is taken. An account whose ledger could not be made any more gets it at its first request.
+// Add creates an account and its ledger. It returns ErrInvalid with all field errors if the registration is invalid and
+// ErrExists if the e-mail address belongs to another account. If the process stops between account and ledger, the
+// first request of the account creates the ledger.
 func (u *Users) Add(ctx context.Context, reg Registration) (User, error) {
 	account, err := u.add(ctx, reg)
 	return userOf(account), err
 }
 
 func (u *Users) add(ctx context.Context, reg Registration) (store.Account, error) {
-	var faults expense.ValidationErrors
+	var fieldErrs expense.ValidationErrors
 	email := strings.TrimSpace(reg.Email)
-	checkEmail(&faults, email)
-	checkPassword(&faults, "password", reg.Password, email)
-	checkDeviceName(&faults, reg.DeviceName)
+	checkEmail(&fieldErrs, email)
+	checkPassword(&fieldErrs, "password", reg.Password, email)
+	checkDeviceName(&fieldErrs, reg.DeviceName)
 	settings, err := u.defaults.With(reg.Settings)
-	if err := errors.Join(faults.AddError("", err), faults.Err()); err != nil {
+	if err := errors.Join(fieldErrs.AddError("", err), fieldErrs.Err()); err != nil {
 		return store.Account{}, err
 	}
 	hash, err := u.hasher.hash(ctx, reg.Password)
@@ -86,22 +87,24 @@ func (u *Users) add(ctx context.Context, reg Registration) (store.Account, error
 	if err := u.accounts.CreateAccount(ctx, account); err != nil {
 		return store.Account{}, err
 	}
-	if _, err := u.ledgers.CreateLedger(ctx, account.Owner(), expense.NewInitialLedger(account.Owner(), settings, now)); err != nil {
-		return store.Account{}, fmt.Errorf("ledger of account %s: %w", account.ID, err)
+	ledger := expense.NewInitialLedger(account.Owner(), settings, now)
+	if _, err := u.ledgers.CreateLedger(ctx, account.Owner(), ledger); err != nil {
+		return store.Account{}, fmt.Errorf("create the ledger of account %s: %w", account.ID, err)
 	}
 	return account, nil
 }
 
-// SetPassword gives the account with this e-mail address another password and ends all its devices; they notice within half
-// a minute. ErrNotFound if there is no such account, ErrInvalid if the password is no good one.
+// SetPassword replaces the password of the account with this e-mail address and ends all its sessions, which takes
+// effect within 30 seconds. It returns ErrNotFound if there is no such account and ErrInvalid if the password is not
+// acceptable.
 func (u *Users) SetPassword(ctx context.Context, email, password string) error {
 	account, err := u.byEmail(ctx, email)
 	if err != nil {
 		return err
 	}
-	var faults expense.ValidationErrors
-	checkPassword(&faults, "password", password, account.Email)
-	if err := faults.Err(); err != nil {
+	var fieldErrs expense.ValidationErrors
+	checkPassword(&fieldErrs, "password", password, account.Email)
+	if err := fieldErrs.Err(); err != nil {
 		return err
 	}
 	hash, err := u.hasher.hash(ctx, password)
@@ -111,11 +114,12 @@ func (u *Users) SetPassword(ctx context.Context, email, password string) error {
 	return u.accounts.SetPassword(ctx, account.ID, account.PasswordHash, hash, uuid.Nil, expense.Timestamp(u.now()))
 }
 
-// erasureKept is how long the erasure of an account is kept in mind: longer than any request takes that was let in before.
-const erasureKept = time.Hour
+// erasureRetention is how long an erasure is remembered. It exceeds the duration of any request that was authenticated
+// before the erasure.
+const erasureRetention = time.Hour
 
-// Remove erases the account with this e-mail address and its ledger. After an error the rest of it happens by itself; see
-// [Users.FinishErasures]. ErrNotFound if there is no such account.
+// Erase erases the account with this e-mail address and its ledger. It returns ErrNotFound if there is no such account.
+// After another error the erasure may be incomplete; [Users.FinishErasures] completes it.
 func (u *Users) Erase(ctx context.Context, email string) error {
 	account, err := u.byEmail(ctx, email)
 	if err != nil {
@@ -124,8 +128,9 @@ func (u *Users) Erase(ctx context.Context, email string) error {
 	return u.eraseAccount(ctx, account)
 }
 
-// erase removes the account first, so that nobody gets in any more, and then what it leaves. Whoever got in before may yet
-// make the ledger anew, and a crash may come between: the erasure that is kept with the first step brings both to an end.
+// eraseAccount deletes the account first, which blocks new requests, and then its ledger. A request that is still
+// running may create the ledger again, and a crash may come between the two steps. Deleting the account therefore
+// stores an erasure record, from which finishErasures repeats the second step.
 func (u *Users) eraseAccount(ctx context.Context, account store.Account) error {
 	if err := u.accounts.DeleteAccount(ctx, account.ID, expense.Timestamp(u.now())); err != nil {
 		return err
@@ -133,18 +138,19 @@ func (u *Users) eraseAccount(ctx context.Context, account store.Account) error {
 	return u.ledgers.EraseLedger(ctx, account.Owner())
 }
 
-// FinishErasures erases what accounts that were removed may have left: the ledgers that a crash spared, and those that a
-// request which was under way made anew. It can be called at any time, by any number of instances.
+// FinishErasures erases again the ledgers of accounts erased within the last hour. It completes erasures that a crash
+// interrupted and removes ledgers that concurrent requests have created again. It may be called at any time and by any
+// number of instances. [Service.Run] calls it.
 func (u *Users) FinishErasures(ctx context.Context) error { return u.finishErasures(ctx, true) }
 
-// finishErasures looks at all erasures, or at those only that are to be forgotten.
+// finishErasures processes all erasure records, or only those past erasureRetention.
 func (u *Users) finishErasures(ctx context.Context, all bool) error {
 	erasures, err := u.accounts.Erasures(ctx)
 	if err != nil {
-		return fmt.Errorf("erasures under way: %w", err)
+		return fmt.Errorf("read the erasure records: %w", err)
 	}
 	for _, erasure := range erasures {
-		over := u.now().Sub(erasure.At) >= erasureKept
+		over := u.now().Sub(erasure.At) >= erasureRetention
 		if !all && !over {
 			continue
 		}
@@ -160,42 +166,52 @@ func (u *Users) finishErasures(ctx context.Context, all bool) error {
 	return nil
 }
 
-// byEmail returns the account with this e-mail address; ErrInvalid if it is none, ErrNotFound if nobody has it.
+// byEmail returns the account with this e-mail address. It returns ErrInvalid if the address is malformed and
+// ErrNotFound if no account has it.
 func (u *Users) byEmail(ctx context.Context, email string) (store.Account, error) {
 	email = strings.TrimSpace(email)
-	var faults expense.ValidationErrors
-	checkEmail(&faults, email)
-	if err := faults.Err(); err != nil {
+	var fieldErrs expense.ValidationErrors
+	checkEmail(&fieldErrs, email)
+	if err := fieldErrs.Err(); err != nil {
 		return store.Account{}, err
 	}
 	return u.accounts.AccountByEmail(ctx, email)
 }
 
-// credentialsIfChanged returns ErrInvalidCredentials in place of what the store says of an account that was deleted, or whose
-// password changed, since it was read.
-func credentialsIfChanged(err error) error {
+// credentialsError replaces the store's errors for an account that was deleted, or whose password was changed, since it
+// was read.
+func credentialsError(err error) error {
 	if errors.Is(err, expense.ErrStale) || errors.Is(err, expense.ErrNotFound) {
 		return ErrInvalidCredentials
 	}
 	return err
 }
 
-// maxEmail is how many bytes an e-mail address has at most, by RFC 5321.
-const maxEmail = 254
+// maxEmailBytes is the longest e-mail address of RFC 5321.
+const maxEmailBytes = 254
 
-func checkEmail(faults *expense.ValidationErrors, email string) {
+func checkEmail(fieldErrs *expense.ValidationErrors, email string) {
 	address, err := mail.ParseAddress(email)
-	visible := strings.IndexFunc(email, func(r rune) bool { return r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsGraphic(r) }) < 0
-	if len(email) > maxEmail || err != nil || !visible || address.Name != "" || address.Address != email {
-		faults.Add("email", "malformed_email", "an e-mail address looks like name@example.org and has at most %d bytes", maxEmail)
+	hidden := strings.ContainsFunc(email, func(r rune) bool {
+		return r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsGraphic(r)
+	})
+	if len(email) > maxEmailBytes || err != nil || hidden || address.Name != "" || address.Address != email {
+		fieldErrs.Add("email", "malformed_email",
+			"e-mail address must have the form name@example.org and at most %d bytes", maxEmailBytes)
 	}
 }
 
-// maxDeviceName is how many characters a device's name has at most.
+// maxDeviceName is the longest device name in characters.
 const maxDeviceName = 100
 
-func checkDeviceName(faults *expense.ValidationErrors, name string) {
-	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxDeviceName || strings.ContainsFunc(name, unicode.IsControl) {
-		faults.Add("device_name", "malformed", "a device's name is at most %d characters of UTF-8 without control characters", maxDeviceName)
+func checkDeviceName(fieldErrs *expense.ValidationErrors, name string) {
+	if !isLabel(name, maxDeviceName) {
+		fieldErrs.Add("device_name", "malformed",
+			"device name must have at most %d characters of valid UTF-8 and no control characters", maxDeviceName)
 	}
+}
+
+// isLabel reports whether text is valid UTF-8 without control characters and has at most size characters.
+func isLabel(text string, size int) bool {
+	return utf8.ValidString(text) && utf8.RuneCountInString(text) <= size && !strings.ContainsFunc(text, unicode.IsControl)
 }

@@ -101,7 +101,7 @@ func (c *Client) MarkAlertRead(ctx context.Context, alert uuid.UUID) (Alert, err
 
 // overlayBudget turns the members that a mutation of a budget has and a budget has not, an amount and the month from which it
 // holds, into an entry of it.
-func overlayBudget(row members) error {
+func overlayBudget(row jsonObject) error {
 	amount, from := row.text("amount"), row.text("from_month")
 	delete(row, "amount")
 	delete(row, "from_month")

@@ -19,100 +19,108 @@ import (
 )
 
 const (
-	// largestAnswer bounds what is read of one answer, after decompression.
-	largestAnswer = 64 << 20
-	// largestProblem bounds what is read of an answer that is not a success.
-	largestProblem = 1 << 20
-	// requestTime is how long one request may take, its answer included.
-	requestTime = time.Minute
+	// maxResponseBytes limits the body of a response after decompression.
+	maxResponseBytes = 64 << 20
+	// maxProblemBytes limits the body of an error response.
+	maxProblemBytes = 1 << 20
+	// requestTimeout limits one request including its response.
+	requestTimeout = time.Minute
 
-	firstDelay = 500 * time.Millisecond
-	lastDelay  = time.Minute
-	// longestPause is how long a call waits between two attempts; if the server wants to be left alone for longer, the call fails
-	// and says so.
-	longestPause = 30 * time.Second
+	minBackoff = 500 * time.Millisecond
+	maxBackoff = time.Minute
+	// maxRetryWait is the longest wait between two attempts. If Retry-After asks for more, the call fails with the
+	// Problem.
+	maxRetryWait = 30 * time.Second
 )
 
-// A Client is one device. It is safe for concurrent use.
+// A Client is one device of a ledger. It is safe for concurrent use.
 type Client struct {
 	options
-	base    *url.URL
-	http    *http.Client
-	streams *http.Client   // without a limit of time
-	own     *sessionTokens // of Login and Register; nil where the host brings its tokens
+	base       *url.URL
+	http       *http.Client
+	streamHTTP *http.Client   // no timeout
+	ownTokens  *sessionTokens // tokens from Login and Register; nil with WithTokens
 
-	syncing chan struct{} // holds a token while a pull or a push is under way
-	edited  chan struct{} // holds a token when something was queued
+	syncLock chan struct{} // semaphore: one push or pull at a time
+	changed  chan struct{} // signals Run that a mutation was queued
 }
 
 type options struct {
-	given      *http.Client
-	storage    Storage
-	tokens     TokenSource
-	now        func() time.Time
-	logger     *slog.Logger
-	attempts   int
-	page       int
-	batch      int
-	poll       time.Duration
-	plain      bool
-	onConflict func(context.Context, Conflict) Decision
-	onRejected func(context.Context, Rejection)
+	httpClient     *http.Client
+	storage        Storage
+	tokens         TokenSource
+	now            func() time.Time
+	logger         *slog.Logger
+	maxAttempts    int
+	pageSize       int
+	batchSize      int
+	pollInterval   time.Duration
+	allowPlainHTTP bool
+	onConflict     func(context.Context, Conflict) Decision
+	onRejected     func(context.Context, Rejection)
 }
 
-// An Option changes how [New] makes a Client.
+// An Option configures a Client; see [New].
 type Option func(*options)
 
-// WithHTTPClient sends requests through hc, whose redirects are not followed: the API has none. By default a client of its own.
-func WithHTTPClient(hc *http.Client) Option { return func(o *options) { o.given = hc } }
+// WithHTTPClient sends requests through hc. Redirects are never followed, because the API has none.
+func WithHTTPClient(hc *http.Client) Option { return func(o *options) { o.httpClient = hc } }
 
-// WithStorage keeps session, rows and queue in s. By default they are in memory, and gone with the process.
+// WithStorage stores session, rows and queue in s. The default is a new [MemoryStorage].
 func WithStorage(s Storage) Option { return func(o *options) { o.storage = s } }
 
-// WithTokens authenticates with tokens of the host's own, such as a [StaticToken], instead of by Login and Register.
+// WithTokens authenticates with tokens of the host, such as a [StaticToken]. Login, Register and Logout then return an
+// error.
 func WithTokens(source TokenSource) Option { return func(o *options) { o.tokens = source } }
 
-// WithClock sets the clock. It decides on when a token is refreshed and on the date of an expense that names none; no clock ever
-// decides between two changes.
+// WithClock sets the clock. It determines when a token is refreshed and the default date of an expense. It never
+// determines which of two changes wins. The default is [time.Now].
 func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
 
-// WithLogger is told what Run tries again.
+// WithLogger logs the retries of Run and Events, and sessions that could not be stored. The default discards them.
 func WithLogger(logger *slog.Logger) Option { return func(o *options) { o.logger = logger } }
 
-// WithMaxAttempts sets how often a request is sent before its call fails, if the trouble may pass; by default 4. Run goes on for
-// ever all the same.
-func WithMaxAttempts(n int) Option { return func(o *options) { o.attempts = max(n, 1) } }
+// WithMaxAttempts sets how often a request is sent before its call fails with a temporary error; the default is 4. Run
+// itself retries without limit.
+func WithMaxAttempts(n int) Option { return func(o *options) { o.maxAttempts = max(n, 1) } }
 
-// WithPageSize sets how many rows one page of a pull has at most, 1 to 1,000; by default 1,000.
-func WithPageSize(n int) Option { return func(o *options) { o.page = min(max(n, 1), 1000) } }
+// WithPageSize sets how many rows a page of a pull has at most, from 1 to 1,000; the default is 1,000. Values outside
+// the range are clamped.
+func WithPageSize(n int) Option { return func(o *options) { o.pageSize = min(max(n, 1), 1000) } }
 
-// WithPushBatchSize sets how many mutations one push has at most, 1 to 100; by default 100.
-func WithPushBatchSize(n int) Option { return func(o *options) { o.batch = min(max(n, 1), 100) } }
+// WithPushBatchSize sets how many mutations a push sends at once, from 1 to 100; the default is 100. Values outside the
+// range are clamped.
+func WithPushBatchSize(n int) Option { return func(o *options) { o.batchSize = min(max(n, 1), 100) } }
 
-// WithPollInterval sets how often Run syncs though nothing hints that it should; by default every five minutes.
+// WithPollInterval sets how often Run synchronises without an event or a local change; the default is 5 minutes, the
+// minimum 1 second.
 func WithPollInterval(every time.Duration) Option {
-	return func(o *options) { o.poll = max(every, time.Second) }
+	return func(o *options) { o.pollInterval = max(every, time.Second) }
 }
 
-// WithPlainHTTP allows http:// URLs of other machines. Passwords and tokens then travel for everybody on the way to read.
-func WithPlainHTTP() Option { return func(o *options) { o.plain = true } }
+// WithPlainHTTP permits http URLs of other hosts. Passwords and tokens are then sent unencrypted.
+func WithPlainHTTP() Option { return func(o *options) { o.allowPlainHTTP = true } }
 
-// WithConflictHandler asks decide about each change that contradicts one which came first. It is called from within Push, Sync and Run: it
-// may read and write, but not sync, and nothing else is sent until it returns. The zero Decision leaves the conflict for
-// [Client.Conflicts] to list and [Client.ResolveConflict] to settle, which is what happens to all of them by default.
+// WithConflictHandler sets the function that decides conflicts. Push, Sync and Run call it and send nothing else until
+// it returns. It may read and queue changes, but must not push, pull or sync. Without it, or if it returns the zero
+// Decision, the conflict waits in [Client.Conflicts] for [Client.ResolveConflict].
 func WithConflictHandler(decide func(context.Context, Conflict) Decision) Option {
 	return func(o *options) { o.onConflict = decide }
 }
 
-// WithRejectionHandler tells of each change that the server refused for good. [Client.Rejections] lists them until they are dismissed.
-func WithRejectionHandler(tell func(context.Context, Rejection)) Option {
-	return func(o *options) { o.onRejected = tell }
+// WithRejectionHandler sets a function that is called for each mutation that the server has rejected.
+// [Client.Rejections] lists it until it is dismissed.
+func WithRejectionHandler(report func(context.Context, Rejection)) Option {
+	return func(o *options) { o.onRejected = report }
 }
 
-// New returns a Client of the server at baseURL, to which the API's paths are appended.
+// New returns a Client of the server at baseURL, to which the API's paths are appended. It returns an error if the URL
+// is not of the form https://host/path. Plain http is accepted for loopback addresses, and for others only with
+// [WithPlainHTTP].
 func New(baseURL string, opts ...Option) (*Client, error) {
 	o := options{
-		now: time.Now, logger: slog.New(slog.DiscardHandler), attempts: 4, page: 1000, batch: 100, poll: 5 * time.Minute,
+		now: time.Now, logger: slog.New(slog.DiscardHandler),
+		maxAttempts: 4, pageSize: 1000, batchSize: 100, pollInterval: 5 * time.Minute,
 	}
 	for _, opt := range opts {
 		opt(&o)
@@ -121,146 +129,148 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("base URL: %w", err)
-	case base.Scheme != "https" && base.Scheme != "http" || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "":
-		return nil, fmt.Errorf("base URL %q: it is of the form https://host/path", base.Redacted())
-	case base.Scheme == "http" && !o.plain && !loopback(base.Hostname()):
-		return nil, fmt.Errorf("base URL %s: secrets do not travel unencrypted unless WithPlainHTTP says so", base)
+	case base.Scheme != "https" && base.Scheme != "http" || base.Host == "" || base.User != nil ||
+		base.RawQuery != "" || base.Fragment != "":
+		return nil, fmt.Errorf("base URL %q is invalid; use the form https://host/path", base.Redacted())
+	case base.Scheme == "http" && !o.allowPlainHTTP && !isLoopback(base.Hostname()):
+		return nil, fmt.Errorf("base URL %s would send passwords unencrypted; use https or the option WithPlainHTTP", base)
 	}
 	if o.storage == nil {
 		o.storage = NewMemoryStorage()
 	}
 	hc := http.Client{}
-	if o.given != nil {
-		hc = *o.given
+	if o.httpClient != nil {
+		hc = *o.httpClient
 	}
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	streams := hc
-	streams.Timeout = 0
+	streamHTTP := hc
+	streamHTTP.Timeout = 0
 	c := &Client{
-		options: o, base: base, http: &hc, streams: &streams,
-		syncing: make(chan struct{}, 1), edited: make(chan struct{}, 1),
+		options: o, base: base, http: &hc, streamHTTP: &streamHTTP,
+		syncLock: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 	}
 	if c.tokens == nil {
-		c.own = &sessionTokens{client: c, turn: make(chan struct{}, 1)}
-		c.tokens = c.own
+		c.ownTokens = &sessionTokens{client: c, sem: make(chan struct{}, 1)}
+		c.tokens = c.ownTokens
 	}
 	return c, nil
 }
 
-func loopback(host string) bool {
+func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// A request is what is sent, as often as it takes.
+// A request describes an API call. It may be sent several times.
 type request struct {
-	method, path string
-	query        url.Values
-	body         []byte
-	key          string // the Idempotency-Key
-	last         string // the Last-Event-ID
-	once         bool   // sending it again might do it twice
-	open         bool   // it carries no token
-	decode       func(answer) error
-	stream       func(http.Header, io.Reader) error // takes the body instead of decode; what it has taken is not sent again
+	method, path   string
+	query          url.Values
+	body           []byte
+	idempotencyKey string // header Idempotency-Key
+	lastEventID    string // header Last-Event-ID
+	noRetry        bool   // do not retry, because the call is not idempotent
+	noToken        bool   // send no access token
+	decode         func(response) error
+	stream         func(http.Header, io.Reader) error // replaces decode; its errors are not retried
 }
 
-// An answer is a success.
-type answer struct {
+// A response is a successful response.
+type response struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// send sends a request until it is answered, trouble is there to stay, or attempts are used up.
+// send sends a request until it succeeds, fails permanently, or maxAttempts is reached.
 func (c *Client) send(ctx context.Context, r request) error {
 	for attempt := 1; ; attempt++ {
-		err := c.authorised(ctx, r)
-		if err == nil || r.once || attempt >= c.attempts || ctx.Err() != nil || !passing(err) {
+		err := c.sendWithToken(ctx, r)
+		if err == nil || r.noRetry || attempt >= c.maxAttempts || ctx.Err() != nil || !retryable(err) {
 			return err
 		}
 		pause := backoff(attempt)
 		if p, ok := errors.AsType[*Problem](err); ok && p.RetryAfter > 0 {
-			if p.RetryAfter > longestPause {
+			if p.RetryAfter > maxRetryWait {
 				return err
 			}
-			pause = max(pause, jittered(p.RetryAfter))
+			pause = max(pause, withJitter(p.RetryAfter))
 		}
-		if stopped := sleep(ctx, pause); stopped != nil {
-			return errors.Join(stopped, err)
+		if sleepErr := sleep(ctx, pause); sleepErr != nil {
+			return errors.Join(sleepErr, err)
 		}
 	}
 }
 
-// authorised sends a request with a token. One that the server does not take is replaced once; there is no loop.
-func (c *Client) authorised(ctx context.Context, r request) error {
-	if r.open {
-		return c.exchange(ctx, r, "")
+// sendWithToken sends a request with an access token. If the server rejects the token, it tries once more with a new
+// one.
+func (c *Client) sendWithToken(ctx context.Context, r request) error {
+	if r.noToken {
+		return c.roundTrip(ctx, r, "")
 	}
 	token, err := c.tokens.Token(ctx, "")
 	if err != nil {
 		return err
 	}
-	err = c.exchange(ctx, r, token)
+	err = c.roundTrip(ctx, r, token)
 	if p, ok := errors.AsType[*Problem](err); !ok || p.Status != http.StatusUnauthorized {
 		return err
 	}
-	fresh, refused := c.tokens.Token(ctx, token)
+	fresh, tokenErr := c.tokens.Token(ctx, token)
 	switch {
-	case refused != nil:
-		return refused
+	case tokenErr != nil:
+		return tokenErr
 	case fresh == token:
 		return fmt.Errorf("%w: %w", ErrSignedOut, err)
 	}
-	return c.exchange(ctx, r, fresh)
+	return c.roundTrip(ctx, r, fresh)
 }
 
-// exchange sends a request once and reads its answer. Whatever is cut off, garbled or too large is an interruption.
-func (c *Client) exchange(ctx context.Context, r request, token string) error {
-	within, cancel := context.WithTimeout(ctx, requestTime)
+// roundTrip sends a request once. It returns a transportError if the response is missing, incomplete or malformed.
+func (c *Client) roundTrip(ctx context.Context, r request, token string) error {
+	reqCtx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	if r.stream != nil {
-		within = ctx // it takes as long as it takes
+		reqCtx = ctx // no timeout
 	}
-	hr, err := c.newRequest(within, r, token)
+	hr, err := c.newRequest(reqCtx, r, token)
 	if err != nil {
 		return err
 	}
 	hc := c.http
 	if r.stream != nil {
-		hc = c.streams
+		hc = c.streamHTTP
 	}
 	resp, err := hc.Do(hr) //nolint:bodyclose // drain closes it
 	if err != nil {
-		return &interruption{fmt.Errorf("%s %s: %w", r.method, r.path, err)}
+		return &transportError{fmt.Errorf("%s %s: %w", r.method, r.path, err)}
 	}
 	defer drain(resp.Body)
 	success := resp.StatusCode >= 200 && resp.StatusCode < 300
 	if success && r.stream != nil {
 		return r.stream(resp.Header, resp.Body)
 	}
-	limit := int64(largestAnswer)
+	limit := int64(maxResponseBytes)
 	if !success {
-		limit = largestProblem
+		limit = maxProblemBytes
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:
-		return &interruption{fmt.Errorf("%s %s: the answer broke off: %w", r.method, r.path, err)}
+		return &transportError{fmt.Errorf("%s %s: the response is incomplete: %w", r.method, r.path, err)}
 	case !success:
 		return problemOf(resp.StatusCode, resp.Header, body, c.now())
 	case int64(len(body)) > limit:
-		return fmt.Errorf("%s %s: the answer has more than %d bytes", r.method, r.path, limit)
+		return fmt.Errorf("%s %s: the response is larger than %d bytes", r.method, r.path, limit)
 	case r.decode == nil:
 		return nil
 	}
-	if err := r.decode(answer{resp.StatusCode, resp.Header, body}); err != nil {
-		return &interruption{fmt.Errorf("%s %s: the answer makes no sense: %w", r.method, r.path, err)}
+	if err := r.decode(response{resp.StatusCode, resp.Header, body}); err != nil {
+		return &transportError{fmt.Errorf("%s %s: the response is malformed: %w", r.method, r.path, err)}
 	}
 	return nil
 }
 
-// drain lets the connection be used again if little is left to read.
+// drain reads the rest of a short body, so that the connection can be reused.
 func drain(body io.ReadCloser) {
 	_, _ = io.CopyN(io.Discard, body, 4096)
 	_ = body.Close()
@@ -284,11 +294,11 @@ func (c *Client) newRequest(ctx context.Context, r request, token string) (*http
 	if r.body != nil {
 		hr.Header.Set("Content-Type", "application/json")
 	}
-	if r.key != "" {
-		hr.Header.Set("Idempotency-Key", r.key)
+	if r.idempotencyKey != "" {
+		hr.Header.Set("Idempotency-Key", r.idempotencyKey)
 	}
-	if r.last != "" {
-		hr.Header.Set("Last-Event-ID", r.last)
+	if r.lastEventID != "" {
+		hr.Header.Set("Last-Event-ID", r.lastEventID)
 	}
 	if token != "" {
 		hr.Header.Set("Authorization", "Bearer "+token)
@@ -296,14 +306,15 @@ func (c *Client) newRequest(ctx context.Context, r request, token string) (*http
 	return hr, nil
 }
 
-// into decodes JSON into value.
-func into(value any) func(answer) error {
-	return func(a answer) error { return json.Unmarshal(a.body, value) }
+// decodeJSON returns a function that decodes a response body into value.
+func decodeJSON(value any) func(response) error {
+	return func(r response) error { return json.Unmarshal(r.body, value) }
 }
 
-// Do sends a request to any endpoint of the API, such as GET /v1/reports/monthly?month=2026-03. in, unless it is nil, travels as
-// JSON; the answer is decoded into out, or copied to it if it is an [io.Writer]. An answer that is not a success is a
-// [*Problem]. Trouble that may pass is tried again: a write of the ledger carries an Idempotency-Key and so happens once.
+// Do calls any endpoint of the API, such as GET /v1/reports/monthly?month=2026-03. It sends in as JSON unless in is
+// nil, and decodes the response into out; if out is an [io.Writer], it copies the body to it. Do returns a [*Problem]
+// for an error response. It retries after temporary errors. Writes to the ledger carry an Idempotency-Key, so a retry
+// never applies them twice.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
 	r := request{method: method, path: path}
 	if in != nil {
@@ -314,32 +325,34 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 		r.body = body
 	}
 	if method != http.MethodGet && method != http.MethodHead {
-		r.key = uuid.NewString()
+		r.idempotencyKey = uuid.NewString()
 		for _, prefix := range []string{"/v1/auth/", "/v1/me", "/v1/devices", "/v1/tokens"} {
-			r.once = r.once || strings.HasPrefix(path, prefix) // they know no keys: their answers hold secrets
+			// The server stores no responses of these endpoints, because they contain secrets.
+			r.noRetry = r.noRetry || strings.HasPrefix(path, prefix)
 		}
 	}
 	switch out := out.(type) {
 	case nil:
 	case io.Writer:
-		r.once = true // a part of it may have been written
+		r.noRetry = true // out may already contain a part of the body
 		r.stream = func(_ http.Header, body io.Reader) error {
 			_, err := io.Copy(out, body)
 			return err
 		}
 	default:
-		r.decode = into(out)
+		r.decode = decodeJSON(out)
 	}
 	return c.send(ctx, r)
 }
 
-// backoff returns how long to wait after so many failures in a row. Devices that lost the same server do not come back together.
+// backoff returns the wait after this number of consecutive failures: exponential, with jitter so that many clients do
+// not return at the same moment.
 func backoff(failures int) time.Duration {
-	return jittered(min(firstDelay<<min(failures-1, 20), lastDelay))
+	return withJitter(min(minBackoff<<min(failures-1, 20), maxBackoff))
 }
 
-// jittered returns a duration of d up to one and a half times that.
-func jittered(d time.Duration) time.Duration {
+// withJitter returns a random duration from d to 1.5 d.
+func withJitter(d time.Duration) time.Duration {
 	return d + rand.N(d/2+1)
 }
 
@@ -354,14 +367,14 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// take waits for a turn, which give ends.
-func take(ctx context.Context, turn chan struct{}) error {
+// lock acquires a semaphore that unlock releases.
+func lock(ctx context.Context, sem chan struct{}) error {
 	select {
-	case turn <- struct{}{}:
+	case sem <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func give(turn chan struct{}) { <-turn }
+func unlock(sem chan struct{}) { <-sem }

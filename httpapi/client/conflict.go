@@ -11,30 +11,35 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A Conflict is a change that contradicts one which came first: nothing of it was done, and a person decides.
+// A Conflict is a mutation that the server has not applied, because another device changed the row after the base
+// version.
 type Conflict struct{ Mutation Mutation }
 
-// Problem says why.
+// Problem returns the server's reason.
 func (c Conflict) Problem() *Problem { return c.Mutation.Result.Problem }
 
-// Gone reports that the row was deleted. To keep one's own change then means a new row, with a new id.
+// RowDeleted reports whether the row has been deleted on the server. KeepLocal and KeepEdited then create a new row
+// with a new id, because ids are never reused.
 func (c Conflict) RowDeleted() bool {
 	p := c.Problem()
 	return p != nil && (p.Code == "gone" || p.Code == "not_found")
 }
 
-// Server decodes the row as the server has it into a pointer to an [Expense], [Category], …; ErrNotFound if it has none.
+// ServerRow decodes the server's row into row, a pointer to an [Expense], [Category] or other row type. It returns
+// ErrNotFound if the server has no such row.
 func (c Conflict) ServerRow(row any) error {
 	if len(c.Mutation.Result.Resource) == 0 {
-		return fmt.Errorf("%s %s on the server: %w", c.Mutation.Key.Type, c.Mutation.Key.ID, expense.ErrNotFound)
+		return fmt.Errorf("%s %s does not exist on the server: %w",
+			c.Mutation.Key.Type, c.Mutation.Key.ID, expense.ErrNotFound)
 	}
 	return json.Unmarshal(c.Mutation.Result.Resource, row)
 }
 
-// Mine decodes the row as this device meant it to be; ErrNotFound if the change deletes it.
+// LocalRow decodes the row as it would be after the mutation into row, a pointer to an [Expense], [Category] or other
+// row type. It returns ErrNotFound if the mutation deletes the row.
 func (c Conflict) LocalRow(row any) error {
 	if c.Mutation.Op == Delete {
-		return fmt.Errorf("%s %s: deleted here: %w", c.Mutation.Key.Type, c.Mutation.Key.ID, expense.ErrNotFound)
+		return fmt.Errorf("%s %s was deleted on this device: %w", c.Mutation.Key.Type, c.Mutation.Key.ID, expense.ErrNotFound)
 	}
 	text, err := c.Mutation.apply(c.Mutation.BaseRow)
 	if err != nil {
@@ -43,42 +48,43 @@ func (c Conflict) LocalRow(row any) error {
 	return json.Unmarshal(text, row)
 }
 
-// A Rejection is a change that the server refused for good.
+// A Rejection is a mutation that the server has refused for good.
 type Rejection struct{ Mutation Mutation }
 
-// Problem says why.
+// Problem returns the server's reason.
 func (r Rejection) Problem() *Problem { return r.Mutation.Result.Problem }
 
-// A Decision says what becomes of a change that conflicts. The zero Decision leaves it to be decided later.
+// A Decision resolves a conflict. The zero Decision leaves it undecided.
 type Decision struct {
-	keep   keep
+	choice choice
 	edited Change
 }
 
-type keep uint8
+type choice uint8
 
 const (
-	keepServer keep = iota + 1
+	keepServer choice = iota + 1
 	keepLocal
 	keepEdited
 )
 
-// KeepServer drops the device's change.
-func KeepServer() Decision { return Decision{keep: keepServer} }
+// KeepServer discards the local mutation.
+func KeepServer() Decision { return Decision{choice: keepServer} }
 
-// KeepLocal makes the device's change once more, on top of what the server has.
-func KeepLocal() Decision { return Decision{keep: keepLocal} }
+// KeepLocal applies the local mutation on top of the server's row.
+func KeepLocal() Decision { return Decision{choice: keepLocal} }
 
-// KeepEdited makes another change in its place, on top of what the server has: a draft or a patch of the row's type.
-func KeepEdited(change Change) Decision { return Decision{keep: keepEdited, edited: change} }
+// KeepEdited applies change instead of the local mutation on top of the server's row. change is a draft or patch for
+// the same type of row.
+func KeepEdited(change Change) Decision { return Decision{choice: keepEdited, edited: change} }
 
-// Conflicts returns the conflicts that nobody has decided, in the order in which the changes were made.
+// Conflicts returns the undecided conflicts in the order in which the mutations were queued.
 func (c *Client) Conflicts(ctx context.Context) ([]Conflict, error) {
 	var conflicts []Conflict
 	err := c.storage.View(ctx, func(tx Tx) error {
 		conflicts = nil
-		found, err := tx.Mutations(ctx, MutationQuery{States: []State{Conflicted}})
-		for _, m := range found {
+		mutations, err := tx.Mutations(ctx, MutationQuery{States: []State{Conflicted}})
+		for _, m := range mutations {
 			conflicts = append(conflicts, Conflict{m})
 		}
 		return err
@@ -86,13 +92,13 @@ func (c *Client) Conflicts(ctx context.Context) ([]Conflict, error) {
 	return conflicts, err
 }
 
-// Rejections returns what was rejected and not dismissed, in the order in which the changes were made.
+// Rejections returns the rejected mutations that have not been dismissed, in the order in which they were queued.
 func (c *Client) Rejections(ctx context.Context) ([]Rejection, error) {
 	var rejections []Rejection
 	err := c.storage.View(ctx, func(tx Tx) error {
 		rejections = nil
-		found, err := tx.Mutations(ctx, MutationQuery{States: []State{Rejected}})
-		for _, m := range found {
+		mutations, err := tx.Mutations(ctx, MutationQuery{States: []State{Rejected}})
+		for _, m := range mutations {
 			rejections = append(rejections, Rejection{m})
 		}
 		return err
@@ -100,49 +106,52 @@ func (c *Client) Rejections(ctx context.Context) ([]Rejection, error) {
 	return rejections, err
 }
 
-// Pending returns the changes that the server has not acknowledged, in order.
+// QueuedMutations returns the mutations for which the server has sent no result yet, in the order in which they were
+// queued.
 func (c *Client) QueuedMutations(ctx context.Context) ([]Mutation, error) {
-	var pending []Mutation
+	var queued []Mutation
 	err := c.storage.View(ctx, func(tx Tx) (err error) {
-		pending, err = tx.Mutations(ctx, MutationQuery{States: []State{Queued, Sent}})
+		queued, err = tx.Mutations(ctx, MutationQuery{States: []State{Queued, Sent}})
 		return err
 	})
-	return pending, err
+	return queued, err
 }
 
-// Dismiss takes a rejected change off the list, by its mutation's id; ErrNotFound if it is not there.
+// DismissRejection removes a rejected mutation from [Client.Rejections]. It returns ErrNotFound if the mutation is not
+// rejected.
 func (c *Client) DismissRejection(ctx context.Context, mutation string) error {
 	return c.storage.Update(ctx, func(tx Tx) error {
-		if _, _, err := find(ctx, tx, mutation, Rejected); err != nil {
+		if _, _, err := findMutation(ctx, tx, mutation, Rejected); err != nil {
 			return err
 		}
 		return tx.DeleteMutations(ctx, mutation)
 	})
 }
 
-// Resolve decides a conflict, by its mutation's id; ErrNotFound if it is decided already.
+// ResolveConflict applies a decision to a conflicted mutation. It returns ErrNotFound if the mutation is not
+// conflicted.
 func (c *Client) ResolveConflict(ctx context.Context, mutation string, decision Decision) error {
 	err := c.storage.Update(ctx, func(tx Tx) error {
-		m, queued, err := find(ctx, tx, mutation, Conflicted)
+		m, queued, err := findMutation(ctx, tx, mutation, Conflicted)
 		if err != nil {
 			return err
 		}
-		m.Reissues = 0 // a person is asked as often as it takes
-		return c.decide(ctx, tx, queued, m, decision)
+		m.Reissues = 0 // maxReissues does not limit explicit decisions
+		return c.applyDecision(ctx, tx, queued, m, decision)
 	})
 	if err == nil {
-		c.wake()
+		c.signalChange()
 	}
 	return err
 }
 
-// find returns a mutation in a state, and all of its row.
-func find(ctx context.Context, tx Tx, id string, state State) (Mutation, []Mutation, error) {
-	found, err := tx.Mutations(ctx, MutationQuery{States: []State{state}})
+// findMutation returns the mutation with this id and state, and all mutations of the same row.
+func findMutation(ctx context.Context, tx Tx, id string, state State) (Mutation, []Mutation, error) {
+	mutations, err := tx.Mutations(ctx, MutationQuery{States: []State{state}})
 	if err != nil {
 		return Mutation{}, nil, err
 	}
-	for _, m := range found {
+	for _, m := range mutations {
 		if m.ID == id {
 			queued, err := tx.Mutations(ctx, MutationQuery{Key: m.Key})
 			return m, queued, err
@@ -151,15 +160,15 @@ func find(ctx context.Context, tx Tx, id string, state State) (Mutation, []Mutat
 	return Mutation{}, nil, fmt.Errorf("mutation %s: %w", id, expense.ErrNotFound)
 }
 
-// decide stores what was decided about a conflict.
-func (c *Client) decide(ctx context.Context, tx Tx, queued []Mutation, m Mutation, d Decision) error {
-	switch d.keep {
+// applyDecision stores the result of a decision.
+func (c *Client) applyDecision(ctx context.Context, tx Tx, queued []Mutation, m Mutation, d Decision) error {
+	switch d.choice {
 	case keepServer:
 		return tx.DeleteMutations(ctx, m.ID)
 	case keepEdited:
 		t, op := d.edited.change()
 		if t != m.Key.Type {
-			return fmt.Errorf("a change of type %s cannot settle a conflict of type %s", t, m.Key.Type)
+			return fmt.Errorf("a change of type %s cannot resolve a conflict of type %s", t, m.Key.Type)
 		}
 		data, err := json.Marshal(d.edited)
 		if err != nil {
@@ -171,16 +180,17 @@ func (c *Client) decide(ctx context.Context, tx Tx, queued []Mutation, m Mutatio
 		return tx.PutMutations(ctx, m)
 	}
 	if (Conflict{m}).RowDeleted() && m.Op != Delete {
-		return c.revive(ctx, tx, queued, m)
+		return c.recreate(ctx, tx, queued, m)
 	}
 	return c.reissue(ctx, tx, queued, m, m.Result.Version)
 }
 
-// revive makes a new row of one that was deleted, because ids are not used again: as the device last showed it, with all the
-// changes of it that are waiting, which are done with that. So they end as one row, however many of them conflict.
-func (c *Client) revive(ctx context.Context, tx Tx, queued []Mutation, decided Mutation) error {
+// recreate replaces a row that was deleted on the server with a new row, because ids are never reused. The new row has
+// all waiting mutations of the old one applied. Those mutations are removed, so a row is recreated once even if several
+// of its mutations conflict.
+func (c *Client) recreate(ctx context.Context, tx Tx, queued []Mutation, decided Mutation) error {
 	var row json.RawMessage
-	var done []string
+	var replaced []string
 	deleted := false
 	for _, m := range queued {
 		if m.ID == decided.ID {
@@ -189,10 +199,10 @@ func (c *Client) revive(ctx context.Context, tx Tx, queued []Mutation, decided M
 		if m.State == Acknowledged || m.State == Rejected {
 			continue
 		}
-		if len(done) == 0 {
+		if len(replaced) == 0 {
 			row = m.BaseRow
 		}
-		done = append(done, m.ID)
+		replaced = append(replaced, m.ID)
 		if deleted = deleted || m.Op == Delete; deleted {
 			continue
 		}
@@ -201,7 +211,7 @@ func (c *Client) revive(ctx context.Context, tx Tx, queued []Mutation, decided M
 			return err
 		}
 	}
-	if err := tx.DeleteMutations(ctx, done...); err != nil || deleted {
+	if err := tx.DeleteMutations(ctx, replaced...); err != nil || deleted {
 		return err
 	}
 	draft, err := draftOf(decided.Key.Type, row)
@@ -216,9 +226,9 @@ func (c *Client) revive(ctx context.Context, tx Tx, queued []Mutation, decided M
 	return err
 }
 
-// draftOf returns what makes a row like this one.
+// draftOf returns a draft that creates a row with the same content.
 func draftOf(t Type, text json.RawMessage) (any, error) {
-	row, err := parseMembers(text)
+	row, err := parseObject(text)
 	if err != nil {
 		return nil, err
 	}
@@ -227,9 +237,9 @@ func draftOf(t Type, text json.RawMessage) (any, error) {
 	case ExpenseType:
 		var e ExpenseDraft
 		err = json.Unmarshal(text, &e)
-		e.RuleID, e.Occurrence = uuid.Nil, "" // the occurrence stays deleted
+		e.RuleID, e.Occurrence = uuid.Nil, "" // a deleted occurrence is not posted again
 		if row.text("rate_source") != string(expense.SourceUser) {
-			e.Rate = "" // the rate table's
+			e.Rate = "" // the server sets it from the rate table
 		}
 		d = e
 	case CategoryType:
@@ -253,7 +263,7 @@ func draftOf(t Type, text json.RawMessage) (any, error) {
 		}
 		d = draft
 	default:
-		err = fmt.Errorf("a row of type %s is not made by a device", t)
+		err = fmt.Errorf("a device cannot create rows of type %s", t)
 	}
 	return d, err
 }

@@ -15,32 +15,33 @@ import (
 )
 
 const (
-	// silence is how long a stream may be silent: the server says something every 15 seconds.
-	silence = 45 * time.Second
-	// usualRetry is how long to wait before a stream is opened again, unless the server says.
-	usualRetry = 5 * time.Second
-	// shortestRetry and longestRetry bound what the server may say, and what failures in a row lead to.
-	shortestRetry = time.Second
-	longestRetry  = 2 * time.Minute
-	// largestLine and largestEvent bound what is kept of a stream.
-	largestLine  = 16 << 10
-	largestEvent = 64 << 10
+	// silenceTimeout is how long a stream may be silent. The server sends a line every 15 seconds.
+	silenceTimeout = 45 * time.Second
+	// defaultRetry is the wait before a reconnect unless the server sets another.
+	defaultRetry = 5 * time.Second
+	// minRetry and maxRetry bound the wait that the server sets. maxRetry also bounds the exponential back-off.
+	minRetry = time.Second
+	maxRetry = 2 * time.Minute
+	// maxLineBytes and maxEventBytes limit the memory that a stream can occupy.
+	maxLineBytes  = 16 << 10
+	maxEventBytes = 64 << 10
 )
 
-// An Event is a hint that a pull would bring something.
+// An Event announces that a pull would return new changes.
 type Event struct {
-	Name   string // changed; others may come to be
-	Cursor string // that the pull would end with
+	Name   string // "changed"; later releases may add others
+	Cursor string // cursor after the announced changes
 }
 
-// Events yields the server's hints. A stream that breaks off is opened again, and what happened meanwhile is hinted at by then: the
-// sequence ends with ctx, whose error is the last, or with an error that needs somebody.
+// Events yields the server's events. It reconnects after a broken connection and resumes after the last event, so no
+// announcement is lost. The sequence ends with the error of ctx or with an error that retrying cannot fix, such as
+// ErrSignedOut.
 func (c *Client) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		s := subscription{client: c, retry: usualRetry}
+		s := subscription{client: c, retry: defaultRetry}
 		if err := c.storage.View(ctx, func(tx Tx) error {
-			at, err := placeOf(ctx, tx)
-			s.last = at.Cursor
+			at, err := readPosition(ctx, tx)
+			s.lastEventID = at.Cursor
 			return err
 		}); err != nil {
 			yield(Event{}, err)
@@ -48,7 +49,7 @@ func (c *Client) Events(ctx context.Context) iter.Seq2[Event, error] {
 		}
 		for failures := 0; ; {
 			stopped := false
-			alive, err := s.listen(ctx, func(event Event) bool {
+			received, err := s.listen(ctx, func(event Event) bool {
 				stopped = !yield(event, nil)
 				return !stopped
 			})
@@ -61,17 +62,17 @@ func (c *Client) Events(ctx context.Context) iter.Seq2[Event, error] {
 			case permanent(err):
 				yield(Event{}, err)
 				return
-			case alive:
+			case received:
 				failures = 0
 			default:
 				failures++
 			}
-			pause := min(s.retry<<min(max(failures-1, 0), 8), longestRetry)
+			pause := min(s.retry<<min(max(failures-1, 0), 8), maxRetry)
 			if p, ok := errors.AsType[*Problem](err); ok {
 				pause = max(pause, p.RetryAfter)
 			}
-			c.logger.DebugContext(ctx, "the stream of events is opened again", "error", err, "in", pause)
-			if sleep(ctx, jittered(pause)) != nil {
+			c.logger.DebugContext(ctx, "the event stream ended and will be reopened", "error", err, "in", pause)
+			if sleep(ctx, withJitter(pause)) != nil {
 				yield(Event{}, ctx.Err())
 				return
 			}
@@ -79,27 +80,27 @@ func (c *Client) Events(ctx context.Context) iter.Seq2[Event, error] {
 	}
 }
 
-// A subscription is a row of streams, each of which goes on where the one before broke off.
+// A subscription is a sequence of streams. Each stream resumes where the previous one ended.
 type subscription struct {
-	client *Client
-	last   string // the id of the last event
-	retry  time.Duration
+	client      *Client
+	lastEventID string
+	retry       time.Duration
 }
 
-// listen opens a stream and reads it to its end. alive reports that something came over it.
-func (s *subscription) listen(ctx context.Context, emit func(Event) bool) (alive bool, err error) {
-	within, cancel := context.WithCancel(ctx)
+// listen opens a stream and reads it until it ends. received reports whether anything was received.
+func (s *subscription) listen(ctx context.Context, emit func(Event) bool) (received bool, err error) {
+	streamCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// A connection that has died without a word is given up.
-	watch := time.AfterFunc(silence, cancel)
+	// Cancels a connection that is dead without having been closed.
+	watch := time.AfterFunc(silenceTimeout, cancel)
 	defer watch.Stop()
-	err = s.client.authorised(within, request{method: http.MethodGet, path: "/v1/sync/events", last: s.last, stream: func(header http.Header, body io.Reader) error {
+	read := func(header http.Header, body io.Reader) error {
 		if media, _, _ := strings.Cut(header.Get("Content-Type"), ";"); media != "text/event-stream" {
-			return fmt.Errorf("a stream of events has the type %q", media)
+			return fmt.Errorf("the event stream has media type %q instead of text/event-stream", media)
 		}
-		reader := eventReader{in: bufio.NewReader(body), heard: func() {
-			alive = true
-			watch.Reset(silence)
+		reader := eventReader{in: bufio.NewReader(body), onLine: func() {
+			received = true
+			watch.Reset(silenceTimeout)
 		}}
 		for {
 			event, err := reader.next()
@@ -107,31 +108,34 @@ func (s *subscription) listen(ctx context.Context, emit func(Event) bool) (alive
 				return err
 			}
 			if reader.id != "" {
-				s.last = reader.id
+				s.lastEventID = reader.id
 			}
 			if reader.retry > 0 {
-				s.retry = min(max(reader.retry, shortestRetry), longestRetry)
+				s.retry = min(max(reader.retry, minRetry), maxRetry)
 			}
 			if event.Name != "" && !emit(event) {
 				return nil
 			}
 		}
-	}})
-	return alive, err
+	}
+	err = s.client.sendWithToken(streamCtx, request{
+		method: http.MethodGet, path: "/v1/sync/events", lastEventID: s.lastEventID, stream: read,
+	})
+	return received, err
 }
 
-// An eventReader reads a stream of server-sent events as the HTML standard defines it.
+// An eventReader parses a stream of server-sent events as defined by the HTML standard.
 type eventReader struct {
-	in    *bufio.Reader
-	heard func() // called at each line
+	in     *bufio.Reader
+	onLine func() // called for each line
 
-	id    string        // of the last event that named one
-	retry time.Duration // what the stream asked for; 0: nothing
-	begun bool          // the first line, before which a byte order mark may stand, was read
-	after bool          // the last line ended with a carriage return: a line feed may follow that belongs to it
+	id      string        // last event id of the stream
+	retry   time.Duration // reconnection time set by the stream; 0: none
+	started bool          // the first line, which may start with a byte order mark, has been read
+	afterCR bool          // the last line ended with CR, so a following LF belongs to it
 }
 
-// next returns the next event, or one without a name where a block was none.
+// next returns the next event. Its name is empty for a block without data.
 func (r *eventReader) next() (Event, error) {
 	var name string
 	var data []byte
@@ -140,7 +144,7 @@ func (r *eventReader) next() (Event, error) {
 		if err != nil {
 			return Event{}, err
 		}
-		r.heard()
+		r.onLine()
 		if len(line) == 0 {
 			if len(data) == 0 {
 				return Event{}, nil
@@ -156,8 +160,8 @@ func (r *eventReader) next() (Event, error) {
 		case "event":
 			name = string(value)
 		case "data":
-			if data = append(append(data, value...), '\n'); len(data) > largestEvent {
-				return Event{}, fmt.Errorf("an event has more than %d bytes", largestEvent)
+			if data = append(append(data, value...), '\n'); len(data) > maxEventBytes {
+				return Event{}, fmt.Errorf("an event is larger than %d bytes", maxEventBytes)
 			}
 		case "id":
 			if !bytes.ContainsAny(value, "\x00") && validHeader(string(value)) {
@@ -171,13 +175,13 @@ func (r *eventReader) next() (Event, error) {
 	}
 }
 
-// validHeader reports a text that can be sent back as Last-Event-ID.
+// validHeader reports whether text can be sent as Last-Event-ID.
 func validHeader(text string) bool {
 	return len(text) <= 4096 && !strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f })
 }
 
-// line returns the next line without its end, which is a line feed, a carriage return, or both. A line that the stream breaks off
-// in is none.
+// line returns the next line without its terminator LF, CR or CRLF. It does not return a last line without a
+// terminator.
 func (r *eventReader) line() ([]byte, error) {
 	var line []byte
 	for {
@@ -185,27 +189,27 @@ func (r *eventReader) line() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		followed := r.after
-		r.after = false
+		afterCR := r.afterCR
+		r.afterCR = false
 		switch {
-		case c == '\n' && followed:
+		case c == '\n' && afterCR:
 			continue
 		case c == '\r':
-			r.after = true
-			return r.first(line), nil
+			r.afterCR = true
+			return r.trimBOM(line), nil
 		case c == '\n':
-			return r.first(line), nil
+			return r.trimBOM(line), nil
 		}
-		if line = append(line, c); len(line) > largestLine {
-			return nil, fmt.Errorf("a line of the stream has more than %d bytes", largestLine)
+		if line = append(line, c); len(line) > maxLineBytes {
+			return nil, fmt.Errorf("a line of the event stream is longer than %d bytes", maxLineBytes)
 		}
 	}
 }
 
-// first takes the byte order mark off the first line.
-func (r *eventReader) first(line []byte) []byte {
-	if !r.begun {
-		r.begun = true
+// trimBOM removes the byte order mark from the first line.
+func (r *eventReader) trimBOM(line []byte) []byte {
+	if !r.started {
+		r.started = true
 		return bytes.TrimPrefix(line, []byte("\ufeff"))
 	}
 	return line

@@ -7,7 +7,7 @@ import (
 
 // ReadEvents reads a stream to its end.
 func ReadEvents(in io.Reader) (events []Event, err error) {
-	reader := eventReader{in: bufio.NewReader(in), heard: func() {}}
+	reader := eventReader{in: bufio.NewReader(in), onLine: func() {}}
 	for {
 		event, err := reader.next()
 		if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A MemoryStorage is a Storage that is gone with the process: for services that keep nothing, and for tests.
+// MemoryStorage is a [Storage] in memory, for tests and for services that keep no local copy. Its content is lost when
+// the process ends.
 type MemoryStorage struct {
 	mu        sync.RWMutex
 	values    map[string][]byte
@@ -25,7 +26,7 @@ func NewMemoryStorage() *MemoryStorage {
 	return &MemoryStorage{values: map[string][]byte{}, rows: map[RowKey]Row{}, mutations: map[string]Mutation{}}
 }
 
-// View implements Storage.
+// View implements [Storage].
 func (m *MemoryStorage) View(ctx context.Context, fn func(Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -35,7 +36,7 @@ func (m *MemoryStorage) View(ctx context.Context, fn func(Tx) error) error {
 	return fn(&memoryTx{MemoryStorage: m})
 }
 
-// Update implements Storage.
+// Update implements [Storage].
 func (m *MemoryStorage) Update(ctx context.Context, fn func(Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -43,9 +44,9 @@ func (m *MemoryStorage) Update(ctx context.Context, fn func(Tx) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	tx := &memoryTx{MemoryStorage: m, writes: true}
-	whole := false
+	committed := false
 	defer func() {
-		if !whole {
+		if !committed {
 			for _, undo := range slices.Backward(tx.undo) {
 				undo()
 			}
@@ -54,24 +55,24 @@ func (m *MemoryStorage) Update(ctx context.Context, fn func(Tx) error) error {
 	if err := fn(tx); err != nil {
 		return err
 	}
-	whole = true
+	committed = true
 	return nil
 }
 
-// Close implements Storage. What is kept stays.
+// Close implements [Storage]. It does not discard the content.
 func (m *MemoryStorage) Close() error { return nil }
 
-// A memoryTx writes in place, and knows how to take it back.
+// A memoryTx writes in place and records how to undo each write.
 type memoryTx struct {
 	*MemoryStorage
 	writes bool
 	undo   []func()
 }
 
-// set writes one entry of a map, or removes it.
-func set[K comparable, V any](tx *memoryTx, in map[K]V, key K, value V, there bool) error {
+// set writes an entry of a map, or deletes it if present is false.
+func set[K comparable, V any](tx *memoryTx, in map[K]V, key K, value V, present bool) error {
 	if !tx.writes {
-		return fmt.Errorf("write %v in a View", key)
+		return fmt.Errorf("%v cannot be written in a View; use Update", key)
 	}
 	before, had := in[key]
 	tx.undo = append(tx.undo, func() {
@@ -79,23 +80,23 @@ func set[K comparable, V any](tx *memoryTx, in map[K]V, key K, value V, there bo
 			in[key] = before
 		}
 	})
-	if delete(in, key); there {
+	if delete(in, key); present {
 		in[key] = value
 	}
 	return nil
 }
 
-// Value implements Tx.
+// Value implements [Tx].
 func (tx *memoryTx) Value(_ context.Context, name string) ([]byte, error) {
 	return tx.values[name], nil
 }
 
-// SetValue implements Tx.
+// SetValue implements [Tx].
 func (tx *memoryTx) SetValue(_ context.Context, name string, value []byte) error {
 	return set(tx, tx.values, name, value, value != nil)
 }
 
-// Row implements Tx.
+// Row implements [Tx].
 func (tx *memoryTx) Row(_ context.Context, key RowKey) (Row, error) {
 	row, ok := tx.rows[key]
 	if !ok {
@@ -104,7 +105,7 @@ func (tx *memoryTx) Row(_ context.Context, key RowKey) (Row, error) {
 	return row, nil
 }
 
-// Rows implements Tx.
+// Rows implements [Tx].
 func (tx *memoryTx) Rows(_ context.Context, t Type) ([]Row, error) {
 	var rows []Row
 	for key, row := range tx.rows {
@@ -116,7 +117,7 @@ func (tx *memoryTx) Rows(_ context.Context, t Type) ([]Row, error) {
 	return rows, nil
 }
 
-// PutRows implements Tx.
+// PutRows implements [Tx].
 func (tx *memoryTx) PutRows(_ context.Context, rows ...Row) error {
 	for _, row := range rows {
 		if err := set(tx, tx.rows, row.RowKey, row, true); err != nil {
@@ -126,7 +127,7 @@ func (tx *memoryTx) PutRows(_ context.Context, rows ...Row) error {
 	return nil
 }
 
-// DeleteRows implements Tx.
+// DeleteRows implements [Tx].
 func (tx *memoryTx) DeleteRows(_ context.Context, keys ...RowKey) error {
 	for _, key := range keys {
 		if err := set(tx, tx.rows, key, Row{}, false); err != nil {
@@ -136,7 +137,7 @@ func (tx *memoryTx) DeleteRows(_ context.Context, keys ...RowKey) error {
 	return nil
 }
 
-// DeleteRowsBefore implements Tx.
+// DeleteRowsBefore implements [Tx].
 func (tx *memoryTx) DeleteRowsBefore(ctx context.Context, generation int64) error {
 	for key, row := range tx.rows {
 		if row.Generation < generation {
@@ -148,7 +149,7 @@ func (tx *memoryTx) DeleteRowsBefore(ctx context.Context, generation int64) erro
 	return nil
 }
 
-// Mutations implements Tx.
+// Mutations implements [Tx].
 func (tx *memoryTx) Mutations(_ context.Context, query MutationQuery) ([]Mutation, error) {
 	var found []Mutation
 	for _, m := range tx.mutations {
@@ -163,7 +164,7 @@ func (tx *memoryTx) Mutations(_ context.Context, query MutationQuery) ([]Mutatio
 	return found, nil
 }
 
-// PutMutations implements Tx.
+// PutMutations implements [Tx].
 func (tx *memoryTx) PutMutations(_ context.Context, mutations ...Mutation) error {
 	for _, m := range mutations {
 		if err := set(tx, tx.mutations, m.ID, m, true); err != nil {
@@ -173,7 +174,7 @@ func (tx *memoryTx) PutMutations(_ context.Context, mutations ...Mutation) error
 	return nil
 }
 
-// DeleteMutations implements Tx.
+// DeleteMutations implements [Tx].
 func (tx *memoryTx) DeleteMutations(_ context.Context, ids ...string) error {
 	for _, id := range ids {
 		if err := set(tx, tx.mutations, id, Mutation{}, false); err != nil {

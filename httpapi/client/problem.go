@@ -10,34 +10,36 @@ import (
 	"time"
 )
 
-// The errors that a host has to tell apart. What the server refuses is a [*Problem]; what is not in the local copy is
-// [expense.ErrNotFound].
+// Errors that a host needs to distinguish. Error responses of the server are of type [*Problem]. Methods return
+// [expense.ErrNotFound] for rows that are not in the local copy.
 var (
-	// ErrSignedOut says that nobody is signed in, or that the session is over: it expired, was ended from another device, or its
-	// refresh token was used by somebody else. Rows and queue are kept; after a Login of the same person all goes on.
+	// ErrSignedOut means that there is no session or that it has ended: it expired, was ended from another device, or its
+	// refresh token was used twice. Rows and queue are kept. Synchronisation continues after a Login to the same account.
 	ErrSignedOut = errors.New("signed out")
 
-	// ErrOtherAccount says that the storage holds the ledger of another account. Forget it first, or use another storage.
-	ErrOtherAccount = errors.New("the storage holds the ledger of another account")
+	// ErrOtherAccount means that the storage holds the ledger of another account. Call [Client.ClearStorage] first or use
+	// another storage.
+	ErrOtherAccount = errors.New("the storage holds the ledger of another account; clear it or use another storage")
 )
 
-// A Problem is an answer of the server that is not a success: RFC 9457's document, or as much of it as could be read.
+// A Problem is an error response in the format of RFC 9457. If the body has another format, only Status, Title and
+// RetryAfter are set.
 type Problem struct {
 	Type           string       `json:"type"`
 	Title          string       `json:"title"`
 	Status         int          `json:"status"`
 	Detail         string       `json:"detail"`
 	Instance       string       `json:"instance,omitempty"`
-	Code           string       `json:"code"` // empty: the answer came from something in between
+	Code           string       `json:"code"` // empty: the response came from a proxy, not from the API
 	RequestID      string       `json:"request_id,omitempty"`
 	Errors         []FieldError `json:"errors,omitempty"`
 	CurrentVersion int64        `json:"current_version,omitempty"`
 
-	// RetryAfter is how long the server asked to be left alone.
+	// RetryAfter is the wait that the server asks for; 0: none.
 	RetryAfter time.Duration `json:"-"`
 }
 
-// A FieldError is one broken rule: where, and what is wrong there.
+// A FieldError is one invalid part of the request.
 type FieldError struct {
 	Pointer   string `json:"pointer,omitempty"`
 	Parameter string `json:"parameter,omitempty"`
@@ -46,7 +48,7 @@ type FieldError struct {
 	Detail    string `json:"detail"`
 }
 
-// Error says what the server said.
+// Error implements error.
 func (p *Problem) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %s", p.Status, p.Code)
@@ -56,12 +58,12 @@ func (p *Problem) Error() string {
 	if p.Detail != "" {
 		fmt.Fprintf(&b, ": %s", p.Detail)
 	}
-	for i, fault := range p.Errors {
+	for i, fieldErr := range p.Errors {
 		separator := "; "
 		if i == 0 {
 			separator = " ("
 		}
-		fmt.Fprintf(&b, "%s%s%s%s %s", separator, fault.Pointer, fault.Parameter, fault.Header, fault.Code)
+		fmt.Fprintf(&b, "%s%s%s%s %s", separator, fieldErr.Pointer, fieldErr.Parameter, fieldErr.Header, fieldErr.Code)
 	}
 	if len(p.Errors) > 0 {
 		b.WriteByte(')')
@@ -69,17 +71,17 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
-// Has reports a fault of this code at this place.
+// HasFieldError reports whether the problem has a field error with this pointer and code.
 func (p *Problem) HasFieldError(pointer, code string) bool {
-	for _, fault := range p.Errors {
-		if fault.Pointer == pointer && fault.Code == code {
+	for _, fieldErr := range p.Errors {
+		if fieldErr.Pointer == pointer && fieldErr.Code == code {
 			return true
 		}
 	}
 	return false
 }
 
-// problemOf reads the answer that is not a success. Whatever its body is, the result is a Problem.
+// problemOf parses an error response. It returns a Problem whatever the body contains.
 func problemOf(status int, header http.Header, body []byte, now time.Time) *Problem {
 	p := &Problem{}
 	media, _, _ := strings.Cut(header.Get("Content-Type"), ";")
@@ -94,21 +96,21 @@ func problemOf(status int, header http.Header, body []byte, now time.Time) *Prob
 	return p
 }
 
-// retryAfter reads the header's two forms: seconds, or an instant. An instant is measured by the device's clock; one that is
-// wrong costs patience, never data.
+// retryAfter parses the header Retry-After: seconds or an HTTP date. A date is compared with the local clock. The
+// result is at most an hour.
 func retryAfter(text string, now time.Time) time.Duration {
-	const longest = time.Hour
+	const maxWait = time.Hour
 	if seconds, err := strconv.Atoi(text); err == nil {
-		return min(max(time.Duration(min(seconds, 3600))*time.Second, 0), longest)
+		return min(max(time.Duration(min(seconds, 3600))*time.Second, 0), maxWait)
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return min(max(at.Sub(now), 0), longest)
+		return min(max(at.Sub(now), 0), maxWait)
 	}
 	return 0
 }
 
-// passing reports whether an error may be gone when the same request is sent again.
-func passing(err error) bool {
+// retryable reports whether sending the same request again may succeed.
+func retryable(err error) bool {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		switch p.Status {
 		case http.StatusRequestTimeout, http.StatusTooManyRequests:
@@ -116,12 +118,12 @@ func passing(err error) bool {
 		}
 		return p.Status >= 500
 	}
-	_, ok := errors.AsType[*interruption](err)
+	_, ok := errors.AsType[*transportError](err)
 	return ok
 }
 
-// An interruption is a request whose answer did not come, or not whole: nobody knows whether it was done.
-type interruption struct{ cause error }
+// A transportError means that no complete response was received. The server may have processed the request.
+type transportError struct{ cause error }
 
-func (e *interruption) Error() string { return e.cause.Error() }
-func (e *interruption) Unwrap() error { return e.cause }
+func (e *transportError) Error() string { return e.cause.Error() }
+func (e *transportError) Unwrap() error { return e.cause }

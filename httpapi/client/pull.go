@@ -13,22 +13,22 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A place is how far the device has followed the feed.
-type place struct {
-	Cursor     string `json:"cursor"`     // empty: nothing was fetched
-	Generation int64  `json:"generation"` // of the rows that are fetched now
-	Anew       bool   `json:"anew"`       // everything is fetched anew: the rows of earlier generations are to go at the end
+// A feedPosition records how far the device has read the change feed.
+type feedPosition struct {
+	Cursor     string `json:"cursor"`     // empty: no page was ever stored
+	Generation int64  `json:"generation"` // generation of the rows that are stored now
+	FullPull   bool   `json:"anew"`       // a full pull is in progress: rows of earlier generations are deleted at its end
 }
 
-func placeOf(ctx context.Context, tx Tx) (at place, err error) {
-	_, err = getValue(ctx, tx, placeValue, &at)
+func readPosition(ctx context.Context, tx Tx) (at feedPosition, err error) {
+	_, err = getValue(ctx, tx, positionValue, &at)
 	return at, err
 }
 
-// unknown reports a place in a history that the device has not seen the whole of yet.
-func (p place) unknown() bool { return p.Anew || p.Cursor == "" }
+// incomplete reports whether the local copy does not hold the whole ledger yet.
+func (p feedPosition) incomplete() bool { return p.FullPull || p.Cursor == "" }
 
-// syncPage is a part of the feed.
+// syncPage is a page of the change feed.
 type syncPage struct {
 	Changes []struct {
 		Type    Type            `json:"type"`
@@ -41,43 +41,45 @@ type syncPage struct {
 	HasMore bool   `json:"has_more"`
 }
 
-// read decodes a page and refuses one that could not be stored, before anything of it is.
-func (p *syncPage) read(a answer, from string) error {
+// decode parses a page and checks that all of it can be stored.
+func (p *syncPage) decode(r response, from string) error {
 	*p = syncPage{}
-	if err := into(p)(a); err != nil {
+	if err := decodeJSON(p)(r); err != nil {
 		return err
 	}
 	if p.Cursor == "" || p.HasMore && (len(p.Changes) == 0 || p.Cursor == from) {
-		return errors.New("it leads nowhere")
+		return errors.New("the cursor of the page does not advance")
 	}
 	for _, change := range p.Changes {
 		if change.Type == "" || change.ID == "" || !change.Deleted && (len(change.Data) == 0 || change.Data[0] != '{') {
-			return fmt.Errorf("a change of %q %q without a row", change.Type, change.ID)
+			return fmt.Errorf("the change of %q %q has no row", change.Type, change.ID)
 		}
 	}
 	return nil
 }
 
-// Pull fetches what changed since the last pull, page by page, each stored together with its cursor; in between, rows may refer to
-// some that are still to come. If the server cannot tell what changed, it fetches everything: rows that did not come are dropped at
-// the end, and nothing of the queue is.
+// Pull reads the changes since the last pull, page by page, and stores each page together with its cursor. Between two
+// pages, rows may refer to rows that have not arrived yet. If the server no longer accepts the cursor, Pull reads all
+// rows again and then deletes those that did not come. The queue is not changed.
 func (c *Client) Pull(ctx context.Context) error {
-	if err := take(ctx, c.syncing); err != nil {
+	if err := lock(ctx, c.syncLock); err != nil {
 		return err
 	}
-	defer give(c.syncing)
+	defer unlock(c.syncLock)
 	return c.pull(ctx)
 }
 
-// mostRestarts is how often one pull starts anew. A ledger is restored once in a while, and not at every page.
-const mostRestarts = 3
+// maxRestarts is how often one pull or push starts a full pull. A cursor that is refused more often points to an error
+// of the server.
+const maxRestarts = 3
 
 func (c *Client) pull(ctx context.Context) error {
-	var acknowledged []string // what the server had before this pull asked for the first page: the pull brings what came of it
+	// This pull returns the results of all mutations that were acknowledged before its first request.
+	var acknowledged []string
 	err := c.storage.View(ctx, func(tx Tx) error {
 		acknowledged = nil
-		done, err := tx.Mutations(ctx, MutationQuery{States: []State{Acknowledged}})
-		for _, m := range done {
+		mutations, err := tx.Mutations(ctx, MutationQuery{States: []State{Acknowledged}})
+		for _, m := range mutations {
 			acknowledged = append(acknowledged, m.ID)
 		}
 		return err
@@ -86,25 +88,25 @@ func (c *Client) pull(ctx context.Context) error {
 		return err
 	}
 	for restarts := 0; ; {
-		var at place
+		var at feedPosition
 		err := c.storage.View(ctx, func(tx Tx) (err error) {
-			at, err = placeOf(ctx, tx)
+			at, err = readPosition(ctx, tx)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		query := url.Values{"limit": {strconv.Itoa(c.page)}}
+		query := url.Values{"limit": {strconv.Itoa(c.pageSize)}}
 		if at.Cursor != "" {
 			query.Set("cursor", at.Cursor)
 		}
 		var page syncPage
-		err = c.send(ctx, request{method: http.MethodGet, path: "/v1/sync", query: query, decode: func(a answer) error {
-			return page.read(a, at.Cursor)
+		err = c.send(ctx, request{method: http.MethodGet, path: "/v1/sync", query: query, decode: func(r response) error {
+			return page.decode(r, at.Cursor)
 		}})
-		if expired(err) && restarts < mostRestarts {
+		if cursorExpired(err) && restarts < maxRestarts {
 			restarts++
-			if err := c.startAnew(ctx, at); err != nil {
+			if err := c.restartPull(ctx, at); err != nil {
 				return err
 			}
 			continue
@@ -113,7 +115,7 @@ func (c *Client) pull(ctx context.Context) error {
 			return fmt.Errorf("pull: %w", err)
 		}
 		if err := c.storage.Update(ctx, func(tx Tx) error { return page.store(ctx, tx, at, acknowledged) }); err != nil {
-			return fmt.Errorf("store a page of the feed: %w", err)
+			return fmt.Errorf("store a page of the change feed: %w", err)
 		}
 		if !page.HasMore {
 			return nil
@@ -121,78 +123,78 @@ func (c *Client) pull(ctx context.Context) error {
 	}
 }
 
-// expired reports the answer to a cursor that is of no use any more.
-func expired(err error) bool {
+// cursorExpired reports whether err is the response to a cursor that is no longer valid.
+func cursorExpired(err error) bool {
 	p, ok := errors.AsType[*Problem](err)
 	return ok && p.Status == http.StatusGone && p.Code == "cursor_expired"
 }
 
-// startAnew makes the next pull fetch everything, unless somebody has moved on from the place since. What the server had
-// acknowledged, and no pull has brought, may be lost with a history that a restore took back: it is sent again, as it was, to a
-// server that does it once.
-func (c *Client) startAnew(ctx context.Context, from place) error {
+// restartPull makes the next pull a full pull, unless another process has moved the position since. Acknowledged
+// mutations whose results were not pulled yet may be missing from a restored ledger. They are sent again under the same
+// id, which the server applies once.
+func (c *Client) restartPull(ctx context.Context, from feedPosition) error {
 	return c.storage.Update(ctx, func(tx Tx) error {
-		at, err := placeOf(ctx, tx)
+		at, err := readPosition(ctx, tx)
 		if err != nil || at != from {
 			return err
 		}
-		doubtful, err := tx.Mutations(ctx, MutationQuery{States: []State{Acknowledged}})
-		for i := range doubtful {
-			doubtful[i].State, doubtful[i].Result = Sent, nil
+		mutations, err := tx.Mutations(ctx, MutationQuery{States: []State{Acknowledged}})
+		for i := range mutations {
+			mutations[i].State, mutations[i].Result = Sent, nil
 		}
-		return errors.Join(err, tx.PutMutations(ctx, doubtful...),
-			putValue(ctx, tx, placeValue, place{Generation: at.Generation + 1, Anew: true}))
+		return errors.Join(err, tx.PutMutations(ctx, mutations...),
+			putValue(ctx, tx, positionValue, feedPosition{Generation: at.Generation + 1, FullPull: true}))
 	})
 }
 
-// Refetch makes the next pull fetch everything. What was not sent stays in the queue.
+// RequestFullPull makes the next pull read all rows again. The queue is kept.
 func (c *Client) RequestFullPull(ctx context.Context) error {
-	if err := take(ctx, c.syncing); err != nil {
+	if err := lock(ctx, c.syncLock); err != nil {
 		return err
 	}
-	defer give(c.syncing)
-	var at place
+	defer unlock(c.syncLock)
+	var at feedPosition
 	err := c.storage.View(ctx, func(tx Tx) (err error) {
-		at, err = placeOf(ctx, tx)
+		at, err = readPosition(ctx, tx)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return c.startAnew(ctx, at)
+	return c.restartPull(ctx, at)
 }
 
-// store writes the page's rows and its cursor. Another process with the same storage may have been faster; then the page is
-// dropped, and the next one is asked for from where that one is.
-func (p *syncPage) store(ctx context.Context, tx Tx, from place, acknowledged []string) error {
-	at, err := placeOf(ctx, tx)
+// store writes the rows of the page and its cursor. It does nothing if another process sharing the storage has moved
+// the position; the next request then continues from there.
+func (p *syncPage) store(ctx context.Context, tx Tx, from feedPosition, acknowledged []string) error {
+	at, err := readPosition(ctx, tx)
 	if err != nil || at != from {
 		return err
 	}
 	var rows []Row
-	var gone []RowKey
+	var deleted []RowKey
 	for _, change := range p.Changes {
 		key := RowKey{change.Type, change.ID}
 		if change.Deleted {
-			gone = append(gone, key)
+			deleted = append(deleted, key)
 			continue
 		}
 		rows = append(rows, Row{RowKey: key, Version: change.Version, Generation: at.Generation, Data: change.Data})
 	}
-	err = errors.Join(tx.PutRows(ctx, rows...), tx.DeleteRows(ctx, gone...))
+	err = errors.Join(tx.PutRows(ctx, rows...), tx.DeleteRows(ctx, deleted...))
 	at.Cursor = p.Cursor
 	if !p.HasMore {
-		if at.Anew {
+		if at.FullPull {
 			err = errors.Join(err, tx.DeleteRowsBefore(ctx, at.Generation))
-			at.Anew = false
+			at.FullPull = false
 		}
-		done, failed := tx.Mutations(ctx, MutationQuery{States: []State{Acknowledged}})
-		err = errors.Join(err, failed)
-		for _, m := range done {
+		mutations, readErr := tx.Mutations(ctx, MutationQuery{States: []State{Acknowledged}})
+		err = errors.Join(err, readErr)
+		for _, m := range mutations {
 			if slices.Contains(acknowledged, m.ID) {
 				err = errors.Join(err, tx.DeleteMutations(ctx, m.ID))
 			}
 		}
 	}
-	return errors.Join(err, putValue(ctx, tx, placeValue, at))
+	return errors.Join(err, putValue(ctx, tx, positionValue, at))
 }

@@ -13,13 +13,14 @@ import (
 )
 
 const (
-	// largestPush is how many bytes the mutations of one push have at most; a body may have a mebibyte.
-	largestPush = 900 << 10
-	// mostTries is how often a change is decided anew before it waits for a person.
-	mostTries = 5
+	// maxPushBytes limits the mutations in one push. The server accepts bodies of 1 MiB.
+	maxPushBytes = 900 << 10
+	// maxReissues is how often the conflict handler may decide about the same change before the conflict waits for
+	// ResolveConflict.
+	maxReissues = 5
 )
 
-// mutationBody is a mutation as it travels.
+// mutationBody is the JSON form of a mutation in a push.
 type mutationBody struct {
 	MutationID   string          `json:"mutation_id"`
 	Type         Type            `json:"type"`
@@ -34,55 +35,56 @@ func (m Mutation) body() mutationBody {
 	return mutationBody{m.ID, m.Key.Type, m.Op, m.Key.ID, m.BaseVersion, m.BaseMutation, m.Data}
 }
 
-// pushBody is the answer to a push.
-type pushBody struct {
+// pushResponse is the JSON form of the response to a push.
+type pushResponse struct {
 	Results []MutationResult `json:"results"`
 }
 
-// Push sends the queue, in order, until it is empty. What was sent and has no answer is sent again as it was: the server does it
-// once. Conflicts and rejections are told to whom [New] was given, and wait in [Client.Conflicts] and [Client.Rejections].
+// Push sends the queue in order until it is empty. Mutations sent before without a response are sent again unchanged,
+// and the server applies them once. Conflicts and rejections are passed to the handlers given to [New]; those not
+// decided wait in [Client.Conflicts] and [Client.Rejections].
 func (c *Client) Push(ctx context.Context) error {
-	if err := take(ctx, c.syncing); err != nil {
+	if err := lock(ctx, c.syncLock); err != nil {
 		return err
 	}
-	defer give(c.syncing)
+	defer unlock(c.syncLock)
 	return c.push(ctx)
 }
 
 func (c *Client) push(ctx context.Context) error {
-	size := c.batch
+	size := c.batchSize
 	for restarts := 0; ; {
 		at, batch, err := c.nextBatch(ctx, size)
 		if err != nil || len(batch) == 0 {
 			return err
 		}
-		if at.unknown() {
-			// Into a history that the device does not know, nothing is sent.
+		if at.incomplete() {
+			// Complete the local copy first: results are based on the history that it shows.
 			if err := c.pull(ctx); err != nil {
 				return err
 			}
-			if restarts++; restarts > mostRestarts {
-				return errors.New("push: the server starts a new history all the time")
+			if restarts++; restarts > maxRestarts {
+				return errors.New("push: the server has replaced the ledger's history too often; try again later")
 			}
 			continue
 		}
-		got, err := c.sendBatch(ctx, at, batch)
-		p, refused := errors.AsType[*Problem](err)
+		results, err := c.sendBatch(ctx, at, batch)
+		p, isProblem := errors.AsType[*Problem](err)
 		switch {
 		case err == nil:
-			if err := c.settle(ctx, batch, got.Results); err != nil {
+			if err := c.applyResults(ctx, batch, results); err != nil {
 				return err
 			}
-			size = c.batch
-		case expired(err):
-			if err := c.startAnew(ctx, at); err != nil {
+			size = c.batchSize
+		case cursorExpired(err):
+			if err := c.restartPull(ctx, at); err != nil {
 				return err
 			}
-		case refused && refusesContent(p) && len(batch) > 1:
-			size = len(batch) / 2 // one of them is the reason, and does not hold up the others
-		case refused && refusesContent(p):
+		case isProblem && rejectsBody(p) && len(batch) > 1:
+			size = len(batch) / 2 // isolate the offending mutation, so that it does not block the others
+		case isProblem && rejectsBody(p):
 			result := MutationResult{MutationID: batch[0].ID, Status: "rejected", Problem: p}
-			if err := c.settle(ctx, batch, []MutationResult{result}); err != nil {
+			if err := c.applyResults(ctx, batch, []MutationResult{result}); err != nil {
 				return err
 			}
 		default:
@@ -91,8 +93,8 @@ func (c *Client) push(ctx context.Context) error {
 	}
 }
 
-// refusesContent reports a problem of a whole push that lies in what it says.
-func refusesContent(p *Problem) bool {
+// rejectsBody reports whether the problem lies in the content of the push.
+func rejectsBody(p *Problem) bool {
 	switch p.Status {
 	case http.StatusRequestEntityTooLarge:
 		return true
@@ -102,35 +104,35 @@ func refusesContent(p *Problem) bool {
 	return false
 }
 
-// nextBatch returns what is to be sent next, and notes that it was sent: from then on it does not change.
-func (c *Client) nextBatch(ctx context.Context, size int) (at place, batch []Mutation, err error) {
+// nextBatch returns the mutations to send next and marks them as sent, after which they never change.
+func (c *Client) nextBatch(ctx context.Context, size int) (at feedPosition, batch []Mutation, err error) {
 	err = c.storage.Update(ctx, func(tx Tx) error {
-		if at, err = placeOf(ctx, tx); err != nil {
+		if at, err = readPosition(ctx, tx); err != nil {
 			return err
 		}
 		queue, err := tx.Mutations(ctx, MutationQuery{States: []State{Queued, Sent}, Limit: size})
-		if batch = queue; err != nil || at.unknown() {
+		if batch = queue; err != nil || at.incomplete() {
 			return err
 		}
 		batch = nil
-		bytes := 0
-		var fresh []Mutation
+		total := 0
+		var newlySent []Mutation
 		for _, m := range queue {
-			if bytes += len(m.Data) + 512; bytes > largestPush && len(batch) > 0 {
+			if total += len(m.Data) + 512; total > maxPushBytes && len(batch) > 0 {
 				break
 			}
 			if m.State == Queued {
 				m.State = Sent
-				fresh = append(fresh, m)
+				newlySent = append(newlySent, m)
 			}
 			batch = append(batch, m)
 		}
-		return tx.PutMutations(ctx, fresh...)
+		return tx.PutMutations(ctx, newlySent...)
 	})
 	return at, batch, err
 }
 
-func (c *Client) sendBatch(ctx context.Context, at place, batch []Mutation) (pushBody, error) {
+func (c *Client) sendBatch(ctx context.Context, at feedPosition, batch []Mutation) ([]MutationResult, error) {
 	var in struct {
 		Cursor    string         `json:"cursor,omitempty"`
 		Mutations []mutationBody `json:"mutations"`
@@ -141,62 +143,62 @@ func (c *Client) sendBatch(ctx context.Context, at place, batch []Mutation) (pus
 	}
 	body, err := json.Marshal(in)
 	if err != nil {
-		return pushBody{}, err
+		return nil, err
 	}
-	var got pushBody
-	err = c.send(ctx, request{method: http.MethodPost, path: "/v1/sync", body: body, decode: func(a answer) error {
-		got = pushBody{}
-		if err := into(&got)(a); err != nil {
+	var out pushResponse
+	err = c.send(ctx, request{method: http.MethodPost, path: "/v1/sync", body: body, decode: func(r response) error {
+		out = pushResponse{}
+		if err := decodeJSON(&out)(r); err != nil {
 			return err
 		}
-		if len(got.Results) != len(batch) {
-			return fmt.Errorf("%d results for %d mutations", len(got.Results), len(batch))
+		if len(out.Results) != len(batch) {
+			return fmt.Errorf("the response has %d results for %d mutations", len(out.Results), len(batch))
 		}
-		for i, result := range got.Results {
+		for i, result := range out.Results {
 			if result.MutationID != batch[i].ID || result.Status == "" {
-				return fmt.Errorf("the result of mutation %s is about %q", batch[i].ID, result.MutationID)
+				return fmt.Errorf("result %d of the response is for mutation %q instead of %s", i, result.MutationID, batch[i].ID)
 			}
 		}
 		return nil
 	}})
-	return got, err
+	return out.Results, err
 }
 
-// A verdict is what becomes of a mutation that has an answer.
-type verdict struct {
+// An outcome is the state of a mutation after its result.
+type outcome struct {
 	mutation Mutation
-	decision Decision // where the answer is a conflict
+	decision Decision // set for conflicts
 }
 
-// settle asks for decisions, and then stores what became of a batch, all at once. After a crash in between the server answers as
-// before, and the decisions are asked for again.
-func (c *Client) settle(ctx context.Context, batch []Mutation, results []MutationResult) error {
-	verdicts := make([]verdict, len(batch))
+// applyResults asks the conflict handler for decisions and then stores the outcomes of a batch in one Update. After a
+// crash before the Update, the server replays its results and the handler is asked again.
+func (c *Client) applyResults(ctx context.Context, batch []Mutation, results []MutationResult) error {
+	outcomes := make([]outcome, len(batch))
 	for i, m := range batch {
 		m.Result = &results[i]
-		v := verdict{mutation: m}
+		o := outcome{mutation: m}
 		switch status := m.Result.Status; {
 		case status == "conflict":
-			v.mutation.State = Conflicted
+			o.mutation.State = Conflicted
 			switch {
 			case m.Predicted:
-				v.decision = KeepServer()
-			case c.onConflict != nil && m.Reissues < mostTries:
-				v.decision = c.onConflict(ctx, Conflict{v.mutation})
+				o.decision = KeepServer()
+			case c.onConflict != nil && m.Reissues < maxReissues:
+				o.decision = c.onConflict(ctx, Conflict{o.mutation})
 			}
 		case m.Predicted && (status == "rejected" || m.Result.Problem != nil):
-			// It said what the server does by itself, which it will do or give a reason for.
-			v.mutation.State, v.decision = Conflicted, KeepServer()
+			// The server posts this occurrence by itself or reports why it cannot.
+			o.mutation.State, o.decision = Conflicted, KeepServer()
 		case status == "rejected" || m.Result.Problem != nil:
-			v.mutation.State = Rejected
+			o.mutation.State = Rejected
 		default: // applied, merged, unchanged
-			v.mutation.State = Acknowledged
+			o.mutation.State = Acknowledged
 		}
-		verdicts[i] = v
+		outcomes[i] = o
 	}
 	err := c.storage.Update(ctx, func(tx Tx) error {
-		for _, v := range verdicts {
-			if err := c.store(ctx, tx, v); err != nil {
+		for _, o := range outcomes {
+			if err := c.storeOutcome(ctx, tx, o); err != nil {
 				return err
 			}
 		}
@@ -206,37 +208,37 @@ func (c *Client) settle(ctx context.Context, batch []Mutation, results []Mutatio
 		return fmt.Errorf("store the results of a push: %w", err)
 	}
 	if c.onRejected != nil {
-		for _, v := range verdicts {
-			if v.mutation.State == Rejected {
-				c.onRejected(ctx, Rejection{v.mutation})
+		for _, o := range outcomes {
+			if o.mutation.State == Rejected {
+				c.onRejected(ctx, Rejection{o.mutation})
 			}
 		}
 	}
 	return nil
 }
 
-// store stores what became of one mutation, if nobody else has meanwhile.
-func (c *Client) store(ctx context.Context, tx Tx, v verdict) error {
-	m := v.mutation
+// storeOutcome stores the outcome of one mutation, unless another process has stored one already.
+func (c *Client) storeOutcome(ctx context.Context, tx Tx, o outcome) error {
+	m := o.mutation
 	queued, err := tx.Mutations(ctx, MutationQuery{Key: m.Key})
 	if err != nil {
 		return err
 	}
-	there := false
+	sent := false
 	for _, q := range queued {
-		there = there || q.ID == m.ID && q.State == Sent
+		sent = sent || q.ID == m.ID && q.State == Sent
 	}
 	switch {
-	case !there:
+	case !sent:
 		return nil
 	case m.State == Conflicted:
-		return c.decide(ctx, tx, queued, m, v.decision)
+		return c.applyDecision(ctx, tx, queued, m, o.decision)
 	}
 	return tx.PutMutations(ctx, m)
 }
 
-// reissue puts a change into the queue once more, in its old place, under an id of its own and upon a version of the row. What
-// was made upon it follows it, as far as it was not sent.
+// reissue queues a mutation again in its old place, with a new id and based on version. Unsent mutations that were
+// based on the old one are based on the new one.
 func (c *Client) reissue(ctx context.Context, tx Tx, queued []Mutation, m Mutation, version expense.Version) error {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -250,7 +252,7 @@ func (c *Client) reissue(ctx context.Context, tx Tx, queued []Mutation, m Mutati
 		m.BaseVersion = 0
 	}
 	for _, q := range queued {
-		// Of several changes of a row that are decided together, each is made upon the one before.
+		// Several mutations of a row that are decided together build on each other.
 		if q.State == Queued && q.Reissues > 0 && q.Seq < m.Seq && m.Op != Delete && q.Op != Delete {
 			m.BaseVersion, m.BaseMutation = 0, q.ID
 		}

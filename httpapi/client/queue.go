@@ -13,18 +13,18 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// largestChange is how many bytes the data of one mutation has at most. What the contract allows is far below.
-const largestChange = 128 << 10
+// maxMutationBytes limits the data of a mutation. It exceeds the largest valid data by far.
+const maxMutationBytes = 128 << 10
 
-// wake tells Run that something was queued.
-func (c *Client) wake() {
+// signalChange wakes Run after a mutation was queued.
+func (c *Client) signalChange() {
 	select {
-	case c.edited <- struct{}{}:
-	default: // it knows
+	case c.changed <- struct{}{}:
+	default: // a signal is pending already
 	}
 }
 
-// queue makes a change durable and returns the row as it is shown from now on; nil for a deletion.
+// queue stores a mutation and returns the row with it applied, or nil for a deletion.
 func (c *Client) queue(ctx context.Context, m Mutation, data any) (json.RawMessage, error) {
 	var text json.RawMessage
 	err := c.storage.Update(ctx, func(tx Tx) (err error) {
@@ -34,18 +34,18 @@ func (c *Client) queue(ctx context.Context, m Mutation, data any) (json.RawMessa
 	if err != nil {
 		return nil, err
 	}
-	c.wake()
+	c.signalChange()
 	return text, nil
 }
 
-// enqueue is queue within an Update. The mutation's base is what is known of the row: the version that the feed told, or the
-// device's own last change of it.
+// enqueue is queue within an Update. It sets the base of the mutation: the version in the local copy, or the device's
+// previous mutation of the row.
 func (c *Client) enqueue(ctx context.Context, tx Tx, m Mutation, data any) (json.RawMessage, error) {
 	row, err := tx.Row(ctx, m.Key)
 	if err != nil && !errors.Is(err, expense.ErrNotFound) {
 		return nil, err
 	}
-	before, err := tx.Mutations(ctx, MutationQuery{Key: m.Key, States: pendingStates()})
+	before, err := tx.Mutations(ctx, MutationQuery{Key: m.Key, States: visibleStates()})
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (c *Client) enqueue(ctx context.Context, tx Tx, m Mutation, data any) (json
 	deleted := len(before) > 0 && before[len(before)-1].Op == Delete
 	switch {
 	case m.Op == Put && deleted:
-		return nil, fmt.Errorf("%s %s: its id is not used again: %w", m.Key.Type, m.Key.ID, expense.ErrGone)
+		return nil, fmt.Errorf("%s %s was deleted and its id cannot be reused: %w", m.Key.Type, m.Key.ID, expense.ErrGone)
 	case m.Op != Put && m.BaseRow == nil:
 		return nil, fmt.Errorf("%s %s: %w", m.Key.Type, m.Key.ID, expense.ErrNotFound)
 	}
@@ -63,7 +63,7 @@ func (c *Client) enqueue(ctx context.Context, tx Tx, m Mutation, data any) (json
 		if m.Data, err = c.encode(ctx, tx, m, data); err != nil {
 			return nil, err
 		}
-		// A deletion wins whatever it is based on.
+		// Deletions have no base, because they always win.
 		m.BaseVersion, m.BaseMutation = baseOf(row, before)
 	}
 	id, err := uuid.NewV7()
@@ -82,13 +82,13 @@ func (c *Client) enqueue(ctx context.Context, tx Tx, m Mutation, data any) (json
 	if err != nil {
 		return nil, err
 	}
-	return finish(ctx, tx, m.Key, text, true)
+	return markUnsent(ctx, tx, m.Key, text, true)
 }
 
-func pendingStates() []State { return []State{Queued, Sent, Acknowledged} }
+func visibleStates() []State { return []State{Queued, Sent, Acknowledged} }
 
-// baseOf returns upon what a change is made of a row that has these mutations: a version that was shown, or one's own change that
-// has no answer yet.
+// baseOf returns the base of a new mutation of a row that has these mutations: a version, or a mutation without a
+// result.
 func baseOf(row Row, before []Mutation) (version expense.Version, mutation string) {
 	if len(before) == 0 {
 		return row.Version, ""
@@ -96,15 +96,15 @@ func baseOf(row Row, before []Mutation) (version expense.Version, mutation strin
 	last := before[len(before)-1]
 	switch {
 	case last.State == Acknowledged && last.Result.Version <= row.Version:
-		return row.Version, "" // a pull has brought it
+		return row.Version, "" // a pull has returned the result
 	case last.State == Acknowledged && last.showsResult():
 		return last.Result.Version, ""
 	}
 	return 0, last.ID
 }
 
-// showsResult reports that the row is shown as the answer to the mutation has it. The answer to a category whose name is taken has
-// another row.
+// showsResult reports whether the result contains this row. A put of a category whose name exists already returns the
+// existing category instead.
 func (m Mutation) showsResult() bool {
 	var row struct {
 		ID string `json:"id"`
@@ -115,14 +115,14 @@ func (m Mutation) showsResult() bool {
 	return m.Key.Type == SettingsType || row.ID == m.Key.ID
 }
 
-// encode writes what a change says, with what only the device knows at this moment: today, the home currency, and the amount or
-// the currency that the person saw beside the one that is changed.
+// encode returns the JSON of a draft or patch. It adds what depends on the time of the change: today's date, the home
+// currency, and in a patch the amount or currency that the user saw beside the changed one.
 func (c *Client) encode(ctx context.Context, tx Tx, m Mutation, data any) (json.RawMessage, error) {
 	text, err := json.Marshal(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", m.Key.Type, m.Key.ID, err)
 	}
-	change, err := parseMembers(text)
+	change, err := parseObject(text)
 	if err != nil {
 		return nil, err
 	}
@@ -142,21 +142,22 @@ func (c *Client) encode(ctx context.Context, tx Tx, m Mutation, data any) (json.
 	case m.Key.Type == ExpenseType && m.Op == Put && change["date"] == nil:
 		err = errors.Join(err, change.set("date", today.String()))
 	case (m.Key.Type == ExpenseType || m.Key.Type == RuleType) && m.Op == Patch:
-		err = errors.Join(err, keepTogether(change, m.BaseRow, "amount", "currency"))
+		err = errors.Join(err, completePair(change, m.BaseRow, "amount", "currency"))
 	case m.Key.Type == BudgetType && change["amount"] != nil && change["from_month"] == nil:
 		err = errors.Join(err, change.set("from_month", today.Month().String()))
 	}
 	if err != nil {
 		return nil, err
 	}
-	if text, err = json.Marshal(change); err == nil && len(text) > largestChange {
-		err = fmt.Errorf("%s %s: %d bytes are more than a change may have", m.Key.Type, m.Key.ID, len(text))
+	if text, err = json.Marshal(change); err == nil && len(text) > maxMutationBytes {
+		err = fmt.Errorf("the change of %s %s has %d bytes; the limit is %d",
+			m.Key.Type, m.Key.ID, len(text), maxMutationBytes)
 	}
 	return text, err
 }
 
-// keepTogether completes a change of one of two members by the other one as it was seen.
-func keepTogether(change members, seen json.RawMessage, a, b string) error {
+// completePair adds the second of two members to a change of the first one, with the value in base.
+func completePair(change jsonObject, base json.RawMessage, a, b string) error {
 	if (change[a] == nil) == (change[b] == nil) {
 		return nil
 	}
@@ -164,27 +165,28 @@ func keepTogether(change members, seen json.RawMessage, a, b string) error {
 	if change[a] != nil {
 		missing = b
 	}
-	row, err := parseMembers(seen)
+	row, err := parseObject(base)
 	if !row.isNull(missing) {
 		change[missing] = row[missing]
 	}
 	return err
 }
 
-// resolveCategory replaces the name of a category that is here by its id: it may have another name when the change arrives.
-func resolveCategory(ctx context.Context, tx Tx, change members) error {
+// resolveCategory replaces the name of a local category by its id, because the name may change before the server gets
+// the mutation.
+func resolveCategory(ctx context.Context, tx Tx, change jsonObject) error {
 	name := strings.TrimSpace(change.text("category"))
 	if name == "" || change["category_id"] != nil {
 		return nil
 	}
-	categories, err := allShown(ctx, tx, CategoryType)
+	categories, err := visibleRows(ctx, tx, CategoryType)
 	if err != nil {
 		return err
 	}
 	for _, text := range categories {
 		var category Category
 		if err := json.Unmarshal(text, &category); err != nil {
-			return fmt.Errorf("a stored category: %w", err)
+			return fmt.Errorf("stored category: %w", err)
 		}
 		if expense.Fold(category.Name) == expense.Fold(name) && !category.Archived {
 			delete(change, "category")
@@ -194,13 +196,13 @@ func resolveCategory(ctx context.Context, tx Tx, change members) error {
 	return nil
 }
 
-// shown returns a row together with what was changed of it here; ErrNotFound if there is none.
-func shown(ctx context.Context, tx Tx, key RowKey) (json.RawMessage, error) {
+// visibleRow returns a row with its mutations applied. It returns ErrNotFound if there is none.
+func visibleRow(ctx context.Context, tx Tx, key RowKey) (json.RawMessage, error) {
 	row, err := tx.Row(ctx, key)
 	if err != nil && !errors.Is(err, expense.ErrNotFound) {
 		return nil, err
 	}
-	pending, err := tx.Mutations(ctx, MutationQuery{Key: key, States: pendingStates()})
+	pending, err := tx.Mutations(ctx, MutationQuery{Key: key, States: visibleStates()})
 	if err != nil {
 		return nil, err
 	}
@@ -211,49 +213,49 @@ func shown(ctx context.Context, tx Tx, key RowKey) (json.RawMessage, error) {
 	if text == nil {
 		return nil, fmt.Errorf("%s %s: %w", key.Type, key.ID, expense.ErrNotFound)
 	}
-	return finish(ctx, tx, key, text, unsent(pending))
+	return markUnsent(ctx, tx, key, text, hasUnsent(pending))
 }
 
-// allShown returns all rows of a type as shown returns one, ordered by id.
-func allShown(ctx context.Context, tx Tx, t Type) ([]json.RawMessage, error) {
+// visibleRows returns all rows of a type with their mutations applied, ordered by id.
+func visibleRows(ctx context.Context, tx Tx, t Type) ([]json.RawMessage, error) {
 	rows, err := tx.Rows(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	mutations, err := tx.Mutations(ctx, MutationQuery{Key: RowKey{Type: t}, States: pendingStates()})
+	mutations, err := tx.Mutations(ctx, MutationQuery{Key: RowKey{Type: t}, States: visibleStates()})
 	if err != nil {
 		return nil, err
 	}
 	pending := map[string][]Mutation{}
-	var made []string // rows that the feed has not told of
+	var newIDs []string // ids of rows that no pull has returned yet
 	for _, m := range mutations {
 		if pending[m.Key.ID] == nil {
-			made = append(made, m.Key.ID)
+			newIDs = append(newIDs, m.Key.ID)
 		}
 		pending[m.Key.ID] = append(pending[m.Key.ID], m)
 	}
-	all := make([]json.RawMessage, 0, len(rows)+len(made))
-	ids := make([]string, 0, len(rows)+len(made))
+	all := make([]json.RawMessage, 0, len(rows)+len(newIDs))
+	ids := make([]string, 0, len(rows)+len(newIDs))
 	add := func(row Row, id string) error {
 		text, err := overlay(row, pending[id])
 		if err != nil || text == nil {
 			return err
 		}
 		if pending[id] != nil {
-			text, err = finish(ctx, tx, RowKey{t, id}, text, unsent(pending[id]))
+			text, err = markUnsent(ctx, tx, RowKey{t, id}, text, hasUnsent(pending[id]))
 		}
 		all, ids = append(all, text), append(ids, id)
 		return err
 	}
-	known := make(map[string]bool, len(rows))
+	stored := make(map[string]bool, len(rows))
 	for _, row := range rows {
-		known[row.ID] = true
+		stored[row.ID] = true
 		if err := add(row, row.ID); err != nil {
 			return nil, err
 		}
 	}
-	for _, id := range made {
-		if !known[id] {
+	for _, id := range newIDs {
+		if !stored[id] {
 			if err := add(Row{RowKey: RowKey{t, id}}, id); err != nil {
 				return nil, err
 			}
@@ -263,7 +265,7 @@ func allShown(ctx context.Context, tx Tx, t Type) ([]json.RawMessage, error) {
 	return all, nil
 }
 
-// byID sorts rows by their ids.
+// byID sorts rows by id.
 type byID struct {
 	rows []json.RawMessage
 	ids  []string
@@ -276,7 +278,7 @@ func (b byID) Swap(i, j int) {
 	b.rows[i], b.rows[j] = b.rows[j], b.rows[i]
 }
 
-func unsent(pending []Mutation) bool {
+func hasUnsent(pending []Mutation) bool {
 	for _, m := range pending {
 		if m.State != Acknowledged {
 			return true
@@ -285,15 +287,15 @@ func unsent(pending []Mutation) bool {
 	return false
 }
 
-// overlay returns a row with its pending mutations put in; nil if there is none, or the last of them deletes it.
+// overlay applies mutations to a row. It returns nil if there is no row or the last mutation deletes it.
 func overlay(row Row, pending []Mutation) (json.RawMessage, error) {
 	text := row.Data
 	for _, m := range pending {
 		if m.State == Acknowledged {
 			switch {
-			case m.Op == Delete && m.Result.Version == 0: // it was not there any more
+			case m.Op == Delete && m.Result.Version == 0: // the row did not exist any more
 				text = nil
-			case m.Result.Version <= row.Version: // the feed has brought it
+			case m.Result.Version <= row.Version: // a pull has returned the result
 			case m.Op == Delete:
 				text = nil
 			case m.showsResult():
@@ -306,7 +308,7 @@ func overlay(row Row, pending []Mutation) (json.RawMessage, error) {
 			continue
 		}
 		if m.Op == Patch && text == nil {
-			continue // the feed has taken the row away
+			continue // a pull has deleted the row
 		}
 		var err error
 		if text, err = m.apply(text); err != nil {
@@ -316,24 +318,24 @@ func overlay(row Row, pending []Mutation) (json.RawMessage, error) {
 	return text, nil
 }
 
-// apply puts the members of a put or a patch into a row.
+// apply merges the members of a put or patch into a row.
 func (m Mutation) apply(text json.RawMessage) (json.RawMessage, error) {
-	row, err := parseMembers(text)
+	row, err := parseObject(text)
 	if err != nil {
 		return nil, err
 	}
-	change, err := parseMembers(m.Data)
+	change, err := parseObject(m.Data)
 	if err != nil {
 		return nil, err
 	}
 	if m.Op == Put {
-		kept := members{}
+		stored := jsonObject{}
 		for _, name := range []string{"version", "created_at", "updated_at", "home_currency"} {
 			if row[name] != nil {
-				kept[name] = row[name]
+				stored[name] = row[name]
 			}
 		}
-		row = kept
+		row = stored
 		if m.Key.Type != SettingsType {
 			err = row.set("id", m.Key.ID)
 		}
@@ -352,7 +354,7 @@ func (m Mutation) apply(text json.RawMessage) (json.RawMessage, error) {
 		err = errors.Join(err, row.set("read_at", m.CreatedAt))
 	case ExpenseType:
 		if change["amount"] != nil || change["currency"] != nil || change["date"] != nil || change["rate"] != nil {
-			// What it is worth at home is the server's to say.
+			// The server computes these values.
 			for _, derived := range []string{"rate", "rate_date", "rate_source", "home_amount"} {
 				delete(row, derived)
 			}
@@ -362,7 +364,7 @@ func (m Mutation) apply(text json.RawMessage) (json.RawMessage, error) {
 				err = errors.Join(err, row.set("rate_source", expense.SourceUser))
 			}
 		}
-	default: // its members are those of its changes
+	default: // no derived members
 	}
 	if err != nil {
 		return nil, err
@@ -370,12 +372,13 @@ func (m Mutation) apply(text json.RawMessage) (json.RawMessage, error) {
 	return json.Marshal(row)
 }
 
-// finish puts in what a row that was made here takes from the ledger, and says whether the server has seen all of it.
-func finish(ctx context.Context, tx Tx, key RowKey, text json.RawMessage, unsent bool) (json.RawMessage, error) {
+// markUnsent sets $unsent if the server has not acknowledged all mutations of the row, and fills in members that the
+// server would derive from the settings.
+func markUnsent(ctx context.Context, tx Tx, key RowKey, text json.RawMessage, unsent bool) (json.RawMessage, error) {
 	if !unsent || text == nil {
 		return text, nil
 	}
-	row, err := parseMembers(text)
+	row, err := parseObject(text)
 	if err != nil {
 		return nil, err
 	}
@@ -394,9 +397,9 @@ func finish(ctx context.Context, tx Tx, key RowKey, text json.RawMessage, unsent
 	return json.Marshal(row)
 }
 
-// complete puts in what the settings say of an expense that the server has not seen. What is paid in the home currency is worth
-// what it says.
-func (m members) complete(settings Settings) error {
+// complete fills in the members of an unsent expense or rule that follow from the settings. An amount in the home
+// currency needs no rate.
+func (m jsonObject) complete(settings Settings) error {
 	var err error
 	if m.isNull("category_id") && settings.DefaultCategoryID != uuid.Nil {
 		err = m.set("category_id", settings.DefaultCategoryID)

@@ -128,7 +128,7 @@ func (r Rule) schedule() (recurrence.Rule, error) {
 		if rule, err = recurrence.ParseRRULE(r.RRULE, start); err != nil {
 			return recurrence.Rule{}, err
 		}
-	} else if rule, err = r.members(start); err != nil {
+	} else if rule, err = r.parseMembers(start); err != nil {
 		return recurrence.Rule{}, err
 	}
 	rule.Paused = r.Paused
@@ -151,7 +151,7 @@ func (r Rule) schedule() (recurrence.Rule, error) {
 }
 
 // members reads the schedule of a rule that the server has not seen: its members, instead of the RRULE.
-func (r Rule) members(start expense.Date) (recurrence.Rule, error) {
+func (r Rule) parseMembers(start expense.Date) (recurrence.Rule, error) {
 	rule := recurrence.Rule{Interval: max(r.Interval, 1), Start: start, Count: r.Count}
 	var faults expense.ValidationErrors
 	var err error
@@ -180,7 +180,7 @@ func (r Rule) members(start expense.Date) (recurrence.Rule, error) {
 }
 
 // mostPredicted is how many occurrences of one rule are predicted at once; the server posts the rest by itself.
-const mostPredicted = 100
+const maxPredicted = 100
 
 // PredictDue queues the expenses of recurring rules whose dates have begun and that are not here yet, and returns them: what the
 // server does by itself, for a device that cannot ask it. Each has the id that the server would give it, so that the two end as
@@ -201,7 +201,7 @@ func (c *Client) PredictPostings(ctx context.Context) ([]Expense, error) {
 		if err != nil {
 			return nil //nolint:nilerr // when a day begins there, only the server knows
 		}
-		texts, err := allShown(ctx, tx, RuleType)
+		texts, err := visibleRows(ctx, tx, RuleType)
 		if err != nil {
 			return err
 		}
@@ -226,7 +226,7 @@ func (c *Client) PredictPostings(ctx context.Context) ([]Expense, error) {
 		return putValue(ctx, tx, predictedValue, now)
 	})
 	if len(predicted) > 0 {
-		c.wake()
+		c.signalChange()
 	}
 	return predicted, err
 }
@@ -240,7 +240,7 @@ func (c *Client) predict(ctx context.Context, tx Tx, rule Rule, last, today expe
 	}
 	var predicted []Expense
 	for date := range schedule.RemainingOccurrences(last.AddDays(1)) {
-		if date.After(today) || len(predicted) == mostPredicted {
+		if date.After(today) || len(predicted) == maxPredicted {
 			break
 		}
 		last = date
@@ -261,17 +261,17 @@ func (c *Client) predict(ctx context.Context, tx Tx, rule Rule, last, today expe
 		if err != nil {
 			return nil, last, err
 		}
-		var shown Expense
-		if err := json.Unmarshal(text, &shown); err != nil {
+		var row Expense
+		if err := json.Unmarshal(text, &row); err != nil {
 			return nil, last, err
 		}
-		predicted = append(predicted, shown)
+		predicted = append(predicted, row)
 	}
 	return predicted, last, nil
 }
 
 // overlayRule takes out of a rule what a change of its schedule leaves without a meaning.
-func overlayRule(row, change members) {
+func overlayRule(row, change jsonObject) {
 	reschedules := false
 	for _, name := range []string{"freq", "interval", "weekdays", "month_day", "on_missing", "start_date", "until_date", "count"} {
 		reschedules = reschedules || change[name] != nil

@@ -11,32 +11,32 @@ import (
 	"github.com/google/uuid"
 )
 
-// A TokenSource says by which access token requests are made. It is called by many at once.
+// A TokenSource provides access tokens. It must be safe for concurrent use.
 type TokenSource interface {
-	// Token returns an access token. rejected is one that the server has just refused, or empty; then another one is wanted, and if
-	// there is none the error is ErrSignedOut.
+	// Token returns an access token. If rejected is not empty, the server has just refused that token, and Token must
+	// return another one. It returns ErrSignedOut if there is none.
 	Token(ctx context.Context, rejected string) (string, error)
 }
 
-// StaticToken is the TokenSource of a personal access token, or of any other that does not change.
+// StaticToken is a [TokenSource] for a token that does not change, such as a personal access token.
 type StaticToken string
 
-// Token implements TokenSource.
+// Token implements [TokenSource].
 func (t StaticToken) Token(_ context.Context, rejected string) (string, error) {
 	if rejected == string(t) {
-		return "", fmt.Errorf("the personal access token was refused: %w", ErrSignedOut)
+		return "", fmt.Errorf("the server refused the access token: %w", ErrSignedOut)
 	}
 	return string(t), nil
 }
 
-// Credentials are a person's.
+// Credentials identify a user at a sign-in.
 type Credentials struct {
 	Email      string `json:"email"`
 	Password   string `json:"password"`
-	DeviceName string `json:"device_name,omitempty"` // what the list of devices calls this one
+	DeviceName string `json:"device_name,omitempty"` // name of the session in the list of devices
 }
 
-// A Registration is what a new account needs; what is empty takes the server's defaults.
+// A Registration holds the parameters of a new account. Empty members use the server's defaults.
 type Registration struct {
 	Credentials
 	HomeCurrency string `json:"home_currency,omitempty"`
@@ -44,32 +44,32 @@ type Registration struct {
 	Locale       string `json:"locale,omitempty"`
 }
 
-// An Account is who is signed in.
+// An Account describes the account whose ledger the storage holds.
 type Account struct {
 	ID       uuid.UUID `json:"id"`
 	Email    string    `json:"email"`
 	DeviceID uuid.UUID `json:"device_id"`
 }
 
-// The names under which values are stored.
+// The names of values in the Storage.
 const (
-	accountValue   = "account" // whose ledger this is; it outlives the session
+	accountValue   = "account" // Account; it outlives the session
 	sessionValue   = "session"
-	placeValue     = "place"     // in the feed
-	seqValue       = "seq"       // of the last mutation
-	predictedValue = "predicted" // up to which day, of each rule
+	positionValue  = "place"     // feedPosition
+	seqValue       = "seq"       // Seq of the last mutation
+	predictedValue = "predicted" // by rule, the last date that PredictPostings has processed
 )
 
-// A session is what a sign-in or a refresh gave.
+// A session is the result of a sign-in or refresh.
 type session struct {
 	AccessToken  string    `json:"access_token"`
 	RefreshToken string    `json:"refresh_token"`
-	RefreshAt    time.Time `json:"refresh_at"` // from then on it is refreshed ahead of its end
+	RefreshAt    time.Time `json:"refresh_at"` // when to refresh it ahead of its expiry
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
-// sessionAnswer is the server's.
-type sessionAnswer struct {
+// sessionResponse is the server's response to a sign-in or refresh.
+type sessionResponse struct {
 	User struct {
 		ID    uuid.UUID `json:"id"`
 		Email string    `json:"email"`
@@ -80,89 +80,94 @@ type sessionAnswer struct {
 	DeviceID     uuid.UUID `json:"device_id"`
 }
 
-// read decodes an answer that holds tokens. One that lacks them is none of this server's.
-func (s *sessionAnswer) read(a answer) error {
-	if err := into(s)(a); err != nil {
+// decode parses the response and checks that it has tokens.
+func (s *sessionResponse) decode(a response) error {
+	if err := decodeJSON(s)(a); err != nil {
 		return err
 	}
 	if s.AccessToken == "" || s.RefreshToken == "" {
-		return errors.New("it holds no tokens")
+		return errors.New("the response has no tokens")
 	}
 	return nil
 }
 
-// session returns what is kept of the answer. Its time runs from before the request was sent: the device's clock measures a
-// span, and is not compared with the server's.
-func (s *sessionAnswer) session(asked time.Time) session {
+// session returns the session to store. Its lifetime starts before the request was sent, so the clocks of server and
+// device need not agree.
+func (s *sessionResponse) session(requestedAt time.Time) session {
 	life := time.Duration(min(max(s.ExpiresIn, 1), 1<<20)) * time.Second
 	return session{
 		AccessToken: s.AccessToken, RefreshToken: s.RefreshToken,
-		RefreshAt: asked.Add(life - min(time.Minute, life/5)), ExpiresAt: asked.Add(life),
+		RefreshAt: requestedAt.Add(life - min(time.Minute, life/5)), ExpiresAt: requestedAt.Add(life),
 	}
 }
 
-// Register makes an account and signs in.
+// Register creates an account and signs in. It returns ErrOtherAccount if the storage already holds a ledger, and a
+// [*Problem] if the server refuses the registration.
 func (c *Client) Register(ctx context.Context, reg Registration) error {
 	return c.signIn(ctx, "/v1/auth/register", reg)
 }
 
-// Login signs in. Rows and queue that are in the storage stay, if they are of the same account; ErrOtherAccount if they are not.
-func (c *Client) Login(ctx context.Context, who Credentials) error {
-	return c.signIn(ctx, "/v1/auth/login", who)
+// Login signs in. If the storage holds a ledger of the same account, its rows and queue are kept. If it is of another
+// account, Login returns ErrOtherAccount.
+func (c *Client) Login(ctx context.Context, credentials Credentials) error {
+	return c.signIn(ctx, "/v1/auth/login", credentials)
 }
 
 func (c *Client) signIn(ctx context.Context, path string, in any) error {
-	if c.own == nil {
-		return errors.New("this client authenticates with tokens of the host's own")
+	if c.ownTokens == nil {
+		return errors.New("this client uses the tokens of WithTokens and cannot sign in")
 	}
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
 	if _, ok := in.(Registration); ok {
-		// A new account has another ledger, whichever it is.
+		// A new account never has the ledger in this storage.
 		if _, err := c.Account(ctx); err == nil {
 			return ErrOtherAccount
 		}
 	}
-	if err := take(ctx, c.own.turn); err != nil {
+	if err := lock(ctx, c.ownTokens.sem); err != nil {
 		return err
 	}
-	defer give(c.own.turn)
-	asked := c.now()
-	var got sessionAnswer
-	// It is sent once: another time could make a second account, or a second device.
-	if err := c.send(ctx, request{method: http.MethodPost, path: path, body: body, open: true, once: true, decode: got.read}); err != nil {
+	defer unlock(c.ownTokens.sem)
+	requestedAt := c.now()
+	var resp sessionResponse
+	// Sent once: a retry could create a second account or session.
+	err = c.send(ctx, request{
+		method: http.MethodPost, path: path, body: body, noToken: true, noRetry: true, decode: resp.decode,
+	})
+	if err != nil {
 		return err
 	}
-	account := Account{ID: got.User.ID, Email: got.User.Email, DeviceID: got.DeviceID}
-	fresh := got.session(asked)
+	account := Account{ID: resp.User.ID, Email: resp.User.Email, DeviceID: resp.DeviceID}
+	fresh := resp.session(requestedAt)
 	err = c.storage.Update(ctx, func(tx Tx) error {
-		var known Account
-		if there, err := getValue(ctx, tx, accountValue, &known); err != nil {
+		var stored Account
+		if exists, err := getValue(ctx, tx, accountValue, &stored); err != nil {
 			return err
-		} else if there && known.ID != account.ID {
+		} else if exists && stored.ID != account.ID {
 			return ErrOtherAccount
 		}
 		return errors.Join(putValue(ctx, tx, accountValue, account), putValue(ctx, tx, sessionValue, fresh))
 	})
 	if err != nil {
-		// Nobody will ever use that session.
-		if lost := c.endSession(ctx, fresh.AccessToken); lost != nil {
-			c.logger.WarnContext(ctx, "a session that could not be kept was not ended either; it ends by itself", "error", lost)
+		// The session would never be used.
+		if endErr := c.endSession(ctx, fresh.AccessToken); endErr != nil {
+			c.logger.WarnContext(ctx, "a session could neither be stored nor ended; it will expire", "error", endErr)
 		}
 		return err
 	}
-	c.own.current, c.own.unsaved = fresh, false
+	c.ownTokens.current, c.ownTokens.unsaved = fresh, false
 	return nil
 }
 
-// Account returns whose ledger the storage holds; ErrSignedOut if nobody's.
+// Account returns the account whose ledger the storage holds. It returns ErrSignedOut if there is none.
 func (c *Client) Account(ctx context.Context) (Account, error) {
 	var account Account
 	err := c.storage.View(ctx, func(tx Tx) error {
-		there, err := getValue(ctx, tx, accountValue, &account)
-		if err == nil && !there {
+		exists, err := getValue(ctx, tx, accountValue, &account)
+		if err == nil && !exists {
 			err = ErrSignedOut
 		}
 		return err
@@ -170,13 +175,13 @@ func (c *Client) Account(ctx context.Context) (Account, error) {
 	return account, err
 }
 
-// Logout ends the session on the server and forgets its tokens. Rows and queue stay: see [Client.ClearStorage]. If the server cannot be
-// reached, nothing happens.
+// Logout ends the session on the server and removes its tokens. Rows and queue are kept; see [Client.ClearStorage]. If
+// the server cannot be reached, Logout returns an error and the session stays.
 func (c *Client) Logout(ctx context.Context) error {
-	if c.own == nil {
-		return errors.New("this client authenticates with tokens of the host's own")
+	if c.ownTokens == nil {
+		return errors.New("this client uses the tokens of WithTokens and cannot sign out")
 	}
-	token, err := c.own.Token(ctx, "")
+	token, err := c.ownTokens.Token(ctx, "")
 	if errors.Is(err, ErrSignedOut) {
 		return nil
 	}
@@ -186,37 +191,38 @@ func (c *Client) Logout(ctx context.Context) error {
 	if p, ok := errors.AsType[*Problem](err); err != nil && (!ok || p.Status != http.StatusUnauthorized) {
 		return err
 	}
-	if err := take(ctx, c.own.turn); err != nil {
+	if err := lock(ctx, c.ownTokens.sem); err != nil {
 		return err
 	}
-	defer give(c.own.turn)
-	return c.own.forget(ctx, c.own.current.RefreshToken)
+	defer unlock(c.ownTokens.sem)
+	return c.ownTokens.forget(ctx, c.ownTokens.current.RefreshToken)
 }
 
 func (c *Client) endSession(ctx context.Context, token string) error {
-	return c.exchange(ctx, request{method: http.MethodPost, path: "/v1/auth/logout", decode: func(a answer) error {
+	return c.roundTrip(ctx, request{method: http.MethodPost, path: "/v1/auth/logout", decode: func(a response) error {
 		if a.status != http.StatusNoContent {
-			return fmt.Errorf("status %d", a.status)
+			return fmt.Errorf("unexpected status %d", a.status)
 		}
 		return nil
 	}}, token)
 }
 
-// Forget removes all that is stored: session, rows, and what was not sent. It does not ask the server: [Client.Logout] does.
+// ClearStorage removes everything from the storage: session, rows and queue. Unsent changes are lost. The session on
+// the server does not end; see [Client.Logout].
 func (c *Client) ClearStorage(ctx context.Context) error {
-	if err := take(ctx, c.syncing); err != nil {
+	if err := lock(ctx, c.syncLock); err != nil {
 		return err
 	}
-	defer give(c.syncing)
-	if c.own != nil {
-		if err := take(ctx, c.own.turn); err != nil {
+	defer unlock(c.syncLock)
+	if c.ownTokens != nil {
+		if err := lock(ctx, c.ownTokens.sem); err != nil {
 			return err
 		}
-		defer give(c.own.turn)
-		c.own.current, c.own.unsaved = session{}, false
+		defer unlock(c.ownTokens.sem)
+		c.ownTokens.current, c.ownTokens.unsaved = session{}, false
 	}
 	return c.storage.Update(ctx, func(tx Tx) error {
-		at, err := placeOf(ctx, tx)
+		at, err := readPosition(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -229,39 +235,39 @@ func (c *Client) ClearStorage(ctx context.Context) error {
 			ids[i] = m.ID
 		}
 		err = errors.Join(tx.DeleteRowsBefore(ctx, at.Generation+1), tx.DeleteMutations(ctx, ids...))
-		for _, name := range []string{accountValue, sessionValue, placeValue, seqValue, predictedValue} {
+		for _, name := range []string{accountValue, sessionValue, positionValue, seqValue, predictedValue} {
 			err = errors.Join(err, tx.SetValue(ctx, name, nil))
 		}
 		return err
 	})
 }
 
-// sessionTokens is the TokenSource of those who sign in.
+// sessionTokens is the [TokenSource] of a signed-in account.
 type sessionTokens struct {
 	client *Client
 
-	turn    chan struct{} // holds a token while one works on what follows
+	sem     chan struct{} // semaphore that guards the fields below
 	current session
-	unsaved bool // the storage has an older one: it failed
+	unsaved bool // the last write of current to the storage failed
 }
 
-// Token implements TokenSource. One refresh at a time is under way; who comes meanwhile waits for it.
+// Token implements [TokenSource]. Only one refresh runs at a time; concurrent callers wait for it.
 func (t *sessionTokens) Token(ctx context.Context, rejected string) (string, error) {
-	if err := take(ctx, t.turn); err != nil {
+	if err := lock(ctx, t.sem); err != nil {
 		return "", err
 	}
-	defer give(t.turn)
-	good := func() bool {
+	defer unlock(t.sem)
+	usable := func() bool {
 		return t.current.AccessToken != "" && t.current.AccessToken != rejected && t.client.now().Before(t.current.RefreshAt)
 	}
 	if t.unsaved {
 		t.save(ctx)
 	}
-	if good() {
+	if usable() {
 		return t.current.AccessToken, nil
 	}
 	if !t.unsaved {
-		// Another process with the same storage may have refreshed it.
+		// Another process that shares the storage may have refreshed the session.
 		var stored session
 		err := t.client.storage.View(ctx, func(tx Tx) error {
 			_, err := getValue(ctx, tx, sessionValue, &stored)
@@ -270,7 +276,7 @@ func (t *sessionTokens) Token(ctx context.Context, rejected string) (string, err
 		if err != nil {
 			return "", err
 		}
-		if t.current = stored; good() {
+		if t.current = stored; usable() {
 			return t.current.AccessToken, nil
 		}
 	}
@@ -284,52 +290,55 @@ func (t *sessionTokens) Token(ctx context.Context, rejected string) (string, err
 	case errors.Is(err, ErrSignedOut):
 		return "", errors.Join(err, t.forget(ctx, t.current.RefreshToken))
 	case t.current.AccessToken != rejected && t.client.now().Before(t.current.ExpiresAt):
-		return t.current.AccessToken, nil // it was refreshed ahead of time; there is some left
+		return t.current.AccessToken, nil // an early refresh failed, but the token is still valid
 	}
 	return "", err
 }
 
 const (
-	// refreshTime bounds a refresh with all its attempts: the grace in which a refresh token works twice.
-	refreshTime = 25 * time.Second
-	// hearOut is how long a refresh goes on whose caller has given up: its answer is worth more than the caller's time.
-	hearOut = 3 * time.Second
+	// refreshTimeout limits a refresh with all its attempts. The server accepts the previous refresh token for 30 seconds.
+	refreshTimeout = 25 * time.Second
+	// refreshLinger is how long a refresh continues after its caller was cancelled, so that its response is not lost.
+	refreshLinger = 3 * time.Second
 )
 
-// refresh replaces the session. Its answer is stored before it is used. An answer that is lost is asked for again with the same
-// token, which the server allows for half a minute.
+// refresh replaces the session and stores it before its first use. After a lost response it sends the same refresh
+// token again, which the server accepts for 30 seconds.
 func (t *sessionTokens) refresh(ctx context.Context) error {
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTime)
+	refreshCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(hearOut, cancel) })
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(refreshLinger, cancel) })
 	defer stop()
 	body, err := json.Marshal(map[string]string{"refresh_token": t.current.RefreshToken})
 	if err != nil {
 		return err
 	}
-	asked := t.client.now()
-	var got sessionAnswer
-	err = t.client.send(within, request{method: http.MethodPost, path: "/v1/auth/refresh", body: body, open: true, decode: got.read})
+	requestedAt := t.client.now()
+	var resp sessionResponse
+	err = t.client.send(refreshCtx, request{
+		method: http.MethodPost, path: "/v1/auth/refresh", body: body, noToken: true, decode: resp.decode,
+	})
 	if p, ok := errors.AsType[*Problem](err); ok && p.Status == http.StatusUnauthorized && p.Code == "unauthenticated" {
 		return fmt.Errorf("%w: %w", ErrSignedOut, err)
 	}
 	if err != nil {
 		return fmt.Errorf("refresh the session: %w", err)
 	}
-	t.current = got.session(asked)
-	t.save(within)
+	t.current = resp.session(requestedAt)
+	t.save(refreshCtx)
 	return nil
 }
 
-// save stores the session. If it cannot be stored now, it is used all the same and stored the next time.
+// save stores the session. After a failure the session is used anyway and stored at the next call of Token.
 func (t *sessionTokens) save(ctx context.Context) {
 	err := t.client.storage.Update(ctx, func(tx Tx) error { return putValue(ctx, tx, sessionValue, t.current) })
 	if t.unsaved = err != nil; t.unsaved {
-		t.client.logger.WarnContext(ctx, "the session cannot be stored; if the process ends now, its person has to sign in again", "error", err)
+		t.client.logger.WarnContext(ctx,
+			"the session could not be stored; if the process ends now, the user has to sign in again", "error", err)
 	}
 }
 
-// forget removes the session of this refresh token; what another process has put in its place stays.
+// forget removes the session with this refresh token. It keeps a session that another process has stored since.
 func (t *sessionTokens) forget(ctx context.Context, refreshToken string) error {
 	t.current, t.unsaved = session{}, false
 	return t.client.storage.Update(ctx, func(tx Tx) error {
@@ -341,14 +350,14 @@ func (t *sessionTokens) forget(ctx context.Context, refreshToken string) error {
 	})
 }
 
-// getValue decodes a stored value, and reports whether there is one.
+// getValue decodes a stored value and reports whether it exists.
 func getValue(ctx context.Context, tx Tx, name string, value any) (bool, error) {
 	text, err := tx.Value(ctx, name)
 	if err != nil || text == nil {
 		return false, err
 	}
 	if err := json.Unmarshal(text, value); err != nil {
-		return false, fmt.Errorf("the stored %s: %w", name, err)
+		return false, fmt.Errorf("stored %s: %w", name, err)
 	}
 	return true, nil
 }

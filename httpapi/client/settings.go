@@ -44,7 +44,7 @@ func (c *Client) Settings(ctx context.Context) (Settings, error) {
 }
 
 func settingsOf(ctx context.Context, tx Tx) (settings Settings, err error) {
-	text, err := shown(ctx, tx, settingsKey())
+	text, err := visibleRow(ctx, tx, settingsKey())
 	if err != nil {
 		return Settings{}, err
 	}

@@ -8,56 +8,57 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A Storage keeps what a device must not lose: the copy of the ledger, the place in its feed, the queue of changes, the session.
-// It belongs to one account. [NewMemoryStorage] and the package sqlitestorage have one; the package storagetest proves one of your own.
-// It is safe for concurrent use, but for functions that it was given: they do not call it.
+// A Storage stores the state of a device: the local copy of the ledger, the position in the change feed, the queue of
+// mutations and the session. It belongs to one account. [MemoryStorage] and the package sqlitestorage implement it; the
+// package storagetest checks other implementations. A Storage is safe for concurrent use, but functions passed to View
+// and Update must not call the Storage.
 type Storage interface {
-	// View runs fn over one consistent state.
+	// View runs fn on a consistent snapshot: all reads see the same committed state.
 	View(ctx context.Context, fn func(Tx) error) error
 
-	// Update runs fn, alone. When it returns nil, all that fn wrote is kept, come what may; when fn or the Storage fails, nothing
-	// of it is.
+	// Update runs fn in an exclusive transaction: Updates never overlap. If fn returns nil, Update commits all writes of
+	// fn durably or returns an error. If fn fails or panics, or Update returns an error, no write of fn remains.
 	Update(ctx context.Context, fn func(Tx) error) error
 
-	// Close gives back what the Storage holds open.
+	// Close releases the resources of the Storage. Committed writes remain.
 	Close() error
 }
 
-// A Tx reads and writes within one View or Update; in a View it is only read from. Slices that are handed over either way are
-// nobody's to change.
+// A Tx reads and writes within one View or Update. Within a View it must not be used for writes. Neither side may
+// modify a slice after passing it to the other.
 type Tx interface {
-	// Value returns what was set under a name, or nil.
+	// Value returns the value stored under name, or nil if there is none.
 	Value(ctx context.Context, name string) ([]byte, error)
 
-	// SetValue sets it; nil removes it.
+	// SetValue stores a value under name. A nil value deletes it.
 	SetValue(ctx context.Context, name string, value []byte) error
 
-	// Row returns one row; ErrNotFound if there is none.
+	// Row returns the row with this key. It returns ErrNotFound if there is none.
 	Row(ctx context.Context, key RowKey) (Row, error)
 
 	// Rows returns all rows of a type, ordered by id.
 	Rows(ctx context.Context, t Type) ([]Row, error)
 
-	// PutRows writes rows, in place of those that have their keys.
+	// PutRows stores rows and replaces those with the same keys.
 	PutRows(ctx context.Context, rows ...Row) error
 
-	// DeleteRows removes rows; keys that there are no rows of are passed over.
+	// DeleteRows deletes the rows with these keys. Keys without a row are ignored.
 	DeleteRows(ctx context.Context, keys ...RowKey) error
 
-	// DeleteRowsBefore removes the rows of all generations before this one.
+	// DeleteRowsBefore deletes all rows of earlier generations.
 	DeleteRowsBefore(ctx context.Context, generation int64) error
 
-	// Mutations returns those that a query asks for, ordered by Seq.
+	// Mutations returns the mutations that match the query, ordered by Seq.
 	Mutations(ctx context.Context, query MutationQuery) ([]Mutation, error)
 
-	// PutMutations writes mutations, in place of those that have their ids.
+	// PutMutations stores mutations and replaces those with the same ids.
 	PutMutations(ctx context.Context, mutations ...Mutation) error
 
-	// DeleteMutations removes mutations; ids that there are none of are passed over.
+	// DeleteMutations deletes the mutations with these ids. Ids without a mutation are ignored.
 	DeleteMutations(ctx context.Context, ids ...string) error
 }
 
-// A Type is a type of row, as the contract names it.
+// A Type is the type of a row, as named by the API.
 type Type string
 
 // The types of rows.
@@ -70,29 +71,29 @@ const (
 	SettingsType Type = "settings"
 )
 
-// types lists them in the order of their names.
+// types returns all types in alphabetical order.
 func types() []Type {
 	return []Type{AlertType, BudgetType, CategoryType, ExpenseType, RuleType, SettingsType}
 }
 
-// settingsKey names the one row of its type.
+// settingsKey returns the key of the only row of type settings.
 func settingsKey() RowKey { return RowKey{SettingsType, "settings"} }
 
-// A Key names a row.
+// A RowKey identifies a row.
 type RowKey struct {
 	Type Type
 	ID   string
 }
 
-// A Row is a row as the server last told it in the feed. Nothing but the feed changes it.
+// A Row is a row as the server last sent it in the change feed. Only a pull changes it.
 type Row struct {
 	RowKey
 	Version    expense.Version
-	Generation int64           // of the fetch that brought it: what a fetch of everything leaves behind is no more
-	Data       json.RawMessage // as its resource's answers carry it
+	Generation int64           // counts full pulls; each deletes the rows of earlier generations
+	Data       json.RawMessage // resource as in the API's responses
 }
 
-// An Op is what a mutation does to its row.
+// An Op is the operation of a mutation.
 type Op string
 
 // The operations.
@@ -102,52 +103,53 @@ const (
 	Delete Op = "delete"
 )
 
-// A State is how far a mutation has come.
+// A State is the progress of a mutation.
 type State uint8
 
-// The states. Those from Acknowledged on have an answer.
+// The states. Mutations from Acknowledged on have a MutationResult.
 const (
-	Queued       State = iota + 1 // it was never sent
-	Sent                          // it was sent at least once, and nobody knows whether it arrived. What it says does not change any more
-	Acknowledged                  // the server has it; it is kept until a pull has brought what came of it
-	Conflicted                    // it contradicts what came first, and a person has not decided yet
-	Rejected                      // the server refused it for good, and nobody has dismissed that yet
+	Queued       State = iota + 1 // never sent
+	Sent                          // sent at least once without a response; its content is final
+	Acknowledged                  // applied by the server; kept until a pull has returned the result
+	Conflicted                    // conflicts with a change of another device and waits for a Decision
+	Rejected                      // refused by the server for good and not dismissed yet
 )
 
-// A Mutation is a change that was made on this device. As JSON, which a Storage may keep it as, it comes back as it was.
+// A Mutation is a change made on this device. A Storage may store it as JSON, from which it decodes to an equal value.
+// The tags keep the member names of mutations that earlier releases have stored.
 type Mutation struct {
 	Key          RowKey
-	ID           string // the same in every attempt: the server remembers it
-	Seq          int64  // its place in the queue
+	ID           string // the same in every attempt; the server's idempotency key
+	Seq          int64  // position in the queue
 	Op           Op
-	BaseVersion  expense.Version // of the row that it was made upon; 0: none
-	BaseMutation string          // or the device's own mutation of the row that it was made upon
-	Data         json.RawMessage `json:",omitempty"` // what is to be; nil for a deletion
+	BaseVersion  expense.Version // version of the row that the change is based on; 0: none
+	BaseMutation string          // mutation of this device that the change is based on, instead of BaseVersion
+	Data         json.RawMessage `json:",omitempty"` // draft or patch; nil for a deletion
 	State        State
-	Reissues     int             // how often it has been decided anew
-	BaseRow      json.RawMessage `json:",omitempty"` // the row as it was shown when the mutation was made; nil: there was none
-	Predicted    bool            // it says what the server does by itself, and gives way to it
-	CreatedAt    time.Time       // by the device's clock, for people
+	Reissues     int             `json:"Tries"`          // how often it was reissued after a conflict
+	BaseRow      json.RawMessage `json:"Seen,omitempty"` // row before the mutation, as shown to the user; nil: there was none
+	Predicted    bool            // queued by PredictPostings; yields to the server's own posting
+	CreatedAt    time.Time       `json:"Made"` // by the device's clock
 	Result       *MutationResult
 }
 
-// A MutationResult is the server's answer to a mutation.
+// A MutationResult is the server's result of a mutation.
 type MutationResult struct {
 	MutationID string          `json:"mutation_id"`
 	Status     string          `json:"status"`
 	Version    expense.Version `json:"version,omitempty"`
-	Resource   json.RawMessage `json:"resource,omitempty"` // the row as the answer leaves it
+	Resource   json.RawMessage `json:"resource,omitempty"` // row after the mutation
 	Problem    *Problem        `json:"problem,omitempty"`
 }
 
-// A MutationQuery asks for mutations; members that are zero ask for all.
+// A MutationQuery selects mutations. A zero field does not restrict the result.
 type MutationQuery struct {
-	Key    RowKey  // of this row; with the type alone: of the rows of that type
-	States []State // in one of these states
-	Limit  int     // the first so many
+	Key    RowKey  // row; with an empty ID, all rows of the type
+	States []State // any of these states
+	Limit  int     // at most this many
 }
 
-// Matches reports whether the query asks for m.
+// Matches reports whether m satisfies Key and States.
 func (q MutationQuery) Matches(m Mutation) bool {
 	if q.Key.Type != "" && q.Key.Type != m.Key.Type || q.Key.ID != "" && q.Key.ID != m.Key.ID {
 		return false

@@ -12,47 +12,49 @@ import (
 	"time"
 )
 
-// Sync pushes the queue and then pulls: after it, this device has what the server has, and the server what this device has.
+// Sync pushes the queue and then pulls. Afterwards device and server agree, apart from undecided conflicts and changes
+// made in the meantime.
 func (c *Client) Sync(ctx context.Context) error {
-	if err := take(ctx, c.syncing); err != nil {
+	if err := lock(ctx, c.syncLock); err != nil {
 		return err
 	}
-	defer give(c.syncing)
+	defer unlock(c.syncLock)
 	if err := c.push(ctx); err != nil {
 		return err
 	}
 	return c.pull(ctx)
 }
 
-// Run keeps the device in sync until ctx ends: it syncs when something was changed here, when the server hints that something was
-// changed elsewhere, and now and then without either. Trouble that may pass is waited for. It returns the error of ctx, or one
-// that needs somebody: ErrSignedOut, or a [*Problem] such as that of a token without the scope. What it started has ended then.
+// Run synchronises until ctx ends: after a local change, after an event from the server, and at the poll interval. It
+// retries after temporary errors. It returns the error of ctx or an error that retrying cannot fix, such as
+// ErrSignedOut or a [*Problem] for a token without the required scope. All goroutines of Run have ended when it
+// returns.
 func (c *Client) Run(ctx context.Context) error {
-	within, cancel := context.WithCancel(ctx)
+	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	hints := make(chan struct{}, 1)
-	hint := func() {
+	events := make(chan struct{}, 1)
+	notify := func() {
 		select {
-		case hints <- struct{}{}:
-		default: // one is waiting
+		case events <- struct{}{}:
+		default: // a signal is pending already
 		}
 	}
 	var listening sync.WaitGroup
 	defer listening.Wait()
 	defer cancel()
 	listening.Go(func() {
-		for _, err := range c.Events(within) {
+		for _, err := range c.Events(runCtx) {
 			if err != nil {
-				if within.Err() == nil {
-					c.logger.WarnContext(within, "there are no events; changes of other devices are found by looking", "error", err)
+				if runCtx.Err() == nil {
+					c.logger.WarnContext(runCtx, "events are unavailable; changes of other devices are found by polling", "error", err)
 				}
 				return
 			}
-			hint()
+			notify()
 		}
 	})
 	for failures := 0; ; {
-		err := c.Sync(within)
+		err := c.Sync(runCtx)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -64,84 +66,87 @@ func (c *Client) Run(ctx context.Context) error {
 			failures++
 			pause := backoff(failures)
 			if p, ok := errors.AsType[*Problem](err); ok {
-				pause = max(pause, jittered(p.RetryAfter))
+				pause = max(pause, withJitter(p.RetryAfter))
 			}
-			c.logger.WarnContext(ctx, "sync failed and is tried again", "error", err, "in", pause)
+			c.logger.WarnContext(ctx, "synchronisation failed and will be retried", "error", err, "in", pause)
 			if sleep(ctx, pause) != nil {
 				return ctx.Err()
 			}
 			continue
 		}
-		next := time.NewTimer(jittered(c.poll))
+		next := time.NewTimer(withJitter(c.pollInterval))
 		select {
 		case <-ctx.Done():
 			next.Stop()
 			return ctx.Err()
-		case <-c.edited:
-		case <-hints:
+		case <-c.changed:
+		case <-events:
 		case <-next.C:
 		}
 		next.Stop()
 	}
 }
 
-// permanent reports an error that waiting does not help against. A refusal that is not the server's own, such as that of a network
-// which wants to be paid first, does pass.
+// permanent reports whether retrying cannot fix an error. A refusal without the API's problem code, such as that of a
+// captive portal, is temporary.
 func permanent(err error) bool {
 	if errors.Is(err, ErrSignedOut) || errors.Is(err, ErrOtherAccount) {
 		return true
 	}
 	p, ok := errors.AsType[*Problem](err)
-	return ok && p.Code != "" && p.Status < 500 && !passing(err) && !expired(err)
+	return ok && p.Code != "" && p.Status < 500 && !retryable(err) && !cursorExpired(err)
 }
 
-// A typeDigest says which rows of a type there are: how many, and a hash over their ids and versions.
+// A typeDigest describes the rows of a type: their number and a hash of their ids and versions.
 type typeDigest struct {
 	Count int    `json:"count"`
 	Hash  string `json:"hash"`
 }
 
-// Diverged pulls, and returns the types of rows in which the copy differs from what the server has, in the order of their names:
-// none, unless something is broken; [Client.RequestFullPull] mends it. It compares ids and versions, not members.
+// Verify pulls and then compares the local copy with the server. It returns the types whose rows differ, in
+// alphabetical order, and nil if all agree. It compares ids and versions, not contents. A difference indicates a
+// defect; [Client.RequestFullPull] repairs the copy. Verify returns an error if the ledger changes during each of 5
+// attempts.
 func (c *Client) Verify(ctx context.Context) ([]Type, error) {
-	const attempts = 5 // each is in vain if something is changed elsewhere in between
+	const attempts = 5 // an attempt fails if the ledger changes during it
 	for range attempts {
 		if err := c.Pull(ctx); err != nil {
 			return nil, err
 		}
-		var theirs struct {
+		var server struct {
 			Cursor string              `json:"cursor"`
 			Types  map[Type]typeDigest `json:"types"`
 		}
-		if err := c.send(ctx, request{method: http.MethodGet, path: "/v1/sync/digest", decode: into(&theirs)}); err != nil {
+		err := c.send(ctx, request{method: http.MethodGet, path: "/v1/sync/digest", decode: decodeJSON(&server)})
+		if err != nil {
 			return nil, err
 		}
-		var at place
+		var at feedPosition
 		var different []Type
-		err := c.storage.View(ctx, func(tx Tx) (err error) {
+		err = c.storage.View(ctx, func(tx Tx) (err error) {
 			different = nil
-			if at, err = placeOf(ctx, tx); err != nil {
+			if at, err = readPosition(ctx, tx); err != nil {
 				return err
 			}
 			for _, t := range types() {
-				ours, err := digest(ctx, tx, t)
+				local, err := localDigest(ctx, tx, t)
 				if err != nil {
 					return err
 				}
-				if ours != theirs.Types[t] {
+				if local != server.Types[t] {
 					different = append(different, t)
 				}
 			}
 			return nil
 		})
-		if err != nil || at.Cursor == theirs.Cursor {
+		if err != nil || at.Cursor == server.Cursor {
 			return different, err
 		}
 	}
-	return nil, fmt.Errorf("the ledger was changed at each of %d looks", attempts)
+	return nil, fmt.Errorf("the ledger changed during each of %d attempts; try again later", attempts)
 }
 
-func digest(ctx context.Context, tx Tx, t Type) (typeDigest, error) {
+func localDigest(ctx context.Context, tx Tx, t Type) (typeDigest, error) {
 	rows, err := tx.Rows(ctx, t)
 	if err != nil {
 		return typeDigest{}, err

@@ -12,60 +12,62 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A Optional is a member of a patch: it is left out, or it is set to a value, or to null, which puts back its default.
+// An Optional is a member of a patch. It is absent, which leaves the row's member unchanged, or a value, or null, which
+// restores the default. The zero value is absent.
 type Optional[T any] struct {
-	given, null bool
-	value       T
+	present, null bool
+	value         T
 }
 
-// Set returns the Optional that sets a value.
-func Set[T any](value T) Optional[T] { return Optional[T]{given: true, value: value} }
+// Set returns an Optional with a value.
+func Set[T any](value T) Optional[T] { return Optional[T]{present: true, value: value} }
 
-// Null returns the Optional that puts back the default.
-func Null[T any]() Optional[T] { return Optional[T]{given: true, null: true} }
+// Null returns an Optional that restores the default.
+func Null[T any]() Optional[T] { return Optional[T]{present: true, null: true} }
 
-// IsZero reports a Optional that is left out.
-func (m Optional[T]) IsZero() bool { return !m.given }
+// IsZero reports whether the member is absent. The encoding/json option omitzero uses it.
+func (m Optional[T]) IsZero() bool { return !m.present }
 
-// MarshalJSON writes the value, or null.
+// MarshalJSON implements [json.Marshaler].
 func (m Optional[T]) MarshalJSON() ([]byte, error) {
-	if !m.given || m.null {
+	if !m.present || m.null {
 		return []byte("null"), nil
 	}
 	return json.Marshal(m.value)
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON implements [json.Unmarshaler].
 func (m *Optional[T]) UnmarshalJSON(text []byte) error {
-	*m = Optional[T]{given: true, null: string(text) == "null"}
+	*m = Optional[T]{present: true, null: string(text) == "null"}
 	if m.null {
 		return nil
 	}
 	return json.Unmarshal(text, &m.value)
 }
 
-// A Change is what a mutation says: one of the drafts and patches of this package.
+// A Change is the content of a mutation: one of this package's drafts and patches.
 type Change interface {
 	change() (Type, Op)
 }
 
-// A draft is a Change that may name its row.
+// A draft is a Change that may set the id of its row.
 type draft interface {
 	Change
 	rowID() uuid.UUID
 }
 
-// A Table is the rows of one type: what is read shows what the server told last together with what was changed here since.
+// A Table accesses the rows of one type. Reads return the local copy with queued mutations applied. Writes are queued.
+// No method uses the network.
 type Table[R any, D draft, P Change] struct {
-	client *Client
-	of     Type
+	client  *Client
+	rowType Type
 }
 
-// Get returns one row; ErrNotFound if there is none here.
+// Get returns a row. It returns ErrNotFound if there is none.
 func (t Table[R, D, P]) Get(ctx context.Context, id uuid.UUID) (R, error) {
 	var row R
 	err := t.client.storage.View(ctx, func(tx Tx) error {
-		text, err := shown(ctx, tx, RowKey{t.of, id.String()})
+		text, err := visibleRow(ctx, tx, RowKey{t.rowType, id.String()})
 		if err != nil {
 			return err
 		}
@@ -79,14 +81,14 @@ func (t Table[R, D, P]) List(ctx context.Context) ([]R, error) {
 	var rows []R
 	err := t.client.storage.View(ctx, func(tx Tx) error {
 		rows = nil
-		texts, err := allShown(ctx, tx, t.of)
+		texts, err := visibleRows(ctx, tx, t.rowType)
 		if err != nil {
 			return err
 		}
 		for _, text := range texts {
 			var row R
 			if err := json.Unmarshal(text, &row); err != nil {
-				return fmt.Errorf("a stored %s: %w", t.of, err)
+				return fmt.Errorf("stored %s: %w", t.rowType, err)
 			}
 			rows = append(rows, row)
 		}
@@ -95,8 +97,8 @@ func (t Table[R, D, P]) List(ctx context.Context) ([]R, error) {
 	return rows, err
 }
 
-// Put queues a row that is new, or that replaces the one with its id, and returns it as it is shown from now on. A draft without an
-// id gets one.
+// Put queues the creation or replacement of a row and returns the row with the change applied. If the draft has no id,
+// Put generates one. It returns ErrGone if the row was deleted on this device.
 func (t Table[R, D, P]) Put(ctx context.Context, d D) (R, error) {
 	id := d.rowID()
 	if id == uuid.Nil {
@@ -106,17 +108,19 @@ func (t Table[R, D, P]) Put(ctx context.Context, d D) (R, error) {
 			return none, err
 		}
 	}
-	return t.queue(ctx, RowKey{t.of, id.String()}, Put, d)
+	return t.queue(ctx, RowKey{t.rowType, id.String()}, Put, d)
 }
 
-// Patch queues a change of some members of a row; ErrNotFound if the row is not here.
+// Patch queues a change of some members of a row and returns the row with the change applied. It returns ErrNotFound if
+// there is no such row.
 func (t Table[R, D, P]) Patch(ctx context.Context, id uuid.UUID, p P) (R, error) {
-	return t.queue(ctx, RowKey{t.of, id.String()}, Patch, p)
+	return t.queue(ctx, RowKey{t.rowType, id.String()}, Patch, p)
 }
 
-// Delete queues the deletion of a row, which wins over whatever other devices make of the row. One that is not here is no error.
+// Delete queues the deletion of a row. A deletion wins over concurrent changes of other devices. Delete returns nil if
+// there is no such row.
 func (t Table[R, D, P]) Delete(ctx context.Context, id uuid.UUID) error {
-	_, err := t.client.queue(ctx, Mutation{Key: RowKey{t.of, id.String()}, Op: Delete}, nil)
+	_, err := t.client.queue(ctx, Mutation{Key: RowKey{t.rowType, id.String()}, Op: Delete}, nil)
 	if errors.Is(err, expense.ErrNotFound) {
 		return nil
 	}
@@ -132,22 +136,22 @@ func (t Table[R, D, P]) queue(ctx context.Context, key RowKey, op Op, data any) 
 	return row, err
 }
 
-// members is a JSON object whose values are left as they are.
-type members map[string]json.RawMessage
+// jsonObject is a JSON object with undecoded values.
+type jsonObject map[string]json.RawMessage
 
-func parseMembers(text json.RawMessage) (members, error) {
-	m := members{}
+func parseObject(text json.RawMessage) (jsonObject, error) {
+	m := jsonObject{}
 	if len(text) == 0 {
 		return m, nil
 	}
 	err := json.Unmarshal(text, &m)
 	if m == nil {
-		m = members{}
+		m = jsonObject{}
 	}
 	return m, err
 }
 
-func (m members) text(name string) string {
+func (m jsonObject) text(name string) string {
 	var text string
 	if json.Unmarshal(m[name], &text) != nil {
 		return ""
@@ -155,12 +159,12 @@ func (m members) text(name string) string {
 	return text
 }
 
-func (m members) set(name string, value any) error {
+func (m jsonObject) set(name string, value any) error {
 	text, err := json.Marshal(value)
 	m[name] = text
 	return err
 }
 
-func (m members) isNull(name string) bool {
+func (m jsonObject) isNull(name string) bool {
 	return len(m[name]) == 0 || bytes.Equal(m[name], []byte("null"))
 }

@@ -1,5 +1,5 @@
-// Package sqlitestorage keeps what a device must not lose in an SQLite file: no C compiler, and a write that returned survives a
-// power cut. Several processes may share the file.
+// Package sqlitestorage implements [client.Storage] in an SQLite file. It needs no C compiler. A committed Update
+// survives a power failure. Several processes may share the file.
 //
 //	storage, err := sqlitestorage.Open(ctx, "device.db")
 //	if err != nil { … }
@@ -18,13 +18,13 @@ import (
 	"path/filepath"
 	"strings"
 
-	_ "modernc.org/sqlite" // the driver
+	_ "modernc.org/sqlite" // registers the driver
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/client"
 )
 
-// schema makes the tables of its version; they carry the module's prefix, so that a host's own tables may lie beside them.
+// schema creates the tables. Their prefix permits a host to keep its own tables in the same file.
 const (
 	schema = `
 CREATE TABLE spendwise_device_values (
@@ -53,21 +53,22 @@ INSERT INTO spendwise_device_values (name, value) VALUES ('schema', '1');`
 	schemaVersion = "1"
 )
 
-// A Storage is an SQLite file. It implements [client.Storage].
+// A Storage stores the state of a device in an SQLite file. It implements [client.Storage].
 type Storage struct{ db *sql.DB }
 
 var _ client.Storage = (*Storage)(nil)
 
-// Open opens the file at path, which is made, for its owner's eyes only, if there is none.
+// Open opens the file at path and creates it with mode 0600 if it does not exist. It returns an error if the file has
+// the schema of another release.
 func Open(ctx context.Context, path string) (*Storage, error) {
 	if path == "" || path == ":memory:" {
-		return nil, fmt.Errorf("storage file %q: name a file; what may be lost is kept by client.NewMemory", path)
+		return nil, fmt.Errorf("storage file %q is not a path; for a temporary storage use client.NewMemoryStorage", path)
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("storage file %s: %w", path, err)
 	}
-	// The session in it is a secret: the file is made before SQLite would make it for everybody.
+	// Created before SQLite does, which would use a mode that other users can read.
 	file, err := os.OpenFile(absolute, os.O_CREATE|os.O_RDWR, 0o600)
 	if err == nil {
 		err = file.Close()
@@ -76,10 +77,12 @@ func Open(ctx context.Context, path string) (*Storage, error) {
 		return nil, fmt.Errorf("storage file %s: %w", path, err)
 	}
 	slashed := filepath.ToSlash(absolute)
-	if slashed[0] != '/' { // a drive's letter
+	if slashed[0] != '/' { // drive letter
 		slashed = "/" + slashed
 	}
-	query := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}}
+	query := url.Values{
+		"_txlock": {"immediate"}, "_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"},
+	}
 	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: slashed, RawQuery: query.Encode()}).String())
 	if err != nil {
 		return nil, fmt.Errorf("storage file %s: %w", path, err)
@@ -92,11 +95,12 @@ func Open(ctx context.Context, path string) (*Storage, error) {
 	return s, nil
 }
 
-// migrate makes the tables where there are none.
+// migrate creates the tables if they do not exist.
 func (s *Storage) migrate(ctx context.Context) error {
 	return s.transact(ctx, nil, func(db *sql.Tx) error {
 		var tables int
-		err := db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'spendwise_device_values'`).Scan(&tables)
+		err := db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema
+			WHERE type = 'table' AND name = 'spendwise_device_values'`).Scan(&tables)
 		if err != nil {
 			return err
 		}
@@ -107,7 +111,7 @@ func (s *Storage) migrate(ctx context.Context) error {
 		var version string
 		err = db.QueryRowContext(ctx, `SELECT value FROM spendwise_device_values WHERE name = 'schema'`).Scan(&version)
 		if err == nil && version != schemaVersion {
-			err = fmt.Errorf("its schema is %s and this program's %s", version, schemaVersion)
+			err = fmt.Errorf("the file has schema version %s; this release needs %s", version, schemaVersion)
 		}
 		return err
 	})
@@ -126,15 +130,15 @@ func (s *Storage) Update(ctx context.Context, fn func(client.Tx) error) error {
 	return s.transact(ctx, nil, func(db *sql.Tx) error { return fn(&transaction{db}) })
 }
 
-// transact runs fn in a transaction. One that only reads does not keep other processes from writing.
+// transact runs fn in a transaction. A read-only transaction does not block writers of other processes.
 func (s *Storage) transact(ctx context.Context, options *sql.TxOptions, fn func(*sql.Tx) error) (err error) {
 	db, err := s.db.BeginTx(ctx, options)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	defer func() { // when fn panics, too: the only connection must not stay in a transaction
-		if undone := db.Rollback(); undone != nil && !errors.Is(undone, sql.ErrTxDone) {
-			err = errors.Join(err, undone)
+	defer func() { // also after a panic, which would leave the connection in a transaction
+		if rollbackErr := db.Rollback(); rollbackErr != nil && !errors.Is(rollbackErr, sql.ErrTxDone) {
+			err = errors.Join(err, rollbackErr)
 		}
 	}()
 	if err := fn(db); err != nil {
@@ -148,7 +152,8 @@ type transaction struct{ db *sql.Tx }
 // Value implements [client.Tx].
 func (tx *transaction) Value(ctx context.Context, name string) ([]byte, error) {
 	var value []byte
-	err := tx.db.QueryRowContext(ctx, `SELECT value FROM spendwise_device_values WHERE name = ?`, "value "+name).Scan(&value)
+	err := tx.db.QueryRowContext(ctx,
+		`SELECT value FROM spendwise_device_values WHERE name = ?`, "value "+name).Scan(&value)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -183,19 +188,20 @@ func (tx *transaction) Row(ctx context.Context, key client.RowKey) (client.Row, 
 
 // Rows implements [client.Tx].
 func (tx *transaction) Rows(ctx context.Context, t client.Type) (rows []client.Row, err error) {
-	found, err := tx.db.QueryContext(ctx, `SELECT id, version, generation, data FROM spendwise_device_rows WHERE type = ? ORDER BY id`, t)
+	records, err := tx.db.QueryContext(ctx,
+		`SELECT id, version, generation, data FROM spendwise_device_rows WHERE type = ? ORDER BY id`, t)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, found.Close()) }()
-	for found.Next() {
+	defer func() { err = errors.Join(err, records.Close()) }()
+	for records.Next() {
 		row := client.Row{RowKey: client.RowKey{Type: t}}
-		if err := found.Scan(&row.ID, &row.Version, &row.Generation, (*[]byte)(&row.Data)); err != nil {
+		if err := records.Scan(&row.ID, &row.Version, &row.Generation, (*[]byte)(&row.Data)); err != nil {
 			return nil, err
 		}
 		rows = append(rows, row)
 	}
-	return rows, found.Err()
+	return rows, records.Err()
 }
 
 // PutRows implements [client.Tx].
@@ -203,8 +209,10 @@ func (tx *transaction) PutRows(ctx context.Context, rows ...client.Row) (err err
 	if len(rows) == 0 {
 		return nil
 	}
-	put, err := tx.db.PrepareContext(ctx, `INSERT INTO spendwise_device_rows (type, id, version, generation, data) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (type, id) DO UPDATE SET version = excluded.version, generation = excluded.generation, data = excluded.data`)
+	put, err := tx.db.PrepareContext(ctx, `
+		INSERT INTO spendwise_device_rows (type, id, version, generation, data) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (type, id) DO UPDATE
+		SET version = excluded.version, generation = excluded.generation, data = excluded.data`)
 	if err != nil {
 		return err
 	}
@@ -233,7 +241,9 @@ func (tx *transaction) DeleteRowsBefore(ctx context.Context, generation int64) e
 }
 
 // Mutations implements [client.Tx].
-func (tx *transaction) Mutations(ctx context.Context, query client.MutationQuery) (mutations []client.Mutation, err error) {
+func (tx *transaction) Mutations(
+	ctx context.Context, query client.MutationQuery,
+) (mutations []client.Mutation, err error) {
 	text, args := `SELECT mutation FROM spendwise_device_mutations WHERE true`, []any{}
 	if query.Key.Type != "" {
 		text, args = text+` AND type = ?`, append(args, query.Key.Type)
@@ -251,36 +261,37 @@ func (tx *transaction) Mutations(ctx context.Context, query client.MutationQuery
 	if query.Limit > 0 {
 		text, args = text+` LIMIT ?`, append(args, query.Limit)
 	}
-	found, err := tx.db.QueryContext(ctx, text, args...)
+	records, err := tx.db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, found.Close()) }()
-	for found.Next() {
-		var kept []byte
+	defer func() { err = errors.Join(err, records.Close()) }()
+	for records.Next() {
+		var encoded []byte
 		var m client.Mutation
-		if err := found.Scan(&kept); err != nil {
+		if err := records.Scan(&encoded); err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal(kept, &m); err != nil {
-			return nil, fmt.Errorf("a stored mutation: %w", err)
+		if err := json.Unmarshal(encoded, &m); err != nil {
+			return nil, fmt.Errorf("stored mutation: %w", err)
 		}
 		mutations = append(mutations, m)
 	}
-	return mutations, found.Err()
+	return mutations, records.Err()
 }
 
 // PutMutations implements [client.Tx].
 func (tx *transaction) PutMutations(ctx context.Context, mutations ...client.Mutation) error {
 	for _, m := range mutations {
-		kept, err := json.Marshal(m)
+		encoded, err := json.Marshal(m)
 		if err != nil {
 			return fmt.Errorf("mutation %s: %w", m.ID, err)
 		}
-		err = tx.exec(ctx, `INSERT INTO spendwise_device_mutations (id, seq, type, row, state, mutation) VALUES (?, ?, ?, ?, ?, ?)
+		err = tx.exec(ctx, `
+			INSERT INTO spendwise_device_mutations (id, seq, type, row, state, mutation) VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET
 				seq = excluded.seq, type = excluded.type, row = excluded.row, state = excluded.state, mutation = excluded.mutation`,
-			m.ID, m.Seq, m.Key.Type, m.Key.ID, m.State, kept)
+			m.ID, m.Seq, m.Key.Type, m.Key.ID, m.State, encoded)
 		if err != nil {
 			return err
 		}

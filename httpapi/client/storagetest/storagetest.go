@@ -1,11 +1,14 @@
-// Package storagetest is the suite that a [client.Storage] of one's own proves itself with: a queue of changes that is not yet sent
-// is all there is of them. It imports no test library.
+// Package storagetest checks implementations of [client.Storage]. An unsent change exists nowhere but in the Storage,
+// so a defect in it loses data. The package imports no test library.
 //
 //	func TestMyStorage(t *testing.T) {
 //		if err := storagetest.Check(t.Context(), open, reopen); err != nil {
 //			t.Fatal(err)
 //		}
 //	}
+//
+// Each check has an id, which consists of the method and, if the method has several guarantees, the guarantee:
+// Storage.Update/atomic, Tx.Rows. The error of a failed check begins with the id.
 package storagetest
 
 import (
@@ -25,33 +28,35 @@ import (
 	"github.com/spendwise/spendwise/httpapi/client"
 )
 
-// Check returns what a Storage breaks of the promises of [client.Storage] and [client.Tx], each told by its sentence; nil if nothing.
-// open returns an empty Storage each time. reopen closes one and opens what it kept, as another process would; it is nil for a
-// Storage that keeps nothing beyond its process.
-func Check(ctx context.Context, open func() (client.Storage, error), reopen func(client.Storage) (client.Storage, error)) error {
-	var broken []error
+// Check runs all checks and returns their errors, joined, or nil. open returns a new, empty Storage at each call.
+// reopen closes a Storage and opens the same one again, as another process would. It is nil for a Storage that lasts
+// only as long as its process.
+func Check(
+	ctx context.Context, open func() (client.Storage, error), reopen func(client.Storage) (client.Storage, error),
+) error {
+	var failed []error
 	for _, c := range checks() {
-		if err := c.try(ctx, open, reopen); err != nil {
-			broken = append(broken, fmt.Errorf("%s: %w", c.says, err))
+		if err := c.runOn(ctx, open, reopen); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", c.id, err))
 		}
 	}
-	return errors.Join(broken...)
+	return errors.Join(failed...)
 }
 
-// A check holds a Storage to one sentence of its interface.
+// A check verifies one guarantee of [client.Storage] or [client.Tx].
 type check struct {
-	says string
-	run  func(p *probe) error
+	id  string
+	run func(p *probe) error
 }
 
-// A probe is one check at work.
+// A probe is the context of one run of a check.
 type probe struct {
 	ctx     context.Context //nolint:containedctx // a probe lives as long as one check
 	storage client.Storage
 	reopen  func(client.Storage) (client.Storage, error)
 }
 
-func (c check) try(
+func (c check) runOn(
 	ctx context.Context, open func() (client.Storage, error), reopen func(client.Storage) (client.Storage, error),
 ) (err error) {
 	p := &probe{ctx: ctx, reopen: reopen}
@@ -59,8 +64,8 @@ func (c check) try(
 		return err
 	}
 	defer func() {
-		if closed := p.storage.Close(); closed != nil {
-			err = errors.Join(err, fmt.Errorf("close: %w", closed))
+		if closeErr := p.storage.Close(); closeErr != nil {
+			err = errors.Join(err, fmt.Errorf("close: %w", closeErr))
 		}
 	}()
 	return c.run(p)
@@ -68,26 +73,27 @@ func (c check) try(
 
 func checks() []check {
 	return []check{
-		{"Storage.View: View runs fn over one consistent state.", checkView},
-		{"Storage.Update: Update runs fn, alone.", checkAlone},
-		{"Storage.Update: When it returns nil, all that fn wrote is kept, come what may; when fn or the Storage fails, nothing of it is.", checkWhole},
-		{"Storage.Close: Close gives back what the Storage holds open.", checkClose},
-		{"Tx.Value: Value returns what was set under a name, or nil.", checkValues},
-		{"Tx.SetValue: SetValue sets it; nil removes it.", checkValues},
-		{"Tx.Row: Row returns one row; ErrNotFound if there is none.", checkRow},
-		{"Tx.Rows: Rows returns all rows of a type, ordered by id.", checkRows},
-		{"Tx.PutRows: PutRows writes rows, in place of those that have their keys.", checkRow},
-		{"Tx.DeleteRows: DeleteRows removes rows; keys that there are no rows of are passed over.", checkDeleteRows},
-		{"Tx.DeleteRowsBefore: DeleteRowsBefore removes the rows of all generations before this one.", checkGenerations},
-		{"Tx.Mutations: Mutations returns those that a query asks for, ordered by Seq.", checkQueries},
-		{"Tx.PutMutations: PutMutations writes mutations, in place of those that have their ids.", checkMutations},
-		{"Tx.DeleteMutations: DeleteMutations removes mutations; ids that there are none of are passed over.", checkDeleteMutations},
+		{"Storage.View/snapshot", checkSnapshot},
+		{"Storage.Update/exclusive", checkExclusive},
+		{"Storage.Update/atomic", checkAtomic},
+		{"Storage.Update/durable", checkClose},
+		{"Storage.Close", checkClose},
+		{"Tx.Value", checkValues},
+		{"Tx.SetValue", checkValues},
+		{"Tx.Row", checkRow},
+		{"Tx.Rows", checkRows},
+		{"Tx.PutRows", checkRow},
+		{"Tx.DeleteRows", checkDeleteRows},
+		{"Tx.DeleteRowsBefore", checkGenerations},
+		{"Tx.Mutations", checkQueries},
+		{"Tx.PutMutations", checkMutations},
+		{"Tx.DeleteMutations", checkDeleteMutations},
 	}
 }
 
-// tell joins what failed, and what is not as it should be.
-func tell(err error, right bool, format string, args ...any) error {
-	if err == nil && !right {
+// expect returns err, or the formatted error if err is nil and ok is false.
+func expect(err error, ok bool, format string, args ...any) error {
+	if err == nil && !ok {
 		err = fmt.Errorf(format, args...)
 	}
 	return err
@@ -95,30 +101,31 @@ func tell(err error, right bool, format string, args ...any) error {
 
 func (p *probe) update(fn func(tx client.Tx) error) error { return p.storage.Update(p.ctx, fn) }
 
-// both runs reading inside an Update, after writing, and once more in a View, when it is kept; and after reopening, where that goes.
-func (p *probe) both(writing, reading func(tx client.Tx) error) error {
+// verify runs write and read in an Update, then read in a View, and then read again after reopening the Storage, if
+// reopen is set.
+func (p *probe) verify(write, read func(tx client.Tx) error) error {
 	err := p.update(func(tx client.Tx) error {
-		if err := writing(tx); err != nil {
+		if err := write(tx); err != nil {
 			return err
 		}
-		return reading(tx)
+		return read(tx)
 	})
 	if err != nil {
 		return fmt.Errorf("in an Update: %w", err)
 	}
-	if err := p.storage.View(p.ctx, reading); err != nil {
+	if err := p.storage.View(p.ctx, read); err != nil {
 		return fmt.Errorf("in a View: %w", err)
 	}
 	if p.reopen == nil {
 		return nil
 	}
-	again, err := p.reopen(p.storage)
+	reopened, err := p.reopen(p.storage)
 	if err != nil {
 		return fmt.Errorf("reopen: %w", err)
 	}
-	p.storage = again
-	if err := p.storage.View(p.ctx, reading); err != nil {
-		return fmt.Errorf("after it was opened anew: %w", err)
+	p.storage = reopened
+	if err := p.storage.View(p.ctx, read); err != nil {
+		return fmt.Errorf("after reopening: %w", err)
 	}
 	return nil
 }
@@ -129,8 +136,9 @@ func row(t client.Type, id string, generation int64) client.Row {
 	return client.Row{RowKey: key(t, id), Version: 1, Generation: generation, Data: json.RawMessage(`{"id":"` + id + `"}`)}
 }
 
-// largest is the largest version: a restored ledger counts from the microseconds since 1970.
-const largest = 1<<53 - 1
+// maxVersion is the largest version that JSON readers keep exactly. Versions of a restored ledger start at the
+// microseconds since 1970.
+const maxVersion = 1<<53 - 1
 
 func sameRow(a, b client.Row) bool {
 	return a.RowKey == b.RowKey && a.Version == b.Version && a.Generation == b.Generation && bytes.Equal(a.Data, b.Data)
@@ -138,19 +146,21 @@ func sameRow(a, b client.Row) bool {
 
 func checkRow(p *probe) error {
 	lunch := row(client.ExpenseType, "a", 3)
-	lunch.Version, lunch.Data = largest, json.RawMessage("{\"notes\":\"Zoë \\u0000 \\\"'; -- 日本\",\"amount\":\"12.50\"}")
-	food := row(client.CategoryType, "a", math.MaxInt64) // the same id, and another row
-	return p.both(func(tx client.Tx) error {
-		return errors.Join(tx.PutRows(p.ctx), tx.PutRows(p.ctx, row(client.ExpenseType, "a", 1), food), tx.PutRows(p.ctx, lunch))
+	lunch.Version, lunch.Data = maxVersion, json.RawMessage(
+		"{\"notes\":\"Zoë \\u0000 \\\"'; -- 日本\",\"amount\":\"12.50\"}")
+	food := row(client.CategoryType, "a", math.MaxInt64) // same id as the expense
+	return p.verify(func(tx client.Tx) error {
+		return errors.Join(
+			tx.PutRows(p.ctx), tx.PutRows(p.ctx, row(client.ExpenseType, "a", 1), food), tx.PutRows(p.ctx, lunch))
 	}, func(tx client.Tx) error {
 		for _, want := range []client.Row{lunch, food} {
 			got, err := tx.Row(p.ctx, want.RowKey)
-			if err := tell(err, sameRow(got, want), "it holds %+v, want %+v", got, want); err != nil {
+			if err := expect(err, sameRow(got, want), "row is %+v, want %+v", got, want); err != nil {
 				return err
 			}
 		}
 		_, err := tx.Row(p.ctx, key(client.BudgetType, "a"))
-		return tell(nil, errors.Is(err, expense.ErrNotFound), "a row that there is none of: %v", err)
+		return expect(nil, errors.Is(err, expense.ErrNotFound), "the error for a missing row is %v, want ErrNotFound", err)
 	})
 }
 
@@ -161,52 +171,62 @@ func ids(rows []client.Row) (ids []string) {
 	return ids
 }
 
-// holds says that of a type there are the rows of these ids, in this order.
-func (p *probe) holds(tx client.Tx, t client.Type, want ...string) error {
+// expectRows checks the ids of all rows of type t, in order.
+func (p *probe) expectRows(tx client.Tx, t client.Type, want ...string) error {
 	rows, err := tx.Rows(p.ctx, t)
-	return tell(err, slices.Equal(ids(rows), want), "of type %s it has %q, want %q", t, ids(rows), want)
+	return expect(err, slices.Equal(ids(rows), want), "the rows of type %s are %q, want %q", t, ids(rows), want)
 }
 
 func checkRows(p *probe) error {
-	return p.both(func(tx client.Tx) error {
-		return tx.PutRows(p.ctx, row(client.ExpenseType, "b", 1), row(client.ExpenseType, "B", 1), row(client.CategoryType, "0", 1),
+	return p.verify(func(tx client.Tx) error {
+		return tx.PutRows(p.ctx,
+			row(client.ExpenseType, "b", 1), row(client.ExpenseType, "B", 1), row(client.CategoryType, "0", 1),
 			row(client.ExpenseType, "a", 1), row(client.ExpenseType, "10", 1), row(client.ExpenseType, "9", 1))
 	}, func(tx client.Tx) error {
-		return errors.Join(p.holds(tx, client.ExpenseType, "10", "9", "B", "a", "b"), p.holds(tx, client.CategoryType, "0"), p.holds(tx, client.AlertType))
+		return errors.Join(p.expectRows(tx, client.ExpenseType, "10", "9", "B", "a", "b"),
+			p.expectRows(tx, client.CategoryType, "0"), p.expectRows(tx, client.AlertType))
 	})
 }
 
 func checkDeleteRows(p *probe) error {
-	return p.both(func(tx client.Tx) error {
+	return p.verify(func(tx client.Tx) error {
 		return errors.Join(
-			tx.PutRows(p.ctx, row(client.ExpenseType, "a", 1), row(client.ExpenseType, "b", 1), row(client.CategoryType, "a", 1)),
-			tx.DeleteRows(p.ctx), tx.DeleteRows(p.ctx, key(client.BudgetType, "b"), key(client.ExpenseType, "a"), key(client.ExpenseType, "c")))
+			tx.PutRows(p.ctx,
+				row(client.ExpenseType, "a", 1), row(client.ExpenseType, "b", 1), row(client.CategoryType, "a", 1)),
+			tx.DeleteRows(p.ctx),
+			tx.DeleteRows(p.ctx, key(client.BudgetType, "b"), key(client.ExpenseType, "a"), key(client.ExpenseType, "c")))
 	}, func(tx client.Tx) error {
-		return errors.Join(p.holds(tx, client.ExpenseType, "b"), p.holds(tx, client.CategoryType, "a"))
+		return errors.Join(p.expectRows(tx, client.ExpenseType, "b"), p.expectRows(tx, client.CategoryType, "a"))
 	})
 }
 
 func checkGenerations(p *probe) error {
-	return p.both(func(tx client.Tx) error {
+	return p.verify(func(tx client.Tx) error {
 		return errors.Join(
-			tx.PutRows(p.ctx, row(client.ExpenseType, "a", 1), row(client.ExpenseType, "b", 2), row(client.ExpenseType, "c", 3), row(client.CategoryType, "d", 1)),
+			tx.PutRows(p.ctx, row(client.ExpenseType, "a", 1), row(client.ExpenseType, "b", 2),
+				row(client.ExpenseType, "c", 3), row(client.CategoryType, "d", 1)),
 			tx.PutMutations(p.ctx, mutation("m", 1, client.Queued)),
 			tx.DeleteRowsBefore(p.ctx, 2))
 	}, func(tx client.Tx) error {
-		return errors.Join(p.holds(tx, client.ExpenseType, "b", "c"), p.holds(tx, client.CategoryType), p.finds(tx, client.MutationQuery{}, "m"))
+		return errors.Join(p.expectRows(tx, client.ExpenseType, "b", "c"), p.expectRows(tx, client.CategoryType),
+			p.expectMutations(tx, client.MutationQuery{}, "m"))
 	})
 }
 
 func checkValues(p *probe) error {
-	odd := []byte("\x00\xff'; --\n")
-	return p.both(func(tx client.Tx) error {
-		return errors.Join(tx.SetValue(p.ctx, "schema", []byte("mine")), tx.SetValue(p.ctx, "Schema", odd), tx.SetValue(p.ctx, "never", nil),
+	binary := []byte("\x00\xff'; --\n")
+	return p.verify(func(tx client.Tx) error {
+		return errors.Join(tx.SetValue(p.ctx, "schema", []byte("mine")), tx.SetValue(p.ctx, "Schema", binary),
+			tx.SetValue(p.ctx, "never", nil),
 			tx.SetValue(p.ctx, "twice", []byte("1")), tx.SetValue(p.ctx, "twice", []byte("2")),
 			tx.SetValue(p.ctx, "gone", []byte("1")), tx.SetValue(p.ctx, "gone", nil))
 	}, func(tx client.Tx) error {
-		for name, want := range map[string][]byte{"schema": []byte("mine"), "Schema": odd, "twice": []byte("2"), "never": nil, "gone": nil, "other": nil} {
+		for name, want := range map[string][]byte{
+			"schema": []byte("mine"), "Schema": binary, "twice": []byte("2"), "never": nil, "gone": nil, "other": nil,
+		} {
 			got, err := tx.Value(p.ctx, name)
-			if err := tell(err, bytes.Equal(got, want) && (got == nil) == (want == nil), "under %q it holds %q, want %q", name, got, want); err != nil {
+			same := bytes.Equal(got, want) && (got == nil) == (want == nil)
+			if err := expect(err, same, "the value of %q is %q, want %q", name, got, want); err != nil {
 				return err
 			}
 		}
@@ -215,44 +235,52 @@ func checkValues(p *probe) error {
 }
 
 func mutation(id string, seq int64, state client.State) client.Mutation {
-	return client.Mutation{Key: key(client.ExpenseType, "a"), ID: id, Seq: seq, Op: client.Put, Data: json.RawMessage(`{"amount":"1"}`), State: state}
+	return client.Mutation{
+		Key: key(client.ExpenseType, "a"), ID: id, Seq: seq, Op: client.Put, State: state,
+		Data: json.RawMessage(`{"amount":"1"}`),
+	}
 }
 
-func (p *probe) finds(tx client.Tx, query client.MutationQuery, want ...string) error {
-	found, err := tx.Mutations(p.ctx, query)
+func (p *probe) expectMutations(tx client.Tx, query client.MutationQuery, want ...string) error {
+	mutations, err := tx.Mutations(p.ctx, query)
 	var got []string
-	for _, m := range found {
+	for _, m := range mutations {
 		got = append(got, m.ID)
 	}
-	return tell(err, slices.Equal(got, want), "%+v finds %q, want %q", query, got, want)
+	return expect(err, slices.Equal(got, want), "the query %+v returns %q, want %q", query, got, want)
 }
 
-// checkMutations writes one with every member set, and one with none that need not be.
+// checkMutations stores a mutation with every field set, one with only the required fields, and one that is replaced.
 func checkMutations(p *probe) error {
-	full := client.Mutation{
-		Key: key(client.RuleType, "a"), ID: "full", Seq: math.MaxInt64, Op: client.Patch, BaseVersion: largest, BaseMutation: "m0",
-		Data: json.RawMessage(`{"notes":"a\u0000b"}`), State: client.Conflicted, Reissues: 3, BaseRow: json.RawMessage(`{"amount":"1"}`), Predicted: true,
+	complete := client.Mutation{
+		Key: key(client.RuleType, "a"), ID: "full", Seq: math.MaxInt64, Op: client.Patch,
+		BaseVersion: maxVersion, BaseMutation: "m0",
+		Data: json.RawMessage(`{"notes":"a\u0000b"}`), State: client.Conflicted, Reissues: 3,
+		BaseRow: json.RawMessage(`{"amount":"1"}`), Predicted: true,
 		CreatedAt: time.Date(2026, time.March, 8, 12, 0, 0, 123456789, time.UTC),
-		Result: &client.MutationResult{MutationID: "full", Status: "conflict", Version: largest, Resource: json.RawMessage(`{"amount":"2"}`),
-			Problem: &client.Problem{Status: 409, Code: "conflict", Detail: "The row was changed first."}},
+		Result: &client.MutationResult{MutationID: "full", Status: "conflict", Version: maxVersion,
+			Resource: json.RawMessage(`{"amount":"2"}`),
+			Problem:  &client.Problem{Status: 409, Code: "conflict", Detail: "Another device has changed the row."}},
 	}
-	bare := client.Mutation{Key: key(client.ExpenseType, "b"), ID: "bare", Seq: 1, Op: client.Delete, State: client.Queued}
+	minimal := client.Mutation{
+		Key: key(client.ExpenseType, "b"), ID: "minimal", Seq: 1, Op: client.Delete, State: client.Queued,
+	}
 	changed := mutation("changed", 7, client.Queued)
-	return p.both(func(tx client.Tx) error {
-		err := errors.Join(tx.PutMutations(p.ctx), tx.PutMutations(p.ctx, full, changed, bare))
+	return p.verify(func(tx client.Tx) error {
+		err := errors.Join(tx.PutMutations(p.ctx), tx.PutMutations(p.ctx, complete, changed, minimal))
 		changed.State, changed.Seq, changed.Key.ID, changed.Data = client.Sent, 8, "z", nil
 		return errors.Join(err, tx.PutMutations(p.ctx, changed))
 	}, func(tx client.Tx) error {
-		found, err := tx.Mutations(p.ctx, client.MutationQuery{})
-		for i := range found {
-			found[i].CreatedAt = found[i].CreatedAt.UTC()
+		mutations, err := tx.Mutations(p.ctx, client.MutationQuery{})
+		for i := range mutations {
+			mutations[i].CreatedAt = mutations[i].CreatedAt.UTC()
 		}
-		want := []client.Mutation{bare, changed, full}
-		return tell(err, reflect.DeepEqual(found, want), "it holds\n%+v, want\n%+v", found, want)
+		want := []client.Mutation{minimal, changed, complete}
+		return expect(err, reflect.DeepEqual(mutations, want), "the mutations are\n%+v, want\n%+v", mutations, want)
 	})
 }
 
-// checkQueries holds the answers to all kinds of queries against what the query itself says it matches.
+// checkQueries compares the results of queries of every kind with MutationQuery.Matches.
 func checkQueries(p *probe) error {
 	var all []client.Mutation
 	for i := range 24 {
@@ -262,18 +290,25 @@ func checkQueries(p *probe) error {
 	}
 	sorted := slices.Clone(all)
 	slices.SortFunc(sorted, func(a, b client.Mutation) int { return cmp.Compare(a.Seq, b.Seq) })
-	keys := []client.RowKey{{}, key(client.ExpenseType, ""), key(client.ExpenseType, "1"), key(client.BudgetType, "2"), key(client.AlertType, "1")}
-	states := [][]client.State{nil, {client.Queued}, {client.Sent, client.Rejected}, {client.Acknowledged, client.Queued, client.Conflicted}}
-	return p.both(func(tx client.Tx) error { return tx.PutMutations(p.ctx, all...) }, func(tx client.Tx) error {
+	keys := []client.RowKey{
+		{}, key(client.ExpenseType, ""), key(client.ExpenseType, "1"), key(client.BudgetType, "2"),
+		key(client.AlertType, "1"),
+	}
+	states := [][]client.State{
+		nil, {client.Queued}, {client.Sent, client.Rejected}, {client.Acknowledged, client.Queued, client.Conflicted},
+	}
+	return p.verify(func(tx client.Tx) error { return tx.PutMutations(p.ctx, all...) }, func(tx client.Tx) error {
 		for i := range len(keys) * len(states) * 3 {
-			query := client.MutationQuery{Key: keys[i%len(keys)], States: states[i/len(keys)%len(states)], Limit: []int{0, 1, 3}[i/len(keys)/len(states)]}
+			query := client.MutationQuery{
+				Key: keys[i%len(keys)], States: states[i/len(keys)%len(states)], Limit: []int{0, 1, 3}[i/len(keys)/len(states)],
+			}
 			var want []string
 			for _, m := range sorted {
 				if query.Matches(m) && (query.Limit == 0 || len(want) < query.Limit) {
 					want = append(want, m.ID)
 				}
 			}
-			if err := p.finds(tx, query, want...); err != nil {
+			if err := p.expectMutations(tx, query, want...); err != nil {
 				return err
 			}
 		}
@@ -282,15 +317,18 @@ func checkQueries(p *probe) error {
 }
 
 func checkDeleteMutations(p *probe) error {
-	return p.both(func(tx client.Tx) error {
-		return errors.Join(tx.PutMutations(p.ctx, mutation("a", 1, client.Sent), mutation("b", 2, client.Queued), mutation("c", 3, client.Queued)),
+	return p.verify(func(tx client.Tx) error {
+		return errors.Join(
+			tx.PutMutations(p.ctx,
+				mutation("a", 1, client.Sent), mutation("b", 2, client.Queued), mutation("c", 3, client.Queued)),
 			tx.DeleteMutations(p.ctx), tx.DeleteMutations(p.ctx, "none", "a", "c"))
 	}, func(tx client.Tx) error {
-		return errors.Join(p.finds(tx, client.MutationQuery{}, "b"), p.finds(tx, client.MutationQuery{States: []client.State{client.Sent}}))
+		return errors.Join(p.expectMutations(tx, client.MutationQuery{}, "b"),
+			p.expectMutations(tx, client.MutationQuery{States: []client.State{client.Sent}}))
 	})
 }
 
-// fill writes, or overwrites, one of everything.
+// fill writes text as a value, a row and a mutation.
 func (p *probe) fill(tx client.Tx, text string) error {
 	m := mutation("m", 1, client.Queued)
 	m.BaseMutation = text
@@ -299,63 +337,66 @@ func (p *probe) fill(tx client.Tx, text string) error {
 	return errors.Join(tx.SetValue(p.ctx, "v", []byte(text)), tx.PutRows(p.ctx, r), tx.PutMutations(p.ctx, m))
 }
 
-// filled reads what fill wrote: one text, or it is not of one moment.
+// filled returns the text that fill wrote. It returns an error if value, row and mutation differ.
 func (p *probe) filled(tx client.Tx) (string, error) {
 	value, err := tx.Value(p.ctx, "v")
-	r, failure := tx.Row(p.ctx, key(client.ExpenseType, "a"))
-	mutations, more := tx.Mutations(p.ctx, client.MutationQuery{})
-	if err := errors.Join(err, failure, more); err != nil {
+	r, rowErr := tx.Row(p.ctx, key(client.ExpenseType, "a"))
+	mutations, mutationsErr := tx.Mutations(p.ctx, client.MutationQuery{})
+	if err := errors.Join(err, rowErr, mutationsErr); err != nil {
 		return "", err
 	}
 	text := string(value)
-	whole := len(mutations) == 1 && mutations[0].BaseMutation == text && string(r.Data) == `{"notes":"`+text+`"}`
-	return text, tell(nil, whole, "a value %q, a row %s and %d mutations are of different moments: %+v", text, r.Data, len(mutations), mutations)
+	consistent := len(mutations) == 1 && mutations[0].BaseMutation == text && string(r.Data) == `{"notes":"`+text+`"}`
+	return text, expect(nil, consistent,
+		"value %q, row %s and %d mutations come from different Updates: %+v", text, r.Data, len(mutations), mutations)
 }
 
-var errUndone = errors.New("undone")
+var errAborted = errors.New("aborted")
 
-// checkWhole ends Updates in every way but well: what was there before stays.
-func checkWhole(p *probe) error {
+// checkAtomic runs Updates that fail, panic or are cancelled, and verifies that they leave nothing behind.
+func checkAtomic(p *probe) error {
 	if err := p.update(func(tx client.Tx) error { return p.fill(tx, "kept") }); err != nil {
 		return err
 	}
-	spoil := func(tx client.Tx) error {
-		return errors.Join(p.fill(tx, "undone"), tx.PutRows(p.ctx, row(client.BudgetType, "b", 1)), tx.SetValue(p.ctx, "more", []byte("x")),
-			tx.DeleteRows(p.ctx, key(client.ExpenseType, "a")), tx.DeleteMutations(p.ctx, "m"), tx.DeleteRowsBefore(p.ctx, 9), tx.SetValue(p.ctx, "v", nil))
+	overwrite := func(tx client.Tx) error {
+		return errors.Join(p.fill(tx, "aborted"), tx.PutRows(p.ctx, row(client.BudgetType, "b", 1)),
+			tx.SetValue(p.ctx, "more", []byte("x")), tx.SetValue(p.ctx, "v", nil), tx.DeleteMutations(p.ctx, "m"),
+			tx.DeleteRows(p.ctx, key(client.ExpenseType, "a")), tx.DeleteRowsBefore(p.ctx, 9))
 	}
-	err := p.update(func(tx client.Tx) error { return errors.Join(spoil(tx), errUndone) })
-	if !errors.Is(err, errUndone) {
-		return fmt.Errorf("an Update whose function fails returns %w", err)
+	err := p.update(func(tx client.Tx) error { return errors.Join(overwrite(tx), errAborted) })
+	if !errors.Is(err, errAborted) {
+		return fmt.Errorf("an Update whose function returns an error returns %w", err)
 	}
 	panicked := func() (reason any) {
 		defer func() { reason = recover() }()
 		return p.update(func(tx client.Tx) error {
-			if err := spoil(tx); err != nil {
+			if err := overwrite(tx); err != nil {
 				return err
 			}
-			panic(errUndone)
+			panic(errAborted)
 		})
 	}()
-	if panicked != any(errUndone) {
-		return fmt.Errorf("an Update whose function panics ends with %v", panicked)
+	if panicked != any(errAborted) {
+		return fmt.Errorf("an Update whose function panics ends with %v instead of the panic", panicked)
 	}
-	cancelled, cancel := context.WithCancel(p.ctx)
+	cancelledCtx, cancel := context.WithCancel(p.ctx)
 	cancel()
-	if err := p.storage.Update(cancelled, spoil); err == nil {
-		return errors.New("an Update whose context was cancelled before it began returns nil")
+	if err := p.storage.Update(cancelledCtx, overwrite); err == nil {
+		return errors.New("an Update with a cancelled context returns nil")
 	}
-	return p.both(func(client.Tx) error { return nil }, func(tx client.Tx) error {
+	return p.verify(func(client.Tx) error { return nil }, func(tx client.Tx) error {
 		text, err := p.filled(tx)
-		if err := tell(err, text == "kept", "Updates that failed left %q", text); err != nil {
+		if err := expect(err, text == "kept", "failed Updates left %q", text); err != nil {
 			return err
 		}
 		more, err := tx.Value(p.ctx, "more")
-		return errors.Join(tell(err, more == nil, "an Update that failed left the value %q", more), p.holds(tx, client.BudgetType))
+		err = expect(err, more == nil, "a failed Update left the value %q", more)
+		return errors.Join(err, p.expectRows(tx, client.BudgetType))
 	})
 }
 
-// together runs fn at once, so often.
-func together(n int, fn func(i int) error) error {
+// concurrently runs fn n times at once.
+func concurrently(n int, fn func(i int) error) error {
 	failures := make([]error, n)
 	var running sync.WaitGroup
 	for i := range n {
@@ -365,17 +406,17 @@ func together(n int, fn func(i int) error) error {
 	return errors.Join(failures...)
 }
 
-// checkAlone counts in several goroutines what no two of them may count at once.
-func checkAlone(p *probe) error {
+// checkExclusive increments a counter in concurrent Updates.
+func checkExclusive(p *probe) error {
 	const workers, turns = 4, 10
-	err := together(workers, func(int) error {
+	err := concurrently(workers, func(int) error {
 		for range turns {
 			err := p.update(func(tx client.Tx) error {
 				text, err := tx.Value(p.ctx, "count")
 				if err != nil {
 					return err
 				}
-				time.Sleep(100 * time.Microsecond) // time for somebody else to come between
+				time.Sleep(100 * time.Microsecond) // lets other Updates interleave
 				return tx.SetValue(p.ctx, "count", append(slices.Clone(text), 'I'))
 			})
 			if err != nil {
@@ -389,12 +430,13 @@ func checkAlone(p *probe) error {
 	}
 	return p.storage.View(p.ctx, func(tx client.Tx) error {
 		text, err := tx.Value(p.ctx, "count")
-		return tell(err, len(text) == workers*turns, "%d Updates that each add one made %d", workers*turns, len(text))
+		return expect(err, len(text) == workers*turns,
+			"%d increments in concurrent Updates resulted in %d", workers*turns, len(text))
 	})
 }
 
-// checkView reads while others write.
-func checkView(p *probe) error {
+// checkSnapshot reads in Views while another goroutine writes.
+func checkSnapshot(p *probe) error {
 	if err := p.update(func(tx client.Tx) error { return p.fill(tx, "0") }); err != nil {
 		return err
 	}
@@ -406,7 +448,7 @@ func checkView(p *probe) error {
 		reading.Wait()
 		close(done)
 	}()
-	return together(readers+1, func(i int) error {
+	return concurrently(readers+1, func(i int) error {
 		if i < readers {
 			defer reading.Done()
 			return p.compare(turns)
@@ -424,7 +466,7 @@ func checkView(p *probe) error {
 	})
 }
 
-// compare reads everything twice in each of so many Views.
+// compare reads everything twice in each of n Views.
 func (p *probe) compare(turns int) error {
 	for range turns {
 		err := p.storage.View(p.ctx, func(tx client.Tx) error {
@@ -432,9 +474,9 @@ func (p *probe) compare(turns int) error {
 			if err != nil {
 				return err
 			}
-			time.Sleep(time.Millisecond) // time for somebody to write
+			time.Sleep(time.Millisecond) // lets an Update commit in between
 			after, err := p.filled(tx)
-			return tell(err, before == after, "within one View it was %q, and then %q", before, after)
+			return expect(err, before == after, "the same View returned %q and then %q", before, after)
 		})
 		if err != nil {
 			return err
@@ -443,9 +485,9 @@ func (p *probe) compare(turns int) error {
 	return nil
 }
 
-// checkClose leaves it to who closes: [Check] closes each Storage, and reopen does.
+// checkClose fills a Storage and reads it after reopening. [Check] itself verifies that Close succeeds.
 func checkClose(p *probe) error {
-	return p.both(func(tx client.Tx) error { return p.fill(tx, "closed") }, func(tx client.Tx) error {
+	return p.verify(func(tx client.Tx) error { return p.fill(tx, "closed") }, func(tx client.Tx) error {
 		_, err := p.filled(tx)
 		return err
 	})

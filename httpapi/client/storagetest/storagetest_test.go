@@ -38,74 +38,74 @@ func TestSQLite(t *testing.T) {
 	}
 }
 
-// A broken Storage is a good one with one fault put over it.
-type broken struct {
+// defectiveStorage wraps a correct Storage and adds one defect.
+type defectiveStorage struct {
 	client.Storage
-	update func(ctx context.Context, fn func(client.Tx) error) error // nil: the good one's
+	update func(ctx context.Context, fn func(client.Tx) error) error // nil: Update of Storage
 	tx     func(client.Tx) client.Tx
 }
 
-func (b *broken) over(fn func(client.Tx) error) func(client.Tx) error {
-	if b.tx == nil {
+func (s *defectiveStorage) wrap(fn func(client.Tx) error) func(client.Tx) error {
+	if s.tx == nil {
 		return fn
 	}
-	return func(tx client.Tx) error { return fn(b.tx(tx)) }
+	return func(tx client.Tx) error { return fn(s.tx(tx)) }
 }
 
-func (b *broken) View(ctx context.Context, fn func(client.Tx) error) error {
-	return b.Storage.View(ctx, b.over(fn))
+func (s *defectiveStorage) View(ctx context.Context, fn func(client.Tx) error) error {
+	return s.Storage.View(ctx, s.wrap(fn))
 }
 
-func (b *broken) Update(ctx context.Context, fn func(client.Tx) error) error {
-	if b.update != nil {
-		return b.update(ctx, fn)
+func (s *defectiveStorage) Update(ctx context.Context, fn func(client.Tx) error) error {
+	if s.update != nil {
+		return s.update(ctx, fn)
 	}
-	return b.Storage.Update(ctx, b.over(fn))
+	return s.Storage.Update(ctx, s.wrap(fn))
 }
 
-// A faulty Tx does one thing wrong.
-type faulty struct {
+// defectiveTx wraps a correct Tx and adds one defect.
+type defectiveTx struct {
 	client.Tx
-	fault string
+	defect string
 }
 
-func (tx faulty) SetValue(ctx context.Context, name string, value []byte) error {
-	if tx.fault == "keeps a value that is removed" && value == nil {
+func (tx defectiveTx) SetValue(ctx context.Context, name string, value []byte) error {
+	if tx.defect == "SetValue does not delete" && value == nil {
 		return nil
 	}
 	return tx.Tx.SetValue(ctx, name, value)
 }
 
-func (tx faulty) Value(ctx context.Context, name string) ([]byte, error) {
+func (tx defectiveTx) Value(ctx context.Context, name string) ([]byte, error) {
 	value, err := tx.Tx.Value(ctx, name)
-	if tx.fault == "gives an empty value for none" && value == nil {
+	if tx.defect == "Value returns an empty value for a missing one" && value == nil {
 		value = []byte{}
 	}
 	return value, err
 }
 
-func (tx faulty) Row(ctx context.Context, key client.RowKey) (client.Row, error) {
+func (tx defectiveTx) Row(ctx context.Context, key client.RowKey) (client.Row, error) {
 	row, err := tx.Tx.Row(ctx, key)
-	switch tx.fault {
-	case "says nothing of a row that is not there":
+	switch tx.defect {
+	case "Row does not return ErrNotFound":
 		err = nil
-	case "keeps versions as floats":
+	case "versions are stored as float32":
 		row.Version = expense.Version(float32(row.Version))
 	}
 	return row, err
 }
 
-func (tx faulty) Rows(ctx context.Context, t client.Type) ([]client.Row, error) {
+func (tx defectiveTx) Rows(ctx context.Context, t client.Type) ([]client.Row, error) {
 	rows, err := tx.Tx.Rows(ctx, t)
-	if tx.fault == "orders rows by nothing" && len(rows) > 1 {
+	if tx.defect == "Rows are unsorted" && len(rows) > 1 {
 		rows[0], rows[1] = rows[1], rows[0]
 	}
 	return rows, err
 }
 
-func (tx faulty) PutRows(ctx context.Context, rows ...client.Row) error {
+func (tx defectiveTx) PutRows(ctx context.Context, rows ...client.Row) error {
 	for _, row := range rows {
-		if _, err := tx.Tx.Row(ctx, row.RowKey); err == nil && tx.fault == "leaves a row that is there" {
+		if _, err := tx.Tx.Row(ctx, row.RowKey); err == nil && tx.defect == "PutRows does not replace" {
 			continue
 		}
 		if err := tx.Tx.PutRows(ctx, row); err != nil {
@@ -115,120 +115,126 @@ func (tx faulty) PutRows(ctx context.Context, rows ...client.Row) error {
 	return nil
 }
 
-func (tx faulty) DeleteRows(ctx context.Context, keys ...client.RowKey) error {
+func (tx defectiveTx) DeleteRows(ctx context.Context, keys ...client.RowKey) error {
 	for _, key := range keys {
-		if _, err := tx.Tx.Row(ctx, key); err != nil && tx.fault == "stumbles over a row that is gone" {
+		if _, err := tx.Tx.Row(ctx, key); err != nil && tx.defect == "DeleteRows fails for a missing row" {
 			return err
 		}
 	}
 	return tx.Tx.DeleteRows(ctx, keys...)
 }
 
-func (tx faulty) DeleteRowsBefore(ctx context.Context, generation int64) error {
-	if tx.fault == "deletes this generation too" {
+func (tx defectiveTx) DeleteRowsBefore(ctx context.Context, generation int64) error {
+	if tx.defect == "DeleteRowsBefore deletes the given generation" {
 		generation++
 	}
 	return tx.Tx.DeleteRowsBefore(ctx, generation)
 }
 
-func (tx faulty) Mutations(ctx context.Context, query client.MutationQuery) ([]client.Mutation, error) {
-	switch tx.fault {
-	case "looks at no limit":
+func (tx defectiveTx) Mutations(ctx context.Context, query client.MutationQuery) ([]client.Mutation, error) {
+	switch tx.defect {
+	case "Mutations ignores Limit":
 		query.Limit = 0
-	case "looks at no states":
+	case "Mutations ignores States":
 		query.States = nil
-	case "finds the rows of all types":
+	case "Mutations ignores the type":
 		query.Key.Type = ""
 	}
 	found, err := tx.Tx.Mutations(ctx, query)
 	for i := range found {
-		if tx.fault == "forgets what was seen" {
+		if tx.defect == "a field of Mutation is lost" {
 			found[i].BaseRow = nil
 		}
 	}
 	return found, err
 }
 
-func (tx faulty) PutMutations(ctx context.Context, mutations ...client.Mutation) error {
+func (tx defectiveTx) PutMutations(ctx context.Context, mutations ...client.Mutation) error {
 	for i := range mutations {
-		if tx.fault == "makes of nothing the word null" && mutations[i].Data == nil {
+		if tx.defect == "nil data becomes null" && mutations[i].Data == nil {
 			mutations[i].Data = []byte("null")
 		}
 	}
 	return tx.Tx.PutMutations(ctx, mutations...)
 }
 
-func (tx faulty) DeleteMutations(ctx context.Context, ids ...string) error {
-	if tx.fault == "deletes the first mutation only" && len(ids) > 1 {
+func (tx defectiveTx) DeleteMutations(ctx context.Context, ids ...string) error {
+	if tx.defect == "DeleteMutations deletes only one" && len(ids) > 1 {
 		ids = ids[:1]
 	}
 	return tx.Tx.DeleteMutations(ctx, ids...)
 }
 
-// TestBrokenStorages holds the suite to what it is for: each fault is found, and told by the sentence that it breaks.
+// TestBrokenStorages verifies that the suite detects each defect and that the error names the right check.
 func TestBrokenStorages(t *testing.T) {
-	for fault, sentence := range map[string]string{
-		"keeps a value that is removed":           "Tx.SetValue:",
-		"gives an empty value for none":           "Tx.Value:",
-		"says nothing of a row that is not there": "Tx.Row:",
-		"keeps versions as floats":                "Tx.Row:",
-		"orders rows by nothing":                  "Tx.Rows:",
-		"leaves a row that is there":              "Tx.PutRows:",
-		"stumbles over a row that is gone":        "Tx.DeleteRows:",
-		"deletes this generation too":             "Tx.DeleteRowsBefore:",
-		"looks at no limit":                       "Tx.Mutations:",
-		"looks at no states":                      "Tx.Mutations:",
-		"finds the rows of all types":             "Tx.Mutations:",
-		"forgets what was seen":                   "Tx.PutMutations:",
-		"makes of nothing the word null":          "Tx.PutMutations:",
-		"deletes the first mutation only":         "Tx.DeleteMutations:",
+	for defect, id := range map[string]string{
+		"SetValue does not delete":                       "Tx.SetValue:",
+		"Value returns an empty value for a missing one": "Tx.Value:",
+		"Row does not return ErrNotFound":                "Tx.Row:",
+		"versions are stored as float32":                 "Tx.Row:",
+		"Rows are unsorted":                              "Tx.Rows:",
+		"PutRows does not replace":                       "Tx.PutRows:",
+		"DeleteRows fails for a missing row":             "Tx.DeleteRows:",
+		"DeleteRowsBefore deletes the given generation":  "Tx.DeleteRowsBefore:",
+		"Mutations ignores Limit":                        "Tx.Mutations:",
+		"Mutations ignores States":                       "Tx.Mutations:",
+		"Mutations ignores the type":                     "Tx.Mutations:",
+		"a field of Mutation is lost":                    "Tx.PutMutations:",
+		"nil data becomes null":                          "Tx.PutMutations:",
+		"DeleteMutations deletes only one":               "Tx.DeleteMutations:",
 	} {
-		t.Run(fault, func(t *testing.T) {
-			found(t, sentence, func() (client.Storage, error) {
-				return &broken{Storage: client.NewMemoryStorage(), tx: func(tx client.Tx) client.Tx { return faulty{tx, fault} }}, nil
+		t.Run(defect, func(t *testing.T) {
+			expectFailure(t, id, func() (client.Storage, error) {
+				return &defectiveStorage{Storage: client.NewMemoryStorage(), tx: func(tx client.Tx) client.Tx { return defectiveTx{tx, defect} }}, nil
 			}, nil)
 		})
 	}
-	t.Run("keeps what an Update wrote that failed", func(t *testing.T) {
-		found(t, "Storage.Update: When", func() (client.Storage, error) {
-			good := client.NewMemoryStorage()
-			return &broken{Storage: good, update: func(ctx context.Context, fn func(client.Tx) error) error {
-				var failed error
-				err := good.Update(ctx, func(tx client.Tx) error {
-					failed = fn(tx)
+	t.Run("Update commits after an error", func(t *testing.T) {
+		expectFailure(t, "Storage.Update/atomic:", func() (client.Storage, error) {
+			correct := client.NewMemoryStorage()
+			return &defectiveStorage{Storage: correct, update: func(ctx context.Context, fn func(client.Tx) error) error {
+				var fnErr error
+				err := correct.Update(ctx, func(tx client.Tx) error {
+					fnErr = fn(tx)
 					return nil
 				})
 				if err != nil {
 					return err
 				}
-				return failed
+				return fnErr
 			}}, nil
 		}, nil)
 	})
-	t.Run("loses everything with its process", func(t *testing.T) {
-		found(t, "Storage.Update: When", memory, func(client.Storage) (client.Storage, error) { return memory() })
+	t.Run("nothing is left after reopening", func(t *testing.T) {
+		expectFailure(t, "Storage.Update/durable:", memory, func(client.Storage) (client.Storage, error) { return memory() })
 	})
-	t.Run("lets Updates overlap", func(t *testing.T) {
-		found(t, "Storage.Update: Update runs fn, alone.", func() (client.Storage, error) { return &overlapping{MemoryStorage: client.NewMemoryStorage()}, nil }, nil)
+	t.Run("Updates overlap", func(t *testing.T) {
+		expectFailure(t, "Storage.Update/exclusive:", func() (client.Storage, error) {
+			return &overlappingStorage{MemoryStorage: client.NewMemoryStorage()}, nil
+		}, nil)
 	})
-	t.Run("reads what others are writing", func(t *testing.T) {
-		found(t, "Storage.View:", func() (client.Storage, error) { return &glimpsing{MemoryStorage: client.NewMemoryStorage()}, nil }, nil)
+	t.Run("View reads uncommitted changes", func(t *testing.T) {
+		expectFailure(t, "Storage.View/snapshot:", func() (client.Storage, error) {
+			return &uncommittedStorage{MemoryStorage: client.NewMemoryStorage()}, nil
+		}, nil)
 	})
 }
 
-func found(t *testing.T, sentence string, open func() (client.Storage, error), reopen func(client.Storage) (client.Storage, error)) {
+func expectFailure(
+	t *testing.T, id string, open func() (client.Storage, error), reopen func(client.Storage) (client.Storage, error),
+) {
 	t.Helper()
-	if err := storagetest.Check(t.Context(), open, reopen); err == nil || !strings.Contains("\n"+err.Error(), "\n"+sentence) {
-		t.Errorf("the suite does not tell it by %q:\n%v", sentence, err)
+	if err := storagetest.Check(t.Context(), open, reopen); err == nil || !strings.Contains("\n"+err.Error(), "\n"+id) {
+		t.Errorf("no error begins with %q:\n%v", id, err)
 	}
 }
 
-// overlapping runs each Update over what is there when it begins, and writes all of it at its end.
-type overlapping struct{ *client.MemoryStorage }
+// overlappingStorage reads in a View and delays the writes of an Update until its end.
+type overlappingStorage struct{ *client.MemoryStorage }
 
-func (s *overlapping) Update(ctx context.Context, fn func(client.Tx) error) error {
+func (s *overlappingStorage) Update(ctx context.Context, fn func(client.Tx) error) error {
 	var writes []func(client.Tx) error
-	err := s.View(ctx, func(tx client.Tx) error { return fn(later{tx, &writes}) })
+	err := s.View(ctx, func(tx client.Tx) error { return fn(delayedTx{tx, &writes}) })
 	if err != nil {
 		return err
 	}
@@ -242,29 +248,29 @@ func (s *overlapping) Update(ctx context.Context, fn func(client.Tx) error) erro
 	})
 }
 
-type later struct {
+type delayedTx struct {
 	client.Tx
 	writes *[]func(client.Tx) error
 }
 
-func (tx later) SetValue(ctx context.Context, name string, value []byte) error {
+func (tx delayedTx) SetValue(ctx context.Context, name string, value []byte) error {
 	*tx.writes = append(*tx.writes, func(tx client.Tx) error { return tx.SetValue(ctx, name, value) })
 	return nil
 }
 
-// glimpsing reads each thing by itself.
-type glimpsing struct{ *client.MemoryStorage }
+// uncommittedStorage runs each read of a View in a View of its own.
+type uncommittedStorage struct{ *client.MemoryStorage }
 
-func (s *glimpsing) View(_ context.Context, fn func(client.Tx) error) error {
-	return fn(piecemeal{s: s})
+func (s *uncommittedStorage) View(_ context.Context, fn func(client.Tx) error) error {
+	return fn(uncommittedTx{s: s})
 }
 
-type piecemeal struct {
+type uncommittedTx struct {
 	client.Tx
-	s *glimpsing
+	s *uncommittedStorage
 }
 
-func (tx piecemeal) Value(ctx context.Context, name string) (value []byte, err error) {
+func (tx uncommittedTx) Value(ctx context.Context, name string) (value []byte, err error) {
 	err = tx.s.MemoryStorage.View(ctx, func(tx client.Tx) error {
 		value, err = tx.Value(ctx, name)
 		return err
@@ -272,7 +278,7 @@ func (tx piecemeal) Value(ctx context.Context, name string) (value []byte, err e
 	return value, err
 }
 
-func (tx piecemeal) Row(ctx context.Context, key client.RowKey) (row client.Row, err error) {
+func (tx uncommittedTx) Row(ctx context.Context, key client.RowKey) (row client.Row, err error) {
 	err = tx.s.MemoryStorage.View(ctx, func(tx client.Tx) error {
 		row, err = tx.Row(ctx, key)
 		return err
@@ -280,7 +286,7 @@ func (tx piecemeal) Row(ctx context.Context, key client.RowKey) (row client.Row,
 	return row, err
 }
 
-func (tx piecemeal) Rows(ctx context.Context, t client.Type) (rows []client.Row, err error) {
+func (tx uncommittedTx) Rows(ctx context.Context, t client.Type) (rows []client.Row, err error) {
 	err = tx.s.MemoryStorage.View(ctx, func(tx client.Tx) error {
 		rows, err = tx.Rows(ctx, t)
 		return err
@@ -288,7 +294,7 @@ func (tx piecemeal) Rows(ctx context.Context, t client.Type) (rows []client.Row,
 	return rows, err
 }
 
-func (tx piecemeal) Mutations(ctx context.Context, query client.MutationQuery) (found []client.Mutation, err error) {
+func (tx uncommittedTx) Mutations(ctx context.Context, query client.MutationQuery) (found []client.Mutation, err error) {
 	err = tx.s.MemoryStorage.View(ctx, func(tx client.Tx) error {
 		found, err = tx.Mutations(ctx, query)
 		return err

@@ -12,16 +12,16 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 )
 
-func (h *house) identity(t *testing.T, session auth.Session) auth.Identity {
+func (h *fixture) identity(t *testing.T, session auth.Session) auth.Identity {
 	t.Helper()
-	who, err := h.Authenticate(request(t, "Bearer "+session.AccessToken))
+	identity, err := h.Authenticate(request(t, "Bearer "+session.AccessToken))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return who
+	return identity
 }
 
-func (h *house) login(t *testing.T, device string) auth.Session {
+func (h *fixture) login(t *testing.T, device string) auth.Session {
 	t.Helper()
 	session, err := h.Login(t.Context(), auth.Login{Email: "ada@example.org", Password: goodPassword, DeviceName: device})
 	if err != nil {
@@ -32,7 +32,7 @@ func (h *house) login(t *testing.T, device string) auth.Session {
 
 func TestChangePasswordEndsTheOtherDevices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		other := h.instance(t)
 		phone := h.register(t)
 		laptop := h.login(t, "Laptop")
@@ -41,7 +41,7 @@ func TestChangePasswordEndsTheOtherDevices(t *testing.T) {
 				t.Fatal("a session is refused")
 			}
 		}
-		who := h.identity(t, laptop)
+		identity := h.identity(t, laptop)
 		const next = "five other words in a row"
 		for name, change := range map[string]auth.PasswordChange{
 			"from a wrong one":  {Current: "a wrong password", New: next},
@@ -50,9 +50,9 @@ func TestChangePasswordEndsTheOtherDevices(t *testing.T) {
 			"to a common one":   {Current: goodPassword, New: "passwordpassword"},
 			"from none to none": {},
 		} {
-			wantErr(t, "ChangePassword "+name, h.ChangePassword(t.Context(), who, change), expense.ErrInvalid)
+			wantErr(t, "ChangePassword "+name, h.ChangePassword(t.Context(), identity, change), expense.ErrInvalid)
 		}
-		if err := h.ChangePassword(t.Context(), who, auth.PasswordChange{Current: goodPassword, New: next}); err != nil {
+		if err := h.ChangePassword(t.Context(), identity, auth.PasswordChange{Current: goodPassword, New: next}); err != nil {
 			t.Fatal(err)
 		}
 		if accepts(t, h, phone.AccessToken) {
@@ -75,35 +75,35 @@ func TestChangePasswordEndsTheOtherDevices(t *testing.T) {
 	})
 }
 
-// Whoever found an unlocked phone does not guess the password there either.
+// A person who finds an unlocked device must not be able to guess the password there.
 func TestConfirmingAPasswordIsThrottledAsASignInIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
-		who := h.identity(t, h.register(t))
+		h := newFixture(t)
+		identity := h.identity(t, h.register(t))
 		for range 6 {
-			wantErr(t, "Erase", h.EraseAccount(t.Context(), who, "a wrong password", netip.Addr{}), expense.ErrInvalid)
+			wantErr(t, "Erase", h.EraseAccount(t.Context(), identity, "a wrong password", netip.Addr{}), expense.ErrInvalid)
 		}
-		locked := h.EraseAccount(t.Context(), who, goodPassword, netip.Addr{})
-		wrong := h.ChangePassword(t.Context(), who, auth.PasswordChange{Current: "no", New: "five other words in a row"})
+		locked := h.EraseAccount(t.Context(), identity, goodPassword, netip.Addr{})
+		wrong := h.ChangePassword(t.Context(), identity, auth.PasswordChange{Current: "no", New: "five other words in a row"})
 		wantErr(t, "Erase while locked", locked, expense.ErrInvalid)
 		if a, b := expense.InvalidErrors(locked)[0], expense.InvalidErrors(wrong)[0]; a.Code != b.Code || a.Detail != b.Detail {
 			t.Errorf("locked is %v, wrong is %v", locked, wrong)
 		}
 		time.Sleep(time.Second)
-		if err := h.EraseAccount(t.Context(), who, goodPassword, netip.Addr{}); err != nil {
+		if err := h.EraseAccount(t.Context(), identity, goodPassword, netip.Addr{}); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
 func TestChangeEmail(t *testing.T) {
-	h := newHouse(t)
-	who := h.identity(t, h.register(t))
+	h := newFixture(t)
+	identity := h.identity(t, h.register(t))
 	if _, err := h.Register(t.Context(), auth.Registration{Email: "bob@example.org", Password: goodPassword}); err != nil {
 		t.Fatal(err)
 	}
 	change := func(email, password string) error {
-		_, err := h.ChangeEmail(t.Context(), who, auth.EmailChange{Email: email, Password: password})
+		_, err := h.ChangeEmail(t.Context(), identity, auth.EmailChange{Email: email, Password: password})
 		return err
 	}
 	wantErr(t, "ChangeEmail without the password", change("new@example.org", "a wrong password"), expense.ErrInvalid)
@@ -122,7 +122,7 @@ func TestChangeEmail(t *testing.T) {
 
 func TestDevices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		first := h.register(t)
 		time.Sleep(time.Second)
 		laptop := h.login(t, "Laptop")
@@ -132,9 +132,9 @@ func TestDevices(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		who := h.identity(t, laptop)
+		identity := h.identity(t, laptop)
 		names := func() (names string) {
-			devices, err := h.Devices(t.Context(), who)
+			devices, err := h.Devices(t.Context(), identity)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -149,10 +149,10 @@ func TestDevices(t *testing.T) {
 		if got := names(); got != ",Laptop,Tablet," {
 			t.Errorf("devices %q", got)
 		}
-		wantErr(t, "EndDevice of another's", h.RevokeDevice(t.Context(), who, bob.Device), expense.ErrNotFound)
-		wantErr(t, "EndDevice of none", h.RevokeDevice(t.Context(), who, uuid.New()), expense.ErrNotFound)
+		wantErr(t, "EndDevice of another's", h.RevokeDevice(t.Context(), identity, bob.Device), expense.ErrNotFound)
+		wantErr(t, "EndDevice of none", h.RevokeDevice(t.Context(), identity, uuid.New()), expense.ErrNotFound)
 		for range 2 {
-			if err := h.RevokeDevice(t.Context(), who, tablet.Device); err != nil {
+			if err := h.RevokeDevice(t.Context(), identity, tablet.Device); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -171,18 +171,18 @@ func TestDevices(t *testing.T) {
 
 func TestErase(t *testing.T) {
 	t.Run("removes everything", func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		session := h.register(t)
-		who := h.identity(t, session)
-		_, token, err := h.CreatePersonalToken(t.Context(), who, auth.PersonalTokenDraft{Name: "script", Scopes: auth.ScopeRead})
+		identity := h.identity(t, session)
+		_, token, err := h.CreatePersonalToken(t.Context(), identity, auth.PersonalTokenDraft{Name: "script", Scopes: auth.ScopeRead})
 		if err != nil || !accepts(t, h, token) {
 			t.Fatalf("the personal token is refused, %v", err)
 		}
-		wantErr(t, "Erase without the password", h.EraseAccount(t.Context(), who, "a wrong password", netip.Addr{}), expense.ErrInvalid)
+		wantErr(t, "Erase without the password", h.EraseAccount(t.Context(), identity, "a wrong password", netip.Addr{}), expense.ErrInvalid)
 		if h.ledgers.count() != 1 || !accepts(t, h, session.AccessToken) {
 			t.Fatal("something is gone")
 		}
-		if err := h.EraseAccount(t.Context(), who, goodPassword, netip.Addr{}); err != nil {
+		if err := h.EraseAccount(t.Context(), identity, goodPassword, netip.Addr{}); err != nil {
 			t.Fatal(err)
 		}
 		if accepts(t, h, session.AccessToken) || accepts(t, h, token) || h.ledgers.count() != 0 {
@@ -197,16 +197,16 @@ func TestErase(t *testing.T) {
 	})
 	t.Run("goes on after a crash between its steps", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHouse(t)
-			who := h.identity(t, h.register(t))
+			h := newFixture(t)
+			identity := h.identity(t, h.register(t))
 			h.ledgers.failErasing(true)
-			wantErr(t, "Erase", h.EraseAccount(t.Context(), who, goodPassword, netip.Addr{}), expense.ErrUnavailable)
+			wantErr(t, "Erase", h.EraseAccount(t.Context(), identity, goodPassword, netip.Addr{}), expense.ErrUnavailable)
 			if h.ledgers.count() != 1 {
 				t.Fatal("the ledger is gone: this tests nothing")
 			}
 			h.ledgers.failErasing(false)
 			next := h.instance(t) // the process that starts after the crash
-			stop := keep(t, next)
+			stop := runMaintenance(t, next)
 			synctest.Wait()
 			if h.ledgers.count() != 0 {
 				t.Error("the ledger is left after the next start")
@@ -220,13 +220,13 @@ func TestErase(t *testing.T) {
 	})
 	t.Run("takes along what a request under way made anew", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHouse(t)
-			defer keep(t, h.Service)()
-			who := h.identity(t, h.register(t))
-			if err := h.EraseAccount(t.Context(), who, goodPassword, netip.Addr{}); err != nil {
+			h := newFixture(t)
+			defer runMaintenance(t, h.Service)()
+			identity := h.identity(t, h.register(t))
+			if err := h.EraseAccount(t.Context(), identity, goodPassword, netip.Addr{}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := h.ledgers.CreateLedger(t.Context(), who.Owner, expense.InitialLedger{}); err != nil {
+			if _, err := h.ledgers.CreateLedger(t.Context(), identity.Owner, expense.InitialLedger{}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Hour + time.Minute)
@@ -238,17 +238,17 @@ func TestErase(t *testing.T) {
 }
 
 func TestAHostsIdentityHasNoLocalAccount(t *testing.T) {
-	h := newHouse(t)
-	who := auth.Identity{Owner: "customer-17", Scopes: auth.AllScopes}
-	_, devices := h.Devices(t.Context(), who)
-	_, tokens := h.PersonalTokens(t.Context(), who)
-	_, _, create := h.CreatePersonalToken(t.Context(), who, auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
-	_, me := h.User(t.Context(), who)
+	h := newFixture(t)
+	identity := auth.Identity{Owner: "customer-17", Scopes: auth.AllScopes}
+	_, devices := h.Devices(t.Context(), identity)
+	_, tokens := h.PersonalTokens(t.Context(), identity)
+	_, _, create := h.CreatePersonalToken(t.Context(), identity, auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
+	_, me := h.User(t.Context(), identity)
 	for what, err := range map[string]error{
 		"Devices": devices, "Tokens": tokens, "CreateToken": create, "Me": me,
-		"EndDevice": h.RevokeDevice(t.Context(), who, uuid.New()), "DeleteToken": h.RevokePersonalToken(t.Context(), who, uuid.New()),
-		"Erase":          h.EraseAccount(t.Context(), who, goodPassword, netip.Addr{}),
-		"ChangePassword": h.ChangePassword(t.Context(), who, auth.PasswordChange{Current: goodPassword, New: goodPassword}),
+		"EndDevice": h.RevokeDevice(t.Context(), identity, uuid.New()), "DeleteToken": h.RevokePersonalToken(t.Context(), identity, uuid.New()),
+		"Erase":          h.EraseAccount(t.Context(), identity, goodPassword, netip.Addr{}),
+		"ChangePassword": h.ChangePassword(t.Context(), identity, auth.PasswordChange{Current: goodPassword, New: goodPassword}),
 	} {
 		wantErr(t, what, err, expense.ErrNotFound)
 	}

@@ -36,11 +36,11 @@ import (
 
 const audience = "https://spendwise.example"
 
-// issuerFresh is how long a token that was verified is not verified again.
-const issuerFresh = 5 * time.Minute
+// verifiedTokenTTL is how long a verified token is accepted without verifying it again.
+const verifiedTokenTTL = 5 * time.Minute
 
-// A provider is zitadel's OpenID provider, run in the test: discovery, keys and token endpoint are its own. The test gives it a
-// store whose keys it can change, and counts what is asked of it.
+// A provider runs zitadel's OpenID provider with its own discovery, key and token endpoints. Its storage lets a test
+// change the keys, and it counts the requests.
 type provider struct {
 	*storage.Storage
 	url       string
@@ -48,10 +48,10 @@ type provider struct {
 	discovery atomic.Int32
 	keysRead  atomic.Int32
 	away      atomic.Bool
-	instead   atomic.Pointer[http.HandlerFunc] // answers what is not asked for a token; nil: the provider itself does
+	override  atomic.Pointer[http.HandlerFunc] // handles all requests except those for tokens; nil: the provider does
 
 	mu   sync.Mutex
-	keys []providerKey // the first signs
+	keys []providerKey // the first one signs
 }
 
 type providerKey struct {
@@ -66,7 +66,7 @@ func (k providerKey) Algorithm() jose.SignatureAlgorithm          { return k.alg
 func (k providerKey) Use() string                                 { return "sig" }
 func (k providerKey) Key() any                                    { return k.key }
 
-// publicProviderKey is its other half.
+// publicProviderKey is the public half of a providerKey.
 type publicProviderKey struct{ providerKey }
 
 func (k publicProviderKey) Key() any {
@@ -96,7 +96,7 @@ func (p *provider) KeySet(context.Context) ([]op.Key, error) {
 	return set, nil
 }
 
-// jwtClient gets its access tokens as JWTs, where the example's clients get opaque ones.
+// jwtClient is a client whose access tokens are JWTs instead of opaque strings.
 type jwtClient struct{ op.Client }
 
 func (jwtClient) AccessTokenType() op.AccessTokenType { return op.AccessTokenTypeJWT }
@@ -106,7 +106,7 @@ func (p *provider) ClientCredentials(ctx context.Context, id, secret string) (op
 	return jwtClient{client}, err
 }
 
-// ClientCredentialsTokenRequest takes subject and audience from the scopes that the test asks for.
+// ClientCredentialsTokenRequest takes subject and audience from the scopes.
 func (p *provider) ClientCredentialsTokenRequest(_ context.Context, _ string, scopes []string) (op.TokenRequest, error) {
 	request := &oidc.JWTTokenRequest{}
 	for _, scope := range scopes {
@@ -120,7 +120,7 @@ func (p *provider) ClientCredentialsTokenRequest(_ context.Context, _ string, sc
 	return request, nil
 }
 
-// newSigningKey makes the provider sign with a new key; the ones before stay published if keep says so.
+// newSigningKey makes the provider sign with a new key. If keep is set, the old keys stay published.
 func (p *provider) newSigningKey(t *testing.T, algorithm jose.SignatureAlgorithm, keep bool) {
 	t.Helper()
 	var key any
@@ -145,7 +145,7 @@ func newProvider(t *testing.T) *provider {
 	t.Helper()
 	p := &provider{}
 	p.server = httptest.NewUnstartedServer(nil)
-	// The provider of the test is told apart by localhost: that is where zitadel's library allows plain HTTP.
+	// The provider is at localhost instead of an IP address, because zitadel's library permits plain HTTP only there.
 	p.url = fmt.Sprintf("http://localhost:%d", p.server.Listener.Addr().(*net.TCPAddr).Port)
 	p.Storage = storage.NewStorage(storage.NewUserStore(p.url))
 	handler, err := op.NewProvider(&op.Config{CryptoKey: sha256.Sum256([]byte("test")), CodeMethodS256: true, AuthMethodPost: true},
@@ -155,7 +155,7 @@ func newProvider(t *testing.T) *provider {
 	}
 	p.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.Method == http.MethodPost: // the test's own requests for tokens
+		case r.Method == http.MethodPost: // token requests of the test
 		case strings.HasSuffix(r.URL.Path, "/openid-configuration"):
 			p.discovery.Add(1)
 		case strings.HasSuffix(r.URL.Path, "/keys"):
@@ -165,8 +165,8 @@ func newProvider(t *testing.T) *provider {
 			http.Error(w, "away", http.StatusBadGateway)
 			return
 		}
-		if instead := p.instead.Load(); instead != nil && r.Method == http.MethodGet {
-			instead.ServeHTTP(w, r)
+		if override := p.override.Load(); override != nil && r.Method == http.MethodGet {
+			override.ServeHTTP(w, r)
 			return
 		}
 		handler.ServeHTTP(w, r)
@@ -177,7 +177,7 @@ func newProvider(t *testing.T) *provider {
 	return p
 }
 
-// token gets an access token for a subject by the provider's token endpoint.
+// token requests an access token for a subject at the provider's token endpoint.
 func (p *provider) token(t *testing.T, subject string, audiences ...string) string {
 	t.Helper()
 	scopes := "sub:" + subject
@@ -204,7 +204,7 @@ func (p *provider) token(t *testing.T, subject string, audiences ...string) stri
 	return answer.AccessToken
 }
 
-// sign signs claims with the provider's own key, for tokens that it would not make itself.
+// sign signs claims with the provider's key that the provider itself would not issue.
 func (p *provider) sign(t *testing.T, change func(header map[string]any, claims jwt.MapClaims)) string {
 	t.Helper()
 	now := time.Now()
@@ -236,13 +236,13 @@ func (p *provider) sign(t *testing.T, change func(header map[string]any, claims 
 	return text
 }
 
-// A clock can be set forward.
+// A clock can be moved forward.
 type clock struct{ ahead atomic.Int64 }
 
 func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
 func (c *clock) forward(d time.Duration) { c.ahead.Add(int64(d)) }
 
-func newIssuer(t *testing.T, p *provider, change ...func(*auth.OIDCConfig)) (*auth.OIDCAuthenticator, *clock) {
+func newAuthenticator(t *testing.T, p *provider, change ...func(*auth.OIDCConfig)) (*auth.OIDCAuthenticator, *clock) {
 	t.Helper()
 	c := new(clock)
 	config := auth.OIDCConfig{Issuer: p.url, Audience: audience, Now: c.now}
@@ -258,14 +258,14 @@ func newIssuer(t *testing.T, p *provider, change ...func(*auth.OIDCConfig)) (*au
 
 func TestAnIssuersTokensAreAccepted(t *testing.T) {
 	p := newProvider(t)
-	issuer, _ := newIssuer(t, p)
+	issuer, _ := newAuthenticator(t, p)
 	owner := func(token string) expense.OwnerID {
 		t.Helper()
-		who, err := issuer.Authenticate(request(t, "Bearer "+token))
-		if err != nil || who.Scopes != auth.LedgerScopes || who.Device != uuid.Nil || len(who.Owner) > 64 {
-			t.Fatalf("Authenticate = %+v, %v", who, err)
+		identity, err := issuer.Authenticate(request(t, "Bearer "+token))
+		if err != nil || identity.Scopes != auth.LedgerScopes || identity.Device != uuid.Nil || len(identity.Owner) > 64 {
+			t.Fatalf("Authenticate = %+v, %v", identity, err)
 		}
-		return who.Owner
+		return identity.Owner
 	}
 	anna := owner(p.token(t, "anna", audience))
 	if again := owner(p.token(t, "anna", "another", audience)); again != anna {
@@ -275,10 +275,10 @@ func TestAnIssuersTokensAreAccepted(t *testing.T) {
 		t.Error("two subjects are one owner")
 	}
 	second := newProvider(t)
-	other, _ := newIssuer(t, second)
-	who, err := other.Authenticate(request(t, "Bearer "+second.token(t, "anna", audience)))
-	if err != nil || who.Owner == anna {
-		t.Errorf("anna of another issuer is %s, %v", who.Owner, err)
+	other, _ := newAuthenticator(t, second)
+	identity, err := other.Authenticate(request(t, "Bearer "+second.token(t, "anna", audience)))
+	if err != nil || identity.Owner == anna {
+		t.Errorf("anna of another issuer is %s, %v", identity.Owner, err)
 	}
 	if accepts(t, issuer, second.token(t, "anna", audience)) {
 		t.Error("another issuer's token is accepted")
@@ -293,7 +293,7 @@ func TestAnIssuersTokensAreAccepted(t *testing.T) {
 
 func TestAnIssuersTokensAreRefusedAlike(t *testing.T) {
 	p := newProvider(t)
-	issuer, _ := newIssuer(t, p)
+	issuer, _ := newAuthenticator(t, p)
 	now := time.Now()
 	claim := func(name string, value any) string {
 		return p.sign(t, func(_ map[string]any, claims jwt.MapClaims) {
@@ -310,7 +310,7 @@ func TestAnIssuersTokensAreRefusedAlike(t *testing.T) {
 	if !accepts(t, issuer, good) || !accepts(t, issuer, header("typ", "at+jwt")) || !accepts(t, issuer, claim("exp", now.Add(-30*time.Second).Unix())) {
 		t.Fatal("a good token is refused")
 	}
-	h := newHouse(t)
+	h := newFixture(t)
 	for name, token := range map[string]string{
 		"another audience":          p.token(t, "anna", "someone-else"),
 		"no audience":               claim("aud", nil),
@@ -339,9 +339,9 @@ func TestAnIssuersTokensAreRefusedAlike(t *testing.T) {
 		"opaque":                    "opaque",
 		"empty":                     "",
 	} {
-		who, err := issuer.Authenticate(request(t, "Bearer "+token))
-		if who != (auth.Identity{}) || err == nil || err.Error() != auth.ErrUnauthenticated.Error() {
-			t.Errorf("%s: %v, %v", name, who, err)
+		identity, err := issuer.Authenticate(request(t, "Bearer "+token))
+		if identity != (auth.Identity{}) || err == nil || err.Error() != auth.ErrUnauthenticated.Error() {
+			t.Errorf("%s: %v, %v", name, identity, err)
 		}
 	}
 }
@@ -349,7 +349,7 @@ func TestAnIssuersTokensAreRefusedAlike(t *testing.T) {
 func TestAnIssuersKeys(t *testing.T) {
 	t.Run("are read again for an unknown one, once a minute", func(t *testing.T) {
 		p := newProvider(t)
-		issuer, c := newIssuer(t, p)
+		issuer, c := newAuthenticator(t, p)
 		old := p.token(t, "anna", audience)
 		if !accepts(t, issuer, old) {
 			t.Fatal("refused")
@@ -377,7 +377,7 @@ func TestAnIssuersKeys(t *testing.T) {
 	})
 	t.Run("are gone by while the provider is away", func(t *testing.T) {
 		p := newProvider(t)
-		issuer, c := newIssuer(t, p)
+		issuer, c := newAuthenticator(t, p)
 		if !accepts(t, issuer, p.token(t, "anna", audience)) {
 			t.Fatal("refused")
 		}
@@ -392,7 +392,7 @@ func TestAnIssuersKeys(t *testing.T) {
 	})
 	t.Run("that the provider took back are refused within two hours", func(t *testing.T) {
 		p := newProvider(t)
-		issuer, c := newIssuer(t, p)
+		issuer, c := newAuthenticator(t, p)
 		long := p.sign(t, func(_ map[string]any, claims jwt.MapClaims) { claims["exp"] = time.Now().Add(24 * time.Hour).Unix() })
 		if !accepts(t, issuer, long) {
 			t.Fatal("refused")
@@ -409,20 +409,20 @@ func TestAnIssuersKeys(t *testing.T) {
 			"keys of no use": `{"keys":[{"kty":"quantum"}]}`,
 		} {
 			p := newProvider(t)
-			issuer, c := newIssuer(t, p)
+			issuer, c := newAuthenticator(t, p)
 			day := func(_ map[string]any, claims jwt.MapClaims) { claims["exp"] = time.Now().Add(24 * time.Hour).Unix() }
 			long := p.sign(t, day)
 			if !accepts(t, issuer, long) {
 				t.Fatal("refused")
 			}
-			p.instead.Store(new(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page) })))
+			p.override.Store(new(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page) })))
 			for range 5 {
 				c.forward(61 * time.Minute)
 				if !accepts(t, issuer, long) {
 					t.Errorf("a token of a known key is refused while there is a page %s", name)
 				}
 			}
-			p.instead.Store(nil)
+			p.override.Store(nil)
 			p.newSigningKey(t, jose.RS256, false)
 			c.forward(61 * time.Minute)
 			if accepts(t, issuer, long) || !accepts(t, issuer, p.sign(t, day)) {
@@ -432,21 +432,21 @@ func TestAnIssuersKeys(t *testing.T) {
 	})
 	t.Run("keep nobody waiting who has one of them, while the provider is slow", func(t *testing.T) {
 		p := newProvider(t)
-		issuer, c := newIssuer(t, p)
+		issuer, c := newAuthenticator(t, p)
 		long := p.sign(t, func(_ map[string]any, claims jwt.MapClaims) { claims["exp"] = time.Now().Add(24 * time.Hour).Unix() })
 		if !accepts(t, issuer, long) {
 			t.Fatal("refused")
 		}
 		slow := make(chan struct{})
-		asked := make(chan struct{}, 10)
-		p.instead.Store(new(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked <- struct{}{}; <-slow })))
+		lookups := make(chan struct{}, 10)
+		p.override.Store(new(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { lookups <- struct{}{}; <-slow })))
 		defer close(slow)
 		c.forward(time.Hour)
 		first := make(chan bool)
 		go func() { first <- accepts(t, issuer, long) }()
-		<-asked
-		for range 100 { // they go by the keys there are; one that waited would do so until slow is closed
-			c.forward(issuerFresh)
+		<-lookups
+		for range 100 { // they use the keys at hand; a waiting one would block until slow is closed
+			c.forward(verifiedTokenTTL)
 			if !accepts(t, issuer, long) {
 				t.Fatal("a token of a known key is refused while the provider is slow")
 			}
@@ -466,8 +466,8 @@ func TestAnIssuersKeys(t *testing.T) {
 			"no document":          `<html>`,
 		} {
 			p := newProvider(t)
-			issuer, _ := newIssuer(t, p)
-			p.instead.Store(new(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			issuer, _ := newAuthenticator(t, p)
+			p.override.Store(new(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
 				_, _ = io.WriteString(w, strings.ReplaceAll(strings.ReplaceAll(document, "%[1]s", p.url), "%s", p.url))
 			})))
@@ -480,9 +480,9 @@ func TestAnIssuersKeys(t *testing.T) {
 	})
 	t.Run("and the document before them are read as long as they can be", func(t *testing.T) {
 		p := newProvider(t)
-		issuer, _ := newIssuer(t, p)
+		issuer, _ := newAuthenticator(t, p)
 		var sent atomic.Int64
-		p.instead.Store(new(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.override.Store(new(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil && sent.Load() < 1<<30 {
 				n, err := w.Write(make([]byte, 64<<10))
 				if err != nil {
@@ -493,13 +493,13 @@ func TestAnIssuersKeys(t *testing.T) {
 		})))
 		_, err := issuer.Authenticate(request(t, "Bearer "+p.token(t, "anna", audience)))
 		wantErr(t, "Authenticate", err, expense.ErrUnavailable)
-		if n := sent.Load(); n > 64<<20 { // the network has its buffers
+		if n := sent.Load(); n > 64<<20 { // includes network buffers
 			t.Errorf("%d bytes of a document that does not end were taken", n)
 		}
 	})
 	t.Run("that were never to be had are trouble, not a refusal", func(t *testing.T) {
 		p := newProvider(t)
-		issuer, c := newIssuer(t, p)
+		issuer, c := newAuthenticator(t, p)
 		token := p.token(t, "anna", audience)
 		p.away.Store(true)
 		for range 3 {
@@ -519,8 +519,8 @@ func TestAnIssuersKeys(t *testing.T) {
 
 func TestAnIssuerBesideLocalAccounts(t *testing.T) {
 	p := newProvider(t)
-	issuer, _ := newIssuer(t, p)
-	h := newHouse(t)
+	issuer, _ := newAuthenticator(t, p)
+	h := newFixture(t)
 	both := auth.AnyOf(h.Service, issuer)
 	session := h.register(t)
 	local, err := both.Authenticate(request(t, "Bearer "+session.AccessToken))
@@ -535,7 +535,7 @@ func TestAnIssuerBesideLocalAccounts(t *testing.T) {
 	if err == nil || err.Error() != auth.ErrUnauthenticated.Error() {
 		t.Errorf("nobody: %v", err)
 	}
-	// A token whose subject is a local account's id is the issuer's all the same.
+	// A subject equal to the id of a local account still belongs to the issuer.
 	forged, err := both.Authenticate(request(t, "Bearer "+p.token(t, session.User.ID.String(), audience)))
 	if err != nil || forged.Owner == local.Owner {
 		t.Errorf("a subject like a local account's id is %v, %v", forged.Owner, err)
