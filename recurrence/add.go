@@ -10,21 +10,24 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// AddResult is a rule that is in the ledger now.
+// An AddResult is what [Add] returns.
 type AddResult struct {
 	Rule    Rule
-	Created bool // false: it was there already, every member given equal to the stored one
+	Created bool // false: the rule existed already, and it equals the draft
 }
 
-// Add adds a rule. Its first occurrence may lie in the past: what is due then is posted at the next round, at most [MaxBacklog]
-// occurrences. If its id is taken, a draft whose every given member equals the stored rule's changes nothing and is not Created;
-// other content is ErrExists, a deleted id ErrGone. Faults are ErrInvalid, all of them at once.
+// Add adds a rule. It posts nothing: the next call of [Post] posts the occurrences that are due. The first occurrence
+// may lie in the past if at most [MaxBacklog] occurrences are due. Add is idempotent: if a rule has the draft's id,
+// and every field that the draft gives equals the stored one, Add changes nothing and returns the stored rule.
+//
+// Errors: ErrInvalid with every broken rule; ErrExists if the id belongs to a rule with other content; ErrGone if it
+// belongs to a deleted rule.
 func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (AddResult, error) {
 	settings, err := tx.Settings(ctx)
 	if err != nil {
 		return AddResult{}, fmt.Errorf("settings: %w", err)
 	}
-	var faults expense.ValidationErrors
+	var errs expense.ValidationErrors
 	now := expense.Timestamp(env.Now)
 	rule := Rule{Interval: 1, CreatedAt: now, UpdatedAt: now}
 	if draft.ID == nil {
@@ -33,29 +36,29 @@ func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (AddResult, e
 		}
 	} else {
 		rule.ID, err = expense.ParseID(*draft.ID)
-		_ = faults.AddError("id", err)
+		_ = errs.AddError("id", err)
 	}
 	if draft.ID != nil && err == nil {
-		// A repeated request is recognised before today's rules judge it: its answer may just have been lost.
+		// A retry has to succeed even if the draft breaks a rule by now, so the stored rule is compared before validation.
 		stored, err := tx.Rule(ctx, rule.ID)
 		switch {
 		case err == nil:
-			return draft.twin(ctx, tx, env, stored)
+			return draft.matchStored(ctx, tx, env, stored)
 		case errors.Is(err, expense.ErrGone) || !errors.Is(err, expense.ErrNotFound):
 			return AddResult{}, fmt.Errorf("rule %s: %w", rule.ID, err)
 		}
 	}
-	if err := checkRoom(ctx, tx, &faults); err != nil {
+	if err := checkRuleCount(ctx, tx, &errs); err != nil {
 		return AddResult{}, err
 	}
-	if rule, err = draft.apply(ctx, tx, env, &faults, rule); err != nil {
+	if rule, err = draft.apply(ctx, tx, env, &errs, rule); err != nil {
 		return AddResult{}, err
 	}
-	if faults.Err() == nil {
-		rule = rule.at(rule.Start)
-		rule.checkBacklog(&faults, "start_date", settings.Today(env.Now))
+	if errs.Err() == nil {
+		rule = rule.withNext(rule.Start)
+		rule.checkBacklog(&errs, "start_date", settings.Today(env.Now))
 	}
-	if err := faults.Err(); err != nil {
+	if err := errs.Err(); err != nil {
 		return AddResult{}, err
 	}
 	if rule, err = put(ctx, tx, rule); err != nil {
@@ -64,25 +67,25 @@ func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (AddResult, e
 	return AddResult{Rule: rule, Created: true}, nil
 }
 
-// twin returns the stored rule if the draft says nothing else than it, and ErrExists if it does.
-func (d Draft) twin(ctx context.Context, tx expense.Reader, env expense.Env, stored Rule) (AddResult, error) {
-	var faults expense.ValidationErrors
-	applied, err := d.apply(ctx, tx, env, &faults, stored)
+// matchStored returns the stored rule if every field that the draft gives equals it, and ErrExists otherwise.
+func (d Draft) matchStored(ctx context.Context, tx expense.Reader, env expense.Env, stored Rule) (AddResult, error) {
+	var errs expense.ValidationErrors
+	applied, err := d.apply(ctx, tx, env, &errs, stored)
 	if err != nil {
 		return AddResult{}, err
 	}
-	if faults.Err() != nil || !applied.saysSame(stored) {
+	if errs.Err() != nil || !applied.sameContent(stored) {
 		return AddResult{}, fmt.Errorf("rule %s: %w", stored.ID, expense.ErrExists)
 	}
 	return AddResult{Rule: stored}, nil
 }
 
-// saysSame reports whether every member that a person gives is as in other.
-func (r Rule) saysSame(other Rule) bool {
+// sameContent reports whether every field that a person can set is equal in r and other.
+func (r Rule) sameContent(other Rule) bool {
 	return r.SameGuarded(other) && r.Notes == other.Notes && r.Paused == other.Paused
 }
 
-// put writes a rule and returns it as the store keeps it, whose business the guard is.
+// put writes a rule and reads it again, because the store sets Guard.
 func put(ctx context.Context, tx Tx, rule Rule) (Rule, error) {
 	_, err := tx.PutRules(ctx, rule)
 	if err == nil {

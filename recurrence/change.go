@@ -12,47 +12,59 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// Change changes what the draft gives, of the occurrences that are not posted yet: those that are due already are posted by
-// the old terms first, those that were posted stay as they are, and the cursor goes to the first occurrence by the new terms
-// from today on, or from where it was if that is due and could not be posted. Pausing holds the rule; going on moves it to its
-// first occurrence from today, for what is missed while paused is not posted. A draft that changes nothing takes no version,
-// unless the rule had failed: then it is tried again. Faults are ErrInvalid, all of them at once; ErrStale if cond does not hold;
-// a [BacklogError] if more is due than one Update posts.
-func Change(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, draft Draft, cond expense.Precondition) (Rule, error) {
-	old, settings, err := open(ctx, tx, id, cond)
+// Change changes the fields that the draft gives, for the occurrences that are not posted yet. It proceeds in three
+// steps:
+//
+//  1. It posts the occurrences that are due already, by the old rule. Posted expenses never change.
+//  2. It applies the draft.
+//  3. It moves the cursor to the first occurrence of the new rule from today on. If step 1 could not post an occurrence,
+//     the search starts on the day of that occurrence instead.
+//
+// Pausing a rule stops its posting. Resuming it moves the cursor to the first occurrence from today on: the
+// occurrences that passed while it was paused are not posted. A draft without effect writes nothing, unless the last
+// posting failed: then Change clears the failure and the posting is tried again.
+//
+// Errors: ErrInvalid with every broken rule; ErrNotFound or ErrGone if the rule does not exist; ErrStale if cond does
+// not hold; a [BacklogError] if more occurrences are due than one Update posts.
+func Change(
+	ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, draft Draft, cond expense.Precondition,
+) (Rule, error) {
+	old, settings, err := readForChange(ctx, tx, id, cond)
 	if err != nil {
 		return Rule{}, err
 	}
-	var faults expense.ValidationErrors
-	changed, err := draft.apply(ctx, tx, env, &faults, old)
+	var errs expense.ValidationErrors
+	changed, err := draft.apply(ctx, tx, env, &errs, old)
 	if err == nil {
-		err = faults.Err()
+		err = errs.Err()
 	}
 	if err != nil {
 		return Rule{}, err
 	}
-	if changed.saysSame(old) && old.LastError == "" {
+	if changed.sameContent(old) && old.LastError == "" {
 		return old, nil
 	}
-	if old, err = catchUp(ctx, tx, env, settings, old); err != nil {
+	if old, err = postDue(ctx, tx, env, settings, old); err != nil {
 		return Rule{}, err
 	}
 	today := settings.Today(env.Now)
-	from := old.open(today)
+	from := old.firstChangeableDay(today)
 	if old.Paused && !changed.Paused && from.Before(today) {
 		from = today
 	}
 	changed.Version, changed.Skipped, changed.SettledThrough = old.Version, old.Skipped, old.SettledThrough
-	changed = changed.at(from).fresh(env.Now)
-	changed.checkBacklog(&faults, "start_date", today)
-	if err := faults.Err(); err != nil {
+	changed = changed.withNext(from).changedAt(env.Now)
+	changed.checkBacklog(&errs, "start_date", today)
+	if err := errs.Err(); err != nil {
 		return Rule{}, err
 	}
 	return put(ctx, tx, changed)
 }
 
-// open reads a rule that is to be changed if cond holds, and the ledger's settings.
-func open(ctx context.Context, tx Tx, id uuid.UUID, cond expense.Precondition) (Rule, expense.Settings, error) {
+// readForChange returns the rule, if cond holds, and the ledger's settings.
+func readForChange(
+	ctx context.Context, tx Tx, id uuid.UUID, cond expense.Precondition,
+) (Rule, expense.Settings, error) {
 	rule, err := tx.Rule(ctx, id)
 	if err == nil {
 		err = cond.CheckPresent(rule.Version)
@@ -67,34 +79,36 @@ func open(ctx context.Context, tx Tx, id uuid.UUID, cond expense.Precondition) (
 	return rule, settings, nil
 }
 
-// A BacklogError says that more than [MaxBatch] occurrences of a rule are due, which are to be posted before the rule may change
-// or go: call [CatchUp] until there is no more, each time in an Update of its own, and then do the change again.
+// A BacklogError reports that more than [MaxBatch] occurrences of a rule are due. They have to be posted before the
+// rule can change. Call [CatchUp], each time in an Update of its own, until it reports that nothing is left. Then
+// retry the change.
 type BacklogError struct {
 	RuleID  uuid.UUID
-	Version expense.Version // which the rule had
+	Version expense.Version // the version of the rule when the change was refused
 }
 
 func (e *BacklogError) Error() string {
-	return fmt.Sprintf("rule %s: more than %d occurrences are due and have to be posted first", e.RuleID, MaxBatch)
+	return fmt.Sprintf(
+		"rule %s has more than %d due occurrences; post them with CatchUp before you change the rule", e.RuleID, MaxBatch)
 }
 
-// CatchUp posts up to [MaxBatch] of the due occurrences of one rule, also where a retry would have to wait. It returns the rule as
-// it is then, and whether there is more to post.
+// CatchUp posts up to [MaxBatch] due occurrences of one rule, even if the delay after a failure has not passed. It
+// returns the rule as it is afterwards, and whether more occurrences are due.
 func CatchUp(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID) (Rule, bool, error) {
 	rule, err := tx.Rule(ctx, id)
 	if err != nil {
 		return Rule{}, false, fmt.Errorf("rule %s: %w", id, err)
 	}
-	posting, written, err := post(ctx, tx, env, []Rule{rule})
+	result, written, err := post(ctx, tx, env, []Rule{rule})
 	if err != nil || len(written) == 0 {
 		return rule, false, err
 	}
-	return written[0], posting.More, nil
+	return written[0], result.More, nil
 }
 
-// catchUp posts what is due of one rule, as far as that can be posted; what failed at this very moment is not tried again. More
-// than one Update may post is a [BacklogError].
-func catchUp(ctx context.Context, tx Tx, env expense.Env, settings expense.Settings, rule Rule) (Rule, error) {
+// postDue posts the due occurrences of one rule, up to the first that cannot be posted, and returns the rule as it is
+// then. It does not retry a posting that failed at env.Now. It returns a BacklogError if more than MaxBatch are due.
+func postDue(ctx context.Context, tx Tx, env expense.Env, settings expense.Settings, rule Rule) (Rule, error) {
 	switch {
 	case !rule.isDue(settings.Zone, env.Now), !rule.failedAt().Before(expense.Timestamp(env.Now)):
 		return rule, nil
@@ -108,7 +122,7 @@ func catchUp(ctx context.Context, tx Tx, env expense.Env, settings expense.Setti
 	return written[0], nil
 }
 
-// backlog counts what is due of the rule, up to one more than an Update posts.
+// backlog returns the number of due occurrences. It stops counting just above MaxBatch.
 func (r Rule) backlog(today expense.Date) int {
 	due := 0
 	for date := range r.RemainingOccurrences(expense.Date{}) {
@@ -120,9 +134,10 @@ func (r Rule) backlog(today expense.Date) int {
 	return due
 }
 
-// open returns the first day from which on terms that are changed today decide: that of a cursor which is due, else today, or
-// the day after the last that is settled. A cursor that lies ahead says nothing, for other terms may fall before it.
-func (r Rule) open(today expense.Date) expense.Date {
+// firstChangeableDay returns the first day on which a change that is made today may place occurrences: the day of the
+// cursor if that is due, otherwise today, or the day after SettledThrough if today is settled. A cursor after today
+// does not matter, because the changed rule may have an occurrence before it.
+func (r Rule) firstChangeableDay(today expense.Date) expense.Date {
 	switch {
 	case !r.Next.IsZero() && !r.Next.After(today):
 		return r.Next
@@ -133,98 +148,109 @@ func (r Rule) open(today expense.Date) expense.Date {
 	}
 }
 
-// fresh returns the rule as one that a person has just changed: nothing is known to be wrong with it.
-func (r Rule) fresh(now time.Time) Rule {
+// changedAt returns the rule as changed by a person at now: without a failure.
+func (r Rule) changedAt(now time.Time) Rule {
 	r = r.WithoutFailure()
 	r.UpdatedAt = expense.Timestamp(now)
 	return r
 }
 
-// Split changes a rule from a day on, a text YYYY-MM-DD: the old one ends the day before, and a new rule, which is returned,
-// goes on from there with what the draft gives. It counts from the old start, unless the draft says anew how often the rule
-// falls: then from its first occurrence from that day on, or where the draft names other days, from that day. What was posted
-// stays as it is, under the old rule, and is not posted again by the new one, nor is what a device wrote ahead. Faults are ErrInvalid,
-// all of them at once; ErrStale if cond does not hold; a [BacklogError] if the new rule is paused, and more is due than one Update
-// posts.
+// Split changes a rule from a day on. The old rule ends the day before, and Split returns a new rule that continues
+// from that day with the changes of the draft. The day from has the form YYYY-MM-DD.
+//
+// The new rule keeps the old start, so its occurrences stay in step, unless the draft changes the schedule. Then it
+// starts on its first occurrence from that day on. If the draft also changes the weekdays, the day of the month or the
+// frequency, it starts on that day.
+//
+// Posted expenses stay with the old rule. The new rule skips every day for which the old rule has an expense, including
+// those that a device added in advance.
+//
+// Errors: ErrInvalid with every broken rule; ErrNotFound or ErrGone if the rule does not exist; ErrStale if cond does
+// not hold; a [BacklogError] if the draft pauses the rule and more occurrences are due than one Update posts.
 func Split(
 	ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, from string, draft Draft, cond expense.Precondition,
 ) (Rule, error) {
-	old, settings, err := open(ctx, tx, id, cond)
+	old, settings, err := readForChange(ctx, tx, id, cond)
 	if err != nil {
 		return Rule{}, err
 	}
-	var faults expense.ValidationErrors
-	day := parseDay(&faults, "from_date", &from, expense.Date{})
-	if err := checkRoom(ctx, tx, &faults); err != nil {
+	var errs expense.ValidationErrors
+	day := parseDay(&errs, "from_date", &from, expense.Date{})
+	if err := checkRuleCount(ctx, tx, &errs); err != nil {
 		return Rule{}, err
 	}
 	first := old.NextAfter(expense.Date{})
 	switch {
-	case faults.Has("from_date"):
+	case errs.Has("from_date"):
 	case day.IsZero():
-		faults.Add("from_date", "required", "say from which day on the rule changes")
+		errs.Add("from_date", "required", "from_date is missing; give the first day of the changed rule, as YYYY-MM-DD")
 	case !day.After(first):
-		faults.Add("from_date", "out_of_range",
-			"the rule begins on %s: to change all of it, leave from_date out; else give a later day, not %s", first, day)
+		errs.Add("from_date", "out_of_range",
+			"%s is not after the rule's first day %s; give a later day, or leave from_date out to change the whole rule",
+			day, first)
 	case old.NextAfter(day.AddDays(-1)).IsZero():
-		faults.Add("from_date", "no_occurrence", "the rule has ended before %s; change its end, or make a new rule", day)
+		errs.Add("from_date", "no_occurrence",
+			"the rule has no occurrence from %s on; change its end, or add a new rule", day)
 	}
-	fresh := old
-	if fresh.ID, err = uuid.NewV7(); err != nil {
+	successor := old
+	if successor.ID, err = uuid.NewV7(); err != nil {
 		return Rule{}, fmt.Errorf("new id: %w", err)
 	}
-	fresh.Version, fresh.Guard, fresh.CreatedAt = 0, 0, expense.Timestamp(env.Now)
-	var kept int // occurrences before day that the count of a rule with the old start has to include
-	if draft.reschedules() && draft.Start == nil && faults.Err() == nil {
-		fresh, kept = fresh.anchored(day, draft)
+	successor.Version, successor.Guard, successor.CreatedAt = 0, 0, expense.Timestamp(env.Now)
+	var before int // occurrences before day that the count includes if the new rule keeps the old start
+	if draft.reschedules() && draft.Start == nil && errs.Err() == nil {
+		successor, before = successor.restarted(day, draft)
 	}
-	monthDay := fresh.MonthDay
-	if fresh, err = draft.apply(ctx, tx, env, &faults, fresh); err != nil {
+	monthDay := successor.MonthDay
+	if successor, err = draft.apply(ctx, tx, env, &errs, successor); err != nil {
 		return Rule{}, err
 	}
-	if fresh.Count != 0 {
-		fresh.Count += kept
+	if successor.Count != 0 {
+		successor.Count += before
 	}
-	if draft.RRULE != nil && fresh.Freq == Monthly && fresh.MonthDay == 0 {
-		fresh.MonthDay = monthDay // an RRULE without a day means the day that the rule has
+	if draft.RRULE != nil && successor.Freq == Monthly && successor.MonthDay == 0 {
+		successor.MonthDay = monthDay // an RRULE without BYMONTHDAY keeps the day of the rule
 	}
-	if err := faults.Err(); err != nil {
+	if err := errs.Err(); err != nil {
 		return Rule{}, err
 	}
-	if fresh.Paused && !old.Paused {
-		if old, err = catchUp(ctx, tx, env, settings, old); err != nil {
+	if successor.Paused && !old.Paused {
+		if old, err = postDue(ctx, tx, env, settings, old); err != nil {
 			return Rule{}, err
 		}
-		fresh.SettledThrough, fresh.Skipped = old.SettledThrough, old.Skipped
+		successor.SettledThrough, successor.Skipped = old.SettledThrough, old.Skipped
 	}
 	today := settings.Today(env.Now)
-	start := old.open(today)
+	start := old.firstChangeableDay(today)
 	if start.Before(day) {
 		start = day
 	}
-	if old.Paused && !fresh.Paused && start.Before(today) {
+	if old.Paused && !successor.Paused && start.Before(today) {
 		start = today
 	}
-	if fresh, err = fresh.without(ctx, tx, old.ID, start, today); err != nil {
+	if successor, err = successor.skipDaysOf(ctx, tx, old.ID, start, today); err != nil {
 		return Rule{}, err
 	}
-	fresh = fresh.settle(day.AddDays(-1)).at(start).fresh(env.Now)
-	fresh.checkBacklog(&faults, "from_date", today)
-	if err := faults.Err(); err != nil {
+	successor = successor.settle(day.AddDays(-1)).withNext(start).changedAt(env.Now)
+	successor.checkBacklog(&errs, "from_date", today)
+	if err := errs.Err(); err != nil {
 		return Rule{}, err
 	}
 	old.Until, old.Count, old.UpdatedAt = day.AddDays(-1), 0, expense.Timestamp(env.Now)
-	old = old.at(old.open(today))
+	old = old.withNext(old.firstChangeableDay(today))
 	if _, err := tx.PutRules(ctx, old); err != nil {
 		return Rule{}, fmt.Errorf("rule %s: %w", old.ID, err)
 	}
-	return put(ctx, tx, fresh)
+	return put(ctx, tx, successor)
 }
 
-// anchored returns the rule as if it had begun on a day, or if the draft leaves the days of its weeks, months or years alone, on
-// its first occurrence from then on: of a limited number of occurrences, those from that day on are left. A 29 February has no
-// such anchor in most years: it keeps its start, and the number of occurrences before the day that any count has to include.
-func (r Rule) anchored(day expense.Date, draft Draft) (Rule, int) {
+// restarted returns the rule with the Start from which it counts after Split: its first occurrence from day on, or day
+// itself if the draft changes the frequency, the weekdays or the day of the month. Count becomes the number of
+// occurrences that are left from day on.
+//
+// A yearly rule on 29 February cannot start in a year without that day. It keeps its start. Then restarted also
+// returns the number of occurrences before day, which Split adds to the count.
+func (r Rule) restarted(day expense.Date, draft Draft) (Rule, int) {
 	if r.Count != 0 {
 		left := 0
 		for range r.Occurrences(day, expense.Date{}) {
@@ -233,10 +259,10 @@ func (r Rule) anchored(day expense.Date, draft Draft) (Rule, int) {
 		r.Count = left
 	}
 	if r.Freq == Monthly && r.MonthDay == 0 {
-		r.MonthDay = r.Start.Day() // the 31st stays the 31st, on whichever day the change begins
+		r.MonthDay = r.Start.Day() // the new start may lie on another day
 	}
-	var ignored expense.ValidationErrors // found again where the draft is applied
-	endless, drafted := r, draft.schedule(&ignored, r)
+	var ignored expense.ValidationErrors // Split applies the draft again and reports them
+	endless, drafted := r, draft.applySchedule(&ignored, r)
 	endless.OnMissing, endless.Until, endless.Count = drafted.OnMissing, expense.Date{}, 0
 	first := endless.NextAfter(day.AddDays(-1))
 	monthDay := drafted.MonthDay == r.MonthDay || draft.RRULE != nil && drafted.MonthDay == 0
@@ -245,20 +271,21 @@ func (r Rule) anchored(day expense.Date, draft Draft) (Rule, int) {
 		r.Start = day
 	case r.Freq == Yearly && first.Day() != r.Start.Day():
 		drafted.Until, drafted.Count = expense.Date{}, 0
-		kept := 0
+		before := 0
 		for range drafted.Occurrences(expense.Date{}, day.AddDays(-1)) {
-			kept++
+			before++
 		}
-		return r, kept
+		return r, before
 	default:
 		r.Start = first
 	}
 	return r, 0
 }
 
-// without returns the rule with those days skipped that another rule's expenses stand for, from a day on: a device may have
-// written some ahead, and the user deleted them. No expense lies further ahead than [expense.MaxDaysAhead] days.
-func (r Rule) without(ctx context.Context, tx Tx, other uuid.UUID, from, today expense.Date) (Rule, error) {
+// skipDaysOf returns the rule with the days from a day on skipped for which another rule has or had an expense: a
+// device may have added one in advance, and the user may have deleted it. An expense lies at most
+// [expense.MaxDaysAhead] days ahead.
+func (r Rule) skipDaysOf(ctx context.Context, tx Tx, other uuid.UUID, from, today expense.Date) (Rule, error) {
 	var days []expense.Date
 	for day := range r.Occurrences(from, today) {
 		days = append(days, day)
@@ -287,60 +314,64 @@ func (r Rule) without(ctx context.Context, tx Tx, other uuid.UUID, from, today e
 	return r, nil
 }
 
-// SkipOccurrence leaves out one occurrence, on a day given as YYYY-MM-DD; that it is left out already is no error. One that was
-// posted is deleted as any expense is. The error is ErrInvalid, or ErrStale if cond does not hold.
-func SkipOccurrence(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, day string, cond expense.Precondition) (Rule, error) {
-	rule, settings, err := open(ctx, tx, id, cond)
+// SkipOccurrence marks the occurrence of a day, YYYY-MM-DD, as not to be posted, and returns the rule. Skipping it
+// again is not an error. To remove an occurrence that was posted, delete its expense.
+//
+// Errors: ErrInvalid if the rule has no occurrence on that day, if it was posted, or if [MaxSkipped] occurrences are
+// skipped already; ErrNotFound or ErrGone if the rule does not exist; ErrStale if cond does not hold.
+func SkipOccurrence(
+	ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, day string, cond expense.Precondition,
+) (Rule, error) {
+	rule, settings, err := readForChange(ctx, tx, id, cond)
 	if err != nil {
 		return Rule{}, err
 	}
-	fault := func(code, detail string, args ...any) (Rule, error) {
+	invalidDate := func(code, detail string, args ...any) (Rule, error) {
 		return Rule{}, &expense.InvalidError{Field: "date", Code: code, Detail: fmt.Sprintf(detail, args...)}
 	}
 	date, err := expense.ParseDate(day)
 	if err != nil {
-		var faults expense.ValidationErrors
-		_ = faults.AddError("date", err)
-		return Rule{}, faults.Err()
+		var errs expense.ValidationErrors
+		_ = errs.AddError("date", err)
+		return Rule{}, errs.Err()
 	}
 	if !rule.fallsOn(date) {
-		return fault("no_occurrence", "the rule has no occurrence on %s", date)
+		return invalidDate("no_occurrence", "the rule has no occurrence on %s; give the date of an occurrence", date)
 	}
-	// A ledger that moves to a zone in the west begins a day again: a day that was today lately may still come.
+	// If the ledger moves to a time zone further west, its local date may go back by up to two days. So only earlier days
+	// are certainly over.
 	today := settings.Today(env.Now)
-	lately := today.AddDays(-2)
+	lastOpen := today.AddDays(-2)
 	known, err := tx.KnownExpenseIDs(ctx, expense.OccurrenceID(rule.ID, date))
 	switch {
 	case err != nil:
 		return Rule{}, fmt.Errorf("rule %s: %w", id, err)
 	case len(known) > 0:
 		if _, err := tx.Expense(ctx, known[0]); errors.Is(err, expense.ErrGone) {
-			return fault("already_posted", "the occurrence of %s was posted, and its expense deleted: there is nothing to skip", date)
+			return invalidDate("already_posted", "the occurrence on %s was posted and its expense deleted; no skip is needed", date)
 		}
-		return fault("already_posted", "the occurrence of %s was posted: delete its expense instead", date)
-	case rule.Skipped.Contains(date), !date.After(rule.SettledThrough), date.Before(lately) && (rule.Next.IsZero() || date.Before(rule.Next)):
+		return invalidDate("already_posted", "the occurrence on %s was posted; delete its expense instead", date)
+	case rule.Skipped.Contains(date), !date.After(rule.SettledThrough),
+		date.Before(lastOpen) && (rule.Next.IsZero() || date.Before(rule.Next)):
 		return rule, nil
 	}
-	// What lies before those days and the cursor is never posted, whatever the rule will say.
-	if rule.Skipped = rule.Skipped.NotBefore(earlier(rule.Next, lately)); rule.Skipped.Len() >= MaxSkipped {
-		return fault("too_many", "a rule has at most %d skipped occurrences ahead; pause it instead", MaxSkipped)
+	// Days before both lastOpen and the cursor are never posted, so they need not stay in Skipped.
+	cut := lastOpen
+	if rule.Next.Before(cut) {
+		cut = rule.Next
+	}
+	if rule.Skipped = rule.Skipped.NotBefore(cut); rule.Skipped.Len() >= MaxSkipped {
+		return invalidDate("too_many", "the rule has %d skipped occurrences, the maximum; pause it instead", MaxSkipped)
 	}
 	rule.Skipped, rule.UpdatedAt = rule.Skipped.With(date), expense.Timestamp(env.Now)
 	if date == rule.Next {
-		// An occurrence ahead is only kept in mind: were the days up to it settled, an edit would lose those between.
+		// A future day stays in Skipped. Settling the days before it would lose occurrences there that a change may add.
 		if !date.After(today) {
 			rule = rule.settle(date)
 		}
-		rule = rule.at(date.AddDays(1)).fresh(env.Now)
+		rule = rule.withNext(date.AddDays(1)).changedAt(env.Now)
 	}
 	return put(ctx, tx, rule)
-}
-
-func earlier(a, b expense.Date) expense.Date {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 func (r Rule) fallsOn(date expense.Date) bool {
@@ -350,18 +381,20 @@ func (r Rule) fallsOn(date expense.Date) bool {
 	return false
 }
 
-// Delete posts what is due of a rule, deletes it and leaves a tombstone; the expenses that it posted stay. Deleting it again is no
-// error while the tombstone is kept, whatever cond says; ErrNotFound if there never was such a one, ErrStale if cond does not
-// hold; a [BacklogError] if more is due than one Update posts.
+// Delete posts the due occurrences of a rule, deletes the rule and leaves a tombstone. The expenses that it posted
+// stay. Deleting it again is not an error, whatever cond is, until the tombstone is purged.
+//
+// Errors: ErrNotFound if the rule never existed; ErrStale if cond does not hold; a [BacklogError] if more occurrences
+// are due than one Update posts.
 func Delete(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, cond expense.Precondition) error {
-	rule, settings, err := open(ctx, tx, id, cond)
+	rule, settings, err := readForChange(ctx, tx, id, cond)
 	switch {
 	case errors.Is(err, expense.ErrGone):
 		return nil
 	case err != nil:
 		return err
 	}
-	if _, err := catchUp(ctx, tx, env, settings, rule); err != nil {
+	if _, err := postDue(ctx, tx, env, settings, rule); err != nil {
 		return err
 	}
 	if _, err := tx.DeleteRule(ctx, id); err != nil {

@@ -9,12 +9,12 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// DateSet is a set of civil dates. The zero value is empty; equal sets compare with ==.
+// A DateSet is an immutable set of dates. The zero DateSet is empty. Equal sets are equal by ==.
 type DateSet struct {
-	text string // the dates in order, with commas between
+	text string // the dates in ascending order, separated by commas
 }
 
-// NewDateSet returns the set of the given dates; zero dates are left out.
+// NewDateSet returns the set of the dates. It leaves out zero dates.
 func NewDateSet(dates ...expense.Date) DateSet {
 	sorted := slices.SortedFunc(slices.Values(dates), expense.Date.Compare)
 	var texts []string
@@ -26,7 +26,7 @@ func NewDateSet(dates ...expense.Date) DateSet {
 	return DateSet{text: strings.Join(texts, ",")}
 }
 
-// ParseDateSet reads what String writes. The error is ErrInvalid.
+// ParseDateSet parses the text that String returns. The error is ErrInvalid.
 func ParseDateSet(text string) (DateSet, error) {
 	if text == "" {
 		return DateSet{}, nil
@@ -35,20 +35,20 @@ func ParseDateSet(text string) (DateSet, error) {
 	for part := range strings.SplitSeq(text, ",") {
 		date, err := expense.ParseDate(part)
 		if err != nil {
-			return DateSet{}, fmt.Errorf("a list of dates: %w", err)
+			return DateSet{}, fmt.Errorf("list of dates: %w", err)
 		}
 		dates = append(dates, date)
 	}
 	return NewDateSet(dates...), nil
 }
 
-// String returns the dates in order as YYYY-MM-DD, with commas between.
+// String returns the dates as YYYY-MM-DD, in ascending order and separated by commas.
 func (d DateSet) String() string { return d.text }
 
-// MarshalText writes what String returns.
+// MarshalText returns the text of String.
 func (d DateSet) MarshalText() ([]byte, error) { return []byte(d.text), nil }
 
-// UnmarshalText reads what MarshalText writes.
+// UnmarshalText parses the text as [ParseDateSet] does.
 func (d *DateSet) UnmarshalText(text []byte) error {
 	dates, err := ParseDateSet(string(text))
 	if err == nil {
@@ -57,10 +57,10 @@ func (d *DateSet) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Len returns how many dates there are.
+// Len returns the number of dates.
 func (d DateSet) Len() int { return (len(d.text) + 1) / len("2026-03-01,") }
 
-// All yields the dates in order.
+// All yields the dates in ascending order.
 func (d DateSet) All() iter.Seq[expense.Date] {
 	return func(yield func(expense.Date) bool) {
 		if d.text == "" {
@@ -75,17 +75,17 @@ func (d DateSet) All() iter.Seq[expense.Date] {
 	}
 }
 
-// Contains reports whether date is one of them.
+// Contains reports whether date is in the set.
 func (d DateSet) Contains(date expense.Date) bool {
 	return !date.IsZero() && strings.Contains(d.text, date.String())
 }
 
-// With returns the set with date in it.
+// With returns the set with date added.
 func (d DateSet) With(date expense.Date) DateSet {
 	return NewDateSet(append(slices.Collect(d.All()), date)...)
 }
 
-// From returns those that are not before day.
+// NotBefore returns the dates that are not before day.
 func (d DateSet) NotBefore(day expense.Date) DateSet {
 	if d.text == "" || day.IsZero() {
 		return d

@@ -10,119 +10,129 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A Draft is a rule, or a change of one, as a person or a wire gives it: text, as it arrived. A nil member was not given: a
-// change leaves what is there, a new rule takes the default.
+// A Draft is the input of [Add], [Change] and [Split]: unparsed text. A nil field takes its default in a new rule and
+// leaves the stored value of an existing one.
 type Draft struct {
-	ID         *string // of a new rule: a UUID; not given: a new one of version 7. A change ignores it
-	Amount     *string // a plain decimal; a new rule must have one
-	Currency   *string // not given: the home currency
-	CategoryID *string // empty or not given: Category, else the default category
-	Category   *string // a name, instead of CategoryID
+	ID         *string // a UUID; default: a new UUID of version 7. Change and Split ignore it
+	Amount     *string // a plain decimal; required in a new rule
+	Currency   *string // default: the home currency
+	CategoryID *string // empty or nil: the category with the name Category, or the default category
+	Category   *string // a name, in place of CategoryID
 	Notes      *string
 
-	Freq      *string  // daily, weekly, monthly or yearly; a new rule must have one, or an RRULE
-	Interval  *int     // not given: 1
-	Weekdays  []string // mon to sun; empty but not nil: the start's
-	MonthDay  *string  // 1 to 31, or last; empty: the start's
-	OnMissing *string  // clamp or skip; not given: clamp
-	Start     *string  // YYYY-MM-DD; a new rule must have one
+	Freq      *string  // daily, weekly, monthly or yearly; a new rule requires it or RRULE
+	Interval  *int     // default: 1
+	Weekdays  []string // mon to sun; empty but not nil: the weekday of the start
+	MonthDay  *string  // 1 to 31, or last; empty: the day of the start
+	OnMissing *string  // clamp or skip; default: clamp
+	Start     *string  // YYYY-MM-DD; required in a new rule
 	Until     *string  // YYYY-MM-DD; empty: no end
-	Count     *int     // counts from Start; 0: no limit
-	RRULE     *string  // of RFC 5545, instead of all from Freq on but Start
+	Count     *int     // the number of occurrences, counted from Start; 0: no limit
+	RRULE     *string  // see [ParseRRULE]; in place of Freq to OnMissing, Until and Count
 
 	Paused *bool
 }
 
-// reschedules reports whether the draft says anew on which days a rule falls, other than by its start and its end.
+// reschedules reports whether the draft changes the schedule of a rule other than by Start and Until.
 func (d Draft) reschedules() bool {
-	return d.Freq != nil || d.Interval != nil || d.Weekdays != nil || d.MonthDay != nil || d.OnMissing != nil || d.Count != nil ||
-		d.RRULE != nil
+	return d.Freq != nil || d.Interval != nil || d.Weekdays != nil || d.MonthDay != nil || d.OnMissing != nil ||
+		d.Count != nil || d.RRULE != nil
 }
 
-// apply returns r with what the draft gives put in, and notes every fault. The cursor is not touched.
-func (d Draft) apply(ctx context.Context, tx expense.Reader, env expense.Env, faults *expense.ValidationErrors, r Rule) (Rule, error) {
-	r, err := d.template(ctx, tx, env, faults, r)
+// apply returns r with the fields of the draft and adds every broken rule to errs. It does not move the cursor.
+func (d Draft) apply(
+	ctx context.Context, tx expense.Reader, env expense.Env, errs *expense.ValidationErrors, r Rule,
+) (Rule, error) {
+	r, err := d.applyExpense(ctx, tx, env, errs, r)
 	if err != nil {
 		return Rule{}, err
 	}
-	r = d.schedule(faults, r)
+	r = d.applySchedule(errs, r)
 	if d.Paused != nil {
 		r.Paused = *d.Paused
 	}
 	return r, nil
 }
 
-// template puts in what each occurrence's expense is, as far as it differs. It is judged as an expense of today would be, so
-// that what a rule may say is what an expense may.
-func (d Draft) template(ctx context.Context, tx expense.Reader, env expense.Env, faults *expense.ValidationErrors, r Rule) (Rule, error) {
+// applyExpense applies the fields that each posted expense gets: amount, currency, category and notes. It validates
+// them as those of an expense of today. The amount and the other fields are checked as two drafts, so that an
+// unchanged value is not reported although it is no longer allowed.
+func (d Draft) applyExpense(
+	ctx context.Context, tx expense.Reader, env expense.Env, errs *expense.ValidationErrors, r Rule,
+) (Rule, error) {
 	money := expense.Draft{Amount: or(d.Amount, r.Amount.Amount()), Currency: or(d.Currency, r.Amount.Currency().Code())}
 	if r.Amount.Currency().IsZero() {
 		money.Amount = or(d.Amount, "")
 	}
-	rest := expense.Draft{Amount: "1", Currency: "EUR", CategoryID: or(d.CategoryID, ""), Category: or(d.Category, ""), Notes: d.Notes}
-	verdicts, err := expense.Check(ctx, tx, env, money, rest)
+	rest := expense.Draft{
+		Amount: "1", Currency: "EUR", CategoryID: or(d.CategoryID, ""), Category: or(d.Category, ""), Notes: d.Notes,
+	}
+	results, err := expense.Check(ctx, tx, env, money, rest)
 	if err != nil {
-		return Rule{}, fmt.Errorf("the rule's template: %w", err)
+		return Rule{}, fmt.Errorf("check the rule's expense: %w", err)
 	}
 	if money.Amount != r.Amount.Amount() || money.Currency != r.Amount.Currency().Code() || r.Amount.Currency().IsZero() {
-		_ = faults.AddError("amount", verdicts[0].Err)
-		r.Amount = verdicts[0].Expense.Amount
+		_ = errs.AddError("amount", results[0].Err)
+		r.Amount = results[0].Expense.Amount
 	}
 	if id, err := expense.ParseID(rest.CategoryID); err == nil && id == r.CategoryID && rest.Category == "" {
-		// A category that the rule has already may have been archived since.
-		faultsOf(faults, verdicts[1].Err, "notes")
+		// The rule keeps its category, even if that has been archived since.
+		addErrorsOf(errs, results[1].Err, "notes")
 	} else {
-		faultsOf(faults, verdicts[1].Err, "notes", "category", "category_id")
+		addErrorsOf(errs, results[1].Err, "notes", "category", "category_id")
 		if d.CategoryID != nil || d.Category != nil || r.CategoryID == uuid.Nil {
-			r.CategoryID = verdicts[1].Expense.CategoryID
+			r.CategoryID = results[1].Expense.CategoryID
 		}
 	}
 	r.Notes = or(d.Notes, r.Notes)
 	return r, nil
 }
 
-// schedule puts in on which days the rule falls. What a new frequency has no use for goes, and a new end is instead of the old.
-func (d Draft) schedule(faults *expense.ValidationErrors, r Rule) Rule {
-	r.Start = parseDay(faults, "start_date", d.Start, r.Start)
+// applySchedule applies the fields from Freq to RRULE. A new frequency resets the fields that only the old one uses.
+// Until replaces Count, and Count replaces Until.
+func (d Draft) applySchedule(errs *expense.ValidationErrors, r Rule) Rule {
+	r.Start = parseDay(errs, "start_date", d.Start, r.Start)
 	if d.RRULE != nil {
-		parsed, ok := d.scheduleRRULE(faults, r)
-		if d.Freq == nil && d.Interval == nil && d.Weekdays == nil && d.MonthDay == nil && d.OnMissing == nil && d.Until == nil && d.Count == nil {
+		parsed, ok := d.applyRRULE(errs, r)
+		others := d
+		others.RRULE = nil
+		if others.Until == nil && !others.reschedules() {
 			return parsed
 		}
-		faults.Add("rrule", "ambiguous", "give rrule, or freq and the members that go with it, not both")
+		errs.Add("rrule", "ambiguous", "the draft has both rrule and fields such as freq; give one of them")
 		if r = parsed; !ok && d.Freq == nil {
-			return r // of what the members go with, nothing is known
+			return r // the frequency is unknown, so the other fields cannot be checked
 		}
 	}
 	if d.Freq != nil {
 		freq, err := ParseFreq(*d.Freq)
-		_ = faults.AddError("freq", err)
+		_ = errs.AddError("freq", err)
 		if freq != r.Freq {
 			r.Freq, r.Weekdays, r.MonthDay, r.OnMissing = freq, 0, 0, ClampToMonthEnd
 		}
 	} else if r.Freq == 0 {
-		faults.Add("freq", "required", "say how often: daily, weekly, monthly or yearly, or give an rrule")
+		errs.Add("freq", "required", "the frequency is missing; give daily, weekly, monthly or yearly, or an rrule")
 	}
 	if d.Interval != nil {
 		r.Interval = *d.Interval
 	}
 	if d.Weekdays != nil {
 		days, err := ParseWeekdays(d.Weekdays)
-		_ = faults.AddError("weekdays", err)
+		_ = errs.AddError("weekdays", err)
 		r.Weekdays = days
 	}
 	if d.MonthDay != nil {
 		day, err := parseMonthDay(*d.MonthDay)
-		_ = faults.AddError("month_day", err)
+		_ = errs.AddError("month_day", err)
 		r.MonthDay = day
 	}
 	if d.OnMissing != nil {
 		missing, err := ParseOnMissing(*d.OnMissing)
-		_ = faults.AddError("on_missing", err)
+		_ = errs.AddError("on_missing", err)
 		r.OnMissing = missing
 	}
 	if d.Until != nil {
-		r.Until = parseDay(faults, "until_date", d.Until, expense.Date{})
+		r.Until = parseDay(errs, "until_date", d.Until, expense.Date{})
 		if !r.Until.IsZero() && d.Count == nil {
 			r.Count = 0
 		}
@@ -134,24 +144,21 @@ func (d Draft) schedule(faults *expense.ValidationErrors, r Rule) Rule {
 		}
 	}
 	if or(d.Until, "") != "" && r.Until.IsZero() && d.Count != nil && *d.Count > 0 {
-		faults.Add("count", "ambiguous", "give until_date or count, not both") // whatever the date was meant to be
+		errs.Add("count", "ambiguous", bothEnds) // the malformed date is reported already
 	}
-	var found expense.ValidationErrors
-	r.validateDates(&found)
-	takeNew(faults, found.Err())
+	r.addScheduleErrors(errs)
 	return r
 }
 
-// scheduleRRULE puts in what the RRULE says, and reports whether it could be read.
-func (d Draft) scheduleRRULE(faults *expense.ValidationErrors, r Rule) (Rule, bool) {
+// applyRRULE applies the RRULE. It returns false if the RRULE is invalid.
+func (d Draft) applyRRULE(errs *expense.ValidationErrors, r Rule) (Rule, bool) {
 	parsed, err := ParseRRULE(*d.RRULE, r.Start)
-	for _, fault := range expense.InvalidErrors(err) {
+	for _, invalid := range expense.InvalidErrors(err) {
 		switch {
-		case fault.Field == "start_date" && faults.Has("start_date"):
-		case fault.Field == "rrule" || fault.Field == "start_date":
-			faults.Add(fault.Field, fault.Code, "%s", fault.Detail)
-		default:
-			faults.Add("rrule", fault.Code, "%s", fault.Detail)
+		case invalid.Field != "start_date":
+			errs.Add("rrule", invalid.Code, "%s", invalid.Detail)
+		case !errs.Has("start_date"):
+			errs.Add("start_date", invalid.Code, "%s", invalid.Detail)
 		}
 	}
 	if err == nil {
@@ -161,9 +168,9 @@ func (d Draft) scheduleRRULE(faults *expense.ValidationErrors, r Rule) (Rule, bo
 	return r, err == nil
 }
 
-// checkBacklog notes a rule of which more occurrences are due at once than are ever posted at once.
-func (r Rule) checkBacklog(faults *expense.ValidationErrors, field string, today expense.Date) {
-	if r.Paused || faults.Err() != nil {
+// checkBacklog reports a rule with more than MaxBacklog due occurrences.
+func (r Rule) checkBacklog(errs *expense.ValidationErrors, field string, today expense.Date) {
+	if r.Paused || errs.Err() != nil {
 		return
 	}
 	due := 0
@@ -172,12 +179,13 @@ func (r Rule) checkBacklog(faults *expense.ValidationErrors, field string, today
 			return
 		}
 		if due++; due > MaxBacklog {
-			faults.Add(field, "too_many_due", "more than %d occurrences would be due at once; start later", MaxBacklog)
+			errs.Add(field, "too_many_due", "more than %d occurrences would be due at once; give a later date", MaxBacklog)
 			return
 		}
 	}
 }
 
+// or returns the given text, or fallback if it is nil.
 func or(given *string, fallback string) string {
 	if given == nil {
 		return fallback
@@ -185,8 +193,8 @@ func or(given *string, fallback string) string {
 	return *given
 }
 
-// parseDay reads a date; not given it is fallback, and an empty text is none.
-func parseDay(faults *expense.ValidationErrors, field string, text *string, fallback expense.Date) expense.Date {
+// parseDay parses the date of a field. A nil text is fallback; an empty text is the zero Date.
+func parseDay(errs *expense.ValidationErrors, field string, text *string, fallback expense.Date) expense.Date {
 	switch {
 	case text == nil:
 		return fallback
@@ -194,24 +202,26 @@ func parseDay(faults *expense.ValidationErrors, field string, text *string, fall
 		return expense.Date{}
 	}
 	date, err := expense.ParseDate(*text)
-	_ = faults.AddError(field, err)
+	_ = errs.AddError(field, err)
 	return date
 }
 
-// faultsOf notes the faults in err that concern one of fields.
-func faultsOf(faults *expense.ValidationErrors, err error, fields ...string) {
-	for _, fault := range expense.InvalidErrors(err) {
-		if slices.Contains(fields, fault.Field) {
-			faults.Add(fault.Field, fault.Code, "%s", fault.Detail)
+// addErrorsOf adds to errs those field errors in err that concern one of fields.
+func addErrorsOf(errs *expense.ValidationErrors, err error, fields ...string) {
+	for _, invalid := range expense.InvalidErrors(err) {
+		if slices.Contains(fields, invalid.Field) {
+			errs.Add(invalid.Field, invalid.Code, "%s", invalid.Detail)
 		}
 	}
 }
 
-// takeNew notes the faults in err of fields that none is known of yet.
-func takeNew(faults *expense.ValidationErrors, err error) {
-	for _, fault := range expense.InvalidErrors(err) {
-		if !faults.Has(fault.Field) {
-			faults.Add(fault.Field, fault.Code, "%s", fault.Detail)
+// addScheduleErrors adds the errors of validateSchedule about fields without an error so far.
+func (r Rule) addScheduleErrors(errs *expense.ValidationErrors) {
+	var found expense.ValidationErrors
+	r.validateSchedule(&found)
+	for _, invalid := range expense.InvalidErrors(found.Err()) {
+		if !errs.Has(invalid.Field) {
+			errs.Add(invalid.Field, invalid.Code, "%s", invalid.Detail)
 		}
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// Occurrences yields the civil dates of the rule from one day to another, both included, in order; a zero from is the start,
-// a zero to the end of the rule or of the calendar. Nothing but the rule decides them, so a paused rule has them too, and the
-// k-th does not depend on the one before. Any day is reached at once, whatever lies between it and the start.
+// Occurrences yields the dates of the rule in the range from … to, in ascending order. A zero from is the start. A
+// zero to is the end of the rule, or of the calendar. The dates depend only on the fields from Freq to Count, so
+// posted, skipped and paused occurrences are included. Occurrences does not walk through the dates before from.
 func (r Rule) Occurrences(from, to expense.Date) iter.Seq[expense.Date] {
 	return func(yield func(expense.Date) bool) {
 		if r.Start.IsZero() {
@@ -18,17 +18,17 @@ func (r Rule) Occurrences(from, to expense.Date) iter.Seq[expense.Date] {
 		if to.IsZero() || !r.Until.IsZero() && r.Until.Before(to) {
 			to = r.Until
 		}
-		s := r.series()
-		slot := s.find(from)
-		for index := s.before(slot); r.Count == 0 || index < r.Count; slot++ {
-			date, falls := s.at(slot)
+		s := r.slots()
+		slot := s.slotNear(from)
+		for count := s.occurrencesBefore(slot); r.Count == 0 || count < r.Count; slot++ {
+			date, occurs := s.date(slot)
 			if date.IsZero() || !to.IsZero() && date.After(to) {
 				return
 			}
-			if !falls {
+			if !occurs {
 				continue
 			}
-			index++
+			count++
 			if !date.Before(from) && !yield(date) {
 				return
 			}
@@ -36,11 +36,12 @@ func (r Rule) Occurrences(from, to expense.Date) iter.Seq[expense.Date] {
 	}
 }
 
-// NextAfter returns the first occurrence after a day, or after the zero Date the first of all; the zero Date if there is none.
+// NextAfter returns the first occurrence after day, or the first of all for the zero Date. It returns the zero Date if
+// there is none.
 func (r Rule) NextAfter(day expense.Date) expense.Date {
 	from := day.AddDays(1)
 	if from.IsZero() && !day.IsZero() {
-		return expense.Date{} // day is the calendar's last
+		return expense.Date{} // day is the last day of the calendar
 	}
 	for date := range r.Occurrences(from, expense.Date{}) {
 		return date
@@ -48,25 +49,27 @@ func (r Rule) NextAfter(day expense.Date) expense.Date {
 	return expense.Date{}
 }
 
-// A series is a rule as a row of slots, from 0 on, one for each date on which it might fall: a day, one of a week's
-// weekdays, or a month. A year is twelve months.
-type series struct {
-	start   expense.Date
-	step    int // days, weeks or months from one slot, or one week's slots, to the next
-	monthly bool
-	skip    bool
-	day     int          // monthly: the day, or one beyond every month's for the last
-	monday  expense.Date // weekly: the Monday of the start's week
-	offsets [7]int       // weekly: the weekdays, as days after Monday
-	width   int          // weekly: how many weekdays
-	late    int          // how many of the first slots come before the start
+// slots numbers the candidate dates of a rule from 0 on, so that the date of a slot, and the slot near a date, can be
+// computed without walking through the slots between. A daily rule has a slot for each interval of days, a weekly rule
+// one for each of its weekdays in each interval of weeks, and a monthly or yearly rule one for each interval of
+// months. A slot is not an occurrence if it is before the start, or if its month does not have the day and is skipped.
+type slots struct {
+	start       expense.Date
+	step        int // days, weeks or months of an interval
+	monthly     bool
+	skip        bool
+	day         int          // monthly: the day of the month; beyondMonth for the last day
+	monday      expense.Date // weekly: the Monday of the start's week
+	offsets     [7]int       // weekly: the weekdays, as days after Monday
+	width       int          // weekly: the number of weekdays; 0 for other rules
+	beforeStart int          // the number of slots before the start
 }
 
-// beyond is a day that every month lacks.
-const beyond = 32
+// beyondMonth is a day that no month has.
+const beyondMonth = 32
 
-func (r Rule) series() series {
-	s := series{start: r.Start, step: min(max(r.Interval, 1), MaxInterval)}
+func (r Rule) slots() slots {
+	s := slots{start: r.Start, step: min(max(r.Interval, 1), MaxInterval)}
 	switch r.Freq {
 	case Daily:
 	case Weekly:
@@ -79,7 +82,7 @@ func (r Rule) series() series {
 			s.offsets[s.width] = offset
 			s.width++
 			if offset < first {
-				s.late++
+				s.beforeStart++
 			}
 		}
 	case Monthly, Yearly:
@@ -87,20 +90,20 @@ func (r Rule) series() series {
 		if r.Freq == Yearly {
 			s.step *= 12
 		} else if r.MonthDay == LastDay {
-			s.day, s.skip = beyond, false
+			s.day, s.skip = beyondMonth, false
 		} else if r.MonthDay > 0 {
 			s.day = r.MonthDay
 		}
-		if _, falls := s.at(0); !falls {
-			s.late = s.monthsWith(1)
+		if _, occurs := s.date(0); !occurs {
+			s.beforeStart = s.slotsWithDate(1)
 		}
 	}
 	return s
 }
 
-// at returns the date of a slot, and whether the rule falls on it: it does not before the start, nor in a month that is skipped,
-// for which the date is the month's last. Beyond the calendar the date is zero.
-func (s *series) at(slot int) (expense.Date, bool) {
+// date returns the date of a slot, and whether it is an occurrence. The date of a skipped month is its last day. The
+// date of a slot beyond the calendar is zero.
+func (s *slots) date(slot int) (expense.Date, bool) {
 	var date expense.Date
 	switch {
 	case s.monthly:
@@ -121,8 +124,9 @@ func (s *series) at(slot int) (expense.Date, bool) {
 	return date, !date.Before(s.start)
 }
 
-// find returns a slot on or before the first that is not before a day, and at most a week's slots away from it.
-func (s *series) find(day expense.Date) int {
+// slotNear returns a slot from which on every slot that is not before day can be reached. It is at most one interval
+// earlier than the first of them.
+func (s *slots) slotNear(day expense.Date) int {
 	if !day.After(s.start) {
 		return 0
 	}
@@ -136,17 +140,18 @@ func (s *series) find(day expense.Date) int {
 	}
 }
 
-// before returns on how many of the slots before one the rule falls.
-func (s *series) before(slot int) int {
-	return s.monthsWith(slot) - min(slot, s.late)
+// occurrencesBefore returns the number of occurrences in the slots before slot.
+func (s *slots) occurrencesBefore(slot int) int {
+	return s.slotsWithDate(slot) - min(slot, s.beforeStart)
 }
 
-// monthsWith returns how many of the first n slots have a date; those of months that lack the day have none.
-func (s *series) monthsWith(n int) int {
+// slotsWithDate returns how many of the first n slots have a date, that is, are not in a skipped month. The months of
+// the slots repeat after a cycle, so it counts each month of the cycle once and multiplies. Only 29 February depends
+// on the year.
+func (s *slots) slotsWithDate(n int) int {
 	if !s.monthly || !s.skip || s.day <= 28 {
 		return n
 	}
-	// After so many slots the months of the year repeat, so many years later.
 	cycle := 12 / gcd(s.step, 12)
 	years := cycle * s.step / 12
 	count := 0
@@ -166,7 +171,7 @@ func (s *series) monthsWith(n int) int {
 	return count
 }
 
-// multiples counts the multiples of m among the first n of first, first+step, first+2·step …
+// multiples returns how many of the n numbers first, first+step, first+2·step … are multiples of m.
 func multiples(first, step, m, n int) int {
 	period := m / gcd(step, m)
 	for i := range min(period, n) {

@@ -12,14 +12,15 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A PlannedOccurrence is an occurrence that is still to come.
+// A PlannedOccurrence is an occurrence of a rule that is not posted yet.
 type PlannedOccurrence struct {
 	Rule Rule
 	Date expense.Date
 }
 
-// Plan returns what rules will still post on some days: their occurrences from each rule's Next on, in order of their dates and
-// then of the rules' ids. A paused rule plans nothing, and what a device has written ahead, or was deleted, is not to come.
+// Plan returns the occurrences that the rules will post on the given dates, ordered by date and then by the bytes of
+// the rules' ids. It leaves out paused rules, skipped occurrences, and occurrences whose expense exists already or was
+// deleted: a device may have added it in advance.
 func Plan(ctx context.Context, r expense.Reader, rules []Rule, dates expense.Range) ([]PlannedOccurrence, error) {
 	var planned []PlannedOccurrence
 	for _, rule := range rules {
@@ -44,13 +45,15 @@ func Plan(ctx context.Context, r expense.Reader, rules []Rule, dates expense.Ran
 		}
 		found, err := r.KnownExpenseIDs(ctx, ids...)
 		if err != nil {
-			return nil, fmt.Errorf("what of the plan is there already: %w", err)
+			return nil, fmt.Errorf("expenses of planned occurrences: %w", err)
 		}
 		for _, id := range found {
 			known[id] = true
 		}
 	}
-	planned = slices.DeleteFunc(planned, func(p PlannedOccurrence) bool { return known[expense.OccurrenceID(p.Rule.ID, p.Date)] })
+	planned = slices.DeleteFunc(planned, func(p PlannedOccurrence) bool {
+		return known[expense.OccurrenceID(p.Rule.ID, p.Date)]
+	})
 	slices.SortFunc(planned, func(a, b PlannedOccurrence) int {
 		return cmp.Or(a.Date.Compare(b.Date), bytes.Compare(a.Rule.ID[:], b.Rule.ID[:]))
 	})

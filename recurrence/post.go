@@ -2,6 +2,7 @@ package recurrence
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,30 +16,33 @@ import (
 )
 
 const (
-	// MaxBatch is how many occurrences one call of [Post] posts at most.
+	// MaxBatch is the maximum number of occurrences that one call of [Post] posts.
 	MaxBatch = 500
-	// MaxBacklog is how many occurrences of a rule may be due when it is made, or changed.
+	// MaxBacklog is the maximum number of due occurrences that a new or changed rule may have.
 	MaxBacklog = 4000
 
-	firstRetry = time.Minute
-	lastRetry  = 12 * time.Hour
+	minRetryDelay = time.Minute
+	maxRetryDelay = 12 * time.Hour
 )
 
-// A PostResult is what one call of [Post] did.
+// A PostResult is what one call of [Post] has done.
 type PostResult struct {
-	Posted        int  // expenses that were added
-	AlreadyPosted int  // occurrences whose expense was there already, or had been and was deleted
-	Failed        int  // rules that could not be posted, and say why
-	More          bool // something is still due: it wants another call, in an Update of its own
+	Posted        int  // expenses added
+	AlreadyPosted int  // occurrences whose expense existed already or was deleted
+	Failed        int  // rules with an occurrence that could not be posted; see Rule.LastError
+	More          bool // occurrences are still due; call again, in an Update of its own
 }
 
-// Post turns the ledger's due occurrences into expenses, at most [MaxBatch] of them, in the order of their dates, and moves the
-// rules' cursors past them. Each expense has its occurrence's own date, its rate by that date, and the id of
-// [expense.OccurrenceID]; where that id is known, the occurrence counts as posted. So whoever calls Post, however often and from
-// wherever, each occurrence is posted once.
+// Post adds an expense for each due occurrence of the ledger, at most [MaxBatch], and moves the cursors of the rules
+// past them. The rules whose cursors are earliest come first.
 //
-// An occurrence that cannot be posted holds up those of its own rule after it and nothing else: the rule keeps the reason, and
-// is tried again after a delay that grows.
+// Each expense has the date of its occurrence, the rate of that date, and the id [expense.OccurrenceID]. If the ledger
+// knows that id already, the occurrence counts as posted. So an occurrence is posted once, however often and by
+// whichever instance Post is called.
+//
+// If an occurrence cannot be posted, the later ones of the same rule wait for it; other rules are not affected. The
+// rule stores the reason in LastError. Post retries it after a delay, which doubles with each failure, from one minute
+// to twelve hours.
 func Post(ctx context.Context, tx Tx, env expense.Env) (PostResult, error) {
 	rules, err := tx.Rules(ctx)
 	if err != nil {
@@ -50,12 +54,12 @@ func Post(ctx context.Context, tx Tx, env expense.Env) (PostResult, error) {
 			ready = append(ready, rule)
 		}
 	}
-	posting, _, err := post(ctx, tx, env, ready)
-	return posting, err
+	result, _, err := post(ctx, tx, env, ready)
+	return result, err
 }
 
-// PostAndRetry is [Post] that waits for no rule's delay: one that failed before env.Now is tried again. One that fails at env.Now is not
-// tried again at the same env.Now, so that whoever calls PostAndRetry until there is no more comes to an end.
+// PostAndRetry does what [Post] does, and retries failed rules without waiting for their delay. It does not retry a
+// rule that failed at env.Now. So a loop that calls PostAndRetry with the same env until More is false ends.
 func PostAndRetry(ctx context.Context, tx Tx, env expense.Env) (PostResult, error) {
 	rules, err := tx.Rules(ctx)
 	if err != nil {
@@ -67,35 +71,36 @@ func PostAndRetry(ctx context.Context, tx Tx, env expense.Env) (PostResult, erro
 			ready = append(ready, rule)
 		}
 	}
-	posting, _, err := post(ctx, tx, env, ready)
-	return posting, err
+	result, _, err := post(ctx, tx, env, ready)
+	return result, err
 }
 
-// failedAt returns when the last attempt failed, as far as the time of the next one tells; the zero time if none did.
+// failedAt returns the time of the last failure, computed from RetryAt, or the zero time without one.
 func (r Rule) failedAt() time.Time {
 	if r.RetryAt.IsZero() {
 		return time.Time{}
 	}
-	return r.RetryAt.Add(-retryAfter(r.Failures - 1))
+	return r.RetryAt.Add(-retryDelay(r.Failures - 1))
 }
 
-// MayBeDue reports whether [Post] may find something to do at now in some zone of the world: a look that needs no lock and no
-// settings, to leave ledgers alone that another poster has seen to.
+// MayBeDue reports whether [Post] may have something to post at now, in any time zone. It needs neither the ledger's
+// lock nor its settings, so a poster can use it to leave out ledgers that another instance has posted already. It may
+// return true although nothing is due, but not the reverse.
 func MayBeDue(rules []Rule, now time.Time) bool {
-	const eastmost = 26 * time.Hour // no zone was ever so far ahead; a look that errs costs an Update that does nothing
-	latest := expense.DateOf(now.Add(eastmost), time.UTC)
+	const maxOffset = 26 * time.Hour // more than the offset of any time zone from UTC
+	latest := expense.DateOf(now.Add(maxOffset), time.UTC)
 	return slices.ContainsFunc(rules, func(r Rule) bool {
 		return !r.Paused && !r.Next.IsZero() && !r.Next.After(latest) && !r.RetryAt.After(now)
 	})
 }
 
-// categoriesOnce is a Tx that reads the categories together, when the first is asked for: a batch names several.
-type categoriesOnce struct {
+// categoryCache is a Tx that reads all categories at once when the first is requested, because a batch uses several.
+type categoryCache struct {
 	Tx
 	byID map[uuid.UUID]expense.Category
 }
 
-func (c *categoriesOnce) Category(ctx context.Context, id uuid.UUID) (expense.Category, error) {
+func (c *categoryCache) Category(ctx context.Context, id uuid.UUID) (expense.Category, error) {
 	if c.byID == nil {
 		all, err := c.Categories(ctx)
 		if err != nil {
@@ -112,52 +117,58 @@ func (c *categoriesOnce) Category(ctx context.Context, id uuid.UUID) (expense.Ca
 	return c.Tx.Category(ctx, id)
 }
 
-// A run is what becomes of one rule in one batch.
+// A run is the work on one rule in one batch.
 type run struct {
 	rule    Rule
-	dates   []expense.Date // its due occurrences, as many as the batch takes
-	next    expense.Date   // the occurrence after them; zero: there is none
-	failure error          // why dates end early: next is the occurrence that failed
+	dates   []expense.Date // the occurrences to post
+	next    expense.Date   // the occurrence after dates, which becomes the cursor; zero: none
+	failure error          // if not nil, why next could not be posted
 }
 
-// post posts up to [MaxBatch] due occurrences of rules, and returns the rules it wrote. One that fails is no more to be done here.
+// post posts up to MaxBatch due occurrences of rules, and returns the rules that it wrote.
+//
+// It first distributes the batch to the due rules, as one run for each. Then it adds the expenses of all runs in one
+// call. If an expense is refused, the run of its rule ends before that date. At last it writes the rules: the cursor
+// moves past the posted dates, and a failed rule gets its error and its next attempt. Expenses and cursors are written
+// in one transaction.
 func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule) (PostResult, []Rule, error) {
 	settings, err := tx.Settings(ctx)
 	if err != nil {
 		return PostResult{}, nil, fmt.Errorf("settings: %w", err)
 	}
-	tx = &categoriesOnce{Tx: tx}
-	var posting PostResult
-	runs := due(rules, settings.Zone, env.Now)
+	tx = &categoryCache{Tx: tx}
+	var result PostResult
+	runs := planRuns(rules, settings.Zone, env.Now)
 	if len(runs) == 0 {
-		return posting, nil, nil
+		return result, nil, nil
 	}
-	if err := posting.add(ctx, tx, env, runs); err != nil {
+	if err := result.add(ctx, tx, env, runs); err != nil {
 		return PostResult{}, nil, err
 	}
 	written := make([]Rule, len(runs))
 	for i, r := range runs {
-		written[i] = r.moved(env.Now)
+		written[i] = r.updatedRule(env.Now)
 		if r.failure != nil {
-			posting.Failed++
+			result.Failed++
 		} else {
-			posting.More = posting.More || written[i].isDue(settings.Zone, env.Now)
+			result.More = result.More || written[i].isDue(settings.Zone, env.Now)
 		}
 	}
 	version, err := tx.PutRules(ctx, written...)
 	if err != nil {
-		return PostResult{}, nil, fmt.Errorf("move the cursors of %d rules: %w", len(written), err)
+		return PostResult{}, nil, fmt.Errorf("write %d rules: %w", len(written), err)
 	}
 	for i := range written {
 		written[i].Version = version
 	}
-	posting.More = posting.More || dueCount(rules, settings.Zone, env.Now) > len(runs)
-	return posting, written, nil
+	result.More = result.More || dueCount(rules, settings.Zone, env.Now) > len(runs)
+	return result, written, nil
 }
 
-// due returns the rules that are due, those whose cursor is the earliest first, each with its occurrences that have begun.
-func due(rules []Rule, zone expense.Zone, now time.Time) []*run {
-	room := MaxBatch
+// planRuns returns a run for each due rule, ordered by cursor, with its due occurrences. It stops when the runs have
+// MaxBatch dates.
+func planRuns(rules []Rule, zone expense.Zone, now time.Time) []*run {
+	left := MaxBatch
 	var runs []*run
 	for _, rule := range rules {
 		if rule.isDue(zone, now) {
@@ -165,22 +176,19 @@ func due(rules []Rule, zone expense.Zone, now time.Time) []*run {
 		}
 	}
 	slices.SortFunc(runs, func(a, b *run) int {
-		if order := a.rule.Next.Compare(b.rule.Next); order != 0 {
-			return order
-		}
-		return bytes.Compare(a.rule.ID[:], b.rule.ID[:])
+		return cmp.Or(a.rule.Next.Compare(b.rule.Next), bytes.Compare(a.rule.ID[:], b.rule.ID[:]))
 	})
 	for i, r := range runs {
-		if room == 0 {
+		if left == 0 {
 			return runs[:i]
 		}
 		for date := range r.rule.RemainingOccurrences(expense.Date{}) {
-			if room == 0 || date.StartIn(zone.Location()).After(now) {
+			if left == 0 || date.StartIn(zone.Location()).After(now) {
 				r.next = date
 				break
 			}
 			r.dates = append(r.dates, date)
-			room--
+			left--
 		}
 	}
 	return runs
@@ -196,56 +204,56 @@ func dueCount(rules []Rule, zone expense.Zone, now time.Time) int {
 	return count
 }
 
-// add adds the expenses of the runs' dates, and cuts a run short at the first that cannot be added.
+// add adds the expenses of the runs, and ends each run before its first date that cannot be added.
 func (p *PostResult) add(ctx context.Context, tx Tx, env expense.Env, runs []*run) error {
-	// AddAll leaves a faulty draft out and adds those after it. Where that would post a rule's dates out of order, the
-	// verdicts are looked at first.
+	// AddAll leaves out an invalid draft and adds those after it. That would post later dates of a rule before a failed
+	// one. So runs with several dates are checked first.
 	if slices.ContainsFunc(runs, func(r *run) bool { return len(r.dates) > 1 }) {
-		verdicts, err := expense.Check(ctx, tx, env, drafts(runs)...)
+		results, err := expense.Check(ctx, tx, env, drafts(runs)...)
 		if err != nil {
-			return fmt.Errorf("check what is due: %w", err)
+			return fmt.Errorf("check due occurrences: %w", err)
 		}
-		cut(runs, verdicts)
+		endAtFirstError(runs, results)
 	}
-	verdicts, err := expense.AddAll(ctx, tx, env, drafts(runs)...)
+	results, err := expense.AddAll(ctx, tx, env, drafts(runs)...)
 	switch {
 	case errors.Is(err, expense.ErrInvalid):
-		// The batch breaks a limit of the whole ledger: whatever still has room goes in.
+		// The batch as a whole exceeds a limit of the ledger. Add single expenses until the limit is reached.
 		return p.addEach(ctx, tx, env, runs)
 	case err != nil:
-		return fmt.Errorf("post what is due: %w", err)
+		return fmt.Errorf("post due occurrences: %w", err)
 	}
-	cut(runs, verdicts)
-	p.count(verdicts)
+	endAtFirstError(runs, results)
+	p.count(results)
 	return nil
 }
 
-// addEach adds one expense at a time.
+// addEach adds the expenses of the runs one by one.
 func (p *PostResult) addEach(ctx context.Context, tx Tx, env expense.Env, runs []*run) error {
 	for _, r := range runs {
 		for i, date := range r.dates {
-			verdicts, err := expense.AddAll(ctx, tx, env, r.draft(date))
+			results, err := expense.AddAll(ctx, tx, env, r.draft(date))
 			if err == nil {
-				err = verdicts[0].Err
+				err = results[0].Err
 			}
 			if err != nil && !errors.Is(err, expense.ErrInvalid) {
-				return fmt.Errorf("post what is due: %w", err)
+				return fmt.Errorf("post due occurrences: %w", err)
 			}
 			if err != nil {
 				r.fail(i, err)
 				break
 			}
-			p.count(verdicts)
+			p.count(results)
 		}
 	}
 	return nil
 }
 
-func (p *PostResult) count(verdicts []expense.AddResult) {
-	for _, v := range verdicts {
+func (p *PostResult) count(results []expense.AddResult) {
+	for _, r := range results {
 		switch {
-		case v.Err != nil:
-		case v.Known:
+		case r.Err != nil:
+		case r.Known:
 			p.AlreadyPosted++
 		default:
 			p.Posted++
@@ -253,7 +261,7 @@ func (p *PostResult) count(verdicts []expense.AddResult) {
 	}
 }
 
-// drafts returns the expenses of all dates, run by run.
+// drafts returns the drafts of all dates, run by run.
 func drafts(runs []*run) []expense.Draft {
 	var all []expense.Draft
 	for _, r := range runs {
@@ -272,33 +280,34 @@ func (r *run) draft(date expense.Date) expense.Draft {
 	}
 }
 
-// cut ends each run at its first date whose verdict, one for each of the runs' dates, is an error.
-func cut(runs []*run, verdicts []expense.AddResult) {
+// endAtFirstError ends each run before its first date whose result is an error. The results are in the order of drafts.
+func endAtFirstError(runs []*run, results []expense.AddResult) {
 	for _, r := range runs {
-		own := verdicts[:len(r.dates)]
-		verdicts = verdicts[len(r.dates):]
-		if i := slices.IndexFunc(own, func(v expense.AddResult) bool { return v.Err != nil }); i >= 0 {
+		own := results[:len(r.dates)]
+		results = results[len(r.dates):]
+		if i := slices.IndexFunc(own, func(r expense.AddResult) bool { return r.Err != nil }); i >= 0 {
 			r.fail(i, own[i].Err)
 		}
 	}
 }
 
-// fail says that the i-th date cannot be posted.
+// fail ends the run before its i-th date, which could not be posted because of err.
 func (r *run) fail(i int, err error) {
 	r.dates, r.next, r.failure = r.dates[:i], r.dates[i], err
 }
 
-// moved returns the rule after the run: its cursor past what was posted, and how the attempt went.
-func (r *run) moved(now time.Time) Rule {
+// updatedRule returns the rule with the cursor, the settled days and the failure that the run leaves.
+func (r *run) updatedRule(now time.Time) Rule {
 	rule := r.rule
 	rule.LastError, rule.RetryAt = "", time.Time{}
 	if r.failure == nil {
 		rule.Failures = 0
 	} else {
 		if len(r.dates) > 0 {
-			rule.Failures = 0 // another occurrence than the one that failed before
+			rule.Failures = 0 // another occurrence failed than the time before
 		}
-		rule.LastError, rule.RetryAt = cutText(reason(r.failure)), expense.Timestamp(now.Add(retryAfter(rule.Failures)))
+		rule.LastError = truncateText(failureText(r.failure))
+		rule.RetryAt = expense.Timestamp(now.Add(retryDelay(rule.Failures)))
 		rule.Failures++
 	}
 	if len(r.dates) > 0 {
@@ -308,16 +317,16 @@ func (r *run) moved(now time.Time) Rule {
 	return rule
 }
 
-// retryAfter is how long a rule waits that failed so often before.
-func retryAfter(failures int) time.Duration {
-	return min(firstRetry<<min(max(failures, 0), 16), lastRetry)
+// retryDelay returns the delay after a failure that follows a number of consecutive failures.
+func retryDelay(failures int) time.Duration {
+	return min(minRetryDelay<<min(max(failures, 0), 16), maxRetryDelay)
 }
 
-// reason is what a person is told of a failure: the faults themselves, not the steps that found them.
-func reason(err error) string {
+// failureText returns the text of a failure for the user: the details of the field errors without the context of err.
+func failureText(err error) string {
 	var details []string
-	for _, fault := range expense.InvalidErrors(err) {
-		details = append(details, fault.Detail)
+	for _, invalid := range expense.InvalidErrors(err) {
+		details = append(details, invalid.Detail)
 	}
 	if len(details) == 0 {
 		return err.Error()
@@ -325,7 +334,8 @@ func reason(err error) string {
 	return strings.Join(details, "; ")
 }
 
-func cutText(text string) string {
+// truncateText truncates text to MaxLastErrorBytes.
+func truncateText(text string) string {
 	if len(text) > MaxLastErrorBytes {
 		text = strings.ToValidUTF8(text[:MaxLastErrorBytes-len("…")], "") + "…"
 	}

@@ -11,11 +11,11 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// MaxPreview is how many occurrences a preview has at most.
+// MaxPreview is the maximum number of occurrences that [Preview] returns.
 const MaxPreview = 100
 
-// Upcoming yields the dates that are still to be posted from a day on, in order: the rule's occurrences from its cursor on
-// but for those that were skipped. A paused rule has them too.
+// RemainingOccurrences yields the dates from a day on that are neither posted nor skipped, in ascending order. It
+// yields those of a paused rule too.
 func (r Rule) RemainingOccurrences(from expense.Date) iter.Seq[expense.Date] {
 	return func(yield func(expense.Date) bool) {
 		if r.Next.IsZero() {
@@ -32,9 +32,9 @@ func (r Rule) RemainingOccurrences(from expense.Date) iter.Seq[expense.Date] {
 	}
 }
 
-// at returns the rule with its cursor on its first occurrence from a day on that was not skipped. It settles no day: only what
-// was posted or skipped is settled. What was skipped is remembered as long as it is not, also where the rule has ended.
-func (r Rule) at(from expense.Date) Rule {
+// withNext returns the rule with its cursor on the first occurrence from a day on that is not skipped. It does not
+// change SettledThrough. It drops skipped days that are settled, because those are never posted anyway.
+func (r Rule) withNext(from expense.Date) Rule {
 	r.Next, r.Skipped = from, r.Skipped.NotBefore(r.SettledThrough.AddDays(1))
 	for date := range r.RemainingOccurrences(from) {
 		r.Next = date
@@ -44,7 +44,7 @@ func (r Rule) at(from expense.Date) Rule {
 	return r
 }
 
-// settle notes that the days up to one are done with, if they are not yet.
+// settle returns the rule with SettledThrough at day, or as it is if that is later already.
 func (r Rule) settle(day expense.Date) Rule {
 	if day.After(r.SettledThrough) {
 		r.SettledThrough = day
@@ -52,8 +52,8 @@ func (r Rule) settle(day expense.Date) Rule {
 	return r
 }
 
-// Preview returns the next n occurrences of a rule that will be posted, at most [MaxPreview], and writes nothing. Of a paused
-// rule they are those that will come if it goes on today.
+// Preview returns the next n occurrences that the rule will post, at most [MaxPreview]. It writes nothing. For a
+// paused rule, it returns those that would be posted if the rule were resumed today.
 func Preview(ctx context.Context, r interface {
 	expense.Reader
 	Reader
@@ -66,7 +66,7 @@ func Preview(ctx context.Context, r interface {
 	if err != nil {
 		return nil, fmt.Errorf("rule %s: %w", id, err)
 	}
-	dates, err := rule.comingUp(ctx, r, rule.resumes(settings.Today(env.Now)), min(n, MaxPreview))
+	dates, err := rule.nextUnposted(ctx, r, rule.resumeDay(settings.Today(env.Now)), min(n, MaxPreview))
 	planned := make([]PlannedOccurrence, len(dates))
 	for i, date := range dates {
 		planned[i] = PlannedOccurrence{Rule: rule, Date: date}
@@ -74,8 +74,8 @@ func Preview(ctx context.Context, r interface {
 	return planned, err
 }
 
-// NextDates returns for each rule the first date that its [Preview] has, zero where it has none. The cursor, [Rule.Next], may lie
-// before it: on a date that a device has written ahead, or on one that a paused rule will not post.
+// NextDates returns the first date of each rule's [Preview], or the zero Date if that is empty. The cursor [Rule.Next]
+// may be earlier: a device may have added that expense in advance, or the rule may be paused.
 func NextDates(ctx context.Context, r expense.Reader, env expense.Env, rules ...Rule) ([]expense.Date, error) {
 	if len(rules) == 0 {
 		return nil, nil
@@ -86,26 +86,26 @@ func NextDates(ctx context.Context, r expense.Reader, env expense.Env, rules ...
 	}
 	next, ids := make([]expense.Date, len(rules)), make([]uuid.UUID, 0, len(rules))
 	for i, rule := range rules {
-		for date := range rule.RemainingOccurrences(rule.resumes(settings.Today(env.Now))) {
+		for date := range rule.RemainingOccurrences(rule.resumeDay(settings.Today(env.Now))) {
 			next[i], ids = date, append(ids, expense.OccurrenceID(rule.ID, date))
 			break
 		}
 	}
-	taken := make(map[uuid.UUID]bool)
+	exists := make(map[uuid.UUID]bool)
 	for chunk := range slices.Chunk(ids, MaxBatch) {
 		known, err := r.KnownExpenseIDs(ctx, chunk...)
 		if err != nil {
-			return nil, fmt.Errorf("what is there already: %w", err)
+			return nil, fmt.Errorf("expenses of next occurrences: %w", err)
 		}
 		for _, id := range known {
-			taken[id] = true
+			exists[id] = true
 		}
 	}
 	for i, rule := range rules {
-		if next[i].IsZero() || !taken[expense.OccurrenceID(rule.ID, next[i])] {
+		if next[i].IsZero() || !exists[expense.OccurrenceID(rule.ID, next[i])] {
 			continue
 		}
-		dates, err := rule.comingUp(ctx, r, next[i], 1)
+		dates, err := rule.nextUnposted(ctx, r, next[i], 1)
 		if err != nil {
 			return nil, err
 		}
@@ -116,25 +116,27 @@ func NextDates(ctx context.Context, r expense.Reader, env expense.Env, rules ...
 	return next, nil
 }
 
-// resumes returns the day from which on the rule will be posted: for a paused one, if it goes on today.
-func (r Rule) resumes(today expense.Date) expense.Date {
+// resumeDay returns the day from which on the rule posts; for a paused rule, the one if it is resumed today.
+func (r Rule) resumeDay(today expense.Date) expense.Date {
 	if r.Paused && r.Next.Before(today) {
 		return today
 	}
 	return r.Next
 }
 
-// comingUp returns the next n dates from a day on that will be posted. A device may have written some of them ahead: those are no
-// more to come.
-func (r Rule) comingUp(ctx context.Context, reader expense.Reader, from expense.Date, n int) ([]expense.Date, error) {
-	const fewest = 16 // looked up at a time: dates that are taken come in rows
-	var coming []expense.Date
-	for len(coming) < n {
+// nextUnposted returns the next n dates from a day on that will be posted. It leaves out dates whose expense a device
+// has added in advance.
+func (r Rule) nextUnposted(
+	ctx context.Context, reader expense.Reader, from expense.Date, n int,
+) ([]expense.Date, error) {
+	const minBatch = 16 // a device adds expenses in advance for several dates in a row, so check several at once
+	var next []expense.Date
+	for len(next) < n {
 		var ids []uuid.UUID
 		var dates []expense.Date
 		for date := range r.RemainingOccurrences(from) {
 			dates, ids = append(dates, date), append(ids, expense.OccurrenceID(r.ID, date))
-			if len(dates) == max(n, fewest) {
+			if len(dates) == max(n, minBatch) {
 				break
 			}
 		}
@@ -146,13 +148,13 @@ func (r Rule) comingUp(ctx context.Context, reader expense.Reader, from expense.
 			return nil, fmt.Errorf("rule %s: %w", r.ID, err)
 		}
 		for i, date := range dates {
-			if !slices.Contains(known, ids[i]) && len(coming) < n {
-				coming = append(coming, date)
+			if !slices.Contains(known, ids[i]) && len(next) < n {
+				next = append(next, date)
 			}
 		}
 		if from = dates[len(dates)-1].AddDays(1); from.IsZero() {
 			break
 		}
 	}
-	return coming, nil
+	return next, nil
 }

@@ -2,36 +2,42 @@ package recurrence
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spendwise/spendwise/expense"
 )
 
-// maxRRule is how many bytes an RRULE has at most.
-const maxRRule = 256
+const maxRRULEBytes = 256
 
-// weekdayCodes are RFC 5545's names of the days, Monday first.
-var weekdayCodes = [...]string{"MO", "TU", "WE", "TH", "FR", "SA", "SU"}
+// rruleDays are the names of the weekdays in RFC 5545, from Monday on.
+var rruleDays = [...]string{"MO", "TU", "WE", "TH", "FR", "SA", "SU"}
 
-// freqNames are RFC 5545's names of the frequencies.
-var freqNames = [...]string{Daily: "DAILY", Weekly: "WEEKLY", Monthly: "MONTHLY", Yearly: "YEARLY"}
+// rruleFreqs are the names of the frequencies in RFC 5545.
+var rruleFreqs = [...]string{Daily: "DAILY", Weekly: "WEEKLY", Monthly: "MONTHLY", Yearly: "YEARLY"}
 
-// RRULE returns when the rule falls as the value of an RFC 5545 RRULE, whose DTSTART is the rule's start. A rule that clamps a
-// day which a month may lack says so by RFC 7529: RSCALE=GREGORIAN and SKIP=BACKWARD. The rule must be valid.
+// rruleParts are the supported parts of an RRULE.
+var rruleParts = [...]string{
+	"FREQ", "INTERVAL", "BYDAY", "BYMONTHDAY", "UNTIL", "COUNT", "WKST", "RSCALE", "SKIP",
+}
+
+// RRULE returns the schedule as the value of an RRULE of RFC 5545 with DTSTART at the rule's start. If the rule clamps
+// a day that some months do not have, the value has RSCALE=GREGORIAN and SKIP=BACKWARD of RFC 7529. The rule must be
+// valid.
 func (r Rule) RRULE() string {
 	var b strings.Builder
-	clamps := r.OnMissing == ClampToMonthEnd && r.mayMiss()
+	clamps := r.OnMissing == ClampToMonthEnd && r.mayLackDay()
 	if clamps {
 		b.WriteString("RSCALE=GREGORIAN;")
 	}
-	b.WriteString("FREQ=" + freqNames[r.Freq])
+	b.WriteString("FREQ=" + rruleFreqs[r.Freq])
 	if r.Interval != 1 {
 		fmt.Fprintf(&b, ";INTERVAL=%d", r.Interval)
 	}
 	if r.Weekdays != 0 {
 		separator := ";BYDAY="
-		for i, code := range weekdayCodes {
+		for i, code := range rruleDays {
 			if r.Weekdays&(1<<i) != 0 {
 				b.WriteString(separator + code)
 				separator = ","
@@ -53,8 +59,8 @@ func (r Rule) RRULE() string {
 	return b.String()
 }
 
-// mayMiss reports whether the rule's day is one that a month of the rule may lack.
-func (r Rule) mayMiss() bool {
+// mayLackDay reports whether some months do not have the rule's day.
+func (r Rule) mayLackDay() bool {
 	switch {
 	case r.Freq == Yearly:
 		return r.Start.MonthOfYear() == 2 && r.Start.Day() == 29
@@ -66,27 +72,35 @@ func (r Rule) mayMiss() bool {
 	return r.MonthDay > 28
 }
 
-// ParseRRULE reads the value of an RRULE, with or without its name before it, and returns a rule that starts on start and falls
-// on the same dates. What it reads is what [Rule.RRULE] writes: of RFC 5545 FREQ from DAILY to YEARLY, INTERVAL, BYDAY with
-// WEEKLY, one BYMONTHDAY with MONTHLY, UNTIL as a date, COUNT and WKST; of RFC 7529 RSCALE=GREGORIAN with SKIP=OMIT, which
-// is also meant when it is not given, or BACKWARD. The error is ErrInvalid and lists every fault.
+// ParseRRULE parses the value of an RRULE, with or without the prefix "RRULE:", and returns a rule with its schedule
+// that starts on start. It supports these parts:
+//
+//   - FREQ: DAILY, WEEKLY, MONTHLY or YEARLY
+//   - INTERVAL
+//   - BYDAY with WEEKLY, without numbers
+//   - BYMONTHDAY with MONTHLY, one value from 1 to 31, or -1
+//   - UNTIL as a date without a time, or COUNT
+//   - WKST=MO; other values only if they have no effect
+//   - RSCALE=GREGORIAN with SKIP=BACKWARD or SKIP=OMIT, the default, of RFC 7529
+//
+// The error is ErrInvalid with every broken rule.
 func ParseRRULE(text string, start expense.Date) (Rule, error) {
-	var faults expense.ValidationErrors
+	var errs expense.ValidationErrors
 	r := Rule{Start: start, Interval: 1}
-	parts := splitRRULE(&faults, text)
+	parts := splitRRULE(&errs, text)
 	if parts == nil {
-		return Rule{}, faults.Err()
+		return Rule{}, errs.Err()
 	}
 	malformed := func(name, form string) {
-		faults.Add("rrule", "malformed", "%s=%.40s is not %s", name, parts[name], form)
+		errs.Add("rrule", "malformed", "%s=%.40s is malformed; it is %s", name, parts[name], form)
 	}
-	for i, name := range freqNames {
+	for i, name := range rruleFreqs {
 		if name != "" && name == parts["FREQ"] {
 			r.Freq = Freq(i)
 		}
 	}
-	if r.Freq == 0 && (parts["FREQ"] != "" || faults.Err() == nil) {
-		faults.Add("rrule", "unsupported", "a rule has a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY")
+	if r.Freq == 0 && (parts["FREQ"] != "" || errs.Err() == nil) {
+		errs.Add("rrule", "unsupported", "FREQ=%.40s is not supported; give DAILY, WEEKLY, MONTHLY or YEARLY", parts["FREQ"])
 	}
 	const dayForm = "a day from 1 to 31, or -1 for the last"
 	number := func(name string, least, most, absent int) int {
@@ -110,7 +124,7 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 	r.MonthDay = number("BYMONTHDAY", -1, 31, 0)
 	if value, given := parts["BYDAY"]; given {
 		for code := range strings.SplitSeq(value, ",") {
-			day := weekday(code)
+			day := slices.Index(rruleDays[:], code)
 			if day < 0 {
 				malformed("BYDAY", "a list of MO, TU, WE, TH, FR, SA, SU")
 				break
@@ -121,29 +135,28 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 	if value, given := parts["UNTIL"]; given {
 		until, err := parseBasicDate(value)
 		if err != nil {
-			malformed("UNTIL", "a date of the calendar, YYYYMMDD without a time, as the start is")
+			malformed("UNTIL", "a date YYYYMMDD without a time, because the start is a date")
 		}
 		r.Until = until
 	}
-	if value, given := parts["WKST"]; given && (weekday(value) < 0 || value != "MO" && r.Freq == Weekly && r.Interval > 1) {
-		faults.Add("rrule", "unsupported", "WKST=%.40s is not supported: weeks begin on Monday", value)
+	value, given := parts["WKST"]
+	if given && (!slices.Contains(rruleDays[:], value) || value != "MO" && r.Freq == Weekly && r.Interval > 1) {
+		errs.Add("rrule", "unsupported", "WKST=%.40s is not supported; weeks begin on Monday", value)
 	}
-	r.readSkip(&faults, parts)
-	if r.Freq != 0 { // without one, nothing else can be judged
-		var found expense.ValidationErrors
-		r.validateDates(&found)
-		takeNew(&faults, found.Err())
+	r.parseSkip(&errs, parts)
+	if r.Freq != 0 { // the other checks depend on the frequency
+		r.addScheduleErrors(&errs)
 	}
-	if err := faults.Err(); err != nil {
+	if err := errs.Err(); err != nil {
 		return Rule{}, err
 	}
 	return r, nil
 }
 
-// splitRRULE returns the parts of an RRULE by their names, all in capitals.
-func splitRRULE(faults *expense.ValidationErrors, text string) map[string]string {
-	if len(text) > maxRRule {
-		faults.Add("rrule", "too_long", "an RRULE has at most %d bytes", maxRRule)
+// splitRRULE returns the values of the parts by their names, both in upper case. It returns nil if text is too long.
+func splitRRULE(errs *expense.ValidationErrors, text string) map[string]string {
+	if len(text) > maxRRULEBytes {
+		errs.Add("rrule", "too_long", "the RRULE has %d bytes; it has at most %d", len(text), maxRRULEBytes)
 		return nil
 	}
 	parts := map[string]string{}
@@ -152,56 +165,39 @@ func splitRRULE(faults *expense.ValidationErrors, text string) map[string]string
 		_, twice := parts[name]
 		switch {
 		case name == "" || value == "":
-			faults.Add("rrule", "malformed", "%.40q is no part of an RRULE such as FREQ=MONTHLY;BYMONTHDAY=31", part)
+			errs.Add("rrule", "malformed", "%.40q is malformed; a part of an RRULE has the form NAME=VALUE", part)
 		case twice:
-			faults.Add("rrule", "malformed", "%.40s is there twice", name)
-		case !isRRULEPart(name):
-			faults.Add("rrule", "unsupported", "%.40s is not supported", name)
+			errs.Add("rrule", "malformed", "the RRULE has %.40s twice; give it once", name)
+		case !slices.Contains(rruleParts[:], name):
+			errs.Add("rrule", "unsupported", "%.40s is not supported; give only %s", name, strings.Join(rruleParts[:], ", "))
 		}
 		parts[name] = value
 	}
 	return parts
 }
 
-func isRRULEPart(name string) bool {
-	switch name {
-	case "FREQ", "INTERVAL", "BYDAY", "BYMONTHDAY", "UNTIL", "COUNT", "WKST", "RSCALE", "SKIP":
-		return true
-	}
-	return false
-}
-
-// readSkip reads what a month does that lacks the day. Where none can, a rule clamps, so that equal rules are equal values.
-func (r *Rule) readSkip(faults *expense.ValidationErrors, parts map[string]string) {
+// parseSkip sets OnMissing. If every month has the rule's day, it stays ClampToMonthEnd, so that rules with the same
+// dates are equal.
+func (r *Rule) parseSkip(errs *expense.ValidationErrors, parts map[string]string) {
 	scale, scaled := parts["RSCALE"]
 	if scaled && scale != "GREGORIAN" {
-		faults.Add("rrule", "unsupported", "RSCALE=%.40s is not supported: the calendar is GREGORIAN", scale)
+		errs.Add("rrule", "unsupported", "RSCALE=%.40s is not supported; give GREGORIAN", scale)
 	}
 	skip, given := parts["SKIP"]
 	switch {
 	case given && !scaled:
-		faults.Add("rrule", "malformed", "SKIP goes with RSCALE=GREGORIAN (RFC 7529)")
+		errs.Add("rrule", "malformed", "SKIP needs RSCALE=GREGORIAN (RFC 7529); add it")
 	case given && skip != "OMIT" && skip != "BACKWARD":
-		faults.Add("rrule", "unsupported", "SKIP=%.40s is not supported: a month that lacks the day has none (OMIT), or its last (BACKWARD)", skip)
-	case skip != "BACKWARD" && r.mayMiss():
+		errs.Add("rrule", "unsupported", "SKIP=%.40s is not supported; give OMIT or BACKWARD", skip)
+	case skip != "BACKWARD" && r.mayLackDay():
 		r.OnMissing = SkipMonth
 	}
 }
 
-// weekday returns the place of a day in the week, Monday 0; -1 if the code names none.
-func weekday(code string) int {
-	for i, known := range weekdayCodes {
-		if known == code {
-			return i
-		}
-	}
-	return -1
-}
-
-// parseBasicDate reads YYYYMMDD.
+// parseBasicDate parses a date of the form YYYYMMDD.
 func parseBasicDate(text string) (expense.Date, error) {
 	if len(text) != 8 {
-		return expense.Date{}, fmt.Errorf("%q has not eight digits: %w", text, expense.ErrInvalid)
+		return expense.Date{}, fmt.Errorf("%q does not have eight digits: %w", text, expense.ErrInvalid)
 	}
 	return expense.ParseDate(text[:4] + "-" + text[4:6] + "-" + text[6:])
 }

@@ -1,10 +1,35 @@
-// Package recurrence says when an expense comes again: rules, and the civil dates of their occurrences. Each date is computed
-// from the rule's start, never from the one before, so that the rent of the 31st comes back to the 31st after a short month.
+// Package recurrence posts expenses that come again, such as a rent or a subscription, on their dates.
+//
+// # Rules and occurrences
+//
+// A [Rule] says what is spent and on which dates. Each date is an occurrence. The occurrences follow from the schedule
+// alone ([Rule.Occurrences]): each date is computed from the start, not from the date before. So a rule that starts on
+// 31 January returns to the 31st after a short month:
 //
 //	rent := recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: expense.MustDate("2025-01-31")}
 //	for date := range rent.Occurrences(expense.MustDate("2025-01-01"), expense.MustDate("2025-12-31")) {
 //		fmt.Println(date) // 2025-01-31, 2025-02-28, 2025-03-31, 2025-04-30, …
 //	}
+//
+// Dates are civil dates. An occurrence is due when its date begins in the time zone of the ledger. Schedules can be
+// read and written as an RRULE of RFC 5545 ([ParseRRULE], [Rule.RRULE]).
+//
+// # Posting
+//
+// [Post] turns due occurrences into expenses. The id of the expense is made from the rule and the date
+// ([expense.OccurrenceID]), so an occurrence is posted at most once, whichever instance posts it. Two fields of the
+// rule hold how far posting is:
+//
+//   - [Rule.Next], the cursor, is the first occurrence that is neither posted nor skipped.
+//   - [Rule.SettledThrough] is the last day up to which every occurrence was posted or skipped. No day up to it is
+//     posted again, even if the schedule changes so that an occurrence falls there.
+//
+// # Changes, catch-up and backlog
+//
+// [Change], [Split], [SkipOccurrence] and [Delete] apply to occurrences that are not posted yet. Before the terms
+// change, the due occurrences are posted by the old terms. This is the catch-up. The due occurrences are the backlog
+// of the rule. A backlog above [MaxBatch] is too large for one Update. Then the change fails with a [BacklogError],
+// and the caller calls [CatchUp] first.
 package recurrence
 
 import (
@@ -17,7 +42,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A Rule is a recurring expense: what is spent, and on which civil dates.
+// A Rule is a recurring expense: what is spent, and on which dates.
 type Rule struct {
 	ID         uuid.UUID
 	Amount     expense.Money
@@ -25,30 +50,30 @@ type Rule struct {
 	Notes      string
 
 	Freq      Freq
-	Interval  int          // every so many days, weeks, months or years; at least 1
-	Weekdays  Weekdays     // weekly: on these days; none: on the start's
-	MonthDay  int          // monthly: 1 to 31, or LastDay; 0: the start's
-	OnMissing OnMissing    // what a month does that lacks the day
-	Start     expense.Date // the anchor
-	Until     expense.Date // the last day an occurrence may have; zero: no end
-	Count     int          // how many occurrences there are; 0: no limit. Not together with Until
+	Interval  int          // in units of Freq: 2 with Weekly is every second week; 1 to MaxInterval
+	Weekdays  Weekdays     // weekly: on these days; zero: on the weekday of Start
+	MonthDay  int          // monthly: 1 to 31, or LastDay; 0: the day of Start
+	OnMissing OnMissing    // monthly and yearly: what happens in a month without the day
+	Start     expense.Date // the date from which the rule counts; the first occurrence may be later
+	Until     expense.Date // the last possible date; zero: no end
+	Count     int          // the number of occurrences from Start on; 0: no limit; excludes Until
 
 	Paused         bool
-	Next           expense.Date // the cursor: the first occurrence that is neither posted nor skipped yet; zero: there is none
-	Skipped        DateSet      // occurrences after Settled that a person skipped; also where the rule's terms have no use for them now
-	SettledThrough expense.Date // up to which all was posted or skipped: no day up to it is ever posted again. It never goes back
+	Next           expense.Date // the cursor: the first occurrence neither posted nor skipped; zero: none is left
+	Skipped        DateSet      // days after SettledThrough that are not posted; not all need to be occurrences
+	SettledThrough expense.Date // no day up to this one is posted again; it never decreases
 
-	LastError string    // why the occurrence Next could not be posted, for a person to read; empty: nothing is wrong
-	Failures  int       // how often in a row it could not
-	RetryAt   time.Time // not to be tried before this instant, UTC, whole microseconds; zero: no need to wait
+	LastError string    // why Next could not be posted, as text for the user; empty: no failure
+	Failures  int       // consecutive failures to post Next
+	RetryAt   time.Time // Post does not retry before this time, UTC, whole microseconds; zero: no delay
 
 	Version   expense.Version
-	Guard     expense.Version // of the last change of what the rule says, Start to Count, amount and category; set by the store
+	Guard     expense.Version // version of the last change of a guarded field; set by the store
 	CreatedAt time.Time       // UTC, whole microseconds
 	UpdatedAt time.Time       // UTC, whole microseconds
 }
 
-// A Freq is the unit that a rule's interval counts.
+// A Freq is the frequency of a rule: the unit of its interval.
 type Freq uint8
 
 // The frequencies.
@@ -62,94 +87,95 @@ const (
 // Weekdays is a set of days of the week: bit 0 is Monday, bit 6 Sunday.
 type Weekdays uint8
 
-// LastDay is the MonthDay of a rule that falls on the last day of each month.
+// LastDay is the MonthDay that stands for the last day of each month.
 const LastDay = -1
 
-// OnMissing says what happens in a month that lacks the rule's day.
+// OnMissing says what happens in a month that does not have the rule's day, such as 30 February.
 type OnMissing uint8
 
-// What a month does that lacks the day.
+// The values of OnMissing.
 const (
-	ClampToMonthEnd OnMissing = iota // the month's last day instead
-	SkipMonth                        // no occurrence in that month
+	ClampToMonthEnd OnMissing = iota // the occurrence falls on the last day of the month
+	SkipMonth                        // the month has no occurrence
 )
 
 // The limits of a rule.
 const (
-	// MaxInterval is the largest interval.
+	// MaxInterval is the maximum interval.
 	MaxInterval = 1000
-	// MaxCount is how many occurrences a rule with a count has at most.
+	// MaxCount is the maximum count of a rule.
 	MaxCount = 100_000
-	// MaxRules is how many rules a ledger holds at most.
+	// MaxRules is the maximum number of rules in a ledger.
 	MaxRules = 1000
-	// MaxSkipped is how many occurrences may be skipped ahead of the cursor.
+	// MaxSkipped is the maximum number of skipped occurrences that a rule stores.
 	MaxSkipped = 400
-	// MaxLastErrorBytes is how many bytes of a failure are kept.
+	// MaxLastErrorBytes is the maximum length of LastError. Longer texts are truncated.
 	MaxLastErrorBytes = 500
 )
 
-// earliestStart is the first date an expense may have.
+// earliestStart is the earliest date that an expense may have.
 var earliestStart = expense.MustDate("1900-01-01")
 
-// Validate lists every fault of the rule; the error is ErrInvalid. Whether its category exists, and its notes are such as an
-// expense may have, is not checked here.
+// Validate returns every rule that r breaks as ErrInvalid. It does not check the notes, and not whether the category
+// exists.
 func (r Rule) Validate() error {
-	var faults expense.ValidationErrors
+	var errs expense.ValidationErrors
 	if r.Amount.IsZero() {
-		faults.Add("amount", "zero", "an expense is not zero; a refund is negative")
+		errs.Add("amount", "zero", "the amount is zero; give a positive amount, or a negative one for a refund")
 	}
-	r.validateDates(&faults)
-	return faults.Err()
+	r.validateSchedule(&errs)
+	return errs.Err()
 }
 
-// validateDates notes what is wrong with the members that say on which dates the rule falls.
-func (r Rule) validateDates(faults *expense.ValidationErrors) {
+const bothEnds = "the rule has both until_date and count; give one of them"
+
+// validateSchedule checks the fields from Freq to Count.
+func (r Rule) validateSchedule(errs *expense.ValidationErrors) {
 	if r.Freq < Daily || r.Freq > Yearly {
-		faults.Add("freq", "unknown_value", "a frequency is daily, weekly, monthly or yearly")
+		errs.Add("freq", "unknown_value", "frequency %d is unknown; give daily, weekly, monthly or yearly", r.Freq)
 	}
 	if r.Interval < 1 || r.Interval > MaxInterval {
-		faults.Add("interval", "out_of_range", "an interval is a number from 1 to %d, not %d", MaxInterval, r.Interval)
+		errs.Add("interval", "out_of_range", "interval %d is out of range; it is 1 to %d", r.Interval, MaxInterval)
 	}
 	switch {
 	case r.Weekdays >= 1<<7:
-		faults.Add("weekdays", "unknown_value", "a week has seven days")
+		errs.Add("weekdays", "unknown_value", "the weekdays have the bits %b; a week has seven days", r.Weekdays)
 	case r.Weekdays != 0 && r.Freq != Weekly:
-		faults.Add("weekdays", "not_applicable", "only a weekly rule has weekdays")
+		errs.Add("weekdays", "not_applicable", "a %s rule has no weekdays; leave them out, or set freq to weekly", r.Freq)
 	}
 	switch {
 	case r.MonthDay != LastDay && (r.MonthDay < 0 || r.MonthDay > 31):
-		faults.Add("month_day", "out_of_range", "a day of the month is a number from 1 to 31, or the last, not %d", r.MonthDay)
+		errs.Add("month_day", "out_of_range", "day of the month %d is out of range; it is 1 to 31, or last", r.MonthDay)
 	case r.MonthDay != 0 && r.Freq != Monthly:
-		faults.Add("month_day", "not_applicable", "only a monthly rule has a day of the month")
+		errs.Add("month_day", "not_applicable", "a %s rule has no month_day; leave it out, or set freq to monthly", r.Freq)
 	}
 	switch {
 	case r.OnMissing > SkipMonth:
-		faults.Add("on_missing", "unknown_value", "a month that lacks the day is clamped or skipped")
+		errs.Add("on_missing", "unknown_value", "on_missing %d is unknown; give clamp or skip", r.OnMissing)
 	case r.OnMissing == SkipMonth && (r.Freq == Daily || r.Freq == Weekly):
-		faults.Add("on_missing", "not_applicable", "only a monthly or yearly rule can miss its day")
+		errs.Add("on_missing", "not_applicable", "a %s rule never lacks its day; leave on_missing out", r.Freq)
 	}
 	switch {
 	case r.Start.IsZero():
-		faults.Add("start_date", "required", "say on which day the rule starts")
+		errs.Add("start_date", "required", "the start is missing; give a date, as YYYY-MM-DD")
 	case r.Start.Before(earliestStart):
-		faults.Add("start_date", "out_of_range", "a rule starts on %s or later, not on %s", earliestStart, r.Start)
+		errs.Add("start_date", "out_of_range", "start %s is before %s, the earliest date", r.Start, earliestStart)
 	case !r.Until.IsZero() && r.Until.Before(r.Start):
-		faults.Add("until_date", "out_of_range", "the last day %s is before the start %s", r.Until, r.Start)
+		errs.Add("until_date", "out_of_range", "the last day %s is before the start %s; give a later one", r.Until, r.Start)
 	}
 	if r.Count < 0 || r.Count > MaxCount {
-		faults.Add("count", "out_of_range", "a count is a number from 1 to %d, not %d", MaxCount, r.Count)
+		errs.Add("count", "out_of_range", "count %d is out of range; it is 1 to %d", r.Count, MaxCount)
 	}
 	if r.Count != 0 && !r.Until.IsZero() {
-		faults.Add("count", "ambiguous", "give until_date or count, not both")
+		errs.Add("count", "ambiguous", bothEnds)
 	}
-	if faults.Err() == nil && r.NextAfter(expense.Date{}).IsZero() {
-		faults.Add("start_date", "no_occurrence", "the rule never falls on a day")
+	if errs.Err() == nil && r.NextAfter(expense.Date{}).IsZero() {
+		errs.Add("start_date", "no_occurrence", "the rule has no occurrence; change its start, its end or its day")
 	}
 }
 
-// DueAt returns the instant from which on the rule is due to be posted in a zone: when the date of its cursor begins there. That
-// it failed, and waits to be tried again, does not change since when. A rule that is paused, or has no more occurrences, is
-// never due: the zero time.
+// DueAt returns the time from which on the rule is due: the start of the day Next in zone. RetryAt does not affect it.
+// The time is zero if the rule is paused or has no occurrence left.
 func (r Rule) DueAt(zone expense.Zone) time.Time {
 	if r.Paused || r.Next.IsZero() {
 		return time.Time{}
@@ -163,54 +189,56 @@ func (r Rule) isDue(zone expense.Zone, now time.Time) bool {
 	return !at.IsZero() && !at.After(now)
 }
 
-// Repaired returns the rule as one that nothing is known to be wrong with: it is tried again at once.
+// WithoutFailure returns the rule with its failure cleared, so that Post retries it without a delay.
 func (r Rule) WithoutFailure() Rule {
 	r.LastError, r.Failures, r.RetryAt = "", 0, time.Time{}
 	return r
 }
 
-// checkRoom notes a ledger that is full of rules.
-func checkRoom(ctx context.Context, r Reader, faults *expense.ValidationErrors) error {
+// checkRuleCount reports a ledger that has MaxRules rules.
+func checkRuleCount(ctx context.Context, r Reader, errs *expense.ValidationErrors) error {
 	rules, err := r.Rules(ctx)
 	if err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}
 	if len(rules) >= MaxRules {
-		faults.Add("", "too_many", "a ledger holds at most %d recurring expenses; delete one that is not needed", MaxRules)
+		errs.Add("", "too_many",
+			"the ledger has %d recurring expenses, the maximum; delete one before you add another", len(rules))
 	}
 	return nil
 }
 
-// SameGuarded reports whether what r says an expense is and on which dates it falls is as in other: everything but Notes,
-// Paused, Next, Skipped, Settled and how the last attempt went. Versions and times are no part of it.
+// SameGuarded reports whether the guarded fields of r and other are equal: ID, Amount, CategoryID and the schedule
+// from Freq to Count.
 func (r Rule) SameGuarded(other Rule) bool {
-	return r.unguarded() == other.unguarded()
+	return r.guardedFields() == other.guardedFields()
 }
 
-func (r Rule) unguarded() Rule {
+// guardedFields returns r with all other fields zero.
+func (r Rule) guardedFields() Rule {
 	r.Notes, r.Paused, r.Next, r.Skipped, r.SettledThrough = "", false, expense.Date{}, DateSet{}, expense.Date{}
 	r = r.WithoutFailure()
 	r.Version, r.Guard, r.CreatedAt, r.UpdatedAt = 0, 0, time.Time{}, time.Time{}
 	return r
 }
 
-// Reader is what the use cases of this package read of one owner's ledger.
+// Reader reads the rules of one ledger.
 type Reader interface {
-	// Rule returns one rule; ErrNotFound if there never was such a one, ErrGone if it was deleted.
+	// Rule returns the rule with this id; ErrNotFound if it never existed, ErrGone if it was deleted.
 	Rule(ctx context.Context, id uuid.UUID) (Rule, error)
 
-	// Rules returns all rules, ordered by id, byte by byte.
+	// Rules returns all rules, ordered by the bytes of their ids.
 	Rules(ctx context.Context) ([]Rule, error)
 }
 
-// Tx is what the use cases of this package do to one owner's ledger, under the promises of [expense.Tx].
+// Tx reads and writes the rules of one ledger. The guarantees of [expense.Tx] hold for its methods too.
 type Tx interface {
 	expense.Tx
 	Reader
 
-	// PutRules writes rules; a reference to a category that the ledger does not hold is an error that dooms the Update.
+	// PutRules writes rules. If the ledger has no category with a rule's CategoryID, the whole Update fails.
 	PutRules(ctx context.Context, rules ...Rule) (expense.Version, error)
 
-	// DeleteRule leaves a tombstone; expenses that the rule posted stay and keep its id.
+	// DeleteRule deletes a rule and leaves a tombstone. The expenses that the rule posted stay and keep its id.
 	DeleteRule(ctx context.Context, id uuid.UUID) (expense.Version, error)
 }

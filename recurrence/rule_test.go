@@ -23,9 +23,9 @@ func ExampleRule_Validate() {
 		fmt.Println(fault)
 	}
 	// Output:
-	// amount: an expense is not zero; a refund is negative
-	// interval: an interval is a number from 1 to 1000, not 0
-	// month_day: only a monthly rule has a day of the month
+	// amount: the amount is zero; give a positive amount, or a negative one for a refund
+	// interval: interval 0 is out of range; it is 1 to 1000
+	// month_day: a daily rule has no month_day; leave it out, or set freq to monthly
 }
 
 func TestEveryFaultOfARuleIsListed(t *testing.T) {

@@ -2,6 +2,7 @@ package recurrence
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,79 +11,76 @@ import (
 )
 
 var (
-	freqWords    = [...]string{Daily: "daily", Weekly: "weekly", Monthly: "monthly", Yearly: "yearly"}
-	missingWords = [...]string{ClampToMonthEnd: "clamp", SkipMonth: "skip"}
-	weekdayWords = [...]string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
+	freqNames      = [...]string{Daily: "daily", Weekly: "weekly", Monthly: "monthly", Yearly: "yearly"}
+	onMissingNames = [...]string{ClampToMonthEnd: "clamp", SkipMonth: "skip"}
+	weekdayNames   = [...]string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
 )
 
-// ParseFreq reads daily, weekly, monthly or yearly. The error is ErrInvalid.
+// ParseFreq parses "daily", "weekly", "monthly" or "yearly". The error is ErrInvalid.
 func ParseFreq(text string) (Freq, error) {
-	for i, word := range freqWords {
-		if word == text && word != "" {
+	for i, name := range freqNames {
+		if name == text && name != "" {
 			return Freq(i), nil
 		}
 	}
-	return 0, invalid("unknown_value", "a frequency is daily, weekly, monthly or yearly, not %.40q", text)
+	return 0, invalid("unknown_value", "frequency %.40q is unknown; give daily, weekly, monthly or yearly", text)
 }
 
-// String returns the frequency's word, or "" for none.
+// String returns the name of the frequency, or "" for an unknown one.
 func (f Freq) String() string {
-	if int(f) >= len(freqWords) {
+	if int(f) >= len(freqNames) {
 		return ""
 	}
-	return freqWords[f]
+	return freqNames[f]
 }
 
-// ParseOnMissing reads clamp or skip. The error is ErrInvalid.
+// ParseOnMissing parses "clamp" or "skip". The error is ErrInvalid.
 func ParseOnMissing(text string) (OnMissing, error) {
-	for i, word := range missingWords {
-		if word == text {
+	for i, name := range onMissingNames {
+		if name == text {
 			return OnMissing(i), nil
 		}
 	}
-	return 0, invalid("unknown_value", "a month that lacks the day is treated by clamp or skip, not %.40q", text)
+	return 0, invalid("unknown_value", "on_missing %.40q is unknown; give clamp or skip", text)
 }
 
-// String returns clamp or skip.
+// String returns "clamp" or "skip", or "" for an unknown value.
 func (o OnMissing) String() string {
-	if int(o) >= len(missingWords) {
+	if int(o) >= len(onMissingNames) {
 		return ""
 	}
-	return missingWords[o]
+	return onMissingNames[o]
 }
 
-// ParseWeekdays reads names of days from mon to sun. The error is ErrInvalid.
+// ParseWeekdays parses the names "mon" to "sun". The error is ErrInvalid.
 func ParseWeekdays(names []string) (Weekdays, error) {
 	var days Weekdays
 	for _, name := range names {
-		found := false
-		for i, word := range weekdayWords {
-			if word == name {
-				found, days = true, days|1<<i
-			}
+		i := slices.Index(weekdayNames[:], name)
+		if i < 0 {
+			return 0, invalid("unknown_value", "weekday %.40q is unknown; give %s", name, strings.Join(weekdayNames[:], ", "))
 		}
-		if !found {
-			return 0, invalid("unknown_value", "a weekday is one of %s, not %.40q", strings.Join(weekdayWords[:], ", "), name)
-		}
+		days |= 1 << i
 	}
 	return days, nil
 }
 
-// Has reports whether day is one of the weekdays.
+// Has reports whether the set contains day.
 func (w Weekdays) Has(day time.Weekday) bool { return w&(1<<((day+6)%7)) != 0 }
 
-// Names returns the weekdays' names, Monday's first.
+// Names returns the names of the weekdays, from Monday on.
 func (w Weekdays) Names() []string {
-	names := make([]string, 0, len(weekdayWords))
-	for i, word := range weekdayWords {
+	names := make([]string, 0, len(weekdayNames))
+	for i, name := range weekdayNames {
 		if w&(1<<i) != 0 {
-			names = append(names, word)
+			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// parseMonthDay reads a day from 1 to 31, or last; an empty text is the start's day. The error is ErrInvalid.
+// parseMonthDay parses a number from 1 to 31 or "last". An empty text is 0, the day of the start. The error is
+// ErrInvalid.
 func parseMonthDay(text string) (int, error) {
 	switch text {
 	case "":
@@ -92,7 +90,7 @@ func parseMonthDay(text string) (int, error) {
 	}
 	day, err := strconv.Atoi(text)
 	if err != nil || day < 1 || day > 31 {
-		return 0, invalid("out_of_range", "a day of the month is a number from 1 to 31, or \"last\", not %.40s", text)
+		return 0, invalid("out_of_range", "day of the month %.40q is out of range; give 1 to 31, or last", text)
 	}
 	return day, nil
 }
