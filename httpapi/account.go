@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
@@ -200,6 +199,3 @@ func readValid[T any](c *call) (T, error) {
 	}
 	return doc.value, err
 }
-
-// address returns where the request comes from, for the throttle on sign-ins; the zero address if that is not known.
-func (c *call) address() netip.Addr { return clientOf(c.Context).address }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/export"
+	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
 )
@@ -46,7 +47,7 @@ func (c *call) chart(read func() error, draw func(w io.Writer, theme export.Char
 	header := c.Writer.Header()
 	header.Set("Content-Type", "image/svg+xml")
 	header.Set("Content-Length", strconv.Itoa(picture.Len()))
-	header.Set("Content-Security-Policy", defaultPolicy+"; style-src 'unsafe-inline'")
+	header.Set("Content-Security-Policy", ingress.ContentSecurityPolicy+"; style-src 'unsafe-inline'")
 	c.Writer.WriteHeader(http.StatusOK)
 	_, err := c.Writer.Write(picture.Bytes())
 	return err

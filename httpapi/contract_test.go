@@ -90,7 +90,7 @@ func (r *referee) faults(request *http.Request, sent []byte, status int, header 
 		}
 		return nil
 	}
-	for _, elsewhere := range []string{"There is no such route.", "This instance does not serve that"} {
+	for _, elsewhere := range []string{"The API has no such route.", "This instance does not serve the role"} {
 		if status == http.StatusNotFound && bytes.Contains(body, []byte(elsewhere)) {
 			return nil // of a server without local accounts, or one that lacks the role; the contract is that of all together
 		}

@@ -1,11 +1,15 @@
-// Package httpapi serves ledgers over HTTP: version 1 of the API, as JSON under /v1, every error as an RFC 9457 problem. A handler
-// decodes, calls one use case of the domain and encodes; an error it returns becomes a status in one place. A host mounts
-// it under a prefix of its own and says who sends a request through an [auth.Authenticator]:
+// Package httpapi serves ledgers over HTTP. It implements version 1 of the API: JSON under /v1, with every error as a
+// problem document (RFC 9457). The contract is an OpenAPI document that the API serves at /openapi.json and /docs.
+//
+// A host mounts the handler that [New] returns under a prefix of its choice. An [auth.Authenticator] of the host
+// identifies the caller of each request:
 //
 //	api, err := httpapi.New(st, httpapi.Config{Authenticator: host, BaseURL: "/ledger"})
 //	…
 //	mux.Handle("/ledger/", http.StripPrefix("/ledger", api))
 //
-// The API sets no global of the process. So gin prints its routes to standard output unless the host asks it not to, by
-// GIN_MODE=release in the environment or by gin.SetMode.
+// A [Ticker] runs beside the handler. It posts recurring expenses when they fall due and raises budget alerts.
+//
+// The package changes no process-wide state. In particular it leaves gin in its debug mode, in which gin prints the
+// routes to standard output. Set GIN_MODE=release or call gin.SetMode to turn that off.
 package httpapi

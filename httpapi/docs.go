@@ -14,6 +14,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 )
 
 // The page of the contract is made out of the document on the server: it runs no script and loads nothing, not even its style.
@@ -27,7 +29,7 @@ var (
 // docsPolicy lets the page have its own style, and nothing else.
 func docsPolicy() string {
 	sum := sha256.Sum256([]byte(docsStyle))
-	return defaultPolicy + "; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	return ingress.ContentSecurityPolicy + "; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
 // readContract answers GET /docs.

@@ -13,12 +13,10 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export"
 	"github.com/spendwise/spendwise/export/backup"
+	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
 )
-
-// patience is how long a client may take for the next part of a stream, in either direction.
-const streamPartTimeout = time.Minute
 
 // exportCSV answers GET /v1/exports/expenses.csv: what the list's filters choose, oldest first, from one snapshot.
 func (c *call) exportCSV() error {
@@ -194,7 +192,7 @@ func (a *attachment) head() {
 // Write sends the next part of the file.
 func (a *attachment) Write(part []byte) (int, error) {
 	a.head()
-	setDeadline(http.NewResponseController(a.c.Writer).SetWriteDeadline, streamPartTimeout)
+	ingress.SetDeadline(http.NewResponseController(a.c.Writer).SetWriteDeadline, ingress.PartTimeout)
 	defer a.c.extendDeadline()
 	return a.c.Writer.Write(part)
 }

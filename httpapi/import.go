@@ -12,10 +12,10 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/statement"
+	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 	"github.com/spendwise/spendwise/store"
 )
 
@@ -204,11 +204,8 @@ func (c *call) receive() (upload, error) {
 	if c.Request.ContentLength > maxImport {
 		return upload{}, &http.MaxBytesError{Limit: maxImport}
 	}
-	body := &patientReader{
-		body: http.MaxBytesReader(c.Writer, c.Request.Body, maxImport), connection: http.NewResponseController(c.Writer),
-		progress: c.extendDeadline, began: time.Now(),
-	}
-	defer setDeadline(body.connection.SetReadDeadline, 0) // the file is here: what is done with it may take its time
+	body := ingress.NewBodyReader(http.MaxBytesReader(c.Writer, c.Request.Body, maxImport), c.Writer, c.extendDeadline)
+	defer body.Done()
 	parts := multipart.NewReader(body, attributes["boundary"])
 
 	part, err := nextPart(parts, "mapping")
@@ -269,26 +266,4 @@ func (up upload) discard(c *call) {
 	if err := dropScratch(up.file); err != nil {
 		c.api.log.WarnContext(c.ctx, "an import's file was not removed", "error", strings.TrimSpace(err.Error()))
 	}
-}
-
-// slowest is how many bytes a second a client has to send on the whole: an import of 32 MiB takes an hour at most.
-const slowest = 10 << 10
-
-// A patientReader gives the client time for each part of its body, instead of one deadline for the whole.
-type patientReader struct {
-	body       io.Reader
-	connection *http.ResponseController
-	progress   func()
-	began      time.Time
-	received   int64
-}
-
-// Read reads the next part.
-func (r *patientReader) Read(p []byte) (int, error) {
-	last := r.began.Add(streamPartTimeout + time.Duration(r.received)*(time.Second/slowest))
-	setDeadline(r.connection.SetReadDeadline, max(min(streamPartTimeout, time.Until(last)), 1))
-	defer r.progress()
-	n, err := r.body.Read(p)
-	r.received += int64(n)
-	return n, err
 }

@@ -10,56 +10,49 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 )
 
+// The keys of values in gin's context.
 const (
-	// requestIDKey and clientKey are where the request's id is kept in gin's context, and where it comes from.
-	requestIDKey = "request_id"
-	clientKey    = "client"
-	// maxRequestID is how many characters a client's own request id has at most.
-	maxRequestID = 128
+	requestIDKey   = "request_id"
+	clientKey      = "client"
+	problemCodeKey = "problem_code" // the code of the problem that the request was answered with
 )
 
-const (
-	// noPage keeps a browser that is shown an answer from running or loading anything, or framing it. A page overrides it.
-	defaultPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	// onlyTLS keeps a browser from coming back without TLS for two years. Other hosts below this one are not the API's to bind.
-	onlyTLS = "max-age=63072000"
-)
+// maxRequestID is the maximum length of a request id that a client chooses.
+const maxRequestID = 128
 
-// around is what happens to every request: it gets an id, its trace and the headers that keep answers private, a panic becomes an
-// answer, and one line of the log says what came of it. The line names the route's pattern: no path, query or address.
+// middleware runs around every request. It assigns the request id, sets the security headers, traces and logs the
+// request, answers CORS preflights and turns a panic into a response. The log names the pattern of the route, never a
+// path, a query or an address.
 func (a *api) middleware(g *gin.Context) {
 	start := time.Now()
 	id := g.Request.Header.Get("X-Request-Id")
 	if !isToken(id, maxRequestID) {
 		id = rand.Text()
 	}
+	client, header := a.proxies.Client(g.Request), g.Writer.Header()
 	g.Set(requestIDKey, id)
-	header := g.Writer.Header()
+	g.Set(clientKey, client)
 	header.Set("X-Request-Id", id)
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Referrer-Policy", "no-referrer")
-	header.Set("Cache-Control", "no-store")
-	header.Set("Content-Security-Policy", defaultPolicy)
-	from := a.proxies.client(g.Request)
-	g.Set(clientKey, from)
-	if from.secure {
-		header.Set("Strict-Transport-Security", onlyTLS)
-	}
+	ingress.SetSecurityHeaders(header, client.Secure)
 
 	span := a.startSpan(g)
 	defer func() {
-		cut := a.recovered(g, id, recover())
-		done := completionOf(g, time.Since(start), cut)
+		aborted := a.handlePanic(g, id, recover())
+		done := completionOf(g, time.Since(start), aborted)
 		endSpan(span, done)
 		a.observe(done)
-		a.logRequest(g, id, done)
-		if cut {
+		a.log.LogAttrs(g.Request.Context(), slog.LevelInfo, "request",
+			slog.String("method", done.Method), slog.String("route", done.Route), slog.Int("status", done.Status),
+			slog.Float64("seconds", done.Duration.Seconds()), slog.String("request_id", id), slog.Bool("cut", aborted))
+		if aborted {
 			panic(http.ErrAbortHandler)
 		}
 	}()
-	if a.origins.allow(header, g.Request) {
+	if a.origins.Apply(header, g.Request) {
 		header.Del("Cache-Control")
 		g.AbortWithStatus(http.StatusNoContent)
 		return
@@ -67,14 +60,15 @@ func (a *api) middleware(g *gin.Context) {
 	g.Next()
 }
 
-// clientOf returns where a request comes from.
-func clientOf(g *gin.Context) client {
-	from, _ := g.Value(clientKey).(client)
-	return from
+// clientOf returns the client of a request.
+func clientOf(g *gin.Context) ingress.Client {
+	client, _ := g.Value(clientKey).(ingress.Client)
+	return client
 }
 
-// recovered answers for a handler that panicked, and reports whether the connection has to be cut.
-func (a *api) recovered(g *gin.Context, id string, cause any) (cut bool) {
+// handlePanic answers a request whose handler panicked with cause, if the response has not started. It reports whether
+// the connection must be aborted instead.
+func (a *api) handlePanic(g *gin.Context, id string, cause any) (abort bool) {
 	if cause == nil {
 		return false
 	}
@@ -87,12 +81,6 @@ func (a *api) recovered(g *gin.Context, id string, cause any) (cut bool) {
 		return true
 	}
 	g.Set(problemCodeKey, codeInternal)
-	a.sendProblem(g.Writer, g.Request, id, newProblem(codeInternal, "The server met a condition it did not expect."))
+	a.sendProblem(g.Writer, g.Request, id, newProblem(codeInternal, detailInternal))
 	return false
-}
-
-func (a *api) logRequest(g *gin.Context, id string, done RequestCompleted) {
-	a.log.LogAttrs(g.Request.Context(), slog.LevelInfo, "request",
-		slog.String("method", done.Method), slog.String("route", done.Route), slog.Int("status", done.Status),
-		slog.Float64("seconds", done.Duration.Seconds()), slog.String("request_id", id), slog.Bool("cut", done.Aborted))
 }

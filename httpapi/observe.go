@@ -82,9 +82,6 @@ func (AlertingCompleted) event() {}
 // ignore is what nobody who observes is told.
 func discardEvent(Event) {}
 
-// problemCodeKey is where the code of the problem that a request was answered with is kept in gin's context.
-const problemCodeKey = "problem_code"
-
 // answered returns what became of a request.
 func completionOf(g *gin.Context, took time.Duration, cut bool) RequestCompleted {
 	code := g.GetString(problemCodeKey)

@@ -54,7 +54,7 @@ func (o *observer) all() []string {
 }
 
 func completionOf(method, route string, status int, code string) string {
-	return fmt.Sprintf("RequestAnswered{Method:%s Route:%s Status:%d Code:%s Took:0s Cut:false Gone:false}", method, route, status, code)
+	return fmt.Sprintf("RequestCompleted{Method:%s Route:%s Status:%d Code:%s Duration:0s Aborted:false ClientGone:false}", method, route, status, code)
 }
 
 // TestWhatObserversAreTold: each request by its template, and what it brought about once that is committed.
@@ -71,7 +71,7 @@ func TestWhatObserversAreTold(t *testing.T) {
 		header, want               []string
 	}{
 		{"an expense", "POST", "/v1/expenses", expenseOf(id), []string{"Idempotency-Key", "k"},
-			[]string{"ExpensesAdded{Way:request Count:1}", completionOf("POST", "/v1/expenses", 201, "")}},
+			[]string{"ExpensesAdded{Source:request Count:1}", completionOf("POST", "/v1/expenses", 201, "")}},
 		{"the same once more", "POST", "/v1/expenses", expenseOf(id), []string{"Idempotency-Key", "k"},
 			[]string{completionOf("POST", "/v1/expenses", 201, "")}},
 		{"the same without a key", "POST", "/v1/expenses", expenseOf(id), nil, []string{completionOf("POST", "/v1/expenses", 200, "")}},
@@ -82,7 +82,7 @@ func TestWhatObserversAreTold(t *testing.T) {
 		{"a method that somebody made up", "ANNA", "/v1/expenses", "", nil, []string{completionOf("OTHER", "", 405, "method_not_allowed")}},
 		{"a push", "POST", "/v1/sync", `{"mutations":[` + put("a", other, "3") + `,` + put("b", id, "99") + `,{"mutation_id":"c","type":"anna"}]}`, nil,
 			[]string{
-				"ChangePushed{Type:expense Status:applied}", "ExpensesAdded{Way:sync Count:1}", "ChangePushed{Type:expense Status:conflict}",
+				"ChangePushed{Type:expense Status:applied}", "ExpensesAdded{Source:sync Count:1}", "ChangePushed{Type:expense Status:conflict}",
 				"ChangePushed{Type:other Status:rejected}", completionOf("POST", "/v1/sync", 200, ""),
 			}},
 		{"a push whose answer was lost", "POST", "/v1/sync", `{"mutations":[` + put("a", other, "3") + `]}`, nil,
@@ -127,9 +127,9 @@ func TestObserversAreToldOfAnImport(t *testing.T) {
 		name, query string
 		want        []string
 	}{
-		{"a dry run", "?dry_run=true", []string{"ImportEnded{Added:2 Known:0 Ignored:0 Failed:1 DryRun:true}", request}},
-		{"an import", "", []string{"ImportEnded{Added:2 Known:0 Ignored:0 Failed:1 DryRun:false}", "ExpensesAdded{Way:import Count:2}", request}},
-		{"the same again", "", []string{"ImportEnded{Added:0 Known:2 Ignored:0 Failed:1 DryRun:false}", request}},
+		{"a dry run", "?dry_run=true", []string{"ImportCompleted{Added:2 Existing:0 Skipped:0 Failed:1 DryRun:true}", request}},
+		{"an import", "", []string{"ImportCompleted{Added:2 Existing:0 Skipped:0 Failed:1 DryRun:false}", "ExpensesAdded{Source:import Count:2}", request}},
+		{"the same again", "", []string{"ImportCompleted{Added:0 Existing:2 Skipped:0 Failed:1 DryRun:false}", request}},
 	} {
 		if got := send(test.query); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
@@ -171,7 +171,7 @@ func TestObserversTellOurFaultsFromTheClients(t *testing.T) {
 	ctx, hangUp := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, hangUp)
 	s.handler.ServeHTTP(httptest.NewRecorder(), s.request("GET", "/v1/settings", nil).WithContext(ctx))
-	want := "RequestAnswered{Method:GET Route:/v1/settings Status:503 Code:unavailable Took:0s Cut:false Gone:true}"
+	want := "RequestCompleted{Method:GET Route:/v1/settings Status:503 Code:unavailable Duration:0s Aborted:false ClientGone:true}"
 	if got := o.all(); len(got) != 1 || got[0] != want {
 		t.Errorf("a client that hung up: %q, want %s", got, want)
 	}
@@ -193,13 +193,13 @@ func TestObserversAreToldOfEachRound(t *testing.T) {
 		cancel()
 		<-done
 		posting := []string{
-			"ExpensesAdded{Way:rule Count:3}", "PostingEnded{Took:0s Posted:3 Ledgers:1 Failed:0 Err:<nil>}",
-			"PostingEnded{Took:0s Posted:0 Ledgers:0 Failed:0 Err:<nil>}",
+			"ExpensesAdded{Source:rule Count:3}", "PostingCompleted{Duration:0s Posted:3 Ledgers:1 Failed:0 Err:<nil>}",
+			"PostingCompleted{Duration:0s Posted:0 Ledgers:0 Failed:0 Err:<nil>}",
 		}
 		var told []string
 		looks := 0
 		for _, event := range o.all() {
-			if event == "AlertingEnded{Took:0s Raised:0 Err:<nil>}" {
+			if event == "AlertingCompleted{Duration:0s Raised:0 Err:<nil>}" {
 				looks++
 			} else {
 				told = append(told, event)

@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 )
 
 // Where the contract comes from: the routing table (api.go) says which routes there are, who may call them and with which
@@ -309,7 +310,7 @@ func problemsOf(r route, said operation) []string {
 		codePayloadTooLarge: said.takes != nil, codeUnsupportedMediaType: said.takes != nil,
 		codeCursorInvalid:   slices.Contains(r.query, "cursor"),
 		codeVersionMismatch: said.guarded,
-		codeRateLimited:     r.class() != classNone,
+		codeRateLimited:     r.class != ingress.Unlimited,
 	}
 	for _, code := range said.problems {
 		has[code] = true
@@ -374,7 +375,7 @@ func response(made *schemas, r route, said operation, s success, told []exchange
 	if slices.Contains(r.query, "cursor") && strings.HasPrefix(s.body.Name(), "page[") {
 		headers = append(headers, "Link")
 	}
-	if r.class() != classNone {
+	if r.class != ingress.Unlimited {
 		headers = append(headers, rateHeaders...)
 	}
 	answer.Headers = headerRefs(headers)

@@ -180,5 +180,5 @@ func TestTheRootLeadsToTheDocs(t *testing.T) {
 	s := here.must(307, "GET", "/", "")
 	equal(t, "Location", s.Header().Get("Location"), "/docs")
 	here.must(405, "POST", "/", "")
-	equal(t, "detail", fmt.Sprint(here.must(404, "GET", "/v2/expenses", "").json["detail"]), "There is no such route. /docs lists those there are.")
+	equal(t, "detail", fmt.Sprint(here.must(404, "GET", "/v2/expenses", "").json["detail"]), "The API has no such route. /docs lists all routes.")
 }

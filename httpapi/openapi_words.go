@@ -475,11 +475,11 @@ var words = map[string]word{
 	"request_id":                 {about: "The request's id, to be told when asking for help.", example: "7Q5TYV2WZK3N4J6M"},
 	"errors":                     {about: "Every fault that was found."},
 	"current_version":            {about: "The version that the resource has now.", example: 12},
-	"Fault":                      {about: "A fault: where it is, and what is wrong there."},
-	"Fault.pointer":              {about: "The place in the body, as a JSON pointer in a URI fragment.", example: "#/amount"},
-	"Fault.parameter":            {about: "The parameter.", example: "limit"},
-	"Fault.header":               {about: "The header.", example: "If-Match"},
-	"Fault.code":                 {about: "What is wrong, for programs.", example: "too_many_digits"},
+	"FieldError":                 {about: "A fault: where it is, and what is wrong there."},
+	"FieldError.pointer":         {about: "The place in the body, as a JSON pointer in a URI fragment.", example: "#/amount"},
+	"FieldError.parameter":       {about: "The parameter.", example: "limit"},
+	"FieldError.header":          {about: "The header.", example: "If-Match"},
+	"FieldError.code":            {about: "What is wrong, for programs.", example: "too_many_digits"},
 }
 
 // parameterWords are what the parameters of queries and paths mean: "limit" wherever one has that name, "GET /v1/sync limit" on one
@@ -558,7 +558,7 @@ var headerWords = map[string]word{
 	"Access-Control-Allow-Headers":  {about: "To a preflight of a listed origin: which headers they may send.", example: "Authorization, Content-Type"},
 	"Access-Control-Max-Age":        {about: "To a preflight of a listed origin: for how many seconds that holds.", pattern: "^[0-9]+$", example: "7200"},
 	"Retry-After":                   {about: "For how many seconds to wait.", pattern: "^[0-9]+$", example: "5"},
-	"WWW-Authenticate":              {about: "Which credentials are wanted.", example: bearerChallenge},
+	"WWW-Authenticate":              {about: "Which credentials are wanted.", example: defaultChallenge},
 	"Allow":                         {about: "The methods that the resource has.", example: "GET, HEAD, POST"},
 }
 

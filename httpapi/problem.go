@@ -12,6 +12,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 )
 
 // The codes of the problems that this API answers with. They are part of the contract: stable, snake_case.
@@ -37,6 +38,12 @@ const (
 	codeHeadersTooLarge      = "headers_too_large"
 	codeUnavailable          = "unavailable"
 	codeInternal             = "internal"
+)
+
+// The details that occur in several places.
+const (
+	detailUnauthenticated = "The request needs a valid access token in the Authorization header."
+	detailInternal        = "The server met a condition it did not expect."
 )
 
 // mediaProblem is RFC 9457's media type.
@@ -137,7 +144,11 @@ var sentinels = [...]struct {
 }{
 	{auth.ErrInvalidCredentials, codeUnauthenticated, "The e-mail address or the password is wrong."},
 	{auth.ErrSessionEnded, codeUnauthenticated, "The session is over; sign in again."},
-	{auth.ErrUnauthenticated, codeUnauthenticated, "A valid access token is needed in the Authorization header."},
+	{auth.ErrUnauthenticated, codeUnauthenticated, detailUnauthenticated},
+	// A long token must be answered exactly as any other invalid token.
+	{ingress.ErrCredentialsTooLong, codeUnauthenticated, detailUnauthenticated},
+	{ingress.ErrHeadersTooLarge, codeHeadersTooLarge,
+		"The request line and the headers are longer than 32 KiB. Send fewer or shorter headers, or a shorter query."},
 	{auth.ErrRegistrationClosed, codeForbidden, "Registration is closed on this server; ask who runs it for an account."},
 	{auth.ErrForbidden, codeForbidden, "The credentials do not allow this."},
 	{expense.ErrStale, codeVersionMismatch, "The resource is not at the version that the request names."},
@@ -210,6 +221,12 @@ func problemOf(err error) *problem {
 	if faults := fieldErrorsOf(err); len(faults) > 0 {
 		return newFieldProblem(codeValidation, faults...)
 	}
+	if limited, ok := errors.AsType[*ingress.LimitError](err); ok {
+		p := newProblem(codeRateLimited, "More than %d requests of this kind in %s. Wait as long as Retry-After says.",
+			limited.Quota.Requests, limited.Quota.Window)
+		p.retry = limited.RetryAfter
+		return p
+	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
 			p := &problem{code: s.code, detail: s.detail, cause: err}
@@ -219,7 +236,7 @@ func problemOf(err error) *problem {
 			return p
 		}
 	}
-	return &problem{code: codeInternal, detail: "The server met a condition it did not expect.", cause: err}
+	return &problem{code: codeInternal, detail: detailInternal, cause: err}
 }
 
 // faultsOf returns the broken rules in err as faults of the body.
@@ -298,7 +315,7 @@ func (a *api) sendProblem(w http.ResponseWriter, r *http.Request, requestID stri
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		header.Set("Retry-After", retryAfter)
 		if p.retry > 0 {
-			header.Set("Retry-After", wholeSeconds(p.retry))
+			header.Set("Retry-After", ingress.Seconds(p.retry))
 		}
 	case http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", a.challenge)

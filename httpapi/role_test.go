@@ -43,9 +43,9 @@ func TestEachRouteIsServedByTheRoleThatItBelongsTo(t *testing.T) {
 		var by []string
 		for _, role := range []string{"api", "auth", "ticker"} {
 			got := roles[role].do(r.Method, target, "")
-			if text := got.Body.String(); got.Code != 404 || !strings.Contains(text, "This instance does not serve that") {
+			if text := got.Body.String(); got.Code != 404 || !strings.Contains(text, "This instance does not serve the role") {
 				by = append(by, role)
-			} else if !strings.Contains(text, "the role api.") && !strings.Contains(text, "the role auth.") {
+			} else if !strings.Contains(text, `the role \"api\".`) && !strings.Contains(text, `the role \"auth\".`) {
 				t.Errorf("%s %s at an instance of the role %s: %s", r.Method, r.Path, role, text)
 			}
 		}

@@ -15,43 +15,38 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// instrumentation is the name under which spans are made.
-const instrumentation = "github.com/spendwise/spendwise/httpapi"
+// tracerName is the instrumentation scope of the spans.
+const tracerName = "github.com/spendwise/spendwise/httpapi"
 
-// continued returns ctx as the request's W3C trace context continues it: so its trace is named in the log even where no span is made.
-func extractTrace(ctx context.Context, header http.Header) context.Context {
-	if len(header["Traceparent"]) == 0 {
-		return ctx
-	}
-	return propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(header))
-}
-
-// begin begins the span of a request, below that of the client or of the host. The caller ends it with [finish]. It names the route's
-// template: neither path, query, address nor user agent, which the instrumentations of others would tell.
+// startSpan starts the span of a request, as a child of the span of the host or of the client. The caller ends it with
+// endSpan. The attributes hold the path template but no path, query, address or user agent, unlike those of otelgin.
+//
+// Without a tracer, it still stores the client's trace context in the context of the request, so that the log contains
+// it.
 func (a *api) startSpan(g *gin.Context) trace.Span {
 	ctx := g.Request.Context()
-	remote := extractTrace(ctx, g.Request.Header)
-	if trace.SpanFromContext(ctx).IsRecording() {
-		remote = ctx // the host has begun a span already, from what the client sent or not
+	parent := ctx
+	if !trace.SpanFromContext(ctx).IsRecording() && len(g.Request.Header["Traceparent"]) > 0 {
+		parent = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(g.Request.Header))
 	}
 	if a.tracer == nil {
-		if remote != ctx {
-			g.Request = g.Request.WithContext(remote)
+		if parent != ctx {
+			g.Request = g.Request.WithContext(parent)
 		}
-		return noopSpan()
+		return trace.SpanFromContext(context.Background()) // a no-op span
 	}
 	method, route := standardMethod(g.Request.Method), pathTemplate(g.FullPath())
 	name := method
 	if route != "" {
 		name += " " + route
 	}
-	ctx, span := a.tracer.Start(remote, name, trace.WithSpanKind(trace.SpanKindServer),
+	ctx, span := a.tracer.Start(parent, name, trace.WithSpanKind(trace.SpanKindServer),
 		trace.WithAttributes(attribute.String("http.request.method", method), attribute.String("http.route", route)))
 	g.Request = g.Request.WithContext(ctx)
 	return span
 }
 
-// finish ends the span of a request with what became of it.
+// endSpan ends the span of a request.
 func endSpan(span trace.Span, done RequestCompleted) {
 	if !span.IsRecording() {
 		return
@@ -66,15 +61,21 @@ func endSpan(span trace.Span, done RequestCompleted) {
 	span.End()
 }
 
-// within runs fn in a span below the one of ctx; where that is not recorded it costs a look-up.
-func withSpan(ctx context.Context, name string, fn func(context.Context) error) error {
-	parent := trace.SpanFromContext(ctx)
+// span runs fn in a span. The context of the call holds that span while fn runs. If the span of the request is not
+// recorded, span starts none.
+func (c *call) span(name string, fn func() error) error {
+	outer := c.ctx
+	parent := trace.SpanFromContext(outer)
 	if !parent.IsRecording() {
-		return fn(ctx)
+		return fn()
 	}
-	ctx, span := parent.TracerProvider().Tracer(instrumentation).Start(ctx, name)
-	defer span.End()
-	err := fn(ctx)
+	var span trace.Span
+	c.ctx, span = parent.TracerProvider().Tracer(tracerName).Start(outer, name)
+	defer func() {
+		c.ctx = outer
+		span.End()
+	}()
+	err := fn()
 	if err != nil {
 		p := problemOf(err)
 		span.SetAttributes(attribute.String("error.type", p.code))
@@ -85,32 +86,27 @@ func withSpan(ctx context.Context, name string, fn func(context.Context) error) 
 	return err
 }
 
-// unrecorded is a span that is none.
-func noopSpan() trace.Span { return trace.SpanFromContext(context.Background()) }
-
-// useCase returns the name of what a route does, such as "postExpense": that of its handler.
+// handlerName returns the name of the method that handles a route, such as "postExpense". It names the span of the use
+// case.
 func handlerName(handle handler) string {
 	name := path.Ext(runtime.FuncForPC(reflect.ValueOf(handle).Pointer()).Name())
 	return name[1:]
 }
 
-// A traceLog adds to each line the trace that it belongs to: that of a request, which its client may have begun.
+// A traceHandler adds the trace and span ids of the context to each log record.
 type traceHandler struct{ slog.Handler }
 
-// Handle writes a line.
-func (l traceHandler) Handle(ctx context.Context, line slog.Record) error {
-	if at := trace.SpanContextFromContext(ctx); at.IsValid() {
-		line.AddAttrs(slog.String("trace_id", at.TraceID().String()), slog.String("span_id", at.SpanID().String()))
+func (h traceHandler) Handle(ctx context.Context, record slog.Record) error {
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		record.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
 	}
-	return l.Handler.Handle(ctx, line)
+	return h.Handler.Handle(ctx, record)
 }
 
-// WithAttrs keeps adding.
-func (l traceHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return traceHandler{l.Handler.WithAttrs(attrs)}
+func (h traceHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return traceHandler{h.Handler.WithAttrs(attrs)}
 }
 
-// WithGroup keeps adding, within the group.
-func (l traceHandler) WithGroup(name string) slog.Handler {
-	return traceHandler{l.Handler.WithGroup(name)}
+func (h traceHandler) WithGroup(name string) slog.Handler {
+	return traceHandler{h.Handler.WithGroup(name)}
 }
