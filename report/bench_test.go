@@ -11,26 +11,27 @@ import (
 	"github.com/spendwise/spendwise/report"
 )
 
-// BenchmarkSummarise reports on a month of 20 categories, each paid for in three currencies in all three months. What it
-// costs depends on these numbers, not on how many expenses the totals stand for.
+// BenchmarkSummarise computes the report of a month from the totals of 20 categories in three currencies and three
+// months. The time depends on these numbers, not on the number of expenses.
 func BenchmarkSummarise(b *testing.B) {
 	home := expense.MustCurrency("EUR")
-	book := budget.Snapshot{Settings: expense.Settings{Home: home}}
+	snapshot := budget.Snapshot{Settings: expense.Settings{Home: home}}
 	var totals []expense.Total
 	for n := range 20 {
 		id := uuid.UUID{15: byte(n + 1)}
-		book.Categories = append(book.Categories, expense.Category{ID: id, Name: fmt.Sprintf("category %02d", n)})
+		snapshot.Categories = append(snapshot.Categories, expense.Category{ID: id, Name: fmt.Sprintf("category %02d", n)})
 		for period := range 3 {
 			for _, code := range []string{"EUR", "JPY", "USD"} {
 				totals = append(totals, expense.Total{
-					Range: period, CategoryID: id, Count: 1000, Amount: expense.MustMoney("123", code), Home: expense.MustMoney("99.95", "EUR"),
+					Range: period, CategoryID: id, Count: 1000,
+					Amount: expense.MustMoney("123", code), Home: expense.MustMoney("99.95", "EUR"),
 				})
 			}
 		}
 	}
-	today, periods := expense.MustDate("2025-05-20"), report.MonthPeriods(expense.MustMonth("2025-05"))
+	r, month := fixedReader{snapshot: snapshot, totals: totals}, expense.MustMonth("2025-05")
 	for b.Loop() {
-		if _, err := report.Summarise(book, today, periods, totals); err != nil {
+		if _, err := report.Monthly(b.Context(), r, env.Now, month); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,10 +1,26 @@
-// Package report sums up what was spent. Every figure in it comes out of a store's totals by the one way to add them up,
-// [expense.SumTotalsBy], so that it equals the sum of the expenses which the same filter lists.
+// Package report computes what was spent in a period.
+//
+// # Summaries
+//
+// A [Summary] covers the expenses whose dates lie in a range of days. It has the sum in the home currency, the sums by
+// category and by currency paid, and the sums of two other periods to compare with. [Monthly], [Yearly] and [Range]
+// return summaries of a month, a year and any range of days. [Trend] returns the sums of consecutive days, weeks or
+// months.
+//
+// A pending expense has no amount in the home currency yet. It is not part of the amounts in the home currency, and
+// each [expense.Sum] says what it leaves out.
+//
+// # Consistency
+//
+// Each function reads one snapshot of the ledger and one set of totals. Call it in a View, so that both are consistent:
 //
 //	err := st.View(ctx, owner, func(r store.Reader) error {
 //		monthly, err := report.Monthly(ctx, r, time.Now(), expense.MustMonth("2026-03"))
 //		…
 //	})
+//
+// All figures are sums of the same totals. So a figure always equals the sum of the expenses that a query for the same
+// dates and category lists.
 package report
 
 import (
@@ -21,147 +37,149 @@ import (
 	"github.com/spendwise/spendwise/expense/locale"
 )
 
-// Reader is what a report reads of one owner's ledger.
+// Reader reads what a report is computed from, in one ledger.
 type Reader interface {
-	// Book is that of [budget.Reader].
+	// BudgetSnapshot is the method of [budget.Reader].
 	BudgetSnapshot(ctx context.Context) (budget.Snapshot, error)
 
-	// Totals is that of [expense.Reader].
+	// Totals is the method of [expense.Reader].
 	Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error)
 }
 
-// A Summary is what was spent in a period. Every sum in it names what it leaves out: see [expense.Sum].
+// A Summary says what was spent in a period, which is the range of days Dates.
 type Summary struct {
-	Settings     expense.Settings // of the ledger, as the report was made
+	Settings     expense.Settings // of the ledger at the time of the report
 	Dates        expense.Range
 	Sum          expense.Sum
-	AfterToday   expense.Sum        // of Sum, what is booked for days after today
-	DailyAverage expense.Money      // of what was spent up to today, over the days up to today; of the whole once the period is over
-	ByCategory   []CategorySpending // those with an expense in the period, by net amount from the largest, then by name
-	ByCurrency   []CurrencySpending // that were paid with, by home amount from the largest, then by code
-	Previous     Comparison         // the period before
-	YearAgo      Comparison         // the same period a year before
+	AfterToday   expense.Sum        // the part of Sum that is dated after today
+	DailyAverage expense.Money      // up to today, or of all days if the period is over
+	ByCategory   []CategorySpending // those with an expense; largest sum first, then by name
+	ByCurrency   []CurrencySpending // those paid in; largest sum first, then by code
+	Previous     Comparison         // the period directly before
+	YearAgo      Comparison         // the same period one year earlier
 }
 
-// A MonthlyReport is what was spent in one month.
+// A MonthlyReport is the summary of one month.
 type MonthlyReport struct {
 	Month expense.Month
 	Summary
-	HasUpcomingOccurrences bool // a rule may have an occurrence that is not posted yet, in this month or later
+	HasUpcomingOccurrences bool // a rule has an occurrence that is not posted yet, in this month or another
 }
 
-// A CategorySpending is a category's part of a period.
+// A CategorySpending is what was spent in one category.
 type CategorySpending struct {
 	ID    uuid.UUID
 	Name  string
 	Sum   expense.Sum
-	Share Share         // among the categories with a positive net; none without one
-	Limit expense.Money // of its budget, in all months of the period; the zero Money without one, or if a month is not whole
+	Share Share         // of the total of the categories with a positive sum; none for other categories
+	Limit expense.Money // of its budget, over all months; the zero Money without a budget or whole months
 }
 
 // A CurrencySpending is what was paid in one currency.
 type CurrencySpending struct {
-	Paid expense.Money // pending expenses included
+	Paid expense.Money // includes pending expenses
 	Sum  expense.Sum
 }
 
-// The places of the periods in the one query; those of a year ago, and of what is booked ahead, may be missing from it.
+// The parts of the totals of a summary. The query may leave out the last two.
 const (
 	thisPeriod = iota
 	previousPeriod
 	yearAgoPeriod
-	aheadPeriod
+	afterTodayPeriod
 )
 
-// Monthly reports on one month; the zero month is the one at hand at now in the ledger's zone. It takes one Book and one Totals,
-// which agree when r is a View's. A month before 1900 is ErrInvalid.
+// Monthly returns the report of a month. The zero month is the current one, at now in the ledger's zone. The error is
+// ErrInvalid for a month before 1900.
 func Monthly(ctx context.Context, r Reader, now time.Time, month expense.Month) (MonthlyReport, error) {
 	if !month.IsZero() && month.Before(firstMonth) {
 		return MonthlyReport{}, &expense.InvalidError{
-			Field: "month", Code: "out_of_range", Detail: fmt.Sprintf("a report is of a month from %s on", firstMonth),
+			Field: "month", Code: "out_of_range",
+			Detail: fmt.Sprintf("month %s is before %s, the first month of reports", month, firstMonth),
 		}
 	}
-	book, err := r.BudgetSnapshot(ctx)
+	snapshot, err := r.BudgetSnapshot(ctx)
 	if err != nil {
-		return MonthlyReport{}, fmt.Errorf("book: %w", err)
+		return MonthlyReport{}, fmt.Errorf("budget snapshot: %w", err)
 	}
-	today := book.Settings.Today(now)
+	today := snapshot.Settings.Today(now)
 	if month.IsZero() {
 		month = today.Month()
 	}
-	periods := MonthPeriods(month)
-	totals, err := r.Totals(ctx, Query(periods, today))
-	if err != nil {
-		return MonthlyReport{}, fmt.Errorf("totals of %s: %w", month, err)
-	}
-	summary, err := Summarise(book, today, periods, totals)
-	return MonthlyReport{Month: month, Summary: summary, HasUpcomingOccurrences: book.HasUpcomingOccurrences}, err
+	summary, _, err := readSummary(ctx, r, snapshot, today, monthPeriods(month), expense.WholeRange)
+	return MonthlyReport{Month: month, Summary: summary, HasUpcomingOccurrences: snapshot.HasUpcomingOccurrences}, err
 }
 
 // Title is the month as a locale writes it.
 func (m MonthlyReport) Title(format locale.Formatter) string { return format.Month(m.Month) }
 
-// Query returns what [Summarise] needs totals of on the day today; it may be asked by months too.
-func Query(periods Periods, today expense.Date) expense.TotalsQuery {
-	query, _ := ask(periods, today)
-	return query
-}
-
-// ask returns the query, and which period each of its ranges is.
-func ask(periods Periods, today expense.Date) (expense.TotalsQuery, []int) {
-	ranges, places := []expense.Range{periods.This, periods.Previous}, []int{thisPeriod, previousPeriod}
-	if periods.YearAgo != periods.Previous {
-		ranges, places = append(ranges, periods.YearAgo), append(places, yearAgoPeriod)
+// readSummary reads the totals of the periods in one query, with the given granularity, and returns their summary too.
+//
+// The query has a range for each period, but only one if two periods are the same. A fourth range holds the days after
+// today. They have few expenses, so the spending up to today is computed as the difference, without reading those days
+// twice.
+func readSummary(
+	ctx context.Context, r Reader, snapshot budget.Snapshot, today expense.Date, p periods, by expense.Granularity,
+) (Summary, []expense.Total, error) {
+	ranges, rangeParts := []expense.Range{p.this, p.previous}, []int{thisPeriod, previousPeriod}
+	if p.yearAgo != p.previous {
+		ranges, rangeParts = append(ranges, p.yearAgo), append(rangeParts, yearAgoPeriod)
 	}
-	// What is booked ahead is little, so it is taken from the whole rather than what was spent so far summed up again.
-	if periods.This.Contains(today) && today != periods.This.To {
-		ranges, places = append(ranges, expense.Range{From: today.AddDays(1), To: periods.This.To}), append(places, aheadPeriod)
+	if p.this.Contains(today) && today != p.this.To {
+		ranges = append(ranges, expense.Range{From: today.AddDays(1), To: p.this.To})
+		rangeParts = append(rangeParts, afterTodayPeriod)
 	}
-	return expense.TotalsQuery{Ranges: ranges}, places
-}
-
-// Summarise returns the report on periods, on the day today, out of the totals that [Query] asks for. An error says that they
-// contradict the promises of [expense.Reader.Totals] or the book.
-func Summarise(book budget.Snapshot, today expense.Date, periods Periods, totals []expense.Total) (Summary, error) {
-	_, places := ask(periods, today)
-	var parts [aheadPeriod + 1][]expense.Total
+	totals, err := r.Totals(ctx, expense.TotalsQuery{Ranges: ranges, Granularity: by})
+	if err != nil {
+		return Summary{}, nil, fmt.Errorf("totals from %s to %s: %w", p.this.From, p.this.To, err)
+	}
+	var parts [afterTodayPeriod + 1][]expense.Total
 	for _, total := range totals {
-		if total.Range < 0 || total.Range >= len(places) {
-			return Summary{}, fmt.Errorf("a total of range %d, where there are %d", total.Range, len(places))
+		if total.Range < 0 || total.Range >= len(rangeParts) {
+			return Summary{}, nil, fmt.Errorf(
+				"the store returned a total of range %d; the query has %d", total.Range, len(rangeParts))
 		}
-		parts[places[total.Range]] = append(parts[places[total.Range]], total)
+		part := &parts[rangeParts[total.Range]]
+		*part = append(*part, total)
 	}
-	if periods.YearAgo == periods.Previous {
+	if p.yearAgo == p.previous {
 		parts[yearAgoPeriod] = parts[previousPeriod]
 	}
-	if today.Before(periods.This.From) {
-		parts[aheadPeriod] = parts[thisPeriod]
+	if today.Before(p.this.From) {
+		parts[afterTodayPeriod] = parts[thisPeriod]
 	}
+	summary, err := summarize(snapshot, today, p, parts)
+	return summary, totals, err
+}
+
+// summarize computes a summary from the totals of each part. It returns an error if they contradict the snapshot.
+func summarize(
+	snapshot budget.Snapshot, today expense.Date, p periods, parts [afterTodayPeriod + 1][]expense.Total,
+) (Summary, error) {
 	var sums [len(parts)]expense.Sum
 	for i, part := range parts {
 		var err error
-		if sums[i], err = expense.SumTotals(book.Settings.Home, part); err != nil {
+		if sums[i], err = expense.SumTotals(snapshot.Settings.Home, part); err != nil {
 			return Summary{}, err
 		}
 	}
 	summary := Summary{
-		Settings: book.Settings, Dates: periods.This, Sum: sums[thisPeriod], AfterToday: sums[aheadPeriod],
-		Previous: compare(sums[thisPeriod], periods.Previous, sums[previousPeriod]),
-		YearAgo:  compare(sums[thisPeriod], periods.YearAgo, sums[yearAgoPeriod]),
+		Settings: snapshot.Settings, Dates: p.this, Sum: sums[thisPeriod], AfterToday: sums[afterTodayPeriod],
+		Previous: compare(sums[thisPeriod], p.previous, sums[previousPeriod]),
+		YearAgo:  compare(sums[thisPeriod], p.yearAgo, sums[yearAgoPeriod]),
 	}
-	soFar := expense.ClampMoney(summary.Sum.Home.Minor()-summary.AfterToday.Home.Minor(), book.Settings.Home)
-	summary.DailyAverage = soFar.Prorate(1, elapsed(periods.This, today))
+	soFar := expense.ClampMoney(summary.Sum.Home.Minor()-summary.AfterToday.Home.Minor(), snapshot.Settings.Home)
+	summary.DailyAverage = soFar.Prorate(1, elapsedDays(p.this, today))
 	var err error
-	if summary.ByCategory, err = byCategory(book, periods, parts[thisPeriod]); err != nil {
+	if summary.ByCategory, err = byCategory(snapshot, p, parts[thisPeriod]); err != nil {
 		return Summary{}, err
 	}
-	summary.ByCurrency, err = byCurrency(book.Settings.Home, parts[thisPeriod])
+	summary.ByCurrency, err = byCurrency(snapshot.Settings.Home, parts[thisPeriod])
 	return summary, err
 }
 
-// elapsed returns how many days of the period there were up to today: all of them once it is over. Of one that has not begun
-// nothing was spent, whatever it is divided by.
-func elapsed(dates expense.Range, today expense.Date) int {
+// elapsedDays returns the number of days up to today, today included, or all days of a past or future period.
+func elapsedDays(dates expense.Range, today expense.Date) int {
 	if dates.Contains(today) {
 		return today.Sub(dates.From) + 1
 	}
@@ -175,29 +193,32 @@ func compare(this expense.Sum, dates expense.Range, other expense.Sum) Compariso
 	}
 }
 
-func byCategory(book budget.Snapshot, periods Periods, totals []expense.Total) ([]CategorySpending, error) {
-	sums, err := expense.SumTotalsBy(book.Settings.Home, totals, func(t expense.Total) uuid.UUID { return t.CategoryID })
+func byCategory(snapshot budget.Snapshot, p periods, totals []expense.Total) ([]CategorySpending, error) {
+	home := snapshot.Settings.Home
+	sums, err := expense.SumTotalsBy(home, totals, func(t expense.Total) uuid.UUID { return t.CategoryID })
 	if err != nil {
 		return nil, err
 	}
 	limits := make(map[uuid.UUID]expense.Money)
-	for i := range periods.months() {
-		for id, limit := range book.Limits(periods.This.From.Month().Add(i)) {
+	for i := range p.wholeMonths() {
+		for id, limit := range snapshot.Limits(p.this.From.Month().Add(i)) {
 			limits[id] = expense.ClampMoney(limits[id].Minor()+limit.Minor(), limit.Currency())
 		}
 	}
 	rows := make([]CategorySpending, 0, len(sums))
-	for _, c := range book.Categories {
+	for _, c := range snapshot.Categories {
 		if sum, ok := sums[c.ID]; ok {
 			rows = append(rows, CategorySpending{ID: c.ID, Name: c.Name, Sum: sum, Limit: limits[c.ID]})
 			delete(sums, c.ID)
 		}
 	}
 	for id := range sums {
-		return nil, fmt.Errorf("there are totals of the category %s, which the ledger does not hold", id)
+		return nil, fmt.Errorf("the store returned totals of category %s, which the ledger does not have", id)
 	}
-	// The book's categories are in the order of their names, which a stable sort keeps among equal amounts.
-	slices.SortStableFunc(rows, func(a, b CategorySpending) int { return cmp.Compare(b.Sum.Home.Minor(), a.Sum.Home.Minor()) })
+	// The categories of a snapshot are ordered by name, and a stable sort keeps that order for equal amounts.
+	slices.SortStableFunc(rows, func(a, b CategorySpending) int {
+		return cmp.Compare(b.Sum.Home.Minor(), a.Sum.Home.Minor())
+	})
 	weights := make([]int64, len(rows))
 	for i, row := range rows {
 		weights[i] = row.Sum.Home.Minor()

@@ -183,7 +183,7 @@ func TestMonthlyOfALedgerThatIsNotThere(t *testing.T) {
 
 func TestSummariseSaysWhenTotalsCannotBe(t *testing.T) {
 	euros := expense.MustMoney("5", "EUR")
-	book := budget.Snapshot{Settings: expense.Settings{Home: expense.MustCurrency("EUR")}}
+	snapshot := budget.Snapshot{Settings: expense.Settings{Home: expense.MustCurrency("EUR")}}
 	for _, test := range []struct {
 		name  string
 		total expense.Total
@@ -193,12 +193,25 @@ func TestSummariseSaysWhenTotalsCannotBe(t *testing.T) {
 		{"in another home currency", expense.Total{Count: 1, Amount: euros, Home: expense.MustMoney("5", "USD")}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := report.Summarise(book, expense.MustDate("2025-05-20"), report.MonthPeriods(expense.MustMonth("2025-05")), []expense.Total{test.total})
+			r := fixedReader{snapshot: snapshot, totals: []expense.Total{test.total}}
+			_, err := report.Monthly(t.Context(), r, env.Now, expense.MustMonth("2025-05"))
 			if err == nil || errors.Is(err, expense.ErrInvalid) {
-				t.Errorf("Summarise: %v, want an error that is no ErrInvalid", err)
+				t.Errorf("Monthly: %v, want an error other than ErrInvalid", err)
 			}
 		})
 	}
+}
+
+// fixedReader is a Reader of a fixed snapshot and fixed totals, which a store might never return.
+type fixedReader struct {
+	snapshot budget.Snapshot
+	totals   []expense.Total
+}
+
+func (r fixedReader) BudgetSnapshot(context.Context) (budget.Snapshot, error) { return r.snapshot, nil }
+
+func (r fixedReader) Totals(context.Context, expense.TotalsQuery) ([]expense.Total, error) {
+	return r.totals, nil
 }
 
 // counted counts the calls that reach a reader.

@@ -24,31 +24,50 @@ func dates(from, to string) expense.Range {
 	return expense.Range{From: expense.MustDate(from), To: expense.MustDate(to)}
 }
 
-func span(r expense.Range) string { return r.From.String() + ".." + r.To.String() }
+func rangeText(r expense.Range) string { return r.From.String() + ".." + r.To.String() }
 
 func TestWhatAPeriodIsComparedWith(t *testing.T) {
+	r := fixedReader{snapshot: budget.Snapshot{Settings: expense.Settings{Home: expense.MustCurrency("EUR")}}}
+	month := func(text string) (report.Summary, error) {
+		monthly, err := report.Monthly(t.Context(), r, env.Now, expense.MustMonth(text))
+		return monthly.Summary, err
+	}
+	year := func(start time.Month) (report.Summary, error) {
+		yearly, err := report.Yearly(t.Context(), r, env.Now, 2025, start)
+		return yearly.Summary, err
+	}
+	span := func(from, to string) (report.Summary, error) {
+		ranged, err := report.Range(t.Context(), r, env.Now, dates(from, to))
+		return ranged.Summary, err
+	}
 	for _, test := range []struct {
 		name                    string
-		periods                 report.Periods
+		read                    func() (report.Summary, error)
 		this, previous, yearAgo string
 	}{
-		{"a month", report.MonthPeriods(expense.MustMonth("2025-03")),
+		{"a month", func() (report.Summary, error) { return month("2025-03") },
 			"2025-03-01..2025-03-31", "2025-02-01..2025-02-28", "2024-03-01..2024-03-31"},
-		{"a calendar year", report.YearPeriods(expense.MustMonth("2025-01")),
+		{"a calendar year", func() (report.Summary, error) { return year(time.January) },
 			"2025-01-01..2025-12-31", "2024-01-01..2024-12-31", "2024-01-01..2024-12-31"},
-		{"a fiscal year", report.YearPeriods(expense.MustMonth("2025-04")),
+		{"a fiscal year", func() (report.Summary, error) { return year(time.April) },
 			"2025-04-01..2026-03-31", "2024-04-01..2025-03-31", "2024-04-01..2025-03-31"},
-		{"a quarter as a range", report.RangePeriods(dates("2025-01-01", "2025-03-31")),
+		{"a quarter as a range", func() (report.Summary, error) { return span("2025-01-01", "2025-03-31") },
 			"2025-01-01..2025-03-31", "2024-10-01..2024-12-31", "2024-01-01..2024-03-31"},
-		{"a February as a range", report.RangePeriods(dates("2025-02-01", "2025-02-28")),
+		{"a February as a range", func() (report.Summary, error) { return span("2025-02-01", "2025-02-28") },
 			"2025-02-01..2025-02-28", "2025-01-01..2025-01-31", "2024-02-01..2024-02-29"},
-		{"a week", report.RangePeriods(dates("2025-03-03", "2025-03-09")),
+		{"a week", func() (report.Summary, error) { return span("2025-03-03", "2025-03-09") },
 			"2025-03-03..2025-03-09", "2025-02-24..2025-03-02", "2024-03-03..2024-03-09"},
-		{"a leap day", report.RangePeriods(dates("2024-02-29", "2024-02-29")),
+		{"a leap day", func() (report.Summary, error) { return span("2024-02-29", "2024-02-29") },
 			"2024-02-29..2024-02-29", "2024-02-28..2024-02-28", "2023-02-28..2023-02-28"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := []string{span(test.periods.This), span(test.periods.Previous), span(test.periods.YearAgo)}
+			summary, err := test.read()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := []string{
+				rangeText(summary.Dates), rangeText(summary.Previous.Dates), rangeText(summary.YearAgo.Dates),
+			}
 			if want := []string{test.this, test.previous, test.yearAgo}; !slices.Equal(got, want) {
 				t.Errorf("the periods are %q, want %q", got, want)
 			}
@@ -102,8 +121,8 @@ func TestTheFiscalYearIsTheLedgers(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := report.Yearly(ctx, st.Reader(owner), env.Now, 2024, 0)
-	if err != nil || span(got.Dates) != "2024-04-01..2025-03-31" {
-		t.Errorf("the year is %s, %v", span(got.Dates), err)
+	if err != nil || rangeText(got.Dates) != "2024-04-01..2025-03-31" {
+		t.Errorf("the year is %s, %v", rangeText(got.Dates), err)
 	}
 }
 
@@ -244,7 +263,7 @@ func TestATrendHasNoGaps(t *testing.T) {
 		}
 		var points []string
 		for _, point := range got.Points {
-			points = append(points, span(point.Dates)+" "+point.Sum.Home.Amount())
+			points = append(points, rangeText(point.Dates)+" "+point.Sum.Home.Amount())
 		}
 		if text := strings.Join(points, ", "); text != test.want {
 			t.Errorf("the points are %s, want %s", text, test.want)

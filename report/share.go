@@ -8,10 +8,10 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// A Share is a part of a whole in hundredths of a percent. The zero Share is none: not the same as nothing. Shares compare
-// with ==.
+// A Share is a part of a whole in basis points (0.01 %). The zero Share means that there is no share, which differs
+// from a share of 0. Shares compare with ==.
 type Share struct {
-	n int32 // one more than the hundredths
+	n int32 // basis points + 1
 }
 
 // wholeShare is 100.00 %.
@@ -20,10 +20,10 @@ const wholeShare = 100_00
 // IsZero reports whether there is no share.
 func (s Share) IsZero() bool { return s.n == 0 }
 
-// Hundredths returns the share in hundredths of a percent; 0 for none.
+// BasisPoints returns the share in hundredths of a percent, or 0 if there is no share.
 func (s Share) BasisPoints() int { return int(max(0, s.n-1)) }
 
-// String returns the percentage with two places, such as "33.34"; "" for none.
+// String returns the percentage with two decimal places, such as "33.34", or "" if there is no share.
 func (s Share) String() string {
 	if s.IsZero() {
 		return ""
@@ -31,12 +31,13 @@ func (s Share) String() string {
 	return decimal.New(int64(s.BasisPoints()), -2).StringFixed(2)
 }
 
-// MarshalText writes what String returns.
+// MarshalText returns the text of String.
 func (s Share) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Shares returns the share of each weight among the positive ones; the others have none. If any is positive the shares add up
-// to exactly 100.00: each is cut to hundredths of a percent, and what is then missing goes, a hundredth each, to those that lost
-// most (the largest remainder), the earlier one where two lost the same. The sum of the positive weights is below 2^63.
+// Shares returns the share of each weight in the sum of the positive weights. The other weights have no share. The
+// shares add up to exactly 100.00 %. Shares uses the largest remainder method: it truncates each share to basis
+// points, and then adds one to those with the largest remainders, the earlier one of equal remainders. The sum of the
+// positive weights must be below 2^63.
 func Shares(weights []int64) []Share {
 	shares := make([]Share, len(weights))
 	var positive []int

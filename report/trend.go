@@ -11,17 +11,17 @@ import (
 	"github.com/spendwise/spendwise/expense/locale"
 )
 
-// A TrendReport is a line of what was spent, without gaps.
+// A TrendReport has the sum of each day, week or month of a range, including those without expenses.
 type TrendReport struct {
-	Settings expense.Settings // of the ledger, as the report was made
+	Settings expense.Settings // of the ledger at the time of the report
 	Dates    expense.Range
 	Step     expense.Granularity
-	Category *expense.Category // nil: of all categories
+	Category *expense.Category // nil: all categories
 	Sum      expense.Sum       // of all points
 	Points   []TrendPoint
 }
 
-// Title is the first and the last day as a locale writes them, behind the category's name.
+// Title returns the category's name, if there is one, and the first and the last day as the locale writes them.
 func (t TrendReport) Title(format locale.Formatter) string {
 	if t.Category == nil {
 		return daysTitle(format, t.Dates)
@@ -29,49 +29,49 @@ func (t TrendReport) Title(format locale.Formatter) string {
 	return locale.IsolateBidi(t.Category.Name) + ", " + daysTitle(format, t.Dates)
 }
 
-// A TrendPoint is what was spent in one period of the line. The first and the last are cut to the line's ends.
+// A TrendPoint is the sum of one day, week or month. The first and the last one only include the days of the range.
 type TrendPoint struct {
 	Dates expense.Range
 	Sum   expense.Sum
 }
 
-// A TrendQuery asks for a line: its days, both ends included and given, its step, and of which category.
+// A TrendQuery selects the range, the granularity and the category of a [Trend].
 type TrendQuery struct {
-	Dates    expense.Range
+	Dates    expense.Range       // includes both ends
 	Step     expense.Granularity // ByDay, ByWeek (ISO 8601) or ByMonth
-	Category uuid.UUID           // Nil: all
+	Category uuid.UUID           // uuid.Nil: all
 }
 
-// Trend returns the line that query asks for. It takes one Book and one Totals, which agree when r is a View's. Days that [Range]
-// refuses, another step, or a category that the ledger does not hold are ErrInvalid, all faults at once.
+// Trend returns the report that query selects. The error is ErrInvalid, with every broken rule, for a range that
+// [Range] does not accept, another granularity, or a category that the ledger does not have.
 func Trend(ctx context.Context, r Reader, query TrendQuery) (TrendReport, error) {
-	book, err := r.BudgetSnapshot(ctx)
+	snapshot, err := r.BudgetSnapshot(ctx)
 	if err != nil {
-		return TrendReport{}, fmt.Errorf("book: %w", err)
+		return TrendReport{}, fmt.Errorf("budget snapshot: %w", err)
 	}
-	var faults expense.ValidationErrors
-	_ = faults.AddError("", checkRange(query.Dates, "from", "to"))
+	var errs expense.ValidationErrors
+	_ = errs.AddError("", checkRange(query.Dates, "from", "to"))
 	if query.Step != expense.ByDay && query.Step != expense.ByWeek && query.Step != expense.ByMonth {
-		faults.Add("by", "unknown_value", "a trend goes by day, week or month")
+		errs.Add("by", "unknown_value", "the granularity is unknown; give day, week or month")
 	}
-	report := TrendReport{Settings: book.Settings, Dates: query.Dates, Step: query.Step}
+	report := TrendReport{Settings: snapshot.Settings, Dates: query.Dates, Step: query.Step}
 	if query.Category != uuid.Nil {
-		if report.Category = category(book, query.Category); report.Category == nil {
-			faults.Add("category_id", "unknown_category", "the ledger has no category %s", query.Category)
+		if report.Category = category(snapshot, query.Category); report.Category == nil {
+			errs.Add("category_id", "unknown_category", "the ledger has no category with the id %s", query.Category)
 		}
 	}
-	if err := faults.Err(); err != nil {
+	if err := errs.Err(); err != nil {
 		return TrendReport{}, err
 	}
 	totals, err := r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{query.Dates}, Granularity: query.Step})
 	if err != nil {
 		return TrendReport{}, fmt.Errorf("totals from %s to %s: %w", query.Dates.From, query.Dates.To, err)
 	}
-	return report, report.fill(book.Settings.Home, totals)
+	return report, report.fill(snapshot.Settings.Home, totals)
 }
 
-func category(book budget.Snapshot, id uuid.UUID) *expense.Category {
-	for _, c := range book.Categories {
+func category(snapshot budget.Snapshot, id uuid.UUID) *expense.Category {
+	for _, c := range snapshot.Categories {
 		if c.ID == id {
 			return &c
 		}
@@ -79,7 +79,7 @@ func category(book budget.Snapshot, id uuid.UUID) *expense.Category {
 	return nil
 }
 
-// fill makes the points out of totals.
+// fill sets Sum and Points.
 func (t *TrendReport) fill(home expense.Currency, totals []expense.Total) error {
 	chosen := totals
 	if t.Category != nil {
@@ -114,7 +114,7 @@ func (t *TrendReport) fill(home expense.Currency, totals []expense.Total) error 
 	return nil
 }
 
-// periodsIn returns how many periods the days have at most.
+// periodsIn returns an upper limit of the number of days, weeks or months in a range.
 func periodsIn(by expense.Granularity, dates expense.Range) int {
 	switch by {
 	case expense.ByWeek:
@@ -126,7 +126,8 @@ func periodsIn(by expense.Granularity, dates expense.Range) int {
 	}
 }
 
-// nextPeriod returns the first day of the period after the one that holds d; the zero Date beyond the calendar.
+// nextPeriod returns the first day of the day, week or month after the one with d, or the zero Date beyond the
+// calendar.
 func nextPeriod(by expense.Granularity, d expense.Date) expense.Date {
 	switch by {
 	case expense.ByWeek:
