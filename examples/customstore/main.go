@@ -1,5 +1,5 @@
-// Command customstore keeps a ledger in a store of its own making: package jsonstore, one JSON file for each ledger in the
-// folder that it is given. Each run adds an expense and prints what the month came to.
+// Command customstore uses a store that is not part of SpendWise: package jsonstore, which keeps each ledger as a JSON
+// file in the folder that is given as the argument. Each run adds an expense and prints the current month by category.
 package main
 
 import (

@@ -24,7 +24,7 @@ func (r reader) State(ctx context.Context) (store.State, error) {
 	return l.state(), nil
 }
 
-// Changes implements [store.Reader]. It looks at every row; a store that is used in earnest keeps an index by version.
+// Changes implements [store.Reader]. It reads every row. A store for production needs an index by version.
 func (r reader) Changes(ctx context.Context, query store.ChangeQuery) ([]store.Change, error) {
 	l, err := r(ctx)
 	if err != nil || l.Version == 0 {
@@ -33,11 +33,11 @@ func (r reader) Changes(ctx context.Context, query store.ChangeQuery) ([]store.C
 	all := []store.Change{{
 		FeedPosition: store.FeedPosition{Version: l.Settings.Version, Type: store.SettingsRow}, Row: l.Settings.Settings,
 	}}
-	all = append(all, changesOf(store.ExpenseRow, l.Expenses, expenseHead)...)
-	all = append(all, changesOf(store.CategoryRow, l.Categories, categoryHead)...)
-	all = append(all, changesOf(store.BudgetRow, l.Budgets, budgetHead)...)
-	all = append(all, changesOf(store.RuleRow, l.Rules, ruleHead)...)
-	all = append(all, changesOf(store.AlertRow, l.Alerts, alertHead)...)
+	all = append(all, changesOf(store.ExpenseRow, l.Expenses, expenseFields)...)
+	all = append(all, changesOf(store.CategoryRow, l.Categories, categoryFields)...)
+	all = append(all, changesOf(store.BudgetRow, l.Budgets, budgetFields)...)
+	all = append(all, changesOf(store.RuleRow, l.Rules, ruleFields)...)
+	all = append(all, changesOf(store.AlertRow, l.Alerts, alertFields)...)
 	all = slices.DeleteFunc(all, func(c store.Change) bool {
 		return c.Compare(query.After) <= 0 || c.Deleted && c.Version <= query.SkipTombstonesThrough
 	})
@@ -53,15 +53,15 @@ func (r reader) Changes(ctx context.Context, query store.ChangeQuery) ([]store.C
 	return all, nil
 }
 
-func changesOf[R any](what store.RowType, t table[R], headOf func(*R) head) []store.Change {
-	changes := make([]store.Change, 0, len(t.Rows)+len(t.Tombs))
+func changesOf[R any](rowType store.RowType, t table[R], commonFieldsOf func(*R) commonFields) []store.Change {
+	changes := make([]store.Change, 0, len(t.Rows)+len(t.Tombstones))
 	for id, row := range t.Rows {
-		changes = append(changes, store.Change{FeedPosition: store.FeedPosition{Version: *headOf(&row).version, Type: what, ID: id}, Row: row})
+		position := store.FeedPosition{Version: *commonFieldsOf(&row).version, Type: rowType, ID: id}
+		changes = append(changes, store.Change{FeedPosition: position, Row: row})
 	}
-	for id, tomb := range t.Tombs {
-		changes = append(changes, store.Change{
-			FeedPosition: store.FeedPosition{Version: tomb.Version, Type: what, ID: id}, Deleted: true, MergedInto: tomb.Into,
-		})
+	for id, tombstone := range t.Tombstones {
+		position := store.FeedPosition{Version: tombstone.Version, Type: rowType, ID: id}
+		changes = append(changes, store.Change{FeedPosition: position, Deleted: true, MergedInto: tombstone.MergedInto})
 	}
 	return changes
 }
@@ -72,9 +72,9 @@ func (r reader) MergedInto(ctx context.Context, id uuid.UUID) (uuid.UUID, error)
 	if err != nil {
 		return uuid.Nil, err
 	}
-	tomb, ok := l.Categories.Tombs[id]
+	tombstone, ok := l.Categories.Tombstones[id]
 	if !ok {
 		return uuid.Nil, fmt.Errorf("tombstone of category %s: %w", id, expense.ErrNotFound)
 	}
-	return tomb.Into, nil
+	return tombstone.MergedInto, nil
 }

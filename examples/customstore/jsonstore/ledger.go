@@ -19,33 +19,34 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A ledger is everything kept of one owner, and what the owner's file says. The names in the file are those of the domain's
-// fields; a store that is to outlive a renamed field writes rows of its own instead.
+// A ledger holds all data of one owner. It is the content of the owner's file. The file uses the field names of the
+// domain types. A store for production needs row types of its own, so that renaming a field does not change the file
+// format.
 type ledger struct {
-	Version    expense.Version // the last one taken; 0: there is no ledger
-	Epoch      int64
-	Floor      expense.Version     // the highest version of a tombstone that was purged
-	Lost       store.VersionRanges // those that no row of this history ever has
-	Settings   settings
-	Categories table[expense.Category]
-	Expenses   table[expense.Expense]
-	Budgets    table[budget.Budget]
-	Rules      table[recurrence.Rule]
-	Alerts     table[budget.Alert]
-	Records    []store.IdempotencyRecord
+	Version       expense.Version // the current version; 0: the ledger does not exist
+	Epoch         int64
+	PurgedThrough expense.Version     // the highest version of a purged tombstone
+	Discarded     store.VersionRanges // versions that a restore has discarded; no row has one of them
+	Settings      settings
+	Categories    table[expense.Category]
+	Expenses      table[expense.Expense]
+	Budgets       table[budget.Budget]
+	Rules         table[recurrence.Rule]
+	Alerts        table[budget.Alert]
+	Records       []store.IdempotencyRecord
 }
 
-// A table holds the rows of one kind, and the tombstones of those that were deleted.
+// A table holds the rows of one type and the tombstones of deleted rows.
 type table[R any] struct {
-	Rows  map[uuid.UUID]R
-	Tombs map[uuid.UUID]tombstone
+	Rows       map[uuid.UUID]R
+	Tombstones map[uuid.UUID]tombstone
 }
 
-// A tombstone keeps a deleted row's id from being used again.
+// A tombstone marks a deleted row. It prevents that the id is used again.
 type tombstone struct {
-	Version expense.Version // of the Update that deleted the row
-	Into    uuid.UUID       // the category that a category was merged into, or Nil
-	At      time.Time       // by this machine's clock; Purge goes by it
+	Version    expense.Version // of the Update that deleted the row
+	MergedInto uuid.UUID       // the category that a category was merged into, or uuid.Nil
+	DeletedAt  time.Time       // by the clock of this machine; Purge compares it
 }
 
 func newLedger() *ledger {
@@ -60,15 +61,15 @@ func newLedger() *ledger {
 }
 
 func newTable[R any]() table[R] {
-	return table[R]{Rows: make(map[uuid.UUID]R), Tombs: make(map[uuid.UUID]tombstone)}
+	return table[R]{Rows: make(map[uuid.UUID]R), Tombstones: make(map[uuid.UUID]tombstone)}
 }
 
 func (l *ledger) state() store.State {
-	return store.State{Epoch: l.Epoch, Version: l.Version, PurgedThrough: l.Floor, Discarded: l.Lost}
+	return store.State{Epoch: l.Epoch, Version: l.Version, PurgedThrough: l.PurgedThrough, Discarded: l.Discarded}
 }
 
-// clone returns a ledger that can be changed without changing l. The rows themselves are values; the slices in a budget or a
-// record are shared, for they are replaced and never written to.
+// clone returns a copy of l with maps and slices of its own. The copy shares the slices inside budgets and records.
+// That is safe, because they are replaced and never modified.
 func (l *ledger) clone() *ledger {
 	c := *l
 	c.Categories, c.Expenses = l.Categories.clone(), l.Expenses.clone()
@@ -78,29 +79,29 @@ func (l *ledger) clone() *ledger {
 }
 
 func (t table[R]) clone() table[R] {
-	return table[R]{Rows: maps.Clone(t.Rows), Tombs: maps.Clone(t.Tombs)}
+	return table[R]{Rows: maps.Clone(t.Rows), Tombstones: maps.Clone(t.Tombstones)}
 }
 
-// get returns a row; ErrGone if it was deleted, ErrNotFound if there never was one.
+// get returns the row with this id; ErrGone if it was deleted, ErrNotFound if it never existed.
 func (t table[R]) get(id uuid.UUID) (R, error) {
 	row, ok := t.Rows[id]
 	if ok {
 		return row, nil
 	}
-	if _, deleted := t.Tombs[id]; deleted {
+	if _, deleted := t.Tombstones[id]; deleted {
 		return row, fmt.Errorf("%T %s: %w", row, id, expense.ErrGone)
 	}
 	return row, fmt.Errorf("%T %s: %w", row, id, expense.ErrNotFound)
 }
 
-// bury takes a row out and leaves a tombstone.
-func (t table[R]) bury(id uuid.UUID, version expense.Version, into uuid.UUID) {
+// delete removes a row and adds its tombstone.
+func (t table[R]) delete(id uuid.UUID, version expense.Version, mergedInto uuid.UUID) {
 	delete(t.Rows, id)
-	t.Tombs[id] = tombstone{Version: version, Into: into, At: expense.Timestamp(time.Now())}
+	t.Tombstones[id] = tombstone{Version: version, MergedInto: mergedInto, DeletedAt: expense.Timestamp(time.Now())}
 }
 
-// pending reports whether an expense waits for a rate.
-func (l *ledger) pending() bool {
+// hasPending reports whether the ledger has a pending expense.
+func (l *ledger) hasPending() bool {
 	for _, e := range l.Expenses.Rows {
 		if e.Pending() {
 			return true
@@ -111,10 +112,10 @@ func (l *ledger) pending() bool {
 
 func noLedger() error { return fmt.Errorf("ledger: %w", expense.ErrNotFound) }
 
-// settings are the ledger's settings with a form in JSON: a zone is written by its name.
+// settings encodes the time zone of the settings by its name.
 type settings struct{ expense.Settings }
 
-// settingsJSON has a Zone that comes before the one of the settings in it.
+// settingsJSON is the JSON form of settings. Its Zone hides that of the embedded Settings.
 type settingsJSON struct {
 	expense.Settings
 	Zone string
@@ -136,7 +137,7 @@ func (s *settings) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// readFile reads what replaceFile wrote; a file that is not there leaves into as it is.
+// readFile decodes the file into the value. It leaves the value as it is if the file does not exist.
 func readFile(path string, into any) error {
 	data, err := os.ReadFile(path)
 	switch {
@@ -146,20 +147,21 @@ func readFile(path string, into any) error {
 		return unavailable(err)
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		//nolint:errorlint // not wrapped: the file is at fault, so this must not look like a caller's ErrInvalid.
-		return fmt.Errorf("%s is damaged, restore it from a copy: %v", path, err)
+		//nolint:errorlint // not wrapped: a damaged file must not look like a caller's ErrInvalid.
+		return fmt.Errorf("%s is damaged; restore it from a backup: %v", path, err)
 	}
 	return nil
 }
 
-// replaceFile writes value to the file so that a crash at any moment leaves the old content or the new, and that the new one
-// stays when it returns nil: the data is on the disk before the name moves to it, and the name is before it returns.
+// replaceFile replaces the content of the file by value. It is atomic: after a crash, the file has either the old
+// content or the new. It is durable: once replaceFile returns nil, a crash does not lose the new content. So it syncs
+// the data before it renames the temporary file, and the folder after it.
 func replaceFile(path string, value any) error {
 	data, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	temporary := path + ".tmp" // what a crash leaves of it, the next write of the same file takes over
+	temporary := path + ".tmp" // the next write overwrites a file that a crash has left
 	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return unavailable(err)
@@ -177,7 +179,7 @@ func replaceFile(path string, value any) error {
 	return syncFolder(path)
 }
 
-// removeFile removes the file; that there is none is no error.
+// removeFile removes the file. It is not an error if the file does not exist.
 func removeFile(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return unavailable(err)
@@ -185,7 +187,7 @@ func removeFile(path string) error {
 	return syncFolder(path)
 }
 
-// syncFolder puts the names in the file's folder on the disk.
+// syncFolder writes the entries of the file's folder to the disk.
 func syncFolder(path string) error {
 	folder, err := os.Open(filepath.Dir(path))
 	if err != nil {
@@ -197,5 +199,5 @@ func syncFolder(path string) error {
 	return nil
 }
 
-// unavailable marks an error of the file system as one that may pass.
+// unavailable marks an error of the file system as ErrUnavailable, because it may be temporary.
 func unavailable(err error) error { return fmt.Errorf("%w: %w", expense.ErrUnavailable, err) }

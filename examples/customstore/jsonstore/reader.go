@@ -16,7 +16,7 @@ import (
 	"github.com/spendwise/spendwise/recurrence"
 )
 
-// A reader reads the ledger that it returns for each call: the committed one, a snapshot, or what an Update has made so far.
+// A reader returns the ledger to read: the committed one, a snapshot, or that of a running Update.
 type reader func(context.Context) (*ledger, error)
 
 // Settings implements [expense.Reader].
@@ -78,7 +78,7 @@ func (r reader) Expense(ctx context.Context, id uuid.UUID) (expense.Expense, err
 	return l.Expenses.get(id)
 }
 
-// KnownExpenses implements [expense.Reader].
+// KnownExpenseIDs implements [expense.Reader].
 func (r reader) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
 	l, err := r(ctx)
 	if err != nil {
@@ -87,7 +87,7 @@ func (r reader) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.U
 	known := make(map[uuid.UUID]bool)
 	for _, id := range ids {
 		_, live := l.Expenses.Rows[id]
-		_, deleted := l.Expenses.Tombs[id]
+		_, deleted := l.Expenses.Tombstones[id]
 		if live || deleted {
 			known[id] = true
 		}
@@ -95,8 +95,8 @@ func (r reader) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.U
 	return slices.Collect(maps.Keys(known)), nil
 }
 
-// Expenses implements [expense.Reader]. The rows are chosen before the first is yielded, out of a ledger that never changes:
-// the loop's body may write.
+// Expenses implements [expense.Reader]. It selects all rows before it yields the first one. So the body of the loop
+// may write.
 func (r reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error] {
 	return func(yield func(expense.Expense, error) bool) {
 		l, err := r(ctx)
@@ -104,7 +104,7 @@ func (r reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[exp
 			yield(expense.Expense{}, err)
 			return
 		}
-		for _, e := range l.choose(query) {
+		for _, e := range l.selectExpenses(query) {
 			if err := ctx.Err(); err != nil {
 				yield(expense.Expense{}, err)
 				return
@@ -116,47 +116,49 @@ func (r reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[exp
 	}
 }
 
-func (l *ledger) choose(query expense.Query) []expense.Expense {
+func (l *ledger) selectExpenses(query expense.Query) []expense.Expense {
 	compare := func(a, b expense.Position) int {
 		if query.Sort.Descending() {
 			a, b = b, a
 		}
 		return cmp.Or(cmp.Compare(a.N, b.N), compareIDs(a.ID, b.ID))
 	}
-	var chosen []expense.Expense
+	var selected []expense.Expense
 	for _, e := range l.Expenses.Rows {
 		if query.Matches(e) && (query.After.IsZero() || compare(query.Sort.Position(e), query.After) > 0) {
-			chosen = append(chosen, e)
+			selected = append(selected, e)
 		}
 	}
-	slices.SortFunc(chosen, func(a, b expense.Expense) int { return compare(query.Sort.Position(a), query.Sort.Position(b)) })
+	slices.SortFunc(selected, func(a, b expense.Expense) int {
+		return compare(query.Sort.Position(a), query.Sort.Position(b))
+	})
 	if query.Limit > 0 {
-		chosen = chosen[:min(query.Limit, len(chosen))]
+		selected = selected[:min(query.Limit, len(selected))]
 	}
-	return chosen
+	return selected
 }
 
-// Totals implements [expense.Reader]. It adds up the rows, so the sums cannot drift from them.
+// Totals implements [expense.Reader]. It computes the sums from the expenses each time.
 func (r reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
 	l, err := r(ctx)
 	if err != nil {
 		return nil, err
 	}
-	sums := make(map[expense.Total]*expense.Total) // under the total of nothing
+	sums := make(map[expense.Total]*expense.Total) // the key is the total without amounts
 	for i, span := range query.Ranges {
 		for _, e := range l.Expenses.Rows {
 			if !span.Contains(e.Date) {
 				continue
 			}
-			nothing := expense.Total{
+			key := expense.Total{
 				Range: i, Period: query.Granularity.Truncate(e.Date), CategoryID: e.CategoryID,
 				Amount: zero(e.Amount), Home: zero(e.Home), Pending: zero(e.Amount),
 			}
-			total, ok := sums[nothing]
+			total, ok := sums[key]
 			if !ok {
 				total = new(expense.Total)
-				*total = nothing
-				sums[nothing] = total
+				*total = key
+				sums[key] = total
 			}
 			if err := add(total, e); err != nil {
 				return nil, fmt.Errorf("total of category %s: %w", e.CategoryID, err)
@@ -174,10 +176,10 @@ func (r reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expens
 	return totals, nil
 }
 
-// zero returns nothing of the currency of m.
+// zero returns the amount 0 in the currency of m.
 func zero(m expense.Money) expense.Money { return expense.ClampMoney(0, m.Currency()) }
 
-// add counts e into its total. PutExpenses bounds the ledger's volume, so no sum is too large for a Money.
+// add adds e to total. The sums never overflow, because PutExpenses limits the volume of the ledger.
 func add(total *expense.Total, e expense.Expense) (err error) {
 	total.Count++
 	if total.Amount, err = total.Amount.Add(e.Amount); err != nil {
@@ -192,7 +194,7 @@ func add(total *expense.Total, e expense.Expense) (err error) {
 	return err
 }
 
-// Book implements [budget.Reader]. All of it comes from one ledger, and so from one moment.
+// BudgetSnapshot implements [budget.Reader].
 func (r reader) BudgetSnapshot(ctx context.Context) (budget.Snapshot, error) {
 	l, err := r(ctx)
 	if err == nil && l.Version == 0 {
@@ -201,15 +203,15 @@ func (r reader) BudgetSnapshot(ctx context.Context) (budget.Snapshot, error) {
 	if err != nil {
 		return budget.Snapshot{}, err
 	}
-	book := budget.Snapshot{Settings: l.Settings.Settings, Categories: l.sortedCategories()}
+	snapshot := budget.Snapshot{Settings: l.Settings.Settings, Categories: l.sortedCategories()}
 	for _, b := range l.Budgets.Rows {
-		book.Budgets = append(book.Budgets, cloneBudget(b))
+		snapshot.Budgets = append(snapshot.Budgets, cloneBudget(b))
 	}
-	slices.SortFunc(book.Budgets, func(a, b budget.Budget) int { return compareIDs(a.ID, b.ID) })
+	slices.SortFunc(snapshot.Budgets, func(a, b budget.Budget) int { return compareIDs(a.ID, b.ID) })
 	for _, rule := range l.Rules.Rows {
-		book.HasUpcomingOccurrences = book.HasUpcomingOccurrences || !rule.Paused && !rule.Next.IsZero()
+		snapshot.HasUpcomingOccurrences = snapshot.HasUpcomingOccurrences || !rule.Paused && !rule.Next.IsZero()
 	}
-	return book, nil
+	return snapshot, nil
 }
 
 // Budget implements [budget.Reader].
@@ -222,7 +224,7 @@ func (r reader) Budget(ctx context.Context, id uuid.UUID) (budget.Budget, error)
 	return cloneBudget(b), err
 }
 
-// cloneBudget returns a budget that shares no memory with b: a caller may write to what it gave or got.
+// cloneBudget returns a copy of b with slices of its own, because a caller may modify what it passed or got.
 func cloneBudget(b budget.Budget) budget.Budget {
 	b.Entries, b.AlertAt = slices.Clone(b.Entries), slices.Clone(b.AlertAt)
 	return b
@@ -243,7 +245,9 @@ func (r reader) Rules(ctx context.Context) ([]recurrence.Rule, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.SortedFunc(maps.Values(l.Rules.Rows), func(a, b recurrence.Rule) int { return compareIDs(a.ID, b.ID) }), nil
+	return slices.SortedFunc(maps.Values(l.Rules.Rows), func(a, b recurrence.Rule) int {
+		return compareIDs(a.ID, b.ID)
+	}), nil
 }
 
 // Alerts implements [budget.Reader].

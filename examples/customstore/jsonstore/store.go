@@ -1,10 +1,23 @@
-// Package jsonstore keeps each ledger as one JSON file in a folder. It is written against the public interface alone and
-// passes storetest: a start for a store of your own. A ledger is read whole and written whole, so a change costs as much as
-// the ledger is large. The folder is on a POSIX file system, and one process at a time has it open.
+// Package jsonstore is an example of a custom store. It keeps each ledger as one JSON file in a folder. It uses only
+// the exported packages of SpendWise and passes the conformance suite in storetest.
 //
 //	st, err := jsonstore.Open("ledgers")
 //
-// ledger.go holds what is kept and how it is written down, reader.go and tx.go the methods of a Reader and a Tx.
+// # Limits
+//
+// A ledger is read and written as a whole, so each write takes time in proportion to the size of the ledger. The
+// folder must be on a POSIX file system. Only one process may have it open.
+//
+// # Concurrency
+//
+// A committed ledger never changes. A read uses the committed ledger, so it never waits for an Update. An Update works
+// on a clone, which replaces the committed ledger at the end. A mutex for each owner runs the Updates of one ledger
+// one by one.
+//
+// # Files
+//
+// store.go has the methods of the Store, reader.go and change.go those of a Reader, and tx.go those of a Tx. ledger.go
+// has the data and its files.
 package jsonstore
 
 import (
@@ -30,25 +43,25 @@ import (
 )
 
 const (
-	// maxCached is how many ledgers stay in memory at most; the others are read from their files when they are needed.
+	// maxCached is the maximum number of ledgers in memory. Others are read from their files when they are used.
 	maxCached = 64
-	// ledgerSuffix ends the name of a ledger's file, after the owner's id in hexadecimal.
+	// ledgerSuffix follows the hexadecimal id of the owner in the name of a ledger's file.
 	ledgerSuffix = ".ledger.json"
-	quotesName   = "quotes.json"
+	quotesFile   = "quotes.json"
 )
 
-// A Store keeps ledgers in a folder. Make it with [Open].
+// A Store keeps ledgers in a folder. Create it with [Open].
 type Store struct {
 	folder string
 
-	mu    sync.Mutex // held over files, cache and locks, so that they agree; never while a caller's function runs
+	mu    sync.Mutex // guards the files, cache and locks; not held while a caller's function runs
 	cache map[expense.OwnerID]*ledger
-	locks map[expense.OwnerID]*sync.Mutex // never removed, so that two Updates of one owner always meet at the same lock
+	locks map[expense.OwnerID]*sync.Mutex // entries stay, so that all Updates of an owner use the same lock
 }
 
 var _ store.Store = (*Store)(nil)
 
-// Open returns the store that the folder holds; a folder that is not there is made.
+// Open opens the store in a folder. It creates the folder if it does not exist.
 func Open(folder string) (*Store, error) {
 	err := os.MkdirAll(folder, 0o700)
 	if err == nil {
@@ -57,17 +70,19 @@ func Open(folder string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the store in %s: %w", folder, err)
 	}
-	return &Store{folder: folder, cache: make(map[expense.OwnerID]*ledger), locks: make(map[expense.OwnerID]*sync.Mutex)}, nil
+	return &Store{
+		folder: folder, cache: make(map[expense.OwnerID]*ledger), locks: make(map[expense.OwnerID]*sync.Mutex),
+	}, nil
 }
 
-// path returns the owner's file. An id may hold any character, so its bytes are written in hexadecimal: two ids never share a
-// file, whatever the file system thinks of capitals, accents and slashes.
+// path returns the path of the owner's file. The name is the hexadecimal id, because an id may contain any character
+// and some file systems ignore case or normalise Unicode.
 func (s *Store) path(owner expense.OwnerID) string {
 	return filepath.Join(s.folder, hex.EncodeToString([]byte(owner))+ledgerSuffix)
 }
 
-// committed returns the owner's ledger as it was last committed; one of version 0 says that there is none. Others read it at
-// the same time, so nobody may change it: a change begins with a clone.
+// committed returns the committed ledger of the owner. Its version is 0 if it does not exist. It is shared with
+// concurrent readers, so the caller must not modify it.
 func (s *Store) committed(ctx context.Context, owner expense.OwnerID) (*ledger, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -84,12 +99,12 @@ func (s *Store) committed(ctx context.Context, owner expense.OwnerID) (*ledger, 
 	if err := readFile(s.path(owner), l); err != nil {
 		return nil, err
 	}
-	s.remember(owner, l)
+	s.addToCache(owner, l)
 	return l, nil
 }
 
-// commit makes l the owner's ledger: first its file, then what readers see. If that fails midway the file alone says what
-// holds, as after a lost connection to a database.
+// commit makes l the committed ledger of the owner. It writes the file before readers see l. If that fails, the next
+// read reads the file, which has either the old content or the new, as after a lost connection to a database.
 func (s *Store) commit(owner expense.OwnerID, l *ledger) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,12 +118,12 @@ func (s *Store) commit(owner expense.OwnerID, l *ledger) error {
 	if err != nil {
 		return err
 	}
-	s.remember(owner, l)
+	s.addToCache(owner, l)
 	return nil
 }
 
-func (s *Store) remember(owner expense.OwnerID, l *ledger) {
-	for other := range s.cache { // any of them: the order of a map is as good as random
+func (s *Store) addToCache(owner expense.OwnerID, l *ledger) {
+	for other := range s.cache { // evicts an arbitrary ledger
 		if len(s.cache) < maxCached {
 			break
 		}
@@ -117,8 +132,8 @@ func (s *Store) remember(owner expense.OwnerID, l *ledger) {
 	s.cache[owner] = l
 }
 
-// change runs fn over the committed ledger while nobody else may change it, and commits what fn returns. The same ledger
-// again says that nothing changed, one of version 0 that the owner has none any more.
+// change locks the owner's ledger, calls fn with the committed one, and commits the ledger that fn returns. If fn
+// returns the same ledger, nothing is written. If fn returns a ledger with version 0, the owner's ledger is erased.
 func (s *Store) change(ctx context.Context, owner expense.OwnerID, fn func(before *ledger) (*ledger, error)) error {
 	if err := owner.Validate(); err != nil {
 		return err
@@ -132,7 +147,7 @@ func (s *Store) change(ctx context.Context, owner expense.OwnerID, fn func(befor
 	s.mu.Unlock()
 
 	lock.Lock()
-	defer lock.Unlock() // a panic in fn lets go of it too, and leaves nothing behind: only commit changes what others see
+	defer lock.Unlock() // also after a panic in fn, which changes nothing: only commit writes
 	before, err := s.committed(ctx, owner)
 	if err != nil {
 		return err
@@ -145,25 +160,27 @@ func (s *Store) change(ctx context.Context, owner expense.OwnerID, fn func(befor
 }
 
 // CreateLedger implements [store.Store].
-func (s *Store) CreateLedger(ctx context.Context, owner expense.OwnerID, made expense.InitialLedger) (created bool, err error) {
+func (s *Store) CreateLedger(
+	ctx context.Context, owner expense.OwnerID, initial expense.InitialLedger,
+) (created bool, err error) {
 	err = s.change(ctx, owner, func(before *ledger) (*ledger, error) {
 		if before.Version != 0 {
 			return before, nil
 		}
-		categories := slices.Clone(made.Categories)
+		categories := slices.Clone(initial.Categories)
 		for i := range categories {
 			categories[i].Version = 0
 		}
-		made.Settings.Version = 0
+		initial.Settings.Version = 0
 		t := newTx(before)
 		if _, err := t.PutCategories(ctx, categories...); err != nil {
 			return nil, err
 		}
-		if _, err := t.PutSettings(ctx, made.Settings); err != nil {
+		if _, err := t.PutSettings(ctx, initial.Settings); err != nil {
 			return nil, err
 		}
 		created = true
-		return t.now, nil
+		return t.ledger, nil
 	})
 	return created && err == nil, err
 }
@@ -178,7 +195,7 @@ func (s *Store) Reader(owner expense.OwnerID) store.Reader {
 	return reader(func(ctx context.Context) (*ledger, error) { return s.committed(ctx, owner) })
 }
 
-// View implements [store.Store]. A committed ledger never changes, so it is its own snapshot.
+// View implements [store.Store]. The committed ledger is a snapshot, because it never changes.
 func (s *Store) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
 	snapshot, err := s.committed(ctx, owner)
 	if err != nil {
@@ -198,14 +215,14 @@ func (s *Store) Update(ctx context.Context, owner expense.OwnerID, fn func(store
 			return nil, err
 		}
 		if err := t.usable(ctx); err != nil {
-			return nil, fmt.Errorf("an earlier error ended the update: %w", err)
+			return nil, fmt.Errorf("the update had failed before: %w", err)
 		}
-		return t.now, nil
+		return t.ledger, nil
 	})
 }
 
-// Owners implements [store.Store]. A folder is listed in the order of its names, byte by byte, and hexadecimal keeps the
-// order of the ids; the point after it sorts before every digit, so "a" comes before "ab".
+// Owners implements [store.Store]. os.ReadDir sorts by name. That is the order of the ids, because hexadecimal keeps
+// the order of bytes, and the dot of the suffix sorts before every digit.
 func (s *Store) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
 	return func(yield func(expense.OwnerID, error) bool) {
 		entries, err := os.ReadDir(s.folder)
@@ -245,11 +262,11 @@ func (s *Store) BudgetOwners(ctx context.Context) iter.Seq2[store.BudgetOwner, e
 
 // PendingOwners implements [store.Store].
 func (s *Store) PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
-	return s.ownersWhere(ctx, (*ledger).pending)
+	return s.ownersWhere(ctx, (*ledger).hasPending)
 }
 
-// ownersWhere yields the owners whose ledgers are chosen.
-func (s *Store) ownersWhere(ctx context.Context, chosen func(*ledger) bool) iter.Seq2[expense.OwnerID, error] {
+// ownersWhere yields the owners of the ledgers for which match returns true.
+func (s *Store) ownersWhere(ctx context.Context, match func(*ledger) bool) iter.Seq2[expense.OwnerID, error] {
 	return func(yield func(expense.OwnerID, error) bool) {
 		for owner, err := range s.Owners(ctx) {
 			var l *ledger
@@ -260,17 +277,17 @@ func (s *Store) ownersWhere(ctx context.Context, chosen func(*ledger) bool) iter
 				yield("", err)
 				return
 			}
-			if chosen(l) && !yield(owner, nil) {
+			if match(l) && !yield(owner, nil) {
 				return
 			}
 		}
 	}
 }
 
-// DueOwners implements [store.Store]. A store that is used in earnest keeps an index of the due instants instead.
+// DueOwners implements [store.Store]. It reads every ledger. A store for production needs an index by due time.
 func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.DueOwner, error] {
 	return func(yield func(store.DueOwner, error) bool) {
-		var found []store.DueOwner
+		var dueOwners []store.DueOwner
 		for owner, err := range s.Owners(ctx) {
 			var l *ledger
 			if err == nil {
@@ -282,15 +299,15 @@ func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.Du
 			}
 			for _, rule := range l.Rules.Rows {
 				if at := rule.DueAt(l.Settings.Zone); !at.IsZero() && !at.After(now) {
-					found = append(found, store.DueOwner{Owner: owner, Since: at, RetryAt: rule.RetryAt})
+					dueOwners = append(dueOwners, store.DueOwner{Owner: owner, Since: at, RetryAt: rule.RetryAt})
 				}
 			}
 		}
-		slices.SortFunc(found, func(a, b store.DueOwner) int {
+		slices.SortFunc(dueOwners, func(a, b store.DueOwner) int {
 			return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Owner, b.Owner), a.RetryAt.Compare(b.RetryAt))
 		})
 		same := func(a, b store.DueOwner) bool { return a.Since.Equal(b.Since) && a.Owner == b.Owner }
-		for _, due := range slices.CompactFunc(found, same) {
+		for _, due := range slices.CompactFunc(dueOwners, same) {
 			if !yield(due, nil) {
 				return
 			}
@@ -305,37 +322,38 @@ func (s *Store) PutQuotes(ctx context.Context, quotes ...expense.Quote) (changed
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	path := filepath.Join(s.folder, quotesName)
-	var kept []expense.Quote
-	if err := readFile(path, &kept); err != nil {
+	path := filepath.Join(s.folder, quotesFile)
+	var stored []expense.Quote
+	if err := readFile(path, &stored); err != nil {
 		return nil, err
 	}
-	values := make(map[expense.Quote]expense.Factor, len(kept)+len(quotes))
-	for _, quote := range kept {
-		values[priceless(quote)] = quote.Value
+	values := make(map[expense.Quote]expense.Factor, len(stored)+len(quotes))
+	for _, quote := range stored {
+		values[quoteKey(quote)] = quote.Value
 	}
-	before := len(kept)
+	before := len(stored)
 	for _, quote := range quotes {
-		value, ok := values[priceless(quote)]
+		value, ok := values[quoteKey(quote)]
 		switch {
 		case !ok:
-			values[priceless(quote)] = quote.Value
-			kept = append(kept, quote)
+			values[quoteKey(quote)] = quote.Value
+			stored = append(stored, quote)
 		case value != quote.Value:
 			changed = append(changed, quote)
 		}
 	}
-	if len(kept) == before {
+	if len(stored) == before {
 		return changed, nil
 	}
-	slices.SortFunc(kept, func(a, b expense.Quote) int {
-		return cmp.Or(cmp.Compare(a.Source, b.Source), a.Date.Compare(b.Date), cmp.Compare(a.Currency.Code(), b.Currency.Code()))
+	slices.SortFunc(stored, func(a, b expense.Quote) int {
+		return cmp.Or(
+			cmp.Compare(a.Source, b.Source), a.Date.Compare(b.Date), cmp.Compare(a.Currency.Code(), b.Currency.Code()))
 	})
-	return changed, replaceFile(path, kept)
+	return changed, replaceFile(path, stored)
 }
 
-// priceless returns the quote without its value: what there is one price of.
-func priceless(quote expense.Quote) expense.Quote {
+// quoteKey returns the quote without its value. The store keeps one value for each key.
+func quoteKey(quote expense.Quote) expense.Quote {
 	quote.Value = expense.Factor{}
 	return quote
 }
@@ -343,12 +361,12 @@ func priceless(quote expense.Quote) expense.Quote {
 // Quotes implements [store.Store].
 func (s *Store) Quotes(ctx context.Context, source expense.Source, from expense.Date) iter.Seq2[expense.Quote, error] {
 	return func(yield func(expense.Quote, error) bool) {
-		var kept []expense.Quote // in the order in which PutQuotes left them
-		if err := errors.Join(ctx.Err(), readFile(filepath.Join(s.folder, quotesName), &kept)); err != nil {
+		var stored []expense.Quote // ordered by PutQuotes
+		if err := errors.Join(ctx.Err(), readFile(filepath.Join(s.folder, quotesFile), &stored)); err != nil {
 			yield(expense.Quote{}, err)
 			return
 		}
-		for _, quote := range kept {
+		for _, quote := range stored {
 			if quote.Source == source && !quote.Date.Before(from) && !yield(quote, nil) {
 				return
 			}
@@ -356,7 +374,7 @@ func (s *Store) Quotes(ctx context.Context, source expense.Source, from expense.
 	}
 }
 
-// NewEpoch implements [store.Store].
+// StartEpoch implements [store.Store].
 func (s *Store) StartEpoch(ctx context.Context, owner expense.OwnerID) error {
 	return s.change(ctx, owner, func(before *ledger) (*ledger, error) {
 		if before.Version == 0 {
@@ -364,7 +382,7 @@ func (s *Store) StartEpoch(ctx context.Context, owner expense.OwnerID) error {
 		}
 		after := before.clone()
 		next := before.state().NextEpoch(time.Now())
-		after.Epoch, after.Version, after.Lost = next.Epoch, next.Version, next.Discarded
+		after.Epoch, after.Version, after.Discarded = next.Epoch, next.Version, next.Discarded
 		return after, nil
 	})
 }
@@ -383,17 +401,17 @@ func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error
 				}
 				return a.CreatedAt.Before(requests)
 			})
-			old := func(id uuid.UUID, t tombstone) bool {
-				gone := t.At.Before(tombstones) && id.Version() != 5
-				if gone {
-					after.Floor = max(after.Floor, t.Version)
+			purge := func(id uuid.UUID, t tombstone) bool {
+				purged := t.DeletedAt.Before(tombstones) && id.Version() != 5
+				if purged {
+					after.PurgedThrough = max(after.PurgedThrough, t.Version)
 				}
-				return gone
+				return purged
 			}
-			maps.DeleteFunc(after.Categories.Tombs, old)
-			maps.DeleteFunc(after.Expenses.Tombs, old)
-			maps.DeleteFunc(after.Budgets.Tombs, old)
-			maps.DeleteFunc(after.Rules.Tombs, old)
+			maps.DeleteFunc(after.Categories.Tombstones, purge)
+			maps.DeleteFunc(after.Expenses.Tombstones, purge)
+			maps.DeleteFunc(after.Budgets.Tombstones, purge)
+			maps.DeleteFunc(after.Rules.Tombstones, purge)
 			return after, nil
 		})
 		if err != nil {
@@ -411,7 +429,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Close implements [store.Store]. No file stays open between two calls.
+// Close implements [store.Store]. It does nothing, because no file stays open between calls.
 func (s *Store) Close() error { return nil }
 
 func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }

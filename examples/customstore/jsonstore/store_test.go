@@ -43,8 +43,8 @@ var (
 	}
 )
 
-// fill makes a ledger with rows of every kind and every shape, a tombstone and an answer, and keeps a published price. It
-// returns the id of the expense that it deleted.
+// fill creates a ledger with rows of every type, a tombstone and an idempotency record, and stores a quote. It returns the id
+// of the expense that it deleted.
 func fill(t *testing.T, st *jsonstore.Store) uuid.UUID {
 	t.Helper()
 	ctx := t.Context()
@@ -81,13 +81,14 @@ func fill(t *testing.T, st *jsonstore.Store) uuid.UUID {
 		return errors.Join(err, tx.PutIdempotencyRecord(ctx, record))
 	}))
 	_, err = st.PutQuotes(ctx, expense.Quote{
-		Source: "ecb", Date: expense.MustDate("2026-03-13"), Currency: expense.MustCurrency("JPY"), Value: expense.MustFactor("163.25"),
+		Source: "ecb", Date: expense.MustDate("2026-03-13"),
+		Currency: expense.MustCurrency("JPY"), Value: expense.MustFactor("163.25"),
 	})
 	must(t, err)
 	return deleted
 }
 
-// dump writes down everything that the store tells of its ledgers and prices.
+// dump returns all ledgers and quotes of the store as text.
 func dump(t *testing.T, st *jsonstore.Store) string {
 	t.Helper()
 	ctx := t.Context()
@@ -95,13 +96,13 @@ func dump(t *testing.T, st *jsonstore.Store) string {
 	for owner, err := range st.Owners(ctx) {
 		must(t, err)
 		must(t, st.Update(ctx, owner, func(tx store.Tx) error {
-			book, err := tx.BudgetSnapshot(ctx)
+			snapshot, err := tx.BudgetSnapshot(ctx)
 			must(t, err)
 			rules, err := tx.Rules(ctx)
 			must(t, err)
-			kept, err := tx.IdempotencyRecord(ctx, record.IdempotencyKey)
+			stored, err := tx.IdempotencyRecord(ctx, record.IdempotencyKey)
 			must(t, err)
-			fmt.Fprintf(&b, "%s\n%+v\n%+v\n%+v\n", owner, book, rules, kept)
+			fmt.Fprintf(&b, "%s\n%+v\n%+v\n%+v\n", owner, snapshot, rules, stored)
 			for e, err := range tx.Expenses(ctx, expense.Query{}) {
 				must(t, err)
 				fmt.Fprintf(&b, "%+v\n", e)
@@ -229,7 +230,7 @@ func coffee(ctx context.Context) func(store.Tx) error {
 	}
 }
 
-// files returns the files that the folder holds.
+// files returns the paths of the files in the folder.
 func files(t *testing.T, folder string) []string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(folder, "*"))

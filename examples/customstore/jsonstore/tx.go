@@ -15,128 +15,132 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A tx makes ledger after ledger out of the committed one; Update commits the last of them, or forgets them all.
+// A tx implements [store.Tx]. Each write replaces its ledger by a changed clone. Update commits the last one, or drops
+// it.
 type tx struct {
 	reader
-	now    *ledger
-	taken  expense.Version // what the Update's rows carry: all of them the same, however often it writes
-	doomed error           // why the Update can no longer end well
+	ledger  *ledger
+	version expense.Version // of all rows that the Update writes
+	failed  error           // if not nil, why the Update fails at the end
 }
 
 func newTx(before *ledger) *tx {
-	t := &tx{now: before, taken: before.Version + 1}
-	t.reader = func(ctx context.Context) (*ledger, error) { return t.now, t.usable(ctx) }
+	t := &tx{ledger: before, version: before.Version + 1}
+	t.reader = func(ctx context.Context) (*ledger, error) { return t.ledger, t.usable(ctx) }
 	return t
 }
 
-// usable reports why the tx can do no more. An ended context dooms it, as it would in a database.
+// usable returns the error with which the Update fails, if any. A cancelled context makes it fail, as in a database.
 func (t *tx) usable(ctx context.Context) error {
-	if t.doomed == nil {
-		t.doomed = ctx.Err()
+	if t.failed == nil {
+		t.failed = ctx.Err()
 	}
-	return t.doomed
+	return t.failed
 }
 
-// write lets change work on a clone and keeps the clone if that went well, so a write that is refused leaves nothing behind.
-// A write of no rows takes no version.
+// write calls change with a clone of the ledger. If change returns nil, the clone becomes the ledger of the tx. So a
+// failed write changes nothing. A write of zero rows does not use a version.
 func (t *tx) write(ctx context.Context, rows int, change func(next *ledger) error) (expense.Version, error) {
 	if err := t.usable(ctx); err != nil || rows == 0 {
 		return 0, err
 	}
-	next := t.now.clone()
-	next.Version = t.taken
+	next := t.ledger.clone()
+	next.Version = t.version
 	if err := change(next); err != nil {
 		return 0, err
 	}
-	t.now = next
-	return t.taken, nil
+	t.ledger = next
+	return t.version, nil
 }
 
-// A head points at what rows of every kind have and the store minds.
-type head struct {
+// commonFields points to the fields that all row types have in common.
+type commonFields struct {
 	id               uuid.UUID
 	version, guard   *expense.Version
 	created, updated *time.Time
 }
 
-func categoryHead(c *expense.Category) head {
-	return head{c.ID, &c.Version, new(expense.Version), &c.CreatedAt, &c.UpdatedAt} // a category has no guard
+func categoryFields(c *expense.Category) commonFields {
+	return commonFields{c.ID, &c.Version, new(expense.Version), &c.CreatedAt, &c.UpdatedAt} // a category has no guard
 }
-func expenseHead(e *expense.Expense) head {
-	return head{e.ID, &e.Version, &e.Guard, &e.CreatedAt, &e.UpdatedAt}
+func expenseFields(e *expense.Expense) commonFields {
+	return commonFields{e.ID, &e.Version, &e.Guard, &e.CreatedAt, &e.UpdatedAt}
 }
-func budgetHead(b *budget.Budget) head {
-	return head{b.ID, &b.Version, &b.Guard, &b.CreatedAt, &b.UpdatedAt}
+func budgetFields(b *budget.Budget) commonFields {
+	return commonFields{b.ID, &b.Version, &b.Guard, &b.CreatedAt, &b.UpdatedAt}
 }
-func alertHead(a *budget.Alert) head {
-	return head{a.ID, &a.Version, new(expense.Version), &a.RaisedAt, new(time.Time)} // an alert has no guard
+func alertFields(a *budget.Alert) commonFields {
+	return commonFields{a.ID, &a.Version, new(expense.Version), &a.RaisedAt, new(time.Time)} // an alert has no guard
 }
-func ruleHead(r *recurrence.Rule) head {
-	return head{r.ID, &r.Version, &r.Guard, &r.CreatedAt, &r.UpdatedAt}
+func ruleFields(r *recurrence.Rule) commonFields {
+	return commonFields{r.ID, &r.Version, &r.Guard, &r.CreatedAt, &r.UpdatedAt}
 }
 
-// put writes rows as [expense.Tx] promises for every kind: each is new or the one that its writer saw, carries the Update's
-// version, and has its guard moved where its guarded group changed.
-func put[R any](into table[R], taken expense.Version, rows []R, headOf func(*R) head, sameGuarded func(a, b R) bool) error {
+// put writes rows of any type with the guarantees of [expense.Tx]. Each row must be new or have the stored version. It
+// gets the version of the Update. Its guard gets that version too if a guarded field changed.
+func put[R any](
+	into table[R], version expense.Version, rows []R, commonFieldsOf func(*R) commonFields, sameGuarded func(a, b R) bool,
+) error {
 	written := make(map[uuid.UUID]bool, len(rows))
 	for _, row := range rows {
-		is := headOf(&row)
-		if written[is.id] {
+		fields := commonFieldsOf(&row)
+		if written[fields.id] {
 			return &expense.InvalidError{Field: "id", Code: "duplicate",
-				Detail: fmt.Sprintf("%s comes twice in one call", is.id)}
+				Detail: fmt.Sprintf("the id %s occurs twice in one call", fields.id)}
 		}
-		written[is.id] = true
-		old, found := into.Rows[is.id]
-		was := headOf(&old)
-		err := admit(*is.version, *was.version)
-		if _, deleted := into.Tombs[is.id]; deleted {
+		written[fields.id] = true
+		old, found := into.Rows[fields.id]
+		oldFields := commonFieldsOf(&old)
+		err := checkVersion(*fields.version, *oldFields.version)
+		if _, deleted := into.Tombstones[fields.id]; deleted {
 			err = expense.ErrGone
 		}
 		if err != nil {
-			return fmt.Errorf("%T %s: %w", row, is.id, err)
+			return fmt.Errorf("%T %s: %w", row, fields.id, err)
 		}
-		*is.version, *is.guard = taken, *was.guard
+		*fields.version, *fields.guard = version, *oldFields.guard
 		if !found || !sameGuarded(row, old) {
-			*is.guard = taken
+			*fields.guard = version
 		}
-		*is.created, *is.updated = expense.Timestamp(*is.created), expense.Timestamp(*is.updated)
-		into.Rows[is.id] = row
+		*fields.created, *fields.updated = expense.Timestamp(*fields.created), expense.Timestamp(*fields.updated)
+		into.Rows[fields.id] = row
 	}
 	return nil
 }
 
-// admit holds the version that a writer saw against the one that the row has; 0 is no row.
-func admit(seen, has expense.Version) error {
+// checkVersion compares the version that a writer has read with the stored version. Version 0 means that there is no
+// row.
+func checkVersion(read, stored expense.Version) error {
 	switch {
-	case seen == has:
+	case read == stored:
 		return nil
-	case seen == 0:
+	case read == 0:
 		return expense.ErrExists
-	case has == 0:
+	case stored == 0:
 		return expense.ErrNotFound
 	}
-	return &expense.StaleError{Current: has}
+	return &expense.StaleError{Current: stored}
 }
 
-// refer dooms the Update over a reference to a category that the ledger does not hold.
-func (t *tx) refer(next *ledger, category uuid.UUID) error {
+// checkCategory makes the Update fail if the ledger does not have the category.
+func (t *tx) checkCategory(next *ledger, category uuid.UUID) error {
 	if _, ok := next.Categories.Rows[category]; !ok {
-		t.doomed = fmt.Errorf("the ledger holds no category %s to refer to", category)
+		t.failed = fmt.Errorf("a row refers to category %s, which the ledger does not have", category)
 	}
-	return t.doomed
+	return t.failed
 }
 
 // PutSettings implements [expense.Tx].
 func (t *tx) PutSettings(ctx context.Context, s expense.Settings) (expense.Version, error) {
 	return t.write(ctx, 1, func(next *ledger) error {
-		if err := admit(s.Version, next.Settings.Version); err != nil {
+		if err := checkVersion(s.Version, next.Settings.Version); err != nil {
 			return fmt.Errorf("settings: %w", err)
 		}
 		if _, ok := next.Categories.Rows[s.DefaultCategory]; !ok {
 			return &expense.InvalidError{Field: "default_category_id", Code: "unknown_category",
-				Detail: fmt.Sprintf("the ledger holds no category %s", s.DefaultCategory)}
+				Detail: fmt.Sprintf("the ledger has no category %s", s.DefaultCategory)}
 		}
-		s.Version = t.taken
+		s.Version = t.version
 		next.Settings = settings{s}
 		return nil
 	})
@@ -146,29 +150,29 @@ func (t *tx) PutSettings(ctx context.Context, s expense.Settings) (expense.Versi
 func (t *tx) PutCategories(ctx context.Context, categories ...expense.Category) (expense.Version, error) {
 	return t.write(ctx, len(categories), func(next *ledger) error {
 		same := func(_, _ expense.Category) bool { return true }
-		if err := put(next.Categories, t.taken, categories, categoryHead, same); err != nil {
+		if err := put(next.Categories, t.version, categories, categoryFields, same); err != nil {
 			return err
 		}
-		taken := make(map[string]bool)
+		names := make(map[string]bool)
 		for _, category := range next.Categories.Rows {
 			name := expense.Fold(category.Name)
-			if taken[name] {
+			if names[name] {
 				return fmt.Errorf("category named %q: %w", category.Name, expense.ErrExists)
 			}
-			taken[name] = true
+			names[name] = true
 		}
 		for _, category := range categories {
-			t.repair(next, category.ID)
+			t.clearFailures(next, category.ID)
 		}
 		return nil
 	})
 }
 
-// repair lets the rules of a category be tried again that failed.
-func (t *tx) repair(next *ledger, category uuid.UUID) {
+// clearFailures clears the failures of the category's rules, so that their posting is retried.
+func (t *tx) clearFailures(next *ledger, category uuid.UUID) {
 	for id, rule := range next.Rules.Rows {
 		if rule.CategoryID == category && rule.LastError != "" {
-			rule.Version = t.taken
+			rule.Version = t.version
 			next.Rules.Rows[id] = rule.WithoutFailure()
 		}
 	}
@@ -180,16 +184,16 @@ func (t *tx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version,
 		if _, err := next.Categories.get(id); err != nil {
 			return err
 		}
-		if next.refersTo(id) {
+		if next.usesCategory(id) {
 			return fmt.Errorf("category %s: %w", id, expense.ErrInUse)
 		}
-		next.Categories.bury(id, t.taken, uuid.Nil)
+		next.Categories.delete(id, t.version, uuid.Nil)
 		return nil
 	})
 }
 
-// refersTo reports whether anything in the ledger names the category.
-func (l *ledger) refersTo(category uuid.UUID) bool {
+// usesCategory reports whether a row of the ledger refers to the category.
+func (l *ledger) usesCategory(category uuid.UUID) bool {
 	inUse := l.Settings.DefaultCategory == category
 	for _, e := range l.Expenses.Rows {
 		inUse = inUse || e.CategoryID == category
@@ -204,7 +208,9 @@ func (l *ledger) refersTo(category uuid.UUID) bool {
 }
 
 // MergeCategory implements [expense.Tx].
-func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.MergeResult, error) {
+func (t *tx) MergeCategory(
+	ctx context.Context, from, into uuid.UUID, month expense.Month,
+) (expense.MergeResult, error) {
 	var merged expense.MergeResult
 	version, err := t.write(ctx, 1, func(next *ledger) error {
 		source, err := next.Categories.get(from)
@@ -223,40 +229,40 @@ func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expe
 		}
 		for id, e := range next.Expenses.Rows {
 			if e.CategoryID == from {
-				e.CategoryID, e.Version = into, t.taken
+				e.CategoryID, e.Version = into, t.version
 				next.Expenses.Rows[id] = e
 				merged.Expenses++
 			}
 		}
 		for id, rule := range next.Rules.Rows {
 			if rule.CategoryID == from {
-				rule.CategoryID, rule.Version = into, t.taken
+				rule.CategoryID, rule.Version = into, t.version
 				next.Rules.Rows[id] = rule
 				merged.Rules++
 			}
 		}
-		t.repair(next, into)
+		t.clearFailures(next, into)
 		last := month.Add(-1)
 		for id, b := range next.Budgets.Rows {
 			switch {
-			case b.MergedInto == from: // left by an earlier merge
+			case b.MergedInto == from: // merged into from before
 			case b.CategoryID != from:
 				continue
-			case b.Entries[0].From.After(last): // not begun
-				next.Budgets.bury(id, t.taken, uuid.Nil)
+			case b.Entries[0].From.After(last): // begins after the merge
+				next.Budgets.delete(id, t.version, uuid.Nil)
 				merged.BudgetID = id
 				continue
 			default:
 				b.MergedName = source.Name
 				if b.Until.IsZero() || b.Until.After(last) {
-					b.Until, b.Guard = last, t.taken
+					b.Until, b.Guard = last, t.version
 					merged.BudgetID, merged.BudgetUntil = id, last
 				}
 			}
-			b.MergedInto, b.Version = into, t.taken
+			b.MergedInto, b.Version = into, t.version
 			next.Budgets.Rows[id] = b
 		}
-		next.Categories.bury(from, t.taken, into)
+		next.Categories.delete(from, t.version, into)
 		return nil
 	})
 	if err != nil {
@@ -269,11 +275,11 @@ func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expe
 // PutExpenses implements [expense.Tx].
 func (t *tx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expense.Version, error) {
 	return t.write(ctx, len(expenses), func(next *ledger) error {
-		if err := put(next.Expenses, t.taken, expenses, expenseHead, expense.Expense.SameGuardedFields); err != nil {
+		if err := put(next.Expenses, t.version, expenses, expenseFields, expense.Expense.SameGuardedFields); err != nil {
 			return err
 		}
 		for _, e := range expenses {
-			if err := t.refer(next, e.CategoryID); err != nil {
+			if err := t.checkCategory(next, e.CategoryID); err != nil {
 				return err
 			}
 		}
@@ -294,7 +300,7 @@ func (t *tx) DeleteExpenses(ctx context.Context, ids ...uuid.UUID) (expense.Vers
 			if _, err := next.Expenses.get(id); err != nil {
 				return err
 			}
-			next.Expenses.bury(id, t.taken, uuid.Nil)
+			next.Expenses.delete(id, t.version, uuid.Nil)
 		}
 		return nil
 	})
@@ -307,15 +313,15 @@ func (t *tx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.
 		for i, b := range own {
 			own[i] = cloneBudget(b)
 		}
-		if err := put(next.Budgets, t.taken, own, budgetHead, budget.Budget.SameGuarded); err != nil {
+		if err := put(next.Budgets, t.version, own, budgetFields, budget.Budget.SameGuarded); err != nil {
 			return err
 		}
-		taken := make(map[uuid.UUID]bool)
+		categories := make(map[uuid.UUID]bool)
 		for _, b := range next.Budgets.Rows {
-			if taken[b.CategoryID] {
+			if categories[b.CategoryID] {
 				return fmt.Errorf("budget of category %s: %w", b.CategoryID, expense.ErrExists)
 			}
-			taken[b.CategoryID] = true
+			categories[b.CategoryID] = true
 		}
 		return nil
 	})
@@ -327,7 +333,7 @@ func (t *tx) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Version, e
 		if _, err := next.Budgets.get(id); err != nil {
 			return err
 		}
-		next.Budgets.bury(id, t.taken, uuid.Nil)
+		next.Budgets.delete(id, t.version, uuid.Nil)
 		return nil
 	})
 }
@@ -335,11 +341,11 @@ func (t *tx) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Version, e
 // PutRules implements [recurrence.Tx].
 func (t *tx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Version, error) {
 	return t.write(ctx, len(rules), func(next *ledger) error {
-		if err := put(next.Rules, t.taken, rules, ruleHead, recurrence.Rule.SameGuarded); err != nil {
+		if err := put(next.Rules, t.version, rules, ruleFields, recurrence.Rule.SameGuarded); err != nil {
 			return err
 		}
 		for _, rule := range rules {
-			if err := t.refer(next, rule.CategoryID); err != nil {
+			if err := t.checkCategory(next, rule.CategoryID); err != nil {
 				return err
 			}
 		}
@@ -353,7 +359,7 @@ func (t *tx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Version, err
 		if _, err := next.Rules.get(id); err != nil {
 			return err
 		}
-		next.Rules.bury(id, t.taken, uuid.Nil)
+		next.Rules.delete(id, t.version, uuid.Nil)
 		return nil
 	})
 }
@@ -363,7 +369,7 @@ func (t *tx) IdempotencyRecord(ctx context.Context, key store.IdempotencyKey) (s
 	if err := t.usable(ctx); err != nil {
 		return store.IdempotencyRecord{}, err
 	}
-	for _, record := range t.now.Records {
+	for _, record := range t.ledger.Records {
 		if record.IdempotencyKey == key {
 			return cloneRecord(record), nil
 		}
@@ -371,22 +377,23 @@ func (t *tx) IdempotencyRecord(ctx context.Context, key store.IdempotencyKey) (s
 	return store.IdempotencyRecord{}, fmt.Errorf("idempotency key %q of %q: %w", key.Key, key.Scope, expense.ErrNotFound)
 }
 
-// PutIdempotencyRecord implements [store.Tx]. It writes no row of the ledger, so the ledger's version stays.
+// PutIdempotencyRecord implements [store.Tx]. It writes no row, so it does not use a version.
 func (t *tx) PutIdempotencyRecord(ctx context.Context, record store.IdempotencyRecord) error {
 	if err := t.usable(ctx); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(t.now.Records, func(r store.IdempotencyRecord) bool { return r.IdempotencyKey == record.IdempotencyKey }) {
+	sameKey := func(r store.IdempotencyRecord) bool { return r.IdempotencyKey == record.IdempotencyKey }
+	if slices.ContainsFunc(t.ledger.Records, sameKey) {
 		return fmt.Errorf("idempotency key %q of %q: %w", record.Key, record.Scope, expense.ErrExists)
 	}
 	record.CreatedAt = expense.Timestamp(record.CreatedAt)
-	next := t.now.clone()
+	next := t.ledger.clone()
 	next.Records = append(next.Records, cloneRecord(record))
-	t.now = next
+	t.ledger = next
 	return nil
 }
 
-// cloneRecord returns a copy that shares no memory with record.
+// cloneRecord returns a copy of record with slices of its own.
 func cloneRecord(record store.IdempotencyRecord) store.IdempotencyRecord {
 	record.Fingerprint, record.Payload = bytes.Clone(record.Fingerprint), bytes.Clone(record.Payload)
 	return record
@@ -395,11 +402,11 @@ func cloneRecord(record store.IdempotencyRecord) store.IdempotencyRecord {
 // PutAlerts implements [budget.Tx].
 func (t *tx) PutAlerts(ctx context.Context, alerts ...budget.Alert) (expense.Version, error) {
 	return t.write(ctx, len(alerts), func(next *ledger) error {
-		return put(next.Alerts, t.taken, alerts, alertHead, func(budget.Alert, budget.Alert) bool { return true })
+		return put(next.Alerts, t.version, alerts, alertFields, func(budget.Alert, budget.Alert) bool { return true })
 	})
 }
 
 // HasBudgets implements [budget.Tx].
 func (t *tx) HasBudgets(ctx context.Context) (bool, error) {
-	return len(t.now.Budgets.Rows) > 0, t.usable(ctx)
+	return len(t.ledger.Budgets.Rows) > 0, t.usable(ctx)
 }
