@@ -82,26 +82,63 @@ func (b *builder) convertible(r Reader) iter.Seq2[Expense, error] {
 	}
 }
 
-// rerateAll converts every expense into the ledger's home currency, which was oldHome before.
-func rerateAll(ctx context.Context, tx Tx, env Env, oldHome Currency) (*ReconversionResult, error) {
-	b, err := newBuilder(ctx, tx, env)
-	if err != nil {
-		return nil, err
+// checkReconversion returns what [builder.reconvert] will do, or the error with which it would fail. It writes nothing.
+func (b *builder) checkReconversion(oldHome Currency) (*ReconversionResult, error) {
+	var result ReconversionResult
+	var volume, growth, peak int64 // the ledger's volume before, and how much the batches so far add to it
+	err := b.reconverted(oldHome, func(old, e Expense) error {
+		if e.Pending() {
+			result.Pending++
+		} else {
+			result.Converted++
+		}
+		volume += old.Volume()
+		growth += e.Volume() - old.Volume()
+		if (result.Pending+result.Converted)%writeBatch == 0 {
+			peak = max(peak, growth)
+		}
+		if peak > MaxMinor {
+			return ErrTotalTooLarge
+		}
+		return nil
+	})
+	if err == nil && max(peak, growth) > MaxMinor-volume {
+		err = ErrTotalTooLarge
 	}
-	var rerated ReconversionResult
+	return &result, err
+}
+
+// reconvert converts every expense into the new home currency and writes it, in batches.
+func (b *builder) reconvert(tx Tx, oldHome Currency) error {
 	var batch []Expense
 	flush := func() error {
 		if len(batch) == 0 {
 			return nil
 		}
-		_, err := tx.PutExpenses(ctx, batch...)
+		_, err := tx.PutExpenses(b.ctx, batch...)
 		batch = batch[:0]
 		return err
 	}
-	for e, err := range tx.Expenses(ctx, Query{Sort: OldestFirst}) {
-		if err != nil {
-			return nil, err
+	err := b.reconverted(oldHome, func(_, e Expense) error {
+		e.UpdatedAt = Timestamp(b.env.Now)
+		if batch = append(batch, e); len(batch) == writeBatch {
+			return flush()
 		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return flush()
+}
+
+// reconverted calls fn for each expense with the expense in the new home currency. It stops at the first error.
+func (b *builder) reconverted(oldHome Currency, fn func(old, e Expense) error) error {
+	for old, err := range b.r.Expenses(b.ctx, Query{Sort: OldestFirst}) {
+		if err != nil {
+			return err
+		}
+		e := old
 		hand, carried := b.carryOver(e, oldHome)
 		var faults ValidationErrors
 		if carried {
@@ -110,21 +147,13 @@ func rerateAll(ctx context.Context, tx Tx, env Env, oldHome Currency) (*Reconver
 			e.Rate, e.Home = Rate{}, Money{currency: b.settings.Home}
 		}
 		if err := faults.Err(); err != nil {
-			return nil, fmt.Errorf("the expense of %s over %s: %w", e.Date, e.Amount, err)
+			return fmt.Errorf("the expense of %s over %s: %w", e.Date, e.Amount, err)
 		}
-		if e.Pending() {
-			rerated.Pending++
-		} else {
-			rerated.Converted++
-		}
-		e.UpdatedAt = Timestamp(env.Now)
-		if batch = append(batch, e); len(batch) == writeBatch {
-			if err := flush(); err != nil {
-				return nil, err
-			}
+		if err := fn(old, e); err != nil {
+			return err
 		}
 	}
-	return &rerated, flush()
+	return nil
 }
 
 // carryOver returns the rate by hand that e, which was converted into oldHome, has from now on: none if it had none, or is

@@ -195,13 +195,24 @@ func ChangeSettings(ctx context.Context, tx Tx, env Env, draft SettingsDraft, co
 	if settings == old {
 		return ChangeSettingsResult{Settings: old}, nil
 	}
+	var change ChangeSettingsResult
+	var b *builder
+	if settings.Home != old.Home {
+		if b, err = newBuilder(ctx, tx, env); err != nil {
+			return ChangeSettingsResult{}, err
+		}
+		b.settings = settings
+		if change.Reconversion, err = b.checkReconversion(old.Home); err != nil {
+			return ChangeSettingsResult{}, fmt.Errorf("convert into %s: %w", settings.Home, err)
+		}
+	}
 	if settings.Version, err = tx.PutSettings(ctx, settings); err != nil {
 		return ChangeSettingsResult{}, fmt.Errorf("settings: %w", err)
 	}
-	change := ChangeSettingsResult{Settings: settings}
-	if settings.Home != old.Home {
-		if change.Reconversion, err = rerateAll(ctx, tx, env, old.Home); err != nil {
-			return ChangeSettingsResult{}, fmt.Errorf("re-rate into %s: %w", settings.Home, err)
+	change.Settings = settings
+	if b != nil {
+		if err := b.reconvert(tx, old.Home); err != nil {
+			return ChangeSettingsResult{}, fmt.Errorf("convert into %s: %w", settings.Home, err)
 		}
 	}
 	return change, nil

@@ -8,35 +8,35 @@ import (
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/replica"
 )
 
 const (
-	// mostStreams is how many event streams one user has open at most, on one instance.
-	mostStreams = 5
-	// beat is how often a stream sends a comment, so that nothing between takes it for dead, and looks whether its caller may
-	// still listen. Every second one looks at the ledger too: that look is what no lost hint can undo.
-	beat = 15 * time.Second
-	// writeTime is how long a client may take to accept what it is sent.
-	writeTime = 20 * time.Second
+	// maxStreams is how many event streams one user may have open on one instance.
+	maxStreams = 5
+	// heartbeat is the interval of the comments that keep proxies from closing a stream. The session is checked as often, and the
+	// ledger every second time, so that a lost hint delays an event by at most 30 seconds.
+	heartbeat = 15 * time.Second
+	// streamWriteTimeout is how long a client may take to accept one write.
+	streamWriteTimeout = 20 * time.Second
 )
 
-// streams are the event streams that are open on this instance.
+// streams holds the event streams that are open on this instance. It is safe for concurrent use.
 type streams struct {
-	done <-chan struct{} // closed when the server stops; nil: it never says
+	done <-chan struct{} // closed when the server stops; may be nil
 
 	mu   sync.Mutex
 	open map[expense.OwnerID]map[*stream]struct{}
 }
 
-// A stream is one client that listens. Its channel holds a token when there may be something new.
+// A stream is the event stream of one client. Its channel has a token when the ledger or the session may have changed.
 type stream struct{ hint chan struct{} }
 
-// join opens a stream for owner; nil if there are enough.
+// join opens a stream for owner. It returns nil if owner has maxStreams.
 func (s *streams) join(owner expense.OwnerID) *stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.open[owner]) >= mostStreams {
+	if len(s.open[owner]) >= maxStreams {
 		return nil
 	}
 	if s.open == nil {
@@ -58,85 +58,83 @@ func (s *streams) leave(owner expense.OwnerID, left *stream) {
 	}
 }
 
-// wake tells the streams of owner that there may be something new: a change, or a session that has ended. It never waits.
+// wake makes owner's streams check the ledger and the session. It never blocks.
 func (s *streams) wake(owner expense.OwnerID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for listening := range s.open[owner] {
 		select {
 		case listening.hint <- struct{}{}:
-		default: // it has not taken up the last hint yet
+		default: // a hint is pending already
 		}
 	}
 }
 
-// events answers GET /v1/sync/events with a stream of server-sent events. An event is a hint that a pull would bring something;
-// it carries the cursor that the pull would end with.
+// events answers GET /v1/sync/events with a stream of server-sent events. An event is a hint that a pull would return something; it
+// carries the cursor with which the pull would end.
 func (c *call) events() error {
-	var last store.State // what the client knows, or will know by the pull that it makes anyhow
+	var last replica.Cursor // where the client is; the zero Cursor is behind
 	if text := c.Request.Header.Get("Last-Event-ID"); text != "" {
-		// A cursor that is of no use any more is behind: the pull will say what to do.
-		if at, err := c.decodeSync(text); err == nil {
-			last = store.State{Epoch: at.epoch, Version: at.after.Version}
-		}
+		// An invalid cursor counts as behind. The pull after the event reports what is wrong with it.
+		last, _ = replica.ParseCursor(c.owner, text)
 	} else {
-		var err error
-		if last, err = c.state(); err != nil {
+		state, err := c.state()
+		if err != nil {
 			return err
 		}
+		last = replica.EndCursor(c.owner, state)
 	}
 	listening := c.api.streams.join(c.owner)
 	if listening == nil {
-		return newProblem(codeRateLimited, "You have %d event streams open; close one.", mostStreams)
+		return newProblem(codeRateLimited, "You have %d event streams open; close one.", maxStreams)
 	}
 	defer c.api.streams.leave(c.owner, listening)
 	c.api.observe(StreamOpened{})
 	defer c.api.observe(StreamClosed{})
 
 	out := http.NewResponseController(c.Writer)
-	// The server's time to read a request is over some day; this one stays open for longer.
+	// A stream outlives the server's read timeout.
 	if err := out.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
 	header := c.Writer.Header()
 	header.Set("Content-Type", "text/event-stream")
-	header.Set("X-Accel-Buffering", "no") // a proxy that would collect the answer before passing it on
+	header.Set("X-Accel-Buffering", "no") // keeps proxies from buffering the stream
 	c.Writer.WriteHeader(http.StatusOK)
 	if c.Request.Method == http.MethodHead {
 		return nil
 	}
-	c.hold(listening, out, last)
+	c.sendEvents(listening, out, last)
 	return nil
 }
 
-// hold sends hints until the client or its session has gone, or the server stops. Whatever ends a stream, the client opens
-// another one.
-func (c *call) hold(listening *stream, out *http.ResponseController, last store.State) {
+// sendEvents sends events until the client disconnects, its session ends, or the server stops. The client then opens a new stream.
+func (c *call) sendEvents(listening *stream, out *http.ResponseController, last replica.Cursor) {
 	send := func(text string) bool {
-		if err := out.SetWriteDeadline(time.Now().Add(writeTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		err := out.SetWriteDeadline(time.Now().Add(streamWriteTimeout))
+		if err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return false
 		}
-		_, err := c.Writer.WriteString(text)
+		_, err = c.Writer.WriteString(text)
 		return err == nil && out.Flush() == nil
 	}
-	look := func() bool {
+	check := func() bool {
 		state, err := c.api.store.Reader(c.owner).State(c.Request.Context())
 		if err != nil {
 			return errors.Is(err, expense.ErrUnavailable) && c.Request.Context().Err() == nil
 		}
-		if state.Epoch == last.Epoch && state.Version == last.Version {
-			return true // a client that is ahead has seen a history that is no more: the pull will say so
+		if last.AtEnd(state) {
+			return true
 		}
-		last = state
-		cursor := c.encodeSync(endOf(state))
-		return send(fmt.Sprintf("event: changed\nid: %s\ndata: %s\n\n", cursor, cursor))
+		last = replica.EndCursor(c.owner, state)
+		return send(fmt.Sprintf("event: changed\nid: %[1]s\ndata: %[1]s\n\n", last))
 	}
-	if !send("retry: 5000\n\n") || !look() {
+	if !send("retry: 5000\n\n") || !check() {
 		return
 	}
-	beats := time.NewTicker(beat)
+	beats := time.NewTicker(heartbeat)
 	defer beats.Stop()
-	for quiet := false; ; {
+	for checkNext := false; ; {
 		var ok bool
 		select {
 		case <-c.Request.Context().Done():
@@ -144,12 +142,12 @@ func (c *call) hold(listening *stream, out *http.ResponseController, last store.
 		case <-c.api.streams.done:
 			return
 		case <-listening.hint:
-			ok = c.admitted() && look()
+			ok = c.stillAuthenticated() && check()
 		case <-beats.C:
-			if ok = c.admitted() && send(": still here\n\n"); ok && quiet {
-				ok = look()
+			if ok = c.stillAuthenticated() && send(": still here\n\n"); ok && checkNext {
+				ok = check()
 			}
-			quiet = !quiet
+			checkNext = !checkNext
 		}
 		if !ok {
 			return
@@ -157,11 +155,12 @@ func (c *call) hold(listening *stream, out *http.ResponseController, last store.
 	}
 }
 
-// admitted reports whether the caller would still be let in: the token's time may be over, or the session.
-func (c *call) admitted() bool {
+// stillAuthenticated reports whether the stream's credentials are valid and belong to the same owner: a token may have expired, or a
+// session ended. If the store is unavailable the credentials count as valid until the next check.
+func (c *call) stillAuthenticated() bool {
 	identity, err := c.api.authenticator.Authenticate(c.Request)
 	if errors.Is(err, expense.ErrUnavailable) {
-		return true // it was let in before, and will be asked again
+		return true
 	}
 	return err == nil && identity.Owner == c.owner
 }

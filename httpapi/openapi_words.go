@@ -7,6 +7,7 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/report"
+	"github.com/spendwise/spendwise/store/replica"
 )
 
 // A word says what a member, a parameter or a header means, and what beyond its Go type it may be.
@@ -380,7 +381,7 @@ var words = map[string]word{
 	"Change.data":                 {about: "The row, as its own resource shows it; null where it is deleted.", of: anyRow().orNull()},
 	"PushInput":                   {about: "What a device changed, in the order in which it did."},
 	"PushInput.cursor":            {about: "The cursor that the device has; one of before a restore is refused before anything is applied.", example: aCursor},
-	"PushInput.mutations":         {about: "The changes.", of: &schema{Type: types{"array"}, Items: refTo("MutationInput")}, most: maxMutations},
+	"PushInput.mutations":         {about: "The changes.", of: &schema{Type: types{"array"}, Items: refTo("MutationInput")}, most: replica.MaxMutations},
 	"MutationInput":               {about: "One change. It applies whole or not at all, whatever becomes of the others."},
 	"MutationInput.mutation_id":   {must: true, about: "What this change is remembered by: sent again, it answers as before.", pattern: tokenText, example: "m-17"},
 	"MutationInput.type":          {must: true, about: "What the row is.", enum: rowTypes, example: "expense"},
@@ -518,7 +519,7 @@ var parameterWords = map[string]word{
 	"GET /v1/budgets/history to":             {about: "The last month; not given: this month.", pattern: monthText, example: "2026-03"},
 	"GET /v1/recurrences/{id}/preview count": {about: "How many occurrences.", of: &schema{Type: types{"integer"}}, least: 1, most: recurrence.MaxPreview, without: 10, example: 3},
 	"GET /v1/sync cursor":                    {about: "Where to go on: `cursor` of the pull before; not given: everything, without what was deleted."},
-	"GET /v1/sync limit":                     {about: "How many rows a page has at most; more than 1,000 counts as 1,000.", of: &schema{Type: types{"integer"}}, least: 1, without: usualChanges, example: 2},
+	"GET /v1/sync limit":                     {about: "How many rows a page has at most; more than 1,000 counts as 1,000.", of: &schema{Type: types{"integer"}}, least: 1, without: replica.DefaultPageSize, example: 2},
 	"GET /v1/exports/report.pdf year":        {about: "The calendar year in which the fiscal year begins; in its place: `date_from` and `date_to`.", of: &schema{Type: types{"string"}, Pattern: `^[0-9]{4}$`}, example: "2026"},
 	"GET /v1/expenses category_id":           {about: "The id of a category; may be given more than once, for any of them.", format: "uuid"},
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
+	"github.com/spendwise/spendwise/store/replica"
 )
 
 // The codes of the problems that this API answers with. They are part of the contract: stable, snake_case.
@@ -155,7 +156,9 @@ var sentinels = [...]struct {
 	{expense.ErrPreconditionRequired, codePreconditionRequired, "The resource exists with other content; name its version in If-Match."},
 	{expense.ErrGone, codeNotFound, "It was deleted."},
 	{expense.ErrNotFound, codeNotFound, "There is no such resource."},
-	{expense.ErrConflict, codeConflict, "The row was changed first in a way that this contradicts; compare both and decide."},
+	{replica.ErrConflict, codeConflict, "Another change of the row arrived first and contradicts this one; compare both and decide."},
+	{replica.ErrMutationIDReused, codeKeyReused, "The mutation's id belongs to another mutation."},
+	{replica.ErrCursorInvalid, codeCursorInvalid, "The cursor is malformed, or it belongs to another ledger."},
 	{expense.ErrExists, codeAlreadyExists, "What is unique of it, its id, name, category or e-mail address, is taken by a resource with other content."},
 	{expense.ErrInUse, codeConflict, "Other resources refer to it; archive it, or merge it into another one."},
 	{expense.ErrUnavailable, codeUnavailable, "The store cannot be reached at the moment."},
@@ -226,6 +229,9 @@ func problemOf(err error) *problem {
 			limited.Quota.Requests, limited.Quota.Window)
 		p.retry = limited.RetryAfter
 		return p
+	}
+	if expired, ok := errors.AsType[*replica.CursorExpiredError](err); ok {
+		return newProblem(codeCursorExpired, "The cursor has expired: %s. Fetch everything without a cursor.", expired.Reason)
 	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {

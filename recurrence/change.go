@@ -25,7 +25,9 @@ import (
 // posting failed: then Change clears the failure and the posting is tried again.
 //
 // Errors: ErrInvalid with every broken rule; ErrNotFound or ErrGone if the rule does not exist; ErrStale if cond does
-// not hold; a [BacklogError] if more occurrences are due than one Update posts.
+// not hold; a [BacklogError] if occurrences have to be posted in other Updates first, because more are due than one
+// Update posts, or because the changed rule would have more than MaxBacklog due occurrences if they cannot be posted.
+// With an error, Change has written nothing.
 func Change(
 	ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, draft Draft, cond expense.Precondition,
 ) (Rule, error) {
@@ -44,21 +46,31 @@ func Change(
 	if changed.sameContent(old) && old.LastError == "" {
 		return old, nil
 	}
+	today := settings.Today(env.Now)
+	if old.canPostDue(settings.Zone, env.Now) && changed.continuing(old, today).exceedsBacklog(today) {
+		// postDue would write, and the changed rule is refused if an occurrence of the old one cannot be posted.
+		return Rule{}, &BacklogError{RuleID: old.ID, Version: old.Version}
+	}
 	if old, err = postDue(ctx, tx, env, settings, old); err != nil {
 		return Rule{}, err
 	}
-	today := settings.Today(env.Now)
-	from := old.firstChangeableDay(today)
-	if old.Paused && !changed.Paused && from.Before(today) {
-		from = today
-	}
-	changed.Version, changed.Skipped, changed.SettledThrough = old.Version, old.Skipped, old.SettledThrough
-	changed = changed.withNext(from).changedAt(env.Now)
+	changed = changed.continuing(old, today).changedAt(env.Now)
 	changed.checkBacklog(&errs, "start_date", today)
 	if err := errs.Err(); err != nil {
 		return Rule{}, err
 	}
 	return put(ctx, tx, changed)
+}
+
+// continuing returns the rule with the progress of old, which it replaces: its cursor is at the first occurrence that
+// old has not settled.
+func (r Rule) continuing(old Rule, today expense.Date) Rule {
+	from := old.firstChangeableDay(today)
+	if old.Paused && !r.Paused && from.Before(today) {
+		from = today
+	}
+	r.Version, r.Skipped, r.SettledThrough = old.Version, old.Skipped, old.SettledThrough
+	return r.withNext(from)
 }
 
 // readForChange returns the rule, if cond holds, and the ledger's settings.
@@ -79,8 +91,7 @@ func readForChange(
 	return rule, settings, nil
 }
 
-// A BacklogError reports that more than [MaxBatch] occurrences of a rule are due. They have to be posted before the
-// rule can change. Call [CatchUp], each time in an Update of its own, until it reports that nothing is left. Then
+// A BacklogError reports that occurrences of a rule are due that have to be posted before the rule can change. Call [CatchUp], each time in an Update of its own, until it reports that nothing is left. Then
 // retry the change.
 type BacklogError struct {
 	RuleID  uuid.UUID
@@ -88,8 +99,7 @@ type BacklogError struct {
 }
 
 func (e *BacklogError) Error() string {
-	return fmt.Sprintf(
-		"rule %s has more than %d due occurrences; post them with CatchUp before you change the rule", e.RuleID, MaxBatch)
+	return fmt.Sprintf("rule %s has due occurrences; post them with CatchUp before you change the rule", e.RuleID)
 }
 
 // CatchUp posts up to [MaxBatch] due occurrences of one rule, even if the delay after a failure has not passed. It
@@ -110,9 +120,9 @@ func CatchUp(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID) (Rule, b
 // then. It does not retry a posting that failed at env.Now. It returns a BacklogError if more than MaxBatch are due.
 func postDue(ctx context.Context, tx Tx, env expense.Env, settings expense.Settings, rule Rule) (Rule, error) {
 	switch {
-	case !rule.isDue(settings.Zone, env.Now), !rule.failedAt().Before(expense.Timestamp(env.Now)):
+	case !rule.canPostDue(settings.Zone, env.Now):
 		return rule, nil
-	case rule.backlog(settings.Today(env.Now)) > MaxBatch:
+	case rule.backlog(settings.Today(env.Now), MaxBatch) > MaxBatch:
 		return Rule{}, &BacklogError{RuleID: rule.ID, Version: rule.Version}
 	}
 	_, written, err := post(ctx, tx, env, []Rule{rule})
@@ -122,11 +132,16 @@ func postDue(ctx context.Context, tx Tx, env expense.Env, settings expense.Setti
 	return written[0], nil
 }
 
-// backlog returns the number of due occurrences. It stops counting just above MaxBatch.
-func (r Rule) backlog(today expense.Date) int {
+// canPostDue reports whether postDue would try to post an occurrence.
+func (r Rule) canPostDue(zone expense.Zone, now time.Time) bool {
+	return r.isDue(zone, now) && r.failedAt().Before(expense.Timestamp(now))
+}
+
+// backlog returns the number of due occurrences. It stops counting just above limit.
+func (r Rule) backlog(today expense.Date, limit int) int {
 	due := 0
 	for date := range r.RemainingOccurrences(expense.Date{}) {
-		if date.After(today) || due > MaxBatch {
+		if date.After(today) || due > limit {
 			break
 		}
 		due++

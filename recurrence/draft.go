@@ -170,19 +170,13 @@ func (d Draft) applyRRULE(errs *expense.ValidationErrors, r Rule) (Rule, bool) {
 
 // checkBacklog reports a rule with more than MaxBacklog due occurrences.
 func (r Rule) checkBacklog(errs *expense.ValidationErrors, field string, today expense.Date) {
-	if r.Paused || errs.Err() != nil {
-		return
+	if errs.Err() == nil && r.exceedsBacklog(today) {
+		errs.Add(field, "too_many_due", "more than %d occurrences would be due at once; give a later date", MaxBacklog)
 	}
-	due := 0
-	for date := range r.RemainingOccurrences(expense.Date{}) {
-		if date.After(today) {
-			return
-		}
-		if due++; due > MaxBacklog {
-			errs.Add(field, "too_many_due", "more than %d occurrences would be due at once; give a later date", MaxBacklog)
-			return
-		}
-	}
+}
+
+func (r Rule) exceedsBacklog(today expense.Date) bool {
+	return !r.Paused && r.backlog(today, MaxBacklog) > MaxBacklog
 }
 
 // or returns the given text, or fallback if it is nil.

@@ -1,0 +1,91 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+)
+
+func (c PutBudget) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
+	draft, seen := c.Draft, base.forPut()
+	draft.ID = row.ID.String()
+	if seen != 0 {
+		if _, err := p.tx.Budget(ctx, row.ID); err != nil {
+			return outcome{}, fmt.Errorf("budget %s: %w", row.ID, goneIfSeen(seen, err))
+		}
+	}
+	var moved bool
+	var err error
+	if draft.CategoryID, moved, err = p.category(ctx, draft.CategoryID, uuid.Nil); err != nil {
+		return outcome{}, err
+	}
+	added, err := budget.Add(ctx, p.tx, p.env, draft)
+	if taken, ok := errors.AsType[*budget.ExistsError](err); ok {
+		return rowOutcome(0, taken.Existing), err
+	}
+	switch {
+	case err == nil && added.Created:
+		return rowOutcome(mergedIf(moved, Applied), added.Budget), nil
+	case err == nil:
+		return rowOutcome(Unchanged, added.Budget), nil
+	case !errors.Is(err, expense.ErrExists):
+		return outcome{}, err
+	}
+	stored, err := p.tx.Budget(ctx, row.ID)
+	switch {
+	case err != nil:
+		return outcome{}, fmt.Errorf("budget %s: %w", row.ID, err)
+	case seen != stored.Version || draft.CategoryID != categoryText(stored):
+		return rowOutcome(0, stored), fmt.Errorf("budget %s: %w", row.ID, ErrConflict)
+	}
+	return PatchBudget{replacement(draft)}.apply(ctx, p, row, baseVersion{seen, seen})
+}
+
+func categoryText(b budget.Budget) string {
+	if b.CategoryID == uuid.Nil {
+		return ""
+	}
+	return b.CategoryID.String()
+}
+
+// replacement returns the patch that gives a budget the fields of the draft. A field that the draft does not set gets its default,
+// except those that have none.
+func replacement(draft budget.Draft) budget.Patch {
+	p := budget.Patch{
+		Amount: &draft.Amount, UntilMonth: &draft.UntilMonth, Rollover: &draft.Rollover, AlertAt: &draft.AlertAt,
+	}
+	if draft.Currency != "" {
+		p.Currency = &draft.Currency
+	}
+	if draft.FromMonth != "" {
+		p.FromMonth = &draft.FromMonth
+	}
+	if draft.RolloverCap != "" {
+		p.RolloverCap = &draft.RolloverCap
+	}
+	return p
+}
+
+func (c PatchBudget) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
+	old, err := p.tx.Budget(ctx, row.ID)
+	if err != nil {
+		return outcome{}, fmt.Errorf("budget %s: %w", row.ID, goneIfSeen(base.Guarded, err))
+	}
+	status, err := admit(base.Guarded, old.Version, old.Guard, true)
+	if err != nil {
+		return rowOutcome(0, old), fmt.Errorf("budget %s: %w", row.ID, err)
+	}
+	changed, err := budget.Change(ctx, p.tx, p.env, row.ID, c.Patch, expense.Precondition{})
+	switch {
+	case err != nil:
+		return rowOutcome(0, old), err
+	case changed.SameGuarded(old):
+		return rowOutcome(Unchanged, old), nil
+	}
+	return rowOutcome(status, changed), nil
+}

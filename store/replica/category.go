@@ -1,0 +1,103 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spendwise/spendwise/expense"
+)
+
+func (c PutCategory) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
+	draft, seen := c.Draft, base.forPut()
+	draft.ID = row.ID.String()
+	if seen != 0 {
+		if _, err := p.tx.Category(ctx, row.ID); err != nil {
+			return outcome{}, fmt.Errorf("category %s: %w", row.ID, goneIfSeen(seen, err))
+		}
+	}
+	added, err := expense.AddCategory(ctx, p.tx, p.env, draft)
+	switch {
+	case err == nil && added.Created:
+		return rowOutcome(Applied, added.Category), nil
+	case err == nil:
+		return rowOutcome(Unchanged, added.Category), nil
+	case !errors.Is(err, expense.ErrExists):
+		return outcome{}, err
+	}
+	stored, err := p.tx.Category(ctx, row.ID)
+	switch {
+	case errors.Is(err, expense.ErrNotFound):
+		return p.mergeCategory(ctx, expense.Category{ID: row.ID}, draft.Name)
+	case err != nil:
+		return outcome{}, fmt.Errorf("category %s: %w", row.ID, err)
+	case seen != stored.Version:
+		return rowOutcome(0, stored), fmt.Errorf("category %s: %w", row.ID, ErrConflict)
+	}
+	// A field that the draft does not set gets its default.
+	none, live := "", false
+	patch := expense.CategoryPatch{Name: &draft.Name, Colour: &none, Icon: &none, Archived: &live}
+	if draft.Colour != nil {
+		patch.Colour = draft.Colour
+	}
+	if draft.Icon != nil {
+		patch.Icon = draft.Icon
+	}
+	if draft.Archived != nil {
+		patch.Archived = draft.Archived
+	}
+	return PatchCategory{patch}.apply(ctx, p, row, baseVersion{seen, seen})
+}
+
+func (c PatchCategory) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
+	old, err := p.tx.Category(ctx, row.ID)
+	if err != nil {
+		return outcome{}, fmt.Errorf("category %s: %w", row.ID, goneIfSeen(base.Guarded, err))
+	}
+	status, err := admit(base.Guarded, old.Version, 0, false)
+	if err != nil {
+		return rowOutcome(0, old), fmt.Errorf("category %s: %w", row.ID, err)
+	}
+	changed, err := expense.ChangeCategory(ctx, p.tx, p.env, row.ID, c.Patch, expense.Precondition{})
+	switch {
+	case errors.Is(err, expense.ErrExists) && c.Patch.Name != nil:
+		return p.mergeCategory(ctx, old, *c.Patch.Name)
+	case err != nil:
+		return rowOutcome(0, old), err
+	case changed == old:
+		return rowOutcome(Unchanged, old), nil
+	}
+	return rowOutcome(status, changed), nil
+}
+
+// mergeCategory merges a category into the one that has the given name, archived or not, and returns the latter. A category that is
+// not stored yet has no version; merging it leaves a tombstone with its id, so that references to the id can be followed.
+func (p *push) mergeCategory(ctx context.Context, from expense.Category, name string) (outcome, error) {
+	name = strings.TrimSpace(name)
+	into, err := p.tx.CategoryByName(ctx, name)
+	if err != nil {
+		return rowOutcome(0, from), fmt.Errorf("category named %q: %w", name, err)
+	}
+	settings, err := p.tx.Settings(ctx)
+	if err != nil {
+		return rowOutcome(0, from), fmt.Errorf("settings: %w", err)
+	}
+	stored := from.Version != 0
+	if !stored {
+		// Until the merge the row needs a name that is not taken. No other transaction sees it.
+		now := expense.Timestamp(p.env.Now)
+		from.Name, from.CreatedAt, from.UpdatedAt = from.ID.String(), now, now
+		if _, err := p.tx.PutCategories(ctx, from); err != nil {
+			return outcome{}, fmt.Errorf("category %s: %w", from.ID, err)
+		}
+	}
+	if _, err := p.tx.MergeCategory(ctx, from.ID, into.ID, settings.Today(p.env.Now).Month()); err != nil {
+		err = fmt.Errorf("merge category %s into %s: %w", from.ID, into.ID, err)
+		if !stored {
+			err = partialWrite(err)
+		}
+		return rowOutcome(0, from), err
+	}
+	return rowOutcome(Merged, into), nil
+}

@@ -1,0 +1,140 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+)
+
+const (
+	// DefaultPageSize is the number of changes in a page if the request sets no limit.
+	DefaultPageSize = 500
+	// MaxPageSize is the largest number of changes in a page.
+	MaxPageSize = 1000
+)
+
+// A PullRequest asks for the changes of a ledger.
+type PullRequest struct {
+	After Cursor // where to continue; the zero Cursor asks for every row
+	Limit int    // changes at most; 0 is DefaultPageSize, more than MaxPageSize is MaxPageSize
+}
+
+// A Page is a part of a ledger's change feed.
+type Page struct {
+	Changes []store.Change // each row once, in its latest state, in the order of the feed
+	Cursor  Cursor         // where the next pull continues; the device stores it together with the rows
+	HasMore bool           // the feed has more changes now; until it is false, a row may refer to one that has not come yet
+}
+
+// Pull returns the changes of owner's ledger after a cursor. A pull from the zero Cursor leaves tombstones out, except those of
+// rows that are deleted while its pages are being read. The changes of a page are of one snapshot.
+//
+// Pull returns [ErrCursorInvalid] for a cursor of another ledger, a [CursorExpiredError] if the feed cannot continue from the
+// cursor, and [expense.ErrNotFound] if owner has no ledger.
+func Pull(ctx context.Context, st store.Store, owner expense.OwnerID, req PullRequest) (Page, error) {
+	if req.After != (Cursor{}) {
+		// Most pulls find nothing new. This check costs one statement and no transaction.
+		state, err := st.Reader(owner).State(ctx)
+		if err != nil {
+			return Page{}, fmt.Errorf("state of the ledger: %w", err)
+		}
+		if err := req.After.check(owner, state); err != nil {
+			return Page{}, err
+		}
+		if req.After.AtEnd(state) {
+			return Page{Cursor: req.After}, nil
+		}
+	}
+	size := req.Limit
+	if size == 0 {
+		size = DefaultPageSize
+	}
+	size = min(size, MaxPageSize)
+	var page Page
+	err := st.View(ctx, owner, func(r store.Reader) error {
+		state, err := r.State(ctx)
+		if err != nil {
+			return fmt.Errorf("state of the ledger: %w", err)
+		}
+		at := req.After
+		if at == (Cursor{}) {
+			at = Cursor{owner: owner, epoch: state.Epoch, skip: state.Version}
+		}
+		if err := at.check(owner, state); err != nil {
+			return err
+		}
+		changes, err := r.Changes(ctx, store.ChangeQuery{After: at.after, SkipTombstonesThrough: at.skip, Limit: size + 1})
+		if err != nil {
+			return fmt.Errorf("changes: %w", err)
+		}
+		page = Page{Changes: changes, Cursor: EndCursor(owner, state)}
+		if len(changes) > size {
+			at.after = changes[size-1].FeedPosition
+			page = Page{Changes: changes[:size], Cursor: at, HasMore: true}
+		}
+		return nil
+	})
+	return page, err
+}
+
+// A Digest describes the rows of a ledger, so that a device can compare its copy.
+type Digest struct {
+	Version expense.Version // of the ledger
+	Cursor  Cursor          // a device that has pulled up to this cursor has exactly these rows
+	Types   map[store.RowType]TypeDigest
+}
+
+// A TypeDigest describes the rows of one type.
+type TypeDigest struct {
+	Count int
+	// Hash is a SHA-256 in hexadecimal. Its input is a line "id version\n" for each row, in the order of the ids.
+	Hash string
+}
+
+// DigestOf returns the digest of owner's ledger, with an entry for each type of row. It reads one snapshot. It returns
+// [expense.ErrNotFound] if owner has no ledger.
+func DigestOf(ctx context.Context, st store.Store, owner expense.OwnerID) (Digest, error) {
+	digest := Digest{Types: map[store.RowType]TypeDigest{}}
+	rows := map[store.RowType][]store.FeedPosition{}
+	err := st.View(ctx, owner, func(r store.Reader) error {
+		state, err := r.State(ctx)
+		if err != nil {
+			return fmt.Errorf("state of the ledger: %w", err)
+		}
+		digest.Version, digest.Cursor = state.Version, EndCursor(owner, state)
+		clear(rows) // the store may call this function again
+		query := store.ChangeQuery{SkipTombstonesThrough: state.Version, Limit: MaxPageSize}
+		for {
+			changes, err := r.Changes(ctx, query)
+			if err != nil {
+				return fmt.Errorf("changes: %w", err)
+			}
+			for _, change := range changes {
+				rows[change.Type] = append(rows[change.Type], change.FeedPosition)
+			}
+			if len(changes) < query.Limit {
+				return nil
+			}
+			query.After = changes[len(changes)-1].FeedPosition
+		}
+	})
+	if err != nil {
+		return Digest{}, err
+	}
+	for _, rowType := range store.RowTypes() {
+		places := rows[rowType]
+		slices.SortFunc(places, func(a, b store.FeedPosition) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+		hash := sha256.New()
+		for _, place := range places {
+			_, _ = fmt.Fprintf(hash, "%s %d\n", RowRef{rowType, place.ID}.TextID(), place.Version) // a hash never fails to write
+		}
+		digest.Types[rowType] = TypeDigest{Count: len(places), Hash: hex.EncodeToString(hash.Sum(nil))}
+	}
+	return digest, nil
+}

@@ -1,0 +1,252 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
+	"github.com/spendwise/spendwise/store"
+)
+
+// MaxMutations is the largest number of mutations in a push.
+const MaxMutations = 100
+
+// A PushRequest is what a device changed, in the order in which it made the changes.
+type PushRequest struct {
+	// Cursor is where the device's copy is, or the zero Cursor. With a cursor that has expired nothing is applied.
+	Cursor Cursor
+	// Mutations are at most MaxMutations.
+	Mutations []Mutation
+	// Encode returns the bytes to store as the answer to a mutation. They come back in Result.Answer, also when the mutation is
+	// repeated. Encode runs inside the transaction and may be called more than once; nil stores nothing.
+	Encode func(Result) ([]byte, error)
+}
+
+// A Mutation is a change of one row that a device made.
+type Mutation struct {
+	ID          string // unique in the ledger: the idempotency key, at most 255 bytes
+	Fingerprint []byte // a hash of the content, at most 64 bytes: the same ID with another fingerprint is rejected
+	Row         RowRef // may be zero only if Err is set
+	Change      Change // must be one for rows of Row's type
+	// Err is why the device's request for this mutation could not be decoded. The mutation is rejected with this error, and the
+	// result is remembered.
+	Err error
+
+	// BaseVersion is the version of the row that the device last saw; 0 is unknown.
+	BaseVersion expense.Version
+	// BaseMutation is the ID of an earlier mutation of the same row by the same device, in the place of BaseVersion.
+	BaseMutation string
+}
+
+// A Status says what became of a mutation.
+type Status uint8
+
+// The statuses of mutations.
+const (
+	Applied   Status = iota + 1 // the row is as the mutation says
+	Merged                      // applied together with changes that arrived first, or with a category that took another's place
+	Unchanged                   // the row was as the mutation says already
+	Conflict                    // not applied: the row shows a change that arrived first, and the user decides
+	Rejected                    // not applied, and will never be
+)
+
+// String returns the name of the status, such as "applied".
+func (s Status) String() string {
+	switch s {
+	case Applied:
+		return "applied"
+	case Merged:
+		return "merged"
+	case Unchanged:
+		return "unchanged"
+	case Conflict:
+		return "conflict"
+	case Rejected:
+		return "rejected"
+	default:
+		return ""
+	}
+}
+
+// A Result says what became of a mutation.
+type Result struct {
+	MutationID string
+	Status     Status
+	Version    expense.Version // of the row, or of its tombstone after a delete; 0: no row
+	Row        any             // as in [store.Change]: the row as it is now; nil if it does not exist
+	Err        error           // why the status is Conflict or Rejected
+	Answer     []byte          // what PushRequest.Encode returned
+	// Replayed reports that the mutation was repeated: nothing was done, and Row and Err are nil.
+	Replayed bool
+}
+
+// ErrMutationIDReused reports a mutation whose ID belongs to a mutation with other content.
+var ErrMutationIDReused = errors.New("the mutation id belongs to another mutation")
+
+// A BatchLimitError reports that the mutations of a push would post more than [recurrence.MaxBatch] recurring expenses in one
+// Update, because they change rules with due occurrences. Apply the first ones in an Update of their own, and then all of them:
+// those that were applied are replayed.
+type BatchLimitError struct {
+	Mutations int // how many of the first mutations fit into one Update; at least 1
+}
+
+func (e *BatchLimitError) Error() string {
+	return fmt.Sprintf("only the first %d mutations fit into one update", e.Mutations)
+}
+
+// Push applies the mutations of a device to owner's ledger, in order, and returns a result for each. A mutation is applied whole
+// or not at all, and one that fails does not keep the others from being applied.
+//
+// All mutations are applied in one Update, so the rows that they change have the same version. Only a push that changes rules
+// with many due occurrences takes several Updates.
+//
+// Push returns [ErrCursorInvalid] or a [CursorExpiredError] if the request has such a cursor, and [expense.ErrNotFound] if owner
+// has no ledger. It returns a temporary error of the store, such as [expense.ErrUnavailable], instead of recording it as a
+// result: send the same push again.
+func Push(ctx context.Context, st store.Store, owner expense.OwnerID, env expense.Env, req PushRequest) ([]Result, error) {
+	part := req
+	for {
+		var results []Result
+		err := st.Update(ctx, owner, func(tx store.Tx) (err error) {
+			results, err = Apply(ctx, tx, owner, env, part)
+			return err
+		})
+		limit, exceeded := errors.AsType[*BatchLimitError](err)
+		backlog, behind := errors.AsType[*recurrence.BacklogError](err)
+		switch {
+		case exceeded:
+			part.Mutations = req.Mutations[:limit.Mutations]
+		case behind:
+			if _, err := store.CatchUp(ctx, st, owner, env, backlog); err != nil {
+				return nil, err
+			}
+		case err != nil:
+			return nil, err
+		case len(part.Mutations) < len(req.Mutations):
+			part = req
+		default:
+			return results, nil
+		}
+	}
+}
+
+// Apply is [Push] inside an Update that the caller runs. It also returns a [BatchLimitError] if the mutations do not fit into one
+// Update, and a [recurrence.BacklogError] if the due occurrences of a rule have to be posted first.
+// After any error the Update must fail.
+func Apply(ctx context.Context, tx store.Tx, owner expense.OwnerID, env expense.Env, req PushRequest) ([]Result, error) {
+	if len(req.Mutations) > MaxMutations {
+		return nil, &expense.InvalidError{
+			Field: "mutations", Code: "too_many", Detail: fmt.Sprintf("%d mutations; a push has at most %d", len(req.Mutations), MaxMutations),
+		}
+	}
+	state, err := tx.State(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("state of the ledger: %w", err)
+	}
+	if req.Cursor != (Cursor{}) {
+		if err := req.Cursor.check(owner, state); err != nil {
+			return nil, err
+		}
+	}
+	p := &push{tx: tx, env: env, state: state, encode: req.Encode}
+	results := make([]Result, len(req.Mutations))
+	for i, m := range req.Mutations {
+		recorded := p.recorded
+		results[i], err = p.mutation(ctx, m)
+		_, behind := errors.AsType[*recurrence.BacklogError](err)
+		if recorded > 0 && (behind || p.posted > recurrence.MaxBatch) {
+			return nil, &BatchLimitError{Mutations: i}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("mutation %s: %w", m.ID, err)
+		}
+	}
+	return results, nil
+}
+
+// A push is the state of one call of Apply.
+type push struct {
+	tx       store.Tx
+	env      expense.Env
+	state    store.State // before the first mutation
+	encode   func(Result) ([]byte, error)
+	recorded int // results that this call has stored
+	posted   int // recurring expenses that this call has posted, because mutations change their rules
+}
+
+// mutation applies m and stores its result, or replays the stored result.
+func (p *push) mutation(ctx context.Context, m Mutation) (Result, error) {
+	stored, err := p.record(ctx, m.ID)
+	switch {
+	case err == nil && bytes.Equal(stored.fingerprint, m.Fingerprint):
+		return Result{MutationID: m.ID, Status: stored.status, Version: stored.version, Answer: stored.answer, Replayed: true}, nil
+	case err == nil:
+		return p.encoded(Result{MutationID: m.ID, Status: Rejected, Err: ErrMutationIDReused})
+	case !errors.Is(err, expense.ErrNotFound):
+		return Result{}, err
+	}
+	var done outcome
+	base, err := p.base(ctx, m)
+	if err == nil && m.Err == nil {
+		done, err = m.Change.apply(ctx, p, m.Row, base)
+	}
+	if err != nil && !isFinal(err) {
+		return Result{}, err
+	}
+	if err == nil {
+		err = m.Err
+	}
+	status := done.status
+	if err == nil {
+		base = base.after(done, isPatch(m.Change), p.state.Version+1)
+	} else {
+		status = failureStatus(err)
+		if base == (baseVersion{}) {
+			base = unknownBase
+		}
+	}
+	result, err := p.encoded(Result{MutationID: m.ID, Status: status, Version: done.version, Row: done.row, Err: err})
+	if err != nil {
+		return Result{}, err
+	}
+	p.recorded++
+	return result, p.putRecord(ctx, m, record{status: status, version: done.version, row: m.Row, base: base, answer: result.Answer})
+}
+
+// encoded returns the result with its answer.
+func (p *push) encoded(result Result) (Result, error) {
+	if p.encode == nil {
+		return result, nil
+	}
+	var err error
+	if result.Answer, err = p.encode(result); err != nil {
+		return Result{}, fmt.Errorf("encode the result: %w", err)
+	}
+	return result, nil
+}
+
+// isFinal reports whether err concerns the mutation itself, so that sending it again would fail again.
+func isFinal(err error) bool {
+	return !errors.Is(err, expense.ErrUnavailable) &&
+		(isConflict(err) || errors.Is(err, expense.ErrInvalid) || errors.Is(err, expense.ErrNotFound))
+}
+
+func failureStatus(err error) Status {
+	if isConflict(err) && !errors.Is(err, expense.ErrInvalid) {
+		return Conflict
+	}
+	return Rejected
+}
+
+// isConflict reports whether err is about the state of the ledger, so that the user has to decide.
+func isConflict(err error) bool {
+	for _, kind := range []error{ErrConflict, expense.ErrExists, expense.ErrGone, expense.ErrStale, expense.ErrInUse} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,109 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
+)
+
+func (c PutRule) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
+	draft, seen := c.Draft, base.forPut()
+	draft.ID = new(row.ID.String())
+	if seen != 0 {
+		if _, err := p.tx.Rule(ctx, row.ID); err != nil {
+			return outcome{}, fmt.Errorf("rule %s: %w", row.ID, goneIfSeen(seen, err))
+		}
+	}
+	moved, err := p.moveRule(ctx, &draft, uuid.Nil)
+	if err != nil {
+		return outcome{}, err
+	}
+	added, err := recurrence.Add(ctx, p.tx, p.env, draft)
+	switch {
+	case err == nil && added.Created:
+		return rowOutcome(mergedIf(moved, Applied), added.Rule), nil
+	case err == nil:
+		return rowOutcome(Unchanged, added.Rule), nil
+	case !errors.Is(err, expense.ErrExists):
+		return outcome{}, err
+	}
+	stored, err := p.tx.Rule(ctx, row.ID)
+	switch {
+	case err != nil:
+		return outcome{}, fmt.Errorf("rule %s: %w", row.ID, err)
+	case seen != stored.Version:
+		return rowOutcome(0, stored), fmt.Errorf("rule %s: %w", row.ID, ErrConflict)
+	}
+	return PatchRule(c).apply(ctx, p, row, baseVersion{seen, seen})
+}
+
+func (c PatchRule) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
+	old, err := p.tx.Rule(ctx, row.ID)
+	if err != nil {
+		return outcome{}, fmt.Errorf("rule %s: %w", row.ID, goneIfSeen(base.Guarded, err))
+	}
+	unguarded := c.Draft
+	unguarded.ID, unguarded.Notes, unguarded.Paused = nil, nil, nil
+	status, err := admit(base.Guarded, old.Version, old.Guard, !reflect.ValueOf(unguarded).IsZero())
+	if err != nil {
+		return rowOutcome(0, old), fmt.Errorf("rule %s: %w", row.ID, err)
+	}
+	draft := c.Draft
+	moved, err := p.moveRule(ctx, &draft, old.CategoryID)
+	if err != nil {
+		return rowOutcome(0, old), err
+	}
+	var changed recurrence.Rule
+	err = p.posting(func(tx recurrence.Tx) (err error) {
+		changed, err = recurrence.Change(ctx, tx, p.env, row.ID, draft, expense.Precondition{})
+		return err
+	})
+	switch {
+	case err != nil:
+		return rowOutcome(0, old), err
+	case changed == old:
+		return rowOutcome(Unchanged, old), nil
+	}
+	return rowOutcome(mergedIf(moved, status), changed), nil
+}
+
+// moveRule replaces the draft's category by the one that it means now.
+func (p *push) moveRule(ctx context.Context, draft *recurrence.Draft, current uuid.UUID) (moved bool, err error) {
+	if draft.CategoryID == nil {
+		return false, nil
+	}
+	id, moved, err := p.category(ctx, *draft.CategoryID, current)
+	draft.CategoryID = &id
+	return moved, err
+}
+
+// posting runs a use case that may post the due occurrences of a rule, and counts them.
+func (p *push) posting(useCase func(tx recurrence.Tx) error) error {
+	counter := &postingTx{Tx: p.tx}
+	err := useCase(counter)
+	p.posted += counter.expenses
+	if err != nil && counter.expenses > 0 {
+		return partialWrite(err)
+	}
+	return err
+}
+
+// A postingTx counts the expenses that are written.
+type postingTx struct {
+	recurrence.Tx
+	expenses int
+}
+
+func (t *postingTx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expense.Version, error) {
+	version, err := t.Tx.PutExpenses(ctx, expenses...)
+	if err == nil {
+		t.expenses += len(expenses)
+	}
+	return version, err
+}
