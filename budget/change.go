@@ -48,7 +48,7 @@ func Change(
 	if err != nil {
 		return Budget{}, err
 	}
-	if b.SameGuarded(old) {
+	if b.SameGuardedFields(old) {
 		return old, nil
 	}
 	b.UpdatedAt = expense.Timestamp(env.Now)

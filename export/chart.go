@@ -128,7 +128,7 @@ func TrendChart(w io.Writer, t report.TrendReport, theme ChartTheme) error {
 	for i, point := range points {
 		names[i], sums[i] = c.format.Date(point.Dates.From), point.Sum
 		ticks[i] = names[i]
-		if t.Step == expense.ByMonth {
+		if t.Granularity == expense.ByMonth {
 			month := point.Dates.From.Month()
 			names[i] = c.format.MonthShort(month)
 			if ticks[i] = names[i]; len(points) <= fewLabels {

@@ -132,7 +132,7 @@ func TestChartsShowTheFiguresOfTheReports(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		trend, err := report.Trend(ctx, r, report.TrendQuery{Dates: yearly.Dates, Step: expense.ByMonth})
+		trend, err := report.Trend(ctx, r, report.TrendQuery{Dates: yearly.Dates, Granularity: expense.ByMonth})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,7 +274,7 @@ func TestNamesThatReorderTextDoNotReachAPicture(t *testing.T) {
 		Settings: expense.Settings{Locale: "de"}, Dates: month.Range(), Sum: sum,
 		ByCategory: []report.CategorySpending{{ID: uuid.New(), Name: "Food\u202e \u2066", Sum: sum}, {ID: uuid.New(), Name: "טיולים\u202e", Sum: sum}},
 	}}
-	trend := report.TrendReport{Settings: monthly.Settings, Dates: month.Range(), Step: expense.ByMonth, Category: &expense.Category{Name: "\u202eFood"}, Sum: sum}
+	trend := report.TrendReport{Settings: monthly.Settings, Dates: month.Range(), Granularity: expense.ByMonth, Category: &expense.Category{Name: "\u202eFood"}, Sum: sum}
 	var pictures bytes.Buffer
 	if err := errors.Join(export.MonthlyChart(&pictures, monthly, nil, export.AutoTheme), export.TrendChart(&pictures, trend, export.AutoTheme)); err != nil {
 		t.Fatal(err)
@@ -291,7 +291,7 @@ func TestALineOfManyPointsKeepsItsPeaks(t *testing.T) {
 	home := expense.MustCurrency("EUR")
 	trend := report.TrendReport{
 		Settings: expense.Settings{Locale: "en"}, Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")},
-		Step: expense.ByDay, Sum: expense.NewSum(home),
+		Granularity: expense.ByDay, Sum: expense.NewSum(home),
 	}
 	peaks := map[int]int64{17: 900_00, 20_000: 1000_00, 20_001: -500_00, 36_500: 800_00}
 	for day := trend.Dates.From; !day.After(trend.Dates.To); day = day.AddDays(1) {
@@ -326,13 +326,13 @@ func TestChartsOfLittleAndOfMuch(t *testing.T) {
 		t.Fatal(err)
 	}
 	refunds, err := report.Trend(ctx, r, report.TrendQuery{
-		Dates: expense.Range{From: expense.MustDate("2026-03-05"), To: expense.MustDate("2026-03-05")}, Step: expense.ByDay,
+		Dates: expense.Range{From: expense.MustDate("2026-03-05"), To: expense.MustDate("2026-03-05")}, Granularity: expense.ByDay,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	days, err := report.Trend(ctx, r, report.TrendQuery{
-		Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")}, Step: expense.ByDay,
+		Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")}, Granularity: expense.ByDay,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -373,18 +373,18 @@ func BenchmarkCharts(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	days, err := report.Trend(ctx, r, report.TrendQuery{Dates: yearly.Dates, Step: expense.ByDay})
+	days, err := report.Trend(ctx, r, report.TrendQuery{Dates: yearly.Dates, Granularity: expense.ByDay})
 	if err != nil {
 		b.Fatal(err)
 	}
 	century, err := report.Trend(ctx, r, report.TrendQuery{
-		Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")}, Step: expense.ByDay,
+		Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")}, Granularity: expense.ByDay,
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
 	weeks, err := report.Trend(ctx, r, report.TrendQuery{
-		Dates: expense.Range{From: expense.MustDate("2024-01-01"), To: expense.MustDate("2026-12-31")}, Step: expense.ByWeek,
+		Dates: expense.Range{From: expense.MustDate("2024-01-01"), To: expense.MustDate("2026-12-31")}, Granularity: expense.ByWeek,
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -57,7 +57,7 @@ func ReadReport(ctx context.Context, r ReportReader, summary report.Summary, opt
 		return nil, &expense.InvalidError{Code: "too_many_expenses", Detail: fmt.Sprintf(
 			"a PDF holds at most %d expenses, and these days have %d: narrow the range, or take the CSV export", MaxReport, summary.Sum.Count)}
 	}
-	trend, err := report.Trend(ctx, r, report.TrendQuery{Dates: summary.Dates, Step: reportStep(summary.Dates)})
+	trend, err := report.Trend(ctx, r, report.TrendQuery{Dates: summary.Dates, Granularity: reportStep(summary.Dates)})
 	if err != nil {
 		return nil, err
 	}

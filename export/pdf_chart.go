@@ -178,7 +178,7 @@ func linePicture(trend report.TrendReport) ([]byte, error) {
 		values[i] = float64(point.Sum.Home.Minor()) / scale
 		lowest = min(lowest, values[i])
 		names[i] = point.Dates.From.String()
-		if trend.Step == expense.ByMonth {
+		if trend.Granularity == expense.ByMonth {
 			names[i] = point.Dates.From.Month().String()
 		}
 	}

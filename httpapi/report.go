@@ -309,7 +309,7 @@ func (c *call) rangeReport() error {
 func (c *call) readTrend() (line report.TrendReport, err error) {
 	p := params{values: c.query}
 	query := report.TrendQuery{
-		Dates: p.span("from", "to"), Step: p.step("by", expense.ByMonth), Category: p.id("category_id"),
+		Dates: p.span("from", "to"), Granularity: p.step("by", expense.ByMonth), Category: p.id("category_id"),
 	}
 	if err := p.err(); err != nil {
 		return line, err
@@ -328,7 +328,7 @@ func (c *call) trendReport() error {
 		return err
 	}
 	body := trendBody{
-		Title: line.Title(locale.NewFormatter(line.Settings.Locale)), By: stepNames[line.Step], From: line.Dates.From.String(), To: line.Dates.To.String(), Currency: line.Sum.Home.Currency().Code(),
+		Title: line.Title(locale.NewFormatter(line.Settings.Locale)), By: stepNames[line.Granularity], From: line.Dates.From.String(), To: line.Dates.To.String(), Currency: line.Sum.Home.Currency().Code(),
 		Total: line.Sum.Home.Amount(), sumBody: newSumBody(line.Sum), Points: make([]pointBody, len(line.Points)),
 	}
 	if line.Category != nil {

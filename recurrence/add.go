@@ -82,7 +82,7 @@ func (d Draft) matchStored(ctx context.Context, tx expense.Reader, env expense.E
 
 // sameContent reports whether every field that a person can set is equal in r and other.
 func (r Rule) sameContent(other Rule) bool {
-	return r.SameGuarded(other) && r.Notes == other.Notes && r.Paused == other.Paused
+	return r.SameGuardedFields(other) && r.Notes == other.Notes && r.Paused == other.Paused
 }
 
 // put writes a rule and reads it again, because the store sets Guard.

@@ -210,7 +210,7 @@ func checkRuleCount(ctx context.Context, r Reader, errs *expense.ValidationError
 
 // SameGuarded reports whether the guarded fields of r and other are equal: ID, Amount, CategoryID and the schedule
 // from Freq to Count.
-func (r Rule) SameGuarded(other Rule) bool {
+func (r Rule) SameGuardedFields(other Rule) bool {
 	return r.guardedFields() == other.guardedFields()
 }
 

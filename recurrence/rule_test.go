@@ -77,11 +77,11 @@ func TestNotesPauseAndCursorAreNotGuarded(t *testing.T) {
 	r := recurrence.Rule{Freq: recurrence.Daily, Interval: 1, Start: date("2025-01-01")}
 	other := r
 	other.Notes, other.Paused, other.Next, other.Version = "rent", true, date("2025-02-01"), 7
-	if !r.SameGuarded(other) {
+	if !r.SameGuardedFields(other) {
 		t.Error("notes, pause, cursor and version count as guarded")
 	}
 	other.Interval = 2
-	if r.SameGuarded(other) {
+	if r.SameGuardedFields(other) {
 		t.Error("the interval does not count as guarded")
 	}
 }

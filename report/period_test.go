@@ -219,12 +219,12 @@ func TestRangesAndTrendsThatAreRefused(t *testing.T) {
 		query report.TrendQuery
 		want  []string
 	}{
-		{"no days", report.TrendQuery{Step: expense.ByDay}, []string{"from required", "to required"}},
-		{"backwards", report.TrendQuery{Dates: dates("2025-02-01", "2025-01-31"), Step: expense.ByDay}, []string{"to ends_before_start"}},
-		{"more than a hundred years", report.TrendQuery{Dates: dates("1925-01-01", "2025-01-01"), Step: expense.ByMonth}, []string{"to range_too_long"}},
-		{"before 1900", report.TrendQuery{Dates: dates("1899-12-31", "1900-01-01"), Step: expense.ByMonth}, []string{"from out_of_range"}},
+		{"no days", report.TrendQuery{Granularity: expense.ByDay}, []string{"from required", "to required"}},
+		{"backwards", report.TrendQuery{Dates: dates("2025-02-01", "2025-01-31"), Granularity: expense.ByDay}, []string{"to ends_before_start"}},
+		{"more than a hundred years", report.TrendQuery{Dates: dates("1925-01-01", "2025-01-01"), Granularity: expense.ByMonth}, []string{"to range_too_long"}},
+		{"before 1900", report.TrendQuery{Dates: dates("1899-12-31", "1900-01-01"), Granularity: expense.ByMonth}, []string{"from out_of_range"}},
 		{"no step", report.TrendQuery{Dates: dates("2025-01-01", "2025-01-01")}, []string{"by unknown_value"}},
-		{"all at once", report.TrendQuery{Dates: dates("2025-01-02", "2025-01-01"), Step: 77, Category: unknown},
+		{"all at once", report.TrendQuery{Dates: dates("2025-01-02", "2025-01-01"), Granularity: 77, Category: unknown},
 			[]string{"to ends_before_start", "by unknown_value", "category_id unknown_category"}},
 	} {
 		_, err := report.Trend(t.Context(), r, test.query)
@@ -236,7 +236,7 @@ func TestRangesAndTrendsThatAreRefused(t *testing.T) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}
-	if _, err := report.Trend(t.Context(), r, report.TrendQuery{Dates: dates("1925-01-01", "2024-12-31"), Step: expense.ByMonth}); err != nil {
+	if _, err := report.Trend(t.Context(), r, report.TrendQuery{Dates: dates("1925-01-01", "2024-12-31"), Granularity: expense.ByMonth}); err != nil {
 		t.Errorf("a hundred years: %v", err)
 	}
 	_, err := report.Range(t.Context(), r, env.Now, dates("2025-02-01", "2025-01-31"))
@@ -257,7 +257,7 @@ func TestATrendHasNoGaps(t *testing.T) {
 			"2025-01-20..2025-01-26 0.00, 2025-01-27..2025-02-02 1.00"},
 		{expense.ByMonth, "2025-01-01..2025-01-31 13.00, 2025-02-01..2025-02-02 0.00"},
 	} {
-		got, err := report.Trend(t.Context(), st.Reader(owner), report.TrendQuery{Dates: dates("2025-01-01", "2025-02-02"), Step: test.by})
+		got, err := report.Trend(t.Context(), st.Reader(owner), report.TrendQuery{Dates: dates("2025-01-01", "2025-02-02"), Granularity: test.by})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -336,7 +336,7 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 			t.Fatalf("range: %v", err)
 		}
 		summary(ranged.Summary)
-		query := report.TrendQuery{Dates: span, Step: rapid.SampledFrom([]expense.Granularity{expense.ByDay, expense.ByWeek, expense.ByMonth}).Draw(t, "by")}
+		query := report.TrendQuery{Dates: span, Granularity: rapid.SampledFrom([]expense.Granularity{expense.ByDay, expense.ByWeek, expense.ByMonth}).Draw(t, "by")}
 		filter := in(span)
 		if rapid.Bool().Draw(t, "of one category") {
 			food, err := r.CategoryByName(ctx, "Food")
@@ -445,7 +445,7 @@ func TestReportsDoNotDrift(t *testing.T) {
 				t.Fatalf("range: %v", err)
 			}
 			listed(t, st, expense.Filter{Dates: ranged.Dates}).equals(t, "the range", ranged.Sum)
-			trend, err := report.Trend(ctx, st.Reader(owner), report.TrendQuery{Dates: ranged.Dates, Step: expense.ByWeek})
+			trend, err := report.Trend(ctx, st.Reader(owner), report.TrendQuery{Dates: ranged.Dates, Granularity: expense.ByWeek})
 			if err != nil {
 				t.Fatalf("trend: %v", err)
 			}

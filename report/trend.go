@@ -13,12 +13,12 @@ import (
 
 // A TrendReport has the sum of each day, week or month of a range, including those without expenses.
 type TrendReport struct {
-	Settings expense.Settings // of the ledger at the time of the report
-	Dates    expense.Range
-	Step     expense.Granularity
-	Category *expense.Category // nil: all categories
-	Sum      expense.Sum       // of all points
-	Points   []TrendPoint
+	Settings    expense.Settings // of the ledger at the time of the report
+	Dates       expense.Range
+	Granularity expense.Granularity
+	Category    *expense.Category // nil: all categories
+	Sum         expense.Sum       // of all points
+	Points      []TrendPoint
 }
 
 // Title returns the category's name, if there is one, and the first and the last day as the locale writes them.
@@ -37,9 +37,9 @@ type TrendPoint struct {
 
 // A TrendQuery selects the range, the granularity and the category of a [Trend].
 type TrendQuery struct {
-	Dates    expense.Range       // includes both ends
-	Step     expense.Granularity // ByDay, ByWeek (ISO 8601) or ByMonth
-	Category uuid.UUID           // uuid.Nil: all
+	Dates       expense.Range       // includes both ends
+	Granularity expense.Granularity // ByDay, ByWeek (ISO 8601) or ByMonth
+	Category    uuid.UUID           // uuid.Nil: all
 }
 
 // Trend returns the report that query selects. The error is ErrInvalid, with every broken rule, for a range that
@@ -51,10 +51,10 @@ func Trend(ctx context.Context, r Reader, query TrendQuery) (TrendReport, error)
 	}
 	var errs expense.ValidationErrors
 	_ = errs.AddError("", checkRange(query.Dates, "from", "to"))
-	if query.Step != expense.ByDay && query.Step != expense.ByWeek && query.Step != expense.ByMonth {
+	if query.Granularity != expense.ByDay && query.Granularity != expense.ByWeek && query.Granularity != expense.ByMonth {
 		errs.Add("by", "unknown_value", "the granularity is unknown; give day, week or month")
 	}
-	report := TrendReport{Settings: snapshot.Settings, Dates: query.Dates, Step: query.Step}
+	report := TrendReport{Settings: snapshot.Settings, Dates: query.Dates, Granularity: query.Granularity}
 	if query.Category != uuid.Nil {
 		if report.Category = category(snapshot, query.Category); report.Category == nil {
 			errs.Add("category_id", "unknown_category", "the ledger has no category with the id %s", query.Category)
@@ -63,7 +63,7 @@ func Trend(ctx context.Context, r Reader, query TrendQuery) (TrendReport, error)
 	if err := errs.Err(); err != nil {
 		return TrendReport{}, err
 	}
-	totals, err := r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{query.Dates}, Granularity: query.Step})
+	totals, err := r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{query.Dates}, Granularity: query.Granularity})
 	if err != nil {
 		return TrendReport{}, fmt.Errorf("totals from %s to %s: %w", query.Dates.From, query.Dates.To, err)
 	}
@@ -97,14 +97,14 @@ func (t *TrendReport) fill(home expense.Currency, totals []expense.Total) error 
 	if t.Sum, err = expense.SumTotals(home, chosen); err != nil {
 		return err
 	}
-	t.Points = make([]TrendPoint, 0, periodsIn(t.Step, t.Dates))
+	t.Points = make([]TrendPoint, 0, periodsIn(t.Granularity, t.Dates))
 	for from := t.Dates.From; !from.IsZero() && !from.After(t.Dates.To); {
-		next := nextPeriod(t.Step, from)
+		next := nextPeriod(t.Granularity, from)
 		to := next.AddDays(-1)
 		if next.IsZero() || to.After(t.Dates.To) {
 			to = t.Dates.To
 		}
-		sum, ok := sums[t.Step.Truncate(from)]
+		sum, ok := sums[t.Granularity.Truncate(from)]
 		if !ok {
 			sum = expense.NewSum(home)
 		}

@@ -68,7 +68,7 @@ func (t *tx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.
 				}
 			}
 			b.Version, b.Guard = t.next, old.Guard
-			if !found || !b.SameGuarded(old) {
+			if !found || !b.SameGuardedFields(old) {
 				b.Guard = t.next
 			}
 			b.CreatedAt, b.UpdatedAt = expense.Timestamp(b.CreatedAt), expense.Timestamp(b.UpdatedAt)

@@ -47,7 +47,7 @@ func (t *tx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Ve
 				return err
 			}
 			rule.Version, rule.Guard = t.next, old.Guard
-			if !found || !rule.SameGuarded(old) {
+			if !found || !rule.SameGuardedFields(old) {
 				rule.Guard = t.next
 			}
 			rule.CreatedAt, rule.UpdatedAt = expense.Timestamp(rule.CreatedAt), expense.Timestamp(rule.UpdatedAt)

@@ -84,7 +84,7 @@ func (c PatchBudget) apply(ctx context.Context, p *push, row RowRef, base baseVe
 	switch {
 	case err != nil:
 		return rowOutcome(0, old), err
-	case changed.SameGuarded(old):
+	case changed.SameGuardedFields(old):
 		return rowOutcome(Unchanged, old), nil
 	}
 	return rowOutcome(status, changed), nil

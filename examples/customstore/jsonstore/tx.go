@@ -313,7 +313,7 @@ func (t *tx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.
 		for i, b := range own {
 			own[i] = cloneBudget(b)
 		}
-		if err := put(next.Budgets, t.version, own, budgetFields, budget.Budget.SameGuarded); err != nil {
+		if err := put(next.Budgets, t.version, own, budgetFields, budget.Budget.SameGuardedFields); err != nil {
 			return err
 		}
 		categories := make(map[uuid.UUID]bool)
@@ -341,7 +341,7 @@ func (t *tx) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Version, e
 // PutRules implements [recurrence.Tx].
 func (t *tx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Version, error) {
 	return t.write(ctx, len(rules), func(next *ledger) error {
-		if err := put(next.Rules, t.version, rules, ruleFields, recurrence.Rule.SameGuarded); err != nil {
+		if err := put(next.Rules, t.version, rules, ruleFields, recurrence.Rule.SameGuardedFields); err != nil {
 			return err
 		}
 		for _, rule := range rules {

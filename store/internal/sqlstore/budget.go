@@ -225,7 +225,7 @@ func (tx *ledgerTx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (e
 		b := &written[i]
 		old, ok := current[b.ID]
 		b.Version, b.Guard = tx.next(), old.Guard
-		if !ok || !b.SameGuarded(old) {
+		if !ok || !b.SameGuardedFields(old) {
 			b.Guard = tx.next()
 		}
 		if !ok {

@@ -253,11 +253,11 @@ func BenchmarkYear(b *testing.B) {
 					return err
 				},
 				"trend by month": func(r store.Reader) error {
-					_, err := report.Trend(b.Context(), r, report.TrendQuery{Dates: dates, Step: expense.ByMonth})
+					_, err := report.Trend(b.Context(), r, report.TrendQuery{Dates: dates, Granularity: expense.ByMonth})
 					return err
 				},
 				"trend by day": func(r store.Reader) error {
-					_, err := report.Trend(b.Context(), r, report.TrendQuery{Dates: dates, Step: expense.ByDay})
+					_, err := report.Trend(b.Context(), r, report.TrendQuery{Dates: dates, Granularity: expense.ByDay})
 					return err
 				},
 			} {

@@ -92,7 +92,7 @@ func (tx *ledgerTx) PutRules(ctx context.Context, rules ...recurrence.Rule) (exp
 	for i, rule := range rules {
 		old, ok := current[rule.ID]
 		rule.Version, rule.Guard = tx.next(), old.Guard
-		if !ok || !rule.SameGuarded(old) {
+		if !ok || !rule.SameGuardedFields(old) {
 			rule.Guard = tx.next()
 		}
 		rows[i] = ruleRow(tx.owner, tx.settings.Zone, rule)
