@@ -22,6 +22,15 @@ func accountID(identity Identity) (uuid.UUID, error) {
 	return id, nil
 }
 
+// account returns the local account of the identity, or ErrNotFound.
+func (s *Service) account(ctx context.Context, identity Identity) (store.Account, error) {
+	id, err := accountID(identity)
+	if err != nil {
+		return store.Account{}, err
+	}
+	return s.accounts.Account(ctx, id)
+}
+
 // IsErased reports whether the identity belongs to a local account that has been erased. Its sessions may be cached for
 // up to 30 seconds. IsErased returns false for identities of a host or of an OpenID Connect provider.
 func (s *Service) IsErased(ctx context.Context, identity Identity) (bool, error) {
@@ -38,11 +47,7 @@ func (s *Service) IsErased(ctx context.Context, identity Identity) (bool, error)
 
 // User returns the account of the identity. It returns ErrNotFound if the identity has no local account.
 func (s *Service) User(ctx context.Context, identity Identity) (User, error) {
-	id, err := accountID(identity)
-	if err != nil {
-		return User{}, err
-	}
-	account, err := s.accounts.Account(ctx, id)
+	account, err := s.account(ctx, identity)
 	return userOf(account), err
 }
 
@@ -51,11 +56,7 @@ func (s *Service) User(ctx context.Context, identity Identity) (User, error) {
 func (s *Service) confirmPassword(
 	ctx context.Context, identity Identity, field, password string, from netip.Addr,
 ) (store.Account, error) {
-	id, err := accountID(identity)
-	if err != nil {
-		return store.Account{}, err
-	}
-	account, err := s.accounts.Account(ctx, id)
+	account, err := s.account(ctx, identity)
 	if err != nil {
 		return store.Account{}, err
 	}
@@ -80,11 +81,7 @@ type PasswordChange struct {
 // within 30 seconds on others. It returns ErrInvalid with all field errors if the current password is wrong or the new
 // one is not acceptable.
 func (s *Service) ChangePassword(ctx context.Context, identity Identity, change PasswordChange) error {
-	id, err := accountID(identity)
-	if err != nil {
-		return err
-	}
-	account, err := s.accounts.Account(ctx, id)
+	account, err := s.account(ctx, identity)
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,8 @@ func TestConfirmingAPasswordIsThrottledAsASignInIs(t *testing.T) {
 		locked := h.EraseAccount(t.Context(), identity, goodPassword, netip.Addr{})
 		wrong := h.ChangePassword(t.Context(), identity, auth.PasswordChange{Current: "no", New: "five other words in a row"})
 		wantErr(t, "Erase while locked", locked, expense.ErrInvalid)
-		if a, b := expense.InvalidErrors(locked)[0], expense.InvalidErrors(wrong)[0]; a.Code != b.Code || a.Detail != b.Detail {
+		a, b := expense.InvalidErrors(locked)[0], expense.InvalidErrors(wrong)[0]
+		if a.Code != b.Code || a.Detail != b.Detail {
 			t.Errorf("locked is %v, wrong is %v", locked, wrong)
 		}
 		time.Sleep(time.Second)
@@ -174,11 +175,13 @@ func TestErase(t *testing.T) {
 		h := newFixture(t)
 		session := h.register(t)
 		identity := h.identity(t, session)
-		_, token, err := h.CreatePersonalToken(t.Context(), identity, auth.PersonalTokenDraft{Name: "script", Scopes: auth.ScopeRead})
+		_, token, err := h.CreatePersonalToken(t.Context(), identity,
+			auth.PersonalTokenDraft{Name: "script", Scopes: auth.ScopeRead})
 		if err != nil || !accepts(t, h, token) {
 			t.Fatalf("the personal token is refused, %v", err)
 		}
-		wantErr(t, "Erase without the password", h.EraseAccount(t.Context(), identity, "a wrong password", netip.Addr{}), expense.ErrInvalid)
+		wantErr(t, "Erase without the password", h.EraseAccount(t.Context(), identity, "a wrong password", netip.Addr{}),
+			expense.ErrInvalid)
 		if h.ledgers.count() != 1 || !accepts(t, h, session.AccessToken) {
 			t.Fatal("something is gone")
 		}
@@ -242,13 +245,16 @@ func TestAHostsIdentityHasNoLocalAccount(t *testing.T) {
 	identity := auth.Identity{Owner: "customer-17", Scopes: auth.AllScopes}
 	_, devices := h.Devices(t.Context(), identity)
 	_, tokens := h.PersonalTokens(t.Context(), identity)
-	_, _, create := h.CreatePersonalToken(t.Context(), identity, auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
+	_, _, create := h.CreatePersonalToken(t.Context(), identity,
+		auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
 	_, me := h.User(t.Context(), identity)
 	for what, err := range map[string]error{
 		"Devices": devices, "Tokens": tokens, "CreateToken": create, "Me": me,
-		"EndDevice": h.RevokeDevice(t.Context(), identity, uuid.New()), "DeleteToken": h.RevokePersonalToken(t.Context(), identity, uuid.New()),
-		"Erase":          h.EraseAccount(t.Context(), identity, goodPassword, netip.Addr{}),
-		"ChangePassword": h.ChangePassword(t.Context(), identity, auth.PasswordChange{Current: goodPassword, New: goodPassword}),
+		"EndDevice":   h.RevokeDevice(t.Context(), identity, uuid.New()),
+		"DeleteToken": h.RevokePersonalToken(t.Context(), identity, uuid.New()),
+		"Erase":       h.EraseAccount(t.Context(), identity, goodPassword, netip.Addr{}),
+		"ChangePassword": h.ChangePassword(t.Context(), identity,
+			auth.PasswordChange{Current: goodPassword, New: goodPassword}),
 	} {
 		wantErr(t, what, err, expense.ErrNotFound)
 	}

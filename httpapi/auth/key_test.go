@@ -88,7 +88,8 @@ func TestSealedKeyBelongsToItsID(t *testing.T) {
 	if err != nil || len(keys) != 1 {
 		t.Fatalf("%d keys, %v", len(keys), err)
 	}
-	if bytes.Contains(keys[0].EncryptedPrivate, keys[0].Public[len(keys[0].Public)-32:]) || len(keys[0].EncryptedPrivate) < 12+16+32 {
+	if bytes.Contains(keys[0].EncryptedPrivate, keys[0].Public[len(keys[0].Public)-32:]) ||
+		len(keys[0].EncryptedPrivate) < 12+16+32 {
 		t.Error("the private half is not sealed")
 	}
 	// An encrypted key under another id does not decrypt, so the instance creates a new one.
@@ -105,7 +106,8 @@ func TestSealedKeyBelongsToItsID(t *testing.T) {
 }
 
 func FuzzParseKEK(f *testing.F) {
-	for _, seed := range []string{"", "AA==", base64.StdEncoding.EncodeToString(make([]byte, 32)), strings.Repeat("A", 44)} {
+	for _, seed := range []string{"", "AA==", base64.StdEncoding.EncodeToString(make([]byte, 32)),
+		strings.Repeat("A", 44)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

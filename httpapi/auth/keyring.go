@@ -47,9 +47,9 @@ type keyring struct {
 	now              func() time.Time
 	state            atomic.Pointer[keySnapshot] // never modified, only replaced
 
-	sem        chan struct{} // semaphore that guards the fields below and the reads of the keys
-	lastReload time.Time     // start of the last reload
-	reloadErr  error         // result of the last reload
+	sem        semaphore // guards the fields below and the reads of the keys
+	lastReload time.Time // start of the last reload
+	reloadErr  error     // result of the last reload
 }
 
 // A keySnapshot is an immutable view of the keys at one read.
@@ -64,7 +64,7 @@ type keySnapshot struct {
 // newKeyring reads the keys. It creates an active key if it finds none that the KEK opens.
 func newKeyring(ctx context.Context, accounts store.Accounts, config Config) (*keyring, error) {
 	ring := &keyring{
-		accounts: accounts, kek: config.KEK, logger: config.Logger, now: config.Now, sem: make(chan struct{}, 1),
+		accounts: accounts, kek: config.KEK, logger: config.Logger, now: config.Now, sem: make(semaphore, 1),
 		rotationInterval: config.KeyRotationInterval, activationDelay: config.KeyActivationDelay,
 	}
 	ring.state.Store(&keySnapshot{})
@@ -212,7 +212,7 @@ func (k *keyring) current(ctx context.Context) *keySnapshot {
 	if state := k.state.Load(); k.now().Sub(state.loadedAt) < keyCacheTTL {
 		return state
 	}
-	if release, err := k.acquire(ctx); err == nil {
+	if release, err := k.sem.acquire(ctx); err == nil {
 		defer release()
 		now := k.now()
 		if now.Sub(k.state.Load().loadedAt) >= keyCacheTTL && now.Sub(k.lastReload) >= minReloadInterval {
@@ -233,7 +233,7 @@ func (k *keyring) lookup(ctx context.Context, id string) (any, error) {
 		return nil, fmt.Errorf("signing key: %w", expense.ErrNotFound)
 	}
 	requested := k.now()
-	release, err := k.acquire(ctx)
+	release, err := k.sem.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -255,16 +255,6 @@ func (k *keyring) lookup(ctx context.Context, id string) (any, error) {
 		return nil, k.reloadErr
 	}
 	return nil, fmt.Errorf("signing key: %w", expense.ErrNotFound)
-}
-
-// acquire waits for the reload semaphore; release returns it.
-func (k *keyring) acquire(ctx context.Context) (release func(), err error) {
-	select {
-	case k.sem <- struct{}{}:
-		return func() { <-k.sem }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
 }
 
 // reload reads the keys on behalf of all waiting requests, so it continues when the request that started it is
@@ -335,7 +325,7 @@ func (k *keyring) maintain(ctx context.Context) error {
 	if k.kek != nil {
 		rotateErr = k.rotate(ctx)
 	}
-	release, err := k.acquire(ctx)
+	release, err := k.sem.acquire(ctx)
 	if err != nil {
 		return err
 	}

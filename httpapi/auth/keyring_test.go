@@ -96,7 +96,8 @@ func TestKeysRotateWithoutARefusal(t *testing.T) {
 			if id := keyID(t, session.AccessToken); used[id].IsZero() {
 				used[id] = now
 			}
-			alive = append(slices.DeleteFunc(alive, func(i issued) bool { return now.Sub(i.at) >= auth.AccessTokenLifetime }), issued{session.AccessToken, now})
+			alive = append(slices.DeleteFunc(alive, func(i issued) bool { return now.Sub(i.at) >= auth.AccessTokenLifetime }),
+				issued{session.AccessToken, now})
 			for _, given := range alive {
 				for _, service := range services {
 					if !accepts(t, service, given.token) {
@@ -250,7 +251,8 @@ func TestES256IsAcceptedAndNoAlgorithmForAnothersKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		key := store.SigningKey{ID: uuid.New(), Serial: serial, Public: der, Stage: store.KeyRetired, CreatedAt: time.Now(), StagedAt: time.Now()}
+		key := store.SigningKey{ID: uuid.New(), Serial: serial, Public: der, Stage: store.KeyRetired, CreatedAt: time.Now(),
+			StagedAt: time.Now()}
 		if err := h.accounts.CreateSigningKey(t.Context(), key); err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +262,8 @@ func TestES256IsAcceptedAndNoAlgorithmForAnothersKey(t *testing.T) {
 	sign := func(method jwt.SigningMethod, id string, key any) string {
 		now := time.Now()
 		token := jwt.NewWithClaims(method, jwt.MapClaims{
-			"iss": "spendwise", "aud": "spendwise", "sub": session.User.ID, "sid": session.Device, "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
+			"iss": "spendwise", "aud": "spendwise", "sub": session.User.ID, "sid": session.Device, "iat": now.Unix(),
+			"exp": now.Add(time.Minute).Unix(),
 		})
 		token.Header["typ"], token.Header["kid"] = "at+jwt", id
 		text, err := token.SignedString(key)

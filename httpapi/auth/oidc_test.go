@@ -107,7 +107,9 @@ func (p *provider) ClientCredentials(ctx context.Context, id, secret string) (op
 }
 
 // ClientCredentialsTokenRequest takes subject and audience from the scopes.
-func (p *provider) ClientCredentialsTokenRequest(_ context.Context, _ string, scopes []string) (op.TokenRequest, error) {
+func (p *provider) ClientCredentialsTokenRequest(
+	_ context.Context, _ string, scopes []string,
+) (op.TokenRequest, error) {
 	request := &oidc.JWTTokenRequest{}
 	for _, scope := range scopes {
 		if subject, ok := strings.CutPrefix(scope, "sub:"); ok {
@@ -148,7 +150,8 @@ func newProvider(t *testing.T) *provider {
 	// The provider is at localhost instead of an IP address, because zitadel's library permits plain HTTP only there.
 	p.url = fmt.Sprintf("http://localhost:%d", p.server.Listener.Addr().(*net.TCPAddr).Port)
 	p.Storage = storage.NewStorage(storage.NewUserStore(p.url))
-	handler, err := op.NewProvider(&op.Config{CryptoKey: sha256.Sum256([]byte("test")), CodeMethodS256: true, AuthMethodPost: true},
+	handler, err := op.NewProvider(&op.Config{CryptoKey: sha256.Sum256([]byte("test")), CodeMethodS256: true,
+		AuthMethodPost: true},
 		p, op.StaticIssuer(p.url), op.WithAllowInsecure(), op.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
@@ -307,7 +310,8 @@ func TestAnIssuersTokensAreRefusedAlike(t *testing.T) {
 		return p.sign(t, func(header map[string]any, _ jwt.MapClaims) { header[name] = value })
 	}
 	good := p.sign(t, func(map[string]any, jwt.MapClaims) {})
-	if !accepts(t, issuer, good) || !accepts(t, issuer, header("typ", "at+jwt")) || !accepts(t, issuer, claim("exp", now.Add(-30*time.Second).Unix())) {
+	if !accepts(t, issuer, good) || !accepts(t, issuer, header("typ", "at+jwt")) ||
+		!accepts(t, issuer, claim("exp", now.Add(-30*time.Second).Unix())) {
 		t.Fatal("a good token is refused")
 	}
 	h := newFixture(t)
@@ -381,7 +385,8 @@ func TestAnIssuersKeys(t *testing.T) {
 		if !accepts(t, issuer, p.token(t, "anna", audience)) {
 			t.Fatal("refused")
 		}
-		long := p.sign(t, func(_ map[string]any, claims jwt.MapClaims) { claims["exp"] = time.Now().Add(24 * time.Hour).Unix() })
+		long := p.sign(t,
+			func(_ map[string]any, claims jwt.MapClaims) { claims["exp"] = time.Now().Add(24 * time.Hour).Unix() })
 		p.away.Store(true)
 		for range 10 {
 			if !accepts(t, issuer, long) {
@@ -393,7 +398,8 @@ func TestAnIssuersKeys(t *testing.T) {
 	t.Run("that the provider took back are refused within two hours", func(t *testing.T) {
 		p := newProvider(t)
 		issuer, c := newAuthenticator(t, p)
-		long := p.sign(t, func(_ map[string]any, claims jwt.MapClaims) { claims["exp"] = time.Now().Add(24 * time.Hour).Unix() })
+		long := p.sign(t,
+			func(_ map[string]any, claims jwt.MapClaims) { claims["exp"] = time.Now().Add(24 * time.Hour).Unix() })
 		if !accepts(t, issuer, long) {
 			t.Fatal("refused")
 		}
@@ -405,7 +411,8 @@ func TestAnIssuersKeys(t *testing.T) {
 	})
 	t.Run("are not forgotten for a page in their place", func(t *testing.T) {
 		for name, page := range map[string]string{
-			"for people": "<html>back soon</html>", "an error": `{"error":"maintenance"}`, "cut off": `{"keys":[{"kty":"RSA",`, "null": `{"keys":null}`,
+			"for people": "<html>back soon</html>", "an error": `{"error":"maintenance"}`, "cut off": `{"keys":[{"kty":"RSA",`,
+			"null":           `{"keys":null}`,
 			"keys of no use": `{"keys":[{"kty":"quantum"}]}`,
 		} {
 			p := newProvider(t)
@@ -415,7 +422,9 @@ func TestAnIssuersKeys(t *testing.T) {
 			if !accepts(t, issuer, long) {
 				t.Fatal("refused")
 			}
-			p.override.Store(new(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page) })))
+			p.override.Store(new(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = io.WriteString(w, page)
+			})))
 			for range 5 {
 				c.forward(61 * time.Minute)
 				if !accepts(t, issuer, long) {
@@ -433,7 +442,8 @@ func TestAnIssuersKeys(t *testing.T) {
 	t.Run("keep nobody waiting who has one of them, while the provider is slow", func(t *testing.T) {
 		p := newProvider(t)
 		issuer, c := newAuthenticator(t, p)
-		long := p.sign(t, func(_ map[string]any, claims jwt.MapClaims) { claims["exp"] = time.Now().Add(24 * time.Hour).Unix() })
+		long := p.sign(t,
+			func(_ map[string]any, claims jwt.MapClaims) { claims["exp"] = time.Now().Add(24 * time.Hour).Unix() })
 		if !accepts(t, issuer, long) {
 			t.Fatal("refused")
 		}
@@ -544,12 +554,13 @@ func TestAnIssuerBesideLocalAccounts(t *testing.T) {
 
 func TestNewIssuerRefuses(t *testing.T) {
 	for name, config := range map[string]auth.OIDCConfig{
-		"no issuer":           {Audience: audience},
-		"plain HTTP":          {Issuer: "http://login.example.org", Audience: audience},
-		"no URL":              {Issuer: "login.example.org", Audience: audience},
-		"no audience":         {Issuer: "https://login.example.org"},
-		"algorithm none":      {Issuer: "https://login.example.org", Audience: audience, Algorithms: []string{"none"}},
-		"a symmetric one too": {Issuer: "https://login.example.org", Audience: audience, Algorithms: []string{"RS256", "HS256"}},
+		"no issuer":      {Audience: audience},
+		"plain HTTP":     {Issuer: "http://login.example.org", Audience: audience},
+		"no URL":         {Issuer: "login.example.org", Audience: audience},
+		"no audience":    {Issuer: "https://login.example.org"},
+		"algorithm none": {Issuer: "https://login.example.org", Audience: audience, Algorithms: []string{"none"}},
+		"a symmetric one too": {Issuer: "https://login.example.org", Audience: audience,
+			Algorithms: []string{"RS256", "HS256"}},
 	} {
 		if _, err := auth.NewOIDCAuthenticator(config); err == nil {
 			t.Errorf("%s is taken", name)

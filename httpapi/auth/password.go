@@ -76,26 +76,27 @@ const maxHashes = 4
 
 // A hasher limits the concurrent argon2id hashes to half of the processors and at most maxHashes, so that sign-ins do
 // not slow other requests.
-type hasher struct {
-	slots chan struct{}
+type hasher struct{ semaphore }
+
+func newHasher() hasher {
+	return hasher{make(semaphore, min(maxHashes, max(1, runtime.GOMAXPROCS(0)/2)))}
 }
 
-func newHasher() *hasher {
-	return &hasher{slots: make(chan struct{}, min(maxHashes, max(1, runtime.GOMAXPROCS(0)/2)))}
-}
+// A semaphore limits concurrency to its capacity.
+type semaphore chan struct{}
 
 // acquire waits for a slot; release returns it.
-func (h *hasher) acquire(ctx context.Context) (release func(), err error) {
+func (s semaphore) acquire(ctx context.Context) (release func(), err error) {
 	select {
-	case h.slots <- struct{}{}:
-		return func() { <-h.slots }, nil
+	case s <- struct{}{}:
+		return func() { <-s }, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for a slot to hash a password: %w", context.Cause(ctx))
+		return nil, context.Cause(ctx)
 	}
 }
 
 // hash waits for a slot and returns the hash of a password in the PHC string format.
-func (h *hasher) hash(ctx context.Context, password string) (string, error) {
+func (h hasher) hash(ctx context.Context, password string) (string, error) {
 	release, err := h.acquire(ctx)
 	if err != nil {
 		return "", err

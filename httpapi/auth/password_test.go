@@ -18,7 +18,8 @@ import (
 func weakHash(password string) string {
 	salt := []byte("8 bytes!")
 	key := argon2.IDKey([]byte(password), salt, 1, 8, 1, 32)
-	return "$argon2id$v=19$m=8,t=1,p=1$" + base64.RawStdEncoding.EncodeToString(salt) + "$" + base64.RawStdEncoding.EncodeToString(key)
+	b64 := base64.RawStdEncoding
+	return "$argon2id$v=19$m=8,t=1,p=1$" + b64.EncodeToString(salt) + "$" + b64.EncodeToString(key)
 }
 
 func TestPasswords(t *testing.T) {
@@ -97,7 +98,8 @@ func TestEmails(t *testing.T) {
 		if sound && err != nil {
 			t.Errorf("%q is refused: %v", email, err)
 		}
-		if fieldErrs := expense.InvalidErrors(err); !sound && (len(fieldErrs) != 1 || fieldErrs[0].Field != "email" || fieldErrs[0].Code != "malformed_email") {
+		if fieldErrs := expense.InvalidErrors(err); !sound &&
+			(len(fieldErrs) != 1 || fieldErrs[0].Field != "email" || fieldErrs[0].Code != "malformed_email") {
 			t.Errorf("%q gives the faults %v", email, fieldErrs)
 		}
 	}
@@ -107,7 +109,8 @@ func TestEmails(t *testing.T) {
 func TestLoginHashesForNobodyToo(t *testing.T) {
 	h := newFixture(t)
 	h.register(t)
-	for name, email := range map[string]string{"somebody": "ada@example.org", "nobody": "bob@example.org", "no address": "bob"} {
+	for name, email := range map[string]string{"somebody": "ada@example.org", "nobody": "bob@example.org",
+		"no address": "bob"} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		_, err := h.Login(t.Context(), auth.Login{Email: email, Password: "not the password"})
@@ -121,7 +124,8 @@ func TestLoginHashesForNobodyToo(t *testing.T) {
 
 func TestDamagedHash(t *testing.T) {
 	h := newFixture(t)
-	account := store.Account{ID: uuid.New(), Email: "ada@example.org", PasswordHash: "$argon2id$v=19$m=999999999,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"}
+	account := store.Account{ID: uuid.New(), Email: "ada@example.org",
+		PasswordHash: "$argon2id$v=19$m=999999999,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"}
 	if err := h.accounts.CreateAccount(t.Context(), account); err != nil {
 		t.Fatal(err)
 	}
@@ -135,8 +139,10 @@ func FuzzHash(f *testing.F) {
 	sound := weakHash(goodPassword)
 	for _, seed := range []string{
 		sound, "", "$", "$$$$$", strings.Replace(sound, "argon2id", "argon2i", 1), strings.Replace(sound, "v=19", "v=16", 1),
-		strings.Replace(sound, "m=8", "m=08", 1), strings.Replace(sound, "m=8", "m=7", 1), strings.Replace(sound, "p=1", "p=0", 1),
-		strings.Replace(sound, "p=1", "p=256", 1), strings.Replace(sound, "t=1", "t=-1", 1), strings.Replace(sound, "m=8", "m=4294967304", 1),
+		strings.Replace(sound, "m=8", "m=08", 1), strings.Replace(sound, "m=8", "m=7", 1),
+		strings.Replace(sound, "p=1", "p=0", 1),
+		strings.Replace(sound, "p=1", "p=256", 1), strings.Replace(sound, "t=1", "t=-1", 1),
+		strings.Replace(sound, "m=8", "m=4294967304", 1),
 		sound + "=", sound + "$", " " + sound, sound[:len(sound)-1], strings.Replace(sound, "t=1,", "t=1 ,", 1),
 	} {
 		f.Add(seed)

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"time"
 
@@ -149,11 +148,7 @@ func parsePersonalToken(text string) (personalToken, bool) {
 }
 
 func (t personalToken) String() string {
-	raw := make([]byte, 0, personalTokenSize)
-	raw = append(raw, t.account[:]...)
-	raw = append(raw, t.id[:]...)
-	raw = append(raw, t.secret[:]...)
-	return PersonalTokenPrefix + base64.RawURLEncoding.EncodeToString(raw)
+	return encodeOpaque(PersonalTokenPrefix, t.account[:], t.id[:], t.secret[:])
 }
 
 func (t personalToken) hash() store.SecretHash { return sha256.Sum256(t.secret[:]) }

@@ -19,12 +19,15 @@ func TestPersonalTokens(t *testing.T) {
 		other := h.instance(t)
 		session := h.register(t)
 		identity := h.identity(t, session)
-		made, secret, err := h.CreatePersonalToken(t.Context(), identity, auth.PersonalTokenDraft{Name: "backup", Scopes: auth.ScopeRead | auth.ScopeExport})
-		if err != nil || !strings.HasPrefix(secret, "swp_") || time.Until(made.ExpiresAt).Round(time.Second) != auth.PersonalTokenLifetime {
+		made, secret, err := h.CreatePersonalToken(t.Context(), identity,
+			auth.PersonalTokenDraft{Name: "backup", Scopes: auth.ScopeRead | auth.ScopeExport})
+		if err != nil || !strings.HasPrefix(secret, "swp_") ||
+			time.Until(made.ExpiresAt).Round(time.Second) != auth.PersonalTokenLifetime {
 			t.Fatalf("CreateToken = %+v, %v", made, err)
 		}
 		got, err := h.Authenticate(request(t, "Bearer "+secret))
-		if want := (auth.Identity{Owner: identity.Owner, Scopes: auth.ScopeRead | auth.ScopeExport}); err != nil || got != want {
+		want := auth.Identity{Owner: identity.Owner, Scopes: auth.ScopeRead | auth.ScopeExport}
+		if err != nil || got != want {
 			t.Errorf("Authenticate = %+v, %v, want %+v", got, err, want)
 		}
 		accountStore, err := h.accounts.Token(t.Context(), session.User.ID, made.ID)
@@ -120,7 +123,8 @@ func TestAPersonalTokenThatBreaksRules(t *testing.T) {
 
 func FuzzPersonalToken(f *testing.F) {
 	h := newFixture(f)
-	for _, seed := range []string{"swp_", "swp_" + strings.Repeat("A", 86), "swp_" + strings.Repeat("\n", 86), strings.Repeat("A", 90)} {
+	for _, seed := range []string{"swp_", "swp_" + strings.Repeat("A", 86), "swp_" + strings.Repeat("\n", 86),
+		strings.Repeat("A", 90)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

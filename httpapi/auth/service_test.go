@@ -165,7 +165,8 @@ func newFixture(t testing.TB, change ...func(*auth.Config)) *fixture {
 		kek:      bytes.Repeat([]byte{7}, auth.KEKSize),
 		log:      new(bytes.Buffer),
 	}
-	h.logger = slog.New(slog.NewTextHandler(h.log, nil)) // shared by all instances, because a handler serialises its writes
+	// Shared by all instances, because a handler serialises its writes.
+	h.logger = slog.New(slog.NewTextHandler(h.log, nil))
 	settings, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +239,8 @@ func TestRegister(t *testing.T) {
 			t.Errorf("session of %q for %v", session.User.Email, session.ExpiresIn)
 		}
 		identity, err := h.Authenticate(request(t, "bearer "+session.AccessToken))
-		want := auth.Identity{Owner: expense.OwnerID(session.User.ID.String()), Scopes: auth.AllScopes, Device: session.Device}
+		want := auth.Identity{Owner: expense.OwnerID(session.User.ID.String()), Scopes: auth.AllScopes,
+			Device: session.Device}
 		if err != nil || identity != want {
 			t.Errorf("Authenticate = %v, %v, want %v", identity, err, want)
 		}
@@ -278,7 +280,8 @@ func TestRegister(t *testing.T) {
 		_, err := h.Register(t.Context(), auth.Registration{Email: "ada@example.org", Password: goodPassword})
 		wantErr(t, "Register", err, auth.ErrRegistrationClosed)
 		wantErr(t, "Register", err, auth.ErrForbidden)
-		if _, err := h.users.Add(t.Context(), auth.Registration{Email: "ada@example.org", Password: goodPassword}); err != nil {
+		if _, err := h.users.Add(t.Context(),
+			auth.Registration{Email: "ada@example.org", Password: goodPassword}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -299,7 +302,8 @@ func TestLogin(t *testing.T) {
 	h := newFixture(t)
 	first := h.register(t)
 	t.Run("starts a session of its own", func(t *testing.T) {
-		session, err := h.Login(t.Context(), auth.Login{Email: "ADA@example.org", Password: goodPassword, DeviceName: "Laptop"})
+		session, err := h.Login(t.Context(),
+			auth.Login{Email: "ADA@example.org", Password: goodPassword, DeviceName: "Laptop"})
 		if err != nil || session.Device == first.Device || session.User != first.User {
 			t.Fatalf("Login = %v, %v", session.User, err)
 		}
@@ -387,12 +391,14 @@ func TestUsers(t *testing.T) {
 		}
 		_, err := h.Login(t.Context(), auth.Login{Email: "ada@example.org", Password: goodPassword})
 		wantErr(t, "Login with the old password", err, auth.ErrInvalidCredentials)
-		if _, err := h.Login(t.Context(), auth.Login{Email: "ada@example.org", Password: goodPassword + " again"}); err != nil {
+		if _, err := h.Login(t.Context(),
+			auth.Login{Email: "ada@example.org", Password: goodPassword + " again"}); err != nil {
 			t.Error(err)
 		}
 		_, err = h.Refresh(t.Context(), session.RefreshToken)
 		wantErr(t, "Refresh", err, auth.ErrSessionEnded)
-		wantErr(t, "SetPassword to a short one", h.users.SetPassword(t.Context(), "ada@example.org", "short"), expense.ErrInvalid)
+		wantErr(t, "SetPassword to a short one", h.users.SetPassword(t.Context(), "ada@example.org", "short"),
+			expense.ErrInvalid)
 	})
 	t.Run("go with their ledger", func(t *testing.T) {
 		if err := h.users.Erase(t.Context(), "Ada@example.org"); err != nil {
@@ -440,15 +446,16 @@ func TestRefresh(t *testing.T) {
 			}
 		}
 	})
-	bubble("gives the same successor again for 30 seconds, on every instance", func(t *testing.T, h *fixture, first string) {
-		other := h.instance(t, func(c *auth.Config) { c.KEK = bytes.Repeat([]byte{9}, auth.KEKSize) })
-		second := refresh(t, h.Service, first)
-		time.Sleep(30 * time.Second)
-		if again := refresh(t, other, first); again != second {
-			t.Error("the token before the current one gave another successor")
-		}
-		refresh(t, other, second)
-	})
+	bubble("gives the same successor again for 30 seconds, on every instance",
+		func(t *testing.T, h *fixture, first string) {
+			other := h.instance(t, func(c *auth.Config) { c.KEK = bytes.Repeat([]byte{9}, auth.KEKSize) })
+			second := refresh(t, h.Service, first)
+			time.Sleep(30 * time.Second)
+			if again := refresh(t, other, first); again != second {
+				t.Error("the token before the current one gave another successor")
+			}
+			refresh(t, other, second)
+		})
 	bubble("takes the previous token for theft after 30 seconds", func(t *testing.T, h *fixture, first string) {
 		second := refresh(t, h.Service, first)
 		time.Sleep(30*time.Second + time.Microsecond)
@@ -473,7 +480,8 @@ func TestRefresh(t *testing.T) {
 		forged := []byte(first)
 		forged[len("swr_")+50] ^= 1 // changes the family secret: the ids alone must not be enough to end a session
 		over(t, h.Service, string(forged))
-		for _, text := range []string{"", "swr_", first[:len(first)-1], first + "A", "x" + first, strings.Repeat("A", 1<<17)} {
+		for _, text := range []string{"", "swr_", first[:len(first)-1], first + "A", "x" + first,
+			strings.Repeat("A", 1<<17)} {
 			over(t, h.Service, text)
 		}
 		refresh(t, h.Service, first)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -162,6 +163,10 @@ func decodeOpaque(text, prefix string, size int) ([]byte, bool) {
 	return raw, err == nil && len(raw) == size
 }
 
+func encodeOpaque(prefix string, parts ...[]byte) string {
+	return prefix + base64.RawURLEncoding.EncodeToString(slices.Concat(parts...))
+}
+
 // refreshPrefix starts every refresh token, so that users and secret scanners recognise it.
 const refreshPrefix = "swr_"
 
@@ -193,12 +198,7 @@ func parseRefreshToken(text string) (refreshToken, bool) {
 }
 
 func (t refreshToken) String() string {
-	raw := make([]byte, 0, refreshTokenSize)
-	raw = append(raw, t.account[:]...)
-	raw = append(raw, t.device[:]...)
-	raw = append(raw, t.family[:]...)
-	raw = append(raw, t.secret[:]...)
-	return refreshPrefix + base64.RawURLEncoding.EncodeToString(raw)
+	return encodeOpaque(refreshPrefix, t.account[:], t.device[:], t.family[:], t.secret[:])
 }
 
 // hash and familyHash are the values that the store keeps.

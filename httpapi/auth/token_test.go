@@ -31,7 +31,8 @@ func insertKey(t *testing.T, h *fixture) (kid string, private ed25519.PrivateKey
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := store.SigningKey{ID: uuid.New(), Serial: 1000, Public: der, Stage: store.KeyRetired, CreatedAt: time.Now(), StagedAt: time.Now()}
+	key := store.SigningKey{ID: uuid.New(), Serial: 1000, Public: der, Stage: store.KeyRetired, CreatedAt: time.Now(),
+		StagedAt: time.Now()}
 	if err := h.accounts.CreateSigningKey(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
@@ -97,47 +98,52 @@ func TestAuthenticateRefusesAlike(t *testing.T) {
 
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	cases := map[string][]string{
-		"no header":                       nil,
-		"an empty header":                 {""},
-		"another scheme":                  {"Basic " + good},
-		"no scheme":                       {good},
-		"two headers":                     {"Bearer " + good, "Bearer " + good},
-		"two tokens":                      {"Bearer " + good + " " + good},
-		"a token truncated":               {"Bearer " + good[:len(good)-2]},
-		"a token without its signature":   {"Bearer " + head + "." + body + "."},
-		"two parts":                       {"Bearer " + head + "." + body},
-		"four parts":                      {"Bearer " + good + "." + signature},
-		"padding":                         {"Bearer " + good + "=="},
-		"a token of 100 KB":               {"Bearer " + strings.Repeat("A", 100<<10)},
-		"a token with claims of 100 KB":   {"Bearer " + claim("pad", strings.Repeat("A", 100<<10))},
-		"bits set that mean nothing":      {"Bearer " + good[:len(good)-1] + string(alphabet[strings.IndexByte(alphabet, good[len(good)-1])|1])},
-		"algorithm none":                  {"Bearer " + header("alg", "none")},
-		"HS256 with the public key":       {"Bearer " + header("alg", "HS256")},
-		"algorithm none, signature left":  {"Bearer " + base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"at+jwt","kid":"`+kid+`"}`)) + "." + body + "." + signature},
-		"another type":                    {"Bearer " + header("typ", "JWT")},
-		"no type":                         {"Bearer " + header("typ", nil)},
-		"an unknown key":                  {"Bearer " + header("kid", uuid.NewString())},
-		"a key id that is none":           {"Bearer " + header("kid", "../../dev/null")},
-		"a key id that is no text":        {"Bearer " + header("kid", 1)},
-		"a jku header":                    {"Bearer " + header("jku", "https://example.org/jwks.json")},
-		"an x5u header":                   {"Bearer " + header("x5u", "https://example.org/key.pem")},
-		"a jwk header":                    {"Bearer " + header("jwk", map[string]any{"kty": "OKP", "crv": "Ed25519", "x": "AA"})},
-		"a crit header":                   {"Bearer " + header("crit", []string{"exp"})},
-		"another issuer":                  {"Bearer " + claim("iss", "spendwise.example.org")},
-		"no issuer":                       {"Bearer " + claim("iss", nil)},
-		"another audience":                {"Bearer " + claim("aud", "someone-else")},
-		"no audience":                     {"Bearer " + claim("aud", nil)},
-		"expired beyond the skew":         {"Bearer " + claim("exp", now.Add(-61*time.Second).Unix())},
-		"no expiry":                       {"Bearer " + claim("exp", nil)},
-		"issued in the future":            {"Bearer " + claim("iat", now.Add(2*time.Minute).Unix())},
-		"not valid before the future":     {"Bearer " + claim("nbf", now.Add(2*time.Minute).Unix())},
-		"no subject":                      {"Bearer " + claim("sub", nil)},
-		"a subject that is no account":    {"Bearer " + claim("sub", "ada")},
-		"another subject":                 {"Bearer " + claim("sub", uuid.New())},
-		"no session":                      {"Bearer " + claim("sid", nil)},
-		"another session":                 {"Bearer " + claim("sid", uuid.New())},
-		"a refresh token":                 {"Bearer " + session.RefreshToken},
-		"a stranger's signature":          {"Bearer " + head + "." + body + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(stranger, []byte(head+"."+body)))},
+		"no header":                     nil,
+		"an empty header":               {""},
+		"another scheme":                {"Basic " + good},
+		"no scheme":                     {good},
+		"two headers":                   {"Bearer " + good, "Bearer " + good},
+		"two tokens":                    {"Bearer " + good + " " + good},
+		"a token truncated":             {"Bearer " + good[:len(good)-2]},
+		"a token without its signature": {"Bearer " + head + "." + body + "."},
+		"two parts":                     {"Bearer " + head + "." + body},
+		"four parts":                    {"Bearer " + good + "." + signature},
+		"padding":                       {"Bearer " + good + "=="},
+		"a token of 100 KB":             {"Bearer " + strings.Repeat("A", 100<<10)},
+		"a token with claims of 100 KB": {"Bearer " + claim("pad", strings.Repeat("A", 100<<10))},
+		"bits set that mean nothing": {"Bearer " + good[:len(good)-1] +
+			string(alphabet[strings.IndexByte(alphabet, good[len(good)-1])|1])},
+		"algorithm none":            {"Bearer " + header("alg", "none")},
+		"HS256 with the public key": {"Bearer " + header("alg", "HS256")},
+		"algorithm none, signature left": {"Bearer " +
+			base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"at+jwt","kid":"`+kid+`"}`)) +
+			"." + body + "." + signature},
+		"another type":             {"Bearer " + header("typ", "JWT")},
+		"no type":                  {"Bearer " + header("typ", nil)},
+		"an unknown key":           {"Bearer " + header("kid", uuid.NewString())},
+		"a key id that is none":    {"Bearer " + header("kid", "../../dev/null")},
+		"a key id that is no text": {"Bearer " + header("kid", 1)},
+		"a jku header":             {"Bearer " + header("jku", "https://example.org/jwks.json")},
+		"an x5u header":            {"Bearer " + header("x5u", "https://example.org/key.pem")},
+		"a jwk header": {"Bearer " + header("jwk",
+			map[string]any{"kty": "OKP", "crv": "Ed25519", "x": "AA"})},
+		"a crit header":                {"Bearer " + header("crit", []string{"exp"})},
+		"another issuer":               {"Bearer " + claim("iss", "spendwise.example.org")},
+		"no issuer":                    {"Bearer " + claim("iss", nil)},
+		"another audience":             {"Bearer " + claim("aud", "someone-else")},
+		"no audience":                  {"Bearer " + claim("aud", nil)},
+		"expired beyond the skew":      {"Bearer " + claim("exp", now.Add(-61*time.Second).Unix())},
+		"no expiry":                    {"Bearer " + claim("exp", nil)},
+		"issued in the future":         {"Bearer " + claim("iat", now.Add(2*time.Minute).Unix())},
+		"not valid before the future":  {"Bearer " + claim("nbf", now.Add(2*time.Minute).Unix())},
+		"no subject":                   {"Bearer " + claim("sub", nil)},
+		"a subject that is no account": {"Bearer " + claim("sub", "ada")},
+		"another subject":              {"Bearer " + claim("sub", uuid.New())},
+		"no session":                   {"Bearer " + claim("sid", nil)},
+		"another session":              {"Bearer " + claim("sid", uuid.New())},
+		"a refresh token":              {"Bearer " + session.RefreshToken},
+		"a stranger's signature": {"Bearer " + head + "." + body + "." +
+			base64.RawURLEncoding.EncodeToString(ed25519.Sign(stranger, []byte(head+"."+body)))},
 		"a claim changed after signing":   {"Bearer " + head + "." + tamper(t, body) + "." + signature},
 		"a line break within":             {"Bearer " + head + ".\n" + body + "." + signature},
 		"a token of the service, spoiled": {"Bearer " + session.AccessToken + "x"},
@@ -269,7 +275,8 @@ func TestAuthenticate(t *testing.T) {
 	t.Run("asks the store nothing about a session that is known", func(t *testing.T) {
 		h := newFixture(t)
 		session := h.register(t)
-		_, personal, err := h.CreatePersonalToken(t.Context(), h.identity(t, session), auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
+		_, personal, err := h.CreatePersonalToken(t.Context(), h.identity(t, session),
+			auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
 		if err != nil || !accepts(t, h, session.AccessToken) || !accepts(t, h, personal) {
 			t.Fatalf("a token is refused, %v", err)
 		}
@@ -341,7 +348,8 @@ func BenchmarkAuthenticate(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		_, secret, err := h.CreatePersonalToken(b.Context(), identity, auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
+		_, secret, err := h.CreatePersonalToken(b.Context(), identity,
+			auth.PersonalTokenDraft{Name: "x", Scopes: auth.ScopeRead})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -368,7 +376,8 @@ func FuzzAuthenticate(f *testing.F) {
 	h := newFixture(f)
 	session := h.register(f)
 	for _, seed := range []string{
-		"", "Bearer", "Bearer ", "Bearer ..", "bearer a.b.c", "Basic YTpi", "Bearer " + session.AccessToken[:40], "Bearer " + session.RefreshToken,
+		"", "Bearer", "Bearer ", "Bearer ..", "bearer a.b.c", "Basic YTpi", "Bearer " + session.AccessToken[:40],
+		"Bearer " + session.RefreshToken,
 		"Bearer eyJhbGciOiJub25lIn0.e30.", "Bearer eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCIsImtpZCI6IngifQ.e30.AA",
 	} {
 		f.Add(seed)
@@ -384,7 +393,8 @@ func FuzzAuthenticate(f *testing.F) {
 func FuzzRefresh(f *testing.F) {
 	h := newFixture(f)
 	session := h.register(f)
-	for _, seed := range []string{"", "swr_", session.AccessToken, session.RefreshToken[:30], "swr_" + strings.Repeat("A", 107), "swr_" + strings.Repeat("A", 106) + "\n"} {
+	for _, seed := range []string{"", "swr_", session.AccessToken, session.RefreshToken[:30],
+		"swr_" + strings.Repeat("A", 107), "swr_" + strings.Repeat("A", 106) + "\n"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

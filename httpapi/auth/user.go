@@ -29,7 +29,7 @@ type Users struct {
 	ledgers  LedgerStore
 	defaults expense.Settings
 	now      func() time.Time
-	hasher   *hasher
+	hasher   hasher
 }
 
 // NewUsers returns Users that stores accounts in accounts and their ledgers in ledgers. New ledgers have the settings

@@ -41,7 +41,7 @@ type Client struct {
 	streamHTTP *http.Client   // no timeout
 	ownTokens  *sessionTokens // tokens from Login and Register; nil with WithTokens
 
-	syncLock chan struct{} // semaphore: one push or pull at a time
+	syncLock semaphore     // one push or pull at a time
 	changed  chan struct{} // signals Run that a mutation was queued
 }
 
@@ -147,10 +147,10 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 	streamHTTP.Timeout = 0
 	c := &Client{
 		options: o, base: base, http: &hc, streamHTTP: &streamHTTP,
-		syncLock: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		syncLock: newSemaphore(), changed: make(chan struct{}, 1),
 	}
 	if c.tokens == nil {
-		c.ownTokens = &sessionTokens{client: c, sem: make(chan struct{}, 1)}
+		c.ownTokens = &sessionTokens{client: c, sem: newSemaphore()}
 		c.tokens = c.ownTokens
 	}
 	return c, nil
@@ -367,14 +367,27 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// lock acquires a semaphore that unlock releases.
-func lock(ctx context.Context, sem chan struct{}) error {
+// A semaphore is a mutex whose lock can be cancelled.
+type semaphore chan struct{}
+
+func newSemaphore() semaphore { return make(semaphore, 1) }
+
+func (s semaphore) lock(ctx context.Context) error {
 	select {
-	case sem <- struct{}{}:
+	case s <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func unlock(sem chan struct{}) { <-sem }
+func (s semaphore) unlock() { <-s }
+
+// locked calls fn while it holds the semaphore.
+func (s semaphore) locked(ctx context.Context, fn func(context.Context) error) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.unlock()
+	return fn(ctx)
+}

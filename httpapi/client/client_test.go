@@ -16,7 +16,8 @@ func TestADeviceWritesOfflineAndAgreesWithTheServerAfterwards(t *testing.T) {
 		if len(categories) != 10 {
 			t.Fatalf("a first sync brings %d categories, want 10", len(categories))
 		}
-		lunch := get(phone.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "12.5", Category: "food", Notes: "Lunch"}))(t)
+		lunch := get(phone.Expenses().Put(t.Context(),
+			client.ExpenseDraft{Amount: "12.5", Category: "food", Notes: "Lunch"}))(t)
 		equal(t, "currency", lunch.Currency, "EUR")
 		equal(t, "date", lunch.Date, "2026-03-08")
 		equal(t, "home amount", lunch.HomeAmount, "12.50")
@@ -25,7 +26,7 @@ func TestADeviceWritesOfflineAndAgreesWithTheServerAfterwards(t *testing.T) {
 		must(t, err)
 		equal(t, "amount", get(phone.Expenses().Get(t.Context(), lunch.ID))(t).Amount, "13.00")
 
-		phone = s.device(t, open()) // the process has ended, and another one begins
+		phone = s.device(t, open()) // a new process opens the same storage
 		equal(t, "amount after a restart", get(phone.Expenses().Get(t.Context(), lunch.ID))(t).Amount, "13.00")
 		must(t, phone.Sync(t.Context()))
 		stored := get(phone.Expenses().Get(t.Context(), lunch.ID))(t)
@@ -35,9 +36,9 @@ func TestADeviceWritesOfflineAndAgreesWithTheServerAfterwards(t *testing.T) {
 		if stored.Version == 0 {
 			t.Error("the row has no version after a sync")
 		}
-		agrees(t, phone)
+		wantInSync(t, phone)
 
-		tablet := s.another(t)
+		tablet := s.secondDevice(t)
 		equal(t, "amount on the tablet", get(tablet.Expenses().Get(t.Context(), lunch.ID))(t).Amount, "13.00")
 		must(t, tablet.Expenses().Delete(t.Context(), lunch.ID))
 		if _, err := tablet.Expenses().Get(t.Context(), lunch.ID); !errors.Is(err, expense.ErrNotFound) {
@@ -48,6 +49,6 @@ func TestADeviceWritesOfflineAndAgreesWithTheServerAfterwards(t *testing.T) {
 		if _, err := phone.Expenses().Get(t.Context(), lunch.ID); !errors.Is(err, expense.ErrNotFound) {
 			t.Errorf("a row that was deleted elsewhere: %v", err)
 		}
-		agrees(t, phone)
+		wantInSync(t, phone)
 	})
 }

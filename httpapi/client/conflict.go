@@ -80,41 +80,37 @@ func KeepEdited(change Change) Decision { return Decision{choice: keepEdited, ed
 
 // Conflicts returns the undecided conflicts in the order in which the mutations were queued.
 func (c *Client) Conflicts(ctx context.Context) ([]Conflict, error) {
+	mutations, err := c.mutations(ctx, Conflicted)
 	var conflicts []Conflict
-	err := c.storage.View(ctx, func(tx Tx) error {
-		conflicts = nil
-		mutations, err := tx.Mutations(ctx, MutationQuery{States: []State{Conflicted}})
-		for _, m := range mutations {
-			conflicts = append(conflicts, Conflict{m})
-		}
-		return err
-	})
+	for _, m := range mutations {
+		conflicts = append(conflicts, Conflict{m})
+	}
 	return conflicts, err
 }
 
 // Rejections returns the rejected mutations that have not been dismissed, in the order in which they were queued.
 func (c *Client) Rejections(ctx context.Context) ([]Rejection, error) {
+	mutations, err := c.mutations(ctx, Rejected)
 	var rejections []Rejection
-	err := c.storage.View(ctx, func(tx Tx) error {
-		rejections = nil
-		mutations, err := tx.Mutations(ctx, MutationQuery{States: []State{Rejected}})
-		for _, m := range mutations {
-			rejections = append(rejections, Rejection{m})
-		}
-		return err
-	})
+	for _, m := range mutations {
+		rejections = append(rejections, Rejection{m})
+	}
 	return rejections, err
 }
 
 // QueuedMutations returns the mutations for which the server has sent no result yet, in the order in which they were
 // queued.
 func (c *Client) QueuedMutations(ctx context.Context) ([]Mutation, error) {
-	var queued []Mutation
-	err := c.storage.View(ctx, func(tx Tx) (err error) {
-		queued, err = tx.Mutations(ctx, MutationQuery{States: []State{Queued, Sent}})
+	return c.mutations(ctx, Queued, Sent)
+}
+
+// mutations returns the mutations in any of states, in the order in which they were queued.
+func (c *Client) mutations(ctx context.Context, states ...State) (mutations []Mutation, err error) {
+	err = c.storage.View(ctx, func(tx Tx) error {
+		mutations, err = tx.Mutations(ctx, MutationQuery{States: states})
 		return err
 	})
-	return queued, err
+	return mutations, err
 }
 
 // DismissRejection removes a rejected mutation from [Client.Rejections]. It returns ErrNotFound if the mutation is not

@@ -19,25 +19,25 @@ import (
 	"github.com/spendwise/spendwise/httpapi/client/sqlitestorage"
 )
 
-// A mortal is a storage whose process dies at one of its writes, just before it is kept or just after.
-type mortal struct {
+// crashingStorage simulates a process that crashes at one of its writes, just before or just after the commit.
+type crashingStorage struct {
 	client.Storage
-	fuse  int // the process dies at the fuse-th write; 0: it does not
-	after bool
-	dead  bool
+	writesLeft int // number of writes until the crash; 0: no crash
+	after      bool
+	dead       bool
 }
 
 var errDead = errors.New("the process has died")
 
-func (m *mortal) View(ctx context.Context, fn func(client.Tx) error) error {
+func (m *crashingStorage) View(ctx context.Context, fn func(client.Tx) error) error {
 	if m.dead {
 		return errDead
 	}
 	return m.Storage.View(ctx, fn)
 }
 
-func (m *mortal) Update(ctx context.Context, fn func(client.Tx) error) error {
-	if m.fuse--; m.fuse == 0 {
+func (m *crashingStorage) Update(ctx context.Context, fn func(client.Tx) error) error {
+	if m.writesLeft--; m.writesLeft == 0 {
 		m.dead = true
 		if m.after {
 			_ = m.Storage.Update(ctx, fn)
@@ -49,41 +49,42 @@ func (m *mortal) Update(ctx context.Context, fn func(client.Tx) error) error {
 	return m.Storage.Update(ctx, fn)
 }
 
-// A fleet are devices of one account, and what is known of the expenses they made.
+// A fleet is a set of devices of one account and the expected state of their expenses.
 type fleet struct {
 	*rapid.T
-	ctx     context.Context
-	site    *site
-	devices []*fleetDevice
-	known   map[uuid.UUID]*fate
-	ids     []uuid.UUID
+	ctx      context.Context
+	site     *site
+	devices  []*fleetDevice
+	expected map[uuid.UUID]*expectedExpense
+	ids      []uuid.UUID
 }
 
 type fleetDevice struct {
 	name    string
 	open    func() client.Storage
-	storage *mortal
+	storage *crashingStorage
 	options []client.Option
 	client  *client.Client
-	account bool // it signs in
+	account bool // uses Login; otherwise a personal access token
 }
 
-// A fate is what is known of an expense.
-type fate struct {
+// An expectedExpense is the expected state of an expense.
+type expectedExpense struct {
 	amount  string
 	writers map[string]bool
-	deleted bool // somebody meant to
-	vague   bool // a process died while it was written: only that device would know
+	deleted bool // a device has queued its deletion
+	unknown bool // the process crashed during the write, so its outcome is unknown
 }
 
 func (f *fleet) start(d *fleetDevice) {
-	d.storage = &mortal{Storage: d.open()}
+	d.storage = &crashingStorage{Storage: d.open()}
 	c, err := client.New("https://ledger.example.com", append([]client.Option{
 		client.WithHTTPClient(&http.Client{Transport: f.site}), client.WithStorage(d.storage), client.WithClock(f.site.now),
-		client.WithMaxAttempts(1), client.WithPageSize(rapid.IntRange(1, 20).Draw(f.T, "page")), client.WithPushBatchSize(rapid.IntRange(1, 5).Draw(f.T, "push")),
+		client.WithMaxAttempts(1), client.WithPageSize(rapid.IntRange(1, 20).Draw(f.T, "page")),
+		client.WithPushBatchSize(rapid.IntRange(1, 5).Draw(f.T, "push")),
 		client.WithConflictHandler(func(_ context.Context, conflict client.Conflict) client.Decision {
-			if fate := f.known[uuid.MustParse(conflict.Mutation.Key.ID)]; fate != nil && conflict.RowDeleted() {
-				fate.deleted = true
+			if want := f.expected[uuid.MustParse(conflict.Mutation.Key.ID)]; want != nil && conflict.RowDeleted() {
+				want.deleted = true
 			}
 			return client.KeepServer()
 		}),
@@ -94,14 +95,15 @@ func (f *fleet) start(d *fleetDevice) {
 	d.client = c
 }
 
-// excused restarts a device whose process died, and signs in one whose session is over; any other error has to be the network's.
-func (f *fleet) excused(d *fleetDevice, err error) {
+// handleError restarts a device that has crashed and signs in a device whose session has ended. Any other error must
+// come from the network.
+func (f *fleet) handleError(d *fleetDevice, err error) {
 	switch {
 	case d.storage.dead:
 		f.start(d)
 	case errors.Is(err, client.ErrSignedOut) && d.account:
-		// A refresh whose answer was lost was not asked for again within half a minute.
-		f.site.fails(nil)
+		// The response to a refresh was lost and not requested again within 30 seconds.
+		f.site.intercept(nil)
 		if err := d.client.Login(f.ctx, anna); err != nil {
 			f.Fatalf("%s signs in again: %v", d.name, err)
 		}
@@ -119,9 +121,9 @@ func (f *fleet) put(*rapid.T) {
 	d, id := f.device(), uuid.Must(uuid.NewV7())
 	amount := fmt.Sprintf("%d.00", rapid.IntRange(1, 999).Draw(f.T, "amount"))
 	_, err := d.client.Expenses().Put(f.ctx, client.ExpenseDraft{ID: id, Amount: amount})
-	f.known[id] = &fate{amount: amount, writers: map[string]bool{d.name: true}, vague: err != nil}
+	f.expected[id] = &expectedExpense{amount: amount, writers: map[string]bool{d.name: true}, unknown: err != nil}
 	f.ids = append(f.ids, id)
-	f.excused(d, err)
+	f.handleError(d, err)
 }
 
 func (f *fleet) patch(*rapid.T) {
@@ -132,10 +134,10 @@ func (f *fleet) patch(*rapid.T) {
 	amount := fmt.Sprintf("%d.00", rapid.IntRange(1, 999).Draw(f.T, "amount"))
 	_, err := d.client.Expenses().Patch(f.ctx, id, client.ExpensePatch{Amount: client.Set(amount)})
 	if !errors.Is(err, expense.ErrNotFound) {
-		f.known[id].amount, f.known[id].writers[d.name] = amount, true
-		f.known[id].vague = f.known[id].vague || err != nil
+		f.expected[id].amount, f.expected[id].writers[d.name] = amount, true
+		f.expected[id].unknown = f.expected[id].unknown || err != nil
 	}
-	f.excused(d, err)
+	f.handleError(d, err)
 }
 
 func (f *fleet) delete(*rapid.T) {
@@ -144,43 +146,43 @@ func (f *fleet) delete(*rapid.T) {
 	}
 	d, id := f.device(), rapid.SampledFrom(f.ids).Draw(f.T, "row")
 	if _, err := d.client.Expenses().Get(f.ctx, id); err == nil {
-		f.known[id].deleted = true
+		f.expected[id].deleted = true
 	}
-	f.excused(d, d.client.Expenses().Delete(f.ctx, id))
+	f.handleError(d, d.client.Expenses().Delete(f.ctx, id))
 }
 
 func (f *fleet) talk(*rapid.T) {
 	d := f.device()
 	trouble := rapid.SliceOfN(rapid.IntRange(0, 9), 12, 12).Draw(f.T, "trouble")
-	f.site.fails(func(_ *http.Request, serve func() *http.Response) (*http.Response, error) {
+	f.site.intercept(func(_ *http.Request, serve func() *http.Response) (*http.Response, error) {
 		kind := 9
 		if len(trouble) > 0 {
 			kind, trouble = trouble[0], trouble[1:]
 		}
 		switch kind {
-		case 0: // the request is lost
+		case 0: // lose the request
 			return nil, errLost
-		case 1: // the answer is lost
+		case 1: // lose the response
 			serve().Body.Close()
 			return nil, errLost
-		case 2: // the answer is cut
+		case 2: // truncate the response
 			resp := serve()
 			half := io.LimitReader(resp.Body, resp.ContentLength/2)
 			resp.Body = io.NopCloser(io.MultiReader(half, iotest.ErrReader(io.ErrUnexpectedEOF)))
 			return resp, nil
-		case 3: // the request is doubled
+		case 3: // duplicate the request
 			serve().Body.Close()
 		}
 		return serve(), nil
 	})
-	defer f.site.fails(nil)
+	defer f.site.intercept(nil)
 	if rapid.IntRange(0, 3).Draw(f.T, "dies") == 0 {
-		d.storage.fuse, d.storage.after = rapid.IntRange(1, 6).Draw(f.T, "at write"), rapid.Bool().Draw(f.T, "after it")
+		d.storage.writesLeft, d.storage.after = rapid.IntRange(1, 6).Draw(f.T, "at write"), rapid.Bool().Draw(f.T, "after it")
 	}
 	talk := rapid.SampledFrom([]func(context.Context) error{d.client.Sync, d.client.Push, d.client.Pull}).Draw(f.T, "talk")
 	err := talk(f.ctx)
-	d.storage.fuse = 0
-	f.excused(d, err)
+	d.storage.writesLeft = 0
+	f.handleError(d, err)
 }
 
 func (f *fleet) crash(*rapid.T) { f.start(f.device()) }
@@ -199,15 +201,16 @@ func (f *fleet) restore(t *rapid.T) {
 	}
 }
 
-// TestDevicesConverge has three devices write offline, lose answers, die between any two steps, wait until their tokens have
-// expired, and meet a server that has begun a new epoch. In the end all hold what the server holds, and every change was done once.
+// TestDevicesConverge runs three devices that write offline, lose responses, crash at any write, wait until their
+// tokens expire, and meet a server that has been restored from a backup. In the end all devices agree with the server,
+// and each change was applied once.
 func TestDevicesConverge(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s := newSite(t)
-		f := &fleet{T: r, ctx: t.Context(), site: s, known: map[uuid.UUID]*fate{}}
+		f := &fleet{T: r, ctx: t.Context(), site: s, expected: map[uuid.UUID]*expectedExpense{}}
 		path, kept := filepath.Join(t.TempDir(), "device.db"), client.NewMemoryStorage()
 		var file *sqlitestorage.Storage
-		inFile := rapid.IntRange(0, 2).Draw(r, "in a file") == 0 // that costs flushes of the disk
+		inFile := rapid.IntRange(0, 2).Draw(r, "in a file") == 0 // rarely, because each commit syncs the file to disk
 		t0 := &fleetDevice{name: "phone", account: true, open: func() client.Storage {
 			if !inFile {
 				return kept
@@ -233,7 +236,8 @@ func TestDevicesConverge(t *testing.T) {
 		var token struct{ Token string }
 		err := errors.Join(
 			t0.client.Register(f.ctx, client.Registration{Credentials: anna}),
-			t0.client.Do(f.ctx, http.MethodPost, "/v1/tokens", map[string]any{"name": "fleet", "scopes": []string{"read", "write"}}, &token),
+			t0.client.Do(f.ctx, http.MethodPost, "/v1/tokens",
+				map[string]any{"name": "fleet", "scopes": []string{"read", "write"}}, &token),
 		)
 		if err != nil {
 			r.Fatal(err)
@@ -260,7 +264,7 @@ func (f *fleet) check() {
 		for _, d := range f.devices {
 			err := d.client.Sync(f.ctx)
 			if errors.Is(err, client.ErrSignedOut) {
-				f.excused(d, err)
+				f.handleError(d, err)
 				err = d.client.Sync(f.ctx)
 			}
 			if err != nil {
@@ -276,7 +280,8 @@ func (f *fleet) check() {
 			f.Fatal(err)
 		}
 		if len(different) > 0 || len(pending) > 0 || len(rejections) > 0 {
-			f.Errorf("%s differs in %v, has %d changes to send and %d that were refused", d.name, different, len(pending), len(rejections))
+			f.Errorf("%s differs in %v, has %d changes to send and %d that were refused", d.name, different, len(pending),
+				len(rejections))
 		}
 	}
 	rows, err := f.devices[0].client.Expenses().List(f.ctx)
@@ -286,18 +291,18 @@ func (f *fleet) check() {
 	there := map[uuid.UUID]client.Expense{}
 	for _, row := range rows {
 		there[row.ID] = row
-		if f.known[row.ID] == nil {
+		if f.expected[row.ID] == nil {
 			f.Errorf("nobody made %v", row)
 		}
 	}
-	for id, fate := range f.known {
+	for id, want := range f.expected {
 		row, ok := there[id]
 		switch {
-		case fate.vague:
-		case !ok && !fate.deleted:
+		case want.unknown:
+		case !ok && !want.deleted:
 			f.Errorf("expense %s is lost", id)
-		case ok && !fate.deleted && len(fate.writers) == 1 && row.Amount != fate.amount:
-			f.Errorf("expense %s has the amount %s; the one device that wrote it last said %s", id, row.Amount, fate.amount)
+		case ok && !want.deleted && len(want.writers) == 1 && row.Amount != want.amount:
+			f.Errorf("expense %s has the amount %s; the one device that wrote it last said %s", id, row.Amount, want.amount)
 		}
 	}
 }

@@ -38,15 +38,12 @@ type Event struct {
 // ErrSignedOut.
 func (c *Client) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		s := subscription{client: c, retry: defaultRetry}
-		if err := c.storage.View(ctx, func(tx Tx) error {
-			at, err := readPosition(ctx, tx)
-			s.lastEventID = at.Cursor
-			return err
-		}); err != nil {
+		at, err := c.position(ctx)
+		if err != nil {
 			yield(Event{}, err)
 			return
 		}
+		s := subscription{client: c, retry: defaultRetry, lastEventID: at.Cursor}
 		for failures := 0; ; {
 			stopped := false
 			received, err := s.listen(ctx, func(event Event) bool {

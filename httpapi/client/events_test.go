@@ -16,8 +16,8 @@ import (
 	"github.com/spendwise/spendwise/httpapi/client"
 )
 
-// web returns a device that reaches the site over a real network, and a second one.
-func web(t *testing.T, opts ...client.Option) (*site, *client.Client, *client.Client) {
+// newHTTPSite returns a device that reaches the site over TCP, and a second device.
+func newHTTPSite(t *testing.T, opts ...client.Option) (*site, *client.Client, *client.Client) {
 	t.Helper()
 	s := newSite(t)
 	server := httptest.NewServer(s.handler)
@@ -34,7 +34,7 @@ func web(t *testing.T, opts ...client.Option) (*site, *client.Client, *client.Cl
 }
 
 func TestTwoDevicesThatRunAgreeByThemselves(t *testing.T) {
-	_, phone, tablet := web(t, client.WithPollInterval(time.Hour))
+	_, phone, tablet := newHTTPSite(t, client.WithPollInterval(time.Hour))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 2)
 	for _, c := range []*client.Client{phone, tablet} {
@@ -74,18 +74,19 @@ func TestRunOutlivesACaptivePortal(t *testing.T) {
 		s := newSite(t)
 		c := s.registered(t, client.NewMemoryStorage())
 		row := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1"}))(t)
-		s.fails(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
+		s.intercept(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
 			if r.URL.Path == "/v1/sync/events" {
 				return nil, errLost
 			}
-			return &http.Response{StatusCode: []int{302, 401, 403, 404, 200}[time.Now().Second()%5], Body: io.NopCloser(strings.NewReader("pay"))}, nil
+			return &http.Response{StatusCode: []int{302, 401, 403, 404, 200}[time.Now().Second()%5],
+				Body: io.NopCloser(strings.NewReader("pay"))}, nil
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		ended := make(chan error)
 		go func() { ended <- c.Run(ctx) }()
 		time.Sleep(10 * time.Minute)
-		s.fails(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
+		s.intercept(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
 			if r.URL.Path == "/v1/sync/events" {
 				return nil, errLost
 			}
@@ -99,15 +100,15 @@ func TestRunOutlivesACaptivePortal(t *testing.T) {
 	})
 }
 
-// A script answers each opening of a stream with a text, after which it stays silent or ends.
-type script struct {
-	texts []string
-	asked []string // the Last-Event-IDs
-	quiet bool
+// A scriptedStream answers each request for a stream with a text, and then stays silent or ends.
+type scriptedStream struct {
+	texts        []string
+	lastEventIDs []string // the received Last-Event-ID headers
+	quiet        bool
 }
 
-func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
-	s.asked = append(s.asked, r.Header.Get("Last-Event-ID"))
+func (s *scriptedStream) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.lastEventIDs = append(s.lastEventIDs, r.Header.Get("Last-Event-ID"))
 	if len(s.texts) == 0 {
 		return nil, errLost
 	}
@@ -123,18 +124,20 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	if strings.HasPrefix(text, "429") {
 		status = http.StatusTooManyRequests
 	}
-	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: io.NopCloser(body)}, nil
+	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"text/event-stream"}},
+		Body: io.NopCloser(body)}, nil
 }
 
-func scripted(t *testing.T, s *script) *client.Client {
+func scripted(t *testing.T, s *scriptedStream) *client.Client {
 	t.Helper()
-	return get(client.New("https://ledger.example.com", client.WithHTTPClient(&http.Client{Transport: s, Timeout: time.Second}),
+	return get(client.New("https://ledger.example.com",
+		client.WithHTTPClient(&http.Client{Transport: s, Timeout: time.Second}),
 		client.WithTokens(client.StaticToken("x"))))(t)
 }
 
 func TestAStreamThatBreaksOffGoesOnWhereItWas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{texts: []string{
+		s := &scriptedStream{texts: []string{
 			"retry: 3000\n\n: hello\n\nevent: changed\nid: one\ndata: one\n\nevent: changed\nid: lost\ndata: lo",
 			"429", "event: news\ndata: x\n\n", "event: changed\r\nid: two\r\ndata: two\r\n\r\n",
 		}}
@@ -151,7 +154,7 @@ func TestAStreamThatBreaksOffGoesOnWhereItWas(t *testing.T) {
 			}
 		}
 		equal(t, "events", fmt.Sprint(got), "[changed one news x changed two]")
-		equal(t, "Last-Event-IDs", fmt.Sprintf("%q", s.asked), `["" "one" "one" "one"]`)
+		equal(t, "Last-Event-IDs", fmt.Sprintf("%q", s.lastEventIDs), `["" "one" "one" "one"]`)
 		if took := time.Since(begin); took < 9*time.Second || took > 20*time.Second {
 			t.Errorf("three times 3 s and somewhat more took %s", took)
 		}
@@ -160,7 +163,7 @@ func TestAStreamThatBreaksOffGoesOnWhereItWas(t *testing.T) {
 
 func TestAStreamThatHasDiedWithoutAWordIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{texts: []string{": hello\n\n", "event: changed\ndata: two\n\n"}, quiet: true}
+		s := &scriptedStream{texts: []string{": hello\n\n", "event: changed\ndata: two\n\n"}, quiet: true}
 		begin := time.Now()
 		for event, err := range scripted(t, s).Events(t.Context()) {
 			must(t, err)
@@ -177,8 +180,9 @@ func TestAStreamWithoutMeasureIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		s := &script{texts: []string{
-			"event: changed\ndata: " + strings.Repeat("x", 1<<20) + "\n\n", strings.Repeat("data: "+strings.Repeat("x", 1<<10)+"\n", 1<<10) + "\n",
+		s := &scriptedStream{texts: []string{
+			"event: changed\ndata: " + strings.Repeat("x", 1<<20) + "\n\n",
+			strings.Repeat("data: "+strings.Repeat("x", 1<<10)+"\n", 1<<10) + "\n",
 		}}
 		for event, err := range scripted(t, s).Events(ctx) {
 			if err == nil {
@@ -190,11 +194,12 @@ func TestAStreamWithoutMeasureIsGivenUp(t *testing.T) {
 	})
 }
 
-// FuzzEvents reads streams of any bytes: events are those that the same lines with other ends give, and the size is bounded.
+// FuzzEvents parses arbitrary bytes. The events must not depend on the line terminators, and memory must be bounded.
 func FuzzEvents(f *testing.F) {
 	for _, seed := range []string{
 		"retry: 5000\n\n", ": still here\n\n", "event: changed\nid: abc\ndata: abc\n\n", "\ufeffdata: x\r\rdata: y\r\n\r\n",
-		"data\n\ndata\ndata\n\ndata:", "id: \x00\nid\nevent\ndata: \n\n", "id: a\r\ndata: b\n\r\n", "retry: 99999999999999999999\nretry: -1\ndata: z\n\n",
+		"data\n\ndata\ndata\n\ndata:", "id: \x00\nid\nevent\ndata: \n\n", "id: a\r\ndata: b\n\r\n",
+		"retry: 99999999999999999999\nretry: -1\ndata: z\n\n",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -219,12 +224,14 @@ func FuzzEvents(f *testing.F) {
 	})
 }
 
-// FuzzAnswers has a server answer anything: a device neither panics, nor stores what makes no sense, nor loses what it queued.
+// FuzzAnswers returns arbitrary responses. A device must not panic, store malformed rows, or lose a queued mutation.
 func FuzzAnswers(f *testing.F) {
 	for _, seed := range []string{
-		`{}`, `{"changes":[],"cursor":"x","has_more":false}`, `{"changes":[{"type":"expense","id":"a","version":1,"data":{}}],"cursor":"x"}`,
+		`{}`, `{"changes":[],"cursor":"x","has_more":false}`,
+		`{"changes":[{"type":"expense","id":"a","version":1,"data":{}}],"cursor":"x"}`,
 		`{"changes":[{"type":"settings","id":"settings","version":1,"data":{"time_zone":7}}],"cursor":"x","has_more":false}`,
-		`{"changes":[],"cursor":"x","has_more":true}`, `{"changes":[null],"cursor":"x"}`, `{"results":[{"mutation_id":"x","status":"applied"}]}`,
+		`{"changes":[],"cursor":"x","has_more":true}`, `{"changes":[null],"cursor":"x"}`,
+		`{"results":[{"mutation_id":"x","status":"applied"}]}`,
 		`{"type":"x","status":410,"code":"cursor_expired"}`, `[`, ``, `null`, `"x"`,
 	} {
 		f.Add([]byte(seed), 200)
@@ -232,14 +239,16 @@ func FuzzAnswers(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, status int) {
 		answers := 0
-		c, err := client.New("https://ledger.example.com", client.WithTokens(client.StaticToken("x")), client.WithMaxAttempts(1),
+		c, err := client.New("https://ledger.example.com", client.WithTokens(client.StaticToken("x")),
+			client.WithMaxAttempts(1),
 			client.WithHTTPClient(&http.Client{Transport: transport(func(*http.Request) (*http.Response, error) {
 				if answers++; answers > 10 {
 					return nil, errLost
 				}
 				return &http.Response{
 					StatusCode: 100 + abs(status)%500, Body: io.NopCloser(bytes.NewReader(body)),
-					Header: http.Header{"Content-Type": {"application/problem+json"}, "Retry-After": {string(body[:min(9, len(body))])}},
+					Header: http.Header{"Content-Type": {"application/problem+json"},
+						"Retry-After": {string(body[:min(9, len(body))])}},
 				}, nil
 			})}))
 		must(t, err)

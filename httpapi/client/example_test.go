@@ -15,7 +15,7 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// A device that writes while there is no network, and agrees with the server when there is.
+// A device writes while it is offline and synchronises later.
 func Example() {
 	ctx, url, folder := context.Background(), exampleServer(), exampleFolder()
 	defer os.RemoveAll(folder)
@@ -29,7 +29,7 @@ func Example() {
 			if c.LocalRow(&mine) == nil && c.ServerRow(&theirs) == nil && mine.Amount == theirs.Amount {
 				return client.KeepServer()
 			}
-			return client.Decision{} // phone.Conflicts lists it for the person to decide
+			return client.Decision{} // phone.Conflicts lists it for the user to decide
 		}))
 	check(err)
 	check(phone.Register(ctx, client.Registration{Credentials: client.Credentials{
@@ -37,12 +37,12 @@ func Example() {
 	}}))
 	check(phone.Sync(ctx))
 
-	// From here on there may be no network: the storage has it when Put returns.
+	// Put needs no network: the change is stored when it returns.
 	lunch, err := phone.Expenses().Put(ctx, client.ExpenseDraft{Amount: "12.50", Date: "2026-03-08", Category: "Food"})
 	check(err)
 	fmt.Println(lunch.Amount, lunch.Currency, "unsent:", lunch.Unsent)
 
-	check(phone.Sync(ctx)) // or Run(ctx), which syncs until ctx ends
+	check(phone.Sync(ctx)) // or Run(ctx), which synchronises until ctx ends
 	lunch, err = phone.Expenses().Get(ctx, lunch.ID)
 	check(err)
 	fmt.Println(lunch.Amount, lunch.Currency, "unsent:", lunch.Unsent)

@@ -25,6 +25,14 @@ func readPosition(ctx context.Context, tx Tx) (at feedPosition, err error) {
 	return at, err
 }
 
+func (c *Client) position(ctx context.Context) (at feedPosition, err error) {
+	err = c.storage.View(ctx, func(tx Tx) error {
+		at, err = readPosition(ctx, tx)
+		return err
+	})
+	return at, err
+}
+
 // incomplete reports whether the local copy does not hold the whole ledger yet.
 func (p feedPosition) incomplete() bool { return p.FullPull || p.Cursor == "" }
 
@@ -62,11 +70,7 @@ func (p *syncPage) decode(r response, from string) error {
 // pages, rows may refer to rows that have not arrived yet. If the server no longer accepts the cursor, Pull reads all
 // rows again and then deletes those that did not come. The queue is not changed.
 func (c *Client) Pull(ctx context.Context) error {
-	if err := lock(ctx, c.syncLock); err != nil {
-		return err
-	}
-	defer unlock(c.syncLock)
-	return c.pull(ctx)
+	return c.syncLock.locked(ctx, c.pull)
 }
 
 // maxRestarts is how often one pull or push starts a full pull. A cursor that is refused more often points to an error
@@ -75,24 +79,16 @@ const maxRestarts = 3
 
 func (c *Client) pull(ctx context.Context) error {
 	// This pull returns the results of all mutations that were acknowledged before its first request.
-	var acknowledged []string
-	err := c.storage.View(ctx, func(tx Tx) error {
-		acknowledged = nil
-		mutations, err := tx.Mutations(ctx, MutationQuery{States: []State{Acknowledged}})
-		for _, m := range mutations {
-			acknowledged = append(acknowledged, m.ID)
-		}
-		return err
-	})
+	mutations, err := c.mutations(ctx, Acknowledged)
 	if err != nil {
 		return err
 	}
+	var acknowledged []string
+	for _, m := range mutations {
+		acknowledged = append(acknowledged, m.ID)
+	}
 	for restarts := 0; ; {
-		var at feedPosition
-		err := c.storage.View(ctx, func(tx Tx) (err error) {
-			at, err = readPosition(ctx, tx)
-			return err
-		})
+		at, err := c.position(ctx)
 		if err != nil {
 			return err
 		}
@@ -149,19 +145,13 @@ func (c *Client) restartPull(ctx context.Context, from feedPosition) error {
 
 // RequestFullPull makes the next pull read all rows again. The queue is kept.
 func (c *Client) RequestFullPull(ctx context.Context) error {
-	if err := lock(ctx, c.syncLock); err != nil {
-		return err
-	}
-	defer unlock(c.syncLock)
-	var at feedPosition
-	err := c.storage.View(ctx, func(tx Tx) (err error) {
-		at, err = readPosition(ctx, tx)
-		return err
+	return c.syncLock.locked(ctx, func(ctx context.Context) error {
+		at, err := c.position(ctx)
+		if err != nil {
+			return err
+		}
+		return c.restartPull(ctx, at)
 	})
-	if err != nil {
-		return err
-	}
-	return c.restartPull(ctx, at)
 }
 
 // store writes the rows of the page and its cursor. It does nothing if another process sharing the storage has moved

@@ -44,11 +44,7 @@ type pushResponse struct {
 // and the server applies them once. Conflicts and rejections are passed to the handlers given to [New]; those not
 // decided wait in [Client.Conflicts] and [Client.Rejections].
 func (c *Client) Push(ctx context.Context) error {
-	if err := lock(ctx, c.syncLock); err != nil {
-		return err
-	}
-	defer unlock(c.syncLock)
-	return c.push(ctx)
+	return c.syncLock.locked(ctx, c.push)
 }
 
 func (c *Client) push(ctx context.Context) error {

@@ -24,7 +24,8 @@ func TestALongQueueGoesInBatchesAndInOrder(t *testing.T) {
 		c := s.registered(t, open())
 		var last client.Expense
 		for i := range 120 {
-			last = get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: fmt.Sprint(i + 1), Notes: strings.Repeat("€", 2000)}))(t)
+			last = get(c.Expenses().Put(t.Context(),
+				client.ExpenseDraft{Amount: fmt.Sprint(i + 1), Notes: strings.Repeat("€", 2000)}))(t)
 			last = get(c.Expenses().Patch(t.Context(), last.ID, client.ExpensePatch{Notes: client.Set("short")}))(t)
 		}
 		s.requests()
@@ -34,22 +35,24 @@ func TestALongQueueGoesInBatchesAndInOrder(t *testing.T) {
 		}
 		equal(t, "notes", get(c.Expenses().Get(t.Context(), last.ID))(t).Notes, "short")
 		equal(t, "rows", len(get(c.Expenses().List(t.Context()))(t)), 120)
-		agrees(t, c)
+		wantInSync(t, c)
 	})
 }
 
 func TestARefusedChangeHoldsUpNoOtherAndIsTold(t *testing.T) {
 	s := newSite(t)
 	var told []string
-	c := s.registered(t, client.NewMemoryStorage(), client.WithRejectionHandler(func(_ context.Context, r client.Rejection) {
-		told = append(told, r.Mutation.ID)
-	}))
+	c := s.registered(t, client.NewMemoryStorage(),
+		client.WithRejectionHandler(func(_ context.Context, r client.Rejection) {
+			told = append(told, r.Mutation.ID)
+		}))
 	good := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1"}))(t)
 	bad := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1.001", Date: "never"}))(t)
 	also := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "2"}))(t)
 	must(t, c.Sync(t.Context()))
 	rejections := get(c.Rejections(t.Context()))(t)
-	if len(rejections) != 1 || rejections[0].Mutation.Key.ID != bad.ID.String() || !slices.Equal(told, []string{rejections[0].Mutation.ID}) {
+	if len(rejections) != 1 || rejections[0].Mutation.Key.ID != bad.ID.String() ||
+		!slices.Equal(told, []string{rejections[0].Mutation.ID}) {
 		t.Fatalf("rejected: %v, told: %v", rejections, told)
 	}
 	p := rejections[0].Problem()
@@ -65,10 +68,10 @@ func TestARefusedChangeHoldsUpNoOtherAndIsTold(t *testing.T) {
 	if err := c.DismissRejection(t.Context(), told[0]); !errors.Is(err, expense.ErrNotFound) {
 		t.Errorf("dismissed twice: %v", err)
 	}
-	agrees(t, c)
+	wantInSync(t, c)
 }
 
-// TestAChangeThatNoPushGetsThrough is refused by something in between, which shall not hold up the rest for ever.
+// TestAChangeThatNoPushGetsThrough verifies that a mutation refused by a proxy does not block the others.
 func TestAChangeThatNoPushGetsThrough(t *testing.T) {
 	s := newSite(t)
 	c := s.registered(t, client.NewMemoryStorage())
@@ -79,22 +82,23 @@ func TestAChangeThatNoPushGetsThrough(t *testing.T) {
 		}
 		must(t, second(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1", Notes: notes})))
 	}
-	s.handler = wall{s.handler}
+	s.handler = firewall{s.handler}
 	must(t, c.Sync(t.Context()))
 	equal(t, "rows", len(get(c.Expenses().List(t.Context()))(t)), 8)
 	rejections := get(c.Rejections(t.Context()))(t)
 	if len(rejections) != 1 || rejections[0].Problem().Status != 413 {
 		t.Errorf("rejected: %v", rejections)
 	}
-	if _, err := c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1", Notes: strings.Repeat("x", 1<<20)}); err == nil {
+	if _, err := c.Expenses().Put(t.Context(),
+		client.ExpenseDraft{Amount: "1", Notes: strings.Repeat("x", 1<<20)}); err == nil {
 		t.Error("a change of a mebibyte is queued")
 	}
 }
 
-// A wall is a firewall that does not like a text.
-type wall struct{ http.Handler }
+// A firewall refuses requests that contain a certain text.
+type firewall struct{ http.Handler }
 
-func (h wall) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h firewall) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil || strings.Contains(string(body), "DROP TABLE") {
 		http.Error(w, "no", http.StatusRequestEntityTooLarge)
@@ -104,16 +108,18 @@ func (h wall) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Handler.ServeHTTP(w, r)
 }
 
-// disagree has two devices change the amount of one expense, and returns it as the second sees it before it syncs.
-func disagree(t *testing.T, first, then *client.Client, change func(*client.Client, uuid.UUID) error) uuid.UUID {
+// conflictingChange creates an expense on both devices. Then first applies change to it and syncs, and other changes
+// its amount twice without syncing. It returns the expense's id.
+func conflictingChange(t *testing.T, first, other *client.Client,
+	change func(*client.Client, uuid.UUID) error) uuid.UUID {
 	t.Helper()
 	row := get(first.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "5", Notes: "Lunch"}))(t)
 	must(t, first.Sync(t.Context()))
-	must(t, then.Sync(t.Context()))
+	must(t, other.Sync(t.Context()))
 	must(t, change(first, row.ID))
 	must(t, first.Sync(t.Context()))
-	must(t, second(then.Expenses().Patch(t.Context(), row.ID, client.ExpensePatch{Amount: client.Set("8")})))
-	must(t, second(then.Expenses().Patch(t.Context(), row.ID, client.ExpensePatch{Amount: client.Set("9")})))
+	must(t, second(other.Expenses().Patch(t.Context(), row.ID, client.ExpensePatch{Amount: client.Set("8")})))
+	must(t, second(other.Expenses().Patch(t.Context(), row.ID, client.ExpensePatch{Amount: client.Set("9")})))
 	return row.ID
 }
 
@@ -137,22 +143,23 @@ func TestAPersonDecidesAboutAConflict(t *testing.T) {
 			t.Run(fmt.Sprint(name, ", late: ", late), func(t *testing.T) {
 				s := newSite(t)
 				phone := s.registered(t, client.NewMemoryStorage())
-				var asked int
-				tablet := s.another(t, client.WithConflictHandler(func(_ context.Context, conflict client.Conflict) client.Decision {
-					asked++
-					var mine, theirs client.Expense
-					must(t, errors.Join(conflict.LocalRow(&mine), conflict.ServerRow(&theirs)))
-					if theirs.Amount != "7.00" || mine.Amount != "8" && mine.Amount != "9" || conflict.Problem().Code != "conflict" {
-						t.Errorf("the person sees %v and %v, because of %v", mine, theirs, conflict.Problem())
-					}
-					if late {
-						return client.Decision{}
-					}
-					return c.decide
-				}))
-				id := disagree(t, phone, tablet, amountOf("7"))
+				var calls int
+				tablet := s.secondDevice(t,
+					client.WithConflictHandler(func(_ context.Context, conflict client.Conflict) client.Decision {
+						calls++
+						var mine, theirs client.Expense
+						must(t, errors.Join(conflict.LocalRow(&mine), conflict.ServerRow(&theirs)))
+						if theirs.Amount != "7.00" || mine.Amount != "8" && mine.Amount != "9" || conflict.Problem().Code != "conflict" {
+							t.Errorf("the person sees %v and %v, because of %v", mine, theirs, conflict.Problem())
+						}
+						if late {
+							return client.Decision{}
+						}
+						return c.decide
+					}))
+				id := conflictingChange(t, phone, tablet, amountOf("7"))
 				must(t, tablet.Sync(t.Context()))
-				equal(t, "questions", asked, 2)
+				equal(t, "calls of the handler", calls, 2)
 				if late {
 					equal(t, "amount until it is decided", get(tablet.Expenses().Get(t.Context(), id))(t).Amount, "7.00")
 					for _, conflict := range get(tablet.Conflicts(t.Context()))(t) {
@@ -163,7 +170,7 @@ func TestAPersonDecidesAboutAConflict(t *testing.T) {
 				equal(t, "conflicts left", len(get(tablet.Conflicts(t.Context()))(t)), 0)
 				must(t, phone.Sync(t.Context()))
 				equal(t, "amount", get(phone.Expenses().Get(t.Context(), id))(t).Amount, c.want)
-				agrees(t, tablet)
+				wantInSync(t, tablet)
 			})
 		}
 	}
@@ -173,21 +180,24 @@ func TestAChangeOfARowThatWasDeletedBecomesOneNewRow(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		s := newSite(t)
 		phone := s.registered(t, client.NewMemoryStorage())
-		tablet := s.another(t, client.WithConflictHandler(func(_ context.Context, conflict client.Conflict) client.Decision {
-			if !conflict.RowDeleted() {
-				t.Errorf("the conflict is %v", conflict.Problem())
-			}
-			if late {
-				return client.Decision{}
-			}
-			return client.KeepLocal()
-		}))
-		id := disagree(t, phone, tablet, func(c *client.Client, id uuid.UUID) error { return c.Expenses().Delete(t.Context(), id) })
+		tablet := s.secondDevice(t,
+			client.WithConflictHandler(func(_ context.Context, conflict client.Conflict) client.Decision {
+				if !conflict.RowDeleted() {
+					t.Errorf("the conflict is %v", conflict.Problem())
+				}
+				if late {
+					return client.Decision{}
+				}
+				return client.KeepLocal()
+			}))
+		id := conflictingChange(t, phone, tablet,
+			func(c *client.Client, id uuid.UUID) error { return c.Expenses().Delete(t.Context(), id) })
 		must(t, tablet.Sync(t.Context()))
 		if late {
 			conflicts := get(tablet.Conflicts(t.Context()))(t)
 			must(t, tablet.ResolveConflict(t.Context(), conflicts[0].Mutation.ID, client.KeepLocal()))
-			if err := tablet.ResolveConflict(t.Context(), conflicts[1].Mutation.ID, client.KeepLocal()); !errors.Is(err, expense.ErrNotFound) {
+			err := tablet.ResolveConflict(t.Context(), conflicts[1].Mutation.ID, client.KeepLocal())
+			if !errors.Is(err, expense.ErrNotFound) {
 				t.Errorf("what went into the new row is decided again: %v", err)
 			}
 			must(t, tablet.Sync(t.Context()))
@@ -197,14 +207,14 @@ func TestAChangeOfARowThatWasDeletedBecomesOneNewRow(t *testing.T) {
 		if len(rows) != 1 || rows[0].ID == id || rows[0].Amount != "9.00" || rows[0].Notes != "Lunch" {
 			t.Errorf("the ledger holds %v", rows)
 		}
-		agrees(t, tablet)
+		wantInSync(t, tablet)
 	}
 }
 
 func TestAnAmountTravelsWithTheCurrencyThatThePersonSaw(t *testing.T) {
 	s := newSite(t)
 	phone := s.registered(t, client.NewMemoryStorage())
-	tablet := s.another(t)
+	tablet := s.secondDevice(t)
 	row := get(phone.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "5"}))(t)
 	must(t, phone.Sync(t.Context()))
 	must(t, tablet.Sync(t.Context()))
@@ -236,10 +246,11 @@ func TestTwoEditsOfOneRowDoNotFightEachOther(t *testing.T) {
 	must(t, c.Sync(t.Context()))
 	equal(t, "conflicts", len(get(c.Conflicts(t.Context()))(t)), 0)
 	must(t, c.Expenses().Delete(t.Context(), row.ID))
-	if _, err := c.Expenses().Put(t.Context(), client.ExpenseDraft{ID: row.ID, Amount: "1"}); !errors.Is(err, expense.ErrGone) {
+	_, err := c.Expenses().Put(t.Context(), client.ExpenseDraft{ID: row.ID, Amount: "1"})
+	if !errors.Is(err, expense.ErrGone) {
 		t.Errorf("an id that was deleted is used again: %v", err)
 	}
-	agrees(t, c)
+	wantInSync(t, c)
 }
 
 func TestANewEpochKeepsTheQueueAndDropsWhatDidNotCome(t *testing.T) {
@@ -251,13 +262,13 @@ func TestANewEpochKeepsTheQueueAndDropsWhatDidNotCome(t *testing.T) {
 		old := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1"}))(t)
 		must(t, c.Sync(t.Context()))
 		unsent := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "2"}))(t)
-		// The server forgets a row without a tombstone, as a restore does.
+		// The server loses the row without a tombstone, as after a restore from a backup.
 		must(t, c.Do(t.Context(), http.MethodDelete, "/v1/expenses/"+old.ID.String(), nil, nil))
 		must(t, s.store.Purge(t.Context(), time.Now().Add(1000*24*time.Hour), time.Now().Add(1000*24*time.Hour)))
 		must(t, s.store.StartEpoch(t.Context(), owner))
-		// The fetch is broken off in the middle, and the process ends.
+		// The full pull is interrupted, and the process ends.
 		pages := 0
-		s.fails(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
+		s.intercept(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
 			if pages++; pages > 3 {
 				return nil, errLost
 			}
@@ -266,7 +277,7 @@ func TestANewEpochKeepsTheQueueAndDropsWhatDidNotCome(t *testing.T) {
 		if err := c.Sync(t.Context()); !errors.Is(err, errLost) {
 			t.Fatal(err)
 		}
-		s.fails(nil)
+		s.intercept(nil)
 		c = s.device(t, open(), client.WithPageSize(3))
 		equal(t, "rows before the fetch is done", len(get(c.Expenses().List(t.Context()))(t)), 2)
 		must(t, c.Sync(t.Context()))
@@ -274,10 +285,10 @@ func TestANewEpochKeepsTheQueueAndDropsWhatDidNotCome(t *testing.T) {
 		if len(rows) != 1 || rows[0].ID != unsent.ID || rows[0].Unsent {
 			t.Errorf("the device holds %v", rows)
 		}
-		agrees(t, c)
+		wantInSync(t, c)
 		must(t, c.RequestFullPull(t.Context()))
 		must(t, c.Pull(t.Context()))
-		agrees(t, c)
+		wantInSync(t, c)
 	})
 }
 
@@ -288,7 +299,7 @@ func TestTroubleThatPassesIsWaitedForAsLongAsTheServerAsks(t *testing.T) {
 		must(t, second(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1"})))
 		var status []int
 		header := http.Header{"Retry-After": {"7"}}
-		s.fails(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
+		s.intercept(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
 			if len(status) == 0 {
 				return serve(), nil
 			}
@@ -307,7 +318,7 @@ func TestTroubleThatPassesIsWaitedForAsLongAsTheServerAsks(t *testing.T) {
 			t.Errorf("two times 7 s and a lost answer took %s", took)
 		}
 		equal(t, "rows", len(get(c.Expenses().List(t.Context()))(t)), 1)
-		agrees(t, c)
+		wantInSync(t, c)
 
 		status = []int{500, 502, 504, 500, 500}
 		var p *client.Problem
@@ -315,10 +326,11 @@ func TestTroubleThatPassesIsWaitedForAsLongAsTheServerAsks(t *testing.T) {
 			t.Errorf("after four attempts: %v, %v left", err, status)
 		}
 		status, header = nil, http.Header{"Retry-After": {time.Now().Add(10 * time.Minute).UTC().Format(http.TimeFormat)}}
-		c = s.another(t, client.WithClock(time.Now), client.WithMaxAttempts(4))
+		c = s.secondDevice(t, client.WithClock(time.Now), client.WithMaxAttempts(4))
 		status = []int{503, 503}
 		begin = time.Now()
-		if err := c.Pull(t.Context()); !errors.As(err, &p) || p.RetryAfter < 9*time.Minute || time.Since(begin) > time.Second {
+		if err := c.Pull(t.Context()); !errors.As(err, &p) || p.RetryAfter < 9*time.Minute ||
+			time.Since(begin) > time.Second {
 			t.Errorf("a server that wants to be left alone for ten minutes: %v", err)
 		}
 	})
@@ -329,7 +341,7 @@ func TestWritesOfOtherEndpointsHappenOnce(t *testing.T) {
 		s := newSite(t)
 		c := s.registered(t, client.NewMemoryStorage(), client.WithMaxAttempts(3))
 		lose := 2
-		s.fails(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
+		s.intercept(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
 			if lose--; lose >= 0 {
 				serve().Body.Close()
 				return nil, errLost

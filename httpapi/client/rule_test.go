@@ -12,8 +12,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// post has the server's poster post what is due.
-func (s *site) post(t *testing.T, owner expense.OwnerID) {
+// postDue makes the server post all due occurrences.
+func (s *site) postDue(t *testing.T, owner expense.OwnerID) {
 	t.Helper()
 	must(t, s.store.Update(t.Context(), owner, func(tx store.Tx) error {
 		_, err := recurrence.Post(t.Context(), tx, expense.Env{Now: s.now()})
@@ -21,34 +21,36 @@ func (s *site) post(t *testing.T, owner expense.OwnerID) {
 	}))
 }
 
-// TestAPredictedOccurrenceEndsAsOneRow has a device predict what the server posts, before and after the server does, and with a
-// rule that says something else by then.
+// TestAPredictedOccurrenceEndsAsOneRow predicts occurrences before and after the server posts them, and with a rule
+// that has changed by then.
 func TestAPredictedOccurrenceEndsAsOneRow(t *testing.T) {
 	for _, first := range []string{"device", "server", "server, edited", "server, deleted"} {
 		t.Run("first the "+first, func(t *testing.T) {
 			s := newSite(t)
 			c := s.registered(t, client.NewMemoryStorage())
 			owner := expense.OwnerID(get(c.Account(t.Context()))(t).ID.String())
-			rule := get(c.Rules().Put(t.Context(), client.RuleDraft{Amount: "800", Freq: "weekly", StartDate: "2026-03-09", Notes: "Rent"}))(t)
+			rule := get(c.Rules().Put(t.Context(),
+				client.RuleDraft{Amount: "800", Freq: "weekly", StartDate: "2026-03-09", Notes: "Rent"}))(t)
 			must(t, c.Sync(t.Context()))
 			equal(t, "predictions before anything is due", len(get(c.PredictPostings(t.Context()))(t)), 0)
-			s.advance(9 * 24 * time.Hour) // two Mondays on
+			s.advance(9 * 24 * time.Hour) // two Mondays later
 			if first == "server, edited" {
 				must(t, c.Do(t.Context(), "PATCH", "/v1/recurrences/"+rule.ID.String(), map[string]string{"amount": "850"}, nil))
 			}
 			predicted := get(c.PredictPostings(t.Context()))(t)
-			if len(predicted) != 2 || predicted[1].Date != "2026-03-16" || predicted[1].ID != expense.OccurrenceID(rule.ID, expense.MustDate("2026-03-16")) {
+			if len(predicted) != 2 || predicted[1].Date != "2026-03-16" ||
+				predicted[1].ID != expense.OccurrenceID(rule.ID, expense.MustDate("2026-03-16")) {
 				t.Fatalf("predicted: %v", predicted)
 			}
 			equal(t, "predictions of the same day again", len(get(c.PredictPostings(t.Context()))(t)), 0)
 			if first != "device" {
-				s.post(t, owner)
+				s.postDue(t, owner)
 			}
 			if first == "server, deleted" {
 				must(t, c.Do(t.Context(), "DELETE", "/v1/expenses/"+predicted[0].ID.String(), nil, nil))
 			}
 			must(t, c.Sync(t.Context()))
-			s.post(t, owner)
+			s.postDue(t, owner)
 			must(t, c.Sync(t.Context()))
 			equal(t, "predictions of what is there", len(get(c.PredictPostings(t.Context()))(t)), 0)
 			rows, want := get(c.Expenses().List(t.Context()))(t), 2
@@ -60,7 +62,7 @@ func TestAPredictedOccurrenceEndsAsOneRow(t *testing.T) {
 			}
 			equal(t, "conflicts", len(get(c.Conflicts(t.Context()))(t)), 0)
 			equal(t, "refusals", len(get(c.Rejections(t.Context()))(t)), 0)
-			agrees(t, c)
+			wantInSync(t, c)
 		})
 	}
 }
@@ -78,9 +80,10 @@ func TestARuleThatWasMadeOfflineIsPredictedToo(t *testing.T) {
 	}
 	equal(t, "dates", fmt.Sprint(dates), "[2025-12-31 2026-01-31 2026-02-28]")
 	must(t, c.Expenses().Delete(t.Context(), predicted[0].ID))
-	must(t, second(c.Rules().Patch(t.Context(), rule.ID, client.RulePatch{Paused: client.Set(true), MonthDay: client.Set[client.MonthDay]("last")})))
+	must(t, second(c.Rules().Patch(t.Context(), rule.ID,
+		client.RulePatch{Paused: client.Set(true), MonthDay: client.Set[client.MonthDay]("last")})))
 	must(t, c.Sync(t.Context()))
-	s.post(t, expense.OwnerID(get(c.Account(t.Context()))(t).ID.String()))
+	s.postDue(t, expense.OwnerID(get(c.Account(t.Context()))(t).ID.String()))
 	must(t, c.Sync(t.Context()))
 	equal(t, "rows", len(get(c.Expenses().List(t.Context()))(t)), 2)
 	got := get(c.Rules().Get(t.Context(), rule.ID))(t)
@@ -88,7 +91,7 @@ func TestARuleThatWasMadeOfflineIsPredictedToo(t *testing.T) {
 		t.Errorf("the rule is %v", got)
 	}
 	equal(t, "refusals", len(get(c.Rejections(t.Context()))(t)), 0)
-	agrees(t, c)
+	wantInSync(t, c)
 }
 
 func TestEveryTypeOfRowIsWrittenOffline(t *testing.T) {
@@ -96,15 +99,20 @@ func TestEveryTypeOfRowIsWrittenOffline(t *testing.T) {
 		s := newSite(t)
 		c := s.registered(t, open())
 		fun := get(c.Categories().Put(t.Context(), client.CategoryDraft{Name: "Fun", Colour: "#1e90ff"}))(t)
-		fun = get(c.Categories().Patch(t.Context(), fun.ID, client.CategoryPatch{Icon: client.Set("star"), Colour: client.Null[string]()}))(t)
-		limit := get(c.Budgets().Put(t.Context(), client.BudgetDraft{CategoryID: fun.ID, Amount: "100", AlertAt: []string{"0.5"}}))(t)
-		limit = get(c.Budgets().Patch(t.Context(), limit.ID, client.BudgetPatch{Amount: client.Set("120.00"), FromMonth: client.Set("2026-05")}))(t)
+		fun = get(c.Categories().Patch(t.Context(), fun.ID,
+			client.CategoryPatch{Icon: client.Set("star"), Colour: client.Null[string]()}))(t)
+		limit := get(c.Budgets().Put(t.Context(),
+			client.BudgetDraft{CategoryID: fun.ID, Amount: "100", AlertAt: []string{"0.5"}}))(t)
+		limit = get(c.Budgets().Patch(t.Context(), limit.ID,
+			client.BudgetPatch{Amount: client.Set("120.00"), FromMonth: client.Set("2026-05")}))(t)
 		equal(t, "limits", fmt.Sprint(limit.Entries), "[{2026-03 100} {2026-05 120.00}]")
-		must(t, second(c.PatchSettings(t.Context(), client.SettingsPatch{Locale: client.Set("de"), DefaultCategoryID: client.Set(fun.ID)})))
+		must(t, second(c.PatchSettings(t.Context(),
+			client.SettingsPatch{Locale: client.Set("de"), DefaultCategoryID: client.Set(fun.ID)})))
 		equal(t, "locale", get(c.Settings(t.Context()))(t).Locale, "de")
 		spent := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "60"}))(t)
 		equal(t, "category", spent.CategoryID, fun.ID)
-		abroad := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "10", Currency: "USD", Rate: "0.5", Category: "fun"}))(t)
+		abroad := get(c.Expenses().Put(t.Context(),
+			client.ExpenseDraft{Amount: "10", Currency: "USD", Rate: "0.5", Category: "fun"}))(t)
 		if !abroad.Pending || abroad.HomeAmount != "" {
 			t.Errorf("what only the server can convert is shown as %v", abroad)
 		}
@@ -128,9 +136,10 @@ func TestEveryTypeOfRowIsWrittenOffline(t *testing.T) {
 		if read := get(c.Alerts(t.Context()))(t); read[0].ReadAt.IsZero() || read[0].Unsent {
 			t.Errorf("an alert that was read is %v", read)
 		}
-		if _, err := c.Expenses().Patch(t.Context(), fun.ID, client.ExpensePatch{Notes: client.Set("x")}); !errors.Is(err, expense.ErrNotFound) {
+		_, err := c.Expenses().Patch(t.Context(), fun.ID, client.ExpensePatch{Notes: client.Set("x")})
+		if !errors.Is(err, expense.ErrNotFound) {
 			t.Errorf("a patch of what is not here: %v", err)
 		}
-		agrees(t, c)
+		wantInSync(t, c)
 	})
 }

@@ -127,10 +127,10 @@ func (c *Client) signIn(ctx context.Context, path string, in any) error {
 			return ErrOtherAccount
 		}
 	}
-	if err := lock(ctx, c.ownTokens.sem); err != nil {
+	if err := c.ownTokens.sem.lock(ctx); err != nil {
 		return err
 	}
-	defer unlock(c.ownTokens.sem)
+	defer c.ownTokens.sem.unlock()
 	requestedAt := c.now()
 	var resp sessionResponse
 	// Sent once: a retry could create a second account or session.
@@ -191,10 +191,10 @@ func (c *Client) Logout(ctx context.Context) error {
 	if p, ok := errors.AsType[*Problem](err); err != nil && (!ok || p.Status != http.StatusUnauthorized) {
 		return err
 	}
-	if err := lock(ctx, c.ownTokens.sem); err != nil {
+	if err := c.ownTokens.sem.lock(ctx); err != nil {
 		return err
 	}
-	defer unlock(c.ownTokens.sem)
+	defer c.ownTokens.sem.unlock()
 	return c.ownTokens.forget(ctx, c.ownTokens.current.RefreshToken)
 }
 
@@ -210,15 +210,15 @@ func (c *Client) endSession(ctx context.Context, token string) error {
 // ClearStorage removes everything from the storage: session, rows and queue. Unsent changes are lost. The session on
 // the server does not end; see [Client.Logout].
 func (c *Client) ClearStorage(ctx context.Context) error {
-	if err := lock(ctx, c.syncLock); err != nil {
+	if err := c.syncLock.lock(ctx); err != nil {
 		return err
 	}
-	defer unlock(c.syncLock)
+	defer c.syncLock.unlock()
 	if c.ownTokens != nil {
-		if err := lock(ctx, c.ownTokens.sem); err != nil {
+		if err := c.ownTokens.sem.lock(ctx); err != nil {
 			return err
 		}
-		defer unlock(c.ownTokens.sem)
+		defer c.ownTokens.sem.unlock()
 		c.ownTokens.current, c.ownTokens.unsaved = session{}, false
 	}
 	return c.storage.Update(ctx, func(tx Tx) error {
@@ -246,17 +246,17 @@ func (c *Client) ClearStorage(ctx context.Context) error {
 type sessionTokens struct {
 	client *Client
 
-	sem     chan struct{} // semaphore that guards the fields below
+	sem     semaphore // guards the fields below
 	current session
 	unsaved bool // the last write of current to the storage failed
 }
 
 // Token implements [TokenSource]. Only one refresh runs at a time; concurrent callers wait for it.
 func (t *sessionTokens) Token(ctx context.Context, rejected string) (string, error) {
-	if err := lock(ctx, t.sem); err != nil {
+	if err := t.sem.lock(ctx); err != nil {
 		return "", err
 	}
-	defer unlock(t.sem)
+	defer t.sem.unlock()
 	usable := func() bool {
 		return t.current.AccessToken != "" && t.current.AccessToken != rejected && t.client.now().Before(t.current.RefreshAt)
 	}

@@ -43,7 +43,7 @@ func TestATokenIsRefreshedBeforeItEndsAndOnceForAll(t *testing.T) {
 
 func TestATokenThatTheServerRefusesIsReplacedOnceAndNoMore(t *testing.T) {
 	s := newSite(t)
-	slow := s.now() // a device whose clock stands still
+	slow := s.now() // a device whose clock has stopped
 	storage := client.NewMemoryStorage()
 	s.registered(t, storage)
 	c := s.device(t, storage, client.WithClock(func() time.Time { return slow }))
@@ -53,7 +53,7 @@ func TestATokenThatTheServerRefusesIsReplacedOnceAndNoMore(t *testing.T) {
 	if got := s.requests(); !slices.Equal(got, []string{"GET /v1/sync", refresh, "GET /v1/sync"}) {
 		t.Errorf("the requests were %v", got)
 	}
-	s.fails(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
+	s.intercept(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
 		if strings.HasPrefix(r.URL.Path, "/v1/sync") {
 			r.Header.Del("Authorization")
 		}
@@ -75,19 +75,19 @@ func TestALostAnswerToARefreshSignsNobodyOut(t *testing.T) {
 		must(t, errors.Join(second(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1"}))))
 		for range 3 {
 			s.advance(20 * time.Minute)
-			s.fails(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
+			s.intercept(func(r *http.Request, serve func() *http.Response) (*http.Response, error) {
 				serve().Body.Close()
 				return nil, errLost
 			})
 			if err := c.Sync(t.Context()); !errors.Is(err, errLost) {
 				t.Fatalf("a refresh whose answer is lost: %v", err)
 			}
-			s.fails(nil)
+			s.intercept(nil)
 			s.advance(25 * time.Second)
 			c = s.device(t, open()) // and the process has ended
 			must(t, c.Sync(t.Context()))
 		}
-		agrees(t, c)
+		wantInSync(t, c)
 	})
 }
 
@@ -99,8 +99,8 @@ func TestAProcessThatDiesWhileItRefreshesIsNotSignedOut(t *testing.T) {
 		memory := client.NewMemoryStorage()
 		s.registered(t, memory)
 		s.advance(20 * time.Minute)
-		dying := &mortal{Storage: memory, fuse: 1, after: after}
-		// The session is used all the same: it could not be stored, and nobody knows yet that the process will end.
+		dying := &crashingStorage{Storage: memory, writesLeft: 1, after: after}
+		// The session could not be stored. It is used anyway, because the process may go on.
 		must(t, second(s.device(t, dying).Account(t.Context())))
 		_ = s.device(t, dying).Do(t.Context(), http.MethodGet, "/v1/settings", nil, nil)
 		if !dying.dead {
@@ -138,7 +138,7 @@ func TestASessionThatIsOverKeepsRowsAndQueue(t *testing.T) {
 	must(t, c.Login(t.Context(), anna))
 	must(t, c.Sync(t.Context()))
 	equal(t, "amount", get(c.Expenses().Get(t.Context(), lunch.ID))(t).Amount, "5.00")
-	agrees(t, c)
+	wantInSync(t, c)
 
 	must(t, c.Logout(t.Context()))
 	must(t, c.Logout(t.Context()))
@@ -156,7 +156,7 @@ func TestACaptivePortalIsNoServer(t *testing.T) {
 	c := s.registered(t, client.NewMemoryStorage())
 	s.advance(time.Hour)
 	for _, status := range []int{200, 302, 401, 403, 511} {
-		s.fails(func(*http.Request, func() *http.Response) (*http.Response, error) {
+		s.intercept(func(*http.Request, func() *http.Response) (*http.Response, error) {
 			return &http.Response{
 				StatusCode: status, Header: http.Header{"Content-Type": {"text/html"}, "Location": {"https://portal.example"}},
 				Body: io.NopCloser(strings.NewReader("<html>Pay for the network</html>")),
@@ -166,12 +166,13 @@ func TestACaptivePortalIsNoServer(t *testing.T) {
 			t.Errorf("a portal that answers with %d: %v", status, err)
 		}
 	}
-	s.fails(nil)
+	s.intercept(nil)
 	must(t, c.Sync(t.Context()))
 }
 
 func TestWhatIsNoBaseURL(t *testing.T) {
-	for _, text := range []string{"", "ledger.example.com", "http://ledger.example.com", "ftp://x", "https://", "https://a:b@x", "https://x?y=1", "https://x#y", "://"} {
+	for _, text := range []string{"", "ledger.example.com", "http://ledger.example.com", "ftp://x", "https://",
+		"https://a:b@x", "https://x?y=1", "https://x#y", "://"} {
 		if _, err := client.New(text); err == nil {
 			t.Errorf("%q is taken for a base URL", text)
 		}
@@ -191,14 +192,14 @@ func TestATokenThatIsRefusedIsAskedForAgain(t *testing.T) {
 	if err := c.Login(t.Context(), anna); err == nil {
 		t.Error("a client with tokens of the host's own signs in")
 	}
-	var asked []string
+	var rejectedTokens []string
 	source := tokens(func(rejected string) (string, error) {
-		asked = append(asked, rejected)
+		rejectedTokens = append(rejectedTokens, rejected)
 		return "another " + rejected, nil
 	})
 	_ = s.device(t, client.NewMemoryStorage(), client.WithTokens(source)).Sync(t.Context())
-	if !slices.Equal(asked, []string{"", "another "}) {
-		t.Errorf("the host was asked for tokens in place of %q", asked)
+	if !slices.Equal(rejectedTokens, []string{"", "another "}) {
+		t.Errorf("the token source was asked to replace %q", rejectedTokens)
 	}
 }
 

@@ -22,24 +22,24 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// TestMain keeps gin's routes out of the tests' output: the mode is a global of the process, so the API itself leaves it alone.
+// TestMain silences gin's route listing. The gin mode is a process global, so the API itself does not set it.
 func TestMain(m *testing.M) {
 	gin.SetMode(gin.ReleaseMode)
 	m.Run()
 }
 
-// A site is a server with accounts whose clock the test moves, and the way to it.
+// A site is a server with a clock that the test controls, and a transport to it.
 type site struct {
 	handler http.Handler
 	store   store.Store
 
-	mu    sync.Mutex
-	clock time.Time
-	fault func(*http.Request, func() *http.Response) (*http.Response, error)
-	seen  []string // method and path of each request
+	mu       sync.Mutex
+	clock    time.Time
+	override func(*http.Request, func() *http.Response) (*http.Response, error)
+	seen     []string // method and path of each request
 }
 
-// start is when a site's clock begins.
+// start is the initial time of a site's clock.
 var start = time.Date(2026, 3, 8, 12, 0, 0, 0, time.UTC)
 
 func newSite(t testing.TB) *site {
@@ -74,11 +74,12 @@ func (s *site) advance(d time.Duration) {
 	s.clock = s.clock.Add(d)
 }
 
-// break sets what happens to requests: fault is given the request and a function that has the server answer it.
-func (s *site) fails(fault func(*http.Request, func() *http.Response) (*http.Response, error)) {
+// intercept sets how requests are handled. handler receives the request and a function that returns the server's
+// response.
+func (s *site) intercept(handler func(*http.Request, func() *http.Response) (*http.Response, error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fault = fault
+	s.override = handler
 }
 
 func (s *site) requests() []string {
@@ -89,13 +90,13 @@ func (s *site) requests() []string {
 	return seen
 }
 
-// RoundTrip has the server answer, in this process.
+// RoundTrip calls the server in the same process.
 func (s *site) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
-	fault := s.fault
+	override := s.override
 	s.seen = append(s.seen, r.Method+" "+r.URL.Path)
 	s.mu.Unlock()
 	var body []byte
@@ -107,24 +108,26 @@ func (s *site) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	serve := func() *http.Response {
 		again := r.Clone(r.Context())
-		again.Body, again.RequestURI, again.RemoteAddr = io.NopCloser(bytes.NewReader(body)), r.URL.RequestURI(), "192.0.2.1:1234"
+		again.Body, again.RemoteAddr = io.NopCloser(bytes.NewReader(body)), "192.0.2.1:1234"
+		again.RequestURI = r.URL.RequestURI()
 		w := httptest.NewRecorder()
 		s.handler.ServeHTTP(w, again)
 		return w.Result()
 	}
-	if fault != nil {
-		return fault(r, serve)
+	if override != nil {
+		return override(r, serve)
 	}
 	return serve(), nil
 }
 
 var errLost = errors.New("the network is gone")
 
-// device returns a client of the site over storage.
+// device returns a client of the site that uses storage.
 func (s *site) device(t testing.TB, storage client.Storage, opts ...client.Option) *client.Client {
 	t.Helper()
 	opts = append([]client.Option{
-		client.WithHTTPClient(&http.Client{Transport: s}), client.WithStorage(storage), client.WithClock(s.now), client.WithMaxAttempts(1),
+		client.WithHTTPClient(&http.Client{Transport: s}), client.WithStorage(storage), client.WithClock(s.now),
+		client.WithMaxAttempts(1),
 	}, opts...)
 	c, err := client.New("https://ledger.example.com", opts...)
 	if err != nil {
@@ -146,8 +149,8 @@ func (s *site) registered(t testing.TB, storage client.Storage, opts ...client.O
 	return c
 }
 
-// another returns a second device of the same account.
-func (s *site) another(t testing.TB, opts ...client.Option) *client.Client {
+// secondDevice returns another device of the same account.
+func (s *site) secondDevice(t testing.TB, opts ...client.Option) *client.Client {
 	t.Helper()
 	c := s.device(t, client.NewMemoryStorage(), opts...)
 	must(t, c.Login(t.Context(), anna))
@@ -155,7 +158,7 @@ func (s *site) another(t testing.TB, opts ...client.Option) *client.Client {
 	return c
 }
 
-// onEachStorage runs a test once for each storage in the box.
+// onEachStorage runs a test for each Storage implementation of this module.
 func onEachStorage(t *testing.T, test func(t *testing.T, open func() client.Storage)) {
 	t.Helper()
 	t.Run("memory", func(t *testing.T) {
@@ -188,7 +191,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// get returns a value that there has to be.
+// get returns a value and fails the test if there is an error.
 func get[V any](value V, err error) func(t testing.TB) V {
 	return func(t testing.TB) V {
 		t.Helper()
@@ -204,8 +207,8 @@ func equal[V comparable](t testing.TB, what string, got, want V) {
 	}
 }
 
-// agrees holds a device to the server.
-func agrees(t testing.TB, c *client.Client) {
+// wantInSync fails the test if the rows of the device differ from the server's.
+func wantInSync(t testing.TB, c *client.Client) {
 	t.Helper()
 	different, err := c.Verify(t.Context())
 	must(t, err)

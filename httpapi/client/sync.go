@@ -15,14 +15,12 @@ import (
 // Sync pushes the queue and then pulls. Afterwards device and server agree, apart from undecided conflicts and changes
 // made in the meantime.
 func (c *Client) Sync(ctx context.Context) error {
-	if err := lock(ctx, c.syncLock); err != nil {
-		return err
-	}
-	defer unlock(c.syncLock)
-	if err := c.push(ctx); err != nil {
-		return err
-	}
-	return c.pull(ctx)
+	return c.syncLock.locked(ctx, func(ctx context.Context) error {
+		if err := c.push(ctx); err != nil {
+			return err
+		}
+		return c.pull(ctx)
+	})
 }
 
 // Run synchronises until ctx ends: after a local change, after an event from the server, and at the poll interval. It

@@ -60,10 +60,13 @@ func TestWhatWasKeptIsThereForAnotherProcess(t *testing.T) {
 	lunch, food := client.RowKey{Type: client.ExpenseType, ID: "b"}, client.RowKey{Type: client.CategoryType, ID: "a"}
 	update(t, open(t, path), func(ctx context.Context, tx client.Tx) error {
 		return errors.Join(
-			tx.PutRows(ctx, client.Row{RowKey: lunch, Version: 1, Data: []byte(`{"a":1}`)}, client.Row{RowKey: food, Generation: 1, Data: []byte(`{}`)}),
+			tx.PutRows(ctx, client.Row{RowKey: lunch, Version: 1, Data: []byte(`{"a":1}`)},
+				client.Row{RowKey: food, Generation: 1, Data: []byte(`{}`)}),
 			tx.PutMutations(ctx,
-				client.Mutation{ID: "2", Seq: 2, Key: lunch, State: client.Sent, Data: []byte(`{}`), Result: &client.MutationResult{Status: "applied"}},
-				client.Mutation{ID: "1", Seq: 1, Key: lunch, State: client.Queued}, client.Mutation{ID: "3", Seq: 3, Key: food, State: client.Queued}),
+				client.Mutation{ID: "2", Seq: 2, Key: lunch, State: client.Sent, Data: []byte(`{}`),
+					Result: &client.MutationResult{Status: "applied"}},
+				client.Mutation{ID: "1", Seq: 1, Key: lunch, State: client.Queued},
+				client.Mutation{ID: "3", Seq: 3, Key: food, State: client.Queued}),
 			tx.SetValue(ctx, "schema", []byte("mine")),
 		)
 	})
@@ -78,7 +81,8 @@ func TestWhatWasKeptIsThereForAnotherProcess(t *testing.T) {
 		}
 		for want, query := range map[string]client.MutationQuery{
 			"123": {}, "12": {Key: lunch}, "13": {States: []client.State{client.Queued}}, "1": {Limit: 1},
-			"3": {Key: client.RowKey{Type: client.CategoryType}}, "2": {Key: lunch, States: []client.State{client.Sent, client.Rejected}},
+			"3": {Key: client.RowKey{Type: client.CategoryType}},
+			"2": {Key: lunch, States: []client.State{client.Sent, client.Rejected}},
 		} {
 			found, err := tx.Mutations(ctx, query)
 			ids := ""
@@ -91,10 +95,12 @@ func TestWhatWasKeptIsThereForAnotherProcess(t *testing.T) {
 		}
 		err = tx.DeleteRowsBefore(ctx, 1)
 		rows, more := tx.Rows(ctx, client.CategoryType)
-		if _, gone := tx.Row(ctx, lunch); err != nil || more != nil || !errors.Is(gone, expense.ErrNotFound) || len(rows) != 1 || rows[0].RowKey != food {
+		if _, gone := tx.Row(ctx, lunch); err != nil || more != nil || !errors.Is(gone, expense.ErrNotFound) ||
+			len(rows) != 1 || rows[0].RowKey != food {
 			t.Errorf("what is left of the generations: %v (%v, %v, %v)", rows, err, more, gone)
 		}
-		return errors.Join(tx.DeleteRows(ctx, food, lunch), tx.DeleteMutations(ctx, "1", "none"), tx.SetValue(ctx, "schema", nil))
+		return errors.Join(tx.DeleteRows(ctx, food, lunch), tx.DeleteMutations(ctx, "1", "none"),
+			tx.SetValue(ctx, "schema", nil))
 	})
 }
 

@@ -185,7 +185,8 @@ func TestBrokenStorages(t *testing.T) {
 	} {
 		t.Run(defect, func(t *testing.T) {
 			expectFailure(t, id, func() (client.Storage, error) {
-				return &defectiveStorage{Storage: client.NewMemoryStorage(), tx: func(tx client.Tx) client.Tx { return defectiveTx{tx, defect} }}, nil
+				return &defectiveStorage{Storage: client.NewMemoryStorage(),
+					tx: func(tx client.Tx) client.Tx { return defectiveTx{tx, defect} }}, nil
 			}, nil)
 		})
 	}
@@ -294,7 +295,9 @@ func (tx uncommittedTx) Rows(ctx context.Context, t client.Type) (rows []client.
 	return rows, err
 }
 
-func (tx uncommittedTx) Mutations(ctx context.Context, query client.MutationQuery) (found []client.Mutation, err error) {
+func (tx uncommittedTx) Mutations(
+	ctx context.Context, query client.MutationQuery,
+) (found []client.Mutation, err error) {
 	err = tx.s.MemoryStorage.View(ctx, func(tx client.Tx) error {
 		found, err = tx.Mutations(ctx, query)
 		return err
