@@ -16,6 +16,7 @@ import (
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 )
 
 func (l *ledger) history(from, to string) []budget.MonthProgress {
@@ -495,7 +496,7 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 
 func (l *ledger) raise(now time.Time) []budget.Alert {
 	l.t.Helper()
-	raised, err := store.RaiseAlerts(context.Background(), l.store, owner, now)
+	raised, err := jobs.RaiseAlerts(context.Background(), l.store, owner, now)
 	if err != nil {
 		l.t.Fatalf("raise alerts: %v", err)
 	}
@@ -607,12 +608,12 @@ func TestALedgerWithoutBudgetsRaisesNothing(t *testing.T) {
 	if raised := l.raise(noon); len(raised) != 0 {
 		t.Errorf("raised %+v", raised)
 	}
-	if raised, err := store.RaiseAllAlerts(t.Context(), l.store, noon); err != nil || raised != 0 {
-		t.Errorf("RaiseAllAlerts = %d, %v", raised, err)
+	if raised, err := jobs.NewAlertRaiser(l.store).RaiseAll(t.Context(), noon); err != nil || raised != 0 {
+		t.Errorf("RaiseAll = %d, %v", raised, err)
 	}
 	b := l.mustAdd(budget.Draft{Amount: "10"})
-	if raised, err := store.RaiseAllAlerts(t.Context(), l.store, noon); err != nil || raised != 2 {
-		t.Errorf("RaiseAllAlerts = %d, %v, want 2", raised, err)
+	if raised, err := jobs.NewAlertRaiser(l.store).RaiseAll(t.Context(), noon); err != nil || raised != 2 {
+		t.Errorf("RaiseAll = %d, %v, want 2", raised, err)
 	}
 	// The alerts of a budget that is deleted stay; a new one raises its own.
 	if err := l.delete(b.ID, expense.Precondition{}); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 )
 
 func TestPendingExpensesAreConvertedWhenRatesArrive(t *testing.T) {
@@ -17,7 +18,7 @@ func TestPendingExpensesAreConvertedWhenRatesArrive(t *testing.T) {
 	never := b.add(expense.Draft{Amount: "1.000", Currency: "KWD"})
 	done := b.add(expense.Draft{Amount: "11.80", Currency: "USD"})
 	convert := func() int {
-		n, err := store.ConvertPending(t.Context(), b.store, b.env)
+		n, err := jobs.ConvertPending(t.Context(), b.store, b.env)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +59,7 @@ func TestMorePendingThanOneUpdateConverts(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.env.Rates = march
-	if n, err := store.ConvertPending(t.Context(), b.store, b.env); err != nil || n != len(drafts) {
+	if n, err := jobs.ConvertPending(t.Context(), b.store, b.env); err != nil || n != len(drafts) {
 		t.Errorf("converted %d of %d, %v", n, len(drafts), err)
 	}
 }
@@ -68,7 +69,7 @@ func TestAConversionBeyondTheLimitHoldsUpNoOther(t *testing.T) {
 	huge := b.add(expense.Draft{Amount: "9000000000000.00", Currency: "EUR"})
 	small := b.add(expense.Draft{Amount: "1.00", Currency: "EUR"})
 	b.env.Rates = march
-	if n, err := store.ConvertPending(t.Context(), b.store, b.env); err != nil || n != 1 {
+	if n, err := jobs.ConvertPending(t.Context(), b.store, b.env); err != nil || n != 1 {
 		t.Errorf("converted %d, %v; want 1", n, err)
 	}
 	if !b.get(huge.ID).Pending() || b.get(small.ID).Home.String() != "185 JPY" {

@@ -9,6 +9,7 @@ import (
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 )
 
 const alertsPath = budgetsPath + "/alerts"
@@ -74,7 +75,7 @@ func (c *call) raiseAlerts() {
 	if !c.hasBudgets {
 		return
 	}
-	if _, err := store.RaiseAlerts(c.ctx, c.api.store, c.owner, c.now); err != nil {
+	if _, err := jobs.RaiseAlerts(c.ctx, c.api.store, c.owner, c.now); err != nil {
 		c.api.log.WarnContext(c.ctx, "alerts of budgets were not raised", "error", err)
 	}
 }

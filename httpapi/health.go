@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 )
 
 // pingTimeout is how long the store may take to say that it is there.
@@ -23,7 +23,7 @@ type readyBody struct {
 	Recurring *lagSeconds `json:"recurring,omitzero"`
 }
 
-// lagSeconds is a [store.PostingLag].
+// lagSeconds is a [jobs.PostingLag].
 type lagSeconds struct {
 	Lag     int64 `json:"lag_seconds"`     // the age of the oldest occurrence that is due and not posted; 0 when there is none
 	Overdue int64 `json:"overdue_seconds"` // the same, but of a rule that failed: since its next try
@@ -39,14 +39,14 @@ func (c *call) healthz() error {
 func (c *call) readyz() error {
 	ctx, cancel := context.WithTimeout(c.ctx, pingTimeout)
 	defer cancel()
-	var lag store.PostingLag
+	var lag jobs.PostingLag
 	err := c.api.store.Ping(ctx)
 	if err == nil && c.api.accounts != nil && c.api.roles&(RoleAPI|RoleAuth) != 0 {
 		err = c.api.accounts.Ready(ctx)
 	}
 	body := readyBody{Status: "ready", Roles: c.api.roles.names()}
 	if err == nil && c.api.roles&(RoleAPI|RoleTicker) != 0 {
-		lag, err = store.MeasurePostingLag(ctx, c.api.store, c.now)
+		lag, err = jobs.MeasurePostingLag(ctx, c.api.store, c.now)
 		body.Recurring = &lagSeconds{Lag: int64(lag.OldestAge / time.Second), Overdue: int64(lag.Overdue / time.Second)}
 	}
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/spendwise/spendwise/httpapi"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 )
 
 // dates returns one member of each entry of a list, as texts.
@@ -43,7 +44,7 @@ func equalList(t testing.TB, what string, got []string, want ...string) {
 // tick posts what is due at noon.
 func tick(t testing.TB, st store.Store) {
 	t.Helper()
-	if _, err := store.PostDue(t.Context(), st, expense.Env{Now: noon, Rates: friday{}}); err != nil {
+	if _, err := jobs.PostDue(t.Context(), st, expense.Env{Now: noon, Rates: friday{}}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 )
 
 // TickerConfig says how a [Ticker] runs.
@@ -30,7 +31,7 @@ type TickerConfig struct {
 type Ticker struct {
 	store  store.Store
 	cfg    TickerConfig
-	alerts *store.AlertRaiser
+	alerts *jobs.AlertRaiser
 }
 
 // NewTicker returns a ticker over st. It does nothing until it is run.
@@ -47,7 +48,7 @@ func NewTicker(st store.Store, cfg TickerConfig) (*Ticker, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Ticker{store: st, cfg: cfg, alerts: store.NewAlertRaiser(st)}, nil
+	return &Ticker{store: st, cfg: cfg, alerts: jobs.NewAlertRaiser(st)}, nil
 }
 
 // Run posts and raises alerts, both at once and then at each tick, until ctx ends; then it finishes no round that has begun, for what is
@@ -91,14 +92,14 @@ func (t *Ticker) repeat(ctx context.Context, asked <-chan struct{}, fn func()) {
 
 // Lag returns how far behind the posting is now, of all tickers on the store. It asks the store, which answers from an index; a
 // ticker that hangs does not stop it from growing.
-func (t *Ticker) Lag(ctx context.Context) (store.PostingLag, error) {
-	return store.MeasurePostingLag(ctx, t.store, t.cfg.Now())
+func (t *Ticker) Lag(ctx context.Context) (jobs.PostingLag, error) {
+	return jobs.MeasurePostingLag(ctx, t.store, t.cfg.Now())
 }
 
 // post posts what is due and returns how many expenses that were.
 func (t *Ticker) post(ctx context.Context) int {
 	now := t.cfg.Now()
-	round, err := store.PostDue(ctx, t.store, expense.Env{Now: now, Rates: t.cfg.Rates})
+	round, err := jobs.PostDue(ctx, t.store, expense.Env{Now: now, Rates: t.cfg.Rates})
 	if round.Posted > 0 || round.Failed > 0 {
 		t.cfg.Log.InfoContext(ctx, "recurring expenses posted", "posted", round.Posted, "ledgers", round.Ledgers,
 			"rules_failed", round.Failed, "lag", now.Sub(round.OldestDue).Round(time.Second).String(),

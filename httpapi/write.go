@@ -18,6 +18,7 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 )
 
 // maxKey is how many characters an Idempotency-Key has at most.
@@ -283,7 +284,7 @@ func (c *call) update(fn func(store.Tx) error) error {
 		if !ok {
 			return err
 		}
-		version, err := store.CatchUp(c.ctx, c.api.store, c.owner, c.env(), behind)
+		version, err := jobs.CatchUp(c.ctx, c.api.store, c.owner, c.env(), behind)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -119,14 +120,14 @@ func (l *ledger) trySkip(id uuid.UUID, date string) (rule recurrence.Rule, err e
 }
 
 // post runs a round, and the same once more, which must find nothing to do.
-func (l *ledger) post() store.PostDueResult {
+func (l *ledger) post() jobs.PostDueResult {
 	l.t.Helper()
-	round, err := store.PostDue(l.t.Context(), l.store, l.env)
+	round, err := jobs.PostDue(l.t.Context(), l.store, l.env)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	again, err := store.PostDue(l.t.Context(), l.store, l.env)
-	if err != nil || again != (store.PostDueResult{}) {
+	again, err := jobs.PostDue(l.t.Context(), l.store, l.env)
+	if err != nil || again != (jobs.PostDueResult{}) {
 		l.t.Fatalf("a second round at the same moment did %+v, %v", again, err)
 	}
 	return round
@@ -208,7 +209,7 @@ func monthly(amount, start string) recurrence.Draft {
 func TestEachOccurrenceIsPostedOnItsOwnDate(t *testing.T) {
 	l := newLedger(t, "2025-01-30")
 	rent := l.add(monthly("800", "2025-01-31"))
-	if round := l.post(); round != (store.PostDueResult{}) {
+	if round := l.post(); round != (jobs.PostDueResult{}) {
 		t.Errorf("before the first occurrence a round did %+v", round)
 	}
 	l.at("2025-01-30T23:00:00Z") // midnight in Berlin
@@ -370,8 +371,8 @@ func TestTheLagOfARuleThatFailsCountsFromItsOccurrence(t *testing.T) {
 	l.archive("Travel", true)
 	wantLag := func(oldest, overdue time.Duration) {
 		t.Helper()
-		lag, err := store.MeasurePostingLag(t.Context(), l.store, l.env.Now)
-		if err != nil || lag != (store.PostingLag{OldestAge: oldest, Overdue: overdue}) {
+		lag, err := jobs.MeasurePostingLag(t.Context(), l.store, l.env.Now)
+		if err != nil || lag != (jobs.PostingLag{OldestAge: oldest, Overdue: overdue}) {
 			t.Errorf("the lag is %+v, %v, want %s and %s", lag, err, oldest, overdue)
 		}
 	}
@@ -401,9 +402,9 @@ func TestARoundByHandWaitsForNoDelay(t *testing.T) {
 	if failed.LastError == "" || failed.Next != date("2025-03-09") {
 		t.Fatalf("the rule is %+v", failed)
 	}
-	retry := func() store.PostDueResult {
+	retry := func() jobs.PostDueResult {
 		t.Helper()
-		round, err := store.RetryDue(t.Context(), l.store, l.env)
+		round, err := jobs.RetryDue(t.Context(), l.store, l.env)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -425,7 +426,7 @@ func TestARoundByHandWaitsForNoDelay(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if round := l.post(); round != (store.PostDueResult{}) {
+	if round := l.post(); round != (jobs.PostDueResult{}) {
 		t.Errorf("a round that waits did %+v", round)
 	}
 	l.env.Now = l.env.Now.Add(time.Second)
@@ -559,7 +560,7 @@ func TestWhatIsMissedWhilePausedIsNotPosted(t *testing.T) {
 		t.Errorf("the paused rule is %+v", paused)
 	}
 	l.at("2025-03-20")
-	if round := l.post(); round != (store.PostDueResult{}) {
+	if round := l.post(); round != (jobs.PostDueResult{}) {
 		t.Errorf("a round did %+v with a paused rule", round)
 	}
 	if got, want := l.preview(rule.ID, 2), "2025-03-20 2025-03-21"; got != want {
@@ -700,7 +701,7 @@ func TestAChangePostsNoMoreThanABatchAlongTheWay(t *testing.T) {
 			if !ok || behind.RuleID != more.ID || behind.Version != more.Version || len(l.expenses(more.ID)) != 0 {
 				t.Fatalf("with two batches and one due: %+v, %d posted", behind, len(l.expenses(more.ID)))
 			}
-			version, err := store.CatchUp(t.Context(), l.store, owner, l.env, behind)
+			version, err := jobs.CatchUp(t.Context(), l.store, owner, l.env, behind)
 			if err != nil || version != more.Version+3 || len(l.expenses(more.ID)) != 2*recurrence.MaxBatch+1 {
 				t.Errorf("catching up: version %d after %d, %v, %d posted", version, more.Version, err, len(l.expenses(more.ID)))
 			}
@@ -720,14 +721,14 @@ func TestAChangePostsNoMoreThanABatchAlongTheWay(t *testing.T) {
 	if !ok {
 		t.Fatal("800 occurrences that cannot be posted are no backlog before they were tried")
 	}
-	if _, err := store.CatchUp(t.Context(), l.store, owner, l.env, behind); err != nil || l.read(failing.ID).LastError == "" {
+	if _, err := jobs.CatchUp(t.Context(), l.store, owner, l.env, behind); err != nil || l.read(failing.ID).LastError == "" {
 		t.Errorf("catching up with what fails: %v, %+v", err, l.read(failing.ID))
 	}
 	if err := l.update(failed); err != nil || l.read(failing.ID).Next != date("2023-01-01") {
 		t.Errorf("a change of what fails: %v, %+v", err, l.read(failing.ID))
 	}
 	behind.RuleID = uuid.New()
-	if version, err := store.CatchUp(t.Context(), l.store, owner, l.env, behind); err != nil || version != 0 {
+	if version, err := jobs.CatchUp(t.Context(), l.store, owner, l.env, behind); err != nil || version != 0 {
 		t.Errorf("catching up with a rule that is gone: %d, %v", version, err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -328,9 +329,9 @@ func (l *life) post(byHand bool) {
 	if err != nil {
 		l.Fatal(err)
 	}
-	round := store.PostDue
+	round := jobs.PostDue
 	if byHand {
-		round = store.RetryDue
+		round = jobs.RetryDue
 	}
 	if _, err := round(ctx, l.store, l.env); err != nil {
 		l.Fatal(err)
@@ -351,7 +352,7 @@ func (l *life) post(byHand bool) {
 		}
 		return
 	}
-	if lag, err := store.MeasurePostingLag(ctx, l.store, l.env.Now); err != nil || lag != (store.PostingLag{}) {
+	if lag, err := jobs.MeasurePostingLag(ctx, l.store, l.env.Now); err != nil || lag != (jobs.PostingLag{}) {
 		l.Fatalf("after a round the lag is %+v, %v", lag, err)
 	}
 	settings, err := l.store.Reader(owner).Settings(ctx)
@@ -439,7 +440,7 @@ func TestALedgerThatPanicsEndsNoRound(t *testing.T) {
 	l.add(draft)
 	l.at("2025-03-10")
 	l.env.Rates = panicking{}
-	if _, err := store.PostDue(t.Context(), l.store, l.env); err == nil || !strings.Contains(err.Error(), "no yen") {
+	if _, err := jobs.PostDue(t.Context(), l.store, l.env); err == nil || !strings.Contains(err.Error(), "no yen") {
 		t.Errorf("the round says %v", err)
 	}
 	l.env.Rates = rising{}
@@ -488,7 +489,7 @@ func TestARoundWorksInFewLedgersAtOnceAndOneThatFailsHoldsUpNoOther(t *testing.T
 			t.Fatal(err)
 		}
 	}
-	round, err := store.PostDue(t.Context(), st, l.env)
+	round, err := jobs.PostDue(t.Context(), st, l.env)
 	if err == nil || !strings.Contains(err.Error(), "no ledger for you") || round.Posted != 2*59 || round.Ledgers != 59 {
 		t.Errorf("the round did %+v, %v", round, err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/spendwise/spendwise/expense/locale"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -425,7 +426,7 @@ func TestReportsDoNotDrift(t *testing.T) {
 			if err != nil {
 				t.Fatalf("a step: %v", err)
 			}
-			if _, err := store.RaiseAlerts(ctx, st, owner, now.Now); err != nil {
+			if _, err := jobs.RaiseAlerts(ctx, st, owner, now.Now); err != nil {
 				t.Fatalf("alerts: %v", err)
 			}
 			yearly, err := report.Yearly(ctx, st.Reader(owner), now.Now, 2025, 0)

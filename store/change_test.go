@@ -10,6 +10,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
+var noon = time.Date(2026, time.March, 31, 12, 0, 0, 0, time.UTC)
+
 // TestALedgerKnowsWhichVersionsOnlyALostHistoryHad plays a ledger that is written to and restored, from its latest backup or an
 // earlier one, and holds what its state says of each version against what was handed out.
 func TestALedgerKnowsWhichVersionsOnlyALostHistoryHad(t *testing.T) {

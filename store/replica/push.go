@@ -9,6 +9,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 )
 
 // MaxMutations is the largest number of mutations in a push.
@@ -120,7 +121,7 @@ func Push(ctx context.Context, st store.Store, owner expense.OwnerID, env expens
 		case exceeded:
 			part.Mutations = req.Mutations[:limit.Mutations]
 		case behind:
-			if _, err := store.CatchUp(ctx, st, owner, env, backlog); err != nil {
+			if _, err := jobs.CatchUp(ctx, st, owner, env, backlog); err != nil {
 				return nil, err
 			}
 		case err != nil:

@@ -99,8 +99,16 @@ func checkPostAtOnce(p *probe) {
 		rules[i] = books[i].putRule(books[i].daily("2025-01-01", days))
 	}
 	p.together(instances, func(int) {
-		if _, err := store.PostDue(p.ctx, p.st, expense.Env{Now: epoch}); err != nil {
-			p.note("PostDue: %v", err)
+		for due, err := range p.st.DueOwners(p.ctx, epoch) {
+			if err == nil {
+				err = p.st.Update(p.ctx, due.Owner, func(tx store.Tx) error {
+					_, err := recurrence.Post(p.ctx, tx, expense.Env{Now: epoch})
+					return err
+				})
+			}
+			if err != nil {
+				p.note("post what is due: %v", err)
+			}
 		}
 	})
 	for i, b := range books {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense/ecb"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 )
 
 const (
@@ -81,7 +82,7 @@ func (c *ledgerCollector) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	out <- prometheus.MustNewConstMetric(storeUp, prometheus.GaugeValue, 1)
-	if lag, err := store.MeasurePostingLag(ctx, c.st, time.Now()); err == nil {
+	if lag, err := jobs.MeasurePostingLag(ctx, c.st, time.Now()); err == nil {
 		out <- prometheus.MustNewConstMetric(posterLag, prometheus.GaugeValue, lag.OldestAge.Seconds())
 		out <- prometheus.MustNewConstMetric(posterOverdue, prometheus.GaugeValue, lag.Overdue.Seconds())
 	}

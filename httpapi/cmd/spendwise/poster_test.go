@@ -19,6 +19,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 	"github.com/spendwise/spendwise/store/postgres"
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 	"github.com/spendwise/spendwise/store/sqlite"
@@ -328,11 +329,11 @@ func TestTheFirstOfAMonth(t *testing.T) {
 	done := make(chan struct{})
 	latencies, failed := pace(clients, rate, done)
 	for {
-		lag, err := store.MeasurePostingLag(t.Context(), l, time.Now())
+		lag, err := jobs.MeasurePostingLag(t.Context(), l, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if lag == (store.PostingLag{}) {
+		if lag == (jobs.PostingLag{}) {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)

@@ -9,6 +9,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/expense/ecb"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 )
 
 // A rateMode says where exchange rates come from.
@@ -101,7 +102,7 @@ func convertPending(
 			return
 		case <-arrived:
 		}
-		converted, err := store.ConvertPending(ctx, db, expense.Env{Now: time.Now(), Rates: table})
+		converted, err := jobs.ConvertPending(ctx, db, expense.Env{Now: time.Now(), Rates: table})
 		if converted > 0 {
 			logger.Info("pending expenses converted", "count", converted)
 		}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 )
 
 type tickCmd struct {
@@ -26,12 +26,12 @@ func (cmd *tickCmd) Run(ctx context.Context, config *cli, p *process) error {
 			}
 			env.Rates = table
 		}
-		round, err := store.RetryDue(ctx, db, env)
+		round, err := jobs.RetryDue(ctx, db, env)
 		if _, printed := fmt.Fprintf(p.stdout, "posted %d expenses in %d ledgers\n", round.Posted, round.Ledgers); printed != nil {
 			err = errors.Join(err, printed)
 		}
 		if err == nil {
-			_, err = store.RaiseAllAlerts(ctx, db, env.Now)
+			_, err = jobs.NewAlertRaiser(db).RaiseAll(ctx, env.Now)
 		}
 		if err == nil && round.Failed > 0 {
 			err = fmt.Errorf("%d rules could not be posted; each says why (last_error), and is tried again later", round.Failed)

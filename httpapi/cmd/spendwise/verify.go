@@ -12,6 +12,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 )
 
 type verifyCmd struct {
@@ -119,7 +120,7 @@ func (v *verification) ledger(ctx context.Context, db database, owner expense.Ow
 }
 
 func deviations(ctx context.Context, db database, owner expense.OwnerID) ([]store.Deviation, error) {
-	found, err := store.Verify(ctx, db, owner)
+	found, err := jobs.Verify(ctx, db, owner)
 	if err != nil {
 		return nil, err
 	}

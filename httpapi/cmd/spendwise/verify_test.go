@@ -38,7 +38,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		undo         string // by hand, where --repair cannot
 	}{
 		{"a total that drifted", `UPDATE spendwise_totals SET home = home + 1 WHERE currency = 'EUR'`, []string{"totals: EUR in 2026-03"}, ""},
-		{"no totals", `DELETE FROM spendwise_totals`, []string{"totals: EUR in 2026-03", "there is no total"}, ""},
+		{"no totals", `DELETE FROM spendwise_totals`, []string{"totals: EUR in 2026-03", "the total is missing"}, ""},
 		{
 			"a total of nothing", `INSERT INTO spendwise_totals SELECT owner, 202501, category_id, currency, count, amount, home, pending_count, pending
 				FROM spendwise_totals WHERE currency = 'JPY'`, []string{"totals: JPY in 2025-01"}, "",
@@ -54,11 +54,11 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		},
 		{
 			"a version of the future", `UPDATE spendwise_expenses SET version = version + 4000 WHERE currency = 'JPY'`,
-			[]string{"versions: expense", "the ledger's is"}, `UPDATE spendwise_expenses SET version = version - 4000 WHERE currency = 'JPY'`,
+			[]string{"versions: expense", "the ledger's version is"}, `UPDATE spendwise_expenses SET version = version - 4000 WHERE currency = 'JPY'`,
 		},
 		{
 			"a guard after its row", `UPDATE spendwise_expenses SET guard = guard + 4000 WHERE currency = 'JPY'`,
-			[]string{"versions: expense", "guarded group"}, `UPDATE spendwise_expenses SET guard = guard - 4000 WHERE currency = 'JPY'`,
+			[]string{"versions: expense", "guarded fields"}, `UPDATE spendwise_expenses SET guard = guard - 4000 WHERE currency = 'JPY'`,
 		},
 		{
 			"an occurrence of another day", `UPDATE spendwise_expenses SET occurrence = 20260228 WHERE occurrence = 20260328`,
@@ -74,7 +74,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		},
 		{
 			"a version of a lost history", `UPDATE spendwise_ledgers SET lost = '1-' || version`,
-			[]string{"versions: expense", "a restore took back"}, `UPDATE spendwise_ledgers SET lost = ''`,
+			[]string{"versions: expense", "a discarded history"}, `UPDATE spendwise_ledgers SET lost = ''`,
 		},
 		{
 			"a home currency switched over", `UPDATE spendwise_ledgers SET home = 'USD'`, []string{"conversion: expense"},

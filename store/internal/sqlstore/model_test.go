@@ -15,6 +15,7 @@ import (
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -210,7 +211,7 @@ func (m *model) limit() step {
 
 func (m *model) compare() {
 	for _, st := range []store.Store{m.memory, m.sql} {
-		if found, err := store.Verify(m.t.Context(), st, m.owner); err != nil || len(found) > 0 {
+		if found, err := jobs.Verify(m.t.Context(), st, m.owner); err != nil || len(found) > 0 {
 			m.t.Fatalf("%T does not keep what it promises: %v %v", st, found, err)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/internal/sqlstore"
+	"github.com/spendwise/spendwise/store/jobs"
 	"github.com/spendwise/spendwise/store/postgres"
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 	"github.com/spendwise/spendwise/store/sqlite"
@@ -368,22 +369,22 @@ func BenchmarkAlertRounds(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			if _, err := store.RaiseAllAlerts(b.Context(), st, day); err != nil {
+			if _, err := jobs.NewAlertRaiser(st).RaiseAll(b.Context(), day); err != nil {
 				b.Fatal(err)
 			}
-			raiser := store.NewAlertRaiser(st)
+			raiser := jobs.NewAlertRaiser(st)
 			if _, err := raiser.RaiseAll(b.Context(), day); err != nil {
 				b.Fatal(err)
 			}
-			round := func(b *testing.B, raiser func() *store.AlertRaiser) {
+			round := func(b *testing.B, raiser func() *jobs.AlertRaiser) {
 				for b.Loop() {
 					if _, err := raiser().RaiseAll(b.Context(), day); err != nil {
 						b.Fatal(err)
 					}
 				}
 			}
-			b.Run("first", func(b *testing.B) { round(b, func() *store.AlertRaiser { return store.NewAlertRaiser(st) }) })
-			b.Run("after it", func(b *testing.B) { round(b, func() *store.AlertRaiser { return raiser }) })
+			b.Run("first", func(b *testing.B) { round(b, func() *jobs.AlertRaiser { return jobs.NewAlertRaiser(st) }) })
+			b.Run("after it", func(b *testing.B) { round(b, func() *jobs.AlertRaiser { return raiser }) })
 		})
 	}
 }

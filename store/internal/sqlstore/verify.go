@@ -19,7 +19,7 @@ const (
 )
 
 // VerifyCounters compares the two counters of owner's ledger that no reader shows with its rows: the volume of its expenses, and
-// how many budgets there are. [store.Verify] sees all else. ErrNotFound if there is no ledger.
+// how many budgets there are. [jobs.Verify] sees all else. ErrNotFound if there is no ledger.
 func (s *Store) VerifyCounters(ctx context.Context, owner expense.OwnerID) ([]store.Deviation, error) {
 	if err := owner.Validate(); err != nil {
 		return nil, err

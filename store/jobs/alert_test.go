@@ -1,31 +1,31 @@
-package store_test
+package jobs_test
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/jobs"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
 var noon = time.Date(2026, time.March, 31, 12, 0, 0, 0, time.UTC)
 
-// counting counts the ledgers that are looked into, and fails for one of them.
+// counting counts the views of each ledger, and fails for one of them.
 type counting struct {
 	store.Store
-	looked map[expense.OwnerID]int
+	viewed map[expense.OwnerID]int
 	broken expense.OwnerID
 }
 
 var errBroken = errors.New("the ledger cannot be read")
 
 func (c *counting) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
-	c.looked[owner]++
+	c.viewed[owner]++
 	if owner == c.broken {
 		return errBroken
 	}
@@ -65,34 +65,34 @@ func limit(t *testing.T, st store.Store, owner expense.OwnerID) {
 	}
 }
 
-// A round looks where something was written since the last one, or where another month has begun, and nowhere else.
+// RaiseAll checks a ledger again only after a write, in a new month, or after an error.
 func TestARoundOfAlertsLooksWhereSomethingMayHaveChanged(t *testing.T) {
-	st := &counting{Store: memstore.New(), looked: map[expense.OwnerID]int{}}
+	st := &counting{Store: memstore.New(), viewed: map[expense.OwnerID]int{}}
 	open(t, st, "Europe/Berlin", "ada")
 	open(t, st, "Pacific/Kiritimati", "berta") // where it is 1 April already
 	open(t, st, "UTC", "cleo")                 // who has no budget
 	limit(t, st, "ada")
 	limit(t, st, "berta")
 	spend(t, st, "ada", "100", "2026-04-01")
-	raiser := store.NewAlertRaiser(st)
+	raiser := jobs.NewAlertRaiser(st)
 	for _, step := range []struct {
 		name   string
 		now    time.Time
 		do     func()
-		looked string
+		viewed string
 		raised int
 		err    error
 	}{
-		{"the first round looks everywhere", noon, nil, "ada berta", 0, nil},
-		{"the next one nowhere", noon.Add(time.Minute), nil, "", 0, nil},
-		{"a write is looked after", noon.Add(2 * time.Minute), func() { spend(t, st, "berta", "85", "2026-04-01") }, "berta", 1, nil},
-		{"raising is a write as well", noon.Add(3 * time.Minute), nil, "berta", 0, nil},
-		{"and that was that", noon.Add(4 * time.Minute), nil, "", 0, nil},
-		{"it is not midnight in Berlin yet", time.Date(2026, 3, 31, 21, 59, 59, 0, time.UTC), nil, "", 0, nil},
-		{"midnight brings what was booked ahead", time.Date(2026, 3, 31, 22, 0, 0, 0, time.UTC), nil, "ada", 2, nil},
-		{"a ledger that fails is tried again", time.Date(2026, 3, 31, 22, 1, 0, 0, time.UTC), func() { st.broken = "ada" }, "ada", 0, errBroken},
-		{"until it does not", time.Date(2026, 3, 31, 22, 2, 0, 0, time.UTC), func() { st.broken = "" }, "ada", 0, nil},
-		{"one that is gone is forgotten", time.Date(2026, 3, 31, 22, 3, 0, 0, time.UTC), func() {
+		{"the first call checks every ledger", noon, nil, "ada berta", 0, nil},
+		{"the next call checks none", noon.Add(time.Minute), nil, "", 0, nil},
+		{"a write is checked", noon.Add(2 * time.Minute), func() { spend(t, st, "berta", "85", "2026-04-01") }, "berta", 1, nil},
+		{"raising is a write too", noon.Add(3 * time.Minute), nil, "berta", 0, nil},
+		{"nothing changed", noon.Add(4 * time.Minute), nil, "", 0, nil},
+		{"before midnight in Berlin", time.Date(2026, 3, 31, 21, 59, 59, 0, time.UTC), nil, "", 0, nil},
+		{"midnight begins the month of an expense with a future date", time.Date(2026, 3, 31, 22, 0, 0, 0, time.UTC), nil, "ada", 2, nil},
+		{"a ledger fails", time.Date(2026, 3, 31, 22, 1, 0, 0, time.UTC), func() { st.broken = "ada" }, "ada", 0, errBroken},
+		{"the ledger that failed is checked again", time.Date(2026, 3, 31, 22, 2, 0, 0, time.UTC), func() { st.broken = "" }, "ada", 0, nil},
+		{"an erased ledger is forgotten", time.Date(2026, 3, 31, 22, 3, 0, 0, time.UTC), func() {
 			if err := st.EraseLedger(t.Context(), "ada"); err != nil {
 				t.Fatal(err)
 			}
@@ -101,23 +101,16 @@ func TestARoundOfAlertsLooksWhereSomethingMayHaveChanged(t *testing.T) {
 		if step.do != nil {
 			step.do()
 		}
-		clear(st.looked)
+		clear(st.viewed)
 		raised, err := raiser.RaiseAll(t.Context(), step.now)
-		looked := ""
+		viewed := ""
 		for _, owner := range []expense.OwnerID{"ada", "berta", "cleo"} {
-			if st.looked[owner] > 0 {
-				looked += " " + string(owner)
+			if st.viewed[owner] > 0 {
+				viewed += " " + string(owner)
 			}
 		}
-		if looked = max(" ", looked)[1:]; looked != step.looked || raised != step.raised || !errors.Is(err, step.err) {
-			t.Errorf("%s: looked into %q, raised %d, %v, want %q, %d, %v", step.name, looked, raised, err, step.looked, step.raised, step.err)
+		if viewed = max(" ", viewed)[1:]; viewed != step.viewed || raised != step.raised || !errors.Is(err, step.err) {
+			t.Errorf("%s: viewed %q, raised %d, %v, want %q, %d, %v", step.name, viewed, raised, err, step.viewed, step.raised, step.err)
 		}
 	}
-}
-
-func ExampleAlertRaiser() {
-	st := memstore.New()
-	raised, err := store.NewAlertRaiser(st).RaiseAll(context.Background(), noon)
-	fmt.Println(raised, err)
-	// Output: 0 <nil>
 }

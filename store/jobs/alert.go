@@ -1,0 +1,112 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store"
+)
+
+// RaiseAlerts stores an alert for each budget threshold that owner's spending has reached, and returns the new alerts. Call it after
+// a commit that changed expenses or budgets. Concurrent calls raise each alert once.
+//
+// RaiseAlerts reads a snapshot first and locks the ledger only if an alert is due.
+func RaiseAlerts(ctx context.Context, st store.Store, owner expense.OwnerID, now time.Time) ([]budget.Alert, error) {
+	return raiseAlerts(ctx, st, owner, now, func(store.Reader) error { return nil })
+}
+
+// raiseAlerts calls inSnapshot with the snapshot in which it looks for alerts.
+func raiseAlerts(
+	ctx context.Context, st store.Store, owner expense.OwnerID, now time.Time, inSnapshot func(store.Reader) error,
+) (raised []budget.Alert, err error) {
+	var due []budget.Alert
+	err = st.View(ctx, owner, func(r store.Reader) error {
+		if due, err = budget.DueAlerts(ctx, r, now); err != nil {
+			return err
+		}
+		return inSnapshot(r)
+	})
+	if err != nil || len(due) == 0 {
+		return nil, err
+	}
+	err = st.Update(ctx, owner, func(tx store.Tx) error {
+		raised, err = budget.RaiseAlerts(ctx, tx, now)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return raised, nil
+}
+
+// An AlertRaiser finds the alerts that no call of [RaiseAlerts] has raised: an expense with a future date counts from the first day
+// of its month, and a process may end between a commit and its RaiseAlerts. It remembers the version at which it has checked a
+// ledger, and checks the ledger again only after a write or in a new month. An AlertRaiser is safe for concurrent use; calls of
+// RaiseAll run one after another.
+type AlertRaiser struct {
+	st store.Store
+
+	mu      sync.Mutex
+	checked map[expense.OwnerID]checkpoint
+}
+
+// A checkpoint says that a ledger has no alert to raise while it stays at this version, until the month ends.
+type checkpoint struct {
+	version  expense.Version
+	monthEnd time.Time
+}
+
+// NewAlertRaiser returns an AlertRaiser whose first RaiseAll checks every ledger that has a budget.
+func NewAlertRaiser(st store.Store) *AlertRaiser { return &AlertRaiser{st: st} }
+
+// RaiseAll raises the alerts that are due at now in all ledgers, and returns how many it raised. The next call checks a ledger again
+// that has failed.
+func (a *AlertRaiser) RaiseAll(ctx context.Context, now time.Time) (raised int, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var failures []error
+	checked := make(map[expense.OwnerID]checkpoint, len(a.checked))
+	for owner, err := range a.st.BudgetOwners(ctx) {
+		if err != nil {
+			failures = append(failures, fmt.Errorf("list owners with budgets: %w", err))
+			break
+		}
+		if last, ok := a.checked[owner.Owner]; ok && last.version == owner.Version && now.Before(last.monthEnd) {
+			checked[owner.Owner] = last
+			continue
+		}
+		var end time.Time
+		alerts, err := raiseAlerts(ctx, a.st, owner.Owner, now, func(r store.Reader) error {
+			settings, err := r.Settings(ctx)
+			end = monthEnd(settings, now)
+			return err
+		})
+		raised += len(alerts)
+		switch {
+		case err == nil:
+			// owner.Version was read before the snapshot. A write between the two makes the next call check the ledger again.
+			checked[owner.Owner] = checkpoint{version: owner.Version, monthEnd: end}
+		case !errors.Is(err, expense.ErrNotFound): // ErrNotFound: the ledger has just been erased
+			failures = append(failures, fmt.Errorf("raise the alerts of a ledger: %w", err))
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	a.checked = checked
+	return raised, errors.Join(failures...)
+}
+
+// monthEnd returns the instant at which the current month ends in the ledger's zone.
+func monthEnd(settings expense.Settings, now time.Time) time.Time {
+	next := settings.Today(now).Month().Add(1)
+	if next.IsZero() {
+		return now // the last month that Month can hold: check in every call
+	}
+	return next.First().StartIn(settings.Zone.Location())
+}
