@@ -14,8 +14,8 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest/pglocal"
 )
 
-// TestTheScriptsBringADatabaseBack states that the scripts in backup bring a database back: to the moment before somebody emptied it,
-// out of a base backup and the archive, and out of a dump.
+// TestTheScriptsBringADatabaseBack states that the scripts in backup bring a database back: to the moment before
+// somebody emptied it, out of a base backup and the archive, and out of a dump.
 func TestTheScriptsBringADatabaseBack(t *testing.T) {
 	shared, err := os.MkdirTemp("/tmp", "spendwise-backup-*") // t.TempDir is closed to the server's account
 	if err != nil {
@@ -23,7 +23,8 @@ func TestTheScriptsBringADatabaseBack(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(shared) })
 	archive := filepath.Join(shared, "archive")
-	if err := errors.Join(os.Chmod(shared, 0o777), os.Mkdir(archive, 0o700), os.Chmod(archive, 0o777)); err != nil { //nolint:gosec // the server's account writes here
+	if err := errors.Join(os.Chmod(shared, 0o777), os.Mkdir(archive, 0o700),
+		os.Chmod(archive, 0o777)); err != nil { //nolint:gosec // the server's account writes here
 		t.Fatal(err)
 	}
 	scripts := filepath.Join(shared, "scripts")
@@ -32,7 +33,8 @@ func TestTheScriptsBringADatabaseBack(t *testing.T) {
 	}
 	server := startPostgres(t, func() (*pglocal.Server, error) {
 		return pglocal.Start(t.Context(), pglocal.Config{Settings: []string{
-			"archive_mode=on", "archive_command=test ! -f " + archive + "/%f && cp %p " + archive + "/%f.part && mv " + archive + "/%f.part " + archive + "/%f",
+			"archive_mode=on", "archive_command=test ! -f " + archive + "/%f && cp %p " + archive + "/%f.part && mv " + archive +
+				"/%f.part " + archive + "/%f",
 		}})
 	})
 	script := func(name string, arguments ...string) {
@@ -45,7 +47,8 @@ func TestTheScriptsBringADatabaseBack(t *testing.T) {
 	}
 	dsn := server.DSN("postgres")
 	program := filepath.Join(t.TempDir(), "spendwise")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../httpapi/cmd/spendwise").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program,
+		"../../httpapi/cmd/spendwise").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	spendwise := func(dsn, input string, arguments ...string) string {
@@ -64,8 +67,10 @@ func TestTheScriptsBringADatabaseBack(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "more.csv")
 		text := "date,amount,currency,category,notes\r\n2026-03-02,12.50,EUR,Food," + notes + "\r\n"
 		mapping := filepath.Join(t.TempDir(), "mapping.json")
-		if err := errors.Join(os.WriteFile(file, []byte(text), 0o600), os.WriteFile(mapping, []byte(`{"date":{"column":"date","layout":"YYYY-MM-DD"},
-			"amount":{"column":"amount"},"currency":{"column":"currency"},"category":{"column":"category"},"notes":{"column":"notes"}}`), 0o600)); err != nil {
+		columns := `{"date":{"column":"date","layout":"YYYY-MM-DD"},"amount":{"column":"amount"},` +
+			`"currency":{"column":"currency"},"category":{"column":"category"},"notes":{"column":"notes"}}`
+		err := errors.Join(os.WriteFile(file, []byte(text), 0o600), os.WriteFile(mapping, []byte(columns), 0o600))
+		if err != nil {
 			t.Fatal(err)
 		}
 		spendwise(dsn, "", "import", "--user", "a@example.com", "--mapping", mapping, file)
@@ -86,14 +91,16 @@ func TestTheScriptsBringADatabaseBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.Sleep(10 * time.Millisecond) // the disaster is later by the clock that decides
-	for _, statement := range []string{"DELETE FROM spendwise_expenses", "DELETE FROM spendwise_totals", "CREATE DATABASE again", "SELECT pg_switch_wal()"} {
+	for _, statement := range []string{"DELETE FROM spendwise_expenses", "DELETE FROM spendwise_totals",
+		"CREATE DATABASE again", "SELECT pg_switch_wal()"} {
 		if _, err := conn.Exec(t.Context(), statement); err != nil {
 			t.Fatalf("%s: %v", statement, err)
 		}
 	}
 	archived := func() bool {
 		var n int
-		err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_archiver WHERE last_archived_time > $1", moment).Scan(&n)
+		err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_archiver WHERE last_archived_time > $1",
+			moment).Scan(&n)
 		return err == nil && n == 1
 	}
 	for until := time.Now().Add(time.Minute); !archived(); time.Sleep(50 * time.Millisecond) {
@@ -115,15 +122,18 @@ func TestTheScriptsBringADatabaseBack(t *testing.T) {
 		}
 	}
 	again := server.DSN("again")
-	restore := server.Command(t.Context(), server.Programs()+"/pg_restore", "--dbname="+again, "--exit-on-error", filepath.Join(shared, "dump"))
+	restore := server.Command(t.Context(), server.Programs()+"/pg_restore", "--dbname="+again, "--exit-on-error",
+		filepath.Join(shared, "dump"))
 	if out, err := restore.CombinedOutput(); err != nil {
 		t.Fatalf("pg_restore: %v\n%s", err, out)
 	}
 	sound(again)
 
 	data := filepath.Join(shared, "data")
-	script("restore-to.sh", filepath.Join(shared, "base"), archive, data, moment.UTC().Format("2006-01-02 15:04:05.000000+00"))
-	restored := startPostgres(t, func() (*pglocal.Server, error) { return pglocal.Open(t.Context(), data, pglocal.Config{}) })
+	script("restore-to.sh", filepath.Join(shared, "base"), archive, data,
+		moment.UTC().Format("2006-01-02 15:04:05.000000+00"))
+	restored := startPostgres(t,
+		func() (*pglocal.Server, error) { return pglocal.Open(t.Context(), data, pglocal.Config{}) })
 	follow, err := pgx.Connect(t.Context(), restored.DSN("postgres"))
 	if err != nil {
 		t.Fatal(err)

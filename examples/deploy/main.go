@@ -1,5 +1,5 @@
-// Command deploy starts the deployment that the files beside it describe, on this machine: nginx with TLS before two api processes,
-// one for accounts and one that posts, all on one PostgreSQL. Ports are free ones, the certificate is its own.
+// Command deploy starts the deployment of the files in its folder on this machine: nginx with TLS in front of two api
+// processes, an auth process and a ticker, all on one PostgreSQL database. It uses free ports and its own certificate.
 package main
 
 import (
@@ -32,8 +32,8 @@ import (
 var files embed.FS
 
 func main() {
-	server := flag.String("spendwise", "spendwise", "the server's program")
-	gateway := flag.String("nginx", "nginx", "nginx's program")
+	server := flag.String("spendwise", "spendwise", "the path of the server's program")
+	gateway := flag.String("nginx", "nginx", "the path of nginx")
 	database := flag.String("database", "", "the DSN of a PostgreSQL database")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -44,41 +44,43 @@ func main() {
 	}
 }
 
-// run starts everything, says where it is, and stops it when ctx ends.
+// run starts all processes, prints the addresses, and stops the processes when ctx ends.
 func run(ctx context.Context, server, gateway, database string) (err error) {
 	if database == "" {
-		return errors.New("give -database postgres://…")
+		return errors.New("-database is missing; set it to a postgres:// DSN")
 	}
 	dir, err := os.MkdirTemp("", "spendwise-deploy-*")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // nginx's workers are another user, and have folders of their own in it.
+	//nolint:gosec // nginx's workers run as another user and need their folders in it.
+	if err := os.Chmod(dir, 0o711); err != nil {
 		return err
 	}
 	if err := makeCertificate(dir); err != nil {
 		return err
 	}
 
-	// What the files name, and what stands for it here.
-	listen := free()
-	here := []string{
+	// The replacements of addresses and paths in the files, in the form of strings.NewReplacer.
+	listen := freeAddress()
+	replacements := []string{
 		"listen 443 ssl http2;", "listen " + listen + " ssl http2;", "listen [::]:443 ssl http2;", "",
 		"/etc/spendwise/tls/", dir + "/",
-		"http {", "http {\n\tclient_body_temp_path body;\n\tproxy_temp_path proxy;\n\tfastcgi_temp_path f;\n\tuwsgi_temp_path u;\n\tscgi_temp_path s;",
+		"http {", "http {\n\tclient_body_temp_path body;\n\tproxy_temp_path proxy;\n\tfastcgi_temp_path f;\n" +
+			"\tuwsgi_temp_path u;\n\tscgi_temp_path s;",
 	}
 	for _, address := range []string{
 		"127.0.0.1:8081", "127.0.0.1:8082", "127.0.0.1:8090", "127.0.0.1:8091", // the API
 		"127.0.0.1:9464", "127.0.0.1:9465", "127.0.0.1:9466", "127.0.0.1:9467", // metrics
 	} {
-		here = append(here, address, free())
+		replacements = append(replacements, address, freeAddress())
 	}
 
 	running := &processes{}
 	defer func() { err = errors.Join(err, running.stop()) }()
 	for _, instance := range []string{"auth", "ticker", "api-1", "api-2"} {
-		command, err := unit(instance, server, dir, here)
+		command, err := unit(instance, server, dir, replacements)
 		if err != nil {
 			return err
 		}
@@ -91,19 +93,20 @@ func run(ctx context.Context, server, gateway, database string) (err error) {
 		}
 		fmt.Printf("%s is process %d\n", instance, command.Process.Pid)
 	}
-	text, err := read("nginx.conf", here)
+	text, err := readFile("nginx.conf", replacements)
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(text), 0o600); err != nil {
 		return err
 	}
-	command := exec.Command(gateway, "-p", dir, "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off; pid nginx.pid;") //nolint:noctx // stopped by signal.
+	//nolint:noctx // stop ends it by a signal.
+	command := exec.Command(gateway, "-p", dir, "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off; pid nginx.pid;")
 	if err := running.start("nginx", command); err != nil {
 		return err
 	}
 	for range 500 {
-		if conn, err := net.Dial("tcp", listen); err == nil { //nolint:noctx // a port of this machine answers or refuses at once.
+		if conn, err := net.Dial("tcp", listen); err == nil { //nolint:noctx // a local port responds at once.
 			_ = conn.Close()
 			break
 		}
@@ -114,15 +117,17 @@ func run(ctx context.Context, server, gateway, database string) (err error) {
 	return nil
 }
 
-// read returns one of the files as it is here. Every place that is to be replaced there has to be there.
-func read(name string, here []string) (string, error) {
+// readFile returns one of the embedded files with replacements applied.
+func readFile(name string, replacements []string) (string, error) {
 	text, err := files.ReadFile(name)
-	return strings.NewReplacer(here...).Replace(string(text)), err
+	return strings.NewReplacer(replacements...).Replace(string(text)), err
 }
 
-// unit returns the command of an instance of spendwise@.service: its environment is that of the unit and its files.
-func unit(instance, server, dir string, here []string) (*exec.Cmd, error) {
-	text, err := read("spendwise@.service", append([]string{"%i", instance, "%S", dir, "/usr/local/bin/spendwise", server, "/etc/spendwise/", ""}, here...))
+// unit returns the command of an instance of spendwise@.service, with the environment of the unit and its files.
+func unit(instance, server, dir string, replacements []string) (*exec.Cmd, error) {
+	text, err := readFile("spendwise@.service", append([]string{
+		"%i", instance, "%S", dir, "/usr/local/bin/spendwise", server, "/etc/spendwise/", "",
+	}, replacements...))
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +136,7 @@ func unit(instance, server, dir string, here []string) (*exec.Cmd, error) {
 		key, setting, _ := strings.Cut(strings.TrimSpace(line), "=")
 		switch key {
 		case "EnvironmentFile":
-			variables, err := read(setting, here)
+			variables, err := readFile(setting, replacements)
 			if err != nil {
 				return nil, err
 			}
@@ -147,7 +152,7 @@ func unit(instance, server, dir string, here []string) (*exec.Cmd, error) {
 		}
 	}
 	if len(command.Args) == 0 {
-		return nil, errors.New("spendwise@.service names no program")
+		return nil, errors.New("spendwise@.service has no ExecStart")
 	}
 	command.Path, err = exec.LookPath(command.Args[0])
 	return command, err
@@ -162,10 +167,10 @@ func value(environment []string, name string) string {
 	return ""
 }
 
-// processes are those that run, in the order in which they were started.
+// processes holds the running processes in the order of their start.
 type processes struct{ commands []*exec.Cmd }
 
-// start starts a process, whose words go to standard error behind its name.
+// start starts a process. It copies the output to standard error, each line after the name.
 func (p *processes) start(name string, command *exec.Cmd) error {
 	out, in := io.Pipe()
 	command.Stdout, command.Stderr = in, in
@@ -181,7 +186,7 @@ func (p *processes) start(name string, command *exec.Cmd) error {
 	return nil
 }
 
-// stop stops the gateway first and the processes behind it then; one that was killed has nobody to tell.
+// stop stops the processes in reverse order, the gateway first. It only prints the exit status of a process.
 func (p *processes) stop() error {
 	for i := len(p.commands) - 1; i >= 0; i-- {
 		command := p.commands[i]
@@ -195,7 +200,7 @@ func (p *processes) stop() error {
 	return nil
 }
 
-// waitReady waits until url is answered with 200.
+// waitReady waits until url returns 200, at most one minute.
 func waitReady(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -218,9 +223,9 @@ func waitReady(ctx context.Context, url string) error {
 	}
 }
 
-// free returns an address of this machine whose port is free.
-func free() string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a port of this machine.
+// freeAddress returns a loopback address with a free port.
+func freeAddress() string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a local port.
 	if err != nil {
 		return "127.0.0.1:0"
 	}
@@ -228,15 +233,16 @@ func free() string {
 	return listener.Addr().String()
 }
 
-// makeCertificate writes cert.pem and key.pem for this machine, good for a day.
+// makeCertificate writes cert.pem and key.pem, a certificate for localhost that is valid for one day.
 func makeCertificate(dir string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(24 * time.Hour),
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "localhost"},
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
 	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -248,7 +254,11 @@ func makeCertificate(dir string) error {
 		return err
 	}
 	return errors.Join(
-		os.WriteFile(filepath.Join(dir, "cert.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}), 0o600),
-		os.WriteFile(filepath.Join(dir, "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600),
+		writePEM(filepath.Join(dir, "cert.pem"), "CERTIFICATE", certificate),
+		writePEM(filepath.Join(dir, "key.pem"), "PRIVATE KEY", private),
 	)
+}
+
+func writePEM(path, blockType string, content []byte) error {
+	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: blockType, Bytes: content}), 0o600)
 }

@@ -170,8 +170,10 @@ func TestTheDeployment(t *testing.T) {
 	d := deploy(t)
 	c := d.client(t, "127.0.0.2")
 
-	header, session := c.must(201, "POST", "/v1/auth/register", `{"email":"anna@example.org","password":"nine purple otters knitting","home_currency":"EUR"}`)
-	if !strings.HasPrefix(header.Get("Strict-Transport-Security"), "max-age=") || header.Get("X-Content-Type-Options") != "nosniff" {
+	header, session := c.must(201, "POST", "/v1/auth/register",
+		`{"email":"anna@example.org","password":"nine purple otters knitting","home_currency":"EUR"}`)
+	if !strings.HasPrefix(header.Get("Strict-Transport-Security"), "max-age=") ||
+		header.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("the answer's header: %v", header)
 	}
 	c.token = session["access_token"].(string)
@@ -224,7 +226,8 @@ func TestTheDeployment(t *testing.T) {
 	// Who asks too often is told so, whoever it says it is; others are not.
 	limited := false
 	for i := 0; i < 2000 && !limited; i++ {
-		response, err := c.do("POST", "/v1/auth/login", `{}`, "X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i%250), "Forwarded", "for=198.51.100.1")
+		response, err := c.do("POST", "/v1/auth/login", `{}`, "X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i%250),
+			"Forwarded", "for=198.51.100.1")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +237,8 @@ func TestTheDeployment(t *testing.T) {
 	if !limited {
 		t.Error("nobody limits sign-ins")
 	}
-	d.client(t, "127.0.0.3").must(200, "POST", "/v1/auth/login", `{"email":"anna@example.org","password":"nine purple otters knitting"}`)
+	d.client(t, "127.0.0.3").must(200, "POST", "/v1/auth/login",
+		`{"email":"anna@example.org","password":"nine purple otters knitting"}`)
 
 	d.refusesByItself(t, c)
 
@@ -255,11 +259,12 @@ func TestTheDeployment(t *testing.T) {
 	}
 }
 
-// refusesByItself asks for what the gateway refuses before any server sees it: the answer is a problem as the API's are. It ends the
-// process for accounts.
+// refusesByItself asks for what the gateway refuses before any server sees it: the answer is a problem as the API's
+// are. It ends the process for accounts.
 func (d deployment) refusesByItself(t *testing.T, c *client) {
 	raw := func(request string) string {
-		conn, err := tls.Dial("tcp", strings.TrimPrefix(d.url, "https://"), &tls.Config{RootCAs: d.certificate, ServerName: "localhost"})
+		conn, err := tls.Dial("tcp", strings.TrimPrefix(d.url, "https://"),
+			&tls.Config{RootCAs: d.certificate, ServerName: "localhost"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,23 +279,31 @@ func (d deployment) refusesByItself(t *testing.T, c *client) {
 		code, instance     string
 		method, path, body string
 	}{
-		"a body too large": {413, "payload_too_large", "/v1/expenses", "POST", "/v1/expenses?x=%22", strings.Repeat(" ", 1<<20+1)},
-		"a private path":   {404, "not_found", "/readyz", "GET", "/readyz", ""},
-		"its own pages":    {404, "not_found", "/gateway/internal", "GET", "/gateway/internal", ""},
+		"a body too large": {413, "payload_too_large", "/v1/expenses", "POST", "/v1/expenses?x=%22",
+			strings.Repeat(" ", 1<<20+1)},
+		"a private path": {404, "not_found", "/readyz", "GET", "/readyz", ""},
+		"its own pages":  {404, "not_found", "/gateway/internal", "GET", "/gateway/internal", ""},
 	} {
 		header, got := c.must(refused.status, refused.method, refused.path, refused.body, "X-Request-Id", "mine-1")
 		d.checkProblem(t, name, header, got, refused.status, refused.code)
-		if id := header.Get("X-Request-Id"); got["request_id"] != "mine-1" || id != "mine-1" || got["instance"] != refused.instance {
+		if id := header.Get("X-Request-Id"); got["request_id"] != "mine-1" || id != "mine-1" ||
+			got["instance"] != refused.instance {
 			t.Errorf("%s: request_id %v, X-Request-Id %q, instance %v", name, got["request_id"], id, got["instance"])
 		}
 	}
-	for name, refused := range map[string]struct{ request, status, says string }{ // over HTTP/2 nginx ends the connection of such clients
-		"no host":             {"GET / HTTP/1.1\r\n\r\n", "400 Bad Request", `"status":400,"detail":"The request is malformed.","instance":"/","code":"malformed"`},
-		"a quote in the path": {"GET /\"}{ HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", "400 Bad Request", `"instance":"/","code":"malformed"`},
-		"a header too long":   {"GET /v1/me HTTP/1.1\r\nHost: x\r\nX-A: " + strings.Repeat("a", 9<<10) + "\r\n\r\n", "431 ", `"instance":"/v1/me","code":"headers_too_large"`},
-		"a path too long":     {"GET /" + strings.Repeat("a", 9<<10) + " HTTP/1.1\r\nHost: x\r\n\r\n", "431 ", `"code":"headers_too_large"`},
+	// Over HTTP/2 nginx ends the connection of such clients.
+	for name, refused := range map[string]struct{ request, status, says string }{
+		"no host": {"GET / HTTP/1.1\r\n\r\n", "400 Bad Request",
+			`"status":400,"detail":"The request is malformed.","instance":"/","code":"malformed"`},
+		"a quote in the path": {"GET /\"}{ HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", "400 Bad Request", `"instance":"/",` +
+			`"code":"malformed"`},
+		"a header too long": {"GET /v1/me HTTP/1.1\r\nHost: x\r\nX-A: " + strings.Repeat("a", 9<<10) + "\r\n\r\n", "431 ",
+			`"instance":"/v1/me","code":"headers_too_large"`},
+		"a path too long": {"GET /" + strings.Repeat("a", 9<<10) + " HTTP/1.1\r\nHost: x\r\n\r\n", "431 ",
+			`"code":"headers_too_large"`},
 	} {
-		if got := raw(refused.request); !strings.HasPrefix(got, "HTTP/1.1 "+refused.status) || !strings.Contains(got, refused.says) ||
+		if got := raw(refused.request); !strings.HasPrefix(got, "HTTP/1.1 "+refused.status) ||
+			!strings.Contains(got, refused.says) ||
 			!strings.Contains(got, "\r\nContent-Type: application/problem+json\r\n") {
 			t.Errorf("%s is answered %q", name, got)
 		}
@@ -306,10 +319,13 @@ func (d deployment) refusesByItself(t *testing.T, c *client) {
 }
 
 // checkProblem holds an answer of the gateway's to the API's: what it says of the code is what the API says of it.
-func (d deployment) checkProblem(t *testing.T, name string, header http.Header, got map[string]any, status int, code string) {
+func (d deployment) checkProblem(t *testing.T, name string, header http.Header, got map[string]any, status int,
+	code string) {
 	t.Helper()
-	if header.Get("Content-Type") != "application/problem+json" || got["code"] != code || got["status"] != float64(status) ||
-		got["type"] != "/problems/"+code || got["detail"] == "" || header.Get("Cache-Control") != "no-store" || header.Get("X-Content-Type-Options") != "nosniff" ||
+	if header.Get("Content-Type") != "application/problem+json" || got["code"] != code ||
+		got["status"] != float64(status) ||
+		got["type"] != "/problems/"+code || got["detail"] == "" || header.Get("Cache-Control") != "no-store" ||
+		header.Get("X-Content-Type-Options") != "nosniff" ||
 		header.Get("Strict-Transport-Security") == "" {
 		t.Errorf("%s: %v %v", name, header, got)
 	}
@@ -318,7 +334,8 @@ func (d deployment) checkProblem(t *testing.T, name string, header http.Header, 
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if explained, err := io.ReadAll(response.Body); err != nil || !strings.HasPrefix(string(explained), fmt.Sprintf("%s\n\n%s (status %d)\n", code, got["title"], status)) {
+	if explained, err := io.ReadAll(response.Body); err != nil ||
+		!strings.HasPrefix(string(explained), fmt.Sprintf("%s\n\n%s (status %d)\n", code, got["title"], status)) {
 		t.Errorf("%s: the API says %q of it, %v", name, explained, err)
 	}
 }

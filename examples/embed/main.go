@@ -1,4 +1,4 @@
-// Command embed keeps a ledger inside a program of your own, in the SQLite file ledger.db.
+// Command embed shows a program that keeps a ledger in the SQLite file ledger.db.
 package main
 
 import (

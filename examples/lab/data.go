@@ -26,14 +26,14 @@ import (
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
-// database is a store beside which accounts are kept.
+// A database is a store with local accounts and a schema that can be migrated.
 type database interface {
 	store.Store
 	Accounts() store.Accounts
 	Migrate(ctx context.Context) error
 }
 
-// open opens the database that --database would name.
+// open opens the database of a name as in --database.
 func open(ctx context.Context, name string) (database, error) {
 	if path, ok := strings.CutPrefix(name, "sqlite:"); ok {
 		return sqlite.Open(ctx, path)
@@ -42,25 +42,25 @@ func open(ctx context.Context, name string) (database, error) {
 }
 
 const (
-	// monthly is how many expenses a user has each month.
+	// monthly is the number of expenses of a user in a month.
 	monthly = 100
-	// templates is how many ledgers are made by the use cases; the others are copies of them.
+	// templates is the number of ledgers that are created by use cases. The other ledgers are copies of them.
 	templates = 20
 )
 
-// currencies are what expenses are made in, by their shares.
+// currencies holds the currencies of expenses. A currency that occurs n times has n of 5 expenses.
 var currencies = [...]string{"EUR", "EUR", "EUR", "USD", "GBP"}
 
-// A user is somebody whose ledger the load works on.
+// A user has a ledger that the load reads and writes.
 type user struct {
 	owner expense.OwnerID
 	token string
-	// cursor is where the user's device stands in the feed; replaced as a whole.
+	// cursor is the position of the user's device in the change feed.
 	cursor atomic.Pointer[string]
 }
 
-// fill makes the users' accounts, tokens and ledgers. A few ledgers are made by the use cases, of random expenses in several
-// currencies, with budgets and recurring ones; SQL copies them, which no other owner's rows can tell.
+// fill creates the users' accounts, tokens and ledgers. Use cases create a few ledgers with random expenses in several
+// currencies, budgets and recurring rules. SQL statements copy these ledgers to the other users.
 func (l *lab) fill(ctx context.Context, name string) (users []*user, err error) {
 	began := time.Now()
 	db, err := open(ctx, name)
@@ -88,20 +88,22 @@ func (l *lab) fill(ctx context.Context, name string) (users []*user, err error) 
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	l.say("%d ledgers made by the use cases; copying them", n)
+	l.say("created %d ledgers by use cases; copying them", n)
 	if err := l.copyLedgers(ctx, name, users, n); err != nil {
 		return nil, err
 	}
 	expenses := len(users) * l.config.Months * monthly
-	l.say("%d ledgers of %d expenses, %d in all, in %s", len(users), l.config.Months*monthly, expenses, time.Since(began).Round(time.Second))
+	l.say("created %d ledgers of %d expenses, %d in total, in %s",
+		len(users), l.config.Months*monthly, expenses, time.Since(began).Round(time.Second))
 	bytes, err := size(ctx, name)
-	fmt.Printf("%d users, %d expenses: %.1f MiB, %.0f KiB a user, %d bytes an expense with all that belongs to it\n",
+	fmt.Printf("%d users, %d expenses: %.1f MiB, %.0f KiB per user, %d bytes per expense including indexes and totals\n",
 		len(users), expenses, float64(bytes)/(1<<20), float64(bytes)/(1<<10)/float64(len(users)), bytes/int64(expenses))
 	return users, err
 }
 
-// currentRates are the embedded ones until today: the last day's prices go on, as if they had been fetched, and the servers find them in
-// the store. Without them months of expenses in other currencies would wait for rates, which no day in a deployment's life is like.
+// currentRates returns the embedded rates, extended until today with the rates of the last embedded day. It stores the
+// added rates, so that the servers use them too. Without them, months of expenses in other currencies would stay
+// pending, unlike in a real deployment.
 func currentRates(ctx context.Context, db store.Store) (*ecb.Table, error) {
 	table, err := ecb.EmbeddedTable()
 	if err != nil {
@@ -145,14 +147,15 @@ func (l *lab) addUsers(ctx context.Context, db database) ([]*user, error) {
 	for i := range users {
 		group.Go(func() error {
 			account := store.Account{
-				ID: uuid.Must(uuid.NewV7()), Email: fmt.Sprintf("user%d@example.com", i), PasswordHash: "*", CreatedAt: expense.Timestamp(time.Now()),
+				ID: uuid.Must(uuid.NewV7()), Email: fmt.Sprintf("user%d@example.com", i), PasswordHash: "*",
+				CreatedAt: expense.Timestamp(time.Now()),
 			}
 			if err := db.Accounts().CreateAccount(inner, account); err != nil {
 				return err
 			}
-			_, secret, err := service.CreatePersonalToken(inner, auth.Identity{Owner: account.Owner(), Scopes: auth.LedgerScopes}, auth.PersonalTokenDraft{
-				Name: "lab", Scopes: auth.LedgerScopes,
-			})
+			identity := auth.Identity{Owner: account.Owner(), Scopes: auth.LedgerScopes}
+			draft := auth.PersonalTokenDraft{Name: "lab", Scopes: auth.LedgerScopes}
+			_, secret, err := service.CreatePersonalToken(inner, identity, draft)
 			users[i] = &user{owner: account.Owner(), token: secret}
 			return err
 		})
@@ -160,8 +163,10 @@ func (l *lab) addUsers(ctx context.Context, db database) ([]*user, error) {
 	return users, group.Wait()
 }
 
-// fillLedger makes one ledger by the use cases.
-func (l *lab) fillLedger(ctx context.Context, db store.Store, owner expense.OwnerID, rates expense.Rates, random *rand.Rand) error {
+// fillLedger creates one ledger by use cases.
+func (l *lab) fillLedger(
+	ctx context.Context, db store.Store, owner expense.OwnerID, rates expense.Rates, random *rand.Rand,
+) error {
 	settings, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
 		return err
@@ -175,9 +180,11 @@ func (l *lab) fillLedger(ctx context.Context, db store.Store, owner expense.Owne
 	drafts := make([]expense.Draft, l.config.Months*monthly)
 	for i := range drafts {
 		drafts[i] = expense.Draft{
-			Amount: fmt.Sprintf("%d.%02d", 1+random.IntN(90), random.IntN(100)), Currency: currencies[random.IntN(len(currencies))],
-			Date: today.AddDays(-random.IntN(l.config.Months*30 + 1)).String(), CategoryID: ledger.Categories[random.IntN(len(ledger.Categories))].ID.String(),
-			Notes: new(fmt.Sprintf("purchase %d", i)),
+			Amount:     fmt.Sprintf("%d.%02d", 1+random.IntN(90), random.IntN(100)),
+			Currency:   currencies[random.IntN(len(currencies))],
+			Date:       today.AddDays(-random.IntN(l.config.Months*30 + 1)).String(),
+			CategoryID: ledger.Categories[random.IntN(len(ledger.Categories))].ID.String(),
+			Notes:      new(fmt.Sprintf("purchase %d", i)),
 		}
 	}
 	return db.Update(ctx, owner, func(tx store.Tx) error {
@@ -191,11 +198,15 @@ func (l *lab) fillLedger(ctx context.Context, db store.Store, owner expense.Owne
 			}
 		}
 		for _, category := range ledger.Categories[:5] {
-			draft := budget.Draft{CategoryID: category.ID.String(), Amount: "500", FromMonth: today.Month().Add(1 - l.config.Months).String(), Rollover: "both"}
+			from := today.Month().Add(1 - l.config.Months).String()
+			draft := budget.Draft{CategoryID: category.ID.String(), Amount: "500", FromMonth: from, Rollover: "both"}
 			if _, err := budget.Add(ctx, tx, env, draft); err != nil {
 				return err
 			}
-			rule := recurrence.Draft{Amount: new("9.99"), Freq: new("monthly"), Start: new(today.AddDays(1).String()), CategoryID: new(category.ID.String())}
+			rule := recurrence.Draft{
+				Amount: new("9.99"), Freq: new("monthly"), Start: new(today.AddDays(1).String()),
+				CategoryID: new(category.ID.String()),
+			}
 			if _, err := recurrence.Add(ctx, tx, env, rule); err != nil {
 				return err
 			}
@@ -204,14 +215,18 @@ func (l *lab) fillLedger(ctx context.Context, db store.Store, owner expense.Owne
 	})
 }
 
-// smallTables are copied in this order, which the foreign keys ask for; bigTables after them, whose rows nothing refers to.
+// smallTables are copied in this order, as foreign keys require. bigTables are copied after them; no row refers to
+// theirs.
 var (
-	smallTables = [...]string{"spendwise_ledgers", "spendwise_categories", "spendwise_budgets", "spendwise_budget_entries", "spendwise_rules"}
-	bigTables   = [...]struct{ name, time string }{{"spendwise_expenses", "date"}, {"spendwise_totals", "month"}}
+	smallTables = [...]string{
+		"spendwise_ledgers", "spendwise_categories", "spendwise_budgets", "spendwise_budget_entries", "spendwise_rules",
+	}
+	bigTables = [...]struct{ name, time string }{{"spendwise_expenses", "date"}, {"spendwise_totals", "month"}}
 )
 
-// copyLedgers gives each user after the first n a copy of one of those: the owner comes first in every key, so the ids may repeat.
-// Expenses come in the order of their days, as in life: what a user asks for is spread over the table, not side by side.
+// copyLedgers gives each user after the first n a copy of the ledger of one of the first n. Ids may repeat, because the
+// owner is part of every key. Expenses are inserted in the order of their dates, as in a real deployment: the rows of
+// one user are spread over the table.
 func (l *lab) copyLedgers(ctx context.Context, name string, users []*user, n int) (err error) {
 	if len(users) == n {
 		return nil
@@ -227,7 +242,7 @@ func (l *lab) copyLedgers(ctx context.Context, name string, users []*user, n int
 		return err
 	}
 	defer func() { err = errors.Join(err, pool.Close()) }()
-	db, err := pool.Conn(ctx) // the settings and the temporary tables are the connection's
+	db, err := pool.Conn(ctx) // settings and temporary tables belong to a connection
 	if err != nil {
 		return err
 	}
@@ -238,7 +253,8 @@ func (l *lab) copyLedgers(ctx context.Context, name string, users []*user, n int
 		}
 	}
 	for i, u := range users[n:] {
-		if _, err := db.ExecContext(ctx, "INSERT INTO lab_copies VALUES ($1, $2)", string(u.owner), string(users[i%n].owner)); err != nil {
+		_, err := db.ExecContext(ctx, "INSERT INTO lab_copies VALUES ($1, $2)", string(u.owner), string(users[i%n].owner))
+		if err != nil {
 			return err
 		}
 	}
@@ -247,7 +263,8 @@ func (l *lab) copyLedgers(ctx context.Context, name string, users []*user, n int
 		if err != nil {
 			return err
 		}
-		text := fmt.Sprintf("INSERT INTO %[1]s (owner, %[2]s) SELECT c.owner, t.%[3]s FROM lab_copies c JOIN %[1]s t ON t.owner = c.template",
+		text := fmt.Sprintf("INSERT INTO %[1]s (owner, %[2]s) "+
+			"SELECT c.owner, t.%[3]s FROM lab_copies c JOIN %[1]s t ON t.owner = c.template",
 			table, strings.Join(columns, ", "), strings.Join(columns, ", t."))
 		if _, err := db.ExecContext(ctx, text); err != nil {
 			return fmt.Errorf("copy %s: %w", table, err)
@@ -267,17 +284,19 @@ func (l *lab) copyLedgers(ctx context.Context, name string, users []*user, n int
 	return err
 }
 
-// copyByTime fills a big table anew with everybody's rows, the oldest first. PostgreSQL builds the indexes when the rows are there,
-// which is many times faster, unless the database is to look grown.
+// copyByTime empties a big table and inserts the rows of all users, oldest first. On PostgreSQL it drops the indexes
+// before and creates them again afterwards, which is many times faster, unless --grown is set.
 func (l *lab) copyByTime(ctx context.Context, db *sql.Conn, postgres bool, table, column string) (err error) {
-	if _, err := db.ExecContext(ctx, fmt.Sprintf("CREATE TEMPORARY TABLE lab_%[1]s AS SELECT * FROM %[1]s", table)); err != nil {
+	_, err = db.ExecContext(ctx, fmt.Sprintf("CREATE TEMPORARY TABLE lab_%[1]s AS SELECT * FROM %[1]s", table))
+	if err != nil {
 		return err
 	}
 	columns, err := columnsOf(ctx, db, table)
 	if err != nil {
 		return err
 	}
-	moments, err := texts(ctx, db, fmt.Sprintf("SELECT DISTINCT CAST(%[2]s AS text) FROM lab_%[1]s ORDER BY 1", table, column))
+	distinct := fmt.Sprintf("SELECT DISTINCT CAST(%[2]s AS text) FROM lab_%[1]s ORDER BY 1", table, column)
+	moments, err := texts(ctx, db, distinct)
 	if err != nil {
 		return err
 	}
@@ -298,12 +317,13 @@ func (l *lab) copyByTime(ctx context.Context, db *sql.Conn, postgres bool, table
 	}()
 	empty := "DELETE FROM " + table
 	if postgres {
-		empty = "TRUNCATE " + table // what a transaction writes into a table that it emptied need not be logged
+		empty = "TRUNCATE " + table // avoids WAL for the rows that this transaction inserts
 	}
 	if _, err := tx.ExecContext(ctx, empty); err != nil {
 		return err
 	}
-	text := fmt.Sprintf("INSERT INTO %[1]s (owner, %[2]s) SELECT c.owner, t.%[3]s FROM lab_%[1]s t JOIN lab_copies c ON c.template = t.owner WHERE t.%[4]s = CAST($1 AS integer)",
+	text := fmt.Sprintf("INSERT INTO %[1]s (owner, %[2]s) SELECT c.owner, t.%[3]s "+
+		"FROM lab_%[1]s t JOIN lab_copies c ON c.template = t.owner WHERE t.%[4]s = CAST($1 AS integer)",
 		table, strings.Join(columns, ", "), strings.Join(columns, ", t."), column)
 	var rows int64
 	for i, moment := range moments {
@@ -323,7 +343,7 @@ func (l *lab) copyByTime(ctx context.Context, db *sql.Conn, postgres bool, table
 	if err := tx.Commit(); err != nil {
 		return err
 	}
-	if postgres { // what autovacuum would do in time: sums by days read the index alone
+	if postgres { // as autovacuum would in time; it enables index-only scans
 		rebuild = append([]string{"VACUUM (ANALYZE) " + table}, rebuild...)
 	}
 	for _, text := range rebuild {
@@ -335,16 +355,19 @@ func (l *lab) copyByTime(ctx context.Context, db *sql.Conn, postgres bool, table
 	return nil
 }
 
-// dropIndexes drops a table's indexes and constraints and returns the statements that make them again.
+// dropIndexes drops a table's indexes and constraints and returns the statements that create them again.
 func dropIndexes(ctx context.Context, db *sql.Conn, table string) (rebuild []string, err error) {
 	const (
-		constraints = ` FROM pg_constraint WHERE conrelid = '%[1]s'::regclass AND contype IN ('p', 'u', 'f') ORDER BY contype = 'f', conname`
-		indexes     = ` FROM pg_index i WHERE indrelid = '%[1]s'::regclass AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u'))`
+		constraints = ` FROM pg_constraint WHERE conrelid = '%[1]s'::regclass AND contype IN ('p', 'u', 'f')
+			ORDER BY contype = 'f', conname`
+		indexes = ` FROM pg_index i WHERE indrelid = '%[1]s'::regclass AND NOT EXISTS
+			(SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u'))`
 	)
 	for _, read := range [...]struct{ drop, make string }{
 		{`SELECT 'DROP INDEX ' || indexrelid::regclass` + indexes, `SELECT pg_get_indexdef(indexrelid)` + indexes},
 		{`SELECT 'ALTER TABLE %[1]s DROP CONSTRAINT ' || quote_ident(conname)` + constraints,
-			`SELECT 'ALTER TABLE %[1]s ADD CONSTRAINT ' || quote_ident(conname) || ' ' || pg_get_constraintdef(oid)` + constraints},
+			`SELECT 'ALTER TABLE %[1]s ADD CONSTRAINT ' || quote_ident(conname) || ' ' || pg_get_constraintdef(oid)` +
+				constraints},
 	} {
 		made, err := texts(ctx, db, fmt.Sprintf(read.make, table))
 		if err != nil {
@@ -364,7 +387,7 @@ func dropIndexes(ctx context.Context, db *sql.Conn, table string) (rebuild []str
 	return rebuild, nil
 }
 
-// texts reads a column.
+// texts returns the first column of a query's rows.
 func texts(ctx context.Context, db *sql.Conn, query string) (column []string, err error) {
 	rows, err := db.QueryContext(ctx, query)
 	if err != nil {
@@ -381,7 +404,7 @@ func texts(ctx context.Context, db *sql.Conn, query string) (column []string, er
 	return column, nil
 }
 
-// size is how many bytes a database takes.
+// size returns the size of a database in bytes.
 func size(ctx context.Context, name string) (bytes int64, err error) {
 	if path, ok := strings.CutPrefix(name, "sqlite:"); ok {
 		info, err := os.Stat(path)
@@ -399,7 +422,7 @@ func size(ctx context.Context, name string) (bytes int64, err error) {
 	return bytes, err
 }
 
-// columnsOf returns a table's columns but for the owner.
+// columnsOf returns a table's columns except owner.
 func columnsOf(ctx context.Context, db *sql.Conn, table string) (columns []string, err error) {
 	rows, err := db.QueryContext(ctx, "SELECT * FROM "+table+" LIMIT 0")
 	if err != nil {

@@ -16,15 +16,15 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// recovery is how long after the end of a failure everything must be right again.
-const recovery = 10 * time.Second
+// recoveryLimit is the time after the end of a failure at which requests must succeed again.
+const recoveryLimit = 10 * time.Second
 
-// A link is a network connection to a server that can be made bad.
+// A link is a proxy in front of a server that simulates network failures.
 type link struct {
 	proxy *toxiproxy.Proxy
 }
 
-// link puts a proxy before an address.
+// link starts a proxy in front of the address upstream.
 func (l *lab) link(name, upstream string) (*link, error) {
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	proxy := toxiproxy.NewProxy(server, name, "127.0.0.1:0", upstream)
@@ -35,8 +35,8 @@ func (l *lab) link(name, upstream string) (*link, error) {
 	return &link{proxy}, nil
 }
 
-// poison adds a toxic, a JSON document of toxiproxy's.
-func (n *link) poison(toxics ...string) error {
+// addToxics adds failures, each a JSON document of toxiproxy.
+func (n *link) addToxics(toxics ...string) error {
 	for _, toxic := range toxics {
 		if _, err := n.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
 			return fmt.Errorf("%s: %w", toxic, err)
@@ -45,22 +45,22 @@ func (n *link) poison(toxics ...string) error {
 	return nil
 }
 
-func (n *link) cure(ctx context.Context) error {
+func (n *link) removeToxics(ctx context.Context) error {
 	n.proxy.Toxics.ResetToxics(ctx)
 	return nil
 }
 
-// cut ends all connections and refuses new ones until mend.
-func (n *link) cut() error {
+// disconnect closes all connections and rejects new ones until reconnect is called.
+func (n *link) disconnect() error {
 	n.proxy.Stop()
 	return nil
 }
 
-func (n *link) mend() error { return n.proxy.Start() }
+func (n *link) reconnect() error { return n.proxy.Start() }
 
 type degradeCmd struct{}
 
-// A failure is a way in which something goes bad and good again.
+// A failure begins, lasts for hold, and ends.
 type failure struct {
 	name  string
 	hold  time.Duration
@@ -68,7 +68,7 @@ type failure struct {
 	end   func() error
 }
 
-// Run makes one part after the other fail.
+// Run causes one failure after the other under load.
 func (degradeCmd) Run(ctx context.Context, l *lab) error {
 	if err := l.degradePostgres(ctx); err != nil {
 		return err
@@ -88,7 +88,8 @@ func (l *lab) degradePostgres(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	servers, err := l.serve(ctx, l.config.Servers, "postgres://postgres@"+network.proxy.Listen+"/postgres?sslmode=disable&connect_timeout=2")
+	dsn := "postgres://postgres@" + network.proxy.Listen + "/postgres?sslmode=disable&connect_timeout=2"
+	servers, err := l.serve(ctx, l.config.Servers, dsn)
 	if err != nil {
 		return err
 	}
@@ -99,15 +100,16 @@ func (l *lab) degradePostgres(ctx context.Context) error {
 	long := l.config.Duration
 	var lock pgx.Tx
 	failures := []failure{
-		{"the database answers 200 ms later", long / 2, func() error {
-			return network.poison(`{"name":"slow","type":"latency","stream":"downstream","attributes":{"latency":200}}`)
-		}, func() error { return network.cure(ctx) }},
-		{"a lossy network: stalls, and connections that break", long / 2, func() error {
-			return network.poison(`{"name":"stall","type":"latency","stream":"upstream","attributes":{"latency":20,"jitter":200}}`,
+		{"the database responds 200 ms later", long / 2, func() error {
+			return network.addToxics(`{"name":"slow","type":"latency","stream":"downstream","attributes":{"latency":200}}`)
+		}, func() error { return network.removeToxics(ctx) }},
+		{"a lossy network with stalls and broken connections", long / 2, func() error {
+			return network.addToxics(
+				`{"name":"stall","type":"latency","stream":"upstream","attributes":{"latency":20,"jitter":200}}`,
 				`{"name":"break","type":"reset_peer","stream":"downstream","toxicity":0.3,"attributes":{"timeout":1500}}`)
-		}, func() error { return network.cure(ctx) }},
-		{"the database cut off", long, network.cut, network.mend},
-		{"every connection of the pools taken", long / 2, func() error {
+		}, func() error { return network.removeToxics(ctx) }},
+		{"the database is unreachable", long, network.disconnect, network.reconnect},
+		{"every connection of the pools is in use", long / 2, func() error {
 			conn, err := pgx.Connect(ctx, database.DSN("postgres"))
 			if err != nil {
 				return err
@@ -120,7 +122,7 @@ func (l *lab) degradePostgres(ctx context.Context) error {
 		}, func() error { return errors.Join(lock.Rollback(ctx), lock.Conn().Close(ctx)) }},
 	}
 	for _, f := range failures {
-		if err := l.suffer(ctx, d, f); err != nil {
+		if err := l.runFailure(ctx, d, f); err != nil {
 			return err
 		}
 	}
@@ -131,13 +133,13 @@ func (l *lab) degradePostgres(ctx context.Context) error {
 	return nil
 }
 
-// suffer drives the load before, during and after a failure.
-func (l *lab) suffer(ctx context.Context, d *driver, f failure) error {
+// runFailure drives the load before, during and after a failure, and checks the recovery.
+func (l *lab) runFailure(ctx context.Context, d *driver, f failure) error {
 	const before, after = 3 * time.Second, 5 * time.Second
 	d.reset()
 	l.say("%s, for %s", f.name, f.hold)
 	var group sync.WaitGroup
-	group.Go(func() { d.run(ctx, l.config.Rate, before+f.hold+recovery+after) })
+	group.Go(func() { d.run(ctx, l.config.Rate, before+f.hold+recoveryLimit+after) })
 	if err := wait(ctx, before); err != nil {
 		return err
 	}
@@ -148,10 +150,10 @@ func (l *lab) suffer(ctx context.Context, d *driver, f failure) error {
 		return err
 	}
 	if err := f.end(); err != nil {
-		return fmt.Errorf("%s is over: %w", f.name, err)
+		return fmt.Errorf("end of: %s: %w", f.name, err)
 	}
 	ended := time.Now()
-	if err := wait(ctx, recovery); err != nil {
+	if err := wait(ctx, recoveryLimit); err != nil {
 		return err
 	}
 	waiting := d.inFlight.Load()
@@ -159,7 +161,7 @@ func (l *lab) suffer(ctx context.Context, d *driver, f failure) error {
 
 	d.print("degrade: " + f.name)
 	all := d.sum(nil)
-	l.check(all.failures() == 0, "answers that are neither right nor a clear 503: %d", all.failures())
+	l.check(all.failures() == 0, "responses other than success or a complete 503: %d", all.failures())
 	bad, slow := 0, 0
 	var last time.Time
 	for _, m := range d.moments {
@@ -167,7 +169,7 @@ func (l *lab) suffer(ctx context.Context, d *driver, f failure) error {
 		case m.due.After(ended) && !m.ok && m.due.After(last):
 			last = m.due
 		}
-		if m.due.After(ended.Add(recovery)) {
+		if m.due.After(ended.Add(recoveryLimit)) {
 			if !m.ok {
 				bad++
 			} else if m.end.Sub(m.due) > l.limit(time.Second) {
@@ -175,19 +177,21 @@ func (l *lab) suffer(ctx context.Context, d *driver, f failure) error {
 			}
 		}
 	}
-	back := time.Duration(0)
+	recovered := time.Duration(0)
 	if !last.IsZero() {
-		back = last.Sub(ended)
+		recovered = last.Sub(ended)
 	}
-	l.check(bad == 0, "recovered by itself: the last refusal came %s after the end (limit %s)", back.Round(10*time.Millisecond), recovery)
-	l.check(slow == 0 && waiting < int64(3*l.config.Rate), "no pile-up: %d requests under way %s after the end, at most %d before; %d slow ones since",
-		waiting, recovery, d.most.Load(), slow)
+	l.check(bad == 0, "recovered by itself: the last failed request was %s after the end (limit %s)",
+		recovered.Round(10*time.Millisecond), recoveryLimit)
+	l.check(slow == 0 && waiting < int64(3*l.config.Rate),
+		"no backlog: %d requests in progress %s after the end, at most %d before; %d slow requests since",
+		waiting, recoveryLimit, d.most.Load(), slow)
 	return ctx.Err()
 }
 
 // deadRates runs a server whose rate source cannot be reached.
 func (l *lab) deadRates(ctx context.Context) error {
-	l.say("the rate source is dead")
+	l.say("the rate source is unreachable")
 	name := "sqlite:" + filepath.Join(l.folder, "rates.db")
 	small := *l
 	small.config.Users = 20
@@ -195,29 +199,32 @@ func (l *lab) deadRates(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &server{l: l, database: name, name: "rateless", args: []string{"--rates", "ecb"}, env: []string{"HTTPS_PROXY=http://127.0.0.1:1", "HTTP_PROXY=http://127.0.0.1:1"}}
+	s := &server{
+		l: l, database: name, name: "rateless", args: []string{"--rates", "ecb"},
+		env: []string{"HTTPS_PROXY=http://127.0.0.1:1", "HTTP_PROXY=http://127.0.0.1:1"},
+	}
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	defer s.stop() //nolint:errcheck // what matters was seen before
+	defer s.stop() //nolint:errcheck // the checks below have ended by then
 	d := newDriver(users, []*server{s})
 	d.run(ctx, l.config.Rate, l.config.Duration/3)
-	d.print("degrade: the rate source is dead")
+	d.print("degrade: the rate source is unreachable")
 	all := d.sum(nil)
-	l.check(all.failures()+all.refused == 0, "without the rate source nothing is refused: %d", all.failures()+all.refused)
+	l.check(all.failures()+all.refused == 0, "without the rate source, no request fails: %d", all.failures()+all.refused)
 	status, _, err := d.request(ctx, users[0], http.MethodGet, "/readyz", nil, "")
-	l.check(err == nil && status == http.StatusOK, "/readyz says %d", status)
+	l.check(err == nil && status == http.StatusOK, "/readyz returns %d", status)
 	return nil
 }
 
-// fullDisk fills the disk under an SQLite file, and gives room again.
+// fullDisk fills the disk of an SQLite file and frees the space again.
 func (l *lab) fullDisk(ctx context.Context) error {
 	disk := filepath.Join(l.folder, "disk")
 	if err := os.Mkdir(disk, 0o700); err != nil {
 		return err
 	}
 	if err := mountSmall(disk, "24m"); err != nil {
-		l.skip("a full disk: a small file system could not be mounted: %v", err)
+		l.skip("a full disk: mounting a small file system failed: %v", err)
 		return nil
 	}
 	l.onClose(func() error { return unmount(disk) })
@@ -235,15 +242,16 @@ func (l *lab) fullDisk(ctx context.Context) error {
 	d := newDriver(users, servers)
 	d.retry = 30 * time.Second
 	ballast := filepath.Join(disk, "ballast")
-	err = l.suffer(ctx, d, failure{"the disk full under SQLite", l.config.Duration / 3, func() error { return fillDisk(ballast) }, func() error { return os.Remove(ballast) }})
+	err = l.runFailure(ctx, d, failure{"the disk of SQLite is full", l.config.Duration / 3,
+		func() error { return fillDisk(ballast) }, func() error { return os.Remove(ballast) }})
 	if err != nil {
 		return err
 	}
 	d.mu.Lock()
 	refused, read := d.sum([]string{"add"}).refused, d.sum([]string{"page of 50", "categories"})
 	d.mu.Unlock()
-	l.check(refused > 0, "a full disk refuses writes: %d", refused)
-	l.check(read.refused+read.failures() == 0, "and answers what only reads: %d refused", read.refused+read.failures())
+	l.check(refused > 0, "a full disk rejects writes: %d", refused)
+	l.check(read.refused+read.failures() == 0, "a full disk serves reads: %d rejected", read.refused+read.failures())
 	if err := l.checkWrites(ctx, d, name); err != nil {
 		return err
 	}
@@ -251,7 +259,7 @@ func (l *lab) fullDisk(ctx context.Context) error {
 	return nil
 }
 
-// fillDisk writes a file until there is no room left.
+// fillDisk writes a file until the disk is full.
 func fillDisk(path string) error {
 	file, err := os.Create(path)
 	if err != nil {

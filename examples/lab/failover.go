@@ -15,17 +15,17 @@ import (
 type failoverCmd struct{}
 
 const (
-	// noticed is how long after its death somebody, or a monitor, promotes the standby.
-	noticed = 2 * time.Second
-	// shortCut is how long the network is cut after the failover.
-	shortCut = 5 * time.Second
-	// backWithin is how long after its promotion the standby serves.
-	backWithin = 5 * time.Second
-	// budgetOf is the part of an hour's requests that may fail, with one failover and one cut in it.
-	budgetOf = 0.005
+	// detectionTime is the time between the primary's crash and the promotion of the standby.
+	detectionTime = 2 * time.Second
+	// cutTime is the length of the network cut after the failover.
+	cutTime = 5 * time.Second
+	// promotionLimit is the time after the promotion at which requests must succeed again.
+	promotionLimit = 5 * time.Second
+	// failedShare is the share of an hour's requests that may fail, with one failover and one network cut.
+	failedShare = 0.005
 )
 
-// Run kills the primary under load, promotes the standby, and cuts the network once after that.
+// Run kills the primary under load, promotes the standby, and then cuts the network once.
 func (failoverCmd) Run(ctx context.Context, l *lab) error {
 	primary, users, err := l.postgres(ctx)
 	if err != nil {
@@ -37,7 +37,8 @@ func (failoverCmd) Run(ctx context.Context, l *lab) error {
 	}
 	l.onClose(standby.Remove)
 	l.onClose(standby.Stop)
-	// An acknowledged commit is on both. The setting is the primary's alone: promoted, the standby waits for nobody.
+	// An acknowledged commit is on both servers. Only the primary has the setting: after its promotion, the standby does
+	// not wait for another server.
 	if err := execute(ctx, primary.DSN("postgres"), "ALTER SYSTEM SET synchronous_standby_names = '*'",
 		"ALTER SYSTEM SET synchronous_commit = 'remote_apply'", "SELECT pg_reload_conf()"); err != nil {
 		return err
@@ -51,7 +52,8 @@ func (failoverCmd) Run(ctx context.Context, l *lab) error {
 		return err
 	}
 	servers, err := l.serve(ctx, l.config.Servers, fmt.Sprintf(
-		"postgres://postgres@%s,%s/postgres?sslmode=disable&target_session_attrs=read-write&connect_timeout=1", first.proxy.Listen, second.proxy.Listen))
+		"postgres://postgres@%s,%s/postgres?sslmode=disable&target_session_attrs=read-write&connect_timeout=1",
+		first.proxy.Listen, second.proxy.Listen))
 	if err != nil {
 		return err
 	}
@@ -71,7 +73,7 @@ func (failoverCmd) Run(ctx context.Context, l *lab) error {
 		return err
 	}
 	killed := time.Now()
-	if err := wait(ctx, noticed); err != nil {
+	if err := wait(ctx, detectionTime); err != nil {
 		return err
 	}
 	promoting := time.Now()
@@ -83,46 +85,50 @@ func (failoverCmd) Run(ctx context.Context, l *lab) error {
 	if err := wait(ctx, time.Until(killed.Add(third))); err != nil {
 		return err
 	}
-	l.say("cutting the network for %s", shortCut)
+	l.say("cutting the network for %s", cutTime)
 	cut := time.Now()
-	if err := second.cut(); err != nil {
+	if err := second.disconnect(); err != nil {
 		return err
 	}
-	if err := wait(ctx, shortCut); err != nil {
+	if err := wait(ctx, cutTime); err != nil {
 		return err
 	}
-	if err := second.mend(); err != nil {
+	if err := second.reconnect(); err != nil {
 		return err
 	}
-	mended := time.Now()
+	reconnected := time.Now()
 	group.Wait()
 
-	d.print("failover, and a cut of " + shortCut.String())
+	d.print("failover, and a network cut of " + cutTime.String())
 	all := d.sum(nil)
-	var lastOver, lastCut time.Time
+	var lastPromotion, lastCut time.Time // the last failed requests before and after the cut
 	failed := 0
 	for _, m := range d.moments {
 		if m.ok {
 			continue
 		}
 		failed++
-		if m.due.Before(cut) && m.due.After(lastOver) {
-			lastOver = m.due
+		if m.due.Before(cut) && m.due.After(lastPromotion) {
+			lastPromotion = m.due
 		}
 		if m.due.After(cut) && m.due.After(lastCut) {
 			lastCut = m.due
 		}
 	}
-	l.check(all.failures() == 0, "answers that are neither right nor a clear 503: %d", all.failures())
-	l.check(lastOver.Sub(promoted) < l.limit(backWithin), "the last refusal came %s after the promotion (limit %s), %s after the kill",
-		lastOver.Sub(promoted).Round(10*time.Millisecond), l.limit(backWithin), lastOver.Sub(killed).Round(10*time.Millisecond))
-	l.check(lastCut.Sub(mended) < recovery, "the last refusal came %s after the end of the cut (limit %s)", lastCut.Sub(mended).Round(10*time.Millisecond), recovery)
+	l.check(all.failures() == 0, "responses other than success or a complete 503: %d", all.failures())
+	l.check(lastPromotion.Sub(promoted) < l.limit(promotionLimit),
+		"the last failed request was %s after the promotion (limit %s), %s after the kill",
+		lastPromotion.Sub(promoted).Round(10*time.Millisecond), l.limit(promotionLimit),
+		lastPromotion.Sub(killed).Round(10*time.Millisecond))
+	l.check(lastCut.Sub(reconnected) < recoveryLimit, "the last failed request was %s after the end of the cut (limit %s)",
+		lastCut.Sub(reconnected).Round(10*time.Millisecond), recoveryLimit)
 	share := float64(failed) / (l.config.Rate * time.Hour.Seconds())
-	budget := budgetOf
+	limit := failedShare
 	if l.config.Lenient {
-		budget *= 3
+		limit *= 3
 	}
-	l.check(share < budget, "%d first tries failed, which is %.3f %% of an hour's requests at this rate (limit %.1f %%)", failed, 100*share, 100*budget)
+	l.check(share < limit, "%d first attempts failed, %.3f %% of an hour's requests at this rate (limit %.1f %%)",
+		failed, 100*share, 100*limit)
 	if err := l.checkWrites(ctx, d, standby.DSN("postgres")); err != nil {
 		return err
 	}
@@ -130,7 +136,7 @@ func (failoverCmd) Run(ctx context.Context, l *lab) error {
 	return ctx.Err()
 }
 
-// execute runs statements on a connection of their own.
+// execute runs statements on a new connection.
 func execute(ctx context.Context, dsn string, statements ...string) (err error) {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
@@ -147,7 +153,7 @@ func execute(ctx context.Context, dsn string, statements ...string) (err error) 
 
 type crashCmd struct{}
 
-// Run kills servers at random, on SQLite and on PostgreSQL.
+// Run kills servers at random times, on SQLite and on PostgreSQL.
 func (crashCmd) Run(ctx context.Context, l *lab) error {
 	small := *l
 	small.config.Users, small.config.Months = min(l.config.Users, 50), min(l.config.Months, 3)
@@ -197,7 +203,7 @@ func (l *lab) crash(ctx context.Context, users []*user, name string, n int) erro
 	d.print(fmt.Sprintf("crash: %d kills in %s, %s", kills, l.config.Duration, engine))
 	l.check(kills > 0, "servers were killed %d times", kills)
 	wrong := d.sum(nil).wrong
-	l.check(wrong == 0, "answers that are neither right nor a clear 503: %d", wrong)
+	l.check(wrong == 0, "responses other than success or a complete 503: %d", wrong)
 	if err := l.checkWrites(ctx, d, name); err != nil {
 		return err
 	}

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// A lab is one experiment: what it started and what it found.
+// A lab runs one experiment. It holds what it started and the checks that failed.
 type lab struct {
 	config  cli
 	folder  string
 	program string // the bundled server, built from this module
-	kek     string // seals the signing keys; all servers have the same
+	kek     string // the key-encryption key, the same on all servers
 	closers []func() error
 	failed  []string
 	skipped []string
@@ -31,19 +31,21 @@ func newLab(ctx context.Context, config cli) (*lab, error) {
 	l := &lab{config: config, folder: folder, program: filepath.Join(folder, "spendwise"), kek: newKEK()}
 	fmt.Printf("%s, %d cores, %s\n", time.Now().Format(time.DateOnly), runtime.NumCPU(), runtime.Version())
 	l.say("building the server")
-	build := exec.CommandContext(ctx, "go", "build", "-o", l.program, "github.com/spendwise/spendwise/httpapi/cmd/spendwise")
+	const server = "github.com/spendwise/spendwise/httpapi/cmd/spendwise"
+	build := exec.CommandContext(ctx, "go", "build", "-o", l.program, server)
 	if out, err := build.CombinedOutput(); err != nil {
-		return nil, errors.Join(fmt.Errorf("build the server, from a checkout of the module: %w: %s", err, out), os.RemoveAll(folder))
+		err = fmt.Errorf("build the server (run the lab in a checkout of the module): %w: %s", err, out)
+		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
 	return l, nil
 }
 
-// say tells the person who waits what is going on.
+// say prints a progress message to standard error.
 func (l *lab) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%s  "+format+"\n", append([]any{time.Now().Format(time.TimeOnly)}, args...)...)
 }
 
-// check notes a promise that was not kept.
+// check prints a check and records it if it failed.
 func (l *lab) check(ok bool, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if ok {
@@ -54,7 +56,7 @@ func (l *lab) check(ok bool, format string, args ...any) {
 	l.failed = append(l.failed, text)
 }
 
-// skip notes what this machine does not let the lab try.
+// skip records a check that this machine does not support. With --complete it is a failure.
 func (l *lab) skip(format string, args ...any) {
 	if l.config.Complete {
 		l.check(false, format, args...)
@@ -63,7 +65,7 @@ func (l *lab) skip(format string, args ...any) {
 	l.skipped = append(l.skipped, fmt.Sprintf(format, args...))
 }
 
-// limit is a bound on a latency as this run judges it.
+// limit returns a limit on a latency, multiplied by ten with --lenient.
 func (l *lab) limit(bound time.Duration) time.Duration {
 	if l.config.Lenient {
 		return 10 * bound
@@ -71,16 +73,17 @@ func (l *lab) limit(bound time.Duration) time.Duration {
 	return bound
 }
 
-// onClose has fn called at the end, before what was registered earlier.
+// onClose registers fn to be called at the end, in reverse order of registration.
 func (l *lab) onClose(fn func() error) { l.closers = append(l.closers, fn) }
 
-func (l *lab) verdict() error {
+// result prints PASS or FAIL, and returns an error if a check failed.
+func (l *lab) result() error {
 	if len(l.failed) > 0 {
 		fmt.Println("FAIL")
-		return fmt.Errorf("%d promises were not kept", len(l.failed))
+		return fmt.Errorf("%d checks failed", len(l.failed))
 	}
 	for _, text := range l.skipped {
-		fmt.Println("  not tried: " + text)
+		fmt.Println("  skipped: " + text)
 	}
 	fmt.Println("PASS")
 	return nil
@@ -91,18 +94,18 @@ func (l *lab) close() (err error) {
 		err = errors.Join(err, fn())
 	}
 	if l.config.Keep {
-		l.say("kept: %s", l.folder)
+		l.say("databases and logs are in %s", l.folder)
 		return err
 	}
 	return errors.Join(err, os.RemoveAll(l.folder))
 }
 
-// verify has the program itself check every ledger of a database.
+// verify runs spendwise verify on every ledger of a database.
 func (l *lab) verify(ctx context.Context, database string) {
 	l.say("verifying every ledger")
 	began := time.Now()
 	command := exec.CommandContext(ctx, l.program, "verify", "--database", database)
-	command.Stderr = os.Stderr // where a terminal shows how far it is
+	command.Stderr = os.Stderr // shows a progress bar on a terminal
 	out, err := command.Output()
 	l.check(err == nil, "spendwise verify: %s in %s", lastLine(out), time.Since(began).Round(time.Second))
 }

@@ -24,14 +24,14 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// An operation is one kind of request and its share of the load, of 100.
+// An operation is one kind of request. share is its percentage of the load.
 type operation struct {
 	name  string
 	share int
 	do    func(ctx context.Context, d *driver, u *user) (status int, err error)
 }
 
-// operations are the mix: 60 % reads, 30 % writes, 5 % reports, 5 % sync.
+// operations returns the request mix: 60 % reads, 30 % writes, 5 % reports, 5 % sync.
 func operations() []operation {
 	get := func(path func() string) func(context.Context, *driver, *user) (int, error) {
 		return func(ctx context.Context, d *driver, u *user) (int, error) {
@@ -56,19 +56,19 @@ func operations() []operation {
 	}
 }
 
-// A write is an expense that the load wrote, known by its notes.
+// A write is an expense that the load has sent. The expense's notes contain key.
 type write struct {
 	user         *user
 	key          string
 	acknowledged bool
 }
 
-// A driver sends requests at the moments of a schedule, whether earlier ones were answered or not, and counts each answer's latency
-// from its scheduled moment: a stall is felt by all who would have come during it (no coordinated omission).
+// A driver sends requests on a schedule, without waiting for earlier responses. It measures latencies from the
+// scheduled time, so a stall counts for every request that was due during the stall (no coordinated omission).
 type driver struct {
 	users   []*user
-	first   expense.Date  // no write has an earlier day
-	retry   time.Duration // how long a refused write is tried again under its key; 0: not at all
+	first   expense.Date  // all writes have this date or a later one
+	retry   time.Duration // how long a failed write is retried with its idempotency key; 0 is no retry
 	clients []*http.Client
 	urls    []string
 	turn    atomic.Uint64
@@ -77,46 +77,51 @@ type driver struct {
 	seen     map[string]*series
 	writes   []*write
 	moments  []moment
-	strange  map[string]int // answers that are neither right nor a clear refusal
+	strange  map[string]int // texts of responses other than success or a complete 503, with counts
 	inFlight atomic.Int64
 	most     atomic.Int64
 }
 
-// A series is what was seen of one operation.
+// A series holds the results of one operation.
 type series struct {
-	latency    *hdrhistogram.Histogram // microseconds, of the right answers
+	latency    *hdrhistogram.Histogram // microseconds, of successful responses
 	ok         int
-	refused    int // clear 503s
+	refused    int // complete 503 responses
 	unanswered int
-	wrong      int // every other answer
+	wrong      int // other responses
 }
 
 func newSeries() *series {
 	return &series{latency: hdrhistogram.New(1, int64(10*time.Minute/time.Microsecond), 3)}
 }
 
-// failures counts what was neither right nor a clear refusal.
+// failures returns the number of requests without a successful response or a complete 503.
 func (s *series) failures() int { return s.unanswered + s.wrong }
 
-// A moment is when a request was due, when it was over, and whether it was answered right.
+// A moment records when a request was due and completed, and whether it succeeded.
 type moment struct {
 	due, end time.Time
 	ok       bool
 }
 
-// answerTimeout is beyond the server's own limits: whoever waits longer got no answer.
-const answerTimeout = 40 * time.Second
+// responseTimeout is longer than the server's own limits.
+const responseTimeout = 40 * time.Second
 
 func newDriver(users []*user, servers []*server) *driver {
-	d := &driver{users: users, first: expense.DateOf(time.Now(), time.UTC).AddDays(-1), seen: map[string]*series{}, strange: map[string]int{}}
+	d := &driver{
+		users: users, first: expense.DateOf(time.Now(), time.UTC).AddDays(-1),
+		seen: map[string]*series{}, strange: map[string]int{},
+	}
 	for _, s := range servers {
-		d.clients = append(d.clients, &http.Client{Timeout: answerTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 256, MaxConnsPerHost: 0}})
+		d.clients = append(d.clients, &http.Client{
+			Timeout: responseTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 256, MaxConnsPerHost: 0},
+		})
 		d.urls = append(d.urls, s.url)
 	}
 	return d
 }
 
-// run drives rate requests a second for a time and waits for what is still under way.
+// run sends rate requests per second for duration, then waits for all responses.
 func (d *driver) run(ctx context.Context, rate float64, duration time.Duration) {
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -136,12 +141,12 @@ func (d *driver) run(ctx context.Context, rate float64, duration time.Duration) 
 			d.most.Store(max(d.most.Load(), d.inFlight.Add(1)))
 			defer d.inFlight.Add(-1)
 			status, err := op.do(ctx, d, u)
-			d.note(op.name, due, status, err)
+			d.record(op.name, due, status, err)
 		})
 	}
 }
 
-// wait waits, less if the lab is interrupted.
+// wait waits for d, or until ctx ends.
 func wait(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
@@ -158,10 +163,11 @@ func pick(all []operation) operation {
 			return op
 		}
 	}
-	panic("the shares of the operations do not add up to 100")
+	panic("the shares of the operations do not sum up to 100")
 }
 
-func (d *driver) note(name string, due time.Time, status int, err error) {
+// record adds the result of a request.
+func (d *driver) record(name string, due time.Time, status int, err error) {
 	end := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -176,7 +182,7 @@ func (d *driver) note(name string, due time.Time, status int, err error) {
 	case ok:
 		s.ok++
 		if err := s.latency.RecordValue(end.Sub(due).Microseconds()); err != nil {
-			panic(err) // the bound is beyond every timeout
+			panic(err) // the histogram's range exceeds every timeout
 		}
 	case err == nil && status == http.StatusServiceUnavailable:
 		s.refused++
@@ -195,14 +201,16 @@ func (d *driver) note(name string, due time.Time, status int, err error) {
 }
 
 var (
-	// errUnclear is a refusal that does not say what a client needs to know.
-	errUnclear = errors.New("a 503 without Retry-After or without a problem document")
-	// errUnanswered is a connection that was refused, broken or silent.
-	errUnanswered = errors.New("no answer")
+	// errIncomplete503 is a 503 that lacks what a client needs to retry.
+	errIncomplete503 = errors.New("a 503 without Retry-After or without a problem document")
+	// errUnanswered is a connection that was refused or broken, or timed out.
+	errUnanswered = errors.New("no response")
 )
 
-// prepare makes a request to the next server in turn, and says to which.
-func (d *driver) prepare(ctx context.Context, u *user, method, path string, content io.Reader) (*http.Request, int, error) {
+// prepare creates a request to the next server, round-robin, and returns the server's index.
+func (d *driver) prepare(
+	ctx context.Context, u *user, method, path string, content io.Reader,
+) (*http.Request, int, error) {
 	i := int(d.turn.Add(1)) % len(d.urls)
 	request, err := http.NewRequestWithContext(ctx, method, d.urls[i]+path, content)
 	if err != nil {
@@ -212,7 +220,7 @@ func (d *driver) prepare(ctx context.Context, u *user, method, path string, cont
 	return request, i, nil
 }
 
-// request sends one request.
+// request sends one request. body is encoded as JSON unless it is nil; key is the idempotency key or "".
 func (d *driver) request(ctx context.Context, u *user, method, path string, body any, key string) (int, []byte, error) {
 	var content io.Reader
 	if body != nil {
@@ -242,25 +250,26 @@ func (d *driver) request(ctx context.Context, u *user, method, path string, body
 	}
 	if response.StatusCode == http.StatusServiceUnavailable &&
 		(response.Header.Get("Retry-After") == "" || response.Header.Get("Content-Type") != "application/problem+json") {
-		return response.StatusCode, answer, errUnclear
+		return response.StatusCode, answer, errIncomplete503
 	}
 	return response.StatusCode, answer, nil
 }
 
-// write sends something that writes expenses. Its first try is what the operation counts; after a refusal it is sent again as it was, by
-// which the server knows it, as a client would.
+// write sends a request that writes expenses, and returns the result of the first attempt. Until d.retry has passed, it
+// repeats a failed request unchanged, as a client does.
 func (d *driver) write(ctx context.Context, writes []*write, send func() (status int, err error)) (int, error) {
 	d.mu.Lock()
 	d.writes = append(d.writes, writes...)
 	d.mu.Unlock()
 	status, err := send()
 	acknowledged := err == nil && status < 300
-	for pause, until := 100*time.Millisecond, time.Now().Add(d.retry); !acknowledged && time.Now().Before(until); pause = min(2*pause, 2*time.Second) {
+	until := time.Now().Add(d.retry)
+	for pause := 100 * time.Millisecond; !acknowledged && time.Now().Before(until); pause = min(2*pause, 2*time.Second) {
 		if wait(ctx, pause) != nil {
 			break
 		}
-		again, failure := send()
-		acknowledged = failure == nil && again < 300
+		retryStatus, retryErr := send()
+		acknowledged = retryErr == nil && retryStatus < 300
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -270,7 +279,7 @@ func (d *driver) write(ctx context.Context, writes []*write, send func() (status
 	return status, err
 }
 
-// add adds an expense under a key.
+// add adds an expense with an idempotency key.
 func add(ctx context.Context, d *driver, u *user) (int, error) {
 	w := &write{user: u, key: uuid.Must(uuid.NewV7()).String()}
 	body := map[string]string{"amount": fmt.Sprintf("%d.%02d", 1+rand.IntN(90), rand.IntN(100)), "notes": w.key}
@@ -280,7 +289,7 @@ func add(ctx context.Context, d *driver, u *user) (int, error) {
 	})
 }
 
-// each does something once for every user, a few of them at a time.
+// each calls do for every user, with limited concurrency.
 func (d *driver) each(ctx context.Context, do func(context.Context, *driver, *user) error) error {
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(8)
@@ -290,8 +299,8 @@ func (d *driver) each(ctx context.Context, do func(context.Context, *driver, *us
 	return group.Wait()
 }
 
-// look reads what an app shows when it is opened.
-func look(ctx context.Context, d *driver, u *user) error {
+// openApp sends the requests of an app that is opened.
+func openApp(ctx context.Context, d *driver, u *user) error {
 	for _, path := range [...]string{"/v1/expenses", "/v1/budgets/progress", "/v1/categories", "/v1/reports/monthly"} {
 		status, answer, err := d.request(ctx, u, http.MethodGet, path, nil, "")
 		if err == nil && status != http.StatusOK {
@@ -304,9 +313,9 @@ func look(ctx context.Context, d *driver, u *user) error {
 	return nil
 }
 
-// synchronised gives the user's device the cursor of one that has everything: a stream of events begins with it for whoever comes with a
-// cursor that is of no use.
-func synchronised(ctx context.Context, d *driver, u *user) (err error) {
+// fetchCursor sets the user's cursor to the end of the change feed. An event stream starts with that cursor if the
+// client sends an invalid one.
+func fetchCursor(ctx context.Context, d *driver, u *user) (err error) {
 	request, i, err := d.prepare(ctx, u, http.MethodGet, "/v1/sync/events", nil)
 	if err != nil {
 		return err
@@ -326,13 +335,13 @@ func synchronised(ctx context.Context, d *driver, u *user) (err error) {
 	return fmt.Errorf("GET /v1/sync/events: %s without a cursor", response.Status)
 }
 
-// firstPulls is of how many pulls one is the first of a new device, or of an app installed anew: everybody several times a year.
-const firstPulls = 100
+// firstPullEvery is the number of pulls of which one is the first of a new device or installation.
+const firstPullEvery = 100
 
-// pull asks for what is new since the device's cursor; a new device fetches the first page.
+// pull requests the changes after the device's cursor. A new device requests the first page.
 func pull(ctx context.Context, d *driver, u *user) (int, error) {
 	path := "/v1/sync?limit=500"
-	if cursor := u.cursor.Load(); cursor != nil && rand.IntN(firstPulls) > 0 {
+	if cursor := u.cursor.Load(); cursor != nil && rand.IntN(firstPullEvery) > 0 {
 		path += "&cursor=" + *cursor
 	}
 	status, answer, err := d.request(ctx, u, http.MethodGet, path, nil, "")
@@ -349,7 +358,7 @@ func pull(ctx context.Context, d *driver, u *user) (int, error) {
 	return status, nil
 }
 
-// push sends ten expenses as a device does that was offline.
+// push sends ten new expenses, like a device that was offline.
 func push(ctx context.Context, d *driver, u *user) (int, error) {
 	var writes []*write
 	var mutations []map[string]any
@@ -357,7 +366,8 @@ func push(ctx context.Context, d *driver, u *user) (int, error) {
 		w := &write{user: u, key: uuid.Must(uuid.NewV7()).String()}
 		writes = append(writes, w)
 		mutations = append(mutations, map[string]any{
-			"mutation_id": w.key, "type": "expense", "op": "put", "id": uuid.Must(uuid.NewV7()), "data": map[string]string{"amount": "3.20", "notes": w.key},
+			"mutation_id": w.key, "type": "expense", "op": "put", "id": uuid.Must(uuid.NewV7()),
+			"data": map[string]string{"amount": "3.20", "notes": w.key},
 		})
 	}
 	return d.write(ctx, writes, func() (int, error) {
@@ -369,7 +379,7 @@ func push(ctx context.Context, d *driver, u *user) (int, error) {
 	})
 }
 
-// applied reports whether a push's answer says of each of its n mutations that it was applied.
+// applied returns an error unless the response of a push reports all n mutations as applied.
 func applied(answer []byte, n int) error {
 	var results struct {
 		Results []struct {
@@ -390,14 +400,14 @@ func applied(answer []byte, n int) error {
 	return nil
 }
 
-// print shows what was seen, an operation a line.
+// print prints a table of results with a line per operation.
 func (d *driver) print(title string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	fmt.Println("\n" + title)
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(table, "operation\tright\t503\tother\tper second\tp50 ms\tp95 ms\tp99 ms\tmax ms\t")
+	_, _ = fmt.Fprintln(table, "operation\tok\t503\tother\tper second\tp50 ms\tp95 ms\tp99 ms\tmax ms\t")
 	first, last := time.Now(), time.Time{}
 	for _, m := range d.moments {
 		if m.due.Before(first) {
@@ -410,8 +420,10 @@ func (d *driver) print(title string) {
 	seconds := max(last.Sub(first).Seconds(), 0.001)
 	line := func(name string, s *series) {
 		ms := func(micros int64) float64 { return float64(micros) / 1000 }
-		_, _ = fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t\n", name, s.ok, s.refused, s.failures(), float64(s.ok)/seconds,
-			ms(s.latency.ValueAtQuantile(50)), ms(s.latency.ValueAtQuantile(95)), ms(s.latency.ValueAtQuantile(99)), ms(s.latency.Max()))
+		_, _ = fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t\n", name, s.ok, s.refused,
+			s.failures(), float64(s.ok)/seconds,
+			ms(s.latency.ValueAtQuantile(50)), ms(s.latency.ValueAtQuantile(95)), ms(s.latency.ValueAtQuantile(99)),
+			ms(s.latency.Max()))
 	}
 	for _, op := range operations() {
 		if s := d.seen[op.name]; s != nil {
@@ -419,26 +431,28 @@ func (d *driver) print(title string) {
 		}
 	}
 	line("all", d.sum(nil))
-	_ = table.Flush() // a buffer takes it
+	_ = table.Flush() // writing to a buffer does not fail
 	fmt.Print(text.String())
 	for _, text := range slices.Sorted(keys(d.strange)) {
 		fmt.Printf("  %d times %s\n", d.strange[text], text)
 	}
 }
 
-// sum adds up the series of the named operations, or of all.
+// sum merges the series of the named operations, or of all if names is nil. The caller holds d.mu or has ended the
+// load.
 func (d *driver) sum(names []string) *series {
 	sum := newSeries()
 	for name, s := range d.seen {
 		if names == nil || slices.Contains(names, name) {
 			sum.latency.Merge(s.latency)
-			sum.ok, sum.refused, sum.unanswered, sum.wrong = sum.ok+s.ok, sum.refused+s.refused, sum.unanswered+s.unanswered, sum.wrong+s.wrong
+			sum.ok, sum.refused = sum.ok+s.ok, sum.refused+s.refused
+			sum.unanswered, sum.wrong = sum.unanswered+s.unanswered, sum.wrong+s.wrong
 		}
 	}
 	return sum
 }
 
-// reset forgets the latencies and counts, not the writes.
+// reset clears the results, but not the writes.
 func (d *driver) reset() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -446,14 +460,14 @@ func (d *driver) reset() {
 	d.most.Store(0)
 }
 
-// quantile is a latency of the right answers to the named operations, or to all.
+// quantile returns a latency percentile of the named operations, or of all.
 func (d *driver) quantile(q float64, names ...string) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return time.Duration(d.sum(names).latency.ValueAtQuantile(q)) * time.Microsecond
 }
 
-// checkWrites asks the store itself what became of each write: one that was acknowledged is there once, another one at most once.
+// checkWrites checks all writes in the store: an acknowledged write must exist exactly once, any other at most once.
 func (l *lab) checkWrites(ctx context.Context, d *driver, name string) (err error) {
 	db, err := open(ctx, name)
 	if err != nil {
@@ -468,8 +482,8 @@ func (l *lab) checkWrites(ctx context.Context, d *driver, name string) (err erro
 			acknowledged++
 		}
 	}
-	l.say("asking the store about %d writes of %d users", len(d.writes), len(byUser))
-	lost, doubled := 0, 0
+	l.say("checking %d writes of %d users in the store", len(d.writes), len(byUser))
+	lost, duplicated := 0, 0
 	query := expense.Query{Filter: expense.Filter{Dates: expense.Range{From: d.first}}}
 	for u, writes := range byUser {
 		count := map[string]int{}
@@ -484,10 +498,11 @@ func (l *lab) checkWrites(ctx context.Context, d *driver, name string) (err erro
 				lost++
 			}
 			if count[w.key] > 1 {
-				doubled++
+				duplicated++
 			}
 		}
 	}
-	l.check(lost == 0 && doubled == 0, "of %d writes, %d acknowledged: %d lost, %d doubled", len(d.writes), acknowledged, lost, doubled)
+	l.check(lost == 0 && duplicated == 0, "of %d writes, %d acknowledged: %d lost, %d duplicated",
+		len(d.writes), acknowledged, lost, duplicated)
 	return nil
 }

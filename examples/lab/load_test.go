@@ -57,7 +57,8 @@ func TestTheMixIsTheTargets(t *testing.T) {
 	}
 }
 
-// A server that stops for a second is felt by everybody who came during that second, not by one: no coordinated omission.
+// A server that stops for a second is felt by everybody who came during that second, not by one: no coordinated
+// omission.
 func TestAStallIsFeltByAllWhoComeDuringIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -94,10 +95,12 @@ func TestAnAnswerIsRightOrAClearRefusalOrCounted(t *testing.T) {
 		err    error
 		want   series
 	}{
-		"right":                          {status: http.StatusOK, want: series{ok: 1}},
-		"a clear 503":                    {status: http.StatusServiceUnavailable, header: problem, want: series{refused: 1}},
-		"a 503 that names no time":       {status: http.StatusServiceUnavailable, header: problem[:2], want: series{wrong: 1}},
-		"a 503 without a problem":        {status: http.StatusServiceUnavailable, header: problem[2:], want: series{wrong: 1}},
+		"right":       {status: http.StatusOK, want: series{ok: 1}},
+		"a clear 503": {status: http.StatusServiceUnavailable, header: problem, want: series{refused: 1}},
+		"a 503 that names no time": {status: http.StatusServiceUnavailable, header: problem[:2],
+			want: series{wrong: 1}},
+		"a 503 without a problem": {status: http.StatusServiceUnavailable, header: problem[2:],
+			want: series{wrong: 1}},
 		"a 500":                          {status: http.StatusInternalServerError, header: problem, want: series{wrong: 1}},
 		"a 404":                          {status: http.StatusNotFound, header: problem, want: series{wrong: 1}},
 		"a connection that breaks":       {err: io.ErrUnexpectedEOF, want: series{unanswered: 1}},
@@ -111,7 +114,7 @@ func TestAnAnswerIsRightOrAClearRefusalOrCounted(t *testing.T) {
 				return answer(c.status, c.header...), nil
 			})
 			status, _, err := d.request(t.Context(), d.users[0], http.MethodGet, "/v1/expenses", nil, "")
-			d.note("page", time.Now(), status, err)
+			d.record("page", time.Now(), status, err)
 			got := *d.sum(nil)
 			if got.latency = nil; got != c.want {
 				t.Errorf("counted %+v, want %+v", got, c.want)
@@ -136,7 +139,8 @@ func TestARefusedWriteIsSentAgainAsItWas(t *testing.T) {
 						return nil, errors.New("the connection broke")
 					}
 					response := answer(http.StatusOK)
-					response.Body = io.NopCloser(strings.NewReader(`{"results":[` + strings.Repeat(`{"status":"applied"},`, 9) + `{"status":"applied"}]}`))
+					response.Body = io.NopCloser(
+						strings.NewReader(`{"results":[` + strings.Repeat(`{"status":"applied"},`, 9) + `{"status":"applied"}]}`))
 					return response, nil
 				})
 				d.retry = time.Minute
@@ -202,7 +206,7 @@ func TestALostOrDoubledWriteIsFound(t *testing.T) {
 			if err := l.checkWrites(t.Context(), d, file); err != nil {
 				t.Fatal(err)
 			}
-			if err := l.verdict(); (err == nil) != c.pass {
+			if err := l.result(); (err == nil) != c.pass {
 				t.Errorf("the verdict is %v", err)
 			}
 		})
@@ -236,7 +240,7 @@ func TestWhatAMachineDoesNotAllowIsSaidOrAFailure(t *testing.T) {
 	for complete, pass := range map[bool]bool{false: true, true: false} {
 		l := &lab{config: cli{Complete: complete}}
 		l.skip("a full disk: %v", errors.ErrUnsupported)
-		if err := l.verdict(); (err == nil) != pass {
+		if err := l.result(); (err == nil) != pass {
 			t.Errorf("complete %t: the verdict is %v", complete, err)
 		}
 	}

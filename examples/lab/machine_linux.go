@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// mountSmall mounts a file system in memory, which only root may.
+// mountSmall mounts a tmpfs file system of a size such as "24m". It needs root privileges.
 func mountSmall(folder, size string) error {
 	return syscall.Mount("tmpfs", folder, "tmpfs", 0, "size="+size)
 }
@@ -14,10 +14,10 @@ func unmount(folder string) error { return syscall.Unmount(folder, 0) }
 
 func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) }
 
-// writeBack has everything written to the disks that was not made durable, so that it does not disturb what is measured.
+// writeBack flushes the page cache to disk, so that the writes do not disturb the measurement.
 func writeBack() { syscall.Sync() }
 
-// memory is how many bytes the machine has, 0 if it does not say.
+// memory returns the memory of the machine in bytes, or 0 if it is unknown.
 func memory() int64 {
 	var info syscall.Sysinfo_t
 	if err := syscall.Sysinfo(&info); err != nil {

@@ -1,13 +1,13 @@
-// Command lab shows with one command each how SpendWise behaves under load, beside failing parts, and over time:
+// Command lab measures SpendWise under load, during failures, and over time, with one command per experiment:
 //
-//	go run ./examples/lab peak --users 25000          # the target's load, then three times as much
-//	go run ./examples/lab degrade                     # a slow, lossy, cut-off database; no rates; a full disk
-//	go run ./examples/lab failover                    # the primary killed, the standby promoted
-//	go run ./examples/lab crash --duration 5m         # servers killed at random
+//	go run ./examples/lab peak --users 25000          # the target load, then three times as much
+//	go run ./examples/lab degrade                     # slow, lossy or no database; no rates; a full disk
+//	go run ./examples/lab failover                    # kill the primary, promote the standby
+//	go run ./examples/lab crash --duration 5m         # kill servers at random times
 //	go run ./examples/lab soak --duration 1h          # memory, goroutines and file handles over time
 //
-// It starts what it needs (servers as processes, PostgreSQL from the binaries on this machine), loads ledgers, drives an open-loop
-// load, prints what it measured, has `spendwise verify` check every ledger, and ends with PASS or FAIL.
+// It starts server processes and PostgreSQL from the binaries of this machine, creates ledgers, drives an open-loop
+// load, prints the measurements, runs spendwise verify on every ledger, and ends with PASS or FAIL.
 package main
 
 import (
@@ -24,26 +24,26 @@ import (
 
 // cli is the configuration of all experiments.
 type cli struct {
-	Users    int           `help:"How many users have a ledger." default:"500"`
-	Months   int           `help:"How many months of 100 expenses each ledger holds." default:"12"`
+	Users    int           `help:"The number of users; each has a ledger." default:"500"`
+	Months   int           `help:"The number of months in each ledger; a month has 100 expenses." default:"12"`
 	Rate     float64       `help:"Requests per second." default:"100"`
-	Duration time.Duration `help:"How long each phase lasts." default:"30s"`
-	Servers  int           `help:"How many servers share the database." default:"2"`
-	Lenient  bool          `help:"Judge latencies and the time after a promotion by ten times the limits, and the refusals of a failover by three times, for a machine that does other work. Wrong answers and losses are judged as ever."`
-	Grown    bool          `help:"Load PostgreSQL with its indexes in place: many times slower, and as large as a database that grew."`
-	Complete bool          `help:"Fail if this machine does not let a part be tried, instead of saying so."`
-	Keep     bool          `help:"Keep the databases and logs."`
+	Duration time.Duration `help:"The duration of each phase." default:"30s"`
+	Servers  int           `help:"The number of servers on the database." default:"2"`
+	Lenient  bool          `help:"${lenientHelp}"`
+	Grown    bool          `help:"Keep PostgreSQL's indexes while loading: slower, and as large as in production."`
+	Complete bool          `help:"Fail if this machine does not support a check, instead of skipping it."`
+	Keep     bool          `help:"Do not delete the databases and logs."`
 
-	Peak     peakCmd     `cmd:"" help:"The load of the target, then three times as much."`
-	Degrade  degradeCmd  `cmd:"" help:"Failing parts: right answers or clear refusals, no pile-up, recovery within 10 s."`
-	Failover failoverCmd `cmd:"" help:"The primary killed under load and the standby promoted: nothing acknowledged is lost or doubled."`
-	Crash    crashCmd    `cmd:"" help:"Servers killed at random under load: nothing acknowledged is lost or doubled."`
-	Soak     soakCmd     `cmd:"" help:"A long load: memory, goroutines and file handles stay flat."`
+	Peak     peakCmd     `cmd:"" help:"The target load, then three times as much."`
+	Degrade  degradeCmd  `cmd:"" help:"Failing components: correct responses or 503, no backlog, recovery within 10 s."`
+	Failover failoverCmd `cmd:"" help:"Kill the primary, promote the standby: no write is lost or duplicated."`
+	Crash    crashCmd    `cmd:"" help:"Kill servers at random times: no write is lost or duplicated."`
+	Soak     soakCmd     `cmd:"" help:"A long load: memory, goroutines and file handles stay constant."`
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second interrupt does not wait for what the first one stops
+	context.AfterFunc(ctx, stop) // a second interrupt ends the process at once
 	err := run(ctx, os.Args[1:])
 	stop()
 	if err != nil {
@@ -54,7 +54,11 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	var config cli
-	parser, err := kong.New(&config, kong.Name("lab"), kong.Description("Shows how SpendWise behaves under load and beside failing parts."))
+	parser, err := kong.New(&config, kong.Name("lab"),
+		kong.Vars{
+			"lenientHelp": "For a busy machine: multiply the limits on latencies and on the time after a promotion by " +
+				"ten, and on failed requests of a failover by three. The limits on wrong responses and lost writes stay 0."},
+		kong.Description("Measures SpendWise under load, during failures, and over time."))
 	if err != nil {
 		return err
 	}
@@ -69,7 +73,7 @@ func run(ctx context.Context, args []string) error {
 	command.BindTo(ctx, (*context.Context)(nil))
 	failure := command.Run(l)
 	if failure == nil {
-		failure = l.verdict()
+		failure = l.result()
 	}
 	return errors.Join(failure, l.close())
 }

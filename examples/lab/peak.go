@@ -14,25 +14,28 @@ import (
 
 func keys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
 
-// pgConfig is how the lab runs PostgreSQL: durable by its defaults, and quick to follow another primary.
+// pgConfig returns PostgreSQL's settings: durable, as by default, and fast to follow another primary.
 func pgConfig() pglocal.Config {
 	return pglocal.Config{TCP: true, Settings: []string{
-		fmt.Sprintf("shared_buffers=%dMB", buffers()>>20), "max_connections=200", "max_wal_size=4GB", "wal_retrieve_retry_interval=100ms",
+		fmt.Sprintf("shared_buffers=%dMB", buffers()>>20), "max_connections=200", "max_wal_size=4GB",
+		"wal_retrieve_retry_interval=100ms",
 	}}
 }
 
-// buffers is how many bytes PostgreSQL may keep in memory by itself: 40 % of the machine, the most that its manual finds useful. It takes
-// them as it fills them, so small databases take little.
+// buffers returns the size of PostgreSQL's shared buffers in bytes: 40 % of the memory, the maximum that its manual
+// recommends. PostgreSQL uses the memory as it fills it, so a small database uses little.
 func buffers() int64 { return max(memory()*2/5, 1<<30) }
 
-// fillConfig is how PostgreSQL runs while it is filled: what goes wrong then is begun anew.
+// fillConfig returns PostgreSQL's settings while the lab fills it. They are not durable: after a crash, the lab starts
+// again.
 func fillConfig() pglocal.Config {
 	return pglocal.Config{Settings: []string{
-		"shared_buffers=1GB", "max_connections=200", "max_wal_size=4GB", "wal_level=minimal", "max_wal_senders=0", "fsync=off", "autovacuum=off",
+		"shared_buffers=1GB", "max_connections=200", "max_wal_size=4GB", "wal_level=minimal", "max_wal_senders=0",
+		"fsync=off", "autovacuum=off",
 	}}
 }
 
-// postgres starts a PostgreSQL with the users' ledgers in it.
+// postgres starts a PostgreSQL server that contains the users' ledgers.
 func (l *lab) postgres(ctx context.Context) (*pglocal.Server, []*user, error) {
 	filling, err := pglocal.Start(ctx, fillConfig())
 	if err != nil {
@@ -53,17 +56,17 @@ func (l *lab) postgres(ctx context.Context) (*pglocal.Server, []*user, error) {
 	return server, users, nil
 }
 
-// settle brings servers and database to where they are on any day but their first: the servers' first look for alerts is into every ledger, and
-// what everybody asks for is in memory. That is, of the expenses, the last months, and of the indexes what leads to them.
-func (l *lab) settle(ctx context.Context, d *driver, servers []*server, name string) error {
-	l.say("waiting for the servers' first look into all ledgers")
+// warmUp brings servers and database to a steady state: the servers have finished their first check for budget alerts,
+// which reads every ledger, and the last months of the expenses and their index pages are in memory.
+func (l *lab) warmUp(ctx context.Context, d *driver, servers []*server, name string) error {
+	l.say("waiting until the servers have checked all ledgers for alerts")
 	for _, s := range servers {
 		for {
-			counted, err := s.counted(ctx, s.metrics)
+			values, err := s.readMetrics(ctx, s.metrics)
 			if err != nil {
 				return err
 			}
-			if counted["spendwise_budget_alert_round_seconds_count"] > 0 {
+			if values["spendwise_budget_alert_round_seconds_count"] > 0 {
 				break
 			}
 			if err := wait(ctx, time.Second); err != nil {
@@ -74,23 +77,25 @@ func (l *lab) settle(ctx context.Context, d *driver, servers []*server, name str
 	if !strings.HasPrefix(name, "sqlite:") {
 		l.say("reading the last quarter of the expenses into memory")
 		if err := execute(ctx, name, "CREATE EXTENSION IF NOT EXISTS pg_prewarm",
-			"SELECT pg_prewarm(oid) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'spendwise%' AND relname <> 'spendwise_expenses'",
-			"SELECT pg_prewarm('spendwise_expenses', 'buffer', 'main', pages * 3 / 4, pages - 1) FROM (SELECT pg_relation_size('spendwise_expenses') / 8192 AS pages) AS heap",
+			"SELECT pg_prewarm(oid) FROM pg_class "+
+				"WHERE relkind = 'r' AND relname LIKE 'spendwise%' AND relname <> 'spendwise_expenses'",
+			"SELECT pg_prewarm('spendwise_expenses', 'buffer', 'main', pages * 3 / 4, pages - 1) "+
+				"FROM (SELECT pg_relation_size('spendwise_expenses') / 8192 AS pages) AS heap",
 		); err != nil {
 			return err
 		}
 	}
-	l.say("everybody looks at the ledger once")
-	return d.each(ctx, look)
+	l.say("opening the app once for every user")
+	return d.each(ctx, openApp)
 }
 
 type peakCmd struct {
-	Factor   float64 `help:"How many times the rate the second phase has." default:"3"`
-	Cold     bool    `help:"Begin with whatever the caches hold: nobody has looked at a ledger before."`
-	Database string  `help:"An empty database to use instead of one made for this run: sqlite:PATH or a postgres:// DSN." placeholder:"DSN"`
+	Factor   float64 `help:"The factor by which the second phase multiplies the rate." default:"3"`
+	Cold     bool    `help:"Do not warm up the caches."`
+	Database string  `help:"An empty database, sqlite:PATH or a postgres:// DSN. Default: a new one." placeholder:"DSN"`
 }
 
-// Run drives the rate, then a multiple of it.
+// Run drives the load at --rate, then at a multiple of it.
 func (cmd *peakCmd) Run(ctx context.Context, l *lab) error {
 	name := cmd.Database
 	var users []*user
@@ -115,34 +120,37 @@ func (cmd *peakCmd) Run(ctx context.Context, l *lab) error {
 		return err
 	}
 	d := newDriver(users, servers)
-	l.say("everybody's device synchronises")
-	if err := d.each(ctx, synchronised); err != nil {
+	l.say("syncing the device of every user")
+	if err := d.each(ctx, fetchCursor); err != nil {
 		return err
 	}
 	if !cmd.Cold {
-		if err := l.settle(ctx, d, servers, name); err != nil {
+		if err := l.warmUp(ctx, d, servers, name); err != nil {
 			return err
 		}
 	}
-	l.say("warming up")
+	l.say("driving the load to warm up")
 	d.run(ctx, l.config.Rate, min(l.config.Duration, 30*time.Second))
 	for _, phase := range [...]struct {
 		rate     float64
 		p95, p99 time.Duration
-	}{{l.config.Rate, 50 * time.Millisecond, 200 * time.Millisecond}, {cmd.Factor * l.config.Rate, 200 * time.Millisecond, 0}} {
+	}{
+		{l.config.Rate, 50 * time.Millisecond, 200 * time.Millisecond},
+		{cmd.Factor * l.config.Rate, 200 * time.Millisecond, 0},
+	} {
 		d.reset()
-		l.say("%.0f requests a second for %s", phase.rate, l.config.Duration)
-		before, err := l.hops(ctx, servers, name)
+		l.say("%.0f requests/s for %s", phase.rate, l.config.Duration)
+		before, err := l.readTimings(ctx, servers, name)
 		if err != nil {
 			return err
 		}
 		d.run(ctx, phase.rate, l.config.Duration)
-		after, err := l.hops(ctx, servers, name)
+		after, err := l.readTimings(ctx, servers, name)
 		if err != nil {
 			return err
 		}
 		d.print(fmt.Sprintf("peak: %.0f requests/s, %d users, %d servers", phase.rate, len(users), n))
-		printHops(d, before, after)
+		printTimings(d, before, after)
 		all := d.sum(nil)
 		l.check(all.refused+all.failures() == 0, "no errors at %.0f requests/s: %d", phase.rate, all.refused+all.failures())
 		l.within(d, phase.p95, 95)
@@ -156,7 +164,8 @@ func (cmd *peakCmd) Run(ctx context.Context, l *lab) error {
 		if err != nil {
 			return err
 		}
-		l.check(f.most < 200<<20, "%s held at most %d MiB (limit 200), %d at the end", s.name, f.most>>20, f.memory>>20)
+		l.check(f.most < 200<<20, "%s used at most %d MiB of memory (limit 200), %d at the end",
+			s.name, f.most>>20, f.memory>>20)
 	}
 	if err := l.checkWrites(ctx, d, name); err != nil {
 		return err
@@ -165,7 +174,7 @@ func (cmd *peakCmd) Run(ctx context.Context, l *lab) error {
 	return ctx.Err()
 }
 
-// within checks a quantile of the latency.
+// within checks that a latency percentile of the named operations, or of all, is below bound.
 func (l *lab) within(d *driver, bound time.Duration, q float64, names ...string) {
 	what := "all"
 	if len(names) > 0 {

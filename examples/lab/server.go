@@ -34,7 +34,7 @@ func lastLine(out []byte) string {
 	return lines[len(lines)-1]
 }
 
-// A server is the bundled server in a process of its own. It keeps its address over restarts.
+// A server is a process of the bundled server. Its address stays the same after restarts.
 type server struct {
 	l        *lab
 	database string
@@ -42,7 +42,7 @@ type server struct {
 	env      []string
 	name     string
 
-	url string // from the first start on
+	url string // set by the first start
 
 	mu      sync.Mutex
 	metrics string
@@ -50,7 +50,7 @@ type server struct {
 	ended   chan struct{}
 }
 
-// serve starts servers on one database, without rate limits.
+// serve starts n servers on one database, without rate limits.
 func (l *lab) serve(ctx context.Context, n int, database string, args ...string) ([]*server, error) {
 	var servers []*server
 	for i := range n {
@@ -64,7 +64,7 @@ func (l *lab) serve(ctx context.Context, n int, database string, args ...string)
 	return servers, nil
 }
 
-// start starts the process, on the address it had before if there was one, and waits until it listens.
+// start starts the process and waits until it listens. A restart uses the address of the first start.
 func (s *server) start(ctx context.Context) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,10 +76,10 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, log.Close()) }() // the process has a handle of its own
+	defer func() { err = errors.Join(err, log.Close()) }() // the process has its own handle
 	command := exec.CommandContext(context.WithoutCancel(ctx), s.l.program, append([]string{
-		"serve", "--database", s.database, "--listen", listen, "--metrics-listen", "127.0.0.1:0", "--rate-limits", "off", "--log", "json",
-		"--rates", "embedded",
+		"serve", "--database", s.database, "--listen", listen, "--metrics-listen", "127.0.0.1:0", "--rate-limits", "off",
+		"--log", "json", "--rates", "embedded",
 	}, s.args...)...)
 	command.Env = append(os.Environ(), "XDG_DATA_HOME="+s.l.folder, "SPENDWISE_KEY_ENCRYPTION_KEY="+s.l.kek)
 	command.Env = append(command.Env, s.env...)
@@ -104,19 +104,19 @@ func (s *server) start(ctx context.Context) (err error) {
 	}
 	go func() {
 		defer close(ended)
-		_, _ = io.Copy(io.Discard, stdout) // what else it prints is for people
-		_ = command.Wait()                 // how it ended shows in what it answered
+		_, _ = io.Copy(io.Discard, stdout) // the remaining output is for people
+		_ = command.Wait()                 // a crash shows in the results of the load
 	}()
 	s.command, s.ended = command, ended
 	if s.metrics == "" {
 		<-ended
-		text, _ := os.ReadFile(log.Name()) // the log is the explanation, if there is one
+		text, _ := os.ReadFile(log.Name()) // the log has the cause, if it can be read
 		return fmt.Errorf("%s did not start: %s", s.name, lastLine(text))
 	}
 	return nil
 }
 
-// kill ends the process as a crash does.
+// kill ends the process with SIGKILL.
 func (s *server) kill() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,10 +142,10 @@ func (s *server) stop() error {
 	}
 }
 
-// A footprint is what a process holds.
+// A footprint holds the resources that a process uses.
 type footprint struct {
 	memory     int64 // bytes, resident
-	most       int64 // bytes, the most that were resident since the process began
+	most       int64 // bytes, the maximum resident since the process started
 	goroutines int
 	files      int
 }
@@ -175,15 +175,15 @@ func (s *server) footprint(ctx context.Context) (f footprint, err error) {
 		return f, err
 	}
 	f.files = len(files)
-	counted, err := s.counted(ctx, metrics)
-	if f.goroutines = int(counted["go_goroutines"]); err == nil && f.goroutines == 0 {
+	values, err := s.readMetrics(ctx, metrics)
+	if f.goroutines = int(values["go_goroutines"]); err == nil && f.goroutines == 0 {
 		err = fmt.Errorf("%s has no go_goroutines", metrics)
 	}
 	return f, err
 }
 
-// counted reads what the process counts, each metric summed up over its labels.
-func (s *server) counted(ctx context.Context, metrics string) (map[string]float64, error) {
+// readMetrics returns the metrics of the process. It sums each metric over its labels.
+func (s *server) readMetrics(ctx context.Context, metrics string) (map[string]float64, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, metrics, nil)
 	if err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func (s *server) counted(ctx context.Context, metrics string) (map[string]float6
 	if err := errors.Join(err, response.Body.Close()); err != nil {
 		return nil, err
 	}
-	counted := map[string]float64{}
+	values := map[string]float64{}
 	for line := range strings.Lines(string(text)) {
 		if at := strings.LastIndexByte(line, ' '); at > 0 && line[0] != '#' {
 			value, err := strconv.ParseFloat(strings.TrimSpace(line[at:]), 64)
@@ -204,48 +204,51 @@ func (s *server) counted(ctx context.Context, metrics string) (map[string]float6
 				return nil, err
 			}
 			name, _, _ := strings.Cut(line[:at], "{")
-			counted[name] += value
+			values[name] += value
 		}
 	}
-	return counted, nil
+	return values, nil
 }
 
-// Hops are what all requests together took so far, by who worked or waited.
-type hops struct{ requests, answering, waiting, processor, database float64 } // seconds
+// Timings are the totals of all requests so far: their number, and the seconds spent in handlers, waiting for a
+// database connection, of CPU time, and of work in PostgreSQL.
+type timings struct{ requests, handling, waiting, cpu, database float64 }
 
-// hops asks the servers, and PostgreSQL how long it worked on statements.
-func (l *lab) hops(ctx context.Context, servers []*server, name string) (h hops, err error) {
+// readTimings reads the totals from the servers' metrics and from PostgreSQL's statistics.
+func (l *lab) readTimings(ctx context.Context, servers []*server, name string) (t timings, err error) {
 	for _, s := range servers {
-		counted, err := s.counted(ctx, s.metrics)
+		values, err := s.readMetrics(ctx, s.metrics)
 		if err != nil {
-			return h, err
+			return t, err
 		}
-		h.requests += counted["spendwise_http_request_seconds_count"]
-		h.answering += counted["spendwise_http_request_seconds_sum"]
-		h.waiting += counted["spendwise_db_wait_seconds_total"]
-		h.processor += counted["process_cpu_seconds_total"]
+		t.requests += values["spendwise_http_request_seconds_count"]
+		t.handling += values["spendwise_http_request_seconds_sum"]
+		t.waiting += values["spendwise_db_wait_seconds_total"]
+		t.cpu += values["process_cpu_seconds_total"]
 	}
 	if strings.HasPrefix(name, "sqlite:") {
-		return h, nil
+		return t, nil
 	}
-	if err := wait(ctx, time.Second); err != nil { // a backend reports what it did once a second
-		return h, err
+	if err := wait(ctx, time.Second); err != nil { // PostgreSQL's backends report their statistics once a second
+		return t, err
 	}
 	conn, err := pgx.Connect(ctx, name)
 	if err != nil {
-		return h, err
+		return t, err
 	}
 	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
-	err = conn.QueryRow(ctx, "SELECT active_time / 1000 FROM pg_stat_database WHERE datname = current_database()").Scan(&h.database)
-	return h, err
+	const query = "SELECT active_time / 1000 FROM pg_stat_database WHERE datname = current_database()"
+	return t, conn.QueryRow(ctx, query).Scan(&t.database)
 }
 
-// printHops says what the hops of a phase took in the mean.
-func printHops(d *driver, before, after hops) {
+// printTimings prints the averages per request between before and after.
+func printTimings(d *driver, before, after timings) {
 	n := (after.requests - before.requests) / 1000
 	d.mu.Lock()
 	mean := d.sum(nil).latency.Mean() / 1000
 	d.mu.Unlock()
-	fmt.Printf("  a request in the mean: %.2f ms at the client, %.2f in the server; of it PostgreSQL at work %.2f, waiting for a connection %.2f; processor of the server %.2f\n",
-		mean, (after.answering-before.answering)/n, (after.database-before.database)/n, (after.waiting-before.waiting)/n, (after.processor-before.processor)/n)
+	fmt.Printf("  average of a request: %.2f ms at the client, %.2f in the server; of these %.2f of work in PostgreSQL, "+
+		"%.2f waiting for a connection; %.2f of CPU time in the server\n",
+		mean, (after.handling-before.handling)/n, (after.database-before.database)/n, (after.waiting-before.waiting)/n,
+		(after.cpu-before.cpu)/n)
 }

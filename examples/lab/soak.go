@@ -10,10 +10,10 @@ import (
 
 type soakCmd struct{}
 
-// samples is how often the footprint is taken.
+// samples is the number of times that the footprint is measured.
 const samples = 40
 
-// Run drives the load for a long time and compares what a server holds late with what it held early.
+// Run drives the load for a long time and compares the resources that a server uses late with those it used early.
 func (soakCmd) Run(ctx context.Context, l *lab) error {
 	database, users, err := l.postgres(ctx)
 	if err != nil {
@@ -28,7 +28,7 @@ func (soakCmd) Run(ctx context.Context, l *lab) error {
 	var group sync.WaitGroup
 	group.Go(func() { d.run(ctx, l.config.Rate, l.config.Duration) })
 	var taken []footprint
-	fmt.Println("\nsoak: what a server holds")
+	fmt.Println("\nsoak: resources of a server")
 	for range samples {
 		if err := wait(ctx, l.config.Duration/samples); err != nil {
 			return err
@@ -38,30 +38,32 @@ func (soakCmd) Run(ctx context.Context, l *lab) error {
 			return err
 		}
 		taken = append(taken, f)
-		fmt.Printf("  %s  %d MiB, %d goroutines, %d files\n", time.Now().Format(time.TimeOnly), f.memory>>20, f.goroutines, f.files)
+		fmt.Printf("  %s  %d MiB, %d goroutines, %d files\n",
+			time.Now().Format(time.TimeOnly), f.memory>>20, f.goroutines, f.files)
 	}
 	group.Wait()
 	d.print("soak: " + l.config.Duration.String())
 	early, late := taken[samples/4:samples/2], taken[3*samples/4:]
-	of := func(part []footprint, what func(footprint) int) int {
+	median := func(part []footprint, value func(footprint) int) int {
 		values := make([]int, len(part))
 		for i, f := range part {
-			values[i] = what(f)
+			values[i] = value(f)
 		}
 		slices.Sort(values)
 		return values[len(values)/2]
 	}
-	for _, held := range [...]struct {
+	for _, resource := range [...]struct {
 		name  string
-		what  func(footprint) int
+		value func(footprint) int
 		slack int
 	}{
 		{"MiB of memory", func(f footprint) int { return int(f.memory >> 20) }, 20},
 		{"goroutines", func(f footprint) int { return f.goroutines }, 40},
 		{"files", func(f footprint) int { return f.files }, 40},
 	} {
-		before, after := of(early, held.what), of(late, held.what)
-		l.check(after <= before+before/5+held.slack, "%s: %d early, %d late (medians; a fifth and %d more are allowed)", held.name, before, after, held.slack)
+		before, after := median(early, resource.value), median(late, resource.value)
+		l.check(after <= before+before/5+resource.slack, "%s: median %d early, %d late (limit: 20 %% and %d more)",
+			resource.name, before, after, resource.slack)
 	}
 	all := d.sum(nil)
 	l.check(all.refused+all.failures() == 0, "no errors: %d", all.refused+all.failures())

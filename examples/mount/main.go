@@ -1,5 +1,5 @@
-// Command mount serves ledgers inside a program that has a web server and users of its own: under /ledger/ of its mux, behind its own
-// sign-in. Ask it with curl -u anna:secret http://127.0.0.1:8080/ledger/v1/settings.
+// Command mount shows a program with its own web server and users that serves their ledgers under /ledger/. Try it with
+// curl -u anna:secret http://127.0.0.1:8080/ledger/v1/settings.
 package main
 
 import (
@@ -19,20 +19,20 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// users are the host's own, by name and password. A real host has sessions, a database and hashes.
+// users holds the passwords of the host's users by name. A real host has sessions, a database and hashes.
 var users = map[string]string{"anna": "secret", "ben": "hidden"}
 
-// challenge is how the host asks for a name and a password.
+// challenge is the WWW-Authenticate field of responses to requests without a valid name and password.
 const challenge = `Basic realm="host"`
 
-// signedIn is how the host knows whose request it is.
+// signedIn authenticates a request and returns the user's name.
 func signedIn(r *http.Request) (user string, ok bool) {
 	user, password, _ := r.BasicAuth()
 	known, ok := users[user]
 	return user, ok && known == password
 }
 
-// mount returns the host's mux with the ledgers of st under /ledger/.
+// mount returns the host's handler, with the API for the ledgers of st under /ledger/.
 func mount(st store.Store) (http.Handler, error) {
 	rates, err := ecb.EmbeddedTable()
 	if err != nil {
@@ -46,7 +46,7 @@ func mount(st store.Store) (http.Handler, error) {
 			return auth.Identity{}, auth.ErrUnauthenticated
 		}),
 		Challenge: challenge,
-		BaseURL:   "/ledger", // what comes before /v1 in Location, Link and the problems' types
+		BaseURL:   "/ledger", // the prefix of URLs in Location, Link and problem types
 		Rates:     rates,
 	})
 	if err != nil {
@@ -60,13 +60,13 @@ func mount(st store.Store) (http.Handler, error) {
 			return
 		}
 		w.Header().Set("WWW-Authenticate", challenge)
-		http.Error(w, "who are you?", http.StatusUnauthorized)
+		http.Error(w, "sign in with a name and a password", http.StatusUnauthorized)
 	})
 	return mux, nil
 }
 
 func main() {
-	gin.SetMode(gin.ReleaseMode) // gin is how the API routes, and would print its routes
+	gin.SetMode(gin.ReleaseMode) // otherwise gin, the router of the API, prints its routes
 	listen := "127.0.0.1:8080"
 	if len(os.Args) > 1 {
 		listen = os.Args[1]

@@ -44,7 +44,8 @@ func TestTheHostsUsersHaveLedgersUnderItsPrefix(t *testing.T) {
 		return w.Header(), decoded
 	}
 
-	header, added := send(201, "anna", "secret", "POST", "/ledger/v1/expenses", `{"amount":"12.50","currency":"EUR","category":"Food"}`)
+	header, added := send(201, "anna", "secret", "POST", "/ledger/v1/expenses",
+		`{"amount":"12.50","currency":"EUR","category":"Food"}`)
 	location := header.Get("Location")
 	if location != "/ledger/v1/expenses/"+added["id"].(string) {
 		t.Errorf("Location %q", location)

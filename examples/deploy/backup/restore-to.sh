@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Makes a data folder out of a base backup and the archive: restore-to.sh FOLDER ARCHIVE DATA [TIME]. TIME, such as
-# "2026-11-23 18:05:00+00", is the moment to go back to; without it, as far as the archive goes. Run it as the server's user. Then:
-#   start a server on DATA (it replays the log, and opens for writing when it is there)
-#   spendwise new-epoch --database DSN    every device syncs from the start, so that none takes the lost time for the future
-#   spendwise verify --database DSN       every ledger keeps what it promises
-#   start the servers
+# Creates a data folder from a base backup and the WAL archive: restore-to.sh FOLDER ARCHIVE DATA [TIME]. TIME, such as
+# "2026-11-23 18:05:00+00", is the point in time to restore; the default is the end of the archive. Run it as the user
+# postgres. Then:
+#   start PostgreSQL on DATA (it replays the WAL and then accepts writes)
+#   spendwise new-epoch --database DSN    makes every device sync from the start; their versions of the lost time are invalid
+#   spendwise verify --database DSN       checks every ledger for consistency
+#   start the SpendWise servers
 set -euo pipefail
-folder=${1:?the base backup} archive=${2:?the archive of the log} data=${3:?a new folder} time=${4:-}
-[ ! -e "$data" ] || { echo "$data is there already: name a new folder" >&2; exit 1; }
+folder=${1:?the base backup} archive=${2:?the WAL archive} data=${3:?the folder to create} time=${4:-}
+[ ! -e "$data" ] || { echo "$data exists already; choose a new folder" >&2; exit 1; }
 pg_verifybackup "$folder"
 cp -a "$folder" "$data"
 chmod 700 "$data"

@@ -13,21 +13,22 @@ import (
 )
 
 type backupCmd struct {
-	File string `arg:"" help:"A new file." type:"path"`
+	File string `arg:"" help:"The file to create." type:"path"`
 }
 
-// Run copies the database while it is in use, and reads the copy back. The file appears under its name only when it is whole.
+// Run copies the database while servers use it, and verifies the copy. The file gets its name only after it was
+// verified.
 func (cmd *backupCmd) Run(ctx context.Context, config *cli, p *process) error {
 	return config.withExisting(ctx, p, func(db database) (err error) {
 		file, ok := db.(*sqlite.Store)
 		if !ok {
-			return errors.New("spendwise backup copies an SQLite file. PostgreSQL has its own tools, pg_dump and pg_basebackup: " +
-				"examples/deploy/backup has the scripts, OPERATIONS.md explains them")
+			return errors.New("spendwise backup supports SQLite only; for PostgreSQL use pg_basebackup or pg_dump: " +
+				"examples/deploy/backup has scripts and OPERATIONS.md explains them")
 		}
 		if _, err := os.Lstat(cmd.File); !errors.Is(err, fs.ErrNotExist) {
-			return errors.Join(fmt.Errorf("%s is there already; name a new file", cmd.File), err)
+			return errors.Join(fmt.Errorf("%s exists already; choose a new file", cmd.File), err)
 		}
-		part, remove, err := beside(cmd.File)
+		part, remove, err := temporaryPath(cmd.File)
 		if err != nil {
 			return err
 		}
@@ -35,10 +36,10 @@ func (cmd *backupCmd) Run(ctx context.Context, config *cli, p *process) error {
 		if err := file.Backup(ctx, part); err != nil {
 			return err
 		}
-		if err := readBack(ctx, p, part, nil); err != nil {
-			return fmt.Errorf("the copy was taken, but does not read back, and is thrown away: %w", err)
+		if err := checkFile(ctx, p, part, nil); err != nil {
+			return fmt.Errorf("the copy was deleted because it is damaged: %w", err)
 		}
-		if err := putThere(part, cmd.File); err != nil {
+		if err := publish(part, cmd.File); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(p.stdout, "backup: %s\n", cmd.File)
@@ -46,8 +47,9 @@ func (cmd *backupCmd) Run(ctx context.Context, config *cli, p *process) error {
 	})
 }
 
-// readBack opens a database file that is nobody else's, reads all of it, and runs then with it before it is closed again.
-func readBack(ctx context.Context, p *process, path string, then func(*sqlite.Store) error) (err error) {
+// checkFile checks and verifies a database file that no other process uses. It calls change, if not nil, after the
+// check of the file and before the verification of the ledgers.
+func checkFile(ctx context.Context, p *process, path string, change func(*sqlite.Store) error) (err error) {
 	db, err := sqlite.Open(ctx, path)
 	if err != nil {
 		return err
@@ -56,8 +58,8 @@ func readBack(ctx context.Context, p *process, path string, then func(*sqlite.St
 	if err := db.CheckFile(ctx); err != nil {
 		return err
 	}
-	if then != nil {
-		if err := then(db); err != nil {
+	if change != nil {
+		if err := change(db); err != nil {
 			return err
 		}
 	}
@@ -67,23 +69,25 @@ func readBack(ctx context.Context, p *process, path string, then func(*sqlite.St
 	return verify(ctx, p, db, "", false)
 }
 
-// restoreDatabase puts a backup in the place of the database that --database names, which must not be there. It brings the schema
-// up to this release and begins a new epoch of every ledger.
+// restoreDatabase copies a backup to the path that --database names. It fails if a database exists there. It migrates
+// the schema to this release and begins a new epoch in every ledger.
 func restoreDatabase(ctx context.Context, config *cli, p *process, backup string) (err error) {
 	path, err := config.sqlitePath(p.getenv)
 	if err != nil {
 		return err
 	}
 	if path == "" {
-		return errors.New("spendwise restore FILE takes a backup of an SQLite file. PostgreSQL is restored with its own tools, and " +
-			"spendwise new-epoch after that: examples/deploy/backup has the scripts. For one user's ledger add --user EMAIL")
+		return errors.New("spendwise restore without --user supports SQLite only; restore PostgreSQL with its own tools, " +
+			"then run spendwise new-epoch: examples/deploy/backup has scripts. To restore one user's ledger, add --user EMAIL")
 	}
-	for _, name := range databaseFiles(path) {
-		if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
-			return errors.Join(fmt.Errorf("%s is there: end the server, move the old database (%s, with -wal and -shm) away, and try again", name, path), err)
+	for _, file := range databaseFiles(path) {
+		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+			err = errors.Join(err, fmt.Errorf("%s exists; stop the server, move the old database away "+
+				"(%s, with -wal and -shm) and retry", file, path))
+			return err
 		}
 	}
-	part, remove, err := beside(path)
+	part, remove, err := temporaryPath(path)
 	if err != nil {
 		return err
 	}
@@ -91,7 +95,7 @@ func restoreDatabase(ctx context.Context, config *cli, p *process, backup string
 	if err := copyFile(part, backup); err != nil {
 		return err
 	}
-	err = readBack(ctx, p, part, func(db *sqlite.Store) error {
+	err = checkFile(ctx, p, part, func(db *sqlite.Store) error {
 		if err := db.Migrate(ctx); err != nil {
 			return err
 		}
@@ -100,26 +104,26 @@ func restoreDatabase(ctx context.Context, config *cli, p *process, backup string
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", backup, err)
 	}
-	if err := putThere(part, path); err != nil {
+	if err := publish(part, path); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(p.stdout, "restored: %s\n", path)
 	return err
 }
 
-// databaseFiles are the file of an SQLite database and those that SQLite keeps beside it.
+// databaseFiles returns the paths of an SQLite database and of the files that SQLite creates next to it.
 func databaseFiles(path string) []string {
 	return []string{path, path + "-wal", path + "-shm", path + "-journal"}
 }
 
-// beside returns the path of a file that is not there yet, in a folder of its own on the file system of path, and how to remove
-// that folder.
-func beside(path string) (part string, remove func() error, err error) {
+// temporaryPath creates a folder next to path, on the same file system. It returns the path of a file to create in it,
+// and a function that removes the folder.
+func temporaryPath(path string) (part string, remove func() error, err error) {
 	folder, err := os.MkdirTemp(filepath.Dir(path), ".spendwise-*")
 	return filepath.Join(folder, "part.db"), func() error { return os.RemoveAll(folder) }, err
 }
 
-// copyFile copies a file to a new one, for its owner's eyes only.
+// copyFile copies a file to a new file that only its owner can read.
 func copyFile(to, from string) (err error) {
 	source, err := os.Open(from)
 	if err != nil {
@@ -134,14 +138,14 @@ func copyFile(to, from string) (err error) {
 	return errors.Join(err, target.Close())
 }
 
-// putThere gives a closed file its name, which must be free, once its bytes are on the disk.
-func putThere(part, path string) error {
+// publish syncs the closed file part to disk and renames it to path. It fails if path exists.
+func publish(part, path string) error {
 	file, err := os.OpenFile(part, os.O_RDWR, 0)
 	if err == nil {
 		err = errors.Join(file.Sync(), file.Close())
 	}
 	if err == nil {
-		err = name(part, path, os.Link)
+		err = renameToNew(part, path, os.Link)
 	}
 	if err != nil {
 		return err
@@ -153,18 +157,19 @@ func putThere(part, path string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// name gives a file another name, which must be free; the caller removes the old one. A link, unlike a rename, replaces nothing. Where the
-// file system has no links (memory sticks, network drives), an empty file takes the name first, so that the rename can replace nothing else.
-func name(file, to string, link func(oldname, newname string) error) error {
-	failed := link(file, to)
-	if failed == nil || errors.Is(failed, fs.ErrExist) {
-		return failed
+// renameToNew gives a file the name to and fails if it exists. The old name may remain; the caller removes it. A hard
+// link, unlike a rename, never replaces a file. On file systems without hard links (memory sticks, network drives),
+// renameToNew first creates an empty file, so that the rename can only replace that file.
+func renameToNew(file, to string, link func(oldname, newname string) error) error {
+	linkErr := link(file, to)
+	if linkErr == nil || errors.Is(linkErr, fs.ErrExist) {
+		return linkErr
 	}
-	place, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	placeholder, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return errors.Join(failed, err)
+		return errors.Join(linkErr, err)
 	}
-	if err := place.Close(); err != nil {
+	if err := placeholder.Close(); err != nil {
 		return errors.Join(err, os.Remove(to))
 	}
 	if err := os.Rename(file, to); err != nil {
@@ -175,13 +180,13 @@ func name(file, to string, link func(oldname, newname string) error) error {
 
 type newEpochCmd struct{}
 
-// Run begins the epochs. To do so once more than needed costs each device one full sync.
+// Run begins a new epoch in every ledger. An unnecessary new epoch costs each device one full sync.
 func (newEpochCmd) Run(ctx context.Context, config *cli, p *process) error {
 	return config.withExisting(ctx, p, func(db database) error { return newEpochs(ctx, p, db) })
 }
 
-// newEpochs begins a new epoch of every ledger: what devices have seen of the time after the backup is not to be taken for the
-// ledgers' future.
+// newEpochs begins a new epoch in every ledger. After a restore, devices may hold versions that were written after the
+// backup. The new epoch prevents that they are mistaken for versions that follow.
 func newEpochs(ctx context.Context, p *process, db database) error {
 	n := 0
 	for owner, err := range db.Owners(ctx) {

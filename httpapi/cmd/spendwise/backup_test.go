@@ -21,8 +21,8 @@ func mustID(t *testing.T, text string) uuid.UUID {
 	return id
 }
 
-// TestABackupIsTakenUnderWrites states that a backup that is taken while clients write is one moment of the ledger, reads back,
-// and restores to a server that sends every device back to the start.
+// TestABackupIsTakenUnderWrites states that a backup that is taken while clients write is one moment of the ledger,
+// reads back, and restores to a server that sends every device back to the start.
 func TestABackupIsTakenUnderWrites(t *testing.T) {
 	dir := t.TempDir()
 	database := "sqlite:" + filepath.Join(dir, "ledger.db")
@@ -40,7 +40,8 @@ func TestABackupIsTakenUnderWrites(t *testing.T) {
 					return
 				default:
 				}
-				if status, body := c.raw("POST", "/v1/expenses", `{"amount":"1.00","date":"2026-03-02"}`); status != http.StatusCreated {
+				if status, body := c.raw("POST", "/v1/expenses",
+					`{"amount":"1.00","date":"2026-03-02"}`); status != http.StatusCreated {
 					t.Errorf("a write during the backup: %d %s", status, body)
 				}
 				mu.Lock()
@@ -71,14 +72,15 @@ func TestABackupIsTakenUnderWrites(t *testing.T) {
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("others may read the backup: %v", err)
 	}
-	if failed := refused(t, dir, "--database", database, "backup", file); !strings.Contains(failed, "is there already") {
+	if failed := refused(t, dir, "--database", database, "backup", file); !strings.Contains(failed, "exists already") {
 		t.Errorf("a backup onto a backup: %s", failed)
 	}
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
 
-	if failed := refused(t, dir, "--database", database, "restore", file); !strings.Contains(failed, "move the old database") {
+	if failed := refused(t, dir, "--database", database, "restore", file); !strings.Contains(failed,
+		"move the old database") {
 		t.Errorf("a restore onto a database: %s", failed)
 	}
 	restored := "sqlite:" + filepath.Join(dir, "restored.db")
@@ -93,7 +95,8 @@ func TestABackupIsTakenUnderWrites(t *testing.T) {
 	s = start(t, dir, "--database", restored)
 	c.url = s.url
 	if n := len(c.expenses(t)); n <= 50 || n > after+4 {
-		t.Errorf("the backup holds %d expenses; more than 50 were there before it and at most %d when it was done", n, after+4)
+		t.Errorf("the backup holds %d expenses; more than 50 were there before it and at most %d when it was done", n,
+			after+4)
 	}
 	c.must(t, http.StatusGone, "GET", "/v1/sync?cursor="+cursor, "")
 	version := c.must(t, http.StatusOK, "GET", "/v1/expenses?limit=1", "")
@@ -122,7 +125,8 @@ func TestABackupThatIsDamagedIsNotRestored(t *testing.T) {
 			if err := os.WriteFile(damaged, bytes, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if failed := refused(t, dir, "--database", "sqlite:"+target, "restore", damaged); !strings.Contains(failed, "restore "+damaged) {
+			if failed := refused(t, dir, "--database", "sqlite:"+target, "restore", damaged); !strings.Contains(failed,
+				"restore "+damaged) {
 				t.Errorf("it says %s", failed)
 			}
 			if _, err := os.Stat(target); err == nil {

@@ -6,34 +6,35 @@ import (
 	"strings"
 )
 
-// A bar shows on a terminal how far a command is; anywhere else it shows nothing.
-type bar struct {
-	w     io.Writer // nil: no terminal
+// A progressBar shows the progress of a command on a terminal. It prints nothing if the output is not a terminal.
+type progressBar struct {
+	w     io.Writer // nil if not a terminal
 	shown bool
 }
 
-func newBar(w io.Writer) *bar {
+func newProgressBar(w io.Writer) *progressBar {
 	if !isTerminal(w) {
-		return &bar{}
+		return &progressBar{}
 	}
-	return &bar{w: w}
+	return &progressBar{w: w}
 }
 
-// barWidth is how many cells a bar has.
+// barWidth is the width of a bar in characters.
 const barWidth = 30
 
-// show draws the bar; what cannot be drawn is no reason to stop.
-func (b *bar) show(verb string, done, all int) {
-	if b.w == nil || all == 0 {
+// show draws the bar with a text such as "3 of 10 exported". It ignores errors of the terminal.
+func (b *progressBar) show(verb string, done, total int) {
+	if b.w == nil || total == 0 {
 		return
 	}
 	b.shown = true
-	full := min(done, all) * barWidth / all
-	_, _ = fmt.Fprintf(b.w, "\r%s%s %d of %d %s", strings.Repeat("█", full), strings.Repeat("░", barWidth-full), done, all, verb)
+	full := min(done, total) * barWidth / total
+	_, _ = fmt.Fprintf(b.w, "\r%s%s %d of %d %s",
+		strings.Repeat("█", full), strings.Repeat("░", barWidth-full), done, total, verb)
 }
 
-// end leaves the bar's line.
-func (b *bar) end() {
+// end moves the cursor below the bar.
+func (b *progressBar) end() {
 	if b.shown {
 		b.shown = false
 		_, _ = fmt.Fprintln(b.w)

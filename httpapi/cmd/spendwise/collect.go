@@ -15,35 +15,38 @@ import (
 )
 
 const (
-	// scrapeTime is how long the store may take to answer what a scrape asks it.
-	scrapeTime = 2 * time.Second
-	// pendingEvery is how long a count of the ledgers with pending expenses is good for, and pendingMost how far it goes.
-	pendingEvery = time.Minute
-	pendingMost  = 10_000
+	// scrapeTimeout limits the queries of one scrape.
+	scrapeTimeout = 2 * time.Second
+	// pendingMaxAge is how long a count of the ledgers with pending expenses is reused.
+	pendingMaxAge = time.Minute
+	// pendingLimit is the highest count of ledgers with pending expenses.
+	pendingLimit = 10_000
 )
 
-// buildInfo says which release answers.
+// buildInfo returns the metric of the version that runs.
 func buildInfo() prometheus.Collector {
 	version, revision, goVersion := build()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "spendwise_build_info", Help: "1, with the version, the revision and the Go release that the server was built from.",
+		Name:        "spendwise_build_info",
+		Help:        "Always 1, labelled with the version, the revision and the Go release of the server.",
 		ConstLabels: prometheus.Labels{"version": version, "revision": revision, "goversion": goVersion},
 	})
 	info.Set(1)
 	return info
 }
 
-// ratesAge says how old the newest prices of a table are.
+// ratesAge returns the metric of the age of a table's newest rates.
 func ratesAge(table *ecb.Table) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "spendwise_rates_age_seconds",
-		Help: "Age of the newest exchange rates, from the begin of their day in UTC; 4 days are usual after a weekend.",
+		Help: "Age of the newest exchange rates since the start of their day in UTC; 4 days are normal after a weekend.",
 	}, func() float64 {
 		return time.Since(table.LatestDate().StartIn(time.UTC)).Seconds()
 	})
 }
 
-// A ledgerCollector asks the store at each scrape: what it says is true of all instances, not only of this one.
+// A ledgerCollector queries the store at each scrape. Its metrics describe the whole deployment and are the same on
+// every instance. It is safe for concurrent use.
 type ledgerCollector struct {
 	st store.Store
 
@@ -54,18 +57,20 @@ type ledgerCollector struct {
 
 var (
 	storeUp = prometheus.NewDesc("spendwise_store_up",
-		"1 while the store answers and has the schema of this release, else 0; what is asked of it is left out then.", nil, nil)
-	posterLag = prometheus.NewDesc("spendwise_poster_lag_seconds",
-		"Age of the oldest occurrence of a recurring expense that is due and not posted; 0 when there is none. The same on every instance.",
+		"1 if the store answers and has the schema of this release, else 0; metrics that query the store are then left out.",
 		nil, nil)
+	posterLag = prometheus.NewDesc("spendwise_poster_lag_seconds",
+		"Age of the oldest occurrence of a recurring expense that is due and not posted; 0 if there is none. "+
+			"The same on every instance.", nil, nil)
 	posterOverdue = prometheus.NewDesc("spendwise_poster_overdue_seconds",
-		"For how long the oldest occurrence that is due could have been tried, that of a rule which failed from its next try on. "+
-			"It grows only where no ticker keeps up.", nil, nil)
+		"Time since the oldest due occurrence could have been posted; for a rule that failed, since its next retry was due. "+
+			"It grows only if no ticker keeps up.", nil, nil)
 	pendingLedgers = prometheus.NewDesc("spendwise_converter_pending_ledgers", fmt.Sprintf(
-		"Ledgers with expenses that wait for a rate, counted every minute up to %d. The same on every instance.", pendingMost), nil, nil)
+		"Ledgers with expenses that wait for a rate, counted once a minute up to %d. The same on every instance.",
+		pendingLimit), nil, nil)
 )
 
-// Describe names the metrics.
+// Describe implements prometheus.Collector.
 func (*ledgerCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- storeUp
 	out <- posterLag
@@ -73,9 +78,9 @@ func (*ledgerCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- pendingLedgers
 }
 
-// Collect measures. A store that does not answer leaves all else of the scrape as it is.
+// Collect implements prometheus.Collector. If a query fails, Collect leaves out its metric and the scrape succeeds.
 func (c *ledgerCollector) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	if err := c.st.Ping(ctx); err != nil {
 		out <- prometheus.MustNewConstMetric(storeUp, prometheus.GaugeValue, 0)
@@ -94,7 +99,7 @@ func (c *ledgerCollector) Collect(out chan<- prometheus.Metric) {
 func (c *ledgerCollector) countPending(ctx context.Context) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.counted.IsZero() && time.Since(c.counted) < pendingEvery {
+	if !c.counted.IsZero() && time.Since(c.counted) < pendingMaxAge {
 		return c.pending, nil
 	}
 	count := 0
@@ -102,7 +107,7 @@ func (c *ledgerCollector) countPending(ctx context.Context) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if count++; count == pendingMost {
+		if count++; count == pendingLimit {
 			break
 		}
 	}
@@ -110,30 +115,33 @@ func (c *ledgerCollector) countPending(ctx context.Context) (int, error) {
 	return count, nil
 }
 
-// A poolCollector says how busy the pools of database connections are.
+// A poolCollector exports the statistics of the database connection pools.
 type poolCollector struct {
 	db interface{ Pools() map[string]sql.DBStats }
 }
 
 var (
-	poolMost  = prometheus.NewDesc("spendwise_db_connections_max", "Connections that a pool may have at most.", []string{"pool"}, nil)
-	poolConns = prometheus.NewDesc("spendwise_db_connections", "Connections that a pool has, by state: in_use, idle.", []string{"pool", "state"}, nil)
-	poolWaits = prometheus.NewDesc("spendwise_db_waits_total", "Times that a connection had to be waited for.", []string{"pool"}, nil)
-	poolWait  = prometheus.NewDesc("spendwise_db_wait_seconds_total", "Time that was spent waiting for a connection.", []string{"pool"}, nil)
+	poolMax = prometheus.NewDesc("spendwise_db_connections_max", "Maximum number of connections in a pool.",
+		[]string{"pool"}, nil)
+	poolConns = prometheus.NewDesc("spendwise_db_connections", "Open connections of a pool, by state: in_use, idle.",
+		[]string{"pool", "state"}, nil)
+	poolWaits = prometheus.NewDesc("spendwise_db_waits_total", "Number of waits for a connection.", []string{"pool"}, nil)
+	poolWait  = prometheus.NewDesc("spendwise_db_wait_seconds_total", "Total time spent waiting for a connection.",
+		[]string{"pool"}, nil)
 )
 
-// Describe names the metrics.
+// Describe implements prometheus.Collector.
 func (poolCollector) Describe(out chan<- *prometheus.Desc) {
-	out <- poolMost
+	out <- poolMax
 	out <- poolConns
 	out <- poolWaits
 	out <- poolWait
 }
 
-// Collect measures.
+// Collect implements prometheus.Collector.
 func (c poolCollector) Collect(out chan<- prometheus.Metric) {
 	for pool, s := range c.db.Pools() {
-		out <- prometheus.MustNewConstMetric(poolMost, prometheus.GaugeValue, float64(s.MaxOpenConnections), pool)
+		out <- prometheus.MustNewConstMetric(poolMax, prometheus.GaugeValue, float64(s.MaxOpenConnections), pool)
 		out <- prometheus.MustNewConstMetric(poolConns, prometheus.GaugeValue, float64(s.InUse), pool, "in_use")
 		out <- prometheus.MustNewConstMetric(poolConns, prometheus.GaugeValue, float64(s.Idle), pool, "idle")
 		out <- prometheus.MustNewConstMetric(poolWaits, prometheus.CounterValue, float64(s.WaitCount), pool)

@@ -20,7 +20,7 @@ import (
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
-// A database is a store beside which accounts are kept, and whose schema can be migrated.
+// A database is a store with local accounts, connection pools, and a schema that can be migrated and verified.
 type database interface {
 	store.Store
 	Accounts() store.Accounts
@@ -30,7 +30,7 @@ type database interface {
 	RebuildTotals(ctx context.Context, owner expense.OwnerID) error
 }
 
-// withStore opens the database, migrates it if asked to, runs fn and closes it.
+// withStore opens the database, migrates it if migrate is set, calls fn and closes the database.
 func (c *cli) withStore(ctx context.Context, p *process, migrate bool, fn func(database) error) (err error) {
 	db, err := c.open(ctx, p)
 	if err != nil {
@@ -48,20 +48,20 @@ func (c *cli) withStore(ctx context.Context, p *process, migrate bool, fn func(d
 	return fn(db)
 }
 
-// withDatabase is withStore for the commands beside the server: they leave the schema as it is, but make that of a new
-// SQLite file, so that a user can be added before the first start.
+// withDatabase is withStore for administration commands. It does not migrate PostgreSQL. It does migrate SQLite, so
+// that a user can be added to a new file before the server first starts.
 func (c *cli) withDatabase(ctx context.Context, p *process, fn func(database) error) error {
 	return c.withStore(ctx, p, !c.onPostgres(), fn)
 }
 
-// withExisting is withStore for commands that only make sense of a database that is there: they neither make nor migrate one.
+// withExisting is withStore for commands that need an existing database: it neither creates nor migrates one.
 func (c *cli) withExisting(ctx context.Context, p *process, fn func(database) error) error {
 	path, err := c.sqlitePath(p.getenv)
 	if err != nil {
 		return err
 	}
 	if _, err := os.Stat(path); path != "" && err != nil {
-		return fmt.Errorf("there is no database: %w; name it with --database", err)
+		return fmt.Errorf("there is no database: %w; set --database", err)
 	}
 	return c.withStore(ctx, p, false, fn)
 }
@@ -82,7 +82,7 @@ func (c *cli) onPostgres() bool {
 	return strings.HasPrefix(c.Database, "postgres://") || strings.HasPrefix(c.Database, "postgresql://")
 }
 
-// sqlitePath returns the file that --database names; "" for a database that is none.
+// sqlitePath returns the SQLite file that --database names, or "" for PostgreSQL.
 func (c *cli) sqlitePath(getenv func(string) string) (string, error) {
 	if c.onPostgres() {
 		return "", nil
@@ -92,16 +92,17 @@ func (c *cli) sqlitePath(getenv func(string) string) (string, error) {
 	case c.Database == "":
 		dir, err := dataDir(getenv)
 		if err != nil {
-			return "", fmt.Errorf("%w; or give --database", err)
+			return "", fmt.Errorf("%w; or set --database", err)
 		}
 		path = filepath.Join(dir, "spendwise.db")
 	case !ok || path == "":
-		return "", errors.New("--database takes sqlite:PATH or a postgres:// DSN")
+		return "", errors.New("--database is neither sqlite:PATH nor a postgres:// DSN")
 	}
 	return path, nil
 }
 
-// dataDir returns the folder of this program's data in the user's own, and makes it for the user's eyes only.
+// dataDir returns this program's folder in the user's data directory. It creates the folder, readable only by the user,
+// if it does not exist.
 func dataDir(getenv func(string) string) (string, error) {
 	base := getenv("XDG_DATA_HOME")
 	home := getenv("HOME")
@@ -116,16 +117,16 @@ func dataDir(getenv func(string) string) (string, error) {
 		base = filepath.Join(home, ".local", "share")
 	}
 	if base == "" {
-		return "", errors.New("there is no data directory: neither HOME nor XDG_DATA_HOME is set")
+		return "", errors.New("no data directory: neither HOME nor XDG_DATA_HOME is set; set one of them")
 	}
 	dir := filepath.Join(base, "spendwise")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("make the data directory: %w", err)
+		return "", fmt.Errorf("create the data directory: %w", err)
 	}
 	return dir, nil
 }
 
-// logger returns the log that --log asks for.
+// logger returns a logger in the format of --log.
 func (c *cli) logger(p *process) *slog.Logger {
 	if c.Log == "text" || c.Log == "auto" && isTerminal(p.stderr) {
 		return slog.New(slog.NewTextHandler(p.stderr, nil))

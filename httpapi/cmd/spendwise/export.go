@@ -18,22 +18,24 @@ import (
 )
 
 type exportCmd struct {
-	User   string `required:"" help:"The e-mail address of the user whose ledger it is." placeholder:"EMAIL"`
-	Format string `help:"What to write: ndjson, the whole ledger as restore reads it; csv, all expenses; or pdf, a report of a year." enum:"ndjson,csv,pdf" default:"ndjson"`
-	Year   int    `help:"The fiscal year of a pdf, by the year it begins in; without it the one at hand."`
-	BOM    bool   `name:"bom" help:"Put a byte order mark before a csv, for spreadsheets that ask for one."`
-	File   string `arg:"" optional:"" help:"Where to write it; without it, or with -, to standard output." type:"path"`
+	User   string `required:"" help:"The e-mail address of the ledger's owner." placeholder:"EMAIL"`
+	Format string `help:"${formatHelp}" enum:"ndjson,csv,pdf" default:"ndjson"`
+	Year   int    `help:"The fiscal year of a pdf, named by the year in which it begins. Default: the current one."`
+	BOM    bool   `name:"bom" help:"Begin a csv with a byte order mark, which some spreadsheets need."`
+	File   string `arg:"" optional:"" help:"The file to write. Default, and -: standard output." type:"path"`
 }
 
-// Run exports the ledger. A file appears under its name only when all of it is written.
+// Run exports the ledger. The file gets its name only after it was written completely.
 func (cmd *exportCmd) Run(ctx context.Context, config *cli, p *process) error {
 	return config.withDatabase(ctx, p, func(db database) error {
 		account, err := db.Accounts().AccountByEmail(ctx, cmd.User)
 		if err != nil {
-			return named(cmd.User, err)
+			return userError(cmd.User, err)
 		}
 		write := func(w io.Writer) error {
-			return db.View(ctx, account.Owner(), func(r store.Reader) error { return cmd.write(ctx, w, r, newBar(p.stderr)) })
+			return db.View(ctx, account.Owner(), func(r store.Reader) error {
+				return cmd.write(ctx, w, r, newProgressBar(p.stderr))
+			})
 		}
 		if cmd.File == "" || cmd.File == "-" {
 			return write(p.stdout)
@@ -42,7 +44,7 @@ func (cmd *exportCmd) Run(ctx context.Context, config *cli, p *process) error {
 	})
 }
 
-func (cmd *exportCmd) write(ctx context.Context, w io.Writer, r store.Reader, bar *bar) error {
+func (cmd *exportCmd) write(ctx context.Context, w io.Writer, r store.Reader, bar *progressBar) error {
 	defer bar.end()
 	now := time.Now()
 	switch cmd.Format {
@@ -51,11 +53,13 @@ func (cmd *exportCmd) write(ctx context.Context, w io.Writer, r store.Reader, ba
 		if err != nil {
 			return err
 		}
-		all, err := countExpenses(ctx, r)
+		total, err := countExpenses(ctx, r)
 		if err != nil {
 			return err
 		}
-		rows := counted(r.Expenses(ctx, expense.Query{Sort: expense.OldestFirst}), func(n int) { bar.show("exported", n, all) })
+		rows := withProgress(r.Expenses(ctx, expense.Query{Sort: expense.OldestFirst}), func(n int) {
+			bar.show("exported", n, total)
+		})
 		return export.WriteCSV(w, rows, export.CSVOptions{BOM: cmd.BOM, CategoryName: export.CategoryNames(categories)})
 	case "pdf":
 		yearly, err := report.Yearly(ctx, r, now, cmd.Year, 0)
@@ -68,11 +72,11 @@ func (cmd *exportCmd) write(ctx context.Context, w io.Writer, r store.Reader, ba
 		}
 		return made.WritePDF(w)
 	}
-	all, err := countExpenses(ctx, r)
+	total, err := countExpenses(ctx, r)
 	if err != nil {
 		return err
 	}
-	return backup.Write(ctx, w, r, backup.WriteOptions{Now: now, Progress: func(n int) { bar.show("exported", n, all) }})
+	return backup.Write(ctx, w, r, backup.WriteOptions{Now: now, Progress: func(n int) { bar.show("exported", n, total) }})
 }
 
 func countExpenses(ctx context.Context, r store.Reader) (int, error) {
@@ -84,13 +88,13 @@ func countExpenses(ctx context.Context, r store.Reader) (int, error) {
 	return count, err
 }
 
-// counted tells now and then how many rows have gone by.
-func counted(rows iter.Seq2[expense.Expense, error], tell func(int)) iter.Seq2[expense.Expense, error] {
+// withProgress yields rows and reports their count after every 1,000 rows.
+func withProgress(rows iter.Seq2[expense.Expense, error], report func(int)) iter.Seq2[expense.Expense, error] {
 	return func(yield func(expense.Expense, error) bool) {
 		n := 0
 		for row, err := range rows {
 			if n++; n%1000 == 0 {
-				tell(n)
+				report(n)
 			}
 			if !yield(row, err) {
 				return
@@ -99,7 +103,8 @@ func counted(rows iter.Seq2[expense.Expense, error], tell func(int)) iter.Seq2[e
 	}
 }
 
-// writeFile writes a file beside its place, for the user's eyes only, and puts it there once it is whole and on the disk.
+// writeFile writes a file that only its owner can read. It writes to a temporary file, syncs it to disk and then
+// renames it to path, where it replaces an existing file.
 func writeFile(path string, write func(io.Writer) error) (err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
@@ -121,11 +126,11 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 }
 
 type restoreCmd struct {
-	User string `help:"The e-mail address of a user whose ledger is empty, such as a new one; without it the whole database is restored." placeholder:"EMAIL"`
-	File string `arg:"" help:"With --user what spendwise export --format ndjson has written, without it what spendwise backup has." type:"existingfile"`
+	User string `help:"${restoreUserHelp}" placeholder:"EMAIL"`
+	File string `arg:"" help:"${restoreFileHelp}" type:"existingfile"`
 }
 
-// Run restores the ledger, or the database: all of it, or nothing.
+// Run restores the ledger or the database. If it fails, it has changed nothing.
 func (cmd *restoreCmd) Run(ctx context.Context, config *cli, p *process) (err error) {
 	if cmd.User == "" {
 		return restoreDatabase(ctx, config, p, cmd.File)
@@ -138,15 +143,15 @@ func (cmd *restoreCmd) Run(ctx context.Context, config *cli, p *process) (err er
 	return config.withDatabase(ctx, p, func(db database) error {
 		account, err := db.Accounts().AccountByEmail(ctx, cmd.User)
 		if err != nil {
-			return named(cmd.User, err)
+			return userError(cmd.User, err)
 		}
-		// Ids come back, so versions must not: of those that devices may have seen of the ledger that was, none is to be a row's.
+		// The restore reuses ids. A new epoch ensures that no restored row gets a version that a device has seen before.
 		if err := db.StartEpoch(ctx, account.Owner()); err != nil && !errors.Is(err, expense.ErrNotFound) {
 			return err
 		}
-		bar := newBar(p.stderr)
+		bar := newProgressBar(p.stderr)
 		restored, err := backup.Restore(ctx, db, account.Owner(), expense.Env{Now: time.Now()}, file, backup.RestoreOptions{
-			Progress: func(written, all int) { bar.show("restored", written, all) },
+			Progress: func(written, total int) { bar.show("restored", written, total) },
 		})
 		bar.end()
 		if err != nil {

@@ -15,7 +15,8 @@ func TestALedgerMovesFromOneDatabaseToAnother(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database)
 		c := s.register(`,"home_currency":"EUR","time_zone":"Europe/Berlin"`)
-		c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"1000","currency":"JPY","date":"2026-03-01","notes":"=1+1"}`)
+		c.must(t, http.StatusCreated, "POST", "/v1/expenses",
+			`{"amount":"1000","currency":"JPY","date":"2026-03-01","notes":"=1+1"}`)
 		c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"3.250","currency":"KWD","date":"2026-03-03"}`)
 		if err := s.stop(); err != nil {
 			t.Fatal(err)
@@ -46,7 +47,8 @@ func TestALedgerMovesFromOneDatabaseToAnother(t *testing.T) {
 		if !strings.Contains(csv, ",1000,JPY,Other,'=1+1,") {
 			t.Errorf("the CSV: %s", csv)
 		}
-		pdf := command(t, other, "--database", sqlite, "export", "--user", "new@example.com", "--format", "pdf", "--year", "2026")
+		pdf := command(t, other, "--database", sqlite, "export", "--user", "new@example.com", "--format", "pdf", "--year",
+			"2026")
 		if !strings.HasPrefix(pdf, "%PDF-") {
 			t.Errorf("the PDF: %.20q", pdf)
 		}
@@ -94,15 +96,18 @@ func TestAPresetIsNamedOnTheCommandLine(t *testing.T) {
 	database := "sqlite:" + filepath.Join(dir, "ledger.db")
 	commandWith(t, "a long pass phrase\n", dir, "--database", database, "user", "add", "you@example.com")
 	file := filepath.Join(dir, "mint.csv")
-	text := "Date,Description,Original Description,Amount,Transaction Type,Category,Account Name,Labels,Notes\n3/01/2026,Tea,TEA,5.02,debit,Food,Cash,,\n"
+	text := "Date,Description,Original Description,Amount,Transaction Type,Category,Account " +
+		"Name,Labels,Notes\n3/01/2026,Tea,TEA,5.02,debit,Food,Cash,,\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := command(t, dir, "--database", database, "import", "--user", "you@example.com", "--preset", "mint", file),
+	if got, want := command(t, dir, "--database", database, "import", "--user", "you@example.com", "--preset", "mint",
+		file),
 		"imported: added 1, known 0, ignored 0, failed 0\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := refused(t, dir, "--database", database, "import", "--user", "you@example.com", "--preset", "minty", file); !strings.Contains(got, "the presets are") {
+	if got := refused(t, dir, "--database", database, "import", "--user", "you@example.com", "--preset", "minty",
+		file); !strings.Contains(got, "the presets are") {
 		t.Errorf("an unknown preset: %s", got)
 	}
 }
@@ -118,35 +123,42 @@ func TestABadFileIsRefusedLineByLine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(mapping, `{"date":{"column":"D","layout":"DD-MM-YYYY"},"amount":{"column":"A","decimal":"."},"notes":{"column":"N"}}`)
+	write(mapping, `{"date":{"column":"D","layout":"DD-MM-YYYY"},"amount":{"column":"A","decimal":"."},`+
+		`"notes":{"column":"N"}}`)
 	run := func(onError string) string {
-		return refused(t, dir, "--database", database, "import", "--user", "you@example.com", "--mapping", mapping, "--on-error", onError, file)
+		return refused(t, dir, "--database", database, "import", "--user", "you@example.com", "--mapping", mapping,
+			"--on-error", onError, file)
 	}
 	for text, want := range map[string]string{
-		"D,A,N\n01-02-2025,\"1.234,56\",x\n":                        `bank.csv:2: A: "1.234,56" is not an amount`,
-		"D,A,N\n01-02-2025,5,ok\n02-30-2025,5,x\n":                  `bank.csv:3: D: "02-30-2025" is not a date written DD-MM-YYYY`,
-		"D,A,N\n01-02-2025,5,a\x00b\n":                              `bank.csv:2: N: notes are UTF-8 text without control characters`,
-		"D,A,N\n01-02-2025,5,Caf\xe9\n":                             `bank.csv:2: this is not UTF-8; name the file's encoding`,
+		"D,A,N\n01-02-2025,\"1.234,56\",x\n":       `bank.csv:2: A: "1.234,56" is not an amount`,
+		"D,A,N\n01-02-2025,5,ok\n02-30-2025,5,x\n": `bank.csv:3: D: "02-30-2025" is not a date written DD-MM-YYYY`,
+		"D,A,N\n01-02-2025,5,a\x00b\n": `bank.csv:2: N: notes are UTF-8 text without control ` +
+			`characters`,
+		"D,A,N\n01-02-2025,5,Caf\xe9\n": `bank.csv:2: this is not UTF-8; ` +
+			`name the file's encoding`,
 		"D,A,N\n01-02-2025,5,\"open\n":                              `bank.csv:2: a quote is opened that is never closed`,
 		"D,A,N\n01-02-2025,5," + strings.Repeat("x", 10<<20) + "\n": `bank.csv:2: a line has at most 1 MiB`,
-		"D,A,N\n01-02-2025,5\n":                                     `bank.csv:2: the line has 2 fields where the header line has 3`,
-		"D,B\n01-02-2025,5\n":                                       `the file has no column "A"`,
-		"":                                                          `the file has no header line`,
-		"%PDF-1.4\n\xff\xfe\x00\n":                                  `the file has no column "D"`,
+		"D,A,N\n01-02-2025,5\n": `bank.csv:2: the line has 2 fields where the header ` +
+			`line has 3`,
+		"D,B\n01-02-2025,5\n":      `the file has no column "A"`,
+		"":                         `the file has no header line`,
+		"%PDF-1.4\n\xff\xfe\x00\n": `the file has no column "D"`,
 	} {
 		write(file, text)
 		if got := run("abort"); !strings.Contains(got, want) {
 			t.Errorf("%.60q: got %s, want %s", text, got, want)
 		}
 	}
-	if rows := command(t, dir, "--database", database, "export", "--user", "you@example.com", "--format", "csv"); strings.Count(rows, "\n") != 1 {
+	if rows := command(t, dir, "--database", database, "export", "--user", "you@example.com", "--format",
+		"csv"); strings.Count(rows, "\n") != 1 {
 		t.Errorf("something went in: %s", rows)
 	}
 	write(file, "D,A,N\n01-02-2025,5,ok\n02-30-2025,5,x\n")
 	if got := run("skip"); !strings.Contains(got, "1 line of ") {
 		t.Errorf("%s", got)
 	}
-	if rows := command(t, dir, "--database", database, "export", "--user", "you@example.com", "--format", "csv"); strings.Count(rows, "\n") != 2 {
+	if rows := command(t, dir, "--database", database, "export", "--user", "you@example.com", "--format",
+		"csv"); strings.Count(rows, "\n") != 2 {
 		t.Errorf("the line that was well did not go in alone: %s", rows)
 	}
 }

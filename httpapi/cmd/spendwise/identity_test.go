@@ -19,7 +19,8 @@ import (
 
 var rotationTime = flag.Duration("rotation-time", 8*time.Second, "how long TestRotatingKeysRefusesNoRequest goes on")
 
-var loginsAtOnce = flag.Int("logins", 8, "how many people sign in at once in TestLoginStorm; from 100 on, API calls have to be quick meanwhile")
+var loginsAtOnce = flag.Int("logins", 8, "how many people sign in at once in TestLoginStorm; from 100 on, API calls "+
+	"have to be quick meanwhile")
 
 // An account is one person at several instances: it refreshes its tokens at one and uses them at all.
 type signedIn struct {
@@ -54,8 +55,8 @@ func (a *signedIn) token() string {
 	return a.access
 }
 
-// Keys rotate by schedule, every two seconds here, while 100 requests a second come in with the newest tokens there are, and
-// one key is rotated by command in between: no request is refused, on one instance and on two.
+// Keys rotate by schedule, every two seconds here, while 100 requests a second come in with the newest tokens there
+// are, and one key is rotated by command in between: no request is refused, on one instance and on two.
 func TestRotatingKeysRefusesNoRequest(t *testing.T) {
 	for _, instances := range []int{1, 2} {
 		t.Run(fmt.Sprint(instances, " at once"), func(t *testing.T) {
@@ -70,7 +71,8 @@ func TestRotatingKeysRefusesNoRequest(t *testing.T) {
 				servers[i] = start(t, dir, "--database", database, "--key-rotation", "2s", "--key-lead", "1s")
 			}
 			first := servers[0].register("")
-			login := first.must(t, http.StatusOK, "POST", "/v1/auth/login", fmt.Sprintf(`{"email":"user%d@example.com","password":"a long pass phrase"}`, accounts.Load()))
+			login := first.must(t, http.StatusOK, "POST", "/v1/auth/login",
+				fmt.Sprintf(`{"email":"user%d@example.com","password":"a long pass phrase"}`, accounts.Load()))
 			person.access, person.refreshed = login.text("access_token"), login.text("refresh_token")
 			for _, s := range servers {
 				c := *first
@@ -117,7 +119,8 @@ func TestRotatingKeysRefusesNoRequest(t *testing.T) {
 			if len(person.kids) < 3 {
 				t.Errorf("tokens of %d keys only were used: this tests no rotation", len(person.kids))
 			}
-			t.Logf("%d requests in %s, %d failed, with tokens of %d keys", requests.Load(), rotationTime, failed.Load(), len(person.kids))
+			t.Logf("%d requests in %s, %d failed, with tokens of %d keys", requests.Load(), rotationTime, failed.Load(),
+				len(person.kids))
 		})
 	}
 }
@@ -142,7 +145,7 @@ func TestKeysCommand(t *testing.T) {
 	if out := run("rotate"); !strings.HasPrefix(out, "published ") {
 		t.Errorf("keys rotate prints %q", out)
 	}
-	if out := run("rotate"); !strings.Contains(out, "is published already") {
+	if out := run("rotate"); !strings.Contains(out, "already published") {
 		t.Errorf("keys rotate, again, prints %q", out)
 	}
 	if out := run("list"); strings.Count(out, "\n") != 2 || !strings.Contains(out, "pending") {
@@ -176,15 +179,17 @@ func TestIdentitySwitchesThatMakeNoSense(t *testing.T) {
 		"a rotation backwards":                 {"--key-rotation=-1h"},
 	} {
 		dir := t.TempDir()
-		args = append([]string{"serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--rates", "off", "--database", "sqlite:" + filepath.Join(dir, "x.db")}, args...)
-		if out, err := program(t.Context(), dir, args...).CombinedOutput(); err == nil || strings.Contains(string(out), "listening") {
+		args = append([]string{"serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--rates", "off", "--database",
+			"sqlite:" + filepath.Join(dir, "x.db")}, args...)
+		if out, err := program(t.Context(), dir, args...).CombinedOutput(); err == nil ||
+			strings.Contains(string(out), "listening") {
 			t.Errorf("%s: %v %s", name, err, out)
 		}
 	}
 }
 
-// TestLoginStorm measures what API calls take while people sign in at once, and what memory that takes. As many as the issue asks
-// for, on a machine that has nothing else to do:
+// TestLoginStorm measures what API calls take while people sign in at once, and what memory that takes. As many as the
+// issue asks for, on a machine that has nothing else to do:
 //
 //	go test ./httpapi/cmd/spendwise -run LoginStorm -logins 100 -v
 func TestLoginStorm(t *testing.T) {
@@ -233,8 +238,10 @@ func TestLoginStorm(t *testing.T) {
 	during := measure(over)
 	took := time.Since(began)
 	p95 := func(all []time.Duration) time.Duration { return all[len(all)*95/100] }
-	t.Logf("p95 of %d calls before: %s; of %d calls during %d logins, which took %s: %s; peak memory %d MiB, %d MiB before",
-		len(before), p95(before), len(during), *loginsAtOnce, took.Round(time.Millisecond), p95(during), s.memory()>>10, memory>>10)
+	t.Logf(
+		"p95 of %d calls before: %s; of %d calls during %d logins, which took %s: %s; peak memory %d MiB, %d MiB before",
+		len(before), p95(before), len(during), *loginsAtOnce, took.Round(time.Millisecond), p95(
+			during), s.memory()>>10, memory>>10)
 	if *loginsAtOnce >= 100 && p95(during) > 200*time.Millisecond {
 		t.Errorf("p95 of API calls during %d logins is %s, want at most 200 ms", *loginsAtOnce, p95(during))
 	}

@@ -13,19 +13,19 @@ import (
 )
 
 type importCmd struct {
-	User    string   `required:"" help:"The e-mail address of the user whose ledger it goes into." placeholder:"EMAIL"`
-	Mapping string   `help:"A JSON file that says which column is what; without it the file is an export of SpendWise." type:"existingfile" placeholder:"FILE" xor:"mapping"`
-	Preset  string   `help:"A mapping that need not be written: spendwise, bank-dmy-comma, bank-dmy-point, bank-mdy-point, bank-ymd-comma, bank-ymd-point, ezbookkeeping, firefly-iii, mint, ynab, ynab-dmy or ynab-ymd. A mapping file can name one too, and change parts of it." placeholder:"NAME" xor:"mapping"`
-	DryRun  bool     `help:"Say what would become of each line, and change nothing."`
-	OnError string   `help:"What to do when lines fail: skip them, or abort and import nothing." enum:"skip,abort" default:"skip"`
-	Rates   rateMode `help:"Exchange rates: ecb or embedded (what is embedded and kept; nothing is fetched), or off." enum:"ecb,embedded,off" default:"ecb"`
+	User    string   `required:"" help:"The e-mail address of the ledger's owner." placeholder:"EMAIL"`
+	Mapping string   `help:"${mappingHelp}" type:"existingfile" placeholder:"FILE" xor:"mapping"`
+	Preset  string   `help:"${presetHelp}" placeholder:"NAME" xor:"mapping"`
+	DryRun  bool     `help:"Report what an import would do, and change nothing."`
+	OnError string   `help:"If lines fail: skip them, or abort and import nothing." enum:"skip,abort" default:"skip"`
+	Rates   rateMode `help:"${ratesHelp}" enum:"ecb,embedded,off" default:"ecb"`
 	File    string   `arg:"" help:"The CSV file." type:"existingfile"`
 }
 
-// maxListed is how many failures are listed on the screen; the count of all is printed anyway.
+// maxListed limits the failures that are printed one by one. Their total is always printed.
 const maxListed = 100
 
-// Run imports the file. It fails if a line failed.
+// Run imports the file. It returns an error if a line failed.
 func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err error) {
 	mapping := statement.OwnMapping()
 	if cmd.Preset != "" {
@@ -51,7 +51,7 @@ func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err err
 	return config.withDatabase(ctx, p, func(db database) error {
 		account, err := db.Accounts().AccountByEmail(ctx, cmd.User)
 		if err != nil {
-			return named(cmd.User, err)
+			return userError(cmd.User, err)
 		}
 		env := expense.Env{Now: time.Now()}
 		if cmd.Rates != ratesOff {
@@ -73,14 +73,14 @@ func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err err
 			_, _ = fmt.Fprintln(p.stderr)
 		}
 		if err != nil && result.Added+result.Known+result.Ignored+result.FailedLines == 0 {
-			return unread(cmd.File, err)
+			return mappingError(cmd.File, err)
 		}
 		return errors.Join(cmd.report(p, result), err)
 	})
 }
 
-// unread says why no line of the file could be read: each fault of the mapping in a line of its own.
-func unread(file string, err error) error {
+// mappingError returns the error of an import that read no line. It lists each invalid member of the mapping in a line.
+func mappingError(file string, err error) error {
 	text := "nothing was imported from " + file
 	for _, fault := range expense.InvalidErrors(err) {
 		text += "\n  " + fault.Error()
@@ -99,10 +99,11 @@ func presetMapping(name string) (statement.Mapping, error) {
 		}
 		names = append(names, preset.Name)
 	}
-	return statement.Mapping{}, fmt.Errorf("there is no preset %q; the presets are: %s", name, strings.Join(names, ", "))
+	return statement.Mapping{}, fmt.Errorf("preset %q does not exist; the presets are: %s",
+		name, strings.Join(names, ", "))
 }
 
-// report prints what became of the file, and is an error if a line failed.
+// report prints the result of the import. It returns an error if a line failed.
 func (cmd *importCmd) report(p *process, result statement.Result) error {
 	for i, failure := range result.Failed {
 		if i == maxListed {

@@ -13,49 +13,51 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 )
 
-// A sealFlag names the key that seals the signing keys.
-type sealFlag struct {
-	KeyEncryptionKey string `help:"32 bytes in base64 that seal the signing keys. Default: made once in the user's data directory." placeholder:"BASE64"`
+// An encryptionKeyFlag sets the key that encrypts the stored signing keys.
+type encryptionKeyFlag struct {
+	KeyEncryptionKey string `help:"${keyEncryptionKeyHelp}" placeholder:"BASE64"`
 }
 
-func (f *sealFlag) keyEncryptionKey(p *process) ([]byte, error) {
+// keyEncryptionKey returns the key of the flag. Without the flag, it loads the key from the data directory or creates
+// it.
+func (f *encryptionKeyFlag) keyEncryptionKey(p *process) ([]byte, error) {
 	if f.KeyEncryptionKey != "" {
 		return auth.ParseKEK(f.KeyEncryptionKey)
 	}
 	dir, err := dataDir(p.getenv)
 	if err != nil {
-		return nil, fmt.Errorf("%w; or give --key-encryption-key", err)
+		return nil, fmt.Errorf("%w; or set --key-encryption-key", err)
 	}
 	return auth.LoadOrCreateKEK(filepath.Join(dir, "key-encryption-key"))
 }
 
 type keysCmd struct {
-	Rotate keysRotateCmd `cmd:"" help:"Publish the next key that signs access tokens; the servers sign with it ten minutes later, and no token is refused."`
-	List   keysListCmd   `cmd:"" help:"List the keys: number, id, stage, since when, when it was made."`
-	Revoke keysRevokeCmd `cmd:"" help:"Revoke a key that may be in the wrong hands: the tokens it signed are refused within half a minute, and clients refresh them."`
+	Rotate keysRotateCmd `cmd:"" help:"${rotateHelp}"`
+	List   keysListCmd   `cmd:"" help:"List the keys: number, id, stage, start of the stage, creation time."`
+	Revoke keysRevokeCmd `cmd:"" help:"${revokeHelp}"`
 }
 
 type keysRotateCmd struct {
-	sealFlag
+	encryptionKeyFlag
 }
 
-// Run publishes the next key.
+// Run publishes the next key, unless one is published already.
 func (cmd *keysRotateCmd) Run(ctx context.Context, config *cli, p *process) error {
 	kek, err := cmd.keyEncryptionKey(p)
 	if err != nil {
 		return err
 	}
 	return config.withDatabase(ctx, p, func(db database) error {
-		key, fresh, err := auth.RotateSigningKey(ctx, db.Accounts(), kek, time.Now())
+		key, created, err := auth.RotateSigningKey(ctx, db.Accounts(), kek, time.Now())
 		if err != nil {
 			return err
 		}
-		did := "published"
-		if !fresh {
-			did = "is published already:"
+		state := "published"
+		if !created {
+			state = "already published:"
 		}
-		_, err = fmt.Fprintf(p.stdout, "%s %s; the servers sign with it from about %s\n",
-			did, key.ID, key.StagedAt.Add(auth.KeyActivationDelay).Format(time.RFC3339))
+		_, err = fmt.Fprintf(p.stdout, "%s %s; servers sign with it from about %s\n",
+			state, key.ID, key.StagedAt.Add(auth.KeyActivationDelay).Format(time.RFC3339))
 		return err
 	})
 }
@@ -84,21 +86,21 @@ type keysRevokeCmd struct {
 	ID string `arg:"" help:"The key's id, as spendwise keys list shows it."`
 }
 
-// Run revokes a key. A server whose key it was makes another one within half a minute.
+// Run revokes a key. If servers sign with it, they create another one within 30 seconds.
 func (cmd *keysRevokeCmd) Run(ctx context.Context, config *cli, p *process) error {
 	id, err := uuid.Parse(cmd.ID)
 	if err != nil {
-		return fmt.Errorf("%q is no key's id; spendwise keys list shows them all", cmd.ID)
+		return fmt.Errorf("%q is not a key id; spendwise keys list prints the ids", cmd.ID)
 	}
 	return config.withDatabase(ctx, p, func(db database) error {
 		err := db.Accounts().DeleteSigningKey(ctx, id)
 		if errors.Is(err, expense.ErrNotFound) {
-			return fmt.Errorf("there is no key %s; spendwise keys list shows them all", id)
+			return fmt.Errorf("key %s does not exist; spendwise keys list prints the ids", id)
 		}
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.stdout, "revoked %s; the tokens it signed are refused within half a minute\n", id)
+		_, err = fmt.Fprintf(p.stdout, "revoked %s; servers reject its tokens within 30 seconds\n", id)
 		return err
 	})
 }

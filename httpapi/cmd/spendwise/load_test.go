@@ -35,7 +35,8 @@ const seeded = 200
 // server's process spent on a request in CPU, the client's part left out; on SQLite the engine is in it.
 func BenchmarkServer(b *testing.B) {
 	bodies := []struct{ name, method, path, body string }{
-		{"add", http.MethodPost, "/v1/expenses", `{"amount":"12.50","currency":"USD","date":"2026-03-02","category":"Food","notes":"Lunch with a friend"}`},
+		{"add", http.MethodPost, "/v1/expenses", `{"amount":"12.50","currency":"USD","date":"2026-03-02",` +
+			`"category":"Food","notes":"Lunch with a friend"}`},
 		{"page of 50", http.MethodGet, "/v1/expenses?limit=50", ""},
 		{"monthly report", http.MethodGet, "/v1/reports/monthly?month=2026-03", ""},
 	}
@@ -88,15 +89,16 @@ func (s *server) cpu() time.Duration {
 	if err != nil {
 		return 0
 	}
-	// The name, in brackets, may hold blanks; after it user and system time are the 12th and 13th field, in ticks of 10 ms.
+	// The name, in brackets, may hold blanks; after it user and system time are the 12th and 13th field, in ticks of 10
+	// ms.
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 	user, _ := strconv.ParseInt(fields[11], 10, 64)
 	system, _ := strconv.ParseInt(fields[12], 10, 64)
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// BenchmarkBareSQL is a loop over the bare statements of an add's transaction, at the same durability, with no ledger around
-// them: what the engine alone takes.
+// BenchmarkBareSQL is a loop over the bare statements of an add's transaction, at the same durability, with no ledger
+// around them: what the engine alone takes.
 func BenchmarkBareSQL(b *testing.B) {
 	b.Run("sqlite", func(b *testing.B) {
 		path := filepath.Join(b.TempDir(), "bare.db")
@@ -110,7 +112,8 @@ func BenchmarkBareSQL(b *testing.B) {
 		if err := st.Close(); err != nil {
 			b.Fatal(err)
 		}
-		db, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=busy_timeout(10000)")
+		db, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"+
+			"&_pragma=foreign_keys(1)&_pragma=busy_timeout(10000)")
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -136,10 +139,13 @@ func BenchmarkBareSQL(b *testing.B) {
 
 const (
 	bareCategory = "11111111-1111-4111-8111-111111111111"
-	bareInsert   = `INSERT INTO spendwise_expenses (owner, id, amount, currency, date, category_id, notes, search, rule_id, occurrence, rate, rate_date,
+	bareInsert   = `INSERT INTO spendwise_expenses (owner, id, amount, currency, date, category_id, notes, search,
+		rule_id, occurrence, rate, rate_date,
 		rate_source, home, home_currency, version, guard, created_at, updated_at)
-		VALUES ($1, $2, 1250, 'USD', 20260302, $3, 'Lunch with a friend', 'lunch with a friend', NULL, 0, '0.85', 20260302, 'ecb', 1063, 'EUR', $4, $4, 1, 1)`
-	bareTotals = `INSERT INTO spendwise_totals (owner, month, category_id, currency, count, amount, home, pending_count, pending)
+		VALUES ($1, $2, 1250, 'USD', 20260302, $3, 'Lunch with a friend', 'lunch with a friend', NULL, 0, '0.85', 20260302,
+			'ecb', 1063, 'EUR', $4, $4, 1, 1)`
+	bareTotals = `INSERT INTO spendwise_totals
+		(owner, month, category_id, currency, count, amount, home, pending_count, pending)
 		VALUES ($1, 202603, $2, 'USD', 1, 1250, 1063, 0, 0) ON CONFLICT (owner, month, category_id, currency) DO UPDATE SET
 		count = spendwise_totals.count + 1, amount = spendwise_totals.amount + 1250, home = spendwise_totals.home + 1063`
 )
@@ -150,9 +156,11 @@ func benchmarkBare(b *testing.B, db *sql.DB, lock string) {
 	for i := range benchClients {
 		owner := fmt.Sprint("bare", i)
 		for _, statement := range []string{
-			`INSERT INTO spendwise_ledgers (owner, home, zone, locale, fiscal_year_start, default_category, settings_version, version, epoch, floor, lost, volume, budgets)
+			`INSERT INTO spendwise_ledgers (owner, home, zone, locale, fiscal_year_start, default_category,
+				settings_version, version, epoch, floor, lost, volume, budgets)
 				VALUES ('` + owner + `', 'EUR', 'UTC', 'en', 1, '` + bareCategory + `', 1, 1, 1, 0, '', 0, 0)`,
-			`INSERT INTO spendwise_categories (owner, id, name, name_key, colour, icon, archived, version, created_at, updated_at)
+			`INSERT INTO spendwise_categories
+				(owner, id, name, name_key, colour, icon, archived, version, created_at, updated_at)
 				VALUES ('` + owner + `', '` + bareCategory + `', 'Food', 'food', '', '', 0, 1, 1, 1)`,
 		} {
 			if _, err := db.ExecContext(ctx, statement); err != nil {
@@ -184,11 +192,13 @@ func bareAdd(ctx context.Context, db *sql.DB, owner, lock string) error {
 	}
 	defer tx.Rollback()
 	var version int64
-	if err := tx.QueryRowContext(ctx, `SELECT version FROM spendwise_ledgers WHERE owner = $1`+lock, owner).Scan(&version); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT version FROM spendwise_ledgers WHERE owner = $1`+lock,
+		owner).Scan(&version); err != nil {
 		return err
 	}
 	var name string
-	if err := tx.QueryRowContext(ctx, `SELECT name FROM spendwise_categories WHERE owner = $1 AND name_key = $2`, owner, "food").Scan(&name); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT name FROM spendwise_categories WHERE owner = $1 AND name_key = $2`, owner,
+		"food").Scan(&name); err != nil {
 		return err
 	}
 	id := fmt.Sprintf("22222222-2222-4222-8222-%012x", bareIDs.Add(1))
@@ -198,7 +208,8 @@ func bareAdd(ctx context.Context, db *sql.DB, owner, lock string) error {
 	if _, err := tx.ExecContext(ctx, bareTotals, owner, bareCategory); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE spendwise_ledgers SET version = $2, volume = volume + 1250 WHERE owner = $1`, owner, version+1); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE spendwise_ledgers SET version = $2, volume = volume + 1250 WHERE owner = $1`,
+		owner, version+1); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -1,12 +1,12 @@
-// Command spendwise is the bundled server of the expense ledger, and the commands of whoever runs it.
+// Command spendwise runs the bundled server of the expense ledger and its administration commands.
 //
 //	spendwise                                   # serve on an SQLite file, http://127.0.0.1:8080
 //	spendwise --database postgres://…           # serve on PostgreSQL
 //	spendwise import --user a@b.example --mapping bank.json bank.csv
 //	spendwise export --user a@b.example ledger.ndjson
 //
-// Each command explains itself with --help. A flag can also be given as an environment variable, SPENDWISE_ and its name in
-// capitals with underscores; the flag wins.
+// Each command prints its flags with --help. A flag can also be set by an environment variable: SPENDWISE_ and the
+// flag's name in upper case, with underscores. A flag on the command line takes precedence.
 package main
 
 import (
@@ -20,16 +20,16 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
-	_ "time/tzdata" // the zones of the ledgers, also where the machine has none
+	_ "time/tzdata" // for machines that have no time zone database
 
 	"github.com/alecthomas/kong"
 	"github.com/gin-gonic/gin"
 )
 
 func main() {
-	gin.SetMode(gin.ReleaseMode) // this process's own: gin prints its routes otherwise
+	gin.SetMode(gin.ReleaseMode) // otherwise gin prints its routes
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// Once the first signal is there the next one has its usual effect: it ends the process at once.
+	// The first signal starts a graceful stop. The second one has its default effect and ends the process at once.
 	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
 	stop()
@@ -39,7 +39,7 @@ func main() {
 	}
 }
 
-// A process is what a command is given of the world it runs in.
+// A process holds the environment and the standard streams, so that tests can replace them.
 type process struct {
 	getenv func(string) string
 	stdin  io.Reader
@@ -47,32 +47,35 @@ type process struct {
 	stderr io.Writer
 }
 
-// cli is the one configuration of all commands: flags, and the environment for what they leave out.
+// cli declares all commands and flags. Flags that are not given are read from the environment.
 type cli struct {
-	Database string `help:"Where the ledgers are kept: sqlite:PATH, or a postgres:// DSN, several hosts allowed. Default: an SQLite file in the user's data directory." placeholder:"DSN"`
-	Log      string `help:"How to log, to standard error: text, json, or auto (text on a terminal, else json)." enum:"auto,text,json" default:"auto" placeholder:"FORMAT"`
+	Database string `help:"${databaseHelp}" placeholder:"DSN"`
+	Log      string `help:"${logHelp}" enum:"auto,text,json" default:"auto" placeholder:"FORMAT"`
 
 	Serve    serveCmd    `cmd:"" default:"withargs" help:"Serve the HTTP API (the default)."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to this release."`
-	Tick     tickCmd     `cmd:"" help:"Post the recurring expenses that are due, and end when none is."`
+	Migrate  migrateCmd  `cmd:"" help:"Migrate the database's schema to this release."`
+	Tick     tickCmd     `cmd:"" help:"Post all recurring expenses that are due, then exit."`
 	Import   importCmd   `cmd:"" help:"Import expenses from a CSV file into a user's ledger."`
 	Export   exportCmd   `cmd:"" help:"Write a user's ledger to a file: a backup, a CSV or a PDF report."`
-	Restore  restoreCmd  `cmd:"" help:"Restore a user's ledger that export has written, or the whole database from a backup."`
-	Backup   backupCmd   `cmd:"" help:"Copy the SQLite database while it is in use, and verify the copy."`
-	Verify   verifyCmd   `cmd:"" help:"Recompute what the ledgers promise and report every deviation."`
-	NewEpoch newEpochCmd `cmd:"" help:"Make every device sync from the start: once, after the database was restored by other tools."`
-	User     userCmd     `cmd:"" help:"Add, list and remove users, and set their passwords."`
+	Restore  restoreCmd  `cmd:"" help:"${restoreHelp}"`
+	Backup   backupCmd   `cmd:"" help:"Copy the SQLite database while servers use it, and verify the copy."`
+	Verify   verifyCmd   `cmd:"" help:"Check every ledger for consistency and report each deviation."`
+	NewEpoch newEpochCmd `cmd:"" help:"${newEpochHelp}"`
+	User     userCmd     `cmd:"" help:"Add, list and remove users, and set passwords."`
 	Keys     keysCmd     `cmd:"" help:"Rotate, list and revoke the keys that sign access tokens."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
-// run parses args and runs the command they name; what it returns is for the person who called it.
-func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
+// run parses args and runs the command. Its error is written for the person who typed the command.
+func run(
+	ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer,
+) error {
 	var config cli
 	exited := -1
 	parser, err := kong.New(&config,
 		kong.Name("spendwise"),
 		kong.Description("An expense ledger in many currencies. A flag --some-flag can also be set as SPENDWISE_SOME_FLAG."),
+		helpTexts,
 		kong.Resolvers(environment(getenv)),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }),
@@ -85,7 +88,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	}
 	command, err := parser.Parse(args)
 	if exited >= 0 {
-		return nil // --help has been answered
+		return nil // kong printed the help
 	}
 	if err != nil {
 		var parse *kong.ParseError
@@ -97,7 +100,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	return command.Run()
 }
 
-// environment gives a flag the value of its environment variable.
+// environment resolves a flag from its environment variable.
 func environment(getenv func(string) string) kong.Resolver {
 	var resolve kong.ResolverFunc = func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 		if flag.Name == "help" {
@@ -113,7 +116,7 @@ func environment(getenv func(string) string) kong.Resolver {
 
 type versionCmd struct{}
 
-// Run prints the module's version and the revision it was built from, as far as the build knows them.
+// Run prints the versions of the module and of Go, and the revision if the build recorded it.
 func (versionCmd) Run(p *process) error {
 	version, revision, goVersion := build()
 	if revision != "" {
@@ -123,7 +126,8 @@ func (versionCmd) Run(p *process) error {
 	return err
 }
 
-// build returns what this program was built from, as far as the build knows it.
+// build returns the build information of this program. Version is "devel" and revision "" if the build did not record
+// them.
 func build() (version, revision, goVersion string) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

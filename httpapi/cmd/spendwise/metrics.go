@@ -21,29 +21,29 @@ import (
 	"github.com/spendwise/spendwise/httpapi"
 )
 
-// The objectives that requests are held to, the value of the label slo. What share of them has to be good the alert rules say.
+// The service level objectives, which are the values of the label slo. The alert rules define their target percentages.
 const (
-	sloAvailability = "availability" // answered, and not by an error of the server
-	sloSwift        = "swift"        // reads and writes of a ledger, answered within swiftTime
-	sloPatient      = "patient"      // reports, sync and signing in, answered within patientTime
+	sloAvailability = "availability" // completed without a server error
+	sloSwift        = "swift"        // reads and writes of a ledger, completed within swiftLimit
+	sloPatient      = "patient"      // reports, sync and sign-in, completed within patientLimit
 )
 
 const (
-	swiftTime   = 200 * time.Millisecond
-	patientTime = time.Second
+	swiftLimit   = 200 * time.Millisecond
+	patientLimit = time.Second
 )
 
-// noRoute stands for the route of a request that matched none: its path is whatever a client made up.
+// noRoute is the label of a request that matched no route. The label must not contain a path that a client chose.
 const noRoute = "none"
 
-// eventsRoute is the one route whose answer takes as long as its client listens.
+// eventsRoute is left out of latencies, because its response lasts as long as the client listens.
 const eventsRoute = "/v1/sync/events"
 
-// roundBuckets are those of the length of what the ticker does.
+// roundBuckets returns the histogram buckets, in seconds, for rounds of the ticker.
 func roundBuckets() []float64 { return []float64{.005, .02, .1, .5, 1, 5, 15, 60, 180, 600} }
 
-// metrics are what the server tells Prometheus, in a registry of its own. Each label takes one of few values, and none names
-// anybody: routes are templates, codes those of the table of problems.
+// metrics holds the server's Prometheus metrics and their registry. Every label has few possible values and none
+// identifies a user: routes are templates, and codes come from the table of problems.
 type metrics struct {
 	registry *prometheus.Registry
 
@@ -87,55 +87,69 @@ func newMetrics(db database) *metrics {
 		registry: prometheus.NewRegistry(),
 
 		requests: counters("spendwise_http_requests_total",
-			"Requests that were answered. route is the template; status is 499 where the client had gone before the answer.", "route", "method", "status"),
+			"Completed requests. route is the template; status is 499 if the client disconnected before the response.",
+			"route", "method", "status"),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "spendwise_http_request_seconds", Help: "Time from a request's arrival to the end of its answer, but for event streams.",
+			Name:    "spendwise_http_request_seconds",
+			Help:    "Time from the arrival of a request to the end of its response, without event streams.",
 			Buckets: []float64{.001, .0025, .005, .01, .02, .035, .05, .075, .1, .15, .2, .3, .5, .75, 1, 2, 5, 10, 30},
 		}, []string{"route", "method"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "spendwise_http_requests_in_flight", Help: "Requests that are being answered, event streams among them.",
+			Name: "spendwise_http_requests_in_flight", Help: "Requests in progress, including event streams.",
 		}),
-		problems: counters("spendwise_http_problems_total", "Requests that were answered with a problem, by its code.", "code"),
-		refusals: counters("spendwise_rate_limit_refusals_total", "Requests that were refused because there were too many.", "route"),
+		problems: counters("spendwise_http_problems_total", "Requests that ended with a problem, by its code.", "code"),
+		refusals: counters("spendwise_rate_limit_refusals_total", "Requests that a rate limit rejected.", "route"),
 		slo: counters("spendwise_slo_requests_total",
-			"Requests of users that an objective is about: availability, swift (200 ms: reads and writes of a ledger), patient (1 s: reports, sync, signing in).",
-			"slo"),
-		sloGood: counters("spendwise_slo_good_requests_total", "Those of spendwise_slo_requests_total that met the objective.", "slo"),
+			"User requests that an objective covers: availability, swift (200 ms: reads and writes of a ledger), "+
+				"patient (1 s: reports, sync, sign-in).", "slo"),
+		sloGood: counters("spendwise_slo_good_requests_total",
+			"Requests of spendwise_slo_requests_total that met the objective.", "slo"),
 
-		added:  counters("spendwise_expenses_added_total", "Expenses that were added, by the way they came: request, sync, import, rule.", "way"),
-		pulls:  counters("spendwise_sync_pulls_total", "Pages of the feed that devices asked for: ok, or the code of the problem.", "result"),
+		added: counters("spendwise_expenses_added_total", "Added expenses by origin: request, sync, import, rule.", "way"),
+		pulls: counters("spendwise_sync_pulls_total",
+			"Pages of the change feed that devices requested: ok, or the code of the problem.", "result"),
 		pushes: counters("spendwise_sync_pushes_total", "Pushes of devices: ok, or the code of the problem.", "result"),
 		changes: counters("spendwise_sync_changes_total",
-			"Changes that devices pushed, by type of row and what became of them; repeated: answered before.", "type", "status"),
+			"Changes that devices pushed, by type of row and result; repeated: replayed from an earlier push.",
+			"type", "status"),
 		streams: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "spendwise_event_streams", Help: "Clients that listen for changes on this instance.",
+			Name: "spendwise_event_streams", Help: "Event streams that are open on this instance.",
 		}),
-		imports:    counters("spendwise_imports_total", "Imports of files: ok, or the code of the problem.", "result"),
-		importRows: counters("spendwise_import_rows_total", "Lines of imported files, but for dry runs: added, known, ignored, failed.", "outcome"),
-		exports:    counters("spendwise_exports_total", "Exports by file: ok, cut, or the code of the problem.", "file", "result"),
+		imports: counters("spendwise_imports_total", "File imports: ok, or the code of the problem.", "result"),
+		importRows: counters("spendwise_import_rows_total",
+			"Lines of imported files, without dry runs: added, known, ignored, failed.", "outcome"),
+		exports: counters("spendwise_exports_total",
+			"Exports by file: ok, cut (ended early), or the code of the problem.", "file", "result"),
 
-		rounds: counters("spendwise_poster_rounds_total", "Rounds of the poster: ok, or failed where a ledger or the store did.", "result"),
+		rounds: counters("spendwise_poster_rounds_total",
+			"Rounds of the poster: ok, or failed if the store or a ledger failed.", "result"),
 		roundSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "spendwise_poster_round_seconds", Help: "Length of a round of the poster.", Buckets: roundBuckets(),
+			Name: "spendwise_poster_round_seconds", Help: "Duration of a round of the poster.", Buckets: roundBuckets(),
 		}),
-		posted:      counter("spendwise_poster_posted_total", "Expenses that this instance's poster posted."),
-		rulesFailed: counter("spendwise_poster_rules_failed_total", "Rules that could not be posted in a round; each is tried again and says why."),
-		alertRounds: counters("spendwise_budget_alert_rounds_total", "Rounds that look for alerts of budgets: ok, or failed.", "result"),
+		posted: counter("spendwise_poster_posted_total", "Expenses that the poster of this instance posted."),
+		rulesFailed: counter("spendwise_poster_rules_failed_total",
+			"Rules that could not be posted in a round; each stores its error and is retried."),
+		alertRounds: counters("spendwise_budget_alert_rounds_total",
+			"Rounds that check for budget alerts: ok, or failed.", "result"),
 		alertRoundSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "spendwise_budget_alert_round_seconds", Buckets: roundBuckets(),
-			Help: "Length of a round that looks for alerts of budgets; the first one, and a month's first, look into every ledger with a budget.",
+			Help: "Duration of a round that checks for budget alerts; the first one, and the first in a month, check every " +
+				"ledger with a budget.",
 		}),
-		alerts:      counter("spendwise_budget_alerts_total", "Alerts of budgets that the rounds raised."),
-		converted:   counter("spendwise_converter_converted_total", "Pending expenses that were converted when prices arrived."),
+		alerts: counter("spendwise_budget_alerts_total", "Budget alerts that the rounds raised."),
+		converted: counter("spendwise_converter_converted_total",
+			"Pending expenses that were converted when rates arrived."),
 		conversions: counters("spendwise_converter_rounds_total", "Rounds of the converter: ok, or failed.", "result"),
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(),
-		m.requests, m.seconds, m.inFlight, m.problems, m.refusals, m.slo, m.sloGood, m.added, m.pulls, m.pushes, m.changes, m.streams,
-		m.imports, m.importRows, m.exports, m.rounds, m.roundSeconds, m.posted, m.rulesFailed, m.alertRounds, m.alertRoundSeconds, m.alerts, m.converted, m.conversions,
+		m.requests, m.seconds, m.inFlight, m.problems, m.refusals, m.slo, m.sloGood, m.added, m.pulls,
+		m.pushes, m.changes, m.streams,
+		m.imports, m.importRows, m.exports, m.rounds, m.roundSeconds, m.posted, m.rulesFailed,
+		m.alertRounds, m.alertRoundSeconds, m.alerts, m.converted, m.conversions,
 		&ledgerCollector{st: db}, poolCollector{db},
 	)
-	// A series that begins with its first event hides that event from every rate: these begin with the server.
+	// Create these time series at start. If a time series begins with its first event, rate() does not count that event.
 	for _, slo := range []string{sloAvailability, sloSwift, sloPatient} {
 		m.slo.WithLabelValues(slo)
 		m.sloGood.WithLabelValues(slo)
@@ -162,7 +176,7 @@ const (
 	resultFailed = "failed"
 )
 
-// observe counts what the API and the ticker did.
+// observe counts an event of the API or the ticker.
 func (m *metrics) observe(event httpapi.Event) {
 	switch e := event.(type) {
 	case httpapi.RequestCompleted:
@@ -201,7 +215,7 @@ func resultOf(err error) string {
 	return resultOK
 }
 
-// request counts a request that was answered.
+// request counts a completed request.
 func (m *metrics) request(e httpapi.RequestCompleted) {
 	route, status := e.Route, strconv.Itoa(e.Status)
 	if route == "" {
@@ -240,7 +254,7 @@ func (m *metrics) request(e httpapi.RequestCompleted) {
 	m.objectives(route, e)
 }
 
-// objectives counts a request of a user against the objectives. A client that went away judges nothing.
+// objectives counts a user's request against the service level objectives, unless the client disconnected.
 func (m *metrics) objectives(route string, e httpapi.RequestCompleted) {
 	if e.ClientGone || route == eventsRoute || !strings.HasPrefix(route, "/v1/") {
 		return
@@ -250,13 +264,13 @@ func (m *metrics) objectives(route string, e httpapi.RequestCompleted) {
 		return
 	}
 	m.sloGood.WithLabelValues(sloAvailability).Inc()
-	slo, limit := sloSwift, swiftTime
+	slo, limit := sloSwift, swiftLimit
 	switch {
 	case strings.HasPrefix(route, "/v1/exports/"), strings.HasPrefix(route, "/v1/imports/"):
-		return // these take as long as there is to send
-	case strings.HasPrefix(route, "/v1/reports/"), strings.HasPrefix(route, "/v1/sync"), strings.HasPrefix(route, "/v1/auth/"),
-		route == "/v1/me/password", route == "/v1/me/erase":
-		slo, limit = sloPatient, patientTime
+		return // the duration depends on the size of the file
+	case strings.HasPrefix(route, "/v1/reports/"), strings.HasPrefix(route, "/v1/sync"),
+		strings.HasPrefix(route, "/v1/auth/"), route == "/v1/me/password", route == "/v1/me/erase":
+		slo, limit = sloPatient, patientLimit
 	}
 	m.slo.WithLabelValues(slo).Inc()
 	if e.Duration <= limit {
@@ -264,52 +278,54 @@ func (m *metrics) objectives(route string, e httpapi.RequestCompleted) {
 	}
 }
 
-// count wraps the API so that the requests under way are counted.
-func (m *metrics) count(handler http.Handler) http.Handler {
+// countInFlight wraps handler to count the requests in progress.
+func (m *metrics) countInFlight(handler http.Handler) http.Handler {
 	return promhttp.InstrumentHandlerInFlight(m.inFlight, handler)
 }
 
-// convertedPending counts a round of the converter.
-func (m *metrics) convertedPending(count int, err error) {
+// countConversion counts a round of the converter.
+func (m *metrics) countConversion(count int, err error) {
 	m.converted.Add(float64(count))
 	m.conversions.WithLabelValues(resultOf(err)).Inc()
 }
 
-// follow says how old the newest prices are, where rates are a table that knows.
-func (m *metrics) follow(rates expense.Rates) {
+// registerRatesAge exports the age of the newest rates, if rates is a table of ECB rates.
+func (m *metrics) registerRatesAge(rates expense.Rates) {
 	if table, ok := rates.(*ecb.Table); ok {
 		m.registry.MustRegister(ratesAge(table))
 	}
 }
 
-// scrapesAtOnce is how many scrapes are answered at the same time: each asks the store.
-const scrapesAtOnce = 2
+// maxScrapes limits concurrent scrapes, because each one queries the store.
+const maxScrapes = 2
 
-// handler serves the metrics under /metrics.
+// handler returns the handler that serves /metrics.
 func (m *metrics) handler(logger *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn), ErrorHandling: promhttp.ContinueOnError,
-		MaxRequestsInFlight: scrapesAtOnce, EnableOpenMetrics: true,
+		MaxRequestsInFlight: maxScrapes, EnableOpenMetrics: true,
 	}))
 	mux.Handle("GET /{$}", http.RedirectHandler("/metrics", http.StatusFound))
 	return mux
 }
 
-// listenMetrics listens on address, or nowhere where it is empty or "off", which an environment variable can say.
+// listenMetrics listens on address. It returns nil if address is empty or "off"; the latter is for environment
+// variables, where an empty value counts as not set.
 func listenMetrics(ctx context.Context, address string) (net.Listener, error) {
 	if address == "" || address == "off" {
-		return nil, nil //nolint:nilnil // no listener is what was asked for.
+		return nil, nil //nolint:nilnil // nil means disabled.
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listen for metrics on %s: %w; another server on this machine may have the address: "+
-			`--metrics-listen takes another one, port 0 a free one, and "off" serves no metrics`, address, err)
+		return nil, fmt.Errorf("listen for metrics on %s: %w; another server on this machine may use the address: "+
+			`set --metrics-listen to another one, to port 0 for a free port, or to "off" to serve no metrics`, address, err)
 	}
 	return listener, nil
 }
 
-// serve answers on listener until stop is called, which is after the drain: how a server stops can be seen too.
+// serve serves the metrics on listener until stop is called. Call stop after running requests have finished, so that
+// the metrics show how the server stops.
 func (m *metrics) serve(listener net.Listener, logger *slog.Logger) (stop func() error) {
 	server := &http.Server{
 		Handler: m.handler(logger), ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
@@ -319,7 +335,7 @@ func (m *metrics) serve(listener net.Listener, logger *slog.Logger) (stop func()
 	go func() {
 		err := server.Serve(listener)
 		if !errors.Is(err, http.ErrServerClosed) {
-			logger.Error("metrics are not served any more", "error", err)
+			logger.Error("the metrics listener failed", "error", err)
 		}
 		ended <- err
 	}()

@@ -44,7 +44,8 @@ func TestMetricsSayHowFarThePosterIsBehind(t *testing.T) {
 		if lag, ok := sample(scraped, "spendwise_poster_lag_seconds"); !ok || lag < 3600 {
 			t.Errorf("the lag is %v, %t with occurrences due since January", lag, ok)
 		}
-		for _, series := range []string{"spendwise_store_up", "spendwise_poster_overdue_seconds", "go_goroutines", "process_resident_memory_bytes"} {
+		for _, series := range []string{"spendwise_store_up", "spendwise_poster_overdue_seconds", "go_goroutines",
+			"process_resident_memory_bytes"} {
 			if value, ok := sample(scraped, series); !ok || value <= 0 {
 				t.Errorf("%s is %v, %t", series, value, ok)
 			}
@@ -93,21 +94,24 @@ func TestMetricsListenTakesAnAddressOrNone(t *testing.T) {
 	s := &server{t: t, dataDir: dir}
 	out, err := s.run("", "serve", "--listen", "127.0.0.1:0", "--rates", "off", "--database", "sqlite:"+dir+"/x.db",
 		"--metrics-listen", taken.Addr().String())
-	if err == nil || strings.Contains(out, "listening") || !strings.Contains(err.Error(), "--metrics-listen takes another one") {
+	if err == nil || strings.Contains(out, "listening") ||
+		!strings.Contains(err.Error(), "set --metrics-listen to another one") {
 		t.Errorf("on an address that is taken: %q, %v", out, err)
 	}
 }
 
-// traffic uses every part of a server that metrics tell of, as one user with the address traffic@example.com, and returns what of
-// it is personal.
+// traffic uses every part of a server that metrics tell of, as one user with the address traffic@example.com, and
+// returns what of it is personal.
 func traffic(t *testing.T, s *server) (personal []string) {
 	t.Helper()
 	c := &client{http: &http.Client{Timeout: time.Minute}, url: s.url}
 	t.Cleanup(c.http.CloseIdleConnections)
 	const email, password, note, amount = "traffic@example.com", "a long pass phrase", "Dr. Faust, 3 sessions", "7341.77"
-	registered := c.must(t, http.StatusCreated, "POST", "/v1/auth/register", `{"email":"`+email+`","password":"`+password+`","home_currency":"EUR"}`)
+	registered := c.must(t, http.StatusCreated, "POST", "/v1/auth/register",
+		`{"email":"`+email+`","password":"`+password+`","home_currency":"EUR"}`)
 	c.token = registered.text("access_token")
-	personal = []string{email, "traffic", password, note, "Faust", amount, "734177", c.token, registered.text("refresh_token"), "Physician"}
+	personal = []string{email, "traffic", password, note, "Faust", amount, "734177", c.token,
+		registered.text("refresh_token"), "Physician"}
 
 	added := c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"`+amount+`","notes":"`+note+`"}`)
 	path := "/v1/expenses/" + added.text("id")
@@ -121,14 +125,18 @@ func traffic(t *testing.T, s *server) (personal []string) {
 	c.must(t, http.StatusCreated, "POST", "/v1/categories", `{"name":"Physician"}`)
 	c.must(t, http.StatusOK, "GET", "/v1/reports/monthly?month=2026-03", "")
 	c.must(t, http.StatusOK, "GET", "/v1/sync", "")
-	pushed := `{"mutation_id":"m","type":"expense","op":"put","id":"22222222-2222-4222-8222-222222222222","data":{"amount":"` + amount + `","notes":"` + note + `"}}`
+	pushed := `{"mutation_id":"m","type":"expense","op":"put","id":"22222222-2222-4222-8222-222222222222",` +
+		`"data":{"amount":"` + amount + `","notes":"` + note + `"}}`
 	c.must(t, http.StatusOK, "POST", "/v1/sync", `{"mutations":[`+pushed+`]}`)
 	c.must(t, http.StatusOK, "GET", "/v1/exports/expenses.csv", "")
-	c.must(t, http.StatusOK, "POST", "/v1/imports/expenses", "--x\r\nContent-Disposition: form-data; name=\"mapping\"\r\n\r\n"+
-		`{"date":{"column":"d"},"amount":{"column":"a"},"currency":{"value":"EUR"},"notes":{"column":"n"}}`+
-		"\r\n--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"faust.csv\"\r\n\r\nd,a,n\n2026-03-01,"+amount+",\""+note+"\"\n2026-03-02,1,\n"+
-		"2026-03-03,much,\""+note+"\"\n\r\n--x--\r\n", "Content-Type", "multipart/form-data; boundary=x")
-	c.must(t, http.StatusCreated, "POST", "/v1/recurrences", `{"amount":"5","freq":"daily","start_date":"2026-01-10","until_date":"2026-01-12"}`)
+	c.must(t, http.StatusOK, "POST", "/v1/imports/expenses",
+		"--x\r\nContent-Disposition: form-data; name=\"mapping\"\r\n\r\n"+
+			`{"date":{"column":"d"},"amount":{"column":"a"},"currency":{"value":"EUR"},"notes":{"column":"n"}}`+
+			"\r\n--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"faust.csv\"\r\n\r\n"+
+			"d,a,n\n2026-03-01,"+amount+",\""+note+"\"\n2026-03-02,1,\n"+
+			"2026-03-03,much,\""+note+"\"\n\r\n--x--\r\n", "Content-Type", "multipart/form-data; boundary=x")
+	c.must(t, http.StatusCreated, "POST", "/v1/recurrences",
+		`{"amount":"5","freq":"daily","start_date":"2026-01-10","until_date":"2026-01-12"}`)
 	c.must(t, http.StatusUnauthorized, "POST", "/v1/auth/login", `{"email":"`+email+`","password":"not the `+password+`"}`)
 	stranger := &client{http: c.http, url: s.url, token: c.token + "x"}
 	stranger.must(t, http.StatusUnauthorized, "GET", "/v1/settings", "")

@@ -31,18 +31,19 @@ func TestAFileTakesAFreeNameAlone(t *testing.T) {
 				}
 			}
 			write(file, "whole")
-			if err := name(file, to, link); err != nil {
+			if err := renameToNew(file, to, link); err != nil {
 				t.Fatal(err)
 			}
 			want("whole")
 			write(other, "another")
-			if err := name(other, to, link); !errors.Is(err, fs.ErrExist) {
+			if err := renameToNew(other, to, link); !errors.Is(err, fs.ErrExist) {
 				t.Errorf("a name that is taken: %v", err)
 			}
 			want("whole")
 		})
 	}
-	if err := name(filepath.Join(t.TempDir(), "none"), filepath.Join(t.TempDir(), "backup"), unlinked); !errors.Is(err, fs.ErrNotExist) {
+	if err := renameToNew(filepath.Join(t.TempDir(), "none"), filepath.Join(t.TempDir(), "backup"),
+		unlinked); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }

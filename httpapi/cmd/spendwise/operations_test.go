@@ -66,7 +66,8 @@ func expressions(t *testing.T) map[string]string {
 		if panel.Type == "row" {
 			continue
 		}
-		if panel.Datasource.Type != "prometheus" || panel.Datasource.UID != "${datasource}" || panel.FieldConfig.Defaults.Unit == "" || len(panel.Targets) == 0 {
+		if panel.Datasource.Type != "prometheus" || panel.Datasource.UID != "${datasource}" ||
+			panel.FieldConfig.Defaults.Unit == "" || len(panel.Targets) == 0 {
 			t.Errorf("the panel %s lacks the variable of the data source, a unit, or a question: %+v", panel.Title, panel)
 		}
 		letters := map[string]bool{}
@@ -92,11 +93,12 @@ func expressions(t *testing.T) map[string]string {
 	return found
 }
 
-// TestWhatWatchesAServerWatchesWhatItExports: every metric and label that a rule or a panel names comes from a started server, and the
-// README names every metric that does.
+// TestWhatWatchesAServerWatchesWhatItExports: every metric and label that a rule or a panel names comes from a started
+// server, and the README names every metric that does.
 func TestWhatWatchesAServerWatchesWhatItExports(t *testing.T) {
 	dir := t.TempDir()
-	s := start(t, dir, "--database", "sqlite:"+filepath.Join(dir, "x.db"), "--tick", "50ms", "--metrics-listen", "127.0.0.1:0")
+	s := start(t, dir, "--database", "sqlite:"+filepath.Join(dir, "x.db"), "--tick", "50ms", "--metrics-listen",
+		"127.0.0.1:0")
 	traffic(t, s)
 	scraped := s.await("spendwise_poster_posted_total", 3)
 	exported := map[string]bool{}
@@ -171,7 +173,8 @@ func TestEveryPanelCanBeAsked(t *testing.T) {
 			}
 		}
 	}
-	text, err := json.Marshal(map[string]any{"groups": []any{map[string]any{"name": "panels", "rules": rules}}}) // which YAML reads too
+	// Which YAML reads too.
+	text, err := json.Marshal(map[string]any{"groups": []any{map[string]any{"name": "panels", "rules": rules}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,13 +183,14 @@ func TestEveryPanelCanBeAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(t.Context(), promtool(t), "check", "rules", path).CombinedOutput()
-	if found := strconv.Itoa(len(rules)) + " rules found"; err != nil || len(rules) < 30 || !strings.Contains(string(out), found) {
+	if found := strconv.Itoa(len(rules)) + " rules found"; err != nil || len(rules) < 30 ||
+		!strings.Contains(string(out), found) {
 		t.Errorf("of %d questions: %v\n%s", len(rules), err, out)
 	}
 }
 
-// TestEveryAlertIsTriedAndExplained: each alert has a test in which it fires and one in which it is silent, and the runbook has a row
-// for it, as it has for nothing else.
+// TestEveryAlertIsTriedAndExplained: each alert has a test in which it fires and one in which it is silent, and the
+// runbook has a row for it, as it has for nothing else.
 func TestEveryAlertIsTriedAndExplained(t *testing.T) {
 	type expectation struct {
 		Name   string `yaml:"alertname"`
@@ -228,7 +232,8 @@ func TestEveryAlertIsTriedAndExplained(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := map[string]bool{}
-	for _, match := range regexp.MustCompile(`(?m)^\| (`+"`Spendwise.*?"+`) \|`).FindAllStringSubmatch(string(runbook), -1) {
+	for _, match := range regexp.MustCompile(`(?m)^\| (`+"`Spendwise.*?"+`) \|`).FindAllStringSubmatch(string(runbook),
+		-1) {
 		for _, name := range regexp.MustCompile(`Spendwise[A-Za-z]+`).FindAllString(match[1], -1) {
 			rows[name] = true
 		}
@@ -252,10 +257,11 @@ func TestEveryAlertIsTriedAndExplained(t *testing.T) {
 	}
 }
 
-// TestTheRules has Prometheus' own tool read the rules, and play what they say of servers that fail and of those that do not.
+// TestTheRules checks the alert rules and runs their tests with promtool.
 func TestTheRules(t *testing.T) {
 	tool := promtool(t)
-	for _, args := range [][]string{{"check", "config", "prometheus.yml"}, {"check", "rules", "rules.yml"}, {"test", "rules", "rules_test.yml", "rules_days_test.yml"}} {
+	for _, args := range [][]string{{"check", "config", "prometheus.yml"}, {"check", "rules", "rules.yml"},
+		{"test", "rules", "rules_test.yml", "rules_days_test.yml"}} {
 		command := exec.CommandContext(t.Context(), tool, args...)
 		command.Dir = filepath.Join(deploy, "prometheus")
 		if out, err := command.CombinedOutput(); err != nil {

@@ -27,7 +27,8 @@ import (
 
 var (
 	posters      = flag.Duration("posters", 4*time.Second, "how long posters are killed at random")
-	firstOfMonth = flag.Int("first-of-month", 0, "how many ledgers with five due rules each two servers post under load; 0: the test is skipped")
+	firstOfMonth = flag.Int("first-of-month", 0,
+		"how many ledgers with five due rules each two servers post under load; 0: the test is skipped")
 )
 
 // A ledgers is a database in the hands of the test itself, beside the servers that work on it.
@@ -116,8 +117,8 @@ func (l ledgers) posted(p *planted) map[expense.Date]expense.Expense {
 	return found
 }
 
-// verify holds what was posted of a rule to the sentence: every due occurrence once, none twice, the cursor right. It returns how
-// many expenses there are.
+// verify holds what was posted of a rule to the sentence: every due occurrence once, none twice, the cursor right. It
+// returns how many expenses there are.
 func (l ledgers) verify(p *planted) int {
 	l.t.Helper()
 	settings, err := l.Reader(p.owner).Settings(l.t.Context())
@@ -148,8 +149,8 @@ func (l ledgers) verify(p *planted) int {
 	return count
 }
 
-// TestPostersThatAreKilledPostOnce runs posters as processes of their own, each killed at random, while rules are added and what
-// they posted is deleted: four on PostgreSQL, one on SQLite.
+// TestPostersThatAreKilledPostOnce runs posters as processes of their own, each killed at random, while rules are added
+// and what they posted is deleted: four on PostgreSQL, one on SQLite.
 func TestPostersThatAreKilledPostOnce(t *testing.T) {
 	for _, engine := range []struct {
 		name     string
@@ -219,8 +220,8 @@ func (l ledgers) deleteOne(p *planted) {
 	}
 }
 
-// TestFortyDaysOfDowntime lets forty days go by without a server: an occurrence for each, with its own date's rate. What the user
-// deletes of them no restart, no catching up and no edit of the rule brings back.
+// TestFortyDaysOfDowntime lets forty days go by without a server: an occurrence for each, with its own date's rate.
+// What the user deletes of them no restart, no catching up and no edit of the rule brings back.
 func TestFortyDaysOfDowntime(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database, "--tick", "0")
@@ -228,7 +229,8 @@ func TestFortyDaysOfDowntime(t *testing.T) {
 		added := c.must(t, http.StatusCreated, "POST", "/v1/recurrences",
 			`{"amount":"100","currency":"JPY","freq":"daily","start_date":"2026-01-10","until_date":"2026-02-18"}`)
 		path, dates := "/v1/recurrences/"+added.text("id"), 40
-		if lag := c.must(t, http.StatusOK, "GET", "/readyz", "")["recurring"].(map[string]any)["lag_seconds"].(float64); lag < 3600 {
+		if lag := c.must(t, http.StatusOK, "GET", "/readyz",
+			"")["recurring"].(map[string]any)["lag_seconds"].(float64); lag < 3600 {
 			t.Errorf("readyz shows a lag of %v s with occurrences due since January", lag)
 		}
 		if err := s.stop(); err != nil {
@@ -259,7 +261,8 @@ func TestFortyDaysOfDowntime(t *testing.T) {
 			want := expense.MustDate("2026-01-10").AddDays(i)
 			rated, err := expense.ParseDate(e.text("rate_date"))
 			weekend := want.Weekday() == time.Saturday || want.Weekday() == time.Sunday
-			if e.text("date") != want.String() || e.text("occurrence") != want.String() || e.text("rule_id") != added.text("id") ||
+			if e.text("date") != want.String() || e.text("occurrence") != want.String() ||
+				e.text("rule_id") != added.text("id") ||
 				err != nil || !weekend && rated != want || weekend && want.Sub(rated) > 2 {
 				t.Errorf("the expense of %s is %v", want, e)
 			}
@@ -273,14 +276,15 @@ func TestFortyDaysOfDowntime(t *testing.T) {
 		c.url = s.url
 		time.Sleep(300 * time.Millisecond)
 		if after := list(); slices.ContainsFunc(after, func(e answer) bool { return e.text("id") == gone }) ||
-			slices.ContainsFunc(after, func(e answer) bool { return e.text("date") <= "2026-02-18" && e.text("amount") != "100" }) {
+			slices.ContainsFunc(after,
+				func(e answer) bool { return e.text("date") <= "2026-02-18" && e.text("amount") != "100" }) {
 			t.Errorf("after edits and a restart: %v", after)
 		}
 	})
 }
 
-// TestTheFirstOfAMonth measures two servers on one PostgreSQL that have many rules to post at once, while they answer a hundred
-// requests a second. It fails only where something was not posted: how fast that is, the machine says.
+// TestTheFirstOfAMonth measures two servers on one PostgreSQL that have many rules to post at once, while they answer a
+// hundred requests a second. It fails only where something was not posted: how fast that is, the machine says.
 func TestTheFirstOfAMonth(t *testing.T) {
 	if *firstOfMonth == 0 {
 		t.Skip("a measurement of minutes: run it with -first-of-month 25000")
@@ -373,8 +377,9 @@ func (l ledgers) seedMonthly(owner expense.OwnerID, rules int) error {
 	batch := make([]recurrence.Rule, rules)
 	for i := range batch {
 		batch[i] = recurrence.Rule{
-			ID: uuid.Must(uuid.NewV7()), Amount: expense.MustMoney("12.50", "EUR"), CategoryID: ledger.Categories[i].ID, Notes: "subscription",
-			Freq: recurrence.Monthly, Interval: 1, Start: first, Next: first, CreatedAt: time.Now(), UpdatedAt: time.Now(),
+			ID: uuid.Must(uuid.NewV7()), Amount: expense.MustMoney("12.50", "EUR"), CategoryID: ledger.Categories[i].ID,
+			Notes: "subscription",
+			Freq:  recurrence.Monthly, Interval: 1, Start: first, Next: first, CreatedAt: time.Now(), UpdatedAt: time.Now(),
 		}
 	}
 	return l.Update(l.t.Context(), owner, func(tx store.Tx) error {
@@ -383,8 +388,8 @@ func (l ledgers) seedMonthly(owner expense.OwnerID, rules int) error {
 	})
 }
 
-// pace sends so many requests a second, adds and reads in turn, until done; each begins at its time whether or not those before
-// it are answered.
+// pace sends so many requests a second, adds and reads in turn, until done; each begins at its time whether or not
+// those before it are answered.
 func pace(clients []*client, rate int, done <-chan struct{}) (<-chan []time.Duration, *int) {
 	requests := []struct{ method, path, body string }{
 		{"POST", "/v1/expenses", `{"amount":"12.50","category":"Food","notes":"Lunch with a friend"}`},
@@ -445,7 +450,8 @@ func TestTickSaysWhatItCouldNotPost(t *testing.T) {
 	})
 	s := &server{t: t, dataDir: dir}
 	out, err := s.run("", "tick", "--database", database)
-	if err == nil || out != "posted 0 expenses in 1 ledgers\n" || !strings.Contains(err.Error(), "1 rules could not be posted") {
+	if err == nil || out != "posted 0 expenses in 1 ledgers\n" ||
+		!strings.Contains(err.Error(), "1 rules could not be posted") {
 		t.Errorf("tick: %q, %v", out, err)
 	}
 	// A second time by hand the rule is tried again, though a server would wait for its delay.

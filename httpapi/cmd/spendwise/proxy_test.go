@@ -22,8 +22,8 @@ import (
 
 var proxyKills = flag.Int("proxy-kills", 2, "how often TestTwoServersBehindNginx kills a server while devices push")
 
-// nginx runs nginx before servers, with its own settings but for where it writes, and returns its URL. Without nginx the test is
-// skipped, or fails where CI is set.
+// nginx runs nginx before servers, with its own settings but for where it writes, and returns its URL. Without nginx
+// the test is skipped, or fails where CI is set.
 func nginx(t *testing.T, servers ...*server) string {
 	t.Helper()
 	program, err := exec.LookPath("nginx")
@@ -68,7 +68,8 @@ http {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	command := exec.CommandContext(context.WithoutCancel(t.Context()), program, "-c", config, "-e", filepath.Join(dir, "error.log"))
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), program, "-c", config, "-e",
+		filepath.Join(dir, "error.log"))
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -162,8 +163,9 @@ func spread(latencies []time.Duration) string {
 		latencies[n*95/100].Round(time.Millisecond/10), latencies[n-1].Round(time.Millisecond/10))
 }
 
-// TestTwoServersBehindNginx runs two servers on one Postgres behind nginx as it comes: what one commits reaches the streams of the
-// other, and nothing is lost or doubled while servers are killed under devices that push. For longer, and the latencies:
+// TestTwoServersBehindNginx runs two servers on one Postgres behind nginx as it comes: what one commits reaches the
+// streams of the other, and nothing is lost or doubled while servers are killed under devices that push. For longer,
+// and the latencies:
 //
 //	go test ./httpapi/cmd/spendwise -run TwoServersBehindNginx -v -proxy-kills 50 -timeout 0
 func TestTwoServersBehindNginx(t *testing.T) {
@@ -211,14 +213,16 @@ func TestTwoServersBehindNginx(t *testing.T) {
 		file := filepath.Join(dir, "bank.csv")
 		mapping := filepath.Join(dir, "mapping.json")
 		for name, text := range map[string]string{
-			file:    "Date,Amount,Category\n2026-03-01,12.50,Food\n",
-			mapping: `{"date":{"column":"Date","layout":"YYYY-MM-DD"},"amount":{"column":"Amount","decimal":"."},"currency":{"value":"EUR"},"category":{"column":"Category"}}`,
+			file: "Date,Amount,Category\n2026-03-01,12.50,Food\n",
+			mapping: `{"date":{"column":"Date","layout":"YYYY-MM-DD"},"amount":{"column":"Amount","decimal":"."},` +
+				`"currency":{"value":"EUR"},"category":{"column":"Category"}}`,
 		} {
 			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := servers[0].run("", "import", "--database", dsn, "--user", user.text("email"), "--mapping", mapping, file); err != nil {
+		if _, err := servers[0].run("", "import", "--database", dsn, "--user", user.text("email"), "--mapping", mapping,
+			file); err != nil {
 			t.Fatal(err)
 		}
 		done := time.Now()
@@ -229,7 +233,8 @@ func TestTwoServersBehindNginx(t *testing.T) {
 	t.Run("killed while devices push", func(t *testing.T) { pushUnderKills(t, servers, through) })
 }
 
-// pushUnderKills lets devices push through the proxy, each change until it is answered, while servers are killed and started again.
+// pushUnderKills lets devices push through the proxy, each change until it is answered, while servers are killed and
+// started again.
 func pushUnderKills(t *testing.T, servers []*server, through *client) {
 	const devices = 4
 	before := len(through.expenses(t))
@@ -246,7 +251,8 @@ func pushUnderKills(t *testing.T, servers []*server, through *client) {
 				for k := range 3 {
 					id := fmt.Sprintf("0190a6f0-5c2b-7d6e-9a%02x-%012x", d, n*3+k)
 					batch[id] = fmt.Sprintf("%d.%02d", 1+n, k)
-					mutations = append(mutations, fmt.Sprintf(`{"mutation_id":"d%d-%d-%d","type":"expense","op":"put","id":%q,"data":{"amount":%q,"currency":"EUR"}}`,
+					mutations = append(mutations, fmt.Sprintf(`{"mutation_id":"d%d-%d-%d","type":"expense","op":"put","id":%q,`+
+						`"data":{"amount":%q,"currency":"EUR"}}`,
 						d, n, k, id, batch[id]))
 				}
 				for {

@@ -12,7 +12,7 @@ import (
 	"github.com/spendwise/spendwise/store/jobs"
 )
 
-// A rateMode says where exchange rates come from.
+// A rateMode selects the source of exchange rates.
 type rateMode string
 
 const (
@@ -20,23 +20,23 @@ const (
 	ratesOff     rateMode = "off"
 )
 
-// loadRates returns the rates to convert with: the embedded history and what the store has kept since.
+// loadRates returns the embedded history of rates and the rates in the store.
 func loadRates(ctx context.Context, db store.Store) (*ecb.Table, error) {
 	table, err := ecb.EmbeddedTable()
 	if err != nil {
 		return nil, err
 	}
 	if err := table.Load(ctx, db); err != nil {
-		return nil, fmt.Errorf("load the exchange rates that are kept: %w", err)
+		return nil, fmt.Errorf("load the stored exchange rates: %w", err)
 	}
 	return table, nil
 }
 
-// start returns the rates that a server converts with, and its tasks. In one that keeps them for all, one fetches new ones, if they are
-// to be kept current, and one converts the expenses that waited for them and tells observe of each round; in any other, one takes
-// in what is kept.
+// start returns the rates that a server converts with, and the background tasks that keep them current. On an instance
+// with the role ticker, one task fetches new rates (only in mode ecb) and one converts pending expenses, reporting each
+// round to observe. On other instances, one task loads the rates that the ticker has stored.
 func (m rateMode) start(
-	ctx context.Context, db database, keeps bool, observe func(converted int, err error), logger *slog.Logger,
+	ctx context.Context, db database, isTicker bool, observe func(converted int, err error), logger *slog.Logger,
 ) (expense.Rates, []func(context.Context), error) {
 	if m == ratesOff {
 		return expense.NoRates{}, nil, nil
@@ -45,13 +45,15 @@ func (m rateMode) start(
 	if err != nil {
 		return nil, nil, err
 	}
-	if !keeps {
-		return table, []func(context.Context){func(ctx context.Context) { followRates(ctx, db, table, logger) }}, nil
+	if !isTicker {
+		return table, []func(context.Context){func(ctx context.Context) { reloadRates(ctx, db, table, logger) }}, nil
 	}
-	// One token in the channel says that there is something to convert; at the start there may be.
+	// A value in the channel requests a conversion. There may be pending expenses at the start.
 	arrived := make(chan struct{}, 1)
 	arrived <- struct{}{}
-	tasks := []func(context.Context){func(ctx context.Context) { convertPending(ctx, db, table, arrived, observe, logger) }}
+	tasks := []func(context.Context){func(ctx context.Context) {
+		convertPending(ctx, db, table, arrived, observe, logger)
+	}}
 	if m == ratesFromECB {
 		fetcher, err := ecb.NewFetcher(table, db, ecb.Config{
 			Logger: logger,
@@ -70,12 +72,12 @@ func (m rateMode) start(
 	return table, tasks, nil
 }
 
-// followEvery is how often an instance that does not fetch rates itself looks for those that another one has.
-const followEvery = 10 * time.Minute
+// reloadInterval is the time between two loads of the stored rates, on an instance that fetches none itself.
+const reloadInterval = 10 * time.Minute
 
-// followRates takes in the rates that the store keeps, until ctx ends.
-func followRates(ctx context.Context, db store.Store, table *ecb.Table, logger *slog.Logger) {
-	ticker := time.NewTicker(followEvery)
+// reloadRates loads the stored rates into table at intervals until ctx ends.
+func reloadRates(ctx context.Context, db store.Store, table *ecb.Table, logger *slog.Logger) {
+	ticker := time.NewTicker(reloadInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -84,17 +86,18 @@ func followRates(ctx context.Context, db store.Store, table *ecb.Table, logger *
 		case <-ticker.C:
 		}
 		if err := table.Load(ctx, db); err != nil && ctx.Err() == nil {
-			logger.Warn("the exchange rates that are kept could not be read; tried again later", "in", followEvery, "error", err)
+			logger.Warn("the stored exchange rates could not be read; retrying", "in", reloadInterval, "error", err)
 		}
 	}
 }
 
-// convertRetry is how long a conversion that failed waits for the next try.
-const convertRetry = 5 * time.Minute
+// convertRetryDelay is the delay before a failed conversion is retried.
+const convertRetryDelay = 5 * time.Minute
 
-// convertPending converts what is pending in every ledger each time prices have arrived, until ctx ends.
+// convertPending converts the pending expenses of every ledger each time rates have arrived, until ctx ends.
 func convertPending(
-	ctx context.Context, db store.Store, table *ecb.Table, arrived chan struct{}, observe func(converted int, err error), logger *slog.Logger,
+	ctx context.Context, db store.Store, table *ecb.Table, arrived chan struct{}, observe func(converted int, err error),
+	logger *slog.Logger,
 ) {
 	for {
 		select {
@@ -113,11 +116,11 @@ func convertPending(
 		if err == nil {
 			continue
 		}
-		logger.Warn("pending expenses could not all be converted; tried again later", "in", convertRetry, "error", err)
+		logger.Warn("not all pending expenses could be converted; retrying", "in", convertRetryDelay, "error", err)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(convertRetry):
+		case <-time.After(convertRetryDelay):
 			select {
 			case arrived <- struct{}{}:
 			default:

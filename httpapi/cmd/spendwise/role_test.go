@@ -12,8 +12,8 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
-// Three processes of one role each are a server together. Two of them have neither the private keys nor what opens them, and the
-// third posts what is due.
+// Three processes of one role each are a server together. Two of them have neither the private keys nor what opens
+// them, and the third posts what is due.
 func TestProcessesOfOneRoleEach(t *testing.T) {
 	dsn, dirs := pgtest.New(t), map[string]string{}
 	run := func(role string) *server {
@@ -26,7 +26,8 @@ func TestProcessesOfOneRoleEach(t *testing.T) {
 	here.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"12.50","category":"Food"}`)
 	here.must(t, http.StatusNotFound, "GET", "/v1/me", "")
 	c.must(t, http.StatusNotFound, "GET", "/v1/expenses", "")
-	here.must(t, http.StatusCreated, "POST", "/v1/recurrences", `{"amount":"1","freq":"daily","start_date":"2026-01-01","count":3}`)
+	here.must(t, http.StatusCreated, "POST", "/v1/recurrences",
+		`{"amount":"1","freq":"daily","start_date":"2026-01-01","count":3}`)
 	time.Sleep(300 * time.Millisecond)
 	if n := len(here.expenses(t)); n != 1 {
 		t.Errorf("%d expenses without a ticker, want 1", n)
@@ -57,7 +58,8 @@ func TestAServerDoesNotSendPeopleWhereNobodyRegisters(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			command := program(t.Context(), t.TempDir(), append([]string{
-				"serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--rates", "off", "--database", "sqlite:" + filepath.Join(t.TempDir(), "x.db"),
+				"serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--rates", "off", "--database",
+				"sqlite:" + filepath.Join(t.TempDir(), "x.db"),
 			}, c.args...)...)
 			stdout, err := command.StdoutPipe()
 			if err != nil {
@@ -81,17 +83,20 @@ func TestAServerDoesNotSendPeopleWhereNobodyRegisters(t *testing.T) {
 
 func TestIngressSwitchesThatMakeNoSense(t *testing.T) {
 	for name, args := range map[string][]string{
-		"a role that there is not":        {"--roles", "api,cook"},
-		"no role":                         {"--roles", ""},
-		"signing in without accounts":     {"--roles", "auth", "--no-local-accounts", "--issuer", "https://login.example.org", "--audience", "x"},
+		"a role that there is not": {"--roles", "api,cook"},
+		"no role":                  {"--roles", ""},
+		"signing in without accounts": {"--roles", "auth", "--no-local-accounts", "--issuer", "https://login.example.org",
+			"--audience", "x"},
 		"a proxy that is a name":          {"--trusted-proxies", "gateway"},
 		"a proxy in a network of no size": {"--trusted-proxies", "10.0.0.0/40"},
 		"any origin":                      {"--cors-origins", "*"},
 		"an origin with a path":           {"--cors-origins", "https://app.example.org/"},
 	} {
 		dir := t.TempDir()
-		args = append([]string{"serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--rates", "off", "--database", "sqlite:" + filepath.Join(dir, "x.db")}, args...)
-		if out, err := program(t.Context(), dir, args...).CombinedOutput(); err == nil || strings.Contains(string(out), "listening") {
+		args = append([]string{"serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--rates", "off", "--database",
+			"sqlite:" + filepath.Join(dir, "x.db")}, args...)
+		if out, err := program(t.Context(), dir, args...).CombinedOutput(); err == nil ||
+			strings.Contains(string(out), "listening") {
 			t.Errorf("%s: %v %s", name, err, out)
 		}
 	}

@@ -17,35 +17,36 @@ import (
 )
 
 const (
-	// drainTime is how long requests may go on after the first signal.
-	drainTime = 20 * time.Second
-	// purgeEvery is how often what is kept for a time only is removed.
-	purgeEvery = 6 * time.Hour
-	// answersKept is how long an idempotent request is answered as before, tombstonesKept how long a deleted id is known.
-	answersKept    = 7 * 24 * time.Hour
-	tombstonesKept = 90 * 24 * time.Hour
-	// devicesKept is how long a session that has ended is shown.
-	devicesKept = 30 * 24 * time.Hour
-	// issuerTime is how long an issuer may take to answer.
-	issuerTime = 10 * time.Second
-	// failuresKept is how long failed attempts to sign in are kept; they count for an hour.
-	failuresKept = 2 * time.Hour
+	// drainTimeout limits how long requests may continue after the first signal.
+	drainTimeout = 20 * time.Second
+	// purgeInterval is the time between two purges.
+	purgeInterval = 6 * time.Hour
+	// idempotencyRetention is how long the server replays the response of an idempotent request.
+	idempotencyRetention = 7 * 24 * time.Hour
+	// tombstoneRetention is how long tombstones of deleted rows stay in the change feed.
+	tombstoneRetention = 90 * 24 * time.Hour
+	// sessionRetention is how long the list of devices shows a session that has ended.
+	sessionRetention = 30 * 24 * time.Hour
+	// failureRetention is how long failed sign-ins are stored. The throttle counts those of the last hour.
+	failureRetention = 2 * time.Hour
+	// issuerTimeout limits each request to the OpenID Connect issuer.
+	issuerTimeout = 10 * time.Second
 )
 
 type serveCmd struct {
-	Listen        string        `help:"The address to listen on (${default}); port 0 takes a free one." default:"127.0.0.1:8080" placeholder:"ADDR"`
-	Migrate       bool          `help:"Migrate the database at start; safe with many instances." default:"true" negatable:""`
-	Rates         rateMode      `help:"Exchange rates (${default}): ecb (embedded history, kept current from the European Central Bank), embedded (no network), or off." enum:"ecb,embedded,off" default:"ecb"`
-	Registration  string        `help:"Who may register (${default}): open, or closed (only spendwise user add makes accounts)." enum:"open,closed" default:"open"`
-	RateLimits    string        `help:"The limits on requests and the throttle on sign-ins: on, or off (for load tests on one machine)." enum:"on,off" default:"on"`
-	MetricsListen string        `help:"The address of a listener of its own for /metrics (${default}); port 0 takes a free one, off or an empty text none." default:"127.0.0.1:9464" placeholder:"ADDR"`
-	Tick          time.Duration `help:"How often recurring expenses that are due are posted (${default}); 0 is off." default:"1m" placeholder:"DURATION"`
-	Roles         []string      `help:"What this process does (${default}): api (serves ledgers), auth (serves accounts, and alone has the private keys), ticker (posts what is due, fetches rates, removes what is old)." enum:"api,auth,ticker" default:"api,auth,ticker" placeholder:"ROLE,…"`
+	Listen        string        `help:"${listenHelp} Default: ${default}." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	Migrate       bool          `help:"${migrateHelp}" default:"true" negatable:""`
+	Rates         rateMode      `help:"${serveRatesHelp} Default: ${default}." enum:"ecb,embedded,off" default:"ecb"`
+	Registration  string        `help:"${registrationHelp} Default: ${default}." enum:"open,closed" default:"open"`
+	RateLimits    string        `help:"${rateLimitsHelp}" enum:"on,off" default:"on"`
+	MetricsListen string        `help:"${metricsHelp} Default: ${default}." default:"127.0.0.1:9464" placeholder:"ADDR"`
+	Tick          time.Duration `help:"${tickHelp} Default: ${default}." default:"1m" placeholder:"DURATION"`
+	Roles         []string      `help:"${rolesHelp}" enum:"api,auth,ticker" default:"api,auth,ticker" placeholder:"ROLE,…"`
 	ingressFlags
 	identityFlags
 }
 
-// roles returns what this process does.
+// roles returns the roles of this instance.
 func (cmd *serveCmd) roles() (httpapi.Roles, error) {
 	named := map[string]httpapi.Roles{"api": httpapi.RoleAPI, "auth": httpapi.RoleAuth, "ticker": httpapi.RoleTicker}
 	var roles httpapi.Roles
@@ -54,23 +55,24 @@ func (cmd *serveCmd) roles() (httpapi.Roles, error) {
 	}
 	switch {
 	case roles == 0:
-		return 0, errors.New("--roles names none: api, auth or ticker")
+		return 0, errors.New("--roles is empty; it takes api, auth and ticker")
 	case roles == httpapi.RoleAuth && !cmd.LocalAccounts:
-		return 0, errors.New("without local accounts an instance of the role auth alone has nothing to serve")
+		return 0, errors.New("--roles=auth serves nothing with --no-local-accounts; " +
+			"add the role api or ticker, or enable local accounts")
 	}
 	return roles, nil
 }
 
-// ingressFlags say what is in front of the server.
+// ingressFlags configure proxies in front of the server and requests from browsers.
 type ingressFlags struct {
-	TrustedProxies []network `help:"The networks, such as 10.0.0.0/8, or addresses of proxies in front, whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are believed. Default: none." placeholder:"CIDR,…"`
-	CORSOrigins    []string  `name:"cors-origins" help:"The origins, such as https://app.example.org, whose pages may use the API from a browser. Default: none." placeholder:"ORIGIN,…"`
+	TrustedProxies []network `help:"${trustedProxiesHelp}" placeholder:"CIDR,…"`
+	CORSOrigins    []string  `name:"cors-origins" help:"${corsOriginsHelp}" placeholder:"ORIGIN,…"`
 }
 
-// A network is one in CIDR notation, or a single address.
+// A network is a CIDR prefix. A single address is a prefix of full length.
 type network struct{ netip.Prefix }
 
-// UnmarshalText reads a network.
+// UnmarshalText parses a CIDR prefix or an address.
 func (n *network) UnmarshalText(text []byte) error {
 	if address, err := netip.ParseAddr(string(text)); err == nil && address.Zone() == "" {
 		n.Prefix = netip.PrefixFrom(address, address.BitLen())
@@ -78,23 +80,23 @@ func (n *network) UnmarshalText(text []byte) error {
 	}
 	prefix, err := netip.ParsePrefix(string(text))
 	if err != nil {
-		return fmt.Errorf("%q is no network such as 10.0.0.0/8, and no address", text)
+		return fmt.Errorf("%q is neither a network such as 10.0.0.0/8 nor an address such as 10.0.0.1", text)
 	}
 	n.Prefix = prefix
 	return nil
 }
 
-// identityFlags say who is let in.
+// identityFlags configure local accounts, signing keys and the OpenID Connect issuer.
 type identityFlags struct {
-	sealFlag
-	KeyRotation   time.Duration `help:"How often the key that signs access tokens is replaced (${default}), every 20 minutes at most; 0: by spendwise keys rotate only." default:"720h" placeholder:"DURATION"`
-	KeyLead       time.Duration `help:"How long a key is published before it signs." default:"10m" hidden:""` // shorter where a test has no time
-	LocalAccounts bool          `help:"Keep accounts with passwords; without them only the issuer's tokens are accepted." default:"true" negatable:""`
-	Issuer        string        `help:"The URL of an OpenID Connect provider whose access tokens are accepted too." placeholder:"URL"`
-	Audience      string        `help:"What the issuer's tokens must be meant for." placeholder:"NAME"`
+	encryptionKeyFlag
+	KeyRotation   time.Duration `help:"${keyRotationHelp} Default: ${default}." default:"720h" placeholder:"DURATION"`
+	KeyLead       time.Duration `help:"How long a key is published before it signs." default:"10m" hidden:""` // for tests
+	LocalAccounts bool          `help:"${localAccountsHelp}" default:"true" negatable:""`
+	Issuer        string        `help:"${issuerHelp}" placeholder:"URL"`
+	Audience      string        `help:"The audience (aud) that the issuer's tokens must name." placeholder:"NAME"`
 }
 
-// Run serves until ctx ends, then drains and stops in order: listener, requests, background work, store.
+// Run serves until ctx ends. It then stops in this order: the listener, running requests, background tasks, the store.
 func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 	logger := config.logger(p)
 	traces, err := startTracing(ctx, p.getenv, logger)
@@ -108,31 +110,33 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 			return err
 		}
 		m := newMetrics(db)
-		rates, background, err := cmd.Rates.start(ctx, db, roles.Has(httpapi.RoleTicker), m.convertedPending, logger)
+		rates, tasks, err := cmd.Rates.start(ctx, db, roles.Has(httpapi.RoleTicker), m.countConversion, logger)
 		if err != nil {
 			return err
 		}
-		measured, err := listenMetrics(ctx, cmd.MetricsListen)
+		metricsListener, err := listenMetrics(ctx, cmd.MetricsListen)
 		if err != nil {
 			return err
 		}
-		seen := outlook{log: logger, traces: traces} // without a listener nothing is counted
-		if measured != nil {
-			seen.observe = m.observe
-			m.follow(rates)
-			stop := m.serve(measured, logger)
+		obs := observability{log: logger, traces: traces} // without a listener, nothing is counted
+		if metricsListener != nil {
+			obs.observe = m.observe
+			m.registerRatesAge(rates)
+			stop := m.serve(metricsListener, logger)
 			defer func() { err = errors.Join(err, stop()) }()
 		}
-		handler, keep, err := cmd.handler(ctx, p, db, roles, rates, seen)
+		handler, maintainAccounts, err := cmd.handler(ctx, p, db, roles, rates, obs)
 		if err != nil {
 			return err
 		}
-		tasks := append(background, keep)
+		tasks = append(tasks, maintainAccounts)
 		if roles.Has(httpapi.RoleTicker) {
-			tasks = append(tasks, purger(db, logger))
+			tasks = append(tasks, purgeTask(db, logger))
 		}
 		if roles.Has(httpapi.RoleTicker) && cmd.Tick > 0 {
-			ticker, err := httpapi.NewTicker(db, httpapi.TickerConfig{Interval: cmd.Tick, Rates: rates, Log: logger, Observe: seen.observe})
+			ticker, err := httpapi.NewTicker(db, httpapi.TickerConfig{
+				Interval: cmd.Tick, Rates: rates, Log: logger, Observe: obs.observe,
+			})
 			if err != nil {
 				return err
 			}
@@ -140,39 +144,39 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 		}
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cmd.Listen)
 		if err != nil {
-			return fmt.Errorf("listen on %s: %w; --listen takes another address, port 0 a free one", cmd.Listen, err)
+			return fmt.Errorf("listen on %s: %w; set --listen to another address, or to port 0 for a free port", cmd.Listen, err)
 		}
 
-		work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+		taskContext, stopTasks := context.WithCancel(context.WithoutCancel(ctx))
 		var running sync.WaitGroup
 		for _, task := range tasks {
-			running.Go(func() { task(work) })
+			running.Go(func() { task(taskContext) })
 		}
 		defer running.Wait()
-		defer stopWork()
-		registers := roles.Has(httpapi.RoleAuth) && cmd.LocalAccounts && cmd.Registration == "open"
-		return serve(ctx, listener, measured, m.count(handler), registers, p, logger)
+		defer stopTasks()
+		registrationOpen := roles.Has(httpapi.RoleAuth) && cmd.LocalAccounts && cmd.Registration == "open"
+		return serve(ctx, listener, metricsListener, m.countInFlight(handler), registrationOpen, p, logger)
 	})
 }
 
-// An outlook is what of a server can be seen from outside.
-type outlook struct {
+// An observability holds the outputs that describe a running server: its log, metrics and traces.
+type observability struct {
 	log     *slog.Logger
-	observe func(httpapi.Event) // nil: nobody counts
+	observe func(httpapi.Event) // nil if metrics are disabled
 	traces  tracing
 }
 
-// handler returns the API, and the task that keeps its accounts and keys in order.
+// handler returns the API, and the background task that rotates keys and ends sessions.
 func (cmd *serveCmd) handler(
-	ctx context.Context, p *process, db database, roles httpapi.Roles, rates expense.Rates, seen outlook,
+	ctx context.Context, p *process, db database, roles httpapi.Roles, rates expense.Rates, obs observability,
 ) (http.Handler, func(context.Context), error) {
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
 		return nil, nil, err
 	}
 	config := httpapi.Config{
-		Roles: roles, Rates: rates, Settings: defaults, Log: seen.log, Observe: seen.observe, Tracer: seen.traces.tracer(), Done: ctx.Done(),
-		Origins: cmd.CORSOrigins,
+		Roles: roles, Rates: rates, Settings: defaults, Log: obs.log, Observe: obs.observe,
+		Tracer: obs.traces.tracer(), Done: ctx.Done(), Origins: cmd.CORSOrigins,
 	}
 	for _, proxy := range cmd.TrustedProxies {
 		config.TrustedProxies = append(config.TrustedProxies, proxy.Prefix)
@@ -180,13 +184,13 @@ func (cmd *serveCmd) handler(
 	if cmd.RateLimits != "off" {
 		config.Limits = httpapi.DefaultLimits()
 	}
-	keep := func(context.Context) {}
+	maintainAccounts := func(context.Context) {}
 	if cmd.LocalAccounts {
 		identity := auth.Config{
-			VerifyOnly: !roles.Has(httpapi.RoleAuth), KeyRotationInterval: cmd.KeyRotation, KeyActivationDelay: cmd.KeyLead, RegistrationClosed: cmd.Registration == "closed",
-			DisableThrottling: cmd.RateLimits == "off", Logger: seen.log,
+			VerifyOnly: !roles.Has(httpapi.RoleAuth), KeyRotationInterval: cmd.KeyRotation, KeyActivationDelay: cmd.KeyLead,
+			RegistrationClosed: cmd.Registration == "closed", DisableThrottling: cmd.RateLimits == "off", Logger: obs.log,
 		}
-		if !identity.VerifyOnly { // one that signs nobody in needs no private key, nor what would open one
+		if !identity.VerifyOnly { // an instance without the role auth signs no tokens and needs no key
 			if identity.KEK, err = cmd.keyEncryptionKey(p); err != nil {
 				return nil, nil, err
 			}
@@ -195,22 +199,23 @@ func (cmd *serveCmd) handler(
 		if err != nil {
 			return nil, nil, err
 		}
-		config.Authenticator, keep = config.Accounts, config.Accounts.Run
+		config.Authenticator, maintainAccounts = config.Accounts, config.Accounts.Run
 	}
-	if err := cmd.admitIssuer(&config, seen.traces.client(issuerTime)); err != nil {
+	if err := cmd.addIssuer(&config, obs.traces.client(issuerTimeout)); err != nil {
 		return nil, nil, err
 	}
 	handler, err := httpapi.New(db, config)
-	return handler, keep, err
+	return handler, maintainAccounts, err
 }
 
-// admitIssuer lets the tokens of --issuer in, beside those of local accounts or instead of them; client asks the issuer, nil: the usual one.
-func (f *identityFlags) admitIssuer(config *httpapi.Config, client *http.Client) error {
+// addIssuer makes config accept the tokens of --issuer, in addition to those of local accounts if there are any. client
+// sends the requests to the issuer; nil is the default client.
+func (f *identityFlags) addIssuer(config *httpapi.Config, client *http.Client) error {
 	switch {
 	case f.Issuer == "" && f.Audience != "":
-		return errors.New("--audience says what an issuer's tokens must be meant for: give --issuer too")
+		return errors.New("--audience needs --issuer, whose tokens it restricts")
 	case f.Issuer == "" && !f.LocalAccounts:
-		return errors.New("without local accounts nobody could get in: give --issuer")
+		return errors.New("--no-local-accounts needs --issuer; without both, nobody can sign in")
 	case f.Issuer == "":
 		return nil
 	}
@@ -226,31 +231,33 @@ func (f *identityFlags) admitIssuer(config *httpapi.Config, client *http.Client)
 	return nil
 }
 
-// serve answers on listener until ctx ends, and says where; measured is where the metrics are, or nil. What it tells people to begin
-// with is an account of their own only where anybody registers.
+// serve serves handler on listener until ctx ends, and prints the addresses of both listeners; metricsListener may be
+// nil. It also prints a first command to try: a registration if registrationOpen, else a health check.
 func serve(
-	ctx context.Context, listener, measured net.Listener, handler http.Handler, registers bool, p *process, logger *slog.Logger,
+	ctx context.Context, listener, metricsListener net.Listener, handler http.Handler, registrationOpen bool,
+	p *process, logger *slog.Logger,
 ) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute, // imports move both deadlines on as they come in, exports and event streams as they go out
+		ReadTimeout:       time.Minute, // imports, exports and event streams extend both deadlines while data flows
 		WriteTimeout:      2 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    4 * httpapi.MaxHeaderBytes, // the handler refuses what is longer than once
+		MaxHeaderBytes:    4 * httpapi.MaxHeaderBytes, // the handler rejects headers above the limit with a problem
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
-	url := "http://" + reachable(listener.Addr())
+	url := "http://" + localAddress(listener.Addr())
 	if _, err := fmt.Fprintf(p.stdout, "listening on %s\n", url); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	if measured != nil {
-		if _, err := fmt.Fprintf(p.stdout, "metrics on http://%s\n", reachable(measured.Addr())); err != nil {
+	if metricsListener != nil {
+		if _, err := fmt.Fprintf(p.stdout, "metrics on http://%s\n", localAddress(metricsListener.Addr())); err != nil {
 			return errors.Join(err, listener.Close())
 		}
 	}
-	// The lines before are for programs, this one is for people.
-	if _, err := fmt.Fprintf(p.stdout, "to begin, in another terminal:\n  %s\n", greeting(url, registers)); err != nil {
+	// Programs parse the lines above; this one is for people.
+	_, err := fmt.Fprintf(p.stdout, "to begin, in another terminal:\n  %s\n", firstCommand(url, registrationOpen))
+	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 
@@ -261,27 +268,27 @@ func serve(
 		return fmt.Errorf("serve on %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
-	logger.Info("stopping: requests may finish", "within", drainTime)
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	logger.Info("stopping; waiting for running requests", "within", drainTimeout)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {
-		return errors.Join(fmt.Errorf("requests were cut off after %s: %w", drainTime, err), server.Close())
+		return errors.Join(fmt.Errorf("running requests were cancelled after %s: %w", drainTimeout, err), server.Close())
 	}
 	logger.Info("stopped")
 	return nil
 }
 
-// greeting is a line that a newcomer can paste into a shell.
-func greeting(url string, registers bool) string {
-	if !registers {
+// firstCommand returns a shell command that works on a new server.
+func firstCommand(url string, registrationOpen bool) string {
+	if !registrationOpen {
 		return "curl -s " + url + "/healthz"
 	}
 	return "curl -s " + url + `/v1/auth/register -H 'Content-Type: application/json' ` +
 		`-d '{"email":"you@example.com","password":"a long pass phrase"}'`
 }
 
-// reachable returns an address under which a client on this machine reaches addr.
-func reachable(addr net.Addr) string {
+// localAddress returns an address at which a client on this machine reaches addr.
+func localAddress(addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok || !tcp.IP.IsUnspecified() {
 		return addr.String()
@@ -289,16 +296,19 @@ func reachable(addr net.Addr) string {
 	return net.JoinHostPort("localhost", fmt.Sprint(tcp.Port))
 }
 
-// purger returns the task that removes, now and then, what is kept for a time only.
-func purger(db database, logger *slog.Logger) func(context.Context) {
+// purgeTask returns the task that deletes records whose retention has ended, until its context ends.
+func purgeTask(db database, logger *slog.Logger) func(context.Context) {
 	return func(ctx context.Context) {
-		ticker := time.NewTicker(purgeEvery)
+		ticker := time.NewTicker(purgeInterval)
 		defer ticker.Stop()
 		for {
 			now := time.Now()
-			err := errors.Join(db.Purge(ctx, now.Add(-answersKept), now.Add(-tombstonesKept)), db.Accounts().Purge(ctx, now.Add(-devicesKept), now.Add(-failuresKept)))
+			err := errors.Join(
+				db.Purge(ctx, now.Add(-idempotencyRetention), now.Add(-tombstoneRetention)),
+				db.Accounts().Purge(ctx, now.Add(-sessionRetention), now.Add(-failureRetention)),
+			)
 			if err != nil && ctx.Err() == nil {
-				logger.Warn("purge failed; it is tried again later", "error", err)
+				logger.Warn("purge failed; it will be retried", "error", err)
 			}
 			select {
 			case <-ctx.Done():

@@ -21,10 +21,11 @@ import (
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
-var large = flag.Int("large", 20_000, "how many expenses the large ledger of BenchmarkLedgerSize holds; README's figures are of 1000000")
+var large = flag.Int("large", 20_000, "how many expenses the large ledger of BenchmarkLedgerSize holds; README's "+
+	"figures are of 1000000")
 
-// BenchmarkLedgerSize shows that a month's report costs the same in a small ledger and in a large one, and that an export to
-// CSV holds memory flat: heap-MiB is how far the heap grew while every expense was written.
+// BenchmarkLedgerSize shows that a month's report costs the same in a small ledger and in a large one, and that an
+// export to CSV holds memory flat: heap-MiB is how far the heap grew while every expense was written.
 func BenchmarkLedgerSize(b *testing.B) {
 	opens := map[string]func(b *testing.B) database{
 		"sqlite": func(b *testing.B) database {
@@ -102,8 +103,9 @@ func fill(b *testing.B, st database, size int) {
 			date := first.AddDays(n % 731)
 			amount := expense.MustMoney(fmt.Sprintf("%d.%02d", n%90+1, n%100), "EUR")
 			batch[i] = expense.Expense{
-				ID: uuid.New(), Amount: amount, Date: date, CategoryID: ledger.Categories[n%10].ID, Notes: fmt.Sprint("Receipt ", n),
-				Rate: expense.Rate{Value: expense.MustFactor("1"), Date: date, Source: expense.SourceIdentity}, Home: amount,
+				ID: uuid.New(), Amount: amount, Date: date, CategoryID: ledger.Categories[n%10].ID,
+				Notes: fmt.Sprint("Receipt ", n),
+				Rate:  expense.Rate{Value: expense.MustFactor("1"), Date: date, Source: expense.SourceIdentity}, Home: amount,
 				CreatedAt: now, UpdatedAt: now,
 			}
 		}

@@ -16,8 +16,8 @@ import (
 
 var connections = flag.Int("connections", 300, "how many connections TestTheServerStaysUp opens and leaves alone")
 
-// TestTheServerStaysUp opens connections that send nothing, a byte a second, or too much, to the real server. Others are served
-// meanwhile, and whoever is slow is cut off. As many as the issue asks for:
+// TestTheServerStaysUp opens connections that send nothing, a byte a second, or too much, to the real server. Others
+// are served meanwhile, and whoever is slow is cut off. As many as the issue asks for:
 //
 //	go test ./httpapi/cmd/spendwise -run TheServerStaysUp -connections 10000 -v
 func TestTheServerStaysUp(t *testing.T) {
@@ -45,13 +45,18 @@ func TestTheServerStaysUp(t *testing.T) {
 	const closing = " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-Id: alike\r\n"
 	const tooLarge = "HTTP/1.1 431 Request Header Fields Too Large"
 	for name, c := range map[string]struct{ request, answer string }{
-		"one long header":              {"GET /healthz" + closing + "X-A: " + strings.Repeat("a", 33<<10) + "\r\n\r\n", `"code":"headers_too_large"`},
-		"many headers":                 {"GET /healthz" + closing + strings.Repeat("X-A: bbbbbbbbbbbbbb\r\n", 4<<10) + "\r\n", `"code":"headers_too_large"`},
-		"a long address":               {"GET /" + strings.Repeat("a", 64<<10) + closing + "\r\n", `"code":"headers_too_large"`},
-		"a long header at no route":    {"GET /nowhere" + closing + "X-A: " + strings.Repeat("a", 33<<10) + "\r\n\r\n", `"code":"headers_too_large"`},
-		"a long header and a token":    {"GET /v1/me" + closing + "X-A: " + strings.Repeat("a", 33<<10) + "\r\nAuthorization: Bearer x\r\n\r\n", `"code":"headers_too_large"`},
-		"a long token that needs none": {"GET /healthz" + closing + "Authorization: Bearer " + strings.Repeat("a", 100<<10) + "\r\n\r\n", `"code":"headers_too_large"`},
-		"headers for ever":             {"GET / HTTP/1.1\r\n" + strings.Repeat("a: b\r\n", 64<<10), ""},
+		"one long header": {"GET /healthz" + closing + "X-A: " + strings.Repeat("a", 33<<10) + "\r\n\r\n",
+			`"code":"headers_too_large"`},
+		"many headers": {"GET /healthz" + closing + strings.Repeat("X-A: bbbbbbbbbbbbbb\r\n", 4<<10) + "\r\n",
+			`"code":"headers_too_large"`},
+		"a long address": {"GET /" + strings.Repeat("a", 64<<10) + closing + "\r\n", `"code":"headers_too_large"`},
+		"a long header at no route": {"GET /nowhere" + closing + "X-A: " + strings.Repeat("a", 33<<10) + "\r\n\r\n",
+			`"code":"headers_too_large"`},
+		"a long header and a token": {"GET /v1/me" + closing + "X-A: " + strings.Repeat("a", 33<<10) +
+			"\r\nAuthorization: Bearer x\r\n\r\n", `"code":"headers_too_large"`},
+		"a long token that needs none": {"GET /healthz" + closing + "Authorization: Bearer " + strings.Repeat("a", 100<<10) +
+			"\r\n\r\n", `"code":"headers_too_large"`},
+		"headers for ever": {"GET / HTTP/1.1\r\n" + strings.Repeat("a: b\r\n", 64<<10), ""},
 	} {
 		got := ask(c.request)
 		if (got != "" || c.answer != "") && (!strings.HasPrefix(got, tooLarge) || !strings.Contains(got, c.answer)) {
@@ -61,7 +66,8 @@ func TestTheServerStaysUp(t *testing.T) {
 	// A token's length tells no more than its signature: 100 KB are answered as no token is, but for the time.
 	dated := regexp.MustCompile(`(?i)(date|ratelimit): [^\r]*\r\n`)
 	nobody := dated.ReplaceAllString(ask("GET /v1/me"+closing+"\r\n"), "")
-	long := dated.ReplaceAllString(ask("GET /v1/me"+closing+"Authorization: Bearer "+strings.Repeat("a", 100<<10)+"\r\n\r\n"), "")
+	long := dated.ReplaceAllString(
+		ask("GET /v1/me"+closing+"Authorization: Bearer "+strings.Repeat("a", 100<<10)+"\r\n\r\n"), "")
 	if long != nobody || !strings.HasPrefix(nobody, "HTTP/1.1 401 ") {
 		t.Errorf("a token of 100 KB is answered\n%s\nand none\n%s", long, nobody)
 	}
@@ -76,10 +82,13 @@ func TestTheServerStaysUp(t *testing.T) {
 		"a length that is no number": "Content-Length: 0x4\r\n\r\n",
 	} {
 		conn := dial()
-		_, _ = io.WriteString(conn, "POST /v1/auth/login HTTP/1.1\r\nHost: x\r\n"+smuggled+"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		_, _ = io.WriteString(conn,
+			"POST /v1/auth/login HTTP/1.1\r\nHost: x\r\n"+smuggled+"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: "+
+				"close\r\n\r\n")
 		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 		answer, err := io.ReadAll(conn)
-		if got := string(answer); strings.Contains(got, `{"status":"ok"}`) || err == nil && !strings.HasPrefix(got, "HTTP/1.1 4") && !strings.HasPrefix(got, "HTTP/1.1 501") {
+		if got := string(answer); strings.Contains(got, `{"status":"ok"}`) || err == nil &&
+			!strings.HasPrefix(got, "HTTP/1.1 4") && !strings.HasPrefix(got, "HTTP/1.1 501") {
 			t.Errorf("%s is answered %q, %v", name, got, err)
 		}
 	}

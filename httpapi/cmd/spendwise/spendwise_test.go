@@ -42,12 +42,15 @@ func TestTheMainJob(t *testing.T) {
 		s := start(t, dataDir, "--database", database)
 		c := s.register(`,"home_currency":"EUR","time_zone":"Europe/Berlin"`)
 
-		c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"12.50","currency":"EUR","date":"2026-03-02","category":"Food"}`)
+		c.must(t, http.StatusCreated, "POST", "/v1/expenses",
+			`{"amount":"12.50","currency":"EUR","date":"2026-03-02","category":"Food"}`)
 		yen := c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"1000","currency":"JPY","date":"2026-03-01"}`)
-		if got := yen.text("rate_date") + " " + yen.text("rate_source") + " " + yen.text("home_amount"); got != "2026-02-27 ecb 5.43" {
+		if got := yen.text("rate_date") + " " + yen.text("rate_source") + " " +
+			yen.text("home_amount"); got != "2026-02-27 ecb 5.43" {
 			t.Errorf("a Sunday's yen: %s", got)
 		}
-		dinar := c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"3.250","currency":"KWD","date":"2026-03-03"}`)
+		dinar := c.must(t, http.StatusCreated, "POST", "/v1/expenses",
+			`{"amount":"3.250","currency":"KWD","date":"2026-03-03"}`)
 		if dinar["pending"] != true || dinar["rate"] != nil || dinar["home_amount"] != nil {
 			t.Errorf("the dinar is not pending: %v", dinar)
 		}
@@ -69,28 +72,33 @@ func TestTheMainJob(t *testing.T) {
 		}
 		s.start()
 		c.url = s.url
-		if again := c.must(t, http.StatusOK, "GET", "/v1/reports/monthly?month=2026-03", ""); fmt.Sprint(again) != fmt.Sprint(report) {
+		if again := c.must(t, http.StatusOK, "GET", "/v1/reports/monthly?month=2026-03",
+			""); fmt.Sprint(again) != fmt.Sprint(report) {
 			t.Errorf("after a restart the report is %v, was %v", again, report)
 		}
 	})
 }
 
 func TestTheHouseholdsFourYears(t *testing.T) {
-	const file, mapping = "../../../export/statement/testdata/household-transactions.csv", "../../../export/statement/testdata/household.mapping.json"
+	const file, mapping = "../../../export/statement/testdata/household-transactions.csv", "../../../export/statement" +
+		"/testdata/household.mapping.json"
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database)
 		email := "ravi@example.com"
-		if _, err := s.run("a long pass phrase\n", "user", "add", email, "--home-currency", "INR", "--database", database); err != nil {
+		if _, err := s.run("a long pass phrase\n", "user", "add", email, "--home-currency", "INR", "--database",
+			database); err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"added 2176, known 0, ignored 285, failed 0", "added 0, known 2176, ignored 285, failed 0"} {
+		for _, want := range []string{"added 2176, known 0, ignored 285, failed 0",
+			"added 0, known 2176, ignored 285, failed 0"} {
 			out, err := s.run("", "import", "--database", database, "--user", email, "--mapping", mapping, file)
 			if err != nil || strings.TrimSpace(out) != "imported: "+want {
 				t.Fatalf("import: %q, %v; want %s", out, err, want)
 			}
 		}
 		c := &client{http: http.DefaultClient, url: s.url}
-		c.token = c.must(t, http.StatusOK, "POST", "/v1/auth/login", `{"email":"`+email+`","password":"a long pass phrase"}`).text("access_token")
+		c.token = c.must(t, http.StatusOK, "POST", "/v1/auth/login",
+			`{"email":"`+email+`","password":"a long pass phrase"}`).text("access_token")
 		var sum decimal.Decimal
 		for year := 2015; year <= 2018; year++ {
 			for month := 1; month <= 12; month++ {
@@ -126,8 +134,8 @@ func TestOneKeyFiftyTimesAtOnce(t *testing.T) {
 	})
 }
 
-// TestSixteenClientsOnOneLedger states that no update is lost, versions are dense and totals equal the sums, whatever happens
-// at once.
+// TestSixteenClientsOnOneLedger states that no update is lost, versions are dense and totals equal the sums, whatever
+// happens at once.
 func TestSixteenClientsOnOneLedger(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database, "--rate-limits", "off")
@@ -151,7 +159,8 @@ func TestSixteenClientsOnOneLedger(t *testing.T) {
 					var got answer
 					switch pick := random.IntN(10); {
 					case pick < 5 || len(own) == 0:
-						status, got = c.do("POST", "/v1/expenses", `{"amount":"`+amount+`","currency":"`+[]string{"EUR", "USD", "KWD"}[random.IntN(3)]+`"}`)
+						status, got = c.do("POST", "/v1/expenses",
+							`{"amount":"`+amount+`","currency":"`+[]string{"EUR", "USD", "KWD"}[random.IntN(3)]+`"}`)
 						if status == http.StatusUnprocessableEntity { // three digits are too few for none of them
 							t.Errorf("POST: %v", got)
 							return
@@ -159,7 +168,8 @@ func TestSixteenClientsOnOneLedger(t *testing.T) {
 						own = append(own, got)
 					case pick < 8:
 						i := random.IntN(len(own))
-						status, got = c.do("PATCH", "/v1/expenses/"+own[i].text("id"), `{"amount":"`+amount+`"}`, "If-Match", `"`+own[i].text("version")+`"`)
+						status, got = c.do("PATCH", "/v1/expenses/"+own[i].text("id"), `{"amount":"`+amount+`"}`, "If-Match",
+							`"`+own[i].text("version")+`"`)
 						if status == http.StatusOK && got.text("version") == own[i].text("version") {
 							continue // the same amount by chance: nothing was written
 						}
@@ -238,7 +248,8 @@ func wantTotalsEqualSums(t *testing.T, c *client) {
 		}
 	}
 	if !sum.Equal(decimal.RequireFromString(report.text("total"))) || report.text("count") != strconv.Itoa(count) {
-		t.Errorf("the report says %s in %s expenses, the list sums to %s in %d", report.text("total"), report.text("count"), sum, count)
+		t.Errorf("the report says %s in %s expenses, the list sums to %s in %d", report.text("total"), report.text("count"),
+			sum, count)
 	}
 }
 
@@ -255,7 +266,8 @@ func TestKilledUnderLoad(t *testing.T) {
 				group.Go(func() {
 					for i := 0; ; i++ {
 						amount := fmt.Sprintf("%d.%02d", round+1, i%100)
-						status, got := c.do("POST", "/v1/expenses", `{"amount":"`+amount+`","currency":"USD","notes":"`+strconv.Itoa(worker)+`"}`)
+						status, got := c.do("POST", "/v1/expenses",
+							`{"amount":"`+amount+`","currency":"USD","notes":"`+strconv.Itoa(worker)+`"}`)
 						if status != http.StatusCreated {
 							return // the server is gone
 						}

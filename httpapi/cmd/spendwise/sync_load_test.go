@@ -19,17 +19,19 @@ import (
 )
 
 var (
-	syncLoad    = flag.Duration("sync-load", 300*time.Millisecond, "how long TestSyncNumbers asks for news, 300 times a second")
+	syncLoad = flag.Duration("sync-load", 300*time.Millisecond,
+		"how long TestSyncNumbers asks for news, 300 times a second")
 	syncRows    = flag.Int("sync-rows", 1000, "how many rows its first sync has")
 	syncPushes  = flag.Int("sync-pushes", 3, "how many pushes of 100 mutations it sends")
 	syncStreams = flag.Int("sync-streams", 50, "how many idle event streams it opens")
 )
 
-// TestSyncNumbers measures sync as devices meet it: a server in a process of its own, over HTTP, at its default durability. It fails for
-// wrong answers only; what it prints is for a quiet machine:
+// TestSyncNumbers measures sync as devices meet it: a server in a process of its own, over HTTP, at its default
+// durability. It fails for wrong answers only; what it prints is for a quiet machine:
 //
 //	SPENDWISE_TEST_POSTGRES_VIA=local SPENDWISE_TEST_POSTGRES_DURABLE=1 \
-//	go test ./httpapi/cmd/spendwise -run SyncNumbers -v -sync-load 10s -sync-rows 12000 -sync-pushes 50 -sync-streams 2000 -timeout 0
+//	go test ./httpapi/cmd/spendwise -run SyncNumbers -v -timeout 0 \
+//	  -sync-load 10s -sync-rows 12000 -sync-pushes 50 -sync-streams 2000
 func TestSyncNumbers(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
@@ -57,7 +59,8 @@ func durability(t *testing.T, dsn string) string {
 	}
 	defer db.Close()
 	var fsync, commit, directory string
-	err = db.QueryRowContext(t.Context(), "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('data_directory')").
+	err = db.QueryRowContext(t.Context(), "SELECT current_setting('fsync'), current_setting('synchronous_commit'), "+
+		"current_setting('data_directory')").
 		Scan(&fsync, &commit, &directory)
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +77,8 @@ func pushOf(n int) string {
 	for i := range mutations {
 		k := numberedIDs.Add(1)
 		mutations[i] = fmt.Sprintf(`{"mutation_id":"n%d","type":"expense","op":"put","id":"0190a6f0-5c2b-7d6e-9b3f-%012x",`+
-			`"data":{"amount":"%d.25","currency":"EUR","date":"2026-03-%02d","category":"food","notes":"Lunch with a friend"}}`, k, k, 1+k%200, 1+k%28)
+			`"data":{"amount":"%d.25","currency":"EUR","date":"2026-03-%02d","category":"food","notes":"Lunch with a friend"}}`,
+			k, k, 1+k%200, 1+k%28)
 	}
 	return `{"mutations":[` + strings.Join(mutations, ",") + `]}`
 }
@@ -126,7 +130,8 @@ func measureFirstSync(t *testing.T, c *client) {
 		if rows < *syncRows {
 			t.Errorf("a first sync brings %d rows, want %d", rows, *syncRows)
 		}
-		t.Logf("first sync of %d expenses in pages of %d, %d KiB: %s (to reach: 12,000 under 1 s on SQLite)", rows, limit, bytes>>10, spread(all))
+		t.Logf("first sync of %d expenses in pages of %d, %d KiB: %s (to reach: 12,000 under 1 s on SQLite)", rows, limit,
+			bytes>>10, spread(all))
 	}
 }
 
@@ -160,8 +165,9 @@ func measureNothingNew(t *testing.T, s *server) {
 	t.Logf("pull of nothing new at %d a second, %d of them: %s (to reach: 95%% under 5 ms)", rate, n, spread(all))
 }
 
-// measureStreams opens idle streams, five for each user, and makes changes of one user's ledger among them. The server is started anew
-// before: what hundreds of passwords that were hashed at once leave in its memory is no matter of streams.
+// measureStreams opens idle streams, five for each user, and makes changes of one user's ledger among them. The server
+// is started anew before: what hundreds of passwords that were hashed at once leave in its memory is no matter of
+// streams.
 func measureStreams(t *testing.T, s *server) {
 	const each = 5
 	users := make([]*client, (*syncStreams+each-1)/each)
@@ -193,7 +199,8 @@ func measureStreams(t *testing.T, s *server) {
 		}
 	}
 	time.Sleep(min(*syncLoad, 5*time.Second))
-	t.Logf("%d idle event streams: the server's process takes %d MiB, %d MiB when the last was opened, %d MiB with the first one (to reach: 2,000 under 150 MiB)",
+	t.Logf("%d idle event streams: the server's process takes %d MiB, %d MiB when the last was opened, %d MiB with the "+
+		"first one (to reach: 2,000 under 150 MiB)",
 		*syncStreams, s.resident()>>20, opened>>20, before>>20)
 	t.Logf("from the answer to a change until a device hears of it, beside them: %s (to reach: 200 ms)", spread(all))
 }

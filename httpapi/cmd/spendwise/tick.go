@@ -11,11 +11,11 @@ import (
 )
 
 type tickCmd struct {
-	Rates rateMode `help:"Exchange rates: ecb or embedded (the embedded history and what the server has fetched), or off." enum:"ecb,embedded,off" default:"ecb"`
+	Rates rateMode `help:"${ratesHelp}" enum:"ecb,embedded,off" default:"ecb"`
 }
 
-// Run posts what is due until nothing is, as the server does at each tick; both may run at once. Whoever runs it by hand has
-// perhaps mended what was wrong with a rule that failed: such a rule is tried again, however long the server would wait.
+// Run posts everything that is due. It may run at the same time as a server. Unlike the server, it retries failed rules
+// at once instead of waiting for their next retry, because an operator may have removed the cause.
 func (cmd *tickCmd) Run(ctx context.Context, config *cli, p *process) error {
 	return config.withDatabase(ctx, p, func(db database) error {
 		env := expense.Env{Now: time.Now()}
@@ -27,14 +27,14 @@ func (cmd *tickCmd) Run(ctx context.Context, config *cli, p *process) error {
 			env.Rates = table
 		}
 		round, err := jobs.RetryDue(ctx, db, env)
-		if _, printed := fmt.Fprintf(p.stdout, "posted %d expenses in %d ledgers\n", round.Posted, round.Ledgers); printed != nil {
-			err = errors.Join(err, printed)
-		}
+		_, printErr := fmt.Fprintf(p.stdout, "posted %d expenses in %d ledgers\n", round.Posted, round.Ledgers)
+		err = errors.Join(err, printErr)
 		if err == nil {
 			_, err = jobs.NewAlertRaiser(db).RaiseAll(ctx, env.Now)
 		}
 		if err == nil && round.Failed > 0 {
-			err = fmt.Errorf("%d rules could not be posted; each says why (last_error), and is tried again later", round.Failed)
+			err = fmt.Errorf("%d rules could not be posted; last_error of each rule has the reason, "+
+				"and the server retries them", round.Failed)
 		}
 		return err
 	})

@@ -49,7 +49,8 @@ func TestTracesGoWhereTheEnvironmentSays(t *testing.T) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	sent := c.sent.String()
-	for _, want := range []string{"our-ledger", "POST /v1/expenses", "postExpense", "INSERT INTO spendwise_expenses", "db.query.text", "sqlite"} {
+	for _, want := range []string{"our-ledger", "POST /v1/expenses", "postExpense", "INSERT INTO spendwise_expenses",
+		"db.query.text", "sqlite"} {
 		if !strings.Contains(sent, want) {
 			t.Errorf("the spans lack %q", want)
 		}
@@ -70,7 +71,8 @@ func TestTracesAreOffUnlessAskedFor(t *testing.T) {
 	s := start(t, dir, "--database", database)
 	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
 	client := &client{http: http.DefaultClient, url: s.url}
-	client.must(t, http.StatusOK, "GET", "/healthz", "", "Traceparent", "00-"+id+"-00f067aa0ba902b7-01", "X-Request-Id", "mine")
+	client.must(t, http.StatusOK, "GET", "/healthz", "", "Traceparent", "00-"+id+"-00f067aa0ba902b7-01", "X-Request-Id",
+		"mine")
 	client.must(t, http.StatusUnauthorized, "GET", "/v1/settings", "")
 	if err := s.stop(); err != nil {
 		t.Fatalf("stopping: %v\n%s", err, s.log)
@@ -110,7 +112,8 @@ func TestTracingRefusesWhatItCannotDo(t *testing.T) {
 			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
 			t.Setenv(env[0], env[1])
 			s := &server{t: t, dataDir: dir}
-			out, err := s.run("", "serve", "--listen", "127.0.0.1:0", "--metrics-listen", "off", "--rates", "off", "--database", "sqlite:"+filepath.Join(dir, "x.db"))
+			out, err := s.run("", "serve", "--listen", "127.0.0.1:0", "--metrics-listen", "off", "--rates", "off", "--database",
+				"sqlite:"+filepath.Join(dir, "x.db"))
 			if err == nil || out != "" || !strings.Contains(err.Error(), env[0]+"="+env[1]) {
 				t.Errorf("%q, %v", out, err)
 			}

@@ -13,7 +13,8 @@ import (
 
 // Many processes that start at once on a new database leave one schema, and each of them serves.
 func TestManyProcessesMigrateAtOnce(t *testing.T) {
-	for engine, database := range map[string]string{"sqlite": "sqlite:" + filepath.Join(t.TempDir(), "ledger.db"), "postgres": pgtest.Empty(t)} {
+	for engine, database := range map[string]string{"sqlite": "sqlite:" + filepath.Join(t.TempDir(), "ledger.db"),
+		"postgres": pgtest.Empty(t)} {
 		t.Run(engine, func(t *testing.T) {
 			var group errgroup.Group
 			for range 6 {
@@ -28,8 +29,8 @@ func TestManyProcessesMigrateAtOnce(t *testing.T) {
 	}
 }
 
-// A release serves on while the next one migrates and takes over, and can be started again on the schema that is there then. A schema
-// that has left it behind it refuses, and says so.
+// A release serves on while the next one migrates and takes over, and can be started again on the schema that is there
+// then. A schema that has left it behind it refuses, and says so.
 func TestAServerOnTheSchemaOfALaterRelease(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database)
@@ -43,7 +44,8 @@ func TestAServerOnTheSchemaOfALaterRelease(t *testing.T) {
 		}
 		works(1)
 		execute(t, database, `ALTER TABLE spendwise_expenses ADD COLUMN mood text NOT NULL DEFAULT 'calm'`,
-			`INSERT INTO spendwise_migrations ("set", number, name, checksum, needs, applied_at) VALUES ('ledger', 3, 'moods', '', 2, 0)`)
+			`INSERT INTO spendwise_migrations ("set", number, name, checksum, needs, applied_at) VALUES ('ledger', 3, `+
+				`'moods', '', 2, 0)`)
 		c.must(t, http.StatusOK, "GET", "/readyz", "")
 		works(2)
 		s.kill()
@@ -51,15 +53,18 @@ func TestAServerOnTheSchemaOfALaterRelease(t *testing.T) {
 		c = c.at(s.url)
 		c.must(t, http.StatusOK, "GET", "/readyz", "")
 		works(3)
-		if got, want := command(t, dataDir, "--database", database, "verify"), "verified 1 ledgers: 0 deviations in 0, 0 repaired\n"; got != want {
+		if got, want := command(t, dataDir, "--database", database,
+			"verify"), "verified 1 ledgers: 0 deviations in 0, 0 repaired\n"; got != want {
 			t.Errorf("verify says %q, want %q", got, want)
 		}
 
-		execute(t, database, `INSERT INTO spendwise_migrations ("set", number, name, checksum, needs, applied_at) VALUES ('ledger', 4, 'feelings', '', 3, 0)`)
+		execute(t, database, `INSERT INTO spendwise_migrations ("set", number, name, checksum, needs, applied_at) VALUES `+
+			`('ledger', 4, 'feelings', '', 3, 0)`)
 		c.must(t, http.StatusServiceUnavailable, "GET", "/readyz", "")
 		works(4) // what a balancer still sends is answered as well as the schema allows
 		s.kill()
-		for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"serve", "--listen", "127.0.0.1:0", "--no-migrate"}, {"migrate"}, {"verify"}} {
+		for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"},
+			{"serve", "--listen", "127.0.0.1:0", "--no-migrate"}, {"migrate"}, {"verify"}} {
 			says := refused(t, dataDir, append(args, "--database", database)...)
 			for _, want := range []string{"newer than this release", "0004_feelings", "run the newer release"} {
 				if !strings.Contains(says, want) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -16,10 +17,10 @@ import (
 )
 
 type userCmd struct {
-	Add    userAddCmd    `cmd:"" help:"Add a user with a ledger; the password is asked for, or read as a line of standard input."`
-	Passwd userPasswdCmd `cmd:"" help:"Set a user's password and end the user's sessions; the password is asked for, or read as a line of standard input."`
-	List   userListCmd   `cmd:"" help:"List the users: id, when they were added, e-mail address."`
-	Remove userRemoveCmd `cmd:"" help:"Remove a user with the whole ledger."`
+	Add    userAddCmd    `cmd:"" help:"${userAddHelp}"`
+	Passwd userPasswdCmd `cmd:"" help:"${passwdHelp}"`
+	List   userListCmd   `cmd:"" help:"List the users: id, date of creation, e-mail address."`
+	Remove userRemoveCmd `cmd:"" help:"Remove a user and the user's ledger."`
 }
 
 type userAddCmd struct {
@@ -41,7 +42,7 @@ func (cmd *userAddCmd) Run(ctx context.Context, config *cli, p *process) error {
 			Settings: expense.SettingsDraft{HomeCurrency: cmd.HomeCurrency, TimeZone: cmd.TimeZone, Locale: cmd.Locale},
 		})
 		if errors.Is(err, expense.ErrExists) {
-			return fmt.Errorf("there is a user %s already", cmd.Email)
+			return fmt.Errorf("user %s exists already; spendwise user passwd sets the password", cmd.Email)
 		}
 		if err != nil {
 			return err
@@ -62,10 +63,10 @@ func (cmd *userPasswdCmd) Run(ctx context.Context, config *cli, p *process) erro
 		if err != nil {
 			return err
 		}
-		if err := named(cmd.Email, users.SetPassword(ctx, cmd.Email, password)); err != nil {
+		if err := userError(cmd.Email, users.SetPassword(ctx, cmd.Email, password)); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(p.stdout, "changed; every session of", cmd.Email, "has ended")
+		_, err = fmt.Fprintln(p.stdout, "changed the password of", cmd.Email, "and ended all sessions")
 		return err
 	})
 }
@@ -79,7 +80,8 @@ func (cmd *userListCmd) Run(ctx context.Context, config *cli, p *process) error 
 			if err != nil {
 				return err
 			}
-			if _, err := fmt.Fprintf(p.stdout, "%s %s %s\n", account.ID, account.CreatedAt.Format("2006-01-02"), account.Email); err != nil {
+			_, err := fmt.Fprintf(p.stdout, "%s %s %s\n", account.ID, account.CreatedAt.Format(time.DateOnly), account.Email)
+			if err != nil {
 				return err
 			}
 		}
@@ -89,14 +91,16 @@ func (cmd *userListCmd) Run(ctx context.Context, config *cli, p *process) error 
 
 type userRemoveCmd struct {
 	Email string `arg:"" help:"The user's e-mail address."`
-	Yes   bool   `help:"Do not ask whether the ledger is to go."`
+	Yes   bool   `help:"Do not ask for confirmation."`
 }
 
 // Run removes a user.
 func (cmd *userRemoveCmd) Run(ctx context.Context, config *cli, p *process) error {
 	return withUsers(ctx, config, p, func(users *auth.Users) error {
 		if !cmd.Yes {
-			if _, err := fmt.Fprintf(p.stderr, "This removes %s and the whole ledger for ever. Type the e-mail address to go on: ", cmd.Email); err != nil {
+			_, err := fmt.Fprintf(p.stderr, "This permanently removes %s and the ledger. Type the e-mail address to confirm: ",
+				cmd.Email)
+			if err != nil {
 				return err
 			}
 			answer, err := readLine(p.stdin)
@@ -104,10 +108,10 @@ func (cmd *userRemoveCmd) Run(ctx context.Context, config *cli, p *process) erro
 				return err
 			}
 			if answer != cmd.Email {
-				return errors.New("nothing was removed")
+				return errors.New("nothing was removed: the e-mail addresses differ")
 			}
 		}
-		if err := named(cmd.Email, users.Erase(ctx, cmd.Email)); err != nil {
+		if err := userError(cmd.Email, users.Erase(ctx, cmd.Email)); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintln(p.stdout, "removed", cmd.Email)
@@ -115,15 +119,15 @@ func (cmd *userRemoveCmd) Run(ctx context.Context, config *cli, p *process) erro
 	})
 }
 
-// named says which user was not found.
-func named(email string, err error) error {
+// userError adds the e-mail address to an ErrNotFound.
+func userError(email string, err error) error {
 	if errors.Is(err, expense.ErrNotFound) {
-		return fmt.Errorf("there is no user %s; spendwise user list shows them all", email)
+		return fmt.Errorf("user %s does not exist; spendwise user list prints all users", email)
 	}
 	return err
 }
 
-// withUsers opens the database for a command about users.
+// withUsers opens the database and calls fn with its users.
 func withUsers(ctx context.Context, config *cli, p *process, fn func(*auth.Users) error) error {
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
@@ -134,7 +138,7 @@ func withUsers(ctx context.Context, config *cli, p *process, fn func(*auth.Users
 	})
 }
 
-// askPassword asks on a terminal without showing what is typed, and reads a line where there is none.
+// askPassword prompts for a password on a terminal without echo. If standard input is not a terminal, it reads a line.
 func (p *process) askPassword(prompt string) (string, error) {
 	file, ok := p.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
@@ -151,7 +155,7 @@ func (p *process) askPassword(prompt string) (string, error) {
 func readLine(r io.Reader) (string, error) {
 	line, err := bufio.NewReader(r).ReadString('\n')
 	if err != nil && (!errors.Is(err, io.EOF) || line == "") {
-		return "", fmt.Errorf("read a line of standard input: %w", err)
+		return "", fmt.Errorf("read a line from standard input: %w", err)
 	}
 	return strings.TrimRight(line, "\r\n"), nil
 }

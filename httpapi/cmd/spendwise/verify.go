@@ -16,18 +16,18 @@ import (
 )
 
 type verifyCmd struct {
-	User   string `help:"Verify this user's ledger alone." placeholder:"EMAIL"`
-	Repair bool   `help:"Compute the sums that are kept for speed anew where they deviate from the expenses. Nothing else is changed."`
+	User   string `help:"Verify only the ledger of this user." placeholder:"EMAIL"`
+	Repair bool   `help:"Recompute stored totals that deviate from the expenses. Nothing else is changed."`
 }
 
-// Run verifies ledgers. It ends with an error if one deviates, or did and could not be repaired.
+// Run verifies ledgers. It returns an error if a ledger deviates and was not repaired.
 func (cmd *verifyCmd) Run(ctx context.Context, config *cli, p *process) error {
 	return config.withExisting(ctx, p, func(db database) error {
 		var only expense.OwnerID
 		if cmd.User != "" {
 			account, err := db.Accounts().AccountByEmail(ctx, cmd.User)
 			if err != nil {
-				return named(cmd.User, err)
+				return userError(cmd.User, err)
 			}
 			only = account.Owner()
 		}
@@ -35,19 +35,19 @@ func (cmd *verifyCmd) Run(ctx context.Context, config *cli, p *process) error {
 	})
 }
 
-// A verification is how far a walk over ledgers is.
+// A verification holds the progress and the results of a run over ledgers. mu guards the counters and the output.
 type verification struct {
-	mu                sync.Mutex
-	p                 *process
-	bar               *bar
-	ledgers, done     int
-	deviating, faults int
-	repaired          int
+	mu                    sync.Mutex
+	p                     *process
+	bar                   *progressBar
+	ledgers, done         int
+	deviating, deviations int
+	repaired              int
 }
 
-// verify verifies the ledger of one owner, or without one all, several at a time.
+// verify verifies the ledger of the owner only, or all ledgers if only is "". It verifies several ledgers concurrently.
 func verify(ctx context.Context, p *process, db database, only expense.OwnerID, repair bool) error {
-	v := &verification{p: p, bar: newBar(p.stderr)}
+	v := &verification{p: p, bar: newProgressBar(p.stderr)}
 	owners := []expense.OwnerID{only}
 	if only == "" {
 		owners = owners[:0]
@@ -69,28 +69,31 @@ func verify(ctx context.Context, p *process, db database, only expense.OwnerID, 
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(p.stdout, "verified %d ledgers: %d deviations in %d, %d repaired\n", v.done, v.faults, v.deviating, v.repaired); err != nil {
+	_, err = fmt.Fprintf(p.stdout, "verified %d ledgers: %d deviations in %d, %d repaired\n",
+		v.done, v.deviations, v.deviating, v.repaired)
+	if err != nil {
 		return err
 	}
 	if v.deviating > v.repaired {
-		return fmt.Errorf("%d ledgers deviate from what they promise", v.deviating-v.repaired)
+		return fmt.Errorf("%d ledgers are inconsistent; the lines above list the deviations", v.deviating-v.repaired)
 	}
 	return nil
 }
 
-// ledger verifies one ledger, and repairs it if asked to; what is left is told after that.
+// ledger verifies one ledger, repairs its totals if repair is set, and prints the deviations.
 func (v *verification) ledger(ctx context.Context, db database, owner expense.OwnerID, repair bool) error {
-	found, err := deviations(ctx, db, owner)
+	found, err := readDeviations(ctx, db, owner)
 	var left []store.Deviation
-	if err == nil && repair && slices.ContainsFunc(found, func(d store.Deviation) bool { return d.Guarantee == store.GuaranteeTotals }) {
+	wrongTotals := slices.ContainsFunc(found, func(d store.Deviation) bool { return d.Guarantee == store.GuaranteeTotals })
+	if err == nil && repair && wrongTotals {
 		if err = db.RebuildTotals(ctx, owner); err == nil {
-			left, err = deviations(ctx, db, owner)
+			left, err = readDeviations(ctx, db, owner)
 		}
 	} else {
 		left = found
 	}
 	if errors.Is(err, expense.ErrNotFound) {
-		return nil // erased meanwhile
+		return nil // the ledger was erased in the meantime
 	}
 	if err != nil {
 		return fmt.Errorf("ledger %s: %w", owner, err)
@@ -102,7 +105,7 @@ func (v *verification) ledger(ctx context.Context, db database, owner expense.Ow
 	if len(found) == 0 {
 		return nil
 	}
-	v.faults, v.deviating = v.faults+len(found), v.deviating+1
+	v.deviations, v.deviating = v.deviations+len(found), v.deviating+1
 	if len(left) == 0 {
 		v.repaired++
 	}
@@ -119,7 +122,8 @@ func (v *verification) ledger(ctx context.Context, db database, owner expense.Ow
 	return nil
 }
 
-func deviations(ctx context.Context, db database, owner expense.OwnerID) ([]store.Deviation, error) {
+// readDeviations returns the deviations that any store has, and those of the counters of SQL stores.
+func readDeviations(ctx context.Context, db database, owner expense.OwnerID) ([]store.Deviation, error) {
 	found, err := jobs.Verify(ctx, db, owner)
 	if err != nil {
 		return nil, err

@@ -28,8 +28,8 @@ func execute(t *testing.T, database string, statements ...string) {
 	}
 }
 
-// TestVerifyFindsWhatIsWrong breaks each promise by hand and states that verify names it, that --repair mends the sums, and that
-// nothing else is touched.
+// TestVerifyFindsWhatIsWrong breaks each promise by hand and states that verify names it, that --repair mends the sums,
+// and that nothing else is touched.
 func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	const nowhere = "00000000-0000-4000-8000-000000000001"
 	damages := []struct {
@@ -37,13 +37,16 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		want         []string
 		undo         string // by hand, where --repair cannot
 	}{
-		{"a total that drifted", `UPDATE spendwise_totals SET home = home + 1 WHERE currency = 'EUR'`, []string{"totals: EUR in 2026-03"}, ""},
+		{"a total that drifted", `UPDATE spendwise_totals SET home = home + 1 WHERE currency = 'EUR'`,
+			[]string{"totals: EUR in 2026-03"}, ""},
 		{"no totals", `DELETE FROM spendwise_totals`, []string{"totals: EUR in 2026-03", "the total is missing"}, ""},
 		{
-			"a total of nothing", `INSERT INTO spendwise_totals SELECT owner, 202501, category_id, currency, count, amount, home, pending_count, pending
+			"a total of nothing", `INSERT INTO spendwise_totals
+				SELECT owner, 202501, category_id, currency, count, amount, home, pending_count, pending
 				FROM spendwise_totals WHERE currency = 'JPY'`, []string{"totals: JPY in 2025-01"}, "",
 		},
-		{"a volume that drifted", `UPDATE spendwise_ledgers SET volume = volume - 7`, []string{"totals: volume of the expenses"}, ""},
+		{"a volume that drifted", `UPDATE spendwise_ledgers SET volume = volume - 7`,
+			[]string{"totals: volume of the expenses"}, ""},
 		{
 			"a number of budgets that drifted", `UPDATE spendwise_ledgers SET budgets = 5`,
 			[]string{"totals: number of budgets: the ledger says 5, and the rows 1"}, "",
@@ -54,18 +57,21 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		},
 		{
 			"a version of the future", `UPDATE spendwise_expenses SET version = version + 4000 WHERE currency = 'JPY'`,
-			[]string{"versions: expense", "the ledger's version is"}, `UPDATE spendwise_expenses SET version = version - 4000 WHERE currency = 'JPY'`,
+			[]string{"versions: expense", "the ledger's version is"}, `UPDATE spendwise_expenses SET version = version - 4000 WHERE ` +
+				`currency = 'JPY'`,
 		},
 		{
 			"a guard after its row", `UPDATE spendwise_expenses SET guard = guard + 4000 WHERE currency = 'JPY'`,
-			[]string{"versions: expense", "guarded fields"}, `UPDATE spendwise_expenses SET guard = guard - 4000 WHERE currency = 'JPY'`,
+			[]string{"versions: expense", "guarded fields"}, `UPDATE spendwise_expenses SET guard = guard - 4000 WHERE ` +
+				`currency = 'JPY'`,
 		},
 		{
 			"an occurrence of another day", `UPDATE spendwise_expenses SET occurrence = 20260228 WHERE occurrence = 20260328`,
 			[]string{"ids: expense"}, `UPDATE spendwise_expenses SET occurrence = 20260328 WHERE occurrence = 20260228`,
 		},
 		{
-			"a default category of nowhere", `UPDATE spendwise_ledgers SET default_category = '` + nowhere + `'`, []string{"references: settings"},
+			"a default category of nowhere", `UPDATE spendwise_ledgers SET default_category = '` + nowhere +
+				`'`, []string{"references: settings"},
 			`UPDATE spendwise_ledgers SET default_category = (SELECT id FROM spendwise_categories WHERE name = 'Other')`,
 		},
 		{
@@ -80,7 +86,8 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			"a home currency switched over", `UPDATE spendwise_ledgers SET home = 'USD'`, []string{"conversion: expense"},
 			`UPDATE spendwise_ledgers SET home = 'EUR'`,
 		},
-		{"a rule that never comes", `UPDATE spendwise_rules SET every = 0`, []string{"rows: recurrence"}, `UPDATE spendwise_rules SET every = 1`},
+		{"a rule that never comes", `UPDATE spendwise_rules SET every = 0`, []string{"rows: recurrence"},
+			`UPDATE spendwise_rules SET every = 1`},
 	}
 	engines(t, func(t *testing.T, database, dataDir string) {
 		seedLedger(t, database, dataDir)
@@ -88,7 +95,8 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		before := command(t, dataDir, "--database", database, "export", "--user", owner)
 		sound := func(t *testing.T) {
 			t.Helper()
-			if got, want := command(t, dataDir, "--database", database, "verify"), "verified 1 ledgers: 0 deviations in 0, 0 repaired\n"; got != want {
+			if got, want := command(t, dataDir, "--database", database,
+				"verify"), "verified 1 ledgers: 0 deviations in 0, 0 repaired\n"; got != want {
 				t.Fatalf("a sound ledger: %q, want %q", got, want)
 			}
 		}
@@ -130,13 +138,18 @@ func seedLedger(t *testing.T, database, dataDir string) {
 			food = category.text("id")
 		}
 	}
-	c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"12.50","currency":"EUR","date":"2026-03-02","category":"Food"}`)
+	c.must(t, http.StatusCreated, "POST", "/v1/expenses",
+		`{"amount":"12.50","currency":"EUR","date":"2026-03-02","category":"Food"}`)
 	c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"1000","currency":"JPY","date":"2026-03-01"}`)
 	c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"3.250","currency":"KWD","date":"2026-03-03"}`)
-	c.must(t, http.StatusCreated, "POST", "/v1/budgets", `{"category_id":"`+food+`","amount":"500","from_month":"2026-01"}`)
-	rule := c.must(t, http.StatusCreated, "POST", "/v1/recurrences", `{"amount":"9.99","freq":"monthly","start_date":"2026-02-28","until_date":"2026-03-28","category":"Housing"}`)
+	c.must(t, http.StatusCreated, "POST", "/v1/budgets",
+		`{"category_id":"`+food+`","amount":"500","from_month":"2026-01"}`)
+	rule := c.must(t, http.StatusCreated, "POST", "/v1/recurrences",
+		`{"amount":"9.99","freq":"monthly","start_date":"2026-02-28","until_date":"2026-03-28","category":"Housing"}`)
 	id := expense.OccurrenceID(mustID(t, rule.text("id")), expense.MustDate("2026-03-28"))
-	c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"id":"`+id.String()+`","amount":"9.99","date":"2026-03-28","rule_id":"`+rule.text("id")+`","occurrence":"2026-03-28"}`)
+	c.must(t, http.StatusCreated, "POST", "/v1/expenses",
+		`{"id":"`+id.String()+`","amount":"9.99","date":"2026-03-28","rule_id":"`+rule.text(
+			"id")+`","occurrence":"2026-03-28"}`)
 	gone := c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"1","date":"2026-03-04"}`)
 	c.must(t, http.StatusNoContent, "DELETE", "/v1/expenses/"+gone.text("id"), "")
 	if err := s.stop(); err != nil {
