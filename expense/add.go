@@ -4,69 +4,105 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
 
-// A Draft is an expense as a person or a wire gives it: text, as it arrived. What is empty (nil for Notes) was not given.
+// A Draft is an expense as text from a user or a request. A member that is empty (Notes: nil) is not given and takes its default.
 type Draft struct {
-	ID         string  // a UUID; not given: a new one of version 7
-	Amount     string  // a plain decimal; it must be given
-	Currency   string  // a code of ISO 4217; not given: the home currency
-	Date       string  // YYYY-MM-DD; not given: today in the ledger's zone
-	CategoryID string  // not given: Category, else the default category
+	ID         string  // a UUID; default: a new UUID of version 7
+	Amount     string  // a plain decimal; required
+	Currency   string  // an ISO 4217 code; default: the home currency
+	Date       string  // YYYY-MM-DD; default: today in the ledger's time zone
+	CategoryID string  // default: Category, else the default category
 	Category   string  // a name, instead of CategoryID
-	Notes      *string // not given: none
-	Rate       string  // home units per unit, fixes the conversion by hand; not given: by the rate table
-	RuleID     string  // with Occurrence, of a posted or predicted recurring expense; ID must then be [OccurrenceID]'s
+	Notes      *string // default: no notes
+	Rate       string  // units of the home currency per unit of Currency; default: the rate of the rate table
+	RuleID     string  // with Occurrence: the recurring rule of a posted or predicted expense; ID must be [OccurrenceID]'s
 	Occurrence string  // YYYY-MM-DD
 }
 
-// PutResult is an expense that is in the ledger now.
+// A TypedDraft is a [Draft] in typed values. The batch functions [Check] and [AddAll] take it, so that text is parsed once.
+// [Draft.Parse] makes a TypedDraft from text.
+type TypedDraft struct {
+	ID         uuid.UUID // Nil: a new UUID of version 7
+	Amount     Money     // required
+	Date       Date      // zero: today in the ledger's time zone
+	CategoryID uuid.UUID // Nil: Category, else the default category
+	Category   string    // a name, if CategoryID is Nil
+	Notes      string
+	Rate       Factor    // units of the home currency per unit of Amount's; zero: the rate of the rate table
+	RuleID     uuid.UUID // with Occurrence: the recurring rule of the expense; ID must be [OccurrenceID]'s
+	Occurrence Date
+
+	errs ValidationErrors // of the text from which it was parsed
+}
+
+// Parse parses the draft's text. home is the ledger's home currency, the default of Currency. Parse itself does not fail:
+// [Check] and [AddAll] report the text's errors together with the errors of the values.
+func (d Draft) Parse(home Currency) TypedDraft {
+	t := TypedDraft{Category: d.Category, Notes: valueOrEmpty(d.Notes)}
+	if d.ID != "" {
+		id, err := ParseID(d.ID)
+		_ = t.errs.AddError("id", err)
+		t.ID = id
+	}
+	t.Amount = parseAmount(&t.errs, d.Amount, d.Currency, home)
+	if d.Date != "" {
+		date, err := ParseDate(d.Date)
+		_ = t.errs.AddError("date", err)
+		t.Date = date
+	}
+	t.CategoryID = parseCategoryID(&t.errs, d.CategoryID, d.Category)
+	t.RuleID, t.Occurrence = parseOccurrence(&t.errs, d.RuleID, d.Occurrence)
+	t.Rate = parseRate(&t.errs, d.Rate)
+	return t
+}
+
+// A PutResult is the result of [Add] and [Replace].
 type PutResult struct {
-	Expense Expense
-	Created bool // false: it was there already, every member given equal to the stored one
+	Expense Expense // as stored
+	Created bool    // false if the expense existed; [Add] then left it unchanged
 }
 
-// A AddResult is what becomes of one draft among many.
+// An AddResult is the result of [Check] and [AddAll] for one draft.
 type AddResult struct {
-	Expense Expense // as it would be, or is, stored; meaningless with an error
-	Known   bool    // its id is that of an expense which is there or was; nothing is written
-	Err     error   // ErrInvalid: nothing is written; [InvalidErrors] lists why
+	Expense Expense // as stored, or as AddAll would store it; not set if Err is set
+	Known   bool    // an expense has or had the id; nothing is written
+	Err     error   // ErrInvalid: nothing is written; [InvalidErrors] lists the errors
 }
 
-// OccurrenceID returns the id of the expense that stands for a rule's occurrence: UUID version 5 in the rule's namespace
-// of the date's text, so that whoever posts it, or predicts it offline, makes the same row.
+// OccurrenceID returns the id of the expense of a rule's occurrence: the UUID of version 5 whose namespace is the rule's id and
+// whose name is the date as YYYY-MM-DD. A client that predicts the expense offline computes the same id as the server.
 func OccurrenceID(rule uuid.UUID, occurrence Date) uuid.UUID {
 	return uuid.NewSHA1(rule, []byte(occurrence.String()))
 }
 
-// Add adds one expense. If its id is taken, a draft whose every given member equals the stored expense's changes nothing
-// and is not Created; other content is ErrExists, a deleted id ErrGone. ValidationErrors are ErrInvalid, all of them at once.
+// Add adds one expense. Add is idempotent for a draft with an id: if an expense has the id and equals every given member of the
+// draft, Add changes nothing, and Created is false. Add returns ErrExists if the expense differs, ErrGone if the id belongs to a
+// deleted expense, and ErrInvalid with all field errors if the draft is invalid.
 func Add(ctx context.Context, tx Tx, env Env, draft Draft) (PutResult, error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
 		return PutResult{}, err
 	}
-	e, err := b.build(draft)
-	if err == nil {
-		e, err = b.put(tx, e, Expense{})
-	}
+	e, err := b.create(tx, draft)
 	if err == nil {
 		return PutResult{Expense: e, Created: true}, nil
 	}
 	if draft.Amount != "" && (errors.Is(err, ErrInvalid) || errors.Is(err, ErrExists)) {
-		// It may be a repeated request whose answer was lost: what is there already is not judged by today's rules.
-		if stored, found, err := b.twin(draft); found || err != nil {
+		// The request may be a retry of one that succeeded earlier. Today's rules do not apply to the stored expense.
+		if stored, ok, err := b.findEqual(draft); ok || err != nil {
 			return PutResult{Expense: stored}, err
 		}
 	}
 	return PutResult{}, err
 }
 
-// Check says what [AddAll] would do with each draft, and writes nothing. An error concerns the ledger, not a draft.
-func Check(ctx context.Context, r Reader, env Env, drafts ...Draft) ([]AddResult, error) {
+// Check returns what [AddAll] would do with each draft. It writes nothing. The error concerns the whole call, not one draft.
+func Check(ctx context.Context, r Reader, env Env, drafts ...TypedDraft) ([]AddResult, error) {
 	b, err := newBuilder(ctx, r, env)
 	if err != nil {
 		return nil, err
@@ -74,48 +110,49 @@ func Check(ctx context.Context, r Reader, env Env, drafts ...Draft) ([]AddResult
 	return b.check(drafts)
 }
 
-// AddAll adds the drafts that are neither faulty nor known, in one batch. An error concerns the whole; nothing was added then.
-func AddAll(ctx context.Context, tx Tx, env Env, drafts ...Draft) ([]AddResult, error) {
+// AddAll adds all drafts that are valid and whose ids are not known, in one write. Each result has the index of its draft. If
+// AddAll returns an error, it added nothing.
+func AddAll(ctx context.Context, tx Tx, env Env, drafts ...TypedDraft) ([]AddResult, error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
 		return nil, err
 	}
-	verdicts, err := b.check(drafts)
+	results, err := b.check(drafts)
 	if err != nil {
 		return nil, err
 	}
-	batch := make([]Expense, 0, len(verdicts))
-	for _, v := range verdicts {
-		if v.Err == nil && !v.Known {
-			batch = append(batch, v.Expense)
+	batch := make([]Expense, 0, len(results))
+	for _, result := range results {
+		if result.Err == nil && !result.Known {
+			batch = append(batch, result.Expense)
 		}
 	}
 	if len(batch) == 0 {
-		return verdicts, nil
+		return results, nil
 	}
 	version, err := tx.PutExpenses(ctx, batch...)
 	if err != nil {
 		return nil, fmt.Errorf("add %d expenses: %w", len(batch), err)
 	}
-	for i := range verdicts {
-		if verdicts[i].Err == nil && !verdicts[i].Known {
-			verdicts[i].Expense.Version, verdicts[i].Expense.Guard = version, version
+	for i := range results {
+		if results[i].Err == nil && !results[i].Known {
+			results[i].Expense.Version, results[i].Expense.Guard = version, version
 		}
 	}
-	return verdicts, nil
+	return results, nil
 }
 
-// A builder makes expenses out of drafts by the rules of one ledger. It reads each category once.
+// A builder makes expenses from drafts by the settings of one ledger. It reads each category once.
 type builder struct {
 	ctx        context.Context //nolint:containedctx // a builder lives for one use case, whose context this is.
 	r          Reader
 	env        Env
 	settings   Settings
 	today      Date
-	categories map[string]categoryAnswer
+	categories map[string]categoryResult // by id or by "name " and folded name
 }
 
-type categoryAnswer struct {
+type categoryResult struct {
 	category Category
 	err      error
 }
@@ -129,80 +166,88 @@ func newBuilder(ctx context.Context, r Reader, env Env) (*builder, error) {
 		env.Rates = NoRates{}
 	}
 	return &builder{
-		ctx: ctx, r: r, env: env, settings: settings, today: settings.Today(env.Now), categories: map[string]categoryAnswer{},
+		ctx: ctx, r: r, env: env, settings: settings, today: settings.Today(env.Now), categories: map[string]categoryResult{},
 	}, nil
 }
 
-func (b *builder) check(drafts []Draft) ([]AddResult, error) {
-	verdicts := make([]AddResult, len(drafts))
-	var given []uuid.UUID
+func (b *builder) check(drafts []TypedDraft) ([]AddResult, error) {
+	results := make([]AddResult, len(drafts))
+	var ids []uuid.UUID
 	for i, draft := range drafts {
 		e, err := b.build(draft)
 		if err != nil && !errors.Is(err, ErrInvalid) {
 			return nil, err
 		}
-		verdicts[i] = AddResult{Expense: e, Err: err}
-		if draft.ID != "" && e.ID != uuid.Nil {
-			given = append(given, e.ID)
+		results[i] = AddResult{Expense: e, Err: err}
+		if draft.ID != uuid.Nil {
+			ids = append(ids, draft.ID)
 		}
 	}
-	known := make(map[uuid.UUID]bool, len(given))
-	if len(given) > 0 {
-		ids, err := b.r.KnownExpenseIDs(b.ctx, given...)
+	known := make(map[uuid.UUID]bool, len(ids))
+	if len(ids) > 0 {
+		used, err := b.r.KnownExpenseIDs(b.ctx, ids...)
 		if err != nil {
 			return nil, fmt.Errorf("known expenses: %w", err)
 		}
-		for _, id := range ids {
+		for _, id := range used {
 			known[id] = true
 		}
 	}
-	for i := range verdicts {
-		id := verdicts[i].Expense.ID
+	for i := range results {
+		id := results[i].Expense.ID
 		if known[id] {
-			// What is known already is not judged again: today's rules may differ from those of its day.
-			verdicts[i].Known, verdicts[i].Err = true, nil
+			// Today's rules do not apply to an expense that was added earlier.
+			results[i].Known, results[i].Err = true, nil
 		}
-		if verdicts[i].Err == nil && id != uuid.Nil {
+		if results[i].Err == nil && id != uuid.Nil {
 			known[id] = true
 		}
 	}
-	return verdicts, nil
+	return results, nil
 }
 
-// build returns the expense that draft describes. ValidationErrors are ErrInvalid; the id is set all the same if it can be read.
-func (b *builder) build(draft Draft) (Expense, error) {
-	var faults ValidationErrors
-	now := Timestamp(b.env.Now)
-	e := Expense{CreatedAt: now, UpdatedAt: now}
+// create stores a new expense.
+func (b *builder) create(tx Tx, draft Draft) (Expense, error) {
+	e, err := b.build(draft.Parse(b.settings.Home))
+	if err != nil {
+		return Expense{}, err
+	}
+	return b.put(tx, e, Expense{})
+}
 
+// build returns the expense that draft describes. If the draft is invalid, the error is ErrInvalid and only the id is set.
+func (b *builder) build(draft TypedDraft) (Expense, error) {
+	errs := ValidationErrors{list: slices.Clip(draft.errs.list)}
+	now := Timestamp(b.env.Now)
+	e := Expense{
+		ID: draft.ID, Amount: draft.Amount, Date: draft.Date, Notes: draft.Notes, RuleID: draft.RuleID, Occurrence: draft.Occurrence,
+		CreatedAt: now, UpdatedAt: now,
+	}
 	var err error
-	if draft.ID == "" {
+	if e.ID == uuid.Nil && !errs.Has("id") {
 		if e.ID, err = uuid.NewV7(); err != nil {
 			return Expense{}, fmt.Errorf("new id: %w", err)
 		}
-	} else {
-		e.ID, err = ParseID(draft.ID)
-		_ = faults.AddError("id", err)
 	}
-	e.Amount = b.amount(&faults, draft.Amount, draft.Currency, b.settings.Home)
-	e.Date = b.date(&faults, draft.Date)
-	checkTender(&faults, e)
-	if e.CategoryID, err = b.category(&faults, draft.CategoryID, draft.Category, uuid.Nil); err != nil {
+	if e.Date.IsZero() && !errs.Has("date") {
+		e.Date = b.today
+	}
+	checkAmount(&errs, e.Amount)
+	b.checkDate(&errs, &e)
+	checkLegalTender(&errs, e)
+	if e.CategoryID, err = b.category(&errs, draft.CategoryID, draft.Category, uuid.Nil); err != nil {
 		return Expense{}, err
 	}
-	if draft.Notes != nil {
-		e.Notes = *draft.Notes
-		checkNotes(&faults, e.Notes)
-	}
-	b.occurrence(&faults, &e, draft)
-	b.rate(&faults, &e, handRate(&faults, draft.Rate), Rate{})
-	if err := faults.Err(); err != nil {
+	checkNotes(&errs, e.Notes)
+	checkOccurrence(&errs, e)
+	b.convert(&errs, &e, draft.Rate, Rate{})
+	if err := errs.Err(); err != nil {
 		return Expense{ID: e.ID}, err
 	}
 	return e, nil
 }
 
-// put writes e in the place of old (or anew, where old is the zero Expense) and returns it as it is stored.
+// put stores e as the successor of old (the zero Expense if e is new) and returns e as stored.
 func (b *builder) put(tx Tx, e, old Expense) (Expense, error) {
 	version, err := tx.PutExpenses(b.ctx, e)
 	if err != nil {
@@ -215,22 +260,22 @@ func (b *builder) put(tx Tx, e, old Expense) (Expense, error) {
 	return e, nil
 }
 
-// twin returns the stored expense under the draft's id, if every member that the draft gives equals it: ErrExists if one does
-// not, ErrGone if the id was deleted. It is not found if there is none, or the id cannot be read.
-func (b *builder) twin(draft Draft) (stored Expense, found bool, err error) {
+// findEqual returns the stored expense with the draft's id if it equals every given member of the draft. It returns ErrExists if
+// the expense differs and ErrGone if it was deleted. ok is false if there is none or the id is malformed.
+func (b *builder) findEqual(draft Draft) (stored Expense, ok bool, err error) {
 	id, err := ParseID(draft.ID)
 	if err != nil {
-		return Expense{}, false, nil //nolint:nilerr // build reports the id with the other faults.
+		return Expense{}, false, nil //nolint:nilerr // build reports the malformed id with the other field errors.
 	}
 	stored, err = b.r.Expense(b.ctx, id)
 	if errors.Is(err, ErrNotFound) && !errors.Is(err, ErrGone) {
 		return Expense{}, false, nil
 	}
-	same := false
+	equal := false
 	if err == nil {
-		same, err = b.same(draft, stored)
+		equal, err = b.equal(draft, stored)
 	}
-	if err == nil && !same {
+	if err == nil && !equal {
 		err = ErrExists
 	}
 	if err != nil {
@@ -239,8 +284,8 @@ func (b *builder) twin(draft Draft) (stored Expense, found bool, err error) {
 	return stored, true, nil
 }
 
-// same reports whether every member that draft gives equals stored's.
-func (b *builder) same(draft Draft, stored Expense) (bool, error) {
+// equal reports whether every given member of draft equals stored's.
+func (b *builder) equal(draft Draft, stored Expense) (bool, error) {
 	if draft.Currency != "" && draft.Currency != stored.Amount.Currency().Code() ||
 		draft.Date != "" && draft.Date != stored.Date.String() ||
 		draft.Notes != nil && *draft.Notes != stored.Notes ||
@@ -248,20 +293,18 @@ func (b *builder) same(draft Draft, stored Expense) (bool, error) {
 		return false, nil
 	}
 	if amount, err := ParseAmount(draft.Amount, stored.Amount.Currency()); err != nil || amount != stored.Amount {
-		return false, nil //nolint:nilerr // an amount that is missing or cannot be read is not the stored one.
+		return false, nil //nolint:nilerr // a missing or malformed amount differs from the stored one.
 	}
 	if draft.Rate != "" {
 		if value, err := ParseFactor(draft.Rate); err != nil || value != stored.Rate.Value {
-			return false, nil //nolint:nilerr // as above
+			return false, nil //nolint:nilerr // a malformed rate differs from the stored one.
 		}
 	}
-	if !sameID(draft.CategoryID, stored.CategoryID) || !sameID(draft.RuleID, stored.RuleID) {
+	if !equalID(draft.CategoryID, stored.CategoryID) || !equalID(draft.RuleID, stored.RuleID) {
 		return false, nil
 	}
 	if draft.Category != "" {
-		category, err := b.lookUp("name "+Fold(draft.Category), func() (Category, error) {
-			return b.r.CategoryByName(b.ctx, draft.Category)
-		})
+		category, err := b.categoryByName(draft.Category)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return false, err
 		}
@@ -270,150 +313,169 @@ func (b *builder) same(draft Draft, stored Expense) (bool, error) {
 	return true, nil
 }
 
-func sameID(text string, id uuid.UUID) bool {
+// equalID reports whether text is empty or the text of id.
+func equalID(text string, id uuid.UUID) bool {
 	if text == "" {
 		return true
 	}
-	given, err := ParseID(text)
-	return err == nil && given == id
+	parsed, err := ParseID(text)
+	return err == nil && parsed == id
 }
 
-func (b *builder) amount(faults *ValidationErrors, text, code string, fallback Currency) Money {
-	currency := fallback
+// parseAmount parses an amount in the currency with this code. home is the currency if code is empty.
+func parseAmount(errs *ValidationErrors, text, code string, home Currency) Money {
+	currency := home
 	if code != "" {
 		var err error
 		currency, err = ParseCurrency(code)
-		_ = faults.AddError("currency", err)
+		_ = errs.AddError("currency", err)
 	}
 	switch {
 	case text == "":
-		faults.Add("amount", "required", "say how much was spent, as a plain decimal such as \"12.50\"")
+		errs.Add("amount", "required", "say how much was spent, as a plain decimal such as \"12.50\"")
 		return Money{}
 	case currency.IsZero():
 		_, err := ParseDecimal(text)
-		_ = faults.AddError("amount", err)
+		_ = errs.AddError("amount", err)
 		return Money{}
 	}
 	amount, err := ParseAmount(text, currency)
-	_ = faults.AddError("amount", err)
-	if err == nil && amount.IsZero() {
-		faults.Add("amount", "zero", "an expense is not zero; a refund is negative")
-	}
+	_ = errs.AddError("amount", err)
 	return amount
 }
 
-func (b *builder) date(faults *ValidationErrors, text string) Date {
-	if text == "" {
-		return b.today
+// checkAmount reports a zero amount, unless errs says already why there is none.
+func checkAmount(errs *ValidationErrors, amount Money) {
+	if (amount.IsZero() || amount.currency.IsZero()) && !errs.Has("amount") && !errs.Has("currency") {
+		errs.Add("amount", "zero", "an expense is not zero; a refund is negative")
 	}
-	date, err := ParseDate(text)
-	_ = faults.AddError("date", err)
-	latest := b.today.AddDays(MaxDaysAhead)
-	if err == nil && (date.Before(earliestDate) || date.After(latest)) {
-		faults.Add("date", "out_of_range", "a date lies from %s to %s, a year ahead, not %s", earliestDate, latest, date)
-		return Date{}
-	}
-	return date
 }
 
-// checkTender notes a currency that had ended before the expense's date. Rows that are stored already keep theirs.
-func checkTender(faults *ValidationErrors, e Expense) {
+// checkDate reports a date out of range and then clears it, so that no later check uses it.
+func (b *builder) checkDate(errs *ValidationErrors, e *Expense) {
+	latest := b.today.AddDays(MaxDaysAhead)
+	if !e.Date.IsZero() && (e.Date.Before(earliestDate) || e.Date.After(latest)) {
+		errs.Add("date", "out_of_range", "a date lies from %s to %s, a year ahead, not %s", earliestDate, latest, e.Date)
+		e.Date = Date{}
+	}
+}
+
+// checkLegalTender reports a currency that ceased to be legal tender before the expense's date.
+func checkLegalTender(errs *ValidationErrors, e Expense) {
 	currency := e.Amount.Currency()
 	if !e.Date.IsZero() && currency.EndedBefore(e.Date) {
-		faults.Add("currency", "currency_ended", "%s ended on %s, before %s", currency, currency.LegalTender().To, e.Date)
+		errs.Add("currency", "currency_ended", "%s ended on %s, before %s", currency, currency.LegalTender().To, e.Date)
 	}
 }
 
-// category returns the category that id or name say, else the default. An archived one is a fault unless it is kept.
-func (b *builder) category(faults *ValidationErrors, id, name string, kept uuid.UUID) (uuid.UUID, error) {
-	field := "category_id"
+func parseCategoryID(errs *ValidationErrors, id, name string) uuid.UUID {
+	switch {
+	case id == "":
+		return uuid.Nil
+	case name != "":
+		errs.Add("category", "ambiguous", "give category_id or category, not both")
+		return uuid.Nil
+	}
+	parsed, err := ParseID(id)
+	_ = errs.AddError("category_id", err)
+	return parsed
+}
+
+// category returns the id of the category with this id, else with this name, else of the default category. It reports an
+// archived category unless it is stored, the category that the expense already has.
+func (b *builder) category(errs *ValidationErrors, id uuid.UUID, name string, stored uuid.UUID) (uuid.UUID, error) {
+	field, text := "category_id", id.String()
 	var category Category
 	var err error
 	switch {
-	case id != "" && name != "":
-		faults.Add("category", "ambiguous", "give category_id or category, not both")
+	case errs.Has("category"), errs.Has("category_id"):
 		return uuid.Nil, nil
-	case id != "":
-		parsed, malformed := ParseID(id)
-		if malformed != nil {
-			_ = faults.AddError(field, malformed)
-			return uuid.Nil, nil
-		}
-		if parsed == kept {
-			return kept, nil
-		}
-		category, err = b.lookUp(parsed.String(), func() (Category, error) { return b.r.Category(b.ctx, parsed) })
+	case id != uuid.Nil && id == stored:
+		return id, nil
+	case id != uuid.Nil:
+		category, err = b.cachedCategory(text, func() (Category, error) { return b.r.Category(b.ctx, id) })
 	case name != "":
-		field = "category"
-		category, err = b.lookUp("name "+Fold(name), func() (Category, error) { return b.r.CategoryByName(b.ctx, name) })
+		field, text = "category", name
+		category, err = b.categoryByName(name)
 	default:
 		return b.settings.DefaultCategory, nil
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):
-		faults.Add(field, "unknown_category", "the ledger has no category %s", quoteShort(id+name))
+		errs.Add(field, "unknown_category", "the ledger has no category %s", quoteTruncated(text))
 		return uuid.Nil, nil
 	case err != nil:
 		return uuid.Nil, fmt.Errorf("category: %w", err)
-	case category.Archived && category.ID != kept:
-		faults.Add(field, "archived_category", "the category %q is archived and takes no new expenses", category.Name)
+	case category.Archived && category.ID != stored:
+		errs.Add(field, "archived_category", "the category %q is archived and takes no new expenses", category.Name)
 	}
 	return category.ID, nil
 }
 
-func (b *builder) lookUp(key string, read func() (Category, error)) (Category, error) {
-	answer, ok := b.categories[key]
-	if !ok {
-		answer.category, answer.err = read()
-		b.categories[key] = answer
-	}
-	return answer.category, answer.err
+func (b *builder) categoryByName(name string) (Category, error) {
+	return b.cachedCategory("name "+Fold(name), func() (Category, error) { return b.r.CategoryByName(b.ctx, name) })
 }
 
-func checkNotes(faults *ValidationErrors, notes string) {
+func (b *builder) cachedCategory(key string, read func() (Category, error)) (Category, error) {
+	result, ok := b.categories[key]
+	if !ok {
+		result.category, result.err = read()
+		b.categories[key] = result
+	}
+	return result.category, result.err
+}
+
+func checkNotes(errs *ValidationErrors, notes string) {
 	if n := utf8.RuneCountInString(notes); n > MaxNotesLength {
-		faults.Add("notes", "too_long", "notes have at most %d characters, these have %d", MaxNotesLength, n)
+		errs.Add("notes", "too_long", "notes have at most %d characters, these have %d", MaxNotesLength, n)
 	}
 	if !cleanText(notes, "\n\t") {
-		faults.Add("notes", "control_character", "notes are UTF-8 text without control characters other than newline and tab")
+		errs.Add("notes", "control_character", "notes are UTF-8 text without control characters other than newline and tab")
 	}
 }
 
-// occurrence reads the rule and the date that a posted or predicted expense stands for.
-func (b *builder) occurrence(faults *ValidationErrors, e *Expense, draft Draft) {
-	if draft.RuleID == "" && draft.Occurrence == "" {
-		return
+// parseOccurrence parses the rule and the date of an occurrence; both are zero if an error is reported.
+func parseOccurrence(errs *ValidationErrors, ruleID, occurrence string) (uuid.UUID, Date) {
+	if ruleID == "" && occurrence == "" {
+		return uuid.Nil, Date{}
 	}
-	if draft.RuleID == "" || draft.Occurrence == "" {
-		faults.Add("occurrence", "incomplete", "rule_id and occurrence go together")
-		return
+	if ruleID == "" || occurrence == "" {
+		errs.Add("occurrence", "incomplete", "rule_id and occurrence go together")
+		return uuid.Nil, Date{}
 	}
-	rule, err := ParseID(draft.RuleID)
-	_ = faults.AddError("rule_id", err)
-	date, malformed := ParseDate(draft.Occurrence)
-	_ = faults.AddError("occurrence", malformed)
-	if err != nil || malformed != nil {
-		return
+	rule, err := ParseID(ruleID)
+	_ = errs.AddError("rule_id", err)
+	date, dateErr := ParseDate(occurrence)
+	_ = errs.AddError("occurrence", dateErr)
+	if err != nil || dateErr != nil {
+		return uuid.Nil, Date{}
 	}
-	if want := OccurrenceID(rule, date); e.ID != want {
-		faults.Add("id", "wrong_id", "the id of this occurrence is %s", want)
-	}
-	e.RuleID, e.Occurrence = rule, date
+	return rule, date
 }
 
-// handRate reads a rate given by hand; the zero Factor if none was given, or it cannot be read.
-func handRate(faults *ValidationErrors, text string) Factor {
+// checkOccurrence reports a rule without a date, a date without a rule, and an id that is not the occurrence's.
+func checkOccurrence(errs *ValidationErrors, e Expense) {
+	switch {
+	case (e.RuleID == uuid.Nil) != e.Occurrence.IsZero():
+		errs.Add("occurrence", "incomplete", "rule_id and occurrence go together")
+	case e.RuleID != uuid.Nil && e.ID != OccurrenceID(e.RuleID, e.Occurrence):
+		errs.Add("id", "wrong_id", "the id of this occurrence is %s", OccurrenceID(e.RuleID, e.Occurrence))
+	}
+}
+
+// parseRate parses a rate given by the user. It returns the zero Factor if text is empty or malformed.
+func parseRate(errs *ValidationErrors, text string) Factor {
 	if text == "" {
 		return Factor{}
 	}
-	hand, err := ParseFactor(text)
-	_ = faults.AddError("rate", err)
-	return hand
+	rate, err := ParseFactor(text)
+	_ = errs.AddError("rate", err)
+	return rate
 }
 
-// rate converts e into the home currency: by hand where that is given, else by the rate table, else by fallback (which may
-// be no rate: then e is pending). An e that lacks an amount or a date because of a fault is left alone.
-func (b *builder) rate(faults *ValidationErrors, e *Expense, hand Factor, fallback Rate) {
+// convert sets the Rate and Home of e. It uses userRate if that is not zero, else the rate table, else fallback. If fallback is
+// zero too, e becomes pending. An e without an amount or a date, which errs has reported, is not converted.
+func (b *builder) convert(errs *ValidationErrors, e *Expense, userRate Factor, fallback Rate) {
 	home := b.settings.Home
 	e.Rate, e.Home = Rate{}, Money{currency: home}
 	if e.Amount.Currency().IsZero() || e.Date.IsZero() {
@@ -421,13 +483,13 @@ func (b *builder) rate(faults *ValidationErrors, e *Expense, hand Factor, fallba
 	}
 	rate, ok := LookupRate(b.env.Rates, e.Amount.Currency(), home, e.Date)
 	switch {
-	case !hand.IsZero() && rate.Source == SourceIdentity:
-		if hand != one {
-			faults.Add("rate", "not_identity", "the expense is in the home currency %s, whose rate is 1", home)
+	case !userRate.IsZero() && rate.Source == SourceIdentity:
+		if userRate != one {
+			errs.Add("rate", "not_identity", "the expense is in the home currency %s, whose rate is 1", home)
 			return
 		}
-	case !hand.IsZero():
-		rate = Rate{Value: hand, Date: e.Date, Source: SourceUser}
+	case !userRate.IsZero():
+		rate = Rate{Value: userRate, Date: e.Date, Source: SourceUser}
 	case !ok && fallback.IsZero():
 		return
 	case !ok:
@@ -435,7 +497,7 @@ func (b *builder) rate(faults *ValidationErrors, e *Expense, hand Factor, fallba
 	}
 	converted, err := rate.Convert(e.Amount, home)
 	if err != nil {
-		faults.Add("amount", "too_large", "at the rate %s this comes to 10^15 minor units of %s or more", rate.Value, home)
+		errs.Add("amount", "too_large", "at the rate %s this comes to 10^15 minor units of %s or more", rate.Value, home)
 		return
 	}
 	e.Rate, e.Home = rate, converted

@@ -245,12 +245,15 @@ func TestAddAllTellsEachDraftItsFate(t *testing.T) {
 	b := openBook(t, "EUR", march)
 	known := b.add(expense.Draft{ID: uuid.NewString(), Amount: "1"})
 	twice := uuid.NewString()
-	drafts := []expense.Draft{
+	var drafts []expense.TypedDraft
+	for _, draft := range []expense.Draft{
 		{ID: uuid.NewString(), Amount: "2"},
 		{ID: known.ID.String(), Amount: "99"},
 		{Amount: "x"},
 		{ID: twice, Amount: "3", Currency: "USD"},
 		{ID: twice, Amount: "3", Currency: "USD"},
+	} {
+		drafts = append(drafts, draft.Parse(expense.MustCurrency("EUR")))
 	}
 	var checked, added []expense.AddResult
 	err := b.update(func(tx store.Tx) error {

@@ -8,8 +8,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Patch is a change of an expense as a person or a wire gives it. A nil member leaves what is there. An empty one puts
-// back the default: no notes, the default category, today's date, the home currency; an empty Rate drops one given by hand.
+// A Patch changes an expense. Its members are text from a user or a request. A nil member keeps the stored value. An empty member
+// restores the default: no notes, the default category, today's date, the home currency. An empty Rate drops a rate that the user
+// gave, so that the rate table applies.
 type Patch struct {
 	Amount     *string
 	Currency   *string
@@ -20,15 +21,22 @@ type Patch struct {
 	Rate       *string
 }
 
-// Change changes what patch names. A patch that leaves amount, currency, date and rate as they are keeps the conversion;
-// another one converts anew, by these in turn: a rate given now; one given by hand before, unless it was dropped or the
-// currency changes; the table; the rate that is there, if currency and date stay. A patch that changes nothing takes no version.
+// Change applies patch to an expense. It returns ErrNotFound or ErrGone if the expense does not exist, ErrStale if cond does not
+// hold, and ErrInvalid with all field errors if the result is invalid. A patch that changes nothing takes no version.
+//
+// A patch that keeps amount, currency, date and rate keeps the conversion. Any other patch converts again. The first rate that
+// exists applies:
+//
+//   - the patch's rate
+//   - the rate that the user gave before, unless the patch drops it or changes the currency
+//   - the rate of the rate table
+//   - the stored rate, if currency and date stay
 func Change(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch Patch, cond Precondition) (Expense, error) {
 	old, err := tx.Expense(ctx, id)
-	if err != nil {
-		return Expense{}, fmt.Errorf("expense %s: %w", id, err)
+	if err == nil {
+		err = cond.CheckPresent(old.Version)
 	}
-	if err := cond.CheckPresent(old.Version); err != nil {
+	if err != nil {
 		return Expense{}, fmt.Errorf("expense %s: %w", id, err)
 	}
 	b, err := newBuilder(ctx, tx, env)
@@ -39,15 +47,20 @@ func Change(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch Patch, cond
 	if err != nil {
 		return Expense{}, err
 	}
+	return b.replaceStored(tx, e, old)
+}
+
+// replaceStored stores e in place of old, unless they are equal.
+func (b *builder) replaceStored(tx Tx, e, old Expense) (Expense, error) {
 	if e == old {
 		return old, nil
 	}
-	e.UpdatedAt = Timestamp(env.Now)
+	e.UpdatedAt = Timestamp(b.env.Now)
 	return b.put(tx, e, old)
 }
 
 func (b *builder) patch(old Expense, patch Patch) (Expense, error) {
-	var faults ValidationErrors
+	var errs ValidationErrors
 	e := old
 	if patch.Amount != nil || patch.Currency != nil {
 		amount, code := old.Amount.Decimal().String(), old.Amount.Currency().Code()
@@ -57,83 +70,89 @@ func (b *builder) patch(old Expense, patch Patch) (Expense, error) {
 		if patch.Currency != nil {
 			code = *patch.Currency
 		}
-		e.Amount = b.amount(&faults, amount, code, b.settings.Home)
+		e.Amount = parseAmount(&errs, amount, code, b.settings.Home)
+		checkAmount(&errs, e.Amount)
 	}
 	if patch.Date != nil && *patch.Date != old.Date.String() {
-		e.Date = b.date(&faults, *patch.Date)
+		e.Date = b.today
+		if *patch.Date != "" {
+			date, err := ParseDate(*patch.Date)
+			_ = errs.AddError("date", err)
+			e.Date = date
+		}
+		b.checkDate(&errs, &e)
 	}
 	if e.Amount.Currency() != old.Amount.Currency() || e.Date != old.Date {
-		checkTender(&faults, e)
+		checkLegalTender(&errs, e)
 	}
 	if patch.CategoryID != nil || patch.Category != nil {
-		id, err := b.category(&faults, orEmpty(patch.CategoryID), orEmpty(patch.Category), old.CategoryID)
-		if err != nil {
+		id, name := valueOrEmpty(patch.CategoryID), valueOrEmpty(patch.Category)
+		var err error
+		if e.CategoryID, err = b.category(&errs, parseCategoryID(&errs, id, name), name, old.CategoryID); err != nil {
 			return Expense{}, err
 		}
-		e.CategoryID = id
 	}
 	if patch.Notes != nil && *patch.Notes != old.Notes {
 		e.Notes = *patch.Notes
-		checkNotes(&faults, e.Notes)
+		checkNotes(&errs, e.Notes)
 	}
-	b.rerate(&faults, &e, old, patch.Rate)
-	if err := faults.Err(); err != nil {
+	b.convertAgain(&errs, &e, old, patch.Rate)
+	if err := errs.Err(); err != nil {
 		return Expense{}, err
 	}
 	return e, nil
 }
 
-// rerate gives e, an edit of old, its conversion. given is nil if the edit does not speak of the rate, empty to drop one
-// given by hand.
-func (b *builder) rerate(faults *ValidationErrors, e *Expense, old Expense, given *string) {
-	sameUnit := e.Amount.Currency() == old.Amount.Currency()
-	untouched := e.Amount == old.Amount && e.Date == old.Date
-	hand := handRate(faults, orEmpty(given))
-	// A rate that is the stored one is no change, whatever its source.
-	if untouched && (given == nil || !hand.IsZero() && hand == old.Rate.Value) {
+// convertAgain converts e, the changed old, by the rules of [Change]. rateText is nil to keep a rate that the user gave, and
+// empty to drop it.
+func (b *builder) convertAgain(errs *ValidationErrors, e *Expense, old Expense, rateText *string) {
+	sameCurrency := e.Amount.Currency() == old.Amount.Currency()
+	unchanged := e.Amount == old.Amount && e.Date == old.Date
+	userRate := parseRate(errs, valueOrEmpty(rateText))
+	// Giving the stored rate again changes nothing, whatever its source is.
+	if unchanged && (rateText == nil || !userRate.IsZero() && userRate == old.Rate.Value) {
 		return
 	}
-	if given == nil && sameUnit && old.Rate.Source == SourceUser {
-		hand = old.Rate.Value
+	if rateText == nil && sameCurrency && old.Rate.Source == SourceUser {
+		userRate = old.Rate.Value
 	}
 	fallback := Rate{}
-	if sameUnit && e.Date == old.Date && old.Rate.Source != SourceUser {
+	if sameCurrency && e.Date == old.Date && old.Rate.Source != SourceUser {
 		fallback = old.Rate
 	}
-	b.rate(faults, e, hand, fallback)
+	b.convert(errs, e, userRate, fallback)
 }
 
-// Replace puts draft, whose ID must be given, in the place of what is there, or adds it if nothing is. A draft whose every given member
-// equals the stored expense's changes nothing, whatever cond says: it is the same request again. Replacing other content
-// needs a condition (ErrPreconditionRequired) that holds (ErrStale). A deleted id is ErrGone.
+// Replace stores draft, whose ID is required, as a new expense or in place of the expense with that id. Replace is idempotent: if
+// the stored expense equals every given member of the draft, Replace changes nothing, whatever cond is.
+//
+// Replacing an expense that differs requires a precondition: Replace returns ErrPreconditionRequired without one and ErrStale if
+// it does not hold. Replace returns ErrGone if the id belongs to a deleted expense, and ErrInvalid with all field errors.
 func Replace(ctx context.Context, tx Tx, env Env, draft Draft, cond Precondition) (PutResult, error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
 		return PutResult{}, err
 	}
-	absent := cond.CheckAbsent()
-	if absent == nil {
-		// Most often it is new, and then this is all there is to do.
-		e, err := b.build(draft)
-		if err == nil {
-			e, err = b.put(tx, e, Expense{})
-		}
-		if err == nil {
+	createErr := cond.CheckAbsent()
+	if createErr == nil {
+		// Try to create it first: most often the expense is new.
+		var e Expense
+		e, createErr = b.create(tx, draft)
+		if createErr == nil {
 			return PutResult{Expense: e, Created: true}, nil
 		}
-		if !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrExists) {
-			return PutResult{}, err
+		if !errors.Is(createErr, ErrInvalid) && !errors.Is(createErr, ErrExists) {
+			return PutResult{}, createErr
 		}
-		absent = err
 	}
-	stored, found, err := b.twin(draft)
+	stored, ok, err := b.findEqual(draft)
 	switch {
 	case errors.Is(err, ErrExists):
 		return b.replace(tx, draft, cond)
-	case found || err != nil:
+	case ok || err != nil:
 		return PutResult{Expense: stored}, err
 	}
-	return PutResult{}, absent
+	return PutResult{}, createErr
 }
 
 func (b *builder) replace(tx Tx, draft Draft, cond Precondition) (PutResult, error) {
@@ -142,66 +161,62 @@ func (b *builder) replace(tx Tx, draft Draft, cond Precondition) (PutResult, err
 		return PutResult{}, err
 	}
 	old, err := tx.Expense(b.ctx, id)
+	if err == nil && cond.IsZero() {
+		err = ErrPreconditionRequired
+	}
+	if err == nil {
+		err = cond.CheckPresent(old.Version)
+	}
 	if err != nil {
 		return PutResult{}, fmt.Errorf("expense %s: %w", id, err)
 	}
-	if cond.IsZero() {
-		return PutResult{}, fmt.Errorf("expense %s: %w", id, ErrPreconditionRequired)
-	}
-	if err := cond.CheckPresent(old.Version); err != nil {
-		return PutResult{}, fmt.Errorf("expense %s: %w", id, err)
-	}
-	// A replacement is a patch that names every member: what the draft does not give goes back to its default, but for what
-	// says where the expense came from.
+	// A replacement is a patch of every member: a member that the draft does not give gets its default. Only RuleID and
+	// Occurrence, which tell where the expense came from, stay.
 	var rate *string
 	if draft.Rate != "" {
 		rate = &draft.Rate
 	}
-	notes := orEmpty(draft.Notes)
+	notes := valueOrEmpty(draft.Notes)
 	patch := Patch{
 		Amount: &draft.Amount, Currency: &draft.Currency, Date: &draft.Date, CategoryID: &draft.CategoryID, Category: &draft.Category,
 		Notes: &notes, Rate: rate,
 	}
 	e, err := b.patch(old, patch)
-	var faults ValidationErrors
-	if other := faults.AddError("", err); other != nil {
+	var errs ValidationErrors
+	if other := errs.AddError("", err); other != nil {
 		return PutResult{}, other
 	}
-	if draft.RuleID != "" || draft.Occurrence != "" {
-		e.ID = id
-		b.occurrence(&faults, &e, draft)
+	if rule, occurrence := parseOccurrence(&errs, draft.RuleID, draft.Occurrence); rule != uuid.Nil {
+		e.ID, e.RuleID, e.Occurrence = id, rule, occurrence
+		checkOccurrence(&errs, e)
 	}
-	if err := faults.Err(); err != nil {
+	if err := errs.Err(); err != nil {
 		return PutResult{}, err
 	}
-	if e == old {
-		return PutResult{Expense: old}, nil
-	}
-	e.UpdatedAt = Timestamp(b.env.Now)
-	e, err = b.put(tx, e, old)
+	e, err = b.replaceStored(tx, e, old)
 	return PutResult{Expense: e}, err
 }
 
-// Delete deletes an expense and leaves a tombstone. Deleting it again is no error while the tombstone is kept, whatever
-// cond says; ErrNotFound if there never was such a one, ErrStale if cond does not hold.
+// Delete deletes an expense and leaves a tombstone. Deleting it again succeeds while the tombstone is kept, whatever cond is.
+// Delete returns ErrNotFound if the id is unknown and ErrStale if cond does not hold.
 func Delete(ctx context.Context, tx Tx, id uuid.UUID, cond Precondition) error {
 	old, err := tx.Expense(ctx, id)
-	switch {
-	case errors.Is(err, ErrGone):
+	if errors.Is(err, ErrGone) {
 		return nil
-	case err != nil:
-		return fmt.Errorf("expense %s: %w", id, err)
 	}
-	if err := cond.CheckPresent(old.Version); err != nil {
-		return fmt.Errorf("expense %s: %w", id, err)
+	if err == nil {
+		err = cond.CheckPresent(old.Version)
 	}
-	if _, err := tx.DeleteExpenses(ctx, id); err != nil {
+	if err == nil {
+		_, err = tx.DeleteExpenses(ctx, id)
+	}
+	if err != nil {
 		return fmt.Errorf("expense %s: %w", id, err)
 	}
 	return nil
 }
 
-func orEmpty(text *string) string {
+func valueOrEmpty(text *string) string {
 	if text == nil {
 		return ""
 	}

@@ -28,7 +28,7 @@ func ParseCurrency(code string) (Currency, error) {
 			return Currency{n: uint16(i + 1)}, nil
 		}
 	}
-	return Currency{}, invalid("unknown_currency", "%s is not a currency code of ISO 4217, such as EUR", quoteShort(code))
+	return Currency{}, invalid("unknown_currency", "%s is not a currency code of ISO 4217, such as EUR", quoteTruncated(code))
 }
 
 // MustCurrency is ParseCurrency for constants in a program; it panics on an unknown code.

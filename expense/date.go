@@ -31,13 +31,13 @@ func MustDate(text string) Date {
 // ParseDate reads YYYY-MM-DD (ISO 8601, extended format) and nothing else. The error is ErrInvalid.
 func ParseDate(text string) (Date, error) {
 	if len(text) != 10 || text[4] != '-' || text[7] != '-' {
-		return Date{}, invalid("malformed_date", "%s is not a date written YYYY-MM-DD", quoteShort(text))
+		return Date{}, invalid("malformed_date", "%s is not a date written YYYY-MM-DD", quoteTruncated(text))
 	}
 	year, okYear := digits(text[0:4])
 	month, okMonth := digits(text[5:7])
 	day, okDay := digits(text[8:10])
 	if !okYear || !okMonth || !okDay {
-		return Date{}, invalid("malformed_date", "%s is not a date written YYYY-MM-DD", quoteShort(text))
+		return Date{}, invalid("malformed_date", "%s is not a date written YYYY-MM-DD", quoteTruncated(text))
 	}
 	return NewDate(year, time.Month(month), day)
 }
@@ -220,8 +220,8 @@ func digits(text string) (int, bool) {
 	return n, len(text) > 0
 }
 
-// quoteShort quotes a text for a message, cut where it is long.
-func quoteShort(text string) string {
+// quoteTruncated quotes a text for a message, cut where it is long.
+func quoteTruncated(text string) string {
 	const most = 40
 	if len(text) > most {
 		text = text[:most] + "…"

@@ -66,11 +66,11 @@ func ParseDecimal(text string) (decimal.Decimal, error) {
 	_, okWhole := digits(whole)
 	_, okFraction := digits(fraction)
 	if len(text) > maxAmountText || !okWhole || point && !okFraction {
-		return decimal.Decimal{}, invalid("malformed_amount", "%s is not a plain decimal such as 12.50", quoteShort(text))
+		return decimal.Decimal{}, invalid("malformed_amount", "%s is not a plain decimal such as 12.50", quoteTruncated(text))
 	}
 	value, err := decimal.NewFromString(text)
 	if err != nil {
-		return decimal.Decimal{}, invalid("malformed_amount", "%s is not a plain decimal such as 12.50", quoteShort(text))
+		return decimal.Decimal{}, invalid("malformed_amount", "%s is not a plain decimal such as 12.50", quoteTruncated(text))
 	}
 	return value, nil
 }
@@ -187,7 +187,7 @@ func (m *Money) UnmarshalText(text []byte) error {
 			*m = Money{}
 			return nil
 		}
-		return invalid("malformed_amount", "%s is not an amount and a currency, such as 12.50 EUR", quoteShort(string(text)))
+		return invalid("malformed_amount", "%s is not an amount and a currency, such as 12.50 EUR", quoteTruncated(string(text)))
 	}
 	money, err := ParseMoney(amount, code)
 	if err != nil {

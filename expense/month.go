@@ -33,7 +33,7 @@ func ParseMonth(text string) (Month, error) {
 			return NewMonth(year, time.Month(month))
 		}
 	}
-	return Month{}, invalid("malformed_month", "%s is not a month written YYYY-MM", quoteShort(text))
+	return Month{}, invalid("malformed_month", "%s is not a month written YYYY-MM", quoteTruncated(text))
 }
 
 // MonthFromInt reads the decimal digits YYYYMM, the form [Month.Int] gives; 0 is the zero Month.

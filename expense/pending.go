@@ -7,15 +7,15 @@ import (
 	"iter"
 )
 
-// writeBatch is how many expenses a use case over many of them writes at once.
+// writeBatch is the number of expenses that a use case over many of them writes at once.
 const writeBatch = 500
 
-// maxConverted bounds the pending expenses that one Update converts.
+// maxConverted is the number of pending expenses that one call of [ConvertPending] converts at most.
 const maxConverted = 1000
 
-// ConvertPending converts expenses that were pending and for which the rates now have a price; each then carries a new version,
-// so that every device sees it. It converts at most 1,000: while it reports that number, there may be more. One whose
-// conversion would break a limit stays pending and holds up no other.
+// ConvertPending converts pending expenses for which the rate table now has a rate. Each gets a new version, so that devices
+// receive the conversion. One call converts at most 1,000 expenses; if it returns 1,000, call it again in another Update. An
+// expense whose conversion would exceed a limit stays pending and does not prevent the conversion of others.
 func ConvertPending(ctx context.Context, tx Tx, env Env) (converted int, err error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
@@ -40,7 +40,7 @@ func ConvertPending(ctx context.Context, tx Tx, env Env) (converted int, err err
 	case !errors.Is(err, ErrInvalid):
 		return 0, fmt.Errorf("convert %d pending expenses: %w", len(batch), err)
 	}
-	// Together they are too much for the ledger's limit: as many as fit go in one by one.
+	// The whole batch exceeds the ledger's limit. Write the expenses one by one, as many as the limit allows.
 	for _, e := range batch {
 		switch _, err := tx.PutExpenses(ctx, e); {
 		case err == nil:
@@ -52,7 +52,8 @@ func ConvertPending(ctx context.Context, tx Tx, env Env) (converted int, err err
 	return converted, nil
 }
 
-// HasConvertiblePending reports whether [ConvertPending] would find something to convert: it reads without holding the ledger.
+// HasConvertiblePending reports whether [ConvertPending] would find an expense to convert. It only reads, so that a caller locks
+// the ledger only if there is something to convert.
 func HasConvertiblePending(ctx context.Context, r Reader, env Env) (bool, error) {
 	b, err := newBuilder(ctx, r, env)
 	if err != nil {
@@ -64,7 +65,7 @@ func HasConvertiblePending(ctx context.Context, r Reader, env Env) (bool, error)
 	return false, nil
 }
 
-// convertible yields the pending expenses for which there is a rate now, converted.
+// convertible yields the pending expenses for which a rate exists, converted.
 func (b *builder) convertible(r Reader) iter.Seq2[Expense, error] {
 	return func(yield func(Expense, error) bool) {
 		pending := true
@@ -73,9 +74,9 @@ func (b *builder) convertible(r Reader) iter.Seq2[Expense, error] {
 				yield(Expense{}, fmt.Errorf("pending expenses: %w", err))
 				return
 			}
-			// A conversion that would break a limit is a fault, and leaves the expense pending.
-			var faults ValidationErrors
-			if b.rate(&faults, &e, Factor{}, Rate{}); !e.Pending() && !yield(e, nil) {
+			// If the conversion exceeds a limit, convert reports it and leaves the expense pending.
+			var errs ValidationErrors
+			if b.convert(&errs, &e, Factor{}, Rate{}); !e.Pending() && !yield(e, nil) {
 				return
 			}
 		}
@@ -139,14 +140,14 @@ func (b *builder) reconverted(oldHome Currency, fn func(old, e Expense) error) e
 			return err
 		}
 		e := old
-		hand, carried := b.carryOver(e, oldHome)
-		var faults ValidationErrors
-		if carried {
-			b.rate(&faults, &e, hand, Rate{})
+		userRate, ok := b.userRate(e, oldHome)
+		var errs ValidationErrors
+		if ok {
+			b.convert(&errs, &e, userRate, Rate{})
 		} else {
 			e.Rate, e.Home = Rate{}, Money{currency: b.settings.Home}
 		}
-		if err := faults.Err(); err != nil {
+		if err := errs.Err(); err != nil {
 			return fmt.Errorf("the expense of %s over %s: %w", e.Date, e.Amount, err)
 		}
 		if err := fn(old, e); err != nil {
@@ -156,9 +157,9 @@ func (b *builder) reconverted(oldHome Currency, fn func(old, e Expense) error) e
 	return nil
 }
 
-// carryOver returns the rate by hand that e, which was converted into oldHome, has from now on: none if it had none, or is
-// in the home currency now. It reports false if e had one for which there is no rate between the home currencies.
-func (b *builder) carryOver(e Expense, oldHome Currency) (Factor, bool) {
+// userRate returns the rate that the user gave for e, converted from oldHome into the ledger's home currency. It returns zero if
+// the user gave none, or if e is in the home currency now. ok is false if there is no rate between the two home currencies.
+func (b *builder) userRate(e Expense, oldHome Currency) (userRate Factor, ok bool) {
 	if e.Rate.Source != SourceUser || e.Amount.Currency() == b.settings.Home {
 		return Factor{}, true
 	}
@@ -166,6 +167,6 @@ func (b *builder) carryOver(e Expense, oldHome Currency) (Factor, bool) {
 	if !ok {
 		return Factor{}, false
 	}
-	hand := e.Rate.Value.Mul(between.Value)
-	return hand, hand.inRange()
+	userRate = e.Rate.Value.Mul(between.Value)
+	return userRate, userRate.inRange()
 }

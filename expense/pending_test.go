@@ -50,7 +50,7 @@ func TestPendingExpensesAreConvertedWhenRatesArrive(t *testing.T) {
 
 func TestMorePendingThanOneUpdateConverts(t *testing.T) {
 	b := openBook(t, "EUR", nil)
-	drafts := slices.Repeat([]expense.Draft{{Amount: "1.18", Currency: "USD"}}, 2100)
+	drafts := slices.Repeat([]expense.TypedDraft{{Amount: expense.MustMoney("1.18", "USD")}}, 2100)
 	err := b.update(func(tx store.Tx) error {
 		_, err := expense.AddAll(t.Context(), tx, b.env, drafts...)
 		return err

@@ -41,7 +41,7 @@ func ParseFactor(text string) (Factor, error) {
 	_, okWhole := digits(whole)
 	_, okFraction := digits(fraction)
 	if len(text) > maxFactorText || !okWhole || point && !okFraction {
-		return Factor{}, invalid("malformed_rate", "%s is not a positive plain decimal such as 1.0825", quoteShort(text))
+		return Factor{}, invalid("malformed_rate", "%s is not a positive plain decimal such as 1.0825", quoteTruncated(text))
 	}
 	significant := strings.Trim(strings.TrimLeft(whole+fraction, "0"), "0")
 	if significant == "" {

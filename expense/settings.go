@@ -43,7 +43,7 @@ func ParseZone(name string) (Zone, error) {
 		loc, err = time.LoadLocation(name)
 	}
 	if loc == nil || err != nil {
-		return Zone{}, invalid("unknown_zone", "%s is not a time zone of the IANA database, such as Europe/Berlin", quoteShort(name))
+		return Zone{}, invalid("unknown_zone", "%s is not a time zone of the IANA database, such as Europe/Berlin", quoteTruncated(name))
 	}
 	return Zone{loc: loc}, nil
 }
@@ -118,7 +118,7 @@ func (s Settings) With(draft SettingsDraft) (Settings, error) {
 	if draft.Locale != nil {
 		tag, err := language.Parse(*draft.Locale)
 		if err != nil || len(*draft.Locale) > 35 {
-			faults.Add("locale", "unknown_locale", "%s is not a language tag of BCP 47, such as en-GB", quoteShort(*draft.Locale))
+			faults.Add("locale", "unknown_locale", "%s is not a language tag of BCP 47, such as en-GB", quoteTruncated(*draft.Locale))
 		}
 		s.Locale = tag.String()
 	}
@@ -143,7 +143,7 @@ func (s Settings) Today(now time.Time) Date { return s.Zone.Today(now) }
 func ParseID(text string) (uuid.UUID, error) {
 	id, err := uuid.Parse(text)
 	if err != nil || len(text) != 36 || id == uuid.Nil {
-		return uuid.Nil, invalid("malformed_id", "%s is not a UUID such as 0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70", quoteShort(strings.ToValidUTF8(text, "�")))
+		return uuid.Nil, invalid("malformed_id", "%s is not a UUID such as 0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70", quoteTruncated(strings.ToValidUTF8(text, "�")))
 	}
 	return id, nil
 }

@@ -18,19 +18,12 @@ func (e Expense) Validate() error {
 	if e.CategoryID == uuid.Nil {
 		faults.Add("category_id", "required", "an expense has a category")
 	}
-	if e.Amount.IsZero() || e.Amount.currency.IsZero() {
-		faults.Add("amount", "zero", "an expense is not zero; a refund is negative")
-	}
+	checkAmount(&faults, e.Amount)
 	if e.Date.Before(earliestDate) {
 		faults.Add("date", "out_of_range", "a date is not before %s", earliestDate)
 	}
 	checkNotes(&faults, e.Notes)
-	switch {
-	case (e.RuleID == uuid.Nil) != e.Occurrence.IsZero():
-		faults.Add("occurrence", "incomplete", "rule_id and occurrence go together")
-	case e.RuleID != uuid.Nil && e.ID != OccurrenceID(e.RuleID, e.Occurrence):
-		faults.Add("id", "wrong_id", "the id of this occurrence is %s", OccurrenceID(e.RuleID, e.Occurrence))
-	}
+	checkOccurrence(&faults, e)
 	e.validateRate(&faults)
 	return faults.Err()
 }

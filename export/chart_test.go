@@ -47,16 +47,16 @@ func chartLedger(t testing.TB, locale string) store.Reader {
 		if err != nil {
 			return err
 		}
-		var drafts []expense.Draft
+		var drafts []expense.TypedDraft
 		for i, name := range []string{"Food", "Transport", "Housing", "Utilities", "Health", "Entertainment", "Shopping", "Travel"} {
 			for month := range 15 {
 				date := expense.MustMonth("2025-01").Add(month).First().AddDays(i * 3)
-				drafts = append(drafts, expense.Draft{Amount: fmt.Sprintf("%d.%02d", 3+(i*i*37+month*53)%400, i), Category: name, Date: date.String()})
+				drafts = append(drafts, expense.Draft{Amount: fmt.Sprintf("%d.%02d", 3+(i*i*37+month*53)%400, i), Category: name, Date: date.String()}.Parse(settings.Home))
 			}
 		}
-		drafts = append(drafts, expense.Draft{Amount: "3.250", Currency: "KWD", Category: "Travel", Date: "2026-03-05"},
-			expense.Draft{Amount: "-500", Category: "Health", Date: "2026-03-05"},
-			expense.Draft{Amount: "77.77", CategoryID: odd.Category.ID.String(), Date: "2026-03-05"})
+		drafts = append(drafts, expense.Draft{Amount: "3.250", Currency: "KWD", Category: "Travel", Date: "2026-03-05"}.Parse(settings.Home),
+			expense.Draft{Amount: "-500", Category: "Health", Date: "2026-03-05"}.Parse(settings.Home),
+			expense.Draft{Amount: "77.77", CategoryID: odd.Category.ID.String(), Date: "2026-03-05"}.Parse(settings.Home))
 		if _, err := expense.AddAll(ctx, tx, env, drafts...); err != nil {
 			return err
 		}

@@ -78,9 +78,9 @@ func cursorIn(answer []byte) (cursor string, more bool) {
 func BenchmarkFirstSync(b *testing.B) {
 	_, url, st := syncServer(b)
 	for part := range 12 {
-		drafts := make([]expense.Draft, 1000)
+		drafts := make([]expense.TypedDraft, 1000)
 		for i := range drafts {
-			drafts[i] = expense.Draft{ID: syncID(part*1000 + i + 1), Amount: "12.50", Date: fmt.Sprintf("2025-%02d-%02d", part+1, i%28+1)}
+			drafts[i] = expense.Draft{ID: syncID(part*1000 + i + 1), Amount: "12.50", Date: fmt.Sprintf("2025-%02d-%02d", part+1, i%28+1)}.Parse(expense.MustCurrency("EUR"))
 		}
 		err := st.Update(b.Context(), "anna", func(tx store.Tx) error {
 			_, err := expense.AddAll(b.Context(), tx, expense.Env{Now: noon}, drafts...)

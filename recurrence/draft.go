@@ -67,7 +67,11 @@ func (d Draft) applyExpense(
 	rest := expense.Draft{
 		Amount: "1", Currency: "EUR", CategoryID: or(d.CategoryID, ""), Category: or(d.Category, ""), Notes: d.Notes,
 	}
-	results, err := expense.Check(ctx, tx, env, money, rest)
+	settings, err := tx.Settings(ctx)
+	if err != nil {
+		return Rule{}, fmt.Errorf("settings: %w", err)
+	}
+	results, err := expense.Check(ctx, tx, env, money.Parse(settings.Home), rest.Parse(settings.Home))
 	if err != nil {
 		return Rule{}, fmt.Errorf("check the rule's expense: %w", err)
 	}

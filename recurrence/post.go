@@ -262,8 +262,8 @@ func (p *PostResult) count(results []expense.AddResult) {
 }
 
 // drafts returns the drafts of all dates, run by run.
-func drafts(runs []*run) []expense.Draft {
-	var all []expense.Draft
+func drafts(runs []*run) []expense.TypedDraft {
+	var all []expense.TypedDraft
 	for _, r := range runs {
 		for _, date := range r.dates {
 			all = append(all, r.draft(date))
@@ -272,11 +272,10 @@ func drafts(runs []*run) []expense.Draft {
 	return all
 }
 
-func (r *run) draft(date expense.Date) expense.Draft {
-	return expense.Draft{
-		ID: expense.OccurrenceID(r.rule.ID, date).String(), Amount: r.rule.Amount.Amount(), Currency: r.rule.Amount.Currency().Code(),
-		Date: date.String(), CategoryID: r.rule.CategoryID.String(), Notes: &r.rule.Notes,
-		RuleID: r.rule.ID.String(), Occurrence: date.String(),
+func (r *run) draft(date expense.Date) expense.TypedDraft {
+	return expense.TypedDraft{
+		ID: expense.OccurrenceID(r.rule.ID, date), Amount: r.rule.Amount, Date: date, CategoryID: r.rule.CategoryID,
+		Notes: r.rule.Notes, RuleID: r.rule.ID, Occurrence: date,
 	}
 }
 

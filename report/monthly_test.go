@@ -358,9 +358,9 @@ func ExampleMonthly() {
 	}
 	err = st.Update(ctx, "ada", func(tx store.Tx) error {
 		_, err := expense.AddAll(ctx, tx, env,
-			expense.Draft{Amount: "12.50", Category: "Food", Date: "2025-05-02"},
-			expense.Draft{Amount: "1000", Currency: "JPY", Category: "Travel", Date: "2025-05-03"},
-			expense.Draft{Amount: "3.250", Currency: "KWD", Category: "Travel", Date: "2025-05-04"},
+			expense.Draft{Amount: "12.50", Category: "Food", Date: "2025-05-02"}.Parse(settings.Home),
+			expense.Draft{Amount: "1000", Currency: "JPY", Category: "Travel", Date: "2025-05-03"}.Parse(settings.Home),
+			expense.Draft{Amount: "3.250", Currency: "KWD", Category: "Travel", Date: "2025-05-04"}.Parse(settings.Home),
 		)
 		return err
 	})

@@ -480,7 +480,8 @@ func ExampleYearly() {
 		return
 	}
 	err = st.Update(ctx, "ada", func(tx store.Tx) error {
-		_, err := expense.AddAll(ctx, tx, env, expense.Draft{Amount: "12.50", Date: "2025-05-02"}, expense.Draft{Amount: "30", Date: "2024-05-03"})
+		_, err := expense.AddAll(ctx, tx, env,
+			expense.Draft{Amount: "12.50", Date: "2025-05-02"}.Parse(settings.Home), expense.Draft{Amount: "30", Date: "2024-05-03"}.Parse(settings.Home))
 		return err
 	})
 	if err != nil {

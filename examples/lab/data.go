@@ -177,7 +177,7 @@ func (l *lab) fillLedger(
 		return err
 	}
 	today := expense.DateOf(env.Now, time.UTC)
-	drafts := make([]expense.Draft, l.config.Months*monthly)
+	drafts := make([]expense.TypedDraft, l.config.Months*monthly)
 	for i := range drafts {
 		drafts[i] = expense.Draft{
 			Amount:     fmt.Sprintf("%d.%02d", 1+random.IntN(90), random.IntN(100)),
@@ -185,7 +185,7 @@ func (l *lab) fillLedger(
 			Date:       today.AddDays(-random.IntN(l.config.Months*30 + 1)).String(),
 			CategoryID: ledger.Categories[random.IntN(len(ledger.Categories))].ID.String(),
 			Notes:      new(fmt.Sprintf("purchase %d", i)),
-		}
+		}.Parse(settings.Home)
 	}
 	return db.Update(ctx, owner, func(tx store.Tx) error {
 		verdicts, err := expense.AddAll(ctx, tx, env, drafts...)

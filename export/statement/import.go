@@ -188,7 +188,7 @@ func (im *importer) add(ctx context.Context, tx expense.Tx, result *Result) erro
 			// A rate by hand into another home currency says nothing here: the rate table decides.
 			row.Draft.Rate = ""
 		}
-		a.take(row)
+		a.take(row, row.Draft.Parse(settings.Home))
 	}
 	if err := a.checkAll(); err != nil {
 		return err
@@ -207,13 +207,13 @@ type adder struct {
 	env    expense.Env
 	result *Result
 	rows   []Row
-	drafts []expense.Draft
-	made   map[string]error // what came of making a category, by folded name
+	drafts []expense.TypedDraft // of rows
+	made   map[string]error     // what came of making a category, by folded name
 }
 
-func (a *adder) take(row Row) {
+func (a *adder) take(row Row, draft expense.TypedDraft) {
 	a.rows = append(a.rows, row)
-	a.drafts = append(a.drafts, row.Draft)
+	a.drafts = append(a.drafts, draft)
 }
 
 func (a *adder) fail(row Row, faults []*expense.InvalidError) {
@@ -229,7 +229,7 @@ func (a *adder) checkAll() error {
 	if err != nil {
 		return err
 	}
-	rows := a.rows
+	rows, drafts := a.rows, a.drafts
 	a.rows, a.drafts = nil, nil
 	for i, verdict := range verdicts {
 		row := rows[i]
@@ -247,7 +247,7 @@ func (a *adder) checkAll() error {
 		case verdict.Known:
 			a.result.Known++
 		default:
-			a.take(row)
+			a.take(row, drafts[i])
 		}
 	}
 	return nil
