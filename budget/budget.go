@@ -119,8 +119,8 @@ type Tx interface {
 	PutAlerts(ctx context.Context, alerts ...Alert) (expense.Version, error)
 }
 
-// SameGuarded reports whether the guarded fields of b and other are equal. The guarded fields of a budget are those
-// that a person can change: all but MergedName, MergedInto, the versions and the times.
+// SameGuardedFields reports whether the guarded fields of b and other are equal. The guarded fields of a budget are
+// those that a person can change: all but MergedName, MergedInto, the versions and the times.
 func (b Budget) SameGuardedFields(other Budget) bool {
 	return b.CategoryID == other.CategoryID && b.Until == other.Until && b.Rollover == other.Rollover &&
 		b.RolloverCap == other.RolloverCap && slices.Equal(b.Entries, other.Entries) && slices.Equal(b.AlertAt, other.AlertAt)

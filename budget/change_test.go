@@ -14,7 +14,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// timeline writes a series as "2025-05 500.00, 2025-07 600.00 until 2026-04".
+// timeline formats a budget as "2025-05 500.00, 2025-07 600.00 until 2026-04".
 func timeline(b budget.Budget) string {
 	var parts []string
 	for _, e := range b.Entries {
@@ -76,7 +76,7 @@ func TestChangeOfASeriesThatHasNotBegunHoldsFromItsStart(t *testing.T) {
 	}
 }
 
-// A series that has ended goes on without a word about the months between.
+// A budget that has ended continues; the months between have no limit.
 func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -230,7 +230,7 @@ func TestChangeAndDeleteOfWhatIsNotThere(t *testing.T) {
 	}
 }
 
-// Whatever limits are set, those of the months before stay, and the new one holds until the next entry.
+// A new limit does not change the months before it, and holds until the next entry.
 func TestALimitFromAMonthOnLeavesTheMonthsBefore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newLedger(t)

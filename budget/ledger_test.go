@@ -13,7 +13,7 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// noon is the instant at which the tests run unless they say otherwise.
+// noon is the current time in the tests, unless they set another.
 var noon = time.Date(2025, time.May, 10, 12, 0, 0, 0, time.UTC)
 
 // A fataler is a *testing.T or a *rapid.T.
@@ -22,7 +22,7 @@ type fataler interface {
 	Fatalf(format string, args ...any)
 }
 
-// A ledger is one owner's ledger in a memstore, with US dollars at home.
+// A ledger is a ledger in a memstore, with the home currency USD.
 type ledger struct {
 	t     fataler
 	store store.Store
@@ -108,7 +108,7 @@ func (l *ledger) spend(drafts ...expense.Draft) {
 	}
 }
 
-// stored returns a budget as the store has it.
+// stored reads a budget from the store.
 func (l *ledger) stored(id uuid.UUID) budget.Budget {
 	l.t.Helper()
 	b, err := l.store.Reader(owner).Budget(context.Background(), id)
@@ -132,7 +132,7 @@ func (l *ledger) read(month string) budget.MonthProgress {
 	return report
 }
 
-// codes returns field and code of each fault in err, such as "amount too_many_digits".
+// codes returns field and code of each field error in err, such as "amount too_many_digits".
 func codes(err error) []string {
 	var codes []string
 	for _, fault := range expense.InvalidErrors(err) {
@@ -141,7 +141,7 @@ func codes(err error) []string {
 	return codes
 }
 
-// rates is a table of rates of one day.
+// rates maps pairs of currencies to their rate on the day of noon.
 type rates map[string]string
 
 func (r rates) Rate(from, to expense.Currency, _ expense.Date) (expense.Rate, bool) {

@@ -328,10 +328,10 @@ func (s Snapshot) groups() []budgetGroup {
 	}
 	for _, group := range groups {
 		slices.SortStableFunc(group, func(a, b Budget) int {
-			switch {
-			case a.MergedInto == b.MergedInto:
+			switch a.MergedInto {
+			case b.MergedInto:
 				return b.Until.Compare(a.Until)
-			case a.MergedInto == uuid.Nil:
+			case uuid.Nil:
 				return -1
 			default:
 				return 1

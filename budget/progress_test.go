@@ -136,7 +136,8 @@ func TestRemainingDaysAndProjection(t *testing.T) {
 	}
 }
 
-// A name that is older than the rule against it turns no figure round, and one that runs from right to left stands by itself.
+// A category name with direction characters, which older versions accepted, must not reverse the figures. A name in a
+// right-to-left script is isolated.
 func TestANameDoesNotReorderTheText(t *testing.T) {
 	for name, want := range map[string]string{
 		"Food \u202e\u2066": "Food : $320 / $500 spent", "טיולים": "\u2068טיולים\u2069: $320 / $500 spent",
@@ -149,7 +150,7 @@ func TestANameDoesNotReorderTheText(t *testing.T) {
 	}
 }
 
-// What is booked ahead is known, so it does not count as the pace of the days so far.
+// Expenses dated after today are added to the projection; they do not count as spending so far.
 func TestAProjectionGoesOnAtThePaceOfTheDaysSoFar(t *testing.T) {
 	l := newLedger(t)
 	food := l.category("Food").String()
@@ -279,7 +280,8 @@ func TestTotalsThatCannotBeAreNoFaultOfTheCaller(t *testing.T) {
 	}
 }
 
-// Each budget's figures equal a plain sum over the expenses that the same filter lists, and raising June's limit leaves May.
+// The figures of each budget equal the sum of the expenses that the same filter lists. Raising June's limit does not
+// change May.
 func TestProgressEqualsTheSumOfTheExpenses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newLedger(t)

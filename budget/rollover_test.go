@@ -34,7 +34,7 @@ func (l *ledger) history(from, to string) []budget.MonthProgress {
 
 func TestWhatIsCarriedIntoTheNextMonth(t *testing.T) {
 	for _, test := range []struct{ rollover, ceiling, want string }{
-		// 100 a month; spent 40, 190, 10, nothing.
+		// The limit is 100 a month; 40, 190, 10 and 0 are spent.
 		{"none", "", "0.00 60.00, 0.00 -90.00, 0.00 90.00, 0.00 100.00"},
 		{"", "", "0.00 60.00, 0.00 -90.00, 0.00 90.00, 0.00 100.00"},
 		{"surplus", "", "0.00 60.00, 60.00 -30.00, 0.00 90.00, 90.00 190.00"},
@@ -93,7 +93,7 @@ func TestStateAndRatioCountWhatWasCarried(t *testing.T) {
 	}
 }
 
-// A deeper debt, or more spent, never looks better; over is over exactly where nothing remains.
+// A larger deficit, or more spending, never has a better ratio. The state is over exactly if nothing remains.
 func TestTheRatioNeverFallsAsADebtGrows(t *testing.T) {
 	money := func(minor int64) expense.Money { return expense.ClampMoney(minor, expense.MustCurrency("USD")) }
 	rapid.Check(t, func(t *rapid.T) {
@@ -108,7 +108,7 @@ func TestTheRatioNeverFallsAsADebtGrows(t *testing.T) {
 			progress(carried-rapid.Int64Range(0, 30_000).Draw(t, "debt"), spent), progress(carried, spent+rapid.Int64Range(0, 30_000).Draw(t, "more spent")),
 		} {
 			low, high := decimal.RequireFromString(less.Ratio()), decimal.RequireFromString(more.Ratio())
-			// Of less available a refund is a larger part, below nothing.
+			// A refund is a larger part of a smaller available amount.
 			if high.LessThan(low) && (less.Carried == more.Carried || spent >= 0) {
 				t.Fatalf("%+v has the ratio %s, %+v has %s", less, low, more, high)
 			}
@@ -253,7 +253,8 @@ func TestAHistoryOfManyBudgetsIsShorter(t *testing.T) {
 	}
 }
 
-// A series whose category was merged away goes on telling what its months were: its limit and its expenses are the other's now.
+// The budget of a category that was merged away still counts in its months: its limit and its expenses are part of the
+// target category.
 func TestAMergeKeepsHistoryRight(t *testing.T) {
 	l := newLedger(t)
 	food, health, travel := l.category("Food").String(), l.category("Health").String(), l.category("Travel").String()
@@ -293,7 +294,7 @@ func TestAMergeKeepsHistoryRight(t *testing.T) {
 	if got := render(); !slices.Equal(got, want) {
 		t.Errorf("after the merge:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	// A second merge takes both along.
+	// A second merge moves both budgets.
 	merge(health, travel)
 	want = []string{
 		"2025-03 Food: $260 / $300 spent 300.00 USD 0.00",
@@ -319,7 +320,7 @@ func (l *ledger) merge(from, into string) {
 	}
 }
 
-// rows renders each category's progress of the months: name, limit, carried, remaining.
+// rows returns name, limit, carried and remaining amount of each category in each month.
 func (l *ledger) rows(from, to string) []string {
 	l.t.Helper()
 	var rows []string
@@ -331,7 +332,8 @@ func (l *ledger) rows(from, to string) []string {
 	return rows
 }
 
-// From the merge on what is carried is the target's affair: Food spent 150 of 100 each month, Health nothing of its own 40.
+// From the merge on, only the target's budget decides what is carried. Food spends 150 of 100 each month, Health
+// nothing of its 40.
 func TestAfterAMergeTheTargetsRolloverHolds(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -399,8 +401,8 @@ func TestAnArchivedCategoryKeepsItsBudget(t *testing.T) {
 	}
 }
 
-// What is carried is a function of history: however a month is asked for, alone or within a span, it says the same, and the same
-// as adding up naively what the list yields.
+// The carried amount depends only on the history: a month has the same one if it is read alone or as part of a range,
+// and it equals the sum of the listed expenses.
 func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newLedger(t)
@@ -425,7 +427,7 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 				Category: rapid.SampledFrom([]string{"Food", "Travel"}).Draw(t, "category"),
 			})
 		}
-		// Whatever is merged, a month says the same however it is asked for.
+		// Also after a merge, a month is the same if it is read alone or as part of a range.
 		defer func() {
 			for _, name := range []string{"Travel", "Food"} {
 				if rapid.Bool().Draw(t, name+" has a budget") {
@@ -581,7 +583,7 @@ func TestAlertsAreRaisedOncePerBudgetThresholdAndMonth(t *testing.T) {
 	}
 }
 
-// version is the version that the ledger's next write would follow.
+// version returns the current version of the ledger.
 func (l *ledger) version() expense.Version {
 	l.t.Helper()
 	var version expense.Version
@@ -615,7 +617,7 @@ func TestALedgerWithoutBudgetsRaisesNothing(t *testing.T) {
 	if raised, err := jobs.NewAlertRaiser(l.store).RaiseAll(t.Context(), noon); err != nil || raised != 2 {
 		t.Errorf("RaiseAll = %d, %v, want 2", raised, err)
 	}
-	// The alerts of a budget that is deleted stay; a new one raises its own.
+	// The alerts of a deleted budget stay. A new budget raises its own.
 	if err := l.delete(b.ID, expense.Precondition{}); err != nil {
 		t.Fatal(err)
 	}

@@ -170,7 +170,7 @@ func TestARuleThatBreaksRulesIsRefused(t *testing.T) {
 	s.refused(422, "validation_error", []string{"#/start_date too_many_due"}, "POST", "/v1/recurrences",
 		`{"amount":"1","freq":"daily","start_date":"2010-01-01"}`)
 	s.refused(422, "validation_error", []string{"#/time_zone unknown_zone"}, "PATCH", "/v1/settings", `{"time_zone":"Europe/Atlantis"}`)
-	for sent, said := range map[string]string{`0`: `not 0"`, `"15"`: `not \"15\""`, `1.5`: `not 1.5"`, `""`: `not \"\""`} {
+	for sent, said := range map[string]string{`0`: `month 0 is`, `"15"`: `month \"15\" is`, `1.5`: `month 1.5 is`, `""`: `month \"\" is`} {
 		body := `{"amount":"1","freq":"monthly","start_date":"2026-04-01","month_day":` + sent + `}`
 		answer := s.refused(422, "validation_error", []string{"#/month_day out_of_range"}, "POST", "/v1/recurrences", body)
 		if !strings.Contains(answer.Body.String(), said) {

@@ -17,8 +17,8 @@ import (
 //
 //  1. It posts the occurrences that are due already, by the old rule. Posted expenses never change.
 //  2. It applies the draft.
-//  3. It moves the cursor to the first occurrence of the new rule from today on. If step 1 could not post an occurrence,
-//     the search starts on the day of that occurrence instead.
+//  3. It moves the cursor to the first occurrence of the new rule from today on. If step 1 could not post an
+//     occurrence, the search starts on the day of that occurrence instead.
 //
 // Pausing a rule stops its posting. Resuming it moves the cursor to the first occurrence from today on: the
 // occurrences that passed while it was paused are not posted. A draft without effect writes nothing, unless the last
@@ -91,8 +91,8 @@ func readForChange(
 	return rule, settings, nil
 }
 
-// A BacklogError reports that occurrences of a rule are due that have to be posted before the rule can change. Call [CatchUp], each time in an Update of its own, until it reports that nothing is left. Then
-// retry the change.
+// A BacklogError reports that occurrences of a rule are due that have to be posted before the rule can change. Call
+// [CatchUp], each time in an Update of its own, until it reports that nothing is left. Then retry the change.
 type BacklogError struct {
 	RuleID  uuid.UUID
 	Version expense.Version // the version of the rule when the change was refused
@@ -363,7 +363,8 @@ func SkipOccurrence(
 		return Rule{}, fmt.Errorf("rule %s: %w", id, err)
 	case len(known) > 0:
 		if _, err := tx.Expense(ctx, known[0]); errors.Is(err, expense.ErrGone) {
-			return invalidDate("already_posted", "the occurrence on %s was posted and its expense deleted; no skip is needed", date)
+			return invalidDate("already_posted",
+				"the occurrence on %s was posted and its expense deleted; no skip is needed", date)
 		}
 		return invalidDate("already_posted", "the occurrence on %s was posted; delete its expense instead", date)
 	case rule.Skipped.Contains(date), !date.After(rule.SettledThrough),

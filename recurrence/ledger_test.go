@@ -18,7 +18,8 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// A ledger is one owner's ledger in a memstore, kept in euros in Berlin, at a time that the test sets.
+// A ledger is a ledger in a memstore, with the home currency EUR and the time zone of Berlin, at a time that the test
+// sets.
 type ledger struct {
 	t     *testing.T
 	store store.Store
@@ -27,7 +28,7 @@ type ledger struct {
 
 const owner expense.OwnerID = "ada"
 
-// rising is a table of rates in which a day's price of the dollar tells its day: 1.01 on the first of a month.
+// rising has rates of the dollar that identify the day: 1.01 on the first of a month, 1.02 on the second.
 type rising struct{}
 
 func (rising) Rate(_, _ expense.Currency, on expense.Date) (expense.Rate, bool) {
@@ -48,7 +49,7 @@ func newLedger(t *testing.T, now string) *ledger {
 	return l
 }
 
-// at sets the time: noon of a day in UTC, or an instant.
+// at sets the time: noon in UTC of a day, or an RFC 3339 time.
 func (l *ledger) at(now string) {
 	l.t.Helper()
 	if len(now) == len("2025-01-01") {
@@ -65,7 +66,7 @@ func (l *ledger) update(fn func(ctx context.Context, tx store.Tx) error) error {
 	return l.store.Update(l.t.Context(), owner, func(tx store.Tx) error { return fn(l.t.Context(), tx) })
 }
 
-// rule does a use case that returns a rule, and must go well.
+// rule calls a use case that returns a rule, and fails the test if it returns an error.
 func (l *ledger) rule(fn func(ctx context.Context, tx store.Tx) (recurrence.Rule, error)) recurrence.Rule {
 	l.t.Helper()
 	var rule recurrence.Rule
@@ -119,7 +120,7 @@ func (l *ledger) trySkip(id uuid.UUID, date string) (rule recurrence.Rule, err e
 	return rule, err
 }
 
-// post runs a round, and the same once more, which must find nothing to do.
+// post posts what is due, and then checks that a second call has nothing to post.
 func (l *ledger) post() jobs.PostDueResult {
 	l.t.Helper()
 	round, err := jobs.PostDue(l.t.Context(), l.store, l.env)
@@ -158,7 +159,7 @@ func (l *ledger) expenses(rule uuid.UUID) []expense.Expense {
 	return list
 }
 
-// wantPosted holds the occurrences that a rule has posted, and the amount of each, against a text.
+// wantPosted compares the dates and amounts of the expenses that a rule has posted with a text.
 func (l *ledger) wantPosted(rule uuid.UUID, want string) {
 	l.t.Helper()
 	var got []string
@@ -279,7 +280,7 @@ func TestABatchBoundsOneUpdate(t *testing.T) {
 func TestWhatIsThereOrWasCountsAsPosted(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rule := l.add(daily("5", "2025-03-08"))
-	// A device predicted the 9th, and the person edited and deleted what it stands for on the 8th.
+	// A device added the occurrence of the 9th in advance. The user edited and deleted that of the 8th.
 	for _, day := range []string{"2025-03-08", "2025-03-09", "2025-03-12"} {
 		err := l.update(func(ctx context.Context, tx store.Tx) error {
 			_, err := expense.Add(ctx, tx, l.env, expense.Draft{
@@ -308,7 +309,7 @@ func TestWhatIsThereOrWasCountsAsPosted(t *testing.T) {
 	}
 	l.wantPosted(rule.ID, "2025-03-09 5.00, 2025-03-10 5.00, 2025-03-12 5.00")
 
-	// Neither a purge, nor edits of the rule, nor catching up bring back what was deleted.
+	// A purge, a change of the rule and a catch-up do not post a deleted occurrence again.
 	remove(expense.OccurrenceID(rule.ID, date("2025-03-10")))
 	if err := l.store.Purge(t.Context(), time.Now().Add(time.Hour), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
@@ -340,7 +341,7 @@ func TestABadRuleHoldsUpNoOther(t *testing.T) {
 		!strings.Contains(failed.LastError, `"Travel" is archived`) || failed.Guard != badRule.Guard {
 		t.Errorf("the bad rule is %+v", failed)
 	}
-	// The delay grows, up to half a day.
+	// The delay doubles, up to twelve hours.
 	start := l.env.Now
 	for range 14 {
 		l.env.Now = l.read(badRule.ID).RetryAt
@@ -350,7 +351,7 @@ func TestABadRuleHoldsUpNoOther(t *testing.T) {
 	if failed.Failures != 15 || failed.RetryAt.Sub(l.env.Now) != 12*time.Hour || failed.Next != date("2025-03-09") {
 		t.Errorf("after 14 more attempts since %s the bad rule is %+v", start, failed)
 	}
-	// What is repaired is caught up with, and nothing is lost.
+	// Once the cause is gone, all missing occurrences are posted.
 	l.archive("Travel", false)
 	l.env.Now = failed.RetryAt
 	l.post()
@@ -420,7 +421,7 @@ func TestARoundByHandWaitsForNoDelay(t *testing.T) {
 	if round := retry(); round.Posted+round.Failed != 0 {
 		t.Errorf("a second round by hand at the same moment did %+v", round)
 	}
-	// What the person mends in between is posted at once.
+	// A change of the rule clears the failure, so the next call posts it.
 	if err := l.update(func(ctx context.Context, tx store.Tx) error {
 		return expense.Delete(ctx, tx, expense.OccurrenceID(rule.ID, date("2025-03-08")), expense.Precondition{})
 	}); err != nil {
@@ -464,7 +465,7 @@ func TestACurrencyThatEndsStopsItsRuleInOrder(t *testing.T) {
 	if read := l.read(rule.ID); read.Next != last.AddDays(1) || !strings.Contains(read.LastError, "HRK ended") {
 		t.Errorf("the rule is %+v", read)
 	}
-	// A person who skips what cannot be posted has settled it.
+	// Skipping an occurrence that cannot be posted settles it.
 	if skipped, err := l.trySkip(rule.ID, last.AddDays(1).String()); err != nil || skipped.LastError != "" || skipped.Next != last.AddDays(2) {
 		t.Errorf("after a skip the rule is %+v, %v", skipped, err)
 	}
@@ -555,7 +556,7 @@ func TestASkipHoldsWhereTheDayBeginsAgain(t *testing.T) {
 func TestWhatIsMissedWhilePausedIsNotPosted(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
 	rule := l.add(daily("5", "2025-03-06"))
-	// What was due before the pause is posted, though no round came in time.
+	// The occurrences that were due before the pause are posted by the change.
 	if paused := l.change(rule.ID, recurrence.Draft{Paused: new(true)}); paused.Next != date("2025-03-09") || paused.Guard != rule.Guard {
 		t.Errorf("the paused rule is %+v", paused)
 	}
@@ -579,7 +580,7 @@ func TestWhatIsMissedWhilePausedIsNotPosted(t *testing.T) {
 func TestAChangeConcernsTheFutureOnly(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rule := l.add(monthly("800", "2025-01-01"))
-	// January to March are due by the old terms, though no round came yet.
+	// January to March are due by the old rule and not posted yet.
 	changed := l.change(rule.ID, recurrence.Draft{Amount: new("850"), MonthDay: new("15")})
 	if changed.Next != date("2025-03-15") || changed.Guard != changed.Version {
 		t.Errorf("the changed rule is %+v", changed)
@@ -592,7 +593,7 @@ func TestAChangeConcernsTheFutureOnly(t *testing.T) {
 	l.post()
 	l.wantPosted(rule.ID, "2025-01-01 800.00, 2025-02-01 800.00, 2025-03-01 800.00, "+
 		"2025-03-15 850.00, 2025-04-15 850.00, 2025-05-15 850.00")
-	// What lies behind is never posted anew; what lies ahead is as the new terms say, also where a rule had ended in between.
+	// Past occurrences are not posted again. Future ones follow the new rule, even if the old one had ended.
 	for _, test := range []struct {
 		name  string
 		draft recurrence.Draft
@@ -711,7 +712,7 @@ func TestAChangePostsNoMoreThanABatchAlongTheWay(t *testing.T) {
 		})
 	}
 	l.t = t
-	// A rule that cannot be posted can be changed, however much of it is due.
+	// A rule that cannot be posted can be changed despite its backlog.
 	bad := daily("1", "2023-01-01")
 	bad.Category = new("Travel")
 	failing := l.add(bad)
@@ -896,7 +897,7 @@ func TestFromHereOnBeforeItWasPosted(t *testing.T) {
 	l.wantPosted(fresh.ID, "2025-03-08 6.00, 2025-03-09 6.00, 2025-03-10 6.00")
 }
 
-// A client that sends a rule back as it was, with another amount, need not know that its category was archived since.
+// A client may send all fields of a rule with a new amount, although its category was archived since.
 func TestARuleKeepsItsCategoryWhereThatWasArchived(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	draft := daily("5", "2025-03-11")
@@ -1105,7 +1106,7 @@ func TestThePlanHoldsWhatIsStillToCome(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	// What a device wrote ahead is no more to come.
+	// An occurrence that a device added in advance is not upcoming.
 	if err := l.update(func(ctx context.Context, tx store.Tx) error {
 		_, err := expense.Add(ctx, tx, l.env, expense.Draft{
 			ID: expense.OccurrenceID(food.ID, date("2025-03-21")).String(), Amount: "5", Date: "2025-03-21", RuleID: food.ID.String(),

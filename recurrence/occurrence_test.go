@@ -89,7 +89,7 @@ func TestOccurrencesComeFromTheAnchor(t *testing.T) {
 
 func date(text string) expense.Date { return expense.MustDate(text) }
 
-// falls is the oracle: whether a day is an occurrence of a rule without an end, as R1 and R2 say it.
+// falls is the test oracle: it reports whether a day is an occurrence of a rule without an end, by rules R1 and R2.
 func falls(r recurrence.Rule, day expense.Date) bool {
 	if day.Before(r.Start) {
 		return false
@@ -126,7 +126,7 @@ func falls(r recurrence.Rule, day expense.Date) bool {
 	return day.Day() == target
 }
 
-// walk lists the occurrences day by day.
+// walk returns the occurrences by checking each day.
 func walk(r recurrence.Rule, from, to expense.Date) []expense.Date {
 	var days []expense.Date
 	count := 0
@@ -141,7 +141,7 @@ func walk(r recurrence.Rule, from, to expense.Date) []expense.Date {
 	return days
 }
 
-// anyDate draws a day from 1900 to 2200, ends of months and leap days more often.
+// anyDate draws a day from 1900 to 2200. It prefers ends of months and leap days.
 func anyDate() *rapid.Generator[expense.Date] {
 	return rapid.Custom(func(t *rapid.T) expense.Date {
 		day := date("1900-01-01").AddDays(rapid.IntRange(0, 109_938).Draw(t, "days since 1900"))
@@ -196,7 +196,7 @@ func TestOccurrencesAreThoseThatADayByDayWalkFinds(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Fatalf("got  %v\nwant %v", got, want)
 		}
-		// Next one by one gives the same, from any day on.
+		// Repeated calls of NextAfter yield the same dates, from any day on.
 		day := from.AddDays(-1)
 		for _, date := range want[:min(len(want), 50)] {
 			if day = r.NextAfter(day); day != date {
@@ -206,8 +206,8 @@ func TestOccurrencesAreThoseThatADayByDayWalkFinds(t *testing.T) {
 	})
 }
 
-// Where months without the day are skipped, a count is of the days that there are: also over the years without a 29 February that
-// divide by a hundred, and wherever one begins to look.
+// If months without the day are skipped, Count counts only the occurrences. That includes years such as 1900, which are
+// divisible by a hundred and have no 29 February, and holds for any start of the range.
 func TestACountIsOfTheDaysThereAre(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := recurrence.Rule{
@@ -278,7 +278,7 @@ func TestOccurrencesAllocateNothingForEachDate(t *testing.T) {
 	}
 }
 
-// BenchmarkOccurrences walks a daily rule through a hundred years.
+// BenchmarkOccurrences iterates over a hundred years of a daily rule.
 func BenchmarkOccurrences(b *testing.B) {
 	r := recurrence.Rule{Freq: recurrence.Daily, Interval: 1, Start: date("1900-01-31")}
 	b.ReportAllocs()

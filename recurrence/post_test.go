@@ -21,7 +21,7 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// ExamplePost adds a rent that has been due twice, and posts it. What is due is posted once, however often Post is called.
+// ExamplePost adds a rent with two due occurrences and calls Post twice. The second call has nothing to post.
 func ExamplePost() {
 	ctx, now := context.Background(), time.Date(2025, time.March, 1, 9, 0, 0, 0, time.UTC)
 	st, env := memstore.New(), expense.Env{Now: now}
@@ -60,24 +60,24 @@ func ExamplePost() {
 	// 2025-02-28 800.00 EUR
 }
 
-// A life is a rule's, in a ledger whose clock goes on: what the test knows must hold of it.
+// A life is the history of a rule in a ledger, with what the test expects of it.
 type life struct {
 	*rapid.T
 	store   store.Store
 	env     expense.Env
 	id      uuid.UUID
-	from    expense.Date // where the rule took over from the one before it
+	from    expense.Date // the day of the last split
 	settled expense.Date
-	posted  map[uuid.UUID]expense.Expense // all that ever were
+	posted  map[uuid.UUID]expense.Expense // including deleted ones
 	deleted map[uuid.UUID]bool
 	skipped map[expense.Date]bool
 
-	predicted map[uuid.UUID]bool // written ahead by a device
-	archived  bool               // its category: nothing can be posted
-	latest    expense.Date       // the latest today there was: where the ledger moves west, a day begins again
+	predicted map[uuid.UUID]bool // added in advance by a device
+	archived  bool               // the category is archived, so nothing can be posted
+	latest    expense.Date       // the latest local date so far; it may go back when the ledger moves to a zone further west
 }
 
-// today returns the day from which on terms that are changed decide.
+// today returns the day from which on a change of the rule applies.
 func (l *life) today() expense.Date {
 	settings, err := l.store.Reader(owner).Settings(context.Background())
 	if err != nil {
@@ -105,7 +105,7 @@ func (l *life) change(draft recurrence.Draft) {
 	l.wantUpcoming()
 }
 
-// split changes the rule from a day on, and goes on with the new one.
+// split changes the rule from a day on, and continues with the new rule.
 func (l *life) split(day expense.Date, draft recurrence.Draft) {
 	l.update(func(ctx context.Context, tx store.Tx) error {
 		fresh, err := recurrence.Split(ctx, tx, l.env, l.id, day.String(), draft, expense.Precondition{})
@@ -120,8 +120,8 @@ func (l *life) split(day expense.Date, draft recurrence.Draft) {
 	l.wantUpcoming()
 }
 
-// was reports whether an occurrence was posted, under whichever of the rules.
-func (l *life) was(day expense.Date) bool {
+// wasPosted reports whether an occurrence was posted by one of the rules.
+func (l *life) wasPosted(day expense.Date) bool {
 	for _, e := range l.posted {
 		if e.Occurrence == day {
 			return true
@@ -130,7 +130,7 @@ func (l *life) was(day expense.Date) bool {
 	return false
 }
 
-// predict lets a device write one of the next occurrences ahead.
+// predict adds the expense of an upcoming occurrence in advance, as a device does.
 func (l *life) predict(nth int) {
 	for i, day := range l.upcoming(nth + 1) {
 		if i == nth {
@@ -147,7 +147,7 @@ func (l *life) predict(nth int) {
 	}
 }
 
-// upcoming returns the next dates that the preview has, from today on.
+// upcoming returns the next n dates of the preview, from today on.
 func (l *life) upcoming(n int) []expense.Date {
 	ctx := context.Background()
 	planned, err := recurrence.Preview(ctx, l.store.Reader(owner), l.env, l.id, recurrence.MaxPreview)
@@ -163,8 +163,8 @@ func (l *life) upcoming(n int) []expense.Date {
 	return dates
 }
 
-// wantUpcoming holds what is still to come after an edit to the law: it is what the rule's terms say, from today on and from
-// where the last split began, but for what was skipped, posted or deleted, under whichever of the rules.
+// wantUpcoming checks the upcoming dates after a change. They are the occurrences from today and from the last split
+// on, without those that were skipped, posted or deleted in one of the rules.
 func (l *life) wantUpcoming() {
 	const n = 12
 	ctx := context.Background()
@@ -200,7 +200,8 @@ func (l *life) wantUpcoming() {
 	}
 }
 
-// TestWhateverHappensAnOccurrenceIsPostedOnce lets time pass, rounds run, and a person edit, skip, pause and delete, in any order.
+// TestWhateverHappensAnOccurrenceIsPostedOnce advances the time, posts, changes, skips, pauses and deletes in random
+// order.
 func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		zone := rapid.SampledFrom([]string{"UTC", "Pacific/Kiritimati", "America/Santiago", "Australia/Lord_Howe"}).Draw(t, "zone")
@@ -273,7 +274,7 @@ func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
 				day := settings.Today(l.env.Now).AddDays(rapid.IntRange(-10, 30).Draw(t, "day"))
 				l.update(func(ctx context.Context, tx store.Tx) error {
 					_, err := recurrence.SkipOccurrence(ctx, tx, l.env, l.id, day.String(), expense.Precondition{})
-					if err == nil && !day.Before(l.from) && !l.was(day) {
+					if err == nil && !day.Before(l.from) && !l.wasPosted(day) {
 						l.skipped[day] = true
 					}
 					return err
@@ -321,8 +322,8 @@ func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
 	})
 }
 
-// post runs a round, after which nothing is due: every occurrence up to today that the rule has from its cursor on is there. While
-// its category is archived, its cursor stays.
+// post posts what is due and checks that every occurrence from the cursor up to today has its expense. While the
+// category is archived, the cursor must stay.
 func (l *life) post(byHand bool) {
 	ctx := context.Background()
 	before, err := l.store.Reader(owner).Rule(ctx, l.id)
@@ -337,7 +338,7 @@ func (l *life) post(byHand bool) {
 		l.Fatal(err)
 	}
 	if l.archived {
-		// What a device has written ahead counts as posted all the same.
+		// An expense that a device added in advance counts as posted.
 		after, err := l.store.Reader(owner).Rule(ctx, l.id)
 		if err != nil {
 			l.Fatal(err)
@@ -370,7 +371,7 @@ func (l *life) post(byHand bool) {
 	}
 }
 
-// check holds what there is to what must be true at any time.
+// check checks the invariants.
 func (l *life) check() {
 	ctx := context.Background()
 	rule, err := l.store.Reader(owner).Rule(ctx, l.id)
@@ -423,7 +424,7 @@ func (l *life) check() {
 	}
 }
 
-// panicking is a table of rates that cannot bear one currency.
+// panicking has rates that panic for one currency.
 type panicking struct{ rising }
 
 func (p panicking) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
@@ -449,7 +450,7 @@ func TestALedgerThatPanicsEndsNoRound(t *testing.T) {
 	}
 }
 
-// crowded is a store that notes how many ledgers are worked in at once, and that fails for one owner.
+// crowded is a store that records how many Updates run at the same time, and fails for one owner.
 type crowded struct {
 	store.Store
 	fails     expense.OwnerID

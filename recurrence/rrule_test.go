@@ -89,7 +89,7 @@ func TestAnRRULEIsReadOrRefusedWithTheReason(t *testing.T) {
 	}
 }
 
-// SKIP, for which other programs have to know RFC 7529, is written where a month may lack the day, and nowhere else.
+// RRULE writes SKIP only if a month may lack the day, because not all programs support RFC 7529.
 func TestAnRRULESaysWhatToDoWithAMissingDayWhereOneMayMiss(t *testing.T) {
 	for _, test := range []struct {
 		rule  recurrence.Rule

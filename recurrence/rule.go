@@ -208,8 +208,8 @@ func checkRuleCount(ctx context.Context, r Reader, errs *expense.ValidationError
 	return nil
 }
 
-// SameGuarded reports whether the guarded fields of r and other are equal: ID, Amount, CategoryID and the schedule
-// from Freq to Count.
+// SameGuardedFields reports whether the guarded fields of r and other are equal: ID, Amount, CategoryID and the
+// schedule from Freq to Count.
 func (r Rule) SameGuardedFields(other Rule) bool {
 	return r.guardedFields() == other.guardedFields()
 }

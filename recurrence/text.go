@@ -90,7 +90,7 @@ func parseMonthDay(text string) (int, error) {
 	}
 	day, err := strconv.Atoi(text)
 	if err != nil || day < 1 || day > 31 {
-		return 0, invalid("out_of_range", "day of the month %.40q is out of range; give 1 to 31, or last", text)
+		return 0, invalid("out_of_range", "day of the month %.40s is out of range; give a number from 1 to 31, or last", text)
 	}
 	return day, nil
 }

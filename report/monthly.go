@@ -148,12 +148,12 @@ func readSummary(
 	if today.Before(p.this.From) {
 		parts[afterTodayPeriod] = parts[thisPeriod]
 	}
-	summary, err := summarize(snapshot, today, p, parts)
+	summary, err := summarise(snapshot, today, p, parts)
 	return summary, totals, err
 }
 
-// summarize computes a summary from the totals of each part. It returns an error if they contradict the snapshot.
-func summarize(
+// summarise computes a summary from the totals of each part. It returns an error if they contradict the snapshot.
+func summarise(
 	snapshot budget.Snapshot, today expense.Date, p periods, parts [afterTodayPeriod + 1][]expense.Total,
 ) (Summary, error) {
 	var sums [len(parts)]expense.Sum

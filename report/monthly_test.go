@@ -23,7 +23,7 @@ import (
 
 const owner expense.OwnerID = "ada"
 
-// rates is a table of rates that hold on every day.
+// rates maps pairs of currencies to a rate for every day.
 type rates map[string]string
 
 func (r rates) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
@@ -45,7 +45,7 @@ type fataler interface {
 	Fatalf(format string, args ...any)
 }
 
-// newLedger returns a store that holds one ledger, of euros, with these expenses and budgets.
+// newLedger returns a store with one ledger in EUR that has these budgets and expenses.
 func newLedger(t fataler, budgets []budget.Draft, expenses ...expense.Draft) store.Store {
 	t.Helper()
 	ctx, st := context.Background(), memstore.New()
@@ -95,7 +95,7 @@ func monthly(t fataler, st store.Store, month string) report.MonthlyReport {
 	return got
 }
 
-// render writes a report in lines that a table can hold.
+// render formats a report as a few lines.
 func render(m report.MonthlyReport) string {
 	var b strings.Builder
 	sum := func(s expense.Sum) string {
@@ -214,7 +214,7 @@ func (r fixedReader) Totals(context.Context, expense.TotalsQuery) ([]expense.Tot
 	return r.totals, nil
 }
 
-// counted counts the calls that reach a reader.
+// counted counts the calls of a Reader.
 type counted struct {
 	store.Reader
 	books, totals int
@@ -237,7 +237,7 @@ func TestMonthlyTakesOneBookAndOneTotals(t *testing.T) {
 	}
 }
 
-// list adds up what the same filter lists, in the plainest way.
+// list holds the sums of the expenses that a filter lists, added one by one.
 type list struct {
 	count   int
 	home    int64
@@ -262,7 +262,7 @@ func listed(t fataler, st store.Store, filter expense.Filter) list {
 	return l
 }
 
-// equals fails unless sum is what the list adds up to.
+// equals fails the test if sum differs from the list.
 func (l list) equals(t fataler, what string, sum expense.Sum) {
 	t.Helper()
 	byCode := func(amounts []expense.Money) map[string]int64 {
@@ -283,7 +283,7 @@ func TestEveryFigureEqualsTheSumOfTheExpenses(t *testing.T) {
 		days := []string{"2025-05-01", "2025-05-31", "2025-04-01", "2025-04-30", "2024-05-31", "2025-06-01"}
 		var drafts []expense.Draft
 		for range rapid.IntRange(0, 30).Draw(t, "expenses") {
-			// EUR and USD have two digits, JPY none, CLF four; KWD has three and no rate.
+			// EUR and USD have two decimal places, JPY none, CLF four. KWD has three, and no rate.
 			code := rapid.SampledFrom([]string{"EUR", "USD", "JPY", "CLF", "KWD"}).Draw(t, "currency")
 			minor := rapid.Int64Range(-1_000_000, 5_000_000).Filter(func(n int64) bool { return n != 0 }).Draw(t, "minor")
 			amount, err := expense.MoneyFromMinor(minor, expense.MustCurrency(code))

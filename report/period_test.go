@@ -166,7 +166,7 @@ func TestAYearIsOfTheCalendar(t *testing.T) {
 	}
 }
 
-// A title is the same wherever the report is shown, in the digits and the order of the ledger's locale.
+// Titles use the digits and the order of the ledger's locale.
 func TestTitles(t *testing.T) {
 	in := func(locale string) expense.Settings { return expense.Settings{Locale: locale} }
 	for _, test := range []struct{ locale, year, fiscal, trend string }{
@@ -272,8 +272,8 @@ func TestATrendHasNoGaps(t *testing.T) {
 	}
 }
 
-// Every figure of a year, a range and a trend equals a plain sum over what the same filter lists: refunds, pending expenses, and
-// currencies of no, two, three and four digits among them.
+// Every figure of a year, a range and a trend equals the sum of the expenses that the same filter lists, with refunds,
+// pending expenses, and currencies with zero, two, three and four decimal places.
 func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		first := expense.MustDate("2024-01-01")
@@ -375,7 +375,8 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 	})
 }
 
-// Totals never drift: after any series of adds, edits, merges, conversions, new home currencies and deletions the yearly report says what the list does.
+// Totals equal the sums of the expenses: after any sequence of additions, changes, merges, conversions, new home
+// currencies and deletions, the yearly report equals the list.
 func TestReportsDoNotDrift(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx, st := context.Background(), newLedger(t, []budget.Draft{{CategoryID: "Food", Amount: "100", FromMonth: "2025-01"}, {Amount: "500", FromMonth: "2025-01"}})

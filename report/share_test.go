@@ -61,7 +61,7 @@ func TestSharesAddUpToTheWhole(t *testing.T) {
 			t.Fatalf("the shares of %v add up to %d hundredths of a percent", weights, sum)
 		}
 		for i, share := range shares {
-			// No share is off by a whole hundredth.
+			// No share differs from the exact one by a basis point or more.
 			if off := int64(share.BasisPoints())*whole - max(weights[i], 0)*10000; whole > 0 && max(off, -off) >= whole {
 				t.Fatalf("the share of %d in %d is %s", weights[i], whole, share)
 			}
