@@ -12,7 +12,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi"
 	"github.com/spendwise/spendwise/httpapi/auth"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -20,7 +20,7 @@ import (
 type tenancy struct {
 	server
 	service, past *auth.Service // past works on the same accounts, an hour ago
-	accounts      store.Accounts
+	accounts      accounts.Store
 	people        int
 }
 

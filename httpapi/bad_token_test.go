@@ -17,7 +17,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 )
 
 // A forger has put signing keys of its own among the store's, so that it can sign what the service never would.
@@ -37,7 +37,7 @@ func (h *tenancy) forger(serial int) forger {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	key := store.SigningKey{ID: uuid.New(), Serial: serial, Public: der, Stage: store.KeyRetired, CreatedAt: time.Now(), StagedAt: time.Now()}
+	key := accounts.SigningKey{ID: uuid.New(), Serial: serial, Public: der, Stage: accounts.KeyRetired, CreatedAt: time.Now(), StagedAt: time.Now()}
 	if err := h.accounts.CreateSigningKey(h.t.Context(), key); err != nil {
 		h.t.Fatal(err)
 	}

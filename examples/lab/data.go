@@ -22,6 +22,7 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 	"github.com/spendwise/spendwise/store/postgres"
 	"github.com/spendwise/spendwise/store/sqlite"
 )
@@ -29,7 +30,7 @@ import (
 // A database is a store with local accounts and a schema that can be migrated.
 type database interface {
 	store.Store
-	Accounts() store.Accounts
+	Accounts() accounts.Store
 	Migrate(ctx context.Context) error
 }
 
@@ -146,7 +147,7 @@ func (l *lab) addUsers(ctx context.Context, db database) ([]*user, error) {
 	group.SetLimit(8)
 	for i := range users {
 		group.Go(func() error {
-			account := store.Account{
+			account := accounts.Account{
 				ID: uuid.Must(uuid.NewV7()), Email: fmt.Sprintf("user%d@example.com", i), PasswordHash: "*",
 				CreatedAt: expense.Timestamp(time.Now()),
 			}

@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 )
 
 func accountID(identity Identity) (uuid.UUID, error) {
@@ -23,10 +23,10 @@ func accountID(identity Identity) (uuid.UUID, error) {
 }
 
 // account returns the local account of the identity, or ErrNotFound.
-func (s *Service) account(ctx context.Context, identity Identity) (store.Account, error) {
+func (s *Service) account(ctx context.Context, identity Identity) (accounts.Account, error) {
 	id, err := accountID(identity)
 	if err != nil {
-		return store.Account{}, err
+		return accounts.Account{}, err
 	}
 	return s.accounts.Account(ctx, id)
 }
@@ -55,17 +55,17 @@ func (s *Service) User(ctx context.Context, identity Identity) (User, error) {
 // Failures are throttled like those of a sign-in.
 func (s *Service) confirmPassword(
 	ctx context.Context, identity Identity, field, password string, from netip.Addr,
-) (store.Account, error) {
+) (accounts.Account, error) {
 	account, err := s.account(ctx, identity)
 	if err != nil {
-		return store.Account{}, err
+		return accounts.Account{}, err
 	}
-	account, err = s.verify(ctx, account.Email, password, from, func() (store.Account, error) { return account, nil })
+	account, err = s.verify(ctx, account.Email, password, from, func() (accounts.Account, error) { return account, nil })
 	if errors.Is(err, ErrInvalidCredentials) {
 		var fieldErrs expense.ValidationErrors
 		fieldErrs.Add(field, "wrong_password",
 			"the password is wrong, or there were too many failed attempts; check it and try again in a few minutes")
-		return store.Account{}, fieldErrs.Err()
+		return accounts.Account{}, fieldErrs.Err()
 	}
 	return account, err
 }

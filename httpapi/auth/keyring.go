@@ -18,7 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 )
 
 const (
@@ -39,7 +39,7 @@ const (
 
 // A keyring caches the public keys of all instances and the private key with which this instance signs.
 type keyring struct {
-	accounts         store.Accounts
+	accounts         accounts.Store
 	kek              []byte        // nil: this instance only verifies and creates no keys
 	rotationInterval time.Duration // time between two new keys; 0: only RotateSigningKey creates them
 	activationDelay  time.Duration // how long a key is pending before it becomes active
@@ -62,9 +62,9 @@ type keySnapshot struct {
 }
 
 // newKeyring reads the keys. It creates an active key if it finds none that the KEK opens.
-func newKeyring(ctx context.Context, accounts store.Accounts, config Config) (*keyring, error) {
+func newKeyring(ctx context.Context, st accounts.Store, config Config) (*keyring, error) {
 	ring := &keyring{
-		accounts: accounts, kek: config.KEK, logger: config.Logger, now: config.Now, sem: make(semaphore, 1),
+		accounts: st, kek: config.KEK, logger: config.Logger, now: config.Now, sem: make(semaphore, 1),
 		rotationInterval: config.KeyRotationInterval, activationDelay: config.KeyActivationDelay,
 	}
 	ring.state.Store(&keySnapshot{})
@@ -72,17 +72,17 @@ func newKeyring(ctx context.Context, accounts store.Accounts, config Config) (*k
 }
 
 // newKey generates a key pair whose serial follows those of keys.
-func newKey(kek []byte, keys []store.SigningKey, stage store.KeyStage, now time.Time) (store.SigningKey, error) {
+func newKey(kek []byte, keys []accounts.SigningKey, stage accounts.KeyStage, now time.Time) (accounts.SigningKey, error) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
-		return store.SigningKey{}, err
+		return accounts.SigningKey{}, err
 	}
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
-		return store.SigningKey{}, err
+		return accounts.SigningKey{}, err
 	}
 	now = expense.Timestamp(now)
-	key := store.SigningKey{ID: uuid.New(), Serial: 1, Public: der, Stage: stage, CreatedAt: now, StagedAt: now}
+	key := accounts.SigningKey{ID: uuid.New(), Serial: 1, Public: der, Stage: stage, CreatedAt: now, StagedAt: now}
 	for _, other := range keys {
 		key.Serial = max(key.Serial, other.Serial+1)
 	}
@@ -94,28 +94,28 @@ func newKey(kek []byte, keys []store.SigningKey, stage store.KeyStage, now time.
 // after their [Config.KeyActivationDelay]. If a pending key that kek opens exists already, RotateSigningKey returns
 // that key and created is false.
 func RotateSigningKey(
-	ctx context.Context, accounts store.Accounts, kek []byte, now time.Time,
-) (key store.SigningKey, created bool, err error) {
+	ctx context.Context, st accounts.Store, kek []byte, now time.Time,
+) (key accounts.SigningKey, created bool, err error) {
 	for {
-		keys, err := accounts.SigningKeys(ctx)
+		keys, err := st.SigningKeys(ctx)
 		if err != nil {
-			return store.SigningKey{}, false, fmt.Errorf("read the signing keys: %w", err)
+			return accounts.SigningKey{}, false, fmt.Errorf("read the signing keys: %w", err)
 		}
-		if pending := newestKey(keys, kek, store.KeyPending); pending != nil {
+		if pending := newestKey(keys, kek, accounts.KeyPending); pending != nil {
 			return *pending, false, nil
 		}
-		key, err := newKey(kek, keys, store.KeyPending, now)
+		key, err := newKey(kek, keys, accounts.KeyPending, now)
 		if err != nil {
-			return store.SigningKey{}, false, fmt.Errorf("create a signing key: %w", err)
+			return accounts.SigningKey{}, false, fmt.Errorf("create a signing key: %w", err)
 		}
-		if err := accounts.CreateSigningKey(ctx, key); !errors.Is(err, expense.ErrExists) {
+		if err := st.CreateSigningKey(ctx, key); !errors.Is(err, expense.ErrExists) {
 			return key, err == nil, err
 		}
 	}
 }
 
 // newestKey returns the newest key at stage that kek opens, or nil.
-func newestKey(keys []store.SigningKey, kek []byte, stage store.KeyStage) *store.SigningKey {
+func newestKey(keys []accounts.SigningKey, kek []byte, stage accounts.KeyStage) *accounts.SigningKey {
 	for _, key := range slices.Backward(keys) {
 		if _, err := unseal(kek, key.ID, key.EncryptedPrivate); err == nil && key.Stage == stage {
 			return &key
@@ -136,7 +136,7 @@ func (k *keyring) load(ctx context.Context) error {
 		if k.kek == nil {
 			return k.install(keys, nil, started)
 		}
-		active := newestKey(keys, k.kek, store.KeyActive)
+		active := newestKey(keys, k.kek, accounts.KeyActive)
 		if active != nil {
 			return k.install(keys, active, started)
 		}
@@ -147,13 +147,13 @@ func (k *keyring) load(ctx context.Context) error {
 }
 
 // ensureActiveKey activates the newest pending key that the KEK opens, or creates an active one.
-func (k *keyring) ensureActiveKey(ctx context.Context, keys []store.SigningKey) error {
+func (k *keyring) ensureActiveKey(ctx context.Context, keys []accounts.SigningKey) error {
 	now := k.now()
-	if next := newestKey(keys, k.kek, store.KeyPending); next != nil {
+	if next := newestKey(keys, k.kek, accounts.KeyPending); next != nil {
 		return ignoreLostRace(
-			k.accounts.SetSigningKeyStage(ctx, next.ID, store.KeyPending, store.KeyActive, expense.Timestamp(now)))
+			k.accounts.SetSigningKeyStage(ctx, next.ID, accounts.KeyPending, accounts.KeyActive, expense.Timestamp(now)))
 	}
-	key, err := newKey(k.kek, keys, store.KeyActive, now)
+	key, err := newKey(k.kek, keys, accounts.KeyActive, now)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func ignoreLostRace(err error) error {
 }
 
 // install publishes the keys as the current snapshot. signing may be nil.
-func (k *keyring) install(keys []store.SigningKey, signing *store.SigningKey, loadedAt time.Time) error {
+func (k *keyring) install(keys []accounts.SigningKey, signing *accounts.SigningKey, loadedAt time.Time) error {
 	state := &keySnapshot{loadedAt: loadedAt, public: make(map[string]any, len(keys))}
 	set := jwkSet{Keys: []jwk{}}
 	for _, key := range keys {
@@ -277,15 +277,15 @@ func (k *keyring) rotate(ctx context.Context) error {
 		return fmt.Errorf("read the signing keys: %w", err)
 	}
 	now := expense.Timestamp(k.now())
-	since := func(key store.SigningKey) time.Duration { return now.Sub(key.StagedAt) }
-	move := func(key store.SigningKey, to store.KeyStage) {
+	since := func(key accounts.SigningKey) time.Duration { return now.Sub(key.StagedAt) }
+	move := func(key accounts.SigningKey, to accounts.KeyStage) {
 		moveErr := k.accounts.SetSigningKeyStage(ctx, key.ID, key.Stage, to, now)
 		if moveErr == nil {
 			k.logger.InfoContext(ctx, "moved a signing key", "key", key.ID, "from", string(key.Stage), "to", string(to))
 		}
 		err = errors.Join(err, ignoreLostRace(moveErr))
 	}
-	active, pending := newestKey(keys, k.kek, store.KeyActive), newestKey(keys, k.kek, store.KeyPending)
+	active, pending := newestKey(keys, k.kek, accounts.KeyActive), newestKey(keys, k.kek, accounts.KeyPending)
 	due := k.rotationInterval > 0 && active != nil && since(*active) >= k.rotationInterval-k.activationDelay
 	if due && pending == nil {
 		key, created, rotateErr := RotateSigningKey(ctx, k.accounts, k.kek, now)
@@ -300,17 +300,17 @@ func (k *keyring) rotate(ctx context.Context) error {
 		// No instance rotates a key whose KEK is lost, so the others retire it after two intervals.
 		abandoned := !own && k.rotationInterval > 0 && since(key) > 2*k.rotationInterval
 		switch key.Stage {
-		case store.KeyPending:
+		case accounts.KeyPending:
 			if abandoned {
-				move(key, store.KeyRetired)
+				move(key, accounts.KeyRetired)
 			} else if own && since(key) >= k.activationDelay {
-				move(key, store.KeyActive)
+				move(key, accounts.KeyActive)
 			}
-		case store.KeyActive:
+		case accounts.KeyActive:
 			if abandoned || own && key.Serial < active.Serial {
-				move(key, store.KeyRetired)
+				move(key, accounts.KeyRetired)
 			}
-		case store.KeyRetired:
+		case accounts.KeyRetired:
 			if since(key) >= retiredKeyRetention {
 				err = errors.Join(err, ignoreLostRace(k.accounts.DeleteSigningKey(ctx, key.ID)))
 			}

@@ -21,7 +21,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 )
 
 // runMaintenance calls Run of services until the test ends or stop is called.
@@ -127,7 +127,7 @@ func TestRotateKeyByCommand(t *testing.T) {
 		h := newFixture(t)
 		defer runMaintenance(t, h.Service)()
 		session := h.register(t)
-		keys := make([]store.SigningKey, 4)
+		keys := make([]accounts.SigningKey, 4)
 		var group sync.WaitGroup
 		made := make(chan bool, len(keys))
 		for i := range keys {
@@ -251,7 +251,7 @@ func TestES256IsAcceptedAndNoAlgorithmForAnothersKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		key := store.SigningKey{ID: uuid.New(), Serial: serial, Public: der, Stage: store.KeyRetired, CreatedAt: time.Now(),
+		key := accounts.SigningKey{ID: uuid.New(), Serial: serial, Public: der, Stage: accounts.KeyRetired, CreatedAt: time.Now(),
 			StagedAt: time.Now()}
 		if err := h.accounts.CreateSigningKey(t.Context(), key); err != nil {
 			t.Fatal(err)

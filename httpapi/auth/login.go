@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 )
 
 // Limits on failed sign-ins, which are counted by account and by network address. The stricter one applies.
@@ -50,7 +50,7 @@ func (s *Service) Login(ctx context.Context, login Login) (Session, error) {
 	if err := fieldErrs.Err(); err != nil {
 		return Session{}, err
 	}
-	account, err := s.verify(ctx, login.Email, login.Password, login.Address, func() (store.Account, error) {
+	account, err := s.verify(ctx, login.Email, login.Password, login.Address, func() (accounts.Account, error) {
 		return s.users.byEmail(ctx, login.Email)
 	})
 	if err != nil {
@@ -67,28 +67,28 @@ func (s *Service) Login(ctx context.Context, login Login) (Session, error) {
 // The failures are read while a hash slot is held, so concurrent guesses exceed the limit by at most the number of
 // slots.
 func (s *Service) verify(
-	ctx context.Context, email, password string, from netip.Addr, find func() (store.Account, error),
-) (store.Account, error) {
+	ctx context.Context, email, password string, from netip.Addr, find func() (accounts.Account, error),
+) (accounts.Account, error) {
 	release, err := s.users.hasher.acquire(ctx)
 	if err != nil {
-		return store.Account{}, err
+		return accounts.Account{}, err
 	}
 	defer release()
 	keys := failureKeys(email, from)
 	failures, locked, err := s.readFailures(ctx, keys)
 	if err != nil {
-		return store.Account{}, err
+		return accounts.Account{}, err
 	}
 	account, err := find()
 	unknown := errors.Is(err, expense.ErrNotFound) || errors.Is(err, expense.ErrInvalid)
 	if err != nil && !unknown {
-		return store.Account{}, err
+		return accounts.Account{}, err
 	}
 	var match, outdated bool
 	if unknown || locked {
 		hashDummy(password)
 	} else if match, outdated, err = verifyPassword(account.PasswordHash, password); err != nil {
-		return store.Account{}, fmt.Errorf("account %s: %w", account.ID, err)
+		return accounts.Account{}, fmt.Errorf("account %s: %w", account.ID, err)
 	}
 	if !match {
 		if locked {
@@ -98,17 +98,17 @@ func (s *Service) verify(
 				keys[i] = sha256.Sum256(keys[i][:])
 			}
 		}
-		return store.Account{}, s.recordFailure(ctx, keys)
+		return accounts.Account{}, s.recordFailure(ctx, keys)
 	}
 	if _, counted := failures[keys[0]]; counted {
 		if err := s.accounts.ClearFailures(ctx, keys[0]); err != nil {
-			return store.Account{}, err
+			return accounts.Account{}, err
 		}
 	}
 	if outdated {
 		hash := hashPassword(password)
 		if err := s.accounts.RehashPassword(ctx, account.ID, account.PasswordHash, hash); err != nil {
-			return store.Account{}, credentialsError(err)
+			return accounts.Account{}, credentialsError(err)
 		}
 		account.PasswordHash = hash
 	}
@@ -117,8 +117,8 @@ func (s *Service) verify(
 
 // readFailures returns the failures counted under keys and whether one of them blocks sign-ins now.
 func (s *Service) readFailures(
-	ctx context.Context, keys []store.SecretHash,
-) (map[store.SecretHash]store.Failures, bool, error) {
+	ctx context.Context, keys []accounts.SecretHash,
+) (map[accounts.SecretHash]accounts.Failures, bool, error) {
 	if s.throttlingDisabled {
 		return nil, false, nil
 	}
@@ -132,7 +132,7 @@ func (s *Service) readFailures(
 }
 
 // recordFailure counts a failure under keys and returns ErrInvalidCredentials.
-func (s *Service) recordFailure(ctx context.Context, keys []store.SecretHash) error {
+func (s *Service) recordFailure(ctx context.Context, keys []accounts.SecretHash) error {
 	if !s.throttlingDisabled {
 		now := expense.Timestamp(s.now())
 		if err := s.accounts.RecordFailure(ctx, now, now.Add(-failureWindow), keys...); err != nil {
@@ -144,8 +144,8 @@ func (s *Service) recordFailure(ctx context.Context, keys []store.SecretHash) er
 
 // failureKeys returns the keys under which failures are counted: first the e-mail address, whether it has an account or
 // not, then the network address. IPv6 addresses count by /64, the prefix of one customer.
-func failureKeys(email string, from netip.Addr) []store.SecretHash {
-	keys := []store.SecretHash{sha256.Sum256([]byte("account\x00" + store.EmailKey(strings.TrimSpace(email))))}
+func failureKeys(email string, from netip.Addr) []accounts.SecretHash {
+	keys := []accounts.SecretHash{sha256.Sum256([]byte("account\x00" + accounts.EmailKey(strings.TrimSpace(email))))}
 	if from = from.Unmap().WithZone(""); from.IsValid() {
 		bits := from.BitLen()
 		if from.Is6() {

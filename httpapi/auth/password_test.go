@@ -11,7 +11,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 )
 
 // weakHash returns a hash of password with weaker parameters than any release has used.
@@ -124,7 +124,7 @@ func TestLoginHashesForNobodyToo(t *testing.T) {
 
 func TestDamagedHash(t *testing.T) {
 	h := newFixture(t)
-	account := store.Account{ID: uuid.New(), Email: "ada@example.org",
+	account := accounts.Account{ID: uuid.New(), Email: "ada@example.org",
 		PasswordHash: "$argon2id$v=19$m=999999999,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"}
 	if err := h.accounts.CreateAccount(t.Context(), account); err != nil {
 		t.Fatal(err)

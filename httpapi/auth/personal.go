@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 )
 
 const (
@@ -38,7 +38,7 @@ type PersonalToken struct {
 	UsedAt    time.Time // to the minute; zero: never used
 }
 
-func personalTokenOf(stored store.Token) PersonalToken {
+func personalTokenOf(stored accounts.Token) PersonalToken {
 	return PersonalToken{
 		ID: stored.ID, Name: stored.Name, Scopes: Scopes(stored.Scopes),
 		CreatedAt: stored.CreatedAt, ExpiresAt: stored.ExpiresAt, UsedAt: stored.UsedAt,
@@ -92,7 +92,7 @@ func (s *Service) CreatePersonalToken(
 	}
 	token := personalToken{account: account, id: uuid.Must(uuid.NewV7())}
 	rand.Read(token.secret[:])
-	row := store.Token{
+	row := accounts.Token{
 		ID: token.id, Account: account, Name: draft.Name, Scopes: uint8(draft.Scopes), Secret: token.hash(),
 		CreatedAt: now, ExpiresAt: draft.ExpiresAt,
 	}
@@ -151,24 +151,24 @@ func (t personalToken) String() string {
 	return encodeOpaque(PersonalTokenPrefix, t.account[:], t.id[:], t.secret[:])
 }
 
-func (t personalToken) hash() store.SecretHash { return sha256.Sum256(t.secret[:]) }
+func (t personalToken) hash() accounts.SecretHash { return sha256.Sum256(t.secret[:]) }
 
 // personalTokens verifies personal access tokens and caches them for sessionCacheTTL. A revocation by this instance
 // takes effect at once, one by another instance after at most sessionCacheTTL.
 type personalTokens struct {
-	accounts store.Accounts
+	accounts accounts.Store
 	now      func() time.Time
 	cache    *cache[uuid.UUID, cachedToken]
 }
 
 // A cachedToken is the state of a token at its last lookup.
 type cachedToken struct {
-	token store.Token // zero: the token does not exist
-	at    time.Time   // start of the lookup
+	token accounts.Token // zero: the token does not exist
+	at    time.Time      // start of the lookup
 }
 
-func newPersonalTokens(accounts store.Accounts, now func() time.Time) *personalTokens {
-	return &personalTokens{accounts: accounts, now: now, cache: newCache[uuid.UUID, cachedToken](sessionCacheSize)}
+func newPersonalTokens(st accounts.Store, now func() time.Time) *personalTokens {
+	return &personalTokens{accounts: st, now: now, cache: newCache[uuid.UUID, cachedToken](sessionCacheSize)}
 }
 
 func (p *personalTokens) authenticate(ctx context.Context, token personalToken) (Identity, error) {
@@ -185,7 +185,7 @@ func (p *personalTokens) authenticate(ctx context.Context, token personalToken) 
 	if !match || !now.Before(stored.ExpiresAt) {
 		return Identity{}, ErrUnauthenticated
 	}
-	return Identity{Owner: store.Account{ID: stored.Account}.Owner(), Scopes: Scopes(stored.Scopes) & LedgerScopes}, nil
+	return Identity{Owner: accounts.Account{ID: stored.Account}.Owner(), Scopes: Scopes(stored.Scopes) & LedgerScopes}, nil
 }
 
 // lookup reads a token from the store and records its use. Only a token with the right secret causes a write or is

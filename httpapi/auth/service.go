@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 )
 
 // The lifetime of a session.
@@ -45,7 +45,7 @@ type Config struct {
 // Service is safe for concurrent use.
 type Service struct {
 	users              *Users
-	accounts           store.Accounts
+	accounts           accounts.Store
 	sessions           *sessions
 	tokens             *accessTokens
 	personal           *personalTokens
@@ -172,12 +172,12 @@ func (s *Service) Register(ctx context.Context, reg Registration) (Session, erro
 	return s.signIn(ctx, account, reg.DeviceName)
 }
 
-func (s *Service) signIn(ctx context.Context, account store.Account, deviceName string) (Session, error) {
+func (s *Service) signIn(ctx context.Context, account accounts.Account, deviceName string) (Session, error) {
 	now := expense.Timestamp(s.now())
 	token := newRefreshToken(account.ID, uuid.Must(uuid.NewV7()))
-	device := store.Device{
+	device := accounts.Device{
 		ID: token.device, Account: account.ID, Name: deviceName, CreatedAt: now, SeenAt: now,
-		Refresh: store.RefreshTokens{
+		Refresh: accounts.RefreshTokens{
 			Family: token.familyHash(), Current: token.hash(), RotatedAt: now, ExpiresAt: now.Add(SessionIdleTimeout),
 		},
 	}
@@ -187,7 +187,7 @@ func (s *Service) signIn(ctx context.Context, account store.Account, deviceName 
 	return s.session(ctx, account, token)
 }
 
-func (s *Service) session(ctx context.Context, account store.Account, token refreshToken) (Session, error) {
+func (s *Service) session(ctx context.Context, account accounts.Account, token refreshToken) (Session, error) {
 	access, err := s.tokens.sign(ctx, account.ID, token.device)
 	if err != nil {
 		return Session{}, fmt.Errorf("sign an access token: %w", err)
@@ -232,7 +232,7 @@ func (s *Service) rotate(ctx context.Context, token refreshToken) (refreshToken,
 	}
 	switch token.hash() {
 	case stored.Current:
-		next := store.RefreshTokens{
+		next := accounts.RefreshTokens{
 			Family: stored.Family, Previous: stored.Current, RotatedAt: now,
 			ExpiresAt: earlier(now.Add(SessionIdleTimeout), device.CreatedAt.Add(SessionAbsoluteTimeout)),
 		}
@@ -287,5 +287,5 @@ func (s *Service) Authenticate(r *http.Request) (Identity, error) {
 	if !active {
 		return Identity{}, ErrUnauthenticated
 	}
-	return Identity{Owner: store.Account{ID: access.account}.Owner(), Scopes: AllScopes, Device: access.device}, nil
+	return Identity{Owner: accounts.Account{ID: access.account}.Owner(), Scopes: AllScopes, Device: access.device}, nil
 }

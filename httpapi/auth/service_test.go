@@ -19,7 +19,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -102,9 +102,9 @@ func (f *faultyAccounts) setDown(down bool) {
 	f.down = down
 }
 
-func (f *faultyAccounts) Token(ctx context.Context, account, id uuid.UUID) (store.Token, error) {
+func (f *faultyAccounts) Token(ctx context.Context, account, id uuid.UUID) (accounts.Token, error) {
 	if err := f.failure(); err != nil {
-		return store.Token{}, err
+		return accounts.Token{}, err
 	}
 	return f.accountStore.Token(ctx, account, id)
 }
@@ -119,9 +119,9 @@ func (f *faultyAccounts) failure() error {
 	return nil
 }
 
-func (f *faultyAccounts) Device(ctx context.Context, account, id uuid.UUID) (store.Device, error) {
+func (f *faultyAccounts) Device(ctx context.Context, account, id uuid.UUID) (accounts.Device, error) {
 	if err := f.failure(); err != nil {
-		return store.Device{}, err
+		return accounts.Device{}, err
 	}
 	f.mu.Lock()
 	f.lookups++
@@ -135,7 +135,7 @@ func (f *faultyAccounts) Device(ctx context.Context, account, id uuid.UUID) (sto
 	return device, err
 }
 
-func (f *faultyAccounts) SigningKeys(ctx context.Context) ([]store.SigningKey, error) {
+func (f *faultyAccounts) SigningKeys(ctx context.Context) ([]accounts.SigningKey, error) {
 	if err := f.failure(); err != nil {
 		return nil, err
 	}
@@ -143,16 +143,16 @@ func (f *faultyAccounts) SigningKeys(ctx context.Context) ([]store.SigningKey, e
 	return f.accountStore.SigningKeys(ctx)
 }
 
-func (f *faultyAccounts) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...store.SecretHash) error {
+func (f *faultyAccounts) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...accounts.SecretHash) error {
 	f.mu.Lock()
 	f.failureCount += len(keys)
 	f.mu.Unlock()
 	return f.accountStore.RecordFailure(ctx, at, quiet, keys...)
 }
 
-func (f *faultyAccounts) AccountByEmail(ctx context.Context, email string) (store.Account, error) {
+func (f *faultyAccounts) AccountByEmail(ctx context.Context, email string) (accounts.Account, error) {
 	if err := f.failure(); err != nil {
-		return store.Account{}, err
+		return accounts.Account{}, err
 	}
 	return f.accountStore.AccountByEmail(ctx, email)
 }
@@ -346,7 +346,7 @@ func TestLogin(t *testing.T) {
 	t.Run("makes a hash of lower cost anew", func(t *testing.T) {
 		// argon2id of goodPassword with m=8, t=1, p=1.
 		weak := weakHash(goodPassword)
-		account := store.Account{ID: uuid.New(), Email: "old@example.org", PasswordHash: weak}
+		account := accounts.Account{ID: uuid.New(), Email: "old@example.org", PasswordHash: weak}
 		if err := h.accounts.CreateAccount(t.Context(), account); err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 // sessions checks sessions and caches them. The end of a session takes effect at once on the instance that ends it, and
 // after at most sessionCacheTTL on others.
 type sessions struct {
-	accounts store.Accounts
+	accounts accounts.Store
 	now      func() time.Time
 	cache    *cache[uuid.UUID, cachedSession]
 }
@@ -33,8 +33,8 @@ type cachedSession struct {
 	at      time.Time // start of the lookup
 }
 
-func newSessions(accounts store.Accounts, now func() time.Time) *sessions {
-	return &sessions{accounts: accounts, now: now, cache: newCache[uuid.UUID, cachedSession](sessionCacheSize)}
+func newSessions(st accounts.Store, now func() time.Time) *sessions {
+	return &sessions{accounts: st, now: now, cache: newCache[uuid.UUID, cachedSession](sessionCacheSize)}
 }
 
 // isActive reports whether the device belongs to the account and its session has not ended.

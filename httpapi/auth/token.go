@@ -17,7 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 )
 
 const (
@@ -202,13 +202,13 @@ func (t refreshToken) String() string {
 }
 
 // hash and familyHash are the values that the store keeps.
-func (t refreshToken) hash() store.SecretHash       { return sha256.Sum256(t.secret[:]) }
-func (t refreshToken) familyHash() store.SecretHash { return sha256.Sum256(t.family[:]) }
+func (t refreshToken) hash() accounts.SecretHash       { return sha256.Sum256(t.secret[:]) }
+func (t refreshToken) familyHash() accounts.SecretHash { return sha256.Sum256(t.family[:]) }
 
 // successor returns the token that replaces t. It is computed from t and the salt alone, so the holder of t gets the
 // same successor again while the store keeps the salt. The salt alone reveals nothing, and every rotation has its own.
 // A copy of the store therefore yields no token, and together with one token only its successor.
-func (t refreshToken) successor(salt store.SecretHash) refreshToken {
+func (t refreshToken) successor(salt accounts.SecretHash) refreshToken {
 	mac := hmac.New(sha256.New, salt[:])
 	mac.Write(t.secret[:])
 	t.secret = [32]byte(mac.Sum(nil))

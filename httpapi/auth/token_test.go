@@ -16,7 +16,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -31,7 +31,7 @@ func insertKey(t *testing.T, h *fixture) (kid string, private ed25519.PrivateKey
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := store.SigningKey{ID: uuid.New(), Serial: 1000, Public: der, Stage: store.KeyRetired, CreatedAt: time.Now(),
+	key := accounts.SigningKey{ID: uuid.New(), Serial: 1000, Public: der, Stage: accounts.KeyRetired, CreatedAt: time.Now(),
 		StagedAt: time.Now()}
 	if err := h.accounts.CreateSigningKey(t.Context(), key); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 )
 
 // LedgerStore is the part of store.Store that creates and erases the ledgers of accounts.
@@ -25,7 +25,7 @@ type LedgerStore interface {
 // Users manages local accounts. It needs no signing key, so administrative commands can use it without a [Service].
 // Users is safe for concurrent use.
 type Users struct {
-	accounts store.Accounts
+	accounts accounts.Store
 	ledgers  LedgerStore
 	defaults expense.Settings
 	now      func() time.Time
@@ -34,11 +34,11 @@ type Users struct {
 
 // NewUsers returns Users that stores accounts in accounts and their ledgers in ledgers. New ledgers have the settings
 // defaults unless the registration overrides them. A nil now means [time.Now].
-func NewUsers(accounts store.Accounts, ledgers LedgerStore, defaults expense.Settings, now func() time.Time) *Users {
+func NewUsers(st accounts.Store, ledgers LedgerStore, defaults expense.Settings, now func() time.Time) *Users {
 	if now == nil {
 		now = time.Now
 	}
-	return &Users{accounts: accounts, ledgers: ledgers, defaults: defaults, now: now, hasher: newHasher()}
+	return &Users{accounts: st, ledgers: ledgers, defaults: defaults, now: now, hasher: newHasher()}
 }
 
 // A User describes an account without its password.
@@ -48,7 +48,7 @@ type User struct {
 	CreatedAt time.Time
 }
 
-func userOf(account store.Account) User {
+func userOf(account accounts.Account) User {
 	return User{ID: account.ID, Email: account.Email, CreatedAt: account.CreatedAt}
 }
 
@@ -68,7 +68,7 @@ func (u *Users) Add(ctx context.Context, reg Registration) (User, error) {
 	return userOf(account), err
 }
 
-func (u *Users) add(ctx context.Context, reg Registration) (store.Account, error) {
+func (u *Users) add(ctx context.Context, reg Registration) (accounts.Account, error) {
 	var fieldErrs expense.ValidationErrors
 	email := strings.TrimSpace(reg.Email)
 	checkEmail(&fieldErrs, email)
@@ -76,20 +76,20 @@ func (u *Users) add(ctx context.Context, reg Registration) (store.Account, error
 	checkDeviceName(&fieldErrs, reg.DeviceName)
 	settings, err := u.defaults.With(reg.Settings)
 	if err := errors.Join(fieldErrs.AddError("", err), fieldErrs.Err()); err != nil {
-		return store.Account{}, err
+		return accounts.Account{}, err
 	}
 	hash, err := u.hasher.hash(ctx, reg.Password)
 	if err != nil {
-		return store.Account{}, err
+		return accounts.Account{}, err
 	}
 	now := expense.Timestamp(u.now())
-	account := store.Account{ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: hash, CreatedAt: now}
+	account := accounts.Account{ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: hash, CreatedAt: now}
 	if err := u.accounts.CreateAccount(ctx, account); err != nil {
-		return store.Account{}, err
+		return accounts.Account{}, err
 	}
 	ledger := expense.NewInitialLedger(account.Owner(), settings, now)
 	if _, err := u.ledgers.CreateLedger(ctx, account.Owner(), ledger); err != nil {
-		return store.Account{}, fmt.Errorf("create the ledger of account %s: %w", account.ID, err)
+		return accounts.Account{}, fmt.Errorf("create the ledger of account %s: %w", account.ID, err)
 	}
 	return account, nil
 }
@@ -131,7 +131,7 @@ func (u *Users) Erase(ctx context.Context, email string) error {
 // eraseAccount deletes the account first, which blocks new requests, and then its ledger. A request that is still
 // running may create the ledger again, and a crash may come between the two steps. Deleting the account therefore
 // stores an erasure record, from which finishErasures repeats the second step.
-func (u *Users) eraseAccount(ctx context.Context, account store.Account) error {
+func (u *Users) eraseAccount(ctx context.Context, account accounts.Account) error {
 	if err := u.accounts.DeleteAccount(ctx, account.ID, expense.Timestamp(u.now())); err != nil {
 		return err
 	}
@@ -168,12 +168,12 @@ func (u *Users) finishErasures(ctx context.Context, all bool) error {
 
 // byEmail returns the account with this e-mail address. It returns ErrInvalid if the address is malformed and
 // ErrNotFound if no account has it.
-func (u *Users) byEmail(ctx context.Context, email string) (store.Account, error) {
+func (u *Users) byEmail(ctx context.Context, email string) (accounts.Account, error) {
 	email = strings.TrimSpace(email)
 	var fieldErrs expense.ValidationErrors
 	checkEmail(&fieldErrs, email)
 	if err := fieldErrs.Err(); err != nil {
-		return store.Account{}, err
+		return accounts.Account{}, err
 	}
 	return u.accounts.AccountByEmail(ctx, email)
 }

@@ -13,41 +13,41 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 )
 
-var _ store.Accounts = (*Accounts)(nil)
+var _ accounts.Store = (*Accounts)(nil)
 
-// Accounts keeps accounts, devices, tokens, failures and signing keys in memory; see [store.Accounts]. What it holds ends with the process.
+// Accounts keeps accounts, devices, tokens, failures and signing keys in memory; see [accounts.Store]. What it holds ends with the process.
 type Accounts struct {
 	mu       sync.RWMutex
-	accounts map[uuid.UUID]store.Account
-	emails   map[string]uuid.UUID // by store.EmailKey
-	devices  map[uuid.UUID]map[uuid.UUID]store.Device
-	tokens   map[uuid.UUID]map[uuid.UUID]store.Token
-	erasures map[uuid.UUID]store.Erasure
-	failures map[store.SecretHash]store.Failures
-	keys     map[uuid.UUID]store.SigningKey
+	accounts map[uuid.UUID]accounts.Account
+	emails   map[string]uuid.UUID // by accounts.EmailKey
+	devices  map[uuid.UUID]map[uuid.UUID]accounts.Device
+	tokens   map[uuid.UUID]map[uuid.UUID]accounts.Token
+	erasures map[uuid.UUID]accounts.Erasure
+	failures map[accounts.SecretHash]accounts.Failures
+	keys     map[uuid.UUID]accounts.SigningKey
 }
 
 // NewAccounts returns a store without accounts.
 func NewAccounts() *Accounts {
 	return &Accounts{
-		accounts: make(map[uuid.UUID]store.Account),
+		accounts: make(map[uuid.UUID]accounts.Account),
 		emails:   make(map[string]uuid.UUID),
-		devices:  make(map[uuid.UUID]map[uuid.UUID]store.Device),
-		tokens:   make(map[uuid.UUID]map[uuid.UUID]store.Token),
-		erasures: make(map[uuid.UUID]store.Erasure),
-		failures: make(map[store.SecretHash]store.Failures),
-		keys:     make(map[uuid.UUID]store.SigningKey),
+		devices:  make(map[uuid.UUID]map[uuid.UUID]accounts.Device),
+		tokens:   make(map[uuid.UUID]map[uuid.UUID]accounts.Token),
+		erasures: make(map[uuid.UUID]accounts.Erasure),
+		failures: make(map[accounts.SecretHash]accounts.Failures),
+		keys:     make(map[uuid.UUID]accounts.SigningKey),
 	}
 }
 
-// CreateAccount implements [store.Accounts].
-func (a *Accounts) CreateAccount(_ context.Context, account store.Account) error {
+// CreateAccount implements [accounts.Store].
+func (a *Accounts) CreateAccount(_ context.Context, account accounts.Account) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	key := store.EmailKey(account.Email)
+	key := accounts.EmailKey(account.Email)
 	if _, taken := a.emails[key]; taken {
 		return fmt.Errorf("an account of this e-mail address: %w", expense.ErrExists)
 	}
@@ -56,32 +56,32 @@ func (a *Accounts) CreateAccount(_ context.Context, account store.Account) error
 	}
 	a.accounts[account.ID] = account
 	a.emails[key] = account.ID
-	a.devices[account.ID] = make(map[uuid.UUID]store.Device)
-	a.tokens[account.ID] = make(map[uuid.UUID]store.Token)
+	a.devices[account.ID] = make(map[uuid.UUID]accounts.Device)
+	a.tokens[account.ID] = make(map[uuid.UUID]accounts.Token)
 	return nil
 }
 
-// Account implements [store.Accounts].
-func (a *Accounts) Account(_ context.Context, id uuid.UUID) (store.Account, error) {
+// Account implements [accounts.Store].
+func (a *Accounts) Account(_ context.Context, id uuid.UUID) (accounts.Account, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.account(id)
 }
 
-// AccountByEmail implements [store.Accounts].
-func (a *Accounts) AccountByEmail(_ context.Context, email string) (store.Account, error) {
+// AccountByEmail implements [accounts.Store].
+func (a *Accounts) AccountByEmail(_ context.Context, email string) (accounts.Account, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	id, ok := a.emails[store.EmailKey(email)]
+	id, ok := a.emails[accounts.EmailKey(email)]
 	if !ok {
-		return store.Account{}, fmt.Errorf("an account of this e-mail address: %w", expense.ErrNotFound)
+		return accounts.Account{}, fmt.Errorf("an account of this e-mail address: %w", expense.ErrNotFound)
 	}
 	return a.account(id)
 }
 
-// Accounts implements [store.Accounts].
-func (a *Accounts) Accounts(context.Context) iter.Seq2[store.Account, error] {
-	return func(yield func(store.Account, error) bool) {
+// Accounts implements [accounts.Store].
+func (a *Accounts) Accounts(context.Context) iter.Seq2[accounts.Account, error] {
+	return func(yield func(accounts.Account, error) bool) {
 		for _, account := range a.sorted() {
 			if !yield(account, nil) {
 				return
@@ -90,14 +90,14 @@ func (a *Accounts) Accounts(context.Context) iter.Seq2[store.Account, error] {
 	}
 }
 
-// Rehash implements [store.Accounts].
+// Rehash implements [accounts.Store].
 func (a *Accounts) RehashPassword(_ context.Context, account uuid.UUID, from, to string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.replaceHash(account, from, to)
 }
 
-// SetPassword implements [store.Accounts].
+// SetPassword implements [accounts.Store].
 func (a *Accounts) SetPassword(_ context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -113,7 +113,7 @@ func (a *Accounts) SetPassword(_ context.Context, account uuid.UUID, from, to st
 	return nil
 }
 
-// SetEmail implements [store.Accounts].
+// SetEmail implements [accounts.Store].
 func (a *Accounts) SetEmail(_ context.Context, id uuid.UUID, passwordHash, email string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -124,17 +124,17 @@ func (a *Accounts) SetEmail(_ context.Context, id uuid.UUID, passwordHash, email
 	if account.PasswordHash != passwordHash {
 		return fmt.Errorf("password of account %s: %w", id, expense.ErrStale)
 	}
-	key := store.EmailKey(email)
+	key := accounts.EmailKey(email)
 	if holder, taken := a.emails[key]; taken && holder != id {
 		return fmt.Errorf("an account of this e-mail address: %w", expense.ErrExists)
 	}
-	delete(a.emails, store.EmailKey(account.Email))
+	delete(a.emails, accounts.EmailKey(account.Email))
 	account.Email = email
 	a.emails[key], a.accounts[id] = id, account
 	return nil
 }
 
-// DeleteAccount implements [store.Accounts].
+// DeleteAccount implements [accounts.Store].
 func (a *Accounts) DeleteAccount(_ context.Context, id uuid.UUID, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -142,24 +142,24 @@ func (a *Accounts) DeleteAccount(_ context.Context, id uuid.UUID, at time.Time) 
 	if err != nil {
 		return err
 	}
-	delete(a.emails, store.EmailKey(account.Email))
+	delete(a.emails, accounts.EmailKey(account.Email))
 	delete(a.accounts, id)
 	delete(a.devices, id)
 	delete(a.tokens, id)
-	a.erasures[id] = store.Erasure{Account: id, At: at}
+	a.erasures[id] = accounts.Erasure{Account: id, At: at}
 	return nil
 }
 
-// Erasures implements [store.Accounts].
-func (a *Accounts) Erasures(context.Context) ([]store.Erasure, error) {
+// Erasures implements [accounts.Store].
+func (a *Accounts) Erasures(context.Context) ([]accounts.Erasure, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return slices.SortedFunc(maps.Values(a.erasures), func(x, y store.Erasure) int {
+	return slices.SortedFunc(maps.Values(a.erasures), func(x, y accounts.Erasure) int {
 		return slices.Compare(x.Account[:], y.Account[:])
 	}), nil
 }
 
-// EndErasure implements [store.Accounts].
+// EndErasure implements [accounts.Store].
 func (a *Accounts) EndErasure(_ context.Context, account uuid.UUID) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -167,8 +167,8 @@ func (a *Accounts) EndErasure(_ context.Context, account uuid.UUID) error {
 	return nil
 }
 
-// CreateDevice implements [store.Accounts].
-func (a *Accounts) CreateDevice(_ context.Context, device store.Device, passwordHash string) error {
+// CreateDevice implements [accounts.Store].
+func (a *Accounts) CreateDevice(_ context.Context, device accounts.Device, passwordHash string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	account, err := a.account(device.Account)
@@ -185,25 +185,25 @@ func (a *Accounts) CreateDevice(_ context.Context, device store.Device, password
 	return nil
 }
 
-// Device implements [store.Accounts].
-func (a *Accounts) Device(_ context.Context, account, id uuid.UUID) (store.Device, error) {
+// Device implements [accounts.Store].
+func (a *Accounts) Device(_ context.Context, account, id uuid.UUID) (accounts.Device, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.device(account, id)
 }
 
-// Devices implements [store.Accounts].
-func (a *Accounts) Devices(_ context.Context, account uuid.UUID) ([]store.Device, error) {
+// Devices implements [accounts.Store].
+func (a *Accounts) Devices(_ context.Context, account uuid.UUID) ([]accounts.Device, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return slices.SortedFunc(maps.Values(a.devices[account]), func(x, y store.Device) int {
+	return slices.SortedFunc(maps.Values(a.devices[account]), func(x, y accounts.Device) int {
 		return slices.Compare(x.ID[:], y.ID[:])
 	}), nil
 }
 
-// RotateRefresh implements [store.Accounts].
+// RotateRefresh implements [accounts.Store].
 func (a *Accounts) RotateRefresh(
-	_ context.Context, account, device uuid.UUID, from store.SecretHash, to store.RefreshTokens, seen time.Time,
+	_ context.Context, account, device uuid.UUID, from accounts.SecretHash, to accounts.RefreshTokens, seen time.Time,
 ) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -222,7 +222,7 @@ func (a *Accounts) RotateRefresh(
 	return nil
 }
 
-// EndDevice implements [store.Accounts].
+// EndDevice implements [accounts.Store].
 func (a *Accounts) EndDevice(_ context.Context, account, device uuid.UUID, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -237,8 +237,8 @@ func (a *Accounts) EndDevice(_ context.Context, account, device uuid.UUID, at ti
 	return nil
 }
 
-// CreateToken implements [store.Accounts].
-func (a *Accounts) CreateToken(_ context.Context, token store.Token) error {
+// CreateToken implements [accounts.Store].
+func (a *Accounts) CreateToken(_ context.Context, token accounts.Token) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, err := a.account(token.Account); err != nil {
@@ -251,23 +251,23 @@ func (a *Accounts) CreateToken(_ context.Context, token store.Token) error {
 	return nil
 }
 
-// Token implements [store.Accounts].
-func (a *Accounts) Token(_ context.Context, account, id uuid.UUID) (store.Token, error) {
+// Token implements [accounts.Store].
+func (a *Accounts) Token(_ context.Context, account, id uuid.UUID) (accounts.Token, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.token(account, id)
 }
 
-// Tokens implements [store.Accounts].
-func (a *Accounts) Tokens(_ context.Context, account uuid.UUID) ([]store.Token, error) {
+// Tokens implements [accounts.Store].
+func (a *Accounts) Tokens(_ context.Context, account uuid.UUID) ([]accounts.Token, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return slices.SortedFunc(maps.Values(a.tokens[account]), func(x, y store.Token) int {
+	return slices.SortedFunc(maps.Values(a.tokens[account]), func(x, y accounts.Token) int {
 		return slices.Compare(x.ID[:], y.ID[:])
 	}), nil
 }
 
-// UseToken implements [store.Accounts].
+// UseToken implements [accounts.Store].
 func (a *Accounts) RecordTokenUse(_ context.Context, account, id uuid.UUID, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -280,7 +280,7 @@ func (a *Accounts) RecordTokenUse(_ context.Context, account, id uuid.UUID, at t
 	return nil
 }
 
-// DeleteToken implements [store.Accounts].
+// DeleteToken implements [accounts.Store].
 func (a *Accounts) DeleteToken(_ context.Context, account, id uuid.UUID) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -291,11 +291,11 @@ func (a *Accounts) DeleteToken(_ context.Context, account, id uuid.UUID) error {
 	return nil
 }
 
-// Failures implements [store.Accounts].
-func (a *Accounts) Failures(_ context.Context, keys ...store.SecretHash) (map[store.SecretHash]store.Failures, error) {
+// Failures implements [accounts.Store].
+func (a *Accounts) Failures(_ context.Context, keys ...accounts.SecretHash) (map[accounts.SecretHash]accounts.Failures, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	found := make(map[store.SecretHash]store.Failures)
+	found := make(map[accounts.SecretHash]accounts.Failures)
 	for _, key := range keys {
 		if counted, ok := a.failures[key]; ok {
 			found[key] = counted
@@ -304,8 +304,8 @@ func (a *Accounts) Failures(_ context.Context, keys ...store.SecretHash) (map[st
 	return found, nil
 }
 
-// CountFailure implements [store.Accounts].
-func (a *Accounts) RecordFailure(_ context.Context, at, quiet time.Time, keys ...store.SecretHash) error {
+// CountFailure implements [accounts.Store].
+func (a *Accounts) RecordFailure(_ context.Context, at, quiet time.Time, keys ...accounts.SecretHash) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, key := range keys {
@@ -313,49 +313,49 @@ func (a *Accounts) RecordFailure(_ context.Context, at, quiet time.Time, keys ..
 		if counted.Last.Before(quiet) {
 			counted.Count = 0
 		}
-		a.failures[key] = store.Failures{Count: counted.Count + 1, Last: at}
+		a.failures[key] = accounts.Failures{Count: counted.Count + 1, Last: at}
 	}
 	return nil
 }
 
-// ForgetFailures implements [store.Accounts].
-func (a *Accounts) ClearFailures(_ context.Context, key store.SecretHash) error {
+// ForgetFailures implements [accounts.Store].
+func (a *Accounts) ClearFailures(_ context.Context, key accounts.SecretHash) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.failures, key)
 	return nil
 }
 
-// Purge implements [store.Accounts].
+// Purge implements [accounts.Store].
 func (a *Accounts) Purge(_ context.Context, before, quiet time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, devices := range a.devices {
-		maps.DeleteFunc(devices, func(_ uuid.UUID, device store.Device) bool {
+		maps.DeleteFunc(devices, func(_ uuid.UUID, device accounts.Device) bool {
 			return device.Ended() && device.EndedAt.Before(before) || device.Refresh.ExpiresAt.Before(before)
 		})
 	}
 	for _, tokens := range a.tokens {
-		maps.DeleteFunc(tokens, func(_ uuid.UUID, token store.Token) bool { return token.ExpiresAt.Before(before) })
+		maps.DeleteFunc(tokens, func(_ uuid.UUID, token accounts.Token) bool { return token.ExpiresAt.Before(before) })
 	}
-	maps.DeleteFunc(a.failures, func(_ store.SecretHash, counted store.Failures) bool { return counted.Last.Before(quiet) })
+	maps.DeleteFunc(a.failures, func(_ accounts.SecretHash, counted accounts.Failures) bool { return counted.Last.Before(quiet) })
 	return nil
 }
 
-// Keys implements [store.Accounts].
-func (a *Accounts) SigningKeys(context.Context) ([]store.SigningKey, error) {
+// Keys implements [accounts.Store].
+func (a *Accounts) SigningKeys(context.Context) ([]accounts.SigningKey, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	keys := make([]store.SigningKey, 0, len(a.keys))
+	keys := make([]accounts.SigningKey, 0, len(a.keys))
 	for _, key := range a.keys {
 		keys = append(keys, cloneKey(key))
 	}
-	slices.SortFunc(keys, func(x, y store.SigningKey) int { return cmp.Compare(x.Serial, y.Serial) })
+	slices.SortFunc(keys, func(x, y accounts.SigningKey) int { return cmp.Compare(x.Serial, y.Serial) })
 	return keys, nil
 }
 
-// PutKey implements [store.Accounts].
-func (a *Accounts) CreateSigningKey(_ context.Context, key store.SigningKey) error {
+// PutKey implements [accounts.Store].
+func (a *Accounts) CreateSigningKey(_ context.Context, key accounts.SigningKey) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for id, kept := range a.keys {
@@ -367,8 +367,8 @@ func (a *Accounts) CreateSigningKey(_ context.Context, key store.SigningKey) err
 	return nil
 }
 
-// MoveKey implements [store.Accounts].
-func (a *Accounts) SetSigningKeyStage(_ context.Context, id uuid.UUID, from, to store.KeyStage, at time.Time) error {
+// MoveKey implements [accounts.Store].
+func (a *Accounts) SetSigningKeyStage(_ context.Context, id uuid.UUID, from, to accounts.KeyStage, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	key, ok := a.keys[id]
@@ -383,7 +383,7 @@ func (a *Accounts) SetSigningKeyStage(_ context.Context, id uuid.UUID, from, to 
 	return nil
 }
 
-// DeleteKey implements [store.Accounts].
+// DeleteKey implements [accounts.Store].
 func (a *Accounts) DeleteSigningKey(_ context.Context, id uuid.UUID) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -396,26 +396,26 @@ func (a *Accounts) DeleteSigningKey(_ context.Context, id uuid.UUID) error {
 
 // account, device, token, replaceHash and sorted are called with the lock held, sorted without.
 
-func (a *Accounts) account(id uuid.UUID) (store.Account, error) {
+func (a *Accounts) account(id uuid.UUID) (accounts.Account, error) {
 	account, ok := a.accounts[id]
 	if !ok {
-		return store.Account{}, fmt.Errorf("account %s: %w", id, expense.ErrNotFound)
+		return accounts.Account{}, fmt.Errorf("account %s: %w", id, expense.ErrNotFound)
 	}
 	return account, nil
 }
 
-func (a *Accounts) device(account, id uuid.UUID) (store.Device, error) {
+func (a *Accounts) device(account, id uuid.UUID) (accounts.Device, error) {
 	device, ok := a.devices[account][id]
 	if !ok {
-		return store.Device{}, fmt.Errorf("device %s: %w", id, expense.ErrNotFound)
+		return accounts.Device{}, fmt.Errorf("device %s: %w", id, expense.ErrNotFound)
 	}
 	return device, nil
 }
 
-func (a *Accounts) token(account, id uuid.UUID) (store.Token, error) {
+func (a *Accounts) token(account, id uuid.UUID) (accounts.Token, error) {
 	token, ok := a.tokens[account][id]
 	if !ok {
-		return store.Token{}, fmt.Errorf("token %s: %w", id, expense.ErrNotFound)
+		return accounts.Token{}, fmt.Errorf("token %s: %w", id, expense.ErrNotFound)
 	}
 	return token, nil
 }
@@ -433,17 +433,17 @@ func (a *Accounts) replaceHash(id uuid.UUID, from, to string) error {
 	return nil
 }
 
-func (a *Accounts) sorted() []store.Account {
+func (a *Accounts) sorted() []accounts.Account {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	accounts := make([]store.Account, 0, len(a.emails))
+	list := make([]accounts.Account, 0, len(a.emails))
 	for _, key := range slices.Sorted(maps.Keys(a.emails)) {
-		accounts = append(accounts, a.accounts[a.emails[key]])
+		list = append(list, a.accounts[a.emails[key]])
 	}
-	return accounts
+	return list
 }
 
-func cloneKey(key store.SigningKey) store.SigningKey {
+func cloneKey(key accounts.SigningKey) accounts.SigningKey {
 	key.Public, key.EncryptedPrivate = slices.Clone(key.Public), slices.Clone(key.EncryptedPrivate)
 	return key
 }

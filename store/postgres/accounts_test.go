@@ -3,11 +3,11 @@ package postgres_test
 import (
 	"testing"
 
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
+	"github.com/spendwise/spendwise/store/accounts/accountstest"
 	"github.com/spendwise/spendwise/store/postgres"
-	"github.com/spendwise/spendwise/store/storetest"
 )
 
 func TestAccounts(t *testing.T) {
-	storetest.RunAccounts(t, func(t *testing.T) store.Accounts { return open(t).(*postgres.Store).Accounts() })
+	accountstest.Run(t, func(t *testing.T) accounts.Store { return open(t).(*postgres.Store).Accounts() })
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 	"github.com/spendwise/spendwise/store/postgres"
 	"github.com/spendwise/spendwise/store/sqlite"
 )
@@ -23,7 +24,7 @@ import (
 // A database is a store with local accounts, connection pools, and a schema that can be migrated and verified.
 type database interface {
 	store.Store
-	Accounts() store.Accounts
+	Accounts() accounts.Store
 	Pools() map[string]sql.DBStats
 	Migrate(ctx context.Context) error
 	VerifyCounters(ctx context.Context, owner expense.OwnerID) ([]store.Deviation, error)

@@ -9,17 +9,17 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 )
 
 // accounts keeps accounts beside the ledgers, in tables of its own. An account's rows carry the owner of its ledger, so that
 // they are distributed as the ledger is; e-mail addresses, which are unique across owners, have a table keyed by them.
-type accounts struct {
+type accountStore struct {
 	store *Store
 }
 
 // Accounts returns the accounts kept in the same database. They have migrations of their own.
-func (s *Store) Accounts() store.Accounts { return accounts{store: s} }
+func (s *Store) Accounts() accounts.Store { return accountStore{store: s} }
 
 const (
 	accountCells = `a.owner, a.email, a.email_key, a.password_hash, a.created_at`
@@ -29,17 +29,17 @@ const (
 	deviceWidth = 12
 )
 
-func scanAccount(r *row) store.Account {
-	return store.Account{ID: r.id(0), Email: r.text(1), PasswordHash: r.text(3), CreatedAt: r.instant(4)}
+func scanAccount(r *row) accounts.Account {
+	return accounts.Account{ID: r.id(0), Email: r.text(1), PasswordHash: r.text(3), CreatedAt: r.instant(4)}
 }
 
 // emailKey is the key that an account was kept under, which a newer Unicode may fold another way.
 func emailKey(r *row) string { return r.text(2) }
 
-func scanDevice(r *row) store.Device {
-	device := store.Device{
+func scanDevice(r *row) accounts.Device {
+	device := accounts.Device{
 		Account: r.id(0), ID: r.id(1), Name: r.text(2), CreatedAt: r.instant(3), SeenAt: r.instant(4),
-		Refresh: store.RefreshTokens{
+		Refresh: accounts.RefreshTokens{
 			Family: digest(r, 6), Current: digest(r, 7), Previous: digest(r, 8), Salt: digest(r, 9),
 			RotatedAt: r.instant(10), ExpiresAt: r.instant(11),
 		},
@@ -50,7 +50,7 @@ func scanDevice(r *row) store.Device {
 	return device
 }
 
-func digest(r *row, i int) (d store.SecretHash) {
+func digest(r *row, i int) (d accounts.SecretHash) {
 	if n := copy(d[:], r.bytes(i)); n != len(d) {
 		r.wrong(i, "a digest")
 	}
@@ -63,8 +63,8 @@ func errDevice(id uuid.UUID, err error) error { return fmt.Errorf("device %s: %w
 
 func errEmail(err error) error { return fmt.Errorf("account of this e-mail address: %w", err) }
 
-func (a accounts) CreateAccount(ctx context.Context, account store.Account) error {
-	key := store.EmailKey(account.Email)
+func (a accountStore) CreateAccount(ctx context.Context, account accounts.Account) error {
+	key := accounts.EmailKey(account.Email)
 	return a.store.atomically(ctx, func(session *session) error {
 		made, err := session.exec(ctx, `INSERT INTO spendwise_emails (email_key, owner) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
 			key, account.ID.String())
@@ -84,7 +84,7 @@ func (a accounts) CreateAccount(ctx context.Context, account store.Account) erro
 	})
 }
 
-func (a accounts) Account(ctx context.Context, id uuid.UUID) (account store.Account, err error) {
+func (a accountStore) Account(ctx context.Context, id uuid.UUID) (account accounts.Account, err error) {
 	found, err := a.store.outside().one(ctx, accountWidth, func(r *row) { account = scanAccount(r) },
 		`SELECT `+accountCells+` FROM spendwise_accounts a WHERE a.owner = $1`, id.String())
 	if err == nil && !found {
@@ -93,8 +93,8 @@ func (a accounts) Account(ctx context.Context, id uuid.UUID) (account store.Acco
 	return account, err
 }
 
-func (a accounts) AccountByEmail(ctx context.Context, email string) (account store.Account, err error) {
-	key := store.EmailKey(email)
+func (a accountStore) AccountByEmail(ctx context.Context, email string) (account accounts.Account, err error) {
+	key := accounts.EmailKey(email)
 	if !storable(key) {
 		return account, errEmail(expense.ErrNotFound)
 	}
@@ -107,17 +107,17 @@ func (a accounts) AccountByEmail(ctx context.Context, email string) (account sto
 }
 
 // Accounts reads in chunks, each by a statement that goes on after the last row; its rows are closed before one is yielded.
-func (a accounts) Accounts(ctx context.Context) iter.Seq2[store.Account, error] {
-	return func(yield func(store.Account, error) bool) {
+func (a accountStore) Accounts(ctx context.Context) iter.Seq2[accounts.Account, error] {
+	return func(yield func(accounts.Account, error) bool) {
 		last := ""
 		for {
-			var chunk []store.Account
+			var chunk []accounts.Account
 			after := last
 			err := a.store.outside().each(ctx, accountWidth, func(r *row) { chunk, last = append(chunk, scanAccount(r)), emailKey(r) },
 				`SELECT `+accountCells+` FROM spendwise_emails e JOIN spendwise_accounts a ON a.owner = e.owner
 				WHERE e.email_key > $1 ORDER BY e.email_key LIMIT $2`, after, int64(chunkRows))
 			if err != nil {
-				yield(store.Account{}, err)
+				yield(accounts.Account{}, err)
 				return
 			}
 			for _, account := range chunk {
@@ -132,11 +132,11 @@ func (a accounts) Accounts(ctx context.Context) iter.Seq2[store.Account, error] 
 	}
 }
 
-func (a accounts) RehashPassword(ctx context.Context, account uuid.UUID, from, to string) error {
+func (a accountStore) RehashPassword(ctx context.Context, account uuid.UUID, from, to string) error {
 	return a.store.atomically(ctx, func(session *session) error { return replaceHash(ctx, session, account, from, to) })
 }
 
-func (a accounts) SetPassword(ctx context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time) error {
+func (a accountStore) SetPassword(ctx context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		if err := replaceHash(ctx, session, account, from, to); err != nil {
 			return err
@@ -165,7 +165,7 @@ func replaceHash(ctx context.Context, session *session, account uuid.UUID, from,
 }
 
 // lockAccount reads an account and keeps everyone else from changing it, or its set of devices, until the transaction ends.
-func (a accounts) lockAccount(ctx context.Context, session *session, id uuid.UUID) (account store.Account, key string, err error) {
+func (a accountStore) lockAccount(ctx context.Context, session *session, id uuid.UUID) (account accounts.Account, key string, err error) {
 	found, err := session.one(ctx, accountWidth, func(r *row) { account, key = scanAccount(r), emailKey(r) },
 		`SELECT `+accountCells+` FROM spendwise_accounts a WHERE a.owner = $1`+a.store.dialect.Lock, id.String())
 	if err == nil && !found {
@@ -174,8 +174,8 @@ func (a accounts) lockAccount(ctx context.Context, session *session, id uuid.UUI
 	return account, key, err
 }
 
-func (a accounts) SetEmail(ctx context.Context, id uuid.UUID, passwordHash, email string) error {
-	key := store.EmailKey(email)
+func (a accountStore) SetEmail(ctx context.Context, id uuid.UUID, passwordHash, email string) error {
+	key := accounts.EmailKey(email)
 	return a.store.atomically(ctx, func(session *session) error {
 		account, old, err := a.lockAccount(ctx, session, id)
 		if err != nil {
@@ -202,7 +202,7 @@ func (a accounts) SetEmail(ctx context.Context, id uuid.UUID, passwordHash, emai
 	})
 }
 
-func (a accounts) DeleteAccount(ctx context.Context, id uuid.UUID, at time.Time) error {
+func (a accountStore) DeleteAccount(ctx context.Context, id uuid.UUID, at time.Time) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		_, key, err := a.lockAccount(ctx, session, id)
 		if err != nil {
@@ -226,19 +226,19 @@ func (a accounts) DeleteAccount(ctx context.Context, id uuid.UUID, at time.Time)
 	})
 }
 
-func (a accounts) Erasures(ctx context.Context) (erasures []store.Erasure, err error) {
+func (a accountStore) Erasures(ctx context.Context) (erasures []accounts.Erasure, err error) {
 	err = a.store.outside().each(ctx, 2, func(r *row) {
-		erasures = append(erasures, store.Erasure{Account: r.id(0), At: r.instant(1)})
+		erasures = append(erasures, accounts.Erasure{Account: r.id(0), At: r.instant(1)})
 	}, `SELECT e.owner, e.erased_at FROM spendwise_erasures e ORDER BY e.owner`)
 	return erasures, err
 }
 
-func (a accounts) EndErasure(ctx context.Context, account uuid.UUID) error {
+func (a accountStore) EndErasure(ctx context.Context, account uuid.UUID) error {
 	return a.alter(ctx, nil, `DELETE FROM spendwise_erasures WHERE owner = $1`, account.String())
 }
 
 // alter runs one statement; none is the error where it changed nothing, nil: that is none.
-func (a accounts) alter(ctx context.Context, none error, text string, args ...any) error {
+func (a accountStore) alter(ctx context.Context, none error, text string, args ...any) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		changed, err := session.exec(ctx, text, args...)
 		if err == nil && changed == 0 {
@@ -248,7 +248,7 @@ func (a accounts) alter(ctx context.Context, none error, text string, args ...an
 	})
 }
 
-func (a accounts) CreateDevice(ctx context.Context, device store.Device, passwordHash string) error {
+func (a accountStore) CreateDevice(ctx context.Context, device accounts.Device, passwordHash string) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		account, _, err := a.lockAccount(ctx, session, device.Account)
 		if err != nil {
@@ -274,11 +274,11 @@ func (a accounts) CreateDevice(ctx context.Context, device store.Device, passwor
 	})
 }
 
-func (a accounts) Device(ctx context.Context, account, id uuid.UUID) (store.Device, error) {
+func (a accountStore) Device(ctx context.Context, account, id uuid.UUID) (accounts.Device, error) {
 	return readDevice(ctx, a.store.outside(), account, id)
 }
 
-func readDevice(ctx context.Context, session *session, account, id uuid.UUID) (device store.Device, err error) {
+func readDevice(ctx context.Context, session *session, account, id uuid.UUID) (device accounts.Device, err error) {
 	found, err := session.one(ctx, deviceWidth, func(r *row) { device = scanDevice(r) },
 		`SELECT `+deviceCells+` FROM spendwise_devices d WHERE d.owner = $1 AND d.id = $2`, account.String(), id.String())
 	if err == nil && !found {
@@ -287,14 +287,14 @@ func readDevice(ctx context.Context, session *session, account, id uuid.UUID) (d
 	return device, err
 }
 
-func (a accounts) Devices(ctx context.Context, account uuid.UUID) (devices []store.Device, err error) {
+func (a accountStore) Devices(ctx context.Context, account uuid.UUID) (devices []accounts.Device, err error) {
 	err = a.store.outside().each(ctx, deviceWidth, func(r *row) { devices = append(devices, scanDevice(r)) },
 		`SELECT `+deviceCells+` FROM spendwise_devices d WHERE d.owner = $1 ORDER BY d.id`, account.String())
 	return devices, err
 }
 
-func (a accounts) RotateRefresh(
-	ctx context.Context, account, device uuid.UUID, from store.SecretHash, to store.RefreshTokens, seen time.Time,
+func (a accountStore) RotateRefresh(
+	ctx context.Context, account, device uuid.UUID, from accounts.SecretHash, to accounts.RefreshTokens, seen time.Time,
 ) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		rotated, err := session.exec(ctx, `UPDATE spendwise_devices SET family = $4, current_token = $5, previous_token = $6, salt = $7,
@@ -316,7 +316,7 @@ func (a accounts) RotateRefresh(
 	})
 }
 
-func (a accounts) EndDevice(ctx context.Context, account, device uuid.UUID, at time.Time) error {
+func (a accountStore) EndDevice(ctx context.Context, account, device uuid.UUID, at time.Time) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		ended, err := session.exec(ctx, `UPDATE spendwise_devices SET ended_at = $3 WHERE owner = $1 AND id = $2 AND ended_at IS NULL`,
 			account.String(), device.String(), at.UnixMicro())
@@ -328,7 +328,7 @@ func (a accounts) EndDevice(ctx context.Context, account, device uuid.UUID, at t
 	})
 }
 
-func (a accounts) Purge(ctx context.Context, before, quiet time.Time) error {
+func (a accountStore) Purge(ctx context.Context, before, quiet time.Time) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		for _, purge := range []struct {
 			text   string
@@ -354,24 +354,24 @@ const (
 
 func errKey(id uuid.UUID, err error) error { return fmt.Errorf("signing key %s: %w", id, err) }
 
-func (a accounts) SigningKeys(ctx context.Context) (keys []store.SigningKey, err error) {
+func (a accountStore) SigningKeys(ctx context.Context) (keys []accounts.SigningKey, err error) {
 	err = a.store.outside().each(ctx, keyWidth, func(r *row) {
-		keys = append(keys, store.SigningKey{
-			ID: r.id(0), Serial: int(r.int(1)), Public: r.bytes(2), EncryptedPrivate: r.bytes(3), Stage: store.KeyStage(r.text(4)),
+		keys = append(keys, accounts.SigningKey{
+			ID: r.id(0), Serial: int(r.int(1)), Public: r.bytes(2), EncryptedPrivate: r.bytes(3), Stage: accounts.KeyStage(r.text(4)),
 			CreatedAt: r.instant(5), StagedAt: r.instant(6),
 		})
 	}, `SELECT `+keyCells+` FROM spendwise_keys k ORDER BY k.serial`)
 	return keys, err
 }
 
-func (a accounts) CreateSigningKey(ctx context.Context, key store.SigningKey) error {
+func (a accountStore) CreateSigningKey(ctx context.Context, key accounts.SigningKey) error {
 	return a.alter(ctx, errKey(key.ID, expense.ErrExists), `INSERT INTO spendwise_keys (id, serial, public_key, sealed_key, stage,
 		created_at, staged_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
 		key.ID.String(), int64(key.Serial), blob(key.Public), blob(key.EncryptedPrivate), string(key.Stage),
 		key.CreatedAt.UnixMicro(), key.StagedAt.UnixMicro())
 }
 
-func (a accounts) SetSigningKeyStage(ctx context.Context, id uuid.UUID, from, to store.KeyStage, at time.Time) error {
+func (a accountStore) SetSigningKeyStage(ctx context.Context, id uuid.UUID, from, to accounts.KeyStage, at time.Time) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		moved, err := session.exec(ctx, `UPDATE spendwise_keys SET stage = $3, staged_at = $4 WHERE id = $1 AND stage = $2`,
 			id.String(), string(from), string(to), at.UnixMicro())
@@ -390,6 +390,6 @@ func (a accounts) SetSigningKeyStage(ctx context.Context, id uuid.UUID, from, to
 	})
 }
 
-func (a accounts) DeleteSigningKey(ctx context.Context, id uuid.UUID) error {
+func (a accountStore) DeleteSigningKey(ctx context.Context, id uuid.UUID) error {
 	return a.alter(ctx, errKey(id, expense.ErrNotFound), `DELETE FROM spendwise_keys WHERE id = $1`, id.String())
 }

@@ -6,15 +6,15 @@ import (
 	"slices"
 	"time"
 
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 )
 
 // Failures asks for each key by itself: there are two at most, an account's and an address's.
-func (a accounts) Failures(ctx context.Context, keys ...store.SecretHash) (map[store.SecretHash]store.Failures, error) {
-	found := make(map[store.SecretHash]store.Failures)
+func (a accountStore) Failures(ctx context.Context, keys ...accounts.SecretHash) (map[accounts.SecretHash]accounts.Failures, error) {
+	found := make(map[accounts.SecretHash]accounts.Failures)
 	for _, key := range keys {
 		err := a.store.outside().each(ctx, 2, func(r *row) {
-			found[key] = store.Failures{Count: int(r.int(0)), Last: r.instant(1)}
+			found[key] = accounts.Failures{Count: int(r.int(0)), Last: r.instant(1)}
 		}, `SELECT f.count, f.last_at FROM spendwise_failures f WHERE f.key = $1`, key[:])
 		if err != nil {
 			return nil, err
@@ -23,9 +23,9 @@ func (a accounts) Failures(ctx context.Context, keys ...store.SecretHash) (map[s
 	return found, nil
 }
 
-func (a accounts) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...store.SecretHash) error {
+func (a accountStore) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...accounts.SecretHash) error {
 	// In one order, so that no two transactions wait for each other.
-	ordered := slices.SortedFunc(slices.Values(keys), func(x, y store.SecretHash) int { return bytes.Compare(x[:], y[:]) })
+	ordered := slices.SortedFunc(slices.Values(keys), func(x, y accounts.SecretHash) int { return bytes.Compare(x[:], y[:]) })
 	return a.store.atomically(ctx, func(session *session) error {
 		for _, key := range ordered {
 			_, err := session.exec(ctx, `INSERT INTO spendwise_failures (key, count, last_at) VALUES ($1, 1, $2)
@@ -40,6 +40,6 @@ func (a accounts) RecordFailure(ctx context.Context, at, quiet time.Time, keys .
 	})
 }
 
-func (a accounts) ClearFailures(ctx context.Context, key store.SecretHash) error {
+func (a accountStore) ClearFailures(ctx context.Context, key accounts.SecretHash) error {
 	return a.alter(ctx, nil, `DELETE FROM spendwise_failures WHERE key = $1`, key[:])
 }

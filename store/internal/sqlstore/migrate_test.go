@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
+	"github.com/spendwise/spendwise/store/accounts/accountstest"
 	"github.com/spendwise/spendwise/store/postgres"
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 	"github.com/spendwise/spendwise/store/sqlite"
@@ -57,7 +59,7 @@ func TestPingSaysThatTheSchemaIsOlder(t *testing.T) {
 // A later database is one that a later release migrated, and the store of this release on it.
 type later struct {
 	database
-	accounts store.Accounts
+	accounts accounts.Store
 	raw      *sql.DB
 }
 
@@ -141,7 +143,7 @@ func TestTheReleaseBeforeWorksOnTheNextSchema(t *testing.T) {
 				storetest.Run(t, func(t *testing.T) store.Store { return newLater(t, engine.name).database })
 			})
 			t.Run("accounts", func(t *testing.T) {
-				storetest.RunAccounts(t, func(t *testing.T) store.Accounts { return newLater(t, engine.name).accounts })
+				accountstest.Run(t, func(t *testing.T) accounts.Store { return newLater(t, engine.name).accounts })
 			})
 		})
 	}

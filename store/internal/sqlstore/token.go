@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 )
 
 const (
@@ -16,8 +16,8 @@ const (
 	tokenWidth = 8
 )
 
-func scanToken(r *row) store.Token {
-	token := store.Token{
+func scanToken(r *row) accounts.Token {
+	token := accounts.Token{
 		Account: r.id(0), ID: r.id(1), Name: r.text(2), Scopes: uint8(r.int(3)), Secret: digest(r, 4),
 		CreatedAt: r.instant(5), ExpiresAt: r.instant(6),
 	}
@@ -29,7 +29,7 @@ func scanToken(r *row) store.Token {
 
 func errToken(id uuid.UUID, err error) error { return fmt.Errorf("token %s: %w", id, err) }
 
-func (a accounts) CreateToken(ctx context.Context, token store.Token) error {
+func (a accountStore) CreateToken(ctx context.Context, token accounts.Token) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		if _, _, err := a.lockAccount(ctx, session, token.Account); err != nil {
 			return err
@@ -49,7 +49,7 @@ func (a accounts) CreateToken(ctx context.Context, token store.Token) error {
 	})
 }
 
-func (a accounts) Token(ctx context.Context, account, id uuid.UUID) (token store.Token, err error) {
+func (a accountStore) Token(ctx context.Context, account, id uuid.UUID) (token accounts.Token, err error) {
 	found, err := a.store.outside().one(ctx, tokenWidth, func(r *row) { token = scanToken(r) },
 		`SELECT `+tokenCells+` FROM spendwise_tokens t WHERE t.owner = $1 AND t.id = $2`, account.String(), id.String())
 	if err == nil && !found {
@@ -58,18 +58,18 @@ func (a accounts) Token(ctx context.Context, account, id uuid.UUID) (token store
 	return token, err
 }
 
-func (a accounts) Tokens(ctx context.Context, account uuid.UUID) (tokens []store.Token, err error) {
+func (a accountStore) Tokens(ctx context.Context, account uuid.UUID) (tokens []accounts.Token, err error) {
 	err = a.store.outside().each(ctx, tokenWidth, func(r *row) { tokens = append(tokens, scanToken(r)) },
 		`SELECT `+tokenCells+` FROM spendwise_tokens t WHERE t.owner = $1 ORDER BY t.id`, account.String())
 	return tokens, err
 }
 
-func (a accounts) RecordTokenUse(ctx context.Context, account, id uuid.UUID, at time.Time) error {
+func (a accountStore) RecordTokenUse(ctx context.Context, account, id uuid.UUID, at time.Time) error {
 	return a.alter(ctx, errToken(id, expense.ErrNotFound), `UPDATE spendwise_tokens SET used_at = $3 WHERE owner = $1 AND id = $2`,
 		account.String(), id.String(), at.UnixMicro())
 }
 
-func (a accounts) DeleteToken(ctx context.Context, account, id uuid.UUID) error {
+func (a accountStore) DeleteToken(ctx context.Context, account, id uuid.UUID) error {
 	return a.alter(ctx, errToken(id, expense.ErrNotFound), `DELETE FROM spendwise_tokens WHERE owner = $1 AND id = $2`,
 		account.String(), id.String())
 }

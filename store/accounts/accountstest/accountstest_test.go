@@ -1,4 +1,4 @@
-package storetest
+package accountstest
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"iter"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,56 +16,66 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
 func TestMemoryAccounts(t *testing.T) {
-	RunAccounts(t, func(*testing.T) store.Accounts { return memstore.NewAccounts() })
+	Run(t, func(*testing.T) accounts.Store { return memstore.NewAccounts() })
 }
 
+// TestEverySentenceOfAccountsHasACheck reads the interface. Each method, and each error that a method's comment names, must be covered by
+// a check; and checks must cover nothing else.
 func TestEverySentenceOfAccountsHasACheck(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "../accounts.go", nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}
-	guarded := make(map[string]bool)
-	for _, c := range accountChecks() {
-		for _, sentence := range c.guards {
-			guarded[sentence] = true
+	covered := make(map[string]bool)
+	for _, c := range checks() {
+		for method := range strings.SplitSeq(c.covers, ", ") {
+			words := strings.Fields(method)
+			covered[words[0]] = true
+			for _, name := range words[1:] {
+				covered[words[0]+" "+name] = true
+			}
 		}
 	}
-	said := 0
+	errorName := regexp.MustCompile(`\bErr[A-Z]\w+`)
+	guarantees := make(map[string]bool)
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.TypeSpec)
-		if !ok || spec.Name.Name != "Accounts" {
+		if !ok || spec.Name.Name != "Store" {
 			return true
 		}
 		for _, method := range spec.Type.(*ast.InterfaceType).Methods.List {
-			text := strings.Join(strings.Fields(method.Doc.Text()), " ")
-			for _, sentence := range strings.SplitAfter(text, ". ") {
-				said++
-				sentence = "store.Accounts." + method.Names[0].Name + ": " + strings.TrimSpace(sentence)
-				if !guarded[sentence] {
-					t.Errorf("no check guards %s", sentence)
-				}
-				delete(guarded, sentence)
+			name := method.Names[0].Name
+			guarantees[name] = true
+			for _, returned := range errorName.FindAllString(method.Doc.Text(), -1) {
+				guarantees[name+" "+returned] = true
 			}
 		}
 		return false
 	})
-	for sentence := range guarded {
-		t.Errorf("a check guards what the interface does not say: %s", sentence)
+	for guarantee := range guarantees {
+		if !covered[guarantee] {
+			t.Errorf("no check covers %s", guarantee)
+		}
 	}
-	if said < 20 {
-		t.Errorf("found %d sentences only", said)
+	for guarantee := range covered {
+		if !guarantees[guarantee] {
+			t.Errorf("a check covers %s, which is not in the interface", guarantee)
+		}
+	}
+	if len(guarantees) < 40 {
+		t.Errorf("found only %d guarantees", len(guarantees))
 	}
 }
 
-// inner has another name than the method Accounts that it lends to the broken stores.
+// inner is an alias because an embedded Accounts would collide with the method of that name.
 type inner = memstore.Accounts
 
-// Each of these breaks one promise.
+// Each of these stores breaks one guarantee.
 type (
 	foldsNothing     struct{ *inner } // compares e-mail addresses byte by byte
 	mixesAccounts    struct{ *inner } // finds a device under any account
@@ -88,15 +99,15 @@ type (
 	movesAnyway      struct{ *inner } // ignores the stage a key is at
 )
 
-func (s foldsNothing) AccountByEmail(ctx context.Context, email string) (store.Account, error) {
+func (s foldsNothing) AccountByEmail(ctx context.Context, email string) (accounts.Account, error) {
 	account, err := s.inner.AccountByEmail(ctx, email)
 	if err == nil && account.Email != email {
-		return store.Account{}, expense.ErrNotFound
+		return accounts.Account{}, expense.ErrNotFound
 	}
 	return account, err
 }
 
-func (s mixesAccounts) Device(ctx context.Context, account, id uuid.UUID) (store.Device, error) {
+func (s mixesAccounts) Device(ctx context.Context, account, id uuid.UUID) (accounts.Device, error) {
 	device, err := s.inner.Device(ctx, account, id)
 	for other, failed := range s.Accounts(ctx) {
 		if err != nil && failed == nil {
@@ -106,7 +117,7 @@ func (s mixesAccounts) Device(ctx context.Context, account, id uuid.UUID) (store
 	return device, err
 }
 
-func (s rotatesAnyway) RotateRefresh(ctx context.Context, account, device uuid.UUID, _ store.SecretHash, to store.RefreshTokens, seen time.Time) error {
+func (s rotatesAnyway) RotateRefresh(ctx context.Context, account, device uuid.UUID, _ accounts.SecretHash, to accounts.RefreshTokens, seen time.Time) error {
 	kept, err := s.Device(ctx, account, device)
 	if err != nil {
 		return err
@@ -149,7 +160,7 @@ func (s endsAll) SetPassword(ctx context.Context, account uuid.UUID, from, to st
 	return s.inner.SetPassword(ctx, account, from, to, uuid.Nil, at)
 }
 
-func (s admitsOldHash) CreateDevice(ctx context.Context, device store.Device, _ string) error {
+func (s admitsOldHash) CreateDevice(ctx context.Context, device accounts.Device, _ string) error {
 	account, err := s.Account(ctx, device.Account)
 	if err != nil {
 		return err
@@ -157,10 +168,10 @@ func (s admitsOldHash) CreateDevice(ctx context.Context, device store.Device, _ 
 	return s.inner.CreateDevice(ctx, device, account.PasswordHash)
 }
 
-func (s leavesDevices) Device(ctx context.Context, account, id uuid.UUID) (store.Device, error) {
+func (s leavesDevices) Device(ctx context.Context, account, id uuid.UUID) (accounts.Device, error) {
 	device, err := s.inner.Device(ctx, account, id)
 	if errors.Is(err, expense.ErrNotFound) {
-		device, err = store.Device{ID: id, Account: account}, nil
+		device, err = accounts.Device{ID: id, Account: account}, nil
 	}
 	return device, err
 }
@@ -169,28 +180,28 @@ func (s purgesEagerly) Purge(ctx context.Context, before, quiet time.Time) error
 	return s.inner.Purge(ctx, before.Add(time.Microsecond), quiet.Add(time.Microsecond))
 }
 
-func (s erasesSilently) Erasures(context.Context) ([]store.Erasure, error) { return nil, nil }
+func (s erasesSilently) Erasures(context.Context) ([]accounts.Erasure, error) { return nil, nil }
 
-func (s leavesTokens) Tokens(ctx context.Context, account uuid.UUID) ([]store.Token, error) {
+func (s leavesTokens) Tokens(ctx context.Context, account uuid.UUID) ([]accounts.Token, error) {
 	tokens, err := s.inner.Tokens(ctx, account)
 	if _, gone := s.Account(ctx, account); errors.Is(gone, expense.ErrNotFound) {
-		tokens = []store.Token{{Account: account}}
+		tokens = []accounts.Token{{Account: account}}
 	}
 	return tokens, err
 }
 
 func (s keepsEmail) SetEmail(ctx context.Context, account uuid.UUID, hash, email string) error {
-	if kept, err := s.Account(ctx, account); err != nil || store.EmailKey(kept.Email) == store.EmailKey(email) {
+	if kept, err := s.Account(ctx, account); err != nil || accounts.EmailKey(kept.Email) == accounts.EmailKey(email) {
 		return err // the same address, written another way
 	}
 	return s.inner.SetEmail(ctx, account, hash, email)
 }
 
-func (s countsForEver) RecordFailure(ctx context.Context, at, _ time.Time, keys ...store.SecretHash) error {
+func (s countsForEver) RecordFailure(ctx context.Context, at, _ time.Time, keys ...accounts.SecretHash) error {
 	return s.inner.RecordFailure(ctx, at, time.Time{}, keys...)
 }
 
-func (s losesCounts) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...store.SecretHash) error {
+func (s losesCounts) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...accounts.SecretHash) error {
 	known, err := s.Failures(ctx, keys...)
 	if err != nil {
 		return err
@@ -207,7 +218,7 @@ func (s losesCounts) RecordFailure(ctx context.Context, at, quiet time.Time, key
 	return nil
 }
 
-func (s movesAnyway) SetSigningKeyStage(ctx context.Context, id uuid.UUID, _, to store.KeyStage, at time.Time) error {
+func (s movesAnyway) SetSigningKeyStage(ctx context.Context, id uuid.UUID, _, to accounts.KeyStage, at time.Time) error {
 	keys, err := s.SigningKeys(ctx)
 	for _, key := range keys {
 		if key.ID == id {
@@ -217,14 +228,14 @@ func (s movesAnyway) SetSigningKeyStage(ctx context.Context, id uuid.UUID, _, to
 	return errors.Join(err, expense.ErrNotFound)
 }
 
-func (s forgetsSalt) CreateDevice(ctx context.Context, device store.Device, hash string) error {
-	device.Refresh.Salt = store.SecretHash{}
+func (s forgetsSalt) CreateDevice(ctx context.Context, device accounts.Device, hash string) error {
+	device.Refresh.Salt = accounts.SecretHash{}
 	return s.inner.CreateDevice(ctx, device, hash)
 }
 
-func (s listsUnsorted) Accounts(ctx context.Context) iter.Seq2[store.Account, error] {
-	return func(yield func(store.Account, error) bool) {
-		var list []store.Account
+func (s listsUnsorted) Accounts(ctx context.Context) iter.Seq2[accounts.Account, error] {
+	return func(yield func(accounts.Account, error) bool) {
+		var list []accounts.Account
 		for account, err := range s.inner.Accounts(ctx) {
 			if err != nil {
 				yield(account, err)
@@ -240,7 +251,7 @@ func (s listsUnsorted) Accounts(ctx context.Context) iter.Seq2[store.Account, er
 	}
 }
 
-func (s replacesKeys) CreateSigningKey(ctx context.Context, key store.SigningKey) error {
+func (s replacesKeys) CreateSigningKey(ctx context.Context, key accounts.SigningKey) error {
 	if err := s.inner.CreateSigningKey(ctx, key); !errors.Is(err, expense.ErrExists) {
 		return err
 	}
@@ -255,9 +266,9 @@ func (s losesHashChange) RehashPassword(ctx context.Context, account uuid.UUID, 
 	return s.inner.RehashPassword(ctx, account, kept.PasswordHash, to)
 }
 
-func (s yieldsPastErrors) Accounts(ctx context.Context) iter.Seq2[store.Account, error] {
-	return func(yield func(store.Account, error) bool) {
-		if ctx.Err() != nil && !yield(store.Account{}, ctx.Err()) {
+func (s yieldsPastErrors) Accounts(ctx context.Context) iter.Seq2[accounts.Account, error] {
+	return func(yield func(accounts.Account, error) bool) {
+		if ctx.Err() != nil && !yield(accounts.Account{}, ctx.Err()) {
 			return
 		}
 		for account, err := range s.inner.Accounts(ctx) {
@@ -270,38 +281,38 @@ func (s yieldsPastErrors) Accounts(ctx context.Context) iter.Seq2[store.Account,
 
 func TestBrokenAccountsAreCaught(t *testing.T) {
 	for name, broken := range map[string]struct {
-		wrap   func(*memstore.Accounts) store.Accounts
+		wrap   func(*memstore.Accounts) accounts.Store
 		caught string // the check that must fail
 	}{
-		"folds nothing":       {func(a *inner) store.Accounts { return foldsNothing{a} }, "account-by-email"},
-		"mixes accounts":      {func(a *inner) store.Accounts { return mixesAccounts{a} }, "device-create"},
-		"rotates anyway":      {func(a *inner) store.Accounts { return rotatesAnyway{a} }, "device-rotate"},
-		"ends again":          {func(a *inner) store.Accounts { return endsAgain{a} }, "device-end"},
-		"ends no device":      {func(a *inner) store.Accounts { return endsNone{a} }, "account-password"},
-		"ends every device":   {func(a *inner) store.Accounts { return endsAll{a} }, "account-password"},
-		"admits an old hash":  {func(a *inner) store.Accounts { return admitsOldHash{a} }, "device-create"},
-		"leaves devices":      {func(a *inner) store.Accounts { return leavesDevices{a} }, "account-delete"},
-		"erases silently":     {func(a *inner) store.Accounts { return erasesSilently{a} }, "account-erasure"},
-		"leaves tokens":       {func(a *inner) store.Accounts { return leavesTokens{a} }, "token-delete"},
-		"keeps the e-mail":    {func(a *inner) store.Accounts { return keepsEmail{a} }, "account-email"},
-		"purges tokens":       {func(a *inner) store.Accounts { return purgesEagerly{a} }, "token-purge"},
-		"counts for ever":     {func(a *inner) store.Accounts { return countsForEver{a} }, "failure"},
-		"loses counts":        {func(a *inner) store.Accounts { return losesCounts{a} }, "failure-at-once"},
-		"moves anyway":        {func(a *inner) store.Accounts { return movesAnyway{a} }, "key-at-once"},
-		"purges eagerly":      {func(a *inner) store.Accounts { return purgesEagerly{a} }, "device-purge"},
-		"forgets the salt":    {func(a *inner) store.Accounts { return forgetsSalt{a} }, "device-create"},
-		"lists unsorted":      {func(a *inner) store.Accounts { return listsUnsorted{a} }, "account-list"},
-		"replaces keys":       {func(a *inner) store.Accounts { return replacesKeys{a} }, "key"},
-		"loses a hash change": {func(a *inner) store.Accounts { return losesHashChange{a} }, "account-rehash"},
-		"yields past errors":  {func(a *inner) store.Accounts { return yieldsPastErrors{a} }, "account-list"},
+		"folds nothing":       {func(a *inner) accounts.Store { return foldsNothing{a} }, "account-by-email"},
+		"mixes accounts":      {func(a *inner) accounts.Store { return mixesAccounts{a} }, "device-create"},
+		"rotates anyway":      {func(a *inner) accounts.Store { return rotatesAnyway{a} }, "device-rotate"},
+		"ends again":          {func(a *inner) accounts.Store { return endsAgain{a} }, "device-end"},
+		"ends no device":      {func(a *inner) accounts.Store { return endsNone{a} }, "account-password"},
+		"ends every device":   {func(a *inner) accounts.Store { return endsAll{a} }, "account-password"},
+		"admits an old hash":  {func(a *inner) accounts.Store { return admitsOldHash{a} }, "device-create"},
+		"leaves devices":      {func(a *inner) accounts.Store { return leavesDevices{a} }, "account-delete"},
+		"erases silently":     {func(a *inner) accounts.Store { return erasesSilently{a} }, "account-erasure"},
+		"leaves tokens":       {func(a *inner) accounts.Store { return leavesTokens{a} }, "token-delete"},
+		"keeps the e-mail":    {func(a *inner) accounts.Store { return keepsEmail{a} }, "account-email"},
+		"purges tokens":       {func(a *inner) accounts.Store { return purgesEagerly{a} }, "token-purge"},
+		"counts for ever":     {func(a *inner) accounts.Store { return countsForEver{a} }, "failure"},
+		"loses counts":        {func(a *inner) accounts.Store { return losesCounts{a} }, "failure-at-once"},
+		"moves anyway":        {func(a *inner) accounts.Store { return movesAnyway{a} }, "key-at-once"},
+		"purges eagerly":      {func(a *inner) accounts.Store { return purgesEagerly{a} }, "device-purge"},
+		"forgets the salt":    {func(a *inner) accounts.Store { return forgetsSalt{a} }, "device-create"},
+		"lists unsorted":      {func(a *inner) accounts.Store { return listsUnsorted{a} }, "account-list"},
+		"replaces keys":       {func(a *inner) accounts.Store { return replacesKeys{a} }, "key"},
+		"loses a hash change": {func(a *inner) accounts.Store { return losesHashChange{a} }, "account-rehash"},
+		"yields past errors":  {func(a *inner) accounts.Store { return yieldsPastErrors{a} }, "account-list"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, c := range accountChecks() {
-				if c.name != broken.caught {
+			for _, c := range checks() {
+				if c.id != broken.caught {
 					continue
 				}
-				if failures, _ := c.against(t.Context(), broken.wrap(memstore.NewAccounts()), patience); len(failures) == 0 {
-					t.Errorf("the check %s finds nothing", c.name)
+				if failures := c.failures(t.Context(), broken.wrap(memstore.NewAccounts())); len(failures) == 0 {
+					t.Errorf("the check %s finds nothing", c.id)
 				}
 			}
 		})
