@@ -11,9 +11,10 @@
 // # Local accounts
 //
 // [Users] creates and erases accounts. An account has an e-mail address (at most 254 bytes, RFC 5321), a password and
-// one ledger. Passwords follow NIST SP 800-63B: 12 to 256 characters, normalised with NFKC, no rules on kinds of
-// characters, and a list of common passwords that are refused. They are stored as argon2id hashes with the minimum
-// parameters of OWASP's Password Storage Cheat Sheet; a sign-in replaces a hash with weaker parameters.
+// one ledger. Passwords follow the recommendations of NIST SP 800-63B: 12 to 256 characters, normalised with NFKC, no
+// rules on kinds of characters, and a list of common passwords that are refused. They are stored as argon2id hashes
+// with the minimum parameters of OWASP's Password Storage Cheat Sheet; a sign-in replaces a hash with weaker
+// parameters.
 //
 // # Sessions and refresh tokens
 //
@@ -59,7 +60,8 @@
 // # Throttling
 //
 // Failed sign-ins are counted by e-mail address and by network address. After 5 failures each further one blocks
-// sign-ins under that address: for 1 second first, then twice as long each time, up to 15 minutes. A blocked sign-in, a
-// wrong password and an unknown e-mail address have the same response and take the same time, so that a response does
-// not reveal whether an account exists (OWASP Authentication Cheat Sheet).
+// sign-ins under that address: for 1 second first, then twice as long each time, up to 15 minutes. An hour without a
+// failure resets the count. A blocked sign-in, a wrong password and an unknown e-mail address have the same response
+// and take the same time, so that a response does not reveal whether an account exists (OWASP Authentication Cheat
+// Sheet).
 package auth

@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
@@ -179,7 +179,7 @@ func ignoreLostRace(err error) error {
 // install publishes the keys as the current snapshot. signing may be nil.
 func (k *keyring) install(keys []accounts.SigningKey, signing *accounts.SigningKey, loadedAt time.Time) error {
 	state := &keySnapshot{loadedAt: loadedAt, public: make(map[string]any, len(keys))}
-	set := jwkSet{Keys: []jwk{}}
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
 	for _, key := range keys {
 		parsed, err := x509.ParsePKIXPublicKey(key.Public)
 		if err != nil {
@@ -334,38 +334,12 @@ func (k *keyring) maintain(ctx context.Context) error {
 	return errors.Join(rotateErr, k.reloadErr)
 }
 
-// A jwk is a public key in the format of RFC 7517 and RFC 8037.
-type jwk struct {
-	Type      string `json:"kty"`
-	Curve     string `json:"crv"`
-	X         string `json:"x"`
-	Y         string `json:"y,omitempty"`
-	ID        string `json:"kid"`
-	Use       string `json:"use"`
-	Algorithm string `json:"alg"`
-}
-
-type jwkSet struct {
-	Keys []jwk `json:"keys"`
-}
-
-// newJWK converts an Ed25519 or P-256 public key. It returns false for any other key.
-func newJWK(id string, key any) (jwk, bool) {
-	b64 := base64.RawURLEncoding
-	switch key := key.(type) {
-	case ed25519.PublicKey:
-		return jwk{Type: "OKP", Curve: "Ed25519", X: b64.EncodeToString(key), ID: id, Use: "sig", Algorithm: "EdDSA"}, true
-	case *ecdsa.PublicKey:
-		point, err := key.Bytes() // 0x04, X, Y (SEC 1, uncompressed)
-		if err != nil || key.Curve != elliptic.P256() {
-			return jwk{}, false
-		}
-		half := 1 + len(point)/2
-		return jwk{
-			Type: "EC", Curve: "P-256", X: b64.EncodeToString(point[1:half]), Y: b64.EncodeToString(point[half:]),
-			ID: id, Use: "sig", Algorithm: "ES256",
-		}, true
-	default:
-		return jwk{}, false
+// newJWK returns a public key in the format of RFC 7517. It accepts Ed25519 and P-256 keys and returns false for others.
+func newJWK(id string, public any) (jose.JSONWebKey, bool) {
+	jwk := jose.JSONWebKey{Key: public, KeyID: id, Use: "sig", Algorithm: string(jose.EdDSA)}
+	_, ok := public.(ed25519.PublicKey)
+	if key, isECDSA := public.(*ecdsa.PublicKey); isECDSA {
+		jwk.Algorithm, ok = string(jose.ES256), key.Curve == elliptic.P256()
 	}
+	return jwk, ok
 }

@@ -42,7 +42,7 @@
 // [WithConflictHandler], or later from [Client.ResolveConflict]; [Client.Conflicts] lists the undecided ones. A
 // rejected mutation no longer shows in the rows and stays in [Client.Rejections] until [Client.DismissRejection].
 //
-// # typeDigest
+// # Digest
 //
 // [Client.Verify] compares the local copy with the server's digest: the number of rows of each type and a hash of their
 // ids and versions. If they differ, [Client.RequestFullPull] repairs the copy.

@@ -202,18 +202,18 @@ func visibleRow(ctx context.Context, tx Tx, key RowKey) (json.RawMessage, error)
 	if err != nil && !errors.Is(err, expense.ErrNotFound) {
 		return nil, err
 	}
-	pending, err := tx.Mutations(ctx, MutationQuery{Key: key, States: visibleStates()})
+	mutations, err := tx.Mutations(ctx, MutationQuery{Key: key, States: visibleStates()})
 	if err != nil {
 		return nil, err
 	}
-	text, err := overlay(row, pending)
+	text, err := overlay(row, mutations)
 	if err != nil {
 		return nil, err
 	}
 	if text == nil {
 		return nil, fmt.Errorf("%s %s: %w", key.Type, key.ID, expense.ErrNotFound)
 	}
-	return markUnsent(ctx, tx, key, text, hasUnsent(pending))
+	return markUnsent(ctx, tx, key, text, hasUnsent(mutations))
 }
 
 // visibleRows returns all rows of a type with their mutations applied, ordered by id.
@@ -226,23 +226,23 @@ func visibleRows(ctx context.Context, tx Tx, t Type) ([]json.RawMessage, error) 
 	if err != nil {
 		return nil, err
 	}
-	pending := map[string][]Mutation{}
+	byRow := map[string][]Mutation{}
 	var newIDs []string // ids of rows that no pull has returned yet
 	for _, m := range mutations {
-		if pending[m.Key.ID] == nil {
+		if byRow[m.Key.ID] == nil {
 			newIDs = append(newIDs, m.Key.ID)
 		}
-		pending[m.Key.ID] = append(pending[m.Key.ID], m)
+		byRow[m.Key.ID] = append(byRow[m.Key.ID], m)
 	}
 	all := make([]json.RawMessage, 0, len(rows)+len(newIDs))
 	ids := make([]string, 0, len(rows)+len(newIDs))
 	add := func(row Row, id string) error {
-		text, err := overlay(row, pending[id])
+		text, err := overlay(row, byRow[id])
 		if err != nil || text == nil {
 			return err
 		}
-		if pending[id] != nil {
-			text, err = markUnsent(ctx, tx, RowKey{t, id}, text, hasUnsent(pending[id]))
+		if byRow[id] != nil {
+			text, err = markUnsent(ctx, tx, RowKey{t, id}, text, hasUnsent(byRow[id]))
 		}
 		all, ids = append(all, text), append(ids, id)
 		return err
@@ -278,8 +278,8 @@ func (b byID) Swap(i, j int) {
 	b.rows[i], b.rows[j] = b.rows[j], b.rows[i]
 }
 
-func hasUnsent(pending []Mutation) bool {
-	for _, m := range pending {
+func hasUnsent(mutations []Mutation) bool {
+	for _, m := range mutations {
 		if m.State != Acknowledged {
 			return true
 		}
@@ -288,9 +288,9 @@ func hasUnsent(pending []Mutation) bool {
 }
 
 // overlay applies mutations to a row. It returns nil if there is no row or the last mutation deletes it.
-func overlay(row Row, pending []Mutation) (json.RawMessage, error) {
+func overlay(row Row, mutations []Mutation) (json.RawMessage, error) {
 	text := row.Data
-	for _, m := range pending {
+	for _, m := range mutations {
 		if m.State == Acknowledged {
 			switch {
 			case m.Op == Delete && m.Result.Version == 0: // the row did not exist any more
