@@ -14,17 +14,17 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest/pglocal"
 )
 
-// TestTheScriptsBringADatabaseBack states that the scripts in backup bring a database back: to the moment before
-// somebody emptied it, out of a base backup and the archive, and out of a dump.
+// TestTheScriptsBringADatabaseBack checks that the scripts in backup restore a database: to the point in time before it
+// was emptied, from a base backup and the WAL archive; and from a dump.
 func TestTheScriptsBringADatabaseBack(t *testing.T) {
-	shared, err := os.MkdirTemp("/tmp", "spendwise-backup-*") // t.TempDir is closed to the server's account
+	shared, err := os.MkdirTemp("/tmp", "spendwise-backup-*") // the user postgres cannot read t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(shared) })
 	archive := filepath.Join(shared, "archive")
 	if err := errors.Join(os.Chmod(shared, 0o777), os.Mkdir(archive, 0o700),
-		os.Chmod(archive, 0o777)); err != nil { //nolint:gosec // the server's account writes here
+		os.Chmod(archive, 0o777)); err != nil { //nolint:gosec // the user postgres writes here
 		t.Fatal(err)
 	}
 	scripts := filepath.Join(shared, "scripts")
@@ -90,7 +90,7 @@ func TestTheScriptsBringADatabaseBack(t *testing.T) {
 	if err := conn.QueryRow(t.Context(), "SELECT clock_timestamp()").Scan(&moment); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(10 * time.Millisecond) // the disaster is later by the clock that decides
+	time.Sleep(10 * time.Millisecond) // so that the disaster has a later time
 	for _, statement := range []string{"DELETE FROM spendwise_expenses", "DELETE FROM spendwise_totals",
 		"CREATE DATABASE again", "SELECT pg_switch_wal()"} {
 		if _, err := conn.Exec(t.Context(), statement); err != nil {
@@ -146,7 +146,7 @@ func TestTheScriptsBringADatabaseBack(t *testing.T) {
 	sound(restored.DSN("postgres"))
 }
 
-// startPostgres runs a server until the test is over.
+// startPostgres runs a server until the end of the test.
 func startPostgres(t *testing.T, start func() (*pglocal.Server, error)) *pglocal.Server {
 	t.Helper()
 	server, err := start()

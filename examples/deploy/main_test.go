@@ -23,10 +23,10 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
-// nginx returns the program, without which the test is skipped, or fails where CI is set.
+// nginx returns the path of nginx. Without it, the test is skipped, or fails if CI is set.
 func nginx(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{"nginx", "/usr/sbin/nginx"} { // the folder is not on everybody's path
+	for _, name := range []string{"nginx", "/usr/sbin/nginx"} { // often not in PATH
 		if program, err := exec.LookPath(name); err == nil {
 			return program
 		}
@@ -38,7 +38,7 @@ func nginx(t *testing.T) string {
 	return ""
 }
 
-// A deployment is what the example started.
+// A deployment holds what the example has started.
 type deployment struct {
 	url         string
 	certificate *x509.CertPool
@@ -95,7 +95,7 @@ func deploy(t *testing.T) deployment {
 	return d
 }
 
-// A client is somebody at an address of this machine.
+// A client sends requests from a loopback address of this machine.
 type client struct {
 	t     *testing.T
 	http  *http.Client
@@ -127,7 +127,7 @@ func (c *client) do(method, path, body string, header ...string) (*http.Response
 	return c.http.Do(request)
 }
 
-// must sends a request whose answer has to have this status.
+// must sends a request and fails the test if the status differs.
 func (c *client) must(status int, method, path, body string, header ...string) (http.Header, map[string]any) {
 	c.t.Helper()
 	response, err := c.do(method, path, body, header...)
@@ -148,7 +148,7 @@ func (c *client) must(status int, method, path, body string, header ...string) (
 	return response.Header, decoded
 }
 
-// keep sends an expense until it is answered, as a device does, and returns how often it had to.
+// keep sends an expense until it is acknowledged, as a device does, and returns the number of attempts.
 func (c *client) keep(key string) (tries int) {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		tries++
@@ -165,7 +165,7 @@ func (c *client) keep(key string) (tries int) {
 	}
 }
 
-// TestTheDeployment uses what the files describe, through TLS.
+// TestTheDeployment uses the deployment over TLS.
 func TestTheDeployment(t *testing.T) {
 	d := deploy(t)
 	c := d.client(t, "127.0.0.2")
@@ -185,7 +185,7 @@ func TestTheDeployment(t *testing.T) {
 		t.Errorf("Location %q", got)
 	}
 
-	// Whoever listens at one api process hears of what another one commits.
+	// An event stream of one api process receives the commits of the other.
 	listening := make([]*bufio.Scanner, 2)
 	for i := range listening {
 		stream, err := c.do("GET", "/v1/sync/events", "")
@@ -207,7 +207,7 @@ func TestTheDeployment(t *testing.T) {
 		}
 	}
 
-	// An api process dies: whoever tries again is served, once for each key.
+	// An api process is killed. Retries succeed, and each idempotency key is applied once.
 	tries := 0
 	for i := range 40 {
 		if i == 10 {
@@ -223,7 +223,7 @@ func TestTheDeployment(t *testing.T) {
 	}
 	t.Logf("40 expenses took %d requests while an api process was killed", tries)
 
-	// Who asks too often is told so, whoever it says it is; others are not.
+	// The rate limit applies to the real address of a client, whatever it claims to be, and not to other clients.
 	limited := false
 	for i := 0; i < 2000 && !limited; i++ {
 		response, err := c.do("POST", "/v1/auth/login", `{}`, "X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i%250),
@@ -242,7 +242,7 @@ func TestTheDeployment(t *testing.T) {
 
 	d.refusesByItself(t, c)
 
-	// What is not TLS is not served, nor what a strange certificate signs.
+	// HTTP without TLS fails, and so does a client that does not trust the certificate.
 	response, err := http.Get("http" + strings.TrimPrefix(d.url, "https") + "/v1/me")
 	if err != nil {
 		t.Fatal(err)
@@ -259,8 +259,8 @@ func TestTheDeployment(t *testing.T) {
 	}
 }
 
-// refusesByItself asks for what the gateway refuses before any server sees it: the answer is a problem as the API's
-// are. It ends the process for accounts.
+// refusesByItself sends requests that the gateway rejects itself and checks that the responses are problems like those
+// of the API. It ends the auth process.
 func (d deployment) refusesByItself(t *testing.T, c *client) {
 	raw := func(request string) string {
 		conn, err := tls.Dial("tcp", strings.TrimPrefix(d.url, "https://"),
@@ -291,7 +291,7 @@ func (d deployment) refusesByItself(t *testing.T, c *client) {
 			t.Errorf("%s: request_id %v, X-Request-Id %q, instance %v", name, got["request_id"], id, got["instance"])
 		}
 	}
-	// Over HTTP/2 nginx ends the connection of such clients.
+	// Over HTTP/2, nginx closes the connection of such clients.
 	for name, refused := range map[string]struct{ request, status, says string }{
 		"no host": {"GET / HTTP/1.1\r\n\r\n", "400 Bad Request",
 			`"status":400,"detail":"The request is malformed.","instance":"/","code":"malformed"`},
@@ -318,7 +318,8 @@ func (d deployment) refusesByItself(t *testing.T, c *client) {
 	}
 }
 
-// checkProblem holds an answer of the gateway's to the API's: what it says of the code is what the API says of it.
+// checkProblem checks that a problem of the gateway has the form of the API's problems and the title that the API
+// documents for its code.
 func (d deployment) checkProblem(t *testing.T, name string, header http.Header, got map[string]any, status int,
 	code string) {
 	t.Helper()

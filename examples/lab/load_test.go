@@ -17,7 +17,7 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A service answers requests in the place of a server.
+// A service handles requests in place of a server.
 type service func(*http.Request) (*http.Response, error)
 
 func (s service) RoundTrip(r *http.Request) (*http.Response, error) { return s(r) }
@@ -57,8 +57,8 @@ func TestTheMixIsTheTargets(t *testing.T) {
 	}
 }
 
-// A server that stops for a second is felt by everybody who came during that second, not by one: no coordinated
-// omission.
+// TestAStallIsFeltByAllWhoComeDuringIt checks that a stall of one second counts for every request that was due during
+// that second (no coordinated omission).
 func TestAStallIsFeltByAllWhoComeDuringIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -123,7 +123,8 @@ func TestAnAnswerIsRightOrAClearRefusalOrCounted(t *testing.T) {
 	}
 }
 
-// Whether a refused write was made nobody knows: it is sent again as it was, until it is acknowledged.
+// TestARefusedWriteIsSentAgainAsItWas checks that a failed write is repeated unchanged until it is acknowledged,
+// because the client cannot know whether it was applied.
 func TestARefusedWriteIsSentAgainAsItWas(t *testing.T) {
 	for name, op := range map[string]func(context.Context, *driver, *user) (int, error){"add": add, "push": push} {
 		t.Run(name, func(t *testing.T) {
@@ -174,7 +175,7 @@ func TestAPushIsRightWhenEachMutationWasApplied(t *testing.T) {
 	}
 }
 
-// The store itself is asked: a lost or doubled write ends in FAIL.
+// TestALostOrDoubledWriteIsFound checks that a lost or duplicated write fails the experiment.
 func TestALostOrDoubledWriteIsFound(t *testing.T) {
 	for name, c := range map[string]struct {
 		acknowledged bool
@@ -197,7 +198,7 @@ func TestALostOrDoubledWriteIsFound(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := keep(t.Context(), db, d.users[0].owner, c.times, "one"); err != nil {
+			if err := addTimes(t.Context(), db, d.users[0].owner, c.times, "one"); err != nil {
 				t.Fatal(err)
 			}
 			if err := db.Close(); err != nil {
@@ -213,8 +214,8 @@ func TestALostOrDoubledWriteIsFound(t *testing.T) {
 	}
 }
 
-// keep makes a ledger with some expenses of equal notes.
-func keep(ctx context.Context, db database, owner expense.OwnerID, times int, notes string) error {
+// addTimes creates a ledger with times expenses of the same notes.
+func addTimes(ctx context.Context, db database, owner expense.OwnerID, times int, notes string) error {
 	if err := db.Migrate(ctx); err != nil {
 		return err
 	}

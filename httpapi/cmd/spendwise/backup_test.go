@@ -21,8 +21,8 @@ func mustID(t *testing.T, text string) uuid.UUID {
 	return id
 }
 
-// TestABackupIsTakenUnderWrites states that a backup that is taken while clients write is one moment of the ledger,
-// reads back, and restores to a server that sends every device back to the start.
+// TestABackupIsTakenUnderWrites checks that a backup during writes is a consistent snapshot, can be verified, and
+// restores to a server that makes every device sync from the start.
 func TestABackupIsTakenUnderWrites(t *testing.T) {
 	dir := t.TempDir()
 	database := "sqlite:" + filepath.Join(dir, "ledger.db")
@@ -50,7 +50,7 @@ func TestABackupIsTakenUnderWrites(t *testing.T) {
 			}
 		})
 	}
-	for { // some rows are there before the backup begins
+	for { // wait for some rows before the backup begins
 		mu.Lock()
 		n := answered
 		mu.Unlock()

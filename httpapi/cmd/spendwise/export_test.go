@@ -84,7 +84,7 @@ func TestALedgerMovesFromOneDatabaseToAnother(t *testing.T) {
 	})
 }
 
-// body is a backup without its first line, which names the time, and the sum that follows from it.
+// body returns a backup without its first line, which contains the time, and without the checksum.
 func body(backup string) string {
 	_, rest, _ := strings.Cut(backup, "\n")
 	rest, _, _ = strings.Cut(rest, `,"sha256":`)
@@ -163,7 +163,7 @@ func TestABadFileIsRefusedLineByLine(t *testing.T) {
 	}
 }
 
-// email returns the only address in the output of user list.
+// email returns the only e-mail address in the output of user list.
 func email(t *testing.T, list string) string {
 	t.Helper()
 	for field := range strings.FieldsSeq(list) {
@@ -175,7 +175,7 @@ func email(t *testing.T, list string) string {
 	return ""
 }
 
-// command runs one of the program's commands, which has to work, and returns what it prints.
+// command runs a command of the program, which must succeed, and returns its output.
 func command(t *testing.T, dataDir string, args ...string) string {
 	t.Helper()
 	return commandWith(t, "", dataDir, args...)
@@ -194,7 +194,7 @@ func commandWith(t *testing.T, input, dataDir string, args ...string) string {
 	return string(out)
 }
 
-// refused runs a command that has to fail, and returns what it says.
+// refused runs a command that must fail and returns its error text.
 func refused(t *testing.T, dataDir string, args ...string) string {
 	t.Helper()
 	out, err := program(t.Context(), dataDir, args...).CombinedOutput()

@@ -17,17 +17,18 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
-var rotationTime = flag.Duration("rotation-time", 8*time.Second, "how long TestRotatingKeysRefusesNoRequest goes on")
+var rotationTime = flag.Duration("rotation-time", 8*time.Second, "duration of TestRotatingKeysRefusesNoRequest")
 
-var loginsAtOnce = flag.Int("logins", 8, "how many people sign in at once in TestLoginStorm; from 100 on, API calls "+
-	"have to be quick meanwhile")
+var loginsAtOnce = flag.Int("logins", 8, "concurrent sign-ins of TestLoginStorm; from 100 on, it also checks latencies "+
+	"of API calls")
 
-// An account is one person at several instances: it refreshes its tokens at one and uses them at all.
+// A signedIn is a user with sessions on several instances. It refreshes its tokens on one instance and uses them on
+// all.
 type signedIn struct {
 	t         testing.TB
 	clients   []*client
-	turn      sync.Mutex // held by the one that refreshes
-	mu        sync.Mutex // guards what follows
+	turn      sync.Mutex // held during a refresh
+	mu        sync.Mutex // guards the fields below
 	access    string
 	refreshed string
 	kids      map[string]bool
@@ -38,7 +39,7 @@ func (a *signedIn) refresh(at int) {
 	defer a.turn.Unlock()
 	c := *a.clients[at]
 	c.token = ""
-	status, got := c.do("POST", "/v1/auth/refresh", `{"refresh_token":"`+a.refreshed+`"}`) // which only this changes
+	status, got := c.do("POST", "/v1/auth/refresh", `{"refresh_token":"`+a.refreshed+`"}`) // only refresh changes it
 	if status != http.StatusOK {
 		a.t.Errorf("refresh: %d %v", status, got)
 		return
@@ -46,7 +47,7 @@ func (a *signedIn) refresh(at int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.access, a.refreshed = got.text("access_token"), got.text("refresh_token")
-	a.kids[strings.Split(a.access, ".")[0]] = true // the header, which names the key
+	a.kids[strings.Split(a.access, ".")[0]] = true // the header of the token names its key
 }
 
 func (a *signedIn) token() string {
@@ -55,8 +56,8 @@ func (a *signedIn) token() string {
 	return a.access
 }
 
-// Keys rotate by schedule, every two seconds here, while 100 requests a second come in with the newest tokens there
-// are, and one key is rotated by command in between: no request is refused, on one instance and on two.
+// TestRotatingKeysRefusesNoRequest rotates keys every two seconds, and one key by command, while 100 requests per
+// second use the newest tokens. No request fails, on one instance and on two.
 func TestRotatingKeysRefusesNoRequest(t *testing.T) {
 	for _, instances := range []int{1, 2} {
 		t.Run(fmt.Sprint(instances, " at once"), func(t *testing.T) {
@@ -102,7 +103,7 @@ func TestRotatingKeysRefusesNoRequest(t *testing.T) {
 						}
 					})
 				}
-				c := *person.clients[(n+1)%instances] // not the one that signed
+				c := *person.clients[(n+1)%instances] // another instance than the one that signed
 				c.token = person.token()
 				running.Go(func() {
 					requests.Add(1)
@@ -157,7 +158,7 @@ func TestKeysCommand(t *testing.T) {
 			t.Errorf("keys %v works: %s", args, out)
 		}
 	}
-	// A server that starts now has no key of before: the token is refused at once, and the pending key signs in its place.
+	// A server that starts now does not know the revoked key. It rejects the token at once and signs with the pending key.
 	next := start(t, dir, "--database", database)
 	c.url = next.url
 	if status, _ := c.do("GET", "/v1/me", ""); status != http.StatusUnauthorized {
@@ -188,8 +189,8 @@ func TestIdentitySwitchesThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// TestLoginStorm measures what API calls take while people sign in at once, and what memory that takes. As many as the
-// issue asks for, on a machine that has nothing else to do:
+// TestLoginStorm measures the latency of API calls and the memory while many users sign in concurrently. Run it on a
+// quiet machine:
 //
 //	go test ./httpapi/cmd/spendwise -run LoginStorm -logins 100 -v
 func TestLoginStorm(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver of the bare statements
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver of BenchmarkBareSQL
 	_ "modernc.org/sqlite"
 
 	"github.com/spendwise/spendwise/store/postgres"
@@ -31,8 +31,8 @@ const benchClients = 16
 // seeded is how many expenses a ledger has before the measurement.
 const seeded = 200
 
-// BenchmarkServer drives the real server, in a process of its own, with 16 clients. Beside the time it reports what the
-// server's process spent on a request in CPU, the client's part left out; on SQLite the engine is in it.
+// BenchmarkServer measures the real server in a separate process with 16 clients. It also reports the CPU time of the
+// server per request, which includes the engine on SQLite but not the clients.
 func BenchmarkServer(b *testing.B) {
 	bodies := []struct{ name, method, path, body string }{
 		{"add", http.MethodPost, "/v1/expenses", `{"amount":"12.50","currency":"USD","date":"2026-03-02",` +
@@ -60,7 +60,7 @@ func BenchmarkServer(b *testing.B) {
 			for _, request := range bodies {
 				b.Run(request.name, func(b *testing.B) {
 					var next, failed atomic.Int64
-					b.SetParallelism(benchClients / 2) // of GOMAXPROCS, which is 2 where this was measured
+					b.SetParallelism(benchClients / 2) // a multiple of GOMAXPROCS, which was 2 for the published numbers
 					before := s.cpu()
 					b.ResetTimer()
 					b.RunParallel(func(pb *testing.PB) {
@@ -83,22 +83,22 @@ func BenchmarkServer(b *testing.B) {
 	}
 }
 
-// cpu returns the processor time that the server's process has spent, by Linux's /proc; 0 elsewhere.
+// cpu returns the CPU time of the server's process, or 0 if the system has no /proc.
 func (s *server) cpu() time.Duration {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.command.Process.Pid))
 	if err != nil {
 		return 0
 	}
-	// The name, in brackets, may hold blanks; after it user and system time are the 12th and 13th field, in ticks of 10
-	// ms.
+	// The process name, in parentheses, may contain blanks. After it, user and system time are fields 12 and 13, in ticks
+	// of 10 ms.
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 	user, _ := strconv.ParseInt(fields[11], 10, 64)
 	system, _ := strconv.ParseInt(fields[12], 10, 64)
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// BenchmarkBareSQL is a loop over the bare statements of an add's transaction, at the same durability, with no ledger
-// around them: what the engine alone takes.
+// BenchmarkBareSQL runs only the SQL statements that add an expense, with the same durability. It is the lower limit
+// for a store on that engine.
 func BenchmarkBareSQL(b *testing.B) {
 	b.Run("sqlite", func(b *testing.B) {
 		path := filepath.Join(b.TempDir(), "bare.db")

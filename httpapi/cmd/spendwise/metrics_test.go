@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// scrape returns what the server's own listener for metrics says, in Prometheus' text format.
+// scrape returns the metrics of the server in Prometheus' text format.
 func (s *server) scrape() string {
 	s.t.Helper()
 	status, body := (&client{http: http.DefaultClient, url: s.metrics}).raw("GET", "/metrics", "")
@@ -20,7 +20,8 @@ func (s *server) scrape() string {
 	return string(body)
 }
 
-// sample returns the value of a series, by its name with its labels as they are written; ok says whether there is one.
+// sample returns the value of a time series by its name and labels, as written in scraped. ok is false if it does not
+// exist.
 func sample(scraped, series string) (value float64, ok bool) {
 	for line := range strings.Lines(scraped) {
 		if text, found := strings.CutPrefix(line, series+" "); found {
@@ -31,7 +32,7 @@ func sample(scraped, series string) (value float64, ok bool) {
 	return 0, false
 }
 
-// TestMetricsSayHowFarThePosterIsBehind: the age of the oldest occurrence that is due, which no instance has posted.
+// TestMetricsSayHowFarThePosterIsBehind checks that every instance exports the age of the oldest due occurrence.
 func TestMetricsSayHowFarThePosterIsBehind(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database, "--tick", "0", "--metrics-listen", "127.0.0.1:0")
@@ -62,7 +63,7 @@ func TestMetricsSayHowFarThePosterIsBehind(t *testing.T) {
 	})
 }
 
-// TestMetricsStayOffTheAPI: they are for whoever runs the server, on a listener of their own.
+// TestMetricsStayOffTheAPI checks that only the metrics listener serves metrics.
 func TestMetricsStayOffTheAPI(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir, "--database", "sqlite:"+dir+"/x.db", "--metrics-listen", "127.0.0.1:0")
@@ -100,8 +101,8 @@ func TestMetricsListenTakesAnAddressOrNone(t *testing.T) {
 	}
 }
 
-// traffic uses every part of a server that metrics tell of, as one user with the address traffic@example.com, and
-// returns what of it is personal.
+// traffic uses every function of a server that metrics count, as the user traffic@example.com. It returns the personal
+// data that it sent.
 func traffic(t *testing.T, s *server) (personal []string) {
 	t.Helper()
 	c := &client{http: &http.Client{Timeout: time.Minute}, url: s.url}
@@ -161,7 +162,7 @@ func traffic(t *testing.T, s *server) (personal []string) {
 	return personal
 }
 
-// await scrapes until a series has a value, which the ticker and the converter bring about in their own time.
+// await scrapes until a time series has a value. The ticker and the converter work in the background.
 func (s *server) await(series string, want float64) string {
 	s.t.Helper()
 	for range 200 {
@@ -175,7 +176,7 @@ func (s *server) await(series string, want float64) string {
 	return ""
 }
 
-// TestMetricsCountWhatTheServerDoes also holds every label to what is told of nobody.
+// TestMetricsCountWhatTheServerDoes also checks that no label contains personal data.
 func TestMetricsCountWhatTheServerDoes(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database, "--tick", "50ms", "--metrics-listen", "127.0.0.1:0")

@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// TestAFileTakesAFreeNameAlone: on a file system with links and on one without, whatever has the name already stays.
+// TestAFileTakesAFreeNameAlone checks that renameToNew never replaces an existing file, with and without hard links.
 func TestAFileTakesAFreeNameAlone(t *testing.T) {
 	unlinked := func(oldname, newname string) error {
-		return &os.LinkError{Op: "link", Old: oldname, New: newname, Err: syscall.EPERM} // what Linux says of FAT
+		return &os.LinkError{Op: "link", Old: oldname, New: newname, Err: syscall.EPERM} // as Linux returns on FAT
 	}
 	for kind, link := range map[string]func(string, string) error{"with links": os.Link, "without links": unlinked} {
 		t.Run(kind, func(t *testing.T) {

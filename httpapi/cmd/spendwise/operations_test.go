@@ -15,20 +15,20 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// deploy holds what watches a server: Prometheus' rules and Grafana's dashboard.
+// deploy is the folder with the Prometheus rules and the Grafana dashboard.
 const deploy = "../../../examples/deploy"
 
 var (
-	// metricName finds metrics in an expression, together with the labels that are asked of them.
+	// metricName matches metrics and their label matchers in an expression.
 	metricName = regexp.MustCompile(`\b((?:spendwise|go|process)_[a-z0-9_]+|spendwise:[a-z0-9_:]+)(?:\{([^}]*)\})?`)
 	labelName  = regexp.MustCompile(`([a-z_]+)\s*(?:=~|!~|!=|=)\s*"`)
-	// variableName finds variables of the dashboard.
+	// variableName matches variables of the dashboard.
 	variableName = regexp.MustCompile(`\$\{?([a-z_]+)`)
 	recorded     = regexp.MustCompile(`record: "?(spendwise:[a-z0-9_:]+)`)
 	family       = regexp.MustCompile(`(?m)^# TYPE (\S+) (\S+)`)
 )
 
-// expressions returns what the rules and the dashboard ask Prometheus.
+// expressions returns the expressions of the rules and the dashboard by their location.
 func expressions(t *testing.T) map[string]string {
 	t.Helper()
 	rules, err := os.ReadFile(filepath.Join(deploy, "prometheus/rules.yml"))
@@ -93,8 +93,8 @@ func expressions(t *testing.T) map[string]string {
 	return found
 }
 
-// TestWhatWatchesAServerWatchesWhatItExports: every metric and label that a rule or a panel names comes from a started
-// server, and the README names every metric that does.
+// TestWhatWatchesAServerWatchesWhatItExports checks that a started server exports every metric and label in the rules
+// and panels, and that the README and a rule or panel mention every exported metric.
 func TestWhatWatchesAServerWatchesWhatItExports(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir, "--database", "sqlite:"+filepath.Join(dir, "x.db"), "--tick", "50ms", "--metrics-listen",
@@ -158,7 +158,7 @@ func promtool(t *testing.T) string {
 	return tool
 }
 
-// TestEveryPanelCanBeAsked has Prometheus' own parser read what the dashboard asks, as rules that it might record.
+// TestEveryPanelCanBeAsked parses the expressions of the dashboard with Prometheus' own parser, as recording rules.
 func TestEveryPanelCanBeAsked(t *testing.T) {
 	type rule struct {
 		Record string `json:"record"`
@@ -173,7 +173,7 @@ func TestEveryPanelCanBeAsked(t *testing.T) {
 			}
 		}
 	}
-	// Which YAML reads too.
+	// JSON is valid YAML.
 	text, err := json.Marshal(map[string]any{"groups": []any{map[string]any{"name": "panels", "rules": rules}}})
 	if err != nil {
 		t.Fatal(err)
@@ -189,8 +189,8 @@ func TestEveryPanelCanBeAsked(t *testing.T) {
 	}
 }
 
-// TestEveryAlertIsTriedAndExplained: each alert has a test in which it fires and one in which it is silent, and the
-// runbook has a row for it, as it has for nothing else.
+// TestEveryAlertIsTriedAndExplained checks that each alert has a test in which it fires and one in which it does not,
+// and a row in OPERATIONS.md; and that OPERATIONS.md has no other alerts.
 func TestEveryAlertIsTriedAndExplained(t *testing.T) {
 	type expectation struct {
 		Name   string `yaml:"alertname"`

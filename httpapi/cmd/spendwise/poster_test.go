@@ -31,7 +31,7 @@ var (
 		"how many ledgers with five due rules each two servers post under load; 0: the test is skipped")
 )
 
-// A ledgers is a database in the hands of the test itself, beside the servers that work on it.
+// A ledgers is the test's own connection to a database that servers use as well.
 type ledgers struct {
 	store.Store
 	t testing.TB
@@ -59,7 +59,7 @@ func openLedgers(t testing.TB, database string) ledgers {
 	return ledgers{st, t}
 }
 
-// make makes a ledger in a time zone.
+// make creates a ledger in a time zone.
 func (l ledgers) make(owner expense.OwnerID, zone string) {
 	l.t.Helper()
 	settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: &zone})
@@ -78,14 +78,14 @@ func (l ledgers) update(owner expense.OwnerID, fn func(tx store.Tx) error) {
 	}
 }
 
-// A planted is a rule that the test has added, and what it has deleted of what the rule posted.
+// A planted is a rule that the test has added, with the ids of its expenses that the test has deleted.
 type planted struct {
 	owner   expense.OwnerID
 	rule    recurrence.Rule
 	deleted map[uuid.UUID]bool
 }
 
-// plant adds a daily rule that has been due for some days.
+// plant adds a daily rule that became due the given number of days ago.
 func (l ledgers) plant(owner expense.OwnerID, days int) *planted {
 	l.t.Helper()
 	p := &planted{owner: owner, deleted: map[uuid.UUID]bool{}}
@@ -100,7 +100,7 @@ func (l ledgers) plant(owner expense.OwnerID, days int) *planted {
 	return p
 }
 
-// posted returns the expenses that a rule has posted, by their occurrences.
+// posted returns the expenses of a rule by occurrence. It reports occurrences that were posted twice.
 func (l ledgers) posted(p *planted) map[expense.Date]expense.Expense {
 	l.t.Helper()
 	found := map[expense.Date]expense.Expense{}
@@ -117,8 +117,8 @@ func (l ledgers) posted(p *planted) map[expense.Date]expense.Expense {
 	return found
 }
 
-// verify holds what was posted of a rule to the sentence: every due occurrence once, none twice, the cursor right. It
-// returns how many expenses there are.
+// verify checks that every due occurrence of a rule was posted exactly once and that the rule's cursor is correct. It
+// returns the number of expenses.
 func (l ledgers) verify(p *planted) int {
 	l.t.Helper()
 	settings, err := l.Reader(p.owner).Settings(l.t.Context())
@@ -149,8 +149,8 @@ func (l ledgers) verify(p *planted) int {
 	return count
 }
 
-// TestPostersThatAreKilledPostOnce runs posters as processes of their own, each killed at random, while rules are added
-// and what they posted is deleted: four on PostgreSQL, one on SQLite.
+// TestPostersThatAreKilledPostOnce runs posters in separate processes, four on PostgreSQL and one on SQLite, and kills
+// them at random times while rules are added and posted expenses are deleted.
 func TestPostersThatAreKilledPostOnce(t *testing.T) {
 	for _, engine := range []struct {
 		name     string
@@ -197,7 +197,7 @@ func TestPostersThatAreKilledPostOnce(t *testing.T) {
 				time.Sleep(20 * time.Millisecond)
 			}
 			running.Wait()
-			// A round by hand, beside the posters that still run, ends when nothing is due.
+			// This round runs concurrently with the remaining posters and ends when nothing is due.
 			s := &server{t: t, dataDir: dataDir}
 			if out, err := s.run("", "tick", "--database", database); err != nil {
 				t.Errorf("tick: %s, %v", out, err)
@@ -211,7 +211,7 @@ func TestPostersThatAreKilledPostOnce(t *testing.T) {
 	}
 }
 
-// deleteOne deletes an expense that the rule has posted, if there is one by now.
+// deleteOne deletes an expense that the rule has posted, if there is one.
 func (l ledgers) deleteOne(p *planted) {
 	for _, e := range l.posted(p) {
 		l.update(p.owner, func(tx store.Tx) error { return expense.Delete(l.t.Context(), tx, e.ID, expense.Precondition{}) })
@@ -220,8 +220,8 @@ func (l ledgers) deleteOne(p *planted) {
 	}
 }
 
-// TestFortyDaysOfDowntime lets forty days go by without a server: an occurrence for each, with its own date's rate.
-// What the user deletes of them no restart, no catching up and no edit of the rule brings back.
+// TestFortyDaysOfDowntime starts a server after forty days of downtime. It posts one expense per occurrence with the
+// rate of its date. Restarts, catch-ups and edits of the rule do not post deleted expenses again.
 func TestFortyDaysOfDowntime(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database, "--tick", "0")
@@ -283,8 +283,8 @@ func TestFortyDaysOfDowntime(t *testing.T) {
 	})
 }
 
-// TestTheFirstOfAMonth measures two servers on one PostgreSQL that have many rules to post at once, while they answer a
-// hundred requests a second. It fails only where something was not posted: how fast that is, the machine says.
+// TestTheFirstOfAMonth measures two servers on one PostgreSQL that post many due rules while they serve 100 requests
+// per second. It only fails if an occurrence was not posted, because the speed depends on the machine.
 func TestTheFirstOfAMonth(t *testing.T) {
 	if *firstOfMonth == 0 {
 		t.Skip("a measurement of minutes: run it with -first-of-month 25000")
@@ -307,7 +307,7 @@ func TestTheFirstOfAMonth(t *testing.T) {
 	seeding.Wait()
 	t.Logf("seeded %d ledgers in %s", *firstOfMonth, time.Since(began).Round(time.Second))
 
-	// Two servers, first without a ticker: the measured time begins when both have one.
+	// Start both servers without a ticker first. The measurement begins when both have restarted with one.
 	dataDir := t.TempDir()
 	var servers []*server
 	for range 2 {
@@ -363,7 +363,7 @@ func TestTheFirstOfAMonth(t *testing.T) {
 	}
 }
 
-// seedMonthly makes a ledger with rules that are due since the first of this month.
+// seedMonthly creates a ledger with rules that are due since the first of this month.
 func (l ledgers) seedMonthly(owner expense.OwnerID, rules int) error {
 	settings, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
@@ -388,8 +388,7 @@ func (l ledgers) seedMonthly(owner expense.OwnerID, rules int) error {
 	})
 }
 
-// pace sends so many requests a second, adds and reads in turn, until done; each begins at its time whether or not
-// those before it are answered.
+// pace sends adds and reads at a rate per second until done is closed, without waiting for earlier responses.
 func pace(clients []*client, rate int, done <-chan struct{}) (<-chan []time.Duration, *int) {
 	requests := []struct{ method, path, body string }{
 		{"POST", "/v1/expenses", `{"amount":"12.50","category":"Food","notes":"Lunch with a friend"}`},
@@ -429,7 +428,7 @@ func pace(clients []*client, rate int, done <-chan struct{}) (<-chan []time.Dura
 	return result, failed
 }
 
-// TestTickSaysWhatItCouldNotPost: the command ends without success where a rule could not be posted.
+// TestTickSaysWhatItCouldNotPost checks that the command fails if a rule could not be posted.
 func TestTickSaysWhatItCouldNotPost(t *testing.T) {
 	dir := t.TempDir()
 	database := "sqlite:" + filepath.Join(dir, "ledger.db")
@@ -454,7 +453,7 @@ func TestTickSaysWhatItCouldNotPost(t *testing.T) {
 		!strings.Contains(err.Error(), "1 rules could not be posted") {
 		t.Errorf("tick: %q, %v", out, err)
 	}
-	// A second time by hand the rule is tried again, though a server would wait for its delay.
+	// The command retries the rule at once, although a server would wait for the retry delay.
 	out, err = s.run("", "tick", "--database", database)
 	rule, read := l.Reader("ada").Rule(t.Context(), p.rule.ID)
 	if err == nil || out != "posted 0 expenses in 1 ledgers\n" || read != nil || rule.Failures != 2 {

@@ -22,13 +22,13 @@ import (
 
 var proxyKills = flag.Int("proxy-kills", 2, "how often TestTwoServersBehindNginx kills a server while devices push")
 
-// nginx runs nginx before servers, with its own settings but for where it writes, and returns its URL. Without nginx
-// the test is skipped, or fails where CI is set.
+// nginx runs nginx with default settings in front of servers and returns its URL. Without nginx, the test is skipped,
+// or fails if CI is set.
 func nginx(t *testing.T, servers ...*server) string {
 	t.Helper()
 	program, err := exec.LookPath("nginx")
 	if err != nil {
-		program = "/usr/sbin/nginx" // which is not on everybody's path
+		program = "/usr/sbin/nginx" // often not in PATH
 	}
 	if _, err := os.Stat(program); err != nil {
 		if os.Getenv("CI") != "" {
@@ -89,20 +89,20 @@ http {
 	return ""
 }
 
-// at is the same user as a client of another server.
+// at returns a client of the same user for another server.
 func (c *client) at(url string) *client {
 	other := *c
 	other.url = url
 	return &other
 }
 
-// A hint is an event of a stream, and when it came.
+// A hint is an event of a stream with its time of arrival.
 type hint struct {
 	cursor string
 	at     time.Time
 }
 
-// listen opens an event stream and passes on what it brings, until the test ends or the stream does.
+// listen opens an event stream and sends its events to the channel until the test or the stream ends.
 func (c *client) listen(t *testing.T) <-chan hint {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.url+"/v1/sync/events", http.NoBody)
@@ -131,10 +131,10 @@ func (c *client) listen(t *testing.T) <-chan hint {
 	return hints
 }
 
-// awaitHint waits until a stream brings this cursor.
+// awaitHint waits until a stream sends the cursor and returns the time of arrival.
 func awaitHint(t *testing.T, what string, hints <-chan hint, cursor string) time.Time {
 	t.Helper()
-	limit := time.After(20 * time.Second) // before the look at the ledger every 30 s, which would hide that no hint comes
+	limit := time.After(20 * time.Second) // shorter than the 30 s poll of the ledger, which would hide a lost event
 	for {
 		select {
 		case got, ok := <-hints:
@@ -150,7 +150,7 @@ func awaitHint(t *testing.T, what string, hints <-chan hint, cursor string) time
 	}
 }
 
-// cursor is where the ledger stands.
+// cursor returns the current cursor of the ledger.
 func (c *client) cursor(t *testing.T) string {
 	t.Helper()
 	return c.must(t, http.StatusOK, "GET", "/v1/sync/digest", "").text("cursor")
@@ -163,9 +163,9 @@ func spread(latencies []time.Duration) string {
 		latencies[n*95/100].Round(time.Millisecond/10), latencies[n-1].Round(time.Millisecond/10))
 }
 
-// TestTwoServersBehindNginx runs two servers on one Postgres behind nginx as it comes: what one commits reaches the
-// streams of the other, and nothing is lost or doubled while servers are killed under devices that push. For longer,
-// and the latencies:
+// TestTwoServersBehindNginx runs two servers on one PostgreSQL behind nginx. A commit on one server reaches the event
+// streams of the other. No write is lost or duplicated while servers are killed during pushes. For a longer run with
+// latencies:
 //
 //	go test ./httpapi/cmd/spendwise -run TwoServersBehindNginx -v -proxy-kills 50 -timeout 0
 func TestTwoServersBehindNginx(t *testing.T) {
@@ -185,7 +185,7 @@ func TestTwoServersBehindNginx(t *testing.T) {
 		streams := map[string]<-chan hint{
 			"the same server": here.listen(t), "the other server": there.listen(t), "nginx": through.listen(t),
 		}
-		// The line between the servers may not be open yet, and a hint that is lost is no fault.
+		// The servers' connection may not be open yet. A lost event is allowed then.
 		for open := false; !open; {
 			here.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"1.25"}`)
 			select {
@@ -233,8 +233,8 @@ func TestTwoServersBehindNginx(t *testing.T) {
 	t.Run("killed while devices push", func(t *testing.T) { pushUnderKills(t, servers, through) })
 }
 
-// pushUnderKills lets devices push through the proxy, each change until it is answered, while servers are killed and
-// started again.
+// pushUnderKills lets devices push through nginx, repeating each change until it is acknowledged, while servers are
+// killed and restarted.
 func pushUnderKills(t *testing.T, servers []*server, through *client) {
 	const devices = 4
 	before := len(through.expenses(t))

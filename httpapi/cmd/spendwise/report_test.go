@@ -20,9 +20,8 @@ var (
 	reportMost = flag.Duration("report-most", 0, "what 95 of 100 answers may take; 0: how fast they are, the machine says")
 )
 
-// TestReportsAtARate asks a server for every report and every picture of a ledger of 1,200 expenses a year, so many a
-// second, each request begun when its time has come, whether the ones before were answered or not. It fails where an
-// answer does.
+// TestReportsAtARate requests every report and chart of a ledger with 1,200 expenses a year at a rate per second,
+// without waiting for earlier responses. It fails if a request fails. For the published numbers:
 //
 //	go test ./httpapi/cmd/spendwise -run ReportsAtARate -v -report-rate 100 -report-time 30s -report-most 20ms
 func TestReportsAtARate(t *testing.T) {
@@ -83,7 +82,7 @@ func TestReportsAtARate(t *testing.T) {
 	}
 }
 
-// normalLedger fills a ledger with 1,200 expenses for each of three years, in several currencies, and with budgets.
+// normalLedger fills a ledger with 1,200 expenses in each of three years, in several currencies, and with budgets.
 func normalLedger(t *testing.T, c *client) {
 	t.Helper()
 	now := time.Now()

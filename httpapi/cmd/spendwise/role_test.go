@@ -12,8 +12,8 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
-// Three processes of one role each are a server together. Two of them have neither the private keys nor what opens
-// them, and the third posts what is due.
+// TestProcessesOfOneRoleEach checks a deployment of three processes with one role each. Only auth has the private keys
+// and their key-encryption key, and the ticker posts due rules.
 func TestProcessesOfOneRoleEach(t *testing.T) {
 	dsn, dirs := pgtest.New(t), map[string]string{}
 	run := func(role string) *server {
@@ -46,7 +46,8 @@ func TestProcessesOfOneRoleEach(t *testing.T) {
 	}
 }
 
-// A server says how to begin by what it serves: where nobody registers, it does not tell people to.
+// TestAServerDoesNotSendPeopleWhereNobodyRegisters checks that the first command that a server prints is a registration
+// only if registration is open.
 func TestAServerDoesNotSendPeopleWhereNobodyRegisters(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string

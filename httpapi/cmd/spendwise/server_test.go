@@ -17,25 +17,25 @@ import (
 	"time"
 )
 
-// A server is the real program in a process of its own, on a database and a data directory of the test's.
+// A server is a process of the real program, with the test's database and data directory.
 type server struct {
 	t       testing.TB
 	args    []string
 	dataDir string
 	url     string
-	metrics string // where --metrics-listen 127.0.0.1:0 serves them
+	metrics string // the URL of the metrics listener, if any
 	command *exec.Cmd
 	log     *bytes.Buffer
 }
 
-// program returns a command that runs the real program: the test binary, told so by its environment.
+// program returns a command that runs the real program. It runs the test binary, whose TestMain calls main.
 func program(ctx context.Context, dataDir string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, os.Args[0], args...)
 	command.Env = append(os.Environ(), "SPENDWISE_TEST_IS_PROGRAM=1", "XDG_DATA_HOME="+dataDir)
 	return command
 }
 
-// start starts a server on a free port and waits for its URL. The test's end stops it.
+// start starts a server on a free port and waits for its URL. It is stopped at the end of the test.
 func start(t testing.TB, dataDir string, args ...string) *server {
 	t.Helper()
 	s := &server{t: t, dataDir: dataDir, args: append([]string{
@@ -48,7 +48,7 @@ func start(t testing.TB, dataDir string, args ...string) *server {
 
 func (s *server) start() {
 	s.t.Helper()
-	// The process outlives a test's context, which ends before its clean-up does.
+	// The context of a test ends before its clean-up functions run, but the process must live until then.
 	s.command = program(context.WithoutCancel(s.t.Context()), s.dataDir, s.args...)
 	s.log = new(bytes.Buffer)
 	s.command.Stderr = s.log
@@ -63,12 +63,12 @@ func (s *server) start() {
 	for lines.Scan() {
 		if url, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
 			s.url = url
-			if s.metrics = ""; lines.Scan() { // the next line names the metrics, if there are any
+			if s.metrics = ""; lines.Scan() { // the next line has the URL of the metrics, if enabled
 				if at, ok := strings.CutPrefix(lines.Text(), "metrics on "); ok {
 					s.metrics = at
 				}
 			}
-			go io.Copy(io.Discard, stdout) //nolint:errcheck // what else it prints is for people.
+			go io.Copy(io.Discard, stdout) //nolint:errcheck // the remaining output is for people.
 			return
 		}
 	}
@@ -76,7 +76,7 @@ func (s *server) start() {
 	s.t.Fatalf("the server did not start: %v\n%s", err, s.log)
 }
 
-// kill ends the server as a crash does, and waits until it is gone.
+// kill ends the server with SIGKILL and waits until the process has ended.
 func (s *server) kill() {
 	if s.command.ProcessState == nil {
 		_ = s.command.Process.Kill()
@@ -84,7 +84,7 @@ func (s *server) kill() {
 	}
 }
 
-// stop asks the server to stop and returns how it ended.
+// stop sends SIGTERM and returns the exit status.
 func (s *server) stop() error {
 	if err := s.command.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
@@ -92,7 +92,7 @@ func (s *server) stop() error {
 	return s.command.Wait()
 }
 
-// run runs a command of the program to its end, with input, and returns what it printed.
+// run runs another command of the program with input and returns its standard output.
 func (s *server) run(input string, args ...string) (stdout string, err error) {
 	command := program(s.t.Context(), s.dataDir, args...)
 	command.Stdin = strings.NewReader(input)
@@ -104,7 +104,7 @@ func (s *server) run(input string, args ...string) (stdout string, err error) {
 	return out.String(), nil
 }
 
-// A client speaks to a server as one user.
+// A client sends requests to a server as one user.
 type client struct {
 	http  *http.Client
 	url   string
@@ -113,7 +113,7 @@ type client struct {
 
 var accounts atomic.Int64
 
-// register makes a new user and returns a client of theirs.
+// register registers a new user and returns a client of that user.
 func (s *server) register(settings string) *client {
 	s.t.Helper()
 	c := &client{http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, url: s.url}
@@ -127,7 +127,7 @@ func (s *server) register(settings string) *client {
 	return c
 }
 
-// An answer is a body, decoded where it is JSON.
+// An answer is a response body, decoded if it is JSON.
 type answer map[string]any
 
 func (a answer) text(name string) string { return fmt.Sprint(a[name]) }
@@ -141,7 +141,7 @@ func (c *client) do(method, path, body string, headers ...string) (int, answer) 
 	return status, decoded
 }
 
-// raw sends a request and returns status and body; status 0 says that no whole answer came.
+// raw sends a request and returns status and body. Status 0 means that the response was incomplete.
 func (c *client) raw(method, path, body string, headers ...string) (int, []byte) {
 	var content io.Reader
 	if body != "" {
@@ -172,7 +172,7 @@ func (c *client) raw(method, path, body string, headers ...string) (int, []byte)
 	return response.StatusCode, raw
 }
 
-// must is do with the status it has to have.
+// must is do, but fails the test if the status differs.
 func (c *client) must(t testing.TB, want int, method, path, body string, headers ...string) answer {
 	t.Helper()
 	status, decoded := c.do(method, path, body, headers...)
@@ -182,7 +182,7 @@ func (c *client) must(t testing.TB, want int, method, path, body string, headers
 	return decoded
 }
 
-// expenses returns every expense of the client's ledger, page by page.
+// expenses returns all expenses of the client's ledger, page by page.
 func (c *client) expenses(t testing.TB) []answer {
 	t.Helper()
 	var all []answer

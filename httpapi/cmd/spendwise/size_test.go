@@ -24,8 +24,8 @@ import (
 var large = flag.Int("large", 20_000, "how many expenses the large ledger of BenchmarkLedgerSize holds; README's "+
 	"figures are of 1000000")
 
-// BenchmarkLedgerSize shows that a month's report costs the same in a small ledger and in a large one, and that an
-// export to CSV holds memory flat: heap-MiB is how far the heap grew while every expense was written.
+// BenchmarkLedgerSize shows that a monthly report takes the same time in a small and in a large ledger, and that a CSV
+// export uses constant memory. heap-MiB is the growth of the heap during an export.
 func BenchmarkLedgerSize(b *testing.B) {
 	opens := map[string]func(b *testing.B) database{
 		"sqlite": func(b *testing.B) database {
@@ -80,7 +80,7 @@ type database interface {
 
 const owner expense.OwnerID = "anna"
 
-// fill makes a ledger with so many expenses, spread evenly over the two years 2024 and 2025.
+// fill creates a ledger with size expenses, spread evenly over 2024 and 2025.
 func fill(b *testing.B, st database, size int) {
 	ctx := b.Context()
 	if err := st.Migrate(ctx); err != nil {
@@ -119,7 +119,7 @@ func fill(b *testing.B, st database, size int) {
 	}
 }
 
-// writeCSV exports every expense and returns by how many bytes the heap grew at the most.
+// writeCSV exports every expense and returns the maximum growth of the heap in bytes.
 func writeCSV(b *testing.B, st store.Store, size int) uint64 {
 	runtime.GC()
 	var stats runtime.MemStats

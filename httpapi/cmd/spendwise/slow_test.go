@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-var connections = flag.Int("connections", 300, "how many connections TestTheServerStaysUp opens and leaves alone")
+var connections = flag.Int("connections", 300, "idle connections that TestTheServerStaysUp opens")
 
-// TestTheServerStaysUp opens connections that send nothing, a byte a second, or too much, to the real server. Others
-// are served meanwhile, and whoever is slow is cut off. As many as the issue asks for:
+// TestTheServerStaysUp opens connections that send nothing, one byte per second, or too much. The server serves other
+// clients and closes these connections. For many connections:
 //
 //	go test ./httpapi/cmd/spendwise -run TheServerStaysUp -connections 10000 -v
 func TestTheServerStaysUp(t *testing.T) {
@@ -38,8 +38,8 @@ func TestTheServerStaysUp(t *testing.T) {
 	ask := func(request string) string {
 		conn := dial()
 		_ = conn.SetDeadline(time.Now().Add(time.Minute))
-		_, _ = io.WriteString(conn, request) // the server may close before all of it is sent
-		answer, _ := io.ReadAll(conn)        // or reset the connection behind its answer
+		_, _ = io.WriteString(conn, request) // the server may close the connection before it is sent completely
+		answer, _ := io.ReadAll(conn)        // or reset the connection after its response
 		return string(answer)
 	}
 	const closing = " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-Id: alike\r\n"
@@ -63,7 +63,7 @@ func TestTheServerStaysUp(t *testing.T) {
 			t.Errorf("%s is answered %.300q", name, got)
 		}
 	}
-	// A token's length tells no more than its signature: 100 KB are answered as no token is, but for the time.
+	// A token of 100 KB gets the same response as any invalid token, except for the Date field.
 	dated := regexp.MustCompile(`(?i)(date|ratelimit): [^\r]*\r\n`)
 	nobody := dated.ReplaceAllString(ask("GET /v1/me"+closing+"\r\n"), "")
 	long := dated.ReplaceAllString(
@@ -71,7 +71,7 @@ func TestTheServerStaysUp(t *testing.T) {
 	if long != nobody || !strings.HasPrefix(nobody, "HTTP/1.1 401 ") {
 		t.Errorf("a token of 100 KB is answered\n%s\nand none\n%s", long, nobody)
 	}
-	// A request that two servers in a row would cut in two at different places is refused, and nothing behind it is read.
+	// The server rejects a request that can be used for request smuggling and reads no further request.
 	for name, smuggled := range map[string]string{
 		"two lengths":                "Content-Length: 4\r\nContent-Length: 40\r\n\r\n",
 		"an encoding nobody knows":   "Transfer-Encoding: x\r\n\r\n0\r\n\r\n",
@@ -102,7 +102,7 @@ func TestTheServerStaysUp(t *testing.T) {
 		conn := dial()
 		request := fmt.Sprintf("GET /v1/expenses HTTP/1.1\r\nHost: x\r\nX-A: %s", strings.Repeat("a", 1000))
 		if i%2 == 0 {
-			request = "" // not even a line
+			request = "" // send nothing
 		}
 		cut.Go(func() {
 			for j := 0; ; j++ {
@@ -111,7 +111,7 @@ func TestTheServerStaysUp(t *testing.T) {
 					next = request[j : j+1]
 				}
 				if _, err := io.WriteString(conn, next); err != nil {
-					return // it is cut off
+					return // the server closed the connection
 				}
 				time.Sleep(time.Second)
 			}

@@ -37,6 +37,7 @@ func engines(t *testing.T, test func(t *testing.T, database, dataDir string)) {
 	})
 }
 
+// TestTheMainJob checks the main use of a server: expenses in several currencies, a report, a restart.
 func TestTheMainJob(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database)
@@ -134,8 +135,8 @@ func TestOneKeyFiftyTimesAtOnce(t *testing.T) {
 	})
 }
 
-// TestSixteenClientsOnOneLedger states that no update is lost, versions are dense and totals equal the sums, whatever
-// happens at once.
+// TestSixteenClientsOnOneLedger checks under concurrent writes that no update is lost, versions are dense and totals
+// equal the sums.
 func TestSixteenClientsOnOneLedger(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database, "--rate-limits", "off")
@@ -147,7 +148,7 @@ func TestSixteenClientsOnOneLedger(t *testing.T) {
 		defer cancel()
 		var mu sync.Mutex
 		versions := []int64{base}
-		stored := map[string]string{first.text("id"): first.text("amount")} // by id, "" when deleted
+		stored := map[string]string{first.text("id"): first.text("amount")} // amounts by id, "" if deleted
 		var group sync.WaitGroup
 		for worker := range 16 {
 			group.Go(func() {
@@ -161,7 +162,7 @@ func TestSixteenClientsOnOneLedger(t *testing.T) {
 					case pick < 5 || len(own) == 0:
 						status, got = c.do("POST", "/v1/expenses",
 							`{"amount":"`+amount+`","currency":"`+[]string{"EUR", "USD", "KWD"}[random.IntN(3)]+`"}`)
-						if status == http.StatusUnprocessableEntity { // three digits are too few for none of them
+						if status == http.StatusUnprocessableEntity { // each currency allows two decimals
 							t.Errorf("POST: %v", got)
 							return
 						}
@@ -171,7 +172,7 @@ func TestSixteenClientsOnOneLedger(t *testing.T) {
 						status, got = c.do("PATCH", "/v1/expenses/"+own[i].text("id"), `{"amount":"`+amount+`"}`, "If-Match",
 							`"`+own[i].text("version")+`"`)
 						if status == http.StatusOK && got.text("version") == own[i].text("version") {
-							continue // the same amount by chance: nothing was written
+							continue // the random amount is the same, so nothing was written
 						}
 						own[i] = got
 					default:
@@ -232,7 +233,7 @@ func TestSixteenClientsOnOneLedger(t *testing.T) {
 	})
 }
 
-// wantTotalsEqualSums compares this month's report with the expenses it is about.
+// wantTotalsEqualSums compares the report of this month with the sums over its expenses.
 func wantTotalsEqualSums(t *testing.T, c *client) {
 	t.Helper()
 	today := c.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"1"}`).text("date")
@@ -253,7 +254,7 @@ func wantTotalsEqualSums(t *testing.T, c *client) {
 	}
 }
 
-// TestKilledUnderLoad states that whatever was answered is there after a crash, and totals still equal the sums.
+// TestKilledUnderLoad checks that all acknowledged writes exist after a crash, and that totals equal the sums.
 func TestKilledUnderLoad(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database, "--rate-limits", "off")
@@ -269,7 +270,7 @@ func TestKilledUnderLoad(t *testing.T) {
 						status, got := c.do("POST", "/v1/expenses",
 							`{"amount":"`+amount+`","currency":"USD","notes":"`+strconv.Itoa(worker)+`"}`)
 						if status != http.StatusCreated {
-							return // the server is gone
+							return // the server was killed
 						}
 						mu.Lock()
 						answered[got.text("id")] = got.text("amount")

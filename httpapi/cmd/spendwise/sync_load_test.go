@@ -26,8 +26,8 @@ var (
 	syncStreams = flag.Int("sync-streams", 50, "how many idle event streams it opens")
 )
 
-// TestSyncNumbers measures sync as devices meet it: a server in a process of its own, over HTTP, at its default
-// durability. It fails for wrong answers only; what it prints is for a quiet machine:
+// TestSyncNumbers measures sync over HTTP with a server in a separate process at its default durability. It only fails
+// for wrong responses. For meaningful numbers, run on a quiet machine:
 //
 //	SPENDWISE_TEST_POSTGRES_VIA=local SPENDWISE_TEST_POSTGRES_DURABLE=1 \
 //	go test ./httpapi/cmd/spendwise -run SyncNumbers -v -timeout 0 \
@@ -50,7 +50,7 @@ func TestSyncNumbers(t *testing.T) {
 	}
 }
 
-// durability prints how far the test's Postgres waits for its disk.
+// durability describes the durability settings of the test's PostgreSQL.
 func durability(t *testing.T, dsn string) string {
 	t.Helper()
 	db, err := sql.Open("pgx", dsn)
@@ -89,7 +89,7 @@ func measurePushes(t *testing.T, c *client) {
 		body := pushOf(100)
 		began := time.Now()
 		status, got := c.raw("POST", "/v1/sync", body)
-		if i > 0 { // the first one opens connections and prepares statements
+		if i > 0 { // the first push opens connections and prepares statements
 			all = append(all, time.Since(began))
 		}
 		if status != http.StatusOK || strings.Count(string(got), `"applied"`) != 100 {
@@ -151,7 +151,7 @@ func measureNothingNew(t *testing.T, s *server) {
 	var running sync.WaitGroup
 	began := time.Now()
 	for i := range n {
-		due := began.Add(time.Duration(i) * time.Second / rate) // whether or not the earlier ones have their answers
+		due := began.Add(time.Duration(i) * time.Second / rate) // does not wait for earlier responses
 		time.Sleep(time.Until(due))
 		running.Go(func() {
 			c := users[i%len(users)]
@@ -165,9 +165,8 @@ func measureNothingNew(t *testing.T, s *server) {
 	t.Logf("pull of nothing new at %d a second, %d of them: %s (to reach: 95%% under 5 ms)", rate, n, spread(all))
 }
 
-// measureStreams opens idle streams, five for each user, and makes changes of one user's ledger among them. The server
-// is started anew before: what hundreds of passwords that were hashed at once leave in its memory is no matter of
-// streams.
+// measureStreams opens idle streams, five per user, and changes the ledger of one user. It restarts the server before,
+// so that the memory used for hashing passwords does not count.
 func measureStreams(t *testing.T, s *server) {
 	const each = 5
 	users := make([]*client, (*syncStreams+each-1)/each)
@@ -205,7 +204,7 @@ func measureStreams(t *testing.T, s *server) {
 	t.Logf("from the answer to a change until a device hears of it, beside them: %s (to reach: 200 ms)", spread(all))
 }
 
-// resident is what the server's process takes of the machine's memory, by Linux's /proc; 0 elsewhere.
+// resident returns the resident memory of the server's process in bytes, or 0 if the system has no /proc.
 func (s *server) resident() int64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.command.Process.Pid))
 	if err != nil {

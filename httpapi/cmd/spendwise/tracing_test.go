@@ -12,11 +12,11 @@ import (
 	"testing"
 )
 
-// A collector takes spans by OTLP over HTTP, as OpenTelemetry's own does.
+// A collector receives spans by OTLP over HTTP.
 type collector struct {
 	*httptest.Server
 	mu   sync.Mutex
-	sent bytes.Buffer // protobuf, in which texts stand as they are
+	sent bytes.Buffer // protobuf, which contains strings unchanged
 }
 
 func newCollector(t *testing.T) *collector {
@@ -35,7 +35,8 @@ func newCollector(t *testing.T) *collector {
 	return c
 }
 
-// TestTracesGoWhereTheEnvironmentSays: by OTLP, down to the statements, and without anything personal.
+// TestTracesGoWhereTheEnvironmentSays checks that spans, including those of SQL statements, are exported by OTLP and
+// contain no personal data.
 func TestTracesGoWhereTheEnvironmentSays(t *testing.T) {
 	c := newCollector(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", c.URL)
@@ -80,7 +81,7 @@ func TestTracesAreOffUnlessAskedFor(t *testing.T) {
 	if c.sent.Len() > 0 {
 		t.Error("spans were sent though they are off")
 	}
-	// A client that traces finds its requests in the log all the same.
+	// The log contains the trace id of the client's request.
 	var found bool
 	for line := range strings.Lines(s.log.String()) {
 		var entry struct {

@@ -11,7 +11,8 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
-// Many processes that start at once on a new database leave one schema, and each of them serves.
+// TestManyProcessesMigrateAtOnce starts many processes concurrently on a new database. They create one schema and all
+// of them serve.
 func TestManyProcessesMigrateAtOnce(t *testing.T) {
 	for engine, database := range map[string]string{"sqlite": "sqlite:" + filepath.Join(t.TempDir(), "ledger.db"),
 		"postgres": pgtest.Empty(t)} {
@@ -29,8 +30,8 @@ func TestManyProcessesMigrateAtOnce(t *testing.T) {
 	}
 }
 
-// A release serves on while the next one migrates and takes over, and can be started again on the schema that is there
-// then. A schema that has left it behind it refuses, and says so.
+// TestAServerOnTheSchemaOfALaterRelease checks that a release continues to serve while the next one migrates, and can
+// be restarted on that schema. It refuses a schema that needs a newer release.
 func TestAServerOnTheSchemaOfALaterRelease(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database)
@@ -61,7 +62,7 @@ func TestAServerOnTheSchemaOfALaterRelease(t *testing.T) {
 		execute(t, database, `INSERT INTO spendwise_migrations ("set", number, name, checksum, needs, applied_at) VALUES `+
 			`('ledger', 4, 'feelings', '', 3, 0)`)
 		c.must(t, http.StatusServiceUnavailable, "GET", "/readyz", "")
-		works(4) // what a balancer still sends is answered as well as the schema allows
+		works(4) // requests that a load balancer still sends succeed as far as the schema allows
 		s.kill()
 		for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"},
 			{"serve", "--listen", "127.0.0.1:0", "--no-migrate"}, {"migrate"}, {"verify"}} {

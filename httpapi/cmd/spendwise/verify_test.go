@@ -9,7 +9,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// execute runs statements on a database as somebody does who works on it by hand.
+// execute runs SQL statements directly on a database.
 func execute(t *testing.T, database string, statements ...string) {
 	t.Helper()
 	driver, source := "pgx", database
@@ -28,14 +28,14 @@ func execute(t *testing.T, database string, statements ...string) {
 	}
 }
 
-// TestVerifyFindsWhatIsWrong breaks each promise by hand and states that verify names it, that --repair mends the sums,
-// and that nothing else is touched.
+// TestVerifyFindsWhatIsWrong breaks each guarantee by SQL and checks that verify reports it, and that --repair fixes
+// only totals.
 func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	const nowhere = "00000000-0000-4000-8000-000000000001"
 	damages := []struct {
 		name, damage string
 		want         []string
-		undo         string // by hand, where --repair cannot
+		undo         string // the SQL that reverts what --repair does not fix
 	}{
 		{"a total that drifted", `UPDATE spendwise_totals SET home = home + 1 WHERE currency = 'EUR'`,
 			[]string{"totals: EUR in 2026-03"}, ""},
@@ -116,7 +116,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 				}
 				if d.undo != "" {
 					execute(t, database, d.undo)
-					command(t, dataDir, "--database", database, "verify", "--repair") // the sums had followed the damage
+					command(t, dataDir, "--database", database, "verify", "--repair") // the totals included the damage
 				}
 				sound(t)
 			})
@@ -127,7 +127,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	})
 }
 
-// seedLedger makes one ledger with a row of each kind, through the server.
+// seedLedger creates a ledger with a row of each kind through the API.
 func seedLedger(t *testing.T, database, dataDir string) {
 	t.Helper()
 	s := start(t, dataDir, "--database", database)
