@@ -159,8 +159,9 @@ func served(pattern string) bool {
 	return false
 }
 
-// TestAccess tries each route of the router's own table as nobody, with tokens that are over, with every scope but the one it
-// needs, and as another person. The table of what came of it is a golden file: a new route does not get past it unseen.
+// TestAccess tries each route of the router's own table as nobody, with tokens that are over, with every scope but the
+// one it needs, and as another person. The table of what came of it is a golden file: a new route does not get past it
+// unseen.
 func TestAccess(t *testing.T) {
 	h := newTenancy(t)
 	ada := h.join()

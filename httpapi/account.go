@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"net/http"
 	"time"
 
@@ -9,7 +8,7 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 )
 
-// userBody is an account as answers carry it.
+// userBody is an account in a response.
 type userBody struct {
 	ID        string    `json:"id"`
 	Email     string    `json:"email"`
@@ -20,7 +19,7 @@ func newUserBody(u auth.User) userBody {
 	return userBody{ID: u.ID.String(), Email: u.Email, CreatedAt: u.CreatedAt}
 }
 
-// sessionBody is what a sign-in is answered with.
+// sessionBody is the response to a registration, a login or a refresh.
 type sessionBody struct {
 	User         userBody `json:"user"`
 	AccessToken  string   `json:"access_token"`
@@ -37,7 +36,8 @@ func newSessionBody(s auth.Session) sessionBody {
 	}
 }
 
-// registerInput is a new account with its ledger's settings. What must be there the service checks, together with the rest.
+// registerInput creates an account and the settings of its ledger. The service checks the required members, so that it
+// reports all field errors together.
 type registerInput struct {
 	Email        *string `json:"email"`
 	Password     *string `json:"password"`
@@ -47,73 +47,53 @@ type registerInput struct {
 	DeviceName   *string `json:"device_name"`
 }
 
-// loginInput are a person's credentials.
+// register handles POST /v1/auth/register.
+func (c *call) register() error {
+	return withBody(c, func(in registerInput) (result, error) {
+		session, err := c.api.accounts.Register(c.ctx, auth.Registration{
+			Email: orEmpty(in.Email), Password: orEmpty(in.Password), DeviceName: orEmpty(in.DeviceName),
+			Settings: expense.SettingsDraft{HomeCurrency: in.HomeCurrency, TimeZone: in.TimeZone, Locale: in.Locale},
+		})
+		return result{status: http.StatusCreated, location: "/v1/me", body: newSessionBody(session)}, err
+	})
+}
+
+// loginInput holds the credentials of a user.
 type loginInput struct {
 	Email      *string `json:"email" validate:"required,min=1"`
 	Password   *string `json:"password" validate:"required,min=1"`
 	DeviceName *string `json:"device_name"`
 }
 
-// refreshInput is a session's secret.
+// login handles POST /v1/auth/login.
+func (c *call) login() error {
+	return withBody(c, func(in loginInput) (result, error) {
+		session, err := c.api.accounts.Login(c.ctx, auth.Login{
+			Email: orEmpty(in.Email), Password: orEmpty(in.Password), DeviceName: orEmpty(in.DeviceName), Address: c.address(),
+		})
+		return result{status: http.StatusOK, body: newSessionBody(session)}, err
+	})
+}
+
+// refreshInput holds the refresh token of a session.
 type refreshInput struct {
 	RefreshToken *string `json:"refresh_token" validate:"required,min=1"`
 }
 
-// register answers POST /v1/auth/register.
-func (c *call) register() error {
-	// Nothing may be made of a request with faults, so what the service would find is not known.
-	in, err := readValid[registerInput](c)
-	if err != nil {
-		return err
-	}
-	session, err := c.api.accounts.Register(c.ctx, auth.Registration{
-		Email: orEmpty(in.Email), Password: orEmpty(in.Password), DeviceName: orEmpty(in.DeviceName),
-		Settings: expense.SettingsDraft{HomeCurrency: in.HomeCurrency, TimeZone: in.TimeZone, Locale: in.Locale},
-	})
-	if err != nil {
-		return err
-	}
-	return c.send(result{status: http.StatusCreated, location: "/v1/me", body: newSessionBody(session)})
-}
-
-// login answers POST /v1/auth/login.
-func (c *call) login() error {
-	return signIn(c, func(ctx context.Context, in loginInput) (auth.Session, error) {
-		return c.api.accounts.Login(ctx, auth.Login{
-			Email: orEmpty(in.Email), Password: orEmpty(in.Password), DeviceName: orEmpty(in.DeviceName), Address: c.address(),
-		})
-	})
-}
-
-// refresh answers POST /v1/auth/refresh.
+// refresh handles POST /v1/auth/refresh.
 func (c *call) refresh() error {
-	return signIn(c, func(ctx context.Context, in refreshInput) (auth.Session, error) {
-		return c.api.accounts.Refresh(ctx, orEmpty(in.RefreshToken))
+	return withBody(c, func(in refreshInput) (result, error) {
+		session, err := c.api.accounts.Refresh(c.ctx, orEmpty(in.RefreshToken))
+		return result{status: http.StatusOK, body: newSessionBody(session)}, err
 	})
 }
 
-// signIn answers with the session that fn opens for the body's credentials.
-func signIn[T any](c *call, fn func(ctx context.Context, in T) (auth.Session, error)) error {
-	in, err := readValid[T](c)
-	if err != nil {
-		return err
-	}
-	session, err := fn(c.ctx, in)
-	if err != nil {
-		return err
-	}
-	return c.send(result{status: http.StatusOK, body: newSessionBody(session)})
-}
-
-// logout answers POST /v1/auth/logout: the session that the access token belongs to ends.
+// logout handles POST /v1/auth/logout. It ends the session of the access token.
 func (c *call) logout() error {
-	if err := c.api.accounts.Logout(c.ctx, c.identity); err != nil {
-		return err
-	}
-	return c.send(result{status: http.StatusNoContent})
+	return c.noContent(c.api.accounts.Logout(c.ctx, c.identity))
 }
 
-// me answers GET /v1/me.
+// me handles GET /v1/me.
 func (c *call) me() error {
 	user, err := c.api.accounts.User(c.ctx, c.identity)
 	if err != nil {
@@ -122,66 +102,52 @@ func (c *call) me() error {
 	return c.send(result{status: http.StatusOK, body: newUserBody(user)})
 }
 
-// mePatch changes the account. The e-mail address takes the password, as a sign-in does.
+// mePatch changes the e-mail address of an account. It needs the password, because the address is a credential.
 type mePatch struct {
 	Email           *string `json:"email" validate:"required,min=1"`
 	CurrentPassword *string `json:"current_password" validate:"required,min=1"`
 }
 
-// patchMe answers PATCH /v1/me.
+// patchMe handles PATCH /v1/me.
 func (c *call) patchMe() error {
-	in, err := readValid[mePatch](c)
-	if err != nil {
-		return err
-	}
-	user, err := c.api.accounts.ChangeEmail(c.ctx, c.identity, auth.EmailChange{
-		Email: *in.Email, Password: *in.CurrentPassword, Address: c.address(),
+	return withBody(c, func(in mePatch) (result, error) {
+		user, err := c.api.accounts.ChangeEmail(c.ctx, c.identity, auth.EmailChange{
+			Email: *in.Email, Password: *in.CurrentPassword, Address: c.address(),
+		})
+		return result{status: http.StatusOK, body: newUserBody(user)}, err
 	})
-	if err != nil {
-		return err
-	}
-	return c.send(result{status: http.StatusOK, body: newUserBody(user)})
 }
 
-// passwordInput is a change of the password.
+// passwordInput changes the password.
 type passwordInput struct {
 	CurrentPassword *string `json:"current_password" validate:"required,min=1"`
 	NewPassword     *string `json:"new_password" validate:"required,min=1"`
 }
 
-// putPassword answers PUT /v1/me/password: the other devices are signed out.
+// putPassword handles PUT /v1/me/password. It ends all other sessions of the account.
 func (c *call) putPassword() error {
-	in, err := readValid[passwordInput](c)
-	if err != nil {
-		return err
-	}
-	err = c.api.accounts.ChangePassword(c.ctx, c.identity, auth.PasswordChange{
-		Current: *in.CurrentPassword, New: *in.NewPassword, Address: c.address(),
+	return withBody(c, func(in passwordInput) (result, error) {
+		return result{status: http.StatusNoContent}, c.api.accounts.ChangePassword(c.ctx, c.identity, auth.PasswordChange{
+			Current: *in.CurrentPassword, New: *in.NewPassword, Address: c.address(),
+		})
 	})
-	if err != nil {
-		return err
-	}
-	return c.send(result{status: http.StatusNoContent})
 }
 
-// eraseInput confirms that everything is to go.
+// eraseInput confirms the erasure of an account.
 type eraseInput struct {
 	Password *string `json:"password" validate:"required,min=1"`
 }
 
-// eraseMe answers POST /v1/me/erase: the account goes with all that it owns.
+// eraseMe handles POST /v1/me/erase. It erases the account and its ledger.
 func (c *call) eraseMe() error {
-	in, err := readValid[eraseInput](c)
-	if err != nil {
-		return err
-	}
-	if err := c.api.accounts.EraseAccount(c.ctx, c.identity, *in.Password, c.address()); err != nil {
-		return err
-	}
-	return c.send(result{status: http.StatusNoContent})
+	return withBody(c, func(in eraseInput) (result, error) {
+		err := c.api.accounts.EraseAccount(c.ctx, c.identity, *in.Password, c.address())
+		return result{status: http.StatusNoContent}, err
+	})
 }
 
-// publicKeys answers GET /.well-known/jwks.json. A key is published longer ahead of its use than this answer may be kept.
+// publicKeys handles GET /.well-known/jwks.json. A new key is published longer before its first use than clients may
+// cache the response.
 func (c *call) publicKeys() error {
 	header := c.Writer.Header()
 	header.Set("Content-Type", "application/jwk-set+json")
@@ -191,11 +157,26 @@ func (c *call) publicKeys() error {
 	return err
 }
 
-// whole takes the body for a T whose shape is right.
-func readValid[T any](c *call) (T, error) {
-	doc, err := read[T](c)
-	if err == nil && len(doc.fieldErrors) > 0 {
-		err = newFieldProblem(codeValidation, doc.fieldErrors...)
+// withBody decodes the body, calls fn and sends the result. If the body has field errors, it does not call fn.
+func withBody[In any](c *call, fn func(in In) (result, error)) error {
+	doc, err := read[In](c)
+	if err != nil {
+		return err
 	}
-	return doc.value, err
+	if len(doc.fieldErrors) > 0 {
+		return newFieldProblem(codeValidation, doc.fieldErrors...)
+	}
+	res, err := fn(doc.value)
+	if err != nil {
+		return err
+	}
+	return c.send(res)
+}
+
+// noContent sends 204, or returns err if it is not nil.
+func (c *call) noContent(err error) error {
+	if err != nil {
+		return err
+	}
+	return c.send(result{status: http.StatusNoContent})
 }

@@ -83,8 +83,8 @@ func TestRegistrationMayBeClosed(t *testing.T) {
 	s.refused(403, "forbidden", nil, "POST", "/v1/auth/register", `{"email":"anna@example.org","password":"nine purple otters knitting"}`)
 }
 
-// TestASessionThatOutlivesItsAccountBringsNoLedgerBack states that erasing removes everything, also where another instance
-// still remembers the session.
+// TestASessionThatOutlivesItsAccountBringsNoLedgerBack states that erasing removes everything, also where another
+// instance still remembers the session.
 func TestASessionThatOutlivesItsAccountBringsNoLedgerBack(t *testing.T) {
 	st, accounts := memstore.New(), memstore.NewAccounts()
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})

@@ -23,7 +23,8 @@ import (
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
-// TestMain keeps gin's routes out of the tests' output: the mode is a global of the process, so the API itself leaves it alone.
+// TestMain keeps gin's routes out of the tests' output: the mode is a global of the process, so the API itself leaves
+// it alone.
 func TestMain(m *testing.M) {
 	gin.SetMode(gin.ReleaseMode)
 	m.Run()
@@ -207,7 +208,8 @@ func (s server) must(status int, method, target, body string, header ...string) 
 	return got
 }
 
-// refused sends a request that has to be answered with this problem at these places ("#/amount too_many_digits", "limit out_of_range").
+// refused sends a request that has to be answered with this problem at these places ("#/amount too_many_digits", "limit
+// out_of_range").
 func (s server) refused(status int, code string, places []string, method, target, body string, header ...string) reply {
 	s.t.Helper()
 	got := s.must(status, method, target, body, header...)

@@ -64,8 +64,8 @@ func (f forger) sign(header, claims map[string]any, secret []byte) string {
 	return text
 }
 
-// TestEveryBadTokenIsAnsweredAlike sends one bad token after another to routes of several kinds. Each answer is that to no token
-// at all, byte for byte and header for header: whoever tries learns nothing of what was wrong.
+// TestEveryBadTokenIsAnsweredAlike sends one bad token after another to routes of several kinds. Each answer is that to
+// no token at all, byte for byte and header for header: whoever tries learns nothing of what was wrong.
 func TestEveryBadTokenIsAnsweredAlike(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newTenancy(t)

@@ -1,11 +1,8 @@
 package httpapi
 
-import (
-	"net/http"
-	"time"
-)
+import "time"
 
-// deviceBody is a session as answers carry it.
+// deviceBody is a session in a response.
 type deviceBody struct {
 	ID         string    `json:"id"`
 	Name       string    `json:"name"`
@@ -14,7 +11,7 @@ type deviceBody struct {
 	Current    bool      `json:"current"`
 }
 
-// listDevices answers GET /v1/devices with all sessions of the account that live: there are no pages.
+// listDevices handles GET /v1/devices. It lists all active sessions on one page.
 func (c *call) listDevices() error {
 	devices, err := c.api.accounts.Devices(c.ctx, c.identity)
 	if err != nil {
@@ -22,19 +19,18 @@ func (c *call) listDevices() error {
 	}
 	data := make([]deviceBody, len(devices))
 	for i, d := range devices {
-		data[i] = deviceBody{ID: d.ID.String(), Name: d.Name, CreatedAt: d.CreatedAt, LastSeenAt: d.SeenAt, Current: d.Current}
+		data[i] = deviceBody{
+			ID: d.ID.String(), Name: d.Name, CreatedAt: d.CreatedAt, LastSeenAt: d.SeenAt, Current: d.Current,
+		}
 	}
 	return sendPage(c, "/v1/devices", data, "")
 }
 
-// deleteDevice answers DELETE /v1/devices/{id}: that session ends.
+// deleteDevice handles DELETE /v1/devices/{id}. It ends a session.
 func (c *call) deleteDevice() error {
 	id, err := c.id()
 	if err != nil {
 		return err
 	}
-	if err := c.api.accounts.RevokeDevice(c.ctx, c.identity, id); err != nil {
-		return err
-	}
-	return c.send(result{status: http.StatusNoContent})
+	return c.noContent(c.api.accounts.RevokeDevice(c.ctx, c.identity, id))
 }

@@ -8,15 +8,15 @@ import (
 	"github.com/spendwise/spendwise/store/jobs"
 )
 
-// pingTimeout is how long the store may take to say that it is there.
+// pingTimeout bounds the checks of GET /readyz.
 const pingTimeout = 2 * time.Second
 
-// healthBody is what the health routes answer.
+// healthBody is the response of GET /healthz.
 type healthBody struct {
 	Status string `json:"status"`
 }
 
-// readyBody says of a store that is ready how far the posting of recurring expenses is behind.
+// readyBody is the response of GET /readyz.
 type readyBody struct {
 	Status    string      `json:"status"`
 	Roles     []string    `json:"roles"`
@@ -25,17 +25,18 @@ type readyBody struct {
 
 // lagSeconds is a [jobs.PostingLag].
 type lagSeconds struct {
-	Lag     int64 `json:"lag_seconds"`     // the age of the oldest occurrence that is due and not posted; 0 when there is none
-	Overdue int64 `json:"overdue_seconds"` // the same, but of a rule that failed: since its next try
+	Lag     int64 `json:"lag_seconds"`     // age of the oldest occurrence that is due and not posted; 0 if there is none
+	Overdue int64 `json:"overdue_seconds"` // the same, but a rule that failed counts from its next attempt
 }
 
-// alive says that the process serves.
+// healthz handles GET /healthz. It reports that the process serves requests.
 func (c *call) healthz() error {
 	return c.send(result{status: http.StatusOK, body: healthBody{Status: "ok"}})
 }
 
-// ready says that the instance can do what its roles are: the store answers and is migrated, tokens can be verified, or signed by
-// one that signs people in. Beside that it says how far the poster is behind, where ledgers are served or posted to.
+// readyz handles GET /readyz. An instance is ready if the store answers with the schema of this release, and if it can
+// verify tokens or, with RoleAuth, sign them. With RoleAPI or RoleTicker, the response also states how late the posting
+// of recurring expenses is.
 func (c *call) readyz() error {
 	ctx, cancel := context.WithTimeout(c.ctx, pingTimeout)
 	defer cancel()
@@ -51,7 +52,9 @@ func (c *call) readyz() error {
 	}
 	if err != nil {
 		return &problem{
-			code: codeUnavailable, detail: "The store does not answer, its schema is not the one this release needs, or there is no key to know tokens by.", cause: err,
+			code: codeUnavailable, cause: err,
+			detail: "The instance is not ready: the store does not answer, its schema needs a migration, or the store has no " +
+				"signing key. The server's log contains the reason.",
 		}
 	}
 	return c.send(result{status: http.StatusOK, body: body})

@@ -262,7 +262,8 @@ func TestAnAnswerOverTLSBindsTheBrowserToIt(t *testing.T) {
 	equal(t, "TLS of its own", response.Header.Get("Strict-Transport-Security") != "", true)
 }
 
-// No answer repeats the Host header, or what proxies say of it: a cache or a mail with a link to another host comes of that.
+// No answer repeats the Host header, or what proxies say of it: a cache or a mail with a link to another host comes of
+// that.
 func TestTheHostThatIsAskedForIsNotRepeated(t *testing.T) {
 	s := limited(t, nil, func(cfg *httpapi.Config) { cfg.TrustedProxies = trusted })
 	for _, target := range []string{"/v1/expenses?limit=1", "/nowhere", "/v1/expenses/x", "/problems/conflict", "/v1//settings", "/healthz/"} {
@@ -305,7 +306,8 @@ func TestTheTraceOfTheCallerIsKept(t *testing.T) {
 	}
 }
 
-// FuzzHeadersInTheLog states that no header of a client's puts a line of its own into the log, or anything but the request's id.
+// FuzzHeadersInTheLog states that no header of a client's puts a line of its own into the log, or anything but the
+// request's id.
 func FuzzHeadersInTheLog(f *testing.F) {
 	f.Add("id-1", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 	f.Add("a\nlevel=ERROR", "00-\n")
@@ -358,8 +360,8 @@ func (r slowRowsReader) Expenses(ctx context.Context, q expense.Query) iter.Seq2
 	}
 }
 
-// A server has deadlines for reading a request and writing its answer. An export, an import and an event stream outlive them; a
-// request that is not sent does not.
+// A server has deadlines for reading a request and writing its answer. An export, an import and an event stream outlive
+// them; a request that is not sent does not.
 func TestStreamsOutliveTheServersDeadlines(t *testing.T) {
 	const deadline = 150 * time.Millisecond
 	s := serve(t, slowRows{memstore.New(), 8, deadline / 3}, func(cfg *httpapi.Config) { cfg.Timeout = time.Minute })

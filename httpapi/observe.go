@@ -7,67 +7,72 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// An Event is something that an API or a [Ticker] did; the Observe function of its configuration is told. Whatever an event says
-// takes one of few values and names nobody: a route is a template, a code one of a list, and there is no owner, id, path or amount.
+// An Event reports something that an API or a [Ticker] did. Config.Observe and TickerConfig.Observe receive it, so that
+// a host can count it in its metrics. The texts in events come from small fixed sets. Events contain no owner, id,
+// path, query, address or amount.
 type Event interface{ event() }
 
-// A RequestCompleted tells of a request, when all of its answer has been handed over.
+// A RequestCompleted reports a request after its response was written.
 type RequestCompleted struct {
-	Method     string // one that HTTP defines, or "OTHER"
-	Route      string // the template, such as "/v1/expenses/{id}"; "" where no route matched
-	Status     int
-	Code       string // of the problem that it was answered with; "" without one
-	Duration   time.Duration
-	Aborted    bool // the connection was cut in the middle of the answer
-	ClientGone bool // the client had gone before it had an answer: nobody has seen the status
+	Method     string        // a method that RFC 9110 or RFC 5789 defines, or "OTHER"
+	Route      string        // the path template, such as "/v1/expenses/{id}"; "" if no route matched
+	Status     int           // the HTTP status
+	Code       string        // the code of the problem; "" if the response is not a problem
+	Duration   time.Duration // from the call of the handler until the response was written
+	Aborted    bool          // the server closed the connection before the end of the response
+	ClientGone bool          // the client disconnected before the response, so it has not seen Status
 }
 
-// The ways in which expenses are added.
+// The values of ExpensesAdded.Source.
 const (
-	SourceRequest = "request"
-	SourceSync    = "sync"
-	SourceImport  = "import"
-	SourceRule    = "rule"
+	SourceRequest = "request" // POST or PUT of one expense
+	SourceSync    = "sync"    // the push of a device
+	SourceImport  = "import"  // an import
+	SourceRule    = "rule"    // a recurring rule
 )
 
-// An ExpensesAdded tells of expenses that are new and committed. What was there already with the same content is not counted.
+// An ExpensesAdded reports new expenses after their transaction was committed. It does not count an expense that
+// already existed with the same content.
 type ExpensesAdded struct {
 	Source string // SourceRequest, SourceSync, SourceImport or SourceRule
 	Count  int
 }
 
-// A ChangePushed tells what became of one change of a device.
+// A ChangePushed reports the result of one change in a push.
 type ChangePushed struct {
-	Type   string // of the row: "expense", "category", …, or "other"
-	Status string // "applied", "merged", …, "conflict", "rejected", or "repeated" for one that was answered before
+	Type   string // the type of the row: "expense", "category", …; "other" if the type is unknown
+	Status string // "applied", "merged", …, "conflict" or "rejected"; "repeated" for a replay
 }
 
-// An ImportCompleted tells what became of a file's lines; those of a dry run are told apart.
+// An ImportCompleted counts the lines of an imported file by their result.
 type ImportCompleted struct {
-	Added, Existing, Skipped, Failed int
-	DryRun                           bool
+	Added    int  // added as a new expense
+	Existing int  // already in the ledger
+	Skipped  int  // skipped as the request or the mapping asks
+	Failed   int  // not valid
+	DryRun   bool // nothing was written; the numbers tell what an import would do
 }
 
-// A StreamOpened tells of a client that listens for changes.
+// A StreamOpened reports that a client opened an event stream.
 type StreamOpened struct{}
 
-// A StreamClosed tells of one that listens no more.
+// A StreamClosed reports the end of an event stream.
 type StreamClosed struct{}
 
-// A PostingCompleted tells of one round in which a [Ticker] posted recurring expenses.
+// A PostingCompleted reports a round of a [Ticker] that posted recurring expenses.
 type PostingCompleted struct {
 	Duration time.Duration
-	Posted   int // expenses
-	Ledgers  int // in which something was due
-	Failed   int // rules that could not be posted
-	Err      error
+	Posted   int   // expenses
+	Ledgers  int   // ledgers in which a rule was due
+	Failed   int   // rules that could not be posted
+	Err      error // why the round is incomplete; nil if it is complete
 }
 
-// An AlertingCompleted tells of one round in which a [Ticker] raised alerts of budgets.
+// An AlertingCompleted reports a round of a [Ticker] that raised budget alerts.
 type AlertingCompleted struct {
 	Duration time.Duration
-	Raised   int // alerts
-	Err      error
+	Raised   int   // alerts
+	Err      error // why the round is incomplete; nil if it is complete
 }
 
 func (RequestCompleted) event()  {}
@@ -79,23 +84,25 @@ func (StreamClosed) event()      {}
 func (PostingCompleted) event()  {}
 func (AlertingCompleted) event() {}
 
-// ignore is what nobody who observes is told.
+// discardEvent is the default of Config.Observe.
 func discardEvent(Event) {}
 
-// answered returns what became of a request.
-func completionOf(g *gin.Context, took time.Duration, cut bool) RequestCompleted {
+// completionOf returns the event of a request whose response was written or aborted.
+func completionOf(g *gin.Context, duration time.Duration, aborted bool) RequestCompleted {
 	code := g.GetString(problemCodeKey)
 	return RequestCompleted{
-		Method: standardMethod(g.Request.Method), Route: pathTemplate(g.FullPath()), Status: g.Writer.Status(), Code: code, Duration: took, Aborted: cut,
-		ClientGone: (cut || code == codeUnavailable) && g.Request.Context().Err() != nil,
+		Method: standardMethod(g.Request.Method), Route: pathTemplate(g.FullPath()), Status: g.Writer.Status(), Code: code,
+		Duration: duration, Aborted: aborted,
+		ClientGone: (aborted || code == codeUnavailable) && g.Request.Context().Err() != nil,
 	}
 }
 
-// known returns one of the methods that HTTP defines, or "OTHER": a client may make up any number of them.
+// standardMethod returns method if it is a standard method, and "OTHER" if not. A client could otherwise create any
+// number of values of a metric label.
 func standardMethod(method string) string {
 	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
-		http.MethodConnect, http.MethodTrace:
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodConnect, http.MethodTrace:
 		return method
 	default:
 		return "OTHER"

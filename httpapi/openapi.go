@@ -256,17 +256,17 @@ func describe(made *schemas, r route, told []exchange) *contractOperation {
 		op.Responses.set(strconv.Itoa(http.StatusNotModified), response(made, r, said, success{status: http.StatusNotModified, about: "The client has this version already."}, told))
 	}
 	for _, k := range problemTypes {
-		status := strconv.Itoa(k.status)
-		if !slices.Contains(op.Problems, k.code) || op.Responses.get(status) != nil {
+		status := strconv.Itoa(k.Status)
+		if !slices.Contains(op.Problems, k.Code) || op.Responses.get(status) != nil {
 			continue
 		}
 		var codes []string
 		for _, other := range problemTypes {
-			if other.status == k.status && slices.Contains(op.Problems, other.code) {
-				codes = append(codes, "`"+other.code+"`")
+			if other.Status == k.Status && slices.Contains(op.Problems, other.Code) {
+				codes = append(codes, "`"+other.Code+"`")
 			}
 		}
-		op.Responses.set(status, &contractResponse{Ref: "#/components/responses/" + responseName(k.status), Description: strings.Join(codes, ", ")})
+		op.Responses.set(status, &contractResponse{Ref: "#/components/responses/" + responseName(k.Status), Description: strings.Join(codes, ", ")})
 	}
 	return op
 }
@@ -317,8 +317,8 @@ func problemsOf(r route, said operation) []string {
 	}
 	var codes []string
 	for _, k := range problemTypes {
-		if has[k.code] {
-			codes = append(codes, k.code)
+		if has[k.Code] {
+			codes = append(codes, k.Code)
 		}
 	}
 	return codes
@@ -443,17 +443,17 @@ func responseName(status int) string { return strings.ReplaceAll(http.StatusText
 func (a *api) problemResponses() ordered[*contractResponse] {
 	var responses ordered[*contractResponse]
 	for _, k := range problemTypes {
-		name := responseName(k.status)
+		name := responseName(k.Status)
 		answer := responses.get(name)
 		if answer == nil {
-			answer = &contractResponse{Headers: headerRefs(problemHeaders(k.status)), Content: ordered[*contractMedia]{{
+			answer = &contractResponse{Headers: headerRefs(problemHeaders(k.Status)), Content: ordered[*contractMedia]{{
 				mediaProblem, &contractMedia{Schema: refTo("Problem")},
 			}}}
 			responses.set(name, answer)
 		}
-		why, _, _ := strings.Cut(k.help, "\n\n")
-		answer.Description = strings.TrimSpace(answer.Description + "\n\n`" + k.code + "`: " + why)
-		answer.Content[0].value.Examples.set(k.code, &contractExample{Summary: k.title, Value: a.exampleProblem(k)})
+		why, _, _ := strings.Cut(k.Help, "\n\n")
+		answer.Description = strings.TrimSpace(answer.Description + "\n\n`" + k.Code + "`: " + why)
+		answer.Content[0].value.Examples.set(k.Code, &contractExample{Summary: k.Title, Value: a.exampleProblem(k)})
 	}
 	return responses
 }
@@ -474,12 +474,12 @@ func problemHeaders(status int) []string {
 }
 
 func (a *api) exampleProblem(k problemType) problemBody {
-	why, _, _ := strings.Cut(k.help, "\n\n")
+	why, _, _ := strings.Cut(k.Help, "\n\n")
 	example := problemBody{
-		Type: a.url("/problems/" + k.code), Title: k.title, Status: k.status, Detail: why, Instance: a.url(expensesPath), Code: k.code,
+		Type: a.url("/problems/" + k.Code), Title: k.Title, Status: k.Status, Detail: why, Instance: a.url(expensesPath), Code: k.Code,
 		RequestID: "7Q5TYV2WZK3N4J6M",
 	}
-	switch k.code {
+	switch k.Code {
 	case codeValidation:
 		example.Errors = []fieldError{{Pointer: "#/amount", Code: "too_many_digits", Detail: "EUR has 2 minor digits, so 1.234 has too many."}}
 	case codeUnknownParameter:
@@ -525,11 +525,11 @@ func (c *call) getContract() error {
 func (c *call) sendPublic(media, tag string, body []byte) error {
 	same := false
 	if lines := c.Request.Header.Values("If-None-Match"); len(lines) > 0 {
-		tags, anyTag, err := parseTags("If-None-Match", lines)
+		tags, wildcard, err := parseETags("If-None-Match", lines)
 		if err != nil {
 			return err
 		}
-		same = anyTag || slices.ContainsFunc(tags, func(t entityTag) bool { return `"`+t.opaque+`"` == tag })
+		same = wildcard || slices.ContainsFunc(tags, func(t ingress.ETag) bool { return `"`+t.Opaque+`"` == tag })
 	}
 	header := c.Writer.Header()
 	header.Set("Cache-Control", "public, max-age=300")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 	"github.com/spendwise/spendwise/store/replica"
 )
 
-// The codes of the problems that this API answers with. They are part of the contract: stable, snake_case.
+// The codes of the problems. They are part of the contract and do not change.
 const (
 	codeMalformed            = "malformed"
 	codeUnknownParameter     = "unknown_parameter"
@@ -44,129 +45,143 @@ const (
 // The details that occur in several places.
 const (
 	detailUnauthenticated = "The request needs a valid access token in the Authorization header."
-	detailInternal        = "The server met a condition it did not expect."
+	detailInternal        = "The server failed unexpectedly. If the error remains, report it with its request_id."
 )
 
-// mediaProblem is RFC 9457's media type.
+// mediaProblem is the media type of RFC 9457.
 const mediaProblem = "application/problem+json"
 
-// retryAfter is how many seconds a client should wait for a store that does not answer.
-const retryAfter = "5"
+// defaultRetryAfter is the Retry-After of a response that does not know a better delay, in seconds.
+const defaultRetryAfter = "5"
 
-// A kind is one row of the table of problems: its code, the status it travels under, and what a person should know of it.
+// A problemType is a row of the table of problems.
 type problemType struct {
-	code   string
-	status int
-	title  string
-	help   string // the text of GET /problems/{code}
+	Code   string
+	Status int
+	Title  string
+	Help   string // the text of GET /problems/{code}
 }
 
-// kinds is the whole table, in the order of their statuses.
+// problemTypes is the table of problems, ordered by status.
 var problemTypes = [...]problemType{
-	{codeMalformed, http.StatusBadRequest, "The request is malformed",
-		"The body, a parameter or a header cannot be read: it is not valid JSON in UTF-8, names a member twice or one that is not " +
-			"known, or a header does not follow its syntax.\n\n" +
-			"Correct the place that `errors` names. Sending it again unchanged will not help."},
+	{codeMalformed, http.StatusBadRequest, "Malformed request",
+		"The server cannot parse the body, a parameter or a header. For example, the body is not JSON in UTF-8, contains a " +
+			"member twice or contains an unknown member.\n\n" +
+			"Correct the members, parameters or headers that `errors` lists. Do not retry the same request."},
 	{codeUnknownParameter, http.StatusBadRequest, "Unknown query parameter",
-		"The query names a parameter that this resource does not have, so the answer might not be what was meant.\n\n" +
-			"Remove it, or correct its spelling."},
-	{codeCursorInvalid, http.StatusBadRequest, "The cursor does not belong to this list",
-		"A cursor is good for the list, the filters and the order it was given for, and for nothing else.\n\n" +
-			"Start the list again without a cursor, or send the filters and the sort that the cursor was made with."},
-	{codeUnauthenticated, http.StatusUnauthorized, "Authentication is required",
-		"The request carries no valid credentials: the token is missing, expired or revoked, or the e-mail address and the password do " +
-			"not belong together.\n\nLog in, or refresh the access token, and send the request again."},
-	{codeForbidden, http.StatusForbidden, "Not allowed",
-		"The credentials are valid, but they do not allow this.\n\nUse credentials that do."},
+		"The query contains a parameter that the resource does not have. The server rejects it, because ignoring it could " +
+			"return other data than you want.\n\nRemove the parameter, or correct its spelling."},
+	{codeCursorInvalid, http.StatusBadRequest, "Invalid cursor",
+		"A cursor is valid only for the list, the filters and the sort order that it was returned for.\n\n" +
+			"Repeat the filters and the sort order of the first page, or start again without a cursor."},
+	{codeUnauthenticated, http.StatusUnauthorized, "Authentication required",
+		"The request has no valid credentials: the token is missing, malformed, expired or revoked, or the e-mail address " +
+			"and the password do not match.\n\nLog in again, or refresh the access token, and repeat the request."},
+	{codeForbidden, http.StatusForbidden, "Forbidden",
+		"The credentials are valid, but their scopes do not include this request.\n\n" +
+			"Use a token with the scope that the documentation of the route names."},
 	{codeNotFound, http.StatusNotFound, "Not found",
-		"There is no such resource in your ledger: it never was there, it was deleted, or it belongs to somebody else.\n\n" +
-			"Check the address and the id."},
+		"Your ledger has no such resource. It never existed, it was deleted, or it belongs to another user.\n\n" +
+			"Check the URL and the id."},
 	{codeMethodNotAllowed, http.StatusMethodNotAllowed, "Method not allowed",
-		"The resource exists, but not with this method.\n\nThe `Allow` header lists the methods it has."},
-	{codeConflict, http.StatusConflict, "The request conflicts with the state of the ledger",
-		"The ledger's state does not permit this: a category that expenses, rules or budgets use cannot be deleted, for example.\n\n" +
-			"Change that state first. A category can be archived, or merged into another one."},
-	{codeAlreadyExists, http.StatusConflict, "It exists already, with other content",
-		"The id, the name or the address is taken by a resource whose content differs.\n\n" +
-			"Choose another one, or change the resource that is there with PATCH or PUT."},
-	{codeGone, http.StatusConflict, "The id belonged to a resource that was deleted",
-		"Ids are never used again, so that a device which was offline cannot bring back what was deleted elsewhere.\n\n" +
-			"Use a new id if the resource is to be made again."},
-	{codeCursorExpired, http.StatusGone, "The cursor is of no use any more",
-		"What happened since the cursor was given can no longer be told: too much time has passed, or the ledger was restored from a " +
-			"backup.\n\nKeep the changes that were not sent, fetch everything without a cursor, drop local rows that did not come, and send " +
-			"the changes again."},
-	{codeVersionMismatch, http.StatusPreconditionFailed, "The resource has changed",
-		"The version that If-Match names is not the one the resource has now, or If-None-Match: * met a resource that exists.\n\n" +
-			"Fetch the resource, decide anew, and send the request with the current ETag. `current_version` names it."},
-	{codePayloadTooLarge, http.StatusRequestEntityTooLarge, "The body is too large",
-		"A body has at most 1 MiB, an import at most 32 MiB.\n\nSend less at once."},
+		"The resource exists, but it does not support this method.\n\nUse one of the methods in the `Allow` header."},
+	{codeConflict, http.StatusConflict, "Conflict with the state of the ledger",
+		"The current state of the ledger does not allow the request. For example, a category cannot be deleted while " +
+			"expenses, recurring rules or budgets use it.\n\n" +
+			"Change that state first. For example, archive the category, or merge it into another category."},
+	{codeAlreadyExists, http.StatusConflict, "Already exists with other content",
+		"Another resource already has the id, the name or the e-mail address, and its content differs.\n\n" +
+			"Choose another value, or change the existing resource with PATCH or PUT."},
+	{codeGone, http.StatusConflict, "The id belongs to a deleted resource",
+		"The server never reuses the id of a deleted resource. A device that was offline therefore cannot restore what " +
+			"another device deleted.\n\nUse a new id to create the resource again."},
+	{codeCursorExpired, http.StatusGone, "Expired cursor",
+		"The server no longer has the changes since this cursor: the cursor is too old, or the ledger was restored from a " +
+			"backup.\n\nKeep your unsent changes. Pull everything without a cursor, delete the local rows that the pull did " +
+			"not return, and then push your changes."},
+	{codeVersionMismatch, http.StatusPreconditionFailed, "Version mismatch",
+		"The resource does not have the version in If-Match, or If-None-Match is * and the resource exists.\n\n" +
+			"Get the resource, apply your change to it, and repeat the request with its ETag. `current_version` is its " +
+			"current version."},
+	{codePayloadTooLarge, http.StatusRequestEntityTooLarge, "Body too large",
+		"A body has at most 1 MiB. The body of an import has at most 32 MiB.\n\nSplit the request into smaller ones."},
 	{codeUnsupportedMediaType, http.StatusUnsupportedMediaType, "Unsupported media type",
-		"A body is application/json in UTF-8; PATCH takes application/merge-patch+json as well, an import multipart/form-data.\n\n" +
-			"Set the Content-Type header accordingly."},
-	{codeValidation, http.StatusUnprocessableEntity, "A value breaks a rule",
-		"The request can be read, but at least one value in it is not allowed.\n\n" +
-			"`errors` lists every fault at once: the place (a JSON pointer, a parameter or a header), a code for programs, and a sentence."},
-	{codeKeyReused, http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request",
-		"A key stands for one request: the same method, path, query and body.\n\n" +
-			"Use a new key for a new request. To repeat a request whose answer was lost, send it exactly as before."},
-	{codePreconditionRequired, http.StatusPreconditionRequired, "If-Match is required",
-		"PUT would replace a resource that exists with other content, so it has to say which version it means.\n\n" +
-			"Fetch the resource and send its ETag in If-Match, or If-None-Match: * to create only."},
-	{codeRateLimited, http.StatusTooManyRequests, "Too many at once",
-		"More was asked for, in a time or at the same time, than one user may.\n\n" +
-			"Wait as long as the Retry-After header says, or close a connection that is not needed."},
-	{codeHeadersTooLarge, http.StatusRequestHeaderFieldsTooLarge, "The headers are too large",
-		"The request line and the headers have at most 32 KiB together.\n\n" +
+		"The server accepts application/json in UTF-8. PATCH also accepts application/merge-patch+json. An import must be " +
+			"multipart/form-data.\n\nSet the Content-Type header accordingly."},
+	{codeValidation, http.StatusUnprocessableEntity, "Validation failed",
+		"The request is well-formed, but at least one value in it is not valid.\n\n" +
+			"`errors` lists every invalid value: its place (a JSON pointer, a parameter or a header), a code for programs and " +
+			"a detail for people."},
+	{codeKeyReused, http.StatusUnprocessableEntity, "Idempotency-Key reused",
+		"The Idempotency-Key was used for a request with another method, path, query or body.\n\n" +
+			"Use a new key for a new request. To retry a request, repeat it unchanged."},
+	{codePreconditionRequired, http.StatusPreconditionRequired, "If-Match required",
+		"PUT would replace an existing resource that has other content. The request must therefore name the version that " +
+			"it replaces.\n\n" +
+			"Get the resource and send its ETag in If-Match, or send If-None-Match: * to only create."},
+	{codeRateLimited, http.StatusTooManyRequests, "Too many requests",
+		"You sent too many requests in a period of time, or you have too many concurrent requests of this kind.\n\n" +
+			"Wait for the seconds in the Retry-After header, or close a connection that you do not need."},
+	{codeHeadersTooLarge, http.StatusRequestHeaderFieldsTooLarge, "Headers too large",
+		"The request line and the headers together have at most 32 KiB.\n\n" +
 			"Send fewer or shorter headers, or a shorter query."},
-	{codeInternal, http.StatusInternalServerError, "Something went wrong in the server",
-		"The server met a condition it did not expect; nothing was changed.\n\n" +
-			"Try again later. If it stays, report it together with the `request_id`."},
-	{codeUnavailable, http.StatusServiceUnavailable, "The service is not available at the moment",
+	{codeInternal, http.StatusInternalServerError, "Internal error",
+		"The server failed unexpectedly. It did not change the ledger.\n\n" +
+			"Try again later. If the error remains, report it with its `request_id`."},
+	{codeUnavailable, http.StatusServiceUnavailable, "Service unavailable",
 		"The server cannot reach its store, or the store did not answer in time.\n\n" +
-			"Wait as long as the Retry-After header says and send the request again; with an Idempotency-Key that is always safe."},
+			"Wait for the seconds in the Retry-After header and repeat the request. With an Idempotency-Key, the retry " +
+			"cannot write twice."},
 }
 
-// kindOf returns the row of code.
+// problemTypeOf returns the row of code.
 func problemTypeOf(code string) (problemType, bool) {
-	for _, k := range problemTypes {
-		if k.code == code {
-			return k, true
+	for _, t := range problemTypes {
+		if t.Code == code {
+			return t, true
 		}
 	}
 	return problemType{}, false
 }
 
-// sentinels maps the errors that the domain and the store share to problems; the first that matches counts.
+// sentinels maps the sentinel errors of the domain, the store and the ingress to problems. The first match counts.
 var sentinels = [...]struct {
 	err    error
 	code   string
 	detail string
 }{
 	{auth.ErrInvalidCredentials, codeUnauthenticated, "The e-mail address or the password is wrong."},
-	{auth.ErrSessionEnded, codeUnauthenticated, "The session is over; sign in again."},
+	{auth.ErrSessionEnded, codeUnauthenticated, "The session has ended. Log in again."},
 	{auth.ErrUnauthenticated, codeUnauthenticated, detailUnauthenticated},
-	// A long token must be answered exactly as any other invalid token.
+	// The response to a token that is too long must equal the response to any other invalid token.
 	{ingress.ErrCredentialsTooLong, codeUnauthenticated, detailUnauthenticated},
 	{ingress.ErrHeadersTooLarge, codeHeadersTooLarge,
 		"The request line and the headers are longer than 32 KiB. Send fewer or shorter headers, or a shorter query."},
-	{auth.ErrRegistrationClosed, codeForbidden, "Registration is closed on this server; ask who runs it for an account."},
-	{auth.ErrForbidden, codeForbidden, "The credentials do not allow this."},
-	{expense.ErrStale, codeVersionMismatch, "The resource is not at the version that the request names."},
-	{expense.ErrPreconditionRequired, codePreconditionRequired, "The resource exists with other content; name its version in If-Match."},
-	{expense.ErrGone, codeNotFound, "It was deleted."},
-	{expense.ErrNotFound, codeNotFound, "There is no such resource."},
-	{replica.ErrConflict, codeConflict, "Another change of the row arrived first and contradicts this one; compare both and decide."},
-	{replica.ErrMutationIDReused, codeKeyReused, "The mutation's id belongs to another mutation."},
-	{replica.ErrCursorInvalid, codeCursorInvalid, "The cursor is malformed, or it belongs to another ledger."},
-	{expense.ErrExists, codeAlreadyExists, "What is unique of it, its id, name, category or e-mail address, is taken by a resource with other content."},
-	{expense.ErrInUse, codeConflict, "Other resources refer to it; archive it, or merge it into another one."},
-	{expense.ErrUnavailable, codeUnavailable, "The store cannot be reached at the moment."},
-	{context.DeadlineExceeded, codeUnavailable, "The request took longer than the server allows."},
+	{auth.ErrRegistrationClosed, codeForbidden,
+		"Registration is closed on this server. Ask the administrator to create an account."},
+	{auth.ErrForbidden, codeForbidden, "The token lacks the scope of this request. Use a token that has the scope."},
+	{expense.ErrStale, codeVersionMismatch,
+		"The resource does not have the version in the request. Get the resource and repeat the request with its ETag."},
+	{expense.ErrPreconditionRequired, codePreconditionRequired,
+		"The resource already exists with other content. Send its ETag in If-Match to replace it."},
+	{expense.ErrGone, codeNotFound, "The resource was deleted."},
+	{expense.ErrNotFound, codeNotFound, "The ledger has no such resource. Check the id."},
+	{replica.ErrConflict, codeConflict,
+		"Another change of the row arrived first and contradicts this one. Compare both and decide which one applies."},
+	{replica.ErrMutationIDReused, codeKeyReused,
+		"Another mutation has used this mutation id. Use a new id for a new mutation."},
+	{replica.ErrCursorInvalid, codeCursorInvalid,
+		"The cursor is malformed, or it belongs to another ledger. Fetch everything without a cursor."},
+	{expense.ErrExists, codeAlreadyExists,
+		"Another resource already has this id, name, category or e-mail address, and its content differs. " +
+			"Choose another value, or change the existing resource."},
+	{expense.ErrInUse, codeConflict, "Other resources refer to this resource. Archive it, or merge it into another one."},
+	{expense.ErrUnavailable, codeUnavailable, "The server cannot reach its store at the moment. Try again later."},
+	{context.DeadlineExceeded, codeUnavailable, "The request exceeded the time limit of the server. Try again later."},
 	{context.Canceled, codeUnavailable, "The request was cancelled."},
 }
 
-// A fault is one entry of a problem's errors: a place in the body, in the query or in the headers, and what is wrong there.
+// A fieldError is a member of a problem's errors: a place in the request and what is wrong there.
 type fieldError struct {
 	Pointer   string `json:"pointer,omitzero"` // a JSON pointer as a URI fragment, such as "#/amount"
 	Parameter string `json:"parameter,omitzero"`
@@ -175,20 +190,20 @@ type fieldError struct {
 	Detail    string `json:"detail"`
 }
 
-// member returns the name of the body's member that f is about, or "".
-func (f fieldError) member() string {
-	name, _, _ := strings.Cut(strings.TrimPrefix(f.Pointer, "#/"), "/")
+// member returns the name of the top-level member of the body that e is about, or "".
+func (e fieldError) member() string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(e.Pointer, "#/"), "/")
 	return name
 }
 
-// A problem is an error that knows how the wire tells it.
+// A problem is an error that the response shows to the client.
 type problem struct {
 	code        string
 	detail      string
 	fieldErrors []fieldError
-	current     expense.Version
-	retry       time.Duration // when to come back; 0: that is not known
-	cause       error
+	current     expense.Version // the current version of the resource; 0: not in the response
+	retry       time.Duration   // the value of Retry-After; 0: not known
+	cause       error           // for the log only
 }
 
 func (p *problem) Error() string {
@@ -204,34 +219,35 @@ func newProblem(code, detail string, args ...any) *problem {
 	return &problem{code: code, detail: fmt.Sprintf(detail, args...)}
 }
 
-// faulty returns the problem of these faults.
-func newFieldProblem(code string, faults ...fieldError) *problem {
-	detail := faults[0].Detail
-	if len(faults) > 1 {
-		detail = fmt.Sprintf("%d values break a rule; errors lists them.", len(faults))
+// newFieldProblem returns a problem with one or more field errors.
+func newFieldProblem(code string, errs ...fieldError) *problem {
+	detail := errs[0].Detail
+	if len(errs) > 1 {
+		detail = fmt.Sprintf("The request has %d invalid values. The member errors lists them.", len(errs))
 	}
-	return &problem{code: code, detail: detail, fieldErrors: faults}
+	return &problem{code: code, detail: detail, fieldErrors: errs}
 }
 
-// problemOf says how err is told. It is the one place where errors become statuses.
+// problemOf returns the problem of an error. It is the only place that maps errors to statuses.
 func problemOf(err error) *problem {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return p
 	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return newProblem(codePayloadTooLarge, "The body has more than %d bytes.", tooLarge.Limit)
-	}
-	if faults := fieldErrorsOf(err); len(faults) > 0 {
-		return newFieldProblem(codeValidation, faults...)
+		return newProblem(codePayloadTooLarge, "The body is longer than %d bytes. Split the request.", tooLarge.Limit)
 	}
 	if limited, ok := errors.AsType[*ingress.LimitError](err); ok {
-		p := newProblem(codeRateLimited, "More than %d requests of this kind in %s. Wait as long as Retry-After says.",
+		p := newProblem(codeRateLimited,
+			"You sent more than %d requests of this kind in %s. Wait for the seconds in the Retry-After header.",
 			limited.Quota.Requests, limited.Quota.Window)
 		p.retry = limited.RetryAfter
 		return p
 	}
 	if expired, ok := errors.AsType[*replica.CursorExpiredError](err); ok {
 		return newProblem(codeCursorExpired, "The cursor has expired: %s. Fetch everything without a cursor.", expired.Reason)
+	}
+	if errs := fieldErrorsOf(err); len(errs) > 0 {
+		return newFieldProblem(codeValidation, errs...)
 	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
@@ -245,16 +261,16 @@ func problemOf(err error) *problem {
 	return &problem{code: codeInternal, detail: detailInternal, cause: err}
 }
 
-// faultsOf returns the broken rules in err as faults of the body.
+// fieldErrorsOf converts the validation errors in err to field errors of the body.
 func fieldErrorsOf(err error) []fieldError {
-	var faults []fieldError
-	for _, broken := range expense.InvalidErrors(err) {
-		faults = append(faults, fieldError{Pointer: pointerTo(broken.Field), Code: broken.Code, Detail: broken.Detail})
+	var errs []fieldError
+	for _, invalid := range expense.InvalidErrors(err) {
+		errs = append(errs, fieldError{Pointer: pointerTo(invalid.Field), Code: invalid.Code, Detail: invalid.Detail})
 	}
-	return faults
+	return errs
 }
 
-// pointerTo returns the pointer to a member of the body.
+// pointerTo returns the JSON pointer of a top-level member of the body, or of the body itself if field is "".
 func pointerTo(field string) string {
 	if field == "" {
 		return "#"
@@ -262,34 +278,27 @@ func pointerTo(field string) string {
 	return "#/" + field
 }
 
-// mergeFaults returns shape's faults together with those in err, at most one for each member of the body; an err that is something
-// else than faults is returned as it is.
-func mergeFieldErrors(shape []fieldError, err error) error {
-	if len(shape) == 0 {
+// mergeFieldErrors adds the validation errors in err to errs, at most one for each member of the body. It returns err
+// unchanged if errs is empty or if err is another kind of error.
+func mergeFieldErrors(errs []fieldError, err error) error {
+	if len(errs) == 0 || err != nil && !errors.Is(err, expense.ErrInvalid) {
 		return err
 	}
-	if err != nil && !errors.Is(err, expense.ErrInvalid) {
-		return err
-	}
-	faults := shape
-	for _, f := range fieldErrorsOf(err) {
-		if !hasMember(shape, f.member()) {
-			faults = append(faults, f)
+	merged := errs
+	for _, e := range fieldErrorsOf(err) {
+		if !hasMember(errs, e.member()) {
+			merged = append(merged, e)
 		}
 	}
-	return newFieldProblem(codeValidation, faults...)
+	return newFieldProblem(codeValidation, merged...)
 }
 
-func hasMember(faults []fieldError, member string) bool {
-	for _, f := range faults {
-		if f.Pointer != "" && f.member() == member {
-			return true
-		}
-	}
-	return false
+// hasMember reports whether errs has an error of a member of the body.
+func hasMember(errs []fieldError, member string) bool {
+	return slices.ContainsFunc(errs, func(e fieldError) bool { return e.Pointer != "" && e.member() == member })
 }
 
-// problemBody is RFC 9457's document with the members of this API.
+// problemBody is a problem document (RFC 9457) with the extension members of this API.
 type problemBody struct {
 	Type           string          `json:"type"`
 	Title          string          `json:"title"`
@@ -302,46 +311,47 @@ type problemBody struct {
 	CurrentVersion expense.Version `json:"current_version,omitzero"`
 }
 
-// sendProblem answers with p.
+// sendProblem writes p as the response.
 func (a *api) sendProblem(w http.ResponseWriter, r *http.Request, requestID string, p *problem) {
-	k, ok := problemTypeOf(p.code)
+	t, ok := problemTypeOf(p.code)
 	if !ok {
-		k, _ = problemTypeOf(codeInternal)
+		t, _ = problemTypeOf(codeInternal)
 	}
 	body, err := json.Marshal(problemBody{
-		Type: a.url("/problems/" + k.code), Title: k.title, Status: k.status, Detail: p.detail, Instance: a.url(r.URL.EscapedPath()),
-		Code: k.code, RequestID: requestID, Errors: p.fieldErrors, CurrentVersion: p.current,
+		Type: a.url("/problems/" + t.Code), Title: t.Title, Status: t.Status, Detail: p.detail,
+		Instance: a.url(r.URL.EscapedPath()), Code: t.Code, RequestID: requestID, Errors: p.fieldErrors,
+		CurrentVersion: p.current,
 	})
 	if err != nil {
-		a.log.Error("a problem cannot be encoded", "code", k.code, "error", err, "request_id", requestID)
+		a.log.Error("encoding a problem failed", "code", t.Code, "error", err, "request_id", requestID)
 	}
 	header := w.Header()
 	header.Set("Content-Type", mediaProblem)
-	switch k.status {
+	switch t.Status {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		header.Set("Retry-After", retryAfter)
+		header.Set("Retry-After", defaultRetryAfter)
 		if p.retry > 0 {
 			header.Set("Retry-After", ingress.Seconds(p.retry))
 		}
 	case http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", a.challenge)
 	}
-	w.WriteHeader(k.status)
+	w.WriteHeader(t.Status)
 	if _, err := w.Write(body); err != nil {
-		a.log.Debug("the client did not take its answer", "error", err, "request_id", requestID)
+		a.log.Debug("writing a problem failed", "error", err, "request_id", requestID)
 	}
 }
 
-// explain answers GET /problems/{code} with what the problem means and what to do.
+// getProblem handles GET /problems/{code}. It explains a problem and its remedy.
 func (c *call) getProblem() error {
-	k, ok := problemTypeOf(c.Param("code"))
+	t, ok := problemTypeOf(c.Param("code"))
 	if !ok {
-		return newProblem(codeNotFound, "There is no problem of this code.")
+		return newProblem(codeNotFound, "The API has no problem with this code. %s lists all codes.", c.api.url("/docs"))
 	}
 	header := c.Writer.Header()
 	header.Set("Content-Type", "text/plain; charset=utf-8")
 	header.Set("Cache-Control", "public, max-age=3600")
 	c.Writer.WriteHeader(http.StatusOK)
-	_, err := fmt.Fprintf(c.Writer, "%s\n\n%s (status %d)\n\n%s\n", k.code, k.title, k.status, k.help)
+	_, err := fmt.Fprintf(c.Writer, "%s\n\n%s (status %d)\n\n%s\n", t.Code, t.Title, t.Status, t.Help)
 	return err
 }

@@ -157,7 +157,7 @@ func (c *call) encodeResult(r replica.Result) ([]byte, error) {
 		p := problemOf(conflictIfGone(r.Err))
 		t, _ := problemTypeOf(p.code)
 		body.Problem = &itemProblem{
-			Type: c.api.url("/problems/" + t.code), Title: t.title, Status: t.status, Detail: p.detail, Code: t.code, Errors: p.fieldErrors,
+			Type: c.api.url("/problems/" + t.Code), Title: t.Title, Status: t.Status, Detail: p.detail, Code: t.Code, Errors: p.fieldErrors,
 			CurrentVersion: r.Version,
 		}
 	}

@@ -12,32 +12,35 @@ import (
 	"github.com/spendwise/spendwise/store/jobs"
 )
 
-// TickerConfig says how a [Ticker] runs.
+// TickerConfig configures a [Ticker]. Interval is required; everything else is optional.
 type TickerConfig struct {
-	// Every is the time from one round's begin to the next; a round that takes longer swallows its ticks meanwhile. It must be given.
+	// Interval is the time between the starts of two rounds. It must be positive. If a round takes longer, the ticks in
+	// the meantime are skipped.
 	Interval time.Duration
-	// Rates converts foreign currencies; nil: none is known.
+	// Rates returns exchange rates for expenses in a foreign currency. If it is nil, such expenses are posted as pending.
 	Rates expense.Rates
-	// Log takes a line for each round that did something or failed; nil: nothing is logged.
+	// Log receives a record for each round that did something or failed. If it is nil, nothing is logged.
 	Log *slog.Logger
-	// Observe is told of each round, for the metrics of the host; nil: nobody is told.
+	// Observe receives the events that a host counts in its metrics. The posting and the alerting rounds call it
+	// concurrently. If it is nil, events are dropped.
 	Observe func(Event)
-	// Now is the clock; nil: time.Now.
+	// Now is the clock. The default is time.Now.
 	Now func() time.Time
 }
 
-// A Ticker posts recurring expenses as they fall due, and raises the alerts of budgets that no request has raised. Any number of
-// them, in any number of processes, may run on one store.
+// A Ticker posts recurring expenses when they fall due and raises the budget alerts that no request has raised. Any
+// number of tickers, in any number of processes, can run on one store.
 type Ticker struct {
 	store  store.Store
 	cfg    TickerConfig
 	alerts *jobs.AlertRaiser
 }
 
-// NewTicker returns a ticker over st. It does nothing until it is run.
+// NewTicker returns a ticker for st. It does nothing until Run. It returns an error if st is nil or cfg.Interval is not
+// positive.
 func NewTicker(st store.Store, cfg TickerConfig) (*Ticker, error) {
 	if st == nil || cfg.Interval <= 0 {
-		return nil, errors.New("httpapi: a ticker needs a store and a time between its rounds")
+		return nil, errors.New("httpapi: the store is nil or the interval is not positive; a ticker needs both")
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -51,52 +54,53 @@ func NewTicker(st store.Store, cfg TickerConfig) (*Ticker, error) {
 	return &Ticker{store: st, cfg: cfg, alerts: jobs.NewAlertRaiser(st)}, nil
 }
 
-// Run posts and raises alerts, both at once and then at each tick, until ctx ends; then it finishes no round that has begun, for what is
-// not posted is still due. Neither waits for the other: looking into a million ledgers for alerts holds up no expense that falls due
-// meanwhile. It returns when nothing of it runs any more.
+// Run starts a posting round and an alerting round at once and then at each interval, until ctx is done. It returns
+// when both have stopped. It does not finish a round after ctx is done: an expense that was not posted is still due.
+// The two kinds of rounds run concurrently, so that checking many ledgers for alerts does not delay posting.
 func (t *Ticker) Run(ctx context.Context) {
 	posted := make(chan struct{}, 1)
-	var duties sync.WaitGroup
-	duties.Go(func() {
+	var loops sync.WaitGroup
+	loops.Go(func() {
 		t.repeat(ctx, nil, func() {
 			if t.post(ctx) == 0 {
 				return
 			}
 			select {
-			case posted <- struct{}{}: // what was posted may have reached a threshold
-			default: // the next look is already due
+			case posted <- struct{}{}: // the posted expenses may have exceeded a budget
+			default: // an alerting round is already requested
 			}
 		})
 	})
-	duties.Go(func() { t.repeat(ctx, posted, func() { t.raise(ctx) }) })
-	duties.Wait()
+	loops.Go(func() { t.repeat(ctx, posted, func() { t.raise(ctx) }) })
+	loops.Wait()
 }
 
-// repeat calls fn at once, at each tick and when asked to, one after the other, until ctx ends.
-func (t *Ticker) repeat(ctx context.Context, asked <-chan struct{}, fn func()) {
+// repeat calls fn at once, then at each interval and for each value of request, until ctx is done. Calls do not
+// overlap.
+func (t *Ticker) repeat(ctx context.Context, request <-chan struct{}, fn func()) {
 	ticks := time.NewTicker(t.cfg.Interval)
 	defer ticks.Stop()
 	for ctx.Err() == nil {
 		fn()
 		select {
-		case <-ticks.C: // came while fn ran
+		case <-ticks.C: // skips a tick that came while fn ran
 		default:
 		}
 		select {
 		case <-ctx.Done():
-		case <-asked:
+		case <-request:
 		case <-ticks.C:
 		}
 	}
 }
 
-// Lag returns how far behind the posting is now, of all tickers on the store. It asks the store, which answers from an index; a
-// ticker that hangs does not stop it from growing.
+// Lag returns how late the posting of recurring expenses is, for all tickers on the store together. It queries an index
+// of the store, so it also grows while a ticker hangs.
 func (t *Ticker) Lag(ctx context.Context) (jobs.PostingLag, error) {
 	return jobs.MeasurePostingLag(ctx, t.store, t.cfg.Now())
 }
 
-// post posts what is due and returns how many expenses that were.
+// post runs a posting round and returns the number of posted expenses.
 func (t *Ticker) post(ctx context.Context) int {
 	now := t.cfg.Now()
 	round, err := jobs.PostDue(ctx, t.store, expense.Env{Now: now, Rates: t.cfg.Rates})
@@ -105,26 +109,28 @@ func (t *Ticker) post(ctx context.Context) int {
 			"rules_failed", round.Failed, "lag", now.Sub(round.OldestDue).Round(time.Second).String(),
 			"took", t.cfg.Now().Sub(now).Round(time.Millisecond).String())
 	}
-	err = t.failed(ctx, "recurring expenses could not all be posted; the next round tries again", err)
+	err = t.failed(ctx, "some recurring expenses were not posted; the next round tries again", err)
 	if round.Posted > 0 {
 		t.cfg.Observe(ExpensesAdded{Source: SourceRule, Count: round.Posted})
 	}
-	t.cfg.Observe(PostingCompleted{Duration: t.cfg.Now().Sub(now), Posted: round.Posted, Ledgers: round.Ledgers, Failed: round.Failed, Err: err})
+	t.cfg.Observe(PostingCompleted{
+		Duration: t.cfg.Now().Sub(now), Posted: round.Posted, Ledgers: round.Ledgers, Failed: round.Failed, Err: err,
+	})
 	return round.Posted
 }
 
-// raise raises alerts in the ledgers that have budgets.
+// raise runs an alerting round over the ledgers that have budgets.
 func (t *Ticker) raise(ctx context.Context) {
 	now := t.cfg.Now()
 	raised, err := t.alerts.RaiseAll(ctx, now)
 	if raised > 0 {
-		t.cfg.Log.InfoContext(ctx, "alerts of budgets raised", "alerts", raised)
+		t.cfg.Log.InfoContext(ctx, "budget alerts raised", "alerts", raised)
 	}
-	err = t.failed(ctx, "alerts of budgets could not all be raised; the next round tries again", err)
+	err = t.failed(ctx, "some budget alerts were not raised; the next round tries again", err)
 	t.cfg.Observe(AlertingCompleted{Duration: t.cfg.Now().Sub(now), Raised: raised, Err: err})
 }
 
-// failed logs why a round failed, and returns it. One that was stopped did not fail.
+// failed logs the error of a round and returns it. It returns nil if the round stopped because ctx is done.
 func (t *Ticker) failed(ctx context.Context, text string, err error) error {
 	if ctx.Err() != nil {
 		err = nil

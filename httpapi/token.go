@@ -7,7 +7,7 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 )
 
-// tokenScopes are the names of what a personal access token may do.
+// tokenScopes lists the scopes that a personal access token can have.
 var tokenScopes = [...]struct {
 	name  string
 	scope auth.Scopes
@@ -17,7 +17,7 @@ var tokenScopes = [...]struct {
 	{"export", auth.ScopeExport},
 }
 
-// tokenBody is a personal access token as answers carry it.
+// tokenBody is a personal access token in a response.
 type tokenBody struct {
 	ID         string     `json:"id"`
 	Name       string     `json:"name"`
@@ -25,14 +25,16 @@ type tokenBody struct {
 	CreatedAt  time.Time  `json:"created_at"`
 	ExpiresAt  time.Time  `json:"expires_at"`
 	LastUsedAt *time.Time `json:"last_used_at"`
-	Token      string     `json:"token,omitzero"` // in the answer that made it, and never again
+	Token      string     `json:"token,omitzero"` // the secret; only in the response that creates the token
 }
 
 func newTokenBody(t auth.PersonalToken) tokenBody {
-	body := tokenBody{ID: t.ID.String(), Name: t.Name, Scopes: []string{}, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt}
-	for _, known := range tokenScopes {
-		if t.Scopes.Has(known.scope) {
-			body.Scopes = append(body.Scopes, known.name)
+	body := tokenBody{
+		ID: t.ID.String(), Name: t.Name, Scopes: []string{}, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt,
+	}
+	for _, s := range tokenScopes {
+		if t.Scopes.Has(s.scope) {
+			body.Scopes = append(body.Scopes, s.name)
 		}
 	}
 	if !t.UsedAt.IsZero() {
@@ -41,14 +43,14 @@ func newTokenBody(t auth.PersonalToken) tokenBody {
 	return body
 }
 
-// tokenInput is a new personal access token.
+// tokenInput creates a personal access token.
 type tokenInput struct {
 	Name      *string  `json:"name" validate:"required,min=1"`
 	Scopes    []string `json:"scopes" validate:"required,min=1,max=3,dive,oneof=read write export"`
 	ExpiresAt *string  `json:"expires_at" validate:"omitnil,min=1"`
 }
 
-// postToken answers POST /v1/tokens.
+// postToken handles POST /v1/tokens.
 func (c *call) postToken() error {
 	doc, err := read[tokenInput](c)
 	if err != nil {
@@ -57,16 +59,19 @@ func (c *call) postToken() error {
 	draft := auth.PersonalTokenDraft{Name: orEmpty(doc.value.Name)}
 	if text := orEmpty(doc.value.ExpiresAt); text != "" {
 		if draft.ExpiresAt, err = time.Parse(time.RFC3339, text); err != nil {
-			doc.addFieldErrors(fieldError{Pointer: "#/expires_at", Code: "malformed", Detail: "An instant is written as RFC 3339 has it, such as 2026-12-31T00:00:00Z."})
+			doc.addFieldErrors(fieldError{
+				Pointer: "#/expires_at", Code: "malformed",
+				Detail: "A point in time must have the format of RFC 3339, such as 2026-12-31T00:00:00Z.",
+			})
 		}
 	}
 	if len(doc.fieldErrors) > 0 {
 		return newFieldProblem(codeValidation, doc.fieldErrors...)
 	}
 	for _, name := range doc.value.Scopes {
-		for _, known := range tokenScopes {
-			if name == known.name {
-				draft.Scopes |= known.scope
+		for _, s := range tokenScopes {
+			if name == s.name {
+				draft.Scopes |= s.scope
 			}
 		}
 	}
@@ -79,7 +84,7 @@ func (c *call) postToken() error {
 	return c.send(result{status: http.StatusCreated, location: "/v1/tokens/" + body.ID, body: body})
 }
 
-// listTokens answers GET /v1/tokens with all tokens of the account: there are no pages.
+// listTokens handles GET /v1/tokens. It lists all tokens of the account on one page.
 func (c *call) listTokens() error {
 	tokens, err := c.api.accounts.PersonalTokens(c.ctx, c.identity)
 	if err != nil {
@@ -92,14 +97,11 @@ func (c *call) listTokens() error {
 	return sendPage(c, "/v1/tokens", data, "")
 }
 
-// deleteToken answers DELETE /v1/tokens/{id}: that token is of no use any more.
+// deleteToken handles DELETE /v1/tokens/{id}. It revokes a token.
 func (c *call) deleteToken() error {
 	id, err := c.id()
 	if err != nil {
 		return err
 	}
-	if err := c.api.accounts.RevokePersonalToken(c.ctx, c.identity, id); err != nil {
-		return err
-	}
-	return c.send(result{status: http.StatusNoContent})
+	return c.noContent(c.api.accounts.RevokePersonalToken(c.ctx, c.identity, id))
 }

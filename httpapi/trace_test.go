@@ -57,7 +57,8 @@ const (
 	clientSpan  = "00f067aa0ba902b7"
 )
 
-// TestOneRequestIsOneTrace: from the client's span over the route and the use case to each statement, and nobody is named in any.
+// TestOneRequestIsOneTrace: from the client's span over the route and the use case to each statement, and nobody is
+// named in any.
 func TestOneRequestIsOneTrace(t *testing.T) {
 	for _, e := range engines() {
 		if e.name == "memstore" {
@@ -123,7 +124,8 @@ func TestOneRequestIsOneTrace(t *testing.T) {
 	}
 }
 
-// TestSpansBelowTheHosts: a host that traces by itself gets the use case and the statements below its own span, and needs no Tracer.
+// TestSpansBelowTheHosts: a host that traces by itself gets the use case and the statements below its own span, and
+// needs no Tracer.
 func TestSpansBelowTheHosts(t *testing.T) {
 	provider, exporter := traced(t)
 	s := serve(t, engines()[1].open(t))

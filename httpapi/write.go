@@ -21,26 +21,26 @@ import (
 	"github.com/spendwise/spendwise/store/jobs"
 )
 
-// maxKey is how many characters an Idempotency-Key has at most.
+// maxIdempotencyKey is the maximum length of an Idempotency-Key, in characters.
 const maxIdempotencyKey = 255
 
-// A result is what a write is answered with.
+// A result describes the response to a write.
 type result struct {
 	status   int
-	version  expense.Version // its ETag; 0: none
-	location string          // below the base URL; "": none
-	body     any             // nil: none
-	events   []Event         // what to tell once it is committed
+	version  expense.Version // for the ETag header; 0: no header
+	location string          // path for the Location header; "": no header
+	body     any             // encoded as JSON; nil: no body
+	events   []Event         // reported after the commit
 }
 
-// An idempotentRequest is a request with an Idempotency-Key: it is carried out at most once.
+// An idempotentRequest identifies a request with an Idempotency-Key, which runs at most once.
 type idempotentRequest struct {
 	key         store.IdempotencyKey
 	fingerprint []byte
 }
 
-// idempotentRequest returns the key and the fingerprint of a request with an Idempotency-Key, or nil without one. content returns
-// the body in its canonical form.
+// idempotentRequest returns the key and the fingerprint of a request with an Idempotency-Key, or nil without the
+// header. content returns the body in its canonical form.
 func (c *call) idempotentRequest(content func() ([]byte, error)) (*idempotentRequest, error) {
 	key, err := idempotencyKey(c.Request.Header)
 	if err != nil || key == "" {
@@ -51,14 +51,14 @@ func (c *call) idempotentRequest(content func() ([]byte, error)) (*idempotentReq
 		return nil, err
 	}
 	hash := sha256.New()
-	// Each part is preceded by its length, so that no two requests read the same.
+	// The length before each part makes the input of the hash unambiguous.
 	for _, part := range []string{c.Request.Method, c.Request.URL.Path, c.query.Encode(), string(body)} {
-		_, _ = fmt.Fprintf(hash, "%d:%s", len(part), part) // a hash takes every byte
+		_, _ = fmt.Fprintf(hash, "%d:%s", len(part), part) // a hash never returns an error
 	}
 	return &idempotentRequest{key: store.IdempotencyKey{Scope: c.route, Key: key}, fingerprint: hash.Sum(nil)}, nil
 }
 
-// canonical returns the canonical form (RFC 8785) of a JSON text, in which equal documents are equal texts.
+// canonical returns a function that returns the canonical form of a JSON text (RFC 8785).
 func canonical(raw []byte) func() ([]byte, error) {
 	return func() ([]byte, error) {
 		if len(raw) == 0 {
@@ -72,7 +72,7 @@ func canonical(raw []byte) func() ([]byte, error) {
 	}
 }
 
-// idempotencyKey reads the header of that name, quoted or bare; "" without one.
+// idempotencyKey returns the value of the Idempotency-Key header, without quotes, or "" without the header.
 func idempotencyKey(header http.Header) (string, error) {
 	lines := header.Values("Idempotency-Key")
 	if len(lines) == 0 {
@@ -85,14 +85,14 @@ func idempotencyKey(header http.Header) (string, error) {
 	if len(lines) > 1 || !isToken(key, maxIdempotencyKey) {
 		return "", newFieldProblem(codeMalformed, fieldError{
 			Header: "Idempotency-Key", Code: "malformed_key",
-			Detail: "A key is one header line of 1 to 255 letters, digits and . _ : - characters.",
+			Detail: "An Idempotency-Key must be one line of 1 to 255 characters: letters, digits and . _ : -",
 		})
 	}
 	return key, nil
 }
 
-// isToken reports whether text has 1 to most characters of [A-Za-z0-9._:-].
-func isToken(text string, most int) bool {
+// isToken reports whether text has 1 to maxLength characters of [A-Za-z0-9._:-].
+func isToken(text string, maxLength int) bool {
 	for i := range len(text) {
 		switch c := text[i]; {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == ':', c == '-':
@@ -100,25 +100,27 @@ func isToken(text string, most int) bool {
 			return false
 		}
 	}
-	return len(text) >= 1 && len(text) <= most
+	return len(text) >= 1 && len(text) <= maxLength
 }
 
-// write does a change of the caller's ledger and answers it. With an Idempotency-Key, fn runs only if the key is new: the
-// answer is rendered and kept in the transaction of the change it tells of. faults are those of the request's shape; with
-// any, nothing is changed.
-func (c *call) write(raw []byte, faults []fieldError, fn func(ctx context.Context, tx store.Tx) (result, error)) error {
-	promise, err := c.idempotentRequest(canonical(raw))
+// A writeFunc changes the ledger in a transaction and returns the result for the client.
+type writeFunc func(ctx context.Context, tx store.Tx) (result, error)
+
+// write runs fn in an Update of the caller's ledger and sends the result. raw is the body of the request. With an
+// Idempotency-Key, fn runs only if the key is new, and the response is stored in the same transaction. If the body has
+// field errors, write adds those that fn returns, sends them all and changes nothing.
+func (c *call) write(raw []byte, errs []fieldError, fn writeFunc) error {
+	request, err := c.idempotentRequest(canonical(raw))
 	if err != nil {
 		return err
 	}
-	return c.writeOnce(promise, func(ctx context.Context, tx store.Tx) (result, error) {
+	return c.writeOnce(request, func(ctx context.Context, tx store.Tx) (result, error) {
 		res, err := fn(ctx, tx)
-		return res, mergeFieldErrors(faults, err)
+		return res, mergeFieldErrors(errs, err)
 	})
 }
 
-// create answers a POST that makes a resource of what the body says. An id that was deleted is a conflict: the caller wanted to
-// make the resource, not to find it.
+// create handles a POST that creates a resource from the body.
 func create[In any](c *call, fn func(ctx context.Context, tx store.Tx, in In) (result, error)) error {
 	doc, err := read[In](c)
 	if err != nil {
@@ -130,7 +132,8 @@ func create[In any](c *call, fn func(ctx context.Context, tx store.Tx, in In) (r
 	})
 }
 
-// made is the answer to a creation: 201 that says where the resource is, or 200 if it was there already with the same content.
+// createdResult returns 201 with the URL of a new resource. If created is false, the resource already existed with the
+// same content, and the status is 200.
 func createdResult(created bool, path string, id uuid.UUID, version expense.Version, body any) result {
 	res := result{status: http.StatusOK, version: version, body: body}
 	if created {
@@ -139,15 +142,15 @@ func createdResult(created bool, path string, id uuid.UUID, version expense.Vers
 	return res
 }
 
-// creating tells of an id that was deleted as a conflict.
+// conflictIfGone turns expense.ErrGone into a conflict: a request to create cannot reuse the id of a deleted resource.
 func conflictIfGone(err error) error {
 	if errors.Is(err, expense.ErrGone) {
-		return &problem{code: codeGone, detail: "The id belonged to a resource that was deleted; choose a new one.", cause: err}
+		return &problem{code: codeGone, detail: "The id belongs to a deleted resource. Use a new id.", cause: err}
 	}
 	return err
 }
 
-// target is the resource in the path, and what the request's preconditions ask of it.
+// target returns the id in the path and the preconditions of the request.
 func (c *call) target() (id uuid.UUID, cond expense.Precondition, err error) {
 	if id, err = c.id(); err == nil {
 		cond, err = condition(c.Request.Header)
@@ -155,8 +158,11 @@ func (c *call) target() (id uuid.UUID, cond expense.Precondition, err error) {
 	return id, cond, err
 }
 
-// change answers a request that changes the resource in the path as the body says.
-func change[In any](c *call, fn func(ctx context.Context, tx store.Tx, id uuid.UUID, in In, cond expense.Precondition) (result, error)) error {
+// change handles a request that changes the resource in the path as the body says.
+func change[In any](
+	c *call,
+	fn func(ctx context.Context, tx store.Tx, id uuid.UUID, in In, cond expense.Precondition) (result, error),
+) error {
 	id, cond, err := c.target()
 	if err != nil {
 		return err
@@ -170,8 +176,10 @@ func change[In any](c *call, fn func(ctx context.Context, tx store.Tx, id uuid.U
 	})
 }
 
-// remove answers a DELETE of the resource in the path.
-func (c *call) remove(fn func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Precondition) error) error {
+// remove handles a DELETE of the resource in the path.
+func (c *call) remove(
+	fn func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Precondition) error,
+) error {
 	id, cond, err := c.target()
 	if err != nil {
 		return err
@@ -181,9 +189,9 @@ func (c *call) remove(fn func(ctx context.Context, tx store.Tx, id uuid.UUID, co
 	})
 }
 
-// writeOnce runs fn in an Update, unless the ledger has a stored response to the request, and sends the response. A nil request
-// always runs fn.
-func (c *call) writeOnce(request *idempotentRequest, fn func(ctx context.Context, tx store.Tx) (result, error)) error {
+// writeOnce runs fn in an Update and sends its result. If the ledger has a stored response to the request, writeOnce
+// replays it and does not run fn. request is nil without an Idempotency-Key.
+func (c *call) writeOnce(request *idempotentRequest, fn writeFunc) error {
 	var resp writeResponse
 	var replayed bool
 	var events []Event
@@ -214,7 +222,7 @@ func (c *call) writeOnce(request *idempotentRequest, fn func(ctx context.Context
 	return c.sendResponse(resp, replayed)
 }
 
-// A writeResponse is what the client of a write receives, and what the payload of an idempotency record encodes.
+// A writeResponse is the response to a write. The payload of an idempotency record encodes it.
 type writeResponse struct {
 	Status   int    `json:"status"`
 	ETag     string `json:"etag,omitzero"`
@@ -222,11 +230,11 @@ type writeResponse struct {
 	body     []byte // JSON, or empty
 }
 
-// encode returns r as a line of JSON without the body, then the body as it is sent.
+// encode returns a line of JSON with the members of r, followed by the body.
 func (r writeResponse) encode() ([]byte, error) {
 	head, err := json.Marshal(r)
 	if err != nil {
-		return nil, fmt.Errorf("encode a stored response: %w", err)
+		return nil, fmt.Errorf("encode the response to store: %w", err)
 	}
 	return slices.Concat(head, []byte{'\n'}, r.body), nil
 }
@@ -240,8 +248,8 @@ func decodeResponse(payload []byte) (r writeResponse, err error) {
 	return r, nil
 }
 
-// storedResponse returns the response that the ledger has stored for a request, and whether it has one. A key that another request
-// used is a problem.
+// storedResponse returns the stored response to a request and whether there is one. It returns a problem if another
+// request has used the key.
 func (c *call) storedResponse(tx store.Tx, request *idempotentRequest) (writeResponse, bool, error) {
 	if request == nil {
 		return writeResponse{}, false, nil
@@ -254,14 +262,15 @@ func (c *call) storedResponse(tx store.Tx, request *idempotentRequest) (writeRes
 		return writeResponse{}, false, err
 	case !bytes.Equal(record.Fingerprint, request.fingerprint):
 		return writeResponse{}, false, newFieldProblem(codeKeyReused, fieldError{
-			Header: "Idempotency-Key", Code: codeKeyReused, Detail: "The key was used for another request.",
+			Header: "Idempotency-Key", Code: codeKeyReused,
+			Detail: "Another request has used this Idempotency-Key. Use a new key for a new request.",
 		})
 	}
 	resp, err := decodeResponse(record.Payload)
 	return resp, err == nil, err
 }
 
-// storeResponse stores the response to a request in the transaction of its write; a nil request stores nothing.
+// storeResponse stores the response to a request in the transaction of its write. It does nothing if request is nil.
 func (c *call) storeResponse(tx store.Tx, request *idempotentRequest, resp writeResponse) error {
 	if request == nil {
 		return nil
@@ -275,27 +284,30 @@ func (c *call) storeResponse(tx store.Tx, request *idempotentRequest, resp write
 	})
 }
 
-// update runs fn in an Update of the caller's ledger, which is made first if the caller has none yet. Where fn wants to change a
-// rule of which too much is due to be posted along the way, that is posted first, in Updates of their own.
+// update runs fn in an Update of the caller's ledger. It creates the ledger first if the caller has none. If fn returns
+// a *recurrence.BacklogError, because too many occurrences of a rule are due for one transaction, update posts them in
+// separate Updates and runs fn again.
 func (c *call) update(fn func(store.Tx) error) error {
 	for {
 		err := c.updateOnce(fn)
-		behind, ok := errors.AsType[*recurrence.BacklogError](err)
+		backlog, ok := errors.AsType[*recurrence.BacklogError](err)
 		if !ok {
 			return err
 		}
-		version, err := jobs.CatchUp(c.ctx, c.api.store, c.owner, c.env(), behind)
+		version, err := jobs.CatchUp(c.ctx, c.api.store, c.owner, c.env(), backlog)
 		if err != nil {
 			return err
 		}
-		c.catchUp = catchUp{from: behind.Version, to: version}
+		c.catchUp = catchUp{from: backlog.Version, to: version}
 	}
 }
 
-// caughtUp is what posting the backlog of a rule made of its version, where nobody else has written it meanwhile.
+// catchUp holds the versions of a rule before and after update posted its backlog. Both are 0 if nothing was posted or
+// if another request has changed the rule in between.
 type catchUp struct{ from, to expense.Version }
 
-// since returns the precondition as it is to be understood after the posting: what was posted on the way is the request's own doing.
+// adjust replaces the version before the catch-up in a precondition by the version after it: the request itself caused
+// that change.
 func (c catchUp) adjust(cond expense.Precondition) expense.Precondition {
 	if c.to != 0 && slices.Contains(cond.Versions, c.from) {
 		cond.Versions = []expense.Version{c.to}
@@ -303,6 +315,7 @@ func (c catchUp) adjust(cond expense.Precondition) expense.Precondition {
 	return cond
 }
 
+// updateOnce runs fn in one Update. It creates the ledger first if the caller has none.
 func (c *call) updateOnce(fn func(store.Tx) error) error {
 	for {
 		ran := false
@@ -327,27 +340,28 @@ func (c *call) updateOnce(fn func(store.Tx) error) error {
 	}
 }
 
-// withLedger runs a reading that says ErrNotFound where there is no ledger, and again after making one.
+// withLedger runs read. If read returns ErrNotFound, withLedger creates the ledger if the caller has none, and runs
+// read again.
 func (c *call) withLedger(read func() error) error {
 	err := read()
 	if !errors.Is(err, expense.ErrNotFound) {
 		return err
 	}
-	// Whether this call or a twin of it made the ledger, it is there now; where it was there before, the reading says so again.
+	// If the ledger existed before, read returns ErrNotFound again.
 	if err := c.createLedger(); err != nil {
 		return err
 	}
 	return read()
 }
 
-// createLedger makes the ledger of an owner not seen before, with the default settings.
+// createLedger creates the caller's ledger with the default settings. It does nothing if the ledger exists.
 func (c *call) createLedger() error {
 	created, err := c.api.store.CreateLedger(c.ctx, c.owner, expense.NewInitialLedger(c.owner, c.api.settings, c.now))
 	if err != nil || !created || c.api.accounts == nil {
 		return err
 	}
-	// A session that is still cached may be that of an account which was erased elsewhere. Whoever erases one looks for its
-	// ledger once more at the end, so that looking for the account after making the ledger leaves no gap.
+	// Another instance may have erased the account while this instance still has its session in the cache. Erasing an
+	// account deletes its ledger once more at the end, so one check after the creation is enough.
 	erased, err := c.api.accounts.IsErased(c.ctx, c.identity)
 	if err != nil || !erased {
 		return err
@@ -358,7 +372,7 @@ func (c *call) createLedger() error {
 	return auth.ErrUnauthenticated
 }
 
-// render encodes a result as it is sent and stored.
+// render encodes a result.
 func (c *call) render(res result) (writeResponse, error) {
 	resp := writeResponse{Status: res.status}
 	if res.version != 0 {
@@ -376,7 +390,7 @@ func (c *call) render(res result) (writeResponse, error) {
 	return resp, nil
 }
 
-// send answers at once with a result that no transaction guards.
+// send sends a result outside a transaction.
 func (c *call) send(res result) error {
 	resp, err := c.render(res)
 	if err != nil {
@@ -408,7 +422,7 @@ func (c *call) sendResponse(resp writeResponse, replayed bool) error {
 	return err
 }
 
-// get answers with one resource, or with 304 if the client has this version already.
+// get sends a resource, or 304 if If-None-Match lists its version.
 func (c *call) get(version expense.Version, body any) error {
 	same, err := notModified(c.Request.Header, version)
 	switch {
