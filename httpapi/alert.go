@@ -4,42 +4,20 @@ import (
 	"context"
 	"encoding/binary"
 	"net/http"
-	"time"
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/jobs"
 )
 
 const alertsPath = budgetsPath + "/alerts"
 
-// alertBody is an alert as answers carry it.
-type alertBody struct {
-	ID        string          `json:"id"`
-	BudgetID  string          `json:"budget_id"`
-	Month     string          `json:"month"`
-	Threshold string          `json:"threshold"`
-	RaisedAt  time.Time       `json:"raised_at"`
-	ReadAt    *time.Time      `json:"read_at"` // null until it was read
-	Version   expense.Version `json:"version"`
-}
-
-func newAlertBody(a budget.Alert) alertBody {
-	body := alertBody{
-		ID: a.ID.String(), BudgetID: a.BudgetID.String(), Month: a.Month.String(), Threshold: a.Threshold.String(), RaisedAt: a.RaisedAt,
-		Version: a.Version,
-	}
-	if !a.ReadAt.IsZero() {
-		body.ReadAt = &a.ReadAt
-	}
-	return body
-}
-
 // listAlerts answers GET /v1/budgets/alerts: the latest month first, then the latest raised.
 func (c *call) listAlerts() error {
-	return sendList(c, list[budget.Alert, alertBody]{
-		scope: "alerts", path: alertsPath, body: newAlertBody, key: alertKey,
+	return sendList(c, list[budget.Alert, wire.Alert]{
+		scope: "alerts", path: alertsPath, body: wire.NewAlert, key: alertKey,
 		read: func(r store.Reader) ([]budget.Alert, error) {
 			alerts, err := r.Alerts(c.ctx, expense.Month{})
 			if err == nil && len(alerts) == 0 {
@@ -65,7 +43,7 @@ func (c *call) readAlert() error {
 	}
 	return c.write(nil, nil, func(ctx context.Context, tx store.Tx) (result, error) {
 		alert, err := budget.MarkAlertRead(ctx, tx, c.env(), id)
-		return result{status: http.StatusOK, version: alert.Version, body: newAlertBody(alert)}, err
+		return result{status: http.StatusOK, version: alert.Version, body: wire.NewAlert(alert)}, err
 	})
 }
 

@@ -5,114 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/store"
 )
 
 const budgetsPath = "/v1/budgets"
 
-// budgetBody is a budget as answers carry it.
-type budgetBody struct {
-	ID         string          `json:"id"`
-	CategoryID *string         `json:"category_id"`
-	Label      *string         `json:"label"`       // the name its category had when a merge ended it
-	MergedInto *string         `json:"merged_into"` // the category that has its expenses since
-	Currency   string          `json:"currency"`
-	Entries    []entryBody     `json:"entries"`
-	UntilMonth *string         `json:"until_month"`
-	Rollover   string          `json:"rollover"`
-	Cap        *string         `json:"rollover_cap"`
-	AlertAt    []string        `json:"alert_at"`
-	Version    expense.Version `json:"version"`
-	CreatedAt  time.Time       `json:"created_at"`
-	UpdatedAt  time.Time       `json:"updated_at"`
-}
-
-// entryBody is the limit from a month on.
-type entryBody struct {
-	FromMonth string  `json:"from_month"`
-	Amount    *string `json:"amount"` // null: no limit until the next entry, where a series went on after its end
-}
-
-func newBudgetBody(b budget.Budget) budgetBody {
-	body := budgetBody{
-		ID: b.ID.String(), CategoryID: idOrNull(b.CategoryID), Label: textOrNull(b.MergedName), MergedInto: idOrNull(b.MergedInto), Entries: make([]entryBody, len(b.Entries)),
-		UntilMonth: textOrNull(b.Until.String()), Rollover: b.Rollover.String(), AlertAt: make([]string, len(b.AlertAt)),
-		Version: b.Version, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt,
-	}
-	for i, entry := range b.Entries {
-		body.Currency = entry.Limit.Currency().Code()
-		body.Entries[i] = entryBody{FromMonth: entry.From.String()}
-		if !entry.Limit.IsZero() {
-			body.Entries[i].Amount = new(entry.Limit.Amount())
-		}
-	}
-	if !b.RolloverCap.IsZero() {
-		body.Cap = new(b.RolloverCap.Amount())
-	}
-	for i, ratio := range b.AlertAt {
-		body.AlertAt[i] = ratio.String()
-	}
-	return body
-}
-
-// budgetInput is a budget as POST takes it.
-type budgetInput struct {
-	ID         *string  `json:"id" validate:"omitnil,min=1"`
-	CategoryID *string  `json:"category_id" validate:"omitnil,min=1"`
-	FromMonth  *string  `json:"from_month" validate:"omitnil,min=1"`
-	UntilMonth *string  `json:"until_month" validate:"omitnil,min=1"`
-	Amount     *string  `json:"amount" validate:"required,min=1"`
-	Currency   *string  `json:"currency" validate:"omitnil,min=1"`
-	Rollover   *string  `json:"rollover" validate:"omitnil,min=1"`
-	Cap        *string  `json:"rollover_cap" validate:"omitnil,min=1"`
-	AlertAt    []string `json:"alert_at" validate:"max=100"`
-}
-
-func (in budgetInput) draft() budget.Draft {
-	return budget.Draft{
-		ID: orEmpty(in.ID), CategoryID: orEmpty(in.CategoryID), FromMonth: orEmpty(in.FromMonth), UntilMonth: orEmpty(in.UntilMonth),
-		Amount: orEmpty(in.Amount), Currency: orEmpty(in.Currency), Rollover: orEmpty(in.Rollover), RolloverCap: orEmpty(in.Cap), AlertAt: in.AlertAt,
-	}
-}
-
-// budgetPatch is a merge patch of a budget.
-type budgetPatch struct {
-	Amount     member[string]   `json:"amount"`
-	Currency   member[string]   `json:"currency"`
-	FromMonth  member[string]   `json:"from_month"`
-	UntilMonth member[string]   `json:"until_month"`
-	Rollover   member[string]   `json:"rollover"`
-	Cap        member[string]   `json:"rollover_cap"`
-	AlertAt    member[[]string] `json:"alert_at"`
-}
-
-func (in budgetPatch) check() []fieldError {
-	return slices.Concat(
-		in.Amount.check("amount", isText), in.Currency.check("currency", isText), in.FromMonth.check("from_month", isText|mayBeNull),
-		in.UntilMonth.check("until_month", isText|mayBeNull), in.Rollover.check("rollover", isText|mayBeNull),
-		in.Cap.check("rollover_cap", isText|mayBeNull),
-	)
-}
-
-func (in budgetPatch) patch() budget.Patch {
-	return budget.Patch{
-		Amount: in.Amount.pointer(), Currency: in.Currency.pointer(), FromMonth: in.FromMonth.pointer(),
-		UntilMonth: in.UntilMonth.pointer(), Rollover: in.Rollover.pointer(), RolloverCap: in.Cap.pointer(), AlertAt: in.AlertAt.pointer(),
-	}
-}
-
 // postBudget answers POST /v1/budgets.
 func (c *call) postBudget() error {
-	return create(c, func(ctx context.Context, tx store.Tx, in budgetInput) (result, error) {
-		added, err := budget.Add(ctx, tx, c.env(), in.draft())
-		return createdResult(added.Created, budgetsPath, added.Budget.ID, added.Budget.Version, newBudgetBody(added.Budget)), c.addingBudget(err)
+	return create(c, func(ctx context.Context, tx store.Tx, in wire.BudgetInput) (result, error) {
+		added, err := budget.Add(ctx, tx, c.env(), in.Draft())
+		return createdResult(added.Created, budgetsPath, added.Budget.ID, added.Budget.Version, wire.NewBudget(added.Budget)), c.addingBudget(err)
 	})
 }
 
@@ -136,9 +45,9 @@ func (c *call) addingBudget(err error) error {
 
 // patchBudget answers PATCH /v1/budgets/{id}: an amount holds from from_month on, months before it stay as they were.
 func (c *call) patchBudget() error {
-	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in budgetPatch, cond expense.Precondition) (result, error) {
-		changed, err := budget.Change(ctx, tx, c.env(), id, in.patch(), cond)
-		return result{status: http.StatusOK, version: changed.Version, body: newBudgetBody(changed)}, err
+	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in wire.BudgetPatch, cond expense.Precondition) (result, error) {
+		changed, err := budget.Change(ctx, tx, c.env(), id, in.Patch(), cond)
+		return result{status: http.StatusOK, version: changed.Version, body: wire.NewBudget(changed)}, err
 	})
 }
 
@@ -159,13 +68,13 @@ func (c *call) getBudget() error {
 	if err != nil {
 		return err
 	}
-	return c.get(b.Version, newBudgetBody(b))
+	return c.get(b.Version, wire.NewBudget(b))
 }
 
 // listBudgets answers GET /v1/budgets, ordered by id.
 func (c *call) listBudgets() error {
-	return sendList(c, list[budget.Budget, budgetBody]{
-		scope: "budgets", path: budgetsPath, body: newBudgetBody, key: func(b budget.Budget) []byte { return b.ID[:] },
+	return sendList(c, list[budget.Budget, wire.Budget]{
+		scope: "budgets", path: budgetsPath, body: wire.NewBudget, key: func(b budget.Budget) []byte { return b.ID[:] },
 		read: func(r store.Reader) ([]budget.Budget, error) {
 			book, err := r.BudgetSnapshot(c.ctx)
 			return book.Budgets, err

@@ -3,79 +3,29 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/store"
 )
 
 const categoriesPath = "/v1/categories"
 
-// categoryBody is a category as answers carry it.
-type categoryBody struct {
-	ID        string          `json:"id"`
-	Name      string          `json:"name"`
-	Colour    *string         `json:"colour"`
-	Icon      *string         `json:"icon"`
-	Archived  bool            `json:"archived"`
-	Version   expense.Version `json:"version"`
-	CreatedAt time.Time       `json:"created_at"`
-	UpdatedAt time.Time       `json:"updated_at"`
-}
-
-func newCategoryBody(c expense.Category) categoryBody {
-	return categoryBody{
-		ID: c.ID.String(), Name: c.Name, Colour: textOrNull(c.Colour), Icon: textOrNull(c.Icon), Archived: c.Archived,
-		Version: c.Version, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
-	}
-}
-
-// categoryInput is a category as POST takes it.
-type categoryInput struct {
-	ID       *string `json:"id" validate:"omitnil,min=1"`
-	Name     *string `json:"name" validate:"required,min=1"`
-	Colour   *string `json:"colour"`
-	Icon     *string `json:"icon"`
-	Archived *bool   `json:"archived"`
-}
-
-func (in categoryInput) draft() expense.CategoryDraft {
-	return expense.CategoryDraft{ID: orEmpty(in.ID), Name: orEmpty(in.Name), Colour: in.Colour, Icon: in.Icon, Archived: in.Archived}
-}
-
-// categoryPatch is a merge patch of a category.
-type categoryPatch struct {
-	Name     member[string] `json:"name"`
-	Colour   member[string] `json:"colour"`
-	Icon     member[string] `json:"icon"`
-	Archived member[bool]   `json:"archived"`
-}
-
-func (in categoryPatch) check() []fieldError {
-	return append(in.Name.check("name", isText), in.Archived.check("archived", 0)...)
-}
-
-func (in categoryPatch) patch() expense.CategoryPatch {
-	return expense.CategoryPatch{
-		Name: in.Name.pointer(), Colour: in.Colour.pointer(), Icon: in.Icon.pointer(), Archived: in.Archived.pointer(),
-	}
-}
-
 // postCategory answers POST /v1/categories.
 func (c *call) postCategory() error {
-	return create(c, func(ctx context.Context, tx store.Tx, in categoryInput) (result, error) {
-		added, err := expense.AddCategory(ctx, tx, c.env(), in.draft())
-		return createdResult(added.Created, categoriesPath, added.Category.ID, added.Category.Version, newCategoryBody(added.Category)), err
+	return create(c, func(ctx context.Context, tx store.Tx, in wire.CategoryInput) (result, error) {
+		added, err := expense.AddCategory(ctx, tx, c.env(), in.Draft())
+		return createdResult(added.Created, categoriesPath, added.Category.ID, added.Category.Version, wire.NewCategory(added.Category)), err
 	})
 }
 
 // patchCategory answers PATCH /v1/categories/{id}.
 func (c *call) patchCategory() error {
-	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in categoryPatch, cond expense.Precondition) (result, error) {
-		changed, err := expense.ChangeCategory(ctx, tx, c.env(), id, in.patch(), cond)
-		return result{status: http.StatusOK, version: changed.Version, body: newCategoryBody(changed)}, err
+	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in wire.CategoryPatch, cond expense.Precondition) (result, error) {
+		changed, err := expense.ChangeCategory(ctx, tx, c.env(), id, in.Patch(), cond)
+		return result{status: http.StatusOK, version: changed.Version, body: wire.NewCategory(changed)}, err
 	})
 }
 
@@ -100,13 +50,13 @@ func (c *call) getCategory() error {
 	if err != nil {
 		return err
 	}
-	return c.get(category.Version, newCategoryBody(category))
+	return c.get(category.Version, wire.NewCategory(category))
 }
 
 // listCategories answers GET /v1/categories, ordered by name.
 func (c *call) listCategories() error {
-	return sendList(c, list[expense.Category, categoryBody]{
-		scope: "categories", path: categoriesPath, body: newCategoryBody,
+	return sendList(c, list[expense.Category, wire.Category]{
+		scope: "categories", path: categoriesPath, body: wire.NewCategory,
 		key: func(category expense.Category) []byte { return []byte(expense.Fold(category.Name)) },
 		read: func(r store.Reader) ([]expense.Category, error) {
 			categories, err := r.Categories(c.ctx)

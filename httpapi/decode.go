@@ -8,11 +8,16 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-playground/validator/v10"
+	"github.com/google/uuid"
+
+	"github.com/spendwise/spendwise/export/wire"
+	"github.com/spendwise/spendwise/recurrence"
 )
 
 const (
@@ -23,51 +28,59 @@ const (
 // maxBody is how many bytes a JSON body has at most.
 const maxBody = 1 << 20
 
-// A member of a merge patch: RFC 7396 tells one that is absent from one that is null.
-type member[T any] struct {
-	Given bool
-	Null  bool
-	Value T
-}
+// detailCount is the detail of a rule with a count of 0, which the domain takes for no limit.
+var detailCount = fmt.Sprintf("This is a number from 1 to %d; leave it out, or give null, where there is no limit.", recurrence.MaxCount)
 
-// UnmarshalJSONFrom notes that the member is there, and whether it is null.
-func (m *member[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	m.Given = true
-	if dec.PeekKind() == 'n' {
-		m.Null = true
-		return dec.SkipValue()
-	}
-	return json.UnmarshalDecode(dec, &m.Value)
-}
-
-// pointer returns the value to be set: nil where the member is absent, the zero value where it is null.
-func (m member[T]) pointer() *T {
-	if !m.Given {
-		return nil
-	}
-	return &m.Value
-}
-
-// detailEmpty tells a text that is given and says nothing.
+// detailEmpty is the detail of an empty text.
 const detailEmpty = "This must not be empty; leave the member out if there is nothing to say."
 
-// A trait says what a member of a merge patch may be.
-type trait uint8
+// memberOf reads a member of a merge patch. It does what the member's UnmarshalJSON does, but reports where in the member's value
+// something is wrong.
+func memberOf[T any]() *json.Unmarshalers {
+	return json.UnmarshalFromFunc(func(dec *jsontext.Decoder, m *wire.Optional[T]) error {
+		if dec.PeekKind() == 'n' {
+			*m = wire.Null[T]()
+			return dec.SkipValue()
+		}
+		m.Present = true
+		return json.UnmarshalDecode(dec, &m.Value)
+	})
+}
 
-const (
-	mayBeNull trait = 1 << iota // null puts back the default
-	isText                      // a text that must not be empty
-)
+// patchMembers reads the members of all merge patches.
+var patchMembers = json.WithUnmarshalers(json.JoinUnmarshalers(
+	memberOf[string](), memberOf[bool](), memberOf[int](), memberOf[[]string](), memberOf[wire.MonthDay](),
+))
 
-// check lists what the member's shape breaks.
-func (m member[T]) check(name string, traits trait) []fieldError {
-	switch {
-	case m.Null && traits&mayBeNull == 0:
-		return []fieldError{{Pointer: "#/" + name, Code: "not_null", Detail: "This member cannot be removed; give it a value."}}
-	case m.Given && !m.Null && traits&isText != 0 && any(m.Value) == any(""):
-		return []fieldError{{Pointer: "#/" + name, Code: "empty", Detail: detailEmpty}}
+// isOptional reports whether t is a [wire.Optional].
+func isOptional(t reflect.Type) bool { return strings.HasPrefix(t.Name(), "Optional[") }
+
+// checkPatch returns what breaks the tags "patch" of a merge patch; see [wire.Optional].
+func checkPatch(patch reflect.Value) []fieldError {
+	var broken []fieldError
+	for i := range patch.NumField() {
+		field, member := patch.Type().Field(i), patch.Field(i)
+		if !isOptional(field.Type) || !member.FieldByName("Present").Bool() {
+			continue
+		}
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		has := func(rule string) bool { return slices.Contains(strings.Split(field.Tag.Get("patch"), ","), rule) }
+		f, null := fieldError{Pointer: "#/" + name}, member.FieldByName("Null").Bool()
+		switch zero := member.FieldByName("Value").IsZero(); {
+		case null && !has("nullable"):
+			f.Code, f.Detail = "not_null", "This member cannot be removed; give it a value."
+		case null || !zero:
+			continue
+		case has("nonempty"):
+			f.Code, f.Detail = "empty", detailEmpty
+		case has("nonzero"):
+			f.Code, f.Detail = "out_of_range", detailCount
+		default:
+			continue
+		}
+		broken = append(broken, f)
 	}
-	return nil
+	return broken
 }
 
 // newValidator returns the checker of a wire struct's shape: which members there must be, and how long they are at most.
@@ -184,7 +197,7 @@ func checkMedia(r *http.Request) error {
 // decode reads one JSON object, strictly. A member of the wrong type is a fault, and the rest is read all the same;
 // everything else that is wrong with the text is an error.
 func decode[T any](raw []byte, opts ...json.Options) (T, []fieldError, error) {
-	options := json.JoinOptions(append(opts, json.RejectUnknownMembers(true))...)
+	options := json.JoinOptions(append(opts, json.RejectUnknownMembers(true), patchMembers)...)
 	var faults []fieldError
 	for {
 		var value T
@@ -356,10 +369,7 @@ func (a *api) shape(value any) []fieldError {
 			faults = append(faults, shapeFault(b))
 		}
 	}
-	if own, ok := value.(interface{ check() []fieldError }); ok {
-		faults = append(faults, own.check()...)
-	}
-	return faults
+	return append(faults, checkPatch(reflect.Indirect(reflect.ValueOf(value)))...)
 }
 
 // shapeFault tells one finding of the validator.
@@ -373,6 +383,8 @@ func shapeFault(broken validator.FieldError) fieldError {
 		f.Code, f.Detail = "empty", detailEmpty
 	case "max":
 		f.Code, f.Detail = "too_long", fmt.Sprintf("This has at most %s characters or elements.", broken.Param())
+	case "ne":
+		f.Code, f.Detail = "out_of_range", detailCount
 	case "oneof":
 		f.Code, f.Detail = "unknown_value", fmt.Sprintf("This is one of: %s.", broken.Param())
 	case "email":
@@ -381,4 +393,28 @@ func shapeFault(broken validator.FieldError) fieldError {
 		f.Code, f.Detail = "not_allowed", fmt.Sprintf("This breaks the rule %q.", broken.Tag())
 	}
 	return f
+}
+
+// textOrNull returns nil for "", which becomes null in JSON.
+func textOrNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// orEmpty returns "" for a member that is absent or null.
+func orEmpty(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
+}
+
+// idOrNull returns nil for [uuid.Nil], which becomes null in JSON.
+func idOrNull(id uuid.UUID) *string {
+	if id == uuid.Nil {
+		return nil
+	}
+	return new(id.String())
 }

@@ -7,132 +7,28 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/store"
 )
 
 const expensesPath = "/v1/expenses"
 
-// expenseBody is an expense as answers carry it.
-type expenseBody struct {
-	ID           string          `json:"id"`
-	Amount       string          `json:"amount"`
-	Currency     string          `json:"currency"`
-	Date         string          `json:"date"`
-	CategoryID   string          `json:"category_id"`
-	Notes        string          `json:"notes"`
-	RuleID       *string         `json:"rule_id"`
-	Occurrence   *string         `json:"occurrence"`
-	Rate         *string         `json:"rate"`
-	RateDate     *string         `json:"rate_date"`
-	RateSource   *string         `json:"rate_source"`
-	HomeAmount   *string         `json:"home_amount"`
-	HomeCurrency string          `json:"home_currency"`
-	Pending      bool            `json:"pending"`
-	Version      expense.Version `json:"version"`
-	CreatedAt    time.Time       `json:"created_at"`
-	UpdatedAt    time.Time       `json:"updated_at"`
-}
-
-func newExpenseBody(e expense.Expense) expenseBody {
-	body := expenseBody{
-		ID: e.ID.String(), Amount: e.Amount.Amount(), Currency: e.Amount.Currency().Code(), Date: e.Date.String(),
-		CategoryID: e.CategoryID.String(), Notes: e.Notes, RuleID: idOrNull(e.RuleID), Occurrence: textOrNull(e.Occurrence.String()),
-		HomeCurrency: e.Home.Currency().Code(), Pending: e.Pending(), Version: e.Version, CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt,
-	}
-	if !body.Pending {
-		texts := [...]string{e.Rate.Value.String(), e.Rate.Date.String(), string(e.Rate.Source), e.Home.Amount()}
-		body.Rate, body.RateDate, body.RateSource, body.HomeAmount = &texts[0], &texts[1], &texts[2], &texts[3]
-	}
-	return body
-}
-
-// idOrNull and textOrNull write what there may be none of.
-func idOrNull(id uuid.UUID) *string {
-	if id == uuid.Nil {
-		return nil
-	}
-	return new(id.String())
-}
-
-func textOrNull(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
-}
-
-// expenseInput is an expense as POST and PUT take it.
-type expenseInput struct {
-	ID         *string `json:"id" validate:"omitnil,min=1"`
-	Amount     *string `json:"amount" validate:"required,min=1"`
-	Currency   *string `json:"currency" validate:"omitnil,min=1"`
-	Date       *string `json:"date" validate:"omitnil,min=1"`
-	CategoryID *string `json:"category_id" validate:"omitnil,min=1"`
-	Category   *string `json:"category" validate:"omitnil,min=1"`
-	Notes      *string `json:"notes"`
-	Rate       *string `json:"rate" validate:"omitnil,min=1"`
-	RuleID     *string `json:"rule_id" validate:"omitnil,min=1"`
-	Occurrence *string `json:"occurrence" validate:"omitnil,min=1"`
-}
-
-func (in expenseInput) draft() expense.Draft {
-	return expense.Draft{
-		ID: orEmpty(in.ID), Amount: orEmpty(in.Amount), Currency: orEmpty(in.Currency), Date: orEmpty(in.Date),
-		CategoryID: orEmpty(in.CategoryID), Category: orEmpty(in.Category), Notes: in.Notes, Rate: orEmpty(in.Rate),
-		RuleID: orEmpty(in.RuleID), Occurrence: orEmpty(in.Occurrence),
-	}
-}
-
-func orEmpty(text *string) string {
-	if text == nil {
-		return ""
-	}
-	return *text
-}
-
-// expensePatch is a merge patch of an expense.
-type expensePatch struct {
-	Amount     member[string] `json:"amount"`
-	Currency   member[string] `json:"currency"`
-	Date       member[string] `json:"date"`
-	CategoryID member[string] `json:"category_id"`
-	Category   member[string] `json:"category"`
-	Notes      member[string] `json:"notes"`
-	Rate       member[string] `json:"rate"`
-}
-
-func (in expensePatch) check() []fieldError {
-	return slices.Concat(
-		in.Amount.check("amount", isText), in.Currency.check("currency", isText), in.Date.check("date", isText),
-		in.CategoryID.check("category_id", isText|mayBeNull), in.Category.check("category", isText),
-		in.Rate.check("rate", isText|mayBeNull),
-	)
-}
-
-func (in expensePatch) patch() expense.Patch {
-	return expense.Patch{
-		Amount: in.Amount.pointer(), Currency: in.Currency.pointer(), Date: in.Date.pointer(), CategoryID: in.CategoryID.pointer(),
-		Category: in.Category.pointer(), Notes: in.Notes.pointer(), Rate: in.Rate.pointer(),
-	}
-}
-
 // postExpense answers POST /v1/expenses.
 func (c *call) postExpense() error {
-	return create(c, func(ctx context.Context, tx store.Tx, in expenseInput) (result, error) {
-		added, err := expense.Add(ctx, tx, c.env(), in.draft())
+	return create(c, func(ctx context.Context, tx store.Tx, in wire.ExpenseInput) (result, error) {
+		added, err := expense.Add(ctx, tx, c.env(), in.Draft())
 		return expenseMade(added), err
 	})
 }
 
 func expenseMade(added expense.PutResult) result {
-	res := createdResult(added.Created, expensesPath, added.Expense.ID, added.Expense.Version, newExpenseBody(added.Expense))
+	res := createdResult(added.Created, expensesPath, added.Expense.ID, added.Expense.Version, wire.NewExpense(added.Expense))
 	if added.Created {
 		res.events = []Event{ExpensesAdded{Source: SourceRequest, Count: 1}}
 	}
@@ -149,11 +45,11 @@ func (c *call) putExpense() error {
 	if err != nil {
 		return err
 	}
-	doc, err := read[expenseInput](c)
+	doc, err := read[wire.ExpenseInput](c)
 	if err != nil {
 		return err
 	}
-	draft := doc.value.draft()
+	draft := doc.value.Draft()
 	if draft.ID != "" && !strings.EqualFold(draft.ID, id.String()) {
 		doc.addFieldErrors(fieldError{Pointer: "#/id", Code: "other_id", Detail: "The id must be that of the path, or left out."})
 	}
@@ -166,9 +62,9 @@ func (c *call) putExpense() error {
 
 // patchExpense answers PATCH /v1/expenses/{id}.
 func (c *call) patchExpense() error {
-	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in expensePatch, cond expense.Precondition) (result, error) {
-		changed, err := expense.Change(ctx, tx, c.env(), id, in.patch(), cond)
-		return result{status: http.StatusOK, version: changed.Version, body: newExpenseBody(changed)}, err
+	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in wire.ExpensePatch, cond expense.Precondition) (result, error) {
+		changed, err := expense.Change(ctx, tx, c.env(), id, in.Patch(), cond)
+		return result{status: http.StatusOK, version: changed.Version, body: wire.NewExpense(changed)}, err
 	})
 }
 
@@ -189,7 +85,7 @@ func (c *call) getExpense() error {
 	if err != nil {
 		return err
 	}
-	return c.get(e.Version, newExpenseBody(e))
+	return c.get(e.Version, wire.NewExpense(e))
 }
 
 // filterParams are the parameters that choose expenses.
@@ -276,7 +172,7 @@ func (c *call) listExpenses() error {
 	if err != nil {
 		return err
 	}
-	data, next, key := make([]expenseBody, 0, size), "", expense.Position{}
+	data, next, key := make([]wire.Expense, 0, size), "", expense.Position{}
 	for e, err := range c.api.store.Reader(c.owner).Expenses(c.ctx, query) {
 		if err != nil {
 			return err
@@ -285,7 +181,7 @@ func (c *call) listExpenses() error {
 			next = encodeCursor(scope, encodeKey(key))
 			break
 		}
-		data, key = append(data, newExpenseBody(e)), query.Sort.Position(e)
+		data, key = append(data, wire.NewExpense(e)), query.Sort.Position(e)
 	}
 	return sendPage(c, expensesPath, data, next)
 }

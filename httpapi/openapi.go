@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 )
@@ -200,7 +201,7 @@ func (a *api) contract(table []route) *contract {
 		}
 	}
 	for _, t := range []reflect.Type{
-		reflect.TypeFor[problemBody](), reflect.TypeFor[mutationInput](), reflect.TypeFor[mutationResult](), reflect.TypeFor[alertPatch](),
+		reflect.TypeFor[problemBody](), reflect.TypeFor[mutationInput](), reflect.TypeFor[mutationResult](), reflect.TypeFor[wire.AlertPatch](),
 	} {
 		made.component(t) // what is told of everywhere, and what a push carries and reads item by item
 	}

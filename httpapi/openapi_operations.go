@@ -3,6 +3,8 @@ package httpapi
 import (
 	"net/http"
 	"reflect"
+
+	"github.com/spendwise/spendwise/export/wire"
 )
 
 // An operation says what a route is for, what it takes and what it gives. What follows from the routing table is not said again.
@@ -94,22 +96,22 @@ var operations = map[string]operation{
 		},
 	},
 
-	"GET /v1/settings": {id: "getSettings", summary: "Read the settings", gives: says[settingsBody]("The settings."), tagged: true},
+	"GET /v1/settings": {id: "getSettings", summary: "Read the settings", gives: says[wire.Settings]("The settings."), tagged: true},
 	"PATCH /v1/settings": {
 		id: "changeSettings", summary: "Change the settings",
 		about: "A new home currency converts all expenses anew, and the limits of budgets with them; `rerated` says how many.",
-		takes: reflect.TypeFor[settingsPatch](), gives: says[settingsBody]("The settings as they are now."), tagged: true, guarded: true,
+		takes: reflect.TypeFor[wire.SettingsPatch](), gives: says[wire.Settings]("The settings as they are now."), tagged: true, guarded: true,
 	},
 
 	"POST /v1/categories": {
-		id: "addCategory", summary: "Add a category", takes: reflect.TypeFor[categoryInput](), gives: makes[categoryBody](), tagged: true,
+		id: "addCategory", summary: "Add a category", takes: reflect.TypeFor[wire.CategoryInput](), gives: makes[wire.Category](), tagged: true,
 		problems: []string{codeAlreadyExists, codeGone},
 	},
 	"GET /v1/categories": {id: "listCategories", summary: "List the categories", about: "In the order of their names.",
-		gives: says[page[categoryBody]]("A page of them.")},
-	"GET /v1/categories/{id}": {id: "getCategory", summary: "Read a category", gives: says[categoryBody]("The category."), tagged: true},
+		gives: says[page[wire.Category]]("A page of them.")},
+	"GET /v1/categories/{id}": {id: "getCategory", summary: "Read a category", gives: says[wire.Category]("The category."), tagged: true},
 	"PATCH /v1/categories/{id}": {
-		id: "changeCategory", summary: "Change a category", takes: reflect.TypeFor[categoryPatch](), gives: says[categoryBody]("The category as it is now."),
+		id: "changeCategory", summary: "Change a category", takes: reflect.TypeFor[wire.CategoryPatch](), gives: says[wire.Category]("The category as it is now."),
 		tagged: true, guarded: true, problems: []string{codeAlreadyExists},
 	},
 	"DELETE /v1/categories/{id}": {
@@ -123,66 +125,66 @@ var operations = map[string]operation{
 	},
 
 	"POST /v1/expenses": {
-		id: "addExpense", summary: "Add an expense", takes: reflect.TypeFor[expenseInput](), gives: makes[expenseBody](), tagged: true,
+		id: "addExpense", summary: "Add an expense", takes: reflect.TypeFor[wire.ExpenseInput](), gives: makes[wire.Expense](), tagged: true,
 		problems: []string{codeAlreadyExists, codeGone},
 	},
 	"GET /v1/expenses": {
 		id: "listExpenses", summary: "List expenses", about: "All filters hold together. The newest come first unless `sort` says otherwise.",
-		gives: says[page[expenseBody]]("A page of them."),
+		gives: says[page[wire.Expense]]("A page of them."),
 	},
-	"GET /v1/expenses/{id}": {id: "getExpense", summary: "Read an expense", gives: says[expenseBody]("The expense."), tagged: true},
+	"GET /v1/expenses/{id}": {id: "getExpense", summary: "Read an expense", gives: says[wire.Expense]("The expense."), tagged: true},
 	"PUT /v1/expenses/{id}": {
 		id: "putExpense", summary: "Make or replace an expense under an id of one's own",
 		about: "The way to add an expense that can be repeated. One that is there with other content takes If-Match.",
-		takes: reflect.TypeFor[expenseInput](), gives: makes[expenseBody](), tagged: true, guarded: true, header: []string{"If-None-Match"},
+		takes: reflect.TypeFor[wire.ExpenseInput](), gives: makes[wire.Expense](), tagged: true, guarded: true, header: []string{"If-None-Match"},
 		problems: []string{codeGone, codeAlreadyExists, codePreconditionRequired},
 	},
 	"PATCH /v1/expenses/{id}": {
-		id: "changeExpense", summary: "Change an expense", takes: reflect.TypeFor[expensePatch](), gives: says[expenseBody]("The expense as it is now."),
+		id: "changeExpense", summary: "Change an expense", takes: reflect.TypeFor[wire.ExpensePatch](), gives: says[wire.Expense]("The expense as it is now."),
 		tagged: true, guarded: true,
 	},
 	"DELETE /v1/expenses/{id}": {id: "deleteExpense", summary: "Delete an expense", gives: nothing("It is deleted, or was before."), guarded: true},
 
 	"POST /v1/budgets": {
 		id: "addBudget", summary: "Add a budget", about: "A category has one budget at most, and so has the whole ledger.",
-		takes: reflect.TypeFor[budgetInput](), gives: makes[budgetBody](), tagged: true, problems: []string{codeAlreadyExists, codeGone},
+		takes: reflect.TypeFor[wire.BudgetInput](), gives: makes[wire.Budget](), tagged: true, problems: []string{codeAlreadyExists, codeGone},
 	},
-	"GET /v1/budgets": {id: "listBudgets", summary: "List the budgets", gives: says[page[budgetBody]]("A page of them.")},
+	"GET /v1/budgets": {id: "listBudgets", summary: "List the budgets", gives: says[page[wire.Budget]]("A page of them.")},
 	"GET /v1/budgets/progress": {
 		id: "getProgress", summary: "How far are the budgets of a month used up?", gives: says[progressBody]("An entry for each budget in force, and the total."),
 	},
 	"GET /v1/budgets/history": {id: "getHistory", summary: "The progress of several months", gives: says[historyBody]("The months.")},
 	"GET /v1/budgets/alerts": {
-		id: "listAlerts", summary: "List the alerts", about: "The latest month comes first, then the latest raised.", gives: says[page[alertBody]]("A page of them."),
+		id: "listAlerts", summary: "List the alerts", about: "The latest month comes first, then the latest raised.", gives: says[page[wire.Alert]]("A page of them."),
 	},
 	"POST /v1/budgets/alerts/{id}/read": {
-		id: "readAlert", summary: "Mark an alert as read", about: "Marking it again changes nothing.", gives: says[alertBody]("The alert."), tagged: true,
+		id: "readAlert", summary: "Mark an alert as read", about: "Marking it again changes nothing.", gives: says[wire.Alert]("The alert."), tagged: true,
 	},
-	"GET /v1/budgets/{id}": {id: "getBudget", summary: "Read a budget", gives: says[budgetBody]("The budget."), tagged: true},
+	"GET /v1/budgets/{id}": {id: "getBudget", summary: "Read a budget", gives: says[wire.Budget]("The budget."), tagged: true},
 	"PATCH /v1/budgets/{id}": {
 		id: "changeBudget", summary: "Change a budget", about: "An amount holds from `from_month` on; the months before it stay as they were.",
-		takes: reflect.TypeFor[budgetPatch](), gives: says[budgetBody]("The budget as it is now."), tagged: true, guarded: true,
+		takes: reflect.TypeFor[wire.BudgetPatch](), gives: says[wire.Budget]("The budget as it is now."), tagged: true, guarded: true,
 	},
 	"DELETE /v1/budgets/{id}": {id: "deleteBudget", summary: "Delete a budget", gives: nothing("It is deleted, or was before."), guarded: true},
 
 	"POST /v1/recurrences": {
-		id: "addRule", summary: "Add a recurring expense", takes: reflect.TypeFor[ruleInput](), gives: makes[ruleBody](), tagged: true,
+		id: "addRule", summary: "Add a recurring expense", takes: reflect.TypeFor[wire.RuleInput](), gives: makes[wire.Rule](), tagged: true,
 		problems: []string{codeAlreadyExists, codeGone},
 	},
-	"GET /v1/recurrences":      {id: "listRules", summary: "List the recurring expenses", gives: says[page[ruleBody]]("A page of them.")},
-	"GET /v1/recurrences/{id}": {id: "getRule", summary: "Read a recurring expense", gives: says[ruleBody]("The recurring expense."), tagged: true},
+	"GET /v1/recurrences":      {id: "listRules", summary: "List the recurring expenses", gives: says[page[wire.Rule]]("A page of them.")},
+	"GET /v1/recurrences/{id}": {id: "getRule", summary: "Read a recurring expense", gives: says[wire.Rule]("The recurring expense."), tagged: true},
 	"PATCH /v1/recurrences/{id}": {
 		id: "changeRule", summary: "Change a recurring expense", about: "With `from_date` it is split: the old one ends before that day, and the answer is the new one.",
-		takes: reflect.TypeFor[rulePatch](), tagged: true, guarded: true,
-		gives: append(says[ruleBody]("The recurring expense as it is now."),
-			answers[ruleBody](http.StatusCreated, "The new one that begins on `from_date`.", "Location")),
+		takes: reflect.TypeFor[wire.RulePatch](), tagged: true, guarded: true,
+		gives: append(says[wire.Rule]("The recurring expense as it is now."),
+			answers[wire.Rule](http.StatusCreated, "The new one that begins on `from_date`.", "Location")),
 	},
 	"DELETE /v1/recurrences/{id}": {
 		id: "deleteRule", summary: "Delete a recurring expense", about: "What it has posted stays.", gives: nothing("It is deleted, or was before."), guarded: true,
 	},
 	"GET /v1/recurrences/{id}/preview": {id: "previewRule", summary: "What is to come of a recurring expense", gives: says[previewBody]("The next occurrences.")},
 	"POST /v1/recurrences/{id}/skip": {
-		id: "skipRule", summary: "Leave out one occurrence", takes: reflect.TypeFor[skipInput](), gives: says[ruleBody]("The recurring expense as it is now."),
+		id: "skipRule", summary: "Leave out one occurrence", takes: reflect.TypeFor[skipInput](), gives: says[wire.Rule]("The recurring expense as it is now."),
 		tagged: true, guarded: true,
 	},
 

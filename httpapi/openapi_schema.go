@@ -2,15 +2,18 @@ package httpapi
 
 import (
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/statement"
+	"github.com/spendwise/spendwise/export/wire"
 )
 
 // A schema is what this contract uses of JSON Schema 2020-12.
@@ -71,7 +74,7 @@ type schemas struct {
 // refTo refers to a schema of the components.
 func refTo(name string) *schema { return &schema{Ref: "#/components/schemas/" + name} }
 
-// schemaName is what the contract calls a wire struct: expenseBody is Expense, page[expenseBody] is ExpensePage.
+// schemaName is what the contract calls a wire struct: wire.Expense is Expense, page[wire.Expense] is ExpensePage.
 func schemaName(t reflect.Type) string {
 	name, of, generic := strings.Cut(t.Name(), "[")
 	if generic {
@@ -89,11 +92,13 @@ func isRequest(name string) bool {
 // of returns the schema of a Go type as it travels.
 func (s *schemas) of(t reflect.Type) *schema {
 	switch t {
+	case reflect.TypeFor[uuid.UUID]():
+		return &schema{Type: types{"string"}}
 	case reflect.TypeFor[time.Time]():
 		return &schema{Type: types{"string"}, Format: "date-time"}
 	case reflect.TypeFor[expense.Version]():
 		return &schema{Type: types{"integer"}, Format: "int64", Minimum: new(1)}
-	case reflect.TypeFor[monthDay]():
+	case reflect.TypeFor[wire.MonthDay]():
 		return monthDaySchema()
 	case reflect.TypeFor[jsontext.Value](), reflect.TypeFor[any]():
 		return &schema{} // its word says what it is
@@ -140,7 +145,6 @@ func (s *schemas) component(t reflect.Type) *schema {
 
 // members adds those of a struct, and of the structs embedded in it, to an object's schema.
 func (s *schemas) members(object *schema, name string, t reflect.Type) {
-	traits := traitsOf(t)
 	for i := range t.NumField() {
 		field := t.Field(i)
 		if field.Anonymous {
@@ -149,8 +153,7 @@ func (s *schemas) members(object *schema, name string, t reflect.Type) {
 		}
 		member, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		rules := field.Tag.Get("validate")
-		found, isPatch := traits[member]
-		of := field.Type
+		of, isPatch := field.Type, isOptional(field.Type)
 		if isPatch {
 			value, _ := of.FieldByName("Value")
 			of = value.Type
@@ -158,8 +161,9 @@ func (s *schemas) members(object *schema, name string, t reflect.Type) {
 		made, nullable, required := s.of(of), of.Kind() == reflect.Pointer, !strings.Contains(options, "omitzero")
 		switch {
 		case isPatch:
-			nullable, required = found&mayBeNull != 0, false
-			if found&isText != 0 && made.Type[0] == "string" {
+			shape := strings.Split(field.Tag.Get("patch"), ",")
+			nullable, required = slices.Contains(shape, "nullable"), false
+			if slices.Contains(shape, "nonempty") {
 				made.MinLength = new(1)
 			}
 		case isRequest(name):
@@ -181,34 +185,6 @@ func (s *schemas) members(object *schema, name string, t reflect.Type) {
 			object.Required = append(object.Required, member)
 		}
 	}
-}
-
-// traitsOf asks a merge patch what its members may be, by the member's name: whether null is refused, and whether an empty text is.
-func traitsOf(t reflect.Type) map[string]trait {
-	traits := map[string]trait{}
-	for i := range t.NumField() {
-		field := t.Field(i)
-		if !strings.HasPrefix(field.Type.Name(), "member[") {
-			continue
-		}
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		ask := func(null bool) bool { // whether nothing is wrong with it
-			value := reflect.New(t).Elem()
-			value.Field(i).FieldByName("Given").SetBool(true)
-			value.Field(i).FieldByName("Null").SetBool(null)
-			checked, ok := value.Interface().(interface{ check() []fieldError })
-			return !ok || len(checked.check()) == 0
-		}
-		if ask(true) {
-			traits[name] |= mayBeNull
-		} else {
-			traits[name] |= 0
-		}
-		if !ask(false) {
-			traits[name] |= isText
-		}
-	}
-	return traits
 }
 
 // constrain takes over the rules that the validator holds a member to.
@@ -236,7 +212,7 @@ func constrain(s *schema, rules string) {
 	}
 }
 
-// monthDaySchema is what monthDay reads.
+// monthDaySchema is what wire.MonthDay reads.
 func monthDaySchema() *schema {
 	return &schema{AnyOf: []*schema{
 		{Type: types{"integer"}, Minimum: new(1), Maximum: new(31)},

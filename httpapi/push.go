@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/replica"
 )
@@ -267,58 +268,53 @@ func (c *call) decodeChange(in mutationInput, row replica.RowRef) (replica.Chang
 	switch row.Type {
 	case store.ExpenseRow:
 		if patch {
-			data, err := decodeData[expensePatch](c, in)
-			return replica.PatchExpense{Patch: data.patch()}, err
+			data, err := decodeData[wire.ExpensePatch](c, in)
+			return replica.PatchExpense{Patch: data.Patch()}, err
 		}
-		data, err := decodePut[expenseInput](c, in)
-		return replica.PutExpense{Draft: data.draft()}, err
+		data, err := decodePut[wire.ExpenseInput](c, in)
+		return replica.PutExpense{Draft: data.Draft()}, err
 	case store.CategoryRow:
 		if patch {
-			data, err := decodeData[categoryPatch](c, in)
-			return replica.PatchCategory{Patch: data.patch()}, err
+			data, err := decodeData[wire.CategoryPatch](c, in)
+			return replica.PatchCategory{Patch: data.Patch()}, err
 		}
-		data, err := decodePut[categoryInput](c, in)
-		return replica.PutCategory{Draft: data.draft()}, err
+		data, err := decodePut[wire.CategoryInput](c, in)
+		return replica.PutCategory{Draft: data.Draft()}, err
 	case store.BudgetRow:
 		if patch {
-			data, err := decodeData[budgetPatch](c, in)
-			return replica.PatchBudget{Patch: data.patch()}, err
+			data, err := decodeData[wire.BudgetPatch](c, in)
+			return replica.PatchBudget{Patch: data.Patch()}, err
 		}
-		data, err := decodePut[budgetInput](c, in)
-		return replica.PutBudget{Draft: data.draft()}, err
+		data, err := decodePut[wire.BudgetInput](c, in)
+		return replica.PutBudget{Draft: data.Draft()}, err
 	case store.RuleRow:
 		if patch {
-			data, err := decodeData[rulePatch](c, in)
-			if err == nil && data.FromDate.Given {
+			data, err := decodeData[wire.RulePatch](c, in)
+			if err == nil && data.FromDate.Present {
 				err = memberError("from_date", "not_applicable",
 					"To split a rule, send two mutations: one sets the last day of the old rule, one puts the new rule.")
 			}
-			return replica.PatchRule{Draft: data.draft()}, err
+			return replica.PatchRule{Draft: data.Draft()}, err
 		}
-		data, err := decodePut[ruleInput](c, in)
-		return replica.PutRule{Draft: data.draft()}, err
+		data, err := decodePut[wire.RuleInput](c, in)
+		return replica.PutRule{Draft: data.Draft()}, err
 	case store.AlertRow:
 		if !patch {
 			return nil, memberError("op", "not_applicable", "The server raises alerts; a device can only mark one as read, with a patch.")
 		}
-		data, err := decodeData[alertPatch](c, in)
+		data, err := decodeData[wire.AlertPatch](c, in)
 		if err == nil && !data.Read.Value {
 			err = memberError("read", "not_allowed", "An alert can only be marked as read: true.")
 		}
 		return replica.MarkAlertRead{}, err
 	default:
-		data, err := decodeData[settingsPatch](c, in)
-		change := replica.SettingsChange{Draft: data.draft(), LimitRate: data.LimitRate.Value}
+		data, err := decodeData[wire.SettingsPatch](c, in)
+		change := replica.SettingsChange{Draft: data.Draft(), LimitRate: data.LimitRate.Value}
 		if patch {
 			return replica.PatchSettings(change), err
 		}
 		return replica.PutSettings(change), err
 	}
-}
-
-// alertPatch is the data of an alert's patch.
-type alertPatch struct {
-	Read member[bool] `json:"read"`
 }
 
 // decodeData decodes the data of a mutation.
@@ -340,21 +336,13 @@ func decodeData[T any](c *call, in mutationInput) (T, error) {
 	return doc.value, nil
 }
 
-// An identified input may contain the id of its row.
-type identified interface{ id() *string }
-
-func (in expenseInput) id() *string  { return in.ID }
-func (in categoryInput) id() *string { return in.ID }
-func (in budgetInput) id() *string   { return in.ID }
-func (in ruleInput) id() *string     { return in.ID }
-
 // decodePut decodes the data of a put. Its id, if any, must be the mutation's.
-func decodePut[T identified](c *call, in mutationInput) (T, error) {
+func decodePut[T interface{ RequestedID() *string }](c *call, in mutationInput) (T, error) {
 	data, err := decodeData[T](c, in)
 	if err != nil {
 		return data, err
 	}
-	if id := data.id(); id != nil && !strings.EqualFold(*id, in.ID) {
+	if id := data.RequestedID(); id != nil && !strings.EqualFold(*id, in.ID) {
 		err = memberError("id", "other_id", "The id must be that of the mutation, or left out.")
 	}
 	return data, err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/expense/locale"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
@@ -40,7 +41,7 @@ type summaryBody struct {
 	ByCurrency   []currencyTotal `json:"by_currency"`
 	Previous     comparisonBody  `json:"previous"`
 	YearAgo      comparisonBody  `json:"year_ago"`
-	Top          []expenseBody   `json:"top"` // the largest
+	Top          []wire.Expense  `json:"top"` // the largest
 }
 
 // aheadBody is what of a period is booked for days after today.
@@ -135,7 +136,7 @@ func newSummaryBody(s report.Summary, title string, top []expense.Expense) summa
 		Currency: s.Sum.Home.Currency().Code(), Total: s.Sum.Home.Amount(), sumBody: newSumBody(s.Sum), DailyAverage: s.DailyAverage.Amount(),
 		Ahead:      aheadBody{Amount: s.AfterToday.Home.Amount(), sumBody: newSumBody(s.AfterToday)},
 		ByCategory: make([]categoryShare, len(s.ByCategory)), ByCurrency: make([]currencyTotal, len(s.ByCurrency)),
-		Previous: newComparison(s.Previous), YearAgo: newComparison(s.YearAgo), Top: make([]expenseBody, len(top)),
+		Previous: newComparison(s.Previous), YearAgo: newComparison(s.YearAgo), Top: make([]wire.Expense, len(top)),
 	}
 	for i, category := range s.ByCategory {
 		body.ByCategory[i] = categoryShare{
@@ -153,7 +154,7 @@ func newSummaryBody(s report.Summary, title string, top []expense.Expense) summa
 		}
 	}
 	for i, e := range top {
-		body.Top[i] = newExpenseBody(e)
+		body.Top[i] = wire.NewExpense(e)
 	}
 	return body
 }

@@ -2,189 +2,23 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
-	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 )
 
 const rulesPath = "/v1/recurrences"
 
-// ruleBody is a recurring expense as answers carry it.
-type ruleBody struct {
-	ID         string          `json:"id"`
-	Amount     string          `json:"amount"`
-	Currency   string          `json:"currency"`
-	CategoryID string          `json:"category_id"`
-	Notes      string          `json:"notes"`
-	Freq       string          `json:"freq"`
-	Interval   int             `json:"interval"`
-	Weekdays   []string        `json:"weekdays"`  // none: the start's, where the rule is weekly
-	MonthDay   any             `json:"month_day"` // a number, "last", or null: the start's, where the rule is monthly
-	OnMissing  string          `json:"on_missing"`
-	StartDate  string          `json:"start_date"`
-	UntilDate  *string         `json:"until_date"`
-	Count      *int            `json:"count"`
-	RRULE      string          `json:"rrule"`
-	Paused     bool            `json:"paused"`
-	NextDate   *string         `json:"next_date"`
-	Skipped    []string        `json:"skipped_dates"`
-	LastError  *string         `json:"last_error"`
-	RetryAt    *time.Time      `json:"retry_at"`
-	Version    expense.Version `json:"version"`
-	CreatedAt  time.Time       `json:"created_at"`
-	UpdatedAt  time.Time       `json:"updated_at"`
-}
-
-// newRuleBody shows a rule as it is kept: its next date is the cursor.
-func newRuleBody(r recurrence.Rule) ruleBody {
-	body := ruleBody{
-		ID: r.ID.String(), Amount: r.Amount.Amount(), Currency: r.Amount.Currency().Code(), CategoryID: r.CategoryID.String(), Notes: r.Notes,
-		Freq: r.Freq.String(), Interval: r.Interval, Weekdays: r.Weekdays.Names(), OnMissing: r.OnMissing.String(),
-		StartDate: r.Start.String(), UntilDate: textOrNull(r.Until.String()), RRULE: r.RRULE(), Paused: r.Paused,
-		NextDate: textOrNull(r.Next.String()), Skipped: []string{}, LastError: textOrNull(r.LastError),
-		Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
-	}
-	switch r.MonthDay {
-	case 0:
-	case recurrence.LastDay:
-		body.MonthDay = "last"
-	default:
-		body.MonthDay = r.MonthDay
-	}
-	if r.Count != 0 {
-		body.Count = &r.Count
-	}
-	for date := range r.Skipped.All() {
-		body.Skipped = append(body.Skipped, date.String())
-	}
-	if !r.RetryAt.IsZero() {
-		body.RetryAt = &r.RetryAt
-	}
-	return body
-}
-
-// A monthDay is a number from 1 to 31, or "last", as the domain reads it.
-type monthDay string
-
-// UnmarshalJSONFrom reads a number or a text. A number in quotes is neither: it stays quoted, and the domain refuses it.
-func (m *monthDay) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	if dec.PeekKind() == '0' {
-		value, err := dec.ReadValue()
-		*m = monthDay(value)
-		return err
-	}
-	var text string
-	if err := json.UnmarshalDecode(dec, &text); err != nil {
-		return err
-	}
-	if *m = monthDay(text); text != "last" {
-		*m = monthDay(strconv.Quote(text))
-	}
-	return nil
-}
-
-// ruleInput is a recurring expense as POST takes it.
-type ruleInput struct {
-	ID         *string   `json:"id" validate:"omitnil,min=1"`
-	Amount     *string   `json:"amount" validate:"required,min=1"`
-	Currency   *string   `json:"currency" validate:"omitnil,min=1"`
-	CategoryID *string   `json:"category_id" validate:"omitnil,min=1"`
-	Category   *string   `json:"category" validate:"omitnil,min=1"`
-	Notes      *string   `json:"notes"`
-	Freq       *string   `json:"freq" validate:"omitnil,min=1"`
-	Interval   *int      `json:"interval"`
-	Weekdays   []string  `json:"weekdays" validate:"max=7"`
-	MonthDay   *monthDay `json:"month_day"`
-	OnMissing  *string   `json:"on_missing" validate:"omitnil,min=1"`
-	StartDate  *string   `json:"start_date" validate:"required,min=1"`
-	UntilDate  *string   `json:"until_date" validate:"omitnil,min=1"`
-	Count      *int      `json:"count"`
-	RRULE      *string   `json:"rrule" validate:"omitnil,min=1"`
-	Paused     *bool     `json:"paused"`
-}
-
-func (in ruleInput) draft() recurrence.Draft {
-	return recurrence.Draft{
-		ID: in.ID, Amount: in.Amount, Currency: in.Currency, CategoryID: in.CategoryID, Category: in.Category, Notes: in.Notes,
-		Freq: in.Freq, Interval: in.Interval, Weekdays: in.Weekdays, MonthDay: (*string)(in.MonthDay), OnMissing: in.OnMissing,
-		Start: in.StartDate, Until: in.UntilDate, Count: in.Count, RRULE: in.RRULE, Paused: in.Paused,
-	}
-}
-
-func (in ruleInput) check() []fieldError { return checkCount(in.Count) }
-
-// checkCount finds a limit of no occurrences at all: to the domain it is no limit.
-func checkCount(count *int) []fieldError {
-	if count == nil || *count != 0 {
-		return nil
-	}
-	return []fieldError{{
-		Pointer: "#/count", Code: "out_of_range",
-		Detail: fmt.Sprintf("This is a number from 1 to %d; leave it out, or give null, where there is no limit.", recurrence.MaxCount),
-	}}
-}
-
-// rulePatch is a merge patch of a recurring expense; with from_date it concerns what comes from that day on.
-type rulePatch struct {
-	Amount     member[string]   `json:"amount"`
-	Currency   member[string]   `json:"currency"`
-	CategoryID member[string]   `json:"category_id"`
-	Category   member[string]   `json:"category"`
-	Notes      member[string]   `json:"notes"`
-	Freq       member[string]   `json:"freq"`
-	Interval   member[int]      `json:"interval"`
-	Weekdays   member[[]string] `json:"weekdays"`
-	MonthDay   member[monthDay] `json:"month_day"`
-	OnMissing  member[string]   `json:"on_missing"`
-	StartDate  member[string]   `json:"start_date"`
-	UntilDate  member[string]   `json:"until_date"`
-	Count      member[int]      `json:"count"`
-	RRULE      member[string]   `json:"rrule"`
-	Paused     member[bool]     `json:"paused"`
-	FromDate   member[string]   `json:"from_date"`
-}
-
-func (in rulePatch) check() []fieldError {
-	faults := slices.Concat(
-		in.Amount.check("amount", isText), in.Currency.check("currency", isText), in.CategoryID.check("category_id", isText|mayBeNull),
-		in.Category.check("category", isText), in.Freq.check("freq", isText), in.Interval.check("interval", 0),
-		in.OnMissing.check("on_missing", isText), in.StartDate.check("start_date", isText),
-		in.UntilDate.check("until_date", isText|mayBeNull), in.RRULE.check("rrule", isText), in.Paused.check("paused", 0),
-		in.FromDate.check("from_date", isText),
-	)
-	if !in.Count.Null {
-		faults = append(faults, checkCount(in.Count.pointer())...)
-	}
-	return faults
-}
-
-func (in rulePatch) draft() recurrence.Draft {
-	draft := recurrence.Draft{
-		Amount: in.Amount.pointer(), Currency: in.Currency.pointer(), CategoryID: in.CategoryID.pointer(), Category: in.Category.pointer(),
-		Notes: in.Notes.pointer(), Freq: in.Freq.pointer(), Interval: in.Interval.pointer(), MonthDay: (*string)(in.MonthDay.pointer()),
-		OnMissing: in.OnMissing.pointer(), Start: in.StartDate.pointer(), Until: in.UntilDate.pointer(), Count: in.Count.pointer(),
-		RRULE: in.RRULE.pointer(), Paused: in.Paused.pointer(),
-	}
-	if in.Weekdays.Given {
-		draft.Weekdays = append([]string{}, in.Weekdays.Value...)
-	}
-	return draft
-}
-
 // postRule answers POST /v1/recurrences.
 func (c *call) postRule() error {
-	return create(c, func(ctx context.Context, tx store.Tx, in ruleInput) (result, error) {
-		added, err := recurrence.Add(ctx, tx, c.env(), in.draft())
+	return create(c, func(ctx context.Context, tx store.Tx, in wire.RuleInput) (result, error) {
+		added, err := recurrence.Add(ctx, tx, c.env(), in.Draft())
 		return c.ruleMade(tx, added.Created, added.Rule, err)
 	})
 }
@@ -220,8 +54,8 @@ func (c *call) shownRules(r expense.Reader, rules ...recurrence.Rule) ([]shownRu
 	return shown, nil
 }
 
-func (r shownRule) body() ruleBody {
-	body := newRuleBody(r.Rule)
+func (r shownRule) body() wire.Rule {
+	body := wire.NewRule(r.Rule)
 	body.NextDate = textOrNull(r.next.String())
 	return body
 }
@@ -229,13 +63,13 @@ func (r shownRule) body() ruleBody {
 // patchRule answers PATCH /v1/recurrences/{id}: it changes what is still to be posted. With from_date the rule ends the day
 // before, and the answer is the new one that goes on from there.
 func (c *call) patchRule() error {
-	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in rulePatch, cond expense.Precondition) (result, error) {
+	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in wire.RulePatch, cond expense.Precondition) (result, error) {
 		cond = c.catchUp.adjust(cond)
-		if from := in.FromDate.pointer(); from != nil {
-			fresh, err := recurrence.Split(ctx, tx, c.env(), id, *from, in.draft(), cond)
+		if from := in.FromDate.Pointer(); from != nil {
+			fresh, err := recurrence.Split(ctx, tx, c.env(), id, *from, in.Draft(), cond)
 			return c.ruleMade(tx, true, fresh, err)
 		}
-		changed, err := recurrence.Change(ctx, tx, c.env(), id, in.draft(), cond)
+		changed, err := recurrence.Change(ctx, tx, c.env(), id, in.Draft(), cond)
 		return c.ruleMade(tx, false, changed, err)
 	})
 }
@@ -274,7 +108,7 @@ func (c *call) getRule() error {
 
 // listRules answers GET /v1/recurrences, ordered by id.
 func (c *call) listRules() error {
-	return sendList(c, list[shownRule, ruleBody]{
+	return sendList(c, list[shownRule, wire.Rule]{
 		scope: "recurrences", path: rulesPath, body: shownRule.body, key: func(r shownRule) []byte { return r.ID[:] },
 		read: func(r store.Reader) ([]shownRule, error) {
 			rules, err := r.Rules(c.ctx)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/replica"
@@ -41,17 +42,17 @@ func newChangeBody(change store.Change) changeBody {
 func rowBody(row any) any {
 	switch row := row.(type) {
 	case expense.Expense:
-		return newExpenseBody(row)
+		return wire.NewExpense(row)
 	case expense.Category:
-		return newCategoryBody(row)
+		return wire.NewCategory(row)
 	case budget.Budget:
-		return newBudgetBody(row)
+		return wire.NewBudget(row)
 	case budget.Alert:
-		return newAlertBody(row)
+		return wire.NewAlert(row)
 	case recurrence.Rule:
-		return newRuleBody(row)
+		return wire.NewRule(row)
 	case expense.Settings:
-		return newSettingsBody(row)
+		return wire.NewSettings(row)
 	default:
 		return nil
 	}

@@ -6,12 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
@@ -20,23 +19,23 @@ import (
 )
 
 const (
-	backupFormat = "spendwise-ledger"
-	// backupVersion is that of the format: it rises with every change that an older reader would not understand.
-	backupVersion = 1
+	format = "spendwise-ledger"
+	// formatVersion rises with every change of the format that an older release cannot read.
+	formatVersion = 1
 )
 
-// The types of a backup's lines, in the order in which they come.
+// The types of the lines, in the order in which they are written.
 const (
-	lineSettings = "settings"
-	lineCategory = "category"
-	lineRule     = "recurrence"
-	lineBudget   = "budget"
-	lineAlert    = "alert"
-	lineExpense  = "expense"
-	lineEnd      = "end"
+	typeSettings = "settings"
+	typeCategory = "category"
+	typeRule     = "recurrence"
+	typeBudget   = "budget"
+	typeAlert    = "alert"
+	typeExpense  = "expense"
+	typeEnd      = "end"
 )
 
-// A Reader is what a backup reads of one owner's ledger.
+// Reader is what Write reads of one ledger. Every [store.Reader] is one.
 type Reader interface {
 	budget.Reader
 	recurrence.Reader
@@ -45,114 +44,18 @@ type Reader interface {
 	Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error]
 }
 
-// WriteOptions say how [Write] works.
+// WriteOptions are the options of [Write].
 type WriteOptions struct {
-	Now time.Time // when the backup is made
-	// Progress is called now and then with how many expenses are written.
+	// Now is the time of the backup. It is written into the first line.
+	Now time.Time
+	// Progress is called after every 1,000 expenses with the number of expenses written so far. It may be nil.
 	Progress func(expenses int)
 }
 
-// progressStep is how many expenses lie between two calls of Progress.
-const progressStep = 1000
+// progressInterval is the number of expenses between two calls of Progress.
+const progressInterval = 1000
 
-// headLine is the first line of a backup.
-type headLine struct {
-	Format  string `json:"format"`
-	Version int    `json:"version"`
-	MadeAt  string `json:"made_at"`
-}
-
-// settingsLine are a ledger's settings.
-type settingsLine struct {
-	Type              string `json:"type"`
-	HomeCurrency      string `json:"home_currency"`
-	TimeZone          string `json:"time_zone"`
-	Locale            string `json:"locale"`
-	FiscalYearStart   int    `json:"fiscal_year_start"`
-	DefaultCategoryID string `json:"default_category_id"`
-}
-
-type categoryLine struct {
-	Type      string `json:"type"`
-	ID        string `json:"id"`
-	Name      string `json:"name"`
-	Colour    string `json:"colour"`
-	Icon      string `json:"icon"`
-	Archived  bool   `json:"archived"`
-	CreatedAt string `json:"created_at"`
-	UpdatedAt string `json:"updated_at"`
-}
-
-type ruleLine struct {
-	Type       string   `json:"type"`
-	ID         string   `json:"id"`
-	Amount     string   `json:"amount"`
-	Currency   string   `json:"currency"`
-	CategoryID string   `json:"category_id"`
-	Notes      string   `json:"notes"`
-	Freq       string   `json:"freq"`
-	Interval   int      `json:"interval"`
-	Weekdays   []string `json:"weekdays"`
-	MonthDay   int      `json:"month_day"`
-	OnMissing  string   `json:"on_missing"`
-	StartDate  string   `json:"start_date"`
-	UntilDate  *string  `json:"until_date"`
-	Count      int      `json:"count"`
-	Paused     bool     `json:"paused"`
-	NextDate   *string  `json:"next_date"`
-	Skipped    string   `json:"skipped"`
-	Settled    *string  `json:"settled_date"`
-	LastError  string   `json:"last_error"`
-	Failures   int      `json:"failures"`
-	RetryAt    *string  `json:"retry_at"`
-	CreatedAt  string   `json:"created_at"`
-	UpdatedAt  string   `json:"updated_at"`
-}
-
-type budgetLine struct {
-	Type        string         `json:"type"`
-	ID          string         `json:"id"`
-	CategoryID  *string        `json:"category_id"`
-	Label       string         `json:"label"`
-	Into        *string        `json:"into"`
-	Currency    string         `json:"currency"`
-	Entries     []entryLine    `json:"entries"`
-	UntilMonth  *string        `json:"until_month"`
-	Rollover    string         `json:"rollover"`
-	RolloverCap *string        `json:"rollover_cap"`
-	AlertAt     []budget.Ratio `json:"alert_at"`
-	CreatedAt   string         `json:"created_at"`
-	UpdatedAt   string         `json:"updated_at"`
-}
-
-type entryLine struct {
-	FromMonth string `json:"from_month"`
-	Amount    string `json:"amount"`
-}
-
-type alertLine struct {
-	Type      string       `json:"type"`
-	ID        string       `json:"id"`
-	BudgetID  string       `json:"budget_id"`
-	Month     string       `json:"month"`
-	Threshold budget.Ratio `json:"threshold"`
-	RaisedAt  string       `json:"raised_at"`
-	ReadAt    *string      `json:"read_at"`
-}
-
-type expenseLine struct {
-	Type string `json:"type"`
-	wire.Expense
-}
-
-// endLine is the last line of a backup: without it the file is cut off, and where its sum differs the file was changed.
-type endLine struct {
-	Type   string `json:"type"`
-	Counts Counts `json:"counts"`
-	SHA256 string `json:"sha256"` // of all lines before this one, their line ends too, in hexadecimal
-}
-
-// Counts are the numbers of rows in a backup, by their types.
+// Counts are the numbers of rows in a backup.
 type Counts struct {
 	Categories  int `json:"categories"`
 	Recurrences int `json:"recurrences"`
@@ -161,157 +64,158 @@ type Counts struct {
 	Expenses    int `json:"expenses"`
 }
 
-// Write writes a whole ledger as NDJSON: a line that names the format and its version, the settings, then every category,
-// recurrence, budget, alert and expense, and a last line with their counts and their SHA-256. [Restore] makes the same ledger of it. What counts the
-// changes of this one ledger is left out: versions, tombstones, answers to requests. It writes as it reads; what it reads agrees
-// when r is a View's.
+// String lists the counts in words.
+func (c Counts) String() string {
+	return fmt.Sprintf("%d categories, %d recurrences, %d budgets, %d alerts and %d expenses",
+		c.Categories, c.Recurrences, c.Budgets, c.Alerts, c.Expenses)
+}
+
+// headLine is the first line of a backup.
+type headLine struct {
+	Format  string    `json:"format"`
+	Version int       `json:"version"`
+	MadeAt  time.Time `json:"made_at"`
+}
+
+// omitted is the type of a member that the wire form has and a backup has not. It is never written, and an error if it is read.
+type omitted struct{}
+
+func (omitted) UnmarshalJSON([]byte) error { return errors.New("a backup holds no versions") }
+
+// The lines that hold rows: a type, and the wire form without its version.
+type (
+	settingsLine struct {
+		Type string `json:"type"`
+		wire.Settings
+		Version omitted `json:"version,omitzero"`
+		Rerated omitted `json:"rerated,omitzero"`
+	}
+	categoryLine struct {
+		Type string `json:"type"`
+		wire.Category
+		Version omitted `json:"version,omitzero"`
+	}
+	ruleLine struct {
+		Type string `json:"type"`
+		wire.Rule
+		Version        omitted `json:"version,omitzero"`
+		SettledThrough *string `json:"settled_date"`
+		Failures       int     `json:"failures"`
+	}
+	budgetLine struct {
+		Type string `json:"type"`
+		wire.Budget
+		Version omitted `json:"version,omitzero"`
+	}
+	alertLine struct {
+		Type string `json:"type"`
+		wire.Alert
+		Version omitted `json:"version,omitzero"`
+	}
+	expenseLine struct {
+		Type string `json:"type"`
+		wire.Expense
+		Version omitted `json:"version,omitzero"`
+	}
+)
+
+// endLine is the last line of a backup.
+type endLine struct {
+	Type   string `json:"type"`
+	Counts Counts `json:"counts"`
+	SHA256 string `json:"sha256"` // of all lines before this one with their line ends, in hexadecimal
+}
+
+// Write writes a backup of a whole ledger as NDJSON. The first line names the format and its version, the second line holds the
+// settings. Categories, recurring rules, budgets, alerts and expenses follow, one per line. The last line holds their counts
+// and the SHA-256 of the lines before it. [Restore] reads the file.
+//
+// Write writes while it reads and does not hold the expenses in memory. Pass the Reader of a [store.Store]'s View, so that all
+// rows come from one snapshot.
 func Write(ctx context.Context, w io.Writer, r Reader, opts WriteOptions) error {
-	book, err := r.BudgetSnapshot(ctx)
+	snapshot, err := r.BudgetSnapshot(ctx)
 	if err != nil {
-		return fmt.Errorf("book: %w", err)
+		return fmt.Errorf("read settings, categories and budgets: %w", err)
 	}
 	rules, err := r.Rules(ctx)
 	if err != nil {
-		return fmt.Errorf("rules: %w", err)
+		return fmt.Errorf("read the recurring rules: %w", err)
 	}
 	alerts, err := r.Alerts(ctx, expense.Month{})
 	if err != nil {
-		return fmt.Errorf("alerts: %w", err)
+		return fmt.Errorf("read the alerts: %w", err)
 	}
 	sum := sha256.New()
 	buffered := bufio.NewWriterSize(io.MultiWriter(w, sum), 32<<10)
 	lines := json.NewEncoder(buffered)
 	lines.SetEscapeHTML(false)
-	head := []any{
-		headLine{Format: backupFormat, Version: backupVersion, MadeAt: instantText(opts.Now)},
-		newSettingsLine(book.Settings),
+	if err := lines.Encode(headLine{Format: format, Version: formatVersion, MadeAt: opts.Now.UTC()}); err != nil {
+		return fmt.Errorf("write the first line: %w", err)
 	}
-	for _, line := range head {
-		if err := lines.Encode(line); err != nil {
-			return err
+	if err := lines.Encode(settingsLine{Type: typeSettings, Settings: wire.NewSettings(snapshot.Settings)}); err != nil {
+		return fmt.Errorf("write the settings: %w", err)
+	}
+	err = encodeAll(lines, snapshot.Categories, func(c expense.Category) any {
+		return categoryLine{Type: typeCategory, Category: wire.NewCategory(c)}
+	})
+	if err != nil {
+		return err
+	}
+	err = encodeAll(lines, rules, func(r recurrence.Rule) any {
+		line := ruleLine{Type: typeRule, Rule: wire.NewRule(r), Failures: r.Failures}
+		if !r.SettledThrough.IsZero() {
+			line.SettledThrough = new(r.SettledThrough.String())
 		}
-	}
-	end := endLine{Type: lineEnd, Counts: Counts{
-		Categories: len(book.Categories), Recurrences: len(rules), Budgets: len(book.Budgets), Alerts: len(alerts),
-	}}
-	if err := writeAll(lines, book.Categories, newCategoryLine); err != nil {
+		return line
+	})
+	if err != nil {
 		return err
 	}
-	if err := writeAll(lines, rules, newRuleLine); err != nil {
+	err = encodeAll(lines, snapshot.Budgets, func(b budget.Budget) any {
+		return budgetLine{Type: typeBudget, Budget: wire.NewBudget(b)}
+	})
+	if err != nil {
 		return err
 	}
-	if err := writeAll(lines, book.Budgets, newBudgetLine); err != nil {
+	err = encodeAll(lines, alerts, func(a budget.Alert) any { return alertLine{Type: typeAlert, Alert: wire.NewAlert(a)} })
+	if err != nil {
 		return err
 	}
-	if err := writeAll(lines, alerts, newAlertLine); err != nil {
-		return err
-	}
+	written := 0
 	for e, err := range r.Expenses(ctx, expense.Query{Sort: expense.OldestFirst}) {
 		if err != nil {
-			return fmt.Errorf("read the expenses to export: %w", err)
+			return fmt.Errorf("read the expenses: %w", err)
 		}
-		line := expenseLine{Type: lineExpense, Expense: wire.NewExpense(e)}
-		line.Version = 0
-		if err := lines.Encode(line); err != nil {
-			return err
+		if err := lines.Encode(expenseLine{Type: typeExpense, Expense: wire.NewExpense(e)}); err != nil {
+			return fmt.Errorf("write expense %s: %w", e.ID, err)
 		}
-		if end.Counts.Expenses++; opts.Progress != nil && end.Counts.Expenses%progressStep == 0 {
-			opts.Progress(end.Counts.Expenses)
+		if written++; opts.Progress != nil && written%progressInterval == 0 {
+			opts.Progress(written)
 		}
 	}
 	if err := buffered.Flush(); err != nil {
-		return err
+		return fmt.Errorf("write the expenses: %w", err)
 	}
-	end.SHA256 = hex.EncodeToString(sum.Sum(nil))
-	if err := lines.Encode(end); err != nil {
-		return err
+	err = lines.Encode(endLine{
+		Type: typeEnd, SHA256: hex.EncodeToString(sum.Sum(nil)), Counts: Counts{
+			Categories: len(snapshot.Categories), Recurrences: len(rules), Budgets: len(snapshot.Budgets), Alerts: len(alerts),
+			Expenses: written,
+		},
+	})
+	if err == nil {
+		err = buffered.Flush()
 	}
-	return buffered.Flush()
-}
-
-func writeAll[R, L any](lines *json.Encoder, rows []R, line func(R) L) error {
-	for _, row := range rows {
-		if err := lines.Encode(line(row)); err != nil {
-			return err
-		}
+	if err != nil {
+		return fmt.Errorf("write the last line: %w", err)
 	}
 	return nil
 }
 
-func newSettingsLine(s expense.Settings) settingsLine {
-	return settingsLine{
-		Type: lineSettings, HomeCurrency: s.Home.Code(), TimeZone: s.Zone.String(), Locale: s.Locale,
-		FiscalYearStart: int(s.FiscalYearStart), DefaultCategoryID: s.DefaultCategory.String(),
+func encodeAll[R any](lines *json.Encoder, rows []R, line func(R) any) error {
+	for _, row := range rows {
+		if err := lines.Encode(line(row)); err != nil {
+			return fmt.Errorf("write a %T: %w", row, err)
+		}
 	}
-}
-
-func newCategoryLine(c expense.Category) categoryLine {
-	return categoryLine{
-		Type: lineCategory, ID: c.ID.String(), Name: c.Name, Colour: c.Colour, Icon: c.Icon, Archived: c.Archived,
-		CreatedAt: instantText(c.CreatedAt), UpdatedAt: instantText(c.UpdatedAt),
-	}
-}
-
-func newRuleLine(r recurrence.Rule) ruleLine {
-	return ruleLine{
-		Type: lineRule, ID: r.ID.String(), Amount: r.Amount.Amount(), Currency: r.Amount.Currency().Code(), CategoryID: r.CategoryID.String(),
-		Notes: r.Notes, Freq: r.Freq.String(), Interval: r.Interval, Weekdays: r.Weekdays.Names(), MonthDay: r.MonthDay,
-		OnMissing: r.OnMissing.String(), StartDate: r.Start.String(), UntilDate: textOrNull(r.Until.String()), Count: r.Count,
-		Paused: r.Paused, NextDate: textOrNull(r.Next.String()),
-		Skipped: r.Skipped.String(), Settled: textOrNull(r.SettledThrough.String()), LastError: r.LastError, Failures: r.Failures, RetryAt: instantOrNull(r.RetryAt),
-		CreatedAt: instantText(r.CreatedAt), UpdatedAt: instantText(r.UpdatedAt),
-	}
-}
-
-func newBudgetLine(b budget.Budget) budgetLine {
-	line := budgetLine{
-		Type: lineBudget, ID: b.ID.String(), CategoryID: idOrNull(b.CategoryID), Label: b.MergedName, Into: idOrNull(b.MergedInto),
-		Currency: b.Entries[0].Limit.Currency().Code(), Entries: make([]entryLine, len(b.Entries)), UntilMonth: textOrNull(b.Until.String()),
-		Rollover: b.Rollover.String(), AlertAt: b.AlertAt, CreatedAt: instantText(b.CreatedAt), UpdatedAt: instantText(b.UpdatedAt),
-	}
-	for i, entry := range b.Entries {
-		line.Entries[i] = entryLine{FromMonth: entry.From.String(), Amount: entry.Limit.Amount()}
-	}
-	if !b.RolloverCap.IsZero() {
-		line.RolloverCap = new(b.RolloverCap.Amount())
-	}
-	return line
-}
-
-func newAlertLine(a budget.Alert) alertLine {
-	return alertLine{
-		Type: lineAlert, ID: a.ID.String(), BudgetID: a.BudgetID.String(), Month: a.Month.String(), Threshold: a.Threshold,
-		RaisedAt: instantText(a.RaisedAt), ReadAt: instantOrNull(a.ReadAt),
-	}
-}
-
-// idOrNull and textOrNull write what there may be none of; orEmpty reads it.
-func idOrNull(id uuid.UUID) *string {
-	if id == uuid.Nil {
-		return nil
-	}
-	return new(id.String())
-}
-
-func textOrNull(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
-}
-
-func orEmpty(text *string) string {
-	if text == nil {
-		return ""
-	}
-	return *text
-}
-
-func instantText(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
-
-func instantOrNull(t time.Time) *string {
-	if t.IsZero() {
-		return nil
-	}
-	return new(instantText(t))
+	return nil
 }

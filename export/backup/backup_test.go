@@ -293,10 +293,10 @@ func TestABackupHoldsEveryMember(t *testing.T) {
 		{expense.Category{}, "ID Name Colour Icon Archived -Version CreatedAt UpdatedAt"},
 		{expense.Expense{}, "ID Amount Date CategoryID Notes RuleID Occurrence Rate Home -Version -Guard CreatedAt UpdatedAt"},
 		{expense.Rate{}, "Value Date Source"},
-		{budget.Budget{}, "ID CategoryID Label Into Entries Until Rollover Cap AlertAt -Version -Guard CreatedAt UpdatedAt"},
+		{budget.Budget{}, "ID CategoryID MergedName MergedInto Entries Until Rollover RolloverCap AlertAt -Version -Guard CreatedAt UpdatedAt"},
 		{budget.Entry{}, "From Limit"},
 		{budget.Alert{}, "ID BudgetID Month Threshold RaisedAt ReadAt -Version"},
-		{recurrence.Rule{}, "ID Amount CategoryID Notes Freq Interval Weekdays MonthDay OnMissing Start Until Count Paused Next Skipped Settled " +
+		{recurrence.Rule{}, "ID Amount CategoryID Notes Freq Interval Weekdays MonthDay OnMissing Start Until Count Paused Next Skipped SettledThrough " +
 			"LastError Failures RetryAt -Version -Guard CreatedAt UpdatedAt"},
 	} {
 		kind := reflect.TypeOf(test.row)

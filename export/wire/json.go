@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-
-	"github.com/google/uuid"
 )
 
 // maxDepth is how deep objects and arrays may nest in ParseValue.
@@ -55,20 +53,4 @@ func parseValue(decoder *json.Decoder, path string, depth int) (any, error) {
 		return list, err
 	}
 	return token, nil
-}
-
-// idOrNull returns nil for [uuid.Nil], which becomes null in JSON.
-func idOrNull(id uuid.UUID) *string {
-	if id == uuid.Nil {
-		return nil
-	}
-	return new(id.String())
-}
-
-// textOrNull returns nil for "", which becomes null in JSON.
-func textOrNull(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }

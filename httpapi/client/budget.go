@@ -5,42 +5,25 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 )
 
-// A Budget is a budget as the API tells it.
+// Budget is a budget of the local copy. Version is 0 until the server has acknowledged the budget.
 type Budget struct {
-	ID          uuid.UUID       `json:"id"`
-	CategoryID  uuid.UUID       `json:"category_id"` // Nil: the whole ledger
-	Label       string          `json:"label"`
-	MergedInto  uuid.UUID       `json:"merged_into"`
-	Currency    string          `json:"currency"`
-	Entries     []BudgetEntry   `json:"entries"`
-	UntilMonth  string          `json:"until_month"` // empty: no end
-	Rollover    string          `json:"rollover"`
-	RolloverCap string          `json:"rollover_cap"` // empty: none
-	AlertAt     []string        `json:"alert_at"`
-	Version     expense.Version `json:"version"`
-	CreatedAt   time.Time       `json:"created_at"`
-	UpdatedAt   time.Time       `json:"updated_at"`
-	Unsent      bool            `json:"$unsent"`
+	wire.Budget
+
+	Unsent bool `json:"$unsent"` // the server has not acknowledged all local changes yet
 }
 
-// A BudgetEntry is the limit from a month on.
-type BudgetEntry struct {
-	FromMonth string `json:"from_month"`
-	Amount    string `json:"amount"`
-}
-
-// A BudgetDraft is a new budget, or one in place of another.
+// BudgetDraft is a new budget, or one that replaces the budget with its ID. Amount is required; see [wire.BudgetInput] for the
+// defaults. The default FromMonth is the month in which Put is called.
 type BudgetDraft struct {
 	ID          uuid.UUID `json:"-"`
 	CategoryID  uuid.UUID `json:"category_id,omitzero"`
-	FromMonth   string    `json:"from_month,omitzero"` // not given: the month in which Put is called
+	FromMonth   string    `json:"from_month,omitzero"`
 	UntilMonth  string    `json:"until_month,omitzero"`
 	Amount      string    `json:"amount"`
 	Currency    string    `json:"currency,omitzero"`
@@ -52,55 +35,41 @@ type BudgetDraft struct {
 func (d BudgetDraft) change() (Type, Op) { return BudgetType, Put }
 func (d BudgetDraft) rowID() uuid.UUID   { return d.ID }
 
-// A BudgetPatch changes members of a budget; an amount holds from FromMonth on, by default from the month in which Patch is called.
-type BudgetPatch struct {
-	Amount      Optional[string]   `json:"amount,omitzero"`
-	Currency    Optional[string]   `json:"currency,omitzero"`
-	FromMonth   Optional[string]   `json:"from_month,omitzero"`
-	UntilMonth  Optional[string]   `json:"until_month,omitzero"`
-	Rollover    Optional[string]   `json:"rollover,omitzero"`
-	RolloverCap Optional[string]   `json:"rollover_cap,omitzero"`
-	AlertAt     Optional[[]string] `json:"alert_at,omitzero"`
-}
+// BudgetPatch changes jsonObject of a budget. Amount is the limit from FromMonth on. The default FromMonth is the month in which
+// Patch is called.
+type BudgetPatch wire.BudgetPatch
 
 func (p BudgetPatch) change() (Type, Op) { return BudgetType, Patch }
 
-// Budgets are the ledger's budgets.
+// Budgets returns the table of the ledger's budgets.
 func (c *Client) Budgets() Table[Budget, BudgetDraft, BudgetPatch] {
 	return Table[Budget, BudgetDraft, BudgetPatch]{c, BudgetType}
 }
 
-// An Alert says that a threshold of a budget was reached. The server raises it.
+// Alert is an alert of the local copy. The server raises alerts.
 type Alert struct {
-	ID        uuid.UUID       `json:"id"`
-	BudgetID  uuid.UUID       `json:"budget_id"`
-	Month     string          `json:"month"`
-	Threshold string          `json:"threshold"`
-	RaisedAt  time.Time       `json:"raised_at"`
-	ReadAt    time.Time       `json:"read_at"` // zero: it was not read
-	Version   expense.Version `json:"version"`
-	Unsent    bool            `json:"$unsent"`
+	wire.Alert
+
+	Unsent bool `json:"$unsent"` // the server has not acknowledged all local changes yet
 }
 
-// An alertPatch is all that a device can do to an alert.
-type alertPatch struct {
-	Read bool `json:"read"`
-}
+type alertPatch wire.AlertPatch
 
 func (p alertPatch) change() (Type, Op) { return AlertType, Patch }
 
-// Alerts returns the budgets' alerts, ordered by id.
-func (c *Client) Alerts(ctx context.Context) ([]Alert, error) {
-	return Table[Alert, draft, alertPatch]{c, AlertType}.List(ctx)
+func (c *Client) alerts() Table[Alert, draft, alertPatch] {
+	return Table[Alert, draft, alertPatch]{c, AlertType}
 }
 
-// MarkRead queues that an alert was read.
+// Alerts returns all alerts of the budgets, ordered by id.
+func (c *Client) Alerts(ctx context.Context) ([]Alert, error) { return c.alerts().List(ctx) }
+
+// MarkAlertRead queues that an alert was read. It returns ErrNotFound if the local copy does not have the alert.
 func (c *Client) MarkAlertRead(ctx context.Context, alert uuid.UUID) (Alert, error) {
-	return Table[Alert, draft, alertPatch]{c, AlertType}.Patch(ctx, alert, alertPatch{Read: true})
+	return c.alerts().Patch(ctx, alert, alertPatch{Read: Set(true)})
 }
 
-// overlayBudget turns the members that a mutation of a budget has and a budget has not, an amount and the month from which it
-// holds, into an entry of it.
+// overlayBudget replaces the members amount and from_month, which a draft or patch has and a budget has not, with an entry.
 func overlayBudget(row jsonObject) error {
 	amount, from := row.text("amount"), row.text("from_month")
 	delete(row, "amount")
@@ -108,14 +77,14 @@ func overlayBudget(row jsonObject) error {
 	if amount == "" {
 		return nil
 	}
-	var entries []BudgetEntry
+	var entries []wire.BudgetEntry
 	if !row.isNull("entries") {
 		if err := json.Unmarshal(row["entries"], &entries); err != nil {
 			return err
 		}
 	}
-	entries = slices.DeleteFunc(entries, func(e BudgetEntry) bool { return e.FromMonth == from })
-	entries = append(entries, BudgetEntry{FromMonth: from, Amount: amount})
-	slices.SortFunc(entries, func(a, b BudgetEntry) int { return cmp.Compare(a.FromMonth, b.FromMonth) })
+	entries = slices.DeleteFunc(entries, func(e wire.BudgetEntry) bool { return e.FromMonth == from })
+	entries = append(entries, wire.BudgetEntry{FromMonth: from, Amount: &amount})
+	slices.SortFunc(entries, func(a, b wire.BudgetEntry) int { return cmp.Compare(a.FromMonth, b.FromMonth) })
 	return row.set("entries", entries)
 }

@@ -1,27 +1,20 @@
 package client
 
 import (
-	"time"
-
 	"github.com/google/uuid"
 
-	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 )
 
-// A Category is a category as the API tells it.
+// Category is a category of the local copy. Version is 0 until the server has acknowledged the category.
 type Category struct {
-	ID        uuid.UUID       `json:"id"`
-	Name      string          `json:"name"`
-	Colour    string          `json:"colour"`
-	Icon      string          `json:"icon"`
-	Archived  bool            `json:"archived"`
-	Version   expense.Version `json:"version"`
-	CreatedAt time.Time       `json:"created_at"`
-	UpdatedAt time.Time       `json:"updated_at"`
-	Unsent    bool            `json:"$unsent"`
+	wire.Category
+
+	Unsent bool `json:"$unsent"` // the server has not acknowledged all local changes yet
 }
 
-// A CategoryDraft is a new category, or one in place of another. If its name is taken, the two become one.
+// CategoryDraft is a new category, or one that replaces the category with its ID. If another category of the ledger has the same
+// name, the server keeps one category.
 type CategoryDraft struct {
 	ID       uuid.UUID `json:"-"`
 	Name     string    `json:"name"`
@@ -33,17 +26,12 @@ type CategoryDraft struct {
 func (d CategoryDraft) change() (Type, Op) { return CategoryType, Put }
 func (d CategoryDraft) rowID() uuid.UUID   { return d.ID }
 
-// A CategoryPatch changes members of a category.
-type CategoryPatch struct {
-	Name     Optional[string] `json:"name,omitzero"`
-	Colour   Optional[string] `json:"colour,omitzero"`
-	Icon     Optional[string] `json:"icon,omitzero"`
-	Archived Optional[bool]   `json:"archived,omitzero"`
-}
+// CategoryPatch changes members of a category.
+type CategoryPatch wire.CategoryPatch
 
 func (p CategoryPatch) change() (Type, Op) { return CategoryType, Patch }
 
-// Categories are the ledger's categories.
+// Categories returns the table of the ledger's categories.
 func (c *Client) Categories() Table[Category, CategoryDraft, CategoryPatch] {
 	return Table[Category, CategoryDraft, CategoryPatch]{c, CategoryType}
 }

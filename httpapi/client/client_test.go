@@ -20,7 +20,7 @@ func TestADeviceWritesOfflineAndAgreesWithTheServerAfterwards(t *testing.T) {
 			client.ExpenseDraft{Amount: "12.5", Category: "food", Notes: "Lunch"}))(t)
 		equal(t, "currency", lunch.Currency, "EUR")
 		equal(t, "date", lunch.Date, "2026-03-08")
-		equal(t, "home amount", lunch.HomeAmount, "12.50")
+		equal(t, "home amount", *lunch.HomeAmount, "12.50")
 		equal(t, "unsent", lunch.Unsent, true)
 		_, err := phone.Expenses().Patch(t.Context(), lunch.ID, client.ExpensePatch{Amount: client.Set("13")})
 		must(t, err)

@@ -255,7 +255,11 @@ func draftOf(t Type, text json.RawMessage) (any, error) {
 		var budget Budget
 		err = errors.Join(json.Unmarshal(text, &draft), json.Unmarshal(text, &budget))
 		if n := len(budget.Entries); n > 0 {
-			draft.Amount, draft.FromMonth = budget.Entries[n-1].Amount, budget.Entries[n-1].FromMonth
+			last := budget.Entries[n-1]
+			draft.FromMonth = last.FromMonth
+			if last.Amount != nil {
+				draft.Amount = *last.Amount
+			}
 		}
 		d = draft
 	default:

@@ -1,50 +1,34 @@
 package client
 
 import (
-	"time"
-
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 )
 
-// An Expense is an expense as the API tells it. Values are text, so that a currency or a source that is newer than this program
-// is no trouble to it.
+// Expense is an expense of the local copy. Its members are texts, so that a client also reads currencies and rate sources that are
+// newer than itself. Version is 0 until the server has acknowledged the expense.
 type Expense struct {
-	ID           uuid.UUID       `json:"id"`
-	Amount       string          `json:"amount"`
-	Currency     string          `json:"currency"`
-	Date         string          `json:"date"`
-	CategoryID   uuid.UUID       `json:"category_id"`
-	Notes        string          `json:"notes"`
-	RuleID       uuid.UUID       `json:"rule_id"`    // Nil: no rule posted it
-	Occurrence   string          `json:"occurrence"` // empty: as above
-	Rate         string          `json:"rate"`       // this and the next three are empty while Pending
-	RateDate     string          `json:"rate_date"`
-	RateSource   string          `json:"rate_source"`
-	HomeAmount   string          `json:"home_amount"`
-	HomeCurrency string          `json:"home_currency"`
-	Pending      bool            `json:"pending"` // no rate is known, or the server has not seen the change yet
-	Version      expense.Version `json:"version"` // 0: the server has not seen it yet
-	CreatedAt    time.Time       `json:"created_at"`
-	UpdatedAt    time.Time       `json:"updated_at"`
-	Unsent       bool            `json:"$unsent"` // it shows changes that the server has not acknowledged
+	wire.Expense
+
+	Unsent bool `json:"$unsent"` // the server has not acknowledged all local changes yet
 }
 
-// Money returns what was paid.
+// Money returns the amount and its currency.
 func (e Expense) Money() (expense.Money, error) { return expense.ParseMoney(e.Amount, e.Currency) }
 
-// An ExpenseDraft is a new expense, or one in place of another. Amount must be given. The currency is the home currency, the
-// date is the day on which Put is called, the category is the ledger's default, unless they are given.
+// ExpenseDraft is a new expense, or one that replaces the expense with its ID. Amount is required; see [wire.ExpenseInput] for the
+// defaults. The default date is the day on which Put is called.
 type ExpenseDraft struct {
 	ID         uuid.UUID `json:"-"`
 	Amount     string    `json:"amount"`
 	Currency   string    `json:"currency,omitzero"`
 	Date       string    `json:"date,omitzero"`
 	CategoryID uuid.UUID `json:"category_id,omitzero"`
-	Category   string    `json:"category,omitzero"` // a name, in place of CategoryID
+	Category   string    `json:"category,omitzero"` // the name of a category, instead of CategoryID
 	Notes      string    `json:"notes,omitzero"`
-	Rate       string    `json:"rate,omitzero"` // home units per unit, where the person knows better than the rate table
+	Rate       string    `json:"rate,omitzero"` // units of the home currency for one unit of Currency
 	RuleID     uuid.UUID `json:"rule_id,omitzero"`
 	Occurrence string    `json:"occurrence,omitzero"`
 }
@@ -52,21 +36,13 @@ type ExpenseDraft struct {
 func (d ExpenseDraft) change() (Type, Op) { return ExpenseType, Put }
 func (d ExpenseDraft) rowID() uuid.UUID   { return d.ID }
 
-// An ExpensePatch changes members of an expense. An amount always travels with its currency: what is not given of the two is as
-// the person saw it.
-type ExpensePatch struct {
-	Amount     Optional[string]    `json:"amount,omitzero"`
-	Currency   Optional[string]    `json:"currency,omitzero"`
-	Date       Optional[string]    `json:"date,omitzero"`
-	CategoryID Optional[uuid.UUID] `json:"category_id,omitzero"`
-	Category   Optional[string]    `json:"category,omitzero"`
-	Notes      Optional[string]    `json:"notes,omitzero"`
-	Rate       Optional[string]    `json:"rate,omitzero"` // Null: that of the rate table
-}
+// ExpensePatch changes members of an expense. Amount and Currency always travel together: the client adds the one that is
+// absent from the local copy.
+type ExpensePatch wire.ExpensePatch
 
 func (p ExpensePatch) change() (Type, Op) { return ExpenseType, Patch }
 
-// Expenses are the ledger's expenses.
+// Expenses returns the table of the ledger's expenses.
 func (c *Client) Expenses() Table[Expense, ExpenseDraft, ExpensePatch] {
 	return Table[Expense, ExpenseDraft, ExpensePatch]{c, ExpenseType}
 }

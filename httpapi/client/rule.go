@@ -5,76 +5,33 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/recurrence"
 )
 
-// A Rule is a recurring expense as the API tells it.
+// Rule is a recurring rule of the local copy. Version is 0 until the server has acknowledged the rule. RRULE is empty while the
+// schedule has local changes that the server has not acknowledged; NextDate is then not known either.
 type Rule struct {
-	ID         uuid.UUID       `json:"id"`
-	Amount     string          `json:"amount"`
-	Currency   string          `json:"currency"`
-	CategoryID uuid.UUID       `json:"category_id"`
-	Notes      string          `json:"notes"`
-	Freq       string          `json:"freq"`
-	Interval   int             `json:"interval"`
-	Weekdays   []string        `json:"weekdays"`
-	MonthDay   MonthDay        `json:"month_day"` // empty: the start's
-	OnMissing  string          `json:"on_missing"`
-	StartDate  string          `json:"start_date"`
-	UntilDate  string          `json:"until_date"` // empty: no end
-	Count      int             `json:"count"`      // 0: no limit
-	RRULE      string          `json:"rrule"`      // of RFC 5545; empty where the rule was changed here and not sent yet
-	Paused     bool            `json:"paused"`
-	NextDate   string          `json:"next_date"` // empty: there is none, or the server has not said yet
-	Skipped    []string        `json:"skipped_dates"`
-	LastError  string          `json:"last_error"`
-	RetryAt    time.Time       `json:"retry_at"`
-	Version    expense.Version `json:"version"`
-	CreatedAt  time.Time       `json:"created_at"`
-	UpdatedAt  time.Time       `json:"updated_at"`
-	Unsent     bool            `json:"$unsent"`
+	wire.Rule
+
+	Unsent bool `json:"$unsent"` // the server has not acknowledged all local changes yet
 }
 
-// A MonthDay is a day of the month, "1" to "31", or "last". In JSON the days are numbers.
-type MonthDay string
+// MonthDay is a day of the month, "1" to "31" or "last".
+type MonthDay = wire.MonthDay
 
-// MarshalJSON writes a number, or last.
-func (d MonthDay) MarshalJSON() ([]byte, error) {
-	if number := json.Number(d); d != "" {
-		if _, err := number.Int64(); err == nil {
-			return json.Marshal(number)
-		}
-	}
-	return json.Marshal(string(d))
-}
-
-// UnmarshalJSON reads a number, last, or null.
-func (d *MonthDay) UnmarshalJSON(text []byte) error {
-	var number json.Number
-	if json.Unmarshal(text, &number) == nil && number != "" {
-		*d = MonthDay(number)
-		return nil
-	}
-	var day *string
-	err := json.Unmarshal(text, &day)
-	if *d = ""; day != nil {
-		*d = MonthDay(*day)
-	}
-	return err
-}
-
-// A RuleDraft is a new rule, or one in place of another: Freq and what goes with it, or RRULE.
+// RuleDraft is a new rule, or one that replaces the rule with its ID. Amount and StartDate are required, and the schedule: either
+// Freq and the members after it, or RRULE. See [wire.RuleInput] for the defaults.
 type RuleDraft struct {
 	ID         uuid.UUID `json:"-"`
 	Amount     string    `json:"amount"`
 	Currency   string    `json:"currency,omitzero"`
 	CategoryID uuid.UUID `json:"category_id,omitzero"`
-	Category   string    `json:"category,omitzero"`
+	Category   string    `json:"category,omitzero"` // the name of a category, instead of CategoryID
 	Notes      string    `json:"notes,omitzero"`
 	Freq       string    `json:"freq,omitzero"`
 	Interval   int       `json:"interval,omitzero"`
@@ -91,33 +48,18 @@ type RuleDraft struct {
 func (d RuleDraft) change() (Type, Op) { return RuleType, Put }
 func (d RuleDraft) rowID() uuid.UUID   { return d.ID }
 
-// A RulePatch changes members of a rule: what it has not posted yet.
-type RulePatch struct {
-	Amount     Optional[string]    `json:"amount,omitzero"`
-	Currency   Optional[string]    `json:"currency,omitzero"`
-	CategoryID Optional[uuid.UUID] `json:"category_id,omitzero"`
-	Category   Optional[string]    `json:"category,omitzero"`
-	Notes      Optional[string]    `json:"notes,omitzero"`
-	Freq       Optional[string]    `json:"freq,omitzero"`
-	Interval   Optional[int]       `json:"interval,omitzero"`
-	Weekdays   Optional[[]string]  `json:"weekdays,omitzero"`
-	MonthDay   Optional[MonthDay]  `json:"month_day,omitzero"`
-	OnMissing  Optional[string]    `json:"on_missing,omitzero"`
-	StartDate  Optional[string]    `json:"start_date,omitzero"`
-	UntilDate  Optional[string]    `json:"until_date,omitzero"`
-	Count      Optional[int]       `json:"count,omitzero"`
-	RRULE      Optional[string]    `json:"rrule,omitzero"`
-	Paused     Optional[bool]      `json:"paused,omitzero"`
-}
+// RulePatch changes members of a rule, for the occurrences that are not posted yet. The server rejects FromDate in synchronisation:
+// to split a rule, set UntilDate and put a new rule.
+type RulePatch wire.RulePatch
 
 func (p RulePatch) change() (Type, Op) { return RuleType, Patch }
 
-// Rules are the ledger's recurring expenses.
+// Rules returns the table of the ledger's recurring rules.
 func (c *Client) Rules() Table[Rule, RuleDraft, RulePatch] {
 	return Table[Rule, RuleDraft, RulePatch]{c, RuleType}
 }
 
-// schedule returns on which days the rule falls, and from which on it is to be posted.
+// schedule returns a rule of the domain that has the occurrences of r. Its Next is zero if r has no next occurrence.
 func (r Rule) schedule() (recurrence.Rule, error) {
 	start, err := expense.ParseDate(r.StartDate)
 	if err != nil {
@@ -142,44 +84,42 @@ func (r Rule) schedule() (recurrence.Rule, error) {
 	}
 	rule.Skipped = recurrence.NewDateSet(skipped...)
 	switch {
-	case r.NextDate != "":
-		rule.Next, err = expense.ParseDate(r.NextDate)
+	case r.NextDate != nil:
+		rule.Next, err = expense.ParseDate(*r.NextDate)
 	case r.Version == 0:
 		rule.Next = rule.NextAfter(expense.Date{})
 	}
 	return rule, err
 }
 
-// members reads the schedule of a rule that the server has not seen: its members, instead of the RRULE.
+// parseMembers returns the schedule of a rule without an RRULE, which the server has not seen yet.
 func (r Rule) parseMembers(start expense.Date) (recurrence.Rule, error) {
-	rule := recurrence.Rule{Interval: max(r.Interval, 1), Start: start, Count: r.Count}
-	var faults expense.ValidationErrors
+	rule := recurrence.Rule{Interval: max(r.Interval, 1), Start: start}
+	var errs expense.ValidationErrors
 	var err error
 	rule.Freq, err = recurrence.ParseFreq(r.Freq)
-	_ = faults.AddError("freq", err)
+	_ = errs.AddError("freq", err)
 	rule.Weekdays, err = recurrence.ParseWeekdays(r.Weekdays)
-	_ = faults.AddError("weekdays", err)
+	_ = errs.AddError("weekdays", err)
 	if r.OnMissing != "" {
 		rule.OnMissing, err = recurrence.ParseOnMissing(r.OnMissing)
-		_ = faults.AddError("on_missing", err)
+		_ = errs.AddError("on_missing", err)
 	}
-	if r.UntilDate != "" {
-		rule.Until, err = expense.ParseDate(r.UntilDate)
-		_ = faults.AddError("until_date", err)
+	if r.UntilDate != nil {
+		rule.Until, err = expense.ParseDate(*r.UntilDate)
+		_ = errs.AddError("until_date", err)
 	}
-	switch day, malformed := json.Number(r.MonthDay).Int64(); {
-	case r.MonthDay == "":
-	case r.MonthDay == "last":
-		rule.MonthDay = recurrence.LastDay
-	case malformed != nil || day < 1 || day > 31:
-		faults.Add("month_day", "out_of_range", "a day of the month is a number from 1 to 31, or last")
-	default:
-		rule.MonthDay = int(day)
+	if r.Count != nil {
+		rule.Count = *r.Count
 	}
-	return rule, faults.Err()
+	if r.MonthDay != nil {
+		rule.MonthDay, err = r.MonthDay.Parse()
+		_ = errs.AddError("month_day", err)
+	}
+	return rule, errs.Err()
 }
 
-// mostPredicted is how many occurrences of one rule are predicted at once; the server posts the rest by itself.
+// maxPredicted is the number of occurrences of one rule that are predicted at once. The server posts the rest.
 const maxPredicted = 100
 
 // PredictDue queues the expenses of recurring rules whose dates have begun and that are not here yet, and returns them: what the
@@ -235,7 +175,7 @@ func (c *Client) PredictPostings(ctx context.Context) ([]Expense, error) {
 // predicted now: one that the person has deleted since is not predicted again.
 func (c *Client) predict(ctx context.Context, tx Tx, rule Rule, last, today expense.Date) ([]Expense, expense.Date, error) {
 	schedule, err := rule.schedule()
-	if err != nil || schedule.Paused || rule.LastError != "" {
+	if err != nil || schedule.Paused || rule.LastError != nil {
 		return nil, last, nil
 	}
 	var predicted []Expense

@@ -4,36 +4,22 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/google/uuid"
-
-	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 )
 
-// Settings are the ledger's.
+// Settings are the settings of the ledger in the local copy.
 type Settings struct {
-	HomeCurrency      string          `json:"home_currency"`
-	TimeZone          string          `json:"time_zone"`
-	Locale            string          `json:"locale"`
-	FiscalYearStart   int             `json:"fiscal_year_start"`
-	DefaultCategoryID uuid.UUID       `json:"default_category_id"`
-	Version           expense.Version `json:"version"`
-	Unsent            bool            `json:"$unsent"`
+	wire.Settings
+
+	Unsent bool `json:"$unsent"` // the server has not acknowledged all local changes yet
 }
 
-// A SettingsPatch changes settings. LimitRate goes with a new home currency: what one old unit of the budgets' limits is worth
-// in it, where the rate table does not know.
-type SettingsPatch struct {
-	HomeCurrency      Optional[string]    `json:"home_currency,omitzero"`
-	TimeZone          Optional[string]    `json:"time_zone,omitzero"`
-	Locale            Optional[string]    `json:"locale,omitzero"`
-	FiscalYearStart   Optional[int]       `json:"fiscal_year_start,omitzero"`
-	DefaultCategoryID Optional[uuid.UUID] `json:"default_category_id,omitzero"`
-	LimitRate         Optional[string]    `json:"limit_rate,omitzero"`
-}
+// SettingsPatch changes settings.
+type SettingsPatch wire.SettingsPatch
 
 func (p SettingsPatch) change() (Type, Op) { return SettingsType, Patch }
 
-// Settings returns the ledger's settings; ErrNotFound before the first pull.
+// Settings returns the settings of the ledger. It returns ErrNotFound before the first pull.
 func (c *Client) Settings(ctx context.Context) (Settings, error) {
 	var settings Settings
 	err := c.storage.View(ctx, func(tx Tx) (err error) {
@@ -51,7 +37,7 @@ func settingsOf(ctx context.Context, tx Tx) (settings Settings, err error) {
 	return settings, json.Unmarshal(text, &settings)
 }
 
-// PatchSettings queues a change of the settings; ErrNotFound before the first pull.
+// PatchSettings queues a change of the settings and returns the changed settings. It returns ErrNotFound before the first pull.
 func (c *Client) PatchSettings(ctx context.Context, p SettingsPatch) (Settings, error) {
 	var settings Settings
 	text, err := c.queue(ctx, Mutation{Key: settingsKey(), Op: Patch}, p)

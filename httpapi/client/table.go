@@ -10,40 +10,18 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 )
 
 // An Optional is a member of a patch. It is absent, which leaves the row's member unchanged, or a value, or null, which
 // restores the default. The zero value is absent.
-type Optional[T any] struct {
-	present, null bool
-	value         T
-}
+type Optional[T any] = wire.Optional[T]
 
 // Set returns an Optional with a value.
-func Set[T any](value T) Optional[T] { return Optional[T]{present: true, value: value} }
+func Set[T any](value T) Optional[T] { return wire.Set(value) }
 
 // Null returns an Optional that restores the default.
-func Null[T any]() Optional[T] { return Optional[T]{present: true, null: true} }
-
-// IsZero reports whether the member is absent. The encoding/json option omitzero uses it.
-func (m Optional[T]) IsZero() bool { return !m.present }
-
-// MarshalJSON implements [json.Marshaler].
-func (m Optional[T]) MarshalJSON() ([]byte, error) {
-	if !m.present || m.null {
-		return []byte("null"), nil
-	}
-	return json.Marshal(m.value)
-}
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (m *Optional[T]) UnmarshalJSON(text []byte) error {
-	*m = Optional[T]{present: true, null: string(text) == "null"}
-	if m.null {
-		return nil
-	}
-	return json.Unmarshal(text, &m.value)
-}
+func Null[T any]() Optional[T] { return wire.Null[T]() }
 
 // A Change is the content of a mutation: one of this package's drafts and patches.
 type Change interface {
