@@ -10,7 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Draft is an expense as text from a user or a request. A member that is empty (Notes: nil) is not given and takes its default.
+// A Draft is an expense as text from a user or a request. A member that is empty (Notes: nil) is not given and takes
+// its default.
 type Draft struct {
 	ID         string  // a UUID; default: a new UUID of version 7
 	Amount     string  // a plain decimal; required
@@ -24,8 +25,8 @@ type Draft struct {
 	Occurrence string  // YYYY-MM-DD
 }
 
-// A TypedDraft is a [Draft] in typed values. The batch functions [Check] and [AddAll] take it, so that text is parsed once.
-// [Draft.Parse] makes a TypedDraft from text.
+// A TypedDraft is a [Draft] in typed values. The batch functions [Check] and [AddAll] take it, so that text is parsed
+// once. [Draft.Parse] makes a TypedDraft from text.
 type TypedDraft struct {
 	ID         uuid.UUID // Nil: a new UUID of version 7
 	Amount     Money     // required
@@ -40,8 +41,8 @@ type TypedDraft struct {
 	errs ValidationErrors // of the text from which it was parsed
 }
 
-// Parse parses the draft's text. home is the ledger's home currency, the default of Currency. Parse itself does not fail:
-// [Check] and [AddAll] report the text's errors together with the errors of the values.
+// Parse parses the draft's text. home is the ledger's home currency, the default of Currency. Parse itself does not
+// fail: [Check] and [AddAll] report the text's errors together with the errors of the values.
 func (d Draft) Parse(home Currency) TypedDraft {
 	t := TypedDraft{Category: d.Category, Notes: valueOrEmpty(d.Notes)}
 	if d.ID != "" {
@@ -74,15 +75,16 @@ type AddResult struct {
 	Err     error   // ErrInvalid: nothing is written; [InvalidErrors] lists the errors
 }
 
-// OccurrenceID returns the id of the expense of a rule's occurrence: the UUID of version 5 whose namespace is the rule's id and
-// whose name is the date as YYYY-MM-DD. A client that predicts the expense offline computes the same id as the server.
+// OccurrenceID returns the id of the expense of a rule's occurrence: the UUID of version 5 whose namespace is the
+// rule's id and whose name is the date as YYYY-MM-DD. A client that predicts the expense offline computes the same id
+// as the server.
 func OccurrenceID(rule uuid.UUID, occurrence Date) uuid.UUID {
 	return uuid.NewSHA1(rule, []byte(occurrence.String()))
 }
 
-// Add adds one expense. Add is idempotent for a draft with an id: if an expense has the id and equals every given member of the
-// draft, Add changes nothing, and Created is false. Add returns ErrExists if the expense differs, ErrGone if the id belongs to a
-// deleted expense, and ErrInvalid with all field errors if the draft is invalid.
+// Add adds one expense. Add is idempotent for a draft with an id: if an expense has the id and equals every given
+// member of the draft, Add changes nothing, and Created is false. Add returns ErrExists if the expense differs, ErrGone
+// if the id belongs to a deleted expense, and ErrInvalid with all field errors if the draft is invalid.
 func Add(ctx context.Context, tx Tx, env Env, draft Draft) (PutResult, error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
@@ -101,7 +103,8 @@ func Add(ctx context.Context, tx Tx, env Env, draft Draft) (PutResult, error) {
 	return PutResult{}, err
 }
 
-// Check returns what [AddAll] would do with each draft. It writes nothing. The error concerns the whole call, not one draft.
+// Check returns what [AddAll] would do with each draft. It writes nothing. The error concerns the whole call, not one
+// draft.
 func Check(ctx context.Context, r Reader, env Env, drafts ...TypedDraft) ([]AddResult, error) {
 	b, err := newBuilder(ctx, r, env)
 	if err != nil {
@@ -110,8 +113,8 @@ func Check(ctx context.Context, r Reader, env Env, drafts ...TypedDraft) ([]AddR
 	return b.check(drafts)
 }
 
-// AddAll adds all drafts that are valid and whose ids are not known, in one write. Each result has the index of its draft. If
-// AddAll returns an error, it added nothing.
+// AddAll adds all drafts that are valid and whose ids are not known, in one write. Each result has the index of its
+// draft. If AddAll returns an error, it added nothing.
 func AddAll(ctx context.Context, tx Tx, env Env, drafts ...TypedDraft) ([]AddResult, error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
@@ -215,13 +218,14 @@ func (b *builder) create(tx Tx, draft Draft) (Expense, error) {
 	return b.put(tx, e, Expense{})
 }
 
-// build returns the expense that draft describes. If the draft is invalid, the error is ErrInvalid and only the id is set.
+// build returns the expense that draft describes. If the draft is invalid, the error is ErrInvalid and only the id is
+// set.
 func (b *builder) build(draft TypedDraft) (Expense, error) {
 	errs := ValidationErrors{list: slices.Clip(draft.errs.list)}
 	now := Timestamp(b.env.Now)
 	e := Expense{
-		ID: draft.ID, Amount: draft.Amount, Date: draft.Date, Notes: draft.Notes, RuleID: draft.RuleID, Occurrence: draft.Occurrence,
-		CreatedAt: now, UpdatedAt: now,
+		ID: draft.ID, Amount: draft.Amount, Date: draft.Date, Notes: draft.Notes,
+		RuleID: draft.RuleID, Occurrence: draft.Occurrence, CreatedAt: now, UpdatedAt: now,
 	}
 	var err error
 	if e.ID == uuid.Nil && !errs.Has("id") {
@@ -260,8 +264,8 @@ func (b *builder) put(tx Tx, e, old Expense) (Expense, error) {
 	return e, nil
 }
 
-// findEqual returns the stored expense with the draft's id if it equals every given member of the draft. It returns ErrExists if
-// the expense differs and ErrGone if it was deleted. ok is false if there is none or the id is malformed.
+// findEqual returns the stored expense with the draft's id if it equals every given member of the draft. It returns
+// ErrExists if the expense differs and ErrGone if it was deleted. ok is false if there is none or the id is malformed.
 func (b *builder) findEqual(draft Draft) (stored Expense, ok bool, err error) {
 	id, err := ParseID(draft.ID)
 	if err != nil {
@@ -332,7 +336,7 @@ func parseAmount(errs *ValidationErrors, text, code string, home Currency) Money
 	}
 	switch {
 	case text == "":
-		errs.Add("amount", "required", "say how much was spent, as a plain decimal such as \"12.50\"")
+		errs.Add("amount", "required", "the amount is missing; give a plain decimal such as \"12.50\"")
 		return Money{}
 	case currency.IsZero():
 		_, err := ParseDecimal(text)
@@ -347,7 +351,7 @@ func parseAmount(errs *ValidationErrors, text, code string, home Currency) Money
 // checkAmount reports a zero amount, unless errs says already why there is none.
 func checkAmount(errs *ValidationErrors, amount Money) {
 	if (amount.IsZero() || amount.currency.IsZero()) && !errs.Has("amount") && !errs.Has("currency") {
-		errs.Add("amount", "zero", "an expense is not zero; a refund is negative")
+		errs.Add("amount", "zero", "the amount is zero; give a positive amount, or a negative one for a refund")
 	}
 }
 
@@ -355,7 +359,7 @@ func checkAmount(errs *ValidationErrors, amount Money) {
 func (b *builder) checkDate(errs *ValidationErrors, e *Expense) {
 	latest := b.today.AddDays(MaxDaysAhead)
 	if !e.Date.IsZero() && (e.Date.Before(earliestDate) || e.Date.After(latest)) {
-		errs.Add("date", "out_of_range", "a date lies from %s to %s, a year ahead, not %s", earliestDate, latest, e.Date)
+		errs.Add("date", "out_of_range", "date %s is out of range; give %s to %s", e.Date, earliestDate, latest)
 		e.Date = Date{}
 	}
 }
@@ -364,7 +368,9 @@ func (b *builder) checkDate(errs *ValidationErrors, e *Expense) {
 func checkLegalTender(errs *ValidationErrors, e Expense) {
 	currency := e.Amount.Currency()
 	if !e.Date.IsZero() && currency.EndedBefore(e.Date) {
-		errs.Add("currency", "currency_ended", "%s ended on %s, before %s", currency, currency.LegalTender().To, e.Date)
+		errs.Add("currency", "currency_ended",
+			"%s ceased to be legal tender on %s, before %s; give another currency or an earlier date",
+			currency, currency.LegalTender().To, e.Date)
 	}
 }
 
@@ -373,7 +379,7 @@ func parseCategoryID(errs *ValidationErrors, id, name string) uuid.UUID {
 	case id == "":
 		return uuid.Nil
 	case name != "":
-		errs.Add("category", "ambiguous", "give category_id or category, not both")
+		errs.Add("category", "ambiguous", "category_id and category are both given; give one of them")
 		return uuid.Nil
 	}
 	parsed, err := ParseID(id)
@@ -381,8 +387,8 @@ func parseCategoryID(errs *ValidationErrors, id, name string) uuid.UUID {
 	return parsed
 }
 
-// category returns the id of the category with this id, else with this name, else of the default category. It reports an
-// archived category unless it is stored, the category that the expense already has.
+// category returns the id of the category with this id, else with this name, else of the default category. It reports
+// an archived category unless it is stored, the category that the expense already has.
 func (b *builder) category(errs *ValidationErrors, id uuid.UUID, name string, stored uuid.UUID) (uuid.UUID, error) {
 	field, text := "category_id", id.String()
 	var category Category
@@ -402,12 +408,12 @@ func (b *builder) category(errs *ValidationErrors, id uuid.UUID, name string, st
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):
-		errs.Add(field, "unknown_category", "the ledger has no category %s", quoteTruncated(text))
+		errs.Add(field, "unknown_category", "the ledger has no category %s; create it or give another", quoteTruncated(text))
 		return uuid.Nil, nil
 	case err != nil:
 		return uuid.Nil, fmt.Errorf("category: %w", err)
 	case category.Archived && category.ID != stored:
-		errs.Add(field, "archived_category", "the category %q is archived and takes no new expenses", category.Name)
+		errs.Add(field, "archived_category", "category %q is archived; give an active one", category.Name)
 	}
 	return category.ID, nil
 }
@@ -427,10 +433,11 @@ func (b *builder) cachedCategory(key string, read func() (Category, error)) (Cat
 
 func checkNotes(errs *ValidationErrors, notes string) {
 	if n := utf8.RuneCountInString(notes); n > MaxNotesLength {
-		errs.Add("notes", "too_long", "notes have at most %d characters, these have %d", MaxNotesLength, n)
+		errs.Add("notes", "too_long", "the notes have %d characters; at most %d are allowed", n, MaxNotesLength)
 	}
 	if !cleanText(notes, "\n\t") {
-		errs.Add("notes", "control_character", "notes are UTF-8 text without control characters other than newline and tab")
+		errs.Add("notes", "control_character",
+			"the notes have control characters or are not UTF-8; only newline and tab are allowed")
 	}
 }
 
@@ -440,7 +447,7 @@ func parseOccurrence(errs *ValidationErrors, ruleID, occurrence string) (uuid.UU
 		return uuid.Nil, Date{}
 	}
 	if ruleID == "" || occurrence == "" {
-		errs.Add("occurrence", "incomplete", "rule_id and occurrence go together")
+		errs.Add("occurrence", "incomplete", "rule_id and occurrence must be given together")
 		return uuid.Nil, Date{}
 	}
 	rule, err := ParseID(ruleID)
@@ -457,9 +464,10 @@ func parseOccurrence(errs *ValidationErrors, ruleID, occurrence string) (uuid.UU
 func checkOccurrence(errs *ValidationErrors, e Expense) {
 	switch {
 	case (e.RuleID == uuid.Nil) != e.Occurrence.IsZero():
-		errs.Add("occurrence", "incomplete", "rule_id and occurrence go together")
+		errs.Add("occurrence", "incomplete", "rule_id and occurrence must be given together")
 	case e.RuleID != uuid.Nil && e.ID != OccurrenceID(e.RuleID, e.Occurrence):
-		errs.Add("id", "wrong_id", "the id of this occurrence is %s", OccurrenceID(e.RuleID, e.Occurrence))
+		errs.Add("id", "wrong_id",
+			"id %s is wrong; the id of this occurrence is %s", e.ID, OccurrenceID(e.RuleID, e.Occurrence))
 	}
 }
 
@@ -473,8 +481,8 @@ func parseRate(errs *ValidationErrors, text string) Factor {
 	return rate
 }
 
-// convert sets the Rate and Home of e. It uses userRate if that is not zero, else the rate table, else fallback. If fallback is
-// zero too, e becomes pending. An e without an amount or a date, which errs has reported, is not converted.
+// convert sets the Rate and Home of e. It uses userRate if that is not zero, else the rate table, else fallback. If
+// fallback is zero too, e becomes pending. An e without an amount or a date, which errs has reported, is not converted.
 func (b *builder) convert(errs *ValidationErrors, e *Expense, userRate Factor, fallback Rate) {
 	home := b.settings.Home
 	e.Rate, e.Home = Rate{}, Money{currency: home}
@@ -485,7 +493,8 @@ func (b *builder) convert(errs *ValidationErrors, e *Expense, userRate Factor, f
 	switch {
 	case !userRate.IsZero() && rate.Source == SourceIdentity:
 		if userRate != one {
-			errs.Add("rate", "not_identity", "the expense is in the home currency %s, whose rate is 1", home)
+			errs.Add("rate", "not_identity",
+				"rate %s is not 1; the expense is in the home currency %s, so omit the rate", userRate, home)
 			return
 		}
 	case !userRate.IsZero():
@@ -497,7 +506,8 @@ func (b *builder) convert(errs *ValidationErrors, e *Expense, userRate Factor, f
 	}
 	converted, err := rate.Convert(e.Amount, home)
 	if err != nil {
-		errs.Add("amount", "too_large", "at the rate %s this comes to 10^15 minor units of %s or more", rate.Value, home)
+		errs.Add("amount", "too_large", "at the rate %s, the amount is 10^15 minor units of %s or more; give a smaller one",
+			rate.Value, home)
 		return
 	}
 	e.Rate, e.Home = rate, converted

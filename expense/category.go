@@ -12,46 +12,46 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// MaxCategories is how many categories a ledger holds at most.
+// MaxCategories is the maximum number of categories in a ledger.
 const MaxCategories = 1000
 
-// A Category is what expenses are sorted by.
+// A Category groups expenses. Every expense has one.
 type Category struct {
 	ID        uuid.UUID
-	Name      string // 1 to 60 runes, composed (NFC), unique in the ledger by [Fold]
-	Colour    string // "#rrggbb", or empty
+	Name      string // 1 to 60 characters in NFC, unique in the ledger by [Fold]
+	Colour    string // #rrggbb in lower case, or empty
 	Icon      string // a name of at most 40 letters, digits, '-' and '_', or empty
-	Archived  bool   // takes no new expenses; history stays
+	Archived  bool   // takes no new expenses; stored expenses keep it
 	Version   Version
-	CreatedAt time.Time // UTC, whole microseconds
-	UpdatedAt time.Time // UTC, whole microseconds
+	CreatedAt time.Time // in UTC, in whole microseconds
+	UpdatedAt time.Time // in UTC, in whole microseconds
 }
 
-// MergeResult says what merging one category into another did.
+// A MergeResult is the result of [MergeCategories].
 type MergeResult struct {
 	Version     Version
-	Expenses    int       // moved
-	Rules       int       // moved
-	BudgetID    uuid.UUID // the source's budget series, or Nil where it had none that was in force
-	BudgetUntil Month     // the last month of that series; zero when it had not begun and was deleted
+	Expenses    int       // number of moved expenses
+	Rules       int       // number of moved recurring rules
+	BudgetID    uuid.UUID // from's budget that was in force, or Nil
+	BudgetUntil Month     // the last month of that budget; zero if it was deleted because it had not begun
 }
 
-// starters are the names a new ledger's categories have; the last is the default.
+// starters are the names of a new ledger's categories. The last one is the default category.
 var starters = [...]string{
 	"Food", "Transport", "Housing", "Utilities", "Health", "Entertainment", "Shopping", "Travel", "Education", "Other",
 }
 
-// starterSpace is the namespace of the starter categories' ids.
+// starterSpace is the UUID namespace of the starter categories' ids.
 var starterSpace = uuid.MustParse("6c7a3f4e-2f0b-5a7e-9b57-3d1f6a0c8e21")
 
-// A InitialLedger is what a ledger begins with: settings and the starter categories, whose ids depend on the owner alone, so
-// that making it twice makes the same.
+// An InitialLedger is the content of a new ledger: settings and the starter categories. The ids of the categories
+// depend only on the owner, so that creating the same ledger again creates the same rows.
 type InitialLedger struct {
 	Settings   Settings
 	Categories []Category
 }
 
-// NewInitialLedger returns a new ledger of owner, made at now. Its default category is "Other".
+// NewInitialLedger returns the initial ledger of owner, created at now. Its default category is "Other".
 func NewInitialLedger(owner OwnerID, settings Settings, now time.Time) InitialLedger {
 	ledger := InitialLedger{Settings: settings}
 	for _, name := range starters {
@@ -66,19 +66,19 @@ func NewInitialLedger(owner OwnerID, settings Settings, now time.Time) InitialLe
 	return ledger
 }
 
-// Timestamp returns t as every store keeps it: in UTC, cut to whole microseconds.
+// Timestamp returns t as stores store it: in UTC, truncated to microseconds.
 func Timestamp(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// A CategoryDraft is a new category as a person or a wire gives it. What is empty or nil was not given.
+// A CategoryDraft is a new category as text from a user or a request. A member that is empty or nil is not given.
 type CategoryDraft struct {
-	ID       string // a UUID; not given: a new one of version 7
+	ID       string // a UUID; default: a new UUID of version 7
 	Name     string
 	Colour   *string
 	Icon     *string
 	Archived *bool
 }
 
-// A CategoryPatch is a change of a category. A nil member leaves what is there.
+// A CategoryPatch changes a category. A nil member keeps the stored value.
 type CategoryPatch struct {
 	Name     *string
 	Colour   *string
@@ -86,16 +86,17 @@ type CategoryPatch struct {
 	Archived *bool
 }
 
-// AddCategoryResult is a category that is in the ledger now.
+// An AddCategoryResult is the result of [AddCategory].
 type AddCategoryResult struct {
 	Category Category
-	Created  bool // false: it was there already, every member given equal to the stored one
+	Created  bool // false if the category existed; it is unchanged then
 }
 
-// AddCategory adds a category. ErrExists if the name is taken, or the id by other content; a deleted id is ErrGone. ValidationErrors
-// are ErrInvalid, all of them at once.
+// AddCategory adds a category. It is idempotent for a draft with an id: if a category has the id and equals every given
+// member of the draft, AddCategory changes nothing, and Created is false. It returns ErrExists if the category differs or
+// another one has the name, ErrGone if the id belongs to a deleted category, and ErrInvalid with all field errors.
 func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddCategoryResult, error) {
-	var faults ValidationErrors
+	var errs ValidationErrors
 	c := Category{CreatedAt: Timestamp(env.Now), UpdatedAt: Timestamp(env.Now)}
 	var err error
 	if draft.ID == "" {
@@ -104,11 +105,11 @@ func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddC
 		}
 	} else {
 		c.ID, err = ParseID(draft.ID)
-		_ = faults.AddError("id", err)
+		_ = errs.AddError("id", err)
 	}
 	patch := CategoryPatch{Name: &draft.Name, Colour: draft.Colour, Icon: draft.Icon, Archived: draft.Archived}
-	patch.apply(&faults, &c)
-	if err := faults.Err(); err != nil {
+	patch.apply(&errs, &c)
+	if err := errs.Err(); err != nil {
 		return AddCategoryResult{}, err
 	}
 	if draft.ID != "" {
@@ -117,9 +118,9 @@ func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddC
 		case errors.Is(err, ErrGone) || err != nil && !errors.Is(err, ErrNotFound):
 			return AddCategoryResult{}, fmt.Errorf("category %s: %w", c.ID, err)
 		case err == nil:
-			same := stored
-			patch.apply(&faults, &same)
-			if same != stored {
+			patched := stored
+			patch.apply(&errs, &patched)
+			if patched != stored {
 				return AddCategoryResult{}, fmt.Errorf("category %s: %w", c.ID, ErrExists)
 			}
 			return AddCategoryResult{Category: stored}, nil
@@ -130,11 +131,11 @@ func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddC
 		return AddCategoryResult{}, fmt.Errorf("categories: %w", err)
 	}
 	if len(all) >= MaxCategories {
-		// A name that is taken is ErrExists, as it is below the limit.
+		// A name that another category has is ErrExists, as it is below the limit.
 		switch _, err := tx.CategoryByName(ctx, c.Name); {
 		case errors.Is(err, ErrNotFound):
-			faults.Add("", "too_many", "a ledger holds at most %d categories; merge some that are not needed", MaxCategories)
-			return AddCategoryResult{}, faults.Err()
+			errs.Add("", "too_many", "the ledger has %d categories, the maximum; merge some of them first", len(all))
+			return AddCategoryResult{}, errs.Err()
 		case err != nil:
 			return AddCategoryResult{}, fmt.Errorf("category %q: %w", c.Name, err)
 		}
@@ -145,33 +146,34 @@ func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddC
 	return AddCategoryResult{Category: c, Created: true}, nil
 }
 
-// apply puts the patch's members into c and notes the rules they break.
-func (p CategoryPatch) apply(faults *ValidationErrors, c *Category) {
+// apply sets the patch's members in c and reports the rules that they break.
+func (p CategoryPatch) apply(errs *ValidationErrors, c *Category) {
 	if p.Name != nil {
 		c.Name = norm.NFC.String(strings.TrimSpace(*p.Name))
 		if n := utf8.RuneCountInString(c.Name); n < 1 || n > 60 {
-			faults.Add("name", "bad_length", "a name has 1 to 60 characters, this one has %d", n)
+			errs.Add("name", "bad_length", "the name has %d characters; give 1 to 60", n)
 		}
 		if c.Name != "" && !strings.ContainsFunc(c.Name, visible) {
-			faults.Add("name", "invisible", "a name has a letter, a digit or a sign that can be seen")
+			errs.Add("name", "invisible", "the name %q has no visible character; add a letter, a digit or a symbol", c.Name)
 		}
 		if !cleanText(*p.Name, "") {
-			faults.Add("name", "control_character", "a name is UTF-8 text without control characters")
+			errs.Add("name", "control_character", "the name has control characters or is not UTF-8; remove them")
 		}
 		if hasBidi(*p.Name) {
-			faults.Add("name", "bidi_control", "a name has none of the characters that reorder text, such as U+202E: figures beside it would be turned round")
+			errs.Add("name", "bidi_control", "the name has characters that reorder text, such as U+202E; remove them")
 		}
 	}
 	if p.Colour != nil {
 		c.Colour = strings.ToLower(*p.Colour)
 		if !isColour(c.Colour) {
-			faults.Add("colour", "malformed", "a colour is written like #1e90ff")
+			errs.Add("colour", "malformed", "colour %s is malformed; write it like #1e90ff", quoteTruncated(*p.Colour))
 		}
 	}
 	if p.Icon != nil {
 		c.Icon = *p.Icon
 		if !isIcon(c.Icon) {
-			faults.Add("icon", "malformed", "an icon is a name of at most 40 letters, digits, '-' and '_'")
+			errs.Add("icon", "malformed",
+				"icon %s is malformed; give at most 40 letters, digits, '-' and '_'", quoteTruncated(c.Icon))
 		}
 	}
 	if p.Archived != nil {
@@ -191,9 +193,12 @@ func isIcon(text string) bool {
 	return len(text) <= 40 && strings.Trim(text, allowed) == ""
 }
 
-// ChangeCategory changes what patch names. The default category cannot be archived. ErrExists if the name is taken,
-// ErrStale if cond does not hold. A patch that changes nothing takes no version.
-func ChangeCategory(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch CategoryPatch, cond Precondition) (Category, error) {
+// ChangeCategory applies patch to a category. It returns ErrNotFound or ErrGone if the category does not exist,
+// ErrStale if cond does not hold, ErrExists if another category has the name, and ErrInvalid with all field errors. The
+// default category cannot be archived. A patch that changes nothing takes no version.
+func ChangeCategory(
+	ctx context.Context, tx Tx, env Env, id uuid.UUID, patch CategoryPatch, cond Precondition,
+) (Category, error) {
 	old, err := tx.Category(ctx, id)
 	if err == nil {
 		err = cond.CheckPresent(old.Version)
@@ -201,19 +206,20 @@ func ChangeCategory(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch Cat
 	if err != nil {
 		return Category{}, fmt.Errorf("category %s: %w", id, err)
 	}
-	var faults ValidationErrors
+	var errs ValidationErrors
 	c := old
-	patch.apply(&faults, &c)
+	patch.apply(&errs, &c)
 	if c.Archived && !old.Archived {
 		settings, err := tx.Settings(ctx)
 		if err != nil {
 			return Category{}, fmt.Errorf("settings: %w", err)
 		}
 		if settings.DefaultCategory == id {
-			faults.Add("archived", "default_category", "the default category cannot be archived; name another one in the settings first")
+			errs.Add("archived", "default_category",
+				"the default category cannot be archived; choose another default in the settings first")
 		}
 	}
-	if err := faults.Err(); err != nil {
+	if err := errs.Err(); err != nil {
 		return Category{}, err
 	}
 	if c == old {
@@ -226,8 +232,9 @@ func ChangeCategory(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch Cat
 	return c, nil
 }
 
-// DeleteCategory deletes a category to which nothing refers, else ErrInUse: one in use is archived or merged. Deleting it
-// again is no error while the tombstone is kept, whatever cond says.
+// DeleteCategory deletes a category and leaves a tombstone. It returns ErrInUse if other rows refer to the category:
+// archive or merge it instead. It returns ErrNotFound if the id is unknown and ErrStale if cond does not hold. Deleting
+// a category again succeeds while its tombstone is kept, whatever cond is.
 func DeleteCategory(ctx context.Context, tx Tx, id uuid.UUID, cond Precondition) error {
 	old, err := tx.Category(ctx, id)
 	if errors.Is(err, ErrGone) {
@@ -245,9 +252,10 @@ func DeleteCategory(ctx context.Context, tx Tx, id uuid.UUID, cond Precondition)
 	return nil
 }
 
-// MergeCategories moves everything from one category into another and deletes the first: its expenses and rules move, its
-// budget ends with the month before this one, the other's budget stays. The default category cannot go, nothing goes into
-// an archived one.
+// MergeCategories merges the category from into the category into and deletes from. Its expenses and recurring rules
+// move. Its budget ends with the month before the current one; the budget of into stays. It returns ErrNotFound or
+// ErrGone if from does not exist. It returns ErrInvalid if from is the default category, or if into does not exist, is
+// archived or equals from.
 func MergeCategories(ctx context.Context, tx Tx, env Env, from, into uuid.UUID) (MergeResult, error) {
 	settings, err := tx.Settings(ctx)
 	if err != nil {
@@ -256,27 +264,28 @@ func MergeCategories(ctx context.Context, tx Tx, env Env, from, into uuid.UUID) 
 	if _, err := tx.Category(ctx, from); err != nil {
 		return MergeResult{}, fmt.Errorf("category %s: %w", from, err)
 	}
-	var faults ValidationErrors
+	var errs ValidationErrors
 	target, err := tx.Category(ctx, into)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		faults.Add("into", "unknown_category", "the ledger has no category %s", into)
+		errs.Add("into", "unknown_category", "the ledger has no category %s; give an existing one", into)
 	case err != nil:
 		return MergeResult{}, fmt.Errorf("category %s: %w", into, err)
 	case into == from:
-		faults.Add("into", "same_category", "a category cannot be merged into itself")
+		errs.Add("into", "same_category", "a category cannot be merged into itself")
 	case target.Archived:
-		faults.Add("into", "archived_category", "the category %q is archived and takes no expenses", target.Name)
+		errs.Add("into", "archived_category", "category %q is archived; give an active one", target.Name)
 	}
 	if settings.DefaultCategory == from {
-		faults.Add("", "default_category", "the default category cannot be merged into another; name another default in the settings first")
+		errs.Add("", "default_category",
+			"the default category cannot be merged into another; choose another default in the settings first")
 	}
-	if err := faults.Err(); err != nil {
+	if err := errs.Err(); err != nil {
 		return MergeResult{}, err
 	}
-	merged, err := tx.MergeCategory(ctx, from, into, settings.Today(env.Now).Month())
+	result, err := tx.MergeCategory(ctx, from, into, settings.Today(env.Now).Month())
 	if err != nil {
 		return MergeResult{}, fmt.Errorf("merge category %s into %s: %w", from, into, err)
 	}
-	return merged, nil
+	return result, nil
 }

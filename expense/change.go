@@ -8,9 +8,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Patch changes an expense. Its members are text from a user or a request. A nil member keeps the stored value. An empty member
-// restores the default: no notes, the default category, today's date, the home currency. An empty Rate drops a rate that the user
-// gave, so that the rate table applies.
+// A Patch changes an expense. Its members are text from a user or a request. A nil member keeps the stored value. An
+// empty member restores the default: no notes, the default category, today's date, the home currency. An empty Rate
+// drops a rate that the user gave, so that the rate table applies.
 type Patch struct {
 	Amount     *string
 	Currency   *string
@@ -21,11 +21,12 @@ type Patch struct {
 	Rate       *string
 }
 
-// Change applies patch to an expense. It returns ErrNotFound or ErrGone if the expense does not exist, ErrStale if cond does not
-// hold, and ErrInvalid with all field errors if the result is invalid. A patch that changes nothing takes no version.
+// Change applies patch to an expense. It returns ErrNotFound or ErrGone if the expense does not exist, ErrStale if cond
+// does not hold, and ErrInvalid with all field errors if the result is invalid. A patch that changes nothing takes no
+// version.
 //
-// A patch that keeps amount, currency, date and rate keeps the conversion. Any other patch converts again. The first rate that
-// exists applies:
+// A patch that keeps amount, currency, date and rate keeps the conversion. Any other patch converts again. The first
+// rate that exists applies:
 //
 //   - the patch's rate
 //   - the rate that the user gave before, unless the patch drops it or changes the currency
@@ -103,8 +104,8 @@ func (b *builder) patch(old Expense, patch Patch) (Expense, error) {
 	return e, nil
 }
 
-// convertAgain converts e, the changed old, by the rules of [Change]. rateText is nil to keep a rate that the user gave, and
-// empty to drop it.
+// convertAgain converts e, the changed old, by the rules of [Change]. rateText is nil to keep a rate that the user
+// gave, and empty to drop it.
 func (b *builder) convertAgain(errs *ValidationErrors, e *Expense, old Expense, rateText *string) {
 	sameCurrency := e.Amount.Currency() == old.Amount.Currency()
 	unchanged := e.Amount == old.Amount && e.Date == old.Date
@@ -123,11 +124,12 @@ func (b *builder) convertAgain(errs *ValidationErrors, e *Expense, old Expense, 
 	b.convert(errs, e, userRate, fallback)
 }
 
-// Replace stores draft, whose ID is required, as a new expense or in place of the expense with that id. Replace is idempotent: if
-// the stored expense equals every given member of the draft, Replace changes nothing, whatever cond is.
+// Replace stores draft, whose ID is required, as a new expense or in place of the expense with that id. Replace is
+// idempotent: if the stored expense equals every given member of the draft, Replace changes nothing, whatever cond is.
 //
-// Replacing an expense that differs requires a precondition: Replace returns ErrPreconditionRequired without one and ErrStale if
-// it does not hold. Replace returns ErrGone if the id belongs to a deleted expense, and ErrInvalid with all field errors.
+// Replacing an expense that differs requires a precondition: Replace returns ErrPreconditionRequired without one and
+// ErrStale if it does not hold. Replace returns ErrGone if the id belongs to a deleted expense, and ErrInvalid with all
+// field errors.
 func Replace(ctx context.Context, tx Tx, env Env, draft Draft, cond Precondition) (PutResult, error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
@@ -178,8 +180,8 @@ func (b *builder) replace(tx Tx, draft Draft, cond Precondition) (PutResult, err
 	}
 	notes := valueOrEmpty(draft.Notes)
 	patch := Patch{
-		Amount: &draft.Amount, Currency: &draft.Currency, Date: &draft.Date, CategoryID: &draft.CategoryID, Category: &draft.Category,
-		Notes: &notes, Rate: rate,
+		Amount: &draft.Amount, Currency: &draft.Currency, Date: &draft.Date,
+		CategoryID: &draft.CategoryID, Category: &draft.Category, Notes: &notes, Rate: rate,
 	}
 	e, err := b.patch(old, patch)
 	var errs ValidationErrors
@@ -197,8 +199,8 @@ func (b *builder) replace(tx Tx, draft Draft, cond Precondition) (PutResult, err
 	return PutResult{Expense: e}, err
 }
 
-// Delete deletes an expense and leaves a tombstone. Deleting it again succeeds while the tombstone is kept, whatever cond is.
-// Delete returns ErrNotFound if the id is unknown and ErrStale if cond does not hold.
+// Delete deletes an expense and leaves a tombstone. Deleting it again succeeds while the tombstone is kept, whatever
+// cond is. Delete returns ErrNotFound if the id is unknown and ErrStale if cond does not hold.
 func Delete(ctx context.Context, tx Tx, id uuid.UUID, cond Precondition) error {
 	old, err := tx.Expense(ctx, id)
 	if errors.Is(err, ErrGone) {

@@ -206,7 +206,7 @@ func ExampleParseCurrency() {
 	fmt.Println(err)
 	// Output:
 	// KWD 3 <nil>
-	// "XYZ" is not a currency code of ISO 4217, such as EUR
+	// "XYZ" is not an ISO 4217 currency code; give one such as EUR
 }
 
 func Example_legalTender() {

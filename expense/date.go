@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// A Date is a civil date of the proleptic Gregorian calendar, from 0001-01-01 to 9999-12-31: a day in somebody's life, not
-// an instant, so no time zone moves it. The zero Date is no date. Dates compare with ==.
+// A Date is a civil date of the proleptic Gregorian calendar, from 0001-01-01 to 9999-12-31. It is not an instant: it
+// has no time zone. The zero Date is no date. Compare dates with ==.
 type Date struct {
 	ymd int32 // the decimal digits YYYYMMDD
 }
 
-// NewDate returns the date of year, month and day, or an error that is ErrInvalid if the calendar has none such.
+// NewDate returns the date of year, month and day. The error is [ErrInvalid] if there is no such date.
 func NewDate(year int, month time.Month, day int) (Date, error) {
 	if year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
-		return Date{}, invalid("impossible_date", "%04d-%02d-%02d is not a date of the calendar", year, int(month), day)
+		return Date{}, invalid("impossible_date", "date %04d-%02d-%02d does not exist in the calendar", year, int(month), day)
 	}
 	return Date{ymd: int32(year*10000 + int(month)*100 + day)}, nil
 }
 
-// MustDate is ParseDate for constants in a program; it panics on a text that is no date.
+// MustDate is [ParseDate] for constants. It panics on an error.
 func MustDate(text string) Date {
 	date, err := ParseDate(text)
 	if err != nil {
@@ -28,21 +28,21 @@ func MustDate(text string) Date {
 	return date
 }
 
-// ParseDate reads YYYY-MM-DD (ISO 8601, extended format) and nothing else. The error is ErrInvalid.
+// ParseDate parses YYYY-MM-DD, the extended format of ISO 8601. The error is [ErrInvalid].
 func ParseDate(text string) (Date, error) {
 	if len(text) != 10 || text[4] != '-' || text[7] != '-' {
-		return Date{}, invalid("malformed_date", "%s is not a date written YYYY-MM-DD", quoteTruncated(text))
+		return Date{}, invalid("malformed_date", "%s is not a date; write it as YYYY-MM-DD", quoteTruncated(text))
 	}
 	year, okYear := digits(text[0:4])
 	month, okMonth := digits(text[5:7])
 	day, okDay := digits(text[8:10])
 	if !okYear || !okMonth || !okDay {
-		return Date{}, invalid("malformed_date", "%s is not a date written YYYY-MM-DD", quoteTruncated(text))
+		return Date{}, invalid("malformed_date", "%s is not a date; write it as YYYY-MM-DD", quoteTruncated(text))
 	}
 	return NewDate(year, time.Month(month), day)
 }
 
-// DateOf returns the civil date that clocks in loc show at instant t, or the zero Date outside of the years 1 to 9999.
+// DateOf returns the date in loc at instant t, or the zero Date if the year is not from 1 to 9999.
 func DateOf(t time.Time, loc *time.Location) Date {
 	year, month, day := t.In(loc).Date()
 	if year < 1 || year > 9999 {
@@ -51,7 +51,8 @@ func DateOf(t time.Time, loc *time.Location) Date {
 	return Date{ymd: int32(year*10000 + int(month)*100 + day)}
 }
 
-// DateFromInt reads the decimal digits YYYYMMDD, the form [Date.Int] gives; 0 is the zero Date.
+// DateFromInt returns the date with the decimal digits YYYYMMDD, as [Date.Int] returns them. 0 is the zero Date. The
+// error is [ErrInvalid].
 func DateFromInt(ymd int) (Date, error) {
 	if ymd == 0 {
 		return Date{}, nil
@@ -59,22 +60,22 @@ func DateFromInt(ymd int) (Date, error) {
 	return NewDate(ymd/10000, time.Month(ymd/100%100), ymd%100)
 }
 
-// Int returns the decimal digits YYYYMMDD as a number that sorts like the date; 0 for the zero Date.
+// Int returns the number with the decimal digits YYYYMMDD, or 0 for the zero Date. Numbers sort like the dates.
 func (d Date) Int() int { return int(d.ymd) }
 
-// IsZero reports whether d is no date.
+// IsZero reports whether d is the zero Date.
 func (d Date) IsZero() bool { return d.ymd == 0 }
 
 // Year returns d's year.
 func (d Date) Year() int { return int(d.ymd) / 10000 }
 
-// MonthOfYear returns d's month, January to December.
+// MonthOfYear returns d's month without the year.
 func (d Date) MonthOfYear() time.Month { return time.Month(d.ymd / 100 % 100) }
 
 // Day returns d's day of the month, from 1.
 func (d Date) Day() int { return int(d.ymd % 100) }
 
-// Month returns the month that holds d.
+// Month returns d's month with the year.
 func (d Date) Month() Month {
 	if d.IsZero() {
 		return Month{}
@@ -85,10 +86,11 @@ func (d Date) Month() Month {
 // Weekday returns d's day of the week.
 func (d Date) Weekday() time.Weekday { return time.Weekday((d.ordinal() + 1) % 7) }
 
-// Week returns the Monday on or before d: the first day of its ISO 8601 week.
+// WeekStart returns the Monday of d's ISO 8601 week.
 func (d Date) WeekStart() Date { return d.AddDays(-int(d.Weekday()+6) % 7) }
 
-// AddDays returns the date n days after d, or before for a negative n. Beyond the calendar's ends it is the zero Date.
+// AddDays returns the date n days after d; n may be negative. It returns the zero Date if the result is before
+// 0001-01-01 or after 9999-12-31.
 func (d Date) AddDays(n int) Date {
 	if d.IsZero() {
 		return d
@@ -96,29 +98,30 @@ func (d Date) AddDays(n int) Date {
 	return dateOfOrdinal(d.ordinal() + n)
 }
 
-// Sub returns how many days d is after earlier.
+// Sub returns the number of days from earlier to d.
 func (d Date) Sub(earlier Date) int { return d.ordinal() - earlier.ordinal() }
 
-// Compare returns -1, 0 or 1 as d is before, equal to or after other. The zero Date is before all others.
+// Compare returns -1 if d is before other, 0 if they are equal, and 1 if d is after other. The zero Date is before all
+// others.
 func (d Date) Compare(other Date) int { return int(min(1, max(-1, d.ymd-other.ymd))) }
 
-// Before reports whether d is earlier than other.
+// Before reports whether d is before other.
 func (d Date) Before(other Date) bool { return d.ymd < other.ymd }
 
-// After reports whether d is later than other.
+// After reports whether d is after other.
 func (d Date) After(other Date) bool { return d.ymd > other.ymd }
 
-// Begin returns the first instant of d in loc: midnight, or the first moment that exists where a clock change leaves
-// midnight, or the whole day, out.
+// StartIn returns the first instant of d in loc. That is midnight, or the first later instant if a time zone transition
+// skips midnight or the whole day.
 func (d Date) StartIn(loc *time.Location) time.Time {
 	midnight := time.Date(d.Year(), d.MonthOfYear(), d.Day(), 0, 0, 0, 0, time.UTC)
-	// No offset was ever as long as a day, so a day earlier is before d everywhere. From there the periods of one offset
-	// are walked until local midnight lies in one, or a change between two jumps over it.
+	// Every offset is shorter than a day, so the day before is before d in every zone. Walk from there through the periods
+	// of constant offset until local midnight lies in one or is skipped between two.
 	for probe := midnight.AddDate(0, 0, -1).In(loc); ; {
 		_, offset := probe.Zone()
 		_, end := probe.ZoneBounds()
 		if !end.IsZero() && !end.After(probe) {
-			// Beyond the listed changes, package time ends every year after 365 days; this is the last day of a leap year.
+			// After the last listed transition, package time assumes years of 365 days; this is the last day of a leap year.
 			end = probe.Truncate(24 * time.Hour).Add(24 * time.Hour).In(loc)
 		}
 		begin := midnight.Add(-time.Duration(offset) * time.Second)
@@ -132,12 +135,12 @@ func (d Date) StartIn(loc *time.Location) time.Time {
 	}
 }
 
-// String returns YYYY-MM-DD, or "" for the zero Date.
+// String returns the date as YYYY-MM-DD, or "" for the zero Date.
 func (d Date) String() string {
 	return string(d.AppendTo(make([]byte, 0, 10)))
 }
 
-// AppendTo appends what String returns to b.
+// AppendTo appends [Date.String] to b.
 func (d Date) AppendTo(b []byte) []byte {
 	if d.IsZero() {
 		return b
@@ -147,10 +150,10 @@ func (d Date) AppendTo(b []byte) []byte {
 		byte('0'+n/1000%10), byte('0'+n/100%10), '-', byte('0'+n/10%10), byte('0'+n%10))
 }
 
-// MarshalText writes YYYY-MM-DD; the zero Date is an empty text.
+// MarshalText returns [Date.String].
 func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalText reads what MarshalText writes.
+// UnmarshalText parses the output of [Date.MarshalText]. The error is [ErrInvalid].
 func (d *Date) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		*d = Date{}
@@ -164,10 +167,10 @@ func (d *Date) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// ordinal counts days so that 0001-01-01 is day 0, a Monday.
+// ordinal returns the number of days since 0001-01-01, a Monday.
 func (d Date) ordinal() int {
 	year, month := d.Year(), int(d.MonthOfYear())
-	// The year is taken to begin in March, so that the leap day is its last.
+	// Start the year in March, so that the leap day is its last day.
 	if month <= 2 {
 		year--
 		month += 12
@@ -208,9 +211,8 @@ func daysIn(year int, month time.Month) int {
 	}
 }
 
-// digits reads an unsigned decimal number of ASCII digits.
-func digits(text string) (int, bool) {
-	n := 0
+// digits parses an unsigned decimal number of ASCII digits. ok is false for any other text.
+func digits(text string) (n int, ok bool) {
 	for i := range len(text) {
 		if text[i] < '0' || text[i] > '9' {
 			return 0, false
@@ -220,7 +222,7 @@ func digits(text string) (int, bool) {
 	return n, len(text) > 0
 }
 
-// quoteTruncated quotes a text for a message, cut where it is long.
+// quoteTruncated quotes text for an error message. It truncates long text.
 func quoteTruncated(text string) string {
 	const most = 40
 	if len(text) > most {

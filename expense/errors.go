@@ -7,27 +7,28 @@ import (
 	"strings"
 )
 
-// The errors that every room shares. Test for them with [errors.Is]: what is returned wraps them with the thing concerned.
+// The sentinel errors that all packages of the module share. Returned errors wrap them: test with [errors.Is].
 var (
-	// ErrNotFound says that the ledger holds no such row. A row of another owner does not exist either.
+	// ErrNotFound means that the ledger has no row with this id or name. Rows of other owners do not exist for it.
 	ErrNotFound = errors.New("not found")
-	// ErrExists says that the id or the name is taken.
+	// ErrExists means that another row has the id or the name.
 	ErrExists = errors.New("already exists")
-	// ErrGone says that the row was deleted. It is an ErrNotFound too: ids are never used again while the tombstone is kept.
+	// ErrGone means that the row was deleted and its tombstone still exists. It is also an ErrNotFound. Ids are never
+	// reused.
 	ErrGone = fmt.Errorf("deleted: %w", ErrNotFound)
-	// ErrStale says that the row has changed since the version that was named; see [StaleError].
+	// ErrStale means that the row's version is not the one that the caller requires; see [StaleError].
 	ErrStale = errors.New("version is stale")
-	// ErrInUse says that other rows still refer to the one that was to go.
+	// ErrInUse means that the row cannot be deleted because other rows refer to it.
 	ErrInUse = errors.New("in use")
-	// ErrInvalid says that a value breaks a rule; the faults are [InvalidError] values, see [InvalidErrors].
+	// ErrInvalid means that values break rules. [InvalidErrors] returns each broken rule.
 	ErrInvalid = errors.New("invalid")
-	// ErrUnavailable says that the store cannot be reached at the moment; the same call may work later.
+	// ErrUnavailable means that the store cannot be reached at the moment. A retry may succeed.
 	ErrUnavailable = errors.New("store unavailable")
 )
 
-// A StaleError is an ErrStale that knows the version the row has now.
+// A StaleError is an [ErrStale] with the row's current version.
 type StaleError struct {
-	Current Version
+	Current Version // 0 if the row does not exist
 }
 
 func (e *StaleError) Error() string {
@@ -37,11 +38,11 @@ func (e *StaleError) Error() string {
 // Is reports whether target is ErrStale.
 func (e *StaleError) Is(target error) bool { return target == ErrStale }
 
-// An InvalidError is one broken rule: which field, a stable code for programs, and a sentence for people.
+// An InvalidError is a field error: one rule that a value breaks. It is an [ErrInvalid].
 type InvalidError struct {
-	Field  string // the member's name as the API spells it, such as "amount"; empty for the whole
-	Code   string // stable and snake_case, such as "too_many_digits"
-	Detail string // what was wrong and what to do
+	Field  string // the field's name in the API, such as "amount"; empty if the error concerns several fields
+	Code   string // a stable code in snake_case for programs, such as "too_many_digits"
+	Detail string // a text for people: the value, the rule and the remedy
 }
 
 func (e *InvalidError) Error() string {
@@ -54,86 +55,89 @@ func (e *InvalidError) Error() string {
 // Is reports whether target is ErrInvalid.
 func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
 
-// ValidationErrors collects every broken rule of one value, so that a person hears of all of them at once. The zero value is ready.
+// ValidationErrors collects all field errors of a value, so that a user can correct them together. The zero value is
+// ready to use.
 type ValidationErrors struct {
 	list []*InvalidError
 }
 
-// Add notes a broken rule; detail is a format for args.
-func (f *ValidationErrors) Add(field, code, detail string, args ...any) {
-	f.list = append(f.list, &InvalidError{Field: field, Code: code, Detail: fmt.Sprintf(detail, args...)})
+// Add adds a field error. detail is a [fmt.Sprintf] format for args.
+func (v *ValidationErrors) Add(field, code, detail string, args ...any) {
+	v.list = append(v.list, &InvalidError{Field: field, Code: code, Detail: fmt.Sprintf(detail, args...)})
 }
 
-// Take notes the faults in err under field when they name no field of their own, and returns what in err is no fault.
-// A nil err is nothing to note.
-func (f *ValidationErrors) AddError(field string, err error) error {
+// AddError adds the field errors in err. An error without a field gets field. If err contains no field error, AddError
+// returns err unchanged; else, and if err is nil, it returns nil.
+func (v *ValidationErrors) AddError(field string, err error) error {
 	if err == nil {
 		return nil
 	}
-	faults := InvalidErrors(err)
-	if len(faults) == 0 {
+	fieldErrors := InvalidErrors(err)
+	if len(fieldErrors) == 0 {
 		return err
 	}
-	for _, fault := range faults {
-		if fault.Field == "" {
-			fault = &InvalidError{Field: field, Code: fault.Code, Detail: fault.Detail}
+	for _, e := range fieldErrors {
+		if e.Field == "" {
+			e = &InvalidError{Field: field, Code: e.Code, Detail: e.Detail}
 		}
-		f.list = append(f.list, fault)
+		v.list = append(v.list, e)
 	}
 	return nil
 }
 
-// Has reports whether a fault of field was noted.
-func (f *ValidationErrors) Has(field string) bool {
-	return slices.ContainsFunc(f.list, func(e *InvalidError) bool { return e.Field == field })
+// Has reports whether there is an error of field.
+func (v *ValidationErrors) Has(field string) bool {
+	return slices.ContainsFunc(v.list, func(e *InvalidError) bool { return e.Field == field })
 }
 
-// Err returns nil when nothing was noted, else one error that is ErrInvalid and from which [InvalidErrors] gets every fault.
-func (f *ValidationErrors) Err() error {
-	switch len(f.list) {
+// Err returns nil if there are no field errors, else an error that is [ErrInvalid] and from which [InvalidErrors]
+// returns them all.
+func (v *ValidationErrors) Err() error {
+	switch len(v.list) {
 	case 0:
 		return nil
 	case 1:
-		return f.list[0]
+		return v.list[0]
 	}
-	return invalidErrors(slices.Clone(f.list))
+	return invalidErrors(slices.Clone(v.list))
 }
 
 type invalidErrors []*InvalidError
 
 func (e invalidErrors) Error() string {
 	texts := make([]string, len(e))
-	for i, fault := range e {
-		texts[i] = fault.Error()
+	for i, fieldError := range e {
+		texts[i] = fieldError.Error()
 	}
 	return strings.Join(texts, "; ")
 }
 
 func (e invalidErrors) Unwrap() []error {
 	errs := make([]error, len(e))
-	for i, fault := range e {
-		errs[i] = fault
+	for i, fieldError := range e {
+		errs[i] = fieldError
 	}
 	return errs
 }
 
-// InvalidErrors returns every [InvalidError] in err, in the order they were found; none when err is no ErrInvalid.
+// InvalidErrors returns every [InvalidError] that err wraps, in the order in which they were added. It returns nil if
+// err wraps none.
 func InvalidErrors(err error) []*InvalidError {
 	if err == nil {
 		return nil
 	}
-	if fault, ok := err.(*InvalidError); ok { //nolint:errorlint // the tree is walked by hand: every fault in it is wanted, not the first.
-		return []*InvalidError{fault}
+	if e, ok := err.(*InvalidError); ok { //nolint:errorlint // errors.As finds only the first one.
+		return []*InvalidError{e}
 	}
 	switch wrapper := err.(type) { //nolint:errorlint // as above
 	case interface{ Unwrap() error }:
 		return InvalidErrors(wrapper.Unwrap())
 	case interface{ Unwrap() []error }:
-		var faults []*InvalidError
+		var all []*InvalidError
 		for _, inner := range wrapper.Unwrap() {
-			faults = append(faults, InvalidErrors(inner)...)
+			all = append(all, InvalidErrors(inner)...)
 		}
-		return faults
+		return all
 	}
 	return nil
 }

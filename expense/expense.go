@@ -8,75 +8,77 @@ import (
 
 // The limits of an expense.
 const (
-	// MaxNotesLength is how many runes notes have at most.
+	// MaxNotesLength is the maximum length of notes, in characters (runes).
 	MaxNotesLength = 2000
-	// MaxDaysAhead is how many days after today an expense may be dated.
+	// MaxDaysAhead is the maximum number of days between today and the date of an expense in the future.
 	MaxDaysAhead = 366
 )
 
-// earliestDate is the first date an expense may have.
+// earliestDate is the earliest date of an expense.
 var earliestDate = MustDate("1900-01-01")
 
-// An Expense is one thing that was paid for, or refunded: an amount in the currency that was paid, and the frozen
-// conversion of it into the ledger's home currency. Equal expenses compare with ==.
+// An Expense is an amount that was paid or refunded, with its conversion into the ledger's home currency. The
+// conversion is stored: later rates do not change it. Compare expenses with ==.
+//
+// The guarded fields of an expense are its amount, currency, date and rate. [Expense.Guard] is the version of their
+// last change.
 type Expense struct {
 	ID         uuid.UUID
-	Amount     Money // not zero; negative is a refund
-	Date       Date  // a civil date in the user's life, never an instant
+	Amount     Money // not zero; negative for a refund
+	Date       Date  // a civil date, without a time or a time zone
 	CategoryID uuid.UUID
-	Notes      string    // at most 2,000 runes, no control characters but newline and tab
-	RuleID     uuid.UUID // the recurring rule that posted it, or Nil
-	Occurrence Date      // the rule's date that it stands for; Date may have been edited since
-	Rate       Rate      // home units per unit; the zero Rate says that the conversion is pending
-	Home       Money     // Amount × Rate, rounded once; while pending nothing, but of the home currency
-	Version    Version   // of the Update that last wrote it; set by the store
-	Guard      Version   // of the last change of amount, currency, date or rate; set by the store
-	CreatedAt  time.Time // UTC, whole microseconds
-	UpdatedAt  time.Time // UTC, whole microseconds
+	Notes      string    // at most MaxNotesLength characters, no control characters except newline and tab
+	RuleID     uuid.UUID // the recurring rule that posted the expense, or Nil
+	Occurrence Date      // the date of the rule's occurrence; Date may differ, because users can edit it
+	Rate       Rate      // units of the home currency per unit of Amount's currency; zero: the expense is pending
+	Home       Money     // Amount × Rate in the home currency, rounded once; zero while the expense is pending
+	Version    Version   // the version of the last write; set by the store
+	Guard      Version   // the version of the last change of the guarded fields; set by the store
+	CreatedAt  time.Time // in UTC, in whole microseconds
+	UpdatedAt  time.Time // in UTC, in whole microseconds
 }
 
-// Pending reports whether the expense waits for an exchange rate.
+// Pending reports whether the expense has no exchange rate yet.
 func (e Expense) Pending() bool { return e.Rate.IsZero() }
 
-// SameGuarded reports whether the guarded group of e, its amount, currency, date and rate, is that of other.
+// SameGuardedFields reports whether the guarded fields of e and other are equal.
 func (e Expense) SameGuardedFields(other Expense) bool {
 	return e.Amount == other.Amount && e.Date == other.Date && e.Rate == other.Rate && e.Home == other.Home
 }
 
-// Volume is what the expense counts towards the limit of its ledger: the larger of its amount and its home amount, in
-// minor units, without their signs. The volumes of a ledger's expenses sum to at most [MaxMinor], so that no total of
-// any of them, in any currency, can pass it.
+// Volume returns the larger of the absolute values of Amount and Home, in minor units. The sum of the volumes of a
+// ledger's expenses is at most [MaxMinor], so that no sum of amounts, in whatever currency, exceeds it.
 func (e Expense) Volume() int64 {
 	return max(e.Amount.minor, -e.Amount.minor, e.Home.minor, -e.Home.minor)
 }
 
-// ErrTotalTooLarge is the ErrInvalid of a write after which the volumes of a ledger's expenses would sum to more than
-// [MaxMinor].
+// ErrTotalTooLarge is the [ErrInvalid] of a write after which the sum of the volumes of the ledger's expenses would
+// exceed [MaxMinor]. See [Expense.Volume].
 var ErrTotalTooLarge error = &InvalidError{
 	Code: "total_too_large",
-	Detail: "the ledger's amounts, of all currencies together and refunds counted as positive, " +
-		"would come to 10^15 minor units or more",
+	Detail: "the sum of the ledger's amounts, over all currencies and with refunds as positive amounts, would reach " +
+		"10^15 minor units; give a smaller amount",
 }
 
-// A Sort is the order of a list of expenses; equal keys are ordered by id in the same direction.
+// A Sort is the order of a list of expenses. Expenses with equal sort keys are ordered by id, in the same direction.
 type Sort uint8
 
-// The orders of a list.
+// The sort orders.
 const (
 	NewestFirst        Sort = iota // by date, descending
 	OldestFirst                    // by date
-	LargestFirst                   // by home amount, descending; a pending expense counts as nothing
+	LargestFirst                   // by home amount, descending; the home amount of a pending expense is 0
 	SmallestFirst                  // by home amount
-	NewestCreatedFirst             // by the time of creation, descending
-	OldestCreatedFirst             // by the time of creation
+	NewestCreatedFirst             // by creation time, descending
+	OldestCreatedFirst             // by creation time
 )
 
-// Descending reports whether the order goes from high keys to low ones.
+// Descending reports whether high sort keys come first.
 func (s Sort) Descending() bool {
 	return s == NewestFirst || s == LargestFirst || s == NewestCreatedFirst
 }
 
-// Key returns e's place in the order.
+// Position returns the position of e in a list of this order.
 func (s Sort) Position(e Expense) Position {
 	switch s {
 	case LargestFirst, SmallestFirst:
@@ -88,29 +90,29 @@ func (s Sort) Position(e Expense) Position {
 	}
 }
 
-// A Key is a place in an order of expenses: the sort key as a number (a date's digits, minor units, or microseconds since
-// 1970), and the id. The zero Key is before all of them.
+// A Position is a place in a sorted list of expenses, for reading on from there. The zero Position is the start of the
+// list.
 type Position struct {
-	N  int64
-	ID uuid.UUID
+	N  int64     // the sort key: Date.Int, minor units of Home, or CreatedAt in microseconds since 1970
+	ID uuid.UUID // the expense's id
 }
 
-// IsZero reports whether k is the start of the list.
-func (k Position) IsZero() bool { return k == Position{} }
+// IsZero reports whether p is the start of the list.
+func (p Position) IsZero() bool { return p == Position{} }
 
-// A Filter chooses expenses; each member that is not zero narrows the choice.
+// A Filter selects expenses that match all its members. A zero member matches every expense.
 type Filter struct {
 	Dates      Range
-	Categories []uuid.UUID // any of them
-	Currency   Currency    // paid in
-	AmountMin  Money       // at least; a bound has a currency, nothing of no currency is no bound
-	AmountMax  Money       // at most; as AmountMin
-	Text       string      // occurs in the notes, by [Fold]
+	Categories []uuid.UUID // one of these
+	Currency   Currency    // the currency of Amount
+	AmountMin  Money       // the minimum; it also selects the currency
+	AmountMax  Money       // the maximum; it also selects the currency
+	Text       string      // part of the notes, compared by [Fold]
 	RuleID     uuid.UUID
 	Pending    *bool
 }
 
-// Matches reports whether the filter chooses e.
+// Matches reports whether the filter selects e.
 func (f Filter) Matches(e Expense) bool {
 	return f.Dates.Contains(e.Date) &&
 		(len(f.Categories) == 0 || containsID(f.Categories, e.CategoryID)) &&
@@ -122,18 +124,18 @@ func (f Filter) Matches(e Expense) bool {
 		(f.Pending == nil || e.Pending() == *f.Pending)
 }
 
-// A Query asks for a list of expenses: which, in which order, from where on, and how many.
+// A Query selects a sorted list of expenses.
 type Query struct {
 	Filter
 	Sort  Sort
-	After Position // the place to go on after; the zero Key starts at the beginning
-	Limit int      // at most so many; 0 is all
+	After Position // only expenses after this position
+	Limit int      // the maximum number of expenses; 0: no limit
 }
 
-// A Step is the length of the periods that totals are split into.
+// A Granularity is the length of the periods into which totals are divided.
 type Granularity uint8
 
-// The steps.
+// The granularities.
 const (
 	WholeRange Granularity = iota // one period, the whole range
 	ByDay                         // civil days
@@ -141,9 +143,9 @@ const (
 	ByMonth                       // civil months
 )
 
-// Floor returns the first day of the period that holds d; for WholeRange the zero Date.
-func (s Granularity) Truncate(d Date) Date {
-	switch s {
+// Truncate returns the first day of d's period, or the zero Date for WholeRange.
+func (g Granularity) Truncate(d Date) Date {
+	switch g {
 	case ByDay:
 		return d
 	case ByWeek:
@@ -155,20 +157,20 @@ func (s Granularity) Truncate(d Date) Date {
 	}
 }
 
-// A TotalsQuery asks for the sums of several ranges at once. Ranges may overlap; each is answered by itself.
+// A TotalsQuery selects the totals of several ranges. Ranges may overlap: each has its own totals.
 type TotalsQuery struct {
 	Ranges      []Range
 	Granularity Granularity
 }
 
-// A Total is the sum of the expenses of one category and one original currency in one period.
+// A Total is the sum of the expenses of one category that were paid in one currency, in one period.
 type Total struct {
-	Range        int  // which of the query's ranges
-	Period       Date // the first day of the step's period, which may lie before the range; zero for WholeRange
+	Range        int  // the index of the range in the query
+	Period       Date // the first day of the period, which may lie before the range; zero for WholeRange
 	CategoryID   uuid.UUID
-	Count        int   // pending ones included
-	Amount       Money // in the currency that was paid, pending ones included
-	Home         Money // in the home currency, of those that are converted
-	PendingCount int   // how many are pending
-	Pending      Money // their sum, in the currency that was paid
+	Count        int   // number of expenses, including pending ones
+	Amount       Money // sum of the amounts, including pending expenses
+	Home         Money // sum of the home amounts, without pending expenses
+	PendingCount int   // number of pending expenses
+	Pending      Money // sum of the amounts of pending expenses
 }

@@ -233,7 +233,7 @@ func ExampleParseMoney() {
 	fmt.Println(err)
 	// Output:
 	// 3.250 KWD 3250 <nil>
-	// amount: EUR has 2 minor digits, so 12.505 has too many
+	// amount: amount "12.505" has 3 decimals; EUR allows 2
 }
 
 func ExampleMoney_Add() {

@@ -13,9 +13,10 @@ const writeBatch = 500
 // maxConverted is the number of pending expenses that one call of [ConvertPending] converts at most.
 const maxConverted = 1000
 
-// ConvertPending converts pending expenses for which the rate table now has a rate. Each gets a new version, so that devices
-// receive the conversion. One call converts at most 1,000 expenses; if it returns 1,000, call it again in another Update. An
-// expense whose conversion would exceed a limit stays pending and does not prevent the conversion of others.
+// ConvertPending converts pending expenses for which the rate table now has a rate. Each gets a new version, so that
+// devices receive the conversion. One call converts at most 1,000 expenses; if it returns 1,000, call it again in
+// another Update. An expense whose conversion would exceed a limit stays pending and does not prevent the conversion of
+// others.
 func ConvertPending(ctx context.Context, tx Tx, env Env) (converted int, err error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
@@ -52,8 +53,8 @@ func ConvertPending(ctx context.Context, tx Tx, env Env) (converted int, err err
 	return converted, nil
 }
 
-// HasConvertiblePending reports whether [ConvertPending] would find an expense to convert. It only reads, so that a caller locks
-// the ledger only if there is something to convert.
+// HasConvertiblePending reports whether [ConvertPending] would find an expense to convert. It only reads, so that a
+// caller locks the ledger only if there is something to convert.
 func HasConvertiblePending(ctx context.Context, r Reader, env Env) (bool, error) {
 	b, err := newBuilder(ctx, r, env)
 	if err != nil {
@@ -157,8 +158,9 @@ func (b *builder) reconverted(oldHome Currency, fn func(old, e Expense) error) e
 	return nil
 }
 
-// userRate returns the rate that the user gave for e, converted from oldHome into the ledger's home currency. It returns zero if
-// the user gave none, or if e is in the home currency now. ok is false if there is no rate between the two home currencies.
+// userRate returns the rate that the user gave for e, converted from oldHome into the ledger's home currency. It
+// returns zero if the user gave none, or if e is in the home currency now. ok is false if there is no rate between the
+// two home currencies.
 func (b *builder) userRate(e Expense, oldHome Currency) (userRate Factor, ok bool) {
 	if e.Rate.Source != SourceUser || e.Amount.Currency() == b.settings.Home {
 		return Factor{}, true

@@ -9,46 +9,48 @@ import (
 )
 
 const (
-	// rateDigits is how many significant digits a rate keeps.
+	// rateDigits is the maximum number of significant digits of a Factor.
 	rateDigits = 18
-	// maxFactorText bounds a factor's text before it is read; the longest in range has 37 bytes.
+	// maxFactorText is the maximum length of a Factor's text, in bytes. The longest valid text has 37.
 	maxFactorText = 40
-	rateLimit     = 1_000_000_000_000_000_000 // 10^18, the first coefficient with more digits
-	// rateWindow is how many days old a rate may be on the day it is used.
+	rateLimit     = 1_000_000_000_000_000_000 // 10^18, the smallest number with more than rateDigits digits
+	// rateWindow is the maximum age of a rate in days, on the date of the expense.
 	rateWindow = 7
 )
 
-// A Source names where a rate comes from, such as "ecb". It is kept with every conversion, so that it can be traced.
+// A Source names the origin of a rate, such as "ecb". Every conversion stores the source of its rate.
 type Source string
 
-// The sources that the domain itself knows.
+// The sources that this package sets.
 const (
-	SourceUser     Source = "user"     // given by hand with the expense
+	SourceUser     Source = "user"     // the user gave the rate with the expense
 	SourceIdentity Source = "identity" // the expense is in the home currency
 )
 
-// A Factor is a positive number of at most 18 significant digits: so many units of one currency for one of another. The
-// zero Factor is none. Equal factors compare with ==.
+// A Factor is the numeric value of an exchange rate: the number of units of one currency per unit of another. It is an
+// exact positive decimal of at most 18 significant digits. The zero Factor is no rate. Compare factors with ==.
 type Factor struct {
-	coef uint64 // no trailing zeros, below 10^18
+	coef uint64 // without trailing zeros, below 10^18
 	exp  int32  // the value is coef·10^exp
 }
 
-// ParseFactor reads a positive plain decimal of at most 18 significant digits, from 10^-18 to below 10^18. The error is
-// ErrInvalid.
+// ParseFactor parses a positive plain decimal of at most 18 significant digits, from 10^-18 to below 10^18. The error
+// is [ErrInvalid].
 func ParseFactor(text string) (Factor, error) {
 	whole, fraction, point := strings.Cut(text[:min(len(text), maxFactorText)], ".")
 	_, okWhole := digits(whole)
 	_, okFraction := digits(fraction)
 	if len(text) > maxFactorText || !okWhole || point && !okFraction {
-		return Factor{}, invalid("malformed_rate", "%s is not a positive plain decimal such as 1.0825", quoteTruncated(text))
+		return Factor{}, invalid("malformed_rate",
+			"rate %s is not a positive plain decimal; write it like 1.0825", quoteTruncated(text))
 	}
 	significant := strings.Trim(strings.TrimLeft(whole+fraction, "0"), "0")
 	if significant == "" {
-		return Factor{}, invalid("not_positive", "a rate must be greater than zero")
+		return Factor{}, invalid("not_positive", "rate %q is not greater than 0", text)
 	}
 	if len(significant) > rateDigits {
-		return Factor{}, invalid("too_many_digits", "a rate has at most %d significant digits", rateDigits)
+		return Factor{}, invalid("too_many_digits", "rate %q has %d significant digits; at most %d are allowed",
+			text, len(significant), rateDigits)
 	}
 	coef := uint64(0)
 	for i := range len(significant) {
@@ -57,18 +59,18 @@ func ParseFactor(text string) (Factor, error) {
 	trailing := len(whole+fraction) - len(strings.TrimRight(whole+fraction, "0"))
 	factor := Factor{coef: coef, exp: int32(trailing - len(fraction))}
 	if !factor.inRange() {
-		return Factor{}, invalid("out_of_range", "a rate lies from 10^-18 to 10^18")
+		return Factor{}, invalid("out_of_range", "rate %q is out of range; give at least 10^-18 and less than 10^18", text)
 	}
 	return factor, nil
 }
 
-// inRange reports whether the factor's text can be read back.
+// inRange reports whether ParseFactor accepts the factor's text.
 func (f Factor) inRange() bool {
 	magnitude := int32(len(strconv.FormatUint(f.coef, 10))) + f.exp // 10^(magnitude-1) <= f < 10^magnitude
 	return magnitude > -rateDigits && magnitude <= rateDigits
 }
 
-// MustFactor is ParseFactor for constants in a program; it panics on a text that is no factor.
+// MustFactor is [ParseFactor] for constants. It panics on an error.
 func MustFactor(text string) Factor {
 	factor, err := ParseFactor(text)
 	if err != nil {
@@ -77,16 +79,16 @@ func MustFactor(text string) Factor {
 	return factor
 }
 
-// IsZero reports whether f is no factor.
+// IsZero reports whether f is the zero Factor.
 func (f Factor) IsZero() bool { return f.coef == 0 }
 
 // Decimal returns the exact value.
 func (f Factor) Decimal() decimal.Decimal { return decimal.New(int64(f.coef), f.exp) }
 
-// String returns the exact value as a plain decimal, without trailing zeros; "" for the zero Factor.
+// String returns the exact value as a plain decimal without trailing zeros, or "" for the zero Factor.
 func (f Factor) String() string { return string(f.AppendTo(make([]byte, 0, maxFactorText))) }
 
-// AppendTo appends what String returns to b.
+// AppendTo appends [Factor.String] to b.
 func (f Factor) AppendTo(b []byte) []byte {
 	if f.IsZero() {
 		return b
@@ -98,10 +100,10 @@ func (f Factor) AppendTo(b []byte) []byte {
 	return b
 }
 
-// MarshalText writes what String returns.
+// MarshalText returns [Factor.String].
 func (f Factor) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
-// UnmarshalText reads what MarshalText writes.
+// UnmarshalText parses the output of [Factor.MarshalText]. The error is [ErrInvalid].
 func (f *Factor) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		*f = Factor{}
@@ -117,7 +119,7 @@ func (f *Factor) UnmarshalText(text []byte) error {
 
 // Div returns f/g, rounded half away from zero to 18 significant digits. g must not be zero.
 func (f Factor) Div(g Factor) Factor {
-	// The dividend is widened until the quotient has more than 18 digits or 128 bits are full; then one rounding cuts it.
+	// Multiply the dividend by 10 until the quotient has more than 18 digits or 128 bits are full. Then round once.
 	hi, lo, shift := uint64(0), f.coef, int32(0)
 	for {
 		overflow, low := bits.Mul64(lo, 10)
@@ -138,7 +140,7 @@ func (f Factor) Mul(g Factor) Factor {
 	if hi == 0 {
 		return roundFactor(lo, f.exp+g.exp)
 	}
-	// Both are below 10^18, so the product over 10^18 is below 10^18, and over some 10^shift it is the first to be.
+	// Both factors are below 10^18. Find the smallest shift for which the product divided by 10^shift is below 10^18.
 	for shift, scale := int32(1), uint64(10); ; shift, scale = shift+1, scale*10 {
 		if hi >= scale {
 			continue
@@ -154,38 +156,37 @@ func (f Factor) Mul(g Factor) Factor {
 	}
 }
 
-// roundFactor returns n·10^exp at 18 significant digits, half away from zero. A remainder that a division left below n's
-// last digit cannot matter: Div's quotient has more than 18 digits, so the half is decided by those it has.
+// roundFactor returns n·10^exp, rounded half away from zero to 18 significant digits. It may ignore the remainder of
+// Div's division: that quotient has more than 18 digits, which decide the rounding.
 func roundFactor(n uint64, exp int32) Factor {
 	scale := uint64(1)
 	for n/scale >= rateLimit {
 		scale *= 10
 		exp++
 	}
-	kept, cut := n/scale, n%scale
-	if scale > 1 && cut >= scale/2 {
-		kept++
+	coef, remainder := n/scale, n%scale
+	if scale > 1 && remainder >= scale/2 {
+		coef++
 	}
-	for kept != 0 && kept%10 == 0 {
-		kept /= 10
+	for coef != 0 && coef%10 == 0 {
+		coef /= 10
 		exp++
 	}
-	return Factor{coef: kept, exp: exp}
+	return Factor{coef: coef, exp: exp}
 }
 
-// A Rate is what a conversion used: how many units of the home currency one unit costs, the day that price is of, and where
-// it comes from. The zero Rate is none: the expense is pending. Equal rates compare with ==.
+// A Rate is the exchange rate of a conversion. The zero Rate means that the expense is pending. Compare rates with ==.
 type Rate struct {
-	Value  Factor
-	Date   Date
-	Source Source
+	Value  Factor // units of the target currency per unit of the original currency
+	Date   Date   // the day for which the rate was published or given
+	Source Source // where the rate comes from
 }
 
-// IsZero reports whether there is no rate.
+// IsZero reports whether r has no value.
 func (r Rate) IsZero() bool { return r.Value.IsZero() }
 
-// Convert returns amount in currency to, rounded once, half away from zero, to its minor digits. A result of 10^15 minor
-// units or more is ErrInvalid.
+// Convert returns amount × r.Value in currency to, rounded once, half away from zero, to the decimals of to. The error
+// is [ErrInvalid] if the absolute value of the result exceeds [MaxMinor].
 func (r Rate) Convert(amount Money, to Currency) (Money, error) {
 	if amount.currency == to && r.Value == one {
 		return amount, nil
@@ -196,22 +197,23 @@ func (r Rate) Convert(amount Money, to Currency) (Money, error) {
 
 var one = Factor{coef: 1}
 
-// Rates is a source of exchange rates. It is asked while a ledger is locked, so it answers from memory.
+// Rates is a source of exchange rates. Use cases call it while they lock a ledger, so it must not wait for I/O.
 type Rates interface {
-	// Rate returns how many units of to one unit of from costs, at its latest price on or before the day on. It reports
-	// false when there is none. The two currencies differ.
+	// Rate returns the latest rate on or before the day on, in units of to per unit of from. It returns false if there is
+	// none. The two currencies differ.
 	Rate(from, to Currency, on Date) (Rate, bool)
 }
 
-// NoRates is a [Rates] that knows none: whatever is not in the home currency is pending until a rate is given by hand.
+// NoRates is a [Rates] without rates. With it, every expense in a foreign currency is pending until the user gives a
+// rate.
 type NoRates struct{}
 
-// Rate reports false.
+// Rate returns false.
 func (NoRates) Rate(Currency, Currency, Date) (Rate, bool) { return Rate{}, false }
 
-// LookupRate returns the rate that a conversion of from into to on the day on uses: 1 for a currency into itself, else the
-// price of that day, else the latest earlier one of at most 7 days before. Without one it reports false: such an expense is
-// pending. A later rate is never taken.
+// LookupRate returns the rate for converting from into to on the day on. The rate of a currency into itself is 1.
+// Otherwise LookupRate returns the latest rate on or before that day that is at most 7 days old. It never returns a
+// later rate. It returns false if there is no such rate.
 func LookupRate(rates Rates, from, to Currency, on Date) (Rate, bool) {
 	if from == to {
 		return Rate{Value: one, Date: on, Source: SourceIdentity}, true
@@ -223,10 +225,11 @@ func LookupRate(rates Rates, from, to Currency, on Date) (Rate, bool) {
 	return rate, true
 }
 
-// A Quote is one published price: so many units of Currency for one unit of the pivot that its source quotes against.
+// A Quote is a published exchange rate of a currency against the base currency of its source. The base of "ecb" is the
+// euro.
 type Quote struct {
 	Source   Source
 	Date     Date
 	Currency Currency
-	Value    Factor
+	Value    Factor // units of Currency per unit of the base currency
 }

@@ -140,5 +140,5 @@ func ExampleParseZone() {
 	// Output:
 	// Pacific/Auckland <nil>
 	// 2026-03-01
-	// "Local" is not a time zone of the IANA database, such as Europe/Berlin
+	// "Local" is not an IANA time zone; give one such as Europe/Berlin
 }

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Fold returns the form in which texts are compared: case folded by Unicode's full folding, accents composed (NFC). Two
-// names are the same, and a search finds a note, when their folded forms say so; every store uses this one.
+// Fold returns the form of text for comparing names and searching notes: Unicode full case folding, normalised to NFC.
+// Two names are equal if their folded forms are. Every store must use Fold, so that all stores find the same rows.
 func Fold(text string) string {
 	if isLowerASCII(text) {
 		return text
@@ -18,7 +18,8 @@ func Fold(text string) string {
 	return norm.NFC.String(strings.Map(foldCherokee, cases.Fold().String(norm.NFC.String(text))))
 }
 
-// foldCherokee folds the one script whose folded form is the capital: package cases swaps its capitals and small letters.
+// foldCherokee returns the capital of a Cherokee letter. Unicode folds Cherokee to capitals; package cases swaps the
+// two cases.
 func foldCherokee(r rune) rune {
 	if unicode.Is(unicode.Cherokee, r) {
 		return unicode.ToUpper(r)
@@ -39,10 +40,10 @@ func hasBidi(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) })
 }
 
-// visible reports whether a rune shows by itself: a letter, a mark, a number, a sign or a symbol.
+// visible reports whether r is a visible character: a letter, mark, number, punctuation character or symbol.
 func visible(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
 
-// cleanText reports whether text is valid UTF-8 without control characters but those allowed.
+// cleanText reports whether text is valid UTF-8 and has no control characters except the allowed ones.
 func cleanText(text, allowed string) bool {
 	for _, r := range text {
 		if unicode.IsControl(r) && !strings.ContainsRune(allowed, r) {

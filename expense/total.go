@@ -5,23 +5,23 @@ import (
 	"slices"
 )
 
-// A Sum is what some totals come to. Every figure of a report or a budget is one, so that no two of them can disagree.
+// A Sum is the sum of several totals. All figures of reports and budgets are Sums, so that they agree with each other.
 type Sum struct {
-	Count        int     // expenses, pending ones included
-	Home         Money   // in the home currency, of those that are converted
-	Paid         []Money // by the currency that was paid, ordered by its code; pending ones included
-	PendingCount int     // expenses that Home leaves out because they wait for a rate
-	Pending      []Money // what those come to, by the currency that was paid, ordered by its code
+	Count        int     // number of expenses, including pending ones
+	Home         Money   // sum of the home amounts, without pending expenses
+	Paid         []Money // sums of the amounts by currency, ordered by code, including pending expenses
+	PendingCount int     // number of pending expenses
+	Pending      []Money // sums of the amounts of pending expenses by currency, ordered by code
 }
 
-// Complete reports whether Home leaves nothing out.
+// Complete reports whether Home includes all expenses, that is, whether none is pending.
 func (s Sum) Complete() bool { return s.PendingCount == 0 }
 
-// NewSum returns the sum of nothing in a ledger whose home currency is home.
+// NewSum returns the sum of no expenses. home is the ledger's home currency.
 func NewSum(home Currency) Sum { return Sum{Home: Money{currency: home}} }
 
-// SumTotals adds up totals of a ledger whose home currency is home. An error says that the totals contradict the promises of
-// [Reader.Totals].
+// SumTotals returns the sum of totals. home is the ledger's home currency. It returns an error only if the totals
+// violate the guarantees of [Reader.Totals].
 func SumTotals(home Currency, totals []Total) (Sum, error) {
 	sum := NewSum(home)
 	for _, total := range totals {
@@ -32,7 +32,7 @@ func SumTotals(home Currency, totals []Total) (Sum, error) {
 	return sum, nil
 }
 
-// SumTotalsBy is SumTotals for those of one key together. A key that no total has is not in the result.
+// SumTotalsBy groups totals by key and returns the sum of each group. See [SumTotals].
 func SumTotalsBy[K comparable](home Currency, totals []Total, key func(Total) K) (map[K]Sum, error) {
 	sums := make(map[K]Sum)
 	for _, total := range totals {
@@ -58,15 +58,15 @@ func (s *Sum) add(total Total) error {
 		s.Pending, err = addByCurrency(s.Pending, total.Pending)
 	}
 	if err != nil {
-		//nolint:errorlint // not wrapped: the store is at fault, so this must not look like a caller's ErrInvalid.
-		return fmt.Errorf("the totals of category %s in %s do not add up: %v", total.CategoryID, total.Amount.Currency(), err)
+		//nolint:errorlint // not wrapped: the store violates its guarantee, so the error must not be the caller's ErrInvalid.
+		return fmt.Errorf("sum the totals of category %s in %s: %v", total.CategoryID, total.Amount.Currency(), err)
 	}
 	s.Count += total.Count
 	s.PendingCount += total.PendingCount
 	return nil
 }
 
-// addByCurrency adds amount to the one of its currency in amounts, which are ordered by code.
+// addByCurrency adds amount to the sum of its currency in amounts, which are ordered by currency code.
 func addByCurrency(amounts []Money, amount Money) ([]Money, error) {
 	i, found := slices.BinarySearchFunc(amounts, amount.currency, func(m Money, c Currency) int {
 		return m.currency.Compare(c)

@@ -4,50 +4,52 @@ import (
 	"github.com/google/uuid"
 )
 
-// maxSource is how many bytes the name of a rate's source has at most.
+// maxSource is the maximum length of a Source, in bytes.
 const maxSource = 64
 
-// Validate lists every rule that the expense breaks by itself, as a row of a ledger of any day: one that is read back out of a
-// backup. Whether its category exists, how far ahead of today it is dated, and whether its currency was in use, is not checked here. The
-// error is ErrInvalid.
+// Validate checks a stored expense, for example one that a backup contains. It checks only rules that do not depend on
+// the ledger or on the current date. It does not check that the category exists, that the date is at most
+// [MaxDaysAhead] days ahead, and that the currency was legal tender. The error is [ErrInvalid] with all field errors.
 func (e Expense) Validate() error {
-	var faults ValidationErrors
+	var errs ValidationErrors
 	if e.ID == uuid.Nil {
-		faults.Add("id", "required", "an expense has an id")
+		errs.Add("id", "required", "the id is missing")
 	}
 	if e.CategoryID == uuid.Nil {
-		faults.Add("category_id", "required", "an expense has a category")
+		errs.Add("category_id", "required", "the category is missing")
 	}
-	checkAmount(&faults, e.Amount)
+	checkAmount(&errs, e.Amount)
 	if e.Date.Before(earliestDate) {
-		faults.Add("date", "out_of_range", "a date is not before %s", earliestDate)
+		errs.Add("date", "out_of_range", "date %s is out of range; the earliest is %s", e.Date, earliestDate)
 	}
-	checkNotes(&faults, e.Notes)
-	checkOccurrence(&faults, e)
-	e.validateRate(&faults)
-	return faults.Err()
+	checkNotes(&errs, e.Notes)
+	checkOccurrence(&errs, e)
+	e.validateRate(&errs)
+	return errs.Err()
 }
 
-// validateRate notes what is wrong with the frozen conversion: anyone can compute it again.
-func (e Expense) validateRate(faults *ValidationErrors) {
+// validateRate checks that Home equals Amount × Rate.
+func (e Expense) validateRate(errs *ValidationErrors) {
 	switch {
 	case e.Home.currency.IsZero():
-		faults.Add("home_currency", "required", "an expense says which home currency it is converted into")
+		errs.Add("home_currency", "required", "the home currency is missing")
 	case e.Pending():
 		if e.Rate != (Rate{}) || e.Home.minor != 0 {
-			faults.Add("rate", "incomplete", "an expense without a rate has no rate_date, rate_source and home_amount")
+			errs.Add("rate", "incomplete", "the rate is missing, but rate_date, rate_source or home_amount is given")
 		}
 	case e.Rate.Date.IsZero() || !isSource(e.Rate.Source):
-		faults.Add("rate", "incomplete", "a rate has a date and a source")
+		errs.Add("rate", "incomplete", "rate_date or rate_source is missing or malformed")
 	case (e.Rate.Source == SourceIdentity) != (e.Amount.currency == e.Home.currency):
-		faults.Add("rate_source", "not_identity", "the source is identity where the expense is in the home currency, and nowhere else")
+		errs.Add("rate_source", "not_identity",
+			"rate_source must be identity if and only if the expense is in the home currency")
 	case e.Rate.Source == SourceIdentity && e.Rate.Value != one:
-		faults.Add("rate", "not_identity", "the rate of the home currency into itself is 1")
+		errs.Add("rate", "not_identity", "rate %s is wrong; the rate of the home currency into itself is 1", e.Rate.Value)
 	default:
 		home, err := e.Rate.Convert(e.Amount, e.Home.currency)
-		_ = faults.AddError("home_amount", err)
+		_ = errs.AddError("home_amount", err)
 		if err == nil && home != e.Home {
-			faults.Add("home_amount", "wrong_amount", "%s at %s is %s, not %s", e.Amount, e.Rate.Value, home, e.Home)
+			errs.Add("home_amount", "wrong_amount",
+				"home amount %s is wrong; %s at the rate %s is %s", e.Home, e.Amount, e.Rate.Value, home)
 		}
 	}
 }
@@ -56,23 +58,25 @@ func isSource(source Source) bool {
 	return source != "" && len(source) <= maxSource && cleanText(string(source), "")
 }
 
-// Validate lists every rule that the category breaks by itself, as [Expense.Validate] does.
+// Validate checks a stored category, for example one that a backup contains. It does not check that the name is unique.
+// The error is [ErrInvalid] with all field errors.
 func (c Category) Validate() error {
-	var faults ValidationErrors
+	var errs ValidationErrors
 	if c.ID == uuid.Nil {
-		faults.Add("id", "required", "a category has an id")
+		errs.Add("id", "required", "the id is missing")
 	}
-	same := c
-	CategoryPatch{Name: &c.Name, Colour: &c.Colour, Icon: &c.Icon}.apply(&faults, &same)
-	if faults.Err() == nil && same != c {
-		faults.Add("name", "not_normal", "a name is composed (NFC) without blanks around it, a colour is in small letters")
+	normalised := c
+	CategoryPatch{Name: &c.Name, Colour: &c.Colour, Icon: &c.Icon}.apply(&errs, &normalised)
+	if errs.Err() == nil && normalised != c {
+		errs.Add("name", "not_normal",
+			"the name is not in NFC, the name has spaces around it, or the colour has capital letters")
 	}
-	return faults.Err()
+	return errs.Err()
 }
 
-// ValidateNotes lists what is wrong with notes, under the field "notes". The error is ErrInvalid.
+// ValidateNotes checks notes. The error is [ErrInvalid] with errors of the field "notes".
 func ValidateNotes(notes string) error {
-	var faults ValidationErrors
-	checkNotes(&faults, notes)
-	return faults.Err()
+	var errs ValidationErrors
+	checkNotes(&errs, notes)
+	return errs.Err()
 }

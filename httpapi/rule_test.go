@@ -191,7 +191,7 @@ func TestAFailureIsShownOnItsRule(t *testing.T) {
 		s.must(200, "PATCH", "/v1/categories/"+categoryID(s, "Travel"), `{"archived":true}`)
 		tick(t, st)
 		failed := s.must(200, "GET", "/v1/recurrences/"+rule.id(), "")
-		equal(t, "last_error", failed.json["last_error"], any(`the category "Travel" is archived and takes no new expenses`))
+		equal(t, "last_error", failed.json["last_error"], any(`category "Travel" is archived; give an active one`))
 		equal(t, "retry_at", failed.json["retry_at"], any("2026-03-08T12:01:00Z"))
 		equal(t, "next_date", failed.json["next_date"], any("2026-03-07"))
 		repaired := s.must(200, "PATCH", "/v1/recurrences/"+rule.id(), `{"category":"Food"}`)

@@ -462,7 +462,7 @@ func TestACurrencyThatEndsStopsItsRuleInOrder(t *testing.T) {
 	if round := l.post(); round.Posted != 2 || round.Failed != 1 {
 		t.Errorf("the round did %+v", round)
 	}
-	if read := l.read(rule.ID); read.Next != last.AddDays(1) || !strings.Contains(read.LastError, "HRK ended") {
+	if read := l.read(rule.ID); read.Next != last.AddDays(1) || !strings.Contains(read.LastError, "HRK ceased to be legal tender") {
 		t.Errorf("the rule is %+v", read)
 	}
 	// Skipping an occurrence that cannot be posted settles it.

@@ -56,9 +56,9 @@ func newFormat(tag language.Tag) *format {
 	return f
 }
 
-// localesGzip holds the data of all locales. The command expense/internal/cldr writes it. Each line describes one locale in
-// fields separated by tabs: its name, its parent's name, and KEY=VALUE for each key that differs from the parent's. An empty
-// value deletes the parent's key. The keys are:
+// localesGzip holds the data of all locales. The command expense/internal/cldr writes it. Each line describes one
+// locale in fields separated by tabs: its name, its parent's name, and KEY=VALUE for each key that differs from the
+// parent's. An empty value deletes the parent's key. The keys are:
 //
 //   - a currency code: the currency's symbol
 //   - pattern, decimal, group, minus: the currency pattern and its signs
@@ -107,8 +107,8 @@ func localeKeys(tag language.Tag) map[string]string {
 	return keys
 }
 
-// localeName returns the name of the nearest locale in lines. It never changes the script: if no locale of the language has
-// tag's script, it returns the root locale.
+// localeName returns the name of the nearest locale in lines. It never changes the script: if no locale of the language
+// has tag's script, it returns the root locale.
 func localeName(tag language.Tag, lines map[string]string) string {
 	base, script, region := tag.Raw()
 	if script == (language.Script{}) {

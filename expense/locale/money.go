@@ -12,24 +12,26 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A Formatter writes amounts, months and days for people. For amounts it uses CLDR's standard currency pattern of its locale:
-// symbol, placement, grouping, digits and minus sign. For dates it uses CLDR's patterns for the Gregorian calendar.
+// A Formatter writes amounts, months and days for people. For amounts it uses CLDR's standard currency pattern of its
+// locale: symbol, placement, grouping, digits and minus sign. For dates it uses CLDR's patterns for the Gregorian
+// calendar.
 //
-// The zero Formatter returns [expense.Money.String], [expense.Month.String] and [expense.Date.String]. A Formatter is safe for
-// concurrent use.
+// The zero Formatter returns [expense.Money.String], [expense.Month.String] and [expense.Date.String]. A Formatter is
+// safe for concurrent use.
 type Formatter struct {
 	locale *format
 }
 
-// NewFormatter returns the Formatter of a BCP 47 tag such as "de-CH". If CLDR does not have the locale, NewFormatter uses the
-// nearest parent that CLDR has; the last one is CLDR's root locale. Digits are the locale's default digits, or Latin digits if
-// the tag contains "-u-nu-latn". NewFormatter parses the locale's data: keep the Formatter where it is used more than once.
+// NewFormatter returns the Formatter of a BCP 47 tag such as "de-CH". If CLDR does not have the locale, NewFormatter
+// uses the nearest parent that CLDR has; the last one is CLDR's root locale. Digits are the locale's default digits, or
+// Latin digits if the tag contains "-u-nu-latn". NewFormatter parses the locale's data: keep the Formatter where it is
+// used more than once.
 func NewFormatter(locale string) Formatter {
 	return Formatter{locale: newFormat(language.Make(locale))}
 }
 
-// Money returns the amount with all minor digits of its currency: "$320.00" in en, "320,00 €" in de. Spaces in it are no-break
-// spaces.
+// Money returns the amount with all minor digits of its currency: "$320.00" in en, "320,00 €" in de. Spaces in it are
+// no-break spaces.
 func (f Formatter) Money(m expense.Money) string { return f.money(m, false) }
 
 // MoneyShort is Money without the minor digits if all of them are zero: "$320", but "$320.50".
@@ -127,12 +129,13 @@ func (s *moneyStyle) append(b []byte, m expense.Money, symbol string, short bool
 	return b
 }
 
-// needsSpace reports whether CLDR separates r, the symbol's character next to a digit, from the digit: "CHF 5", but "$5".
+// needsSpace reports whether CLDR separates r, the symbol's character next to a digit, from the digit: "CHF 5", but
+// "$5".
 func needsSpace(r rune) bool { return !unicode.In(r, unicode.S, unicode.Z) }
 
-// parsePattern parses a pattern such as "¤#,##,##0.00;¤-#,##0.00". Of the negative part after the semicolon only the affixes
-// count; without a negative part, minus precedes the positive part. The number of minor digits in the pattern is ignored: the
-// currency defines it.
+// parsePattern parses a pattern such as "¤#,##,##0.00;¤-#,##0.00". Of the negative part after the semicolon only the
+// affixes count; without a negative part, minus precedes the positive part. The number of minor digits in the pattern
+// is ignored: the currency defines it.
 func parsePattern(pattern, minus string) *moneyStyle {
 	const body = "#,0."
 	positive, negative, found := strings.Cut(pattern, ";")

@@ -118,9 +118,9 @@ func ExampleImport() {
 	}
 	// Output:
 	// 2 0 <nil>
-	// line 4, Paid: EUR has 2 minor digits, so 1.005 has too many
+	// line 4, Paid: amount "1.005" has 3 decimals; EUR allows 2
 	// 0 2 <nil>
-	// line 4, Paid: EUR has 2 minor digits, so 1.005 has too many
+	// line 4, Paid: amount "1.005" has 3 decimals; EUR allows 2
 }
 
 func TestTheHouseholdsFourYearsComeIn(t *testing.T) {

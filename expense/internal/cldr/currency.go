@@ -34,8 +34,9 @@ var notISO = map[string]string{
 	"YUR": "the Yugoslav reformed dinar of 1992 and 1993",
 }
 
-// payable are the codes that CLDR calls no tender, yet in which a person is asked to pay. The other codes without tender
-// are left out: precious metals, units between banks and states, separate kinds of accounts, testing, and no currency.
+// payable are the codes that CLDR calls no tender, yet in which a person is asked to pay. The other codes without
+// tender are left out: precious metals, units between banks and states, separate kinds of accounts, testing, and no
+// currency.
 var payable = map[string]string{
 	"BOV": "Bolivian unit of account; mortgages are stated in it",
 	"CHE": "WIR euro; Swiss businesses take it",
@@ -49,7 +50,8 @@ var payable = map[string]string{
 	"VED": "the bolívar digital, which Venezuela pays with; its notes also go by VES",
 }
 
-// historicDigits are the minor digits that ISO 4217 gave withdrawn currencies, where CLDR's differ: those are for display.
+// historicDigits are the minor digits that ISO 4217 gave withdrawn currencies, where CLDR's differ: those are for
+// display.
 var historicDigits = map[string]int{
 	// ISO gave no minor unit, CLDR shows two digits.
 	"BEF": 0, "BYB": 0, "GRD": 0, "PTE": 0, "TPE": 0,
@@ -94,9 +96,9 @@ func currencyTable(published string, rows map[string]currency) ([]byte, error) {
 
 package expense
 
-// currencyTable holds the currencies of ISO 4217 that a person can pay with, by code. Codes and days of tender are those of
-// CLDR %s, published %s; minor digits those of ISO 4217's list one of %s, and for withdrawn currencies
-// those that ISO 4217 gave them.
+// currencyTable holds the currencies of ISO 4217 that a person can pay with, by code. Codes and days of tender are
+// those of CLDR %s, published %s; minor digits those of ISO 4217's list one of %s, and for withdrawn currencies those
+// that ISO 4217 gave them.
 var currencyTable = [...]currencyRow{
 `, cldrCore.version, cldrPublished, published)
 	for _, code := range slices.Sorted(maps.Keys(rows)) {
@@ -174,7 +176,8 @@ func cldrCurrencies(core files) (map[string]currency, error) {
 	return rows, nil
 }
 
-// isoDigits returns the minor digits of list one, and the day it was published. Codes without a minor unit are left out.
+// isoDigits returns the minor digits of list one, and the day it was published. Codes without a minor unit are left
+// out.
 func isoDigits(iso files) (published string, digits map[string]int, err error) {
 	const name = "iso-4217-list-one.xml"
 	var list struct {

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// skeletons are what package expense writes of a date: a year, a month with its year, in full and short, a month alone, and a day.
+// skeletons are what package expense writes of a date: a year, a month with its year, in full and short, a month alone,
+// and a day.
 var skeletons = []string{"y", "yMMMM", "yMMM", "MMM", "yMMMd"}
 
 // fields are what it reads in their patterns.

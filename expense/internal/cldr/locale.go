@@ -11,11 +11,13 @@ import (
 	"strings"
 )
 
-// locale is how one locale writes money and months, as keys that package expense/locale reads (cldr.go there lists them).
+// locale is how one locale writes money and months, as keys that package expense/locale reads (cldr.go there lists
+// them).
 type locale map[string]string
 
-// spacing is what CLDR puts between a currency and a digit, in every locale: a no-break space where the currency's nearest
-// character is neither a symbol nor a space. Package expense/locale has the rule in code, so a locale of its own mind must fail.
+// spacing is what CLDR puts between a currency and a digit, in every locale: a no-break space where the currency's
+// nearest character is neither a symbol nor a space. Package expense/locale has the rule in code, so a locale of its
+// own mind must fail.
 var spacing = currencySpacing{
 	Before: spaceRule{Currency: "[[:^S:]&[:^Z:]]", Surrounding: "[:digit:]", Insert: "\u00a0"},
 	After:  spaceRule{Currency: "[[:^S:]&[:^Z:]]", Surrounding: "[:digit:]", Insert: "\u00a0"},
@@ -45,8 +47,8 @@ type currencyFormats struct {
 	Spacing  currencySpacing `json:"currencySpacing"`
 }
 
-// localeTable returns the contents of locales.txt.gz: a line for each locale, with its name, its parent, and the keys in
-// which it differs from the parent, between tabs.
+// localeTable returns the contents of locales.txt.gz: a line for each locale, with its name, its parent, and the keys
+// in which it differs from the parent, between tabs.
 func localeTable(core, numbers, dates files, currencies []string) ([]byte, error) {
 	parents, err := parentLocales(core)
 	if err != nil {

@@ -1,10 +1,10 @@
-// Command cldr writes the generated data of package expense: the table of currencies and the patterns, symbols
-// and names that money and months are written with. Run it by
+// Command cldr writes the generated data of package expense: the table of currencies and the patterns, symbols and
+// names that money and months are written with. Run it by
 //
 //	go generate ./expense
 //
-// which needs npm and its registry. The versions it reads are constants below, so the same program writes the same files.
-// To take a newer CLDR, change them, run it, and let the package's tests say what the change breaks.
+// which needs npm and its registry. The versions it reads are constants below, so the same program writes the same
+// files. To take a newer CLDR, change them, run it, and let the package's tests say what the change breaks.
 package main
 
 import (
