@@ -16,6 +16,7 @@ import (
 
 	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/httpapi/internal/docs"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 )
 
@@ -503,7 +504,7 @@ func (a *api) serveContract() servedContract {
 	if err != nil {
 		panic(err) // a schema cannot be written: every test of the contract fails
 	}
-	page, err := doc.page(a.base)
+	page, err := docs.Page(text, a.base, problemTypes[:])
 	if err != nil {
 		panic(err) // the page's template does not fit: every test of the page fails
 	}

@@ -129,7 +129,8 @@ var packages = []packageRule{
 	{
 		path: "httpapi", purpose: "the HTTP API on gin: routes, handlers, problems",
 		imports: domainAnd("export", "export/wire", "export/statement", "export/backup",
-			"store", "store/replica", "store/jobs", "httpapi/auth", "httpapi/internal/ingress"),
+			"store", "store/replica", "store/jobs", "httpapi/auth", "httpapi/internal/docs",
+			"httpapi/internal/ingress"),
 		uses: append([]string{
 			"net/http", "github.com/gin-gonic/gin", "github.com/go-playground/validator",
 			"github.com/go-json-experiment/json",
@@ -139,6 +140,10 @@ var packages = []packageRule{
 		path: "httpapi/internal/ingress", purpose: "rate limits, trusted proxies, CORS, deadlines",
 		imports: []string{"expense"},
 		uses:    []string{"net/http", "golang.org/x/time", "github.com/hashicorp/golang-lru"},
+	},
+	{
+		path: "httpapi/internal/docs", purpose: "renders the OpenAPI document as a page",
+		uses: []string{"github.com/go-json-experiment/json"},
 	},
 	{
 		path: "httpapi/auth", purpose: "accounts, passwords, tokens, keys, devices",
