@@ -62,9 +62,9 @@ type keySnapshot struct {
 }
 
 // newKeyring reads the keys. It creates an active key if it finds none that the KEK opens.
-func newKeyring(ctx context.Context, st accounts.Store, config Config) (*keyring, error) {
+func newKeyring(ctx context.Context, store accounts.Store, config Config) (*keyring, error) {
 	ring := &keyring{
-		accounts: st, kek: config.KEK, logger: config.Logger, now: config.Now, sem: make(semaphore, 1),
+		accounts: store, kek: config.KEK, logger: config.Logger, now: config.Now, sem: make(semaphore, 1),
 		rotationInterval: config.KeyRotationInterval, activationDelay: config.KeyActivationDelay,
 	}
 	ring.state.Store(&keySnapshot{})
@@ -72,7 +72,9 @@ func newKeyring(ctx context.Context, st accounts.Store, config Config) (*keyring
 }
 
 // newKey generates a key pair whose serial follows those of keys.
-func newKey(kek []byte, keys []accounts.SigningKey, stage accounts.KeyStage, now time.Time) (accounts.SigningKey, error) {
+func newKey(
+	kek []byte, keys []accounts.SigningKey, stage accounts.KeyStage, now time.Time,
+) (accounts.SigningKey, error) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		return accounts.SigningKey{}, err
@@ -94,10 +96,10 @@ func newKey(kek []byte, keys []accounts.SigningKey, stage accounts.KeyStage, now
 // after their [Config.KeyActivationDelay]. If a pending key that kek opens exists already, RotateSigningKey returns
 // that key and created is false.
 func RotateSigningKey(
-	ctx context.Context, st accounts.Store, kek []byte, now time.Time,
+	ctx context.Context, store accounts.Store, kek []byte, now time.Time,
 ) (key accounts.SigningKey, created bool, err error) {
 	for {
-		keys, err := st.SigningKeys(ctx)
+		keys, err := store.SigningKeys(ctx)
 		if err != nil {
 			return accounts.SigningKey{}, false, fmt.Errorf("read the signing keys: %w", err)
 		}
@@ -108,7 +110,7 @@ func RotateSigningKey(
 		if err != nil {
 			return accounts.SigningKey{}, false, fmt.Errorf("create a signing key: %w", err)
 		}
-		if err := st.CreateSigningKey(ctx, key); !errors.Is(err, expense.ErrExists) {
+		if err := store.CreateSigningKey(ctx, key); !errors.Is(err, expense.ErrExists) {
 			return key, err == nil, err
 		}
 	}
@@ -334,7 +336,7 @@ func (k *keyring) maintain(ctx context.Context) error {
 	return errors.Join(rotateErr, k.reloadErr)
 }
 
-// newJWK returns a public key in the format of RFC 7517. It accepts Ed25519 and P-256 keys and returns false for others.
+// newJWK returns a public key in the format of RFC 7517, and false if it is neither an Ed25519 nor a P-256 key.
 func newJWK(id string, public any) (jose.JSONWebKey, bool) {
 	jwk := jose.JSONWebKey{Key: public, KeyID: id, Use: "sig", Algorithm: string(jose.EdDSA)}
 	_, ok := public.(ed25519.PublicKey)

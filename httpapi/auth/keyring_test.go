@@ -251,8 +251,8 @@ func TestES256IsAcceptedAndNoAlgorithmForAnothersKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		key := accounts.SigningKey{ID: uuid.New(), Serial: serial, Public: der, Stage: accounts.KeyRetired, CreatedAt: time.Now(),
-			StagedAt: time.Now()}
+		key := accounts.SigningKey{ID: uuid.New(), Serial: serial, Public: der, Stage: accounts.KeyRetired,
+			CreatedAt: time.Now(), StagedAt: time.Now()}
 		if err := h.accounts.CreateSigningKey(t.Context(), key); err != nil {
 			t.Fatal(err)
 		}

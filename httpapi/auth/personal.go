@@ -167,8 +167,8 @@ type cachedToken struct {
 	at    time.Time      // start of the lookup
 }
 
-func newPersonalTokens(st accounts.Store, now func() time.Time) *personalTokens {
-	return &personalTokens{accounts: st, now: now, cache: newCache[uuid.UUID, cachedToken](sessionCacheSize)}
+func newPersonalTokens(store accounts.Store, now func() time.Time) *personalTokens {
+	return &personalTokens{accounts: store, now: now, cache: newCache[uuid.UUID, cachedToken](sessionCacheSize)}
 }
 
 func (p *personalTokens) authenticate(ctx context.Context, token personalToken) (Identity, error) {

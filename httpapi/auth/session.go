@@ -33,8 +33,8 @@ type cachedSession struct {
 	at      time.Time // start of the lookup
 }
 
-func newSessions(st accounts.Store, now func() time.Time) *sessions {
-	return &sessions{accounts: st, now: now, cache: newCache[uuid.UUID, cachedSession](sessionCacheSize)}
+func newSessions(store accounts.Store, now func() time.Time) *sessions {
+	return &sessions{accounts: store, now: now, cache: newCache[uuid.UUID, cachedSession](sessionCacheSize)}
 }
 
 // isActive reports whether the device belongs to the account and its session has not ended.

@@ -31,8 +31,8 @@ func insertKey(t *testing.T, h *fixture) (kid string, private ed25519.PrivateKey
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := accounts.SigningKey{ID: uuid.New(), Serial: 1000, Public: der, Stage: accounts.KeyRetired, CreatedAt: time.Now(),
-		StagedAt: time.Now()}
+	key := accounts.SigningKey{ID: uuid.New(), Serial: 1000, Public: der, Stage: accounts.KeyRetired,
+		CreatedAt: time.Now(), StagedAt: time.Now()}
 	if err := h.accounts.CreateSigningKey(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}

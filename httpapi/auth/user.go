@@ -34,11 +34,11 @@ type Users struct {
 
 // NewUsers returns Users that stores accounts in accounts and their ledgers in ledgers. New ledgers have the settings
 // defaults unless the registration overrides them. A nil now means [time.Now].
-func NewUsers(st accounts.Store, ledgers LedgerStore, defaults expense.Settings, now func() time.Time) *Users {
+func NewUsers(store accounts.Store, ledgers LedgerStore, defaults expense.Settings, now func() time.Time) *Users {
 	if now == nil {
 		now = time.Now
 	}
-	return &Users{accounts: st, ledgers: ledgers, defaults: defaults, now: now, hasher: newHasher()}
+	return &Users{accounts: store, ledgers: ledgers, defaults: defaults, now: now, hasher: newHasher()}
 }
 
 // A User describes an account without its password.

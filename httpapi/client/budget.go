@@ -18,8 +18,8 @@ type Budget struct {
 	Unsent bool `json:"$unsent"` // the server has not acknowledged all local changes yet
 }
 
-// BudgetDraft is a new budget, or one that replaces the budget with its ID. Amount is required; see [wire.BudgetInput] for the
-// defaults. The default FromMonth is the month in which Put is called.
+// BudgetDraft is a new budget, or one that replaces the budget with its ID. Amount is required; see [wire.BudgetInput]
+// for the defaults. The default FromMonth is the month in which Put is called.
 type BudgetDraft struct {
 	ID          uuid.UUID `json:"-"`
 	CategoryID  uuid.UUID `json:"category_id,omitzero"`
@@ -35,8 +35,8 @@ type BudgetDraft struct {
 func (d BudgetDraft) change() (Type, Op) { return BudgetType, Put }
 func (d BudgetDraft) rowID() uuid.UUID   { return d.ID }
 
-// BudgetPatch changes jsonObject of a budget. Amount is the limit from FromMonth on. The default FromMonth is the month in which
-// Patch is called.
+// BudgetPatch changes members of a budget. Amount is the limit from FromMonth on. The default FromMonth is the month in
+// which Patch is called.
 type BudgetPatch wire.BudgetPatch
 
 func (p BudgetPatch) change() (Type, Op) { return BudgetType, Patch }
@@ -61,15 +61,17 @@ func (c *Client) alerts() Table[Alert, draft, alertPatch] {
 	return Table[Alert, draft, alertPatch]{c, AlertType}
 }
 
-// Alerts returns all alerts of the budgets, ordered by id.
+// Alerts returns the alerts of all budgets, ordered by id.
 func (c *Client) Alerts(ctx context.Context) ([]Alert, error) { return c.alerts().List(ctx) }
 
-// MarkAlertRead queues that an alert was read. It returns ErrNotFound if the local copy does not have the alert.
+// MarkAlertRead queues that the user has read an alert, and returns the alert with the change applied. It returns
+// ErrNotFound if there is no such alert.
 func (c *Client) MarkAlertRead(ctx context.Context, alert uuid.UUID) (Alert, error) {
 	return c.alerts().Patch(ctx, alert, alertPatch{Read: Set(true)})
 }
 
-// overlayBudget replaces the members amount and from_month, which a draft or patch has and a budget has not, with an entry.
+// overlayBudget replaces the members amount and from_month, which only drafts and patches have, with an entry of the
+// budget.
 func overlayBudget(row jsonObject) error {
 	amount, from := row.text("amount"), row.text("from_month")
 	delete(row, "amount")

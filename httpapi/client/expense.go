@@ -7,8 +7,8 @@ import (
 	"github.com/spendwise/spendwise/export/wire"
 )
 
-// Expense is an expense of the local copy. Its members are texts, so that a client also reads currencies and rate sources that are
-// newer than itself. Version is 0 until the server has acknowledged the expense.
+// Expense is an expense of the local copy. Its members are texts, so that a client also reads currencies and rate
+// sources that are newer than itself. Version is 0 until the server has acknowledged the expense.
 type Expense struct {
 	wire.Expense
 
@@ -18,8 +18,8 @@ type Expense struct {
 // Money returns the amount and its currency.
 func (e Expense) Money() (expense.Money, error) { return expense.ParseMoney(e.Amount, e.Currency) }
 
-// ExpenseDraft is a new expense, or one that replaces the expense with its ID. Amount is required; see [wire.ExpenseInput] for the
-// defaults. The default date is the day on which Put is called.
+// ExpenseDraft is a new expense, or one that replaces the expense with its ID. Amount is required; see
+// [wire.ExpenseInput] for the defaults. The default date is the day on which Put is called.
 type ExpenseDraft struct {
 	ID         uuid.UUID `json:"-"`
 	Amount     string    `json:"amount"`
@@ -36,8 +36,8 @@ type ExpenseDraft struct {
 func (d ExpenseDraft) change() (Type, Op) { return ExpenseType, Put }
 func (d ExpenseDraft) rowID() uuid.UUID   { return d.ID }
 
-// ExpensePatch changes members of an expense. Amount and Currency always travel together: the client adds the one that is
-// absent from the local copy.
+// ExpensePatch changes members of an expense. Amount and Currency always travel together: the client adds the one that
+// is absent from the local copy.
 type ExpensePatch wire.ExpensePatch
 
 func (p ExpensePatch) change() (Type, Op) { return ExpenseType, Patch }

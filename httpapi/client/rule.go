@@ -13,8 +13,8 @@ import (
 	"github.com/spendwise/spendwise/recurrence"
 )
 
-// Rule is a recurring rule of the local copy. Version is 0 until the server has acknowledged the rule. RRULE is empty while the
-// schedule has local changes that the server has not acknowledged; NextDate is then not known either.
+// Rule is a recurring rule of the local copy. Version is 0 until the server has acknowledged the rule. RRULE is empty
+// while the schedule has local changes that the server has not acknowledged; NextDate is then not known either.
 type Rule struct {
 	wire.Rule
 
@@ -24,8 +24,8 @@ type Rule struct {
 // MonthDay is a day of the month, "1" to "31" or "last".
 type MonthDay = wire.MonthDay
 
-// RuleDraft is a new rule, or one that replaces the rule with its ID. Amount and StartDate are required, and the schedule: either
-// Freq and the members after it, or RRULE. See [wire.RuleInput] for the defaults.
+// RuleDraft is a new rule, or one that replaces the rule with its ID. Amount and StartDate are required, and the
+// schedule: either Freq and the members after it, or RRULE. See [wire.RuleInput] for the defaults.
 type RuleDraft struct {
 	ID         uuid.UUID `json:"-"`
 	Amount     string    `json:"amount"`
@@ -48,8 +48,8 @@ type RuleDraft struct {
 func (d RuleDraft) change() (Type, Op) { return RuleType, Put }
 func (d RuleDraft) rowID() uuid.UUID   { return d.ID }
 
-// RulePatch changes members of a rule, for the occurrences that are not posted yet. The server rejects FromDate in synchronisation:
-// to split a rule, set UntilDate and put a new rule.
+// RulePatch changes members of a rule, for the occurrences that are not posted yet. The server rejects FromDate in
+// synchronisation: to split a rule, set UntilDate and put a new rule.
 type RulePatch wire.RulePatch
 
 func (p RulePatch) change() (Type, Op) { return RuleType, Patch }
@@ -59,7 +59,7 @@ func (c *Client) Rules() Table[Rule, RuleDraft, RulePatch] {
 	return Table[Rule, RuleDraft, RulePatch]{c, RuleType}
 }
 
-// schedule returns a rule of the domain that has the occurrences of r. Its Next is zero if r has no next occurrence.
+// schedule returns the domain rule with the occurrences of r. Its Next is zero if r has no next occurrence.
 func (r Rule) schedule() (recurrence.Rule, error) {
 	start, err := expense.ParseDate(r.StartDate)
 	if err != nil {
@@ -119,51 +119,52 @@ func (r Rule) parseMembers(start expense.Date) (recurrence.Rule, error) {
 	return rule, errs.Err()
 }
 
-// maxPredicted is the number of occurrences of one rule that are predicted at once. The server posts the rest.
+// maxPredicted limits the occurrences of one rule that one call of PredictPostings queues. The server posts the rest.
 const maxPredicted = 100
 
-// PredictDue queues the expenses of recurring rules whose dates have begun and that are not here yet, and returns them: what the
-// server does by itself, for a device that cannot ask it. Each has the id that the server would give it, so that the two end as
-// one; where the server's differs, or was deleted since, the server's stands, and nobody is asked. A rule that cannot be read is
-// left to the server.
+// PredictPostings queues expenses for the due occurrences of the recurring rules that the local copy does not contain
+// yet, and returns them. The server posts the same occurrences by itself; this method shows them on a device that is
+// offline. A predicted expense has the same id as the server's, so both become one row. If the server's row differs or
+// was deleted, the server's state wins without a conflict. Rules that this release cannot interpret are left to the
+// server.
 func (c *Client) PredictPostings(ctx context.Context) ([]Expense, error) {
 	var predicted []Expense
 	err := c.storage.Update(ctx, func(tx Tx) error {
 		predicted = nil
 		settings, err := settingsOf(ctx, tx)
 		if errors.Is(err, expense.ErrNotFound) {
-			return nil // there are no rules either
+			return nil // before the first pull there are no rules
 		}
 		if err != nil {
 			return err
 		}
 		zone, err := expense.ParseZone(settings.TimeZone)
 		if err != nil {
-			return nil //nolint:nilerr // when a day begins there, only the server knows
+			return nil //nolint:nilerr // a zone unknown to this release is left to the server
 		}
 		texts, err := visibleRows(ctx, tx, RuleType)
 		if err != nil {
 			return err
 		}
-		before, now := map[uuid.UUID]expense.Date{}, map[uuid.UUID]expense.Date{}
+		before, after := map[uuid.UUID]expense.Date{}, map[uuid.UUID]expense.Date{}
 		if _, err := getValue(ctx, tx, predictedValue, &before); err != nil {
 			return err
 		}
 		for _, text := range texts {
 			var rule Rule
 			if err := json.Unmarshal(text, &rule); err != nil {
-				return fmt.Errorf("a stored rule: %w", err)
+				return fmt.Errorf("stored rule: %w", err)
 			}
-			found, last, err := c.predict(ctx, tx, rule, before[rule.ID], zone.Today(c.now()))
+			posted, last, err := c.predict(ctx, tx, rule, before[rule.ID], zone.Today(c.now()))
 			if err != nil {
 				return err
 			}
-			predicted = append(predicted, found...)
+			predicted = append(predicted, posted...)
 			if !last.IsZero() {
-				now[rule.ID] = last
+				after[rule.ID] = last
 			}
 		}
-		return putValue(ctx, tx, predictedValue, now)
+		return putValue(ctx, tx, predictedValue, after)
 	})
 	if len(predicted) > 0 {
 		c.signalChange()
@@ -171,9 +172,11 @@ func (c *Client) PredictPostings(ctx context.Context) ([]Expense, error) {
 	return predicted, err
 }
 
-// predict queues what is due of one rule after a day, up to which it was predicted before, and returns the day up to which it is
-// predicted now: one that the person has deleted since is not predicted again.
-func (c *Client) predict(ctx context.Context, tx Tx, rule Rule, last, today expense.Date) ([]Expense, expense.Date, error) {
+// predict queues the occurrences of one rule after the date last, and returns them with the date up to which the rule
+// is now predicted. An occurrence that the user deletes is therefore not predicted again.
+func (c *Client) predict(
+	ctx context.Context, tx Tx, rule Rule, last, today expense.Date,
+) ([]Expense, expense.Date, error) {
 	schedule, err := rule.schedule()
 	if err != nil || schedule.Paused || rule.LastError != nil {
 		return nil, last, nil
@@ -185,11 +188,11 @@ func (c *Client) predict(ctx context.Context, tx Tx, rule Rule, last, today expe
 		}
 		last = date
 		key := RowKey{ExpenseType, expense.OccurrenceID(rule.ID, date).String()}
-		known, err := tx.Mutations(ctx, MutationQuery{Key: key, Limit: 1})
+		queued, err := tx.Mutations(ctx, MutationQuery{Key: key, Limit: 1})
 		if err != nil {
 			return nil, last, err
 		}
-		if _, err := tx.Row(ctx, key); err == nil || len(known) > 0 {
+		if _, err := tx.Row(ctx, key); err == nil || len(queued) > 0 {
 			continue
 		} else if !errors.Is(err, expense.ErrNotFound) {
 			return nil, last, err
@@ -210,10 +213,12 @@ func (c *Client) predict(ctx context.Context, tx Tx, rule Rule, last, today expe
 	return predicted, last, nil
 }
 
-// overlayRule takes out of a rule what a change of its schedule leaves without a meaning.
+// overlayRule removes the members of a rule that no longer apply after a change of its schedule.
 func overlayRule(row, change jsonObject) {
 	reschedules := false
-	for _, name := range []string{"freq", "interval", "weekdays", "month_day", "on_missing", "start_date", "until_date", "count"} {
+	for _, name := range []string{
+		"freq", "interval", "weekdays", "month_day", "on_missing", "start_date", "until_date", "count",
+	} {
 		reschedules = reschedules || change[name] != nil
 	}
 	if reschedules && change["rrule"] == nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/spendwise/spendwise/export/wire"
 )
 
-// Settings are the settings of the ledger in the local copy.
+// Settings are the settings of the ledger.
 type Settings struct {
 	wire.Settings
 
@@ -37,7 +37,8 @@ func settingsOf(ctx context.Context, tx Tx) (settings Settings, err error) {
 	return settings, json.Unmarshal(text, &settings)
 }
 
-// PatchSettings queues a change of the settings and returns the changed settings. It returns ErrNotFound before the first pull.
+// PatchSettings queues a change of some settings and returns the settings with the change applied. It returns
+// ErrNotFound before the first pull.
 func (c *Client) PatchSettings(ctx context.Context, p SettingsPatch) (Settings, error) {
 	var settings Settings
 	text, err := c.queue(ctx, Mutation{Key: settingsKey(), Op: Patch}, p)

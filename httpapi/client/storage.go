@@ -127,7 +127,7 @@ type Mutation struct {
 	Data         json.RawMessage `json:",omitempty"` // draft or patch; nil for a deletion
 	State        State
 	Reissues     int             `json:"Tries"`          // how often it was reissued after a conflict
-	BaseRow      json.RawMessage `json:"Seen,omitempty"` // row before the mutation, as shown to the user; nil: there was none
+	BaseRow      json.RawMessage `json:"Seen,omitempty"` // row before the mutation, as the user saw it; nil: none
 	Predicted    bool            // queued by PredictPostings; yields to the server's own posting
 	CreatedAt    time.Time       `json:"Made"` // by the device's clock
 	Result       *MutationResult
