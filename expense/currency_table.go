@@ -2,9 +2,9 @@
 
 package expense
 
-// currencyTable holds the currencies of ISO 4217 that a person can pay with, by code. Codes and days of tender are
-// those of CLDR 48.2.0, published 2026-03-25; minor digits those of ISO 4217's list one of 2024-06-25, and for
-// withdrawn currencies those that ISO 4217 gave them.
+// currencyTable lists the currencies of ISO 4217 with which people can or could pay, ordered by code. Codes and days as
+// legal tender are from CLDR 48.2.0, published 2026-03-25. The numbers of decimals are from ISO 4217's list one of 2024-06-25, and for
+// withdrawn currencies from earlier lists.
 var currencyTable = [...]currencyRow{
 	{"ADP", 0, 19360101, 20011231},
 	{"AED", 2, 19730519, 0},

@@ -11,14 +11,15 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// dateColumn is the header of the column that holds the days.
+// dateColumn is the header of the column with the dates.
 const dateColumn = "Date"
 
-// ParseCSV reads the bank's history, eurofxref-hist.csv: a column Date and one per currency, found by their names in the
-// header, in any order; each line may end with a comma; N/A or nothing stands for no price. Days are YYYY-MM-DD, in any
-// order, none twice. The error is expense.ErrInvalid, with line and column, when the file is not like that.
+// ParseCSV parses the bank's history, eurofxref-hist.csv. The header has a column Date and a column for each currency
+// code, in any order. Lines may end with a comma. N/A or an empty value means that there is no rate. Dates are
+// YYYY-MM-DD, in any order, each once. If the file is malformed, the error is [expense.ErrInvalid] and states line and
+// column.
 func ParseCSV(r io.Reader) (File, error) {
-	content := bound(r, maxFile)
+	content := newLimitedReader(r, maxFile)
 	reader := csv.NewReader(content)
 	reader.FieldsPerRecord = -1
 	reader.ReuseRecord = true
@@ -47,22 +48,23 @@ func ParseCSV(r io.Reader) (File, error) {
 			return File{}, err
 		}
 	}
-	// The bank's file begins with the newest day, and the columns were read from the last code to the first.
+	// The bank's file begins with the latest day, and parse reads the columns from the last code to the first. So
+	// reversing sorts the quotes.
 	slices.Reverse(c.quotes)
 	return c.file()
 }
 
-// columns says what stands where in a record.
+// columns are the columns of the file.
 type columns struct {
-	width  int // without the empty column that a trailing comma makes
-	date   int
-	prices []column // from the last currency code to the first, then the unknown ones
+	width int      // the number of columns, without the empty one after a trailing comma
+	date  int      // the index of the date
+	rates []column // from the last currency code to the first, then the unknown currencies
 }
 
 type column struct {
 	index    int
 	name     string
-	currency expense.Currency // zero: not known, left out
+	currency expense.Currency // zero if it is unknown
 }
 
 func parseHeader(c *collector, reader *csv.Reader, header []string) (columns, error) {
@@ -73,7 +75,7 @@ func parseHeader(c *collector, reader *csv.Reader, header []string) (columns, er
 		name = strings.TrimSpace(name)
 		at := cell(reader, i)
 		if seen[name] {
-			return columns{}, at.fault("the header has the column %s twice", quote(name))
+			return columns{}, at.errorf("the header has column %s twice", quote(name))
 		}
 		seen[name] = true
 		if name == dateColumn {
@@ -84,12 +86,12 @@ func parseHeader(c *collector, reader *csv.Reader, header []string) (columns, er
 		if err != nil {
 			return columns{}, err
 		}
-		cols.prices = append(cols.prices, column{index: i, name: strings.Clone(name), currency: currency})
+		cols.rates = append(cols.rates, column{index: i, name: strings.Clone(name), currency: currency})
 	}
 	if cols.date < 0 {
-		return columns{}, place{1, 1}.fault("the header has no column %q", dateColumn)
+		return columns{}, position{1, 1}.errorf("the header has no column %q", dateColumn)
 	}
-	slices.SortFunc(cols.prices, func(a, b column) int { return b.currency.Compare(a.currency) })
+	slices.SortFunc(cols.rates, func(a, b column) int { return b.currency.Compare(a.currency) })
 	return cols, nil
 }
 
@@ -98,25 +100,25 @@ func (cols columns) parse(c *collector, reader *csv.Reader, record []string) err
 		record = withoutTrailingComma(record)
 	}
 	if len(record) != cols.width {
-		return cell(reader, 0).fault("the line has %d values, the header %d", len(record), cols.width)
+		return cell(reader, 0).errorf("the line has %d values, but the header has %d", len(record), cols.width)
 	}
 	date, err := c.day(cell(reader, cols.date), strings.TrimSpace(record[cols.date]))
 	if err != nil {
 		return err
 	}
-	for _, col := range cols.prices {
+	for _, col := range cols.rates {
 		text := strings.TrimSpace(record[col.index])
 		if text == "N/A" || text == "" {
 			continue
 		}
-		if err := c.price(cell(reader, col.index), date, col.currency, text); err != nil {
-			return fmt.Errorf("the price of %s: %w", col.name, err)
+		if err := c.rate(cell(reader, col.index), date, col.currency, text); err != nil {
+			return fmt.Errorf("rate of %s: %w", col.name, err)
 		}
 	}
 	return nil
 }
 
-// withoutTrailingComma drops the empty value after a record's last comma.
+// withoutTrailingComma removes the empty value after a trailing comma.
 func withoutTrailingComma(record []string) []string {
 	if last := len(record) - 1; last >= 0 && strings.TrimSpace(record[last]) == "" {
 		return record[:last]
@@ -124,19 +126,19 @@ func withoutTrailingComma(record []string) []string {
 	return record
 }
 
-// cell returns where value i of the last record read begins.
-func cell(reader *csv.Reader, i int) place {
+// cell returns the position of value i of the record that was read last.
+func cell(reader *csv.Reader, i int) position {
 	line, column := reader.FieldPos(i)
-	return place{line, column}
+	return position{line, column}
 }
 
-// csvError says where the syntax is broken and what to do; when the file could not be read, that is the error.
-func csvError(content *bounded, err error) error {
+// csvError returns an error of the reader with its position. If reading the file failed, it returns that error.
+func csvError(content *limitedReader, err error) error {
 	if content.err != nil {
 		return content.err
 	}
 	if syntax, ok := errors.AsType[*csv.ParseError](err); ok {
-		return place{syntax.Line, syntax.Column}.fault("%v", syntax.Err)
+		return position{syntax.Line, syntax.Column}.errorf("%v", syntax.Err)
 	}
 	return malformed("%v", err)
 }

@@ -86,24 +86,24 @@ func TestParseCSV(t *testing.T) {
 func TestParseCSVRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"an empty file":              {"", "the file is empty"},
-		"a header alone":             {"Date,USD,\n", "holds no exchange rate"},
+		"a header alone":             {"Date,USD,\n", "has no rate of a known currency"},
 		"no column of days":          {"Day,USD,\n2026-03-05,1.1618,\n", `line 1, column 1: "Day" is not a currency code`},
 		"no column of days at all":   {"USD,JPY,\n1.1618,183,\n", `the header has no column "Date"`},
 		"a web page":                 {"<!doctype html>\n<html>\n", `line 1, column 1: "<!doctype html>" is not a currency code`},
 		"a small code":               {"Date,usd,\n2026-03-05,1.1618,\n", `line 1, column 6: "usd" is not a currency code`},
-		"a column twice":             {"Date,USD,USD,\n2026-03-05,1,1,\n", `line 1, column 10: the header has the column "USD" twice`},
-		"the euro":                   {"Date,EUR,\n2026-03-05,1,\n", "line 1, column 6: EUR has a price"},
-		"only unknown currencies":    {"Date,QQQ,\n2026-03-05,1,\n", "holds no exchange rate"},
+		"a column twice":             {"Date,USD,USD,\n2026-03-05,1,1,\n", `line 1, column 10: the header has column "USD" twice`},
+		"the euro":                   {"Date,EUR,\n2026-03-05,1,\n", "line 1, column 6: EUR must not have a rate"},
+		"only unknown currencies":    {"Date,QQQ,\n2026-03-05,1,\n", "has no rate of a known currency"},
 		"a day of another layout":    {"Date,USD,\n05 March 2026,1.1618,\n", "line 2, column 1: \"05 March 2026\" is not a date"},
 		"an impossible day":          {"Date,USD,\n2026-02-29,1.1618,\n", "line 2, column 1: date 2026-02-29 does not exist in the calendar"},
-		"a day twice":                {"Date,USD,\n2026-03-05,1,\n2026-03-05,2,\n", "line 3, column 1: the day 2026-03-05 was on line 2 already"},
-		"a price of nothing":         {"Date,USD,\n2026-03-05,0.0,\n", "the price of USD: line 2, column 12: rate \"0.0\" is not greater than 0"},
+		"a day twice":                {"Date,USD,\n2026-03-05,1,\n2026-03-05,2,\n", "line 3, column 1: day 2026-03-05 is already on line 2"},
+		"a price of nothing":         {"Date,USD,\n2026-03-05,0.0,\n", "rate of USD: line 2, column 12: rate \"0.0\" is not greater than 0"},
 		"a negative price":           {"Date,USD,\n2026-03-05,-1.1618,\n", "line 2, column 12: rate \"-1.1618\" is not a positive plain decimal"},
 		"an exponent":                {"Date,USD,\n2026-03-05,1e9,\n", "line 2, column 12: rate \"1e9\" is not"},
 		"a comma for a point":        {"Date,USD\n2026-03-05,\"1,16\"\n", "line 2, column 12: rate \"1,16\" is not"},
-		"an unknown one's bad price": {"Date,USD,QQQ,\n2026-03-05,1.1618,many,\n", "the price of QQQ: line 2, column 19"},
-		"a short line":               {"Date,USD,JPY,\n2026-03-05,1.1618\n", "line 2, column 1: the line has 2 values, the header 3"},
-		"a long line":                {"Date,USD,\n2026-03-05,1.1618,183,\n", "line 2, column 1: the line has 4 values, the header 2"},
+		"an unknown one's bad price": {"Date,USD,QQQ,\n2026-03-05,1.1618,many,\n", "rate of QQQ: line 2, column 19"},
+		"a short line":               {"Date,USD,JPY,\n2026-03-05,1.1618\n", "line 2, column 1: the line has 2 values, but the header has 3"},
+		"a long line":                {"Date,USD,\n2026-03-05,1.1618,183,\n", "line 2, column 1: the line has 4 values, but the header has 2"},
 		"a stray quote":              {"Date,USD,\n2026-03-05,1.1\"618,\n", "line 2, column 15: bare"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,9 +144,9 @@ func (e endless) Read(p []byte) (int, error) {
 
 func TestParsersStopReadingAnEndlessFile(t *testing.T) {
 	_, err := ecb.ParseCSV(io.MultiReader(strings.NewReader("Date,USD,\n"), endless(" ")))
-	mustBeMalformed(t, err, "larger than 32768 KiB")
+	mustBeMalformed(t, err, "larger than the limit of 32768 KiB")
 	_, err = ecb.ParseXML(io.MultiReader(strings.NewReader("<?xml version='1.0'?>"), endless(" ")))
-	mustBeMalformed(t, err, "larger than 32768 KiB")
+	mustBeMalformed(t, err, "larger than the limit of 32768 KiB")
 }
 
 func archive(t testing.TB, members ...string) []byte {
@@ -193,14 +193,14 @@ func TestParseZip(t *testing.T) {
 		packed []byte
 		want   string
 	}{
-		"no archive":           {[]byte(small), "this is not a zip archive"},
-		"an archive cut short": {packed[:len(packed)/2], "this is not a zip archive"},
-		"an empty archive":     {archive(t), "holds no CSV file"},
-		"no CSV file":          {archive(t, "readme.txt", small), "holds no CSV file"},
+		"no archive":           {[]byte(small), "the file is not a zip archive"},
+		"an archive cut short": {packed[:len(packed)/2], "the file is not a zip archive"},
+		"an empty archive":     {archive(t), "contains no CSV file"},
+		"no CSV file":          {archive(t, "readme.txt", small), "contains no CSV file"},
 		"two CSV files":        {archive(t, "a.csv", small, "b.csv", small), "more than one CSV file"},
 		"garbage in the CSV":   {archive(t, "a.csv", "garbage"), "is not a currency code"},
-		"damaged blocks":       {damaged("\xff\xff\xff\xff"), "is damaged"},
-		"another checksum":     {bytes.Replace(packed, checksum(small), []byte("1234"), 2), "is damaged"},
+		"damaged blocks":       {damaged("\xff\xff\xff\xff"), "is corrupt"},
+		"another checksum":     {bytes.Replace(packed, checksum(small), []byte("1234"), 2), "is corrupt"},
 		"a bomb":               {archive(t, "a.csv", "Date,USD,\n"+strings.Repeat(" ", 33<<20)), "larger than"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// history is the bank's file of every price from 1999-01-04 to 2026-03-05, as NOTICE says. A newer eurofxref-hist.csv,
-// packed by gzip -9, may take its place at any time.
+// history is the bank's file eurofxref-hist.csv with all rates from 1999-01-04 to 2026-03-05, compressed by gzip -9;
+// see NOTICE. It can be replaced by a newer one.
 //
 //go:embed eurofxref-hist.csv.gz
 var history string
 
-// EmbeddedTable returns a new table with the history that is part of the program: it needs no network. It takes some ten
-// milliseconds and 5 MB, so a program calls it once.
+// EmbeddedTable returns a new table with the history that is embedded in the program. It uses no network. One call
+// takes about 10 ms and 5 MB of memory: call it once.
 func EmbeddedTable() (*Table, error) {
-	unpacked, err := gzip.NewReader(strings.NewReader(history))
-	if err != nil {
-		return nil, fmt.Errorf("the embedded exchange rates: %w", err)
+	var file File
+	reader, err := gzip.NewReader(strings.NewReader(history))
+	if err == nil {
+		file, err = ParseCSV(reader)
 	}
-	file, err := ParseCSV(unpacked)
 	if err != nil {
-		return nil, fmt.Errorf("the embedded exchange rates: %w", err)
+		return nil, fmt.Errorf("embedded exchange rates: %w", err)
 	}
 	table := new(Table)
 	table.Add(file.Quotes...)

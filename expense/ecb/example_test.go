@@ -11,6 +11,7 @@ import (
 	"github.com/spendwise/spendwise/expense/ecb"
 )
 
+// Example looks up the rate from rupees to dollars on a Sunday: the rate of Friday applies.
 func Example() {
 	rates, err := ecb.EmbeddedTable()
 	if err != nil {
@@ -18,7 +19,7 @@ func Example() {
 		return
 	}
 	inr, usd := expense.MustCurrency("INR"), expense.MustCurrency("USD")
-	rate, ok := expense.LookupRate(rates, inr, usd, expense.MustDate("2026-03-01")) // a Sunday: the price of Friday
+	rate, ok := expense.LookupRate(rates, inr, usd, expense.MustDate("2026-03-01"))
 	fmt.Println(rate.Value, rate.Date, rate.Source, ok)
 	// Output: 0.0109793016215512391 2026-02-27 ecb true
 }
@@ -36,18 +37,18 @@ func ExampleTable_Rate() {
 
 func ExampleTable_Add() {
 	table := new(ecb.Table)
-	price := expense.Quote{
+	quote := expense.Quote{
 		Source: ecb.Source, Date: expense.MustDate("2026-03-05"),
 		Currency: expense.MustCurrency("USD"), Value: expense.MustFactor("1.1618"),
 	}
-	fmt.Println(len(table.Add(price).New), "new")
-	price.Value = expense.MustFactor("1.17")
-	for _, changed := range table.Add(price).Conflicts {
-		fmt.Println("changed upstream, not taken:", changed.Currency, changed.Value)
+	fmt.Println(len(table.Add(quote).New), "new")
+	quote.Value = expense.MustFactor("1.17")
+	for _, conflict := range table.Add(quote).Conflicts {
+		fmt.Println("not added:", conflict.Currency, conflict.Value)
 	}
 	// Output:
 	// 1 new
-	// changed upstream, not taken: USD 1.17
+	// not added: USD 1.17
 }
 
 func ExampleParseCSV() {
@@ -76,7 +77,7 @@ func ExampleParseXML() {
 	// Output: 2026-03-05 USD 1.1618
 }
 
-// offline answers every request with a day's file, as the bank would.
+// offline responds to every request with the file of one day.
 type offline struct{}
 
 func (offline) RoundTrip(*http.Request) (*http.Response, error) {
@@ -90,7 +91,7 @@ func ExampleFetcher() {
 		fmt.Println(err)
 		return
 	}
-	store := newMemory() // a store.Store in a program
+	store := newMemory() // in a program: a store.Store
 	if err := table.Load(context.Background(), store); err != nil {
 		fmt.Println(err)
 		return
@@ -103,8 +104,12 @@ func ExampleFetcher() {
 		fmt.Println(err)
 		return
 	}
-	// A server runs fetcher.Run(ctx) in a goroutine of its own; this is one round of it.
-	arrived, err := fetcher.Fetch(context.Background())
-	fmt.Println(len(arrived), table.LatestDate(), err)
-	// Output: 1 2026-03-06 <nil>
+	// A server calls fetcher.Run in a goroutine, which calls Fetch after each publication.
+	added, err := fetcher.Fetch(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(len(added), table.LatestDate())
+	// Output: 1 2026-03-06
 }

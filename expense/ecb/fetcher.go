@@ -3,7 +3,6 @@ package ecb
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -19,7 +18,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// DefaultBaseURL is where the bank serves its files.
+// DefaultBaseURL is the URL of the bank's folder of files.
 const DefaultBaseURL = "https://www.ecb.europa.eu/stats/eurofxref/"
 
 const (
@@ -29,45 +28,45 @@ const (
 	lastRetry       = time.Hour
 	userAgent       = "spendwise (+https://github.com/spendwise/spendwise)"
 
-	// publication is when, on a working day, a file of the day is sure to be out: the bank publishes at about 16:00 Central
-	// European Time, which is 15:00 UTC in winter and 14:00 in summer.
+	// publication is the time of day, in UTC, after which the file of a working day is available. The bank publishes at
+	// about 16:00 Central European Time, which is 15:00 UTC in winter and 14:00 UTC in summer.
 	publication = 15*time.Hour + 15*time.Minute
-	// spread is how long after publication a fetch may wait, so that not all instances of the world ask at once.
+	// spread is the maximum random delay of a fetch after publication, so that not all instances send requests at once.
 	spread = 30 * time.Minute
 
-	// longestClosure is how many days may lie between two prices; Easter and Christmas make 5.
+	// longestClosure is the maximum number of days between two days with rates. Easter and Christmas need 5.
 	longestClosure = 7
-	// batchDays is how many days go to the store in one call: about a thousand prices.
+	// batchDays is the number of days that one call writes to the store: about 1,000 rates.
 	batchDays = 30
-	// loggedChanges bounds how many changed prices of one file are logged one by one.
-	loggedChanges = 20
+	// maxLoggedConflicts is the maximum number of conflicting rates of one file that are logged one by one.
+	maxLoggedConflicts = 20
 )
 
-// A Store is where published prices are kept for all instances. The store of a ledger is one.
+// A Store stores rates for all instances. Every store.Store of this module is a Store.
 type Store interface {
-	// PutQuotes keeps prices, all or none. One that is kept already is never overwritten: the returned ones differ from what
-	// is kept, as they were given.
-	PutQuotes(ctx context.Context, quotes ...expense.Quote) (changed []expense.Quote, err error)
+	// PutQuotes stores quotes, all or none. It never overwrites a stored rate: it returns the quotes that differ from the
+	// stored rate of their currency and day, as conflicts.
+	PutQuotes(ctx context.Context, quotes ...expense.Quote) (conflicts []expense.Quote, err error)
 
-	// Quotes yields the kept prices of source from the day from on, ordered by date and currency code.
+	// Quotes yields the stored rates of source on and after the day from, ordered by date and currency code.
 	Quotes(ctx context.Context, source expense.Source, from expense.Date) iter.Seq2[expense.Quote, error]
 }
 
-// A Config is what a [Fetcher] can be told. The zero Config is the bank's own server, asked once a day.
+// A Config configures a [Fetcher]. The zero Config fetches from the bank's server once a day.
 type Config struct {
 	Client   *http.Client     // nil: http.DefaultClient
-	BaseURL  string           // the folder of the bank's files, or of a mirror; "": DefaultBaseURL
-	Interval time.Duration    // the longest time between two fetches that went well; 0: 24 hours
-	Timeout  time.Duration    // for one file, from request to last byte; 0: a minute
-	Logger   *slog.Logger     // nil: nothing is logged
+	BaseURL  string           // the URL of the folder of the bank's files or of a mirror; empty: DefaultBaseURL
+	Interval time.Duration    // the maximum time between two successful fetches; 0: 24 hours
+	Timeout  time.Duration    // for downloading one file; 0: 1 minute
+	Logger   *slog.Logger     // nil: no logging
 	Now      func() time.Time // nil: time.Now
 
-	// Arrived is called after each fetch that brought prices, when the store and the table have them: pending expenses may be
-	// converted now. The next fetch waits for it to return, so it must not call Fetch. nil: nothing is called.
+	// OnNewQuotes is called after each fetch that added rates to the store and the table, for example to convert pending
+	// expenses. The next fetch waits until it returns, so it must not call Fetch. It may be nil.
 	OnNewQuotes func(ctx context.Context, quotes []expense.Quote)
 }
 
-// A Fetcher keeps a table, and the store behind it, current from the bank's files.
+// A Fetcher downloads the bank's files and adds new rates to a store and a table.
 type Fetcher struct {
 	table  *Table
 	store  Store
@@ -76,27 +75,28 @@ type Fetcher struct {
 
 	fetching   sync.Mutex
 	validators map[string]validators // by file name
-	reported   map[string]bool       // unknown codes that were logged
+	reported   map[string]bool       // the unknown currency codes that were logged
 }
 
-// validators are what a conditional request names: the file as it was when last taken in.
+// validators are the validators (RFC 9110) of a file that was processed, for conditional requests.
 type validators struct {
 	etag, modified string
 }
 
-// NewFetcher returns a fetcher that has not begun: [Fetcher.Run] does. Load the table from the store before. The error says
-// what is wrong with the configuration.
+// NewFetcher returns a Fetcher. Call [Table.Load] with the store before, and [Fetcher.Run] after. The error reports an
+// invalid configuration.
 func NewFetcher(table *Table, store Store, config Config) (*Fetcher, error) {
 	if config.BaseURL == "" {
 		config.BaseURL = DefaultBaseURL
 	}
 	base, err := url.Parse(config.BaseURL)
 	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
-		return nil, fmt.Errorf("%s is not the http or https address of a folder such as %s",
+		return nil, fmt.Errorf("base URL %s is not an http or https URL; give one such as %s",
 			quote(config.BaseURL), DefaultBaseURL)
 	}
 	if config.Interval < 0 || config.Timeout < 0 {
-		return nil, errors.New("the interval and the timeout of the exchange rates must not be negative")
+		return nil, fmt.Errorf("interval %s or timeout %s is negative; give 0 for the default",
+			config.Interval, config.Timeout)
 	}
 	if config.Client == nil {
 		config.Client = http.DefaultClient
@@ -119,9 +119,10 @@ func NewFetcher(table *Table, store Store, config Config) (*Fetcher, error) {
 	}, nil
 }
 
-// Run fetches until ctx is done: at once if the table lacks the last working day's prices, then shortly after each
-// publication, and never later than the interval after the last time. A fetch that fails is tried again after a minute, then
-// after twice as long each time, up to an hour or the interval. Run returns when ctx is done and nothing is under way any more.
+// Run fetches until ctx is done. It fetches at once if the table lacks the rates of the last working day, then shortly
+// after each publication, and at the latest when Config.Interval has passed since the last fetch. It retries a failed
+// fetch with exponential backoff, from 1 minute to 1 hour or Config.Interval. Run returns after ctx is done and the
+// current fetch ended.
 func (f *Fetcher) Run(ctx context.Context) {
 	failures := 0
 	wait := time.Duration(0)
@@ -139,7 +140,7 @@ func (f *Fetcher) Run(ctx context.Context) {
 		case err != nil:
 			wait = min(backoff(failures), f.config.Interval)
 			failures++
-			f.config.Logger.WarnContext(ctx, "exchange rates could not be fetched; what is known stays in use",
+			f.config.Logger.WarnContext(ctx, "fetching exchange rates failed; stored rates stay in use",
 				"error", err, "failures", failures, "retry_in", wait.Round(time.Second).String())
 		default:
 			failures = 0
@@ -148,14 +149,15 @@ func (f *Fetcher) Run(ctx context.Context) {
 	}
 }
 
-// Fetch asks the bank once, and returns the prices that are new. It takes the smallest file that leaves no hole: the daily
-// one, that of 90 days, or the whole history. New prices go to the store first, then into the table. Calls wait for each other.
+// Fetch downloads rates once and returns the new ones. It downloads the smallest file that leaves no gap: the daily
+// file, the file of 90 days, or the whole history. It adds new rates first to the store, then to the table. Concurrent
+// calls run one after another.
 func (f *Fetcher) Fetch(ctx context.Context) ([]expense.Quote, error) {
 	f.fetching.Lock()
 	defer f.fetching.Unlock()
 
-	var arrived []expense.Quote
-	settled := f.settled()
+	var added []expense.Quote
+	completeUntil := f.completeUntil()
 	for _, source := range f.sources() {
 		file, modified, err := f.download(ctx, source)
 		if err != nil {
@@ -164,39 +166,39 @@ func (f *Fetcher) Fetch(ctx context.Context) ([]expense.Quote, error) {
 		if !modified.changed {
 			break
 		}
-		if !source.whole && workingDays(settled, file.Quotes[0].Date) > 1 {
-			continue // it begins too late: the days between would be lost
+		if !source.whole && workingDays(completeUntil, file.Quotes[0].Date) > 1 {
+			continue // the file begins too late and would leave a gap
 		}
-		arrived, err = f.take(ctx, file)
-		f.announce(ctx, arrived)
+		added, err = f.add(ctx, file)
+		f.reportAdded(ctx, added)
 		if err != nil {
-			return arrived, err
+			return added, err
 		}
 		f.validators[source.name] = modified.validators
 		break
 	}
-	return arrived, nil
+	return added, nil
 }
 
-func (f *Fetcher) announce(ctx context.Context, arrived []expense.Quote) {
-	if len(arrived) == 0 {
+func (f *Fetcher) reportAdded(ctx context.Context, added []expense.Quote) {
+	if len(added) == 0 {
 		return
 	}
-	f.config.Logger.InfoContext(ctx, "exchange rates arrived", "prices", len(arrived), "newest", f.table.LatestDate())
+	f.config.Logger.InfoContext(ctx, "exchange rates added", "prices", len(added), "newest", f.table.LatestDate())
 	if f.config.OnNewQuotes != nil {
-		f.config.OnNewQuotes(ctx, arrived)
+		f.config.OnNewQuotes(ctx, added)
 	}
 }
 
 // A source is one of the bank's files.
 type source struct {
 	name  string
-	limit int64 // in bytes, several times what it has
+	limit int64 // the maximum size in bytes, several times the current size
 	parse func(content []byte) (File, error)
-	whole bool // it holds everything, so it never leaves a hole
+	whole bool // it has the whole history
 }
 
-// sources returns the files to try, in order: those too small to reach back to what the table has are left out.
+// sources returns the files to try, in order. It omits files that are too small for the missing days.
 func (f *Fetcher) sources() []source {
 	parseXML := func(content []byte) (File, error) { return ParseXML(bytes.NewReader(content)) }
 	parseZip := func(content []byte) (File, error) { return ParseZip(bytes.NewReader(content), int64(len(content))) }
@@ -215,14 +217,14 @@ func (f *Fetcher) sources() []source {
 	}
 }
 
-// missing returns how many working days have been published that the table lacks.
+// missing returns the number of published working days that the table lacks.
 func (f *Fetcher) missing(now time.Time) int {
 	published := expense.DateOf(now.Add(-publication), time.UTC)
-	return workingDays(f.settled(), published)
+	return workingDays(f.completeUntil(), published)
 }
 
-// settled returns the last day up to which the table has no hole; the zero Date when it is empty.
-func (f *Fetcher) settled() expense.Date {
+// completeUntil returns the last day up to which the table has no gap, or the zero Date if the table is empty.
+func (f *Fetcher) completeUntil() expense.Date {
 	days := f.table.days()
 	for i := 1; i < len(days); i++ {
 		if days[i].Sub(days[i-1]) > longestClosure {
@@ -232,11 +234,11 @@ func (f *Fetcher) settled() expense.Date {
 	return f.table.LatestDate()
 }
 
-// workingDays counts the days from Monday to Friday after after, up to until. The bank has a few holidays too: to count one
-// of them asks for a larger file than is needed, never for one too small.
+// workingDays returns the number of days from Monday to Friday after the day after, up to until. It counts bank
+// holidays too: they may lead to a larger file than necessary, never to a smaller one.
 func workingDays(after, until expense.Date) int {
 	if after.IsZero() {
-		after = expense.MustDate("1999-01-03") // the eve of the first price
+		after = expense.MustDate("1999-01-03") // the day before the first rate
 	}
 	count := 0
 	for day := after.AddDays(1); !day.After(until); day = day.AddDays(1) {
@@ -247,7 +249,7 @@ func workingDays(after, until expense.Date) int {
 	return count
 }
 
-// untilNext returns how long to wait after a fetch that went well.
+// untilNext returns the time to wait after a successful fetch.
 func (f *Fetcher) untilNext(now time.Time) time.Duration {
 	next := now.UTC().Truncate(24 * time.Hour).Add(publication)
 	for !next.After(now) || next.Weekday() == time.Saturday || next.Weekday() == time.Sunday {
@@ -256,13 +258,14 @@ func (f *Fetcher) untilNext(now time.Time) time.Duration {
 	return min(f.config.Interval, next.Sub(now)+rand.N(spread))
 }
 
-// backoff returns how long to wait after so many failures before: twice as long each time, by chance up to half less.
+// backoff returns the time to wait before the next retry. It doubles with each failure and is reduced by up to half at
+// random.
 func backoff(failures int) time.Duration {
 	wait := min(lastRetry, firstRetry<<min(failures, 16))
 	return wait - rand.N(wait/2)
 }
 
-// sleep waits and reports true, or false as soon as ctx is done.
+// sleep waits and returns true. If ctx is done, it returns false at once.
 func sleep(ctx context.Context, wait time.Duration) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -274,43 +277,43 @@ func sleep(ctx context.Context, wait time.Duration) bool {
 	}
 }
 
-// take keeps what is new in file, oldest first and whole days at a time: a failure half-way leaves no hole behind.
-func (f *Fetcher) take(ctx context.Context, file File) ([]expense.Quote, error) {
+// add adds the new rates of file. It adds the oldest first and whole days at once, so that a failure leaves no gap.
+func (f *Fetcher) add(ctx context.Context, file File) ([]expense.Quote, error) {
 	f.reportUnknown(ctx, file.UnknownCurrencies)
-	var fresh, changed, arrived []expense.Quote
+	var missing, conflicts, added []expense.Quote
 	for _, quote := range file.Quotes {
-		switch kept := f.table.price(quote.Currency, quote.Date); {
-		case kept.IsZero():
-			fresh = append(fresh, quote)
-		case kept != quote.Value:
-			changed = append(changed, quote)
+		switch existing := f.table.rateOn(quote.Currency, quote.Date); {
+		case existing.IsZero():
+			missing = append(missing, quote)
+		case existing != quote.Value:
+			conflicts = append(conflicts, quote)
 		}
 	}
-	for len(fresh) > 0 {
-		batch := firstDays(fresh, batchDays)
+	for len(missing) > 0 {
+		batch := firstDays(missing, batchDays)
 		differing, err := f.store.PutQuotes(ctx, batch...)
 		if err != nil {
-			return arrived, fmt.Errorf("keeping exchange rates: %w", err)
+			return added, fmt.Errorf("store exchange rates: %w", err)
 		}
 		f.table.Add(without(batch, differing)...)
 		if len(differing) > 0 {
-			// Another instance has kept what was published before: that is what holds, here too.
+			// Another instance has stored other rates of these days. The store's rates apply.
 			if err := f.table.load(ctx, f.store, batch[0].Date); err != nil {
-				return arrived, fmt.Errorf("reading kept exchange rates: %w", err)
+				return added, fmt.Errorf("read stored exchange rates: %w", err)
 			}
-			changed = append(changed, differing...)
+			conflicts = append(conflicts, differing...)
 		}
 		for _, quote := range batch {
-			quote.Value = f.table.price(quote.Currency, quote.Date)
-			arrived = append(arrived, quote)
+			quote.Value = f.table.rateOn(quote.Currency, quote.Date)
+			added = append(added, quote)
 		}
-		fresh = fresh[len(batch):]
+		missing = missing[len(batch):]
 	}
-	f.reportChanged(ctx, changed)
-	return arrived, nil
+	f.reportConflicts(ctx, conflicts)
+	return added, nil
 }
 
-// firstDays returns the quotes of the first n days; quotes are ordered by day.
+// firstDays returns the quotes of the first n days. quotes are ordered by day.
 func firstDays(quotes []expense.Quote, n int) []expense.Quote {
 	for i := 1; i < len(quotes); i++ {
 		if quotes[i].Date != quotes[i-1].Date {
@@ -333,30 +336,31 @@ func (f *Fetcher) reportUnknown(ctx context.Context, codes []string) {
 	for _, code := range codes {
 		if !f.reported[code] {
 			f.reported[code] = true
-			f.config.Logger.WarnContext(ctx, "the bank publishes a currency that this release does not know; it is left out",
-				"currency", code)
+			f.config.Logger.WarnContext(ctx,
+				"the bank publishes a currency that this release does not know; its rates are ignored", "currency", code)
 		}
 	}
 }
 
-func (f *Fetcher) reportChanged(ctx context.Context, changed []expense.Quote) {
-	for _, quote := range changed[:min(len(changed), loggedChanges)] {
-		f.config.Logger.WarnContext(ctx, "a published exchange rate changed upstream; the kept one stays",
+func (f *Fetcher) reportConflicts(ctx context.Context, conflicts []expense.Quote) {
+	for _, quote := range conflicts[:min(len(conflicts), maxLoggedConflicts)] {
+		f.config.Logger.WarnContext(ctx, "the bank changed a published exchange rate; the stored rate stays",
 			"currency", quote.Currency, "date", quote.Date,
-			"published", quote.Value, "kept", f.table.price(quote.Currency, quote.Date))
+			"published", quote.Value, "kept", f.table.rateOn(quote.Currency, quote.Date))
 	}
-	if more := len(changed) - loggedChanges; more > 0 {
-		f.config.Logger.WarnContext(ctx, "more published exchange rates changed upstream; the kept ones stay", "prices", more)
+	if more := len(conflicts) - maxLoggedConflicts; more > 0 {
+		f.config.Logger.WarnContext(ctx, "the bank changed more published exchange rates; the stored rates stay",
+			"prices", more)
 	}
 }
 
-// modification says what a request found.
+// modification is the result of a conditional request.
 type modification struct {
 	changed    bool
 	validators validators
 }
 
-// download gets and parses one file, unless the server says that it is the one that was taken in last time.
+// download downloads and parses a file, unless the server reports that it has not changed since the last time.
 func (f *Fetcher) download(ctx context.Context, source source) (File, modification, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.config.Timeout)
 	defer cancel()
@@ -364,7 +368,7 @@ func (f *Fetcher) download(ctx context.Context, source source) (File, modificati
 	address := f.base.JoinPath(source.name).String()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return File{}, modification{}, fmt.Errorf("asking for %s: %w", address, err)
+		return File{}, modification{}, fmt.Errorf("request %s: %w", address, err)
 	}
 	request.Header.Set("User-Agent", userAgent)
 	known := f.validators[source.name]
@@ -376,33 +380,33 @@ func (f *Fetcher) download(ctx context.Context, source source) (File, modificati
 	}
 	response, err := f.config.Client.Do(request)
 	if err != nil {
-		return File{}, modification{}, err // a url.Error, which names the address
+		return File{}, modification{}, err // a url.Error, which states the URL
 	}
-	defer response.Body.Close() //nolint:errcheck // the body was read; there is nothing to lose.
+	defer response.Body.Close() //nolint:errcheck // the body was read.
 
 	switch {
 	case response.StatusCode == http.StatusNotModified && known != validators{}:
 		return File{}, modification{}, nil
 	case response.StatusCode != http.StatusOK:
-		return File{}, modification{}, fmt.Errorf("%s answered %s", address, response.Status)
+		return File{}, modification{}, fmt.Errorf("%s returned status %s", address, response.Status)
 	}
 	if kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err == nil && kind == "text/html" {
-		return File{}, modification{}, fmt.Errorf("%s answered with a web page, not with exchange rates: is there a proxy between?",
-			address)
+		return File{}, modification{}, fmt.Errorf(
+			"%s returned an HTML page instead of exchange rates; check whether a proxy intercepts requests", address)
 	}
-	content, err := io.ReadAll(bound(response.Body, source.limit))
+	content, err := io.ReadAll(newLimitedReader(response.Body, source.limit))
 	if err != nil {
-		return File{}, modification{}, fmt.Errorf("reading %s: %w", address, err)
+		return File{}, modification{}, fmt.Errorf("read %s: %w", address, err)
 	}
 	file, err := source.parse(content)
 	if err != nil {
 		return File{}, modification{}, fmt.Errorf("%s: %w", address, err)
 	}
-	// No zone is a day ahead of UTC. What is kept once is kept for ever, so a price from the future must not get in.
+	// A stored rate is never overwritten, so reject rates of the future. No time zone is more than a day ahead of UTC.
 	today := expense.DateOf(f.config.Now(), time.UTC)
 	if newest := file.Quotes[len(file.Quotes)-1].Date; newest.After(today.AddDays(1)) {
-		return File{}, modification{}, fmt.Errorf("%s has prices of %s, but today is %s; none was taken: check this machine's clock",
-			address, newest, today)
+		return File{}, modification{}, fmt.Errorf(
+			"%s has rates of %s, but today is %s; none was added: check the clock of this machine", address, newest, today)
 	}
 	return file, modification{changed: true, validators: validators{
 		etag: response.Header.Get("ETag"), modified: response.Header.Get("Last-Modified"),

@@ -230,7 +230,7 @@ func TestRunBacksOffWhileTheBankFails(t *testing.T) {
 		upstream.fail(false)
 		sleepUntil(t, "2026-01-12T19:00:01Z")
 		mustBeCurrent(t, table, upTo(all, expense.MustDate("2026-01-12")))
-		if !strings.Contains(log.String(), "answered 500 Internal Server Error") {
+		if !strings.Contains(log.String(), "returned status 500 Internal Server Error") {
 			t.Errorf("the log does not say why: %s", log.String())
 		}
 	})
@@ -366,7 +366,7 @@ func TestTwoInstancesGoByOneStore(t *testing.T) {
 		if fresh := want[len(old):]; !slices.Equal(arrived, fresh) {
 			t.Errorf("the second instance was told of %v, want %v", arrived, fresh)
 		}
-		for _, part := range []string{"changed upstream", "currency=USD", "date=2026-02-03", "published=9.99"} {
+		for _, part := range []string{"changed a published exchange rate", "currency=USD", "date=2026-02-03", "published=9.99"} {
 			if !strings.Contains(log.String(), part) {
 				t.Errorf("the log does not say %q: %s", part, log.String())
 			}
@@ -509,15 +509,15 @@ func TestFetchRefuses(t *testing.T) {
 		answer func(http.ResponseWriter)
 		want   string
 	}{
-		"a server's fault": {func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) }, "answered 502 Bad Gateway"},
-		"a missing file":   {func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, "answered 404 Not Found"},
+		"a server's fault": {func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) }, "returned status 502 Bad Gateway"},
+		"a missing file":   {func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, "returned status 404 Not Found"},
 		"nothing new to who asked for all": {func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotModified) },
-			"answered 304 Not Modified"},
-		"an empty body": {func(http.ResponseWriter) {}, "ends without an Envelope"},
+			"returned status 304 Not Modified"},
+		"an empty body": {func(http.ResponseWriter) {}, "has no Envelope"},
 		"a web page": {func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			_, _ = io.WriteString(w, good)
-		}, "is there a proxy between?"},
+		}, "check whether a proxy"},
 		"garbage": {func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "text/xml")
 			_, _ = w.Write([]byte{0xff, 0xfe, 0, 1, 2})
@@ -525,7 +525,7 @@ func TestFetchRefuses(t *testing.T) {
 		"a body without an end": {func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "text/xml")
 			_, _ = io.CopyN(w, endless(" "), 64<<20)
-		}, "larger than 256 KiB"},
+		}, "larger than the limit of 256 KiB"},
 		"a body cut short": {func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "text/xml")
 			w.Header().Set("Content-Length", "9999")
@@ -534,7 +534,7 @@ func TestFetchRefuses(t *testing.T) {
 		"prices of the future": {func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "text/xml")
 			_, _ = io.WriteString(w, strings.ReplaceAll(good, "2026-02-03", "2026-02-05"))
-		}, "has prices of 2026-02-05, but today is 2026-02-03"},
+		}, "has rates of 2026-02-05, but today is 2026-02-03"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { test.answer(w) }))
@@ -639,11 +639,11 @@ func TestNewFetcherRefuses(t *testing.T) {
 		config ecb.Config
 		want   string
 	}{
-		"an address without a host":  {ecb.Config{BaseURL: "/stats"}, "is not the http or https address"},
-		"an address of another kind": {ecb.Config{BaseURL: "file:///etc"}, "is not the http or https address"},
-		"an address that is none":    {ecb.Config{BaseURL: "https://a b/"}, "is not the http or https address"},
-		"a negative interval":        {ecb.Config{Interval: -1}, "must not be negative"},
-		"a negative timeout":         {ecb.Config{Timeout: -1}, "must not be negative"},
+		"an address without a host":  {ecb.Config{BaseURL: "/stats"}, "is not an http or https URL"},
+		"an address of another kind": {ecb.Config{BaseURL: "file:///etc"}, "is not an http or https URL"},
+		"an address that is none":    {ecb.Config{BaseURL: "https://a b/"}, "is not an http or https URL"},
+		"a negative interval":        {ecb.Config{Interval: -1}, "is negative"},
+		"a negative timeout":         {ecb.Config{Timeout: -1}, "is negative"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ecb.NewFetcher(new(ecb.Table), newMemory(), test.config)

@@ -10,44 +10,45 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A Table answers from memory what a currency costs: it is an [expense.Rates]. The zero Table is empty and ready. It is safe
-// for concurrent use; a lookup takes no lock and sees all of an Add or nothing of it. A Table must not be copied.
+// A Table holds rates in memory. It is an [expense.Rates]. The zero Table is empty and ready to use. A Table is safe
+// for concurrent use: a lookup takes no lock and sees either all rates of an Add or none. Do not copy a Table.
 type Table struct {
 	writing sync.Mutex
 	current atomic.Pointer[snapshot]
 }
 
-// A Diff is what an Add found, each part ordered by currency code and date.
+// An AddResult is the result of [Table.Add]. Quotes are ordered by currency code and date.
 type AddResult struct {
-	New       []expense.Quote // those that the table did not have
-	Conflicts []expense.Quote // those whose price differs from the kept one, as they were given; the kept one stays
+	New       []expense.Quote // the added quotes
+	Conflicts []expense.Quote // the rejected quotes: the table has another rate of the same currency and day
 }
 
-// Add takes prices into the table. A price that the table has already is never overwritten. A quote that is no price of this
-// source, that is one of another source, of the euro, or without a day, a currency or a value, is left out.
+// Add adds quotes to the table. It never overwrites a rate. It ignores a quote of another [Source] or of the euro, and
+// one without a date, a currency or a value.
 func (t *Table) Add(quotes ...expense.Quote) AddResult { return t.put(quotes, false) }
 
-// Load takes in all prices that the store keeps. Where they differ from those that the table has, the store's hold: they are
-// what all instances go by, whatever history each of them embeds.
+// Load adds all rates of the store. Unlike Add, it overwrites rates that differ: the rates of the store apply to all
+// instances, whatever history each of them embeds.
 func (t *Table) Load(ctx context.Context, store Store) error {
 	return t.load(ctx, store, expense.Date{})
 }
 
 func (t *Table) load(ctx context.Context, store Store, from expense.Date) error {
-	var kept []expense.Quote
+	var stored []expense.Quote
 	for quote, err := range store.Quotes(ctx, Source, from) {
 		if err != nil {
 			return err
 		}
-		kept = append(kept, quote)
+		stored = append(stored, quote)
 	}
-	t.put(kept, true)
+	t.put(stored, true)
 	return nil
 }
 
-// Rate returns how many units of to one unit of from costs on the latest day, on or before the day on, that has a price of
-// both; a cross goes through the euro and is rounded once. However old that day is, it is returned: [expense.LookupRate] decides
-// what is too old. It reports false when there is no such day, and for a currency into itself.
+// Rate returns the rate in units of to per unit of from, on the latest day on or before the day on that has rates of
+// both currencies. A rate between two currencies other than the euro is computed through the euro and rounded once.
+// Rate returns a rate of any age; [expense.LookupRate] rejects old rates. It returns false if there is no such day, or
+// if from equals to.
 func (t *Table) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
 	snap := t.current.Load()
 	if snap == nil || from == to {
@@ -59,13 +60,13 @@ func (t *Table) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, 
 		if i < 0 {
 			return expense.Rate{}, false
 		}
-		return snap.series[to].rate(i, snap.series[to].prices[i]), true
+		return snap.series[to].rate(i, snap.series[to].rates[i]), true
 	case to == euro:
 		i := snap.series[from].find(on)
 		if i < 0 {
 			return expense.Rate{}, false
 		}
-		return snap.series[from].rate(i, one.Div(snap.series[from].prices[i])), true
+		return snap.series[from].rate(i, one.Div(snap.series[from].rates[i])), true
 	}
 	source, target := snap.series[from], snap.series[to]
 	for {
@@ -74,7 +75,7 @@ func (t *Table) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, 
 		case i < 0 || j < 0:
 			return expense.Rate{}, false
 		case source.days[i] == target.days[j]:
-			return source.rate(i, target.prices[j].Div(source.prices[i])), true
+			return source.rate(i, target.rates[j].Div(source.rates[i])), true
 		case source.days[i].Before(target.days[j]):
 			on = source.days[i]
 		default:
@@ -83,7 +84,7 @@ func (t *Table) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, 
 	}
 }
 
-// Newest returns the last day that has a price; the zero Date when the table is empty.
+// LatestDate returns the latest day that has a rate, or the zero Date if the table is empty.
 func (t *Table) LatestDate() expense.Date {
 	if days := t.days(); len(days) > 0 {
 		return days[len(days)-1]
@@ -91,7 +92,7 @@ func (t *Table) LatestDate() expense.Date {
 	return expense.Date{}
 }
 
-// days returns the days that have a price, in order.
+// days returns the days that have a rate, in order.
 func (t *Table) days() []expense.Date {
 	if snap := t.current.Load(); snap != nil {
 		return snap.days
@@ -99,18 +100,19 @@ func (t *Table) days() []expense.Date {
 	return nil
 }
 
-// price returns the price of currency on that very day; the zero Factor when there is none.
-func (t *Table) price(currency expense.Currency, day expense.Date) expense.Factor {
+// rateOn returns the rate of currency on exactly this day, or the zero Factor if there is none.
+func (t *Table) rateOn(currency expense.Currency, day expense.Date) expense.Factor {
 	if snap := t.current.Load(); snap != nil {
 		s := snap.series[currency]
 		if i := s.find(day); i >= 0 && s.days[i] == day {
-			return s.prices[i]
+			return s.rates[i]
 		}
 	}
 	return expense.Factor{}
 }
 
-// put takes quotes in. A price that differs from the kept one is reported, and taken in its place only if replace says so.
+// put adds quotes. It returns quotes that differ from the table's rates as conflicts, and overwrites those rates if
+// replace is true.
 func (t *Table) put(quotes []expense.Quote, replace bool) AddResult {
 	t.writing.Lock()
 	defer t.writing.Unlock()
@@ -124,22 +126,22 @@ func (t *Table) put(quotes []expense.Quote, replace bool) AddResult {
 	if next.series == nil {
 		next.series = map[expense.Currency]series{}
 	}
-	var fresh, changed [][]expense.Quote
+	var added, conflicts [][]expense.Quote
 	for _, currency := range slices.SortedFunc(maps.Keys(byCurrency), expense.Currency.Compare) {
-		kept := next.series[currency]
-		unknown, differing := kept.compare(*byCurrency[currency])
+		s := next.series[currency]
+		missing, differing := s.compare(*byCurrency[currency])
 		if replace && len(differing) > 0 {
-			kept = kept.replace(differing)
+			s = s.replace(differing)
 		}
-		next.series[currency] = kept.insert(unknown)
-		next.days = insertDays(next.days, unknown)
-		fresh, changed = append(fresh, unknown), append(changed, differing)
+		next.series[currency] = s.insert(missing)
+		next.days = insertDays(next.days, missing)
+		added, conflicts = append(added, missing), append(conflicts, differing)
 	}
 	t.current.Store(next)
-	return AddResult{New: slices.Concat(fresh...), Conflicts: slices.Concat(changed...)}
+	return AddResult{New: slices.Concat(added...), Conflicts: slices.Concat(conflicts...)}
 }
 
-// group returns copies of the quotes that are prices of this source, by currency and in order of their days.
+// group returns copies of the valid quotes, by currency and ordered by day.
 func group(quotes []expense.Quote) map[expense.Currency]*[]expense.Quote {
 	groups := map[expense.Currency]*[]expense.Quote{}
 	for _, q := range quotes {
@@ -159,20 +161,20 @@ func group(quotes []expense.Quote) map[expense.Currency]*[]expense.Quote {
 	return groups
 }
 
-// A snapshot is what the table held at one moment. It never changes; a later one may share memory with it, because slices
-// are only ever appended to, past the length that an earlier snapshot sees, by the one writer.
+// A snapshot is the content of the table at one moment. It is immutable. A later snapshot may share its memory: there
+// is one writer, and it only appends to slices, beyond the length that earlier snapshots see.
 type snapshot struct {
 	series map[expense.Currency]series
 	days   []expense.Date // of all series
 }
 
-// A series is the prices of one currency by day.
+// A series is the rates of one currency, ordered by day.
 type series struct {
-	days   []expense.Date
-	prices []expense.Factor
+	days  []expense.Date
+	rates []expense.Factor
 }
 
-// find returns the index of the latest day on or before the day on, -1 when there is none.
+// find returns the index of the latest day on or before the day on, or -1 if there is none.
 func (s series) find(on expense.Date) int {
 	low, high := 0, len(s.days)
 	for low < high {
@@ -190,63 +192,63 @@ func (s series) rate(i int, value expense.Factor) expense.Rate {
 	return expense.Rate{Value: value, Date: s.days[i], Source: Source}
 }
 
-// compare sorts quotes, which are in order of their days, into those of days that s does not have and those that differ. Of
-// two quotes for one day the first counts. The memory of quotes becomes that of fresh.
-func (s series) compare(quotes []expense.Quote) (fresh, changed []expense.Quote) {
-	fresh = quotes[:0]
+// compare divides quotes, which are ordered by day, into those of days that s does not have and those that differ from
+// s. Of two quotes of one day, the first counts. missing reuses the memory of quotes.
+func (s series) compare(quotes []expense.Quote) (missing, differing []expense.Quote) {
+	missing = quotes[:0]
 	for _, q := range quotes {
-		var kept expense.Factor
-		if last := len(fresh) - 1; last >= 0 && fresh[last].Date == q.Date {
-			kept = fresh[last].Value
+		var existing expense.Factor
+		if last := len(missing) - 1; last >= 0 && missing[last].Date == q.Date {
+			existing = missing[last].Value
 		} else if i := s.find(q.Date); i >= 0 && s.days[i] == q.Date {
-			kept = s.prices[i]
+			existing = s.rates[i]
 		}
 		switch {
-		case kept.IsZero():
-			fresh = append(fresh, q)
-		case kept != q.Value:
-			changed = append(changed, q)
+		case existing.IsZero():
+			missing = append(missing, q)
+		case existing != q.Value:
+			differing = append(differing, q)
 		}
 	}
-	return fresh, changed
+	return missing, differing
 }
 
-// insert returns s with quotes, which are in order and of days that s does not have.
+// insert returns s with quotes added. quotes are ordered by day, and s does not have their days.
 func (s series) insert(quotes []expense.Quote) series {
 	if len(quotes) == 0 {
 		return s
 	}
 	size := len(s.days) + len(quotes)
 	if last := len(s.days) - 1; last >= 0 && s.days[last].After(quotes[0].Date) {
-		merged := series{days: make([]expense.Date, 0, size), prices: make([]expense.Factor, 0, size)}
+		merged := series{days: make([]expense.Date, 0, size), rates: make([]expense.Factor, 0, size)}
 		for i, day := range s.days {
 			for len(quotes) > 0 && quotes[0].Date.Before(day) {
-				merged.days, merged.prices = append(merged.days, quotes[0].Date), append(merged.prices, quotes[0].Value)
+				merged.days, merged.rates = append(merged.days, quotes[0].Date), append(merged.rates, quotes[0].Value)
 				quotes = quotes[1:]
 			}
-			merged.days, merged.prices = append(merged.days, day), append(merged.prices, s.prices[i])
+			merged.days, merged.rates = append(merged.days, day), append(merged.rates, s.rates[i])
 		}
 		s = merged
 	}
-	s.days, s.prices = slices.Grow(s.days, len(quotes)), slices.Grow(s.prices, len(quotes))
+	s.days, s.rates = slices.Grow(s.days, len(quotes)), slices.Grow(s.rates, len(quotes))
 	for _, q := range quotes {
-		s.days, s.prices = append(s.days, q.Date), append(s.prices, q.Value)
+		s.days, s.rates = append(s.days, q.Date), append(s.rates, q.Value)
 	}
 	return s
 }
 
-// replace returns s with the prices of quotes, all of days that s has, in place of its own.
+// replace returns s with the rates of quotes. s has their days.
 func (s series) replace(quotes []expense.Quote) series {
-	s.prices = slices.Clone(s.prices)
+	s.rates = slices.Clone(s.rates)
 	for _, q := range quotes {
 		if i := s.find(q.Date); i >= 0 && s.days[i] == q.Date {
-			s.prices[i] = q.Value
+			s.rates[i] = q.Value
 		}
 	}
 	return s
 }
 
-// insertDays returns days with those of quotes, both in order.
+// insertDays returns days with the days of quotes added. days and quotes are ordered.
 func insertDays(days []expense.Date, quotes []expense.Quote) []expense.Date {
 	var missing []expense.Date
 	i := 0

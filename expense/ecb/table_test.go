@@ -110,7 +110,8 @@ func TestEveryPriceIsThatOfTheFile(t *testing.T) {
 	}
 }
 
-// naive finds the rate in the file's text: the latest day on which both have a price, and the exact quotient of the two.
+// naive finds the rate in the file's text: the latest day on which both have a price, and the exact quotient of the
+// two.
 func (s scan) naive(from, to, on string) (value *big.Rat, day string) {
 	end, found := slices.BinarySearch(s.days, on)
 	if found {
@@ -253,7 +254,8 @@ func mustKeep(t *testing.T, table *ecb.Table, quotes ...expense.Quote) {
 	}
 }
 
-// TestTheOrderOfAddsDoesNotMatter adds prices in random pieces and order; the table must answer as if they came at once.
+// TestTheOrderOfAddsDoesNotMatter adds prices in random pieces and order; the table must answer as if they came at
+// once.
 func TestTheOrderOfAddsDoesNotMatter(t *testing.T) {
 	first := expense.MustDate("2026-01-01")
 	rapid.Check(t, func(t *rapid.T) {

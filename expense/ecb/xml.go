@@ -10,27 +10,27 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// The names that the bank's XML files use.
+// The XML namespaces of the bank's files.
 const (
 	gesmesSpace = "http://www.gesmes.org/xml/2002-08-01"
 	ratesSpace  = "http://www.ecb.int/vocabulary/2002-08-01/eurofxref"
 )
 
-// ParseXML reads eurofxref-daily.xml, and its like of many days, eurofxref-hist-90d.xml: an Envelope with a Cube with a
-// Cube for each day with a Cube for each currency. A document type, and so an entity of its own, is refused. The error is
-// expense.ErrInvalid, with line and column, when the file is not like that.
+// ParseXML parses the bank's XML files, eurofxref-daily.xml and eurofxref-hist-90d.xml: an Envelope with a Cube that
+// contains a Cube for each day, which contains a Cube for each currency. It rejects a document type declaration, and so
+// entities. If the file is malformed, the error is [expense.ErrInvalid] and states line and column.
 func ParseXML(r io.Reader) (File, error) {
-	content := bound(r, maxFile)
+	content := newLimitedReader(r, maxFile)
 	p := xmlParser{collector: newCollector(), content: content, decoder: xml.NewDecoder(content)}
 	p.decoder.CharsetReader = func(charset string, _ io.Reader) (io.Reader, error) {
-		return nil, p.at.fault("the encoding is %s, not UTF-8", quote(charset))
+		return nil, p.at.errorf("the encoding is %s, not UTF-8", quote(charset))
 	}
 	for {
 		p.at.line, p.at.column = p.decoder.InputPos()
 		token, err := p.decoder.Token()
 		switch {
 		case errors.Is(err, io.EOF) && p.envelopes == 0:
-			return File{}, p.at.fault("the file ends without an Envelope")
+			return File{}, p.at.errorf("the file has no Envelope")
 		case errors.Is(err, io.EOF):
 			return p.file()
 		case err != nil:
@@ -42,13 +42,12 @@ func ParseXML(r io.Reader) (File, error) {
 	}
 }
 
-// xmlParser is at one of the levels of the file: outside, in the Envelope, in its Cube, in a day's, in a currency's.
 type xmlParser struct {
 	*collector
-	content   *bounded
+	content   *limitedReader
 	decoder   *xml.Decoder
-	at        place // where the current token begins
-	level     int
+	at        position // of the current token
+	level     int      // the number of open elements
 	envelopes int
 	date      expense.Date
 	seen      map[expense.Currency]bool // of the current day
@@ -62,10 +61,10 @@ func (p *xmlParser) token(token xml.Token) error {
 		p.level--
 	case xml.CharData:
 		if strings.TrimSpace(string(t)) != "" {
-			return p.at.fault("there is text, %s, where none belongs", quote(strings.TrimSpace(string(t))))
+			return p.at.errorf("unexpected text %s", quote(strings.TrimSpace(string(t))))
 		}
 	case xml.Directive:
-		return p.at.fault("a document type is not allowed")
+		return p.at.errorf("a document type is not allowed")
 	}
 	return nil
 }
@@ -87,11 +86,11 @@ func (p *xmlParser) start(element xml.StartElement) error {
 			return err
 		}
 	case p.level == 3 && isCube:
-		if err := p.startPrice(element); err != nil {
+		if err := p.startRate(element); err != nil {
 			return err
 		}
 	default:
-		return p.at.fault("the element %s does not belong here", quote(element.Name.Local))
+		return p.at.errorf("unexpected element %s", quote(element.Name.Local))
 	}
 	p.level++
 	return nil
@@ -107,7 +106,7 @@ func (p *xmlParser) startDay(element xml.StartElement) error {
 	return err
 }
 
-func (p *xmlParser) startPrice(element xml.StartElement) error {
+func (p *xmlParser) startRate(element xml.StartElement) error {
 	code, err := p.attribute(element, "currency")
 	if err != nil {
 		return err
@@ -121,16 +120,16 @@ func (p *xmlParser) startPrice(element xml.StartElement) error {
 		return err
 	}
 	if !currency.IsZero() && p.seen[currency] {
-		return p.at.fault("%s has a second price on %s", code, p.date)
+		return p.at.errorf("%s has two rates on %s", code, p.date)
 	}
 	p.seen[currency] = true
-	if err := p.price(p.at, p.date, currency, rate); err != nil {
-		return fmt.Errorf("the price of %s: %w", code, err)
+	if err := p.rate(p.at, p.date, currency, rate); err != nil {
+		return fmt.Errorf("rate of %s: %w", code, err)
 	}
 	return nil
 }
 
-// attribute returns the one attribute called name.
+// attribute returns the value of the attribute with this name, which must exist once.
 func (p *xmlParser) attribute(element xml.StartElement, name string) (string, error) {
 	value, found := "", 0
 	for _, attr := range element.Attr {
@@ -140,22 +139,22 @@ func (p *xmlParser) attribute(element xml.StartElement, name string) (string, er
 		}
 	}
 	if found != 1 {
-		return "", p.at.fault("the Cube has %d attributes %q where one is needed", found, name)
+		return "", p.at.errorf("the Cube has %d attributes %q; it must have one", found, name)
 	}
 	return value, nil
 }
 
-// syntax says where the syntax is broken and what to do; when the file could not be read, that is the error.
+// syntax returns an error of the decoder with its position. If reading the file failed, it returns that error.
 func (p *xmlParser) syntax(err error) error {
 	if p.content.err != nil {
 		return p.content.err
 	}
-	if fault, ok := errors.AsType[*expense.InvalidError](err); ok {
-		return fault // of the encoding, inside the decoder's own words
+	if invalid, ok := errors.AsType[*expense.InvalidError](err); ok {
+		return invalid // the encoding; the decoder has wrapped it
 	}
 	if syntax, ok := errors.AsType[*xml.SyntaxError](err); ok {
 		_, column := p.decoder.InputPos()
-		return place{syntax.Line, column}.fault("%s", syntax.Msg)
+		return position{syntax.Line, column}.errorf("%s", syntax.Msg)
 	}
-	return p.at.fault("%v", err)
+	return p.at.errorf("%v", err)
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// notISO are the codes that CLDR made up: ISO 4217, which began in 1978, never listed them.
+// notISO are codes that CLDR defines itself. ISO 4217, which exists since 1978, never listed them.
 var notISO = map[string]string{
 	"ARL": "the Argentine peso ley of 1970 to 1983",
 	"ARM": "the Argentine peso moneda nacional, until 1970",
@@ -34,9 +34,9 @@ var notISO = map[string]string{
 	"YUR": "the Yugoslav reformed dinar of 1992 and 1993",
 }
 
-// payable are the codes that CLDR calls no tender, yet in which a person is asked to pay. The other codes without
-// tender are left out: precious metals, units between banks and states, separate kinds of accounts, testing, and no
-// currency.
+// payable are the codes that are no legal tender in CLDR but in which people pay or are billed. The table omits all
+// other codes that are no legal tender: precious metals, units of account of banks and states, test codes, and "no
+// currency".
 var payable = map[string]string{
 	"BOV": "Bolivian unit of account; mortgages are stated in it",
 	"CHE": "WIR euro; Swiss businesses take it",
@@ -50,21 +50,21 @@ var payable = map[string]string{
 	"VED": "the bolívar digital, which Venezuela pays with; its notes also go by VES",
 }
 
-// historicDigits are the minor digits that ISO 4217 gave withdrawn currencies, where CLDR's differ: those are for
-// display.
+// historicDigits are the decimals of withdrawn currencies by ISO 4217, where CLDR's differ. CLDR's are for display.
 var historicDigits = map[string]int{
-	// ISO gave no minor unit, CLDR shows two digits.
+	// ISO 4217 had no decimals, CLDR shows two.
 	"BEF": 0, "BYB": 0, "GRD": 0, "PTE": 0, "TPE": 0,
-	// ISO gave two digits, CLDR shows none, as prices had long outgrown the minor unit.
+	// ISO 4217 had two decimals, CLDR shows none, because the minor unit was not in use any more.
 	"MRO": 2, "SLL": 2, "STD": 2, "TMM": 2, "ZMK": 2, "ZWD": 2,
 }
 
-// currency is a row of the table. Days are the decimal digits YYYYMMDD, 0 where not known or not over.
+// currency is a row of the table. from and until are the first and the last day as legal tender, as YYYYMMDD; 0 means
+// unknown or still legal tender.
 type currency struct {
 	digits, from, until int
 }
 
-// currencies returns the rows of the table by code, and the day of the ISO list that their digits are from.
+// currencies returns the rows of the table by code, and the publication day of the ISO 4217 list.
 func currencies(core, iso files) (published string, rows map[string]currency, err error) {
 	if rows, err = cldrCurrencies(core); err != nil {
 		return "", nil, err
@@ -96,9 +96,9 @@ func currencyTable(published string, rows map[string]currency) ([]byte, error) {
 
 package expense
 
-// currencyTable holds the currencies of ISO 4217 that a person can pay with, by code. Codes and days of tender are
-// those of CLDR %s, published %s; minor digits those of ISO 4217's list one of %s, and for withdrawn currencies those
-// that ISO 4217 gave them.
+// currencyTable lists the currencies of ISO 4217 with which people can or could pay, ordered by code. Codes and days as
+// legal tender are from CLDR %s, published %s. The numbers of decimals are from ISO 4217's list one of %s, and for
+// withdrawn currencies from earlier lists.
 var currencyTable = [...]currencyRow{
 `, cldrCore.version, cldrPublished, published)
 	for _, code := range slices.Sorted(maps.Keys(rows)) {
@@ -108,7 +108,7 @@ var currencyTable = [...]currencyRow{
 	return format.Source(out.Bytes())
 }
 
-// cldrCurrencies returns the currencies that a person can or could pay with, with CLDR's digits.
+// cldrCurrencies returns the currencies with which people can or could pay, with CLDR's number of decimals.
 func cldrCurrencies(core files) (map[string]currency, error) {
 	type tender struct {
 		From   string `json:"_from"`
@@ -149,7 +149,7 @@ func cldrCurrencies(core files) (map[string]currency, error) {
 		if err != nil {
 			return nil, fmt.Errorf("digits of %s: %w", code, err)
 		}
-		// Dates of one layout sort as texts do. A currency begins with its first span and ends with its last.
+		// Dates in this layout sort like strings. A currency is legal tender from its first span to its last.
 		from, until := spans[0].From, spans[0].To
 		for _, span := range spans[1:] {
 			from = min(from, span.From)
@@ -176,8 +176,8 @@ func cldrCurrencies(core files) (map[string]currency, error) {
 	return rows, nil
 }
 
-// isoDigits returns the minor digits of list one, and the day it was published. Codes without a minor unit are left
-// out.
+// isoDigits returns the numbers of decimals of ISO 4217's list one and its publication day. It omits codes without a
+// number.
 func isoDigits(iso files) (published string, digits map[string]int, err error) {
 	const name = "iso-4217-list-one.xml"
 	var list struct {
@@ -204,7 +204,7 @@ func isoDigits(iso files) (published string, digits map[string]int, err error) {
 	return list.Published, digits, nil
 }
 
-// day turns YYYY-MM-DD into the number YYYYMMDD, and nothing into 0.
+// day converts YYYY-MM-DD into the number YYYYMMDD, and "" into 0.
 func day(text string) (int, error) {
 	if text == "" {
 		return 0, nil

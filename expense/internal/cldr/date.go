@@ -1,19 +1,20 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 )
 
-// skeletons are what package expense writes of a date: a year, a month with its year, in full and short, a month alone,
-// and a day.
+// skeletons are the CLDR skeletons that package expense/locale uses: a year, a month with its year in full and
+// abbreviated, a month alone, and a day.
 var skeletons = []string{"y", "yMMMM", "yMMM", "MMM", "yMMMd"}
 
-// fields are what it reads in their patterns.
+// fields are the pattern fields that package expense/locale supports.
 const fields = "y Y M MM MMM MMMM LLL LLLL d dd"
 
-// readDates reads how the locale writes months and days of the Gregorian calendar.
+// readDates adds the locale's date patterns and month names of the Gregorian calendar to keys.
 func readDates(keys locale, dates files, name string) error {
 	type names map[string]string
 	var data struct {
@@ -63,10 +64,11 @@ func readDates(keys locale, dates files, name string) error {
 	return nil
 }
 
-// fieldsOf notes the fields of a pattern; one that package expense does not read is an error.
+// fieldsOf adds the fields of a pattern to used. It returns an error if package expense/locale does not support a
+// field.
 func fieldsOf(pattern string, used map[string]bool) error {
 	if pattern == "" {
-		return fmt.Errorf("there is none")
+		return errors.New("missing")
 	}
 	quoted := false
 	for i := 0; i < len(pattern); {
@@ -82,7 +84,7 @@ func fieldsOf(pattern string, used map[string]bool) error {
 		case letter && !quoted:
 			field := pattern[i:end]
 			if !strings.Contains(" "+fields+" ", " "+field+" ") {
-				return fmt.Errorf("%q has the field %s, which is not known", pattern, field)
+				return fmt.Errorf("%q has the unsupported field %s", pattern, field)
 			}
 			used[field] = true
 		}

@@ -11,13 +11,12 @@ import (
 	"strings"
 )
 
-// locale is how one locale writes money and months, as keys that package expense/locale reads (cldr.go there lists
-// them).
+// locale is the data of one locale for amounts and dates. cldr.go of package expense/locale documents the keys.
 type locale map[string]string
 
-// spacing is what CLDR puts between a currency and a digit, in every locale: a no-break space where the currency's
-// nearest character is neither a symbol nor a space. Package expense/locale has the rule in code, so a locale of its
-// own mind must fail.
+// spacing is CLDR's rule for the space between a currency and a digit: a no-break space if the currency's character
+// next to the digit is neither a symbol nor a space. Package expense/locale implements the rule, so readSystem rejects
+// a locale with another.
 var spacing = currencySpacing{
 	Before: spaceRule{Currency: "[[:^S:]&[:^Z:]]", Surrounding: "[:digit:]", Insert: "\u00a0"},
 	After:  spaceRule{Currency: "[[:^S:]&[:^Z:]]", Surrounding: "[:digit:]", Insert: "\u00a0"},
@@ -47,8 +46,8 @@ type currencyFormats struct {
 	Spacing  currencySpacing `json:"currencySpacing"`
 }
 
-// localeTable returns the contents of locales.txt.gz: a line for each locale, with its name, its parent, and the keys
-// in which it differs from the parent, between tabs.
+// localeTable returns the content of locales.txt.gz. Each line has the locale's name, its parent and the keys that
+// differ from the parent's, separated by tabs.
 func localeTable(core, numbers, dates files, currencies []string) ([]byte, error) {
 	parents, err := parentLocales(core)
 	if err != nil {
@@ -104,7 +103,7 @@ func localeTable(core, numbers, dates files, currencies []string) ([]byte, error
 	return packed.Bytes(), nil
 }
 
-// readLocale reads the resolved data of one locale.
+// readLocale returns the data of one locale for amounts.
 func readLocale(numbers files, name string, digits map[string]string, currencies []string) (locale, error) {
 	var data struct {
 		Main map[string]struct {
@@ -120,7 +119,7 @@ func readLocale(numbers files, name string, digits map[string]string, currencies
 		return nil, fmt.Errorf("default numbering system: %w", err)
 	}
 	if err := json.Unmarshal(members["minimumGroupingDigits"], &minimum); err != nil {
-		return nil, fmt.Errorf("minimum of grouping digits: %w", err)
+		return nil, fmt.Errorf("minimum grouping digits: %w", err)
 	}
 	keys := locale{"min": minimum}
 	if err := readSystem(keys, "", members, system); err != nil {
@@ -137,7 +136,7 @@ func readLocale(numbers files, name string, digits map[string]string, currencies
 	return keys, readCurrencies(keys, numbers, name, currencies)
 }
 
-// readSystem reads how the locale writes money with the digits of one numbering system.
+// readSystem adds the locale's currency pattern and signs of one numbering system to keys.
 func readSystem(keys locale, prefix string, members map[string]json.RawMessage, system string) error {
 	var signs symbols
 	if err := json.Unmarshal(members["symbols-numberSystem-"+system], &signs); err != nil {
@@ -148,7 +147,7 @@ func readSystem(keys locale, prefix string, members map[string]json.RawMessage, 
 		return fmt.Errorf("currency formats of numbering system %s: %w", system, err)
 	}
 	if formats.Spacing != spacing {
-		return fmt.Errorf("its currencies are spaced by a rule of its own: %+v", formats.Spacing)
+		return fmt.Errorf("unsupported currency spacing: %+v", formats.Spacing)
 	}
 	keys[prefix+"pattern"] = formats.Standard
 	keys[prefix+"decimal"] = cmp.Or(signs.CurrencyDecimal, signs.Decimal)
@@ -162,7 +161,8 @@ func readSystem(keys locale, prefix string, members map[string]json.RawMessage, 
 	return nil
 }
 
-// readCurrencies reads the locale's symbols, and the few patterns and signs that belong to one currency in it.
+// readCurrencies adds the locale's currency symbols, and the patterns and signs that apply to a single currency, to
+// keys.
 func readCurrencies(keys locale, numbers files, name string, currencies []string) error {
 	var data struct {
 		Main map[string]struct {
@@ -185,7 +185,7 @@ func readCurrencies(keys locale, numbers files, name string, currencies []string
 			code: row.Symbol, code + ".pattern": row.Pattern, code + ".decimal": row.Decimal, code + ".group": row.Group,
 		} {
 			if value != "" && value != code {
-				// A few locales have a plain blank in a symbol; an amount must not break there.
+				// A few locales have a space in a symbol. Replace it, so that no line breaks within an amount.
 				keys[key] = strings.ReplaceAll(value, " ", "\u00a0")
 			}
 		}
@@ -193,7 +193,7 @@ func readCurrencies(keys locale, numbers files, name string, currencies []string
 	return nil
 }
 
-// parentOf returns the locale that name inherits from; the root is und, and has none.
+// parentOf returns the parent of a locale, or "" for the root locale und.
 func parentOf(name string, parents map[string]string) string {
 	if parent, ok := parents[name]; ok {
 		return parent
@@ -207,7 +207,7 @@ func parentOf(name string, parents map[string]string) string {
 	return "und"
 }
 
-// parentLocales returns the parents that are not found by cutting a name's last part.
+// parentLocales returns the parents that do not result from removing the last part of the locale's name.
 func parentLocales(core files) (map[string]string, error) {
 	var data struct {
 		Supplemental struct {
@@ -220,7 +220,7 @@ func parentLocales(core files) (map[string]string, error) {
 	return data.Supplemental.ParentLocales.ParentLocale, err
 }
 
-// numberingSystems returns the ten digits of each decimal system.
+// numberingSystems returns the ten digits of each decimal numbering system.
 func numberingSystems(core files) (map[string]string, error) {
 	var data struct {
 		Supplemental struct {

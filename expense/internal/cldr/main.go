@@ -1,10 +1,10 @@
-// Command cldr writes the generated data of package expense: the table of currencies and the patterns, symbols and
-// names that money and months are written with. Run it by
+// Command cldr generates the currency table of package expense and the locale data of package expense/locale from CLDR
+// and ISO 4217. Run it with
 //
 //	go generate ./expense
 //
-// which needs npm and its registry. The versions it reads are constants below, so the same program writes the same
-// files. To take a newer CLDR, change them, run it, and let the package's tests say what the change breaks.
+// It needs npm and access to the npm registry. The versions of the data are constants below, so each run writes the
+// same files. To update CLDR, change the constants, run the command and run the tests of both packages.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"slices"
 )
 
-// The packages that the data is taken from.
+// The npm packages with the data.
 var (
 	cldrCore      = npmPackage{"cldr-core", "48.2.0"}
 	cldrNumbers   = npmPackage{"cldr-numbers-full", "48.2.0"}
@@ -26,7 +26,7 @@ var (
 	currencyCodes = npmPackage{"currency-codes", "2.2.0"}
 )
 
-// cldrPublished is the day the CLDR packages were published.
+// cldrPublished is the day on which the CLDR packages were published.
 const cldrPublished = "2026-03-25"
 
 func main() {
@@ -38,7 +38,7 @@ func main() {
 	}
 }
 
-// run writes the files into the working directory, which is that of the package with the go:generate line.
+// run writes the files. The working directory is the folder of package expense.
 func run(ctx context.Context) error {
 	core, err := cldrCore.fetch(ctx)
 	if err != nil {
@@ -74,11 +74,11 @@ func run(ctx context.Context) error {
 	)
 }
 
-// decode reads the named JSON file of a package into v.
+// decode decodes the JSON file with this name into v.
 func (f files) decode(name string, v any) error {
 	text, ok := f[name]
 	if !ok {
-		return fmt.Errorf("the package has no file %s", name)
+		return fmt.Errorf("the npm package has no file %s", name)
 	}
 	if err := json.Unmarshal(text, v); err != nil {
 		return fmt.Errorf("%s: %w", name, err)

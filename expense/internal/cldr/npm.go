@@ -14,15 +14,15 @@ import (
 	"strings"
 )
 
-// npmPackage is one published version of a package of npm.
+// npmPackage is one version of an npm package.
 type npmPackage struct {
 	name, version string
 }
 
-// files are the contents of a package by their paths in it.
+// files are the contents of the files of an npm package, by path.
 type files map[string][]byte
 
-// fetch downloads the package, through npm's own cache, and unpacks it into memory. Nothing of it is run.
+// fetch downloads the package with npm and unpacks it into memory. It runs no code of the package.
 func (p npmPackage) fetch(ctx context.Context) (_ files, err error) {
 	dir, err := os.MkdirTemp("", "cldr-")
 	if err != nil {
