@@ -11,26 +11,29 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// sumSize is how many bytes of the checksum a cursor carries.
+// sumSize is the number of bytes of the checksum in a cursor.
 const sumSize = 8
 
-// maxCursor bounds a cursor's text before it is decoded.
+// maxCursor is the largest length of a cursor's text.
 const maxCursor = 1024
 
-// encodeCursor returns an opaque text for a place in a list. scope says which list that is, with its filters and its order:
-// the cursor is good for no other. The checksum finds what was cut or mixed up; it is no secret, since a place in one's own
-// list needs none.
-func encodeCursor(scope string, place []byte) string {
-	sum := cursorSum(scope, place)
-	return base64.RawURLEncoding.EncodeToString(append(sum, place...))
+// encodeCursor returns an opaque text for a position in a list. The scope names the list with its filters and its
+// order; the cursor is valid for no other. The checksum detects cursors that were cut or mixed up. It is not secret: a
+// position in one's own list gives no access to anything else.
+func encodeCursor(scope string, position []byte) string {
+	sum := cursorSum(scope, position)
+	return base64.RawURLEncoding.EncodeToString(append(sum, position...))
 }
 
-// decodeCursor returns the place that text stands for in the list that scope names.
+// decodeCursor returns the position of a cursor in the list that the scope names.
 func decodeCursor(scope, text string) ([]byte, error) {
 	if len(text) <= maxCursor {
 		raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-		if err == nil && len(raw) > sumSize && subtle.ConstantTimeCompare(raw[:sumSize], cursorSum(scope, raw[sumSize:])) == 1 {
-			return raw[sumSize:], nil
+		if err == nil && len(raw) > sumSize {
+			sum, position := raw[:sumSize], raw[sumSize:]
+			if subtle.ConstantTimeCompare(sum, cursorSum(scope, position)) == 1 {
+				return position, nil
+			}
 		}
 	}
 	return nil, errCursor()
@@ -43,22 +46,22 @@ func errCursor() error {
 	})
 }
 
-func cursorSum(scope string, place []byte) []byte {
+func cursorSum(scope string, position []byte) []byte {
 	hash := sha256.New()
 	hash.Write([]byte(scope))
 	hash.Write([]byte{0})
-	hash.Write(place)
+	hash.Write(position)
 	return hash.Sum(nil)[:sumSize]
 }
 
-// encodeKey and decodeKey write a place among expenses as bytes.
+// encodeKey and decodeKey write a position among expenses as bytes.
 func encodeKey(key expense.Position) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(key.N)), key.ID[:]...)
 }
 
-func decodeKey(place []byte) (expense.Position, error) {
-	if len(place) != 8+len(uuid.UUID{}) {
+func decodeKey(position []byte) (expense.Position, error) {
+	if len(position) != 8+len(uuid.UUID{}) {
 		return expense.Position{}, errCursor()
 	}
-	return expense.Position{N: int64(binary.BigEndian.Uint64(place)), ID: uuid.UUID(place[8:])}, nil
+	return expense.Position{N: int64(binary.BigEndian.Uint64(position)), ID: uuid.UUID(position[8:])}, nil
 }

@@ -14,8 +14,8 @@ import (
 const (
 	// maxStreams is how many event streams one user may have open on one instance.
 	maxStreams = 5
-	// heartbeat is the interval of the comments that keep proxies from closing a stream. The session is checked as often, and the
-	// ledger every second time, so that a lost hint delays an event by at most 30 seconds.
+	// heartbeat is the interval of the comments that keep proxies from closing a stream. The session is checked as often,
+	// and the ledger every second time, so that a lost hint delays an event by at most 30 seconds.
 	heartbeat = 15 * time.Second
 	// streamWriteTimeout is how long a client may take to accept one write.
 	streamWriteTimeout = 20 * time.Second
@@ -70,8 +70,8 @@ func (s *streams) wake(owner expense.OwnerID) {
 	}
 }
 
-// events answers GET /v1/sync/events with a stream of server-sent events. An event is a hint that a pull would return something; it
-// carries the cursor with which the pull would end.
+// events answers GET /v1/sync/events with a stream of server-sent events. An event is a hint that a pull would return
+// something; it carries the cursor with which the pull would end.
 func (c *call) events() error {
 	var last replica.Cursor // where the client is; the zero Cursor is behind
 	if text := c.Request.Header.Get("Last-Event-ID"); text != "" {
@@ -108,7 +108,8 @@ func (c *call) events() error {
 	return nil
 }
 
-// sendEvents sends events until the client disconnects, its session ends, or the server stops. The client then opens a new stream.
+// sendEvents sends events until the client disconnects, its session ends, or the server stops. The client then opens a
+// new stream.
 func (c *call) sendEvents(listening *stream, out *http.ResponseController, last replica.Cursor) {
 	send := func(text string) bool {
 		err := out.SetWriteDeadline(time.Now().Add(streamWriteTimeout))
@@ -155,8 +156,8 @@ func (c *call) sendEvents(listening *stream, out *http.ResponseController, last 
 	}
 }
 
-// stillAuthenticated reports whether the stream's credentials are valid and belong to the same owner: a token may have expired, or a
-// session ended. If the store is unavailable the credentials count as valid until the next check.
+// stillAuthenticated reports whether the stream's credentials are valid and belong to the same owner: a token may have
+// expired, or a session ended. If the store is unavailable the credentials count as valid until the next check.
 func (c *call) stillAuthenticated() bool {
 	identity, err := c.api.authenticator.Authenticate(c.Request)
 	if errors.Is(err, expense.ErrUnavailable) {

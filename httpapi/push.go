@@ -50,7 +50,8 @@ type mutationResult struct {
 	Problem    *itemProblem    `json:"problem,omitzero"`
 }
 
-// itemProblem is the problem of one mutation. Its pointers lead into the mutation's data, or to a member of the mutation.
+// itemProblem is the problem of one mutation. Its pointers lead into the mutation's data, or to a member of the
+// mutation.
 type itemProblem struct {
 	Type           string          `json:"type"`
 	Title          string          `json:"title"`
@@ -60,6 +61,8 @@ type itemProblem struct {
 	Errors         []fieldError    `json:"errors,omitzero"`
 	CurrentVersion expense.Version `json:"current_version,omitzero"`
 }
+
+const mutationIDRule = "A mutation's id is 1 to 255 letters, digits and . _ : - characters, such as a UUID."
 
 // push answers POST /v1/sync.
 func (c *call) push() error {
@@ -83,7 +86,9 @@ func (c *call) push() error {
 	for part := req; ; {
 		all := len(part.Mutations) == len(req.Mutations)
 		if all {
-			err = c.writeOnce(idempotent, func(ctx context.Context, tx store.Tx) (result, error) { return c.apply(ctx, tx, part) })
+			err = c.writeOnce(idempotent, func(ctx context.Context, tx store.Tx) (result, error) {
+				return c.apply(ctx, tx, part)
+			})
 		} else {
 			err = c.pushPart(part)
 		}
@@ -112,7 +117,8 @@ func (c *call) apply(ctx context.Context, tx store.Tx, req replica.PushRequest) 
 	return result{status: http.StatusOK, body: body, events: c.pushEvents(req.Mutations, results)}, nil
 }
 
-// pushPart applies the first mutations of a push in an Update of their own, and stores no response for the whole request.
+// pushPart applies the first mutations of a push in an Update of their own, and stores no response for the whole
+// request.
 func (c *call) pushPart(req replica.PushRequest) error {
 	var res result
 	err := c.update(func(tx store.Tx) (err error) {
@@ -153,20 +159,23 @@ func (c *call) pushEvents(mutations []replica.Mutation, results []replica.Result
 
 // encodeResult returns the JSON of a mutation's result.
 func (c *call) encodeResult(r replica.Result) ([]byte, error) {
-	body := mutationResult{MutationID: r.MutationID, Status: r.Status.String(), Version: r.Version, Resource: rowBody(r.Row)}
+	body := mutationResult{
+		MutationID: r.MutationID, Status: r.Status.String(), Version: r.Version, Resource: rowBody(r.Row),
+	}
 	if r.Err != nil {
 		p := problemOf(conflictIfGone(r.Err))
 		t, _ := problemTypeOf(p.code)
 		body.Problem = &itemProblem{
-			Type: c.api.url("/problems/" + t.Code), Title: t.Title, Status: t.Status, Detail: p.detail, Code: t.Code, Errors: p.fieldErrors,
-			CurrentVersion: r.Version,
+			Type: c.api.url("/problems/" + t.Code), Title: t.Title, Status: t.Status, Detail: p.detail, Code: t.Code,
+			Errors: p.fieldErrors, CurrentVersion: r.Version,
 		}
 	}
 	return json.Marshal(body)
 }
 
-// decodeMutations decodes the mutations of a push. A mutation that is invalid gets an Err and is rejected by itself. Only one without
-// a valid id, under which its result could be stored, makes the whole request invalid: then doc has a field error.
+// decodeMutations decodes the mutations of a push. A mutation that is invalid gets an Err and is rejected by itself.
+// Only one without a valid id, under which its result could be stored, makes the whole request invalid: then doc has a
+// field error.
 func (c *call) decodeMutations(doc *document[pushInput]) []replica.Mutation {
 	if len(doc.value.Mutations) > replica.MaxMutations {
 		doc.addFieldErrors(fieldError{
@@ -181,7 +190,7 @@ func (c *call) decodeMutations(doc *document[pushInput]) []replica.Mutation {
 		if !isToken(mutations[i].ID, maxIdempotencyKey) {
 			doc.fieldErrors = append(doc.fieldErrors, fieldError{
 				Pointer: "#/mutations/" + strconv.Itoa(i) + "/mutation_id", Code: "malformed_id",
-				Detail: "A mutation's id is 1 to 255 letters, digits and . _ : - characters, such as a UUID.",
+				Detail: mutationIDRule,
 			})
 		}
 	}
@@ -209,7 +218,7 @@ func (c *call) decodeMutation(raw jsontext.Value) replica.Mutation {
 	case in.BaseVersion != nil && *in.BaseVersion < 1:
 		m.Err = memberError("base_version", "out_of_range", "A version is a number from 1.")
 	case in.BaseMutation != nil && !isToken(*in.BaseMutation, maxIdempotencyKey):
-		m.Err = memberError("base_mutation", "malformed_id", "A mutation's id is 1 to 255 letters, digits and . _ : - characters.")
+		m.Err = memberError("base_mutation", "malformed_id", mutationIDRule)
 	case in.BaseVersion != nil:
 		m.BaseVersion = expense.Version(*in.BaseVersion)
 	case in.BaseMutation != nil:
@@ -218,8 +227,8 @@ func (c *call) decodeMutation(raw jsontext.Value) replica.Mutation {
 	return m
 }
 
-// salvageMutationID returns the id of a mutation that could not be decoded because of err, so that only this mutation is rejected; ""
-// if the id cannot be read either.
+// salvageMutationID returns the id of a mutation that could not be decoded because of err, so that only this mutation
+// is rejected; "" if the id cannot be read either.
 func salvageMutationID(raw jsontext.Value, err error) string {
 	var lenientInput struct {
 		MutationID *string `json:"mutation_id"`
@@ -260,7 +269,8 @@ func (c *call) decodeChange(in mutationInput, row replica.RowRef) (replica.Chang
 	case malformed != nil:
 		return nil, memberError("id", "malformed_id", "The id must be a UUID.")
 	default:
-		return nil, memberError("type", "unknown_value", "A type is expense, category, budget, recurrence, alert or settings.")
+		return nil, memberError("type", "unknown_value",
+			"A type is expense, category, budget, recurrence, alert or settings.")
 	}
 	if in.Op == "delete" {
 		return replica.Delete{}, nil
@@ -300,7 +310,8 @@ func (c *call) decodeChange(in mutationInput, row replica.RowRef) (replica.Chang
 		return replica.PutRule{Draft: data.Draft()}, err
 	case store.AlertRow:
 		if !patch {
-			return nil, memberError("op", "not_applicable", "The server raises alerts; a device can only mark one as read, with a patch.")
+			return nil, memberError("op", "not_applicable",
+				"The server raises alerts; a device can only mark one as read, with a patch.")
 		}
 		data, err := decodeData[wire.AlertPatch](c, in)
 		if err == nil && !data.Read.Value {

@@ -90,8 +90,8 @@ func (o oddity) data(what string) string {
 	return "{" + strings.Join(texts, ",") + "}"
 }
 
-// TestOddMutationsBlockNobody pushes mutations at the edge of what is allowed, and beyond: each is answered for good, the one good change
-// among them goes in, and who follows the feed holds what the digest says.
+// TestOddMutationsBlockNobody pushes mutations at the edge of what is allowed, and beyond: each is answered for good,
+// the one good change among them goes in, and who follows the feed holds what the digest says.
 func TestOddMutationsBlockNobody(t *testing.T) {
 	var first []string // the answers of the first store, which those of the others equal
 	onEachEngine(t, func(t *testing.T, st store.Store) {

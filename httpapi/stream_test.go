@@ -34,7 +34,8 @@ const soon = time.Minute
 type beheld struct {
 	store.Store
 	db *sql.DB
-	// free reports whether nobody reads any more: on SQLite a checkpoint empties the log, on PostgreSQL no transaction is open.
+	// free reports whether nobody reads any more: on SQLite a checkpoint empties the log, on PostgreSQL no transaction is
+	// open.
 	free func(t *testing.T) bool
 }
 
@@ -188,7 +189,8 @@ func TestAClientThatHasGoneLeavesNoTransaction(t *testing.T) {
 	})
 }
 
-// TestAClientThatGoesAwayCancelsTheStatement is of one that would go on for ever: a lock is in its way, which is held until it has ended.
+// TestAClientThatGoesAwayCancelsTheStatement is of one that would go on for ever: a lock is in its way, which is held
+// until it has ended.
 func TestAClientThatGoesAwayCancelsTheStatement(t *testing.T) {
 	dsn := pgtest.New(t)
 	st, err := postgres.Open(t.Context(), dsn)

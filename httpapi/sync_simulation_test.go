@@ -29,12 +29,13 @@ import (
 )
 
 var (
-	syncSeeds = flag.Int("sync-seeds", 20, "how many histories TestSyncSimulation plays, each by its own seed")
+	syncSeeds = flag.Int("sync-seeds", 8, "how many histories TestSyncSimulation plays, each by its own seed")
 	syncFirst = flag.Uint64("sync-seed", 1, "the first seed")
 	syncSteps = flag.Int("sync-steps", 2000, "how many steps each history has")
 )
 
-// A world is a server that is killed and restored now and then, and devices that it forgets nothing of but what a restore takes.
+// A world is a server that is killed and restored now and then, and devices that it forgets nothing of but what a
+// restore takes.
 type world struct {
 	t       *testing.T
 	random  *rand.Rand
@@ -285,8 +286,8 @@ func (d *device) either(told uuid.UUID) uuid.UUID {
 	return told
 }
 
-// RoundTrip is the way to the server: requests are cut, doubled, or arrive when nobody waits for them any more; answers are cut
-// or lost.
+// RoundTrip is the way to the server: requests are cut, doubled, or arrive when nobody waits for them any more; answers
+// are cut or lost.
 func (d *device) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body []byte
 	if r.Body != nil {

@@ -76,7 +76,8 @@ type deaf struct{ store.Store }
 
 func (deaf) Watch(func(expense.OwnerID)) (stop func()) { return func() {} }
 
-// TestAChangeThatNoHintTellsOfReachesAStream makes a change through one instance while another one, on the same store, hears of none.
+// TestAChangeThatNoHintTellsOfReachesAStream makes a change through one instance while another one, on the same store,
+// hears of none.
 func TestAChangeThatNoHintTellsOfReachesAStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := memstore.New()
@@ -103,7 +104,8 @@ func TestAChangeThatNoHintTellsOfReachesAStream(t *testing.T) {
 	})
 }
 
-// TestAStreamEndsByItselfWhenItsTokenDoes: nothing changes and nobody asks, and still no stream outlives the token it was opened with.
+// TestAStreamEndsByItselfWhenItsTokenDoes: nothing changes and nobody asks, and still no stream outlives the token it
+// was opened with.
 func TestAStreamEndsByItselfWhenItsTokenDoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())

@@ -53,8 +53,8 @@ func categoryText(b budget.Budget) string {
 	return b.CategoryID.String()
 }
 
-// replacement returns the patch that gives a budget the fields of the draft. A field that the draft does not set gets its default,
-// except those that have none.
+// replacement returns the patch that gives a budget the fields of the draft. A field that the draft does not set gets
+// its default, except those that have none.
 func replacement(draft budget.Draft) budget.Patch {
 	p := budget.Patch{
 		Amount: &draft.Amount, UntilMonth: &draft.UntilMonth, Rollover: &draft.Rollover, AlertAt: &draft.AlertAt,

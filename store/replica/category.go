@@ -71,8 +71,9 @@ func (c PatchCategory) apply(ctx context.Context, p *push, row RowRef, base base
 	return rowOutcome(status, changed), nil
 }
 
-// mergeCategory merges a category into the one that has the given name, archived or not, and returns the latter. A category that is
-// not stored yet has no version; merging it leaves a tombstone with its id, so that references to the id can be followed.
+// mergeCategory merges a category into the one that has the given name, archived or not, and returns the latter. A
+// category that is not stored yet has no version; merging it leaves a tombstone with its id, so that references to the
+// id can be followed.
 func (p *push) mergeCategory(ctx context.Context, from expense.Category, name string) (outcome, error) {
 	name = strings.TrimSpace(name)
 	into, err := p.tx.CategoryByName(ctx, name)

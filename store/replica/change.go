@@ -15,7 +15,8 @@ import (
 
 // A Change is what a mutation does to its row: one of the types below.
 type Change interface {
-	// apply calls the use case. With an error it has written nothing, and the outcome is the row that the device should see, if any.
+	// apply calls the use case. With an error it has written nothing, and the outcome is the row that the device should
+	// see, if any.
 	apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error)
 }
 
@@ -39,8 +40,8 @@ type (
 	PatchRule struct{ Draft recurrence.Draft }
 	// MarkAlertRead marks an alert as read.
 	MarkAlertRead struct{}
-	// PutSettings changes the settings that Draft sets. It is a conflict if the device has not seen the current settings and they
-	// differ from Draft.
+	// PutSettings changes the settings that Draft sets. It is a conflict if the device has not seen the current settings
+	// and they differ from Draft.
 	PutSettings SettingsChange
 	// PatchSettings changes the settings that Draft sets.
 	PatchSettings SettingsChange
@@ -103,15 +104,16 @@ func mergedIf(moved bool, status Status) Status {
 	return status
 }
 
-// partialWrite returns an error that makes the whole push fail: a use case has written something before it failed with err. The
-// use cases check everything first, so this is a bug in one of them.
+// partialWrite returns an error that makes the whole push fail: a use case has written something before it failed with
+// err. The use cases check everything first, so this is a bug in one of them.
 func partialWrite(err error) error {
 	return fmt.Errorf("failed after a partial write: %v", err) //nolint:errorlint // err must not pass for a final error
 }
 
-// category returns the category that a reference means now. A merged category is the one that it was merged into. A deleted,
-// archived or unknown one is the default category; an unknown one may have been deleted so long ago that its tombstone is purged.
-// The reference that the row has already stays as it is, and so does a malformed one, which the use case rejects.
+// category returns the category that a reference means now. A merged category is the one that it was merged into. A
+// deleted, archived or unknown one is the default category; an unknown one may have been deleted so long ago that its
+// tombstone is purged. The reference that the row has already stays as it is, and so does a malformed one, which the
+// use case rejects.
 func (p *push) category(ctx context.Context, reference string, current uuid.UUID) (id string, moved bool, err error) {
 	target, malformed := expense.ParseID(reference)
 	if malformed != nil || target == current {

@@ -17,8 +17,8 @@ import (
 // ErrCursorInvalid reports a cursor that is malformed or belongs to another ledger.
 var ErrCursorInvalid = errors.New("cursor is malformed or belongs to another ledger")
 
-// A CursorExpiredError reports a cursor from which the feed cannot continue. The device has to keep its unsent mutations, pull
-// everything without a cursor, drop the rows that did not come, and push its mutations again.
+// A CursorExpiredError reports a cursor from which the feed cannot continue. The device has to keep its unsent
+// mutations, pull everything without a cursor, drop the rows that did not come, and push its mutations again.
 type CursorExpiredError struct {
 	Reason string // a clause, such as "the ledger was restored from a backup after the cursor was issued"
 }
@@ -27,13 +27,14 @@ func (e *CursorExpiredError) Error() string {
 	return "cursor has expired: " + e.Reason + "; pull everything without a cursor"
 }
 
-// A Cursor is a position in the change feed of one ledger. The zero Cursor is the beginning: a pull from it returns every row.
-// Cursors are comparable.
+// A Cursor is a position in the change feed of one ledger. The zero Cursor is the beginning: a pull from it returns
+// every row. Cursors are comparable.
 type Cursor struct {
 	owner expense.OwnerID
 	epoch int64
 	after store.FeedPosition
-	// skip is set while a first pull is incomplete: the device has no rows yet that tombstones up to this version could delete.
+	// skip is set while a first pull is incomplete: the device has no rows yet that tombstones up to this version could
+	// delete.
 	skip expense.Version
 }
 
@@ -47,7 +48,8 @@ func EndCursor(owner expense.OwnerID, state store.State) Cursor {
 	return Cursor{owner: owner, epoch: state.Epoch, after: store.EndOfVersion(state.Version)}
 }
 
-// AtEnd reports whether a pull from the cursor would return nothing: the ledger is still at the state that the cursor was issued for.
+// AtEnd reports whether a pull from the cursor would return nothing: the ledger is still at the state that the cursor
+// was issued for.
 func (c Cursor) AtEnd(state store.State) bool {
 	return c.epoch == state.Epoch && c.after == store.EndOfVersion(state.Version)
 }
@@ -76,7 +78,9 @@ func ParseCursor(owner expense.OwnerID, text string) (Cursor, error) {
 		owner: owner,
 		epoch: int64(binary.BigEndian.Uint64(position)),
 		after: store.FeedPosition{
-			Version: expense.Version(binary.BigEndian.Uint64(position[8:])), Type: store.RowType(position[16]), ID: uuid.UUID(position[17:33]),
+			Version: expense.Version(binary.BigEndian.Uint64(position[8:])),
+			Type:    store.RowType(position[16]),
+			ID:      uuid.UUID(position[17:33]),
 		},
 		skip: expense.Version(binary.BigEndian.Uint64(position[33:])),
 	}
@@ -87,7 +91,8 @@ func ParseCursor(owner expense.OwnerID, text string) (Cursor, error) {
 	return c, nil
 }
 
-// checksum detects cursors that were cut, altered, or issued for another ledger. A position in one's own ledger needs no secret.
+// checksum detects cursors that were cut, altered, or issued for another ledger. A position in one's own ledger needs
+// no secret.
 func checksum(owner expense.OwnerID, position []byte) []byte {
 	sum := sha256.Sum256(append([]byte("sync "+string(owner)+"\x00"), position...))
 	return sum[:checksumSize]
@@ -104,7 +109,9 @@ func (c Cursor) check(owner expense.OwnerID, state store.State) error {
 	case known > state.Version:
 		return &CursorExpiredError{fmt.Sprintf("it is at version %d, but the ledger is at version %d", known, state.Version)}
 	case known < state.PurgedThrough:
-		return &CursorExpiredError{fmt.Sprintf("it is at version %d, and deletions up to version %d have been purged", known, state.PurgedThrough)}
+		return &CursorExpiredError{
+			fmt.Sprintf("it is at version %d, and deletions up to version %d have been purged", known, state.PurgedThrough),
+		}
 	}
 	return nil
 }

@@ -37,7 +37,8 @@ func (c PutExpense) apply(ctx context.Context, p *push, row RowRef, base baseVer
 	if seen != stored.Version {
 		return rowOutcome(0, stored), fmt.Errorf("expense %s: %w", row.ID, ErrConflict)
 	}
-	replaced, err := expense.Replace(ctx, p.tx, p.env, draft, expense.Precondition{Versions: []expense.Version{stored.Version}})
+	unchanged := expense.Precondition{Versions: []expense.Version{stored.Version}}
+	replaced, err := expense.Replace(ctx, p.tx, p.env, draft, unchanged)
 	if err != nil {
 		return rowOutcome(0, stored), err
 	}

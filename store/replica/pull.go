@@ -29,14 +29,14 @@ type PullRequest struct {
 type Page struct {
 	Changes []store.Change // each row once, in its latest state, in the order of the feed
 	Cursor  Cursor         // where the next pull continues; the device stores it together with the rows
-	HasMore bool           // the feed has more changes now; until it is false, a row may refer to one that has not come yet
+	HasMore bool           // there are more changes; until it is false, a row may refer to one that has not come yet
 }
 
-// Pull returns the changes of owner's ledger after a cursor. A pull from the zero Cursor leaves tombstones out, except those of
-// rows that are deleted while its pages are being read. The changes of a page are of one snapshot.
+// Pull returns the changes of owner's ledger after a cursor. A pull from the zero Cursor leaves tombstones out, except
+// those of rows that are deleted while its pages are being read. The changes of a page are of one snapshot.
 //
-// Pull returns [ErrCursorInvalid] for a cursor of another ledger, a [CursorExpiredError] if the feed cannot continue from the
-// cursor, and [expense.ErrNotFound] if owner has no ledger.
+// Pull returns [ErrCursorInvalid] for a cursor of another ledger, a [CursorExpiredError] if the feed cannot continue
+// from the cursor, and [expense.ErrNotFound] if owner has no ledger.
 func Pull(ctx context.Context, st store.Store, owner expense.OwnerID, req PullRequest) (Page, error) {
 	if req.After != (Cursor{}) {
 		// Most pulls find nothing new. This check costs one statement and no transaction.

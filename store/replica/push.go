@@ -21,8 +21,8 @@ type PushRequest struct {
 	Cursor Cursor
 	// Mutations are at most MaxMutations.
 	Mutations []Mutation
-	// Encode returns the bytes to store as the answer to a mutation. They come back in Result.Answer, also when the mutation is
-	// repeated. Encode runs inside the transaction and may be called more than once; nil stores nothing.
+	// Encode returns the bytes to store as the answer to a mutation. They come back in Result.Answer, also when the
+	// mutation is repeated. Encode runs inside the transaction and may be called more than once; nil stores nothing.
 	Encode func(Result) ([]byte, error)
 }
 
@@ -32,8 +32,8 @@ type Mutation struct {
 	Fingerprint []byte // a hash of the content, at most 64 bytes: the same ID with another fingerprint is rejected
 	Row         RowRef // may be zero only if Err is set
 	Change      Change // must be one for rows of Row's type
-	// Err is why the device's request for this mutation could not be decoded. The mutation is rejected with this error, and the
-	// result is remembered.
+	// Err is why the device's request for this mutation could not be decoded. The mutation is rejected with this error,
+	// and the result is remembered.
 	Err error
 
 	// BaseVersion is the version of the row that the device last saw; 0 is unknown.
@@ -48,7 +48,7 @@ type Status uint8
 // The statuses of mutations.
 const (
 	Applied   Status = iota + 1 // the row is as the mutation says
-	Merged                      // applied together with changes that arrived first, or with a category that took another's place
+	Merged                      // applied beside changes that arrived first, or with another category
 	Unchanged                   // the row was as the mutation says already
 	Conflict                    // not applied: the row shows a change that arrived first, and the user decides
 	Rejected                    // not applied, and will never be
@@ -87,9 +87,9 @@ type Result struct {
 // ErrMutationIDReused reports a mutation whose ID belongs to a mutation with other content.
 var ErrMutationIDReused = errors.New("the mutation id belongs to another mutation")
 
-// A BatchLimitError reports that the mutations of a push would post more than [recurrence.MaxBatch] recurring expenses in one
-// Update, because they change rules with due occurrences. Apply the first ones in an Update of their own, and then all of them:
-// those that were applied are replayed.
+// A BatchLimitError reports that the mutations of a push would post more than [recurrence.MaxBatch] recurring expenses
+// in one Update, because they change rules with due occurrences. Apply the first ones in an Update of their own, and
+// then all of them: those that were applied are replayed.
 type BatchLimitError struct {
 	Mutations int // how many of the first mutations fit into one Update; at least 1
 }
@@ -98,16 +98,18 @@ func (e *BatchLimitError) Error() string {
 	return fmt.Sprintf("only the first %d mutations fit into one update", e.Mutations)
 }
 
-// Push applies the mutations of a device to owner's ledger, in order, and returns a result for each. A mutation is applied whole
-// or not at all, and one that fails does not keep the others from being applied.
+// Push applies the mutations of a device to owner's ledger, in order, and returns a result for each. A mutation is
+// applied whole or not at all, and one that fails does not keep the others from being applied.
 //
-// All mutations are applied in one Update, so the rows that they change have the same version. Only a push that changes rules
-// with many due occurrences takes several Updates.
+// All mutations are applied in one Update, so the rows that they change have the same version. Only a push that changes
+// rules with many due occurrences takes several Updates.
 //
-// Push returns [ErrCursorInvalid] or a [CursorExpiredError] if the request has such a cursor, and [expense.ErrNotFound] if owner
-// has no ledger. It returns a temporary error of the store, such as [expense.ErrUnavailable], instead of recording it as a
-// result: send the same push again.
-func Push(ctx context.Context, st store.Store, owner expense.OwnerID, env expense.Env, req PushRequest) ([]Result, error) {
+// Push returns [ErrCursorInvalid] or a [CursorExpiredError] if the request has such a cursor, and [expense.ErrNotFound]
+// if owner has no ledger. It returns a temporary error of the store, such as [expense.ErrUnavailable], instead of
+// recording it as a result: send the same push again.
+func Push(
+	ctx context.Context, st store.Store, owner expense.OwnerID, env expense.Env, req PushRequest,
+) ([]Result, error) {
 	part := req
 	for {
 		var results []Result
@@ -134,13 +136,16 @@ func Push(ctx context.Context, st store.Store, owner expense.OwnerID, env expens
 	}
 }
 
-// Apply is [Push] inside an Update that the caller runs. It also returns a [BatchLimitError] if the mutations do not fit into one
-// Update, and a [recurrence.BacklogError] if the due occurrences of a rule have to be posted first.
-// After any error the Update must fail.
-func Apply(ctx context.Context, tx store.Tx, owner expense.OwnerID, env expense.Env, req PushRequest) ([]Result, error) {
+// Apply is [Push] inside an Update that the caller runs. It also returns a [BatchLimitError] if the mutations do not
+// fit into one Update, and a [recurrence.BacklogError] if the due occurrences of a rule have to be posted first. After
+// any error the Update must fail.
+func Apply(
+	ctx context.Context, tx store.Tx, owner expense.OwnerID, env expense.Env, req PushRequest,
+) ([]Result, error) {
 	if len(req.Mutations) > MaxMutations {
 		return nil, &expense.InvalidError{
-			Field: "mutations", Code: "too_many", Detail: fmt.Sprintf("%d mutations; a push has at most %d", len(req.Mutations), MaxMutations),
+			Field: "mutations", Code: "too_many",
+			Detail: fmt.Sprintf("%d mutations; a push has at most %d", len(req.Mutations), MaxMutations),
 		}
 	}
 	state, err := tx.State(ctx)
@@ -183,7 +188,9 @@ func (p *push) mutation(ctx context.Context, m Mutation) (Result, error) {
 	stored, err := p.record(ctx, m.ID)
 	switch {
 	case err == nil && bytes.Equal(stored.fingerprint, m.Fingerprint):
-		return Result{MutationID: m.ID, Status: stored.status, Version: stored.version, Answer: stored.answer, Replayed: true}, nil
+		return Result{
+			MutationID: m.ID, Status: stored.status, Version: stored.version, Answer: stored.answer, Replayed: true,
+		}, nil
 	case err == nil:
 		return p.encoded(Result{MutationID: m.ID, Status: Rejected, Err: ErrMutationIDReused})
 	case !errors.Is(err, expense.ErrNotFound):
@@ -214,7 +221,9 @@ func (p *push) mutation(ctx context.Context, m Mutation) (Result, error) {
 		return Result{}, err
 	}
 	p.recorded++
-	return result, p.putRecord(ctx, m, record{status: status, version: done.version, row: m.Row, base: base, answer: result.Answer})
+	return result, p.putRecord(ctx, m, record{
+		status: status, version: done.version, row: m.Row, base: base, answer: result.Answer,
+	})
 }
 
 // encoded returns the result with its answer.

@@ -12,8 +12,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A record is what the ledger remembers of a mutation: how to answer when it is repeated, and what base it is for a later mutation of
-// the same row.
+// A record is what the ledger remembers of a mutation: how to answer when it is repeated, and what base it is for a
+// later mutation of the same row.
 type record struct {
 	fingerprint []byte
 	status      Status
@@ -46,8 +46,8 @@ func (p *push) record(ctx context.Context, mutation string) (record, error) {
 
 func (p *push) putRecord(ctx context.Context, m Mutation, r record) error {
 	err := p.tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{
-		IdempotencyKey: recordKey(m.ID), Fingerprint: m.Fingerprint, Retention: store.RetentionTombstones, Payload: r.encode(),
-		CreatedAt: expense.Timestamp(p.env.Now),
+		IdempotencyKey: recordKey(m.ID), Fingerprint: m.Fingerprint, Retention: store.RetentionTombstones,
+		Payload: r.encode(), CreatedAt: expense.Timestamp(p.env.Now),
 	})
 	if err != nil {
 		return fmt.Errorf("store the result: %w", err)

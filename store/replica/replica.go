@@ -1,9 +1,10 @@
-// Package replica is the sync protocol between a ledger and the devices that keep a copy of it. It has no transport: a server
-// decodes requests into the types of this package and encodes what the functions return.
+// Package replica is the sync protocol between a ledger and the devices that keep a copy of it. It has no transport: a
+// server decodes requests into the types of this package and encodes what the functions return.
 //
 //   - [Pull] returns what changed since a [Cursor], page by page.
-//   - [Push] applies changes that a device made while it was offline. Each change is a [Mutation], and each gets a [Result].
-//   - [DigestOf] returns a count and a hash per type of row, with which a device checks that its copy is complete.
+//   - [Push] applies the changes that a device made while it was offline. Each change is a [Mutation] and gets a
+//     [Result].
+//   - [DigestOf] returns a count and a hash for each type of row, so that a device can check its copy.
 //
 // # Order
 //
@@ -11,22 +12,24 @@
 //
 // # Conflicts
 //
-// A mutation names its base: the version of the row that the device last saw, or an earlier mutation of the same device. The
-// guarded fields of a row belong together: an expense's amount, currency, date and rate, and of a budget or a rule every field
-// but its notes and whether it is paused. Fields of two versions are never combined inside that group:
+// A mutation names its base: the version of the row that the device last saw, or an earlier mutation of the same
+// device. The guarded fields of a row belong together: an expense's amount, currency, date and rate, and of a budget or
+// a rule every field but its notes and whether it is paused. Fields of two versions are never combined inside that
+// group:
 //
 //   - A patch on the current version is applied.
-//   - A patch on an older version is merged if it leaves the guarded fields alone, or if nobody changed them since that version.
-//     Otherwise it is a conflict.
+//   - A patch on an older version is merged if it leaves the guarded fields alone, or if nobody has changed them
+//     since that version. Otherwise it is a conflict.
 //   - A put on an older version is unchanged if its content equals the row, and a conflict otherwise.
 //   - A delete always wins.
-//   - A category whose name is taken is merged into the category that has the name. A reference to a category that was merged
-//     follows the merge. A reference to one that was deleted or archived becomes the default category.
+//   - A category whose name is taken is merged into the category that has the name.
+//   - A reference to a category that was merged follows the merge. A reference to one that was deleted or archived
+//     becomes the default category.
 //
 // # Repeated mutations
 //
-// The result of each mutation is stored under its id, in the transaction of its change, for as long as tombstones are kept. A
-// device that did not receive a response sends the same push again and gets the same results.
+// The result of each mutation is stored under its id, in the transaction of its change, for as long as tombstones are
+// kept. A device that did not receive a response sends the same push again and gets the same results.
 package replica
 
 import (
@@ -38,7 +41,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// ErrConflict reports a mutation that contradicts a change which arrived first. The row is as it was: the user has to decide.
+// ErrConflict reports a mutation that contradicts a change which arrived first. The row is as it was: the user has to
+// decide.
 var ErrConflict = errors.New("conflicts with a change that arrived first")
 
 // settingsID is the textual id of the only row of its type.
@@ -50,8 +54,8 @@ type RowRef struct {
 	ID   uuid.UUID
 }
 
-// ParseRowRef returns the row of a type, such as "expense", with the textual id that devices use. It reports false if there is no
-// such type or the id is malformed.
+// ParseRowRef returns the row of a type, such as "expense", with the textual id that devices use. It reports false if
+// there is no such type or the id is malformed.
 func ParseRowRef(rowType, id string) (RowRef, bool) {
 	if rowType == store.SettingsRow.String() {
 		if id != settingsID {
