@@ -22,7 +22,7 @@ func TestCacheKeepsWhatIsInUse(t *testing.T) {
 		}
 	}
 	if _, ok := c.Get(0); ok {
-		t.Error("an entry that nobody asked for is still there")
+		t.Error("an unused entry was not evicted")
 	}
 }
 

@@ -107,7 +107,7 @@ func TestKeysRotateWithoutARefusal(t *testing.T) {
 			}
 			keys, err := h.accounts.SigningKeys(t.Context())
 			if err != nil || len(keys) > 3 {
-				t.Fatalf("%d keys are kept, %v", len(keys), err)
+				t.Fatalf("%d keys are stored, %v", len(keys), err)
 			}
 			time.Sleep(2 * time.Minute)
 		}
@@ -326,7 +326,7 @@ func TestAnInstanceThatOnlyVerifies(t *testing.T) {
 		_, err := verifier.Login(t.Context(), auth.Login{Email: "ada@example.org", Password: goodPassword})
 		wantErr(t, "Login", err, expense.ErrUnavailable)
 		if keys, err := h.accounts.SigningKeys(t.Context()); err != nil || len(keys) != 1 {
-			t.Errorf("%d keys, %v: it makes none", len(keys), err)
+			t.Errorf("%d keys, %v; want no new key", len(keys), err)
 		}
 		_, err = auth.New(t.Context(), h.users, auth.Config{KEK: h.kek, VerifyOnly: true})
 		if err == nil {

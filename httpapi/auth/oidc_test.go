@@ -563,7 +563,7 @@ func TestNewIssuerRefuses(t *testing.T) {
 			Algorithms: []string{"RS256", "HS256"}},
 	} {
 		if _, err := auth.NewOIDCAuthenticator(config); err == nil {
-			t.Errorf("%s is taken", name)
+			t.Errorf("%s is accepted", name)
 		}
 	}
 }

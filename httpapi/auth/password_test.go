@@ -53,7 +53,7 @@ func TestPasswords(t *testing.T) {
 				}
 			}
 			if test.code != "" && (len(codes) != 1 || codes[0] != "password "+test.code) || test.code == "" && err != nil {
-				t.Errorf("faults %q, want %q (%v)", codes, test.code, err)
+				t.Errorf("field errors %q, want %q (%v)", codes, test.code, err)
 			}
 			if err == nil {
 				if _, err := h.Login(t.Context(), auth.Login{Email: email, Password: test.password}); err != nil {
@@ -100,7 +100,7 @@ func TestEmails(t *testing.T) {
 		}
 		if fieldErrs := expense.InvalidErrors(err); !sound &&
 			(len(fieldErrs) != 1 || fieldErrs[0].Field != "email" || fieldErrs[0].Code != "malformed_email") {
-			t.Errorf("%q gives the faults %v", email, fieldErrs)
+			t.Errorf("%q has the field errors %v", email, fieldErrs)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func TestPersonalTokens(t *testing.T) {
 			auth.PersonalTokenDraft{Name: "backup", Scopes: auth.ScopeRead | auth.ScopeExport})
 		if err != nil || !strings.HasPrefix(secret, "swp_") ||
 			time.Until(made.ExpiresAt).Round(time.Second) != auth.PersonalTokenLifetime {
-			t.Fatalf("CreateToken = %+v, %v", made, err)
+			t.Fatalf("CreatePersonalToken = %+v, %v", made, err)
 		}
 		got, err := h.Authenticate(request(t, "Bearer "+secret))
 		want := auth.Identity{Owner: identity.Owner, Scopes: auth.ScopeRead | auth.ScopeExport}
@@ -57,9 +57,10 @@ func TestPersonalTokens(t *testing.T) {
 		}
 		tokens, err := h.PersonalTokens(t.Context(), identity)
 		if err != nil || len(tokens) != 1 || tokens[0].UsedAt.IsZero() || tokens[0].Name != "backup" {
-			t.Errorf("Tokens = %+v, %v", tokens, err)
+			t.Errorf("PersonalTokens = %+v, %v", tokens, err)
 		}
-		wantErr(t, "DeleteToken of none", h.RevokePersonalToken(t.Context(), identity, uuid.New()), expense.ErrNotFound)
+		wantErr(t, "RevokePersonalToken of an unknown token", h.RevokePersonalToken(t.Context(), identity, uuid.New()),
+			expense.ErrNotFound)
 		stranger := auth.Identity{Owner: expense.OwnerID(uuid.NewString())}
 		wantErr(t, "DeleteToken of another's", h.RevokePersonalToken(t.Context(), stranger, made.ID), expense.ErrNotFound)
 		if err := h.RevokePersonalToken(t.Context(), identity, made.ID); err != nil {

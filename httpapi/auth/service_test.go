@@ -248,7 +248,7 @@ func TestRegister(t *testing.T) {
 			t.Errorf("the ledger's home currency is %v, want JPY", home)
 		}
 		if me, err := h.User(t.Context(), identity); err != nil || me != session.User {
-			t.Errorf("Me = %v, %v, want %v", me, err, session.User)
+			t.Errorf("User = %v, %v, want %v", me, err, session.User)
 		}
 		device, err := h.accounts.Device(t.Context(), session.User.ID, session.Device)
 		if err != nil || device.Name != "Phone" {
@@ -272,7 +272,7 @@ func TestRegister(t *testing.T) {
 			fields = append(fields, fault.Field)
 		}
 		if got := strings.Join(fields, " "); got != "email password device_name home_currency" {
-			t.Errorf("faults of %s", got)
+			t.Errorf("field errors of %s", got)
 		}
 	})
 	t.Run("is refused while closed, and still open to an administrator", func(t *testing.T) {

@@ -305,7 +305,7 @@ func TestAuthenticate(t *testing.T) {
 			}
 			h.instance(t)
 			if keys, err := h.accounts.SigningKeys(t.Context()); err != nil || len(keys) != 2 {
-				t.Errorf("%d keys, %v: an instance that can open a key makes none", len(keys), err)
+				t.Errorf("%d keys, %v; an instance that opens a key must not create one", len(keys), err)
 			}
 		})
 	})

@@ -292,7 +292,7 @@ func (f *fleet) check() {
 	for _, row := range rows {
 		there[row.ID] = row
 		if f.expected[row.ID] == nil {
-			f.Errorf("nobody made %v", row)
+			f.Errorf("no device has created %v", row)
 		}
 	}
 	for id, want := range f.expected {
@@ -300,7 +300,7 @@ func (f *fleet) check() {
 		switch {
 		case want.unknown:
 		case !ok && !want.deleted:
-			f.Errorf("expense %s is lost", id)
+			f.Errorf("expense %s is missing", id)
 		case ok && !want.deleted && len(want.writers) == 1 && row.Amount != want.amount:
 			f.Errorf("expense %s has the amount %s; the one device that wrote it last said %s", id, row.Amount, want.amount)
 		}

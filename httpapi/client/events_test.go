@@ -156,7 +156,7 @@ func TestAStreamThatBreaksOffGoesOnWhereItWas(t *testing.T) {
 		equal(t, "events", fmt.Sprint(got), "[changed one news x changed two]")
 		equal(t, "Last-Event-IDs", fmt.Sprintf("%q", s.lastEventIDs), `["" "one" "one" "one"]`)
 		if took := time.Since(begin); took < 9*time.Second || took > 20*time.Second {
-			t.Errorf("three times 3 s and somewhat more took %s", took)
+			t.Errorf("three waits of 3 s took %s", took)
 		}
 	})
 }
@@ -259,7 +259,7 @@ func FuzzAnswers(f *testing.F) {
 		if pending := get(c.QueuedMutations(t.Context()))(t); len(pending) != 1 || pending[0].Key.ID != row.ID.String() {
 			rejections := get(c.Rejections(t.Context()))(t)
 			if len(rejections) != 1 {
-				t.Errorf("the change is neither queued nor refused: %v", pending)
+				t.Errorf("the change is neither queued nor rejected: %v", pending)
 			}
 		}
 	})

@@ -7,8 +7,8 @@ import (
 	"github.com/spendwise/spendwise/export/wire"
 )
 
-// Expense is an expense of the local copy. Its members are texts, so that a client also reads currencies and rate
-// sources that are newer than itself. Version is 0 until the server has acknowledged the expense.
+// Expense is an expense of the local copy. Amounts, currencies and rate sources are strings, so that a client also
+// reads those of a newer server. Version is 0 until the server has acknowledged the expense.
 type Expense struct {
 	wire.Expense
 

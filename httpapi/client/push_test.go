@@ -41,10 +41,10 @@ func TestALongQueueGoesInBatchesAndInOrder(t *testing.T) {
 
 func TestARefusedChangeHoldsUpNoOtherAndIsTold(t *testing.T) {
 	s := newSite(t)
-	var told []string
+	var reported []string
 	c := s.registered(t, client.NewMemoryStorage(),
 		client.WithRejectionHandler(func(_ context.Context, r client.Rejection) {
-			told = append(told, r.Mutation.ID)
+			reported = append(reported, r.Mutation.ID)
 		}))
 	good := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1"}))(t)
 	bad := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "1.001", Date: "never"}))(t)
@@ -52,20 +52,20 @@ func TestARefusedChangeHoldsUpNoOtherAndIsTold(t *testing.T) {
 	must(t, c.Sync(t.Context()))
 	rejections := get(c.Rejections(t.Context()))(t)
 	if len(rejections) != 1 || rejections[0].Mutation.Key.ID != bad.ID.String() ||
-		!slices.Equal(told, []string{rejections[0].Mutation.ID}) {
-		t.Fatalf("rejected: %v, told: %v", rejections, told)
+		!slices.Equal(reported, []string{rejections[0].Mutation.ID}) {
+		t.Fatalf("rejected: %v, reported: %v", rejections, reported)
 	}
 	p := rejections[0].Problem()
 	if p.Code != "validation_error" || !p.HasFieldError("#/amount", "too_many_digits") || len(p.Errors) != 2 {
 		t.Errorf("the problem is %v", p)
 	}
 	if _, err := c.Expenses().Get(t.Context(), bad.ID); !errors.Is(err, expense.ErrNotFound) {
-		t.Errorf("what was refused is still shown: %v", err)
+		t.Errorf("a rejected change is still visible: %v", err)
 	}
 	must(t, second(c.Expenses().Get(t.Context(), good.ID)))
 	must(t, second(c.Expenses().Get(t.Context(), also.ID)))
-	must(t, c.DismissRejection(t.Context(), told[0]))
-	if err := c.DismissRejection(t.Context(), told[0]); !errors.Is(err, expense.ErrNotFound) {
+	must(t, c.DismissRejection(t.Context(), reported[0]))
+	if err := c.DismissRejection(t.Context(), reported[0]); !errors.Is(err, expense.ErrNotFound) {
 		t.Errorf("dismissed twice: %v", err)
 	}
 	wantInSync(t, c)
@@ -150,7 +150,7 @@ func TestAPersonDecidesAboutAConflict(t *testing.T) {
 						var mine, theirs client.Expense
 						must(t, errors.Join(conflict.LocalRow(&mine), conflict.ServerRow(&theirs)))
 						if theirs.Amount != "7.00" || mine.Amount != "8" && mine.Amount != "9" || conflict.Problem().Code != "conflict" {
-							t.Errorf("the person sees %v and %v, because of %v", mine, theirs, conflict.Problem())
+							t.Errorf("the handler got %v and %v, problem %v", mine, theirs, conflict.Problem())
 						}
 						if late {
 							return client.Decision{}
@@ -198,7 +198,7 @@ func TestAChangeOfARowThatWasDeletedBecomesOneNewRow(t *testing.T) {
 			must(t, tablet.ResolveConflict(t.Context(), conflicts[0].Mutation.ID, client.KeepLocal()))
 			err := tablet.ResolveConflict(t.Context(), conflicts[1].Mutation.ID, client.KeepLocal())
 			if !errors.Is(err, expense.ErrNotFound) {
-				t.Errorf("what went into the new row is decided again: %v", err)
+				t.Errorf("a conflict resolved by the new row can be resolved again: %v", err)
 			}
 			must(t, tablet.Sync(t.Context()))
 		}
@@ -248,7 +248,7 @@ func TestTwoEditsOfOneRowDoNotFightEachOther(t *testing.T) {
 	must(t, c.Expenses().Delete(t.Context(), row.ID))
 	_, err := c.Expenses().Put(t.Context(), client.ExpenseDraft{ID: row.ID, Amount: "1"})
 	if !errors.Is(err, expense.ErrGone) {
-		t.Errorf("an id that was deleted is used again: %v", err)
+		t.Errorf("a deleted id is reused: %v", err)
 	}
 	wantInSync(t, c)
 }
@@ -315,7 +315,7 @@ func TestTroubleThatPassesIsWaitedForAsLongAsTheServerAsks(t *testing.T) {
 		status = []int{503, 429, 0}
 		must(t, c.Sync(t.Context()))
 		if took := time.Since(begin); took < 14*time.Second || took > 30*time.Second {
-			t.Errorf("two times 7 s and a lost answer took %s", took)
+			t.Errorf("two waits of 7 s and a lost response took %s", took)
 		}
 		equal(t, "rows", len(get(c.Expenses().List(t.Context()))(t)), 1)
 		wantInSync(t, c)
@@ -331,7 +331,7 @@ func TestTroubleThatPassesIsWaitedForAsLongAsTheServerAsks(t *testing.T) {
 		begin = time.Now()
 		if err := c.Pull(t.Context()); !errors.As(err, &p) || p.RetryAfter < 9*time.Minute ||
 			time.Since(begin) > time.Second {
-			t.Errorf("a server that wants to be left alone for ten minutes: %v", err)
+			t.Errorf("Retry-After of ten minutes: %v", err)
 		}
 	})
 }

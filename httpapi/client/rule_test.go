@@ -124,7 +124,7 @@ func TestEveryTypeOfRowIsWrittenOffline(t *testing.T) {
 		abroad := get(c.Expenses().Put(t.Context(),
 			client.ExpenseDraft{Amount: "10", Currency: "USD", Rate: "0.5", Category: "fun"}))(t)
 		if !abroad.Pending || abroad.HomeAmount != nil {
-			t.Errorf("what only the server can convert is shown as %v", abroad)
+			t.Errorf("an unconverted expense is shown as %v", abroad)
 		}
 		c = s.device(t, open())
 		must(t, c.Sync(t.Context()))
@@ -148,7 +148,7 @@ func TestEveryTypeOfRowIsWrittenOffline(t *testing.T) {
 		}
 		_, err := c.Expenses().Patch(t.Context(), fun.ID, client.ExpensePatch{Notes: client.Set("x")})
 		if !errors.Is(err, expense.ErrNotFound) {
-			t.Errorf("a patch of what is not here: %v", err)
+			t.Errorf("a patch of an unknown row: %v", err)
 		}
 		wantInSync(t, c)
 	})

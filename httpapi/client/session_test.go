@@ -80,7 +80,7 @@ func TestALostAnswerToARefreshSignsNobodyOut(t *testing.T) {
 				return nil, errLost
 			})
 			if err := c.Sync(t.Context()); !errors.Is(err, errLost) {
-				t.Fatalf("a refresh whose answer is lost: %v", err)
+				t.Fatalf("a refresh with a lost response: %v", err)
 			}
 			s.intercept(nil)
 			s.advance(25 * time.Second)
