@@ -17,7 +17,9 @@ import (
 func ExampleAdd() {
 	// The ledger's home currency is the euro. Inside store.Update:
 	//	added, err := expense.Add(ctx, tx, env, draft)
-	draft := expense.Draft{Amount: "1000", Currency: "JPY", Date: "2026-03-08", Category: "travel", Notes: new("Shinkansen snack")}
+	draft := expense.Draft{
+		Amount: "1000", Currency: "JPY", Date: "2026-03-08", Category: "travel", Notes: new("Shinkansen snack"),
+	}
 	fmt.Println(draft.Amount, draft.Currency, draft.Category)
 	// Output: 1000 JPY travel
 }
@@ -46,7 +48,9 @@ func TestTodayIsTheLedgersDay(t *testing.T) {
 	b := openBook(t, "EUR", nil)
 	zone := "Pacific/Kiritimati" // UTC+14: at noon in Greenwich it is tomorrow there
 	err := b.update(func(tx store.Tx) error {
-		_, err := expense.ChangeSettings(t.Context(), tx, b.env, expense.SettingsDraft{TimeZone: &zone}, expense.Precondition{})
+		_, err := expense.ChangeSettings(
+			t.Context(), tx, b.env, expense.SettingsDraft{TimeZone: &zone}, expense.Precondition{},
+		)
 		return err
 	})
 	if err != nil {
@@ -64,21 +68,43 @@ func TestAddConverts(t *testing.T) {
 		rate, date, home string
 		source           expense.Source
 	}{
-		{"the price of the day", expense.Draft{Amount: "1000", Currency: "JPY", Date: "2026-03-10"}, "0.00540540540540540541", "2026-03-10", "5.41", "test"},
-		{"a Sunday takes Friday's price", expense.Draft{Amount: "11.60", Currency: "USD", Date: "2026-03-08"}, "0.862068965517241379", "2026-03-06", "10.00", "test"},
-		{"seven days back are near enough", expense.Draft{Amount: "-11.80", Currency: "USD", Date: "2026-03-17"}, "0.847457627118644068", "2026-03-10", "-10.00", "test"},
+		{
+			"the price of the day", expense.Draft{Amount: "1000", Currency: "JPY", Date: "2026-03-10"}, "0.00540540540540540541",
+			"2026-03-10", "5.41", "test",
+		},
+		{
+			"a Sunday takes Friday's price", expense.Draft{Amount: "11.60", Currency: "USD", Date: "2026-03-08"},
+			"0.862068965517241379", "2026-03-06", "10.00", "test",
+		},
+		{
+			"seven days back are near enough", expense.Draft{Amount: "-11.80", Currency: "USD", Date: "2026-03-17"},
+			"0.847457627118644068", "2026-03-10", "-10.00", "test",
+		},
 		{"eight are not", expense.Draft{Amount: "11.80", Currency: "USD", Date: "2026-03-18"}, "", "", "0.00", ""},
-		{"a later price is never taken", expense.Draft{Amount: "11.80", Currency: "USD", Date: "2026-03-05"}, "", "", "0.00", ""},
+		{
+			"a later price is never taken", expense.Draft{Amount: "11.80", Currency: "USD", Date: "2026-03-05"}, "", "", "0.00",
+			"",
+		},
 		{"a currency without prices is pending", expense.Draft{Amount: "3.250", Currency: "KWD"}, "", "", "0.00", ""},
-		{"a rate by hand wins", expense.Draft{Amount: "3.250", Currency: "KWD", Rate: "2.8"}, "2.8", "2026-03-10", "9.10", expense.SourceUser},
-		{"even over the table", expense.Draft{Amount: "100", Currency: "USD", Rate: "0.9"}, "0.9", "2026-03-10", "90.00", expense.SourceUser},
-		{"halves go away from zero", expense.Draft{Amount: "-0.5", Currency: "USD", Rate: "0.25"}, "0.25", "2026-03-10", "-0.13", expense.SourceUser},
+		{
+			"a rate by hand wins", expense.Draft{Amount: "3.250", Currency: "KWD", Rate: "2.8"}, "2.8", "2026-03-10", "9.10",
+			expense.SourceUser,
+		},
+		{
+			"even over the table", expense.Draft{Amount: "100", Currency: "USD", Rate: "0.9"}, "0.9", "2026-03-10", "90.00",
+			expense.SourceUser,
+		},
+		{
+			"halves go away from zero", expense.Draft{Amount: "-0.5", Currency: "USD", Rate: "0.25"}, "0.25", "2026-03-10",
+			"-0.13", expense.SourceUser,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := openBook(t, "EUR", march)
 			e := b.add(tt.draft)
-			if e.Rate.Value.String() != tt.rate || e.Rate.Date.String() != tt.date || e.Rate.Source != tt.source || e.Home.Amount() != tt.home {
+			if e.Rate.Value.String() != tt.rate || e.Rate.Date.String() != tt.date || e.Rate.Source != tt.source ||
+				e.Home.Amount() != tt.home {
 				t.Errorf("rate %v of %v from %q gives %v, want %s of %s from %q and %s",
 					e.Rate.Value, e.Rate.Date, e.Rate.Source, e.Home, tt.rate, tt.date, tt.source, tt.home)
 			}
@@ -103,7 +129,10 @@ func TestBadDraftsChangeNothing(t *testing.T) {
 		{"an exponent", expense.Draft{Amount: "1e9000"}, []string{"amount malformed_amount"}},
 		{"a decimal comma", expense.Draft{Amount: "1,50"}, []string{"amount malformed_amount"}},
 		{"too large", expense.Draft{Amount: "10000000000000.00"}, []string{"amount too_large"}},
-		{"too large at home", expense.Draft{Amount: "9999999999999.99", Currency: "USD", Rate: "1.1"}, []string{"amount too_large"}},
+		{
+			"too large at home", expense.Draft{Amount: "9999999999999.99", Currency: "USD", Rate: "1.1"},
+			[]string{"amount too_large"},
+		},
 		{"an unknown currency", expense.Draft{Amount: "1", Currency: "EURO"}, []string{"currency unknown_currency"}},
 		{"a currency in small letters", expense.Draft{Amount: "1", Currency: "eur"}, []string{"currency unknown_currency"}},
 		{"a currency that has ended", expense.Draft{Amount: "1", Currency: "DEM"}, []string{"currency currency_ended"}},
@@ -111,16 +140,28 @@ func TestBadDraftsChangeNothing(t *testing.T) {
 		{"a date that is none", expense.Draft{Amount: "1", Date: "10.03.2026"}, []string{"date malformed_date"}},
 		{"a date before 1900", expense.Draft{Amount: "1", Date: "1899-12-31"}, []string{"date out_of_range"}},
 		{"a date too far ahead", expense.Draft{Amount: "1", Date: "2027-03-12"}, []string{"date out_of_range"}},
-		{"an unknown category", expense.Draft{Amount: "1", CategoryID: uuid.NewString()}, []string{"category_id unknown_category"}},
+		{
+			"an unknown category", expense.Draft{Amount: "1", CategoryID: uuid.NewString()},
+			[]string{"category_id unknown_category"},
+		},
 		{"an unknown name", expense.Draft{Amount: "1", Category: "Yachts"}, []string{"category unknown_category"}},
-		{"two categories", expense.Draft{Amount: "1", Category: "Food", CategoryID: uuid.NewString()}, []string{"category ambiguous"}},
+		{
+			"two categories", expense.Draft{Amount: "1", Category: "Food", CategoryID: uuid.NewString()},
+			[]string{"category ambiguous"},
+		},
 		{"notes too long", expense.Draft{Amount: "1", Notes: &long}, []string{"notes too_long"}},
 		{"a control character", expense.Draft{Amount: "1", Notes: new("a\x00b")}, []string{"notes control_character"}},
 		{"broken UTF-8", expense.Draft{Amount: "1", Notes: new("a\xffb")}, []string{"notes control_character"}},
 		{"a rate of zero", expense.Draft{Amount: "1", Currency: "USD", Rate: "0"}, []string{"rate not_positive"}},
 		{"a rate for the home currency", expense.Draft{Amount: "1", Rate: "1.1"}, []string{"rate not_identity"}},
-		{"an occurrence without a rule", expense.Draft{Amount: "1", Occurrence: "2026-03-10"}, []string{"occurrence incomplete"}},
-		{"an occurrence under another id", expense.Draft{Amount: "1", Occurrence: "2026-03-10", RuleID: uuid.NewString()}, []string{"id wrong_id"}},
+		{
+			"an occurrence without a rule", expense.Draft{Amount: "1", Occurrence: "2026-03-10"},
+			[]string{"occurrence incomplete"},
+		},
+		{
+			"an occurrence under another id", expense.Draft{Amount: "1", Occurrence: "2026-03-10", RuleID: uuid.NewString()},
+			[]string{"id wrong_id"},
+		},
 		{"everything wrong at once",
 			expense.Draft{ID: "x", Amount: "x", Currency: "X", Date: "x", CategoryID: "x", Notes: new("\a"), Rate: "x"},
 			[]string{"id malformed_id", "amount malformed_amount", "currency unknown_currency", "date malformed_date",
@@ -172,20 +213,41 @@ func TestTheSameIDAgain(t *testing.T) {
 	}{
 		{"with the same content", draft, nil},
 		{"with less of the same", expense.Draft{ID: id.String(), Amount: "11.8"}, nil},
-		{"with its category's id", expense.Draft{ID: id.String(), Amount: "11.80", CategoryID: first.CategoryID.String()}, nil},
+		{
+			"with its category's id", expense.Draft{ID: id.String(), Amount: "11.80", CategoryID: first.CategoryID.String()},
+			nil,
+		},
 		{"with the rate it got", expense.Draft{ID: id.String(), Amount: "11.80", Rate: first.Rate.Value.String()}, nil},
 		{"with another amount", expense.Draft{ID: id.String(), Amount: "11.81", Currency: "USD"}, expense.ErrExists},
 		{"with the day it got", expense.Draft{ID: id.String(), Amount: "11.80", Date: first.Date.String()}, nil},
 		{"with another currency", expense.Draft{ID: id.String(), Amount: "11.80", Currency: "CAD"}, expense.ErrExists},
-		{"on another day", expense.Draft{ID: id.String(), Amount: "11.80", Date: first.Date.AddDays(-1).String()}, expense.ErrExists},
+		{
+			"on another day", expense.Draft{ID: id.String(), Amount: "11.80", Date: first.Date.AddDays(-1).String()},
+			expense.ErrExists,
+		},
 		{"with another rate", expense.Draft{ID: id.String(), Amount: "11.80", Rate: "0.5"}, expense.ErrExists},
 		{"with a rate that is none", expense.Draft{ID: id.String(), Amount: "11.80", Rate: "half"}, expense.ErrExists},
-		{"with the id of another category", expense.Draft{ID: id.String(), Amount: "11.80", CategoryID: uuid.NewString()}, expense.ErrExists},
+		{
+			"with the id of another category", expense.Draft{ID: id.String(), Amount: "11.80", CategoryID: uuid.NewString()},
+			expense.ErrExists,
+		},
 		{"of a rule", expense.Draft{ID: id.String(), Amount: "11.80", RuleID: uuid.NewString()}, expense.ErrExists},
-		{"of another day of a rule", expense.Draft{ID: id.String(), Amount: "11.80", Occurrence: "2026-03-10"}, expense.ErrExists},
-		{"with other notes", expense.Draft{ID: id.String(), Amount: "11.80", Currency: "USD", Notes: new("")}, expense.ErrExists},
-		{"with another category", expense.Draft{ID: id.String(), Amount: "11.80", Currency: "USD", Category: "Travel"}, expense.ErrExists},
-		{"with a fault", expense.Draft{ID: id.String(), Amount: "11.80", Currency: "USD", Category: "Yachts"}, expense.ErrExists},
+		{
+			"of another day of a rule", expense.Draft{ID: id.String(), Amount: "11.80", Occurrence: "2026-03-10"},
+			expense.ErrExists,
+		},
+		{
+			"with other notes", expense.Draft{ID: id.String(), Amount: "11.80", Currency: "USD", Notes: new("")},
+			expense.ErrExists,
+		},
+		{
+			"with another category", expense.Draft{ID: id.String(), Amount: "11.80", Currency: "USD", Category: "Travel"},
+			expense.ErrExists,
+		},
+		{
+			"with a fault", expense.Draft{ID: id.String(), Amount: "11.80", Currency: "USD", Category: "Yachts"},
+			expense.ErrExists,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -209,7 +271,9 @@ func TestAnArchivedCategoryDoesNotFailTheRetry(t *testing.T) {
 	first := b.add(draft)
 	archive := true
 	err := b.update(func(tx store.Tx) error {
-		_, err := expense.ChangeCategory(t.Context(), tx, b.env, first.CategoryID, expense.CategoryPatch{Archived: &archive}, expense.Precondition{})
+		_, err := expense.ChangeCategory(
+			t.Context(), tx, b.env, first.CategoryID, expense.CategoryPatch{Archived: &archive}, expense.Precondition{},
+		)
 		return err
 	})
 	if err != nil {
@@ -282,14 +346,16 @@ func TestAddAllTellsEachDraftItsFate(t *testing.T) {
 	}
 }
 
-// TestAnyoneCanRecomputeTheHomeAmount states F1: the home amount is the amount times the kept rate, rounded once, half away
-// from zero.
+// TestAnyoneCanRecomputeTheHomeAmount states F1: the home amount is the amount times the kept rate, rounded once, half
+// away from zero.
 func TestAnyoneCanRecomputeTheHomeAmount(t *testing.T) {
 	homes := []string{"EUR", "USD", "JPY", "KWD", "CLF"}
 	rapid.Check(t, func(r *rapid.T) {
 		home := rapid.SampledFrom(homes).Draw(r, "home")
 		b := openBook(t, home, march)
-		currency := expense.MustCurrency(rapid.SampledFrom([]string{"EUR", "USD", "JPY", "KWD", "CLF", "DEM"}).Draw(r, "currency"))
+		currency := expense.MustCurrency(
+			rapid.SampledFrom([]string{"EUR", "USD", "JPY", "KWD", "CLF", "DEM"}).Draw(r, "currency"),
+		)
 		// As many yen are at the highest rate below 10^15 minor units of CLF, which is the most there may be.
 		minor := rapid.Int64Range(-800_000_000, 800_000_000).Filter(func(n int64) bool { return n != 0 }).Draw(r, "minor")
 		amount, err := expense.MoneyFromMinor(minor, currency)

@@ -93,8 +93,8 @@ type AddCategoryResult struct {
 }
 
 // AddCategory adds a category. It is idempotent for a draft with an id: if a category has the id and equals every given
-// member of the draft, AddCategory changes nothing, and Created is false. It returns ErrExists if the category differs or
-// another one has the name, ErrGone if the id belongs to a deleted category, and ErrInvalid with all field errors.
+// member of the draft, AddCategory changes nothing, and Created is false. It returns ErrExists if the category differs
+// or another one has the name, ErrGone if the id belongs to a deleted category, and ErrInvalid with all field errors.
 func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddCategoryResult, error) {
 	var errs ValidationErrors
 	c := Category{CreatedAt: Timestamp(env.Now), UpdatedAt: Timestamp(env.Now)}

@@ -64,21 +64,55 @@ func TestAddCategory(t *testing.T) {
 		faults []string
 		stored string
 	}{
-		{name: "with everything", draft: expense.CategoryDraft{ID: id.String(), Name: " Café ", Colour: new("#1E90FF"), Icon: new("cup")}, stored: "Café"},
+		{
+			name:   "with everything",
+			draft:  expense.CategoryDraft{ID: id.String(), Name: " Café ", Colour: new("#1E90FF"), Icon: new("cup")},
+			stored: "Café",
+		},
 		{name: "a name that is taken in other letters", draft: expense.CategoryDraft{Name: "FOOD"}, want: expense.ErrExists},
-		{name: "a name that is taken, accents decomposed", draft: expense.CategoryDraft{Name: "Ma\u0302che"}, want: expense.ErrExists},
+		{
+			name: "a name that is taken, accents decomposed", draft: expense.CategoryDraft{Name: "Ma\u0302che"},
+			want: expense.ErrExists,
+		},
 		{name: "no name", draft: expense.CategoryDraft{Name: "  "}, faults: []string{"name bad_length"}},
-		{name: "a name that cannot be seen", draft: expense.CategoryDraft{Name: "\u200b\ufeff"}, faults: []string{"name invisible"}},
-		{name: "sixty runes are enough", draft: expense.CategoryDraft{Name: strings.Repeat("漢", 60)}, stored: strings.Repeat("漢", 60)},
-		{name: "sixty-one are too many", draft: expense.CategoryDraft{Name: strings.Repeat("漢", 61)}, faults: []string{"name bad_length"}},
-		{name: "a name that would turn what stands beside it", draft: expense.CategoryDraft{Name: "Food \u202e"}, faults: []string{"name bidi_control"}},
-		{name: "a name with an isolate", draft: expense.CategoryDraft{Name: "\u2066Food"}, faults: []string{"name bidi_control"}},
+		{
+			name: "a name that cannot be seen", draft: expense.CategoryDraft{Name: "\u200b\ufeff"},
+			faults: []string{"name invisible"},
+		},
+		{
+			name: "sixty runes are enough", draft: expense.CategoryDraft{Name: strings.Repeat("漢", 60)},
+			stored: strings.Repeat("漢", 60),
+		},
+		{
+			name: "sixty-one are too many", draft: expense.CategoryDraft{Name: strings.Repeat("漢", 61)},
+			faults: []string{"name bad_length"},
+		},
+		{
+			name: "a name that would turn what stands beside it", draft: expense.CategoryDraft{Name: "Food \u202e"},
+			faults: []string{"name bidi_control"},
+		},
+		{
+			name: "a name with an isolate", draft: expense.CategoryDraft{Name: "\u2066Food"},
+			faults: []string{"name bidi_control"},
+		},
 		{name: "a name that runs from right to left", draft: expense.CategoryDraft{Name: "טיולים"}, stored: "טיולים"},
 		{name: "the longest icon", draft: expense.CategoryDraft{Name: "A", Icon: new(strings.Repeat("i", 40))}, stored: "A"},
-		{name: "an icon too long", draft: expense.CategoryDraft{Name: "A", Icon: new(strings.Repeat("i", 41))}, faults: []string{"icon malformed"}},
-		{name: "a colour of three digits", draft: expense.CategoryDraft{Name: "A", Colour: new("#abc")}, faults: []string{"colour malformed"}},
-		{name: "a colour without its sign", draft: expense.CategoryDraft{Name: "A", Colour: new("1e90ff0")}, faults: []string{"colour malformed"}},
-		{name: "a colour of other letters", draft: expense.CategoryDraft{Name: "A", Colour: new("#1e90fg")}, faults: []string{"colour malformed"}},
+		{
+			name: "an icon too long", draft: expense.CategoryDraft{Name: "A", Icon: new(strings.Repeat("i", 41))},
+			faults: []string{"icon malformed"},
+		},
+		{
+			name: "a colour of three digits", draft: expense.CategoryDraft{Name: "A", Colour: new("#abc")},
+			faults: []string{"colour malformed"},
+		},
+		{
+			name: "a colour without its sign", draft: expense.CategoryDraft{Name: "A", Colour: new("1e90ff0")},
+			faults: []string{"colour malformed"},
+		},
+		{
+			name: "a colour of other letters", draft: expense.CategoryDraft{Name: "A", Colour: new("#1e90fg")},
+			faults: []string{"colour malformed"},
+		},
 		{name: "everything wrong",
 			draft:  expense.CategoryDraft{ID: "1", Name: "a\tb", Colour: new("red"), Icon: new("<svg>")},
 			faults: []string{"id malformed_id", "name control_character", "colour malformed", "icon malformed"}},
@@ -156,7 +190,8 @@ func TestTheDefaultCategoryStays(t *testing.T) {
 	if !errors.Is(err, expense.ErrInUse) {
 		t.Errorf("deleting it: %v, want ErrInUse", err)
 	}
-	if renamed, err := b.tryChangeCategory(def, expense.CategoryPatch{Name: new("Misc")}); err != nil || renamed != b.category("misc") {
+	if renamed, err := b.tryChangeCategory(def, expense.CategoryPatch{Name: new("Misc")}); err != nil ||
+		renamed != b.category("misc") {
 		t.Errorf("renaming it: %+v, %v", renamed, err)
 	}
 }

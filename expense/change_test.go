@@ -23,18 +23,40 @@ func TestChangeKeepsOrRenewsTheConversion(t *testing.T) {
 		source     expense.Source
 	}{
 		{"other notes leave it", table, expense.Patch{Notes: new("x")}, later, "0.847457627118644068", "10.00", "test"},
-		{"another category leaves it", table, expense.Patch{Category: new("Food")}, later, "0.847457627118644068", "10.00", "test"},
-		{"the same amount leaves it", table, expense.Patch{Amount: new("11.8"), Date: new("2026-03-10"), Currency: new("USD")}, later, "0.847457627118644068", "10.00", "test"},
+		{
+			"another category leaves it", table, expense.Patch{Category: new("Food")}, later, "0.847457627118644068", "10.00",
+			"test",
+		},
+		{
+			"the same amount leaves it", table,
+			expense.Patch{Amount: new("11.8"), Date: new("2026-03-10"), Currency: new("USD")}, later, "0.847457627118644068",
+			"10.00", "test",
+		},
 		{"another amount takes the table's rate", table, expense.Patch{Amount: new("20")}, later, "0.5", "10.00", "test"},
-		{"another amount keeps the rate there is when the table has none", table, expense.Patch{Amount: new("23.60")}, nil, "0.847457627118644068", "20.00", "test"},
+		{
+			"another amount keeps the rate there is when the table has none", table, expense.Patch{Amount: new("23.60")}, nil,
+			"0.847457627118644068", "20.00", "test",
+		},
 		{"another date without a price is pending", table, expense.Patch{Date: new("2026-03-09")}, nil, "", "0.00", ""},
-		{"another currency", table, expense.Patch{Currency: new("JPY"), Amount: new("185")}, march, "0.00540540540540540541", "1.00", "test"},
+		{
+			"another currency", table, expense.Patch{Currency: new("JPY"), Amount: new("185")}, march, "0.00540540540540540541",
+			"1.00", "test",
+		},
 		{"the home currency", table, expense.Patch{Currency: new("EUR")}, march, "1", "11.80", expense.SourceIdentity},
 		{"a rate by hand", table, expense.Patch{Rate: new("0.5")}, march, "0.5", "5.90", expense.SourceUser},
-		{"its own rate again changes nothing", table, expense.Patch{Rate: new("0.847457627118644068")}, later, "0.847457627118644068", "10.00", "test"},
-		{"a rate by hand outlives another amount", hand, expense.Patch{Amount: new("10")}, march, "0.9", "9.00", expense.SourceUser},
+		{
+			"its own rate again changes nothing", table, expense.Patch{Rate: new("0.847457627118644068")}, later,
+			"0.847457627118644068", "10.00", "test",
+		},
+		{
+			"a rate by hand outlives another amount", hand, expense.Patch{Amount: new("10")}, march, "0.9", "9.00",
+			expense.SourceUser,
+		},
 		{"and another date", hand, expense.Patch{Date: new("2026-03-09")}, march, "0.9", "10.62", expense.SourceUser},
-		{"but not another currency", hand, expense.Patch{Currency: new("JPY"), Amount: new("185")}, march, "0.00540540540540540541", "1.00", "test"},
+		{
+			"but not another currency", hand, expense.Patch{Currency: new("JPY"), Amount: new("185")}, march,
+			"0.00540540540540540541", "1.00", "test",
+		},
 		{"nor being dropped", hand, expense.Patch{Rate: new("")}, march, "0.847457627118644068", "10.00", "test"},
 		{"dropped without a price is pending", hand, expense.Patch{Rate: new("")}, nil, "", "0.00", ""},
 	}
@@ -45,12 +67,16 @@ func TestChangeKeepsOrRenewsTheConversion(t *testing.T) {
 			b.env.Rates = tt.rates
 			e := b.change(old, tt.patch)
 			if e.Rate.Value.String() != tt.rate || e.Home.Amount() != tt.home || e.Rate.Source != tt.source {
-				t.Errorf("rate %v from %q gives %v, want %s from %q and %s", e.Rate.Value, e.Rate.Source, e.Home, tt.rate, tt.source, tt.home)
+				t.Errorf(
+					"rate %v from %q gives %v, want %s from %q and %s", e.Rate.Value, e.Rate.Source, e.Home, tt.rate, tt.source,
+					tt.home,
+				)
 			}
 			if e.Rate.Source == expense.SourceUser && e.Rate.Date != e.Date {
 				t.Errorf("a user's own rate is of %v, want the expense's date %v", e.Rate.Date, e.Date)
 			}
-			if wantGuard := map[bool]expense.Version{true: old.Guard, false: e.Version}[e.SameGuardedFields(old)]; e.Guard != wantGuard {
+			wantGuard := map[bool]expense.Version{true: old.Guard, false: e.Version}[e.SameGuardedFields(old)]
+			if e.Guard != wantGuard {
 				t.Errorf("guard %d, want %d", e.Guard, wantGuard)
 			}
 		})
@@ -72,7 +98,10 @@ func TestAChangeThatChangesNothingTakesNoVersion(t *testing.T) {
 func TestBadPatchesChangeNothing(t *testing.T) {
 	b := openBook(t, "EUR", march)
 	e := b.add(expense.Draft{Amount: "12.34"})
-	_, err := b.tryChange(e.ID, expense.Patch{Currency: new("JPY"), Date: new("2026-13-01"), Rate: new("-1"), CategoryID: new("?")}, expense.Precondition{})
+	_, err := b.tryChange(
+		e.ID, expense.Patch{Currency: new("JPY"), Date: new("2026-13-01"), Rate: new("-1"), CategoryID: new("?")},
+		expense.Precondition{},
+	)
 	wantFaults(t, err, "amount too_many_digits", "date impossible_date", "rate malformed_rate", "category_id malformed_id")
 	if stored := b.get(e.ID); stored != e {
 		t.Errorf("stored is %+v, want %+v", stored, e)
@@ -87,21 +116,27 @@ func TestOldRowsKeepWhatIsRefusedNow(t *testing.T) {
 	e := b.add(expense.Draft{Amount: "1", Currency: "DEM", Date: "1999-01-01", Category: "Food"})
 	archived := true
 	err := b.update(func(tx store.Tx) error {
-		_, err := expense.ChangeCategory(t.Context(), tx, b.env, e.CategoryID, expense.CategoryPatch{Archived: &archived}, expense.Precondition{})
+		_, err := expense.ChangeCategory(
+			t.Context(), tx, b.env, e.CategoryID, expense.CategoryPatch{Archived: &archived}, expense.Precondition{},
+		)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if changed := b.change(e, expense.Patch{Amount: new("2"), CategoryID: new(e.CategoryID.String())}); changed.Amount.String() != "2.00 DEM" {
+	changed := b.change(e, expense.Patch{Amount: new("2"), CategoryID: new(e.CategoryID.String())})
+	if changed.Amount.String() != "2.00 DEM" {
 		t.Errorf("got %v", changed.Amount)
 	}
 }
 
-// Marks were money until 2002: an expense in them may move within their time, but neither out of it nor into them today.
+// Marks were money until 2002: an expense in them may move within their time, but neither out of it nor into them
+// today.
 func TestAChangeLeadsIntoNoCurrencyThatHasEnded(t *testing.T) {
 	b := openBook(t, "EUR", nil)
-	marks, euros := b.add(expense.Draft{Amount: "1", Currency: "DEM", Date: "1999-01-01"}), b.add(expense.Draft{Amount: "1"})
+	marks, euros := b.add(expense.Draft{
+		Amount: "1", Currency: "DEM", Date: "1999-01-01",
+	}), b.add(expense.Draft{Amount: "1"})
 	_, err := b.tryChange(marks.ID, expense.Patch{Date: new(euros.Date.String())}, expense.Precondition{})
 	wantFaults(t, err, "currency currency_ended")
 	_, err = b.tryChange(euros.ID, expense.Patch{Currency: new("DEM")}, expense.Precondition{})
@@ -109,7 +144,8 @@ func TestAChangeLeadsIntoNoCurrencyThatHasEnded(t *testing.T) {
 	if moved := b.change(marks, expense.Patch{Date: new("1998-12-31")}); moved.Date.String() != "1998-12-31" {
 		t.Errorf("it is of %s", moved.Date)
 	}
-	if changed := b.change(euros, expense.Patch{Currency: new("DEM"), Date: new("1998-12-31")}); changed.Amount.String() != "1.00 DEM" {
+	changed := b.change(euros, expense.Patch{Currency: new("DEM"), Date: new("1998-12-31")})
+	if changed.Amount.String() != "1.00 DEM" {
 		t.Errorf("it is %s", changed.Amount)
 	}
 }
@@ -118,7 +154,10 @@ func TestAReplacementMayNameItsRate(t *testing.T) {
 	b := openBook(t, "EUR", march)
 	e := b.add(expense.Draft{Amount: "10", Currency: "USD"})
 	err := b.update(func(tx store.Tx) error {
-		_, err := expense.Replace(t.Context(), tx, b.env, expense.Draft{ID: e.ID.String(), Amount: "10", Currency: "USD", Rate: "0.5"}, expense.Precondition{Present: true})
+		_, err := expense.Replace(
+			t.Context(), tx, b.env, expense.Draft{ID: e.ID.String(), Amount: "10", Currency: "USD", Rate: "0.5"},
+			expense.Precondition{Present: true},
+		)
 		return err
 	})
 	if stored := b.get(e.ID); err != nil || stored.Home.String() != "5.00 EUR" || stored.Rate.Value.String() != "0.5" {
@@ -145,7 +184,8 @@ func TestConditions(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := b.tryChange(e.ID, expense.Patch{}, tt.cond)
 			var stale *expense.StaleError
-			if tt.ok && err != nil || !tt.ok && (!errors.As(err, &stale) || stale.Current != e.Version || !errors.Is(err, expense.ErrStale)) {
+			if tt.ok && err != nil || !tt.ok &&
+				(!errors.As(err, &stale) || stale.Current != e.Version || !errors.Is(err, expense.ErrStale)) {
 				t.Errorf("error %v", err)
 			}
 			err = b.update(func(tx store.Tx) error {
@@ -179,12 +219,21 @@ func TestReplace(t *testing.T) {
 		{"makes what is not there", false, original, expense.Precondition{}, nil, true},
 		{"makes what must not be there", false, original, expense.Precondition{Absent: true}, nil, true},
 		{"does not make what must be there", false, original, expense.Precondition{Present: true}, expense.ErrStale, false},
-		{"does not make another version", false, original, expense.Precondition{Versions: []expense.Version{2}}, expense.ErrStale, false},
+		{
+			"does not make another version", false, original, expense.Precondition{Versions: []expense.Version{2}},
+			expense.ErrStale, false,
+		},
 		{"the same again", true, original, expense.Precondition{}, nil, false},
-		{"the same again under a stale version", true, original, expense.Precondition{Versions: []expense.Version{1}}, nil, false},
+		{
+			"the same again under a stale version", true, original, expense.Precondition{Versions: []expense.Version{1}}, nil,
+			false,
+		},
 		{"the same again though it was to be new", true, original, expense.Precondition{Absent: true}, nil, false},
 		{"other content needs a condition", true, other, expense.Precondition{}, expense.ErrPreconditionRequired, false},
-		{"other content under a stale version", true, other, expense.Precondition{Versions: []expense.Version{1}}, expense.ErrStale, false},
+		{
+			"other content under a stale version", true, other, expense.Precondition{Versions: []expense.Version{1}},
+			expense.ErrStale, false,
+		},
 		{"other content that was to be new", true, other, expense.Precondition{Absent: true}, expense.ErrStale, false},
 		{"other content under the version", true, other, expense.Precondition{Versions: []expense.Version{2}}, nil, false},
 		{"bad content", true, expense.Draft{ID: id.String()}, expense.Precondition{Present: true}, expense.ErrInvalid, false},
@@ -215,7 +264,8 @@ func TestReplace(t *testing.T) {
 			}
 			if tt.draft.Amount == other.Amount {
 				e := added.Expense
-				if e.Amount.String() != "1.00 EUR" || e.Notes != "" || e.CategoryID != b.category("Other").ID || e.Date.String() != "2026-03-09" {
+				if e.Amount.String() != "1.00 EUR" || e.Notes != "" || e.CategoryID != b.category("Other").ID ||
+					e.Date.String() != "2026-03-09" {
 					t.Errorf("what was not given is not the default: %+v", e)
 				}
 				if e.CreatedAt != before.CreatedAt {

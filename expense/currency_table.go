@@ -2,9 +2,9 @@
 
 package expense
 
-// currencyTable lists the currencies of ISO 4217 with which people can or could pay, ordered by code. Codes and days as
-// legal tender are from CLDR 48.2.0, published 2026-03-25. The numbers of decimals are from ISO 4217's list one of 2024-06-25, and for
-// withdrawn currencies from earlier lists.
+// currencyTable lists the currencies of ISO 4217 with which people can or could pay, ordered by code. Codes and days
+// as legal tender are from CLDR 48.2.0, published 2026-03-25. The numbers of decimals are from ISO 4217's list one of
+// 2024-06-25, and for withdrawn currencies from earlier lists.
 var currencyTable = [...]currencyRow{
 	{"ADP", 0, 19360101, 20011231},
 	{"AED", 2, 19730519, 0},

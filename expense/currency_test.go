@@ -152,7 +152,9 @@ func TestCurrencyTableDiffersFromXTextForReasons(t *testing.T) {
 			continue
 		}
 		digits, _ := currency.Standard.Rounding(unit)
-		explained(code, digits != ours.Digits(), otherDigits, fmt.Sprintf("%d digits, %d in golang.org/x/text", ours.Digits(), digits))
+		explained(
+			code, digits != ours.Digits(), otherDigits, fmt.Sprintf("%d digits, %d in golang.org/x/text", ours.Digits(), digits),
+		)
 		until := ours.LegalTender().To.String()
 		theirEnd := strings.TrimPrefix(ends[code], "none")
 		explained(code, until != theirEnd, endedSince, fmt.Sprintf("last day %q, %q in golang.org/x/text", until, theirEnd))
@@ -171,7 +173,10 @@ func splitKeys(grouped map[string]string) map[string]string {
 }
 
 func TestParseCurrencyRefusesWhatIsNoCode(t *testing.T) {
-	for _, text := range []string{"", "E", "EU", "eur", "Eur", "EURO", " EUR", "EUR ", "ЕUR", "EU\x00", "€", "XXX", "XAU", "XTS", "ZZZ", "\xff\xfe\xfd", strings.Repeat("EUR", 4_000_000)} {
+	for _, text := range []string{
+		"", "E", "EU", "eur", "Eur", "EURO", " EUR", "EUR ", "ЕUR", "EU\x00", "€", "XXX", "XAU", "XTS", "ZZZ", "\xff\xfe\xfd",
+		strings.Repeat("EUR", 4_000_000),
+	} {
 		c, err := expense.ParseCurrency(text)
 		wantFault(t, err, "", "unknown_currency")
 		if !c.IsZero() {
@@ -209,7 +214,7 @@ func ExampleParseCurrency() {
 	// "XYZ" is not an ISO 4217 currency code; give one such as EUR
 }
 
-func Example_legalTender() {
+func ExampleCurrency_LegalTender() {
 	kuna := expense.MustCurrency("HRK")
 	fmt.Println(kuna.LegalTender().From, kuna.LegalTender().To)
 	fmt.Println(kuna.EndedBefore(expense.MustDate("2023-01-15")))

@@ -22,12 +22,16 @@ func TestParseDateReadsTheCalendar(t *testing.T) {
 			t.Errorf("ParseDate(%s) = %s, %v", text, date, err)
 		}
 	}
-	for _, text := range []string{"2023-02-29", "1900-02-29", "2100-02-29", "2026-04-31", "2026-13-01", "2026-00-10", "2026-01-00", "2026-01-32", "0000-01-01"} {
+	for _, text := range []string{
+		"2023-02-29", "1900-02-29", "2100-02-29", "2026-04-31", "2026-13-01", "2026-00-10", "2026-01-00", "2026-01-32",
+		"0000-01-01",
+	} {
 		_, err := expense.ParseDate(text)
 		wantFault(t, err, "", "impossible_date")
 	}
 	others := []string{
-		"2026-1-01", "2026-01-1", "26-01-01", "20260101", "2026/01/01", "01-01-2026", "2026-01-01T00:00:00Z", " 2026-01-01", "2026-01-01 ",
+		"2026-1-01", "2026-01-1", "26-01-01", "20260101", "2026/01/01", "01-01-2026", "2026-01-01T00:00:00Z", " 2026-01-01",
+		"2026-01-01 ",
 		"+026-01-01", "-026-01-01", "2026-0١-1", "２０２６-01-01", "2026-01-0\x00", "10000-01-01", "2026‐01‐01",
 	}
 	for _, text := range append(others, hostile()...) {
@@ -73,7 +77,8 @@ func TestDateAgreesWithPackageTimeOverTheCalendar(t *testing.T) {
 		if to.Sub(from) != b-a || from.AddDays(b-a) != to {
 			t.Fatalf("%s and %s are %d days apart, and not %d", from, to, to.Sub(from), b-a)
 		}
-		if from.Compare(to) != -to.Compare(from) || from.Before(to) != (a < b) || from.After(to) != (a > b) || (from == to) != (a == b) {
+		if from.Compare(to) != -to.Compare(from) || from.Before(to) != (a < b) || from.After(to) != (a > b) ||
+			(from == to) != (a == b) {
 			t.Fatalf("%s and %s are ordered wrongly", from, to)
 		}
 		checkText(t, from)
@@ -83,7 +88,8 @@ func TestDateAgreesWithPackageTimeOverTheCalendar(t *testing.T) {
 func checkDate(t *testing.T, date expense.Date, day time.Time) {
 	t.Helper()
 	year, month, dayOfMonth := day.Date()
-	if date.Year() != year || date.MonthOfYear() != month || date.Day() != dayOfMonth || date.String() != day.Format(time.DateOnly) {
+	if date.Year() != year || date.MonthOfYear() != month || date.Day() != dayOfMonth ||
+		date.String() != day.Format(time.DateOnly) {
 		t.Fatalf("%s is shown as %s", day.Format(time.DateOnly), date)
 	}
 	if date.Weekday() != day.Weekday() {
@@ -131,7 +137,8 @@ func TestDatesBeyondTheCalendarAreNone(t *testing.T) {
 		_, err := expense.DateFromInt(ymd)
 		wantFault(t, err, "", "impossible_date")
 	}
-	if date, err := expense.DateFromInt(0); err != nil || !date.IsZero() || date.Int() != 0 || date.String() != "" || !date.Month().IsZero() {
+	if date, err := expense.DateFromInt(0); err != nil || !date.IsZero() || date.Int() != 0 || date.String() != "" ||
+		!date.Month().IsZero() {
 		t.Errorf("the zero Date is %v, %v", date, err)
 	}
 	checkText(t, expense.Date{})
@@ -140,7 +147,8 @@ func TestDatesBeyondTheCalendarAreNone(t *testing.T) {
 func TestDateIsWhatClocksShow(t *testing.T) {
 	instant := time.Date(2026, 3, 1, 10, 30, 0, 0, time.UTC)
 	for zone, want := range map[string]string{
-		"Pacific/Kiritimati": "2026-03-02", "Pacific/Auckland": "2026-03-01", "UTC": "2026-03-01", "Pacific/Pago_Pago": "2026-02-28",
+		"Pacific/Kiritimati": "2026-03-02", "Pacific/Auckland": "2026-03-01", "UTC": "2026-03-01",
+		"Pacific/Pago_Pago": "2026-02-28",
 	} {
 		if got := expense.DateOf(instant, location(t, zone)); got.String() != want {
 			t.Errorf("in %s it is %s, want %s", zone, got, want)
@@ -201,7 +209,9 @@ func TestDateBeginsAtTheLeastInstantInEveryZone(t *testing.T) {
 		loc := location(t, name)
 		var dates []expense.Date
 		for day := range 8 { // some days of each zone, others in each
-			dates = append(dates, civil(time.Date(1900+(len(name)*37+day*43)%301, time.Month(1+day), 1+day*3, 0, 0, 0, 0, time.UTC)))
+			dates = append(
+				dates, civil(time.Date(1900+(len(name)*37+day*43)%301, time.Month(1+day), 1+day*3, 0, 0, 0, 0, time.UTC)),
+			)
 		}
 		// The days around each clock change.
 		for at := time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC).In(loc); ; {
@@ -249,10 +259,13 @@ func zoneNames(t *testing.T) []string {
 	t.Helper()
 	names := []string{
 		"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Pacific/Kiritimati", "Pacific/Pago_Pago",
-		"America/Sao_Paulo", "Asia/Beirut", "Africa/Cairo", "America/Havana", "Pacific/Apia", "Antarctica/Troll", "Africa/Monrovia",
+		"America/Sao_Paulo", "Asia/Beirut", "Africa/Cairo", "America/Havana", "Pacific/Apia", "Antarctica/Troll",
+		"Africa/Monrovia",
 	}
 	const root = "/usr/share/zoneinfo"
-	for _, area := range []string{"Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"} {
+	for _, area := range []string{
+		"Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific",
+	} {
 		err := filepath.WalkDir(filepath.Join(root, area), func(path string, entry os.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
 				return nil //nolint:nilerr // a machine may have no database: then the list above is all
@@ -269,7 +282,9 @@ func zoneNames(t *testing.T) []string {
 }
 
 func FuzzParseDate(f *testing.F) {
-	for _, seed := range []string{"2026-02-28", "2024-02-29", "2023-02-29", "0001-01-01", "9999-12-31", "2026-1-1", "2026-01-0١", "\x002026-01-0"} {
+	for _, seed := range []string{
+		"2026-02-28", "2024-02-29", "2023-02-29", "0001-01-01", "9999-12-31", "2026-1-1", "2026-01-0١", "\x002026-01-0",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -285,7 +300,7 @@ func FuzzParseDate(f *testing.F) {
 	})
 }
 
-func Example_startOfDay() {
+func ExampleDate_StartIn() {
 	saoPaulo, err := expense.ParseZone("America/Sao_Paulo")
 	if err != nil {
 		fmt.Println(err)
@@ -295,7 +310,7 @@ func Example_startOfDay() {
 	// Output: 2018-11-04T01:00:00-02:00
 }
 
-func Example_weekStart() {
+func ExampleDate_WeekStart() {
 	sunday := expense.MustDate("2026-03-01")
 	fmt.Println(sunday.Weekday(), sunday.WeekStart(), sunday.AddDays(1).WeekStart())
 	// Output: Sunday 2026-02-23 2026-03-02

@@ -105,14 +105,14 @@ func TestSentinelsImplyEachOther(t *testing.T) {
 	}
 }
 
-func Example_invalidErrors() {
+func ExampleInvalidErrors() {
 	_, err := expense.ParseMoney("12.345", "XYZ")
-	for _, fault := range expense.InvalidErrors(err) {
-		fmt.Println(fault.Field, fault.Code)
+	for _, fieldError := range expense.InvalidErrors(err) {
+		fmt.Println(fieldError.Field, fieldError.Code)
 	}
 	_, err = expense.ParseMoney("12,50", "XYZ")
-	for _, fault := range expense.InvalidErrors(err) {
-		fmt.Println(fault.Field, fault.Code)
+	for _, fieldError := range expense.InvalidErrors(err) {
+		fmt.Println(fieldError.Field, fieldError.Code)
 	}
 	// Output:
 	// currency unknown_currency

@@ -1,33 +1,46 @@
 package expense_test
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/expense/locale"
+	"github.com/spendwise/spendwise/expense/ecb"
+	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// The values by themselves: an amount that was paid, the day's rate, the home amount, and the way a person reads it.
-func Example_values() {
-	paid, err := expense.ParseMoney("48.90", "USD")
-	if err != nil {
+// Example creates a ledger in euros and adds an expense in dollars. The expense is converted by the rate of its date.
+func Example() {
+	if err := addLunch(context.Background()); err != nil {
 		fmt.Println(err)
-		return
 	}
-	day, err := expense.ParseDate("2026-03-01")
+	// Output: 2026-02-27: 48.90 USD at 0.847098686997035155 is 41.42 EUR
+}
+
+func addLunch(ctx context.Context) error {
+	rates, err := ecb.EmbeddedTable()
 	if err != nil {
-		fmt.Println(err)
-		return
+		return err
 	}
-	rate := expense.Rate{Value: expense.MustFactor("1").Div(expense.MustFactor("1.1805")), Date: day.AddDays(-2), Source: "ecb"}
-	home, err := rate.Convert(paid, expense.MustCurrency("EUR"))
+	settings, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
-		fmt.Println(err)
-		return
+		return err
 	}
-	fmt.Printf("%s, a %s: %s at %s of %s is %s\n", day, day.Weekday(), paid, rate.Value, rate.Date, home)
-	fmt.Println(locale.NewFormatter("en-IE").Money(home), "in", day.Month())
-	// Output:
-	// 2026-03-01, a Sunday: 48.90 USD at 0.847098686997035155 of 2026-02-27 is 41.42 EUR
-	// €41.42 in 2026-03
+	env := expense.Env{Now: time.Date(2026, time.February, 27, 12, 0, 0, 0, time.UTC), Rates: rates}
+	st := memstore.New()
+	if _, err := st.CreateLedger(ctx, "ada", expense.NewInitialLedger("ada", settings, env.Now)); err != nil {
+		return err
+	}
+	return st.Update(ctx, "ada", func(tx store.Tx) error {
+		draft := expense.Draft{Amount: "48.90", Currency: "USD", Category: "Food"}
+		added, err := expense.Add(ctx, tx, env, draft)
+		if err != nil {
+			return err
+		}
+		e := added.Expense
+		fmt.Printf("%s: %s at %s is %s\n", e.Date, e.Amount, e.Rate.Value, e.Home)
+		return nil
+	})
 }

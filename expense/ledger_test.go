@@ -64,7 +64,8 @@ func openBook(t *testing.T, home string, rates expense.Rates) *book {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.store.CreateLedger(t.Context(), b.owner, expense.NewInitialLedger(b.owner, settings, noon)); err != nil {
+	_, err = b.store.CreateLedger(t.Context(), b.owner, expense.NewInitialLedger(b.owner, settings, noon))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return b

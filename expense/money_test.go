@@ -38,7 +38,9 @@ func TestParseMoneyReadsPlainDecimals(t *testing.T) {
 				t.Fatal(err)
 			}
 			if money.Minor() != test.minor || money.String() != test.want {
-				t.Errorf("ParseMoney(%q, %s) = %s, %d minor units; want %s", test.amount, test.code, money, money.Minor(), test.want)
+				t.Errorf(
+					"ParseMoney(%q, %s) = %s, %d minor units; want %s", test.amount, test.code, money, money.Minor(), test.want,
+				)
 			}
 		})
 	}
@@ -108,7 +110,9 @@ func TestMoneyRoundTrip(t *testing.T) {
 	})
 	checkText(t, expense.Money{})
 	var money expense.Money
-	for _, text := range []string{"12.50", "EUR", "12.50  EUR", "12.50 EUR ", "12.50\tEUR", "EUR 12.50", " EUR", "12.50 "} {
+	for _, text := range []string{
+		"12.50", "EUR", "12.50  EUR", "12.50 EUR ", "12.50\tEUR", "EUR 12.50", " EUR", "12.50 ",
+	} {
 		checkRefused(t, money.UnmarshalText([]byte(text)), text)
 	}
 }
@@ -165,14 +169,16 @@ func TestMoneyHasASign(t *testing.T) {
 func TestParseAmountRefusesWhatDoesNotFit(t *testing.T) {
 	euro := expense.MustCurrency("EUR")
 	for text, code := range map[string]string{
-		"0.001": "too_many_digits", "-12.345": "too_many_digits", "12.500": "too_many_digits", "0.000000000000000000000000000001": "too_many_digits",
-		"10000000000000": "too_large", "-10000000000000": "too_large", "184467440737095516.17": "too_large",
+		"0.001": "too_many_digits", "-12.345": "too_many_digits", "12.500": "too_many_digits",
+		"0.000000000000000000000000000001": "too_many_digits",
+		"10000000000000":                   "too_large", "-10000000000000": "too_large", "184467440737095516.17": "too_large",
 		"99999999999999999999999999999999": "too_large", "-9999999999999999999999999999999": "too_large",
 	} {
 		_, err := expense.ParseAmount(text, euro)
 		wantFault(t, err, "", code)
 	}
-	if money, err := expense.ParseAmount("00000000000000000000000000000.00", euro); err != nil || money.String() != "0.00 EUR" {
+	if money, err := expense.ParseAmount("00000000000000000000000000000.00", euro); err != nil ||
+		money.String() != "0.00 EUR" {
 		t.Errorf("a long zero is %s, %v", money, err)
 	}
 	for _, minor := range []int64{expense.MaxMinor + 1, -expense.MaxMinor - 1, math.MaxInt64, math.MinInt64} {
@@ -182,7 +188,9 @@ func TestParseAmountRefusesWhatDoesNotFit(t *testing.T) {
 }
 
 func FuzzParseMoney(f *testing.F) {
-	for _, seed := range []string{"12.50", "-3", "0", "1.", ".5", "+1", "1e9000", "١", "1\x00", "9999999999999.99", "10000000000000", "-0.00"} {
+	for _, seed := range []string{
+		"12.50", "-3", "0", "1.", ".5", "+1", "1e9000", "١", "1\x00", "9999999999999.99", "10000000000000", "-0.00",
+	} {
 		f.Add(seed, "EUR")
 	}
 	f.Add("1000", "JPY")

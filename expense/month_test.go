@@ -22,7 +22,12 @@ func TestParseMonthReadsTheCalendar(t *testing.T) {
 		_, err := expense.ParseMonth(text)
 		wantFault(t, err, "", "impossible_month")
 	}
-	for _, text := range append([]string{"2026-1", "26-01", "202601", "2026/01", "2026-01-01", "2026-0١", "2026-0\x00", "+026-01", "-026-01", "10000-01"}, hostile()...) {
+	for _, text := range append(
+		[]string{
+			"2026-1", "26-01", "202601", "2026/01", "2026-01-01", "2026-0١", "2026-0\x00", "+026-01", "-026-01", "10000-01",
+		},
+		hostile()...,
+	) {
 		_, err := expense.ParseMonth(text)
 		wantFault(t, err, "", "malformed_month")
 	}
@@ -40,7 +45,8 @@ func TestMonthAgreesWithPackageTime(t *testing.T) {
 		if month.First() != civil(begin) || month.Last() != civil(end) || month.Days() != end.Day() {
 			t.Fatalf("%s goes from %s to %s, %d days", month, month.First(), month.Last(), month.Days())
 		}
-		if month.First().Month() != month || month.Last().Month() != month || month.Last().AddDays(1).Month() != month.Add(1) {
+		if month.First().Month() != month || month.Last().Month() != month ||
+			month.Last().AddDays(1).Month() != month.Add(1) {
 			t.Fatalf("the days of %s lie in %s and %s", month, month.First().Month(), month.Last().Month())
 		}
 		if again, err := expense.NewMonth(begin.Year(), begin.Month()); err != nil || again != month {
@@ -70,7 +76,8 @@ func TestMonthsAddUp(t *testing.T) {
 func TestMonthsBeyondTheCalendarAreNone(t *testing.T) {
 	first, last := expense.MustMonth("0001-01"), expense.MustMonth("9999-12")
 	for _, month := range []expense.Month{
-		first.Add(-1), last.Add(1), first.Add(math.MaxInt), first.Add(math.MinInt), last.Add(math.MaxInt), last.Add(math.MinInt), expense.Month{}.Add(30),
+		first.Add(-1), last.Add(1), first.Add(math.MaxInt), first.Add(math.MinInt), last.Add(math.MaxInt),
+		last.Add(math.MinInt), expense.Month{}.Add(30),
 	} {
 		if !month.IsZero() {
 			t.Errorf("%s is a month", month)
@@ -84,7 +91,8 @@ func TestMonthsBeyondTheCalendarAreNone(t *testing.T) {
 	if again, err := expense.MonthFromInt(0); err != nil || again != none {
 		t.Errorf("0 is %s, %v", again, err)
 	}
-	if none.Int() != 0 || none.String() != "" || !none.First().IsZero() || !none.Last().IsZero() || none.Range() != (expense.Range{}) {
+	if none.Int() != 0 || none.String() != "" || !none.First().IsZero() || !none.Last().IsZero() ||
+		none.Range() != (expense.Range{}) {
 		t.Error("the zero Month is a month")
 	}
 	checkText(t, none)

@@ -97,7 +97,8 @@ func TestChangingTheHomeCurrencyReratesEachExpenseAtItsOwnDate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if change.Reconversion == nil || *change.Reconversion != (expense.ReconversionResult{Converted: 4, Pending: 2}) || change.Settings != b.settings() {
+	if change.Reconversion == nil || *change.Reconversion != (expense.ReconversionResult{Converted: 4, Pending: 2}) ||
+		change.Settings != b.settings() {
 		t.Errorf("got %+v %+v", change, change.Reconversion)
 	}
 	for _, tt := range []struct {
@@ -114,7 +115,10 @@ func TestChangingTheHomeCurrencyReratesEachExpenseAtItsOwnDate(t *testing.T) {
 	} {
 		e := b.get(tt.e.ID)
 		if e.Home.String() != tt.home || e.Rate.Value.String() != tt.rate || e.Rate.Source != tt.source {
-			t.Errorf("%v of %v is %v at %v from %q, want %s at %s", e.Amount, e.Date, e.Home, e.Rate.Value, e.Rate.Source, tt.home, tt.rate)
+			t.Errorf(
+				"%v of %v is %v at %v from %q, want %s at %s", e.Amount, e.Date, e.Home, e.Rate.Value, e.Rate.Source, tt.home,
+				tt.rate,
+			)
 		}
 		if e.Version != change.Settings.Version {
 			t.Errorf("%v carries version %d, want %d: it is one step", e.Amount, e.Version, change.Settings.Version)
@@ -133,7 +137,8 @@ func TestSettingsAreCheckedWhole(t *testing.T) {
 		"fiscal_year_start impossible_month", "default_category_id unknown_category")
 	_, err = b.changeSettings(expense.SettingsDraft{HomeCurrency: new("DEM")})
 	wantFaults(t, err, "home_currency currency_ended")
-	if change, err := b.changeSettings(expense.SettingsDraft{HomeCurrency: new("EUR")}); err != nil || change.Reconversion != nil || b.settings() != before {
+	if change, err := b.changeSettings(expense.SettingsDraft{HomeCurrency: new("EUR")}); err != nil ||
+		change.Reconversion != nil || b.settings() != before {
 		t.Errorf("a change to the same: %+v, %v", change, err)
 	}
 	for range 2 { // the second time it is there already

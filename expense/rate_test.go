@@ -108,7 +108,10 @@ func TestFactorDivRoundsAtEighteenDigits(t *testing.T) {
 		{"a half is rounded away from zero", "1.00000000000000001", "2", "0.500000000000000005"},
 		{"rounding carries through", "999999999999999999", "1.00000000000000001", "999999999999999989"},
 		{"extremes of size", "0.000000000000000001", "0.00000000000000000123456789123456789", "0.810000006561000061"},
-		{"the smallest by the largest", "0.000000000000000001", "999999999999999999", "0.000000000000000000000000000000000001"},
+		{
+			"the smallest by the largest", "0.000000000000000001", "999999999999999999",
+			"0.000000000000000000000000000000000001",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -194,8 +197,13 @@ func TestConvertRoundsOnceHalfAwayFromZero(t *testing.T) {
 			}
 		})
 	}
-	for amount, rate := range map[string]string{"1": "10000000000000", "9999999999999.99": "999999999999999999", "0.01": "1000000000000000", "0.16": "115292150460684697"} {
-		_, err := expense.Rate{Value: expense.MustFactor(rate)}.Convert(expense.MustMoney(amount, "EUR"), expense.MustCurrency("USD"))
+	for amount, rate := range map[string]string{
+		"1": "10000000000000", "9999999999999.99": "999999999999999999", "0.01": "1000000000000000",
+		"0.16": "115292150460684697",
+	} {
+		_, err := expense.Rate{Value: expense.MustFactor(rate)}.Convert(
+			expense.MustMoney(amount, "EUR"), expense.MustCurrency("USD"),
+		)
 		wantFault(t, err, "", "too_large")
 	}
 	far := expense.MustFactor("100000000000000000") // its fourth power is a multiple of 2^64
@@ -224,7 +232,8 @@ func TestConvertAgreesWithExactArithmetic(t *testing.T) {
 		if err != nil || got.Minor() != want.Int64() || got.Currency() != to {
 			t.Fatalf("%s at %s = %s, %v; want %s minor units of %s", amount, factor, got, err, want, to)
 		}
-		if rounded := amount.Decimal().Mul(factor.Decimal()).Round(int32(to.Digits())); !rounded.Equal(decimal.New(got.Minor(), -int32(to.Digits()))) {
+		rounded := amount.Decimal().Mul(factor.Decimal()).Round(int32(to.Digits()))
+		if !rounded.Equal(decimal.New(got.Minor(), -int32(to.Digits()))) {
 			t.Fatalf("%s at %s = %s, and %s by package decimal", amount, factor, got, rounded)
 		}
 	})
@@ -256,16 +265,22 @@ func TestLookUpTakesNoLaterAndNoOldRate(t *testing.T) {
 	if rate, ok := expense.LookupRate(expense.NoRates{}, euro, dollar, day); ok {
 		t.Errorf("no rates give %v", rate)
 	}
-	for _, rates := range []expense.Rates{expense.NoRates{}, fixedRate{expense.Rate{Value: expense.MustFactor("2"), Date: day}}} {
+	for _, rates := range []expense.Rates{
+		expense.NoRates{}, fixedRate{expense.Rate{Value: expense.MustFactor("2"), Date: day}},
+	} {
 		rate, ok := expense.LookupRate(rates, euro, euro, day)
-		if want := (expense.Rate{Value: expense.MustFactor("1"), Date: day, Source: expense.SourceIdentity}); !ok || rate != want {
+		if want := (expense.Rate{Value: expense.MustFactor("1"), Date: day, Source: expense.SourceIdentity}); !ok ||
+			rate != want {
 			t.Errorf("a currency into itself is %v, %t", rate, ok)
 		}
 	}
 }
 
 func FuzzParseFactor(f *testing.F) {
-	for _, seed := range []string{"1.0825", "0", "0.00", "1e9000", "1.", ".5", "+1", "-1", "١", "1\x00", "123456789123456789", "1234567891234567891", "100000000000000000000000000000000"} {
+	for _, seed := range []string{
+		"1.0825", "0", "0.00", "1e9000", "1.", ".5", "+1", "-1", "١", "1\x00", "123456789123456789", "1234567891234567891",
+		"100000000000000000000000000000000",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -313,7 +328,7 @@ func ExampleRate_Convert() {
 	// Output: 13.53 USD <nil>
 }
 
-func Example_lookupRate() {
+func ExampleLookupRate() {
 	euro, yen := expense.MustCurrency("EUR"), expense.MustCurrency("JPY")
 	_, ok := expense.LookupRate(expense.NoRates{}, yen, euro, expense.MustDate("2026-03-01"))
 	fmt.Println("pending:", !ok)

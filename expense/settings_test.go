@@ -11,16 +11,21 @@ import (
 )
 
 func TestParseZoneReadsTheIANADatabase(t *testing.T) {
-	for _, name := range []string{"UTC", "Etc/UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Pacific/Kiritimati", "Asia/Calcutta"} {
+	for _, name := range []string{
+		"UTC", "Etc/UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Pacific/Kiritimati", "Asia/Calcutta",
+	} {
 		zone, err := expense.ParseZone(name)
 		if err != nil || zone.String() != name || zone.Location().String() != name {
 			t.Errorf("ParseZone(%s) = %s, %v", name, zone, err)
 		}
 	}
 	for _, name := range []string{
-		"", "Local", "local", "utc", "europe/berlin", "Europe/Atlantis", "Europe", "Berlin", "+01:00", "CEST", " UTC", "UTC ", "UTC\x00",
-		"../etc/passwd", "Europe/../../../../etc/passwd", "/etc/localtime", "/usr/share/zoneinfo/UTC", `Europe\Berlin`, "zone.tab", "\xff",
-		"localtime", "posixrules", "posix/Europe/Berlin", "right/Europe/Berlin", "Europe//Berlin", "./UTC", "Europe/./Berlin", "Europe/Berlin/",
+		"", "Local", "local", "utc", "europe/berlin", "Europe/Atlantis", "Europe", "Berlin", "+01:00", "CEST", " UTC", "UTC ",
+		"UTC\x00",
+		"../etc/passwd", "Europe/../../../../etc/passwd", "/etc/localtime", "/usr/share/zoneinfo/UTC", `Europe\Berlin`,
+		"zone.tab", "\xff",
+		"localtime", "posixrules", "posix/Europe/Berlin", "right/Europe/Berlin", "Europe//Berlin", "./UTC", "Europe/./Berlin",
+		"Europe/Berlin/",
 		strings.Repeat("Europe/", 1<<20),
 	} {
 		zone, err := expense.ParseZone(name)
@@ -50,7 +55,8 @@ func TestNewSettingsTakeDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if settings.Home.Code() != "EUR" || settings.Zone.String() != "UTC" || settings.Locale != "en" || settings.FiscalYearStart != time.January {
+	if settings.Home.Code() != "EUR" || settings.Zone.String() != "UTC" || settings.Locale != "en" ||
+		settings.FiscalYearStart != time.January {
 		t.Errorf("the defaults are %+v", settings)
 	}
 }
@@ -58,12 +64,15 @@ func TestNewSettingsTakeDefaults(t *testing.T) {
 func TestSettingsDraftIsReadWhole(t *testing.T) {
 	id := "0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70"
 	settings, err := expense.NewSettings(expense.SettingsDraft{
-		HomeCurrency: new("INR"), TimeZone: new("Asia/Kolkata"), Locale: new("hi-in"), FiscalYearStart: new(4), DefaultCategoryID: new(id),
+		HomeCurrency: new("INR"), TimeZone: new("Asia/Kolkata"), Locale: new("hi-in"), FiscalYearStart: new(4),
+		DefaultCategoryID: new(id),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := fmt.Sprintf("%s %s %s %s %s", settings.Home, settings.Zone, settings.Locale, settings.FiscalYearStart, settings.DefaultCategory)
+	got := fmt.Sprintf(
+		"%s %s %s %s %s", settings.Home, settings.Zone, settings.Locale, settings.FiscalYearStart, settings.DefaultCategory,
+	)
 	if want := "INR Asia/Kolkata hi-IN April " + id; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -78,7 +87,8 @@ func TestSettingsDraftIsReadWhole(t *testing.T) {
 
 func TestSettingsDraftReportsEveryFault(t *testing.T) {
 	_, err := expense.NewSettings(expense.SettingsDraft{
-		HomeCurrency: new("euro"), TimeZone: new("Mars/Olympus"), Locale: new("not a tag!"), FiscalYearStart: new(13), DefaultCategoryID: new("1"),
+		HomeCurrency: new("euro"), TimeZone: new("Mars/Olympus"), Locale: new("not a tag!"), FiscalYearStart: new(13),
+		DefaultCategoryID: new("1"),
 	})
 	checkRefusal(t, err)
 	var got []string
@@ -92,7 +102,10 @@ func TestSettingsDraftReportsEveryFault(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("the faults are %v, want %v", got, want)
 	}
-	for _, locale := range []string{"", "x", "\xff", "en-", "en-GB\x00", "e", strings.Repeat("en-", 12), strings.Repeat("a", 10<<20), strings.Repeat("en-", 3<<20)} {
+	for _, locale := range []string{
+		"", "x", "\xff", "en-", "en-GB\x00", "e", strings.Repeat("en-", 12), strings.Repeat("a", 10<<20),
+		strings.Repeat("en-", 3<<20),
+	} {
 		_, err := expense.NewSettings(expense.SettingsDraft{Locale: &locale})
 		wantFault(t, err, "locale", "unknown_locale")
 	}
@@ -111,7 +124,8 @@ func TestParseIDReadsTheUsualFormOnly(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", "1", "{" + id + "}", "urn:uuid:" + id, strings.ReplaceAll(id, "-", ""), id + " ", " " + id[1:], id[:35], id + "0",
-		"00000000-0000-0000-0000-000000000000", "0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f7g", strings.Repeat("\xff", 36), strings.Repeat(id, 100_000),
+		"00000000-0000-0000-0000-000000000000", "0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f7g", strings.Repeat("\xff", 36),
+		strings.Repeat(id, 100_000),
 	} {
 		_, err := expense.ParseID(text)
 		wantFault(t, err, "", "malformed_id")
@@ -119,12 +133,16 @@ func TestParseIDReadsTheUsualFormOnly(t *testing.T) {
 }
 
 func TestOwnerIDIsShortCleanText(t *testing.T) {
-	for _, owner := range []expense.OwnerID{"a", "auth0|5f7c8ec7c33c6c004bbafe82", "Zoë", expense.OwnerID(strings.Repeat("x", 64))} {
+	for _, owner := range []expense.OwnerID{
+		"a", "auth0|5f7c8ec7c33c6c004bbafe82", "Zoë", expense.OwnerID(strings.Repeat("x", 64)),
+	} {
 		if err := owner.Validate(); err != nil {
 			t.Errorf("%q: %v", owner, err)
 		}
 	}
-	for _, owner := range []expense.OwnerID{"", "a\n", "a\x00b", "\xff", expense.OwnerID(strings.Repeat("x", 65)), expense.OwnerID(strings.Repeat("é", 33))} {
+	for _, owner := range []expense.OwnerID{
+		"", "a\n", "a\x00b", "\xff", expense.OwnerID(strings.Repeat("x", 65)), expense.OwnerID(strings.Repeat("é", 33)),
+	} {
 		if err := owner.Validate(); !errors.Is(err, expense.ErrInvalid) {
 			t.Errorf("%q is taken: %v", owner, err)
 		}

@@ -14,7 +14,9 @@ func TestSumTotalsNamesWhatItLeavesOut(t *testing.T) {
 	home, money := expense.MustCurrency("EUR"), expense.MustMoney
 	totals := []expense.Total{
 		{Count: 2, Amount: money("1000", "JPY"), Home: money("6.12", "EUR"), Pending: money("0", "JPY")},
-		{Count: 3, Amount: money("4.250", "KWD"), Home: money("3.00", "EUR"), PendingCount: 2, Pending: money("3.250", "KWD")},
+		{
+			Count: 3, Amount: money("4.250", "KWD"), Home: money("3.00", "EUR"), PendingCount: 2, Pending: money("3.250", "KWD"),
+		},
 		{Count: 2, Amount: money("0", "BHD"), Home: money("0", "EUR"), PendingCount: 2, Pending: money("0", "BHD")},
 		{Count: 1, Amount: money("-1.000", "KWD"), Home: money("0", "EUR"), PendingCount: 1, Pending: money("-1.000", "KWD")},
 	}
@@ -40,8 +42,10 @@ func TestTheSumOfNothingIsOfTheHomeCurrency(t *testing.T) {
 func TestTotalsThatCannotBeAreNoFaultOfTheCaller(t *testing.T) {
 	home, largest := expense.MustCurrency("EUR"), expense.MustMoney("9999999999999.99", "EUR")
 	for name, totals := range map[string][]expense.Total{
-		"of another home currency":   {{Count: 1, Amount: largest, Home: expense.MustMoney("1", "USD")}},
-		"beyond the bound of totals": {{Count: 1, Amount: largest, Home: largest}, {Count: 1, Amount: largest, Home: largest}},
+		"of another home currency": {{Count: 1, Amount: largest, Home: expense.MustMoney("1", "USD")}},
+		"beyond the bound of totals": {
+			{Count: 1, Amount: largest, Home: largest}, {Count: 1, Amount: largest, Home: largest},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := expense.SumTotals(home, totals); err == nil || len(expense.InvalidErrors(err)) != 0 {

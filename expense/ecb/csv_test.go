@@ -55,18 +55,26 @@ func TestParseCSV(t *testing.T) {
 		quotes  []expense.Quote
 		unknown []string
 	}{
-		"a trailing comma on each line":    {text: "Date,USD,\n2026-03-05,1.1618,\n", quotes: usd},
-		"no trailing comma":                {text: "Date,USD\n2026-03-05,1.1618\n", quotes: usd},
-		"a trailing comma in the header":   {text: "Date,USD,\n2026-03-05,1.1618\n", quotes: usd},
-		"no line feed at the end":          {text: "Date,USD,\n2026-03-05,1.1618,", quotes: usd},
-		"CRLF":                             {text: "Date,USD,\r\n2026-03-05,1.1618,\r\n", quotes: usd},
-		"blanks around values":             {text: "Date, USD, \n2026-03-05, 1.1618, \n", quotes: usd},
-		"newest first":                     {text: "Date,USD,JPY,\n2026-03-05,1.1618,183,\n2026-03-04,N/A,183.02,\n", quotes: two},
-		"oldest first":                     {text: "Date,USD,JPY,\n2026-03-04,N/A,183.02,\n2026-03-05,1.1618,183,\n", quotes: two},
-		"other columns' order":             {text: "JPY,Date,USD\n183,2026-03-05,1.1618\n183.02,2026-03-04,N/A\n", quotes: two},
-		"nothing for no price":             {text: "Date,USD,JPY,\n2026-03-05,1.1618,,\n", quotes: usd},
-		"a trailing zero more":             {text: "Date,USD,\n2026-03-05,1.16180,\n", quotes: usd},
-		"a currency that nobody knows yet": {text: "Date,QQQ,USD,\n2026-03-05,7,1.1618,\n", quotes: usd, unknown: []string{"QQQ"}},
+		"a trailing comma on each line":  {text: "Date,USD,\n2026-03-05,1.1618,\n", quotes: usd},
+		"no trailing comma":              {text: "Date,USD\n2026-03-05,1.1618\n", quotes: usd},
+		"a trailing comma in the header": {text: "Date,USD,\n2026-03-05,1.1618\n", quotes: usd},
+		"no line feed at the end":        {text: "Date,USD,\n2026-03-05,1.1618,", quotes: usd},
+		"CRLF":                           {text: "Date,USD,\r\n2026-03-05,1.1618,\r\n", quotes: usd},
+		"blanks around values":           {text: "Date, USD, \n2026-03-05, 1.1618, \n", quotes: usd},
+		"newest first": {
+			text: "Date,USD,JPY,\n2026-03-05,1.1618,183,\n2026-03-04,N/A,183.02,\n", quotes: two,
+		},
+		"oldest first": {
+			text: "Date,USD,JPY,\n2026-03-04,N/A,183.02,\n2026-03-05,1.1618,183,\n", quotes: two,
+		},
+		"other columns' order": {
+			text: "JPY,Date,USD\n183,2026-03-05,1.1618\n183.02,2026-03-04,N/A\n", quotes: two,
+		},
+		"nothing for no price": {text: "Date,USD,JPY,\n2026-03-05,1.1618,,\n", quotes: usd},
+		"a trailing zero more": {text: "Date,USD,\n2026-03-05,1.16180,\n", quotes: usd},
+		"a currency that nobody knows yet": {
+			text: "Date,QQQ,USD,\n2026-03-05,7,1.1618,\n", quotes: usd, unknown: []string{"QQQ"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file, err := ecb.ParseCSV(strings.NewReader(test.text))
@@ -85,26 +93,44 @@ func TestParseCSV(t *testing.T) {
 
 func TestParseCSVRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
-		"an empty file":              {"", "the file is empty"},
-		"a header alone":             {"Date,USD,\n", "has no rate of a known currency"},
-		"no column of days":          {"Day,USD,\n2026-03-05,1.1618,\n", `line 1, column 1: "Day" is not a currency code`},
-		"no column of days at all":   {"USD,JPY,\n1.1618,183,\n", `the header has no column "Date"`},
-		"a web page":                 {"<!doctype html>\n<html>\n", `line 1, column 1: "<!doctype html>" is not a currency code`},
-		"a small code":               {"Date,usd,\n2026-03-05,1.1618,\n", `line 1, column 6: "usd" is not a currency code`},
-		"a column twice":             {"Date,USD,USD,\n2026-03-05,1,1,\n", `line 1, column 10: the header has column "USD" twice`},
-		"the euro":                   {"Date,EUR,\n2026-03-05,1,\n", "line 1, column 6: EUR must not have a rate"},
-		"only unknown currencies":    {"Date,QQQ,\n2026-03-05,1,\n", "has no rate of a known currency"},
-		"a day of another layout":    {"Date,USD,\n05 March 2026,1.1618,\n", "line 2, column 1: \"05 March 2026\" is not a date"},
-		"an impossible day":          {"Date,USD,\n2026-02-29,1.1618,\n", "line 2, column 1: date 2026-02-29 does not exist in the calendar"},
-		"a day twice":                {"Date,USD,\n2026-03-05,1,\n2026-03-05,2,\n", "line 3, column 1: day 2026-03-05 is already on line 2"},
-		"a price of nothing":         {"Date,USD,\n2026-03-05,0.0,\n", "rate of USD: line 2, column 12: rate \"0.0\" is not greater than 0"},
-		"a negative price":           {"Date,USD,\n2026-03-05,-1.1618,\n", "line 2, column 12: rate \"-1.1618\" is not a positive plain decimal"},
+		"an empty file":            {"", "the file is empty"},
+		"a header alone":           {"Date,USD,\n", "has no rate of a known currency"},
+		"no column of days":        {"Day,USD,\n2026-03-05,1.1618,\n", `line 1, column 1: "Day" is not a currency code`},
+		"no column of days at all": {"USD,JPY,\n1.1618,183,\n", `the header has no column "Date"`},
+		"a web page": {
+			"<!doctype html>\n<html>\n", `line 1, column 1: "<!doctype html>" is not a currency code`,
+		},
+		"a small code": {"Date,usd,\n2026-03-05,1.1618,\n", `line 1, column 6: "usd" is not a currency code`},
+		"a column twice": {
+			"Date,USD,USD,\n2026-03-05,1,1,\n", `line 1, column 10: the header has column "USD" twice`,
+		},
+		"the euro":                {"Date,EUR,\n2026-03-05,1,\n", "line 1, column 6: EUR must not have a rate"},
+		"only unknown currencies": {"Date,QQQ,\n2026-03-05,1,\n", "has no rate of a known currency"},
+		"a day of another layout": {
+			"Date,USD,\n05 March 2026,1.1618,\n", "line 2, column 1: \"05 March 2026\" is not a date",
+		},
+		"an impossible day": {
+			"Date,USD,\n2026-02-29,1.1618,\n", "line 2, column 1: date 2026-02-29 does not exist in the calendar",
+		},
+		"a day twice": {
+			"Date,USD,\n2026-03-05,1,\n2026-03-05,2,\n", "line 3, column 1: day 2026-03-05 is already on line 2",
+		},
+		"a price of nothing": {
+			"Date,USD,\n2026-03-05,0.0,\n", "rate of USD: line 2, column 12: rate \"0.0\" is not greater than 0",
+		},
+		"a negative price": {
+			"Date,USD,\n2026-03-05,-1.1618,\n", "line 2, column 12: rate \"-1.1618\" is not a positive plain decimal",
+		},
 		"an exponent":                {"Date,USD,\n2026-03-05,1e9,\n", "line 2, column 12: rate \"1e9\" is not"},
 		"a comma for a point":        {"Date,USD\n2026-03-05,\"1,16\"\n", "line 2, column 12: rate \"1,16\" is not"},
 		"an unknown one's bad price": {"Date,USD,QQQ,\n2026-03-05,1.1618,many,\n", "rate of QQQ: line 2, column 19"},
-		"a short line":               {"Date,USD,JPY,\n2026-03-05,1.1618\n", "line 2, column 1: the line has 2 values, but the header has 3"},
-		"a long line":                {"Date,USD,\n2026-03-05,1.1618,183,\n", "line 2, column 1: the line has 4 values, but the header has 2"},
-		"a stray quote":              {"Date,USD,\n2026-03-05,1.1\"618,\n", "line 2, column 15: bare"},
+		"a short line": {
+			"Date,USD,JPY,\n2026-03-05,1.1618\n", "line 2, column 1: the line has 2 values, but the header has 3",
+		},
+		"a long line": {
+			"Date,USD,\n2026-03-05,1.1618,183,\n", "line 2, column 1: the line has 4 values, but the header has 2",
+		},
+		"a stray quote": {"Date,USD,\n2026-03-05,1.1\"618,\n", "line 2, column 15: bare"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ecb.ParseCSV(strings.NewReader(test.text))
@@ -214,7 +240,8 @@ func TestParseZip(t *testing.T) {
 func mustBeOrdered(t *testing.T, quotes []expense.Quote) {
 	t.Helper()
 	for i, q := range quotes {
-		if q.Source != ecb.Source || q.Date.IsZero() || q.Currency.IsZero() || q.Currency.Code() == "EUR" || q.Value.IsZero() {
+		if q.Source != ecb.Source || q.Date.IsZero() || q.Currency.IsZero() || q.Currency.Code() == "EUR" ||
+			q.Value.IsZero() {
 			t.Fatalf("quote %d is %v", i, q)
 		}
 		if i > 0 && order(quotes[i-1], q) >= 0 {

@@ -124,7 +124,9 @@ func sleepUntil(t testing.TB, text string) {
 }
 
 // start runs a fetcher until the returned function is called, or the test ends.
-func start(t *testing.T, upstream http.RoundTripper, table *ecb.Table, store ecb.Store, config ecb.Config) (stop func()) {
+func start(
+	t *testing.T, upstream http.RoundTripper, table *ecb.Table, store ecb.Store, config ecb.Config,
+) (stop func()) {
 	t.Helper()
 	config.Client = &http.Client{Transport: upstream}
 	fetcher, err := ecb.NewFetcher(table, store, config)
@@ -366,7 +368,9 @@ func TestTwoInstancesGoByOneStore(t *testing.T) {
 		if fresh := want[len(old):]; !slices.Equal(arrived, fresh) {
 			t.Errorf("the second instance was told of %v, want %v", arrived, fresh)
 		}
-		for _, part := range []string{"changed a published exchange rate", "currency=USD", "date=2026-02-03", "published=9.99"} {
+		for _, part := range []string{
+			"changed a published exchange rate", "currency=USD", "date=2026-02-03", "published=9.99",
+		} {
 			if !strings.Contains(log.String(), part) {
 				t.Errorf("the log does not say %q: %s", part, log.String())
 			}
@@ -509,8 +513,12 @@ func TestFetchRefuses(t *testing.T) {
 		answer func(http.ResponseWriter)
 		want   string
 	}{
-		"a server's fault": {func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) }, "returned status 502 Bad Gateway"},
-		"a missing file":   {func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, "returned status 404 Not Found"},
+		"a server's fault": {
+			func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) }, "returned status 502 Bad Gateway",
+		},
+		"a missing file": {
+			func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, "returned status 404 Not Found",
+		},
 		"nothing new to who asked for all": {func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotModified) },
 			"returned status 304 Not Modified"},
 		"an empty body": {func(http.ResponseWriter) {}, "has no Envelope"},

@@ -236,7 +236,8 @@ func TestAddLeavesOutWhatIsNoPrice(t *testing.T) {
 
 func TestAZeroTableKnowsNothing(t *testing.T) {
 	table := new(ecb.Table)
-	if rate, ok := table.Rate(expense.MustCurrency("EUR"), expense.MustCurrency("USD"), expense.MustDate("2026-03-02")); ok {
+	rate, ok := table.Rate(expense.MustCurrency("EUR"), expense.MustCurrency("USD"), expense.MustDate("2026-03-02"))
+	if ok {
 		t.Errorf("Rate() = %v, want none", rate)
 	}
 	if !table.LatestDate().IsZero() {
@@ -375,7 +376,10 @@ func BenchmarkRate(b *testing.B) {
 	for _, pair := range []struct {
 		name     string
 		from, to expense.Currency
-	}{{"price", euro, dollar}, {"inverse", dollar, euro}, {"cross", rupee, dollar}, {"cross with an ended currency", lev, dollar}} {
+	}{
+		{"price", euro, dollar}, {"inverse", dollar, euro}, {"cross", rupee, dollar},
+		{"cross with an ended currency", lev, dollar},
+	} {
 		b.Run(pair.name, func(b *testing.B) {
 			b.ReportAllocs()
 			i := 0

@@ -38,8 +38,10 @@ func TestParseXMLReadsTheBanksFiles(t *testing.T) {
 
 const (
 	envelopeBegin = `<?xml version="1.0" encoding="UTF-8"?>
-<gesmes:Envelope xmlns:gesmes="http://www.gesmes.org/xml/2002-08-01" xmlns="http://www.ecb.int/vocabulary/2002-08-01/eurofxref">
-<gesmes:subject>Reference rates</gesmes:subject><gesmes:Sender><gesmes:name>European Central Bank</gesmes:name></gesmes:Sender>
+<gesmes:Envelope xmlns:gesmes="http://www.gesmes.org/xml/2002-08-01"` +
+		` xmlns="http://www.ecb.int/vocabulary/2002-08-01/eurofxref">
+<gesmes:subject>Reference rates</gesmes:subject>` +
+		`<gesmes:Sender><gesmes:name>European Central Bank</gesmes:name></gesmes:Sender>
 <Cube>`
 	envelopeEnd = "</Cube></gesmes:Envelope>\n"
 )
@@ -62,7 +64,8 @@ func renderXML(quotes []expense.Quote) string {
 
 func TestParseXMLLeavesOutWhatNobodyKnows(t *testing.T) {
 	file, err := ecb.ParseXML(strings.NewReader(envelopeBegin +
-		`<Cube time="2026-03-05"><Cube currency="QQQ" rate="3"/><Cube currency="USD" rate="1.1618" note="x"/></Cube>` + envelopeEnd))
+		`<Cube time="2026-03-05"><Cube currency="QQQ" rate="3"/><Cube currency="USD" rate="1.1618" note="x"/></Cube>` +
+		envelopeEnd))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,11 +90,17 @@ func TestParseXMLRefuses(t *testing.T) {
 		"another encoding":         {"<?xml version='1.0' encoding='Latin-1'?>", `the encoding is "Latin-1", not UTF-8`},
 		"another version":          {"<?xml version='2.0'?><x/>", "line 1, column 1: xml: unsupported version"},
 		"another vocabulary":       {"<Envelope xmlns='urn:other'/>", `unexpected element "Envelope"`},
-		"an Envelope alone":        {strings.TrimSuffix(envelopeBegin, "<Cube>") + "</gesmes:Envelope>", "has no rate of a known"},
-		"a file cut short":         {envelopeBegin + day + "<Cube currency='USD' rate='1.1618'/>", "line 4, column"},
-		"more after the Envelope":  {inDay("") + "<more/>", `unexpected element "more"`},
-		"a day without a date":     {envelopeBegin + "<Cube/>" + envelopeEnd, `line 4, column 7: the Cube has 0 attributes "time"`},
-		"an impossible day":        {envelopeBegin + "<Cube time='2026-02-29'/>" + envelopeEnd, "date 2026-02-29 does not exist in the calendar"},
+		"an Envelope alone": {
+			strings.TrimSuffix(envelopeBegin, "<Cube>") + "</gesmes:Envelope>", "has no rate of a known",
+		},
+		"a file cut short":        {envelopeBegin + day + "<Cube currency='USD' rate='1.1618'/>", "line 4, column"},
+		"more after the Envelope": {inDay("") + "<more/>", `unexpected element "more"`},
+		"a day without a date": {
+			envelopeBegin + "<Cube/>" + envelopeEnd, `line 4, column 7: the Cube has 0 attributes "time"`,
+		},
+		"an impossible day": {
+			envelopeBegin + "<Cube time='2026-02-29'/>" + envelopeEnd, "date 2026-02-29 does not exist in the calendar",
+		},
 		"a day twice":              {inDay("</Cube>" + day), "day 2026-03-05 is already on line 4"},
 		"a price without currency": {inDay("<Cube rate='1'/>"), `0 attributes "currency"`},
 		"a currency without price": {inDay("<Cube currency='USD'/>"), `0 attributes "rate"`},

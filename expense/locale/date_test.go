@@ -45,7 +45,9 @@ func TestMonthsAndDaysInALocale(t *testing.T) {
 
 // Every month of every locale there is has a name, and no two of one locale have the same.
 func TestEveryLocaleNamesTwelveMonths(t *testing.T) {
-	for _, tag := range []string{"en", "de", "ja", "ar-EG", "fa", "my", "bn", "ru", "cs", "sk", "uk", "th", "he", "sr-Latn", "gd", "rw", "und"} {
+	for _, tag := range []string{
+		"en", "de", "ja", "ar-EG", "fa", "my", "bn", "ru", "cs", "sk", "uk", "th", "he", "sr-Latn", "gd", "rw", "und",
+	} {
 		f := locale.NewFormatter(tag)
 		seen := make(map[string]bool)
 		for i := range 12 {
@@ -61,10 +63,12 @@ func TestEveryLocaleNamesTwelveMonths(t *testing.T) {
 func TestTheZeroFormatterWritesDatesPlainly(t *testing.T) {
 	var f locale.Formatter
 	month, day := expense.MustMonth("2026-03"), expense.MustDate("2026-03-05")
-	if got := fmt.Sprint(f.Month(month), f.MonthShort(month), f.MonthName(month), f.Date(day)); got != "2026-032026-032026-032026-03-05" {
+	got := fmt.Sprint(f.Month(month), f.MonthShort(month), f.MonthName(month), f.Date(day))
+	if got != "2026-032026-032026-032026-03-05" {
 		t.Errorf("the zero Formatter writes %s", got)
 	}
-	if got := locale.NewFormatter("en").Month(expense.Month{}) + locale.NewFormatter("en").Date(expense.Date{}); got != "" {
+	got = locale.NewFormatter("en").Month(expense.Month{}) + locale.NewFormatter("en").Date(expense.Date{})
+	if got != "" {
 		t.Errorf("no month and no day are %q", got)
 	}
 }

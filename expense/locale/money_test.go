@@ -42,7 +42,10 @@ func TestFormatterWritesMoneyAsTheLocaleDoes(t *testing.T) {
 		{"de puts the sign behind", "de", "-1234.50 EUR", "-1.234,50" + nb + "€", "-1.234,50" + nb + "€"},
 		{"de-CH puts the minus behind the currency", "de-CH", "-1234.00 CHF", "CHF-1'234.00", "CHF-1'234"},
 		{"de-AT groups money by points", "de-AT", "1234.50 EUR", "€" + nb + "1.234,50", "€" + nb + "1.234,50"},
-		{"fr groups by narrow spaces", "fr", "1234567.00 EUR", "1" + nnb + "234" + nnb + "567,00" + nb + "€", "1" + nnb + "234" + nnb + "567" + nb + "€"},
+		{
+			"fr groups by narrow spaces", "fr", "1234567.00 EUR", "1" + nnb + "234" + nnb + "567,00" + nb + "€",
+			"1" + nnb + "234" + nnb + "567" + nb + "€",
+		},
 		{"es does not group four digits", "es", "1234.50 EUR", "1234,50" + nb + "€", "1234,50" + nb + "€"},
 		{"es groups five", "es", "12345.50 EUR", "12.345,50" + nb + "€", "12.345,50" + nb + "€"},
 		{"es-MX is not es", "es-MX", "1234.50 MXN", "$1,234.50", "$1,234.50"},
@@ -54,16 +57,27 @@ func TestFormatterWritesMoneyAsTheLocaleDoes(t *testing.T) {
 		{"zh-CN is read as zh-Hans", "zh-CN", "5.00 TWD", "NT$5.00", "NT$5"},
 		{"tr has a pattern for its own lira", "tr", "5.00 TRY", "₺5,00", "₺5"},
 		{"de-LU has signs for its old franc", "de-LU", "1234 LUF", "1,234" + nb + "F", "1,234" + nb + "F"},
-		{"he keeps its direction", "he", "-5.00 ILS", rlm + lrm + "-5.00" + nb + rlm + "₪", rlm + lrm + "-5" + nb + rlm + "₪"},
-		{"ar-EG has digits of its own", "ar-EG", "-1234.00 EGP", alm + "-" + rlm + "١٬٢٣٤٫٠٠" + nb + "ج.م." + rlm, alm + "-" + rlm + "١٬٢٣٤" + nb + "ج.م." + rlm},
-		{"ar-EG writes Latin digits when asked", "ar-EG-u-nu-latn", "1234.00 EGP", rlm + "1,234.00" + nb + "ج.م." + rlm, rlm + "1,234" + nb + "ج.م." + rlm},
+		{
+			"he keeps its direction", "he", "-5.00 ILS", rlm + lrm + "-5.00" + nb + rlm + "₪", rlm + lrm + "-5" + nb + rlm + "₪",
+		},
+		{
+			"ar-EG has digits of its own", "ar-EG", "-1234.00 EGP", alm + "-" + rlm + "١٬٢٣٤٫٠٠" + nb + "ج.م." + rlm,
+			alm + "-" + rlm + "١٬٢٣٤" + nb + "ج.م." + rlm,
+		},
+		{
+			"ar-EG writes Latin digits when asked", "ar-EG-u-nu-latn", "1234.00 EGP", rlm + "1,234.00" + nb + "ج.م." + rlm,
+			rlm + "1,234" + nb + "ج.م." + rlm,
+		},
 		{"bn has digits of its own", "bn", "123456.00 BDT", "১,২৩,৪৫৬.০০৳", "১,২৩,৪৫৬৳"},
 		{"ca-ES-valencia is ca", "ca-ES-valencia", "5.00 EUR", "5,00" + nb + "€", "5" + nb + "€"},
 		{"an old code is read as the new one", "iw", "5.00 ILS", rlm + "5.00" + nb + rlm + "₪", rlm + "5" + nb + rlm + "₪"},
 		{"an unknown region is its language", "de-XK", "5.00 EUR", "5,00" + nb + "€", "5" + nb + "€"},
 		{"an unknown language is the root", "qqx", "5.00 USD", "US$" + nb + "5.00", "US$" + nb + "5"},
 		{"another script is the root", "en-Cyrl", "5.00 USD", "US$" + nb + "5.00", "US$" + nb + "5"},
-		{"a tag without end is its beginning", "de-DE" + strings.Repeat("-x-aaaaaaaa", 100_000), "5.00 USD", "5,00" + nb + "$", "5" + nb + "$"},
+		{
+			"a tag without end is its beginning", "de-DE" + strings.Repeat("-x-aaaaaaaa", 100_000), "5.00 USD",
+			"5,00" + nb + "$", "5" + nb + "$",
+		},
 		{"no tag at all is the root", "not a tag!", "5.00 USD", "US$" + nb + "5.00", "US$" + nb + "5"},
 		{"four minor digits", "en", "0.0100 CLF", "CLF" + nb + "0.0100", "CLF" + nb + "0.0100"},
 		{"the largest amount", "en", "9999999999999.99 USD", "$9,999,999,999,999.99", "$9,999,999,999,999.99"},
@@ -83,7 +97,9 @@ func TestFormatterWritesMoneyAsTheLocaleDoes(t *testing.T) {
 
 func TestZeroFormatterWritesPlainText(t *testing.T) {
 	var formatter locale.Formatter
-	for text, short := range map[string]string{"12.50 EUR": "12.50 EUR", "-12.00 EUR": "-12 EUR", "1000 JPY": "1000 JPY", "0": "0"} {
+	for text, short := range map[string]string{
+		"12.50 EUR": "12.50 EUR", "-12.00 EUR": "-12 EUR", "1000 JPY": "1000 JPY", "0": "0",
+	} {
 		money := parseMoney(t, text)
 		if got := formatter.Money(money); got != text {
 			t.Errorf("Money(%s) = %q", text, got)
@@ -97,7 +113,8 @@ func TestZeroFormatterWritesPlainText(t *testing.T) {
 	}
 }
 
-// In each of CLDR's locales what is written still has the amount's digits and sign, and no blank at which a line may break.
+// In each of CLDR's locales what is written still has the amount's digits and sign, and no blank at which a line may
+// break.
 func TestFormattedMoneyKeepsItsDigits(t *testing.T) {
 	names := localeNames(t)
 	if len(names) < 700 {

@@ -96,9 +96,9 @@ func currencyTable(published string, rows map[string]currency) ([]byte, error) {
 
 package expense
 
-// currencyTable lists the currencies of ISO 4217 with which people can or could pay, ordered by code. Codes and days as
-// legal tender are from CLDR %s, published %s. The numbers of decimals are from ISO 4217's list one of %s, and for
-// withdrawn currencies from earlier lists.
+// currencyTable lists the currencies of ISO 4217 with which people can or could pay, ordered by code. Codes and days
+// as legal tender are from CLDR %s, published %s. The numbers of decimals are from ISO 4217's list one of
+// %s, and for withdrawn currencies from earlier lists.
 var currencyTable = [...]currencyRow{
 `, cldrCore.version, cldrPublished, published)
 	for _, code := range slices.Sorted(maps.Keys(rows)) {
