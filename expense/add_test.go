@@ -25,7 +25,7 @@ func ExampleAdd() {
 }
 
 func TestAddTakesDefaults(t *testing.T) {
-	b := openBook(t, "EUR", march)
+	b := openLedger(t, "EUR", march)
 	e := b.add(expense.Draft{Amount: "12.50"})
 	if e.Amount != expense.MustMoney("12.50", "EUR") || e.Home != e.Amount {
 		t.Errorf("amount %v, home %v, want 12.50 EUR for both", e.Amount, e.Home)
@@ -45,8 +45,8 @@ func TestAddTakesDefaults(t *testing.T) {
 }
 
 func TestTodayIsTheLedgersDay(t *testing.T) {
-	b := openBook(t, "EUR", nil)
-	zone := "Pacific/Kiritimati" // UTC+14: at noon in Greenwich it is tomorrow there
+	b := openLedger(t, "EUR", nil)
+	zone := "Pacific/Kiritimati" // UTC+14: at noon UTC, the date there is the next day
 	err := b.update(func(tx store.Tx) error {
 		_, err := expense.ChangeSettings(
 			t.Context(), tx, b.env, expense.SettingsDraft{TimeZone: &zone}, expense.Precondition{},
@@ -101,7 +101,7 @@ func TestAddConverts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := openBook(t, "EUR", march)
+			b := openLedger(t, "EUR", march)
 			e := b.add(tt.draft)
 			if e.Rate.Value.String() != tt.rate || e.Rate.Date.String() != tt.date || e.Rate.Source != tt.source ||
 				e.Home.Amount() != tt.home {
@@ -169,7 +169,7 @@ func TestBadDraftsChangeNothing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := openBook(t, "EUR", march)
+			b := openLedger(t, "EUR", march)
 			_, err := b.tryAdd(tt.draft)
 			wantFaults(t, err, tt.want...)
 			if e := b.add(expense.Draft{Amount: "1"}); len(b.all()) != 1 || e.Version != 2 {
@@ -181,20 +181,20 @@ func TestBadDraftsChangeNothing(t *testing.T) {
 
 func TestNotesMayBeAsLongAsTheLimit(t *testing.T) {
 	notes := strings.Repeat("ä", expense.MaxNotesLength)
-	if e := openBook(t, "EUR", nil).add(expense.Draft{Amount: "1", Notes: &notes}); e.Notes != notes {
+	if e := openLedger(t, "EUR", nil).add(expense.Draft{Amount: "1", Notes: &notes}); e.Notes != notes {
 		t.Errorf("kept %d bytes of %d", len(e.Notes), len(notes))
 	}
 }
 
 func TestHistoricCurrenciesStayOnOldDates(t *testing.T) {
-	b := openBook(t, "EUR", nil)
+	b := openLedger(t, "EUR", nil)
 	if e := b.add(expense.Draft{Amount: "1.95", Currency: "DEM", Date: "1998-05-01"}); e.Amount.String() != "1.95 DEM" {
 		t.Errorf("got %v", e.Amount)
 	}
 }
 
 func TestTwoEqualCoffeesAreTwoExpenses(t *testing.T) {
-	b := openBook(t, "EUR", nil)
+	b := openLedger(t, "EUR", nil)
 	coffee := expense.Draft{Amount: "2.20", Date: "2026-03-10", Notes: new("Coffee")}
 	if first, second := b.add(coffee), b.add(coffee); first.ID == second.ID || len(b.all()) != 2 {
 		t.Errorf("%d expenses", len(b.all()))
@@ -202,7 +202,7 @@ func TestTwoEqualCoffeesAreTwoExpenses(t *testing.T) {
 }
 
 func TestTheSameIDAgain(t *testing.T) {
-	b := openBook(t, "EUR", march)
+	b := openLedger(t, "EUR", march)
 	id := uuid.New()
 	draft := expense.Draft{ID: id.String(), Amount: "11.80", Currency: "USD", Category: "FOOD", Notes: new("Lunch")}
 	first := b.add(draft)
@@ -266,7 +266,7 @@ func TestTheSameIDAgain(t *testing.T) {
 }
 
 func TestAnArchivedCategoryDoesNotFailTheRetry(t *testing.T) {
-	b := openBook(t, "EUR", nil)
+	b := openLedger(t, "EUR", nil)
 	draft := expense.Draft{ID: uuid.NewString(), Amount: "5", Category: "Food"}
 	first := b.add(draft)
 	archive := true
@@ -287,7 +287,7 @@ func TestAnArchivedCategoryDoesNotFailTheRetry(t *testing.T) {
 }
 
 func TestADeletedIDStaysGone(t *testing.T) {
-	b := openBook(t, "EUR", nil)
+	b := openLedger(t, "EUR", nil)
 	draft := expense.Draft{ID: uuid.NewString(), Amount: "5"}
 	e := b.add(draft)
 	for range 2 {
@@ -306,7 +306,7 @@ func TestADeletedIDStaysGone(t *testing.T) {
 }
 
 func TestAddAllTellsEachDraftItsFate(t *testing.T) {
-	b := openBook(t, "EUR", march)
+	b := openLedger(t, "EUR", march)
 	known := b.add(expense.Draft{ID: uuid.NewString(), Amount: "1"})
 	twice := uuid.NewString()
 	var drafts []expense.TypedDraft
@@ -332,9 +332,9 @@ func TestAddAllTellsEachDraftItsFate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range []struct{ known, fault bool }{{}, {known: true}, {fault: true}, {}, {known: true}} {
-		for what, verdict := range map[string]expense.AddResult{"checked": checked[i], "added": added[i]} {
-			if verdict.Known != want.known || (verdict.Err != nil) != want.fault {
-				t.Errorf("draft %d %s: known %v, error %v", i, what, verdict.Known, verdict.Err)
+		for what, result := range map[string]expense.AddResult{"checked": checked[i], "added": added[i]} {
+			if result.Known != want.known || (result.Err != nil) != want.fault {
+				t.Errorf("draft %d %s: known %v, error %v", i, what, result.Known, result.Err)
 			}
 		}
 	}
@@ -342,21 +342,21 @@ func TestAddAllTellsEachDraftItsFate(t *testing.T) {
 		t.Errorf("%d expenses, want 3", len(all))
 	}
 	if stored := b.get(added[0].Expense.ID); stored != added[0].Expense {
-		t.Errorf("the verdict says %+v, stored is %+v", added[0].Expense, stored)
+		t.Errorf("the result says %+v, stored is %+v", added[0].Expense, stored)
 	}
 }
 
-// TestAnyoneCanRecomputeTheHomeAmount states F1: the home amount is the amount times the kept rate, rounded once, half
-// away from zero.
+// TestAnyoneCanRecomputeTheHomeAmount checks F1: the home amount is the amount times the stored rate, rounded once,
+// half away from zero.
 func TestAnyoneCanRecomputeTheHomeAmount(t *testing.T) {
 	homes := []string{"EUR", "USD", "JPY", "KWD", "CLF"}
 	rapid.Check(t, func(r *rapid.T) {
 		home := rapid.SampledFrom(homes).Draw(r, "home")
-		b := openBook(t, home, march)
+		b := openLedger(t, home, march)
 		currency := expense.MustCurrency(
 			rapid.SampledFrom([]string{"EUR", "USD", "JPY", "KWD", "CLF", "DEM"}).Draw(r, "currency"),
 		)
-		// As many yen are at the highest rate below 10^15 minor units of CLF, which is the most there may be.
+		// At the highest rate, this many yen are just below 10^15 minor units of CLF, the limit of an amount.
 		minor := rapid.Int64Range(-800_000_000, 800_000_000).Filter(func(n int64) bool { return n != 0 }).Draw(r, "minor")
 		amount, err := expense.MoneyFromMinor(minor, currency)
 		if err != nil {

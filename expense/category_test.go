@@ -12,7 +12,7 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-func (b *book) tryAddCategory(draft expense.CategoryDraft) (added expense.AddCategoryResult, err error) {
+func (b *testLedger) tryAddCategory(draft expense.CategoryDraft) (added expense.AddCategoryResult, err error) {
 	err = b.update(func(tx store.Tx) error {
 		added, err = expense.AddCategory(b.t.Context(), tx, b.env, draft)
 		return err
@@ -20,7 +20,7 @@ func (b *book) tryAddCategory(draft expense.CategoryDraft) (added expense.AddCat
 	return added, err
 }
 
-func (b *book) tryChangeCategory(id uuid.UUID, patch expense.CategoryPatch) (c expense.Category, err error) {
+func (b *testLedger) tryChangeCategory(id uuid.UUID, patch expense.CategoryPatch) (c expense.Category, err error) {
 	err = b.update(func(tx store.Tx) error {
 		c, err = expense.ChangeCategory(b.t.Context(), tx, b.env, id, patch, expense.Precondition{})
 		return err
@@ -28,7 +28,7 @@ func (b *book) tryChangeCategory(id uuid.UUID, patch expense.CategoryPatch) (c e
 	return c, err
 }
 
-func (b *book) tryMerge(from, into uuid.UUID) (merged expense.MergeResult, err error) {
+func (b *testLedger) tryMerge(from, into uuid.UUID) (merged expense.MergeResult, err error) {
 	err = b.update(func(tx store.Tx) error {
 		merged, err = expense.MergeCategories(b.t.Context(), tx, b.env, from, into)
 		return err
@@ -37,7 +37,7 @@ func (b *book) tryMerge(from, into uuid.UUID) (merged expense.MergeResult, err e
 }
 
 func TestANewLedgerHasTheStarterCategories(t *testing.T) {
-	b := openBook(t, "EUR", nil)
+	b := openLedger(t, "EUR", nil)
 	categories, err := b.store.Reader(b.owner).Categories(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func TestAddCategory(t *testing.T) {
 		name   string
 		draft  expense.CategoryDraft
 		want   error
-		faults []string
+		errs   []string
 		stored string
 	}{
 		{
@@ -74,10 +74,10 @@ func TestAddCategory(t *testing.T) {
 			name: "a name that is taken, accents decomposed", draft: expense.CategoryDraft{Name: "Ma\u0302che"},
 			want: expense.ErrExists,
 		},
-		{name: "no name", draft: expense.CategoryDraft{Name: "  "}, faults: []string{"name bad_length"}},
+		{name: "no name", draft: expense.CategoryDraft{Name: "  "}, errs: []string{"name bad_length"}},
 		{
 			name: "a name that cannot be seen", draft: expense.CategoryDraft{Name: "\u200b\ufeff"},
-			faults: []string{"name invisible"},
+			errs: []string{"name invisible"},
 		},
 		{
 			name: "sixty runes are enough", draft: expense.CategoryDraft{Name: strings.Repeat("漢", 60)},
@@ -85,48 +85,48 @@ func TestAddCategory(t *testing.T) {
 		},
 		{
 			name: "sixty-one are too many", draft: expense.CategoryDraft{Name: strings.Repeat("漢", 61)},
-			faults: []string{"name bad_length"},
+			errs: []string{"name bad_length"},
 		},
 		{
 			name: "a name that would turn what stands beside it", draft: expense.CategoryDraft{Name: "Food \u202e"},
-			faults: []string{"name bidi_control"},
+			errs: []string{"name bidi_control"},
 		},
 		{
 			name: "a name with an isolate", draft: expense.CategoryDraft{Name: "\u2066Food"},
-			faults: []string{"name bidi_control"},
+			errs: []string{"name bidi_control"},
 		},
 		{name: "a name that runs from right to left", draft: expense.CategoryDraft{Name: "טיולים"}, stored: "טיולים"},
 		{name: "the longest icon", draft: expense.CategoryDraft{Name: "A", Icon: new(strings.Repeat("i", 40))}, stored: "A"},
 		{
 			name: "an icon too long", draft: expense.CategoryDraft{Name: "A", Icon: new(strings.Repeat("i", 41))},
-			faults: []string{"icon malformed"},
+			errs: []string{"icon malformed"},
 		},
 		{
 			name: "a colour of three digits", draft: expense.CategoryDraft{Name: "A", Colour: new("#abc")},
-			faults: []string{"colour malformed"},
+			errs: []string{"colour malformed"},
 		},
 		{
 			name: "a colour without its sign", draft: expense.CategoryDraft{Name: "A", Colour: new("1e90ff0")},
-			faults: []string{"colour malformed"},
+			errs: []string{"colour malformed"},
 		},
 		{
 			name: "a colour of other letters", draft: expense.CategoryDraft{Name: "A", Colour: new("#1e90fg")},
-			faults: []string{"colour malformed"},
+			errs: []string{"colour malformed"},
 		},
 		{name: "everything wrong",
-			draft:  expense.CategoryDraft{ID: "1", Name: "a\tb", Colour: new("red"), Icon: new("<svg>")},
-			faults: []string{"id malformed_id", "name control_character", "colour malformed", "icon malformed"}},
+			draft: expense.CategoryDraft{ID: "1", Name: "a\tb", Colour: new("red"), Icon: new("<svg>")},
+			errs:  []string{"id malformed_id", "name control_character", "colour malformed", "icon malformed"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := openBook(t, "EUR", nil)
+			b := openLedger(t, "EUR", nil)
 			if _, err := b.tryAddCategory(expense.CategoryDraft{Name: "Mâche"}); err != nil {
 				t.Fatal(err)
 			}
 			added, err := b.tryAddCategory(tt.draft)
 			switch {
-			case tt.faults != nil:
-				wantFaults(t, err, tt.faults...)
+			case tt.errs != nil:
+				wantFaults(t, err, tt.errs...)
 			case !errors.Is(err, tt.want):
 				t.Errorf("error %v, want %v", err, tt.want)
 			case err == nil && (added.Category != b.category(tt.stored) || !added.Created):
@@ -137,7 +137,7 @@ func TestAddCategory(t *testing.T) {
 }
 
 func TestAddingACategoryAgain(t *testing.T) {
-	b := openBook(t, "EUR", nil)
+	b := openLedger(t, "EUR", nil)
 	draft := expense.CategoryDraft{ID: uuid.NewString(), Name: "Books", Colour: new("#aabbcc")}
 	first, err := b.tryAddCategory(draft)
 	if err != nil {
@@ -163,7 +163,7 @@ func TestAddingACategoryAgain(t *testing.T) {
 }
 
 func TestALedgerHasRoomForSoManyCategories(t *testing.T) {
-	b := openBook(t, "EUR", nil)
+	b := openLedger(t, "EUR", nil)
 	err := b.update(func(tx store.Tx) error {
 		batch := make([]expense.Category, expense.MaxCategories-10)
 		for i := range batch {
@@ -180,7 +180,7 @@ func TestALedgerHasRoomForSoManyCategories(t *testing.T) {
 }
 
 func TestTheDefaultCategoryStays(t *testing.T) {
-	b := openBook(t, "EUR", nil)
+	b := openLedger(t, "EUR", nil)
 	def := b.settings().DefaultCategory
 	_, err := b.tryChangeCategory(def, expense.CategoryPatch{Archived: new(true)})
 	wantFaults(t, err, "archived default_category")
@@ -197,7 +197,7 @@ func TestTheDefaultCategoryStays(t *testing.T) {
 }
 
 func TestACategoryInUseIsMergedNotDeleted(t *testing.T) {
-	b := openBook(t, "EUR", march)
+	b := openLedger(t, "EUR", march)
 	food, travel := b.category("Food"), b.category("Travel")
 	moved := b.add(expense.Draft{Amount: "5", Currency: "USD", Category: "Food"})
 	stays := b.add(expense.Draft{Amount: "6", Category: "Travel"})
@@ -225,7 +225,7 @@ func TestACategoryInUseIsMergedNotDeleted(t *testing.T) {
 }
 
 func TestBadMerges(t *testing.T) {
-	b := openBook(t, "EUR", nil)
+	b := openLedger(t, "EUR", nil)
 	food, travel := b.category("Food").ID, b.category("Travel").ID
 	if _, err := b.tryChangeCategory(travel, expense.CategoryPatch{Archived: new(true)}); err != nil {
 		t.Fatal(err)

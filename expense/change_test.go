@@ -62,7 +62,7 @@ func TestChangeKeepsOrRenewsTheConversion(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := openBook(t, "EUR", march)
+			b := openLedger(t, "EUR", march)
 			old := b.add(tt.draft)
 			b.env.Rates = tt.rates
 			e := b.change(old, tt.patch)
@@ -84,7 +84,7 @@ func TestChangeKeepsOrRenewsTheConversion(t *testing.T) {
 }
 
 func TestAChangeThatChangesNothingTakesNoVersion(t *testing.T) {
-	b := openBook(t, "EUR", march)
+	b := openLedger(t, "EUR", march)
 	e := b.add(expense.Draft{Amount: "5", Category: "Food", Notes: new("Bread")})
 	b.env.Now = noon.AddDate(0, 0, 1)
 	if same := b.change(e, expense.Patch{Amount: new("5.00"), Category: new("food"), Notes: new("Bread")}); same != e {
@@ -96,7 +96,7 @@ func TestAChangeThatChangesNothingTakesNoVersion(t *testing.T) {
 }
 
 func TestBadPatchesChangeNothing(t *testing.T) {
-	b := openBook(t, "EUR", march)
+	b := openLedger(t, "EUR", march)
 	e := b.add(expense.Draft{Amount: "12.34"})
 	_, err := b.tryChange(
 		e.ID, expense.Patch{Currency: new("JPY"), Date: new("2026-13-01"), Rate: new("-1"), CategoryID: new("?")},
@@ -112,7 +112,7 @@ func TestBadPatchesChangeNothing(t *testing.T) {
 }
 
 func TestOldRowsKeepWhatIsRefusedNow(t *testing.T) {
-	b := openBook(t, "EUR", nil)
+	b := openLedger(t, "EUR", nil)
 	e := b.add(expense.Draft{Amount: "1", Currency: "DEM", Date: "1999-01-01", Category: "Food"})
 	archived := true
 	err := b.update(func(tx store.Tx) error {
@@ -130,10 +130,10 @@ func TestOldRowsKeepWhatIsRefusedNow(t *testing.T) {
 	}
 }
 
-// Marks were money until 2002: an expense in them may move within their time, but neither out of it nor into them
-// today.
+// The Deutsche Mark was legal tender until 2002. The date of an expense in marks can change until then, but not to a
+// later day, and an expense of today cannot change to marks.
 func TestAChangeLeadsIntoNoCurrencyThatHasEnded(t *testing.T) {
-	b := openBook(t, "EUR", nil)
+	b := openLedger(t, "EUR", nil)
 	marks, euros := b.add(expense.Draft{
 		Amount: "1", Currency: "DEM", Date: "1999-01-01",
 	}), b.add(expense.Draft{Amount: "1"})
@@ -151,7 +151,7 @@ func TestAChangeLeadsIntoNoCurrencyThatHasEnded(t *testing.T) {
 }
 
 func TestAReplacementMayNameItsRate(t *testing.T) {
-	b := openBook(t, "EUR", march)
+	b := openLedger(t, "EUR", march)
 	e := b.add(expense.Draft{Amount: "10", Currency: "USD"})
 	err := b.update(func(tx store.Tx) error {
 		_, err := expense.Replace(
@@ -166,7 +166,7 @@ func TestAReplacementMayNameItsRate(t *testing.T) {
 }
 
 func TestConditions(t *testing.T) {
-	b := openBook(t, "EUR", nil)
+	b := openLedger(t, "EUR", nil)
 	e := b.add(expense.Draft{Amount: "5"})
 	tests := []struct {
 		name string
@@ -240,7 +240,7 @@ func TestReplace(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := openBook(t, "EUR", march)
+			b := openLedger(t, "EUR", march)
 			var before expense.Expense
 			if tt.exists {
 				before = b.add(original)

@@ -27,7 +27,7 @@ func TestParseDateReadsTheCalendar(t *testing.T) {
 		"0000-01-01",
 	} {
 		_, err := expense.ParseDate(text)
-		wantFault(t, err, "", "impossible_date")
+		wantFieldError(t, err, "", "impossible_date")
 	}
 	others := []string{
 		"2026-1-01", "2026-01-1", "26-01-01", "20260101", "2026/01/01", "01-01-2026", "2026-01-01T00:00:00Z", " 2026-01-01",
@@ -36,19 +36,19 @@ func TestParseDateReadsTheCalendar(t *testing.T) {
 	}
 	for _, text := range append(others, hostile()...) {
 		_, err := expense.ParseDate(text)
-		wantFault(t, err, "", "malformed_date")
+		wantFieldError(t, err, "", "malformed_date")
 	}
 }
 
 // civil returns the date of a day in UTC.
 func civil(t time.Time) expense.Date { return expense.DateOf(t, time.UTC) }
 
-// lastDay is how many days after firstDay the calendar ends.
+// lastDay is the number of days from firstDay to the last date.
 const lastDay = 3652058
 
 var firstDay = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Package time is the witness: every day of three centuries.
+// TestDateAgreesWithPackageTimeOnEveryDay compares every day of three centuries.
 func TestDateAgreesWithPackageTimeOnEveryDay(t *testing.T) {
 	day := time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
 	first := civil(day)
@@ -135,7 +135,7 @@ func TestDatesBeyondTheCalendarAreNone(t *testing.T) {
 	}
 	for _, ymd := range []int{-1, 1, 20260230, 20261301, 100000101, 1231, -20260101, math.MaxInt, math.MinInt} {
 		_, err := expense.DateFromInt(ymd)
-		wantFault(t, err, "", "impossible_date")
+		wantFieldError(t, err, "", "impossible_date")
 	}
 	if date, err := expense.DateFromInt(0); err != nil || !date.IsZero() || date.Int() != 0 || date.String() != "" ||
 		!date.Month().IsZero() {
@@ -202,7 +202,7 @@ func TestDateBeginsWhenItsFirstInstantComes(t *testing.T) {
 	}
 }
 
-// The law of Begin: it is the least instant whose date is d, or a later one where d was left out.
+// StartIn returns the first instant whose date is d, or is later if a transition skips d.
 func TestDateBeginsAtTheLeastInstantInEveryZone(t *testing.T) {
 	zones := zoneNames(t)
 	for _, name := range zones {
@@ -213,7 +213,7 @@ func TestDateBeginsAtTheLeastInstantInEveryZone(t *testing.T) {
 				dates, civil(time.Date(1900+(len(name)*37+day*43)%301, time.Month(1+day), 1+day*3, 0, 0, 0, 0, time.UTC)),
 			)
 		}
-		// The days around each clock change.
+		// The days around each transition.
 		for at := time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC).In(loc); ; {
 			_, end := at.ZoneBounds()
 			if end.IsZero() || at.Year() > 2050 {
@@ -239,8 +239,8 @@ func checkBegin(t *testing.T, date expense.Date, loc *time.Location) {
 	if expense.DateOf(begin, loc).Before(date) {
 		t.Errorf("%s begins in %s at %s, when it is still %s", date, loc, begin, expense.DateOf(begin, loc))
 	}
-	// No instant before has the date or a later one. Between two clock changes dates do not fall, so the last instant of
-	// each period is enough.
+	// No earlier instant has the date or a later one. Dates do not decrease between two transitions, so checking the last
+	// instant of each period is enough.
 	midnight := time.Date(date.Year(), date.MonthOfYear(), date.Day(), 0, 0, 0, 0, time.UTC)
 	for last := begin.Add(-1); midnight.Sub(last) < 48*time.Hour; {
 		if shown := expense.DateOf(last, loc); !shown.Before(date) {
@@ -254,7 +254,7 @@ func checkBegin(t *testing.T, date expense.Date, loc *time.Location) {
 	}
 }
 
-// zoneNames lists the zones of the machine's database, or those of the tests where it has none.
+// zoneNames returns the zones of the machine's database, or a fixed list if it has none.
 func zoneNames(t *testing.T) []string {
 	t.Helper()
 	names := []string{

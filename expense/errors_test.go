@@ -10,24 +10,24 @@ import (
 )
 
 func TestFaultsAreAllReported(t *testing.T) {
-	var faults expense.ValidationErrors
-	if err := faults.Err(); err != nil {
-		t.Fatalf("no faults are %v", err)
+	var errs expense.ValidationErrors
+	if err := errs.Err(); err != nil {
+		t.Fatalf("no errs are %v", err)
 	}
-	faults.Add("amount", "malformed_amount", "%q is no amount", "x")
-	if err := faults.Err(); !errors.Is(err, expense.ErrInvalid) || err.Error() != `amount: "x" is no amount` {
+	errs.Add("amount", "malformed_amount", "%q is no amount", "x")
+	if err := errs.Err(); !errors.Is(err, expense.ErrInvalid) || err.Error() != `amount: "x" is no amount` {
 		t.Errorf("one fault is %v", err)
 	}
 	_, err := expense.ParseDate("x")
-	if rest := faults.AddError("date", err); rest != nil {
+	if rest := errs.AddError("date", err); rest != nil {
 		t.Errorf("Take gave back %v", rest)
 	}
 	named := &expense.InvalidError{Field: "notes", Code: "too_long", Detail: "too long"}
-	if rest := faults.AddError("other", fmt.Errorf("draft: %w", named)); rest != nil {
+	if rest := errs.AddError("other", fmt.Errorf("draft: %w", named)); rest != nil {
 		t.Errorf("Take gave back %v", rest)
 	}
 
-	err = fmt.Errorf("expense 1: %w", faults.Err())
+	err = fmt.Errorf("expense 1: %w", errs.Err())
 	if !errors.Is(err, expense.ErrInvalid) {
 		t.Errorf("%v is not ErrInvalid", err)
 	}
@@ -36,9 +36,9 @@ func TestFaultsAreAllReported(t *testing.T) {
 		fields = append(fields, fault.Field)
 	}
 	if got := fmt.Sprint(fields); got != "[amount date notes]" {
-		t.Errorf("the faults are of %s", got)
+		t.Errorf("the errs are of %s", got)
 	}
-	if !faults.Has("date") || faults.Has("other") {
+	if !errs.Has("date") || errs.Has("other") {
 		t.Error("Has does not tell what was noted")
 	}
 	first, ok := errors.AsType[*expense.InvalidError](err)
@@ -48,33 +48,33 @@ func TestFaultsAreAllReported(t *testing.T) {
 }
 
 func TestFaultsErrIsNotChangedByLaterFaults(t *testing.T) {
-	var faults expense.ValidationErrors
-	faults.Add("a", "x", "first")
-	faults.Add("b", "x", "second")
-	err := faults.Err()
-	faults.Add("c", "x", "third")
+	var errs expense.ValidationErrors
+	errs.Add("a", "x", "first")
+	errs.Add("b", "x", "second")
+	err := errs.Err()
+	errs.Add("c", "x", "third")
 	if got := len(expense.InvalidErrors(err)); got != 2 {
-		t.Errorf("an error of two faults now has %d", got)
+		t.Errorf("an error of two errs now has %d", got)
 	}
 }
 
 func TestFaultsTakeGivesBackWhatIsNoFault(t *testing.T) {
-	var faults expense.ValidationErrors
-	if err := faults.AddError("date", nil); err != nil {
+	var errs expense.ValidationErrors
+	if err := errs.AddError("date", nil); err != nil {
 		t.Errorf("Take(nil) = %v", err)
 	}
-	if err := faults.AddError("date", io.ErrUnexpectedEOF); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err := errs.AddError("date", io.ErrUnexpectedEOF); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("Take gave back %v", err)
 	}
-	if err := faults.Err(); err != nil {
+	if err := errs.Err(); err != nil {
 		t.Errorf("noted %v", err)
 	}
 }
 
 func TestFaultsOfOtherErrorsAreNone(t *testing.T) {
 	for _, err := range []error{nil, io.EOF, expense.ErrStale, expense.ErrInvalid, errors.Join(io.EOF, expense.ErrGone)} {
-		if faults := expense.InvalidErrors(err); len(faults) != 0 {
-			t.Errorf("FaultsOf(%v) = %v", err, faults)
+		if errs := expense.InvalidErrors(err); len(errs) != 0 {
+			t.Errorf("FaultsOf(%v) = %v", err, errs)
 		}
 	}
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// noon is the moment at which the use cases of these tests run, unless they say otherwise.
+// noon is the default time of the use cases in these tests.
 var noon = time.Date(2026, time.March, 10, 12, 0, 0, 0, time.UTC)
 
-// prices is a rate table for tests: units of a currency for one euro, by day.
+// prices is a rate table for tests: units of a currency per euro, by day.
 type prices map[string]map[string]string
 
 func (p prices) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
@@ -42,24 +42,24 @@ func (p prices) price(currency expense.Currency, day expense.Date) (expense.Fact
 	return expense.MustFactor(text), true
 }
 
-// march has prices of Friday the 6th and of Monday the 9th and Tuesday the 10th of March 2026.
+// march has rates of Friday the 6th and of Monday the 9th and Tuesday the 10th of March 2026.
 var march = prices{
 	"USD": {"2026-03-06": "1.16", "2026-03-09": "1.17", "2026-03-10": "1.18"},
 	"JPY": {"2026-03-06": "183.03", "2026-03-09": "184", "2026-03-10": "185"},
 }
 
-// A book is one owner's ledger in a store, driven the way a host does.
-type book struct {
+// A testLedger is one owner's ledger in a store. Its methods call the use cases as a host does.
+type testLedger struct {
 	t     *testing.T
 	store store.Store
 	owner expense.OwnerID
 	env   expense.Env
 }
 
-// openBook makes a ledger whose home currency is home; rates may be nil.
-func openBook(t *testing.T, home string, rates expense.Rates) *book {
+// openLedger creates a ledger with this home currency. rates may be nil.
+func openLedger(t *testing.T, home string, rates expense.Rates) *testLedger {
 	t.Helper()
-	b := &book{t: t, store: memstore.New(), owner: "anna", env: expense.Env{Now: noon, Rates: rates}}
+	b := &testLedger{t: t, store: memstore.New(), owner: "anna", env: expense.Env{Now: noon, Rates: rates}}
 	settings, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: &home})
 	if err != nil {
 		t.Fatal(err)
@@ -71,11 +71,11 @@ func openBook(t *testing.T, home string, rates expense.Rates) *book {
 	return b
 }
 
-func (b *book) update(fn func(tx store.Tx) error) error {
+func (b *testLedger) update(fn func(tx store.Tx) error) error {
 	return b.store.Update(b.t.Context(), b.owner, fn)
 }
 
-func (b *book) tryAdd(draft expense.Draft) (added expense.PutResult, err error) {
+func (b *testLedger) tryAdd(draft expense.Draft) (added expense.PutResult, err error) {
 	err = b.update(func(tx store.Tx) error {
 		added, err = expense.Add(b.t.Context(), tx, b.env, draft)
 		return err
@@ -83,7 +83,7 @@ func (b *book) tryAdd(draft expense.Draft) (added expense.PutResult, err error) 
 	return added, err
 }
 
-func (b *book) add(draft expense.Draft) expense.Expense {
+func (b *testLedger) add(draft expense.Draft) expense.Expense {
 	b.t.Helper()
 	added, err := b.tryAdd(draft)
 	if err != nil {
@@ -92,7 +92,9 @@ func (b *book) add(draft expense.Draft) expense.Expense {
 	return added.Expense
 }
 
-func (b *book) tryChange(id uuid.UUID, patch expense.Patch, cond expense.Precondition) (e expense.Expense, err error) {
+func (b *testLedger) tryChange(
+	id uuid.UUID, patch expense.Patch, cond expense.Precondition,
+) (e expense.Expense, err error) {
 	err = b.update(func(tx store.Tx) error {
 		e, err = expense.Change(b.t.Context(), tx, b.env, id, patch, cond)
 		return err
@@ -100,7 +102,7 @@ func (b *book) tryChange(id uuid.UUID, patch expense.Patch, cond expense.Precond
 	return e, err
 }
 
-func (b *book) change(e expense.Expense, patch expense.Patch) expense.Expense {
+func (b *testLedger) change(e expense.Expense, patch expense.Patch) expense.Expense {
 	b.t.Helper()
 	changed, err := b.tryChange(e.ID, patch, expense.Precondition{})
 	if err != nil {
@@ -112,7 +114,7 @@ func (b *book) change(e expense.Expense, patch expense.Patch) expense.Expense {
 	return changed
 }
 
-func (b *book) get(id uuid.UUID) expense.Expense {
+func (b *testLedger) get(id uuid.UUID) expense.Expense {
 	b.t.Helper()
 	e, err := b.store.Reader(b.owner).Expense(b.t.Context(), id)
 	if err != nil {
@@ -121,7 +123,7 @@ func (b *book) get(id uuid.UUID) expense.Expense {
 	return e
 }
 
-func (b *book) all() []expense.Expense {
+func (b *testLedger) all() []expense.Expense {
 	b.t.Helper()
 	var all []expense.Expense
 	for e, err := range b.store.Reader(b.owner).Expenses(b.t.Context(), expense.Query{Sort: expense.OldestFirst}) {
@@ -133,7 +135,7 @@ func (b *book) all() []expense.Expense {
 	return all
 }
 
-func (b *book) settings() expense.Settings {
+func (b *testLedger) settings() expense.Settings {
 	b.t.Helper()
 	settings, err := b.store.Reader(b.owner).Settings(b.t.Context())
 	if err != nil {
@@ -142,7 +144,7 @@ func (b *book) settings() expense.Settings {
 	return settings
 }
 
-func (b *book) category(name string) expense.Category {
+func (b *testLedger) category(name string) expense.Category {
 	b.t.Helper()
 	category, err := b.store.Reader(b.owner).CategoryByName(b.t.Context(), name)
 	if err != nil {
@@ -151,8 +153,8 @@ func (b *book) category(name string) expense.Category {
 	return category
 }
 
-// faultCodes returns "field code" of every fault in err, sorted.
-func faultCodes(err error) []string {
+// errorCodes returns "field code" of every field error in err, sorted.
+func errorCodes(err error) []string {
 	var codes []string
 	for _, fault := range expense.InvalidErrors(err) {
 		codes = append(codes, fault.Field+" "+fault.Code)
@@ -167,7 +169,7 @@ func wantFaults(t *testing.T, err error, want ...string) {
 		t.Fatalf("error %v, want one that is ErrInvalid", err)
 	}
 	slices.Sort(want)
-	if got := faultCodes(err); !slices.Equal(got, want) {
-		t.Errorf("faults %q, want %q (%v)", got, want, err)
+	if got := errorCodes(err); !slices.Equal(got, want) {
+		t.Errorf("errs %q, want %q (%v)", got, want, err)
 	}
 }

@@ -60,7 +60,7 @@ func TestParseMoneyRefusesWhatIsNoAmount(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			money, err := expense.ParseMoney(test.amount, test.code)
-			wantFault(t, err, "amount", test.fault)
+			wantFieldError(t, err, "amount", test.fault)
 			if money != (expense.Money{}) {
 				t.Errorf("%s beside the error", money)
 			}
@@ -68,16 +68,16 @@ func TestParseMoneyRefusesWhatIsNoAmount(t *testing.T) {
 	}
 	for _, text := range hostile() {
 		_, err := expense.ParseMoney(text, "EUR")
-		wantFault(t, err, "amount", "malformed_amount")
+		wantFieldError(t, err, "amount", "malformed_amount")
 		_, err = expense.ParseDecimal(text)
-		wantFault(t, err, "", "malformed_amount")
+		wantFieldError(t, err, "", "malformed_amount")
 	}
 }
 
 func TestParseMoneyReportsBothFaults(t *testing.T) {
 	_, err := expense.ParseMoney("1,5", "euro")
-	if faults := expense.InvalidErrors(err); len(faults) != 2 {
-		t.Errorf("the faults are %v", err)
+	if errs := expense.InvalidErrors(err); len(errs) != 2 {
+		t.Errorf("the errs are %v", err)
 	}
 }
 
@@ -117,7 +117,7 @@ func TestMoneyRoundTrip(t *testing.T) {
 	}
 }
 
-// checkRefused checks that a text was refused, and refused well.
+// checkRefused checks that parsing text failed with a field error.
 func checkRefused(t rapid.TB, err error, text string) {
 	t.Helper()
 	if err == nil {
@@ -140,7 +140,7 @@ func TestMoneyAddsUp(t *testing.T) {
 			t.Fatalf("%s + %s = %s, %v", a, b, sum, err)
 		}
 		if err != nil {
-			wantFault(t, err, "", "too_large")
+			wantFieldError(t, err, "", "too_large")
 			return
 		}
 		if sum.Minor() != exact || sum.Currency() != a.Currency() || !sum.Decimal().Equal(a.Decimal().Add(b.Decimal())) {
@@ -154,7 +154,7 @@ func TestMoneyAddsUp(t *testing.T) {
 		}
 	})
 	_, err := expense.MustMoney("1", "EUR").Add(expense.MustMoney("1", "USD"))
-	wantFault(t, err, "", "currency_mismatch")
+	wantFieldError(t, err, "", "currency_mismatch")
 }
 
 func TestMoneyHasASign(t *testing.T) {
@@ -175,7 +175,7 @@ func TestParseAmountRefusesWhatDoesNotFit(t *testing.T) {
 		"99999999999999999999999999999999": "too_large", "-9999999999999999999999999999999": "too_large",
 	} {
 		_, err := expense.ParseAmount(text, euro)
-		wantFault(t, err, "", code)
+		wantFieldError(t, err, "", code)
 	}
 	if money, err := expense.ParseAmount("00000000000000000000000000000.00", euro); err != nil ||
 		money.String() != "0.00 EUR" {
@@ -183,7 +183,7 @@ func TestParseAmountRefusesWhatDoesNotFit(t *testing.T) {
 	}
 	for _, minor := range []int64{expense.MaxMinor + 1, -expense.MaxMinor - 1, math.MaxInt64, math.MinInt64} {
 		_, err := expense.MoneyFromMinor(minor, euro)
-		wantFault(t, err, "", "too_large")
+		wantFieldError(t, err, "", "too_large")
 	}
 }
 

@@ -20,7 +20,7 @@ func TestParseMonthReadsTheCalendar(t *testing.T) {
 	}
 	for _, text := range []string{"2026-00", "2026-13", "0000-01"} {
 		_, err := expense.ParseMonth(text)
-		wantFault(t, err, "", "impossible_month")
+		wantFieldError(t, err, "", "impossible_month")
 	}
 	for _, text := range append(
 		[]string{
@@ -29,7 +29,7 @@ func TestParseMonthReadsTheCalendar(t *testing.T) {
 		hostile()...,
 	) {
 		_, err := expense.ParseMonth(text)
-		wantFault(t, err, "", "malformed_month")
+		wantFieldError(t, err, "", "malformed_month")
 	}
 }
 
@@ -85,7 +85,7 @@ func TestMonthsBeyondTheCalendarAreNone(t *testing.T) {
 	}
 	for _, ym := range []int{-1, 1, 12, 202600, 202613, 1000001, math.MaxInt, math.MinInt} {
 		_, err := expense.MonthFromInt(ym)
-		wantFault(t, err, "", "impossible_month")
+		wantFieldError(t, err, "", "impossible_month")
 	}
 	var none expense.Month
 	if again, err := expense.MonthFromInt(0); err != nil || again != none {

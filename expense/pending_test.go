@@ -13,7 +13,7 @@ import (
 )
 
 func TestPendingExpensesAreConvertedWhenRatesArrive(t *testing.T) {
-	b := openBook(t, "EUR", march)
+	b := openLedger(t, "EUR", march)
 	waits := b.add(expense.Draft{Amount: "11.80", Currency: "USD", Date: "2026-03-20"})
 	never := b.add(expense.Draft{Amount: "1.000", Currency: "KWD"})
 	done := b.add(expense.Draft{Amount: "11.80", Currency: "USD"})
@@ -49,7 +49,7 @@ func TestPendingExpensesAreConvertedWhenRatesArrive(t *testing.T) {
 }
 
 func TestMorePendingThanOneUpdateConverts(t *testing.T) {
-	b := openBook(t, "EUR", nil)
+	b := openLedger(t, "EUR", nil)
 	drafts := slices.Repeat([]expense.TypedDraft{{Amount: expense.MustMoney("1.18", "USD")}}, 2100)
 	err := b.update(func(tx store.Tx) error {
 		_, err := expense.AddAll(t.Context(), tx, b.env, drafts...)
@@ -65,7 +65,7 @@ func TestMorePendingThanOneUpdateConverts(t *testing.T) {
 }
 
 func TestAConversionBeyondTheLimitHoldsUpNoOther(t *testing.T) {
-	b := openBook(t, "JPY", nil)
+	b := openLedger(t, "JPY", nil)
 	huge := b.add(expense.Draft{Amount: "9000000000000.00", Currency: "EUR"})
 	small := b.add(expense.Draft{Amount: "1.00", Currency: "EUR"})
 	b.env.Rates = march
@@ -77,7 +77,7 @@ func TestAConversionBeyondTheLimitHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-func (b *book) changeSettings(draft expense.SettingsDraft) (change expense.ChangeSettingsResult, err error) {
+func (b *testLedger) changeSettings(draft expense.SettingsDraft) (change expense.ChangeSettingsResult, err error) {
 	err = b.update(func(tx store.Tx) error {
 		change, err = expense.ChangeSettings(b.t.Context(), tx, b.env, draft, expense.Precondition{})
 		return err
@@ -86,7 +86,7 @@ func (b *book) changeSettings(draft expense.SettingsDraft) (change expense.Chang
 }
 
 func TestChangingTheHomeCurrencyReratesEachExpenseAtItsOwnDate(t *testing.T) {
-	b := openBook(t, "EUR", march)
+	b := openLedger(t, "EUR", march)
 	euro := b.add(expense.Draft{Amount: "10", Date: "2026-03-06"})
 	dollar := b.add(expense.Draft{Amount: "11.70", Currency: "USD", Date: "2026-03-09"})
 	yen := b.add(expense.Draft{Amount: "185", Currency: "JPY"})
@@ -127,7 +127,7 @@ func TestChangingTheHomeCurrencyReratesEachExpenseAtItsOwnDate(t *testing.T) {
 }
 
 func TestSettingsAreCheckedWhole(t *testing.T) {
-	b := openBook(t, "EUR", nil)
+	b := openLedger(t, "EUR", nil)
 	before := b.settings()
 	_, err := b.changeSettings(expense.SettingsDraft{
 		HomeCurrency: new("XYZ"), TimeZone: new("Mars/Olympus"), Locale: new("!"), FiscalYearStart: new(13),
@@ -151,10 +151,10 @@ func TestSettingsAreCheckedWhole(t *testing.T) {
 	}
 }
 
-// TestHomeAndBackAgain states F5's law: re-rating there and back leaves every expense with a price as it was.
+// TestHomeAndBackAgain checks F5: changing the home currency and back restores every expense that has a rate.
 func TestHomeAndBackAgain(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		b := openBook(t, "EUR", march)
+		b := openLedger(t, "EUR", march)
 		for range rapid.IntRange(1, 20).Draw(r, "expenses") {
 			b.add(expense.Draft{
 				Amount:   rapid.SampledFrom([]string{"1", "17", "-300"}).Draw(r, "amount"),

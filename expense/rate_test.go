@@ -50,7 +50,7 @@ func TestParseFactorRefusesWhatIsNoRate(t *testing.T) {
 		"0." + strings.Repeat("0", 38) + "1": "malformed_rate",
 	} {
 		_, err := expense.ParseFactor(text)
-		wantFault(t, err, "", code)
+		wantFieldError(t, err, "", code)
 	}
 	for _, text := range hostile() {
 		_, err := expense.ParseFactor(text)
@@ -58,7 +58,7 @@ func TestParseFactorRefusesWhatIsNoRate(t *testing.T) {
 	}
 }
 
-// anyFactor draws factors of every length and magnitude.
+// anyFactor generates factors of every length and magnitude.
 func anyFactor() *rapid.Generator[expense.Factor] {
 	return rapid.Custom(func(t *rapid.T) expense.Factor {
 		limit := int64(1)
@@ -149,7 +149,7 @@ func TestFactorMulRoundsAtEighteenDigits(t *testing.T) {
 	})
 }
 
-// roundSignificant rounds a positive number half away from zero to so many significant digits.
+// roundSignificant rounds a positive number to a number of significant digits, half away from zero.
 func roundSignificant(x *big.Rat, digits int) *big.Rat {
 	ten, scale := big.NewRat(10, 1), big.NewRat(1, 1)
 	limit := new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil))
@@ -170,7 +170,7 @@ func roundSignificant(x *big.Rat, digits int) *big.Rat {
 func roundHalfAway(x *big.Rat) *big.Int {
 	half := big.NewRat(int64(x.Sign()), 2)
 	sum := new(big.Rat).Add(x, half)
-	return new(big.Int).Quo(sum.Num(), sum.Denom()) // Quo cuts towards zero
+	return new(big.Int).Quo(sum.Num(), sum.Denom()) // Quo truncates towards zero
 }
 
 func TestConvertRoundsOnceHalfAwayFromZero(t *testing.T) {
@@ -204,12 +204,12 @@ func TestConvertRoundsOnceHalfAwayFromZero(t *testing.T) {
 		_, err := expense.Rate{Value: expense.MustFactor(rate)}.Convert(
 			expense.MustMoney(amount, "EUR"), expense.MustCurrency("USD"),
 		)
-		wantFault(t, err, "", "too_large")
+		wantFieldError(t, err, "", "too_large")
 	}
 	far := expense.MustFactor("100000000000000000") // its fourth power is a multiple of 2^64
 	for power := far; ; power = power.Mul(far) {
 		_, err := expense.Rate{Value: power}.Convert(expense.MustMoney("1", "EUR"), expense.MustCurrency("USD"))
-		wantFault(t, err, "", "too_large")
+		wantFieldError(t, err, "", "too_large")
 		if power.Decimal().Exponent() > 64 {
 			break
 		}
@@ -226,7 +226,7 @@ func TestConvertAgreesWithExactArithmetic(t *testing.T) {
 		exact := new(big.Rat).Mul(amount.Decimal().Rat(), factor.Decimal().Rat())
 		want := roundHalfAway(exact.Mul(exact, unit))
 		if new(big.Int).Abs(want).Cmp(big.NewInt(expense.MaxMinor)) > 0 {
-			wantFault(t, err, "", "too_large")
+			wantFieldError(t, err, "", "too_large")
 			return
 		}
 		if err != nil || got.Minor() != want.Int64() || got.Currency() != to {
@@ -239,7 +239,7 @@ func TestConvertAgreesWithExactArithmetic(t *testing.T) {
 	})
 }
 
-// fixedRate answers every question with one rate.
+// fixedRate is a Rates that returns the same rate for all currencies and days.
 type fixedRate struct{ rate expense.Rate }
 
 func (f fixedRate) Rate(expense.Currency, expense.Currency, expense.Date) (expense.Rate, bool) {

@@ -29,7 +29,7 @@ func TestParseZoneReadsTheIANADatabase(t *testing.T) {
 		strings.Repeat("Europe/", 1<<20),
 	} {
 		zone, err := expense.ParseZone(name)
-		wantFault(t, err, "", "unknown_zone")
+		wantFieldError(t, err, "", "unknown_zone")
 		if zone != (expense.Zone{}) {
 			t.Errorf("ParseZone(%.40q) = %s beside its error", name, zone)
 		}
@@ -100,18 +100,18 @@ func TestSettingsDraftReportsEveryFault(t *testing.T) {
 		"fiscal_year_start impossible_month", "default_category_id malformed_id",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("the faults are %v, want %v", got, want)
+		t.Errorf("the errs are %v, want %v", got, want)
 	}
 	for _, locale := range []string{
 		"", "x", "\xff", "en-", "en-GB\x00", "e", strings.Repeat("en-", 12), strings.Repeat("a", 10<<20),
 		strings.Repeat("en-", 3<<20),
 	} {
 		_, err := expense.NewSettings(expense.SettingsDraft{Locale: &locale})
-		wantFault(t, err, "locale", "unknown_locale")
+		wantFieldError(t, err, "locale", "unknown_locale")
 	}
 	for _, month := range []int{0, -1, 13, 1 << 40} {
 		_, err := expense.NewSettings(expense.SettingsDraft{FiscalYearStart: &month})
-		wantFault(t, err, "fiscal_year_start", "impossible_month")
+		wantFieldError(t, err, "fiscal_year_start", "impossible_month")
 	}
 }
 
@@ -128,7 +128,7 @@ func TestParseIDReadsTheUsualFormOnly(t *testing.T) {
 		strings.Repeat(id, 100_000),
 	} {
 		_, err := expense.ParseID(text)
-		wantFault(t, err, "", "malformed_id")
+		wantFieldError(t, err, "", "malformed_id")
 	}
 }
 

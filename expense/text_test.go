@@ -97,7 +97,7 @@ func TestMustPanicsWithTheFault(t *testing.T) {
 	}
 }
 
-// checkText checks that value is read back from its text, as it was.
+// checkText checks that UnmarshalText restores value from MarshalText.
 func checkText[T comparable, P interface {
 	*T
 	encoding.TextUnmarshaler
@@ -116,7 +116,7 @@ func checkText[T comparable, P interface {
 	}
 }
 
-// checkRefusal checks that what a parser refuses is an ErrInvalid with a code and a short sentence in valid UTF-8.
+// checkRefusal checks that a parser's error is an ErrInvalid with a code and a short detail in valid UTF-8.
 func checkRefusal(t rapid.TB, err error) {
 	t.Helper()
 	if err == nil {
@@ -125,29 +125,29 @@ func checkRefusal(t rapid.TB, err error) {
 	if !errors.Is(err, expense.ErrInvalid) {
 		t.Fatalf("%v is not ErrInvalid", err)
 	}
-	faults := expense.InvalidErrors(err)
-	if len(faults) == 0 {
-		t.Fatalf("%v has no faults", err)
+	errs := expense.InvalidErrors(err)
+	if len(errs) == 0 {
+		t.Fatalf("%v has no errs", err)
 	}
-	for _, fault := range faults {
+	for _, fault := range errs {
 		if fault.Code == "" || fault.Detail == "" || len(fault.Detail) > 400 || !utf8.ValidString(fault.Detail) {
 			t.Fatalf("fault %+q", fault)
 		}
 	}
 }
 
-// wantFault checks that err is one fault, of that field and code.
-func wantFault(t rapid.TB, err error, field, code string) {
+// wantFieldError checks that err is exactly one field error with this field and code.
+func wantFieldError(t rapid.TB, err error, field, code string) {
 	t.Helper()
 	checkRefusal(t, err)
-	faults := expense.InvalidErrors(err)
-	if len(faults) != 1 || faults[0].Field != field || faults[0].Code != code {
+	errs := expense.InvalidErrors(err)
+	if len(errs) != 1 || errs[0].Field != field || errs[0].Code != code {
 		t.Errorf("got %v, want one fault %q of field %q", err, code, field)
 	}
 }
 
-// hostile are texts that no parser takes: numbers that cost seconds if computed, digits of other scripts, controls,
-// length.
+// hostile returns texts that every parser must reject: numbers that take seconds to compute, digits of other scripts,
+// control characters and very long texts.
 func hostile() []string {
 	return []string{
 		"", " ", "-", ".", "+1", "1.", ".5", "-.5", "--1", "1-", "1e3", "1e9000", "1E-9000", "1_000", "1,000", "1 000", " 1",

@@ -161,7 +161,7 @@ func TestParsersPassOnTheReadersError(t *testing.T) {
 	}
 }
 
-// endless repeats a text for ever.
+// endless is a reader that repeats a text without end.
 type endless string
 
 func (e endless) Read(p []byte) (int, error) {
@@ -194,7 +194,7 @@ func archive(t testing.TB, members ...string) []byte {
 	return packed.Bytes()
 }
 
-// checksum is what an archive keeps of a member's text.
+// checksum returns the checksum of a text in a zip archive.
 func checksum(text string) []byte {
 	return binary.LittleEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(text)))
 }
@@ -236,7 +236,7 @@ func TestParseZip(t *testing.T) {
 	}
 }
 
-// mustBeOrdered fails unless quotes are valid and rise strictly by date and code.
+// mustBeOrdered fails unless quotes are valid, sorted by date and code, and distinct.
 func mustBeOrdered(t *testing.T, quotes []expense.Quote) {
 	t.Helper()
 	for i, q := range quotes {
@@ -250,7 +250,7 @@ func mustBeOrdered(t *testing.T, quotes []expense.Quote) {
 	}
 }
 
-// renderCSV writes quotes as the bank would, one line for each price's day.
+// renderCSV returns quotes in the bank's CSV format, with one line for each day.
 func renderCSV(quotes []expense.Quote) string {
 	var codes []string
 	rows := map[string]map[string]string{}

@@ -18,7 +18,7 @@ import (
 	"github.com/spendwise/spendwise/expense/ecb"
 )
 
-// historyText is the embedded file's text, read without the package under test.
+// historyText is the text of the embedded file, read without the package under test.
 var historyText = sync.OnceValues(func() (string, error) {
 	file, err := os.Open("eurofxref-hist.csv.gz")
 	if err != nil {
@@ -42,7 +42,7 @@ func realHistory(t testing.TB) string {
 	return text
 }
 
-// historyFile is the embedded file as the package reads it.
+// historyFile is the embedded file, parsed by the package.
 var historyFile = sync.OnceValues(func() (ecb.File, error) {
 	text, err := historyText()
 	if err != nil {
@@ -51,7 +51,7 @@ var historyFile = sync.OnceValues(func() (ecb.File, error) {
 	return ecb.ParseCSV(strings.NewReader(text))
 })
 
-// realQuotes returns every price of the embedded file since a day. They are shared: change a clone.
+// realQuotes returns the rates of the embedded file since a day. Tests share them and must not change them.
 func realQuotes(t testing.TB, since string) []expense.Quote {
 	t.Helper()
 	file, err := historyFile()
@@ -61,7 +61,7 @@ func realQuotes(t testing.TB, since string) []expense.Quote {
 	return file.Quotes[len(upTo(file.Quotes, expense.MustDate(since).AddDays(-1))):]
 }
 
-// upTo returns those of quotes, ordered by date, that are of day or before.
+// upTo returns the quotes on or before day. quotes are ordered by date.
 func upTo(quotes []expense.Quote, day expense.Date) []expense.Quote {
 	end, _ := slices.BinarySearchFunc(quotes, day.AddDays(1), func(q expense.Quote, day expense.Date) int {
 		return q.Date.Compare(day)
@@ -69,7 +69,7 @@ func upTo(quotes []expense.Quote, day expense.Date) []expense.Quote {
 	return quotes[:end]
 }
 
-// A scan is the plainest reading of the file there is: its cells as text, by day and code.
+// A scan is the content of the file, parsed in the simplest way: the cells as text, by day and code.
 type scan struct {
 	codes []string
 	days  []string // oldest first
@@ -108,7 +108,7 @@ func quote(day, code, value string) expense.Quote {
 	}
 }
 
-// A memory is a store that keeps quotes in memory, as the interface says.
+// A memory is a Store in memory.
 type memory struct {
 	mu    sync.Mutex
 	kept  map[expense.Quote]expense.Factor // keyed by the quote without its value
@@ -173,7 +173,7 @@ func (m *memory) size() int {
 	return len(m.kept)
 }
 
-// order is that of the store: by date and currency code.
+// order compares quotes by date and currency code.
 func order(a, b expense.Quote) int {
 	return cmp.Or(a.Date.Compare(b.Date), a.Currency.Compare(b.Currency))
 }

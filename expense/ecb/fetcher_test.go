@@ -28,8 +28,8 @@ func clockAt(text string) func() time.Time {
 	return func() time.Time { return at }
 }
 
-// A bank serves the three files as they would be at the present time of the test's bubble: each day's prices are out at
-// 15:00 UTC. It is an http.RoundTripper, so that no network is in the bubble.
+// A bank serves the three files with the rates published up to the current time of the synctest bubble. It publishes
+// the rates of a day at 15:00 UTC. It is an http.RoundTripper, because a bubble must not use the network.
 type bank struct {
 	t      testing.TB
 	quotes []expense.Quote // all that it will ever publish
@@ -71,7 +71,7 @@ func (b *bank) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// render makes the file of that name out of all published prices.
+// render returns the file with this name, with the rates published so far.
 func render(t testing.TB, name string, published []expense.Quote) []byte {
 	newest := published[len(published)-1].Date
 	since := func(day expense.Date) []expense.Quote { return published[len(upTo(published, day.AddDays(-1))):] }
@@ -95,7 +95,7 @@ func (b *bank) seen() []request {
 	return slices.Clone(b.requests)
 }
 
-// count returns how many requests for a file were answered with a status; "" and 0 stand for any.
+// count returns the number of requests for a file with a response status. "" and 0 match any.
 func count(requests []request, file string, status int) int {
 	n := 0
 	for _, r := range requests {
@@ -112,7 +112,7 @@ func (b *bank) fail(failing bool) {
 	b.failing = failing
 }
 
-// sleepUntil moves the bubble's clock.
+// sleepUntil advances the clock of the bubble.
 func sleepUntil(t testing.TB, text string) {
 	t.Helper()
 	at, err := time.Parse(time.RFC3339, text)
@@ -144,7 +144,7 @@ func start(
 	return stop
 }
 
-// mustBeCurrent fails unless table knows exactly these prices.
+// mustBeCurrent fails unless table has exactly these rates.
 func mustBeCurrent(t *testing.T, table *ecb.Table, want []expense.Quote) {
 	t.Helper()
 	if newest := want[len(want)-1].Date; table.LatestDate() != newest {
@@ -281,7 +281,7 @@ func TestRunFillsAHoleInsideTheTable(t *testing.T) {
 func TestFetchTakesALargerFileWhenTheDailyOneIsADayAhead(t *testing.T) {
 	all := realQuotes(t, "2025-11-03")
 	synctest.Test(t, func(t *testing.T) {
-		sleepUntil(t, "2026-02-04T14:30:00Z") // Wednesday's prices are out half an hour early, Tuesday's were missed
+		sleepUntil(t, "2026-02-04T14:30:00Z") // Wednesday's rates are published half an hour early; Tuesday's were missed
 		upstream := &bank{t: t, quotes: all, early: time.Hour}
 		table := table(upTo(all, expense.MustDate("2026-02-02"))...)
 		start(t, upstream, table, newMemory(), ecb.Config{})
@@ -309,7 +309,7 @@ func TestAStoreThatFailsHalfWayLeavesNoHole(t *testing.T) {
 		mustBeCurrent(t, table, upTo(all, half))
 		stop()
 
-		// Another process starts on what the first one left in the store.
+		// Another process starts with the rates that the first one stored.
 		restarted := new(ecb.Table)
 		if err := restarted.Load(t.Context(), store); err != nil {
 			t.Fatal(err)
@@ -338,7 +338,7 @@ func TestRunRetriesWhatTheStoreRefused(t *testing.T) {
 	})
 }
 
-// TestTwoInstancesGoByOneStore has the bank change a price between the fetches of two instances.
+// TestTwoInstancesGoByOneStore changes a published rate between the fetches of two instances.
 func TestTwoInstancesGoByOneStore(t *testing.T) {
 	all := realQuotes(t, "2025-11-03")
 	synctest.Test(t, func(t *testing.T) {
@@ -378,7 +378,7 @@ func TestTwoInstancesGoByOneStore(t *testing.T) {
 	})
 }
 
-// disputed is a store that has other prices than those it is given, and cannot say which.
+// disputed is a store that has other rates than the given ones, but fails to return them.
 type disputed struct{ dead }
 
 func (disputed) PutQuotes(_ context.Context, quotes ...expense.Quote) ([]expense.Quote, error) {
@@ -431,7 +431,7 @@ func TestAPriceThatChangedUpstreamIsLoggedAndNotTaken(t *testing.T) {
 	})
 }
 
-// whole serves the 90 days' file under the daily one's name.
+// whole serves the file of 90 days under the name of the daily file.
 type whole struct{ *bank }
 
 func (w whole) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -481,7 +481,7 @@ func TestRunStopsWhenItsOwnerSaysSo(t *testing.T) {
 	})
 }
 
-// silent never answers.
+// silent never responds.
 type silent struct{}
 
 func (silent) RoundTrip(r *http.Request) (*http.Response, error) {

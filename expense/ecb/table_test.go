@@ -92,7 +92,7 @@ func TestLookUpRefusesACurrencyThatHasEnded(t *testing.T) {
 	}
 }
 
-// TestEveryPriceIsThatOfTheFile holds each day's lookup, those without prices too, against a scan of the file's text.
+// TestEveryPriceIsThatOfTheFile compares the rate of every day, including days without rates, with a scan of the file.
 func TestEveryPriceIsThatOfTheFile(t *testing.T) {
 	table, file := realTable(t), scanHistory(t)
 	euro := expense.MustCurrency("EUR")
@@ -110,8 +110,7 @@ func TestEveryPriceIsThatOfTheFile(t *testing.T) {
 	}
 }
 
-// naive finds the rate in the file's text: the latest day on which both have a price, and the exact quotient of the
-// two.
+// naive computes the rate from the file's text: the exact quotient of the two rates of the latest day that has both.
 func (s scan) naive(from, to, on string) (value *big.Rat, day string) {
 	end, found := slices.BinarySearch(s.days, on)
 	if found {
@@ -255,8 +254,8 @@ func mustKeep(t *testing.T, table *ecb.Table, quotes ...expense.Quote) {
 	}
 }
 
-// TestTheOrderOfAddsDoesNotMatter adds prices in random pieces and order; the table must answer as if they came at
-// once.
+// TestTheOrderOfAddsDoesNotMatter adds rates in random batches and order. The table must equal one to which all were
+// added at once.
 func TestTheOrderOfAddsDoesNotMatter(t *testing.T) {
 	first := expense.MustDate("2026-01-01")
 	rapid.Check(t, func(t *rapid.T) {
@@ -340,7 +339,7 @@ func TestLoadTakesTheStoresPricesForTheOnesThatHold(t *testing.T) {
 	mustKeep(t, table, append(kept, quote("2026-03-03", "USD", "1.16"))...)
 }
 
-// dead is a store that fails after one row.
+// dead is a store that fails after one quote.
 type dead struct{ err error }
 
 func (d dead) PutQuotes(context.Context, ...expense.Quote) ([]expense.Quote, error) {

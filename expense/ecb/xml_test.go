@@ -46,7 +46,7 @@ const (
 	envelopeEnd = "</Cube></gesmes:Envelope>\n"
 )
 
-// renderXML writes quotes, ordered by date, as the bank does: the newest day first.
+// renderXML returns quotes in the bank's XML format, latest day first. quotes are ordered by date.
 func renderXML(quotes []expense.Quote) string {
 	var days []string
 	for start := 0; start < len(quotes); {

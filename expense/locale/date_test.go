@@ -43,7 +43,7 @@ func TestMonthsAndDaysInALocale(t *testing.T) {
 	}
 }
 
-// Every month of every locale there is has a name, and no two of one locale have the same.
+// Every month has a name, and the twelve names of a locale differ.
 func TestEveryLocaleNamesTwelveMonths(t *testing.T) {
 	for _, tag := range []string{
 		"en", "de", "ja", "ar-EG", "fa", "my", "bn", "ru", "cs", "sk", "uk", "th", "he", "sr-Latn", "gd", "rw", "und",

@@ -113,8 +113,8 @@ func TestZeroFormatterWritesPlainText(t *testing.T) {
 	}
 }
 
-// In each of CLDR's locales what is written still has the amount's digits and sign, and no blank at which a line may
-// break.
+// In every locale of CLDR, a formatted amount has the digits and the sign of the amount, and no space at which a line
+// could break.
 func TestFormattedMoneyKeepsItsDigits(t *testing.T) {
 	names := localeNames(t)
 	if len(names) < 700 {
@@ -166,12 +166,12 @@ func checkDigits(t *rapid.T, locale, text string, want int64) {
 	}
 }
 
-// digitOf maps the decimal digits of every script to ASCII's, and drops all else.
+// digitOf maps the decimal digits of every script to ASCII digits, and drops other characters.
 func digitOf(r rune) rune {
 	if !unicode.Is(unicode.Nd, r) {
 		return -1
 	}
-	// A block of digits begins at a multiple of ten from the start of its range.
+	// 		// Each block of digits begins at a multiple of ten from the start of its range.
 	for _, span := range unicode.Nd.R16 {
 		if rune(span.Lo) <= r && r <= rune(span.Hi) {
 			return '0' + (r-rune(span.Lo))%10
@@ -185,7 +185,7 @@ func digitOf(r rune) rune {
 	return -1
 }
 
-// localeNames reads the names of the locales from the generated file.
+// localeNames returns the names of the locales of the generated file.
 func localeNames(t *testing.T) []string {
 	t.Helper()
 	file, err := os.Open("locales.txt.gz")
@@ -209,7 +209,7 @@ func localeNames(t *testing.T) []string {
 	return names
 }
 
-// parseMoney reads what Money.String writes.
+// parseMoney parses the output of Money.String.
 func parseMoney(t rapid.TB, text string) expense.Money {
 	t.Helper()
 	var money expense.Money
