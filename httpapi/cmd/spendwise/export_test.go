@@ -70,7 +70,7 @@ func TestALedgerMovesFromOneDatabaseToAnother(t *testing.T) {
 		}
 
 		failed := refused(t, other, "--database", sqlite, "restore", "--user", "new@example.com", file)
-		if !strings.Contains(failed, "the ledger has expenses already") {
+		if !strings.Contains(failed, "the ledger already has expenses") {
 			t.Errorf("a second restore: %s", failed)
 		}
 		if err := os.WriteFile(file, whole[:len(whole)-40], 0o600); err != nil {
