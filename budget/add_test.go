@@ -69,24 +69,30 @@ func TestAddReportsEveryFault(t *testing.T) {
 		want  []string
 	}{
 		{"nothing given", budget.Draft{}, []string{"amount required"}},
-		{"another currency than the home currency", budget.Draft{Amount: "5", Currency: "EUR"}, []string{"currency not_home_currency"}},
+		{"another currency than the home currency", budget.Draft{Amount: "5", Currency: "EUR"},
+			[]string{"currency not_home_currency"}},
 		{"no currency of ISO 4217", budget.Draft{Amount: "5", Currency: "usd"}, []string{"currency unknown_currency"}},
 		{"too many digits", budget.Draft{Amount: "5.001"}, []string{"amount too_many_digits"}},
-		{"a start before there are expenses", budget.Draft{Amount: "5", FromMonth: "1899-12"}, []string{"from_month out_of_range"}},
+		{"a start before there are expenses", budget.Draft{Amount: "5", FromMonth: "1899-12"},
+			[]string{"from_month out_of_range"}},
 		{"a limit of nothing", budget.Draft{Amount: "0.00"}, []string{"amount not_positive"}},
 		{"a limit below nothing", budget.Draft{Amount: "-5"}, []string{"amount not_positive"}},
 		{"a limit beyond all amounts", budget.Draft{Amount: "10000000000000"}, []string{"amount too_large"}},
 		{"an end before the start", budget.Draft{Amount: "5", FromMonth: "2025-05", UntilMonth: "2025-04"},
 			[]string{"until_month before_start"}},
 		{"an unknown category", budget.Draft{Amount: "5", CategoryID: someID}, []string{"category_id unknown_category"}},
-		{"an archived category", budget.Draft{Amount: "5", CategoryID: archived.String()}, []string{"category_id archived_category"}},
+		{"an archived category", budget.Draft{Amount: "5", CategoryID: archived.String()},
+			[]string{"category_id archived_category"}},
 		{"no threshold", budget.Draft{Amount: "5", AlertAt: []string{}}, []string{"alert_at out_of_range"}},
 		{"six thresholds", budget.Draft{Amount: "5", AlertAt: []string{".1", "0.2", "0.3", "0.4", "0.5", "0.6"}},
 			[]string{"alert_at malformed_ratio"}},
-		{"six thresholds that can be read", budget.Draft{Amount: "5", AlertAt: []string{"0.1", "0.2", "0.3", "0.4", "0.5", "0.6"}},
+		{"six thresholds that can be read",
+			budget.Draft{Amount: "5", AlertAt: []string{"0.1", "0.2", "0.3", "0.4", "0.5", "0.6"}},
 			[]string{"alert_at out_of_range"}},
-		{"thresholds that fall", budget.Draft{Amount: "5", AlertAt: []string{"1", "0.8"}}, []string{"alert_at not_ascending"}},
-		{"a threshold twice", budget.Draft{Amount: "5", AlertAt: []string{"0.8", "0.80"}}, []string{"alert_at not_ascending"}},
+		{"thresholds that fall", budget.Draft{Amount: "5", AlertAt: []string{"1", "0.8"}},
+			[]string{"alert_at not_ascending"}},
+		{"a threshold twice", budget.Draft{Amount: "5", AlertAt: []string{"0.8", "0.80"}},
+			[]string{"alert_at not_ascending"}},
 		{"all at once",
 			budget.Draft{
 				ID: "x", CategoryID: "y", FromMonth: "May", UntilMonth: "2025-13", Amount: "five", Currency: "EUR",
@@ -151,7 +157,8 @@ func TestAddAgain(t *testing.T) {
 		})
 	}
 	t.Run("after another limit was set from a month on", func(t *testing.T) {
-		if _, err := l.change(first.ID, budget.Patch{Amount: ptr("600"), FromMonth: ptr("2025-07")}, expense.Precondition{}); err != nil {
+		if _, err := l.change(first.ID, budget.Patch{Amount: ptr("600"), FromMonth: ptr("2025-07")},
+			expense.Precondition{}); err != nil {
 			t.Fatal(err)
 		}
 		if added, err := l.add(draft); !errors.Is(err, expense.ErrExists) {

@@ -60,7 +60,8 @@ func TestChange(t *testing.T) {
 			if err != nil || timeline(got) != test.want {
 				t.Fatalf("Change = %s, %v, want %s", timeline(got), err, test.want)
 			}
-			if stored := l.stored(b.ID); !reflect.DeepEqual(stored, got) || got.Version != b.Version+1 || got.Guard != got.Version {
+			if stored := l.stored(b.ID); !reflect.DeepEqual(stored, got) || got.Version != b.Version+1 ||
+				got.Guard != got.Version {
 				t.Errorf("Change returned %+v, the store has %+v", got, stored)
 			}
 		})
@@ -89,7 +90,8 @@ func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 			"2025-01 500.00, 2025-03 0.00, 2025-05 600.00 until 2025-07"},
 		{"in a month to come", budget.Patch{Amount: ptr("600"), FromMonth: ptr("2025-08"), UntilMonth: ptr("")},
 			"2025-01 500.00, 2025-03 0.00, 2025-08 600.00"},
-		{"with the next month", budget.Patch{Amount: ptr("600"), FromMonth: ptr("2025-03"), UntilMonth: ptr("")}, "2025-01 500.00, 2025-03 600.00"},
+		{"with the next month", budget.Patch{Amount: ptr("600"), FromMonth: ptr("2025-03"), UntilMonth: ptr("")},
+			"2025-01 500.00, 2025-03 600.00"},
 		{"as if it had not ended", budget.Patch{UntilMonth: ptr("")}, "2025-01 500.00, 2025-04 700.00"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -97,13 +99,15 @@ func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 			food := l.category("Food").String()
 			b := l.mustAdd(budget.Draft{CategoryID: food, Amount: "500", FromMonth: "2025-01", Rollover: "both"})
 			for _, patch := range []budget.Patch{
-				{Amount: ptr("700"), FromMonth: ptr("2025-04")}, {UntilMonth: ptr("2025-02")}, // so that an entry lies beyond the end
+				// So that an entry lies beyond the end.
+				{Amount: ptr("700"), FromMonth: ptr("2025-04")}, {UntilMonth: ptr("2025-02")},
 			} {
 				if _, err := l.change(b.ID, patch, expense.Precondition{}); err != nil {
 					t.Fatal(err)
 				}
 			}
-			l.spend(expense.Draft{Amount: "20", Category: "Food", Date: "2025-02-05"}, expense.Draft{Amount: "5", Category: "Food", Date: "2025-03-05"})
+			l.spend(expense.Draft{Amount: "20", Category: "Food", Date: "2025-02-05"},
+				expense.Draft{Amount: "5", Category: "Food", Date: "2025-03-05"})
 			before := l.rows("2025-01", "2025-04")
 			_, err := l.add(budget.Draft{CategoryID: food, Amount: "600", FromMonth: "2025-05"})
 			var taken *budget.ExistsError
@@ -114,7 +118,8 @@ func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 			if err != nil || timeline(got) != test.want {
 				t.Fatalf("Change = %s, %v, want %s", timeline(got), err, test.want)
 			}
-			if after := l.rows("2025-01", "2025-04"); strings.Contains(test.want, "0.00, 2025-05") && !slices.Equal(after, before) {
+			if after := l.rows("2025-01", "2025-04"); strings.Contains(test.want, "0.00, 2025-05") &&
+				!slices.Equal(after, before) {
 				t.Errorf("the months before are %q, they were %q", after, before)
 			}
 			if test.name == "after some months" {
@@ -122,7 +127,8 @@ func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 					t.Errorf("May is %+v: it begins anew", may)
 				}
 			}
-			if _, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "0.5", expense.Precondition{}); err != nil {
+			if _, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "0.5",
+				expense.Precondition{}); err != nil {
 				t.Fatal(err)
 			}
 			for i, e := range l.stored(b.ID).Entries {
@@ -174,15 +180,19 @@ func TestChangeReportsEveryFault(t *testing.T) {
 		want  []string
 	}{
 		{"an empty amount", budget.Patch{Amount: ptr("")}, []string{"amount required"}},
-		{"a limit of nothing from a later month on", budget.Patch{Amount: ptr("0"), FromMonth: ptr("2025-06")}, []string{"amount not_positive"}},
-		{"a limit from before there are expenses", budget.Patch{Amount: ptr("5"), FromMonth: ptr("1899-12")}, []string{"from_month out_of_range"}},
+		{"a limit of nothing from a later month on", budget.Patch{Amount: ptr("0"), FromMonth: ptr("2025-06")},
+			[]string{"amount not_positive"}},
+		{"a limit from before there are expenses", budget.Patch{Amount: ptr("5"), FromMonth: ptr("1899-12")},
+			[]string{"from_month out_of_range"}},
 		{"a limit below nothing", budget.Patch{Amount: ptr("-1")}, []string{"amount not_positive"}},
 		{"another currency", budget.Patch{Amount: ptr("5"), Currency: ptr("JPY")}, []string{"currency not_home_currency"}},
 		{"a month without an amount", budget.Patch{FromMonth: ptr("2025-06")}, []string{"from_month incomplete"}},
-		{"a limit from after the end", budget.Patch{Amount: ptr("5"), FromMonth: ptr("2026-01")}, []string{"from_month after_end"}},
+		{"a limit from after the end", budget.Patch{Amount: ptr("5"), FromMonth: ptr("2026-01")},
+			[]string{"from_month after_end"}},
 		{"an end before the start", budget.Patch{UntilMonth: ptr("2025-02")}, []string{"until_month before_start"}},
 		{"all at once",
-			budget.Patch{Amount: ptr("x"), Currency: ptr("x"), FromMonth: ptr("x"), UntilMonth: ptr("x"), AlertAt: &[]string{"11"}},
+			budget.Patch{Amount: ptr("x"), Currency: ptr("x"), FromMonth: ptr("x"), UntilMonth: ptr("x"),
+				AlertAt: &[]string{"11"}},
 			[]string{
 				"until_month malformed_month", "currency unknown_currency", "from_month malformed_month", "amount malformed_amount",
 				"alert_at out_of_range",
@@ -216,7 +226,8 @@ func TestChangeAndDeleteOfWhatIsNotThere(t *testing.T) {
 	if _, err := l.change(unknown, budget.Patch{}, expense.Precondition{}); !errors.Is(err, expense.ErrNotFound) {
 		t.Errorf("Change of an unknown budget: %v", err)
 	}
-	if err := l.delete(unknown, expense.Precondition{}); !errors.Is(err, expense.ErrNotFound) || errors.Is(err, expense.ErrGone) {
+	if err := l.delete(unknown, expense.Precondition{}); !errors.Is(err, expense.ErrNotFound) ||
+		errors.Is(err, expense.ErrGone) {
 		t.Errorf("Delete of an unknown budget: %v", err)
 	}
 	if err := l.delete(b.ID, expense.Precondition{Versions: []expense.Version{b.Version}}); err != nil {
@@ -237,7 +248,8 @@ func TestALimitFromAMonthOnLeavesTheMonthsBefore(t *testing.T) {
 		origin := expense.MustMonth("2025-01")
 		month := func(label string) expense.Month { return origin.Add(rapid.IntRange(-12, 24).Draw(t, label)) }
 		amount := func(label string) string {
-			limit, err := expense.MoneyFromMinor(rapid.Int64Range(1, expense.MaxMinor).Draw(t, label), expense.MustCurrency("USD"))
+			limit, err := expense.MoneyFromMinor(rapid.Int64Range(1, expense.MaxMinor).Draw(t, label),
+				expense.MustCurrency("USD"))
 			if err != nil {
 				t.Fatalf("%v", err)
 			}

@@ -39,7 +39,8 @@ func newLedger(t fataler) *ledger {
 	if err != nil {
 		t.Fatalf("settings: %v", err)
 	}
-	l := &ledger{t: t, store: memstore.New(), env: expense.Env{Now: noon}, book: expense.NewInitialLedger(owner, settings, noon)}
+	l := &ledger{t: t, store: memstore.New(), env: expense.Env{Now: noon},
+		book: expense.NewInitialLedger(owner, settings, noon)}
 	if _, err := l.store.CreateLedger(context.Background(), owner, l.book); err != nil {
 		t.Fatalf("create the ledger: %v", err)
 	}

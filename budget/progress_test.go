@@ -34,7 +34,8 @@ func snapshotOf(code, locale, limit string, alerts ...budget.Ratio) budget.Snaps
 }
 
 func spentOn(category uuid.UUID, amount expense.Money) expense.Total {
-	return expense.Total{Period: expense.MustDate("2025-05-01"), CategoryID: category, Count: 1, Amount: amount, Home: amount, Pending: amount.Neg()}
+	return expense.Total{Period: expense.MustDate("2025-05-01"), CategoryID: category, Count: 1, Amount: amount,
+		Home: amount, Pending: amount.Neg()}
 }
 
 // fixedReader is a Reader of a fixed snapshot and fixed totals, which a store might never return.
@@ -67,7 +68,8 @@ func progressOf(t *testing.T, snapshot budget.Snapshot, today, spent string) bud
 }
 
 func TestStateRatioAndBar(t *testing.T) {
-	usual, tolerant, early, lax := []budget.Ratio(nil), []budget.Ratio{9000, 12000}, []budget.Ratio{2500, 5000}, []budget.Ratio{15000}
+	usual, tolerant, early, lax := []budget.Ratio(nil), []budget.Ratio{9000, 12000}, []budget.Ratio{2500,
+		5000}, []budget.Ratio{15000}
 	for _, test := range []struct {
 		name                string
 		limit, spent        string
@@ -167,9 +169,11 @@ func TestAProjectionGoesOnAtThePaceOfTheDaysSoFar(t *testing.T) {
 	if got := may.ByCategory[0].Projected.Amount() + " " + may.Total.Projected.Amount(); got != "510.00 519.00" {
 		t.Errorf("on 10 May, 100 spent and 200 or 209 booked ahead, May comes to %s", got)
 	}
-	if got := l.history("2025-04", "2025-06"); got[0].ByCategory[0].Projected.Amount() != "77.00" || got[2].ByCategory[0].Projected.Amount() != "1000.00" ||
+	if got := l.history("2025-04", "2025-06"); got[0].ByCategory[0].Projected.Amount() != "77.00" ||
+		got[2].ByCategory[0].Projected.Amount() != "1000.00" ||
 		got[1].ByCategory[0].Projected != may.ByCategory[0].Projected {
-		t.Errorf("April, May and June come to %s, %s, %s", got[0].ByCategory[0].Projected, got[1].ByCategory[0].Projected, got[2].ByCategory[0].Projected)
+		t.Errorf("April, May and June come to %s, %s, %s", got[0].ByCategory[0].Projected, got[1].ByCategory[0].Projected,
+			got[2].ByCategory[0].Projected)
 	}
 }
 
@@ -183,7 +187,8 @@ func TestTextInTheLedgersLocale(t *testing.T) {
 		{"ja", "JPY", "3200", "5000", "Food:￥5,000のうち￥3,200を使用"},
 		{"sv", "SEK", "320", "500", "Food: 320 kr av 500 kr förbrukat"},
 		{"hi-IN", "INR", "320", "123456", "Food: ₹1,23,456 में से ₹320 खर्च"},
-		{"ar-KW", "KWD", "320", "500", "\u2068Food\u2069: أُنفق \u200f٣٢٠ د.ك.\u200f من \u200f٥٠٠ د.ك.\u200f"},
+		{"ar-KW", "KWD", "320", "500",
+			"\u2068Food\u2069: أُنفق \u200f٣٢٠ د.ك.\u200f من \u200f٥٠٠ د.ك.\u200f"},
 		{"zh-TW", "TWD", "320", "500", "Food：已使用 $320 / $500"},
 		{"sw", "USD", "320", "500", "Food: US$ 320 / US$ 500"}, // no words in two languages
 	} {
@@ -329,7 +334,8 @@ func TestProgressEqualsTheSumOfTheExpenses(t *testing.T) {
 				}
 			}
 		}
-		if _, err := l.change(whole.ID, budget.Patch{Amount: ptr("2000"), FromMonth: ptr("2025-06")}, expense.Precondition{}); err != nil {
+		if _, err := l.change(whole.ID, budget.Patch{Amount: ptr("2000"), FromMonth: ptr("2025-06")},
+			expense.Precondition{}); err != nil {
 			t.Fatalf("raise June: %v", err)
 		}
 		again, june := l.read("2025-05"), l.read("2025-06")

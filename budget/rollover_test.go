@@ -47,7 +47,8 @@ func TestWhatIsCarriedIntoTheNextMonth(t *testing.T) {
 		t.Run(test.rollover+test.ceiling, func(t *testing.T) {
 			l := newLedger(t)
 			food := l.category("Food").String()
-			l.mustAdd(budget.Draft{CategoryID: food, Amount: "100", FromMonth: "2025-01", Rollover: test.rollover, RolloverCap: test.ceiling})
+			l.mustAdd(budget.Draft{CategoryID: food, Amount: "100", FromMonth: "2025-01", Rollover: test.rollover,
+				RolloverCap: test.ceiling})
 			l.spend(expense.Draft{Amount: "40", CategoryID: food, Date: "2025-01-31"},
 				expense.Draft{Amount: "190", CategoryID: food, Date: "2025-02-01"},
 				expense.Draft{Amount: "10", CategoryID: food, Date: "2025-03-05"},
@@ -79,7 +80,8 @@ func TestStateAndRatioCountWhatWasCarried(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLedger(t)
 			food := l.category("Food").String()
-			l.mustAdd(budget.Draft{CategoryID: food, Amount: "100", FromMonth: "2025-04", Rollover: "both", AlertAt: []string{"0.65", "1"}})
+			l.mustAdd(budget.Draft{CategoryID: food, Amount: "100", FromMonth: "2025-04", Rollover: "both",
+				AlertAt: []string{"0.65", "1"}})
 			l.spend(expense.Draft{Amount: test.last, CategoryID: food, Date: "2025-04-10"})
 			if test.spent != "" {
 				l.spend(expense.Draft{Amount: test.spent, CategoryID: food, Date: "2025-05-01"})
@@ -105,7 +107,8 @@ func TestTheRatioNeverFallsAsADebtGrows(t *testing.T) {
 		carried, spent := amounts.Draw(t, "carried"), amounts.Draw(t, "spent")
 		less := progress(carried, spent)
 		for _, more := range []budget.Progress{
-			progress(carried-rapid.Int64Range(0, 30_000).Draw(t, "debt"), spent), progress(carried, spent+rapid.Int64Range(0, 30_000).Draw(t, "more spent")),
+			progress(carried-rapid.Int64Range(0, 30_000).Draw(t, "debt"), spent),
+			progress(carried, spent+rapid.Int64Range(0, 30_000).Draw(t, "more spent")),
 		} {
 			low, high := decimal.RequireFromString(less.Ratio()), decimal.RequireFromString(more.Ratio())
 			// A refund is a larger part of a smaller available amount.
@@ -114,7 +117,8 @@ func TestTheRatioNeverFallsAsADebtGrows(t *testing.T) {
 			}
 		}
 		ratio := decimal.RequireFromString(less.Ratio())
-		if over := limit+less.Carried.Minor()-less.Spent.Home.Minor() <= 0; over != ratio.GreaterThanOrEqual(decimal.NewFromInt(1)) {
+		if over := limit+less.Carried.Minor()-less.Spent.Home.Minor() <= 0; over != ratio.GreaterThanOrEqual(
+			decimal.NewFromInt(1)) {
 			t.Fatalf("%+v is over: %t, its ratio is %s", less, over, ratio)
 		}
 		if full := strings.Count(less.Bar(), "█") == 20; full != ratio.GreaterThanOrEqual(decimal.NewFromInt(1)) {
@@ -168,11 +172,15 @@ func TestRolloverIsChecked(t *testing.T) {
 		want  []string
 	}{
 		{"another way", budget.Draft{Amount: "5", Rollover: "all"}, []string{"rollover unknown_value"}},
-		{"another way, with a cap", budget.Draft{Amount: "5", Rollover: "all", RolloverCap: "1"}, []string{"rollover unknown_value"}},
+		{"another way, with a cap", budget.Draft{Amount: "5", Rollover: "all", RolloverCap: "1"},
+			[]string{"rollover unknown_value"}},
 		{"a cap without a rollover", budget.Draft{Amount: "5", RolloverCap: "1"}, []string{"rollover_cap not_applicable"}},
-		{"a cap of nothing", budget.Draft{Amount: "5", Rollover: "both", RolloverCap: "0.00"}, []string{"rollover_cap not_positive"}},
-		{"a cap below nothing", budget.Draft{Amount: "5", Rollover: "both", RolloverCap: "-1"}, []string{"rollover_cap not_positive"}},
-		{"a cap with too many digits", budget.Draft{Amount: "5", Rollover: "both", RolloverCap: "1.001"}, []string{"rollover_cap too_many_digits"}},
+		{"a cap of nothing", budget.Draft{Amount: "5", Rollover: "both", RolloverCap: "0.00"},
+			[]string{"rollover_cap not_positive"}},
+		{"a cap below nothing", budget.Draft{Amount: "5", Rollover: "both", RolloverCap: "-1"},
+			[]string{"rollover_cap not_positive"}},
+		{"a cap with too many digits", budget.Draft{Amount: "5", Rollover: "both", RolloverCap: "1.001"},
+			[]string{"rollover_cap too_many_digits"}},
 	} {
 		if _, err := l.add(test.draft); !slices.Equal(codes(err), test.want) {
 			t.Errorf("%s: %v, want the faults %q", test.name, err, test.want)
@@ -187,7 +195,8 @@ func TestRolloverIsChecked(t *testing.T) {
 	if err != nil || changed.Rollover != budget.RolloverNone || changed.RolloverCap != (expense.Money{}) {
 		t.Errorf("without a rollover there is no cap: %+v, %v", changed, err)
 	}
-	if _, err := l.change(b.ID, budget.Patch{RolloverCap: ptr("3")}, expense.Precondition{}); !slices.Equal(codes(err), []string{"rollover_cap not_applicable"}) {
+	if _, err := l.change(b.ID, budget.Patch{RolloverCap: ptr("3")}, expense.Precondition{}); !slices.Equal(codes(err),
+		[]string{"rollover_cap not_applicable"}) {
 		t.Errorf("a cap alone: %v", err)
 	}
 }
@@ -195,7 +204,8 @@ func TestRolloverIsChecked(t *testing.T) {
 func TestANewHomeCurrencyReexpressesTheCap(t *testing.T) {
 	l := newLedger(t)
 	b := l.mustAdd(budget.Draft{Amount: "500", Rollover: "both", RolloverCap: "10"})
-	if _, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "0.5", expense.Precondition{}); err != nil {
+	if _, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "0.5",
+		expense.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := l.stored(b.ID); got.RolloverCap != expense.MustMoney("5", "KWD") {
@@ -218,10 +228,12 @@ func TestHistoryIsOfMonthsInOrderAndNotOfTooMany(t *testing.T) {
 	if err != nil || len(months) != 12 || months[11].Month.String() != "2025-05" || months[0].Title != "June 2024" {
 		t.Errorf("without months: %+v, %v, want the twelve up to this one", months, err)
 	}
-	if months, err := budget.History(t.Context(), r, noon, expense.MustMonth("0001-01"), expense.MustMonth("0001-02")); err != nil || len(months) != 2 {
+	if months, err := budget.History(t.Context(), r, noon, expense.MustMonth("0001-01"),
+		expense.MustMonth("0001-02")); err != nil || len(months) != 2 {
 		t.Errorf("the calendar's first months: %d, %v", len(months), err)
 	}
-	if months, err := budget.History(t.Context(), r, noon, expense.MustMonth("9999-11"), expense.MustMonth("9999-12")); err != nil || len(months) != 2 {
+	if months, err := budget.History(t.Context(), r, noon, expense.MustMonth("9999-11"),
+		expense.MustMonth("9999-12")); err != nil || len(months) != 2 {
 		t.Errorf("the calendar's last months: %d, %v", len(months), err)
 	}
 }
@@ -234,7 +246,8 @@ func TestAHistoryOfManyBudgetsIsShorter(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if _, err := budget.Add(t.Context(), tx, l.env, budget.Draft{CategoryID: added.Category.ID.String(), Amount: "5"}); err != nil {
+			if _, err := budget.Add(t.Context(), tx, l.env,
+				budget.Draft{CategoryID: added.Category.ID.String(), Amount: "5"}); err != nil {
 				return err
 			}
 		}
@@ -244,7 +257,8 @@ func TestAHistoryOfManyBudgetsIsShorter(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := expense.MustMonth("2025-05")
-	if months, err := budget.History(t.Context(), l.store.Reader(owner), noon, last.Add(-239), last); err != nil || len(months) != 240 {
+	if months, err := budget.History(t.Context(), l.store.Reader(owner), noon, last.Add(-239), last); err != nil ||
+		len(months) != 240 {
 		t.Errorf("twenty years of 100 budgets: %d months, %v", len(months), err)
 	}
 	_, err = budget.History(t.Context(), l.store.Reader(owner), noon, last.Add(-240), last)
@@ -262,7 +276,8 @@ func TestAMergeKeepsHistoryRight(t *testing.T) {
 	l.mustAdd(budget.Draft{CategoryID: health, Amount: "200", FromMonth: "2025-04", Rollover: "both"})
 	l.mustAdd(budget.Draft{Amount: "1000", FromMonth: "2025-03"})
 	for _, month := range []string{"2025-03", "2025-04", "2025-05"} {
-		l.spend(expense.Draft{Amount: "210", CategoryID: food, Date: month + "-05"}, expense.Draft{Amount: "50", CategoryID: health, Date: month + "-06"})
+		l.spend(expense.Draft{Amount: "210", CategoryID: food, Date: month + "-05"},
+			expense.Draft{Amount: "50", CategoryID: health, Date: month + "-06"})
 	}
 	merge := func(from, into string) {
 		err := l.update(func(tx store.Tx) error {
@@ -302,7 +317,8 @@ func TestAMergeKeepsHistoryRight(t *testing.T) {
 		"2025-04 Total: $260 / $1,000 spent 1000.00 USD 0.00",
 		"2025-05 Total: $260 / $1,000 spent 1000.00 USD 0.00",
 	}
-	got := slices.DeleteFunc(render(), func(line string) bool { return strings.HasPrefix(line, "2025-04 ") && strings.Contains(line, "500.00") })
+	got := slices.DeleteFunc(render(),
+		func(line string) bool { return strings.HasPrefix(line, "2025-04 ") && strings.Contains(line, "500.00") })
 	if !slices.Equal(got, want) {
 		t.Errorf("after the second merge:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
@@ -326,7 +342,8 @@ func (l *ledger) rows(from, to string) []string {
 	var rows []string
 	for _, month := range l.history(from, to) {
 		for _, p := range month.ByCategory {
-			rows = append(rows, fmt.Sprint(month.Month, " ", p.CategoryName, " ", p.Limit.Amount(), " ", p.Carried.Amount(), " ", p.Remaining.Amount()))
+			rows = append(rows, fmt.Sprint(month.Month, " ", p.CategoryName, " ", p.Limit.Amount(), " ", p.Carried.Amount(), " ",
+				p.Remaining.Amount()))
 		}
 	}
 	return rows
@@ -342,25 +359,30 @@ func TestAfterAMergeTheTargetsRolloverHolds(t *testing.T) {
 	}{
 		{"a target that carries a debt has it", &budget.Draft{Amount: "40", FromMonth: "2025-03", Rollover: "both"}, []string{
 			"2025-03 Health 140.00 0.00 -10.00", "2025-04 Health 140.00 -10.00 -20.00", "2025-05 Health 40.00 -20.00 20.00"}},
-		{"with one that carries surpluses alone it lapses", &budget.Draft{Amount: "40", FromMonth: "2025-03", Rollover: "surplus"}, []string{
-			"2025-03 Health 140.00 0.00 -10.00", "2025-04 Health 140.00 0.00 -10.00", "2025-05 Health 40.00 0.00 40.00"}},
+		{"with one that carries surpluses alone it lapses",
+			&budget.Draft{Amount: "40", FromMonth: "2025-03", Rollover: "surplus"}, []string{
+				"2025-03 Health 140.00 0.00 -10.00", "2025-04 Health 140.00 0.00 -10.00", "2025-05 Health 40.00 0.00 40.00"}},
 		{"with one that carries nothing too", &budget.Draft{Amount: "40", FromMonth: "2025-03"}, []string{
 			"2025-03 Health 140.00 0.00 -10.00", "2025-04 Health 140.00 0.00 -10.00", "2025-05 Health 40.00 0.00 40.00"}},
-		{"one that began later takes over what was carried", &budget.Draft{Amount: "40", FromMonth: "2025-04", Rollover: "both"}, []string{
-			"2025-03 Food 100.00 0.00 -50.00", "2025-04 Health 140.00 -50.00 -60.00", "2025-05 Health 40.00 -60.00 -20.00"}},
-		{"one that began in the month of the merge begins with nothing", &budget.Draft{Amount: "40", FromMonth: "2025-05", Rollover: "both"}, []string{
-			"2025-03 Food 100.00 0.00 -50.00", "2025-04 Food 100.00 -50.00 -100.00", "2025-05 Health 40.00 0.00 40.00"}},
+		{"one that began later takes over what was carried",
+			&budget.Draft{Amount: "40", FromMonth: "2025-04", Rollover: "both"}, []string{
+				"2025-03 Food 100.00 0.00 -50.00", "2025-04 Health 140.00 -50.00 -60.00", "2025-05 Health 40.00 -60.00 -20.00"}},
+		{"one that began in the month of the merge begins with nothing",
+			&budget.Draft{Amount: "40", FromMonth: "2025-05", Rollover: "both"}, []string{
+				"2025-03 Food 100.00 0.00 -50.00", "2025-04 Food 100.00 -50.00 -100.00", "2025-05 Health 40.00 0.00 40.00"}},
 		{"without one it lapses with the series", nil, []string{
 			"2025-03 Food 100.00 0.00 -50.00", "2025-04 Food 100.00 -50.00 -100.00"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLedger(t)
-			l.mustAdd(budget.Draft{CategoryID: l.category("Food").String(), Amount: "100", FromMonth: "2025-03", Rollover: "deficit"})
+			l.mustAdd(budget.Draft{CategoryID: l.category("Food").String(), Amount: "100", FromMonth: "2025-03",
+				Rollover: "deficit"})
 			if test.target != nil {
 				test.target.CategoryID = l.category("Health").String()
 				l.mustAdd(*test.target)
 			}
-			l.spend(expense.Draft{Amount: "150", Category: "Food", Date: "2025-03-05"}, expense.Draft{Amount: "150", Category: "Food", Date: "2025-04-05"})
+			l.spend(expense.Draft{Amount: "150", Category: "Food", Date: "2025-03-05"},
+				expense.Draft{Amount: "150", Category: "Food", Date: "2025-04-05"})
 			l.merge("Food", "Health")
 			l.spend(expense.Draft{Amount: "5", Category: "Travel", Date: "2025-05-05"})
 			if got := l.rows("2025-01", "2025-05"); !slices.Equal(got, test.want) {
@@ -373,12 +395,15 @@ func TestAfterAMergeTheTargetsRolloverHolds(t *testing.T) {
 func TestABudgetAddedAfterAMergeLeavesTheMonthsBefore(t *testing.T) {
 	l := newLedger(t)
 	l.mustAdd(budget.Draft{CategoryID: l.category("Food").String(), Amount: "100", FromMonth: "2025-03", Rollover: "both"})
-	l.spend(expense.Draft{Amount: "150", Category: "Food", Date: "2025-03-05"}, expense.Draft{Amount: "30", Category: "Health", Date: "2025-04-05"})
+	l.spend(expense.Draft{Amount: "150", Category: "Food", Date: "2025-03-05"},
+		expense.Draft{Amount: "30", Category: "Health", Date: "2025-04-05"})
 	l.merge("Food", "Health")
 	before := l.rows("2025-01", "2025-12")
-	l.mustAdd(budget.Draft{CategoryID: l.category("Health").String(), Amount: "80", FromMonth: "2025-06", Rollover: "both"})
+	l.mustAdd(budget.Draft{CategoryID: l.category("Health").String(), Amount: "80", FromMonth: "2025-06",
+		Rollover: "both"})
 	got := l.rows("2025-01", "2025-12")
-	if len(got) != len(before)+7 || !slices.Equal(got[:len(before)], before) || got[len(before)] != "2025-06 Health 80.00 0.00 80.00" {
+	if len(got) != len(before)+7 || !slices.Equal(got[:len(before)], before) ||
+		got[len(before)] != "2025-06 Health 80.00 0.00 80.00" {
 		t.Errorf("after it was added:\n%s\nbefore:\n%s", strings.Join(got, "\n"), strings.Join(before, "\n"))
 	}
 }
@@ -390,7 +415,8 @@ func TestAnArchivedCategoryKeepsItsBudget(t *testing.T) {
 	l.spend(expense.Draft{Amount: "5", CategoryID: food.String(), Date: "2025-05-05"})
 	before := fmt.Sprint(l.read("2025-05"))
 	err := l.update(func(tx store.Tx) error {
-		_, err := expense.ChangeCategory(t.Context(), tx, l.env, food, expense.CategoryPatch{Archived: ptr(true)}, expense.Precondition{})
+		_, err := expense.ChangeCategory(t.Context(), tx, l.env, food, expense.CategoryPatch{Archived: ptr(true)},
+			expense.Precondition{})
 		return err
 	})
 	if err != nil {
@@ -408,13 +434,15 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 		l := newLedger(t)
 		l.env.Rates = rates{"EURUSD": "1.0825", "JPYUSD": "0.00689"}
 		rollover := rapid.SampledFrom([]string{"none", "surplus", "deficit", "both"}).Draw(t, "rollover")
-		draft := budget.Draft{CategoryID: l.category("Food").String(), Amount: "100", FromMonth: "2024-11", Rollover: rollover}
+		draft := budget.Draft{CategoryID: l.category("Food").String(), Amount: "100", FromMonth: "2024-11",
+			Rollover: rollover}
 		if rollover != "none" && rapid.Bool().Draw(t, "capped") {
 			draft.RolloverCap = rapid.SampledFrom([]string{"0.01", "40", "250"}).Draw(t, "cap")
 		}
 		b := l.mustAdd(draft)
 		if rapid.Bool().Draw(t, "raised") {
-			if _, err := l.change(b.ID, budget.Patch{Amount: ptr("120"), FromMonth: ptr("2025-02")}, expense.Precondition{}); err != nil {
+			if _, err := l.change(b.ID, budget.Patch{Amount: ptr("120"), FromMonth: ptr("2025-02")},
+				expense.Precondition{}); err != nil {
 				t.Fatalf("raise: %v", err)
 			}
 		}
@@ -432,8 +460,9 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 			for _, name := range []string{"Travel", "Food"} {
 				if rapid.Bool().Draw(t, name+" has a budget") {
 					_, _ = l.add(budget.Draft{
-						CategoryID: l.category(name).String(), Amount: "60", FromMonth: rapid.SampledFrom([]string{"2024-12", "2025-03", "2025-05"}).Draw(t, "from"),
-						Rollover: rapid.SampledFrom([]string{"none", "surplus", "deficit", "both"}).Draw(t, name+"'s rollover"),
+						CategoryID: l.category(name).String(), Amount: "60",
+						FromMonth: rapid.SampledFrom([]string{"2024-12", "2025-03", "2025-05"}).Draw(t, "from"),
+						Rollover:  rapid.SampledFrom([]string{"none", "surplus", "deficit", "both"}).Draw(t, name+"'s rollover"),
 					})
 				}
 			}
@@ -448,7 +477,8 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 				for from := range i + 1 {
 					part := l.history(first.Add(from).String(), first.Add(i).String())
 					if fmt.Sprint(part[len(part)-1]) != fmt.Sprint(whole[i]) {
-						t.Fatalf("after merging, %s asked for from %s on is %+v, from %s on %+v", first.Add(i), first.Add(from), part[len(part)-1], first, whole[i])
+						t.Fatalf("after merging, %s asked for from %s on is %+v, from %s on %+v", first.Add(i), first.Add(from),
+							part[len(part)-1], first, whole[i])
 					}
 				}
 			}
@@ -460,7 +490,8 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 			for from := range i + 1 {
 				part := l.history(first.Add(from).String(), month.String())
 				if fmt.Sprint(part[len(part)-1]) != fmt.Sprint(report) {
-					t.Fatalf("%s asked for from %s on is %+v, from %s on %+v", month, first.Add(from), part[len(part)-1], first, report)
+					t.Fatalf("%s asked for from %s on is %+v, from %s on %+v", month, first.Add(from), part[len(part)-1], first,
+						report)
 				}
 			}
 			if i == 0 {
@@ -558,7 +589,8 @@ func TestAlertsAreRaisedOncePerBudgetThresholdAndMonth(t *testing.T) {
 	var read budget.Alert
 	for i := range 2 {
 		err := l.update(func(tx store.Tx) (err error) {
-			read, err = budget.MarkAlertRead(t.Context(), tx, expense.Env{Now: noon.Add(time.Duration(i) * time.Hour)}, alerts[1].ID)
+			read, err = budget.MarkAlertRead(t.Context(), tx, expense.Env{Now: noon.Add(time.Duration(i) * time.Hour)},
+				alerts[1].ID)
 			return err
 		})
 		if err != nil || read.ID != alerts[1].ID || !read.ReadAt.Equal(noon) {

@@ -31,8 +31,10 @@ func TestANewHomeCurrencyReexpressesEveryLimit(t *testing.T) {
 		home      string
 		want      string
 	}{
-		{"at today's rate, rounded once", rates{"USDEUR": "0.92379"}, "", "EUR", "2025-05 461.90, 2025-07 923.79, 2025-09 0.01"},
-		{"into a currency without minor digits", rates{"USDJPY": "145.05"}, "", "JPY", "2025-05 72525, 2025-07 145050, 2025-09 1"},
+		{"at today's rate, rounded once", rates{"USDEUR": "0.92379"}, "", "EUR",
+			"2025-05 461.90, 2025-07 923.79, 2025-09 0.01"},
+		{"into a currency without minor digits", rates{"USDJPY": "145.05"}, "", "JPY",
+			"2025-05 72525, 2025-07 145050, 2025-09 1"},
 		{"at a rate that is given", nil, "0.5", "KWD", "2025-05 250.000, 2025-07 500.000, 2025-09 0.005"},
 		{"at a rate that is given though there is another", rates{"USDEUR": "0.92379"}, "0.5", "EUR",
 			"2025-05 250.00, 2025-07 500.00, 2025-09 0.01"},
@@ -48,7 +50,8 @@ func TestANewHomeCurrencyReexpressesEveryLimit(t *testing.T) {
 			}
 			l.spend(expense.Draft{Amount: "10"})
 			l.env.Rates = test.rates
-			change, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: &test.home}, test.limitRate, expense.Precondition{})
+			change, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: &test.home}, test.limitRate,
+				expense.Precondition{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,13 +79,15 @@ func TestChangeSettingsIsRefusedAsAWhole(t *testing.T) {
 		{"with a rate at which a limit is too large", home("KWD"), "99999999999", []string{"home_currency too_large"}},
 		{"with other faults", expense.SettingsDraft{HomeCurrency: ptr("XX"), TimeZone: ptr("Mars")}, "-1",
 			[]string{"home_currency unknown_currency", "time_zone unknown_zone", "limit_rate malformed_rate"}},
-		{"with a rate to be given and another fault", expense.SettingsDraft{HomeCurrency: ptr("KWD"), TimeZone: ptr("Mars")}, "",
+		{"with a rate to be given and another fault", expense.SettingsDraft{HomeCurrency: ptr("KWD"), TimeZone: ptr("Mars")},
+			"",
 			[]string{"time_zone unknown_zone", "home_currency no_rate"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLedger(t)
 			b := l.mustAdd(budget.Draft{Amount: "500"})
-			if _, err := l.changeSettings(test.draft, test.limitRate, expense.Precondition{}); !slices.Equal(codes(err), test.want) {
+			if _, err := l.changeSettings(test.draft, test.limitRate, expense.Precondition{}); !slices.Equal(codes(err),
+				test.want) {
 				t.Errorf("ChangeSettings: %v, want the faults %q", err, test.want)
 			}
 			book, err := l.store.Reader(owner).BudgetSnapshot(t.Context())
@@ -100,12 +105,15 @@ func TestChangeSettingsThatLeavesTheLimits(t *testing.T) {
 		t.Errorf("without budgets no rate is needed: %+v, %v", change, err)
 	}
 	b := l.mustAdd(budget.Draft{Amount: "500"})
-	change, err = l.changeSettings(expense.SettingsDraft{Locale: ptr("de"), HomeCurrency: ptr("KWD")}, "2", expense.Precondition{})
-	if err != nil || change.Settings.Locale != "de" || change.Reconversion != nil || !reflect.DeepEqual(l.stored(b.ID), b) {
+	change, err = l.changeSettings(expense.SettingsDraft{Locale: ptr("de"), HomeCurrency: ptr("KWD")}, "2",
+		expense.Precondition{})
+	if err != nil || change.Settings.Locale != "de" || change.Reconversion != nil ||
+		!reflect.DeepEqual(l.stored(b.ID), b) {
 		t.Errorf("the same home currency again: %+v, %v; the budget is %+v", change, err, l.stored(b.ID))
 	}
 	stale := expense.Precondition{Versions: []expense.Version{1}}
-	if _, err = l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("USD")}, "2", stale); !errors.Is(err, expense.ErrStale) {
+	if _, err = l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("USD")}, "2", stale); !errors.Is(err,
+		expense.ErrStale) {
 		t.Errorf("under a stale version: %v", err)
 	}
 }

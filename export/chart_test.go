@@ -30,7 +30,8 @@ import (
 // chartDay is the day on which the charts' tests look at their ledger.
 var chartDay = time.Date(2026, time.March, 20, 12, 0, 0, 0, time.UTC)
 
-// chartLedger is a ledger with refunds, an expense that waits for a rate, budgets, and a category whose name wants escaping.
+// chartLedger is a ledger with refunds, an expense that waits for a rate, budgets, and a category whose name wants
+// escaping.
 func chartLedger(t testing.TB, locale string) store.Reader {
 	t.Helper()
 	ctx, st := context.Background(), memstore.New()
@@ -48,13 +49,16 @@ func chartLedger(t testing.TB, locale string) store.Reader {
 			return err
 		}
 		var drafts []expense.TypedDraft
-		for i, name := range []string{"Food", "Transport", "Housing", "Utilities", "Health", "Entertainment", "Shopping", "Travel"} {
+		for i, name := range []string{"Food", "Transport", "Housing", "Utilities", "Health", "Entertainment", "Shopping",
+			"Travel"} {
 			for month := range 15 {
 				date := expense.MustMonth("2025-01").Add(month).First().AddDays(i * 3)
-				drafts = append(drafts, expense.Draft{Amount: fmt.Sprintf("%d.%02d", 3+(i*i*37+month*53)%400, i), Category: name, Date: date.String()}.Parse(settings.Home))
+				drafts = append(drafts, expense.Draft{Amount: fmt.Sprintf("%d.%02d", 3+(i*i*37+month*53)%400, i), Category: name,
+					Date: date.String()}.Parse(settings.Home))
 			}
 		}
-		drafts = append(drafts, expense.Draft{Amount: "3.250", Currency: "KWD", Category: "Travel", Date: "2026-03-05"}.Parse(settings.Home),
+		drafts = append(drafts,
+			expense.Draft{Amount: "3.250", Currency: "KWD", Category: "Travel", Date: "2026-03-05"}.Parse(settings.Home),
 			expense.Draft{Amount: "-500", Category: "Health", Date: "2026-03-05"}.Parse(settings.Home),
 			expense.Draft{Amount: "77.77", CategoryID: odd.Category.ID.String(), Date: "2026-03-05"}.Parse(settings.Home))
 		if _, err := expense.AddAll(ctx, tx, env, drafts...); err != nil {
@@ -111,7 +115,8 @@ func texts(t *testing.T, picture []byte) string {
 	}
 }
 
-// Every figure of the report stands in its picture as text, so that it is read without colour, and by those who cannot see.
+// Every figure of the report stands in its picture as text, so that it is read without colour, and by those who cannot
+// see.
 func TestChartsShowTheFiguresOfTheReports(t *testing.T) {
 	ctx := t.Context()
 	for _, tag := range []string{"en-US", "de-DE", "ja", "ar-EG"} {
@@ -128,7 +133,8 @@ func TestChartsShowTheFiguresOfTheReports(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ranged, err := report.Range(ctx, r, chartDay, expense.Range{From: expense.MustDate("2025-01-02"), To: expense.MustDate("2025-06-05")})
+		ranged, err := report.Range(ctx, r, chartDay,
+			expense.Range{From: expense.MustDate("2025-01-02"), To: expense.MustDate("2025-06-05")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -201,7 +207,8 @@ type letter struct {
 func letters(t *testing.T, picture []byte) []letter {
 	t.Helper()
 	var all []letter
-	for _, m := range regexp.MustCompile(`<text x="(\d+)" y="(\d+)"(?: text-anchor="(\w+)")? style="[^"]*font-size:([\d.]+)px[^"]*">([^<]*)<`).FindAllSubmatch(picture, -1) {
+	for _, m := range regexp.MustCompile(`<text x="(\d+)" y="(\d+)"(?: text-anchor="(\w+)")? `+
+		`style="[^"]*font-size:([\d.]+)px[^"]*">([^<]*)<`).FindAllSubmatch(picture, -1) {
 		x, err := strconv.ParseFloat(string(m[1]), 64)
 		if err != nil {
 			t.Fatal(err)
@@ -230,17 +237,23 @@ func TestNamesDoNotRunOverFigures(t *testing.T) {
 	amount := expense.MustMoney("9999999999999", "KRW")
 	month := expense.MustMonth("2026-03")
 	for name, names := range map[string][]string{
-		"ideographs": {strings.Repeat("漢", 60), "食費", strings.Repeat("字", 13)}, "Latin": {strings.Repeat("W", 60), "i"},
-		"Cyrillic": {strings.Repeat("Щ", 60)}, "emoji": {strings.Repeat("👩‍👧", 20)}, "many": slices.Repeat([]string{strings.Repeat("漢字 ", 20)}, 90),
+		"ideographs": {strings.Repeat("漢", 60), "食費", strings.Repeat("字", 13)},
+		"Latin":      {strings.Repeat("W", 60), "i"},
+		"Cyrillic":   {strings.Repeat("Щ", 60)}, "emoji": {strings.Repeat("👩‍👧", 20)},
+		"many": slices.Repeat([]string{strings.Repeat("漢字 ", 20)}, 90),
 	} {
-		monthly := report.MonthlyReport{Month: month, Summary: report.Summary{Settings: expense.Settings{Locale: "ko"}, Dates: month.Range(), Sum: expense.NewSum(home)}}
+		monthly := report.MonthlyReport{Month: month,
+			Summary: report.Summary{Settings: expense.Settings{Locale: "ko"}, Dates: month.Range(), Sum: expense.NewSum(home)}}
 		var progress []budget.Progress
 		shares := report.Shares(slices.Repeat([]int64{1}, len(names)))
 		for i, n := range names {
 			sum := expense.NewSum(home)
 			sum.Home = amount
-			monthly.ByCategory = append(monthly.ByCategory, report.CategorySpending{ID: uuid.New(), Name: n, Sum: sum, Share: shares[i]})
-			progress = append(progress, budget.Progress{CategoryName: n, Limit: amount, Spent: sum, Text: n + ": ₩9,999,999,999,999 중 ₩9,999,999,999,999 사용"})
+			monthly.ByCategory = append(monthly.ByCategory,
+				report.CategorySpending{ID: uuid.New(), Name: n, Sum: sum, Share: shares[i]})
+			progress = append(progress,
+				budget.Progress{CategoryName: n, Limit: amount, Spent: sum,
+					Text: n + ": ₩9,999,999,999,999 중 ₩9,999,999,999,999 사용"})
 		}
 		var picture bytes.Buffer
 		if err := export.MonthlyChart(&picture, monthly, progress, export.LightTheme); err != nil {
@@ -259,7 +272,8 @@ func TestNamesDoNotRunOverFigures(t *testing.T) {
 					t.Errorf("%s: %q runs into %q", name, a.text, b.text)
 				}
 			}
-			if strings.HasPrefix(a.text, "중") || strings.Contains(a.text, "…:") && !strings.HasSuffix(strings.TrimSuffix(a.text, " +"), "사용") {
+			if strings.HasPrefix(a.text, "중") || strings.Contains(a.text, "…:") &&
+				!strings.HasSuffix(strings.TrimSuffix(a.text, " +"), "사용") {
 				t.Errorf("%s: %q lost its figures", name, a.text)
 			}
 		}
@@ -272,11 +286,14 @@ func TestNamesThatReorderTextDoNotReachAPicture(t *testing.T) {
 	sum := expense.NewSum(expense.MustCurrency("EUR"))
 	monthly := report.MonthlyReport{Month: month, Summary: report.Summary{
 		Settings: expense.Settings{Locale: "de"}, Dates: month.Range(), Sum: sum,
-		ByCategory: []report.CategorySpending{{ID: uuid.New(), Name: "Food\u202e \u2066", Sum: sum}, {ID: uuid.New(), Name: "טיולים\u202e", Sum: sum}},
+		ByCategory: []report.CategorySpending{{ID: uuid.New(), Name: "Food\u202e \u2066", Sum: sum},
+			{ID: uuid.New(), Name: "טיולים\u202e", Sum: sum}},
 	}}
-	trend := report.TrendReport{Settings: monthly.Settings, Dates: month.Range(), Granularity: expense.ByMonth, Category: &expense.Category{Name: "\u202eFood"}, Sum: sum}
+	trend := report.TrendReport{Settings: monthly.Settings, Dates: month.Range(), Granularity: expense.ByMonth,
+		Category: &expense.Category{Name: "\u202eFood"}, Sum: sum}
 	var pictures bytes.Buffer
-	if err := errors.Join(export.MonthlyChart(&pictures, monthly, nil, export.AutoTheme), export.TrendChart(&pictures, trend, export.AutoTheme)); err != nil {
+	if err := errors.Join(export.MonthlyChart(&pictures, monthly, nil, export.AutoTheme),
+		export.TrendChart(&pictures, trend, export.AutoTheme)); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range "\u202e\u2066\u202d\u200f" {
@@ -290,7 +307,8 @@ func TestNamesThatReorderTextDoNotReachAPicture(t *testing.T) {
 func TestALineOfManyPointsKeepsItsPeaks(t *testing.T) {
 	home := expense.MustCurrency("EUR")
 	trend := report.TrendReport{
-		Settings: expense.Settings{Locale: "en"}, Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")},
+		Settings:    expense.Settings{Locale: "en"},
+		Dates:       expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")},
 		Granularity: expense.ByDay, Sum: expense.NewSum(home),
 	}
 	peaks := map[int]int64{17: 900_00, 20_000: 1000_00, 20_001: -500_00, 36_500: 800_00}
@@ -315,7 +333,8 @@ func TestALineOfManyPointsKeepsItsPeaks(t *testing.T) {
 		heights[point[1]]++
 	}
 	if len(points) < 600 || len(points) > 700 || len(heights) != 5 {
-		t.Errorf("the line has %d points at the heights %v, want the usual one and four of one point each", len(points), heights)
+		t.Errorf("the line has %d points at the heights %v, want the usual one and four of one point each", len(points),
+			heights)
 	}
 }
 
@@ -326,19 +345,23 @@ func TestChartsOfLittleAndOfMuch(t *testing.T) {
 		t.Fatal(err)
 	}
 	refunds, err := report.Trend(ctx, r, report.TrendQuery{
-		Dates: expense.Range{From: expense.MustDate("2026-03-05"), To: expense.MustDate("2026-03-05")}, Granularity: expense.ByDay,
+		Dates:       expense.Range{From: expense.MustDate("2026-03-05"), To: expense.MustDate("2026-03-05")},
+		Granularity: expense.ByDay,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	days, err := report.Trend(ctx, r, report.TrendQuery{
-		Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")}, Granularity: expense.ByDay,
+		Dates:       expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")},
+		Granularity: expense.ByDay,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, draw := range map[string]func(io.Writer) error{
-		"a month without expenses":     func(w io.Writer) error { return export.MonthlyChart(w, empty, nil, export.AutoTheme) },
+		"a month without expenses": func(w io.Writer) error {
+			return export.MonthlyChart(w, empty, nil, export.AutoTheme)
+		},
 		"a day of refunds":             func(w io.Writer) error { return export.TrendChart(w, refunds, export.AutoTheme) },
 		"every day of a hundred years": func(w io.Writer) error { return export.TrendChart(w, days, export.AutoTheme) },
 	} {
@@ -378,13 +401,15 @@ func BenchmarkCharts(b *testing.B) {
 		b.Fatal(err)
 	}
 	century, err := report.Trend(ctx, r, report.TrendQuery{
-		Dates: expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")}, Granularity: expense.ByDay,
+		Dates:       expense.Range{From: expense.MustDate("1927-01-01"), To: expense.MustDate("2026-12-31")},
+		Granularity: expense.ByDay,
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
 	weeks, err := report.Trend(ctx, r, report.TrendQuery{
-		Dates: expense.Range{From: expense.MustDate("2024-01-01"), To: expense.MustDate("2026-12-31")}, Granularity: expense.ByWeek,
+		Dates:       expense.Range{From: expense.MustDate("2024-01-01"), To: expense.MustDate("2026-12-31")},
+		Granularity: expense.ByWeek,
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -392,9 +417,11 @@ func BenchmarkCharts(b *testing.B) {
 	for name, draw := range map[string]func() error{
 		"trend of three years by week": func() error { return export.TrendChart(io.Discard, weeks, export.AutoTheme) },
 		"trend of a century by day":    func() error { return export.TrendChart(io.Discard, century, export.AutoTheme) },
-		"monthly":                      func() error { return export.MonthlyChart(io.Discard, monthly, progress.All(), export.AutoTheme) },
-		"yearly":                       func() error { return export.YearlyChart(io.Discard, yearly, export.AutoTheme) },
-		"trend by day":                 func() error { return export.TrendChart(io.Discard, days, export.AutoTheme) },
+		"monthly": func() error {
+			return export.MonthlyChart(io.Discard, monthly, progress.All(), export.AutoTheme)
+		},
+		"yearly":       func() error { return export.YearlyChart(io.Discard, yearly, export.AutoTheme) },
+		"trend by day": func() error { return export.TrendChart(io.Discard, days, export.AutoTheme) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

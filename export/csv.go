@@ -39,9 +39,9 @@ func CategoryNames(categories []expense.Category) func(uuid.UUID) (string, error
 	}
 }
 
-// WriteCSV writes rows as CSV by RFC 4180: UTF-8, CRLF, quotes doubled, [wire.CSVHeader] first, a point for the decimal sign. A text
-// that a spreadsheet would run gets one more leading apostrophe. It writes as it reads and holds no rows; the first error of
-// rows or w ends it. Reading it by export/statement's OwnMapping gives the same expenses.
+// WriteCSV writes rows as CSV by RFC 4180: UTF-8, CRLF, quotes doubled, [wire.CSVHeader] first, a point for the decimal
+// sign. A text that a spreadsheet would run gets one more leading apostrophe. It writes as it reads and holds no rows;
+// the first error of rows or w ends it. Reading it by export/statement's OwnMapping gives the same expenses.
 func WriteCSV(w io.Writer, rows iter.Seq2[expense.Expense, error], opts CSVOptions) error {
 	buf := make([]byte, 0, flushSize+(16<<10))
 	if opts.BOM {

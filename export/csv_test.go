@@ -77,7 +77,8 @@ func TestExportIsRFC4180(t *testing.T) {
 	opts.BOM = true
 	got := writeCSV(t, opts, pending)
 	want := "\ufeff" + wire.CSVHeader + "\r\n" +
-		"0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70,2025-03-02,-3.250,KWD,Food,\"two\nlines\",,,,,,0190a6f0-0000-7000-8000-00000000000f\r\n"
+		"0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70,2025-03-02,-3.250,KWD,Food,\"two\nlines\",,,,,," +
+		"0190a6f0-0000-7000-8000-00000000000f\r\n"
 	if got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
@@ -166,7 +167,8 @@ func TestEveryCellIsReadBackAsItWasWritten(t *testing.T) {
 				t.Fatalf("faults %+v", row.Faults)
 			}
 			draft, want := row.Draft, rows[i]
-			if *draft.Notes != want.Notes || draft.Category != name || draft.ID != want.ID.String() || draft.Amount != want.Amount.Amount() ||
+			if *draft.Notes != want.Notes || draft.Category != name || draft.ID != want.ID.String() ||
+				draft.Amount != want.Amount.Amount() ||
 				draft.Currency != "KWD" || draft.Date != want.Date.String() || draft.Rate != want.Rate.Value.String() {
 				t.Fatalf("got %+v (%q)\nwant %+v", draft, *draft.Notes, want)
 			}

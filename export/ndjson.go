@@ -11,8 +11,8 @@ import (
 	"github.com/spendwise/spendwise/export/wire"
 )
 
-// WriteNDJSON writes rows as NDJSON: one [wire.Expense] per line. It writes while it reads and does not hold the rows in memory.
-// It stops at the first error of rows or w and returns it.
+// WriteNDJSON writes rows as NDJSON: one [wire.Expense] per line. It writes while it reads and does not hold the rows
+// in memory. It stops at the first error of rows or w and returns it.
 func WriteNDJSON(w io.Writer, rows iter.Seq2[expense.Expense, error]) error {
 	buffered := bufio.NewWriterSize(w, flushSize)
 	lines := json.NewEncoder(buffered)

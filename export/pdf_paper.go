@@ -22,11 +22,13 @@ import (
 
 // The colours and the sizes of a report.
 var (
-	grey     = &props.Color{Red: 95, Green: 95, Blue: 95}
-	warning  = &props.Color{Red: 160, Green: 60, Blue: 0}
-	shade    = &props.Cell{BackgroundColor: &props.Color{Red: 232, Green: 236, Blue: 240}}
-	ruled    = &props.Cell{BorderType: border.Bottom, BorderThickness: 0.1, BorderColor: &props.Color{Red: 205, Green: 205, Blue: 205}}
-	ruledTop = &props.Cell{BorderType: border.Bottom, BorderThickness: 0.3, BorderColor: &props.Color{Red: 60, Green: 60, Blue: 60}}
+	grey    = &props.Color{Red: 95, Green: 95, Blue: 95}
+	warning = &props.Color{Red: 160, Green: 60, Blue: 0}
+	shade   = &props.Cell{BackgroundColor: &props.Color{Red: 232, Green: 236, Blue: 240}}
+	ruled   = &props.Cell{BorderType: border.Bottom, BorderThickness: 0.1,
+		BorderColor: &props.Color{Red: 205, Green: 205, Blue: 205}}
+	ruledTop = &props.Cell{BorderType: border.Bottom, BorderThickness: 0.3,
+		BorderColor: &props.Color{Red: 60, Green: 60, Blue: 60}}
 )
 
 const (
@@ -48,17 +50,21 @@ type column struct {
 // The tables of a report.
 var (
 	expenseColumns = []column{
-		{"Date", 18, false}, {"Notes", 107, false}, {"Paid in", 11, false}, {"Paid", 35, true}, {"Rate", 37, true}, {"Rate of", 19, false},
+		{"Date", 18, false}, {"Notes", 107, false}, {"Paid in", 11, false}, {"Paid", 35, true}, {"Rate", 37, true},
+		{"Rate of", 19, false},
 		{"Source", 15, false}, {"In the home currency", 35, true},
 	}
 	categoryColumns = []column{
-		{"Category", 90, false}, {"Expenses", 22, true}, {"Share", 22, true}, {"In the home currency", 48, true}, {"Not in it: pending", 95, true},
+		{"Category", 90, false}, {"Expenses", 22, true}, {"Share", 22, true}, {"In the home currency", 48, true},
+		{"Not in it: pending", 95, true},
 	}
 	currencyColumns = []column{
-		{"Paid in", 90, false}, {"Expenses", 22, true}, {"Paid", 70, true}, {"In the home currency", 48, true}, {"Not in it: pending", 47, true},
+		{"Paid in", 90, false}, {"Expenses", 22, true}, {"Paid", 70, true}, {"In the home currency", 48, true},
+		{"Not in it: pending", 47, true},
 	}
 	sourceColumns = []column{
-		{"Source", 60, false}, {"Paid in", 25, false}, {"Expenses", 30, true}, {"Prices of", 62, false}, {"Lowest rate", 50, true}, {"Highest rate", 50, true},
+		{"Source", 60, false}, {"Paid in", 25, false}, {"Expenses", 30, true}, {"Prices of", 62, false},
+		{"Lowest rate", 50, true}, {"Highest rate", 50, true},
 	}
 )
 
@@ -267,14 +273,17 @@ func (l *paper) front() error {
 		if share != "" {
 			share += " %"
 		}
-		l.put(l.record(categoryColumns, body, c.Name, strconv.Itoa(c.Sum.Count), share, l.amount(c.Sum.Home), l.amounts(c.Sum.Pending)), ruled)
+		l.put(l.record(categoryColumns, body, c.Name, strconv.Itoa(c.Sum.Count), share, l.amount(c.Sum.Home),
+			l.amounts(c.Sum.Pending)), ruled)
 	}
-	l.put(l.record(categoryColumns, bold, "Total", strconv.Itoa(r.Sum.Count), "", l.amount(r.Sum.Home), l.amounts(r.Sum.Pending)), shade)
+	l.put(l.record(categoryColumns, bold, "Total", strconv.Itoa(r.Sum.Count), "", l.amount(r.Sum.Home),
+		l.amounts(r.Sum.Pending)), shade)
 
 	l.table("Totals by currency", currencyColumns)
 	for _, c := range r.ByCurrency {
 		l.put(l.record(currencyColumns, body,
-			c.Paid.Currency().Code(), strconv.Itoa(c.Sum.Count), l.amount(c.Paid), l.amount(c.Sum.Home), l.amounts(c.Sum.Pending)), ruled)
+			c.Paid.Currency().Code(), strconv.Itoa(c.Sum.Count), l.amount(c.Paid), l.amount(c.Sum.Home), l.amounts(
+				c.Sum.Pending)), ruled)
 	}
 	l.put(l.record(currencyColumns, bold, "Total", strconv.Itoa(r.Sum.Count), "", l.amount(r.Sum.Home), ""), shade)
 	return nil
@@ -300,7 +309,8 @@ func (l *paper) list() {
 			if e.Pending() {
 				texts = append(texts, "", "", "", pendingMark)
 			} else {
-				texts = append(texts, l.number(e.Rate.Value.String()), e.Rate.Date.String(), string(e.Rate.Source), l.amount(e.Home))
+				texts = append(texts, l.number(e.Rate.Value.String()), e.Rate.Date.String(), string(e.Rate.Source),
+					l.amount(e.Home))
 			}
 			l.put(l.record(expenseColumns, body, texts...), ruled)
 		}
@@ -310,9 +320,11 @@ func (l *paper) list() {
 func (l *paper) categoryHead(c report.CategorySpending) {
 	columns := []column{{width: 150}, {width: 45, right: true}, {width: textWidth - 195, right: true}}
 	write := func(name string) {
-		head := l.record(columns, textStyle{size: headSize, bold: true}, name, strconv.Itoa(c.Sum.Count)+" expenses", l.amount(c.Sum.Home))
+		head := l.record(columns, textStyle{size: headSize, bold: true}, name, strconv.Itoa(c.Sum.Count)+" expenses",
+			l.amount(c.Sum.Home))
 		l.put(head, shade)
-		l.put(l.record(expenseColumns, textStyle{size: bodySize, bold: true, colour: grey}, heads(expenseColumns)...), ruledTop)
+		l.put(l.record(expenseColumns, textStyle{size: bodySize, bold: true, colour: grey}, heads(expenseColumns)...),
+			ruledTop)
 	}
 	l.continued = nil
 	l.need(25)
@@ -350,7 +362,8 @@ func (l *paper) sources() {
 	l.table("Sources of the exchange rates", sourceColumns)
 	for _, key := range keys {
 		use := uses[key]
-		l.put(l.record(sourceColumns, textStyle{size: bodySize}, string(key.source), key.currency.Code(), strconv.Itoa(use.count),
+		l.put(l.record(sourceColumns, textStyle{size: bodySize}, string(key.source), key.currency.Code(),
+			strconv.Itoa(use.count),
 			fmt.Sprintf("%s to %s", use.from, use.to), l.number(use.lowest.String()), l.number(use.highest.String())), ruled)
 	}
 	l.continued = nil
@@ -386,7 +399,8 @@ func (u rateUse) with(rate expense.Rate) rateUse {
 func sourceNote(source expense.Source, home expense.Currency) string {
 	switch source {
 	case "ecb":
-		return "ecb: the euro foreign exchange reference rates of the European Central Bank. Of two currencies other than the euro, the rate is " +
+		return "ecb: the euro foreign exchange reference rates of the European Central Bank. Of two currencies other than " +
+			"the euro, the rate is " +
 			"the quotient of their prices for one euro."
 	case expense.SourceUser:
 		return "user: given by hand with the expense."
@@ -401,13 +415,17 @@ func (l *paper) notes() {
 	home := l.report.Settings.Home
 	small := textStyle{size: bodySize, colour: grey}
 	l.space(2)
-	l.put(l.set(fmt.Sprintf("A rate is how many %s one unit of the currency paid in costs, on the day that it is of. An amount in the home "+
-		"currency is the amount paid times the rate, rounded once, half away from zero, to %d decimal places; it is kept with the expense and does not change with "+
+	l.put(l.set(fmt.Sprintf("A rate is how many %s one unit of the currency paid in costs, on the day that it is of. "+
+		"An amount in the home "+
+		"currency is the amount paid times the rate, rounded once, half away from zero, to %d decimal places; it is kept "+
+		"with the expense and does not change with "+
 		"later rates. A negative amount is a refund.", home.Code(), home.Digits()), small), nil)
 	if l.report.Sum.PendingCount > 0 {
-		l.put(l.set("pending: there is no rate for the day of the expense, nor for the week before it. Its amount is in no total of the home currency.", small), nil)
+		l.put(l.set("pending: there is no rate for the day of the expense, nor for the week before it. Its amount is in "+
+			"no total of the home currency.", small), nil)
 	}
 	if l.text.missing > 0 {
-		l.put(l.set(string(missingGlyph)+" stands for a character that the fonts of this document do not have. The CSV export has it.", small), nil)
+		l.put(l.set(string(missingGlyph)+" stands for a character that the fonts of this document do not have. The CSV "+
+			"export has it.", small), nil)
 	}
 }

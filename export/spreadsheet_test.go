@@ -15,15 +15,16 @@ import (
 	"github.com/spendwise/spendwise/export/wire"
 )
 
-// TestASpreadsheetShowsTheSameCells has LibreOffice read an export as it reads any CSV file, and write it again: every cell has
-// to be the text that the export holds, and none of them may have been run as a formula.
+// TestASpreadsheetShowsTheSameCells has LibreOffice read an export as it reads any CSV file, and write it again: every
+// cell has to be the text that the export holds, and none of them may have been run as a formula.
 func TestASpreadsheetShowsTheSameCells(t *testing.T) {
 	office, err := exec.LookPath("soffice")
 	if err != nil {
 		t.Skip("LibreOffice is missing: apt-get install libreoffice-calc-nogui")
 	}
 	var rows []expense.Expense
-	for _, notes := range append(exporttest.HostileTexts(), "=1+1", "+2+3", "-4", "@SUM(1)", "'=1+1", "\t=1+1", "=HYPERLINK(\"http://x\")", "=cmd|' /C calc'!A0") {
+	for _, notes := range append(exporttest.HostileTexts(), "=1+1", "+2+3", "-4", "@SUM(1)", "'=1+1", "\t=1+1",
+		"=HYPERLINK(\"http://x\")", "=cmd|' /C calc'!A0") {
 		row := coffee
 		row.Notes = strings.ReplaceAll(notes, "\u2028", "") // LibreOffice takes this one for a line's end
 		rows = append(rows, row)
@@ -35,7 +36,8 @@ func TestASpreadsheetShowsTheSameCells(t *testing.T) {
 	}
 	// Comma, quote, UTF-8, from line 1, all columns as they come; the second filter writes what the cells show.
 	command := exec.CommandContext(t.Context(), office, "-env:UserInstallation=file://"+dir+"/profile", "--headless",
-		"--infilter=CSV:44,34,76,1", "--convert-to", "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false", "--outdir", dir+"/out", dir+"/expenses.csv")
+		"--infilter=CSV:44,34,76,1", "--convert-to", "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false",
+		"--outdir", dir+"/out", dir+"/expenses.csv")
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -51,7 +53,8 @@ func TestASpreadsheetShowsTheSameCells(t *testing.T) {
 	for i := range want {
 		for j, column := range columns {
 			// A number is shown by the spreadsheet's own rules: what matters here is text, that could be run.
-			if slices.Contains([]string{"id", "date", "currency", "category", "notes", "rate_source", "home_currency"}, column) && got[i][j] != want[i][j] {
+			if slices.Contains([]string{"id", "date", "currency", "category", "notes", "rate_source", "home_currency"},
+				column) && got[i][j] != want[i][j] {
 				t.Errorf("line %d, %s: the spreadsheet shows %q, the export holds %q", i+1, column, got[i][j], want[i][j])
 			}
 		}

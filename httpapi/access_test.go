@@ -32,7 +32,8 @@ func newTenancy(t *testing.T) *tenancy {
 		t.Fatal(err)
 	}
 	service := func(now func() time.Time) *auth.Service {
-		s, err := auth.New(t.Context(), auth.NewUsers(accounts, st, defaults, now), auth.Config{KEK: make([]byte, auth.KEKSize), Now: now})
+		s, err := auth.New(t.Context(), auth.NewUsers(accounts, st, defaults, now),
+			auth.Config{KEK: make([]byte, auth.KEKSize), Now: now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,12 +129,14 @@ func (p person) possessions() map[string]string {
 		"/v1/categories/:id": food,
 		"/v1/budgets/:id": p.must(201, "POST", "/v1/budgets",
 			`{"category_id":"`+food+`","from_month":"`+month+`","amount":"1","currency":"EUR","alert_at":["0.50"]}`).id(),
-		"/v1/expenses/:id": p.must(201, "POST", "/v1/expenses", `{"amount":"9","currency":"EUR","category_id":"`+food+`"}`).id(),
-		"/v1/devices/:id":  p.session.Device.String(),
-		"/v1/tokens/:id":   token,
+		"/v1/expenses/:id": p.must(201, "POST", "/v1/expenses",
+			`{"amount":"9","currency":"EUR","category_id":"`+food+`"}`).id(),
+		"/v1/devices/:id": p.session.Device.String(),
+		"/v1/tokens/:id":  token,
 	}
 	for _, more := range []struct{ pattern, path, body string }{
-		{"/v1/recurrences/:id", "/v1/recurrences", `{"amount":"3","currency":"EUR","category_id":"` + food + `","freq":"monthly","start_date":"2026-01-31"}`},
+		{"/v1/recurrences/:id", "/v1/recurrences", `{"amount":"3","currency":"EUR","category_id":"` + food +
+			`","freq":"monthly","start_date":"2026-01-31"}`},
 	} {
 		if served(more.pattern) {
 			owned[more.pattern] = p.must(201, "POST", more.path, more.body).id()
@@ -231,14 +234,16 @@ func TestAccess(t *testing.T) {
 	}
 	want, err := os.ReadFile(path)
 	if err != nil || string(want) != table.String() {
-		t.Errorf("%s is not what the routes do (%v); look at the difference, then run the test with -update\n%s", path, err, table)
+		t.Errorf("%s is not what the routes do (%v); look at the difference, then run the test with -update\n%s", path, err,
+			table)
 	}
 }
 
 // all returns everything that is in the person's ledger and account, but for when tokens were used.
 func (p person) all(owned map[string]string) string {
 	var all strings.Builder
-	for _, path := range []string{"/v1/me", "/v1/settings", "/v1/categories?limit=200", "/v1/expenses", "/v1/budgets", "/v1/devices", "/v1/tokens"} {
+	for _, path := range []string{"/v1/me", "/v1/settings", "/v1/categories?limit=200", "/v1/expenses", "/v1/budgets",
+		"/v1/devices", "/v1/tokens"} {
 		all.WriteString(p.must(200, "GET", path, "").Body.String() + "\n")
 	}
 	return all.String()

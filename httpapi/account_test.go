@@ -33,7 +33,8 @@ func serveAccounts(t *testing.T, config auth.Config) server {
 func TestAPersonRegistersSignsInRefreshesAndSignsOut(t *testing.T) {
 	s := serveAccounts(t, auth.Config{})
 	const credentials = `"email":"Anna@example.org","password":"nine purple otters knitting"`
-	got := s.must(201, "POST", "/v1/auth/register", `{`+credentials+`,"home_currency":"JPY","time_zone":"Asia/Tokyo","locale":"ja","device_name":"phone"}`)
+	got := s.must(201, "POST", "/v1/auth/register",
+		`{`+credentials+`,"home_currency":"JPY","time_zone":"Asia/Tokyo","locale":"ja","device_name":"phone"}`)
 	equal(t, "Cache-Control", got.Header().Get("Cache-Control"), "no-store")
 	equal(t, "token_type", got.json["token_type"], any("Bearer"))
 	equal(t, "expires_in", got.json["expires_in"], any(600.0))
@@ -49,10 +50,13 @@ func TestAPersonRegistersSignsInRefreshesAndSignsOut(t *testing.T) {
 	equal(t, "WWW-Authenticate", stranger.Header().Get("WWW-Authenticate"), `Bearer realm="spendwise"`)
 	s.refused(401, "unauthenticated", nil, "GET", "/v1/me", "", "Authorization", "Bearer x.y.z")
 
-	s.refused(409, "already_exists", nil, "POST", "/v1/auth/register", `{"email":"anna@EXAMPLE.org","password":"another good long password"}`)
+	s.refused(409, "already_exists", nil, "POST", "/v1/auth/register",
+		`{"email":"anna@EXAMPLE.org","password":"another good long password"}`)
 	s.refused(422, "validation_error", []string{"#/email required", "#/password required"}, "POST", "/v1/auth/login", `{}`)
-	wrong := s.refused(401, "unauthenticated", nil, "POST", "/v1/auth/login", `{"email":"anna@example.org","password":"wrong"}`)
-	unknown := s.refused(401, "unauthenticated", nil, "POST", "/v1/auth/login", `{"email":"nobody@example.org","password":"wrong"}`)
+	wrong := s.refused(401, "unauthenticated", nil, "POST", "/v1/auth/login",
+		`{"email":"anna@example.org","password":"wrong"}`)
+	unknown := s.refused(401, "unauthenticated", nil, "POST", "/v1/auth/login",
+		`{"email":"nobody@example.org","password":"wrong"}`)
 	equal(t, "detail", wrong.json["detail"], unknown.json["detail"])
 
 	session := s.must(200, "POST", "/v1/auth/login", `{`+credentials+`}`)
@@ -61,13 +65,15 @@ func TestAPersonRegistersSignsInRefreshesAndSignsOut(t *testing.T) {
 	s.refused(401, "unauthenticated", nil, "POST", "/v1/auth/refresh", `{"refresh_token":"x"}`)
 	equal(t, "an answer to sign-out", s.must(204, "POST", "/v1/auth/logout", "", bearer(refreshed)...).Body.Len(), 0)
 	s.refused(401, "unauthenticated", nil, "GET", "/v1/me", "", bearer(refreshed)...)
-	s.refused(401, "unauthenticated", nil, "POST", "/v1/auth/refresh", `{"refresh_token":"`+refreshed.json["refresh_token"].(string)+`"}`)
+	s.refused(401, "unauthenticated", nil, "POST", "/v1/auth/refresh",
+		`{"refresh_token":"`+refreshed.json["refresh_token"].(string)+`"}`)
 	s.must(200, "GET", "/v1/me", "", bearer(got)...)
 }
 
 func TestARegistrationThatBreaksRulesNamesThemAll(t *testing.T) {
 	s := serveAccounts(t, auth.Config{})
-	got := s.must(422, "POST", "/v1/auth/register", `{"email":"anna","password":"hunter7","home_currency":"EURO","time_zone":"Mars"}`)
+	got := s.must(422, "POST", "/v1/auth/register",
+		`{"email":"anna","password":"hunter7","home_currency":"EURO","time_zone":"Mars"}`)
 	for _, place := range []string{"#/email", "#/password", "#/home_currency", "#/time_zone"} {
 		if !strings.Contains(got.Body.String(), `"`+place+`"`) {
 			t.Errorf("no fault at %s: %s", place, got.Body)
@@ -80,7 +86,8 @@ func TestARegistrationThatBreaksRulesNamesThemAll(t *testing.T) {
 
 func TestRegistrationMayBeClosed(t *testing.T) {
 	s := serveAccounts(t, auth.Config{RegistrationClosed: true})
-	s.refused(403, "forbidden", nil, "POST", "/v1/auth/register", `{"email":"anna@example.org","password":"nine purple otters knitting"}`)
+	s.refused(403, "forbidden", nil, "POST", "/v1/auth/register",
+		`{"email":"anna@example.org","password":"nine purple otters knitting"}`)
 }
 
 // TestASessionThatOutlivesItsAccountBringsNoLedgerBack states that erasing removes everything, also where another
@@ -96,8 +103,10 @@ func TestASessionThatOutlivesItsAccountBringsNoLedgerBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, st, func(cfg *httpapi.Config) { cfg.Authenticator, cfg.Accounts, cfg.Now = nil, service, time.Now }).as("")
-	got := s.must(201, "POST", "/v1/auth/register", `{"email":"anna@example.org","password":"nine purple otters knitting"}`)
+	s := serve(t, st, func(cfg *httpapi.Config) { cfg.Authenticator, cfg.Accounts, cfg.Now = nil, service, time.Now }).as(
+		"")
+	got := s.must(201, "POST", "/v1/auth/register",
+		`{"email":"anna@example.org","password":"nine purple otters knitting"}`)
 	bearer := []string{"Authorization", "Bearer " + got.json["access_token"].(string)}
 	s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`, bearer...)
 	// Another process removes the user; this one's cache does not hear of it.
@@ -114,18 +123,23 @@ func TestASessionThatOutlivesItsAccountBringsNoLedgerBack(t *testing.T) {
 func TestAPersonManagesTheAccount(t *testing.T) {
 	s := serveAccounts(t, auth.Config{})
 	const password, next = "nine purple otters knitting", "eleven green geese humming"
-	session := s.must(201, "POST", "/v1/auth/register", `{"email":"anna@example.org","password":"`+password+`","device_name":"phone"}`)
-	laptop := s.must(200, "POST", "/v1/auth/login", `{"email":"anna@example.org","password":"`+password+`","device_name":"laptop"}`)
+	session := s.must(201, "POST", "/v1/auth/register",
+		`{"email":"anna@example.org","password":"`+password+`","device_name":"phone"}`)
+	laptop := s.must(200, "POST", "/v1/auth/login",
+		`{"email":"anna@example.org","password":"`+password+`","device_name":"laptop"}`)
 	with := func(token string) []string { return []string{"Authorization", "Bearer " + token} }
 	bearer := func(r reply) []string { return with(r.json["access_token"].(string)) }
 
 	devices := s.must(200, "GET", "/v1/devices", "", bearer(laptop)...).list()
-	if len(devices) != 2 || devices[0]["name"] != "phone" || devices[0]["current"] != false || devices[1]["current"] != true ||
+	if len(devices) != 2 || devices[0]["name"] != "phone" || devices[0]["current"] != false ||
+		devices[1]["current"] != true ||
 		devices[1]["id"] != laptop.json["device_id"] || devices[0]["last_seen_at"] == nil || devices[0]["created_at"] == nil {
 		t.Errorf("devices: %v", devices)
 	}
 
-	made := s.must(201, "POST", "/v1/tokens", `{"name":"backup","scopes":["export","read"],"expires_at":"`+time.Now().Add(time.Hour).Format(time.RFC3339)+`"}`, bearer(laptop)...)
+	made := s.must(201, "POST", "/v1/tokens",
+		`{"name":"backup","scopes":["export","read"],"expires_at":"`+time.Now().Add(time.Hour).Format(
+			time.RFC3339)+`"}`, bearer(laptop)...)
 	equal(t, "Location", made.Header().Get("Location"), "/v1/tokens/"+made.id())
 	secret, _ := made.json["token"].(string)
 	s.must(200, "GET", "/v1/expenses", "", with(secret)...)
@@ -133,12 +147,14 @@ func TestAPersonManagesTheAccount(t *testing.T) {
 	s.refused(403, "forbidden", nil, "POST", "/v1/expenses", `{"amount":"1"}`, with(secret)...)
 	s.refused(403, "forbidden", nil, "POST", "/v1/tokens", `{"name":"more","scopes":["write"]}`, with(secret)...)
 	list := s.must(200, "GET", "/v1/tokens", "", bearer(laptop)...)
-	if token := list.list()[0]; token["last_used_at"] == nil || token["token"] != nil || strings.Contains(list.Body.String(), secret) {
+	if token := list.list()[0]; token["last_used_at"] == nil || token["token"] != nil ||
+		strings.Contains(list.Body.String(), secret) {
 		t.Errorf("the list shows %v", token)
 	}
 	s.refused(422, "validation_error", []string{"#/scopes/0 unknown_value", "#/expires_at malformed"},
 		"POST", "/v1/tokens", `{"name":"x","scopes":["account"],"expires_at":"tomorrow"}`, bearer(laptop)...)
-	s.refused(422, "validation_error", []string{"#/name required", "#/scopes required"}, "POST", "/v1/tokens", `{}`, bearer(laptop)...)
+	s.refused(422, "validation_error", []string{"#/name required", "#/scopes required"}, "POST", "/v1/tokens", `{}`,
+		bearer(laptop)...)
 	s.must(204, "DELETE", "/v1/tokens/"+made.id(), "", bearer(laptop)...)
 	s.refused(404, "not_found", nil, "DELETE", "/v1/tokens/"+made.id(), "", bearer(laptop)...)
 	s.refused(401, "unauthenticated", nil, "GET", "/v1/expenses", "", with(secret)...)
@@ -147,11 +163,13 @@ func TestAPersonManagesTheAccount(t *testing.T) {
 		"PUT", "/v1/me/password", `{"current_password":"no","new_password":"`+next+`"}`, bearer(laptop)...)
 	s.refused(422, "validation_error", []string{"#/new_password too_short"},
 		"PUT", "/v1/me/password", `{"current_password":"`+password+`","new_password":"short"}`, bearer(laptop)...)
-	s.must(204, "PUT", "/v1/me/password", `{"current_password":"`+password+`","new_password":"`+next+`"}`, bearer(laptop)...)
+	s.must(204, "PUT", "/v1/me/password", `{"current_password":"`+password+`","new_password":"`+next+`"}`,
+		bearer(laptop)...)
 	s.refused(401, "unauthenticated", nil, "GET", "/v1/me", "", bearer(session)...)
 	s.must(200, "GET", "/v1/me", "", bearer(laptop)...)
 
-	changed := s.must(200, "PATCH", "/v1/me", `{"email":"anna@example.com","current_password":"`+next+`"}`, bearer(laptop)...)
+	changed := s.must(200, "PATCH", "/v1/me", `{"email":"anna@example.com","current_password":"`+next+`"}`,
+		bearer(laptop)...)
 	equal(t, "email", changed.json["email"], any("anna@example.com"))
 
 	tablet := s.must(200, "POST", "/v1/auth/login", `{"email":"anna@example.com","password":"`+next+`"}`)
@@ -160,7 +178,8 @@ func TestAPersonManagesTheAccount(t *testing.T) {
 	}
 	s.refused(401, "unauthenticated", nil, "GET", "/v1/me", "", bearer(tablet)...)
 
-	s.refused(422, "validation_error", []string{"#/password wrong_password"}, "POST", "/v1/me/erase", `{"password":"no"}`, bearer(laptop)...)
+	s.refused(422, "validation_error", []string{"#/password wrong_password"}, "POST", "/v1/me/erase", `{"password":"no"}`,
+		bearer(laptop)...)
 	s.must(204, "POST", "/v1/me/erase", `{"password":"`+next+`"}`, bearer(laptop)...)
 	s.refused(401, "unauthenticated", nil, "GET", "/v1/expenses", "", bearer(laptop)...)
 	s.refused(401, "unauthenticated", nil, "POST", "/v1/auth/login", `{"email":"anna@example.com","password":"`+next+`"}`)
@@ -170,7 +189,8 @@ func TestGuessesFromOneAddressAreSlowedDown(t *testing.T) {
 	s := serveAccounts(t, auth.Config{})
 	s.must(201, "POST", "/v1/auth/register", `{"email":"anna@example.org","password":"nine purple otters knitting"}`)
 	login := func(email, address string) reply {
-		r := s.request("POST", "/v1/auth/login", strings.NewReader(`{"email":"`+email+`","password":"nine purple otters knitting"}`))
+		r := s.request("POST", "/v1/auth/login", strings.NewReader(`{"email":"`+email+`","password":"nine purple otters `+
+			`knitting"}`))
 		r.RemoteAddr = address
 		return s.send(r)
 	}
@@ -179,7 +199,8 @@ func TestGuessesFromOneAddressAreSlowedDown(t *testing.T) {
 		wrong = login("nobody"+strconv.Itoa(i)+"@example.org", "192.0.2.7:1234")
 	}
 	locked := login("anna@example.org", "192.0.2.7:4321")
-	if wrong.Code != 401 || locked.Code != 401 || wrong.json["detail"] != locked.json["detail"] || len(wrong.Header()) != len(locked.Header()) {
+	if wrong.Code != 401 || locked.Code != 401 || wrong.json["detail"] != locked.json["detail"] ||
+		len(wrong.Header()) != len(locked.Header()) {
 		t.Errorf("wrong is %d %s, locked is %d %s", wrong.Code, wrong.Body, locked.Code, locked.Body)
 	}
 	if elsewhere := login("anna@example.org", "192.0.2.8:1234"); elsewhere.Code != 200 {
@@ -191,7 +212,8 @@ func TestPublicKeysAreServed(t *testing.T) {
 	s := serveAccounts(t, auth.Config{})
 	got := s.must(200, "GET", "/.well-known/jwks.json", "")
 	keys, _ := got.json["keys"].([]any)
-	if len(keys) != 1 || got.Header().Get("Content-Type") != "application/jwk-set+json" || got.Header().Get("Cache-Control") != "public, max-age=300" {
+	if len(keys) != 1 || got.Header().Get("Content-Type") != "application/jwk-set+json" ||
+		got.Header().Get("Cache-Control") != "public, max-age=300" {
 		t.Errorf("%v %s", got.Header(), got.Body)
 	}
 	key, _ := keys[0].(map[string]any)

@@ -168,7 +168,8 @@ func (s server) send(r *http.Request) reply {
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
 	got := reply{ResponseRecorder: w}
-	if media := w.Header().Get("Content-Type"); strings.Contains(media, "json") && !strings.Contains(media, "ndjson") && w.Body.Len() > 0 {
+	if media := w.Header().Get("Content-Type"); strings.Contains(media, "json") && !strings.Contains(media, "ndjson") &&
+		w.Body.Len() > 0 {
 		if err := json.Unmarshal(w.Body.Bytes(), &got.json); err != nil {
 			s.t.Fatalf("%s %s answers with a body that is no JSON object: %v\n%s", r.Method, r.URL, err, w.Body)
 		}

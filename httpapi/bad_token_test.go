@@ -37,7 +37,8 @@ func (h *tenancy) forger(serial int) forger {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	key := accounts.SigningKey{ID: uuid.New(), Serial: serial, Public: der, Stage: accounts.KeyRetired, CreatedAt: time.Now(), StagedAt: time.Now()}
+	key := accounts.SigningKey{ID: uuid.New(), Serial: serial, Public: der, Stage: accounts.KeyRetired,
+		CreatedAt: time.Now(), StagedAt: time.Now()}
 	if err := h.accounts.CreateSigningKey(h.t.Context(), key); err != nil {
 		h.t.Fatal(err)
 	}
@@ -102,17 +103,18 @@ func TestEveryBadTokenIsAnsweredAlike(t *testing.T) {
 		body, signature, _ := strings.Cut(rest, ".")
 
 		cases := map[string]string{
-			"an empty one":                        "",
-			"expired":                             claim("exp", now.Add(-2*time.Minute).Unix()),
-			"one of a service, expired":           ada.expired,
-			"issued in the future":                claim("iat", now.Add(5*time.Minute).Unix()),
-			"not valid before the future":         claim("nbf", now.Add(5*time.Minute).Unix()),
-			"another audience":                    claim("aud", "someone-else"),
-			"another issuer":                      claim("iss", "https://login.example.org"),
-			"another type":                        header("typ", "JWT"),
-			"no type":                             header("typ", nil),
-			"algorithm none":                      header("alg", "none"),
-			"algorithm none under a signature":    base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"at+jwt","kid":"`+forge.kid+`"}`)) + "." + rest,
+			"an empty one":                "",
+			"expired":                     claim("exp", now.Add(-2*time.Minute).Unix()),
+			"one of a service, expired":   ada.expired,
+			"issued in the future":        claim("iat", now.Add(5*time.Minute).Unix()),
+			"not valid before the future": claim("nbf", now.Add(5*time.Minute).Unix()),
+			"another audience":            claim("aud", "someone-else"),
+			"another issuer":              claim("iss", "https://login.example.org"),
+			"another type":                header("typ", "JWT"),
+			"no type":                     header("typ", nil),
+			"algorithm none":              header("alg", "none"),
+			"algorithm none under a signature": base64.RawURLEncoding.EncodeToString(
+				[]byte(`{"alg":"none","typ":"at+jwt","kid":"`+forge.kid+`"}`)) + "." + rest,
 			"HS256 with the public key":           header("alg", "HS256"),
 			"an unknown key":                      header("kid", uuid.NewString()),
 			"a key that is a path":                header("kid", "../../dev/null"),
@@ -135,14 +137,17 @@ func TestEveryBadTokenIsAnsweredAlike(t *testing.T) {
 			"control characters, as HTTP has not": good + "\x00",
 		}
 		for _, route := range [][3]string{
-			{"GET", "/v1/me", ""}, {"POST", "/v1/expenses", `{"amount":"1"}`}, {"PUT", "/v1/expenses/x", `not JSON`}, {"DELETE", "/v1/devices/x", ""},
-			{"GET", "/v1/exports/ledger.ndjson", ""}, {"GET", "/v1/sync/events", ""}, {"GET", "/v1/expenses?unknown=parameter", ""},
+			{"GET", "/v1/me", ""}, {"POST", "/v1/expenses", `{"amount":"1"}`}, {"PUT", "/v1/expenses/x", `not JSON`},
+			{"DELETE", "/v1/devices/x", ""},
+			{"GET", "/v1/exports/ledger.ndjson", ""}, {"GET", "/v1/sync/events", ""},
+			{"GET", "/v1/expenses?unknown=parameter", ""},
 		} {
 			want := readValid(h.must(401, route[0], route[1], route[2], "X-Request-Id", "alike"))
 			for _, name := range slices.Sorted(maps.Keys(cases)) {
 				got := h.do(route[0], route[1], route[2], "X-Request-Id", "alike", "Authorization", "Bearer "+cases[name])
 				if readValid(got) != want {
-					t.Errorf("%s %s with a token that is %s:\n%s\nwithout a token:\n%s", route[0], route[1], name, readValid(got), want)
+					t.Errorf("%s %s with a token that is %s:\n%s\nwithout a token:\n%s", route[0], route[1], name, readValid(got),
+						want)
 				}
 			}
 		}

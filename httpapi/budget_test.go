@@ -17,7 +17,8 @@ func TestRolloverHistoryAndAlerts(t *testing.T) {
 		s := serve(t, st)
 		food := categoryID(s, "Food")
 		equal(t, "alerts of a new ledger", len(s.must(200, "GET", "/v1/budgets/alerts", "").list()), 0)
-		added := s.must(201, "POST", "/v1/budgets", `{"category_id":"`+food+`","from_month":"2026-01","amount":"100","rollover":"both","rollover_cap":"25"}`)
+		added := s.must(201, "POST", "/v1/budgets",
+			`{"category_id":"`+food+`","from_month":"2026-01","amount":"100","rollover":"both","rollover_cap":"25"}`)
 		equal(t, "rollover", added.json["rollover"], "both")
 		equal(t, "rollover_cap", added.json["rollover_cap"], "25.00")
 		s.must(201, "POST", "/v1/expenses", `{"amount":"40","category":"Food","date":"2026-01-10"}`)
@@ -28,16 +29,22 @@ func TestRolloverHistoryAndAlerts(t *testing.T) {
 		for _, month := range history {
 			m := month
 			p := m["data"].([]any)[0].(map[string]any)
-			got = append(got, fmt.Sprint(m["month"], " ", m["title"], " ", p["carried"], " ", p["remaining"], " ", p["state"], " ", p["text"]))
+			got = append(got,
+				fmt.Sprint(m["month"], " ", m["title"], " ", p["carried"], " ", p["remaining"], " ", p["state"], " ", p["text"]))
 		}
 		equal(t, "history", strings.Join(got, "\n"), "2026-01 January 2026 0.00 60.00 ok Food: €40 / €100 spent\n"+
-			"2026-02 February 2026 25.00 -10.00 over Food: €135 / €125 spent\n2026-03 March 2026 -10.00 90.00 ok Food: €0 / €90 spent")
+			"2026-02 February 2026 25.00 -10.00 over Food: €135 / €125 spent\n2026-03 March 2026 -10.00 90.00 ok Food: €0 / "+
+			"€90 spent")
 		equal(t, "months without a range", len(s.must(200, "GET", "/v1/budgets/history", "").list()), 12)
-		s.refused(422, "validation_error", []string{"to ends_before_start"}, "GET", "/v1/budgets/history?from=2026-02&to=2026-01", "")
-		s.refused(422, "validation_error", []string{"to range_too_long"}, "GET", "/v1/budgets/history?from=1900-01&to=2026-01", "")
+		s.refused(422, "validation_error", []string{"to ends_before_start"}, "GET",
+			"/v1/budgets/history?from=2026-02&to=2026-01", "")
+		s.refused(422, "validation_error", []string{"to range_too_long"}, "GET",
+			"/v1/budgets/history?from=1900-01&to=2026-01", "")
 		s.refused(422, "validation_error", []string{"from impossible_month"}, "GET", "/v1/budgets/history?from=2026-13", "")
-		s.refused(422, "validation_error", []string{"#/rollover unknown_value"}, "POST", "/v1/budgets", `{"amount":"1","rollover":"all"}`)
-		s.refused(422, "validation_error", []string{"#/rollover_cap not_applicable"}, "POST", "/v1/budgets", `{"amount":"1","rollover_cap":"1"}`)
+		s.refused(422, "validation_error", []string{"#/rollover unknown_value"}, "POST", "/v1/budgets",
+			`{"amount":"1","rollover":"all"}`)
+		s.refused(422, "validation_error", []string{"#/rollover_cap not_applicable"}, "POST", "/v1/budgets",
+			`{"amount":"1","rollover_cap":"1"}`)
 
 		// February crossed both thresholds, a month ago; March crosses one after the other, and dips between.
 		equal(t, "alerts", alertsOf(s), "2026-02 0.80, 2026-02 1.00")
@@ -70,26 +77,32 @@ func TestABudgetThatHasEndedGoesOn(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		food := categoryID(s, "Food")
-		s.must(201, "POST", "/v1/budgets", `{"category_id":"`+food+`","from_month":"2025-06","until_month":"2025-12","amount":"100"}`)
-		refused := s.refused(409, "already_exists", nil, "POST", "/v1/budgets", `{"category_id":"`+food+`","from_month":"2026-02","amount":"120"}`)
+		s.must(201, "POST", "/v1/budgets", `{"category_id":"`+food+`","from_month":"2025-06","until_month":"2025-12",`+
+			`"amount":"100"}`)
+		refused := s.refused(409, "already_exists", nil, "POST", "/v1/budgets",
+			`{"category_id":"`+food+`","from_month":"2026-02","amount":"120"}`)
 		detail := refused.json["detail"].(string)
 		_, rest, found := strings.Cut(detail, "PATCH ")
 		path, rest, found2 := strings.Cut(rest, " with ")
 		body, _, found3 := strings.Cut(rest, ": the months before")
-		if !found || !found2 || !found3 || !strings.Contains(detail, `There is a budget for "Food" already; it ended with 2025-12.`) {
+		if !found || !found2 || !found3 || !strings.Contains(detail, `There is a budget for "Food" already; it ended with `+
+			`2025-12.`) {
 			t.Fatalf("the detail is %q", detail)
 		}
 		patched := s.must(200, "PATCH", path, body)
 		entries := patched.json["entries"].([]any)
-		equal(t, "the entries", fmt.Sprint(entries), "[map[amount:100.00 from_month:2025-06] map[amount:<nil> from_month:2026-01] map[amount:120.00 from_month:2026-02]]")
+		equal(t, "the entries", fmt.Sprint(entries),
+			"[map[amount:100.00 from_month:2025-06] map[amount:<nil> from_month:2026-01] map[amount:120.00 from_month:2026-02]]")
 		for month, want := range map[string]int{"2025-12": 1, "2026-01": 0, "2026-02": 1} {
 			equal(t, "budgets of "+month, len(s.must(200, "GET", "/v1/budgets/progress?month="+month, "").list()), want)
 		}
-		detail = s.refused(409, "already_exists", nil, "POST", "/v1/budgets", `{"category_id":"`+food+`","from_month":"2026-04","amount":"130"}`).json["detail"].(string)
+		detail = s.refused(409, "already_exists", nil, "POST", "/v1/budgets",
+			`{"category_id":"`+food+`","from_month":"2026-04","amount":"130"}`).json["detail"].(string)
 		if !strings.Contains(detail, `{"amount": "130.00", "from_month": "2026-04"}`) {
 			t.Errorf("the detail is %q", detail)
 		}
-		s.refused(422, "validation_error", []string{"#/from_month out_of_range"}, "POST", "/v1/budgets", `{"amount":"1","from_month":"1899-12"}`)
+		s.refused(422, "validation_error", []string{"#/from_month out_of_range"}, "POST", "/v1/budgets",
+			`{"amount":"1","from_month":"1899-12"}`)
 	})
 }
 
@@ -143,7 +156,8 @@ func TestYearsRangesTrendsAndTheirPictures(t *testing.T) {
 		s.must(201, "POST", "/v1/budgets", `{"category_id":"`+food+`","from_month":"2025-11","amount":"500"}`)
 		for _, body := range []string{
 			`{"amount":"320","category":"Food","date":"2026-03-01"}`, `{"amount":"50","category":"Food","date":"2025-05-10"}`,
-			`{"amount":"3.250","currency":"KWD","category":"Travel","date":"2025-12-31"}`, `{"amount":"-5","category":"Health","date":"2026-03-02"}`,
+			`{"amount":"3.250","currency":"KWD","category":"Travel","date":"2025-12-31"}`,
+			`{"amount":"-5","category":"Health","date":"2026-03-02"}`,
 			`{"amount":"1000","currency":"JPY","category":"Travel","date":"2026-03-07"}`,
 		} {
 			s.must(201, "POST", "/v1/expenses", body)
@@ -157,26 +171,33 @@ func TestYearsRangesTrendsAndTheirPictures(t *testing.T) {
 		trend := s.must(200, "GET", "/v1/reports/trend?from=2026-02-27&to=2026-03-04&by=week&category_id="+food, "")
 		golden(t, "trend.json", withoutVariables(trend, ids...))
 		top := s.must(200, "GET", "/v1/reports/yearly?year=2026&top=2", "").json["top"].([]any)
-		equal(t, "the largest", fmt.Sprint(len(top), top[0].(map[string]any)["amount"], top[1].(map[string]any)["amount"]), "2320.001000")
-		equal(t, "the usual number of the largest", len(s.must(200, "GET", "/v1/reports/range?date_from=2020-01-01&date_to=2026-03-31", "").json["top"].([]any)), 3)
-		equal(t, "the largest of a month unasked for", len(s.must(200, "GET", "/v1/reports/monthly", "").json["top"].([]any)), 2)
+		equal(t, "the largest", fmt.Sprint(len(top), top[0].(map[string]any)["amount"], top[1].(map[string]any)["amount"]),
+			"2320.001000")
+		equal(t, "the usual number of the largest",
+			len(s.must(200, "GET", "/v1/reports/range?date_from=2020-01-01&date_to=2026-03-31", "").json["top"].([]any)), 3)
+		equal(t, "the largest of a month unasked for", len(s.must(200, "GET", "/v1/reports/monthly", "").json["top"].([]any)),
+			2)
 		equal(t, "none of the largest", len(s.must(200, "GET", "/v1/reports/monthly?top=0", "").json["top"].([]any)), 0)
 		equal(t, "the title of a trend", trend.json["title"], any("Food, Feb 27, 2026 – Mar 4, 2026"))
 		equal(t, "the largest of a month", len(s.must(200, "GET", "/v1/reports/monthly?top=1", "").json["top"].([]any)), 1)
 
 		s.must(200, "PATCH", "/v1/settings", `{"fiscal_year_start":4,"locale":"de-DE"}`)
 		fiscal := s.must(200, "GET", "/v1/reports/yearly?year=2025", "")
-		equal(t, "the fiscal year", fmt.Sprint(fiscal.json["date_from"], " ", fiscal.json["date_to"], " ", fiscal.json["total"]), "2025-04-01 2026-03-31 370.50")
+		equal(t, "the fiscal year", fmt.Sprint(fiscal.json["date_from"], " ", fiscal.json["date_to"], " ",
+			fiscal.json["total"]), "2025-04-01 2026-03-31 370.50")
 		equal(t, "its title", fiscal.json["title"], "April 2025 – März 2026")
-		equal(t, "the calendar year", s.must(200, "GET", "/v1/reports/yearly?year=2026&calendar=true", "").json["date_from"], "2026-01-01")
+		equal(t, "the calendar year", s.must(200, "GET", "/v1/reports/yearly?year=2026&calendar=true", "").json["date_from"],
+			"2026-01-01")
 
 		for _, path := range []string{
-			"/v1/reports/monthly.svg?month=2026-03", "/v1/reports/yearly.svg?year=2025&theme=dark", "/v1/reports/trend.svg?from=2026-01-01&to=2026-03-31&by=day",
+			"/v1/reports/monthly.svg?month=2026-03", "/v1/reports/yearly.svg?year=2025&theme=dark",
+			"/v1/reports/trend.svg?from=2026-01-01&to=2026-03-31&by=day",
 			"/v1/reports/range.svg?date_from=2026-01-01&date_to=2026-03-31&theme=light", "/v1/reports/monthly.svg",
 		} {
 			picture := s.must(200, "GET", path, "")
 			equal(t, path, picture.Header().Get("Content-Type"), "image/svg+xml")
-			equal(t, path, picture.Header().Get("Content-Security-Policy"), "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'unsafe-inline'")
+			equal(t, path, picture.Header().Get("Content-Security-Policy"),
+				"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'unsafe-inline'")
 			wellFormed(t, path, picture.Body.String())
 		}
 		monthly := s.must(200, "GET", "/v1/reports/monthly.svg?month=2026-03", "").Body.String()
@@ -220,9 +241,11 @@ func TestReportsThatAreRefused(t *testing.T) {
 			{"range?date_from=1900-01-01&date_to=2000-01-01", 422, "validation_error", []string{"date_to range_too_long"}},
 			{"range?date_from=2026-02-30&date_to=2026-03-01", 422, "validation_error", []string{"date_from impossible_date"}},
 			{"trend?from=2026-01-01&to=2026-01-31&by=hour", 422, "validation_error", []string{"by unknown_value"}},
-			{"trend?from=2026-01-01&to=2026-01-31&by=day&category_id=" + firstID, 422, "validation_error", []string{"category_id unknown_category"}},
+			{"trend?from=2026-01-01&to=2026-01-31&by=day&category_id=" + firstID, 422, "validation_error",
+				[]string{"category_id unknown_category"}},
 			{"trend?from=2026-01-01&to=2025-01-31&by=day", 422, "validation_error", []string{"to ends_before_start"}},
-			{"trend?from=2026-01-01&to=2025-01-31&by=hour", 422, "validation_error", []string{"to ends_before_start", "by unknown_value"}},
+			{"trend?from=2026-01-01&to=2025-01-31&by=hour", 422, "validation_error",
+				[]string{"to ends_before_start", "by unknown_value"}},
 			{"trend.svg?from=2026-01-01&to=2026-01-31&by=hour", 422, "validation_error", []string{"by unknown_value"}},
 			{"monthly.svg?month=2026-13", 422, "validation_error", []string{"month impossible_month"}},
 			{"monthly.svg?theme=blue", 422, "validation_error", []string{"theme unknown_value"}},
@@ -248,8 +271,10 @@ func TestAMonthNamesWhatIsStillPlanned(t *testing.T) {
 			equal(t, "rule_id", planned["rule_id"], rule.id())
 			got = append(got, fmt.Sprint(planned["date"], " ", planned["amount"], " ", planned["currency"]))
 		}
-		equal(t, "planned", strings.Join(got, ", "), "2026-03-10 9.99 EUR, 2026-03-17 9.99 EUR, 2026-03-24 9.99 EUR, 2026-03-31 9.99 EUR")
+		equal(t, "planned", strings.Join(got, ", "),
+			"2026-03-10 9.99 EUR, 2026-03-17 9.99 EUR, 2026-03-24 9.99 EUR, 2026-03-31 9.99 EUR")
 		equal(t, "what is planned is in no sum", monthly.json["total"], "0.00")
-		equal(t, "planned in a month that is over", len(s.must(200, "GET", "/v1/reports/monthly?month=2026-02", "").json["planned"].([]any)), 0)
+		equal(t, "planned in a month that is over",
+			len(s.must(200, "GET", "/v1/reports/monthly?month=2026-02", "").json["planned"].([]any)), 0)
 	})
 }

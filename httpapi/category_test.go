@@ -51,7 +51,8 @@ func TestACategoryThatBreaksRulesIsRefused(t *testing.T) {
 		"POST", "/v1/categories", `{"colour":"red","icon":"a b"}`)
 	other := "/v1/categories/" + categoryID(s, "Other")
 	s.refused(422, "validation_error", []string{"#/archived default_category"}, "PATCH", other, `{"archived":true}`)
-	s.refused(422, "validation_error", []string{"#/name not_null", "#/archived not_null"}, "PATCH", other, `{"name":null,"archived":null}`)
+	s.refused(422, "validation_error", []string{"#/name not_null", "#/archived not_null"}, "PATCH", other,
+		`{"name":null,"archived":null}`)
 	s.refused(422, "validation_error", []string{"#/archived wrong_type"}, "PATCH", other, `{"archived":"yes"}`)
 	s.refused(404, "not_found", nil, "GET", "/v1/categories/7", "")
 }
@@ -61,7 +62,8 @@ func TestACategoryInUseIsMergedNotDeleted(t *testing.T) {
 		s := serve(t, st)
 		food, travel := categoryID(s, "Food"), categoryID(s, "Travel")
 		added := s.must(201, "POST", "/v1/expenses", `{"amount":"1","category":"Food"}`)
-		budget := s.must(201, "POST", "/v1/budgets", `{"category_id":"`+food+`","amount":"5","currency":"EUR","from_month":"2026-01"}`)
+		budget := s.must(201, "POST", "/v1/budgets",
+			`{"category_id":"`+food+`","amount":"5","currency":"EUR","from_month":"2026-01"}`)
 		s.refused(409, "conflict", nil, "DELETE", "/v1/categories/"+food, "")
 		path := "/v1/categories/" + food + "/merge"
 		s.refused(422, "validation_error", []string{"#/into required"}, "POST", path, `{}`)

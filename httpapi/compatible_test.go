@@ -79,52 +79,88 @@ func TestTheComparisonSeesEachKindOfBreak(t *testing.T) {
 		change func(doc jsonTree)
 		broken string // part of what is said; "": nothing is broken
 	}{
-		"a path is gone":                {func(d jsonTree) { delete(d.at("paths"), expenses) }, "GET /v1/expenses is gone"},
-		"a method is gone":              {func(d jsonTree) { delete(d.at("paths", expenses), "post") }, "POST /v1/expenses is gone"},
-		"an operation has another name": {func(d jsonTree) { d.at("paths", expenses, "post")["operationId"] = "spend" }, "is called spend now"},
+		"a path is gone": {func(d jsonTree) { delete(d.at("paths"), expenses) }, "GET /v1/expenses is gone"},
+		"a method is gone": {func(d jsonTree) { delete(d.at("paths", expenses), "post") },
+			"POST /v1/expenses is gone"},
+		"an operation has another name": {func(d jsonTree) { d.at("paths", expenses, "post")["operationId"] = "spend" },
+			"is called spend now"},
 		"an operation needs another scope": {func(d jsonTree) {
 			d.at("paths", expenses, "get")["security"] = []any{map[string]any{"bearer": []any{"account"}}}
 		}, "needs other credentials"},
 		"a public operation needs a token": {func(d jsonTree) {
 			d.at("paths", "/healthz", "get")["security"] = []any{map[string]any{"bearer": []any{"read"}}}
 		}, "needs other credentials"},
-		"a parameter is gone":           {func(d jsonTree) { d.at("paths", expenses, "get")["parameters"] = parameters(d)[1:] }, "the parameter date_from is gone"},
-		"a parameter is newly required": {func(d jsonTree) { parameters(d)[0].(map[string]any)["required"] = true }, "date_from is required now"},
-		"a new parameter is required":   {func(d jsonTree) { addParameter(d, expenses, true) }, "the parameter new is required"},
-		"a parameter is retyped":        {func(d jsonTree) { jsonTree(parameters(d)[0].(map[string]any)).at("schema")["type"] = "integer" }, "no longer takes string"},
+		"a parameter is gone": {
+			func(d jsonTree) {
+				d.at("paths", expenses, "get")["parameters"] = parameters(d)[1:]
+			}, "the parameter date_from is gone"},
+		"a parameter is newly required": {func(d jsonTree) { parameters(d)[0].(map[string]any)["required"] = true },
+			"date_from is required now"},
+		"a new parameter is required": {func(d jsonTree) { addParameter(d, expenses, true) },
+			"the parameter new is required"},
+		"a parameter is retyped": {
+			func(d jsonTree) {
+				jsonTree(parameters(d)[0].(map[string]any)).at("schema")["type"] = "integer"
+			}, "no longer takes string"},
 		"a body is newly required": {func(d jsonTree) {
 			d.at("paths", "/v1/auth/logout", "post")["requestBody"] = map[string]any{"required": true}
 		}, "a body is required now"},
 		"a body's media type is gone": {func(d jsonTree) {
 			delete(d.at("paths", "/v1/settings", "patch", "requestBody", "content"), "application/merge-patch+json")
 		}, "no longer takes application/merge-patch+json"},
-		"a request's member is gone":              {func(d jsonTree) { delete(schemaOf(d, "ExpenseInput").at("properties"), "notes") }, "notes is gone"},
-		"a request's member is retyped":           {func(d jsonTree) { member(d, "ExpenseInput", "amount")["type"] = "number" }, "amount no longer takes string"},
-		"a request's member may not be null":      {func(d jsonTree) { member(d, "ExpensePatch", "rate")["type"] = "string" }, "rate no longer takes null"},
-		"a request's member is newly required":    {func(d jsonTree) { require(schemaOf(d, "ExpenseInput"), "amount", "currency") }, "currency is required now"},
-		"a request's value is gone":               {func(d jsonTree) { member(d, "RuleInput", "freq")["enum"] = []any{"daily", "weekly", "monthly", nil} }, "freq no longer takes yearly"},
-		"a request's values are listed":           {func(d jsonTree) { member(d, "ExpenseInput", "notes")["enum"] = []any{"a", nil} }, "notes takes some values only"},
-		"a request's text is shorter":             {func(d jsonTree) { member(d, "ExpenseInput", "notes")["maxLength"] = 10.0 }, "maxLength of notes is tighter"},
-		"a request's text is longer at least":     {func(d jsonTree) { member(d, "ExpenseInput", "notes")["minLength"] = 1.0 }, "minLength of notes is tighter"},
-		"a request's number is bounded":           {func(d jsonTree) { member(d, "RuleInput", "interval")["maximum"] = 5.0 }, "maximum of interval is tighter"},
-		"a request's list is shorter":             {func(d jsonTree) { member(d, "PushInput", "mutations")["maxItems"] = 5.0 }, "maxItems of mutations is tighter"},
-		"a request's text has another form":       {func(d jsonTree) { member(d, "ExpenseInput", "currency")["pattern"] = "^E" }, "pattern of currency changed"},
-		"a member of a listed object is required": {func(d jsonTree) { require(schemaOf(d, "MutationInput"), "mutation_id", "type", "op", "id", "data") }, "data is required now"},
-		"an answer is gone":                       {func(d jsonTree) { delete(d.at("paths", expenses, "post", "responses"), "201") }, "no longer answers 201"},
+		"a request's member is gone": {
+			func(d jsonTree) { delete(schemaOf(d, "ExpenseInput").at("properties"), "notes") }, "notes is gone"},
+		"a request's member is retyped": {
+			func(d jsonTree) { member(d, "ExpenseInput", "amount")["type"] = "number" }, "amount no longer takes string"},
+		"a request's member may not be null": {func(d jsonTree) { member(d, "ExpensePatch", "rate")["type"] = "string" },
+			"rate no longer takes null"},
+		"a request's member is newly required": {
+			func(d jsonTree) { require(schemaOf(d, "ExpenseInput"), "amount", "currency") }, "currency is required now"},
+		"a request's value is gone": {
+			func(d jsonTree) {
+				member(d, "RuleInput", "freq")["enum"] = []any{"daily", "weekly", "monthly", nil}
+			}, "freq no longer takes yearly"},
+		"a request's values are listed": {
+			func(d jsonTree) { member(d, "ExpenseInput", "notes")["enum"] = []any{"a", nil} }, "notes takes some values only"},
+		"a request's text is shorter": {
+			func(d jsonTree) { member(d, "ExpenseInput", "notes")["maxLength"] = 10.0 }, "maxLength of notes is tighter"},
+		"a request's text is longer at least": {
+			func(d jsonTree) { member(d, "ExpenseInput", "notes")["minLength"] = 1.0 }, "minLength of notes is tighter"},
+		"a request's number is bounded": {func(d jsonTree) { member(d, "RuleInput", "interval")["maximum"] = 5.0 },
+			"maximum of interval is tighter"},
+		"a request's list is shorter": {
+			func(d jsonTree) { member(d, "PushInput", "mutations")["maxItems"] = 5.0 }, "maxItems of mutations is tighter"},
+		"a request's text has another form": {
+			func(d jsonTree) { member(d, "ExpenseInput", "currency")["pattern"] = "^E" }, "pattern of currency changed"},
+		"a member of a listed object is required": {
+			func(d jsonTree) { require(schemaOf(d, "MutationInput"), "mutation_id", "type", "op", "id", "data") },
+			"data is required now"},
+		"an answer is gone": {
+			func(d jsonTree) { delete(d.at("paths", expenses, "post", "responses"), "201") }, "no longer answers 201"},
 		"an answer's media type changed": {func(d jsonTree) {
 			delete(d.at("paths", expenses, "get", "responses", "200", "content"), "application/json")
 		}, "no longer answers application/json"},
-		"an answer's header is gone":            {func(d jsonTree) { delete(d.at("paths", expenses, "post", "responses", "201", "headers"), "Location") }, "the header Location is gone"},
-		"an answer's member is gone":            {func(d jsonTree) { delete(schemaOf(d, "Expense").at("properties"), "notes") }, "notes is gone"},
-		"an answer's member may be left out":    {func(d jsonTree) { require(schemaOf(d, "Expense"), "id") }, "notes may be left out now"},
-		"an answer's member is retyped":         {func(d jsonTree) { member(d, "Expense", "amount")["type"] = "number" }, "amount may be number now"},
-		"an answer's member may be null":        {func(d jsonTree) { member(d, "Expense", "date")["type"] = []any{"string", "null"} }, "date may be null now"},
-		"an answer's text has another format":   {func(d jsonTree) { member(d, "Expense", "id")["format"] = "uri" }, "format of id changed"},
-		"an object deep in an answer loses one": {func(d jsonTree) { delete(schemaOf(d, "CategoryShare").at("properties"), "share") }, "share is gone"},
-		"a problem's member is gone":            {func(d jsonTree) { delete(schemaOf(d, "Problem").at("properties"), "code") }, "code is gone"},
+		"an answer's header is gone": {
+			func(d jsonTree) { delete(d.at("paths", expenses, "post", "responses", "201", "headers"), "Location") },
+			"the header Location is gone"},
+		"an answer's member is gone": {
+			func(d jsonTree) { delete(schemaOf(d, "Expense").at("properties"), "notes") }, "notes is gone"},
+		"an answer's member may be left out": {func(d jsonTree) { require(schemaOf(d, "Expense"), "id") },
+			"notes may be left out now"},
+		"an answer's member is retyped": {func(d jsonTree) { member(d, "Expense", "amount")["type"] = "number" },
+			"amount may be number now"},
+		"an answer's member may be null": {
+			func(d jsonTree) { member(d, "Expense", "date")["type"] = []any{"string", "null"} }, "date may be null now"},
+		"an answer's text has another format": {func(d jsonTree) { member(d, "Expense", "id")["format"] = "uri" },
+			"format of id changed"},
+		"an object deep in an answer loses one": {
+			func(d jsonTree) { delete(schemaOf(d, "CategoryShare").at("properties"), "share") }, "share is gone"},
+		"a problem's member is gone": {
+			func(d jsonTree) { delete(schemaOf(d, "Problem").at("properties"), "code") }, "code is gone"},
 
-		"nothing changed":                {func(jsonTree) {}, ""},
-		"a path is added":                {func(d jsonTree) { d.at("paths")["/v1/new"] = map[string]any{"get": map[string]any{}} }, ""},
+		"nothing changed": {func(jsonTree) {}, ""},
+		"a path is added": {
+			func(d jsonTree) { d.at("paths")["/v1/new"] = map[string]any{"get": map[string]any{}} }, ""},
 		"an optional parameter is added": {func(d jsonTree) { addParameter(d, expenses, false) }, ""},
 		"an optional member is taken": {func(d jsonTree) {
 			schemaOf(d, "ExpenseInput").at("properties")["mood"] = map[string]any{"type": "string"}
@@ -134,17 +170,22 @@ func TestTheComparisonSeesEachKindOfBreak(t *testing.T) {
 			s.at("properties")["mood"] = map[string]any{"type": "string"}
 			require(s, append(s["required"].([]any), "mood")...)
 		}, ""},
-		"a request's text may be longer":   {func(d jsonTree) { member(d, "ExpenseInput", "notes")["maxLength"] = 5000.0 }, ""},
-		"a request takes one more value":   {func(d jsonTree) { m := member(d, "RuleInput", "freq"); m["enum"] = append(m["enum"].([]any), "hourly") }, ""},
-		"an answer has one more value":     {func(d jsonTree) { m := member(d, "Rule", "freq"); m["enum"] = append(m["enum"].([]any), "hourly") }, ""},
-		"a description is another":         {func(d jsonTree) { schemaOf(d, "Expense")["description"] = "Money that went." }, ""},
+		"a request's text may be longer": {func(d jsonTree) { member(d, "ExpenseInput", "notes")["maxLength"] = 5000.0 },
+			""},
+		"a request takes one more value": {
+			func(d jsonTree) { m := member(d, "RuleInput", "freq"); m["enum"] = append(m["enum"].([]any), "hourly") }, ""},
+		"an answer has one more value": {
+			func(d jsonTree) { m := member(d, "Rule", "freq"); m["enum"] = append(m["enum"].([]any), "hourly") }, ""},
+		"a description is another": {func(d jsonTree) { schemaOf(d, "Expense")["description"] = "Money that went." },
+			""},
 		"a required member may be omitted": {func(d jsonTree) { require(schemaOf(d, "ExpenseInput")) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			was, is := parseTree(t, httpapi.Contract()), parseTree(t, httpapi.Contract())
 			test.change(is)
 			found := breaks(was, is)
-			if test.broken == "" && len(found) > 0 || test.broken != "" && !strings.Contains(strings.Join(found, "\n"), test.broken) {
+			if test.broken == "" && len(found) > 0 || test.broken != "" &&
+				!strings.Contains(strings.Join(found, "\n"), test.broken) {
 				t.Errorf("found %q, want %q", found, test.broken)
 			}
 		})
@@ -153,11 +194,12 @@ func TestTheComparisonSeesEachKindOfBreak(t *testing.T) {
 
 func addParameter(doc jsonTree, path string, required bool) {
 	get := doc.at("paths", path, "get")
-	get["parameters"] = append(get["parameters"].([]any), map[string]any{"name": "new", "in": "query", "required": required})
+	get["parameters"] = append(get["parameters"].([]any),
+		map[string]any{"name": "new", "in": "query", "required": required})
 }
 
-// A comparison of two contracts: what a client that was written for the one meets in the other. The libraries for this take a
-// member that is new in every answer for a break, since they do not ask who sends it; this one does.
+// A comparison of two contracts: what a client that was written for the one meets in the other. The libraries for this
+// take a member that is new in every answer for a break, since they do not ask who sends it; this one does.
 type comparison struct {
 	was, is jsonTree
 	seen    map[string]bool
@@ -217,7 +259,8 @@ func (c *comparison) operation(pattern string, was, is jsonTree) {
 			c.add("%s: it no longer takes %s", pattern, media)
 			continue
 		}
-		c.schema(pattern, "the body", was.at("requestBody", "content", media, "schema"), is.at("requestBody", "content", media, "schema"), true)
+		c.schema(pattern, "the body", was.at("requestBody", "content", media, "schema"),
+			is.at("requestBody", "content", media, "schema"), true)
 	}
 	for status := range was.at("responses") {
 		answer, still := was.at("responses", status).resolve(c.was), is.at("responses", status).resolve(c.is)
@@ -252,7 +295,8 @@ func parametersOf(doc, op jsonTree) map[string]jsonTree {
 	return found
 }
 
-// schema compares what a value is like: one that clients send may be less restricted than it was, one that they get only more.
+// schema compares what a value is like: one that clients send may be less restricted than it was, one that they get
+// only more.
 func (c *comparison) schema(where, name string, was, is jsonTree, sent bool) {
 	key := fmt.Sprint(was["$ref"], is["$ref"], sent)
 	if was["$ref"] != nil && c.seen[key] {

@@ -21,8 +21,8 @@ import (
 	"github.com/spendwise/spendwise/httpapi"
 )
 
-// A referee holds answers, and the requests that were granted, to the contract. In its copy of it no object has members beside
-// those that it names, so that one which is not documented is seen.
+// A referee holds answers, and the requests that were granted, to the contract. In its copy of it no object has members
+// beside those that it names, so that one which is not documented is seen.
 type referee struct {
 	doc   jsonTree
 	check validator.Validator
@@ -65,7 +65,8 @@ func (r *referee) operation(method, path string) (op jsonTree, pattern string) {
 	}
 	parts := strings.Split(path, "/")
 	for template := range r.doc.at("paths") {
-		fits := slices.EqualFunc(strings.Split(template, "/"), parts, func(a, b string) bool { return a == b || strings.HasPrefix(a, "{") && b != "" })
+		fits := slices.EqualFunc(strings.Split(template, "/"), parts,
+			func(a, b string) bool { return a == b || strings.HasPrefix(a, "{") && b != "" })
 		if fits {
 			return r.doc.at("paths", template, strings.ToLower(method)), method + " " + template
 		}
@@ -75,7 +76,8 @@ func (r *referee) operation(method, path string) (op jsonTree, pattern string) {
 
 // forBrowsers are the headers that the contract explains once, and not with each answer.
 var forBrowsers = []string{
-	"X-Content-Type-Options", "Referrer-Policy", "Content-Security-Policy", "Strict-Transport-Security", "Vary", "Access-Control-Allow-Origin",
+	"X-Content-Type-Options", "Referrer-Policy", "Content-Security-Policy", "Strict-Transport-Security", "Vary",
+	"Access-Control-Allow-Origin",
 	"Access-Control-Expose-Headers", "Cross-Origin-Opener-Policy",
 }
 
@@ -103,7 +105,8 @@ func (r *referee) faults(request *http.Request, sent []byte, status int, header 
 	}
 	answer := op.at("responses", strconv.Itoa(status)).resolve(r.doc)
 	if answer == nil {
-		return []string{fmt.Sprintf("it answers %d, which is not in the contract: add it to operations[%q] in openapi_operations.go (a problem's code to problems)",
+		return []string{fmt.Sprintf("it answers %d, which is not in the contract: add it to operations[%q] in "+
+			"openapi_operations.go (a problem's code to problems)",
 			status, pattern)}
 	}
 	var faults []string
@@ -119,7 +122,8 @@ func (r *referee) faults(request *http.Request, sent []byte, status int, header 
 	}
 	for name := range header {
 		if _, ok := documented[name]; !ok {
-			faults = append(faults, fmt.Sprintf("the answer %d has the header %s, which is not in the contract: see headerRefs in openapi.go, and headerWords", status, name))
+			faults = append(faults, fmt.Sprintf("the answer %d has the header %s, which is not in the contract: see "+
+				"headerRefs in openapi.go, and headerWords", status, name))
 		}
 	}
 	if media := header.Get("Content-Type"); media != "" && answer.at("content", media) == nil {
@@ -135,7 +139,8 @@ func (r *referee) faults(request *http.Request, sent []byte, status int, header 
 		_ = json.Unmarshal(body, &problem) // what is no JSON was found above
 		codes, _ := op["x-problems"].([]any)
 		if !slices.Contains(codes, any(problem.Code)) {
-			faults = append(faults, fmt.Sprintf("it has the problem %q, which is not in the contract: add it to problems of operations[%q]", problem.Code, pattern))
+			faults = append(faults, fmt.Sprintf("it has the problem %q, which is not in the contract: add it to problems of "+
+				"operations[%q]", problem.Code, pattern))
 		}
 		return faults
 	}
@@ -189,7 +194,8 @@ func refereed(t testing.TB, handler http.Handler) http.Handler {
 			return
 		}
 		for _, fault := range r.faults(request, sent.Bytes(), seen.status, seen.header, seen.body.Bytes()) {
-			t.Errorf("%s %s: %s\n  asked %.300s\n  answered %.600s", request.Method, request.URL.Path, fault, sent.Bytes(), seen.body.Bytes())
+			t.Errorf("%s %s: %s\n  asked %.300s\n  answered %.600s", request.Method, request.URL.Path, fault, sent.Bytes(),
+				seen.body.Bytes())
 		}
 	})
 }

@@ -76,7 +76,8 @@ func story(t *testing.T) (http.Handler, *retelling) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := auth.New(t.Context(), auth.NewUsers(memstore.NewAccounts(), st, defaults, clock), auth.Config{KEK: make([]byte, auth.KEKSize), Now: clock})
+	service, err := auth.New(t.Context(), auth.NewUsers(memstore.NewAccounts(), st, defaults, clock),
+		auth.Config{KEK: make([]byte, auth.KEKSize), Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +102,8 @@ func (r *retelling) ask(t *testing.T, handler http.Handler, x exchange) *httptes
 		}
 	}
 	method, _, _ := strings.Cut(x.Operation, " ")
-	request := httptest.NewRequestWithContext(t.Context(), method, replace(x.Target, r.real), strings.NewReader(replace(body, r.real)))
+	request := httptest.NewRequestWithContext(t.Context(), method, replace(x.Target, r.real),
+		strings.NewReader(replace(body, r.real)))
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
@@ -117,7 +119,8 @@ func (r *retelling) ask(t *testing.T, handler http.Handler, x exchange) *httptes
 	return w
 }
 
-// hear returns an answer with names in the place of what the server made up; nil where it is a file that nobody reads as text.
+// hear returns an answer with names in the place of what the server made up; nil where it is a file that nobody reads
+// as text.
 func (r *retelling) hear(t *testing.T, w *httptest.ResponseRecorder) json.RawMessage {
 	t.Helper()
 	text, media := w.Body.String(), w.Header().Get("Content-Type")
@@ -149,7 +152,8 @@ func (r *retelling) hear(t *testing.T, w *httptest.ResponseRecorder) json.RawMes
 
 // unsteady are the operations whose answers come in the order of ids that the server makes up.
 var unsteady = map[string]bool{
-	"GET /v1/budgets/alerts": true, "POST /v1/budgets/alerts/{id}/read": true, "GET /v1/exports/ledger.ndjson": true, "GET /v1/sync": true,
+	"GET /v1/budgets/alerts": true, "POST /v1/budgets/alerts/{id}/read": true, "GET /v1/exports/ledger.ndjson": true,
+	"GET /v1/sync":        true,
 	"GET /v1/sync/digest": true,
 }
 
@@ -167,8 +171,8 @@ func exchanges(t *testing.T) (told []exchange) {
 	return told
 }
 
-// What the contract shows was really asked and answered: every example is asked for again, and what is answered must be what
-// the file says. With -update it is written anew, which leaves the requests as they are.
+// What the contract shows was really asked and answered: every example is asked for again, and what is answered must be
+// what the file says. With -update it is written anew, which leaves the requests as they are.
 func TestEveryExampleIsAnsweredAsTheContractShows(t *testing.T) {
 	told := exchanges(t)
 	handler, r := story(t)
@@ -180,7 +184,8 @@ func TestEveryExampleIsAnsweredAsTheContractShows(t *testing.T) {
 		}
 		same := w.Code == x.Status && (unsteady[x.Operation] || compacted(t, answer) == compacted(t, x.Answer))
 		if !*update && !same {
-			t.Errorf("%s %q: run with -update if that is meant\n got: %d %s\nwant: %d %s", x.Operation, x.Title, w.Code, answer, x.Status, compacted(t, x.Answer))
+			t.Errorf("%s %q: run with -update if that is meant\n got: %d %s\nwant: %d %s", x.Operation, x.Title, w.Code, answer,
+				x.Status, compacted(t, x.Answer))
 		}
 		if !same {
 			told[i].Status, told[i].Answer = w.Code, answer
@@ -216,7 +221,8 @@ func compacted(t *testing.T, text json.RawMessage) string {
 	return string(out)
 }
 
-// The examples leave nothing out: each operation has one, each member of each request and each parameter of a query is in one.
+// The examples leave nothing out: each operation has one, each member of each request and each parameter of a query is
+// in one.
 func TestTheExamplesShowEverything(t *testing.T) {
 	doc := contractOf(t)
 	told := exchanges(t)
@@ -248,9 +254,10 @@ func TestTheExamplesShowEverything(t *testing.T) {
 			for _, p := range list {
 				p := jsonTree(p.(map[string]any)).resolve(doc)
 				if p["in"] == "query" && !strings.ContainsAny(shown.String(), "?") || p["in"] == "query" &&
-					!slices.ContainsFunc(strings.FieldsFunc(shown.String(), func(c rune) bool { return c == '?' || c == '&' }), func(part string) bool {
-						return strings.HasPrefix(part, p["name"].(string)+"=")
-					}) {
+					!slices.ContainsFunc(strings.FieldsFunc(shown.String(), func(c rune) bool { return c == '?' || c == '&' }),
+						func(part string) bool {
+							return strings.HasPrefix(part, p["name"].(string)+"=")
+						}) {
 					t.Errorf("%s: no example has the parameter %s: add one to openapi_examples.json", pattern, p["name"])
 				}
 			}
@@ -263,7 +270,8 @@ func TestTheExamplesShowEverything(t *testing.T) {
 	}
 }
 
-// What a request may be, the contract and the server agree on: a value beyond each limit of each member is refused, at its place.
+// What a request may be, the contract and the server agree on: a value beyond each limit of each member is refused, at
+// its place.
 func TestALimitInTheContractIsOneOfTheServer(t *testing.T) {
 	doc := contractOf(t)
 	told := exchanges(t)
@@ -271,7 +279,8 @@ func TestALimitInTheContractIsOneOfTheServer(t *testing.T) {
 	granted, refused := map[string]string{}, map[string]bool{}
 	for _, x := range told {
 		method, path, _ := strings.Cut(x.Operation, " ")
-		object := doc.at("paths", path, strings.ToLower(method), "requestBody", "content", "application/json", "schema").resolve(doc)
+		object := doc.at("paths", path, strings.ToLower(method), "requestBody", "content", "application/json",
+			"schema").resolve(doc)
 		var body map[string]any
 		if object != nil && json.Unmarshal(x.Body, &body) == nil {
 			for member := range object.at("properties") {
@@ -300,14 +309,17 @@ func TestALimitInTheContractIsOneOfTheServer(t *testing.T) {
 				bad.Body, _ = json.Marshal(lacking) // of what was read as JSON
 				bad.Header = nil
 				w := r.ask(t, handler, bad)
-				if w.Code != 428 && (w.Code != 422 || !strings.Contains(w.Body.String(), `"#/`+member)) { // 428: a PUT on what is there
-					t.Errorf("%s without %s is answered %d, though the contract requires it: %.200s", x.Operation, member, w.Code, w.Body)
+				if w.Code != 428 &&
+					(w.Code != 422 || !strings.Contains(w.Body.String(), `"#/`+member)) { // 428: a PUT on what is there
+					t.Errorf("%s without %s is answered %d, though the contract requires it: %.200s", x.Operation, member, w.Code,
+						w.Body)
 				}
 			}
 			odd := x
 			odd.Body = json.RawMessage(`{"no_such_member":1}`)
 			if w := r.ask(t, handler, odd); w.Code != 400 || object["additionalProperties"] != false {
-				t.Errorf("%s: an unknown member is answered %d; additionalProperties is %v", x.Operation, w.Code, object["additionalProperties"])
+				t.Errorf("%s: an unknown member is answered %d; additionalProperties is %v", x.Operation, w.Code,
+					object["additionalProperties"])
 			}
 		}
 		r.hear(t, r.ask(t, handler, x))

@@ -16,9 +16,11 @@ func TestAnExpenseIsAddedReadChangedAndDeleted(t *testing.T) {
 		s := serve(t, st)
 		added := s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","currency":"USD","notes":"coffee","category":"food"}`)
 		for name, want := range map[string]any{
-			"amount": "12.50", "currency": "USD", "date": "2026-03-08", "notes": "coffee", "rate": "0.8", "rate_date": "2026-03-06",
-			"rate_source": "ecb", "home_amount": "10.00", "home_currency": "EUR", "pending": false, "rule_id": nil, "occurrence": nil,
-			"version": 2.0, "created_at": "2026-03-08T12:00:00Z", "updated_at": "2026-03-08T12:00:00Z",
+			"amount": "12.50", "currency": "USD", "date": "2026-03-08", "notes": "coffee", "rate": "0.8",
+			"rate_date":   "2026-03-06",
+			"rate_source": "ecb", "home_amount": "10.00", "home_currency": "EUR", "pending": false, "rule_id": nil,
+			"occurrence": nil,
+			"version":    2.0, "created_at": "2026-03-08T12:00:00Z", "updated_at": "2026-03-08T12:00:00Z",
 		} {
 			equal(t, name, added.json[name], want)
 		}
@@ -101,24 +103,25 @@ func TestAnExpenseThatBreaksRulesIsRefusedWithEveryFault(t *testing.T) {
 			body   string
 			faults []string
 		}{
-			"no amount":                  {`{}`, []string{"#/amount required"}},
-			"an amount of null":          {`{"amount":null}`, []string{"#/amount required"}},
-			"an empty amount":            {`{"amount":""}`, []string{"#/amount empty"}},
-			"a number for an amount":     {`{"amount":12.5}`, []string{"#/amount wrong_type"}},
-			"too many digits":            {`{"amount":"12.505"}`, []string{"#/amount too_many_digits"}},
-			"digits of a yen":            {`{"amount":"12.5","currency":"JPY"}`, []string{"#/amount too_many_digits"}},
-			"an exponent":                {`{"amount":"1e9"}`, []string{"#/amount malformed_amount"}},
-			"nothing spent":              {`{"amount":"0.00"}`, []string{"#/amount zero"}},
-			"too much":                   {`{"amount":"10000000000000.00"}`, []string{"#/amount too_large"}},
-			"an unknown currency":        {`{"amount":"1","currency":"XXQ"}`, []string{"#/currency unknown_currency"}},
-			"an impossible date":         {`{"amount":"1","date":"2026-02-30"}`, []string{"#/date impossible_date"}},
-			"a date far ahead":           {`{"amount":"1","date":"2028-01-01"}`, []string{"#/date out_of_range"}},
-			"an unknown category":        {`{"amount":"1","category":"Yachts"}`, []string{"#/category unknown_category"}},
-			"a category of no text":      {`{"amount":"1","category":"a\u0000b"}`, []string{"#/category unknown_category"}},
-			"an id that is none":         {`{"amount":"1","id":"7"}`, []string{"#/id malformed_id"}},
-			"a rate that is a number":    {`{"amount":"1","currency":"USD","rate":0.8}`, []string{"#/rate wrong_type"}},
-			"control characters":         {`{"amount":"1","notes":"\u0007"}`, []string{"#/notes control_character"}},
-			"several faults of two ages": {`{"amount":5,"currency":"","date":"x","notes":7}`, []string{"#/amount wrong_type", "#/notes wrong_type", "#/currency empty", "#/date malformed_date"}},
+			"no amount":               {`{}`, []string{"#/amount required"}},
+			"an amount of null":       {`{"amount":null}`, []string{"#/amount required"}},
+			"an empty amount":         {`{"amount":""}`, []string{"#/amount empty"}},
+			"a number for an amount":  {`{"amount":12.5}`, []string{"#/amount wrong_type"}},
+			"too many digits":         {`{"amount":"12.505"}`, []string{"#/amount too_many_digits"}},
+			"digits of a yen":         {`{"amount":"12.5","currency":"JPY"}`, []string{"#/amount too_many_digits"}},
+			"an exponent":             {`{"amount":"1e9"}`, []string{"#/amount malformed_amount"}},
+			"nothing spent":           {`{"amount":"0.00"}`, []string{"#/amount zero"}},
+			"too much":                {`{"amount":"10000000000000.00"}`, []string{"#/amount too_large"}},
+			"an unknown currency":     {`{"amount":"1","currency":"XXQ"}`, []string{"#/currency unknown_currency"}},
+			"an impossible date":      {`{"amount":"1","date":"2026-02-30"}`, []string{"#/date impossible_date"}},
+			"a date far ahead":        {`{"amount":"1","date":"2028-01-01"}`, []string{"#/date out_of_range"}},
+			"an unknown category":     {`{"amount":"1","category":"Yachts"}`, []string{"#/category unknown_category"}},
+			"a category of no text":   {`{"amount":"1","category":"a\u0000b"}`, []string{"#/category unknown_category"}},
+			"an id that is none":      {`{"amount":"1","id":"7"}`, []string{"#/id malformed_id"}},
+			"a rate that is a number": {`{"amount":"1","currency":"USD","rate":0.8}`, []string{"#/rate wrong_type"}},
+			"control characters":      {`{"amount":"1","notes":"\u0007"}`, []string{"#/notes control_character"}},
+			"several faults of two ages": {`{"amount":5,"currency":"","date":"x","notes":7}`,
+				[]string{"#/amount wrong_type", "#/notes wrong_type", "#/currency empty", "#/date malformed_date"}},
 		} {
 			t.Run(name, func(t *testing.T) {
 				s := s

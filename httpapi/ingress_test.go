@@ -25,7 +25,8 @@ import (
 
 // limited serves with these limits by the real clock, which a test's bubble holds.
 func limited(t *testing.T, limits *httpapi.Limits, change ...func(*httpapi.Config)) server {
-	return serve(t, memstore.New(), append(change, func(cfg *httpapi.Config) { cfg.Limits, cfg.Now = limits, time.Now })...)
+	return serve(t, memstore.New(),
+		append(change, func(cfg *httpapi.Config) { cfg.Limits, cfg.Now = limits, time.Now })...)
 }
 
 func perSecond(n int) httpapi.Quota {
@@ -91,7 +92,8 @@ func TestTheAddressesOfOneCustomerAreOne(t *testing.T) {
 			from string
 			want int
 		}{
-			{"[2001:db8:0:1::1]:1", 404}, {"[2001:db8:0:1::1]:2", 429}, {"[2001:db8:0:1:ffff:ffff:ffff:ffff]:1", 429}, {"[2001:db8:0:1::1%eth0]:1", 429},
+			{"[2001:db8:0:1::1]:1", 404}, {"[2001:db8:0:1::1]:2", 429}, {"[2001:db8:0:1:ffff:ffff:ffff:ffff]:1", 429},
+			{"[2001:db8:0:1::1%eth0]:1", 429},
 			{"[2001:db8:0:2::1]:1", 404}, {"192.0.2.1:1", 404}, {"[::ffff:192.0.2.1]:1", 429}, {"192.0.2.2:1", 404},
 		} {
 			equal(t, fmt.Sprint(i, " ", try.from), s.from(try.from, "GET", "/nowhere", "").Code, try.want)
@@ -107,11 +109,15 @@ func TestEachClassOfRequestsHasABucketOfItsOwn(t *testing.T) {
 	}
 	for request, want := range map[string]string{
 		"GET /healthz": "", "GET /readyz": "reads", "GET /problems/:code": "reads", "GET /.well-known/jwks.json": "reads",
-		"POST /v1/auth/register": "login", "POST /v1/auth/login": "login", "POST /v1/me/erase": "login", "PATCH /v1/me": "login",
-		"PUT /v1/me/password": "login", "POST /v1/auth/refresh": "writes", "POST /v1/auth/logout": "writes", "GET /v1/me": "reads",
-		"GET /v1/expenses": "reads", "POST /v1/expenses": "writes", "DELETE /v1/expenses/:id": "writes", "POST /v1/tokens": "writes",
-		"GET /v1/reports/monthly.svg": "reads", "GET /v1/exports/expenses.csv": "exports", "GET /v1/exports/report.pdf": "exports",
-		"POST /v1/imports/expenses": "exports", "GET /v1/imports/presets": "reads",
+		"POST /v1/auth/register": "login", "POST /v1/auth/login": "login", "POST /v1/me/erase": "login",
+		"PATCH /v1/me":        "login",
+		"PUT /v1/me/password": "login", "POST /v1/auth/refresh": "writes", "POST /v1/auth/logout": "writes",
+		"GET /v1/me":       "reads",
+		"GET /v1/expenses": "reads", "POST /v1/expenses": "writes", "DELETE /v1/expenses/:id": "writes",
+		"POST /v1/tokens":             "writes",
+		"GET /v1/reports/monthly.svg": "reads", "GET /v1/exports/expenses.csv": "exports",
+		"GET /v1/exports/report.pdf": "exports",
+		"POST /v1/imports/expenses":  "exports", "GET /v1/imports/presets": "reads",
 		"GET /v1/sync": "sync", "POST /v1/sync": "sync", "GET /v1/sync/events": "sync", "GET /v1/sync/digest": "sync",
 	} {
 		got, ok := seen[request]
@@ -122,7 +128,8 @@ func TestEachClassOfRequestsHasABucketOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := limited(t, &httpapi.Limits{Login: one, Reads: one, Writes: one, Exports: one, Sync: one})
 		for _, request := range [][3]string{
-			{"GET", "/v1/settings", ""}, {"POST", "/v1/expenses", `{"amount":"1"}`}, {"GET", "/v1/exports/expenses.csv", ""}, {"GET", "/v1/sync", ""},
+			{"GET", "/v1/settings", ""}, {"POST", "/v1/expenses", `{"amount":"1"}`}, {"GET", "/v1/exports/expenses.csv", ""},
+			{"GET", "/v1/sync", ""},
 		} {
 			if got := s.do(request[0], request[1], request[2]); got.Code >= 400 {
 				t.Errorf("%s %s: %d", request[0], request[1], got.Code)
@@ -137,7 +144,9 @@ func TestLimitsThatMakeNoSense(t *testing.T) {
 		"no time": func(c *httpapi.Config) {
 			c.Limits = &httpapi.Limits{Reads: httpapi.Limit{User: httpapi.Quota{Requests: 1}}}
 		},
-		"a negative number":  func(c *httpapi.Config) { c.Limits = &httpapi.Limits{Sync: httpapi.Limit{Address: perSecond(-1)}} },
+		"a negative number": func(c *httpapi.Config) {
+			c.Limits = &httpapi.Limits{Sync: httpapi.Limit{Address: perSecond(-1)}}
+		},
 		"a proxy that is no": func(c *httpapi.Config) { c.TrustedProxies = []netip.Prefix{{}} },
 		"any origin":         func(c *httpapi.Config) { c.Origins = []string{"*"} },
 		"any subdomain":      func(c *httpapi.Config) { c.Origins = []string{"https://*.example.org"} },
@@ -175,10 +184,12 @@ func TestTheThrottleOnSignInsGoesByTheClientsAddress(t *testing.T) {
 	}).as("")
 	s.must(201, "POST", "/v1/auth/register", `{"email":"anna@example.org","password":"`+accessPassword+`"}`)
 	try := func(password, forwarded string) int {
-		return s.from("10.0.0.1:1", "POST", "/v1/auth/login", `{"email":"anna@example.org","password":"`+password+`"}`, "X-Forwarded-For", forwarded).Code
+		return s.from("10.0.0.1:1", "POST", "/v1/auth/login", `{"email":"anna@example.org","password":"`+password+`"}`,
+			"X-Forwarded-For", forwarded).Code
 	}
 	for i := range 6 {
-		s.from("10.0.0.1:1", "POST", "/v1/auth/login", fmt.Sprintf(`{"email":"nobody%d@example.org","password":"wrong wrong wrong"}`, i),
+		s.from("10.0.0.1:1", "POST", "/v1/auth/login",
+			fmt.Sprintf(`{"email":"nobody%d@example.org","password":"wrong wrong wrong"}`, i),
 			"X-Forwarded-For", fmt.Sprintf("203.0.113.%d, 198.51.100.1", i))
 	}
 	equal(t, "the address that guessed", try(accessPassword, "198.51.100.1"), 401)
@@ -217,16 +228,20 @@ func TestPagesOfListedOriginsMayUseTheAPI(t *testing.T) {
 		equal(t, name+": Vary", got.Header().Get("Vary"), "Origin")
 		equal(t, name+": credentials", got.Header().Get("Access-Control-Allow-Credentials"), "")
 		if c.want != "" {
-			for _, exposed := range []string{"ETag", "Location", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id", "Idempotency-Replayed"} {
-				if !regexp.MustCompile(`(^|, )` + exposed + `(,|$)`).MatchString(got.Header().Get("Access-Control-Expose-Headers")) {
+			for _, exposed := range []string{"ETag", "Location", "Link", "RateLimit", "RateLimit-Policy", "Retry-After",
+				"X-Request-Id", "Idempotency-Replayed"} {
+				if !regexp.MustCompile(`(^|, )` + exposed +
+					`(,|$)`).MatchString(got.Header().Get("Access-Control-Expose-Headers")) {
 					t.Errorf("%s is not exposed", exposed)
 				}
 			}
 		}
 		// A problem can be read as well, or a page could not tell a person what went wrong.
-		equal(t, name+", a problem", s.as("").must(401, "GET", "/v1/settings", "", header...).Header().Get("Access-Control-Allow-Origin"), c.want)
+		equal(t, name+", a problem",
+			s.as("").must(401, "GET", "/v1/settings", "", header...).Header().Get("Access-Control-Allow-Origin"), c.want)
 
-		asks := append(header, "Access-Control-Request-Method", "PATCH", "Access-Control-Request-Headers", "authorization,if-match")
+		asks := append(header, "Access-Control-Request-Method", "PATCH", "Access-Control-Request-Headers",
+			"authorization,if-match")
 		status := http.StatusMethodNotAllowed
 		if c.want != "" {
 			status = http.StatusNoContent
@@ -234,7 +249,8 @@ func TestPagesOfListedOriginsMayUseTheAPI(t *testing.T) {
 		preflight := s.as("").must(status, "OPTIONS", "/v1/expenses/x", "", asks...)
 		equal(t, name+", preflight", preflight.Header().Get("Access-Control-Allow-Origin"), c.want)
 		if c.want != "" && (!strings.Contains(preflight.Header().Get("Access-Control-Allow-Methods"), "PATCH") ||
-			!strings.Contains(preflight.Header().Get("Access-Control-Allow-Headers"), "If-Match") || preflight.Header().Get("Access-Control-Max-Age") == "") {
+			!strings.Contains(preflight.Header().Get("Access-Control-Allow-Headers"), "If-Match") ||
+			preflight.Header().Get("Access-Control-Max-Age") == "") {
 			t.Errorf("%s: the preflight is answered with %v", name, preflight.Header())
 		}
 	}
@@ -246,7 +262,8 @@ func TestPagesOfListedOriginsMayUseTheAPI(t *testing.T) {
 func TestAnAnswerOverTLSBindsTheBrowserToIt(t *testing.T) {
 	s := limited(t, nil, func(cfg *httpapi.Config) { cfg.TrustedProxies = trusted })
 	strict := func(from string, header ...string) bool {
-		return strings.HasPrefix(s.from(from, "GET", "/v1/settings", "", header...).Header().Get("Strict-Transport-Security"), "max-age=")
+		return strings.HasPrefix(s.from(from, "GET", "/v1/settings", "", header...).Header().Get("Strict-Transport-Security"),
+			"max-age=")
 	}
 	equal(t, "plain", strict("192.0.2.1:1"), false)
 	equal(t, "a stranger's word", strict("192.0.2.1:1", "X-Forwarded-Proto", "https"), false)
@@ -266,8 +283,10 @@ func TestAnAnswerOverTLSBindsTheBrowserToIt(t *testing.T) {
 // that.
 func TestTheHostThatIsAskedForIsNotRepeated(t *testing.T) {
 	s := limited(t, nil, func(cfg *httpapi.Config) { cfg.TrustedProxies = trusted })
-	for _, target := range []string{"/v1/expenses?limit=1", "/nowhere", "/v1/expenses/x", "/problems/conflict", "/v1//settings", "/healthz/"} {
-		for _, header := range [][]string{{"X-Forwarded-Host", "evil.example"}, {"Forwarded", "host=evil.example"}, {"X-Original-Url", "http://evil.example"}} {
+	for _, target := range []string{"/v1/expenses?limit=1", "/nowhere", "/v1/expenses/x", "/problems/conflict",
+		"/v1//settings", "/healthz/"} {
+		for _, header := range [][]string{{"X-Forwarded-Host", "evil.example"}, {"Forwarded", "host=evil.example"},
+			{"X-Original-Url", "http://evil.example"}} {
 			r := s.request("GET", target, nil, header...)
 			r.Host, r.RemoteAddr = "evil.example", "10.0.0.1:1"
 			got := s.send(r)
@@ -407,7 +426,8 @@ func TestStreamsOutliveTheServersDeadlines(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if body, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(body), `"added":1`) {
+	if body, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusOK ||
+		!strings.Contains(string(body), `"added":1`) {
 		t.Errorf("an import that takes longer than the deadlines: %v %s", err, body)
 	}
 
@@ -432,7 +452,8 @@ func TestStreamsOutliveTheServersDeadlines(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer slow.Close()
-	_, err = io.WriteString(slow, "POST /v1/expenses HTTP/1.1\r\nHost: x\r\nX-Owner: anna\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{\"amount\"")
+	_, err = io.WriteString(slow, "POST /v1/expenses HTTP/1.1\r\nHost: x\r\nX-Owner: anna\r\nContent-Type: application"+
+		"/json\r\nContent-Length: 90\r\n\r\n{\"amount\"")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -444,7 +465,8 @@ func TestStreamsOutliveTheServersDeadlines(t *testing.T) {
 func TestACompressedBodyIsNotUnpacked(t *testing.T) {
 	s := limited(t, nil)
 	for _, encoding := range []string{"gzip", "deflate", "br", "zstd", "identity, gzip", "x"} {
-		got := s.refused(415, "unsupported_media_type", nil, "POST", "/v1/expenses", `{"amount":"1"}`, "Content-Encoding", encoding)
+		got := s.refused(415, "unsupported_media_type", nil, "POST", "/v1/expenses", `{"amount":"1"}`, "Content-Encoding",
+			encoding)
 		equal(t, "Accept-Encoding", got.Header().Get("Accept-Encoding"), "identity")
 		s.refused(415, "unsupported_media_type", nil, "POST", "/v1/imports/expenses", "x", "Content-Encoding", encoding,
 			"Content-Type", "multipart/form-data; boundary=b")

@@ -65,7 +65,8 @@ func TestPagesHoldEveryExpenseOnceInEachOrder(t *testing.T) {
 			}
 		}
 		dates, _ := follow(s, "/v1/expenses?limit=9")
-		if !slices.IsSortedFunc(dates, func(a, b map[string]any) int { return cmp.Compare(b["date"].(string), a["date"].(string)) }) {
+		if !slices.IsSortedFunc(dates,
+			func(a, b map[string]any) int { return cmp.Compare(b["date"].(string), a["date"].(string)) }) {
 			t.Error("the default order is not by date, newest first")
 		}
 	})
@@ -88,7 +89,8 @@ func TestPagingHoldsForAnyLedgerFilterAndLimit(t *testing.T) {
 			}
 		}
 		sort := rapid.SampledFrom([]string{"-date", "date", "-amount", "amount", "-created", "created"}).Draw(rt, "sort")
-		path := fmt.Sprintf("/v1/expenses?pending=false&date_from=2026-03-02&sort=%s&limit=%d", sort, rapid.IntRange(1, 5).Draw(rt, "limit"))
+		path := fmt.Sprintf("/v1/expenses?pending=false&date_from=2026-03-02&sort=%s&limit=%d", sort,
+			rapid.IntRange(1, 5).Draw(rt, "limit"))
 		entries, _ := follow(s, path)
 		ids := map[any]bool{}
 		for _, e := range entries {
@@ -149,11 +151,12 @@ func TestAQueryThatBreaksRulesIsRefused(t *testing.T) {
 		"sort=size":            {422, "validation_error", []string{"sort unknown_value"}},
 		"date_from=2026-13-01": {422, "validation_error", []string{"date_from impossible_date"}},
 		"date_from=2026-03-02&date_to=2026-03-01": {422, "validation_error", []string{"date_to ends_before_start"}},
-		"category_id=7":                     {422, "validation_error", []string{"category_id malformed_id"}},
-		"pending=1&currency=EURO&rule_id=x": {422, "validation_error", []string{"currency unknown_currency", "rule_id malformed_id", "pending not_boolean"}},
-		"amount_min=1":                      {422, "validation_error", []string{"amount_min currency_required"}},
-		"amount_min=1.234&currency=EUR":     {422, "validation_error", []string{"amount_min too_many_digits"}},
-		"q=%00":                             {422, "validation_error", []string{"q control_character"}},
+		"category_id=7": {422, "validation_error", []string{"category_id malformed_id"}},
+		"pending=1&currency=EURO&rule_id=x": {422, "validation_error",
+			[]string{"currency unknown_currency", "rule_id malformed_id", "pending not_boolean"}},
+		"amount_min=1":                  {422, "validation_error", []string{"amount_min currency_required"}},
+		"amount_min=1.234&currency=EUR": {422, "validation_error", []string{"amount_min too_many_digits"}},
+		"q=%00":                         {422, "validation_error", []string{"q control_character"}},
 	} {
 		t.Run(query, func(t *testing.T) {
 			s := s
@@ -213,9 +216,11 @@ func TestCategoriesAndBudgetsArePaged(t *testing.T) {
 		names := make([]string, len(categories))
 		for i, c := range categories {
 			names[i] = c["name"].(string)
-			s.must(201, "POST", "/v1/budgets", `{"category_id":"`+c["id"].(string)+`","amount":"5","from_month":"2026-01","currency":"EUR"}`)
+			s.must(201, "POST", "/v1/budgets", `{"category_id":"`+c["id"].(string)+`","amount":"5","from_month":"2026-01",`+
+				`"currency":"EUR"}`)
 		}
-		equal(t, "in order", strings.Join(names, " "), "Education Entertainment Food Health Housing Other Shopping Transport Travel Utilities")
+		equal(t, "in order", strings.Join(names, " "),
+			"Education Entertainment Food Health Housing Other Shopping Transport Travel Utilities")
 		budgets, pages := follow(s, "/v1/budgets?limit=4")
 		equal(t, "pages", pages, 3)
 		equal(t, "budgets", len(budgets), 10)

@@ -54,7 +54,8 @@ func (o *observer) all() []string {
 }
 
 func completionOf(method, route string, status int, code string) string {
-	return fmt.Sprintf("RequestCompleted{Method:%s Route:%s Status:%d Code:%s Duration:0s Aborted:false ClientGone:false}", method, route, status, code)
+	return fmt.Sprintf("RequestCompleted{Method:%s Route:%s Status:%d Code:%s Duration:0s Aborted:false ClientGone:false}",
+		method, route, status, code)
 }
 
 // TestWhatObserversAreTold: each request by its template, and what it brought about once that is committed.
@@ -64,7 +65,8 @@ func TestWhatObserversAreTold(t *testing.T) {
 	id, other := uuid.NewString(), uuid.NewString()
 	expenseOf := func(id string) string { return `{"id":"` + id + `","amount":"12.50","notes":"secret"}` }
 	put := func(mutation, id, amount string) string {
-		return `{"mutation_id":"` + mutation + `","type":"expense","op":"put","id":"` + id + `","data":{"amount":"` + amount + `"}}`
+		return `{"mutation_id":"` + mutation + `","type":"expense","op":"put","id":"` + id + `","data":{"amount":"` + amount +
+			`"}}`
 	}
 	for _, test := range []struct {
 		name, method, target, body string
@@ -74,21 +76,26 @@ func TestWhatObserversAreTold(t *testing.T) {
 			[]string{"ExpensesAdded{Source:request Count:1}", completionOf("POST", "/v1/expenses", 201, "")}},
 		{"the same once more", "POST", "/v1/expenses", expenseOf(id), []string{"Idempotency-Key", "k"},
 			[]string{completionOf("POST", "/v1/expenses", 201, "")}},
-		{"the same without a key", "POST", "/v1/expenses", expenseOf(id), nil, []string{completionOf("POST", "/v1/expenses", 200, "")}},
+		{"the same without a key", "POST", "/v1/expenses", expenseOf(id), nil,
+			[]string{completionOf("POST", "/v1/expenses", 200, "")}},
 		{"one that breaks a rule", "POST", "/v1/expenses", `{"amount":"0.001"}`, nil,
 			[]string{completionOf("POST", "/v1/expenses", 422, "validation_error")}},
 		{"one to read", "GET", "/v1/expenses/" + id, "", nil, []string{completionOf("GET", "/v1/expenses/{id}", 200, "")}},
 		{"a path that is nobody's", "GET", "/anna@example.com", "", nil, []string{completionOf("GET", "", 404, "not_found")}},
-		{"a method that somebody made up", "ANNA", "/v1/expenses", "", nil, []string{completionOf("OTHER", "", 405, "method_not_allowed")}},
-		{"a push", "POST", "/v1/sync", `{"mutations":[` + put("a", other, "3") + `,` + put("b", id, "99") + `,{"mutation_id":"c","type":"anna"}]}`, nil,
+		{"a method that somebody made up", "ANNA", "/v1/expenses", "", nil,
+			[]string{completionOf("OTHER", "", 405, "method_not_allowed")}},
+		{"a push", "POST", "/v1/sync", `{"mutations":[` + put("a", other, "3") + `,` + put("b", id, "99") +
+			`,{"mutation_id":"c","type":"anna"}]}`, nil,
 			[]string{
-				"ChangePushed{Type:expense Status:applied}", "ExpensesAdded{Source:sync Count:1}", "ChangePushed{Type:expense Status:conflict}",
+				"ChangePushed{Type:expense Status:applied}", "ExpensesAdded{Source:sync Count:1}",
+				"ChangePushed{Type:expense Status:conflict}",
 				"ChangePushed{Type:other Status:rejected}", completionOf("POST", "/v1/sync", 200, ""),
 			}},
 		{"a push whose answer was lost", "POST", "/v1/sync", `{"mutations":[` + put("a", other, "3") + `]}`, nil,
 			[]string{"ChangePushed{Type:expense Status:repeated}", completionOf("POST", "/v1/sync", 200, "")}},
 		{"a pull", "GET", "/v1/sync", "", nil, []string{completionOf("GET", "/v1/sync", 200, "")}},
-		{"a pull from nowhere", "GET", "/v1/sync?cursor=x", "", nil, []string{completionOf("GET", "/v1/sync", 400, "cursor_invalid")}},
+		{"a pull from nowhere", "GET", "/v1/sync?cursor=x", "", nil,
+			[]string{completionOf("GET", "/v1/sync", 400, "cursor_invalid")}},
 		{"an event stream's head", "HEAD", "/v1/sync/events", "", nil,
 			[]string{"StreamOpened{}", "StreamClosed{}", completionOf("HEAD", "/v1/sync/events", 200, "")}},
 	} {
@@ -105,7 +112,8 @@ func TestObserversAreToldOfAnImport(t *testing.T) {
 	send := func(query string) []string {
 		var body bytes.Buffer
 		form := multipart.NewWriter(&body)
-		for name, text := range map[string]string{"mapping": `{"date":{"column":"d"},"amount":{"column":"a"},"currency":{"value":"EUR"}}`} {
+		for name, text := range map[string]string{"mapping": `{"date":{"column":"d"},"amount":{"column":"a"},` +
+			`"currency":{"value":"EUR"}}`} {
 			if err := form.WriteField(name, text); err != nil {
 				t.Fatal(err)
 			}
@@ -117,7 +125,8 @@ func TestObserversAreToldOfAnImport(t *testing.T) {
 		if err := errors.Join(err, form.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if res := s.do("POST", "/v1/imports/expenses"+query, body.String(), "Content-Type", form.FormDataContentType()); res.Code != http.StatusOK {
+		if res := s.do("POST", "/v1/imports/expenses"+query, body.String(), "Content-Type",
+			form.FormDataContentType()); res.Code != http.StatusOK {
 			t.Fatalf("%d %s", res.Code, res.Body)
 		}
 		return o.all()
@@ -127,8 +136,10 @@ func TestObserversAreToldOfAnImport(t *testing.T) {
 		name, query string
 		want        []string
 	}{
-		{"a dry run", "?dry_run=true", []string{"ImportCompleted{Added:2 Existing:0 Skipped:0 Failed:1 DryRun:true}", request}},
-		{"an import", "", []string{"ImportCompleted{Added:2 Existing:0 Skipped:0 Failed:1 DryRun:false}", "ExpensesAdded{Source:import Count:2}", request}},
+		{"a dry run", "?dry_run=true",
+			[]string{"ImportCompleted{Added:2 Existing:0 Skipped:0 Failed:1 DryRun:true}", request}},
+		{"an import", "", []string{"ImportCompleted{Added:2 Existing:0 Skipped:0 Failed:1 DryRun:false}",
+			"ExpensesAdded{Source:import Count:2}", request}},
 		{"the same again", "", []string{"ImportCompleted{Added:0 Existing:2 Skipped:0 Failed:1 DryRun:false}", request}},
 	} {
 		if got := send(test.query); !slices.Equal(got, test.want) {
@@ -171,7 +182,8 @@ func TestObserversTellOurFaultsFromTheClients(t *testing.T) {
 	ctx, hangUp := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, hangUp)
 	s.handler.ServeHTTP(httptest.NewRecorder(), s.request("GET", "/v1/settings", nil).WithContext(ctx))
-	want := "RequestCompleted{Method:GET Route:/v1/settings Status:503 Code:unavailable Duration:0s Aborted:false ClientGone:true}"
+	want := "RequestCompleted{Method:GET Route:/v1/settings Status:503 Code:unavailable Duration:0s Aborted:false " +
+		"ClientGone:true}"
 	if got := o.all(); len(got) != 1 || got[0] != want {
 		t.Errorf("a client that hung up: %q, want %s", got, want)
 	}

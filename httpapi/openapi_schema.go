@@ -84,7 +84,8 @@ func schemaName(t reflect.Type) string {
 	return strings.ToUpper(name[:1]) + strings.TrimSuffix(name, "Body")[1:]
 }
 
-// isRequest reports whether the struct of that name is what a client sends. Such a body has no members beside those it names.
+// isRequest reports whether the struct of that name is what a client sends. Such a body has no members beside those it
+// names.
 func isRequest(name string) bool {
 	return strings.HasSuffix(name, "Input") || strings.HasSuffix(name, "Patch")
 }
@@ -240,7 +241,8 @@ func (s *schemas) mapping() *schema {
 	column := entry[*schema]{"column", text("The column, by its name in the file's header line.")}
 	source := ordered[*schema]{column, {"value", text("One value for all lines, in the place of a column.")}}
 	choice := ordered[*schema]{column, {"equals", &schema{
-		Type: types{"array"}, Items: &schema{Type: types{"string"}}, Description: "The texts, case and blanks around them ignored.",
+		Type: types{"array"}, Items: &schema{Type: types{"string"}},
+		Description: "The texts, case and blanks around them ignored.",
 	}}}
 	presets := text("The name of a mapping that the server has; what else is given takes the place of what is there.")
 	for _, preset := range statement.Presets() {
@@ -258,7 +260,8 @@ func (s *schemas) mapping() *schema {
 	s.components.set(name, object("How the lines of a CSV file become expenses.", ordered[*schema]{
 		{"preset", presets},
 		{"date", object("Where the date stands; a time behind it is ignored.", ordered[*schema]{
-			column, {"layout", text("YYYY or YY, MM or M, DD or D, with any signs between; several with a bar between them are tried in turn. Not given: YYYY-MM-DD.")},
+			column, {"layout", text("YYYY or YY, MM or M, DD or D, with any signs between; several with a bar between them " +
+				"are tried in turn. Not given: YYYY-MM-DD.")},
 		})},
 		{"amount", object("Where the amount stands.", ordered[*schema]{
 			column, {"decimal", decimal},

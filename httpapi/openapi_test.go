@@ -40,7 +40,8 @@ func (t jsonTree) resolve(doc jsonTree) jsonTree {
 func contractOf(t *testing.T) jsonTree {
 	t.Helper()
 	var doc jsonTree
-	if err := json.Unmarshal(serveAccounts(t, auth.Config{}).must(200, "GET", "/openapi.json", "").Body.Bytes(), &doc); err != nil {
+	if err := json.Unmarshal(serveAccounts(t, auth.Config{}).must(200, "GET", "/openapi.json", "").Body.Bytes(),
+		&doc); err != nil {
 		t.Fatal(err)
 	}
 	return doc
@@ -111,13 +112,15 @@ func TestEverythingInTheContractIsExplained(t *testing.T) {
 			for _, p := range parameters {
 				parameter := jsonTree(p.(map[string]any)).resolve(doc)
 				if parameter["description"] == nil {
-					t.Errorf("%s: nothing says what the parameter %v means: add it to parameterWords in openapi_words.go", where, parameter["name"])
+					t.Errorf("%s: nothing says what the parameter %v means: add it to parameterWords in openapi_words.go", where,
+						parameter["name"])
 				}
 			}
 			for status, answer := range op.at("responses") {
 				for name, header := range jsonTree(answer.(map[string]any)).resolve(doc).at("headers") {
 					if jsonTree(header.(map[string]any)).resolve(doc)["description"] == nil {
-						t.Errorf("%s %s: nothing says what the header %s means: add it to headerWords in openapi_words.go", where, status, name)
+						t.Errorf("%s %s: nothing says what the header %s means: add it to headerWords in openapi_words.go", where, status,
+							name)
 					}
 				}
 			}
@@ -131,7 +134,8 @@ func TestEverythingInTheContractIsExplained(t *testing.T) {
 		for member := range object.at("properties") {
 			property := object.at("properties", member)
 			if property["description"] == nil {
-				t.Errorf("nothing says what %s of a %s means: add %q, or %q if it means the same everywhere, to words in openapi_words.go",
+				t.Errorf("nothing says what %s of a %s means: add %q, or %q if it means the same everywhere, to words in "+
+					"openapi_words.go",
 					member, name, name+"."+member, member)
 			}
 		}
@@ -144,7 +148,8 @@ func TestEverythingInTheContractIsExplained(t *testing.T) {
 }
 
 func TestTheContractIsThatOfTheServer(t *testing.T) {
-	mounted := serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.BaseURL = "/ledger" }).must(200, "GET", "/openapi.json", "")
+	mounted := serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.BaseURL = "/ledger" }).must(200, "GET",
+		"/openapi.json", "")
 	servers, _ := mounted.json["servers"].([]any)
 	equal(t, "servers", fmt.Sprint(servers[0].(map[string]any)["url"]), "/ledger")
 	doc := jsonTree(mounted.json)
@@ -172,7 +177,8 @@ func TestTheContractMayBeKept(t *testing.T) {
 	}
 }
 
-// Whoever opens the server's address in a browser gets to what can be read there, behind any prefix; who is lost is told of it.
+// Whoever opens the server's address in a browser gets to what can be read there, behind any prefix; who is lost is
+// told of it.
 func TestTheRootLeadsToTheDocs(t *testing.T) {
 	mounted := serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.BaseURL = "https://example.org/ledger" }).as("")
 	equal(t, "Location", mounted.must(307, "GET", "/", "").Header().Get("Location"), "https://example.org/ledger/docs")
@@ -180,5 +186,6 @@ func TestTheRootLeadsToTheDocs(t *testing.T) {
 	s := here.must(307, "GET", "/", "")
 	equal(t, "Location", s.Header().Get("Location"), "/docs")
 	here.must(405, "POST", "/", "")
-	equal(t, "detail", fmt.Sprint(here.must(404, "GET", "/v2/expenses", "").json["detail"]), "The API has no such route. /docs lists all routes.")
+	equal(t, "detail", fmt.Sprint(here.must(404, "GET", "/v2/expenses", "").json["detail"]),
+		"The API has no such route. /docs lists all routes.")
 }

@@ -107,7 +107,8 @@ func TestAStoreThatIsGoneIsUnavailableUntilItIsBack(t *testing.T) {
 
 	for _, cause := range []error{fmt.Errorf("dial tcp: %w", expense.ErrUnavailable), context.DeadlineExceeded} {
 		st.fail, st.gone = cause, cause
-		for _, request := range []string{"GET /v1/expenses", "POST /v1/expenses", "GET /v1/exports/expenses.csv", "GET /readyz"} {
+		for _, request := range []string{"GET /v1/expenses", "POST /v1/expenses", "GET /v1/exports/expenses.csv",
+			"GET /readyz"} {
 			t.Run(request, func(t *testing.T) {
 				s := s
 				s.t = t
@@ -195,7 +196,8 @@ func TestAnExportThatFailsMidwayIsCut(t *testing.T) {
 
 func TestARequestThatNoRouteTakes(t *testing.T) {
 	s := serve(t, memstore.New())
-	for _, path := range []string{"/v1", "/v1/", "/v1/expenses/", "/V1/expenses", "/v1/tokens", "/metrics", "/v1/auth/login", "/problems"} {
+	for _, path := range []string{"/v1", "/v1/", "/v1/expenses/", "/V1/expenses", "/v1/tokens", "/metrics",
+		"/v1/auth/login", "/problems"} {
 		s.refused(404, "not_found", nil, "GET", path, "")
 	}
 	got := s.refused(405, "method_not_allowed", nil, "PUT", "/v1/expenses", `{}`)
@@ -225,7 +227,8 @@ func TestWhoDoesNotSayWhoTheyAre(t *testing.T) {
 
 func TestABodyOfTheWrongKindOrSize(t *testing.T) {
 	s := serve(t, memstore.New())
-	for _, media := range []string{"", "text/plain", "application/merge-patch+json", "application/json; charset=latin1", "application/", "multipart/form-data"} {
+	for _, media := range []string{"", "text/plain", "application/merge-patch+json", "application/json; charset=latin1",
+		"application/", "multipart/form-data"} {
 		s.refused(415, "unsupported_media_type", nil, "POST", "/v1/expenses", `{"amount":"1"}`, "Content-Type", media)
 	}
 	added := s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`, "Content-Type", `Application/JSON; Charset="UTF-8"`)
@@ -242,7 +245,8 @@ func TestABodyOfTheWrongKindOrSize(t *testing.T) {
 
 func TestRequestIDs(t *testing.T) {
 	s := serve(t, memstore.New())
-	for given, kept := range map[string]bool{"abc-1.2_3:4": true, "": false, "a b": false, "a\"b": false, strings.Repeat("a", 129): false} {
+	for given, kept := range map[string]bool{"abc-1.2_3:4": true, "": false, "a b": false, "a\"b": false,
+		strings.Repeat("a", 129): false} {
 		got := s.do("GET", "/healthz", "", "X-Request-Id", given).Header().Get("X-Request-Id")
 		if (got == given) != kept || got == "" {
 			t.Errorf("X-Request-Id %q is answered with %q", given, got)
@@ -315,7 +319,8 @@ func TestProblemsAsDocuments(t *testing.T) {
 func TestEveryProblemExplainsItself(t *testing.T) {
 	s := serve(t, memstore.New())
 	for _, code := range []string{
-		"malformed", "unknown_parameter", "validation_error", "unauthenticated", "forbidden", "not_found", "method_not_allowed", "conflict",
+		"malformed", "unknown_parameter", "validation_error", "unauthenticated", "forbidden", "not_found",
+		"method_not_allowed", "conflict",
 		"already_exists", "gone", "version_mismatch", "precondition_required", "idempotency_key_reused", "cursor_invalid",
 		"payload_too_large", "unsupported_media_type", "headers_too_large", "unavailable", "internal",
 	} {
@@ -330,8 +335,10 @@ func TestEveryProblemExplainsItself(t *testing.T) {
 func FuzzExpenseBody(f *testing.F) {
 	s := serve(f, memstore.New())
 	for _, seed := range []string{
-		`{"amount":"12.50","currency":"EUR"}`, `{"amount":1}`, `{"amount":"1","amount":"1"}`, `{"a":{"b":[1,2,{"c":null}]}}`, `[]`, `null`,
-		`{"amount":"1","notes":"` + "\xff" + `"}`, `{"amount":"1e9000"}`, `{"":""}`, `{"amount":{"amount":"1"}}`, `{"rate":1,"notes":[],"id":false}`,
+		`{"amount":"12.50","currency":"EUR"}`, `{"amount":1}`, `{"amount":"1","amount":"1"}`, `{"a":{"b":[1,2,{"c":null}]}}`,
+		`[]`, `null`,
+		`{"amount":"1","notes":"` + "\xff" + `"}`, `{"amount":"1e9000"}`, `{"":""}`, `{"amount":{"amount":"1"}}`,
+		`{"rate":1,"notes":[],"id":false}`,
 	} {
 		f.Add(seed)
 	}

@@ -17,16 +17,21 @@ func TestABudgetIsAddedReadChangedAndDeleted(t *testing.T) {
 		equal(t, "Location", added.Header().Get("Location"), path)
 		s.must(200, "POST", "/v1/budgets", body)
 		s.refused(409, "already_exists", nil, "POST", "/v1/budgets", `{"category_id":"`+food+`","amount":"1"}`)
-		changed := s.must(200, "PATCH", path, `{"amount":"600","from_month":"2026-03","until_month":"2026-12","alert_at":["0.5"]}`, "If-Match", `"2"`)
+		changed := s.must(200, "PATCH", path, `{"amount":"600","from_month":"2026-03","until_month":"2026-12",`+
+			`"alert_at":["0.5"]}`, "If-Match", `"2"`)
 		golden(t, "budget.json", withoutVariables(changed, food))
 		changed = s.must(200, "PATCH", path, `{"until_month":null,"alert_at":null}`)
 		equal(t, "until_month", changed.json["until_month"], nil)
 		equal(t, "thresholds", len(changed.json["alert_at"].([]any)), 2)
-		s.refused(422, "validation_error", []string{"#/currency not_home_currency"}, "PATCH", path, `{"amount":"5","currency":"USD"}`)
-		s.refused(422, "validation_error", []string{"#/amount required", "#/category_id unknown_category", "#/from_month malformed_month"},
+		s.refused(422, "validation_error", []string{"#/currency not_home_currency"}, "PATCH", path,
+			`{"amount":"5","currency":"USD"}`)
+		s.refused(422, "validation_error",
+			[]string{"#/amount required", "#/category_id unknown_category", "#/from_month malformed_month"},
 			"POST", "/v1/budgets", `{"category_id":"`+secondID+`","from_month":"May"}`)
-		s.refused(422, "validation_error", []string{"#/alert_at/0 wrong_type"}, "POST", "/v1/budgets", `{"amount":"1","alert_at":[0.8]}`)
-		s.refused(400, "malformed", []string{"#/rollover_of unknown_member"}, "POST", "/v1/budgets", `{"amount":"1","rollover_of":1}`)
+		s.refused(422, "validation_error", []string{"#/alert_at/0 wrong_type"}, "POST", "/v1/budgets",
+			`{"amount":"1","alert_at":[0.8]}`)
+		s.refused(400, "malformed", []string{"#/rollover_of unknown_member"}, "POST", "/v1/budgets",
+			`{"amount":"1","rollover_of":1}`)
 		s.refused(412, "version_mismatch", nil, "DELETE", path, "", "If-Match", `"2"`)
 		s.must(204, "DELETE", path, "")
 		s.must(204, "DELETE", path, "")
@@ -47,7 +52,8 @@ func withoutVariables(r reply, ids ...string) []byte {
 func TestProgressAndMonthlyReport(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
-		food := s.must(201, "POST", "/v1/budgets", `{"category_id":"`+categoryID(s, "Food")+`","from_month":"2026-01","amount":"500","currency":"EUR"}`)
+		food := s.must(201, "POST", "/v1/budgets", `{"category_id":"`+categoryID(s, "Food")+`","from_month":"2026-01",`+
+			`"amount":"500","currency":"EUR"}`)
 		whole := s.must(201, "POST", "/v1/budgets", `{"from_month":"2026-01","amount":"100","currency":"EUR"}`)
 		for _, body := range []string{
 			`{"amount":"320","category":"Food","date":"2026-03-01"}`,
@@ -66,7 +72,8 @@ func TestProgressAndMonthlyReport(t *testing.T) {
 		golden(t, "progress.json", withoutVariables(progress, ids...))
 		monthly := s.must(200, "GET", "/v1/reports/monthly?top=0", "")
 		golden(t, "monthly.json", withoutVariables(monthly, ids...))
-		equal(t, "the month asked for", s.must(200, "GET", "/v1/reports/monthly?month=2026-03&top=0", "").Body.String(), monthly.Body.String())
+		equal(t, "the month asked for", s.must(200, "GET", "/v1/reports/monthly?month=2026-03&top=0", "").Body.String(),
+			monthly.Body.String())
 		equal(t, "a month before the budgets", len(s.must(200, "GET", "/v1/budgets/progress?month=2025-12", "").list()), 0)
 
 		for _, path := range []string{"/v1/reports/monthly", "/v1/budgets/progress"} {
@@ -87,10 +94,12 @@ func TestARateSaysWhatAConversionWouldUse(t *testing.T) {
 		} {
 			equal(t, name, got.json[name], want)
 		}
-		equal(t, "today into the home currency", s.must(200, "GET", "/v1/rates?base=USD", "").Body.String(), got.Body.String())
+		equal(t, "today into the home currency", s.must(200, "GET", "/v1/rates?base=USD", "").Body.String(),
+			got.Body.String())
 		equal(t, "a currency in itself", s.must(200, "GET", "/v1/rates?base=EUR&quote=EUR", "").json["rate"], any("1"))
 		s.refused(404, "not_found", nil, "GET", "/v1/rates?base=KWD&quote=EUR", "")
 		s.refused(404, "not_found", nil, "GET", "/v1/rates?base=USD&date=2026-03-14", "")
-		s.refused(422, "validation_error", []string{"quote unknown_currency", "base required"}, "GET", "/v1/rates?quote=euro", "")
+		s.refused(422, "validation_error", []string{"quote unknown_currency", "base required"}, "GET", "/v1/rates?quote=euro",
+			"")
 	})
 }

@@ -34,8 +34,10 @@ func TestEachRouteIsServedByTheRoleThatItBelongsTo(t *testing.T) {
 	}
 	early := instance(httpapi.RoleAPI)
 	early.refused(503, "unavailable", nil, "GET", "/readyz", "") // nobody has made a key yet
-	roles := map[string]server{"auth": instance(httpapi.RoleAuth), "api": instance(httpapi.RoleAPI), "ticker": instance(httpapi.RoleTicker)}
-	session := roles["auth"].must(201, "POST", "/v1/auth/register", `{"email":"anna@example.org","password":"`+accessPassword+`"}`)
+	roles := map[string]server{"auth": instance(httpapi.RoleAuth), "api": instance(httpapi.RoleAPI),
+		"ticker": instance(httpapi.RoleTicker)}
+	session := roles["auth"].must(201, "POST", "/v1/auth/register",
+		`{"email":"anna@example.org","password":"`+accessPassword+`"}`)
 	bearer := []string{"Authorization", "Bearer " + session.json["access_token"].(string)}
 
 	for _, r := range httpapi.Routes() {
@@ -53,7 +55,8 @@ func TestEachRouteIsServedByTheRoleThatItBelongsTo(t *testing.T) {
 		switch {
 		case !strings.HasPrefix(r.Path, "/v1/") && !strings.HasPrefix(r.Path, "/.well-known"):
 			want = "[api auth ticker]"
-		case strings.HasPrefix(r.Path, "/v1/auth"), strings.HasPrefix(r.Path, "/v1/me"), strings.HasPrefix(r.Path, "/v1/devices"),
+		case strings.HasPrefix(r.Path, "/v1/auth"), strings.HasPrefix(r.Path, "/v1/me"),
+			strings.HasPrefix(r.Path, "/v1/devices"),
 			strings.HasPrefix(r.Path, "/v1/tokens"), strings.HasPrefix(r.Path, "/.well-known"):
 			want = "[auth]"
 		}

@@ -44,16 +44,20 @@ func TestRequestsTakeFewRoundTrips(t *testing.T) {
 		body   string
 		header []string
 	}{
-		"an add":                           {6, "POST", "/v1/expenses", body + `}`, nil},
-		"an add to a category by id":       {6, "POST", "/v1/expenses", body + `,"category_id":"` + food + `"}`, nil},
-		"an add to a category by name":     {6, "POST", "/v1/expenses", body + `,"category":"food"}`, nil},
-		"an add under an idempotency key":  {8, "POST", "/v1/expenses", body + `,"category":"food"}`, []string{"Idempotency-Key", "k"}},
-		"an add of an id":                  {6, "POST", "/v1/expenses", body + `,"category":"food","id":"` + firstID + `"}`, nil},
-		"an add of an id under a key":      {8, "PUT", "/v1/expenses/" + secondID, body + `,"category":"food"}`, []string{"Idempotency-Key", "k"}},
-		"a page of 50":                     {1, "GET", "/v1/expenses", "", nil},
-		"one expense":                      {2, "GET", "/v1/expenses/" + firstID, "", nil},
-		"a monthly report":                 {4, "GET", "/v1/reports/monthly?month=2026-03&top=0", "", nil},
-		"a monthly report and its largest": {5, "GET", "/v1/reports/monthly?month=2026-03", "", nil}, // which are a statement of their own
+		"an add":                       {6, "POST", "/v1/expenses", body + `}`, nil},
+		"an add to a category by id":   {6, "POST", "/v1/expenses", body + `,"category_id":"` + food + `"}`, nil},
+		"an add to a category by name": {6, "POST", "/v1/expenses", body + `,"category":"food"}`, nil},
+		"an add under an idempotency key": {8, "POST", "/v1/expenses", body + `,"category":"food"}`,
+			[]string{"Idempotency-Key", "k"}},
+		"an add of an id": {6, "POST", "/v1/expenses", body + `,"category":"food","id":"` + firstID + `"}`,
+			nil},
+		"an add of an id under a key": {8, "PUT", "/v1/expenses/" + secondID, body + `,"category":"food"}`,
+			[]string{"Idempotency-Key", "k"}},
+		"a page of 50":     {1, "GET", "/v1/expenses", "", nil},
+		"one expense":      {2, "GET", "/v1/expenses/" + firstID, "", nil},
+		"a monthly report": {4, "GET", "/v1/reports/monthly?month=2026-03&top=0", "", nil},
+		// Which are a statement of their own.
+		"a monthly report and its largest": {5, "GET", "/v1/reports/monthly?month=2026-03", "", nil},
 		"the report of the month at hand":  {5, "GET", "/v1/reports/monthly", "", nil},
 		"the progress of the budgets":      {4, "GET", "/v1/budgets/progress", "", nil},
 	} {

@@ -52,28 +52,34 @@ func tick(t testing.TB, st store.Store) {
 func TestARecurringExpenseIsAddedPostedAndChanged(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
-		body := `{"id":"` + firstID + `","amount":"800","currency":"USD","category":"Housing","notes":"Rent","freq":"monthly","month_day":31,` +
+		body := `{"id":"` + firstID + `","amount":"800","currency":"USD","category":"Housing","notes":"Rent",` +
+			`"freq":"monthly","month_day":31,` +
 			`"start_date":"2026-01-01"}`
 		added := s.must(201, "POST", "/v1/recurrences", body)
 		path := "/v1/recurrences/" + firstID
 		equal(t, "Location", added.Header().Get("Location"), path)
 		equal(t, "ETag", added.Header().Get("ETag"), `"2"`)
 		for name, want := range map[string]any{
-			"amount": "800.00", "currency": "USD", "interval": 1.0, "month_day": 31.0, "on_missing": "clamp", "next_date": "2026-01-31",
-			"until_date": nil, "count": nil, "paused": false, "last_error": nil, "retry_at": nil, "category_id": categoryID(s, "Housing"),
-			"rrule": "RSCALE=GREGORIAN;FREQ=MONTHLY;BYMONTHDAY=31;SKIP=BACKWARD",
+			"amount": "800.00", "currency": "USD", "interval": 1.0, "month_day": 31.0, "on_missing": "clamp",
+			"next_date":  "2026-01-31",
+			"until_date": nil, "count": nil, "paused": false, "last_error": nil, "retry_at": nil,
+			"category_id": categoryID(s, "Housing"),
+			"rrule":       "RSCALE=GREGORIAN;FREQ=MONTHLY;BYMONTHDAY=31;SKIP=BACKWARD",
 		} {
 			equal(t, name, added.json[name], want)
 		}
 		s.must(200, "POST", "/v1/recurrences", body)
-		s.refused(409, "already_exists", nil, "POST", "/v1/recurrences", `{"id":"`+firstID+`","amount":"1","freq":"daily","start_date":"2026-01-01"}`)
-		equal(t, "the lag", s.must(200, "GET", "/readyz", "").json["recurring"].(map[string]any)["lag_seconds"], any(36.5*24*3600))
+		s.refused(409, "already_exists", nil, "POST", "/v1/recurrences",
+			`{"id":"`+firstID+`","amount":"1","freq":"daily","start_date":"2026-01-01"}`)
+		equal(t, "the lag", s.must(200, "GET", "/readyz", "").json["recurring"].(map[string]any)["lag_seconds"],
+			any(36.5*24*3600))
 
 		tick(t, st)
 		posted := s.must(200, "GET", "/v1/expenses?sort=date&rule_id="+firstID, "").list()
 		equalList(t, "posted", dates(posted, "occurrence"), "2026-01-31", "2026-02-28")
 		equal(t, "rule_id", posted[0]["rule_id"], any(firstID))
-		equal(t, "the rule's list of another", len(s.must(200, "GET", "/v1/expenses?rule_id="+posted[0]["id"].(string), "").list()), 0)
+		equal(t, "the rule's list of another",
+			len(s.must(200, "GET", "/v1/expenses?rule_id="+posted[0]["id"].(string), "").list()), 0)
 		equal(t, "the lag", s.must(200, "GET", "/readyz", "").json["recurring"].(map[string]any)["lag_seconds"], any(0.0))
 
 		preview := s.must(200, "GET", path+"/preview?count=3", "").list()
@@ -104,7 +110,8 @@ func TestARecurringExpenseIsAddedPostedAndChanged(t *testing.T) {
 		again := s.must(201, "PATCH", path, `{"from_date":"2026-07-01","amount":"900"}`, "Idempotency-Key", "split")
 		equal(t, "the answer again", again.Body.String(), fresh.Body.String())
 		s.refused(422, "validation_error", []string{"#/from_date out_of_range"}, "PATCH", path, `{"from_date":"2026-01-31"}`)
-		s.refused(422, "validation_error", []string{"#/freq not_null", "#/from_date not_null"}, "PATCH", path, `{"from_date":null,"freq":null}`)
+		s.refused(422, "validation_error", []string{"#/freq not_null", "#/from_date not_null"}, "PATCH", path,
+			`{"from_date":null,"freq":null}`)
 
 		equal(t, "how many rules", len(s.must(200, "GET", "/v1/recurrences", "").list()), 2)
 		first := s.must(200, "GET", "/v1/recurrences?limit=1", "")
@@ -122,7 +129,8 @@ func TestARecurringExpenseIsAddedPostedAndChanged(t *testing.T) {
 
 func TestARuleOfAnotherOwnerDoesNotExist(t *testing.T) {
 	s := serve(t, engines()[0].open(t))
-	path := "/v1/recurrences/" + s.must(201, "POST", "/v1/recurrences", `{"amount":"1","freq":"daily","start_date":"2026-04-01"}`).id()
+	path := "/v1/recurrences/" + s.must(201, "POST", "/v1/recurrences", `{"amount":"1","freq":"daily",`+
+		`"start_date":"2026-04-01"}`).id()
 	other := s.as("berta")
 	equal(t, "rules of a new ledger", len(other.must(200, "GET", "/v1/recurrences", "").list()), 0)
 	other.refused(404, "not_found", nil, "GET", path, "")
@@ -150,10 +158,12 @@ func TestARuleThatBreaksRulesIsRefused(t *testing.T) {
 		{"a count of 0", `"freq":"daily","count":0`, []string{"#/count out_of_range"}},
 		{"a weekday of a month", `"freq":"monthly","weekdays":["mon"]`, []string{"#/weekdays not_applicable"}},
 		{"no frequency", `"notes":""`, []string{"#/freq required"}},
-		{"an RRULE outside the subset", `"rrule":"FREQ=HOURLY;BYSETPOS=1"`, []string{"#/rrule unsupported", "#/rrule unsupported"}},
+		{"an RRULE outside the subset", `"rrule":"FREQ=HOURLY;BYSETPOS=1"`,
+			[]string{"#/rrule unsupported", "#/rrule unsupported"}},
 		{"an RRULE beside a frequency", `"freq":"daily","rrule":"FREQ=DAILY"`, []string{"#/rrule ambiguous"}},
 		{"an RRULE whose end is before its start", `"rrule":"FREQ=DAILY;UNTIL=20251231"`, []string{"#/rrule out_of_range"}},
-		{"all of it", `"currency":"XXZ","category":"Nonsense","freq":"hourly","interval":-1,"weekdays":["xyz"],"month_day":40,"on_missing":"guess",` +
+		{"all of it", `"currency":"XXZ","category":"Nonsense","freq":"hourly","interval":-1,"weekdays":["xyz"],` +
+			`"month_day":40,"on_missing":"guess",` +
 			`"until_date":"never","count":-5`, []string{
 			"#/currency unknown_currency", "#/category unknown_category", "#/freq unknown_value", "#/weekdays unknown_value",
 			"#/month_day out_of_range", "#/on_missing unknown_value", "#/until_date malformed_date", "#/interval out_of_range",
@@ -162,22 +172,27 @@ func TestARuleThatBreaksRulesIsRefused(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s.t = t
-			s.refused(422, "validation_error", test.faults, "POST", "/v1/recurrences", `{"amount":"1","start_date":"2026-01-31",`+test.members+`}`)
+			s.refused(422, "validation_error", test.faults, "POST", "/v1/recurrences",
+				`{"amount":"1","start_date":"2026-01-31",`+test.members+`}`)
 		})
 	}
 	s.t = t
-	s.refused(422, "validation_error", []string{"#/amount required", "#/start_date required", "#/freq required"}, "POST", "/v1/recurrences", `{}`)
+	s.refused(422, "validation_error", []string{"#/amount required", "#/start_date required", "#/freq required"}, "POST",
+		"/v1/recurrences", `{}`)
 	s.refused(422, "validation_error", []string{"#/start_date too_many_due"}, "POST", "/v1/recurrences",
 		`{"amount":"1","freq":"daily","start_date":"2010-01-01"}`)
-	s.refused(422, "validation_error", []string{"#/time_zone unknown_zone"}, "PATCH", "/v1/settings", `{"time_zone":"Europe/Atlantis"}`)
-	for sent, said := range map[string]string{`0`: `month 0 is`, `"15"`: `month \"15\" is`, `1.5`: `month 1.5 is`, `""`: `month \"\" is`} {
+	s.refused(422, "validation_error", []string{"#/time_zone unknown_zone"}, "PATCH", "/v1/settings",
+		`{"time_zone":"Europe/Atlantis"}`)
+	for sent, said := range map[string]string{`0`: `month 0 is`, `"15"`: `month \"15\" is`, `1.5`: `month 1.5 is`,
+		`""`: `month \"\" is`} {
 		body := `{"amount":"1","freq":"monthly","start_date":"2026-04-01","month_day":` + sent + `}`
 		answer := s.refused(422, "validation_error", []string{"#/month_day out_of_range"}, "POST", "/v1/recurrences", body)
 		if !strings.Contains(answer.Body.String(), said) {
 			t.Errorf("a month day of %s: got %s, want %s", sent, answer.Body, said)
 		}
 	}
-	path := "/v1/recurrences/" + s.must(201, "POST", "/v1/recurrences", `{"amount":"1","rrule":"FREQ=DAILY","start_date":"2026-04-01"}`).id()
+	path := "/v1/recurrences/" + s.must(201, "POST", "/v1/recurrences", `{"amount":"1","rrule":"FREQ=DAILY",`+
+		`"start_date":"2026-04-01"}`).id()
 	for _, count := range []string{"0", "101", "many"} {
 		s.refused(422, "validation_error", []string{"count out_of_range"}, "GET", path+"/preview?count="+count, "")
 	}
@@ -187,7 +202,8 @@ func TestARuleThatBreaksRulesIsRefused(t *testing.T) {
 func TestAFailureIsShownOnItsRule(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
-		rule := s.must(201, "POST", "/v1/recurrences", `{"amount":"1","freq":"daily","start_date":"2026-03-07","category":"Travel"}`)
+		rule := s.must(201, "POST", "/v1/recurrences",
+			`{"amount":"1","freq":"daily","start_date":"2026-03-07","category":"Travel"}`)
 		s.must(200, "PATCH", "/v1/categories/"+categoryID(s, "Travel"), `{"archived":true}`)
 		tick(t, st)
 		failed := s.must(200, "GET", "/v1/recurrences/"+rule.id(), "")
@@ -197,7 +213,8 @@ func TestAFailureIsShownOnItsRule(t *testing.T) {
 		repaired := s.must(200, "PATCH", "/v1/recurrences/"+rule.id(), `{"category":"Food"}`)
 		equal(t, "last_error", repaired.json["last_error"], nil)
 		tick(t, st)
-		equalList(t, "posted", dates(s.must(200, "GET", "/v1/expenses?sort=date", "").list(), "date"), "2026-03-07", "2026-03-08")
+		equalList(t, "posted", dates(s.must(200, "GET", "/v1/expenses?sort=date", "").list(), "date"), "2026-03-07",
+			"2026-03-08")
 	})
 }
 
@@ -211,7 +228,8 @@ func TestADeviceMayPredictAnOccurrence(t *testing.T) {
 		t.Fatal(err)
 	}
 	predicted := expense.OccurrenceID(id, expense.MustDate("2026-03-08")).String()
-	body := `{"id":"` + predicted + `","amount":"1.00","date":"2026-03-08","rule_id":"` + rule + `","occurrence":"2026-03-08"}`
+	body := `{"id":"` + predicted + `","amount":"1.00","date":"2026-03-08","rule_id":"` + rule +
+		`","occurrence":"2026-03-08"}`
 	s.refused(422, "validation_error", []string{"#/id wrong_id"}, "POST", "/v1/expenses",
 		`{"id":"`+firstID+`","amount":"1","rule_id":"`+rule+`","occurrence":"2026-03-08"}`)
 	s.must(201, "POST", "/v1/expenses", body)
@@ -220,21 +238,25 @@ func TestADeviceMayPredictAnOccurrence(t *testing.T) {
 	equal(t, "how many there are", len(s.must(200, "GET", "/v1/expenses", "").list()), 1)
 	equal(t, "next_date", s.must(200, "GET", "/v1/recurrences/"+rule, "").json["next_date"], any("2026-03-09"))
 
-	// One that was written ahead, and one that was deleted, are no more to come: not by the resource, the list or an answer.
+	// One that was written ahead, and one that was deleted, are no more to come: not by the resource, the list or an
+	// answer.
 	path := "/v1/recurrences/" + rule
 	etag := s.must(200, "GET", path, "").Header().Get("ETag")
 	s.must(304, "GET", path, "", "If-None-Match", etag)
 	for _, day := range []string{"2026-03-09", "2026-03-10"} {
 		ahead := expense.OccurrenceID(id, expense.MustDate(day)).String()
-		s.must(201, "POST", "/v1/expenses", `{"id":"`+ahead+`","amount":"1.00","date":"`+day+`","rule_id":"`+rule+`","occurrence":"`+day+`"}`)
+		s.must(201, "POST", "/v1/expenses",
+			`{"id":"`+ahead+`","amount":"1.00","date":"`+day+`","rule_id":"`+rule+`","occurrence":"`+day+`"}`)
 	}
 	s.must(204, "DELETE", "/v1/expenses/"+expense.OccurrenceID(id, expense.MustDate("2026-03-10")).String(), "")
 	equal(t, "next_date", s.must(200, "GET", path, "", "If-None-Match", etag).json["next_date"], any("2026-03-11"))
 	equal(t, "the preview", s.must(200, "GET", path+"/preview?count=1", "").list()[0]["date"], any("2026-03-11"))
 	equal(t, "next_date in the list", s.must(200, "GET", "/v1/recurrences", "").list()[0]["next_date"], any("2026-03-11"))
 	equal(t, "next_date after an edit", s.must(200, "PATCH", path, `{"notes":"x"}`).json["next_date"], any("2026-03-11"))
-	equal(t, "next_date after a skip", s.must(200, "POST", path+"/skip", `{"date":"2026-03-11"}`).json["next_date"], any("2026-03-12"))
-	equal(t, "next_date of a rule that ends", s.must(200, "PATCH", path, `{"until_date":"2026-03-10"}`).json["next_date"], nil)
+	equal(t, "next_date after a skip", s.must(200, "POST", path+"/skip", `{"date":"2026-03-11"}`).json["next_date"],
+		any("2026-03-12"))
+	equal(t, "next_date of a rule that ends", s.must(200, "PATCH", path, `{"until_date":"2026-03-10"}`).json["next_date"],
+		nil)
 }
 
 // bounded is a store that notes an Update which writes more expenses than a batch has.
@@ -264,8 +286,8 @@ func (b bounded) Update(ctx context.Context, owner expense.OwnerID, fn func(stor
 	})
 }
 
-// TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime: what is due is posted by the old terms, 500 an Update, and the edit
-// is done as if nothing else had happened to the rule.
+// TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime: what is due is posted by the old terms, 500 an Update,
+// and the edit is done as if nothing else had happened to the rule.
 func TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, bounded{st, t})
@@ -309,7 +331,8 @@ func TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime(t *testing.T) {
 			{"mutation_id":"a","type":"recurrence","op":"patch","id":"` + patched + `","data":{"amount":"2"}},
 			{"mutation_id":"b","type":"recurrence","op":"put","id":"` + fresh + `","data":{` + daily + `}},
 			{"mutation_id":"c","type":"recurrence","op":"patch","id":"` + fresh + `","data":{"amount":"2"}},
-			{"mutation_id":"d","type":"recurrence","op":"put","id":"` + second + `","data":{"amount":"1","freq":"daily","start_date":"2025-01-01","count":400}},
+			{"mutation_id":"d","type":"recurrence","op":"put","id":"` + second + `",
+				"data":{"amount":"1","freq":"daily","start_date":"2025-01-01","count":400}},
 			{"mutation_id":"e","type":"recurrence","op":"delete","id":"` + second + `"},
 			{"mutation_id":"f","type":"expense","op":"put","id":"` + uuid.NewString() + `","data":{"amount":"5"}}]}`
 		answer := s.must(200, "POST", "/v1/sync", body, "Idempotency-Key", "push")
@@ -319,11 +342,13 @@ func TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime(t *testing.T) {
 		for id, want := range map[string]int{patched: 1461, fresh: 1461, second: 400} {
 			equal(t, "posted before the push", count(id), want)
 		}
-		equal(t, "the answer again", s.must(200, "POST", "/v1/sync", body, "Idempotency-Key", "push").Body.String(), answer.Body.String())
+		equal(t, "the answer again", s.must(200, "POST", "/v1/sync", body, "Idempotency-Key", "push").Body.String(),
+			answer.Body.String())
 	})
 }
 
-// TestTheREADMEsLinesAboutRecurringExpensesAreTrue sends what README.md shows, and holds the answers to what it says of them.
+// TestTheREADMEsLinesAboutRecurringExpensesAreTrue sends what README.md shows, and holds the answers to what it says of
+// them.
 func TestTheREADMEsLinesAboutRecurringExpensesAreTrue(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "README.md"))
 	if err != nil {
@@ -331,7 +356,8 @@ func TestTheREADMEsLinesAboutRecurringExpensesAreTrue(t *testing.T) {
 	}
 	_, section, _ := strings.Cut(string(text), "\n## Recurring expenses\n")
 	section, _, _ = strings.Cut(section, "\n## ")
-	line := regexp.MustCompile(`(?m)^(?:curl (?:-X ([A-Z]+) )?"?\$url([^ "]+)"? …|# or by RFC 5545:)(?: -d '([^']+)')?(?: +# (.*))?$`)
+	line := regexp.MustCompile(`(?m)^(?:curl (?:-X ([A-Z]+) )?"?\$url([^ "]+)"? …|# or by RFC 5545:)(?: -d ` +
+		`'([^']+)')?(?: +# (.*))?$`)
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		id, sent := "", 0

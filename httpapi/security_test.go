@@ -42,12 +42,15 @@ func TestSecurityNamesTestsThatExist(t *testing.T) {
 
 func TestEveryAnswerSaysHowItIsToBeTaken(t *testing.T) {
 	s := serveAccounts(t, auth.Config{})
-	for _, path := range []string{"/healthz", "/.well-known/jwks.json", "/v1/expenses", "/v1/me", "/nowhere", "/problems/conflict", "/docs", "/"} {
+	for _, path := range []string{"/healthz", "/.well-known/jwks.json", "/v1/expenses", "/v1/me", "/nowhere",
+		"/problems/conflict", "/docs", "/"} {
 		header := s.do("GET", path, "").Header()
-		equal(t, path+": Cross-Origin-Opener-Policy", header.Get("Cross-Origin-Opener-Policy") != "", strings.HasPrefix(header.Get("Content-Type"), "text/html"))
+		equal(t, path+": Cross-Origin-Opener-Policy", header.Get("Cross-Origin-Opener-Policy") != "",
+			strings.HasPrefix(header.Get("Content-Type"), "text/html"))
 		equal(t, path+": X-Content-Type-Options", header.Get("X-Content-Type-Options"), "nosniff")
 		equal(t, path+": Referrer-Policy", header.Get("Referrer-Policy"), "no-referrer")
-		if policy := header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") {
+		if policy := header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") ||
+			!strings.Contains(policy, "frame-ancestors 'none'") {
 			t.Errorf("%s: Content-Security-Policy %q", path, policy)
 		}
 		if cache := header.Get("Cache-Control"); cache != "no-store" && !strings.HasPrefix(cache, "public, ") {

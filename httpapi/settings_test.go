@@ -20,20 +20,25 @@ func TestSettingsAreReadAndChanged(t *testing.T) {
 		}
 		s.must(304, "GET", "/v1/settings", "", "If-None-Match", got.Header().Get("ETag"))
 		changed := s.must(200, "PATCH", "/v1/settings",
-			`{"time_zone":"Pacific/Auckland","locale":"de-DE","fiscal_year_start":4,"default_category_id":"`+categoryID(s, "Food")+`"}`, "If-Match", `"1"`)
+			`{"time_zone":"Pacific/Auckland","locale":"de-DE","fiscal_year_start":4,"default_category_id":"`+categoryID(s,
+				"Food")+`"}`, "If-Match", `"1"`)
 		equal(t, "time_zone", changed.json["time_zone"], any("Pacific/Auckland"))
 		equal(t, "ETag", changed.Header().Get("ETag"), `"2"`)
 		if _, ok := changed.json["rerated"]; ok {
 			t.Error("rerated is told although the home currency stayed")
 		}
 		s.refused(412, "version_mismatch", nil, "PATCH", "/v1/settings", `{"locale":"en"}`, "If-Match", `"1"`)
-		equal(t, "today in the ledger's zone", s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`).json["date"], any("2026-03-09"))
+		equal(t, "today in the ledger's zone", s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`).json["date"],
+			any("2026-03-09"))
 
 		s.refused(422, "validation_error", []string{
-			"#/locale not_null", "#/home_currency unknown_currency", "#/time_zone unknown_zone", "#/fiscal_year_start impossible_month",
+			"#/locale not_null", "#/home_currency unknown_currency", "#/time_zone unknown_zone",
+			"#/fiscal_year_start impossible_month",
 			"#/default_category_id malformed_id",
-		}, "PATCH", "/v1/settings", `{"locale":null,"home_currency":"EURO","time_zone":"Mars","fiscal_year_start":13,"default_category_id":"x"}`)
-		s.refused(422, "validation_error", []string{"#/fiscal_year_start wrong_type"}, "PATCH", "/v1/settings", `{"fiscal_year_start":1.5}`)
+		}, "PATCH", "/v1/settings", `{"locale":null,"home_currency":"EURO","time_zone":"Mars","fiscal_year_start":13,`+
+			`"default_category_id":"x"}`)
+		s.refused(422, "validation_error", []string{"#/fiscal_year_start wrong_type"}, "PATCH", "/v1/settings",
+			`{"fiscal_year_start":1.5}`)
 	})
 }
 
@@ -42,7 +47,8 @@ func TestANewHomeCurrencyReratesExpensesAndLimits(t *testing.T) {
 		s := serve(t, st)
 		s.must(201, "POST", "/v1/expenses", `{"amount":"10.00"}`)
 		s.must(201, "POST", "/v1/expenses", `{"amount":"3.250","currency":"KWD"}`)
-		budget := s.must(201, "POST", "/v1/budgets", `{"category_id":null,"amount":"100","currency":"EUR","from_month":"2026-03"}`)
+		budget := s.must(201, "POST", "/v1/budgets",
+			`{"category_id":null,"amount":"100","currency":"EUR","from_month":"2026-03"}`)
 		changed := s.must(200, "PATCH", "/v1/settings", `{"home_currency":"USD"}`)
 		rerated, _ := changed.json["rerated"].(map[string]any)
 		equal(t, "converted", rerated["converted"], any(1.0))
@@ -50,7 +56,8 @@ func TestANewHomeCurrencyReratesExpensesAndLimits(t *testing.T) {
 		after := s.must(200, "GET", "/v1/budgets/"+budget.id(), "")
 		equal(t, "the limit", after.json["entries"].([]any)[0].(map[string]any)["amount"], any("125.00"))
 
-		s.refused(422, "validation_error", []string{"#/home_currency no_rate"}, "PATCH", "/v1/settings", `{"home_currency":"KWD"}`)
+		s.refused(422, "validation_error", []string{"#/home_currency no_rate"}, "PATCH", "/v1/settings",
+			`{"home_currency":"KWD"}`)
 		s.must(200, "PATCH", "/v1/settings", `{"home_currency":"KWD","limit_rate":"0.3"}`)
 		after = s.must(200, "GET", "/v1/budgets/"+budget.id(), "")
 		equal(t, "the limit", after.json["entries"].([]any)[0].(map[string]any)["amount"], any("37.500"))
@@ -60,10 +67,13 @@ func TestANewHomeCurrencyReratesExpensesAndLimits(t *testing.T) {
 func TestWhatIsNoWholeNumberIsToldWhatItShouldBe(t *testing.T) {
 	s := serve(t, memstore.New())
 	const fraction = "This must be a whole number, not a fraction or one so large."
-	for value, want := range map[string]string{"1.5": fraction, "1e300": fraction, `"4"`: "This must be a whole number, not a string."} {
-		fault := s.must(422, "PATCH", "/v1/settings", `{"fiscal_year_start":`+value+`}`).json["errors"].([]any)[0].(map[string]any)
+	for value, want := range map[string]string{"1.5": fraction, "1e300": fraction,
+		`"4"`: "This must be a whole number, not a string."} {
+		refused := s.must(422, "PATCH", "/v1/settings", `{"fiscal_year_start":`+value+`}`)
+		fault := refused.json["errors"].([]any)[0].(map[string]any)
 		equal(t, "of a month", fault["detail"], any(want))
-		mutation := `{"mutation_id":"m` + strings.Trim(value, `"`) + `","type":"expense","op":"patch","id":"` + syncID(1) + `","base_version":` + value + `,"data":{}}`
+		mutation := `{"mutation_id":"m` + strings.Trim(value, `"`) + `","type":"expense","op":"patch","id":"` + syncID(1) +
+			`","base_version":` + value + `,"data":{}}`
 		problem := s.push(mutation)[0]["problem"].(map[string]any)
 		equal(t, "of a version", problem["errors"].([]any)[0].(map[string]any)["detail"], any(want))
 	}

@@ -190,9 +190,11 @@ func TestALongLookForAlertsHoldsUpNoPosting(t *testing.T) {
 		st := &lookedInto{Store: memstore.New()}
 		addDaily(t, st, "UTC", expense.DateOf(time.Now(), time.UTC).AddDays(1))
 		_, stop := runTicker(t, st, time.Minute)
-		time.Sleep(24*time.Hour + 30*time.Second) // into the next day, and into a look: each takes an hour and waits for the next tick
+		// Into the next day, and into a look: each takes an hour and waits for the next tick.
+		time.Sleep(24*time.Hour + 30*time.Second)
 		if all := posted(t, st); len(all) != 1 || st.looks.Load() != 24 {
-			t.Errorf("half a minute into the day %d occurrences were posted and %d looks begun, want 1 and 24", len(all), st.looks.Load())
+			t.Errorf("half a minute into the day %d occurrences were posted and %d looks begun, want 1 and 24", len(all),
+				st.looks.Load())
 		}
 		before := time.Now()
 		stop()

@@ -78,7 +78,8 @@ func TestOneRequestIsOneTrace(t *testing.T) {
 			spans := exporter.GetSpans()
 			paths := tree(spans)
 			const root, in = "POST /v1/expenses", "POST /v1/expenses > postExpense > transaction > "
-			for _, want := range []string{root, root + " > authenticate", root + " > postExpense", in + "BEGIN", in + "SELECT spendwise_ledgers", in + "COMMIT"} {
+			for _, want := range []string{root, root + " > authenticate", root + " > postExpense", in + "BEGIN",
+				in + "SELECT spendwise_ledgers", in + "COMMIT"} {
 				if !slices.Contains(paths, want) {
 					t.Errorf("no span %s", want)
 				}
@@ -98,7 +99,8 @@ func TestOneRequestIsOneTrace(t *testing.T) {
 				t.Errorf("the request's span is of kind %s below %s", first.SpanKind, first.Parent.SpanID())
 			}
 			for _, want := range []attribute.KeyValue{
-				attribute.String("http.request.method", "POST"), attribute.String("http.route", "/v1/expenses"), attribute.Int("http.response.status_code", 201),
+				attribute.String("http.request.method", "POST"), attribute.String("http.route", "/v1/expenses"),
+				attribute.Int("http.response.status_code", 201),
 			} {
 				if !slices.Contains(first.Attributes, want) {
 					t.Errorf("the request's span lacks %v: %v", want, first.Attributes)
@@ -133,7 +135,8 @@ func TestSpansBelowTheHosts(t *testing.T) {
 	s.send(s.request("GET", "/v1/settings", nil).WithContext(ctx))
 	host.End()
 	paths := tree(exporter.GetSpans())
-	for _, want := range []string{"host > authenticate", "host > getSettings", "host > getSettings > SELECT spendwise_ledgers"} {
+	for _, want := range []string{"host > authenticate", "host > getSettings",
+		"host > getSettings > SELECT spendwise_ledgers"} {
 		if !slices.Contains(paths, want) {
 			t.Errorf("no span %s in %q", want, paths)
 		}
@@ -154,15 +157,18 @@ func TestSpansSayWhatFailed(t *testing.T) {
 		code    string
 		status  codes.Code
 	}{
-		{"what the client asked for wrongly", serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.Tracer = provider }), "/v1/expenses?q=1&x=2",
+		{"what the client asked for wrongly", serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.Tracer = provider }),
+			"/v1/expenses?q=1&x=2",
 			"unknown_parameter", codes.Unset},
-		{"a panic", serve(t, broken{memstore.New(), true}, func(cfg *httpapi.Config) { cfg.Tracer = provider }), "/v1/settings", "internal", codes.Error},
+		{"a panic", serve(t, broken{memstore.New(), true}, func(cfg *httpapi.Config) { cfg.Tracer = provider }),
+			"/v1/settings", "internal", codes.Error},
 	} {
 		exporter.Reset()
 		test.handler.do("GET", test.target, "")
 		spans := exporter.GetSpans()
 		last := spans[len(spans)-1] // the request's span ends last
-		if last.Status.Code != test.status || last.Status.Description != "" || !slices.Contains(last.Attributes, attribute.String("error.type", test.code)) {
+		if last.Status.Code != test.status || last.Status.Description != "" ||
+			!slices.Contains(last.Attributes, attribute.String("error.type", test.code)) {
 			t.Errorf("%s: %s %v %v", test.name, last.Name, last.Status, last.Attributes)
 		}
 	}

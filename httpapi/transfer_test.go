@@ -40,14 +40,16 @@ func (s server) upload(query, mapping, file string, header ...string) reply {
 	return s.do("POST", "/v1/imports/expenses"+query, body, append(header, "Content-Type", media)...)
 }
 
-const bankMapping = `{"date":{"column":"Day","layout":"DD.MM.YYYY"},"amount":{"column":"Sum","decimal":","},"category":{"column":"Kind"},"negate":true}`
+const bankMapping = `{"date":{"column":"Day","layout":"DD.MM.YYYY"},"amount":{"column":"Sum","decimal":","},` +
+	`"category":{"column":"Kind"},"negate":true}`
 
 const bankFile = "Day,Sum,Kind\n01.03.2026,\"-1,50\",Food\n02.03.2026,\"-20,00\",Boats\n31.02.2026,\"-1,00\",Food\n"
 
 func TestWhatIsExportedIsImported(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
-		s.must(201, "POST", "/v1/expenses", `{"id":"`+firstID+`","amount":"12.50","currency":"USD","notes":"=SUM(A1), \"quoted\"\nline","date":"2026-03-07"}`)
+		s.must(201, "POST", "/v1/expenses", `{"id":"`+firstID+`","amount":"12.50","currency":"USD","notes":"=SUM(A1), `+
+			`\"quoted\"\nline","date":"2026-03-07"}`)
 		s.must(201, "POST", "/v1/expenses", `{"id":"`+secondID+`","amount":"3.250","currency":"KWD","category":"Food"}`)
 		got := s.must(200, "GET", "/v1/exports/expenses.csv", "")
 		equal(t, "Content-Disposition", got.Header().Get("Content-Disposition"), `attachment; filename="expenses.csv"`)
@@ -61,7 +63,8 @@ func TestWhatIsExportedIsImported(t *testing.T) {
 		if !strings.HasPrefix(filtered, "\ufeff"+wire.CSVHeader) || strings.Contains(filtered, "USD") {
 			t.Errorf("the filtered file: %q", filtered)
 		}
-		s.refused(400, "unknown_parameter", []string{"limit unknown_parameter"}, "GET", "/v1/exports/expenses.csv?limit=1", "")
+		s.refused(400, "unknown_parameter", []string{"limit unknown_parameter"}, "GET", "/v1/exports/expenses.csv?limit=1",
+			"")
 
 		other := s.as("boris")
 		result := other.upload("", `{"preset":"spendwise"}`, want)
@@ -75,7 +78,8 @@ func TestAForeignFileIsImportedOnce(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		dry := s.upload("?dry_run=true", bankMapping, bankFile)
-		equal(t, "a dry run", dry.Body.String(), `{"added":2,"known":0,"ignored":0,"failed":[{"line":4,"column":"Day","code":"malformed_date",`+
+		equal(t, "a dry run", dry.Body.String(), `{"added":2,"known":0,"ignored":0,"failed":[{"line":4,"column":"Day",`+
+			`"code":"malformed_date",`+
 			`"detail":"\"31.02.2026\" is not a date written DD.MM.YYYY"}],"dry_run":true}`)
 		abort := s.upload("?on_error=abort", bankMapping, bankFile)
 		equal(t, "added with a faulty line", abort.json["added"], any(0.0))
@@ -86,8 +90,10 @@ func TestAForeignFileIsImportedOnce(t *testing.T) {
 		again := s.upload("", bankMapping, bankFile, "Idempotency-Key", "file")
 		equal(t, "Idempotency-Replayed", again.Header().Get("Idempotency-Replayed"), "true")
 		equal(t, "the answer again", again.Body.String(), first.Body.String())
-		equal(t, "another file", s.upload("", bankMapping, bankFile+"\n", "Idempotency-Key", "file").json["code"], any("idempotency_key_reused"))
-		equal(t, "another mapping", s.upload("", `{"preset":"spendwise"}`, bankFile, "Idempotency-Key", "file").json["code"], any("idempotency_key_reused"))
+		equal(t, "another file", s.upload("", bankMapping, bankFile+"\n", "Idempotency-Key", "file").json["code"],
+			any("idempotency_key_reused"))
+		equal(t, "another mapping", s.upload("", `{"preset":"spendwise"}`, bankFile, "Idempotency-Key", "file").json["code"],
+			any("idempotency_key_reused"))
 		equal(t, "known", s.upload("", bankMapping, bankFile).json["known"], any(2.0))
 		boats := s.must(200, "GET", "/v1/expenses?category_id="+categoryID(s, "Boats"), "").list()
 		equal(t, "in the new category", len(boats), 1)
@@ -125,17 +131,22 @@ func TestAnImportThatCannotBeReadChangesNothing(t *testing.T) {
 		faults string
 		parts  []string
 	}{
-		"no mapping":         {400, "malformed", "", []string{"file", bankFile}},
-		"no file":            {400, "malformed", "", []string{"mapping", bankMapping}},
-		"the file first":     {400, "malformed", "", []string{"file", bankFile, "mapping", bankMapping}},
-		"a part too many":    {400, "malformed", "", []string{"mapping", bankMapping, "file", bankFile, "note", "x"}},
-		"a broken mapping":   {400, "malformed", "#/mapping malformed", []string{"mapping", `{`, "file", bankFile}},
-		"an unknown member":  {400, "malformed", "#/mapping/colour unknown_member", []string{"mapping", `{"date":{"column":"Day"},"amount":{"column":"Sum"},"colour":1}`, "file", bankFile}},
-		"a faulty mapping":   {422, "validation_error", "#/mapping/amount/column required", []string{"mapping", `{"date":{"column":"Day"}}`, "file", bankFile}},
-		"an unknown column":  {422, "validation_error", "#/mapping/date/column unknown_column", []string{"mapping", `{"date":{"column":"Tag"},"amount":{"column":"Sum"}}`, "file", bankFile}},
-		"an empty file":      {422, "validation_error", "#/file empty_file", []string{"mapping", bankMapping, "file", ""}},
-		"a mapping too long": {413, "payload_too_large", "", []string{"mapping", strings.Repeat(" ", 1<<17), "file", bankFile}},
-		"a file too long":    {413, "payload_too_large", "", []string{"mapping", bankMapping, "file", strings.Repeat("x", 33<<20)}},
+		"no mapping":       {400, "malformed", "", []string{"file", bankFile}},
+		"no file":          {400, "malformed", "", []string{"mapping", bankMapping}},
+		"the file first":   {400, "malformed", "", []string{"file", bankFile, "mapping", bankMapping}},
+		"a part too many":  {400, "malformed", "", []string{"mapping", bankMapping, "file", bankFile, "note", "x"}},
+		"a broken mapping": {400, "malformed", "#/mapping malformed", []string{"mapping", `{`, "file", bankFile}},
+		"an unknown member": {400, "malformed", "#/mapping/colour unknown_member",
+			[]string{"mapping", `{"date":{"column":"Day"},"amount":{"column":"Sum"},"colour":1}`, "file", bankFile}},
+		"a faulty mapping": {422, "validation_error", "#/mapping/amount/column required",
+			[]string{"mapping", `{"date":{"column":"Day"}}`, "file", bankFile}},
+		"an unknown column": {422, "validation_error", "#/mapping/date/column unknown_column",
+			[]string{"mapping", `{"date":{"column":"Tag"},"amount":{"column":"Sum"}}`, "file", bankFile}},
+		"an empty file": {422, "validation_error", "#/file empty_file", []string{"mapping", bankMapping, "file", ""}},
+		"a mapping too long": {413, "payload_too_large", "",
+			[]string{"mapping", strings.Repeat(" ", 1<<17), "file", bankFile}},
+		"a file too long": {413, "payload_too_large", "",
+			[]string{"mapping", bankMapping, "file", strings.Repeat("x", 33<<20)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := s

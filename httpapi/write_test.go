@@ -24,7 +24,8 @@ func TestARequestIsDoneOnceUnderItsKey(t *testing.T) {
 		equal(t, "the answer again", again.Body.String(), first.Body.String())
 		equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 1)
 
-		for name, body := range map[string]string{"another amount": `{"amount":"5.01","notes":"tea"}`, "a faulty body": `{"amount":"x"}`} {
+		for name, body := range map[string]string{"another amount": `{"amount":"5.01","notes":"tea"}`,
+			"a faulty body": `{"amount":"x"}`} {
 			t.Run(name, func(t *testing.T) {
 				s.refused(422, "idempotency_key_reused", []string{"Idempotency-Key idempotency_key_reused"},
 					"POST", "/v1/expenses", body, "Idempotency-Key", "k:1")
@@ -66,7 +67,8 @@ func TestAKeyThatBreaksItsSyntaxIsMalformed(t *testing.T) {
 		"on two lines":  {"Idempotency-Key", "a", "Idempotency-Key", "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s.refused(400, "malformed", []string{"Idempotency-Key malformed_key"}, "POST", "/v1/expenses", `{"amount":"1"}`, header...)
+			s.refused(400, "malformed", []string{"Idempotency-Key malformed_key"}, "POST", "/v1/expenses", `{"amount":"1"}`,
+				header...)
 		})
 	}
 	s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`, "Idempotency-Key", strings.Repeat("k", 255))
@@ -101,7 +103,8 @@ func TestPreconditionsThatCannotBeReadAreMalformed(t *testing.T) {
 			s.refused(400, "malformed", []string{"If-None-Match malformed_tag"}, "GET", path, "", "If-None-Match", value)
 		})
 	}
-	s.refused(400, "malformed", []string{"If-None-Match not_a_star"}, "PUT", path, `{"amount":"1"}`, "If-None-Match", `"2"`)
+	s.refused(400, "malformed", []string{"If-None-Match not_a_star"}, "PUT", path, `{"amount":"1"}`, "If-None-Match",
+		`"2"`)
 	s.refused(412, "version_mismatch", nil, "DELETE", path, "", "If-Match", `"02", "two", W/"2"`)
 	s.must(204, "DELETE", path, "", "If-Match", `"1"`, "If-Match", `"2"`)
 }

@@ -43,7 +43,8 @@ func newLedger(t *testing.T, now string) *ledger {
 	}
 	l := &ledger{t: t, store: memstore.New(), env: expense.Env{Rates: rising{}}}
 	l.at(now)
-	if _, err := l.store.CreateLedger(t.Context(), owner, expense.NewInitialLedger(owner, settings, l.env.Now)); err != nil {
+	if _, err := l.store.CreateLedger(t.Context(), owner,
+		expense.NewInitialLedger(owner, settings, l.env.Now)); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -191,7 +192,8 @@ func (l *ledger) archive(name string, archived bool) {
 		if err != nil {
 			return err
 		}
-		_, err = expense.ChangeCategory(ctx, tx, l.env, category.ID, expense.CategoryPatch{Archived: &archived}, expense.Precondition{})
+		_, err = expense.ChangeCategory(ctx, tx, l.env, category.ID, expense.CategoryPatch{Archived: &archived},
+			expense.Precondition{})
 		return err
 	})
 	if err != nil {
@@ -284,7 +286,8 @@ func TestWhatIsThereOrWasCountsAsPosted(t *testing.T) {
 	for _, day := range []string{"2025-03-08", "2025-03-09", "2025-03-12"} {
 		err := l.update(func(ctx context.Context, tx store.Tx) error {
 			_, err := expense.Add(ctx, tx, l.env, expense.Draft{
-				ID: expense.OccurrenceID(rule.ID, date(day)).String(), Amount: "5", Date: day, RuleID: rule.ID.String(), Occurrence: day,
+				ID: expense.OccurrenceID(rule.ID, date(day)).String(), Amount: "5", Date: day, RuleID: rule.ID.String(),
+				Occurrence: day,
 			})
 			return err
 		})
@@ -356,7 +359,8 @@ func TestABadRuleHoldsUpNoOther(t *testing.T) {
 	l.env.Now = failed.RetryAt
 	l.post()
 	repaired := l.read(badRule.ID)
-	if repaired.LastError != "" || repaired.Failures != 0 || !repaired.RetryAt.IsZero() || repaired.Next.Before(date("2025-03-12")) {
+	if repaired.LastError != "" || repaired.Failures != 0 || !repaired.RetryAt.IsZero() ||
+		repaired.Next.Before(date("2025-03-12")) {
 		t.Errorf("the repaired rule is %+v", repaired)
 	}
 	if got := len(l.expenses(badRule.ID)); got != repaired.Next.Sub(date("2025-03-08")) {
@@ -445,7 +449,8 @@ func TestAnEditRepairsARuleAtOnce(t *testing.T) {
 	l.archive("Travel", true)
 	l.at("2025-03-10")
 	l.post()
-	if changed := l.change(rule.ID, recurrence.Draft{Category: new("Food")}); changed.LastError != "" || changed.Failures != 0 {
+	if changed := l.change(rule.ID, recurrence.Draft{Category: new("Food")}); changed.LastError != "" ||
+		changed.Failures != 0 {
 		t.Errorf("the edited rule is %+v", changed)
 	}
 	l.post()
@@ -462,11 +467,13 @@ func TestACurrencyThatEndsStopsItsRuleInOrder(t *testing.T) {
 	if round := l.post(); round.Posted != 2 || round.Failed != 1 {
 		t.Errorf("the round did %+v", round)
 	}
-	if read := l.read(rule.ID); read.Next != last.AddDays(1) || !strings.Contains(read.LastError, "HRK ceased to be legal tender") {
+	if read := l.read(rule.ID); read.Next != last.AddDays(1) ||
+		!strings.Contains(read.LastError, "HRK ceased to be legal tender") {
 		t.Errorf("the rule is %+v", read)
 	}
 	// Skipping an occurrence that cannot be posted settles it.
-	if skipped, err := l.trySkip(rule.ID, last.AddDays(1).String()); err != nil || skipped.LastError != "" || skipped.Next != last.AddDays(2) {
+	if skipped, err := l.trySkip(rule.ID, last.AddDays(1).String()); err != nil || skipped.LastError != "" ||
+		skipped.Next != last.AddDays(2) {
 		t.Errorf("after a skip the rule is %+v, %v", skipped, err)
 	}
 }
@@ -480,7 +487,8 @@ func TestALedgerThatIsFullTakesWhatFits(t *testing.T) {
 		t.Errorf("the round did %+v", round)
 	}
 	l.wantPosted(small.ID, "2025-03-09 1.00, 2025-03-10 1.00, 2025-03-11 1.00, 2025-03-12 1.00")
-	if read := l.read(large.ID); read.Next != date("2025-03-11") || !strings.Contains(read.LastError, "10^15") || strings.Contains(read.LastError, "add 1") {
+	if read := l.read(large.ID); read.Next != date("2025-03-11") || !strings.Contains(read.LastError, "10^15") ||
+		strings.Contains(read.LastError, "add 1") {
 		t.Errorf("the large rule is %+v", read)
 	}
 }
@@ -502,7 +510,8 @@ func TestAnOccurrenceIsSkipped(t *testing.T) {
 		}
 	}
 	read := l.read(rule.ID)
-	if read.Next != date("2025-03-11") || read.Skipped.String() != "2025-03-09,2025-03-10,2025-03-12" || read.Guard != rule.Guard {
+	if read.Next != date("2025-03-11") || read.Skipped.String() != "2025-03-09,2025-03-10,2025-03-12" ||
+		read.Guard != rule.Guard {
 		t.Errorf("the rule is %+v", read)
 	}
 	if again, err := l.trySkip(rule.ID, "2025-03-09"); err != nil || again.Version != read.Version {
@@ -557,7 +566,8 @@ func TestWhatIsMissedWhilePausedIsNotPosted(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
 	rule := l.add(daily("5", "2025-03-06"))
 	// The occurrences that were due before the pause are posted by the change.
-	if paused := l.change(rule.ID, recurrence.Draft{Paused: new(true)}); paused.Next != date("2025-03-09") || paused.Guard != rule.Guard {
+	if paused := l.change(rule.ID, recurrence.Draft{Paused: new(true)}); paused.Next != date("2025-03-09") ||
+		paused.Guard != rule.Guard {
 		t.Errorf("the paused rule is %+v", paused)
 	}
 	l.at("2025-03-20")
@@ -619,12 +629,15 @@ func TestAnEditLosesNoOccurrence(t *testing.T) {
 		edits []recurrence.Draft
 		next  string
 	}{
-		{"an interval put right at once", daily("1", "2025-03-08"), []recurrence.Draft{{Interval: new(100)}, {Interval: new(1)}}, "2025-03-11"},
+		{"an interval put right at once", daily("1", "2025-03-08"),
+			[]recurrence.Draft{{Interval: new(100)}, {Interval: new(1)}}, "2025-03-11"},
 		{"an earlier start", daily("1", "2025-06-01"), []recurrence.Draft{{Start: new("2025-03-20")}}, "2025-03-20"},
-		{"a later start taken back", daily("1", "2025-04-01"), []recurrence.Draft{{Start: new("2026-04-01")}, {Start: new("2025-04-01")}}, "2025-04-01"},
+		{"a later start taken back", daily("1", "2025-04-01"),
+			[]recurrence.Draft{{Start: new("2026-04-01")}, {Start: new("2025-04-01")}}, "2025-04-01"},
 		{"yearly becomes daily", recurrence.Draft{Amount: new("1"), Freq: new("yearly"), Start: new("2025-03-01")},
 			[]recurrence.Draft{{Freq: new("daily")}}, "2025-03-10"},
-		{"an end taken back", daily("1", "2025-03-10"), []recurrence.Draft{{Until: new("2025-03-10")}, {Until: new("")}}, "2025-03-11"},
+		{"an end taken back", daily("1", "2025-03-10"), []recurrence.Draft{{Until: new("2025-03-10")}, {Until: new("")}},
+			"2025-03-11"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLedger(t, "2025-03-10")
@@ -680,7 +693,8 @@ func TestAChangePostsNoMoreThanABatchAlongTheWay(t *testing.T) {
 			return err
 		},
 		"split": func(ctx context.Context, tx store.Tx, id uuid.UUID) error {
-			_, err := recurrence.Split(ctx, tx, l.env, id, "2025-03-01", recurrence.Draft{Paused: new(true)}, expense.Precondition{})
+			_, err := recurrence.Split(ctx, tx, l.env, id, "2025-03-01", recurrence.Draft{Paused: new(true)},
+				expense.Precondition{})
 			return err
 		},
 		"delete": func(ctx context.Context, tx store.Tx, id uuid.UUID) error {
@@ -722,7 +736,8 @@ func TestAChangePostsNoMoreThanABatchAlongTheWay(t *testing.T) {
 	if !ok {
 		t.Fatal("800 occurrences that cannot be posted are no backlog before they were tried")
 	}
-	if _, err := jobs.CatchUp(t.Context(), l.store, owner, l.env, behind); err != nil || l.read(failing.ID).LastError == "" {
+	if _, err := jobs.CatchUp(t.Context(), l.store, owner, l.env, behind); err != nil ||
+		l.read(failing.ID).LastError == "" {
 		t.Errorf("catching up with what fails: %v, %+v", err, l.read(failing.ID))
 	}
 	if err := l.update(failed); err != nil || l.read(failing.ID).Next != date("2023-01-01") {
@@ -745,10 +760,12 @@ func TestFromHereOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fresh.ID == rent.ID || fresh.Start != rent.Start || fresh.Next != date("2025-04-30") || !fresh.CreatedAt.Equal(l.env.Now) {
+	if fresh.ID == rent.ID || fresh.Start != rent.Start || fresh.Next != date("2025-04-30") ||
+		!fresh.CreatedAt.Equal(l.env.Now) {
 		t.Errorf("the new rule is %+v", fresh)
 	}
-	if old := l.read(rent.ID); old.Until != date("2025-03-31") || old.Next != date("2025-03-31") || old.Version != fresh.Version {
+	if old := l.read(rent.ID); old.Until != date("2025-03-31") || old.Next != date("2025-03-31") ||
+		old.Version != fresh.Version {
 		t.Errorf("the old rule is %+v", old)
 	}
 	l.at("2025-08-01")
@@ -759,7 +776,8 @@ func TestFromHereOn(t *testing.T) {
 		name, from string
 		want       string
 	}{
-		{"before the first", "2025-01-31", "from_date out_of_range"}, {"after the end", "2025-04-01", "from_date no_occurrence"},
+		{"before the first", "2025-01-31", "from_date out_of_range"},
+		{"after the end", "2025-04-01", "from_date no_occurrence"},
 		{"no date", "soon", "from_date malformed_date"}, {"nothing", "", "from_date required"},
 	} {
 		if _, err := l.trySplit(rent.ID, test.from, recurrence.Draft{}); faults(err) != test.want {
@@ -775,41 +793,56 @@ func TestFromHereOnOnOtherDays(t *testing.T) {
 		from        string
 		preview     string
 	}{
-		{"the same days, another amount: the count goes on", counted(monthly("1", "2025-01-31"), 4), recurrence.Draft{Amount: new("2")},
+		{"the same days, another amount: the count goes on", counted(monthly("1", "2025-01-31"), 4),
+			recurrence.Draft{Amount: new("2")},
 			"2025-03-01", "2025-03-31 2025-04-30"},
-		{"another interval: what is left of the count", counted(monthly("1", "2025-01-31"), 4), recurrence.Draft{Interval: new(2)},
+		{"another interval: what is left of the count", counted(monthly("1", "2025-01-31"), 4),
+			recurrence.Draft{Interval: new(2)},
 			"2025-03-01", "2025-03-31 2025-05-31"},
 		{"another count, from here", counted(monthly("1", "2025-01-31"), 4), recurrence.Draft{Count: new(3)},
 			"2025-04-01", "2025-04-30 2025-05-31 2025-06-30"},
-		{"weekly", monthly("1", "2025-01-31"), recurrence.Draft{Freq: new("weekly"), Count: new(2)}, "2025-03-04", "2025-03-04 2025-03-11"},
+		{"weekly", monthly("1", "2025-01-31"), recurrence.Draft{Freq: new("weekly"), Count: new(2)}, "2025-03-04",
+			"2025-03-04 2025-03-11"},
 		{"an end instead of a count", counted(monthly("1", "2025-01-31"), 9), recurrence.Draft{Until: new("2025-04-01")},
 			"2025-03-01", "2025-03-31"},
-		{"from a start of its own", monthly("1", "2025-01-31"), recurrence.Draft{Start: new("2025-05-05"), Until: new("2025-06-30")},
+		{"from a start of its own", monthly("1", "2025-01-31"),
+			recurrence.Draft{Start: new("2025-05-05"), Until: new("2025-06-30")},
 			"2025-03-01", "2025-05-05 2025-06-05"},
 		{"every other day stays in step", interval(daily("1", "2025-01-01"), 2), recurrence.Draft{Until: new("2025-02-08")},
 			"2025-02-03", "2025-02-04 2025-02-06 2025-02-08"},
-		{"daily fills the days before the old next one", monthly("1", "2025-01-15"), recurrence.Draft{Freq: new("daily"), Count: new(2)},
+		{"daily fills the days before the old next one", monthly("1", "2025-01-15"),
+			recurrence.Draft{Freq: new("daily"), Count: new(2)},
 			"2025-03-01", "2025-03-01 2025-03-02"},
 		{"an earlier day of the month", monthly("1", "2025-01-15"), recurrence.Draft{MonthDay: new("5"), Count: new(2)},
 			"2025-03-01", "2025-03-05 2025-04-05"},
-		{"the first of the month", monthly("1", "2025-01-15"), recurrence.Draft{MonthDay: new("1"), Count: new(2)}, "2025-03-10", "2025-04-01 2025-05-01"},
-		{"the 31st", monthly("1", "2025-01-15"), recurrence.Draft{MonthDay: new("31"), Count: new(2)}, "2025-03-01", "2025-03-31 2025-04-30"},
+		{"the first of the month", monthly("1", "2025-01-15"), recurrence.Draft{MonthDay: new("1"), Count: new(2)},
+			"2025-03-10", "2025-04-01 2025-05-01"},
+		{"the 31st", monthly("1", "2025-01-15"), recurrence.Draft{MonthDay: new("31"), Count: new(2)}, "2025-03-01",
+			"2025-03-31 2025-04-30"},
 		{"every other year keeps its day", yearly("2020-05-01"), recurrence.Draft{Interval: new(2), Until: new("2030-01-01")},
 			"2027-01-10", "2027-05-01 2029-05-01"},
-		{"a count of years keeps their day", yearly("2020-05-01"), recurrence.Draft{Count: new(2)}, "2027-01-10", "2027-05-01 2028-05-01"},
-		{"29 February stays when it is skipped", yearly("2020-02-29"), recurrence.Draft{OnMissing: new("skip"), Until: new("2033-01-01")},
+		{"a count of years keeps their day", yearly("2020-05-01"), recurrence.Draft{Count: new(2)}, "2027-01-10",
+			"2027-05-01 2028-05-01"},
+		{"29 February stays when it is skipped", yearly("2020-02-29"),
+			recurrence.Draft{OnMissing: new("skip"), Until: new("2033-01-01")},
 			"2027-01-10", "2028-02-29 2032-02-29"},
-		{"29 February stays for so many times", yearly("2020-02-29"), recurrence.Draft{Count: new(2)}, "2027-01-10", "2027-02-28 2028-02-29"},
-		{"a week's day stays", recurrence.Draft{Amount: new("1"), Freq: new("weekly"), Start: new("2025-01-06")}, recurrence.Draft{Count: new(2)},
+		{"29 February stays for so many times", yearly("2020-02-29"), recurrence.Draft{Count: new(2)}, "2027-01-10",
+			"2027-02-28 2028-02-29"},
+		{"a week's day stays", recurrence.Draft{Amount: new("1"), Freq: new("weekly"), Start: new("2025-01-06")},
+			recurrence.Draft{Count: new(2)},
 			"2026-12-02", "2026-12-07 2026-12-14"},
-		{"the same days as an RRULE", monthly("1", "2025-01-31"), recurrence.Draft{RRULE: new("RSCALE=GREGORIAN;FREQ=MONTHLY;INTERVAL=2;SKIP=BACKWARD;COUNT=3")},
+		{"the same days as an RRULE", monthly("1", "2025-01-31"),
+			recurrence.Draft{RRULE: new("RSCALE=GREGORIAN;FREQ=MONTHLY;INTERVAL=2;SKIP=BACKWARD;COUNT=3")},
 			"2025-04-01", "2025-04-30 2025-06-30 2025-08-31"},
-		{"another day of the month as an RRULE", monthly("1", "2025-01-15"), recurrence.Draft{RRULE: new("FREQ=MONTHLY;BYMONTHDAY=5;COUNT=2")},
+		{"another day of the month as an RRULE", monthly("1", "2025-01-15"),
+			recurrence.Draft{RRULE: new("FREQ=MONTHLY;BYMONTHDAY=5;COUNT=2")},
 			"2025-03-01", "2025-03-05 2025-04-05"},
 		{"an occurrence on the day itself", recurrence.Draft{Amount: new("1"), Freq: new("weekly"), Start: new("2025-01-06")},
 			recurrence.Draft{Interval: new(2), Count: new(2)}, "2026-12-07", "2026-12-07 2026-12-21"},
-		{"28 February stands for the 29th on the day itself", yearly("2020-02-29"), recurrence.Draft{Count: new(2)}, "2027-02-28", "2027-02-28 2028-02-29"},
-		{"a clamped month that was skipped", recurrence.Draft{Amount: new("1"), Freq: new("monthly"), Start: new("2025-01-31"), OnMissing: new("skip")},
+		{"28 February stands for the 29th on the day itself", yearly("2020-02-29"), recurrence.Draft{Count: new(2)},
+			"2027-02-28", "2027-02-28 2028-02-29"},
+		{"a clamped month that was skipped",
+			recurrence.Draft{Amount: new("1"), Freq: new("monthly"), Start: new("2025-01-31"), OnMissing: new("skip")},
 			recurrence.Draft{OnMissing: new("clamp"), Count: new(2)}, "2025-02-01", "2025-02-28 2025-03-31"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -836,7 +869,8 @@ func TestFromHereOnKnowsWhatADeviceWroteAhead(t *testing.T) {
 	for _, day := range []string{"2025-03-12", "2025-03-13"} {
 		if err := l.update(func(ctx context.Context, tx store.Tx) error {
 			_, err := expense.Add(ctx, tx, l.env, expense.Draft{
-				ID: expense.OccurrenceID(rule.ID, date(day)).String(), Amount: "5", Date: day, RuleID: rule.ID.String(), Occurrence: day,
+				ID: expense.OccurrenceID(rule.ID, date(day)).String(), Amount: "5", Date: day, RuleID: rule.ID.String(),
+				Occurrence: day,
 			})
 			return err
 		}); err != nil {
@@ -928,25 +962,34 @@ func TestEveryFaultOfADraftIsListed(t *testing.T) {
 	}{
 		{"nothing", recurrence.Draft{}, "amount required, freq required, start_date required"},
 		{"all at once", recurrence.Draft{
-			ID: new("x"), Amount: new("1.234"), Category: new("Nonsense"), Notes: new("\a"), Freq: new("hourly"), Interval: new(0),
-			Weekdays: []string{"monday"}, MonthDay: new("32"), OnMissing: new("guess"), Start: new("2025-02-30"), Until: new("x"), Count: new(-1),
-		}, "id malformed_id, amount too_many_digits, category unknown_category, notes control_character, start_date impossible_date, " +
-			"freq unknown_value, weekdays unknown_value, month_day out_of_range, on_missing unknown_value, until_date malformed_date, " +
+			ID: new("x"), Amount: new("1.234"), Category: new("Nonsense"), Notes: new("\a"), Freq: new("hourly"),
+			Interval: new(0),
+			Weekdays: []string{"monday"}, MonthDay: new("32"), OnMissing: new("guess"), Start: new("2025-02-30"),
+			Until: new("x"), Count: new(-1),
+		}, "id malformed_id, amount too_many_digits, category unknown_category, notes control_character, start_date " +
+			"impossible_date, " +
+			"freq unknown_value, weekdays unknown_value, month_day out_of_range, on_missing unknown_value, until_date " +
+			"malformed_date, " +
 			"interval out_of_range, count out_of_range"},
 		{"a month day of 0", with(func(d *recurrence.Draft) { d.MonthDay = new("0") }), "month_day out_of_range"},
 		{"a month day of 32", with(func(d *recurrence.Draft) { d.MonthDay = new("32") }), "month_day out_of_range"},
 		{"an interval of 0", with(func(d *recurrence.Draft) { d.Interval = new(0) }), "interval out_of_range"},
 		{"an interval of 10^9", with(func(d *recurrence.Draft) { d.Interval = new(1_000_000_000) }), "interval out_of_range"},
 		{"until before start", with(func(d *recurrence.Draft) { d.Until = new("2025-01-30") }), "until_date out_of_range"},
-		{"until and count", with(func(d *recurrence.Draft) { d.Until, d.Count = new("2026-01-30"), new(3) }), "count ambiguous"},
+		{"until and count", with(func(d *recurrence.Draft) { d.Until, d.Count = new("2026-01-30"), new(3) }),
+			"count ambiguous"},
 		{"a weekday of a month", with(func(d *recurrence.Draft) { d.Weekdays = []string{"mon"} }), "weekdays not_applicable"},
 		{"an RRULE beside a frequency", with(func(d *recurrence.Draft) { d.RRULE = new("FREQ=DAILY") }), "rrule ambiguous"},
-		{"an RRULE beside other faults", with(func(d *recurrence.Draft) { d.RRULE, d.Interval, d.Until = new("FREQ=DAILY;X=1"), new(0), new("x") }),
+		{"an RRULE beside other faults",
+			with(func(d *recurrence.Draft) { d.RRULE, d.Interval, d.Until = new("FREQ=DAILY;X=1"), new(0), new("x") }),
 			"rrule unsupported, rrule ambiguous, until_date malformed_date, interval out_of_range"},
-		{"an end that is no date, and a count", with(func(d *recurrence.Draft) { d.Until, d.Count = new("nonsense"), new(2) }),
+		{"an end that is no date, and a count",
+			with(func(d *recurrence.Draft) { d.Until, d.Count = new("nonsense"), new(2) }),
 			"until_date malformed_date, count ambiguous"},
-		{"an RRULE of the subset's outside", with(func(d *recurrence.Draft) { d.Freq, d.RRULE = nil, new("FREQ=HOURLY;BYSETPOS=1") }), ""},
-		{"an archived category", with(func(d *recurrence.Draft) { d.Category = new("Travel") }), "category archived_category"},
+		{"an RRULE of the subset's outside",
+			with(func(d *recurrence.Draft) { d.Freq, d.RRULE = nil, new("FREQ=HOURLY;BYSETPOS=1") }), ""},
+		{"an archived category", with(func(d *recurrence.Draft) { d.Category = new("Travel") }),
+			"category archived_category"},
 		{"an unknown currency", with(func(d *recurrence.Draft) { d.Currency = new("XXZ") }), "currency unknown_currency"},
 		{"4,001 occurrences due at once", daily("1", date("2025-03-10").AddDays(-4000).String()), "start_date too_many_due"},
 	} {
@@ -1109,7 +1152,8 @@ func TestThePlanHoldsWhatIsStillToCome(t *testing.T) {
 	// An occurrence that a device added in advance is not upcoming.
 	if err := l.update(func(ctx context.Context, tx store.Tx) error {
 		_, err := expense.Add(ctx, tx, l.env, expense.Draft{
-			ID: expense.OccurrenceID(food.ID, date("2025-03-21")).String(), Amount: "5", Date: "2025-03-21", RuleID: food.ID.String(),
+			ID: expense.OccurrenceID(food.ID, date("2025-03-21")).String(), Amount: "5", Date: "2025-03-21",
+			RuleID:     food.ID.String(),
 			Occurrence: "2025-03-21",
 		})
 		return err
@@ -1127,7 +1171,8 @@ func TestThePlanHoldsWhatIsStillToCome(t *testing.T) {
 		}
 		got = append(got, p.Date.String()+" "+p.Rule.Amount.String())
 	}
-	if got, want := strings.Join(got, ", "), "2025-03-11 5.00 EUR, 2025-03-31 800.00 EUR, 2025-03-31 5.00 EUR"; got != want {
+	if got, want := strings.Join(got,
+		", "), "2025-03-11 5.00 EUR, 2025-03-31 800.00 EUR, 2025-03-31 5.00 EUR"; got != want {
 		t.Errorf("planned: %s, want %s", got, want)
 	}
 }

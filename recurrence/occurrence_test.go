@@ -26,7 +26,8 @@ func Example() {
 }
 
 func ExampleRule_NextAfter() {
-	birthday := recurrence.Rule{Freq: recurrence.Yearly, Interval: 1, Start: expense.MustDate("2024-02-29"), OnMissing: recurrence.SkipMonth}
+	birthday := recurrence.Rule{Freq: recurrence.Yearly, Interval: 1, Start: expense.MustDate("2024-02-29"),
+		OnMissing: recurrence.SkipMonth}
 	fmt.Println(birthday.NextAfter(expense.MustDate("2024-02-29")))
 	// Output: 2028-02-29
 }
@@ -42,31 +43,43 @@ func TestOccurrencesComeFromTheAnchor(t *testing.T) {
 	}{
 		{"each day", recurrence.Rule{Freq: recurrence.Daily, Interval: 1, Start: date("2024-02-27")}, "",
 			"2024-02-27 2024-02-28 2024-02-29 2024-03-01 2024-03-02"},
-		{"every tenth day, from a day between", recurrence.Rule{Freq: recurrence.Daily, Interval: 10, Start: date("2024-01-01")}, "2024-01-12",
+		{"every tenth day, from a day between",
+			recurrence.Rule{Freq: recurrence.Daily, Interval: 10, Start: date("2024-01-01")}, "2024-01-12",
 			"2024-01-21 2024-01-31 2024-02-10 2024-02-20 2024-03-01"},
-		{"each week on the start's weekday", recurrence.Rule{Freq: recurrence.Weekly, Interval: 1, Start: date("2024-12-26")}, "",
+		{"each week on the start's weekday", recurrence.Rule{Freq: recurrence.Weekly, Interval: 1, Start: date("2024-12-26")},
+			"",
 			"2024-12-26 2025-01-02 2025-01-09 2025-01-16 2025-01-23"},
-		{"every other week on three days", recurrence.Rule{Freq: recurrence.Weekly, Interval: 2, Weekdays: monWedFri, Start: date("2025-01-02")}, "",
+		{"every other week on three days",
+			recurrence.Rule{Freq: recurrence.Weekly, Interval: 2, Weekdays: monWedFri, Start: date("2025-01-02")}, "",
 			"2025-01-03 2025-01-13 2025-01-15 2025-01-17 2025-01-27"},
 		{"monthly from 31 January", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("2024-01-31")}, "",
 			"2024-01-31 2024-02-29 2024-03-31 2024-04-30 2024-05-31"},
-		{"monthly from 31 January, skipping", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("2024-01-31"), OnMissing: recurrence.SkipMonth}, "",
+		{"monthly from 31 January, skipping",
+			recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("2024-01-31"), OnMissing: recurrence.SkipMonth},
+			"",
 			"2024-01-31 2024-03-31 2024-05-31 2024-07-31 2024-08-31"},
-		{"on the last day", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, MonthDay: recurrence.LastDay, Start: date("2025-02-10"), OnMissing: recurrence.SkipMonth}, "",
+		{"on the last day", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, MonthDay: recurrence.LastDay,
+			Start: date("2025-02-10"), OnMissing: recurrence.SkipMonth}, "",
 			"2025-02-28 2025-03-31 2025-04-30 2025-05-31 2025-06-30"},
-		{"on a day before the start's", recurrence.Rule{Freq: recurrence.Monthly, Interval: 3, MonthDay: 5, Start: date("2025-02-10")}, "",
+		{"on a day before the start's",
+			recurrence.Rule{Freq: recurrence.Monthly, Interval: 3, MonthDay: 5, Start: date("2025-02-10")}, "",
 			"2025-05-05 2025-08-05 2025-11-05 2026-02-05 2026-05-05"},
 		{"yearly on 29 February", recurrence.Rule{Freq: recurrence.Yearly, Interval: 1, Start: date("2024-02-29")}, "",
 			"2024-02-29 2025-02-28 2026-02-28 2027-02-28 2028-02-29"},
-		{"yearly on 29 February, skipping", recurrence.Rule{Freq: recurrence.Yearly, Interval: 1, Start: date("2096-02-29"), OnMissing: recurrence.SkipMonth}, "",
+		{"yearly on 29 February, skipping", recurrence.Rule{Freq: recurrence.Yearly, Interval: 1, Start: date("2096-02-29"),
+			OnMissing: recurrence.SkipMonth}, "",
 			"2096-02-29 2104-02-29 2108-02-29 2112-02-29 2116-02-29"},
-		{"until a day", recurrence.Rule{Freq: recurrence.Daily, Interval: 1, Start: date("2024-02-27"), Until: date("2024-02-28")}, "",
+		{"until a day",
+			recurrence.Rule{Freq: recurrence.Daily, Interval: 1, Start: date("2024-02-27"), Until: date("2024-02-28")}, "",
 			"2024-02-27 2024-02-28"},
-		{"so many", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("2024-01-31"), Count: 3, OnMissing: recurrence.SkipMonth}, "2024-02-01",
+		{"so many", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("2024-01-31"), Count: 3,
+			OnMissing: recurrence.SkipMonth}, "2024-02-01",
 			"2024-03-31 2024-05-31"},
-		{"far from the start", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("1900-01-31")}, "9999-10-01",
+		{"far from the start", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("1900-01-31")},
+			"9999-10-01",
 			"9999-10-31 9999-11-30 9999-12-31"},
-		{"a day that never comes", recurrence.Rule{Freq: recurrence.Monthly, Interval: 12, MonthDay: 30, Start: date("2024-02-01"), OnMissing: recurrence.SkipMonth}, "", ""},
+		{"a day that never comes", recurrence.Rule{Freq: recurrence.Monthly, Interval: 12, MonthDay: 30,
+			Start: date("2024-02-01"), OnMissing: recurrence.SkipMonth}, "", ""},
 		{"without a start", recurrence.Rule{Freq: recurrence.Daily, Interval: 1}, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -130,7 +143,8 @@ func falls(r recurrence.Rule, day expense.Date) bool {
 func walk(r recurrence.Rule, from, to expense.Date) []expense.Date {
 	var days []expense.Date
 	count := 0
-	for day := r.Start; !day.After(to) && (r.Until.IsZero() || !day.After(r.Until)) && (r.Count == 0 || count < r.Count); day = day.AddDays(1) {
+	for day := r.Start; !day.After(to) && (r.Until.IsZero() || !day.After(r.Until)) &&
+		(r.Count == 0 || count < r.Count); day = day.AddDays(1) {
 		if falls(r, day) {
 			count++
 			if !day.Before(from) {
@@ -163,10 +177,11 @@ func anyDate() *rapid.Generator[expense.Date] {
 func anyRule() *rapid.Generator[recurrence.Rule] {
 	return rapid.Custom(func(t *rapid.T) recurrence.Rule {
 		r := recurrence.Rule{
-			Amount:   expense.MustMoney("1", "EUR"),
-			Freq:     recurrence.Freq(rapid.IntRange(1, 4).Draw(t, "freq")),
-			Interval: rapid.OneOf(rapid.IntRange(1, 4), rapid.IntRange(1, 30), rapid.SampledFrom([]int{12, 24, 48, 100, 400, 1000})).Draw(t, "interval"),
-			Start:    anyDate().Draw(t, "start"),
+			Amount: expense.MustMoney("1", "EUR"),
+			Freq:   recurrence.Freq(rapid.IntRange(1, 4).Draw(t, "freq")),
+			Interval: rapid.OneOf(rapid.IntRange(1, 4), rapid.IntRange(1, 30),
+				rapid.SampledFrom([]int{12, 24, 48, 100, 400, 1000})).Draw(t, "interval"),
+			Start: anyDate().Draw(t, "start"),
 		}
 		if r.Freq == recurrence.Weekly {
 			r.Weekdays = recurrence.Weekdays(rapid.IntRange(0, 127).Draw(t, "weekdays"))
@@ -211,9 +226,10 @@ func TestOccurrencesAreThoseThatADayByDayWalkFinds(t *testing.T) {
 func TestACountIsOfTheDaysThereAre(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := recurrence.Rule{
-			Freq:      rapid.SampledFrom([]recurrence.Freq{recurrence.Monthly, recurrence.Yearly}).Draw(t, "freq"),
-			Interval:  rapid.SampledFrom([]int{1, 1, 2, 3, 4, 5, 6, 12, 25}).Draw(t, "interval"),
-			Start:     date(rapid.SampledFrom([]string{"1904-02-29", "1996-02-29", "2000-02-29", "2000-01-30", "2001-05-31"}).Draw(t, "start")),
+			Freq:     rapid.SampledFrom([]recurrence.Freq{recurrence.Monthly, recurrence.Yearly}).Draw(t, "freq"),
+			Interval: rapid.SampledFrom([]int{1, 1, 2, 3, 4, 5, 6, 12, 25}).Draw(t, "interval"),
+			Start: date(
+				rapid.SampledFrom([]string{"1904-02-29", "1996-02-29", "2000-02-29", "2000-01-30", "2001-05-31"}).Draw(t, "start")),
 			OnMissing: recurrence.SkipMonth,
 			Count:     rapid.OneOf(rapid.IntRange(1, 12), rapid.IntRange(1, 120)).Draw(t, "count"),
 		}
@@ -254,10 +270,11 @@ func TestOccurrencesEndWithTheLoop(t *testing.T) {
 
 func TestOccurrencesAllocateNothingForEachDate(t *testing.T) {
 	for name, r := range map[string]recurrence.Rule{
-		"daily":   {Freq: recurrence.Daily, Interval: 1, Start: date("1900-01-31")},
-		"weekly":  {Freq: recurrence.Weekly, Interval: 1, Weekdays: monWedFri, Start: date("1900-01-31"), Count: 90_000},
-		"monthly": {Freq: recurrence.Monthly, Interval: 1, Start: date("1900-01-31"), OnMissing: recurrence.SkipMonth, Count: 90_000},
-		"yearly":  {Freq: recurrence.Yearly, Interval: 1, Start: date("1904-02-29"), Until: date("2300-01-01")},
+		"daily":  {Freq: recurrence.Daily, Interval: 1, Start: date("1900-01-31")},
+		"weekly": {Freq: recurrence.Weekly, Interval: 1, Weekdays: monWedFri, Start: date("1900-01-31"), Count: 90_000},
+		"monthly": {Freq: recurrence.Monthly, Interval: 1, Start: date("1900-01-31"), OnMissing: recurrence.SkipMonth,
+			Count: 90_000},
+		"yearly": {Freq: recurrence.Yearly, Interval: 1, Start: date("1904-02-29"), Until: date("2300-01-01")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			allocations := func(to expense.Date) (allocations float64, dates int) {
@@ -294,8 +311,10 @@ func BenchmarkNextAfter(b *testing.B) {
 		rule recurrence.Rule
 	}{
 		{"monthly", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("1900-01-31")}},
-		{"monthly_skip_count", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("1900-01-29"), OnMissing: recurrence.SkipMonth, Count: 100_000}},
-		{"weekly", recurrence.Rule{Freq: recurrence.Weekly, Interval: 3, Weekdays: monWedFri, Start: date("1900-01-31"), Count: 100_000}},
+		{"monthly_skip_count", recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: date("1900-01-29"),
+			OnMissing: recurrence.SkipMonth, Count: 100_000}},
+		{"weekly", recurrence.Rule{Freq: recurrence.Weekly, Interval: 3, Weekdays: monWedFri, Start: date("1900-01-31"),
+			Count: 100_000}},
 		{"daily", recurrence.Rule{Freq: recurrence.Daily, Interval: 3, Start: date("1900-01-31")}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {

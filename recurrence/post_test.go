@@ -74,7 +74,8 @@ type life struct {
 
 	predicted map[uuid.UUID]bool // added in advance by a device
 	archived  bool               // the category is archived, so nothing can be posted
-	latest    expense.Date       // the latest local date so far; it may go back when the ledger moves to a zone further west
+	// The latest local date so far; it may go back when the ledger moves to a zone further west.
+	latest expense.Date
 }
 
 // today returns the day from which on a change of the rule applies.
@@ -136,7 +137,8 @@ func (l *life) predict(nth int) {
 		if i == nth {
 			l.update(func(ctx context.Context, tx store.Tx) error {
 				added, err := expense.Add(ctx, tx, l.env, expense.Draft{
-					ID: expense.OccurrenceID(l.id, day).String(), Amount: "1", Date: day.String(), RuleID: l.id.String(), Occurrence: day.String(),
+					ID: expense.OccurrenceID(l.id, day).String(), Amount: "1", Date: day.String(), RuleID: l.id.String(),
+					Occurrence: day.String(),
 				})
 				if err == nil {
 					l.posted[added.Expense.ID], l.predicted[added.Expense.ID] = added.Expense, true
@@ -196,7 +198,8 @@ func (l *life) wantUpcoming() {
 		}
 	}
 	if got := l.upcoming(n); !slices.Equal(got, want) {
-		l.Fatalf("after an edit on %s the rule, settled to %q, comes on %v, want %v", l.today(), rule.SettledThrough, got, want)
+		l.Fatalf("after an edit on %s the rule, settled to %q, comes on %v, want %v", l.today(), rule.SettledThrough, got,
+			want)
 	}
 }
 
@@ -204,7 +207,8 @@ func (l *life) wantUpcoming() {
 // order.
 func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		zone := rapid.SampledFrom([]string{"UTC", "Pacific/Kiritimati", "America/Santiago", "Australia/Lord_Howe"}).Draw(t, "zone")
+		zone := rapid.SampledFrom([]string{"UTC", "Pacific/Kiritimati", "America/Santiago", "Australia/Lord_Howe"}).Draw(t,
+			"zone")
 		settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: &zone})
 		if err != nil {
 			t.Fatal(err)
@@ -214,12 +218,14 @@ func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
 			posted: map[uuid.UUID]expense.Expense{}, deleted: map[uuid.UUID]bool{}, skipped: map[expense.Date]bool{},
 			predicted: map[uuid.UUID]bool{},
 		}
-		if _, err := l.store.CreateLedger(context.Background(), owner, expense.NewInitialLedger(owner, settings, l.env.Now)); err != nil {
+		if _, err := l.store.CreateLedger(context.Background(), owner,
+			expense.NewInitialLedger(owner, settings, l.env.Now)); err != nil {
 			t.Fatal(err)
 		}
 		l.update(func(ctx context.Context, tx store.Tx) error {
 			added, err := recurrence.Add(ctx, tx, l.env, recurrence.Draft{
-				Amount: new("1"), Freq: new(rapid.SampledFrom([]string{"daily", "weekly", "monthly"}).Draw(t, "freq")), Start: new("2025-01-31"),
+				Amount: new("1"), Freq: new(rapid.SampledFrom([]string{"daily", "weekly", "monthly"}).Draw(t, "freq")),
+				Start:    new("2025-01-31"),
 				Category: new("Travel"),
 			})
 			l.id = added.Rule.ID
@@ -232,7 +238,8 @@ func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
 				l.update(func(ctx context.Context, tx store.Tx) error {
 					category, err := tx.CategoryByName(ctx, "Travel")
 					if err == nil {
-						_, err = expense.ChangeCategory(ctx, tx, l.env, category.ID, expense.CategoryPatch{Archived: &l.archived}, expense.Precondition{})
+						_, err = expense.ChangeCategory(ctx, tx, l.env, category.ID, expense.CategoryPatch{Archived: &l.archived},
+							expense.Precondition{})
 					}
 					return err
 				})
@@ -241,7 +248,8 @@ func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
 				l.update(func(ctx context.Context, tx store.Tx) error {
 					var err error
 					if settings, err = tx.Settings(ctx); err == nil {
-						settings.Zone, err = expense.ParseZone(rapid.SampledFrom([]string{"UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"}).Draw(t, "zone"))
+						settings.Zone, err = expense.ParseZone(
+							rapid.SampledFrom([]string{"UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"}).Draw(t, "zone"))
 					}
 					if err == nil {
 						_, err = tx.PutSettings(ctx, settings)
@@ -258,7 +266,8 @@ func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
 			},
 			"pause": func(t *rapid.T) { l.change(recurrence.Draft{Paused: new(rapid.Bool().Draw(t, "paused"))}) },
 			"freq": func(t *rapid.T) {
-				l.change(recurrence.Draft{Freq: new(rapid.SampledFrom([]string{"daily", "weekly", "monthly", "yearly"}).Draw(t, "freq"))})
+				l.change(
+					recurrence.Draft{Freq: new(rapid.SampledFrom([]string{"daily", "weekly", "monthly", "yearly"}).Draw(t, "freq"))})
 			},
 			"start": func(t *rapid.T) {
 				l.change(recurrence.Draft{Start: new(date("2025-01-01").AddDays(rapid.IntRange(0, 200).Draw(t, "start")).String())})
@@ -347,7 +356,8 @@ func (l *life) post(byHand bool) {
 			if day == after.Next || after.Next.IsZero() {
 				break
 			}
-			if known, err := l.store.Reader(owner).KnownExpenseIDs(ctx, expense.OccurrenceID(l.id, day)); err != nil || len(known) != 1 {
+			if known, err := l.store.Reader(owner).KnownExpenseIDs(ctx, expense.OccurrenceID(l.id, day)); err != nil ||
+				len(known) != 1 {
 				l.Fatalf("the cursor passed %s, which could not be posted, %v", day, err)
 			}
 		}
@@ -480,7 +490,8 @@ func TestARoundWorksInFewLedgersAtOnceAndOneThatFailsHoldsUpNoOther(t *testing.T
 	for i := range 60 {
 		other := expense.OwnerID(fmt.Sprintf("owner %d", i))
 		owners = append(owners, other)
-		if _, err := l.store.CreateLedger(t.Context(), other, expense.NewInitialLedger(other, settings, l.env.Now)); err != nil {
+		if _, err := l.store.CreateLedger(t.Context(), other,
+			expense.NewInitialLedger(other, settings, l.env.Now)); err != nil {
 			t.Fatal(err)
 		}
 		if err := l.store.Update(t.Context(), other, func(tx store.Tx) error {
@@ -512,7 +523,8 @@ func TestARoundWorksInFewLedgersAtOnceAndOneThatFailsHoldsUpNoOther(t *testing.T
 }
 
 func FuzzParseDates(f *testing.F) {
-	for _, seed := range []string{"", "2025-03-01", "2025-03-02,2025-03-01,2025-03-02", ",", "2025-03-01,", "0000-00-00", "2025-3-1"} {
+	for _, seed := range []string{"", "2025-03-01", "2025-03-02,2025-03-01,2025-03-02", ",", "2025-03-01,", "0000-00-00",
+		"2025-3-1"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

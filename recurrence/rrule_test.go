@@ -40,7 +40,8 @@ func TestAnRRULEIsReadOrRefusedWithTheReason(t *testing.T) {
 		{"FREQ=MONTHLY;BYMONTHDAY=-1", "FREQ=MONTHLY;BYMONTHDAY=-1"},
 		{"FREQ=MONTHLY;BYMONTHDAY=31;UNTIL=20260101", "FREQ=MONTHLY;BYMONTHDAY=31;UNTIL=20260101"},
 		{"RSCALE=GREGORIAN;FREQ=MONTHLY;BYMONTHDAY=31;SKIP=OMIT", "FREQ=MONTHLY;BYMONTHDAY=31"},
-		{"RSCALE=GREGORIAN;FREQ=MONTHLY;BYMONTHDAY=31;SKIP=BACKWARD", "RSCALE=GREGORIAN;FREQ=MONTHLY;BYMONTHDAY=31;SKIP=BACKWARD"},
+		{"RSCALE=GREGORIAN;FREQ=MONTHLY;BYMONTHDAY=31;SKIP=BACKWARD",
+			"RSCALE=GREGORIAN;FREQ=MONTHLY;BYMONTHDAY=31;SKIP=BACKWARD"},
 		{"RSCALE=GREGORIAN;FREQ=MONTHLY;BYMONTHDAY=5;SKIP=BACKWARD", "FREQ=MONTHLY;BYMONTHDAY=5"},
 
 		{"FREQ=WEEKLY;BYDAY=MO" + strings.Repeat(",MO", 76) + ";WKST=SU", "FREQ=WEEKLY;BYDAY=MO"},
@@ -73,7 +74,8 @@ func TestAnRRULEIsReadOrRefusedWithTheReason(t *testing.T) {
 		{"FREQ=DAILY;UNTIL=20240101", "until_date out_of_range"},
 		{"FREQ=DAILY;UNTIL=20260101;COUNT=2", "count ambiguous"},
 		{"FREQ=MONTHLY;SKIP=OMIT", "rrule malformed"},
-		{"FREQ=DAILY;INTERVAL=0;BYDAY=MO;UNTIL=20240101", "rrule malformed, weekdays not_applicable, until_date out_of_range"},
+		{"FREQ=DAILY;INTERVAL=0;BYDAY=MO;UNTIL=20240101",
+			"rrule malformed, weekdays not_applicable, until_date out_of_range"},
 		{"RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=FORWARD", "rrule unsupported"},
 		{"RSCALE=HEBREW;FREQ=MONTHLY", "rrule unsupported"},
 		{"FREQ=DAILY;X=" + string(make([]byte, 300)), "rrule too_long"},
@@ -125,7 +127,8 @@ func TestAnRRULEIsReadBackAsTheSameRule(t *testing.T) {
 			t.Fatalf("%s: %v", r.RRULE(), err)
 		}
 		to := r.Start.AddDays(5000)
-		if got, want := slices.Collect(back.Occurrences(r.Start, to)), slices.Collect(r.Occurrences(r.Start, to)); !slices.Equal(got, want) {
+		if got, want := slices.Collect(back.Occurrences(r.Start, to)), slices.Collect(
+			r.Occurrences(r.Start, to)); !slices.Equal(got, want) {
 			t.Fatalf("%s: got %v, want %v", r.RRULE(), got, want)
 		}
 		again, err := recurrence.ParseRRULE(back.RRULE(), r.Start)

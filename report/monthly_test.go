@@ -115,7 +115,8 @@ func render(m report.MonthlyReport) string {
 
 func TestMonthly(t *testing.T) {
 	st := newLedger(t,
-		[]budget.Draft{{CategoryID: "Food", Amount: "500"}, {CategoryID: "Travel", Amount: "100", FromMonth: "2025-06"}, {Amount: "1000"}},
+		[]budget.Draft{{CategoryID: "Food", Amount: "500"}, {CategoryID: "Travel", Amount: "100", FromMonth: "2025-06"},
+			{Amount: "1000"}},
 		expense.Draft{Amount: "100", Category: "Food", Date: "2025-05-01"},
 		expense.Draft{Amount: "100", Category: "Transport", Date: "2025-05-02"},
 		expense.Draft{Amount: "100", Category: "Housing", Date: "2025-05-03", Currency: "USD"},
@@ -189,7 +190,8 @@ func TestSummariseSaysWhenTotalsCannotBe(t *testing.T) {
 		total expense.Total
 	}{
 		{"of a range that was not asked for", expense.Total{Range: 4, Count: 1, Amount: euros, Home: euros}},
-		{"of a category that the book does not hold", expense.Total{CategoryID: uuid.UUID{1}, Count: 1, Amount: euros, Home: euros}},
+		{"of a category that the book does not hold",
+			expense.Total{CategoryID: uuid.UUID{1}, Count: 1, Amount: euros, Home: euros}},
 		{"in another home currency", expense.Total{Count: 1, Amount: euros, Home: expense.MustMoney("5", "USD")}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -232,7 +234,8 @@ func (c *counted) Totals(ctx context.Context, query expense.TotalsQuery) ([]expe
 
 func TestMonthlyTakesOneBookAndOneTotals(t *testing.T) {
 	r := &counted{Reader: newLedger(t, nil, expense.Draft{Amount: "5", Date: "2025-05-01"}).Reader(owner)}
-	if _, err := report.Monthly(t.Context(), r, env.Now, expense.MustMonth("2025-05")); err != nil || r.books != 1 || r.totals != 1 {
+	if _, err := report.Monthly(t.Context(), r, env.Now, expense.MustMonth("2025-05")); err != nil || r.books != 1 ||
+		r.totals != 1 {
 		t.Errorf("Monthly took %d Book and %d Totals, %v", r.books, r.totals, err)
 	}
 }

@@ -106,7 +106,8 @@ func TestWhichYearIsAtHand(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || got.Year != test.wantYear || got.Dates.From.Month().String() != test.first || len(got.ByMonth) != 12 {
+		if err != nil || got.Year != test.wantYear || got.Dates.From.Month().String() != test.first ||
+			len(got.ByMonth) != 12 {
 			t.Errorf("%+v: %d from %s on, %d months, %v", test, got.Year, got.Dates.From, len(got.ByMonth), err)
 		}
 	}
@@ -138,7 +139,8 @@ func TestDailyAverageIsOfTheDaysSoFar(t *testing.T) {
 		"2025-04": "0.00, 0.00 ahead of 0, complete: true", "2024-02": "-0.01, 0.00 ahead of 0, complete: true",
 	} {
 		m := monthly(t, st, month)
-		got := fmt.Sprintf("%s, %s ahead of %d, complete: %t", m.DailyAverage.Amount(), m.AfterToday.Home.Amount(), m.AfterToday.Count, m.AfterToday.Complete())
+		got := fmt.Sprintf("%s, %s ahead of %d, complete: %t", m.DailyAverage.Amount(), m.AfterToday.Home.Amount(),
+			m.AfterToday.Count, m.AfterToday.Complete())
 		if got != want {
 			t.Errorf("%s: %s, want %s", month, got, want)
 		}
@@ -156,11 +158,13 @@ func TestAYearIsOfTheCalendar(t *testing.T) {
 		start time.Month
 		last  string // of the years that the refusal names; empty: it is none
 	}{
-		{1899, 0, "9999"}, {1900, 0, ""}, {9999, time.January, ""}, {9999, time.April, "9998"}, {9998, time.April, ""}, {10000, time.January, "9999"},
+		{1899, 0, "9999"}, {1900, 0, ""}, {9999, time.January, ""}, {9999, time.April, "9998"}, {9998, time.April, ""},
+		{10000, time.January, "9999"},
 	} {
 		yearly, err := report.Yearly(t.Context(), st.Reader(owner), env.Now, test.year, test.start)
 		faults := expense.InvalidErrors(err)
-		if test.last == "" && (err != nil || len(yearly.ByMonth) != 12) || test.last != "" && (len(faults) != 1 || !strings.HasSuffix(faults[0].Detail, " to "+test.last)) {
+		if test.last == "" && (err != nil || len(yearly.ByMonth) != 12) || test.last != "" &&
+			(len(faults) != 1 || !strings.HasSuffix(faults[0].Detail, " to "+test.last)) {
 			t.Errorf("%d from %s on: %v", test.year, test.start, err)
 		}
 	}
@@ -174,12 +178,14 @@ func TestTitles(t *testing.T) {
 		{"de-DE", "2026", "April 2026 – März 2027", "Food, 2. Jan. 2026 – 31. März 2026"},
 		{"ja", "2026年", "2026年4月 – 2027年3月", "Food, 2026年1月2日 – 2026年3月31日"},
 		{"sv", "2026", "april 2026 – mars 2027", "Food, 2 jan. 2026 – 31 mars 2026"},
-		{"hi-IN", "2026", "अप्रैल 2026 – मार्च 2027", "Food, 2 जन॰ 2026 – 31 मार्च 2026"},
+		{"hi-IN", "2026", "अप्रैल 2026 – मार्च 2027",
+			"Food, 2 जन॰ 2026 – 31 मार्च 2026"},
 	} {
 		format, settings := locale.NewFormatter(test.locale), in(test.locale)
 		calendar := report.YearlyReport{Summary: report.Summary{Settings: settings, Dates: dates("2026-01-01", "2026-12-31")}}
 		fiscal := report.YearlyReport{Summary: report.Summary{Settings: settings, Dates: dates("2026-04-01", "2027-03-31")}}
-		trend := report.TrendReport{Settings: settings, Dates: dates("2026-01-02", "2026-03-31"), Category: &expense.Category{Name: "Food"}}
+		trend := report.TrendReport{Settings: settings, Dates: dates("2026-01-02", "2026-03-31"),
+			Category: &expense.Category{Name: "Food"}}
 		if got := calendar.Title(format); got != test.year {
 			t.Errorf("%s: the year is %q, want %q", test.locale, got, test.year)
 		}
@@ -203,7 +209,8 @@ func TestALimitOfAPeriodIsThatOfItsMonths(t *testing.T) {
 		return got.ByCategory[0].Limit.Amount()
 	}
 	for _, test := range []struct{ from, to, want string }{
-		{"2025-01-01", "2025-01-31", "100.00"}, {"2025-01-01", "2025-12-31", "200.00"}, {"2024-01-01", "2025-12-31", "400.00"},
+		{"2025-01-01", "2025-01-31", "100.00"}, {"2025-01-01", "2025-12-31", "200.00"},
+		{"2024-01-01", "2025-12-31", "400.00"},
 		{"2025-01-02", "2025-01-31", "0"}, {"2025-01-01", "2025-02-27", "0"},
 	} {
 		if got := limit(test.from, test.to); got != test.want {
@@ -221,9 +228,13 @@ func TestRangesAndTrendsThatAreRefused(t *testing.T) {
 		want  []string
 	}{
 		{"no days", report.TrendQuery{Granularity: expense.ByDay}, []string{"from required", "to required"}},
-		{"backwards", report.TrendQuery{Dates: dates("2025-02-01", "2025-01-31"), Granularity: expense.ByDay}, []string{"to ends_before_start"}},
-		{"more than a hundred years", report.TrendQuery{Dates: dates("1925-01-01", "2025-01-01"), Granularity: expense.ByMonth}, []string{"to range_too_long"}},
-		{"before 1900", report.TrendQuery{Dates: dates("1899-12-31", "1900-01-01"), Granularity: expense.ByMonth}, []string{"from out_of_range"}},
+		{"backwards", report.TrendQuery{Dates: dates("2025-02-01", "2025-01-31"), Granularity: expense.ByDay},
+			[]string{"to ends_before_start"}},
+		{"more than a hundred years",
+			report.TrendQuery{Dates: dates("1925-01-01", "2025-01-01"), Granularity: expense.ByMonth},
+			[]string{"to range_too_long"}},
+		{"before 1900", report.TrendQuery{Dates: dates("1899-12-31", "1900-01-01"), Granularity: expense.ByMonth},
+			[]string{"from out_of_range"}},
 		{"no step", report.TrendQuery{Dates: dates("2025-01-01", "2025-01-01")}, []string{"by unknown_value"}},
 		{"all at once", report.TrendQuery{Dates: dates("2025-01-02", "2025-01-01"), Granularity: 77, Category: unknown},
 			[]string{"to ends_before_start", "by unknown_value", "category_id unknown_category"}},
@@ -237,7 +248,8 @@ func TestRangesAndTrendsThatAreRefused(t *testing.T) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}
-	if _, err := report.Trend(t.Context(), r, report.TrendQuery{Dates: dates("1925-01-01", "2024-12-31"), Granularity: expense.ByMonth}); err != nil {
+	if _, err := report.Trend(t.Context(), r,
+		report.TrendQuery{Dates: dates("1925-01-01", "2024-12-31"), Granularity: expense.ByMonth}); err != nil {
 		t.Errorf("a hundred years: %v", err)
 	}
 	_, err := report.Range(t.Context(), r, env.Now, dates("2025-02-01", "2025-01-31"))
@@ -247,8 +259,10 @@ func TestRangesAndTrendsThatAreRefused(t *testing.T) {
 }
 
 func TestATrendHasNoGaps(t *testing.T) {
-	st := newLedger(t, nil, expense.Draft{Amount: "5", Date: "2025-01-01"}, expense.Draft{Amount: "7", Date: "2025-01-05", Category: "Food"},
-		expense.Draft{Amount: "1", Date: "2025-01-31"}, expense.Draft{Amount: "100", Date: "2024-12-31"}, expense.Draft{Amount: "100", Date: "2025-02-03"})
+	st := newLedger(t, nil, expense.Draft{Amount: "5", Date: "2025-01-01"},
+		expense.Draft{Amount: "7", Date: "2025-01-05", Category: "Food"},
+		expense.Draft{Amount: "1", Date: "2025-01-31"}, expense.Draft{Amount: "100",
+			Date: "2024-12-31"}, expense.Draft{Amount: "100", Date: "2025-02-03"})
 	for _, test := range []struct {
 		by   expense.Granularity
 		want string
@@ -258,7 +272,8 @@ func TestATrendHasNoGaps(t *testing.T) {
 			"2025-01-20..2025-01-26 0.00, 2025-01-27..2025-02-02 1.00"},
 		{expense.ByMonth, "2025-01-01..2025-01-31 13.00, 2025-02-01..2025-02-02 0.00"},
 	} {
-		got, err := report.Trend(t.Context(), st.Reader(owner), report.TrendQuery{Dates: dates("2025-01-01", "2025-02-02"), Granularity: test.by})
+		got, err := report.Trend(t.Context(), st.Reader(owner),
+			report.TrendQuery{Dates: dates("2025-01-01", "2025-02-02"), Granularity: test.by})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -286,8 +301,9 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 				t.Fatalf("%v", err)
 			}
 			drafts = append(drafts, expense.Draft{
-				Amount: amount.Amount(), Currency: code, Category: rapid.SampledFrom([]string{"Food", "Travel", "Health"}).Draw(t, "category"),
-				Date: first.AddDays(rapid.IntRange(0, 800).Draw(t, "day")).String(),
+				Amount: amount.Amount(), Currency: code,
+				Category: rapid.SampledFrom([]string{"Food", "Travel", "Health"}).Draw(t, "category"),
+				Date:     first.AddDays(rapid.IntRange(0, 800).Draw(t, "day")).String(),
 			})
 		}
 		st := newLedger(t, nil, drafts...)
@@ -337,7 +353,8 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 			t.Fatalf("range: %v", err)
 		}
 		summary(ranged.Summary)
-		query := report.TrendQuery{Dates: span, Granularity: rapid.SampledFrom([]expense.Granularity{expense.ByDay, expense.ByWeek, expense.ByMonth}).Draw(t, "by")}
+		query := report.TrendQuery{Dates: span,
+			Granularity: rapid.SampledFrom([]expense.Granularity{expense.ByDay, expense.ByWeek, expense.ByMonth}).Draw(t, "by")}
 		filter := in(span)
 		if rapid.Bool().Draw(t, "of one category") {
 			food, err := r.CategoryByName(ctx, "Food")
@@ -379,7 +396,8 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 // currencies and deletions, the yearly report equals the list.
 func TestReportsDoNotDrift(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		ctx, st := context.Background(), newLedger(t, []budget.Draft{{CategoryID: "Food", Amount: "100", FromMonth: "2025-01"}, {Amount: "500", FromMonth: "2025-01"}})
+		ctx, st := context.Background(), newLedger(t,
+			[]budget.Draft{{CategoryID: "Food", Amount: "100", FromMonth: "2025-01"}, {Amount: "500", FromMonth: "2025-01"}})
 		var ids []uuid.UUID
 		now := env
 		pick := func() uuid.UUID { return rapid.SampledFrom(ids).Draw(t, "which") }
@@ -416,7 +434,8 @@ func TestReportsDoNotDrift(t *testing.T) {
 					return err
 				case step == 6:
 					home := rapid.SampledFrom([]string{"EUR", "USD", "JPY", "KWD"}).Draw(t, "home")
-					_, err := budget.ChangeSettingsAndLimits(ctx, tx, now, expense.SettingsDraft{HomeCurrency: &home}, "1", expense.Precondition{})
+					_, err := budget.ChangeSettingsAndLimits(ctx, tx, now, expense.SettingsDraft{HomeCurrency: &home}, "1",
+						expense.Precondition{})
 					return err
 				default:
 					now.Rates = rates{"USDEUR": "0.95", "JPYEUR": "0.00612", "CLFEUR": "36.1234", "KWDEUR": "3"}
@@ -438,7 +457,8 @@ func TestReportsDoNotDrift(t *testing.T) {
 			for _, c := range yearly.ByCategory {
 				listed(t, st, expense.Filter{Dates: yearly.Dates, Categories: []uuid.UUID{c.ID}}).equals(t, c.Name, c.Sum)
 			}
-			months, err := budget.History(ctx, st.Reader(owner), now.Now, expense.MustMonth("2025-01"), expense.MustMonth("2025-05"))
+			months, err := budget.History(ctx, st.Reader(owner), now.Now, expense.MustMonth("2025-01"),
+				expense.MustMonth("2025-05"))
 			if err != nil {
 				t.Fatalf("history: %v", err)
 			}
@@ -447,7 +467,8 @@ func TestReportsDoNotDrift(t *testing.T) {
 				t.Fatalf("range: %v", err)
 			}
 			listed(t, st, expense.Filter{Dates: ranged.Dates}).equals(t, "the range", ranged.Sum)
-			trend, err := report.Trend(ctx, st.Reader(owner), report.TrendQuery{Dates: ranged.Dates, Granularity: expense.ByWeek})
+			trend, err := report.Trend(ctx, st.Reader(owner),
+				report.TrendQuery{Dates: ranged.Dates, Granularity: expense.ByWeek})
 			if err != nil {
 				t.Fatalf("trend: %v", err)
 			}
@@ -456,13 +477,15 @@ func TestReportsDoNotDrift(t *testing.T) {
 			}
 			for _, month := range months {
 				for _, p := range month.All() {
-					if home := month.Total.Spent.Home.Currency(); p.Limit.Currency() != home || p.Carried.Currency() != home || p.Remaining.Currency() != home {
+					if home := month.Total.Spent.Home.Currency(); p.Limit.Currency() != home || p.Carried.Currency() != home ||
+						p.Remaining.Currency() != home {
 						t.Fatalf("at home in %s the budget is %+v", home, p)
 					}
 				}
 				listed(t, st, expense.Filter{Dates: month.Month.Range()}).equals(t, "the whole ledger's budget", month.Total.Spent)
 				for _, p := range month.ByCategory {
-					listed(t, st, expense.Filter{Dates: month.Month.Range(), Categories: []uuid.UUID{p.CategoryID}}).equals(t, p.Text, p.Spent)
+					listed(t, st, expense.Filter{Dates: month.Month.Range(), Categories: []uuid.UUID{p.CategoryID}}).equals(t, p.Text,
+						p.Spent)
 				}
 			}
 		}
@@ -482,7 +505,8 @@ func ExampleYearly() {
 	}
 	err = st.Update(ctx, "ada", func(tx store.Tx) error {
 		_, err := expense.AddAll(ctx, tx, env,
-			expense.Draft{Amount: "12.50", Date: "2025-05-02"}.Parse(settings.Home), expense.Draft{Amount: "30", Date: "2024-05-03"}.Parse(settings.Home))
+			expense.Draft{Amount: "12.50", Date: "2025-05-02"}.Parse(settings.Home), expense.Draft{Amount: "30",
+				Date: "2024-05-03"}.Parse(settings.Home))
 		return err
 	})
 	if err != nil {

@@ -27,7 +27,8 @@ func TestShares(t *testing.T) {
 		{"a net below nothing has none", []int64{3, -2, 1}, "75.00 - 25.00"},
 		{"nothing has none", []int64{0, 4}, "- 100.00"},
 		{"none is positive", []int64{0, -4}, "- -"},
-		{"sums beyond the bound of amounts", []int64{expense.MaxMinor, expense.MaxMinor, expense.MaxMinor}, "33.34 33.33 33.33"},
+		{"sums beyond the bound of amounts", []int64{expense.MaxMinor, expense.MaxMinor, expense.MaxMinor},
+			"33.34 33.33 33.33"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string

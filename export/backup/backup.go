@@ -77,7 +77,8 @@ type headLine struct {
 	MadeAt  time.Time `json:"made_at"`
 }
 
-// omitted is the type of a member that the wire form has and a backup has not. It is never written, and an error if it is read.
+// omitted is the type of a member that the wire form has and a backup has not. It is never written, and an error if it
+// is read.
 type omitted struct{}
 
 func (omitted) UnmarshalJSON([]byte) error { return errors.New("a backup holds no versions") }
@@ -126,12 +127,12 @@ type endLine struct {
 	SHA256 string `json:"sha256"` // of all lines before this one with their line ends, in hexadecimal
 }
 
-// Write writes a backup of a whole ledger as NDJSON. The first line names the format and its version, the second line holds the
-// settings. Categories, recurring rules, budgets, alerts and expenses follow, one per line. The last line holds their counts
-// and the SHA-256 of the lines before it. [Restore] reads the file.
+// Write writes a backup of a whole ledger as NDJSON. The first line names the format and its version, the second line
+// holds the settings. Categories, recurring rules, budgets, alerts and expenses follow, one per line. The last line
+// holds their counts and the SHA-256 of the lines before it. [Restore] reads the file.
 //
-// Write writes while it reads and does not hold the expenses in memory. Pass the Reader of a [store.Store]'s View, so that all
-// rows come from one snapshot.
+// Write writes while it reads and does not hold the expenses in memory. Pass the Reader of a [store.Store]'s View, so
+// that all rows come from one snapshot.
 func Write(ctx context.Context, w io.Writer, r Reader, opts WriteOptions) error {
 	snapshot, err := r.BudgetSnapshot(ctx)
 	if err != nil {

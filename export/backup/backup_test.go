@@ -68,7 +68,8 @@ var backupTime = time.Date(2026, 3, 8, 12, 30, 0, 123456000, time.UTC)
 type someRates struct{}
 
 func (someRates) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
-	value, ok := map[string]string{"USD/EUR": "0.923456", "JPY/EUR": "0.0061234567890123", "EUR/USD": "1.0829", "JPY/USD": "0.00663"}[from.Code()+"/"+to.Code()]
+	value, ok := map[string]string{"USD/EUR": "0.923456", "JPY/EUR": "0.0061234567890123", "EUR/USD": "1.0829",
+		"JPY/USD": "0.00663"}[from.Code()+"/"+to.Code()]
 	if !ok {
 		return expense.Rate{}, false
 	}
@@ -121,7 +122,8 @@ func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
 	ctx := context.Background()
 	do := func(fn func(tx store.Tx) error) {
 		t.Helper()
-		if err := st.Update(ctx, owner, fn); err != nil && !errors.Is(err, expense.ErrInvalid) && !errors.Is(err, expense.ErrExists) &&
+		if err := st.Update(ctx, owner, fn); err != nil && !errors.Is(err, expense.ErrInvalid) &&
+			!errors.Is(err, expense.ErrExists) &&
 			!errors.Is(err, expense.ErrInUse) {
 			t.Fatal(err)
 		}
@@ -145,27 +147,33 @@ func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
 			start := rapid.IntRange(1, 12).Draw(t, "start")
 			do(func(tx store.Tx) error {
 				_, err := budget.ChangeSettingsAndLimits(ctx, tx, backupEnv, expense.SettingsDraft{
-					HomeCurrency: &home, Locale: &locale, TimeZone: &zone, FiscalYearStart: &start, DefaultCategoryID: new(categories()[0].ID.String()),
+					HomeCurrency: &home, Locale: &locale, TimeZone: &zone, FiscalYearStart: &start,
+					DefaultCategoryID: new(categories()[0].ID.String()),
 				}, "1.1", expense.Precondition{})
 				return err
 			})
 		case 1, 2, 3, 4, 5:
 			draft := expense.Draft{
-				Amount: fmt.Sprint(rapid.IntRange(-500, 500).Draw(t, "amount")), Currency: rapid.SampledFrom([]string{"EUR", "USD", "JPY", "KWD"}).Draw(t, "currency"),
-				Date: expense.MustDate("2026-01-01").AddDays(rapid.IntRange(-800, 400).Draw(t, "day")).String(), CategoryID: category().ID.String(),
-				Notes: new(text.Draw(t, "notes")), Rate: rapid.SampledFrom([]string{"", "", "1.234567890123456789", "3"}).Draw(t, "rate"),
+				Amount:     fmt.Sprint(rapid.IntRange(-500, 500).Draw(t, "amount")),
+				Currency:   rapid.SampledFrom([]string{"EUR", "USD", "JPY", "KWD"}).Draw(t, "currency"),
+				Date:       expense.MustDate("2026-01-01").AddDays(rapid.IntRange(-800, 400).Draw(t, "day")).String(),
+				CategoryID: category().ID.String(),
+				Notes:      new(text.Draw(t, "notes")),
+				Rate:       rapid.SampledFrom([]string{"", "", "1.234567890123456789", "3"}).Draw(t, "rate"),
 			}
 			do(func(tx store.Tx) error { _, err := expense.Add(ctx, tx, backupEnv, draft); return err })
 		case 6:
 			name := strings.TrimSpace(text.Draw(t, "name") + fmt.Sprint(rapid.IntRange(0, 5).Draw(t, "number")))
 			do(func(tx store.Tx) error {
-				_, err := expense.AddCategory(ctx, tx, backupEnv, expense.CategoryDraft{Name: name, Colour: new("#1e90ff"), Icon: new("cup")})
+				_, err := expense.AddCategory(ctx, tx, backupEnv,
+					expense.CategoryDraft{Name: name, Colour: new("#1e90ff"), Icon: new("cup")})
 				return err
 			})
 		case 7:
 			c, archived := category(), true
 			do(func(tx store.Tx) error {
-				_, err := expense.ChangeCategory(ctx, tx, backupEnv, c.ID, expense.CategoryPatch{Archived: &archived}, expense.Precondition{})
+				_, err := expense.ChangeCategory(ctx, tx, backupEnv, c.ID, expense.CategoryPatch{Archived: &archived},
+					expense.Precondition{})
 				return err
 			})
 		case 8:
@@ -180,7 +188,8 @@ func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
 		case 10:
 			draft := budget.Draft{
 				CategoryID: category().ID.String(), FromMonth: month(), Amount: fmt.Sprint(rapid.IntRange(1, 500).Draw(t, "limit")),
-				Rollover: rapid.SampledFrom([]string{"", "surplus", "both"}).Draw(t, "rollover"), AlertAt: []string{"0.5", "1", "1.25"},
+				Rollover: rapid.SampledFrom([]string{"", "surplus", "both"}).Draw(t, "rollover"),
+				AlertAt:  []string{"0.5", "1", "1.25"},
 			}
 			if draft.Rollover != "" {
 				draft.RolloverCap = "100"
@@ -190,17 +199,21 @@ func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
 				if err != nil {
 					return err
 				}
-				_, err = budget.Change(ctx, tx, backupEnv, added.Budget.ID, budget.Patch{Amount: new("77"), FromMonth: new("2026-09")}, expense.Precondition{})
+				_, err = budget.Change(ctx, tx, backupEnv, added.Budget.ID,
+					budget.Patch{Amount: new("77"), FromMonth: new("2026-09")}, expense.Precondition{})
 				if err == nil && rapid.Bool().Draw(t, "ended, and went on later") {
-					_, err = budget.Change(ctx, tx, backupEnv, added.Budget.ID, budget.Patch{UntilMonth: new(added.Budget.Entries[0].From.String())}, expense.Precondition{})
+					_, err = budget.Change(ctx, tx, backupEnv, added.Budget.ID,
+						budget.Patch{UntilMonth: new(added.Budget.Entries[0].From.String())}, expense.Precondition{})
 					if err == nil {
-						_, err = budget.Change(ctx, tx, backupEnv, added.Budget.ID, budget.Patch{Amount: new("78"), FromMonth: new("2026-11"), UntilMonth: new("")}, expense.Precondition{})
+						_, err = budget.Change(ctx, tx, backupEnv, added.Budget.ID,
+							budget.Patch{Amount: new("78"), FromMonth: new("2026-11"), UntilMonth: new("")}, expense.Precondition{})
 					}
 				}
 				if err != nil {
 					return err
 				}
-				alert := budget.Alert{BudgetID: added.Budget.ID, Month: expense.MustMonth("2026-02"), Threshold: 8000, RaisedAt: backupTime, ReadAt: backupTime}
+				alert := budget.Alert{BudgetID: added.Budget.ID, Month: expense.MustMonth("2026-02"), Threshold: 8000,
+					RaisedAt: backupTime, ReadAt: backupTime}
 				alert.ID = budget.AlertID(alert.BudgetID, alert.Month, alert.Threshold)
 				_, err = tx.PutAlerts(ctx, alert)
 				return err
@@ -209,13 +222,15 @@ func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
 			rule := recurrence.Rule{
 				ID: uuid.New(), Amount: expense.MustMoney("9.99", "USD"), CategoryID: category().ID, Notes: text.Draw(t, "notes"),
 				Freq: recurrence.Freq(rapid.IntRange(1, 4).Draw(t, "freq")), Interval: rapid.IntRange(1, 5).Draw(t, "interval"),
-				Start: expense.MustDate("2026-01-31"), Paused: rapid.Bool().Draw(t, "paused"), CreatedAt: backupTime, UpdatedAt: backupTime,
+				Start: expense.MustDate("2026-01-31"), Paused: rapid.Bool().Draw(t, "paused"), CreatedAt: backupTime,
+				UpdatedAt: backupTime,
 			}
 			switch rule.Freq { //nolint:exhaustive // the others have no more to say.
 			case recurrence.Weekly:
 				rule.Weekdays = recurrence.Weekdays(rapid.IntRange(0, 127).Draw(t, "weekdays"))
 			case recurrence.Monthly:
-				rule.MonthDay, rule.OnMissing = rapid.IntRange(-1, 31).Draw(t, "day"), recurrence.OnMissing(rapid.IntRange(0, 1).Draw(t, "missing"))
+				rule.MonthDay, rule.OnMissing = rapid.IntRange(-1, 31).Draw(t,
+					"day"), recurrence.OnMissing(rapid.IntRange(0, 1).Draw(t, "missing"))
 			}
 			if rapid.Bool().Draw(t, "count") {
 				rule.Count = 3
@@ -274,7 +289,8 @@ func TestWhatIsBackedUpIsRestored(t *testing.T) {
 
 func sameTotals(t failer, a store.Store, ownerA expense.OwnerID, b store.Store, ownerB expense.OwnerID) {
 	t.Helper()
-	query := expense.TotalsQuery{Ranges: []expense.Range{{}, {From: expense.MustDate("2025-12-15"), To: expense.MustDate("2026-02-20")}}, Granularity: expense.ByMonth}
+	query := expense.TotalsQuery{Ranges: []expense.Range{{},
+		{From: expense.MustDate("2025-12-15"), To: expense.MustDate("2026-02-20")}}, Granularity: expense.ByMonth}
 	totalsA, errA := a.Reader(ownerA).Totals(context.Background(), query)
 	totalsB, errB := b.Reader(ownerB).Totals(context.Background(), query)
 	if errA != nil || errB != nil || !slices.Equal(totalsA, totalsB) {
@@ -282,8 +298,8 @@ func sameTotals(t failer, a store.Store, ownerA expense.OwnerID, b store.Store, 
 	}
 }
 
-// TestABackupHoldsEveryMember fails when a row gets a member of which nobody has said whether a backup holds it: what counts the
-// changes of one ledger stays with it, everything else is restored.
+// TestABackupHoldsEveryMember fails when a row gets a member of which nobody has said whether a backup holds it: what
+// counts the changes of one ledger stays with it, everything else is restored.
 func TestABackupHoldsEveryMember(t *testing.T) {
 	for _, test := range []struct {
 		row  any
@@ -291,12 +307,15 @@ func TestABackupHoldsEveryMember(t *testing.T) {
 	}{
 		{expense.Settings{}, "Home Zone Locale FiscalYearStart DefaultCategory -Version"},
 		{expense.Category{}, "ID Name Colour Icon Archived -Version CreatedAt UpdatedAt"},
-		{expense.Expense{}, "ID Amount Date CategoryID Notes RuleID Occurrence Rate Home -Version -Guard CreatedAt UpdatedAt"},
+		{expense.Expense{},
+			"ID Amount Date CategoryID Notes RuleID Occurrence Rate Home -Version -Guard CreatedAt UpdatedAt"},
 		{expense.Rate{}, "Value Date Source"},
-		{budget.Budget{}, "ID CategoryID MergedName MergedInto Entries Until Rollover RolloverCap AlertAt -Version -Guard CreatedAt UpdatedAt"},
+		{budget.Budget{}, "ID CategoryID MergedName MergedInto Entries Until Rollover RolloverCap AlertAt -Version -Guard " +
+			"CreatedAt UpdatedAt"},
 		{budget.Entry{}, "From Limit"},
 		{budget.Alert{}, "ID BudgetID Month Threshold RaisedAt ReadAt -Version"},
-		{recurrence.Rule{}, "ID Amount CategoryID Notes Freq Interval Weekdays MonthDay OnMissing Start Until Count Paused Next Skipped SettledThrough " +
+		{recurrence.Rule{}, "ID Amount CategoryID Notes Freq Interval Weekdays MonthDay OnMissing Start Until Count " +
+			"Paused Next Skipped SettledThrough " +
 			"LastError Failures RetryAt -Version -Guard CreatedAt UpdatedAt"},
 	} {
 		kind := reflect.TypeOf(test.row)
@@ -306,7 +325,8 @@ func TestABackupHoldsEveryMember(t *testing.T) {
 		}
 		want := strings.ReplaceAll(test.want, "-", "")
 		if got := strings.Join(names, " "); got != want {
-			t.Errorf("%v has the members %s, but export/backup.go was written for %s: put the new one into the backup, and here", kind, got, want)
+			t.Errorf("%v has the members %s, but export/backup.go was written for %s: put the new one into the backup, and here",
+				kind, got, want)
 		}
 	}
 }

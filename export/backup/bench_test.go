@@ -37,8 +37,10 @@ func backupOfMany(t testing.TB, n int) *os.File {
 	sum := sha256.New()
 	file := bufio.NewWriter(io.MultiWriter(disk, sum))
 	_, _ = fmt.Fprintf(file, `{"format":"spendwise-ledger","version":1,"made_at":"2026-03-08T12:00:00Z"}`+"\n"+
-		`{"type":"settings","home_currency":"EUR","time_zone":"UTC","locale":"en","fiscal_year_start":1,"default_category_id":"%s"}`+"\n"+
-		`{"type":"category","id":"%s","name":"Food","colour":"","icon":"","archived":false,"created_at":"2026-03-08T12:00:00Z","updated_at":"2026-03-08T12:00:00Z"}`+"\n", id, id)
+		`{"type":"settings","home_currency":"EUR","time_zone":"UTC","locale":"en","fiscal_year_start":1,`+
+		`"default_category_id":"%s"}`+"\n"+
+		`{"type":"category","id":"%s","name":"Food","colour":"","icon":"","archived":false,`+
+		`"created_at":"2026-03-08T12:00:00Z","updated_at":"2026-03-08T12:00:00Z"}`+"\n", id, id)
 	err = export.WriteNDJSON(prefixed{file}, exporttest.Expenses(n, backupTime, uuid.MustParse(id)))
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +48,8 @@ func backupOfMany(t testing.TB, n int) *os.File {
 	if err := file.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	_, _ = fmt.Fprintf(file, `{"type":"end","counts":{"categories":1,"recurrences":0,"budgets":0,"alerts":0,"expenses":%d},"sha256":"%x"}`+"\n", n, sum.Sum(nil))
+	_, _ = fmt.Fprintf(file, `{"type":"end","counts":{"categories":1,"recurrences":0,"budgets":0,"alerts":0,`+
+		`"expenses":%d},"sha256":"%x"}`+"\n", n, sum.Sum(nil))
 	// What could not be written shows here.
 	if err := file.Flush(); err != nil {
 		t.Fatal(err)
@@ -86,7 +89,8 @@ func BenchmarkRestore(b *testing.B) {
 				i++
 				owner := expense.OwnerID(fmt.Sprint("owner ", i))
 				newLedger(b, st, owner)
-				if _, err := backup.Restore(b.Context(), st, owner, backupEnv, rewound(b, file), backup.RestoreOptions{}); err != nil {
+				if _, err := backup.Restore(b.Context(), st, owner, backupEnv, rewound(b, file),
+					backup.RestoreOptions{}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -107,7 +111,8 @@ func BenchmarkExport(b *testing.B) {
 			st := engine.open(b)
 			newLedger(b, st, "ada")
 			start := time.Now()
-			if _, err := backup.Restore(b.Context(), st, "ada", backupEnv, rewound(b, file), backup.RestoreOptions{}); err != nil {
+			if _, err := backup.Restore(b.Context(), st, "ada", backupEnv, rewound(b, file),
+				backup.RestoreOptions{}); err != nil {
 				b.Fatal(err)
 			}
 			b.Logf("restored %d rows in %v", n, time.Since(start))

@@ -10,9 +10,9 @@ import (
 	"github.com/spendwise/spendwise/export/wire"
 )
 
-// scan reads the line of an expense if it is written exactly as Write writes it: with the members in this order and without white
-// space. It returns false for any other line, which encoding/json has to read. scan takes a fifth of the time of encoding/json,
-// and most lines of a large backup are expenses.
+// scan reads the line of an expense if it is written exactly as Write writes it: with the members in this order and
+// without white space. It returns false for any other line, which encoding/json has to read. scan takes a fifth of the
+// time of encoding/json, and most lines of a large backup are expenses.
 func (l *expenseLine) scan(text []byte) bool {
 	s := lineScanner{rest: string(text), separator: '{', ok: true}
 	*l = expenseLine{Type: s.text("type")}
@@ -26,8 +26,8 @@ func (l *expenseLine) scan(text []byte) bool {
 	return s.ok && strings.TrimRight(s.rest, "\r\n") == "}"
 }
 
-// lineScanner reads the members of one JSON object in a known order. At the first one that differs ok becomes false, and all later
-// members are zero values.
+// lineScanner reads the members of one JSON object in a known order. At the first one that differs ok becomes false,
+// and all later members are zero values.
 type lineScanner struct {
 	rest      string
 	separator byte // the byte before the next member

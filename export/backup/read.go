@@ -24,7 +24,8 @@ import (
 	"github.com/spendwise/spendwise/recurrence"
 )
 
-// maxLine is the longest line in bytes. The longest line that Write writes is a budget with a limit for each month of a century.
+// maxLine is the longest line in bytes. The longest line that Write writes is a budget with a limit for each month of a
+// century.
 const maxLine = 1 << 20
 
 // file is the content of a backup except its expenses.
@@ -55,7 +56,8 @@ func lineError(line int, err error) error {
 	return &expense.InvalidError{Field: "file", Code: code, Detail: fmt.Sprintf("line %d: %s", line, detail)}
 }
 
-// read reads and checks a whole backup. It calls each, unless it is nil, with every expense, and stores everything else in f.
+// read reads and checks a whole backup. It calls each, unless it is nil, with every expense, and stores everything else
+// in f.
 func (f *file) read(ctx context.Context, r io.Reader, each func(expense.Expense) error) error {
 	*f = file{
 		latestDate: f.latestDate, categoryIDs: map[uuid.UUID]bool{}, otherIDs: map[uuid.UUID]bool{},
@@ -165,8 +167,8 @@ func decodeLine[L any](text []byte, add func(L) error) error {
 	return add(line)
 }
 
-// decodeStrictly decodes one JSON object. It returns an error for an unknown, a missing and a repeated member, and for a value that
-// Write would write in another way, because such a value would be lost or changed.
+// decodeStrictly decodes one JSON object. It returns an error for an unknown, a missing and a repeated member, and for
+// a value that Write would write in another way, because such a value would be lost or changed.
 func decodeStrictly(text []byte, line any) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()

@@ -18,24 +18,24 @@ const batchSize = 1000
 
 // RestoreOptions are the options of [Restore].
 type RestoreOptions struct {
-	// Progress is called after every 1,000 expenses with the number of expenses written so far and the number of all. It may be
-	// nil.
+	// Progress is called after every 1,000 expenses with the number of expenses written so far and the number of all. It
+	// may be nil.
 	Progress func(written, all int)
 }
 
-// Restore writes the backup in r into the ledger of owner and returns what the backup holds. The ledger must exist and must have no
-// expenses, budgets, alerts and rules. Its settings and categories are replaced.
+// Restore writes the backup in r into the ledger of owner and returns what the backup holds. The ledger must exist and
+// must have no expenses, budgets, alerts and rules. Its settings and categories are replaced.
 //
-// Restore reads and checks the whole backup before it writes. Then it reads r again from where it began and writes all rows in one
-// [store.Store.Update], so a failed Restore changes nothing. The Update locks the ledger, and on SQLite the database, until the
-// last row is written.
+// Restore reads and checks the whole backup before it writes. Then it reads r again from where it began and writes all
+// rows in one [store.Store.Update], so a failed Restore changes nothing. The Update locks the ledger, and on SQLite the
+// database, until the last row is written.
 //
-// Ids, times and exchange rates are those of the backup. Versions are not: they continue from the version of the ledger. If
-// devices may have synchronised with the ledger that was lost, start a new epoch before Restore, see
+// Ids, times and exchange rates are those of the backup. Versions are not: they continue from the version of the
+// ledger. If devices may have synchronised with the ledger that was lost, start a new epoch before Restore, see
 // [store.Store.StartEpoch].
 //
-// The error is ErrInvalid and names the line if the backup is cut off, changed or otherwise not valid, and if the ledger is
-// not empty.
+// The error is ErrInvalid and names the line if the backup is cut off, changed or otherwise not valid, and if the
+// ledger is not empty.
 func Restore(
 	ctx context.Context, st store.Store, owner expense.OwnerID, env expense.Env, r io.ReadSeeker, opts RestoreOptions,
 ) (Counts, error) {
@@ -60,8 +60,8 @@ func Restore(
 	return f.counts, nil
 }
 
-// restorer writes a backup in one transaction. The rows went through the use cases before they were backed up, so the restorer
-// passes them to the Tx directly.
+// restorer writes a backup in one transaction. The rows went through the use cases before they were backed up, so the
+// restorer passes them to the Tx directly.
 type restorer struct {
 	ctx      context.Context //nolint:containedctx // a restorer lives within one Update, whose context this is.
 	tx       store.Tx
@@ -133,9 +133,10 @@ func (w *restorer) checkEmpty() error {
 
 // putCategories replaces the categories and settings of the ledger and writes the budgets.
 //
-// The names of categories must be unique after each call. A budget whose category was merged into another one needs that category for
-// a moment, under its old name, which another category of the backup may have now. So putCategories first names all
-// categories by their ids, then writes the budgets and repeats the merges, and then gives the categories their names.
+// The names of categories must be unique after each call. A budget whose category was merged into another one needs
+// that category for a moment, under its old name, which another category of the backup may have now. So putCategories
+// first names all categories by their ids, then writes the budgets and repeats the merges, and then gives the
+// categories their names.
 func (w *restorer) putCategories() error {
 	old, err := w.tx.Categories(w.ctx)
 	if err != nil {
@@ -197,9 +198,9 @@ func (w *restorer) putCategories() error {
 	return err
 }
 
-// putBudgets writes the budgets. If the category of a budget was merged into another one, putBudgets repeats the merge, which leaves
-// a tombstone of the category. It returns the categories that are merged away. version returns the version of a category
-// in the ledger, or 0 if the ledger does not have it.
+// putBudgets writes the budgets. If the category of a budget was merged into another one, putBudgets repeats the merge,
+// which leaves a tombstone of the category. It returns the categories that are merged away. version returns the version
+// of a category in the ledger, or 0 if the ledger does not have it.
 func (w *restorer) putBudgets(version func(uuid.UUID) expense.Version) (merged map[uuid.UUID]bool, err error) {
 	merged = map[uuid.UUID]bool{}
 	var others []budget.Budget

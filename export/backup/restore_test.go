@@ -32,14 +32,17 @@ func aBackup(t testing.TB) string {
 		names[c.Name] = c
 	}
 	err = st.Update(ctx, "source", func(tx store.Tx) error {
-		if _, err := budget.Add(ctx, tx, backupEnv, budget.Draft{CategoryID: names["Travel"].ID.String(), FromMonth: "2025-01", Amount: "100"}); err != nil {
+		if _, err := budget.Add(ctx, tx, backupEnv,
+			budget.Draft{CategoryID: names["Travel"].ID.String(), FromMonth: "2025-01", Amount: "100"}); err != nil {
 			return err
 		}
-		if _, err := budget.Add(ctx, tx, backupEnv, budget.Draft{Amount: "1000", Rollover: "both", RolloverCap: "50"}); err != nil {
+		if _, err := budget.Add(ctx, tx, backupEnv,
+			budget.Draft{Amount: "1000", Rollover: "both", RolloverCap: "50"}); err != nil {
 			return err
 		}
 		for i, code := range []string{"EUR", "USD", "KWD"} {
-			draft := expense.Draft{Amount: "12.50", Currency: code, Date: "2026-03-01", Category: "Travel", Notes: new(hostile[i])}
+			draft := expense.Draft{Amount: "12.50", Currency: code, Date: "2026-03-01", Category: "Travel",
+				Notes: new(hostile[i])}
 			if _, err := expense.Add(ctx, tx, backupEnv, draft); err != nil {
 				return err
 			}
@@ -120,15 +123,21 @@ func TestABrokenBackupRestoresNothing(t *testing.T) {
 		{"a member of another kind", replaced(2, `"archived":false`, `"archived":0`), 3, "archived"},
 		{"a faulty name", replaced(2, `"name":"`, `"name":" `), 3, "name"},
 		{"a category twice", lines[0] + lines[1] + lines[2] + lines[2] + strings.Join(lines[3:], ""), 4, "id"},
-		{"an expense without its category", replaced(usd, `"category_id":"`+lines[usd][strings.Index(lines[usd], `"category_id":"`)+15:][:36], `"category_id":"00000000-0000-4000-8000-000000000000`), usd + 1, "category"},
-		{"a merged budget without the category merged into", replaced(ended, `"merged_into":"`+lines[ended][strings.Index(lines[ended], `"merged_into":"`)+15:][:36],
-			`"merged_into":"00000000-0000-4000-8000-000000000000`), ended + 1, "into"},
-		{"an amount that the rate does not give", replaced(usd, `"home_amount":"11.`, `"home_amount":"12.`), usd + 1, "home_amount"},
-		{"a pending expense with a home amount", replaced(kwd, `"home_amount":null`, `"home_amount":"1.00"`), kwd + 1, "rate"},
+		{"an expense without its category",
+			replaced(usd, `"category_id":"`+lines[usd][strings.Index(lines[usd], `"category_id":"`)+15:][:36],
+				`"category_id":"00000000-0000-4000-8000-000000000000`), usd + 1, "category"},
+		{"a merged budget without the category merged into",
+			replaced(ended, `"merged_into":"`+lines[ended][strings.Index(lines[ended], `"merged_into":"`)+15:][:36],
+				`"merged_into":"00000000-0000-4000-8000-000000000000`), ended + 1, "into"},
+		{"an amount that the rate does not give", replaced(usd, `"home_amount":"11.`, `"home_amount":"12.`), usd + 1,
+			"home_amount"},
+		{"a pending expense with a home amount", replaced(kwd, `"home_amount":null`, `"home_amount":"1.00"`), kwd + 1,
+			"rate"},
 		{"digits that the currency has not", replaced(usd, `"amount":"12.50"`, `"amount":"12.505"`), usd + 1, "amount"},
 		{"a number for an amount", replaced(usd, `"amount":"12.50"`, `"amount":12.50`), usd + 1, "amount"},
 		{"an expense twice", strings.Join(lines[:usd+1], "") + strings.Join(lines[usd:], ""), usd + 2, "has the id"},
-		{"an expense in another home currency", replaced(usd, `"home_currency":"EUR"`, `"home_currency":"CHF"`), usd + 1, "home_currency"},
+		{"an expense in another home currency", replaced(usd, `"home_currency":"EUR"`, `"home_currency":"CHF"`), usd + 1,
+			"home_currency"},
 		{"an expense far ahead", replaced(kwd, `"date":"2026-03-01"`, `"date":"2036-03-01"`), kwd + 1, "ahead"},
 		{"a local time", replaced(kwd, `Z","updated_at"`, `+01:00","updated_at"`), kwd + 1, "created_at"},
 		{"a NUL in a text", replaced(usd, `"notes":"`, `"notes":"\u0000`), usd + 1, "notes"},
@@ -149,7 +158,8 @@ func TestABrokenBackupRestoresNothing(t *testing.T) {
 			before := backupOf(t, st, "target")
 			_, err := restore(st, "target", test.file)
 			want := fmt.Sprintf("line %d:", test.line)
-			if !errors.Is(err, expense.ErrInvalid) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), test.part) {
+			if !errors.Is(err, expense.ErrInvalid) || !strings.Contains(err.Error(), want) ||
+				!strings.Contains(err.Error(), test.part) {
 				t.Errorf("got %v, want %s … %s", err, want, test.part)
 			}
 			if after := backupOf(t, st, "target"); after != before {
@@ -189,7 +199,8 @@ func sealed(file string) string {
 	return body + end[:from] + fmt.Sprintf("%x", sha256.Sum256([]byte(body))) + end[from+64:]
 }
 
-// TestNoByteOfABackupCanChangeUnseen flips bits anywhere in a file: it restores nothing, also where the line still reads well.
+// TestNoByteOfABackupCanChangeUnseen flips bits anywhere in a file: it restores nothing, also where the line still
+// reads well.
 func TestNoByteOfABackupCanChangeUnseen(t *testing.T) {
 	file, st := aBackup(t), memstore.New()
 	newLedger(t, st, "target")
@@ -207,7 +218,8 @@ func TestNoByteOfABackupCanChangeUnseen(t *testing.T) {
 	}
 }
 
-// TestHowALineIsWrittenChangesNothing holds the quick way of reading a line against the thorough one, which blanks lead to.
+// TestHowALineIsWrittenChangesNothing holds the quick way of reading a line against the thorough one, which blanks lead
+// to.
 func TestHowALineIsWrittenChangesNothing(t *testing.T) {
 	st, n := memstore.New(), 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -217,7 +229,8 @@ func TestHowALineIsWrittenChangesNothing(t *testing.T) {
 		fill(t, st, source)
 		file := backupOf(t, st, source)
 		newLedger(t, st, target)
-		if _, err := restore(st, target, sealed(strings.ReplaceAll(file, `{"type":"expense",`, `{"type":"expense", `))); err != nil {
+		if _, err := restore(st, target,
+			sealed(strings.ReplaceAll(file, `{"type":"expense",`, `{"type":"expense", `))); err != nil {
 			t.Fatal(err)
 		}
 		if again := backupOf(t, st, target); again != file {

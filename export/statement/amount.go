@@ -9,9 +9,9 @@ import (
 )
 
 // plainAmount returns an amount written as people and programs write it as a plain decimal: "1,234.50", "1.234,50-",
-// "(12)". Before the decimal sign, digits may be grouped by the other sign, an apostrophe or a blank, in threes
-// or in the Indian way; a group in a wrong place is an error, since the decimal sign may be another than the mapping says.
-// A minus may stand before or behind, or brackets for it; the currency's own code may stand before or behind too.
+// "(12)". Before the decimal sign, digits may be grouped by the other sign, an apostrophe or a blank, in threes or in
+// the Indian way; a group in a wrong place is an error, since the decimal sign may be another than the mapping says. A
+// minus may stand before or behind, or brackets for it; the currency's own code may stand before or behind too.
 func plainAmount(text string, decimal byte, currency string) (string, bool) {
 	text = trim(text)
 	if currency != "" {
@@ -49,7 +49,8 @@ func plainAmount(text string, decimal byte, currency string) (string, bool) {
 // mostDigits is how many minor digits a currency has at most.
 const mostDigits = 4
 
-// withoutSymbol takes one sign of a currency out of an amount: "$12.50", "-12,50 €". A digit must not stand on both its sides.
+// withoutSymbol takes one sign of a currency out of an amount: "$12.50", "-12,50 €". A digit must not stand on both
+// its sides.
 func withoutSymbol(text string) string {
 	at := strings.IndexFunc(text, func(r rune) bool { return unicode.Is(unicode.Sc, r) })
 	if at < 0 {

@@ -10,7 +10,8 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// Encodings returns the names that a [Mapping.Encoding] may have. utf-16 takes a byte order mark's word, else little-endian.
+// Encodings returns the names that a [Mapping.Encoding] may have. utf-16 takes a byte order mark's word, else
+// little-endian.
 func Encodings() []string {
 	return []string{"utf-8", "utf-16", "windows-1252", "iso-8859-1", "iso-8859-15"}
 }
@@ -32,8 +33,9 @@ func encodingOf(name string) (encoding.Encoding, bool) {
 	return nil, false
 }
 
-// decoded returns r as UTF-8, without a byte order mark, and the name of the encoding that it is decoded from: "" is UTF-8, whose bytes
-// are as they were. In the others U+FFFD stands for what could not be decoded. Where no encoding is named, the mark of UTF-16 names it.
+// decoded returns r as UTF-8, without a byte order mark, and the name of the encoding that it is decoded from: "" is
+// UTF-8, whose bytes are as they were. In the others U+FFFD stands for what could not be decoded. Where no encoding is
+// named, the mark of UTF-16 names it.
 func decoded(r io.Reader, name string) (text io.Reader, from string, err error) {
 	if from, _ := encodingOf(name); from != nil {
 		return from.NewDecoder().Reader(r), name, nil

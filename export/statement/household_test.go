@@ -13,8 +13,8 @@ import (
 	"github.com/spendwise/spendwise/report"
 )
 
-// yearsByAwk adds up the expenses of the household's file by year: the amount stands before the cell "Expense", and quoted cells,
-// which may hold commas, are taken out first.
+// yearsByAwk adds up the expenses of the household's file by year: the amount stands before the cell "Expense", and
+// quoted cells, which may hold commas, are taken out first.
 const yearsByAwk = `NR > 1 {
 	line = $0; gsub(/"[^"]*"/, "", line); cells = split(line, cell, ",")
 	for (i = 1; i <= cells; i++) if (cell[i] ~ /^ *Expense *$/) {
@@ -48,7 +48,8 @@ func TestTheHouseholdsYearlyReportsAgreeWithAwk(t *testing.T) {
 			categories += category.Sum.Home.Minor()
 		}
 		if months != yearly.Sum.Home.Minor() || categories != yearly.Sum.Home.Minor() {
-			t.Errorf("%d: the months come to %d paise, the categories to %d, the year to %s", year, months, categories, yearly.Sum.Home)
+			t.Errorf("%d: the months come to %d paise, the categories to %d, the year to %s", year, months, categories,
+				yearly.Sum.Home)
 		}
 	}
 	// What awk says, so that the test holds where there is none.

@@ -40,8 +40,9 @@ type Options struct {
 	OnError OnError
 	// Progress is called after each batch with what is done so far.
 	Progress func(Result)
-	// Finish is called in the last Update, dry or not, with the result, to keep it in the transaction that brings it about; an
-	// error from it undoes that Update. It may run more than once, as a transaction is tried again. tx is that of the Updater.
+	// Finish is called in the last Update, dry or not, with the result, to keep it in the transaction that brings it
+	// about; an error from it undoes that Update. It may run more than once, as a transaction is tried again. tx is that
+	// of the Updater.
 	Finish func(ctx context.Context, tx store.Tx, result Result) error
 }
 
@@ -55,11 +56,12 @@ type Result struct {
 	DryRun      bool
 }
 
-// Import adds rows to a ledger, through the same [expense.AddAll] as every other write, at most 1,000 of them an Update.
-// Running it again adds only what is new. Categories that the ledger lacks are made with the first row that goes in; rows of an
-// archived one fail. With Abort all rows are checked before the first is written, so that rows is ranged over twice; should
-// another writer meanwhile make a row fail, it ends with that batch, and what went in stays. A dry run does all of it and undoes it.
-// Should more than [MaxFailures] come together, the error is ErrInvalid: the mapping is hardly this file's.
+// Import adds rows to a ledger, through the same [expense.AddAll] as every other write, at most 1,000 of them an
+// Update. Running it again adds only what is new. Categories that the ledger lacks are made with the first row that
+// goes in; rows of an archived one fail. With Abort all rows are checked before the first is written, so that rows is
+// ranged over twice; should another writer meanwhile make a row fail, it ends with that batch, and what went in stays.
+// A dry run does all of it and undoes it. Should more than [MaxFailures] come together, the error is ErrInvalid: the
+// mapping is hardly this file's.
 func Import(
 	ctx context.Context, st Updater, owner expense.OwnerID, env expense.Env, rows iter.Seq2[Row, error], opts Options,
 ) (Result, error) {

@@ -56,7 +56,8 @@ func withLedger(t testing.TB, st store.Store, home string) store.Store {
 	return st
 }
 
-func importText(t testing.TB, st store.Store, text string, m statement.Mapping, opts statement.Options) statement.Result {
+func importText(t testing.TB, st store.Store, text string, m statement.Mapping,
+	opts statement.Options) statement.Result {
 	t.Helper()
 	result, err := statement.Import(t.Context(), st, "ada", env, statement.Rows(strings.NewReader(text), m), opts)
 	if err != nil {
@@ -178,12 +179,14 @@ const sample = "D,A,C,K,N\n" +
 	"2024-01-06,5,EUR,\x00,\n" +
 	"2024-01-06,5,EUR," + "A name that is longer than the sixty characters that a category may have,\n"
 
-const sampleFailures = "failed 7 4!A!too_many_digits 5!D!malformed_date 7!C!currency_ended 8!A!zero 8!N!control_character " +
+const sampleFailures = "failed 7 4!A!too_many_digits 5!D!malformed_date 7!C!currency_ended 8!A!zero " +
+	"8!N!control_character " +
 	"9!!wrong_field_count 10!K!control_character 11!K!bad_length"
 
 func TestRowsThatFailAreListedAndTheRestGoesIn(t *testing.T) {
 	st := open(t, "EUR")
-	if got, want := brief(importText(t, st, sample, plain(), statement.Options{})), "added 3 known 0 ignored 0 "+sampleFailures; got != want {
+	if got, want := brief(
+		importText(t, st, sample, plain(), statement.Options{})), "added 3 known 0 ignored 0 "+sampleFailures; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	list := all(t, st)
@@ -202,7 +205,8 @@ func TestADryRunSaysWhatWouldBecomeOfEachLineAndChangesNothing(t *testing.T) {
 	if got, want := brief(dry), "added 3 known 0 ignored 0 "+sampleFailures; got != want || !dry.DryRun {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if after, _ := st.Reader("ada").Settings(t.Context()); len(all(t, st)) != 0 || len(categories(t, st)) != 10 || before != after {
+	if after, _ := st.Reader("ada").Settings(t.Context()); len(all(t, st)) != 0 || len(categories(t, st)) != 10 ||
+		before != after {
 		t.Error("a dry run changed the ledger")
 	}
 	if got, want := brief(importText(t, st, sample, plain(), statement.Options{})), brief(dry); got != want {
@@ -216,7 +220,8 @@ func TestAbortPutsNothingInUnlessAllIsWell(t *testing.T) {
 	good := "D,A,C,K,N\n" + strings.Repeat("2024-01-02,7,EUR,Festivals,tea\n", 1500)
 	bad := good + "2024-01-02,x,EUR,Food,tea\n"
 	opts := statement.Options{OnError: statement.Abort}
-	if got, want := brief(importText(t, st, bad, plain(), opts)), "added 0 known 0 ignored 0 failed 1 1502!A!malformed_amount"; got != want {
+	if got, want := brief(importText(t, st, bad, plain(), opts)), "added 0 known 0 ignored 0 failed 1 "+
+		"1502!A!malformed_amount"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if len(all(t, st)) != 0 || len(categories(t, st)) != 10 {
@@ -245,9 +250,12 @@ func TestWhatFailsOnlyTogetherWithEarlierBatchesIsRehearsedToo(t *testing.T) {
 		mapping     statement.Mapping
 		added, last string
 	}{
-		{"a total over the limit", header + "2024-01-02," + half + ",EUR,,\n" + tea + "2024-01-02," + half + ",EUR,,\n", plain(), "added 1501 known 0 ignored 0 failed 1", "1503!!total_too_large"},
-		{"more categories than a ledger holds", header + names(0, 6) + tea + names(4, 12), plain(), "added 1512 known 0 ignored 0 failed 2", "1515!K!too_many"},
-		{"an id that comes again", own + "00000000-0000-4000-8000-000000000000,2024-01-02,8,EUR,Food,,,,,,,\n", statement.OwnMapping(), "added 1500 known 1 ignored 0 failed 0", ""},
+		{"a total over the limit", header + "2024-01-02," + half + ",EUR,,\n" + tea + "2024-01-02," + half + ",EUR,,\n",
+			plain(), "added 1501 known 0 ignored 0 failed 1", "1503!!total_too_large"},
+		{"more categories than a ledger holds", header + names(0, 6) + tea + names(4, 12), plain(),
+			"added 1512 known 0 ignored 0 failed 2", "1515!K!too_many"},
+		{"an id that comes again", own + "00000000-0000-4000-8000-000000000000,2024-01-02,8,EUR,Food,,,,,,,\n",
+			statement.OwnMapping(), "added 1500 known 1 ignored 0 failed 0", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			st := open(t, "EUR")
@@ -295,7 +303,8 @@ func TestRunningAgainAddsOnlyWhatIsNew(t *testing.T) {
 		name := "Feasts"
 		category, err := tx.CategoryByName(t.Context(), "festivals")
 		if err == nil {
-			_, err = expense.ChangeCategory(t.Context(), tx, env, category.ID, expense.CategoryPatch{Name: &name}, expense.Precondition{})
+			_, err = expense.ChangeCategory(t.Context(), tx, env, category.ID, expense.CategoryPatch{Name: &name},
+				expense.Precondition{})
 		}
 		if err == nil {
 			err = expense.Delete(t.Context(), tx, all(t, st)[0].ID, expense.Precondition{})
@@ -305,13 +314,15 @@ func TestRunningAgainAddsOnlyWhatIsNew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := brief(importText(t, st, header+tea+tea, plain(), statement.Options{})), "added 0 known 2 ignored 0 failed 0"; got != want {
+	if got, want := brief(importText(t, st, header+tea+tea, plain(), statement.Options{})), "added 0 known 2 ignored 0 "+
+		"failed 0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if n := len(categories(t, st)); n != 11 {
 		t.Errorf("%d categories: a row that is known makes none", n)
 	}
-	if got, want := brief(importText(t, st, header+tea+tea+tea, plain(), statement.Options{})), "added 1 known 2 ignored 0 failed 0"; got != want {
+	if got, want := brief(importText(t, st, header+tea+tea+tea, plain(), statement.Options{})), "added 1 known 2 "+
+		"ignored 0 failed 0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -322,7 +333,8 @@ func TestRowsOfAnArchivedCategoryFail(t *testing.T) {
 		archived := true
 		category, err := tx.CategoryByName(t.Context(), "Travel")
 		if err == nil {
-			_, err = expense.ChangeCategory(t.Context(), tx, env, category.ID, expense.CategoryPatch{Archived: &archived}, expense.Precondition{})
+			_, err = expense.ChangeCategory(t.Context(), tx, env, category.ID, expense.CategoryPatch{Archived: &archived},
+				expense.Precondition{})
 		}
 		return err
 	})
@@ -389,7 +401,8 @@ func TestAnExportIsImportedElsewhereLosingNothing(t *testing.T) {
 		if result.FailedLines != 0 || want != got {
 			rt.Fatalf("%s\ngot  %s\nwant %s", brief(result), got, want)
 		}
-		if again := importText(t, from, file.String(), statement.OwnMapping(), statement.Options{}); again.Added+again.FailedLines != 0 {
+		if again := importText(t, from, file.String(), statement.OwnMapping(),
+			statement.Options{}); again.Added+again.FailedLines != 0 {
 			rt.Fatalf("into its own ledger: %s", brief(again))
 		}
 	})
@@ -413,7 +426,8 @@ func contents(t testing.TB, st store.Store) string {
 func TestARateByHandIntoAnotherHomeCurrencyIsLeftOut(t *testing.T) {
 	st := open(t, "JPY")
 	text := wire.CSVHeader + "\r\n" + ",2024-05-01,10.00,USD,Food,,0.9,2024-05-01,user,9.00,EUR,\r\n"
-	if got := brief(importText(t, st, text, statement.OwnMapping(), statement.Options{})); got != "added 1 known 0 ignored 0 failed 0" {
+	if got := brief(importText(t, st, text, statement.OwnMapping(), statement.Options{})); got != "added 1 known 0 "+
+		"ignored 0 failed 0" {
 		t.Fatal(got)
 	}
 	if e := all(t, st)[0]; !e.Pending() {
@@ -431,15 +445,18 @@ func TestFinishRunsInTheLastUpdate(t *testing.T) {
 		want string
 	}{
 		{"of one batch", lines, statement.Options{}, "added 1000 known 0 ignored 0 failed 0"},
-		{"of two batches", lines + "2024-01-02,8,EUR,Food,tea\n", statement.Options{}, "added 1001 known 0 ignored 0 failed 0"},
+		{"of two batches", lines + "2024-01-02,8,EUR,Food,tea\n", statement.Options{},
+			"added 1001 known 0 ignored 0 failed 0"},
 		{"of no rows", "D,A,C,K,N\n", statement.Options{}, "added 0 known 0 ignored 0 failed 0"},
 		{"of a dry run", lines, statement.Options{DryRun: true}, "added 1000 known 0 ignored 0 failed 0"},
-		{"of an import that is given up", lines + "x\n", statement.Options{OnError: statement.Abort}, "added 0 known 0 ignored 0 failed 1 1002!!wrong_field_count"},
+		{"of an import that is given up", lines + "x\n", statement.Options{OnError: statement.Abort},
+			"added 0 known 0 ignored 0 failed 1 1002!!wrong_field_count"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			st := open(t, "EUR")
 			test.opts.Finish = func(ctx context.Context, tx store.Tx, result statement.Result) error {
-				return tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{IdempotencyKey: key, Payload: []byte(brief(result)), CreatedAt: now})
+				return tx.PutIdempotencyRecord(ctx,
+					store.IdempotencyRecord{IdempotencyKey: key, Payload: []byte(brief(result)), CreatedAt: now})
 			}
 			importText(t, st, test.text, plain(), test.opts)
 			err := st.Update(t.Context(), "ada", func(tx store.Tx) error {
@@ -492,10 +509,12 @@ func TestAnUpdateTakesAtMostAThousandRowsAndMayRunAgain(t *testing.T) {
 	ledger := &counting{Store: st}
 	text := "D,A,C,K,N\n" + strings.Repeat("2024-01-02,7,EUR,Feasts,tea\n2024-01-02,x,EUR,Food,tea\n", 1250)
 	var progress []int
-	result, err := statement.Import(t.Context(), ledger, "ada", env, statement.Rows(strings.NewReader(text), plain()), statement.Options{
-		Progress: func(r statement.Result) { progress = append(progress, r.Added) },
-	})
-	if err != nil || result.Added != 1250 || len(result.Failed) != 1250 || ledger.updates != 3 || fmt.Sprint(progress) != "[500 1000 1250]" {
+	result, err := statement.Import(t.Context(), ledger, "ada", env, statement.Rows(strings.NewReader(text), plain()),
+		statement.Options{
+			Progress: func(r statement.Result) { progress = append(progress, r.Added) },
+		})
+	if err != nil || result.Added != 1250 || len(result.Failed) != 1250 || ledger.updates != 3 ||
+		fmt.Sprint(progress) != "[500 1000 1250]" {
 		t.Errorf("added %d, failed %d, %d updates, %v, %v", result.Added, len(result.Failed), ledger.updates, progress, err)
 	}
 	if n := len(all(t, st)); n != 1250 {
@@ -506,7 +525,8 @@ func TestAnUpdateTakesAtMostAThousandRowsAndMayRunAgain(t *testing.T) {
 func TestAMappingOfAnotherFileIsGivenUp(t *testing.T) {
 	st := open(t, "EUR")
 	text := "D,A,C,K,N\n" + strings.Repeat("x\n", statement.MaxFailures+1)
-	_, err := statement.Import(t.Context(), st, "ada", env, statement.Rows(strings.NewReader(text), plain()), statement.Options{})
+	_, err := statement.Import(t.Context(), st, "ada", env, statement.Rows(strings.NewReader(text), plain()),
+		statement.Options{})
 	if faults := expense.InvalidErrors(err); len(faults) != 1 || faults[0].Code != "too_many_failures" {
 		t.Errorf("got %v", err)
 	}

@@ -55,7 +55,8 @@ func parseLayout(text string) (layout, error) {
 		text = text[len(part.text):]
 		switch last := len(parts) - 1; {
 		case part.kind == 0 && isAlphanumeric(part.text[0]):
-			return malformed("a date's layout is made of YYYY or YY, MM or M, DD or D and signs between them, such as DD-MM-YYYY")
+			return malformed(
+				"a date's layout is made of YYYY or YY, MM or M, DD or D and signs between them, such as DD-MM-YYYY")
 		case part.kind == 0 && last >= 0 && parts[last].kind == 0:
 			parts[last].text += part.text
 			continue
@@ -74,8 +75,8 @@ func parseLayout(text string) (layout, error) {
 	return parts, nil
 }
 
-// parseLayouts reads layouts with bars between them. They name year, month and day in one order, so that no date is two dates.
-// The error is ErrInvalid.
+// parseLayouts reads layouts with bars between them. They name year, month and day in one order, so that no date is two
+// dates. The error is ErrInvalid.
 func parseLayouts(text string) ([]layout, error) {
 	var layouts []layout
 	for part := range strings.SplitSeq(text, "|") {
@@ -85,7 +86,8 @@ func parseLayouts(text string) ([]layout, error) {
 		}
 		if len(layouts) > 0 && parsed.order() != layouts[0].order() {
 			return nil, &expense.InvalidError{
-				Code: "malformed_layout", Detail: "the layouts between bars name year, month and day in one order, or a date could be two",
+				Code: "malformed_layout", Detail: "the layouts between bars name year, month and day in one order, or a date " +
+					"could be two",
 			}
 		}
 		layouts = append(layouts, parsed)
@@ -153,6 +155,7 @@ func isTime(text string) bool {
 	clock := strings.TrimLeft(text, " ,T\u00a0\u202f")
 	hour := strings.TrimLeft(clock, "0123456789")
 	digits := len(clock) - len(hour)
-	return len(clock) < len(text) && 1 <= digits && digits <= 2 && len(hour) >= 3 && strings.ContainsRune(":.h", rune(hour[0])) &&
+	return len(clock) < len(text) && 1 <= digits && digits <= 2 && len(hour) >= 3 &&
+		strings.ContainsRune(":.h", rune(hour[0])) &&
 		'0' <= hour[1] && hour[1] <= '9' && '0' <= hour[2] && hour[2] <= '9'
 }

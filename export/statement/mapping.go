@@ -13,8 +13,8 @@ import (
 	"github.com/spendwise/spendwise/export/wire"
 )
 
-// A Mapping says how the lines of a CSV file become expenses. Columns are named by the file's header line, blanks around a
-// name ignored: by the same name, else by the one that is the same by [expense.Fold].
+// A Mapping says how the lines of a CSV file become expenses. Columns are named by the file's header line, blanks
+// around a name ignored: by the same name, else by the one that is the same by [expense.Fold].
 type Mapping struct {
 	Date      DateColumn
 	Amount    AmountColumn
@@ -36,8 +36,8 @@ type Mapping struct {
 // A DateColumn is where a line's date stands.
 type DateColumn struct {
 	Column string
-	// Layout is YYYY or YY, MM or M, and DD or D, with any signs between, such as DD-MM-YYYY; empty: YYYY-MM-DD. Several of the
-	// same order, with a bar between them, are tried one after the other.
+	// Layout is YYYY or YY, MM or M, and DD or D, with any signs between, such as DD-MM-YYYY; empty: YYYY-MM-DD. Several
+	// of the same order, with a bar between them, are tried one after the other.
 	Layout string
 }
 
@@ -55,14 +55,15 @@ type Source struct {
 	Value  string
 }
 
-// A Choice is the lines whose column holds one of some texts, case and blanks around them ignored. The zero Choice is none.
+// A Choice is the lines whose column holds one of some texts, case and blanks around them ignored. The zero Choice is
+// none.
 type Choice struct {
 	Column string
 	Equals []string
 }
 
-// OwnMapping returns the mapping for what [WriteCSV] writes. It restores ids, texts and rates given by hand; other rates are
-// looked up again. As JSON it is {"preset": "spendwise"}.
+// OwnMapping returns the mapping for what [WriteCSV] writes. It restores ids, texts and rates given by hand; other
+// rates are looked up again. As JSON it is {"preset": "spendwise"}.
 func OwnMapping() Mapping {
 	return Mapping{
 		Date:     DateColumn{Column: "date"},
@@ -132,9 +133,9 @@ func (m Mapping) delimiter() byte {
 //	 "only": {"column", "equals": [..]}, "except": {"column", "equals": [..]}, "sign": {"column", "equals": [..]},
 //	 "negate": false, "delimiter", "encoding"}
 //
-// With "preset", the name of one of [Presets], what is not given is as there; {"preset": "spendwise"} is [OwnMapping] and takes no
-// other member. Members that are unknown, twice there or of another kind are faults. The error lists every fault and is
-// ErrInvalid; a text that is no JSON object has the code "malformed".
+// With "preset", the name of one of [Presets], what is not given is as there; {"preset": "spendwise"} is [OwnMapping]
+// and takes no other member. Members that are unknown, twice there or of another kind are faults. The error lists every
+// fault and is ErrInvalid; a text that is no JSON object has the code "malformed".
 func ParseMapping(text []byte) (Mapping, error) {
 	if !json.Valid(text) || !utf8.Valid(text) {
 		return Mapping{}, &expense.InvalidError{Code: "malformed", Detail: "the mapping is not JSON in UTF-8"}

@@ -25,7 +25,8 @@ func household(t testing.TB) statement.Mapping {
 }
 
 func ExampleParseMapping() {
-	_, err := statement.ParseMapping([]byte(`{"date": {"column": "Day", "layout": "DD-MM"}, "amount": {"column": "Paid", "decimal": "!"}}`))
+	_, err := statement.ParseMapping([]byte(`{"date": {"column": "Day", "layout": "DD-MM"}, "amount": {"column": ` +
+		`"Paid", "decimal": "!"}}`))
 	for _, fault := range expense.InvalidErrors(err) {
 		fmt.Println(fault)
 	}
@@ -74,20 +75,30 @@ func TestEveryFaultOfAMappingIsListed(t *testing.T) {
 		{"a member twice", `{` + good + `, "date": {"column": "E"}}`, " malformed"},
 		{"an inner member twice", `{"date": {"column": "E", "column": "F"}}`, " malformed"},
 		{"deep nesting", strings.Repeat(`{"a":`, 99) + "1" + strings.Repeat("}", 99), " malformed"},
-		{"unknown members", `{` + good + `, "Negate": true, "notes": {"column": "N", "trim": 1}}`, "notes/trim unknown_member, Negate unknown_member"},
-		{"wrong types", `{"date": "D", "amount": {"column": 1}, "negate": "yes", "only": {"column": "T", "equals": ["a", 1]}}`,
+		{"unknown members", `{` + good + `, "Negate": true, "notes": {"column": "N", "trim": 1}}`,
+			"notes/trim unknown_member, Negate unknown_member"},
+		{"wrong types",
+			`{"date": "D", "amount": {"column": 1}, "negate": "yes", "only": {"column": "T", "equals": ["a", 1]}}`,
 			"date wrong_type, amount/column wrong_type, only/equals wrong_type, negate wrong_type"},
-		{"a column and a value", `{` + good + `, "currency": {"column": "C", "value": "EUR"}, "category": {"column": "C", "value": "EUR"}}`,
+		{"a column and a value", `{` + good + `, "currency": {"column": "C", "value": "EUR"}, "category": {"column": "C", ` +
+			`"value": "EUR"}}`,
 			"currency ambiguous, category ambiguous"},
 		{"an unknown currency", `{` + good + `, "currency": {"value": "eur"}}`, "currency/value unknown_currency"},
-		{"a choice without texts", `{` + good + `, "only": {"column": "T"}, "sign": {"equals": ["x"]}}`, "only incomplete, sign incomplete"},
-		{"unknown words", `{"date": {"column": "D"}, "amount": {"column": "A", "decimal": "·"}, "delimiter": "::", "encoding": "ebcdic"}`,
+		{"a choice without texts", `{` + good + `, "only": {"column": "T"}, "sign": {"equals": ["x"]}}`,
+			"only incomplete, sign incomplete"},
+		{"unknown words", `{"date": {"column": "D"}, "amount": {"column": "A", "decimal": "·"}, "delimiter": "::", ` +
+			`"encoding": "ebcdic"}`,
 			"amount/decimal unknown_value, delimiter unknown_value, encoding unknown_value"},
-		{"a layout without a year", `{"date": {"column": "D", "layout": "DD-MM"}, "amount": {"column": "A"}}`, "date/layout malformed_layout"},
-		{"a layout with two years", `{"date": {"column": "D", "layout": "DD-MM-YY-YYYY"}, "amount": {"column": "A"}}`, "date/layout malformed_layout"},
-		{"a layout with letters", `{"date": {"column": "D", "layout": "DD-MMM-YYYY"}, "amount": {"column": "A"}}`, "date/layout malformed_layout"},
-		{"a layout that may be read in two ways", `{"date": {"column": "D", "layout": "MDDYYYY"}, "amount": {"column": "A"}}`, "date/layout malformed_layout"},
-		{"a layout too long", `{"date": {"column": "D", "layout": "DD-MM-YYYY` + strings.Repeat("-", 30) + `"}, "amount": {"column": "A"}}`, "date/layout malformed_layout"},
+		{"a layout without a year", `{"date": {"column": "D", "layout": "DD-MM"}, "amount": {"column": "A"}}`,
+			"date/layout malformed_layout"},
+		{"a layout with two years", `{"date": {"column": "D", "layout": "DD-MM-YY-YYYY"}, "amount": {"column": "A"}}`,
+			"date/layout malformed_layout"},
+		{"a layout with letters", `{"date": {"column": "D", "layout": "DD-MMM-YYYY"}, "amount": {"column": "A"}}`,
+			"date/layout malformed_layout"},
+		{"a layout that may be read in two ways", `{"date": {"column": "D", "layout": "MDDYYYY"}, "amount": {"column": "A"}}`,
+			"date/layout malformed_layout"},
+		{"a layout too long", `{"date": {"column": "D", "layout": "DD-MM-YYYY` + strings.Repeat("-", 30) +
+			`"}, "amount": {"column": "A"}}`, "date/layout malformed_layout"},
 		{"an unknown preset", `{"preset": "ledger"}`, "preset unknown_preset"},
 		{"a preset and more", `{"preset": "spendwise", "negate": true}`, "negate unknown_member"},
 	} {

@@ -17,19 +17,24 @@ type Preset struct {
 // ownPreset is the name of OwnMapping.
 const ownPreset = "spendwise"
 
-// bankColumns are the names that banks give their columns, by the mapping's field. Not each bank has a column for the currency.
+// bankColumns are the names that banks give their columns, by the mapping's field. Not each bank has a column for the
+// currency.
 var bankColumns = map[string][]string{
 	"currency/column": {"Currency", "Währung", "Waehrung", "Devise", "Divisa", "Moneda"},
 	"date/column": {
-		"Booking date", "Transaction date", "Posting date", "Post date", "Completed date", "Value date", "Buchungstag", "Buchungsdatum", "Datum", "Valuta", "Date opération",
-		"Date de l'opération", "Fecha", "Fecha operación", "Data", "Data operazione", "Data movimento", "Boekdatum", "Bokföringsdag", "Dato",
+		"Booking date", "Transaction date", "Posting date", "Post date", "Completed date", "Value date", "Buchungstag",
+		"Buchungsdatum", "Datum", "Valuta", "Date opération",
+		"Date de l'opération", "Fecha", "Fecha operación", "Data", "Data operazione", "Data movimento", "Boekdatum",
+		"Bokföringsdag", "Dato",
 	},
 	"amount/column": {
-		"Transaction amount", "Amount (EUR)", "Value", "Betrag", "Umsatz", "Betrag (EUR)", "Betrag (€)", "Betrag in EUR", "Montant", "Importe", "Importo", "Bedrag", "Belopp",
+		"Transaction amount", "Amount (EUR)", "Value", "Betrag", "Umsatz", "Betrag (EUR)", "Betrag (€)", "Betrag in EUR",
+		"Montant", "Importe", "Importo", "Bedrag", "Belopp",
 		"Beløb", "Valor", "Kwota",
 	},
 	"notes/column": {
-		"Details", "Narrative", "Reference", "Payee", "Partner name", "Memo", "Name", "Text", "Verwendungszweck", "Buchungstext", "Libellé", "Concepto",
+		"Details", "Narrative", "Reference", "Payee", "Partner name", "Memo", "Name", "Text", "Verwendungszweck",
+		"Buchungstext", "Libellé", "Concepto",
 		"Descripción", "Descrizione", "Causale", "Omschrijving", "Descrição", "Beskrivning",
 	},
 }
@@ -38,13 +43,15 @@ func bankPreset(name, title, order, layout, decimal, delimiter string) Preset {
 	sign := map[string]string{".": "a point", ",": "a comma"}[decimal]
 	return Preset{
 		Name: name, Title: title,
-		Help: "One line for each booking, with the usual names of the columns in English and some other languages; dates go " + order +
-			", the decimal sign is " + sign + ". An expense is negative, and so what came in becomes negative: leave it out with \"only\", or " +
-			"give the columns, \"delimiter\" and \"encoding\" that differ. Without a column for it, the currency is the home currency; give " +
-			"{\"currency\": {\"value\": …}} where it is another.",
+		Help: "One line for each booking, with the usual names of the columns in English and some other languages; " +
+			"dates go " + order + ", the decimal sign is " + sign + ". An expense is negative, and so what came in " +
+			"becomes negative: leave it out with \"only\", or give the columns, \"delimiter\" and \"encoding\" that " +
+			"differ. Without a column for it, the currency is the home currency; give {\"currency\": {\"value\": …}} " +
+			"where it is another.",
 		Mapping: Mapping{
-			Date: DateColumn{Column: "Date", Layout: layout}, Amount: AmountColumn{Column: "Amount", Decimal: decimal, Symbols: true},
-			Notes: "Description", Negate: true, Delimiter: delimiter, others: bankColumns,
+			Date:   DateColumn{Column: "Date", Layout: layout},
+			Amount: AmountColumn{Column: "Amount", Decimal: decimal, Symbols: true},
+			Notes:  "Description", Negate: true, Delimiter: delimiter, others: bankColumns,
 		},
 	}
 }
@@ -59,17 +66,21 @@ func Presets() []Preset {
 	ynab := func(name, title, layout string) Preset {
 		return Preset{
 			Name: name, Title: title,
-			Help: "The register of YNAB's export. Income and transfers without a category are left out; an inflow in any other category is a refund. The " +
+			Help: "The register of YNAB's export. Income and transfers without a category are left out; an inflow in any " +
+				"other category is a refund. The " +
 				"file names no currency: give {\"currency\": {\"value\": …}} where it is not the home currency.",
 			Mapping: Mapping{
-				Date: DateColumn{Column: "Date", Layout: layout}, Amount: AmountColumn{Column: "Outflow", Credit: "Inflow", Symbols: true},
+				Date:     DateColumn{Column: "Date", Layout: layout},
+				Amount:   AmountColumn{Column: "Outflow", Credit: "Inflow", Symbols: true},
 				Category: Source{Column: "Category"}, Notes: "Payee",
-				Except: Choice{Column: "Category Group", Equals: []string{"", "Inflow", "Income", "Credit Card Payments", "Internal Master Category"}},
+				Except: Choice{Column: "Category Group",
+					Equals: []string{"", "Inflow", "Income", "Credit Card Payments", "Internal Master Category"}},
 			},
 		}
 	}
 	presets := []Preset{
-		{Name: ownPreset, Title: "SpendWise", Help: "What this program exports as CSV. It takes no other member.", Mapping: OwnMapping()},
+		{Name: ownPreset, Title: "SpendWise", Help: "What this program exports as CSV. It takes no other member.",
+			Mapping: OwnMapping()},
 		bankPreset("bank-dmy-comma", "Bank, day first, decimal comma, semicolons", "day, month, year", dayFirst, ",", ";"),
 		bankPreset("bank-dmy-point", "Bank, day first, decimal point, commas", "day, month, year", dayFirst, ".", ","),
 		bankPreset("bank-mdy-point", "Bank, month first, decimal point, commas", "month, day, year", monthFirst, ".", ","),
@@ -79,8 +90,10 @@ func Presets() []Preset {
 			Name: "ezbookkeeping", Title: "ezBookkeeping",
 			Help: "Its CSV export. Expenses are taken, the category is the finer one; incomes and transfers are left out.",
 			Mapping: Mapping{
-				Date: DateColumn{Column: "Time"}, Amount: AmountColumn{Column: "Amount"}, Currency: Source{Column: "Account Currency"},
-				Category: Source{Column: "Sub Category"}, Notes: "Description", Only: Choice{Column: "Type", Equals: []string{"Expense"}},
+				Date: DateColumn{Column: "Time"}, Amount: AmountColumn{Column: "Amount"},
+				Currency: Source{Column: "Account Currency"},
+				Category: Source{Column: "Sub Category"}, Notes: "Description",
+				Only:   Choice{Column: "Type", Equals: []string{"Expense"}},
 				others: map[string][]string{"notes/column": {"Comment"}},
 			},
 		},
@@ -89,15 +102,19 @@ func Presets() []Preset {
 			Help: "The transactions of its export. Withdrawals are taken; deposits and transfers are left out.",
 			Mapping: Mapping{
 				Date: DateColumn{Column: "date"}, Amount: AmountColumn{Column: "amount"}, Currency: Source{Column: "currency_code"},
-				Category: Source{Column: "category"}, Notes: "description", Only: Choice{Column: "type", Equals: []string{"Withdrawal"}}, Negate: true,
+				Category: Source{Column: "category"}, Notes: "description",
+				Only: Choice{Column: "type", Equals: []string{"Withdrawal"}}, Negate: true,
 			},
 		},
 		{
 			Name: "mint", Title: "Mint",
-			Help: "Its transactions as CSV. Debits are taken, credits are left out. The file names no currency, which was the US dollar.",
+			Help: "Its transactions as CSV. Debits are taken, credits are left out. The file names no currency, which was " +
+				"the US dollar.",
 			Mapping: Mapping{
-				Date: DateColumn{Column: "Date", Layout: "M/D/YYYY"}, Amount: AmountColumn{Column: "Amount"}, Currency: Source{Value: "USD"},
-				Category: Source{Column: "Category"}, Notes: "Description", Only: Choice{Column: "Transaction Type", Equals: []string{"debit"}},
+				Date: DateColumn{Column: "Date", Layout: "M/D/YYYY"}, Amount: AmountColumn{Column: "Amount"},
+				Currency: Source{Value: "USD"},
+				Category: Source{Column: "Category"}, Notes: "Description",
+				Only: Choice{Column: "Transaction Type", Equals: []string{"debit"}},
 			},
 		},
 		ynab("ynab", "YNAB, month first", monthFirst),

@@ -22,10 +22,11 @@ type record struct {
 	fault  *expense.InvalidError
 }
 
-// A recordReader splits CSV into records. It takes LF or CRLF for a line's end, skips empty lines, drops blanks around a
-// quoted field, and keeps a quote within an unquoted field as it is in a record of one line. A record that is broken is a
-// fault of its first line alone: reading goes on with the next. That costs no more than a second look at each line, since
-// only a line with an odd number of quotes leaves a quote open, and the next such line ends the search for its end.
+// A recordReader splits CSV into records. It takes LF or CRLF for a line's end, skips empty lines, drops blanks around
+// a quoted field, and keeps a quote within an unquoted field as it is in a record of one line. A record that is broken
+// is a fault of its first line alone: reading goes on with the next. That costs no more than a second look at each
+// line, since only a line with an odd number of quotes leaves a quote open, and the next such line ends the search for
+// its end.
 type recordReader struct {
 	src       io.Reader
 	from      string // the encoding that src was decoded from; empty where its bytes are the file's
@@ -82,7 +83,8 @@ func (r *recordReader) split(first int) (record, error) {
 				quote := bytes.IndexByte(r.buf[i:end], '"')
 				if quote < 0 {
 					if literal {
-						return broken("malformed_quotes", "a quote stands within a field, and another is not closed on the line; quote the field and double the quotes in it")
+						return broken("malformed_quotes", "a quote stands within a field, and another is not closed on the line; "+
+							"quote the field and double the quotes in it")
 					}
 					r.text = append(r.text, r.buf[i:end]...)
 					// The record goes on with the next line. Its place in buf may move, so places are kept from r.pos.
@@ -116,7 +118,8 @@ func (r *recordReader) split(first int) (record, error) {
 				i++
 			}
 			if literal && lines > 1 {
-				return broken("malformed_quotes", "a quote stands within a field that is not quoted; quote the field and double the quotes in it")
+				return broken("malformed_quotes", "a quote stands within a field that is not quoted; quote the field and double "+
+					"the quotes in it")
 			}
 			r.text = append(r.text, r.buf[start:i]...)
 		}
@@ -149,9 +152,11 @@ func (r *recordReader) cells() []string {
 func (r *recordReader) malformed(text []byte) *expense.InvalidError {
 	switch {
 	case !utf8.Valid(text):
-		return &expense.InvalidError{Code: "malformed_text", Detail: "this is not UTF-8; name the file's encoding in the mapping"}
+		return &expense.InvalidError{Code: "malformed_text",
+			Detail: "this is not UTF-8; name the file's encoding in the mapping"}
 	case r.from != "" && bytes.ContainsRune(text, utf8.RuneError):
-		return &expense.InvalidError{Code: "malformed_text", Detail: "a part of this is not " + r.from + "; is the file damaged, or of another encoding?"}
+		return &expense.InvalidError{Code: "malformed_text", Detail: "a part of this is not " + r.from +
+			"; is the file damaged, or of another encoding?"}
 	}
 	return nil
 }
@@ -173,7 +178,8 @@ func (r *recordReader) blanks(i, end int) int {
 	return n
 }
 
-// lineEnd returns where the line that begins at from ends, its line end included; from itself at the end of the file; and
+// lineEnd returns where the line that begins at from ends, its line end included; from itself at the end of the file;
+// and
 // -1 when that is more than maxRecord bytes from pos. It may move what is in buf, and pos with it.
 func (r *recordReader) lineEnd(from int) (int, error) {
 	for seen := from; ; {
@@ -241,8 +247,8 @@ func (r *recordReader) skipLongLine() (record, error) {
 	}
 }
 
-// normalised appends the fields without the blanks around them, each with its length before it, empty ones at the end left
-// out: what stays the same when a program writes the line again with other quotes or line ends.
+// normalised appends the fields without the blanks around them, each with its length before it, empty ones at the end
+// left out: what stays the same when a program writes the line again with other quotes or line ends.
 func normalised(b []byte, fields []string) []byte {
 	last := len(fields)
 	for last > 0 && strings.TrimFunc(fields[last-1], wire.IsBlank) == "" {

@@ -11,8 +11,9 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A rehearsal is a ledger of which every Update is undone. Each sees what those before it would have left: ids that are taken,
-// categories that are made, and how much of the ledger's limit is used. So what holds in a rehearsal holds in the import too.
+// A rehearsal is a ledger of which every Update is undone. Each sees what those before it would have left: ids that are
+// taken, categories that are made, and how much of the ledger's limit is used. So what holds in a rehearsal holds in
+// the import too.
 type rehearsal struct {
 	ledger ledgerUpdater
 	env    expense.Env
@@ -94,7 +95,8 @@ func (r *rehearsal) stage(ctx context.Context, tx expense.Tx) error {
 	}
 	now := expense.Timestamp(r.env.Now)
 	e := expense.Expense{
-		ID: id, Amount: amount, Home: amount, Date: settings.Today(now), CategoryID: settings.DefaultCategory, CreatedAt: now, UpdatedAt: now,
+		ID: id, Amount: amount, Home: amount, Date: settings.Today(now), CategoryID: settings.DefaultCategory, CreatedAt: now,
+		UpdatedAt: now,
 	}
 	e.Rate, _ = expense.LookupRate(expense.NoRates{}, settings.Home, settings.Home, e.Date)
 	_, err = tx.PutExpenses(ctx, e)

@@ -48,11 +48,11 @@ func (row Row) fail(fault *expense.InvalidError) Failure {
 	return Failure{Line: row.Line, Column: column, Code: fault.Code, Detail: fault.Detail}
 }
 
-// Rows reads a CSV file by a mapping, one row at a time: nothing is kept of a row but a few bytes, by which equal lines are
-// counted. A line that cannot be read is a row with faults; an error is the last thing that is yielded, ErrInvalid
-// where mapping and header line do not fit. Each row's draft has an id: the file's own in an export of ours, else one made of
-// the line's content and its ordinal among equal lines, so that the same line of a longer file gets the same. If r is an
-// io.Seeker, Rows may be ranged over again, from where r stands now.
+// Rows reads a CSV file by a mapping, one row at a time: nothing is kept of a row but a few bytes, by which equal lines
+// are counted. A line that cannot be read is a row with faults; an error is the last thing that is yielded, ErrInvalid
+// where mapping and header line do not fit. Each row's draft has an id: the file's own in an export of ours, else one
+// made of the line's content and its ordinal among equal lines, so that the same line of a longer file gets the same.
+// If r is an io.Seeker, Rows may be ranged over again, from where r stands now.
 func Rows(r io.Reader, m Mapping) iter.Seq2[Row, error] {
 	seeker, canSeek := r.(io.Seeker)
 	var start int64
@@ -98,7 +98,8 @@ func readRows(r io.Reader, m Mapping, yield func(Row) bool) error {
 	case err != nil:
 		return fmt.Errorf("read the file: %w", err)
 	case header.fault != nil:
-		return &expense.InvalidError{Field: "file", Code: header.fault.Code, Detail: "the header line: " + header.fault.Detail}
+		return &expense.InvalidError{Field: "file", Code: header.fault.Code,
+			Detail: "the header line: " + header.fault.Detail}
 	}
 	cols, err := newColumns(m, slices.Clone(header.fields))
 	if err != nil {
@@ -168,7 +169,8 @@ type ownColumns struct {
 func newColumns(m Mapping, header []string) (*columns, error) {
 	var faults expense.ValidationErrors
 	c := &columns{
-		mapping: m, names: header, takes: foldedSet(m.Only.Equals), leaves: foldedSet(m.Except.Equals), turns: foldedSet(m.Sign.Equals),
+		mapping: m, names: header, takes: foldedSet(m.Only.Equals), leaves: foldedSet(m.Except.Equals),
+		turns: foldedSet(m.Sign.Equals),
 	}
 	for i := range header {
 		header[i] = trim(header[i])
@@ -390,7 +392,8 @@ func (c *columns) plainAmount(faults *expense.ValidationErrors, cell, currency s
 	}
 	amount, ok := plainAmount(text, decimal, currency)
 	if !ok {
-		faults.Add("amount", "malformed_amount", "%.40q is not an amount with the decimal sign %q and groups of digits in the right places",
+		faults.Add("amount", "malformed_amount", "%.40q is not an amount with the decimal sign %q and groups of digits in "+
+			"the right places",
 			cell, decimal)
 	}
 	return amount, ok
@@ -411,8 +414,9 @@ func (c *columns) net(faults *expense.ValidationErrors, out, in string) (string,
 	return paid.Sub(got).String(), true
 }
 
-// readOwn reads a line of an export of ours: texts as they were written, ids and rates too. A line without an id, which somebody
-// has added, gets the line's. A rule's id comes back where the id shows for which occurrence the expense stands.
+// readOwn reads a line of an export of ours: texts as they were written, ids and rates too. A line without an id, which
+// somebody has added, gets the line's. A rule's id comes back where the id shows for which occurrence the expense
+// stands.
 func (c *columns) readOwn(row *Row, fields []string, id uuid.UUID) {
 	notes := wire.UnguardCell(fields[c.notes])
 	row.Draft = expense.Draft{

@@ -86,32 +86,43 @@ func TestCSVOfEveryKindIsRead(t *testing.T) {
 		{"CRLF", "D,A,C,K,N\r\n2024-01-02,7,EUR,Food,tea\r\n", []string{"2 " + row + "tea"}},
 		{"no line end at the end", "D,A,C,K,N\n2024-01-02,7,EUR,Food,tea", []string{"2 " + row + "tea"}},
 		{"a byte order mark", "\ufeffD,A,C,K,N\n2024-01-02,7,EUR,Food,tea", []string{"2 " + row + "tea"}},
-		{"a byte order mark and a quoted header", "\ufeff\"D\",A,C,K,N\n2024-01-02,7,EUR,Food,tea", []string{"2 " + row + "tea"}},
+		{"a byte order mark and a quoted header", "\ufeff\"D\",A,C,K,N\n2024-01-02,7,EUR,Food,tea",
+			[]string{"2 " + row + "tea"}},
 		{"columns in another order", "N,K,C,A,D\ntea,Food,EUR,7,2024-01-02\n", []string{"2 " + row + "tea"}},
 		{"a header in other case and with blanks", " d ,a,c,k, n\n2024-01-02,7,EUR,Food,tea", []string{"2 " + row + "tea"}},
 		{"empty lines", "\n\nD,A,C,K,N\n\n\r\n2024-01-02,7,EUR,Food,tea\n\n", []string{"6 " + row + "tea"}},
 		{"a quoted comma", "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"tea, green\"", []string{"2 " + row + "tea, green"}},
 		{"a quoted quote", "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"\"\"tea\"\"\"", []string{"2 " + row + "\"tea\""}},
-		{"a quoted newline", "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"a\nb\"\n2024-01-02,7,EUR,Food,c", []string{"2 " + row + "a\nb", "4 " + row + "c"}},
+		{"a quoted newline", "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"a\nb\"\n2024-01-02,7,EUR,Food,c",
+			[]string{"2 " + row + "a\nb", "4 " + row + "c"}},
 		{"a quoted CRLF", "D,A,C,K,N\r\n2024-01-02,7,EUR,Food,\"a\r\nb\"\r\n", []string{"2 " + row + "a\nb"}},
-		{"blanks around a quoted field", "D,A,C,K,N\n2024-01-02, \"7\" ,EUR,Food, \"tea, green\" \n", []string{"2 " + row + "tea, green"}},
+		{"blanks around a quoted field", "D,A,C,K,N\n2024-01-02, \"7\" ,EUR,Food, \"tea, green\" \n",
+			[]string{"2 " + row + "tea, green"}},
 		{"blanks in fields", "D,A,C,K,N\n 2024-01-02 , 7 , eur , Food ,  tea \n", []string{"2 " + row + "tea"}},
 		{"a quote within a field", "D,A,C,K,N\n2024-01-02,7,EUR,Food,5\" nail\n", []string{"2 " + row + "5\" nail"}},
 		{"one empty field too many", "D,A,C,K,N\n2024-01-02,7,EUR,Food,tea,\n", []string{"2 " + row + "tea"}},
 		{"empty category and notes", "D,A,C,K,N\n2024-01-02,7,EUR,,\n", []string{"2 2024-01-02|7|EUR||"}},
 		{"a guarded text", "D,A,C,K,N\n2024-01-02,7,EUR,Food,'=1\n", []string{"2 " + row + "=1"}},
 
-		{"a line too short", "D,A,C,K,N\n2024-01-02,7\n2024-01-02,7,EUR,Food,tea", []string{"2!!wrong_field_count", "3 " + row + "tea"}},
+		{"a line too short", "D,A,C,K,N\n2024-01-02,7\n2024-01-02,7,EUR,Food,tea",
+			[]string{"2!!wrong_field_count", "3 " + row + "tea"}},
 		{"a line too long", "D,A,C,K,N\n2024-01-02,7,EUR,Food,tea,x\n", []string{"2!!wrong_field_count"}},
-		{"text after a quote", "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"a\"b\n2024-01-02,7,EUR,Food,tea", []string{"2!!malformed_quotes", "3 " + row + "tea"}},
-		{"a quote that is never closed", "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"a\n2024-01-02,7,EUR,Food,tea\n", []string{"2!!unclosed_quote", "3 " + row + "tea"}},
-		{"a loose quote and an open one", "D,A,C,K,N\n2024-01-02,7,EUR,5\",\"a\n2024-01-02,7,EUR,Food,tea\n", []string{"2!!malformed_quotes", "3 " + row + "tea"}},
-		{"a loose quote after an open one", "D,A,C,K,N\n2024-01-02,7,EUR,\"a\nb\",5\"\n2024-01-02,7,EUR,Food,tea\n", []string{"2!!malformed_quotes", "3!!wrong_field_count", "4 " + row + "tea"}},
-		{"bytes that are no UTF-8", "D,A,C,K,N\n2024-01-02,7,EUR,Food,t\xe9\n2024-01-02,7,EUR,Food,tea", []string{"2!!malformed_text", "3 " + row + "tea"}},
+		{"text after a quote", "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"a\"b\n2024-01-02,7,EUR,Food,tea",
+			[]string{"2!!malformed_quotes", "3 " + row + "tea"}},
+		{"a quote that is never closed", "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"a\n2024-01-02,7,EUR,Food,tea\n",
+			[]string{"2!!unclosed_quote", "3 " + row + "tea"}},
+		{"a loose quote and an open one", "D,A,C,K,N\n2024-01-02,7,EUR,5\",\"a\n2024-01-02,7,EUR,Food,tea\n",
+			[]string{"2!!malformed_quotes", "3 " + row + "tea"}},
+		{"a loose quote after an open one", "D,A,C,K,N\n2024-01-02,7,EUR,\"a\nb\",5\"\n2024-01-02,7,EUR,Food,tea\n",
+			[]string{"2!!malformed_quotes", "3!!wrong_field_count", "4 " + row + "tea"}},
+		{"bytes that are no UTF-8", "D,A,C,K,N\n2024-01-02,7,EUR,Food,t\xe9\n2024-01-02,7,EUR,Food,tea",
+			[]string{"2!!malformed_text", "3 " + row + "tea"}},
 		{"halves of a rune in two fields", "D,A,C,K,N\n2024-01-02,7,EUR,Food\xc3,\xa9\n", []string{"2!!malformed_text"}},
-		{"every cell at fault", "D,A,C,K,N\n31/12/2024,x,XXX1,Food,tea\n", []string{"2!C!unknown_currency!A!malformed_amount!D!malformed_date"}},
+		{"every cell at fault", "D,A,C,K,N\n31/12/2024,x,XXX1,Food,tea\n",
+			[]string{"2!C!unknown_currency!A!malformed_amount!D!malformed_date"}},
 		{"no currency", "D,A,C,K,N\n2024-01-02,7,,Food,tea\n", []string{"2!C!required"}},
-		{"a line of more than a mebibyte", "D,A,C,K,N\n" + strings.Repeat("x", 1<<20) + "\n2024-01-02,7,EUR,Food,tea\n", []string{"2!!line_too_long", "3 " + row + "tea"}},
+		{"a line of more than a mebibyte", "D,A,C,K,N\n" + strings.Repeat("x", 1<<20) + "\n2024-01-02,7,EUR,Food,tea\n",
+			[]string{"2!!line_too_long", "3 " + row + "tea"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string
@@ -234,7 +245,8 @@ func TestLinesThatTheMappingLeavesOutAreIgnored(t *testing.T) {
 	m := plain()
 	m.Only = statement.Choice{Column: "K", Equals: []string{"Expense", "Refund"}}
 	var got []bool
-	for _, row := range readAll(t, "D,A,C,K,N\n2024-01-02,7,EUR, expense ,\nx,x,x,Income,x\n2024-01-02,7,EUR,Refund,\n", m) {
+	for _, row := range readAll(t, "D,A,C,K,N\n2024-01-02,7,EUR, expense ,\nx,x,x,Income,x\n2024-01-02,7,EUR,Refund,\n",
+		m) {
 		got = append(got, row.Ignored)
 	}
 	if want := "[false true false]"; fmt.Sprint(got) != want {
@@ -279,9 +291,12 @@ func TestADamagedUTF16FileIsFaultyWhereItIsDamaged(t *testing.T) {
 	}
 	rest := strings.TrimPrefix(encode(whole), "\xff\xfe")
 	for name, test := range map[string]struct{ text, want string }{
-		"the first half of a pair alone":     {encode(head) + "\x3d\xd8" + rest, "[2!!malformed_text 3 2024-01-03|7|EUR|Food|tea]"},
-		"the second half of a pair alone":    {encode(head) + "\x00\xde" + rest, "[2!!malformed_text 3 2024-01-03|7|EUR|Food|tea]"},
-		"half a character at the file's end": {encode(head+whole+"2024-01-04,7,EUR,Food,te") + "a", "[2 2024-01-02|7|EUR|Food| 3 2024-01-03|7|EUR|Food|tea 4!!malformed_text]"},
+		"the first half of a pair alone": {encode(head) + "\x3d\xd8" + rest,
+			"[2!!malformed_text 3 2024-01-03|7|EUR|Food|tea]"},
+		"the second half of a pair alone": {encode(head) + "\x00\xde" + rest,
+			"[2!!malformed_text 3 2024-01-03|7|EUR|Food|tea]"},
+		"half a character at the file's end": {encode(head+whole+"2024-01-04,7,EUR,Food,te") + "a",
+			"[2 2024-01-02|7|EUR|Food| 3 2024-01-03|7|EUR|Food|tea 4!!malformed_text]"},
 	} {
 		for _, encoding := range []string{"", "utf-16"} {
 			m := plain()
@@ -322,7 +337,8 @@ func TestAHeaderThatDoesNotFitTheMappingEndsTheImport(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
 		{"no file", "", "file empty_file"},
 		{"empty lines alone", "\n\n", "file empty_file"},
-		{"columns that are not there", "D,A\n", "currency/column unknown_column, category/column unknown_column, notes/column unknown_column"},
+		{"columns that are not there", "D,A\n", "currency/column unknown_column, category/column unknown_column, notes" +
+			"/column unknown_column"},
 		{"a column twice", "D,A,C,K,N,N\n", "notes/column ambiguous_column"},
 		{"a column twice but for its case", "D,A,C,K,m,n,N,d\n", ""},
 		{"a header that is no UTF-8", "D\xff,A\n", "file malformed_text"},
@@ -369,7 +385,8 @@ func TestAReaderThatFailsEndsTheRows(t *testing.T) {
 	broken := errors.New("the line is cut")
 	var err error
 	n := 0
-	for _, err = range statement.Rows(io.MultiReader(strings.NewReader("D,A,C,K,N\n2024-01-02,7,EUR,Food,tea\n2024"), failing{broken}), plain()) {
+	for _, err = range statement.Rows(
+		io.MultiReader(strings.NewReader("D,A,C,K,N\n2024-01-02,7,EUR,Food,tea\n2024"), failing{broken}), plain()) {
 		n++
 	}
 	if !errors.Is(err, broken) || n != 2 {

@@ -59,7 +59,8 @@ func forgetsReading() store.Store {
 
 // forgetsEarlierAlerts returns of the alerts those of one month alone.
 func forgetsEarlierAlerts() store.Store {
-	return broken{Store: memstore.New(), reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader { return latestAlerts{r} }}
+	return broken{Store: memstore.New(),
+		reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader { return latestAlerts{r} }}
 }
 
 type latestAlerts struct{ store.Reader }

@@ -113,7 +113,8 @@ func (f finding) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.D
 }
 
 func beginsInGreenwich() store.Store {
-	return finding{memstore.New(), func(rule recurrence.Rule, _ expense.Settings) time.Time { return rule.DueAt(expense.Zone{}) }}
+	return finding{memstore.New(),
+		func(rule recurrence.Rule, _ expense.Settings) time.Time { return rule.DueAt(expense.Zone{}) }}
 }
 
 func findsPausedDue() store.Store {
@@ -159,7 +160,8 @@ func (u unrepaired) keepingFailures(ctx context.Context, write func() error) err
 	return err
 }
 
-func (u unrepaired) PutCategories(ctx context.Context, categories ...expense.Category) (version expense.Version, err error) {
+func (u unrepaired) PutCategories(ctx context.Context, categories ...expense.Category) (version expense.Version,
+	err error) {
 	err = u.keepingFailures(ctx, func() error {
 		version, err = u.Tx.PutCategories(ctx, categories...)
 		return err
@@ -167,7 +169,8 @@ func (u unrepaired) PutCategories(ctx context.Context, categories ...expense.Cat
 	return version, err
 }
 
-func (u unrepaired) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (merged expense.MergeResult, err error) {
+func (u unrepaired) MergeCategory(ctx context.Context, from, into uuid.UUID,
+	month expense.Month) (merged expense.MergeResult, err error) {
 	err = u.keepingFailures(ctx, func() error {
 		merged, err = u.Tx.MergeCategory(ctx, from, into, month)
 		return err

@@ -141,7 +141,8 @@ func TestRunOverABrokenStore(t *testing.T) {
 }
 
 func TestRunPrintsTheSentence(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRunOverABrokenStore$", "-broken").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRunOverABrokenStore$",
+		"-broken").CombinedOutput()
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 {
 		t.Fatalf("the suite over a broken store ended with %v:\n%s", err, out)
 	}
@@ -228,7 +229,8 @@ func forgetsOwner() store.Store {
 
 type foldingOwners struct{ *memstore.Store }
 
-func (f foldingOwners) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (bool, error) {
+func (f foldingOwners) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (bool,
+	error) {
 	return f.Store.CreateLedger(ctx, expense.OwnerID(strings.ToLower(string(owner))), ledger)
 }
 
@@ -432,7 +434,8 @@ func totalsDrift() store.Store {
 					totals, ok := kept[ask]
 					if !ok {
 						var err error
-						if totals, err = r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{span}, Granularity: query.Granularity}); err != nil {
+						if totals, err = r.Totals(ctx,
+							expense.TotalsQuery{Ranges: []expense.Range{span}, Granularity: query.Granularity}); err != nil {
 							return nil, err
 						}
 						kept[ask] = totals
@@ -685,7 +688,8 @@ func ordersOwners() store.Store { return ordering{memstore.New()} }
 type merging struct{ store.Tx }
 
 // MergeCategory writes each expense anew, in another category: a change of its guard would be the least of it.
-func (m merging) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.MergeResult, error) {
+func (m merging) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.MergeResult,
+	error) {
 	for e, err := range m.Expenses(ctx, expense.Query{Filter: expense.Filter{Categories: []uuid.UUID{from}}}) {
 		if err != nil {
 			return expense.MergeResult{}, err
@@ -740,7 +744,8 @@ func (c changing) Changes(ctx context.Context, query store.ChangeQuery) ([]store
 	return c.changes(ctx, c.Reader, query)
 }
 
-func changes(fn func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change, error)) store.Store {
+func changes(fn func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change,
+	error)) store.Store {
 	return broken{Store: memstore.New(), reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader {
 		return changing{r, fn}
 	}}
@@ -760,7 +765,8 @@ func feedWithoutTombstones() store.Store {
 	})
 }
 
-// feedMisses hides the last expense but one of each reading, as a store does whose versions are taken before they are committed.
+// feedMisses hides the last expense but one of each reading, as a store does whose versions are taken before they are
+// committed.
 func feedMisses() store.Store {
 	return changes(func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change, error) {
 		list, err := r.Changes(ctx, query)

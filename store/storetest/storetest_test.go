@@ -11,7 +11,8 @@ import (
 	"github.com/spendwise/spendwise/store/storetest"
 )
 
-// TestStoreThatRetries holds the suite itself to the interface: a store may run the function of an Update more than once.
+// TestStoreThatRetries holds the suite itself to the interface: a store may run the function of an Update more than
+// once.
 func TestStoreThatRetries(t *testing.T) {
 	errAgain := errors.New("once more")
 	storetest.Run(t, func(*testing.T) store.Store {

@@ -43,8 +43,8 @@ var (
 	}
 )
 
-// fill creates a ledger with rows of every type, a tombstone and an idempotency record, and stores a quote. It returns the
-// id of the expense that it deleted.
+// fill creates a ledger with rows of every type, a tombstone and an idempotency record, and stores a quote. It returns
+// the id of the expense that it deleted.
 func fill(t *testing.T, st *jsonstore.Store) uuid.UUID {
 	t.Helper()
 	ctx := t.Context()

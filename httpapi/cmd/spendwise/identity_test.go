@@ -19,8 +19,9 @@ import (
 
 var rotationTime = flag.Duration("rotation-time", 8*time.Second, "duration of TestRotatingKeysRefusesNoRequest")
 
-var loginsAtOnce = flag.Int("logins", 8, "concurrent sign-ins of TestLoginStorm; from 100 on, it also checks latencies "+
-	"of API calls")
+var loginsAtOnce = flag.Int("logins", 8,
+	"concurrent sign-ins of TestLoginStorm; from 100 on, it also checks latencies "+
+		"of API calls")
 
 // A signedIn is a user with sessions on several instances. It refreshes its tokens on one instance and uses them on
 // all.

@@ -170,19 +170,6 @@ var packages = []packageRule{
 	{path: "examples", purpose: "one program per way of use", unrestricted: true},
 }
 
-// plannedPackages have a rule but may still be missing.
-var plannedPackages = []string{
-	"expense/locale", "export/wire", "export/statement", "export/backup", "store/jobs", "store/accounts",
-	"store/accounts/accountstest", "store/replica", "httpapi/internal/ingress",
-	"export/internal/exporttest",
-}
-
-// transitionalUses are the imports that leave a package when plannedPackages exist.
-var transitionalUses = map[string][]string{
-	"httpapi":      {"golang.org/x/time", "github.com/hashicorp/golang-lru"},
-	"httpapi/auth": {modulePath + "/store"},
-}
-
 // domainPackages hold the business rules. CONTRIBUTING.md calls them "the domain".
 var domainPackages = []string{"expense", "expense/locale", "budget", "recurrence", "report"}
 
@@ -241,7 +228,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 		}
 	}
 	for _, rule := range packages {
-		if rule.path != "examples" && !existing[rule.path] && !slices.Contains(plannedPackages, rule.path) {
+		if rule.path != "examples" && !existing[rule.path] {
 			t.Errorf("package %s has an import rule but does not exist; delete the rule", rule.path)
 		}
 	}
@@ -261,7 +248,7 @@ func ruleOf(path string) (packageRule, bool) {
 
 // forbids returns the reason why the package must not import a path, or "".
 func (rule packageRule) forbids(imported string) string {
-	if rule.unrestricted || hasPrefixPath(imported, transitionalUses[rule.path]) {
+	if rule.unrestricted {
 		return ""
 	}
 	if inner, ours := strings.CutPrefix(imported, modulePath+"/"); ours {

@@ -41,7 +41,7 @@ type serveCmd struct {
 	RateLimits    string        `help:"${rateLimitsHelp}" enum:"on,off" default:"on"`
 	MetricsListen string        `help:"${metricsHelp} Default: ${default}." default:"127.0.0.1:9464" placeholder:"ADDR"`
 	Tick          time.Duration `help:"${tickHelp} Default: ${default}." default:"1m" placeholder:"DURATION"`
-	Roles         []string      `help:"${rolesHelp}" enum:"api,auth,ticker" default:"api,auth,ticker" placeholder:"ROLE,…"`
+	Roles         []string      `help:"${rolesHelp}" enum:"api,auth,ticker" default:"api,auth,ticker" placeholder:"ROLE"`
 	ingressFlags
 	identityFlags
 }

@@ -57,7 +57,8 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		},
 		{
 			"a version of the future", `UPDATE spendwise_expenses SET version = version + 4000 WHERE currency = 'JPY'`,
-			[]string{"versions: expense", "the ledger's version is"}, `UPDATE spendwise_expenses SET version = version - 4000 WHERE ` +
+			[]string{"versions: expense", "the ledger's version is"}, `UPDATE spendwise_expenses SET version = version - ` +
+				`4000 WHERE ` +
 				`currency = 'JPY'`,
 		},
 		{
