@@ -148,8 +148,7 @@ func TestRunPrintsTheSentence(t *testing.T) {
 	}
 	for _, want := range []string{
 		"--- FAIL: TestRunOverABrokenStore/expense-values",
-		"this guards expense.Tx.PutExpenses: PutExpenses writes expenses, and sets the Guard of each whose guarded group " +
-			"changed to the Update's version.",
+		"the check covers the guarantee expense.Tx.PutExpenses: PutExpenses writes expenses.",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the suite over a broken store does not print %q:\n%s", want, out)

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,194 +13,141 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-const (
-	sayBook = "budget.Reader.Book: Book returns settings, categories and budgets as they were at one moment, and whether a " +
-		"rule was still to post anything; ErrNotFound if the owner has no ledger."
-	sayBudget = "budget.Reader.Budget: Budget returns one budget; ErrNotFound if there never was such a one, ErrGone if " +
-		"it was deleted."
-	sayBudgetTaken = "budget.Tx.PutBudgets: PutBudgets writes budgets with all their entries; ErrExists as well if " +
-		"another budget has the same category."
-	sayDeleteBudget = "budget.Tx.DeleteBudget: DeleteBudget leaves a tombstone."
-)
-
 func budgetChecks() []check {
 	return []check{
-		{name: "budget-values", guards: []string{sayBudget, sayBudgetTaken, sayBook}, run: checkBudgetValues},
-		{name: "budget-guard", guards: []string{sayPromises, sayBudgetTaken}, run: checkBudgetGuard},
-		{name: "budget-deletes", guards: []string{sayDeleteBudget, sayBudget}, run: checkBudgetDeletes},
-		{name: "budget-shares-no-memory", guards: []string{saySafe}, run: checkBudgetMemory},
-		{name: "book-recurring", guards: []string{sayBook}, run: checkBookRecurring},
-		{name: "book-one-moment", guards: []string{sayBook}, run: checkBookMoment},
+		newCheck("budget-values", checkBudgetValues, docBudget, docPutBudgets, docSnapshot),
+		newCheck("budget-guard", checkBudgetGuard, docBudgetTx, docPutBudgets),
+		newCheck("budget-deletes", checkBudgetDeletes, docDeleteBudget, docBudget),
+		newCheck("budget-shares-no-memory", checkBudgetMemory, docConcurrent),
+		newCheck("book-recurring", checkUpcomingOccurrences, docSnapshot),
+		newCheck("book-one-moment", checkSnapshotConcurrently, docSnapshot),
 	}
 }
 
-func checkBudgetValues(p *probe) {
-	b := p.book("a")
-	long := b.series(b.food, "1900-01")
+func checkBudgetValues(t *checkT) {
+	l := t.ledger("a")
+	euroCents := func(n int64) expense.Money { return minorUnits(n, l.settings.Home) }
+	long := l.newBudget(l.food, "1900-01")
 	long.Entries = nil
 	for i := range 300 {
-		long.Entries = append(long.Entries, budget.Entry{From: expense.MustMonth("1995-11").Add(i),
-			Limit: minor(int64(i+1), b.settings.Home)})
+		long.Entries = append(long.Entries, budget.Entry{From: month("1995-11").Add(i), Limit: euroCents(int64(i + 1))})
 	}
-	largest := b.series(b.travel, "2025-01")
-	largest.Entries[0].Limit = minor(expense.MaxMinor, b.settings.Home)
+	largest := l.newBudget(l.travel, "2025-01")
+	largest.Entries[0].Limit = euroCents(expense.MaxMinor)
 	largest.AlertAt = []budget.Ratio{1, 7999, 10000, 12345, 100000}
-	largest.Rollover, largest.RolloverCap = budget.RolloverBoth, minor(expense.MaxMinor, b.settings.Home)
-	largest.MergedInto = b.other
-	largest.Until, largest.MergedName = expense.MustMonth("9999-12"), strings.Repeat("é", 60)
-	largest.CreatedAt = time.Date(2025, time.May, 1, 2, 3, 4, 567891234, time.FixedZone("somewhere", 3*3600))
-	whole := b.series(uuid.Nil, "2025-02")
-	whole.Until = expense.MustMonth("2025-02")
-	series := []budget.Budget{long, largest, whole}
-	version := b.write("PutBudgets", func(tx store.Tx) (expense.Version, error) { return tx.PutBudgets(p.ctx, series...) })
-	for i := range series {
-		series[i].Version, series[i].Guard = version, version
-		series[i].CreatedAt = expense.Timestamp(series[i].CreatedAt)
+	largest.Rollover, largest.RolloverCap = budget.RolloverBoth, euroCents(expense.MaxMinor)
+	largest.MergedInto = l.other
+	largest.Until, largest.MergedName = month("9999-12"), strings.Repeat("é", 60)
+	largest.CreatedAt = nanoTime
+	whole := l.newBudget(uuid.Nil, "2025-02")
+	whole.Until = month("2025-02")
+	budgets := []budget.Budget{long, largest, whole}
+	version := l.write(call(store.Tx.PutBudgets, budgets...))
+	for i := range budgets {
+		budgets[i].Version, budgets[i].Guard = version, version
+		budgets[i].CreatedAt = expense.Timestamp(budgets[i].CreatedAt)
 	}
-	compare := func() {
-		for _, want := range series {
-			got, err := b.reader.Budget(p.ctx, want.ID)
-			p.must(err, "Budget")
-			same(p, describeBudget(got), describeBudget(want), "a budget as it was written")
+	wantBudgets := func() {
+		for _, want := range budgets {
+			l.wantBudget(want, "Budget as it was written")
 		}
-		book, err := b.reader.BudgetSnapshot(p.ctx)
-		p.must(err, "Book")
-		var got, want []string
-		for _, one := range book.Budgets {
-			got = append(got, describeBudget(one))
-		}
-		for _, one := range slices.SortedFunc(slices.Values(series),
-			func(x, y budget.Budget) int { return strings.Compare(x.ID.String(), y.ID.String()) }) {
-			want = append(want, describeBudget(one))
-		}
-		sameList(p, got, want, "budgets of a book, ordered by id")
-		categories, err := b.reader.Categories(p.ctx)
-		p.must(err, "Categories")
-		sameList(p, book.Categories, categories, "categories of a book")
-		settings, err := b.reader.Settings(p.ctx)
-		p.must(err, "Settings")
-		same(p, fmt.Sprintf("%+v", book.Settings), fmt.Sprintf("%+v", settings), "settings of a book")
+		snapshot := get(t, l.reader.BudgetSnapshot)
+		sorted := slices.SortedFunc(slices.Values(budgets), func(x, y budget.Budget) int { return compareIDs(x.ID, y.ID) })
+		equalLists(t, describeAll(snapshot.Budgets), describeAll(sorted), "the budgets of BudgetSnapshot")
+		equalLists(t, snapshot.Categories, get(t, l.reader.Categories), "the categories of BudgetSnapshot")
+		equal(t, describe(snapshot.Settings), describe(get(t, l.reader.Settings)), "the settings of BudgetSnapshot")
 	}
-	compare()
-	// All entries are those of the last write: fewer, others, none of the old.
-	series[0].Entries = []budget.Entry{{From: expense.MustMonth("1995-12"), Limit: minor(5, b.settings.Home)},
-		{From: expense.MustMonth("2030-01"), Limit: minor(6, b.settings.Home)}}
-	series[0].AlertAt = []budget.Ratio{9000}
-	series[0] = b.putBudget(series[0])
-	compare()
-	// A series may move to a category that has none, also one that another series has just left.
-	series[1].CategoryID = b.rent
-	series[1] = b.putBudget(series[1])
-	series[0].CategoryID = b.travel
-	series[0] = b.putBudget(series[0])
-	compare()
-	_, err := b.reader.Budget(p.ctx, b.id())
-	notGone(p, err, "a budget that never was")
+	wantBudgets()
+	// A write replaces all entries.
+	budgets[0].Entries = []budget.Entry{
+		{From: month("1995-12"), Limit: euroCents(5)}, {From: month("2030-01"), Limit: euroCents(6)},
+	}
+	budgets[0].AlertAt = []budget.Ratio{9000}
+	budgets[0] = l.putBudget(budgets[0])
+	wantBudgets()
+	// A budget can move to a category that has none any more.
+	budgets[1].CategoryID = l.rent
+	budgets[1] = l.putBudget(budgets[1])
+	budgets[0].CategoryID = l.travel
+	budgets[0] = l.putBudget(budgets[0])
+	wantBudgets()
+	wantErrorBy(t, l.reader.Budget, l.id(), errNeverExisted, "an unknown id")
 }
 
-func checkBudgetGuard(p *probe) {
-	b := p.book("a")
-	series := b.putBudget(b.series(b.food, "2025-01"))
-	guard := series.Guard
-	put := func(doing string, moved bool) {
-		series.Guard = 4711
-		series.Version = b.write("PutBudgets", func(tx store.Tx) (expense.Version, error) { return tx.PutBudgets(p.ctx, series) })
-		if moved {
-			guard = series.Version
+func checkBudgetGuard(t *checkT) {
+	l := t.ledger("a")
+	b := l.putBudget(l.newBudget(l.food, "2025-01"))
+	guard := b.Guard
+	wantGuard := func(action string, guarded bool, change func()) {
+		change()
+		b.Guard = 4711 // the store ignores the caller's Guard
+		b.Version = l.write(call(store.Tx.PutBudgets, b))
+		if guarded {
+			guard = b.Version
 		}
-		read, err := b.reader.Budget(p.ctx, series.ID)
-		p.must(err, "Budget")
-		same(p, read.Guard, guard, "a budget's guard after %s", doing)
+		equal(t, getBy(t, l.reader.Budget, b.ID).Guard, guard, "the Guard of a budget after %s", action)
 	}
-	series.MergedName = "a label"
-	put("another label", false)
-	put("a change of nothing", false)
-	series.Entries[0].Limit = minor(1, b.settings.Home)
-	put("another limit", true)
-	series.Entries = append(series.Entries, budget.Entry{From: expense.MustMonth("2025-09"), Limit: minor(2, b.settings.Home)})
-	put("one entry more", true)
-	series.AlertAt = []budget.Ratio{9000}
-	put("other thresholds", true)
-	series.Until = expense.MustMonth("2026-01")
-	put("an end", true)
-	series.CategoryID = b.travel
-	put("another category", true)
-	series.Rollover = budget.RolloverSurplus
-	put("a rollover", true)
-	series.RolloverCap = minor(3, b.settings.Home)
-	put("a cap", true)
-	series.MergedInto = b.other
-	put("another category of its expenses", false)
-	series.UpdatedAt = series.UpdatedAt.Add(time.Hour)
-	put("a later time", false)
+	wantGuard("another MergedName", false, func() { b.MergedName = "a name" })
+	wantGuard("a write without a change", false, func() {})
+	wantGuard("another limit", true, func() { b.Entries[0].Limit = minorUnits(1, l.settings.Home) })
+	wantGuard("another entry", true, func() {
+		b.Entries = append(b.Entries, budget.Entry{From: month("2025-09"), Limit: minorUnits(2, l.settings.Home)})
+	})
+	wantGuard("other thresholds", true, func() { b.AlertAt = []budget.Ratio{9000} })
+	wantGuard("an end", true, func() { b.Until = month("2026-01") })
+	wantGuard("another category", true, func() { b.CategoryID = l.travel })
+	wantGuard("a rollover", true, func() { b.Rollover = budget.RolloverSurplus })
+	wantGuard("a cap", true, func() { b.RolloverCap = minorUnits(3, l.settings.Home) })
+	wantGuard("another MergedInto", false, func() { b.MergedInto = l.other })
+	wantGuard("another UpdatedAt", false, func() { b.UpdatedAt = b.UpdatedAt.Add(time.Hour) })
 }
 
-func checkBudgetDeletes(p *probe) {
-	b := p.book("a")
-	series := b.putBudget(b.series(b.food, "2025-01"))
-	b.write("DeleteBudget", func(tx store.Tx) (expense.Version, error) { return tx.DeleteBudget(p.ctx, series.ID) })
-	_, err := b.reader.Budget(p.ctx, series.ID)
-	p.fails(err, expense.ErrGone, "a deleted budget")
-	book, err := b.reader.BudgetSnapshot(p.ctx)
-	p.must(err, "Book")
-	same(p, len(book.Budgets), 0, "budgets of a book after a deletion")
-	fresh := b.putBudget(b.series(b.food, "2025-03")) // the category is free, the id is not
-	series.Version, series.CategoryID = 0, b.travel
-	err = p.st.Update(p.ctx, b.owner, func(tx store.Tx) error { _, err := tx.PutBudgets(p.ctx, series); return err })
-	p.fails(err, expense.ErrGone, "a new budget with the id of a deleted one")
-	read, err := b.reader.Budget(p.ctx, fresh.ID)
-	p.must(err, "Budget")
-	same(p, describeBudget(read), describeBudget(fresh), "a new budget of the category that the deleted one had")
+func checkBudgetDeletes(t *checkT) {
+	l := t.ledger("a")
+	b := l.putBudget(l.newBudget(l.food, "2025-01"))
+	l.deleteBudget(b.ID)
+	wantErrorBy(t, l.reader.Budget, b.ID, expense.ErrGone, "a deleted budget")
+	equal(t, len(get(t, l.reader.BudgetSnapshot).Budgets), 0, "the number of budgets of BudgetSnapshot after a deletion")
+	fresh := l.putBudget(l.newBudget(l.food, "2025-03")) // the category can have another budget
+	b.Version, b.CategoryID = 0, l.travel
+	l.wantRejected(call(store.Tx.PutBudgets, b), expense.ErrGone, "a new budget with a deleted id")
+	l.wantBudget(fresh, "Budget of a category whose former budget was deleted")
 }
 
-func checkBudgetMemory(p *probe) {
-	b := p.book("a")
-	series := b.putBudget(b.series(b.food, "2025-01"))
-	want := describeBudget(series)
-	series.Entries[0].Limit, series.AlertAt[0] = minor(1, b.settings.Home), 1
+func checkBudgetMemory(t *checkT) {
+	l := t.ledger("a")
+	b := l.putBudget(l.newBudget(l.food, "2025-01"))
+	want := describe(b)
+	b.Entries[0].Limit, b.AlertAt[0] = minorUnits(1, l.settings.Home), 1
 	for range 2 {
-		read, err := b.reader.Budget(p.ctx, series.ID)
-		p.must(err, "Budget")
-		same(p, describeBudget(read), want, "a budget after its caller wrote to the slices it gave or got")
-		read.Entries[0].Limit, read.AlertAt[0] = minor(2, b.settings.Home), 2
-		book, err := b.reader.BudgetSnapshot(p.ctx)
-		p.must(err, "Book")
-		book.Budgets[0].Entries[0].Limit, book.Categories[0].Name = minor(3, b.settings.Home), "overwritten"
+		got := getBy(t, l.reader.Budget, b.ID)
+		equal(t, describe(got), want, "Budget after the caller changed slices that it passed or got")
+		got.Entries[0].Limit, got.AlertAt[0] = minorUnits(2, l.settings.Home), 2
+		snapshot := get(t, l.reader.BudgetSnapshot)
+		snapshot.Budgets[0].Entries[0].Limit, snapshot.Categories[0].Name = minorUnits(3, l.settings.Home), "overwritten"
 	}
 }
 
-// checkBookMoment reads books while a writer changes settings, a category and a budget together.
-func checkBookMoment(p *probe) {
-	b := p.book("a")
-	series := b.putBudget(b.series(b.food, "2025-01"))
-	category, settings := b.category("Round 0"), b.settings
+// checkSnapshotConcurrently reads snapshots while Updates change the settings, a category and a budget together.
+func checkSnapshotConcurrently(t *checkT) {
+	l := t.ledger("a")
+	b := l.putBudget(l.newBudget(l.food, "2025-01"))
+	category, settings := l.addCategory("Round 0"), l.settings
 	const rounds = 15
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer p.notePanic()
+		defer t.recordPanic()
 		for i := range rounds {
-			var nextSeries budget.Budget
-			var nextCategory expense.Category
-			var nextSettings expense.Settings
-			err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
-				nextSeries, nextCategory, nextSettings = series, category, settings
-				nextSeries.MergedName, nextCategory.Name = strconv.Itoa(i), "Round "+strconv.Itoa(i)
-				var err error
-				if nextSeries.Version, err = tx.PutBudgets(p.ctx, nextSeries); err != nil {
-					return err
-				}
-				if nextCategory.Version, err = tx.PutCategories(p.ctx, nextCategory); err != nil {
-					return err
-				}
-				nextSettings.Version, err = tx.PutSettings(p.ctx, nextSettings)
-				return err
-			})
+			b.MergedName, category.Name = strconv.Itoa(i), "Round "+strconv.Itoa(i)
+			err := l.tryWrite(call(store.Tx.PutBudgets, b), call(store.Tx.PutCategories, category),
+				callBy(store.Tx.PutSettings, settings))
 			if err != nil {
-				p.note("an Update beside Book: %v", err)
+				t.errorf("an Update during BudgetSnapshot: %v", err)
 				return
 			}
-			series, category, settings = nextSeries, nextCategory, nextSettings
+			version := l.version + 1 + expense.Version(i)
+			b.Version, category.Version, settings.Version = version, version, version
 		}
 	}()
 	defer func() { <-done }()
@@ -211,43 +157,39 @@ func checkBookMoment(p *probe) {
 			running = false
 		default:
 		}
-		book, err := b.reader.BudgetSnapshot(p.ctx)
-		p.must(err, "Book")
-		at := slices.IndexFunc(book.Categories, func(c expense.Category) bool { return strings.HasPrefix(c.Name, "Round") })
-		if at < 0 || len(book.Budgets) != 1 {
-			p.stop("a book without its category or budget: %+v", book)
+		snapshot := get(t, l.reader.BudgetSnapshot)
+		at := slices.IndexFunc(snapshot.Categories, func(c expense.Category) bool {
+			return strings.HasPrefix(c.Name, "Round")
+		})
+		if at < 0 || len(snapshot.Budgets) != 1 {
+			t.fatalf("BudgetSnapshot without the ledger's category or budget: %+v", snapshot)
 		}
-		if book.Settings.Version == 1 {
+		version := snapshot.Settings.Version
+		if version == 1 {
 			continue // before the first round
 		}
-		same(p, book.Categories[at].Version, book.Settings.Version,
-			"the versions of category and settings in one book, written together")
-		same(p, book.Budgets[0].Version, book.Settings.Version,
-			"the versions of budget and settings in one book, written together")
+		equal(t, snapshot.Categories[at].Version, version, "BudgetSnapshot: the category's version and that of the settings")
+		equal(t, snapshot.Budgets[0].Version, version, "BudgetSnapshot: the budget's version and that of the settings")
 	}
 }
 
-func checkBookRecurring(p *probe) {
-	b := p.book("a")
-	recurring := func(want bool, when string) {
-		book, err := b.reader.BudgetSnapshot(p.ctx)
-		p.must(err, "Book")
-		same(p, book.HasUpcomingOccurrences, want, "whether a book has something to come, %s", when)
+func checkUpcomingOccurrences(t *checkT) {
+	l := t.ledger("a")
+	want := func(want bool, state string) {
+		equal(t, get(t, l.reader.BudgetSnapshot).HasUpcomingOccurrences, want, "HasUpcomingOccurrences with %s", state)
 	}
-	recurring(false, "without a rule")
-	rule := b.rule()
-	rule.Next = expense.MustDate("2025-06-01")
-	rule = b.putRule(rule)
-	recurring(true, "with a rule")
-	rule.Paused = true
-	rule = b.putRule(rule)
-	recurring(false, "with a paused rule")
-	rule.Paused, rule.Next = false, expense.Date{}
-	rule = b.putRule(rule)
-	recurring(false, "with a rule that has ended")
-	rule.Next = expense.MustDate("2025-06-01")
-	rule = b.putRule(rule)
-	recurring(true, "with a rule that goes on")
-	b.write("DeleteRule", func(tx store.Tx) (expense.Version, error) { return tx.DeleteRule(p.ctx, rule.ID) })
-	recurring(false, "with a rule that was deleted")
+	want(false, "no rule")
+	rule := l.newRule()
+	put := func(next expense.Date, paused, upcoming bool, state string) {
+		rule.Next, rule.Paused = next, paused
+		rule = l.putRule(rule)
+		want(upcoming, state)
+	}
+	day := date("2025-06-01")
+	put(day, false, true, "a rule")
+	put(day, true, false, "a paused rule")
+	put(expense.Date{}, false, false, "an ended rule")
+	put(day, false, true, "a rule that continues")
+	l.deleteRule(rule.ID)
+	want(false, "a deleted rule")
 }

@@ -13,385 +13,273 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-const (
-	sayCategory = "expense.Reader.Category: Category returns one category; ErrNotFound if there never was such a one, " +
-		"ErrGone if it was deleted or merged."
-	sayByName = "expense.Reader.CategoryByName: CategoryByName returns the category whose name is the same by Fold; " +
-		"ErrNotFound if there is none."
-	sayCategories = "expense.Reader.Categories: Categories returns all categories, archived ones too, ordered by their " +
-		"folded names byte by byte."
-	sayCategoryTaken = "expense.Tx.PutCategories: PutCategories writes categories; ErrExists as well if a name is taken " +
-		"by another live category of the ledger."
-	sayRepairs = "expense.Tx.PutCategories: The rules of each that failed get the Update's version and are as if they had " +
-		"not: what was wrong with them may have been the category."
-	sayInUse = "expense.Tx.DeleteCategory: DeleteCategory leaves a tombstone; ErrInUse if an expense, a rule, a budget or " +
-		"the settings refer to it; a budget does so by its Into as well."
-	sayMerge = "expense.Tx.MergeCategory: MergeCategory moves every expense and rule of the category from to the category " +
-		"into, ends from's budget with the month before month (a series that has not begun by then is deleted; one that had " +
-		"ended already keeps its end), and leaves a tombstone of from that names into."
-	sayMergedSeries = "expense.Tx.MergeCategory: What is left of the series gets from's name as its Label and into as its " +
-		"Into; series whose Into was from get into."
-	sayMoved        = "expense.Tx.MergeCategory: The moved rows carry the Update's version; their guards stay."
-	sayMergeRepairs = "expense.Tx.MergeCategory: The rules of into that failed, moved or not, get the Update's version and " +
-		"are as if they had not."
-	saySettings = "expense.Tx.PutSettings: PutSettings replaces the settings; the default category must be a live one."
-)
-
 func categoryChecks() []check {
 	return []check{
-		{name: "category-values", guards: []string{sayCategory, sayCategories, sayCategoryTaken}, run: checkCategoryValues},
-		{name: "category-names", guards: []string{sayByName, sayCategories, sayCategoryTaken}, run: checkCategoryNames},
-		{name: "category-deletes", guards: []string{sayInUse, sayCategory, sayByName}, run: checkCategoryDeletes},
-		{name: "category-merge", guards: []string{sayMerge, sayMoved, sayCategory}, run: checkMerge},
-		{name: "category-merge-budget", guards: []string{sayMerge, sayMergedSeries}, run: checkMergeBudget},
-		{name: "category-repairs-rules", guards: []string{sayRepairs, sayMergeRepairs}, run: checkCategoryRepairs},
-		{name: "settings", guards: []string{saySettings,
-			"expense.Reader.Settings: Settings returns the ledger's settings; ErrNotFound if the owner has no ledger."},
-			run: checkSettings},
+		newCheck("category-values", checkCategoryValues, docCategory, docCategories, docPutCategories),
+		newCheck("category-names", checkCategoryNames, docCategoryByName, docCategories, docPutCategories),
+		newCheck("category-deletes", checkCategoryDeletes, docDeleteCategory, docCategory, docCategoryByName),
+		newCheck("category-merge", checkMerge, docMerge, docMergeMoves, docMergeTombstone, docCategory),
+		newCheck("category-merge-budget", checkMergeBudget, docMerge, docMergeBudgets),
+		newCheck("category-repairs-rules", checkClearedFailures, docPutCategoriesRules, docMergeRules),
+		newCheck("settings", checkSettings, docPutSettings, docSettings),
 	}
 }
 
-func (b *book) putCategories(categories ...expense.Category) []expense.Category {
-	version := b.write("PutCategories", func(tx store.Tx) (expense.Version, error) {
-		return tx.PutCategories(b.ctx, categories...)
-	})
-	stored := slices.Clone(categories)
-	for i := range stored {
-		stored[i].Version = version
-		stored[i].CreatedAt, stored[i].UpdatedAt = expense.Timestamp(stored[i].CreatedAt), expense.Timestamp(stored[i].UpdatedAt)
-	}
-	return stored
-}
-
-func checkCategoryValues(p *probe) {
-	b := p.book("a")
-	made := time.Date(2025, time.May, 1, 2, 3, 4, 567891234, time.FixedZone("somewhere", -3*3600))
-	for _, c := range b.putCategories(
-		expense.Category{ID: b.id(), Name: "x", CreatedAt: made, UpdatedAt: made.Add(time.Nanosecond)},
-		expense.Category{ID: b.id(), Name: strings.Repeat("😀", 60), Colour: "#00ff7f", Icon: strings.Repeat("i", 40),
-			CreatedAt: made, UpdatedAt: made},
-		expense.Category{ID: b.id(), Name: `it's "so" \ % _ ?`, Archived: true, CreatedAt: made, UpdatedAt: made},
+func checkCategoryValues(t *checkT) {
+	l := t.ledger("a")
+	for _, c := range l.putCategories(
+		expense.Category{ID: l.id(), Name: "x", CreatedAt: nanoTime, UpdatedAt: nanoTime.Add(time.Nanosecond)},
+		expense.Category{ID: l.id(), Name: strings.Repeat("😀", 60), Colour: "#00ff7f", Icon: strings.Repeat("i", 40),
+			CreatedAt: nanoTime, UpdatedAt: nanoTime},
+		expense.Category{ID: l.id(), Name: `it's "so" \ % _ ?`, Archived: true, CreatedAt: nanoTime, UpdatedAt: nanoTime},
 	) {
-		read, err := b.reader.Category(p.ctx, c.ID)
-		p.must(err, "Category")
-		same(p, read, c, "a category as it was written")
-		c.Name, c.Archived, c.Colour, c.Icon, c.UpdatedAt = c.Name[1:]+"z", !c.Archived, "#123456", "icon", made.Add(time.Hour)
-		c.Name = strings.ToValidUTF8(c.Name, "")
-		c = b.putCategories(c)[0]
-		read, err = b.reader.Category(p.ctx, c.ID)
-		p.must(err, "Category")
-		same(p, read, c, "a category after a change of all of it")
+		l.wantCategory(c, "Category of a row as it was written")
+		c.Name, c.UpdatedAt = strings.ToValidUTF8(c.Name[1:]+"z", ""), nanoTime.Add(time.Hour)
+		c.Archived, c.Colour, c.Icon = !c.Archived, "#123456", "icon"
+		l.wantCategory(l.putCategories(c)[0], "Category after a change of all fields")
 	}
-	_, err := b.reader.Category(p.ctx, b.id())
-	notGone(p, err, "a category that never was")
+	wantErrorBy(t, l.reader.Category, l.id(), errNeverExisted, "an unknown id")
 }
 
-func checkCategoryNames(p *probe) {
-	b := p.book("a")
-	var made []expense.Category
+func checkCategoryNames(t *checkT) {
+	l := t.ledger("a")
+	var written []expense.Category
 	for i, name := range []string{"Café", "Straße", "ΌΔΟΣ", "zebra", "Zoo", "Äpfel", "apple", "ПРИВЕТ", "家賃", "😀", "_",
 		"~", "10", "9", "a b", "ab", "İ"} {
-		made = append(made, expense.Category{ID: b.id(), Name: name, Archived: i%3 == 0, CreatedAt: epoch, UpdatedAt: epoch})
+		c := newCategory(l.id(), name)
+		c.Archived = i%3 == 0
+		written = append(written, c)
 	}
-	made = b.putCategories(made...)
+	written = l.putCategories(written...)
 	for name, want := range map[string]string{
 		"Café": "Café", "cafe\u0301": "Café", "CAFÉ": "Café", "STRASSE": "Straße", "strasse": "Straße", "όδος": "ΌΔΟΣ",
 		"привет": "ПРИВЕТ", "APPLE": "apple",
 		"äPFEL": "Äpfel", "A\u0308pfel": "Äpfel",
 	} {
-		got, err := b.reader.CategoryByName(p.ctx, name)
-		p.must(err, "CategoryByName(%q)", name)
-		same(p, got.Name, want, "the category found by the name %q", name)
-		same(p, slices.Contains(made, got), true, "whether the category found by the name %q is as it was written", name)
+		got := getBy(t, l.reader.CategoryByName, name)
+		equal(t, got.Name, want, "CategoryByName(%q)", name)
+		equal(t, slices.Contains(written, got), true, "whether CategoryByName(%q) is as it was written", name)
 	}
 	for _, name := range []string{"", "Cafe", "Caf_", "%", "apple ", "Strase", "I"} {
-		_, err := b.reader.CategoryByName(p.ctx, name)
-		p.fails(err, expense.ErrNotFound, "CategoryByName(%q)", name)
+		wantErrorBy(t, l.reader.CategoryByName, name, expense.ErrNotFound, "the unknown name %q", name)
 	}
-	got, err := b.reader.Categories(p.ctx)
-	p.must(err, "Categories")
-	want := slices.Clone(made)
+	got := get(t, l.reader.Categories)
+	want := slices.Clone(written)
 	for _, category := range got {
-		if !slices.ContainsFunc(made, func(c expense.Category) bool { return c.ID == category.ID }) {
+		if !slices.ContainsFunc(written, func(c expense.Category) bool { return c.ID == category.ID }) {
 			want = append(want, category)
 		}
 	}
-	same(p, len(got), len(made)+len(starter(b.owner).Categories), "how many categories there are, archived ones too")
-	slices.SortFunc(want, func(x, y expense.Category) int {
-		return strings.Compare(expense.Fold(x.Name), expense.Fold(y.Name))
-	})
-	sameList(p, got, want, "Categories")
+	equal(t, len(got), len(written)+len(initialLedger(l.owner).Categories), "the number of Categories")
+	slices.SortFunc(want, compareFolded)
+	equalLists(t, got, want, "Categories")
 
-	// A name is free for its own category in other letters, and for another one when it is let go.
-	cafe := made[0]
+	// A category can change the case of its name. After it gets another name, another category can use the old one.
+	cafe := written[0]
 	cafe.Name = "CAFE\u0301"
-	cafe = b.putCategories(cafe)[0]
+	cafe = l.putCategories(cafe)[0]
 	cafe.Name = "Bistro"
-	b.putCategories(cafe)
-	b.category("Café")
+	l.putCategories(cafe)
+	l.addCategory("Café")
 }
 
-func checkCategoryDeletes(p *probe) {
-	b := p.book("a")
-	c := b.category("Gifts")
-	e := b.expense("1.00", "EUR", "2025-01-01")
+func checkCategoryDeletes(t *checkT) {
+	l := t.ledger("a")
+	c := l.addCategory("Gifts")
+	wantInUse := func(by string) {
+		l.wantRejected(callBy(store.Tx.DeleteCategory, c.ID), expense.ErrInUse, "DeleteCategory of a category used by %s", by)
+	}
+	e := l.anyExpense()
 	e.CategoryID = c.ID
-	e = b.put(e)[0]
-	deleteIt := func(tx store.Tx) error { _, err := tx.DeleteCategory(p.ctx, c.ID); return err }
-	p.fails(p.st.Update(p.ctx, b.owner, deleteIt), expense.ErrInUse, "deleting a category that an expense refers to")
-	b.delete(e.ID) // a tombstone refers to nothing
-	rule := b.rule()
+	l.put(e)
+	wantInUse("an expense")
+	l.delete(e.ID)
+	rule := l.newRule()
 	rule.CategoryID = c.ID
-	rule = b.putRule(rule)
-	p.fails(p.st.Update(p.ctx, b.owner, deleteIt), expense.ErrInUse, "deleting a category that a rule refers to")
-	b.write("DeleteRule", func(tx store.Tx) (expense.Version, error) { return tx.DeleteRule(p.ctx, rule.ID) })
-	series := b.putBudget(b.series(c.ID, "2025-01"))
-	p.fails(p.st.Update(p.ctx, b.owner, deleteIt), expense.ErrInUse, "deleting a category that a budget refers to")
-	b.write("DeleteBudget", func(tx store.Tx) (expense.Version, error) { return tx.DeleteBudget(p.ctx, series.ID) })
-	merged := b.category("Presents")
-	left := b.putBudget(b.series(merged.ID, "2025-01"))
-	b.merge(merged.ID, c.ID, "2025-06")
-	p.fails(p.st.Update(p.ctx, b.owner, deleteIt), expense.ErrInUse, "deleting a category that a merge left another's budget")
-	b.write("DeleteBudget", func(tx store.Tx) (expense.Version, error) { return tx.DeleteBudget(p.ctx, left.ID) })
-	settings := b.settings
+	l.putRule(rule)
+	wantInUse("a rule")
+	l.deleteRule(rule.ID)
+	b := l.putBudget(l.newBudget(c.ID, "2025-01"))
+	wantInUse("a budget")
+	l.deleteBudget(b.ID)
+	merged := l.addCategory("Presents")
+	b = l.putBudget(l.newBudget(merged.ID, "2025-01"))
+	l.merge(merged.ID, c.ID, "2025-06")
+	wantInUse("the Into of a budget")
+	l.deleteBudget(b.ID)
+	settings := l.settings
 	settings.DefaultCategory = c.ID
-	settings.Version = b.write("PutSettings", func(tx store.Tx) (expense.Version, error) {
-		return tx.PutSettings(p.ctx, settings)
-	})
-	p.fails(p.st.Update(p.ctx, b.owner, deleteIt), expense.ErrInUse, "deleting the default category")
-	settings.DefaultCategory = b.other
-	b.write("PutSettings", func(tx store.Tx) (expense.Version, error) { return tx.PutSettings(p.ctx, settings) })
-	b.write("DeleteCategory", func(tx store.Tx) (expense.Version, error) { return tx.DeleteCategory(p.ctx, c.ID) })
+	settings.Version = l.write(callBy(store.Tx.PutSettings, settings))
+	wantInUse("the settings")
+	settings.DefaultCategory = l.other
+	l.write(callBy(store.Tx.PutSettings, settings))
+	l.deleteCategory(c.ID)
 
-	_, err := b.reader.Category(p.ctx, c.ID)
-	p.fails(err, expense.ErrGone, "a deleted category")
-	_, err = b.reader.CategoryByName(p.ctx, c.Name)
-	p.fails(err, expense.ErrNotFound, "a deleted category's name")
-	list, err := b.reader.Categories(p.ctx)
-	p.must(err, "Categories")
-	same(p, slices.ContainsFunc(list, func(x expense.Category) bool { return x.ID == c.ID }), false,
-		"whether a deleted category is listed")
-	b.category(c.Name) // the name is free, the id is not
-	c.Version, c.Name = 0, "Other gifts"
-	err = p.st.Update(p.ctx, b.owner, func(tx store.Tx) error { _, err := tx.PutCategories(p.ctx, c); return err })
-	p.fails(err, expense.ErrGone, "a new category with the id of a deleted one")
+	wantErrorBy(t, l.reader.Category, c.ID, expense.ErrGone, "a deleted category")
+	wantErrorBy(t, l.reader.CategoryByName, c.Name, expense.ErrNotFound, "a deleted category")
+	deleted := slices.ContainsFunc(get(t, l.reader.Categories), func(x expense.Category) bool { return x.ID == c.ID })
+	equal(t, deleted, false, "whether Categories contains a deleted category")
+	l.addCategory(c.Name) // another category can use the name, but not the id
+	l.wantRejected(call(store.Tx.PutCategories, newCategory(c.ID, "Other gifts")), expense.ErrGone,
+		"a new category with a deleted id")
 }
 
-// merge merges in an Update of its own.
-func (b *book) merge(from, into uuid.UUID, month string) expense.MergeResult {
-	var merged expense.MergeResult
-	b.update(func(tx store.Tx) (err error) {
-		merged, err = tx.MergeCategory(b.ctx, from, into, expense.MustMonth(month))
-		return err
-	})
-	b.wrote(merged.Version, "MergeCategory")
-	return merged
-}
+func checkMerge(t *checkT) {
+	l := t.ledger("a")
+	rows := l.put(l.anyExpense(), l.newExpense("200", "JPY", "2025-02-01"), l.newExpense("-3.00", "EUR", "2025-02-01"))
+	inRent, inTravel := l.newExpense("4.00", "EUR", "2025-01-01"), l.newExpense("5.00", "EUR", "2025-02-01")
+	inRent.CategoryID, inTravel.CategoryID = l.rent, l.travel
+	deleted := l.newExpense("9.00", "EUR", "2025-02-01")
+	l.put(inRent, inTravel, deleted)
+	l.delete(deleted.ID)
+	rule, otherRule := l.putRule(l.newRule()), l.newRule()
+	otherRule.CategoryID = l.rent
+	otherRule = l.putRule(otherRule)
+	from, into := l.putBudget(l.newBudget(l.food, "2025-01")), l.putBudget(l.newBudget(l.travel, "2025-01"))
 
-func checkMerge(p *probe) {
-	b := p.book("a")
-	rows := b.put(b.expense("1.00", "EUR", "2025-01-01"), b.expense("200", "JPY", "2025-02-01"),
-		b.expense("-3.00", "EUR", "2025-02-01"))
-	stays := b.expense("4.00", "EUR", "2025-01-01")
-	stays.CategoryID = b.rent
-	b.put(stays)
-	there := b.expense("5.00", "EUR", "2025-02-01")
-	there.CategoryID = b.travel
-	b.put(there)
-	gone := b.put(b.expense("9.00", "EUR", "2025-02-01"))[0]
-	b.delete(gone.ID)
-	rule, resting := b.putRule(b.rule()), b.rule()
-	resting.CategoryID = b.rent
-	resting = b.putRule(resting)
-	own, target := b.putBudget(b.series(b.food, "2025-01")), b.putBudget(b.series(b.travel, "2025-01"))
-
-	merged := b.merge(b.food, b.travel, "2025-03")
-	same(p, merged, expense.MergeResult{Version: b.version, Expenses: 3, Rules: 1, BudgetID: own.ID,
-		BudgetUntil: expense.MustMonth("2025-02")}, "what the merge says it did")
+	merged := l.merge(l.food, l.travel, "2025-03")
+	equal(t, merged, expense.MergeResult{
+		Version: l.version, Expenses: 3, Rules: 1, BudgetID: from.ID, BudgetUntil: month("2025-02"),
+	}, "the result of MergeCategory")
+	l.applyMove(l.food, l.travel)
 	for _, e := range rows {
-		e.CategoryID, e.Version = b.travel, b.version // the guard and the times stay
-		b.rows[e.ID] = e
-		read, err := b.reader.Expense(p.ctx, e.ID)
-		p.must(err, "Expense")
-		same(p, read, e, "an expense that a merge moved")
+		l.wantExpense(l.rows[e.ID], "Expense that a merge moved")
 	}
-	b.verify(b.reader)
-	rule.CategoryID, rule.Version = b.travel, b.version
-	read, err := b.reader.Rule(p.ctx, rule.ID)
-	p.must(err, "Rule")
-	same(p, read, rule, "a rule that a merge moved")
-	read, err = b.reader.Rule(p.ctx, resting.ID)
-	p.must(err, "Rule")
-	same(p, read, resting, "a rule of a third category")
-	series, err := b.reader.Budget(p.ctx, target.ID)
-	p.must(err, "Budget")
-	same(p, describeBudget(series), describeBudget(target), "the target's budget")
-	own.Until, own.MergedName, own.MergedInto = expense.MustMonth("2025-02"), "Food", b.travel
-	own.Version, own.Guard = b.version, b.version
-	series, err = b.reader.Budget(p.ctx, own.ID)
-	p.must(err, "Budget")
-	same(p, describeBudget(series), describeBudget(own), "the budget of a category that was merged away")
+	l.wantModel(l.reader)
+	rule.CategoryID, rule.Version = l.travel, l.version
+	l.wantRule(rule, "Rule that a merge moved")
+	l.wantRule(otherRule, "Rule of a category that was not merged")
+	l.wantBudget(into, "Budget of the category into")
+	from.Until, from.MergedName, from.MergedInto = month("2025-02"), "Food", l.travel
+	from.Version, from.Guard = l.version, l.version
+	l.wantBudget(from, "Budget of the category from")
 
-	_, err = b.reader.Category(p.ctx, b.food)
-	p.fails(err, expense.ErrGone, "a merged category")
-	_, err = b.reader.CategoryByName(p.ctx, "Food")
-	p.fails(err, expense.ErrNotFound, "a merged category's name")
-	list, err := b.reader.Categories(p.ctx)
-	p.must(err, "Categories")
-	same(p, len(list), len(starter(b.owner).Categories)-1, "categories after a merge")
-	err = p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
-		_, err := tx.PutCategories(p.ctx, expense.Category{ID: b.food, Name: "Food anew", CreatedAt: epoch, UpdatedAt: epoch})
-		return err
-	})
-	p.fails(err, expense.ErrGone, "a new category with the id of a merged one")
-	b.category("Food")
-	_, err = b.reader.Expense(p.ctx, gone.ID)
-	p.fails(err, expense.ErrGone, "an expense deleted before the merge")
+	wantErrorBy(t, l.reader.Category, l.food, expense.ErrGone, "a merged category")
+	wantErrorBy(t, l.reader.CategoryByName, "Food", expense.ErrNotFound, "a merged category")
+	equal(t, len(get(t, l.reader.Categories)), len(initialLedger(l.owner).Categories)-1,
+		"the number of Categories after a merge")
+	l.wantRejected(call(store.Tx.PutCategories, newCategory(l.food, "New food")), expense.ErrGone,
+		"a new category with the id of a merged one")
+	l.addCategory("Food")
+	wantErrorBy(t, l.reader.Expense, deleted.ID, expense.ErrGone, "an expense that was deleted before the merge")
 
-	// Without expenses, rules and a budget there is nothing to move.
-	merged = b.merge(b.rent, b.travel, "2025-03")
-	same(p, merged.Expenses, 1, "expenses that a second merge moved")
-	merged = b.merge(b.category("Empty").ID, b.travel, "2025-03")
-	same(p, merged, expense.MergeResult{Version: b.version}, "what the merge of an empty category says it did")
+	equal(t, l.merge(l.rent, l.travel, "2025-03").Expenses, 1, "the number of expenses that a second merge moved")
+	merged = l.merge(l.addCategory("Empty").ID, l.travel, "2025-03")
+	equal(t, merged, expense.MergeResult{Version: l.version}, "the result of MergeCategory of an unused category")
 }
 
-func checkMergeBudget(p *probe) {
-	b := p.book("a")
-	for _, one := range []struct {
-		name         string
-		from, until  string
-		ends, delete bool
+func checkMergeBudget(t *checkT) {
+	l := t.ledger("a")
+	for _, test := range []struct {
+		name           string
+		from, until    string
+		ended, deleted bool // by the merge
 	}{
-		{name: "in force without an end", from: "2025-01", ends: true},
-		{name: "in force until later", from: "2025-01", until: "2025-12", ends: true},
-		{name: "in force until the month itself", from: "2025-01", until: "2025-06", ends: true},
-		{name: "begun the month before", from: "2025-05", ends: true},
-		{name: "ended the month before", from: "2025-01", until: "2025-05"},
-		{name: "ended long ago", from: "2024-01", until: "2024-06"},
-		{name: "beginning in the month itself", from: "2025-06", delete: true},
-		{name: "beginning later", from: "2025-09", until: "2025-12", delete: true},
+		{name: "without an end", from: "2025-01", ended: true},
+		{name: "with a later end", from: "2025-01", until: "2025-12", ended: true},
+		{name: "that ends in the month of the merge", from: "2025-01", until: "2025-06", ended: true},
+		{name: "that began the month before", from: "2025-05", ended: true},
+		{name: "that ended the month before", from: "2025-01", until: "2025-05"},
+		{name: "that ended long ago", from: "2024-01", until: "2024-06"},
+		{name: "that begins in the month of the merge", from: "2025-06", deleted: true},
+		{name: "that begins later", from: "2025-09", until: "2025-12", deleted: true},
 	} {
-		source := b.category(one.name)
-		series := b.series(source.ID, one.from)
-		if one.until != "" {
-			series.Until = expense.MustMonth(one.until)
+		source := l.addCategory(test.name)
+		b := l.newBudget(source.ID, test.from)
+		if test.until != "" {
+			b.Until = month(test.until)
 		}
-		series = b.putBudget(series)
-		whole := b.putBudget(b.series(uuid.Nil, "2025-01"))
-		merged := b.merge(source.ID, b.other, "2025-06")
-		want := expense.MergeResult{Version: b.version}
-		kept := series
-		kept.MergedName, kept.MergedInto, kept.Version = source.Name, b.other, b.version
+		b = l.putBudget(b)
+		whole := l.putBudget(l.newBudget(uuid.Nil, "2025-01"))
+		merged := l.merge(source.ID, l.other, "2025-06")
+		want := expense.MergeResult{Version: l.version}
+		b.MergedName, b.MergedInto, b.Version = source.Name, l.other, l.version
 		switch {
-		case one.ends:
-			kept.Until, kept.Guard = expense.MustMonth("2025-05"), b.version
-			want.BudgetID, want.BudgetUntil = series.ID, kept.Until
-		case one.delete:
-			want.BudgetID = series.ID
+		case test.ended:
+			b.Until, b.Guard = month("2025-05"), l.version
+			want.BudgetID, want.BudgetUntil = b.ID, b.Until
+		case test.deleted:
+			want.BudgetID = b.ID
 		}
-		same(p, merged, want, "what a merge says of a budget %s", one.name)
-		read, err := b.reader.Budget(p.ctx, series.ID)
-		if one.delete {
-			p.fails(err, expense.ErrGone, "a budget %s after the merge", one.name)
+		equal(t, merged, want, "the result of MergeCategory with a budget %s", test.name)
+		if test.deleted {
+			wantErrorBy(t, l.reader.Budget, b.ID, expense.ErrGone, "a budget %s after a merge", test.name)
 		} else {
-			p.must(err, "Budget")
-			same(p, describeBudget(read), describeBudget(kept), "a budget %s after the merge", one.name)
+			l.wantBudget(b, "Budget %s after a merge", test.name)
 		}
-		read, err = b.reader.Budget(p.ctx, whole.ID)
-		p.must(err, "Budget")
-		same(p, describeBudget(read), describeBudget(whole), "the whole ledger's budget after a merge")
-		b.write("DeleteBudget", func(tx store.Tx) (expense.Version, error) { return tx.DeleteBudget(p.ctx, whole.ID) })
-		// What the merge left can be read back in one piece, and written to.
-		if one.ends {
-			kept.AlertAt = []budget.Ratio{5000}
-			b.putBudget(kept)
+		l.wantBudget(whole, "Budget of the whole ledger after a merge")
+		l.deleteBudget(whole.ID)
+		if test.ended { // the budget can still be changed
+			b.AlertAt = []budget.Ratio{5000}
+			l.putBudget(b)
 		}
 	}
-	// A series follows its expenses through one merge after another.
-	first, second := b.category("First"), b.category("Second")
-	series := b.putBudget(b.series(first.ID, "2025-01"))
-	b.merge(first.ID, second.ID, "2025-06")
-	series.Until, series.MergedName, series.MergedInto = expense.MustMonth("2025-05"), "First", second.ID
-	series.Guard = b.version
-	b.merge(second.ID, b.other, "2025-07")
-	series.MergedInto, series.Version = b.other, b.version
-	read, err := b.reader.Budget(p.ctx, series.ID)
-	p.must(err, "Budget")
-	same(p, describeBudget(read), describeBudget(series), "a series after its category was merged twice")
+	first, second := l.addCategory("First"), l.addCategory("Second")
+	b := l.putBudget(l.newBudget(first.ID, "2025-01"))
+	l.merge(first.ID, second.ID, "2025-06")
+	b.Until, b.MergedName, b.Guard = month("2025-05"), "First", l.version
+	l.merge(second.ID, l.other, "2025-07")
+	b.MergedInto, b.Version = l.other, l.version
+	l.wantBudget(b, "Budget after the category into was merged too")
 }
 
-func checkSettings(p *probe) {
-	b := p.book("a")
+func checkSettings(t *checkT) {
+	l := t.ledger("a")
 	zone, err := expense.ParseZone("Pacific/Kiritimati")
-	p.must(err, "ParseZone")
+	t.noError(err, "ParseZone")
 	for _, settings := range []expense.Settings{
-		{Home: expense.MustCurrency("JPY"), Zone: zone, Locale: "ja", FiscalYearStart: time.April, DefaultCategory: b.food},
-		{Home: expense.MustCurrency("EUR"), Locale: "zh-Hant-TW", FiscalYearStart: time.December, DefaultCategory: b.other},
+		{Home: currency("JPY"), Zone: zone, Locale: "ja", FiscalYearStart: time.April, DefaultCategory: l.food},
+		{Home: currency("EUR"), Locale: "zh-Hant-TW", FiscalYearStart: time.December, DefaultCategory: l.other},
 	} {
-		settings.Version = b.settings.Version
-		settings.Version = b.write("PutSettings", func(tx store.Tx) (expense.Version, error) {
-			return tx.PutSettings(p.ctx, settings)
-		})
-		read, err := b.reader.Settings(p.ctx)
-		p.must(err, "Settings")
-		same(p, read.Zone.String(), settings.Zone.String(), "the zone of settings as they were written")
-		read.Zone, settings.Zone = expense.Zone{}, expense.Zone{}
-		same(p, read, settings, "settings as they were written")
-		b.settings = read
+		settings.Version = l.settings.Version
+		settings.Version = l.write(callBy(store.Tx.PutSettings, settings))
+		got := get(t, l.reader.Settings)
+		equal(t, got.Zone.String(), settings.Zone.String(), "the zone of Settings")
+		got.Zone, settings.Zone = expense.Zone{}, expense.Zone{}
+		equal(t, got, settings, "Settings as they were written")
+		l.settings = got
 	}
-	deleted := b.category("Deleted")
-	b.write("DeleteCategory", func(tx store.Tx) (expense.Version, error) { return tx.DeleteCategory(p.ctx, deleted.ID) })
-	before := p.dump(b.reader)
-	for what, id := range map[string]uuid.UUID{"unknown": b.id(), "deleted": deleted.ID, "nil": uuid.Nil} {
-		settings := b.settings
+	deleted := l.addCategory("Deleted").ID
+	l.deleteCategory(deleted)
+	before := t.dump(l.reader)
+	for state, id := range map[string]uuid.UUID{"unknown": l.id(), "already deleted": deleted, "empty": uuid.Nil} {
+		settings := l.settings
 		settings.DefaultCategory = id
-		if p.st.Update(p.ctx, b.owner, func(tx store.Tx) error { _, err := tx.PutSettings(p.ctx, settings); return err }) == nil {
-			p.note("settings with a default category that is %s were written", what)
-		}
-		p.unchanged(before, p.dump(b.reader), "settings with a default category that is %s", what)
+		l.wantRejected(callBy(store.Tx.PutSettings, settings), errAny, "PutSettings with an %s default category", state)
+		t.wantUnchanged(before, l.reader, "PutSettings with an %s default category", state)
 	}
 }
 
-// checkCategoryRepairs holds the store to letting rules be tried again whose category may have been what was wrong.
-func checkCategoryRepairs(p *probe) {
-	b := p.book("a")
-	rule := func(category uuid.UUID, failed bool) recurrence.Rule {
-		rule := b.rule()
+// checkClearedFailures checks that a change of a category clears the failure state of its rules.
+func checkClearedFailures(t *checkT) {
+	l := t.ledger("a")
+	add := func(category uuid.UUID, failed bool) recurrence.Rule {
+		rule := l.newRule()
 		rule.CategoryID = category
 		if failed {
 			rule.LastError, rule.Failures, rule.RetryAt = "archived", 3, epoch.Add(time.Hour)
 		}
-		return b.putRule(rule)
+		return l.putRule(rule)
 	}
-	fails := func(rule recurrence.Rule) recurrence.Rule {
-		rule.LastError, rule.Failures, rule.RetryAt = "again", 1, epoch.Add(time.Minute)
-		guard := rule.Guard
-		rule = b.putRule(rule)
-		rule.Guard = guard
-		return rule
-	}
-	compare := func(doing string, rules ...recurrence.Rule) {
+	wantRules := func(action string, rules ...recurrence.Rule) {
 		for _, want := range rules {
-			read, err := b.reader.Rule(p.ctx, want.ID)
-			p.must(err, "Rule")
-			same(p, read, want, "a rule after %s", doing)
+			l.wantRule(want, "Rule after its category, or another, was %s", action)
 		}
 	}
-	ofFood, ofTravel, ofRent := rule(b.food, true), rule(b.travel, true), rule(b.rent, true)
-	well := rule(b.food, false)
+	ofFood, ofTravel, ofRent, working := add(l.food, true), add(l.travel, true), add(l.rent, true), add(l.food, false)
 
-	food, err := b.reader.Category(p.ctx, b.food)
-	p.must(err, "Category")
+	food := getBy(t, l.reader.Category, l.food)
 	food.Archived = true
-	b.putCategories(food)
+	l.putCategories(food)
 	ofFood = ofFood.WithoutFailure()
-	ofFood.Version = b.version
-	compare("its category was written, or another", ofFood, ofTravel, ofRent, well)
+	ofFood.Version = l.version
+	wantRules("written", ofFood, ofTravel, ofRent, working)
 
-	ofFood = fails(ofFood)
-	b.merge(b.food, b.travel, "2025-03")
-	well.CategoryID, ofFood.CategoryID = b.travel, b.travel
+	ofFood.LastError, ofFood.Failures, ofFood.RetryAt = "again", 1, epoch.Add(time.Minute)
+	l.putRule(ofFood) // keeps its Guard
+	l.merge(l.food, l.travel, "2025-03")
+	working.CategoryID, ofFood.CategoryID = l.travel, l.travel
 	ofFood, ofTravel = ofFood.WithoutFailure(), ofTravel.WithoutFailure()
-	well.Version, ofFood.Version, ofTravel.Version = b.version, b.version, b.version
-	compare("its category was merged, or got another's rows", ofFood, ofTravel, ofRent, well)
+	working.Version, ofFood.Version, ofTravel.Version = l.version, l.version, l.version
+	wantRules("merged", ofFood, ofTravel, ofRent, working)
 }

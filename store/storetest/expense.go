@@ -1,8 +1,6 @@
 package storetest
 
 import (
-	"bytes"
-	"slices"
 	"strings"
 	"time"
 
@@ -12,33 +10,21 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-const (
-	sayExpense = "expense.Reader.Expense: Expense returns one expense; ErrNotFound if there never was such a one, ErrGone " +
-		"if it was deleted."
-	sayKnown = "expense.Reader.KnownExpenses: KnownExpenses returns those of ids that an expense has or had: deleted ones " +
-		"count while their tombstones are kept."
-	sayPutExpenses = "expense.Tx.PutExpenses: PutExpenses writes expenses, and sets the Guard of each whose guarded group " +
-		"changed to the Update's version."
-	sayVolume = "expense.Tx.PutExpenses: ErrInvalid (total_too_large) if the volumes of the ledger's expenses would sum " +
-		"to more than MaxMinor."
-	sayDeleteExpenses = "expense.Tx.DeleteExpenses: DeleteExpenses leaves tombstones; ErrNotFound or ErrGone if one of " +
-		"them is not there."
-)
-
 func expenseChecks() []check {
 	return []check{
-		{name: "expense-values", guards: []string{sayExpense, sayPutExpenses}, run: checkExpenseValues},
-		{name: "expense-largest-values", guards: []string{sayExpense, sayPutExpenses}, run: checkExtremeAmounts},
-		{name: "expense-changes", guards: []string{sayPutExpenses}, run: checkExpenseChanges},
-		{name: "expense-guard", guards: []string{sayPutExpenses}, run: checkExpenseGuard},
-		{name: "expense-deletes", guards: []string{sayDeleteExpenses, sayExpense, sayKnown, sayNew}, run: checkExpenseDeletes},
-		{name: "expense-known", guards: []string{sayKnown}, run: checkKnown},
-		{name: "expense-volume", guards: []string{sayVolume}, run: checkVolume},
+		newCheck("expense-values", checkExpenseValues, docExpense, docPutExpenses),
+		newCheck("expense-largest-values", checkLargestAmounts, docExpense, docPutExpenses),
+		newCheck("expense-changes", checkExpenseChanges, docPutExpenses),
+		newCheck("expense-guard", checkExpenseGuard, docPutExpenses),
+		newCheck("expense-deletes", checkExpenseDeletes, docDeleteExpenses, docExpense, docKnown, docCreate),
+		newCheck("expense-known", checkKnown, docKnown),
+		newCheck("expense-volume", checkVolume, docVolume),
 	}
 }
 
-// oddTexts are hard on quoting, encodings, normal forms and wildcards; notes come back as they went in, byte for byte.
-var oddTexts = []string{
+// trickyTexts contain quotes, wildcards, control characters and different Unicode encodings of the same text. A store
+// must return notes byte for byte.
+var trickyTexts = []string{
 	"", " ", "  two before, two after  ", "it's \"quoted\" `so`", `back\slash \n \x00 \\`,
 	"?, ?1, $1, :name, @name, %s, %d, {}", "-- ; /* */ '; DROP TABLE",
 	"100% _under_", "line\nbreak\ttab", "e\u0301 is not \u00e9", "\u212b \u00c5 A\u030a", "🍕👩‍👩‍👧‍👦🏳️‍🌈", "עברית العربية",
@@ -46,33 +32,31 @@ var oddTexts = []string{
 	"\u2028\u2029\u200b\u202e", "\ufffd", "null", "NULL", "true", "0", "1e5", "2025-01-01", "{\"a\":1}", "\U0010ffff",
 }
 
-func checkExpenseValues(p *probe) {
-	b := p.book("a")
+func checkExpenseValues(t *checkT) {
+	l := t.ledger("a")
 	var rows []expense.Expense
 	add := func(e expense.Expense) { rows = append(rows, e) }
-	for _, text := range oddTexts {
-		e := b.expense("1.00", "EUR", "2025-01-01")
+	texts := trickyTexts
+	for _, unit := range []string{"x", "é", "🍕", "e\u0301", "家"} {
+		longest := []rune(strings.Repeat(unit, expense.MaxNotesLength))[:expense.MaxNotesLength]
+		texts = append(texts, string(longest))
+	}
+	for _, text := range texts {
+		e := l.anyExpense()
 		e.Notes = text
 		add(e)
 	}
-	for _, unit := range []string{"x", "é", "🍕", "e\u0301", "家"} {
-		e := b.expense("1.00", "EUR", "2025-01-01")
-		e.Notes = string([]rune(strings.Repeat(unit, expense.MaxNotesLength))[:expense.MaxNotesLength])
-		add(e)
-	}
-	for _, date := range []string{"1900-01-01", "1999-12-31", "2000-02-29", "2024-02-29", "2025-12-31", "2026-01-01",
+	for _, day := range []string{"1900-01-01", "1999-12-31", "2000-02-29", "2024-02-29", "2025-12-31", "2026-01-01",
 		"2399-12-31"} {
-		add(b.expense("-1.00", "EUR", date))
+		add(l.newExpense("-1.00", "EUR", day))
 	}
-	// One currency for each number of digits that ISO 4217 knows, and every currency once.
-	for _, currency := range expense.Currencies() {
+	for _, code := range expense.Currencies() {
 		for _, amount := range []int64{1, -1, 123456789} {
-			e := b.expense("1", "EUR", "2025-01-01")
-			e.Amount = minor(amount, currency)
-			e.Rate, e.Home = expense.Rate{}, minor(0, b.settings.Home)
+			e := l.withoutRate(l.anyExpense())
+			e.Amount = minorUnits(amount, code)
 			add(e)
-			if amount == 123456789 && currency.Digits() != 2 {
-				add(b.converted(with(e, b.id()), "0.5"))
+			if amount == 123456789 && code.Digits() != 2 {
+				add(l.withRate(withID(e, l.id()), "0.5"))
 			}
 		}
 	}
@@ -80,9 +64,9 @@ func checkExpenseValues(p *probe) {
 		"0.123456789012345678", "123456789012345678", "1.00000000000000001", "99999999999999999.9", "0.000000000000000001",
 		"0.000000000000123456789012345678", "999999999999999999", "0.999999999999999999", "3",
 	} {
-		e := b.expense("1.00", "USD", "2025-01-01")
-		e.Rate = expense.Rate{Value: expense.MustFactor(factor), Date: expense.MustDate("2024-12-30"), Source: expense.SourceUser}
-		e.Home = expense.MustMoney("12345678.91", "EUR") // what the rate gives is the domain's business
+		e := l.newExpense("1.00", "USD", "2025-01-01")
+		e.Rate = expense.Rate{Value: expense.MustFactor(factor), Date: date("2024-12-30"), Source: expense.SourceUser}
+		e.Home = money("12345678.91", "EUR") // a store does not compute it
 		add(e)
 	}
 	for i, at := range []time.Time{
@@ -93,263 +77,212 @@ func checkExpenseValues(p *probe) {
 		time.Date(2299, time.January, 1, 0, 0, 0, 1000, time.UTC),
 		time.Now(),
 	} {
-		e := b.expense("1.00", "EUR", "2025-01-01")
+		e := l.anyExpense()
 		e.CreatedAt, e.UpdatedAt = at, at.Add(time.Duration(i)*time.Second)
 		add(e)
 	}
-	posted := b.expense("1.00", "EUR", "2025-01-01")
-	posted.RuleID, posted.Occurrence = b.id(), expense.MustDate("2024-12-31") // the rule may be gone since
+	posted := l.anyExpense()
+	posted.RuleID, posted.Occurrence = l.id(), date("2024-12-31") // the rule need not exist
 	add(posted)
 	for _, id := range []string{"00000000-0000-0000-0000-000000000001", "ffffffff-ffff-ffff-ffff-ffffffffffff",
 		"01000000-0000-0000-0000-000000000000"} {
-		add(with(b.expense("1.00", "EUR", "2025-01-01"), uuid.MustParse(id)))
+		add(withID(l.anyExpense(), uuid.MustParse(id)))
 	}
-	for _, e := range b.put(rows...) {
-		read, err := b.reader.Expense(p.ctx, e.ID)
-		p.must(err, "Expense %s", e.ID)
-		same(p, read, e, "an expense as it was written, times cut to microseconds")
+	for _, e := range l.put(rows...) {
+		l.wantExpense(e, "Expense of a row as it was written, with times cut to microseconds")
 	}
-	b.verify(b.reader)
+	l.wantModel(l.reader)
 }
 
-func with(e expense.Expense, id uuid.UUID) expense.Expense {
-	e.ID = id
-	return e
-}
-
-func checkExtremeAmounts(p *probe) {
-	digits := make(map[int]expense.Currency)
-	for _, currency := range expense.Currencies() {
-		if _, ok := digits[currency.Digits()]; !ok {
-			digits[currency.Digits()] = currency
+func checkLargestAmounts(t *checkT) {
+	l := t.ledger("a")
+	digits := make(map[int]bool)
+	for _, code := range expense.Currencies() { // the first currency with each number of digits
+		if digits[code.Digits()] {
+			continue
 		}
-	}
-	b := p.book("a")
-	for _, currency := range digits {
+		digits[code.Digits()] = true
 		for _, amount := range []int64{expense.MaxMinor, -expense.MaxMinor, expense.MaxMinor - 1} {
-			e := b.expense("1", "EUR", "2025-01-01")
-			e.Amount, e.Rate, e.Home = minor(amount, currency), expense.Rate{}, minor(0, b.settings.Home)
-			e = b.put(e)[0]
-			read, err := b.reader.Expense(p.ctx, e.ID)
-			p.must(err, "Expense")
-			same(p, read, e, "an expense of %s", e.Amount)
-			b.verify(b.reader)
-			b.delete(e.ID)
+			e := l.withoutRate(l.anyExpense())
+			e.Amount = minorUnits(amount, code)
+			e = l.put(e)[0]
+			l.wantExpense(e, "Expense of %s", e.Amount)
+			l.wantModel(l.reader)
+			l.delete(e.ID)
 		}
 	}
-	e := b.expense("0.01", "USD", "2025-01-01")
+	e := l.newExpense("0.01", "USD", "2025-01-01")
 	e.Rate = expense.Rate{Value: expense.MustFactor("999999999999999"), Date: e.Date, Source: expense.SourceUser}
-	e.Home = minor(-expense.MaxMinor, b.settings.Home)
-	e = b.put(e)[0]
-	read, err := b.reader.Expense(p.ctx, e.ID)
-	p.must(err, "Expense")
-	same(p, read, e, "an expense of the largest home amount")
-	b.verify(b.reader)
+	e.Home = minorUnits(-expense.MaxMinor, l.settings.Home)
+	l.wantExpense(l.put(e)[0], "Expense with the largest home amount")
+	l.wantModel(l.reader)
 }
 
-// checkExpenseChanges changes each member in turn; all others stay.
-func checkExpenseChanges(p *probe) {
-	b := p.book("a")
-	rows := b.put(b.expense("1.00", "EUR", "2025-01-01"), b.expense("2.00", "EUR", "2025-01-01"))
+// checkExpenseChanges changes one field after the other.
+func checkExpenseChanges(t *checkT) {
+	l := t.ledger("a")
+	rows := l.put(l.anyExpense(), l.newExpense("2.00", "EUR", "2025-01-01"))
 	e, neighbour := rows[0], rows[1]
-	for name, change := range map[string]func(){
-		"amount":     func() { e.Amount, e.Home = expense.MustMoney("-5.55", "EUR"), expense.MustMoney("-5.55", "EUR") },
-		"currency":   func() { e.Amount = expense.MustMoney("-5.55", "USD"); e = b.converted(e, "0.87654321") },
-		"date":       func() { e.Date = expense.MustDate("2023-11-30") },
-		"category":   func() { e.CategoryID = b.rent },
+	for field, change := range map[string]func(){
+		"amount":     func() { e = withEuros(e, "-5.55") },
+		"currency":   func() { e.Amount = money("-5.55", "USD"); e = l.withRate(e, "0.87654321") },
+		"date":       func() { e.Date = date("2023-11-30") },
+		"category":   func() { e.CategoryID = l.rent },
 		"notes":      func() { e.Notes = "changed" },
-		"rule":       func() { e.RuleID = b.id() },
-		"occurrence": func() { e.Occurrence = expense.MustDate("2025-01-02") },
+		"rule":       func() { e.RuleID = l.id() },
+		"occurrence": func() { e.Occurrence = date("2025-01-02") },
 		"updated":    func() { e.UpdatedAt = e.UpdatedAt.Add(time.Hour) },
 	} {
 		change()
-		e = b.put(e)[0]
-		read, err := b.reader.Expense(p.ctx, e.ID)
-		p.must(err, "Expense")
-		same(p, read, e, "an expense after a change of its %s", name)
+		e = l.put(e)[0]
+		l.wantExpense(e, "Expense after a change of its %s", field)
 	}
-	e.Rate, e.Home, e.RuleID, e.Occurrence, e.Notes = expense.Rate{}, minor(0, b.settings.Home), uuid.Nil, expense.Date{}, ""
-	e = b.put(e)[0]
-	read, err := b.reader.Expense(p.ctx, e.ID)
-	p.must(err, "Expense")
-	same(p, read, e, "an expense that lost all it can do without")
-	read, err = b.reader.Expense(p.ctx, neighbour.ID)
-	p.must(err, "Expense")
-	same(p, read, neighbour, "an expense beside one that changed")
-	b.verify(b.reader)
+	e = l.withoutRate(e)
+	e.RuleID, e.Occurrence, e.Notes = uuid.Nil, expense.Date{}, ""
+	e = l.put(e)[0]
+	l.wantExpense(e, "Expense after all optional fields were cleared")
+	l.wantExpense(neighbour, "Expense of a row that did not change")
+	l.wantModel(l.reader)
 }
 
-func checkExpenseGuard(p *probe) {
-	b := p.book("a")
-	e := b.put(b.expense("1.00", "USD", "2025-01-01"))[0]
-	guard := func(doing string, moved bool, change func()) {
-		before := e.Guard
+func checkExpenseGuard(t *checkT) {
+	l := t.ledger("a")
+	e := l.put(l.newExpense("1.00", "USD", "2025-01-01"))[0]
+	equal(t, e.Guard, e.Version, "the Guard of a new expense")
+	wantGuard := func(action string, guarded bool, change func()) {
+		want := e.Guard
 		change()
-		e.Guard = 4711 // what a caller puts there does not count
-		e.Version = b.rows[e.ID].Version
-		version := b.put(e)[0].Version
-		want := before
-		if moved {
+		e.Guard = 4711 // the store ignores the caller's Guard
+		e.Version = l.rows[e.ID].Version
+		if version := l.put(e)[0].Version; guarded {
 			want = version
 		}
-		read, err := b.reader.Expense(p.ctx, e.ID)
-		p.must(err, "Expense")
-		same(p, read.Guard, want, "the guard after %s", doing)
-		e = read
+		e = getBy(t, l.reader.Expense, e.ID)
+		equal(t, e.Guard, want, "the Guard after %s", action)
 	}
-	same(p, e.Guard, e.Version, "the guard of a new expense")
-	guard("other notes", false, func() { e.Notes = "other" })
-	guard("another category", false, func() { e.CategoryID = b.travel })
-	guard("a change of nothing", false, func() {})
-	guard("another rule and occurrence", false, func() { e.RuleID, e.Occurrence = b.id(), e.Date })
-	guard("another amount", true, func() { e.Amount = expense.MustMoney("2.00", "USD") })
-	guard("other notes again", false, func() { e.Notes = "again" })
-	guard("a rate", true, func() { e = b.converted(e, "0.9") })
-	guard("another source of the rate", true, func() { e.Rate.Source = expense.SourceUser })
-	guard("another date of the rate", true, func() { e.Rate.Date = e.Rate.Date.AddDays(-1) })
-	guard("another date", true, func() { e.Date = e.Date.AddDays(1) })
-	guard("another currency", true, func() { e.Amount = expense.MustMoney("2.00", "EUR") })
-	guard("notes and amount together", true, func() { e.Notes, e.Amount = "both", expense.MustMoney("3.00", "EUR") })
+	wantGuard("other notes", false, func() { e.Notes = "other" })
+	wantGuard("another category", false, func() { e.CategoryID = l.travel })
+	wantGuard("a write without a change", false, func() {})
+	wantGuard("another rule and occurrence", false, func() { e.RuleID, e.Occurrence = l.id(), e.Date })
+	wantGuard("another amount", true, func() { e.Amount = money("2.00", "USD") })
+	wantGuard("other notes again", false, func() { e.Notes = "again" })
+	wantGuard("a rate", true, func() { e = l.withRate(e, "0.9") })
+	wantGuard("another source of the rate", true, func() { e.Rate.Source = expense.SourceUser })
+	wantGuard("another date of the rate", true, func() { e.Rate.Date = e.Rate.Date.AddDays(-1) })
+	wantGuard("another date", true, func() { e.Date = e.Date.AddDays(1) })
+	wantGuard("another currency", true, func() { e.Amount = money("2.00", "EUR") })
+	wantGuard("notes and amount together", true, func() { e.Notes, e.Amount = "both", money("3.00", "EUR") })
 
-	// Of a batch, each row's own group decides. A move by a merge is no change of the group.
-	other := b.put(b.expense("5.00", "EUR", "2025-01-05"))[0]
-	e.Notes, other.Amount, other.Home = "batch", expense.MustMoney("6.00", "EUR"), expense.MustMoney("6.00", "EUR")
-	rows := b.put(e, other)
-	same(p, rows[0].Guard == rows[1].Guard, false, "whether rows of one batch share a guard")
-	b.verify(b.reader)
-	// Twice in one Update: the guard tells that the group changed, whichever write did it.
-	var version expense.Version
-	b.update(func(tx store.Tx) (err error) {
+	// In one call, only the expenses whose guarded fields changed get a new Guard.
+	other := withEuros(l.put(l.newExpense("5.00", "EUR", "2025-01-05"))[0], "6.00")
+	e.Notes = "batch"
+	rows := l.put(e, other)
+	equal(t, rows[0].Guard == rows[1].Guard, false, "whether expenses of one call have the same Guard")
+	l.wantModel(l.reader)
+	// The Guard changes if any write of the Update changed a guarded field.
+	l.update(func(tx store.Tx) (err error) {
 		e := rows[0]
-		e.Amount = expense.MustMoney("7.77", "EUR")
-		if e.Version, err = tx.PutExpenses(p.ctx, e); err != nil {
+		e.Amount = money("7.77", "EUR")
+		if e.Version, err = tx.PutExpenses(t.ctx, e); err != nil {
 			return err
 		}
 		e.Notes = "second write"
-		version, err = tx.PutExpenses(p.ctx, e)
+		_, err = tx.PutExpenses(t.ctx, e)
 		return err
 	})
-	b.wrote(version, "two writes of one row")
-	read, err := b.reader.Expense(p.ctx, e.ID)
-	p.must(err, "Expense")
-	same(p, read.Guard, version, "the guard after two writes in one Update")
+	l.version++
+	equal(t, getBy(t, l.reader.Expense, e.ID).Guard, l.version, "the Guard after two writes in one Update")
 }
 
-func checkExpenseDeletes(p *probe) {
-	b := p.book("a")
-	rows := b.put(b.expense("1.00", "EUR", "2025-01-01"), b.expense("2.00", "EUR", "2025-01-02"),
-		b.expense("3", "KWD", "2025-01-03"))
-	b.delete(rows[0].ID, rows[2].ID)
-	b.verify(b.reader)
+func checkExpenseDeletes(t *checkT) {
+	l := t.ledger("a")
+	rows := l.put(l.anyExpense(), l.newExpense("2.00", "EUR", "2025-01-02"), l.newExpense("3", "KWD", "2025-01-03"))
+	l.delete(rows[0].ID, rows[2].ID)
+	l.wantModel(l.reader)
 	for _, id := range []uuid.UUID{rows[0].ID, rows[2].ID} {
-		_, err := b.reader.Expense(p.ctx, id)
-		p.fails(err, expense.ErrGone, "a deleted expense")
-		p.fails(err, expense.ErrNotFound, "a deleted expense")
+		for _, want := range []error{expense.ErrGone, expense.ErrNotFound} {
+			wantErrorBy(t, l.reader.Expense, id, want, "a deleted expense")
+		}
 	}
-	_, err := b.reader.Expense(p.ctx, b.id())
-	notGone(p, err, "an expense that never was")
+	wantErrorBy(t, l.reader.Expense, l.id(), errNeverExisted, "an unknown id")
 	again := rows[0]
 	again.Version = 0
 	for range 2 {
-		err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error { _, err := tx.PutExpenses(p.ctx, again); return err })
-		p.fails(err, expense.ErrGone, "a new expense with the id of a deleted one")
-		b.put(b.expense("1.00", "EUR", "2025-01-01"))
+		l.wantRejected(call(store.Tx.PutExpenses, again), expense.ErrGone, "a new expense with a deleted id")
+		l.put(l.anyExpense())
 	}
-	// Made and deleted in one Update leaves a tombstone too.
-	brief := b.expense("1.00", "EUR", "2025-01-01")
-	var version expense.Version
-	b.update(func(tx store.Tx) (err error) {
-		if _, err = tx.PutExpenses(p.ctx, brief); err != nil {
-			return err
-		}
-		version, err = tx.DeleteExpenses(p.ctx, brief.ID)
-		return err
-	})
-	b.wrote(version, "making and deleting")
-	_, err = b.reader.Expense(p.ctx, brief.ID)
-	p.fails(err, expense.ErrGone, "an expense made and deleted in one Update")
-	b.verify(b.reader)
+	brief := l.anyExpense()
+	l.write(call(store.Tx.PutExpenses, brief), call(store.Tx.DeleteExpenses, brief.ID))
+	wantErrorBy(t, l.reader.Expense, brief.ID, expense.ErrGone, "an expense created and deleted in one Update")
+	l.wantModel(l.reader)
 }
 
-func checkKnown(p *probe) {
-	b := p.book("a")
+func checkKnown(t *checkT) {
+	l := t.ledger("a")
 	var rows []expense.Expense
 	for range 40 {
-		rows = append(rows, b.expense("1.00", "EUR", "2025-01-01"))
+		rows = append(rows, l.anyExpense())
 	}
-	rows = b.put(rows...)
-	b.delete(rows[3].ID, rows[17].ID)
-	known := func(ids, want []uuid.UUID, what string) {
-		got, err := b.reader.KnownExpenseIDs(p.ctx, ids...)
-		p.must(err, "KnownExpenses")
-		byBytes := func(x, y uuid.UUID) int { return bytes.Compare(x[:], y[:]) }
-		slices.SortFunc(got, byBytes)
-		want = slices.Clone(want)
-		slices.SortFunc(want, byBytes)
-		sameList(p, got, want, "known of %s", what)
-	}
-	known(nil, nil, "no ids")
-	known([]uuid.UUID{b.id()}, nil, "an unknown id")
-	known([]uuid.UUID{b.food}, nil, "a category's id")
-	known([]uuid.UUID{rows[3].ID}, []uuid.UUID{rows[3].ID}, "a deleted expense's id")
+	rows = l.put(rows...)
+	l.delete(rows[3].ID, rows[17].ID)
+	deleted := []uuid.UUID{rows[3].ID}
+	t.wantKnown(l.reader, nil, nil, "no ids")
+	t.wantKnown(l.reader, []uuid.UUID{l.id()}, nil, "an unknown id")
+	t.wantKnown(l.reader, []uuid.UUID{l.food}, nil, "a category's id")
+	t.wantKnown(l.reader, deleted, deleted, "a deleted expense")
 	var ids, want []uuid.UUID
 	for _, e := range rows {
-		ids, want = append(ids, b.id(), e.ID), append(want, e.ID)
+		ids, want = append(ids, l.id(), e.ID), append(want, e.ID)
 	}
-	for range 1500 { // more than some engines take values in one statement
-		ids = append(ids, b.id())
+	for range 1500 { // more than the parameters of one statement in some databases
+		ids = append(ids, l.id())
 	}
-	known(ids, want, "a long list")
+	t.wantKnown(l.reader, ids, want, "a long list")
 }
 
-func checkVolume(p *probe) {
-	b := p.book("a")
-	refused := func(what string, write func(tx store.Tx) (expense.Version, error)) {
-		err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error { _, err := write(tx); return err })
-		p.fails(err, expense.ErrInvalid, "%s", what)
-		faults := expense.InvalidErrors(err)
-		if len(faults) != 1 || faults[0].Code != "total_too_large" {
-			p.note("%s: %v, want one fault of the code total_too_large", what, err)
+func checkVolume(t *checkT) {
+	l := t.ledger("a")
+	const half = "5000000000000.00" // of the limit
+	wantRejected := func(action string, rows ...expense.Expense) {
+		err := l.tryWrite(call(store.Tx.PutExpenses, rows...))
+		t.wantError(err, expense.ErrInvalid, "%s", action)
+		if errs := expense.InvalidErrors(err); len(errs) != 1 || errs[0].Code != "total_too_large" {
+			t.errorf("%s: got %v, want one field error with the code total_too_large", action, err)
 		}
-		b.verify(b.reader)
+		l.wantModel(l.reader)
 	}
-	put := func(rows ...expense.Expense) func(tx store.Tx) (expense.Version, error) {
-		return func(tx store.Tx) (expense.Version, error) { return tx.PutExpenses(p.ctx, rows...) }
-	}
-	half := b.expense("5000000000000.00", "EUR", "2025-01-01")
-	refused("two halves and a cent in one batch", put(half, b.expense("5000000000000.00", "EUR", "2024-01-01")))
-	half = b.put(half)[0]
-	refused("one that passes the limit", put(b.expense("5000000000000.00", "EUR", "2025-02-01")))
-	refused("one that passes the limit as a refund: signs do not count",
-		put(b.expense("-5000000000000.00", "EUR", "2025-02-01")))
-	refused("a pending one of another currency: its own amount counts", put(b.expense("500000000000000", "JPY", "2025-02-01")))
-	small := b.expense("0.01", "USD", "2025-02-01")
+	first := l.newExpense(half, "EUR", "2025-01-01")
+	cent := func() expense.Expense { return l.newExpense("0.01", "EUR", "2025-03-01") }
+	wantRejected("two halves of the limit in one call", first, l.newExpense(half, "EUR", "2024-01-01"))
+	first = l.put(first)[0]
+	wantRejected("a second half", l.newExpense(half, "EUR", "2025-02-01"))
+	wantRejected("a second half as a refund, whose volume is its absolute amount",
+		l.newExpense("-"+half, "EUR", "2025-02-01"))
+	wantRejected("a pending half, whose volume is its own amount", l.newExpense("500000000000000", "JPY", "2025-02-01"))
+	small := l.newExpense("0.01", "USD", "2025-02-01")
 	small.Rate = expense.Rate{Value: expense.MustFactor("500000000000000"), Date: small.Date, Source: expense.SourceUser}
-	small.Home = expense.MustMoney("5000000000000.00", "EUR")
-	refused("a small one that is large in the home currency", put(small))
-	full := b.put(b.expense("4999999999999.99", "EUR", "2025-02-01"))[0] // exactly the limit
-	b.verify(b.reader)
-	refused("one cent more", put(b.expense("0.01", "EUR", "2025-03-01")))
-	more := full
-	more.Amount, more.Home = expense.MustMoney("5000000000000.00", "EUR"), expense.MustMoney("5000000000000.00", "EUR")
-	refused("an edit that raises one", put(more))
+	small.Home = money(half, "EUR")
+	wantRejected("a small amount with a large home amount", small)
+	last := l.put(l.newExpense("4999999999999.99", "EUR", "2025-02-01"))[0] // reaches the limit
+	l.wantModel(l.reader)
+	wantRejected("one cent above the limit", cent())
+	more := withEuros(last, half)
+	wantRejected("a change above the limit", more)
 
-	// What a batch takes off counts before what it adds, whatever the order of its rows.
-	less := half
-	less.Amount, less.Home = expense.MustMoney("4999999999999.99", "EUR"), expense.MustMoney("4999999999999.99", "EUR")
-	rows := b.put(more, less)
-	b.verify(b.reader)
-	refused("one cent more than the limit again", put(b.expense("0.01", "EUR", "2025-03-01")))
-	b.delete(rows[1].ID)
-	b.put(b.expense("-4999999999999.99", "EUR", "2025-03-01"))
-	b.verify(b.reader)
-	// A total of the other ledgers of a store does not count.
-	other := p.book("other")
-	other.put(other.expense("9999999999999.99", "EUR", "2025-01-01"))
-	// Many of the largest at once overflow no counter.
+	// Decreases in a call count before its increases, in any order of the rows.
+	rows := l.put(more, withEuros(first, "4999999999999.99"))
+	l.wantModel(l.reader)
+	wantRejected("one cent above the limit after an exchange", cent())
+	l.delete(rows[1].ID)
+	l.put(l.newExpense("-4999999999999.99", "EUR", "2025-03-01"))
+	l.wantModel(l.reader)
+	// The limit is one of each ledger.
+	other := t.ledger("other")
+	other.put(other.newExpense("9999999999999.99", "EUR", "2025-01-01"))
+	// The sum of the volumes must not overflow.
 	var many []expense.Expense
 	for range 40 {
-		many = append(many, b.expense("9999999999999.99", "EUR", "2025-04-01"))
+		many = append(many, l.newExpense("9999999999999.99", "EUR", "2025-04-01"))
 	}
-	refused("forty of the largest", put(many...))
+	wantRejected("forty of the largest amounts", many...)
 }

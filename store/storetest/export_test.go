@@ -7,20 +7,20 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// Guards returns the sentences that each check guards, by its name.
-func Guards() map[string][]string {
-	guards := make(map[string][]string)
+// Guarantees returns the guarantees that each check covers, by the name of the check.
+func Guarantees() map[string][]string {
+	guarantees := make(map[string][]string)
 	for _, c := range checks() {
-		guards[c.name] = c.guards
+		guarantees[c.name] = c.guarantees
 	}
-	return guards
+	return guarantees
 }
 
-// Failures runs the check of that name against a store, and returns what it found wrong.
-func Failures(ctx context.Context, name string, st store.Store, patience time.Duration) []string {
+// Failures runs the check with this name and returns its failures.
+func Failures(ctx context.Context, name string, st store.Store, timeout time.Duration) []string {
 	for _, c := range checks() {
 		if c.name == name {
-			failures, _ := c.against(ctx, st, patience)
+			failures, _ := c.against(ctx, st, timeout)
 			return failures
 		}
 	}

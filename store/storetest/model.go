@@ -3,6 +3,7 @@ package storetest
 import (
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -12,199 +13,186 @@ import (
 )
 
 func modelChecks() []check {
-	return []check{{name: "model", guards: []string{
-		sayExpenses, sayTotals, sayTotalsEqual, sayUpdate, sayVersions, sayPutExpenses, sayDeleteExpenses, sayMerge, sayMoved,
-	}, run: checkModel}}
+	return []check{newCheck("model", checkModel, docExpenses, docTotals, docTotalsEqual, docUpdate, docVersions,
+		docPutExpenses, docDeleteExpenses, docMerge, docMergeMoves)}
 }
 
-// A game plays random Updates against a store and a model at once. Its series is fixed, so that what failed fails again.
-type game struct {
-	*book
+// A modelTest makes the same random writes to a store and a model. Its random numbers are fixed, so that a failure can
+// be repeated.
+type modelTest struct {
+	*ledger
 	rand       *rand.Rand
-	categories []uuid.UUID // live ones, the default first
-	ids        []uuid.UUID // of live expenses, in the order they were made
+	categories []uuid.UUID // that exist, the default first
+	ids        []uuid.UUID // of the expenses that exist, in the order of their creation
 }
 
-func checkModel(p *probe) {
+func checkModel(t *checkT) {
 	for seed := range uint64(2) {
-		b := p.book(strconv.FormatUint(seed, 10))
-		g := &game{book: b, categories: []uuid.UUID{b.other, b.food, b.travel, b.rent}}
-		for number := range uint64(24) {
-			g.round(seed, number)
-			g.compare()
+		l := t.ledger(strconv.FormatUint(seed, 10))
+		m := &modelTest{ledger: l, categories: []uuid.UUID{l.other, l.food, l.travel, l.rent}}
+		for round := range uint64(24) {
+			m.randomUpdate(seed, round)
+			m.compare()
 		}
-		b.verify(b.reader)
+		l.wantModel(l.reader)
 	}
 }
 
-func pick[V any](r *rand.Rand, list []V) V { return list[r.IntN(len(list))] }
+func pick[V any](r *rand.Rand, list ...V) V { return list[r.IntN(len(list))] }
 
-// round plays one Update of up to five steps; one in six fails in the end and must leave nothing. A store may run its
-// function more than once, so each run begins where the round began.
-func (g *game) round(seed, number uint64) {
-	rows, ids, categories, made := g.rows, g.ids, g.categories, g.made
-	wrote, undo := false, number%6 == 5
-	err := g.st.Update(g.ctx, g.owner, func(tx store.Tx) error {
-		g.rows, g.ids, g.categories, g.made = maps.Clone(rows), ids, categories, made
-		g.rand, wrote = rand.New(rand.NewPCG(seed, number)), false
-		for range 1 + g.rand.IntN(5) {
-			if g.step(tx) {
+// randomUpdate makes an Update of up to five steps. One Update of six fails and is rolled back.
+func (m *modelTest) randomUpdate(seed, round uint64) {
+	start := *m.ledger
+	ids, categories := m.ids, m.categories
+	wrote, fail := false, round%6 == 5
+	reset := func() {
+		m.rows, m.made, m.ids, m.categories = maps.Clone(start.rows), start.made, ids, categories
+	}
+	err := m.tryUpdate(func(tx store.Tx) error {
+		reset() // fn may run more than once
+		m.rand, wrote = rand.New(rand.NewPCG(seed, round)), false
+		for range 1 + m.rand.IntN(5) {
+			if m.step(tx) {
 				wrote = true
 			}
 		}
-		if number%4 == 0 {
-			g.verify(tx)
+		if round%4 == 0 {
+			m.wantModel(tx)
 		}
-		if undo {
+		if fail {
 			return errOnPurpose
 		}
 		return nil
 	})
-	if undo {
-		g.fails(err, errOnPurpose, "an Update that fails in the end")
-		g.rows, g.ids, g.categories = rows, ids, categories
+	if fail {
+		m.wantError(err, errOnPurpose, "an Update whose function fails")
+		m.rows, m.ids, m.categories = start.rows, ids, categories
 		return
 	}
-	g.must(err, "an Update of random steps")
+	m.noError(err, "an Update of random writes")
 	if wrote {
-		g.version++
+		m.version++
 	}
 }
 
-// step does one random thing to the store and to the model, and reports whether it wrote.
-func (g *game) step(tx store.Tx) bool {
-	next := g.version + 1
-	switch what := g.rand.IntN(10); {
-	case what < 4 || len(g.ids) < 4: // add
+// step makes a random write to the store and to the model. It returns false if the write was one that must fail.
+func (m *modelTest) step(tx store.Tx) bool {
+	switch kind := m.rand.IntN(10); {
+	case kind < 4 || len(m.ids) < 4:
 		var batch []expense.Expense
-		for range 1 + g.rand.IntN(6) {
-			e := g.random(g.expense("1", "EUR", "2025-01-01"))
+		for range 1 + m.rand.IntN(6) {
+			e := m.random(m.anyExpense())
 			batch = append(batch, e)
-			g.ids = append(g.ids[:len(g.ids):len(g.ids)], e.ID)
+			m.ids = append(slices.Clip(m.ids), e.ID)
 		}
-		g.keep(tx, next, batch...)
-	case what < 7: // edit: amounts, moves, rates
+		m.putInTx(tx, batch...)
+	case kind < 7:
 		var batch []expense.Expense
-		for _, at := range g.rand.Perm(len(g.ids))[:1+g.rand.IntN(3)] {
-			batch = append(batch, g.random(g.rows[g.ids[at]]))
+		for _, at := range m.rand.Perm(len(m.ids))[:1+m.rand.IntN(3)] {
+			batch = append(batch, m.random(m.rows[m.ids[at]]))
 		}
-		g.keep(tx, next, batch...)
-	case what < 8: // delete
-		order := g.rand.Perm(len(g.ids))
-		gone := []uuid.UUID{g.ids[order[0]], g.ids[order[1]]}
-		version, err := tx.DeleteExpenses(g.ctx, gone...)
-		g.must(err, "DeleteExpenses")
-		same(g.probe, version, next, "the version that DeleteExpenses returned")
-		var left []uuid.UUID
-		for _, id := range g.ids {
-			if id != gone[0] && id != gone[1] {
-				left = append(left, id)
-			}
-		}
-		g.ids = left
-		delete(g.rows, gone[0])
-		delete(g.rows, gone[1])
-	case what < 9 && len(g.categories) > 2: // merge
-		last := len(g.categories) - 1
-		from, into := g.categories[last], pick(g.rand, g.categories[:last])
-		merged, err := tx.MergeCategory(g.ctx, from, into, expense.MustMonth("2025-03"))
-		g.must(err, "MergeCategory")
-		moved := 0
-		for id, e := range g.rows {
-			if e.CategoryID == from {
-				e.CategoryID, e.Version = into, next
-				g.rows[id] = e
-				moved++
-			}
-		}
-		same(g.probe, merged, expense.MergeResult{Version: next, Expenses: moved}, "what a merge says it did")
-		g.categories = g.categories[:last:last]
-	case len(g.categories) < 6: // a new category
-		c := expense.Category{ID: g.id(), CreatedAt: epoch, UpdatedAt: epoch}
-		c.Name = "Category " + c.ID.String()
-		_, err := tx.PutCategories(g.ctx, c)
-		g.must(err, "PutCategories")
-		g.categories = append(g.categories[:len(g.categories):len(g.categories)], c.ID)
-	default: // a stale write beside a good one
-		stale, good := g.rows[g.ids[0]], g.random(g.rows[g.ids[1]])
+		m.putInTx(tx, batch...)
+	case kind < 8:
+		order := m.rand.Perm(len(m.ids))
+		deleted := []uuid.UUID{m.ids[order[0]], m.ids[order[1]]}
+		m.runInTx(tx, call(store.Tx.DeleteExpenses, deleted...))
+		m.ids = slices.DeleteFunc(slices.Clone(m.ids), func(id uuid.UUID) bool { return slices.Contains(deleted, id) })
+		delete(m.rows, deleted[0])
+		delete(m.rows, deleted[1])
+	case kind < 9 && len(m.categories) > 2:
+		last := len(m.categories) - 1
+		from, into := m.categories[last], pick(m.rand, m.categories[:last]...)
+		merged, err := tx.MergeCategory(m.ctx, from, into, month("2025-03"))
+		m.noError(err, "MergeCategory")
+		m.version++
+		moved := m.applyMove(from, into)
+		equal(m.checkT, merged, expense.MergeResult{Version: m.version, Expenses: moved}, "the result of MergeCategory")
+		m.version--
+		m.categories = m.categories[:last:last]
+	case len(m.categories) < 6:
+		id := m.id()
+		m.runInTx(tx, call(store.Tx.PutCategories, newCategory(id, "Category "+id.String())))
+		m.categories = append(slices.Clip(m.categories), id)
+	default:
+		stale, good := m.rows[m.ids[0]], m.random(m.rows[m.ids[1]])
 		stale.Version += 1000
-		_, err := tx.PutExpenses(g.ctx, good, stale)
-		g.fails(err, expense.ErrStale, "a stale write")
+		m.wantError(m.runCalls(tx, call(store.Tx.PutExpenses, good, stale)), expense.ErrStale,
+			"PutExpenses with a valid row and one at another version")
 		return false
 	}
 	return true
 }
 
-// keep writes expenses to the store and the model.
-func (g *game) keep(tx store.Tx, next expense.Version, batch ...expense.Expense) {
-	version, err := tx.PutExpenses(g.ctx, batch...)
-	g.must(err, "PutExpenses")
-	same(g.probe, version, next, "the version that PutExpenses returned")
-	for _, e := range batch {
-		old, found := g.rows[e.ID]
-		e.Version, e.Guard = next, old.Guard
-		if !found || !e.SameGuardedFields(old) {
-			e.Guard = next
-		}
-		g.rows[e.ID] = e
-	}
+// runInTx runs a call, which must return the ledger's next version.
+func (m *modelTest) runInTx(tx store.Tx, c txCall) {
+	version, err := c.run(m.ctx, tx)
+	m.noError(err, "%s", c.method)
+	equal(m.checkT, version, m.version+1, "the version that %s returned", c.method)
 }
 
-// random returns e with some of its members changed.
-func (g *game) random(e expense.Expense) expense.Expense {
-	if g.rand.IntN(3) > 0 {
-		e.CategoryID = pick(g.rand, g.categories)
+// putInTx writes expenses to the store and to the model.
+func (m *modelTest) putInTx(tx store.Tx, batch ...expense.Expense) {
+	m.runInTx(tx, call(store.Tx.PutExpenses, batch...))
+	m.version++
+	m.applyPut(batch...)
+	m.version--
+}
+
+// random returns e with some fields changed.
+func (m *modelTest) random(e expense.Expense) expense.Expense {
+	if m.rand.IntN(3) > 0 {
+		e.CategoryID = pick(m.rand, m.categories...)
 	} else if e.Version == 0 {
-		e.CategoryID = g.categories[0]
+		e.CategoryID = m.categories[0]
 	}
-	if g.rand.IntN(3) > 0 {
-		e.Date = expense.MustDate("2024-12-20").AddDays(g.rand.IntN(75))
+	if m.rand.IntN(3) > 0 {
+		e.Date = date("2024-12-20").AddDays(m.rand.IntN(75))
 	}
-	if g.rand.IntN(2) == 0 {
-		e.Notes = pick(g.rand, oddTexts)
+	if m.rand.IntN(2) == 0 {
+		e.Notes = pick(m.rand, trickyTexts...)
 	}
-	if e.Version == 0 || g.rand.IntN(2) == 0 {
-		currency := expense.MustCurrency(pick(g.rand, []string{"EUR", "EUR", "JPY", "KWD", "USD"}))
-		e.Amount = minor(g.rand.Int64N(2000)-700, currency)
+	if e.Version == 0 || m.rand.IntN(2) == 0 {
+		code := currency(pick(m.rand, "EUR", "EUR", "JPY", "KWD", "USD"))
+		e.Amount = minorUnits(m.rand.Int64N(2000)-700, code)
 		if e.Amount.IsZero() {
-			e.Amount = minor(1, currency)
+			e.Amount = minorUnits(1, code)
 		}
 	}
-	e.Rate, e.Home = expense.Rate{}, minor(0, g.settings.Home)
+	e = m.withoutRate(e)
 	switch {
-	case e.Amount.Currency() == g.settings.Home:
+	case e.Amount.Currency() == m.settings.Home:
 		e.Rate = expense.Rate{Value: expense.MustFactor("1"), Date: e.Date, Source: expense.SourceIdentity}
 		e.Home = e.Amount
-	case g.rand.IntN(3) > 0:
-		e = g.converted(e, pick(g.rand, []string{"0.9", "1.1", "0.00625", "2.999999999999999"}))
+	case m.rand.IntN(3) > 0:
+		e = m.withRate(e, pick(m.rand, "0.9", "1.1", "0.00625", "2.999999999999999"))
 	}
 	return e
 }
 
-// compare holds lists, pages and totals against the model, with random questions.
-func (g *game) compare() {
-	query := expense.Query{Sort: pick(g.rand, sorts)}
-	g.list(g.reader, query)
-	filter := g.filter()
-	rows := g.chosen(expense.Query{Filter: filter, Sort: query.Sort})
-	query = expense.Query{Filter: filter, Sort: query.Sort, Limit: g.rand.IntN(8)}
+// compare compares lists, pages and totals of random queries with the model.
+func (m *modelTest) compare() {
+	query := expense.Query{Sort: pick(m.rand, sortOrders...)}
+	m.wantList(m.reader, query)
+	query.Filter = m.randomFilter()
+	rows := m.expected(query)
+	query.Limit = m.rand.IntN(8)
 	if len(rows) > 0 {
-		query.After = query.Sort.Position(pick(g.rand, rows))
+		query.After = query.Sort.Position(pick(m.rand, rows...))
 	}
-	g.list(g.reader, query)
+	m.wantList(m.reader, query)
 	var ranges []expense.Range
-	for range 1 + g.rand.IntN(3) {
-		ranges = append(ranges, g.span())
+	for range 1 + m.rand.IntN(3) {
+		ranges = append(ranges, m.randomRange())
 	}
-	for _, step := range []expense.Granularity{expense.ByMonth, pick(g.rand, steps)} {
-		g.totals(g.reader, expense.TotalsQuery{Ranges: ranges, Granularity: step})
+	for _, step := range []expense.Granularity{expense.ByMonth, pick(m.rand, granularities...)} {
+		m.wantTotals(m.reader, expense.TotalsQuery{Ranges: ranges, Granularity: step})
 	}
 }
 
-func (g *game) span() expense.Range {
-	from := expense.MustDate("2024-12-01").AddDays(g.rand.IntN(80))
-	span := expense.Range{From: from, To: from.AddDays(g.rand.IntN(60))}
-	switch g.rand.IntN(6) {
+func (m *modelTest) randomRange() expense.Range {
+	from := date("2024-12-01").AddDays(m.rand.IntN(80))
+	span := expense.Range{From: from, To: from.AddDays(m.rand.IntN(60))}
+	switch m.rand.IntN(6) {
 	case 0:
 		span.From = expense.Date{}
 	case 1:
@@ -215,28 +203,31 @@ func (g *game) span() expense.Range {
 	return span
 }
 
-func (g *game) filter() expense.Filter {
+func (m *modelTest) randomFilter() expense.Filter {
 	var filter expense.Filter
-	if g.rand.IntN(2) == 0 {
-		filter.Dates = g.span()
+	amount := func() expense.Money {
+		return minorUnits(m.rand.Int64N(1000)-200, currency(pick(m.rand, "EUR", "USD")))
 	}
-	if g.rand.IntN(3) == 0 {
-		filter.Categories = g.categories[:1+g.rand.IntN(len(g.categories))]
+	if m.rand.IntN(2) == 0 {
+		filter.Dates = m.randomRange()
 	}
-	if g.rand.IntN(4) == 0 {
-		filter.Currency = expense.MustCurrency(pick(g.rand, []string{"EUR", "JPY", "KWD"}))
+	if m.rand.IntN(3) == 0 {
+		filter.Categories = m.categories[:1+m.rand.IntN(len(m.categories))]
 	}
-	if g.rand.IntN(4) == 0 {
-		filter.AmountMin = minor(g.rand.Int64N(1000)-200, expense.MustCurrency(pick(g.rand, []string{"EUR", "USD"})))
+	if m.rand.IntN(4) == 0 {
+		filter.Currency = currency(pick(m.rand, "EUR", "JPY", "KWD"))
 	}
-	if g.rand.IntN(4) == 0 {
-		filter.AmountMax = minor(g.rand.Int64N(1000)-200, expense.MustCurrency(pick(g.rand, []string{"EUR", "USD"})))
+	if m.rand.IntN(4) == 0 {
+		filter.AmountMin = amount()
 	}
-	if g.rand.IntN(4) == 0 {
-		filter.Text = pick(g.rand, []string{"E", "🍕", "%", "null", "\\", "drop table"})
+	if m.rand.IntN(4) == 0 {
+		filter.AmountMax = amount()
 	}
-	if g.rand.IntN(4) == 0 {
-		pending := g.rand.IntN(2) == 0
+	if m.rand.IntN(4) == 0 {
+		filter.Text = pick(m.rand, "E", "🍕", "%", "null", "\\", "drop table")
+	}
+	if m.rand.IntN(4) == 0 {
+		pending := m.rand.IntN(2) == 0
 		filter.Pending = &pending
 	}
 	return filter

@@ -5,55 +5,50 @@ import (
 	"slices"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/store"
-)
-
-const (
-	sayPutQuotes = "store.Store.PutQuotes: PutQuotes keeps published prices for all ledgers."
-	sayKeepOld   = "store.Store.PutQuotes: A price that is kept already is never overwritten: the returned ones differ " +
-		"from what is kept, as their source published them."
-	sayQuotes = "store.Store.Quotes: Quotes yields the kept prices of source from the day from on, ordered by date and " +
-		"currency code."
 )
 
 func quoteChecks() []check {
 	return []check{
-		{name: "quotes", guards: []string{sayPutQuotes, sayQuotes, sayNoRowsOpen}, alone: true, run: checkQuotes},
-		{name: "quotes-insert-only", guards: []string{sayKeepOld}, alone: true, run: checkQuotesKept},
+		newIsolatedCheck("quotes", checkQuotes, docPutQuotes, docQuotes, docRowsClosed),
+		newIsolatedCheck("quotes-insert-only", checkQuotesKept, docPutQuotes),
 	}
 }
 
-func quote(source expense.Source, date, code, value string) expense.Quote {
-	return expense.Quote{Source: source, Date: expense.MustDate(date), Currency: expense.MustCurrency(code),
-		Value: expense.MustFactor(value)}
+func newQuote(source expense.Source, day, code, value string) expense.Quote {
+	return expense.Quote{Source: source, Date: date(day), Currency: currency(code), Value: expense.MustFactor(value)}
 }
 
-func checkQuotes(p *probe) {
-	same(p, len(all(p, p.st.Quotes(p.ctx, "ecb", expense.Date{}), "Quotes")), 0, "quotes of an empty store")
-	changed, err := p.st.PutQuotes(p.ctx)
-	p.must(err, "PutQuotes of none")
-	same(p, len(changed), 0, "changed ones of none")
-	kept := []expense.Quote{
-		quote("ecb", "2025-01-03", "USD", "1.0299"), quote("ecb", "2025-01-02", "USD", "1.0321"),
-		quote("ecb", "2025-01-02", "JPY", "162.55"),
-		quote("ecb", "1999-01-04", "USD", "1.1789"), quote("boe", "2025-01-02", "USD", "0.123456789012345678"),
-		quote("ecb", "2025-01-03", "JPY", "123456789012345678"),
-		quote("ecb", "2024-12-31", "KWD", "0.000000000000000001"), quote("ECB", "2025-01-02", "USD", "7"),
+func (t *checkT) quotes(source expense.Source, from expense.Date) []expense.Quote {
+	return collect(t, t.st.Quotes(t.ctx, source, from), "Quotes")
+}
+
+// wantPutQuotes stores quotes. PutQuotes must return those whose stored value differs.
+func (t *checkT) wantPutQuotes(subject string, want []expense.Quote, quotes ...expense.Quote) {
+	changed, err := t.st.PutQuotes(t.ctx, quotes...)
+	t.noError(err, "PutQuotes of %s", subject)
+	equalLists(t, changed, want, "the quotes that PutQuotes of %s returned", subject)
+}
+
+func checkQuotes(t *checkT) {
+	equal(t, len(t.quotes("ecb", expense.Date{})), 0, "the number of Quotes of an empty store")
+	t.wantPutQuotes("no quotes", nil)
+	stored := []expense.Quote{
+		newQuote("ecb", "2025-01-03", "USD", "1.0299"), newQuote("ecb", "2025-01-02", "USD", "1.0321"),
+		newQuote("ecb", "2025-01-02", "JPY", "162.55"),
+		newQuote("ecb", "1999-01-04", "USD", "1.1789"), newQuote("boe", "2025-01-02", "USD", "0.123456789012345678"),
+		newQuote("ecb", "2025-01-03", "JPY", "123456789012345678"),
+		newQuote("ecb", "2024-12-31", "KWD", "0.000000000000000001"), newQuote("ECB", "2025-01-02", "USD", "7"),
 	}
-	for i := range 700 { // more than is read in one go, with what comes before
-		kept = append(kept, expense.Quote{Source: "ecb", Date: expense.MustDate("2001-01-01").AddDays(i),
-			Currency: expense.MustCurrency("USD"), Value: expense.MustFactor("1.5")},
-			expense.Quote{Source: "ecb", Date: expense.MustDate("2001-01-01").AddDays(i), Currency: expense.MustCurrency("JPY"),
-				Value: expense.MustFactor("150")})
+	for i := range 700 { // more than a store reads at once
+		usd, jpy := newQuote("ecb", "2001-01-01", "USD", "1.5"), newQuote("ecb", "2001-01-01", "JPY", "150")
+		usd.Date, jpy.Date = usd.Date.AddDays(i), jpy.Date.AddDays(i)
+		stored = append(stored, usd, jpy)
 	}
-	changed, err = p.st.PutQuotes(p.ctx, kept...)
-	p.must(err, "PutQuotes")
-	same(p, len(changed), 0, "changed ones of new quotes")
+	t.wantPutQuotes("new quotes", nil, stored...)
 	for _, source := range []expense.Source{"ecb", "boe", "ECB", "none", ""} {
-		for _, from := range []expense.Date{{}, expense.MustDate("2001-06-01"), expense.MustDate("2025-01-02"),
-			expense.MustDate("2025-01-04")} {
+		for _, from := range []expense.Date{{}, date("2001-06-01"), date("2025-01-02"), date("2025-01-04")} {
 			var want []expense.Quote
-			for _, q := range kept {
+			for _, q := range stored {
 				if q.Source == source && !q.Date.Before(from) {
 					want = append(want, q)
 				}
@@ -61,51 +56,39 @@ func checkQuotes(p *probe) {
 			slices.SortFunc(want, func(x, y expense.Quote) int {
 				return cmp.Or(x.Date.Compare(y.Date), cmp.Compare(x.Currency.Code(), y.Currency.Code()))
 			})
-			sameList(p, all(p, p.st.Quotes(p.ctx, source, from), "Quotes"), want, "Quotes of %q from %q", source, from)
+			equalLists(t, t.quotes(source, from), want, "Quotes of %q from %q", source, from)
 		}
 	}
-	b := p.book("a")
-	rounds := 0
-	for _, err := range p.st.Quotes(p.ctx, "ecb", expense.Date{}) {
-		p.must(err, "Quotes")
-		if rounds++; rounds%300 == 0 {
-			b.update(func(tx store.Tx) error {
-				_, err := tx.PutExpenses(p.ctx, b.expense("1.00", "EUR", "2025-01-01"))
-				return err
-			})
-			_, err := p.st.PutQuotes(p.ctx, quote("boe", "2020-01-01", "JPY", "150"))
-			p.must(err, "PutQuotes in the body of a loop over Quotes")
+	l := t.ledger("a")
+	count := 0
+	for _, err := range t.st.Quotes(t.ctx, "ecb", expense.Date{}) {
+		t.noError(err, "Quotes")
+		if count++; count%300 == 0 {
+			l.put(l.anyExpense())
+			t.wantPutQuotes("a quote in a loop over Quotes", nil, newQuote("boe", "2020-01-01", "JPY", "150"))
 		}
-		if rounds == 1000 {
+		if count == 1000 {
 			break
 		}
 	}
-	same(p, rounds, 1000, "rounds before a break")
+	equal(t, count, 1000, "the number of Quotes before a break")
 }
 
-func checkQuotesKept(p *probe) {
-	first := []expense.Quote{quote("ecb", "2025-01-02", "USD", "1.0321"), quote("ecb", "2025-01-02", "JPY", "162.55")}
-	_, err := p.st.PutQuotes(p.ctx, first...)
-	p.must(err, "PutQuotes")
-	revised := quote("ecb", "2025-01-02", "USD", "1.0322")
-	fresh := quote("ecb", "2025-01-03", "USD", "1.03")
-	for round := range 2 {
-		changed, err := p.st.PutQuotes(p.ctx, first[1], revised, fresh)
-		p.must(err, "PutQuotes")
-		sameList(p, changed, []expense.Quote{revised}, "what PutQuotes returned in round %d", round)
+func checkQuotesKept(t *checkT) {
+	usd, jpy := newQuote("ecb", "2025-01-02", "USD", "1.0321"), newQuote("ecb", "2025-01-02", "JPY", "162.55")
+	t.wantPutQuotes("new quotes", nil, usd, jpy)
+	revised, fresh := newQuote("ecb", "2025-01-02", "USD", "1.0322"), newQuote("ecb", "2025-01-03", "USD", "1.03")
+	for range 2 {
+		t.wantPutQuotes("an equal, a revised and a new quote", []expense.Quote{revised}, jpy, revised, fresh)
 	}
-	changed, err := p.st.PutQuotes(p.ctx, first...)
-	p.must(err, "PutQuotes")
-	same(p, len(changed), 0, "changed ones of equal quotes")
-	sameList(p, all(p, p.st.Quotes(p.ctx, "ecb", expense.Date{}), "Quotes"), []expense.Quote{first[1], first[0], fresh},
-		"Quotes after a revision upstream")
-	// Inserting the same from many sides keeps one.
-	p.together(4, func(int) {
-		if _, err := p.st.PutQuotes(p.ctx, quote("ecb", "2025-01-06", "USD", "1.04"),
-			quote("ecb", "2025-01-06", "JPY", "160")); err != nil {
-			p.note("PutQuotes beside others: %v", err)
+	t.wantPutQuotes("equal quotes", nil, usd, jpy)
+	equalLists(t, t.quotes("ecb", expense.Date{}), []expense.Quote{jpy, usd, fresh},
+		"Quotes after a revision by the source")
+	late := []expense.Quote{newQuote("ecb", "2025-01-06", "USD", "1.04"), newQuote("ecb", "2025-01-06", "JPY", "160")}
+	t.concurrently(4, func(int) {
+		if _, err := t.st.PutQuotes(t.ctx, late...); err != nil {
+			t.errorf("concurrent PutQuotes: %v", err)
 		}
 	})
-	same(p, len(all(p, p.st.Quotes(p.ctx, "ecb", expense.MustDate("2025-01-06")), "Quotes")), 2,
-		"quotes that four put at once")
+	equal(t, len(t.quotes("ecb", date("2025-01-06"))), 2, "the number of Quotes after concurrent PutQuotes of the same")
 }

@@ -1,13 +1,22 @@
-// Package storetest is how a store proves itself: it holds any implementation of [store.Store] to every sentence of the
-// interface's comments. A check that fails prints the sentences it guards. A store's own test is one line, in which open
-// returns a fresh, empty, migrated store; the suite closes it:
+// Package storetest is the conformance suite for implementations of [store.Store]. It checks every guarantee that the
+// documentation of the interface states: isolation of owners, atomic and serialized updates, dense versions,
+// compare-and-set writes, tombstones, queries, totals, idempotency records, the change feed and snapshots.
+//
+// # Run the suite
+//
+// Call [Run] from a test of the package that implements the store:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) store.Store { return memstore.New() })
 //	}
 //
-// What only an engine can show stays its own test: that an answered write survives a crash, that a database which comes
-// back is used again, and that the suite passes on a pool of one connection too where the engine has pools.
+// Each check is a subtest. A check that fails prints the guarantees that it covers, as the interface documents them.
+//
+// # What the suite does not check
+//
+// Some guarantees depend on the database. The store's own tests must check that a committed write survives a crash,
+// that the store works again after the database was unreachable, and that the suite passes with a pool of one
+// connection.
 package storetest
 
 import (
@@ -20,18 +29,28 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// patience is how long one check may take before it counts as hanging. No check needs a fraction of it.
-const patience = 2 * time.Minute
+// checkTimeout is the time after which a check counts as hanging. Checks normally take much less than a second.
+const checkTimeout = 2 * time.Minute
 
-// A check guards sentences of the interface. Those of one area stand together in a file, in a function that checks lists.
+// A check tests some guarantees of the interface.
 type check struct {
-	name   string   // as go test -run finds it
-	guards []string // "package.Interface.Method: Sentence." as the comments have them
-	alone  bool     // needs a store that nobody else uses: it looks across owners, or at what has none
-	run    func(p *probe)
+	name       string // of the subtest
+	guarantees []string
+	isolated   bool // needs a store of its own, because it reads or changes the rows of all owners
+	run        func(t *checkT)
 }
 
-// checks returns the whole suite. A further area adds its function here.
+// newCheck returns a check that covers these guarantees. It uses only owners of its own, so it can share a store.
+func newCheck(name string, run func(t *checkT), guarantees ...string) check {
+	return check{name: name, run: run, guarantees: guarantees}
+}
+
+// newIsolatedCheck returns a check that needs an empty store.
+func newIsolatedCheck(name string, run func(t *checkT), guarantees ...string) check {
+	return check{name: name, run: run, guarantees: guarantees, isolated: true}
+}
+
+// checks returns the whole suite.
 func checks() []check {
 	return slices.Concat(
 		ledgerChecks(),
@@ -51,37 +70,36 @@ func checks() []check {
 	)
 }
 
-// Run holds the store that open returns to the interface, check by check, each as a subtest. open is called many times,
-// each time for a fresh and empty store, which Run closes.
+// Run runs each check of the suite as a subtest. It calls open many times. Each call must return a store that is empty,
+// has the current schema and shares no data with the stores of earlier calls. If open cannot make a store, it should
+// fail or skip the test that it gets. Run closes each store at the end of that test.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	t.Helper()
-	// Checks that stay within owners of their own share a store, as the tenants of one database do.
-	var shared store.Store
+	var shared store.Store // used by all checks that are not isolated
 	for _, c := range checks() {
 		t.Run(c.name, func(s *testing.T) {
 			st, opener := shared, t
-			if c.alone {
+			if c.isolated {
 				st, opener = nil, s
 			}
 			if st == nil {
 				st = open(opener)
 				opener.Cleanup(func() { closeStore(opener, st) })
 			}
-			failures, ended := c.against(s.Context(), st, patience)
-			if !c.alone {
+			failures, ended := c.against(s.Context(), st, checkTimeout)
+			if !c.isolated {
 				shared = st
 			}
 			if !ended {
-				shared = nil // whatever hangs may hold a lock
-			}
-			if len(failures) == 0 {
-				return
+				shared = nil // the check that hangs may hold a lock
 			}
 			for _, failure := range failures {
 				s.Error(failure)
 			}
-			for _, sentence := range c.guards {
-				s.Logf("this guards %s", sentence)
+			if len(failures) > 0 {
+				for _, guarantee := range c.guarantees {
+					s.Logf("the check covers the guarantee %s", guarantee)
+				}
 			}
 		})
 	}
@@ -95,29 +113,29 @@ func closeStore(t *testing.T, st store.Store) {
 		if err != nil {
 			t.Errorf("Close: %v", err)
 		}
-	case <-time.After(patience):
-		t.Errorf("Close has not returned after %s", patience)
+	case <-time.After(checkTimeout):
+		t.Errorf("Close did not return within %s", checkTimeout)
 	}
 }
 
-// against runs the check against a store and returns what failed, and whether the check ended at all: a store may hang.
-func (c check) against(ctx context.Context, st store.Store, patience time.Duration) (failures []string, ended bool) {
+// against runs the check and returns its failures. ended is false if the check did not end within timeout.
+func (c check) against(ctx context.Context, st store.Store, timeout time.Duration) (failures []string, ended bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &probe{ctx: ctx, st: st, name: c.name}
+	t := &checkT{ctx: ctx, st: st, name: c.name}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer p.notePanic()
-		c.run(p)
+		defer t.recordPanic()
+		c.run(t)
 	}()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case <-done:
-		return p.noted(), true
+		return t.recorded(), true
 	case <-timer.C:
-		p.record(fmt.Sprintf("has not ended after %s: the store hangs, or holds something while it yields", patience))
-		return p.noted(), false
+		t.record(fmt.Sprintf("the check did not end within %s: the store hangs, or yields rows under a lock", timeout))
+		return t.recorded(), false
 	}
 }

@@ -1,11 +1,9 @@
 package storetest
 
 import (
-	"bytes"
-	"cmp"
+	"fmt"
+	"maps"
 	"slices"
-
-	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
@@ -13,182 +11,107 @@ import (
 
 func totalChecks() []check {
 	return []check{
-		{name: "totals-steps-and-ranges", guards: []string{sayTotals, sayTotalsEqual,
-			"budget.Reader.Totals: Totals is that of [expense.Reader]."}, run: checkTotals},
-		{name: "totals-after-changes", guards: []string{sayTotalsEqual}, run: checkTotalsAfterChanges},
-		{name: "totals-largest", guards: []string{sayTotalsEqual}, run: checkLargestTotals},
+		newCheck("totals-steps-and-ranges", checkTotals, docTotals, docTotalsEqual, docBudgetTotals),
+		newCheck("totals-after-changes", checkTotalsAfterChanges, docTotalsEqual),
+		newCheck("totals-largest", checkLargestTotals, docTotalsEqual),
 	}
 }
 
-// sums adds up the model's expenses, one by one.
-func (b *book) sums(query expense.TotalsQuery) []expense.Total {
-	var totals []expense.Total
-	for i, span := range query.Ranges {
-		for _, e := range b.rows {
-			if !span.Contains(e.Date) {
-				continue
-			}
-			period, code := query.Granularity.Truncate(e.Date), e.Amount.Currency()
-			at := slices.IndexFunc(totals, func(t expense.Total) bool {
-				return t.Range == i && t.Period == period && t.CategoryID == e.CategoryID && t.Amount.Currency() == code
-			})
-			if at < 0 {
-				at = len(totals)
-				totals = append(totals, expense.Total{
-					Range: i, Period: period, CategoryID: e.CategoryID,
-					Amount: minor(0, code), Pending: minor(0, code), Home: minor(0, b.settings.Home),
-				})
-			}
-			t := &totals[at]
-			t.Count++
-			t.Amount = minor(t.Amount.Minor()+e.Amount.Minor(), code)
-			if e.Pending() {
-				t.PendingCount++
-				t.Pending = minor(t.Pending.Minor()+e.Amount.Minor(), code)
-			} else {
-				t.Home = minor(t.Home.Minor()+e.Home.Minor(), b.settings.Home)
-			}
-		}
-	}
-	slices.SortFunc(totals, func(x, y expense.Total) int {
-		return cmp.Or(cmp.Compare(x.Range, y.Range), cmp.Compare(x.Period.Int(), y.Period.Int()),
-			bytes.Compare(x.CategoryID[:], y.CategoryID[:]), cmp.Compare(x.Amount.Currency().Code(), y.Amount.Currency().Code()))
-	})
-	return totals
-}
-
-// totals holds what r totals for query against the model's sums.
-func (b *book) totals(r store.Reader, query expense.TotalsQuery) {
-	got, err := r.Totals(b.ctx, query)
-	b.must(err, "Totals(%+v)", query)
-	sameList(b.probe, got, b.sums(query), "Totals(%+v)", query)
-}
-
-// spans are ranges of every shape: whole months and parts, one day, open sides, none at all, over the ends of years.
-func spans() []expense.Range {
-	day := expense.MustDate
+// dateRanges returns whole months and parts of months, single days, empty, half-open and unlimited ranges, and ranges
+// over the ends of years.
+func dateRanges() []expense.Range {
 	return []expense.Range{
-		expense.MustMonth("2025-01").Range(),
-		expense.MustMonth("2024-02").Range(),
-		{From: day("2025-01-01"), To: day("2025-01-01")},
-		{From: day("2025-01-02"), To: day("2025-02-27")},
-		{From: day("2025-01-31"), To: day("2025-02-01")},
-		{From: day("2024-12-30"), To: day("2025-07-01")},
-		{From: day("2024-02-29"), To: day("2025-06-30")},
-		{From: day("2025-02-28")},
-		{To: day("2024-12-31")},
-		{To: day("1900-01-01")},
+		month("2025-01").Range(),
+		month("2024-02").Range(),
+		dates("2025-01-01", "2025-01-01"),
+		dates("2025-01-02", "2025-02-27"),
+		dates("2025-01-31", "2025-02-01"),
+		dates("2024-12-30", "2025-07-01"),
+		dates("2024-02-29", "2025-06-30"),
+		{From: date("2025-02-28")},
+		{To: date("2024-12-31")},
+		{To: date("1900-01-01")},
 		{},
-		{From: day("2025-03-01"), To: day("2025-02-28")},
-		{From: day("2025-08-01"), To: day("2025-08-31")},
-		{From: day("2024-01-01"), To: day("2024-12-31")},
-		{From: day("2025-01-01"), To: day("2025-12-31")},
+		dates("2025-03-01", "2025-02-28"),
+		dates("2025-08-01", "2025-08-31"),
+		dates("2024-01-01", "2024-12-31"),
+		dates("2025-01-01", "2025-12-31"),
 	}
 }
 
-var steps = []expense.Granularity{expense.WholeRange, expense.ByDay, expense.ByWeek, expense.ByMonth}
+var granularities = []expense.Granularity{expense.WholeRange, expense.ByDay, expense.ByWeek, expense.ByMonth}
 
-func checkTotals(p *probe) {
-	b := p.book("a")
-	b.totals(b.reader, expense.TotalsQuery{Ranges: spans()})
-	b.variety()
-	for _, step := range steps {
-		b.totals(b.reader, expense.TotalsQuery{Granularity: step})
-		b.totals(b.reader, expense.TotalsQuery{Ranges: spans(), Granularity: step}) // overlapping ones at once
-		for _, span := range spans() {
-			b.totals(b.reader, expense.TotalsQuery{Ranges: []expense.Range{span}, Granularity: step})
+func checkTotals(t *checkT) {
+	l := t.ledger("a")
+	want := func(r store.Reader, step expense.Granularity, ranges ...expense.Range) {
+		l.wantTotals(r, expense.TotalsQuery{Ranges: ranges, Granularity: step})
+	}
+	want(l.reader, expense.WholeRange, dateRanges()...)
+	l.putVariedExpenses()
+	for _, step := range granularities {
+		want(l.reader, step)
+		want(l.reader, step, dateRanges()...) // the ranges overlap
+		for _, span := range dateRanges() {
+			want(l.reader, step, span)
 		}
 	}
-	whole := expense.Range{}
-	b.totals(b.reader, expense.TotalsQuery{Ranges: []expense.Range{whole, whole, whole}, Granularity: expense.ByMonth})
-	b.must(p.st.View(p.ctx, b.owner, func(r store.Reader) error {
-		b.totals(r, expense.TotalsQuery{Ranges: spans(), Granularity: expense.ByWeek})
-		return nil
-	}), "View")
-	b.update(func(tx store.Tx) error {
-		b.totals(tx, expense.TotalsQuery{Ranges: spans(), Granularity: expense.ByDay})
-		return nil
-	})
+	want(l.reader, expense.ByMonth, expense.Range{}, expense.Range{}, expense.Range{})
+	t.view(l.owner, func(r store.Reader) { want(r, expense.ByWeek, dateRanges()...) })
+	l.update(func(tx store.Tx) error { want(tx, expense.ByDay, dateRanges()...); return nil })
 }
 
-// checkTotalsAfterChanges makes each change that a kept sum must follow, one at a time.
-func checkTotalsAfterChanges(p *probe) {
-	b := p.book("a")
-	b.variety()
-	follow := func(doing string) {
-		for _, step := range steps {
-			query := expense.TotalsQuery{Ranges: spans(), Granularity: step}
-			got, err := b.reader.Totals(p.ctx, query)
-			p.must(err, "Totals after %s", doing)
-			sameList(p, got, b.sums(query), "Totals(%+v) after %s", query, doing)
+// checkTotalsAfterChanges makes each kind of change that stored sums must include.
+func checkTotalsAfterChanges(t *checkT) {
+	l := t.ledger("a")
+	l.putVariedExpenses()
+	wantTotals := func(action string) {
+		for _, step := range granularities {
+			query := expense.TotalsQuery{Ranges: dateRanges(), Granularity: step}
+			equalLists(t, getBy(t, l.reader.Totals, query), l.expectedTotals(query), "Totals(%+v) after %s", query, action)
 		}
 	}
-	first := b.put(b.expense("20.00", "EUR", "2025-01-10"), b.expense("500", "JPY", "2025-01-10"))
-	follow("two more expenses")
-	e := first[0]
-	e.Amount, e.Home = expense.MustMoney("21.00", "EUR"), expense.MustMoney("21.00", "EUR")
-	e = b.put(e)[0]
-	follow("another amount")
-	e.Date = expense.MustDate("2024-12-31")
-	e = b.put(e)[0]
-	follow("another month")
-	e.CategoryID = b.rent
-	e = b.put(e)[0]
-	follow("another category")
-	e.Amount = expense.MustMoney("21.00", "USD")
-	e = b.put(b.converted(e, "0.9"))[0]
-	follow("another currency")
-	e.Rate, e.Home = expense.Rate{}, minor(0, b.settings.Home)
-	e = b.put(e)[0]
-	follow("the loss of a rate")
-	e = b.put(b.converted(e, "0.912345"))[0]
-	follow("a rate")
-	b.put(b.converted(first[1], "0.0062"))
-	follow("the conversion of a pending one")
-	b.delete(e.ID)
-	follow("a deletion")
-
-	var version expense.Version
-	both := b.expense("7.00", "EUR", "2025-02-02")
-	b.update(func(tx store.Tx) (err error) {
-		if version, err = tx.PutExpenses(p.ctx, both); err != nil {
-			return err
-		}
-		_, err = tx.DeleteExpenses(p.ctx, both.ID)
-		return err
-	})
-	b.wrote(version, "PutExpenses")
-	follow("an expense that was made and deleted in one Update")
-
-	b.update(func(tx store.Tx) error {
-		merged, err := tx.MergeCategory(p.ctx, b.travel, b.food, expense.MustMonth("2025-03"))
-		version = merged.Version
-		return err
-	})
-	b.wrote(version, "MergeCategory")
-	for id, e := range b.rows {
-		if e.CategoryID == b.travel {
-			e.CategoryID, e.Version = b.food, version
-			b.rows[id] = e
-		}
+	rows := l.put(l.newExpense("20.00", "EUR", "2025-01-10"), l.newExpense("500", "JPY", "2025-01-10"))
+	wantTotals("two more expenses")
+	e := rows[0]
+	put := func(changed expense.Expense, action string) {
+		e = l.put(changed)[0]
+		wantTotals(action)
 	}
-	follow("a merge")
-	var ids []uuid.UUID
-	for id := range b.rows {
-		ids = append(ids, id)
-	}
-	b.delete(ids...)
-	follow("the deletion of everything")
+	put(withEuros(e, "21.00"), "another amount")
+	e.Date = date("2024-12-31")
+	put(e, "another month")
+	e.CategoryID = l.rent
+	put(e, "another category")
+	e.Amount = money("21.00", "USD")
+	put(l.withRate(e, "0.9"), "another currency")
+	put(l.withoutRate(e), "removing the rate")
+	put(l.withRate(e, "0.912345"), "a rate")
+	l.put(l.withRate(rows[1], "0.0062"))
+	wantTotals("the conversion of a pending expense")
+	l.delete(e.ID)
+	wantTotals("a deletion")
+	brief := l.newExpense("7.00", "EUR", "2025-02-02")
+	l.write(call(store.Tx.PutExpenses, brief), call(store.Tx.DeleteExpenses, brief.ID))
+	wantTotals("an expense created and deleted in one Update")
+	l.merge(l.travel, l.food, "2025-03")
+	l.applyMove(l.travel, l.food)
+	wantTotals("a merge")
+	l.delete(slices.Collect(maps.Keys(l.rows))...)
+	wantTotals("the deletion of all expenses")
 }
 
-func checkLargestTotals(p *probe) {
-	b := p.book("a")
-	b.put(b.expense("4999999999999.99", "EUR", "2025-01-10"), b.expense("5000000000000.00", "EUR", "2025-01-11"))
-	b.verify(b.reader)
-	c := p.book("refunds")
-	c.put(c.expense("-9999999999999.99", "EUR", "2025-01-10"))
-	c.verify(c.reader)
-	d := p.book("pending")
-	d.put(d.expense("999999999999998", "JPY", "2025-01-10"), d.expense("1", "JPY", "2025-01-10"))
-	d.verify(d.reader)
+func checkLargestTotals(t *checkT) {
+	for label, rows := range map[string][][2]string{
+		"expenses": {{"4999999999999.99", "EUR"}, {"5000000000000.00", "EUR"}},
+		"refunds":  {{"-9999999999999.99", "EUR"}},
+		"pending":  {{"999999999999998", "JPY"}, {"1", "JPY"}},
+	} {
+		l := t.ledger(label)
+		var expenses []expense.Expense
+		for i, row := range rows {
+			expenses = append(expenses, l.newExpense(row[0], row[1], fmt.Sprintf("2025-01-1%d", i)))
+		}
+		l.put(expenses...)
+		l.wantModel(l.reader)
+	}
 }

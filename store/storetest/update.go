@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,464 +14,287 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-const (
-	sayUpdate = "store.Store.Update: Update runs fn in one transaction that holds owner's ledger alone: all of it happens " +
-		"or nothing does."
-	sayUndo     = "store.Store.Update: An error from fn undoes everything and is returned."
-	sayVersions = "store.Store.Update: Versions are dense and rise in commit order: every row written carries the " +
-		"ledger's last version and one more; an Update that writes no row of the ledger takes none."
-	sayReader   = "store.Store.Reader: Reader reads owner's ledger; each call sees what is committed at that time."
-	sayView     = "store.Store.View: View runs fn over one consistent snapshot of owner's ledger."
-	sayNoBlock  = "store.Store.View: It blocks no writer."
-	sayReads    = "expense.Tx: Reads see what was written before them in the same Update."
-	sayReturned = "expense.Tx: The returned Version is the Update's: what the rows now carry."
-	sayDoomed   = "expense.Tx.PutExpenses: No id may come twice in one call; a reference to a category that the ledger " +
-		"does not hold is an error that dooms the Update."
-	sayRuleDoomed = "recurrence.Tx.PutRules: PutRules writes rules; a reference to a category that the ledger does not " +
-		"hold is an error that dooms the Update."
-)
-
-var errOnPurpose = errors.New("failed on purpose")
-
-func isGone(err error) bool { return errors.Is(err, expense.ErrGone) }
-
 func updateChecks() []check {
 	return []check{
-		{name: "update-undoes", guards: []string{sayUpdate, sayUndo}, run: checkUndo},
-		{name: "update-undoes-panic", guards: []string{sayUpdate}, run: checkPanic},
-		{name: "update-cancelled", guards: []string{sayUpdate}, run: checkCancelled},
-		{name: "update-doomed", guards: []string{sayDoomed, sayRuleDoomed, sayUpdate}, run: checkDoomed},
-		{name: "update-alone", guards: []string{sayUpdate, saySafe}, run: checkAlone},
-		{name: "update-reads-own-writes", guards: []string{sayReads,
-			"store.Tx: Tx reads and writes one owner's ledger inside Update."}, run: checkOwnWrites},
-		{name: "versions", guards: []string{sayVersions, sayReturned}, run: checkVersions},
-		{name: "versions-at-once", guards: []string{sayVersions, sayUpdate, saySafe}, run: checkVersionsAtOnce},
-		{name: "reader-sees-committed", guards: []string{sayReader, "store.Reader: Reader reads one owner's ledger."},
-			run: checkReader},
-		{name: "view-snapshot", guards: []string{sayView, sayNoBlock}, run: checkView},
-		{name: "view-beside-writers", guards: []string{sayView, sayTotalsEqual, saySafe}, run: checkViewBesideWriters},
+		newCheck("update-undoes", checkRollback, docUpdate, docUpdateError),
+		newCheck("update-undoes-panic", checkPanic, docUpdate),
+		newCheck("update-cancelled", checkCancelled, docUpdate),
+		newCheck("update-doomed", checkUnknownCategory, docDistinctIDs, docPutRules, docUpdate),
+		newCheck("update-alone", checkSerialized, docUpdate, docConcurrent),
+		newCheck("update-reads-own-writes", checkReadsOwnWrites, docReadsWrites, docTx),
+		newCheck("versions", checkVersions, docVersions, docVersionReturned),
+		newCheck("versions-at-once", checkVersionsConcurrently, docVersions, docUpdate, docConcurrent),
+		newCheck("reader-sees-committed", checkReader, docReader, docRoleReader),
+		newCheck("view-snapshot", checkView, docView, docViewNoBlock),
+		newCheck("view-beside-writers", checkViewConcurrently, docView, docTotalsEqual, docConcurrent),
 	}
 }
 
-// everything writes a row of each kind, deletes one of each, merges, and keeps an answer.
-func (b *book) everything(tx store.Tx, f filled) error {
-	settings := b.settings
-	settings.Locale = "fr"
-	edited := f.expense
-	edited.Notes = "edited"
-	series := f.budget
-	series.Entries = slices.Clone(series.Entries)
-	series.Entries[0].Limit = minor(1, b.settings.Home)
-	fresh := expense.Category{ID: b.id(), Name: "Fresh", CreatedAt: epoch, UpdatedAt: epoch}
-	for _, step := range []func() (expense.Version, error){
-		func() (expense.Version, error) { return tx.PutSettings(b.ctx, settings) },
-		func() (expense.Version, error) { return tx.PutCategories(b.ctx, fresh) },
-		func() (expense.Version, error) {
-			return tx.PutExpenses(b.ctx, edited, b.expense("7.00", "EUR", "2025-01-07"), b.expense("8", "KWD", "2025-02-07"))
-		},
-		func() (expense.Version, error) { return tx.PutBudgets(b.ctx, series, b.series(b.rent, "2025-05")) },
-		func() (expense.Version, error) { return tx.PutRules(b.ctx, b.rule()) },
-		func() (expense.Version, error) {
-			merged, err := tx.MergeCategory(b.ctx, b.food, b.travel, expense.MustMonth("2025-04"))
-			return merged.Version, err
-		},
-		func() (expense.Version, error) { return tx.DeleteExpenses(b.ctx, f.expense.ID) },
-		func() (expense.Version, error) { return tx.DeleteBudget(b.ctx, f.budget.ID) },
-		func() (expense.Version, error) { return tx.DeleteRule(b.ctx, f.rule.ID) },
-		func() (expense.Version, error) { return tx.DeleteCategory(b.ctx, fresh.ID) },
-		func() (expense.Version, error) {
-			return 0, tx.PutIdempotencyRecord(b.ctx, store.IdempotencyRecord{IdempotencyKey: store.IdempotencyKey{Scope: "s", Key: "undone"},
-				Fingerprint: []byte{1}, CreatedAt: epoch})
-		},
-	} {
-		if _, err := step(); err != nil {
+// wantRolledBack checks that a failed Update left no row and used up no version, id, name or key.
+func (l *ledger) wantRolledBack(before string, used uuid.UUID, action string) {
+	l.wantUnchanged(before, l.reader, "%s", action)
+	l.wantRecord(newRecord("s", "undone").IdempotencyKey, expense.ErrNotFound, "a record stored by %s", action)
+	l.put(withID(l.newExpense("1.23", "EUR", "2025-08-08"), used))
+}
+
+// failingUpdate returns the function of an Update that writes used and rows of every kind, and then calls fail.
+func (l *ledger) failingUpdate(used expense.Expense, fail func() error) func(tx store.Tx) error {
+	calls := append([]txCall{call(store.Tx.PutExpenses, used)}, l.writeEveryKind(l.populate())...)
+	return func(tx store.Tx) error {
+		if err := l.runCalls(tx, calls...); err != nil {
 			return err
 		}
+		return fail()
 	}
-	return nil
 }
 
-// untouched holds the ledger against what it was, and shows that no version, id, name or key was used up.
-func (b *book) untouched(before string, used uuid.UUID, doing string) {
-	b.unchanged(before, b.dump(b.reader), "%s", doing)
-	b.update(func(tx store.Tx) error {
-		_, err := tx.IdempotencyRecord(b.ctx, store.IdempotencyKey{Scope: "s", Key: "undone"})
-		b.fails(err, expense.ErrNotFound, "an answer kept by %s", doing)
-		return nil
-	})
-	e := b.expense("1.23", "EUR", "2025-08-08")
-	e.ID = used
-	b.put(e)
+func checkRollback(t *checkT) {
+	l := t.ledger("a")
+	used := l.anyExpense()
+	fn := l.failingUpdate(used, func() error { return fmt.Errorf("wrapped: %w", errOnPurpose) })
+	before := t.dump(l.reader)
+	t.wantError(l.tryUpdate(fn), errOnPurpose, "an Update whose function fails")
+	l.wantRolledBack(before, used.ID, "an Update whose function failed")
 }
 
-func checkUndo(p *probe) {
-	b := p.book("a")
-	f := b.fill()
-	before := p.dump(b.reader)
-	used := b.expense("4.00", "EUR", "2025-01-04")
-	err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
-		if _, err := tx.PutExpenses(p.ctx, used); err != nil {
-			return err
-		}
-		if err := b.everything(tx, f); err != nil {
-			return err
-		}
-		return fmt.Errorf("wrapped: %w", errOnPurpose)
-	})
-	p.fails(err, errOnPurpose, "an Update whose function fails")
-	b.untouched(before, used.ID, "an Update that failed")
-}
-
-func checkPanic(p *probe) {
-	b := p.book("a")
-	f := b.fill()
-	before := p.dump(b.reader)
-	used := b.expense("4.00", "EUR", "2025-01-04")
+func checkPanic(t *checkT) {
+	l := t.ledger("a")
+	used := l.anyExpense()
+	fn := l.failingUpdate(used, func() error { panic(errOnPurpose) })
+	before := t.dump(l.reader)
 	func() {
 		defer func() {
 			if recover() == nil {
-				p.note("a panic in Update did not come through")
+				t.errorf("Update did not pass on the panic of its function")
 			}
 		}()
-		_ = p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
-			if _, err := tx.PutExpenses(p.ctx, used); err != nil {
-				return err
-			}
-			if err := b.everything(tx, f); err != nil {
-				return err
-			}
-			panic(errOnPurpose)
-		})
+		_ = l.tryUpdate(fn)
 	}()
-	b.untouched(before, used.ID, "an Update that panicked")
+	l.wantRolledBack(before, used.ID, "an Update whose function panicked")
 }
 
-func checkCancelled(p *probe) {
-	b := p.book("a")
-	b.fill()
-	before := p.dump(b.reader)
-	used := b.expense("4.00", "EUR", "2025-01-04")
-	if p.st.Update(p.cancelled(), b.owner, func(tx store.Tx) error {
-		_,
-			err := tx.PutExpenses(p.ctx, used)
-		return err
-	}) == nil {
-		p.note("an Update under a cancelled context succeeded")
-	}
-	if _, err := p.st.CreateLedger(p.cancelled(), b.owner+"2", starter(b.owner+"2")); err == nil {
-		p.note("CreateLedger under a cancelled context succeeded")
-	}
-	if p.st.View(p.cancelled(), b.owner, func(r store.Reader) error {
-		_,
-			err := r.Settings(p.cancelled())
-		return err
-	}) == nil {
-		p.note("a View under a cancelled context succeeded")
-	}
-	ctx, cancel := context.WithCancel(p.ctx)
+func checkCancelled(t *checkT) {
+	l := t.ledger("a")
+	l.populate()
+	before := t.dump(l.reader)
+	used := l.anyExpense()
+	write := call(store.Tx.PutExpenses, used)
+	err := t.st.Update(t.cancelled(), l.owner, func(tx store.Tx) error { return t.runCalls(tx, write) })
+	t.wantError(err, errAny, "an Update with a cancelled context")
+	_, err = t.st.CreateLedger(t.cancelled(), l.owner+"2", initialLedger(l.owner+"2"))
+	t.wantError(err, errAny, "CreateLedger with a cancelled context")
+	err = t.st.View(t.cancelled(), l.owner, func(r store.Reader) error { _, err := r.Settings(t.cancelled()); return err })
+	t.wantError(err, errAny, "a View with a cancelled context")
+	ctx, cancel := context.WithCancel(t.ctx)
 	defer cancel()
-	err := p.st.Update(ctx, b.owner, func(tx store.Tx) error {
-		if _, err := tx.PutExpenses(ctx, used, b.expense("5.00", "EUR", "2025-01-05")); err != nil {
+	err = t.st.Update(ctx, l.owner, func(tx store.Tx) error {
+		if _, err := tx.PutExpenses(ctx, used, l.newExpense("5.00", "EUR", "2025-01-05")); err != nil {
 			return err
 		}
 		cancel()
-		_, err := tx.PutExpenses(ctx, b.expense("6.00", "EUR", "2025-01-06"))
+		_, err := tx.PutExpenses(ctx, l.newExpense("6.00", "EUR", "2025-01-06"))
 		return err
 	})
-	if err == nil {
-		p.note("an Update whose context ended midway succeeded")
-	}
-	b.untouched(before, used.ID, "an Update whose context ended")
+	t.wantError(err, errAny, "an Update whose context is cancelled while it runs")
+	l.wantRolledBack(before, used.ID, "an Update whose context was cancelled")
 }
 
-func checkDoomed(p *probe) {
-	b := p.book("a")
-	f := b.fill()
-	before := p.dump(b.reader)
-	nowhere := uuid.NewSHA1(idSpace, []byte("nowhere"))
-	used := b.expense("4.00", "EUR", "2025-01-04")
-	astray := b.expense("5.00", "EUR", "2025-01-05")
-	strayRule := b.rule()
-	twice := b.expense("6.00", "EUR", "2025-01-06")
-	for _, category := range []uuid.UUID{nowhere, f.deletedCategory} {
-		astray.CategoryID, strayRule.CategoryID = category, category
+func checkUnknownCategory(t *checkT) {
+	l := t.ledger("a")
+	f := l.populate()
+	before := t.dump(l.reader)
+	used, fresh, rule := l.anyExpense(), l.anyExpense(), l.newRule()
+	for _, category := range []uuid.UUID{unknownID, f.deletedCategory} {
 		moved := f.expense
-		moved.CategoryID = category
-		for name, bad := range map[string]func(tx store.Tx) (expense.Version, error){
-			"a new expense of an unknown category": func(tx store.Tx) (expense.Version, error) {
-				return tx.PutExpenses(p.ctx, astray)
-			},
-			"moving an expense to an unknown category": func(tx store.Tx) (expense.Version, error) {
-				return tx.PutExpenses(p.ctx, moved)
-			},
-			"a new rule of an unknown category": func(tx store.Tx) (expense.Version, error) {
-				return tx.PutRules(p.ctx, strayRule)
-			},
+		fresh.CategoryID, rule.CategoryID, moved.CategoryID = category, category, category
+		for action, bad := range map[string]txCall{
+			"PutExpenses of a new expense with an unknown category": call(store.Tx.PutExpenses, fresh),
+			"PutExpenses that moves an expense to an unknown one":   call(store.Tx.PutExpenses, moved),
+			"PutRules of a new rule with an unknown category":       call(store.Tx.PutRules, rule),
 		} {
-			err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
-				if _, err := tx.PutExpenses(p.ctx, used); err != nil {
+			err := l.tryUpdate(func(tx store.Tx) error {
+				if err := t.runCalls(tx, call(store.Tx.PutExpenses, used)); err != nil {
 					return err
 				}
-				if _, err := bad(tx); err == nil {
-					p.note("%s was written", name)
-				}
-				return nil // the error is lost on purpose
+				t.wantError(t.runCalls(tx, bad), errAny, "%s", action)
+				return nil // the Update must fail although fn ignores the error
 			})
-			if err == nil {
-				p.note("an Update went through although %s had doomed it", name)
-			}
-			p.unchanged(before, p.dump(b.reader), "an Update doomed by %s", name)
+			t.wantError(err, errAny, "an Update after %s", action)
+			t.wantUnchanged(before, l.reader, "an Update after %s", action)
 		}
 	}
-	err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
-		other := twice
-		other.Notes = "again"
-		_, err := tx.PutExpenses(p.ctx, twice, other)
-		return err
-	})
-	if err == nil {
-		p.note("an id that came twice in one call was written")
-	}
-	b.untouched(before, used.ID, "an Update that was doomed")
+	twice := l.anyExpense()
+	again := twice
+	again.Notes = "again"
+	l.wantRejected(call(store.Tx.PutExpenses, twice, again), errAny, "PutExpenses with the same id twice")
+	l.wantRolledBack(before, used.ID, "an Update that had to fail")
 }
 
-func checkAlone(p *probe) {
-	b := p.book("a")
-	e := b.put(b.expense("1.00", "EUR", "2025-01-01"))[0]
-	held, release := make(chan struct{}), make(chan struct{})
-	var hold sync.Once
+// appendNote adds text to the notes of an expense in an Update. It calls locked while it holds the ledger's lock.
+func (l *ledger) appendNote(id uuid.UUID, text string, locked func()) {
+	defer l.recordPanic()
+	err := l.tryUpdate(func(tx store.Tx) error {
+		row, err := tx.Expense(l.ctx, id)
+		if err != nil {
+			return err
+		}
+		locked()
+		row.Notes += text
+		_, err = tx.PutExpenses(l.ctx, row)
+		return err
+	})
+	if err != nil {
+		l.errorf("concurrent Update that adds %s: %v", text, err)
+	}
+}
+
+// overlap runs first and, while first waits in the function that it gets, second.
+func (t *checkT) overlap(first func(wait func()), second func()) {
+	reached, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
 	var running sync.WaitGroup
-	running.Go(func() {
-		defer p.notePanic()
-		err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
-			row, err := tx.Expense(p.ctx, e.ID)
-			if err != nil {
-				return err
-			}
-			hold.Do(func() { close(held) })
-			<-release
-			row.Notes += "+first"
-			_, err = tx.PutExpenses(p.ctx, row)
-			return err
-		})
-		if err != nil {
-			p.note("the first of two Updates at once: %v", err)
-		}
-	})
-	<-held
-	running.Go(func() {
-		defer p.notePanic()
-		err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
-			row, err := tx.Expense(p.ctx, e.ID)
-			if err != nil {
-				return err
-			}
-			row.Notes += "+second"
-			_, err = tx.PutExpenses(p.ctx, row)
-			return err
-		})
-		if err != nil {
-			p.note("the second of two Updates at once: %v", err)
-		}
-	})
-	// A second one that does not wait gets time to do harm; one that waits passes at any speed.
-	time.Sleep(20 * time.Millisecond)
+	running.Go(func() { first(func() { once.Do(func() { close(reached) }); <-release }) })
+	<-reached
+	running.Go(second)
+	time.Sleep(20 * time.Millisecond) // a second Update that does not wait has time to interfere
 	close(release)
 	running.Wait()
-	row, err := b.reader.Expense(p.ctx, e.ID)
-	p.must(err, "Expense")
+}
+
+func checkSerialized(t *checkT) {
+	l := t.ledger("a")
+	e := l.put(l.anyExpense())[0]
+	t.overlap(func(wait func()) { l.appendNote(e.ID, "+first", wait) },
+		func() { l.appendNote(e.ID, "+second", func() {}) })
+	row := getBy(t, l.reader.Expense, e.ID)
 	want := e.Notes + "+first+second"
 	if row.Notes == e.Notes+"+second+first" {
 		want = row.Notes // the first ran again after the second: an Update may run fn more than once
 	}
-	same(p, row.Notes, want, "what two Updates at once made of one row")
-	same(p, row.Version, e.Version+2, "the version after two Updates at once")
+	equal(t, row.Notes, want, "the notes after two concurrent Updates")
+	equal(t, row.Version, e.Version+2, "the version after two concurrent Updates")
 }
 
-func checkOwnWrites(p *probe) {
-	b := p.book("a")
-	b.fill()
-	fresh := expense.Category{ID: b.id(), Name: "Fresh", Icon: "leaf", Colour: "#00ff00", CreatedAt: epoch, UpdatedAt: epoch}
-	added, pending := b.expense("7.00", "EUR", "2025-01-07"), b.expense("8", "KWD", "2025-02-07")
-	added.CategoryID = fresh.ID
-	series, rule, settings := b.series(fresh.ID, "2025-05"), b.rule(), b.settings
-	rule.CategoryID, settings.DefaultCategory, settings.FiscalYearStart = fresh.ID, fresh.ID, time.July
-	start := maps.Clone(b.rows)
-	b.update(func(tx store.Tx) error {
-		b.rows = maps.Clone(start)
-		fresh, series, rule := fresh, series, rule // each run begins with the same
-		wrote := func(version expense.Version, err error) {
-			p.must(err, "a write")
-			same(p, version, b.version+1, "the version that a write of one Update returns")
+func checkReadsOwnWrites(t *checkT) {
+	l := t.ledger("a")
+	l.populate()
+	category := newCategory(l.id(), "Fresh")
+	category.Icon, category.Colour = "leaf", "#00ff00"
+	added, pending := l.newExpense("7.00", "EUR", "2025-01-07"), l.newExpense("8", "KWD", "2025-02-07")
+	added.CategoryID = category.ID
+	b, rule, settings := l.newBudget(category.ID, "2025-05"), l.newRule(), l.settings
+	rule.CategoryID, settings.DefaultCategory, settings.FiscalYearStart = category.ID, category.ID, time.July
+	start := maps.Clone(l.rows)
+	l.update(func(tx store.Tx) error {
+		l.rows = maps.Clone(start)
+		category, b, rule := category, b, rule // fn may run more than once
+		next := l.version + 1
+		write := func(version expense.Version, err error) {
+			t.noError(err, "a write")
+			equal(t, version, next, "the version that a write returned")
 		}
-		wrote(tx.PutCategories(p.ctx, fresh))
-		fresh.Version = b.version + 1
-		category, err := tx.Category(p.ctx, fresh.ID)
-		p.must(err, "Category")
-		same(p, category, fresh, "a category just written")
-		category, err = tx.CategoryByName(p.ctx, "FRESH")
-		p.must(err, "CategoryByName")
-		same(p, category, fresh, "a category just written, by name")
-		wrote(tx.PutSettings(p.ctx, settings))
-		read, err := tx.Settings(p.ctx)
-		p.must(err, "Settings")
-		same(p, read.FiscalYearStart, time.July, "settings just written")
+		write(tx.PutCategories(t.ctx, category))
+		category.Version = next
+		equal(t, getBy(t, tx.Category, category.ID), category, "Category after PutCategories in the same Update")
+		equal(t, getBy(t, tx.CategoryByName, "FRESH"), category, "CategoryByName after PutCategories in the same Update")
+		write(tx.PutSettings(t.ctx, settings))
+		equal(t, get(t, tx.Settings).FiscalYearStart, time.July, "Settings after PutSettings in the same Update")
 
-		wrote(tx.PutExpenses(p.ctx, added, pending))
+		write(tx.PutExpenses(t.ctx, added, pending))
 		for _, e := range []expense.Expense{added, pending} {
-			e.Version, e.Guard = b.version+1, b.version+1
-			b.rows[e.ID] = e
+			e.Version, e.Guard = next, next
+			l.rows[e.ID] = e
 		}
-		b.verify(tx)
-		known, err := tx.KnownExpenseIDs(p.ctx, pending.ID)
-		p.must(err, "KnownExpenses")
-		sameList(p, known, []uuid.UUID{pending.ID}, "known expenses just written")
+		l.wantModel(tx)
+		known := []uuid.UUID{pending.ID}
+		t.wantKnown(tx, known, known, "an expense written in the same Update")
 
-		wrote(tx.PutBudgets(p.ctx, series))
-		series.Version, series.Guard = b.version+1, b.version+1
-		got, err := tx.Budget(p.ctx, series.ID)
-		p.must(err, "Budget")
-		same(p, describeBudget(got), describeBudget(series), "a budget just written")
-		book, err := tx.BudgetSnapshot(p.ctx)
-		p.must(err, "Book")
-		same(p, len(book.Budgets), 2, "budgets in a book, one just written")
-		wrote(tx.PutRules(p.ctx, rule))
-		rule.Version, rule.Guard = b.version+1, b.version+1
-		gotRule, err := tx.Rule(p.ctx, rule.ID)
-		p.must(err, "Rule")
-		same(p, gotRule, rule, "a rule just written")
+		write(tx.PutBudgets(t.ctx, b))
+		b.Version, b.Guard = next, next
+		equal(t, describe(getBy(t, tx.Budget, b.ID)), describe(b), "Budget after PutBudgets in the same Update")
+		equal(t, len(get(t, tx.BudgetSnapshot).Budgets), 2, "the number of budgets after PutBudgets in the same Update")
+		write(tx.PutRules(t.ctx, rule))
+		rule.Version, rule.Guard = next, next
+		equal(t, getBy(t, tx.Rule, rule.ID), rule, "Rule after PutRules in the same Update")
 
-		// The version that was returned is the one to name for a second change.
-		row, err := tx.Expense(p.ctx, added.ID)
-		p.must(err, "Expense")
-		row.Amount, row.Home = expense.MustMoney("7.50", "EUR"), expense.MustMoney("7.50", "EUR")
-		wrote(tx.PutExpenses(p.ctx, row))
-		b.rows[row.ID] = row
-		b.verify(tx)
-		wrote(tx.DeleteExpenses(p.ctx, pending.ID))
-		delete(b.rows, pending.ID)
-		b.verify(tx)
-		_, err = tx.Expense(p.ctx, pending.ID)
-		p.fails(err, expense.ErrGone, "an expense just deleted")
-		known, err = tx.KnownExpenseIDs(p.ctx, pending.ID)
-		p.must(err, "KnownExpenses")
-		sameList(p, known, []uuid.UUID{pending.ID}, "known expenses just deleted")
-		wrote(tx.DeleteBudget(p.ctx, series.ID))
-		_, err = tx.Budget(p.ctx, series.ID)
-		p.fails(err, expense.ErrGone, "a budget just deleted")
-		wrote(tx.DeleteRule(p.ctx, rule.ID))
-		_, err = tx.Rule(p.ctx, rule.ID)
-		p.fails(err, expense.ErrGone, "a rule just deleted")
+		// A second write of a row compares with the version that the first returned.
+		row := withEuros(getBy(t, tx.Expense, added.ID), "7.50")
+		write(tx.PutExpenses(t.ctx, row))
+		l.rows[row.ID] = row
+		l.wantModel(tx)
+		write(tx.DeleteExpenses(t.ctx, pending.ID))
+		delete(l.rows, pending.ID)
+		l.wantModel(tx)
+		wantErrorBy(t, tx.Expense, pending.ID, expense.ErrGone, "an expense deleted in the same Update")
+		t.wantKnown(tx, known, known, "an expense deleted in the same Update")
+		write(tx.DeleteBudget(t.ctx, b.ID))
+		wantErrorBy(t, tx.Budget, b.ID, expense.ErrGone, "a budget deleted in the same Update")
+		write(tx.DeleteRule(t.ctx, rule.ID))
+		wantErrorBy(t, tx.Rule, rule.ID, expense.ErrGone, "a rule deleted in the same Update")
 		return nil
 	})
-	b.version++
-	b.verify(b.reader)
-	b.put(b.expense("1.00", "EUR", "2025-01-01"))
+	l.version++
+	l.wantModel(l.reader)
+	l.put(l.anyExpense())
 }
 
-func checkVersions(p *probe) {
-	b := p.book("a")
-	e := b.put(b.expense("1.00", "EUR", "2025-01-01"))[0]
-	same(p, e.Version, 2, "the version of the first write after version 1")
-	none := func(doing string, fn func(tx store.Tx) error) {
-		b.update(fn)
+func checkVersions(t *checkT) {
+	l := t.ledger("a")
+	e := l.put(l.anyExpense())[0]
+	equal(t, e.Version, 2, "the version of the first write after version 1")
+	takesNone := func(action string, fn func(tx store.Tx) error) {
+		l.update(fn)
 		e.Notes += "."
-		version := b.version
-		e = b.put(e)[0] // notes a version that is not the next
-		read, err := b.reader.Expense(p.ctx, e.ID)
-		p.must(err, "Expense")
-		same(p, read.Version, version+1, "the version a row carries after %s", doing)
+		version := l.version
+		e = l.put(e)[0] // fails if it does not get the next version
+		equal(t, getBy(t, l.reader.Expense, e.ID).Version, version+1, "the version of a row written after %s", action)
 	}
-	none("an Update that did nothing", func(store.Tx) error { return nil })
-	none("an Update that only read", func(tx store.Tx) error { p.dump(tx); return nil })
-	none("writes of no row", func(tx store.Tx) error {
-		if _, err := tx.PutExpenses(p.ctx); err != nil {
-			return err
-		}
-		if _, err := tx.DeleteExpenses(p.ctx); err != nil {
-			return err
-		}
-		if _, err := tx.PutCategories(p.ctx); err != nil {
-			return err
-		}
-		if _, err := tx.PutBudgets(p.ctx); err != nil {
-			return err
-		}
-		_, err := tx.PutRules(p.ctx)
-		return err
+	takesNone("an Update without calls", func(store.Tx) error { return nil })
+	takesNone("an Update that only read", func(tx store.Tx) error { t.dump(tx); return nil })
+	takesNone("writes without rows", func(tx store.Tx) error {
+		return t.runCalls(tx, call(store.Tx.PutExpenses), call(store.Tx.DeleteExpenses), call(store.Tx.PutCategories),
+			call(store.Tx.PutBudgets), call(store.Tx.PutRules))
 	})
-	none("an Update that kept an answer alone", func(tx store.Tx) error {
-		return tx.PutIdempotencyRecord(p.ctx, store.IdempotencyRecord{IdempotencyKey: store.IdempotencyKey{Scope: "s", Key: "k"}, Fingerprint: []byte{1},
-			CreatedAt: epoch})
+	takesNone("an Update that only stored a record", func(tx store.Tx) error {
+		return tx.PutIdempotencyRecord(t.ctx, newRecord("s", "k"))
 	})
-	none("a write that was refused", func(tx store.Tx) error {
-		fresh := b.expense("1.00", "EUR", "2025-01-01")
-		fresh.ID = e.ID
-		_, err := tx.PutExpenses(p.ctx, fresh)
-		p.fails(err, expense.ErrExists, "an expense with an id that is taken")
-		_, err = tx.DeleteRule(p.ctx, uuid.Max)
-		p.fails(err, expense.ErrNotFound, "deleting what is not there")
+	takesNone("rejected writes", func(tx store.Tx) error {
+		t.wantError(t.runCalls(tx, call(store.Tx.PutExpenses, withID(l.anyExpense(), e.ID))), expense.ErrExists,
+			"PutExpenses of a new expense with the id of another")
+		t.wantError(t.runCalls(tx, callBy(store.Tx.DeleteRule, unknownID)), expense.ErrNotFound,
+			"DeleteRule of an unknown rule")
 		return nil
 	})
-	version := b.version
-	p.fails(p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
-		row := e
-		if _, err := tx.PutExpenses(p.ctx, row); err != nil {
-			return err
-		}
-		return errOnPurpose
-	}), errOnPurpose, "an Update that fails")
-	e = b.put(e)[0]
-	same(p, e.Version, version+1, "the version after an Update that failed")
+	version := l.version
+	l.rollBack(call(store.Tx.PutExpenses, e))
+	e = l.put(e)[0]
+	equal(t, e.Version, version+1, "the version after an Update whose function failed")
 
-	// One Update takes one version, however many rows and kinds it writes.
-	var versions []expense.Version
-	b.update(func(tx store.Tx) error {
-		versions = nil
-		for _, write := range []func() (expense.Version, error){
-			func() (expense.Version, error) {
-				return tx.PutExpenses(p.ctx, b.expense("1", "EUR", "2025-01-01"), b.expense("2", "EUR", "2025-01-01"))
-			},
-			func() (expense.Version, error) { return tx.PutExpenses(p.ctx, b.expense("3", "EUR", "2025-01-01")) },
-			func() (expense.Version, error) { return tx.PutRules(p.ctx, b.rule()) },
-			func() (expense.Version, error) { return tx.DeleteExpenses(p.ctx, e.ID) },
-			func() (expense.Version, error) { return tx.PutSettings(p.ctx, b.settings) },
-		} {
-			version, err := write()
-			if err != nil {
-				return err
-			}
-			versions = append(versions, version)
-		}
-		return nil
-	})
-	sameList(p, versions, slices.Repeat([]expense.Version{b.version + 1}, 5),
-		"versions that the writes of one Update returned")
-	b.version++
-	settings, err := b.reader.Settings(p.ctx)
-	p.must(err, "Settings")
-	same(p, settings.Version, b.version, "the version that settings carry")
-	b.put(b.expense("1.00", "EUR", "2025-01-01"))
+	// One Update takes one version for all its writes, which write checks.
+	l.write(call(store.Tx.PutExpenses, l.anyExpense(), l.anyExpense()), call(store.Tx.PutExpenses, l.anyExpense()),
+		call(store.Tx.PutRules, l.newRule()), call(store.Tx.DeleteExpenses, e.ID), callBy(store.Tx.PutSettings, l.settings))
+	equal(t, get(t, l.reader.Settings).Version, l.version, "the version of the settings")
+	l.put(l.anyExpense())
 }
 
-func checkVersionsAtOnce(p *probe) {
-	b := p.book("a")
-	counter := b.put(b.expense("1.00", "EUR", "2025-01-01"))[0]
+func checkVersionsConcurrently(t *checkT) {
+	l := t.ledger("a")
+	counter := l.put(l.anyExpense())[0]
 	const writers, rounds = 8, 6
 	var mu sync.Mutex
 	var versions []expense.Version
-	p.together(writers, func(i int) {
+	t.concurrently(writers, func(int) {
 		for range rounds {
 			var version expense.Version
-			err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
-				row, err := tx.Expense(p.ctx, counter.ID)
+			err := l.tryUpdate(func(tx store.Tx) error {
+				row, err := tx.Expense(t.ctx, counter.ID)
 				if err != nil {
 					return err
 				}
 				last := row.Version
-				row.Amount = minor(row.Amount.Minor()+1, row.Amount.Currency())
+				row.Amount = minorUnits(row.Amount.Minor()+1, row.Amount.Currency())
 				row.Home = row.Amount
-				if version, err = tx.PutExpenses(p.ctx, row); err != nil {
+				if version, err = tx.PutExpenses(t.ctx, row); err != nil {
 					return err
 				}
 				if version != last+1 {
@@ -481,12 +303,12 @@ func checkVersionsAtOnce(p *probe) {
 				return nil
 			})
 			if err != nil {
-				p.note("writer %d of %d at once: %v", i, writers, err)
+				t.errorf("concurrent Update: %v", err)
 				return
 			}
-			row, err := b.reader.Expense(p.ctx, counter.ID)
+			row, err := l.reader.Expense(t.ctx, counter.ID)
 			if err != nil || row.Version < version {
-				p.note("after an Update that took version %d a Reader sees version %d, error %v", version, row.Version, err)
+				t.errorf("after an Update with version %d, Expense returned version %d, error %v", version, row.Version, err)
 			}
 			mu.Lock()
 			versions = append(versions, version)
@@ -496,100 +318,77 @@ func checkVersionsAtOnce(p *probe) {
 	slices.Sort(versions)
 	var want []expense.Version
 	for i := range writers * rounds {
-		want = append(want, b.version+1+expense.Version(i))
+		want = append(want, l.version+1+expense.Version(i))
 	}
-	sameList(p, versions, want, "versions that %d writers took", writers)
-	row, err := b.reader.Expense(p.ctx, counter.ID)
-	p.must(err, "Expense")
-	same(p, row.Amount.Minor(), counter.Amount.Minor()+writers*rounds,
-		"a counter that %d writers raised; less is a lost update", writers)
-	b.rows[row.ID] = row
-	b.verify(b.reader)
+	equalLists(t, versions, want, "the versions of concurrent Updates")
+	row := getBy(t, l.reader.Expense, counter.ID)
+	equal(t, row.Amount.Minor(), counter.Amount.Minor()+writers*rounds,
+		"a counter that concurrent Updates increased (an update was lost if it is less)")
+	l.rows[row.ID] = row
+	l.wantModel(l.reader)
 }
 
-func checkReader(p *probe) {
-	b := p.book("a")
-	r := p.st.Reader(b.owner)
-	e := b.put(b.expense("1.00", "EUR", "2025-01-01"))[0]
-	read, err := r.Expense(p.ctx, e.ID)
-	p.must(err, "Expense")
-	same(p, read, e, "an expense read by a Reader made before it")
-	before := p.dump(r)
-	p.fails(p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
-		changed := e
-		changed.Notes = "not committed"
-		if _, err := tx.PutExpenses(p.ctx, changed); err != nil {
-			return err
-		}
-		return errOnPurpose
-	}), errOnPurpose, "Update")
-	p.unchanged(before, p.dump(r), "what was never committed")
-	b.delete(e.ID)
-	_, err = r.Expense(p.ctx, e.ID)
-	p.fails(err, expense.ErrGone, "a deleted expense read by a Reader made before that")
+func checkReader(t *checkT) {
+	l := t.ledger("a")
+	e := l.put(l.anyExpense())[0]
+	l.wantExpense(e, "an expense read by an older Reader")
+	before := t.dump(l.reader)
+	changed := e
+	changed.Notes = "not committed"
+	l.rollBack(call(store.Tx.PutExpenses, changed))
+	t.wantUnchanged(before, l.reader, "an Update that was rolled back")
+	l.delete(e.ID)
+	wantErrorBy(t, l.reader.Expense, e.ID, expense.ErrGone, "a deleted expense, read by an older Reader")
 }
 
-func checkView(p *probe) {
-	b := p.book("a")
-	f := b.fill()
+func checkView(t *checkT) {
+	l := t.ledger("a")
+	f := l.populate()
 	var before, after string
-	err := p.st.View(p.ctx, b.owner, func(r store.Reader) error {
-		before = p.dump(r)
-		b.update(func(tx store.Tx) error { return b.everything(tx, f) })
-		after = p.dump(b.reader)
-		p.unchanged(before, p.dump(r), "an Update beside a View")
-		_, err := r.Expense(p.ctx, f.expense.ID)
-		p.must(err, "an expense in a View, deleted beside it")
-		known, err := r.KnownExpenseIDs(p.ctx, f.expense.ID)
-		p.must(err, "KnownExpenses")
-		same(p, len(known), 1, "known expenses in a View")
+	err := t.st.View(t.ctx, l.owner, func(r store.Reader) error {
+		before = t.dump(r)
+		l.update(func(tx store.Tx) error { return t.runCalls(tx, l.writeEveryKind(f)...) })
+		after = t.dump(l.reader)
+		t.wantUnchanged(before, r, "an Update during a View")
+		equal(t, getBy(t, r.Expense, f.expense.ID), f.expense, "an expense in a View, deleted during the View")
+		known := []uuid.UUID{f.expense.ID}
+		t.wantKnown(r, known, known, "an expense deleted during the View")
 		return errOnPurpose
 	})
-	p.fails(err, errOnPurpose, "a View whose function fails")
+	t.wantError(err, errOnPurpose, "a View whose function fails")
 	if before == after {
-		p.note("an Update that ran while a View was open changed nothing")
+		t.errorf("an Update during a View changed nothing")
 	}
-	p.must(p.st.View(p.ctx, b.owner, func(r store.Reader) error {
-		p.unchanged(after, p.dump(r), "opening a new View")
-		return nil
-	}), "View")
+	t.view(l.owner, func(r store.Reader) { t.wantUnchanged(after, r, "a new View") })
 }
 
-func checkViewBesideWriters(p *probe) {
-	b := p.book("a")
-	e := b.put(b.expense("1.00", "EUR", "2025-01-01"))[0]
-	ctx, cancel := context.WithCancel(p.ctx)
-	defer cancel()
+func checkViewConcurrently(t *checkT) {
+	l := t.ledger("a")
+	e := l.put(l.anyExpense())[0]
+	ctx, cancel := context.WithCancel(t.ctx)
 	var running sync.WaitGroup
 	running.Go(func() {
-		defer p.notePanic()
+		defer t.recordPanic()
 		for i := 0; ctx.Err() == nil; i++ {
-			fresh := e
-			fresh.ID, fresh.Version = uuid.NewSHA1(idSpace, fmt.Appendf(nil, "%s/%d", b.owner, i)), 0
-			fresh.Date = e.Date.AddDays(i % 50)
-			if err := p.st.Update(p.ctx, b.owner, func(tx store.Tx) error {
-				_,
-					err := tx.PutExpenses(p.ctx, fresh)
-				return err
-			}); err != nil {
-				p.note("an Update beside Views: %v", err)
+			fresh := withID(e, uuid.NewSHA1(idSpace, fmt.Appendf(nil, "%s/%d", l.owner, i)))
+			fresh.Version, fresh.Date = 0, e.Date.AddDays(i%50)
+			if err := l.tryWrite(call(store.Tx.PutExpenses, fresh)); err != nil {
+				t.errorf("an Update during Views: %v", err)
 				return
 			}
 		}
 	})
 	defer running.Wait()
 	defer cancel()
+	query := expense.TotalsQuery{Ranges: []expense.Range{{}, {From: e.Date, To: e.Date.AddDays(40)}}}
 	for range 12 {
-		p.must(p.st.View(p.ctx, b.owner, func(r store.Reader) error {
-			first, err := r.Totals(p.ctx, expense.TotalsQuery{Ranges: []expense.Range{{}, {From: e.Date, To: e.Date.AddDays(40)}}})
-			p.must(err, "Totals")
-			b.rows = make(map[uuid.UUID]expense.Expense)
-			for _, row := range all(p, r.Expenses(p.ctx, expense.Query{}), "Expenses") {
-				b.rows[row.ID] = row
+		t.view(l.owner, func(r store.Reader) {
+			totals := getBy(t, r.Totals, query)
+			l.rows = make(map[uuid.UUID]expense.Expense)
+			for _, row := range t.expenses(r, expense.Query{}) {
+				l.rows[row.ID] = row
 			}
-			sums := b.sums(expense.TotalsQuery{Ranges: []expense.Range{{}, {From: e.Date, To: e.Date.AddDays(40)}}})
-			sameList(p, first, sums, "totals and expenses of one View beside a writer")
-			return nil
-		}), "View")
+			equalLists(t, totals, l.expectedTotals(query), "Totals and the sums of Expenses in one View during Updates")
+		})
 	}
 }
