@@ -14,25 +14,25 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A RowType is a type of row in the feed of a ledger's changes.
+// A RowType is a type of row in the change feed.
 type RowType uint8
 
-// The types of rows, in the order of their names.
+// The types, in the order of their names.
 const (
 	AlertRow RowType = iota + 1
 	BudgetRow
 	CategoryRow
 	ExpenseRow
 	RuleRow
-	SettingsRow // one row, whose id is Nil
+	SettingsRow // one row, whose id is uuid.Nil
 )
 
-// RowTypes lists the types in their order.
+// RowTypes returns all types in ascending order.
 func RowTypes() []RowType {
 	return []RowType{AlertRow, BudgetRow, CategoryRow, ExpenseRow, RuleRow, SettingsRow}
 }
 
-// String returns the type's name.
+// String returns the type's name, for example "expense"; "" for an unknown type.
 func (t RowType) String() string {
 	switch t {
 	case AlertRow:
@@ -52,61 +52,72 @@ func (t RowType) String() string {
 	}
 }
 
-// A FeedPosition is where a row stands in the feed: by version, then by type, then by id, byte by byte. The zero FeedPosition is before all.
+// A FeedPosition is the position of a row in the change feed. Positions are ordered by version, then type, then the
+// bytes of the id. The zero FeedPosition is before every row.
 type FeedPosition struct {
 	Version expense.Version
 	Type    RowType
 	ID      uuid.UUID
 }
 
-// EndOfVersion returns the place after every row of a version.
+// EndOfVersion returns the position after all rows of a version.
 func EndOfVersion(version expense.Version) FeedPosition {
 	return FeedPosition{Version: version, Type: math.MaxUint8, ID: uuid.Max}
 }
 
-// Compare orders places.
+// Compare returns -1, 0 or +1, in the order of the feed.
 func (p FeedPosition) Compare(other FeedPosition) int {
-	return cmp.Or(cmp.Compare(p.Version, other.Version), cmp.Compare(p.Type, other.Type), bytes.Compare(p.ID[:], other.ID[:]))
+	return cmp.Or(
+		cmp.Compare(p.Version, other.Version), cmp.Compare(p.Type, other.Type), bytes.Compare(p.ID[:], other.ID[:]),
+	)
 }
 
-// A Change is the latest state of one row: what it holds, or that it was deleted.
+// A Change is the latest state of one row, or its tombstone.
 type Change struct {
 	FeedPosition
 	Deleted    bool
-	MergedInto uuid.UUID // the category that a deleted one was merged into, or Nil
-	Row        any       // an expense.Expense, expense.Category, budget.Budget, budget.Alert, recurrence.Rule or expense.Settings; nil if deleted
+	MergedInto uuid.UUID // the category that a deleted category was merged into, or uuid.Nil
+
+	// Row is an expense.Expense, expense.Category, expense.Settings, budget.Budget, budget.Alert or recurrence.Rule; nil
+	// if deleted.
+	Row any
 }
 
-// A ChangeQuery asks for a part of the feed.
+// A ChangeQuery selects a part of the change feed.
 type ChangeQuery struct {
-	After                 FeedPosition    // the place to go on after
-	SkipTombstonesThrough expense.Version // tombstones of versions up to this one are left out
-	Limit                 int             // at most so many; 0 is all
+	After                 FeedPosition    // exclusive
+	SkipTombstonesThrough expense.Version // leave out tombstones up to this version
+	Limit                 int             // 0: no limit
 }
 
-// A State is where a ledger stands.
+// A State identifies the history of a ledger and its latest version.
 type State struct {
-	Epoch         int64           // which history of the ledger this is, a number of chance
-	Version       expense.Version // of the last Update that wrote
-	PurgedThrough expense.Version // the highest version of a tombstone that was purged; 0: none was
-	Discarded     VersionRanges   // those that no row of this history ever has: only one that a restore took back may have had them
+	Epoch         int64           // random; another one after each restore
+	Version       expense.Version // of the last Update that wrote a row
+	PurgedThrough expense.Version // the highest version of a purged tombstone; 0: none was purged
+	// versions that no row of this history has; a history before a restore may have used them
+	Discarded VersionRanges
 }
 
-// EpochStep is what a new epoch adds to a ledger's version at least.
+// EpochStep is the minimum by which a new epoch raises the version of a ledger.
 const EpochStep = 1_000_000
 
-// NextEpoch returns the state in which a new epoch begins at now. Its version is that of before and EpochStep, or the microseconds
-// since 1970 if they are more: who restores one backup twice finds no version of the first time again. The versions between are Lost.
+// NextEpoch returns the state at the begin of a new epoch. Its version is the old version plus EpochStep, or the
+// microseconds from 1970 to now if that is higher, so that restoring the same backup twice does not use a version
+// twice. The versions in between are discarded.
 func (s State) NextEpoch(now time.Time) State {
-	next := State{Epoch: RandomEpoch(), Version: max(s.Version+EpochStep, expense.Version(now.UnixMicro())), PurgedThrough: s.PurgedThrough}
+	next := State{
+		Epoch: RandomEpoch(), Version: max(s.Version+EpochStep, expense.Version(now.UnixMicro())),
+		PurgedThrough: s.PurgedThrough,
+	}
 	next.Discarded = s.Discarded.with(s.Version+1, next.Version)
 	return next
 }
 
-// VersionRanges are ranges of versions, written down: "3-1000002 1000010-2000009". The zero VersionRanges is none.
+// VersionRanges is a set of versions as text, for example "3-1000002 1000010-2000009". The zero value is empty.
 type VersionRanges string
 
-// with adds the versions from first to last, which come after all that are there.
+// with adds the versions from first to last, which must be higher than those in v.
 func (v VersionRanges) with(first, last expense.Version) VersionRanges {
 	begin := strconv.FormatInt(int64(first), 10)
 	if joined, adjacent := strings.CutSuffix(string(v), "-"+strconv.FormatInt(int64(first-1), 10)); adjacent {
@@ -117,18 +128,18 @@ func (v VersionRanges) with(first, last expense.Version) VersionRanges {
 	return VersionRanges(begin + "-" + strconv.FormatInt(int64(last), 10))
 }
 
-// Has reports whether a version is one of them.
+// Contains reports whether v contains a version.
 func (v VersionRanges) Contains(version expense.Version) bool {
-	for span := range strings.FieldsSeq(string(v)) {
-		first, last, _ := strings.Cut(span, "-")
-		from, err := strconv.ParseInt(first, 10, 64)
-		to, failure := strconv.ParseInt(last, 10, 64)
-		if err == nil && failure == nil && expense.Version(from) <= version && version <= expense.Version(to) {
+	for text := range strings.FieldsSeq(string(v)) {
+		first, last, _ := strings.Cut(text, "-")
+		from, errFirst := strconv.ParseInt(first, 10, 64)
+		to, errLast := strconv.ParseInt(last, 10, 64)
+		if errFirst == nil && errLast == nil && expense.Version(from) <= version && version <= expense.Version(to) {
 			return true
 		}
 	}
 	return false
 }
 
-// RandomEpoch returns the number of a new epoch.
+// RandomEpoch returns a random positive number for a new epoch.
 func RandomEpoch() int64 { return rand.Int64N(math.MaxInt64-1) + 1 }

@@ -12,8 +12,8 @@ import (
 
 var noon = time.Date(2026, time.March, 31, 12, 0, 0, 0, time.UTC)
 
-// TestALedgerKnowsWhichVersionsOnlyALostHistoryHad plays a ledger that is written to and restored, from its latest backup or an
-// earlier one, and holds what its state says of each version against what was handed out.
+// TestALedgerKnowsWhichVersionsOnlyALostHistoryHad plays a ledger that is written to and restored, from its latest
+// backup or an earlier one, and holds what its state says of each version against what was handed out.
 func TestALedgerKnowsWhichVersionsOnlyALostHistoryHad(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := noon
@@ -42,7 +42,8 @@ func TestALedgerKnowsWhichVersionsOnlyALostHistoryHad(t *testing.T) {
 			case "begin an epoch":
 				before := ledger.state
 				ledger.state = before.NextEpoch(now)
-				if ledger.state.Epoch == before.Epoch || ledger.state.Version < before.Version+store.EpochStep || ledger.state.Version >= 1<<53 {
+				if ledger.state.Epoch == before.Epoch || ledger.state.Version < before.Version+store.EpochStep ||
+					ledger.state.Version >= 1<<53 {
 					t.Fatalf("after %+v comes %+v", before, ledger.state)
 				}
 			}
@@ -62,10 +63,12 @@ func TestALedgerKnowsWhichVersionsOnlyALostHistoryHad(t *testing.T) {
 func TestAClockThatGoesWrongDoesNotTakeALedgerBack(t *testing.T) {
 	ahead := store.State{Version: 7}.NextEpoch(noon.AddDate(50, 0, 0))
 	back := ahead.NextEpoch(noon)
-	if back.Version != ahead.Version+store.EpochStep || !back.Discarded.Contains(back.Version) || back.Discarded.Contains(7) || back.Discarded.Contains(back.Version+1) {
+	if back.Version != ahead.Version+store.EpochStep || !back.Discarded.Contains(back.Version) ||
+		back.Discarded.Contains(7) || back.Discarded.Contains(back.Version+1) {
 		t.Errorf("after %+v comes %+v", ahead, back)
 	}
-	if first := (store.State{Version: 7}).NextEpoch(time.Unix(0, 0)); first.Version != 7+store.EpochStep || first.Discarded != "8-1000007" {
+	if first := (store.State{Version: 7}).NextEpoch(time.Unix(0, 0)); first.Version != 7+store.EpochStep ||
+		first.Discarded != "8-1000007" {
 		t.Errorf("in 1970 an epoch begins with %+v", first)
 	}
 }

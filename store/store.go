@@ -1,11 +1,17 @@
-// Package store says what every back-end promises: a ledger for each owner, one door for writes, versions without gaps, sums
-// that equal their rows. It holds no SQL. [github.com/spendwise/spendwise/store/storetest] holds an implementation to every
-// sentence here.
+// Package store declares the interface between SpendWise and a database: [Store] and the guarantees that every
+// implementation keeps. It contains no SQL. The implementations are store/memstore, store/sqlite and store/postgres; a
+// host can write its own. [github.com/spendwise/spendwise/store/storetest] checks an implementation.
+//
+// Everything that one owner has is a ledger: settings, categories, expenses, budgets and recurring rules. A ledger is
+// the unit of locking and versioning. A host changes it with a use case inside an Update:
 //
 //	err := st.Update(ctx, owner, func(tx store.Tx) error {
 //		_, err := expense.Add(ctx, tx, env, expense.Draft{Amount: "12.50", Category: "Food"})
 //		return err
 //	})
+//
+// Do not call the Store inside the function: the Update holds the ledger's lock, and a second Update of the same owner
+// would wait for it without end.
 package store
 
 import (
@@ -18,107 +24,111 @@ import (
 	"github.com/spendwise/spendwise/recurrence"
 )
 
-// Store keeps the ledgers of many owners. It is safe for concurrent use. An owner's id is bound when a Reader or Tx is made, so
-// no method reaches another owner's row: a row of another owner does not exist. An id that breaks [expense.OwnerID.Validate] is
-// ErrInvalid. When the database cannot be reached, methods return ErrUnavailable; they work again when it is back.
+// Store stores the ledgers of many owners. It must be safe for concurrent use. A Reader and a Tx are bound to one
+// owner: a row of another owner does not exist for them. An owner that breaks [expense.OwnerID.Validate] is ErrInvalid.
+// Methods must return ErrUnavailable while the database cannot be reached, and work again when it can.
 type Store interface {
-	// CreateLedger makes owner's ledger with these settings and categories, all at version 1, and reports whether it did: a
-	// ledger that is there stays as it is.
-	CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (bool, error)
+	// CreateLedger creates owner's ledger with these settings and categories, all at version 1. It returns false and
+	// changes nothing if the owner has a ledger.
+	CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (created bool, err error)
 
-	// EraseLedger removes everything that is kept of owner, tombstones and answers too; that there is nothing is no error.
+	// EraseLedger removes everything that is stored for owner, including tombstones and idempotency records. It returns
+	// nil if there is nothing.
 	EraseLedger(ctx context.Context, owner expense.OwnerID) error
 
-	// Reader reads owner's ledger; each call sees what is committed at that time.
+	// Reader returns a Reader of owner's ledger. Each call of its methods reads what is committed at that time.
 	Reader(owner expense.OwnerID) Reader
 
-	// View runs fn over one consistent snapshot of owner's ledger. It blocks no writer.
+	// View runs fn with a Reader of one consistent snapshot of owner's ledger. It must not block writers.
 	View(ctx context.Context, owner expense.OwnerID, fn func(Reader) error) error
 
-	// Update runs fn in one transaction that holds owner's ledger alone: all of it happens or nothing does. ErrNotFound if there
-	// is no ledger. An error from fn undoes everything and is returned. fn may run more than once, so it has no effect outside tx; it does no
-	// slow work. Versions are dense and rise in commit order: every row written carries the ledger's last version and one more; an
-	// Update that writes no row of the ledger takes none. When Update returns nil, what was written survives a crash.
+	// Update runs fn in one transaction that locks owner's ledger: either everything that fn wrote is committed, or
+	// nothing. It returns ErrNotFound if there is no ledger. If fn returns an error, Update rolls back and returns that
+	// error. Update may run fn again after a conflict, so fn must have no effects outside tx, and it must be quick.
+	// Versions must be dense and ascend in commit order: all rows that fn writes get the ledger's last version plus one,
+	// and an Update that writes no row takes no version. When Update returns nil, the writes must survive a crash.
 	Update(ctx context.Context, owner expense.OwnerID, fn func(Tx) error) error
 
-	// Owners yields every owner that has a ledger, in the order of their ids, byte by byte.
+	// Owners yields the owners of all ledgers, ordered by the bytes of their ids.
 	Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error]
 
-	// PendingOwners yields every owner with an expense that waits for a rate, in the order of their ids.
+	// PendingOwners yields the owners that have a pending expense, ordered by the bytes of their ids.
 	PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error]
 
-	// BudgetOwners yields every owner with a budget, ended or not, with the version of the ledger, in the order of their ids.
+	// BudgetOwners yields the owners that have a budget, also an ended one, ordered by the bytes of their ids.
 	BudgetOwners(ctx context.Context) iter.Seq2[BudgetOwner, error]
 
-	// DueOwners yields whose rules are due at now, by [recurrence.Rule.DueAt] in the zone of their ledger, and since when: the
-	// oldest first, then in the order of their ids; an owner whose rules fell due at several instants comes once for each, with
-	// the earliest RetryAt of the rules due since then.
+	// DueOwners yields the owners that have rules which are due at now. A rule is due from [recurrence.Rule.DueAt] in the
+	// ledger's zone. The order is by DueOwner.Since, then by the bytes of the id. An owner appears once for each distinct
+	// Since, with the earliest RetryAt of the rules that became due then.
 	DueOwners(ctx context.Context, now time.Time) iter.Seq2[DueOwner, error]
 
-	// PutQuotes keeps published prices for all ledgers. A price that is kept already is never overwritten: the returned ones
-	// differ from what is kept, as their source published them.
+	// PutQuotes stores published exchange rates, which all ledgers share. It must not overwrite a stored quote. It returns
+	// the quotes whose value differs from the stored one.
 	PutQuotes(ctx context.Context, quotes ...expense.Quote) (changed []expense.Quote, err error)
 
-	// Quotes yields the kept prices of source from the day from on, ordered by date and currency code.
+	// Quotes yields the stored quotes of a source from a date on, ordered by date and currency code.
 	Quotes(ctx context.Context, source expense.Source, from expense.Date) iter.Seq2[expense.Quote, error]
 
-	// StartEpoch begins a new epoch of owner's ledger, as one needs that was restored from a backup: its state becomes what
-	// [State.NextEpoch] makes of it now, and no row changes. ErrNotFound if there is no ledger.
+	// StartEpoch replaces the state of owner's ledger with its [State.NextEpoch], and changes no row. Call it after a
+	// ledger was restored from a backup. It returns ErrNotFound if there is no ledger.
 	StartEpoch(ctx context.Context, owner expense.OwnerID) error
 
-	// Purge removes, in all ledgers, idempotency records of RetentionRequests created before requests, and tombstones and records of
-	// RetentionTombstones created before tombstones. It must keep tombstones whose id is a UUID of version 5: such an id is derived
-	// from what it stands for, so the same id would be made again. State.PurgedThrough rises to the highest version of a purged
-	// tombstone.
+	// Purge removes, in all ledgers, idempotency records of RetentionRequests created before requests, and tombstones and
+	// records of RetentionTombstones created before tombstones. It must keep tombstones whose id is a UUID of version 5:
+	// such an id is derived from what it stands for, so the same id would be made again. State.PurgedThrough rises to the
+	// highest version of a purged tombstone.
 	Purge(ctx context.Context, requests, tombstones time.Time) error
 
-	// Ping returns nil when the store answers and its schema is the one that this release needs.
+	// Ping returns nil if the database can be reached and has the schema that this release needs.
 	Ping(ctx context.Context) error
 
-	// Close frees what the store holds; nothing may be called after it.
+	// Close releases the store's resources. No method may be called afterwards.
 	Close() error
 }
 
-// Reader reads one owner's ledger. What it promises stands at the role interfaces it is made of.
+// Reader reads one owner's ledger. The role interfaces that it embeds state the guarantees of their methods.
 type Reader interface {
 	expense.Reader
 	budget.Reader
 	recurrence.Reader
 
-	// State returns where the ledger stands; ErrNotFound if the owner has no ledger.
+	// State returns the state of the ledger, or ErrNotFound if the owner has none.
 	State(ctx context.Context) (State, error)
 
-	// Changes returns the rows and the tombstones after a place, each row in its latest state, in the order of their places. What
-	// it returns is of one moment, and whatever is committed later comes after it.
+	// Changes returns the part of the change feed that query selects, in the order of FeedPosition: each row in its latest
+	// state, and each tombstone. The result must be a consistent snapshot, and the position of every later commit must be
+	// after it.
 	Changes(ctx context.Context, query ChangeQuery) ([]Change, error)
 }
 
-// Tx reads and writes one owner's ledger inside Update. It is used by one goroutine, and not after fn has returned.
+// Tx reads and writes one owner's ledger inside Update. Only one goroutine may use it, and only until fn returns.
 type Tx interface {
 	Reader
 	expense.Tx
 	budget.Tx
 	recurrence.Tx
 
-	// IdempotencyRecord returns the record stored under key, or ErrNotFound. It must read the record after the ledger is locked, so
-	// that it sees what a concurrent Update with the same key has committed.
+	// IdempotencyRecord returns the record stored under key, or ErrNotFound. It must read the record after the ledger is
+	// locked, so that it sees what a concurrent Update with the same key has committed.
 	IdempotencyRecord(ctx context.Context, key IdempotencyKey) (IdempotencyRecord, error)
 
-	// PutIdempotencyRecord stores a record in this transaction, or returns ErrExists if its key has one. It takes no version.
+	// PutIdempotencyRecord stores a record in this transaction, or returns ErrExists if its key has one. It takes no
+	// version.
 	PutIdempotencyRecord(ctx context.Context, record IdempotencyRecord) error
 }
 
-// A DueOwner is an owner with a rule that is due, and since when.
+// A DueOwner is an owner that has a due rule.
 type DueOwner struct {
 	Owner   expense.OwnerID
-	Since   time.Time // UTC, whole microseconds
-	RetryAt time.Time // failed, and not to be tried before this instant; zero: no need to wait
+	Since   time.Time // when the rule became due; UTC, whole microseconds
+	RetryAt time.Time // the rule failed and waits until then; zero: it does not wait
 }
 
-// A BudgetOwner is an owner with a budget, and where the ledger stands: nothing was written to it while the version is the same.
+// A BudgetOwner is an owner that has a budget.
 type BudgetOwner struct {
 	Owner   expense.OwnerID
-	Version expense.Version
+	Version expense.Version // of the ledger; the same version means that nothing was written since
 }
 
 // An IdempotencyKey identifies a request that one owner's ledger carries out at most once.
@@ -141,6 +151,7 @@ type Retention uint8
 
 // The retention classes.
 const (
-	RetentionRequests   Retention = iota // the limit for requests: clients retry for hours
-	RetentionTombstones                  // the limit for tombstones: devices retry changes for as long as they stay offline
+	RetentionRequests Retention = iota // the limit for requests: clients retry for hours
+	// the limit for tombstones: devices retry changes for as long as they stay offline
+	RetentionTombstones
 )

@@ -6,14 +6,16 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A Watcher is a store that tells which ledgers have changed. It may tell of a change that was none, late, or never: whoever
-// watches looks for itself now and then. A Store need not be one.
+// A Watcher reports which ledgers have changed. A Store may implement it. Reports are hints: one may come late, twice,
+// without a change, or not at all. Polling [Reader.State] is authoritative.
 type Watcher interface {
-	// Watch calls fn with the owner of each ledger that may have changed, until stop is called. fn returns at once.
+	// Watch calls fn with the owner of each ledger that may have changed, until stop is called. fn must return quickly and
+	// must be safe for concurrent use.
 	Watch(fn func(owner expense.OwnerID)) (stop func())
 }
 
-// A Hub passes on within the process which ledgers have changed. The zero Hub is ready.
+// A Hub is a [Watcher] that distributes reports within the process. The zero Hub is ready to use. It is safe for
+// concurrent use.
 type Hub struct {
 	mu       sync.RWMutex
 	watchers map[*func(expense.OwnerID)]struct{}
@@ -34,7 +36,7 @@ func (h *Hub) Watch(fn func(owner expense.OwnerID)) (stop func()) {
 	}
 }
 
-// Notify tells all who watch that owner's ledger may have changed.
+// Notify reports to all watchers that owner's ledger may have changed.
 func (h *Hub) Notify(owner expense.OwnerID) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

@@ -1,8 +1,9 @@
-// Package accounts declares how the bundled server stores local accounts: who may sign in, on which devices, with which personal
-// access tokens, and which keys sign access tokens. A host that has its own accounts does not need this package.
+// Package accounts declares how the bundled server stores local accounts: who may sign in, on which devices, with which
+// personal access tokens, and which keys sign access tokens. A host that has its own accounts does not need this
+// package.
 //
-// The SQL stores offer a [Store] by their Accounts method, and memstore by NewAccounts. An implementation proves itself with
-// [github.com/spendwise/spendwise/store/accounts/accountstest].
+// The SQL stores offer a [Store] by their Accounts method, and memstore by NewAccounts. An implementation proves itself
+// with [github.com/spendwise/spendwise/store/accounts/accountstest].
 package accounts
 
 import (
@@ -15,12 +16,14 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// Store stores local accounts. Every method must be atomic, safe for concurrent use, and durable: what it wrote survives a crash. A
-// method returns [expense.ErrUnavailable] while the database cannot be reached. Times are UTC in whole microseconds.
+// Store stores local accounts. Every method must be atomic, safe for concurrent use, and durable: what it wrote
+// survives a crash. A method returns [expense.ErrUnavailable] while the database cannot be reached. Times are UTC in
+// whole microseconds.
 //
 // A Store never receives a secret in plain text: passwords and tokens arrive hashed, private keys encrypted.
 type Store interface {
-	// CreateAccount stores a new account. It returns ErrExists if the id is taken, or if an account has the same address by EmailKey.
+	// CreateAccount stores a new account. It returns ErrExists if the id is taken, or if an account has the same address
+	// by EmailKey.
 	CreateAccount(ctx context.Context, account Account) error
 
 	// Account returns an account, or ErrNotFound.
@@ -29,24 +32,25 @@ type Store interface {
 	// AccountByEmail returns the account whose address is equal by EmailKey, or ErrNotFound.
 	AccountByEmail(ctx context.Context, email string) (Account, error)
 
-	// Accounts yields all accounts, ordered by the bytes of EmailKey. It yields nothing after an error. No query may be open while it
-	// yields: the loop's body may call the store.
+	// Accounts yields all accounts, ordered by the bytes of EmailKey. It yields nothing after an error. No query may be
+	// open while it yields: the loop's body may call the store.
 	Accounts(ctx context.Context) iter.Seq2[Account, error]
 
-	// RehashPassword replaces the hash of an unchanged password, for example after the parameters of the hash function have changed. The
-	// account's devices stay signed in. It returns ErrStale if the stored hash is not from, ErrNotFound if there is no account.
+	// RehashPassword replaces the hash of an unchanged password, for example after the parameters of the hash function
+	// have changed. The account's devices stay signed in. It returns ErrStale if the stored hash is not from, ErrNotFound
+	// if there is no account.
 	RehashPassword(ctx context.Context, account uuid.UUID, from, to string) error
 
-	// SetPassword replaces the hash of an account's password and ends all devices of the account except keep; uuid.Nil keeps none. It
-	// returns ErrStale if the stored hash is not from, ErrNotFound if there is no account.
+	// SetPassword replaces the hash of an account's password and ends all devices of the account except keep; uuid.Nil
+	// keeps none. It returns ErrStale if the stored hash is not from, ErrNotFound if there is no account.
 	SetPassword(ctx context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time) error
 
-	// SetEmail changes an account's address; another account may use the old one. It returns ErrStale if passwordHash is not the stored
-	// hash, ErrExists if another account has the address by EmailKey, ErrNotFound if there is no account.
+	// SetEmail changes an account's address; another account may use the old one. It returns ErrStale if passwordHash is
+	// not the stored hash, ErrExists if another account has the address by EmailKey, ErrNotFound if there is no account.
 	SetEmail(ctx context.Context, account uuid.UUID, passwordHash, email string) error
 
-	// DeleteAccount removes an account with its devices and personal tokens, and stores an Erasure. Another account may use the
-	// address. It returns ErrNotFound if there is no account.
+	// DeleteAccount removes an account with its devices and personal tokens, and stores an Erasure. Another account may
+	// use the address. It returns ErrNotFound if there is no account.
 	DeleteAccount(ctx context.Context, id uuid.UUID, at time.Time) error
 
 	// Erasures returns the erasures that have not ended, ordered by account.
@@ -55,31 +59,37 @@ type Store interface {
 	// EndErasure removes an erasure, if there is one.
 	EndErasure(ctx context.Context, account uuid.UUID) error
 
-	// CreateDevice stores a new device. It returns ErrExists if the account has a device with this id, ErrNotFound if there is no
-	// account, and ErrStale if passwordHash is not the stored hash: a sign-in that runs while the password changes must fail.
+	// CreateDevice stores a new device. It returns ErrExists if the account has a device with this id, ErrNotFound if
+	// there is no account, and ErrStale if passwordHash is not the stored hash: a sign-in that runs while the password
+	// changes must fail.
 	CreateDevice(ctx context.Context, device Device, passwordHash string) error
 
-	// Device returns a device of an account, also an ended one. It returns ErrNotFound if the account has no device with this id.
+	// Device returns a device of an account, also an ended one. It returns ErrNotFound if the account has no device with
+	// this id.
 	Device(ctx context.Context, account, id uuid.UUID) (Device, error)
 
 	// Devices returns all devices of an account, including ended ones, ordered by id. An unknown account has none.
 	Devices(ctx context.Context, account uuid.UUID) ([]Device, error)
 
-	// RotateRefresh replaces a device's refresh tokens and sets SeenAt. It returns ErrStale if from is not the current token, so that
-	// only one of several concurrent rotations succeeds; ErrNotFound if there is no device; ErrGone if the device has ended.
+	// RotateRefresh replaces a device's refresh tokens and sets SeenAt. It returns ErrStale if from is not the current
+	// token, so that only one of several concurrent rotations succeeds; ErrNotFound if there is no device; ErrGone if the
+	// device has ended.
 	RotateRefresh(ctx context.Context, account, device uuid.UUID, from SecretHash, to RefreshTokens, seen time.Time) error
 
-	// EndDevice ends a device permanently. A device that has ended keeps its EndedAt. It returns ErrNotFound if there is no device.
+	// EndDevice ends a device permanently. A device that has ended keeps its EndedAt. It returns ErrNotFound if there is
+	// no device.
 	EndDevice(ctx context.Context, account, device uuid.UUID, at time.Time) error
 
-	// CreateToken stores a new personal token. It returns ErrExists if the account has a token with this id, ErrNotFound if there is no
-	// account.
+	// CreateToken stores a new personal token. It returns ErrExists if the account has a token with this id, ErrNotFound
+	// if there is no account.
 	CreateToken(ctx context.Context, token Token) error
 
-	// Token returns a personal token of an account, also an expired one. It returns ErrNotFound if the account has no token with this id.
+	// Token returns a personal token of an account, also an expired one. It returns ErrNotFound if the account has no
+	// token with this id.
 	Token(ctx context.Context, account, id uuid.UUID) (Token, error)
 
-	// Tokens returns all personal tokens of an account, including expired ones, ordered by id. An unknown account has none.
+	// Tokens returns all personal tokens of an account, including expired ones, ordered by id. An unknown account has
+	// none.
 	Tokens(ctx context.Context, account uuid.UUID) ([]Token, error)
 
 	// RecordTokenUse sets a personal token's UsedAt. It returns ErrNotFound if there is no token.
@@ -91,26 +101,26 @@ type Store interface {
 	// Failures returns the failed attempts that are counted for each key. Keys without failures are left out.
 	Failures(ctx context.Context, keys ...SecretHash) (map[SecretHash]Failures, error)
 
-	// RecordFailure counts one failed attempt at the time at for each key. Keys must be distinct. If a key's last failure was before
-	// resetBefore, its count starts again at 1.
+	// RecordFailure counts one failed attempt at the time at for each key. Keys must be distinct. If a key's last failure
+	// was before resetBefore, its count starts again at 1.
 	RecordFailure(ctx context.Context, at, resetBefore time.Time, keys ...SecretHash) error
 
 	// ClearFailures removes the count of a key, if there is one.
 	ClearFailures(ctx context.Context, key SecretHash) error
 
-	// Purge removes devices that ended or whose refresh tokens expired before the time before, personal tokens that expired before it,
-	// and counts whose last failure was before the time failures.
+	// Purge removes devices that ended or whose refresh tokens expired before the time before, personal tokens that
+	// expired before it, and counts whose last failure was before the time failures.
 	Purge(ctx context.Context, before, failures time.Time) error
 
 	// SigningKeys returns all signing keys, ordered by serial.
 	SigningKeys(ctx context.Context) ([]SigningKey, error)
 
-	// CreateSigningKey stores a new signing key. It returns ErrExists if the id or the serial is taken, so that only one of several
-	// concurrent successors of a key is stored.
+	// CreateSigningKey stores a new signing key. It returns ErrExists if the id or the serial is taken, so that only one
+	// of several concurrent successors of a key is stored.
 	CreateSigningKey(ctx context.Context, key SigningKey) error
 
-	// SetSigningKeyStage moves a signing key from one stage to another. It returns ErrStale if the key is not in the stage from, so that
-	// only one of several concurrent moves succeeds, and ErrNotFound if there is no key.
+	// SetSigningKeyStage moves a signing key from one stage to another. It returns ErrStale if the key is not in the stage
+	// from, so that only one of several concurrent moves succeeds, and ErrNotFound if there is no key.
 	SetSigningKeyStage(ctx context.Context, id uuid.UUID, from, to KeyStage, at time.Time) error
 
 	// DeleteSigningKey removes a signing key. It returns ErrNotFound if there is none.
@@ -148,12 +158,14 @@ func (d Device) Ended() bool { return !d.EndedAt.IsZero() }
 // A SecretHash is a SHA-256 hash.
 type SecretHash [32]byte
 
-// RefreshTokens is the state of a device's refresh tokens. One token is current at a time; using it makes the next one current.
+// RefreshTokens is the state of a device's refresh tokens. One token is current at a time; using it makes the next one
+// current.
 type RefreshTokens struct {
-	Family    SecretHash // of the secret that all tokens of the device share
-	Current   SecretHash // of the current token
-	Previous  SecretHash // of the token before it; zero before the first rotation
-	Salt      SecretHash // random; derives the current token from the previous one, if the client did not receive the response
+	Family   SecretHash // of the secret that all tokens of the device share
+	Current  SecretHash // of the current token
+	Previous SecretHash // of the token before it; zero before the first rotation
+	// random; derives the current token from the previous one, if the client did not receive the response
+	Salt      SecretHash
 	RotatedAt time.Time
 	ExpiresAt time.Time // of the current token
 }
@@ -196,7 +208,8 @@ type SigningKey struct {
 	StagedAt         time.Time // when the key reached its stage
 }
 
-// A KeyStage is a stage in the life of a signing key. Tokens signed by a key in any stage are accepted; a revoked key is deleted.
+// A KeyStage is a stage in the life of a signing key. Tokens signed by a key in any stage are accepted; a revoked key
+// is deleted.
 type KeyStage string
 
 // The stages of a key.

@@ -85,13 +85,16 @@ func TestARoundOfAlertsLooksWhereSomethingMayHaveChanged(t *testing.T) {
 	}{
 		{"the first call checks every ledger", noon, nil, "ada berta", 0, nil},
 		{"the next call checks none", noon.Add(time.Minute), nil, "", 0, nil},
-		{"a write is checked", noon.Add(2 * time.Minute), func() { spend(t, st, "berta", "85", "2026-04-01") }, "berta", 1, nil},
+		{"a write is checked", noon.Add(2 * time.Minute), func() { spend(t, st, "berta", "85", "2026-04-01") }, "berta", 1,
+			nil},
 		{"raising is a write too", noon.Add(3 * time.Minute), nil, "berta", 0, nil},
 		{"nothing changed", noon.Add(4 * time.Minute), nil, "", 0, nil},
 		{"before midnight in Berlin", time.Date(2026, 3, 31, 21, 59, 59, 0, time.UTC), nil, "", 0, nil},
-		{"midnight begins the month of an expense with a future date", time.Date(2026, 3, 31, 22, 0, 0, 0, time.UTC), nil, "ada", 2, nil},
+		{"midnight begins the month of an expense with a future date", time.Date(2026, 3, 31, 22, 0, 0, 0, time.UTC), nil,
+			"ada", 2, nil},
 		{"a ledger fails", time.Date(2026, 3, 31, 22, 1, 0, 0, time.UTC), func() { st.broken = "ada" }, "ada", 0, errBroken},
-		{"the ledger that failed is checked again", time.Date(2026, 3, 31, 22, 2, 0, 0, time.UTC), func() { st.broken = "" }, "ada", 0, nil},
+		{"the ledger that failed is checked again", time.Date(2026, 3, 31, 22, 2, 0, 0, time.UTC), func() { st.broken = "" },
+			"ada", 0, nil},
 		{"an erased ledger is forgotten", time.Date(2026, 3, 31, 22, 3, 0, 0, time.UTC), func() {
 			if err := st.EraseLedger(t.Context(), "ada"); err != nil {
 				t.Fatal(err)
@@ -110,7 +113,8 @@ func TestARoundOfAlertsLooksWhereSomethingMayHaveChanged(t *testing.T) {
 			}
 		}
 		if viewed = max(" ", viewed)[1:]; viewed != step.viewed || raised != step.raised || !errors.Is(err, step.err) {
-			t.Errorf("%s: viewed %q, raised %d, %v, want %q, %d, %v", step.name, viewed, raised, err, step.viewed, step.raised, step.err)
+			t.Errorf("%s: viewed %q, raised %d, %v, want %q, %d, %v", step.name, viewed, raised, err, step.viewed, step.raised,
+				step.err)
 		}
 	}
 }

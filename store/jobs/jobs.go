@@ -1,7 +1,9 @@
-// Package jobs does periodic work in all ledgers of a store: it posts recurring expenses ([PostDue]), converts expenses that waited
-// for an exchange rate ([ConvertPending]), raises budget alerts ([AlertRaiser]) and checks stored data ([Verify]).
+// Package jobs does periodic work in all ledgers of a store: it posts recurring expenses ([PostDue]), converts expenses
+// that waited for an exchange rate ([ConvertPending]), raises budget alerts ([AlertRaiser]) and checks stored data
+// ([Verify]).
 //
-// A host calls these functions from its own scheduler, for example once a minute. Every function may run on several instances at the
-// same time, and may be interrupted at any moment: each ledger is changed in its own transaction, and the next run continues. A
-// ledger that fails does not stop the others; the functions return the errors of all ledgers joined.
+// A host calls these functions from its own scheduler, for example once a minute. Every function may run on several
+// instances at the same time, and may be interrupted at any moment: each ledger is changed in its own transaction, and
+// the next run continues. A ledger that fails does not stop the others; the functions return the errors of all ledgers
+// joined.
 package jobs

@@ -9,7 +9,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// ConvertPending converts, in every ledger, the pending expenses whose rate env.Rates has now, and returns how many it converted.
+// ConvertPending converts, in every ledger, the pending expenses whose rate env.Rates has now, and returns how many it
+// converted.
 func ConvertPending(ctx context.Context, st store.Store, env expense.Env) (converted int, err error) {
 	var failures []error
 	for owner, err := range st.PendingOwners(ctx) {

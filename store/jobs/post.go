@@ -17,8 +17,8 @@ import (
 
 const (
 	postWorkers = 4 // ledgers in which one PostDue works at the same time
-	// shuffled is the number of due ledgers that PostDue visits in random order, so that instances which start at the same time do not
-	// wait for each other's locks.
+	// shuffled is the number of due ledgers that PostDue visits in random order, so that instances which start at the same
+	// time do not wait for each other's locks.
 	shuffled    = 256
 	maxFailures = 20 // errors that PostDue returns at most
 )
@@ -31,17 +31,18 @@ type PostDueResult struct {
 	Failed    int       // rules that could not be posted; the rule keeps the reason
 }
 
-// PostDue posts every occurrence that is due at env.Now, in all ledgers. It does not try rules that wait to be retried after a
-// failure. It returns at most 20 errors, joined, and stops early with [expense.ErrUnavailable] if the store cannot be reached.
+// PostDue posts every occurrence that is due at env.Now, in all ledgers. It does not try rules that wait to be retried
+// after a failure. It returns at most 20 errors, joined, and stops early with [expense.ErrUnavailable] if the store
+// cannot be reached.
 //
-// Several instances may call PostDue at the same time: each occurrence is posted once. If PostDue is interrupted, what it has not
-// posted is still due.
+// Several instances may call PostDue at the same time: each occurrence is posted once. If PostDue is interrupted, what
+// it has not posted is still due.
 func PostDue(ctx context.Context, st store.Store, env expense.Env) (PostDueResult, error) {
 	return post(ctx, &poster{st: st, env: env})
 }
 
-// RetryDue is like [PostDue], but also tries the rules that wait to be retried, each once. Call it after the cause of a failure has
-// been removed, to post without waiting for the delay.
+// RetryDue is like [PostDue], but also tries the rules that wait to be retried, each once. Call it after the cause of a
+// failure has been removed, to post without waiting for the delay.
 func RetryDue(ctx context.Context, st store.Store, env expense.Env) (PostDueResult, error) {
 	return post(ctx, &poster{st: st, env: env, retry: true})
 }
@@ -175,9 +176,9 @@ func (p *poster) count(ledger recurrence.PostResult) {
 	}
 }
 
-// CatchUp posts the due occurrences of the rule that a use case refused to change with a [recurrence.BacklogError], one batch per
-// Update. After CatchUp, the caller repeats the use case. CatchUp returns the rule's new version, or 0 if another writer has changed
-// or deleted the rule in the meantime: then a precondition on the old version must fail.
+// CatchUp posts the due occurrences of the rule that a use case refused to change with a [recurrence.BacklogError], one
+// batch per Update. After CatchUp, the caller repeats the use case. CatchUp returns the rule's new version, or 0 if
+// another writer has changed or deleted the rule in the meantime: then a precondition on the old version must fail.
 func CatchUp(
 	ctx context.Context, st store.Store, owner expense.OwnerID, env expense.Env, backlog *recurrence.BacklogError,
 ) (expense.Version, error) {
@@ -209,11 +210,11 @@ func CatchUp(
 
 // PostingLag says how late the posting of recurring expenses is.
 type PostingLag struct {
-	// OldestAge is how long ago the oldest occurrence that is not posted became due; 0 if none is due. It grows while a rule fails, for
-	// example because its category is archived, until the user corrects the rule.
+	// OldestAge is how long ago the oldest occurrence that is not posted became due; 0 if none is due. It grows while a
+	// rule fails, for example because its category is archived, until the user corrects the rule.
 	OldestAge time.Duration
-	// Overdue is the longest time for which a rule could have been tried but was not; a rule that failed counts from its RetryAt. While
-	// PostDue runs regularly, Overdue stays below the interval plus the duration of one run.
+	// Overdue is the longest time for which a rule could have been tried but was not; a rule that failed counts from its
+	// RetryAt. While PostDue runs regularly, Overdue stays below the interval plus the duration of one run.
 	Overdue time.Duration
 }
 

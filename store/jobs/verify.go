@@ -15,9 +15,10 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// Verify reads owner's ledger in one snapshot, recomputes what can be derived from its rows, and returns every deviation from the
-// guarantees of the store and the use cases. It writes nothing. It returns [expense.ErrNotFound] if the owner has no ledger. SQL
-// stores keep counters that a Reader does not show; their VerifyCounters method checks those.
+// Verify reads owner's ledger in one snapshot, recomputes what can be derived from its rows, and returns every
+// deviation from the guarantees of the store and the use cases. It writes nothing. It returns [expense.ErrNotFound] if
+// the owner has no ledger. SQL stores keep counters that a Reader does not show; their VerifyCounters method checks
+// those.
 func Verify(ctx context.Context, st store.Store, owner expense.OwnerID) ([]store.Deviation, error) {
 	var deviations []store.Deviation
 	err := st.View(ctx, owner, func(r store.Reader) error {
@@ -87,11 +88,14 @@ func (v *verifier) checkFeed(ctx context.Context, state store.State) error {
 			subject := change.Type.String() + " " + change.ID.String()
 			switch _, twice := v.feed[change.Type][change.ID]; {
 			case change.Compare(last) <= 0:
-				v.report(store.GuaranteeVersions, subject, "the feed has it at version %d, after a row at version %d", change.Version, last.Version)
+				v.report(store.GuaranteeVersions, subject, "the feed has it at version %d, after a row at version %d",
+					change.Version, last.Version)
 			case change.Version < 1 || change.Version > state.Version:
-				v.report(store.GuaranteeVersions, subject, "its version is %d; the ledger's version is %d", change.Version, state.Version)
+				v.report(store.GuaranteeVersions, subject, "its version is %d; the ledger's version is %d", change.Version,
+					state.Version)
 			case state.Discarded.Contains(change.Version):
-				v.report(store.GuaranteeVersions, subject, "its version is %d, which belongs to a discarded history", change.Version)
+				v.report(store.GuaranteeVersions, subject, "its version is %d, which belongs to a discarded history",
+					change.Version)
 			case twice || v.deleted[change.ID]:
 				v.report(store.GuaranteeVersions, subject, "the feed has it more than once")
 			}
@@ -118,7 +122,8 @@ func (v *verifier) checkListed(t store.RowType, id uuid.UUID, version, guard exp
 	case inFeed != version:
 		v.report(store.GuaranteeVersions, subject, "its version is %d; the feed has it at version %d", version, inFeed)
 	case guard > version:
-		v.report(store.GuaranteeVersions, subject, "its guarded fields changed at version %d, which is after its version %d", guard, version)
+		v.report(store.GuaranteeVersions, subject, "its guarded fields changed at version %d, which is after its version %d",
+			guard, version)
 	}
 	delete(v.feed[t], id)
 }
@@ -129,7 +134,8 @@ func (v *verifier) checkUnlisted() {
 		if t == store.AlertRow { // the feed reads alerts from the list itself
 			continue
 		}
-		for _, id := range slices.SortedFunc(maps.Keys(v.feed[t]), func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) }) {
+		for _, id := range slices.SortedFunc(maps.Keys(v.feed[t]),
+			func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) }) {
 			v.report(store.GuaranteeVersions, t.String()+" "+id.String(), "the feed has it, but no list has it")
 		}
 	}
@@ -200,7 +206,8 @@ type monthSum struct {
 }
 
 func (s monthSum) String() string {
-	return fmt.Sprintf("%d expenses of %d, %d in home currency, %d pending of %d", s.count, s.amount, s.home, s.pendingCount, s.pending)
+	return fmt.Sprintf("%d expenses of %d, %d in home currency, %d pending of %d", s.count, s.amount, s.home,
+		s.pendingCount, s.pending)
 }
 
 func (v *verifier) checkExpenses(ctx context.Context) error {
@@ -232,12 +239,15 @@ func (v *verifier) checkExpenses(ctx context.Context) error {
 			pendingCount: total.PendingCount, pending: total.Pending.Minor(),
 		}
 		if sum := sums[key]; sum != stored {
-			v.report(store.GuaranteeTotals, key.String(), "the total is %s; the sum of its rows is %s (minor units)", stored, sum)
+			v.report(store.GuaranteeTotals, key.String(), "the total is %s; the sum of its rows is %s (minor units)", stored,
+				sum)
 		}
 		delete(sums, key)
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(sums), func(a, b sumKey) int { return strings.Compare(a.String(), b.String()) }) {
-		v.report(store.GuaranteeTotals, key.String(), "the total is missing; the sum of its rows is %s (minor units)", sums[key])
+	for _, key := range slices.SortedFunc(maps.Keys(sums),
+		func(a, b sumKey) int { return strings.Compare(a.String(), b.String()) }) {
+		v.report(store.GuaranteeTotals, key.String(), "the total is missing; the sum of its rows is %s (minor units)",
+			sums[key])
 	}
 	return nil
 }
@@ -248,7 +258,8 @@ func (v *verifier) checkExpense(e expense.Expense) {
 	v.checkValid(subject, e.Validate())
 	v.checkCategoryExists(subject, e.CategoryID)
 	if e.Home.Currency() != v.settings.Home {
-		v.report(store.GuaranteeConversion, subject, "its home amount is in %s; the ledger's home currency is %s", e.Home.Currency(), v.settings.Home)
+		v.report(store.GuaranteeConversion, subject, "its home amount is in %s; the ledger's home currency is %s",
+			e.Home.Currency(), v.settings.Home)
 	}
 }
 
@@ -273,8 +284,8 @@ func (v *verifier) checkBudgets(ctx context.Context) error {
 	return nil
 }
 
-// checkBudgetCategory checks that the budget's category exists and has no other budget. A budget of a merged category refers to the
-// category that it was merged into.
+// checkBudgetCategory checks that the budget's category exists and has no other budget. A budget of a merged category
+// refers to the category that it was merged into.
 func (v *verifier) checkBudgetCategory(subject string, b budget.Budget, byCategory map[uuid.UUID]uuid.UUID) {
 	switch {
 	case b.MergedInto != uuid.Nil:
@@ -306,6 +317,7 @@ func (v *verifier) checkRule(rule recurrence.Rule) {
 	v.checkValid(subject, rule.Validate())
 	v.checkCategoryExists(subject, rule.CategoryID)
 	if !rule.Next.IsZero() && !rule.SettledThrough.IsZero() && !rule.Next.After(rule.SettledThrough) {
-		v.report(store.GuaranteeRows, subject, "its next occurrence is %s, but occurrences up to %s are already settled", rule.Next, rule.SettledThrough)
+		v.report(store.GuaranteeRows, subject, "its next occurrence is %s, but occurrences up to %s are already settled",
+			rule.Next, rule.SettledThrough)
 	}
 }

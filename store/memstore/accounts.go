@@ -18,7 +18,7 @@ import (
 
 var _ accounts.Store = (*Accounts)(nil)
 
-// Accounts keeps accounts, devices, tokens, failures and signing keys in memory; see [accounts.Store]. What it holds ends with the process.
+// Accounts stores local accounts in memory. It implements [accounts.Store]. All data is lost when the process ends.
 type Accounts struct {
 	mu       sync.RWMutex
 	accounts map[uuid.UUID]accounts.Account
@@ -49,7 +49,7 @@ func (a *Accounts) CreateAccount(_ context.Context, account accounts.Account) er
 	defer a.mu.Unlock()
 	key := accounts.EmailKey(account.Email)
 	if _, taken := a.emails[key]; taken {
-		return fmt.Errorf("an account of this e-mail address: %w", expense.ErrExists)
+		return fmt.Errorf("account with this e-mail address: %w", expense.ErrExists)
 	}
 	if _, taken := a.accounts[account.ID]; taken {
 		return fmt.Errorf("account %s: %w", account.ID, expense.ErrExists)
@@ -74,7 +74,7 @@ func (a *Accounts) AccountByEmail(_ context.Context, email string) (accounts.Acc
 	defer a.mu.RUnlock()
 	id, ok := a.emails[accounts.EmailKey(email)]
 	if !ok {
-		return accounts.Account{}, fmt.Errorf("an account of this e-mail address: %w", expense.ErrNotFound)
+		return accounts.Account{}, fmt.Errorf("account with this e-mail address: %w", expense.ErrNotFound)
 	}
 	return a.account(id)
 }
@@ -90,7 +90,7 @@ func (a *Accounts) Accounts(context.Context) iter.Seq2[accounts.Account, error] 
 	}
 }
 
-// Rehash implements [accounts.Store].
+// RehashPassword implements [accounts.Store].
 func (a *Accounts) RehashPassword(_ context.Context, account uuid.UUID, from, to string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -98,7 +98,9 @@ func (a *Accounts) RehashPassword(_ context.Context, account uuid.UUID, from, to
 }
 
 // SetPassword implements [accounts.Store].
-func (a *Accounts) SetPassword(_ context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time) error {
+func (a *Accounts) SetPassword(
+	_ context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time,
+) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.replaceHash(account, from, to); err != nil {
@@ -126,7 +128,7 @@ func (a *Accounts) SetEmail(_ context.Context, id uuid.UUID, passwordHash, email
 	}
 	key := accounts.EmailKey(email)
 	if holder, taken := a.emails[key]; taken && holder != id {
-		return fmt.Errorf("an account of this e-mail address: %w", expense.ErrExists)
+		return fmt.Errorf("account with this e-mail address: %w", expense.ErrExists)
 	}
 	delete(a.emails, accounts.EmailKey(account.Email))
 	account.Email = email
@@ -267,7 +269,7 @@ func (a *Accounts) Tokens(_ context.Context, account uuid.UUID) ([]accounts.Toke
 	}), nil
 }
 
-// UseToken implements [accounts.Store].
+// RecordTokenUse implements [accounts.Store].
 func (a *Accounts) RecordTokenUse(_ context.Context, account, id uuid.UUID, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -292,7 +294,9 @@ func (a *Accounts) DeleteToken(_ context.Context, account, id uuid.UUID) error {
 }
 
 // Failures implements [accounts.Store].
-func (a *Accounts) Failures(_ context.Context, keys ...accounts.SecretHash) (map[accounts.SecretHash]accounts.Failures, error) {
+func (a *Accounts) Failures(
+	_ context.Context, keys ...accounts.SecretHash,
+) (map[accounts.SecretHash]accounts.Failures, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	found := make(map[accounts.SecretHash]accounts.Failures)
@@ -304,13 +308,13 @@ func (a *Accounts) Failures(_ context.Context, keys ...accounts.SecretHash) (map
 	return found, nil
 }
 
-// CountFailure implements [accounts.Store].
-func (a *Accounts) RecordFailure(_ context.Context, at, quiet time.Time, keys ...accounts.SecretHash) error {
+// RecordFailure implements [accounts.Store].
+func (a *Accounts) RecordFailure(_ context.Context, at, resetBefore time.Time, keys ...accounts.SecretHash) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, key := range keys {
 		counted := a.failures[key]
-		if counted.Last.Before(quiet) {
+		if counted.Last.Before(resetBefore) {
 			counted.Count = 0
 		}
 		a.failures[key] = accounts.Failures{Count: counted.Count + 1, Last: at}
@@ -318,7 +322,7 @@ func (a *Accounts) RecordFailure(_ context.Context, at, quiet time.Time, keys ..
 	return nil
 }
 
-// ForgetFailures implements [accounts.Store].
+// ClearFailures implements [accounts.Store].
 func (a *Accounts) ClearFailures(_ context.Context, key accounts.SecretHash) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -327,7 +331,7 @@ func (a *Accounts) ClearFailures(_ context.Context, key accounts.SecretHash) err
 }
 
 // Purge implements [accounts.Store].
-func (a *Accounts) Purge(_ context.Context, before, quiet time.Time) error {
+func (a *Accounts) Purge(_ context.Context, before, resetBefore time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, devices := range a.devices {
@@ -338,11 +342,14 @@ func (a *Accounts) Purge(_ context.Context, before, quiet time.Time) error {
 	for _, tokens := range a.tokens {
 		maps.DeleteFunc(tokens, func(_ uuid.UUID, token accounts.Token) bool { return token.ExpiresAt.Before(before) })
 	}
-	maps.DeleteFunc(a.failures, func(_ accounts.SecretHash, counted accounts.Failures) bool { return counted.Last.Before(quiet) })
+	maps.DeleteFunc(a.failures, func(_ accounts.SecretHash,
+		counted accounts.Failures) bool {
+		return counted.Last.Before(resetBefore)
+	})
 	return nil
 }
 
-// Keys implements [accounts.Store].
+// SigningKeys implements [accounts.Store].
 func (a *Accounts) SigningKeys(context.Context) ([]accounts.SigningKey, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -354,7 +361,7 @@ func (a *Accounts) SigningKeys(context.Context) ([]accounts.SigningKey, error) {
 	return keys, nil
 }
 
-// PutKey implements [accounts.Store].
+// CreateSigningKey implements [accounts.Store].
 func (a *Accounts) CreateSigningKey(_ context.Context, key accounts.SigningKey) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -367,7 +374,7 @@ func (a *Accounts) CreateSigningKey(_ context.Context, key accounts.SigningKey) 
 	return nil
 }
 
-// MoveKey implements [accounts.Store].
+// SetSigningKeyStage implements [accounts.Store].
 func (a *Accounts) SetSigningKeyStage(_ context.Context, id uuid.UUID, from, to accounts.KeyStage, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -383,7 +390,7 @@ func (a *Accounts) SetSigningKeyStage(_ context.Context, id uuid.UUID, from, to 
 	return nil
 }
 
-// DeleteKey implements [accounts.Store].
+// DeleteSigningKey implements [accounts.Store].
 func (a *Accounts) DeleteSigningKey(_ context.Context, id uuid.UUID) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -394,7 +401,7 @@ func (a *Accounts) DeleteSigningKey(_ context.Context, id uuid.UUID) error {
 	return nil
 }
 
-// account, device, token, replaceHash and sorted are called with the lock held, sorted without.
+// account, device, token and replaceHash are called with the lock held.
 
 func (a *Accounts) account(id uuid.UUID) (accounts.Account, error) {
 	account, ok := a.accounts[id]

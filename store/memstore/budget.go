@@ -11,7 +11,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// Book implements [budget.Reader].
+// BudgetSnapshot implements [budget.Reader].
 func (r reader) BudgetSnapshot(ctx context.Context) (budget.Snapshot, error) {
 	l, err := r.at(ctx)
 	if err != nil {
@@ -20,14 +20,14 @@ func (r reader) BudgetSnapshot(ctx context.Context) (budget.Snapshot, error) {
 	if l.version == 0 {
 		return budget.Snapshot{}, errNoLedger()
 	}
-	book := budget.Snapshot{Settings: l.settings, Categories: l.sortedCategories()}
+	snapshot := budget.Snapshot{Settings: l.settings, Categories: l.sortedCategories()}
 	for b := range l.budgets.rows.values() {
-		book.Budgets = append(book.Budgets, cloneBudget(b))
+		snapshot.Budgets = append(snapshot.Budgets, cloneBudget(b))
 	}
 	for rule := range l.rules.rows.values() {
-		book.HasUpcomingOccurrences = book.HasUpcomingOccurrences || !rule.Paused && !rule.Next.IsZero()
+		snapshot.HasUpcomingOccurrences = snapshot.HasUpcomingOccurrences || !rule.Paused && !rule.Next.IsZero()
 	}
-	return book, nil
+	return snapshot, nil
 }
 
 // Budget implements [budget.Reader].
@@ -40,7 +40,7 @@ func (r reader) Budget(ctx context.Context, id uuid.UUID) (budget.Budget, error)
 	return cloneBudget(b), err
 }
 
-// cloneBudget returns a budget that shares no memory with b.
+// cloneBudget returns a copy that shares no memory with b.
 func cloneBudget(b budget.Budget) budget.Budget {
 	b.Entries, b.AlertAt = slices.Clone(b.Entries), slices.Clone(b.AlertAt)
 	return b
@@ -61,9 +61,9 @@ func (t *tx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.
 			if err != nil {
 				return err
 			}
-			// A series that a merge ended keeps the id of the category that is gone.
+			// A budget whose category was merged keeps the id of that category.
 			if b.CategoryID != uuid.Nil && (!found || b.CategoryID != old.CategoryID) {
-				if err := next.holds(b.CategoryID, "budget", b.ID); err != nil {
+				if err := next.checkCategory(b.CategoryID, "budget", b.ID); err != nil {
 					return err
 				}
 			}
@@ -104,9 +104,10 @@ func (t *tx) HasBudgets(ctx context.Context) (bool, error) {
 	return false, t.usable(ctx)
 }
 
-// endBudget ends the series of a category that is merged away with the month last, and returns its id and its last month;
-// Nil where there is none in force, and no month where it would only have begun later, so that it is deleted. What is left of
-// it, and the series that earlier merges left to the category, follow its expenses into the other.
+// endBudget ends the budget of a category that is merged into another: last becomes its last month. It returns the
+// budget's id and last month; uuid.Nil if no budget was in force, and no month if the budget would have begun later and
+// is deleted. The budget, and the budgets of earlier merges into the category, follow the expenses to the other
+// category.
 func (t *tx) endBudget(
 	next *ledger, category expense.Category, into uuid.UUID, last expense.Month,
 ) (ended uuid.UUID, until expense.Month) {

@@ -67,7 +67,7 @@ func (t *tx) PutCategories(ctx context.Context, categories ...expense.Category) 
 			category.Version = t.next
 			category.CreatedAt, category.UpdatedAt = expense.Timestamp(category.CreatedAt), expense.Timestamp(category.UpdatedAt)
 			next.categories.put(category.ID, category)
-			t.repair(next, category.ID)
+			t.retryRules(next, category.ID)
 		}
 		taken := make(map[string]bool)
 		for category := range next.categories.rows.values() {
@@ -81,8 +81,9 @@ func (t *tx) PutCategories(ctx context.Context, categories ...expense.Category) 
 	})
 }
 
-// repair lets the rules of a category that was changed be tried again: what was wrong with them may have been the category.
-func (t *tx) repair(next *ledger, category uuid.UUID) {
+// retryRules clears the failure of the category's rules, so that they are tried again: the category may have been the
+// cause.
+func (t *tx) retryRules(next *ledger, category uuid.UUID) {
 	for rule := range next.rules.rows.values() {
 		if rule.CategoryID == category && rule.LastError != "" {
 			rule.Version = t.next
@@ -105,7 +106,7 @@ func (t *tx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version,
 	})
 }
 
-// refersTo reports whether anything in the ledger names the category.
+// refersTo reports whether a row refers to the category.
 func (l *ledger) refersTo(category uuid.UUID) bool {
 	if l.settings.DefaultCategory == category {
 		return true
@@ -129,7 +130,9 @@ func (l *ledger) refersTo(category uuid.UUID) bool {
 }
 
 // MergeCategory implements [expense.Tx].
-func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.MergeResult, error) {
+func (t *tx) MergeCategory(
+	ctx context.Context, from, into uuid.UUID, month expense.Month,
+) (expense.MergeResult, error) {
 	var merged expense.MergeResult
 	version, err := t.write(ctx, func(next *ledger) error {
 		source, err := next.categories.row("category", from)
@@ -160,10 +163,10 @@ func (t *tx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expe
 				merged.Rules++
 			}
 		}
-		t.repair(next, into)
+		t.retryRules(next, into)
 		merged.BudgetID, merged.BudgetUntil = t.endBudget(next, source, into, month.Add(-1))
 		tomb := t.tombstone()
-		tomb.into = into
+		tomb.mergedInto = into
 		next.categories.bury(from, tomb)
 		return nil
 	})

@@ -27,7 +27,7 @@ func (r reader) State(ctx context.Context) (store.State, error) {
 }
 
 func (l ledger) state() store.State {
-	return store.State{Epoch: l.epoch, Version: l.version, PurgedThrough: l.floor, Discarded: l.lost}
+	return store.State{Epoch: l.epoch, Version: l.version, PurgedThrough: l.purgedThrough, Discarded: l.discarded}
 }
 
 // Changes implements [store.Reader].
@@ -37,12 +37,12 @@ func (r reader) Changes(ctx context.Context, query store.ChangeQuery) ([]store.C
 		return nil, err
 	}
 	f := feed{query: query}
-	f.row(store.SettingsRow, uuid.Nil, l.settings.Version, l.settings)
-	follow(&f, store.ExpenseRow, l.expenses, func(e expense.Expense) expense.Version { return e.Version })
-	follow(&f, store.CategoryRow, l.categories, func(c expense.Category) expense.Version { return c.Version })
-	follow(&f, store.BudgetRow, l.budgets, func(b budget.Budget) expense.Version { return b.Version })
-	follow(&f, store.RuleRow, l.rules, func(r recurrence.Rule) expense.Version { return r.Version })
-	follow(&f, store.AlertRow, l.alerts, func(a budget.Alert) expense.Version { return a.Version })
+	f.addRow(store.SettingsRow, uuid.Nil, l.settings.Version, l.settings)
+	addTable(&f, store.ExpenseRow, l.expenses, func(e expense.Expense) expense.Version { return e.Version })
+	addTable(&f, store.CategoryRow, l.categories, func(c expense.Category) expense.Version { return c.Version })
+	addTable(&f, store.BudgetRow, l.budgets, func(b budget.Budget) expense.Version { return b.Version })
+	addTable(&f, store.RuleRow, l.rules, func(r recurrence.Rule) expense.Version { return r.Version })
+	addTable(&f, store.AlertRow, l.alerts, func(a budget.Alert) expense.Version { return a.Version })
 	slices.SortFunc(f.changes, func(a, b store.Change) int { return a.Compare(b.FeedPosition) })
 	if query.Limit > 0 {
 		f.changes = f.changes[:min(query.Limit, len(f.changes))]
@@ -50,30 +50,30 @@ func (r reader) Changes(ctx context.Context, query store.ChangeQuery) ([]store.C
 	return f.changes, nil
 }
 
-// A feed collects what a query asks for.
+// A feed collects the changes that a query selects.
 type feed struct {
 	query   store.ChangeQuery
 	changes []store.Change
 }
 
-func (f *feed) row(what store.RowType, id uuid.UUID, version expense.Version, row any) {
-	place := store.FeedPosition{Version: version, Type: what, ID: id}
-	if place.Compare(f.query.After) > 0 {
+func (f *feed) addRow(what store.RowType, id uuid.UUID, version expense.Version, row any) {
+	position := store.FeedPosition{Version: version, Type: what, ID: id}
+	if position.Compare(f.query.After) > 0 {
 		if b, ok := row.(budget.Budget); ok {
 			row = cloneBudget(b)
 		}
-		f.changes = append(f.changes, store.Change{FeedPosition: place, Row: row})
+		f.changes = append(f.changes, store.Change{FeedPosition: position, Row: row})
 	}
 }
 
-func follow[R any](f *feed, what store.RowType, t table[R], version func(R) expense.Version) {
+func addTable[R any](f *feed, what store.RowType, t table[R], version func(R) expense.Version) {
 	for id, row := range t.rows.all() {
-		f.row(what, id, version(row), row)
+		f.addRow(what, id, version(row), row)
 	}
 	for id, tomb := range t.tombs.all() {
-		place := store.FeedPosition{Version: tomb.version, Type: what, ID: id}
-		if tomb.version > f.query.SkipTombstonesThrough && place.Compare(f.query.After) > 0 {
-			f.changes = append(f.changes, store.Change{FeedPosition: place, Deleted: true, MergedInto: tomb.into})
+		position := store.FeedPosition{Version: tomb.version, Type: what, ID: id}
+		if tomb.version > f.query.SkipTombstonesThrough && position.Compare(f.query.After) > 0 {
+			f.changes = append(f.changes, store.Change{FeedPosition: position, Deleted: true, MergedInto: tomb.mergedInto})
 		}
 	}
 }
@@ -88,10 +88,10 @@ func (r reader) MergedInto(ctx context.Context, id uuid.UUID) (uuid.UUID, error)
 	if !ok {
 		return uuid.Nil, fmt.Errorf("tombstone of category %s: %w", id, expense.ErrNotFound)
 	}
-	return tomb.into, nil
+	return tomb.mergedInto, nil
 }
 
-// NewEpoch implements [store.Store].
+// StartEpoch implements [store.Store].
 func (s *Store) StartEpoch(ctx context.Context, owner expense.OwnerID) error {
 	slot, err := s.slot(owner)
 	if err != nil {
@@ -102,11 +102,11 @@ func (s *Store) StartEpoch(ctx context.Context, owner expense.OwnerID) error {
 			return l, errNoLedger()
 		}
 		next := l.state().NextEpoch(time.Now())
-		l.epoch, l.version, l.lost = next.Epoch, next.Version, next.Discarded
+		l.epoch, l.version, l.discarded = next.Epoch, next.Version, next.Discarded
 		return l, nil
 	})
 	if err == nil {
-		s.Notify(owner)
+		s.hub.Notify(owner)
 	}
 	return err
 }

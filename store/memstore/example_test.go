@@ -3,9 +3,8 @@ package memstore_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
@@ -20,29 +19,24 @@ func Example() {
 
 	settings, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
-	ledger := expense.NewInitialLedger("ada", settings, now)
-	if _, err := st.CreateLedger(ctx, "ada", ledger); err != nil {
-		fmt.Println(err)
-		return
+	if _, err := st.CreateLedger(ctx, "ada", expense.NewInitialLedger("ada", settings, now)); err != nil {
+		log.Fatal(err)
 	}
-	rate, _ := expense.LookupRate(expense.NoRates{}, settings.Home, settings.Home, expense.MustDate("2025-06-01"))
-	coffee := expense.MustMoney("3.20", "EUR")
+	env := expense.Env{Now: now}
 	err = st.Update(ctx, "ada", func(tx store.Tx) error {
-		_, err := tx.PutExpenses(ctx, expense.Expense{
-			ID: uuid.MustParse("0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70"), Amount: coffee, Home: coffee, Rate: rate,
-			Date: rate.Date, CategoryID: ledger.Settings.DefaultCategory, Notes: "coffee", CreatedAt: now, UpdatedAt: now,
-		})
+		_, err := expense.Add(ctx, tx, env, expense.Draft{Amount: "3.20", Category: "Food", Notes: new("coffee")})
 		return err
 	})
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	for e, err := range st.Reader("ada").Expenses(ctx, expense.Query{}) {
-		fmt.Println(e.Date, e.Amount, e.Notes, e.Version, err)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(e.Date, e.Amount, e.Notes, "version", e.Version)
 	}
-	// Output: 2025-06-01 3.20 EUR coffee 2 <nil>
+	// Output: 2025-06-01 3.20 EUR coffee version 2
 }

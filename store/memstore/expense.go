@@ -20,7 +20,7 @@ func (r reader) Expense(ctx context.Context, id uuid.UUID) (expense.Expense, err
 	return l.expenses.row("expense", id)
 }
 
-// KnownExpenses implements [expense.Reader].
+// KnownExpenseIDs implements [expense.Reader].
 func (r reader) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
 	l, err := r.at(ctx)
 	if err != nil {
@@ -28,9 +28,9 @@ func (r reader) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.U
 	}
 	var known []uuid.UUID
 	for _, id := range ids {
-		_, live := l.expenses.rows.get(id)
-		_, dead := l.expenses.tombs.get(id)
-		if (live || dead) && !slices.Contains(known, id) {
+		_, stored := l.expenses.rows.get(id)
+		_, deleted := l.expenses.tombs.get(id)
+		if (stored || deleted) && !slices.Contains(known, id) {
 			known = append(known, id)
 		}
 	}
@@ -57,13 +57,13 @@ func (r reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[exp
 	}
 }
 
-// A listed expense has its place in a list.
+// A listed expense has its position in a list.
 type listed struct {
 	key expense.Position
 	row *expense.Expense
 }
 
-// list returns the expenses that query chooses, in its order.
+// list returns the expenses that query selects, in its order.
 func (l *ledger) list(query expense.Query) []listed {
 	order := func(a, b expense.Position) int {
 		c := cmp.Compare(a.N, b.N)
@@ -75,21 +75,21 @@ func (l *ledger) list(query expense.Query) []listed {
 		}
 		return c
 	}
-	var chosen []listed
+	var selected []listed
 	for row := range l.expenses.rows.rows() {
 		key := query.Sort.Position(*row)
 		if query.Matches(*row) && (query.After.IsZero() || order(key, query.After) > 0) {
-			chosen = append(chosen, listed{key, row})
+			selected = append(selected, listed{key, row})
 		}
 	}
-	slices.SortFunc(chosen, func(a, b listed) int { return order(a.key, b.key) })
-	if query.Limit > 0 && query.Limit < len(chosen) {
-		chosen = chosen[:query.Limit]
+	slices.SortFunc(selected, func(a, b listed) int { return order(a.key, b.key) })
+	if query.Limit > 0 && query.Limit < len(selected) {
+		selected = selected[:query.Limit]
 	}
-	return chosen
+	return selected
 }
 
-// Totals implements [expense.Reader]: it adds up the rows.
+// Totals implements [expense.Reader]. It adds up the rows.
 func (r reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
 	l, err := r.at(ctx)
 	if err != nil {
@@ -127,7 +127,7 @@ func (r reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expens
 	return totals, nil
 }
 
-// addTo adds e to a total of its group. No sum can pass the limit of an amount: the volumes of all expenses do not.
+// addTo adds e to a total. The sum cannot overflow, because the ledger limits the volume of all expenses.
 func addTo(total *expense.Total, e expense.Expense) error {
 	if total.Count == 0 {
 		nothing, err := expense.MoneyFromMinor(0, e.Amount.Currency())
@@ -169,7 +169,7 @@ func (t *tx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expe
 			if err != nil {
 				return err
 			}
-			if err := next.holds(e.CategoryID, "expense", e.ID); err != nil {
+			if err := next.checkCategory(e.CategoryID, "expense", e.ID); err != nil {
 				return err
 			}
 			e.Version, e.Guard = t.next, old.Guard
@@ -180,7 +180,7 @@ func (t *tx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expe
 			next.expenses.put(e.ID, e)
 			next.volume -= old.Volume()
 		}
-		// What the old rows counted is taken off before anything is added, so that only the sum in the end decides.
+		// Subtract the volume of all old rows first, so that only the final sum is compared with the limit.
 		for _, e := range expenses {
 			next.volume += e.Volume()
 			if next.volume > expense.MaxMinor {

@@ -15,21 +15,21 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A ledger is everything kept of one owner at one moment. It is a value: a copy is a snapshot, and changing the copy
-// leaves the original alone.
+// A ledger is everything that is stored for one owner at one moment. It is a value: a copy is a snapshot, and changes
+// of the copy do not affect the original.
 type ledger struct {
-	version    expense.Version // the last one taken; 0: there is no ledger
-	epoch      int64
-	floor      expense.Version     // the highest version of a tombstone that was purged
-	lost       store.VersionRanges // those that no row of this history ever has
-	settings   expense.Settings    // no reference, so copied with the ledger
-	volume     int64               // the sum of the expenses' volumes
-	expenses   table[expense.Expense]
-	categories table[expense.Category]
-	budgets    table[budget.Budget]
-	rules      table[recurrence.Rule]
-	alerts     table[budget.Alert]
-	records    tree[store.IdempotencyKey, store.IdempotencyRecord]
+	version       expense.Version // of the last Update; 0: there is no ledger
+	epoch         int64
+	purgedThrough expense.Version     // highest version of a purged tombstone
+	discarded     store.VersionRanges // see store.State
+	settings      expense.Settings    // contains no pointers to shared memory
+	volume        int64               // sum of expense.Expense.Volume
+	expenses      table[expense.Expense]
+	categories    table[expense.Category]
+	budgets       table[budget.Budget]
+	rules         table[recurrence.Rule]
+	alerts        table[budget.Alert]
+	records       tree[store.IdempotencyKey, store.IdempotencyRecord]
 }
 
 func emptyLedger() ledger {
@@ -44,17 +44,17 @@ func emptyLedger() ledger {
 	}
 }
 
-// A table holds the rows of one kind and the tombstones of those that were deleted.
+// A table holds the rows of one type and the tombstones of its deleted rows.
 type table[R any] struct {
 	rows  tree[uuid.UUID, R]
 	tombs tree[uuid.UUID, tombstone]
 }
 
-// A tombstone is what is left of a deleted row.
+// A tombstone remembers a deleted row.
 type tombstone struct {
-	version expense.Version // of the Update that deleted the row
-	into    uuid.UUID       // the category it was merged into, or Nil
-	at      time.Time       // when it was deleted, by this machine's clock
+	version    expense.Version // of the Update that deleted the row
+	mergedInto uuid.UUID       // the category it was merged into, or uuid.Nil
+	at         time.Time       // by the clock of this machine
 }
 
 func newTable[R any]() table[R] {
@@ -63,7 +63,7 @@ func newTable[R any]() table[R] {
 
 func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 
-// row returns the row; ErrGone if it was deleted, ErrNotFound if there never was one.
+// row returns the row, ErrGone if it was deleted, or ErrNotFound.
 func (t table[R]) row(kind string, id uuid.UUID) (R, error) {
 	if row, ok := t.rows.get(id); ok {
 		return row, nil
@@ -75,8 +75,8 @@ func (t table[R]) row(kind string, id uuid.UUID) (R, error) {
 	return none, fmt.Errorf("%s %s: %w", kind, id, expense.ErrNotFound)
 }
 
-// forWrite returns the row that a write names with the version it saw, and whether there is one. Version 0 says that
-// there must never have been one; any other must be the version the row has.
+// forWrite returns the stored row that a write replaces, and whether there is one. Version 0 in the write means that
+// the row must be new; any other version must be that of the stored row.
 func (t table[R]) forWrite(
 	kind string, id uuid.UUID, seen expense.Version, version func(R) expense.Version,
 ) (row R, found bool, err error) {
@@ -94,37 +94,36 @@ func (t table[R]) forWrite(
 	return row, true, nil
 }
 
-// put writes a row.
 func (t *table[R]) put(id uuid.UUID, row R) { t.rows = t.rows.with(id, row) }
 
-// bury takes a row out and leaves a tombstone.
+// bury replaces a row with a tombstone.
 func (t *table[R]) bury(id uuid.UUID, tomb tombstone) {
 	t.rows = t.rows.without(id)
 	t.tombs = t.tombs.with(id, tomb)
 }
 
-// purge removes the tombstones left before the instant, but for those of ids that would come again, and raises floor to them.
-func (t *table[R]) purge(before time.Time, floor *expense.Version) {
+// purge removes tombstones created before an instant, except those with derived ids, and raises purgedThrough to the
+// highest version it removes.
+func (t *table[R]) purge(before time.Time, purgedThrough *expense.Version) {
 	for id, tomb := range t.tombs.all() {
 		if tomb.at.Before(before) && id.Version() != 5 {
 			t.tombs = t.tombs.without(id)
-			*floor = max(*floor, tomb.version)
+			*purgedThrough = max(*purgedThrough, tomb.version)
 		}
 	}
 }
 
-// A reader reads the ledger that at returns for each call: what is committed, a snapshot, or what an Update has made so
-// far.
+// A reader reads the ledger that at returns: the committed one, a snapshot, or the current state of an Update.
 type reader struct {
 	at func(context.Context) (ledger, error)
 }
 
-// A tx changes a copy of the ledger, which the Update then makes the ledger.
+// A tx changes a copy of the ledger. Update then publishes the copy.
 type tx struct {
 	reader
 	now    ledger
 	next   expense.Version // the version that the Update takes if it writes a row
-	doomed error           // what ended it early
+	failed error           // ended the transaction
 }
 
 func newTx(base ledger) *tx {
@@ -133,16 +132,16 @@ func newTx(base ledger) *tx {
 	return t
 }
 
-// usable reports why the transaction can do no more. A cancelled context dooms it, as it would in a database.
+// usable returns the error that ended the transaction, if any. A cancelled context ends it, as it would in a database.
 func (t *tx) usable(ctx context.Context) error {
-	if t.doomed == nil {
-		t.doomed = ctx.Err()
+	if t.failed == nil {
+		t.failed = ctx.Err()
 	}
-	return t.doomed
+	return t.failed
 }
 
-// write runs change over a copy of the ledger and keeps the copy if it went well, so that an error leaves nothing behind.
-// An error that is not one of those a Tx survives dooms the Update.
+// write runs change on a copy of the ledger and keeps the copy if change returns nil, so an error changes nothing. An
+// error after which a Tx is not usable ends the transaction.
 func (t *tx) write(ctx context.Context, change func(next *ledger) error) (expense.Version, error) {
 	if err := t.usable(ctx); err != nil {
 		return 0, err
@@ -150,8 +149,8 @@ func (t *tx) write(ctx context.Context, change func(next *ledger) error) (expens
 	next := t.now
 	next.version = t.next
 	if err := change(&next); err != nil {
-		if !survivable(err) {
-			t.doomed = err
+		if !keepsUsable(err) {
+			t.failed = err
 		}
 		return 0, err
 	}
@@ -159,7 +158,8 @@ func (t *tx) write(ctx context.Context, change func(next *ledger) error) (expens
 	return t.next, nil
 }
 
-func survivable(err error) bool {
+// keepsUsable reports whether a Tx stays usable after an error, as the interfaces guarantee.
+func keepsUsable(err error) bool {
 	for _, kind := range []error{
 		expense.ErrNotFound, expense.ErrExists, expense.ErrStale, expense.ErrInvalid, expense.ErrInUse,
 	} {
@@ -170,28 +170,29 @@ func survivable(err error) bool {
 	return false
 }
 
-// tombstone returns what the running Update leaves of a row that it deletes.
+// tombstone returns a tombstone at the version of this Update.
 func (t *tx) tombstone() tombstone {
 	return tombstone{version: t.next, at: expense.Timestamp(time.Now())}
 }
 
-// distinct reports an id that comes twice.
+// distinct returns an error if an id occurs twice.
 func distinct[R any](kind string, rows []R, id func(R) uuid.UUID) error {
 	seen := make(map[uuid.UUID]bool, len(rows))
 	for _, row := range rows {
 		if seen[id(row)] {
 			return &expense.InvalidError{Field: "id", Code: "duplicate",
-				Detail: fmt.Sprintf("%s %s comes twice in one call; write it once", kind, id(row))}
+				Detail: fmt.Sprintf("%s %s occurs twice in one call; write it once", kind, id(row))}
 		}
 		seen[id(row)] = true
 	}
 	return nil
 }
 
-// holds reports a reference to a category that the ledger does not hold. Its error is none that a Tx survives.
-func (l *ledger) holds(category uuid.UUID, kind string, id uuid.UUID) error {
+// checkCategory returns an error if the ledger has no such category. The error ends the transaction: use cases check
+// references before they write.
+func (l *ledger) checkCategory(category uuid.UUID, kind string, id uuid.UUID) error {
 	if _, ok := l.categories.rows.get(category); !ok {
-		return fmt.Errorf("%s %s refers to category %s, which the ledger does not hold", kind, id, category)
+		return fmt.Errorf("%s %s refers to category %s, which does not exist", kind, id, category)
 	}
 	return nil
 }

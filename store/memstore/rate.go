@@ -8,7 +8,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A quoteKey is what a published price is kept under.
+// A quoteKey identifies a quote.
 type quoteKey struct {
 	source   expense.Source
 	date     expense.Date
@@ -16,7 +16,8 @@ type quoteKey struct {
 }
 
 func compareQuoteKeys(a, b quoteKey) int {
-	return cmp.Or(cmp.Compare(a.source, b.source), a.date.Compare(b.date), cmp.Compare(a.currency.Code(), b.currency.Code()))
+	return cmp.Or(cmp.Compare(a.source, b.source), a.date.Compare(b.date),
+		cmp.Compare(a.currency.Code(), b.currency.Code()))
 }
 
 // PutQuotes implements [store.Store].
@@ -29,11 +30,11 @@ func (s *Store) PutQuotes(ctx context.Context, quotes ...expense.Quote) ([]expen
 	var changed []expense.Quote
 	for _, quote := range quotes {
 		key := quoteKey{quote.Source, quote.Date, quote.Currency}
-		kept, ok := s.quotes.get(key)
+		stored, ok := s.quotes.get(key)
 		switch {
 		case !ok:
 			s.quotes = s.quotes.with(key, quote)
-		case kept.Value != quote.Value:
+		case stored.Value != quote.Value:
 			changed = append(changed, quote)
 		}
 	}

@@ -43,7 +43,7 @@ func (t *tx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Ve
 			if err != nil {
 				return err
 			}
-			if err := next.holds(rule.CategoryID, "rule", rule.ID); err != nil {
+			if err := next.checkCategory(rule.CategoryID, "rule", rule.ID); err != nil {
 				return err
 			}
 			rule.Version, rule.Guard = t.next, old.Guard

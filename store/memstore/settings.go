@@ -24,17 +24,17 @@ func errNoLedger() error { return fmt.Errorf("ledger: %w", expense.ErrNotFound) 
 // PutSettings implements [expense.Tx].
 func (t *tx) PutSettings(ctx context.Context, settings expense.Settings) (expense.Version, error) {
 	return t.write(ctx, func(next *ledger) error {
-		switch has := next.settings.Version; {
-		case has == 0 && settings.Version != 0:
+		switch current := next.settings.Version; {
+		case current == 0 && settings.Version != 0:
 			return fmt.Errorf("settings: %w", expense.ErrNotFound)
-		case has != 0 && settings.Version == 0:
+		case current != 0 && settings.Version == 0:
 			return fmt.Errorf("settings: %w", expense.ErrExists)
-		case has != settings.Version:
-			return fmt.Errorf("settings: %w", &expense.StaleError{Current: has})
+		case current != settings.Version:
+			return fmt.Errorf("settings: %w", &expense.StaleError{Current: current})
 		}
 		if _, ok := next.categories.rows.get(settings.DefaultCategory); !ok {
 			return &expense.InvalidError{Field: "default_category_id", Code: "unknown_category",
-				Detail: fmt.Sprintf("the ledger holds no category %s; name one that it holds", settings.DefaultCategory)}
+				Detail: fmt.Sprintf("category %s does not exist; name a category of the ledger", settings.DefaultCategory)}
 		}
 		settings.Version = t.next
 		next.settings = settings

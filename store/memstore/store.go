@@ -1,10 +1,8 @@
-// Package memstore keeps ledgers in memory: the reference implementation of [store.Store], for tests, for trying things
-// out, and for reading what the interface means. Nothing outlives the process. A ledger is a value made of persistent
-// trees, so a snapshot is a copy, an Update works on a copy that it publishes or forgets, and sums are added up from the
-// rows.
+// Package memstore stores ledgers in memory. It is the reference implementation of [store.Store], for tests and for
+// trials. All data is lost when the process ends.
 //
-//	st := memstore.New()
-//	defer func() { _ = st.Close() }()
+// A ledger is a value made of persistent trees: a snapshot is a copy of the value, an Update changes a copy and then
+// publishes it, and totals are computed from the rows on each call.
 package memstore
 
 import (
@@ -21,22 +19,26 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A Store keeps ledgers in memory. Make it with [New].
+// A Store stores ledgers in memory. It implements [store.Store] and [store.Watcher] and is safe for concurrent use.
+// Create it with [New].
 type Store struct {
-	store.Hub // tells of what this process commits
+	hub store.Hub
 
-	mu      sync.Mutex // held for a moment only: over the map, never over a ledger's work
+	mu      sync.Mutex // guards the fields below; not held during an Update
 	ledgers map[expense.OwnerID]*slot
 	quotes  tree[quoteKey, expense.Quote]
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store   = (*Store)(nil)
+	_ store.Watcher = (*Store)(nil)
+)
 
-// A slot holds the committed ledger of one owner, and the lock of who may change it. Slots are never removed from the
-// map, so that two Updates of one owner always meet at the same lock.
+// A slot holds the committed ledger of one owner and its lock. Slots are never removed from the map, so all Updates of
+// an owner use the same lock.
 type slot struct {
-	writing chan struct{} // holds a token while the ledger is locked; a channel, so that waiting ends with the context
-	mu      sync.Mutex    // held for a moment only: over the value below
+	writing chan struct{} // has a token while the ledger is locked; a channel, because waiting must end with the context
+	mu      sync.Mutex    // guards ledger
 	ledger  ledger
 }
 
@@ -45,22 +47,22 @@ func New() *Store {
 	return &Store{ledgers: make(map[expense.OwnerID]*slot), quotes: newTree[quoteKey, expense.Quote](compareQuoteKeys)}
 }
 
-// slot returns the owner's slot; one that never had a ledger holds an empty one.
+// slot returns the owner's slot, which holds an empty ledger if the owner has none.
 func (s *Store) slot(owner expense.OwnerID) (*slot, error) {
 	if err := owner.Validate(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found, ok := s.ledgers[owner]
+	existing, ok := s.ledgers[owner]
 	if !ok {
-		found = &slot{writing: make(chan struct{}, 1), ledger: emptyLedger()}
-		s.ledgers[owner] = found
+		existing = &slot{writing: make(chan struct{}, 1), ledger: emptyLedger()}
+		s.ledgers[owner] = existing
 	}
-	return found, nil
+	return existing, nil
 }
 
-// owners returns the owners that have a ledger, in the order of their ids.
+// owners returns the owners that have a ledger, ordered by the bytes of their ids.
 func (s *Store) owners() []expense.OwnerID {
 	s.mu.Lock()
 	slots := maps.Clone(s.ledgers)
@@ -81,7 +83,7 @@ func (s *slot) publish(l ledger) {
 	s.ledger = l
 }
 
-// change runs fn over the committed ledger while nobody else may change it, and publishes what fn returns.
+// change locks the ledger, runs fn with the committed ledger, and publishes the ledger that fn returns.
 func (s *slot) change(ctx context.Context, fn func(ledger) (ledger, error)) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -101,7 +103,9 @@ func (s *slot) change(ctx context.Context, fn func(ledger) (ledger, error)) erro
 }
 
 // CreateLedger implements [store.Store].
-func (s *Store) CreateLedger(ctx context.Context, owner expense.OwnerID, newLedger expense.InitialLedger) (bool, error) {
+func (s *Store) CreateLedger(
+	ctx context.Context, owner expense.OwnerID, newLedger expense.InitialLedger,
+) (bool, error) {
 	slot, err := s.slot(owner)
 	if err != nil {
 		return false, err
@@ -136,6 +140,9 @@ func (s *Store) EraseLedger(ctx context.Context, owner expense.OwnerID) error {
 	}
 	return slot.change(ctx, func(ledger) (ledger, error) { return emptyLedger(), nil })
 }
+
+// Watch implements [store.Watcher].
+func (s *Store) Watch(fn func(owner expense.OwnerID)) (stop func()) { return s.hub.Watch(fn) }
 
 // Reader implements [store.Store].
 func (s *Store) Reader(owner expense.OwnerID) store.Reader {
@@ -186,7 +193,7 @@ func (s *Store) Update(ctx context.Context, owner expense.OwnerID, fn func(store
 		return t.now, nil
 	})
 	if err == nil && wrote {
-		s.Notify(owner)
+		s.hub.Notify(owner)
 	}
 	return err
 }
@@ -230,7 +237,7 @@ func (s *Store) PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, er
 // DueOwners implements [store.Store].
 func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.DueOwner, error] {
 	return func(yield func(store.DueOwner, error) bool) {
-		due := make(map[store.DueOwner]time.Time) // by owner and instant: when to try
+		due := make(map[store.DueOwner]time.Time) // RetryAt by owner and Since
 		for owner, err := range s.Owners(ctx) {
 			if err != nil {
 				yield(store.DueOwner{}, err)
@@ -247,25 +254,25 @@ func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.Du
 				if at.IsZero() || at.After(now) {
 					continue
 				}
-				found := store.DueOwner{Owner: owner, Since: at}
-				if try, known := due[found]; !known || rule.RetryAt.Before(try) {
-					due[found] = rule.RetryAt
+				key := store.DueOwner{Owner: owner, Since: at}
+				if retryAt, known := due[key]; !known || rule.RetryAt.Before(retryAt) {
+					due[key] = rule.RetryAt
 				}
 			}
 		}
 		oldest := func(a, b store.DueOwner) int {
 			return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Owner, b.Owner))
 		}
-		for _, found := range slices.SortedFunc(maps.Keys(due), oldest) {
-			found.RetryAt = due[found]
-			if !yield(found, nil) {
+		for _, owner := range slices.SortedFunc(maps.Keys(due), oldest) {
+			owner.RetryAt = due[owner]
+			if !yield(owner, nil) {
 				return
 			}
 		}
 	}
 }
 
-func (s *Store) ownersWhere(ctx context.Context, chosen func(ledger) bool) iter.Seq2[expense.OwnerID, error] {
+func (s *Store) ownersWhere(ctx context.Context, match func(ledger) bool) iter.Seq2[expense.OwnerID, error] {
 	return func(yield func(expense.OwnerID, error) bool) {
 		for _, owner := range s.owners() {
 			slot, err := s.slot(owner)
@@ -276,7 +283,7 @@ func (s *Store) ownersWhere(ctx context.Context, chosen func(ledger) bool) iter.
 				yield("", err)
 				return
 			}
-			if l := slot.load(); l.version != 0 && chosen(l) && !yield(owner, nil) {
+			if l := slot.load(); l.version != 0 && match(l) && !yield(owner, nil) {
 				return
 			}
 		}
@@ -300,10 +307,10 @@ func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error
 					l.records = l.records.without(key)
 				}
 			}
-			l.expenses.purge(tombstones, &l.floor)
-			l.categories.purge(tombstones, &l.floor)
-			l.budgets.purge(tombstones, &l.floor)
-			l.rules.purge(tombstones, &l.floor)
+			l.expenses.purge(tombstones, &l.purgedThrough)
+			l.categories.purge(tombstones, &l.purgedThrough)
+			l.budgets.purge(tombstones, &l.purgedThrough)
+			l.rules.purge(tombstones, &l.purgedThrough)
 			return l, nil
 		})
 		if err != nil {

@@ -5,9 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// A tree is an ordered map that never changes: with and without return a new one that shares all but a path with the old.
-// So a snapshot is a copy of two words, and undoing a change is forgetting it. It is a treap: random priorities keep it
-// shallow.
+// A tree is a persistent ordered map: with and without return a new tree that shares all nodes with the old one, except
+// a path. A snapshot is a copy of the struct. The tree is a treap: random priorities keep it balanced.
 type tree[K, V any] struct {
 	root    *node[K, V]
 	compare func(K, K) int
@@ -22,7 +21,6 @@ type node[K, V any] struct {
 
 func newTree[K, V any](compare func(K, K) int) tree[K, V] { return tree[K, V]{compare: compare} }
 
-// get returns the value under key, and whether there is one.
 func (t tree[K, V]) get(key K) (V, bool) {
 	for n := t.root; n != nil; {
 		switch c := t.compare(key, n.key); {
@@ -38,33 +36,33 @@ func (t tree[K, V]) get(key K) (V, bool) {
 	return none, false
 }
 
-// with returns the tree in which value is under key.
+// with returns a tree that also maps key to value.
 func (t tree[K, V]) with(key K, value V) tree[K, V] {
 	t.root = t.insert(t.root, key, &value)
 	return t
 }
 
-// without returns the tree in which nothing is under key.
+// without returns a tree that does not contain key.
 func (t tree[K, V]) without(key K) tree[K, V] {
 	t.root = t.remove(t.root, key)
 	return t
 }
 
-// all yields keys and values in the order of the keys.
+// all yields keys and values in ascending order of the keys.
 func (t tree[K, V]) all() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		t.root.walk(func(key K, value *V) bool { return yield(key, *value) })
 	}
 }
 
-// values yields the values in the order of their keys.
+// values yields the values in ascending order of their keys.
 func (t tree[K, V]) values() iter.Seq[V] {
 	return func(yield func(V) bool) {
 		t.root.walk(func(_ K, value *V) bool { return yield(*value) })
 	}
 }
 
-// rows yields the values in the order of their keys, where they are: nobody may change them.
+// rows yields pointers to the values, in ascending order of their keys. Callers must not change the values.
 func (t tree[K, V]) rows() iter.Seq[*V] {
 	return func(yield func(*V) bool) { t.root.walk(func(_ K, value *V) bool { return yield(value) }) }
 }
@@ -73,8 +71,8 @@ func (n *node[K, V]) walk(yield func(K, *V) bool) bool {
 	return n == nil || n.left.walk(yield) && yield(n.key, n.value) && n.right.walk(yield)
 }
 
-// insert returns n's copy with the value in it. Every node on the way is a copy that nobody else has, so rotating may
-// write to it.
+// insert returns a copy of n that contains the value. All nodes on the path are new copies, so rotations may write to
+// them.
 func (t tree[K, V]) insert(n *node[K, V], key K, value *V) *node[K, V] {
 	if n == nil {
 		return &node[K, V]{key: key, value: value, priority: rand.Uint64()}
@@ -115,7 +113,7 @@ func (t tree[K, V]) remove(n *node[K, V], key K) *node[K, V] {
 	return &top
 }
 
-// join returns one tree of two of which every key of the first is before every key of the second.
+// join merges two trees; all keys of a must be less than all keys of b.
 func join[K, V any](a, b *node[K, V]) *node[K, V] {
 	switch {
 	case a == nil:

@@ -1,10 +1,7 @@
-// Package postgres keeps ledgers in PostgreSQL, for many servers at once. The schema holds no row that refers to another
-// owner's, so it also runs distributed by owner.
+// Package postgres stores ledgers in PostgreSQL. Several instances of a server can share a database. No row refers to a
+// row of another owner, so the schema can also be distributed by owner, for example with Citus.
 //
-//	st, err := postgres.Open(ctx, "postgres://spendwise@db1,db2/spendwise?target_session_attrs=read-write")
-//	if err != nil { … }
-//	defer st.Close()
-//	err = st.Migrate(ctx)
+// Call [Open], then [Store.Migrate] to create or upgrade the tables.
 package postgres
 
 import (
@@ -28,10 +25,11 @@ import (
 	"github.com/spendwise/spendwise/store/internal/sqlstore"
 )
 
-// A Store keeps ledgers in a PostgreSQL database. It implements [store.Store]; Migrate makes its tables.
+// A Store stores ledgers in a PostgreSQL database. It implements [store.Store] and [store.Watcher] and is safe for
+// concurrent use. Migrate creates its tables.
 type Store struct {
-	*sqlstore.Store
-	line *line
+	db       *sqlstore.Store
+	notifier *notifier
 }
 
 var (
@@ -39,7 +37,7 @@ var (
 	_ store.Watcher = (*Store)(nil)
 )
 
-// An Option changes how [Open] opens a database.
+// An Option configures [Open].
 type Option func(*options)
 
 type options struct {
@@ -47,15 +45,16 @@ type options struct {
 	tracer pgx.QueryTracer
 }
 
-// MaxConns sets how many connections there are at most; by default 16.
+// MaxConns sets the maximum number of connections, 16 by default. One more connection listens for changes; see
+// Store.Watch.
 func MaxConns(n int) Option { return func(o *options) { o.conns = max(1, n) } }
 
-// Tracer sees every statement, BEGIN and COMMIT too, with its values.
+// Tracer sets a tracer that sees every statement with its arguments, including BEGIN and COMMIT.
 func Tracer(tracer pgx.QueryTracer) Option { return func(o *options) { o.tracer = tracer } }
 
-// Open connects to the database that dsn names, a URL or keywords and values as libpq reads them; several hosts with
-// target_session_attrs=read-write follow a failover. It does not migrate: see Migrate. While the database cannot be reached
-// the error is [expense.ErrUnavailable].
+// Open connects to the database that dsn names, a URL or the keywords and values of libpq. With several hosts and
+// target_session_attrs=read-write, the store follows a failover. Open does not create tables; call [Store.Migrate]. It
+// returns [expense.ErrUnavailable] if the database cannot be reached.
 func Open(ctx context.Context, dsn string, opts ...Option) (*Store, error) {
 	o := options{conns: 16}
 	for _, opt := range opts {
@@ -66,7 +65,8 @@ func Open(ctx context.Context, dsn string, opts ...Option) (*Store, error) {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	config.Tracer = o.tracer
-	// Our own statements ask for the cached mode. What bun sends by itself is a new text each time, which no cache should keep.
+	// sqlstore asks for the cached mode in its own statements. Statements of bun differ each time and must not fill the
+	// cache.
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	for name, value := range pinned() {
 		config.RuntimeParams[name] = value
@@ -81,12 +81,12 @@ func Open(ctx context.Context, dsn string, opts ...Option) (*Store, error) {
 		}
 		return nil, errors.Join(fmt.Errorf("database: %w", err), db.Close())
 	}
-	st := &Store{Store: sqlstore.New(dialect(), db, db), line: newLine(config)}
-	st.Store.Watch(st.line.tell)
+	st := &Store{db: sqlstore.New(dialect(), db, db), notifier: newNotifier(config)}
+	st.db.Watch(st.notifier.announce)
 	return st, nil
 }
 
-// pinned are the settings without which a text could break out of its literal or change its letters.
+// pinned returns the session settings that the safety of string literals depends on.
 func pinned() map[string]string {
 	return map[string]string{"standard_conforming_strings": "on", "client_encoding": "UTF8"}
 }
@@ -94,20 +94,21 @@ func pinned() map[string]string {
 func checkPinned(_ context.Context, conn *pgx.Conn) error {
 	for name, want := range pinned() {
 		if got := conn.PgConn().ParameterStatus(name); got != want {
-			return fmt.Errorf("the connection has %s = %q, and needs %q; a pooler between must pass the setting on", name, got, want)
+			return fmt.Errorf("the connection has %s = %q, but needs %q; let the connection pooler pass this setting on", name,
+				got, want)
 		}
 	}
 	return nil
 }
 
-// dialect is what PostgreSQL does its own way.
+// dialect describes the SQL of PostgreSQL.
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
 		Bun:        pgdialect.New(),
 		System:     "postgresql",
 		Folder:     "postgres",
 		HasTable:   `SELECT CASE WHEN to_regclass('spendwise_migrations') IS NULL THEN 0 ELSE 1 END`,
-		Exclusive:  `SELECT pg_advisory_xact_lock(7236284610735416693)`, // any number, but always this one
+		Exclusive:  `SELECT pg_advisory_xact_lock(7236284610735416693)`, // an arbitrary constant
 		Leading:    []any{pgx.QueryExecModeCacheStatement},
 		Script:     []any{pgx.QueryExecModeSimpleProtocol},
 		Update:     &sql.TxOptions{Isolation: sql.LevelReadCommitted},
@@ -124,14 +125,15 @@ func dialect() sqlstore.Dialect {
 	}
 }
 
-// classify goes by SQLSTATE where the server answered, else by what became of the connection.
+// classify uses the SQLSTATE if the server sent one, and otherwise the error of the connection.
 func classify(err error) sqlstore.Trouble {
-	if answer, ok := errors.AsType[*pgconn.PgError](err); ok {
-		switch code := answer.Code; {
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch code := pgErr.Code; {
 		case code == "40001", code == "40P01", code == "55P03": // serialization failure, deadlock, lock not available
 			return sqlstore.Conflict
-		// Connection trouble, a server that stops or starts, no room for a connection or a row, an I/O error, a standby.
-		case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "53"), strings.HasPrefix(code, "58"),
+		// Connection exceptions, shutdown or start of the server, no connection or disk space left, I/O errors, a standby.
+		case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "53"),
+			strings.HasPrefix(code, "58"),
 			code == "25006":
 			return sqlstore.Unavailable
 		default:
@@ -144,7 +146,8 @@ func classify(err error) sqlstore.Trouble {
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return sqlstore.Unavailable
 	}
-	for _, lost := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgconn.ErrConnClosed, driver.ErrBadConn, sql.ErrConnDone} {
+	for _, lost := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgconn.ErrConnClosed, driver.ErrBadConn,
+		sql.ErrConnDone} {
 		if errors.Is(err, lost) {
 			return sqlstore.Unavailable
 		}

@@ -12,169 +12,168 @@ import (
 )
 
 const (
-	// changedChannel is where instances tell each other which ledgers have changed.
-	changedChannel = "spendwise_changed"
-	// firstRedial and lastRedial bound the wait before a lost line is opened again.
-	firstRedial = 250 * time.Millisecond
-	lastRedial  = 15 * time.Second
-	// lastWord is how long Close waits for what was committed last to be told.
-	lastWord = 2 * time.Second
+	changedChannel = "spendwise_changed" // NOTIFY channel; the payload is an owner
+	minReconnect   = 250 * time.Millisecond
+	maxReconnect   = 15 * time.Second
+	closeTimeout   = 2 * time.Second // for the last notifications when the store is closed
 )
 
-// A line is the one connection, beside the pool, over which a process tells others what it commits, and hears of what they commit.
-// It is opened by whatever comes first, a commit or a watcher. Nothing correct depends on it: what is lost with it is found by those
-// who watch when they look for themselves.
-type line struct {
-	config *pgx.ConnConfig
-	remote store.Hub // passes on what others commit
-	dirty  chan struct{}
+// A notifier sends and receives notifications about changed ledgers, on one connection beside the pool. The first
+// commit or watcher opens the connection. Notifications are hints: if the connection breaks, some are lost, and
+// watchers find the changes by polling.
+type notifier struct {
+	config  *pgx.ConnConfig
+	remote  store.Hub     // reports the commits of other processes
+	pending chan struct{} // has a token while changed may not be empty
 
 	mu      sync.Mutex
-	changed map[expense.OwnerID]struct{} // here, and not told yet
+	changed map[expense.OwnerID]struct{} // committed here, not sent yet
 
-	opening sync.Once
-	hangUp  sync.Once
-	closing chan struct{} // closed when there will be nothing more to tell
-	cancel  context.CancelFunc
-	ended   sync.WaitGroup
+	opening   sync.Once
+	closeOnce sync.Once
+	closing   chan struct{} // closed when nothing more will be announced
+	cancel    context.CancelFunc
+	running   sync.WaitGroup
 }
 
-func newLine(config *pgx.ConnConfig) *line {
+func newNotifier(config *pgx.ConnConfig) *notifier {
 	own := config.Copy()
 	own.Tracer = nil
-	return &line{
-		config: own, dirty: make(chan struct{}, 1), changed: make(map[expense.OwnerID]struct{}), closing: make(chan struct{}),
+	return &notifier{
+		config: own, pending: make(chan struct{}, 1), changed: make(map[expense.OwnerID]struct{}),
+		closing: make(chan struct{}),
 	}
 }
 
-// Watch implements [store.Watcher]: it tells of what this and every other process commits.
+// Watch implements [store.Watcher]. It reports the commits of all processes that use the database.
 func (s *Store) Watch(fn func(owner expense.OwnerID)) (stop func()) {
-	s.line.open()
-	here, there := s.Store.Watch(fn), s.line.remote.Watch(fn)
-	return func() { here(); there() }
+	s.notifier.open()
+	stopLocal, stopRemote := s.db.Watch(fn), s.notifier.remote.Watch(fn)
+	return func() { stopLocal(); stopRemote() }
 }
 
-// Close tells the other processes what they have not heard yet, for a short time, and closes the database.
+// Close sends the last notifications, for at most 2 seconds, and closes the database. It implements [store.Store].
 func (s *Store) Close() error {
-	s.line.close()
-	return s.Store.Close()
+	s.notifier.close()
+	return s.db.Close()
 }
 
-// open begins to listen and to tell. It does not wait for the connection.
-func (l *line) open() {
-	l.opening.Do(func() {
+// open starts the connection in the background.
+func (n *notifier) open() {
+	n.opening.Do(func() {
 		ctx, cancel := context.WithCancel(context.Background())
-		l.cancel = cancel
-		l.ended.Go(func() { l.run(ctx) })
+		n.cancel = cancel
+		n.running.Go(func() { n.run(ctx) })
 	})
 }
 
-func (l *line) close() {
-	l.opening.Do(func() {}) // whoever comes later opens nothing
-	if l.cancel == nil {
+func (n *notifier) close() {
+	n.opening.Do(func() {}) // a later open does nothing
+	if n.cancel == nil {
 		return
 	}
-	l.hangUp.Do(func() { close(l.closing) })
-	defer time.AfterFunc(lastWord, l.cancel).Stop()
-	l.ended.Wait()
-	l.cancel()
+	n.closeOnce.Do(func() { close(n.closing) })
+	defer time.AfterFunc(closeTimeout, n.cancel).Stop()
+	n.running.Wait()
+	n.cancel()
 }
 
-// over reports whether the line is being closed.
-func (l *line) over() bool {
+func (n *notifier) isClosing() bool {
 	select {
-	case <-l.closing:
+	case <-n.closing:
 		return true
 	default:
 		return false
 	}
 }
 
-// tell notes a change that others are to hear of. It never waits.
-func (l *line) tell(owner expense.OwnerID) {
-	l.open()
-	l.mu.Lock()
-	l.changed[owner] = struct{}{}
-	l.mu.Unlock()
+// announce queues a notification for the other processes. It does not block.
+func (n *notifier) announce(owner expense.OwnerID) {
+	n.open()
+	n.mu.Lock()
+	n.changed[owner] = struct{}{}
+	n.mu.Unlock()
 	select {
-	case l.dirty <- struct{}{}:
-	default: // the line was told already, and has not looked yet
+	case n.pending <- struct{}{}:
+	default:
 	}
 }
 
-// take returns what is to be told, each ledger once however often it changed.
-func (l *line) take() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	owners := make([]string, 0, len(l.changed))
-	for owner := range l.changed {
+// takeChanged empties the queue. It returns an owner once, even if its ledger changed several times.
+func (n *notifier) takeChanged() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	owners := make([]string, 0, len(n.changed))
+	for owner := range n.changed {
 		owners = append(owners, string(owner))
 	}
-	clear(l.changed)
+	clear(n.changed)
 	return owners
 }
 
-// run keeps the line open until it is closed. One that is closed at once is still opened once, for the last word.
-func (l *line) run(ctx context.Context) {
-	for wait := firstRedial; ; wait = min(2*wait, lastRedial) {
-		if l.talk(ctx) {
-			wait = firstRedial
+// run keeps the connection open until the notifier is closed. It connects at least once, to send what was queued
+// before.
+func (n *notifier) run(ctx context.Context) {
+	for wait := minReconnect; ; wait = min(2*wait, maxReconnect) {
+		if n.exchange(ctx) {
+			wait = minReconnect
 		}
 		select {
-		case <-l.closing:
+		case <-n.closing:
 			return
 		case <-time.After(wait):
 		}
 	}
 }
 
-// talk opens the line, listens and tells until something ends it, and reports whether it was open at all.
-func (l *line) talk(ctx context.Context) bool {
-	conn, err := pgx.ConnectConfig(ctx, l.config)
+// exchange connects, then sends and receives notifications until the connection breaks or the notifier is closed. It
+// reports whether it was connected.
+func (n *notifier) exchange(ctx context.Context) bool {
+	conn, err := pgx.ConnectConfig(ctx, n.config)
 	if err != nil {
 		return false
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is lost with a connection that only carries hints.
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the connection carries only hints
 	if _, err := conn.Exec(ctx, "LISTEN "+changedChannel); err != nil {
 		return false
 	}
 	for {
-		ending := l.over() // looked at first: what was committed before is in what is taken
-		if owners := l.take(); len(owners) > 0 {
+		last := n.isClosing() // read before the queue: takeChanged then returns everything that was announced before closing
+		if owners := n.takeChanged(); len(owners) > 0 {
 			_, err := conn.Exec(ctx, "SELECT pg_notify($1, o) FROM unnest($2::text[]) AS o", changedChannel, owners)
 			if err != nil {
 				return true
 			}
 		}
-		if ending {
+		if last {
 			return true
 		}
-		if err := l.listen(ctx, conn); err != nil || ctx.Err() != nil {
+		if err := n.receive(ctx, conn); err != nil || ctx.Err() != nil {
 			return true
 		}
 	}
 }
 
-// listen waits until there is something to tell, or passes on one thing that it hears.
-func (l *line) listen(ctx context.Context, conn *pgx.Conn) error {
+// receive waits until a notification arrives, which it forwards, or until there is something to send.
+func (n *notifier) receive(ctx context.Context, conn *pgx.Conn) error {
 	waiting, cancel := context.WithCancel(ctx)
 	var interrupter sync.WaitGroup
 	interrupter.Go(func() {
 		select {
-		case <-l.dirty:
+		case <-n.pending:
 			cancel()
-		case <-l.closing:
+		case <-n.closing:
 			cancel()
 		case <-waiting.Done():
 		}
 	})
-	heard, err := conn.WaitForNotification(waiting)
+	notification, err := conn.WaitForNotification(waiting)
 	interrupted := waiting.Err() != nil && ctx.Err() == nil
 	cancel()
-	interrupter.Wait() // so that no token is taken after the caller has looked at what is to be told
+	interrupter.Wait() // otherwise it could take a token after the caller has emptied the queue
 	switch {
-	case err == nil && heard.PID != conn.PgConn().PID():
-		l.remote.Notify(expense.OwnerID(heard.Payload))
+	case err == nil && notification.PID != conn.PgConn().PID():
+		n.remote.Notify(expense.OwnerID(notification.Payload))
 		return nil
 	case err == nil, interrupted && !conn.IsClosed():
 		return nil

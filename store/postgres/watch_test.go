@@ -50,7 +50,8 @@ func TestALineThatWasCutIsOpenedAgain(t *testing.T) {
 	defer db.Close()
 	var cut int
 	err = db.QueryRowContext(t.Context(), `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-		WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE ANY (ARRAY['LISTEN %', '%pg_notify(%'])`).Scan(&cut)
+		WHERE datname = current_database() AND pid <> pg_backend_pid()
+		AND query LIKE ANY (ARRAY['LISTEN %', '%pg_notify(%'])`).Scan(&cut)
 	if err != nil || cut == 0 {
 		t.Fatalf("%d lines were cut (%v)", cut, err)
 	}

@@ -8,14 +8,14 @@ import (
 	"os"
 )
 
-// Backup writes the database as it is at one moment into a new file at path, for its owner's eyes only. Readers and writers go on
-// meanwhile. The file is a database by itself, without free pages; it is on the disk when Backup returns nil. A file that is there
-// already is an error and stays as it is; an error leaves no file behind.
+// Backup writes a consistent copy of the database into a new file at path, readable by its owner only, while readers
+// and writers continue. The copy is a complete database without free pages. It is on the disk when Backup returns nil.
+// Backup returns an error if the file exists, and leaves no file behind if it fails.
 func (s *Store) Backup(ctx context.Context, path string) (err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%s is there already; name a new file", path)
+		return fmt.Errorf("backup file %s exists; name a new file", path)
 	case err != nil:
 		return err
 	}
@@ -30,8 +30,8 @@ func (s *Store) Backup(ctx context.Context, path string) (err error) {
 	return file.Sync()
 }
 
-// vacuumInto reads one snapshot and fills a file that is empty (https://sqlite.org/lang_vacuum.html#vacuuminto). It runs on a
-// connection that reads, so that writers go on: that one may write for this statement.
+// vacuumInto copies one snapshot into an empty file (https://sqlite.org/lang_vacuum.html#vacuuminto). It uses a reading
+// connection, so that writers continue, and allows writes on it for this statement.
 func (s *Store) vacuumInto(ctx context.Context, path string) (err error) {
 	conn, err := s.reader.Conn(ctx)
 	if err != nil {
@@ -46,15 +46,15 @@ func (s *Store) vacuumInto(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer func() {
-		_, failure := conn.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("PRAGMA query_only = %d", readOnly))
-		err = errors.Join(err, failure)
+		_, resetErr := conn.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("PRAGMA query_only = %d", readOnly))
+		err = errors.Join(err, resetErr)
 	}()
 	_, err = conn.ExecContext(ctx, "VACUUM INTO ?", path)
 	return err
 }
 
-// CheckFile reads the whole database file and reports the first ways in which it is damaged: pages, indexes, references between
-// tables.
+// CheckFile reads the whole database file and returns an error that lists the first damages it finds: in pages, in
+// indexes, and in references between tables.
 func (s *Store) CheckFile(ctx context.Context) error {
 	for _, pragma := range []string{"integrity_check", "foreign_key_check"} {
 		if err := s.check(ctx, pragma); err != nil {
@@ -64,7 +64,7 @@ func (s *Store) CheckFile(ctx context.Context) error {
 	return nil
 }
 
-// maxDamages is how many findings an error lists.
+// maxDamages is the number of damages that an error lists.
 const maxDamages = 10
 
 func (s *Store) check(ctx context.Context, pragma string) (err error) {

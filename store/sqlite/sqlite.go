@@ -1,10 +1,7 @@
-// Package sqlite keeps ledgers in an SQLite file: one process, no server, no C compiler. One connection writes and a pool of
-// others reads beside it (WAL).
+// Package sqlite stores ledgers in an SQLite file. It needs no server and no C compiler. Only one process may use the
+// file. One connection writes while a pool of connections reads (write-ahead logging).
 //
-//	st, err := sqlite.Open(ctx, "ledger.db")
-//	if err != nil { … }
-//	defer st.Close()
-//	err = st.Migrate(ctx)
+// Call [Open], then [Store.Migrate] to create or upgrade the tables.
 package sqlite
 
 import (
@@ -26,15 +23,19 @@ import (
 	"github.com/spendwise/spendwise/store/internal/sqlstore"
 )
 
-// A Store keeps ledgers in an SQLite database. It implements [store.Store]; Migrate makes its tables.
+// A Store stores ledgers in an SQLite database. It implements [store.Store] and [store.Watcher] and is safe for
+// concurrent use. Migrate creates its tables.
 type Store struct {
-	*sqlstore.Store
+	db     *sqlstore.Store
 	reader *sql.DB
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store   = (*Store)(nil)
+	_ store.Watcher = (*Store)(nil)
+)
 
-// An Option changes how [Open] opens a database.
+// An Option configures [Open].
 type Option func(*options)
 
 type options struct {
@@ -42,33 +43,34 @@ type options struct {
 	readers     int
 }
 
-// Normal lets a commit return before it is on the disk: what was answered survives a crash of the process, but a power cut may
-// undo the last ones. By default every commit is on the disk (synchronous=FULL).
+// Normal sets synchronous=NORMAL: Update may return before the commit is on the disk. Commits survive a crash of the
+// process, but a power failure may undo the last ones. The default is FULL: every commit is on the disk.
 func Normal() Option { return func(o *options) { o.synchronous = "NORMAL" } }
 
-// Readers sets how many connections read; by default 4.
+// Readers sets the number of reading connections, 4 by default.
 func Readers(n int) Option { return func(o *options) { o.readers = max(1, n) } }
 
-// Open opens the database file at path, which is made if there is none. It does not migrate: see Migrate.
+// Open opens the database file at path, and creates it, readable by its owner only, if it does not exist. It does not
+// create tables; call [Store.Migrate]. An in-memory database is an error, because the store uses several connections.
 func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	o := options{synchronous: "FULL", readers: 4}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	if path == "" || path == ":memory:" {
-		return nil, fmt.Errorf("database file %q: a database in memory has one connection, and this store has several; "+
-			"name a file, such as one in a temporary folder", path)
+		return nil, fmt.Errorf("database file %q: this store needs several connections, which an in-memory database "+
+			"does not allow; name a file, for example in a temporary directory", path)
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("database file %s: %w", path, err)
 	}
-	// A ledger is for its owner's eyes: the file is made before SQLite would make it for everybody's. Its companions get its mode.
+	// SQLite would create the file readable by everybody. The files beside it (-wal, -shm) get the mode of this one.
 	file, err := os.OpenFile(absolute, os.O_CREATE|os.O_RDWR, 0o600)
 	if err == nil {
 		err = file.Close()
 	}
-	if err != nil && !errors.Is(err, fs.ErrPermission) { // one that may only be read is SQLite's to judge
+	if err != nil && !errors.Is(err, fs.ErrPermission) { // SQLite decides about a read-only file
 		return nil, fmt.Errorf("database file %s: %w", path, err)
 	}
 	writer, err := sql.Open("sqlite", dsn(absolute, o, url.Values{"_txlock": {"immediate"}}))
@@ -82,35 +84,37 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	}
 	reader.SetMaxOpenConns(o.readers)
 	reader.SetMaxIdleConns(o.readers)
-	// The writer comes first: it makes the file, and turns WAL on, which a reader cannot.
+	// The writer first: it creates the file and enables WAL, which a reader cannot.
 	if err := errors.Join(writer.PingContext(ctx), reader.PingContext(ctx)); err != nil {
 		return nil, errors.Join(fmt.Errorf("database file %s: %w", path, err), writer.Close(), reader.Close())
 	}
 	return OpenDB(writer, reader), nil
 }
 
-// OpenDB returns a store in a database that the host has opened with driver modernc.org/sqlite: writer with one connection at
-// most and _txlock=immediate, both with foreign_keys on and a busy_timeout, in the DSN. Close closes both.
+// OpenDB returns a store that uses databases which the host has opened with the driver modernc.org/sqlite. The DSN of
+// both must set foreign_keys and a busy_timeout. The DSN of writer must set _txlock=immediate, and writer must have at
+// most one connection. [Store.Close] closes both.
 func OpenDB(writer, reader *sql.DB) *Store {
-	return &Store{sqlstore.New(dialect(), writer, reader), reader}
+	return &Store{db: sqlstore.New(dialect(), writer, reader), reader: reader}
 }
 
-// dsn holds every pragma: one that is sent by Exec reaches one connection of a pool only.
+// dsn returns a DSN with all pragmas: a pragma sent by Exec would reach only one connection of the pool.
 func dsn(path string, o options, more url.Values) string {
 	query := url.Values{"_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + o.synchronous + ")", "foreign_keys(1)", "cache_size(-16000)",
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + o.synchronous + ")", "foreign_keys(1)",
+		"cache_size(-16000)",
 	}}
 	for key, values := range more {
 		query[key] = append(query[key], values...)
 	}
 	path = filepath.ToSlash(path)
-	if path[0] != '/' { // a drive's letter
+	if path[0] != '/' { // starts with a drive letter
 		path = "/" + path
 	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }
 
-// dialect is what SQLite does its own way.
+// dialect describes the SQL of SQLite.
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
 		Bun:       sqlitedialect.New(),
@@ -130,7 +134,7 @@ func dialect() sqlstore.Dialect {
 	}
 }
 
-// list is the JSON array of ids, none of which needs escaping.
+// list returns ids as a JSON array. Ids need no escaping.
 func list(ids []string) any {
 	text, err := json.Marshal(ids)
 	if err != nil {
@@ -144,10 +148,11 @@ func classify(err error) sqlstore.Trouble {
 	if !ok {
 		return sqlstore.Fatal
 	}
-	switch failure.Code() & 0xff { // the primary code: the higher bits say where it happened
+	switch failure.Code() & 0xff { // the primary result code
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return sqlstore.Conflict
-	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PROTOCOL:
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY,
+		sqlite3.SQLITE_PROTOCOL:
 		return sqlstore.Unavailable
 	default:
 		return sqlstore.Fatal

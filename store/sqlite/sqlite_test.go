@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"log"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -62,7 +63,8 @@ func TestTheOwnerComesFirstInEveryKeyAndIndex(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	openAt(t, path)
 	db := raw(t, path)
-	rows, err := db.QueryContext(t.Context(), `SELECT m.name, i.name, coalesce((SELECT c.name FROM pragma_index_info(i.name) c WHERE c.seqno = 0), '')
+	rows, err := db.QueryContext(t.Context(),
+		`SELECT m.name, i.name, coalesce((SELECT c.name FROM pragma_index_info(i.name) c WHERE c.seqno = 0), '')
 		FROM sqlite_schema m, pragma_index_list(m.name) i WHERE m.type = 'table'
 		UNION ALL
 		SELECT m.name, 'foreign key to ' || f."table", f."from" FROM sqlite_schema m, pragma_foreign_key_list(m.name) f
@@ -71,7 +73,8 @@ func TestTheOwnerComesFirstInEveryKeyAndIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer rows.Close()
-	// Not a ledger's: prices, migrations, keys, what is known by an address before anybody signs in; and the scans of what expires.
+	// Not a ledger's: prices, migrations, keys, what is known by an address before anybody signs in; and the scans of what
+	// expires.
 	free := regexp.MustCompile(`^spendwise_(quotes|migrations|keys|emails|failures)$|_(expiry|ended|due)$`)
 	seen := 0
 	for rows.Next() {
@@ -95,7 +98,8 @@ func TestTheOwnerComesFirstInEveryKeyAndIndex(t *testing.T) {
 func TestPingSaysThatTheSchemaIsNewer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a ledger?.db")
 	st := openAt(t, path)
-	_, err := raw(t, path).ExecContext(t.Context(), `INSERT INTO spendwise_migrations VALUES ('ledger', 9999, 'future', '', 9999, 0)`)
+	_, err := raw(t, path).ExecContext(t.Context(),
+		`INSERT INTO spendwise_migrations VALUES ('ledger', 9999, 'future', '', 9999, 0)`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +114,8 @@ func TestPingSaysThatTheSchemaIsNewer(t *testing.T) {
 func TestAMigrationThatWasChangedAfterwardsIsReported(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a ledger?.db")
 	st := openAt(t, path)
-	_, err := raw(t, path).ExecContext(t.Context(), `UPDATE spendwise_migrations SET checksum = 'x' WHERE "set" = 'ledger' AND number = 1`)
+	_, err := raw(t, path).ExecContext(t.Context(),
+		`UPDATE spendwise_migrations SET checksum = 'x' WHERE "set" = 'ledger' AND number = 1`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,47 +134,50 @@ func TestADatabaseInMemoryIsRefused(t *testing.T) {
 
 func Example() {
 	ctx := context.Background()
-	folder, err := os.MkdirTemp("", "spendwise")
+	dir, err := os.MkdirTemp("", "spendwise")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	defer os.RemoveAll(folder)
+	defer os.RemoveAll(dir)
 
-	st, err := sqlite.Open(ctx, filepath.Join(folder, "ledger.db"))
+	st, err := sqlite.Open(ctx, filepath.Join(dir, "ledger.db"))
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	defer st.Close()
-	fmt.Println(st.Ping(ctx) == nil)
-	fmt.Println(st.Migrate(ctx) == nil, st.Ping(ctx) == nil)
-	// Output:
-	// false
-	// true true
+	if err := st.Migrate(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(st.Ping(ctx))
+	// Output: <nil>
 }
 
 func ExampleOpenDB() {
 	ctx := context.Background()
-	folder, err := os.MkdirTemp("", "spendwise")
+	dir, err := os.MkdirTemp("", "spendwise")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	defer os.RemoveAll(folder)
+	defer os.RemoveAll(dir)
 
 	const pragmas = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)"
-	file := "file:" + filepath.Join(folder, "host.db") + pragmas
+	file := "file:" + filepath.Join(dir, "host.db") + pragmas
 	writer, err := sql.Open("sqlite", file+"&_txlock=immediate")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	writer.SetMaxOpenConns(1)
 	reader, err := sql.Open("sqlite", file+"&_pragma=query_only(1)")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	st := sqlite.OpenDB(writer, reader)
 	defer st.Close()
-	fmt.Println(st.Migrate(ctx), st.Ping(ctx))
-	// Output: <nil> <nil>
+	if err := st.Migrate(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(st.Ping(ctx))
+	// Output: <nil>
 }
 
 func TestTheFileIsForItsOwnersEyes(t *testing.T) {

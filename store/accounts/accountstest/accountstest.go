@@ -25,8 +25,8 @@ import (
 // checkTimeout is the time after which a check counts as hanging. No check needs a fraction of it.
 const checkTimeout = 2 * time.Minute
 
-// Run checks that the store which open returns keeps every guarantee of [accounts.Store], in one subtest per check. Run calls open for
-// each check, for a new and empty store; open registers with t.Cleanup what has to be closed.
+// Run checks that the store which open returns keeps every guarantee of [accounts.Store], in one subtest per check. Run
+// calls open for each check, for a new and empty store; open registers with t.Cleanup what has to be closed.
 func Run(t *testing.T, open func(t *testing.T) accounts.Store) {
 	t.Helper()
 	for _, c := range checks() {
@@ -70,8 +70,8 @@ func (c check) failures(ctx context.Context, st accounts.Store) []string {
 	return slices.Clone(p.failed)
 }
 
-// A probe is the state of a running check. It records failures instead of reporting them, so that a test can run the suite against
-// broken stores.
+// A probe is the state of a running check. It records failures instead of reporting them, so that a test can run the
+// suite against broken stores.
 type probe struct {
 	ctx      context.Context //nolint:containedctx // a probe lives as long as its check
 	accounts accounts.Store

@@ -24,8 +24,8 @@ func TestMemoryAccounts(t *testing.T) {
 	Run(t, func(*testing.T) accounts.Store { return memstore.NewAccounts() })
 }
 
-// TestEverySentenceOfAccountsHasACheck reads the interface. Each method, and each error that a method's comment names, must be covered by
-// a check; and checks must cover nothing else.
+// TestEverySentenceOfAccountsHasACheck reads the interface. Each method, and each error that a method's comment names,
+// must be covered by a check; and checks must cover nothing else.
 func TestEverySentenceOfAccountsHasACheck(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "../accounts.go", nil, parser.ParseComments)
 	if err != nil {
@@ -117,7 +117,9 @@ func (s mixesAccounts) Device(ctx context.Context, account, id uuid.UUID) (accou
 	return device, err
 }
 
-func (s rotatesAnyway) RotateRefresh(ctx context.Context, account, device uuid.UUID, _ accounts.SecretHash, to accounts.RefreshTokens, seen time.Time) error {
+func (s rotatesAnyway) RotateRefresh(
+	ctx context.Context, account, device uuid.UUID, _ accounts.SecretHash, to accounts.RefreshTokens, seen time.Time,
+) error {
 	kept, err := s.Device(ctx, account, device)
 	if err != nil {
 		return err
@@ -218,7 +220,9 @@ func (s losesCounts) RecordFailure(ctx context.Context, at, quiet time.Time, key
 	return nil
 }
 
-func (s movesAnyway) SetSigningKeyStage(ctx context.Context, id uuid.UUID, _, to accounts.KeyStage, at time.Time) error {
+func (s movesAnyway) SetSigningKeyStage(
+	ctx context.Context, id uuid.UUID, _, to accounts.KeyStage, at time.Time,
+) error {
 	keys, err := s.SigningKeys(ctx)
 	for _, key := range keys {
 		if key.ID == id {

@@ -70,7 +70,8 @@ func (p *probe) account(email string) accounts.Account {
 func (p *probe) newDevice(account accounts.Account) accounts.Device {
 	made := p.moment()
 	return accounts.Device{
-		ID: uuid.New(), Account: account.ID, Name: "Téléphone\nd'" + account.Email, CreatedAt: made, SeenAt: made.Add(time.Microsecond),
+		ID: uuid.New(), Account: account.ID, Name: "Téléphone\nd'" + account.Email, CreatedAt: made,
+		SeenAt: made.Add(time.Microsecond),
 		Refresh: accounts.RefreshTokens{
 			Family: p.hash(), Current: p.hash(), Previous: p.hash(), Salt: p.hash(),
 			RotatedAt: made, ExpiresAt: made.Add(30 * 24 * time.Hour),
@@ -186,7 +187,8 @@ func checkAccountList(p *probe) {
 	for account, err := range p.accounts.Accounts(p.ctx) {
 		p.must(err, "Accounts")
 		p.hasAccount(account)
-		p.must(p.accounts.RehashPassword(p.ctx, account.ID, account.PasswordHash, account.PasswordHash+"'"), "RehashPassword within Accounts")
+		p.must(p.accounts.RehashPassword(p.ctx, account.ID, account.PasswordHash, account.PasswordHash+"'"),
+			"RehashPassword within Accounts")
 		break
 	}
 	cancelled, cancel := context.WithCancel(p.ctx)
@@ -200,7 +202,8 @@ func checkAccountListLong(p *probe) {
 	p.together(makers, func(maker int) {
 		for i := range each {
 			email := fmt.Sprintf("%d-%d@example.org", i, maker)
-			if err := p.accounts.CreateAccount(p.ctx, accounts.Account{ID: uuid.New(), Email: email, PasswordHash: "x", CreatedAt: epoch}); err != nil {
+			if err := p.accounts.CreateAccount(p.ctx, accounts.Account{ID: uuid.New(), Email: email, PasswordHash: "x",
+				CreatedAt: epoch}); err != nil {
 				p.note("CreateAccount(%q): %v", email, err)
 				return
 			}
@@ -232,8 +235,10 @@ func checkAccountRehash(p *probe) {
 	ada.PasswordHash = "another hash"
 	p.must(p.accounts.RehashPassword(p.ctx, ada.ID, old, ada.PasswordHash), "RehashPassword")
 	p.hasAccount(ada)
-	p.fails(p.accounts.RehashPassword(p.ctx, ada.ID, old, "third"), expense.ErrStale, "RehashPassword from a hash that was replaced")
-	p.fails(p.accounts.RehashPassword(p.ctx, uuid.New(), old, "third"), expense.ErrNotFound, "RehashPassword where there is no account")
+	p.fails(p.accounts.RehashPassword(p.ctx, ada.ID, old, "third"), expense.ErrStale,
+		"RehashPassword from a hash that was replaced")
+	p.fails(p.accounts.RehashPassword(p.ctx, uuid.New(), old, "third"), expense.ErrNotFound,
+		"RehashPassword where there is no account")
 	p.hasAccount(ada)
 	p.hasAccount(bob)
 	p.hasDevices(ada, phone)
@@ -243,8 +248,10 @@ func checkAccountPassword(p *probe) {
 	ada, bob := p.account("ada@example.org"), p.account("bob@example.org")
 	phone, laptop, ended, other := p.device(ada), p.device(ada), p.end(p.device(ada)), p.device(bob)
 
-	p.fails(p.accounts.SetPassword(p.ctx, ada.ID, "no", "new", uuid.Nil, p.moment()), expense.ErrStale, "SetPassword from another hash")
-	p.fails(p.accounts.SetPassword(p.ctx, uuid.New(), "no", "new", uuid.Nil, p.moment()), expense.ErrNotFound, "SetPassword of nobody")
+	p.fails(p.accounts.SetPassword(p.ctx, ada.ID, "no", "new", uuid.Nil, p.moment()), expense.ErrStale,
+		"SetPassword from another hash")
+	p.fails(p.accounts.SetPassword(p.ctx, uuid.New(), "no", "new", uuid.Nil, p.moment()), expense.ErrNotFound,
+		"SetPassword of nobody")
 	p.hasAccount(ada)
 	p.hasDevices(ada, phone, laptop, ended)
 
@@ -285,9 +292,11 @@ func checkAccountDelete(p *probe) {
 func checkAccountEmail(p *probe) {
 	ada, bob := p.account("Ada@example.org"), p.account("bob@example.org")
 	phone := p.device(ada)
-	p.fails(p.accounts.SetEmail(p.ctx, ada.ID, "old hash", "new@example.org"), expense.ErrStale, "SetEmail with a password that changed")
+	p.fails(p.accounts.SetEmail(p.ctx, ada.ID, "old hash", "new@example.org"), expense.ErrStale,
+		"SetEmail with a password that changed")
 	p.fails(p.accounts.SetEmail(p.ctx, uuid.New(), "x", "new@example.org"), expense.ErrNotFound, "SetEmail of nobody")
-	p.fails(p.accounts.SetEmail(p.ctx, ada.ID, ada.PasswordHash, "BOB@example.org"), expense.ErrExists, "SetEmail to a taken address")
+	p.fails(p.accounts.SetEmail(p.ctx, ada.ID, ada.PasswordHash, "BOB@example.org"), expense.ErrExists,
+		"SetEmail to a taken address")
 	p.hasAccount(ada)
 	p.hasAccount(bob)
 
@@ -355,8 +364,10 @@ func checkDeviceCreate(p *probe) {
 	changed.Name, changed.Refresh.Current = "changed", p.hash()
 	p.fails(p.accounts.CreateDevice(p.ctx, changed, ada.PasswordHash), expense.ErrExists, "CreateDevice of a taken id")
 	stranger := p.newDevice(accounts.Account{ID: uuid.New()})
-	p.fails(p.accounts.CreateDevice(p.ctx, stranger, ada.PasswordHash), expense.ErrNotFound, "CreateDevice of an unknown account")
-	p.fails(p.accounts.CreateDevice(p.ctx, p.newDevice(ada), "old hash"), expense.ErrStale, "CreateDevice with a password that changed")
+	p.fails(p.accounts.CreateDevice(p.ctx, stranger, ada.PasswordHash), expense.ErrNotFound,
+		"CreateDevice of an unknown account")
+	p.fails(p.accounts.CreateDevice(p.ctx, p.newDevice(ada), "old hash"), expense.ErrStale,
+		"CreateDevice with a password that changed")
 	p.hasDevices(ada, phone)
 
 	twin := phone
@@ -370,7 +381,8 @@ func checkDeviceCreate(p *probe) {
 	p.fails(err, expense.ErrNotFound, "Device of an unknown id")
 }
 
-// checkDeviceCreateDuringChange signs in with the old password while the password changes. Afterwards no such device is signed in.
+// checkDeviceCreateDuringChange signs in with the old password while the password changes. Afterwards no such device is
+// signed in.
 func checkDeviceCreateDuringChange(p *probe) {
 	for round := range 10 {
 		ada := p.account(fmt.Sprintf("ada%d@example.org", round))
@@ -427,8 +439,10 @@ func checkDeviceRotate(p *probe) {
 	p.fails(rotate(ada.ID, phone.ID, first), expense.ErrStale, "RotateRefresh from the token before the current one")
 	p.fails(rotate(ada.ID, phone.ID, phone.Refresh.Previous), expense.ErrStale, "RotateRefresh from the previous token")
 	p.fails(rotate(ada.ID, phone.ID, accounts.SecretHash{}), expense.ErrStale, "RotateRefresh from no token")
-	p.fails(rotate(ada.ID, phone.ID, laptop.Refresh.Current), expense.ErrStale, "RotateRefresh from another device's token")
-	p.fails(rotate(bob.ID, phone.ID, phone.Refresh.Current), expense.ErrNotFound, "RotateRefresh of another account's device")
+	p.fails(rotate(ada.ID, phone.ID, laptop.Refresh.Current), expense.ErrStale,
+		"RotateRefresh from another device's token")
+	p.fails(rotate(bob.ID, phone.ID, phone.Refresh.Current), expense.ErrNotFound,
+		"RotateRefresh of another account's device")
 	p.fails(rotate(ada.ID, uuid.New(), phone.Refresh.Current), expense.ErrNotFound, "RotateRefresh of no device")
 	p.hasDevices(ada, phone, laptop)
 	p.hasDevices(bob, other)
@@ -447,7 +461,8 @@ func checkDeviceRotateAtOnce(p *probe) {
 	}
 	errs := make([]error, len(states))
 	p.together(len(errs), func(i int) {
-		errs[i] = p.accounts.RotateRefresh(p.ctx, ada.ID, phone.ID, phone.Refresh.Current, states[i].Refresh, states[i].SeenAt)
+		errs[i] = p.accounts.RotateRefresh(p.ctx, ada.ID, phone.ID, phone.Refresh.Current, states[i].Refresh,
+			states[i].SeenAt)
 	})
 	p.oneOf(errs, expense.ErrStale, "RotateRefresh from one token")
 	for i, err := range errs {
@@ -465,7 +480,8 @@ func checkDeviceEnd(p *probe) {
 	p.hasDevices(ada, phone, laptop)
 	p.must(p.accounts.EndDevice(p.ctx, ada.ID, phone.ID, p.moment()), "EndDevice again")
 	p.hasDevices(ada, phone, laptop)
-	p.fails(p.accounts.EndDevice(p.ctx, bob.ID, laptop.ID, p.moment()), expense.ErrNotFound, "EndDevice of another account's device")
+	p.fails(p.accounts.EndDevice(p.ctx, bob.ID, laptop.ID, p.moment()), expense.ErrNotFound,
+		"EndDevice of another account's device")
 	p.fails(p.accounts.EndDevice(p.ctx, ada.ID, uuid.New(), p.moment()), expense.ErrNotFound, "EndDevice of no device")
 	p.hasDevices(ada, phone, laptop)
 	p.hasDevices(bob, other)
@@ -474,7 +490,8 @@ func checkDeviceEnd(p *probe) {
 func checkDevicePurge(p *probe) {
 	ada, bob := p.account("ada@example.org"), p.account("bob@example.org")
 	limit := epoch.Add(24 * time.Hour)
-	// around creates a device that ended before the limit, one that ended at the limit, and one that is signed in. It returns the last two.
+	// around creates a device that ended before the limit, one that ended at the limit, and one that is signed in. It
+	// returns the last two.
 	around := func(account accounts.Account) (at, live accounts.Device) {
 		before, at, live := p.device(account), p.device(account), p.device(account)
 		at.EndedAt = limit
@@ -498,7 +515,8 @@ func checkDevicePurge(p *probe) {
 func (p *probe) newToken(account accounts.Account) accounts.Token {
 	made := p.moment()
 	return accounts.Token{
-		ID: uuid.New(), Account: account.ID, Name: "Script d'" + account.Email, Scopes: uint8(1 + p.count%7), Secret: p.hash(),
+		ID: uuid.New(), Account: account.ID, Name: "Script d'" + account.Email, Scopes: uint8(1 + p.count%7),
+		Secret:    p.hash(),
 		CreatedAt: made, ExpiresAt: made.Add(90 * 24 * time.Hour),
 	}
 }
@@ -534,7 +552,8 @@ func checkToken(p *probe) {
 	changed := first
 	changed.Name, changed.Secret = "changed", p.hash()
 	p.fails(p.accounts.CreateToken(p.ctx, changed), expense.ErrExists, "CreateToken of a taken id")
-	p.fails(p.accounts.CreateToken(p.ctx, p.newToken(accounts.Account{ID: uuid.New()})), expense.ErrNotFound, "CreateToken of nobody")
+	p.fails(p.accounts.CreateToken(p.ctx, p.newToken(accounts.Account{ID: uuid.New()})), expense.ErrNotFound,
+		"CreateToken of nobody")
 	_, err := p.accounts.Token(p.ctx, bob.ID, first.ID)
 	p.fails(err, expense.ErrNotFound, "Token of another account")
 	_, err = p.accounts.Token(p.ctx, ada.ID, uuid.New())
@@ -554,8 +573,10 @@ func checkTokenUse(p *probe) {
 		p.must(p.accounts.RecordTokenUse(p.ctx, ada.ID, token.ID, token.UsedAt), "RecordTokenUse")
 		p.hasTokens(ada, token, other)
 	}
-	p.fails(p.accounts.RecordTokenUse(p.ctx, bob.ID, token.ID, p.moment()), expense.ErrNotFound, "RecordTokenUse of another account's")
-	p.fails(p.accounts.RecordTokenUse(p.ctx, ada.ID, uuid.New(), p.moment()), expense.ErrNotFound, "RecordTokenUse of an unknown token")
+	p.fails(p.accounts.RecordTokenUse(p.ctx, bob.ID, token.ID, p.moment()), expense.ErrNotFound,
+		"RecordTokenUse of another account's")
+	p.fails(p.accounts.RecordTokenUse(p.ctx, ada.ID, uuid.New(), p.moment()), expense.ErrNotFound,
+		"RecordTokenUse of an unknown token")
 	p.hasTokens(ada, token, other)
 }
 
@@ -643,7 +664,8 @@ func checkFailuresAtOnce(p *probe) {
 func (p *probe) key(serial int, stage accounts.KeyStage) accounts.SigningKey {
 	made := p.moment()
 	key := accounts.SigningKey{
-		ID: uuid.New(), Serial: serial, Public: []byte{0, byte(serial)}, EncryptedPrivate: []byte{byte(serial), 0, 255}, Stage: stage,
+		ID: uuid.New(), Serial: serial, Public: []byte{0, byte(serial)}, EncryptedPrivate: []byte{byte(serial), 0, 255},
+		Stage:     stage,
 		CreatedAt: made, StagedAt: made.Add(time.Second),
 	}
 	p.must(p.accounts.CreateSigningKey(p.ctx, key), "CreateSigningKey")
@@ -678,7 +700,8 @@ func checkKeyAtOnce(p *probe) {
 	made := p.moment()
 	p.together(len(errs), func(i int) {
 		errs[i] = p.accounts.CreateSigningKey(p.ctx, accounts.SigningKey{
-			ID: uuid.New(), Serial: 7, Public: []byte{byte(i)}, EncryptedPrivate: []byte{1}, Stage: accounts.KeyPending, CreatedAt: made, StagedAt: made,
+			ID: uuid.New(), Serial: 7, Public: []byte{byte(i)}, EncryptedPrivate: []byte{1}, Stage: accounts.KeyPending,
+			CreatedAt: made, StagedAt: made,
 		})
 	})
 	p.oneOf(errs, expense.ErrExists, "CreateSigningKey of one serial")
@@ -689,7 +712,8 @@ func checkKeyAtOnce(p *probe) {
 	}
 	at := p.moment()
 	p.together(len(errs), func(i int) {
-		errs[i] = p.accounts.SetSigningKeyStage(p.ctx, keys[0].ID, accounts.KeyPending, accounts.KeyActive, at.Add(time.Duration(i)*time.Second))
+		errs[i] = p.accounts.SetSigningKeyStage(p.ctx, keys[0].ID, accounts.KeyPending, accounts.KeyActive,
+			at.Add(time.Duration(i)*time.Second))
 	})
 	p.oneOf(errs, expense.ErrStale, "SetSigningKeyStage from one stage")
 }
@@ -701,10 +725,12 @@ func checkKeyMove(p *probe) {
 		first.Stage, first.StagedAt = stage, p.moment()
 		p.must(p.accounts.SetSigningKeyStage(p.ctx, first.ID, from, stage, first.StagedAt), "SetSigningKeyStage to %s", stage)
 		p.hasKeys(first, second)
-		p.fails(p.accounts.SetSigningKeyStage(p.ctx, first.ID, from, stage, p.moment()), expense.ErrStale, "SetSigningKeyStage again")
+		p.fails(p.accounts.SetSigningKeyStage(p.ctx, first.ID, from, stage, p.moment()), expense.ErrStale,
+			"SetSigningKeyStage again")
 		p.hasKeys(first, second)
 	}
-	p.fails(p.accounts.SetSigningKeyStage(p.ctx, uuid.New(), accounts.KeyPending, accounts.KeyActive, p.moment()), expense.ErrNotFound, "SetSigningKeyStage of an unknown key")
+	p.fails(p.accounts.SetSigningKeyStage(p.ctx, uuid.New(), accounts.KeyPending, accounts.KeyActive, p.moment()),
+		expense.ErrNotFound, "SetSigningKeyStage of an unknown key")
 }
 
 func (p *probe) hasKeys(want ...accounts.SigningKey) {

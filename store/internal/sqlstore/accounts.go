@@ -12,8 +12,9 @@ import (
 	"github.com/spendwise/spendwise/store/accounts"
 )
 
-// accounts keeps accounts beside the ledgers, in tables of its own. An account's rows carry the owner of its ledger, so that
-// they are distributed as the ledger is; e-mail addresses, which are unique across owners, have a table keyed by them.
+// accounts keeps accounts beside the ledgers, in tables of its own. An account's rows carry the owner of its ledger, so
+// that they are distributed as the ledger is; e-mail addresses, which are unique across owners, have a table keyed by
+// them.
 type accountStore struct {
 	store *Store
 }
@@ -24,7 +25,8 @@ func (s *Store) Accounts() accounts.Store { return accountStore{store: s} }
 const (
 	accountCells = `a.owner, a.email, a.email_key, a.password_hash, a.created_at`
 	accountWidth = 5
-	deviceCells  = `d.owner, d.id, d.name, d.created_at, d.seen_at, d.ended_at, d.family, d.current_token, d.previous_token, d.salt,
+	deviceCells  = `d.owner, d.id, d.name, d.created_at, d.seen_at, d.ended_at, d.family, d.current_token,
+		d.previous_token, d.salt,
 		d.rotated_at, d.expires_at`
 	deviceWidth = 12
 )
@@ -66,7 +68,8 @@ func errEmail(err error) error { return fmt.Errorf("account of this e-mail addre
 func (a accountStore) CreateAccount(ctx context.Context, account accounts.Account) error {
 	key := accounts.EmailKey(account.Email)
 	return a.store.atomically(ctx, func(session *session) error {
-		made, err := session.exec(ctx, `INSERT INTO spendwise_emails (email_key, owner) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
+		made, err := session.exec(ctx, `INSERT INTO spendwise_emails (email_key, owner) VALUES ($1, $2)
+			ON CONFLICT DO NOTHING`,
 			key, account.ID.String())
 		if err == nil && made == 0 {
 			err = errEmail(expense.ErrExists)
@@ -99,21 +102,24 @@ func (a accountStore) AccountByEmail(ctx context.Context, email string) (account
 		return account, errEmail(expense.ErrNotFound)
 	}
 	found, err := a.store.outside().one(ctx, accountWidth, func(r *row) { account = scanAccount(r) },
-		`SELECT `+accountCells+` FROM spendwise_emails e JOIN spendwise_accounts a ON a.owner = e.owner WHERE e.email_key = $1`, key)
+		`SELECT `+accountCells+` FROM spendwise_emails e JOIN spendwise_accounts a ON a.owner = e.owner
+		WHERE e.email_key = $1`, key)
 	if err == nil && !found {
 		err = errEmail(expense.ErrNotFound)
 	}
 	return account, err
 }
 
-// Accounts reads in chunks, each by a statement that goes on after the last row; its rows are closed before one is yielded.
+// Accounts reads in chunks, each by a statement that goes on after the last row; its rows are closed before one is
+// yielded.
 func (a accountStore) Accounts(ctx context.Context) iter.Seq2[accounts.Account, error] {
 	return func(yield func(accounts.Account, error) bool) {
 		last := ""
 		for {
 			var chunk []accounts.Account
 			after := last
-			err := a.store.outside().each(ctx, accountWidth, func(r *row) { chunk, last = append(chunk, scanAccount(r)), emailKey(r) },
+			err := a.store.outside().each(ctx, accountWidth,
+				func(r *row) { chunk, last = append(chunk, scanAccount(r)), emailKey(r) },
 				`SELECT `+accountCells+` FROM spendwise_emails e JOIN spendwise_accounts a ON a.owner = e.owner
 				WHERE e.email_key > $1 ORDER BY e.email_key LIMIT $2`, after, int64(chunkRows))
 			if err != nil {
@@ -136,19 +142,23 @@ func (a accountStore) RehashPassword(ctx context.Context, account uuid.UUID, fro
 	return a.store.atomically(ctx, func(session *session) error { return replaceHash(ctx, session, account, from, to) })
 }
 
-func (a accountStore) SetPassword(ctx context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time) error {
+func (a accountStore) SetPassword(
+	ctx context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time,
+) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		if err := replaceHash(ctx, session, account, from, to); err != nil {
 			return err
 		}
-		_, err := session.exec(ctx, `UPDATE spendwise_devices SET ended_at = $3 WHERE owner = $1 AND id <> $2 AND ended_at IS NULL`,
+		_, err := session.exec(ctx, `UPDATE spendwise_devices SET ended_at = $3 WHERE owner = $1 AND id <> $2
+			AND ended_at IS NULL`,
 			account.String(), keep.String(), at.UnixMicro())
 		return err
 	})
 }
 
 func replaceHash(ctx context.Context, session *session, account uuid.UUID, from, to string) error {
-	replaced, err := session.exec(ctx, `UPDATE spendwise_accounts SET password_hash = $3 WHERE owner = $1 AND password_hash = $2`,
+	replaced, err := session.exec(ctx, `UPDATE spendwise_accounts SET password_hash = $3 WHERE owner = $1
+		AND password_hash = $2`,
 		account.String(), from, to)
 	if err != nil || replaced == 1 {
 		return err
@@ -164,8 +174,11 @@ func replaceHash(ctx context.Context, session *session, account uuid.UUID, from,
 	}
 }
 
-// lockAccount reads an account and keeps everyone else from changing it, or its set of devices, until the transaction ends.
-func (a accountStore) lockAccount(ctx context.Context, session *session, id uuid.UUID) (account accounts.Account, key string, err error) {
+// lockAccount reads an account and keeps everyone else from changing it, or its set of devices, until the transaction
+// ends.
+func (a accountStore) lockAccount(
+	ctx context.Context, session *session, id uuid.UUID,
+) (account accounts.Account, key string, err error) {
 	found, err := session.one(ctx, accountWidth, func(r *row) { account, key = scanAccount(r), emailKey(r) },
 		`SELECT `+accountCells+` FROM spendwise_accounts a WHERE a.owner = $1`+a.store.dialect.Lock, id.String())
 	if err == nil && !found {
@@ -185,7 +198,8 @@ func (a accountStore) SetEmail(ctx context.Context, id uuid.UUID, passwordHash, 
 			return errAccount(id, fmt.Errorf("password: %w", expense.ErrStale))
 		}
 		if key != old {
-			made, err := session.exec(ctx, `INSERT INTO spendwise_emails (email_key, owner) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
+			made, err := session.exec(ctx, `INSERT INTO spendwise_emails (email_key, owner) VALUES ($1, $2)
+				ON CONFLICT DO NOTHING`,
 				key, id.String())
 			if err == nil && made == 0 {
 				err = errEmail(expense.ErrExists)
@@ -197,7 +211,8 @@ func (a accountStore) SetEmail(ctx context.Context, id uuid.UUID, passwordHash, 
 				return err
 			}
 		}
-		_, err = session.exec(ctx, `UPDATE spendwise_accounts SET email = $2, email_key = $3 WHERE owner = $1`, id.String(), email, key)
+		_, err = session.exec(ctx, `UPDATE spendwise_accounts SET email = $2, email_key = $3 WHERE owner = $1`, id.String(),
+			email, key)
 		return err
 	})
 }
@@ -262,9 +277,12 @@ func (a accountStore) CreateDevice(ctx context.Context, device accounts.Device, 
 			ended = device.EndedAt.UnixMicro()
 		}
 		refresh := device.Refresh
-		made, err := session.exec(ctx, `INSERT INTO spendwise_devices (owner, id, name, created_at, seen_at, ended_at, family, current_token,
-			previous_token, salt, rotated_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`,
-			device.Account.String(), device.ID.String(), device.Name, device.CreatedAt.UnixMicro(), device.SeenAt.UnixMicro(), ended,
+		made, err := session.exec(ctx, `INSERT INTO spendwise_devices (owner, id, name, created_at, seen_at, ended_at, family,
+			current_token,
+			previous_token, salt, rotated_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+			ON CONFLICT DO NOTHING`,
+			device.Account.String(), device.ID.String(), device.Name, device.CreatedAt.UnixMicro(), device.SeenAt.UnixMicro(),
+			ended,
 			refresh.Family[:], refresh.Current[:], refresh.Previous[:], refresh.Salt[:],
 			refresh.RotatedAt.UnixMicro(), refresh.ExpiresAt.UnixMicro())
 		if err == nil && made == 0 {
@@ -297,8 +315,10 @@ func (a accountStore) RotateRefresh(
 	ctx context.Context, account, device uuid.UUID, from accounts.SecretHash, to accounts.RefreshTokens, seen time.Time,
 ) error {
 	return a.store.atomically(ctx, func(session *session) error {
-		rotated, err := session.exec(ctx, `UPDATE spendwise_devices SET family = $4, current_token = $5, previous_token = $6, salt = $7,
-			rotated_at = $8, expires_at = $9, seen_at = $10 WHERE owner = $1 AND id = $2 AND current_token = $3 AND ended_at IS NULL`,
+		rotated, err := session.exec(ctx, `UPDATE spendwise_devices
+			SET family = $4, current_token = $5, previous_token = $6, salt = $7,
+			rotated_at = $8, expires_at = $9, seen_at = $10 WHERE owner = $1 AND id = $2 AND current_token = $3
+			AND ended_at IS NULL`,
 			account.String(), device.String(), from[:], to.Family[:], to.Current[:], to.Previous[:], to.Salt[:],
 			to.RotatedAt.UnixMicro(), to.ExpiresAt.UnixMicro(), seen.UnixMicro())
 		if err != nil || rotated == 1 {
@@ -318,7 +338,8 @@ func (a accountStore) RotateRefresh(
 
 func (a accountStore) EndDevice(ctx context.Context, account, device uuid.UUID, at time.Time) error {
 	return a.store.atomically(ctx, func(session *session) error {
-		ended, err := session.exec(ctx, `UPDATE spendwise_devices SET ended_at = $3 WHERE owner = $1 AND id = $2 AND ended_at IS NULL`,
+		ended, err := session.exec(ctx, `UPDATE spendwise_devices SET ended_at = $3 WHERE owner = $1 AND id = $2
+			AND ended_at IS NULL`,
 			account.String(), device.String(), at.UnixMicro())
 		if err != nil || ended == 1 {
 			return err
@@ -357,7 +378,8 @@ func errKey(id uuid.UUID, err error) error { return fmt.Errorf("signing key %s: 
 func (a accountStore) SigningKeys(ctx context.Context) (keys []accounts.SigningKey, err error) {
 	err = a.store.outside().each(ctx, keyWidth, func(r *row) {
 		keys = append(keys, accounts.SigningKey{
-			ID: r.id(0), Serial: int(r.int(1)), Public: r.bytes(2), EncryptedPrivate: r.bytes(3), Stage: accounts.KeyStage(r.text(4)),
+			ID: r.id(0), Serial: int(r.int(1)), Public: r.bytes(2), EncryptedPrivate: r.bytes(3),
+			Stage:     accounts.KeyStage(r.text(4)),
 			CreatedAt: r.instant(5), StagedAt: r.instant(6),
 		})
 	}, `SELECT `+keyCells+` FROM spendwise_keys k ORDER BY k.serial`)
@@ -365,13 +387,16 @@ func (a accountStore) SigningKeys(ctx context.Context) (keys []accounts.SigningK
 }
 
 func (a accountStore) CreateSigningKey(ctx context.Context, key accounts.SigningKey) error {
-	return a.alter(ctx, errKey(key.ID, expense.ErrExists), `INSERT INTO spendwise_keys (id, serial, public_key, sealed_key, stage,
+	return a.alter(ctx, errKey(key.ID, expense.ErrExists),
+		`INSERT INTO spendwise_keys (id, serial, public_key, sealed_key, stage,
 		created_at, staged_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
 		key.ID.String(), int64(key.Serial), blob(key.Public), blob(key.EncryptedPrivate), string(key.Stage),
 		key.CreatedAt.UnixMicro(), key.StagedAt.UnixMicro())
 }
 
-func (a accountStore) SetSigningKeyStage(ctx context.Context, id uuid.UUID, from, to accounts.KeyStage, at time.Time) error {
+func (a accountStore) SetSigningKeyStage(
+	ctx context.Context, id uuid.UUID, from, to accounts.KeyStage, at time.Time,
+) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		moved, err := session.exec(ctx, `UPDATE spendwise_keys SET stage = $3, staged_at = $4 WHERE id = $1 AND stage = $2`,
 			id.String(), string(from), string(to), at.UnixMicro())

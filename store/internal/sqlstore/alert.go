@@ -16,7 +16,8 @@ const (
 	alertWidth = 7
 )
 
-var alertColumns = columnsOf(`owner text, id uuid, budget_id uuid, month integer, threshold integer, raised_at bigint, read_at bigint,
+var alertColumns = columnsOf(`owner text, id uuid, budget_id uuid, month integer, threshold integer, raised_at bigint,
+	read_at bigint,
 	version bigint`)
 
 var alertsTable = &table{name: "spendwise_alerts", columns: alertColumns, conflict: replace(alertColumns)}
@@ -26,13 +27,15 @@ func alertRow(owner string, a budget.Alert) []any {
 	if !a.ReadAt.IsZero() {
 		read = a.ReadAt.UnixMicro()
 	}
-	return []any{owner, a.ID.String(), a.BudgetID.String(), int64(a.Month.Int()), int64(a.Threshold), a.RaisedAt.UnixMicro(), read,
+	return []any{owner, a.ID.String(), a.BudgetID.String(), int64(a.Month.Int()), int64(a.Threshold),
+		a.RaisedAt.UnixMicro(), read,
 		int64(a.Version)}
 }
 
 func scanAlert(r *row) budget.Alert {
 	alert := budget.Alert{
-		ID: r.id(0), BudgetID: r.id(1), Month: r.month(2), Threshold: budget.Ratio(r.int(3)), RaisedAt: r.instant(4), Version: r.version(6),
+		ID: r.id(0), BudgetID: r.id(1), Month: r.month(2), Threshold: budget.Ratio(r.int(3)), RaisedAt: r.instant(4),
+		Version: r.version(6),
 	}
 	if r.int(5) != 0 {
 		alert.ReadAt = time.UnixMicro(r.int(5)).UTC()

@@ -61,8 +61,8 @@ func (s *session) insert(ctx context.Context, into *table, rows [][]any) (int64,
 	return total, nil
 }
 
-// Values is the Source of an engine that takes rows as VALUES. Its places are without a number: SQLite looks for a value's
-// among all those that have one, which takes longer with each.
+// Values is the Source of an engine that takes rows as VALUES. Its places are without a number: SQLite looks for a
+// value's among all those that have one, which takes longer with each.
 func Values(columns []Column, rows [][]any) (string, []any) {
 	args := make([]any, 0, len(columns)*len(rows))
 	for _, row := range rows {

@@ -15,21 +15,25 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// The parts of a Book in one statement: each line is a settings, a category, a budget or an entry, told by its first cell.
+// The parts of a Book in one statement: each line is a settings, a category, a budget or an entry, told by its first
+// cell.
 const (
 	bookSettings = `SELECT 0 AS part, CAST(default_category AS text) AS id, home AS a, zone AS b, locale AS c,
-		CAST(fiscal_year_start AS bigint) AS k, settings_version AS l, CASE WHEN EXISTS (SELECT 1 FROM spendwise_rules r WHERE r.owner = $1 AND r.paused = 0 AND r.next_date <> 0)
+		CAST(fiscal_year_start AS bigint) AS k, settings_version AS l, CASE WHEN EXISTS (SELECT 1 FROM spendwise_rules r
+		WHERE r.owner = $1 AND r.paused = 0 AND r.next_date <> 0)
 		THEN CAST(1 AS bigint) ELSE CAST(0 AS bigint) END AS m, CAST(0 AS bigint) AS n, CAST(0 AS bigint) AS o,
 		'' AS d, CAST(0 AS bigint) AS p, CAST(0 AS bigint) AS q, '' AS e
 		FROM spendwise_ledgers WHERE owner = $1`
-	bookCategories = ` UNION ALL SELECT 1, CAST(id AS text), name, colour, icon, CAST(archived AS bigint), version, 0, created_at, updated_at,
+	bookCategories = ` UNION ALL SELECT 1, CAST(id AS text), name, colour, icon, CAST(archived AS bigint), version, 0,
+		created_at, updated_at,
 		'', 0, 0, ''
 		FROM spendwise_categories WHERE owner = $1`
 	bookBudgets = `SELECT 2 AS part, CAST(id AS text) AS id, CAST(category_id AS text) AS a, label AS b, alert_at AS c,
 		CAST(until_month AS bigint) AS k, version AS l, guard AS m, created_at AS n, updated_at AS o,
 		CAST(merged_into AS text) AS d, CAST(rollover AS bigint) AS p, rollover_cap AS q, cap_currency AS e
 		FROM spendwise_budgets WHERE owner = $1
-		UNION ALL SELECT 3, CAST(budget_id AS text), currency, '', '', CAST(from_month AS bigint), amount, 0, 0, 0, '', 0, 0, ''
+		UNION ALL SELECT 3, CAST(budget_id AS text), currency, '', '', CAST(from_month AS bigint), amount, 0, 0, 0, '', 0, 0,
+		''
 		FROM spendwise_budget_entries WHERE owner = $1`
 	selectBook    = bookSettings + bookCategories + " UNION ALL " + bookBudgets
 	bookWidth     = 14
@@ -41,8 +45,10 @@ const (
 )
 
 var (
-	budgetColumns = columnsOf(`owner text, id uuid, category_id uuid, label text, merged_into uuid, until_month integer, rollover smallint,
-		rollover_cap bigint, cap_currency text, alert_at text, version bigint, guard bigint, created_at bigint, updated_at bigint`)
+	budgetColumns = columnsOf(`owner text, id uuid, category_id uuid, label text, merged_into uuid, until_month integer,
+		rollover smallint,
+		rollover_cap bigint, cap_currency text, alert_at text, version bigint, guard bigint, created_at bigint,
+		updated_at bigint`)
 	budgetsTable = &table{name: "spendwise_budgets", columns: budgetColumns}
 	entriesTable = &table{
 		name:    "spendwise_budget_entries",
@@ -136,7 +142,8 @@ func (r *reader) BudgetSnapshot(ctx context.Context) (book budget.Snapshot, err 
 			book.HasUpcomingOccurrences = row.bool(7)
 		case partCategory:
 			category := expense.Category{
-				ID: row.id(1), Name: row.text(2), Colour: row.text(3), Icon: row.text(4), Archived: row.bool(5), Version: row.version(6),
+				ID: row.id(1), Name: row.text(2), Colour: row.text(3), Icon: row.text(4), Archived: row.bool(5),
+				Version:   row.version(6),
 				CreatedAt: row.instant(8), UpdatedAt: row.instant(9),
 			}
 			categories = append(categories, keyed{expense.Fold(category.Name), category})
@@ -198,7 +205,8 @@ func (tx *ledgerTx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (e
 		current[b.ID] = b
 		holders[b.CategoryID] = b.ID
 	}
-	err = admitAll(ctx, tx, store.BudgetRow, budgets, current, budgetID, func(b budget.Budget) expense.Version { return b.Version })
+	err = admitAll(ctx, tx, store.BudgetRow, budgets, current, budgetID,
+		func(b budget.Budget) expense.Version { return b.Version })
 	if err != nil {
 		return 0, err
 	}
@@ -242,7 +250,8 @@ func (tx *ledgerTx) checkCategories(ctx context.Context, ids []uuid.UUID) error 
 	if len(ids) == 0 {
 		return nil
 	}
-	held, err := tx.among(ctx, `SELECT c.id FROM %s CROSS JOIN spendwise_categories c WHERE c.owner = $1 AND c.id = e.value`, ids, tx.owner)
+	held, err := tx.among(ctx, `SELECT c.id FROM %s CROSS JOIN spendwise_categories c WHERE c.owner = $1
+		AND c.id = e.value`, ids, tx.owner)
 	if err != nil {
 		return err
 	}
@@ -261,10 +270,13 @@ func (tx *ledgerTx) rewriteBudgets(ctx context.Context, budgets []budget.Budget)
 		if err := tx.removeBudget(ctx, b.ID); err != nil {
 			return err
 		}
-		rows = append(rows, []any{tx.owner, b.ID.String(), b.CategoryID.String(), b.MergedName, nullID(b.MergedInto), int64(b.Until.Int()),
-			int64(b.Rollover), b.RolloverCap.Minor(), b.RolloverCap.Currency().Code(), alertText(b.AlertAt), int64(b.Version), int64(b.Guard), b.CreatedAt.UnixMicro(), b.UpdatedAt.UnixMicro()})
+		rows = append(rows, []any{tx.owner, b.ID.String(), b.CategoryID.String(), b.MergedName, nullID(b.MergedInto),
+			int64(b.Until.Int()),
+			int64(b.Rollover), b.RolloverCap.Minor(), b.RolloverCap.Currency().Code(), alertText(b.AlertAt), int64(b.Version),
+			int64(b.Guard), b.CreatedAt.UnixMicro(), b.UpdatedAt.UnixMicro()})
 		for _, entry := range b.Entries {
-			entries = append(entries, []any{tx.owner, b.ID.String(), int64(entry.From.Int()), entry.Limit.Minor(), entry.Limit.Currency().Code()})
+			entries = append(entries, []any{tx.owner, b.ID.String(), int64(entry.From.Int()), entry.Limit.Minor(),
+				entry.Limit.Currency().Code()})
 		}
 	}
 	if _, err := tx.session.insert(ctx, budgetsTable, rows); err != nil {

@@ -20,7 +20,8 @@ const (
 	selectCategory = `SELECT ` + categoryCells + ` FROM spendwise_categories WHERE owner = $1 AND id = $2`
 )
 
-var categoryColumns = columnsOf(`owner text, id uuid, name text, name_key text, colour text, icon text, archived smallint,
+var categoryColumns = columnsOf(`owner text, id uuid, name text, name_key text, colour text, icon text,
+	archived smallint,
 	version bigint, created_at bigint, updated_at bigint`)
 
 var categoriesTable = &table{
@@ -43,7 +44,8 @@ func (r *reader) Category(ctx context.Context, id uuid.UUID) (category expense.C
 	if r.invalid != nil {
 		return category, r.invalid
 	}
-	found, err := r.on().one(ctx, categoryWidth, func(row *row) { category = scanCategory(row) }, selectCategory, r.owner, id.String())
+	found, err := r.on().one(ctx, categoryWidth, func(row *row) { category = scanCategory(row) }, selectCategory, r.owner,
+		id.String())
 	if err == nil && !found {
 		err = r.missing(ctx, store.CategoryRow, id)
 	}
@@ -130,7 +132,8 @@ func (tx *ledgerTx) PutCategories(ctx context.Context, categories ...expense.Cat
 	return tx.next(), nil
 }
 
-// repair lets the rules of a category that was changed be tried again: what was wrong with them may have been the category.
+// repair lets the rules of a category that was changed be tried again: what was wrong with them may have been the
+// category.
 func (tx *ledgerTx) repair(ctx context.Context, category uuid.UUID) error {
 	var failed []recurrence.Rule
 	err := tx.session.each(ctx, ruleWidth, func(r *row) { failed = append(failed, scanRule(r).WithoutFailure()) },
@@ -143,7 +146,9 @@ func (tx *ledgerTx) repair(ctx context.Context, category uuid.UUID) error {
 }
 
 // freeNames takes their names from categories that give them to one another, which row by row no unique key allows.
-func (tx *ledgerTx) freeNames(ctx context.Context, categories []expense.Category, current map[uuid.UUID]expense.Category) error {
+func (tx *ledgerTx) freeNames(
+	ctx context.Context, categories []expense.Category, current map[uuid.UUID]expense.Category,
+) error {
 	wanted := make(map[string]uuid.UUID, len(categories))
 	for _, category := range categories {
 		wanted[expense.Fold(category.Name)] = category.ID
@@ -168,7 +173,8 @@ func categoryVersion(c expense.Category) expense.Version { return c.Version }
 
 // admitAll says what stands in the way of writing rows: current holds what is there of them.
 func admitAll[R any](
-	ctx context.Context, tx *ledgerTx, what store.RowType, rows []R, current map[uuid.UUID]R, id func(R) uuid.UUID, version func(R) expense.Version,
+	ctx context.Context, tx *ledgerTx, what store.RowType, rows []R, current map[uuid.UUID]R, id func(R) uuid.UUID,
+	version func(R) expense.Version,
 ) error {
 	var absent []uuid.UUID
 	var wants []expense.Version
@@ -214,7 +220,8 @@ func (tx *ledgerTx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.V
 		inUse, err = tx.session.one(ctx, 1, func(*row) {}, `SELECT 1 WHERE
 			EXISTS (SELECT 1 FROM spendwise_expenses WHERE owner = $1 AND category_id = $2)
 			OR EXISTS (SELECT 1 FROM spendwise_rules WHERE owner = $1 AND category_id = $2)
-			OR EXISTS (SELECT 1 FROM spendwise_budgets WHERE owner = $1 AND (category_id = $2 OR merged_into = $2))`, tx.owner, id.String())
+			OR EXISTS (SELECT 1 FROM spendwise_budgets WHERE owner = $1 AND (category_id = $2 OR merged_into = $2))`, tx.owner,
+			id.String())
 		if err != nil {
 			return 0, err
 		}
@@ -233,7 +240,9 @@ func (tx *ledgerTx) removeCategory(ctx context.Context, id, into uuid.UUID) erro
 	return tx.bury(ctx, store.CategoryRow, into, id)
 }
 
-func (tx *ledgerTx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.MergeResult, error) {
+func (tx *ledgerTx) MergeCategory(
+	ctx context.Context, from, into uuid.UUID, month expense.Month,
+) (expense.MergeResult, error) {
 	source, err := tx.Category(ctx, from)
 	if err != nil {
 		return expense.MergeResult{}, err
@@ -254,7 +263,8 @@ func (tx *ledgerTx) MergeCategory(ctx context.Context, from, into uuid.UUID, mon
 		text  string
 		moved *int
 	}{
-		{`UPDATE spendwise_expenses SET category_id = $3, version = $4 WHERE owner = $1 AND category_id = $2`, &merged.Expenses},
+		{`UPDATE spendwise_expenses SET category_id = $3, version = $4 WHERE owner = $1 AND category_id = $2`,
+			&merged.Expenses},
 		{`UPDATE spendwise_rules SET category_id = $3, version = $4 WHERE owner = $1 AND category_id = $2`, &merged.Rules},
 	}
 	for _, move := range moves {
@@ -276,8 +286,8 @@ func (tx *ledgerTx) MergeCategory(ctx context.Context, from, into uuid.UUID, mon
 	return merged, tx.removeCategory(ctx, from, into)
 }
 
-// endBudget ends the series of a category that is merged away with the month last. What is left of it, and the series that
-// earlier merges left to the category, follow its expenses into the other.
+// endBudget ends the series of a category that is merged away with the month last. What is left of it, and the series
+// that earlier merges left to the category, follow its expenses into the other.
 func (tx *ledgerTx) endBudget(
 	ctx context.Context, source expense.Category, into uuid.UUID, last expense.Month,
 ) (ended uuid.UUID, until expense.Month, err error) {

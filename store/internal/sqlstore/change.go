@@ -19,9 +19,11 @@ const (
 	newEpoch    = `UPDATE spendwise_ledgers SET epoch = $2, version = $3, lost = $4 WHERE owner = $1`
 
 	// Each part of the feed goes through the index of its table by (owner, version, id).
-	changedExpenses = `SELECT ` + expenseCells + ` FROM spendwise_expenses x WHERE x.owner = $1 AND (x.version, x.id) > ($2, $3)
+	changedExpenses = `SELECT ` + expenseCells + ` FROM spendwise_expenses x WHERE x.owner = $1
+		AND (x.version, x.id) > ($2, $3)
 		ORDER BY x.version, x.id LIMIT $4`
-	changedCategories = `SELECT ` + categoryCells + ` FROM spendwise_categories WHERE owner = $1 AND (version, id) > ($2, $3)
+	changedCategories = `SELECT ` + categoryCells + ` FROM spendwise_categories WHERE owner = $1
+		AND (version, id) > ($2, $3)
 		ORDER BY version, id LIMIT $4`
 	changedRules = `SELECT ` + ruleCells + ` FROM spendwise_rules r WHERE r.owner = $1 AND (r.version, r.id) > ($2, $3)
 		ORDER BY r.version, r.id LIMIT $4`
@@ -33,7 +35,8 @@ const (
 			CAST(until_month AS bigint) AS k, version AS l, guard AS m, created_at AS n, updated_at AS o,
 			CAST(merged_into AS text) AS d, CAST(rollover AS bigint) AS p, rollover_cap AS q, cap_currency AS e
 		FROM page
-		UNION ALL SELECT 3, CAST(e.budget_id AS text), e.currency, '', '', CAST(e.from_month AS bigint), e.amount, 0, 0, 0, '', 0, 0, ''
+		UNION ALL SELECT 3, CAST(e.budget_id AS text), e.currency, '', '', CAST(e.from_month AS bigint), e.amount, 0, 0, 0,
+		'', 0, 0, ''
 		FROM page p CROSS JOIN spendwise_budget_entries e WHERE e.owner = $1 AND e.budget_id = p.id`
 	changedTombstones = `SELECT t.version, t.type, t.id, t.merged_into FROM spendwise_tombstones t
 		WHERE t.owner = $1 AND (t.version, t.type, t.id) > ($2, $3, $4)
@@ -70,11 +73,13 @@ func feedOf(owner string, query store.ChangeQuery) []feedPart {
 		parts[i].args = []any{owner, int64(query.After.Version), after(query.After, part.what).String(), limit}
 	}
 	return append(parts, feedPart{
-		width: 4, text: changedTombstones, args: []any{owner, int64(buried.Version), buriedAs(buried.Type), buried.ID.String(), limit},
+		width: 4, text: changedTombstones, args: []any{owner, int64(buried.Version), buriedAs(buried.Type),
+			buried.ID.String(), limit},
 	})
 }
 
-// buriedAs is the text under which tombstones of a type of row are kept. Texts sort as the types do; what is beyond them comes last.
+// buriedAs is the text under which tombstones of a type of row are kept. Texts sort as the types do; what is beyond
+// them comes last.
 func buriedAs(what store.RowType) string {
 	if what > store.SettingsRow {
 		return "~" // after every letter
@@ -100,7 +105,8 @@ func (r *reader) State(ctx context.Context) (state store.State, err error) {
 
 func stateOf(ctx context.Context, session *session, query, owner string) (state store.State, err error) {
 	found, err := session.one(ctx, 4, func(row *row) {
-		state = store.State{Epoch: row.int(0), Version: row.version(1), PurgedThrough: row.version(2), Discarded: store.VersionRanges(row.text(3))}
+		state = store.State{Epoch: row.int(0), Version: row.version(1), PurgedThrough: row.version(2),
+			Discarded: store.VersionRanges(row.text(3))}
 	}, query, owner)
 	if err == nil && !found {
 		err = fmt.Errorf("ledger: %w", expense.ErrNotFound)
@@ -130,7 +136,8 @@ func (r *reader) Changes(ctx context.Context, query store.ChangeQuery) (changes 
 		return changes, err
 	}
 	add := func(what store.RowType, id uuid.UUID, version expense.Version, row any) {
-		changes = append(changes, store.Change{FeedPosition: store.FeedPosition{Version: version, Type: what, ID: id}, Row: row})
+		changes = append(changes, store.Change{FeedPosition: store.FeedPosition{Version: version, Type: what, ID: id},
+			Row: row})
 	}
 	settings, err := r.Settings(ctx)
 	switch {
@@ -181,7 +188,8 @@ func (r *reader) Changes(ctx context.Context, query store.ChangeQuery) (changes 
 	return changes, nil
 }
 
-// after returns the id after which rows of a type come in the version of a place: none is Nil, and none comes after Max.
+// after returns the id after which rows of a type come in the version of a place: none is Nil, and none comes after
+// Max.
 func after(place store.FeedPosition, what store.RowType) uuid.UUID {
 	switch {
 	case what < place.Type:
@@ -198,7 +206,8 @@ func (r *reader) MergedInto(ctx context.Context, id uuid.UUID) (into uuid.UUID, 
 		return into, r.invalid
 	}
 	found, err := r.on().one(ctx, 1, func(row *row) { into = row.id(0) },
-		`SELECT merged_into FROM spendwise_tombstones WHERE owner = $1 AND type = 'category' AND id = $2`, r.owner, id.String())
+		`SELECT merged_into FROM spendwise_tombstones WHERE owner = $1 AND type = 'category' AND id = $2`, r.owner,
+		id.String())
 	if err == nil && !found {
 		err = fmt.Errorf("tombstone of category %s: %w", id, expense.ErrNotFound)
 	}

@@ -31,7 +31,8 @@ func addOnce(ctx context.Context, st store.Store, key store.IdempotencyKey, e ex
 		if _, err := tx.PutExpenses(ctx, e); err != nil {
 			return err
 		}
-		return tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{IdempotencyKey: key, Payload: []byte(`{"data":[]}`), CreatedAt: day})
+		return tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{IdempotencyKey: key, Payload: []byte(`{"data":[]}`),
+			CreatedAt: day})
 	})
 }
 
@@ -137,7 +138,8 @@ func TestALoopOverRowsUsesTheStoreOnOneConnection(t *testing.T) {
 			ctx := t.Context()
 			ledger := newLedger(t, owner, st)
 			if err := st.Update(ctx, owner, func(tx store.Tx) error {
-				_, err := tx.PutExpenses(ctx, coffee(ledger, "1.00", expense.MustDate("2026-03-01")), coffee(ledger, "2.00", expense.MustDate("2026-03-02")))
+				_, err := tx.PutExpenses(ctx, coffee(ledger, "1.00", expense.MustDate("2026-03-01")),
+					coffee(ledger, "2.00", expense.MustDate("2026-03-02")))
 				return err
 			}); err != nil {
 				t.Fatal(err)

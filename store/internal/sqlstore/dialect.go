@@ -6,7 +6,8 @@ import (
 	"github.com/uptrace/bun/schema"
 )
 
-// A Dialect is everything in which two engines differ, as data. Nothing else in this package knows which engine it talks to.
+// A Dialect is everything in which two engines differ, as data. Nothing else in this package knows which engine it
+// talks to.
 type Dialect struct {
 	Bun    schema.Dialect // how bun writes names and clauses
 	System string         // what traces call the engine
@@ -25,20 +26,22 @@ type Dialect struct {
 
 	Contains string // a function of (text, part) that is positive where part occurs in text
 
-	// Each is a format for the table of one column, value, that holds the ids given as the parameter %d; List is the argument.
+	// Each is a format for the table of one column, value, that holds the ids given as the parameter %d; List is the
+	// argument.
 	Each string
 	List func(ids []string) any
 
-	// EachIn is a format for what is joined to Each: the rows x of the table %[1]s that the condition %[2]s finds for a value. It is
-	// one look into the table's key for each, whatever the engine knows of a table that may have grown in this very transaction.
+	// EachIn is a format for what is joined to Each: the rows x of the table %[1]s that the condition %[2]s finds for a
+	// value. It is one look into the table's key for each, whatever the engine knows of a table that may have grown in
+	// this very transaction.
 	EachIn string
 
 	// Source is the source of an INSERT of rows, and its arguments; BatchRows is how many rows one statement takes.
 	Source    func(columns []Column, rows [][]any) (text string, args []any)
 	BatchRows int
 
-	// AddExpense is a format that makes one statement of two: the INSERT of one expense, the INSERT of its total up to FROM,
-	// and the rest of that. Empty: they stay two.
+	// AddExpense is a format that makes one statement of two: the INSERT of one expense, the INSERT of its total up to
+	// FROM, and the rest of that. Empty: they stay two.
 	AddExpense string
 
 	// Classify says what kind of trouble an error of the driver is.

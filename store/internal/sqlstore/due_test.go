@@ -18,31 +18,41 @@ import (
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
-var idleRules = flag.Int("idle-rules", 10_000, "how many rules, none of them due, the scan for who is due is measured over")
+var idleRules = flag.Int("idle-rules", 10_000,
+	"how many rules, none of them due, the scan for who is due is measured over")
 
-// seedIdle fills a database with ledgers of five rules each, due from a day after now on, by statements of the engine's own.
+// seedIdle fills a database with ledgers of five rules each, due from a day after now on, by statements of the engine's
+// own.
 const seedIdle = `
-	INSERT INTO spendwise_ledgers (owner, home, zone, locale, fiscal_year_start, default_category, settings_version, version, floor, volume %[2]s)
-		SELECT 'owner ' || n, 'EUR', 'UTC', 'en', 1, '11111111-1111-4111-8111-111111111111', 1, 1, 0, 0 %[3]s FROM (%[1]s) numbers WHERE n %% 5 = 0;
+	INSERT INTO spendwise_ledgers (owner, home, zone, locale, fiscal_year_start, default_category, settings_version,
+	version, floor, volume %[2]s)
+		SELECT 'owner ' || n, 'EUR', 'UTC', 'en', 1, '11111111-1111-4111-8111-111111111111', 1, 1, 0, 0 %[3]s
+		FROM (%[1]s) numbers WHERE n %% 5 = 0;
 	INSERT INTO spendwise_categories (owner, id, name, name_key, colour, icon, archived, version, created_at, updated_at)
-		SELECT 'owner ' || n, '11111111-1111-4111-8111-111111111111', 'Food', 'food', '', '', 0, 1, 1, 1 FROM (%[1]s) numbers WHERE n %% 5 = 0;
-	INSERT INTO spendwise_rules (owner, id, amount, currency, category_id, notes, freq, every, weekdays, month_day, on_missing, start_date,
-			until_date, times, paused, next_date, skipped, settled, last_error, failures, retry_at, due_at, version, guard, created_at, updated_at)
-		SELECT 'owner ' || (n - n %% 5), %[4]s, 1250, 'EUR', '11111111-1111-4111-8111-111111111111', 'subscription', 3, 1, 0, 0, 0, 20250101,
+		SELECT 'owner ' || n, '11111111-1111-4111-8111-111111111111', 'Food', 'food', '', '', 0, 1, 1, 1 FROM (%[1]s) numbers
+		WHERE n %% 5 = 0;
+	INSERT INTO spendwise_rules (owner, id, amount, currency, category_id, notes, freq, every, weekdays, month_day,
+	on_missing, start_date,
+			until_date, times, paused, next_date, skipped, settled, last_error, failures, retry_at, due_at, version, guard,
+			created_at, updated_at)
+		SELECT 'owner ' || (n - n %% 5), %[4]s, 1250, 'EUR', '11111111-1111-4111-8111-111111111111', 'subscription', 3, 1, 0,
+		0, 0, 20250101,
 			0, 0, 0, 20260401, '', 0, '', 0, NULL, %[5]d + n * 1000, 1, 1, 1, 1 FROM (%[1]s) numbers;`
 
-// TestTheScanForWhoIsDueReadsItsIndexAlone: while nothing is due its cost does not grow with the rules there are. The engines'
-// own plans say so; the time is printed.
+// TestTheScanForWhoIsDueReadsItsIndexAlone: while nothing is due its cost does not grow with the rules there are. The
+// engines' own plans say so; the time is printed.
 func TestTheScanForWhoIsDueReadsItsIndexAlone(t *testing.T) {
 	tomorrow := day.AddDate(0, 0, 1).UnixMicro()
 	t.Run("sqlite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "ledger.db")
 		st := opened(t, func() (database, error) { return sqlite.Open(t.Context(), path) })
 		db := bare(t, st, "sqlite", "file:"+path)
-		numbers := fmt.Sprintf("WITH RECURSIVE count(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM count WHERE n < %d) SELECT n FROM count", *idleRules-1)
+		numbers := fmt.Sprintf("WITH RECURSIVE count(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM count WHERE n < %d) "+
+			"SELECT n FROM count", *idleRules-1)
 		execute(t, db, idle(t, db, numbers, "printf('22222222-2222-4222-8222-%012d', n)", tomorrow)+"ANALYZE;")
 		plan := explain(t, db, "EXPLAIN QUERY PLAN "+sqlstore.DueOwners, 4, day.UnixMicro(), int64(math.MinInt64), "", 1000)
-		if strings.Count(plan, "\n") != 1 || !strings.Contains(plan, "USING COVERING INDEX spendwise_rules_due (due_at>? AND due_at<?)") &&
+		if strings.Count(plan, "\n") != 1 || !strings.Contains(plan,
+			"USING COVERING INDEX spendwise_rules_due (due_at>? AND due_at<?)") &&
 			!strings.Contains(plan, "USING COVERING INDEX spendwise_rules_due (due_at<?)") &&
 			!strings.Contains(plan, "USING COVERING INDEX spendwise_rules_due ((due_at,owner)>(?,?) AND due_at<?)") {
 			t.Errorf("the plan is\n%s", plan)
@@ -63,7 +73,8 @@ func TestTheScanForWhoIsDueReadsItsIndexAlone(t *testing.T) {
 		execute(t, db, "PREPARE due (bigint, bigint, text, bigint) AS "+sqlstore.DueOwners)
 		for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
 			execute(t, db, "SET plan_cache_mode = "+mode)
-			plan := explain(t, db, fmt.Sprintf("EXPLAIN (COSTS OFF) EXECUTE due (%d, %d, '', 1000)", day.UnixMicro(), int64(math.MinInt64)), 1)
+			plan := explain(t, db, fmt.Sprintf("EXPLAIN (COSTS OFF) EXECUTE due (%d, %d, '', 1000)", day.UnixMicro(),
+				int64(math.MinInt64)), 1)
 			if !strings.Contains(plan, "Index Only Scan using spendwise_rules_due") || strings.Contains(plan, "Seq Scan") ||
 				strings.Contains(plan, "Sort") {
 				t.Errorf("with %s the plan is\n%s", mode, plan)
@@ -124,14 +135,15 @@ func execute(t *testing.T, db *sql.DB, statement string) {
 	}
 }
 
-// vacuum makes every page of a table one of which an index alone may speak, as autovacuum does in time after inserts. A snapshot
-// that somebody holds meanwhile, an autovacuum that analyses the table for one, keeps pages from that.
+// vacuum makes every page of a table one of which an index alone may speak, as autovacuum does in time after inserts. A
+// snapshot that somebody holds meanwhile, an autovacuum that analyses the table for one, keeps pages from that.
 func vacuum(t *testing.T, db *sql.DB, table string) {
 	t.Helper()
 	for range 200 {
 		execute(t, db, "VACUUM ANALYZE "+table)
 		var spoken bool
-		err := db.QueryRowContext(t.Context(), "SELECT relallvisible = relpages FROM pg_class WHERE oid = $1::text::regclass", table).Scan(&spoken)
+		err := db.QueryRowContext(t.Context(), "SELECT relallvisible = relpages FROM pg_class WHERE oid = $1::text::regclass",
+			table).Scan(&spoken)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,27 +21,33 @@ const (
 	firstChunk = 500
 	chunkRows  = 1000
 
-	expenseCells = `x.id, x.amount, x.currency, x.date, x.category_id, x.notes, x.rule_id, x.occurrence, x.rate, x.rate_date,
+	expenseCells = `x.id, x.amount, x.currency, x.date, x.category_id, x.notes, x.rule_id, x.occurrence, x.rate,
+		x.rate_date,
 		x.rate_source, x.home, x.home_currency, x.version, x.guard, x.created_at, x.updated_at`
 	expenseWidth = 17
 )
 
-var expenseColumns = columnsOf(`owner text, id uuid, amount bigint, currency text, date integer, category_id uuid, notes text,
-	search text, rule_id uuid, occurrence integer, rate text, rate_date integer, rate_source text, home bigint, home_currency text,
+var expenseColumns = columnsOf(`owner text, id uuid, amount bigint, currency text, date integer, category_id uuid,
+	notes text,
+	search text, rule_id uuid, occurrence integer, rate text, rate_date integer, rate_source text, home bigint,
+	home_currency text,
 	version bigint, guard bigint, created_at bigint, updated_at bigint`)
 
 var expensesTable = &table{
 	name: "spendwise_expenses", columns: expenseColumns, conflict: replace(expenseColumns),
 }
 
-// insertExpense inserts an expense that is new; neither a row nor a tombstone in its place is an error of the statement.
+// insertExpense inserts an expense that is new; neither a row nor a tombstone in its place is an error of the
+// statement.
 var insertExpense = func() string {
 	places := make([]string, len(expenseColumns))
 	for i := range expenseColumns {
 		places[i] = "$" + strconv.Itoa(i+1)
 	}
-	return `INSERT INTO spendwise_expenses (` + expensesTable.names() + `) SELECT ` + strings.Join(places, ", ") + ` WHERE NOT EXISTS (
-		SELECT 1 FROM spendwise_tombstones WHERE owner = $1 AND type = 'expense' AND id = $2) ON CONFLICT (owner, id) DO NOTHING`
+	return `INSERT INTO spendwise_expenses (` + expensesTable.names() + `) SELECT ` +
+		strings.Join(places, ", ") + ` WHERE NOT EXISTS (
+		SELECT 1 FROM spendwise_tombstones WHERE owner = $1 AND type = 'expense' AND id = $2)
+		ON CONFLICT (owner, id) DO NOTHING`
 }()
 
 func expenseRow(owner string, e expense.Expense) []any {
@@ -49,17 +55,21 @@ func expenseRow(owner string, e expense.Expense) []any {
 	if folded := expense.Fold(e.Notes); folded != e.Notes {
 		search = folded
 	}
-	return []any{owner, e.ID.String(), e.Amount.Minor(), e.Amount.Currency().Code(), int64(e.Date.Int()), e.CategoryID.String(), e.Notes,
+	return []any{owner, e.ID.String(), e.Amount.Minor(), e.Amount.Currency().Code(), int64(e.Date.Int()),
+		e.CategoryID.String(), e.Notes,
 		search, nullID(e.RuleID), int64(e.Occurrence.Int()), nullText(e.Rate.Value.String()), int64(e.Rate.Date.Int()),
-		string(e.Rate.Source), e.Home.Minor(), e.Home.Currency().Code(), int64(e.Version), int64(e.Guard), e.CreatedAt.UnixMicro(),
+		string(e.Rate.Source), e.Home.Minor(), e.Home.Currency().Code(), int64(e.Version), int64(e.Guard),
+		e.CreatedAt.UnixMicro(),
 		e.UpdatedAt.UnixMicro()}
 }
 
 func scanExpense(r *row) expense.Expense {
 	return expense.Expense{
-		ID: r.id(0), Amount: r.money(1, 2), Date: r.date(3), CategoryID: r.id(4), Notes: r.text(5), RuleID: r.id(6), Occurrence: r.date(7),
-		Rate: expense.Rate{Value: r.factor(8), Date: r.date(9), Source: expense.Source(r.text(10))},
-		Home: r.money(11, 12), Version: r.version(13), Guard: r.version(14), CreatedAt: r.instant(15), UpdatedAt: r.instant(16),
+		ID: r.id(0), Amount: r.money(1, 2), Date: r.date(3), CategoryID: r.id(4), Notes: r.text(5), RuleID: r.id(6),
+		Occurrence: r.date(7),
+		Rate:       expense.Rate{Value: r.factor(8), Date: r.date(9), Source: expense.Source(r.text(10))},
+		Home:       r.money(11, 12), Version: r.version(13), Guard: r.version(14), CreatedAt: r.instant(15),
+		UpdatedAt: r.instant(16),
 	}
 }
 
@@ -85,7 +95,8 @@ func (r *reader) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.
 	// The LIMIT and the OFFSET keep an engine from reading the whole ledger to look there for each of them.
 	return r.among(ctx, `SELECT e.value FROM %s WHERE
 		EXISTS (SELECT 1 FROM spendwise_expenses x WHERE x.owner = $1 AND x.id = e.value LIMIT 1 OFFSET 0) OR
-		EXISTS (SELECT 1 FROM spendwise_tombstones t WHERE t.owner = $1 AND t.type = 'expense' AND t.id = e.value LIMIT 1 OFFSET 0)`,
+		EXISTS (SELECT 1 FROM spendwise_tombstones t WHERE t.owner = $1 AND t.type = 'expense' AND t.id = e.value
+		LIMIT 1 OFFSET 0)`,
 		unique(ids), r.owner)
 }
 
@@ -98,7 +109,8 @@ func unique(ids []uuid.UUID) []uuid.UUID {
 	})
 }
 
-// Expenses reads in chunks, each by a statement that goes on after the last row; its rows are closed before one is yielded.
+// Expenses reads in chunks, each by a statement that goes on after the last row; its rows are closed before one is
+// yielded.
 func (r *reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error] {
 	return func(yield func(expense.Expense, error) bool) {
 		if r.invalid != nil {
@@ -158,7 +170,8 @@ func (r *reader) chunk(ctx context.Context, query expense.Query, size int) ([]ex
 	chunk := make([]expense.Expense, 0, min(size, 64))
 	scan := func(row *row) { chunk = append(chunk, scanExpense(row)) }
 	// Filters beyond date and category make too many texts to keep.
-	if query.Currency.IsZero() && query.AmountMin.Currency().IsZero() && query.AmountMax.Currency().IsZero() && query.RuleID == uuid.Nil {
+	if query.Currency.IsZero() && query.AmountMin.Currency().IsZero() && query.AmountMax.Currency().IsZero() &&
+		query.RuleID == uuid.Nil {
 		return chunk, r.on().each(ctx, expenseWidth, scan, text, args...)
 	}
 	return chunk, r.on().eachOnce(ctx, expenseWidth, scan, text, args...)
@@ -168,7 +181,8 @@ func (r *reader) chunk(ctx context.Context, query expense.Query, size int) ([]ex
 func (r *reader) list(query expense.Query, size int) (string, []any) {
 	var values values
 	dialect := &r.store.dialect
-	q := r.store.bun.NewSelect().TableExpr("spendwise_expenses AS x").ColumnExpr(expenseCells).Where("x.owner = ?", values.bind(r.owner))
+	q := r.store.bun.NewSelect().TableExpr("spendwise_expenses AS x").ColumnExpr(expenseCells).Where("x.owner = ?",
+		values.bind(r.owner))
 	if !query.Dates.From.IsZero() {
 		q.Where("x.date >= ?", values.bind(int64(query.Dates.From.Int())))
 	}
@@ -257,7 +271,8 @@ func (tx *ledgerTx) PutExpenses(ctx context.Context, expenses ...expense.Expense
 	if err != nil {
 		return 0, err
 	}
-	err = admitAll(ctx, tx, store.ExpenseRow, expenses, current, expenseID, func(e expense.Expense) expense.Version { return e.Version })
+	err = admitAll(ctx, tx, store.ExpenseRow, expenses, current, expenseID,
+		func(e expense.Expense) expense.Version { return e.Version })
 	if err != nil {
 		return 0, err
 	}
@@ -371,7 +386,8 @@ func (tx *ledgerTx) DeleteExpenses(ctx context.Context, ids ...uuid.UUID) (expen
 		volume -= e.Volume()
 		sums.subtract(e)
 	}
-	_, err = tx.session.exec(ctx, fmt.Sprintf(`DELETE FROM spendwise_expenses WHERE owner = $1 AND id IN (SELECT e.value FROM `+
+	_, err = tx.session.exec(ctx, fmt.Sprintf(`DELETE FROM spendwise_expenses WHERE owner = $1 AND id IN (SELECT e.value
+		FROM `+
 		tx.store.dialect.Each+`)`, 2), tx.owner, tx.store.dialect.List(idTexts(ids)))
 	if err != nil {
 		return 0, err

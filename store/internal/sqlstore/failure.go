@@ -10,7 +10,9 @@ import (
 )
 
 // Failures asks for each key by itself: there are two at most, an account's and an address's.
-func (a accountStore) Failures(ctx context.Context, keys ...accounts.SecretHash) (map[accounts.SecretHash]accounts.Failures, error) {
+func (a accountStore) Failures(
+	ctx context.Context, keys ...accounts.SecretHash,
+) (map[accounts.SecretHash]accounts.Failures, error) {
 	found := make(map[accounts.SecretHash]accounts.Failures)
 	for _, key := range keys {
 		err := a.store.outside().each(ctx, 2, func(r *row) {
@@ -25,7 +27,8 @@ func (a accountStore) Failures(ctx context.Context, keys ...accounts.SecretHash)
 
 func (a accountStore) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...accounts.SecretHash) error {
 	// In one order, so that no two transactions wait for each other.
-	ordered := slices.SortedFunc(slices.Values(keys), func(x, y accounts.SecretHash) int { return bytes.Compare(x[:], y[:]) })
+	ordered := slices.SortedFunc(slices.Values(keys),
+		func(x, y accounts.SecretHash) int { return bytes.Compare(x[:], y[:]) })
 	return a.store.atomically(ctx, func(session *session) error {
 		for _, key := range ordered {
 			_, err := session.exec(ctx, `INSERT INTO spendwise_failures (key, count, last_at) VALUES ($1, 1, $2)

@@ -18,10 +18,11 @@ const (
 	monthsAtOnce = 60
 )
 
-// byMonths reports whether a list is that of the first few by amount of a span of days and nothing else narrows it: then each
-// month's first few come out of an index, and the first of those are the list's.
+// byMonths reports whether a list is that of the first few by amount of a span of days and nothing else narrows it:
+// then each month's first few come out of an index, and the first of those are the list's.
 func byMonths(q expense.Query) bool {
-	return (q.Sort == expense.LargestFirst || q.Sort == expense.SmallestFirst) && q.Limit > 0 && q.Limit <= maxLargest && q.After.IsZero() &&
+	return (q.Sort == expense.LargestFirst || q.Sort == expense.SmallestFirst) && q.Limit > 0 && q.Limit <= maxLargest &&
+		q.After.IsZero() &&
 		!q.Dates.From.IsZero() && !q.Dates.To.IsZero() && !q.Dates.To.Before(q.Dates.From) &&
 		len(q.Categories) == 0 && q.Currency.IsZero() && q.AmountMin.Currency().IsZero() && q.AmountMax.Currency().IsZero() &&
 		q.Text == "" && q.RuleID == uuid.Nil && q.Pending == nil
@@ -30,7 +31,8 @@ func byMonths(q expense.Query) bool {
 // extremes returns what [byMonths] says can be had so.
 func (r *reader) extremes(ctx context.Context, query expense.Query) ([]expense.Expense, error) {
 	var found []expense.Expense
-	for first := query.Dates.From.Month(); !first.IsZero() && !first.After(query.Dates.To.Month()); first = first.Add(monthsAtOnce) {
+	for first := query.Dates.From.Month(); !first.IsZero() &&
+		!first.After(query.Dates.To.Month()); first = first.Add(monthsAtOnce) {
 		span := query.Dates
 		if first.First().After(span.From) {
 			span.From = first.First()
@@ -90,5 +92,6 @@ func extremesOf(owner string, span expense.Range, sort expense.Sort, limit int) 
 			ORDER BY i.home %s, i.id %s LIMIT $2) m%d`, where, order, order, len(months)))
 	}
 	return fmt.Sprintf(`SELECT %s FROM (SELECT u.id FROM (%s) u ORDER BY u.home %s, u.id %s LIMIT $2) t
-		CROSS JOIN spendwise_expenses x WHERE x.owner = $1 AND x.id = t.id`, expenseCells, strings.Join(months, " UNION ALL "), order, order), args
+		CROSS JOIN spendwise_expenses x WHERE x.owner = $1 AND x.id = t.id`, expenseCells,
+		strings.Join(months, " UNION ALL "), order, order), args
 }

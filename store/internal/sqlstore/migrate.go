@@ -16,8 +16,8 @@ import (
 //go:embed migrations
 var migrationFiles embed.FS
 
-// A migrationSet is a line of numbered migrations that go by themselves: a host that keeps no accounts here still has them,
-// empty, so that one schema is whole or not.
+// A migrationSet is a line of numbered migrations that go by themselves: a host that keeps no accounts here still has
+// them, empty, so that one schema is whole or not.
 type migrationSet struct {
 	name   string
 	folder string
@@ -30,9 +30,10 @@ func migrationSets() []migrationSet {
 	}
 }
 
-// A migration is one file. Its needs is the number of the last migration of its set that a release has to know to work on the schema
-// after this one: its own, unless the file says `-- Needs 0007` in its first line because it only adds to what 0007 left. A database
-// keeps it, so that releases that came before a migration can tell whether it leaves them out.
+// A migration is one file. Its needs is the number of the last migration of its set that a release has to know to work
+// on the schema after this one: its own, unless the file says `-- Needs 0007` in its first line because it only adds to
+// what 0007 left. A database keeps it, so that releases that came before a migration can tell whether it leaves them
+// out.
 type migration struct {
 	set      string
 	number   int
@@ -64,7 +65,8 @@ func (d *Dialect) migrations() ([]migration, error) {
 			if header, ok := strings.CutPrefix(string(text), "-- Needs "); ok {
 				digits, _, _ := strings.Cut(header, "\n")
 				if needs, err = strconv.Atoi(strings.TrimSpace(digits)); err != nil || needs > number {
-					return nil, fmt.Errorf("migration %s: the first line says `-- Needs 0007`, the number of an earlier migration", file)
+					return nil, fmt.Errorf("migration %s: the first line says `-- Needs 0007`, the number of an earlier migration",
+						file)
 				}
 			}
 			sum := sha256.Sum256(text)
@@ -78,7 +80,8 @@ const createMigrations = `CREATE TABLE IF NOT EXISTS spendwise_migrations ("set"
 	name text NOT NULL, checksum text NOT NULL, needs integer NOT NULL, applied_at bigint NOT NULL,
 	CONSTRAINT spendwise_migrations_pkey PRIMARY KEY ("set", number))`
 
-// Migrate brings the schema to this release, each migration in a transaction of its own. Many instances may do so at once.
+// Migrate brings the schema to this release, each migration in a transaction of its own. Many instances may do so at
+// once.
 func (s *Store) Migrate(ctx context.Context) error {
 	all, err := s.dialect.migrations()
 	if err != nil {
@@ -117,7 +120,8 @@ func (m migration) apply(ctx context.Context, session *session) error {
 	if err := session.script(ctx, m.text); err != nil {
 		return err
 	}
-	_, err = session.exec(ctx, `INSERT INTO spendwise_migrations ("set", number, name, checksum, needs, applied_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+	_, err = session.exec(ctx, `INSERT INTO spendwise_migrations ("set", number, name, checksum, needs, applied_at)
+		VALUES ($1, $2, $3, $4, $5, $6)`,
 		m.set, int64(m.number), m.name, m.checksum, int64(m.needs), time.Now().UnixMicro())
 	return err
 }
@@ -152,13 +156,15 @@ func (s *Store) applied(ctx context.Context) ([]migration, error) {
 	}
 	var applied []migration
 	err = s.outside().eachOnce(ctx, 5, func(r *row) {
-		applied = append(applied, migration{set: r.text(0), number: int(r.int(1)), name: r.text(2), checksum: r.text(3), needs: int(r.int(4))})
+		applied = append(applied, migration{set: r.text(0), number: int(r.int(1)), name: r.text(2), checksum: r.text(3),
+			needs: int(r.int(4))})
 	}, `SELECT "set", number, name, checksum, needs FROM spendwise_migrations ORDER BY "set", number`)
 	return applied, err
 }
 
-// compareSchema says in which way the schema is not one that this release works on. A newer one is, as long as none of its migrations
-// needs more than this release knows: so the release before serves on while the next one takes over, and can come back.
+// compareSchema says in which way the schema is not one that this release works on. A newer one is, as long as none of
+// its migrations needs more than this release knows: so the release before serves on while the next one takes over, and
+// can come back.
 func compareSchema(want, have []migration) error {
 	type key struct {
 		set    string
@@ -183,7 +189,8 @@ func compareSchema(want, have []migration) error {
 	}
 	for _, m := range have {
 		if m.needs > known[m.set] {
-			return fmt.Errorf("the database's schema is newer than this release: its migration %04d_%s of the set %q needs a release that knows %04d, "+
+			return fmt.Errorf("the database's schema is newer than this release: its migration %04d_%s of the set %q needs "+
+				"a release that knows %04d, "+
 				"and this one knows no more than %04d; run the newer release", m.number, m.name, m.set, m.needs, known[m.set])
 		}
 	}

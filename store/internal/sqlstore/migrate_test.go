@@ -63,8 +63,9 @@ type later struct {
 	raw      *sql.DB
 }
 
-// newLater returns a database on which the next release's migrations ran, which are compatible with this one: each table has columns more
-// than this release knows, one of them filled by its default, there is another index on each, and a table more.
+// newLater returns a database on which the next release's migrations ran, which are compatible with this one: each
+// table has columns more than this release knows, one of them filled by its default, there is another index on each,
+// and a table more.
 func newLater(t *testing.T, engine string) later {
 	t.Helper()
 	var next later
@@ -110,7 +111,8 @@ func newLater(t *testing.T, engine string) later {
 	if err := rows.Err(); err != nil || len(statements) < 3*15 {
 		t.Fatalf("%d statements for the tables there are, %v", len(statements), err)
 	}
-	next.exec(t, append(statements, "CREATE TABLE spendwise_moods (owner text NOT NULL, id text NOT NULL, PRIMARY KEY (owner, id))")...)
+	next.exec(t, append(statements,
+		"CREATE TABLE spendwise_moods (owner text NOT NULL, id text NOT NULL, PRIMARY KEY (owner, id))")...)
 	next.record(t, "ledger", 3, 2)
 	return next
 }
@@ -127,14 +129,16 @@ func (l later) exec(t *testing.T, statements ...string) {
 // record notes a migration of a later release, as that release's Migrate does.
 func (l later) record(t *testing.T, set string, number, needs int) {
 	t.Helper()
-	_, err := l.raw.ExecContext(t.Context(), `INSERT INTO spendwise_migrations ("set", number, name, checksum, needs, applied_at) VALUES ($1, $2, 'moods', '', $3, 0)`,
+	_, err := l.raw.ExecContext(t.Context(), `INSERT INTO spendwise_migrations ("set", number, name, checksum, needs,
+		applied_at) VALUES ($1, $2, 'moods', '', $3, 0)`,
 		set, number, needs)
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestTheReleaseBeforeWorksOnTheNextSchema runs the whole conformance suite of this release on the schema of a next one.
+// TestTheReleaseBeforeWorksOnTheNextSchema runs the whole conformance suite of this release on the schema of a next
+// one.
 func TestTheReleaseBeforeWorksOnTheNextSchema(t *testing.T) {
 	for _, engine := range engines() {
 		t.Run(engine.name, func(t *testing.T) {
@@ -149,8 +153,8 @@ func TestTheReleaseBeforeWorksOnTheNextSchema(t *testing.T) {
 	}
 }
 
-// TestWhichNewerSchemasARefusalIsFor: a newer schema is refused from the first migration on that needs a later release, by Ping, on
-// which readiness hangs, and by Migrate, with which a server starts; both change nothing.
+// TestWhichNewerSchemasARefusalIsFor: a newer schema is refused from the first migration on that needs a later release,
+// by Ping, on which readiness hangs, and by Migrate, with which a server starts; both change nothing.
 func TestWhichNewerSchemasARefusalIsFor(t *testing.T) {
 	for _, engine := range engines() {
 		t.Run(engine.name, func(t *testing.T) {
@@ -165,11 +169,13 @@ func TestWhichNewerSchemasARefusalIsFor(t *testing.T) {
 				{"one that adds, of the other set", "accounts", 3, 1, ""},
 				{"one of a set that this release does not know, but may leave alone", "photos", 1, 0, ""},
 				{"one that takes away what the next release no longer needs", "ledger", 5, 3,
-					`its migration 0005_moods of the set "ledger" needs a release that knows 0003, and this one knows no more than 0002; run the newer release`},
+					`its migration 0005_moods of the set "ledger" needs a release that knows 0003, ` +
+						`and this one knows no more than 0002; run the newer release`},
 			} {
 				next.record(t, step.set, step.number, step.needs)
 				for name, err := range map[string]error{"Ping": next.Ping(t.Context()), "Migrate": next.Migrate(t.Context())} {
-					if step.refused == "" && err != nil || step.refused != "" && (err == nil || !strings.Contains(err.Error(), step.refused)) {
+					if step.refused == "" && err != nil || step.refused != "" &&
+						(err == nil || !strings.Contains(err.Error(), step.refused)) {
 						t.Errorf("%s: %s says %v, want %q", step.name, name, err, step.refused)
 					}
 				}

@@ -49,7 +49,8 @@ type step func(context.Context, store.Tx) (any, error)
 func (m *model) update() {
 	var steps []step
 	for range rapid.IntRange(1, 4).Draw(m.t, "steps") {
-		steps = append(steps, rapid.SampledFrom([]func() step{m.putOne, m.putMany, m.remove, m.merge, m.rename, m.limit}).Draw(m.t, "step")())
+		steps = append(steps, rapid.SampledFrom([]func() step{m.putOne, m.putMany, m.remove, m.merge, m.rename,
+			m.limit}).Draw(m.t, "step")())
 	}
 	var results [2][]any
 	for i, st := range []store.Store{m.sql, m.memory} {
@@ -87,14 +88,16 @@ func (m *model) category() uuid.UUID {
 func (m *model) expense(id uuid.UUID) expense.Expense {
 	date := expense.MustDate("2025-12-20").AddDays(rapid.IntRange(0, 100).Draw(m.t, "day"))
 	code := rapid.SampledFrom([]string{"EUR", "USD", "JPY"}).Draw(m.t, "currency")
-	amount, err := expense.MoneyFromMinor(rapid.Int64Range(-500, 500).Filter(func(n int64) bool { return n != 0 }).Draw(m.t, "minor"),
+	amount, err := expense.MoneyFromMinor(rapid.Int64Range(-500,
+		500).Filter(func(n int64) bool { return n != 0 }).Draw(m.t, "minor"),
 		expense.MustCurrency(code))
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	e := expense.Expense{
-		ID: id, Amount: amount, Date: date, CategoryID: m.category(), Notes: rapid.SampledFrom([]string{"", "coffee", "GRÖSSE", "größe"}).Draw(m.t, "notes"),
-		Home: expense.MustMoney("0", "EUR"), CreatedAt: day, UpdatedAt: day,
+		ID: id, Amount: amount, Date: date, CategoryID: m.category(),
+		Notes: rapid.SampledFrom([]string{"", "coffee", "GRÖSSE", "größe"}).Draw(m.t, "notes"),
+		Home:  expense.MustMoney("0", "EUR"), CreatedAt: day, UpdatedAt: day,
 	}
 	if rapid.Bool().Draw(m.t, "converted") {
 		e.Rate = expense.Rate{Value: expense.MustFactor("0.5"), Date: date, Source: "ecb"}
@@ -129,7 +132,8 @@ func (m *model) putOne() step {
 	}
 }
 
-// recategorise gives an expense whose category is gone the default one: which fault of several is told first is nobody's promise.
+// recategorise gives an expense whose category is gone the default one: which fault of several is told first is
+// nobody's promise.
 func (m *model) recategorise(ctx context.Context, tx store.Tx, e *expense.Expense) error {
 	_, err := tx.Category(ctx, e.CategoryID)
 	if errors.Is(err, expense.ErrNotFound) {
@@ -203,8 +207,10 @@ func (m *model) limit() step {
 			return nil, err
 		}
 		return tx.PutBudgets(ctx, budget.Budget{
-			ID: id, CategoryID: category, MergedName: old.MergedName, MergedInto: old.MergedInto, AlertAt: []budget.Ratio{8000, 10000}, Version: old.Version, CreatedAt: day, UpdatedAt: day,
-			Entries: []budget.Entry{{From: from, Limit: expense.MustMoney("500", "EUR")}, {From: from.Add(2), Limit: expense.MustMoney("9", "EUR")}},
+			ID: id, CategoryID: category, MergedName: old.MergedName, MergedInto: old.MergedInto,
+			AlertAt: []budget.Ratio{8000, 10000}, Version: old.Version, CreatedAt: day, UpdatedAt: day,
+			Entries: []budget.Entry{{From: from, Limit: expense.MustMoney("500", "EUR")},
+				{From: from.Add(2), Limit: expense.MustMoney("9", "EUR")}},
 		})
 	}
 }
@@ -224,8 +230,10 @@ func (m *model) compare() {
 		return known, err
 	})
 	ranges := []expense.Range{
-		{}, expense.MustMonth("2026-01").Range(), {From: date("2025-12-22"), To: date("2026-03-17")}, {To: date("2026-02-03")},
-		{From: date("2026-02-03")}, {From: date("2026-02-03"), To: date("2026-02-09")}, {From: date("2026-03-03"), To: date("2026-02-09")},
+		{}, expense.MustMonth("2026-01").Range(), {From: date("2025-12-22"), To: date("2026-03-17")},
+		{To: date("2026-02-03")},
+		{From: date("2026-02-03")}, {From: date("2026-02-03"), To: date("2026-02-09")},
+		{From: date("2026-03-03"), To: date("2026-02-09")},
 		{From: date("2026-01-31"), To: date("2026-02-01")},
 	}
 	for by := expense.WholeRange; by <= expense.ByMonth; by++ {
@@ -238,7 +246,8 @@ func (m *model) compare() {
 	filters := []expense.Filter{
 		{}, {Text: "GRÖSSE"}, {Text: "%"}, {Pending: &pending}, {Currency: expense.MustCurrency("USD")},
 		{AmountMin: expense.MustMoney("0.50", "EUR"), AmountMax: expense.MustMoney("3", "EUR")},
-		{Dates: expense.Range{From: date("2026-02-01"), To: date("2026-02-20")}}, {Categories: []uuid.UUID{m.category(), m.category()}},
+		{Dates: expense.Range{From: date("2026-02-01"), To: date("2026-02-20")}},
+		{Categories: []uuid.UUID{m.category(), m.category()}},
 	}
 	for order := expense.NewestFirst; order <= expense.OldestCreatedFirst; order++ {
 		query := expense.Query{Filter: rapid.SampledFrom(filters).Draw(m.t, "filter"), Sort: order}

@@ -64,8 +64,8 @@ func (r *queryRecorder) Totals(_ context.Context, query expense.TotalsQuery) ([]
 	return nil, nil
 }
 
-// TestPlansOfReports reads the engines' plans: a report of whole months touches no row of the expenses, and the largest of a year
-// come out of their index.
+// TestPlansOfReports reads the engines' plans: a report of whole months touches no row of the expenses, and the largest
+// of a year come out of their index.
 func TestPlansOfReports(t *testing.T) {
 	var year, month queryRecorder
 	if _, err := report.Yearly(t.Context(), &year, time.Time{}, 2025, time.January); err != nil {
@@ -86,20 +86,24 @@ func TestPlansOfReports(t *testing.T) {
 			fillYear(t, st, 5000)
 			for name, query := range map[string]expense.TotalsQuery{"year": year.query, "month": month.query} {
 				plan := explain(sqlstore.TotalsText(owner, query))
-				if strings.Contains(plan, "spendwise_expenses") || !strings.Contains(plan, "spendwise_totals_pkey") && engine.name == "postgres" {
+				if strings.Contains(plan, "spendwise_expenses") || !strings.Contains(plan, "spendwise_totals_pkey") &&
+					engine.name == "postgres" {
 					t.Errorf("the report of a %s reads expenses, or not by the summary's key:\n%s", name, plan)
 				}
 				t.Logf("the report of a %s:\n%s", name, plan)
 			}
 			days := expense.TotalsQuery{Ranges: []expense.Range{span}, Granularity: expense.ByDay}
 			byDay := explain(sqlstore.TotalsText(owner, days))
-			if !strings.Contains(byDay, "spendwise_expenses_days") || strings.Contains(byDay, "TEMP B-TREE") || strings.Contains(byDay, "Sort") ||
-				engine.name == "sqlite" && !strings.Contains(byDay, "COVERING INDEX") || engine.name == "postgres" && !strings.Contains(byDay, "Index Only Scan") {
+			if !strings.Contains(byDay, "spendwise_expenses_days") || strings.Contains(byDay, "TEMP B-TREE") ||
+				strings.Contains(byDay, "Sort") ||
+				engine.name == "sqlite" && !strings.Contains(byDay, "COVERING INDEX") || engine.name == "postgres" &&
+				!strings.Contains(byDay, "Index Only Scan") {
 				t.Errorf("the sums by days are not read, in their order, out of their index:\n%s", byDay)
 			}
 			t.Logf("the sums by days:\n%s", byDay)
 			plan := explain(sqlstore.ExtremesText(owner, span, expense.LargestFirst, 5))
-			if !strings.Contains(plan, "spendwise_expenses_largest") || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "SCAN i") {
+			if !strings.Contains(plan, "spendwise_expenses_largest") || strings.Contains(plan, "Seq Scan") ||
+				strings.Contains(plan, "SCAN i") {
 				t.Errorf("the largest expenses are not found by their index:\n%s", plan)
 			}
 			t.Logf("the largest expenses:\n%s", plan)
@@ -107,8 +111,9 @@ func TestPlansOfReports(t *testing.T) {
 	}
 }
 
-// TestAGrowingLedgerIsNotReadWhole reads PostgreSQL's plans for a table that it has no figures of yet, as in a large restore: what a
-// batch asks of the ledger is found by the key, id by id. SQLite takes the order of a CROSS JOIN as it is written.
+// TestAGrowingLedgerIsNotReadWhole reads PostgreSQL's plans for a table that it has no figures of yet, as in a large
+// restore: what a batch asks of the ledger is found by the key, id by id. SQLite takes the order of a CROSS JOIN as it
+// is written.
 func TestAGrowingLedgerIsNotReadWhole(t *testing.T) {
 	dsn := pgtest.Empty(t)
 	asked := &questions{}
@@ -158,12 +163,14 @@ func TestAGrowingLedgerIsNotReadWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if all := strings.Join(plan, "\n"); strings.Contains(all, "Hash") || strings.Contains(all, "hashed") || strings.Contains(all, "Seq Scan") {
+		if all := strings.Join(plan, "\n"); strings.Contains(all, "Hash") || strings.Contains(all, "hashed") ||
+			strings.Contains(all, "Seq Scan") {
 			t.Errorf("%s\nreads more than it is asked for:\n%s", text, all)
 		}
 	}
 	if explained < 3 {
-		t.Fatalf("%d questions were seen, not those for what is known, what is there and what is gone:\n%s", explained, strings.Join(asked.texts, "\n"))
+		t.Fatalf("%d questions were seen, not those for what is known, what is there and what is gone:\n%s", explained,
+			strings.Join(asked.texts, "\n"))
 	}
 }
 
@@ -228,8 +235,8 @@ func explainPostgres(t *testing.T) (store.Store, func(string, []any) string) {
 	}
 }
 
-// BenchmarkYear reports on a year of -year-size expenses: its figures, as they are once it is over and in the midst of it, its largest
-// expenses, and its months and days as trends.
+// BenchmarkYear reports on a year of -year-size expenses: its figures, as they are once it is over and in the midst of
+// it, its largest expenses, and its months and days as trends.
 func BenchmarkYear(b *testing.B) {
 	for _, engine := range engines() {
 		b.Run(engine.name, func(b *testing.B) {
@@ -274,23 +281,29 @@ func BenchmarkYear(b *testing.B) {
 	}
 }
 
-var feedRows = flag.Int("feed-rows", 20_000, "how many expenses, and how many tombstones, the ledger has whose feed's plans are read")
+var feedRows = flag.Int("feed-rows", 20_000,
+	"how many expenses, and how many tombstones, the ledger has whose feed's plans are read")
 
-// seedFeed gives a ledger that many expenses and tombstones, each at a version of its own, by statements of the engine's own.
+// seedFeed gives a ledger that many expenses and tombstones, each at a version of its own, by statements of the
+// engine's own.
 const seedFeed = `
-	INSERT INTO spendwise_expenses (owner, id, amount, currency, date, category_id, notes, occurrence, rate, rate_date, rate_source, home,
+	INSERT INTO spendwise_expenses (owner, id, amount, currency, date, category_id, notes, occurrence, rate, rate_date,
+	rate_source, home,
 			home_currency, version, guard, created_at, updated_at)
-		SELECT '%[1]s', %[2]s, 1250, 'EUR', 20250101, '%[3]s', 'coffee', 0, '1', 20250101, 'identity', 1250, 'EUR', n + 2, n + 2, 1, 1
+		SELECT '%[1]s', %[2]s, 1250, 'EUR', 20250101, '%[3]s', 'coffee', 0, '1', 20250101, 'identity', 1250, 'EUR', n + 2,
+		n + 2, 1, 1
 		FROM (%[4]s) numbers;
-	INSERT INTO spendwise_tombstones (owner, type, id, version, deleted_at) SELECT '%[1]s', 'expense', %[5]s, n + 2, 1 FROM (%[4]s) numbers`
+	INSERT INTO spendwise_tombstones (owner, type, id, version, deleted_at) SELECT '%[1]s', 'expense', %[5]s, n + 2, 1
+	FROM (%[4]s) numbers`
 
-// TestPlansOfTheFeed reads the engines' own plans of a page in the middle of a large ledger's feed, and of a first pull's: each comes
-// out of its table's index by (owner, version, id), sorted as it is, and no table is read whole.
+// TestPlansOfTheFeed reads the engines' own plans of a page in the middle of a large ledger's feed, and of a first
+// pull's: each comes out of its table's index by (owner, version, id), sorted as it is, and no table is read whole.
 func TestPlansOfTheFeed(t *testing.T) {
 	last := expense.Version(*feedRows)
 	pages := map[string]store.ChangeQuery{
-		"a first page":           {SkipTombstonesThrough: last + 1, Limit: 501},
-		"a page in the middle":   {After: store.FeedPosition{Version: last / 2, Type: store.ExpenseRow, ID: uuid.Max}, Limit: 501},
+		"a first page": {SkipTombstonesThrough: last + 1, Limit: 501},
+		"a page in the middle": {After: store.FeedPosition{Version: last / 2, Type: store.ExpenseRow, ID: uuid.Max},
+			Limit: 501},
 		"a page of the last row": {After: store.EndOfVersion(last), Limit: 501},
 	}
 	t.Run("sqlite", func(t *testing.T) {
@@ -298,9 +311,11 @@ func TestPlansOfTheFeed(t *testing.T) {
 		st := opened(t, func() (database, error) { return sqlite.Open(t.Context(), path) })
 		db := bare(t, st, "sqlite", "file:"+path)
 		ledger := newLedger(t, owner, st)
-		numbers := fmt.Sprintf("WITH RECURSIVE count(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM count WHERE n < %d) SELECT n FROM count", *feedRows-1)
+		numbers := fmt.Sprintf("WITH RECURSIVE count(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM count WHERE n < %d) "+
+			"SELECT n FROM count", *feedRows-1)
 		id := "printf('%d2222222-2222-4222-8222-%%012d', n)"
-		execute(t, db, fmt.Sprintf(seedFeed, owner, fmt.Sprintf(id, 2), ledger.Categories[0].ID, numbers, fmt.Sprintf(id, 3))+"; ANALYZE")
+		execute(t, db, fmt.Sprintf(seedFeed, owner, fmt.Sprintf(id, 2), ledger.Categories[0].ID, numbers,
+			fmt.Sprintf(id, 3))+"; ANALYZE")
 		for name, query := range pages {
 			texts, args := sqlstore.FeedTexts(owner, query)
 			for i, text := range texts {
@@ -329,7 +344,8 @@ func TestPlansOfTheFeed(t *testing.T) {
 				plan := explain(t, db, "EXPLAIN (COSTS OFF) "+text, 1, args[i]...)
 				large := strings.Contains(text, "spendwise_expenses") || strings.Contains(text, "spendwise_tombstones")
 				// Whether a table of ten rows is read whole says nothing of a large one.
-				if large && (!strings.Contains(plan, "_version on ") || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort")) {
+				if large && (!strings.Contains(plan, "_version on ") || strings.Contains(plan, "Seq Scan") ||
+					strings.Contains(plan, "Sort")) {
 					t.Errorf("%s, statement %d:\n%s", name, i+1, plan)
 				}
 			}
@@ -349,8 +365,8 @@ func pageOf(t *testing.T, st store.Store, name string, query store.ChangeQuery) 
 	t.Logf("%s: %d changes in %s", name, len(page), time.Since(began))
 }
 
-// BenchmarkAlertRounds measures the rounds in which alerts are raised, over -alert-owners ledgers: the first, which looks into each of
-// them, and those after it, in which nothing was written since.
+// BenchmarkAlertRounds measures the rounds in which alerts are raised, over -alert-owners ledgers: the first, which
+// looks into each of them, and those after it, in which nothing was written since.
 func BenchmarkAlertRounds(b *testing.B) {
 	for _, engine := range engines() {
 		b.Run(engine.name, func(b *testing.B) {

@@ -55,7 +55,8 @@ func (s *Store) putQuotes(ctx context.Context, quotes []expense.Quote) ([]expens
 			switch {
 			case !ok:
 				kept[key] = quote.Value
-				rows = append(rows, []any{string(quote.Source), int64(quote.Date.Int()), quote.Currency.Code(), quote.Value.String()})
+				rows = append(rows, []any{string(quote.Source), int64(quote.Date.Int()), quote.Currency.Code(),
+					quote.Value.String()})
 			case value != quote.Value:
 				changed = append(changed, quote)
 			}
@@ -115,7 +116,8 @@ func (s *Store) quotes(ctx context.Context, source expense.Source, span expense.
 			chunk := make([]expense.Quote, 0, quotesRead)
 			err := s.outside().each(ctx, 3, func(r *row) {
 				chunk = append(chunk, expense.Quote{Source: source, Date: r.date(0), Currency: r.currency(1), Value: r.factor(2)})
-			}, `SELECT date, currency, value FROM spendwise_quotes WHERE source = $1 AND (date, currency) > ($2, $3) AND date <= $4
+			}, `SELECT date, currency, value FROM spendwise_quotes WHERE source = $1 AND (date, currency) > ($2, $3)
+				AND date <= $4
 				ORDER BY date, currency LIMIT $5`, string(source), int64(day), code, int64(last), int64(quotesRead))
 			if err != nil {
 				yield(expense.Quote{}, err)

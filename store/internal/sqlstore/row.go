@@ -10,8 +10,8 @@ import (
 	"github.com/spendwise/spendwise/recurrence"
 )
 
-// A row is one row of a result. Its cells are taken as the driver gives them, without reflection; the first cell that does
-// not hold what is asked for is kept in err.
+// A row is one row of a result. Its cells are taken as the driver gives them, without reflection; the first cell that
+// does not hold what is asked for is kept in err.
 type row struct {
 	cells   []any
 	targets []any // pointers to the cells

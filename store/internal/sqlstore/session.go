@@ -23,8 +23,8 @@ type pool struct {
 	prepared sync.Map // text → *sql.Stmt
 }
 
-// prepare keeps a statement prepared for the next time. Where the engine refuses, the text is sent as it is each time, and
-// its error, if it has one, shows there.
+// prepare keeps a statement prepared for the next time. Where the engine refuses, the text is sent as it is each time,
+// and its error, if it has one, shows there.
 func (p *pool) prepare(ctx context.Context, text string) {
 	if _, ok := p.prepared.Load(text); ok {
 		return
@@ -44,14 +44,15 @@ type session struct {
 	pool    *pool
 	tx      *sql.Tx // nil: no transaction
 	cancel  context.CancelFunc
-	missing []string             // texts to prepare when the transaction is over, which a pool of one connection cannot do earlier
+	// texts to prepare when the transaction is over, which a pool of one connection cannot do earlier
+	missing []string
 	again   map[string]*sql.Stmt // those that the transaction has sent more than once, prepared for itself; it closes them
 	span    trace.Span           // of the transaction; nil: none is recorded
 	doomed  error                // the first error that no later statement makes good
 }
 
-// begin starts a transaction. The caller's context bounds the wait for a connection and BEGIN, and each statement; it does
-// not end the transaction by itself, so that a rollback is always ours and a commit is never cut off half-way.
+// begin starts a transaction. The caller's context bounds the wait for a connection and BEGIN, and each statement; it
+// does not end the transaction by itself, so that a rollback is always ours and a commit is never cut off half-way.
 func (d *Dialect) begin(ctx context.Context, p *pool, options *sql.TxOptions) (*session, error) {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cancel)
@@ -82,7 +83,8 @@ func (s *session) commit() error {
 	return s.dialect.translate(err)
 }
 
-// rollback ends the transaction if commit has not. Its error is of no use: the server forgets the transaction either way.
+// rollback ends the transaction if commit has not. Its error is of no use: the server forgets the transaction either
+// way.
 func (s *session) rollback() {
 	if s.tx == nil {
 		return
@@ -137,8 +139,8 @@ func (s *session) stmt(ctx context.Context, text string) *sql.Stmt {
 	return kept.(*sql.Stmt)
 }
 
-// stmtAgain returns the form of text that the transaction prepared for itself, which it does the second time it sends it: a large
-// batch is many times the same long text. Nil the first time.
+// stmtAgain returns the form of text that the transaction prepared for itself, which it does the second time it sends
+// it: a large batch is many times the same long text. Nil the first time.
 func (s *session) stmtAgain(ctx context.Context, text string) *sql.Stmt {
 	if stmt, ok := s.again[text]; ok {
 		return stmt
@@ -189,7 +191,8 @@ func (s *session) execute(ctx context.Context, text string, args []any) (int64, 
 	return result.RowsAffected()
 }
 
-// each runs a query whose text is one of few, and calls scan for each row of width cells. The rows are closed when it returns.
+// each runs a query whose text is one of few, and calls scan for each row of width cells. The rows are closed when it
+// returns.
 func (s *session) each(ctx context.Context, width int, scan func(*row), text string, args ...any) error {
 	if s.doomed != nil {
 		return s.doomed
@@ -211,7 +214,9 @@ func (s *session) eachOnce(ctx context.Context, width int, scan func(*row), text
 	return s.once(ctx, width, scan, text, args, span)
 }
 
-func (s *session) once(ctx context.Context, width int, scan func(*row), text string, args []any, span trace.Span) error {
+func (s *session) once(
+	ctx context.Context, width int, scan func(*row), text string, args []any, span trace.Span,
+) error {
 	if s.tx != nil {
 		rows, err := s.tx.QueryContext(ctx, text, s.dialect.lead(args)...)
 		return s.scan(ctx, rows, err, width, scan, span)
@@ -221,7 +226,9 @@ func (s *session) once(ctx context.Context, width int, scan func(*row), text str
 }
 
 // scan reads the rows of a query to their end, which is that of its span too.
-func (s *session) scan(ctx context.Context, rows *sql.Rows, err error, width int, scan func(*row), span trace.Span) (failed error) {
+func (s *session) scan(
+	ctx context.Context, rows *sql.Rows, err error, width int, scan func(*row), span trace.Span,
+) (failed error) {
 	defer func() { s.dialect.ended(span, failed) }()
 	if err != nil {
 		return s.fail(ctx, err)

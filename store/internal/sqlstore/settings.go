@@ -12,13 +12,16 @@ import (
 
 const (
 	insertLedger = `INSERT INTO spendwise_ledgers (owner, home, zone, locale, fiscal_year_start, default_category,
-		settings_version, version, epoch, floor, lost, volume, budgets) VALUES ($1, $2, $3, $4, $5, $6, 1, 1, $7, 0, '', 0, 0) ON CONFLICT DO NOTHING`
-	selectLedger = `SELECT home, zone, locale, fiscal_year_start, default_category, settings_version, version, volume, CAST(budgets AS bigint)
+		settings_version, version, epoch, floor, lost, volume, budgets)
+		VALUES ($1, $2, $3, $4, $5, $6, 1, 1, $7, 0, '', 0, 0) ON CONFLICT DO NOTHING`
+	selectLedger = `SELECT home, zone, locale, fiscal_year_start, default_category, settings_version, version, volume,
+		CAST(budgets AS bigint)
 		FROM spendwise_ledgers WHERE owner = $1`
 	ledgerWidth   = 9
 	settingsWidth = 6
 	updateLedger  = `UPDATE spendwise_ledgers SET version = $2, volume = $3, budgets = $4 WHERE owner = $1`
-	updateSetting = `UPDATE spendwise_ledgers SET home = $2, zone = $3, locale = $4, fiscal_year_start = $5, default_category = $6,
+	updateSetting = `UPDATE spendwise_ledgers SET home = $2, zone = $3, locale = $4, fiscal_year_start = $5,
+		default_category = $6,
 		settings_version = $7 WHERE owner = $1`
 )
 
@@ -93,7 +96,8 @@ func (r *reader) Settings(ctx context.Context) (settings expense.Settings, err e
 		return settings, r.invalid
 	}
 	var failure error
-	found, err := r.on().one(ctx, ledgerWidth, func(row *row) { settings, failure = r.scanSettings(row, 0) }, selectLedger, r.owner)
+	found, err := r.on().one(ctx, ledgerWidth, func(row *row) { settings, failure = r.scanSettings(row, 0) }, selectLedger,
+		r.owner)
 	switch {
 	case err != nil:
 		return expense.Settings{}, err
@@ -133,7 +137,8 @@ func (tx *ledgerTx) checkDefault(ctx context.Context, id uuid.UUID) error {
 		return err
 	}
 	return &expense.InvalidError{
-		Field: "default_category_id", Code: "unknown_category", Detail: fmt.Sprintf("the ledger holds no category %s; name one that it holds", id),
+		Field: "default_category_id", Code: "unknown_category",
+		Detail: fmt.Sprintf("the ledger holds no category %s; name one that it holds", id),
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package sqlstore is the one SQL body of both SQL stores: what [github.com/spendwise/spendwise/store] promises, written once.
-// Whatever two engines disagree on is data in a [Dialect]; the packages sqlite and postgres fill one in, open the database and
-// hand both over:
+// Package sqlstore is the one SQL body of both SQL stores: what [github.com/spendwise/spendwise/store] promises,
+// written once. Whatever two engines disagree on is data in a [Dialect]; the packages sqlite and postgres fill one in,
+// open the database and hand both over:
 //
 //	st := sqlstore.New(dialect, writer, reader)
 //	err := st.Migrate(ctx)
@@ -42,8 +42,8 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// New returns the store in a database that is open: updates go through writer, all else through reader, which may be the same.
-// Close closes both.
+// New returns the store in a database that is open: updates go through writer, all else through reader, which may be
+// the same. Close closes both.
 func New(dialect Dialect, writer, reader *sql.DB) *Store {
 	s := &Store{dialect: dialect, writer: &pool{db: writer}, bun: bun.NewDB(reader, dialect.Bun)}
 	if dialect.AddExpense != "" {
@@ -94,7 +94,8 @@ func (s *Store) View(ctx context.Context, owner expense.OwnerID, fn func(store.R
 	return session.commit()
 }
 
-// Update runs fn in a transaction that holds the ledger's row, again where another transaction or a lost connection undid it.
+// Update runs fn in a transaction that holds the ledger's row, again where another transaction or a lost connection
+// undid it.
 func (s *Store) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
 	return s.locked(ctx, owner, func(tx *ledgerTx) error { return fn(tx) })
 }
@@ -168,7 +169,9 @@ func passing(err error) bool {
 }
 
 // CreateLedger makes owner's ledger.
-func (s *Store) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (created bool, err error) {
+func (s *Store) CreateLedger(
+	ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger,
+) (created bool, err error) {
 	if err := owner.Validate(); err != nil {
 		return false, err
 	}
@@ -216,7 +219,8 @@ func (s *Store) EraseLedger(ctx context.Context, owner expense.OwnerID) error {
 
 // ownedTables are the tables of a ledger, those that refer to others first.
 var ownedTables = [...]string{
-	"spendwise_expenses", "spendwise_totals", "spendwise_rules", "spendwise_budget_entries", "spendwise_budgets", "spendwise_alerts",
+	"spendwise_expenses", "spendwise_totals", "spendwise_rules", "spendwise_budget_entries", "spendwise_budgets",
+	"spendwise_alerts",
 	"spendwise_categories", "spendwise_tombstones", "spendwise_idempotency_records", "spendwise_ledgers",
 }
 
@@ -235,7 +239,8 @@ func (s *Store) BudgetOwners(ctx context.Context) iter.Seq2[store.BudgetOwner, e
 
 // PendingOwners yields every owner with a pending expense.
 func (s *Store) PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
-	return s.owners(ctx, `SELECT DISTINCT owner FROM spendwise_expenses WHERE rate IS NULL AND owner > $1 ORDER BY owner LIMIT $2`)
+	return s.owners(ctx, `SELECT DISTINCT owner FROM spendwise_expenses WHERE rate IS NULL AND owner > $1 ORDER BY owner
+		LIMIT $2`)
 }
 
 func (s *Store) owners(ctx context.Context, text string) iter.Seq2[expense.OwnerID, error] {
@@ -243,7 +248,8 @@ func (s *Store) owners(ctx context.Context, text string) iter.Seq2[expense.Owner
 		func(owner expense.OwnerID) expense.OwnerID { return owner }, text)
 }
 
-// ownerRows yields what a statement says of owners, in the order of their ids and in chunks that are closed before they are yielded.
+// ownerRows yields what a statement says of owners, in the order of their ids and in chunks that are closed before they
+// are yielded.
 func ownerRows[T any](
 	ctx context.Context, s *Store, width int, scan func(*row) T, ownerOf func(T) expense.OwnerID, text string,
 ) iter.Seq2[T, error] {

@@ -38,7 +38,8 @@ func (a accountStore) CreateToken(ctx context.Context, token accounts.Token) err
 		if !token.UsedAt.IsZero() {
 			used = token.UsedAt.UnixMicro()
 		}
-		made, err := session.exec(ctx, `INSERT INTO spendwise_tokens (owner, id, name, scopes, secret, created_at, expires_at, used_at)
+		made, err := session.exec(ctx, `INSERT INTO spendwise_tokens (owner, id, name, scopes, secret, created_at, expires_at,
+			used_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
 			token.Account.String(), token.ID.String(), token.Name, int64(token.Scopes), token.Secret[:],
 			token.CreatedAt.UnixMicro(), token.ExpiresAt.UnixMicro(), used)
@@ -65,7 +66,8 @@ func (a accountStore) Tokens(ctx context.Context, account uuid.UUID) (tokens []a
 }
 
 func (a accountStore) RecordTokenUse(ctx context.Context, account, id uuid.UUID, at time.Time) error {
-	return a.alter(ctx, errToken(id, expense.ErrNotFound), `UPDATE spendwise_tokens SET used_at = $3 WHERE owner = $1 AND id = $2`,
+	return a.alter(ctx, errToken(id, expense.ErrNotFound),
+		`UPDATE spendwise_tokens SET used_at = $3 WHERE owner = $1 AND id = $2`,
 		account.String(), id.String(), at.UnixMicro())
 }
 

@@ -31,13 +31,15 @@ func (r *reader) missing(ctx context.Context, what store.RowType, id uuid.UUID) 
 	}
 }
 
-// absent says what is wrong with writing rows that are not there: those at version 0 must never have been, the others were to be.
+// absent says what is wrong with writing rows that are not there: those at version 0 must never have been, the others
+// were to be.
 func (tx *ledgerTx) absent(ctx context.Context, what store.RowType, ids []uuid.UUID, wants []expense.Version) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	gone, err := tx.among(ctx, `SELECT e.value FROM %s WHERE EXISTS (
-		SELECT 1 FROM spendwise_tombstones t WHERE t.owner = $1 AND t.type = $2 AND t.id = e.value LIMIT 1 OFFSET 0)`, ids, tx.owner, what.String())
+		SELECT 1 FROM spendwise_tombstones t WHERE t.owner = $1 AND t.type = $2 AND t.id = e.value LIMIT 1 OFFSET 0)`, ids,
+		tx.owner, what.String())
 	if err != nil {
 		return err
 	}
@@ -76,11 +78,13 @@ func (tx *ledgerTx) bury(ctx context.Context, what store.RowType, into uuid.UUID
 // expired chooses the tombstones that Purge removes: the index of the same condition is for it.
 const expired = `t.deleted_at < %s AND substr(CAST(t.id AS text), 15, 1) <> '5'`
 
-// Purge removes old idempotency records and tombstones. Tombstones go ledger by ledger, under its lock: its floor rises with them.
+// Purge removes old idempotency records and tombstones. Tombstones go ledger by ledger, under its lock: its floor rises
+// with them.
 func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error {
 	err := s.atomically(ctx, func(session *session) error {
 		_, err := session.exec(ctx, `DELETE FROM spendwise_idempotency_records WHERE created_at < $1 AND retention <> $2
-			OR created_at < $3 AND retention = $2`, requests.UnixMicro(), int64(store.RetentionTombstones), tombstones.UnixMicro())
+			OR created_at < $3 AND retention = $2`, requests.UnixMicro(), int64(store.RetentionTombstones),
+			tombstones.UnixMicro())
 		return err
 	})
 	if err != nil {
@@ -88,7 +92,8 @@ func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error
 	}
 	old := `SELECT DISTINCT t.owner FROM spendwise_tombstones t WHERE ` + fmt.Sprintf(expired, "$1")
 	var owners []string
-	if err := s.outside().each(ctx, 1, func(r *row) { owners = append(owners, r.text(0)) }, old, tombstones.UnixMicro()); err != nil {
+	if err := s.outside().each(ctx, 1, func(r *row) { owners = append(owners, r.text(0)) }, old,
+		tombstones.UnixMicro()); err != nil {
 		return err
 	}
 	for _, owner := range owners {

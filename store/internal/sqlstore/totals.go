@@ -15,11 +15,14 @@ import (
 
 var totalsTable = &table{
 	name: "spendwise_totals",
-	columns: columnsOf(`owner text, month integer, category_id uuid, currency text, count bigint, amount bigint, home bigint,
+	columns: columnsOf(`owner text, month integer, category_id uuid, currency text, count bigint, amount bigint,
+		home bigint,
 		pending_count bigint, pending bigint`),
-	conflict: ` ON CONFLICT (owner, month, category_id, currency) DO UPDATE SET count = spendwise_totals.count + excluded.count,
+	conflict: ` ON CONFLICT (owner, month, category_id, currency) DO UPDATE
+		SET count = spendwise_totals.count + excluded.count,
 		amount = spendwise_totals.amount + excluded.amount, home = spendwise_totals.home + excluded.home,
-		pending_count = spendwise_totals.pending_count + excluded.pending_count, pending = spendwise_totals.pending + excluded.pending`,
+		pending_count = spendwise_totals.pending_count + excluded.pending_count,
+		pending = spendwise_totals.pending + excluded.pending`,
 }
 
 // addTotal is the insertion of one total whose values follow those of an expense.
@@ -77,12 +80,14 @@ func (d *deltas) rows(owner string) [][]any {
 		}
 	}
 	slices.SortFunc(keys, func(a, b totalKey) int {
-		return cmp.Or(cmp.Compare(a.month, b.month), slices.Compare(a.category[:], b.category[:]), a.currency.Compare(b.currency))
+		return cmp.Or(cmp.Compare(a.month, b.month), slices.Compare(a.category[:], b.category[:]),
+			a.currency.Compare(b.currency))
 	})
 	rows := make([][]any, len(keys))
 	for i, key := range keys {
 		s := d.changes[key]
-		rows[i] = []any{owner, int64(key.month), key.category.String(), key.currency.Code(), s.count, s.amount, s.home, s.pendingCount, s.pending}
+		rows[i] = []any{owner, int64(key.month), key.category.String(), key.currency.Code(), s.count, s.amount, s.home,
+			s.pendingCount, s.pending}
 	}
 	return rows
 }
@@ -109,7 +114,8 @@ func (tx *ledgerTx) adjust(ctx context.Context, d *deltas) error {
 	if !some {
 		return nil
 	}
-	_, err := tx.session.exec(ctx, `DELETE FROM spendwise_totals WHERE owner = $1 AND month >= $2 AND month <= $3 AND count = 0`,
+	_, err := tx.session.exec(ctx, `DELETE FROM spendwise_totals WHERE owner = $1 AND month >= $2 AND month <= $3
+		AND count = 0`,
 		tx.owner, int64(from), int64(to))
 	return err
 }
@@ -118,8 +124,10 @@ func (tx *ledgerTx) adjust(ctx context.Context, d *deltas) error {
 func (tx *ledgerTx) moveTotals(ctx context.Context, from, into uuid.UUID) error {
 	var rows [][]any
 	err := tx.session.each(ctx, 7, func(r *row) {
-		rows = append(rows, []any{tx.owner, r.int(0), into.String(), r.text(1), r.int(2), r.int(3), r.int(4), r.int(5), r.int(6)})
-	}, `SELECT month, currency, count, amount, home, pending_count, pending FROM spendwise_totals WHERE owner = $1 AND category_id = $2`,
+		rows = append(rows, []any{tx.owner, r.int(0), into.String(), r.text(1), r.int(2), r.int(3), r.int(4), r.int(5),
+			r.int(6)})
+	}, `SELECT month, currency, count, amount, home, pending_count, pending FROM spendwise_totals WHERE owner = $1
+		AND category_id = $2`,
 		tx.owner, from.String())
 	if err != nil {
 		return err
@@ -127,11 +135,13 @@ func (tx *ledgerTx) moveTotals(ctx context.Context, from, into uuid.UUID) error 
 	if _, err := tx.session.insert(ctx, totalsTable, rows); err != nil {
 		return err
 	}
-	_, err = tx.session.exec(ctx, `DELETE FROM spendwise_totals WHERE owner = $1 AND category_id = $2`, tx.owner, from.String())
+	_, err = tx.session.exec(ctx, `DELETE FROM spendwise_totals WHERE owner = $1 AND category_id = $2`, tx.owner,
+		from.String())
 	return err
 }
 
-// A part is a stretch of one of the ranges of a TotalsQuery that one SELECT sums: whole months, from the summary, or days.
+// A part is a stretch of one of the ranges of a TotalsQuery that one SELECT sums: whole months, from the summary, or
+// days.
 type part struct {
 	index    int // of the range
 	days     bool
@@ -196,7 +206,8 @@ const (
 		CAST(sum(CASE WHEN t.rate IS NULL THEN t.amount ELSE 0 END) AS bigint)`
 )
 
-// sumOf returns the SELECT of a part; the columns are range, period, category, currency, the five sums, and the home currency.
+// sumOf returns the SELECT of a part; the columns are range, period, category, currency, the five sums, and the home
+// currency.
 func sumOf(p part, by expense.Granularity, at int) string {
 	table, column, period, cells := "spendwise_totals", "month", "0", sumsOfTotals
 	if p.days {
@@ -217,7 +228,8 @@ func sumOf(p part, by expense.Granularity, at int) string {
 	case period != "0":
 		group = period + ", "
 	}
-	return fmt.Sprintf(`SELECT %d, %s, CAST(t.category_id AS text), t.currency, %s, (SELECT home FROM spendwise_ledgers WHERE owner = $1)
+	return fmt.Sprintf(`SELECT %d, %s, CAST(t.category_id AS text), t.currency, %s, (SELECT home FROM spendwise_ledgers
+		WHERE owner = $1)
 		FROM %s t WHERE t.owner = $1 AND t.%s >= $%d AND t.%s <= $%d GROUP BY %st.category_id, t.currency`,
 		p.index, period, cells, table, column, at, column, at+1, group)
 }
@@ -235,7 +247,8 @@ func (r *reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expen
 		each = r.on().eachOnce
 	}
 	var totals []expense.Total
-	err := each(ctx, totalWidth, func(row *row) { totals = append(totals, scanTotal(row, query.Granularity)) }, text, args...)
+	err := each(ctx, totalWidth, func(row *row) { totals = append(totals, scanTotal(row, query.Granularity)) }, text,
+		args...)
 	if err != nil {
 		return nil, err
 	}
@@ -245,8 +258,8 @@ func (r *reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expen
 // maxKeptArgs is how many values the statement of up to four parts has: longer ones are too many texts to keep.
 const maxKeptArgs = 1 + 2*4
 
-// totalsOf is the statement that answers a query: whole months from the summary, and only what is left from the expenses. It is
-// empty where the ranges hold no day.
+// totalsOf is the statement that answers a query: whole months from the summary, and only what is left from the
+// expenses. It is empty where the ranges hold no day.
 func totalsOf(owner string, query expense.TotalsQuery) (string, []any) {
 	var selects []string
 	args := []any{owner}
@@ -270,12 +283,14 @@ func scanTotal(r *row, by expense.Granularity) expense.Total {
 	}
 	currency := r.currency(3)
 	return expense.Total{
-		Range: int(r.int(0)), Period: period, CategoryID: r.id(2), Count: int(r.int(4)), Amount: r.moneyIn(5, currency), Home: r.money(6, 9),
+		Range: int(r.int(0)), Period: period, CategoryID: r.id(2), Count: int(r.int(4)), Amount: r.moneyIn(5, currency),
+		Home:         r.money(6, 9),
 		PendingCount: int(r.int(7)), Pending: r.moneyIn(8, currency),
 	}
 }
 
-// fold sorts totals and adds up those of one range, period, category and currency, which come from parts or days of a week.
+// fold sorts totals and adds up those of one range, period, category and currency, which come from parts or days of a
+// week.
 func fold(totals []expense.Total) ([]expense.Total, error) {
 	slices.SortFunc(totals, compareTotals)
 	kept := totals[:0]
@@ -301,6 +316,7 @@ func fold(totals []expense.Total) ([]expense.Total, error) {
 }
 
 func compareTotals(a, b expense.Total) int {
-	return cmp.Or(cmp.Compare(a.Range, b.Range), a.Period.Compare(b.Period), slices.Compare(a.CategoryID[:], b.CategoryID[:]),
+	return cmp.Or(cmp.Compare(a.Range, b.Range), a.Period.Compare(b.Period),
+		slices.Compare(a.CategoryID[:], b.CategoryID[:]),
 		a.Amount.Currency().Compare(b.Amount.Currency()))
 }

@@ -16,18 +16,22 @@ const instrumentation = "github.com/spendwise/spendwise/store"
 // longestText is how much of a statement's text a span holds.
 const longestText = 2000
 
-// span begins a span below the one of ctx, by the provider of that one: a host that makes none pays a look-up. Nothing that it holds
-// is a value of the ledger's: texts have places for those.
-func (d *Dialect) span(ctx context.Context, name string, attributes ...attribute.KeyValue) (context.Context, trace.Span) {
+// span begins a span below the one of ctx, by the provider of that one: a host that makes none pays a look-up. Nothing
+// that it holds is a value of the ledger's: texts have places for those.
+func (d *Dialect) span(
+	ctx context.Context, name string, attributes ...attribute.KeyValue,
+) (context.Context, trace.Span) {
 	parent := trace.SpanFromContext(ctx)
 	if !parent.IsRecording() {
 		return ctx, nil
 	}
 	return parent.TracerProvider().Tracer(instrumentation).Start(ctx, name,
-		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(append(attributes, attribute.String("db.system.name", d.System))...))
+		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(append(attributes,
+			attribute.String("db.system.name", d.System))...))
 }
 
-// ended ends a span that there may be none of, and says of an error of the driver what kind it is: its text may hold values.
+// ended ends a span that there may be none of, and says of an error of the driver what kind it is: its text may hold
+// values.
 func (d *Dialect) ended(span trace.Span, err error) {
 	if span == nil {
 		return
@@ -59,7 +63,8 @@ func (s *session) statement(ctx context.Context, text string) (context.Context, 
 	text = strings.TrimSpace(text)
 	operation, rest, _ := strings.Cut(text, " ")
 	name, table := strings.ToUpper(operation), tableOf(rest)
-	attributes := []attribute.KeyValue{attribute.String("db.operation.name", name), attribute.String("db.query.text", text[:min(len(text), longestText)])}
+	attributes := []attribute.KeyValue{attribute.String("db.operation.name", name),
+		attribute.String("db.query.text", text[:min(len(text), longestText)])}
 	if table != "" {
 		name += " " + table
 		attributes = append(attributes, attribute.String("db.collection.name", table))

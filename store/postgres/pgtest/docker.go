@@ -15,25 +15,27 @@ const (
 	repository = "postgres"
 	tag        = "15"
 	image      = repository + ":" + tag
-	// lifetime is how long a container lives at most, in seconds.
+	// lifetime is the maximum lifetime of a container, in seconds.
 	lifetime = 600
-	// keeper is the session that this process holds for as long as it lives.
+	// keeper is the application name of the session that this process holds until it ends.
 	keeper = "spendwise_keeper"
-	// watch runs the server, and ends the container once the keeper has come and gone: nothing runs at a test binary's end.
+	// watch starts the server and stops the container when the keeper has disconnected. A test binary cannot run code at
+	// its end.
 	watch = `docker-entrypoint.sh postgres "$@" &
 		while sleep 1; do
-			n=$(psql -U postgres -d postgres -tAc "SELECT count(*) FROM pg_stat_activity WHERE application_name = '` + keeper + `'")
+			n=$(psql -U postgres -d postgres -tAc "SELECT count(*) FROM pg_stat_activity WHERE application_name = '` +
+		keeper + `'")
 			case "$seen$n" in 1) seen=1 ;; 10) exit ;; esac
 		done 2>/dev/null`
 )
 
-// startDocker runs PostgreSQL in a container, its data in memory.
+// startDocker starts PostgreSQL in a container, with the data in memory.
 func startDocker(ctx context.Context) (*server, error) {
 	pool, err := dockertest.NewPool("")
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errAbsent, err)
 	}
-	// NewPool succeeds without Docker, and a socket that nobody answers would hang a ping without an end.
+	// NewPool also succeeds without Docker, and a ping to an unanswered socket would not return.
 	ping, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := pool.Client.PingWithContext(ping); err != nil {
@@ -66,7 +68,8 @@ func startDocker(ctx context.Context) (*server, error) {
 		return nil, err
 	}
 	dsn := (&url.URL{
-		Scheme: "postgres", User: url.User("postgres"), Host: resource.GetHostPort(port), Path: "/postgres", RawQuery: "sslmode=disable",
+		Scheme: "postgres", User: url.User("postgres"), Host: resource.GetHostPort(port), Path: "/postgres",
+		RawQuery: "sslmode=disable",
 	}).String()
 	if err := await(ctx, dsn); err != nil {
 		return nil, err
@@ -75,7 +78,7 @@ func startDocker(ctx context.Context) (*server, error) {
 	return &server{dsn: dsn, keep: keep}, err
 }
 
-// arguments are settings as the server's command line takes them.
+// arguments returns settings as command line arguments of the server.
 func arguments(settings []string) (list []string) {
 	for _, setting := range settings {
 		list = append(list, "-c", setting)
@@ -83,7 +86,8 @@ func arguments(settings []string) (list []string) {
 	return list
 }
 
-// settings make a server fast whose data nobody will miss.
+// settings returns settings that make a server fast and not durable.
 func settings() []string {
-	return []string{"fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB"}
+	return []string{"fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200",
+		"shared_buffers=64MB"}
 }

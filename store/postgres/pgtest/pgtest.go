@@ -1,11 +1,13 @@
-// Package pgtest gives a test a PostgreSQL of its own: the server that SPENDWISE_TEST_POSTGRES names (a DSN of a user who may
-// create databases), else one in Docker, else one from the binaries on this machine. Without any of them the test is skipped
-// with a word on what to install, or fails where CI is set. SPENDWISE_TEST_POSTGRES_VIA=docker or =local takes one rung only;
-// SPENDWISE_TEST_POSTGRES_DURABLE=1 lets the binaries' server wait for its disk, as one should whose speed is measured.
+// Package pgtest provides PostgreSQL databases for tests. All tests of a process share one server, which ends with the
+// process. pgtest uses the first of these servers that is available:
 //
-//	st, err := postgres.Open(t.Context(), pgtest.New(t))
+//   - the server that the environment variable SPENDWISE_TEST_POSTGRES names, a DSN of a user who may create databases
+//   - a container, if Docker runs
+//   - the PostgreSQL binaries of this machine (Linux only)
 //
-// There is one server for all tests of a process; it ends with the process.
+// If there is none, the test is skipped with a message that says what to install; if the variable CI is set, the test
+// fails. SPENDWISE_TEST_POSTGRES_VIA=docker or =local allows only that kind of server.
+// SPENDWISE_TEST_POSTGRES_DURABLE=1 makes the local server wait for its disk, for measurements.
 package pgtest
 
 import (
@@ -29,18 +31,18 @@ import (
 
 const startTimeout = time.Minute
 
-// A server is a running PostgreSQL.
+// A server is a running PostgreSQL server.
 type server struct {
-	dsn      string // of a database to create others from
-	template string // a migrated database to copy; empty on a server that is not ours
-	made     atomic.Int64
-	keep     *pgx.Conn // tells a container that this process lives
+	dsn      string // of the database from which others are created
+	template string // a migrated database to copy; empty on the server of SPENDWISE_TEST_POSTGRES
+	created  atomic.Int64
+	keep     *pgx.Conn // keeps a container running while this process runs
 }
 
-// shared starts the server on first use.
+// shared starts the server on the first call.
 var shared = sync.OnceValues(start)
 
-// errAbsent says that a rung of the ladder is not there.
+// errAbsent means that a kind of server is not available on this machine.
 var errAbsent = pglocal.ErrAbsent
 
 func start() (*server, error) {
@@ -49,17 +51,17 @@ func start() (*server, error) {
 	if dsn := os.Getenv("SPENDWISE_TEST_POSTGRES"); dsn != "" {
 		return &server{dsn: dsn}, nil
 	}
-	rungs := map[string]func(context.Context) (*server, error){"docker": startDocker, "local": startLocal}
+	starters := map[string]func(context.Context) (*server, error){"docker": startDocker, "local": startLocal}
 	order := []string{"docker", "local"}
 	if via := os.Getenv("SPENDWISE_TEST_POSTGRES_VIA"); via != "" {
-		if rungs[via] == nil {
-			return nil, fmt.Errorf("SPENDWISE_TEST_POSTGRES_VIA is %q; it can be docker or local", via)
+		if starters[via] == nil {
+			return nil, fmt.Errorf("SPENDWISE_TEST_POSTGRES_VIA is %q; set it to docker or local", via)
 		}
 		order = []string{via}
 	}
 	var missing []error
 	for _, name := range order {
-		s, err := rungs[name](ctx)
+		s, err := starters[name](ctx)
 		switch {
 		case errors.Is(err, errAbsent):
 			missing = append(missing, fmt.Errorf("%s: %w", name, err))
@@ -72,7 +74,7 @@ func start() (*server, error) {
 	return nil, errors.Join(append(missing, errAbsent)...)
 }
 
-// startLocal runs PostgreSQL from the binaries on this machine, its data in memory where that can be.
+// startLocal starts the PostgreSQL binaries of this machine, with the data in memory if possible.
 func startLocal(ctx context.Context) (*server, error) {
 	config := pglocal.Config{Folders: []string{"/dev/shm"}, Settings: settings()}
 	if os.Getenv("SPENDWISE_TEST_POSTGRES_DURABLE") != "" {
@@ -85,7 +87,7 @@ func startLocal(ctx context.Context) (*server, error) {
 	return &server{dsn: local.DSN("postgres")}, nil
 }
 
-// makeTemplate migrates one database, which costs a test's share of the time once.
+// makeTemplate migrates a database once. New copies it, which is faster than migrating each database.
 func (s *server) makeTemplate(ctx context.Context) error {
 	const name = "spendwise_template"
 	if err := s.exec(ctx, "CREATE DATABASE "+name); err != nil {
@@ -106,7 +108,7 @@ func migrate(ctx context.Context, dsn string) error {
 	return errors.Join(st.Migrate(ctx), st.Close())
 }
 
-// New returns the DSN of a new database with this release's schema, which is gone when the test is over.
+// New returns the DSN of a new database with the schema of this release. The database is dropped when the test ends.
 func New(t testing.TB) string {
 	t.Helper()
 	s := running(t)
@@ -119,7 +121,7 @@ func New(t testing.TB) string {
 	return dsn
 }
 
-// Empty is New without the schema.
+// Empty is like [New], but creates no tables.
 func Empty(t testing.TB) string {
 	t.Helper()
 	return running(t).create(t, "")
@@ -132,8 +134,8 @@ func running(t testing.TB) *server {
 	case err == nil:
 		return s
 	case errors.Is(err, errAbsent) && os.Getenv("CI") == "":
-		t.Skipf("no PostgreSQL for tests: start Docker with the image %s, or install the server's binaries (Debian: postgresql), "+
-			"or set SPENDWISE_TEST_POSTGRES to a DSN: %v", image, err)
+		t.Skipf("no PostgreSQL for tests: start Docker with the image %s, or install the server's binaries "+
+			"(Debian: postgresql), or set SPENDWISE_TEST_POSTGRES to a DSN: %v", image, err)
 	default:
 		t.Fatalf("no PostgreSQL for tests: %v", err)
 	}
@@ -142,7 +144,7 @@ func running(t testing.TB) *server {
 
 func (s *server) create(t testing.TB, template string) string {
 	t.Helper()
-	name := fmt.Sprintf("spendwise_test_%d_%d", os.Getpid(), s.made.Add(1))
+	name := fmt.Sprintf("spendwise_test_%d_%d", os.Getpid(), s.created.Add(1))
 	text := "CREATE DATABASE " + name
 	if template != "" {
 		text += " TEMPLATE " + template
@@ -158,7 +160,7 @@ func (s *server) create(t testing.TB, template string) string {
 	return s.database(name)
 }
 
-// exec runs a statement on a connection of its own: a session left in a template would block the next copy.
+// exec uses a connection of its own, because an open session in the template would block copying it.
 func (s *server) exec(ctx context.Context, text string) error {
 	conn, err := pgx.Connect(ctx, s.dsn)
 	if err != nil {
@@ -168,11 +170,11 @@ func (s *server) exec(ctx context.Context, text string) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
-// database returns the server's DSN with another database's name.
+// database returns the DSN of another database on the same server.
 func (s *server) database(name string) string {
 	config, err := pgx.ParseConfig(s.dsn)
 	if err != nil {
-		panic(err) // it was parsed before: a connection was made with it
+		panic(err) // the DSN was parsed before
 	}
 	return dsn(config, config.Host, int(config.Port), name)
 }
@@ -187,7 +189,7 @@ func dsn(config *pgx.ConnConfig, host string, port int, database string) string 
 	return u.String()
 }
 
-// await polls until the server answers a query: its log says that it is ready too early.
+// await polls until the server answers a query. The server logs that it is ready before it is.
 func await(ctx context.Context, dsn string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -208,7 +210,7 @@ func await(ctx context.Context, dsn string) error {
 	}
 }
 
-// A Link is a way to a database that a test can cut and mend, as a cable.
+// A Link is a network connection to a database that a test can interrupt and restore.
 type Link struct {
 	dsn     string
 	network string // where the server listens
@@ -220,7 +222,7 @@ type Link struct {
 	conns    map[net.Conn]struct{}
 }
 
-// NewLink returns a link to the database of a DSN that New returned.
+// NewLink returns a Link to the database that the DSN target names.
 func NewLink(t testing.TB, target string) *Link {
 	t.Helper()
 	config, err := pgx.ParseConfig(target)
@@ -246,10 +248,10 @@ func NewLink(t testing.TB, target string) *Link {
 	return link
 }
 
-// DSN leads to the database through the link.
+// DSN returns a DSN that connects through the link.
 func (l *Link) DSN() string { return l.dsn }
 
-// Cut ends every connection and refuses new ones.
+// Cut closes all connections and refuses new ones.
 func (l *Link) Cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -263,7 +265,7 @@ func (l *Link) Cut() {
 	clear(l.conns)
 }
 
-// Mend lets connections through again.
+// Mend allows connections again.
 func (l *Link) Mend(t testing.TB) {
 	t.Helper()
 	listener, err := net.Listen("tcp", l.address)
@@ -278,31 +280,31 @@ func (l *Link) Mend(t testing.TB) {
 
 func (l *Link) accept(listener net.Listener) {
 	for {
-		near, err := listener.Accept()
+		client, err := listener.Accept()
 		if err != nil {
-			return // the link was cut
+			return // Cut closed the listener
 		}
-		far, err := net.Dial(l.network, l.target)
+		database, err := net.Dial(l.network, l.target)
 		if err != nil {
-			_ = near.Close()
+			_ = client.Close()
 			continue
 		}
-		l.join(listener, near, far)
+		l.join(listener, client, database)
 	}
 }
 
-func (l *Link) join(listener net.Listener, near, far net.Conn) {
+func (l *Link) join(listener net.Listener, client, database net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.listener != listener {
-		_, _ = near.Close(), far.Close()
+		_, _ = client.Close(), database.Close()
 		return
 	}
-	l.conns[near], l.conns[far] = struct{}{}, struct{}{}
-	for _, pair := range [...]struct{ to, from net.Conn }{{near, far}, {far, near}} {
+	l.conns[client], l.conns[database] = struct{}{}, struct{}{}
+	for _, pair := range [...]struct{ to, from net.Conn }{{client, database}, {database, client}} {
 		go func() {
 			_, _ = io.Copy(pair.to, pair.from)
-			_, _ = near.Close(), far.Close()
+			_, _ = client.Close(), database.Close()
 		}()
 	}
 }

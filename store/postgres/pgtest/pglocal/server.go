@@ -26,7 +26,7 @@ import (
 
 const prefix = "spendwise-pglocal-"
 
-// A Server is a PostgreSQL that runs for as long as this process does, unless it is stopped or killed before.
+// A Server is a PostgreSQL server. It stops when this process ends.
 type Server struct {
 	config     Config
 	programs   map[string]string
@@ -40,32 +40,36 @@ type Server struct {
 	ended   chan struct{}
 }
 
-// Start makes a database cluster and runs a server on it. It returns when the server answers.
+// Start creates a database cluster and starts a server on it. It returns when the server answers.
 func Start(ctx context.Context, config Config) (*Server, error) {
 	s, err := prepare(config)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.tool(ctx, "initdb", "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-D", s.data); err != nil {
+	if err := s.tool(ctx, "initdb", "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-D",
+		s.data); err != nil {
 		return nil, err
 	}
 	return s, s.Run(ctx)
 }
 
-// Standby copies the server into another one that follows it and can be promoted. The primary must listen on a port.
+// Standby copies the cluster and starts a standby that follows this server and can be promoted. This server must listen
+// on TCP.
 func (s *Server) Standby(ctx context.Context, config Config) (*Server, error) {
 	standby, err := prepare(config)
 	if err != nil {
 		return nil, err
 	}
-	err = standby.tool(ctx, "pg_basebackup", "-h", s.socket, "-p", strconv.Itoa(s.port), "-U", "postgres", "-D", standby.data, "-R", "-X", "stream", "-c", "fast")
+	err = standby.tool(ctx, "pg_basebackup", "-h", s.socket, "-p", strconv.Itoa(s.port), "-U", "postgres", "-D",
+		standby.data, "-R", "-X", "stream", "-c", "fast")
 	if err != nil {
 		return nil, err
 	}
 	return standby, standby.Run(ctx)
 }
 
-// Open runs a server on a data folder that its account owns, such as a restored backup.
+// Open starts a server on an existing data directory, for example a restored backup. The account that the server runs
+// as must own it.
 func Open(ctx context.Context, data string, config Config) (*Server, error) {
 	s, err := prepare(config)
 	if err != nil {
@@ -78,7 +82,7 @@ func Open(ctx context.Context, data string, config Config) (*Server, error) {
 	return s, s.Run(ctx)
 }
 
-// Command is a program to be run as the server's account is.
+// Command returns a command that runs under the account of the server.
 func (s *Server) Command(ctx context.Context, name string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, name, arguments...)
 	command.Dir = s.socket
@@ -117,7 +121,7 @@ func freePort() (int, error) {
 	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
 }
 
-// tool runs one of PostgreSQL's programs to its end.
+// tool runs one of PostgreSQL's programs and waits for it.
 func (s *Server) tool(ctx context.Context, name string, arguments ...string) error {
 	if output, err := s.Command(ctx, s.programs[name], arguments...).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", name, err, output)
@@ -125,7 +129,7 @@ func (s *Server) tool(ctx context.Context, name string, arguments ...string) err
 	return nil
 }
 
-// Run starts the server on its data, again after Stop or Kill, and returns when it answers.
+// Run starts the server, also after Stop or Kill. It returns when the server answers.
 func (s *Server) Run(ctx context.Context) error {
 	arguments := []string{"-D", s.data, "-k", s.socket, "-p", strconv.Itoa(s.port), "-c", "listen_addresses="}
 	if s.config.TCP {
@@ -146,15 +150,15 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the server does not answer: %w", err)
+			return fmt.Errorf("PostgreSQL did not answer within a minute: %w", err)
 		case <-s.ended:
-			return fmt.Errorf("the server ended at once: %s", s.command.Stderr)
+			return fmt.Errorf("PostgreSQL ended at its start: %s", s.command.Stderr)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
-// DSN names a database of the server, by its socket.
+// DSN returns a DSN of a database of the server, by its Unix socket.
 func (s *Server) DSN(database string) string {
 	return (&url.URL{
 		Scheme: "postgres", User: url.User("postgres"), Path: "/" + database,
@@ -162,16 +166,16 @@ func (s *Server) DSN(database string) string {
 	}).String()
 }
 
-// Address is where the server listens, if its Config asks for TCP.
+// Address returns the TCP address of the server; see Config.TCP.
 func (s *Server) Address() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
 
-// Programs is the folder of PostgreSQL's programs.
+// Programs returns the directory of the PostgreSQL programs.
 func (s *Server) Programs() string { return filepath.Dir(s.programs["postgres"]) }
 
-// Data is the folder of the cluster.
+// Data returns the data directory.
 func (s *Server) Data() string { return s.data }
 
-// Kill ends the server and each of its backends as a crash of the machine does.
+// Kill ends the server and its backends with SIGKILL, as in a crash.
 func (s *Server) Kill() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,7 +190,7 @@ func (s *Server) Kill() error {
 	return err
 }
 
-// Stop ends the server in order, its connections too.
+// Stop shuts the server down and closes its connections.
 func (s *Server) Stop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -198,10 +202,10 @@ func (s *Server) Stop() error {
 	return err
 }
 
-// Remove removes what the server, which must have ended, kept on the disk.
+// Remove deletes the files of the server, which must be stopped.
 func (s *Server) Remove() error { return errors.Join(os.RemoveAll(s.data), os.RemoveAll(s.socket)) }
 
-// children are the processes that a process has started.
+// children returns the child processes of a process.
 func children(pid int) []int {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil {
@@ -216,8 +220,8 @@ func children(pid int) []int {
 	return pids
 }
 
-// binaries finds PostgreSQL's programs in the folder of the newest version that Debian keeps, or on the path: what Debian has on
-// the path are wrappers.
+// binaries finds the programs of the newest version in the directories of Debian, or else in PATH. Debian has only
+// wrappers in PATH.
 func binaries() (map[string]string, error) {
 	folders, err := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if err != nil {
@@ -246,7 +250,8 @@ func version(folder string) int {
 	return n
 }
 
-// account is whom to run as: the server refuses to be root's.
+// account returns the account to run as, because PostgreSQL refuses to run as root; nil means the account of this
+// process.
 func account() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -265,7 +270,8 @@ func account() (*syscall.Credential, error) {
 	return nil, fmt.Errorf("%w: PostgreSQL does not run as root, and there is no user postgres or nobody", ErrAbsent)
 }
 
-// folder makes one for the account in the first parent that can be written. Its name holds this process's id for sweep.
+// folder creates a directory for the account in the first writable parent. Its name contains the id of this process,
+// for sweep.
 func folder(credential *syscall.Credential, parents ...string) (string, error) {
 	var failure error
 	for _, parent := range parents {
@@ -281,7 +287,7 @@ func folder(credential *syscall.Credential, parents ...string) (string, error) {
 	return "", failure
 }
 
-// sweep removes what processes left that are no more: nothing runs at a test binary's end.
+// sweep deletes the directories of processes that have ended. A test binary cannot run code at its end.
 func sweep() {
 	for _, parent := range []string{"/dev/shm", os.TempDir(), "/tmp"} {
 		left, err := filepath.Glob(filepath.Join(parent, prefix+"*"))
@@ -299,8 +305,8 @@ func sweep() {
 	}
 }
 
-// run starts the process and returns when it has started. The signal at the parent's death follows the thread that forked, so
-// one goroutine keeps its thread for as long as the server runs.
+// run starts the process. Linux sends the parent-death signal when the thread that forked ends, so a goroutine holds
+// its thread until the server ends.
 func (s *Server) run(arguments []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

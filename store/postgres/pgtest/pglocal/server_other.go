@@ -8,47 +8,47 @@ import (
 	"os/exec"
 )
 
-// A Server is a PostgreSQL that runs for as long as this process does.
+// A Server exists on Linux only; here all functions fail with ErrAbsent.
 type Server struct{}
 
 func errOther() error {
-	return fmt.Errorf("%w: only Linux ends a child with its parent, so local binaries are used there only", ErrAbsent)
+	return fmt.Errorf("%w: pglocal needs Linux, which ends a child process with its parent", ErrAbsent)
 }
 
-// Start says that there is none: it would leave a server behind.
+// Start returns ErrAbsent.
 func Start(context.Context, Config) (*Server, error) { return nil, errOther() }
 
-// Open says that there is none.
+// Open returns ErrAbsent.
 func Open(context.Context, string, Config) (*Server, error) { return nil, errOther() }
 
-// Command is one that cannot be run here.
+// Command returns a command of this process's account.
 func (*Server) Command(ctx context.Context, name string, arguments ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, name, arguments...)
 }
 
-// Standby says that there is none.
+// Standby returns ErrAbsent.
 func (*Server) Standby(context.Context, Config) (*Server, error) { return nil, errOther() }
 
-// Run says that there is none.
+// Run returns ErrAbsent.
 func (*Server) Run(context.Context) error { return errOther() }
 
-// DSN names nothing.
+// DSN returns "".
 func (*Server) DSN(string) string { return "" }
 
-// Address is nowhere.
+// Address returns "".
 func (*Server) Address() string { return "" }
 
-// Programs are nowhere.
+// Programs returns "".
 func (*Server) Programs() string { return "" }
 
-// Data is nowhere.
+// Data returns "".
 func (*Server) Data() string { return "" }
 
-// Kill has nothing to end.
+// Kill returns ErrAbsent.
 func (*Server) Kill() error { return errOther() }
 
-// Stop has nothing to end.
+// Stop returns ErrAbsent.
 func (*Server) Stop() error { return errOther() }
 
-// Remove has nothing to remove.
+// Remove does nothing.
 func (*Server) Remove() error { return nil }
