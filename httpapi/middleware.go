@@ -30,7 +30,7 @@ const maxRequestID = 128
 func (a *api) middleware(g *gin.Context) {
 	start := time.Now()
 	id := g.Request.Header.Get("X-Request-Id")
-	if !isToken(id, maxRequestID) {
+	if !ingress.IsToken(id, maxRequestID) {
 		id = rand.Text()
 	}
 	client, header := a.proxies.Client(g.Request), g.Writer.Header()

@@ -504,7 +504,7 @@ func (a *api) serveContract() servedContract {
 	if err != nil {
 		panic(err) // a schema cannot be written: every test of the contract fails
 	}
-	page, err := docs.Page(text, a.base, problemTypes[:])
+	page, err := docs.Page(text, a.base, problemTypes)
 	if err != nil {
 		panic(err) // the page's template does not fit: every test of the page fails
 	}

@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -62,76 +64,30 @@ type problemType struct {
 	Help   string // the text of GET /problems/{code}
 }
 
-// problemTypes is the table of problems, ordered by status.
-var problemTypes = [...]problemType{
-	{codeMalformed, http.StatusBadRequest, "Malformed request",
-		"The server cannot parse the body, a parameter or a header. For example, the body is not JSON in UTF-8, contains a " +
-			"member twice or contains an unknown member.\n\n" +
-			"Correct the members, parameters or headers that `errors` lists. Do not retry the same request."},
-	{codeUnknownParameter, http.StatusBadRequest, "Unknown query parameter",
-		"The query contains a parameter that the resource does not have. The server rejects it, because ignoring it could " +
-			"return other data than you want.\n\nRemove the parameter, or correct its spelling."},
-	{codeCursorInvalid, http.StatusBadRequest, "Invalid cursor",
-		"A cursor is valid only for the list, the filters and the sort order that it was returned for.\n\n" +
-			"Repeat the filters and the sort order of the first page, or start again without a cursor."},
-	{codeUnauthenticated, http.StatusUnauthorized, "Authentication required",
-		"The request has no valid credentials: the token is missing, malformed, expired or revoked, or the e-mail address " +
-			"and the password do not match.\n\nLog in again, or refresh the access token, and repeat the request."},
-	{codeForbidden, http.StatusForbidden, "Forbidden",
-		"The credentials are valid, but their scopes do not include this request.\n\n" +
-			"Use a token with the scope that the documentation of the route names."},
-	{codeNotFound, http.StatusNotFound, "Not found",
-		"Your ledger has no such resource. It never existed, it was deleted, or it belongs to another user.\n\n" +
-			"Check the URL and the id."},
-	{codeMethodNotAllowed, http.StatusMethodNotAllowed, "Method not allowed",
-		"The resource exists, but it does not support this method.\n\nUse one of the methods in the `Allow` header."},
-	{codeConflict, http.StatusConflict, "Conflict with the state of the ledger",
-		"The current state of the ledger does not allow the request. For example, a category cannot be deleted while " +
-			"expenses, recurring rules or budgets use it.\n\n" +
-			"Change that state first. For example, archive the category, or merge it into another category."},
-	{codeAlreadyExists, http.StatusConflict, "Already exists with other content",
-		"Another resource already has the id, the name or the e-mail address, and its content differs.\n\n" +
-			"Choose another value, or change the existing resource with PATCH or PUT."},
-	{codeGone, http.StatusConflict, "The id belongs to a deleted resource",
-		"The server never reuses the id of a deleted resource. A device that was offline therefore cannot restore what " +
-			"another device deleted.\n\nUse a new id to create the resource again."},
-	{codeCursorExpired, http.StatusGone, "Expired cursor",
-		"The server no longer has the changes since this cursor: the cursor is too old, or the ledger was restored from a " +
-			"backup.\n\nKeep your unsent changes. Pull everything without a cursor, delete the local rows that the pull did " +
-			"not return, and then push your changes."},
-	{codeVersionMismatch, http.StatusPreconditionFailed, "Version mismatch",
-		"The resource does not have the version in If-Match, or If-None-Match is * and the resource exists.\n\n" +
-			"Get the resource, apply your change to it, and repeat the request with its ETag. `current_version` is its " +
-			"current version."},
-	{codePayloadTooLarge, http.StatusRequestEntityTooLarge, "Body too large",
-		"A body has at most 1 MiB. The body of an import has at most 32 MiB.\n\nSplit the request into smaller ones."},
-	{codeUnsupportedMediaType, http.StatusUnsupportedMediaType, "Unsupported media type",
-		"The server accepts application/json in UTF-8. PATCH also accepts application/merge-patch+json. An import must be " +
-			"multipart/form-data.\n\nSet the Content-Type header accordingly."},
-	{codeValidation, http.StatusUnprocessableEntity, "Validation failed",
-		"The request is well-formed, but at least one value in it is not valid.\n\n" +
-			"`errors` lists every invalid value: its place (a JSON pointer, a parameter or a header), a code for programs and " +
-			"a detail for people."},
-	{codeKeyReused, http.StatusUnprocessableEntity, "Idempotency-Key reused",
-		"The Idempotency-Key was used for a request with another method, path, query or body.\n\n" +
-			"Use a new key for a new request. To retry a request, repeat it unchanged."},
-	{codePreconditionRequired, http.StatusPreconditionRequired, "If-Match required",
-		"PUT would replace an existing resource that has other content. The request must therefore name the version that " +
-			"it replaces.\n\n" +
-			"Get the resource and send its ETag in If-Match, or send If-None-Match: * to only create."},
-	{codeRateLimited, http.StatusTooManyRequests, "Too many requests",
-		"You sent too many requests in a period of time, or you have too many concurrent requests of this kind.\n\n" +
-			"Wait for the seconds in the Retry-After header, or close a connection that you do not need."},
-	{codeHeadersTooLarge, http.StatusRequestHeaderFieldsTooLarge, "Headers too large",
-		"The request line and the headers together have at most 32 KiB.\n\n" +
-			"Send fewer or shorter headers, or a shorter query."},
-	{codeInternal, http.StatusInternalServerError, "Internal error",
-		"The server failed unexpectedly. It did not change the ledger.\n\n" +
-			"Try again later. If the error remains, report it with its `request_id`."},
-	{codeUnavailable, http.StatusServiceUnavailable, "Service unavailable",
-		"The server cannot reach its store, or the store did not answer in time.\n\n" +
-			"Wait for the seconds in the Retry-After header and repeat the request. With an Idempotency-Key, the retry " +
-			"cannot write twice."},
+//go:embed problems.md
+var problemsPage string
+
+// problemTypes is the table of problems in problems.md, ordered by status.
+var problemTypes = parseProblemTypes(problemsPage)
+
+// parseProblemTypes parses sections with the heading "## STATUS CODE: TITLE".
+func parseProblemTypes(page string) []problemType {
+	var types []problemType
+	for _, section := range strings.Split(page, "\n## ")[1:] {
+		heading, help, _ := strings.Cut(section, "\n\n")
+		status, rest, _ := strings.Cut(heading, " ")
+		code, title, _ := strings.Cut(rest, ": ")
+		number, err := strconv.Atoi(status)
+		if err != nil {
+			panic(err) // problems.md is malformed; every test fails
+		}
+		paragraphs := strings.Split(strings.TrimSpace(help), "\n\n")
+		for i, paragraph := range paragraphs {
+			paragraphs[i] = strings.ReplaceAll(paragraph, "\n", " ")
+		}
+		types = append(types, problemType{Code: code, Status: number, Title: title, Help: strings.Join(paragraphs, "\n\n")})
+	}
+	return types
 }
 
 // problemTypeOf returns the row of code.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/wire"
+	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/replica"
 )
@@ -187,7 +188,7 @@ func (c *call) decodeMutations(doc *document[pushInput]) []replica.Mutation {
 	mutations := make([]replica.Mutation, len(doc.value.Mutations))
 	for i, raw := range doc.value.Mutations {
 		mutations[i] = c.decodeMutation(raw)
-		if !isToken(mutations[i].ID, maxIdempotencyKey) {
+		if !ingress.IsToken(mutations[i].ID, ingress.MaxToken) {
 			doc.fieldErrors = append(doc.fieldErrors, fieldError{
 				Pointer: "#/mutations/" + strconv.Itoa(i) + "/mutation_id", Code: "malformed_id",
 				Detail: mutationIDRule,
@@ -217,7 +218,7 @@ func (c *call) decodeMutation(raw jsontext.Value) replica.Mutation {
 		m.Err = memberError("base_mutation", "ambiguous", "A mutation names base_version or base_mutation, not both.")
 	case in.BaseVersion != nil && *in.BaseVersion < 1:
 		m.Err = memberError("base_version", "out_of_range", "A version is a number from 1.")
-	case in.BaseMutation != nil && !isToken(*in.BaseMutation, maxIdempotencyKey):
+	case in.BaseMutation != nil && !ingress.IsToken(*in.BaseMutation, ingress.MaxToken):
 		m.Err = memberError("base_mutation", "malformed_id", mutationIDRule)
 	case in.BaseVersion != nil:
 		m.BaseVersion = expense.Version(*in.BaseVersion)

@@ -16,13 +16,11 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/jobs"
 )
-
-// maxIdempotencyKey is the maximum length of an Idempotency-Key, in characters.
-const maxIdempotencyKey = 255
 
 // A result describes the response to a write.
 type result struct {
@@ -42,7 +40,13 @@ type idempotentRequest struct {
 // idempotentRequest returns the key and the fingerprint of a request with an Idempotency-Key, or nil without the
 // header. content returns the body in its canonical form.
 func (c *call) idempotentRequest(content func() ([]byte, error)) (*idempotentRequest, error) {
-	key, err := idempotencyKey(c.Request.Header)
+	key, err := ingress.IdempotencyKey(c.Request.Header)
+	if err != nil {
+		err = newFieldProblem(codeMalformed, fieldError{
+			Header: "Idempotency-Key", Code: "malformed_key",
+			Detail: "An Idempotency-Key must be one line of 1 to 255 characters: letters, digits and . _ : -",
+		})
+	}
 	if err != nil || key == "" {
 		return nil, err
 	}
@@ -70,37 +74,6 @@ func canonical(raw []byte) func() ([]byte, error) {
 		}
 		return value, nil
 	}
-}
-
-// idempotencyKey returns the value of the Idempotency-Key header, without quotes, or "" without the header.
-func idempotencyKey(header http.Header) (string, error) {
-	lines := header.Values("Idempotency-Key")
-	if len(lines) == 0 {
-		return "", nil
-	}
-	key := lines[0]
-	if len(key) >= 2 && key[0] == '"' && key[len(key)-1] == '"' {
-		key = key[1 : len(key)-1]
-	}
-	if len(lines) > 1 || !isToken(key, maxIdempotencyKey) {
-		return "", newFieldProblem(codeMalformed, fieldError{
-			Header: "Idempotency-Key", Code: "malformed_key",
-			Detail: "An Idempotency-Key must be one line of 1 to 255 characters: letters, digits and . _ : -",
-		})
-	}
-	return key, nil
-}
-
-// isToken reports whether text has 1 to maxLength characters of [A-Za-z0-9._:-].
-func isToken(text string, maxLength int) bool {
-	for i := range len(text) {
-		switch c := text[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == ':', c == '-':
-		default:
-			return false
-		}
-	}
-	return len(text) >= 1 && len(text) <= maxLength
 }
 
 // A writeFunc changes the ledger in a transaction and returns the result for the client.
