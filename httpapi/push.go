@@ -113,7 +113,7 @@ func (c *call) apply(ctx context.Context, tx store.Tx, req replica.PushRequest) 
 	}
 	body := pushBody{Results: make([]jsontext.Value, len(results))}
 	for i, r := range results {
-		body.Results[i] = r.Answer
+		body.Results[i] = r.Response
 	}
 	return result{status: http.StatusOK, body: body, events: c.pushEvents(req.Mutations, results)}, nil
 }

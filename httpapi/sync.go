@@ -128,7 +128,7 @@ type rowsDigest struct {
 func (c *call) digest() error {
 	var digest replica.Digest
 	err := c.withLedger(func() (err error) {
-		digest, err = replica.DigestOf(c.ctx, c.api.store, c.owner)
+		digest, err = replica.ReadDigest(c.ctx, c.api.store, c.owner)
 		return err
 	})
 	if err != nil {

@@ -193,7 +193,7 @@ func TestPush_Conflicts(t *testing.T) {
 					continue
 				}
 				again := l.push(m)[0]
-				same := again.Status == got.Status && again.Version == got.Version && string(again.Answer) == string(got.Answer)
+				same := again.Status == got.Status && again.Version == got.Version && string(again.Response) == string(got.Response)
 				if !again.Replayed || !same {
 					l.t.Errorf("%s, sent again: %+v, and %+v before", name, again, got)
 				}
@@ -625,7 +625,7 @@ func TestPush_RecordsLastAsLongAsTombstones(t *testing.T) {
 		first := l.push(put)[0]
 		l.edit(row, change(row.Type, "patch", fields{"amount": "6"}))
 		l.check(l.st.Purge(l.t.Context(), noon.Add(time.Hour), noon.Add(-time.Hour)))
-		if again := l.push(put)[0]; !again.Replayed || string(again.Answer) != string(first.Answer) {
+		if again := l.push(put)[0]; !again.Replayed || string(again.Response) != string(first.Response) {
 			l.t.Errorf("sent again before tombstones are purged: %+v, and %+v before", again, first)
 		}
 		l.check(l.st.Purge(l.t.Context(), noon, noon.Add(time.Hour)))

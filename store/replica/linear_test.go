@@ -275,7 +275,7 @@ func (c *linearClient) send(op linearOp) (linearAnswer, error) {
 	}
 	texts := make([]string, len(results))
 	for i, result := range results {
-		texts[i] = string(result.Answer)
+		texts[i] = string(result.Response)
 		// A replayed result has no row, but its answer shows it.
 		if _, row, shown := strings.Cut(texts[i], " v"); shown {
 			version, _, _ := strings.Cut(row, " ")
@@ -316,7 +316,7 @@ func (c *linearClient) single(row int, e expense.Expense, err error) (linearAnsw
 func (c *linearClient) pull(ctx context.Context) (linearAnswer, error) {
 	for {
 		st := c.store()
-		digest, err := replica.DigestOf(ctx, st, "anna")
+		digest, err := replica.ReadDigest(ctx, st, "anna")
 		if err != nil {
 			return linearAnswer{}, err
 		}

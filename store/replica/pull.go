@@ -97,9 +97,9 @@ type TypeDigest struct {
 	Hash string
 }
 
-// DigestOf returns the digest of owner's ledger, with an entry for each type of row. It reads one snapshot. It returns
+// ReadDigest returns the digest of owner's ledger, with an entry for each type of row. It reads one snapshot. It returns
 // [expense.ErrNotFound] if owner has no ledger.
-func DigestOf(ctx context.Context, st store.Store, owner expense.OwnerID) (Digest, error) {
+func ReadDigest(ctx context.Context, st store.Store, owner expense.OwnerID) (Digest, error) {
 	digest := Digest{Types: map[store.RowType]TypeDigest{}}
 	rows := map[store.RowType][]store.FeedPosition{}
 	err := st.View(ctx, owner, func(r store.Reader) error {

@@ -164,7 +164,7 @@ func TestDigestOf(t *testing.T) {
 	onEachStore(t, func(l ledger) {
 		l.edit(ref(store.ExpenseRow, 1), change(store.ExpenseRow, "put", fields{"amount": "5"}))
 		_, cursor := l.pull(replica.Cursor{}, 0)
-		digest, err := replica.DigestOf(l.t.Context(), l.st, l.owner)
+		digest, err := replica.ReadDigest(l.t.Context(), l.st, l.owner)
 		l.check(err)
 		if digest.Cursor != cursor || digest.Version != l.state().Version || len(digest.Types) != len(store.RowTypes()) {
 			l.t.Errorf("the digest is %v after a pull that ends with %v", digest, cursor)

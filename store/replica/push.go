@@ -21,7 +21,7 @@ type PushRequest struct {
 	Cursor Cursor
 	// Mutations are at most MaxMutations.
 	Mutations []Mutation
-	// Encode returns the bytes to store as the answer to a mutation. They come back in Result.Answer, also when the
+	// Encode returns the bytes to store as the answer to a mutation. They come back in Result.Response, also when the
 	// mutation is repeated. Encode runs inside the transaction and may be called more than once; nil stores nothing.
 	Encode func(Result) ([]byte, error)
 }
@@ -79,7 +79,7 @@ type Result struct {
 	Version    expense.Version // of the row, or of its tombstone after a delete; 0: no row
 	Row        any             // as in [store.Change]: the row as it is now; nil if it does not exist
 	Err        error           // why the status is Conflict or Rejected
-	Answer     []byte          // what PushRequest.Encode returned
+	Response   []byte          // what PushRequest.Encode returned
 	// Replayed reports that the mutation was repeated: nothing was done, and Row and Err are nil.
 	Replayed bool
 }
@@ -189,7 +189,7 @@ func (p *push) mutation(ctx context.Context, m Mutation) (Result, error) {
 	switch {
 	case err == nil && bytes.Equal(stored.fingerprint, m.Fingerprint):
 		return Result{
-			MutationID: m.ID, Status: stored.status, Version: stored.version, Answer: stored.answer, Replayed: true,
+			MutationID: m.ID, Status: stored.status, Version: stored.version, Response: stored.answer, Replayed: true,
 		}, nil
 	case err == nil:
 		return p.encoded(Result{MutationID: m.ID, Status: Rejected, Err: ErrMutationIDReused})
@@ -222,7 +222,7 @@ func (p *push) mutation(ctx context.Context, m Mutation) (Result, error) {
 	}
 	p.recorded++
 	return result, p.putRecord(ctx, m, record{
-		status: status, version: done.version, row: m.Row, base: base, answer: result.Answer,
+		status: status, version: done.version, row: m.Row, base: base, answer: result.Response,
 	})
 }
 
@@ -232,7 +232,7 @@ func (p *push) encoded(result Result) (Result, error) {
 		return result, nil
 	}
 	var err error
-	if result.Answer, err = p.encode(result); err != nil {
+	if result.Response, err = p.encode(result); err != nil {
 		return Result{}, fmt.Errorf("encode the result: %w", err)
 	}
 	return result, nil

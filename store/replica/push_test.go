@@ -44,7 +44,7 @@ func TestPush_OneUpdate(t *testing.T) {
 		}
 		before := l.state()
 		for i, again := range l.push(mutations...) {
-			if !again.Replayed || string(again.Answer) != string(results[i].Answer) || again.Status != results[i].Status {
+			if !again.Replayed || string(again.Response) != string(results[i].Response) || again.Status != results[i].Status {
 				l.t.Errorf("m%d, sent again: %+v, and %+v before", i+1, again, results[i])
 			}
 		}

@@ -4,7 +4,7 @@
 //   - [Pull] returns what changed since a [Cursor], page by page.
 //   - [Push] applies the changes that a device made while it was offline. Each change is a [Mutation] and gets a
 //     [Result].
-//   - [DigestOf] returns a count and a hash for each type of row, so that a device can check its copy.
+//   - [ReadDigest] returns a count and a hash for each type of row, so that a device can check its copy.
 //
 // # Order
 //

@@ -260,7 +260,7 @@ func (w *world) encode(r replica.Result) ([]byte, error) {
 }
 
 func (w *world) decode(r replica.Result) replica.Result {
-	index, err := strconv.Atoi(string(r.Answer))
+	index, err := strconv.Atoi(string(r.Response))
 	w.check(err)
 	return w.results[index]
 }
@@ -447,7 +447,7 @@ func (w *world) compare(devices []*device) {
 	for _, change := range changes {
 		want[replica.RowRef{Type: change.Type, ID: change.ID}] = change.Row
 	}
-	digest, err := replica.DigestOf(w.t.Context(), w.st, w.owner)
+	digest, err := replica.ReadDigest(w.t.Context(), w.st, w.owner)
 	w.check(err)
 	for _, d := range devices {
 		d.talk(func() error { return d.pullAll(false) })
