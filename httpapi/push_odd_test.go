@@ -10,7 +10,9 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-var oddPushes = flag.Int("odd-pushes", 40, "how many pushes of 20 odd mutations TestOddMutationsBlockNobody sends to each store")
+var oddPushes = flag.Int(
+	"odd-pushes", 40, "how many pushes of 20 odd mutations TestOddMutationsBlockNobody sends to each store",
+)
 
 // An oddity writes JSON of members that are known and values that are at the edge of what is allowed, or beyond.
 type oddity struct{ random *rand.Rand }
@@ -27,22 +29,33 @@ func (o oddity) id() string { return syncID(1 + o.random.IntN(40)) }
 
 func (o oddity) value(member string) string {
 	if o.random.IntN(12) == 0 {
-		return o.pick(`null`, `""`, `"\u0000"`, `0`, `-1`, `1e300`, `9223372036854775807`, `true`, `[]`, `{}`, `[null]`, `"\ud83d\ude00"`, `" "`,
+		return o.pick(`null`, `""`, `"\u0000"`, `0`, `-1`, `1e300`, `9223372036854775807`, `true`, `[]`, `{}`, `[null]`,
+			`"\ud83d\ude00"`, `" "`,
 			`"`+strings.Repeat("9", 400)+`"`)
 	}
 	switch member {
 	case "amount", "rollover_cap", "limit_rate", "rate":
-		return o.pick(`"1"`, `"0"`, `"-5"`, `"0.01"`, `"0.001"`, `"1234567890.99"`, `"99999999999999"`, `"0.000000000000000001"`, `"1e9"`, `"NaN"`)
+		return o.pick(
+			`"1"`, `"0"`, `"-5"`, `"0.01"`, `"0.001"`, `"1234567890.99"`, `"99999999999999"`, `"0.000000000000000001"`, `"1e9"`,
+			`"NaN"`,
+		)
 	case "currency", "home_currency":
 		return o.pick(`"EUR"`, `"USD"`, `"JPY"`, `"KWD"`, `"DEM"`, `"eur"`, `"XXX"`, `"CLF"`)
 	case "date", "occurrence", "start_date", "until_date":
-		return o.pick(`"2026-03-08"`, `"0001-01-01"`, `"9999-12-31"`, `"2027-03-08"`, `"2026-02-30"`, `"1970-01-01"`, `"2025-12-31"`, `"1900-01-01"`)
+		return o.pick(
+			`"2026-03-08"`, `"0001-01-01"`, `"9999-12-31"`, `"2027-03-08"`, `"2026-02-30"`, `"1970-01-01"`, `"2025-12-31"`,
+			`"1900-01-01"`,
+		)
 	case "from_month", "until_month":
 		return o.pick(`"2026-03"`, `"0001-01"`, `"9999-12"`, `"1999-01"`, `"2026-13"`, `"2099-12"`)
 	case "category_id", "rule_id", "id", "default_category_id":
-		return o.pick(`"`+o.id()+`"`, `"00000000-0000-0000-0000-000000000000"`, `"FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"`, `"x"`)
+		return o.pick(
+			`"`+o.id()+`"`, `"00000000-0000-0000-0000-000000000000"`, `"FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"`, `"x"`,
+		)
 	case "category", "name":
-		return o.pick(`"food"`, `"Food"`, `"Travel"`, `"\u200b"`, `"a\u0000b"`, `"`+strings.Repeat("é", 60)+`"`, `"new `+o.id()+`"`)
+		return o.pick(
+			`"food"`, `"Food"`, `"Travel"`, `"\u200b"`, `"a\u0000b"`, `"`+strings.Repeat("é", 60)+`"`, `"new `+o.id()+`"`,
+		)
 	case "freq":
 		return o.pick(`"daily"`, `"weekly"`, `"monthly"`, `"yearly"`, `"secondly"`)
 	case "interval", "count", "fiscal_year_start":
@@ -58,7 +71,10 @@ func (o oddity) value(member string) string {
 	case "alert_at":
 		return o.pick(`["0.80","1.00"]`, `["0"]`, `["99999999"]`, `["1.00","1.00"]`, `[]`)
 	case "rrule":
-		return o.pick(`"FREQ=DAILY"`, `"FREQ=MONTHLY;BYMONTHDAY=-1"`, `"FREQ=YEARLY;INTERVAL=100000"`, `"FREQ=SECONDLY"`, `"FREQ=DAILY;COUNT=0"`, `";"`)
+		return o.pick(
+			`"FREQ=DAILY"`, `"FREQ=MONTHLY;BYMONTHDAY=-1"`, `"FREQ=YEARLY;INTERVAL=100000"`, `"FREQ=SECONDLY"`,
+			`"FREQ=DAILY;COUNT=0"`, `";"`,
+		)
 	case "paused", "archived", "read":
 		return o.pick(`true`, `false`)
 	case "time_zone":
@@ -73,12 +89,19 @@ func (o oddity) value(member string) string {
 
 func (o oddity) data(what string) string {
 	members := map[string][]string{
-		"expense":    {"id", "amount", "currency", "date", "category_id", "category", "notes", "rate", "rule_id", "occurrence"},
-		"category":   {"name", "colour", "icon", "archived"},
-		"budget":     {"category_id", "amount", "currency", "from_month", "until_month", "rollover", "rollover_cap", "alert_at"},
-		"recurrence": {"amount", "currency", "category_id", "notes", "freq", "interval", "weekdays", "month_day", "on_missing", "start_date", "until_date", "count", "rrule", "paused"},
-		"settings":   {"home_currency", "time_zone", "locale", "fiscal_year_start", "default_category_id", "limit_rate"},
-		"alert":      {"read"},
+		"expense": {
+			"id", "amount", "currency", "date", "category_id", "category", "notes", "rate", "rule_id", "occurrence",
+		},
+		"category": {"name", "colour", "icon", "archived"},
+		"budget": {
+			"category_id", "amount", "currency", "from_month", "until_month", "rollover", "rollover_cap", "alert_at",
+		},
+		"recurrence": {
+			"amount", "currency", "category_id", "notes", "freq", "interval", "weekdays", "month_day", "on_missing",
+			"start_date", "until_date", "count", "rrule", "paused",
+		},
+		"settings": {"home_currency", "time_zone", "locale", "fiscal_year_start", "default_category_id", "limit_rate"},
+		"alert":    {"read"},
 	}[what]
 	var texts []string
 	for i, member := range members {
@@ -103,7 +126,9 @@ func TestOddMutationsBlockNobody(t *testing.T) {
 			var mutations []string
 			for range 20 {
 				n++
-				what := []string{"expense", "expense", "category", "budget", "budget", "recurrence", "recurrence", "settings", "alert"}[o.random.IntN(9)]
+				what := []string{
+					"expense", "expense", "category", "budget", "budget", "recurrence", "recurrence", "settings", "alert",
+				}[o.random.IntN(9)]
 				id, more := o.id(), ""
 				if what == "settings" {
 					id = "settings"

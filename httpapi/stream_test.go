@@ -47,7 +47,8 @@ func onEachDatabase(t *testing.T, test func(t *testing.T, b beheld)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		test(t, behold(t, st, st.Migrate, "sqlite", "file:"+path+"?_pragma=busy_timeout(100)", func(t *testing.T, db *sql.DB) bool {
+		dsn := "file:" + path + "?_pragma=busy_timeout(100)"
+		test(t, behold(t, st, st.Migrate, "sqlite", dsn, func(t *testing.T, db *sql.DB) bool {
 			var busy, log, moved int
 			if err := db.QueryRowContext(t.Context(), "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
 				t.Fatal(err)
@@ -74,7 +75,8 @@ func onEachDatabase(t *testing.T, test func(t *testing.T, b beheld)) {
 }
 
 func behold(
-	t *testing.T, st store.Store, migrate func(context.Context) error, driver, dsn string, free func(*testing.T, *sql.DB) bool,
+	t *testing.T, st store.Store, migrate func(context.Context) error, driver, dsn string,
+	free func(*testing.T, *sql.DB) bool,
 ) beheld {
 	t.Helper()
 	t.Cleanup(func() { _ = st.Close() })
@@ -116,12 +118,16 @@ func (b beheld) fill(t *testing.T, n int) {
 		for i := range rows {
 			date := first.AddDays((at + i) / 10)
 			rows[i] = expense.Expense{
-				ID: uuid.New(), Amount: expense.MustMoney("1", "EUR"), Home: expense.MustMoney("1", "EUR"), Date: date, CategoryID: food,
-				Rate:  expense.Rate{Value: expense.MustFactor("1"), Date: date, Source: expense.SourceIdentity},
-				Notes: strings.Repeat("long ", 399) + "end", CreatedAt: noon, UpdatedAt: noon,
+				ID: uuid.New(), Amount: expense.MustMoney("1", "EUR"), Home: expense.MustMoney("1", "EUR"), Date: date,
+				CategoryID: food,
+				Rate:       expense.Rate{Value: expense.MustFactor("1"), Date: date, Source: expense.SourceIdentity},
+				Notes:      strings.Repeat("long ", 399) + "end", CreatedAt: noon, UpdatedAt: noon,
 			}
 		}
-		err := b.Update(t.Context(), "anna", func(tx store.Tx) error { _, err := tx.PutExpenses(t.Context(), rows...); return err })
+		err := b.Update(t.Context(), "anna", func(tx store.Tx) error {
+			_, err := tx.PutExpenses(t.Context(), rows...)
+			return err
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +217,8 @@ func TestAClientThatGoesAwayCancelsTheStatement(t *testing.T) {
 	waiting := func(want int) func(*testing.T) bool {
 		return func(t *testing.T) bool {
 			n := 0
-			err := b.db.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&n)
+			err := b.db.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_stat_activity
+				WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&n)
 			if err != nil {
 				t.Fatal(err)
 			}

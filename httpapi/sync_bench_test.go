@@ -80,8 +80,9 @@ func BenchmarkFirstSync(b *testing.B) {
 	for part := range 12 {
 		drafts := make([]expense.TypedDraft, 1000)
 		for i := range drafts {
-			drafts[i] = expense.Draft{ID: syncID(part*1000 + i + 1), Amount: "12.50",
-				Date: fmt.Sprintf("2025-%02d-%02d", part+1, i%28+1)}.Parse(expense.MustCurrency("EUR"))
+			drafts[i] = expense.Draft{
+				ID: syncID(part*1000 + i + 1), Amount: "12.50", Date: fmt.Sprintf("2025-%02d-%02d", part+1, i%28+1),
+			}.Parse(expense.MustCurrency("EUR"))
 		}
 		err := st.Update(b.Context(), "anna", func(tx store.Tx) error {
 			_, err := expense.AddAll(b.Context(), tx, expense.Env{Now: noon}, drafts...)
@@ -121,8 +122,9 @@ func BenchmarkPush(b *testing.B) {
 		mutations := make([]string, 100)
 		for i := range mutations {
 			n++
-			mutations[i] = mutate(fmt.Sprint("m", n), "expense", "put", syncID(n),
-				`,"data":{"amount":"12.50","category":"food"}`)
+			mutations[i] = mutate(
+				fmt.Sprint("m", n), "expense", "put", syncID(n), `,"data":{"amount":"12.50","category":"food"}`,
+			)
 		}
 		over(b, "POST", url+"/v1/sync", `{"mutations":[`+strings.Join(mutations, ",")+`]}`)
 	}

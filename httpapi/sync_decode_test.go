@@ -25,8 +25,10 @@ func TestTextThatNoDatabaseTakesBlocksNobody(t *testing.T) {
 			`"type":"category","op":"put","id":"` + syncID(1) + `","data":{"name":"` + nul + `"}`,
 			`"type":"category","op":"put","id":"` + syncID(1) + `","data":{"name":"x","icon":"` + nul + `"}`,
 			`"type":"budget","op":"put","id":"` + syncID(1) + `","data":{"amount":"1","category_id":"` + nul + `"}`,
-			`"type":"recurrence","op":"put","id":"` + syncID(1) + `","data":{"amount":"1","freq":"` + nul + `","start_date":"2026-05-01"}`,
-			`"type":"recurrence","op":"put","id":"` + syncID(1) + `","data":{"amount":"1","freq":"daily","notes":"` + nul + `","start_date":"2026-05-01"}`,
+			`"type":"recurrence","op":"put","id":"` + syncID(1) + `","data":{"amount":"1","freq":"` + nul +
+				`","start_date":"2026-05-01"}`,
+			`"type":"recurrence","op":"put","id":"` + syncID(1) + `","data":{"amount":"1","freq":"daily","notes":"` + nul +
+				`","start_date":"2026-05-01"}`,
 			`"type":"settings","op":"patch","id":"settings","data":{"locale":"` + nul + `"}`,
 			`"type":"` + strings.Repeat("x", 100_000) + `","op":"put","id":"` + syncID(1) + `","data":{}`,
 			`"type":"expense","op":"put","id":"` + strings.Repeat("x", 100_000) + `","data":{}`,
@@ -50,27 +52,43 @@ func TestAMutationThatIsOddJSONBlocksNobody(t *testing.T) {
 	put := `"type":"expense","op":"put","id":"` + syncID(1) + `","data":`
 	for i, c := range []struct{ name, bad, want string }{
 		{"a member given twice in the data", put + `{"amount":"1","amount":"2"}`, "malformed #/amount duplicate_member"},
-		{"a member given twice deeper in the data", put + `{"amount":"1","notes":{"a":1,"a":2}}`, "malformed #/notes/a duplicate_member"},
-		{"a member of the mutation given twice", `"op":"delete",` + put + `{"amount":"1"}`, "malformed #/op duplicate_member"},
+		{
+			"a member given twice deeper in the data", put + `{"amount":"1","notes":{"a":1,"a":2}}`,
+			"malformed #/notes/a duplicate_member",
+		},
+		{
+			"a member of the mutation given twice", `"op":"delete",` + put + `{"amount":"1"}`, "malformed #/op duplicate_member",
+		},
 		{"half of a surrogate pair", put + `{"amount":"1","notes":"\ud83d"}`, "malformed #/notes syntax"},
 		{"bytes that are no UTF-8", put + `{"amount":"1","notes":"` + "\xff" + `"}`, "malformed #/notes syntax"},
 		{"a name that is no UTF-8", put + `{"amount":"1","` + "\xff" + `":"x"}`, "malformed # syntax"},
-		{"a type that is no UTF-8", `"type":"` + "\xff" + `","op":"put","id":"` + syncID(1) + `","data":{}`, "validation_error #/type unknown_value"},
-		{"a member that is not known, and no UTF-8", put + `{"amount":"1"},"` + "\xff" + `":"x"`, "malformed #/\ufffd unknown_member"},
+		{
+			"a type that is no UTF-8", `"type":"` + "\xff" + `","op":"put","id":"` + syncID(1) + `","data":{}`,
+			"validation_error #/type unknown_value",
+		},
+		{
+			"a member that is not known, and no UTF-8", put + `{"amount":"1"},"` + "\xff" + `":"x"`,
+			"malformed #/\ufffd unknown_member",
+		},
 		{"data that is null", put + `null`, "validation_error #/data wrong_type"},
 		{"data that is an array", put + `[{"amount":"1"}]`, "validation_error #/data wrong_type"},
 		{"no data", strings.TrimSuffix(put, `,"data":`), "validation_error #/data required"},
-		{"null in a patch", `"type":"expense","op":"patch","id":"` + syncID(100) + `","data":null`, "validation_error #/data wrong_type"},
+		{
+			"null in a patch", `"type":"expense","op":"patch","id":"` + syncID(100) + `","data":null`,
+			"validation_error #/data wrong_type",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			good := syncID(100 + i)
 			mutations := []string{
-				fmt.Sprintf(`{"mutation_id":"bad%d",%s}`, i, c.bad), mutate("good"+good, "expense", "put", good, `,"data":{"amount":"1"}`),
+				fmt.Sprintf(`{"mutation_id":"bad%d",%s}`, i, c.bad),
+				mutate("good"+good, "expense", "put", good, `,"data":{"amount":"1"}`),
 			}
 			results := s.push(mutations...)
 			problem := results[0]["problem"].(map[string]any)
 			first := problem["errors"].([]any)[0].(map[string]any)
-			if got := fmt.Sprint(problem["code"], " ", first["pointer"], " ", first["code"]); got != c.want || results[0]["status"] != "rejected" {
+			got := fmt.Sprint(problem["code"], " ", first["pointer"], " ", first["code"])
+			if got != c.want || results[0]["status"] != "rejected" {
 				t.Errorf("got %v, want %s", results[0], c.want)
 			}
 			if status(results[1]) != "applied" {
@@ -79,7 +97,9 @@ func TestAMutationThatIsOddJSONBlocksNobody(t *testing.T) {
 			if again := s.push(mutations...); fmt.Sprint(again) != fmt.Sprint(results) {
 				t.Errorf("sent again it answers %v, and %v before", again, results)
 			}
-			keyed := s.must(200, "POST", "/v1/sync", `{"mutations":[`+strings.Join(mutations, ",")+`]}`, "Idempotency-Key", "key"+good)
+			keyed := s.must(
+				200, "POST", "/v1/sync", `{"mutations":[`+strings.Join(mutations, ",")+`]}`, "Idempotency-Key", "key"+good,
+			)
 			if !strings.Contains(keyed.Body.String(), `"applied"`) {
 				t.Errorf("with an Idempotency-Key: %s", keyed.Body)
 			}
@@ -92,7 +112,10 @@ func TestAMutationThatIsOddJSONBlocksNobody(t *testing.T) {
 		{400, `{"mutations":[],"mutations":[]}`, "#/mutations duplicate_member"},
 		{400, `{"mutations":[{"mutation_id":"m"]}`, "#/mutations/0 syntax"},
 		{400, `{"mutations":[],"colour":{}}`, "#/colour unknown_member"},
-		{422, `{"mutations":[{"mutation_id":"m","mutation_id":"n","type":"expense"}]}`, "#/mutations/0/mutation_id malformed_id"},
+		{
+			422, `{"mutations":[{"mutation_id":"m","mutation_id":"n","type":"expense"}]}`,
+			"#/mutations/0/mutation_id malformed_id",
+		},
 		{422, `{"mutations":[null]}`, "#/mutations/0/mutation_id malformed_id"},
 	} {
 		got := s.must(c.status, "POST", "/v1/sync", c.body)

@@ -141,7 +141,8 @@ func (w *world) pick(list ...string) string { return list[w.random.IntN(len(list
 // start begins the device's process; the one before has ended, whatever it was about.
 func (d *device) start() {
 	c, err := client.New("https://ledger.example.com",
-		client.WithHTTPClient(&http.Client{Transport: d}), client.WithStorage(d.storage), client.WithTokens(client.StaticToken("anna")),
+		client.WithHTTPClient(&http.Client{Transport: d}), client.WithStorage(d.storage),
+		client.WithTokens(client.StaticToken("anna")),
 		client.WithClock(func() time.Time { return noon }), client.WithMaxAttempts(1),
 		client.WithPageSize(1+d.random.IntN(40)), client.WithPushBatchSize(1+d.random.IntN(20)),
 		client.WithConflictHandler(func(context.Context, client.Conflict) client.Decision {
@@ -205,20 +206,26 @@ func (d *device) edit() {
 		}
 		_, err = d.client.Expenses().Put(ctx, draft)
 	case roll < 11:
-		_, err = d.client.Expenses().Patch(ctx, d.either(pick(client.ExpenseType)), client.ExpensePatch{Amount: client.Set(amount)})
+		_, err = d.client.Expenses().Patch(
+			ctx, d.either(pick(client.ExpenseType)), client.ExpensePatch{Amount: client.Set(amount)},
+		)
 	case roll < 12:
 		_, err = d.client.Expenses().Patch(ctx, d.either(pick(client.ExpenseType)), client.ExpensePatch{
 			Amount: client.Set(amount), Currency: client.Set(d.pick("EUR", "USD")),
 		})
 	case roll < 15:
-		_, err = d.client.Expenses().Patch(ctx, d.either(pick(client.ExpenseType)), client.ExpensePatch{Notes: client.Set(d.name + amount)})
+		_, err = d.client.Expenses().Patch(
+			ctx, d.either(pick(client.ExpenseType)), client.ExpensePatch{Notes: client.Set(d.name + amount)},
+		)
 	case roll < 17:
 		err = d.client.Expenses().Delete(ctx, d.either(pick(client.ExpenseType)))
 	case roll < 18:
 		name := d.pick("Pets", "Gifts", "pets", "GIFTS", "Garden", "food")
 		_, err = d.client.Categories().Put(ctx, client.CategoryDraft{ID: id, Name: name})
 	case roll < 19 && d.random.IntN(2) == 0:
-		_, err = d.client.Categories().Patch(ctx, pick(client.CategoryType), client.CategoryPatch{Name: client.Set(d.pick("Pets", "Fun", "Food"))})
+		_, err = d.client.Categories().Patch(
+			ctx, pick(client.CategoryType), client.CategoryPatch{Name: client.Set(d.pick("Pets", "Fun", "Food"))},
+		)
 	case roll < 19:
 		err = d.client.Categories().Delete(ctx, pick(client.CategoryType))
 	default:
@@ -326,7 +333,9 @@ func (d *device) RoundTrip(r *http.Request) (*http.Response, error) {
 		return lost()
 	case roll >= 35 && roll < 40:
 		d.troubled = true
-		answer.Body = io.NopCloser(io.MultiReader(bytes.NewReader(got.Body.Bytes()[:got.Body.Len()/2]), iotest.ErrReader(io.ErrUnexpectedEOF)))
+		answer.Body = io.NopCloser(
+			io.MultiReader(bytes.NewReader(got.Body.Bytes()[:got.Body.Len()/2]), iotest.ErrReader(io.ErrUnexpectedEOF)),
+		)
 		return answer, nil
 	}
 	if r.Method == http.MethodPost && got.Code == http.StatusOK {
@@ -394,7 +403,8 @@ func TestSyncSimulation(t *testing.T) {
 func simulate(t *testing.T, seed uint64) {
 	folder := t.TempDir()
 	w := &world{
-		t: t, random: rand.New(rand.NewPCG(seed, 1)), file: filepath.Join(folder, "ledger.db"), //nolint:gosec // a seed makes it repeatable
+		t: t, file: filepath.Join(folder, "ledger.db"),
+		random:  rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // a seed makes it repeatable
 		amounts: map[string]amountAt{}, refused: map[string]int{},
 	}
 	w.open()
@@ -462,13 +472,16 @@ func (w *world) compare(devices []*device) {
 		for _, line := range lines {
 			hash.Write([]byte(line))
 		}
-		if told := digest[what].(map[string]any); told["hash"] != hex.EncodeToString(hash.Sum(nil)) || told["count"] != float64(len(lines)) {
+		told, want := digest[what].(map[string]any), hex.EncodeToString(hash.Sum(nil))
+		if told["hash"] != want || told["count"] != float64(len(lines)) {
 			w.t.Errorf("the digest of %s is %v, and not that of the %d rows there are", what, told, len(lines))
 		}
 	}
 	for _, d := range devices {
 		d.talk("the last pull", d.client.Pull)
-		rows := d.rows(client.AlertType, client.BudgetType, client.CategoryType, client.ExpenseType, client.RuleType, client.SettingsType)
+		rows := d.rows(
+			client.AlertType, client.BudgetType, client.CategoryType, client.ExpenseType, client.RuleType, client.SettingsType,
+		)
 		if len(rows) != len(want) {
 			w.t.Errorf("%s has %d rows, the server %d", d.name, len(rows), len(want))
 		}

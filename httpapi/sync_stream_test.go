@@ -125,7 +125,9 @@ func TestAStreamEndsByItselfWhenItsTokenDoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := server{t: t, handler: handler}
-		account := s.must(201, "POST", "/v1/auth/register", `{"email":"anna@example.com","password":"a long pass phrase"}`).json
+		account := s.must(
+			201, "POST", "/v1/auth/register", `{"email":"anna@example.com","password":"a long pass phrase"}`,
+		).json
 		lifetime := time.Duration(account["expires_in"].(float64) * float64(time.Second))
 		heard, ended := record(ctx, handler, "Authorization", "Bearer "+account["access_token"].(string))
 		<-ended

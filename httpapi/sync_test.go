@@ -89,7 +89,8 @@ func TestCursorsThatAreOfNoUse(t *testing.T) {
 		_, other := s.as("bertha").pull("", 1000)
 		s.must(204, "DELETE", "/v1/expenses/"+syncID(1), "")
 		for name, cursor := range map[string]string{
-			"of another ledger": other, "cut": old[:len(old)-3], "forged": "AAAAAAAA" + old[8:], "no cursor at all": "hello", "empty": "",
+			"of another ledger": other, "cut": old[:len(old)-3], "forged": "AAAAAAAA" + old[8:],
+			"no cursor at all": "hello", "empty": "",
 			"forged with a sum, before the beginning": beforeTheBeginning(t, "anna", old),
 		} {
 			if got := s.do("GET", "/v1/sync?cursor="+cursor, ""); got.Code != 400 || got.json["code"] != "cursor_invalid" {
@@ -147,7 +148,8 @@ func TestAPushIsOneUpdateAndEachChangeIsByItself(t *testing.T) {
 		results := s.push(mutations...)
 		want := []string{
 			"applied", "applied", "rejected validation_error", "rejected malformed", "rejected validation_error",
-			"rejected validation_error", "rejected not_found", "unchanged", "rejected validation_error", "rejected validation_error", "applied",
+			"rejected validation_error", "rejected not_found", "unchanged", "rejected validation_error",
+			"rejected validation_error", "applied",
 			"rejected validation_error",
 		}
 		for i, result := range results {
@@ -207,9 +209,14 @@ func TestEveryTypeOfRowGoesBothWays(t *testing.T) {
 		predicted := expense.OccurrenceID(uuid.MustParse(rule), expense.MustDate(occurrence)).String()
 		results := s.push(
 			mutate("1", "category", "put", syncID(1), `,"data":{"name":"Fun","colour":"#1e90ff"}`),
-			mutate("2", "budget", "put", syncID(2), `,"data":{"category_id":"`+syncID(1)+`","amount":"10","from_month":"2026-03"}`),
+			mutate(
+				"2", "budget", "put", syncID(2), `,"data":{"category_id":"`+syncID(1)+`","amount":"10","from_month":"2026-03"}`,
+			),
 			mutate("3", "recurrence", "put", rule, `,"data":{"amount":"3","freq":"monthly","start_date":"2026-03-01"}`),
-			mutate("4", "expense", "put", predicted, `,"data":{"amount":"3","date":"`+occurrence+`","rule_id":"`+rule+`","occurrence":"`+occurrence+`"}`),
+			mutate(
+				"4", "expense", "put", predicted,
+				`,"data":{"amount":"3","date":"`+occurrence+`","rule_id":"`+rule+`","occurrence":"`+occurrence+`"}`,
+			),
 			mutate("5", "settings", "patch", "settings", `,"data":{"locale":"de"}`),
 			mutate("6", "expense", "put", syncID(6), `,"data":{"amount":"9","category_id":"`+syncID(1)+`"}`),
 			mutate("7", "recurrence", "patch", rule, `,"base_mutation":"3","data":{"paused":true}`),
