@@ -25,8 +25,9 @@ import (
 )
 
 // Store stores the ledgers of many owners. It must be safe for concurrent use. A Reader and a Tx are bound to one
-// owner: a row of another owner does not exist for them. An owner that breaks [expense.OwnerID.Validate] is ErrInvalid.
-// Methods must return ErrUnavailable while the database cannot be reached, and work again when it can.
+// owner: a row of another owner does not exist for them. Methods return ErrInvalid for an owner that
+// [expense.OwnerID.Validate] rejects. Methods must return ErrUnavailable while the database cannot be reached, and
+// work again when it can.
 type Store interface {
 	// CreateLedger creates owner's ledger with these settings and categories, all at version 1. It returns false and
 	// changes nothing if the owner has a ledger.

@@ -209,18 +209,18 @@ func (a *Accounts) RotateRefresh(
 ) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	kept, err := a.device(account, device)
+	d, err := a.device(account, device)
 	if err != nil {
 		return err
 	}
-	if kept.Ended() {
+	if d.Ended() {
 		return fmt.Errorf("device %s: %w", device, expense.ErrGone)
 	}
-	if kept.Refresh.Current != from {
+	if d.Refresh.Current != from {
 		return fmt.Errorf("refresh token of device %s: %w", device, expense.ErrStale)
 	}
-	kept.Refresh, kept.SeenAt = to, seen
-	a.devices[account][device] = kept
+	d.Refresh, d.SeenAt = to, seen
+	a.devices[account][device] = d
 	return nil
 }
 
@@ -228,13 +228,13 @@ func (a *Accounts) RotateRefresh(
 func (a *Accounts) EndDevice(_ context.Context, account, device uuid.UUID, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	kept, err := a.device(account, device)
+	d, err := a.device(account, device)
 	if err != nil {
 		return err
 	}
-	if !kept.Ended() {
-		kept.EndedAt = at
-		a.devices[account][device] = kept
+	if !d.Ended() {
+		d.EndedAt = at
+		a.devices[account][device] = d
 	}
 	return nil
 }
@@ -273,12 +273,12 @@ func (a *Accounts) Tokens(_ context.Context, account uuid.UUID) ([]accounts.Toke
 func (a *Accounts) RecordTokenUse(_ context.Context, account, id uuid.UUID, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	kept, err := a.token(account, id)
+	token, err := a.token(account, id)
 	if err != nil {
 		return err
 	}
-	kept.UsedAt = at
-	a.tokens[account][id] = kept
+	token.UsedAt = at
+	a.tokens[account][id] = token
 	return nil
 }
 
@@ -365,8 +365,8 @@ func (a *Accounts) SigningKeys(context.Context) ([]accounts.SigningKey, error) {
 func (a *Accounts) CreateSigningKey(_ context.Context, key accounts.SigningKey) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for id, kept := range a.keys {
-		if id == key.ID || kept.Serial == key.Serial {
+	for id, stored := range a.keys {
+		if id == key.ID || stored.Serial == key.Serial {
 			return fmt.Errorf("signing key %s, number %d: %w", key.ID, key.Serial, expense.ErrExists)
 		}
 	}

@@ -3,69 +3,60 @@ package storetest
 // The guarantees that the checks cover, as the interfaces document them. A quote begins with the name of the type or
 // method whose comment it quotes. TestGuarantees compares the quotes with the comments.
 const (
-	docStore      = "store.Store: Store keeps the ledgers of many owners."
-	docConcurrent = "store.Store: It is safe for concurrent use."
-	docOwnerBound = "store.Store: An owner's id is bound when a Reader or Tx is made, so no " +
-		"method reaches another owner's row: a row of another owner does not exist."
-	docOwnerInvalid = "store.Store: An id that breaks [expense.OwnerID.Validate] is " +
-		"ErrInvalid."
-	docCreateLedger = "store.Store.CreateLedger: CreateLedger makes owner's ledger with " +
-		"these settings and categories, all at version 1, and reports whether it did: a ledger that is there " +
-		"stays as it is."
-	docEraseLedger = "store.Store.EraseLedger: EraseLedger removes everything that is kept " +
-		"of owner, tombstones and answers too; that there is nothing is no error."
-	docReader = "store.Store.Reader: Reader reads owner's ledger; each call sees what is " +
-		"committed at that time."
-	docView        = "store.Store.View: View runs fn over one consistent snapshot of owner's ledger."
-	docViewNoBlock = "store.Store.View: It blocks no writer."
-	docUpdate      = "store.Store.Update: Update runs fn in one transaction that holds owner's " +
-		"ledger alone: all of it happens or nothing does."
-	docUpdateNotFound = "store.Store.Update: ErrNotFound if there is no ledger."
-	docUpdateError    = "store.Store.Update: An error from fn undoes everything and is returned."
-	docVersions       = "store.Store.Update: Versions are dense and rise in commit order: every " +
-		"row written carries the ledger's last version and one more; an Update that writes no row of the ledger " +
-		"takes none."
-	docOwners = "store.Store.Owners: Owners yields every owner that has a ledger, in the " +
-		"order of their ids, byte by byte."
-	docPendingOwners = "store.Store.PendingOwners: PendingOwners yields every owner with an " +
-		"expense that waits for a rate, in the order of their ids."
-	docBudgetOwners = "store.Store.BudgetOwners: BudgetOwners yields every owner with a " +
-		"budget, ended or not, with the version of the ledger, in the order of their ids."
-	docDueOwners = "store.Store.DueOwners: DueOwners yields whose rules are due at now, by " +
-		"[recurrence.Rule.DueAt] in the zone of their ledger, and since when: the oldest first, then in the " +
-		"order of their ids; an owner whose rules fell due at several instants comes once for each, with the " +
-		"earliest RetryAt of the rules due since then."
-	docPutQuotes = "store.Store.PutQuotes: PutQuotes keeps published prices for all ledgers. " +
-		"A price that is kept already is never overwritten: the returned ones differ from what is kept, as " +
-		"their source published them."
-	docQuotes = "store.Store.Quotes: Quotes yields the kept prices of source from the day " +
-		"from on, ordered by date and currency code."
-	docStartEpoch = "store.Store.StartEpoch: StartEpoch begins a new epoch of owner's " +
-		"ledger, as one needs that was restored from a backup: its state becomes what [State.NextEpoch] makes " +
-		"of it now, and no row changes. ErrNotFound if there is no ledger."
-	docPurge = "store.Store.Purge: Purge removes, in all ledgers, idempotency records of " +
-		"RetentionRequests created before requests, and tombstones and records of RetentionTombstones created " +
-		"before tombstones."
-	docPurgeDerived = "store.Store.Purge: It must keep tombstones whose id is a UUID of " +
-		"version 5: such an id is derived from what it stands for, so the same id would be made again."
-	docPurgedThrough = "store.Store.Purge: State.PurgedThrough rises to the highest version " +
-		"of a purged tombstone."
-	docPing = "store.Store.Ping: Ping returns nil when the store answers and its schema is " +
-		"the one that this release needs."
+	docStore      = "store.Store: Store stores the ledgers of many owners."
+	docConcurrent = "store.Store: It must be safe for concurrent use."
+	docOwnerBound = "store.Store: A Reader and a Tx are bound to one owner: a row of another owner does not exist for " +
+		"them."
+	docOwnerInvalid = "store.Store: Methods return ErrInvalid for an owner that [expense.OwnerID.Validate] rejects."
+	docCreateLedger = "store.Store.CreateLedger: CreateLedger creates owner's ledger with these settings and categories, " +
+		"all at version 1. It returns false and changes nothing if the owner has a ledger."
+	docEraseLedger = "store.Store.EraseLedger: EraseLedger removes everything that is stored for owner, including " +
+		"tombstones and idempotency records. It returns nil if there is nothing."
+	docReader = "store.Store.Reader: Reader returns a Reader of owner's ledger. Each call of its methods reads what " +
+		"is committed at that time."
+	docView        = "store.Store.View: View runs fn with a Reader of one consistent snapshot of owner's ledger."
+	docViewNoBlock = "store.Store.View: It must not block writers."
+	docUpdate      = "store.Store.Update: Update runs fn in one transaction that locks owner's ledger: either everything " +
+		"that fn wrote is committed, or nothing."
+	docUpdateNotFound = "store.Store.Update: It returns ErrNotFound if there is no ledger."
+	docUpdateError    = "store.Store.Update: If fn returns an error, Update rolls back and returns that error."
+	docVersions       = "store.Store.Update: Versions must be dense and ascend in commit order: all rows that fn writes get " +
+		"the ledger's last version plus one, and an Update that writes no row takes no version."
+	docOwners        = "store.Store.Owners: Owners yields the owners of all ledgers, ordered by the bytes of their ids."
+	docPendingOwners = "store.Store.PendingOwners: PendingOwners yields the owners that have a pending expense, ordered by " +
+		"the bytes of their ids."
+	docBudgetOwners = "store.Store.BudgetOwners: BudgetOwners yields the owners that have a budget, also an ended one, " +
+		"ordered by the bytes of their ids."
+	docDueOwners = "store.Store.DueOwners: DueOwners yields the owners that have rules which are due at now. A rule is " +
+		"due from [recurrence.Rule.DueAt] in the ledger's zone. The order is by DueOwner.Since, then by the " +
+		"bytes of the id. An owner appears once for each distinct Since, with the earliest RetryAt of the " +
+		"rules that became due then."
+	docPutQuotes = "store.Store.PutQuotes: PutQuotes stores published exchange rates, which all ledgers share. It must " +
+		"not overwrite a stored quote. It returns the quotes whose value differs from the stored one."
+	docQuotes = "store.Store.Quotes: Quotes yields the stored quotes of a source from a date on, ordered by date and " +
+		"currency code."
+	docStartEpoch = "store.Store.StartEpoch: StartEpoch replaces the state of owner's ledger with its [State.NextEpoch], " +
+		"and changes no row. Call it after a ledger was restored from a backup. It returns ErrNotFound if " +
+		"there is no ledger."
+	docPurge = "store.Store.Purge: Purge removes, in all ledgers, idempotency records of RetentionRequests created " +
+		"before requests, and tombstones and records of RetentionTombstones created before tombstones."
+	docPurgeDerived = "store.Store.Purge: It must keep tombstones whose id is a UUID of version 5: such an id is derived " +
+		"from what it stands for, so the same id would be made again."
+	docPurgedThrough = "store.Store.Purge: State.PurgedThrough rises to the highest version of a purged tombstone."
+	docPing          = "store.Store.Ping: Ping returns nil if the database can be reached and has the schema that this " +
+		"release needs."
 	docRoleReader = "store.Reader: Reader reads one owner's ledger."
-	docState      = "store.Reader.State: State returns where the ledger stands; ErrNotFound if " +
-		"the owner has no ledger."
-	docChanges = "store.Reader.Changes: Changes returns the rows and the tombstones after a " +
-		"place, each row in its latest state, in the order of their places."
-	docChangesSnapshot = "store.Reader.Changes: What it returns is of one moment, and " +
-		"whatever is committed later comes after it."
-	docTx     = "store.Tx: Tx reads and writes one owner's ledger inside Update."
-	docRecord = "store.Tx.IdempotencyRecord: IdempotencyRecord returns the record stored " +
-		"under key, or ErrNotFound."
-	docRecordLocked = "store.Tx.IdempotencyRecord: It must read the record after the ledger " +
-		"is locked, so that it sees what a concurrent Update with the same key has committed."
-	docPutRecord = "store.Tx.PutIdempotencyRecord: PutIdempotencyRecord stores a record in " +
-		"this transaction, or returns ErrExists if its key has one. It takes no version."
+	docState      = "store.Reader.State: State returns the state of the ledger, or ErrNotFound if the owner has none."
+	docChanges    = "store.Reader.Changes: Changes returns the part of the change feed that query selects, in the order " +
+		"of FeedPosition: each row in its latest state, and each tombstone."
+	docChangesSnapshot = "store.Reader.Changes: The result must be a consistent snapshot, and the position of every later " +
+		"commit must be after it."
+	docTx           = "store.Tx: Tx reads and writes one owner's ledger inside Update."
+	docRecord       = "store.Tx.IdempotencyRecord: IdempotencyRecord returns the record stored under key, or ErrNotFound."
+	docRecordLocked = "store.Tx.IdempotencyRecord: It must read the record after the ledger is locked, so that it sees what " +
+		"a concurrent Update with the same key has committed."
+	docPutRecord = "store.Tx.PutIdempotencyRecord: PutIdempotencyRecord stores a record in this transaction, or returns " +
+		"ErrExists if its key has one. It takes no version."
 
 	docSettings = "expense.Reader.Settings: Settings returns the ledger's settings. It " +
 		"returns ErrNotFound if the owner has no ledger."

@@ -15,19 +15,21 @@ import (
 // untested lists the sentences of the interfaces that no check covers.
 var untested = []string{
 	// Each store tests these with its own database.
-	"store.Store: When the database cannot be reached, methods return ErrUnavailable; they work again when it is back.",
-	"store.Store.Update: When Update returns nil, what was written survives a crash.",
+	"store.Store: Methods must return ErrUnavailable while the database cannot be reached, and work again when it can.",
+	"store.Store.Update: When Update returns nil, the writes must survive a crash.",
 
 	// These are duties of the caller. Run closes every store that it opened, and reports an error.
-	"store.Store.Update: fn may run more than once, so it has no effect outside tx; it does no slow work.",
-	"store.Store.Close: Close frees what the store holds; nothing may be called after it.",
-	"store.Tx: It is used by one goroutine, and not after fn has returned.",
+	"store.Store.Update: Update may run fn again after a conflict, so fn must have no effects outside tx, " +
+		"and it must be quick.",
+	"store.Store.Close: Close releases the store's resources.",
+	"store.Store.Close: No method may be called afterwards.",
+	"store.Tx: Only one goroutine may use it, and only until fn returns.",
 
 	// This is tested by benchmarks.
 	"budget.Tx.HasBudgets: It must be cheap, because it is called after every write.",
 
 	// These describe or refer. They state no guarantee.
-	"store.Reader: What it promises stands at the role interfaces it is made of.",
+	"store.Reader: The role interfaces that it embeds state the guarantees of their methods.",
 	"expense.Reader: Reader reads one owner's ledger.",
 	"expense.Reader: Its methods are those that the use cases of this package need.",
 	"expense.Reader: The conformance suite of package store/storetest checks that a store fulfils this documentation.",

@@ -214,7 +214,7 @@ func (r *reader) MergedInto(ctx context.Context, id uuid.UUID) (into uuid.UUID, 
 	return into, err
 }
 
-// NewEpoch implements [store.Store].
+// StartEpoch implements [store.Store].
 func (s *Store) StartEpoch(ctx context.Context, owner expense.OwnerID) error {
 	if err := owner.Validate(); err != nil {
 		return err
