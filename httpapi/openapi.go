@@ -20,9 +20,10 @@ import (
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 )
 
-// Where the contract comes from: the routing table (api.go) says which routes there are, who may call them and with which
-// parameters; the wire structs say what bodies look like; openapi_operations.go says what each route is for, openapi_words.go what
-// each member, parameter and header means, and openapi_examples.json what was really asked and answered. Nothing is said twice.
+// Where the contract comes from: the routing table (api.go) says which routes there are, who may call them and with
+// which parameters; the wire structs say what bodies look like; openapi_operations.go says what each route is for,
+// openapi_words.go what each member, parameter and header means, and openapi_examples.json what was really asked and
+// answered. Nothing is said twice.
 
 // ordered is a JSON object that keeps its members in order.
 type ordered[V any] []entry[V]
@@ -154,27 +155,37 @@ type contractExample struct {
 	Value   any    `json:"value"`
 }
 
-// contractVersion is the version of what is promised: the first number is that of /v1, the second rises with what is added.
+// contractVersion is the version of what is promised: the first number is that of /v1, the second rises with what is
+// added.
 const contractVersion = "1.0"
 
 // aboutContract is what holds for all routes.
 const aboutContract = `An expense ledger. Bodies are JSON in UTF-8 with names in snake_case.
 
-**Values.** An amount is a decimal number in a text, beside its currency; JSON numbers are refused for amounts and rates. Dates are YYYY-MM-DD, months YYYY-MM, instants RFC 3339 in UTC, ids UUIDs.
+**Values.** An amount is a decimal number in a text, beside its currency; JSON numbers are refused for amounts and ` +
+	`rates. Dates are YYYY-MM-DD, months YYYY-MM, instants RFC 3339 in UTC, ids UUIDs.
 
-**Requests.** A member or parameter that is not known, or given twice, is refused with 400; a value that breaks a rule with 422, every fault at once. HEAD goes wherever GET does.
+**Requests.** A member or parameter that is not known, or given twice, is refused with 400; a value that breaks a ` +
+	`rule with 422, every fault at once. HEAD goes wherever GET does.
 
-**Answers.** Ignore members and values that you do not know: they may be added. Nothing is removed, renamed, retyped or tightened within v1.
+**Answers.** Ignore members and values that you do not know: they may be added. Nothing is removed, renamed, ` +
+	`retyped or tightened within v1.
 
-**Problems** are RFC 9457 (application/problem+json) everywhere, for unknown routes (404) and methods (405) too. ` + "`code`" + ` says which, ` + "`type`" + ` leads to what it means and what to do.
+**Problems** are RFC 9457 (application/problem+json) everywhere, for unknown routes (404) and methods (405) too. ` +
+	"`code`" + ` says which, ` + "`type`" + ` leads to what it means and what to do.
 
-**Writes** that may be repeated: name an Idempotency-Key, or choose the id. ETag and If-Match keep two changes from overwriting each other. A PATCH is a JSON Merge Patch (RFC 7396).
+**Writes** that may be repeated: name an Idempotency-Key, or choose the id. ETag and If-Match keep two changes from ` +
+	`overwriting each other. A PATCH is a JSON Merge Patch (RFC 7396).
 
 **Lists** come in pages: go on with ` + "`next_cursor`" + ` until it is null.
 
-**Limits.** RateLimit says what is left of the time's share; beyond it there is 429, and Retry-After says when to come back. Headers that are for browsers (Content-Security-Policy, Access-Control-Allow-Origin and others) are explained among the headers, not with each operation.
+**Limits.** RateLimit says what is left of the time's share; beyond it there is 429, and Retry-After says when to ` +
+	`come back. Headers that are for browsers (Content-Security-Policy, Access-Control-Allow-Origin and others) are ` +
+	`explained among the headers, not with each operation.
 
-**Browsers.** Where origins are listed, a page of one of them may send each of these requests; the preflight (OPTIONS with Origin and Access-Control-Request-Method) is answered with 204, Access-Control-Allow-Methods, Access-Control-Allow-Headers and Access-Control-Max-Age at every path. For any other, OPTIONS is 405.`
+**Browsers.** Where origins are listed, a page of one of them may send each of these requests; the preflight ` +
+	`(OPTIONS with Origin and Access-Control-Request-Method) is answered with 204, Access-Control-Allow-Methods, ` +
+	`Access-Control-Allow-Headers and Access-Control-Max-Age at every path. For any other, OPTIONS is 405.`
 
 // contract describes the routes of the table, and nothing else.
 func (a *api) contract(table []route) *contract {
@@ -183,7 +194,8 @@ func (a *api) contract(table []route) *contract {
 	doc := &contract{
 		OpenAPI: "3.1.0",
 		Info: contractInfo{
-			Title: "SpendWise", Version: contractVersion, Summary: "An expense ledger with many currencies", Description: aboutContract,
+			Title: "SpendWise", Version: contractVersion, Summary: "An expense ledger with many currencies",
+			Description: aboutContract,
 		},
 		Servers: []contractServer{{URL: cmp.Or(a.base, "/"), Description: "This server."}},
 	}
@@ -202,7 +214,8 @@ func (a *api) contract(table []route) *contract {
 		}
 	}
 	for _, t := range []reflect.Type{
-		reflect.TypeFor[problemBody](), reflect.TypeFor[mutationInput](), reflect.TypeFor[mutationResult](), reflect.TypeFor[wire.AlertPatch](),
+		reflect.TypeFor[problemBody](), reflect.TypeFor[mutationInput](), reflect.TypeFor[mutationResult](),
+		reflect.TypeFor[wire.AlertPatch](),
 	} {
 		made.component(t) // what is told of everywhere, and what a push carries and reads item by item
 	}
@@ -210,7 +223,8 @@ func (a *api) contract(table []route) *contract {
 		Schemas: made.components, Parameters: headerParameters(), Headers: answerHeaders(), Responses: a.problemResponses(),
 		SecuritySchemes: ordered[map[string]string]{{"bearer", map[string]string{
 			"type": "http", "scheme": "bearer",
-			"description": "An access token of a sign-in, or a personal access token. Each operation lists what the token must allow: read, " +
+			"description": "An access token of a sign-in, or a personal access token. Each operation lists what the token " +
+				"must allow: read, " +
 				"write or export; or account, which no personal access token does.",
 		}}},
 	}
@@ -255,7 +269,9 @@ func describe(made *schemas, r route, told []exchange) *contractOperation {
 		op.Responses.set(strconv.Itoa(success.status), response(made, r, said, success, told))
 	}
 	if r.method == http.MethodGet && said.tagged {
-		op.Responses.set(strconv.Itoa(http.StatusNotModified), response(made, r, said, success{status: http.StatusNotModified, about: "The client has this version already."}, told))
+		op.Responses.set(strconv.Itoa(http.StatusNotModified),
+			response(made, r, said, success{status: http.StatusNotModified, about: "The client has this version already."},
+				told))
 	}
 	for _, k := range problemTypes {
 		status := strconv.Itoa(k.Status)
@@ -268,7 +284,8 @@ func describe(made *schemas, r route, told []exchange) *contractOperation {
 				codes = append(codes, "`"+other.Code+"`")
 			}
 		}
-		op.Responses.set(status, &contractResponse{Ref: "#/components/responses/" + responseName(k.Status), Description: strings.Join(codes, ", ")})
+		op.Responses.set(status,
+			&contractResponse{Ref: "#/components/responses/" + responseName(k.Status), Description: strings.Join(codes, ", ")})
 	}
 	return op
 }
@@ -353,7 +370,8 @@ func requestBody(made *schemas, r route, said operation, told []exchange) *contr
 	content := &contractMedia{Schema: made.of(said.takes), Examples: requestExamples(told)}
 	switch {
 	case said.takes == reflect.TypeFor[importInput]():
-		content.Encoding = ordered[map[string]string]{{"mapping", map[string]string{"contentType": mediaJSON}}, {"file", map[string]string{"contentType": "text/csv"}}}
+		content.Encoding = ordered[map[string]string]{{"mapping", map[string]string{"contentType": mediaJSON}},
+			{"file", map[string]string{"contentType": "text/csv"}}}
 		body.Content.set("multipart/form-data", content)
 	case r.method == http.MethodPatch:
 		body.Content.set(mediaJSON, content)
@@ -478,14 +496,17 @@ func problemHeaders(status int) []string {
 func (a *api) exampleProblem(k problemType) problemBody {
 	why, _, _ := strings.Cut(k.Help, "\n\n")
 	example := problemBody{
-		Type: a.url("/problems/" + k.Code), Title: k.Title, Status: k.Status, Detail: why, Instance: a.url(expensesPath), Code: k.Code,
+		Type: a.url("/problems/" + k.Code), Title: k.Title, Status: k.Status, Detail: why, Instance: a.url(expensesPath),
+		Code:      k.Code,
 		RequestID: "7Q5TYV2WZK3N4J6M",
 	}
 	switch k.Code {
 	case codeValidation:
-		example.Errors = []fieldError{{Pointer: "#/amount", Code: "too_many_digits", Detail: "EUR has 2 minor digits, so 1.234 has too many."}}
+		example.Errors = []fieldError{{Pointer: "#/amount", Code: "too_many_digits", Detail: "EUR has 2 minor digits, so " +
+			"1.234 has too many."}}
 	case codeUnknownParameter:
-		example.Errors = []fieldError{{Parameter: "form", Code: codeUnknownParameter, Detail: "There is no such parameter here."}}
+		example.Errors = []fieldError{{Parameter: "form", Code: codeUnknownParameter, Detail: "There is no such " +
+			"parameter here."}}
 	case codeVersionMismatch:
 		example.CurrentVersion = 12
 	}
