@@ -21,17 +21,17 @@ import (
 	"github.com/spendwise/spendwise/report"
 )
 
-// A ChartTheme says on what ground a chart is looked at.
+// ChartTheme selects the colours of a chart.
 type ChartTheme uint8
 
 // The themes.
 const (
-	AutoTheme ChartTheme = iota // light, or dark where the viewer prefers that and follows the style sheet in the picture
+	AutoTheme ChartTheme = iota // light, or dark if the viewer applies the chart's style sheet and prefers dark colours
 	LightTheme
 	DarkTheme
 )
 
-// The measures of a chart, in pixels.
+// The sizes of a chart in pixels.
 const (
 	chartWidth  = 840
 	chartMargin = 24
@@ -46,50 +46,52 @@ const (
 	chartSmall  = 13
 	chartTotal  = 17
 	chartTitle  = 23
-	axisText    = 10 // in points, as the chart library has it
+	axisText    = 10 // in points, the unit of the chart library
 	columnGap   = 14
-	// maxRows is how many categories or budgets a chart lists; the reports themselves list all.
+	// maxRows is the maximum number of categories or budgets in a chart. The reports list all.
 	maxRows = 60
-	// maxPoints is how many points of a line are drawn: two for each column of two pixels.
+	// maxPoints is the maximum number of points of a line: two for each column of two pixels.
 	maxPoints = 700
-	// fewPoints is up to how many points of a line have their amounts in a list below it, in so many listColumns.
-	fewPoints   = 36
+	// maxListed is the maximum number of points for which the amounts are listed below the line, in listColumns columns.
+	maxListed   = 36
 	listColumns = 3
-	fewLabels   = 12
-	// The ring, and where its labels stand: beside it, at the end of a line.
+	// maxLongLabels is the maximum number of points whose labels on the axis are not shortened.
+	maxLongLabels = 12
+	// The radii of the ring and of its hole, and the distance between the ring and its labels.
 	ringRadius, holeRadius = 96, 57
 	labelDistance          = 14
-	// labelledShare is from what share on, in hundredths of a percent, a slice has its label on the ring.
-	labelledShare = 3_00
+	// minLabelledShare is the smallest share, in basis points, for which a slice has a label.
+	minLabelledShare = 3_00
 )
 
-// inks are the colours of a theme: ground, text, second text, lines. The two rows differ in every cell, so that the picture's
-// style sheet can put one in the place of the other.
-var inks = [...][4]string{
+// themeColours are the colours of background, text, secondary text and lines of each theme. No colour occurs in both
+// themes, so the style sheet of a chart can replace each light colour by its dark one.
+var themeColours = [...][4]string{
 	LightTheme: {"#fdfdfe", "#1f2329", "#57606b", "#d3dae2"},
 	DarkTheme:  {"#14181d", "#e7ecf2", "#9aa6b3", "#39424d"},
 }
 
-// sliceColours stand out from both grounds, and each from the one before it.
+// sliceColours contrast with both backgrounds, and each with its predecessor.
 var sliceColours = [...]string{
 	"#3b7dd8", "#c8663d", "#2f8f63", "#9a63b8", "#a87f1a", "#1f8fa5", "#cf4f7d", "#6f8130", "#7b72d1", "#8d6f5c",
 }
 
-// MonthlyChart writes a month as an SVG picture: its categories as a ring and in figures, and how far its budgets are used up.
-// progress is [budget.MonthProgress.All] of the same month, or nil. The figures are those of the report.
+// MonthlyChart writes a monthly report as an SVG image: a ring of the categories, a list of their amounts, and a bar
+// for each budget. progress is the result of [budget.MonthProgress.All] for the same month, or nil.
 func MonthlyChart(w io.Writer, m report.MonthlyReport, progress []budget.Progress, theme ChartTheme) error {
-	c := newCanvas(m.Settings, theme, headHeight+ringSize(m.Summary)+budgetsSize(progress)+chartMargin)
+	c := newCanvas(m.Settings, theme, headHeight+ringAreaHeight(m.Summary)+budgetsHeight(progress)+chartMargin)
 	c.head(m.Title(c.format), m.Sum)
 	if err := c.ring(m.Summary, headHeight); err != nil {
 		return err
 	}
-	c.budgets(progress, headHeight+ringSize(m.Summary))
+	c.budgets(progress, headHeight+ringAreaHeight(m.Summary))
 	return c.write(w)
 }
 
-// RangeChart writes any days as an SVG picture: their categories as a ring and in figures.
+// RangeChart writes the report of any range of days as an SVG image: a ring of the categories and a list of their
+// amounts.
 func RangeChart(w io.Writer, r report.RangeReport, theme ChartTheme) error {
-	c := newCanvas(r.Settings, theme, headHeight+ringSize(r.Summary)+chartMargin)
+	c := newCanvas(r.Settings, theme, headHeight+ringAreaHeight(r.Summary)+chartMargin)
 	c.head(r.Title(c.format), r.Sum)
 	if err := c.ring(r.Summary, headHeight); err != nil {
 		return err
@@ -97,22 +99,23 @@ func RangeChart(w io.Writer, r report.RangeReport, theme ChartTheme) error {
 	return c.write(w)
 }
 
-// YearlyChart writes a year as an SVG picture: its categories as a ring and in figures, and its months as bars.
+// YearlyChart writes a yearly report as an SVG image: a ring of the categories, a list of their amounts, and a bar for
+// each month.
 func YearlyChart(w io.Writer, y report.YearlyReport, theme ChartTheme) error {
-	c := newCanvas(y.Settings, theme, headHeight+ringSize(y.Summary)+(len(y.ByMonth)+1)*listRow+chartMargin)
+	c := newCanvas(y.Settings, theme, headHeight+ringAreaHeight(y.Summary)+(len(y.ByMonth)+1)*listRow+chartMargin)
 	c.head(y.Title(c.format), y.Sum)
 	if err := c.ring(y.Summary, headHeight); err != nil {
 		return err
 	}
-	c.months(y.ByMonth, headHeight+ringSize(y.Summary))
+	c.months(y.ByMonth, headHeight+ringAreaHeight(y.Summary))
 	return c.write(w)
 }
 
-// TrendChart writes a trend as an SVG picture: one line. Of more than 700 points it draws, for each column of two pixels, the least
-// and the greatest of those that fall into it, in their order: no peak is lost, and none is made up.
+// TrendChart writes a trend as an SVG image with one line. If there are more than 700 points, it draws only the lowest
+// and the highest point of each column of two pixels, so every peak is visible.
 func TrendChart(w io.Writer, t report.TrendReport, theme ChartTheme) error {
 	rows := 0
-	if len(t.Points) <= fewPoints {
+	if len(t.Points) <= maxListed {
 		rows = (len(t.Points) + listColumns - 1) / listColumns
 	}
 	c := newCanvas(t.Settings, theme, headHeight+lineHeight+rows*listRow+chartMargin)
@@ -123,7 +126,7 @@ func TrendChart(w io.Writer, t report.TrendReport, theme ChartTheme) error {
 	}
 	c.head(shown.Title(c.format), t.Sum)
 	c.title = t.Title(c.format)
-	points := thin(t.Points, maxPoints)
+	points := reducePoints(t.Points, maxPoints)
 	names, ticks, sums := make([]string, len(points)), make([]string, len(points)), make([]expense.Sum, len(points))
 	for i, point := range points {
 		names[i], sums[i] = c.format.Date(point.Dates.From), point.Sum
@@ -131,7 +134,7 @@ func TrendChart(w io.Writer, t report.TrendReport, theme ChartTheme) error {
 		if t.Granularity == expense.ByMonth {
 			month := point.Dates.From.Month()
 			names[i] = c.format.MonthShort(month)
-			if ticks[i] = names[i]; len(points) <= fewLabels {
+			if ticks[i] = names[i]; len(points) <= maxLongLabels {
 				ticks[i] = c.format.MonthName(month)
 			}
 		}
@@ -145,156 +148,169 @@ func TrendChart(w io.Writer, t report.TrendReport, theme ChartTheme) error {
 	return c.write(w)
 }
 
-// thin returns as many points as are drawn: all, or of each of so many equal stretches the least and the greatest, as they come.
-func thin(points []report.TrendPoint, most int) []report.TrendPoint {
-	if len(points) <= most {
+// reducePoints returns at most n of the points: it divides them into n/2 equal parts and returns the lowest and the
+// highest point of each part, in their order.
+func reducePoints(points []report.TrendPoint, n int) []report.TrendPoint {
+	if len(points) <= n {
 		return points
 	}
-	kept := make([]report.TrendPoint, 0, most)
-	for i := range most / 2 {
-		first, next := i*len(points)/(most/2), (i+1)*len(points)/(most/2)
-		least, greatest := first, first
+	reduced := make([]report.TrendPoint, 0, n)
+	for i := range n / 2 {
+		first, next := i*len(points)/(n/2), (i+1)*len(points)/(n/2)
+		lowest, highest := first, first
 		for k := first + 1; k < next; k++ {
 			switch minor := points[k].Sum.Home.Minor(); {
-			case minor < points[least].Sum.Home.Minor():
-				least = k
-			case minor > points[greatest].Sum.Home.Minor():
-				greatest = k
+			case minor < points[lowest].Sum.Home.Minor():
+				lowest = k
+			case minor > points[highest].Sum.Home.Minor():
+				highest = k
 			}
 		}
-		kept = append(kept, points[min(least, greatest)], points[max(least, greatest)])
+		reduced = append(reduced, points[min(lowest, highest)], points[max(lowest, highest)])
 	}
-	return kept
+	return reduced
 }
 
-// list writes sums by their names, column by column.
+// list draws a list of names and sums in columns.
 func (c *canvas) list(names []string, sums []expense.Sum, rows, top int) {
 	const gap = 32
 	width := (chartWidth - 2*chartMargin - (listColumns-1)*gap) / listColumns
 	for i, sum := range sums {
 		left, y := chartMargin+i/rows*(width+gap), top+(i%rows+1)*listRow
-		c.left(names[i], left, y, secondInk)
-		c.right(c.format.Money(sum.Home)+mark(sum), left+width, y, textInk)
+		c.left(names[i], left, y, secondaryColour)
+		c.right(c.amount(sum), left+width, y, textColour)
 		c.describe(names[i], sum.Home)
 	}
 }
 
-// A canvas is a picture in the making.
+// canvas is a chart that is being drawn.
 type canvas struct {
 	*charts.Painter
 	theme       ChartTheme
 	palette     charts.ColorPalette
-	ink         [4]charts.Color
+	colours     [4]charts.Color // indexed by background … lineColour
 	format      locale.Formatter
 	percent     *message.Printer
-	waiting     string // how the ledger's language says that there is no rate
+	pendingNote string // says in the ledger's language that there is no exchange rate yet
 	title       string
 	description []string
-	letters     strings.Builder // the texts, which are drawn last
-	err         error           // the first that met a text
+	texts       strings.Builder // the text elements, which are written last
+	err         error           // the first error of a text
 }
 
+// The indexes of the colours of a canvas.
 const (
-	groundInk = iota
-	textInk
-	secondInk
-	lineInk
+	background = iota
+	textColour
+	secondaryColour
+	lineColour
 )
 
 func newCanvas(settings expense.Settings, theme ChartTheme, height int) *canvas {
-	c := &canvas{theme: theme, format: locale.NewFormatter(settings.Locale), waiting: waitingFor(locale.Language(settings.Locale))}
-	c.percent = message.NewPrinter(digitsOf(language.Make(settings.Locale), c.format))
-	// The light inks are painted; the style sheet puts the dark ones in their place.
-	shown := LightTheme
-	if theme == DarkTheme {
-		shown = DarkTheme
+	c := &canvas{
+		theme: theme, format: locale.NewFormatter(settings.Locale),
+		pendingNote: pendingNoteIn(locale.Language(settings.Locale)),
 	}
-	for i, hex := range inks[shown] {
-		c.ink[i] = charts.ColorFromHex(hex)
+	c.percent = message.NewPrinter(withDigits(language.Make(settings.Locale), c.format))
+	// AutoTheme paints the light colours, and its style sheet replaces them.
+	painted := LightTheme
+	if theme == DarkTheme {
+		painted = DarkTheme
+	}
+	for i, hex := range themeColours[painted] {
+		c.colours[i] = charts.ColorFromHex(hex)
 	}
 	var series []charts.Color
 	for _, hex := range sliceColours {
 		series = append(series, charts.ColorFromHex(hex))
 	}
 	c.palette = charts.MakeTheme(charts.ThemeOption{
-		IsDarkMode: shown == DarkTheme, AxisStrokeColor: c.ink[secondInk], AxisSplitLineColor: c.ink[lineInk], BackgroundColor: c.ink[groundInk],
-		TextColor: c.ink[textInk], SeriesColors: series,
+		IsDarkMode: painted == DarkTheme, AxisStrokeColor: c.colours[secondaryColour],
+		AxisSplitLineColor: c.colours[lineColour], BackgroundColor: c.colours[background],
+		TextColor: c.colours[textColour], SeriesColors: series,
 	})
 	c.Painter = charts.NewPainter(charts.PainterOptions{
 		OutputFormat: charts.ChartOutputSVG, Width: chartWidth, Height: height, Theme: c.palette,
 	})
-	c.FilledRect(0, 0, chartWidth, height, c.ink[groundInk], c.ink[groundInk], 0)
+	c.FilledRect(0, 0, chartWidth, height, c.colours[background], c.colours[background], 0)
 	return c
 }
 
-// digitsOf returns the tag with the digits of format: the package that writes percents has an older opinion of some locales.
-func digitsOf(tag language.Tag, format locale.Formatter) language.Tag {
+// withDigits returns tag with the numbering system of format. x/text, which formats the percentages, has older data for
+// some locales.
+func withDigits(tag language.Tag, format locale.Formatter) language.Tag {
 	system, zero := "latn", []rune(format.Year(2000))
 	for name, digit := range digitSystems {
 		if slices.Contains(zero, digit) {
 			system = name
 		}
 	}
-	with, err := tag.SetTypeForKey("nu", system)
+	tagged, err := tag.SetTypeForKey("nu", system)
 	if err != nil {
 		return tag
 	}
-	return with
+	return tagged
 }
 
-// digitSystems are the zeros of the digits that CLDR's locales count with by default, other than the Latin ones.
+// digitSystems maps each numbering system that is the default of a locale in CLDR, except latn, to its digit zero.
 var digitSystems = map[string]rune{
-	"adlm": '\U0001e950', "arab": '٠', "arabext": '۰', "beng": '০', "cakm": '\U00011136', "deva": '०', "mymr": '၀', "nkoo": '߀', "olck": '᱐', "tibt": '༠',
+	"adlm": '\U0001e950', "arab": '٠', "arabext": '۰', "beng": '০', "cakm": '\U00011136', "deva": '०', "mymr": '၀',
+	"nkoo": '߀', "olck": '᱐', "tibt": '༠',
 }
 
-// head writes what the picture is about and what it comes to, with what the total leaves out.
+// head draws the title and the total, with the pending amounts that the total leaves out.
 func (c *canvas) head(title string, sum expense.Sum) {
 	c.title = title
-	c.text(title, chartMargin, 32, fromLeft, chartTitle, textInk)
+	c.text(title, chartMargin, 32, fromLeft, chartTitle, textColour)
 	total, after := c.format.Money(sum.Home), ""
 	if !sum.Complete() {
-		after = " (" + c.waiting + ")"
+		after = " (" + c.pendingNote + ")"
 	}
-	for i, waits := range sum.Pending {
-		more := total + " + " + c.format.Money(waits)
-		if left := len(sum.Pending) - i; left > 1 && widthOf(more+fmt.Sprintf(" + … (%d)", left)+after, chartTotal) > chartWidth-2*chartMargin {
-			total += fmt.Sprintf(" + … (%d)", left)
+	for i, pending := range sum.Pending {
+		more := total + " + " + c.format.Money(pending)
+		left := len(sum.Pending) - i
+		rest := fmt.Sprintf(" + … (%d)", left)
+		if left > 1 && widthOf(more+rest+after, chartTotal) > chartWidth-2*chartMargin {
+			total += rest
 			break
 		}
 		total = more
 	}
-	c.text(total+after, chartMargin, 58, fromLeft, chartTotal, secondInk)
+	c.text(total+after, chartMargin, 58, fromLeft, chartTotal, secondaryColour)
 	c.description = append(c.description, total+after)
 }
 
-// ringSize is how high the ring and the list beside it are.
-func ringSize(s report.Summary) int {
+// ringAreaHeight returns the height of the ring and the list beside it.
+func ringAreaHeight(s report.Summary) int {
 	return max(ringHeight, (min(len(s.ByCategory), maxRows+1)+2)*listRow)
 }
 
-// ring draws the categories' shares as a ring, and lists all of them with name, amount and share beside it.
+// ring draws the shares of the categories as a ring, and the list of the categories beside it.
 func (c *canvas) ring(s report.Summary, top int) error {
-	var pieces charts.DoughnutSeriesList
+	var ringSlices charts.DoughnutSeriesList
 	var labels []ringLabel
-	passed := 0.0
+	start := 0.0 // of the slice, as a part of the ring
 	for _, category := range s.ByCategory {
 		if category.Share.IsZero() {
 			continue
 		}
-		pieces = append(pieces, charts.DoughnutSeries{
+		ringSlices = append(ringSlices, charts.DoughnutSeries{
 			Value: float64(category.Sum.Home.Minor()), Name: category.Name, Label: charts.SeriesLabel{Show: charts.Ptr(false)},
 		})
 		part := float64(category.Share.BasisPoints()) / 10_000
-		if category.Share.BasisPoints() >= labelledShare {
-			labels = append(labels, ringLabel{name: category.Name, angle: 2 * math.Pi * (passed + part/2), slice: len(pieces) - 1})
+		if category.Share.BasisPoints() >= minLabelledShare {
+			labels = append(labels, ringLabel{
+				name: category.Name, angle: 2 * math.Pi * (start + part/2), slice: len(ringSlices) - 1,
+			})
 		}
-		passed += part
+		start += part
 	}
 	box := charts.NewBox(chartMargin, top, chartMargin+ringWidth, top+ringHeight)
 	centre := charts.Point{X: (box.Left + box.Right) / 2, Y: (box.Top + box.Bottom) / 2}
-	if len(pieces) > 0 {
+	if len(ringSlices) > 0 {
 		err := c.Child(charts.PainterBoxOption(box)).DoughnutChart(charts.DoughnutChartOption{
-			Theme: c.palette, SeriesList: pieces, Legend: charts.LegendOption{Show: charts.Ptr(false)}, Padding: charts.NewBoxEqual(0),
+			Theme: c.palette, SeriesList: ringSlices, Legend: charts.LegendOption{Show: charts.Ptr(false)},
+			Padding:    charts.NewBoxEqual(0),
 			RadiusRing: strconv.Itoa(ringRadius), RadiusCenter: strconv.Itoa(holeRadius),
 		})
 		if err != nil {
@@ -302,46 +318,46 @@ func (c *canvas) ring(s report.Summary, top int) error {
 		}
 		c.labels(labels, centre)
 	} else {
-		c.Circle(ringRadius, centre.X, centre.Y, c.ink[groundInk], c.ink[lineInk], 2)
+		c.Circle(ringRadius, centre.X, centre.Y, c.colours[background], c.colours[lineColour], 2)
 	}
 	c.categories(s, top)
 	return nil
 }
 
-// A ringLabel is the name of a slice that is large enough for one.
+// ringLabel is the label of a slice that is large enough for one.
 type ringLabel struct {
 	name  string
-	angle float64 // of the slice's middle, clockwise from the top
+	angle float64 // of the middle of the slice in radians, clockwise from the top
 	slice int
 }
 
-// labels writes names beside their slices, on either side from top to bottom, no two on one line.
+// labels draws the labels beside their slices, on both sides of the ring. Labels do not overlap.
 func (c *canvas) labels(labels []ringLabel, centre charts.Point) {
 	for _, side := range []int{1, -1} {
-		var here []ringLabel
+		var onSide []ringLabel
 		for _, label := range labels {
 			if (label.angle < math.Pi) == (side == 1) {
-				here = append(here, label)
+				onSide = append(onSide, label)
 			}
 		}
-		slices.SortStableFunc(here, func(a, b ringLabel) int { return cmp.Compare(math.Cos(b.angle), math.Cos(a.angle)) })
+		slices.SortStableFunc(onSide, func(a, b ringLabel) int { return cmp.Compare(math.Cos(b.angle), math.Cos(a.angle)) })
 		x := centre.X + side*(ringRadius+labelDistance)
-		ys := make([]int, len(here))
-		for i, label := range here {
+		ys := make([]int, len(onSide))
+		for i, label := range onSide {
 			ys[i] = centre.Y - int(math.Round((ringRadius+labelDistance)*math.Cos(label.angle)))
 			if i > 0 {
 				ys[i] = max(ys[i], ys[i-1]+labelRow)
 			}
 		}
-		// What was pushed beyond the end pushes back.
+		// If the last labels are below the ring's area, move labels up from the end.
 		for i := len(ys) - 1; i >= 0; i-- {
-			most := centre.Y + ringHeight/2 - labelRow/2
+			lowest := centre.Y + ringHeight/2 - labelRow/2
 			if i < len(ys)-1 {
-				most = ys[i+1] - labelRow
+				lowest = ys[i+1] - labelRow
 			}
-			ys[i] = min(ys[i], most)
+			ys[i] = min(ys[i], lowest)
 		}
-		for i, label := range here {
+		for i, label := range onSide {
 			sin, cos := math.Sincos(label.angle)
 			edge := charts.Point{X: centre.X + int(math.Round(ringRadius*sin)), Y: centre.Y - int(math.Round(ringRadius*cos))}
 			c.LineStroke([]charts.Point{edge, {X: x, Y: ys[i]}}, c.palette.GetSeriesColor(label.slice), 1)
@@ -349,17 +365,17 @@ func (c *canvas) labels(labels []ringLabel, centre charts.Point) {
 			if side < 0 {
 				anchor = toRight
 			}
-			most := ringWidth/2 - ringRadius - labelDistance - 4
-			c.text(fit(label.name, chartSmall, most), x+side*3, ys[i]+chartSmall/3, anchor, chartSmall, textInk)
+			maxWidth := ringWidth/2 - ringRadius - labelDistance - 4
+			c.text(fit(label.name, chartSmall, maxWidth), x+side*3, ys[i]+chartSmall/3, anchor, chartSmall, textColour)
 		}
 	}
 }
 
-// categories lists all categories with amount and share.
+// categories draws the list of the categories with their amounts and shares.
 func (c *canvas) categories(s report.Summary, top int) {
 	amountWidth, shareWidth := 0, 0
 	for _, category := range s.ByCategory[:min(len(s.ByCategory), maxRows)] {
-		amountWidth = max(amountWidth, widthOf(c.format.Money(category.Sum.Home)+mark(category.Sum), chartText))
+		amountWidth = max(amountWidth, widthOf(c.amount(category.Sum), chartText))
 		shareWidth = max(shareWidth, widthOf(c.share(category.Share), chartText))
 	}
 	left, y, slice := chartMargin+ringWidth+16, top+listRow, 0
@@ -368,49 +384,57 @@ func (c *canvas) categories(s report.Summary, top int) {
 	nameWidth := amountEnd - amountWidth - columnGap - left - 18
 	for i, category := range s.ByCategory {
 		if i == maxRows {
-			c.left(fmt.Sprintf("+ %d", len(s.ByCategory)-i), left+18, y, secondInk)
+			c.left(fmt.Sprintf("+ %d", len(s.ByCategory)-i), left+18, y, secondaryColour)
 			break
 		}
-		colour, share := c.ink[lineInk], "–"
+		colour, share := c.colours[lineColour], "–"
 		if !category.Share.IsZero() {
 			colour, share = c.palette.GetSeriesColor(slice), c.share(category.Share)
 			slice++
 		}
 		c.FilledRect(left, y-11, left+12, y+1, colour, colour, 0)
-		c.left(fit(category.Name, chartText, nameWidth), left+18, y, textInk)
-		c.right(c.format.Money(category.Sum.Home)+mark(category.Sum), amountEnd, y, textInk)
-		c.right(share, shareEnd, y, secondInk)
-		c.description = append(c.description, fmt.Sprintf("%s: %s, %s", locale.IsolateBidi(category.Name), c.format.Money(category.Sum.Home), share))
+		c.left(fit(category.Name, chartText, nameWidth), left+18, y, textColour)
+		c.right(c.amount(category.Sum), amountEnd, y, textColour)
+		c.right(share, shareEnd, y, secondaryColour)
+		c.description = append(c.description,
+			fmt.Sprintf("%s: %s, %s", locale.IsolateBidi(category.Name), c.format.Money(category.Sum.Home), share))
 		y += listRow
 	}
 }
 
-// mark is put behind a sum that leaves something out.
-func mark(sum expense.Sum) string {
+// incomplete follows an amount that leaves out pending expenses.
+const incomplete = " +"
+
+// amount formats a sum.
+func (c *canvas) amount(sum expense.Sum) string {
 	if sum.Complete() {
-		return ""
+		return c.format.Money(sum.Home)
 	}
-	return " +"
+	return c.format.Money(sum.Home) + incomplete
 }
 
-// budgetsSize is how high the bars of budgets are.
-func budgetsSize(progress []budget.Progress) int {
+// budgetsHeight returns the height of the bars of the budgets.
+func budgetsHeight(progress []budget.Progress) int {
 	if len(progress) == 0 {
 		return 0
 	}
 	return min(len(progress), maxRows)*budgetRow + listRow
 }
 
-// budgets draws how far each budget is used up: a bar as long as what is available, filled as far as it is spent.
+// budgets draws a bar for each budget. The whole bar is the available amount; the filled part is what is spent.
 func (c *canvas) budgets(progress []budget.Progress, top int) {
 	y := top + listRow
 	for _, p := range progress[:min(len(progress), maxRows)] {
 		left, right := chartMargin, chartWidth-chartMargin
 		ratio := c.ratio(p)
-		c.left(fitProgress(p, right-left-widthOf(ratio, chartText)-columnGap)+mark(p.Spent), left, y, textInk)
-		used := used(p)
-		c.right(ratio, right, y, secondInk)
-		c.FilledRect(left, y+7, right, y+17, c.ink[groundInk], c.ink[secondInk], 1)
+		text := fitProgress(p, right-left-widthOf(ratio, chartText)-columnGap)
+		if !p.Spent.Complete() {
+			text += incomplete
+		}
+		c.left(text, left, y, textColour)
+		used := spentRatio(p)
+		c.right(ratio, right, y, secondaryColour)
+		c.FilledRect(left, y+7, right, y+17, c.colours[background], c.colours[secondaryColour], 1)
 		if end := left + int(math.Round(float64(right-left)*min(used, 1))); used > 0 && end > left {
 			colour := c.palette.GetSeriesColor(0)
 			if p.State != budget.StateOK {
@@ -419,26 +443,26 @@ func (c *canvas) budgets(progress []budget.Progress, top int) {
 			c.FilledRect(left, y+7, end, y+17, colour, colour, 0)
 		}
 		if p.State == budget.StateOver {
-			// A mark at the end says without colour that the bar would go on.
-			c.ArrowRight(right-6, y+12, 10, 10, c.ink[textInk], c.ink[textInk], 1)
+			// The arrow shows without colour that more than the bar is spent.
+			c.ArrowRight(right-6, y+12, 10, 10, c.colours[textColour], c.colours[textColour], 1)
 		}
 		c.description = append(c.description, p.Text+", "+ratio)
 		y += budgetRow
 	}
 }
 
-// fitProgress shortens the name in a progress so that its figures fit.
-func fitProgress(p budget.Progress, most int) string {
+// fitProgress returns the text of a progress, with a shortened name if the text is wider than maxWidth pixels.
+func fitProgress(p budget.Progress, maxWidth int) string {
 	name := locale.IsolateBidi(p.CategoryName)
-	if name == "" || widthOf(p.Text, chartText) <= most {
+	if name == "" || widthOf(p.Text, chartText) <= maxWidth {
 		return p.Text
 	}
-	room := most - widthOf(strings.Replace(p.Text, name, "", 1), chartText) - columnGap
+	room := maxWidth - widthOf(strings.Replace(p.Text, name, "", 1), chartText) - columnGap
 	return strings.Replace(p.Text, name, locale.IsolateBidi(fit(p.CategoryName, chartText, room)), 1)
 }
 
-// used is the ratio of a progress as a number, for the length of its bar alone.
-func used(p budget.Progress) float64 {
+// spentRatio returns the ratio of a progress as a number, which is exact enough for drawing.
+func spentRatio(p budget.Progress) float64 {
 	ratio, err := strconv.ParseFloat(p.Ratio(), 64)
 	if err != nil {
 		return 0
@@ -446,38 +470,39 @@ func used(p budget.Progress) float64 {
 	return ratio
 }
 
-// ratio writes how much is used, in whole percents, with the state where it is not ok.
+// ratio returns the ratio of a progress in whole percent, with a mark if its state is not ok.
 func (c *canvas) ratio(p budget.Progress) string {
-	text := c.percent.Sprint(number.Percent(used(p), number.MaxFractionDigits(0)))
+	text := c.percent.Sprint(number.Percent(spentRatio(p), number.MaxFractionDigits(0)))
 	if p.State != budget.StateOK {
 		text = "▲ " + text
 	}
 	return text
 }
 
-// months draws what was spent in each month as a bar, with the amount beside it.
+// months draws a bar for each month, with the amount beside it.
 func (c *canvas) months(months []report.MonthSum, top int) {
-	most, nameWidth, amountWidth := int64(1), 0, 0
+	highest, nameWidth, amountWidth := int64(1), 0, 0
 	for _, month := range months {
-		most = max(most, month.Sum.Home.Minor())
+		highest = max(highest, month.Sum.Home.Minor())
 		nameWidth = max(nameWidth, widthOf(c.format.MonthShort(month.Month), chartText))
-		amountWidth = max(amountWidth, widthOf(c.format.Money(month.Sum.Home)+mark(month.Sum), chartText))
+		amountWidth = max(amountWidth, widthOf(c.amount(month.Sum), chartText))
 	}
 	left, right := chartMargin+nameWidth+columnGap, chartWidth-chartMargin-amountWidth-columnGap
 	y := top + listRow
 	for _, month := range months {
-		c.left(c.format.MonthShort(month.Month), chartMargin, y, textInk)
-		// Refunds beyond the spending have no length: the amount says so.
-		length := float64(max(0, month.Sum.Home.Minor())) / float64(most) * float64(right-left)
-		c.FilledRect(left, y-10, left+int(math.Round(length)), y+2, c.palette.GetSeriesColor(0), c.palette.GetSeriesColor(0), 0)
-		c.LineStroke([]charts.Point{{X: left, Y: y - 14}, {X: left, Y: y + 6}}, c.ink[lineInk], 1)
-		c.right(c.format.Money(month.Sum.Home)+mark(month.Sum), chartWidth-chartMargin, y, textInk)
+		c.left(c.format.MonthShort(month.Month), chartMargin, y, textColour)
+		// A negative amount has no bar.
+		length := float64(max(0, month.Sum.Home.Minor())) / float64(highest) * float64(right-left)
+		colour := c.palette.GetSeriesColor(0)
+		c.FilledRect(left, y-10, left+int(math.Round(length)), y+2, colour, colour, 0)
+		c.LineStroke([]charts.Point{{X: left, Y: y - 14}, {X: left, Y: y + 6}}, c.colours[lineColour], 1)
+		c.right(c.amount(month.Sum), chartWidth-chartMargin, y, textColour)
 		c.describe(c.format.Month(month.Month), month.Sum.Home)
 		y += listRow
 	}
 }
 
-// line draws sums, one after another, over an axis that begins with nothing.
+// line draws the sums as a line. The axis begins at zero unless a sum is negative.
 func (c *canvas) line(names []string, sums []expense.Sum, top int) error {
 	if len(sums) == 0 {
 		return nil
@@ -495,12 +520,13 @@ func (c *canvas) line(names []string, sums []expense.Sum, top int) error {
 	option := charts.NewLineChartOptionWithData([][]float64{values})
 	option.Theme = c.palette
 	option.Legend.Show = charts.Ptr(false)
-	option.XAxis = charts.XAxisOption{Labels: names, LabelFontStyle: c.style(axisText, secondInk)}
-	if len(names) > fewLabels {
+	option.XAxis = charts.XAxisOption{Labels: names, LabelFontStyle: c.style(axisText, secondaryColour)}
+	if len(names) > maxLongLabels {
 		option.XAxis.LabelCount = 4
 	}
 	option.YAxis = []charts.YAxisOption{{
-		ValueFormatter: amount, LabelFontStyle: c.style(axisText, secondInk), LabelCount: 5, SplitLineShow: charts.Ptr(true),
+		ValueFormatter: amount, LabelFontStyle: c.style(axisText, secondaryColour), LabelCount: 5,
+		SplitLineShow: charts.Ptr(true),
 	}}
 	if lowest == 0 {
 		option.YAxis[0].Min = charts.Ptr(0.0)
@@ -517,26 +543,27 @@ func (c *canvas) line(names []string, sums []expense.Sum, top int) error {
 	return nil
 }
 
+// describe adds an amount to the description of the image.
 func (c *canvas) describe(name string, amount expense.Money) {
 	c.description = append(c.description, name+": "+c.format.Money(amount))
 }
 
 func (c *canvas) style(size float64, ink int) charts.FontStyle {
-	return charts.FontStyle{FontSize: size, FontColor: c.ink[ink]}
+	return charts.FontStyle{FontSize: size, FontColor: c.colours[ink]}
 }
 
-// share writes a share as the locale does.
+// share formats a share in the locale.
 func (c *canvas) share(s report.Share) string {
 	return c.percent.Sprint(number.Percent(float64(s.BasisPoints())/10_000, number.Scale(2)))
 }
 
-// write writes the picture, with a title and a description for those who do not see it.
+// write writes the image with a title and a description for screen readers.
 func (c *canvas) write(w io.Writer) error {
-	picture, err := c.Bytes()
+	image, err := c.Bytes()
 	if err != nil {
 		return fmt.Errorf("draw the chart: %w", err)
 	}
-	start, end := bytes.IndexByte(picture, '>')+1, bytes.LastIndex(picture, []byte("</svg>"))
+	start, end := bytes.IndexByte(image, '>')+1, bytes.LastIndex(image, []byte("</svg>"))
 	var head strings.Builder
 	for _, part := range []struct{ name, text string }{{"title", c.title}, {"desc", strings.Join(c.description, "; ")}} {
 		head.WriteString("<" + part.name + ">")
@@ -549,7 +576,9 @@ func (c *canvas) write(w io.Writer) error {
 	if c.err != nil {
 		return c.err
 	}
-	for _, part := range [][]byte{picture[:start], []byte(head.String()), picture[start:end], []byte(c.letters.String()), picture[end:]} {
+	for _, part := range [][]byte{
+		image[:start], []byte(head.String()), image[start:end], []byte(c.texts.String()), image[end:],
+	} {
 		if _, err := w.Write(part); err != nil {
 			return err
 		}
@@ -557,12 +586,12 @@ func (c *canvas) write(w io.Writer) error {
 	return nil
 }
 
-// darkStyle is a style sheet that puts the dark inks in the place of the light ones where the viewer prefers them.
+// darkStyle returns a style sheet that replaces the light colours by the dark ones if the viewer prefers dark colours.
 func darkStyle() string {
 	var b strings.Builder
 	b.WriteString("<style>@media (prefers-color-scheme:dark){")
-	for i, light := range inks[LightTheme] {
-		dark := inks[DarkTheme][i]
+	for i, light := range themeColours[LightTheme] {
+		dark := themeColours[DarkTheme][i]
 		for _, property := range []string{"fill", "stroke"} {
 			fmt.Fprintf(&b, `[style*="%s:%s"]{%s:%s!important}`, property, charts.ColorFromHex(light).String(), property, dark)
 		}

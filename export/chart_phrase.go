@@ -1,7 +1,8 @@
 package export
 
-// waitingFor says in a language that there is no exchange rate yet; a language that has no words here gets a sign.
-func waitingFor(language string) string {
+// pendingNoteIn says in a language that there is no exchange rate yet. It returns "?" for a language without a
+// translation.
+func pendingNoteIn(language string) string {
 	switch language {
 	case "ar":
 		return "لا يوجد سعر صرف بعد"

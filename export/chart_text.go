@@ -11,10 +11,10 @@ import (
 	"github.com/spendwise/spendwise/expense/locale"
 )
 
-// chartFonts are asked for in this order; a viewer that has none of them takes its own sans-serif.
+// chartFonts are the fonts of a chart in order of preference.
 const chartFonts = "'Noto Sans','Roboto',sans-serif"
 
-// A textAnchor says which end of a text stands at its place, so that it does not matter how wide a viewer's font is.
+// textAnchor says which end of a text is at its position. The width of the viewer's font does not matter then.
 type textAnchor string
 
 const (
@@ -22,28 +22,31 @@ const (
 	toRight  textAnchor = "end"
 )
 
-// text writes a text of the given size in pixels. It is an element of its own: what runs from right to left in it turns nothing else.
-func (c *canvas) text(body string, x, y int, anchor textAnchor, size, ink int) {
-	fmt.Fprintf(&c.letters, `<text x="%d" y="%d" text-anchor="%s" style="stroke:none;fill:%s;font-size:%dpx;font-family:%s;unicode-bidi:plaintext">`,
-		x, y, anchor, c.ink[ink].String(), size, chartFonts)
-	c.escape(&c.letters, body)
-	c.letters.WriteString("</text>")
+// text draws a text with a size in pixels. Each text is an element of its own, so right-to-left text does not affect
+// other texts.
+func (c *canvas) text(body string, x, y int, anchor textAnchor, size, colour int) {
+	fmt.Fprintf(&c.texts, `<text x="%d" y="%d" text-anchor="%s" `+
+		`style="stroke:none;fill:%s;font-size:%dpx;font-family:%s;unicode-bidi:plaintext">`,
+		x, y, anchor, c.colours[colour].String(), size, chartFonts)
+	c.escape(&c.texts, body)
+	c.texts.WriteString("</text>")
 }
 
-// escape writes a text as XML holds it.
+// escape writes a text as XML.
 func (c *canvas) escape(to *strings.Builder, text string) {
 	if err := xml.EscapeText(to, []byte(text)); err != nil && c.err == nil {
 		c.err = fmt.Errorf("write a text of the chart: %w", err)
 	}
 }
 
-// left and right write a text of the usual size from its left end on, or up to its right end.
-func (c *canvas) left(text string, x, y, ink int) { c.text(text, x, y, fromLeft, chartText, ink) }
+// left draws a text that begins at x.
+func (c *canvas) left(text string, x, y, colour int) { c.text(text, x, y, fromLeft, chartText, colour) }
 
-func (c *canvas) right(text string, x, y, ink int) { c.text(text, x, y, toRight, chartText, ink) }
+// right draws a text that ends at x.
+func (c *canvas) right(text string, x, y, colour int) { c.text(text, x, y, toRight, chartText, colour) }
 
-// widthOf is about how many pixels a text takes: as Noto Sans has it, wide characters as wide as they are high, and a little more,
-// because viewers have other fonts.
+// widthOf estimates the width of a text in pixels. It assumes Noto Sans and adds 5 %, because viewers may use other
+// fonts.
 func widthOf(text string, size int) int {
 	units := 0
 	for _, r := range text {
@@ -52,10 +55,10 @@ func widthOf(text string, size int) int {
 	return (units*size*21/20 + 999) / 1000
 }
 
-// runeWidth is the width of a character in thousandths of the size.
+// runeWidth returns the width of a character in thousandths of the font size.
 func runeWidth(r rune) int {
 	switch {
-	case joins(r):
+	case isCombining(r):
 		return 0
 	case r > unicode.MaxLatin1:
 		switch kind := width.LookupRune(r).Kind(); {
@@ -68,34 +71,35 @@ func runeWidth(r rune) int {
 	if advance, ok := regularFace().advance(r); ok {
 		return advance
 	}
-	return 700 // the scripts that Noto Sans leaves to other fonts have no wider letters in the mean
+	return 700 // an average for scripts that Noto Sans does not cover
 }
 
-// firstPictograph is where the planes of emoji begin.
+// firstPictograph is the first code point of the blocks of emoji.
 const firstPictograph = 0x1F000
 
-// joins reports whether a character is drawn onto the one before, or is not seen at all.
-func joins(r rune) bool {
+// isCombining reports whether a character combines with the one before it, or is invisible.
+func isCombining(r rune) bool {
 	return r >= 0x300 && (unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Variation_Selector))
 }
 
-// fit shortens a name to what a width in pixels holds, never between a character and what is drawn onto it.
-func fit(name string, size, most int) string {
-	name = plain(name)
-	if widthOf(name, size) <= most {
+// fit shortens a name to a width in pixels. It does not separate a character from its combining characters.
+func fit(name string, size, maxWidth int) string {
+	name = withoutBidi(name)
+	if widthOf(name, size) <= maxWidth {
 		return name
 	}
-	kept := 0
+	end := 0
 	for i, r := range name {
-		if !joins(r) && widthOf(name[:i]+"…", size) > most {
+		if isCombining(r) {
+			continue
+		}
+		if widthOf(name[:i]+"…", size) > maxWidth {
 			break
 		}
-		if !joins(r) {
-			kept = i
-		}
+		end = i
 	}
-	return strings.TrimRight(name[:kept], " \u200d") + "…"
+	return strings.TrimRight(name[:end], " \u200d") + "…"
 }
 
-// plain is a name as a text of its own, without what would order it in another direction.
-func plain(name string) string { return strings.Trim(locale.IsolateBidi(name), "\u2068\u2069") }
+// withoutBidi returns a name without characters that change the direction of text.
+func withoutBidi(name string) string { return strings.Trim(locale.IsolateBidi(name), "\u2068\u2069") }

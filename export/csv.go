@@ -13,18 +13,19 @@ import (
 	"github.com/spendwise/spendwise/export/wire"
 )
 
-// flushSize is how many bytes are gathered before they are written: memory does not grow with the rows.
+// flushSize is the number of bytes that are buffered before they are written.
 const flushSize = 32 << 10
 
-// CSVOptions say how [WriteCSV] writes.
+// CSVOptions are the options of [WriteCSV].
 type CSVOptions struct {
-	// BOM puts a byte order mark first, for spreadsheets that take a file without one for something else than UTF-8.
+	// BOM writes a byte order mark first. Some spreadsheets recognise UTF-8 only by the mark.
 	BOM bool
-	// CategoryName names a category; an error ends the export. See [CategoryNames].
+	// CategoryName returns the name of a category. An error of it ends the export. See [CategoryNames].
 	CategoryName func(id uuid.UUID) (string, error)
 }
 
-// CategoryNames returns a [CSVOptions.CategoryName] that knows these categories; any other is expense.ErrNotFound.
+// CategoryNames returns a function for [CSVOptions.CategoryName] that knows the given categories. It returns
+// expense.ErrNotFound for any other category.
 func CategoryNames(categories []expense.Category) func(uuid.UUID) (string, error) {
 	names := make(map[uuid.UUID]string, len(categories))
 	for _, category := range categories {
@@ -39,9 +40,11 @@ func CategoryNames(categories []expense.Category) func(uuid.UUID) (string, error
 	}
 }
 
-// WriteCSV writes rows as CSV by RFC 4180: UTF-8, CRLF, quotes doubled, [wire.CSVHeader] first, a point for the decimal
-// sign. A text that a spreadsheet would run gets one more leading apostrophe. It writes as it reads and holds no rows;
-// the first error of rows or w ends it. Reading it by export/statement's OwnMapping gives the same expenses.
+// WriteCSV writes rows as CSV (RFC 4180): UTF-8, CRLF line ends, [wire.CSVHeader] as the first line, and a point as the
+// decimal separator. A text that a spreadsheet could run as a formula gets a leading apostrophe, see [wire.GuardCell].
+//
+// WriteCSV writes while it reads and does not hold the rows in memory. It stops at the first error of rows or w and
+// returns it. Package export/statement reads the file without loss by its OwnMapping.
 func WriteCSV(w io.Writer, rows iter.Seq2[expense.Expense, error], opts CSVOptions) error {
 	buf := make([]byte, 0, flushSize+(16<<10))
 	if opts.BOM {
@@ -54,7 +57,7 @@ func WriteCSV(w io.Writer, rows iter.Seq2[expense.Expense, error], opts CSVOptio
 		}
 		category, err := opts.CategoryName(row.CategoryID)
 		if err != nil {
-			return fmt.Errorf("name the category of expense %s: %w", row.ID, err)
+			return fmt.Errorf("find the category of expense %s: %w", row.ID, err)
 		}
 		buf = appendRow(buf, row, category)
 		if len(buf) >= flushSize {
@@ -70,7 +73,7 @@ func WriteCSV(w io.Writer, rows iter.Seq2[expense.Expense, error], opts CSVOptio
 	return nil
 }
 
-// appendRow writes the line of one expense, in the order of [wire.CSVHeader].
+// appendRow appends the line of one expense in the order of [wire.CSVHeader].
 func appendRow(b []byte, row expense.Expense, category string) []byte {
 	b = appendID(b, row.ID)
 	b = append(b, ',')
@@ -104,7 +107,8 @@ func appendRow(b []byte, row expense.Expense, category string) []byte {
 	return append(b, '\r', '\n')
 }
 
-// appendText writes a text cell, guarded, and quoted where a reader could take it for something else.
+// appendText appends a text cell. It guards formulas, and quotes the text where RFC 4180 requires it and around leading
+// and trailing spaces.
 func appendText(b []byte, text string) []byte {
 	text = wire.GuardCell(text)
 	if text == "" {
@@ -125,7 +129,7 @@ func appendText(b []byte, text string) []byte {
 	}
 }
 
-// appendID writes an id in its usual form of 36 characters.
+// appendID appends an id in its usual form of 36 characters.
 func appendID(b []byte, id uuid.UUID) []byte {
 	b = hex.AppendEncode(b, id[0:4])
 	b = append(b, '-')

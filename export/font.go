@@ -12,28 +12,27 @@ import (
 	"sync"
 )
 
-// fontFiles are the fonts of the PDF report, with their licences; fonts/NOTICE says what they are.
+// fontFiles are the fonts of the PDF report and their licences; see fonts/NOTICE.
 //
 //go:embed fonts
 var fontFiles embed.FS
 
-// A typeface is a TrueType font and what is known of it: which characters of the Basic Multilingual Plane it has, and how
-// wide they are.
+// typeface is a TrueType font and the widths of its characters in the Basic Multilingual Plane.
 type typeface struct {
 	file     []byte
-	advances []uint16 // by rune, in thousandths of the size; noGlyph where the font has none
+	advances []uint16 // by code point, in thousandths of the font size; noGlyph if the font lacks the character
 }
 
 const noGlyph = 1<<16 - 1
 
-// The typefaces of a report. They are read when they are first needed, once in a process; the CJK one is needed by few.
+// The typefaces of a report. Each is read once per process, when it is first used.
 var (
 	regularFace = sync.OnceValue(func() *typeface { return mustTypeface("NotoSans-Regular") })
 	boldFace    = sync.OnceValue(func() *typeface { return mustTypeface("NotoSans-Bold") })
 	cjkFace     = sync.OnceValue(func() *typeface { return mustTypeface("DroidSansFallback") })
 )
 
-// advance returns the width of a character in thousandths of the size, and whether the font has it.
+// advance returns the width of a character in thousandths of the font size, and whether the font has the character.
 func (f *typeface) advance(r rune) (int, bool) {
 	if r < 0 || int(r) >= len(f.advances) || f.advances[r] == noGlyph {
 		return 0, false
@@ -41,7 +40,7 @@ func (f *typeface) advance(r rune) (int, bool) {
 	return int(f.advances[r]), true
 }
 
-// mustTypeface reads an embedded font; one that cannot be read was built wrong.
+// mustTypeface reads an embedded font. It panics if the font cannot be read, which means that the build is broken.
 func mustTypeface(name string) *typeface {
 	face, err := readTypeface(name)
 	if err != nil {
@@ -68,14 +67,14 @@ func readTypeface(name string) (*typeface, error) {
 	return face, err
 }
 
-// readAdvances reads the widths of a font's characters out of its tables head, hhea, hmtx and cmap.
+// readAdvances reads the widths of the characters from the tables head, hhea, hmtx and cmap of a font.
 func readAdvances(file []byte) ([]uint16, error) {
 	font := sfnt(file)
 	unitsPerEm := font.u16(font.table("head") + 18)
 	metrics := font.u16(font.table("hhea") + 34)
 	widths := font.table("hmtx")
 	if unitsPerEm == 0 || metrics == 0 {
-		return nil, errors.New("the tables head and hhea do not say how wide characters are")
+		return nil, errors.New("the tables head and hhea have no units per em or no metrics")
 	}
 	cmap := font.table("cmap")
 	segments := 0
@@ -85,7 +84,7 @@ func readAdvances(file []byte) ([]uint16, error) {
 		}
 	}
 	if segments == 0 {
-		return nil, errors.New("the table cmap has no part of format 4")
+		return nil, errors.New("the table cmap has no subtable of format 4")
 	}
 	advances := slices.Repeat([]uint16{noGlyph}, 1<<16)
 	count := font.u16(segments + 6)
@@ -106,7 +105,7 @@ func readAdvances(file []byte) ([]uint16, error) {
 	return advances, nil
 }
 
-// sfnt is the file of a TrueType font. What lies outside of it reads as 0.
+// sfnt is the file of a TrueType font. Its methods return 0 for offsets outside of the file.
 type sfnt []byte
 
 func (f sfnt) u16(at int) int {
@@ -118,7 +117,7 @@ func (f sfnt) u16(at int) int {
 
 func (f sfnt) u32(at int) int { return f.u16(at)<<16 | f.u16(at+2) }
 
-// table returns where a table begins, or the end of the file.
+// table returns the offset of a table, or the length of the file if there is no such table.
 func (f sfnt) table(tag string) int {
 	for i := range f.u16(4) {
 		if entry := 12 + 16*i; entry+16 <= len(f) && string(f[entry:entry+4]) == tag {

@@ -24,10 +24,10 @@ import (
 	"github.com/spendwise/spendwise/report"
 )
 
-// MaxReport is how many expenses a PDF report holds at most.
-const MaxReport = 20_000
+// MaxReportExpenses is the maximum number of expenses in a PDF report.
+const MaxReportExpenses = 20_000
 
-// A ReportReader is what a PDF report reads of one owner's ledger.
+// ReportReader is what ReadReport reads of one ledger.
 type ReportReader interface {
 	report.Reader
 
@@ -35,13 +35,14 @@ type ReportReader interface {
 	Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error]
 }
 
-// ReportOptions say whose report it is, and when it is made.
+// ReportOptions are the options of [ReadReport].
 type ReportOptions struct {
-	Who string    // such as an e-mail address
-	Now time.Time // the time that the report names as its own
+	Owner string    // the owner's name as the report shows it, such as an email address
+	Now   time.Time // the creation time that the report shows
 }
 
-// A Report is all that a PDF report shows. It holds nothing of the store, so it is written when the snapshot is gone.
+// Report is the content of a PDF report. It does not refer to the store, so it can be written after the snapshot has
+// ended.
 type Report struct {
 	report.Summary
 
@@ -50,33 +51,37 @@ type Report struct {
 	expenses map[uuid.UUID][]expense.Expense // by category, oldest first
 }
 
-// ReadReport reads the expenses that summary sums up, and their line by day or month; they agree when all comes of one View. More
-// than [MaxReport] are ErrInvalid.
+// ReadReport reads the expenses of the summary's period, and their trend by day or month. Pass the Reader of the View
+// that the summary was read in, so that all figures agree. It returns ErrInvalid if there are more than
+// [MaxReportExpenses] expenses.
 func ReadReport(ctx context.Context, r ReportReader, summary report.Summary, opts ReportOptions) (*Report, error) {
-	if summary.Sum.Count > MaxReport {
+	if summary.Sum.Count > MaxReportExpenses {
 		return nil, &expense.InvalidError{Code: "too_many_expenses", Detail: fmt.Sprintf(
-			"a PDF holds at most %d expenses, and these days have %d: narrow the range, or take the CSV export", MaxReport, summary.Sum.Count)}
+			"the period has %d expenses; a PDF report holds at most %d: choose a shorter period, or use the CSV export",
+			summary.Sum.Count, MaxReportExpenses)}
 	}
-	trend, err := report.Trend(ctx, r, report.TrendQuery{Dates: summary.Dates, Granularity: reportStep(summary.Dates)})
+	dates := summary.Dates
+	trend, err := report.Trend(ctx, r, report.TrendQuery{Dates: dates, Granularity: reportGranularity(dates)})
 	if err != nil {
 		return nil, err
 	}
 	rep := &Report{trend: trend, Summary: summary, opts: opts, expenses: map[uuid.UUID][]expense.Expense{}}
-	for e, err := range r.Expenses(ctx, expense.Query{Filter: expense.Filter{Dates: summary.Dates}, Sort: expense.OldestFirst}) {
+	query := expense.Query{Filter: expense.Filter{Dates: dates}, Sort: expense.OldestFirst}
+	for e, err := range r.Expenses(ctx, query) {
 		if err != nil {
-			return nil, fmt.Errorf("expenses from %s to %s: %w", summary.Dates.From, summary.Dates.To, err)
+			return nil, fmt.Errorf("read the expenses from %s to %s: %w", dates.From, dates.To, err)
 		}
 		rep.expenses[e.CategoryID] = append(rep.expenses[e.CategoryID], e)
 	}
 	return rep, nil
 }
 
-// WritePDF writes the report as a PDF of A4 pages: a front page with the totals, every expense by category, and the sources of the rates.
-// Nothing is written if it cannot be made.
+// WritePDF writes the report as a PDF with A4 pages in landscape format: a front page with charts and totals, all
+// expenses by category, and the sources of the exchange rates. It writes nothing if the PDF cannot be rendered.
 func (r *Report) WritePDF(w io.Writer) error {
 	file, err := r.render()
 	if err != nil {
-		return fmt.Errorf("make the PDF: %w", err)
+		return fmt.Errorf("render the PDF: %w", err)
 	}
 	if _, err := w.Write(file); err != nil {
 		return fmt.Errorf("write the PDF: %w", err)
@@ -84,14 +89,14 @@ func (r *Report) WritePDF(w io.Writer) error {
 	return nil
 }
 
-// render makes the file. The engine panics on what it does not like; that is an error here.
+// render returns the PDF file. It converts a panic of the PDF library into an error.
 func (r *Report) render() (file []byte, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = fmt.Errorf("the engine panicked: %v", cause)
+			err = fmt.Errorf("the PDF library panicked: %v", cause)
 		}
 	}()
-	pages := newPaper(r)
+	pages := newComposer(r)
 	if err := pages.front(); err != nil {
 		return nil, err
 	}
@@ -127,10 +132,12 @@ func (r *Report) config(cjk bool) *entity.Config {
 		WithLeftMargin(marginLeft).WithRightMargin(marginLeft).WithTopMargin(marginTop).WithBottomMargin(marginFoot).
 		WithCustomFonts(fonts).
 		WithDefaultFont(&props.Font{Family: latinFamily, Size: 8}).
-		WithPageNumber(props.PageNumber{Pattern: "Page {current} of {total}", Place: props.RightBottom, Family: latinFamily, Size: 7, Color: grey}).
+		WithPageNumber(props.PageNumber{
+			Pattern: "Page {current} of {total}", Place: props.RightBottom, Family: latinFamily, Size: 7, Color: grey,
+		}).
 		WithSequentialMode().
 		WithCompression(true).
-		WithTitle(r.title(), true).WithAuthor(metadata(r.opts.Who), true).WithCreator("SpendWise", true).
+		WithTitle(r.title(), true).WithAuthor(metadata(r.opts.Owner), true).WithCreator("SpendWise", true).
 		WithSubject("Expenses in "+r.Settings.Home.Code(), true).
 		WithCreationDate(r.opts.Now.UTC()).
 		Build()
@@ -140,32 +147,36 @@ func (r *Report) title() string {
 	return fmt.Sprintf("Expenses from %s to %s", r.Dates.From, r.Dates.To)
 }
 
-// finishFile sets what the engine cannot: the document's language, and the time of its last change, which is that of its making.
-// The catalogue is the last object before the table of places, so only the table itself moves.
+// finishFile sets two properties that the PDF library cannot set: the language of the document, and its modification
+// time, which is its creation time. The catalogue is the last object before the cross-reference table, so only the
+// table's offset changes.
 func finishFile(file []byte, now time.Time) ([]byte, error) {
-	const catalogue, lang, changed, start = "/Type /Catalog\n", "/Lang (en)\n", "/ModDate (D:", "startxref\n"
-	// The language of a document came with version 1.4 of the format.
+	const catalogue, lang, modified, xref = "/Type /Catalog\n", "/Lang (en)\n", "/ModDate (D:", "startxref\n"
+	// PDF 1.4 introduced the language of a document.
 	if _, found := bytes.CutPrefix(file, []byte("%PDF-1.3")); found {
 		copy(file, "%PDF-1.4")
 	}
-	at, times, places := bytes.LastIndex(file, []byte(catalogue)), bytes.LastIndex(file, []byte(changed)), bytes.LastIndex(file, []byte(start))
-	if at < 0 || times < 0 || places < at {
-		return nil, errors.New("the engine's file has no catalogue where it is expected")
+	catalogueAt, modifiedAt := bytes.LastIndex(file, []byte(catalogue)), bytes.LastIndex(file, []byte(modified))
+	xrefAt := bytes.LastIndex(file, []byte(xref))
+	if catalogueAt < 0 || modifiedAt < 0 || xrefAt < catalogueAt {
+		return nil, errors.New("the PDF has no catalogue before its cross-reference table")
 	}
-	copy(file[times+len(changed):], now.UTC().Format("20060102150405"))
-	number, _, _ := bytes.Cut(file[places+len(start):], []byte("\n"))
-	place, err := strconv.Atoi(string(number))
+	copy(file[modifiedAt+len(modified):], now.UTC().Format("20060102150405"))
+	xrefAt += len(xref)
+	number, _, _ := bytes.Cut(file[xrefAt:], []byte("\n"))
+	offset, err := strconv.Atoi(string(number))
 	if err != nil {
-		return nil, fmt.Errorf("the place of the engine's table: %w", err)
+		return nil, fmt.Errorf("the offset of the cross-reference table: %w", err)
 	}
-	at += len(catalogue)
+	catalogueAt += len(catalogue)
 	finished := make([]byte, 0, len(file)+len(lang)+8)
-	finished = append(append(append(finished, file[:at]...), lang...), file[at:places+len(start)]...)
-	finished = strconv.AppendInt(finished, int64(place+len(lang)), 10)
-	return append(finished, file[places+len(start)+len(number):]...), nil
+	finished = append(append(append(finished, file[:catalogueAt]...), lang...), file[catalogueAt:xrefAt]...)
+	finished = strconv.AppendInt(finished, int64(offset+len(lang)), 10)
+	return append(finished, file[xrefAt+len(number):]...), nil
 }
 
-// metadata returns a text as the engine can take it for the document's properties, where no font matters.
+// metadata returns a text for the properties of the document. The PDF library does not accept characters beyond U+FFFF
+// there.
 func metadata(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -178,7 +189,7 @@ func metadata(text string) string {
 	}, composed(text))
 }
 
-// latinDigits returns the locale with the digits that a report's fonts have.
+// latinDigits returns the locale with Latin digits, because the fonts of a report have no others.
 func latinDigits(locale string) string {
 	tag, err := language.Make(locale).SetTypeForKey("nu", "latn")
 	if err != nil {
@@ -187,5 +198,5 @@ func latinDigits(locale string) string {
 	return tag.String()
 }
 
-// Name returns a name for the report's file, without an ending.
+// Name returns a file name for the report without an extension.
 func (r *Report) Name() string { return fmt.Sprintf("expenses-%s-%s", r.Dates.From, r.Dates.To) }

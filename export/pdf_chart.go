@@ -15,102 +15,105 @@ import (
 	"github.com/spendwise/spendwise/report"
 )
 
-// The charts of a report, in millimetres, and how many pixels a millimetre has: twice as many as a screen's.
+// The sizes of the charts of a report in millimetres, and their resolution.
 const (
 	reportChartHeight = 42
 	reportRingWidth   = 42
-	reportKeyWidth    = 62
-	reportLineWidth   = textWidth - reportRingWidth - reportKeyWidth
+	reportLegendWidth = 62
+	reportLineWidth   = textWidth - reportRingWidth - reportLegendWidth
 	pixelsPerMM       = 8
-	// markWidth is that of the coloured marks in front of the key's lines.
+	// markWidth is the width of the coloured marks before the lines of the legend.
 	markWidth = 5
-	// keyRows is how many categories the ring's key names at most.
-	keyRows = 12
-	// mostDays is up to how many days a report's line goes by day; beyond that it goes by month.
-	mostDays = 62
+	// maxLegendRows is the maximum number of categories in the legend.
+	maxLegendRows = 12
+	// maxDailyTrend is the longest period in days for which the trend is by day. It is by month for longer periods.
+	maxDailyTrend = 62
 )
 
-// reportStep is the step of the line in a report of these days.
-func reportStep(dates expense.Range) expense.Granularity {
-	if dates.To.Sub(dates.From) < mostDays {
+// reportGranularity returns the granularity of the trend in a report.
+func reportGranularity(dates expense.Range) expense.Granularity {
+	if dates.To.Sub(dates.From) < maxDailyTrend {
 		return expense.ByDay
 	}
 	return expense.ByMonth
 }
 
-// A picture stands somewhere in a row.
-type picture struct {
+// image is a PNG image in a row.
+type image struct {
 	left, width float64
 	png         []byte
 }
 
-// A pictureRow is a row of pictures, with texts between them.
-type pictureRow struct {
+// imageRow is a row of images and texts.
+type imageRow struct {
 	textRow
-	pictures []picture
-	tall     float64
+	images      []image
+	imageHeight float64
 }
 
-// GetHeight returns the row's height.
-func (r *pictureRow) GetHeight(core.Provider, *entity.Cell) float64 { return r.tall }
+// GetHeight implements [core.Component].
+func (r *imageRow) GetHeight(core.Provider, *entity.Cell) float64 { return r.imageHeight }
 
-// Render draws the pictures and the texts.
-func (r *pictureRow) Render(provider core.Provider, cell *entity.Cell) {
-	for _, p := range r.pictures {
-		provider.AddImageFromBytes(p.png, &entity.Cell{X: cell.X + p.left, Y: cell.Y, Width: p.width, Height: r.tall}, &props.Rect{Percent: 100}, extension.Png)
+// Render implements [core.Component].
+func (r *imageRow) Render(provider core.Provider, cell *entity.Cell) {
+	for _, p := range r.images {
+		at := &entity.Cell{X: cell.X + p.left, Y: cell.Y, Width: p.width, Height: r.imageHeight}
+		provider.AddImageFromBytes(p.png, at, &props.Rect{Percent: 100}, extension.Png)
 	}
 	r.textRow.Render(provider, cell)
 }
 
-// charts puts the categories' ring with its key, and the line of the period's days or months, on the front page.
-func (l *paper) charts() error {
-	r := &pictureRow{tall: reportChartHeight}
-	if ring := ringPicture(l.report.Summary); ring != nil {
+// charts adds a ring of the categories with its legend, and the line of the trend.
+func (l *composer) charts() error {
+	r := &imageRow{imageHeight: reportChartHeight}
+	if ring := ringImage(l.report.Summary); ring != nil {
 		drawn, err := ring()
 		if err != nil {
 			return fmt.Errorf("draw the ring: %w", err)
 		}
-		r.pictures = append(r.pictures, picture{width: reportRingWidth + markWidth, png: drawn})
-		r.cells = l.key()
+		r.images = append(r.images, image{width: reportRingWidth + markWidth, png: drawn})
+		r.cells = l.legend()
 	}
 	if points := l.report.trend.Points; len(points) > 1 && l.report.Sum.Count > 0 {
-		drawn, err := linePicture(l.report.trend)
+		drawn, err := lineImage(l.report.trend)
 		if err != nil {
 			return fmt.Errorf("draw the line: %w", err)
 		}
-		r.pictures = append(r.pictures, picture{left: reportRingWidth + reportKeyWidth, width: reportLineWidth, png: drawn})
+		r.images = append(r.images, image{left: reportRingWidth + reportLegendWidth, width: reportLineWidth, png: drawn})
 	}
-	if len(r.pictures) > 0 {
+	if len(r.images) > 0 {
 		l.space(2)
-		l.need(r.tall)
-		l.place(rowOf(r), r.tall, nil)
+		l.need(r.imageHeight)
+		l.place(rowOf(r), r.imageHeight, nil)
 	}
 	return nil
 }
 
-// keyStyle is that of the ring's key, whose lines stand beside the marks in the picture.
-var keyStyle = textStyle{size: bodySize}
+// legendStyle is the style of the legend. Its lines are beside the marks in the image of the ring.
+var legendStyle = textStyle{size: bodySize}
 
-// key names the categories of the ring beside it, in the order of their slices.
-func (l *paper) key() []cellText {
+// legend returns the legend of the ring: the categories in the order of their slices.
+func (l *composer) legend() []cellText {
 	const share = 14
-	names := cellText{left: reportRingWidth + markWidth, width: reportKeyWidth - markWidth - share - padding, style: keyStyle}
-	shares := cellText{left: reportRingWidth + reportKeyWidth - share - padding, width: share, style: keyStyle}
+	names := cellText{
+		left: reportRingWidth + markWidth, width: reportLegendWidth - markWidth - share - padding, style: legendStyle,
+	}
+	shares := cellText{left: reportRingWidth + reportLegendWidth - share - padding, width: share, style: legendStyle}
 	shares.style.right = true
-	for i, c := range sliced(l.report.Summary) {
-		if i == keyRows {
-			names.lines = append(names.lines, l.text.lines("…", keyStyle, names.width)...)
+	for i, c := range categoriesInRing(l.report.Summary) {
+		if i == maxLegendRows {
+			names.lines = append(names.lines, l.text.lines("…", legendStyle, names.width)...)
 			break
 		}
-		lines := l.text.lines(c.Name, keyStyle, names.width)
+		lines := l.text.lines(c.Name, legendStyle, names.width)
 		names.lines = append(names.lines, lines[:min(1, len(lines))]...)
-		shares.lines = append(shares.lines, l.text.lines(l.number(c.Share.String())+" %", keyStyle, share)...)
+		shares.lines = append(shares.lines, l.text.lines(l.number(c.Share.String())+" %", legendStyle, share)...)
 	}
 	return []cellText{names, shares}
 }
 
-// sliced returns the categories that have a slice of the ring, in its order.
-func sliced(s report.Summary) []report.CategorySpending {
+// categoriesInRing returns the categories that have a slice of the ring, in the order of the slices.
+func categoriesInRing(s report.Summary) []report.CategorySpending {
 	var list []report.CategorySpending
 	for _, c := range s.ByCategory {
 		if !c.Share.IsZero() && c.Share.BasisPoints() > 0 {
@@ -120,7 +123,7 @@ func sliced(s report.Summary) []report.CategorySpending {
 	return list
 }
 
-// reportPainter returns a painter of a picture without letters but those of axes.
+// reportPainter returns a painter for an image of a size in millimetres.
 func reportPainter(width, height int) (*charts.Painter, charts.ColorPalette) {
 	var series []charts.Color
 	for _, hex := range sliceColours {
@@ -137,9 +140,9 @@ func reportPainter(width, height int) (*charts.Painter, charts.ColorPalette) {
 	return painter, palette
 }
 
-// ringPicture draws the categories' shares as a ring; nil where nothing has a share.
-func ringPicture(s report.Summary) func() ([]byte, error) {
-	categories := sliced(s)
+// ringImage returns a function that draws the ring of the categories, or nil if no category has a slice.
+func ringImage(s report.Summary) func() ([]byte, error) {
+	categories := categoriesInRing(s)
 	if len(categories) == 0 {
 		return nil
 	}
@@ -153,13 +156,14 @@ func ringPicture(s report.Summary) func() ([]byte, error) {
 		}
 		box := charts.NewBox(0, 0, reportRingWidth*pixelsPerMM, reportChartHeight*pixelsPerMM)
 		err := painter.Child(charts.PainterBoxOption(box)).DoughnutChart(charts.DoughnutChartOption{
-			Theme: palette, SeriesList: slices, RadiusRing: "44%", RadiusCenter: "26%", Legend: charts.LegendOption{Show: charts.Ptr(false)},
+			Theme: palette, SeriesList: slices, RadiusRing: "44%", RadiusCenter: "26%",
+			Legend: charts.LegendOption{Show: charts.Ptr(false)},
 		})
 		if err != nil {
 			return nil, err
 		}
-		pitch := cellText{style: keyStyle}.lineHeight() * pixelsPerMM
-		for i := range min(len(categories), keyRows) {
+		pitch := cellText{style: legendStyle}.lineHeight() * pixelsPerMM
+		for i := range min(len(categories), maxLegendRows) {
 			colour, left, top := palette.GetSeriesColor(i), (reportRingWidth+1)*pixelsPerMM, int((float64(i)+0.25)*pitch)
 			painter.FilledRect(left, top, left+int(0.8*pitch), top+int(0.8*pitch), colour, colour, 0)
 		}
@@ -167,9 +171,8 @@ func ringPicture(s report.Summary) func() ([]byte, error) {
 	}
 }
 
-// linePicture draws what was spent in each day or month of the period. Its letters are digits alone: pictures have a font of
-// their own.
-func linePicture(trend report.TrendReport) ([]byte, error) {
+// lineImage draws the line of a trend. Its labels are only digits, because the chart library has fonts of its own.
+func lineImage(trend report.TrendReport) ([]byte, error) {
 	painter, palette := reportPainter(reportLineWidth, reportChartHeight)
 	home := trend.Sum.Home.Currency()
 	scale := math.Pow10(home.Digits())
@@ -182,14 +185,15 @@ func linePicture(trend report.TrendReport) ([]byte, error) {
 			names[i] = point.Dates.From.Month().String()
 		}
 	}
-	const letters = 2 * 9
-	text := charts.FontStyle{FontSize: letters, FontColor: charts.ColorFromHex("#57606b")}
+	text := charts.FontStyle{FontSize: 18, FontColor: charts.ColorFromHex("#57606b")}
 	option := charts.NewLineChartOptionWithData([][]float64{values})
 	option.Theme, option.Legend.Show, option.LineStrokeWidth = palette, charts.Ptr(false), 4
 	option.XAxis = charts.XAxisOption{Labels: names, LabelFontStyle: text, LabelCount: min(6, len(names))}
 	option.YAxis = []charts.YAxisOption{{
 		LabelFontStyle: text, LabelCount: 5, SplitLineShow: charts.Ptr(true),
-		ValueFormatter: func(value float64) string { return strconv.FormatFloat(math.Round(value*scale)/scale, 'f', -1, 64) },
+		ValueFormatter: func(value float64) string {
+			return strconv.FormatFloat(math.Round(value*scale)/scale, 'f', -1, 64)
+		},
 	}}
 	if lowest == 0 {
 		option.YAxis[0].Min = charts.Ptr(0.0)

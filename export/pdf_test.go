@@ -38,7 +38,8 @@ var someNotes = []string{
 	strings.Repeat("W", 120), "naïve façade Å ø ł ő ș ğ ı İ ₹ 500 ¥ 1000 £ ₩ ₺ ₽ 한국어",
 }
 
-// yearLedger makes a ledger of "ada" with n expenses of 2025 in four categories. The note of each begins with its number.
+// yearLedger makes a ledger of "ada" with n expenses of 2025 in four categories. The note of each begins with its
+// number.
 func yearLedger(t testing.TB, n int, notes func(i int) string) (store.Store, []expense.Expense) {
 	t.Helper()
 	st := memstore.New()
@@ -93,7 +94,7 @@ func readReport(t testing.TB, st store.Store, who string) (made *export.Report, 
 		if err != nil {
 			return err
 		}
-		made, err = export.ReadReport(t.Context(), r, yearly.Summary, export.ReportOptions{Who: who, Now: now})
+		made, err = export.ReadReport(t.Context(), r, yearly.Summary, export.ReportOptions{Owner: who, Now: now})
 		return err
 	})
 	return made, err
@@ -168,7 +169,7 @@ func ExampleReport_WritePDF() {
 		if err != nil {
 			return err
 		}
-		made, err = export.ReadReport(ctx, r, yearly.Summary, export.ReportOptions{Who: "ada@example.com", Now: now})
+		made, err = export.ReadReport(ctx, r, yearly.Summary, export.ReportOptions{Owner: "ada@example.com", Now: now})
 		return err
 	})
 	if err != nil {
@@ -234,7 +235,7 @@ func TestEveryExpenseAndEveryTotalIsOnThePages(t *testing.T) {
 			t.Errorf("the pages lack %q", part)
 		}
 	}
-	if strings.Contains(text, "stands for a character") {
+	if strings.Contains(text, "replaces a character") {
 		t.Error("a footnote on missing characters where none is missing")
 	}
 }
@@ -242,7 +243,7 @@ func TestEveryExpenseAndEveryTotalIsOnThePages(t *testing.T) {
 func TestWhatTheFontsLackIsMarkedAndFootnoted(t *testing.T) {
 	st, _ := yearLedger(t, 3, func(i int) string { return []string{"🍜 noodles", "عربي", "plain"}[i] })
 	text := poppler(t, pdfOf(t, st, "ada 🍜"), "pdftotext", "-layout")
-	for _, part := range []string{"� noodles", "����", "plain", "� stands for a character that the fonts of this document do not have"} {
+	for _, part := range []string{"� noodles", "����", "plain", "� replaces a character that the fonts of this document do not have"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the pages lack %q:\n%s", part, text)
 		}
@@ -351,7 +352,7 @@ func TestNoTextMakesTheEngineFail(t *testing.T) {
 			ByCategory: []report.CategorySpending{{ID: uuid.UUID{1}, Name: text.Draw(rt, "category"), Sum: expense.NewSum(expense.MustCurrency("EUR"))}},
 		}
 		rows := seq(expense.Expense{ID: uuid.UUID{2}, CategoryID: uuid.UUID{1}, Notes: text.Draw(rt, "notes"), Amount: expense.MustMoney("1", "AED"), Date: expense.MustDate("2025-01-02")})
-		made, err := export.ReadReport(t.Context(), listing{rows}, summary, export.ReportOptions{Who: text.Draw(rt, "who"), Now: now})
+		made, err := export.ReadReport(t.Context(), listing{rows}, summary, export.ReportOptions{Owner: text.Draw(rt, "who"), Now: now})
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -362,7 +363,7 @@ func TestNoTextMakesTheEngineFail(t *testing.T) {
 }
 
 func TestAReportOfTooManyExpensesSaysWhatToDo(t *testing.T) {
-	summary := report.Summary{Sum: expense.Sum{Count: export.MaxReport + 1}}
+	summary := report.Summary{Sum: expense.Sum{Count: export.MaxReportExpenses + 1}}
 	_, err := export.ReadReport(t.Context(), nil, summary, export.ReportOptions{})
 	faults := expense.InvalidErrors(err)
 	if len(faults) != 1 || faults[0].Code != "too_many_expenses" || !strings.Contains(faults[0].Detail, "CSV") {

@@ -17,19 +17,20 @@ const (
 	latinFamily = "noto"
 	cjkFamily   = "droid"
 
-	// missingGlyph stands for every character that no font of a report has.
+	// missingGlyph replaces every character that no font of a report has.
 	missingGlyph = '\ufffd'
-	// pointsPerMM is how many points of a font's size make a millimetre.
+	// pointsPerMM is the number of typographic points in a millimetre.
 	pointsPerMM = 72 / 25.4
 )
 
-// A typesetter breaks texts into lines of a width, and each line into runs of one font. It remembers what it met.
+// typesetter breaks texts into lines of a width, and each line into runs of one font. Its fields accumulate over all
+// texts.
 type typesetter struct {
-	missing int  // characters that no font has
-	cjk     bool // the second font is needed
+	missing int  // the number of characters that no font has
+	cjk     bool // a text needs the CJK font
 }
 
-// A textStyle is how a cell's text looks.
+// textStyle is the style of a text.
 type textStyle struct {
 	size   float64 // in points
 	bold   bool
@@ -37,28 +38,29 @@ type textStyle struct {
 	colour *props.Color
 }
 
-// A run is a part of a line in one font.
+// run is a part of a line in one font.
 type run struct {
 	text   string
 	family string
-	left   float64 // from the line's start, in mm
+	left   float64 // the distance from the start of the line, in millimetres
 }
 
-// A textLine is one line of a cell.
+// textLine is one line of a cell.
 type textLine struct {
 	runs  []run
-	width float64 // in mm
+	width float64 // in millimetres
 }
 
-// A glyph is a character as it is set.
+// glyph is a character with its font and width.
 type glyph struct {
 	r       rune
 	family  string
-	advance int
+	advance int // in thousandths of the font size
 }
 
-// clean returns the text as it can be set: composed, tabs as blanks, without what is not seen, line feeds kept, and each
-// character that no font has replaced by the missing glyph. The engine panics on bytes that are no UTF-8 and beyond U+FFFF.
+// clean returns the glyphs of a text. It normalises the text to NFC, converts tabs to spaces, removes invisible
+// characters except line feeds, and replaces characters that no font has by the missing glyph. The PDF library would
+// panic on invalid UTF-8 and on characters beyond U+FFFF.
 func (t *typesetter) clean(text string, bold bool) []glyph {
 	face := regularFace()
 	if bold {
@@ -93,30 +95,30 @@ func (t *typesetter) clean(text string, bold bool) []glyph {
 	return glyphs
 }
 
-// firstCJK is the first character that the second font is asked for.
+// firstCJK is the first code point that is looked up in the CJK font.
 const firstCJK = 0x1100
 
-// breakable reports whether a line may be broken before or after the character, without a blank.
+// breakable reports whether a line may break before and after the glyph without a space.
 func (g glyph) breakable() bool { return g.family == cjkFamily }
 
-// lines sets a text in lines of at most width mm.
+// lines breaks a text into lines of at most width millimetres.
 func (t *typesetter) lines(text string, style textStyle, width float64) []textLine {
 	if text == "" {
 		return nil
 	}
 	glyphs := t.clean(text, style.bold)
-	most := int(width * pointsPerMM / style.size * 1000)
+	maxAdvance := int(width * pointsPerMM / style.size * 1000)
 	var lines []textLine
 	for len(glyphs) > 0 {
-		end, next := breakLine(glyphs, most)
+		end, next := breakLine(glyphs, maxAdvance)
 		lines = append(lines, setLine(glyphs[:end], style.size))
 		glyphs = glyphs[next:]
 	}
 	return lines
 }
 
-// breakLine returns where the first line of glyphs ends, and where the next one begins. A line takes at least one glyph.
-func breakLine(glyphs []glyph, most int) (end, next int) {
+// breakLine returns the end of the first line of glyphs and the start of the next line. A line has at least one glyph.
+func breakLine(glyphs []glyph, maxAdvance int) (end, next int) {
 	width, lastEnd, lastNext := 0, 0, 0
 	for i, g := range glyphs {
 		switch {
@@ -128,7 +130,7 @@ func breakLine(glyphs []glyph, most int) (end, next int) {
 			lastEnd, lastNext = i, i
 		}
 		width += g.advance
-		if width <= most || i == 0 || g.advance == 0 || g.r == ' ' {
+		if width <= maxAdvance || i == 0 || g.advance == 0 || g.r == ' ' {
 			continue
 		}
 		if lastNext > 0 {
@@ -139,6 +141,7 @@ func breakLine(glyphs []glyph, most int) (end, next int) {
 	return len(glyphs), len(glyphs)
 }
 
+// setLine returns a line of glyphs, as runs of one font.
 func setLine(glyphs []glyph, size float64) textLine {
 	var line textLine
 	var text strings.Builder
@@ -164,30 +167,31 @@ func setLine(glyphs []glyph, size float64) textLine {
 	return line
 }
 
+// millimetres converts thousandths of a font size.
 func millimetres(units int, size float64) float64 { return float64(units) * size / 1000 / pointsPerMM }
 
-// A cellText is a text that is set: where it stands in its row, and its lines.
+// cellText is a text that was broken into lines.
 type cellText struct {
-	left, width float64
+	left, width float64 // in millimetres; left is the distance from the start of the row
 	style       textStyle
 	lines       []textLine
 }
 
-// leading is the height of a line of text, in parts of the font's size.
+// leading is the height of a line in units of the font size.
 const leading = 1.22
 
 func (c cellText) lineHeight() float64 { return c.style.size / pointsPerMM * leading }
 
 func (c cellText) height() float64 { return float64(len(c.lines)) * c.lineHeight() }
 
-// A textRow is a row of set cells. It is a component of the engine that knows its own height, so that no row runs into the
-// next one, and that no text is measured twice.
+// textRow is a row of cells. It is a component of the PDF library that knows its height, so rows do not overlap and
+// texts are measured only once.
 type textRow struct {
 	cells       []cellText
-	top, bottom float64 // blank space, in mm
+	top, bottom float64 // vertical space in millimetres
 }
 
-// height is what the row needs.
+// height returns the height of the row in millimetres.
 func (r *textRow) height() float64 {
 	tallest := 0.0
 	for _, cell := range r.cells {
@@ -196,16 +200,16 @@ func (r *textRow) height() float64 {
 	return r.top + tallest + r.bottom
 }
 
-// tallest is the number of lines of the cell that has most.
-func (r *textRow) tallest() int {
-	most := 0
+// lineCount returns the number of lines of the longest cell.
+func (r *textRow) lineCount() int {
+	count := 0
 	for _, cell := range r.cells {
-		most = max(most, len(cell.lines))
+		count = max(count, len(cell.lines))
 	}
-	return most
+	return count
 }
 
-// split cuts the row after so many lines: a note may be longer than a page.
+// split splits the row after a number of lines.
 func (r *textRow) split(lines int) (head, tail *textRow) {
 	head, tail = &textRow{top: r.top, bottom: r.bottom}, &textRow{top: r.top, bottom: r.bottom}
 	for _, cell := range r.cells {
@@ -217,9 +221,10 @@ func (r *textRow) split(lines int) (head, tail *textRow) {
 	return head, tail
 }
 
-// Render draws the row's cells.
+// Render implements [core.Component].
 func (r *textRow) Render(provider core.Provider, cell *entity.Cell) {
-	// The engine breaks what is wider than its cell; these lines are broken already, so it gets room enough.
+	// The PDF library breaks texts that are wider than their cell. The lines are already broken, so the cells are very
+	// wide.
 	const unbounded = 10_000
 	for _, text := range r.cells {
 		style := fontstyle.Normal
@@ -234,29 +239,30 @@ func (r *textRow) Render(provider core.Provider, cell *entity.Cell) {
 			for _, part := range line.runs {
 				family, partStyle := part.family, style
 				if family == cjkFamily {
-					partStyle = fontstyle.Normal // the second font has no bold
+					partStyle = fontstyle.Normal // the CJK font has no bold style
 				}
-				provider.AddText(part.text, &entity.Cell{X: cell.X + left + part.left, Y: cell.Y, Width: unbounded, Height: cell.Height},
-					&props.Text{
-						Top: r.top + float64(i)*text.lineHeight(), Family: family, Style: partStyle, Size: text.style.size, Color: text.style.colour,
-						Align: align.Left,
-					})
+				at := &entity.Cell{X: cell.X + left + part.left, Y: cell.Y, Width: unbounded, Height: cell.Height}
+				provider.AddText(part.text, at, &props.Text{
+					Top: r.top + float64(i)*text.lineHeight(), Family: family, Style: partStyle, Size: text.style.size,
+					Color: text.style.colour, Align: align.Left,
+				})
 			}
 		}
 	}
 }
 
-// GetHeight returns what the row needs.
+// GetHeight implements [core.Component].
 func (r *textRow) GetHeight(core.Provider, *entity.Cell) float64 { return r.height() }
 
-// SetConfig is part of the engine's interface; a set row needs no configuration.
+// SetConfig implements [core.Component].
 func (r *textRow) SetConfig(*entity.Config) {}
 
-// GetStructure is part of the engine's interface, for its own tests.
+// GetStructure implements [core.Component]. The tests of the PDF library use it.
 func (r *textRow) GetStructure() *node.Node[core.Structure] {
 	return node.New(core.Structure{Type: "textRow"})
 }
 
+// composed returns a text in NFC, with replacement characters for invalid UTF-8.
 func composed(text string) string {
 	return norm.NFC.String(strings.ToValidUTF8(text, string(missingGlyph)))
 }

@@ -14,28 +14,29 @@ import (
 
 const alertsPath = budgetsPath + "/alerts"
 
-// listAlerts answers GET /v1/budgets/alerts: the latest month first, then the latest raised.
+// listAlerts handles GET /v1/budgets/alerts. The latest month comes first, and within a month the alert that was raised
+// last.
 func (c *call) listAlerts() error {
 	return sendList(c, list[budget.Alert, wire.Alert]{
 		scope: "alerts", path: alertsPath, body: wire.NewAlert, key: alertKey,
 		read: func(r store.Reader) ([]budget.Alert, error) {
 			alerts, err := r.Alerts(c.ctx, expense.Month{})
 			if err == nil && len(alerts) == 0 {
-				_, err = r.Settings(c.ctx) // says whether there is a ledger
+				_, err = r.Settings(c.ctx) // ErrNotFound if there is no ledger
 			}
 			return alerts, err
 		},
 	})
 }
 
-// alertKey is the greater the later an alert comes in the list: its month and its moment count down.
+// alertKey returns a key whose byte order is the order of the list. Month and time descend, so their bits are inverted.
 func alertKey(a budget.Alert) []byte {
 	key := binary.BigEndian.AppendUint32(nil, ^uint32(a.Month.Int()))
 	key = binary.BigEndian.AppendUint64(key, ^uint64(a.RaisedAt.UnixMicro()))
 	return append(key, a.ID[:]...)
 }
 
-// readAlert answers POST /v1/budgets/alerts/{id}/read. Reading it again changes nothing.
+// readAlert handles POST /v1/budgets/alerts/{id}/read.
 func (c *call) readAlert() error {
 	id, err := c.id()
 	if err != nil {
@@ -47,8 +48,8 @@ func (c *call) readAlert() error {
 	})
 }
 
-// raiseAlerts raises what the write that was just committed calls for. The write stands whatever comes of it: an alert that cannot
-// be raised now is raised by the next write, or by the ticker.
+// raiseAlerts raises the alerts that are due after the write that was just committed. An error does not affect the
+// write: the next write or the ticker raises the alerts.
 func (c *call) raiseAlerts() {
 	if !c.hasBudgets {
 		return

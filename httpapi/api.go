@@ -86,7 +86,7 @@ func New(st store.Store, cfg Config) (http.Handler, error) {
 		base: strings.TrimRight(cfg.BaseURL, "/"), timeout: cmp.Or(cfg.Timeout, defaultTimeout),
 		log: slog.New(slog.DiscardHandler), observe: cfg.Observe, now: cfg.Now, validate: newValidator(),
 		roles: cmp.Or(cfg.Roles, AllRoles), challenge: cmp.Or(cfg.Challenge, defaultChallenge),
-		pdfs: make(chan struct{}, pdfsAtOnce), streams: streams{done: cfg.Done},
+		pdfs: make(chan struct{}, maxConcurrentPDFs), streams: streams{done: cfg.Done},
 	}
 	if a.authenticator == nil && a.accounts != nil {
 		a.authenticator = a.accounts

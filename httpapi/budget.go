@@ -17,48 +17,53 @@ import (
 
 const budgetsPath = "/v1/budgets"
 
-// postBudget answers POST /v1/budgets.
+// postBudget handles POST /v1/budgets.
 func (c *call) postBudget() error {
 	return create(c, func(ctx context.Context, tx store.Tx, in wire.BudgetInput) (result, error) {
 		added, err := budget.Add(ctx, tx, c.env(), in.Draft())
-		return createdResult(added.Created, budgetsPath, added.Budget.ID, added.Budget.Version, wire.NewBudget(added.Budget)), c.addingBudget(err)
+		b := added.Budget
+		return createdResult(added.Created, budgetsPath, b.ID, b.Version, wire.NewBudget(b)), c.explainExistingBudget(err)
 	})
 }
 
-// addingBudget tells who adds a second budget for a category how the first goes on.
-func (c *call) addingBudget(err error) error {
-	taken, ok := errors.AsType[*budget.ExistsError](err)
+// explainExistingBudget returns a problem that says how to change the existing budget if err is a [budget.ExistsError],
+// else err.
+func (c *call) explainExistingBudget(err error) error {
+	exists, ok := errors.AsType[*budget.ExistsError](err)
 	if !ok {
 		return err
 	}
-	ended, goOn := "", ""
-	if taken.Ended() {
-		ended = fmt.Sprintf("; it ended with %s", taken.Existing.Until)
-		goOn = `, "until_month": null`
+	ended, reopen := "", ""
+	if exists.Ended() {
+		ended = fmt.Sprintf(", which ended in %s", exists.Existing.Until)
+		reopen = `, "until_month": null`
 	}
-	p := newProblem(codeAlreadyExists, `There is a budget for %s already%s. To give it another limit from a month on, PATCH %s with `+
-		`{"amount": "%s", "from_month": "%s"%s}: the months before stay as they were.`, taken.Scope, ended,
-		c.api.url(budgetsPath+"/"+taken.Existing.ID.String()), taken.Requested.Limit.Amount(), taken.Requested.From, goOn)
+	p := newProblem(codeAlreadyExists, `There is already a budget for %s%s. To change its limit from a month on, PATCH `+
+		`%s with {"amount": "%s", "from_month": "%s"%s}. Earlier months keep their limits.`, exists.Scope, ended,
+		c.api.url(budgetsPath+"/"+exists.Existing.ID.String()), exists.Requested.Limit.Amount(),
+		exists.Requested.From, reopen)
 	p.cause = err
 	return p
 }
 
-// patchBudget answers PATCH /v1/budgets/{id}: an amount holds from from_month on, months before it stay as they were.
+// patchBudget handles PATCH /v1/budgets/{id}.
 func (c *call) patchBudget() error {
-	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in wire.BudgetPatch, cond expense.Precondition) (result, error) {
+	return change(c, func(
+		ctx context.Context, tx store.Tx, id uuid.UUID, in wire.BudgetPatch, cond expense.Precondition,
+	) (result, error) {
 		changed, err := budget.Change(ctx, tx, c.env(), id, in.Patch(), cond)
 		return result{status: http.StatusOK, version: changed.Version, body: wire.NewBudget(changed)}, err
 	})
 }
 
-// deleteBudget answers DELETE /v1/budgets/{id}.
+// deleteBudget handles DELETE /v1/budgets/{id}.
 func (c *call) deleteBudget() error {
 	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Precondition) error {
 		return budget.Delete(ctx, tx, id, cond)
 	})
 }
 
-// getBudget answers GET /v1/budgets/{id}.
+// getBudget handles GET /v1/budgets/{id}.
 func (c *call) getBudget() error {
 	id, err := c.id()
 	if err != nil {
@@ -71,72 +76,18 @@ func (c *call) getBudget() error {
 	return c.get(b.Version, wire.NewBudget(b))
 }
 
-// listBudgets answers GET /v1/budgets, ordered by id.
+// listBudgets handles GET /v1/budgets. The order is by id.
 func (c *call) listBudgets() error {
 	return sendList(c, list[budget.Budget, wire.Budget]{
 		scope: "budgets", path: budgetsPath, body: wire.NewBudget, key: func(b budget.Budget) []byte { return b.ID[:] },
 		read: func(r store.Reader) ([]budget.Budget, error) {
-			book, err := r.BudgetSnapshot(c.ctx)
-			return book.Budgets, err
+			snapshot, err := r.BudgetSnapshot(c.ctx)
+			return snapshot.Budgets, err
 		},
 	})
 }
 
-// progressBody is how far the budgets of a month are used up.
-type progressBody struct {
-	Month string         `json:"month"`
-	Title string         `json:"title"` // the month as the ledger's locale writes it
-	Data  []progressItem `json:"data"`
-	Total *progressItem  `json:"total"`
-}
-
-// progressItem is how far one budget is used up.
-type progressItem struct {
-	BudgetID     string       `json:"budget_id"`
-	CategoryID   *string      `json:"category_id"`
-	CategoryName *string      `json:"category_name"`
-	Limit        string       `json:"limit"`
-	Carried      string       `json:"carried"`
-	Spent        string       `json:"spent"`
-	Remaining    string       `json:"remaining"`
-	Ratio        string       `json:"ratio"`
-	Currency     string       `json:"currency"`
-	State        string       `json:"state"`
-	DaysLeft     int          `json:"days_left"`
-	Projected    string       `json:"projected"`
-	Complete     bool         `json:"complete"`
-	Pending      []amountBody `json:"pending"`
-	// CarriedPending is what carried leaves out: it waited for a rate in the months before.
-	CarriedPending []amountBody `json:"carried_pending"`
-	Text           string       `json:"text"`
-	Bar            string       `json:"bar"`
-}
-
-// amountBody is an amount beside its currency.
-type amountBody struct {
-	Amount   string `json:"amount"`
-	Currency string `json:"currency"`
-}
-
-func newAmountBodies(amounts []expense.Money) []amountBody {
-	bodies := make([]amountBody, len(amounts))
-	for i, m := range amounts {
-		bodies[i] = amountBody{Amount: m.Amount(), Currency: m.Currency().Code()}
-	}
-	return bodies
-}
-
-func newProgressItem(p budget.Progress) progressItem {
-	return progressItem{
-		BudgetID: p.BudgetID.String(), CategoryID: idOrNull(p.CategoryID), CategoryName: textOrNull(p.CategoryName),
-		Limit: p.Limit.Amount(), Carried: p.Carried.Amount(), Spent: p.Spent.Home.Amount(),
-		Remaining: p.Remaining.Amount(), Ratio: p.Ratio(),
-		Currency: p.Limit.Currency().Code(), State: p.State.String(), DaysLeft: p.DaysLeft, Projected: p.Projected.Amount(),
-		Complete: p.Complete(), Pending: newAmountBodies(p.Spent.Pending), CarriedPending: newAmountBodies(p.CarriedPending), Text: p.Text, Bar: p.Bar(),
-	}
-}
-
-// budgetProgress answers GET /v1/budgets/progress; without a month it is the one at hand in the ledger's zone.
+// budgetProgress handles GET /v1/budgets/progress. The default month is the current month in the ledger's time zone.
 func (c *call) budgetProgress() error {
 	p := params{values: c.query}
 	month := p.month("month")
@@ -151,27 +102,16 @@ func (c *call) budgetProgress() error {
 	if err != nil {
 		return err
 	}
-	return c.send(result{status: http.StatusOK, body: newProgressBody(progress)})
-}
-
-func newProgressBody(r budget.MonthProgress) progressBody {
-	body := progressBody{Month: r.Month.String(), Title: r.Title, Data: make([]progressItem, len(r.ByCategory))}
-	for i, item := range r.ByCategory {
-		body.Data[i] = newProgressItem(item)
-	}
-	if r.Total != nil {
-		body.Total = new(newProgressItem(*r.Total))
-	}
-	return body
+	return c.send(result{status: http.StatusOK, body: wire.NewProgress(progress)})
 }
 
 // historyBody is the progress of several months.
 type historyBody struct {
-	Data []progressBody `json:"data"`
+	Data []wire.Progress `json:"data"`
 }
 
-// budgetHistory answers GET /v1/budgets/history; without a to it is the month at hand in the ledger's zone, without a from the eleventh
-// before it.
+// budgetHistory handles GET /v1/budgets/history. The default of the parameter to is the current month in the ledger's
+// time zone, and that of from is eleven months before to.
 func (c *call) budgetHistory() error {
 	p := params{values: c.query}
 	from, to := p.month("from"), p.month("to")
@@ -186,9 +126,9 @@ func (c *call) budgetHistory() error {
 	if err != nil {
 		return err
 	}
-	body := historyBody{Data: make([]progressBody, len(months))}
+	body := historyBody{Data: make([]wire.Progress, len(months))}
 	for i, month := range months {
-		body.Data[i] = newProgressBody(month)
+		body.Data[i] = wire.NewProgress(month)
 	}
 	return c.send(result{status: http.StatusOK, body: body})
 }

@@ -84,8 +84,8 @@ func TestABudgetThatHasEndedGoesOn(t *testing.T) {
 		detail := refused.json["detail"].(string)
 		_, rest, found := strings.Cut(detail, "PATCH ")
 		path, rest, found2 := strings.Cut(rest, " with ")
-		body, _, found3 := strings.Cut(rest, ": the months before")
-		if !found || !found2 || !found3 || !strings.Contains(detail, `There is a budget for "Food" already; it ended with `+
+		body, _, found3 := strings.Cut(rest, ". Earlier months")
+		if !found || !found2 || !found3 || !strings.Contains(detail, `There is already a budget for "Food", which ended in `+
 			`2025-12.`) {
 			t.Fatalf("the detail is %q", detail)
 		}

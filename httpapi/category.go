@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -13,30 +14,33 @@ import (
 
 const categoriesPath = "/v1/categories"
 
-// postCategory answers POST /v1/categories.
+// postCategory handles POST /v1/categories.
 func (c *call) postCategory() error {
 	return create(c, func(ctx context.Context, tx store.Tx, in wire.CategoryInput) (result, error) {
 		added, err := expense.AddCategory(ctx, tx, c.env(), in.Draft())
-		return createdResult(added.Created, categoriesPath, added.Category.ID, added.Category.Version, wire.NewCategory(added.Category)), err
+		category := added.Category
+		return createdResult(added.Created, categoriesPath, category.ID, category.Version, wire.NewCategory(category)), err
 	})
 }
 
-// patchCategory answers PATCH /v1/categories/{id}.
+// patchCategory handles PATCH /v1/categories/{id}.
 func (c *call) patchCategory() error {
-	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in wire.CategoryPatch, cond expense.Precondition) (result, error) {
+	return change(c, func(
+		ctx context.Context, tx store.Tx, id uuid.UUID, in wire.CategoryPatch, cond expense.Precondition,
+	) (result, error) {
 		changed, err := expense.ChangeCategory(ctx, tx, c.env(), id, in.Patch(), cond)
 		return result{status: http.StatusOK, version: changed.Version, body: wire.NewCategory(changed)}, err
 	})
 }
 
-// deleteCategory answers DELETE /v1/categories/{id}.
+// deleteCategory handles DELETE /v1/categories/{id}.
 func (c *call) deleteCategory() error {
 	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Precondition) error {
 		return expense.DeleteCategory(ctx, tx, id, cond)
 	})
 }
 
-// getCategory answers GET /v1/categories/{id}.
+// getCategory handles GET /v1/categories/{id}.
 func (c *call) getCategory() error {
 	id, err := c.id()
 	if err != nil {
@@ -53,7 +57,7 @@ func (c *call) getCategory() error {
 	return c.get(category.Version, wire.NewCategory(category))
 }
 
-// listCategories answers GET /v1/categories, ordered by name.
+// listCategories handles GET /v1/categories. The order is by name.
 func (c *call) listCategories() error {
 	return sendList(c, list[expense.Category, wire.Category]{
 		scope: "categories", path: categoriesPath, body: wire.NewCategory,
@@ -61,36 +65,37 @@ func (c *call) listCategories() error {
 		read: func(r store.Reader) ([]expense.Category, error) {
 			categories, err := r.Categories(c.ctx)
 			if err == nil && len(categories) == 0 {
-				err = expense.ErrNotFound // a ledger has its default category at least, so there is none
+				err = expense.ErrNotFound // every ledger has its default category, so there is no ledger
 			}
 			return categories, err
 		},
 	})
 }
 
-// mergeInput names the category that takes everything over.
+// mergeInput is the body of a merge.
 type mergeInput struct {
-	Into *string `json:"into" validate:"required,min=1"`
+	Into *string `json:"into" validate:"required,min=1"` // the id of the category that remains
 }
 
-// mergeBody says what a merge did.
+// mergeBody is the response to a merge.
 type mergeBody struct {
-	From     string          `json:"from"`
-	Into     string          `json:"into"`
-	Expenses int             `json:"expenses"`
-	Rules    int             `json:"rules"`
-	Budget   *endedBudget    `json:"budget"`
+	From     uuid.UUID       `json:"from"`
+	Into     uuid.UUID       `json:"into"`
+	Expenses int             `json:"expenses"` // the number of expenses that moved
+	Rules    int             `json:"rules"`    // the number of recurring rules that moved
+	Budget   *endedBudget    `json:"budget"`   // null: the merged category had no budget
 	Version  expense.Version `json:"version"`
 }
 
-// endedBudget is the source's budget: it ends with a month, or was deleted because it had not begun by then.
+// endedBudget is the budget of the merged category. It ends before the month of the merge. If it had not begun, it is
+// deleted.
 type endedBudget struct {
-	ID         string  `json:"id"`
-	UntilMonth *string `json:"until_month"`
-	Deleted    bool    `json:"deleted"`
+	ID         uuid.UUID `json:"id"`
+	UntilMonth *string   `json:"until_month"`
+	Deleted    bool      `json:"deleted"`
 }
 
-// mergeCategory answers POST /v1/categories/{id}/merge.
+// mergeCategory handles POST /v1/categories/{id}/merge.
 func (c *call) mergeCategory() error {
 	from, err := c.id()
 	if err != nil {
@@ -102,20 +107,19 @@ func (c *call) mergeCategory() error {
 	}
 	into, err := expense.ParseID(orEmpty(doc.value.Into))
 	if err != nil {
-		doc.addFieldErrors(fieldError{Pointer: "#/into", Code: "malformed_id", Detail: "This must be a category's id, a UUID."})
+		doc.addFieldErrors(fieldError{
+			Pointer: "#/into", Code: "malformed_id",
+			Detail: fmt.Sprintf("%q is not the id of a category; give a UUID.", cutText(orEmpty(doc.value.Into))),
+		})
 	}
 	return c.write(doc.raw, doc.fieldErrors, func(ctx context.Context, tx store.Tx) (result, error) {
 		merged, err := expense.MergeCategories(ctx, tx, c.env(), from, into)
 		if err != nil {
 			return result{}, err
 		}
-		body := mergeBody{
-			From: from.String(), Into: into.String(), Expenses: merged.Expenses, Rules: merged.Rules, Version: merged.Version,
-		}
-		if merged.BudgetID != uuid.Nil {
-			body.Budget = &endedBudget{
-				ID: merged.BudgetID.String(), UntilMonth: textOrNull(merged.BudgetUntil.String()), Deleted: merged.BudgetUntil.IsZero(),
-			}
+		body := mergeBody{From: from, Into: into, Expenses: merged.Expenses, Rules: merged.Rules, Version: merged.Version}
+		if until := merged.BudgetUntil; merged.BudgetID != uuid.Nil {
+			body.Budget = &endedBudget{ID: merged.BudgetID, UntilMonth: textOrNull(until.String()), Deleted: until.IsZero()}
 		}
 		return result{status: http.StatusOK, body: body}, nil
 	})

@@ -14,10 +14,12 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// themeNames are the themes of a chart on the wire.
-var themeNames = map[string]export.ChartTheme{"auto": export.AutoTheme, "light": export.LightTheme, "dark": export.DarkTheme}
+// themeNames are the values of the parameter theme.
+var themeNames = map[string]export.ChartTheme{
+	"auto": export.AutoTheme, "light": export.LightTheme, "dark": export.DarkTheme,
+}
 
-// theme reads the theme of a chart.
+// theme reads the theme of a chart. The default is auto.
 func (p *params) theme() export.ChartTheme {
 	text, ok := p.given("theme")
 	if !ok {
@@ -25,12 +27,13 @@ func (p *params) theme() export.ChartTheme {
 	}
 	theme, known := themeNames[text]
 	if !known {
-		p.fail("theme", "unknown_value", "A theme is auto, light or dark.")
+		p.fail("theme", "unknown_value", "%q is not a theme; give auto, light or dark.", cutText(text))
 	}
 	return theme
 }
 
-// chart reads the theme, and answers with the picture that draw makes: SVG, which may bring its own style and load nothing.
+// chart responds with the SVG that draw writes, after read has read its data. The SVG may contain styles but must not
+// load anything.
 func (c *call) chart(read func() error, draw func(w io.Writer, theme export.ChartTheme) error) error {
 	p := params{values: c.query}
 	theme := p.theme()
@@ -40,20 +43,20 @@ func (c *call) chart(read func() error, draw func(w io.Writer, theme export.Char
 	if err := read(); err != nil {
 		return err
 	}
-	var picture bytes.Buffer
-	if err := draw(&picture, theme); err != nil {
+	var svg bytes.Buffer
+	if err := draw(&svg, theme); err != nil {
 		return err
 	}
 	header := c.Writer.Header()
 	header.Set("Content-Type", "image/svg+xml")
-	header.Set("Content-Length", strconv.Itoa(picture.Len()))
+	header.Set("Content-Length", strconv.Itoa(svg.Len()))
 	header.Set("Content-Security-Policy", ingress.ContentSecurityPolicy+"; style-src 'unsafe-inline'")
 	c.Writer.WriteHeader(http.StatusOK)
-	_, err := c.Writer.Write(picture.Bytes())
+	_, err := c.Writer.Write(svg.Bytes())
 	return err
 }
 
-// monthlyChart answers GET /v1/reports/monthly.svg, the month's budgets beside its categories.
+// monthlyChart handles GET /v1/reports/monthly.svg. The chart includes the budgets of the month.
 func (c *call) monthlyChart() error {
 	var monthly report.MonthlyReport
 	var progress budget.MonthProgress
@@ -75,35 +78,35 @@ func (c *call) monthlyChart() error {
 	})
 }
 
-// yearlyChart answers GET /v1/reports/yearly.svg.
+// yearlyChart handles GET /v1/reports/yearly.svg.
 func (c *call) yearlyChart() error {
-	var answer yearlyAnswer
+	var yearly report.YearlyReport
 	return c.chart(func() (err error) {
-		answer, err = c.readYearly(0)
+		yearly, _, err = c.readYearly(0)
 		return err
 	}, func(w io.Writer, theme export.ChartTheme) error {
-		return export.YearlyChart(w, answer.YearlyReport, theme)
+		return export.YearlyChart(w, yearly, theme)
 	})
 }
 
-// rangeChart answers GET /v1/reports/range.svg.
+// rangeChart handles GET /v1/reports/range.svg.
 func (c *call) rangeChart() error {
-	var answer rangeAnswer
+	var ranged report.RangeReport
 	return c.chart(func() (err error) {
-		answer, err = c.readRange(0)
+		ranged, _, err = c.readRange(0)
 		return err
 	}, func(w io.Writer, theme export.ChartTheme) error {
-		return export.RangeChart(w, answer.RangeReport, theme)
+		return export.RangeChart(w, ranged, theme)
 	})
 }
 
-// trendChart answers GET /v1/reports/trend.svg.
+// trendChart handles GET /v1/reports/trend.svg.
 func (c *call) trendChart() error {
-	var line report.TrendReport
+	var trend report.TrendReport
 	return c.chart(func() (err error) {
-		line, err = c.readTrend()
+		trend, err = c.readTrend()
 		return err
 	}, func(w io.Writer, theme export.ChartTheme) error {
-		return export.TrendChart(w, line, theme)
+		return export.TrendChart(w, trend, theme)
 	})
 }

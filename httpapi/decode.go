@@ -25,18 +25,18 @@ const (
 	mediaMergePatch = "application/merge-patch+json"
 )
 
-// maxBody is how many bytes a JSON body has at most.
+// maxBody is the maximum size of a JSON body in bytes.
 const maxBody = 1 << 20
 
-// detailCount is the detail of a rule with a count of 0, which the domain takes for no limit.
-var detailCount = fmt.Sprintf("This is a number from 1 to %d; leave it out, or give null, where there is no limit.", recurrence.MaxCount)
+// detailCount is the detail of a rule with a count of 0, which means no limit in the domain.
+var detailCount = fmt.Sprintf(
+	"The count must be a number from 1 to %d; leave it out, or give null, if there is no limit.", recurrence.MaxCount)
 
 // detailEmpty is the detail of an empty text.
-const detailEmpty = "This must not be empty; leave the member out if there is nothing to say."
+const detailEmpty = "This member must not be empty; leave it out or give it a value."
 
-// memberOf reads a member of a merge patch. It does what the member's UnmarshalJSON does, but reports where in the member's value
-// something is wrong.
-func memberOf[T any]() *json.Unmarshalers {
+// unmarshalOptional does what [wire.Optional.UnmarshalJSON] does, but its errors also say where in the value they are.
+func unmarshalOptional[T any]() *json.Unmarshalers {
 	return json.UnmarshalFromFunc(func(dec *jsontext.Decoder, m *wire.Optional[T]) error {
 		if dec.PeekKind() == 'n' {
 			*m = wire.Null[T]()
@@ -47,17 +47,19 @@ func memberOf[T any]() *json.Unmarshalers {
 	})
 }
 
-// patchMembers reads the members of all merge patches.
-var patchMembers = json.WithUnmarshalers(json.JoinUnmarshalers(
-	memberOf[string](), memberOf[bool](), memberOf[int](), memberOf[[]string](), memberOf[wire.MonthDay](),
+// patchUnmarshalers read the members of all merge patches.
+var patchUnmarshalers = json.WithUnmarshalers(json.JoinUnmarshalers(
+	unmarshalOptional[string](), unmarshalOptional[bool](), unmarshalOptional[int](), unmarshalOptional[[]string](),
+	unmarshalOptional[wire.MonthDay](),
 ))
 
 // isOptional reports whether t is a [wire.Optional].
 func isOptional(t reflect.Type) bool { return strings.HasPrefix(t.Name(), "Optional[") }
 
-// checkPatch returns what breaks the tags "patch" of a merge patch; see [wire.Optional].
+// checkPatch returns the members of a merge patch that violate their tag "patch"; see [wire.Optional]. It ignores other
+// members.
 func checkPatch(patch reflect.Value) []fieldError {
-	var broken []fieldError
+	var errs []fieldError
 	for i := range patch.NumField() {
 		field, member := patch.Type().Field(i), patch.Field(i)
 		if !isOptional(field.Type) || !member.FieldByName("Present").Bool() {
@@ -68,7 +70,7 @@ func checkPatch(patch reflect.Value) []fieldError {
 		f, null := fieldError{Pointer: "#/" + name}, member.FieldByName("Null").Bool()
 		switch zero := member.FieldByName("Value").IsZero(); {
 		case null && !has("nullable"):
-			f.Code, f.Detail = "not_null", "This member cannot be removed; give it a value."
+			f.Code, f.Detail = "not_null", "This member must not be null; give it a value."
 		case null || !zero:
 			continue
 		case has("nonempty"):
@@ -78,13 +80,13 @@ func checkPatch(patch reflect.Value) []fieldError {
 		default:
 			continue
 		}
-		broken = append(broken, f)
+		errs = append(errs, f)
 	}
-	return broken
+	return errs
 }
 
-// newValidator returns the checker of a wire struct's shape: which members there must be, and how long they are at most.
-// What they mean is the domain's to judge.
+// newValidator returns a validator of the shape of wire structs: required members, empty texts and maximum lengths. The
+// domain validates everything else.
 func newValidator() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(func(f reflect.StructField) string {
@@ -94,23 +96,24 @@ func newValidator() *validator.Validate {
 	return v
 }
 
-// A document is a request's body, read and decoded into a T.
+// document is a request body that was decoded into a T.
 type document[T any] struct {
 	raw         []byte
 	value       T
-	fieldErrors []fieldError // what its shape breaks; told together with what the domain finds
+	fieldErrors []fieldError // of its shape; the response also lists the errors of the domain
 }
 
-// add notes faults, but those of members that are known to be wrong.
-func (d *document[T]) addFieldErrors(faults ...fieldError) {
-	for _, f := range faults {
+// addFieldErrors adds errors, except those of members that already have one.
+func (d *document[T]) addFieldErrors(errs ...fieldError) {
+	for _, f := range errs {
 		if !hasMember(d.fieldErrors, f.member()) {
 			d.fieldErrors = append(d.fieldErrors, f)
 		}
 	}
 }
 
-// read takes the call's body for a T. What cannot be read is an error; what breaks a rule of shape is listed in the document.
+// read reads the body of the request as a T. It returns an error if the body cannot be decoded. Errors of shape are in
+// the document.
 func read[T any](c *call) (document[T], error) {
 	raw, err := c.body()
 	if err != nil {
@@ -119,7 +122,7 @@ func read[T any](c *call) (document[T], error) {
 	return documentOf(c, raw, func(raw []byte) (T, []fieldError, error) { return decode[T](raw) })
 }
 
-// readOuter is read for a body whose parts are each judged by themselves.
+// readOuter is read for a body whose nested objects are decoded one by one later.
 func readOuter[T any](c *call) (document[T], error) {
 	raw, err := c.body()
 	if err != nil {
@@ -128,17 +131,18 @@ func readOuter[T any](c *call) (document[T], error) {
 	return documentOf(c, raw, decodeOuter[T])
 }
 
+// documentOf decodes raw with decode and checks its shape.
 func documentOf[T any](c *call, raw []byte, decode func(raw []byte) (T, []fieldError, error)) (document[T], error) {
-	value, faults, err := decode(raw)
+	value, fieldErrors, err := decode(raw)
 	if err != nil {
 		return document[T]{}, err
 	}
-	doc := document[T]{raw: raw, value: value, fieldErrors: faults}
+	doc := document[T]{raw: raw, value: value, fieldErrors: fieldErrors}
 	doc.addFieldErrors(c.api.shape(value)...)
 	return doc, nil
 }
 
-// body reads the whole body, which must be JSON by its Content-Type.
+// body reads the whole body. Its Content-Type must be JSON.
 func (c *call) body() ([]byte, error) {
 	if err := c.checkEncoding(); err != nil {
 		return nil, err
@@ -159,25 +163,26 @@ func (c *call) body() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// readError tells a body that is too long from one that the client did not send whole.
+// readError returns the error for a body that could not be read: too large, or incomplete.
 func readError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return err
 	}
-	return &problem{code: codeMalformed, detail: "The body ended before it was whole.", cause: err}
+	return &problem{code: codeMalformed, detail: "The body ended before it was complete.", cause: err}
 }
 
-// checkEncoding refuses a body that is compressed: a small one could be a large one.
+// checkEncoding returns a problem for a compressed body, because a small body could decompress to a large one.
 func (c *call) checkEncoding() error {
 	for _, line := range c.Request.Header.Values("Content-Encoding") {
 		if !strings.EqualFold(line, "identity") {
 			c.Writer.Header().Set("Accept-Encoding", "identity")
-			return newProblem(codeUnsupportedMediaType, "A body must not be compressed.")
+			return newProblem(codeUnsupportedMediaType, "The body must not be compressed; send it without Content-Encoding.")
 		}
 	}
 	return nil
 }
 
+// checkMedia returns a problem for a body that is not JSON in UTF-8. A PATCH may also be a merge patch.
 func checkMedia(r *http.Request) error {
 	given := r.Header.Get("Content-Type")
 	if given == mediaJSON {
@@ -187,18 +192,18 @@ func checkMedia(r *http.Request) error {
 	charset, hasCharset := params["charset"]
 	switch {
 	case err != nil || media != mediaJSON && (media != mediaMergePatch || r.Method != http.MethodPatch):
-		return newProblem(codeUnsupportedMediaType, "A body must be %s.", mediaJSON)
+		return newProblem(codeUnsupportedMediaType, "The body must have the Content-Type %s.", mediaJSON)
 	case hasCharset && !strings.EqualFold(charset, "utf-8"):
-		return newProblem(codeUnsupportedMediaType, "A body must be in UTF-8.")
+		return newProblem(codeUnsupportedMediaType, "The body must be in UTF-8.")
 	}
 	return nil
 }
 
-// decode reads one JSON object, strictly. A member of the wrong type is a fault, and the rest is read all the same;
-// everything else that is wrong with the text is an error.
+// decode decodes one JSON object. It returns a field error for each member of a wrong type, and decodes the other
+// members. Any other violation of JSON, and an unknown or repeated member, is an error.
 func decode[T any](raw []byte, opts ...json.Options) (T, []fieldError, error) {
-	options := json.JoinOptions(append(opts, json.RejectUnknownMembers(true), patchMembers)...)
-	var faults []fieldError
+	options := json.JoinOptions(append(opts, json.RejectUnknownMembers(true), patchUnmarshalers)...)
+	var fieldErrors []fieldError
 	for {
 		var value T
 		if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
@@ -206,45 +211,46 @@ func decode[T any](raw []byte, opts ...json.Options) (T, []fieldError, error) {
 		}
 		err := json.Unmarshal(raw, &value, options)
 		if err == nil {
-			return value, faults, nil
+			return value, fieldErrors, nil
 		}
 		wrong, ok := errors.AsType[*json.SemanticError](err)
 		if !ok || errors.Is(err, json.ErrUnknownName) || wrong.JSONPointer == "" {
 			return value, nil, malformedJSON(err)
 		}
-		faults = append(faults, wrongType(wrong))
+		fieldErrors = append(fieldErrors, wrongType(wrong))
 		if raw, err = withNull(raw, wrong.JSONPointer, options); err != nil {
 			return value, nil, malformedJSON(err)
 		}
 	}
 }
 
-// decodeOuter is decode for an object that holds others of which each is to be judged by itself, when its turn comes: what breaks
-// the rules of RFC 8259 for names and texts, but not the syntax, is an error in the object's own members only.
+// decodeOuter is decode for an object whose nested objects are decoded one by one later. In nested objects it accepts
+// repeated members and invalid UTF-8.
 func decodeOuter[T any](raw []byte) (T, []fieldError, error) {
 	if err := distinctMembers(raw); err != nil {
-		var none T
-		return none, nil, malformedJSON(err)
+		var zero T
+		return zero, nil, malformedJSON(err)
 	}
 	return decode[T](raw, lenient())
 }
 
-// lenient lets names come twice, and texts be no UTF-8.
+// lenient returns options that accept repeated members and invalid UTF-8.
 func lenient() json.Options {
 	return json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
 
-// distinctMembers reports an object's own member that is given twice. What else is wrong with the text is for others to find.
+// distinctMembers returns an error if the object itself, not a nested one, repeats a member. It ignores other errors,
+// which decode reports.
 func distinctMembers(raw []byte) error {
 	dec := jsontext.NewDecoder(bytes.NewReader(raw), lenient())
 	if token, err := dec.ReadToken(); err != nil || token.Kind() != '{' {
-		return nil //nolint:nilerr // as said above
+		return nil //nolint:nilerr // decode reports it
 	}
 	names := map[string]bool{}
 	for dec.PeekKind() == '"' {
 		token, err := dec.ReadToken()
 		if err != nil {
-			return nil //nolint:nilerr // as said above
+			return nil //nolint:nilerr // decode reports it
 		}
 		name := token.String()
 		if names[name] {
@@ -254,50 +260,51 @@ func distinctMembers(raw []byte) error {
 		}
 		names[name] = true
 		if err := dec.SkipValue(); err != nil {
-			return nil //nolint:nilerr // as said above
+			return nil //nolint:nilerr // decode reports it
 		}
 	}
 	return nil
 }
 
-// malformedJSON says where a JSON text goes wrong, without quoting it.
+// malformedJSON returns a problem that says where a JSON text is malformed. It does not quote the text.
 func malformedJSON(err error) error {
-	p := &problem{code: codeMalformed, detail: "The body is not JSON of the form that belongs here.", cause: err}
+	p := &problem{code: codeMalformed, detail: "The body is not valid JSON for this operation.", cause: err}
 	var pointer jsontext.Pointer
-	code, detail := "syntax", "The text breaks JSON's syntax here."
+	code, detail := "syntax", "The JSON syntax is not valid here."
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		pointer = syntax.JSONPointer
-		detail = fmt.Sprintf("The text breaks JSON's syntax after %d bytes.", syntax.ByteOffset)
+		detail = fmt.Sprintf("The JSON syntax is not valid after %d bytes.", syntax.ByteOffset)
 	}
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		pointer = semantic.JSONPointer
 	}
 	switch {
 	case errors.Is(err, json.ErrUnknownName):
-		code, detail = "unknown_member", "This member is not known here; remove it or correct its spelling."
+		code, detail = "unknown_member", "This member is unknown; remove it or correct its name."
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		code, detail = "duplicate_member", "This member is given twice."
+		code, detail = "duplicate_member", "This member is given more than once; give it once."
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		detail = "The text ends before it is complete."
+		detail = "The JSON text ends before it is complete."
 	}
 	p.fieldErrors = []fieldError{{Pointer: "#" + cutPointer(pointer), Code: code, Detail: detail}}
 	return p
 }
 
-// cutPointer bounds what is sent back of a member's name that the client made up.
+// cutPointer returns at most about 100 bytes of a pointer, because the client chose the names in it.
 func cutPointer(pointer jsontext.Pointer) string {
-	const most = 100
-	if len(pointer) > most {
-		return strings.ToValidUTF8(string(pointer[:most]), "") + "…"
+	const maxBytes = 100
+	if len(pointer) > maxBytes {
+		return strings.ToValidUTF8(string(pointer[:maxBytes]), "") + "…"
 	}
 	return strings.ToValidUTF8(string(pointer), "�")
 }
 
-// kindNames says what a JSON value is.
+// kindNames are the names of the kinds of JSON values in details.
 var kindNames = map[jsontext.Kind]string{
 	'n': "null", 't': "true", 'f': "false", '"': "a string", '0': "a number", '{': "an object", '[': "an array",
 }
 
+// wrongType returns the field error for a member of a wrong type.
 func wrongType(wrong *json.SemanticError) fieldError {
 	expected := wrong.GoType
 	for expected != nil && expected.Kind() == reflect.Pointer {
@@ -319,15 +326,15 @@ func wrongType(wrong *json.SemanticError) fieldError {
 	}
 	given := kindNames[wrong.JSONKind]
 	if wrong.JSONKind == '0' && wanted == "a whole number" {
-		given = "a fraction or one so large"
+		given = "a fraction or a number that large"
 	}
 	return fieldError{
 		Pointer: "#" + cutPointer(wrong.JSONPointer), Code: "wrong_type",
-		Detail: fmt.Sprintf("This must be %s, not %s.", wanted, given),
+		Detail: fmt.Sprintf("This member must be %s, not %s.", wanted, given),
 	}
 }
 
-// withNull returns the object raw with null in the place of the member that pointer leads into.
+// withNull returns the JSON object raw with null as the value of the member that pointer leads into.
 func withNull(raw []byte, pointer jsontext.Pointer, options json.Options) ([]byte, error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(raw), options)
 	if _, err := dec.ReadToken(); err != nil {
@@ -343,54 +350,55 @@ func withNull(raw []byte, pointer jsontext.Pointer, options json.Options) ([]byt
 		if err != nil {
 			return nil, err
 		}
-		found := name.String() == first
+		isMember := name.String() == first
 		value, err := dec.ReadValue()
 		if err != nil {
 			return nil, err
 		}
-		if found {
+		if isMember {
 			end := int(dec.InputOffset())
 			out := append([]byte{}, raw[:end-len(value)]...)
 			return append(append(out, "null"...), raw[end:]...), nil
 		}
 	}
-	return nil, fmt.Errorf("no member %q", first)
+	return nil, fmt.Errorf("the object has no member %q", first)
 }
 
-// shape returns what breaks the shape of a wire struct: what the validator finds, and its own check if it has one.
+// shape returns the members of a wire struct that violate its tags "validate" and "patch".
 func (a *api) shape(value any) []fieldError {
-	var faults []fieldError
+	var errs []fieldError
 	if err := a.validate.Struct(value); err != nil {
-		broken, ok := errors.AsType[validator.ValidationErrors](err)
+		invalid, ok := errors.AsType[validator.ValidationErrors](err)
 		if !ok {
-			panic(err) // a wire struct's tags are wrong: every test of its route fails
+			panic(err) // the tags of the struct are wrong, so every test of the route fails
 		}
-		for _, b := range broken {
-			faults = append(faults, shapeFault(b))
+		for _, e := range invalid {
+			errs = append(errs, shapeError(e))
 		}
 	}
-	return append(faults, checkPatch(reflect.Indirect(reflect.ValueOf(value)))...)
+	return append(errs, checkPatch(reflect.Indirect(reflect.ValueOf(value)))...)
 }
 
-// shapeFault tells one finding of the validator.
-func shapeFault(broken validator.FieldError) fieldError {
-	_, path, _ := strings.Cut(broken.Namespace(), ".") // without the struct's name
+// shapeError returns the field error for an error of the validator.
+func shapeError(invalid validator.FieldError) fieldError {
+	_, path, _ := strings.Cut(invalid.Namespace(), ".") // without the struct's name
 	f := fieldError{Pointer: "#/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)}
-	switch broken.Tag() {
+	switch invalid.Tag() {
 	case "required", "required_without":
-		f.Code, f.Detail = "required", "This member must be given."
+		f.Code, f.Detail = "required", "This member is required."
 	case "min":
 		f.Code, f.Detail = "empty", detailEmpty
 	case "max":
-		f.Code, f.Detail = "too_long", fmt.Sprintf("This has at most %s characters or elements.", broken.Param())
+		f.Code = "too_long"
+		f.Detail = fmt.Sprintf("This member must have at most %s characters or elements.", invalid.Param())
 	case "ne":
 		f.Code, f.Detail = "out_of_range", detailCount
 	case "oneof":
-		f.Code, f.Detail = "unknown_value", fmt.Sprintf("This is one of: %s.", broken.Param())
+		f.Code, f.Detail = "unknown_value", fmt.Sprintf("This member must be one of: %s.", invalid.Param())
 	case "email":
-		f.Code, f.Detail = "malformed_email", "This is not an e-mail address."
+		f.Code, f.Detail = "malformed_email", "This member must be an email address."
 	default:
-		f.Code, f.Detail = "not_allowed", fmt.Sprintf("This breaks the rule %q.", broken.Tag())
+		f.Code, f.Detail = "not_allowed", fmt.Sprintf("This member violates the rule %q.", invalid.Tag())
 	}
 	return f
 }

@@ -114,7 +114,7 @@ func TestAPDFOfTooManyExpensesIsRefused(t *testing.T) {
 	st := memstore.New()
 	s := serve(t, st)
 	s.must(200, "GET", "/v1/settings", "")
-	rows := make([]expense.Expense, export.MaxReport+1)
+	rows := make([]expense.Expense, export.MaxReportExpenses+1)
 	food := uuid.MustParse(categoryID(s, "Food"))
 	for i := range rows {
 		rows[i] = expense.Expense{

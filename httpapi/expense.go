@@ -19,27 +19,32 @@ import (
 
 const expensesPath = "/v1/expenses"
 
-// postExpense answers POST /v1/expenses.
+// postExpense handles POST /v1/expenses.
 func (c *call) postExpense() error {
 	return create(c, func(ctx context.Context, tx store.Tx, in wire.ExpenseInput) (result, error) {
 		added, err := expense.Add(ctx, tx, c.env(), in.Draft())
-		return expenseMade(added), err
+		return expenseResult(added), err
 	})
 }
 
-func expenseMade(added expense.PutResult) result {
-	res := createdResult(added.Created, expensesPath, added.Expense.ID, added.Expense.Version, wire.NewExpense(added.Expense))
+// expenseResult returns the result of a use case that created or replaced an expense.
+func expenseResult(added expense.PutResult) result {
+	e := added.Expense
+	res := createdResult(added.Created, expensesPath, e.ID, e.Version, wire.NewExpense(e))
 	if added.Created {
 		res.events = []Event{ExpensesAdded{Source: SourceRequest, Count: 1}}
 	}
 	return res
 }
 
-// putExpense answers PUT /v1/expenses/{id}.
+// putExpense handles PUT /v1/expenses/{id}.
 func (c *call) putExpense() error {
 	id, err := expense.ParseID(c.Param("id"))
 	if err != nil {
-		return newFieldProblem(codeValidation, fieldError{Parameter: "id", Code: "malformed_id", Detail: "The id in the path must be a UUID."})
+		return newFieldProblem(codeValidation, fieldError{
+			Parameter: "id", Code: "malformed_id",
+			Detail: fmt.Sprintf("%q in the path is not an id; give a UUID.", cutText(c.Param("id"))),
+		})
 	}
 	cond, err := condition(c.Request.Header)
 	if err != nil {
@@ -51,31 +56,36 @@ func (c *call) putExpense() error {
 	}
 	draft := doc.value.Draft()
 	if draft.ID != "" && !strings.EqualFold(draft.ID, id.String()) {
-		doc.addFieldErrors(fieldError{Pointer: "#/id", Code: "other_id", Detail: "The id must be that of the path, or left out."})
+		doc.addFieldErrors(fieldError{
+			Pointer: "#/id", Code: "other_id",
+			Detail: fmt.Sprintf("%q is not the id in the path; give that id or leave the member out.", cutText(draft.ID)),
+		})
 	}
 	draft.ID = id.String()
 	return c.write(doc.raw, doc.fieldErrors, func(ctx context.Context, tx store.Tx) (result, error) {
 		added, err := expense.Replace(ctx, tx, c.env(), draft, cond)
-		return expenseMade(added), conflictIfGone(err)
+		return expenseResult(added), conflictIfGone(err)
 	})
 }
 
-// patchExpense answers PATCH /v1/expenses/{id}.
+// patchExpense handles PATCH /v1/expenses/{id}.
 func (c *call) patchExpense() error {
-	return change(c, func(ctx context.Context, tx store.Tx, id uuid.UUID, in wire.ExpensePatch, cond expense.Precondition) (result, error) {
+	return change(c, func(
+		ctx context.Context, tx store.Tx, id uuid.UUID, in wire.ExpensePatch, cond expense.Precondition,
+	) (result, error) {
 		changed, err := expense.Change(ctx, tx, c.env(), id, in.Patch(), cond)
 		return result{status: http.StatusOK, version: changed.Version, body: wire.NewExpense(changed)}, err
 	})
 }
 
-// deleteExpense answers DELETE /v1/expenses/{id}.
+// deleteExpense handles DELETE /v1/expenses/{id}.
 func (c *call) deleteExpense() error {
 	return c.remove(func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Precondition) error {
 		return expense.Delete(ctx, tx, id, cond)
 	})
 }
 
-// getExpense answers GET /v1/expenses/{id}.
+// getExpense handles GET /v1/expenses/{id}.
 func (c *call) getExpense() error {
 	id, err := c.id()
 	if err != nil {
@@ -88,36 +98,41 @@ func (c *call) getExpense() error {
 	return c.get(e.Version, wire.NewExpense(e))
 }
 
-// filterParams are the parameters that choose expenses.
+// filterParams returns the names of the parameters that [params.filter] reads.
 func filterParams() []string {
-	return []string{"date_from", "date_to", "category_id*", "currency", "amount_min", "amount_max", "q", "rule_id", "pending"}
+	return []string{
+		"date_from", "date_to", "category_id*", "currency", "amount_min", "amount_max", "q", "rule_id", "pending",
+	}
 }
 
-// filter reads which expenses the query chooses.
+// filter reads the parameters that filter expenses.
 func (p *params) filter() expense.Filter {
 	f := expense.Filter{
-		Dates: p.span("date_from", "date_to"), Currency: p.currency("currency"), RuleID: p.id("rule_id"), Pending: p.boolean("pending"),
+		Dates: p.dateRange("date_from", "date_to"), Currency: p.currency("currency"), RuleID: p.id("rule_id"),
+		Pending: p.boolean("pending"),
 	}
 	for _, text := range p.values["category_id"] {
 		id, err := expense.ParseID(text)
-		p.take("category_id", err)
+		p.addError("category_id", err)
 		f.Categories = append(f.Categories, id)
 	}
 	f.AmountMin, f.AmountMax = p.amount("amount_min", f.Currency), p.amount("amount_max", f.Currency)
-	if least, most := f.AmountMin, f.AmountMax; least.Currency() == most.Currency() && least.Minor() > most.Minor() && !least.Currency().IsZero() {
-		p.fail("amount_min", "backwards", "amount_min lies above amount_max, so nothing could lie between.")
+	least, most := f.AmountMin, f.AmountMax
+	if least.Currency() == most.Currency() && least.Minor() > most.Minor() && !least.Currency().IsZero() {
+		p.fail("amount_min", "backwards", "amount_min %s must not be greater than amount_max %s.",
+			least.Amount(), most.Amount())
 	}
 	f.Text, _ = p.given("q")
 	if utf8.RuneCountInString(f.Text) > expense.MaxNotesLength {
-		p.fail("q", "too_long", "A search has at most %d characters, as many as notes.", expense.MaxNotesLength)
+		p.fail("q", "too_long", "A search text has at most %d characters, as notes do.", expense.MaxNotesLength)
 	}
 	if strings.ContainsFunc(f.Text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
-		p.fail("q", "control_character", "A search has no control characters, as notes have none.")
+		p.fail("q", "control_character", "A search text must not have control characters, as notes must not.")
 	}
 	return f
 }
 
-// sort reads the order; newest first where none is given.
+// sort reads the order of a list of expenses. The default is newest first.
 func (p *params) sort() expense.Sort {
 	text, ok := p.given("sort")
 	switch {
@@ -134,11 +149,13 @@ func (p *params) sort() expense.Sort {
 	case text == "created":
 		return expense.OldestCreatedFirst
 	}
-	p.fail("sort", "unknown_value", "A list is sorted by date, amount or created, with a minus before it for descending.")
+	p.fail("sort", "unknown_value",
+		"%q is not an order; give date, amount or created, with a minus sign before it for descending order.", cutText(text))
 	return expense.NewestFirst
 }
 
-// listScope names the list of the expenses that f chooses in this order, for its cursors.
+// listScope returns the scope of the cursors of a list of expenses: a cursor is valid only for the same filter and
+// order.
 func listScope(f expense.Filter, sort expense.Sort) string {
 	ids := make([]string, len(f.Categories))
 	for i, id := range f.Categories {
@@ -153,7 +170,8 @@ func listScope(f expense.Filter, sort expense.Sort) string {
 		sort, f.Dates.From, f.Dates.To, slices.Compact(ids), f.Currency, f.AmountMin, f.AmountMax, f.RuleID, pending, f.Text)
 }
 
-// listExpenses answers GET /v1/expenses: a page in one call of the store.
+// listExpenses handles GET /v1/expenses. It reads one row more than the page holds, to know whether there is a next
+// page.
 func (c *call) listExpenses() error {
 	size, err := limit(c.query)
 	if err != nil {
@@ -165,23 +183,23 @@ func (c *call) listExpenses() error {
 		return err
 	}
 	scope := listScope(query.Filter, query.Sort)
-	place, err := c.place(scope)
-	if err == nil && place != nil {
-		query.After, err = decodeKey(place)
+	after, err := c.cursorKey(scope)
+	if err == nil && after != nil {
+		query.After, err = decodeKey(after)
 	}
 	if err != nil {
 		return err
 	}
-	data, next, key := make([]wire.Expense, 0, size), "", expense.Position{}
+	data, next, last := make([]wire.Expense, 0, size), "", expense.Position{}
 	for e, err := range c.api.store.Reader(c.owner).Expenses(c.ctx, query) {
 		if err != nil {
 			return err
 		}
 		if len(data) == size {
-			next = encodeCursor(scope, encodeKey(key))
+			next = encodeCursor(scope, encodeKey(last))
 			break
 		}
-		data, key = append(data, wire.NewExpense(e)), query.Sort.Position(e)
+		data, last = append(data, wire.NewExpense(e)), query.Sort.Position(e)
 	}
 	return sendPage(c, expensesPath, data, next)
 }

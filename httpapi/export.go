@@ -18,7 +18,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// exportCSV answers GET /v1/exports/expenses.csv: what the list's filters choose, oldest first, from one snapshot.
+// exportCSV handles GET /v1/exports/expenses.csv. It has the filters of the list of expenses and sends the oldest
+// expense first.
 func (c *call) exportCSV() error {
 	p := params{values: c.query}
 	query := expense.Query{Filter: p.filter(), Sort: expense.OldestFirst}
@@ -33,7 +34,7 @@ func (c *call) exportCSV() error {
 			return err
 		}
 		if len(categories) == 0 {
-			return expense.ErrNotFound // a ledger has its default category at least, so there is none
+			return expense.ErrNotFound // every ledger has its default category, so there is no ledger
 		}
 		out.begin()
 		return export.WriteCSV(w, r.Expenses(ctx, query), export.CSVOptions{
@@ -42,7 +43,8 @@ func (c *call) exportCSV() error {
 	})
 }
 
-// exportNDJSON answers GET /v1/exports/expenses.ndjson: what the list's filters choose, oldest first, from one snapshot.
+// exportNDJSON handles GET /v1/exports/expenses.ndjson. It has the filters of the list of expenses and sends the oldest
+// expense first.
 func (c *call) exportNDJSON() error {
 	p := params{values: c.query}
 	query := expense.Query{Filter: p.filter(), Sort: expense.OldestFirst}
@@ -59,7 +61,7 @@ func (c *call) exportNDJSON() error {
 	})
 }
 
-// exportLedger answers GET /v1/exports/ledger.ndjson: the whole ledger from one snapshot, as a backup.
+// exportLedger handles GET /v1/exports/ledger.ndjson. It sends a backup of the whole ledger.
 func (c *call) exportLedger() error {
 	out := &attachment{c: c, media: mediaNDJSON, name: "ledger.ndjson"}
 	return c.stream(out, func(ctx context.Context, w io.Writer, r store.Reader) error {
@@ -73,31 +75,31 @@ func (c *call) exportLedger() error {
 
 const mediaNDJSON = "application/x-ndjson"
 
-// pdfsAtOnce is how many PDF reports are made at the same time: each holds all of its pages in memory.
-const pdfsAtOnce = 2
+// maxConcurrentPDFs is how many PDF reports are rendered at the same time. Each holds all of its pages in memory.
+const maxConcurrentPDFs = 2
 
-// reportPDF answers GET /v1/exports/report.pdf: a year by the ledger's fiscal year, or any days.
+// reportPDF handles GET /v1/exports/report.pdf: the report of a fiscal year or of any range of days.
 func (c *call) reportPDF() error {
 	p := params{values: c.query}
-	year, dates := p.year("year"), p.span("date_from", "date_to")
-	place := "date_from"
+	year, dates := p.year("year"), p.dateRange("date_from", "date_to")
+	field := "date_from" // the parameter to blame for a report that is too large
 	switch _, byYear := p.given("year"); {
 	case byYear && dates != (expense.Range{}):
-		p.fail("year", "ambiguous", "Give year, or date_from and date_to, not both.")
+		p.fail("year", "ambiguous", "Give either year, or date_from and date_to.")
 	case byYear:
-		place = "year"
-	case len(p.faults) == 0 && dates == (expense.Range{}):
-		p.fail("year", "required", "Say which days: year, or date_from and date_to.")
+		field = "year"
+	case len(p.errs) == 0 && dates == (expense.Range{}):
+		p.fail("year", "required", "Give year, or date_from and date_to.")
 	}
 	if err := p.err(); err != nil {
 		return err
 	}
-	leave, err := c.enterPDF()
+	release, err := c.acquirePDF()
 	if err != nil {
 		return err
 	}
-	defer leave()
-	who, err := c.who()
+	defer release()
+	owner, err := c.ownerName()
 	if err != nil {
 		return err
 	}
@@ -107,10 +109,9 @@ func (c *call) reportPDF() error {
 		if err != nil {
 			return err
 		}
-		made, err = export.ReadReport(c.ctx, r, summary, export.ReportOptions{Who: who, Now: now})
-		var fault *expense.InvalidError
-		if errors.As(err, &fault) && fault.Field == "" {
-			return &expense.InvalidError{Field: place, Code: fault.Code, Detail: fault.Detail}
+		made, err = export.ReadReport(c.ctx, r, summary, export.ReportOptions{Owner: owner, Now: now})
+		if invalid, ok := errors.AsType[*expense.InvalidError](err); ok && invalid.Field == "" {
+			return &expense.InvalidError{Field: field, Code: invalid.Code, Detail: invalid.Detail}
 		}
 		return err
 	})
@@ -121,14 +122,17 @@ func (c *call) reportPDF() error {
 	if err := made.WritePDF(&file); err != nil {
 		return err
 	}
-	leave()
+	release()
 	c.Writer.Header().Set("Content-Length", strconv.Itoa(file.Len()))
 	out := &attachment{c: c, media: "application/pdf", name: made.Name() + ".pdf"}
 	_, err = out.Write(file.Bytes())
 	return err
 }
 
-func readSummary(ctx context.Context, r store.Reader, now time.Time, year int, dates expense.Range) (report.Summary, error) {
+// readSummary reads the report of the fiscal year, or of the dates if year is 0.
+func readSummary(
+	ctx context.Context, r store.Reader, now time.Time, year int, dates expense.Range,
+) (report.Summary, error) {
 	if year == 0 {
 		ranged, err := report.Range(ctx, r, now, dates)
 		return ranged.Summary, err
@@ -137,8 +141,9 @@ func readSummary(ctx context.Context, r store.Reader, now time.Time, year int, d
 	return yearly.Summary, err
 }
 
-// enterPDF waits for its turn to make a PDF, for half of the time that a request has. leave may be called more than once.
-func (c *call) enterPDF() (leave func(), err error) {
+// acquirePDF waits until a PDF may be rendered, for at most half of the time that the request has. release may be
+// called more than once.
+func (c *call) acquirePDF() (release func(), err error) {
 	ctx, cancel := context.WithTimeout(c.ctx, c.api.timeout/2)
 	defer cancel()
 	select {
@@ -148,12 +153,12 @@ func (c *call) enterPDF() (leave func(), err error) {
 		if err := c.ctx.Err(); err != nil {
 			return nil, err
 		}
-		return nil, newProblem(codeUnavailable, "Too many PDF reports are being made at the moment.")
+		return nil, newProblem(codeUnavailable, "The server renders too many PDF reports at the moment; try again later.")
 	}
 }
 
-// who names the owner of the ledger on a report: by the e-mail address of a local account, else as the host does.
-func (c *call) who() (string, error) {
+// ownerName returns the owner's name for a report: the email address of a local account, else the owner id of the host.
+func (c *call) ownerName() (string, error) {
 	if c.api.accounts != nil {
 		user, err := c.api.accounts.User(c.ctx, c.identity)
 		if !errors.Is(err, expense.ErrNotFound) {
@@ -163,22 +168,22 @@ func (c *call) who() (string, error) {
 	return string(c.owner), nil
 }
 
-// An attachment is a file that is sent as it is made. Until its first byte an error can still be told; after it the connection
-// is cut.
+// attachment is a file that is sent while it is produced. An error before the first byte becomes a problem response; an
+// error after it aborts the connection.
 type attachment struct {
 	c     *call
 	media string
 	name  string
-	begun bool
+	begun bool // the header was sent
 }
 
-// begin sends the head of the answer at once, however long the first row takes to find.
+// begin sends the header now, so that the client need not wait for the first row.
 func (a *attachment) begin() {
-	a.head()
+	a.sendHeader()
 	a.c.Writer.Flush()
 }
 
-func (a *attachment) head() {
+func (a *attachment) sendHeader() {
 	if a.begun {
 		return
 	}
@@ -191,7 +196,7 @@ func (a *attachment) head() {
 
 // Write sends the next part of the file.
 func (a *attachment) Write(part []byte) (int, error) {
-	a.head()
+	a.sendHeader()
 	ingress.SetDeadline(http.NewResponseController(a.c.Writer).SetWriteDeadline, ingress.PartTimeout)
 	defer a.c.extendDeadline()
 	return a.c.Writer.Write(part)

@@ -20,13 +20,13 @@ import (
 )
 
 const (
-	// maxImport is how many bytes an import has at most.
+	// maxImport is the maximum size of the body of an import in bytes.
 	maxImport = 32 << 20
-	// maxMapping is how many of them the mapping may be.
+	// maxMapping is the maximum size of its part mapping in bytes.
 	maxMapping = 64 << 10
 )
 
-// importBody says what became of a file's lines.
+// importBody is the response to an import. It counts the lines of the file.
 type importBody struct {
 	Added   int           `json:"added"`
 	Known   int           `json:"known"`
@@ -35,10 +35,10 @@ type importBody struct {
 	DryRun  bool          `json:"dry_run"`
 }
 
-// failureBody is one reason why a line did not go in.
+// failureBody is one reason why a line was not imported.
 type failureBody struct {
 	Line   int     `json:"line"`
-	Column *string `json:"column"`
+	Column *string `json:"column"` // null: the reason concerns the whole line
 	Code   string  `json:"code"`
 	Detail string  `json:"detail"`
 }
@@ -53,7 +53,7 @@ func newImportBody(r statement.Result) importBody {
 	return body
 }
 
-// presetBody is a mapping that the caller need not write.
+// presetBody is a ready-made mapping.
 type presetBody struct {
 	Name    string            `json:"name"`
 	Title   string            `json:"title"`
@@ -61,7 +61,7 @@ type presetBody struct {
 	Mapping statement.Mapping `json:"mapping"`
 }
 
-// listPresets answers GET /v1/imports/presets.
+// listPresets handles GET /v1/imports/presets.
 func (c *call) listPresets() error {
 	presets := statement.Presets()
 	body := page[presetBody]{Data: make([]presetBody, len(presets))}
@@ -71,15 +71,15 @@ func (c *call) listPresets() error {
 	return c.send(result{status: http.StatusOK, body: body})
 }
 
-// An upload is the body of an import: how to read the file, and the file, kept on disk so that no client's slowness holds a ledger.
+// upload is the body of an import. The file is on disk, so that a slow client does not keep a ledger locked.
 type upload struct {
 	mapping statement.Mapping
-	text    []byte // of the mapping, as it was sent
+	text    []byte // the mapping as it was sent
 	file    *os.File
 	sum     []byte // SHA-256 of the file
 }
 
-// importCSV answers POST /v1/imports/expenses.
+// importCSV handles POST /v1/imports/expenses.
 func (c *call) importCSV() error {
 	p := params{values: c.query}
 	opts := statement.Options{Progress: func(statement.Result) { c.extendDeadline() }}
@@ -90,35 +90,36 @@ func (c *call) importCSV() error {
 	case ok && text == "abort":
 		opts.OnError = statement.Abort
 	case ok && text != "skip":
-		p.fail("on_error", "unknown_value", "This is skip or abort.")
+		p.fail("on_error", "unknown_value", "%q is not a way to handle errors; give skip or abort.", cutText(text))
 	}
 	if err := p.err(); err != nil {
 		return err
 	}
-	up, err := c.receive()
+	up, err := c.readUpload()
 	if up.file != nil {
 		defer up.discard(c)
 	}
 	if err != nil {
 		return err
 	}
-	promise, err := c.idempotentRequest(func() ([]byte, error) {
+	idempotent, err := c.idempotentRequest(func() ([]byte, error) {
 		mapping, err := canonical(up.text)()
 		return append(mapping, up.sum...), err
 	})
 	if err != nil {
 		return err
 	}
-	return c.runImport(up, opts, promise)
+	return c.runImport(up, opts, idempotent)
 }
 
-// runImport imports the file's rows in Updates of at most 1,000 rows. The last one stores the response to an idempotent request.
-func (c *call) runImport(up upload, opts statement.Options, promise *idempotentRequest) error {
+// runImport imports the file's rows in Updates of at most 1,000 rows. The last one stores the response to an idempotent
+// request.
+func (c *call) runImport(up upload, opts statement.Options, idempotent *idempotentRequest) error {
 	var resp writeResponse
 	var replayed bool
-	if promise != nil {
+	if idempotent != nil {
 		err := c.update(func(tx store.Tx) (err error) {
-			resp, replayed, err = c.storedResponse(tx, promise)
+			resp, replayed, err = c.storedResponse(tx, idempotent)
 			return err
 		})
 		if err != nil {
@@ -131,20 +132,20 @@ func (c *call) runImport(up upload, opts statement.Options, promise *idempotentR
 	opts.Finish = func(_ context.Context, tx store.Tx, done statement.Result) error {
 		var err error
 		// A concurrent repetition may have finished first: send its response.
-		if resp, replayed, err = c.storedResponse(tx, promise); err != nil || replayed {
+		if resp, replayed, err = c.storedResponse(tx, idempotent); err != nil || replayed {
 			return err
 		}
 		if resp, err = c.render(result{status: http.StatusOK, body: newImportBody(done)}); err != nil {
 			return err
 		}
-		return c.storeResponse(tx, promise, resp)
+		return c.storeResponse(tx, idempotent, resp)
 	}
 	done, err := statement.Import(c.ctx, callUpdater{c}, c.owner, c.env(), statement.Rows(up.file, up.mapping), opts)
 	if !replayed {
 		c.observeImport(done)
 	}
 	if err != nil {
-		return importFault(err)
+		return importProblem(err)
 	}
 	if !replayed {
 		c.raiseAlerts()
@@ -152,9 +153,11 @@ func (c *call) runImport(up upload, opts statement.Options, promise *idempotentR
 	return c.sendResponse(resp, replayed)
 }
 
-// observeImport tells what an import did, also where it broke off: the batches before are in the ledger.
+// observeImport reports an import to the observer. An import that failed has added the batches before the failure.
 func (c *call) observeImport(done statement.Result) {
-	c.api.observe(ImportCompleted{Added: done.Added, Existing: done.Known, Skipped: done.Ignored, Failed: done.FailedLines, DryRun: done.DryRun})
+	c.api.observe(ImportCompleted{
+		Added: done.Added, Existing: done.Known, Skipped: done.Ignored, Failed: done.FailedLines, DryRun: done.DryRun,
+	})
 	if done.Added > 0 && !done.DryRun {
 		c.api.observe(ExpensesAdded{Source: SourceImport, Count: done.Added})
 	}
@@ -168,35 +171,37 @@ func (u callUpdater) Update(_ context.Context, _ expense.OwnerID, fn func(store.
 	return u.c.update(fn)
 }
 
-// importFault tells faults of the mapping, or of how it fits the file, with their places in the multipart body.
-func importFault(err error) error {
-	broken := expense.InvalidErrors(err)
-	if len(broken) == 0 {
+// importProblem returns a problem for the errors of a mapping, or of a mapping that does not fit the file. Its pointers
+// lead into the parts of the multipart body.
+func importProblem(err error) error {
+	invalid := expense.InvalidErrors(err)
+	if len(invalid) == 0 {
 		return err
 	}
-	code, faults := codeValidation, make([]fieldError, len(broken))
-	for i, b := range broken {
+	code, errs := codeValidation, make([]fieldError, len(invalid))
+	for i, e := range invalid {
 		pointer := "#/mapping"
-		switch b.Field {
+		switch e.Field {
 		case "":
 		case "file":
 			pointer = "#/file"
 		default:
-			pointer += "/" + b.Field
+			pointer += "/" + e.Field
 		}
-		if b.Code == "malformed" || b.Code == "unknown_member" {
+		if e.Code == "malformed" || e.Code == "unknown_member" {
 			code = codeMalformed
 		}
-		faults[i] = fieldError{Pointer: pointer, Code: b.Code, Detail: b.Detail}
+		errs[i] = fieldError{Pointer: pointer, Code: e.Code, Detail: e.Detail}
 	}
-	return newFieldProblem(code, faults...)
+	return newFieldProblem(code, errs...)
 }
 
-// receive reads the multipart body: the mapping first, then the file, and nothing else.
-func (c *call) receive() (upload, error) {
+// readUpload reads the multipart body, which must have the part mapping, then the part file, and no other part.
+func (c *call) readUpload() (upload, error) {
 	media, attributes, err := mime.ParseMediaType(c.Request.Header.Get("Content-Type"))
 	if err != nil || media != "multipart/form-data" {
-		return upload{}, newProblem(codeUnsupportedMediaType, "An import is multipart/form-data with the parts mapping and file.")
+		return upload{}, newProblem(codeUnsupportedMediaType,
+			"An import must be multipart/form-data with the parts mapping and file.")
 	}
 	if err := c.checkEncoding(); err != nil {
 		return upload{}, err
@@ -220,23 +225,23 @@ func (c *call) receive() (upload, error) {
 		return upload{}, &http.MaxBytesError{Limit: maxMapping}
 	}
 	if up.mapping, err = statement.ParseMapping(up.text); err != nil {
-		return upload{}, importFault(err)
+		return upload{}, importProblem(err)
 	}
 	if part, err = nextPart(parts, "file"); err != nil {
 		return upload{}, err
 	}
-	if up.file, err = newScratch("import"); err != nil {
-		return upload{}, fmt.Errorf("keep the file: %w", err)
+	if up.file, err = newTempFile("import"); err != nil {
+		return upload{}, fmt.Errorf("store the file: %w", err)
 	}
 	hash := sha256.New()
 	if _, err := io.Copy(io.MultiWriter(hash, up.file), part); err != nil {
-		if _, onDisk := errors.AsType[*fs.PathError](err); onDisk {
-			return up, fmt.Errorf("keep the file: %w", err)
+		if _, disk := errors.AsType[*fs.PathError](err); disk {
+			return up, fmt.Errorf("store the file: %w", err)
 		}
 		return up, readError(err)
 	}
 	if _, err := parts.NextRawPart(); !errors.Is(err, io.EOF) {
-		return up, misplacedPart(err, "Nothing may follow the part file.")
+		return up, misplacedPart(err, "The part file must be the last part.")
 	}
 	if _, err := up.file.Seek(0, io.SeekStart); err != nil {
 		return up, fmt.Errorf("read the file again: %w", err)
@@ -245,15 +250,17 @@ func (c *call) receive() (upload, error) {
 	return up, nil
 }
 
-// nextPart returns the next part of the body, which has to be the one of that name.
+// nextPart returns the next part of the body, which must have the name.
 func nextPart(parts *multipart.Reader, name string) (*multipart.Part, error) {
 	part, err := parts.NextRawPart()
 	if err != nil || part.FormName() != name {
-		return nil, misplacedPart(err, fmt.Sprintf("The part %s is missing here: mapping comes first, then file.", name))
+		return nil, misplacedPart(err, fmt.Sprintf(
+			"The part %s is missing; send the part mapping first and then the part file.", name))
 	}
 	return part, nil
 }
 
+// misplacedPart returns a problem with the detail, or the error of a body that is too large.
 func misplacedPart(err error, detail string) error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return tooLarge
@@ -261,9 +268,9 @@ func misplacedPart(err error, detail string) error {
 	return &problem{code: codeMalformed, detail: detail, cause: err}
 }
 
-// discard removes the kept file.
+// discard removes the file.
 func (up upload) discard(c *call) {
-	if err := dropScratch(up.file); err != nil {
+	if err := removeTempFile(up.file); err != nil {
 		c.api.log.WarnContext(c.ctx, "an import's file was not removed", "error", strings.TrimSpace(err.Error()))
 	}
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A page is one answer of a list.
+// page is the response to a list request.
 type page[T any] struct {
 	Data       []T     `json:"data"`
-	NextCursor *string `json:"next_cursor"`
+	NextCursor *string `json:"next_cursor"` // null: this is the last page
 }
 
-// sendPage answers with a page of the list at path; next is the cursor of the one after it, or "".
+// sendPage responds with a page of the list at path. next is the cursor of the next page, or "" after the last page.
 func sendPage[T any](c *call, path string, data []T, next string) error {
 	p := page[T]{Data: data}
 	if next != "" {
@@ -29,29 +29,30 @@ func sendPage[T any](c *call, path string, data []T, next string) error {
 	return c.send(result{status: http.StatusOK, body: p})
 }
 
-// place returns where the page that the call asks for begins in the list of this scope; nil: at the start.
-func (c *call) place(scope string) ([]byte, error) {
+// cursorKey returns the key of the last row before the requested page, from the parameter cursor. It returns nil for
+// the first page. scope must be the scope of the list that the cursor was made for.
+func (c *call) cursorKey(scope string) ([]byte, error) {
 	if !c.query.Has("cursor") {
 		return nil, nil
 	}
 	return decodeCursor(scope, c.query.Get("cursor"))
 }
 
-// A list is one that is short enough to be read whole, each time.
+// list describes a list that is short enough to be read completely for each page.
 type list[Row, Body any] struct {
 	scope, path string
-	read        func(r store.Reader) ([]Row, error) // in the order of the rows' keys; ErrNotFound where there is no ledger
+	read        func(r store.Reader) ([]Row, error) // ordered by key; ErrNotFound if there is no ledger
 	key         func(Row) []byte
 	body        func(Row) Body
 }
 
-// sendList answers with the page of a list that the call asks for.
+// sendList responds with the requested page of a list.
 func sendList[Row, Body any](c *call, l list[Row, Body]) error {
 	size, err := limit(c.query)
 	if err != nil {
 		return err
 	}
-	place, err := c.place(l.scope)
+	after, err := c.cursorKey(l.scope)
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func sendList[Row, Body any](c *call, l list[Row, Body]) error {
 		return err
 	}
 	start := 0
-	for place != nil && start < len(rows) && bytes.Compare(l.key(rows[start]), place) <= 0 {
+	for after != nil && start < len(rows) && bytes.Compare(l.key(rows[start]), after) <= 0 {
 		start++
 	}
 	rows = rows[start:]

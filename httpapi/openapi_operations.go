@@ -151,7 +151,7 @@ var operations = map[string]operation{
 	},
 	"GET /v1/budgets": {id: "listBudgets", summary: "List the budgets", gives: says[page[wire.Budget]]("A page of them.")},
 	"GET /v1/budgets/progress": {
-		id: "getProgress", summary: "How far are the budgets of a month used up?", gives: says[progressBody]("An entry for each budget in force, and the total."),
+		id: "getProgress", summary: "How far are the budgets of a month used up?", gives: says[wire.Progress]("An entry for each budget in force, and the total."),
 	},
 	"GET /v1/budgets/history": {id: "getHistory", summary: "The progress of several months", gives: says[historyBody]("The months.")},
 	"GET /v1/budgets/alerts": {
@@ -188,10 +188,10 @@ var operations = map[string]operation{
 		tagged: true, guarded: true,
 	},
 
-	"GET /v1/reports/monthly":     {id: "getMonthlyReport", summary: "What was spent in a month", gives: says[monthlyBody]("The report.")},
-	"GET /v1/reports/yearly":      {id: "getYearlyReport", summary: "What was spent in a year", gives: says[yearlyBody]("The report.")},
-	"GET /v1/reports/range":       {id: "getRangeReport", summary: "What was spent between two days", gives: says[summaryBody]("The report.")},
-	"GET /v1/reports/trend":       {id: "getTrend", summary: "What was spent step by step", gives: says[trendBody]("The line, without gaps.")},
+	"GET /v1/reports/monthly":     {id: "getMonthlyReport", summary: "What was spent in a month", gives: says[wire.Monthly]("The report.")},
+	"GET /v1/reports/yearly":      {id: "getYearlyReport", summary: "What was spent in a year", gives: says[wire.Yearly]("The report.")},
+	"GET /v1/reports/range":       {id: "getRangeReport", summary: "What was spent between two days", gives: says[wire.Summary]("The report.")},
+	"GET /v1/reports/trend":       {id: "getTrend", summary: "What was spent step by step", gives: says[wire.Trend]("The line, without gaps.")},
 	"GET /v1/reports/monthly.svg": {id: "drawMonthlyReport", summary: "What was spent in a month, as a picture", gives: picture()},
 	"GET /v1/reports/yearly.svg":  {id: "drawYearlyReport", summary: "What was spent in a year, as a picture", gives: picture()},
 	"GET /v1/reports/range.svg":   {id: "drawRangeReport", summary: "What was spent between two days, as a picture", gives: picture()},

@@ -367,8 +367,6 @@ var words = map[string]word{
 	"Preview.data":       {about: "The next occurrences, in their order."},
 	"Occurrence":         {about: "An occurrence that is to come."},
 	"Occurrence.rule_id": {about: "The id of the recurring expense.", format: "uuid", example: aRuleID},
-	"Planned":            {about: "An occurrence that is still to be posted."},
-	"Planned.rule_id":    {about: "The id of the recurring expense.", format: "uuid", example: aRuleID},
 
 	// Reports.
 	"Summary":          {about: "What was spent in a range of days."},

@@ -13,82 +13,95 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
+// The numbers of rows of a page.
 const (
 	defaultLimit = 50
 	maxLimit     = 200
 )
 
-// parseQuery reads a query that may name these parameters alone. A name that ends in "*" may come more than once.
+// parseQuery parses a query and returns a problem for a parameter that is not allowed and for one that is repeated. A
+// parameter may be repeated if its name in allowed ends in "*".
 func parseQuery(raw string, allowed []string) (url.Values, error) {
 	if raw == "" {
 		return nil, nil
 	}
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return nil, &problem{code: codeMalformed, detail: "The query cannot be read: percent-encode what is special.", cause: err}
+		return nil, &problem{
+			code: codeMalformed, detail: "The query cannot be parsed; percent-encode special characters.", cause: err,
+		}
 	}
-	var unknown, twice []fieldError
+	var unknown, invalid []fieldError
 	for name, given := range values {
 		shown := cutText(name)
 		switch {
 		case slices.Contains(allowed, name+"*"):
 		case !slices.Contains(allowed, name):
-			unknown = append(unknown, fieldError{Parameter: shown, Code: codeUnknownParameter, Detail: "There is no such parameter here."})
+			unknown = append(unknown, fieldError{
+				Parameter: shown, Code: codeUnknownParameter,
+				Detail: "This operation does not have this parameter; remove it or correct its name.",
+			})
 		case len(given) > 1:
-			twice = append(twice, fieldError{Parameter: shown, Code: "duplicate_parameter", Detail: "This parameter is given twice."})
+			invalid = append(invalid, fieldError{
+				Parameter: shown, Code: "duplicate_parameter", Detail: "This parameter is given more than once; give it once.",
+			})
 		}
 		if slices.ContainsFunc(given, func(text string) bool { return !utf8.ValidString(text) }) {
-			twice = append(twice, fieldError{Parameter: shown, Code: "invalid_utf8", Detail: "This is not UTF-8."})
+			invalid = append(invalid, fieldError{
+				Parameter: shown, Code: "invalid_utf8", Detail: "The value is not valid UTF-8.",
+			})
 		}
 	}
 	byName := func(a, b fieldError) int { return strings.Compare(a.Parameter, b.Parameter) }
 	slices.SortFunc(unknown, byName)
-	slices.SortFunc(twice, byName)
+	slices.SortFunc(invalid, byName)
 	switch {
 	case len(unknown) > 0:
 		return nil, newFieldProblem(codeUnknownParameter, unknown...)
-	case len(twice) > 0:
-		return nil, newFieldProblem(codeMalformed, twice...)
+	case len(invalid) > 0:
+		return nil, newFieldProblem(codeMalformed, invalid...)
 	}
 	return values, nil
 }
 
-// cutText bounds what is sent back of a text that the client made up.
+// cutText returns at most 64 characters of a text that the client sent, for use in a response.
 func cutText(text string) string {
-	const most = 64
+	const maxRunes = 64
 	text = strings.ToValidUTF8(text, "�")
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most]) + "…"
+	if runes := []rune(text); len(runes) > maxRunes {
+		return string(runes[:maxRunes]) + "…"
 	}
 	return text
 }
 
-// A params reads a query's parameters and collects what is wrong with them. An absent or faulty one is the zero value.
+// params reads the parameters of a query and collects their errors. Its methods return the zero value for a parameter
+// that is absent or has an error.
 type params struct {
 	values url.Values
-	faults []fieldError
+	errs   []fieldError
 }
 
+// fail adds an error of a parameter.
 func (p *params) fail(name, code, detail string, args ...any) {
-	p.faults = append(p.faults, fieldError{Parameter: name, Code: code, Detail: fmt.Sprintf(detail, args...)})
+	p.errs = append(p.errs, fieldError{Parameter: name, Code: code, Detail: fmt.Sprintf(detail, args...)})
 }
 
-// take notes the faults in a value that the domain refused.
-func (p *params) take(name string, err error) {
-	for _, broken := range expense.InvalidErrors(err) {
-		p.fail(name, broken.Code, "%s", broken.Detail)
+// addError adds the errors that the domain returned for the value of a parameter.
+func (p *params) addError(name string, err error) {
+	for _, invalid := range expense.InvalidErrors(err) {
+		p.fail(name, invalid.Code, "%s", invalid.Detail)
 	}
 }
 
-// err returns everything that is wrong as one problem, or nil.
+// err returns a problem with all errors, or nil if there are none.
 func (p *params) err() error {
-	if len(p.faults) == 0 {
+	if len(p.errs) == 0 {
 		return nil
 	}
-	return newFieldProblem(codeValidation, p.faults...)
+	return newFieldProblem(codeValidation, p.errs...)
 }
 
-// given returns a parameter's text and whether it is there.
+// given returns the text of a parameter and whether it is present.
 func (p *params) given(name string) (string, bool) {
 	values, ok := p.values[name]
 	if !ok {
@@ -113,15 +126,16 @@ func (p *params) id(name string) uuid.UUID {
 	return parseParam(p, name, expense.ParseID)
 }
 
+// amount reads an amount in a currency.
 func (p *params) amount(name string, currency expense.Currency) expense.Money {
 	if _, ok := p.given(name); ok && currency.IsZero() {
-		p.fail(name, "currency_required", "An amount needs the parameter currency beside it.")
+		p.fail(name, "currency_required", "An amount needs the parameter currency, too.")
 		return expense.Money{}
 	}
 	return parseParam(p, name, func(text string) (expense.Money, error) { return expense.ParseAmount(text, currency) })
 }
 
-// boolean returns nil where the parameter is absent.
+// boolean returns nil if the parameter is absent.
 func (p *params) boolean(name string) *bool {
 	text, ok := p.given(name)
 	if !ok {
@@ -129,20 +143,21 @@ func (p *params) boolean(name string) *bool {
 	}
 	value := text == "true"
 	if !value && text != "false" {
-		p.fail(name, "not_boolean", "This is true or false.")
+		p.fail(name, "not_boolean", "%q is not true or false.", cutText(text))
 	}
 	return &value
 }
 
-// span reads two dates, both inclusive, of which the second does not come before the first.
-func (p *params) span(from, to string) expense.Range {
-	span := expense.Range{From: p.date(from), To: p.date(to)}
-	if !span.From.IsZero() && !span.To.IsZero() && span.To.Before(span.From) {
-		p.fail(to, "ends_before_start", "%s is before %s.", span.To, span.From)
+// dateRange reads the first and the last day of a range. The last day must not be before the first.
+func (p *params) dateRange(from, to string) expense.Range {
+	dates := expense.Range{From: p.date(from), To: p.date(to)}
+	if !dates.From.IsZero() && !dates.To.IsZero() && dates.To.Before(dates.From) {
+		p.fail(to, "ends_before_start", "The last day %s is before the first day %s.", dates.To, dates.From)
 	}
-	return span
+	return dates
 }
 
+// parseParam reads a parameter with a function of the domain.
 func parseParam[T any](p *params, name string, parse func(string) (T, error)) T {
 	var zero T
 	text, ok := p.given(name)
@@ -151,13 +166,13 @@ func parseParam[T any](p *params, name string, parse func(string) (T, error)) T 
 	}
 	value, err := parse(text)
 	if err != nil {
-		p.take(name, err)
+		p.addError(name, err)
 		return zero
 	}
 	return value
 }
 
-// limit reads how many entries a page may have: 50 by default, 200 at most. Less than one is malformed.
+// limit reads the number of rows of a page. A number above the maximum counts as the maximum.
 func limit(values url.Values) (int, error) {
 	text := values.Get("limit")
 	if !values.Has("limit") {
@@ -165,11 +180,12 @@ func limit(values url.Values) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if digits := strings.TrimLeft(text, "0123456789"); err != nil && text != "" && digits == "" {
-		return maxLimit, nil // beyond int
+		return maxLimit, nil // larger than an int
 	}
 	if err != nil || n < 1 {
 		return 0, newFieldProblem(codeMalformed, fieldError{
-			Parameter: "limit", Code: "out_of_range", Detail: "A limit is a whole number from 1 on; more than 200 is taken as 200.",
+			Parameter: "limit", Code: "out_of_range",
+			Detail: fmt.Sprintf("%q is not a whole number from 1; give 1 to %d.", cutText(text), maxLimit),
 		})
 	}
 	return min(n, maxLimit), nil

@@ -6,23 +6,23 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// rateBody is what a conversion would use.
+// rateBody is an exchange rate.
 type rateBody struct {
 	Base       string `json:"base"`
 	Quote      string `json:"quote"`
 	Date       string `json:"date"`
-	Rate       string `json:"rate"` // units of quote for one of base
-	RateDate   string `json:"rate_date"`
+	Rate       string `json:"rate"`      // units of Quote for one unit of Base
+	RateDate   string `json:"rate_date"` // of the rate: Date, or up to seven days earlier
 	RateSource string `json:"rate_source"`
 }
 
-// getRate answers GET /v1/rates: what an expense in base would be converted with into quote. Without a date it is today,
-// without a quote the home currency.
+// getRate handles GET /v1/rates. It returns the rate that an expense in the currency base would be converted with. The
+// default date is today in the ledger's time zone, the default quote is the home currency.
 func (c *call) getRate() error {
 	p := params{values: c.query}
 	date, base, quote := p.date("date"), p.currency("base"), p.currency("quote")
 	if _, ok := p.given("base"); !ok {
-		p.fail("base", "required", "Name the currency to convert from.")
+		p.fail("base", "required", "This parameter is required: the currency to convert from.")
 	}
 	if err := p.err(); err != nil {
 		return err
@@ -41,7 +41,8 @@ func (c *call) getRate() error {
 	}
 	rate, ok := expense.LookupRate(c.api.rates, base, quote, date)
 	if !ok {
-		return newProblem(codeNotFound, "There is no rate from %s to %s on %s, nor in the seven days before it.", base, quote, date)
+		return newProblem(codeNotFound, "There is no rate from %s to %s for %s or the seven days before it.",
+			base, quote, date)
 	}
 	return c.send(result{status: http.StatusOK, body: rateBody{
 		Base: base.Code(), Quote: quote.Code(), Date: date.String(),

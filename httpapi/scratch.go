@@ -6,18 +6,18 @@ import (
 	"os"
 )
 
-// newScratch opens a file for what a client sends or has not taken yet. Where the system lets an open file go, it has no name any more:
-// then nothing of anybody's is left behind, however this process ends.
-func newScratch(what string) (*os.File, error) {
-	file, err := os.CreateTemp("", "spendwise-"+what+"-*")
+// newTempFile creates a temporary file for data that a client sends or has not received yet. Where the operating system
+// allows it, the file has no name any more, so that nothing remains if the process ends.
+func newTempFile(purpose string) (*os.File, error) {
+	file, err := os.CreateTemp("", "spendwise-"+purpose+"-*")
 	if err == nil {
-		_ = os.Remove(file.Name()) // dropScratch does where this could not
+		_ = os.Remove(file.Name()) // Windows cannot remove an open file; removeTempFile does it there
 	}
 	return file, err
 }
 
-// dropScratch closes the file, and removes it if it is still there.
-func dropScratch(file *os.File) error {
+// removeTempFile closes the file, and removes it if it still has a name.
+func removeTempFile(file *os.File) error {
 	err := file.Close()
 	if removed := os.Remove(file.Name()); !errors.Is(removed, fs.ErrNotExist) {
 		err = errors.Join(err, removed)

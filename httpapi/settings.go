@@ -10,7 +10,7 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// getSettings answers GET /v1/settings.
+// getSettings handles GET /v1/settings.
 func (c *call) getSettings() error {
 	settings, err := c.settings()
 	if err != nil {
@@ -28,7 +28,7 @@ func (c *call) settings() (settings expense.Settings, err error) {
 	return settings, err
 }
 
-// patchSettings answers PATCH /v1/settings.
+// patchSettings handles PATCH /v1/settings.
 func (c *call) patchSettings() error {
 	cond, err := condition(c.Request.Header)
 	if err != nil {
@@ -38,10 +38,9 @@ func (c *call) patchSettings() error {
 	if err != nil {
 		return err
 	}
-	in := doc.value
-	draft := in.Draft()
+	draft, limitRate := doc.value.Draft(), doc.value.LimitRate.Value
 	return c.write(doc.raw, doc.fieldErrors, func(ctx context.Context, tx store.Tx) (result, error) {
-		change, err := budget.ChangeSettingsAndLimits(ctx, tx, c.env(), draft, in.LimitRate.Value, cond)
+		change, err := budget.ChangeSettingsAndLimits(ctx, tx, c.env(), draft, limitRate, cond)
 		if err != nil {
 			return result{}, err
 		}

@@ -66,9 +66,9 @@ func TestANewHomeCurrencyReratesExpensesAndLimits(t *testing.T) {
 
 func TestWhatIsNoWholeNumberIsToldWhatItShouldBe(t *testing.T) {
 	s := serve(t, memstore.New())
-	const fraction = "This must be a whole number, not a fraction or one so large."
+	const fraction = "This member must be a whole number, not a fraction or a number that large."
 	for value, want := range map[string]string{"1.5": fraction, "1e300": fraction,
-		`"4"`: "This must be a whole number, not a string."} {
+		`"4"`: "This member must be a whole number, not a string."} {
 		refused := s.must(422, "PATCH", "/v1/settings", `{"fiscal_year_start":`+value+`}`)
 		fault := refused.json["errors"].([]any)[0].(map[string]any)
 		equal(t, "of a month", fault["detail"], any(want))

@@ -13,40 +13,41 @@ import (
 )
 
 const (
-	// maxQueued is how many bytes of a stream wait in memory for a slow client; more go to the disk.
+	// maxQueued is how many bytes of a stream wait in memory for a slow client. Further bytes go to a file.
 	maxQueued = 1 << 20
-	// spoolPart is how many bytes are read back from the disk at once.
+	// spoolPart is how many bytes are read from the file at once.
 	spoolPart = 64 << 10
 )
 
-// A spool lies between a snapshot and its client: the snapshot, with its connection, lasts as long as reading takes, and not as long
-// as a slow client. One goroutine writes to it and another one drains it.
+// spool is a buffer between a snapshot of a ledger and a client. It lets the snapshot, and the database connection of
+// the snapshot, end as soon as everything is read, even if the client is slow. One goroutine writes to it and another
+// goroutine drains it.
 type spool struct {
-	progress func() // called with each part that comes
+	extendDeadline func() // called for each part that is written
 
-	mu    sync.Mutex
-	moved *sync.Cond // on anything below
-	queue [][]byte   // what comes before the file
-	bytes int        // in queue
-	file  *os.File   // nil until the queue was full for the first time
-	size  int64      // of the file
-	taken int64      // of them
-	ended bool       // nothing will be written any more
-	err   error      // why there is no rest
+	mu      sync.Mutex
+	changed *sync.Cond // signals a change of any field below
+	queue   [][]byte   // the bytes before those of the file
+	bytes   int        // of the queue
+	file    *os.File   // nil until the queue was full once
+	size    int64      // of the file
+	taken   int64      // bytes of the file that were read
+	ended   bool       // no more bytes will be written
+	err     error      // why the stream is incomplete
 }
 
-func newSpool(progress func()) *spool {
-	s := &spool{progress: progress}
-	s.moved = sync.NewCond(&s.mu)
+func newSpool(extendDeadline func()) *spool {
+	s := &spool{extendDeadline: extendDeadline}
+	s.changed = sync.NewCond(&s.mu)
 	return s
 }
 
-// Write keeps a part; it waits for nobody.
+// Write adds a part to the spool. It does not wait for the client.
 func (s *spool) Write(part []byte) (int, error) {
-	s.progress()
+	s.extendDeadline()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer s.moved.Signal()
+	defer s.changed.Signal()
 	if s.err != nil {
 		return 0, s.err
 	}
@@ -56,19 +57,19 @@ func (s *spool) Write(part []byte) (int, error) {
 	}
 	if s.file == nil {
 		var err error
-		if s.file, err = newScratch("export"); err != nil {
-			return 0, fmt.Errorf("keep what a slow client has not taken yet: %w", err)
+		if s.file, err = newTempFile("export"); err != nil {
+			return 0, fmt.Errorf("create a file for a slow client: %w", err)
 		}
 	}
 	n, err := s.file.Write(part)
 	s.size += int64(n)
 	if err != nil {
-		return n, fmt.Errorf("keep what a slow client has not taken yet: %w", err)
+		return n, fmt.Errorf("write to the file for a slow client: %w", err)
 	}
 	return n, nil
 }
 
-// end says that nothing will be written any more, because all was or for another reason.
+// end says that no more bytes will be written. err is nil if the stream is complete.
 func (s *spool) end(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,10 +77,10 @@ func (s *spool) end(err error) {
 	if s.err == nil {
 		s.err = err
 	}
-	s.moved.Signal()
+	s.changed.Signal()
 }
 
-// drain hands on what is written until the end.
+// drain copies the stream to a writer until its end.
 func (s *spool) drain(to io.Writer) error {
 	var buffer []byte
 	for {
@@ -93,12 +94,13 @@ func (s *spool) drain(to io.Writer) error {
 	}
 }
 
-// next waits for the next part; nil after the last. There is none after an error: what is cut off must be seen to be.
+// next waits for the next part. It returns nil after the last part. After an error it returns no further part, so that
+// the client notices that the stream is incomplete.
 func (s *spool) next(buffer *[]byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.err == nil && len(s.queue) == 0 && s.taken == s.size && !s.ended {
-		s.moved.Wait()
+		s.changed.Wait()
 	}
 	switch {
 	case s.err != nil:
@@ -116,7 +118,7 @@ func (s *spool) next(buffer *[]byte) ([]byte, error) {
 	n, err := s.file.ReadAt((*buffer)[:min(spoolPart, s.size-s.taken)], s.taken)
 	s.taken += int64(n)
 	if err != nil {
-		return nil, fmt.Errorf("read what a slow client has not taken yet: %w", err)
+		return nil, fmt.Errorf("read the file for a slow client: %w", err)
 	}
 	return (*buffer)[:n], nil
 }
@@ -126,10 +128,11 @@ func (s *spool) discard() error {
 	if s.file == nil {
 		return nil
 	}
-	return dropScratch(s.file)
+	return removeTempFile(s.file)
 }
 
-// stream sends what write makes of one snapshot, as it is made. A client that goes away ends the snapshot, a slow one does not hold it.
+// stream sends what write produces from one snapshot of the ledger, while write produces it. If the client disconnects,
+// the context of write is cancelled. A slow client does not delay write.
 func (c *call) stream(out *attachment, write func(ctx context.Context, w io.Writer, r store.Reader) error) error {
 	ctx, cancel := context.WithCancel(c.ctx)
 	defer cancel()
@@ -143,12 +146,12 @@ func (c *call) stream(out *attachment, write func(ctx context.Context, w io.Writ
 		}
 		sent <- err
 	}()
-	err := errors.New("the export was given up") // what stays if write panics
+	err := errors.New("the export was aborted") // the error if write panics
 	finish := sync.OnceValue(func() error {
 		s.end(err)
-		err := <-sent // whichever of the two failed first is what the drain has ended with
-		if trouble := s.discard(); trouble != nil {
-			c.api.log.WarnContext(c.ctx, "an export's file was not removed", "error", trouble)
+		err := <-sent // the first error of write and drain: drain ends with the error that was passed to end
+		if failure := s.discard(); failure != nil {
+			c.api.log.WarnContext(c.ctx, "an export's file was not removed", "error", failure)
 		}
 		return err
 	})
@@ -159,5 +162,5 @@ func (c *call) stream(out *attachment, write func(ctx context.Context, w io.Writ
 	if err := finish(); err == nil || c.Request.Context().Err() == nil {
 		return err
 	}
-	return c.Request.Context().Err() // the client has gone: that is nobody's fault
+	return c.Request.Context().Err() // the client disconnected, which is not a failure of the server
 }

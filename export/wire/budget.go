@@ -9,8 +9,8 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// Budget is the JSON form of a budget: the monthly limits of one category, or of the whole ledger. All its amounts are in
-// Currency, the home currency.
+// Budget is the JSON form of a budget: the monthly limits of one category, or of the whole ledger. All its amounts are
+// in Currency, the home currency.
 type Budget struct {
 	ID          uuid.UUID       `json:"id"`
 	CategoryID  *uuid.UUID      `json:"category_id"` // null: the whole ledger
@@ -56,22 +56,25 @@ func NewBudget(b budget.Budget) Budget {
 	return w
 }
 
-// Parse returns the budget that w describes. The error is ErrInvalid and lists every member that cannot be read. Parse does not
-// validate the budget; see [budget.Budget.Validate].
+// Parse returns the budget that w describes. The error is ErrInvalid and lists every member that cannot be read. Parse
+// does not validate the budget; see [budget.Budget.Validate].
 func (w Budget) Parse() (budget.Budget, error) {
 	var p parser
 	b := budget.Budget{
 		ID: w.ID, CategoryID: orZero(w.CategoryID), MergedName: orZero(w.Label), MergedInto: orZero(w.MergedInto),
 		Entries: make([]budget.Entry, len(w.Entries)), Until: p.month("until_month", w.UntilMonth),
 		Rollover: parse(&p, "rollover", w.Rollover, budget.ParseRollover), AlertAt: make([]budget.Ratio, len(w.AlertAt)),
-		Version: w.Version, CreatedAt: p.instant("created_at", &w.CreatedAt), UpdatedAt: p.instant("updated_at", &w.UpdatedAt),
+		Version: w.Version, CreatedAt: p.instant("created_at", &w.CreatedAt),
+		UpdatedAt: p.instant("updated_at", &w.UpdatedAt),
 	}
 	for i, entry := range w.Entries {
 		limit := "0"
 		if entry.Amount != nil {
 			limit = *entry.Amount
 		}
-		b.Entries[i] = budget.Entry{From: p.month("from_month", &entry.FromMonth), Limit: p.money("amount", limit, w.Currency)}
+		b.Entries[i] = budget.Entry{
+			From: p.month("from_month", &entry.FromMonth), Limit: p.money("amount", limit, w.Currency),
+		}
 	}
 	if w.RolloverCap != nil {
 		b.RolloverCap = p.money("rollover_cap", *w.RolloverCap, w.Currency)
@@ -101,8 +104,9 @@ func (in BudgetInput) RequestedID() *string { return in.ID }
 // Draft returns the draft that in describes.
 func (in BudgetInput) Draft() budget.Draft {
 	return budget.Draft{
-		ID: orZero(in.ID), CategoryID: orZero(in.CategoryID), FromMonth: orZero(in.FromMonth), UntilMonth: orZero(in.UntilMonth),
-		Amount: orZero(in.Amount), Currency: orZero(in.Currency), Rollover: orZero(in.Rollover),
+		ID: orZero(in.ID), CategoryID: orZero(in.CategoryID), FromMonth: orZero(in.FromMonth),
+		UntilMonth: orZero(in.UntilMonth),
+		Amount:     orZero(in.Amount), Currency: orZero(in.Currency), Rollover: orZero(in.Rollover),
 		RolloverCap: orZero(in.RolloverCap), AlertAt: in.AlertAt,
 	}
 }
@@ -146,8 +150,8 @@ func NewAlert(a budget.Alert) Alert {
 	}
 }
 
-// Parse returns the alert that w describes. The error is ErrInvalid and lists every member that cannot be read, and an id that is
-// not [budget.AlertID].
+// Parse returns the alert that w describes. The error is ErrInvalid and lists every member that cannot be read, and an
+// id that is not [budget.AlertID].
 func (w Alert) Parse() (budget.Alert, error) {
 	var p parser
 	a := budget.Alert{

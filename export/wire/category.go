@@ -28,8 +28,8 @@ func NewCategory(c expense.Category) Category {
 	}
 }
 
-// Parse returns the category that w describes. The error is ErrInvalid and lists every member that cannot be read. Parse does not
-// validate the category; see [expense.Category.Validate].
+// Parse returns the category that w describes. The error is ErrInvalid and lists every member that cannot be read.
+// Parse does not validate the category; see [expense.Category.Validate].
 func (w Category) Parse() (expense.Category, error) {
 	var p parser
 	c := expense.Category{

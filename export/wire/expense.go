@@ -45,8 +45,8 @@ func NewExpense(e expense.Expense) Expense {
 	return w
 }
 
-// Parse returns the expense that w describes. The error is ErrInvalid and lists every member that cannot be read. Parse does not
-// validate the expense; see [expense.Expense.Validate].
+// Parse returns the expense that w describes. The error is ErrInvalid and lists every member that cannot be read. Parse
+// does not validate the expense; see [expense.Expense.Validate].
 func (w Expense) Parse() (expense.Expense, error) {
 	var p parser
 	e := expense.Expense{
@@ -70,7 +70,8 @@ func (w Expense) Parse() (expense.Expense, error) {
 	return e, p.errs.Err()
 }
 
-// ExpenseInput is the JSON form of an expense that is created or replaced. A member that is absent or null has its default.
+// ExpenseInput is the JSON form of an expense that is created or replaced. A member that is absent or null has its
+// default.
 type ExpenseInput struct {
 	ID         *string `json:"id" validate:"omitnil,min=1"`          // default: a new UUID
 	Amount     *string `json:"amount" validate:"required,min=1"`     // required
@@ -110,7 +111,8 @@ type ExpensePatch struct {
 // Patch returns the patch that in describes.
 func (in ExpensePatch) Patch() expense.Patch {
 	return expense.Patch{
-		Amount: in.Amount.Pointer(), Currency: in.Currency.Pointer(), Date: in.Date.Pointer(), CategoryID: in.CategoryID.Pointer(),
-		Category: in.Category.Pointer(), Notes: in.Notes.Pointer(), Rate: in.Rate.Pointer(),
+		Amount: in.Amount.Pointer(), Currency: in.Currency.Pointer(), Date: in.Date.Pointer(),
+		CategoryID: in.CategoryID.Pointer(),
+		Category:   in.Category.Pointer(), Notes: in.Notes.Pointer(), Rate: in.Rate.Pointer(),
 	}
 }

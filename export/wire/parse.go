@@ -35,7 +35,9 @@ func (p *parser) month(field string, text *string) expense.Month {
 }
 
 func (p *parser) money(field, amount, currency string) expense.Money {
-	return parse(p, field, amount, func(amount string) (expense.Money, error) { return expense.ParseMoney(amount, currency) })
+	return parse(p, field, amount, func(amount string) (expense.Money, error) {
+		return expense.ParseMoney(amount, currency)
+	})
 }
 
 // instant accepts only times in UTC of whole microseconds, as stores hold them.

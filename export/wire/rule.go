@@ -60,8 +60,8 @@ func NewRule(r recurrence.Rule) Rule {
 	return w
 }
 
-// Parse returns the rule that w describes. The error is ErrInvalid and lists every member that cannot be read, and an RRULE that
-// contradicts the other members. Parse does not validate the rule; see [recurrence.Rule.Validate].
+// Parse returns the rule that w describes. The error is ErrInvalid and lists every member that cannot be read, and an
+// RRULE that contradicts the other members. Parse does not validate the rule; see [recurrence.Rule.Validate].
 func (w Rule) Parse() (recurrence.Rule, error) {
 	var p parser
 	r := recurrence.Rule{
@@ -88,13 +88,15 @@ func (w Rule) Parse() (recurrence.Rule, error) {
 	return r, p.errs.Err()
 }
 
-// MonthDay is a day of the month, "1" to "31", or [LastDay]. In JSON a day is a number, and the last day is the string "last".
+// MonthDay is a day of the month, "1" to "31", or [LastDay]. In JSON a day is a number, and the last day is the string
+// "last".
 type MonthDay string
 
 // LastDay is the last day of each month.
 const LastDay MonthDay = "last"
 
-// Parse returns the day as [recurrence.Rule] has it. The error is ErrInvalid if d is neither a number from 1 to 31 nor [LastDay].
+// Parse returns the day as [recurrence.Rule] has it. The error is ErrInvalid if d is neither a number from 1 to 31 nor
+// [LastDay].
 func (d MonthDay) Parse() (int, error) {
 	if d == LastDay {
 		return recurrence.LastDay, nil
@@ -102,7 +104,8 @@ func (d MonthDay) Parse() (int, error) {
 	day, err := strconv.Atoi(string(d))
 	if err != nil || day < 1 || day > 31 {
 		return 0, &expense.InvalidError{
-			Code: "out_of_range", Detail: fmt.Sprintf("%.20q is not a day of the month: give a number from 1 to 31, or last", string(d)),
+			Code:   "out_of_range",
+			Detail: fmt.Sprintf("%.20q is not a day of the month: give a number from 1 to 31, or last", string(d)),
 		}
 	}
 	return day, nil
@@ -116,8 +119,8 @@ func (d MonthDay) MarshalJSON() ([]byte, error) {
 	return json.Marshal(string(d))
 }
 
-// UnmarshalJSON reads a number or a string. A string other than "last" keeps its quotes, so that the domain refuses "15" and
-// accepts 15.
+// UnmarshalJSON reads a number or a string. A string other than "last" keeps its quotes, so that the domain refuses
+// "15" and accepts 15.
 func (d *MonthDay) UnmarshalJSON(text []byte) error {
 	var number json.Number
 	if text[0] != '"' && json.Unmarshal(text, &number) == nil {
@@ -134,8 +137,8 @@ func (d *MonthDay) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// RuleInput is the JSON form of a recurring rule that is created. A member that is absent or null has its default. The schedule
-// is given by Freq and the members after it, or by RRULE.
+// RuleInput is the JSON form of a recurring rule that is created. A member that is absent or null has its default. The
+// schedule is given by Freq and the members after it, or by RRULE.
 type RuleInput struct {
 	ID         *string   `json:"id" validate:"omitnil,min=1"`          // default: a new UUID
 	Amount     *string   `json:"amount" validate:"required,min=1"`     // required
@@ -161,14 +164,16 @@ func (in RuleInput) RequestedID() *string { return in.ID }
 // Draft returns the draft that in describes.
 func (in RuleInput) Draft() recurrence.Draft {
 	return recurrence.Draft{
-		ID: in.ID, Amount: in.Amount, Currency: in.Currency, CategoryID: in.CategoryID, Category: in.Category, Notes: in.Notes,
-		Freq: in.Freq, Interval: in.Interval, Weekdays: in.Weekdays, MonthDay: (*string)(in.MonthDay), OnMissing: in.OnMissing,
-		Start: in.StartDate, Until: in.UntilDate, Count: in.Count, RRULE: in.RRULE, Paused: in.Paused,
+		ID: in.ID, Amount: in.Amount, Currency: in.Currency, CategoryID: in.CategoryID, Category: in.Category,
+		Notes: in.Notes,
+		Freq:  in.Freq, Interval: in.Interval, Weekdays: in.Weekdays, MonthDay: (*string)(in.MonthDay),
+		OnMissing: in.OnMissing,
+		Start:     in.StartDate, Until: in.UntilDate, Count: in.Count, RRULE: in.RRULE, Paused: in.Paused,
 	}
 }
 
-// RulePatch is a merge patch of a recurring rule. It changes the occurrences that are not posted yet; with FromDate, only those
-// from that date on.
+// RulePatch is a merge patch of a recurring rule. It changes the occurrences that are not posted yet; with FromDate,
+// only those from that date on.
 type RulePatch struct {
 	Amount     Optional[string]   `json:"amount,omitzero" patch:"nonempty"`
 	Currency   Optional[string]   `json:"currency,omitzero" patch:"nonempty"`

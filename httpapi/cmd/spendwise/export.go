@@ -66,7 +66,7 @@ func (cmd *exportCmd) write(ctx context.Context, w io.Writer, r store.Reader, ba
 		if err != nil {
 			return err
 		}
-		made, err := export.ReadReport(ctx, r, yearly.Summary, export.ReportOptions{Who: cmd.User, Now: now})
+		made, err := export.ReadReport(ctx, r, yearly.Summary, export.ReportOptions{Owner: cmd.User, Now: now})
 		if err != nil {
 			return err
 		}

@@ -20,73 +20,78 @@ import (
 	"github.com/spendwise/spendwise/report"
 )
 
-// The colours and the sizes of a report.
+// The colours and styles of a report.
 var (
-	grey    = &props.Color{Red: 95, Green: 95, Blue: 95}
-	warning = &props.Color{Red: 160, Green: 60, Blue: 0}
-	shade   = &props.Cell{BackgroundColor: &props.Color{Red: 232, Green: 236, Blue: 240}}
-	ruled   = &props.Cell{BorderType: border.Bottom, BorderThickness: 0.1,
-		BorderColor: &props.Color{Red: 205, Green: 205, Blue: 205}}
-	ruledTop = &props.Cell{BorderType: border.Bottom, BorderThickness: 0.3,
-		BorderColor: &props.Color{Red: 60, Green: 60, Blue: 60}}
+	grey     = &props.Color{Red: 95, Green: 95, Blue: 95}
+	warning  = &props.Color{Red: 160, Green: 60, Blue: 0}
+	shade    = &props.Cell{BackgroundColor: &props.Color{Red: 232, Green: 236, Blue: 240}}
+	ruled    = bottomLine(0.1, 205)
+	ruledTop = bottomLine(0.3, 60)
 )
+
+// bottomLine returns the style of a row with a grey line below it.
+func bottomLine(thickness float64, grey int) *props.Cell {
+	return &props.Cell{
+		BorderType: border.Bottom, BorderThickness: thickness, BorderColor: &props.Color{Red: grey, Green: grey, Blue: grey},
+	}
+}
 
 const (
+	// The sizes of the fonts in points.
 	bodySize, headSize, headlineSize = 7.5, 10, 18
 
-	// padding is the blank space between two columns.
+	// padding is the space between two columns in millimetres.
 	padding = 2
-	// fewest is how many lines of a row stay together.
-	fewest = 6
+	// minLines is the minimum number of lines of a row before a page break within the row.
+	minLines = 6
 )
 
-// A column is one column of a table.
+// column is one column of a table.
 type column struct {
 	head  string
-	width float64
-	right bool
+	width float64 // in millimetres
+	right bool    // aligned to the right
 }
 
 // The tables of a report.
 var (
 	expenseColumns = []column{
 		{"Date", 18, false}, {"Notes", 107, false}, {"Paid in", 11, false}, {"Paid", 35, true}, {"Rate", 37, true},
-		{"Rate of", 19, false},
-		{"Source", 15, false}, {"In the home currency", 35, true},
+		{"Rate date", 19, false}, {"Source", 15, false}, {"In the home currency", 35, true},
 	}
 	categoryColumns = []column{
 		{"Category", 90, false}, {"Expenses", 22, true}, {"Share", 22, true}, {"In the home currency", 48, true},
-		{"Not in it: pending", 95, true},
+		{"Pending, not included", 95, true},
 	}
 	currencyColumns = []column{
 		{"Paid in", 90, false}, {"Expenses", 22, true}, {"Paid", 70, true}, {"In the home currency", 48, true},
-		{"Not in it: pending", 47, true},
+		{"Pending, not included", 47, true},
 	}
 	sourceColumns = []column{
-		{"Source", 60, false}, {"Paid in", 25, false}, {"Expenses", 30, true}, {"Prices of", 62, false},
+		{"Source", 60, false}, {"Paid in", 25, false}, {"Expenses", 30, true}, {"Rate dates", 62, false},
 		{"Lowest rate", 50, true}, {"Highest rate", 50, true},
 	}
 )
 
-// A paper puts rows on pages.
-type paper struct {
+// composer places the rows of a report on pages.
+type composer struct {
 	report    *Report
 	money     locale.Formatter
-	point     string // the locale's decimal sign
+	decimal   string // the decimal separator of the locale
 	text      typesetter
 	pages     []core.Page
 	rows      []core.Row
-	used      float64
-	continued func() // writes what stands at the top of a page that goes on with a table
+	used      float64 // the height of the rows on the current page, in millimetres
+	continued func()  // writes the heading of a table that continues on a new page; nil outside of tables
 }
 
-func newPaper(r *Report) *paper {
+func newComposer(r *Report) *composer {
 	money := locale.NewFormatter(latinDigits(r.Settings.Locale))
-	return &paper{report: r, money: money, point: decimalSign(money)}
+	return &composer{report: r, money: money, decimal: decimalSeparator(money)}
 }
 
-// decimalSign returns what a locale puts between whole and minor units.
-func decimalSign(money locale.Formatter) string {
+// decimalSeparator returns the decimal separator of a locale.
+func decimalSeparator(money locale.Formatter) string {
 	const probe = "1.11"
 	text := money.Money(expense.MustMoney(probe, "EUR"))
 	_, text, _ = strings.Cut(text, "1")
@@ -97,11 +102,11 @@ func decimalSign(money locale.Formatter) string {
 	return sign
 }
 
-// number writes a plain decimal with the locale's decimal sign.
-func (l *paper) number(text string) string { return strings.Replace(text, ".", l.point, 1) }
+// number formats a plain decimal with the decimal separator of the locale.
+func (l *composer) number(text string) string { return strings.Replace(text, ".", l.decimal, 1) }
 
-// amount writes an amount by the locale's rules, or by its code where the fonts lack the locale's sign for it.
-func (l *paper) amount(m expense.Money) string {
+// amount formats an amount in the locale. If the fonts lack the currency sign of the locale, it uses the currency code.
+func (l *composer) amount(m expense.Money) string {
 	text := l.money.Money(m)
 	var probe typesetter
 	if probe.clean(text, true); probe.missing > 0 {
@@ -110,7 +115,7 @@ func (l *paper) amount(m expense.Money) string {
 	return text
 }
 
-func (l *paper) amounts(list []expense.Money) string {
+func (l *composer) amounts(list []expense.Money) string {
 	text := ""
 	for i, m := range list {
 		if i > 0 {
@@ -121,48 +126,51 @@ func (l *paper) amounts(list []expense.Money) string {
 	return text
 }
 
-// finish ends the last page.
-func (l *paper) finish() []core.Page {
+// finish ends the last page and returns all pages.
+func (l *composer) finish() []core.Page {
 	l.breakPage()
 	return l.pages
 }
 
-func (l *paper) breakPage() {
+func (l *composer) breakPage() {
 	if len(l.rows) > 0 {
 		l.pages = append(l.pages, page.New().Add(l.rows...))
 		l.rows, l.used = nil, 0
 	}
 }
 
-// room is the height that is left on the page. A little of it stays free above the page's number.
-func (l *paper) room() float64 { return textHeight - l.used - 2.5 }
+// available returns the height that is left on the page, without a margin above the page number.
+func (l *composer) available() float64 { return textHeight - l.used - 2.5 }
 
-// need ends the page if that much does not fit on it any more.
-func (l *paper) need(height float64) {
-	if height > l.room() {
+// need begins a new page if the height does not fit on the current page.
+func (l *composer) need(height float64) {
+	if height > l.available() {
 		l.nextPage()
 	}
 }
 
-func (l *paper) nextPage() {
+func (l *composer) nextPage() {
 	l.breakPage()
 	if l.continued != nil {
 		l.continued()
 	}
 }
 
-// put puts a row on the page, or on the next one. A row that is longer than a page goes on over the next pages.
-func (l *paper) put(r *textRow, style *props.Cell) {
-	for r.height() > l.room() {
-		if r.tallest() <= fewest {
+// put adds a row to the current or the next page. It splits a row that does not fit on one page.
+func (l *composer) put(r *textRow, style *props.Cell) {
+	for r.height() > l.available() {
+		if r.lineCount() <= minLines {
 			l.nextPage()
 			break
 		}
 		lines := 0
-		for head, _ := r.split(lines + 1); head.height() <= l.room() && lines < r.tallest(); head, _ = r.split(lines + 1) {
+		for lines < r.lineCount() {
+			if head, _ := r.split(lines + 1); head.height() > l.available() {
+				break
+			}
 			lines++
 		}
-		if lines < fewest {
+		if lines < minLines {
 			l.nextPage()
 			continue
 		}
@@ -175,7 +183,7 @@ func (l *paper) put(r *textRow, style *props.Cell) {
 
 func rowOf(component core.Component) core.Row { return row.New().Add(col.New().Add(component)) }
 
-func (l *paper) place(r core.Row, height float64, style *props.Cell) {
+func (l *composer) place(r core.Row, height float64, style *props.Cell) {
 	if style != nil {
 		r = r.WithStyle(style)
 	}
@@ -183,34 +191,34 @@ func (l *paper) place(r core.Row, height float64, style *props.Cell) {
 	l.used += height
 }
 
-// space leaves a blank.
-func (l *paper) space(height float64) {
-	if len(l.rows) > 0 && height < l.room() {
+// space adds vertical space.
+func (l *composer) space(height float64) {
+	if len(l.rows) > 0 && height < l.available() {
 		l.place(row.New(height), height, nil)
 	}
 }
 
-// set returns a row of one text over the whole width.
-func (l *paper) set(text string, style textStyle) *textRow {
+// set returns a row with one text over the whole width.
+func (l *composer) set(text string, style textStyle) *textRow {
 	return &textRow{top: 0.6, bottom: 0.6, cells: []cellText{l.cell(text, style, padding/2, textWidth-padding)}}
 }
 
-func (l *paper) cell(text string, style textStyle, left, width float64) cellText {
+func (l *composer) cell(text string, style textStyle, left, width float64) cellText {
 	return cellText{left: left, width: width, style: style, lines: l.text.lines(text, style, width)}
 }
 
-// record returns a row of a table.
-func (l *paper) record(columns []column, style textStyle, texts ...string) *textRow {
+// record returns a row of a table with a text for each column.
+func (l *composer) record(columns []column, style textStyle, texts ...string) *textRow {
 	r := &textRow{top: 0.5, bottom: 0.5, cells: make([]cellText, 0, len(columns))}
 	left := 0.0
 	for i, c := range columns {
 		if i < len(texts) && texts[i] != "" {
-			own := style
-			own.right = c.right
+			cellStyle := style
+			cellStyle.right = c.right
 			if texts[i] == pendingMark {
-				own.colour = warning
+				cellStyle.colour = warning
 			}
-			r.cells = append(r.cells, l.cell(texts[i], own, left+padding/2, c.width-padding))
+			r.cells = append(r.cells, l.cell(texts[i], cellStyle, left+padding/2, c.width-padding))
 		}
 		left += c.width
 	}
@@ -219,19 +227,20 @@ func (l *paper) record(columns []column, style textStyle, texts ...string) *text
 
 const pendingMark = "pending"
 
-func heads(columns []column) []string {
+// putHeads adds the row with the heads of the columns.
+func (l *composer) putHeads(columns []column) {
 	texts := make([]string, len(columns))
 	for i, c := range columns {
 		texts[i] = c.head
 	}
-	return texts
+	l.put(l.record(columns, textStyle{size: bodySize, bold: true, colour: grey}, texts...), ruledTop)
 }
 
-// table writes a heading and a table's own; a page break repeats both.
-func (l *paper) table(heading string, columns []column) {
+// table writes a heading and the heads of the columns. Page breaks in the table repeat both.
+func (l *composer) table(heading string, columns []column) {
 	write := func(heading string) {
 		l.put(l.record([]column{{width: textWidth}}, textStyle{size: headSize, bold: true}, heading), nil)
-		l.put(l.record(columns, textStyle{size: bodySize, bold: true, colour: grey}, heads(columns)...), ruledTop)
+		l.putHeads(columns)
 	}
 	l.continued = nil
 	l.need(25)
@@ -240,20 +249,20 @@ func (l *paper) table(heading string, columns []column) {
 	l.continued = func() { write(heading + " (continued)") }
 }
 
-// front writes who spent what in which time, the charts, and the totals.
-func (l *paper) front() error {
+// front writes the front page: owner, period, charts and totals.
+func (l *composer) front() error {
 	r := l.report
 	l.put(l.set(r.title(), textStyle{size: headlineSize, bold: true}), nil)
 	l.space(2)
 	facts := []column{{width: 40}, {width: textWidth - 40}}
 	for _, fact := range [][2]string{
-		{"Of", r.opts.Who},
-		{"Period", fmt.Sprintf("%s to %s, both included", r.Dates.From, r.Dates.To)},
+		{"Owner", r.opts.Owner},
+		{"Period", fmt.Sprintf("%s to %s, inclusive", r.Dates.From, r.Dates.To)},
 		{"Home currency", r.Settings.Home.Code()},
 		{"Expenses", strconv.Itoa(r.Sum.Count)},
 		{"Total", l.amount(r.Sum.Home)},
 		{"Pending", l.pending(r.Sum)},
-		{"Made", r.opts.Now.UTC().Format("2006-01-02 15:04 UTC")},
+		{"Created", r.opts.Now.UTC().Format("2006-01-02 15:04 UTC")},
 	} {
 		if fact[1] == "" {
 			continue
@@ -282,23 +291,24 @@ func (l *paper) front() error {
 	l.table("Totals by currency", currencyColumns)
 	for _, c := range r.ByCurrency {
 		l.put(l.record(currencyColumns, body,
-			c.Paid.Currency().Code(), strconv.Itoa(c.Sum.Count), l.amount(c.Paid), l.amount(c.Sum.Home), l.amounts(
-				c.Sum.Pending)), ruled)
+			c.Paid.Currency().Code(), strconv.Itoa(c.Sum.Count), l.amount(c.Paid), l.amount(c.Sum.Home),
+			l.amounts(c.Sum.Pending)), ruled)
 	}
 	l.put(l.record(currencyColumns, bold, "Total", strconv.Itoa(r.Sum.Count), "", l.amount(r.Sum.Home), ""), shade)
 	return nil
 }
 
-// pending says what a sum leaves out; "" if nothing.
-func (l *paper) pending(sum expense.Sum) string {
+// pending returns a note about the pending expenses that a sum leaves out; "" if there are none.
+func (l *composer) pending(sum expense.Sum) string {
 	if sum.Complete() {
 		return ""
 	}
-	return fmt.Sprintf("%d without an exchange rate, not in the total: %s", sum.PendingCount, l.amounts(sum.Pending))
+	return fmt.Sprintf("%d without an exchange rate, not included in the total: %s",
+		sum.PendingCount, l.amounts(sum.Pending))
 }
 
 // list writes every expense, by category.
-func (l *paper) list() {
+func (l *composer) list() {
 	l.continued = nil
 	l.breakPage()
 	body := textStyle{size: bodySize}
@@ -309,22 +319,20 @@ func (l *paper) list() {
 			if e.Pending() {
 				texts = append(texts, "", "", "", pendingMark)
 			} else {
-				texts = append(texts, l.number(e.Rate.Value.String()), e.Rate.Date.String(), string(e.Rate.Source),
-					l.amount(e.Home))
+				texts = append(texts,
+					l.number(e.Rate.Value.String()), e.Rate.Date.String(), string(e.Rate.Source), l.amount(e.Home))
 			}
 			l.put(l.record(expenseColumns, body, texts...), ruled)
 		}
 	}
 }
 
-func (l *paper) categoryHead(c report.CategorySpending) {
+func (l *composer) categoryHead(c report.CategorySpending) {
 	columns := []column{{width: 150}, {width: 45, right: true}, {width: textWidth - 195, right: true}}
 	write := func(name string) {
-		head := l.record(columns, textStyle{size: headSize, bold: true}, name, strconv.Itoa(c.Sum.Count)+" expenses",
-			l.amount(c.Sum.Home))
-		l.put(head, shade)
-		l.put(l.record(expenseColumns, textStyle{size: bodySize, bold: true, colour: grey}, heads(expenseColumns)...),
-			ruledTop)
+		count := strconv.Itoa(c.Sum.Count) + " expenses"
+		l.put(l.record(columns, textStyle{size: headSize, bold: true}, name, count, l.amount(c.Sum.Home)), shade)
+		l.putHeads(expenseColumns)
 	}
 	l.continued = nil
 	l.need(25)
@@ -333,37 +341,38 @@ func (l *paper) categoryHead(c report.CategorySpending) {
 	l.continued = func() { write(c.Name + " (continued)") }
 }
 
-// A rateUse is which rates of one source one currency was converted with.
+// rateUse summarises the rates of one source for one currency.
 type rateUse struct {
 	count           int
 	from, to        expense.Date
 	lowest, highest expense.Factor
 }
 
-type rateUser struct {
+// rateKey is the key of a rateUse.
+type rateKey struct {
 	source   expense.Source
 	currency expense.Currency
 }
 
-// sources says where the rates come from.
-func (l *paper) sources() {
-	uses := map[rateUser]rateUse{}
+// sources writes the table of the sources of the exchange rates, and a note about each source.
+func (l *composer) sources() {
+	uses := map[rateKey]rateUse{}
 	for _, list := range l.report.expenses {
 		for _, e := range list {
 			if !e.Pending() {
-				key := rateUser{e.Rate.Source, e.Amount.Currency()}
+				key := rateKey{e.Rate.Source, e.Amount.Currency()}
 				uses[key] = uses[key].with(e.Rate)
 			}
 		}
 	}
-	keys := slices.SortedFunc(maps.Keys(uses), func(a, b rateUser) int {
+	keys := slices.SortedFunc(maps.Keys(uses), func(a, b rateKey) int {
 		return cmp.Or(cmp.Compare(a.source, b.source), a.currency.Compare(b.currency))
 	})
 	l.table("Sources of the exchange rates", sourceColumns)
 	for _, key := range keys {
 		use := uses[key]
-		l.put(l.record(sourceColumns, textStyle{size: bodySize}, string(key.source), key.currency.Code(),
-			strconv.Itoa(use.count),
+		l.put(l.record(sourceColumns, textStyle{size: bodySize},
+			string(key.source), key.currency.Code(), strconv.Itoa(use.count),
 			fmt.Sprintf("%s to %s", use.from, use.to), l.number(use.lowest.String()), l.number(use.highest.String())), ruled)
 	}
 	l.continued = nil
@@ -379,6 +388,7 @@ func (l *paper) sources() {
 	}
 }
 
+// with returns u with one more rate.
 func (u rateUse) with(rate expense.Rate) rateUse {
 	if u.count == 0 || rate.Date.Before(u.from) {
 		u.from = rate.Date
@@ -399,33 +409,31 @@ func (u rateUse) with(rate expense.Rate) rateUse {
 func sourceNote(source expense.Source, home expense.Currency) string {
 	switch source {
 	case "ecb":
-		return "ecb: the euro foreign exchange reference rates of the European Central Bank. Of two currencies other than " +
-			"the euro, the rate is " +
-			"the quotient of their prices for one euro."
+		return "ecb: the euro foreign exchange reference rates of the European Central Bank. The rate between two " +
+			"other currencies is the quotient of their rates to the euro."
 	case expense.SourceUser:
-		return "user: given by hand with the expense."
+		return "user: entered with the expense."
 	case expense.SourceIdentity:
-		return "identity: paid in " + home.Code() + ", the home currency; nothing is converted."
+		return "identity: paid in the home currency " + home.Code() + ", so nothing is converted."
 	}
-	return string(source) + ": as its publisher names it."
+	return string(source) + ": the source as its publisher calls it."
 }
 
-// notes explains how to read the figures, and what the fonts lack.
-func (l *paper) notes() {
+// notes writes the explanations at the end of the report.
+func (l *composer) notes() {
 	home := l.report.Settings.Home
 	small := textStyle{size: bodySize, colour: grey}
 	l.space(2)
-	l.put(l.set(fmt.Sprintf("A rate is how many %s one unit of the currency paid in costs, on the day that it is of. "+
-		"An amount in the home "+
-		"currency is the amount paid times the rate, rounded once, half away from zero, to %d decimal places; it is kept "+
-		"with the expense and does not change with "+
-		"later rates. A negative amount is a refund.", home.Code(), home.Digits()), small), nil)
+	l.put(l.set(fmt.Sprintf("A rate is the number of %s for one unit of the currency paid in, on the rate date. "+
+		"An amount in the home currency is the amount paid times the rate, rounded to %d decimal places, half away from "+
+		"zero. It is stored with the expense, so later rates do not change it. A negative amount is a refund.",
+		home.Code(), home.Digits()), small), nil)
 	if l.report.Sum.PendingCount > 0 {
-		l.put(l.set("pending: there is no rate for the day of the expense, nor for the week before it. Its amount is in "+
-			"no total of the home currency.", small), nil)
+		l.put(l.set("pending: there is no rate for the date of the expense or for the seven days before it. No total in the "+
+			"home currency includes the amount.", small), nil)
 	}
 	if l.text.missing > 0 {
-		l.put(l.set(string(missingGlyph)+" stands for a character that the fonts of this document do not have. The CSV "+
-			"export has it.", small), nil)
+		l.put(l.set(string(missingGlyph)+" replaces a character that the fonts of this document do not have. The CSV export "+
+			"has all characters.", small), nil)
 	}
 }
