@@ -97,8 +97,8 @@ type TypeDigest struct {
 	Hash string
 }
 
-// ReadDigest returns the digest of owner's ledger, with an entry for each type of row. It reads one snapshot. It returns
-// [expense.ErrNotFound] if owner has no ledger.
+// ReadDigest returns the digest of owner's ledger, with an entry for each type of row. It reads one snapshot. It
+// returns [expense.ErrNotFound] if owner has no ledger.
 func ReadDigest(ctx context.Context, st store.Store, owner expense.OwnerID) (Digest, error) {
 	digest := Digest{Types: map[store.RowType]TypeDigest{}}
 	rows := map[store.RowType][]store.FeedPosition{}
