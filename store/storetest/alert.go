@@ -17,7 +17,7 @@ func alertChecks() []check {
 		newCheck("alert-values", checkAlertValues, docAlerts, docPutAlerts),
 		newCheck("alert-writes", checkAlertWrites, docPutAlerts, docBudgetTx),
 		newIsolatedCheck("owners-with-budgets", checkBudgetOwners, docBudgetOwners),
-		newCheck("budget-any", checkHasBudgets, docHasBudgets),
+		newCheck("has-budgets", checkHasBudgets, docHasBudgets),
 		newCheck("alert-stays", checkAlertStays, docPutAlerts),
 	}
 }

@@ -91,10 +91,10 @@ var (
 // wantError records a failure unless err is the error want, or one that errAny or errNeverExisted stands for.
 func (t *checkT) wantError(err, want error, action string, args ...any) {
 	var ok bool
-	switch want { //nolint:errorlint // these targets are never wrapped
-	case errAny:
+	switch {
+	case errors.Is(want, errAny):
 		ok = err != nil
-	case errNeverExisted:
+	case errors.Is(want, errNeverExisted):
 		ok = errors.Is(err, expense.ErrNotFound) && !errors.Is(err, expense.ErrGone)
 	default:
 		ok = errors.Is(err, want)

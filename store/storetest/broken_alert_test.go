@@ -13,29 +13,30 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// alerting is a Tx that writes alerts in its own way.
-type alerting struct {
+// alertTx is a Tx with another PutAlerts.
+type alertTx struct {
 	store.Tx
 	put func(ctx context.Context, tx store.Tx, alerts []budget.Alert) (expense.Version, error)
 }
 
-func (a alerting) PutAlerts(ctx context.Context, alerts ...budget.Alert) (expense.Version, error) {
+func (a alertTx) PutAlerts(ctx context.Context, alerts ...budget.Alert) (expense.Version, error) {
 	return a.put(ctx, a.Tx, append([]budget.Alert(nil), alerts...))
 }
 
-func alerts(put func(ctx context.Context, tx store.Tx, alerts []budget.Alert) (expense.Version, error)) store.Store {
-	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return alerting{tx, put} }}
+func newAlertStore(
+	put func(ctx context.Context, tx store.Tx, alerts []budget.Alert) (expense.Version, error)) store.Store {
+	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return alertTx{tx, put} }}
 }
 
-// raisesAgain takes an alert that is there already as if it were new: whoever had read it hears of it again.
-func raisesAgain() store.Store {
-	return alerts(func(ctx context.Context, tx store.Tx, alerts []budget.Alert) (expense.Version, error) {
-		kept, err := tx.Alerts(ctx, expense.Month{})
+// recreatesAlerts returns a store in which a new alert replaces an existing one, so that the user reads it again.
+func recreatesAlerts() store.Store {
+	return newAlertStore(func(ctx context.Context, tx store.Tx, alerts []budget.Alert) (expense.Version, error) {
+		stored, err := tx.Alerts(ctx, expense.Month{})
 		if err != nil {
 			return 0, err
 		}
 		versions := make(map[uuid.UUID]expense.Version)
-		for _, alert := range kept {
+		for _, alert := range stored {
 			versions[alert.ID] = alert.Version
 		}
 		for i, alert := range alerts {
@@ -47,9 +48,9 @@ func raisesAgain() store.Store {
 	})
 }
 
-// forgetsReading keeps of an alert everything but that it was read.
-func forgetsReading() store.Store {
-	return alerts(func(ctx context.Context, tx store.Tx, alerts []budget.Alert) (expense.Version, error) {
+// forgetsReadAt returns a store that does not store ReadAt.
+func forgetsReadAt() store.Store {
+	return newAlertStore(func(ctx context.Context, tx store.Tx, alerts []budget.Alert) (expense.Version, error) {
 		for i := range alerts {
 			alerts[i].ReadAt = time.Time{}
 		}
@@ -57,15 +58,15 @@ func forgetsReading() store.Store {
 	})
 }
 
-// forgetsEarlierAlerts returns of the alerts those of one month alone.
-func forgetsEarlierAlerts() store.Store {
+// returnsOneMonthOfAlerts returns a store whose Alerts returns only the latest month.
+func returnsOneMonthOfAlerts() store.Store {
 	return broken{Store: memstore.New(),
-		reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader { return latestAlerts{r} }}
+		reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader { return oneMonthReader{r} }}
 }
 
-type latestAlerts struct{ store.Reader }
+type oneMonthReader struct{ store.Reader }
 
-func (l latestAlerts) Alerts(ctx context.Context, from expense.Month) ([]budget.Alert, error) {
+func (l oneMonthReader) Alerts(ctx context.Context, from expense.Month) ([]budget.Alert, error) {
 	all, err := l.Reader.Alerts(ctx, from)
 	for i, alert := range all {
 		if alert.Month != all[0].Month {
@@ -75,16 +76,16 @@ func (l latestAlerts) Alerts(ctx context.Context, from expense.Month) ([]budget.
 	return all, err
 }
 
-// keepsVersions says of every ledger with a budget that it stands where it began.
-func keepsVersions() store.Store { return standing{memstore.New()} }
+// returnsInitialVersion returns a store whose BudgetOwners yields version 1 for every ledger.
+func returnsInitialVersion() store.Store { return versionStore{memstore.New()} }
 
-type standing struct{ store.Store }
+type versionStore struct{ store.Store }
 
-func (s standing) BudgetOwners(ctx context.Context) iter.Seq2[store.BudgetOwner, error] {
+func (s versionStore) BudgetOwners(ctx context.Context) iter.Seq2[store.BudgetOwner, error] {
 	return func(yield func(store.BudgetOwner, error) bool) {
-		for found, err := range s.Store.BudgetOwners(ctx) {
-			found.Version = min(found.Version, 1)
-			if !yield(found, err) {
+		for got, err := range s.Store.BudgetOwners(ctx) {
+			got.Version = min(got.Version, 1)
+			if !yield(got, err) {
 				return
 			}
 		}

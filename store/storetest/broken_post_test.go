@@ -17,12 +17,14 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// forgetful is a Tx that knows no expense, and finds another id for one that is taken.
-type forgetful struct{ store.Tx }
+// forgetfulTx is a Tx that knows no expense. It writes an expense whose id exists, or existed, with another id.
+type forgetfulTx struct{ store.Tx }
 
-func (forgetful) KnownExpenseIDs(context.Context, ...uuid.UUID) ([]uuid.UUID, error) { return nil, nil }
+func (forgetfulTx) KnownExpenseIDs(context.Context, ...uuid.UUID) ([]uuid.UUID, error) {
+	return nil, nil
+}
 
-func (f forgetful) PutExpenses(ctx context.Context, rows ...expense.Expense) (expense.Version, error) {
+func (f forgetfulTx) PutExpenses(ctx context.Context, rows ...expense.Expense) (expense.Version, error) {
 	var version expense.Version
 	for _, e := range rows {
 		var err error
@@ -39,26 +41,26 @@ func (f forgetful) PutExpenses(ctx context.Context, rows ...expense.Expense) (ex
 }
 
 func postsTwice() store.Store {
-	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return forgetful{tx} }}
+	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return forgetfulTx{tx} }}
 }
 
-// noting is a Tx that remembers the rules it was given.
-type noting struct {
+// ruleRecorderTx is a Tx that records the rules that it writes.
+type ruleRecorderTx struct {
 	store.Tx
 	rules *[]recurrence.Rule
 }
 
-func (n noting) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Version, error) {
+func (n ruleRecorderTx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Version, error) {
 	*n.rules = append(*n.rules, rules...)
 	return n.Tx.PutRules(ctx, rules...)
 }
 
-// movesCursorAlone keeps the rules of an Update that failed, and nothing else of it.
-func movesCursorAlone() store.Store {
-	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
+// commitsRulesOfFailedUpdates returns a store that commits only the rules of a failed Update.
+func commitsRulesOfFailedUpdates() store.Store {
+	return updateStore{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
 		fn func(store.Tx) error) error {
 		var rules []recurrence.Rule
-		err := st.Update(ctx, owner, func(tx store.Tx) error { return fn(noting{tx, &rules}) })
+		err := st.Update(ctx, owner, func(tx store.Tx) error { return fn(ruleRecorderTx{tx, &rules}) })
 		if err == nil || len(rules) == 0 {
 			return err
 		}
@@ -69,13 +71,13 @@ func movesCursorAlone() store.Store {
 	}}
 }
 
-// finding is a store that judges by itself since when rules are due.
-type finding struct {
+// dueStore is a store that computes with due when a rule is due.
+type dueStore struct {
 	*memstore.Store
 	due func(rule recurrence.Rule, settings expense.Settings) time.Time
 }
 
-func (f finding) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.DueOwner, error] {
+func (f dueStore) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.DueOwner, error] {
 	return func(yield func(store.DueOwner, error) bool) {
 		retries := make(map[store.DueOwner]time.Time)
 		for owner := range f.Owners(ctx) {
@@ -112,21 +114,21 @@ func (f finding) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.D
 	}
 }
 
-func beginsInGreenwich() store.Store {
-	return finding{memstore.New(),
+func ignoresZone() store.Store {
+	return dueStore{memstore.New(),
 		func(rule recurrence.Rule, _ expense.Settings) time.Time { return rule.DueAt(expense.Zone{}) }}
 }
 
-func findsPausedDue() store.Store {
-	return finding{memstore.New(), func(rule recurrence.Rule, settings expense.Settings) time.Time {
+func ignoresPause() store.Store {
+	return dueStore{memstore.New(), func(rule recurrence.Rule, settings expense.Settings) time.Time {
 		rule.Paused = false
 		return rule.DueAt(settings.Zone)
 	}}
 }
 
-// dueFromRetry forgets since when a rule has been due that failed.
+// dueFromRetry returns a store in which a failed rule is due from its RetryAt.
 func dueFromRetry() store.Store {
-	return finding{memstore.New(), func(rule recurrence.Rule, settings expense.Settings) time.Time {
+	return dueStore{memstore.New(), func(rule recurrence.Rule, settings expense.Settings) time.Time {
 		at := rule.DueAt(settings.Zone)
 		if rule.RetryAt.After(at) {
 			at = rule.RetryAt
@@ -135,11 +137,11 @@ func dueFromRetry() store.Store {
 	}}
 }
 
-// unrepaired is a Tx that leaves rules that failed as they are when their category is written.
-type unrepaired struct{ store.Tx }
+// failureTx is a Tx that keeps the failure state of rules when their category is written.
+type failureTx struct{ store.Tx }
 
-// keepingFailures writes, and sets the rules that had failed and failed no more back.
-func (u unrepaired) keepingFailures(ctx context.Context, write func() error) error {
+// restoreFailures calls write and then restores the failure states that it cleared.
+func (u failureTx) restoreFailures(ctx context.Context, write func() error) error {
 	before, err := u.Rules(ctx)
 	if err == nil {
 		err = write()
@@ -160,24 +162,24 @@ func (u unrepaired) keepingFailures(ctx context.Context, write func() error) err
 	return err
 }
 
-func (u unrepaired) PutCategories(ctx context.Context, categories ...expense.Category) (version expense.Version,
+func (u failureTx) PutCategories(ctx context.Context, categories ...expense.Category) (version expense.Version,
 	err error) {
-	err = u.keepingFailures(ctx, func() error {
+	err = u.restoreFailures(ctx, func() error {
 		version, err = u.Tx.PutCategories(ctx, categories...)
 		return err
 	})
 	return version, err
 }
 
-func (u unrepaired) MergeCategory(ctx context.Context, from, into uuid.UUID,
+func (u failureTx) MergeCategory(ctx context.Context, from, into uuid.UUID,
 	month expense.Month) (merged expense.MergeResult, err error) {
-	err = u.keepingFailures(ctx, func() error {
+	err = u.restoreFailures(ctx, func() error {
 		merged, err = u.Tx.MergeCategory(ctx, from, into, month)
 		return err
 	})
 	return merged, err
 }
 
-func repairsNothing() store.Store {
-	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return unrepaired{tx} }}
+func keepsFailureState() store.Store {
+	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return failureTx{tx} }}
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/spendwise/spendwise/store/storetest"
 )
 
-// A broken store is a good one with one fault put over it.
+// A broken store is a correct store with one defect.
 type broken struct {
 	store.Store
 	reader func(ctx context.Context, owner expense.OwnerID, r store.Reader) store.Reader
@@ -57,87 +57,89 @@ func (b broken) Update(ctx context.Context, owner expense.OwnerID, fn func(store
 	})
 }
 
-// hang is how long a broken store may hang before the check is called off; the right ones hang for ever.
-const hang = time.Second
+// hangTimeout is the time after which a check of a broken store counts as hanging.
+const hangTimeout = time.Second
 
-// TestBrokenStores holds the suite to what it is for: each fault is found by the check that should find it.
+// TestBrokenStores runs checks over broken stores. Each check must detect the defect, and accept a correct store.
 func TestBrokenStores(t *testing.T) {
-	for _, fault := range []struct {
-		name  string
-		open  func() store.Store
-		found []string // the checks that must fail
+	for _, defect := range []struct {
+		name   string
+		open   func() store.Store
+		checks []string // that must fail
 	}{
-		{"forgets the owner when it reads", forgetsOwner, []string{"owner-isolation"}},
-		{"takes ids that differ in case for one owner", foldsOwners, []string{"owner-ids", "owners"}},
-		{"loses digits of an amount", losesDigits, []string{"expense-values", "expense-largest-values"}},
-		{"keeps rates as floats", floatsRates, []string{"expense-values"}},
-		{"ignores the version", ignoresVersion, []string{"write-compare-and-set", "write-refused"}},
-		{"writes an id again", writesAgain, []string{"write-new", "write-refused"}},
-		{"lists a row twice", listsTwice, []string{"query-many-rows"}},
-		{"yields with rows open", yieldsLocked, []string{"query-loop-body"}},
-		{"reads one owner at a time and keeps the loop's lock", ownersLocked, []string{"owners"}},
-		{"lets totals drift", totalsDrift, []string{"totals-after-changes", "model"}},
-		{"leaves the pending out of totals", totalsDropPending, []string{"totals-steps-and-ranges", "model"}},
-		{"takes a version for nothing", versionForNothing, []string{"versions"}},
-		{"loses updates", losesUpdates, []string{"update-alone", "versions-at-once"}},
-		{"leaves half of a failed batch", halfBatch, []string{"write-refused"}},
-		{"commits what failed", commitsFailures, []string{"update-undoes", "model"}},
-		{"survives a reference to nothing", survivesStrays, []string{"update-doomed"}},
-		{"keeps the answer outside the transaction", answerOutside, []string{"idempotency-rollback"}},
-		{"looks the answer up before it locks", answerBefore, []string{"idempotency-waits"}},
-		{"uses deleted ids again", reusesIDs, []string{"expense-deletes", "write-new", "category-deletes", "budget-deletes",
-			"rule-deletes"}},
-		{"reads what is committed in a view", viewIsNoSnapshot, []string{"view-snapshot"}},
-		{"lets a view block writers", viewBlocks, []string{"view-snapshot"}},
-		{"moves the guard with every write", guardFollows, []string{"expense-guard", "expense-changes"}},
-		{"searches by ASCII", searchesASCII, []string{"query-text"}},
-		{"goes on with the row it stopped at", afterInclusive, []string{"query-after"}},
-		{"orders ties one way only", tiesOneWay, []string{"query-sorts"}},
-		{"overwrites prices", overwritesQuotes, []string{"quotes-insert-only"}},
-		{"purges too much", purgesAll, []string{"purge-answers", "purge-tombstones"}},
-		{"makes a ledger again", createsAgain, []string{"ledger-create", "ledger-create-at-once"}},
-		{"orders owners as people do", ordersOwners, []string{"owners"}},
-		{"deletes the category that has a merged one's expenses", losesHeirs, []string{"category-deletes"}},
-		{"moves guards in a merge", mergeMovesGuards, []string{"category-merge"}},
-		{"goes on in the feed by version alone", feedByVersion, []string{"changes-pages"}},
-		{"forgets what was deleted in the feed", feedWithoutTombstones, []string{"changes-values"}},
-		{"lets readers of the feed miss a row", feedMisses, []string{"changes-while-writing"}},
-		{"keeps the epoch", keepsEpoch, []string{"new-epoch"}},
-		{"forgets which versions a restore took back", forgetsLost, []string{"new-epoch"}},
+		{"ignores the owner when it reads", ignoresOwner, []string{"owner-isolation"}},
+		{"ignores the case of owners' ids", ignoresOwnerCase, []string{"owner-ids", "owners"}},
+		{"truncates amounts", truncatesAmounts, []string{"expense-values", "expense-largest-values"}},
+		{"stores rates as floats", storesRatesAsFloats, []string{"expense-values"}},
+		{"ignores the version", ignoresVersion, []string{"write-compare-and-set", "write-rejected"}},
+		{"overwrites a row that has the id of a new one", overwritesExistingRows, []string{"write-existing-id", "write-rejected"}},
+		{"yields a row twice", repeatsRow, []string{"query-many-rows"}},
+		{"yields expenses under a lock", yieldsUnderLock, []string{"query-loop-body"}},
+		{"yields owners under a lock", yieldsOwnersUnderLock, []string{"owners"}},
+		{"returns stale totals", returnsStaleTotals, []string{"totals-after-changes", "model"}},
+		{"omits pending expenses in totals", omitsPendingTotals, []string{"totals-ranges", "model"}},
+		{"takes a version without a write", takesVersionWithoutWrite, []string{"versions"}},
+		{"loses updates", losesUpdates, []string{"update-serialised", "versions-concurrent"}},
+		{"keeps a part of a rejected write", writesPartOfBatch, []string{"write-rejected"}},
+		{"commits failed Updates", commitsFailedUpdates, []string{"update-rollback", "model"}},
+		{"continues an Update after an unknown category", continuesAfterUnknownCategory, []string{"update-unknown-category"}},
+		{"stores idempotency records outside the transaction", storesRecordsOutsideTx, []string{"idempotency-rollback"}},
+		{"reads idempotency records before it locks the ledger", readsRecordsBeforeLock, []string{"idempotency-waits"}},
+		{"forgets tombstones", forgetsTombstones, []string{
+			"expense-deletes", "write-existing-id", "category-deletes", "budget-deletes", "rule-deletes",
+		}},
+		{"reads the latest rows in a View", viewReadsLatest, []string{"view-snapshot"}},
+		{"blocks writers during a View", viewBlocksWriters, []string{"view-snapshot"}},
+		{"changes the Guard with every write", changesGuardWithVersion, []string{"expense-guard", "expense-changes"}},
+		{"ignores case only in ASCII", searchesASCII, []string{"query-text"}},
+		{"begins a page with the last row of the page before", includesRowAtAfter, []string{"query-after"}},
+		{"orders ties ascending in every order", ordersTiesAscending, []string{"query-orders"}},
+		{"overwrites quotes", overwritesQuotes, []string{"quotes-kept"}},
+		{"ignores the limits of Purge", ignoresPurgeLimits, []string{"purge-records", "purge-tombstones"}},
+		{"creates a ledger again", recreatesLedger, []string{"ledger-create", "ledger-create-concurrent"}},
+		{"ignores case in the order of owners", ordersOwnersWithoutCase, []string{"owners"}},
+		{"ignores the Into of a budget when it deletes a category", ignoresMergedInto, []string{"category-deletes"}},
+		{"changes the Guard in a merge", mergeChangesGuards, []string{"category-merge"}},
+		{"continues the change feed by version alone", continuesFeedByVersion, []string{"changes-pages"}},
+		{"omits tombstones in the change feed", omitsTombstones, []string{"changes-values"}},
+		{"omits a change of the change feed", omitsChange, []string{"changes-concurrent"}},
+		{"keeps the epoch", keepsEpoch, []string{"start-epoch"}},
+		{"forgets discarded versions", forgetsDiscardedVersions, []string{"start-epoch"}},
 		{"posts twice", postsTwice, []string{"post-once"}},
-		{"moves the cursor alone", movesCursorAlone, []string{"post-whole"}},
-		{"lets every day begin in Greenwich", beginsInGreenwich, []string{"owners-due-zones"}},
-		{"finds paused rules due", findsPausedDue, []string{"owners-due"}},
-		{"counts from the next try of a rule that failed", dueFromRetry, []string{"owners-due"}},
-		{"leaves a rule that failed when its category is mended", repairsNothing, []string{"category-repairs-rules"}},
-		{"raises an alert again", raisesAgain, []string{"alert-writes"}},
-		{"forgets that an alert was read", forgetsReading, []string{"alert-values"}},
-		{"forgets the alerts of earlier months", forgetsEarlierAlerts, []string{"alert-values"}},
-		{"says that no ledger with a budget was written to", keepsVersions, []string{"owners-with-budgets"}},
+		{"commits the rules of failed Updates", commitsRulesOfFailedUpdates, []string{"post-atomic"}},
+		{"ignores the ledger's zone", ignoresZone, []string{"owners-due-zones"}},
+		{"yields owners of paused rules as due", ignoresPause, []string{"owners-due"}},
+		{"yields failed rules as due from RetryAt", dueFromRetry, []string{"owners-due"}},
+		{"keeps the failure state of rules when their category changes", keepsFailureState,
+			[]string{"category-clears-failures"}},
+		{"creates an alert again", recreatesAlerts, []string{"alert-writes"}},
+		{"does not store ReadAt", forgetsReadAt, []string{"alert-values"}},
+		{"returns the alerts of one month only", returnsOneMonthOfAlerts, []string{"alert-values"}},
+		{"yields version 1 in BudgetOwners", returnsInitialVersion, []string{"owners-with-budgets"}},
 	} {
-		t.Run(fault.name, func(t *testing.T) {
-			for _, check := range fault.found {
-				failures := storetest.Failures(t.Context(), check, fault.open(), hang)
+		t.Run(defect.name, func(t *testing.T) {
+			for _, check := range defect.checks {
+				failures := storetest.Failures(t.Context(), check, defect.open(), hangTimeout)
 				if len(failures) == 0 {
-					t.Errorf("the check %s found no fault in a store that %s", check, fault.name)
+					t.Errorf("the check %s accepts a store that %s", check, defect.name)
 					continue
 				}
 				t.Logf("%s: %s", check, failures[0])
 				if failures := storetest.Failures(t.Context(), check, memstore.New(), time.Minute); len(failures) > 0 {
-					t.Errorf("the check %s found fault with a store that has none: %s", check, failures[0])
+					t.Errorf("the check %s rejects a correct store: %s", check, failures[0])
 				}
 			}
 		})
 	}
 }
 
-var runBroken = flag.Bool("broken", false, "run the suite over a broken store, for a test that reads what it prints")
+var runBroken = flag.Bool("broken", false, "run the suite over a broken store, for TestRunPrintsTheSentence")
 
 func TestRunOverABrokenStore(t *testing.T) {
 	if !*runBroken {
 		t.Skip("run by TestRunPrintsTheSentence with -broken")
 	}
-	storetest.Run(t, func(*testing.T) store.Store { return losesDigits() })
+	storetest.Run(t, func(*testing.T) store.Store { return truncatesAmounts() })
 }
 
 func TestRunPrintsTheSentence(t *testing.T) {
@@ -155,39 +157,40 @@ func TestRunPrintsTheSentence(t *testing.T) {
 		}
 	}
 	if strings.Contains(string(out), "--- FAIL: TestRunOverABrokenStore/rule-deletes") {
-		t.Errorf("a check fails that has nothing to do with the fault:\n%s", out)
+		t.Errorf("a check fails that does not depend on the defect:\n%s", out)
 	}
 }
 
-// putting is a Tx whose PutExpenses is another.
-type putting struct {
+// putTx is a Tx with another PutExpenses.
+type putTx struct {
 	store.Tx
 	put func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error)
 }
 
-func (p putting) PutExpenses(ctx context.Context, rows ...expense.Expense) (expense.Version, error) {
+func (p putTx) PutExpenses(ctx context.Context, rows ...expense.Expense) (expense.Version, error) {
 	return p.put(ctx, p.Tx, slices.Clone(rows))
 }
 
-func puts(put func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error)) store.Store {
-	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return putting{tx, put} }}
+func newPutStore(
+	put func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error)) store.Store {
+	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return putTx{tx, put} }}
 }
 
-// listing is a Reader whose Expenses is another.
-type listing struct {
+// listReader is a Reader with another Expenses.
+type listReader struct {
 	store.Reader
 	list func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error]
 }
 
-func (l listing) Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error] {
+func (l listReader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error] {
 	return l.list(ctx, l.Reader, query)
 }
 
-func lists(list func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense,
+func newListStore(list func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense,
 	error]) store.Store {
 	return broken{Store: memstore.New(), reader: func(_ context.Context, _ expense.OwnerID,
 		r store.Reader) store.Reader {
-		return listing{r, list}
+		return listReader{r, list}
 	}}
 }
 
@@ -211,7 +214,7 @@ func (r reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expens
 	return r.totals(ctx, query)
 }
 
-func forgetsOwner() store.Store {
+func ignoresOwner() store.Store {
 	st := memstore.New()
 	return broken{Store: st, reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader {
 		return reader{Reader: r, expense: func(ctx context.Context, id uuid.UUID) (expense.Expense, error) {
@@ -226,17 +229,17 @@ func forgetsOwner() store.Store {
 	}}
 }
 
-type foldingOwners struct{ *memstore.Store }
+type lowerCaseOwners struct{ *memstore.Store }
 
-func (f foldingOwners) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (bool,
+func (f lowerCaseOwners) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (bool,
 	error) {
 	return f.Store.CreateLedger(ctx, expense.OwnerID(strings.ToLower(string(owner))), ledger)
 }
 
-func foldsOwners() store.Store { return foldingOwners{memstore.New()} }
+func ignoresOwnerCase() store.Store { return lowerCaseOwners{memstore.New()} }
 
-func losesDigits() store.Store {
-	return puts(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
+func truncatesAmounts() store.Store {
+	return newPutStore(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
 		for i, e := range rows {
 			if e.Amount.Currency().Digits() > 2 {
 				rows[i].Amount, _ = expense.MoneyFromMinor(e.Amount.Minor()/10*10, e.Amount.Currency())
@@ -246,8 +249,8 @@ func losesDigits() store.Store {
 	})
 }
 
-func floatsRates() store.Store {
-	return puts(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
+func storesRatesAsFloats() store.Store {
+	return newPutStore(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
 		for i, e := range rows {
 			if e.Rate.IsZero() {
 				continue
@@ -262,7 +265,7 @@ func floatsRates() store.Store {
 }
 
 func ignoresVersion() store.Store {
-	return puts(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
+	return newPutStore(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
 		for i, e := range rows {
 			if old, err := tx.Expense(ctx, e.ID); err == nil && e.Version != 0 {
 				rows[i].Version = old.Version
@@ -272,8 +275,8 @@ func ignoresVersion() store.Store {
 	})
 }
 
-func writesAgain() store.Store {
-	return puts(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
+func overwritesExistingRows() store.Store {
+	return newPutStore(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
 		for i, e := range rows {
 			if old, err := tx.Expense(ctx, e.ID); err == nil && e.Version == 0 {
 				rows[i].Version = old.Version
@@ -283,8 +286,9 @@ func writesAgain() store.Store {
 	})
 }
 
-func halfBatch() store.Store {
-	return puts(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (version expense.Version, err error) {
+func writesPartOfBatch() store.Store {
+	return newPutStore(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (
+		version expense.Version, err error) {
 		for _, e := range rows {
 			if version, err = tx.PutExpenses(ctx, e); err != nil {
 				return 0, err
@@ -294,8 +298,8 @@ func halfBatch() store.Store {
 	})
 }
 
-func survivesStrays() store.Store {
-	return puts(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
+func continuesAfterUnknownCategory() store.Store {
+	return newPutStore(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
 		for _, e := range rows {
 			if _, err := tx.Category(ctx, e.CategoryID); err != nil {
 				return 0, err
@@ -305,9 +309,9 @@ func survivesStrays() store.Store {
 	})
 }
 
-// listsTwice reads in chunks of 500 and begins each with the last row of the one before.
-func listsTwice() store.Store {
-	return lists(func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error] {
+// repeatsRow returns a store that yields the 500th row twice, as one that begins each chunk with the last row before.
+func repeatsRow() store.Store {
+	return newListStore(func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error] {
 		return func(yield func(expense.Expense, error) bool) {
 			n := 0
 			for e, err := range r.Expenses(ctx, query) {
@@ -320,7 +324,7 @@ func listsTwice() store.Store {
 }
 
 func searchesASCII() store.Store {
-	return lists(func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error] {
+	return newListStore(func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error] {
 		text := strings.ToLower(query.Text)
 		query.Text = ""
 		return func(yield func(expense.Expense, error) bool) {
@@ -333,8 +337,8 @@ func searchesASCII() store.Store {
 	})
 }
 
-func afterInclusive() store.Store {
-	return lists(func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error] {
+func includesRowAtAfter() store.Store {
+	return newListStore(func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error] {
 		return func(yield func(expense.Expense, error) bool) {
 			if !query.After.IsZero() {
 				if e, err := r.Expense(ctx, query.After.ID); err == nil && !yield(e, nil) {
@@ -346,8 +350,8 @@ func afterInclusive() store.Store {
 	})
 }
 
-func tiesOneWay() store.Store {
-	return lists(func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error] {
+func ordersTiesAscending() store.Store {
+	return newListStore(func(ctx context.Context, r store.Reader, query expense.Query) iter.Seq2[expense.Expense, error] {
 		return func(yield func(expense.Expense, error) bool) {
 			var rows []expense.Expense
 			for e := range r.Expenses(ctx, query) {
@@ -369,21 +373,21 @@ func tiesOneWay() store.Store {
 	})
 }
 
-// locking is a store of one lock for everything.
-type locking struct {
+// lockedStore is a store with one lock for all Updates.
+type lockedStore struct {
 	store.Store
 	lock *sync.Mutex
 }
 
-func (l locking) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
+func (l lockedStore) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
 	l.lock.Lock()
 	defer l.lock.Unlock()
 	return l.Store.Update(ctx, owner, fn)
 }
 
-func yieldsLocked() store.Store {
+func yieldsUnderLock() store.Store {
 	lock := new(sync.Mutex)
-	return locking{lock: lock, Store: lists(func(ctx context.Context, r store.Reader,
+	return lockedStore{lock: lock, Store: newListStore(func(ctx context.Context, r store.Reader,
 		query expense.Query) iter.Seq2[expense.Expense, error] {
 		return func(yield func(expense.Expense, error) bool) {
 			lock.Lock()
@@ -393,9 +397,9 @@ func yieldsLocked() store.Store {
 	})}
 }
 
-type lockingOwners struct{ locking }
+type lockedOwnersStore struct{ lockedStore }
 
-func (l lockingOwners) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
+func (l lockedOwnersStore) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
 	return func(yield func(expense.OwnerID, error) bool) {
 		l.lock.Lock()
 		defer l.lock.Unlock()
@@ -403,41 +407,46 @@ func (l lockingOwners) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, er
 	}
 }
 
-func ownersLocked() store.Store { return lockingOwners{locking{memstore.New(), new(sync.Mutex)}} }
+func yieldsOwnersUnderLock() store.Store {
+	return lockedOwnersStore{lockedStore{memstore.New(), new(sync.Mutex)}}
+}
 
-type lockingViews struct{ locking }
+type lockedViewsStore struct{ lockedStore }
 
-func (l lockingViews) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
+func (l lockedViewsStore) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
 	l.lock.Lock()
 	defer l.lock.Unlock()
 	return l.Store.View(ctx, owner, fn)
 }
 
-func viewBlocks() store.Store { return lockingViews{locking{memstore.New(), new(sync.Mutex)}} }
+func viewBlocksWriters() store.Store {
+	return lockedViewsStore{lockedStore{memstore.New(), new(sync.Mutex)}}
+}
 
-// totalsDrift keeps what it added up until an expense is added: edits, deletions and merges go by unseen.
-func totalsDrift() store.Store {
-	type question struct {
+// returnsStaleTotals returns a store that caches totals until an expense is added: it ignores changes, deletions and
+// merges.
+func returnsStaleTotals() store.Store {
+	type totalsKey struct {
 		owner expense.OwnerID
 		span  expense.Range
 		by    expense.Granularity
 	}
-	kept := make(map[question][]expense.Total)
+	stored := make(map[totalsKey][]expense.Total)
 	return broken{
 		Store: memstore.New(),
 		reader: func(_ context.Context, owner expense.OwnerID, r store.Reader) store.Reader {
 			return reader{Reader: r, totals: func(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
 				var all []expense.Total
 				for i, span := range query.Ranges {
-					ask := question{owner, span, query.Granularity}
-					totals, ok := kept[ask]
+					key := totalsKey{owner, span, query.Granularity}
+					totals, ok := stored[key]
 					if !ok {
 						var err error
 						if totals, err = r.Totals(ctx,
 							expense.TotalsQuery{Ranges: []expense.Range{span}, Granularity: query.Granularity}); err != nil {
 							return nil, err
 						}
-						kept[ask] = totals
+						stored[key] = totals
 					}
 					for _, total := range totals {
 						total.Range = i
@@ -448,9 +457,9 @@ func totalsDrift() store.Store {
 			}}
 		},
 		tx: func(_ expense.OwnerID, tx store.Tx) store.Tx {
-			return putting{tx, func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
+			return putTx{tx, func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
 				if slices.ContainsFunc(rows, func(e expense.Expense) bool { return e.Version == 0 }) {
-					clear(kept)
+					clear(stored)
 				}
 				return tx.PutExpenses(ctx, rows...)
 			}}
@@ -458,7 +467,7 @@ func totalsDrift() store.Store {
 	}
 }
 
-func totalsDropPending() store.Store {
+func omitsPendingTotals() store.Store {
 	return broken{Store: memstore.New(), reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader {
 		return reader{Reader: r, totals: func(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
 			totals, err := r.Totals(ctx, query)
@@ -467,7 +476,7 @@ func totalsDropPending() store.Store {
 	}}
 }
 
-func guardFollows() store.Store {
+func changesGuardWithVersion() store.Store {
 	return broken{Store: memstore.New(), reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader {
 		return reader{Reader: r, expense: func(ctx context.Context, id uuid.UUID) (expense.Expense, error) {
 			e, err := r.Expense(ctx, id)
@@ -477,18 +486,18 @@ func guardFollows() store.Store {
 	}}
 }
 
-// updating is a store whose Update is another.
-type updating struct {
+// updateStore is a store with another Update.
+type updateStore struct {
 	*memstore.Store
 	update func(ctx context.Context, st *memstore.Store, owner expense.OwnerID, fn func(store.Tx) error) error
 }
 
-func (u updating) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
+func (u updateStore) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
 	return u.update(ctx, u.Store, owner, fn)
 }
 
-func versionForNothing() store.Store {
-	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
+func takesVersionWithoutWrite() store.Store {
+	return updateStore{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
 		fn func(store.Tx) error) error {
 		return st.Update(ctx, owner, func(tx store.Tx) error {
 			if err := fn(tx); err != nil {
@@ -504,8 +513,8 @@ func versionForNothing() store.Store {
 	}}
 }
 
-func commitsFailures() store.Store {
-	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
+func commitsFailedUpdates() store.Store {
+	return updateStore{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
 		fn func(store.Tx) error) error {
 		var failed error
 		err := st.Update(ctx, owner, func(tx store.Tx) error { failed = fn(tx); return nil })
@@ -513,8 +522,8 @@ func commitsFailures() store.Store {
 	}}
 }
 
-func reusesIDs() store.Store {
-	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
+func forgetsTombstones() store.Store {
+	return updateStore{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
 		fn func(store.Tx) error) error {
 		if err := st.Update(ctx, owner, fn); err != nil {
 			return err
@@ -523,9 +532,9 @@ func reusesIDs() store.Store {
 	}}
 }
 
-// stale is a Tx that reads what was committed before it held the ledger.
+// stale is a Tx that reads expenses as they were before the ledger was locked.
 type stale struct {
-	putting
+	putTx
 	before func(ctx context.Context, id uuid.UUID) (expense.Expense, error)
 }
 
@@ -533,14 +542,14 @@ func (s stale) Expense(ctx context.Context, id uuid.UUID) (expense.Expense, erro
 	return s.before(ctx, id)
 }
 
-// losesUpdates reads before it locks, and writes whatever the version.
+// losesUpdates returns a store that reads before it locks, and ignores the version of a write.
 func losesUpdates() store.Store {
-	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
+	return updateStore{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
 		fn func(store.Tx) error) error {
 		return st.View(ctx, owner, func(r store.Reader) error {
 			return st.Update(ctx, owner, func(tx store.Tx) error {
 				time.Sleep(time.Millisecond)
-				return fn(stale{before: r.Expense, putting: putting{tx,
+				return fn(stale{before: r.Expense, putTx: putTx{tx,
 					func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
 						for i, e := range rows {
 							if old, err := tx.Expense(ctx, e.ID); err == nil {
@@ -554,118 +563,120 @@ func losesUpdates() store.Store {
 	}}
 }
 
-// answers is a Tx whose Answer and PutAnswer are others.
-type answers struct {
+// recordTx is a Tx with another IdempotencyRecord and PutIdempotencyRecord.
+type recordTx struct {
 	store.Tx
 	get func(ctx context.Context, key store.IdempotencyKey) (store.IdempotencyRecord, error)
-	put func(ctx context.Context, answer store.IdempotencyRecord) error
+	put func(ctx context.Context, record store.IdempotencyRecord) error
 }
 
-func (a answers) IdempotencyRecord(ctx context.Context, key store.IdempotencyKey) (store.IdempotencyRecord, error) {
+func (a recordTx) IdempotencyRecord(ctx context.Context, key store.IdempotencyKey) (store.IdempotencyRecord, error) {
 	return a.get(ctx, key)
 }
 
-func (a answers) PutIdempotencyRecord(ctx context.Context, answer store.IdempotencyRecord) error {
-	return a.put(ctx, answer)
+func (a recordTx) PutIdempotencyRecord(ctx context.Context, record store.IdempotencyRecord) error {
+	return a.put(ctx, record)
 }
 
-func answerOutside() store.Store {
-	kept := make(map[store.IdempotencyKey]store.IdempotencyRecord)
+func storesRecordsOutsideTx() store.Store {
+	stored := make(map[store.IdempotencyKey]store.IdempotencyRecord)
 	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx {
-		return answers{tx, func(_ context.Context, key store.IdempotencyKey) (store.IdempotencyRecord, error) {
-			if answer, ok := kept[key]; ok {
-				return answer, nil
+		return recordTx{tx, func(_ context.Context, key store.IdempotencyKey) (store.IdempotencyRecord, error) {
+			if record, ok := stored[key]; ok {
+				return record, nil
 			}
 			return store.IdempotencyRecord{}, expense.ErrNotFound
-		}, func(_ context.Context, answer store.IdempotencyRecord) error {
-			if _, ok := kept[answer.IdempotencyKey]; ok {
+		}, func(_ context.Context, record store.IdempotencyRecord) error {
+			if _, ok := stored[record.IdempotencyKey]; ok {
 				return expense.ErrExists
 			}
-			kept[answer.IdempotencyKey] = answer
+			stored[record.IdempotencyKey] = record
 			return nil
 		}}
 	}}
 }
 
-// answerBefore looks answers up as they were before the ledger was locked, and writes over the twin's.
-func answerBefore() store.Store {
+// readsRecordsBeforeLock returns a store that reads idempotency records before it locks the ledger. It overwrites a
+// record that was stored since.
+func readsRecordsBeforeLock() store.Store {
 	var mu sync.Mutex
 	committed := make(map[store.IdempotencyKey]store.IdempotencyRecord)
-	return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
+	return updateStore{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
 		fn func(store.Tx) error) error {
 		mu.Lock()
 		before := maps.Clone(committed)
 		mu.Unlock()
 		return st.Update(ctx, owner, func(tx store.Tx) error {
-			return fn(answers{tx, func(_ context.Context, key store.IdempotencyKey) (store.IdempotencyRecord, error) {
-				if answer, ok := before[key]; ok {
-					return answer, nil
+			return fn(recordTx{tx, func(_ context.Context, key store.IdempotencyKey) (store.IdempotencyRecord, error) {
+				if record, ok := before[key]; ok {
+					return record, nil
 				}
 				return store.IdempotencyRecord{}, expense.ErrNotFound
-			}, func(_ context.Context, answer store.IdempotencyRecord) error {
+			}, func(_ context.Context, record store.IdempotencyRecord) error {
 				mu.Lock()
 				defer mu.Unlock()
-				committed[answer.IdempotencyKey] = answer
+				committed[record.IdempotencyKey] = record
 				return nil
 			}})
 		})
 	}}
 }
 
-type liveViews struct{ *memstore.Store }
+type latestViewStore struct{ *memstore.Store }
 
-func (l liveViews) View(_ context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
+func (l latestViewStore) View(_ context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
 	return fn(l.Reader(owner))
 }
 
-func viewIsNoSnapshot() store.Store { return liveViews{memstore.New()} }
+func viewReadsLatest() store.Store { return latestViewStore{memstore.New()} }
 
-type overwriting struct {
+type overwritingStore struct {
 	*memstore.Store
-	mu   *sync.Mutex
-	kept map[[3]string]expense.Quote
+	mu     *sync.Mutex
+	stored map[[3]string]expense.Quote
 }
 
-func (o overwriting) PutQuotes(_ context.Context, quotes ...expense.Quote) (changed []expense.Quote, err error) {
+func (o overwritingStore) PutQuotes(_ context.Context, quotes ...expense.Quote) (changed []expense.Quote, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, quote := range quotes {
 		key := [3]string{string(quote.Source), quote.Date.String(), quote.Currency.Code()}
-		if old, ok := o.kept[key]; ok && old != quote {
+		if old, ok := o.stored[key]; ok && old != quote {
 			changed = append(changed, quote)
 		}
-		o.kept[key] = quote
+		o.stored[key] = quote
 	}
 	return changed, nil
 }
 
 func overwritesQuotes() store.Store {
-	return overwriting{memstore.New(), new(sync.Mutex), make(map[[3]string]expense.Quote)}
+	return overwritingStore{memstore.New(), new(sync.Mutex), make(map[[3]string]expense.Quote)}
 }
 
-type purging struct{ *memstore.Store }
+type purgingStore struct{ *memstore.Store }
 
-func (p purging) Purge(ctx context.Context, _, _ time.Time) error {
+func (p purgingStore) Purge(ctx context.Context, _, _ time.Time) error {
 	return p.Store.Purge(ctx, time.Now().Add(time.Hour), time.Now().Add(time.Hour))
 }
 
-func purgesAll() store.Store { return purging{memstore.New()} }
+func ignoresPurgeLimits() store.Store { return purgingStore{memstore.New()} }
 
-type creating struct{ *memstore.Store }
+type recreatingStore struct{ *memstore.Store }
 
-func (c creating) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (bool, error) {
+func (c recreatingStore) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (
+	bool, error) {
 	if err := c.EraseLedger(ctx, owner); err != nil {
 		return false, err
 	}
-	_, err := c.Store.CreateLedger(ctx, owner, ledger) // that of somebody who came between counts as made here
+	_, err := c.Store.CreateLedger(ctx, owner, ledger) // a concurrent call may have created it
 	return true, err
 }
 
-func createsAgain() store.Store { return creating{memstore.New()} }
+func recreatesLedger() store.Store { return recreatingStore{memstore.New()} }
 
-type ordering struct{ *memstore.Store }
+type orderingStore struct{ *memstore.Store }
 
-func (o ordering) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
+func (o orderingStore) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
 	return func(yield func(expense.OwnerID, error) bool) {
 		var owners []expense.OwnerID
 		for owner := range o.Store.Owners(ctx) {
@@ -682,19 +693,19 @@ func (o ordering) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] 
 	}
 }
 
-func ordersOwners() store.Store { return ordering{memstore.New()} }
+func ordersOwnersWithoutCase() store.Store { return orderingStore{memstore.New()} }
 
-type merging struct{ store.Tx }
+type mergeTx struct{ store.Tx }
 
-// MergeCategory writes each expense anew, in another category: a change of its guard would be the least of it.
-func (m merging) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.MergeResult,
+// MergeCategory writes each expense twice with another date, so that its Guard changes.
+func (m mergeTx) MergeCategory(ctx context.Context, from, into uuid.UUID, month expense.Month) (expense.MergeResult,
 	error) {
 	for e, err := range m.Expenses(ctx, expense.Query{Filter: expense.Filter{Categories: []uuid.UUID{from}}}) {
 		if err != nil {
 			return expense.MergeResult{}, err
 		}
-		kept := e.Date
-		for _, date := range []expense.Date{e.Date.AddDays(1), kept} {
+		original := e.Date
+		for _, date := range []expense.Date{e.Date.AddDays(1), original} {
 			e.Date = date
 			version, err := m.PutExpenses(ctx, e)
 			if err != nil {
@@ -706,14 +717,14 @@ func (m merging) MergeCategory(ctx context.Context, from, into uuid.UUID, month 
 	return m.Tx.MergeCategory(ctx, from, into, month)
 }
 
-func mergeMovesGuards() store.Store {
-	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return merging{tx} }}
+func mergeChangesGuards() store.Store {
+	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return mergeTx{tx} }}
 }
 
-type heirless struct{ store.Tx }
+type deleteTx struct{ store.Tx }
 
-// DeleteCategory takes what merges left the category for nothing that refers to it.
-func (h heirless) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version, error) {
+// DeleteCategory ignores budgets whose Into is the category.
+func (h deleteTx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version, error) {
 	book, err := h.BudgetSnapshot(ctx)
 	if err != nil {
 		return 0, err
@@ -729,45 +740,45 @@ func (h heirless) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Ver
 	return h.Tx.DeleteCategory(ctx, id)
 }
 
-func losesHeirs() store.Store {
-	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return heirless{tx} }}
+func ignoresMergedInto() store.Store {
+	return broken{Store: memstore.New(), tx: func(_ expense.OwnerID, tx store.Tx) store.Tx { return deleteTx{tx} }}
 }
 
-// changing is a Reader whose Changes is another.
-type changing struct {
+// changesReader is a Reader with another Changes.
+type changesReader struct {
 	store.Reader
 	changes func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change, error)
 }
 
-func (c changing) Changes(ctx context.Context, query store.ChangeQuery) ([]store.Change, error) {
+func (c changesReader) Changes(ctx context.Context, query store.ChangeQuery) ([]store.Change, error) {
 	return c.changes(ctx, c.Reader, query)
 }
 
-func changes(fn func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change,
+func newChangesStore(fn func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change,
 	error)) store.Store {
 	return broken{Store: memstore.New(), reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader {
-		return changing{r, fn}
+		return changesReader{r, fn}
 	}}
 }
 
-func feedByVersion() store.Store {
-	return changes(func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change, error) {
+func continuesFeedByVersion() store.Store {
+	return newChangesStore(func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change, error) {
 		query.After = store.EndOfVersion(query.After.Version)
 		return r.Changes(ctx, query)
 	})
 }
 
-func feedWithoutTombstones() store.Store {
-	return changes(func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change, error) {
+func omitsTombstones() store.Store {
+	return newChangesStore(func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change, error) {
 		list, err := r.Changes(ctx, query)
 		return slices.DeleteFunc(list, func(c store.Change) bool { return c.Deleted }), err
 	})
 }
 
-// feedMisses hides the last expense but one of each reading, as a store does whose versions are taken before they are
-// committed.
-func feedMisses() store.Store {
-	return changes(func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change, error) {
+// omitsChange returns a store that omits the last change but one of a page, as a store that takes versions before the
+// commit does.
+func omitsChange() store.Store {
+	return newChangesStore(func(ctx context.Context, r store.Reader, query store.ChangeQuery) ([]store.Change, error) {
 		list, err := r.Changes(ctx, query)
 		if query.Limit > 0 && len(list) > 1 {
 			list = slices.Delete(list, len(list)-2, len(list)-1)
@@ -776,22 +787,22 @@ func feedMisses() store.Store {
 	})
 }
 
-type keeping struct{ store.Store }
+type epochStore struct{ store.Store }
 
-func (keeping) StartEpoch(context.Context, expense.OwnerID) error { return nil }
+func (epochStore) StartEpoch(context.Context, expense.OwnerID) error { return nil }
 
-func keepsEpoch() store.Store { return keeping{memstore.New()} }
+func keepsEpoch() store.Store { return epochStore{memstore.New()} }
 
-type forgettingLost struct{ store.Reader }
+type stateReader struct{ store.Reader }
 
-func (r forgettingLost) State(ctx context.Context) (store.State, error) {
+func (r stateReader) State(ctx context.Context) (store.State, error) {
 	state, err := r.Reader.State(ctx)
 	state.Discarded = ""
 	return state, err
 }
 
-func forgetsLost() store.Store {
+func forgetsDiscardedVersions() store.Store {
 	return broken{Store: memstore.New(), reader: func(_ context.Context, _ expense.OwnerID, r store.Reader) store.Reader {
-		return forgettingLost{r}
+		return stateReader{r}
 	}}
 }

@@ -19,8 +19,8 @@ func budgetChecks() []check {
 		newCheck("budget-guard", checkBudgetGuard, docBudgetTx, docPutBudgets),
 		newCheck("budget-deletes", checkBudgetDeletes, docDeleteBudget, docBudget),
 		newCheck("budget-shares-no-memory", checkBudgetMemory, docConcurrent),
-		newCheck("book-recurring", checkUpcomingOccurrences, docSnapshot),
-		newCheck("book-one-moment", checkSnapshotConcurrently, docSnapshot),
+		newCheck("snapshot-upcoming", checkUpcomingOccurrences, docSnapshot),
+		newCheck("snapshot-consistent", checkSnapshotConcurrently, docSnapshot),
 	}
 }
 

@@ -20,7 +20,7 @@ func categoryChecks() []check {
 		newCheck("category-deletes", checkCategoryDeletes, docDeleteCategory, docCategory, docCategoryByName),
 		newCheck("category-merge", checkMerge, docMerge, docMergeMoves, docMergeTombstone, docCategory),
 		newCheck("category-merge-budget", checkMergeBudget, docMerge, docMergeBudgets),
-		newCheck("category-repairs-rules", checkClearedFailures, docPutCategoriesRules, docMergeRules),
+		newCheck("category-clears-failures", checkClearedFailures, docPutCategoriesRules, docMergeRules),
 		newCheck("settings", checkSettings, docPutSettings, docSettings),
 	}
 }

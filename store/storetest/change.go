@@ -17,11 +17,11 @@ func changeChecks() []check {
 	return []check{
 		newCheck("changes-values", checkChanges, docChanges, docMergedInto, docMergeTombstone),
 		newCheck("changes-pages", checkChangePages, docChanges),
-		newCheck("changes-while-writing", checkChangesConcurrently, docChangesSnapshot, docChanges),
+		newCheck("changes-concurrent", checkChangesConcurrently, docChangesSnapshot, docChanges),
 		newCheck("changes-in-update", checkChangesInUpdate, docState, docChanges),
 		newCheck("state", checkState, docState),
-		newCheck("new-epoch", checkStartEpoch, docStartEpoch),
-		newIsolatedCheck("purge-floor", checkPurgedThrough, docPurgedThrough, docPurge),
+		newCheck("start-epoch", checkStartEpoch, docStartEpoch),
+		newIsolatedCheck("purged-through", checkPurgedThrough, docPurgedThrough, docPurge),
 	}
 }
 

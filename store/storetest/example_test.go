@@ -8,7 +8,7 @@ import (
 	"github.com/spendwise/spendwise/store/storetest"
 )
 
-// A store proves itself in one test of its own package. Put your store in the place of memstore.
+// Run is called from a test of the package that implements the store.
 func ExampleRun() {
 	// func TestStore(t *testing.T)
 	_ = func(t *testing.T) {

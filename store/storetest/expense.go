@@ -17,7 +17,7 @@ func expenseChecks() []check {
 		newCheck("expense-changes", checkExpenseChanges, docPutExpenses),
 		newCheck("expense-guard", checkExpenseGuard, docPutExpenses),
 		newCheck("expense-deletes", checkExpenseDeletes, docDeleteExpenses, docExpense, docKnown, docCreate),
-		newCheck("expense-known", checkKnown, docKnown),
+		newCheck("expense-known-ids", checkKnown, docKnown),
 		newCheck("expense-volume", checkVolume, docVolume),
 	}
 }

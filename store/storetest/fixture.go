@@ -305,8 +305,8 @@ func (l *ledger) applyPut(rows ...expense.Expense) []expense.Expense {
 	return stored
 }
 
-// applyMove moves the model's expenses of a category, as a merge with the ledger's version did. It returns their
-// number.
+// applyMove moves the model's expenses of a category, as a merge with the ledger's version did. It returns the number
+// of moved expenses.
 func (l *ledger) applyMove(from, into uuid.UUID) int {
 	moved := 0
 	for id, e := range l.rows {

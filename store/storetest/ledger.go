@@ -15,7 +15,7 @@ import (
 func ledgerChecks() []check {
 	return []check{
 		newCheck("ledger-create", checkCreate, docCreateLedger, docSettings),
-		newCheck("ledger-create-at-once", checkCreateConcurrently, docCreateLedger, docConcurrent),
+		newCheck("ledger-create-concurrent", checkCreateConcurrently, docCreateLedger, docConcurrent),
 		newCheck("ledger-erase", checkErase, docEraseLedger),
 		newCheck("ledger-missing", checkMissing, docUpdateNotFound, docSettings, docSnapshot),
 		newCheck("owner-isolation", checkIsolation, docOwnerBound, docStore),
@@ -23,7 +23,7 @@ func ledgerChecks() []check {
 		newCheck("owner-invalid", checkInvalidOwner, docOwnerInvalid),
 		newIsolatedCheck("owners", checkOwners, docOwners, docRowsClosed),
 		newIsolatedCheck("owners-pending", checkPendingOwners, docPendingOwners, docRowsClosed),
-		newIsolatedCheck("purge-answers", checkPurgeRecords, docPurge),
+		newIsolatedCheck("purge-records", checkPurgeRecords, docPurge),
 		newIsolatedCheck("purge-tombstones", checkPurgeTombstones, docPurge),
 		newIsolatedCheck("purge-keeps-derived", checkPurgeKeepsDerived, docPurgeDerived),
 		newCheck("ping", func(t *checkT) { t.noError(t.st.Ping(t.ctx), "Ping") }, docPing),

@@ -11,9 +11,9 @@ import (
 // postChecks check the guarantees on which posting of recurring expenses depends.
 func postChecks() []check {
 	return []check{
-		newCheck("post-whole", checkPostAtomic, docUpdate, docUpdateError, docRules),
+		newCheck("post-atomic", checkPostAtomic, docUpdate, docUpdateError, docRules),
 		newIsolatedCheck("post-once", checkPostOnce, docKnown, docCreate, docPurgeDerived),
-		newIsolatedCheck("post-at-once", checkPostConcurrently, docUpdate, docDueOwners, docConcurrent),
+		newIsolatedCheck("post-concurrent", checkPostConcurrently, docUpdate, docDueOwners, docConcurrent),
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 
 func queryChecks() []check {
 	return []check{
-		newCheck("query-sorts", checkSorts, docExpenses),
-		newCheck("query-extremes", checkExtremes, docExpenses),
+		newCheck("query-orders", checkSorts, docExpenses),
+		newCheck("query-first-by-amount", checkExtremes, docExpenses),
 		newCheck("query-after", checkAfter, docExpenses),
 		newCheck("query-filters", checkFilters, docExpenses),
 		newCheck("query-text", checkText, docExpenses),

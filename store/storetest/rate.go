@@ -10,7 +10,7 @@ import (
 func quoteChecks() []check {
 	return []check{
 		newIsolatedCheck("quotes", checkQuotes, docPutQuotes, docQuotes, docRowsClosed),
-		newIsolatedCheck("quotes-insert-only", checkQuotesKept, docPutQuotes),
+		newIsolatedCheck("quotes-kept", checkQuotesKept, docPutQuotes),
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package storetest is the conformance suite for implementations of [store.Store]. It checks every guarantee that the
-// documentation of the interface states: isolation of owners, atomic and serialized updates, dense versions,
+// documentation of the interface states: isolation of owners, atomic and serialised updates, dense versions,
 // compare-and-set writes, tombstones, queries, totals, idempotency records, the change feed and snapshots.
 //
 // # Run the suite

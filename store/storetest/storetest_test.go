@@ -11,12 +11,12 @@ import (
 	"github.com/spendwise/spendwise/store/storetest"
 )
 
-// TestStoreThatRetries holds the suite itself to the interface: a store may run the function of an Update more than
-// once.
+// TestStoreThatRetries runs the suite over a store that runs the function of each Update twice. The interface allows
+// that.
 func TestStoreThatRetries(t *testing.T) {
 	errAgain := errors.New("once more")
 	storetest.Run(t, func(*testing.T) store.Store {
-		return updating{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
+		return updateStore{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,
 			fn func(store.Tx) error) error {
 			err := st.Update(ctx, owner, func(tx store.Tx) error {
 				if err := fn(tx); err != nil {

@@ -11,7 +11,7 @@ import (
 
 func totalChecks() []check {
 	return []check{
-		newCheck("totals-steps-and-ranges", checkTotals, docTotals, docTotalsEqual, docBudgetTotals),
+		newCheck("totals-ranges", checkTotals, docTotals, docTotalsEqual, docBudgetTotals),
 		newCheck("totals-after-changes", checkTotalsAfterChanges, docTotalsEqual),
 		newCheck("totals-largest", checkLargestTotals, docTotalsEqual),
 	}

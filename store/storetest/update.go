@@ -16,17 +16,17 @@ import (
 
 func updateChecks() []check {
 	return []check{
-		newCheck("update-undoes", checkRollback, docUpdate, docUpdateError),
-		newCheck("update-undoes-panic", checkPanic, docUpdate),
+		newCheck("update-rollback", checkRollback, docUpdate, docUpdateError),
+		newCheck("update-panic", checkPanic, docUpdate),
 		newCheck("update-cancelled", checkCancelled, docUpdate),
-		newCheck("update-doomed", checkUnknownCategory, docDistinctIDs, docPutRules, docUpdate),
-		newCheck("update-alone", checkSerialized, docUpdate, docConcurrent),
+		newCheck("update-unknown-category", checkUnknownCategory, docDistinctIDs, docPutRules, docUpdate),
+		newCheck("update-serialised", checkSerialized, docUpdate, docConcurrent),
 		newCheck("update-reads-own-writes", checkReadsOwnWrites, docReadsWrites, docTx),
 		newCheck("versions", checkVersions, docVersions, docVersionReturned),
-		newCheck("versions-at-once", checkVersionsConcurrently, docVersions, docUpdate, docConcurrent),
+		newCheck("versions-concurrent", checkVersionsConcurrently, docVersions, docUpdate, docConcurrent),
 		newCheck("reader-sees-committed", checkReader, docReader, docRoleReader),
 		newCheck("view-snapshot", checkView, docView, docViewNoBlock),
-		newCheck("view-beside-writers", checkViewConcurrently, docView, docTotalsEqual, docConcurrent),
+		newCheck("view-concurrent", checkViewConcurrently, docView, docTotalsEqual, docConcurrent),
 	}
 }
 

@@ -14,10 +14,10 @@ import (
 
 func writeChecks() []check {
 	return []check{
-		newCheck("write-refused", checkRejectedWrites, docRejected, docCreate, docCompare, docBudgetTx, docRuleTx,
+		newCheck("write-rejected", checkRejectedWrites, docRejected, docCreate, docCompare, docBudgetTx, docRuleTx,
 			docPutCategories, docDeleteCategory, docPutBudgets, docDeleteExpenses, docPutRecord),
 		newCheck("write-compare-and-set", checkCompareAndSet, docCompare, docBudgetTx, docRuleTx),
-		newCheck("write-new", checkExistingID, docCreate, docBudgetTx, docRuleTx),
+		newCheck("write-existing-id", checkExistingID, docCreate, docBudgetTx, docRuleTx),
 	}
 }
 
