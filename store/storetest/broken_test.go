@@ -72,7 +72,9 @@ func TestBrokenStores(t *testing.T) {
 		{"truncates amounts", truncatesAmounts, []string{"expense-values", "expense-largest-values"}},
 		{"stores rates as floats", storesRatesAsFloats, []string{"expense-values"}},
 		{"ignores the version", ignoresVersion, []string{"write-compare-and-set", "write-rejected"}},
-		{"overwrites a row that has the id of a new one", overwritesExistingRows, []string{"write-existing-id", "write-rejected"}},
+		{"overwrites a row that has the id of a new one", overwritesExistingRows, []string{
+			"write-existing-id", "write-rejected",
+		}},
 		{"yields a row twice", repeatsRow, []string{"query-many-rows"}},
 		{"yields expenses under a lock", yieldsUnderLock, []string{"query-loop-body"}},
 		{"yields owners under a lock", yieldsOwnersUnderLock, []string{"owners"}},
