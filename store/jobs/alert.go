@@ -12,15 +12,16 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// RaiseAlerts stores an alert for each budget threshold that owner's spending has reached, and returns the new alerts.
-// Call it after a commit that changed expenses or budgets. Concurrent calls raise each alert once.
+// RaiseAlerts stores an alert for each budget threshold that owner's spending has reached and that has no alert yet. It
+// returns the new alerts. Call it after a commit that changed expenses or budgets. Concurrent calls raise each alert
+// once.
 //
 // RaiseAlerts reads a snapshot first and locks the ledger only if an alert is due.
 func RaiseAlerts(ctx context.Context, st store.Store, owner expense.OwnerID, now time.Time) ([]budget.Alert, error) {
 	return raiseAlerts(ctx, st, owner, now, func(store.Reader) error { return nil })
 }
 
-// raiseAlerts calls inSnapshot with the snapshot in which it looks for alerts.
+// raiseAlerts is RaiseAlerts. It also calls inSnapshot with the snapshot in which it searches for due alerts.
 func raiseAlerts(
 	ctx context.Context, st store.Store, owner expense.OwnerID, now time.Time, inSnapshot func(store.Reader) error,
 ) (raised []budget.Alert, err error) {
@@ -44,10 +45,12 @@ func raiseAlerts(
 	return raised, nil
 }
 
-// An AlertRaiser finds the alerts that no call of [RaiseAlerts] has raised: an expense with a future date counts from
-// the first day of its month, and a process may end between a commit and its RaiseAlerts. It remembers the version at
-// which it has checked a ledger, and checks the ledger again only after a write or in a new month. An AlertRaiser is
-// safe for concurrent use; calls of RaiseAll run one after another.
+// An AlertRaiser raises the alerts that no call of [RaiseAlerts] has raised. There are two reasons for such alerts: an
+// expense with a future date counts only from the first day of its month, and a process may end between a commit and
+// its RaiseAlerts.
+//
+// An AlertRaiser remembers the version at which it has checked a ledger. It checks the ledger again only after a write
+// or in a new month. An AlertRaiser is safe for concurrent use; calls of RaiseAll run one after another.
 type AlertRaiser struct {
 	st store.Store
 
@@ -64,8 +67,8 @@ type checkpoint struct {
 // NewAlertRaiser returns an AlertRaiser whose first RaiseAll checks every ledger that has a budget.
 func NewAlertRaiser(st store.Store) *AlertRaiser { return &AlertRaiser{st: st} }
 
-// RaiseAll raises the alerts that are due at now in all ledgers, and returns how many it raised. The next call checks a
-// ledger again that has failed.
+// RaiseAll raises the alerts that are due at now in all ledgers, and returns the number of raised alerts. If a ledger
+// fails, the next call checks it again.
 func (a *AlertRaiser) RaiseAll(ctx context.Context, now time.Time) (raised int, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -3,7 +3,7 @@
 // ([Verify]).
 //
 // A host calls these functions from its own scheduler, for example once a minute. Every function may run on several
-// instances at the same time, and may be interrupted at any moment: each ledger is changed in its own transaction, and
-// the next run continues. A ledger that fails does not stop the others; the functions return the errors of all ledgers
-// joined.
+// instances at the same time. Every function may be interrupted at any moment: it changes each ledger in transactions
+// of that ledger, and the next run continues. An error in one ledger does not stop the others. The functions return the
+// errors of all ledgers, joined.
 package jobs

@@ -9,8 +9,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// ConvertPending converts, in every ledger, the pending expenses whose rate env.Rates has now, and returns how many it
-// converted.
+// ConvertPending converts the pending expenses for which env.Rates has a rate now, in every ledger. It returns the
+// number of converted expenses.
 func ConvertPending(ctx context.Context, st store.Store, env expense.Env) (converted int, err error) {
 	var failures []error
 	for owner, err := range st.PendingOwners(ctx) {
@@ -33,8 +33,8 @@ func ConvertPending(ctx context.Context, st store.Store, env expense.Env) (conve
 func convertLedger(ctx context.Context, st store.Store, owner expense.OwnerID, env expense.Env) (total int, err error) {
 	for {
 		// Check before the Update, so that a ledger whose currencies have no rates is not locked in every run.
-		can, err := expense.HasConvertiblePending(ctx, st.Reader(owner), env)
-		if err != nil || !can {
+		convertible, err := expense.HasConvertiblePending(ctx, st.Reader(owner), env)
+		if err != nil || !convertible {
 			return total, err
 		}
 		converted := 0

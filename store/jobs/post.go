@@ -17,32 +17,32 @@ import (
 
 const (
 	postWorkers = 4 // ledgers in which one PostDue works at the same time
-	// shuffled is the number of due ledgers that PostDue visits in random order, so that instances which start at the same
-	// time do not wait for each other's locks.
-	shuffled    = 256
+	// shuffleSize is the number of due ledgers that PostDue shuffles at a time. The random order keeps instances that
+	// start at the same time from waiting for each other's locks.
+	shuffleSize = 256
 	maxFailures = 20 // errors that PostDue returns at most
 )
 
 // A PostDueResult summarises one [PostDue].
 type PostDueResult struct {
-	OldestDue time.Time // when the oldest due occurrence that was found became due; zero: none was due
+	OldestDue time.Time // when the oldest due occurrence became due; zero: none was due
 	Ledgers   int       // ledgers with an occurrence that was still due when they were locked
-	Posted    int       // expenses
-	Failed    int       // rules that could not be posted; the rule keeps the reason
+	Posted    int       // expenses that were posted
+	Failed    int       // rules that could not be posted; each stores the reason in LastError
 }
 
-// PostDue posts every occurrence that is due at env.Now, in all ledgers. It does not try rules that wait to be retried
-// after a failure. It returns at most 20 errors, joined, and stops early with [expense.ErrUnavailable] if the store
-// cannot be reached.
+// PostDue posts every occurrence that is due at env.Now, in all ledgers. It skips rules that failed before and whose
+// RetryAt is after env.Now. It returns at most 20 errors, joined. It stops at the first [expense.ErrUnavailable], which
+// means that the store cannot be reached.
 //
-// Several instances may call PostDue at the same time: each occurrence is posted once. If PostDue is interrupted, what
-// it has not posted is still due.
+// Several instances may call PostDue at the same time: each occurrence is posted once. If PostDue is interrupted, the
+// next call posts the remaining occurrences.
 func PostDue(ctx context.Context, st store.Store, env expense.Env) (PostDueResult, error) {
 	return post(ctx, &poster{st: st, env: env})
 }
 
-// RetryDue is like [PostDue], but also tries the rules that wait to be retried, each once. Call it after the cause of a
-// failure has been removed, to post without waiting for the delay.
+// RetryDue is like [PostDue], but also tries rules whose RetryAt is after env.Now, each once. Call it after an operator
+// has removed the cause of a failure.
 func RetryDue(ctx context.Context, st store.Store, env expense.Env) (PostDueResult, error) {
 	return post(ctx, &poster{st: st, env: env, retry: true})
 }
@@ -116,7 +116,7 @@ func (p *poster) sendOwners(ctx context.Context, to chan<- expense.OwnerID) {
 		if p.result.OldestDue.IsZero() {
 			p.result.OldestDue = due.Since
 		}
-		if chunk = append(chunk, due.Owner); len(chunk) == shuffled && !flush() {
+		if chunk = append(chunk, due.Owner); len(chunk) == shuffleSize && !flush() {
 			return
 		}
 	}
@@ -176,9 +176,9 @@ func (p *poster) count(ledger recurrence.PostResult) {
 	}
 }
 
-// CatchUp posts the due occurrences of the rule that a use case refused to change with a [recurrence.BacklogError], one
-// batch per Update. After CatchUp, the caller repeats the use case. CatchUp returns the rule's new version, or 0 if
-// another writer has changed or deleted the rule in the meantime: then a precondition on the old version must fail.
+// CatchUp posts the due occurrences of a rule in batches, one batch per Update. Call it if a use case returns a
+// [recurrence.BacklogError], and then repeat the use case. CatchUp returns the new version of the rule. It returns 0 if
+// another writer has changed or deleted the rule in the meantime: a precondition on the old version must then fail.
 func CatchUp(
 	ctx context.Context, st store.Store, owner expense.OwnerID, env expense.Env, backlog *recurrence.BacklogError,
 ) (expense.Version, error) {
@@ -210,11 +210,11 @@ func CatchUp(
 
 // PostingLag says how late the posting of recurring expenses is.
 type PostingLag struct {
-	// OldestAge is how long ago the oldest occurrence that is not posted became due; 0 if none is due. It grows while a
-	// rule fails, for example because its category is archived, until the user corrects the rule.
+	// OldestAge is the time since the oldest occurrence that is not posted became due; 0 if none is due. While a rule
+	// fails, for example because its category is archived, OldestAge grows until the user corrects the rule.
 	OldestAge time.Duration
-	// Overdue is the longest time for which a rule could have been tried but was not; a rule that failed counts from its
-	// RetryAt. While PostDue runs regularly, Overdue stays below the interval plus the duration of one run.
+	// Overdue is the longest time for which PostDue could have tried a rule but did not. A rule that failed counts from
+	// its RetryAt. While PostDue runs regularly, Overdue stays below the interval plus the duration of one run.
 	Overdue time.Duration
 }
 

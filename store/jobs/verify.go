@@ -17,8 +17,8 @@ import (
 
 // Verify reads owner's ledger in one snapshot, recomputes what can be derived from its rows, and returns every
 // deviation from the guarantees of the store and the use cases. It writes nothing. It returns [expense.ErrNotFound] if
-// the owner has no ledger. SQL stores keep counters that a Reader does not show; their VerifyCounters method checks
-// those.
+// the owner has no ledger. The SQL stores keep counters that a Reader does not return. Their method VerifyCounters
+// checks these counters.
 func Verify(ctx context.Context, st store.Store, owner expense.OwnerID) ([]store.Deviation, error) {
 	var deviations []store.Deviation
 	err := st.View(ctx, owner, func(r store.Reader) error {
@@ -32,7 +32,7 @@ func Verify(ctx context.Context, st store.Store, owner expense.OwnerID) ([]store
 	return deviations, err
 }
 
-// A verifier is the state of one Verify.
+// A verifier is the state of one call of Verify.
 type verifier struct {
 	r          store.Reader
 	deviations []store.Deviation
@@ -159,10 +159,10 @@ func (v *verifier) checkCategories(ctx context.Context) error {
 		names[expense.Fold(c.Name)] = c.ID
 	}
 	delete(v.feed[store.SettingsRow], uuid.Nil)
-	switch standard, ok := v.categories[v.settings.DefaultCategory]; {
+	switch defaultCategory, ok := v.categories[v.settings.DefaultCategory]; {
 	case !ok:
 		v.report(store.GuaranteeReferences, "settings", "the default category %s does not exist", v.settings.DefaultCategory)
-	case standard.Archived:
+	case defaultCategory.Archived:
 		v.report(store.GuaranteeReferences, "settings", "the default category %s is archived", v.settings.DefaultCategory)
 	}
 	return nil
@@ -264,12 +264,12 @@ func (v *verifier) checkExpense(e expense.Expense) {
 }
 
 func (v *verifier) checkBudgets(ctx context.Context) error {
-	book, err := v.r.BudgetSnapshot(ctx)
+	snapshot, err := v.r.BudgetSnapshot(ctx)
 	if err != nil {
 		return fmt.Errorf("budgets: %w", err)
 	}
 	byCategory := make(map[uuid.UUID]uuid.UUID)
-	for _, b := range book.Budgets {
+	for _, b := range snapshot.Budgets {
 		subject := "budget " + b.ID.String()
 		v.checkListed(store.BudgetRow, b.ID, b.Version, b.Guard)
 		v.checkValid(subject, b.Validate())

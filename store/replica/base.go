@@ -14,21 +14,22 @@ import (
 type baseVersion struct{ Row, Guarded expense.Version }
 
 var (
-	// unknownBase is the base of a mutation that builds on one which was not applied or is not remembered: the device
-	// knows nothing about the row.
+	// unknownBase is the base of a mutation whose base_mutation was not applied or has no stored result any more. The
+	// server does not know which version of the row the device has seen.
 	unknownBase = baseVersion{-1, -1}
-	// discardedBase is a version of a history that was replaced by a restore. The device knows only that the row existed.
-	// It is higher than every version of the ledger.
+	// discardedBase is the base of a mutation whose base version belongs to a history that a restore has replaced. The
+	// row existed in that history, but its content is unknown. discardedBase is higher than every version of the ledger.
 	discardedBase = baseVersion{math.MaxInt64, math.MaxInt64}
 )
 
-// base returns the base that the mutation names.
+// base returns the base that the mutation names. It returns an InvalidError if the base version does not exist yet, or
+// if the base mutation changed another row.
 func (p *push) base(ctx context.Context, m Mutation) (baseVersion, error) {
 	switch {
 	case m.BaseVersion > p.state.Version:
 		return baseVersion{}, &expense.InvalidError{
 			Field: "base_version", Code: "ahead_of_server",
-			Detail: fmt.Sprintf("version %d does not exist yet, the ledger is at version %d; fetch everything again",
+			Detail: fmt.Sprintf("version %d does not exist yet: the ledger is at version %d; pull everything without a cursor",
 				m.BaseVersion, p.state.Version),
 		}
 	case m.BaseVersion != 0 && p.state.Discarded.Contains(m.BaseVersion):
@@ -44,20 +45,22 @@ func (p *push) base(ctx context.Context, m Mutation) (baseVersion, error) {
 		return baseVersion{}, err
 	case earlier.row != m.Row:
 		return baseVersion{}, &expense.InvalidError{
-			Field: "base_mutation", Code: "other_row", Detail: "the mutation with this id changed another row",
+			Field: "base_mutation", Code: "other_row",
+			Detail: fmt.Sprintf("mutation %q changed another row; name a mutation of the same row", m.BaseMutation),
 		}
 	}
 	return earlier.base, nil
 }
 
-// forPut returns the version that a put must find the row at; 0 if the device knows of none.
+// forPut returns the version at which a put may replace the row, or 0 if the put may only add the row.
 func (b baseVersion) forPut() expense.Version { return max(0, b.Row) }
 
-// after returns the base of a later mutation that names the applied one as its base_mutation. next is the version of
-// the rows that this Update writes.
+// after returns the base of later mutations that name an applied mutation as their base_mutation. b is the base of the
+// applied mutation, done is its outcome, and patch says whether it was a patch. next is the version of the rows that
+// this Update writes.
 //
-// The device made the later mutation before it knew the result of this one, so it has not seen what other devices
-// changed. The base covers such a change only if this mutation replaced it.
+// The device made the later mutations before it received the result of this one, so it has not seen the changes of
+// other devices. The new base includes such a change only if this mutation has overwritten it.
 func (b baseVersion) after(done outcome, patch bool, next expense.Version) baseVersion {
 	if b == discardedBase {
 		b = unknownBase
@@ -75,10 +78,10 @@ func (b baseVersion) after(done outcome, patch bool, next expense.Version) baseV
 	return now
 }
 
-// admit decides about a patch whose base is version base of a row that is now at version row, with guarded fields of
-// version guard. A base higher than row is of a history that a restore has replaced: it says nothing about the guarded
-// fields.
-func admit(base, row, guard expense.Version, touchesGuarded bool) (Status, error) {
+// patchStatus returns the status of a patch, or ErrConflict. base is the version that the patch is based on, row is the
+// current version of the row, and guard is the version that last changed the guarded fields. A base of 0 is not
+// checked. A base above row is discardedBase: it does not show whether the guarded fields have changed since.
+func patchStatus(base, row, guard expense.Version, touchesGuarded bool) (Status, error) {
 	switch {
 	case base == 0, base == row:
 		return Applied, nil

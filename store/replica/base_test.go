@@ -26,7 +26,7 @@ func TestAdmit(t *testing.T) {
 		{"guarded fields on a mutation that was not applied", -1, true, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := replica.Admit(c.base, row, guard, c.guarded)
+			got, err := replica.PatchStatus(c.base, row, guard, c.guarded)
 			if got != c.want || (c.want == 0) != errors.Is(err, replica.ErrConflict) {
 				t.Errorf("%v %v, want %v", got, err, c.want)
 			}

@@ -21,18 +21,18 @@ func (c PutBudget) apply(ctx context.Context, p *push, row RowRef, base baseVers
 	}
 	var moved bool
 	var err error
-	if draft.CategoryID, moved, err = p.category(ctx, draft.CategoryID, uuid.Nil); err != nil {
+	if draft.CategoryID, moved, err = p.resolveCategory(ctx, draft.CategoryID, uuid.Nil); err != nil {
 		return outcome{}, err
 	}
 	added, err := budget.Add(ctx, p.tx, p.env, draft)
 	if taken, ok := errors.AsType[*budget.ExistsError](err); ok {
-		return rowOutcome(0, taken.Existing), err
+		return outcomeOf(0, taken.Existing), err
 	}
 	switch {
 	case err == nil && added.Created:
-		return rowOutcome(mergedIf(moved, Applied), added.Budget), nil
+		return outcomeOf(mergedIf(moved, Applied), added.Budget), nil
 	case err == nil:
-		return rowOutcome(Unchanged, added.Budget), nil
+		return outcomeOf(Unchanged, added.Budget), nil
 	case !errors.Is(err, expense.ErrExists):
 		return outcome{}, err
 	}
@@ -41,7 +41,7 @@ func (c PutBudget) apply(ctx context.Context, p *push, row RowRef, base baseVers
 	case err != nil:
 		return outcome{}, fmt.Errorf("budget %s: %w", row.ID, err)
 	case seen != stored.Version || draft.CategoryID != categoryText(stored):
-		return rowOutcome(0, stored), fmt.Errorf("budget %s: %w", row.ID, ErrConflict)
+		return outcomeOf(0, stored), fmt.Errorf("budget %s: %w", row.ID, ErrConflict)
 	}
 	return PatchBudget{replacement(draft)}.apply(ctx, p, row, baseVersion{seen, seen})
 }
@@ -54,7 +54,7 @@ func categoryText(b budget.Budget) string {
 }
 
 // replacement returns the patch that gives a budget the fields of the draft. A field that the draft does not set gets
-// its default, except those that have none.
+// its default, except Currency, FromMonth and RolloverCap, which the patch then does not set.
 func replacement(draft budget.Draft) budget.Patch {
 	p := budget.Patch{
 		Amount: &draft.Amount, UntilMonth: &draft.UntilMonth, Rollover: &draft.Rollover, AlertAt: &draft.AlertAt,
@@ -76,16 +76,16 @@ func (c PatchBudget) apply(ctx context.Context, p *push, row RowRef, base baseVe
 	if err != nil {
 		return outcome{}, fmt.Errorf("budget %s: %w", row.ID, goneIfSeen(base.Guarded, err))
 	}
-	status, err := admit(base.Guarded, old.Version, old.Guard, true)
+	status, err := patchStatus(base.Guarded, old.Version, old.Guard, true)
 	if err != nil {
-		return rowOutcome(0, old), fmt.Errorf("budget %s: %w", row.ID, err)
+		return outcomeOf(0, old), fmt.Errorf("budget %s: %w", row.ID, err)
 	}
 	changed, err := budget.Change(ctx, p.tx, p.env, row.ID, c.Patch, expense.Precondition{})
 	switch {
 	case err != nil:
-		return rowOutcome(0, old), err
+		return outcomeOf(0, old), err
 	case changed.SameGuardedFields(old):
-		return rowOutcome(Unchanged, old), nil
+		return outcomeOf(Unchanged, old), nil
 	}
-	return rowOutcome(status, changed), nil
+	return outcomeOf(status, changed), nil
 }

@@ -20,9 +20,9 @@ func (c PutCategory) apply(ctx context.Context, p *push, row RowRef, base baseVe
 	added, err := expense.AddCategory(ctx, p.tx, p.env, draft)
 	switch {
 	case err == nil && added.Created:
-		return rowOutcome(Applied, added.Category), nil
+		return outcomeOf(Applied, added.Category), nil
 	case err == nil:
-		return rowOutcome(Unchanged, added.Category), nil
+		return outcomeOf(Unchanged, added.Category), nil
 	case !errors.Is(err, expense.ErrExists):
 		return outcome{}, err
 	}
@@ -33,11 +33,11 @@ func (c PutCategory) apply(ctx context.Context, p *push, row RowRef, base baseVe
 	case err != nil:
 		return outcome{}, fmt.Errorf("category %s: %w", row.ID, err)
 	case seen != stored.Version:
-		return rowOutcome(0, stored), fmt.Errorf("category %s: %w", row.ID, ErrConflict)
+		return outcomeOf(0, stored), fmt.Errorf("category %s: %w", row.ID, ErrConflict)
 	}
 	// A field that the draft does not set gets its default.
-	none, live := "", false
-	patch := expense.CategoryPatch{Name: &draft.Name, Colour: &none, Icon: &none, Archived: &live}
+	empty, archived := "", false
+	patch := expense.CategoryPatch{Name: &draft.Name, Colour: &empty, Icon: &empty, Archived: &archived}
 	if draft.Colour != nil {
 		patch.Colour = draft.Colour
 	}
@@ -55,38 +55,38 @@ func (c PatchCategory) apply(ctx context.Context, p *push, row RowRef, base base
 	if err != nil {
 		return outcome{}, fmt.Errorf("category %s: %w", row.ID, goneIfSeen(base.Guarded, err))
 	}
-	status, err := admit(base.Guarded, old.Version, 0, false)
+	status, err := patchStatus(base.Guarded, old.Version, 0, false)
 	if err != nil {
-		return rowOutcome(0, old), fmt.Errorf("category %s: %w", row.ID, err)
+		return outcomeOf(0, old), fmt.Errorf("category %s: %w", row.ID, err)
 	}
 	changed, err := expense.ChangeCategory(ctx, p.tx, p.env, row.ID, c.Patch, expense.Precondition{})
 	switch {
 	case errors.Is(err, expense.ErrExists) && c.Patch.Name != nil:
 		return p.mergeCategory(ctx, old, *c.Patch.Name)
 	case err != nil:
-		return rowOutcome(0, old), err
+		return outcomeOf(0, old), err
 	case changed == old:
-		return rowOutcome(Unchanged, old), nil
+		return outcomeOf(Unchanged, old), nil
 	}
-	return rowOutcome(status, changed), nil
+	return outcomeOf(status, changed), nil
 }
 
-// mergeCategory merges a category into the one that has the given name, archived or not, and returns the latter. A
-// category that is not stored yet has no version; merging it leaves a tombstone with its id, so that references to the
-// id can be followed.
+// mergeCategory merges the category from into the category that has the given name, which may be archived, and returns
+// the latter. If from has no version, it is not stored yet. The merge then leaves a tombstone with its id, so that
+// later references to that id resolve to the other category.
 func (p *push) mergeCategory(ctx context.Context, from expense.Category, name string) (outcome, error) {
 	name = strings.TrimSpace(name)
 	into, err := p.tx.CategoryByName(ctx, name)
 	if err != nil {
-		return rowOutcome(0, from), fmt.Errorf("category named %q: %w", name, err)
+		return outcomeOf(0, from), fmt.Errorf("category named %q: %w", name, err)
 	}
 	settings, err := p.tx.Settings(ctx)
 	if err != nil {
-		return rowOutcome(0, from), fmt.Errorf("settings: %w", err)
+		return outcomeOf(0, from), fmt.Errorf("settings: %w", err)
 	}
 	stored := from.Version != 0
 	if !stored {
-		// Until the merge the row needs a name that is not taken. No other transaction sees it.
+		// Until the merge the row needs a name that no other category has. No other transaction sees it.
 		now := expense.Timestamp(p.env.Now)
 		from.Name, from.CreatedAt, from.UpdatedAt = from.ID.String(), now, now
 		if _, err := p.tx.PutCategories(ctx, from); err != nil {
@@ -98,7 +98,7 @@ func (p *push) mergeCategory(ctx context.Context, from expense.Category, name st
 		if !stored {
 			err = partialWrite(err)
 		}
-		return rowOutcome(0, from), err
+		return outcomeOf(0, from), err
 	}
-	return rowOutcome(Merged, into), nil
+	return outcomeOf(Merged, into), nil
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A Change is what a mutation does to its row: one of the types below.
+// A Change says what a mutation does to its row. Only the types of this package implement it.
 type Change interface {
-	// apply calls the use case. With an error it has written nothing, and the outcome is the row that the device should
-	// see, if any.
+	// apply calls the use case that makes the change. If it returns an error, it has written nothing, and the outcome
+	// holds the current row if the result should show it.
 	apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error)
 }
 
-// The changes of rows. The ID in a draft is ignored; the row's is used.
+// The changes of rows. The ID of a draft is ignored: a change applies to Mutation.Row.
 type (
 	// PutExpense adds an expense or replaces all its fields.
 	PutExpense struct{ Draft expense.Draft }
@@ -40,8 +40,8 @@ type (
 	PatchRule struct{ Draft recurrence.Draft }
 	// MarkAlertRead marks an alert as read.
 	MarkAlertRead struct{}
-	// PutSettings changes the settings that Draft sets. It is a conflict if the device has not seen the current settings
-	// and they differ from Draft.
+	// PutSettings changes the settings that Draft sets. It is a conflict if the settings have another version than the
+	// base, and Draft would change them.
 	PutSettings SettingsChange
 	// PatchSettings changes the settings that Draft sets.
 	PatchSettings SettingsChange
@@ -52,7 +52,7 @@ type (
 // A SettingsChange holds the arguments of [budget.ChangeSettingsAndLimits].
 type SettingsChange struct {
 	Draft     expense.SettingsDraft
-	LimitRate string
+	LimitRate string // units of the new home currency for one unit of the old one; "": the rate of Env.Rates
 }
 
 // isPatch reports whether the change leaves the fields that it does not set as they are.
@@ -65,16 +65,16 @@ func isPatch(c Change) bool {
 	}
 }
 
-// An outcome is the row as a change leaves it, or the row that stands against the change.
+// An outcome is the row after a change, or the current row if the change failed.
 type outcome struct {
-	status  Status
+	status  Status          // 0 if the change failed
 	version expense.Version // of the row or its tombstone; 0: there is no row
 	guard   expense.Version // of the guarded fields; 0: the type has none
 	row     any
 }
 
-// rowOutcome returns the outcome that shows a row. A row without a version is not stored, and is not shown.
-func rowOutcome(status Status, row any) outcome {
+// outcomeOf returns an outcome with a row. A row without a version is not stored; its outcome has no row.
+func outcomeOf(status Status, row any) outcome {
 	o := outcome{status: status, row: row}
 	switch row := row.(type) {
 	case expense.Expense:
@@ -96,7 +96,7 @@ func rowOutcome(status Status, row any) outcome {
 	return o
 }
 
-// mergedIf returns Merged instead of Applied if a reference was moved to another category.
+// mergedIf returns Merged instead of Applied if resolveCategory has replaced a reference.
 func mergedIf(moved bool, status Status) Status {
 	if moved && status == Applied {
 		return Merged
@@ -104,17 +104,20 @@ func mergedIf(moved bool, status Status) Status {
 	return status
 }
 
-// partialWrite returns an error that makes the whole push fail: a use case has written something before it failed with
-// err. The use cases check everything first, so this is a bug in one of them.
+// partialWrite returns an error that makes the whole push fail. Call it if a use case has written something before it
+// failed with err. That is a bug in the use case, because use cases check everything before they write.
 func partialWrite(err error) error {
-	return fmt.Errorf("failed after a partial write: %v", err) //nolint:errorlint // err must not pass for a final error
+	return fmt.Errorf("failed after a partial write: %v", err) //nolint:errorlint // isFinal must not recognise err
 }
 
-// category returns the category that a reference means now. A merged category is the one that it was merged into. A
-// deleted, archived or unknown one is the default category; an unknown one may have been deleted so long ago that its
-// tombstone is purged. The reference that the row has already stays as it is, and so does a malformed one, which the
-// use case rejects.
-func (p *push) category(ctx context.Context, reference string, current uuid.UUID) (id string, moved bool, err error) {
+// resolveCategory returns the id of the category that a row gets for a reference, and whether it differs from the
+// reference. current is the category that the row has.
+//
+//   - A reference to a merged category becomes the category that it was merged into.
+//   - A reference to a deleted, archived or unknown category becomes the default category. The tombstone of an unknown
+//     category may have been purged.
+//   - A reference to current stays, and so does a malformed reference, which the use case rejects.
+func (p *push) resolveCategory(ctx context.Context, reference string, current uuid.UUID) (id string, moved bool, err error) {
 	target, malformed := expense.ParseID(reference)
 	if malformed != nil || target == current {
 		return reference, false, nil //nolint:nilerr // the use case reports it together with other invalid fields
@@ -176,7 +179,7 @@ func (Delete) apply(ctx context.Context, p *push, row RowRef, _ baseVersion) (ou
 		return outcome{}, fmt.Errorf("%s %s: %w", row.Type, row.ID, err)
 	}
 	if err := remove(); err != nil {
-		return rowOutcome(0, stored), err
+		return outcomeOf(0, stored), err
 	}
 	return outcome{status: Applied, version: p.state.Version + 1}, nil
 }
@@ -193,5 +196,5 @@ func (MarkAlertRead) apply(ctx context.Context, p *push, row RowRef, _ baseVersi
 		}
 	}
 	alert, err := budget.MarkAlertRead(ctx, p.tx, p.env, row.ID)
-	return rowOutcome(status, alert), err
+	return outcomeOf(status, alert), err
 }

@@ -18,7 +18,7 @@ import (
 var ErrCursorInvalid = errors.New("cursor is malformed or belongs to another ledger")
 
 // A CursorExpiredError reports a cursor from which the feed cannot continue. The device has to keep its unsent
-// mutations, pull everything without a cursor, drop the rows that did not come, and push its mutations again.
+// mutations, pull everything without a cursor, delete its rows that the pull did not return, and then push.
 type CursorExpiredError struct {
 	Reason string // a clause, such as "the ledger was restored from a backup after the cursor was issued"
 }
@@ -33,8 +33,8 @@ type Cursor struct {
 	owner expense.OwnerID
 	epoch int64
 	after store.FeedPosition
-	// skip is set while a first pull is incomplete: the device has no rows yet that tombstones up to this version could
-	// delete.
+	// skip is 0 except during a first pull. The pull leaves out tombstones up to this version, because the device does not
+	// have the rows that they would delete.
 	skip expense.Version
 }
 
@@ -91,8 +91,8 @@ func ParseCursor(owner expense.OwnerID, text string) (Cursor, error) {
 	return c, nil
 }
 
-// checksum detects cursors that were cut, altered, or issued for another ledger. A position in one's own ledger needs
-// no secret.
+// checksum detects cursors that were cut, altered, or issued for another ledger. It uses no secret: an owner who forges
+// a cursor can read only their own ledger.
 func checksum(owner expense.OwnerID, position []byte) []byte {
 	sum := sha256.Sum256(append([]byte("sync "+string(owner)+"\x00"), position...))
 	return sum[:checksumSize]

@@ -47,12 +47,12 @@ func (p *phone) pull(ctx context.Context) error {
 func (p *phone) push(
 	ctx context.Context, id uuid.UUID, base expense.Version, change replica.Change,
 ) (replica.Result, error) {
-	name := uuid.NewString()
-	fingerprint := sha256.Sum256([]byte(name)) // a server hashes the request
+	mutationID := uuid.NewString()
+	fingerprint := sha256.Sum256([]byte(mutationID)) // a server hashes the request
 	results, err := replica.Push(ctx, p.st, "anna", p.env, replica.PushRequest{
 		Cursor: p.cursor,
 		Mutations: []replica.Mutation{{
-			ID: name, Fingerprint: fingerprint[:], Row: replica.RowRef{
+			ID: mutationID, Fingerprint: fingerprint[:], Row: replica.RowRef{
 				Type: store.ExpenseRow, ID: id,
 			}, BaseVersion: base, Change: change,
 		}},

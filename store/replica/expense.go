@@ -19,15 +19,15 @@ func (c PutExpense) apply(ctx context.Context, p *push, row RowRef, base baseVer
 		}
 	}
 	var moved bool
-	if draft.CategoryID, moved, err = p.category(ctx, draft.CategoryID, stored.CategoryID); err != nil {
+	if draft.CategoryID, moved, err = p.resolveCategory(ctx, draft.CategoryID, stored.CategoryID); err != nil {
 		return outcome{}, err
 	}
 	added, err := expense.Add(ctx, p.tx, p.env, draft)
 	switch {
 	case err == nil && added.Created:
-		return rowOutcome(mergedIf(moved, Applied), added.Expense), nil
+		return outcomeOf(mergedIf(moved, Applied), added.Expense), nil
 	case err == nil:
-		return rowOutcome(Unchanged, added.Expense), nil
+		return outcomeOf(Unchanged, added.Expense), nil
 	case !errors.Is(err, expense.ErrExists):
 		return outcome{}, err
 	}
@@ -35,14 +35,14 @@ func (c PutExpense) apply(ctx context.Context, p *push, row RowRef, base baseVer
 		return outcome{}, fmt.Errorf("expense %s: %w", row.ID, err)
 	}
 	if seen != stored.Version {
-		return rowOutcome(0, stored), fmt.Errorf("expense %s: %w", row.ID, ErrConflict)
+		return outcomeOf(0, stored), fmt.Errorf("expense %s: %w", row.ID, ErrConflict)
 	}
 	unchanged := expense.Precondition{Versions: []expense.Version{stored.Version}}
 	replaced, err := expense.Replace(ctx, p.tx, p.env, draft, unchanged)
 	if err != nil {
-		return rowOutcome(0, stored), err
+		return outcomeOf(0, stored), err
 	}
-	return rowOutcome(mergedIf(moved, Applied), replaced.Expense), nil
+	return outcomeOf(mergedIf(moved, Applied), replaced.Expense), nil
 }
 
 func (c PatchExpense) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
@@ -52,24 +52,24 @@ func (c PatchExpense) apply(ctx context.Context, p *push, row RowRef, base baseV
 	}
 	patch := c.Patch
 	guarded := patch.Amount != nil || patch.Currency != nil || patch.Date != nil || patch.Rate != nil
-	status, err := admit(base.Guarded, old.Version, old.Guard, guarded)
+	status, err := patchStatus(base.Guarded, old.Version, old.Guard, guarded)
 	if err != nil {
-		return rowOutcome(0, old), fmt.Errorf("expense %s: %w", row.ID, err)
+		return outcomeOf(0, old), fmt.Errorf("expense %s: %w", row.ID, err)
 	}
 	moved := false
 	if patch.CategoryID != nil {
 		var id string
-		if id, moved, err = p.category(ctx, *patch.CategoryID, old.CategoryID); err != nil {
-			return rowOutcome(0, old), err
+		if id, moved, err = p.resolveCategory(ctx, *patch.CategoryID, old.CategoryID); err != nil {
+			return outcomeOf(0, old), err
 		}
 		patch.CategoryID = &id
 	}
 	changed, err := expense.Change(ctx, p.tx, p.env, row.ID, patch, expense.Precondition{})
 	switch {
 	case err != nil:
-		return rowOutcome(0, old), err
+		return outcomeOf(0, old), err
 	case changed == old:
-		return rowOutcome(Unchanged, old), nil
+		return outcomeOf(Unchanged, old), nil
 	}
-	return rowOutcome(mergedIf(moved, status), changed), nil
+	return outcomeOf(mergedIf(moved, status), changed), nil
 }

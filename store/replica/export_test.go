@@ -1,4 +1,4 @@
 package replica
 
-// Admit is the decision about a patch on a base version, for tests.
-var Admit = admit
+// PatchStatus is patchStatus for tests.
+var PatchStatus = patchStatus

@@ -29,11 +29,11 @@ type PullRequest struct {
 type Page struct {
 	Changes []store.Change // each row once, in its latest state, in the order of the feed
 	Cursor  Cursor         // where the next pull continues; the device stores it together with the rows
-	HasMore bool           // there are more changes; until it is false, a row may refer to one that has not come yet
+	HasMore bool           // there are more changes; until it is false, a row may refer to a row of a later page
 }
 
 // Pull returns the changes of owner's ledger after a cursor. A pull from the zero Cursor leaves tombstones out, except
-// those of rows that are deleted while its pages are being read. The changes of a page are of one snapshot.
+// those of rows that are deleted while its pages are being read. The changes of a page come from one snapshot.
 //
 // Pull returns [ErrCursorInvalid] for a cursor of another ledger, a [CursorExpiredError] if the feed cannot continue
 // from the cursor, and [expense.ErrNotFound] if owner has no ledger.
@@ -83,17 +83,17 @@ func Pull(ctx context.Context, st store.Store, owner expense.OwnerID, req PullRe
 	return page, err
 }
 
-// A Digest describes the rows of a ledger, so that a device can compare its copy.
+// A Digest summarises the rows of a ledger. A device compares it with a digest of its copy.
 type Digest struct {
 	Version expense.Version // of the ledger
 	Cursor  Cursor          // a device that has pulled up to this cursor has exactly these rows
 	Types   map[store.RowType]TypeDigest
 }
 
-// A TypeDigest describes the rows of one type.
+// A TypeDigest summarises the rows of one type.
 type TypeDigest struct {
 	Count int
-	// Hash is a SHA-256 in hexadecimal. Its input is a line "id version\n" for each row, in the order of the ids.
+	// Hash is a SHA-256 in hexadecimal. Its input is a line "id version\n" for each row, in ascending order of the ids.
 	Hash string
 }
 
@@ -128,13 +128,14 @@ func ReadDigest(ctx context.Context, st store.Store, owner expense.OwnerID) (Dig
 		return Digest{}, err
 	}
 	for _, rowType := range store.RowTypes() {
-		places := rows[rowType]
-		slices.SortFunc(places, func(a, b store.FeedPosition) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+		positions := rows[rowType]
+		slices.SortFunc(positions, func(a, b store.FeedPosition) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 		hash := sha256.New()
-		for _, place := range places {
-			_, _ = fmt.Fprintf(hash, "%s %d\n", RowRef{rowType, place.ID}.TextID(), place.Version) // a hash never fails to write
+		for _, position := range positions {
+			// A hash never returns an error.
+			_, _ = fmt.Fprintf(hash, "%s %d\n", RowRef{rowType, position.ID}.TextID(), position.Version)
 		}
-		digest.Types[rowType] = TypeDigest{Count: len(places), Hash: hex.EncodeToString(hash.Sum(nil))}
+		digest.Types[rowType] = TypeDigest{Count: len(positions), Hash: hex.EncodeToString(hash.Sum(nil))}
 	}
 	return digest, nil
 }

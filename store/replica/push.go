@@ -15,14 +15,15 @@ import (
 // MaxMutations is the largest number of mutations in a push.
 const MaxMutations = 100
 
-// A PushRequest is what a device changed, in the order in which it made the changes.
+// A PushRequest holds the changes of a device.
 type PushRequest struct {
-	// Cursor is where the device's copy is, or the zero Cursor. With a cursor that has expired nothing is applied.
+	// Cursor is the cursor of the device's last pull, or the zero Cursor. If it has expired, Push applies nothing.
 	Cursor Cursor
-	// Mutations are at most MaxMutations.
+	// Mutations are the changes in the order in which the device made them, at most MaxMutations.
 	Mutations []Mutation
-	// Encode returns the bytes to store as the answer to a mutation. They come back in Result.Response, also when the
-	// mutation is repeated. Encode runs inside the transaction and may be called more than once; nil stores nothing.
+	// Encode returns the response to a mutation, which is stored with its result. Result.Response holds it, also if the
+	// result is replayed. Encode runs inside the transaction and may be called more than once. If Encode is nil, no
+	// response is stored.
 	Encode func(Result) ([]byte, error)
 }
 
@@ -32,26 +33,27 @@ type Mutation struct {
 	Fingerprint []byte // a hash of the content, at most 64 bytes: the same ID with another fingerprint is rejected
 	Row         RowRef // may be zero only if Err is set
 	Change      Change // must be one for rows of Row's type
-	// Err is why the device's request for this mutation could not be decoded. The mutation is rejected with this error,
-	// and the result is remembered.
+	// Err says why the mutation could not be decoded; nil if it could. Push rejects the mutation with this error and
+	// stores the result.
 	Err error
 
-	// BaseVersion is the version of the row that the device last saw; 0 is unknown.
+	// BaseVersion is the version of the row that the device last saw. If it is 0 and BaseMutation is empty, a put only
+	// adds the row, and a patch applies to any version.
 	BaseVersion expense.Version
-	// BaseMutation is the ID of an earlier mutation of the same row by the same device, in the place of BaseVersion.
+	// BaseMutation is the ID of an earlier mutation of the same row by the same device. It replaces BaseVersion.
 	BaseMutation string
 }
 
-// A Status says what became of a mutation.
+// A Status is the outcome of a mutation.
 type Status uint8
 
 // The statuses of mutations.
 const (
-	Applied   Status = iota + 1 // the row is as the mutation says
-	Merged                      // applied beside changes that arrived first, or with another category
-	Unchanged                   // the row was as the mutation says already
-	Conflict                    // not applied: the row shows a change that arrived first, and the user decides
-	Rejected                    // not applied, and will never be
+	Applied   Status = iota + 1 // applied as sent
+	Merged                      // applied together with changes of other devices, or with another category than sent
+	Unchanged                   // not needed: the row already had this content
+	Conflict                    // not applied: it contradicts a change that arrived first, and the user has to decide
+	Rejected                    // not applied: it is not valid, and sending it again fails again
 )
 
 // String returns the name of the status, such as "applied".
@@ -72,7 +74,7 @@ func (s Status) String() string {
 	}
 }
 
-// A Result says what became of a mutation.
+// A Result is the result of a mutation.
 type Result struct {
 	MutationID string
 	Status     Status
@@ -80,7 +82,7 @@ type Result struct {
 	Row        any             // as in [store.Change]: the row as it is now; nil if it does not exist
 	Err        error           // why the status is Conflict or Rejected
 	Response   []byte          // what PushRequest.Encode returned
-	// Replayed reports that the mutation was repeated: nothing was done, and Row and Err are nil.
+	// Replayed reports that the mutation was applied or rejected by an earlier push. Row and Err are then nil.
 	Replayed bool
 }
 
@@ -88,8 +90,8 @@ type Result struct {
 var ErrMutationIDReused = errors.New("the mutation id belongs to another mutation")
 
 // A BatchLimitError reports that the mutations of a push would post more than [recurrence.MaxBatch] recurring expenses
-// in one Update, because they change rules with due occurrences. Apply the first ones in an Update of their own, and
-// then all of them: those that were applied are replayed.
+// in one Update, because they change rules with due occurrences. Apply the first mutations in an Update of their own,
+// and then all mutations in another one, which replays the first.
 type BatchLimitError struct {
 	Mutations int // how many of the first mutations fit into one Update; at least 1
 }
@@ -99,14 +101,14 @@ func (e *BatchLimitError) Error() string {
 }
 
 // Push applies the mutations of a device to owner's ledger, in order, and returns a result for each. A mutation is
-// applied whole or not at all, and one that fails does not keep the others from being applied.
+// applied whole or not at all. A mutation that fails does not stop the others.
 //
 // All mutations are applied in one Update, so the rows that they change have the same version. Only a push that changes
 // rules with many due occurrences takes several Updates.
 //
-// Push returns [ErrCursorInvalid] or a [CursorExpiredError] if the request has such a cursor, and [expense.ErrNotFound]
-// if owner has no ledger. It returns a temporary error of the store, such as [expense.ErrUnavailable], instead of
-// recording it as a result: send the same push again.
+// Push returns [ErrCursorInvalid] or a [CursorExpiredError] for the request's cursor, an [expense.InvalidError] for more
+// than MaxMutations mutations, and [expense.ErrNotFound] if owner has no ledger. It also returns errors of the store,
+// such as [expense.ErrUnavailable]. They are not results of a mutation: send the same push again.
 func Push(
 	ctx context.Context, st store.Store, owner expense.OwnerID, env expense.Env, req PushRequest,
 ) ([]Result, error) {
@@ -118,11 +120,11 @@ func Push(
 			return err
 		})
 		limit, exceeded := errors.AsType[*BatchLimitError](err)
-		backlog, behind := errors.AsType[*recurrence.BacklogError](err)
+		backlog, hasBacklog := errors.AsType[*recurrence.BacklogError](err)
 		switch {
 		case exceeded:
 			part.Mutations = req.Mutations[:limit.Mutations]
-		case behind:
+		case hasBacklog:
 			if _, err := jobs.CatchUp(ctx, st, owner, env, backlog); err != nil {
 				return nil, err
 			}
@@ -162,8 +164,8 @@ func Apply(
 	for i, m := range req.Mutations {
 		recorded := p.recorded
 		results[i], err = p.mutation(ctx, m)
-		_, behind := errors.AsType[*recurrence.BacklogError](err)
-		if recorded > 0 && (behind || p.posted > recurrence.MaxBatch) {
+		_, hasBacklog := errors.AsType[*recurrence.BacklogError](err)
+		if recorded > 0 && (hasBacklog || p.posted > recurrence.MaxBatch) {
 			return nil, &BatchLimitError{Mutations: i}
 		}
 		if err != nil {
@@ -180,7 +182,7 @@ type push struct {
 	state    store.State // before the first mutation
 	encode   func(Result) ([]byte, error)
 	recorded int // results that this call has stored
-	posted   int // recurring expenses that this call has posted, because mutations change their rules
+	posted   int // recurring expenses that this call has posted before it changed their rules
 }
 
 // mutation applies m and stores its result, or replays the stored result.
@@ -189,7 +191,7 @@ func (p *push) mutation(ctx context.Context, m Mutation) (Result, error) {
 	switch {
 	case err == nil && bytes.Equal(stored.fingerprint, m.Fingerprint):
 		return Result{
-			MutationID: m.ID, Status: stored.status, Version: stored.version, Response: stored.answer, Replayed: true,
+			MutationID: m.ID, Status: stored.status, Version: stored.version, Response: stored.response, Replayed: true,
 		}, nil
 	case err == nil:
 		return p.encoded(Result{MutationID: m.ID, Status: Rejected, Err: ErrMutationIDReused})
@@ -222,11 +224,11 @@ func (p *push) mutation(ctx context.Context, m Mutation) (Result, error) {
 	}
 	p.recorded++
 	return result, p.putRecord(ctx, m, record{
-		status: status, version: done.version, row: m.Row, base: base, answer: result.Response,
+		status: status, version: done.version, row: m.Row, base: base, response: result.Response,
 	})
 }
 
-// encoded returns the result with its answer.
+// encoded returns the result with its response.
 func (p *push) encoded(result Result) (Result, error) {
 	if p.encode == nil {
 		return result, nil

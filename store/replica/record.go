@@ -12,25 +12,25 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A record is what the ledger remembers of a mutation: how to answer when it is repeated, and what base it is for a
-// later mutation of the same row.
+// A record is the stored result of a mutation. Push replays it if the mutation is sent again, and uses it for mutations
+// that name this one as their base_mutation.
 type record struct {
 	fingerprint []byte
 	status      Status
 	version     expense.Version // of the result
 	row         RowRef          // zero if the mutation named no valid row
-	base        baseVersion     // of a later mutation whose base_mutation is this one
-	answer      []byte
+	base        baseVersion     // of mutations whose base_mutation is this one
+	response    []byte
 }
 
-// recordFormat is the first byte of a payload.
+// recordFormat is the first byte of a record in the store.
 const recordFormat = 1
 
 func recordKey(mutation string) store.IdempotencyKey {
 	return store.IdempotencyKey{Scope: "sync", Key: mutation}
 }
 
-// record returns what is stored under the id of a mutation; ErrNotFound if nothing is.
+// record returns the record of a mutation, or ErrNotFound.
 func (p *push) record(ctx context.Context, mutation string) (record, error) {
 	stored, err := p.tx.IdempotencyRecord(ctx, recordKey(mutation))
 	if err != nil {
@@ -61,7 +61,7 @@ func (r record) encode() []byte {
 	for _, version := range []expense.Version{r.version, r.base.Row, r.base.Guarded} {
 		payload = binary.AppendVarint(payload, int64(version))
 	}
-	return append(payload, r.answer...)
+	return append(payload, r.response...)
 }
 
 func decodeRecord(payload []byte) (record, error) {
@@ -78,6 +78,6 @@ func decodeRecord(payload []byte) (record, error) {
 		}
 		*version, rest = expense.Version(value), rest[size:]
 	}
-	r.answer = rest
+	r.response = rest
 	return r, nil
 }

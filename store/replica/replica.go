@@ -1,5 +1,5 @@
-// Package replica is the sync protocol between a ledger and the devices that keep a copy of it. It has no transport: a
-// server decodes requests into the types of this package and encodes what the functions return.
+// Package replica implements the sync protocol between a ledger and the devices that keep a copy of it. It has no
+// transport: a server decodes requests into the types of this package and encodes what the functions return.
 //
 //   - [Pull] returns what changed since a [Cursor], page by page.
 //   - [Push] applies the changes that a device made while it was offline. Each change is a [Mutation] and gets a
@@ -13,16 +13,15 @@
 // # Conflicts
 //
 // A mutation names its base: the version of the row that the device last saw, or an earlier mutation of the same
-// device. The guarded fields of a row belong together: an expense's amount, currency, date and rate, and of a budget or
-// a rule every field but its notes and whether it is paused. Fields of two versions are never combined inside that
-// group:
+// device. Some fields of a row are guarded: an expense's amount, currency, date and rate, every field of a budget, and
+// every field of a recurring rule except notes and paused. A push never combines the guarded fields of two versions:
 //
-//   - A patch on the current version is applied.
-//   - A patch on an older version is merged if it leaves the guarded fields alone, or if nobody has changed them
-//     since that version. Otherwise it is a conflict.
-//   - A put on an older version is unchanged if its content equals the row, and a conflict otherwise.
-//   - A delete always wins.
-//   - A category whose name is taken is merged into the category that has the name.
+//   - A patch is applied if its base is the current version.
+//   - A patch with an older base is merged if it does not set guarded fields, or if they have not changed since the
+//     base. Otherwise it is a conflict.
+//   - A put with an older base is unchanged if its content equals the row, and a conflict otherwise.
+//   - A delete is applied whatever its base is.
+//   - A category whose name belongs to another category is merged into that category.
 //   - A reference to a category that was merged follows the merge. A reference to one that was deleted or archived
 //     becomes the default category.
 //
@@ -41,8 +40,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// ErrConflict reports a mutation that contradicts a change which arrived first. The row is as it was: the user has to
-// decide.
+// ErrConflict reports a mutation that contradicts a change which arrived first. Nothing was written. The user has to
+// decide which change to keep.
 var ErrConflict = errors.New("conflicts with a change that arrived first")
 
 // settingsID is the textual id of the only row of its type.

@@ -20,16 +20,16 @@ func (c PutRule) apply(ctx context.Context, p *push, row RowRef, base baseVersio
 			return outcome{}, fmt.Errorf("rule %s: %w", row.ID, goneIfSeen(seen, err))
 		}
 	}
-	moved, err := p.moveRule(ctx, &draft, uuid.Nil)
+	moved, err := p.resolveDraft(ctx, &draft, uuid.Nil)
 	if err != nil {
 		return outcome{}, err
 	}
 	added, err := recurrence.Add(ctx, p.tx, p.env, draft)
 	switch {
 	case err == nil && added.Created:
-		return rowOutcome(mergedIf(moved, Applied), added.Rule), nil
+		return outcomeOf(mergedIf(moved, Applied), added.Rule), nil
 	case err == nil:
-		return rowOutcome(Unchanged, added.Rule), nil
+		return outcomeOf(Unchanged, added.Rule), nil
 	case !errors.Is(err, expense.ErrExists):
 		return outcome{}, err
 	}
@@ -38,7 +38,7 @@ func (c PutRule) apply(ctx context.Context, p *push, row RowRef, base baseVersio
 	case err != nil:
 		return outcome{}, fmt.Errorf("rule %s: %w", row.ID, err)
 	case seen != stored.Version:
-		return rowOutcome(0, stored), fmt.Errorf("rule %s: %w", row.ID, ErrConflict)
+		return outcomeOf(0, stored), fmt.Errorf("rule %s: %w", row.ID, ErrConflict)
 	}
 	return PatchRule(c).apply(ctx, p, row, baseVersion{seen, seen})
 }
@@ -50,14 +50,14 @@ func (c PatchRule) apply(ctx context.Context, p *push, row RowRef, base baseVers
 	}
 	unguarded := c.Draft
 	unguarded.ID, unguarded.Notes, unguarded.Paused = nil, nil, nil
-	status, err := admit(base.Guarded, old.Version, old.Guard, !reflect.ValueOf(unguarded).IsZero())
+	status, err := patchStatus(base.Guarded, old.Version, old.Guard, !reflect.ValueOf(unguarded).IsZero())
 	if err != nil {
-		return rowOutcome(0, old), fmt.Errorf("rule %s: %w", row.ID, err)
+		return outcomeOf(0, old), fmt.Errorf("rule %s: %w", row.ID, err)
 	}
 	draft := c.Draft
-	moved, err := p.moveRule(ctx, &draft, old.CategoryID)
+	moved, err := p.resolveDraft(ctx, &draft, old.CategoryID)
 	if err != nil {
-		return rowOutcome(0, old), err
+		return outcomeOf(0, old), err
 	}
 	var changed recurrence.Rule
 	err = p.posting(func(tx recurrence.Tx) (err error) {
@@ -66,24 +66,24 @@ func (c PatchRule) apply(ctx context.Context, p *push, row RowRef, base baseVers
 	})
 	switch {
 	case err != nil:
-		return rowOutcome(0, old), err
+		return outcomeOf(0, old), err
 	case changed == old:
-		return rowOutcome(Unchanged, old), nil
+		return outcomeOf(Unchanged, old), nil
 	}
-	return rowOutcome(mergedIf(moved, status), changed), nil
+	return outcomeOf(mergedIf(moved, status), changed), nil
 }
 
-// moveRule replaces the draft's category by the one that it means now.
-func (p *push) moveRule(ctx context.Context, draft *recurrence.Draft, current uuid.UUID) (moved bool, err error) {
+// resolveDraft resolves the category of the draft with resolveCategory.
+func (p *push) resolveDraft(ctx context.Context, draft *recurrence.Draft, current uuid.UUID) (moved bool, err error) {
 	if draft.CategoryID == nil {
 		return false, nil
 	}
-	id, moved, err := p.category(ctx, *draft.CategoryID, current)
+	id, moved, err := p.resolveCategory(ctx, *draft.CategoryID, current)
 	draft.CategoryID = &id
 	return moved, err
 }
 
-// posting runs a use case that may post the due occurrences of a rule, and counts them.
+// posting runs a use case that may post due occurrences of a rule, and adds their number to p.posted.
 func (p *push) posting(useCase func(tx recurrence.Tx) error) error {
 	counter := &postingTx{Tx: p.tx}
 	err := useCase(counter)

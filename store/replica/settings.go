@@ -19,11 +19,11 @@ func (c PutSettings) apply(ctx context.Context, p *push, row RowRef, base baseVe
 	wanted, err := old.With(c.Draft)
 	switch {
 	case err != nil:
-		return rowOutcome(0, old), err
+		return outcomeOf(0, old), err
 	case wanted != old:
-		return rowOutcome(0, old), fmt.Errorf("settings: %w", ErrConflict)
+		return outcomeOf(0, old), fmt.Errorf("settings: %w", ErrConflict)
 	}
-	return rowOutcome(Unchanged, old), nil
+	return outcomeOf(Unchanged, old), nil
 }
 
 func (c PatchSettings) apply(ctx context.Context, p *push, _ RowRef, base baseVersion) (outcome, error) {
@@ -31,27 +31,27 @@ func (c PatchSettings) apply(ctx context.Context, p *push, _ RowRef, base baseVe
 	if err != nil {
 		return outcome{}, fmt.Errorf("settings: %w", err)
 	}
-	status, err := admit(base.Guarded, old.Version, 0, false)
+	status, err := patchStatus(base.Guarded, old.Version, 0, false)
 	if err != nil {
-		return rowOutcome(0, old), fmt.Errorf("settings: %w", err)
+		return outcomeOf(0, old), fmt.Errorf("settings: %w", err)
 	}
 	draft, moved := c.Draft, false
 	if draft.DefaultCategoryID != nil {
 		var id string
-		if id, moved, err = p.category(ctx, *draft.DefaultCategoryID, old.DefaultCategory); err != nil {
-			return rowOutcome(0, old), err
+		if id, moved, err = p.resolveCategory(ctx, *draft.DefaultCategoryID, old.DefaultCategory); err != nil {
+			return outcomeOf(0, old), err
 		}
 		draft.DefaultCategoryID = &id
 	}
 	change, err := budget.ChangeSettingsAndLimits(ctx, p.tx, p.env, draft, c.LimitRate, expense.Precondition{})
 	switch {
 	case err != nil:
-		if now, unread := p.tx.Settings(ctx); unread != nil || now != old {
+		if now, readErr := p.tx.Settings(ctx); readErr != nil || now != old {
 			err = partialWrite(err)
 		}
-		return rowOutcome(0, old), err
+		return outcomeOf(0, old), err
 	case change.Settings == old:
-		return rowOutcome(Unchanged, old), nil
+		return outcomeOf(Unchanged, old), nil
 	}
-	return rowOutcome(mergedIf(moved, status), change.Settings), nil
+	return outcomeOf(mergedIf(moved, status), change.Settings), nil
 }
