@@ -87,12 +87,12 @@ func (e *ExistsError) Ended() bool {
 	return !e.Existing.Until.IsZero() && e.Existing.Until.Before(e.Requested.From)
 }
 
-// lookupBudget returns the budget with the id in text. It returns false if there is none, or if text is not a UUID:
-// then the validation of the draft reports it. A deleted budget is ErrGone.
+// lookupBudget returns the budget with the id in text. It returns false if there is none, or if text is not a UUID. It
+// returns ErrGone if the budget was deleted.
 func lookupBudget(ctx context.Context, r Reader, text string) (Budget, bool, error) {
 	id, err := expense.ParseID(text)
 	if err != nil {
-		return Budget{}, false, nil //nolint:nilerr // as said above
+		return Budget{}, false, nil //nolint:nilerr // the validation of the draft reports it
 	}
 	stored, err := r.Budget(ctx, id)
 	switch {

@@ -29,10 +29,10 @@ func AlertID(budget uuid.UUID, month expense.Month, threshold Ratio) uuid.UUID {
 	return uuid.NewSHA1(budget, []byte(month.String()+" "+threshold.String()))
 }
 
-// DueAlerts returns the alerts that the ledger does not have yet at now. It checks the current month in the ledger's
-// zone and the month before, because expenses are often entered late. A month without positive spending raises no
-// alert, even if a deficit uses up the limit. DueAlerts writes nothing. For a ledger without a limit in these months,
-// it only reads the snapshot.
+// DueAlerts returns the alerts whose thresholds are reached at now and that are not stored yet. It checks the current
+// month in the ledger's zone and the month before, because expenses are often entered late. A month without positive
+// spending raises no alert, even if a deficit uses up the limit. DueAlerts writes nothing. For a ledger without a limit
+// in these months, it only reads the snapshot.
 func DueAlerts(ctx context.Context, r Reader, now time.Time) ([]Alert, error) {
 	snapshot, err := r.BudgetSnapshot(ctx)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package budget keeps monthly spending limits and computes how much of them is spent.
+// Package budget defines monthly spending limits and computes how much of them is spent.
 //
 // # Budgets and entries
 //
@@ -54,7 +54,7 @@ var earliestMonth = expense.MustMonth("1900-01")
 type Budget struct {
 	ID          uuid.UUID
 	CategoryID  uuid.UUID     // uuid.Nil: the whole ledger
-	MergedName  string        // the name that the category had when it was merged away; empty if it was not
+	MergedName  string        // the category's name before it was merged into another; empty if it was not merged
 	MergedInto  uuid.UUID     // the category that has the expenses since that merge; uuid.Nil without one
 	Entries     []Entry       // at least one; ascending by From, without duplicates; in the home currency
 	Until       expense.Month // the last month with a limit; zero: no end
@@ -73,8 +73,8 @@ type Entry struct {
 	Limit expense.Money // positive; zero, except in the first entry, suspends the budget until the next entry
 }
 
-// A Snapshot holds the settings, categories and budgets of a ledger at one moment. Together with totals of the
-// expenses, it is all that progress and reports are computed from.
+// A Snapshot holds the settings, categories and budgets of a ledger at one moment. Progress and reports are computed
+// from a Snapshot and totals of the expenses, and from nothing else.
 type Snapshot struct {
 	Settings   expense.Settings
 	Categories []expense.Category // in the order of [expense.Reader.Categories]
@@ -120,7 +120,7 @@ type Tx interface {
 }
 
 // SameGuardedFields reports whether the guarded fields of b and other are equal. The guarded fields of a budget are
-// those that a person can change: all but MergedName, MergedInto, the versions and the times.
+// those that a user can change: all but ID, MergedName, MergedInto, the versions and the times.
 func (b Budget) SameGuardedFields(other Budget) bool {
 	return b.CategoryID == other.CategoryID && b.Until == other.Until && b.Rollover == other.Rollover &&
 		b.RolloverCap == other.RolloverCap && slices.Equal(b.Entries, other.Entries) && slices.Equal(b.AlertAt, other.AlertAt)
@@ -210,8 +210,8 @@ func validateAlerts(thresholds []Ratio) error {
 	return errs.Err()
 }
 
-// Limits returns the limits of a month by the category whose expenses count against them; that of the whole ledger has
-// the key uuid.Nil. The limits of categories that were merged add up, as in [ReadMonth].
+// Limits returns the limit of each category in a month. The key uuid.Nil has the limit of the whole ledger. The limit
+// of a category includes those of the categories merged into it, as in [ReadMonth].
 func (s Snapshot) Limits(month expense.Month) map[uuid.UUID]expense.Money {
 	limits := make(map[uuid.UUID]expense.Money)
 	for _, b := range s.Budgets {

@@ -24,9 +24,10 @@ type Patch struct {
 
 // Change changes the budget with this id and returns it. A patch without effect writes nothing.
 //
-// An Amount adds the entry of its month or replaces it. The other entries stay, so the limits of earlier months do not
-// change. A month before the first entry makes the budget begin earlier. A budget that has ended continues if the patch
-// gives an Amount together with a later UntilMonth, or an empty one. The months between have no limit.
+// A patch with an Amount adds an entry for FromMonth, or replaces the entry of that month. The other entries stay, so
+// the limits of earlier months do not change. A month before the first entry makes the budget begin earlier. A budget
+// that has ended continues if the patch gives an Amount together with a later UntilMonth, or an empty one. The months
+// between have no limit.
 //
 // Errors: ErrInvalid with every broken rule; ErrNotFound or ErrGone if the budget does not exist; ErrStale if cond
 // does not hold.
@@ -136,8 +137,8 @@ func (b Budget) withEntry(entry Entry) Budget {
 	return b
 }
 
-// Delete deletes the budget with this id, with all its entries, and leaves a tombstone. Deleting it again is not an
-// error, whatever cond is, until the tombstone is purged. The error is ErrNotFound if the budget never existed, and
+// Delete deletes the budget with this id, with all its entries, and leaves a tombstone. While the tombstone exists,
+// deleting the budget again returns nil and ignores cond. The error is ErrNotFound if the budget never existed, and
 // ErrStale if cond does not hold.
 func Delete(ctx context.Context, tx Tx, id uuid.UUID, cond expense.Precondition) error {
 	old, err := tx.Budget(ctx, id)

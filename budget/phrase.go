@@ -15,8 +15,8 @@ type phrases struct {
 	format      locale.Formatter
 }
 
-// phrasesFor returns the phrases of the locale with this BCP 47 tag. For a language without a translation, they hold
-// only figures and signs, so that no sentence mixes two languages.
+// phrasesFor returns the phrases of the locale with this BCP 47 tag. For a language without a translation, the sentence
+// consists of name, amounts and punctuation, so it never mixes two languages.
 func phrasesFor(tag string) phrases {
 	p := phrases{format: locale.NewFormatter(tag)}
 	language := locale.Language(tag)

@@ -107,11 +107,11 @@ const (
 //
 // # Merged categories
 //
-// The budget of a category that was merged away still counts in the months before the merge. If the target category
-// has a budget in such a month too, the two limits add up, and the target's rollover and thresholds apply. From the
-// merge on, only the target's budget decides what is carried. If it does not roll over, or does not exist, the merged
-// budget's surplus or deficit lapses. A budget that is added to the target later starts in its own first month without
-// a carried amount, and does not change the months before.
+// The budget of a category that was merged away still counts in the months before the merge. If the target category has
+// a budget in such a month too, the two limits add up, and the target's rollover and thresholds apply. From the merge
+// on, only the target's budget decides what is carried. If that budget has no rollover or does not exist, the surplus
+// or deficit of the merged budget is not carried. A budget that is added to the target later starts in its own first
+// month without a carried amount, and does not change the months before.
 func ReadMonth(ctx context.Context, r Reader, now time.Time, month expense.Month) (MonthProgress, error) {
 	months, err := read(ctx, r, now, month, month, 1)
 	if err != nil {
@@ -274,8 +274,8 @@ func newSpending(home expense.Currency, totals []expense.Total) (spending, error
 	return s, err
 }
 
-// in returns what was spent in a month in a category, or in all categories for uuid.Nil.
-func (s *spending) in(month expense.Month, category uuid.UUID) expense.Sum {
+// sumOf returns the spending in a month in a category, or in all categories for uuid.Nil.
+func (s *spending) sumOf(month expense.Month, category uuid.UUID) expense.Sum {
 	sum, ok := s.months[month], true
 	if category != uuid.Nil {
 		sum, ok = s.categories[monthCategory{month, category}]
@@ -286,8 +286,8 @@ func (s *spending) in(month expense.Month, category uuid.UUID) expense.Sum {
 	return sum
 }
 
-// pendingIn returns the pending amounts of a category, or of all for uuid.Nil, in the months from ≤ month < before.
-func (s *spending) pendingIn(category uuid.UUID, from, before expense.Month) ([]expense.Money, error) {
+// pendingOf returns the pending amounts of a category, or of all for uuid.Nil, in the months from ≤ month < before.
+func (s *spending) pendingOf(category uuid.UUID, from, before expense.Month) ([]expense.Money, error) {
 	var totals []expense.Total
 	for _, total := range s.pending {
 		month := total.Period.Month()
@@ -401,7 +401,7 @@ func (g budgetGroup) walk(
 			continue
 		}
 		b := g[i]
-		sum := spent.in(month, b.countedCategory())
+		sum := spent.sumOf(month, b.countedCategory())
 		remaining := expense.ClampMoney(limit.Minor()+carried.Minor()-sum.Home.Minor(), limit.Currency())
 		if !month.Before(from) {
 			p := Progress{
@@ -410,7 +410,7 @@ func (g budgetGroup) walk(
 			}
 			if !carriedSince.IsZero() {
 				var err error
-				if p.CarriedPending, err = spent.pendingIn(b.countedCategory(), carriedSince, month); err != nil {
+				if p.CarriedPending, err = spent.pendingOf(b.countedCategory(), carriedSince, month); err != nil {
 					return err
 				}
 			}

@@ -21,8 +21,8 @@ const (
 	ratioPlaces = 4
 )
 
-// ParseRatio parses a plain decimal such as "0.80". It is greater than 0, at most 10, and has at most four decimal
-// places. The error is ErrInvalid.
+// ParseRatio parses a plain decimal such as "0.80". The value must be greater than 0 and at most 10, with at most four
+// decimal places. The error is ErrInvalid.
 func ParseRatio(text string) (Ratio, error) {
 	value, err := expense.ParseDecimal(text)
 	var code, rule string

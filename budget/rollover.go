@@ -12,8 +12,8 @@ type Rollover uint8
 // The kinds of rollover.
 const (
 	RolloverNone    Rollover = iota // nothing is carried
-	RolloverSurplus                 // what was not spent raises the amount available in the next month
-	RolloverDeficit                 // what was overspent lowers it
+	RolloverSurplus                 // the unspent amount increases the amount available in the next month
+	RolloverDeficit                 // the overspent amount reduces it
 	RolloverBoth                    // both of them
 )
 
@@ -56,7 +56,7 @@ func (r *Rollover) UnmarshalText(text []byte) error {
 	return err
 }
 
-// carry returns what is carried into the next month from a month that ended with remaining: a positive amount is a
+// carry returns the amount that a month with this remaining amount carries into the next month. A positive amount is a
 // surplus, a negative one a deficit. RolloverCap limits both.
 func (b Budget) carry(remaining expense.Money) expense.Money {
 	minor := remaining.Minor()

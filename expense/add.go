@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Draft is an expense as text from a user or a request. A member that is empty (Notes: nil) is not given and takes
-// its default.
+// A Draft is an expense as text from a user or a request. An empty field, or nil Notes, is not given: it gets its
+// default.
 type Draft struct {
 	ID         string  // a UUID; default: a new UUID of version 7
 	Amount     string  // a plain decimal; required
@@ -25,8 +25,8 @@ type Draft struct {
 	Occurrence string  // YYYY-MM-DD
 }
 
-// A TypedDraft is a [Draft] in typed values. The batch functions [Check] and [AddAll] take it, so that text is parsed
-// once. [Draft.Parse] makes a TypedDraft from text.
+// A TypedDraft is a [Draft] with parsed fields. The batch functions [Check] and [AddAll] take it, so that text is
+// parsed once. [Draft.Parse] makes a TypedDraft from text.
 type TypedDraft struct {
 	ID         uuid.UUID // Nil: a new UUID of version 7
 	Amount     Money     // required
@@ -38,7 +38,7 @@ type TypedDraft struct {
 	RuleID     uuid.UUID // with Occurrence: the recurring rule of the expense; ID must be [OccurrenceID]'s
 	Occurrence Date
 
-	errs ValidationErrors // of the text from which it was parsed
+	errs ValidationErrors // the errors of Parse
 }
 
 // Parse parses the draft's text. home is the ledger's home currency, the default of Currency. Parse itself does not
@@ -70,8 +70,8 @@ type PutResult struct {
 
 // An AddResult is the result of [Check] and [AddAll] for one draft.
 type AddResult struct {
-	Expense Expense // as stored, or as AddAll would store it; not set if Err is set
-	Known   bool    // an expense has or had the id; nothing is written
+	Expense Expense // as AddAll stores it, or would store it; use only ID if Known or Err is set
+	Known   bool    // an expense, a deleted one or an earlier draft of the call has the id; nothing is written
 	Err     error   // ErrInvalid: nothing is written; [InvalidErrors] lists the errors
 }
 
@@ -82,9 +82,9 @@ func OccurrenceID(rule uuid.UUID, occurrence Date) uuid.UUID {
 	return uuid.NewSHA1(rule, []byte(occurrence.String()))
 }
 
-// Add adds one expense. Add is idempotent for a draft with an id: if an expense has the id and equals every given
-// member of the draft, Add changes nothing, and Created is false. Add returns ErrExists if the expense differs, ErrGone
-// if the id belongs to a deleted expense, and ErrInvalid with all field errors if the draft is invalid.
+// Add adds one expense. Add is idempotent for a draft with an id: if the expense with the id equals every given field
+// of the draft, Add changes nothing, and Created is false. Add returns ErrExists if the expense differs, ErrGone if the
+// id belongs to a deleted expense, and ErrInvalid with all field errors if the draft is invalid.
 func Add(ctx context.Context, tx Tx, env Env, draft Draft) (PutResult, error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
@@ -95,7 +95,8 @@ func Add(ctx context.Context, tx Tx, env Env, draft Draft) (PutResult, error) {
 		return PutResult{Expense: e, Created: true}, nil
 	}
 	if draft.Amount != "" && (errors.Is(err, ErrInvalid) || errors.Is(err, ErrExists)) {
-		// The request may be a retry of one that succeeded earlier. Today's rules do not apply to the stored expense.
+		// The request may be a retry of one that succeeded. The stored expense was valid then, so compare it without
+		// validating it again.
 		if stored, ok, err := b.findEqual(draft); ok || err != nil {
 			return PutResult{Expense: stored}, err
 		}
@@ -114,7 +115,8 @@ func Check(ctx context.Context, r Reader, env Env, drafts ...TypedDraft) ([]AddR
 }
 
 // AddAll adds all drafts that are valid and whose ids are not known, in one write. Each result has the index of its
-// draft. If AddAll returns an error, it added nothing.
+// draft. If AddAll returns an error, it added nothing. The error is [ErrTotalTooLarge] if the expenses exceed the limit
+// of the ledger together.
 func AddAll(ctx context.Context, tx Tx, env Env, drafts ...TypedDraft) ([]AddResult, error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
@@ -145,14 +147,14 @@ func AddAll(ctx context.Context, tx Tx, env Env, drafts ...TypedDraft) ([]AddRes
 	return results, nil
 }
 
-// A builder makes expenses from drafts by the settings of one ledger. It reads each category once.
+// A builder creates and changes the expenses of one ledger within one use case. It reads each category once.
 type builder struct {
 	ctx        context.Context //nolint:containedctx // a builder lives for one use case, whose context this is.
 	r          Reader
 	env        Env
 	settings   Settings
 	today      Date
-	categories map[string]categoryResult // by id or by "name " and folded name
+	categories map[string]categoryResult // by id, or by "name " followed by the folded name
 }
 
 type categoryResult struct {
@@ -199,7 +201,7 @@ func (b *builder) check(drafts []TypedDraft) ([]AddResult, error) {
 	for i := range results {
 		id := results[i].Expense.ID
 		if known[id] {
-			// Today's rules do not apply to an expense that was added earlier.
+			// The draft is not added, so its errors do not matter.
 			results[i].Known, results[i].Err = true, nil
 		}
 		if results[i].Err == nil && id != uuid.Nil {
@@ -251,7 +253,7 @@ func (b *builder) build(draft TypedDraft) (Expense, error) {
 	return e, nil
 }
 
-// put stores e as the successor of old (the zero Expense if e is new) and returns e as stored.
+// put stores e, which replaces old, and returns e as stored. old is the zero Expense if e is new.
 func (b *builder) put(tx Tx, e, old Expense) (Expense, error) {
 	version, err := tx.PutExpenses(b.ctx, e)
 	if err != nil {
@@ -288,7 +290,7 @@ func (b *builder) findEqual(draft Draft) (stored Expense, ok bool, err error) {
 	return stored, true, nil
 }
 
-// equal reports whether every given member of draft equals stored's.
+// equal reports whether every given field of draft equals that of stored.
 func (b *builder) equal(draft Draft, stored Expense) (bool, error) {
 	if draft.Currency != "" && draft.Currency != stored.Amount.Currency().Code() ||
 		draft.Date != "" && draft.Date != stored.Date.String() ||
@@ -348,7 +350,7 @@ func parseAmount(errs *ValidationErrors, text, code string, home Currency) Money
 	return amount
 }
 
-// checkAmount reports a zero amount, unless errs says already why there is none.
+// checkAmount adds an error if the amount is zero, unless errs already has an error of the amount or the currency.
 func checkAmount(errs *ValidationErrors, amount Money) {
 	if (amount.IsZero() || amount.currency.IsZero()) && !errs.Has("amount") && !errs.Has("currency") {
 		errs.Add("amount", "zero", "the amount is zero; give a positive amount, or a negative one for a refund")
@@ -387,8 +389,8 @@ func parseCategoryID(errs *ValidationErrors, id, name string) uuid.UUID {
 	return parsed
 }
 
-// category returns the id of the category with this id, else with this name, else of the default category. It reports
-// an archived category unless it is stored, the category that the expense already has.
+// category returns the id of the category with this id, else with this name, else of the default category. An archived
+// category is an error, unless the expense already has it: stored is the id of that category.
 func (b *builder) category(errs *ValidationErrors, id uuid.UUID, name string, stored uuid.UUID) (uuid.UUID, error) {
 	field, text := "category_id", id.String()
 	var category Category
@@ -482,7 +484,8 @@ func parseRate(errs *ValidationErrors, text string) Factor {
 }
 
 // convert sets the Rate and Home of e. It uses userRate if that is not zero, else the rate table, else fallback. If
-// fallback is zero too, e becomes pending. An e without an amount or a date, which errs has reported, is not converted.
+// fallback is zero too, e becomes pending. convert leaves e pending if its amount or its date is missing, because errs
+// already has that error.
 func (b *builder) convert(errs *ValidationErrors, e *Expense, userRate Factor, fallback Rate) {
 	home := b.settings.Home
 	e.Rate, e.Home = Rate{}, Money{currency: home}

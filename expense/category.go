@@ -32,17 +32,17 @@ type MergeResult struct {
 	Version     Version
 	Expenses    int       // number of moved expenses
 	Rules       int       // number of moved recurring rules
-	BudgetID    uuid.UUID // from's budget that was in force, or Nil
+	BudgetID    uuid.UUID // the budget of from that the merge ended or deleted, or Nil
 	BudgetUntil Month     // the last month of that budget; zero if it was deleted because it had not begun
 }
 
-// starters are the names of a new ledger's categories. The last one is the default category.
-var starters = [...]string{
+// starterNames are the names of a new ledger's categories. The last one is the default category.
+var starterNames = [...]string{
 	"Food", "Transport", "Housing", "Utilities", "Health", "Entertainment", "Shopping", "Travel", "Education", "Other",
 }
 
-// starterSpace is the UUID namespace of the starter categories' ids.
-var starterSpace = uuid.MustParse("6c7a3f4e-2f0b-5a7e-9b57-3d1f6a0c8e21")
+// starterNamespace is the UUID namespace of the starter categories' ids.
+var starterNamespace = uuid.MustParse("6c7a3f4e-2f0b-5a7e-9b57-3d1f6a0c8e21")
 
 // An InitialLedger is the content of a new ledger: settings and the starter categories. The ids of the categories
 // depend only on the owner, so that creating the same ledger again creates the same rows.
@@ -54,22 +54,22 @@ type InitialLedger struct {
 // NewInitialLedger returns the initial ledger of owner, created at now. Its default category is "Other".
 func NewInitialLedger(owner OwnerID, settings Settings, now time.Time) InitialLedger {
 	ledger := InitialLedger{Settings: settings}
-	for _, name := range starters {
+	for _, name := range starterNames {
 		ledger.Categories = append(ledger.Categories, Category{
-			ID:        uuid.NewSHA1(starterSpace, []byte(string(owner)+"/"+name)),
+			ID:        uuid.NewSHA1(starterNamespace, []byte(string(owner)+"/"+name)),
 			Name:      name,
 			CreatedAt: Timestamp(now),
 			UpdatedAt: Timestamp(now),
 		})
 	}
-	ledger.Settings.DefaultCategory = ledger.Categories[len(starters)-1].ID
+	ledger.Settings.DefaultCategory = ledger.Categories[len(starterNames)-1].ID
 	return ledger
 }
 
-// Timestamp returns t as stores store it: in UTC, truncated to microseconds.
+// Timestamp returns t with the precision of every store: in UTC, truncated to microseconds.
 func Timestamp(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// A CategoryDraft is a new category as text from a user or a request. A member that is empty or nil is not given.
+// A CategoryDraft is a new category as text from a user or a request. An empty or nil field is not given.
 type CategoryDraft struct {
 	ID       string // a UUID; default: a new UUID of version 7
 	Name     string
@@ -78,7 +78,7 @@ type CategoryDraft struct {
 	Archived *bool
 }
 
-// A CategoryPatch changes a category. A nil member keeps the stored value.
+// A CategoryPatch changes a category. A nil field keeps the stored value.
 type CategoryPatch struct {
 	Name     *string
 	Colour   *string
@@ -92,8 +92,8 @@ type AddCategoryResult struct {
 	Created  bool // false if the category existed; it is unchanged then
 }
 
-// AddCategory adds a category. It is idempotent for a draft with an id: if a category has the id and equals every given
-// member of the draft, AddCategory changes nothing, and Created is false. It returns ErrExists if the category differs
+// AddCategory adds a category. It is idempotent for a draft with an id: if the category with the id equals every given
+// field of the draft, AddCategory changes nothing, and Created is false. It returns ErrExists if the category differs
 // or another one has the name, ErrGone if the id belongs to a deleted category, and ErrInvalid with all field errors.
 func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddCategoryResult, error) {
 	var errs ValidationErrors
@@ -131,7 +131,7 @@ func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddC
 		return AddCategoryResult{}, fmt.Errorf("categories: %w", err)
 	}
 	if len(all) >= MaxCategories {
-		// A name that another category has is ErrExists, as it is below the limit.
+		// If the name is taken, return ErrExists, as for a ledger below the limit.
 		switch _, err := tx.CategoryByName(ctx, c.Name); {
 		case errors.Is(err, ErrNotFound):
 			errs.Add("", "too_many", "the ledger has %d categories, the maximum; merge some of them first", len(all))
@@ -146,7 +146,7 @@ func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddC
 	return AddCategoryResult{Category: c, Created: true}, nil
 }
 
-// apply sets the patch's members in c and reports the rules that they break.
+// apply sets the patch's fields in c and adds their errors to errs.
 func (p CategoryPatch) apply(errs *ValidationErrors, c *Category) {
 	if p.Name != nil {
 		c.Name = norm.NFC.String(strings.TrimSpace(*p.Name))
@@ -159,7 +159,7 @@ func (p CategoryPatch) apply(errs *ValidationErrors, c *Category) {
 		if !cleanText(*p.Name, "") {
 			errs.Add("name", "control_character", "the name has control characters or is not UTF-8; remove them")
 		}
-		if hasBidi(*p.Name) {
+		if hasBidiControl(*p.Name) {
 			errs.Add("name", "bidi_control", "the name has characters that reorder text, such as U+202E; remove them")
 		}
 	}
@@ -195,7 +195,7 @@ func isIcon(text string) bool {
 
 // ChangeCategory applies patch to a category. It returns ErrNotFound or ErrGone if the category does not exist,
 // ErrStale if cond does not hold, ErrExists if another category has the name, and ErrInvalid with all field errors. The
-// default category cannot be archived. A patch that changes nothing takes no version.
+// default category cannot be archived. A patch that changes nothing writes nothing.
 func ChangeCategory(
 	ctx context.Context, tx Tx, env Env, id uuid.UUID, patch CategoryPatch, cond Precondition,
 ) (Category, error) {
@@ -233,8 +233,8 @@ func ChangeCategory(
 }
 
 // DeleteCategory deletes a category and leaves a tombstone. It returns ErrInUse if other rows refer to the category:
-// archive or merge it instead. It returns ErrNotFound if the id is unknown and ErrStale if cond does not hold. Deleting
-// a category again succeeds while its tombstone is kept, whatever cond is.
+// archive or merge it instead. It returns ErrNotFound if the id is unknown and ErrStale if cond does not hold. While
+// the tombstone exists, deleting the category again returns nil and ignores cond.
 func DeleteCategory(ctx context.Context, tx Tx, id uuid.UUID, cond Precondition) error {
 	old, err := tx.Category(ctx, id)
 	if errors.Is(err, ErrGone) {

@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Patch changes an expense. Its members are text from a user or a request. A nil member keeps the stored value. An
-// empty member restores the default: no notes, the default category, today's date, the home currency. An empty Rate
+// A Patch changes an expense. Its fields are text from a user or a request. A nil field keeps the stored value. An
+// empty field restores the default: no notes, the default category, today's date, the home currency. An empty Rate
 // drops a rate that the user gave, so that the rate table applies.
 type Patch struct {
 	Amount     *string
@@ -22,16 +22,16 @@ type Patch struct {
 }
 
 // Change applies patch to an expense. It returns ErrNotFound or ErrGone if the expense does not exist, ErrStale if cond
-// does not hold, and ErrInvalid with all field errors if the result is invalid. A patch that changes nothing takes no
-// version.
+// does not hold, and ErrInvalid with all field errors if the result is invalid. A patch that changes nothing writes
+// nothing.
 //
-// A patch that keeps amount, currency, date and rate keeps the conversion. Any other patch converts again. The first
-// rate that exists applies:
+// A patch that keeps amount, currency, date and rate keeps the conversion. Any other patch converts the amount again,
+// by the first of these rates that exists:
 //
 //   - the patch's rate
 //   - the rate that the user gave before, unless the patch drops it or changes the currency
 //   - the rate of the rate table
-//   - the stored rate, if currency and date stay
+//   - the stored rate, if it is not from the user and neither currency nor date changes
 func Change(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch Patch, cond Precondition) (Expense, error) {
 	old, err := tx.Expense(ctx, id)
 	if err == nil {
@@ -104,8 +104,8 @@ func (b *builder) patch(old Expense, patch Patch) (Expense, error) {
 	return e, nil
 }
 
-// convertAgain converts e, the changed old, by the rules of [Change]. rateText is nil to keep a rate that the user
-// gave, and empty to drop it.
+// convertAgain converts e, the patched copy of old, by the rules of [Change]. rateText is nil to keep a rate that the
+// user gave, and empty to drop it.
 func (b *builder) convertAgain(errs *ValidationErrors, e *Expense, old Expense, rateText *string) {
 	sameCurrency := e.Amount.Currency() == old.Amount.Currency()
 	unchanged := e.Amount == old.Amount && e.Date == old.Date
@@ -125,7 +125,7 @@ func (b *builder) convertAgain(errs *ValidationErrors, e *Expense, old Expense, 
 }
 
 // Replace stores draft, whose ID is required, as a new expense or in place of the expense with that id. Replace is
-// idempotent: if the stored expense equals every given member of the draft, Replace changes nothing, whatever cond is.
+// idempotent: if the stored expense equals every given field of the draft, Replace ignores cond and changes nothing.
 //
 // Replacing an expense that differs requires a precondition: Replace returns ErrPreconditionRequired without one and
 // ErrStale if it does not hold. Replace returns ErrGone if the id belongs to a deleted expense, and ErrInvalid with all
@@ -137,7 +137,7 @@ func Replace(ctx context.Context, tx Tx, env Env, draft Draft, cond Precondition
 	}
 	createErr := cond.CheckAbsent()
 	if createErr == nil {
-		// Try to create it first: most often the expense is new.
+		// Try to create the expense first, because most expenses are new.
 		var e Expense
 		e, createErr = b.create(tx, draft)
 		if createErr == nil {
@@ -172,8 +172,8 @@ func (b *builder) replace(tx Tx, draft Draft, cond Precondition) (PutResult, err
 	if err != nil {
 		return PutResult{}, fmt.Errorf("expense %s: %w", id, err)
 	}
-	// A replacement is a patch of every member: a member that the draft does not give gets its default. Only RuleID and
-	// Occurrence, which tell where the expense came from, stay.
+	// A replacement is a patch of every field. A field that the draft does not give gets its default. RuleID and
+	// Occurrence are an exception: without them in the draft, the stored ones stay.
 	var rate *string
 	if draft.Rate != "" {
 		rate = &draft.Rate
@@ -199,8 +199,8 @@ func (b *builder) replace(tx Tx, draft Draft, cond Precondition) (PutResult, err
 	return PutResult{Expense: e}, err
 }
 
-// Delete deletes an expense and leaves a tombstone. Deleting it again succeeds while the tombstone is kept, whatever
-// cond is. Delete returns ErrNotFound if the id is unknown and ErrStale if cond does not hold.
+// Delete deletes an expense and leaves a tombstone. While the tombstone exists, deleting the expense again returns nil
+// and ignores cond. Delete returns ErrNotFound if the id is unknown and ErrStale if cond does not hold.
 func Delete(ctx context.Context, tx Tx, id uuid.UUID, cond Precondition) error {
 	old, err := tx.Expense(ctx, id)
 	if errors.Is(err, ErrGone) {

@@ -8,8 +8,8 @@ import (
 // ErrPreconditionRequired means that a call would replace an existing row without a [Precondition].
 var ErrPreconditionRequired = errors.New("a precondition on the version is required")
 
-// A Precondition states what must hold for the stored row before a write, like If-Match and If-None-Match of RFC 9110.
-// The zero Precondition always holds.
+// A Precondition is a condition on the stored row that must hold before a write. It corresponds to If-Match and
+// If-None-Match of RFC 9110. The zero Precondition always holds. If Present is set, Versions is ignored.
 type Precondition struct {
 	Versions []Version // the row exists and has one of these versions
 	Present  bool      // the row exists, at any version

@@ -79,7 +79,8 @@ func (c Currency) EndedBefore(d Date) bool {
 	return !until.IsZero() && until.Before(d)
 }
 
-// Compare orders currencies by their codes.
+// Compare returns a negative number if the code of c sorts before that of other, 0 if they are equal, and a positive
+// number otherwise. The zero Currency sorts first.
 func (c Currency) Compare(other Currency) int { return int(c.n) - int(other.n) }
 
 // String returns the code.

@@ -115,13 +115,14 @@ func (d Date) After(other Date) bool { return d.ymd > other.ymd }
 // skips midnight or the whole day.
 func (d Date) StartIn(loc *time.Location) time.Time {
 	midnight := time.Date(d.Year(), d.MonthOfYear(), d.Day(), 0, 0, 0, 0, time.UTC)
-	// Every offset is shorter than a day, so the day before is before d in every zone. Walk from there through the periods
-	// of constant offset until local midnight lies in one or is skipped between two.
+	// Every offset is shorter than a day, so the day before is before d in every zone. From there, step from one time zone
+	// transition to the next, until local midnight lies before a transition or is skipped by it.
 	for probe := midnight.AddDate(0, 0, -1).In(loc); ; {
 		_, offset := probe.Zone()
 		_, end := probe.ZoneBounds()
 		if !end.IsZero() && !end.After(probe) {
-			// After the last listed transition, package time assumes years of 365 days; this is the last day of a leap year.
+			// ZoneBounds returned an end that is not after probe: after the last listed transition, package time assumes years
+			// of 365 days, and probe lies on the last day of a leap year. Continue on the next day.
 			end = probe.Truncate(24 * time.Hour).Add(24 * time.Hour).In(loc)
 		}
 		begin := midnight.Add(-time.Duration(offset) * time.Second)
@@ -178,6 +179,7 @@ func (d Date) ordinal() int {
 	return 365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + d.Day() - 1 - 306
 }
 
+// dateOfOrdinal is the inverse of [Date.ordinal]. It returns the zero Date for a day outside the calendar.
 func dateOfOrdinal(n int) Date {
 	const firstDay, lastDay = 0, 3652058 // 0001-01-01 and 9999-12-31
 	if n < firstDay || n > lastDay {
@@ -211,7 +213,8 @@ func daysIn(year int, month time.Month) int {
 	}
 }
 
-// digits parses an unsigned decimal number of ASCII digits. ok is false for any other text.
+// digits parses an unsigned decimal number of ASCII digits. ok is false for any other text. n is wrong if it overflows
+// an int.
 func digits(text string) (n int, ok bool) {
 	for i := range len(text) {
 		if text[i] < '0' || text[i] > '9' {
@@ -222,11 +225,11 @@ func digits(text string) (n int, ok bool) {
 	return n, len(text) > 0
 }
 
-// quoteTruncated quotes text for an error message. It truncates long text.
+// quoteTruncated quotes text for an error message. It truncates text of more than 40 bytes.
 func quoteTruncated(text string) string {
-	const most = 40
-	if len(text) > most {
-		text = text[:most] + "…"
+	const limit = 40
+	if len(text) > limit {
+		text = text[:limit] + "…"
 	}
 	return fmt.Sprintf("%q", text)
 }

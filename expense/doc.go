@@ -1,7 +1,7 @@
-// Package expense holds the values of an expense ledger and the use cases that change it.
+// Package expense defines the data types of an expense ledger and the operations that change it, the use cases.
 //
-// The values are [Money], [Currency], [Date], [Month], [Category], [Expense] and [Rate]. They validate themselves: a
-// Parse function returns an error that is [ErrInvalid] for a malformed value.
+// The values are [Money], [Currency], [Date], [Month], [Category], [Expense] and [Rate]. Their Parse functions validate
+// the input. "The error is [ErrInvalid]" means that [errors.Is] reports true for it.
 //
 // A ledger is everything that one owner stores: settings, categories, expenses, budgets and recurring rules. The use
 // cases, such as [Add], [Change] and [MergeCategories], are functions over the interfaces [Reader] and [Tx], which

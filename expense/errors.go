@@ -9,7 +9,7 @@ import (
 
 // The sentinel errors that all packages of the module share. Returned errors wrap them: test with [errors.Is].
 var (
-	// ErrNotFound means that the ledger has no row with this id or name. Rows of other owners do not exist for it.
+	// ErrNotFound means that the ledger has no row with this id or name. The rows of other owners are not found either.
 	ErrNotFound = errors.New("not found")
 	// ErrExists means that another row has the id or the name.
 	ErrExists = errors.New("already exists")
@@ -20,7 +20,7 @@ var (
 	ErrStale = errors.New("version is stale")
 	// ErrInUse means that the row cannot be deleted because other rows refer to it.
 	ErrInUse = errors.New("in use")
-	// ErrInvalid means that values break rules. [InvalidErrors] returns each broken rule.
+	// ErrInvalid means that the input is invalid. [InvalidErrors] returns its field errors.
 	ErrInvalid = errors.New("invalid")
 	// ErrUnavailable means that the store cannot be reached at the moment. A retry may succeed.
 	ErrUnavailable = errors.New("store unavailable")
@@ -66,8 +66,8 @@ func (v *ValidationErrors) Add(field, code, detail string, args ...any) {
 	v.list = append(v.list, &InvalidError{Field: field, Code: code, Detail: fmt.Sprintf(detail, args...)})
 }
 
-// AddError adds the field errors in err. An error without a field gets field. If err contains no field error, AddError
-// returns err unchanged; else, and if err is nil, it returns nil.
+// AddError adds the field errors in err. A field error without a field name gets field. If err is not nil and contains
+// no field error, AddError returns err unchanged. Otherwise it returns nil.
 func (v *ValidationErrors) AddError(field string, err error) error {
 	if err == nil {
 		return nil

@@ -1,6 +1,8 @@
 package expense
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -46,8 +48,8 @@ func (e Expense) SameGuardedFields(other Expense) bool {
 	return e.Amount == other.Amount && e.Date == other.Date && e.Rate == other.Rate && e.Home == other.Home
 }
 
-// Volume returns the larger of the absolute values of Amount and Home, in minor units. The sum of the volumes of a
-// ledger's expenses is at most [MaxMinor], so that no sum of amounts, in whatever currency, exceeds it.
+// Volume returns the larger of the absolute values of Amount and Home, in minor units. The store keeps the sum of the
+// volumes of a ledger at or below [MaxMinor]. Therefore no sum of its amounts, in any currency, exceeds MaxMinor.
 func (e Expense) Volume() int64 {
 	return max(e.Amount.minor, -e.Amount.minor, e.Home.minor, -e.Home.minor)
 }
@@ -66,7 +68,7 @@ type Sort uint8
 // The sort orders.
 const (
 	NewestFirst        Sort = iota // by date, descending
-	OldestFirst                    // by date
+	OldestFirst                    // by date, ascending
 	LargestFirst                   // by home amount, descending; the home amount of a pending expense is 0
 	SmallestFirst                  // by home amount
 	NewestCreatedFirst             // by creation time, descending
@@ -90,8 +92,8 @@ func (s Sort) Position(e Expense) Position {
 	}
 }
 
-// A Position is a place in a sorted list of expenses, for reading on from there. The zero Position is the start of the
-// list.
+// A Position marks an expense in a sorted list, so that [Query.After] can continue the list after it. The zero Position
+// is the start of the list.
 type Position struct {
 	N  int64     // the sort key: Date.Int, minor units of Home, or CreatedAt in microseconds since 1970
 	ID uuid.UUID // the expense's id
@@ -100,7 +102,7 @@ type Position struct {
 // IsZero reports whether p is the start of the list.
 func (p Position) IsZero() bool { return p == Position{} }
 
-// A Filter selects expenses that match all its members. A zero member matches every expense.
+// A Filter selects the expenses that match all its fields. A zero field matches every expense.
 type Filter struct {
 	Dates      Range
 	Categories []uuid.UUID // one of these
@@ -109,17 +111,17 @@ type Filter struct {
 	AmountMax  Money       // the maximum; it also selects the currency
 	Text       string      // part of the notes, compared by [Fold]
 	RuleID     uuid.UUID
-	Pending    *bool
+	Pending    *bool // nil: both pending and converted expenses
 }
 
 // Matches reports whether the filter selects e.
 func (f Filter) Matches(e Expense) bool {
 	return f.Dates.Contains(e.Date) &&
-		(len(f.Categories) == 0 || containsID(f.Categories, e.CategoryID)) &&
+		(len(f.Categories) == 0 || slices.Contains(f.Categories, e.CategoryID)) &&
 		(f.Currency.IsZero() || e.Amount.currency == f.Currency) &&
 		(f.AmountMin.currency.IsZero() || e.Amount.currency == f.AmountMin.currency && e.Amount.minor >= f.AmountMin.minor) &&
 		(f.AmountMax.currency.IsZero() || e.Amount.currency == f.AmountMax.currency && e.Amount.minor <= f.AmountMax.minor) &&
-		(f.Text == "" || foldedContains(e.Notes, f.Text)) &&
+		(f.Text == "" || strings.Contains(Fold(e.Notes), Fold(f.Text))) &&
 		(f.RuleID == uuid.Nil || e.RuleID == f.RuleID) &&
 		(f.Pending == nil || e.Pending() == *f.Pending)
 }

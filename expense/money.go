@@ -99,7 +99,7 @@ func ClampMoney(minor int64, currency Currency) Money {
 }
 
 // Prorate returns m × n / d, rounded once, half away from zero, and limited as by [ClampMoney]. n and d are numbers of
-// days; d is at least 1.
+// days. n is at most 9,000, so that the product does not overflow. d is at least 1.
 func (m Money) Prorate(n, d int) Money {
 	product, half := m.minor*int64(n), int64(d)/2
 	if product < 0 {
@@ -139,7 +139,8 @@ func (m Money) Add(other Money) (Money, error) {
 	return MoneyFromMinor(m.minor+other.minor, m.currency)
 }
 
-// Amount returns the amount without its currency, as a plain decimal with all minor digits: "12.50", "1000", "-3.250".
+// Amount returns the amount without its currency, as a plain decimal with all decimals of the currency: "12.50",
+// "1000", "-3.250".
 func (m Money) Amount() string { return string(m.AppendAmount(make([]byte, 0, 24))) }
 
 // AppendAmount appends [Money.Amount] to b.

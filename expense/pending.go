@@ -7,16 +7,16 @@ import (
 	"iter"
 )
 
-// writeBatch is the number of expenses that a use case over many of them writes at once.
-const writeBatch = 500
+// reconvertBatch is the maximum number of expenses that reconvert passes to one call of PutExpenses.
+const reconvertBatch = 500
 
-// maxConverted is the number of pending expenses that one call of [ConvertPending] converts at most.
+// maxConverted is the maximum number of expenses that one call of [ConvertPending] converts.
 const maxConverted = 1000
 
-// ConvertPending converts pending expenses for which the rate table now has a rate. Each gets a new version, so that
-// devices receive the conversion. One call converts at most 1,000 expenses; if it returns 1,000, call it again in
-// another Update. An expense whose conversion would exceed a limit stays pending and does not prevent the conversion of
-// others.
+// ConvertPending converts pending expenses for which the rate table now has a rate. The converted expenses get the
+// Update's version, so that clients receive them in the change feed. One call converts at most 1,000 expenses; if it
+// returns 1,000, call it again in another Update. An expense whose conversion would exceed a limit stays pending and
+// does not prevent the conversion of others.
 func ConvertPending(ctx context.Context, tx Tx, env Env) (converted int, err error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
@@ -84,11 +84,14 @@ func (b *builder) convertible(r Reader) iter.Seq2[Expense, error] {
 	}
 }
 
-// checkReconversion returns what [builder.reconvert] will do, or the error with which it would fail. It writes nothing.
+// checkReconversion counts the expenses that [builder.reconvert] will convert or leave pending. It returns the error
+// that reconvert would return. It writes nothing.
 func (b *builder) checkReconversion(oldHome Currency) (*ReconversionResult, error) {
 	var result ReconversionResult
-	var volume, growth, peak int64 // the ledger's volume before, and how much the batches so far add to it
-	err := b.reconverted(oldHome, func(old, e Expense) error {
+	// volume is the sum of all volumes before the conversion, growth its change so far, and peak the largest growth at the
+	// end of a batch, where PutExpenses checks the limit.
+	var volume, growth, peak int64
+	err := b.forEachReconverted(oldHome, func(old, e Expense) error {
 		if e.Pending() {
 			result.Pending++
 		} else {
@@ -96,7 +99,7 @@ func (b *builder) checkReconversion(oldHome Currency) (*ReconversionResult, erro
 		}
 		volume += old.Volume()
 		growth += e.Volume() - old.Volume()
-		if (result.Pending+result.Converted)%writeBatch == 0 {
+		if (result.Pending+result.Converted)%reconvertBatch == 0 {
 			peak = max(peak, growth)
 		}
 		if peak > MaxMinor {
@@ -121,9 +124,9 @@ func (b *builder) reconvert(tx Tx, oldHome Currency) error {
 		batch = batch[:0]
 		return err
 	}
-	err := b.reconverted(oldHome, func(_, e Expense) error {
+	err := b.forEachReconverted(oldHome, func(_, e Expense) error {
 		e.UpdatedAt = Timestamp(b.env.Now)
-		if batch = append(batch, e); len(batch) == writeBatch {
+		if batch = append(batch, e); len(batch) == reconvertBatch {
 			return flush()
 		}
 		return nil
@@ -134,8 +137,9 @@ func (b *builder) reconvert(tx Tx, oldHome Currency) error {
 	return flush()
 }
 
-// reconverted calls fn for each expense with the expense in the new home currency. It stops at the first error.
-func (b *builder) reconverted(oldHome Currency, fn func(old, e Expense) error) error {
+// forEachReconverted calls fn with each stored expense and its copy in the new home currency. It stops at the first
+// error.
+func (b *builder) forEachReconverted(oldHome Currency, fn func(old, e Expense) error) error {
 	for old, err := range b.r.Expenses(b.ctx, Query{Sort: OldestFirst}) {
 		if err != nil {
 			return err
@@ -149,7 +153,7 @@ func (b *builder) reconverted(oldHome Currency, fn func(old, e Expense) error) e
 			e.Rate, e.Home = Rate{}, Money{currency: b.settings.Home}
 		}
 		if err := errs.Err(); err != nil {
-			return fmt.Errorf("the expense of %s over %s: %w", e.Date, e.Amount, err)
+			return fmt.Errorf("expense of %s on %s: %w", e.Amount, e.Date, err)
 		}
 		if err := fn(old, e); err != nil {
 			return err

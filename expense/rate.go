@@ -14,8 +14,8 @@ const (
 	// maxFactorText is the maximum length of a Factor's text, in bytes. The longest valid text has 37.
 	maxFactorText = 40
 	rateLimit     = 1_000_000_000_000_000_000 // 10^18, the smallest number with more than rateDigits digits
-	// rateWindow is the maximum age of a rate in days, on the date of the expense.
-	rateWindow = 7
+	// maxRateAge is the maximum number of days between the date of a rate and the date of the expense.
+	maxRateAge = 7
 )
 
 // A Source names the origin of a rate, such as "ecb". Every conversion stores the source of its rate.
@@ -156,8 +156,8 @@ func (f Factor) Mul(g Factor) Factor {
 	}
 }
 
-// roundFactor returns n·10^exp, rounded half away from zero to 18 significant digits. It may ignore the remainder of
-// Div's division: that quotient has more than 18 digits, which decide the rounding.
+// roundFactor returns n·10^exp, rounded half away from zero to 18 significant digits. n may be a truncated quotient of
+// Div, because that has more than 18 digits and its 19th digit decides the rounding.
 func roundFactor(n uint64, exp int32) Factor {
 	scale := uint64(1)
 	for n/scale >= rateLimit {
@@ -199,8 +199,8 @@ var one = Factor{coef: 1}
 
 // Rates is a source of exchange rates. Use cases call it while they lock a ledger, so it must not wait for I/O.
 type Rates interface {
-	// Rate returns the latest rate on or before the day on, in units of to per unit of from. It returns false if there is
-	// none. The two currencies differ.
+	// Rate returns the latest rate whose date is not after on, in units of to per unit of from. It returns false if there
+	// is none. The two currencies differ.
 	Rate(from, to Currency, on Date) (Rate, bool)
 }
 
@@ -211,15 +211,15 @@ type NoRates struct{}
 // Rate returns false.
 func (NoRates) Rate(Currency, Currency, Date) (Rate, bool) { return Rate{}, false }
 
-// LookupRate returns the rate for converting from into to on the day on. The rate of a currency into itself is 1.
-// Otherwise LookupRate returns the latest rate on or before that day that is at most 7 days old. It never returns a
-// later rate. It returns false if there is no such rate.
+// LookupRate returns the rate that converts from into to on a date. The rate of a currency into itself is 1. Otherwise
+// LookupRate returns the latest rate on or before that day that is at most 7 days old. It never returns a later rate.
+// It returns false if there is no such rate.
 func LookupRate(rates Rates, from, to Currency, on Date) (Rate, bool) {
 	if from == to {
 		return Rate{Value: one, Date: on, Source: SourceIdentity}, true
 	}
 	rate, ok := rates.Rate(from, to, on)
-	if !ok || rate.IsZero() || !rate.Value.inRange() || rate.Date.After(on) || on.Sub(rate.Date) > rateWindow {
+	if !ok || rate.IsZero() || !rate.Value.inRange() || rate.Date.After(on) || on.Sub(rate.Date) > maxRateAge {
 		return Rate{}, false
 	}
 	return rate, true

@@ -26,8 +26,8 @@ func (o OwnerID) Validate() error {
 	return nil
 }
 
-// A Version numbers the Updates of one ledger. A new ledger has version 1. Each Update that writes takes the next
-// version, without gaps. A row carries the version of the Update that last wrote it. 0 is no version.
+// A Version is the number of an Update of one ledger. A new ledger has version 1. Each Update that writes a row
+// increases the version by 1. A row has the version of the Update that last wrote it. 0 is no version.
 type Version int64
 
 // A Zone is a time zone of the IANA Time Zone Database, such as Europe/Berlin. The zero Zone is UTC.
@@ -88,8 +88,8 @@ type Settings struct {
 	Version         Version    // the version of the last write; set by the store
 }
 
-// A SettingsDraft is a change of settings as text from a user or a request. A nil member keeps the stored value; for a
-// new ledger it is the default: EUR, UTC, en, January.
+// A SettingsDraft is a change of settings as text from a user or a request. A nil field keeps the stored value. In a
+// new ledger, a nil field means the default: EUR, UTC, en, January.
 type SettingsDraft struct {
 	HomeCurrency      *string
 	TimeZone          *string
@@ -114,7 +114,7 @@ func (s Settings) With(draft SettingsDraft) (Settings, error) {
 		_ = errs.AddError("home_currency", err)
 		s.Home = home
 	}
-	// Keep the Zone if the name is the same, so that equal settings compare with ==.
+	// A Zone holds a pointer. Keep it if the name is the same, so that == reports equal settings as equal.
 	if draft.TimeZone != nil && *draft.TimeZone != s.Zone.String() {
 		zone, err := ParseZone(*draft.TimeZone)
 		_ = errs.AddError("time_zone", err)
@@ -168,13 +168,13 @@ type ReconversionResult struct {
 }
 
 // ChangeSettings applies draft to the settings. It returns ErrStale if cond does not hold, and ErrInvalid with all
-// field errors. A draft that changes nothing takes no version.
+// field errors. A draft that changes nothing writes nothing.
 //
 // A new home currency converts every expense again, by the rate of its date. A rate that the user gave is multiplied by
 // the rate between the old and the new home currency of that date; if there is none, the expense becomes pending.
 //
-// ChangeSettings does not convert the limits of budgets. Use the function of package budget for a change of the home
-// currency: it calls this one.
+// ChangeSettings does not convert the limits of budgets. To change the home currency of a ledger with budgets, call
+// ChangeSettingsAndLimits of package budget, which calls ChangeSettings.
 func ChangeSettings(
 	ctx context.Context, tx Tx, env Env, draft SettingsDraft, cond Precondition,
 ) (ChangeSettingsResult, error) {

@@ -10,7 +10,8 @@ import (
 )
 
 // Fold returns the form of text for comparing names and searching notes: Unicode full case folding, normalised to NFC.
-// Two names are equal if their folded forms are. Every store must use Fold, so that all stores find the same rows.
+// Two names are the same if their folded forms are equal. Every store must use Fold, so that all stores find the same
+// rows.
 func Fold(text string) string {
 	if isLowerASCII(text) {
 		return text
@@ -18,8 +19,8 @@ func Fold(text string) string {
 	return norm.NFC.String(strings.Map(foldCherokee, cases.Fold().String(norm.NFC.String(text))))
 }
 
-// foldCherokee returns the capital of a Cherokee letter. Unicode folds Cherokee to capitals; package cases swaps the
-// two cases.
+// foldCherokee returns the capital of a Cherokee letter. Unicode case folding maps Cherokee letters to capitals.
+// Package cases instead swaps capital and small letters.
 func foldCherokee(r rune) rune {
 	if unicode.Is(unicode.Cherokee, r) {
 		return unicode.ToUpper(r)
@@ -36,7 +37,7 @@ func isLowerASCII(text string) bool {
 	return true
 }
 
-func hasBidi(text string) bool {
+func hasBidiControl(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) })
 }
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// A Sum is the sum of several totals. All figures of reports and budgets are Sums, so that they agree with each other.
+// A Sum is the sum of several totals. Reports and budgets compute spending as Sums, so that their amounts agree.
 type Sum struct {
 	Count        int     // number of expenses, including pending ones
 	Home         Money   // sum of the home amounts, without pending expenses
@@ -58,7 +58,7 @@ func (s *Sum) add(total Total) error {
 		s.Pending, err = addByCurrency(s.Pending, total.Pending)
 	}
 	if err != nil {
-		//nolint:errorlint // not wrapped: the store violates its guarantee, so the error must not be the caller's ErrInvalid.
+		//nolint:errorlint // %v, because a defect of the store must not match ErrInvalid, an error of the caller.
 		return fmt.Errorf("sum the totals of category %s in %s: %v", total.CategoryID, total.Amount.Currency(), err)
 	}
 	s.Count += total.Count

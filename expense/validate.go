@@ -8,8 +8,8 @@ import (
 const maxSource = 64
 
 // Validate checks a stored expense, for example one that a backup contains. It checks only rules that do not depend on
-// the ledger or on the current date. It does not check that the category exists, that the date is at most
-// [MaxDaysAhead] days ahead, and that the currency was legal tender. The error is [ErrInvalid] with all field errors.
+// the ledger or on the current date. It does not check whether the category exists, whether the date is at most
+// [MaxDaysAhead] days ahead, or whether the currency was legal tender. The error is [ErrInvalid] with all field errors.
 func (e Expense) Validate() error {
 	var errs ValidationErrors
 	if e.ID == uuid.Nil {
@@ -28,7 +28,8 @@ func (e Expense) Validate() error {
 	return errs.Err()
 }
 
-// validateRate checks that Home equals Amount × Rate.
+// validateRate checks that the members of Rate are given together, that the source fits the currency, and that Home
+// equals Amount × Rate.
 func (e Expense) validateRate(errs *ValidationErrors) {
 	switch {
 	case e.Home.currency.IsZero():

@@ -80,7 +80,7 @@ func (d Draft) matchStored(ctx context.Context, tx expense.Reader, env expense.E
 	return AddResult{Rule: stored}, nil
 }
 
-// sameContent reports whether every field that a person can set is equal in r and other.
+// sameContent reports whether r and other are equal in every field that a user can set.
 func (r Rule) sameContent(other Rule) bool {
 	return r.SameGuardedFields(other) && r.Notes == other.Notes && r.Paused == other.Paused
 }

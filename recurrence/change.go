@@ -25,9 +25,9 @@ import (
 // posting failed: then Change clears the failure and the posting is tried again.
 //
 // Errors: ErrInvalid with every broken rule; ErrNotFound or ErrGone if the rule does not exist; ErrStale if cond does
-// not hold; a [BacklogError] if occurrences have to be posted in other Updates first, because more are due than one
-// Update posts, or because the changed rule would have more than MaxBacklog due occurrences if they cannot be posted.
-// With an error, Change has written nothing.
+// not hold; a [BacklogError] if the caller must post due occurrences in other Updates first. That is so if more than
+// MaxBatch are due, or if the changed rule could have more than MaxBacklog due occurrences. If Change returns an error,
+// it has written nothing.
 func Change(
 	ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, draft Draft, cond expense.Precondition,
 ) (Rule, error) {
@@ -91,8 +91,8 @@ func readForChange(
 	return rule, settings, nil
 }
 
-// A BacklogError reports that occurrences of a rule are due that have to be posted before the rule can change. Call
-// [CatchUp], each time in an Update of its own, until it reports that nothing is left. Then retry the change.
+// A BacklogError reports that the due occurrences of a rule must be posted before the rule can change. Call [CatchUp],
+// each time in an Update of its own, until it reports that nothing is left. Then retry the change.
 type BacklogError struct {
 	RuleID  uuid.UUID
 	Version expense.Version // the version of the rule when the change was refused
@@ -163,7 +163,7 @@ func (r Rule) firstChangeableDay(today expense.Date) expense.Date {
 	}
 }
 
-// changedAt returns the rule as changed by a person at now: without a failure.
+// changedAt returns the rule with UpdatedAt set to now and the failure cleared.
 func (r Rule) changedAt(now time.Time) Rule {
 	r = r.WithoutFailure()
 	r.UpdatedAt = expense.Timestamp(now)
@@ -173,9 +173,9 @@ func (r Rule) changedAt(now time.Time) Rule {
 // Split changes a rule from a day on. The old rule ends the day before, and Split returns a new rule that continues
 // from that day with the changes of the draft. The day from has the form YYYY-MM-DD.
 //
-// The new rule keeps the old start, so its occurrences stay in step, unless the draft changes the schedule. Then it
-// starts on its first occurrence from that day on. If the draft also changes the weekdays, the day of the month or the
-// frequency, it starts on that day.
+// If the draft does not change the schedule, the new rule keeps the old start, so it has the same occurrences.
+// Otherwise it starts on its first occurrence from that day on. If the draft also changes the weekdays, the day of the
+// month or the frequency, it starts on that day.
 //
 // Posted expenses stay with the old rule. The new rule skips every day for which the old rule has an expense, including
 // those that a device added in advance.
@@ -329,8 +329,8 @@ func (r Rule) skipDaysOf(ctx context.Context, tx Tx, other uuid.UUID, from, toda
 	return r, nil
 }
 
-// SkipOccurrence marks the occurrence of a day, YYYY-MM-DD, as not to be posted, and returns the rule. Skipping it
-// again is not an error. To remove an occurrence that was posted, delete its expense.
+// SkipOccurrence marks the occurrence of a day, YYYY-MM-DD, as not to be posted, and returns the rule. Skipping a
+// skipped occurrence returns nil and changes nothing. To remove an occurrence that was posted, delete its expense.
 //
 // Errors: ErrInvalid if the rule has no occurrence on that day, if it was posted, or if [MaxSkipped] occurrences are
 // skipped already; ErrNotFound or ErrGone if the rule does not exist; ErrStale if cond does not hold.
@@ -398,7 +398,7 @@ func (r Rule) fallsOn(date expense.Date) bool {
 }
 
 // Delete posts the due occurrences of a rule, deletes the rule and leaves a tombstone. The expenses that it posted
-// stay. Deleting it again is not an error, whatever cond is, until the tombstone is purged.
+// stay. While the tombstone exists, deleting the rule again returns nil and ignores cond.
 //
 // Errors: ErrNotFound if the rule never existed; ErrStale if cond does not hold; a [BacklogError] if more occurrences
 // are due than one Update posts.

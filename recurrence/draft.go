@@ -55,17 +55,20 @@ func (d Draft) apply(
 }
 
 // applyExpense applies the fields that each posted expense gets: amount, currency, category and notes. It validates
-// them as those of an expense of today. The amount and the other fields are checked as two drafts, so that an
-// unchanged value is not reported although it is no longer allowed.
+// them as [expense.Check] validates an expense dated today. It checks the amount and the other fields in two drafts. So
+// it can ignore the errors of an unchanged value, which may have become invalid since.
 func (d Draft) applyExpense(
 	ctx context.Context, tx expense.Reader, env expense.Env, errs *expense.ValidationErrors, r Rule,
 ) (Rule, error) {
-	money := expense.Draft{Amount: or(d.Amount, r.Amount.Amount()), Currency: or(d.Currency, r.Amount.Currency().Code())}
+	money := expense.Draft{
+		Amount: valueOr(d.Amount, r.Amount.Amount()), Currency: valueOr(d.Currency, r.Amount.Currency().Code()),
+	}
 	if r.Amount.Currency().IsZero() {
-		money.Amount = or(d.Amount, "")
+		money.Amount = valueOr(d.Amount, "")
 	}
 	rest := expense.Draft{
-		Amount: "1", Currency: "EUR", CategoryID: or(d.CategoryID, ""), Category: or(d.Category, ""), Notes: d.Notes,
+		Amount: "1", Currency: "EUR",
+		CategoryID: valueOr(d.CategoryID, ""), Category: valueOr(d.Category, ""), Notes: d.Notes,
 	}
 	settings, err := tx.Settings(ctx)
 	if err != nil {
@@ -88,7 +91,7 @@ func (d Draft) applyExpense(
 			r.CategoryID = results[1].Expense.CategoryID
 		}
 	}
-	r.Notes = or(d.Notes, r.Notes)
+	r.Notes = valueOr(d.Notes, r.Notes)
 	return r, nil
 }
 
@@ -147,7 +150,7 @@ func (d Draft) applySchedule(errs *expense.ValidationErrors, r Rule) Rule {
 			r.Until = expense.Date{}
 		}
 	}
-	if or(d.Until, "") != "" && r.Until.IsZero() && d.Count != nil && *d.Count > 0 {
+	if valueOr(d.Until, "") != "" && r.Until.IsZero() && d.Count != nil && *d.Count > 0 {
 		errs.Add("count", "ambiguous", bothEnds) // the malformed date is reported already
 	}
 	r.addScheduleErrors(errs)
@@ -183,8 +186,8 @@ func (r Rule) exceedsBacklog(today expense.Date) bool {
 	return !r.Paused && r.backlog(today, MaxBacklog) > MaxBacklog
 }
 
-// or returns the given text, or fallback if it is nil.
-func or(given *string, fallback string) string {
+// valueOr returns the given text, or fallback if it is nil.
+func valueOr(given *string, fallback string) string {
 	if given == nil {
 		return fallback
 	}

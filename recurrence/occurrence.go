@@ -124,8 +124,7 @@ func (s *slots) date(slot int) (expense.Date, bool) {
 	return date, !date.Before(s.start)
 }
 
-// slotNear returns a slot from which on every slot that is not before day can be reached. It is at most one interval
-// earlier than the first of them.
+// slotNear returns a slot that is not after the first slot on or after day, and at most one interval before it.
 func (s *slots) slotNear(day expense.Date) int {
 	if !day.After(s.start) {
 		return 0

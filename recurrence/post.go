@@ -85,7 +85,7 @@ func (r Rule) failedAt() time.Time {
 
 // MayBeDue reports whether [Post] may have something to post at now, in any time zone. It needs neither the ledger's
 // lock nor its settings, so a poster can use it to leave out ledgers that another instance has posted already. It may
-// return true although nothing is due, but not the reverse.
+// return true if nothing is due. It never returns false if something is due.
 func MayBeDue(rules []Rule, now time.Time) bool {
 	const maxOffset = 26 * time.Hour // more than the offset of any time zone from UTC
 	latest := expense.DateOf(now.Add(maxOffset), time.UTC)
@@ -117,7 +117,7 @@ func (c *categoryCache) Category(ctx context.Context, id uuid.UUID) (expense.Cat
 	return c.Tx.Category(ctx, id)
 }
 
-// A run is the work on one rule in one batch.
+// A run holds the due occurrences of one rule that one batch posts.
 type run struct {
 	rule    Rule
 	dates   []expense.Date // the occurrences to post
@@ -128,9 +128,9 @@ type run struct {
 // post posts up to MaxBatch due occurrences of rules, and returns the rules that it wrote.
 //
 // It first distributes the batch to the due rules, as one run for each. Then it adds the expenses of all runs in one
-// call. If an expense is refused, the run of its rule ends before that date. At last it writes the rules: the cursor
-// moves past the posted dates, and a failed rule gets its error and its next attempt. Expenses and cursors are written
-// in one transaction.
+// call. If an expense is invalid, the run of its rule ends before that date. Finally it writes the rules: it moves the
+// cursor past the posted dates, and sets LastError and RetryAt of a failed rule. Expenses and cursors are written in
+// one transaction.
 func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule) (PostResult, []Rule, error) {
 	settings, err := tx.Settings(ctx)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 // MaxPreview is the maximum number of occurrences that [Preview] returns.
 const MaxPreview = 100
 
-// RemainingOccurrences yields the dates from a day on that are neither posted nor skipped, in ascending order. It
-// yields those of a paused rule too.
+// RemainingOccurrences yields the dates on and after from that are neither posted nor skipped, in ascending order. It
+// ignores Paused.
 func (r Rule) RemainingOccurrences(from expense.Date) iter.Seq[expense.Date] {
 	return func(yield func(expense.Date) bool) {
 		if r.Next.IsZero() {
@@ -44,7 +44,7 @@ func (r Rule) withNext(from expense.Date) Rule {
 	return r
 }
 
-// settle returns the rule with SettledThrough at day, or as it is if that is later already.
+// settle returns the rule with SettledThrough set to day, or unchanged if SettledThrough is not before day.
 func (r Rule) settle(day expense.Date) Rule {
 	if day.After(r.SettledThrough) {
 		r.SettledThrough = day
@@ -116,7 +116,7 @@ func NextDates(ctx context.Context, r expense.Reader, env expense.Env, rules ...
 	return next, nil
 }
 
-// resumeDay returns the day from which on the rule posts; for a paused rule, the one if it is resumed today.
+// resumeDay returns the first day that the rule may post. For a paused rule, it assumes that the rule is resumed today.
 func (r Rule) resumeDay(today expense.Date) expense.Date {
 	if r.Paused && r.Next.Before(today) {
 		return today

@@ -1,10 +1,10 @@
-// Package recurrence posts expenses that come again, such as a rent or a subscription, on their dates.
+// Package recurrence posts recurring expenses, such as a rent or a subscription, on their dates.
 //
 // # Rules and occurrences
 //
-// A [Rule] says what is spent and on which dates. Each date is an occurrence. The occurrences follow from the schedule
-// alone ([Rule.Occurrences]): each date is computed from the start, not from the date before. So a rule that starts on
-// 31 January returns to the 31st after a short month:
+// A [Rule] has an amount and a schedule. Each date is an occurrence. The occurrences follow from the schedule alone
+// ([Rule.Occurrences]): each date is computed from the start, not from the date before. So a rule that starts on 31
+// January returns to the 31st after a short month:
 //
 //	rent := recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: expense.MustDate("2025-01-31")}
 //	for date := range rent.Occurrences(expense.MustDate("2025-01-01"), expense.MustDate("2025-12-31")) {
@@ -18,7 +18,7 @@
 //
 // [Post] turns due occurrences into expenses. The id of the expense is made from the rule and the date
 // ([expense.OccurrenceID]), so an occurrence is posted at most once, whichever instance posts it. Two fields of the
-// rule hold how far posting is:
+// rule record the progress of posting:
 //
 //   - [Rule.Next], the cursor, is the first occurrence that is neither posted nor skipped.
 //   - [Rule.SettledThrough] is the last day up to which every occurrence was posted or skipped. No day up to it is
@@ -26,10 +26,10 @@
 //
 // # Changes, catch-up and backlog
 //
-// [Change], [Split], [SkipOccurrence] and [Delete] apply to occurrences that are not posted yet. Before the terms
-// change, the due occurrences are posted by the old terms. This is the catch-up. The due occurrences are the backlog
-// of the rule. A backlog above [MaxBatch] is too large for one Update. Then the change fails with a [BacklogError],
-// and the caller calls [CatchUp] first.
+// [Change], [Split], [SkipOccurrence] and [Delete] apply to occurrences that are not posted yet. Before a change, the
+// due occurrences are posted with the old amount and schedule. This is the catch-up. The due occurrences are the
+// backlog of the rule. A backlog above [MaxBatch] is too large for one Update. Then the change fails with a
+// [BacklogError], and the caller calls [CatchUp] first.
 package recurrence
 
 import (

@@ -46,15 +46,15 @@ type Reader interface {
 	Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error)
 }
 
-// A Summary says what was spent in a period, which is the range of days Dates.
+// A Summary holds the spending in a period: the days of Dates.
 type Summary struct {
 	Settings     expense.Settings // of the ledger at the time of the report
 	Dates        expense.Range
 	Sum          expense.Sum
 	AfterToday   expense.Sum        // the part of Sum that is dated after today
-	DailyAverage expense.Money      // up to today, or of all days if the period is over
+	DailyAverage expense.Money      // per day up to today; of all days if the period is over; 0 if it is in the future
 	ByCategory   []CategorySpending // those with an expense; largest sum first, then by name
-	ByCurrency   []CurrencySpending // those paid in; largest sum first, then by code
+	ByCurrency   []CurrencySpending // one for each currency paid in; largest sum first, then by code
 	Previous     Comparison         // the period directly before
 	YearAgo      Comparison         // the same period one year earlier
 }
@@ -110,14 +110,13 @@ func Monthly(ctx context.Context, r Reader, now time.Time, month expense.Month) 
 	return MonthlyReport{Month: month, Summary: summary, HasUpcomingOccurrences: snapshot.HasUpcomingOccurrences}, err
 }
 
-// Title is the month as a locale writes it.
+// Title returns the month as the locale writes it.
 func (m MonthlyReport) Title(format locale.Formatter) string { return format.Month(m.Month) }
 
 // readSummary reads the totals of the periods in one query, with the given granularity, and returns their summary too.
 //
 // The query has a range for each period, but only one if two periods are the same. A fourth range holds the days after
-// today. They have few expenses, so the spending up to today is computed as the difference, without reading those days
-// twice.
+// today. The spending up to today is the difference of the period and these days, so it needs no range of its own.
 func readSummary(
 	ctx context.Context, r Reader, snapshot budget.Snapshot, today expense.Date, p periods, by expense.Granularity,
 ) (Summary, []expense.Total, error) {

@@ -54,7 +54,7 @@ func ParseCSV(r io.Reader) (File, error) {
 	return c.file()
 }
 
-// columns are the columns of the file.
+// columns is the parsed header of the file.
 type columns struct {
 	width int      // the number of columns, without the empty one after a trailing comma
 	date  int      // the index of the date
@@ -73,7 +73,7 @@ func parseHeader(c *collector, reader *csv.Reader, header []string) (columns, er
 	seen := map[string]bool{}
 	for i, name := range header {
 		name = strings.TrimSpace(name)
-		at := cell(reader, i)
+		at := cellPosition(reader, i)
 		if seen[name] {
 			return columns{}, at.errorf("the header has column %s twice", quote(name))
 		}
@@ -100,9 +100,9 @@ func (cols columns) parse(c *collector, reader *csv.Reader, record []string) err
 		record = withoutTrailingComma(record)
 	}
 	if len(record) != cols.width {
-		return cell(reader, 0).errorf("the line has %d values, but the header has %d", len(record), cols.width)
+		return cellPosition(reader, 0).errorf("the line has %d values, but the header has %d", len(record), cols.width)
 	}
-	date, err := c.day(cell(reader, cols.date), strings.TrimSpace(record[cols.date]))
+	date, err := c.day(cellPosition(reader, cols.date), strings.TrimSpace(record[cols.date]))
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (cols columns) parse(c *collector, reader *csv.Reader, record []string) err
 		if text == "N/A" || text == "" {
 			continue
 		}
-		if err := c.rate(cell(reader, col.index), date, col.currency, text); err != nil {
+		if err := c.rate(cellPosition(reader, col.index), date, col.currency, text); err != nil {
 			return fmt.Errorf("rate of %s: %w", col.name, err)
 		}
 	}
@@ -126,8 +126,8 @@ func withoutTrailingComma(record []string) []string {
 	return record
 }
 
-// cell returns the position of value i of the record that was read last.
-func cell(reader *csv.Reader, i int) position {
+// cellPosition returns the position of value i of the record that was read last.
+func cellPosition(reader *csv.Reader, i int) position {
 	line, column := reader.FieldPos(i)
 	return position{line, column}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // history is the bank's file eurofxref-hist.csv with all rates from 1999-01-04 to 2026-03-05, compressed by gzip -9;
-// see NOTICE. It can be replaced by a newer one.
+// see NOTICE. To update it, replace the file.
 //
 //go:embed eurofxref-hist.csv.gz
 var history string

@@ -24,18 +24,19 @@ const DefaultBaseURL = "https://www.ecb.europa.eu/stats/eurofxref/"
 const (
 	defaultInterval = 24 * time.Hour
 	defaultTimeout  = time.Minute
-	firstRetry      = time.Minute
-	lastRetry       = time.Hour
+	minRetryDelay   = time.Minute
+	maxRetryDelay   = time.Hour
 	userAgent       = "spendwise (+https://github.com/spendwise/spendwise)"
 
-	// publication is the time of day, in UTC, after which the file of a working day is available. The bank publishes at
-	// about 16:00 Central European Time, which is 15:00 UTC in winter and 14:00 UTC in summer.
-	publication = 15*time.Hour + 15*time.Minute
-	// spread is the maximum random delay of a fetch after publication, so that not all instances send requests at once.
-	spread = 30 * time.Minute
+	// publicationTime is the time of day, in UTC, after which the file of a working day is available. The bank publishes
+	// at about 16:00 Central European Time, which is 15:00 UTC in winter and 14:00 UTC in summer.
+	publicationTime = 15*time.Hour + 15*time.Minute
+	// maxFetchDelay is the maximum random delay of a fetch after publicationTime, so that not all instances send requests
+	// at the same time.
+	maxFetchDelay = 30 * time.Minute
 
-	// longestClosure is the maximum number of days between two days with rates. Easter and Christmas need 5.
-	longestClosure = 7
+	// maxGapDays is the maximum number of days between two days with rates. Easter and Christmas need 5.
+	maxGapDays = 7
 	// batchDays is the number of days that one call writes to the store: about 1,000 rates.
 	batchDays = 30
 	// maxLoggedConflicts is the maximum number of conflicting rates of one file that are logged one by one.
@@ -73,7 +74,7 @@ type Fetcher struct {
 	config Config
 	base   *url.URL
 
-	fetching   sync.Mutex
+	fetching   sync.Mutex            // held by Fetch; guards the fields below
 	validators map[string]validators // by file name
 	reported   map[string]bool       // the unknown currency codes that were logged
 }
@@ -126,7 +127,7 @@ func NewFetcher(table *Table, store Store, config Config) (*Fetcher, error) {
 func (f *Fetcher) Run(ctx context.Context) {
 	failures := 0
 	wait := time.Duration(0)
-	if now := f.config.Now(); f.missing(now) == 0 {
+	if now := f.config.Now(); f.missingDays(now) == 0 {
 		wait = f.untilNext(now)
 	}
 	for {
@@ -150,15 +151,15 @@ func (f *Fetcher) Run(ctx context.Context) {
 }
 
 // Fetch downloads rates once and returns the new ones. It downloads the smallest file that leaves no gap: the daily
-// file, the file of 90 days, or the whole history. It adds new rates first to the store, then to the table. Concurrent
-// calls run one after another.
+// file, the file of 90 days, or the whole history. It adds new rates first to the store, then to the table. If Fetch
+// returns an error, it also returns the rates that it added before. Concurrent calls run one after another.
 func (f *Fetcher) Fetch(ctx context.Context) ([]expense.Quote, error) {
 	f.fetching.Lock()
 	defer f.fetching.Unlock()
 
 	var added []expense.Quote
 	completeUntil := f.completeUntil()
-	for _, source := range f.sources() {
+	for _, source := range f.filesToTry() {
 		file, modified, err := f.download(ctx, source)
 		if err != nil {
 			return nil, err
@@ -166,7 +167,7 @@ func (f *Fetcher) Fetch(ctx context.Context) ([]expense.Quote, error) {
 		if !modified.changed {
 			break
 		}
-		if !source.whole && workingDays(completeUntil, file.Quotes[0].Date) > 1 {
+		if !source.fullHistory && workingDays(completeUntil, file.Quotes[0].Date) > 1 {
 			continue // the file begins too late and would leave a gap
 		}
 		added, err = f.add(ctx, file)
@@ -192,22 +193,22 @@ func (f *Fetcher) reportAdded(ctx context.Context, added []expense.Quote) {
 
 // A source is one of the bank's files.
 type source struct {
-	name  string
-	limit int64 // the maximum size in bytes, several times the current size
-	parse func(content []byte) (File, error)
-	whole bool // it has the whole history
+	name        string
+	limit       int64 // the maximum size in bytes, several times the current size
+	parse       func(content []byte) (File, error)
+	fullHistory bool // from 1999 on
 }
 
-// sources returns the files to try, in order. It omits files that are too small for the missing days.
-func (f *Fetcher) sources() []source {
+// filesToTry returns the files to try, in order. It omits files that are too small for the missing days.
+func (f *Fetcher) filesToTry() []source {
 	parseXML := func(content []byte) (File, error) { return ParseXML(bytes.NewReader(content)) }
 	parseZip := func(content []byte) (File, error) { return ParseZip(bytes.NewReader(content), int64(len(content))) }
 	all := []source{
 		{name: "eurofxref-daily.xml", limit: 256 << 10, parse: parseXML},
 		{name: "eurofxref-hist-90d.xml", limit: 4 << 20, parse: parseXML},
-		{name: "eurofxref-hist.zip", limit: 16 << 20, parse: parseZip, whole: true},
+		{name: "eurofxref-hist.zip", limit: 16 << 20, parse: parseZip, fullHistory: true},
 	}
-	switch missing := f.missing(f.config.Now()); {
+	switch missing := f.missingDays(f.config.Now()); {
 	case missing <= 1:
 		return all
 	case missing <= 60:
@@ -217,9 +218,9 @@ func (f *Fetcher) sources() []source {
 	}
 }
 
-// missing returns the number of published working days that the table lacks.
-func (f *Fetcher) missing(now time.Time) int {
-	published := expense.DateOf(now.Add(-publication), time.UTC)
+// missingDays returns the number of published working days that the table lacks.
+func (f *Fetcher) missingDays(now time.Time) int {
+	published := expense.DateOf(now.Add(-publicationTime), time.UTC)
 	return workingDays(f.completeUntil(), published)
 }
 
@@ -227,7 +228,7 @@ func (f *Fetcher) missing(now time.Time) int {
 func (f *Fetcher) completeUntil() expense.Date {
 	days := f.table.days()
 	for i := 1; i < len(days); i++ {
-		if days[i].Sub(days[i-1]) > longestClosure {
+		if days[i].Sub(days[i-1]) > maxGapDays {
 			return days[i-1]
 		}
 	}
@@ -251,17 +252,17 @@ func workingDays(after, until expense.Date) int {
 
 // untilNext returns the time to wait after a successful fetch.
 func (f *Fetcher) untilNext(now time.Time) time.Duration {
-	next := now.UTC().Truncate(24 * time.Hour).Add(publication)
+	next := now.UTC().Truncate(24 * time.Hour).Add(publicationTime)
 	for !next.After(now) || next.Weekday() == time.Saturday || next.Weekday() == time.Sunday {
 		next = next.Add(24 * time.Hour)
 	}
-	return min(f.config.Interval, next.Sub(now)+rand.N(spread))
+	return min(f.config.Interval, next.Sub(now)+rand.N(maxFetchDelay))
 }
 
 // backoff returns the time to wait before the next retry. It doubles with each failure and is reduced by up to half at
 // random.
 func backoff(failures int) time.Duration {
-	wait := min(lastRetry, firstRetry<<min(failures, 16))
+	wait := min(maxRetryDelay, minRetryDelay<<min(failures, 16))
 	return wait - rand.N(wait/2)
 }
 

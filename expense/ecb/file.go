@@ -21,7 +21,7 @@ type File struct {
 	// Quotes are the rates, ordered by date and currency code. There is at least one.
 	Quotes []expense.Quote
 	// UnknownCurrencies are the codes, in order, that [expense.ParseCurrency] does not know. Quotes does not contain their
-	// rates. They are no error, so that a new currency does not block the rates of all others.
+	// rates. An unknown code is no error, so that a new currency does not block the rates of all others.
 	UnknownCurrencies []string
 }
 

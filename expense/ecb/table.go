@@ -13,7 +13,7 @@ import (
 // A Table holds rates in memory. It is an [expense.Rates]. The zero Table is empty and ready to use. A Table is safe
 // for concurrent use: a lookup takes no lock and sees either all rates of an Add or none. Do not copy a Table.
 type Table struct {
-	writing sync.Mutex
+	writing sync.Mutex // held by Add and Load
 	current atomic.Pointer[snapshot]
 }
 
@@ -192,8 +192,8 @@ func (s series) rate(i int, value expense.Factor) expense.Rate {
 	return expense.Rate{Value: value, Date: s.days[i], Source: Source}
 }
 
-// compare divides quotes, which are ordered by day, into those of days that s does not have and those that differ from
-// s. Of two quotes of one day, the first counts. missing reuses the memory of quotes.
+// compare returns the quotes of days that s does not have, and the quotes whose value differs from that of s. quotes
+// must be ordered by day. If two quotes have the same day, compare uses the first. missing reuses the memory of quotes.
 func (s series) compare(quotes []expense.Quote) (missing, differing []expense.Quote) {
 	missing = quotes[:0]
 	for _, q := range quotes {

@@ -17,8 +17,8 @@ const (
 )
 
 // ParseXML parses the bank's XML files, eurofxref-daily.xml and eurofxref-hist-90d.xml: an Envelope with a Cube that
-// contains a Cube for each day, which contains a Cube for each currency. It rejects a document type declaration, and so
-// entities. If the file is malformed, the error is [expense.ErrInvalid] and states line and column.
+// contains a Cube for each day, which contains a Cube for each currency. It rejects a document type declaration, so the
+// file cannot define entities. If the file is malformed, the error is [expense.ErrInvalid] and states line and column.
 func ParseXML(r io.Reader) (File, error) {
 	content := newLimitedReader(r, maxFile)
 	p := xmlParser{collector: newCollector(), content: content, decoder: xml.NewDecoder(content)}
@@ -34,7 +34,7 @@ func ParseXML(r io.Reader) (File, error) {
 		case errors.Is(err, io.EOF):
 			return p.file()
 		case err != nil:
-			return File{}, p.syntax(err)
+			return File{}, p.parseError(err)
 		}
 		if err := p.token(token); err != nil {
 			return File{}, err
@@ -76,9 +76,9 @@ func (p *xmlParser) start(element xml.StartElement) error {
 		p.envelopes++
 	case p.level == 1 && isCube:
 	case p.level == 1:
-		// The subject and the sender.
+		// Skip the elements subject and Sender.
 		if err := p.decoder.Skip(); err != nil {
-			return p.syntax(err)
+			return p.parseError(err)
 		}
 		return nil
 	case p.level == 2 && isCube:
@@ -144,13 +144,13 @@ func (p *xmlParser) attribute(element xml.StartElement, name string) (string, er
 	return value, nil
 }
 
-// syntax returns an error of the decoder with its position. If reading the file failed, it returns that error.
-func (p *xmlParser) syntax(err error) error {
+// parseError returns an error of the decoder with its position. If reading the file failed, it returns that error.
+func (p *xmlParser) parseError(err error) error {
 	if p.content.err != nil {
 		return p.content.err
 	}
 	if invalid, ok := errors.AsType[*expense.InvalidError](err); ok {
-		return invalid // the encoding; the decoder has wrapped it
+		return invalid // the error of CharsetReader, which the decoder wraps
 	}
 	if syntax, ok := errors.AsType[*xml.SyntaxError](err); ok {
 		_, column := p.decoder.InputPos()

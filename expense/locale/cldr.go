@@ -44,7 +44,7 @@ func newFormat(tag language.Tag) *format {
 	}
 	style := func(code string) *moneyStyle {
 		s := parsePattern(sign(code, "pattern"), keys[prefix+"minus"])
-		s.decimal, s.group, s.minimum, s.zero = sign(code, "decimal"), sign(code, "group"), minimum, zero
+		s.decimal, s.group, s.minGroupingDigits, s.zero = sign(code, "decimal"), sign(code, "group"), minimum, zero
 		return s
 	}
 	f := &format{keys: keys, zero: zero, money: style(""), moneyByCurrency: map[string]*moneyStyle{}}

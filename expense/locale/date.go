@@ -29,7 +29,7 @@ func (f Formatter) MonthName(m expense.Month) string { return f.date("MMM", m.St
 // Date returns a day: "Mar 5, 2026" in en, "5. März 2026" in de.
 func (f Formatter) Date(d expense.Date) string { return f.date("yMMMd", d.String(), d) }
 
-// date returns d by the CLDR pattern of skeleton. The zero Formatter and the zero Date return plain.
+// date formats d by the CLDR pattern of skeleton. It returns plain for the zero Formatter and for the zero Date.
 func (f Formatter) date(skeleton, plain string, d expense.Date) string {
 	if f.locale == nil || d.IsZero() {
 		return plain

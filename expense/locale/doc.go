@@ -1,5 +1,5 @@
 // Package locale writes amounts, months and days the way readers of a locale expect them. The data comes from the
-// Unicode Common Locale Data Repository ([CLDR]) and is embedded, so that no call reads a file or fails.
+// Unicode Common Locale Data Repository ([CLDR]) and is embedded, so no function reads a file or returns an error.
 //
 // A locale is a BCP 47 language tag such as "de-CH". It is the Locale of [expense.Settings].
 //

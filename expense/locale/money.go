@@ -24,17 +24,17 @@ type Formatter struct {
 
 // NewFormatter returns the Formatter of a BCP 47 tag such as "de-CH". If CLDR does not have the locale, NewFormatter
 // uses the nearest parent that CLDR has; the last one is CLDR's root locale. Digits are the locale's default digits, or
-// Latin digits if the tag contains "-u-nu-latn". NewFormatter parses the locale's data: keep the Formatter where it is
-// used more than once.
+// Latin digits if the tag contains "-u-nu-latn". NewFormatter parses the locale's data on each call, so reuse the
+// Formatter.
 func NewFormatter(locale string) Formatter {
 	return Formatter{locale: newFormat(language.Make(locale))}
 }
 
-// Money returns the amount with all minor digits of its currency: "$320.00" in en, "320,00 €" in de. Spaces in it are
+// Money returns the amount with all decimals of its currency: "$320.00" in en, "320,00 €" in de. Spaces in it are
 // no-break spaces.
 func (f Formatter) Money(m expense.Money) string { return f.money(m, false) }
 
-// MoneyShort is Money without the minor digits if all of them are zero: "$320", but "$320.50".
+// MoneyShort is like Money, but omits the decimals if all of them are zero: "$320", but "$320.50".
 func (f Formatter) MoneyShort(m expense.Money) string { return f.money(m, true) }
 
 func (f Formatter) money(m expense.Money, short bool) string {
@@ -70,7 +70,7 @@ type moneyStyle struct {
 	positive, negative affixes
 	decimal, group     string // the decimal sign and the group separator
 	primary, secondary int    // the digits of the group before the decimal sign, and of each further group; 0: no grouping
-	minimum            int    // the digits that must precede the first group separator
+	minGroupingDigits  int    // the digits that must precede the first group separator
 	zero               rune   // the digit zero; the digits 1 to 9 follow it
 }
 
@@ -104,7 +104,7 @@ func (s *moneyStyle) append(b []byte, m expense.Money, symbol string, short bool
 		}
 		b = append(b, after...)
 	}
-	grouped := s.primary > 0 && len(whole) >= s.primary+s.minimum
+	grouped := s.primary > 0 && len(whole) >= s.primary+s.minGroupingDigits
 	for i, digit := range whole {
 		if left := len(whole) - i; grouped && i > 0 && left >= s.primary && (left-s.primary)%s.secondary == 0 {
 			b = append(b, s.group...)
@@ -133,9 +133,9 @@ func (s *moneyStyle) append(b []byte, m expense.Money, symbol string, short bool
 // "$5".
 func needsSpace(r rune) bool { return !unicode.In(r, unicode.S, unicode.Z) }
 
-// parsePattern parses a pattern such as "¤#,##,##0.00;¤-#,##0.00". Of the negative part after the semicolon only the
-// affixes count; without a negative part, minus precedes the positive part. The number of minor digits in the pattern
-// is ignored: the currency defines it.
+// parsePattern parses a pattern such as "¤#,##,##0.00;¤-#,##0.00". It uses only the affixes of the negative part, which
+// follows the semicolon. Without a negative part, minus precedes the positive part. The number of decimals in the
+// pattern is ignored, because the currency defines it.
 func parsePattern(pattern, minus string) *moneyStyle {
 	const body = "#,0."
 	positive, negative, found := strings.Cut(pattern, ";")

@@ -20,9 +20,9 @@ func Language(locale string) string {
 	return "zh-" + script.String()
 }
 
-// IsolateBidi prepares text that a user wrote, such as a category's name, to stand beside amounts. It deletes the
-// bidirectional control characters (Unicode Bidi_Control), which could reorder the digits of an amount. If the text
-// contains a right-to-left letter, it is enclosed in a first-strong isolate (U+2068 and U+2069).
+// IsolateBidi prepares text that a user wrote, such as a category's name, for a text that also contains amounts. It
+// deletes the bidirectional control characters (Unicode Bidi_Control), which could reorder the digits of an amount. If
+// the text contains a right-to-left letter, it is enclosed in a first-strong isolate (U+2068 and U+2069).
 func IsolateBidi(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Bidi_Control, r) {
