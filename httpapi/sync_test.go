@@ -243,6 +243,10 @@ func TestEveryTypeOfRowGoesBothWays(t *testing.T) {
 				t.Errorf("the feed has no %s: %v", what, types)
 			}
 		}
+		unread := mutate("12", "alert", "patch", types["alert"], `,"data":{"read":false}`)
+		if got := s.push(unread)[0]; status(got) != "rejected validation_error" {
+			t.Errorf("an alert that is marked as unread: %v", got)
+		}
 		read := mutate("11", "alert", "patch", types["alert"], `,"data":{"read":true}`)
 		if got := s.push(read)[0]; status(got) != "applied" || got["resource"].(map[string]any)["read_at"] == nil {
 			t.Errorf("an alert that was read: %v", got)
