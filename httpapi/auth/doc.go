@@ -40,7 +40,7 @@
 //
 //   - pending: its public half is published by [Service.JWKS], but it does not sign yet, so that every verifier has it
 //     before it is used;
-//   - active: it signs; each instance signs with the newest active key that its KEK opens;
+//   - active: it signs; each instance signs with the newest active key that its KEK decrypts;
 //   - retired: it no longer signs and stays published until its last token has expired.
 //
 // [Service.Run] moves keys between the stages. [RotateSigningKey] publishes a new key by hand.
@@ -54,8 +54,9 @@
 // # OpenID Connect providers
 //
 // [OIDCAuthenticator] accepts the access tokens of one provider, found by OpenID Connect Discovery 1.0. It checks
-// issuer, audience, expiry and signature, accepts only the configured asymmetric algorithms, and ignores keys that a
-// token brings along (RFC 8725, sections 3.1 and 3.10). A ledger's owner is a hash of issuer and subject.
+// issuer, audience, expiry and signature, accepts only the configured asymmetric algorithms, and rejects tokens that
+// contain or reference their own keys (RFC 8725, sections 3.1 and 3.10). A ledger's owner is a hash of issuer and
+// subject.
 //
 // # Throttling
 //

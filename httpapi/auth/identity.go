@@ -10,8 +10,8 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// The errors of this package, in addition to those of package expense. They do not say what is wrong with a token or a
-// password, because only an attacker would profit from that.
+// The errors of this package, in addition to those of package expense. Their texts do not say why a token or a password
+// is invalid, because that would help an attacker.
 var (
 	// ErrUnauthenticated means that the request has no valid credentials.
 	ErrUnauthenticated = errors.New("the request has no valid access token; sign in or refresh the session")
@@ -20,7 +20,7 @@ var (
 	ErrInvalidCredentials error = &unauthenticated{"the e-mail address or the password is wrong"}
 	// ErrSessionEnded means that a refresh token is not valid or its session has ended. It matches ErrUnauthenticated.
 	ErrSessionEnded error = &unauthenticated{"the session has ended; sign in again"}
-	// ErrForbidden means that the request is authenticated, but its identity may not do this.
+	// ErrForbidden means that the request is authenticated, but its identity does not have the permission.
 	ErrForbidden = errors.New("not allowed")
 	// ErrRegistrationClosed means that [Config.RegistrationClosed] is set. It matches ErrForbidden.
 	ErrRegistrationClosed = fmt.Errorf(

@@ -23,7 +23,7 @@ import (
 
 const (
 	// KeyActivationDelay is the default of [Config.KeyActivationDelay]: how long a signing key is published before it
-	// signs. Verifiers that cache the key set for less than that know every key before they see its first token.
+	// signs. Verifiers that cache the key set for a shorter time receive every key before its first token.
 	KeyActivationDelay = 10 * time.Minute
 
 	// keyCacheTTL is how long an instance uses the keys it has read. A key removed by another instance is refused after
@@ -61,7 +61,7 @@ type keySnapshot struct {
 	signingKey   ed25519.PrivateKey
 }
 
-// newKeyring reads the keys. It creates an active key if it finds none that the KEK opens.
+// newKeyring reads the keys. It creates an active key if the KEK decrypts none of the active keys.
 func newKeyring(ctx context.Context, store accounts.Store, config Config) (*keyring, error) {
 	ring := &keyring{
 		accounts: store, kek: config.KEK, logger: config.Logger, now: config.Now, sem: make(semaphore, 1),
@@ -93,8 +93,8 @@ func newKey(
 }
 
 // RotateSigningKey stores a new pending signing key, encrypted with kek. The instances publish it and sign with it
-// after their [Config.KeyActivationDelay]. If a pending key that kek opens exists already, RotateSigningKey returns
-// that key and created is false.
+// after their [Config.KeyActivationDelay]. If kek decrypts a pending key of the store, RotateSigningKey returns that
+// key, and created is false.
 func RotateSigningKey(
 	ctx context.Context, store accounts.Store, kek []byte, now time.Time,
 ) (key accounts.SigningKey, created bool, err error) {
@@ -116,7 +116,7 @@ func RotateSigningKey(
 	}
 }
 
-// newestKey returns the newest key at stage that kek opens, or nil.
+// newestKey returns the newest key at stage that kek decrypts, or nil.
 func newestKey(keys []accounts.SigningKey, kek []byte, stage accounts.KeyStage) *accounts.SigningKey {
 	for _, key := range slices.Backward(keys) {
 		if _, err := unseal(kek, key.ID, key.EncryptedPrivate); err == nil && key.Stage == stage {
@@ -148,7 +148,7 @@ func (k *keyring) load(ctx context.Context) error {
 	}
 }
 
-// ensureActiveKey activates the newest pending key that the KEK opens, or creates an active one.
+// ensureActiveKey activates the newest pending key that the KEK decrypts, or creates an active key.
 func (k *keyring) ensureActiveKey(ctx context.Context, keys []accounts.SigningKey) error {
 	now := k.now()
 	if next := newestKey(keys, k.kek, accounts.KeyPending); next != nil {
@@ -162,7 +162,7 @@ func (k *keyring) ensureActiveKey(ctx context.Context, keys []accounts.SigningKe
 	if err := ignoreLostRace(k.accounts.CreateSigningKey(ctx, key)); err != nil {
 		return err
 	}
-	reason := "no active signing key opens with the configured key-encryption key"
+	reason := "the configured key-encryption key decrypts no active signing key"
 	if len(keys) == 0 {
 		reason = "the store has no signing key"
 	}
@@ -224,9 +224,9 @@ func (k *keyring) current(ctx context.Context) *keySnapshot {
 	return k.state.Load()
 }
 
-// lookup returns the public key with this id. An unknown id may be the new key of another instance, so lookup reads the
-// keys again, at most once in minReloadInterval for all waiting requests together. It returns ErrNotFound if no such
-// key exists.
+// lookup returns the public key with this id. An unknown id may belong to a new key of another instance, so lookup
+// reads the keys again. All waiting requests share one read, and reads are at least minReloadInterval apart. It returns
+// ErrNotFound if no such key exists.
 func (k *keyring) lookup(ctx context.Context, id string) (any, error) {
 	if key, ok := k.state.Load().public[id]; ok {
 		return key, nil
@@ -272,7 +272,7 @@ func (k *keyring) reload(ctx context.Context) {
 }
 
 // rotate stores the next key when it is due, activates pending keys, retires replaced keys and deletes expired ones.
-// Instances may run it concurrently: every step is a compare-and-set that only one of them wins.
+// Instances may run it concurrently. Every step is a compare-and-set, which succeeds on one instance only.
 func (k *keyring) rotate(ctx context.Context) error {
 	keys, err := k.accounts.SigningKeys(ctx)
 	if err != nil {

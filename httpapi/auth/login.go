@@ -15,10 +15,10 @@ import (
 
 // Limits on failed sign-ins, which are counted by account and by network address. The stricter one applies.
 const (
-	// freeFailures is how many consecutive failures have no consequence.
+	// freeFailures is the number of consecutive failures that do not block sign-ins.
 	freeFailures = 5
-	// firstBlock is how long the next failure blocks sign-ins. It doubles with each further failure, up to maxBlock: no
-	// account is blocked for good, and an attacker has about 100 guesses a day.
+	// firstBlock is how long the next failure blocks sign-ins. It doubles with each further failure, up to maxBlock. So no
+	// account is blocked permanently, and an attacker has about 100 guesses a day.
 	firstBlock = time.Second
 	maxBlock   = 15 * time.Minute
 	// failureWindow is how long after the last failure the count starts again at zero.

@@ -24,11 +24,11 @@ import (
 )
 
 const (
-	// minKeyFetchInterval is the shortest time between two fetches of the provider's keys. It keeps tokens with invented
-	// key ids from causing a request each.
+	// minKeyFetchInterval is the shortest time between two fetches of the provider's keys. Without it, every token
+	// with an unknown key id would cause a fetch.
 	minKeyFetchInterval = time.Minute
-	// maxKeyAge is the age at which the keys are fetched again, so that keys the provider has withdrawn are refused. Older
-	// keys stay in use while the provider does not respond.
+	// maxKeyAge is the age at which the keys are fetched again, so that keys that the provider has removed become invalid.
+	// While the provider does not respond, older keys stay in use.
 	maxKeyAge = time.Hour
 	// discoveryRetryInterval is the shortest time between two attempts to reach a provider that has never responded.
 	discoveryRetryInterval = 5 * time.Second
@@ -76,7 +76,7 @@ type oidcClaims struct {
 var _ Authenticator = (*OIDCAuthenticator)(nil)
 
 // NewOIDCAuthenticator returns an OIDCAuthenticator. It returns an error if the configuration is invalid. It does not
-// contact the provider, so a server starts while its provider does not respond.
+// contact the provider, so a server can start although its provider does not respond.
 func NewOIDCAuthenticator(config OIDCConfig) (*OIDCAuthenticator, error) {
 	if !isSecureURL(config.Issuer) {
 		return nil, fmt.Errorf("issuer %q is not an https URL; use the form https://login.example.org", config.Issuer)

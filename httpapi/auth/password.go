@@ -105,7 +105,7 @@ func (h hasher) hash(ctx context.Context, password string) (string, error) {
 	return hashPassword(password), nil
 }
 
-// The callers of hashPassword, verifyPassword and hashDummy hold a slot.
+// The callers of hashPassword, verifyPassword and hashDummy must hold a slot of the hasher.
 
 func hashPassword(password string) string {
 	fresh := newPHC()

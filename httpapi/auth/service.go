@@ -22,14 +22,15 @@ const (
 	// SessionAbsoluteTimeout is the longest lifetime of a session.
 	SessionAbsoluteTimeout = 180 * 24 * time.Hour
 
-	// refreshGrace is how long the previous refresh token still works, in case the response with its successor was lost.
-	refreshGrace = 30 * time.Second
+	// previousTokenLifetime is how long the previous refresh token remains valid, in case the response with its successor
+	// was lost.
+	previousTokenLifetime = 30 * time.Second
 )
 
 // Config configures a Service.
 type Config struct {
 	KEK                 []byte           // key-encryption key of the signing keys; see [LoadOrCreateKEK]
-	VerifyOnly          bool             // verify tokens but sign nobody in; KEK must be nil
+	VerifyOnly          bool             // verify tokens only; sign-ins return ErrUnavailable; KEK must be nil
 	KeyRotationInterval time.Duration    // time between new signing keys, at least 2 * KeyActivationDelay; 0: no rotation
 	KeyActivationDelay  time.Duration    // how long a signing key is published before it signs; 0: [KeyActivationDelay]
 	Issuer              string           // iss claim of the access tokens; empty: "spendwise"
@@ -58,9 +59,9 @@ type Service struct {
 
 var _ Authenticator = (*Service)(nil)
 
-// New returns a Service for the accounts of users. It signs with a key from the store that config.KEK opens and creates
-// one if there is none. It verifies the tokens of all instances that share the store. New returns an error if the
-// configuration is invalid or the keys cannot be read.
+// New returns a Service for the accounts of users. It signs with a key from the store that config.KEK decrypts. If
+// there is none, New creates one. It verifies the tokens of all instances that share the store. New returns an error if
+// the configuration is invalid or the keys cannot be read.
 func New(ctx context.Context, users *Users, config Config) (*Service, error) {
 	if config.Now == nil {
 		config.Now = time.Now
@@ -104,7 +105,8 @@ func New(ctx context.Context, users *Users, config Config) (*Service, error) {
 	}, nil
 }
 
-// maintenanceInterval is the longest pause between two rounds of Run. It renews the key cache before it expires.
+// maintenanceInterval is the longest pause between two rounds of Run. It is shorter than keyCacheTTL, so that Run
+// reloads the keys before they expire.
 const maintenanceInterval = keyCacheTTL / 2
 
 // Run performs background maintenance until ctx ends: it rotates the signing keys, loads keys that other instances have
@@ -241,7 +243,7 @@ func (s *Service) rotate(ctx context.Context, token refreshToken) (refreshToken,
 		next.Current = successor.hash()
 		return successor, s.accounts.RotateRefresh(ctx, token.account, token.device, stored.Current, next, now)
 	case stored.Previous:
-		if now.Sub(stored.RotatedAt) <= refreshGrace {
+		if now.Sub(stored.RotatedAt) <= previousTokenLifetime {
 			return token.successor(stored.Salt), nil
 		}
 	}
@@ -253,7 +255,7 @@ func (s *Service) rotate(ctx context.Context, token refreshToken) (refreshToken,
 	return refreshToken{}, ErrSessionEnded
 }
 
-// sessionError replaces the store's errors for a missing session or account with ErrSessionEnded.
+// sessionError returns ErrSessionEnded for ErrNotFound and ErrStale, and any other error unchanged.
 func sessionError(err error) error {
 	if errors.Is(err, expense.ErrNotFound) || errors.Is(err, expense.ErrStale) {
 		return ErrSessionEnded

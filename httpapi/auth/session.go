@@ -50,7 +50,7 @@ func (s *sessions) isActive(ctx context.Context, account, device uuid.UUID) (boo
 	fresh := cachedSession{account: account, active: err == nil && !stored.Ended(), at: now}
 	s.cache.update(device, func(last cachedSession, ok bool) cachedSession {
 		if ok && last.account == account && !last.active && !last.at.Before(now) {
-			return last // it ended while the store was read
+			return last // the session ended while the store was read
 		}
 		return fresh
 	})
@@ -61,7 +61,7 @@ func (s *sessions) isActive(ctx context.Context, account, device uuid.UUID) (boo
 func (s *sessions) end(ctx context.Context, account, device uuid.UUID) error {
 	err := s.accounts.EndDevice(ctx, account, device, expense.Timestamp(s.now()))
 	if err != nil {
-		s.cache.remove(device) // the outcome is unknown, so the next lookup reads the store
+		s.cache.remove(device) // the session may have ended, so the next lookup reads the store
 		return err
 	}
 	s.markEnded(account, device)

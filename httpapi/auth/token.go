@@ -25,7 +25,7 @@ const (
 	AccessTokenLifetime = 10 * time.Minute
 
 	clockSkew      = time.Minute // tolerated difference between the clocks of two instances
-	tokenType      = "at+jwt"    // RFC 9068, section 2.1: keeps other JWTs from passing for access tokens
+	tokenType      = "at+jwt"    // RFC 9068, section 2.1; prevents the use of other JWTs as access tokens
 	maxTokenBytes  = 2048        // a token of this package has about 450
 	maxBearerBytes = 8192        // tokens of other issuers may be larger
 	tokenCacheSize = 1 << 14
@@ -201,13 +201,14 @@ func (t refreshToken) String() string {
 	return encodeOpaque(refreshPrefix, t.account[:], t.device[:], t.family[:], t.secret[:])
 }
 
-// hash and familyHash are the values that the store keeps.
+// hash and familyHash are the values that the store saves instead of the secrets.
 func (t refreshToken) hash() accounts.SecretHash       { return sha256.Sum256(t.secret[:]) }
 func (t refreshToken) familyHash() accounts.SecretHash { return sha256.Sum256(t.family[:]) }
 
 // successor returns the token that replaces t. It is computed from t and the salt alone, so the holder of t gets the
-// same successor again while the store keeps the salt. The salt alone reveals nothing, and every rotation has its own.
-// A copy of the store therefore yields no token, and together with one token only its successor.
+// same successor again while the store keeps the salt. Every rotation has a new salt, and the salt alone reveals
+// nothing. So a copy of the store contains no usable token. With the copy and one token, an attacker can compute only
+// the successor of that token.
 func (t refreshToken) successor(salt accounts.SecretHash) refreshToken {
 	mac := hmac.New(sha256.New, salt[:])
 	mac.Write(t.secret[:])

@@ -61,8 +61,8 @@ type Registration struct {
 }
 
 // Add creates an account and its ledger. It returns ErrInvalid with all field errors if the registration is invalid and
-// ErrExists if the e-mail address belongs to another account. If the process stops between account and ledger, the
-// first request of the account creates the ledger.
+// ErrExists if the e-mail address belongs to another account. Add writes the account first. If the process stops before
+// it writes the ledger, the first request of the account creates the ledger.
 func (u *Users) Add(ctx context.Context, reg Registration) (User, error) {
 	account, err := u.add(ctx, reg)
 	return userOf(account), err
@@ -114,12 +114,12 @@ func (u *Users) SetPassword(ctx context.Context, email, password string) error {
 	return u.accounts.SetPassword(ctx, account.ID, account.PasswordHash, hash, uuid.Nil, expense.Timestamp(u.now()))
 }
 
-// erasureRetention is how long an erasure is remembered. It exceeds the duration of any request that was authenticated
-// before the erasure.
+// erasureRetention is how long the store keeps an erasure record. It exceeds the duration of any request that was
+// authenticated before the erasure.
 const erasureRetention = time.Hour
 
 // Erase erases the account with this e-mail address and its ledger. It returns ErrNotFound if there is no such account.
-// After another error the erasure may be incomplete; [Users.FinishErasures] completes it.
+// If it returns another error, the erasure may be incomplete. [Users.FinishErasures] then completes it.
 func (u *Users) Erase(ctx context.Context, email string) error {
 	account, err := u.byEmail(ctx, email)
 	if err != nil {
@@ -138,8 +138,8 @@ func (u *Users) eraseAccount(ctx context.Context, account accounts.Account) erro
 	return u.ledgers.EraseLedger(ctx, account.Owner())
 }
 
-// FinishErasures erases again the ledgers of accounts erased within the last hour. It completes erasures that a crash
-// interrupted and removes ledgers that concurrent requests have created again. It may be called at any time and by any
+// FinishErasures erases the ledgers of all accounts with an erasure record. It completes erasures that a crash
+// interrupted, and removes ledgers that concurrent requests have created again. It may be called at any time and by any
 // number of instances. [Service.Run] calls it.
 func (u *Users) FinishErasures(ctx context.Context) error { return u.finishErasures(ctx, true) }
 
@@ -178,8 +178,8 @@ func (u *Users) byEmail(ctx context.Context, email string) (accounts.Account, er
 	return u.accounts.AccountByEmail(ctx, email)
 }
 
-// credentialsError replaces the store's errors for an account that was deleted, or whose password was changed, since it
-// was read.
+// credentialsError returns ErrInvalidCredentials for ErrNotFound and ErrStale: the account was deleted, or its password
+// was changed, after it was read. It returns any other error unchanged.
 func credentialsError(err error) error {
 	if errors.Is(err, expense.ErrStale) || errors.Is(err, expense.ErrNotFound) {
 		return ErrInvalidCredentials

@@ -311,14 +311,14 @@ func decodeJSON(value any) func(response) error {
 	return func(r response) error { return json.Unmarshal(r.body, value) }
 }
 
-// Do calls any endpoint of the API, such as GET /v1/reports/monthly?month=2026-03. It sends in as JSON unless in is
-// nil, and decodes the response into out; if out is an [io.Writer], it copies the body to it. Do returns a [*Problem]
-// for an error response. It retries after temporary errors. Writes to the ledger carry an Idempotency-Key, so a retry
-// never applies them twice.
-func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
+// Do calls any endpoint of the API, such as GET /v1/reports/monthly?month=2026-03. If input is not nil, Do sends it as
+// JSON. It decodes the response into output. If output is an [io.Writer], Do copies the body to it instead. Do returns
+// a [*Problem] for an error response. It retries after temporary errors. Writes to the ledger carry an Idempotency-Key,
+// so a retry never applies them twice.
+func (c *Client) Do(ctx context.Context, method, path string, input, output any) error {
 	r := request{method: method, path: path}
-	if in != nil {
-		body, err := json.Marshal(in)
+	if input != nil {
+		body, err := json.Marshal(input)
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", method, path, err)
 		}
@@ -331,10 +331,10 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 			r.noRetry = r.noRetry || strings.HasPrefix(path, prefix)
 		}
 	}
-	switch out := out.(type) {
+	switch out := output.(type) {
 	case nil:
 	case io.Writer:
-		r.noRetry = true // out may already contain a part of the body
+		r.noRetry = true // output may already contain a part of the body
 		r.stream = func(_ http.Header, body io.Reader) error {
 			_, err := io.Copy(out, body)
 			return err
@@ -345,8 +345,8 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 	return c.send(ctx, r)
 }
 
-// backoff returns the wait after this number of consecutive failures: exponential, with jitter so that many clients do
-// not return at the same moment.
+// backoff returns the wait after this number of consecutive failures. It grows exponentially and has jitter, so that
+// many clients do not send requests at the same moment.
 func backoff(failures int) time.Duration {
 	return withJitter(min(minBackoff<<min(failures-1, 20), maxBackoff))
 }

@@ -48,7 +48,7 @@ func (c Conflict) LocalRow(row any) error {
 	return json.Unmarshal(text, row)
 }
 
-// A Rejection is a mutation that the server has refused for good.
+// A Rejection is a mutation that the server has refused permanently.
 type Rejection struct{ Mutation Mutation }
 
 // Problem returns the server's reason.
@@ -181,9 +181,9 @@ func (c *Client) applyDecision(ctx context.Context, tx Tx, queued []Mutation, m 
 	return c.reissue(ctx, tx, queued, m, m.Result.Version)
 }
 
-// recreate replaces a row that was deleted on the server with a new row, because ids are never reused. The new row has
-// all waiting mutations of the old one applied. Those mutations are removed, so a row is recreated once even if several
-// of its mutations conflict.
+// recreate replaces a row that was deleted on the server with a new row, because ids are never reused. The new row is
+// the old one with all its unacknowledged mutations applied. recreate deletes these mutations, so it recreates a row
+// once even if several of its mutations conflict.
 func (c *Client) recreate(ctx context.Context, tx Tx, queued []Mutation, decided Mutation) error {
 	var row json.RawMessage
 	var replaced []string

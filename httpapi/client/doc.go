@@ -21,20 +21,20 @@
 //
 // # Push
 //
-// [Client.Push] sends the queue in order and in batches. A mutation that may have arrived is sent again with the same
-// id and content, and the server replays its stored result. Every mutation therefore takes effect at most once. A
-// mutation in a batch ends in one of three states:
+// [Client.Push] sends the queue in order and in batches. If a request had no response, Push sends its mutations again
+// with the same ids and contents. If the server has applied them, it replays the stored results. Therefore every
+// mutation is applied at most once. A mutation in a batch ends in one of three states:
 //
 //   - acknowledged: the server has applied it, merged it, or found nothing to change;
 //   - conflicted: another device has changed the row since the base version, and nothing was applied;
-//   - rejected: the server refuses it for good, for example because its category does not exist.
+//   - rejected: the server refuses it permanently, for example because its category does not exist.
 //
 // # Pull
 //
 // [Client.Pull] reads the change feed from the stored cursor, page by page, and stores each page together with its
 // cursor. When the server no longer accepts the cursor, because old changes were purged or the ledger was restored from
-// a backup, the client performs a full pull: it reads all rows again and then deletes those that did not come. Queued
-// mutations are kept.
+// a backup, the client performs a full pull: it reads all rows again and then deletes the local rows that the server
+// did not send. Queued mutations are kept.
 //
 // # Conflicts and rejections
 //
@@ -49,11 +49,12 @@
 //
 // # Events
 //
-// [Client.Events] reads the server-sent events that announce new changes. An event is only a hint. [Client.Run] uses
-// events to pull early and also pulls at a fixed interval, so no change is missed while events are unavailable.
+// [Client.Events] reads the server-sent events that announce new changes. An event does not contain the changes.
+// [Client.Run] uses events to pull early and also pulls at a fixed interval, so no change is missed while events are
+// unavailable.
 //
 // # Storage
 //
 // [MemoryStorage] and the package sqlitestorage implement [Storage]. The package storagetest checks other
-// implementations. A Storage that several processes share needs no coordination between them.
+// implementations. Several processes may share a Storage without further coordination.
 package client

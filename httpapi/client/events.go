@@ -88,7 +88,7 @@ type subscription struct {
 func (s *subscription) listen(ctx context.Context, emit func(Event) bool) (received bool, err error) {
 	streamCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// Cancels a connection that is dead without having been closed.
+	// Cancel the connection if the server sends nothing for silenceTimeout: it may be broken without being closed.
 	watch := time.AfterFunc(silenceTimeout, cancel)
 	defer watch.Stop()
 	read := func(header http.Header, body io.Reader) error {

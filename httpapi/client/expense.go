@@ -36,8 +36,8 @@ type ExpenseDraft struct {
 func (d ExpenseDraft) change() (Type, Op) { return ExpenseType, Put }
 func (d ExpenseDraft) rowID() uuid.UUID   { return d.ID }
 
-// ExpensePatch changes members of an expense. Amount and Currency always travel together: the client adds the one that
-// is absent from the local copy.
+// ExpensePatch changes members of an expense. The client always sends Amount and Currency together. If the patch has
+// only one of them, the client adds the other from the local copy.
 type ExpensePatch wire.ExpensePatch
 
 func (p ExpensePatch) change() (Type, Op) { return ExpenseType, Patch }

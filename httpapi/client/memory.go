@@ -62,7 +62,7 @@ func (m *MemoryStorage) Update(ctx context.Context, fn func(Tx) error) error {
 // Close implements [Storage]. It does not discard the content.
 func (m *MemoryStorage) Close() error { return nil }
 
-// A memoryTx writes in place and records how to undo each write.
+// A memoryTx writes directly to the maps and records a function that undoes each write.
 type memoryTx struct {
 	*MemoryStorage
 	writes bool

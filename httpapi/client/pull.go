@@ -68,13 +68,13 @@ func (p *syncPage) decode(r response, from string) error {
 
 // Pull reads the changes since the last pull, page by page, and stores each page together with its cursor. Between two
 // pages, rows may refer to rows that have not arrived yet. If the server no longer accepts the cursor, Pull reads all
-// rows again and then deletes those that did not come. The queue is not changed.
+// rows again and then deletes the local rows that the server did not send. The queue is not changed.
 func (c *Client) Pull(ctx context.Context) error {
 	return c.syncLock.locked(ctx, c.pull)
 }
 
-// maxRestarts is how often one pull or push starts a full pull. A cursor that is refused more often points to an error
-// of the server.
+// maxRestarts is the maximum number of full pulls that one pull or push starts. If the server refuses more cursors, it
+// has a defect.
 const maxRestarts = 3
 
 func (c *Client) pull(ctx context.Context) error {
@@ -125,9 +125,9 @@ func cursorExpired(err error) bool {
 	return ok && p.Status == http.StatusGone && p.Code == "cursor_expired"
 }
 
-// restartPull makes the next pull a full pull, unless another process has moved the position since. Acknowledged
-// mutations whose results were not pulled yet may be missing from a restored ledger. They are sent again under the same
-// id, which the server applies once.
+// restartPull makes the next pull a full pull, unless another process has moved the position since from was read. A
+// restored ledger may lack acknowledged mutations whose results were not pulled yet. restartPull marks them as Sent, so
+// that the next push repeats them with the same ids. The server applies them at most once.
 func (c *Client) restartPull(ctx context.Context, from feedPosition) error {
 	return c.storage.Update(ctx, func(tx Tx) error {
 		at, err := readPosition(ctx, tx)

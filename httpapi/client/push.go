@@ -15,8 +15,8 @@ import (
 const (
 	// maxPushBytes limits the mutations in one push. The server accepts bodies of 1 MiB.
 	maxPushBytes = 900 << 10
-	// maxReissues is how often the conflict handler may decide about the same change before the conflict waits for
-	// ResolveConflict.
+	// maxReissues is the maximum number of decisions of the conflict handler about the same change. After that, the
+	// conflict waits for ResolveConflict.
 	maxReissues = 5
 )
 
@@ -55,7 +55,7 @@ func (c *Client) push(ctx context.Context) error {
 			return err
 		}
 		if at.incomplete() {
-			// Complete the local copy first: results are based on the history that it shows.
+			// Complete the local copy first. Its cursor states to which history the base versions in the push belong.
 			if err := c.pull(ctx); err != nil {
 				return err
 			}
@@ -77,7 +77,7 @@ func (c *Client) push(ctx context.Context) error {
 				return err
 			}
 		case isProblem && rejectsBody(p) && len(batch) > 1:
-			size = len(batch) / 2 // isolate the offending mutation, so that it does not block the others
+			size = len(batch) / 2 // find the invalid mutation, so that it does not block the others
 		case isProblem && rejectsBody(p):
 			result := MutationResult{MutationID: batch[0].ID, Status: "rejected", Problem: p}
 			if err := c.applyResults(ctx, batch, []MutationResult{result}); err != nil {
@@ -233,8 +233,8 @@ func (c *Client) storeOutcome(ctx context.Context, tx Tx, o outcome) error {
 	return tx.PutMutations(ctx, m)
 }
 
-// reissue queues a mutation again in its old place, with a new id and based on version. Unsent mutations that were
-// based on the old one are based on the new one.
+// reissue queues a mutation again in its old place, with a new id and based on version. It changes the base of unsent
+// mutations from the old id to the new one.
 func (c *Client) reissue(ctx context.Context, tx Tx, queued []Mutation, m Mutation, version expense.Version) error {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -248,7 +248,7 @@ func (c *Client) reissue(ctx context.Context, tx Tx, queued []Mutation, m Mutati
 		m.BaseVersion = 0
 	}
 	for _, q := range queued {
-		// Several mutations of a row that are decided together build on each other.
+		// If several mutations of a row are reissued, each is based on the one before it.
 		if q.State == Queued && q.Reissues > 0 && q.Seq < m.Seq && m.Op != Delete && q.Op != Delete {
 			m.BaseVersion, m.BaseMutation = 0, q.ID
 		}

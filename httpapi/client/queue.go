@@ -13,7 +13,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// maxMutationBytes limits the data of a mutation. It exceeds the largest valid data by far.
+// maxMutationBytes is the maximum size of the data of a mutation. Valid data is much smaller.
 const maxMutationBytes = 128 << 10
 
 // signalChange wakes Run after a mutation was queued.
@@ -38,8 +38,8 @@ func (c *Client) queue(ctx context.Context, m Mutation, data any) (json.RawMessa
 	return text, nil
 }
 
-// enqueue is queue within an Update. It sets the base of the mutation: the version in the local copy, or the device's
-// previous mutation of the row.
+// enqueue does what queue does, within an Update of the caller. It sets the base of the mutation: the version in the
+// local copy, or the device's previous mutation of the row.
 func (c *Client) enqueue(ctx context.Context, tx Tx, m Mutation, data any) (json.RawMessage, error) {
 	row, err := tx.Row(ctx, m.Key)
 	if err != nil && !errors.Is(err, expense.ErrNotFound) {
@@ -115,8 +115,8 @@ func (m Mutation) showsResult() bool {
 	return m.Key.Type == SettingsType || row.ID == m.Key.ID
 }
 
-// encode returns the JSON of a draft or patch. It adds what depends on the time of the change: today's date, the home
-// currency, and in a patch the amount or currency that the user saw beside the changed one.
+// encode returns the JSON of a draft or patch. It adds the values that depend on the time of the change: the date of
+// today, the home currency, and in a patch of only amount or only currency the other one.
 func (c *Client) encode(ctx context.Context, tx Tx, m Mutation, data any) (json.RawMessage, error) {
 	text, err := json.Marshal(data)
 	if err != nil {
@@ -156,7 +156,7 @@ func (c *Client) encode(ctx context.Context, tx Tx, m Mutation, data any) (json.
 	return text, err
 }
 
-// completePair adds the second of two members to a change of the first one, with the value in base.
+// If change has only one of the members a and b, completePair adds the other with its value in base.
 func completePair(change jsonObject, base json.RawMessage, a, b string) error {
 	if (change[a] == nil) == (change[b] == nil) {
 		return nil
@@ -172,8 +172,8 @@ func completePair(change jsonObject, base json.RawMessage, a, b string) error {
 	return err
 }
 
-// resolveCategory replaces the name of a local category by its id, because the name may change before the server gets
-// the mutation.
+// resolveCategory replaces the name of a category by its id, if the local copy has an active category with this name.
+// The name may change before the server receives the mutation.
 func resolveCategory(ctx context.Context, tx Tx, change jsonObject) error {
 	name := strings.TrimSpace(change.text("category"))
 	if name == "" || change["category_id"] != nil {

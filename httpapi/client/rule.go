@@ -125,8 +125,8 @@ const maxPredicted = 100
 // PredictPostings queues expenses for the due occurrences of the recurring rules that the local copy does not contain
 // yet, and returns them. The server posts the same occurrences by itself; this method shows them on a device that is
 // offline. A predicted expense has the same id as the server's, so both become one row. If the server's row differs or
-// was deleted, the server's state wins without a conflict. Rules that this release cannot interpret are left to the
-// server.
+// was deleted, the server's state wins without a conflict. It skips rules that this release cannot interpret. The
+// server posts them.
 func (c *Client) PredictPostings(ctx context.Context) ([]Expense, error) {
 	var predicted []Expense
 	err := c.storage.Update(ctx, func(tx Tx) error {
@@ -140,7 +140,7 @@ func (c *Client) PredictPostings(ctx context.Context) ([]Expense, error) {
 		}
 		zone, err := expense.ParseZone(settings.TimeZone)
 		if err != nil {
-			return nil //nolint:nilerr // a zone unknown to this release is left to the server
+			return nil //nolint:nilerr // this release does not know the zone, so only the server posts
 		}
 		texts, err := visibleRows(ctx, tx, RuleType)
 		if err != nil {
@@ -172,8 +172,8 @@ func (c *Client) PredictPostings(ctx context.Context) ([]Expense, error) {
 	return predicted, err
 }
 
-// predict queues the occurrences of one rule after the date last, and returns them with the date up to which the rule
-// is now predicted. An occurrence that the user deletes is therefore not predicted again.
+// predict queues the due occurrences of one rule after the date last. It returns them and the last date that it
+// processed. An occurrence that the user deletes is therefore not predicted again.
 func (c *Client) predict(
 	ctx context.Context, tx Tx, rule Rule, last, today expense.Date,
 ) ([]Expense, expense.Date, error) {

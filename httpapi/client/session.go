@@ -36,7 +36,7 @@ type Credentials struct {
 	DeviceName string `json:"device_name,omitempty"` // name of the session in the list of devices
 }
 
-// A Registration holds the parameters of a new account. Empty members use the server's defaults.
+// A Registration holds the parameters of a new account. Empty fields get the server's defaults.
 type Registration struct {
 	Credentials
 	HomeCurrency string `json:"home_currency,omitempty"`
@@ -64,7 +64,7 @@ const (
 type session struct {
 	AccessToken  string    `json:"access_token"`
 	RefreshToken string    `json:"refresh_token"`
-	RefreshAt    time.Time `json:"refresh_at"` // when to refresh it ahead of its expiry
+	RefreshAt    time.Time `json:"refresh_at"` // when to refresh the session, before ExpiresAt
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
@@ -122,7 +122,7 @@ func (c *Client) signIn(ctx context.Context, path string, in any) error {
 		return err
 	}
 	if _, ok := in.(Registration); ok {
-		// A new account never has the ledger in this storage.
+		// The ledger in this storage belongs to an existing account.
 		if _, err := c.Account(ctx); err == nil {
 			return ErrOtherAccount
 		}
@@ -195,7 +195,7 @@ func (c *Client) Logout(ctx context.Context) error {
 		return err
 	}
 	defer c.ownTokens.sem.unlock()
-	return c.ownTokens.forget(ctx, c.ownTokens.current.RefreshToken)
+	return c.ownTokens.removeSession(ctx, c.ownTokens.current.RefreshToken)
 }
 
 func (c *Client) endSession(ctx context.Context, token string) error {
@@ -288,7 +288,7 @@ func (t *sessionTokens) Token(ctx context.Context, rejected string) (string, err
 	case err == nil:
 		return t.current.AccessToken, nil
 	case errors.Is(err, ErrSignedOut):
-		return "", errors.Join(err, t.forget(ctx, t.current.RefreshToken))
+		return "", errors.Join(err, t.removeSession(ctx, t.current.RefreshToken))
 	case t.current.AccessToken != rejected && t.client.now().Before(t.current.ExpiresAt):
 		return t.current.AccessToken, nil // an early refresh failed, but the token is still valid
 	}
@@ -298,8 +298,8 @@ func (t *sessionTokens) Token(ctx context.Context, rejected string) (string, err
 const (
 	// refreshTimeout limits a refresh with all its attempts. The server accepts the previous refresh token for 30 seconds.
 	refreshTimeout = 25 * time.Second
-	// refreshLinger is how long a refresh continues after its caller was cancelled, so that its response is not lost.
-	refreshLinger = 3 * time.Second
+	// refreshAfterCancel is how long a refresh continues after its caller was cancelled, so that its response is not lost.
+	refreshAfterCancel = 3 * time.Second
 )
 
 // refresh replaces the session and stores it before its first use. After a lost response it sends the same refresh
@@ -307,7 +307,7 @@ const (
 func (t *sessionTokens) refresh(ctx context.Context) error {
 	refreshCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(refreshLinger, cancel) })
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(refreshAfterCancel, cancel) })
 	defer stop()
 	body, err := json.Marshal(map[string]string{"refresh_token": t.current.RefreshToken})
 	if err != nil {
@@ -338,8 +338,8 @@ func (t *sessionTokens) save(ctx context.Context) {
 	}
 }
 
-// forget removes the session with this refresh token. It keeps a session that another process has stored since.
-func (t *sessionTokens) forget(ctx context.Context, refreshToken string) error {
+// removeSession removes the session with this refresh token. It keeps a session that another process has stored since.
+func (t *sessionTokens) removeSession(ctx context.Context, refreshToken string) error {
 	t.current, t.unsaved = session{}, false
 	return t.client.storage.Update(ctx, func(tx Tx) error {
 		var stored session

@@ -24,8 +24,8 @@ type Storage interface {
 	Close() error
 }
 
-// A Tx reads and writes within one View or Update. Within a View it must not be used for writes. Neither side may
-// modify a slice after passing it to the other.
+// A Tx reads and writes within one View or Update. Within a View it must not be used for writes. Neither the Tx nor its
+// caller may modify a slice after passing it to the other.
 type Tx interface {
 	// Value returns the value stored under name, or nil if there is none.
 	Value(ctx context.Context, name string) ([]byte, error)
@@ -112,7 +112,7 @@ const (
 	Sent                          // sent at least once without a response; its content is final
 	Acknowledged                  // applied by the server; kept until a pull has returned the result
 	Conflicted                    // conflicts with a change of another device and waits for a Decision
-	Rejected                      // refused by the server for good and not dismissed yet
+	Rejected                      // refused by the server permanently and not dismissed yet
 )
 
 // A Mutation is a change made on this device. A Storage may store it as JSON, from which it decodes to an equal value.
@@ -128,7 +128,7 @@ type Mutation struct {
 	State        State
 	Reissues     int             `json:"Tries"`          // how often it was reissued after a conflict
 	BaseRow      json.RawMessage `json:"Seen,omitempty"` // row before the mutation, as the user saw it; nil: none
-	Predicted    bool            // queued by PredictPostings; yields to the server's own posting
+	Predicted    bool            // queued by PredictPostings; the server's row replaces it without a conflict
 	CreatedAt    time.Time       `json:"Made"` // by the device's clock
 	Result       *MutationResult
 }

@@ -85,8 +85,8 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 }
 
-// permanent reports whether retrying cannot fix an error. A refusal without the API's problem code, such as that of a
-// captive portal, is temporary.
+// permanent reports whether retrying cannot fix an error. An error response without a problem code of the API, for
+// example from a captive portal, is temporary.
 func permanent(err error) bool {
 	if errors.Is(err, ErrSignedOut) || errors.Is(err, ErrOtherAccount) {
 		return true

@@ -1,5 +1,5 @@
-// Package storagetest checks implementations of [client.Storage]. An unsent change exists nowhere but in the Storage,
-// so a defect in it loses data. The package imports no test library.
+// Package storagetest checks implementations of [client.Storage]. An unsent change exists only in the Storage, so a
+// defect of the Storage loses data. The package imports no test library.
 //
 //	func TestMyStorage(t *testing.T) {
 //		if err := storagetest.Check(t.Context(), open, reopen); err != nil {
@@ -29,8 +29,8 @@ import (
 )
 
 // Check runs all checks and returns their errors, joined, or nil. open returns a new, empty Storage at each call.
-// reopen closes a Storage and opens the same one again, as another process would. It is nil for a Storage that lasts
-// only as long as its process.
+// reopen closes a Storage and opens the same one again, as another process would. It is nil for a Storage whose content
+// is lost when the process ends.
 func Check(
 	ctx context.Context, open func() (client.Storage, error), reopen func(client.Storage) (client.Storage, error),
 ) error {
@@ -49,7 +49,7 @@ type check struct {
 	run func(p *probe) error
 }
 
-// A probe is the context of one run of a check.
+// A probe holds the Storage and the context of one run of a check.
 type probe struct {
 	ctx     context.Context //nolint:containedctx // a probe lives as long as one check
 	storage client.Storage
@@ -328,8 +328,8 @@ func checkDeleteMutations(p *probe) error {
 	})
 }
 
-// fill writes text as a value, a row and a mutation.
-func (p *probe) fill(tx client.Tx, text string) error {
+// writeText writes text as a value, a row and a mutation.
+func (p *probe) writeText(tx client.Tx, text string) error {
 	m := mutation("m", 1, client.Queued)
 	m.BaseMutation = text
 	r := row(client.ExpenseType, "a", 1)
@@ -337,8 +337,8 @@ func (p *probe) fill(tx client.Tx, text string) error {
 	return errors.Join(tx.SetValue(p.ctx, "v", []byte(text)), tx.PutRows(p.ctx, r), tx.PutMutations(p.ctx, m))
 }
 
-// filled returns the text that fill wrote. It returns an error if value, row and mutation differ.
-func (p *probe) filled(tx client.Tx) (string, error) {
+// readText returns the text that writeText wrote. It returns an error if value, row and mutation differ.
+func (p *probe) readText(tx client.Tx) (string, error) {
 	value, err := tx.Value(p.ctx, "v")
 	r, rowErr := tx.Row(p.ctx, key(client.ExpenseType, "a"))
 	mutations, mutationsErr := tx.Mutations(p.ctx, client.MutationQuery{})
@@ -355,11 +355,11 @@ var errAborted = errors.New("aborted")
 
 // checkAtomic runs Updates that fail, panic or are cancelled, and verifies that they leave nothing behind.
 func checkAtomic(p *probe) error {
-	if err := p.update(func(tx client.Tx) error { return p.fill(tx, "kept") }); err != nil {
+	if err := p.update(func(tx client.Tx) error { return p.writeText(tx, "kept") }); err != nil {
 		return err
 	}
 	overwrite := func(tx client.Tx) error {
-		return errors.Join(p.fill(tx, "aborted"), tx.PutRows(p.ctx, row(client.BudgetType, "b", 1)),
+		return errors.Join(p.writeText(tx, "aborted"), tx.PutRows(p.ctx, row(client.BudgetType, "b", 1)),
 			tx.SetValue(p.ctx, "more", []byte("x")), tx.SetValue(p.ctx, "v", nil), tx.DeleteMutations(p.ctx, "m"),
 			tx.DeleteRows(p.ctx, key(client.ExpenseType, "a")), tx.DeleteRowsBefore(p.ctx, 9))
 	}
@@ -385,7 +385,7 @@ func checkAtomic(p *probe) error {
 		return errors.New("an Update with a cancelled context returns nil")
 	}
 	return p.verify(func(client.Tx) error { return nil }, func(tx client.Tx) error {
-		text, err := p.filled(tx)
+		text, err := p.readText(tx)
 		if err := expect(err, text == "kept", "failed Updates left %q", text); err != nil {
 			return err
 		}
@@ -437,7 +437,7 @@ func checkExclusive(p *probe) error {
 
 // checkSnapshot reads in Views while another goroutine writes.
 func checkSnapshot(p *probe) error {
-	if err := p.update(func(tx client.Tx) error { return p.fill(tx, "0") }); err != nil {
+	if err := p.update(func(tx client.Tx) error { return p.writeText(tx, "0") }); err != nil {
 		return err
 	}
 	const readers, turns = 3, 10
@@ -451,7 +451,7 @@ func checkSnapshot(p *probe) error {
 	return concurrently(readers+1, func(i int) error {
 		if i < readers {
 			defer reading.Done()
-			return p.compare(turns)
+			return p.readTwice(turns)
 		}
 		for turn := 0; ; turn++ {
 			select {
@@ -459,23 +459,23 @@ func checkSnapshot(p *probe) error {
 				return nil
 			case <-time.After(50 * time.Microsecond):
 			}
-			if err := p.update(func(tx client.Tx) error { return p.fill(tx, fmt.Sprint(turn)) }); err != nil {
+			if err := p.update(func(tx client.Tx) error { return p.writeText(tx, fmt.Sprint(turn)) }); err != nil {
 				return err
 			}
 		}
 	})
 }
 
-// compare reads everything twice in each of n Views.
-func (p *probe) compare(turns int) error {
+// readTwice reads the text twice in each of several Views and compares the results.
+func (p *probe) readTwice(turns int) error {
 	for range turns {
 		err := p.storage.View(p.ctx, func(tx client.Tx) error {
-			before, err := p.filled(tx)
+			before, err := p.readText(tx)
 			if err != nil {
 				return err
 			}
 			time.Sleep(time.Millisecond) // lets an Update commit in between
-			after, err := p.filled(tx)
+			after, err := p.readText(tx)
 			return expect(err, before == after, "the same View returned %q and then %q", before, after)
 		})
 		if err != nil {
@@ -487,8 +487,8 @@ func (p *probe) compare(turns int) error {
 
 // checkClose fills a Storage and reads it after reopening. [Check] itself verifies that Close succeeds.
 func checkClose(p *probe) error {
-	return p.verify(func(tx client.Tx) error { return p.fill(tx, "closed") }, func(tx client.Tx) error {
-		_, err := p.filled(tx)
+	return p.verify(func(tx client.Tx) error { return p.writeText(tx, "closed") }, func(tx client.Tx) error {
+		_, err := p.readText(tx)
 		return err
 	})
 }
