@@ -33,8 +33,12 @@ var now = time.Date(2025, time.June, 1, 12, 0, 0, 0, time.UTC)
 
 // someNotes are such as people write, in several scripts, short and long.
 var someNotes = []string{
-	"Mittagessen im Café „Größe“", "Ραντεβού στην Αθήνα, €12", "Обед в Москве ₽", "Ramen 拉麺 in 東京, 漢字とかな", "Short", "",
-	"A long note that wraps: " + strings.Repeat("the train to Zürich was late again, ", 12), "First line\nsecond line\n\nfourth line",
+	"Mittagessen im Café „Größe“", "Ραντεβού στην Αθήνα, €12", "Обед в Москве ₽",
+	"Ramen 拉麺 in 東京, 漢字とかな",
+	"Short",
+	"",
+	"A long note that wraps: " + strings.Repeat("the train to Zürich was late again, ", 12),
+	"First line\nsecond line\n\nfourth line",
 	strings.Repeat("W", 120), "naïve façade Å ø ł ő ș ğ ı İ ₹ 500 ¥ 1000 £ ₩ ₺ ₽ 한국어",
 }
 
@@ -63,8 +67,10 @@ func yearLedger(t testing.TB, n int, notes func(i int) string) (store.Store, []e
 		var id uuid.UUID
 		id[0], id[1], id[2], id[15] = byte(i>>16), byte(i>>8), byte(i), 1
 		e := expense.Expense{
-			ID: id, Amount: amount, Date: expense.MustDate("2025-01-01").AddDays(random.IntN(365)), Notes: strings.TrimSpace(fmt.Sprintf("#%05d %s", i, notes(i))),
-			CategoryID: ledger.Categories[random.IntN(4)].ID, Home: expense.MustMoney("0", "EUR"), CreatedAt: expense.Timestamp(now), UpdatedAt: expense.Timestamp(now),
+			ID: id, Amount: amount, Date: expense.MustDate("2025-01-01").AddDays(random.IntN(365)),
+			Notes:      strings.TrimSpace(fmt.Sprintf("#%05d %s", i, notes(i))),
+			CategoryID: ledger.Categories[random.IntN(4)].ID, Home: expense.MustMoney("0", "EUR"),
+			CreatedAt: expense.Timestamp(now), UpdatedAt: expense.Timestamp(now),
 		}
 		switch code := currency.Code(); code {
 		case "EUR":
@@ -80,7 +86,8 @@ func yearLedger(t testing.TB, n int, notes func(i int) string) (store.Store, []e
 		}
 		rows[i] = e
 	}
-	err = st.Update(t.Context(), "ada", func(tx store.Tx) error { _, err := tx.PutExpenses(t.Context(), rows...); return err })
+	err = st.Update(t.Context(), "ada",
+		func(tx store.Tx) error { _, err := tx.PutExpenses(t.Context(), rows...); return err })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +208,8 @@ func TestEveryExpenseAndEveryTotalIsOnThePages(t *testing.T) {
 		if e.Pending() {
 			want = append(want, "pending")
 		} else {
-			want = append(want, strings.Replace(e.Rate.Value.String(), ".", ",", 1), e.Rate.Date.String(), string(e.Rate.Source), money(e.Home))
+			want = append(want, strings.Replace(e.Rate.Value.String(), ".", ",", 1), e.Rate.Date.String(), string(e.Rate.Source),
+				money(e.Home))
 		}
 		line := lines[fmt.Sprintf("#%05d", i)]
 		for _, part := range want {
@@ -215,20 +223,26 @@ func TestEveryExpenseAndEveryTotalIsOnThePages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range made.ByCategory {
-		row := regexp.MustCompile(regexp.QuoteMeta(c.Name) + ` +` + fmt.Sprint(c.Sum.Count) + ` +` + strings.Replace(c.Share.String(), ".", ",", 1) + ` % +` + regexp.QuoteMeta(money(c.Sum.Home)))
+		row := regexp.MustCompile(regexp.QuoteMeta(c.Name) + ` +` + fmt.Sprint(c.Sum.Count) + ` +` +
+			strings.Replace(c.Share.String(), ".", ",", 1) + ` % +` + regexp.QuoteMeta(money(c.Sum.Home)))
 		if !row.MatchString(text) {
 			t.Errorf("no line for the category %s: %s", c.Name, row)
 		}
 	}
 	for _, c := range made.ByCurrency {
-		row := regexp.MustCompile(c.Paid.Currency().Code() + ` +` + fmt.Sprint(c.Sum.Count) + ` +` + regexp.QuoteMeta(money(c.Paid)) + ` +` + regexp.QuoteMeta(money(c.Sum.Home)))
+		row := regexp.MustCompile(c.Paid.Currency().Code() + ` +` + fmt.Sprint(c.Sum.Count) + ` +` +
+			regexp.QuoteMeta(money(c.Paid)) + ` +` + regexp.QuoteMeta(money(c.Sum.Home)))
 		if !row.MatchString(text) {
 			t.Errorf("no line for the currency %s: %s", c.Paid.Currency(), row)
 		}
 	}
 	for _, part := range []string{
-		"Expenses from 2025-01-01 to 2025-12-31", "Ada Łovelace", "Home currency", "2025-06-01 12:00 UTC", money(made.Sum.Home), "(continued)", "Page 1 of ",
-		"ecb: the euro foreign exchange reference rates of the European Central Bank", "東京", "한국어", "₹ 500", "Größe", "Αθήνα", "Москве",
+		"Expenses from 2025-01-01 to 2025-12-31", "Ada Łovelace", "Home currency", "2025-06-01 12:00 UTC",
+		money(made.Sum.Home), "(continued)", "Page 1 of ",
+		"ecb: the euro foreign exchange reference rates of the European Central Bank", "東京", "한국어", "₹ 500",
+		"Größe",
+		"Αθήνα",
+		"Москве",
 		"pending: there is no rate",
 	} {
 		if !strings.Contains(text, part) {
@@ -243,7 +257,8 @@ func TestEveryExpenseAndEveryTotalIsOnThePages(t *testing.T) {
 func TestWhatTheFontsLackIsMarkedAndFootnoted(t *testing.T) {
 	st, _ := yearLedger(t, 3, func(i int) string { return []string{"🍜 noodles", "عربي", "plain"}[i] })
 	text := poppler(t, pdfOf(t, st, "ada 🍜"), "pdftotext", "-layout")
-	for _, part := range []string{"� noodles", "����", "plain", "� replaces a character that the fonts of this document do not have"} {
+	for _, part := range []string{"� noodles", "����", "plain",
+		"� replaces a character that the fonts of this document do not have"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the pages lack %q:\n%s", part, text)
 		}
@@ -263,7 +278,8 @@ func TestAReportSaysWhatItIs(t *testing.T) {
 	pdf := pdfOf(t, st, "Ada Łovelace")
 	info := poppler(t, pdf, "pdfinfo", "-isodates")
 	for _, part := range []string{
-		"Title:           Expenses from 2025-01-01 to 2025-12-31", "Author:          Ada Łovelace", "CreationDate:    2025-06-01T12:00:00",
+		"Title:           Expenses from 2025-01-01 to 2025-12-31", "Author:          Ada Łovelace",
+		"CreationDate:    2025-06-01T12:00:00",
 		"ModDate:         2025-06-01T12:00:00", "Page size:       841.89 x 595.28 pts (A4)",
 	} {
 		if !strings.Contains(info, part) {
@@ -285,7 +301,8 @@ func TestTheFrontPageHoldsTheTotals(t *testing.T) {
 	for i := range rows {
 		e := &rows[i]
 		e.CategoryID, e.Version = categories[i%len(categories)].ID, 2
-		e.Amount, e.Rate = expense.MustMoney("12.50", "EUR"), expense.Rate{Value: expense.MustFactor("1"), Date: e.Date, Source: expense.SourceIdentity}
+		e.Amount, e.Rate = expense.MustMoney("12.50", "EUR"), expense.Rate{Value: expense.MustFactor("1"), Date: e.Date,
+			Source: expense.SourceIdentity}
 		if i%3 > 0 {
 			// A rate with all of its digits, below one cent.
 			e.Amount = expense.MustMoney("1250", []string{"JPY", "INR"}[i%3-1])
@@ -295,7 +312,8 @@ func TestTheFrontPageHoldsTheTotals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	err = st.Update(t.Context(), "ada", func(tx store.Tx) error { _, err := tx.PutExpenses(t.Context(), rows...); return err })
+	err = st.Update(t.Context(), "ada",
+		func(tx store.Tx) error { _, err := tx.PutExpenses(t.Context(), rows...); return err })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +330,8 @@ func TestTheFrontPageHoldsTheTotals(t *testing.T) {
 func TestAReportOfNoExpensesHasNoPictures(t *testing.T) {
 	st, _ := yearLedger(t, 0, nil)
 	pdf := pdfOf(t, st, "ada")
-	if text := poppler(t, pdf, "pdftotext", "-layout"); !strings.Contains(text, "0,00") || bytes.Contains(pdf, []byte("/Subtype /Image")) {
+	if text := poppler(t, pdf, "pdftotext", "-layout"); !strings.Contains(text, "0,00") ||
+		bytes.Contains(pdf, []byte("/Subtype /Image")) {
 		t.Errorf("pictures of nothing, or no total:\n%s", text)
 	}
 }
@@ -344,15 +363,20 @@ func TestANoteLongerThanAPageGoesOnOverPages(t *testing.T) {
 
 func TestNoTextMakesTheEngineFail(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		text := rapid.OneOf(rapid.String(), rapid.SampledFrom(exporttest.HostileTexts()), rapid.StringMatching(`(\pL|\pM|\pS|\pZ|\pC){0,200}`),
+		text := rapid.OneOf(rapid.String(), rapid.SampledFrom(exporttest.HostileTexts()),
+			rapid.StringMatching(`(\pL|\pM|\pS|\pZ|\pC){0,200}`),
 			rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }))
 		summary := report.Summary{
-			Settings: expense.Settings{Home: expense.MustCurrency("EUR"), Locale: rapid.SampledFrom([]string{"en", "ar", "hi", "my", "de-CH", "x"}).Draw(rt, "locale")},
-			Dates:    expense.MustMonth("2025-01").Range(), Sum: expense.NewSum(expense.MustCurrency("EUR")),
-			ByCategory: []report.CategorySpending{{ID: uuid.UUID{1}, Name: text.Draw(rt, "category"), Sum: expense.NewSum(expense.MustCurrency("EUR"))}},
+			Settings: expense.Settings{Home: expense.MustCurrency("EUR"),
+				Locale: rapid.SampledFrom([]string{"en", "ar", "hi", "my", "de-CH", "x"}).Draw(rt, "locale")},
+			Dates: expense.MustMonth("2025-01").Range(), Sum: expense.NewSum(expense.MustCurrency("EUR")),
+			ByCategory: []report.CategorySpending{
+				{ID: uuid.UUID{1}, Name: text.Draw(rt, "category"), Sum: expense.NewSum(expense.MustCurrency("EUR"))}},
 		}
-		rows := seq(expense.Expense{ID: uuid.UUID{2}, CategoryID: uuid.UUID{1}, Notes: text.Draw(rt, "notes"), Amount: expense.MustMoney("1", "AED"), Date: expense.MustDate("2025-01-02")})
-		made, err := export.ReadReport(t.Context(), listing{rows}, summary, export.ReportOptions{Owner: text.Draw(rt, "who"), Now: now})
+		rows := seq(expense.Expense{ID: uuid.UUID{2}, CategoryID: uuid.UUID{1}, Notes: text.Draw(rt, "notes"),
+			Amount: expense.MustMoney("1", "AED"), Date: expense.MustDate("2025-01-02")})
+		made, err := export.ReadReport(t.Context(), listing{rows}, summary,
+			export.ReportOptions{Owner: text.Draw(rt, "who"), Now: now})
 		if err != nil {
 			rt.Fatal(err)
 		}

@@ -43,14 +43,16 @@ func (s server) download(target, media, name string) []byte {
 func TestALedgersBackupIsRestored(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
-		s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","currency":"USD","notes":"=1\n\"x\" <b>&","date":"2026-03-07","rate":"0.75"}`)
+		s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","currency":"USD","notes":"=1\n\"x\" <b>&",`+
+			`"date":"2026-03-07","rate":"0.75"}`)
 		s.must(201, "POST", "/v1/expenses", `{"amount":"3.250","currency":"KWD","category":"Food"}`)
 		s.must(201, "POST", "/v1/budgets", `{"category_id":"`+categoryID(s, "Food")+`","amount":"100"}`)
 		file := s.download("/v1/exports/ledger.ndjson", "application/x-ndjson", "ledger.ndjson")
 
 		other := s.as("boris")
 		other.must(200, "GET", "/v1/settings", "")
-		restored, err := backup.Restore(t.Context(), st, "boris", expense.Env{Now: noon}, bytes.NewReader(file), backup.RestoreOptions{})
+		restored, err := backup.Restore(t.Context(), st, "boris", expense.Env{Now: noon}, bytes.NewReader(file),
+			backup.RestoreOptions{})
 		if err != nil || restored.Expenses != 2 || restored.Budgets != 1 {
 			t.Fatalf("%+v, %v", restored, err)
 		}
@@ -63,10 +65,13 @@ func TestALedgersBackupIsRestored(t *testing.T) {
 
 func TestALineOfNDJSONIsAnExpenseOfTheList(t *testing.T) {
 	s := serve(t, memstore.New())
-	s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","currency":"USD","notes":"<tea> & \"milk\"","date":"2026-03-07"}`)
+	s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","currency":"USD","notes":"<tea> & \"milk\"",`+
+		`"date":"2026-03-07"}`)
 	s.must(201, "POST", "/v1/expenses", `{"amount":"3.250","currency":"KWD","category":"Food"}`)
 	list := s.must(200, "GET", "/v1/expenses?sort=date", "").list()
-	lines := strings.Split(strings.TrimSuffix(string(s.download("/v1/exports/expenses.ndjson", "application/x-ndjson", "expenses.ndjson")), "\n"), "\n")
+	lines := strings.Split(
+		strings.TrimSuffix(string(s.download("/v1/exports/expenses.ndjson", "application/x-ndjson", "expenses.ndjson")),
+			"\n"), "\n")
 	equal(t, "lines", len(lines), len(list))
 	for i, line := range lines {
 		var got map[string]any
@@ -79,8 +84,10 @@ func TestALineOfNDJSONIsAnExpenseOfTheList(t *testing.T) {
 	if strings.Count(filtered, "\n") != 1 || !strings.Contains(filtered, "KWD") {
 		t.Errorf("filtered: %s", filtered)
 	}
-	s.refused(400, "unknown_parameter", []string{"bom unknown_parameter"}, "GET", "/v1/exports/expenses.ndjson?bom=true", "")
-	equal(t, "an empty ledger's", len(s.as("boris").download("/v1/exports/expenses.ndjson", "application/x-ndjson", "expenses.ndjson")), 0)
+	s.refused(400, "unknown_parameter", []string{"bom unknown_parameter"}, "GET", "/v1/exports/expenses.ndjson?bom=true",
+		"")
+	equal(t, "an empty ledger's",
+		len(s.as("boris").download("/v1/exports/expenses.ndjson", "application/x-ndjson", "expenses.ndjson")), 0)
 }
 
 func TestAPDFIsOfAYearOrOfSomeDays(t *testing.T) {
@@ -91,7 +98,8 @@ func TestAPDFIsOfAYearOrOfSomeDays(t *testing.T) {
 		"/v1/exports/report.pdf?date_from=2026-03-01&date_to=2026-03-15": "expenses-2026-03-01-2026-03-15.pdf",
 		"/v1/exports/report.pdf?date_from=2026-03-07&date_to=2026-03-07": "expenses-2026-03-07-2026-03-07.pdf",
 	} {
-		if file := s.download(target, "application/pdf", name); !bytes.HasPrefix(file, []byte("%PDF-")) || !bytes.HasSuffix(file, []byte("%%EOF\n")) {
+		if file := s.download(target, "application/pdf", name); !bytes.HasPrefix(file, []byte("%PDF-")) ||
+			!bytes.HasSuffix(file, []byte("%%EOF\n")) {
 			t.Errorf("%s is no PDF: %d bytes", target, len(file))
 		}
 	}
@@ -119,16 +127,19 @@ func TestAPDFOfTooManyExpensesIsRefused(t *testing.T) {
 	for i := range rows {
 		rows[i] = expense.Expense{
 			ID: uuid.New(), Amount: expense.MustMoney("1", "EUR"), Date: expense.MustDate("2026-03-01"), CategoryID: food,
-			Rate: expense.Rate{Value: expense.MustFactor("1"), Date: expense.MustDate("2026-03-01"), Source: expense.SourceIdentity},
+			Rate: expense.Rate{Value: expense.MustFactor("1"), Date: expense.MustDate("2026-03-01"),
+				Source: expense.SourceIdentity},
 			Home: expense.MustMoney("1", "EUR"), CreatedAt: noon, UpdatedAt: noon,
 		}
 	}
-	err := st.Update(t.Context(), "anna", func(tx store.Tx) error { _, err := tx.PutExpenses(t.Context(), rows...); return err })
+	err := st.Update(t.Context(), "anna",
+		func(tx store.Tx) error { _, err := tx.PutExpenses(t.Context(), rows...); return err })
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.refused(422, "validation_error", []string{"year too_many_expenses"}, "GET", "/v1/exports/report.pdf?year=2026", "")
-	s.refused(422, "validation_error", []string{"date_from too_many_expenses"}, "GET", "/v1/exports/report.pdf?date_from=2026-03-01&date_to=2026-03-01", "")
+	s.refused(422, "validation_error", []string{"date_from too_many_expenses"}, "GET",
+		"/v1/exports/report.pdf?date_from=2026-03-01&date_to=2026-03-01", "")
 }
 
 // A watched store hands the expenses of its snapshots on through a function.
@@ -153,11 +164,12 @@ func (r watchedReader) Expenses(ctx context.Context, query expense.Query) iter.S
 func TestTwoPDFsAreMadeAtOnceAndTheNextWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inside, release := 0, make(chan struct{})
-		st := watched{memstore.New(), func(_ context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
-			inside++
-			<-release
-			return rows
-		}}
+		st := watched{memstore.New(),
+			func(_ context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
+				inside++
+				<-release
+				return rows
+			}}
 		s := serve(t, st)
 		s.must(200, "GET", "/v1/settings", "")
 		get := func(code *int) {
@@ -213,10 +225,11 @@ var exports = []string{"/v1/exports/expenses.csv", "/v1/exports/expenses.ndjson"
 func TestAnExportBeginsBeforeItsFirstRowIsFound(t *testing.T) {
 	for _, path := range exports[:2] {
 		release := make(chan struct{})
-		st := watched{memstore.New(), func(_ context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
-			<-release
-			return rows
-		}}
+		st := watched{memstore.New(),
+			func(_ context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
+				<-release
+				return rows
+			}}
 		web := httptest.NewServer(serve(t, st).handler)
 		response := fetch(t.Context(), t, web.URL+path)
 		equal(t, "status", response.StatusCode, 200)
@@ -284,9 +297,10 @@ func TestAClientThatGoesAwayEndsTheQuery(t *testing.T) {
 		inner := memstore.New()
 		e := anExpense(t, inner)
 		ended := make(chan struct{})
-		st := watched{inner, func(ctx context.Context, _ iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
-			return endless(ctx, e, func() { close(ended) })
-		}}
+		st := watched{inner,
+			func(ctx context.Context, _ iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
+				return endless(ctx, e, func() { close(ended) })
+			}}
 		web := httptest.NewServer(serve(t, st).handler)
 		ctx, leave := context.WithCancel(t.Context())
 		response := fetch(ctx, t, web.URL+path)
@@ -331,20 +345,21 @@ func TestAnErrorInTheMiddleCutsTheConnection(t *testing.T) {
 func TestAnExportHoldsUpNoWriter(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, inner store.Store) {
 		wrote := false
-		st := watched{inner, func(ctx context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
-			return func(yield func(expense.Expense, error) bool) {
-				for e, err := range rows {
-					if !wrote && err == nil {
-						// Within the export's own snapshot, the same ledger is written to.
-						wrote = true
-						serve(t, inner).must(201, "POST", "/v1/expenses", `{"amount":"1","date":"2026-03-01"}`)
-					}
-					if !yield(e, err) {
-						return
+		st := watched{inner,
+			func(ctx context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
+				return func(yield func(expense.Expense, error) bool) {
+					for e, err := range rows {
+						if !wrote && err == nil {
+							// Within the export's own snapshot, the same ledger is written to.
+							wrote = true
+							serve(t, inner).must(201, "POST", "/v1/expenses", `{"amount":"1","date":"2026-03-01"}`)
+						}
+						if !yield(e, err) {
+							return
+						}
 					}
 				}
-			}
-		}}
+			}}
 		anExpense(t, inner)
 		s := serve(t, st)
 		file := s.must(200, "GET", "/v1/exports/expenses.csv", "").Body.String()
@@ -369,12 +384,15 @@ func TestPresetsAreListedAndTaken(t *testing.T) {
 			t.Errorf("no preset %s in %v", name, names)
 		}
 	}
-	file := "\"Date\",\"Description\",\"Original Description\",\"Amount\",\"Transaction Type\",\"Category\",\"Account Name\",\"Labels\",\"Notes\"\n" +
+	file := "\"Date\",\"Description\",\"Original Description\",\"Amount\",\"Transaction Type\",\"Category\",\"Account " +
+		"Name\",\"Labels\",\"Notes\"\n" +
 		"3/01/2026,Tea,TEA,5.02,debit,Food,Cash,,\n3/02/2026,Pay,PAY,1000,credit,Paycheck,Cash,,\n"
 	first := s.upload("", `{"preset":"mint"}`, file)
 	equal(t, "the answer", first.Body.String(), `{"added":1,"known":0,"ignored":1,"failed":[],"dry_run":false}`)
 	equal(t, "again", s.upload("", `{"preset":"mint"}`, file).json["known"], any(1.0))
-	equal(t, "in euros", s.as("boris").upload("", `{"preset":"mint","currency":{"value":"EUR"}}`, file).json["added"], any(1.0))
+	equal(t, "in euros", s.as("boris").upload("", `{"preset":"mint","currency":{"value":"EUR"}}`, file).json["added"],
+		any(1.0))
 	body, media := form(t, "mapping", `{"preset":"minty"}`, "file", file)
-	s.refused(422, "validation_error", []string{"#/mapping/preset unknown_preset"}, "POST", "/v1/imports/expenses", body, "Content-Type", media)
+	s.refused(422, "validation_error", []string{"#/mapping/preset unknown_preset"}, "POST", "/v1/imports/expenses", body,
+		"Content-Type", media)
 }

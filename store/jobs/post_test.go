@@ -69,7 +69,8 @@ func TestPostDue_ConcurrentCallsPostOnce(t *testing.T) {
 	}
 }
 
-// putDailyRule adds a rule whose occurrences on a number of days up to today are due. It is written without posting them.
+// putDailyRule adds a rule whose occurrences on a number of days up to today are due. It is written without posting
+// them.
 func putDailyRule(t *testing.T, st store.Store, owner expense.OwnerID, days int) {
 	t.Helper()
 	until := expense.MustDate("2026-03-31")
