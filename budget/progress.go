@@ -48,7 +48,7 @@ func (m MonthProgress) All() []Progress {
 	return append(slices.Clip(m.ByCategory), *m.Total)
 }
 
-// Complete reports whether p includes every expense. It does not if an expense is pending.
+// Complete reports whether p includes every expense, that is, whether none is pending.
 func (p Progress) Complete() bool { return p.Spent.Complete() && len(p.CarriedPending) == 0 }
 
 // Available returns Limit + Carried. It is negative if the carried deficit exceeds the limit.
@@ -235,7 +235,7 @@ func (s Snapshot) progress(
 	return months, nil
 }
 
-// A spending holds the sums of the expenses by month and category.
+// A spending holds the totals of a totalsQuery, as sums by month and by category.
 type spending struct {
 	home       expense.Currency
 	categories map[monthCategory]expense.Sum

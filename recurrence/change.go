@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -297,8 +296,8 @@ func (r Rule) restarted(day expense.Date, draft Draft) (Rule, int) {
 	return r, 0
 }
 
-// skipDaysOf returns the rule with the days from a day on skipped for which another rule has or had an expense: a
-// device may have added one in advance, and the user may have deleted it. An expense lies at most
+// skipDaysOf returns the rule with these days skipped: the days on and after from for which the rule other has or had
+// an expense. A device may have added the expense in advance, and the user may have deleted it. An expense lies at most
 // [expense.MaxDaysAhead] days ahead.
 func (r Rule) skipDaysOf(ctx context.Context, tx Tx, other uuid.UUID, from, today expense.Date) (Rule, error) {
 	var days []expense.Date
@@ -311,19 +310,17 @@ func (r Rule) skipDaysOf(ctx context.Context, tx Tx, other uuid.UUID, from, toda
 	for day := from; !day.After(today.AddDays(expense.MaxDaysAhead)); day = day.AddDays(1) {
 		days = append(days, day)
 	}
-	for chunk := range slices.Chunk(days, MaxBatch) {
-		ids := make([]uuid.UUID, len(chunk))
-		for i, day := range chunk {
-			ids[i] = expense.OccurrenceID(other, day)
-		}
-		known, err := tx.KnownExpenseIDs(ctx, ids...)
-		if err != nil {
-			return Rule{}, fmt.Errorf("rule %s: %w", other, err)
-		}
-		for i, id := range ids {
-			if slices.Contains(known, id) {
-				r.Skipped = r.Skipped.With(chunk[i])
-			}
+	ids := make([]uuid.UUID, len(days))
+	for i, day := range days {
+		ids[i] = expense.OccurrenceID(other, day)
+	}
+	known, err := knownIDs(ctx, tx, ids)
+	if err != nil {
+		return Rule{}, fmt.Errorf("rule %s: %w", other, err)
+	}
+	for i, id := range ids {
+		if known[id] {
+			r.Skipped = r.Skipped.With(days[i])
 		}
 	}
 	return r, nil

@@ -7,9 +7,9 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// Occurrences yields the dates of the rule in the range from … to, in ascending order. A zero from is the start. A
-// zero to is the end of the rule, or of the calendar. The dates depend only on the fields from Freq to Count, so
-// posted, skipped and paused occurrences are included. Occurrences does not walk through the dates before from.
+// Occurrences yields the dates of the rule in the range from … to, in ascending order. A zero from is the start. A zero
+// to is the end of the rule, or of the calendar. The dates depend only on the fields from Freq to Count, so posted,
+// skipped and paused occurrences are included. Occurrences does not iterate over the dates before from.
 func (r Rule) Occurrences(from, to expense.Date) iter.Seq[expense.Date] {
 	return func(yield func(expense.Date) bool) {
 		if r.Start.IsZero() {
@@ -49,10 +49,10 @@ func (r Rule) NextAfter(day expense.Date) expense.Date {
 	return expense.Date{}
 }
 
-// slots numbers the candidate dates of a rule from 0 on, so that the date of a slot, and the slot near a date, can be
-// computed without walking through the slots between. A daily rule has a slot for each interval of days, a weekly rule
-// one for each of its weekdays in each interval of weeks, and a monthly or yearly rule one for each interval of
-// months. A slot is not an occurrence if it is before the start, or if its month does not have the day and is skipped.
+// slots numbers the candidate dates of a rule from 0. So the date of a slot, and the slot near a date, can be computed
+// without iterating over the slots before it. A daily rule has a slot for each interval of days, a weekly rule one for
+// each of its weekdays in each interval of weeks, and a monthly or yearly rule one for each interval of months. A slot
+// is not an occurrence if it is before the start, or if its month does not have the day and is skipped.
 type slots struct {
 	start       expense.Date
 	step        int // days, weeks or months of an interval

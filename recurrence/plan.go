@@ -37,19 +37,13 @@ func Plan(ctx context.Context, r expense.Reader, rules []Rule, dates expense.Ran
 			}
 		}
 	}
-	known := make(map[uuid.UUID]bool)
-	for chunk := range slices.Chunk(planned, MaxBatch) {
-		ids := make([]uuid.UUID, len(chunk))
-		for i, p := range chunk {
-			ids[i] = expense.OccurrenceID(p.Rule.ID, p.Date)
-		}
-		found, err := r.KnownExpenseIDs(ctx, ids...)
-		if err != nil {
-			return nil, fmt.Errorf("expenses of planned occurrences: %w", err)
-		}
-		for _, id := range found {
-			known[id] = true
-		}
+	ids := make([]uuid.UUID, len(planned))
+	for i, p := range planned {
+		ids[i] = expense.OccurrenceID(p.Rule.ID, p.Date)
+	}
+	known, err := knownIDs(ctx, r, ids)
+	if err != nil {
+		return nil, fmt.Errorf("expenses of planned occurrences: %w", err)
 	}
 	planned = slices.DeleteFunc(planned, func(p PlannedOccurrence) bool {
 		return known[expense.OccurrenceID(p.Rule.ID, p.Date)]
@@ -58,4 +52,20 @@ func Plan(ctx context.Context, r expense.Reader, rules []Rule, dates expense.Ran
 		return cmp.Or(a.Date.Compare(b.Date), bytes.Compare(a.Rule.ID[:], b.Rule.ID[:]))
 	})
 	return planned, nil
+}
+
+// knownIDs returns those of ids that belong to an expense or to the tombstone of one. One query has at most MaxBatch
+// ids.
+func knownIDs(ctx context.Context, r expense.Reader, ids []uuid.UUID) (map[uuid.UUID]bool, error) {
+	known := make(map[uuid.UUID]bool)
+	for chunk := range slices.Chunk(ids, MaxBatch) {
+		found, err := r.KnownExpenseIDs(ctx, chunk...)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range found {
+			known[id] = true
+		}
+	}
+	return known, nil
 }

@@ -32,7 +32,7 @@ func (r Rule) RemainingOccurrences(from expense.Date) iter.Seq[expense.Date] {
 	}
 }
 
-// withNext returns the rule with its cursor on the first occurrence from a day on that is not skipped. It does not
+// withNext returns the rule with Next set to the first occurrence on or after from that is not skipped. It does not
 // change SettledThrough. It drops skipped days that are settled, because those are never posted anyway.
 func (r Rule) withNext(from expense.Date) Rule {
 	r.Next, r.Skipped = from, r.Skipped.NotBefore(r.SettledThrough.AddDays(1))
@@ -91,18 +91,12 @@ func NextDates(ctx context.Context, r expense.Reader, env expense.Env, rules ...
 			break
 		}
 	}
-	exists := make(map[uuid.UUID]bool)
-	for chunk := range slices.Chunk(ids, MaxBatch) {
-		known, err := r.KnownExpenseIDs(ctx, chunk...)
-		if err != nil {
-			return nil, fmt.Errorf("expenses of next occurrences: %w", err)
-		}
-		for _, id := range known {
-			exists[id] = true
-		}
+	known, err := knownIDs(ctx, r, ids)
+	if err != nil {
+		return nil, fmt.Errorf("expenses of next occurrences: %w", err)
 	}
 	for i, rule := range rules {
-		if next[i].IsZero() || !exists[expense.OccurrenceID(rule.ID, next[i])] {
+		if next[i].IsZero() || !known[expense.OccurrenceID(rule.ID, next[i])] {
 			continue
 		}
 		dates, err := rule.nextUnposted(ctx, r, next[i], 1)
@@ -124,8 +118,8 @@ func (r Rule) resumeDay(today expense.Date) expense.Date {
 	return r.Next
 }
 
-// nextUnposted returns the next n dates from a day on that will be posted. It leaves out dates whose expense a device
-// has added in advance.
+// nextUnposted returns the first n dates on or after from that will be posted. It leaves out dates whose expense a
+// device has added in advance.
 func (r Rule) nextUnposted(
 	ctx context.Context, reader expense.Reader, from expense.Date, n int,
 ) ([]expense.Date, error) {

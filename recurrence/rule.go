@@ -65,7 +65,7 @@ type Rule struct {
 
 	LastError string    // why Next could not be posted, as text for the user; empty: no failure
 	Failures  int       // consecutive failures to post Next
-	RetryAt   time.Time // Post does not retry before this time, UTC, whole microseconds; zero: no delay
+	RetryAt   time.Time // Post does not retry before this time; UTC, whole microseconds; zero: no delay
 
 	Version   expense.Version
 	Guard     expense.Version // version of the last change of a guarded field; set by the store
@@ -174,7 +174,7 @@ func (r Rule) validateSchedule(errs *expense.ValidationErrors) {
 	}
 }
 
-// DueAt returns the time from which on the rule is due: the start of the day Next in zone. RetryAt does not affect it.
+// DueAt returns the time at which the rule becomes due: the start of the day Next in zone. RetryAt does not affect it.
 // The time is zero if the rule is paused or has no occurrence left.
 func (r Rule) DueAt(zone expense.Zone) time.Time {
 	if r.Paused || r.Next.IsZero() {

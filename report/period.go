@@ -211,8 +211,9 @@ func Range(ctx context.Context, r Reader, now time.Time, dates expense.Range) (R
 	return RangeReport{Summary: summary}, err
 }
 
-// LargestExpenses returns the n largest expenses of a range of days, by the amount in the home currency and the
-// largest first. It returns at most [MaxLargestExpenses], and neither refunds nor pending expenses.
+// LargestExpenses returns the n largest expenses of a range of days, ordered by the amount in the home currency,
+// descending. It returns at most [MaxLargestExpenses], and none if n is not positive. It omits refunds and pending
+// expenses.
 func LargestExpenses(ctx context.Context, r expense.Reader, dates expense.Range, n int) ([]expense.Expense, error) {
 	if n <= 0 {
 		return nil, nil

@@ -29,7 +29,7 @@ func (t TrendReport) Title(format locale.Formatter) string {
 	return locale.IsolateBidi(t.Category.Name) + ", " + daysTitle(format, t.Dates)
 }
 
-// A TrendPoint is the sum of one day, week or month. The first and the last one only include the days of the range.
+// A TrendPoint is the sum of one day, week or month. The first and the last point include only the days of the range.
 type TrendPoint struct {
 	Dates expense.Range
 	Sum   expense.Sum

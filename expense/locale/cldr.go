@@ -14,41 +14,41 @@ import (
 	"golang.org/x/text/language"
 )
 
-// format is the parsed data of one locale.
-type format struct {
-	keys            map[string]string // the locale's data, see localesGzip
+// localeData is the parsed data of one locale.
+type localeData struct {
+	values          map[string]string // the locale's data, see localesGzip
 	zero            rune              // the digit zero in dates; the digits 1 to 9 follow it
 	money           *moneyStyle
 	moneyByCurrency map[string]*moneyStyle // the currencies with a pattern or signs of their own, by code
 }
 
-func newFormat(tag language.Tag) *format {
-	keys := localeKeys(tag)
+func newLocaleData(tag language.Tag) *localeData {
+	values := localeValues(tag)
 	prefix, zero := "", '0'
-	if native := keys["digits"]; native != "" {
+	if native := values["digits"]; native != "" {
 		if tag.TypeForKey("nu") == "latn" {
 			prefix = "latn."
 		} else {
 			zero, _ = utf8.DecodeRuneInString(native)
 		}
 	}
-	minimum, err := strconv.Atoi(keys["min"])
+	minimum, err := strconv.Atoi(values["min"])
 	if err != nil {
 		panic(fmt.Sprintf("locale: locales.txt.gz: %v", err)) // the generator always writes a number
 	}
 	sign := func(code, key string) string {
-		if own := keys[code+"."+key]; own != "" {
+		if own := values[code+"."+key]; own != "" {
 			return own
 		}
-		return keys[prefix+key]
+		return values[prefix+key]
 	}
 	style := func(code string) *moneyStyle {
-		s := parsePattern(sign(code, "pattern"), keys[prefix+"minus"])
+		s := parsePattern(sign(code, "pattern"), values[prefix+"minus"])
 		s.decimal, s.group, s.minGroupingDigits, s.zero = sign(code, "decimal"), sign(code, "group"), minimum, zero
 		return s
 	}
-	f := &format{keys: keys, zero: zero, money: style(""), moneyByCurrency: map[string]*moneyStyle{}}
-	for key := range keys {
+	f := &localeData{values: values, zero: zero, money: style(""), moneyByCurrency: map[string]*moneyStyle{}}
+	for key := range values {
 		if code, _, found := strings.Cut(key, "."); found && len(code) == 3 && f.moneyByCurrency[code] == nil {
 			f.moneyByCurrency[code] = style(code)
 		}
@@ -90,21 +90,21 @@ var locales = sync.OnceValue(func() map[string]string {
 	return lines
 })
 
-// localeKeys returns the keys of the nearest locale to tag, including those it inherits.
-func localeKeys(tag language.Tag) map[string]string {
+// localeValues returns the values of the nearest locale to tag, including those it inherits.
+func localeValues(tag language.Tag) map[string]string {
 	lines := locales()
-	keys := map[string]string{}
+	values := map[string]string{}
 	for name := localeName(tag, lines); name != ""; {
 		fields := strings.Split(lines[name], "\t")
 		name = fields[0]
 		for _, field := range fields[1:] {
 			key, value, _ := strings.Cut(field, "=")
-			if _, overridden := keys[key]; !overridden {
-				keys[key] = value
+			if _, overridden := values[key]; !overridden {
+				values[key] = value
 			}
 		}
 	}
-	return keys
+	return values
 }
 
 // localeName returns the name of the nearest locale in lines. It never changes the script: if no locale of the language

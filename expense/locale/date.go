@@ -34,11 +34,11 @@ func (f Formatter) date(skeleton, plain string, d expense.Date) string {
 	if f.locale == nil || d.IsZero() {
 		return plain
 	}
-	return f.locale.date(f.locale.keys["pattern."+skeleton], d)
+	return f.locale.date(f.locale.values["pattern."+skeleton], d)
 }
 
 // date replaces the fields of a CLDR date pattern. A field is a run of one letter; text between apostrophes is literal.
-func (f *format) date(pattern string, d expense.Date) string {
+func (f *localeData) date(pattern string, d expense.Date) string {
 	var b []byte
 	quoted := false
 	for i := 0; i < len(pattern); {
@@ -66,7 +66,7 @@ func (f *format) date(pattern string, d expense.Date) string {
 	return string(b)
 }
 
-func (f *format) appendField(b []byte, field string, d expense.Date) []byte {
+func (f *localeData) appendField(b []byte, field string, d expense.Date) []byte {
 	month := d.MonthOfYear()
 	switch field[0] {
 	case 'y', 'Y':
@@ -77,11 +77,11 @@ func (f *format) appendField(b []byte, field string, d expense.Date) []byte {
 	if len(field) <= 2 {
 		return f.appendNumber(b, int(month), len(field))
 	}
-	return append(b, strings.Split(f.keys["months."+field], "|")[month-1]...)
+	return append(b, strings.Split(f.values["months."+field], "|")[month-1]...)
 }
 
 // appendNumber appends n in the locale's digits, padded with zeros to width.
-func (f *format) appendNumber(b []byte, n, width int) []byte {
+func (f *localeData) appendNumber(b []byte, n, width int) []byte {
 	text := strconv.Itoa(n)
 	for range width - len(text) {
 		b = utf8.AppendRune(b, f.zero)

@@ -19,7 +19,7 @@ import (
 // The zero Formatter returns [expense.Money.String], [expense.Month.String] and [expense.Date.String]. A Formatter is
 // safe for concurrent use.
 type Formatter struct {
-	locale *format
+	locale *localeData
 }
 
 // NewFormatter returns the Formatter of a BCP 47 tag such as "de-CH". If CLDR does not have the locale, NewFormatter
@@ -27,7 +27,7 @@ type Formatter struct {
 // Latin digits if the tag contains "-u-nu-latn". NewFormatter parses the locale's data on each call, so reuse the
 // Formatter.
 func NewFormatter(locale string) Formatter {
-	return Formatter{locale: newFormat(language.Make(locale))}
+	return Formatter{locale: newLocaleData(language.Make(locale))}
 }
 
 // Money returns the amount with all decimals of its currency: "$320.00" in en, "320,00 €" in de. Spaces in it are
@@ -49,7 +49,7 @@ func (f Formatter) money(m expense.Money, short bool) string {
 	if own, ok := f.locale.moneyByCurrency[code]; ok {
 		style = own
 	}
-	symbol := f.locale.keys[code]
+	symbol := f.locale.values[code]
 	if symbol == "" {
 		symbol = code
 	}

@@ -64,8 +64,8 @@ func (c *Client) alerts() Table[Alert, draft, alertPatch] {
 // Alerts returns the alerts of all budgets, ordered by id.
 func (c *Client) Alerts(ctx context.Context) ([]Alert, error) { return c.alerts().List(ctx) }
 
-// MarkAlertRead queues that the user has read an alert, and returns the alert with the change applied. It returns
-// ErrNotFound if there is no such alert.
+// MarkAlertRead queues a mutation that marks an alert as read, and returns the alert with the change applied. It
+// returns ErrNotFound if there is no such alert.
 func (c *Client) MarkAlertRead(ctx context.Context, alert uuid.UUID) (Alert, error) {
 	return c.alerts().Patch(ctx, alert, alertPatch{Read: Set(true)})
 }
