@@ -117,7 +117,9 @@ func partialWrite(err error) error {
 //   - A reference to a deleted, archived or unknown category becomes the default category. The tombstone of an unknown
 //     category may have been purged.
 //   - A reference to current stays, and so does a malformed reference, which the use case rejects.
-func (p *push) resolveCategory(ctx context.Context, reference string, current uuid.UUID) (id string, moved bool, err error) {
+func (p *push) resolveCategory(
+	ctx context.Context, reference string, current uuid.UUID,
+) (id string, moved bool, err error) {
 	target, malformed := expense.ParseID(reference)
 	if malformed != nil || target == current {
 		return reference, false, nil //nolint:nilerr // the use case reports it together with other invalid fields

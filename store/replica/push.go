@@ -106,9 +106,9 @@ func (e *BatchLimitError) Error() string {
 // All mutations are applied in one Update, so the rows that they change have the same version. Only a push that changes
 // rules with many due occurrences takes several Updates.
 //
-// Push returns [ErrCursorInvalid] or a [CursorExpiredError] for the request's cursor, an [expense.InvalidError] for more
-// than MaxMutations mutations, and [expense.ErrNotFound] if owner has no ledger. It also returns errors of the store,
-// such as [expense.ErrUnavailable]. They are not results of a mutation: send the same push again.
+// Push returns [ErrCursorInvalid] or a [CursorExpiredError] for the request's cursor, an [expense.InvalidError] for
+// more than MaxMutations mutations, and [expense.ErrNotFound] if owner has no ledger. It also returns errors of the
+// store, such as [expense.ErrUnavailable]. They are not results of a mutation: send the same push again.
 func Push(
 	ctx context.Context, st store.Store, owner expense.OwnerID, env expense.Env, req PushRequest,
 ) ([]Result, error) {
