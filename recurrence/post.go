@@ -44,34 +44,23 @@ type PostResult struct {
 // rule stores the reason in LastError. Post retries it after a delay, which doubles with each failure, from one minute
 // to twelve hours.
 func Post(ctx context.Context, tx Tx, env expense.Env) (PostResult, error) {
-	rules, err := tx.Rules(ctx)
-	if err != nil {
-		return PostResult{}, fmt.Errorf("rules: %w", err)
-	}
-	var ready []Rule
-	for _, rule := range rules {
-		if !rule.RetryAt.After(env.Now) {
-			ready = append(ready, rule)
-		}
-	}
-	result, _, err := post(ctx, tx, env, ready)
-	return result, err
+	return postReady(ctx, tx, env, func(r Rule) bool { return !r.RetryAt.After(env.Now) })
 }
 
 // PostAndRetry does what [Post] does, and retries failed rules without waiting for their delay. It does not retry a
 // rule that failed at env.Now. So a loop that calls PostAndRetry with the same env until More is false ends.
 func PostAndRetry(ctx context.Context, tx Tx, env expense.Env) (PostResult, error) {
+	return postReady(ctx, tx, env, func(r Rule) bool { return r.failedAt().Before(expense.Timestamp(env.Now)) })
+}
+
+// postReady posts due occurrences of the rules for which ready returns true.
+func postReady(ctx context.Context, tx Tx, env expense.Env, ready func(Rule) bool) (PostResult, error) {
 	rules, err := tx.Rules(ctx)
 	if err != nil {
 		return PostResult{}, fmt.Errorf("rules: %w", err)
 	}
-	var ready []Rule
-	for _, rule := range rules {
-		if rule.failedAt().Before(expense.Timestamp(env.Now)) {
-			ready = append(ready, rule)
-		}
-	}
-	result, _, err := post(ctx, tx, env, ready)
+	rules = slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return !ready(r) })
+	result, _, err := post(ctx, tx, env, rules)
 	return result, err
 }
 

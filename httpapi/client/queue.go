@@ -1,11 +1,12 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -227,55 +228,34 @@ func visibleRows(ctx context.Context, tx Tx, t Type) ([]json.RawMessage, error) 
 		return nil, err
 	}
 	byRow := map[string][]Mutation{}
-	var newIDs []string // ids of rows that no pull has returned yet
 	for _, m := range mutations {
-		if byRow[m.Key.ID] == nil {
-			newIDs = append(newIDs, m.Key.ID)
-		}
 		byRow[m.Key.ID] = append(byRow[m.Key.ID], m)
 	}
-	all := make([]json.RawMessage, 0, len(rows)+len(newIDs))
-	ids := make([]string, 0, len(rows)+len(newIDs))
-	add := func(row Row, id string) error {
-		text, err := overlay(row, byRow[id])
-		if err != nil || text == nil {
-			return err
-		}
-		if byRow[id] != nil {
-			text, err = markUnsent(ctx, tx, RowKey{t, id}, text, hasUnsent(byRow[id]))
-		}
-		all, ids = append(all, text), append(ids, id)
-		return err
-	}
+	rows = slices.Clone(rows)
 	stored := make(map[string]bool, len(rows))
 	for _, row := range rows {
 		stored[row.ID] = true
-		if err := add(row, row.ID); err != nil {
+	}
+	for id := range byRow {
+		if !stored[id] { // no pull has returned the row yet
+			rows = append(rows, Row{RowKey: RowKey{t, id}})
+		}
+	}
+	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.ID, b.ID) })
+	all := make([]json.RawMessage, 0, len(rows))
+	for _, row := range rows {
+		text, err := overlay(row, byRow[row.ID])
+		if err == nil {
+			text, err = markUnsent(ctx, tx, row.RowKey, text, hasUnsent(byRow[row.ID]))
+		}
+		if err != nil {
 			return nil, err
 		}
-	}
-	for _, id := range newIDs {
-		if !stored[id] {
-			if err := add(Row{RowKey: RowKey{t, id}}, id); err != nil {
-				return nil, err
-			}
+		if text != nil {
+			all = append(all, text)
 		}
 	}
-	sort.Sort(byID{all, ids})
 	return all, nil
-}
-
-// byID sorts rows by id.
-type byID struct {
-	rows []json.RawMessage
-	ids  []string
-}
-
-func (b byID) Len() int           { return len(b.ids) }
-func (b byID) Less(i, j int) bool { return b.ids[i] < b.ids[j] }
-func (b byID) Swap(i, j int) {
-	b.ids[i], b.ids[j] = b.ids[j], b.ids[i]
-	b.rows[i], b.rows[j] = b.rows[j], b.rows[i]
 }
 
 func hasUnsent(mutations []Mutation) bool {
