@@ -163,8 +163,8 @@ func TestEveryCellIsReadBackAsItWasWritten(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if row.Faults != nil {
-				t.Fatalf("faults %+v", row.Faults)
+			if row.Failures != nil {
+				t.Fatalf("faults %+v", row.Failures)
 			}
 			draft, want := row.Draft, rows[i]
 			if *draft.Notes != want.Notes || draft.Category != name || draft.ID != want.ID.String() ||

@@ -2,7 +2,6 @@ package export
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -15,13 +14,13 @@ import (
 // in memory. It stops at the first error of rows or w and returns it.
 func WriteNDJSON(w io.Writer, rows iter.Seq2[expense.Expense, error]) error {
 	buffered := bufio.NewWriterSize(w, flushSize)
-	lines := json.NewEncoder(buffered)
-	lines.SetEscapeHTML(false)
+	var line []byte
 	for row, err := range rows {
 		if err != nil {
 			return fmt.Errorf("read the expenses to export: %w", err)
 		}
-		if err := lines.Encode(wire.NewExpense(row)); err != nil {
+		line = wire.NewExpense(row).AppendLine(line[:0], "")
+		if _, err := buffered.Write(line); err != nil {
 			return fmt.Errorf("write expense %s: %w", row.ID, err)
 		}
 	}

@@ -182,12 +182,13 @@ func Write(ctx context.Context, w io.Writer, r Reader, opts WriteOptions) error 
 	if err != nil {
 		return err
 	}
-	written := 0
+	written, line := 0, []byte{}
 	for e, err := range r.Expenses(ctx, expense.Query{Sort: expense.OldestFirst}) {
 		if err != nil {
 			return fmt.Errorf("read the expenses: %w", err)
 		}
-		if err := lines.Encode(expenseLine{Type: typeExpense, Expense: wire.NewExpense(e)}); err != nil {
+		line = wire.NewExpense(e).AppendLine(line[:0], typeExpense)
+		if _, err := buffered.Write(line); err != nil {
 			return fmt.Errorf("write expense %s: %w", e.ID, err)
 		}
 		if written++; opts.Progress != nil && written%progressInterval == 0 {

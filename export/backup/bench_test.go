@@ -2,9 +2,9 @@ package backup_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -20,10 +20,18 @@ import (
 	"github.com/spendwise/spendwise/export"
 	"github.com/spendwise/spendwise/export/backup"
 	"github.com/spendwise/spendwise/export/internal/exporttest"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/store"
 )
 
 var million = flag.Bool("million", false, "export a ledger of a million expenses out of SQLite")
+
+// expenseLine is the line of an expense in a backup: it has no version.
+type expenseLine struct {
+	Type string `json:"type"`
+	wire.Expense
+	Version *int `json:"version,omitempty"`
+}
 
 // backupOfMany writes a backup of n expenses: to a file, so that it is no part of the heap.
 func backupOfMany(t testing.TB, n int) *os.File {
@@ -41,9 +49,14 @@ func backupOfMany(t testing.TB, n int) *os.File {
 		`"default_category_id":"%s"}`+"\n"+
 		`{"type":"category","id":"%s","name":"Food","colour":"","icon":"","archived":false,`+
 		`"created_at":"2026-03-08T12:00:00Z","updated_at":"2026-03-08T12:00:00Z"}`+"\n", id, id)
-	err = export.WriteNDJSON(prefixed{file}, exporttest.Expenses(n, backupTime, uuid.MustParse(id)))
-	if err != nil {
-		t.Fatal(err)
+	lines := json.NewEncoder(file)
+	for e, err := range exporttest.Expenses(n, backupTime, uuid.MustParse(id)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := lines.Encode(expenseLine{Type: "expense", Expense: wire.NewExpense(e)}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := file.Flush(); err != nil {
 		t.Fatal(err)
@@ -55,18 +68,6 @@ func backupOfMany(t testing.TB, n int) *os.File {
 		t.Fatal(err)
 	}
 	return disk
-}
-
-// prefixed gives each line the type that it has in a backup.
-type prefixed struct{ to io.Writer }
-
-func (p prefixed) Write(lines []byte) (int, error) {
-	for line := range bytes.Lines(lines) {
-		if _, err := fmt.Fprintf(p.to, `{"type":"expense",%s`, line[1:]); err != nil {
-			return 0, err
-		}
-	}
-	return len(lines), nil
 }
 
 // rewound returns the file from its start on.

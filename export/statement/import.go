@@ -174,9 +174,9 @@ func (im *importer) add(ctx context.Context, tx expense.Tx, result *Result) erro
 	a := adder{ctx: ctx, tx: tx, env: im.env, result: result, made: map[string]error{}}
 	before := len(result.Failed)
 	for _, row := range im.batch {
-		if len(row.Faults) > 0 {
+		if len(row.Failures) > 0 {
 			result.FailedLines++
-			result.Failed = append(result.Failed, row.Faults...)
+			result.Failed = append(result.Failed, row.Failures...)
 			continue
 		}
 		if strings.ContainsRune(row.Draft.Category, 0) {

@@ -36,8 +36,8 @@ func brieflyRead(t testing.TB, text string, m statement.Mapping) string {
 		switch {
 		case row.Ignored:
 			lines = append(lines, "ignored")
-		case row.Faults != nil:
-			lines = append(lines, fmt.Sprintf("line %d: %s %s", row.Line, row.Faults[0].Column, row.Faults[0].Code))
+		case row.Failures != nil:
+			lines = append(lines, fmt.Sprintf("line %d: %s %s", row.Line, row.Failures[0].Column, row.Failures[0].Code))
 		default:
 			d := row.Draft
 			lines = append(lines, strings.Join([]string{d.Date, d.Amount, d.Currency, d.Category, *d.Notes}, "|"))
@@ -286,11 +286,11 @@ func TestTwoColumnsOfAmountsMakeOne(t *testing.T) {
 	m.Notes = ""
 	for cells, want := range map[string]string{"7,": "7", ",3": "-3", "7.50,7.25": "0.25", "0,0.00": "0", "-7,": "-7"} {
 		row := readAll(t, "D,A,N,C,K\n2024-01-02,"+cells+",EUR,\n", m)[0]
-		if row.Draft.Amount != want || row.Faults != nil {
-			t.Errorf("%s: got %q %+v, want %q", cells, row.Draft.Amount, row.Faults, want)
+		if row.Draft.Amount != want || row.Failures != nil {
+			t.Errorf("%s: got %q %+v, want %q", cells, row.Draft.Amount, row.Failures, want)
 		}
 	}
-	if row := readAll(t, "D,A,N,C,K\n2024-01-02,x,1,EUR,\n", m)[0]; row.Faults == nil {
+	if row := readAll(t, "D,A,N,C,K\n2024-01-02,x,1,EUR,\n", m)[0]; row.Failures == nil {
 		t.Errorf("%+v", row)
 	}
 }

@@ -22,10 +22,10 @@ var lineSpace = uuid.MustParse("b3e5a2d4-7c41-5f0e-8a96-2f4d1c7e9b05")
 
 // A Row is one line of a file as its mapping reads it.
 type Row struct {
-	Line    int           // the physical line it begins on, from 1
-	Draft   expense.Draft // meaningless with faults, or ignored; its Category may be new to the ledger
-	Ignored bool          // the mapping leaves the line out
-	Faults  []Failure     // why the line cannot be read
+	Line     int           // the physical line it begins on, from 1
+	Draft    expense.Draft // meaningless with faults, or ignored; its Category may be new to the ledger
+	Ignored  bool          // the mapping leaves the line out
+	Failures []Failure     // why the line cannot be read
 
 	rateHome string // the home currency that Draft.Rate is in; empty: the ledger's
 	columns  *columns
@@ -116,7 +116,7 @@ func readRows(r io.Reader, m Mapping, yield func(Row) bool) error {
 		}
 		row := Row{Line: rec.line, columns: cols}
 		if rec.fault != nil {
-			row.Faults = []Failure{row.fail(rec.fault)}
+			row.Failures = []Failure{row.fail(rec.fault)}
 		} else {
 			cols.read(&row, rec.fields, lines.id(rec.fields))
 		}
@@ -283,7 +283,7 @@ func (c *columns) read(row *Row, fields []string, id uuid.UUID) {
 		fields = fields[:len(fields)-1]
 	}
 	if len(fields) != len(c.names) {
-		row.Faults = []Failure{row.fail(&expense.InvalidError{
+		row.Failures = []Failure{row.fail(&expense.InvalidError{
 			Code: "wrong_field_count",
 			Detail: fmt.Sprintf("the line has %d fields where the header line has %d; a text with the delimiter in it is quoted",
 				len(fields), len(c.names)),
@@ -320,7 +320,7 @@ func (c *columns) read(row *Row, fields []string, id uuid.UUID) {
 		row.Draft.Notes = &notes
 	}
 	for _, fault := range expense.InvalidErrors(faults.Err()) {
-		row.Faults = append(row.Faults, row.fail(fault))
+		row.Failures = append(row.Failures, row.fail(fault))
 	}
 }
 

@@ -43,13 +43,13 @@ func readAll(t testing.TB, text string, m statement.Mapping) []statement.Row {
 // rowInShort is a row's line with its draft or its faults.
 func rowInShort(t *testing.T, row statement.Row) string {
 	text := fmt.Sprint(row.Line)
-	for _, fault := range row.Faults {
+	for _, fault := range row.Failures {
 		if fault.Line != row.Line || fault.Detail == "" {
 			t.Errorf("failure %+v in line %d", fault, row.Line)
 		}
 		text += "!" + fault.Column + "!" + fault.Code
 	}
-	if row.Faults == nil {
+	if row.Failures == nil {
 		d := row.Draft
 		text += " " + strings.Join([]string{d.Date, d.Amount, d.Currency, d.Category, *d.Notes}, "|")
 	}
@@ -140,12 +140,12 @@ func TestAQuoteThatIsNeverClosedCostsItsLineAlone(t *testing.T) {
 	const more = 1 << 17 // lines, more than a record may have
 	text := "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"\n" + strings.Repeat("2024-01-02,7,EUR,Food,tea\n", more)
 	rows := readAll(t, text, plain())
-	if len(rows) != 1+more || rows[0].Faults[0].Code != "unclosed_quote" {
+	if len(rows) != 1+more || rows[0].Failures[0].Code != "unclosed_quote" {
 		t.Fatalf("%d rows, the first %+v", len(rows), rows[0])
 	}
 	for _, row := range rows[1:] {
-		if row.Faults != nil {
-			t.Fatalf("line %d: %+v", row.Line, row.Faults)
+		if row.Failures != nil {
+			t.Fatalf("line %d: %+v", row.Line, row.Failures)
 		}
 	}
 }
@@ -173,8 +173,8 @@ func TestDatesAreReadByTheirLayout(t *testing.T) {
 		m := plain()
 		m.Date.Layout = test.layout
 		row := readAll(t, "D,A,C,K,N\n\""+test.text+"\",7,EUR,,", m)[0]
-		if row.Draft.Date != test.want || (row.Faults == nil) != (test.want != "") {
-			t.Errorf("%q by %q: got %q %+v, want %q", test.text, test.layout, row.Draft.Date, row.Faults, test.want)
+		if row.Draft.Date != test.want || (row.Failures == nil) != (test.want != "") {
+			t.Errorf("%q by %q: got %q %+v, want %q", test.text, test.layout, row.Draft.Date, row.Failures, test.want)
 		}
 	}
 }
@@ -222,8 +222,8 @@ func TestAmountsAreReadStrictly(t *testing.T) {
 		m := plain()
 		m.Amount.Decimal = test.decimal
 		row := readAll(t, "D,A,C,K,N\n2024-01-02,\""+test.text+"\",EUR,,", m)[0]
-		if row.Draft.Amount != test.want || (row.Faults == nil) != (test.want != "") {
-			t.Errorf("%q: got %q %+v, want %q", test.text, row.Draft.Amount, row.Faults, test.want)
+		if row.Draft.Amount != test.want || (row.Failures == nil) != (test.want != "") {
+			t.Errorf("%q: got %q %+v, want %q", test.text, row.Draft.Amount, row.Failures, test.want)
 		}
 	}
 }
@@ -427,7 +427,7 @@ func FuzzRows(f *testing.F) {
 				t.Fatalf("line %d after %d", row.Line, line)
 			}
 			line = row.Line
-			if row.Ignored || row.Faults != nil {
+			if row.Ignored || row.Failures != nil {
 				continue
 			}
 			if m.Notes == "N" && ids[row.Draft.ID] {
