@@ -72,8 +72,8 @@ const (
 		"ErrNotFound if the owner has no ledger."
 	docCategory = "expense.Reader.Category: Category returns a category. It returns ErrNotFound if the " +
 		"id is unknown and ErrGone if the category was deleted or merged."
-	docCategoryByName = "expense.Reader.CategoryByName: CategoryByName returns the category whose name " +
-		"is equal by Fold. It returns ErrNotFound if there is none."
+	docCategoryByName = "expense.Reader.CategoryByName: CategoryByName returns the category whose folded name equals " +
+		"Fold(name). It returns ErrNotFound if there is none."
 	docMergedInto = "expense.Reader.MergedInto: MergedInto returns the id of the category into which " +
 		"the deleted category id was merged, or Nil if it was deleted without a merge. It returns ErrNotFound " +
 		"if there is no tombstone of id."
@@ -86,29 +86,30 @@ const (
 	docExpenses = "expense.Reader.Expenses: Expenses yields the expenses that query selects, each once, " +
 		"in the query's order."
 	docExpensesError = "expense.Reader.Expenses: After it yields an error, it ends."
-	docRowsClosed    = "expense.Reader.Expenses: It holds no database rows open while it yields: the " +
-		"loop's body may use the store."
+	docRowsClosed    = "expense.Reader.Expenses: It keeps no database cursor open while it yields, so the loop body may " +
+		"call the store."
 	docTotals = "expense.Reader.Totals: Totals returns the sums of the expenses of each range, by " +
 		"period, category and original currency. They are ordered by range, period, category id and currency " +
 		"code. There is no Total for a period without expenses."
 	docTotalsEqual = "expense.Reader.Totals: The totals always equal the sums over the expenses that " +
 		"Expenses yields."
-	docCreate = "expense.Tx: A write compares the Version of each row that it gets: - Version 0 creates " +
-		"a row. The method returns ErrExists if a row has the id, and ErrGone if a deleted row had it."
+	docCreate = "expense.Tx: A method that writes compares the Version of each given row with the stored row: - " +
+		"Version 0 creates a row. The method returns ErrExists if a row has the id, and ErrGone if a deleted " +
+		"row had it."
 	docCompare = "expense.Tx: - Any other Version must be the version of the stored row. The method " +
 		"returns ErrStale, as a [StaleError], if it is not, and ErrNotFound or ErrGone if there is no row."
 	docRejected = "expense.Tx: A method that returns ErrNotFound, ErrGone, ErrExists, ErrStale, " +
 		"ErrInUse or ErrInvalid changed no row, and the Tx stays usable."
-	docVersionReturned = "expense.Tx: The returned Version is the Update's, which all written rows " +
-		"carry."
+	docVersionReturned = "expense.Tx: A method that writes returns the version of the Update. All rows that the Update writes " +
+		"get this version."
 	docReadsWrites = "expense.Tx: Reads see the earlier writes of the same Update."
 	docPutSettings = "expense.Tx.PutSettings: PutSettings replaces the settings. The default category " +
 		"must exist."
 	docPutCategories = "expense.Tx.PutCategories: PutCategories writes categories. It returns ErrExists " +
 		"also if another category of the ledger has the name."
-	docPutCategoriesRules = "expense.Tx.PutCategories: It clears the failure state of failed recurring " +
-		"rules of these categories, so that they are posted again: the category may have been the reason of " +
-		"the failure. Such rules get the Update's version."
+	docPutCategoriesRules = "expense.Tx.PutCategories: It also clears the failure of the categories' recurring rules, because a " +
+		"category may have caused it. Their posting is then retried without a delay. These rules get the " +
+		"Update's version."
 	docDeleteCategory = "expense.Tx.DeleteCategory: DeleteCategory deletes a category and leaves a " +
 		"tombstone. It returns ErrInUse if an expense, a rule, a budget or the settings refer to the category. " +
 		"A budget refers to a category also by its MergedInto."
@@ -116,20 +117,20 @@ const (
 		"into: - It moves all expenses and rules."
 	docMergeMoves = "expense.Tx.MergeCategory: The moved rows get the Update's version and keep their " +
 		"Guard."
-	docMergeBudgets = "expense.Tx.MergeCategory: - It ends from's budget with the month before month. " +
-		"It deletes a budget that begins in month or later. A budget that ended before keeps its end. The " +
-		"remaining budget gets from's name as its MergedName and into as its MergedInto. - Budgets whose " +
-		"MergedInto is from get into as their MergedInto."
+	docMergeBudgets = "expense.Tx.MergeCategory: - It ends the budget of from in the month before month. If that budget " +
+		"has ended earlier, it keeps its end. If it begins in month or later, MergeCategory deletes it. A " +
+		"budget that is not deleted gets the name of from as its MergedName, and into as its MergedInto. - " +
+		"Budgets whose MergedInto is from get into as their MergedInto."
 	docMergeTombstone = "expense.Tx.MergeCategory: - It deletes from and leaves a tombstone that refers " +
 		"to into; see [Reader.MergedInto]."
-	docMergeRules = "expense.Tx.MergeCategory: - It clears the failure state of failed rules of into, " +
-		"moved or not. They get the Update's version."
+	docMergeRules = "expense.Tx.MergeCategory: - It clears the failures of the rules of into, including the moved ones. " +
+		"These rules get the Update's version."
 	docPutExpenses = "expense.Tx.PutExpenses: PutExpenses writes expenses. It sets the Guard of an " +
 		"expense to the Update's version if a guarded field changed."
-	docVolume = "expense.Tx.PutExpenses: It returns ErrTotalTooLarge, an ErrInvalid, if the sum of the " +
-		"volumes of the ledger's expenses would exceed MaxMinor."
-	docDistinctIDs = "expense.Tx.PutExpenses: The ids of one call must be distinct. If a category does " +
-		"not exist, PutExpenses returns an error that makes the Update fail."
+	docVolume = "expense.Tx.PutExpenses: It returns ErrTotalTooLarge, an ErrInvalid, if the sum of [Expense.Volume] " +
+		"over the ledger would exceed MaxMinor."
+	docDistinctIDs = "expense.Tx.PutExpenses: The ids of one call must be distinct. If a category does not exist, " +
+		"PutExpenses returns another error, and the Update fails."
 	docDeleteExpenses = "expense.Tx.DeleteExpenses: DeleteExpenses deletes expenses and leaves " +
 		"tombstones. It returns ErrNotFound or ErrGone if one of them does not exist."
 

@@ -31,9 +31,10 @@ var untested = []string{
 	// These describe or refer. They state no guarantee.
 	"store.Reader: The role interfaces that it embeds state the guarantees of their methods.",
 	"expense.Reader: Reader reads one owner's ledger.",
-	"expense.Reader: Its methods are those that the use cases of this package need.",
+	"expense.Reader: It has the methods that the use cases of this package need.",
 	"expense.Reader: The conformance suite of package store/storetest checks that a store fulfils this documentation.",
-	"expense.Tx: Tx reads and writes one owner's ledger within one Update of the store.",
+	"expense.Tx: Tx reads and writes one owner's ledger within one transaction, which the store's method " +
+		"Update runs.",
 	"budget.Reader: Reader reads the budgets of one ledger.",
 	"budget.Tx: Tx reads and writes the budgets of one ledger.",
 	"recurrence.Reader: Reader reads the rules of one ledger.",
