@@ -24,8 +24,8 @@ func TestMemoryAccounts(t *testing.T) {
 	Run(t, func(*testing.T) accounts.Store { return memstore.NewAccounts() })
 }
 
-// TestEverySentenceOfAccountsHasACheck reads the interface. Each method, and each error that a method's comment names,
-// must be covered by a check; and checks must cover nothing else.
+// TestEverySentenceOfAccountsHasACheck reads the source of the interface. Checks must cover each method and each error
+// that a method's comment names, and must not name any other method or error.
 func TestEverySentenceOfAccountsHasACheck(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "../accounts.go", nil, parser.ParseComments)
 	if err != nil {
@@ -34,10 +34,10 @@ func TestEverySentenceOfAccountsHasACheck(t *testing.T) {
 	covered := make(map[string]bool)
 	for _, c := range checks() {
 		for method := range strings.SplitSeq(c.covers, ", ") {
-			words := strings.Fields(method)
-			covered[words[0]] = true
-			for _, name := range words[1:] {
-				covered[words[0]+" "+name] = true
+			names := strings.Fields(method)
+			covered[names[0]] = true
+			for _, name := range names[1:] {
+				covered[names[0]+" "+name] = true
 			}
 		}
 	}
@@ -64,11 +64,11 @@ func TestEverySentenceOfAccountsHasACheck(t *testing.T) {
 	}
 	for guarantee := range covered {
 		if !guarantees[guarantee] {
-			t.Errorf("a check covers %s, which is not in the interface", guarantee)
+			t.Errorf("a check covers %s, which the interface does not declare", guarantee)
 		}
 	}
 	if len(guarantees) < 40 {
-		t.Errorf("found only %d guarantees", len(guarantees))
+		t.Errorf("found %d guarantees, want at least 40", len(guarantees))
 	}
 }
 
@@ -77,29 +77,29 @@ type inner = memstore.Accounts
 
 // Each of these stores breaks one guarantee.
 type (
-	foldsNothing     struct{ *inner } // compares e-mail addresses byte by byte
-	mixesAccounts    struct{ *inner } // finds a device under any account
-	rotatesAnyway    struct{ *inner } // ignores which token is current
-	endsAgain        struct{ *inner } // moves the time of the end
-	endsNone         struct{ *inner } // changes a password and leaves the devices
-	endsAll          struct{ *inner } // forgets which device to keep
-	admitsOldHash    struct{ *inner } // lets a password in that has changed
-	leavesDevices    struct{ *inner } // deletes an account but not its devices
-	purgesEagerly    struct{ *inner } // takes "before" for "until"
-	forgetsSalt      struct{ *inner } // loses a column
-	listsUnsorted    struct{ *inner }
-	replacesKeys     struct{ *inner }
-	losesHashChange  struct{ *inner } // overwrites a newer password
-	yieldsPastErrors struct{ *inner }
-	erasesSilently   struct{ *inner } // keeps no erasure
-	leavesTokens     struct{ *inner } // deletes an account but not its tokens
-	keepsEmail       struct{ *inner } // compares before it changes
-	countsForEver    struct{ *inner } // never forgets a failure
-	losesCounts      struct{ *inner } // counts by reading and writing
-	movesAnyway      struct{ *inner } // ignores the stage a key is at
+	comparesEmailBytes   struct{ *inner } // AccountByEmail compares addresses byte by byte
+	ignoresDeviceAccount struct{ *inner } // Device finds a device of any account
+	ignoresRefreshToken  struct{ *inner } // RotateRefresh does not compare the current token
+	changesEndTime       struct{ *inner } // EndDevice changes the EndedAt of an ended device
+	endsNoDevice         struct{ *inner } // SetPassword ends no device
+	endsAllDevices       struct{ *inner } // SetPassword also ends the device to keep
+	ignoresPasswordHash  struct{ *inner } // CreateDevice does not compare the hash
+	leavesDevices        struct{ *inner } // DeleteAccount does not delete the devices
+	purgesAtLimit        struct{ *inner } // Purge also removes rows at the limit
+	losesSalt            struct{ *inner } // CreateDevice does not store a column
+	listsUnsorted        struct{ *inner } // Accounts yields in the wrong order
+	ignoresKeyConflict   struct{ *inner } // CreateSigningKey returns no error for an existing key
+	overwritesHash       struct{ *inner } // RehashPassword overwrites a changed password
+	yieldsAfterError     struct{ *inner } // Accounts continues after an error
+	storesNoErasure      struct{ *inner } // DeleteAccount stores no erasure
+	leavesTokens         struct{ *inner } // DeleteAccount does not delete the personal tokens
+	keepsEmailSpelling   struct{ *inner } // SetEmail ignores a change of letter case
+	neverResetsCount     struct{ *inner } // RecordFailure ignores resetBefore
+	losesFailures        struct{ *inner } // RecordFailure loses concurrent failures
+	ignoresKeyStage      struct{ *inner } // SetSigningKeyStage does not compare the current stage
 )
 
-func (s foldsNothing) AccountByEmail(ctx context.Context, email string) (accounts.Account, error) {
+func (s comparesEmailBytes) AccountByEmail(ctx context.Context, email string) (accounts.Account, error) {
 	account, err := s.inner.AccountByEmail(ctx, email)
 	if err == nil && account.Email != email {
 		return accounts.Account{}, expense.ErrNotFound
@@ -107,7 +107,7 @@ func (s foldsNothing) AccountByEmail(ctx context.Context, email string) (account
 	return account, err
 }
 
-func (s mixesAccounts) Device(ctx context.Context, account, id uuid.UUID) (accounts.Device, error) {
+func (s ignoresDeviceAccount) Device(ctx context.Context, account, id uuid.UUID) (accounts.Device, error) {
 	device, err := s.inner.Device(ctx, account, id)
 	for other, failed := range s.Accounts(ctx) {
 		if err != nil && failed == nil {
@@ -117,19 +117,19 @@ func (s mixesAccounts) Device(ctx context.Context, account, id uuid.UUID) (accou
 	return device, err
 }
 
-func (s rotatesAnyway) RotateRefresh(
+func (s ignoresRefreshToken) RotateRefresh(
 	ctx context.Context, account, device uuid.UUID, _ accounts.SecretHash, to accounts.RefreshTokens, seen time.Time,
 ) error {
-	kept, err := s.Device(ctx, account, device)
+	stored, err := s.Device(ctx, account, device)
 	if err != nil {
 		return err
 	}
-	return s.inner.RotateRefresh(ctx, account, device, kept.Refresh.Current, to, seen)
+	return s.inner.RotateRefresh(ctx, account, device, stored.Refresh.Current, to, seen)
 }
 
-func (s endsAgain) EndDevice(ctx context.Context, account, device uuid.UUID, at time.Time) error {
-	kept, err := s.Device(ctx, account, device)
-	if err != nil || !kept.Ended() {
+func (s changesEndTime) EndDevice(ctx context.Context, account, device uuid.UUID, at time.Time) error {
+	stored, err := s.Device(ctx, account, device)
+	if err != nil || !stored.Ended() {
 		return errors.Join(err, s.inner.EndDevice(ctx, account, device, at))
 	}
 	owner, err := s.Account(ctx, account)
@@ -154,15 +154,19 @@ func (s endsAgain) EndDevice(ctx context.Context, account, device uuid.UUID, at 
 	return nil
 }
 
-func (s endsNone) SetPassword(ctx context.Context, account uuid.UUID, from, to string, _ uuid.UUID, _ time.Time) error {
+func (s endsNoDevice) SetPassword(
+	ctx context.Context, account uuid.UUID, from, to string, _ uuid.UUID, _ time.Time,
+) error {
 	return s.RehashPassword(ctx, account, from, to)
 }
 
-func (s endsAll) SetPassword(ctx context.Context, account uuid.UUID, from, to string, _ uuid.UUID, at time.Time) error {
+func (s endsAllDevices) SetPassword(
+	ctx context.Context, account uuid.UUID, from, to string, _ uuid.UUID, at time.Time,
+) error {
 	return s.inner.SetPassword(ctx, account, from, to, uuid.Nil, at)
 }
 
-func (s admitsOldHash) CreateDevice(ctx context.Context, device accounts.Device, _ string) error {
+func (s ignoresPasswordHash) CreateDevice(ctx context.Context, device accounts.Device, _ string) error {
 	account, err := s.Account(ctx, device.Account)
 	if err != nil {
 		return err
@@ -178,11 +182,11 @@ func (s leavesDevices) Device(ctx context.Context, account, id uuid.UUID) (accou
 	return device, err
 }
 
-func (s purgesEagerly) Purge(ctx context.Context, before, quiet time.Time) error {
+func (s purgesAtLimit) Purge(ctx context.Context, before, quiet time.Time) error {
 	return s.inner.Purge(ctx, before.Add(time.Microsecond), quiet.Add(time.Microsecond))
 }
 
-func (s erasesSilently) Erasures(context.Context) ([]accounts.Erasure, error) { return nil, nil }
+func (s storesNoErasure) Erasures(context.Context) ([]accounts.Erasure, error) { return nil, nil }
 
 func (s leavesTokens) Tokens(ctx context.Context, account uuid.UUID) ([]accounts.Token, error) {
 	tokens, err := s.inner.Tokens(ctx, account)
@@ -192,23 +196,23 @@ func (s leavesTokens) Tokens(ctx context.Context, account uuid.UUID) ([]accounts
 	return tokens, err
 }
 
-func (s keepsEmail) SetEmail(ctx context.Context, account uuid.UUID, hash, email string) error {
-	if kept, err := s.Account(ctx, account); err != nil || accounts.EmailKey(kept.Email) == accounts.EmailKey(email) {
-		return err // the same address, written another way
+func (s keepsEmailSpelling) SetEmail(ctx context.Context, account uuid.UUID, hash, email string) error {
+	if stored, err := s.Account(ctx, account); err != nil || accounts.EmailKey(stored.Email) == accounts.EmailKey(email) {
+		return err // equal by EmailKey, although the spelling differs
 	}
 	return s.inner.SetEmail(ctx, account, hash, email)
 }
 
-func (s countsForEver) RecordFailure(ctx context.Context, at, _ time.Time, keys ...accounts.SecretHash) error {
+func (s neverResetsCount) RecordFailure(ctx context.Context, at, _ time.Time, keys ...accounts.SecretHash) error {
 	return s.inner.RecordFailure(ctx, at, time.Time{}, keys...)
 }
 
-func (s losesCounts) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...accounts.SecretHash) error {
+func (s losesFailures) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...accounts.SecretHash) error {
 	known, err := s.Failures(ctx, keys...)
 	if err != nil {
 		return err
 	}
-	time.Sleep(time.Millisecond) // reads, then writes: another failure comes between
+	time.Sleep(time.Millisecond) // another call can record a failure between the read and the write
 	for _, key := range keys {
 		if now, err := s.Failures(ctx, key); err == nil && now[key] != known[key] {
 			continue
@@ -220,7 +224,7 @@ func (s losesCounts) RecordFailure(ctx context.Context, at, quiet time.Time, key
 	return nil
 }
 
-func (s movesAnyway) SetSigningKeyStage(
+func (s ignoresKeyStage) SetSigningKeyStage(
 	ctx context.Context, id uuid.UUID, _, to accounts.KeyStage, at time.Time,
 ) error {
 	keys, err := s.SigningKeys(ctx)
@@ -232,7 +236,7 @@ func (s movesAnyway) SetSigningKeyStage(
 	return errors.Join(err, expense.ErrNotFound)
 }
 
-func (s forgetsSalt) CreateDevice(ctx context.Context, device accounts.Device, hash string) error {
+func (s losesSalt) CreateDevice(ctx context.Context, device accounts.Device, hash string) error {
 	device.Refresh.Salt = accounts.SecretHash{}
 	return s.inner.CreateDevice(ctx, device, hash)
 }
@@ -255,22 +259,22 @@ func (s listsUnsorted) Accounts(ctx context.Context) iter.Seq2[accounts.Account,
 	}
 }
 
-func (s replacesKeys) CreateSigningKey(ctx context.Context, key accounts.SigningKey) error {
+func (s ignoresKeyConflict) CreateSigningKey(ctx context.Context, key accounts.SigningKey) error {
 	if err := s.inner.CreateSigningKey(ctx, key); !errors.Is(err, expense.ErrExists) {
 		return err
 	}
 	return nil
 }
 
-func (s losesHashChange) RehashPassword(ctx context.Context, account uuid.UUID, _, to string) error {
-	kept, err := s.Account(ctx, account)
+func (s overwritesHash) RehashPassword(ctx context.Context, account uuid.UUID, _, to string) error {
+	stored, err := s.Account(ctx, account)
 	if err != nil {
 		return err
 	}
-	return s.inner.RehashPassword(ctx, account, kept.PasswordHash, to)
+	return s.inner.RehashPassword(ctx, account, stored.PasswordHash, to)
 }
 
-func (s yieldsPastErrors) Accounts(ctx context.Context) iter.Seq2[accounts.Account, error] {
+func (s yieldsAfterError) Accounts(ctx context.Context) iter.Seq2[accounts.Account, error] {
 	return func(yield func(accounts.Account, error) bool) {
 		if ctx.Err() != nil && !yield(accounts.Account{}, ctx.Err()) {
 			return
@@ -284,39 +288,46 @@ func (s yieldsPastErrors) Accounts(ctx context.Context) iter.Seq2[accounts.Accou
 }
 
 func TestBrokenAccountsAreCaught(t *testing.T) {
+	empty := memstore.NewAccounts
 	for name, broken := range map[string]struct {
-		wrap   func(*memstore.Accounts) accounts.Store
-		caught string // the check that must fail
+		store  accounts.Store
+		caught string // id of the check that must fail
 	}{
-		"folds nothing":       {func(a *inner) accounts.Store { return foldsNothing{a} }, "account-by-email"},
-		"mixes accounts":      {func(a *inner) accounts.Store { return mixesAccounts{a} }, "device-create"},
-		"rotates anyway":      {func(a *inner) accounts.Store { return rotatesAnyway{a} }, "device-rotate"},
-		"ends again":          {func(a *inner) accounts.Store { return endsAgain{a} }, "device-end"},
-		"ends no device":      {func(a *inner) accounts.Store { return endsNone{a} }, "account-password"},
-		"ends every device":   {func(a *inner) accounts.Store { return endsAll{a} }, "account-password"},
-		"admits an old hash":  {func(a *inner) accounts.Store { return admitsOldHash{a} }, "device-create"},
-		"leaves devices":      {func(a *inner) accounts.Store { return leavesDevices{a} }, "account-delete"},
-		"erases silently":     {func(a *inner) accounts.Store { return erasesSilently{a} }, "account-erasure"},
-		"leaves tokens":       {func(a *inner) accounts.Store { return leavesTokens{a} }, "token-delete"},
-		"keeps the e-mail":    {func(a *inner) accounts.Store { return keepsEmail{a} }, "account-email"},
-		"purges tokens":       {func(a *inner) accounts.Store { return purgesEagerly{a} }, "token-purge"},
-		"counts for ever":     {func(a *inner) accounts.Store { return countsForEver{a} }, "failure"},
-		"loses counts":        {func(a *inner) accounts.Store { return losesCounts{a} }, "failure-at-once"},
-		"moves anyway":        {func(a *inner) accounts.Store { return movesAnyway{a} }, "key-at-once"},
-		"purges eagerly":      {func(a *inner) accounts.Store { return purgesEagerly{a} }, "device-purge"},
-		"forgets the salt":    {func(a *inner) accounts.Store { return forgetsSalt{a} }, "device-create"},
-		"lists unsorted":      {func(a *inner) accounts.Store { return listsUnsorted{a} }, "account-list"},
-		"replaces keys":       {func(a *inner) accounts.Store { return replacesKeys{a} }, "key"},
-		"loses a hash change": {func(a *inner) accounts.Store { return losesHashChange{a} }, "account-rehash"},
-		"yields past errors":  {func(a *inner) accounts.Store { return yieldsPastErrors{a} }, "account-list"},
+		"AccountByEmail compares bytes":           {comparesEmailBytes{empty()}, "account-by-email"},
+		"Device ignores the account":              {ignoresDeviceAccount{empty()}, "device-create"},
+		"RotateRefresh ignores the current token": {ignoresRefreshToken{empty()}, "device-rotate"},
+		"EndDevice changes the end":               {changesEndTime{empty()}, "device-end"},
+		"SetPassword ends no device":              {endsNoDevice{empty()}, "account-password"},
+		"SetPassword ends every device":           {endsAllDevices{empty()}, "account-password"},
+		"CreateDevice ignores the hash":           {ignoresPasswordHash{empty()}, "device-create"},
+		"DeleteAccount leaves devices":            {leavesDevices{empty()}, "account-delete"},
+		"DeleteAccount stores no erasure":         {storesNoErasure{empty()}, "account-erasure"},
+		"DeleteAccount leaves tokens":             {leavesTokens{empty()}, "token-delete"},
+		"SetEmail ignores letter case":            {keepsEmailSpelling{empty()}, "account-email"},
+		"Purge removes a token at the limit":      {purgesAtLimit{empty()}, "token-purge"},
+		"RecordFailure never resets":              {neverResetsCount{empty()}, "failure"},
+		"RecordFailure loses failures":            {losesFailures{empty()}, "failure-at-once"},
+		"SetSigningKeyStage ignores the stage":    {ignoresKeyStage{empty()}, "key-at-once"},
+		"Purge removes a device at the limit":     {purgesAtLimit{empty()}, "device-purge"},
+		"CreateDevice loses the salt":             {losesSalt{empty()}, "device-create"},
+		"Accounts is unsorted":                    {listsUnsorted{empty()}, "account-list"},
+		"CreateSigningKey hides a conflict":       {ignoresKeyConflict{empty()}, "key"},
+		"RehashPassword ignores the hash":         {overwritesHash{empty()}, "account-rehash"},
+		"Accounts continues after an error":       {yieldsAfterError{empty()}, "account-list"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, c := range checks() {
-				if c.id != broken.caught {
-					continue
-				}
-				if failures := c.failures(t.Context(), broken.wrap(memstore.NewAccounts())); len(failures) == 0 {
-					t.Errorf("the check %s finds nothing", c.id)
+			all := checks()
+			i := slices.IndexFunc(all, func(c check) bool { return c.id == broken.caught })
+			if i < 0 {
+				t.Fatalf("there is no check %s", broken.caught)
+			}
+			failures := all[i].failures(t.Context(), broken.store)
+			if len(failures) == 0 {
+				t.Errorf("the check %s detects no failure", broken.caught)
+			}
+			for _, failure := range failures {
+				if !strings.HasPrefix(failure, "checks.go:") {
+					t.Errorf("the failure does not begin with the line of the check: %s", failure)
 				}
 			}
 		})
