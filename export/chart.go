@@ -183,7 +183,7 @@ func (c *canvas) list(names []string, sums []expense.Sum, rows, top int) {
 	}
 }
 
-// canvas is a chart that is being drawn.
+// canvas holds a chart while it is drawn.
 type canvas struct {
 	*charts.Painter
 	theme       ChartTheme
@@ -443,7 +443,7 @@ func (c *canvas) budgets(progress []budget.Progress, top int) {
 			c.FilledRect(left, y+7, end, y+17, colour, colour, 0)
 		}
 		if p.State == budget.StateOver {
-			// The arrow shows without colour that more than the bar is spent.
+			// The arrow shows, independently of colour, that more was spent than the bar holds.
 			c.ArrowRight(right-6, y+12, 10, 10, c.colours[textColour], c.colours[textColour], 1)
 		}
 		c.description = append(c.description, p.Text+", "+ratio)
@@ -548,8 +548,8 @@ func (c *canvas) describe(name string, amount expense.Money) {
 	c.description = append(c.description, name+": "+c.format.Money(amount))
 }
 
-func (c *canvas) style(size float64, ink int) charts.FontStyle {
-	return charts.FontStyle{FontSize: size, FontColor: c.colours[ink]}
+func (c *canvas) style(size float64, colour int) charts.FontStyle {
+	return charts.FontStyle{FontSize: size, FontColor: c.colours[colour]}
 }
 
 // share formats a share in the locale.

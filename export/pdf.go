@@ -27,7 +27,7 @@ import (
 // MaxReportExpenses is the maximum number of expenses in a PDF report.
 const MaxReportExpenses = 20_000
 
-// ReportReader is what ReadReport reads of one ledger.
+// ReportReader reads one ledger for ReadReport. Every store.Reader implements it.
 type ReportReader interface {
 	report.Reader
 
@@ -97,7 +97,7 @@ func (r *Report) render() (file []byte, err error) {
 		}
 	}()
 	pages := newComposer(r)
-	if err := pages.front(); err != nil {
+	if err := pages.frontPage(); err != nil {
 		return nil, err
 	}
 	pages.list()

@@ -40,7 +40,7 @@ func reportGranularity(dates expense.Range) expense.Granularity {
 
 // image is a PNG image in a row.
 type image struct {
-	left, width float64
+	left, width float64 // in millimetres
 	png         []byte
 }
 
@@ -48,7 +48,7 @@ type image struct {
 type imageRow struct {
 	textRow
 	images      []image
-	imageHeight float64
+	imageHeight float64 // in millimetres
 }
 
 // GetHeight implements [core.Component].
@@ -66,13 +66,13 @@ func (r *imageRow) Render(provider core.Provider, cell *entity.Cell) {
 // charts adds a ring of the categories with its legend, and the line of the trend.
 func (l *composer) charts() error {
 	r := &imageRow{imageHeight: reportChartHeight}
-	if ring := ringImage(l.report.Summary); ring != nil {
-		drawn, err := ring()
+	if categories := categoriesInRing(l.report.Summary); len(categories) > 0 {
+		drawn, err := ringImage(categories)
 		if err != nil {
 			return fmt.Errorf("draw the ring: %w", err)
 		}
 		r.images = append(r.images, image{width: reportRingWidth + markWidth, png: drawn})
-		r.cells = l.legend()
+		r.cells = l.legend(categories)
 	}
 	if points := l.report.trend.Points; len(points) > 1 && l.report.Sum.Count > 0 {
 		drawn, err := lineImage(l.report.trend)
@@ -83,7 +83,7 @@ func (l *composer) charts() error {
 	}
 	if len(r.images) > 0 {
 		l.space(2)
-		l.need(r.imageHeight)
+		l.reserve(r.imageHeight)
 		l.place(rowOf(r), r.imageHeight, nil)
 	}
 	return nil
@@ -93,14 +93,14 @@ func (l *composer) charts() error {
 var legendStyle = textStyle{size: bodySize}
 
 // legend returns the legend of the ring: the categories in the order of their slices.
-func (l *composer) legend() []cellText {
+func (l *composer) legend(categories []report.CategorySpending) []cellText {
 	const share = 14
 	names := cellText{
 		left: reportRingWidth + markWidth, width: reportLegendWidth - markWidth - share - padding, style: legendStyle,
 	}
 	shares := cellText{left: reportRingWidth + reportLegendWidth - share - padding, width: share, style: legendStyle}
 	shares.style.right = true
-	for i, c := range categoriesInRing(l.report.Summary) {
+	for i, c := range categories {
 		if i == maxLegendRows {
 			names.lines = append(names.lines, l.text.lines("…", legendStyle, names.width)...)
 			break
@@ -140,38 +140,32 @@ func reportPainter(width, height int) (*charts.Painter, charts.ColorPalette) {
 	return painter, palette
 }
 
-// ringImage returns a function that draws the ring of the categories, or nil if no category has a slice.
-func ringImage(s report.Summary) func() ([]byte, error) {
-	categories := categoriesInRing(s)
-	if len(categories) == 0 {
-		return nil
-	}
-	return func() ([]byte, error) {
-		painter, palette := reportPainter(reportRingWidth+markWidth, reportChartHeight)
-		var slices charts.DoughnutSeriesList
-		for _, c := range categories {
-			slices = append(slices, charts.DoughnutSeries{
-				Value: float64(c.Sum.Home.Minor()), Name: c.Name, Label: charts.SeriesLabel{Show: charts.Ptr(false)},
-			})
-		}
-		box := charts.NewBox(0, 0, reportRingWidth*pixelsPerMM, reportChartHeight*pixelsPerMM)
-		err := painter.Child(charts.PainterBoxOption(box)).DoughnutChart(charts.DoughnutChartOption{
-			Theme: palette, SeriesList: slices, RadiusRing: "44%", RadiusCenter: "26%",
-			Legend: charts.LegendOption{Show: charts.Ptr(false)},
+// ringImage draws the ring of the categories as a PNG.
+func ringImage(categories []report.CategorySpending) ([]byte, error) {
+	painter, palette := reportPainter(reportRingWidth+markWidth, reportChartHeight)
+	var slices charts.DoughnutSeriesList
+	for _, c := range categories {
+		slices = append(slices, charts.DoughnutSeries{
+			Value: float64(c.Sum.Home.Minor()), Name: c.Name, Label: charts.SeriesLabel{Show: charts.Ptr(false)},
 		})
-		if err != nil {
-			return nil, err
-		}
-		pitch := cellText{style: legendStyle}.lineHeight() * pixelsPerMM
-		for i := range min(len(categories), maxLegendRows) {
-			colour, left, top := palette.GetSeriesColor(i), (reportRingWidth+1)*pixelsPerMM, int((float64(i)+0.25)*pitch)
-			painter.FilledRect(left, top, left+int(0.8*pitch), top+int(0.8*pitch), colour, colour, 0)
-		}
-		return painter.Bytes()
 	}
+	box := charts.NewBox(0, 0, reportRingWidth*pixelsPerMM, reportChartHeight*pixelsPerMM)
+	err := painter.Child(charts.PainterBoxOption(box)).DoughnutChart(charts.DoughnutChartOption{
+		Theme: palette, SeriesList: slices, RadiusRing: "44%", RadiusCenter: "26%",
+		Legend: charts.LegendOption{Show: charts.Ptr(false)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	pitch := cellText{style: legendStyle}.lineHeight() * pixelsPerMM
+	for i := range min(len(categories), maxLegendRows) {
+		colour, left, top := palette.GetSeriesColor(i), (reportRingWidth+1)*pixelsPerMM, int((float64(i)+0.25)*pitch)
+		painter.FilledRect(left, top, left+int(0.8*pitch), top+int(0.8*pitch), colour, colour, 0)
+	}
+	return painter.Bytes()
 }
 
-// lineImage draws the line of a trend. Its labels are only digits, because the chart library has fonts of its own.
+// lineImage draws the line of a trend as a PNG. The chart library uses its own fonts, so the labels have only digits.
 func lineImage(trend report.TrendReport) ([]byte, error) {
 	painter, palette := reportPainter(reportLineWidth, reportChartHeight)
 	home := trend.Sum.Home.Currency()

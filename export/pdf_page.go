@@ -42,7 +42,7 @@ const (
 
 	// padding is the space between two columns in millimetres.
 	padding = 2
-	// minLines is the minimum number of lines of a row before a page break within the row.
+	// minLines is the minimum number of lines that a split row has before the page break.
 	minLines = 6
 )
 
@@ -139,11 +139,11 @@ func (l *composer) breakPage() {
 	}
 }
 
-// available returns the height that is left on the page, without a margin above the page number.
+// available returns the height in millimetres that is left on the page above the margin of the page number.
 func (l *composer) available() float64 { return textHeight - l.used - 2.5 }
 
-// need begins a new page if the height does not fit on the current page.
-func (l *composer) need(height float64) {
+// reserve begins a new page if the height does not fit on the current page.
+func (l *composer) reserve(height float64) {
 	if height > l.available() {
 		l.nextPage()
 	}
@@ -191,15 +191,15 @@ func (l *composer) place(r core.Row, height float64, style *props.Cell) {
 	l.used += height
 }
 
-// space adds vertical space.
+// space adds vertical space in millimetres, except at the top of a page and at its end.
 func (l *composer) space(height float64) {
 	if len(l.rows) > 0 && height < l.available() {
 		l.place(row.New(height), height, nil)
 	}
 }
 
-// set returns a row with one text over the whole width.
-func (l *composer) set(text string, style textStyle) *textRow {
+// paragraph returns a row with one text over the whole width.
+func (l *composer) paragraph(text string, style textStyle) *textRow {
 	return &textRow{top: 0.6, bottom: 0.6, cells: []cellText{l.cell(text, style, padding/2, textWidth-padding)}}
 }
 
@@ -207,8 +207,8 @@ func (l *composer) cell(text string, style textStyle, left, width float64) cellT
 	return cellText{left: left, width: width, style: style, lines: l.text.lines(text, style, width)}
 }
 
-// record returns a row of a table with a text for each column.
-func (l *composer) record(columns []column, style textStyle, texts ...string) *textRow {
+// tableRow returns a row of a table with a text for each column.
+func (l *composer) tableRow(columns []column, style textStyle, texts ...string) *textRow {
 	r := &textRow{top: 0.5, bottom: 0.5, cells: make([]cellText, 0, len(columns))}
 	left := 0.0
 	for i, c := range columns {
@@ -233,26 +233,26 @@ func (l *composer) putHeads(columns []column) {
 	for i, c := range columns {
 		texts[i] = c.head
 	}
-	l.put(l.record(columns, textStyle{size: bodySize, bold: true, colour: grey}, texts...), ruledTop)
+	l.put(l.tableRow(columns, textStyle{size: bodySize, bold: true, colour: grey}, texts...), ruledTop)
 }
 
 // table writes a heading and the heads of the columns. Page breaks in the table repeat both.
 func (l *composer) table(heading string, columns []column) {
 	write := func(heading string) {
-		l.put(l.record([]column{{width: textWidth}}, textStyle{size: headSize, bold: true}, heading), nil)
+		l.put(l.tableRow([]column{{width: textWidth}}, textStyle{size: headSize, bold: true}, heading), nil)
 		l.putHeads(columns)
 	}
 	l.continued = nil
-	l.need(25)
+	l.reserve(25)
 	l.space(4)
 	write(heading)
 	l.continued = func() { write(heading + " (continued)") }
 }
 
-// front writes the front page: owner, period, charts and totals.
-func (l *composer) front() error {
+// frontPage writes the front page: owner, period, charts and totals.
+func (l *composer) frontPage() error {
 	r := l.report
-	l.put(l.set(r.title(), textStyle{size: headlineSize, bold: true}), nil)
+	l.put(l.paragraph(r.title(), textStyle{size: headlineSize, bold: true}), nil)
 	l.space(2)
 	facts := []column{{width: 40}, {width: textWidth - 40}}
 	for _, fact := range [][2]string{
@@ -267,8 +267,8 @@ func (l *composer) front() error {
 		if fact[1] == "" {
 			continue
 		}
-		label := l.record(facts, textStyle{size: 9, bold: true}, fact[0])
-		value := l.record(facts, textStyle{size: 9}, "", fact[1])
+		label := l.tableRow(facts, textStyle{size: 9, bold: true}, fact[0])
+		value := l.tableRow(facts, textStyle{size: 9}, "", fact[1])
 		label.cells = append(label.cells, value.cells...)
 		l.put(label, nil)
 	}
@@ -282,19 +282,19 @@ func (l *composer) front() error {
 		if share != "" {
 			share += " %"
 		}
-		l.put(l.record(categoryColumns, body, c.Name, strconv.Itoa(c.Sum.Count), share, l.amount(c.Sum.Home),
+		l.put(l.tableRow(categoryColumns, body, c.Name, strconv.Itoa(c.Sum.Count), share, l.amount(c.Sum.Home),
 			l.amounts(c.Sum.Pending)), ruled)
 	}
-	l.put(l.record(categoryColumns, bold, "Total", strconv.Itoa(r.Sum.Count), "", l.amount(r.Sum.Home),
+	l.put(l.tableRow(categoryColumns, bold, "Total", strconv.Itoa(r.Sum.Count), "", l.amount(r.Sum.Home),
 		l.amounts(r.Sum.Pending)), shade)
 
 	l.table("Totals by currency", currencyColumns)
 	for _, c := range r.ByCurrency {
-		l.put(l.record(currencyColumns, body,
+		l.put(l.tableRow(currencyColumns, body,
 			c.Paid.Currency().Code(), strconv.Itoa(c.Sum.Count), l.amount(c.Paid), l.amount(c.Sum.Home),
 			l.amounts(c.Sum.Pending)), ruled)
 	}
-	l.put(l.record(currencyColumns, bold, "Total", strconv.Itoa(r.Sum.Count), "", l.amount(r.Sum.Home), ""), shade)
+	l.put(l.tableRow(currencyColumns, bold, "Total", strconv.Itoa(r.Sum.Count), "", l.amount(r.Sum.Home), ""), shade)
 	return nil
 }
 
@@ -322,7 +322,7 @@ func (l *composer) list() {
 				texts = append(texts,
 					l.number(e.Rate.Value.String()), e.Rate.Date.String(), string(e.Rate.Source), l.amount(e.Home))
 			}
-			l.put(l.record(expenseColumns, body, texts...), ruled)
+			l.put(l.tableRow(expenseColumns, body, texts...), ruled)
 		}
 	}
 }
@@ -331,11 +331,11 @@ func (l *composer) categoryHead(c report.CategorySpending) {
 	columns := []column{{width: 150}, {width: 45, right: true}, {width: textWidth - 195, right: true}}
 	write := func(name string) {
 		count := strconv.Itoa(c.Sum.Count) + " expenses"
-		l.put(l.record(columns, textStyle{size: headSize, bold: true}, name, count, l.amount(c.Sum.Home)), shade)
+		l.put(l.tableRow(columns, textStyle{size: headSize, bold: true}, name, count, l.amount(c.Sum.Home)), shade)
 		l.putHeads(expenseColumns)
 	}
 	l.continued = nil
-	l.need(25)
+	l.reserve(25)
 	l.space(3)
 	write(c.Name)
 	l.continued = func() { write(c.Name + " (continued)") }
@@ -371,7 +371,7 @@ func (l *composer) sources() {
 	l.table("Sources of the exchange rates", sourceColumns)
 	for _, key := range keys {
 		use := uses[key]
-		l.put(l.record(sourceColumns, textStyle{size: bodySize},
+		l.put(l.tableRow(sourceColumns, textStyle{size: bodySize},
 			string(key.source), key.currency.Code(), strconv.Itoa(use.count),
 			fmt.Sprintf("%s to %s", use.from, use.to), l.number(use.lowest.String()), l.number(use.highest.String())), ruled)
 	}
@@ -384,7 +384,7 @@ func (l *composer) sources() {
 			continue
 		}
 		named[key.source] = true
-		l.put(l.set(sourceNote(key.source, home), textStyle{size: bodySize}), nil)
+		l.put(l.paragraph(sourceNote(key.source, home), textStyle{size: bodySize}), nil)
 	}
 }
 
@@ -424,16 +424,16 @@ func (l *composer) notes() {
 	home := l.report.Settings.Home
 	small := textStyle{size: bodySize, colour: grey}
 	l.space(2)
-	l.put(l.set(fmt.Sprintf("A rate is the number of %s for one unit of the currency paid in, on the rate date. "+
+	l.put(l.paragraph(fmt.Sprintf("A rate is the number of %s for one unit of the currency paid in, on the rate date. "+
 		"An amount in the home currency is the amount paid times the rate, rounded to %d decimal places, half away from "+
 		"zero. It is stored with the expense, so later rates do not change it. A negative amount is a refund.",
 		home.Code(), home.Digits()), small), nil)
 	if l.report.Sum.PendingCount > 0 {
-		l.put(l.set("pending: there is no rate for the date of the expense or for the seven days before it. No total in the "+
-			"home currency includes the amount.", small), nil)
+		l.put(l.paragraph("pending: there is no rate for the date of the expense or for the seven days before it. No "+
+			"total in the home currency includes the amount.", small), nil)
 	}
 	if l.text.missing > 0 {
-		l.put(l.set(string(missingGlyph)+" replaces a character that the fonts of this document do not have. The CSV export "+
-			"has all characters.", small), nil)
+		l.put(l.paragraph(string(missingGlyph)+" replaces a character that the fonts of this document do not have. The CSV "+
+			"export has all characters.", small), nil)
 	}
 }

@@ -186,9 +186,6 @@ type call struct {
 // env returns the environment of a use case.
 func (c *call) env() expense.Env { return expense.Env{Now: c.now, Rates: c.api.rates} }
 
-// extendDeadline restarts the time limit of a streamed request.
-func (c *call) extendDeadline() { c.deadline.Extend() }
-
 // address returns the client's address. It is the zero Addr if the address is not known.
 func (c *call) address() netip.Addr { return clientOf(c.Context).Address }
 

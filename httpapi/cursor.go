@@ -14,12 +14,12 @@ import (
 // sumSize is the number of bytes of the checksum in a cursor.
 const sumSize = 8
 
-// maxCursor is the largest length of a cursor's text.
+// maxCursor is the maximum length of a cursor in bytes.
 const maxCursor = 1024
 
 // encodeCursor returns an opaque text for a position in a list. The scope names the list with its filters and its
-// order; the cursor is valid for no other. The checksum detects cursors that were cut or mixed up. It is not secret: a
-// position in one's own list gives no access to anything else.
+// order; the cursor is valid for no other list. The checksum detects cursors that were cut or belong to another list.
+// It uses no secret: a caller who forges a cursor can read only their own ledger.
 func encodeCursor(scope string, position []byte) string {
 	sum := cursorSum(scope, position)
 	return base64.RawURLEncoding.EncodeToString(append(sum, position...))
@@ -42,7 +42,8 @@ func decodeCursor(scope, text string) ([]byte, error) {
 func errCursor() error {
 	return newFieldProblem(codeCursorInvalid, fieldError{
 		Parameter: "cursor", Code: codeCursorInvalid,
-		Detail: "The cursor was not made for this list with these filters in this order.",
+		Detail: "The cursor is not of this list with these filters and this order. Repeat the filters and the order of " +
+			"the first page, or start without a cursor.",
 	})
 }
 
@@ -54,11 +55,12 @@ func cursorSum(scope string, position []byte) []byte {
 	return hash.Sum(nil)[:sumSize]
 }
 
-// encodeKey and decodeKey write a position among expenses as bytes.
+// encodeKey encodes a position in a list of expenses for a cursor.
 func encodeKey(key expense.Position) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(key.N)), key.ID[:]...)
 }
 
+// decodeKey decodes the result of encodeKey.
 func decodeKey(position []byte) (expense.Position, error) {
 	if len(position) != 8+len(uuid.UUID{}) {
 		return expense.Position{}, errCursor()

@@ -14,7 +14,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-playground/validator/v10"
-	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/recurrence"
@@ -96,11 +95,11 @@ func newValidator() *validator.Validate {
 	return v
 }
 
-// document is a request body that was decoded into a T.
+// document is a request body and the T that it was decoded into.
 type document[T any] struct {
 	raw         []byte
 	value       T
-	fieldErrors []fieldError // of its shape; the response also lists the errors of the domain
+	fieldErrors []fieldError // of its shape, see newValidator; the response also lists the errors of the domain
 }
 
 // addFieldErrors adds errors, except those of members that already have one.
@@ -112,23 +111,14 @@ func (d *document[T]) addFieldErrors(errs ...fieldError) {
 	}
 }
 
-// read reads the body of the request as a T. It returns an error if the body cannot be decoded. Errors of shape are in
-// the document.
+// read decodes the body of the request into a T. It returns an error if the body cannot be decoded. The document holds
+// the errors of the shape, see newValidator.
 func read[T any](c *call) (document[T], error) {
 	raw, err := c.body()
 	if err != nil {
 		return document[T]{}, err
 	}
 	return documentOf(c, raw, func(raw []byte) (T, []fieldError, error) { return decode[T](raw) })
-}
-
-// readOuter is read for a body whose nested objects are decoded one by one later.
-func readOuter[T any](c *call) (document[T], error) {
-	raw, err := c.body()
-	if err != nil {
-		return document[T]{}, err
-	}
-	return documentOf(c, raw, decodeOuter[T])
 }
 
 // documentOf decodes raw with decode and checks its shape.
@@ -417,12 +407,4 @@ func orEmpty(text *string) string {
 		return ""
 	}
 	return *text
-}
-
-// idOrNull returns nil for [uuid.Nil], which becomes null in JSON.
-func idOrNull(id uuid.UUID) *string {
-	if id == uuid.Nil {
-		return nil
-	}
-	return new(id.String())
 }

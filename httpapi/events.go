@@ -70,12 +70,12 @@ func (s *streams) wake(owner expense.OwnerID) {
 	}
 }
 
-// events answers GET /v1/sync/events with a stream of server-sent events. An event is a hint that a pull would return
-// something; it carries the cursor with which the pull would end.
+// events handles GET /v1/sync/events with a stream of server-sent events. An event says that a pull may return changes.
+// Its id and data are the cursor that this pull would return.
 func (c *call) events() error {
-	var last replica.Cursor // where the client is; the zero Cursor is behind
+	var last replica.Cursor // the client has received everything up to it; zero: nothing
 	if text := c.Request.Header.Get("Last-Event-ID"); text != "" {
-		// An invalid cursor counts as behind. The pull after the event reports what is wrong with it.
+		// After an invalid cursor, the client gets an event. Its next pull then returns the error of the cursor.
 		last, _ = replica.ParseCursor(c.owner, text)
 	} else {
 		state, err := c.state()
@@ -86,7 +86,7 @@ func (c *call) events() error {
 	}
 	listening := c.api.streams.join(c.owner)
 	if listening == nil {
-		return newProblem(codeRateLimited, "You have %d event streams open; close one.", maxStreams)
+		return newProblem(codeRateLimited, "You already have %d event streams open; close one of them.", maxStreams)
 	}
 	defer c.api.streams.leave(c.owner, listening)
 	c.api.observe(StreamOpened{})

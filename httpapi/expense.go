@@ -173,7 +173,7 @@ func listScope(f expense.Filter, sort expense.Sort) string {
 // listExpenses handles GET /v1/expenses. It reads one row more than the page holds, to know whether there is a next
 // page.
 func (c *call) listExpenses() error {
-	size, err := limit(c.query)
+	size, err := limit(c.query, defaultLimit, maxLimit)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ const maxConcurrentPDFs = 2
 func (c *call) reportPDF() error {
 	p := params{values: c.query}
 	year, dates := p.year("year"), p.dateRange("date_from", "date_to")
-	field := "date_from" // the parameter to blame for a report that is too large
+	field := "date_from" // the parameter that the error for too many expenses names
 	switch _, byYear := p.given("year"); {
 	case byYear && dates != (expense.Range{}):
 		p.fail("year", "ambiguous", "Give either year, or date_from and date_to.")
@@ -103,13 +103,13 @@ func (c *call) reportPDF() error {
 	if err != nil {
 		return err
 	}
-	var made *export.Report
+	var pdf *export.Report
 	err = c.report(&p, func(r store.Reader, now time.Time) error {
 		summary, err := readSummary(c.ctx, r, now, year, dates)
 		if err != nil {
 			return err
 		}
-		made, err = export.ReadReport(c.ctx, r, summary, export.ReportOptions{Owner: owner, Now: now})
+		pdf, err = export.ReadReport(c.ctx, r, summary, export.ReportOptions{Owner: owner, Now: now})
 		if invalid, ok := errors.AsType[*expense.InvalidError](err); ok && invalid.Field == "" {
 			return &expense.InvalidError{Field: field, Code: invalid.Code, Detail: invalid.Detail}
 		}
@@ -119,12 +119,12 @@ func (c *call) reportPDF() error {
 		return err
 	}
 	var file bytes.Buffer
-	if err := made.WritePDF(&file); err != nil {
+	if err := pdf.WritePDF(&file); err != nil {
 		return err
 	}
 	release()
 	c.Writer.Header().Set("Content-Length", strconv.Itoa(file.Len()))
-	out := &attachment{c: c, media: "application/pdf", name: made.Name() + ".pdf"}
+	out := &attachment{c: c, media: "application/pdf", name: pdf.Name() + ".pdf"}
 	_, err = out.Write(file.Bytes())
 	return err
 }
@@ -198,6 +198,6 @@ func (a *attachment) sendHeader() {
 func (a *attachment) Write(part []byte) (int, error) {
 	a.sendHeader()
 	ingress.SetDeadline(http.NewResponseController(a.c.Writer).SetWriteDeadline, ingress.PartTimeout)
-	defer a.c.extendDeadline()
+	defer a.c.deadline.Extend()
 	return a.c.Writer.Write(part)
 }

@@ -22,15 +22,15 @@ import (
 const (
 	// maxImport is the maximum size of the body of an import in bytes.
 	maxImport = 32 << 20
-	// maxMapping is the maximum size of its part mapping in bytes.
+	// maxMapping is the maximum size of the part "mapping" in bytes.
 	maxMapping = 64 << 10
 )
 
 // importBody is the response to an import. It counts the lines of the file.
 type importBody struct {
 	Added   int           `json:"added"`
-	Known   int           `json:"known"`
-	Ignored int           `json:"ignored"`
+	Known   int           `json:"known"`   // imported earlier; may have been deleted since
+	Ignored int           `json:"ignored"` // left out by the mapping
 	Failed  []failureBody `json:"failed"`
 	DryRun  bool          `json:"dry_run"`
 }
@@ -82,7 +82,7 @@ type upload struct {
 // importCSV handles POST /v1/imports/expenses.
 func (c *call) importCSV() error {
 	p := params{values: c.query}
-	opts := statement.Options{Progress: func(statement.Result) { c.extendDeadline() }}
+	opts := statement.Options{Progress: func(statement.Result) { c.deadline.Extend() }}
 	if dryRun := p.boolean("dry_run"); dryRun != nil {
 		opts.DryRun = *dryRun
 	}
@@ -209,7 +209,7 @@ func (c *call) readUpload() (upload, error) {
 	if c.Request.ContentLength > maxImport {
 		return upload{}, &http.MaxBytesError{Limit: maxImport}
 	}
-	body := ingress.NewBodyReader(http.MaxBytesReader(c.Writer, c.Request.Body, maxImport), c.Writer, c.extendDeadline)
+	body := ingress.NewBodyReader(http.MaxBytesReader(c.Writer, c.Request.Body, maxImport), c.Writer, c.deadline.Extend)
 	defer body.Done()
 	parts := multipart.NewReader(body, attributes["boundary"])
 

@@ -48,7 +48,7 @@ type list[Row, Body any] struct {
 
 // sendList responds with the requested page of a list.
 func sendList[Row, Body any](c *call, l list[Row, Body]) error {
-	size, err := limit(c.query)
+	size, err := limit(c.query, defaultLimit, maxLimit)
 	if err != nil {
 		return err
 	}

@@ -65,9 +65,13 @@ type itemProblem struct {
 
 const mutationIDRule = "A mutation's id is 1 to 255 letters, digits and . _ : - characters, such as a UUID."
 
-// push answers POST /v1/sync.
+// push handles POST /v1/sync.
 func (c *call) push() error {
-	doc, err := readOuter[pushInput](c)
+	raw, err := c.body()
+	if err != nil {
+		return err
+	}
+	doc, err := documentOf(c, raw, decodeOuter[pushInput])
 	if err != nil {
 		return err
 	}
@@ -174,14 +178,15 @@ func (c *call) encodeResult(r replica.Result) ([]byte, error) {
 	return json.Marshal(body)
 }
 
-// decodeMutations decodes the mutations of a push. A mutation that is invalid gets an Err and is rejected by itself.
-// Only one without a valid id, under which its result could be stored, makes the whole request invalid: then doc has a
-// field error.
+// decodeMutations decodes the mutations of a push. An invalid mutation gets an Err, so only this mutation is rejected.
+// For a mutation without a valid id, decodeMutations adds a field error to doc, which makes the whole request invalid:
+// the result of such a mutation cannot be stored.
 func (c *call) decodeMutations(doc *document[pushInput]) []replica.Mutation {
 	if len(doc.value.Mutations) > replica.MaxMutations {
 		doc.addFieldErrors(fieldError{
 			Pointer: "#/mutations", Code: "too_many",
-			Detail: fmt.Sprintf("A push has at most %d mutations; send the rest in another one.", replica.MaxMutations),
+			Detail: fmt.Sprintf("The push has %d mutations, but at most %d are allowed; send the others in another push.",
+				len(doc.value.Mutations), replica.MaxMutations),
 		})
 		return nil
 	}
@@ -215,9 +220,11 @@ func (c *call) decodeMutation(raw jsontext.Value) replica.Mutation {
 	m.Change, m.Err = c.decodeChange(in, m.Row)
 	switch {
 	case in.BaseVersion != nil && in.BaseMutation != nil:
-		m.Err = memberError("base_mutation", "ambiguous", "A mutation names base_version or base_mutation, not both.")
+		m.Err = memberError("base_mutation", "ambiguous",
+			"The mutation has base_version and base_mutation; give only one of them.")
 	case in.BaseVersion != nil && *in.BaseVersion < 1:
-		m.Err = memberError("base_version", "out_of_range", "A version is a number from 1.")
+		m.Err = memberError("base_version", "out_of_range",
+			fmt.Sprintf("%d is not a version; give a whole number from 1.", *in.BaseVersion))
 	case in.BaseMutation != nil && !ingress.IsToken(*in.BaseMutation, ingress.MaxToken):
 		m.Err = memberError("base_mutation", "malformed_id", mutationIDRule)
 	case in.BaseVersion != nil:
@@ -260,18 +267,20 @@ func memberError(member, code, detail string) error {
 func (c *call) decodeChange(in mutationInput, row replica.RowRef) (replica.Change, error) {
 	patch := in.Op == "patch"
 	if !patch && in.Op != "put" && in.Op != "delete" {
-		return nil, memberError("op", "unknown_value", "An op is put, patch or delete.")
+		return nil, memberError("op", "unknown_value",
+			fmt.Sprintf("%q is not an op; give put, patch or delete.", cutText(in.Op)))
 	}
 	_, malformed := expense.ParseID(in.ID)
 	switch {
 	case row != (replica.RowRef{}):
 	case in.Type == store.SettingsRow.String():
-		return nil, memberError("id", "malformed_id", "The id of the settings is settings.")
+		return nil, memberError("id", "malformed_id",
+			fmt.Sprintf("%q is not the id of the settings; give settings.", cutText(in.ID)))
 	case malformed != nil:
-		return nil, memberError("id", "malformed_id", "The id must be a UUID.")
+		return nil, memberError("id", "malformed_id", fmt.Sprintf("%q is not an id; give a UUID.", cutText(in.ID)))
 	default:
 		return nil, memberError("type", "unknown_value",
-			"A type is expense, category, budget, recurrence, alert or settings.")
+			fmt.Sprintf("%q is not a type; give expense, category, budget, recurrence, alert or settings.", cutText(in.Type)))
 	}
 	if in.Op == "delete" {
 		return replica.Delete{}, nil
@@ -303,7 +312,8 @@ func (c *call) decodeChange(in mutationInput, row replica.RowRef) (replica.Chang
 			data, err := decodeData[wire.RulePatch](c, in)
 			if err == nil && data.FromDate.Present {
 				err = memberError("from_date", "not_applicable",
-					"To split a rule, send two mutations: one sets the last day of the old rule, one puts the new rule.")
+					"A push cannot split a rule. Send two mutations: a patch with until_date of the old rule, and a put of a "+
+						"new rule.")
 			}
 			return replica.PatchRule{Draft: data.Draft()}, err
 		}
@@ -316,7 +326,7 @@ func (c *call) decodeChange(in mutationInput, row replica.RowRef) (replica.Chang
 		}
 		data, err := decodeData[wire.AlertPatch](c, in)
 		if err == nil && !data.Read.Value {
-			err = memberError("read", "not_allowed", "An alert can only be marked as read: true.")
+			err = memberError("read", "not_allowed", "An alert can only be marked as read; give true.")
 		}
 		return replica.MarkAlertRead{}, err
 	default:
@@ -333,10 +343,10 @@ func (c *call) decodeChange(in mutationInput, row replica.RowRef) (replica.Chang
 func decodeData[T any](c *call, in mutationInput) (T, error) {
 	var zero T
 	if len(in.Data) == 0 {
-		return zero, memberError("data", "required", "A put or a patch needs data.")
+		return zero, memberError("data", "required", "This member is required for the op put or patch.")
 	}
 	if kind := in.Data.Kind(); kind != '{' {
-		return zero, memberError("data", "wrong_type", fmt.Sprintf("This must be an object, not %s.", kindNames[kind]))
+		return zero, memberError("data", "wrong_type", fmt.Sprintf("This member must be an object, not %s.", kindNames[kind]))
 	}
 	doc, err := documentOf(c, in.Data, func(raw []byte) (T, []fieldError, error) { return decode[T](raw) })
 	if err != nil {
@@ -355,7 +365,8 @@ func decodePut[T interface{ RequestedID() *string }](c *call, in mutationInput) 
 		return data, err
 	}
 	if id := data.RequestedID(); id != nil && !strings.EqualFold(*id, in.ID) {
-		err = memberError("id", "other_id", "The id must be that of the mutation, or left out.")
+		err = memberError("id", "other_id",
+			fmt.Sprintf("%q is not the id of the mutation; give that id or leave the member out.", cutText(*id)))
 	}
 	return data, err
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -13,7 +14,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// The numbers of rows of a page.
+// The default and the maximum number of rows on a page of a list.
 const (
 	defaultLimit = 50
 	maxLimit     = 200
@@ -172,21 +173,21 @@ func parseParam[T any](p *params, name string, parse func(string) (T, error)) T 
 	return value
 }
 
-// limit reads the number of rows of a page. A number above the maximum counts as the maximum.
-func limit(values url.Values) (int, error) {
-	text := values.Get("limit")
+// limit returns the number of rows of a page: the parameter limit, or defaultRows without it. A number above maxRows
+// counts as maxRows.
+func limit(values url.Values, defaultRows, maxRows int) (int, error) {
 	if !values.Has("limit") {
-		return defaultLimit, nil
+		return defaultRows, nil
 	}
-	n, err := strconv.Atoi(text)
-	if digits := strings.TrimLeft(text, "0123456789"); err != nil && text != "" && digits == "" {
-		return maxLimit, nil // larger than an int
+	n, err := strconv.Atoi(values.Get("limit"))
+	if n > 0 && errors.Is(err, strconv.ErrRange) {
+		return maxRows, nil
 	}
 	if err != nil || n < 1 {
 		return 0, newFieldProblem(codeMalformed, fieldError{
 			Parameter: "limit", Code: "out_of_range",
-			Detail: fmt.Sprintf("%q is not a whole number from 1; give 1 to %d.", cutText(text), maxLimit),
+			Detail: fmt.Sprintf("%q is not a whole number from 1; give 1 to %d.", cutText(values.Get("limit")), maxRows),
 		})
 	}
-	return min(n, maxLimit), nil
+	return min(n, maxRows), nil
 }

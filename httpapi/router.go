@@ -15,23 +15,23 @@ import (
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 )
 
-// A handler decodes a request, calls one use case and encodes the response. sendError answers the error that it
-// returns.
+// A handler decodes a request, calls one use case and sends the response. If it returns an error, sendError sends the
+// problem of the error.
 type handler func(c *call) error
 
 // A route is one row of the routing table.
 type route struct {
 	method, path string
-	scope        auth.Scopes   // what the caller must be allowed to do; 0: no authentication
+	scope        auth.Scopes   // the scope that the caller needs; 0: no authentication
 	class        ingress.Class // the limit that a request counts against
 	role         Roles         // the instances that serve the route; 0: all
 	handle       handler
-	query        []string // the query parameters; a name with "*" at its end may be repeated
+	query        []string // the query parameters; see parseQuery
 	stream       bool     // the time limit applies to each part of the body or response, not to the whole request
 }
 
-// on returns a row of the routing table.
-func on(
+// row returns a row of the routing table.
+func row(
 	method, path string, scope auth.Scopes, class ingress.Class, role Roles, handle handler, query ...string,
 ) route {
 	return route{method: method, path: path, scope: scope, class: class, role: role, handle: handle, query: query}
@@ -53,94 +53,96 @@ func (a *api) allRoutes() []route {
 		api, authn                          = RoleAPI, RoleAuth
 	)
 	table := []route{
-		on("GET", "/", public, reads, every, (*call).index),
-		// A monitor that is told to wait would report the instance as failed.
-		on("GET", "/healthz", public, ingress.Unlimited, every, (*call).healthz),
-		on("GET", "/readyz", public, reads, every, (*call).readyz),
-		on("GET", "/problems/:code", public, reads, every, (*call).getProblem),
-		on("GET", "/openapi.json", public, reads, every, (*call).getContract),
-		on("GET", "/docs", public, reads, every, (*call).getDocs),
+		row("GET", "/", public, reads, every, (*call).index),
+		// Without a limit: a monitor that gets 429 would report the instance as failed.
+		row("GET", "/healthz", public, ingress.Unlimited, every, (*call).healthz),
+		row("GET", "/readyz", public, reads, every, (*call).readyz),
+		row("GET", "/problems/:code", public, reads, every, (*call).getProblem),
+		row("GET", "/openapi.json", public, reads, every, (*call).getContract),
+		row("GET", "/docs", public, reads, every, (*call).getDocs),
 
-		on("GET", "/v1/settings", read, reads, api, (*call).getSettings),
-		on("PATCH", "/v1/settings", write, writes, api, (*call).patchSettings),
+		row("GET", "/v1/settings", read, reads, api, (*call).getSettings),
+		row("PATCH", "/v1/settings", write, writes, api, (*call).patchSettings),
 
-		on("POST", "/v1/categories", write, writes, api, (*call).postCategory),
-		on("GET", "/v1/categories", read, reads, api, (*call).listCategories, "cursor", "limit"),
-		on("GET", "/v1/categories/:id", read, reads, api, (*call).getCategory),
-		on("PATCH", "/v1/categories/:id", write, writes, api, (*call).patchCategory),
-		on("DELETE", "/v1/categories/:id", write, writes, api, (*call).deleteCategory),
-		on("POST", "/v1/categories/:id/merge", write, writes, api, (*call).mergeCategory),
+		row("POST", "/v1/categories", write, writes, api, (*call).postCategory),
+		row("GET", "/v1/categories", read, reads, api, (*call).listCategories, "cursor", "limit"),
+		row("GET", "/v1/categories/:id", read, reads, api, (*call).getCategory),
+		row("PATCH", "/v1/categories/:id", write, writes, api, (*call).patchCategory),
+		row("DELETE", "/v1/categories/:id", write, writes, api, (*call).deleteCategory),
+		row("POST", "/v1/categories/:id/merge", write, writes, api, (*call).mergeCategory),
 
-		on("POST", "/v1/expenses", write, writes, api, (*call).postExpense),
-		on("GET", "/v1/expenses", read, reads, api, (*call).listExpenses,
+		row("POST", "/v1/expenses", write, writes, api, (*call).postExpense),
+		row("GET", "/v1/expenses", read, reads, api, (*call).listExpenses,
 			append(filterParams(), "cursor", "limit", "sort")...),
-		on("GET", "/v1/expenses/:id", read, reads, api, (*call).getExpense),
-		on("PUT", "/v1/expenses/:id", write, writes, api, (*call).putExpense),
-		on("PATCH", "/v1/expenses/:id", write, writes, api, (*call).patchExpense),
-		on("DELETE", "/v1/expenses/:id", write, writes, api, (*call).deleteExpense),
+		row("GET", "/v1/expenses/:id", read, reads, api, (*call).getExpense),
+		row("PUT", "/v1/expenses/:id", write, writes, api, (*call).putExpense),
+		row("PATCH", "/v1/expenses/:id", write, writes, api, (*call).patchExpense),
+		row("DELETE", "/v1/expenses/:id", write, writes, api, (*call).deleteExpense),
 
-		on("POST", "/v1/budgets", write, writes, api, (*call).postBudget),
-		on("GET", "/v1/budgets", read, reads, api, (*call).listBudgets, "cursor", "limit"),
-		on("GET", "/v1/budgets/progress", read, reads, api, (*call).budgetProgress, "month"),
-		on("GET", "/v1/budgets/history", read, reads, api, (*call).budgetHistory, "from", "to"),
-		on("GET", "/v1/budgets/alerts", read, reads, api, (*call).listAlerts, "cursor", "limit"),
-		on("POST", "/v1/budgets/alerts/:id/read", write, writes, api, (*call).readAlert),
-		on("GET", "/v1/budgets/:id", read, reads, api, (*call).getBudget),
-		on("PATCH", "/v1/budgets/:id", write, writes, api, (*call).patchBudget),
-		on("DELETE", "/v1/budgets/:id", write, writes, api, (*call).deleteBudget),
+		row("POST", "/v1/budgets", write, writes, api, (*call).postBudget),
+		row("GET", "/v1/budgets", read, reads, api, (*call).listBudgets, "cursor", "limit"),
+		row("GET", "/v1/budgets/progress", read, reads, api, (*call).budgetProgress, "month"),
+		row("GET", "/v1/budgets/history", read, reads, api, (*call).budgetHistory, "from", "to"),
+		row("GET", "/v1/budgets/alerts", read, reads, api, (*call).listAlerts, "cursor", "limit"),
+		row("POST", "/v1/budgets/alerts/:id/read", write, writes, api, (*call).readAlert),
+		row("GET", "/v1/budgets/:id", read, reads, api, (*call).getBudget),
+		row("PATCH", "/v1/budgets/:id", write, writes, api, (*call).patchBudget),
+		row("DELETE", "/v1/budgets/:id", write, writes, api, (*call).deleteBudget),
 
-		on("POST", "/v1/recurrences", write, writes, api, (*call).postRule),
-		on("GET", "/v1/recurrences", read, reads, api, (*call).listRules, "cursor", "limit"),
-		on("GET", "/v1/recurrences/:id", read, reads, api, (*call).getRule),
-		on("PATCH", "/v1/recurrences/:id", write, writes, api, (*call).patchRule),
-		on("DELETE", "/v1/recurrences/:id", write, writes, api, (*call).deleteRule),
-		on("GET", "/v1/recurrences/:id/preview", read, reads, api, (*call).previewRule, "count"),
-		on("POST", "/v1/recurrences/:id/skip", write, writes, api, (*call).skipRule),
+		row("POST", "/v1/recurrences", write, writes, api, (*call).postRule),
+		row("GET", "/v1/recurrences", read, reads, api, (*call).listRules, "cursor", "limit"),
+		row("GET", "/v1/recurrences/:id", read, reads, api, (*call).getRule),
+		row("PATCH", "/v1/recurrences/:id", write, writes, api, (*call).patchRule),
+		row("DELETE", "/v1/recurrences/:id", write, writes, api, (*call).deleteRule),
+		row("GET", "/v1/recurrences/:id/preview", read, reads, api, (*call).previewRule, "count"),
+		row("POST", "/v1/recurrences/:id/skip", write, writes, api, (*call).skipRule),
 
-		on("GET", "/v1/reports/monthly", read, reads, api, (*call).monthlyReport, "month", "top"),
-		on("GET", "/v1/reports/yearly", read, reads, api, (*call).yearlyReport, "year", "calendar", "top"),
-		on("GET", "/v1/reports/range", read, reads, api, (*call).rangeReport, "date_from", "date_to", "top"),
-		on("GET", "/v1/reports/trend", read, reads, api, (*call).trendReport, "from", "to", "by", "category_id"),
-		on("GET", "/v1/reports/monthly.svg", read, reads, api, (*call).monthlyChart, "month", "theme"),
-		on("GET", "/v1/reports/yearly.svg", read, reads, api, (*call).yearlyChart, "year", "calendar", "theme"),
-		on("GET", "/v1/reports/range.svg", read, reads, api, (*call).rangeChart, "date_from", "date_to", "theme"),
-		on("GET", "/v1/reports/trend.svg", read, reads, api, (*call).trendChart, "from", "to", "by", "category_id", "theme"),
+		row("GET", "/v1/reports/monthly", read, reads, api, (*call).monthlyReport, "month", "top"),
+		row("GET", "/v1/reports/yearly", read, reads, api, (*call).yearlyReport, "year", "calendar", "top"),
+		row("GET", "/v1/reports/range", read, reads, api, (*call).rangeReport, "date_from", "date_to", "top"),
+		row("GET", "/v1/reports/trend", read, reads, api, (*call).trendReport, "from", "to", "by", "category_id"),
+		row("GET", "/v1/reports/monthly.svg", read, reads, api, (*call).monthlyChart, "month", "theme"),
+		row("GET", "/v1/reports/yearly.svg", read, reads, api, (*call).yearlyChart, "year", "calendar", "theme"),
+		row("GET", "/v1/reports/range.svg", read, reads, api, (*call).rangeChart, "date_from", "date_to", "theme"),
+		row("GET", "/v1/reports/trend.svg", read, reads, api, (*call).trendChart,
+			"from", "to", "by", "category_id", "theme"),
 
-		on("GET", "/v1/sync", read, sync, api, (*call).pull, "cursor", "limit"),
-		on("POST", "/v1/sync", write, sync, api, (*call).push),
-		on("GET", "/v1/sync/digest", read, sync, api, (*call).digest),
-		on("GET", "/v1/sync/events", read, sync, api, (*call).events),
+		row("GET", "/v1/sync", read, sync, api, (*call).pull, "cursor", "limit"),
+		row("POST", "/v1/sync", write, sync, api, (*call).push),
+		row("GET", "/v1/sync/digest", read, sync, api, (*call).digest),
+		row("GET", "/v1/sync/events", read, sync, api, (*call).events),
 
-		on("GET", "/v1/rates", read, reads, api, (*call).getRate, "date", "base", "quote"),
+		row("GET", "/v1/rates", read, reads, api, (*call).getRate, "date", "base", "quote"),
 
-		on("GET", "/v1/exports/expenses.csv", export, exports, api, (*call).exportCSV,
+		row("GET", "/v1/exports/expenses.csv", export, exports, api, (*call).exportCSV,
 			append(filterParams(), "bom")...).streamed(),
-		on("GET", "/v1/exports/expenses.ndjson", export, exports, api, (*call).exportNDJSON, filterParams()...).streamed(),
-		on("GET", "/v1/exports/ledger.ndjson", export, exports, api, (*call).exportLedger).streamed(),
-		on("GET", "/v1/exports/report.pdf", export, exports, api, (*call).reportPDF, "year", "date_from", "date_to"),
-		on("GET", "/v1/imports/presets", read, reads, api, (*call).listPresets),
-		on("POST", "/v1/imports/expenses", write, exports, api, (*call).importCSV, "dry_run", "on_error").streamed(),
+		row("GET", "/v1/exports/expenses.ndjson", export, exports, api, (*call).exportNDJSON,
+			filterParams()...).streamed(),
+		row("GET", "/v1/exports/ledger.ndjson", export, exports, api, (*call).exportLedger).streamed(),
+		row("GET", "/v1/exports/report.pdf", export, exports, api, (*call).reportPDF, "year", "date_from", "date_to"),
+		row("GET", "/v1/imports/presets", read, reads, api, (*call).listPresets),
+		row("POST", "/v1/imports/expenses", write, exports, api, (*call).importCSV, "dry_run", "on_error").streamed(),
 	}
 	if a.accounts == nil {
 		return table
 	}
 	return append(table,
-		on("POST", "/v1/auth/register", public, login, authn, (*call).register),
-		on("POST", "/v1/auth/login", public, login, authn, (*call).login),
-		on("POST", "/v1/auth/refresh", public, writes, authn, (*call).refresh),
-		on("POST", "/v1/auth/logout", account, writes, authn, (*call).logout),
-		on("GET", "/.well-known/jwks.json", public, reads, authn, (*call).publicKeys),
+		row("POST", "/v1/auth/register", public, login, authn, (*call).register),
+		row("POST", "/v1/auth/login", public, login, authn, (*call).login),
+		row("POST", "/v1/auth/refresh", public, writes, authn, (*call).refresh),
+		row("POST", "/v1/auth/logout", account, writes, authn, (*call).logout),
+		row("GET", "/.well-known/jwks.json", public, reads, authn, (*call).publicKeys),
 
-		on("GET", "/v1/me", read, reads, authn, (*call).me),
-		// The following three take the password.
-		on("PATCH", "/v1/me", account, login, authn, (*call).patchMe),
-		on("PUT", "/v1/me/password", account, login, authn, (*call).putPassword),
-		on("POST", "/v1/me/erase", account, login, authn, (*call).eraseMe),
-		on("GET", "/v1/devices", account, reads, authn, (*call).listDevices),
-		on("DELETE", "/v1/devices/:id", account, writes, authn, (*call).deleteDevice),
-		on("POST", "/v1/tokens", account, writes, authn, (*call).postToken),
-		on("GET", "/v1/tokens", account, reads, authn, (*call).listTokens),
-		on("DELETE", "/v1/tokens/:id", account, writes, authn, (*call).deleteToken),
+		row("GET", "/v1/me", read, reads, authn, (*call).me),
+		// The next three routes check the password, so they have the login limit.
+		row("PATCH", "/v1/me", account, login, authn, (*call).patchMe),
+		row("PUT", "/v1/me/password", account, login, authn, (*call).putPassword),
+		row("POST", "/v1/me/erase", account, login, authn, (*call).eraseMe),
+		row("GET", "/v1/devices", account, reads, authn, (*call).listDevices),
+		row("DELETE", "/v1/devices/:id", account, writes, authn, (*call).deleteDevice),
+		row("POST", "/v1/tokens", account, writes, authn, (*call).postToken),
+		row("GET", "/v1/tokens", account, reads, authn, (*call).listTokens),
+		row("DELETE", "/v1/tokens/:id", account, writes, authn, (*call).deleteToken),
 	)
 }
 
@@ -290,12 +292,12 @@ func (a *api) limitUnmatched(g *gin.Context) {
 	}
 }
 
-// problemHandler returns a handler that answers every request with p.
+// problemHandler returns a handler that responds to every request with p.
 func (a *api) problemHandler(p *problem) gin.HandlerFunc {
 	return func(g *gin.Context) { a.sendError(g, p) }
 }
 
-// sendError answers a request with the problem of err. If the response has already started, it aborts the connection,
+// sendError responds with the problem of err. If the response has already started, it aborts the connection,
 // so that the client does not take a part of the response for the whole.
 func (a *api) sendError(g *gin.Context, err error) {
 	ctx := g.Request.Context()

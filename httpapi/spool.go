@@ -136,7 +136,7 @@ func (s *spool) discard() error {
 func (c *call) stream(out *attachment, write func(ctx context.Context, w io.Writer, r store.Reader) error) error {
 	ctx, cancel := context.WithCancel(c.ctx)
 	defer cancel()
-	s := newSpool(c.extendDeadline)
+	s := newSpool(c.deadline.Extend)
 	sent := make(chan error, 1)
 	go func() {
 		err := s.drain(out)

@@ -1,9 +1,9 @@
 package httpapi
 
 import (
-	"errors"
 	"net/http"
-	"strconv"
+
+	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
@@ -32,13 +32,17 @@ type changeBody struct {
 
 func newChangeBody(change store.Change) changeBody {
 	row := replica.RowRef{Type: change.Type, ID: change.ID}
-	return changeBody{
+	body := changeBody{
 		Type: change.Type.String(), ID: row.TextID(), Version: change.Version, Deleted: change.Deleted,
-		MergedInto: idOrNull(change.MergedInto), Data: rowBody(change.Row),
+		Data: rowBody(change.Row),
 	}
+	if change.MergedInto != uuid.Nil {
+		body.MergedInto = new(change.MergedInto.String())
+	}
+	return body
 }
 
-// rowBody returns the JSON form of a row: the same as in the responses of its resource; nil for nil.
+// rowBody returns the JSON form of a row, as in the responses of its resource. It returns nil for nil.
 func rowBody(row any) any {
 	switch row := row.(type) {
 	case expense.Expense:
@@ -58,11 +62,11 @@ func rowBody(row any) any {
 	}
 }
 
-// pull answers GET /v1/sync.
+// pull handles GET /v1/sync.
 func (c *call) pull() error {
 	var req replica.PullRequest
 	var err error
-	if req.Limit, err = syncLimit(c.query.Get("limit"), c.query.Has("limit")); err != nil {
+	if req.Limit, err = limit(c.query, replica.DefaultPageSize, replica.MaxPageSize); err != nil {
 		return err
 	}
 	if c.query.Has("cursor") {
@@ -85,30 +89,13 @@ func (c *call) pull() error {
 	return c.send(result{status: http.StatusOK, body: body})
 }
 
-// state returns the state of the caller's ledger, which it creates if there is none.
+// state returns the state of the caller's ledger. It creates the ledger if the caller has none.
 func (c *call) state() (state store.State, err error) {
 	err = c.withLedger(func() (err error) {
 		state, err = c.api.store.Reader(c.owner).State(c.ctx)
 		return err
 	})
 	return state, err
-}
-
-// syncLimit returns the number of changes that a page may have.
-func syncLimit(text string, given bool) (int, error) {
-	if !given {
-		return replica.DefaultPageSize, nil
-	}
-	n, err := strconv.Atoi(text)
-	switch {
-	case errors.Is(err, strconv.ErrRange) && n > 0:
-		return replica.MaxPageSize, nil
-	case err != nil || n < 1:
-		return 0, newFieldProblem(codeMalformed, fieldError{
-			Parameter: "limit", Code: "out_of_range", Detail: "A limit is a number from 1; more than 1,000 counts as 1,000.",
-		})
-	}
-	return n, nil
 }
 
 // digestBody is the response to GET /v1/sync/digest.
@@ -124,7 +111,7 @@ type rowsDigest struct {
 	Hash  string `json:"hash"`
 }
 
-// digest answers GET /v1/sync/digest.
+// digest handles GET /v1/sync/digest.
 func (c *call) digest() error {
 	var digest replica.Digest
 	err := c.withLedger(func() (err error) {

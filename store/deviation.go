@@ -2,7 +2,7 @@ package store
 
 import "fmt"
 
-// A Guarantee names a property of every ledger that a check of the stored data verifies.
+// A Guarantee names a property that every ledger must have.
 type Guarantee string
 
 // The guarantees.

@@ -25,9 +25,9 @@ import (
 )
 
 // Store stores the ledgers of many owners. It must be safe for concurrent use. A Reader and a Tx are bound to one
-// owner: a row of another owner does not exist for them. Methods return ErrInvalid for an owner that
-// [expense.OwnerID.Validate] rejects. Methods must return ErrUnavailable while the database cannot be reached, and
-// work again when it can.
+// owner: a row of another owner does not exist for them. Methods must return ErrInvalid for an owner that does not pass
+// [expense.OwnerID.Validate]. They must return ErrUnavailable while the database cannot be reached, and work again when
+// it can.
 type Store interface {
 	// CreateLedger creates owner's ledger with these settings and categories, all at version 1. It returns false and
 	// changes nothing if the owner has a ledger.
@@ -77,8 +77,8 @@ type Store interface {
 
 	// Purge removes, in all ledgers, idempotency records of RetentionRequests created before requests, and tombstones and
 	// records of RetentionTombstones created before tombstones. It must keep tombstones whose id is a UUID of version 5:
-	// such an id is derived from what it stands for, so the same id would be made again. State.PurgedThrough rises to the
-	// highest version of a purged tombstone.
+	// such an id is derived, for example from a rule and a date, so a later row could get the same id. Purge raises
+	// State.PurgedThrough to the highest version of a purged tombstone.
 	Purge(ctx context.Context, requests, tombstones time.Time) error
 
 	// Ping returns nil if the database can be reached and has the schema that this release needs.
@@ -98,8 +98,8 @@ type Reader interface {
 	State(ctx context.Context) (State, error)
 
 	// Changes returns the part of the change feed that query selects, in the order of FeedPosition: each row in its latest
-	// state, and each tombstone. The result must be a consistent snapshot, and the position of every later commit must be
-	// after it.
+	// state, and each tombstone. The result must be a consistent snapshot. Rows that are committed later must have
+	// positions after those of the result.
 	Changes(ctx context.Context, query ChangeQuery) ([]Change, error)
 }
 
@@ -153,6 +153,6 @@ type Retention uint8
 // The retention classes.
 const (
 	RetentionRequests Retention = iota // the limit for requests: clients retry for hours
-	// the limit for tombstones: devices retry changes for as long as they stay offline
+	// the limit for tombstones: devices may stay offline for weeks before they retry
 	RetentionTombstones
 )

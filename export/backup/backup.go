@@ -35,7 +35,7 @@ const (
 	typeEnd      = "end"
 )
 
-// Reader is what Write reads of one ledger. Every [store.Reader] is one.
+// Reader reads one ledger for Write. Every [store.Reader] implements it.
 type Reader interface {
 	budget.Reader
 	recurrence.Reader
@@ -77,8 +77,8 @@ type headLine struct {
 	MadeAt  time.Time `json:"made_at"`
 }
 
-// omitted is the type of a member that the wire form has and a backup has not. It is never written, and an error if it
-// is read.
+// omitted is the type of a member of the wire form that a backup does not have. It is never written, and reading it is
+// an error.
 type omitted struct{}
 
 func (omitted) UnmarshalJSON([]byte) error { return errors.New("a backup holds no versions") }

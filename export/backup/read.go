@@ -95,45 +95,45 @@ func (f *file) read(ctx context.Context, r io.Reader, each func(expense.Expense)
 	}
 }
 
-// line reads one line. It returns the expense if the line holds one; else the expense has no id.
-func (f *file) line(number int, text []byte) (none expense.Expense, err error) {
+// line reads one line. It returns the expense of the line, or the zero Expense for a line of another type.
+func (f *file) line(number int, text []byte) (e expense.Expense, err error) {
 	if f.ended {
-		return none, errors.New("nothing may follow the line of type end")
+		return e, errors.New("nothing may follow the line of type end")
 	}
 	if !utf8.Valid(text) {
-		return none, errors.New("the line is not valid UTF-8")
+		return e, errors.New("the line is not valid UTF-8")
 	}
 	if number == 1 {
-		return none, checkHead(text)
+		return e, checkHead(text)
 	}
 	lineType := typeOf(text)
 	if (lineType == typeSettings) != (number == 2) {
-		return none, errors.New("the second line must hold the settings, and no other line may")
+		return e, errors.New("the second line must hold the settings, and no other line may")
 	}
 	switch lineType {
 	case typeSettings:
-		return none, decodeLine(text, f.addSettings)
+		return e, decodeLine(text, f.addSettings)
 	case typeCategory:
-		return none, decodeLine(text, f.addCategory)
+		return e, decodeLine(text, f.addCategory)
 	case typeRule:
-		return none, decodeLine(text, f.addRule)
+		return e, decodeLine(text, f.addRule)
 	case typeBudget:
-		return none, decodeLine(text, f.addBudget)
+		return e, decodeLine(text, f.addBudget)
 	case typeAlert:
-		return none, decodeLine(text, f.addAlert)
+		return e, decodeLine(text, f.addAlert)
 	case typeEnd:
-		return none, decodeLine(text, f.checkEnd)
+		return e, decodeLine(text, f.checkEnd)
 	case typeExpense:
 		var line expenseLine
 		if !line.scan(text) {
 			line = expenseLine{}
 			if err := decodeStrictly(text, &line); err != nil {
-				return none, err
+				return e, err
 			}
 		}
 		return f.addExpense(line)
 	}
-	return none, fmt.Errorf("%.20q is not a type of line in a backup", lineType)
+	return e, fmt.Errorf("%.20q is not a type of line in a backup", lineType)
 }
 
 // typeOf returns the type of a line if it is the first member, else "".
@@ -219,7 +219,7 @@ func members(text []byte) (map[string]any, error) {
 	return object, nil
 }
 
-// rowErrors collects what is wrong with one row.
+// rowErrors collects the errors of one row.
 type rowErrors struct{ expense.ValidationErrors }
 
 // add adds an error of a conversion or a validation.

@@ -24,7 +24,7 @@ type RestoreOptions struct {
 }
 
 // Restore writes the backup in r into the ledger of owner and returns what the backup holds. The ledger must exist and
-// must have no expenses, budgets, alerts and rules. Its settings and categories are replaced.
+// must have no expenses, budgets, alerts or rules. Its settings and categories are replaced.
 //
 // Restore reads and checks the whole backup before it writes. Then it reads r again from where it began and writes all
 // rows in one [store.Store.Update], so a failed Restore changes nothing. The Update locks the ledger, and on SQLite the

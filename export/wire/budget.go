@@ -30,7 +30,7 @@ type Budget struct {
 // BudgetEntry is the limit of a budget from a month on, until the month of the next entry.
 type BudgetEntry struct {
 	FromMonth string  `json:"from_month"`
-	Amount    *string `json:"amount"` // null: no limit until the next entry, where a budget went on after its end
+	Amount    *string `json:"amount"` // null: no limit until the next entry, because the budget had ended
 }
 
 // NewBudget returns the JSON form of b.
@@ -165,7 +165,7 @@ func (w Alert) Parse() (budget.Alert, error) {
 	return a, p.errs.Err()
 }
 
-// AlertPatch is the patch that marks an alert as read. A device sends it when it synchronises.
+// AlertPatch is the patch that marks an alert as read. A device sends it in a push.
 type AlertPatch struct {
-	Read Optional[bool] `json:"read,omitzero" patch:"nullable"` // only true
+	Read Optional[bool] `json:"read,omitzero" patch:"nullable"` // must be true
 }

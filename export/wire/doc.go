@@ -2,9 +2,9 @@
 // columns of the CSV format. The HTTP API, its Go client, the NDJSON export, backups and the CSV import and export
 // share these forms.
 //
-// For each resource there are up to three types. An [Expense] is what a server returns and a file holds. An
-// [ExpenseInput] is the body of a request that creates or replaces an expense. An [ExpensePatch] is a merge patch (RFC
-// 7396). New functions make the form of a domain value; the methods Parse, Draft and Patch convert back.
+// A resource has up to three types. [Expense], for example, is an expense in a response or a file. [ExpenseInput] is
+// the body of a request that creates or replaces an expense. [ExpensePatch] is a merge patch (RFC 7396). A function
+// such as [NewExpense] converts a domain value to its JSON form; the methods Parse, Draft and Patch convert back.
 //
 // All forms have these formats in common:
 //   - An amount is a string that holds a decimal with a point, such as "12.50", in units of the currency beside it.

@@ -2,11 +2,10 @@ package wire
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 )
 
-// maxDepth is how deep objects and arrays may nest in ParseValue.
+// maxDepth is the maximum number of levels that ParseValue accepts.
 const maxDepth = 8
 
 // ParseValue reads the next JSON value from decoder: a map[string]any, a []any or a scalar, as [json.Decoder.Token]
@@ -20,7 +19,7 @@ func parseValue(decoder *json.Decoder, path string, depth int) (any, error) {
 		return nil, err
 	}
 	if depth > maxDepth {
-		return nil, errors.New("it nests too deep")
+		return nil, fmt.Errorf("the value nests deeper than %d levels", maxDepth)
 	}
 	switch token {
 	case json.Delim('{'):
@@ -32,7 +31,7 @@ func parseValue(decoder *json.Decoder, path string, depth int) (any, error) {
 			}
 			name, _ := token.(string)
 			if _, twice := members[name]; twice {
-				return nil, fmt.Errorf("the member %q is there twice", path+name)
+				return nil, fmt.Errorf("the member %q occurs twice", path+name)
 			}
 			if members[name], err = parseValue(decoder, path+name+"/", depth+1); err != nil {
 				return nil, err

@@ -9,7 +9,7 @@ import (
 // parser converts members to domain values and collects the errors.
 type parser struct{ errs expense.ValidationErrors }
 
-// parse converts one member with a function of the domain.
+// parse converts one member with a function of the domain, such as expense.ParseDate.
 func parse[T, F any](p *parser, field string, from F, convert func(F) (T, error)) T {
 	value, err := convert(from)
 	if err := p.errs.AddError(field, err); err != nil {
@@ -18,7 +18,7 @@ func parse[T, F any](p *parser, field string, from F, convert func(F) (T, error)
 	return value
 }
 
-// optional is parse for a member that can be null.
+// optional is parse for a member that can be null. It returns the zero value for null.
 func optional[T any](p *parser, field string, text *string, convert func(string) (T, error)) (value T) {
 	if text == nil {
 		return value

@@ -36,7 +36,7 @@ type ProgressItem struct {
 	CategoryID     *uuid.UUID `json:"category_id"` // null: the whole ledger
 	CategoryName   *string    `json:"category_name"`
 	Limit          string     `json:"limit"`
-	Carried        string     `json:"carried"`
+	Carried        string     `json:"carried"` // rolled over from the months before
 	Spent          string     `json:"spent"`
 	Remaining      string     `json:"remaining"`
 	Ratio          string     `json:"ratio"` // of spent to limit, such as "0.64"

@@ -31,7 +31,7 @@ type Rule struct {
 	Paused     bool            `json:"paused"`
 	NextDate   *string         `json:"next_date"`     // the next occurrence that is not posted yet; null: there is none
 	Skipped    []string        `json:"skipped_dates"` // occurrences that are not posted
-	LastError  *string         `json:"last_error"`    // why the last occurrence could not be posted; null: it was posted
+	LastError  *string         `json:"last_error"`    // why NextDate could not be posted; null: no failure
 	RetryAt    *time.Time      `json:"retry_at"`      // when posting is tried again; null without LastError
 	Version    expense.Version `json:"version"`
 	CreatedAt  time.Time       `json:"created_at"`
@@ -95,8 +95,8 @@ type MonthDay string
 // LastDay is the last day of each month.
 const LastDay MonthDay = "last"
 
-// Parse returns the day as [recurrence.Rule] has it. The error is ErrInvalid if d is neither a number from 1 to 31 nor
-// [LastDay].
+// Parse returns the MonthDay of a [recurrence.Rule]: 1 to 31, or [recurrence.LastDay]. It returns ErrInvalid if d is
+// neither a number from 1 to 31 nor [LastDay].
 func (d MonthDay) Parse() (int, error) {
 	if d == LastDay {
 		return recurrence.LastDay, nil
@@ -190,7 +190,7 @@ type RulePatch struct {
 	Count      Optional[int]      `json:"count,omitzero" patch:"nonzero,nullable"`       // null: no limit
 	RRULE      Optional[string]   `json:"rrule,omitzero" patch:"nonempty"`
 	Paused     Optional[bool]     `json:"paused,omitzero"`
-	FromDate   Optional[string]   `json:"from_date,omitzero" patch:"nonempty"` // splits the rule; not in synchronisation
+	FromDate   Optional[string]   `json:"from_date,omitzero" patch:"nonempty"` // splits the rule; not in a push
 }
 
 // Draft returns the draft that in describes. It does not include FromDate.

@@ -2,7 +2,7 @@
 // personal access tokens, and which keys sign access tokens. A host that has its own accounts does not need this
 // package.
 //
-// The SQL stores offer a [Store] by their Accounts method, and memstore by NewAccounts. An implementation proves itself
+// The method Accounts of the SQL stores and the function memstore.NewAccounts return a [Store]. Test an implementation
 // with [github.com/spendwise/spendwise/store/accounts/accountstest].
 package accounts
 
@@ -16,8 +16,8 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// Store stores local accounts. Every method must be atomic, safe for concurrent use, and durable: what it wrote
-// survives a crash. A method returns [expense.ErrUnavailable] while the database cannot be reached. Times are UTC in
+// Store stores local accounts. Every method must be atomic, safe for concurrent use, and durable: its writes
+// survive a crash. A method returns [expense.ErrUnavailable] while the database cannot be reached. Times are UTC in
 // whole microseconds.
 //
 // A Store never receives a secret in plain text: passwords and tokens arrive hashed, private keys encrypted.
@@ -98,7 +98,7 @@ type Store interface {
 	// DeleteToken removes a personal token. It returns ErrNotFound if there is none.
 	DeleteToken(ctx context.Context, account, id uuid.UUID) error
 
-	// Failures returns the failed attempts that are counted for each key. Keys without failures are left out.
+	// Failures returns the count of failed attempts for each key. The map has no entry for a key without failures.
 	Failures(ctx context.Context, keys ...SecretHash) (map[SecretHash]Failures, error)
 
 	// RecordFailure counts one failed attempt at the time at for each key. Keys must be distinct. If a key's last failure
@@ -164,7 +164,8 @@ type RefreshTokens struct {
 	Family   SecretHash // of the secret that all tokens of the device share
 	Current  SecretHash // of the current token
 	Previous SecretHash // of the token before it; zero before the first rotation
-	// random; derives the current token from the previous one, if the client did not receive the response
+	// Salt is random. It derives the current token from the previous one again, if the client did not receive the
+	// response to a refresh.
 	Salt      SecretHash
 	RotatedAt time.Time
 	ExpiresAt time.Time // of the current token
@@ -182,7 +183,7 @@ type Token struct {
 	UsedAt    time.Time // zero before the first use
 }
 
-// An Erasure is a deleted account whose ledger may not be erased everywhere yet.
+// An Erasure is a deleted account whose ledger is still to be erased.
 type Erasure struct {
 	Account uuid.UUID
 	At      time.Time
@@ -191,7 +192,7 @@ type Erasure struct {
 // Owner returns the owner of the ledger that is to be erased.
 func (e Erasure) Owner() expense.OwnerID { return Account{ID: e.Account}.Owner() }
 
-// Failures counts the failed attempts to sign in for one key, which stands for an account or a network address.
+// Failures counts the failed attempts to sign in for one key. A key is the hash of an account or a network address.
 type Failures struct {
 	Count int
 	Last  time.Time

@@ -299,13 +299,13 @@ func (a *Accounts) Failures(
 ) (map[accounts.SecretHash]accounts.Failures, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	found := make(map[accounts.SecretHash]accounts.Failures)
+	counts := make(map[accounts.SecretHash]accounts.Failures)
 	for _, key := range keys {
 		if counted, ok := a.failures[key]; ok {
-			found[key] = counted
+			counts[key] = counted
 		}
 	}
-	return found, nil
+	return counts, nil
 }
 
 // RecordFailure implements [accounts.Store].
@@ -440,6 +440,7 @@ func (a *Accounts) replaceHash(id uuid.UUID, from, to string) error {
 	return nil
 }
 
+// sorted returns the accounts ordered by their EmailKey.
 func (a *Accounts) sorted() []accounts.Account {
 	a.mu.RLock()
 	defer a.mu.RUnlock()

@@ -91,14 +91,14 @@ func (t *tx) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Version, e
 		if _, err := next.budgets.row("budget", id); err != nil {
 			return err
 		}
-		next.budgets.bury(id, t.tombstone())
+		next.budgets.remove(id, t.tombstone())
 		return nil
 	})
 }
 
 // HasBudgets implements [budget.Tx].
 func (t *tx) HasBudgets(ctx context.Context) (bool, error) {
-	for range t.now.budgets.rows.values() {
+	for range t.current.budgets.rows.values() {
 		return true, t.usable(ctx)
 	}
 	return false, t.usable(ctx)
@@ -117,7 +117,7 @@ func (t *tx) endBudget(
 		case b.CategoryID != category.ID:
 			continue
 		case b.Entries[0].From.After(last):
-			next.budgets.bury(b.ID, t.tombstone())
+			next.budgets.remove(b.ID, t.tombstone())
 			ended = b.ID
 			continue
 		default:

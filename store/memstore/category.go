@@ -101,7 +101,7 @@ func (t *tx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version,
 		if next.refersTo(id) {
 			return fmt.Errorf("category %s: %w", id, expense.ErrInUse)
 		}
-		next.categories.bury(id, t.tombstone())
+		next.categories.remove(id, t.tombstone())
 		return nil
 	})
 }
@@ -167,7 +167,7 @@ func (t *tx) MergeCategory(
 		merged.BudgetID, merged.BudgetUntil = t.endBudget(next, source, into, month.Add(-1))
 		tomb := t.tombstone()
 		tomb.mergedInto = into
-		next.categories.bury(from, tomb)
+		next.categories.remove(from, tomb)
 		return nil
 	})
 	merged.Version = version

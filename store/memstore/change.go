@@ -70,7 +70,7 @@ func addTable[R any](f *feed, what store.RowType, t table[R], version func(R) ex
 	for id, row := range t.rows.all() {
 		f.addRow(what, id, version(row), row)
 	}
-	for id, tomb := range t.tombs.all() {
+	for id, tomb := range t.tombstones.all() {
 		position := store.FeedPosition{Version: tomb.version, Type: what, ID: id}
 		if tomb.version > f.query.SkipTombstonesThrough && position.Compare(f.query.After) > 0 {
 			f.changes = append(f.changes, store.Change{FeedPosition: position, Deleted: true, MergedInto: tomb.mergedInto})
@@ -84,7 +84,7 @@ func (r reader) MergedInto(ctx context.Context, id uuid.UUID) (uuid.UUID, error)
 	if err != nil {
 		return uuid.Nil, err
 	}
-	tomb, ok := l.categories.tombs.get(id)
+	tomb, ok := l.categories.tombstones.get(id)
 	if !ok {
 		return uuid.Nil, fmt.Errorf("tombstone of category %s: %w", id, expense.ErrNotFound)
 	}

@@ -29,7 +29,7 @@ func (r reader) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.U
 	var known []uuid.UUID
 	for _, id := range ids {
 		_, stored := l.expenses.rows.get(id)
-		_, deleted := l.expenses.tombs.get(id)
+		_, deleted := l.expenses.tombstones.get(id)
 		if (stored || deleted) && !slices.Contains(known, id) {
 			known = append(known, id)
 		}
@@ -57,7 +57,7 @@ func (r reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[exp
 	}
 }
 
-// A listed expense has its position in a list.
+// A listed is an expense and its position in a list.
 type listed struct {
 	key expense.Position
 	row *expense.Expense
@@ -130,7 +130,7 @@ func (r reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expens
 // addTo adds e to a total. The sum cannot overflow, because the ledger limits the volume of all expenses.
 func addTo(total *expense.Total, e expense.Expense) error {
 	if total.Count == 0 {
-		nothing, err := expense.MoneyFromMinor(0, e.Amount.Currency())
+		zero, err := expense.MoneyFromMinor(0, e.Amount.Currency())
 		if err != nil {
 			return err
 		}
@@ -138,7 +138,7 @@ func addTo(total *expense.Total, e expense.Expense) error {
 		if err != nil {
 			return err
 		}
-		total.Amount, total.Pending, total.Home = nothing, nothing, home
+		total.Amount, total.Pending, total.Home = zero, zero, home
 	}
 	total.Count++
 	var err error
@@ -203,7 +203,7 @@ func (t *tx) DeleteExpenses(ctx context.Context, ids ...uuid.UUID) (expense.Vers
 				return err
 			}
 			next.volume -= e.Volume()
-			next.expenses.bury(id, t.tombstone())
+			next.expenses.remove(id, t.tombstone())
 		}
 		return nil
 	})

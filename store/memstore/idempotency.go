@@ -19,7 +19,7 @@ func (t *tx) IdempotencyRecord(ctx context.Context, key store.IdempotencyKey) (s
 	if err := t.usable(ctx); err != nil {
 		return store.IdempotencyRecord{}, err
 	}
-	record, ok := t.now.records.get(key)
+	record, ok := t.current.records.get(key)
 	if !ok {
 		return store.IdempotencyRecord{}, fmt.Errorf("idempotency key %q of %q: %w", key.Key, key.Scope, expense.ErrNotFound)
 	}
@@ -31,11 +31,11 @@ func (t *tx) PutIdempotencyRecord(ctx context.Context, record store.IdempotencyR
 	if err := t.usable(ctx); err != nil {
 		return err
 	}
-	if _, ok := t.now.records.get(record.IdempotencyKey); ok {
+	if _, ok := t.current.records.get(record.IdempotencyKey); ok {
 		return fmt.Errorf("idempotency key %q of %q: %w", record.Key, record.Scope, expense.ErrExists)
 	}
 	record.CreatedAt = expense.Timestamp(record.CreatedAt)
-	t.now.records = t.now.records.with(record.IdempotencyKey, cloneRecord(record))
+	t.current.records = t.current.records.with(record.IdempotencyKey, cloneRecord(record))
 	return nil
 }
 

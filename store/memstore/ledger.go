@@ -46,11 +46,11 @@ func emptyLedger() ledger {
 
 // A table holds the rows of one type and the tombstones of its deleted rows.
 type table[R any] struct {
-	rows  tree[uuid.UUID, R]
-	tombs tree[uuid.UUID, tombstone]
+	rows       tree[uuid.UUID, R]
+	tombstones tree[uuid.UUID, tombstone]
 }
 
-// A tombstone remembers a deleted row.
+// A tombstone records a deleted row.
 type tombstone struct {
 	version    expense.Version // of the Update that deleted the row
 	mergedInto uuid.UUID       // the category it was merged into, or uuid.Nil
@@ -58,7 +58,7 @@ type tombstone struct {
 }
 
 func newTable[R any]() table[R] {
-	return table[R]{rows: newTree[uuid.UUID, R](compareIDs), tombs: newTree[uuid.UUID, tombstone](compareIDs)}
+	return table[R]{rows: newTree[uuid.UUID, R](compareIDs), tombstones: newTree[uuid.UUID, tombstone](compareIDs)}
 }
 
 func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
@@ -68,11 +68,11 @@ func (t table[R]) row(kind string, id uuid.UUID) (R, error) {
 	if row, ok := t.rows.get(id); ok {
 		return row, nil
 	}
-	var none R
-	if _, ok := t.tombs.get(id); ok {
-		return none, fmt.Errorf("%s %s: %w", kind, id, expense.ErrGone)
+	var zero R
+	if _, ok := t.tombstones.get(id); ok {
+		return zero, fmt.Errorf("%s %s: %w", kind, id, expense.ErrGone)
 	}
-	return none, fmt.Errorf("%s %s: %w", kind, id, expense.ErrNotFound)
+	return zero, fmt.Errorf("%s %s: %w", kind, id, expense.ErrNotFound)
 }
 
 // forWrite returns the stored row that a write replaces, and whether there is one. Version 0 in the write means that
@@ -96,18 +96,18 @@ func (t table[R]) forWrite(
 
 func (t *table[R]) put(id uuid.UUID, row R) { t.rows = t.rows.with(id, row) }
 
-// bury replaces a row with a tombstone.
-func (t *table[R]) bury(id uuid.UUID, tomb tombstone) {
+// remove replaces a row with a tombstone.
+func (t *table[R]) remove(id uuid.UUID, tomb tombstone) {
 	t.rows = t.rows.without(id)
-	t.tombs = t.tombs.with(id, tomb)
+	t.tombstones = t.tombstones.with(id, tomb)
 }
 
 // purge removes tombstones created before an instant, except those with derived ids, and raises purgedThrough to the
 // highest version it removes.
 func (t *table[R]) purge(before time.Time, purgedThrough *expense.Version) {
-	for id, tomb := range t.tombs.all() {
+	for id, tomb := range t.tombstones.all() {
 		if tomb.at.Before(before) && id.Version() != 5 {
-			t.tombs = t.tombs.without(id)
+			t.tombstones = t.tombstones.without(id)
 			*purgedThrough = max(*purgedThrough, tomb.version)
 		}
 	}
@@ -121,14 +121,14 @@ type reader struct {
 // A tx changes a copy of the ledger. Update then publishes the copy.
 type tx struct {
 	reader
-	now    ledger
-	next   expense.Version // the version that the Update takes if it writes a row
-	failed error           // ended the transaction
+	current ledger
+	next    expense.Version // the version that the Update takes if it writes a row
+	failed  error           // ended the transaction
 }
 
 func newTx(base ledger) *tx {
-	t := &tx{now: base, next: base.version + 1}
-	t.at = func(ctx context.Context) (ledger, error) { return t.now, t.usable(ctx) }
+	t := &tx{current: base, next: base.version + 1}
+	t.at = func(ctx context.Context) (ledger, error) { return t.current, t.usable(ctx) }
 	return t
 }
 
@@ -146,7 +146,7 @@ func (t *tx) write(ctx context.Context, change func(next *ledger) error) (expens
 	if err := t.usable(ctx); err != nil {
 		return 0, err
 	}
-	next := t.now
+	next := t.current
 	next.version = t.next
 	if err := change(&next); err != nil {
 		if !keepsUsable(err) {
@@ -154,7 +154,7 @@ func (t *tx) write(ctx context.Context, change func(next *ledger) error) (expens
 		}
 		return 0, err
 	}
-	t.now = next
+	t.current = next
 	return t.next, nil
 }
 

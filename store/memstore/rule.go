@@ -66,7 +66,7 @@ func (t *tx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Version, err
 		if _, err := next.rules.row("rule", id); err != nil {
 			return err
 		}
-		next.rules.bury(id, t.tombstone())
+		next.rules.remove(id, t.tombstone())
 		return nil
 	})
 }

@@ -1,8 +1,8 @@
 // Package memstore stores ledgers in memory. It is the reference implementation of [store.Store], for tests and for
 // trials. All data is lost when the process ends.
 //
-// A ledger is a value made of persistent trees: a snapshot is a copy of the value, an Update changes a copy and then
-// publishes it, and totals are computed from the rows on each call.
+// A ledger is a value that consists of persistent trees, so a snapshot is a copy of the value. An Update changes a copy
+// and publishes it at the end. Totals are computed from the rows on each call.
 package memstore
 
 import (
@@ -127,7 +127,7 @@ func (s *Store) CreateLedger(
 			return l, err
 		}
 		created = true
-		return t.now, nil
+		return t.current, nil
 	})
 	return created, err
 }
@@ -189,8 +189,8 @@ func (s *Store) Update(ctx context.Context, owner expense.OwnerID, fn func(store
 		if err := t.usable(ctx); err != nil {
 			return l, fmt.Errorf("an earlier error ended the update: %w", err)
 		}
-		wrote = t.now.version != l.version
-		return t.now, nil
+		wrote = t.current.version != l.version
+		return t.current, nil
 	})
 	if err == nil && wrote {
 		s.hub.Notify(owner)

@@ -5,8 +5,9 @@ import (
 	"math/rand/v2"
 )
 
-// A tree is a persistent ordered map: with and without return a new tree that shares all nodes with the old one, except
-// a path. A snapshot is a copy of the struct. The tree is a treap: random priorities keep it balanced.
+// A tree is a persistent ordered map. The methods with and without return a new tree, which shares all nodes with the
+// old tree except those on the path to the key. A snapshot is a copy of the struct. The tree is a treap: random
+// priorities keep it balanced.
 type tree[K, V any] struct {
 	root    *node[K, V]
 	compare func(K, K) int
@@ -32,8 +33,8 @@ func (t tree[K, V]) get(key K) (V, bool) {
 			return *n.value, true
 		}
 	}
-	var none V
-	return none, false
+	var zero V
+	return zero, false
 }
 
 // with returns a tree that also maps key to value.

@@ -15,7 +15,7 @@ const (
 	changedChannel = "spendwise_changed" // NOTIFY channel; the payload is an owner
 	minReconnect   = 250 * time.Millisecond
 	maxReconnect   = 15 * time.Second
-	closeTimeout   = 2 * time.Second // for the last notifications when the store is closed
+	closeTimeout   = 2 * time.Second // the time limit for the last notifications when the store is closed
 )
 
 // A notifier sends and receives notifications about changed ledgers, on one connection beside the pool. The first
@@ -27,11 +27,11 @@ type notifier struct {
 	pending chan struct{} // has a token while changed may not be empty
 
 	mu      sync.Mutex
-	changed map[expense.OwnerID]struct{} // committed here, not sent yet
+	changed map[expense.OwnerID]struct{} // owners of ledgers that this process has changed, not sent yet
 
 	opening   sync.Once
 	closeOnce sync.Once
-	closing   chan struct{} // closed when nothing more will be announced
+	closing   chan struct{} // closed by close
 	cancel    context.CancelFunc
 	running   sync.WaitGroup
 }

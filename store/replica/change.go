@@ -107,7 +107,7 @@ func mergedIf(moved bool, status Status) Status {
 // partialWrite returns an error that makes the whole push fail. Call it if a use case has written something before it
 // failed with err. That is a bug in the use case, because use cases check everything before they write.
 func partialWrite(err error) error {
-	return fmt.Errorf("failed after a partial write: %v", err) //nolint:errorlint // isFinal must not recognise err
+	return fmt.Errorf("failed after a partial write: %v", err) //nolint:errorlint // isFinal must return false
 }
 
 // resolveCategory returns the id of the category that a row gets for a reference, and whether it differs from the

@@ -53,8 +53,8 @@ func (s *Store) vacuumInto(ctx context.Context, path string) (err error) {
 	return err
 }
 
-// CheckFile reads the whole database file and returns an error that lists the first damages it finds: in pages, in
-// indexes, and in references between tables.
+// CheckFile reads the whole database file and checks pages, indexes and the references between tables. It returns an
+// error that lists at most 10 problems.
 func (s *Store) CheckFile(ctx context.Context) error {
 	for _, pragma := range []string{"integrity_check", "foreign_key_check"} {
 		if err := s.check(ctx, pragma); err != nil {
@@ -64,8 +64,8 @@ func (s *Store) CheckFile(ctx context.Context) error {
 	return nil
 }
 
-// maxDamages is the number of damages that an error lists.
-const maxDamages = 10
+// maxProblems is the maximum number of problems in an error of CheckFile.
+const maxProblems = 10
 
 func (s *Store) check(ctx context.Context, pragma string) (err error) {
 	rows, err := s.reader.QueryContext(ctx, "PRAGMA "+pragma)
@@ -77,8 +77,8 @@ func (s *Store) check(ctx context.Context, pragma string) (err error) {
 	if err != nil {
 		return err
 	}
-	var damages []error
-	for rows.Next() && len(damages) < maxDamages {
+	var problems []error
+	for rows.Next() && len(problems) < maxProblems {
 		cells := make([]any, len(columns))
 		into := make([]any, len(columns))
 		for i := range cells {
@@ -88,8 +88,8 @@ func (s *Store) check(ctx context.Context, pragma string) (err error) {
 			return err
 		}
 		if len(cells) != 1 || cells[0] != "ok" {
-			damages = append(damages, fmt.Errorf("the database file is damaged: %s: %v", pragma, cells))
+			problems = append(problems, fmt.Errorf("the database file is damaged: %s: %v", pragma, cells))
 		}
 	}
-	return errors.Join(append(damages, rows.Err())...)
+	return errors.Join(append(problems, rows.Err())...)
 }

@@ -70,7 +70,7 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	if err == nil {
 		err = file.Close()
 	}
-	if err != nil && !errors.Is(err, fs.ErrPermission) { // SQLite decides about a read-only file
+	if err != nil && !errors.Is(err, fs.ErrPermission) { // without the permission to write, SQLite may still open the file
 		return nil, fmt.Errorf("database file %s: %w", path, err)
 	}
 	writer, err := sql.Open("sqlite", dsn(absolute, o, url.Values{"_txlock": {"immediate"}}))
@@ -84,7 +84,7 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	}
 	reader.SetMaxOpenConns(o.readers)
 	reader.SetMaxIdleConns(o.readers)
-	// The writer first: it creates the file and enables WAL, which a reader cannot.
+	// Connect the writer first: it creates the database and enables WAL, which a reader cannot do.
 	if err := errors.Join(writer.PingContext(ctx), reader.PingContext(ctx)); err != nil {
 		return nil, errors.Join(fmt.Errorf("database file %s: %w", path, err), writer.Close(), reader.Close())
 	}

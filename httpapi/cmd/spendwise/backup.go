@@ -16,8 +16,8 @@ type backupCmd struct {
 	File string `arg:"" help:"The file to create." type:"path"`
 }
 
-// Run copies the database while servers use it, and verifies the copy. The file gets its name only after it was
-// verified.
+// Run copies the database while servers use it, and verifies the copy. It writes a temporary file and renames it after
+// the verification.
 func (cmd *backupCmd) Run(ctx context.Context, config *cli, p *process) error {
 	return config.withExisting(ctx, p, func(db database) (err error) {
 		file, ok := db.(*sqlite.Store)
@@ -47,8 +47,8 @@ func (cmd *backupCmd) Run(ctx context.Context, config *cli, p *process) error {
 	})
 }
 
-// checkFile checks and verifies a database file that no other process uses. It calls change, if not nil, after the
-// check of the file and before the verification of the ledgers.
+// checkFile checks the integrity of a database file that no other process uses, calls change if it is not nil, and then
+// verifies the ledgers.
 func checkFile(ctx context.Context, p *process, path string, change func(*sqlite.Store) error) (err error) {
 	db, err := sqlite.Open(ctx, path)
 	if err != nil {
@@ -180,13 +180,13 @@ func renameToNew(file, to string, link func(oldname, newname string) error) erro
 
 type newEpochCmd struct{}
 
-// Run begins a new epoch in every ledger. An unnecessary new epoch costs each device one full sync.
+// Run begins a new epoch in every ledger. Each device then has to pull everything once.
 func (newEpochCmd) Run(ctx context.Context, config *cli, p *process) error {
 	return config.withExisting(ctx, p, func(db database) error { return newEpochs(ctx, p, db) })
 }
 
-// newEpochs begins a new epoch in every ledger. After a restore, devices may hold versions that were written after the
-// backup. The new epoch prevents that they are mistaken for versions that follow.
+// newEpochs begins a new epoch in every ledger. After a restore, devices may have rows with versions that were written
+// after the backup. In a new epoch the ledger does not use these versions again.
 func newEpochs(ctx context.Context, p *process, db database) error {
 	n := 0
 	for owner, err := range db.Owners(ctx) {

@@ -19,11 +19,11 @@ const (
 	scrapeTimeout = 2 * time.Second
 	// pendingMaxAge is how long a count of the ledgers with pending expenses is reused.
 	pendingMaxAge = time.Minute
-	// pendingLimit is the highest count of ledgers with pending expenses.
+	// pendingLimit is the number at which counting the ledgers with pending expenses stops.
 	pendingLimit = 10_000
 )
 
-// buildInfo returns the metric of the version that runs.
+// buildInfo returns the metric spendwise_build_info.
 func buildInfo() prometheus.Collector {
 	version, revision, goVersion := build()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -35,7 +35,7 @@ func buildInfo() prometheus.Collector {
 	return info
 }
 
-// ratesAge returns the metric of the age of a table's newest rates.
+// ratesAge returns the metric spendwise_rates_age_seconds of a table.
 func ratesAge(table *ecb.Table) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "spendwise_rates_age_seconds",

@@ -25,7 +25,7 @@ type exportCmd struct {
 	File   string `arg:"" optional:"" help:"The file to write. Default, and -: standard output." type:"path"`
 }
 
-// Run exports the ledger. The file gets its name only after it was written completely.
+// Run exports the ledger. It writes a temporary file and renames it when the export is complete.
 func (cmd *exportCmd) Run(ctx context.Context, config *cli, p *process) error {
 	return config.withDatabase(ctx, p, func(db database) error {
 		account, err := db.Accounts().AccountByEmail(ctx, cmd.User)
@@ -66,11 +66,11 @@ func (cmd *exportCmd) write(ctx context.Context, w io.Writer, r store.Reader, ba
 		if err != nil {
 			return err
 		}
-		made, err := export.ReadReport(ctx, r, yearly.Summary, export.ReportOptions{Owner: cmd.User, Now: now})
+		pdf, err := export.ReadReport(ctx, r, yearly.Summary, export.ReportOptions{Owner: cmd.User, Now: now})
 		if err != nil {
 			return err
 		}
-		return made.WritePDF(w)
+		return pdf.WritePDF(w)
 	}
 	total, err := countExpenses(ctx, r)
 	if err != nil {
@@ -79,6 +79,7 @@ func (cmd *exportCmd) write(ctx context.Context, w io.Writer, r store.Reader, ba
 	return backup.Write(ctx, w, r, backup.WriteOptions{Now: now, Progress: func(n int) { bar.show("exported", n, total) }})
 }
 
+// countExpenses returns the number of all expenses of a ledger.
 func countExpenses(ctx context.Context, r store.Reader) (int, error) {
 	totals, err := r.Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{{}}})
 	count := 0

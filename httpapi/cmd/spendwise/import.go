@@ -22,7 +22,7 @@ type importCmd struct {
 	File    string   `arg:"" help:"The CSV file." type:"existingfile"`
 }
 
-// maxListed limits the failures that are printed one by one. Their total is always printed.
+// maxListed is the maximum number of failures that are printed one by one. Their number is always printed.
 const maxListed = 100
 
 // Run imports the file. It returns an error if a line failed.
@@ -82,8 +82,8 @@ func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err err
 // mappingError returns the error of an import that read no line. It lists each invalid member of the mapping in a line.
 func mappingError(file string, err error) error {
 	text := "nothing was imported from " + file
-	for _, fault := range expense.InvalidErrors(err) {
-		text += "\n  " + fault.Error()
+	for _, invalid := range expense.InvalidErrors(err) {
+		text += "\n  " + invalid.Error()
 	}
 	if len(expense.InvalidErrors(err)) == 0 {
 		return fmt.Errorf("%s: %w", text, err)

@@ -72,7 +72,7 @@ func (cmd *keysListCmd) Run(ctx context.Context, config *cli, p *process) error 
 			return err
 		}
 		for _, key := range keys {
-			_, err := fmt.Fprintf(p.stdout, "%d %s %s since %s, made %s\n", key.Serial, key.ID, key.Stage,
+			_, err := fmt.Fprintf(p.stdout, "%d %s %s since %s, created %s\n", key.Serial, key.ID, key.Stage,
 				key.StagedAt.Format(time.RFC3339), key.CreatedAt.Format(time.RFC3339))
 			if err != nil {
 				return err

@@ -66,7 +66,7 @@ type cli struct {
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
-// run parses args and runs the command. Its error is written for the person who typed the command.
+// run parses args and runs the command. main prints its error to the user.
 func run(
 	ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer,
 ) error {

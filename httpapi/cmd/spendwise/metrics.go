@@ -36,10 +36,10 @@ const (
 // noRoute is the label of a request that matched no route. The label must not contain a path that a client chose.
 const noRoute = "none"
 
-// eventsRoute is left out of latencies, because its response lasts as long as the client listens.
+// eventsRoute is the route of event streams. It is not in the latencies: a stream lasts as long as the client listens.
 const eventsRoute = "/v1/sync/events"
 
-// roundBuckets returns the histogram buckets, in seconds, for rounds of the ticker.
+// roundBuckets returns the histogram buckets, in seconds, for the duration of a round of the ticker.
 func roundBuckets() []float64 { return []float64{.005, .02, .1, .5, 1, 5, 15, 60, 180, 600} }
 
 // metrics holds the server's Prometheus metrics and their registry. Every label has few possible values and none

@@ -48,18 +48,18 @@ func (m rateMode) start(
 	if !isTicker {
 		return table, []func(context.Context){func(ctx context.Context) { reloadRates(ctx, db, table, logger) }}, nil
 	}
-	// A value in the channel requests a conversion. There may be pending expenses at the start.
-	arrived := make(chan struct{}, 1)
-	arrived <- struct{}{}
+	// A value in the channel requests a conversion. The first one is for expenses that are pending at the start.
+	newRates := make(chan struct{}, 1)
+	newRates <- struct{}{}
 	tasks := []func(context.Context){func(ctx context.Context) {
-		convertPending(ctx, db, table, arrived, observe, logger)
+		convertPending(ctx, db, table, newRates, observe, logger)
 	}}
 	if m == ratesFromECB {
 		fetcher, err := ecb.NewFetcher(table, db, ecb.Config{
 			Logger: logger,
 			OnNewQuotes: func(context.Context, []expense.Quote) {
 				select {
-				case arrived <- struct{}{}:
+				case newRates <- struct{}{}:
 				default:
 				}
 			},
@@ -72,7 +72,7 @@ func (m rateMode) start(
 	return table, tasks, nil
 }
 
-// reloadInterval is the time between two loads of the stored rates, on an instance that fetches none itself.
+// reloadInterval is the time between two loads of the stored rates on an instance without the role ticker.
 const reloadInterval = 10 * time.Minute
 
 // reloadRates loads the stored rates into table at intervals until ctx ends.
@@ -94,16 +94,16 @@ func reloadRates(ctx context.Context, db store.Store, table *ecb.Table, logger *
 // convertRetryDelay is the delay before a failed conversion is retried.
 const convertRetryDelay = 5 * time.Minute
 
-// convertPending converts the pending expenses of every ledger each time rates have arrived, until ctx ends.
+// convertPending converts the pending expenses of every ledger for each value in newRates, until ctx ends.
 func convertPending(
-	ctx context.Context, db store.Store, table *ecb.Table, arrived chan struct{}, observe func(converted int, err error),
+	ctx context.Context, db store.Store, table *ecb.Table, newRates chan struct{}, observe func(converted int, err error),
 	logger *slog.Logger,
 ) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-arrived:
+		case <-newRates:
 		}
 		converted, err := jobs.ConvertPending(ctx, db, expense.Env{Now: time.Now(), Rates: table})
 		if converted > 0 {
@@ -122,7 +122,7 @@ func convertPending(
 			return
 		case <-time.After(convertRetryDelay):
 			select {
-			case arrived <- struct{}{}:
+			case newRates <- struct{}{}:
 			default:
 			}
 		}

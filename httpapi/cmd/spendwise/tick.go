@@ -14,7 +14,7 @@ type tickCmd struct {
 	Rates rateMode `help:"${ratesHelp}" enum:"ecb,embedded,off" default:"ecb"`
 }
 
-// Run posts everything that is due. It may run at the same time as a server. Unlike the server, it retries failed rules
+// Run posts all due occurrences. It may run at the same time as a server. Unlike the server, it retries failed rules
 // at once instead of waiting for their next retry, because an operator may have removed the cause.
 func (cmd *tickCmd) Run(ctx context.Context, config *cli, p *process) error {
 	return config.withDatabase(ctx, p, func(db database) error {

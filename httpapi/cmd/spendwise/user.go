@@ -103,11 +103,11 @@ func (cmd *userRemoveCmd) Run(ctx context.Context, config *cli, p *process) erro
 			if err != nil {
 				return err
 			}
-			answer, err := readLine(p.stdin)
+			confirmation, err := readLine(p.stdin)
 			if err != nil {
 				return err
 			}
-			if answer != cmd.Email {
+			if confirmation != cmd.Email {
 				return errors.New("nothing was removed: the e-mail addresses differ")
 			}
 		}

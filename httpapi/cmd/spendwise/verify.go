@@ -35,7 +35,7 @@ func (cmd *verifyCmd) Run(ctx context.Context, config *cli, p *process) error {
 	})
 }
 
-// A verification holds the progress and the results of a run over ledgers. mu guards the counters and the output.
+// A verification holds the progress and the results of one run of verify. mu guards the counters and the output.
 type verification struct {
 	mu                    sync.Mutex
 	p                     *process
@@ -82,15 +82,17 @@ func verify(ctx context.Context, p *process, db database, only expense.OwnerID, 
 
 // ledger verifies one ledger, repairs its totals if repair is set, and prints the deviations.
 func (v *verification) ledger(ctx context.Context, db database, owner expense.OwnerID, repair bool) error {
-	found, err := readDeviations(ctx, db, owner)
-	var left []store.Deviation
-	wrongTotals := slices.ContainsFunc(found, func(d store.Deviation) bool { return d.Guarantee == store.GuaranteeTotals })
+	deviations, err := readDeviations(ctx, db, owner)
+	var remaining []store.Deviation
+	wrongTotals := slices.ContainsFunc(deviations, func(d store.Deviation) bool {
+		return d.Guarantee == store.GuaranteeTotals
+	})
 	if err == nil && repair && wrongTotals {
 		if err = db.RebuildTotals(ctx, owner); err == nil {
-			left, err = readDeviations(ctx, db, owner)
+			remaining, err = readDeviations(ctx, db, owner)
 		}
 	} else {
-		left = found
+		remaining = deviations
 	}
 	if errors.Is(err, expense.ErrNotFound) {
 		return nil // the ledger was erased in the meantime
@@ -102,17 +104,17 @@ func (v *verification) ledger(ctx context.Context, db database, owner expense.Ow
 	defer v.mu.Unlock()
 	v.done++
 	v.bar.show("verified", v.done, v.ledgers)
-	if len(found) == 0 {
+	if len(deviations) == 0 {
 		return nil
 	}
-	v.deviations, v.deviating = v.deviations+len(found), v.deviating+1
-	if len(left) == 0 {
+	v.deviations, v.deviating = v.deviations+len(deviations), v.deviating+1
+	if len(remaining) == 0 {
 		v.repaired++
 	}
 	v.bar.end()
-	for _, d := range found {
+	for _, d := range deviations {
 		repaired := ""
-		if !slices.Contains(left, d) {
+		if !slices.Contains(remaining, d) {
 			repaired = " (repaired)"
 		}
 		if _, err := fmt.Fprintf(v.p.stdout, "ledger %s: %s%s\n", owner, d, repaired); err != nil {
@@ -122,12 +124,12 @@ func (v *verification) ledger(ctx context.Context, db database, owner expense.Ow
 	return nil
 }
 
-// readDeviations returns the deviations that any store has, and those of the counters of SQL stores.
+// readDeviations returns the deviations that jobs.Verify and VerifyCounters find.
 func readDeviations(ctx context.Context, db database, owner expense.OwnerID) ([]store.Deviation, error) {
-	found, err := jobs.Verify(ctx, db, owner)
+	deviations, err := jobs.Verify(ctx, db, owner)
 	if err != nil {
 		return nil, err
 	}
 	counters, err := db.VerifyCounters(ctx, owner)
-	return append(found, counters...), err
+	return append(deviations, counters...), err
 }

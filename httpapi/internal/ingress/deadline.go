@@ -15,8 +15,8 @@ const (
 	minUploadRate = 10 << 10
 )
 
-// A Deadline bounds the time of one request. The zero value has no deadline. Only one goroutine may use it, except for
-// Extend.
+// A Deadline limits the time of one request. The zero value has no deadline. Only one goroutine may use it, but any
+// goroutine may call Extend.
 type Deadline struct {
 	timeout    time.Duration
 	timer      *time.Timer
@@ -33,9 +33,9 @@ func (d *Deadline) Start(parent context.Context, timeout time.Duration) context.
 	return ctx
 }
 
-// Stream makes the deadline apply to each part of a stream instead of the whole request: Extend restarts it from then
-// on. Stream also removes the read deadline of the connection, because the server's own read timeout would end a long
-// response.
+// Stream makes the deadline apply to each part of a stream instead of the whole request. After Stream, each call of
+// Extend restarts the deadline. Stream also removes the read deadline of the connection, because the server's own read
+// timeout would end a long response.
 func (d *Deadline) Stream(w http.ResponseWriter) {
 	d.connection = http.NewResponseController(w)
 	SetDeadline(d.connection.SetReadDeadline, 0)

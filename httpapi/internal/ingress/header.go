@@ -16,8 +16,8 @@ var (
 
 // CheckHeaders returns ErrHeadersTooLarge if the request line and the header fields of r are longer than
 // MaxHeaderBytes. If authenticated is set and only the Authorization field makes them too long, it returns
-// ErrCredentialsTooLong. The shell answers that as an invalid token, so that the answer to an invalid token does not
-// depend on its length.
+// ErrCredentialsTooLong. Package httpapi responds to that as to an invalid token, so that the response to an invalid
+// token does not depend on its length.
 func CheckHeaders(r *http.Request, authenticated bool) error {
 	total, credentials := headerBytes(r)
 	switch {

@@ -64,7 +64,7 @@ type bucketKey struct {
 	network netip.Prefix
 }
 
-// A policy is a quota with its texts in the RateLimit header fields.
+// A policy is a quota and how the RateLimit header fields name it.
 type policy struct {
 	name  string
 	quota Quota
@@ -127,7 +127,8 @@ func (l *Limiter) User(header http.Header, class Class, owner expense.OwnerID, n
 	return take(l.users, header, bucketKey{class: class, user: owner}, l.policies[class].user, now)
 }
 
-// take removes a token from a bucket. The header fields follow draft-ietf-httpapi-ratelimit-headers-11.
+// take removes a token from a bucket, or returns a *LimitError if the bucket has none. The RateLimit header fields
+// follow draft-ietf-httpapi-ratelimit-headers-11.
 func take(
 	buckets *lru.Cache[bucketKey, *rate.Limiter], header http.Header, key bucketKey, p policy, now time.Time,
 ) error {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// maxHops is the number of forwarding entries that are read of a request.
+// maxHops is the maximum number of forwarding entries that Client reads.
 const maxHops = 16
 
 // Proxies lists the networks of trusted proxies.
@@ -79,8 +79,8 @@ func (p Proxies) Client(r *http.Request) Client {
 	return client
 }
 
-// origin returns the first of the hops, nearest first, that is not a trusted proxy. If it meets a hop without an
-// address before, it returns the last proxy before that hop.
+// origin returns the first hop that is not a trusted proxy. The hops are ordered from the nearest to the farthest.
+// Before a hop without an address, and after maxHops hops, origin stops and returns the last hop that it has read.
 func (p Proxies) origin(peer netip.Addr, hops iter.Seq[hop]) hop {
 	origin, count := hop{address: peer}, 0
 	for h := range hops {
