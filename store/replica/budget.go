@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/google/uuid"
 
@@ -16,7 +15,7 @@ func (c PutBudget) apply(ctx context.Context, p *push, row RowRef, base baseVers
 	draft.ID = row.ID.String()
 	if seen != 0 {
 		if _, err := p.tx.Budget(ctx, row.ID); err != nil {
-			return outcome{}, fmt.Errorf("budget %s: %w", row.ID, goneIfSeen(seen, err))
+			return outcome{}, row.wrap(goneIfSeen(seen, err))
 		}
 	}
 	var moved bool
@@ -28,20 +27,15 @@ func (c PutBudget) apply(ctx context.Context, p *push, row RowRef, base baseVers
 	if taken, ok := errors.AsType[*budget.ExistsError](err); ok {
 		return outcomeOf(0, taken.Existing), err
 	}
-	switch {
-	case err == nil && added.Created:
-		return outcomeOf(mergedIf(moved, Applied), added.Budget), nil
-	case err == nil:
-		return outcomeOf(Unchanged, added.Budget), nil
-	case !errors.Is(err, expense.ErrExists):
-		return outcome{}, err
+	if !errors.Is(err, expense.ErrExists) {
+		return addOutcome(moved, added.Created, added.Budget, err)
 	}
 	stored, err := p.tx.Budget(ctx, row.ID)
 	switch {
 	case err != nil:
-		return outcome{}, fmt.Errorf("budget %s: %w", row.ID, err)
+		return outcome{}, row.wrap(err)
 	case seen != stored.Version || draft.CategoryID != categoryText(stored):
-		return outcomeOf(0, stored), fmt.Errorf("budget %s: %w", row.ID, ErrConflict)
+		return outcomeOf(0, stored), row.wrap(ErrConflict)
 	}
 	return PatchBudget{replacement(draft)}.apply(ctx, p, row, baseVersion{seen, seen})
 }
@@ -74,11 +68,11 @@ func replacement(draft budget.Draft) budget.Patch {
 func (c PatchBudget) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
 	old, err := p.tx.Budget(ctx, row.ID)
 	if err != nil {
-		return outcome{}, fmt.Errorf("budget %s: %w", row.ID, goneIfSeen(base.Guarded, err))
+		return outcome{}, row.wrap(goneIfSeen(base.Guarded, err))
 	}
 	status, err := patchStatus(base.Guarded, old.Version, old.Guard, true)
 	if err != nil {
-		return outcomeOf(0, old), fmt.Errorf("budget %s: %w", row.ID, err)
+		return outcomeOf(0, old), row.wrap(err)
 	}
 	changed, err := budget.Change(ctx, p.tx, p.env, row.ID, c.Patch, expense.Precondition{})
 	switch {

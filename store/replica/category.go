@@ -14,26 +14,21 @@ func (c PutCategory) apply(ctx context.Context, p *push, row RowRef, base baseVe
 	draft.ID = row.ID.String()
 	if seen != 0 {
 		if _, err := p.tx.Category(ctx, row.ID); err != nil {
-			return outcome{}, fmt.Errorf("category %s: %w", row.ID, goneIfSeen(seen, err))
+			return outcome{}, row.wrap(goneIfSeen(seen, err))
 		}
 	}
 	added, err := expense.AddCategory(ctx, p.tx, p.env, draft)
-	switch {
-	case err == nil && added.Created:
-		return outcomeOf(Applied, added.Category), nil
-	case err == nil:
-		return outcomeOf(Unchanged, added.Category), nil
-	case !errors.Is(err, expense.ErrExists):
-		return outcome{}, err
+	if !errors.Is(err, expense.ErrExists) {
+		return addOutcome(false, added.Created, added.Category, err)
 	}
 	stored, err := p.tx.Category(ctx, row.ID)
 	switch {
 	case errors.Is(err, expense.ErrNotFound):
 		return p.mergeCategory(ctx, expense.Category{ID: row.ID}, draft.Name)
 	case err != nil:
-		return outcome{}, fmt.Errorf("category %s: %w", row.ID, err)
+		return outcome{}, row.wrap(err)
 	case seen != stored.Version:
-		return outcomeOf(0, stored), fmt.Errorf("category %s: %w", row.ID, ErrConflict)
+		return outcomeOf(0, stored), row.wrap(ErrConflict)
 	}
 	// A field that the draft does not set gets its default.
 	empty, archived := "", false
@@ -53,22 +48,17 @@ func (c PutCategory) apply(ctx context.Context, p *push, row RowRef, base baseVe
 func (c PatchCategory) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
 	old, err := p.tx.Category(ctx, row.ID)
 	if err != nil {
-		return outcome{}, fmt.Errorf("category %s: %w", row.ID, goneIfSeen(base.Guarded, err))
+		return outcome{}, row.wrap(goneIfSeen(base.Guarded, err))
 	}
 	status, err := patchStatus(base.Guarded, old.Version, 0, false)
 	if err != nil {
-		return outcomeOf(0, old), fmt.Errorf("category %s: %w", row.ID, err)
+		return outcomeOf(0, old), row.wrap(err)
 	}
 	changed, err := expense.ChangeCategory(ctx, p.tx, p.env, row.ID, c.Patch, expense.Precondition{})
-	switch {
-	case errors.Is(err, expense.ErrExists) && c.Patch.Name != nil:
+	if errors.Is(err, expense.ErrExists) && c.Patch.Name != nil {
 		return p.mergeCategory(ctx, old, *c.Patch.Name)
-	case err != nil:
-		return outcomeOf(0, old), err
-	case changed == old:
-		return outcomeOf(Unchanged, old), nil
 	}
-	return outcomeOf(status, changed), nil
+	return changeOutcome(status, old, changed, err)
 }
 
 // mergeCategory merges the category from into the category that has the given name, which may be archived, and returns

@@ -96,6 +96,29 @@ func outcomeOf(status Status, row any) outcome {
 	return o
 }
 
+// addOutcome returns the outcome of a use case that adds a row. moved says whether resolveCategory has replaced a
+// reference. If the use case created no row, the row exists with the same content.
+func addOutcome(moved, created bool, row any, err error) (outcome, error) {
+	switch {
+	case err != nil:
+		return outcome{}, err
+	case !created:
+		return outcomeOf(Unchanged, row), nil
+	}
+	return outcomeOf(mergedIf(moved, Applied), row), nil
+}
+
+// changeOutcome returns the outcome of a use case that changes the row old, of a comparable type.
+func changeOutcome(status Status, old, changed any, err error) (outcome, error) {
+	switch {
+	case err != nil:
+		return outcomeOf(0, old), err
+	case changed == old:
+		status = Unchanged
+	}
+	return outcomeOf(status, changed), nil
+}
+
 // mergedIf returns Merged instead of Applied if resolveCategory has replaced a reference.
 func mergedIf(moved bool, status Status) Status {
 	if moved && status == Applied {
@@ -178,7 +201,7 @@ func (Delete) apply(ctx context.Context, p *push, row RowRef, _ baseVersion) (ou
 	case errors.Is(err, expense.ErrNotFound):
 		return outcome{status: Unchanged}, nil
 	case err != nil:
-		return outcome{}, fmt.Errorf("%s %s: %w", row.Type, row.ID, err)
+		return outcome{}, row.wrap(err)
 	}
 	if err := remove(); err != nil {
 		return outcomeOf(0, stored), err

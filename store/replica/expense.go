@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spendwise/spendwise/expense"
 )
@@ -15,7 +14,7 @@ func (c PutExpense) apply(ctx context.Context, p *push, row RowRef, base baseVer
 	var err error
 	if seen != 0 {
 		if stored, err = p.tx.Expense(ctx, row.ID); err != nil {
-			return outcome{}, fmt.Errorf("expense %s: %w", row.ID, goneIfSeen(seen, err))
+			return outcome{}, row.wrap(goneIfSeen(seen, err))
 		}
 	}
 	var moved bool
@@ -23,19 +22,14 @@ func (c PutExpense) apply(ctx context.Context, p *push, row RowRef, base baseVer
 		return outcome{}, err
 	}
 	added, err := expense.Add(ctx, p.tx, p.env, draft)
-	switch {
-	case err == nil && added.Created:
-		return outcomeOf(mergedIf(moved, Applied), added.Expense), nil
-	case err == nil:
-		return outcomeOf(Unchanged, added.Expense), nil
-	case !errors.Is(err, expense.ErrExists):
-		return outcome{}, err
+	if !errors.Is(err, expense.ErrExists) {
+		return addOutcome(moved, added.Created, added.Expense, err)
 	}
 	if stored, err = p.tx.Expense(ctx, row.ID); err != nil {
-		return outcome{}, fmt.Errorf("expense %s: %w", row.ID, err)
+		return outcome{}, row.wrap(err)
 	}
 	if seen != stored.Version {
-		return outcomeOf(0, stored), fmt.Errorf("expense %s: %w", row.ID, ErrConflict)
+		return outcomeOf(0, stored), row.wrap(ErrConflict)
 	}
 	unchanged := expense.Precondition{Versions: []expense.Version{stored.Version}}
 	replaced, err := expense.Replace(ctx, p.tx, p.env, draft, unchanged)
@@ -48,13 +42,13 @@ func (c PutExpense) apply(ctx context.Context, p *push, row RowRef, base baseVer
 func (c PatchExpense) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
 	old, err := p.tx.Expense(ctx, row.ID)
 	if err != nil {
-		return outcome{}, fmt.Errorf("expense %s: %w", row.ID, goneIfSeen(base.Guarded, err))
+		return outcome{}, row.wrap(goneIfSeen(base.Guarded, err))
 	}
 	patch := c.Patch
 	guarded := patch.Amount != nil || patch.Currency != nil || patch.Date != nil || patch.Rate != nil
 	status, err := patchStatus(base.Guarded, old.Version, old.Guard, guarded)
 	if err != nil {
-		return outcomeOf(0, old), fmt.Errorf("expense %s: %w", row.ID, err)
+		return outcomeOf(0, old), row.wrap(err)
 	}
 	moved := false
 	if patch.CategoryID != nil {
@@ -65,11 +59,5 @@ func (c PatchExpense) apply(ctx context.Context, p *push, row RowRef, base baseV
 		patch.CategoryID = &id
 	}
 	changed, err := expense.Change(ctx, p.tx, p.env, row.ID, patch, expense.Precondition{})
-	switch {
-	case err != nil:
-		return outcomeOf(0, old), err
-	case changed == old:
-		return outcomeOf(Unchanged, old), nil
-	}
-	return outcomeOf(mergedIf(moved, status), changed), nil
+	return changeOutcome(mergedIf(moved, status), old, changed, err)
 }

@@ -33,6 +33,7 @@ package replica
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/google/uuid"
 
@@ -78,3 +79,6 @@ func (r RowRef) TextID() string {
 	}
 	return r.ID.String()
 }
+
+// wrap adds the row to an error.
+func (r RowRef) wrap(err error) error { return fmt.Errorf("%s %s: %w", r.Type, r.TextID(), err) }

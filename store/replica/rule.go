@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
 
 	"github.com/google/uuid"
@@ -17,7 +16,7 @@ func (c PutRule) apply(ctx context.Context, p *push, row RowRef, base baseVersio
 	draft.ID = new(row.ID.String())
 	if seen != 0 {
 		if _, err := p.tx.Rule(ctx, row.ID); err != nil {
-			return outcome{}, fmt.Errorf("rule %s: %w", row.ID, goneIfSeen(seen, err))
+			return outcome{}, row.wrap(goneIfSeen(seen, err))
 		}
 	}
 	moved, err := p.resolveDraft(ctx, &draft, uuid.Nil)
@@ -25,20 +24,15 @@ func (c PutRule) apply(ctx context.Context, p *push, row RowRef, base baseVersio
 		return outcome{}, err
 	}
 	added, err := recurrence.Add(ctx, p.tx, p.env, draft)
-	switch {
-	case err == nil && added.Created:
-		return outcomeOf(mergedIf(moved, Applied), added.Rule), nil
-	case err == nil:
-		return outcomeOf(Unchanged, added.Rule), nil
-	case !errors.Is(err, expense.ErrExists):
-		return outcome{}, err
+	if !errors.Is(err, expense.ErrExists) {
+		return addOutcome(moved, added.Created, added.Rule, err)
 	}
 	stored, err := p.tx.Rule(ctx, row.ID)
 	switch {
 	case err != nil:
-		return outcome{}, fmt.Errorf("rule %s: %w", row.ID, err)
+		return outcome{}, row.wrap(err)
 	case seen != stored.Version:
-		return outcomeOf(0, stored), fmt.Errorf("rule %s: %w", row.ID, ErrConflict)
+		return outcomeOf(0, stored), row.wrap(ErrConflict)
 	}
 	return PatchRule(c).apply(ctx, p, row, baseVersion{seen, seen})
 }
@@ -46,13 +40,13 @@ func (c PutRule) apply(ctx context.Context, p *push, row RowRef, base baseVersio
 func (c PatchRule) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
 	old, err := p.tx.Rule(ctx, row.ID)
 	if err != nil {
-		return outcome{}, fmt.Errorf("rule %s: %w", row.ID, goneIfSeen(base.Guarded, err))
+		return outcome{}, row.wrap(goneIfSeen(base.Guarded, err))
 	}
 	unguarded := c.Draft
 	unguarded.ID, unguarded.Notes, unguarded.Paused = nil, nil, nil
 	status, err := patchStatus(base.Guarded, old.Version, old.Guard, !reflect.ValueOf(unguarded).IsZero())
 	if err != nil {
-		return outcomeOf(0, old), fmt.Errorf("rule %s: %w", row.ID, err)
+		return outcomeOf(0, old), row.wrap(err)
 	}
 	draft := c.Draft
 	moved, err := p.resolveDraft(ctx, &draft, old.CategoryID)
@@ -64,13 +58,7 @@ func (c PatchRule) apply(ctx context.Context, p *push, row RowRef, base baseVers
 		changed, err = recurrence.Change(ctx, tx, p.env, row.ID, draft, expense.Precondition{})
 		return err
 	})
-	switch {
-	case err != nil:
-		return outcomeOf(0, old), err
-	case changed == old:
-		return outcomeOf(Unchanged, old), nil
-	}
-	return outcomeOf(mergedIf(moved, status), changed), nil
+	return changeOutcome(mergedIf(moved, status), old, changed, err)
 }
 
 // resolveDraft resolves the category of the draft with resolveCategory.

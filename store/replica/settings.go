@@ -44,14 +44,10 @@ func (c PatchSettings) apply(ctx context.Context, p *push, _ RowRef, base baseVe
 		draft.DefaultCategoryID = &id
 	}
 	change, err := budget.ChangeSettingsAndLimits(ctx, p.tx, p.env, draft, c.LimitRate, expense.Precondition{})
-	switch {
-	case err != nil:
+	if err != nil {
 		if now, readErr := p.tx.Settings(ctx); readErr != nil || now != old {
 			err = partialWrite(err)
 		}
-		return outcomeOf(0, old), err
-	case change.Settings == old:
-		return outcomeOf(Unchanged, old), nil
 	}
-	return outcomeOf(mergedIf(moved, status), change.Settings), nil
+	return changeOutcome(mergedIf(moved, status), old, change.Settings, err)
 }

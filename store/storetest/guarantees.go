@@ -9,8 +9,8 @@ const (
 		"not exist for them."
 	docOwnerInvalid = "store.Store: Methods return ErrInvalid for an owner that " +
 		"[expense.OwnerID.Validate] rejects."
-	docCreateLedger = "store.Store.CreateLedger: CreateLedger creates owner's ledger with these " +
-		"settings and categories, all at version 1. It returns false and changes nothing if the owner has a " +
+	docCreateLedger = "store.Store.CreateLedger: CreateLedger creates owner's ledger with these settings and " +
+		"categories, all at version 1. It returns false and changes nothing if the owner has a " +
 		"ledger."
 	docEraseLedger = "store.Store.EraseLedger: EraseLedger removes everything that is stored for owner, " +
 		"including tombstones and idempotency records. It returns nil if there is nothing."
@@ -25,7 +25,8 @@ const (
 	docUpdateError    = "store.Store.Update: If fn returns an error, Update rolls back and returns that " +
 		"error."
 	docVersions = "store.Store.Update: Versions must be dense and ascend in commit order: all rows that " +
-		"fn writes get the ledger's last version plus one, and an Update that writes no row takes no version."
+		"fn writes get the ledger's last version plus one, and an Update that writes no row " +
+		"takes no version."
 	docOwners = "store.Store.Owners: Owners yields the owners of all ledgers, ordered by the bytes of " +
 		"their ids."
 	docPendingOwners = "store.Store.PendingOwners: PendingOwners yields the owners that have a pending " +
@@ -33,20 +34,20 @@ const (
 	docBudgetOwners = "store.Store.BudgetOwners: BudgetOwners yields the owners that have a budget, " +
 		"also an ended one, ordered by the bytes of their ids."
 	docDueOwners = "store.Store.DueOwners: DueOwners yields the owners that have rules which are due at " +
-		"now. A rule is due from [recurrence.Rule.DueAt] in the ledger's zone. The order is by DueOwner.Since, " +
-		"then by the bytes of the id. An owner appears once for each distinct Since, with the earliest RetryAt " +
-		"of the rules that became due then."
+		"now. A rule is due from [recurrence.Rule.DueAt] in the ledger's zone. The order is by " +
+		"DueOwner.Since, then by the bytes of the id. An owner appears once for each distinct " +
+		"Since, with the earliest RetryAt of the rules that became due then."
 	docPutQuotes = "store.Store.PutQuotes: PutQuotes stores published exchange rates, which all ledgers " +
-		"share. It must not overwrite a stored quote. It returns the quotes whose value differs from the " +
-		"stored one."
+		"share. It must not overwrite a stored quote. It returns the quotes whose value " +
+		"differs from the stored one."
 	docQuotes = "store.Store.Quotes: Quotes yields the stored quotes of a source from a date on, " +
 		"ordered by date and currency code."
 	docStartEpoch = "store.Store.StartEpoch: StartEpoch replaces the state of owner's ledger with its " +
-		"[State.NextEpoch], and changes no row. Call it after a ledger was restored from a backup. It returns " +
-		"ErrNotFound if there is no ledger."
+		"[State.NextEpoch], and changes no row. Call it after a ledger was restored from a " +
+		"backup. It returns ErrNotFound if there is no ledger."
 	docPurge = "store.Store.Purge: Purge removes, in all ledgers, idempotency records of " +
-		"RetentionRequests created before requests, and tombstones and records of RetentionTombstones created " +
-		"before tombstones."
+		"RetentionRequests created before requests, and tombstones and records of " +
+		"RetentionTombstones created before tombstones."
 	docPurgeDerived = "store.Store.Purge: It must keep tombstones whose id is a UUID of version 5: such " +
 		"an id is derived from what it stands for, so the same id would be made again."
 	docPurgedThrough = "store.Store.Purge: State.PurgedThrough rises to the highest version of a purged " +
@@ -74,9 +75,9 @@ const (
 		"id is unknown and ErrGone if the category was deleted or merged."
 	docCategoryByName = "expense.Reader.CategoryByName: CategoryByName returns the category whose folded name equals " +
 		"Fold(name). It returns ErrNotFound if there is none."
-	docMergedInto = "expense.Reader.MergedInto: MergedInto returns the id of the category into which " +
-		"the deleted category id was merged, or Nil if it was deleted without a merge. It returns ErrNotFound " +
-		"if there is no tombstone of id."
+	docMergedInto = "expense.Reader.MergedInto: MergedInto returns the id of the category into which the " +
+		"deleted category id was merged, or Nil if it was deleted without a merge. It returns " +
+		"ErrNotFound if there is no tombstone of id."
 	docCategories = "expense.Reader.Categories: Categories returns all categories, including archived " +
 		"ones, ordered by the bytes of their folded names."
 	docExpense = "expense.Reader.Expense: Expense returns an expense. It returns ErrNotFound if the id " +
@@ -86,49 +87,51 @@ const (
 	docExpenses = "expense.Reader.Expenses: Expenses yields the expenses that query selects, each once, " +
 		"in the query's order."
 	docExpensesError = "expense.Reader.Expenses: After it yields an error, it ends."
-	docRowsClosed    = "expense.Reader.Expenses: It keeps no database cursor open while it yields, so the loop body may " +
-		"call the store."
+	docRowsClosed    = "expense.Reader.Expenses: It keeps no database cursor open while it yields, so the " +
+		"loop body may call the store."
 	docTotals = "expense.Reader.Totals: Totals returns the sums of the expenses of each range, by " +
-		"period, category and original currency. They are ordered by range, period, category id and currency " +
-		"code. There is no Total for a period without expenses."
+		"period, category and original currency. They are ordered by range, period, category " +
+		"id and currency code. There is no Total for a period without expenses."
 	docTotalsEqual = "expense.Reader.Totals: The totals always equal the sums over the expenses that " +
 		"Expenses yields."
-	docCreate = "expense.Tx: A method that writes compares the Version of each given row with the stored row: - " +
-		"Version 0 creates a row. The method returns ErrExists if a row has the id, and ErrGone if a deleted " +
-		"row had it."
+	docCreate = "expense.Tx: A method that writes compares the Version of each given row with the " +
+		"stored row: - Version 0 creates a row. The method returns ErrExists if a row has the " +
+		"id, and ErrGone if a deleted row had it."
 	docCompare = "expense.Tx: - Any other Version must be the version of the stored row. The method " +
-		"returns ErrStale, as a [StaleError], if it is not, and ErrNotFound or ErrGone if there is no row."
+		"returns ErrStale, as a [StaleError], if it is not, and ErrNotFound or ErrGone if " +
+		"there is no row."
 	docRejected = "expense.Tx: A method that returns ErrNotFound, ErrGone, ErrExists, ErrStale, " +
 		"ErrInUse or ErrInvalid changed no row, and the Tx stays usable."
-	docVersionReturned = "expense.Tx: A method that writes returns the version of the Update. All rows that the Update writes " +
-		"get this version."
+	docVersionReturned = "expense.Tx: A method that writes returns the version of the Update. All rows that the " +
+		"Update writes get this version."
 	docReadsWrites = "expense.Tx: Reads see the earlier writes of the same Update."
 	docPutSettings = "expense.Tx.PutSettings: PutSettings replaces the settings. The default category " +
 		"must exist."
 	docPutCategories = "expense.Tx.PutCategories: PutCategories writes categories. It returns ErrExists " +
 		"also if another category of the ledger has the name."
-	docPutCategoriesRules = "expense.Tx.PutCategories: It also clears the failure of the categories' recurring rules, because a " +
-		"category may have caused it. Their posting is then retried without a delay. These rules get the " +
-		"Update's version."
-	docDeleteCategory = "expense.Tx.DeleteCategory: DeleteCategory deletes a category and leaves a " +
-		"tombstone. It returns ErrInUse if an expense, a rule, a budget or the settings refer to the category. " +
-		"A budget refers to a category also by its MergedInto."
+	docPutCategoriesRules = "expense.Tx.PutCategories: It also clears the failure of the categories' recurring " +
+		"rules, because a category may have caused it. Their posting is then retried without a " +
+		"delay. These rules get the Update's version."
+	docDeleteCategory = "expense.Tx.DeleteCategory: DeleteCategory deletes a category and leaves a tombstone. " +
+		"It returns ErrInUse if an expense, a rule, a budget or the settings refer to the " +
+		"category. A budget refers to a category also by its MergedInto."
 	docMerge = "expense.Tx.MergeCategory: MergeCategory merges the category from into the category " +
 		"into: - It moves all expenses and rules."
 	docMergeMoves = "expense.Tx.MergeCategory: The moved rows get the Update's version and keep their " +
 		"Guard."
-	docMergeBudgets = "expense.Tx.MergeCategory: - It ends the budget of from in the month before month. If that budget " +
-		"has ended earlier, it keeps its end. If it begins in month or later, MergeCategory deletes it. A " +
-		"budget that is not deleted gets the name of from as its MergedName, and into as its MergedInto. - " +
-		"Budgets whose MergedInto is from get into as their MergedInto."
+	docMergeBudgets = "expense.Tx.MergeCategory: - It ends the budget of from in the month before month. If " +
+		"that budget has ended earlier, it keeps its end. If it begins in month or later, " +
+		"MergeCategory deletes it. A budget that is not deleted gets the name of from as its " +
+		"MergedName, and into as its MergedInto. - Budgets whose MergedInto is from get into " +
+		"as their MergedInto."
 	docMergeTombstone = "expense.Tx.MergeCategory: - It deletes from and leaves a tombstone that refers " +
 		"to into; see [Reader.MergedInto]."
-	docMergeRules = "expense.Tx.MergeCategory: - It clears the failures of the rules of into, including the moved ones. " +
-		"These rules get the Update's version."
+	docMergeRules = "expense.Tx.MergeCategory: - It clears the failures of the rules of into, including " +
+		"the moved ones. These rules get the Update's version."
 	docPutExpenses = "expense.Tx.PutExpenses: PutExpenses writes expenses. It sets the Guard of an " +
 		"expense to the Update's version if a guarded field changed."
-	docVolume = "expense.Tx.PutExpenses: It returns ErrTotalTooLarge, an ErrInvalid, if the sum of [Expense.Volume] " +
-		"over the ledger would exceed MaxMinor."
+	docVolume = "expense.Tx.PutExpenses: It returns ErrTotalTooLarge, an ErrInvalid, if the sum of " +
+		"[Expense.Volume] over the ledger would exceed MaxMinor."
 	docDistinctIDs = "expense.Tx.PutExpenses: The ids of one call must be distinct. If a category does not exist, " +
 		"PutExpenses returns another error, and the Update fails."
 	docDeleteExpenses = "expense.Tx.DeleteExpenses: DeleteExpenses deletes expenses and leaves " +
@@ -139,9 +142,9 @@ const (
 	docBudget = "budget.Reader.Budget: Budget returns the budget with this id; ErrNotFound if it never " +
 		"existed, ErrGone if it was deleted."
 	docBudgetTotals = "budget.Reader.Totals: Totals is the method of [expense.Reader]."
-	docAlerts       = "budget.Reader.Alerts: Alerts returns the alerts of the month from and later months, or " +
-		"all alerts for the zero Month. They are ordered by month, then by the time they were raised, both " +
-		"descending, then by the bytes of their ids, ascending."
+	docAlerts       = "budget.Reader.Alerts: Alerts returns the alerts of the month from and later months, " +
+		"or all alerts for the zero Month. They are ordered by month, then by the time they " +
+		"were raised, both descending, then by the bytes of their ids, ascending."
 	docBudgetTx   = "budget.Tx: The guarantees of [expense.Tx] hold for its methods too."
 	docPutBudgets = "budget.Tx.PutBudgets: PutBudgets writes budgets with all their entries. It also " +
 		"returns ErrExists if another budget has the same category."
