@@ -15,7 +15,8 @@ import (
 // untested lists the sentences of the interfaces that no check covers.
 var untested = []string{
 	// Each store tests these with its own database.
-	"store.Store: Methods must return ErrUnavailable while the database cannot be reached, and work again when it can.",
+	"store.Store: They must return ErrUnavailable while the database cannot be reached, " +
+		"and work again when it can.",
 	"store.Store.Update: When Update returns nil, the writes must survive a crash.",
 
 	// These are duties of the caller. Run closes every store that it opened, and reports an error.
