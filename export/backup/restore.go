@@ -30,9 +30,9 @@ type RestoreOptions struct {
 // rows in one [store.Store.Update], so a failed Restore changes nothing. The Update locks the ledger, and on SQLite the
 // database, until the last row is written.
 //
-// Ids, times and exchange rates are those of the backup. Versions are not: they continue from the version of the
-// ledger. If devices may have synchronised with the ledger that was lost, start a new epoch before Restore, see
-// [store.Store.StartEpoch].
+// Call [store.Store.StartEpoch] before Restore if devices may have synchronised with the ledger that was lost.
+// Otherwise the server rejects the changes that they have not sent yet. Ids, times and exchange rates are those of the
+// backup. Versions are not: they continue from the version of the ledger.
 //
 // The error is ErrInvalid and names the line if the backup is cut off, changed or otherwise not valid, and if the
 // ledger is not empty.

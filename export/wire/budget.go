@@ -136,7 +136,7 @@ type Alert struct {
 	ID        uuid.UUID       `json:"id"`
 	BudgetID  uuid.UUID       `json:"budget_id"`
 	Month     string          `json:"month"`
-	Threshold string          `json:"threshold"` // a fraction of the limit, such as "0.80"
+	Threshold string          `json:"threshold"` // a fraction of the limit plus what was carried in, such as "0.80"
 	RaisedAt  time.Time       `json:"raised_at"`
 	ReadAt    *time.Time      `json:"read_at"` // null: the user has not read it
 	Version   expense.Version `json:"version"`

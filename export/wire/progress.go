@@ -39,7 +39,7 @@ type ProgressItem struct {
 	Carried        string     `json:"carried"` // rolled over from the months before
 	Spent          string     `json:"spent"`
 	Remaining      string     `json:"remaining"`
-	Ratio          string     `json:"ratio"` // of spent to limit, such as "0.64"
+	Ratio          string     `json:"ratio"` // spent / (limit + carried), such as "0.64"
 	Currency       string     `json:"currency"`
 	State          string     `json:"state"` // ok, warning or over
 	DaysLeft       int        `json:"days_left"`
@@ -48,7 +48,7 @@ type ProgressItem struct {
 	Pending        []Amount   `json:"pending"`  // pending expenses of the month, which Spent leaves out
 	CarriedPending []Amount   `json:"carried_pending"`
 	Text           string     `json:"text"` // in the ledger's locale, such as "Food: $320 / $500 spent"
-	Bar            string     `json:"bar"`  // ten characters that show the ratio
+	Bar            string     `json:"bar"`  // 20 characters that show the ratio
 }
 
 // NewProgress returns the JSON form of m.

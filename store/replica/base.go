@@ -88,15 +88,15 @@ func patchStatus(base, row, guard expense.Version, touchesGuarded bool) (Status,
 	case !touchesGuarded, guard <= base && base < row:
 		return Merged, nil
 	default:
-		return 0, fmt.Errorf("based on version %d, but the row is at version %d: %w", base, row, ErrConflict)
+		return 0, ErrConflict
 	}
 }
 
 // goneIfSeen turns ErrNotFound into ErrGone for a row that the device has seen: it was deleted so long ago that its
 // tombstone is purged.
-func goneIfSeen(base expense.Version, err error) error {
+func (r RowRef) goneIfSeen(base expense.Version, err error) error {
 	if base > 0 && errors.Is(err, expense.ErrNotFound) {
-		return expense.ErrGone
+		return r.wrap(expense.ErrGone)
 	}
 	return err
 }

@@ -15,7 +15,7 @@ func (c PutBudget) apply(ctx context.Context, p *push, row RowRef, base baseVers
 	draft.ID = row.ID.String()
 	if seen != 0 {
 		if _, err := p.tx.Budget(ctx, row.ID); err != nil {
-			return outcome{}, row.wrap(goneIfSeen(seen, err))
+			return outcome{}, row.goneIfSeen(seen, err)
 		}
 	}
 	var moved bool
@@ -33,7 +33,7 @@ func (c PutBudget) apply(ctx context.Context, p *push, row RowRef, base baseVers
 	stored, err := p.tx.Budget(ctx, row.ID)
 	switch {
 	case err != nil:
-		return outcome{}, row.wrap(err)
+		return outcome{}, err
 	case seen != stored.Version || draft.CategoryID != categoryText(stored):
 		return outcomeOf(0, stored), row.wrap(ErrConflict)
 	}
@@ -68,7 +68,7 @@ func replacement(draft budget.Draft) budget.Patch {
 func (c PatchBudget) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
 	old, err := p.tx.Budget(ctx, row.ID)
 	if err != nil {
-		return outcome{}, row.wrap(goneIfSeen(base.Guarded, err))
+		return outcome{}, row.goneIfSeen(base.Guarded, err)
 	}
 	status, err := patchStatus(base.Guarded, old.Version, old.Guard, true)
 	if err != nil {

@@ -14,7 +14,7 @@ func (c PutCategory) apply(ctx context.Context, p *push, row RowRef, base baseVe
 	draft.ID = row.ID.String()
 	if seen != 0 {
 		if _, err := p.tx.Category(ctx, row.ID); err != nil {
-			return outcome{}, row.wrap(goneIfSeen(seen, err))
+			return outcome{}, row.goneIfSeen(seen, err)
 		}
 	}
 	added, err := expense.AddCategory(ctx, p.tx, p.env, draft)
@@ -26,7 +26,7 @@ func (c PutCategory) apply(ctx context.Context, p *push, row RowRef, base baseVe
 	case errors.Is(err, expense.ErrNotFound):
 		return p.mergeCategory(ctx, expense.Category{ID: row.ID}, draft.Name)
 	case err != nil:
-		return outcome{}, row.wrap(err)
+		return outcome{}, err
 	case seen != stored.Version:
 		return outcomeOf(0, stored), row.wrap(ErrConflict)
 	}
@@ -48,7 +48,7 @@ func (c PutCategory) apply(ctx context.Context, p *push, row RowRef, base baseVe
 func (c PatchCategory) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
 	old, err := p.tx.Category(ctx, row.ID)
 	if err != nil {
-		return outcome{}, row.wrap(goneIfSeen(base.Guarded, err))
+		return outcome{}, row.goneIfSeen(base.Guarded, err)
 	}
 	status, err := patchStatus(base.Guarded, old.Version, 0, false)
 	if err != nil {

@@ -201,7 +201,7 @@ func (Delete) apply(ctx context.Context, p *push, row RowRef, _ baseVersion) (ou
 	case errors.Is(err, expense.ErrNotFound):
 		return outcome{status: Unchanged}, nil
 	case err != nil:
-		return outcome{}, row.wrap(err)
+		return outcome{}, err
 	}
 	if err := remove(); err != nil {
 		return outcomeOf(0, stored), err

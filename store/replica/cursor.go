@@ -54,7 +54,7 @@ func (c Cursor) AtEnd(state store.State) bool {
 	return c.epoch == state.Epoch && c.after == store.EndOfVersion(state.Version)
 }
 
-// String returns the opaque text that [ParseCursor] reads; "" for the zero Cursor.
+// String returns the opaque text that [ParseCursor] reads. The text of the zero Cursor is empty; ParseCursor rejects it.
 func (c Cursor) String() string {
 	if c == (Cursor{}) {
 		return ""

@@ -14,7 +14,7 @@ func (c PutExpense) apply(ctx context.Context, p *push, row RowRef, base baseVer
 	var err error
 	if seen != 0 {
 		if stored, err = p.tx.Expense(ctx, row.ID); err != nil {
-			return outcome{}, row.wrap(goneIfSeen(seen, err))
+			return outcome{}, row.goneIfSeen(seen, err)
 		}
 	}
 	var moved bool
@@ -26,7 +26,7 @@ func (c PutExpense) apply(ctx context.Context, p *push, row RowRef, base baseVer
 		return addOutcome(moved, added.Created, added.Expense, err)
 	}
 	if stored, err = p.tx.Expense(ctx, row.ID); err != nil {
-		return outcome{}, row.wrap(err)
+		return outcome{}, err
 	}
 	if seen != stored.Version {
 		return outcomeOf(0, stored), row.wrap(ErrConflict)
@@ -42,7 +42,7 @@ func (c PutExpense) apply(ctx context.Context, p *push, row RowRef, base baseVer
 func (c PatchExpense) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
 	old, err := p.tx.Expense(ctx, row.ID)
 	if err != nil {
-		return outcome{}, row.wrap(goneIfSeen(base.Guarded, err))
+		return outcome{}, row.goneIfSeen(base.Guarded, err)
 	}
 	patch := c.Patch
 	guarded := patch.Amount != nil || patch.Currency != nil || patch.Date != nil || patch.Rate != nil

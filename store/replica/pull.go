@@ -22,7 +22,7 @@ const (
 // A PullRequest asks for the changes of a ledger.
 type PullRequest struct {
 	After Cursor // where to continue; the zero Cursor asks for every row
-	Limit int    // changes at most; 0 is DefaultPageSize, more than MaxPageSize is MaxPageSize
+	Limit int    // changes at most; less than 1 is DefaultPageSize, more than MaxPageSize is MaxPageSize
 }
 
 // A Page is a part of a ledger's change feed.
@@ -52,7 +52,7 @@ func Pull(ctx context.Context, st store.Store, owner expense.OwnerID, req PullRe
 		}
 	}
 	size := req.Limit
-	if size == 0 {
+	if size < 1 {
 		size = DefaultPageSize
 	}
 	size = min(size, MaxPageSize)
@@ -93,7 +93,8 @@ type Digest struct {
 // A TypeDigest summarises the rows of one type.
 type TypeDigest struct {
 	Count int
-	// Hash is a SHA-256 in hexadecimal. Its input is a line "id version\n" for each row, in ascending order of the ids.
+	// Hash is a SHA-256 in hexadecimal. Its input is a line "id version\n" for each row, ordered by the bytes of the
+	// UUIDs. The id is that of [RowRef.TextID].
 	Hash string
 }
 

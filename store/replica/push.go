@@ -29,18 +29,23 @@ type PushRequest struct {
 
 // A Mutation is a change of one row that a device made.
 type Mutation struct {
-	ID          string // unique in the ledger: the idempotency key, at most 255 bytes
-	Fingerprint []byte // a hash of the content, at most 64 bytes: the same ID with another fingerprint is rejected
+	// ID is the idempotency key of the mutation: 1 to 255 bytes, unique in the ledger.
+	ID string
+	// Fingerprint is a hash of the whole mutation, 1 to 64 bytes. The caller chooses the hash. Push rejects a mutation
+	// whose ID is stored with another fingerprint.
+	Fingerprint []byte
 	Row         RowRef // may be zero only if Err is set
-	Change      Change // must be one for rows of Row's type
+	Change      Change // must be one for rows of Row's type; may be nil only if Err is set
 	// Err says why the mutation could not be decoded; nil if it could. Push rejects the mutation with this error and
 	// stores the result.
 	Err error
 
-	// BaseVersion is the version of the row that the device last saw. If it is 0 and BaseMutation is empty, a put only
-	// adds the row, and a patch applies to any version.
+	// BaseVersion is the version of the row on which the user made the change. A later pull must not raise it. If it is 0
+	// and BaseMutation is empty, a put only adds the row, and a patch applies to any version.
 	BaseVersion expense.Version
-	// BaseMutation is the ID of an earlier mutation of the same row by the same device. It replaces BaseVersion.
+	// BaseMutation is the ID of an earlier mutation of the same row by the same device. It replaces BaseVersion. If that
+	// mutation was applied, the base is the row as it left it, without the changes of others that it was merged with. If
+	// it was not applied or is unknown, guarded fields conflict.
 	BaseMutation string
 }
 
@@ -50,9 +55,9 @@ type Status uint8
 // The statuses of mutations.
 const (
 	Applied   Status = iota + 1 // applied as sent
-	Merged                      // applied together with changes of other devices, or with another category than sent
+	Merged                      // applied together with changes of other devices or the server, or with another category
 	Unchanged                   // not needed: the row already had this content
-	Conflict                    // not applied: it contradicts a change that arrived first, and the user has to decide
+	Conflict                    // not applied: it contradicts a change that arrived first, see Result
 	Rejected                    // not applied: it is not valid, and sending it again fails again
 )
 
@@ -74,15 +79,19 @@ func (s Status) String() string {
 	}
 }
 
-// A Result is the result of a mutation.
+// A Result is the result of a mutation. After a Conflict the user decides. To apply the change in spite of it, push it
+// with a new ID and with Version as its BaseVersion.
 type Result struct {
 	MutationID string
 	Status     Status
-	Version    expense.Version // of the row, or of its tombstone after a delete; 0: no row
-	Row        any             // as in [store.Change]: the row as it is now; nil if it does not exist
-	Err        error           // why the status is Conflict or Rejected
-	Response   []byte          // what PushRequest.Encode returned
-	// Replayed reports that the mutation was applied or rejected by an earlier push. Row and Err are then nil.
+	Version    expense.Version // of Row, or of the tombstone after a delete
+	// Row is the row as it is now, as in [store.Change]. It is nil after a delete, and if Push did not read the row, for
+	// example because the mutation is malformed. A nil Row does not mean that the row was deleted.
+	Row      any
+	Err      error  // why the status is Conflict or Rejected
+	Response []byte // what PushRequest.Encode returned
+	// Replayed reports that the result was stored earlier: by an earlier push, or by an earlier Update of this push. Row
+	// and Err are then nil. Encode them into Response to have them again.
 	Replayed bool
 }
 
@@ -107,7 +116,8 @@ func (e *BatchLimitError) Error() string {
 // rules with many due occurrences takes several Updates.
 //
 // Push returns [ErrCursorInvalid] or a [CursorExpiredError] for the request's cursor, an [expense.InvalidError] for
-// more than MaxMutations mutations, and [expense.ErrNotFound] if owner has no ledger. It also returns errors of the
+// more than MaxMutations mutations or one that breaks the rules of its ID, Fingerprint, Row or Change, and
+// [expense.ErrNotFound] if owner has no ledger. Nothing is applied then. It also returns errors of the
 // store, such as [expense.ErrUnavailable]. They are not results of a mutation: send the same push again.
 func Push(
 	ctx context.Context, st store.Store, owner expense.OwnerID, env expense.Env, req PushRequest,
@@ -162,6 +172,9 @@ func Apply(
 	p := &push{tx: tx, env: env, state: state, encode: req.Encode}
 	results := make([]Result, len(req.Mutations))
 	for i, m := range req.Mutations {
+		if err := m.validate(); err != nil {
+			return nil, err
+		}
 		recorded := p.recorded
 		results[i], err = p.mutation(ctx, m)
 		_, hasBacklog := errors.AsType[*recurrence.BacklogError](err)
@@ -173,6 +186,33 @@ func Apply(
 		}
 	}
 	return results, nil
+}
+
+// validate reports a mutation that cannot be stored or applied: an error of the program that made it.
+func (m Mutation) validate() error {
+	const format = "mutation %q: an ID has 1 to 255 bytes, a Fingerprint 1 to 64, and Change must be one for Row's type"
+	rowType := m.Row.Type
+	switch m.Change.(type) {
+	case nil:
+		rowType = 0
+	case PutExpense, PatchExpense:
+		rowType = store.ExpenseRow
+	case PutCategory, PatchCategory:
+		rowType = store.CategoryRow
+	case PutBudget, PatchBudget:
+		rowType = store.BudgetRow
+	case PutRule, PatchRule:
+		rowType = store.RuleRow
+	case MarkAlertRead:
+		rowType = store.AlertRow
+	case PutSettings, PatchSettings:
+		rowType = store.SettingsRow
+	}
+	if m.ID == "" || len(m.ID) > 255 || len(m.Fingerprint) < 1 || len(m.Fingerprint) > 64 ||
+		m.Err == nil && (rowType == 0 || rowType != m.Row.Type) {
+		return &expense.InvalidError{Field: "mutations", Code: "malformed", Detail: fmt.Sprintf(format, m.ID)}
+	}
+	return nil
 }
 
 // A push is the state of one call of Apply.

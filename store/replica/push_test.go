@@ -3,7 +3,10 @@ package replica_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
@@ -189,5 +192,41 @@ func TestPush_TooManyDueOccurrences(t *testing.T) {
 	}
 	if e := l.expense(expense.OccurrenceID(row.ID, expense.MustDate("2010-01-01"))); e.Version != 0 {
 		t.Errorf("an expense was posted: %v", e)
+	}
+}
+
+// TestPush_MalformedMutation pushes mutations that break the documented rules of their fields. Nothing is applied.
+func TestPush_MalformedMutation(t *testing.T) {
+	good := replica.Mutation{
+		ID: "m", Fingerprint: []byte{1}, Row: replica.RowRef{Type: store.ExpenseRow, ID: uuid.New()},
+		Change: replica.PutExpense{Draft: expense.Draft{Amount: "5"}},
+	}
+	for name, change := range map[string]func(m *replica.Mutation){
+		"no id":                   func(m *replica.Mutation) { m.ID = "" },
+		"an id of 256 bytes":      func(m *replica.Mutation) { m.ID = strings.Repeat("x", 256) },
+		"no fingerprint":          func(m *replica.Mutation) { m.Fingerprint = nil },
+		"a fingerprint too long":  func(m *replica.Mutation) { m.Fingerprint = make([]byte, 65) },
+		"no change":               func(m *replica.Mutation) { m.Change = nil },
+		"no row":                  func(m *replica.Mutation) { m.Row = replica.RowRef{} },
+		"a row of another type":   func(m *replica.Mutation) { m.Row.Type = store.BudgetRow },
+		"a row of an unknown one": func(m *replica.Mutation) { m.Row.Type = 99 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLedger(t, memstore.New())
+			bad := good
+			change(&bad)
+			before, err := l.st.Reader(l.owner).State(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			mutations := []replica.Mutation{good, bad}
+			_, err = replica.Push(t.Context(), l.st, l.owner, env(), replica.PushRequest{Mutations: mutations})
+			if !errors.Is(err, expense.ErrInvalid) {
+				t.Errorf("Push returned %v, want ErrInvalid", err)
+			}
+			if after, err := l.st.Reader(l.owner).State(t.Context()); err != nil || after != before {
+				t.Errorf("the ledger changed from %+v to %+v (error %v)", before, after, err)
+			}
+		})
 	}
 }

@@ -22,8 +22,8 @@
 //   - A put with an older base is unchanged if its content equals the row, and a conflict otherwise.
 //   - A delete is applied whatever its base is.
 //   - A category whose name belongs to another category is merged into that category.
-//   - A reference to a category that was merged follows the merge. A reference to one that was deleted or archived
-//     becomes the default category.
+//   - The id of a category that was merged stands for the category into which it was merged. The id of a category that
+//     was deleted, is archived or never existed stands for the default category. A name must be that of a category.
 //
 // # Repeated mutations
 //

@@ -16,7 +16,7 @@ func (c PutRule) apply(ctx context.Context, p *push, row RowRef, base baseVersio
 	draft.ID = new(row.ID.String())
 	if seen != 0 {
 		if _, err := p.tx.Rule(ctx, row.ID); err != nil {
-			return outcome{}, row.wrap(goneIfSeen(seen, err))
+			return outcome{}, row.goneIfSeen(seen, err)
 		}
 	}
 	moved, err := p.resolveDraft(ctx, &draft, uuid.Nil)
@@ -30,7 +30,7 @@ func (c PutRule) apply(ctx context.Context, p *push, row RowRef, base baseVersio
 	stored, err := p.tx.Rule(ctx, row.ID)
 	switch {
 	case err != nil:
-		return outcome{}, row.wrap(err)
+		return outcome{}, err
 	case seen != stored.Version:
 		return outcomeOf(0, stored), row.wrap(ErrConflict)
 	}
@@ -40,7 +40,7 @@ func (c PutRule) apply(ctx context.Context, p *push, row RowRef, base baseVersio
 func (c PatchRule) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
 	old, err := p.tx.Rule(ctx, row.ID)
 	if err != nil {
-		return outcome{}, row.wrap(goneIfSeen(base.Guarded, err))
+		return outcome{}, row.goneIfSeen(base.Guarded, err)
 	}
 	unguarded := c.Draft
 	unguarded.ID, unguarded.Notes, unguarded.Paused = nil, nil, nil
