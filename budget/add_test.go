@@ -29,10 +29,10 @@ func TestAddFillsInWhatIsNotGiven(t *testing.T) {
 		t.Errorf("Add returned %+v, want %+v", got, want)
 	}
 	if stored := l.stored(got.ID); !reflect.DeepEqual(stored, want) {
-		t.Errorf("the store has %+v, want %+v", stored, want)
+		t.Errorf("stored budget = %+v, want %+v", stored, want)
 	}
 	if got.ID.Version() != 7 {
-		t.Errorf("the new id %s is of version %d, want 7", got.ID, got.ID.Version())
+		t.Errorf("id %s has UUID version %d, want 7", got.ID, got.ID.Version())
 	}
 }
 
@@ -46,9 +46,9 @@ func TestAddBeginsThisMonthInTheLedgersZone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.env.Now = noon.AddDate(0, 0, 21) // 31 May, noon in UTC: midnight in Auckland
+	l.env.Now = noon.AddDate(0, 0, 21) // 31 May noon in UTC is 1 June midnight in Auckland
 	if got := l.mustAdd(budget.Draft{Amount: "900"}).Entries[0].From.String(); got != "2025-06" {
-		t.Errorf("the budget begins in %s, want 2025-06", got)
+		t.Errorf("the first entry starts in %s, want 2025-06", got)
 	}
 }
 
@@ -106,12 +106,12 @@ func TestAddReportsEveryFault(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := l.add(test.draft)
 			if got := codes(err); !slices.Equal(got, test.want) {
-				t.Errorf("Add(%+v): %v, want the faults %q", test.draft, err, test.want)
+				t.Errorf("Add(%+v): %v, want field errors %q", test.draft, err, test.want)
 			}
 		})
 	}
-	if book, err := l.store.Reader(owner).BudgetSnapshot(t.Context()); err != nil || len(book.Budgets) != 0 {
-		t.Errorf("after faults alone the book has %d budgets, %v", len(book.Budgets), err)
+	if snapshot, err := l.store.Reader(owner).BudgetSnapshot(t.Context()); err != nil || len(snapshot.Budgets) != 0 {
+		t.Errorf("after rejected drafts the snapshot has %d budgets, %v; want 0", len(snapshot.Budgets), err)
 	}
 }
 
@@ -150,7 +150,7 @@ func TestAddAgain(t *testing.T) {
 			added, err := l.add(test.draft)
 			switch {
 			case test.same && (err != nil || added.Created || !reflect.DeepEqual(added.Budget, first)):
-				t.Errorf("Add = %+v, %v, want the stored budget, not created", added, err)
+				t.Errorf("Add = %+v, %v; want the stored budget and Created false", added, err)
 			case !test.same && !errors.Is(err, expense.ErrExists):
 				t.Errorf("Add = %+v, %v, want ErrExists", added, err)
 			}
@@ -176,7 +176,7 @@ func TestAddAgain(t *testing.T) {
 	t.Run("under a new id after it was deleted", func(t *testing.T) {
 		again := with(func(d *budget.Draft) { d.ID = "" })
 		if b := l.mustAdd(again); b.ID == uuid.MustParse(someID) {
-			t.Errorf("the new series has the old id")
+			t.Errorf("the new budget has the id of the deleted one")
 		}
 	})
 }
@@ -186,6 +186,6 @@ func TestAddOneSeriesForTheWholeLedgerBesideThoseOfCategories(t *testing.T) {
 	l.mustAdd(budget.Draft{Amount: "2000"})
 	l.mustAdd(budget.Draft{Amount: "500", CategoryID: l.category("Food").String()})
 	if _, err := l.add(budget.Draft{Amount: "1000"}); !errors.Is(err, expense.ErrExists) {
-		t.Errorf("a second series for the whole ledger: %v, want ErrExists", err)
+		t.Errorf("Add of a second budget for the whole ledger: %v, want ErrExists", err)
 	}
 }

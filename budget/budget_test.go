@@ -27,7 +27,7 @@ func TestABudgetFollowsItsRules(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		change func(*budget.Budget)
-		want   string // field and code of each fault
+		want   string // field and code of each field error
 	}{
 		"as it is":                        {func(*budget.Budget) {}, ""},
 		"no limit":                        {func(b *budget.Budget) { b.Entries = nil }, "amount out_of_range"},
@@ -106,12 +106,12 @@ func TestABudgetFollowsItsRules(t *testing.T) {
 				AlertAt: []budget.Ratio{8000, 10_000}}
 			test.change(&b)
 			var got []string
-			for _, fault := range expense.InvalidErrors(b.Validate()) {
-				got = append(got, fault.Field+" "+fault.Code)
+			for _, fieldError := range expense.InvalidErrors(b.Validate()) {
+				got = append(got, fieldError.Field+" "+fieldError.Code)
 			}
 			slices.Sort(got)
 			if text := strings.Join(slices.Compact(got), ", "); text != test.want {
-				t.Errorf("the faults are %q, want %q", text, test.want)
+				t.Errorf("field errors = %q, want %q", text, test.want)
 			}
 		})
 	}

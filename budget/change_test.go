@@ -62,7 +62,7 @@ func TestChange(t *testing.T) {
 			}
 			if stored := l.stored(b.ID); !reflect.DeepEqual(stored, got) || got.Version != b.Version+1 ||
 				got.Guard != got.Version {
-				t.Errorf("Change returned %+v, the store has %+v", got, stored)
+				t.Errorf("Change returned %+v, but the stored budget is %+v", got, stored)
 			}
 		})
 	}
@@ -77,7 +77,7 @@ func TestChangeOfASeriesThatHasNotBegunHoldsFromItsStart(t *testing.T) {
 	}
 }
 
-// A budget that has ended continues; the months between have no limit.
+// A budget that has ended continues if its limit is changed. The months between the end and the change have no limit.
 func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -99,7 +99,7 @@ func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 			food := l.category("Food").String()
 			b := l.mustAdd(budget.Draft{CategoryID: food, Amount: "500", FromMonth: "2025-01", Rollover: "both"})
 			for _, patch := range []budget.Patch{
-				// So that an entry lies beyond the end.
+				// The first patch adds an entry after the end that the second one sets.
 				{Amount: ptr("700"), FromMonth: ptr("2025-04")}, {UntilMonth: ptr("2025-02")},
 			} {
 				if _, err := l.change(b.ID, patch, expense.Precondition{}); err != nil {
@@ -110,9 +110,10 @@ func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 				expense.Draft{Amount: "5", Category: "Food", Date: "2025-03-05"})
 			before := l.rows("2025-01", "2025-04")
 			_, err := l.add(budget.Draft{CategoryID: food, Amount: "600", FromMonth: "2025-05"})
-			var taken *budget.ExistsError
-			if !errors.As(err, &taken) || !errors.Is(err, expense.ErrExists) || taken.Existing.ID != b.ID || !taken.Ended() {
-				t.Fatalf("another one: %v, want to hear of the series there is", err)
+			var existsErr *budget.ExistsError
+			if !errors.As(err, &existsErr) || !errors.Is(err, expense.ErrExists) ||
+				existsErr.Existing.ID != b.ID || !existsErr.Ended() {
+				t.Fatalf("Add of a second budget: %v, want ErrExists with the existing budget", err)
 			}
 			got, err := l.change(b.ID, test.patch, expense.Precondition{})
 			if err != nil || timeline(got) != test.want {
@@ -120,11 +121,11 @@ func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 			}
 			if after := l.rows("2025-01", "2025-04"); strings.Contains(test.want, "0.00, 2025-05") &&
 				!slices.Equal(after, before) {
-				t.Errorf("the months before are %q, they were %q", after, before)
+				t.Errorf("earlier months = %q, want unchanged %q", after, before)
 			}
 			if test.name == "after some months" {
 				if may := l.read("2025-05").ByCategory[0]; may.Limit.Amount() != "600.00" || may.Carried.Amount() != "0.00" {
-					t.Errorf("May is %+v: it begins anew", may)
+					t.Errorf("May = %+v, want no carried amount", may)
 				}
 			}
 			if _, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "0.5",
@@ -133,7 +134,7 @@ func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 			}
 			for i, e := range l.stored(b.ID).Entries {
 				if e.Limit.IsZero() != got.Entries[i].Limit.IsZero() || e.Limit.Currency().Code() != "KWD" {
-					t.Errorf("in another home currency the limits are %s", timeline(l.stored(b.ID)))
+					t.Errorf("after a change of the home currency the limits are %s", timeline(l.stored(b.ID)))
 				}
 			}
 		})
@@ -165,11 +166,11 @@ func TestChangeThatChangesNothingTakesNoVersion(t *testing.T) {
 		},
 	} {
 		if got, err := l.change(b.ID, patch, expense.Precondition{Present: true}); err != nil || !reflect.DeepEqual(got, b) {
-			t.Errorf("Change = %+v, %v, want %+v", got, err, b)
+			t.Errorf("Change = %+v, %v; want the unchanged %+v", got, err, b)
 		}
 	}
 	if stored := l.stored(b.ID); !reflect.DeepEqual(stored, b) {
-		t.Errorf("the store has %+v, want %+v", stored, b)
+		t.Errorf("stored budget = %+v, want %+v", stored, b)
 	}
 }
 
@@ -203,10 +204,10 @@ func TestChangeReportsEveryFault(t *testing.T) {
 			b := l.mustAdd(budget.Draft{Amount: "500", FromMonth: "2025-03", UntilMonth: "2025-12"})
 			_, err := l.change(b.ID, test.patch, expense.Precondition{})
 			if got := codes(err); !slices.Equal(got, test.want) {
-				t.Errorf("Change: %v, want the faults %q", err, test.want)
+				t.Errorf("Change: %v, want field errors %q", err, test.want)
 			}
 			if stored := l.stored(b.ID); !reflect.DeepEqual(stored, b) {
-				t.Errorf("the store has %+v, want %+v", stored, b)
+				t.Errorf("stored budget = %+v, want %+v", stored, b)
 			}
 		})
 	}
@@ -217,31 +218,31 @@ func TestChangeAndDeleteOfWhatIsNotThere(t *testing.T) {
 	b := l.mustAdd(budget.Draft{Amount: "500"})
 	stale := expense.Precondition{Versions: []expense.Version{b.Version - 1}}
 	if _, err := l.change(b.ID, budget.Patch{Amount: ptr("x")}, stale); !errors.Is(err, expense.ErrStale) {
-		t.Errorf("Change under a stale version: %v", err)
+		t.Errorf("Change with a stale version: %v, want ErrStale", err)
 	}
 	if err := l.delete(b.ID, stale); !errors.Is(err, expense.ErrStale) {
-		t.Errorf("Delete under a stale version: %v", err)
+		t.Errorf("Delete with a stale version: %v, want ErrStale", err)
 	}
 	unknown := uuid.MustParse(someID)
 	if _, err := l.change(unknown, budget.Patch{}, expense.Precondition{}); !errors.Is(err, expense.ErrNotFound) {
-		t.Errorf("Change of an unknown budget: %v", err)
+		t.Errorf("Change of an unknown budget: %v, want ErrNotFound", err)
 	}
 	if err := l.delete(unknown, expense.Precondition{}); !errors.Is(err, expense.ErrNotFound) ||
 		errors.Is(err, expense.ErrGone) {
-		t.Errorf("Delete of an unknown budget: %v", err)
+		t.Errorf("Delete of an unknown budget: %v, want ErrNotFound", err)
 	}
 	if err := l.delete(b.ID, expense.Precondition{Versions: []expense.Version{b.Version}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.delete(b.ID, stale); err != nil {
-		t.Errorf("Delete again: %v", err)
+		t.Errorf("second Delete: %v", err)
 	}
 	if _, err := l.change(b.ID, budget.Patch{}, expense.Precondition{}); !errors.Is(err, expense.ErrGone) {
 		t.Errorf("Change of a deleted budget: %v", err)
 	}
 }
 
-// A new limit does not change the months before it, and holds until the next entry.
+// A new limit does not change the months before it. It applies until the next entry.
 func TestALimitFromAMonthOnLeavesTheMonthsBefore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newLedger(t)
@@ -264,7 +265,7 @@ func TestALimitFromAMonthOnLeavesTheMonthsBefore(t *testing.T) {
 				t.Fatalf("Change: %v", err)
 			}
 			if err := changed.Validate(); err != nil {
-				t.Fatalf("the changed series is not sound: %v", err)
+				t.Fatalf("the changed budget is invalid: %v", err)
 			}
 			for m := origin.Add(-14); m.Before(origin.Add(30)); m = m.Add(1) {
 				before, had := b.Limit(m)
@@ -272,9 +273,9 @@ func TestALimitFromAMonthOnLeavesTheMonthsBefore(t *testing.T) {
 				touched := !m.Before(from) && (later < 0 || m.Before(b.Entries[later].From))
 				switch {
 				case touched && (!has || after.Amount() != limit):
-					t.Fatalf("from %s on the limit is %s, but in %s it is %s", from, limit, m, after)
+					t.Fatalf("the limit from %s is %s, but in %s it is %s", from, limit, m, after)
 				case !touched && (before != after || had != has):
-					t.Fatalf("the change from %s on made %s of %s in %s", from, after, before, m)
+					t.Fatalf("the change from %s produced %s instead of %s in %s", from, after, before, m)
 				}
 			}
 			b = changed

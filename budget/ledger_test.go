@@ -13,26 +13,26 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// noon is the current time in the tests, unless they set another.
+// noon is the default current time of the tests.
 var noon = time.Date(2025, time.May, 10, 12, 0, 0, 0, time.UTC)
 
-// A fataler is a *testing.T or a *rapid.T.
-type fataler interface {
+// testingT is implemented by *testing.T and *rapid.T.
+type testingT interface {
 	Helper()
 	Fatalf(format string, args ...any)
 }
 
-// A ledger is a ledger in a memstore, with the home currency USD.
+// ledger is a ledger with the home currency USD in a memstore.
 type ledger struct {
-	t     fataler
-	store store.Store
-	env   expense.Env
-	book  expense.InitialLedger
+	t       testingT
+	store   store.Store
+	env     expense.Env
+	initial expense.InitialLedger
 }
 
 const owner expense.OwnerID = "ada"
 
-func newLedger(t fataler) *ledger {
+func newLedger(t testingT) *ledger {
 	t.Helper()
 	home, locale := "USD", "en-US"
 	settings, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: &home, Locale: &locale})
@@ -40,8 +40,8 @@ func newLedger(t fataler) *ledger {
 		t.Fatalf("settings: %v", err)
 	}
 	l := &ledger{t: t, store: memstore.New(), env: expense.Env{Now: noon},
-		book: expense.NewInitialLedger(owner, settings, noon)}
-	if _, err := l.store.CreateLedger(context.Background(), owner, l.book); err != nil {
+		initial: expense.NewInitialLedger(owner, settings, noon)}
+	if _, err := l.store.CreateLedger(context.Background(), owner, l.initial); err != nil {
 		t.Fatalf("create the ledger: %v", err)
 	}
 	return l
@@ -50,12 +50,12 @@ func newLedger(t fataler) *ledger {
 // category returns the id of a starter category.
 func (l *ledger) category(name string) uuid.UUID {
 	l.t.Helper()
-	for _, c := range l.book.Categories {
+	for _, c := range l.initial.Categories {
 		if c.Name == name {
 			return c.ID
 		}
 	}
-	l.t.Fatalf("there is no starter category %s", name)
+	l.t.Fatalf("no starter category %s", name)
 	return uuid.Nil
 }
 
@@ -105,21 +105,20 @@ func (l *ledger) spend(drafts ...expense.Draft) {
 		return nil
 	})
 	if err != nil {
-		l.t.Fatalf("spend: %v", err)
+		l.t.Fatalf("add expenses: %v", err)
 	}
 }
 
-// stored reads a budget from the store.
 func (l *ledger) stored(id uuid.UUID) budget.Budget {
 	l.t.Helper()
 	b, err := l.store.Reader(owner).Budget(context.Background(), id)
 	if err != nil {
-		l.t.Fatalf("budget %s: %v", id, err)
+		l.t.Fatalf("read budget %s: %v", id, err)
 	}
 	return b
 }
 
-// read returns the progress of a month.
+// read returns the budget progress of a month.
 func (l *ledger) read(month string) budget.MonthProgress {
 	l.t.Helper()
 	var report budget.MonthProgress
@@ -133,16 +132,16 @@ func (l *ledger) read(month string) budget.MonthProgress {
 	return report
 }
 
-// codes returns field and code of each field error in err, such as "amount too_many_digits".
+// codes returns the field and the code of each field error in err, such as "amount too_many_digits".
 func codes(err error) []string {
 	var codes []string
-	for _, fault := range expense.InvalidErrors(err) {
-		codes = append(codes, fault.Field+" "+fault.Code)
+	for _, fieldError := range expense.InvalidErrors(err) {
+		codes = append(codes, fieldError.Field+" "+fieldError.Code)
 	}
 	return codes
 }
 
-// rates maps pairs of currencies to their rate on the day of noon.
+// rates maps currency pairs to the rate on the day of noon.
 type rates map[string]string
 
 func (r rates) Rate(from, to expense.Currency, _ expense.Date) (expense.Rate, bool) {
@@ -155,4 +154,4 @@ func (r rates) Rate(from, to expense.Currency, _ expense.Date) (expense.Rate, bo
 
 func ptr[T any](v T) *T { return &v }
 
-var _ fataler = (*testing.T)(nil)
+var _ testingT = (*testing.T)(nil)

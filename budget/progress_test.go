@@ -18,7 +18,7 @@ import (
 
 var food = uuid.MustParse("00000000-0000-7000-8000-00000000f00d")
 
-// snapshotOf returns the snapshot of a ledger with a home currency, one category, Food, and one budget for it.
+// snapshotOf returns the snapshot of a ledger with one category, Food, and one budget for it.
 func snapshotOf(code, locale, limit string, alerts ...budget.Ratio) budget.Snapshot {
 	if len(alerts) == 0 {
 		alerts = []budget.Ratio{8000, 10000}
@@ -38,7 +38,7 @@ func spentOn(category uuid.UUID, amount expense.Money) expense.Total {
 		Home: amount, Pending: amount.Neg()}
 }
 
-// fixedReader is a Reader of a fixed snapshot and fixed totals, which a store might never return.
+// fixedReader is a Reader that returns a fixed snapshot and fixed totals. A store might never return them.
 type fixedReader struct {
 	budget.Reader
 	snapshot budget.Snapshot
@@ -51,13 +51,13 @@ func (r fixedReader) Totals(context.Context, expense.TotalsQuery) ([]expense.Tot
 	return r.totals, nil
 }
 
-// readMay returns the progress of May 2025 on the day today, if total was spent.
+// readMay returns the progress of May 2025 on the day today, with total as the only total.
 func readMay(t *testing.T, snapshot budget.Snapshot, today string, total expense.Total) (budget.MonthProgress, error) {
 	reader := fixedReader{snapshot: snapshot, totals: []expense.Total{total}}
 	return budget.ReadMonth(t.Context(), reader, expense.MustDate(today).StartIn(time.UTC), expense.MustMonth("2025-05"))
 }
 
-// progressOf returns the progress of the only budget of snapshot in May 2025 on the day today, if spent was spent.
+// progressOf returns the progress of the only budget of snapshot in May 2025 on the day today, after spending spent.
 func progressOf(t *testing.T, snapshot budget.Snapshot, today, spent string) budget.Progress {
 	t.Helper()
 	month, err := readMay(t, snapshot, today, spentOn(food, expense.MustMoney(spent, snapshot.Settings.Home.Code())))
@@ -74,7 +74,7 @@ func TestStateRatioAndBar(t *testing.T) {
 		name                string
 		limit, spent        string
 		alerts              []budget.Ratio
-		state, ratio, cells string // cells: how many of the bar are full
+		state, ratio, cells string // cells is the number of full cells in the bar
 	}{
 		{"nothing spent", "500", "0", usual, "ok", "0.00", "0"},
 		{"well below", "500", "320", usual, "ok", "0.64", "12"},
@@ -104,7 +104,7 @@ func TestStateRatioAndBar(t *testing.T) {
 					test.spent, test.limit, p.State, p.Ratio(), p.Bar(), cells, test.state, test.ratio, test.cells)
 			}
 			if n := len([]rune(p.Bar())); n != 20 {
-				t.Errorf("the bar %s has %d cells, want 20", p.Bar(), n)
+				t.Errorf("bar %s has %d cells, want 20", p.Bar(), n)
 			}
 		})
 	}
@@ -138,21 +138,21 @@ func TestRemainingDaysAndProjection(t *testing.T) {
 	}
 }
 
-// A category name with direction characters, which older versions accepted, must not reverse the figures. A name in a
-// right-to-left script is isolated.
+// A category name with bidirectional control characters must not reorder the amounts. Older versions accepted such
+// names. A name in a right-to-left script is isolated.
 func TestANameDoesNotReorderTheText(t *testing.T) {
 	for name, want := range map[string]string{
 		"Food \u202e\u2066": "Food : $320 / $500 spent", "טיולים": "\u2068טיולים\u2069: $320 / $500 spent",
 	} {
-		book := snapshotOf("USD", "en-US", "500")
-		book.Categories[0].Name = name
-		if got := progressOf(t, book, "2025-05-10", "320").Text; got != want {
-			t.Errorf("%+q reads %+q, want %+q", name, got, want)
+		snapshot := snapshotOf("USD", "en-US", "500")
+		snapshot.Categories[0].Name = name
+		if got := progressOf(t, snapshot, "2025-05-10", "320").Text; got != want {
+			t.Errorf("text for the name %+q = %+q, want %+q", name, got, want)
 		}
 	}
 }
 
-// Expenses dated after today are added to the projection; they do not count as spending so far.
+// Expenses dated after today are added to the projection. They do not count as spending so far.
 func TestAProjectionGoesOnAtThePaceOfTheDaysSoFar(t *testing.T) {
 	l := newLedger(t)
 	food := l.category("Food").String()
@@ -167,12 +167,13 @@ func TestAProjectionGoesOnAtThePaceOfTheDaysSoFar(t *testing.T) {
 	}
 	may := l.read("2025-05")
 	if got := may.ByCategory[0].Projected.Amount() + " " + may.Total.Projected.Amount(); got != "510.00 519.00" {
-		t.Errorf("on 10 May, 100 spent and 200 or 209 booked ahead, May comes to %s", got)
+		t.Errorf("on 10 May, with 100 spent and 200 or 209 dated ahead, the projections of May are %s", got)
 	}
 	if got := l.history("2025-04", "2025-06"); got[0].ByCategory[0].Projected.Amount() != "77.00" ||
 		got[2].ByCategory[0].Projected.Amount() != "1000.00" ||
 		got[1].ByCategory[0].Projected != may.ByCategory[0].Projected {
-		t.Errorf("April, May and June come to %s, %s, %s", got[0].ByCategory[0].Projected, got[1].ByCategory[0].Projected,
+		t.Errorf("the projections of April, May and June are %s, %s, %s",
+			got[0].ByCategory[0].Projected, got[1].ByCategory[0].Projected,
 			got[2].ByCategory[0].Projected)
 	}
 }
@@ -190,12 +191,12 @@ func TestTextInTheLedgersLocale(t *testing.T) {
 		{"ar-KW", "KWD", "320", "500",
 			"\u2068Food\u2069: أُنفق \u200f٣٢٠ د.ك.\u200f من \u200f٥٠٠ د.ك.\u200f"},
 		{"zh-TW", "TWD", "320", "500", "Food：已使用 $320 / $500"},
-		{"sw", "USD", "320", "500", "Food: US$ 320 / US$ 500"}, // no words in two languages
+		{"sw", "USD", "320", "500", "Food: US$ 320 / US$ 500"}, // falls back to a text without words
 	} {
 		t.Run(test.locale+" "+test.spent, func(t *testing.T) {
 			p := progressOf(t, snapshotOf(test.currency, test.locale, test.limit), "2025-05-10", test.spent)
 			if got := strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(p.Text); got != test.want {
-				t.Errorf("the text is %q, want %q", got, test.want)
+				t.Errorf("text = %q, want %q", got, test.want)
 			}
 		})
 	}
@@ -228,16 +229,16 @@ func TestTheWholeLedgersBudgetIsTheTotal(t *testing.T) {
 		"Total: $347 / $1,000 spent 653.00 USD 5 false [3.250 KWD]",
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("the progress of May is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("progress of May =\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	if report.Total.BudgetID != total.ID || report.Total.CategoryID != uuid.Nil || report.Total.CategoryName != "" {
-		t.Errorf("the total is %+v, want that of budget %s", report.Total, total.ID)
+		t.Errorf("total = %+v, want the progress of budget %s", report.Total, total.ID)
 	}
 	if april := l.read("2025-04"); len(april.ByCategory) != 0 || april.Total != nil {
-		t.Errorf("April, before all budgets, has %+v", april)
+		t.Errorf("progress of April = %+v, want none before the first budget", april)
 	}
 	if june := l.read("2025-06"); len(june.ByCategory) != 3 || june.ByCategory[1].CategoryName != "Health" {
-		t.Errorf("June has %+v, want Food, Health, Travel", june.ByCategory)
+		t.Errorf("progress of June = %+v, want Food, Health, Travel", june.ByCategory)
 	}
 }
 
@@ -270,10 +271,10 @@ func TestAMergedCategorysBudgetKeepsItsName(t *testing.T) {
 	}
 	june := l.read("2025-06")
 	if len(june.ByCategory) != 1 || june.ByCategory[0].BudgetID != b.ID || june.ByCategory[0].CategoryName != "Food" {
-		t.Errorf("June has %+v, want Food's budget under its old name", june.ByCategory)
+		t.Errorf("progress of June = %+v, want Food's budget under its old name", june.ByCategory)
 	}
 	if july := l.read("2025-07"); len(july.ByCategory) != 0 {
-		t.Errorf("July has %+v, want nothing: the series ended", july.ByCategory)
+		t.Errorf("progress of July = %+v, want none after the budget ended", july.ByCategory)
 	}
 }
 
@@ -281,12 +282,12 @@ func TestTotalsThatCannotBeAreNoFaultOfTheCaller(t *testing.T) {
 	total := spentOn(food, expense.MustMoney("5", "EUR"))
 	_, err := readMay(t, snapshotOf("USD", "en", "500"), "2025-05-10", total)
 	if err == nil || len(expense.InvalidErrors(err)) != 0 {
-		t.Errorf("euros among home amounts in dollars: %v, want an error that is no ErrInvalid", err)
+		t.Errorf("totals in EUR with the home currency USD: %v, want an error other than ErrInvalid", err)
 	}
 }
 
-// The figures of each budget equal the sum of the expenses that the same filter lists. Raising June's limit does not
-// change May.
+// The progress of each budget equals the sum of the expenses that the same filter lists. A higher limit in June does
+// not change May.
 func TestProgressEqualsTheSumOfTheExpenses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newLedger(t)
@@ -313,7 +314,7 @@ func TestProgressEqualsTheSumOfTheExpenses(t *testing.T) {
 			minor, count, pending := int64(0), 0, map[string]int64{}
 			for e, err := range l.store.Reader(owner).Expenses(context.Background(), expense.Query{Filter: filter}) {
 				if err != nil {
-					t.Fatalf("list: %v", err)
+					t.Fatalf("list expenses: %v", err)
 				}
 				count++
 				minor += e.Home.Minor()
@@ -322,28 +323,28 @@ func TestProgressEqualsTheSumOfTheExpenses(t *testing.T) {
 				}
 			}
 			if p.Spent.Home.Minor() != minor || p.Spent.Count != count || p.Remaining.Minor() != p.Limit.Minor()-minor {
-				t.Fatalf("%s: %d expenses, %s left; the list says %d expenses of %d minor units",
+				t.Fatalf("%s: %d expenses, %s remaining; the listed expenses are %d with %d minor units",
 					p.Text, p.Spent.Count, p.Remaining, count, minor)
 			}
 			if p.Spent.Complete() != (len(pending) == 0) || len(p.Spent.Pending) != len(pending) {
-				t.Fatalf("pending is %v, the list says %v", p.Spent.Pending, pending)
+				t.Fatalf("pending = %v, want the listed %v", p.Spent.Pending, pending)
 			}
 			for _, m := range p.Spent.Pending {
 				if pending[m.Currency().Code()] != m.Minor() {
-					t.Fatalf("pending is %v, the list says %v", p.Spent.Pending, pending)
+					t.Fatalf("pending = %v, want the listed %v", p.Spent.Pending, pending)
 				}
 			}
 		}
 		if _, err := l.change(whole.ID, budget.Patch{Amount: ptr("2000"), FromMonth: ptr("2025-06")},
 			expense.Precondition{}); err != nil {
-			t.Fatalf("raise June: %v", err)
+			t.Fatalf("raise June's limit: %v", err)
 		}
 		again, june := l.read("2025-05"), l.read("2025-06")
 		if fmt.Sprint(*again.Total) != fmt.Sprint(*may.Total) || fmt.Sprint(again.ByCategory) != fmt.Sprint(may.ByCategory) {
-			t.Fatalf("raising June made %+v of May's %+v", again, may)
+			t.Fatalf("after raising June's limit May = %+v, want unchanged %+v", again, may)
 		}
 		if june.Total.Limit != expense.MustMoney("2000", "USD") {
-			t.Fatalf("June's limit is %s", june.Total.Limit)
+			t.Fatalf("limit of June = %s", june.Total.Limit)
 		}
 	})
 }

@@ -36,8 +36,8 @@ func TestParseRatio(t *testing.T) {
 				}
 				return
 			}
-			fault, ok := errors.AsType[*expense.InvalidError](err)
-			if !ok || fault.Code != test.code {
+			fieldError, ok := errors.AsType[*expense.InvalidError](err)
+			if !ok || fieldError.Code != test.code {
 				t.Fatalf("ParseRatio(%q) = %s, %v, want code %s", test.text, got, err, test.code)
 			}
 		})
@@ -57,11 +57,11 @@ func FuzzParseRatio(f *testing.F) {
 			return
 		}
 		if ratio < 1 || ratio > 100_000 {
-			t.Fatalf("ParseRatio(%q) = %d ten-thousandths", text, ratio)
+			t.Fatalf("ParseRatio(%q) = %d basis points, which is out of range", text, ratio)
 		}
 		var again budget.Ratio
 		if err := again.UnmarshalText([]byte(ratio.String())); err != nil || again != ratio {
-			t.Fatalf("%q reads as %s, which reads as %s, %v", text, ratio, again, err)
+			t.Fatalf("ParseRatio(%q) = %s, which is parsed as %s, %v", text, ratio, again, err)
 		}
 	})
 }

@@ -34,7 +34,7 @@ func (l *ledger) history(from, to string) []budget.MonthProgress {
 
 func TestWhatIsCarriedIntoTheNextMonth(t *testing.T) {
 	for _, test := range []struct{ rollover, ceiling, want string }{
-		// The limit is 100 a month; 40, 190, 10 and 0 are spent.
+		// The limit is 100 a month. The spending is 40, 190, 10 and 0.
 		{"none", "", "0.00 60.00, 0.00 -90.00, 0.00 90.00, 0.00 100.00"},
 		{"", "", "0.00 60.00, 0.00 -90.00, 0.00 90.00, 0.00 100.00"},
 		{"surplus", "", "0.00 60.00, 60.00 -30.00, 0.00 90.00, 90.00 190.00"},
@@ -59,7 +59,7 @@ func TestWhatIsCarriedIntoTheNextMonth(t *testing.T) {
 				got = append(got, month.ByCategory[0].Carried.Amount()+" "+month.ByCategory[0].Remaining.Amount())
 			}
 			if text := strings.Join(got, ", "); text != test.want {
-				t.Errorf("carried and remaining are %s, want %s", text, test.want)
+				t.Errorf("carried and remaining amounts = %s, want %s", text, test.want)
 			}
 		})
 	}
@@ -95,7 +95,7 @@ func TestStateAndRatioCountWhatWasCarried(t *testing.T) {
 	}
 }
 
-// A larger deficit, or more spending, never has a better ratio. The state is over exactly if nothing remains.
+// A larger deficit or more spending never lowers the ratio. The state is over if and only if nothing remains.
 func TestTheRatioNeverFallsAsADebtGrows(t *testing.T) {
 	money := func(minor int64) expense.Money { return expense.ClampMoney(minor, expense.MustCurrency("USD")) }
 	rapid.Check(t, func(t *rapid.T) {
@@ -113,16 +113,16 @@ func TestTheRatioNeverFallsAsADebtGrows(t *testing.T) {
 			low, high := decimal.RequireFromString(less.Ratio()), decimal.RequireFromString(more.Ratio())
 			// A refund is a larger part of a smaller available amount.
 			if high.LessThan(low) && (less.Carried == more.Carried || spent >= 0) {
-				t.Fatalf("%+v has the ratio %s, %+v has %s", less, low, more, high)
+				t.Fatalf("ratio of %+v = %s, ratio of %+v = %s; want no decrease", less, low, more, high)
 			}
 		}
 		ratio := decimal.RequireFromString(less.Ratio())
 		if over := limit+less.Carried.Minor()-less.Spent.Home.Minor() <= 0; over != ratio.GreaterThanOrEqual(
 			decimal.NewFromInt(1)) {
-			t.Fatalf("%+v is over: %t, its ratio is %s", less, over, ratio)
+			t.Fatalf("progress %+v: over = %t, ratio = %s", less, over, ratio)
 		}
 		if full := strings.Count(less.Bar(), "█") == 20; full != ratio.GreaterThanOrEqual(decimal.NewFromInt(1)) {
-			t.Fatalf("%+v has the bar %s and the ratio %s", less, less.Bar(), ratio)
+			t.Fatalf("progress %+v: bar = %s, ratio = %s", less, less.Bar(), ratio)
 		}
 	})
 }
@@ -131,17 +131,18 @@ func TestADebtRaisesNoAlertBeforeAnythingIsSpent(t *testing.T) {
 	l := newLedger(t)
 	food := l.category("Food").String()
 	l.mustAdd(budget.Draft{CategoryID: food, Amount: "100", FromMonth: "2025-03", Rollover: "deficit"})
-	l.spend(expense.Draft{Amount: "350", CategoryID: food, Date: "2025-03-10"}) // April begins 250 down, May 150
+	// April starts with -250 carried, May with -150.
+	l.spend(expense.Draft{Amount: "350", CategoryID: food, Date: "2025-03-10"})
 	if got := thresholds(l.raise(noon)); got != "" {
-		t.Errorf("nothing was spent in April and May, and raised was %s", got)
+		t.Errorf("without spending in April and May the alerts are %s, want none", got)
 	}
 	l.spend(expense.Draft{Amount: "-1", CategoryID: food, Date: "2025-05-10"})
 	if got := thresholds(l.raise(noon)); got != "" {
-		t.Errorf("there are only refunds, and raised was %s", got)
+		t.Errorf("with refunds only the alerts are %s, want none", got)
 	}
 	l.spend(expense.Draft{Amount: "1.01", CategoryID: food, Date: "2025-05-10"})
 	if got := thresholds(l.raise(noon)); got != "2025-05 0.80, 2025-05 1.00" {
-		t.Errorf("a cent was spent, and raised was %q", got)
+		t.Errorf("after spending one cent the alerts are %q", got)
 	}
 }
 
@@ -183,21 +184,21 @@ func TestRolloverIsChecked(t *testing.T) {
 			[]string{"rollover_cap too_many_digits"}},
 	} {
 		if _, err := l.add(test.draft); !slices.Equal(codes(err), test.want) {
-			t.Errorf("%s: %v, want the faults %q", test.name, err, test.want)
+			t.Errorf("%s: %v, want field errors %q", test.name, err, test.want)
 		}
 	}
 	b := l.mustAdd(budget.Draft{ID: someID, Amount: "5", Rollover: "both", RolloverCap: "1"})
 	again, err := l.add(budget.Draft{ID: someID, Amount: "5", Rollover: "both", RolloverCap: "1.00"})
 	if err != nil || again.Created {
-		t.Errorf("the same again: %+v, %v", again, err)
+		t.Errorf("Add of the same draft: %+v, %v", again, err)
 	}
 	changed, err := l.change(b.ID, budget.Patch{Rollover: ptr("")}, expense.Precondition{})
 	if err != nil || changed.Rollover != budget.RolloverNone || changed.RolloverCap != (expense.Money{}) {
-		t.Errorf("without a rollover there is no cap: %+v, %v", changed, err)
+		t.Errorf("Change to no rollover: %+v, %v; want no cap", changed, err)
 	}
 	if _, err := l.change(b.ID, budget.Patch{RolloverCap: ptr("3")}, expense.Precondition{}); !slices.Equal(codes(err),
 		[]string{"rollover_cap not_applicable"}) {
-		t.Errorf("a cap alone: %v", err)
+		t.Errorf("Change of the cap without a rollover: %v", err)
 	}
 }
 
@@ -209,7 +210,7 @@ func TestANewHomeCurrencyReexpressesTheCap(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := l.stored(b.ID); got.RolloverCap != expense.MustMoney("5", "KWD") {
-		t.Errorf("the cap is %s", got.RolloverCap)
+		t.Errorf("rollover cap = %s", got.RolloverCap)
 	}
 }
 
@@ -221,20 +222,20 @@ func TestHistoryIsOfMonthsInOrderAndNotOfTooMany(t *testing.T) {
 	} {
 		_, err := budget.History(t.Context(), r, noon, expense.MustMonth(test.from), expense.MustMonth(test.to))
 		if got := codes(err); !slices.Equal(got, []string{test.want}) {
-			t.Errorf("from %s to %s: %v, want %s", test.from, test.to, err, test.want)
+			t.Errorf("History from %s to %s: %v, want %s", test.from, test.to, err, test.want)
 		}
 	}
 	months, err := budget.History(t.Context(), r, noon, expense.Month{}, expense.Month{})
 	if err != nil || len(months) != 12 || months[11].Month.String() != "2025-05" || months[0].Title != "June 2024" {
-		t.Errorf("without months: %+v, %v, want the twelve up to this one", months, err)
+		t.Errorf("History without a range: %+v, %v; want the last twelve months", months, err)
 	}
 	if months, err := budget.History(t.Context(), r, noon, expense.MustMonth("0001-01"),
 		expense.MustMonth("0001-02")); err != nil || len(months) != 2 {
-		t.Errorf("the calendar's first months: %d, %v", len(months), err)
+		t.Errorf("History of the first months of the calendar: %d months, %v", len(months), err)
 	}
 	if months, err := budget.History(t.Context(), r, noon, expense.MustMonth("9999-11"),
 		expense.MustMonth("9999-12")); err != nil || len(months) != 2 {
-		t.Errorf("the calendar's last months: %d, %v", len(months), err)
+		t.Errorf("History of the last months of the calendar: %d months, %v", len(months), err)
 	}
 }
 
@@ -259,16 +260,16 @@ func TestAHistoryOfManyBudgetsIsShorter(t *testing.T) {
 	last := expense.MustMonth("2025-05")
 	if months, err := budget.History(t.Context(), l.store.Reader(owner), noon, last.Add(-239), last); err != nil ||
 		len(months) != 240 {
-		t.Errorf("twenty years of 100 budgets: %d months, %v", len(months), err)
+		t.Errorf("History of 100 budgets over twenty years: %d months, %v", len(months), err)
 	}
 	_, err = budget.History(t.Context(), l.store.Reader(owner), noon, last.Add(-240), last)
 	if got := codes(err); !slices.Equal(got, []string{"to range_too_long"}) {
-		t.Errorf("a month more: %v", err)
+		t.Errorf("History one month longer than the limit: %v", err)
 	}
 }
 
-// The budget of a category that was merged away still counts in its months: its limit and its expenses are part of the
-// target category.
+// The budget of a merged category still counts in its months. Its limit and its expenses are part of the target
+// category.
 func TestAMergeKeepsHistoryRight(t *testing.T) {
 	l := newLedger(t)
 	food, health, travel := l.category("Food").String(), l.category("Health").String(), l.category("Travel").String()
@@ -336,7 +337,7 @@ func (l *ledger) merge(from, into string) {
 	}
 }
 
-// rows returns name, limit, carried and remaining amount of each category in each month.
+// rows returns the name, limit, carried and remaining amount of each category in each month.
 func (l *ledger) rows(from, to string) []string {
 	l.t.Helper()
 	var rows []string
@@ -349,8 +350,8 @@ func (l *ledger) rows(from, to string) []string {
 	return rows
 }
 
-// From the merge on, only the target's budget decides what is carried. Food spends 150 of 100 each month, Health
-// nothing of its 40.
+// After a merge, only the target's budget decides which amount is carried. Food spends 150 of 100 each month. Health
+// spends nothing of its 40.
 func TestAfterAMergeTheTargetsRolloverHolds(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -404,7 +405,7 @@ func TestABudgetAddedAfterAMergeLeavesTheMonthsBefore(t *testing.T) {
 	got := l.rows("2025-01", "2025-12")
 	if len(got) != len(before)+7 || !slices.Equal(got[:len(before)], before) ||
 		got[len(before)] != "2025-06 Health 80.00 0.00 80.00" {
-		t.Errorf("after it was added:\n%s\nbefore:\n%s", strings.Join(got, "\n"), strings.Join(before, "\n"))
+		t.Errorf("after adding the budget:\n%s\nwant unchanged:\n%s", strings.Join(got, "\n"), strings.Join(before, "\n"))
 	}
 }
 
@@ -423,12 +424,12 @@ func TestAnArchivedCategoryKeepsItsBudget(t *testing.T) {
 		t.Fatal(err)
 	}
 	if after := fmt.Sprint(l.read("2025-05")); after != before {
-		t.Errorf("archiving made %s of %s", after, before)
+		t.Errorf("after archiving: %s, want unchanged %s", after, before)
 	}
 }
 
-// The carried amount depends only on the history: a month has the same one if it is read alone or as part of a range,
-// and it equals the sum of the listed expenses.
+// The carried amount depends only on the history. A month has the same carried amount if it is read alone or as part of
+// a range. The spending equals the sum of the listed expenses.
 func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newLedger(t)
@@ -443,7 +444,7 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 		if rapid.Bool().Draw(t, "raised") {
 			if _, err := l.change(b.ID, budget.Patch{Amount: ptr("120"), FromMonth: ptr("2025-02")},
 				expense.Precondition{}); err != nil {
-				t.Fatalf("raise: %v", err)
+				t.Fatalf("change the limit: %v", err)
 			}
 		}
 		first := expense.MustMonth("2024-10")
@@ -455,7 +456,7 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 				Category: rapid.SampledFrom([]string{"Food", "Travel"}).Draw(t, "category"),
 			})
 		}
-		// Also after a merge, a month is the same if it is read alone or as part of a range.
+		// A month is also the same after a merge, if it is read alone or as part of a range.
 		defer func() {
 			for _, name := range []string{"Travel", "Food"} {
 				if rapid.Bool().Draw(t, name+" has a budget") {
@@ -477,7 +478,7 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 				for from := range i + 1 {
 					part := l.history(first.Add(from).String(), first.Add(i).String())
 					if fmt.Sprint(part[len(part)-1]) != fmt.Sprint(whole[i]) {
-						t.Fatalf("after merging, %s asked for from %s on is %+v, from %s on %+v", first.Add(i), first.Add(from),
+						t.Fatalf("after the merge, %s read from %s is %+v, but from %s it is %+v", first.Add(i), first.Add(from),
 							part[len(part)-1], first, whole[i])
 					}
 				}
@@ -490,13 +491,13 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 			for from := range i + 1 {
 				part := l.history(first.Add(from).String(), month.String())
 				if fmt.Sprint(part[len(part)-1]) != fmt.Sprint(report) {
-					t.Fatalf("%s asked for from %s on is %+v, from %s on %+v", month, first.Add(from), part[len(part)-1], first,
+					t.Fatalf("%s read from %s is %+v, but from %s it is %+v", month, first.Add(from), part[len(part)-1], first,
 						report)
 				}
 			}
 			if i == 0 {
 				if len(report.ByCategory) != 0 {
-					t.Fatalf("before the series: %+v", report.ByCategory)
+					t.Fatalf("progress before the first entry = %+v, want none", report.ByCategory)
 				}
 				continue
 			}
@@ -504,14 +505,14 @@ func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
 			filter := expense.Filter{Dates: month.Range(), Categories: []uuid.UUID{l.category("Food")}}
 			for e, err := range l.store.Reader(owner).Expenses(context.Background(), expense.Query{Filter: filter}) {
 				if err != nil {
-					t.Fatalf("list: %v", err)
+					t.Fatalf("list expenses: %v", err)
 				}
 				spent += e.Home.Minor()
 			}
 			p := report.ByCategory[0]
 			left := p.Limit.Minor() + carried - spent
 			if p.Carried.Minor() != carried || p.Spent.Home.Minor() != spent || p.Remaining.Minor() != left {
-				t.Fatalf("%s: %+v, want carried %d, spent %d, left %d", month, p, carried, spent, left)
+				t.Fatalf("%s: %+v, want carried %d, spent %d, remaining %d", month, p, carried, spent, left)
 			}
 			carried = left
 			if rollover == "none" || rollover == "surplus" {
@@ -565,17 +566,17 @@ func TestAlertsAreRaisedOncePerBudgetThresholdAndMonth(t *testing.T) {
 		spend(step.amount, step.date)
 		version := l.version()
 		if got := thresholds(l.raise(l.env.Now)); got != step.want {
-			t.Errorf("%s: raised %q, want %q", step.name, got, step.want)
+			t.Errorf("%s: alerts = %q, want %q", step.name, got, step.want)
 		}
 		if again := l.raise(l.env.Now); len(again) != 0 {
-			t.Errorf("%s: raised again: %+v", step.name, again)
+			t.Errorf("%s: second RaiseAlerts = %+v, want none", step.name, again)
 		}
 		if moved := l.version() != version; moved != (step.want != "") {
-			t.Errorf("%s: the ledger's version moved: %t", step.name, moved)
+			t.Errorf("%s: ledger version changed = %t", step.name, moved)
 		}
 	}
 	if got := thresholds(l.raise(noon.AddDate(0, 1, 0))); got != "2025-06 0.80" {
-		t.Errorf("in June: %q", got)
+		t.Errorf("alerts in June = %q", got)
 	}
 	alerts, err := l.store.Reader(owner).Alerts(t.Context(), expense.Month{})
 	if err != nil || len(alerts) != 5 {
@@ -583,7 +584,7 @@ func TestAlertsAreRaisedOncePerBudgetThresholdAndMonth(t *testing.T) {
 	}
 	for _, alert := range alerts {
 		if alert.ID != budget.AlertID(alert.BudgetID, alert.Month, alert.Threshold) || !alert.ReadAt.IsZero() {
-			t.Errorf("%+v", alert)
+			t.Errorf("alert = %+v", alert)
 		}
 	}
 	var read budget.Alert
@@ -594,7 +595,7 @@ func TestAlertsAreRaisedOncePerBudgetThresholdAndMonth(t *testing.T) {
 			return err
 		})
 		if err != nil || read.ID != alerts[1].ID || !read.ReadAt.Equal(noon) {
-			t.Errorf("reading the second, time %d: %+v, %v", i+1, read, err)
+			t.Errorf("MarkAlertRead of the second alert, call %d: %+v, %v", i+1, read, err)
 		}
 	}
 	after, err := l.store.Reader(owner).Alerts(t.Context(), expense.Month{})
@@ -603,7 +604,7 @@ func TestAlertsAreRaisedOncePerBudgetThresholdAndMonth(t *testing.T) {
 	}
 	for i, alert := range after {
 		if alert.ReadAt.IsZero() != (i != 1) {
-			t.Errorf("after reading the second, alert %d is %+v", i, alert)
+			t.Errorf("after the second alert was marked as read, alert %d is %+v", i, alert)
 		}
 	}
 	err = l.update(func(tx store.Tx) error {
@@ -611,7 +612,7 @@ func TestAlertsAreRaisedOncePerBudgetThresholdAndMonth(t *testing.T) {
 		return err
 	})
 	if !errors.Is(err, expense.ErrNotFound) {
-		t.Errorf("reading one that there is not: %v", err)
+		t.Errorf("MarkAlertRead of an unknown alert: %v", err)
 	}
 }
 
@@ -619,7 +620,7 @@ func TestAlertsAreRaisedOncePerBudgetThresholdAndMonth(t *testing.T) {
 func (l *ledger) version() expense.Version {
 	l.t.Helper()
 	var version expense.Version
-	undone := fmt.Errorf("undone")
+	errRollback := fmt.Errorf("roll back")
 	err := l.update(func(tx store.Tx) (err error) {
 		settings, err := tx.Settings(context.Background())
 		if err == nil {
@@ -628,10 +629,10 @@ func (l *ledger) version() expense.Version {
 		if err != nil {
 			return err
 		}
-		return undone
+		return errRollback
 	})
-	if err != undone { //nolint:errorlint // the very error
-		l.t.Fatalf("version: %v", err)
+	if err != errRollback { //nolint:errorlint // compares the identity
+		l.t.Fatalf("read the version: %v", err)
 	}
 	return version - 1
 }
@@ -640,7 +641,7 @@ func TestALedgerWithoutBudgetsRaisesNothing(t *testing.T) {
 	l := newLedger(t)
 	l.spend(expense.Draft{Amount: "1000000"})
 	if raised := l.raise(noon); len(raised) != 0 {
-		t.Errorf("raised %+v", raised)
+		t.Errorf("RaiseAlerts = %+v, want none", raised)
 	}
 	if raised, err := jobs.NewAlertRaiser(l.store).RaiseAll(t.Context(), noon); err != nil || raised != 0 {
 		t.Errorf("RaiseAll = %d, %v", raised, err)
@@ -649,12 +650,12 @@ func TestALedgerWithoutBudgetsRaisesNothing(t *testing.T) {
 	if raised, err := jobs.NewAlertRaiser(l.store).RaiseAll(t.Context(), noon); err != nil || raised != 2 {
 		t.Errorf("RaiseAll = %d, %v, want 2", raised, err)
 	}
-	// The alerts of a deleted budget stay. A new budget raises its own.
+	// The alerts of a deleted budget remain. A new budget raises its own.
 	if err := l.delete(b.ID, expense.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
 	l.mustAdd(budget.Draft{Amount: "10"})
 	if raised := l.raise(noon); len(raised) != 2 {
-		t.Errorf("a new budget raised %+v", raised)
+		t.Errorf("alerts of a new budget = %+v", raised)
 	}
 }

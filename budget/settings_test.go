@@ -57,10 +57,10 @@ func TestANewHomeCurrencyReexpressesEveryLimit(t *testing.T) {
 			}
 			got := l.stored(b.ID)
 			if timeline(got) != test.want || got.Entries[0].Limit.Currency().Code() != test.home {
-				t.Errorf("the limits are %s, want %s in %s", timeline(got), test.want, test.home)
+				t.Errorf("limits = %s, want %s in %s", timeline(got), test.want, test.home)
 			}
 			if change.Settings.Home.Code() != test.home || change.Reconversion == nil || got.Version != change.Settings.Version {
-				t.Errorf("the change is %+v, the budget's version %d", change, got.Version)
+				t.Errorf("change = %+v, budget version = %d", change, got.Version)
 			}
 		})
 	}
@@ -88,11 +88,11 @@ func TestChangeSettingsIsRefusedAsAWhole(t *testing.T) {
 			b := l.mustAdd(budget.Draft{Amount: "500"})
 			if _, err := l.changeSettings(test.draft, test.limitRate, expense.Precondition{}); !slices.Equal(codes(err),
 				test.want) {
-				t.Errorf("ChangeSettings: %v, want the faults %q", err, test.want)
+				t.Errorf("ChangeSettings: %v, want field errors %q", err, test.want)
 			}
-			book, err := l.store.Reader(owner).BudgetSnapshot(t.Context())
-			if err != nil || book.Settings.Home.Code() != "USD" || !reflect.DeepEqual(book.Budgets, []budget.Budget{b}) {
-				t.Errorf("the book is %+v, %v, want it as it was", book, err)
+			snapshot, err := l.store.Reader(owner).BudgetSnapshot(t.Context())
+			if err != nil || snapshot.Settings.Home.Code() != "USD" || !reflect.DeepEqual(snapshot.Budgets, []budget.Budget{b}) {
+				t.Errorf("snapshot = %+v, %v; want it unchanged", snapshot, err)
 			}
 		})
 	}
@@ -102,18 +102,18 @@ func TestChangeSettingsThatLeavesTheLimits(t *testing.T) {
 	l := newLedger(t)
 	change, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "", expense.Precondition{})
 	if err != nil || change.Settings.Home.Code() != "KWD" {
-		t.Errorf("without budgets no rate is needed: %+v, %v", change, err)
+		t.Errorf("ChangeSettings without budgets: %+v, %v; want no rate required", change, err)
 	}
 	b := l.mustAdd(budget.Draft{Amount: "500"})
 	change, err = l.changeSettings(expense.SettingsDraft{Locale: ptr("de"), HomeCurrency: ptr("KWD")}, "2",
 		expense.Precondition{})
 	if err != nil || change.Settings.Locale != "de" || change.Reconversion != nil ||
 		!reflect.DeepEqual(l.stored(b.ID), b) {
-		t.Errorf("the same home currency again: %+v, %v; the budget is %+v", change, err, l.stored(b.ID))
+		t.Errorf("ChangeSettings to the current home currency: %+v, %v; budget = %+v", change, err, l.stored(b.ID))
 	}
 	stale := expense.Precondition{Versions: []expense.Version{1}}
 	if _, err = l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("USD")}, "2", stale); !errors.Is(err,
 		expense.ErrStale) {
-		t.Errorf("under a stale version: %v", err)
+		t.Errorf("ChangeSettings with a stale version: %v", err)
 	}
 }

@@ -27,11 +27,11 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// chartDay is the day on which the charts' tests look at their ledger.
+// chartDay is the current date in the chart tests.
 var chartDay = time.Date(2026, time.March, 20, 12, 0, 0, 0, time.UTC)
 
-// chartLedger is a ledger with refunds, an expense that waits for a rate, budgets, and a category whose name wants
-// escaping.
+// chartLedger returns a ledger with refunds, an expense without a rate, budgets, and a category whose name must be
+// escaped in XML.
 func chartLedger(t testing.TB, locale string) store.Reader {
 	t.Helper()
 	ctx, st := context.Background(), memstore.New()
@@ -85,7 +85,8 @@ func chartLedger(t testing.TB, locale string) store.Reader {
 	return st.Reader("ada")
 }
 
-// texts returns the texts of an SVG picture, which must be well-formed and hold nothing that runs or loads.
+// texts returns the texts of an SVG image. It fails the test if the image is not well-formed, contains scripts, or
+// loads resources.
 func texts(t *testing.T, picture []byte) string {
 	t.Helper()
 	var all strings.Builder
@@ -96,17 +97,17 @@ func texts(t *testing.T, picture []byte) string {
 			return all.String()
 		}
 		if err != nil {
-			t.Fatalf("the picture is not well-formed: %v", err)
+			t.Fatalf("the SVG image is not well-formed: %v", err)
 		}
 		switch token := token.(type) {
 		case xml.StartElement:
 			for _, attr := range token.Attr {
 				if name := strings.ToLower(attr.Name.Local); strings.HasPrefix(name, "on") || name == "href" {
-					t.Errorf("the element %s has an attribute %s", token.Name.Local, name)
+					t.Errorf("SVG element %s has the attribute %s", token.Name.Local, name)
 				}
 			}
 			if name := token.Name.Local; name == "script" || name == "image" || name == "b" {
-				t.Errorf("the picture has an element %s", name)
+				t.Errorf("the SVG image contains the element %s", name)
 			}
 		case xml.CharData:
 			all.Write(token)
@@ -115,8 +116,8 @@ func texts(t *testing.T, picture []byte) string {
 	}
 }
 
-// Every figure of the report stands in its picture as text, so that it is read without colour, and by those who cannot
-// see.
+// Each amount of a report is part of its chart as text. A reader does not depend on colours, and screen readers can
+// read it.
 func TestChartsShowTheFiguresOfTheReports(t *testing.T) {
 	ctx := t.Context()
 	for _, tag := range []string{"en-US", "de-DE", "ja", "ar-EG"} {
@@ -189,24 +190,25 @@ func TestChartsShowTheFiguresOfTheReports(t *testing.T) {
 					}
 				}
 				if adapts := strings.Contains(picture.String(), "prefers-color-scheme"); adapts != (theme == export.AutoTheme) {
-					t.Errorf("%s in theme %d adapts to the viewer: %t", chart.name, theme, adapts)
+					t.Errorf("%s in theme %d: contains a colour scheme query = %t", chart.name, theme, adapts)
 				}
 			}
 		}
 	}
 }
 
-// A letter is a text of a picture: where it stands and about how far it reaches.
-type letter struct {
+// textSpan is a text of an SVG image with its position and its approximate width.
+type textSpan struct {
 	text     string
 	from, to float64
 	y        string
 }
 
-// letters returns the texts of a picture. Ideographs are as wide as they are high; of others half of that is the least.
-func letters(t *testing.T, picture []byte) []letter {
+// textSpans returns the texts of an SVG image. It assumes that ideographs are as wide as the font size, and that other
+// characters are at least half as wide.
+func textSpans(t *testing.T, picture []byte) []textSpan {
 	t.Helper()
-	var all []letter
+	var all []textSpan
 	for _, m := range regexp.MustCompile(`<text x="(\d+)" y="(\d+)"(?: text-anchor="(\w+)")? `+
 		`style="[^"]*font-size:([\d.]+)px[^"]*">([^<]*)<`).FindAllSubmatch(picture, -1) {
 		x, err := strconv.ParseFloat(string(m[1]), 64)
@@ -223,7 +225,7 @@ func letters(t *testing.T, picture []byte) []letter {
 				width += size / 2
 			}
 		}
-		l := letter{text: html.UnescapeString(string(m[5])), from: x, to: x + width, y: string(m[2])}
+		l := textSpan{text: html.UnescapeString(string(m[5])), from: x, to: x + width, y: string(m[2])}
 		if string(m[3]) == "end" {
 			l.from, l.to = x-width, x
 		}
@@ -259,28 +261,28 @@ func TestNamesDoNotRunOverFigures(t *testing.T) {
 		if err := export.MonthlyChart(&picture, monthly, progress, export.LightTheme); err != nil {
 			t.Fatal(err)
 		}
-		all := letters(t, picture.Bytes())
+		all := textSpans(t, picture.Bytes())
 		if len(all) < 3*len(names[:min(len(names), 60)]) {
-			t.Fatalf("%s: only %d texts were found", name, len(all))
+			t.Fatalf("%s: found only %d texts", name, len(all))
 		}
 		for i, a := range all {
 			if a.from < 0 || a.to > 840 {
-				t.Errorf("%s: %q leaves the picture", name, a.text)
+				t.Errorf("%s: %q exceeds the width of the image", name, a.text)
 			}
 			for _, b := range all[i+1:] {
 				if a.y == b.y && a.from < b.to && b.from < a.to {
-					t.Errorf("%s: %q runs into %q", name, a.text, b.text)
+					t.Errorf("%s: %q overlaps %q", name, a.text, b.text)
 				}
 			}
 			if strings.HasPrefix(a.text, "중") || strings.Contains(a.text, "…:") &&
 				!strings.HasSuffix(strings.TrimSuffix(a.text, " +"), "사용") {
-				t.Errorf("%s: %q lost its figures", name, a.text)
+				t.Errorf("%s: %q lacks its amounts", name, a.text)
 			}
 		}
 	}
 }
 
-// What data older than the rule may hold turns no figure round.
+// Names with bidirectional control characters do not reorder amounts. Data from older versions may contain such names.
 func TestNamesThatReorderTextDoNotReachAPicture(t *testing.T) {
 	month := expense.MustMonth("2026-03")
 	sum := expense.NewSum(expense.MustCurrency("EUR"))
@@ -298,12 +300,12 @@ func TestNamesThatReorderTextDoNotReachAPicture(t *testing.T) {
 	}
 	for _, r := range "\u202e\u2066\u202d\u200f" {
 		if strings.ContainsRune(pictures.String(), r) {
-			t.Errorf("the pictures hold %U", r)
+			t.Errorf("the images contain %U", r)
 		}
 	}
 }
 
-// A line of many points is drawn of few, which hold each peak and each trough.
+// A line with many points is drawn with fewer points. They include each peak and each trough.
 func TestALineOfManyPointsKeepsItsPeaks(t *testing.T) {
 	home := expense.MustCurrency("EUR")
 	trend := report.TrendReport{
@@ -333,7 +335,7 @@ func TestALineOfManyPointsKeepsItsPeaks(t *testing.T) {
 		heights[point[1]]++
 	}
 	if len(points) < 600 || len(points) > 700 || len(heights) != 5 {
-		t.Errorf("the line has %d points at the heights %v, want the usual one and four of one point each", len(points),
+		t.Errorf("the line has %d points at the heights %v, want the common height and four peaks", len(points),
 			heights)
 	}
 }
@@ -372,15 +374,15 @@ func TestChartsOfLittleAndOfMuch(t *testing.T) {
 		}
 		texts(t, picture.Bytes())
 	}
-	broken := errors.New("the line is cut")
-	if err := export.MonthlyChart(cutOff{broken}, empty, nil, export.AutoTheme); !errors.Is(err, broken) {
-		t.Errorf("a writer that fails: %v", err)
+	failure := errors.New("write failed")
+	if err := export.MonthlyChart(failingWriter{failure}, empty, nil, export.AutoTheme); !errors.Is(err, failure) {
+		t.Errorf("chart to a failing writer: %v", err)
 	}
 }
 
-type cutOff struct{ err error }
+type failingWriter struct{ err error }
 
-func (c cutOff) Write([]byte) (int, error) { return 0, c.err }
+func (c failingWriter) Write([]byte) (int, error) { return 0, c.err }
 
 func BenchmarkCharts(b *testing.B) {
 	ctx, r := context.Background(), chartLedger(b, "en-US")

@@ -42,7 +42,7 @@ func seq(rows ...expense.Expense) iter.Seq2[expense.Expense, error] {
 	}
 }
 
-func named(name string) export.CSVOptions {
+func optionsFor(name string) export.CSVOptions {
 	return export.CSVOptions{CategoryName: export.CategoryNames([]expense.Category{{ID: foodID, Name: name}})}
 }
 
@@ -73,7 +73,7 @@ func TestExportIsRFC4180(t *testing.T) {
 		ID: coffee.ID, Amount: expense.MustMoney("-3.250", "KWD"), Date: coffee.Date, CategoryID: foodID,
 		Notes: "two\nlines", RuleID: foodID, Home: expense.Money{},
 	}
-	opts := named("Food")
+	opts := optionsFor("Food")
 	opts.BOM = true
 	got := writeCSV(t, opts, pending)
 	want := "\ufeff" + wire.CSVHeader + "\r\n" +
@@ -114,13 +114,13 @@ func TestATextThatASpreadsheetRunsGetsOneMoreApostrophe(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			row := coffee
 			row.Notes = test.text
-			text := writeCSV(t, named("Food"), row)
+			text := writeCSV(t, optionsFor("Food"), row)
 			if want := ",Food," + test.cell + ",0.0064,"; !strings.Contains(text, want) {
-				t.Errorf("got %q, want in it %q", text, want)
+				t.Errorf("got %q, want it to contain %q", text, want)
 			}
 			for row, err := range statement.Rows(strings.NewReader(text), statement.OwnMapping()) {
 				if err != nil || *row.Draft.Notes != test.text {
-					t.Errorf("read back %+v, %v, want %q", row, err, test.text)
+					t.Errorf("parsed row = %+v, %v, want %q", row, err, test.text)
 				}
 			}
 		})
@@ -130,14 +130,14 @@ func TestATextThatASpreadsheetRunsGetsOneMoreApostrophe(t *testing.T) {
 func TestNumbersAreNeverGuarded(t *testing.T) {
 	row := coffee
 	row.Amount, row.Home = row.Amount.Neg(), row.Home.Neg()
-	text := writeCSV(t, named("=Food"), row)
+	text := writeCSV(t, optionsFor("=Food"), row)
 	if !strings.Contains(text, ",-1000,JPY,'=Food,") || !strings.Contains(text, ",-6.40,EUR,") {
 		t.Errorf("got %q", text)
 	}
 }
 
 func TestEveryCellIsReadBackAsItWasWritten(t *testing.T) {
-	hostile := rapid.StringOf(rapid.OneOf(
+	specialText := rapid.StringOf(rapid.OneOf(
 		rapid.SampledFrom([]rune("'\"=+-@,;\t\n\r\x00 \u00a0＝＠|\\")), rapid.Rune(),
 	))
 	rapid.Check(t, func(t *rapid.T) {
@@ -145,15 +145,15 @@ func TestEveryCellIsReadBackAsItWasWritten(t *testing.T) {
 		var rows []expense.Expense
 		for range count {
 			row := coffee
-			row.Notes = strings.ToValidUTF8(hostile.Draw(t, "notes"), "?")
+			row.Notes = strings.ToValidUTF8(specialText.Draw(t, "notes"), "?")
 			minor := rapid.Int64Range(-expense.MaxMinor, expense.MaxMinor).Draw(t, "amount")
 			row.Amount, _ = expense.MoneyFromMinor(minor, expense.MustCurrency("KWD"))
 			row.Rate.Source = expense.SourceUser
 			rows = append(rows, row)
 		}
-		name := "x" + strings.ToValidUTF8(hostile.Draw(t, "category"), "?") + "x"
+		name := "x" + strings.ToValidUTF8(specialText.Draw(t, "category"), "?") + "x"
 		var out bytes.Buffer
-		opts := named(name)
+		opts := optionsFor(name)
 		opts.BOM = rapid.Bool().Draw(t, "bom")
 		if err := export.WriteCSV(&out, seq(rows...), opts); err != nil {
 			t.Fatal(err)
@@ -164,7 +164,7 @@ func TestEveryCellIsReadBackAsItWasWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 			if row.Failures != nil {
-				t.Fatalf("faults %+v", row.Failures)
+				t.Fatalf("field errors = %+v", row.Failures)
 			}
 			draft, want := row.Draft, rows[i]
 			if *draft.Notes != want.Notes || draft.Category != name || draft.ID != want.ID.String() ||
@@ -175,35 +175,35 @@ func TestEveryCellIsReadBackAsItWasWritten(t *testing.T) {
 			i++
 		}
 		if i != count {
-			t.Fatalf("read %d rows of %d", i, count)
+			t.Fatalf("read %d rows, want %d", i, count)
 		}
 	})
 }
 
 func TestExportEndsWithTheFirstError(t *testing.T) {
-	broken := errors.New("the disk is gone")
+	failure := errors.New("write failed")
 	t.Run("of the rows", func(t *testing.T) {
 		rows := func(yield func(expense.Expense, error) bool) {
 			if yield(coffee, nil) {
-				yield(expense.Expense{}, broken)
+				yield(expense.Expense{}, failure)
 			}
 		}
-		if err := export.WriteCSV(io.Discard, rows, named("Food")); !errors.Is(err, broken) {
-			t.Errorf("got %v", err)
+		if err := export.WriteCSV(io.Discard, rows, optionsFor("Food")); !errors.Is(err, failure) {
+			t.Errorf("WriteCSV: %v", err)
 		}
 	})
 	t.Run("of the writer", func(t *testing.T) {
 		reader, writer := io.Pipe()
-		_ = reader.CloseWithError(broken)
-		if err := export.WriteCSV(writer, seq(coffee), named("Food")); !errors.Is(err, broken) {
-			t.Errorf("got %v", err)
+		_ = reader.CloseWithError(failure)
+		if err := export.WriteCSV(writer, seq(coffee), optionsFor("Food")); !errors.Is(err, failure) {
+			t.Errorf("WriteCSV: %v", err)
 		}
 	})
 	t.Run("of a category that has no name", func(t *testing.T) {
 		row := coffee
 		row.CategoryID = uuid.Nil
-		if err := export.WriteCSV(io.Discard, seq(row), named("Food")); !errors.Is(err, expense.ErrNotFound) {
-			t.Errorf("got %v", err)
+		if err := export.WriteCSV(io.Discard, seq(row), optionsFor("Food")); !errors.Is(err, expense.ErrNotFound) {
+			t.Errorf("WriteCSV: %v", err)
 		}
 	})
 }
@@ -220,9 +220,9 @@ func TestExportHoldsNoRows(t *testing.T) {
 	err := export.WriteCSV(writerFunc(func(p []byte) (int, error) {
 		largest, total = max(largest, len(p)), total+len(p)
 		return len(p), nil
-	}), rows, named("Food"))
+	}), rows, optionsFor("Food"))
 	if err != nil || total < 1_000_000 || largest > 64<<10 {
-		t.Errorf("%d bytes, at most %d at once: %v", total, largest, err)
+		t.Errorf("WriteCSV wrote %d bytes, at most %d in one write: %v", total, largest, err)
 	}
 }
 
@@ -230,7 +230,7 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// TestARowCostsNoMemory is why a million rows take a second: no text of a row is made but in the buffer.
+// TestARowCostsNoMemory checks that WriteCSV formats rows in a reused buffer and does not allocate for each row.
 func TestARowCostsNoMemory(t *testing.T) {
 	var rows []expense.Expense
 	for e, err := range exporttest.Expenses(2000, now, uuid.Nil) {
@@ -253,7 +253,7 @@ func TestARowCostsNoMemory(t *testing.T) {
 		}
 	})
 	if allocations > 20 {
-		t.Errorf("%d rows take %v allocations", len(rows), allocations)
+		t.Errorf("%d rows need %v allocations", len(rows), allocations)
 	}
 }
 
@@ -266,7 +266,7 @@ func BenchmarkWriteCSV(b *testing.B) {
 		}
 	}
 	b.ReportAllocs()
-	if err := export.WriteCSV(io.Discard, rows, named("Food")); err != nil {
+	if err := export.WriteCSV(io.Discard, rows, optionsFor("Food")); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")

@@ -28,10 +28,10 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// now is when the tests' ledgers are made and exported.
+// now is the time at which the tests create and export their ledgers.
 var now = time.Date(2025, time.June, 1, 12, 0, 0, 0, time.UTC)
 
-// someNotes are such as people write, in several scripts, short and long.
+// someNotes are realistic notes in several scripts, with different lengths.
 var someNotes = []string{
 	"Mittagessen im Café „Größe“", "Ραντεβού στην Αθήνα, €12", "Обед в Москве ₽",
 	"Ramen 拉麺 in 東京, 漢字とかな",
@@ -42,8 +42,8 @@ var someNotes = []string{
 	strings.Repeat("W", 120), "naïve façade Å ø ł ő ș ğ ı İ ₹ 500 ¥ 1000 £ ₩ ₺ ₽ 한국어",
 }
 
-// yearLedger makes a ledger of "ada" with n expenses of 2025 in four categories. The note of each begins with its
-// number.
+// yearLedger creates a ledger of "ada" with n expenses of 2025 in four categories. The notes of each expense begin with
+// its number.
 func yearLedger(t testing.TB, n int, notes func(i int) string) (store.Store, []expense.Expense) {
 	t.Helper()
 	st := memstore.New()
@@ -94,50 +94,50 @@ func yearLedger(t testing.TB, n int, notes func(i int) string) (store.Store, []e
 	return st, rows
 }
 
-func readReport(t testing.TB, st store.Store, who string) (made *export.Report, err error) {
+func readReport(t testing.TB, st store.Store, owner string) (pdfReport *export.Report, err error) {
 	t.Helper()
 	err = st.View(t.Context(), "ada", func(r store.Reader) error {
 		yearly, err := report.Yearly(t.Context(), r, now, 2025, 0)
 		if err != nil {
 			return err
 		}
-		made, err = export.ReadReport(t.Context(), r, yearly.Summary, export.ReportOptions{Owner: who, Now: now})
+		pdfReport, err = export.ReadReport(t.Context(), r, yearly.Summary, export.ReportOptions{Owner: owner, Now: now})
 		return err
 	})
-	return made, err
+	return pdfReport, err
 }
 
-func pdfOf(t testing.TB, st store.Store, who string) []byte {
+func pdfOf(t testing.TB, st store.Store, owner string) []byte {
 	t.Helper()
-	made, err := readReport(t, st, who)
+	pdfReport, err := readReport(t, st, owner)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var file bytes.Buffer
-	if err := made.WritePDF(&file); err != nil {
+	if err := pdfReport.WritePDF(&file); err != nil {
 		t.Fatal(err)
 	}
 	return file.Bytes()
 }
 
-// listing is an export.ReportReader that lists the same rows whatever it is asked, and sums up nothing.
-type listing struct {
+// fixedExpenses is an export.ReportReader that returns the same rows for each query. Its totals are empty.
+type fixedExpenses struct {
 	rows iter.Seq2[expense.Expense, error]
 }
 
-func (l listing) Expenses(context.Context, expense.Query) iter.Seq2[expense.Expense, error] {
+func (l fixedExpenses) Expenses(context.Context, expense.Query) iter.Seq2[expense.Expense, error] {
 	return l.rows
 }
 
-func (l listing) BudgetSnapshot(context.Context) (budget.Snapshot, error) {
+func (l fixedExpenses) BudgetSnapshot(context.Context) (budget.Snapshot, error) {
 	return budget.Snapshot{Settings: expense.Settings{Home: expense.MustCurrency("EUR")}}, nil
 }
 
-func (l listing) Totals(context.Context, expense.TotalsQuery) ([]expense.Total, error) {
+func (l fixedExpenses) Totals(context.Context, expense.TotalsQuery) ([]expense.Total, error) {
 	return nil, nil
 }
 
-// poppler runs one of poppler's tools over a PDF.
+// poppler runs a Poppler tool on a PDF and returns its output.
 func poppler(t testing.TB, pdf []byte, tool string, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath(tool); err != nil {
@@ -170,13 +170,13 @@ func ExampleReport_WritePDF() {
 	st := memstore.New()
 	settings, _ := expense.NewSettings(expense.SettingsDraft{})
 	_, _ = st.CreateLedger(ctx, "ada", expense.NewInitialLedger("ada", settings, now))
-	var made *export.Report
+	var pdfReport *export.Report
 	err := st.View(ctx, "ada", func(r store.Reader) error {
 		yearly, err := report.Yearly(ctx, r, now, 2025, 0)
 		if err != nil {
 			return err
 		}
-		made, err = export.ReadReport(ctx, r, yearly.Summary, export.ReportOptions{Owner: "ada@example.com", Now: now})
+		pdfReport, err = export.ReadReport(ctx, r, yearly.Summary, export.ReportOptions{Owner: "ada@example.com", Now: now})
 		return err
 	})
 	if err != nil {
@@ -184,15 +184,15 @@ func ExampleReport_WritePDF() {
 		return
 	}
 	var file bytes.Buffer
-	err = made.WritePDF(&file)
-	fmt.Println(made.Name(), file.String()[:5], err)
+	err = pdfReport.WritePDF(&file)
+	fmt.Println(pdfReport.Name(), file.String()[:5], err)
 	// Output: expenses-2025-01-01-2025-12-31 %PDF- <nil>
 }
 
 func TestEveryExpenseAndEveryTotalIsOnThePages(t *testing.T) {
 	st, rows := yearLedger(t, 400, func(i int) string { return someNotes[i%len(someNotes)] })
 	text := poppler(t, pdfOf(t, st, "Ada Łovelace"), "pdftotext", "-layout")
-	// Blanks that do not break are blanks to whoever searches.
+	// Text search treats no-break spaces as spaces.
 	text = strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(text)
 	money := func(m expense.Money) string {
 		return strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(locale.NewFormatter("de").Money(m))
@@ -214,31 +214,31 @@ func TestEveryExpenseAndEveryTotalIsOnThePages(t *testing.T) {
 		line := lines[fmt.Sprintf("#%05d", i)]
 		for _, part := range want {
 			if !strings.Contains(line, part) {
-				t.Errorf("the line of expense %d lacks %q: %q", i, part, line)
+				t.Errorf("the line of expense %d does not contain %q: %q", i, part, line)
 			}
 		}
 	}
-	made, err := readReport(t, st, "")
+	pdfReport, err := readReport(t, st, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range made.ByCategory {
+	for _, c := range pdfReport.ByCategory {
 		row := regexp.MustCompile(regexp.QuoteMeta(c.Name) + ` +` + fmt.Sprint(c.Sum.Count) + ` +` +
 			strings.Replace(c.Share.String(), ".", ",", 1) + ` % +` + regexp.QuoteMeta(money(c.Sum.Home)))
 		if !row.MatchString(text) {
-			t.Errorf("no line for the category %s: %s", c.Name, row)
+			t.Errorf("no row for the category %s: %s", c.Name, row)
 		}
 	}
-	for _, c := range made.ByCurrency {
+	for _, c := range pdfReport.ByCurrency {
 		row := regexp.MustCompile(c.Paid.Currency().Code() + ` +` + fmt.Sprint(c.Sum.Count) + ` +` +
 			regexp.QuoteMeta(money(c.Paid)) + ` +` + regexp.QuoteMeta(money(c.Sum.Home)))
 		if !row.MatchString(text) {
-			t.Errorf("no line for the currency %s: %s", c.Paid.Currency(), row)
+			t.Errorf("no row for the currency %s: %s", c.Paid.Currency(), row)
 		}
 	}
 	for _, part := range []string{
 		"Expenses from 2025-01-01 to 2025-12-31", "Ada Łovelace", "Home currency", "2025-06-01 12:00 UTC",
-		money(made.Sum.Home), "(continued)", "Page 1 of ",
+		money(pdfReport.Sum.Home), "(continued)", "Page 1 of ",
 		"ecb: the euro foreign exchange reference rates of the European Central Bank", "東京", "한국어", "₹ 500",
 		"Größe",
 		"Αθήνα",
@@ -246,11 +246,11 @@ func TestEveryExpenseAndEveryTotalIsOnThePages(t *testing.T) {
 		"pending: there is no rate",
 	} {
 		if !strings.Contains(text, part) {
-			t.Errorf("the pages lack %q", part)
+			t.Errorf("the pages do not contain %q", part)
 		}
 	}
 	if strings.Contains(text, "replaces a character") {
-		t.Error("a footnote on missing characters where none is missing")
+		t.Error("unexpected footnote about missing characters")
 	}
 }
 
@@ -260,7 +260,7 @@ func TestWhatTheFontsLackIsMarkedAndFootnoted(t *testing.T) {
 	for _, part := range []string{"� noodles", "����", "plain",
 		"� replaces a character that the fonts of this document do not have"} {
 		if !strings.Contains(text, part) {
-			t.Errorf("the pages lack %q:\n%s", part, text)
+			t.Errorf("the pages do not contain %q:\n%s", part, text)
 		}
 	}
 }
@@ -269,7 +269,7 @@ func TestNotesThatReorderTextDoNotInAReport(t *testing.T) {
 	st, _ := yearLedger(t, 1, func(int) string { return "evil \u202egnp.001\u2066" })
 	text := poppler(t, pdfOf(t, st, "ada"), "pdftotext", "-layout")
 	if !strings.Contains(text, "evil gnp.001") || strings.ContainsAny(text, "\u202e\u2066") {
-		t.Errorf("the pages read:\n%+q", text)
+		t.Errorf("text of the pages =\n%+q", text)
 	}
 }
 
@@ -283,15 +283,15 @@ func TestAReportSaysWhatItIs(t *testing.T) {
 		"ModDate:         2025-06-01T12:00:00", "Page size:       841.89 x 595.28 pts (A4)",
 	} {
 		if !strings.Contains(info, part) {
-			t.Errorf("the file lacks %q:\n%s", part, info)
+			t.Errorf("the document information does not contain %q:\n%s", part, info)
 		}
 	}
 	if !bytes.Contains(pdf, []byte("/Type /Catalog\n/Lang (en)\n")) {
-		t.Error("the file names no language")
+		t.Error("the PDF catalogue has no language")
 	}
 }
 
-// TestTheFrontPageHoldsTheTotals is of a ledger with the starter's ten categories and three currencies.
+// TestTheFrontPageHoldsTheTotals uses a ledger with the ten starter categories and three currencies.
 func TestTheFrontPageHoldsTheTotals(t *testing.T) {
 	st, rows := yearLedger(t, 60, func(int) string { return "" })
 	categories, err := st.Reader("ada").Categories(t.Context())
@@ -304,7 +304,7 @@ func TestTheFrontPageHoldsTheTotals(t *testing.T) {
 		e.Amount, e.Rate = expense.MustMoney("12.50", "EUR"), expense.Rate{Value: expense.MustFactor("1"), Date: e.Date,
 			Source: expense.SourceIdentity}
 		if i%3 > 0 {
-			// A rate with all of its digits, below one cent.
+			// The rate has the maximum number of digits and is below 0.01.
 			e.Amount = expense.MustMoney("1250", []string{"JPY", "INR"}[i%3-1])
 			e.Rate.Value, e.Rate.Source = expense.MustFactor("0.00612345678901234567"), "ecb"
 		}
@@ -320,10 +320,10 @@ func TestTheFrontPageHoldsTheTotals(t *testing.T) {
 	pdf := pdfOf(t, st, "ada")
 	front := poppler(t, pdf, "pdftotext", "-layout", "-l", "1")
 	if strings.Count(front, "Total") != 5 { // two headings, three sums
-		t.Errorf("the front page lacks a total:\n%s", front)
+		t.Errorf("the front page does not contain five totals:\n%s", front)
 	}
 	if all := poppler(t, pdf, "pdftotext", "-layout"); strings.Count(all, "0,00612345678901234567 ") < 40 {
-		t.Errorf("a rate goes over two lines:\n%s", all)
+		t.Errorf("a rate is wrapped over two lines:\n%s", all)
 	}
 }
 
@@ -332,7 +332,7 @@ func TestAReportOfNoExpensesHasNoPictures(t *testing.T) {
 	pdf := pdfOf(t, st, "ada")
 	if text := poppler(t, pdf, "pdftotext", "-layout"); !strings.Contains(text, "0,00") ||
 		bytes.Contains(pdf, []byte("/Subtype /Image")) {
-		t.Errorf("pictures of nothing, or no total:\n%s", text)
+		t.Errorf("unexpected charts, or no total:\n%s", text)
 	}
 }
 
@@ -340,10 +340,10 @@ func TestTheSameReportHasTheSameTextAndPages(t *testing.T) {
 	st, _ := yearLedger(t, 300, func(i int) string { return someNotes[i%len(someNotes)] })
 	first, second := pdfOf(t, st, "ada"), pdfOf(t, st, "ada")
 	if poppler(t, first, "pdftotext", "-layout") != poppler(t, second, "pdftotext", "-layout") {
-		t.Error("the texts differ")
+		t.Error("the texts of two reports of the same data differ")
 	}
 	if a, b := poppler(t, first, "pdfinfo"), poppler(t, second, "pdfinfo"); a != b {
-		t.Errorf("%s\n%s", a, b)
+		t.Errorf("document information differs:\n%s\n%s", a, b)
 	}
 }
 
@@ -356,7 +356,7 @@ func TestANoteLongerThanAPageGoesOnOverPages(t *testing.T) {
 	text := poppler(t, pdfOf(t, st, "ada"), "pdftotext", "-layout")
 	for i := range 200 {
 		if part := fmt.Sprintf("line %03d.", i); strings.Count(text, part) != 3 {
-			t.Errorf("%q is there %d times", part, strings.Count(text, part))
+			t.Errorf("the pages contain %q %d times, want 3", part, strings.Count(text, part))
 		}
 	}
 }
@@ -375,12 +375,12 @@ func TestNoTextMakesTheEngineFail(t *testing.T) {
 		}
 		rows := seq(expense.Expense{ID: uuid.UUID{2}, CategoryID: uuid.UUID{1}, Notes: text.Draw(rt, "notes"),
 			Amount: expense.MustMoney("1", "AED"), Date: expense.MustDate("2025-01-02")})
-		made, err := export.ReadReport(t.Context(), listing{rows}, summary,
+		pdfReport, err := export.ReadReport(t.Context(), fixedExpenses{rows}, summary,
 			export.ReportOptions{Owner: text.Draw(rt, "who"), Now: now})
 		if err != nil {
 			rt.Fatal(err)
 		}
-		if err := made.WritePDF(&bytes.Buffer{}); err != nil {
+		if err := pdfReport.WritePDF(&bytes.Buffer{}); err != nil {
 			rt.Fatal(err)
 		}
 	})
@@ -389,18 +389,18 @@ func TestNoTextMakesTheEngineFail(t *testing.T) {
 func TestAReportOfTooManyExpensesSaysWhatToDo(t *testing.T) {
 	summary := report.Summary{Sum: expense.Sum{Count: export.MaxReportExpenses + 1}}
 	_, err := export.ReadReport(t.Context(), nil, summary, export.ReportOptions{})
-	faults := expense.InvalidErrors(err)
-	if len(faults) != 1 || faults[0].Code != "too_many_expenses" || !strings.Contains(faults[0].Detail, "CSV") {
-		t.Errorf("%v", err)
+	fieldErrs := expense.InvalidErrors(err)
+	if len(fieldErrs) != 1 || fieldErrs[0].Code != "too_many_expenses" || !strings.Contains(fieldErrs[0].Detail, "CSV") {
+		t.Errorf("ReadReport: %v, want too_many_expenses with CSV as the alternative", err)
 	}
 }
 
-// BenchmarkPDF measures a report, and the most heap that was in use while it was made.
+// BenchmarkPDF measures the creation of a report and its peak heap usage.
 func BenchmarkPDF(b *testing.B) {
 	for _, n := range []int{1200, 12_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			st, _ := yearLedger(b, n, func(i int) string { return someNotes[i%len(someNotes)] })
-			made, err := readReport(b, st, "ada")
+			pdfReport, err := readReport(b, st, "ada")
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -409,7 +409,7 @@ func BenchmarkPDF(b *testing.B) {
 			size := 0
 			for b.Loop() {
 				var file bytes.Buffer
-				if err := made.WritePDF(&file); err != nil {
+				if err := pdfReport.WritePDF(&file); err != nil {
 					b.Fatal(err)
 				}
 				size = file.Len()

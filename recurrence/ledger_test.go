@@ -18,8 +18,8 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// A ledger is a ledger in a memstore, with the home currency EUR and the time zone of Berlin, at a time that the test
-// sets.
+// ledger is a ledger in a memstore, with the home currency EUR and the time zone Europe/Berlin. Tests set the current
+// time with at.
 type ledger struct {
 	t     *testing.T
 	store store.Store
@@ -28,10 +28,10 @@ type ledger struct {
 
 const owner expense.OwnerID = "ada"
 
-// rising has rates of the dollar that identify the day: 1.01 on the first of a month, 1.02 on the second.
-type rising struct{}
+// risingRates has a rate of the dollar that depends on the day of the month: 1.01 on the first, 1.02 on the second.
+type risingRates struct{}
 
-func (rising) Rate(_, _ expense.Currency, on expense.Date) (expense.Rate, bool) {
+func (risingRates) Rate(_, _ expense.Currency, on expense.Date) (expense.Rate, bool) {
 	return expense.Rate{Value: expense.MustFactor(fmt.Sprintf("1.%02d", on.Day())), Date: on, Source: "test"}, true
 }
 
@@ -41,7 +41,7 @@ func newLedger(t *testing.T, now string) *ledger {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &ledger{t: t, store: memstore.New(), env: expense.Env{Rates: rising{}}}
+	l := &ledger{t: t, store: memstore.New(), env: expense.Env{Rates: risingRates{}}}
 	l.at(now)
 	if _, err := l.store.CreateLedger(t.Context(), owner,
 		expense.NewInitialLedger(owner, settings, l.env.Now)); err != nil {
@@ -50,7 +50,7 @@ func newLedger(t *testing.T, now string) *ledger {
 	return l
 }
 
-// at sets the time: noon in UTC of a day, or an RFC 3339 time.
+// at sets the current time: noon UTC of a date, or an RFC 3339 time.
 func (l *ledger) at(now string) {
 	l.t.Helper()
 	if len(now) == len("2025-01-01") {
@@ -67,7 +67,7 @@ func (l *ledger) update(fn func(ctx context.Context, tx store.Tx) error) error {
 	return l.store.Update(l.t.Context(), owner, func(tx store.Tx) error { return fn(l.t.Context(), tx) })
 }
 
-// rule calls a use case that returns a rule, and fails the test if it returns an error.
+// rule calls a use case that returns a rule. It fails the test if the use case returns an error.
 func (l *ledger) rule(fn func(ctx context.Context, tx store.Tx) (recurrence.Rule, error)) recurrence.Rule {
 	l.t.Helper()
 	var rule recurrence.Rule
@@ -121,18 +121,18 @@ func (l *ledger) trySkip(id uuid.UUID, date string) (rule recurrence.Rule, err e
 	return rule, err
 }
 
-// post posts what is due, and then checks that a second call has nothing to post.
+// post posts all due occurrences. It then checks that a second call has nothing to post.
 func (l *ledger) post() jobs.PostDueResult {
 	l.t.Helper()
-	round, err := jobs.PostDue(l.t.Context(), l.store, l.env)
+	result, err := jobs.PostDue(l.t.Context(), l.store, l.env)
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	again, err := jobs.PostDue(l.t.Context(), l.store, l.env)
 	if err != nil || again != (jobs.PostDueResult{}) {
-		l.t.Fatalf("a second round at the same moment did %+v, %v", again, err)
+		l.t.Fatalf("second PostDue at the same time = %+v, %v; want nothing posted", again, err)
 	}
-	return round
+	return result
 }
 
 func (l *ledger) read(id uuid.UUID) recurrence.Rule {
@@ -153,14 +153,14 @@ func (l *ledger) expenses(rule uuid.UUID) []expense.Expense {
 			l.t.Fatal(err)
 		}
 		if e.ID != expense.OccurrenceID(rule, e.Occurrence) {
-			l.t.Errorf("the expense of %s has the id %s", e.Occurrence, e.ID)
+			l.t.Errorf("the expense of occurrence %s has the id %s", e.Occurrence, e.ID)
 		}
 		list = append(list, e)
 	}
 	return list
 }
 
-// wantPosted compares the dates and amounts of the expenses that a rule has posted with a text.
+// wantPosted compares the dates and amounts of the posted expenses of a rule with want.
 func (l *ledger) wantPosted(rule uuid.UUID, want string) {
 	l.t.Helper()
 	var got []string
@@ -212,24 +212,24 @@ func monthly(amount, start string) recurrence.Draft {
 func TestEachOccurrenceIsPostedOnItsOwnDate(t *testing.T) {
 	l := newLedger(t, "2025-01-30")
 	rent := l.add(monthly("800", "2025-01-31"))
-	if round := l.post(); round != (jobs.PostDueResult{}) {
-		t.Errorf("before the first occurrence a round did %+v", round)
+	if result := l.post(); result != (jobs.PostDueResult{}) {
+		t.Errorf("PostDue before the first occurrence = %+v", result)
 	}
-	l.at("2025-01-30T23:00:00Z") // midnight in Berlin
-	round := l.post()
-	if round.Posted != 1 || round.Ledgers != 1 || !round.OldestDue.Equal(l.env.Now) {
-		t.Errorf("as the day began a round did %+v", round)
+	l.at("2025-01-30T23:00:00Z") // 31 January 00:00 in Berlin
+	result := l.post()
+	if result.Posted != 1 || result.Ledgers != 1 || !result.OldestDue.Equal(l.env.Now) {
+		t.Errorf("PostDue at the start of the day = %+v", result)
 	}
 	l.at("2025-04-30")
 	l.post()
 	l.wantPosted(rent.ID, "2025-01-31 800.00, 2025-02-28 800.00, 2025-03-31 800.00, 2025-04-30 800.00")
 	read := l.read(rent.ID)
 	if read.Next != date("2025-05-31") || read.Guard != rent.Guard || read.UpdatedAt != rent.UpdatedAt {
-		t.Errorf("after posting the rule is %+v", read)
+		t.Errorf("rule after posting = %+v", read)
 	}
 	e := l.expenses(rent.ID)[1]
 	if e.Date != date("2025-02-28") || e.RuleID != rent.ID || e.Occurrence != e.Date || e.CategoryID != rent.CategoryID {
-		t.Errorf("an expense that was posted is %+v", e)
+		t.Errorf("posted expense = %+v", e)
 	}
 }
 
@@ -240,18 +240,18 @@ func TestFortyDaysOfDowntimeLoseNothing(t *testing.T) {
 	rule := l.add(draft)
 	l.post()
 	l.at("2025-04-01") // 40 days later
-	if round := l.post(); round.Posted != 40 {
-		t.Errorf("after 40 days a round did %+v", round)
+	if result := l.post(); result.Posted != 40 {
+		t.Errorf("PostDue after 40 days = %+v", result)
 	}
 	all := l.expenses(rule.ID)
 	if len(all) != 41 {
-		t.Fatalf("there are %d expenses, want 41", len(all))
+		t.Fatalf("%d expenses, want 41", len(all))
 	}
 	for i, e := range all {
 		want := date("2025-02-20").AddDays(i)
 		rate := expense.MustFactor(fmt.Sprintf("1.%02d", want.Day()))
 		if e.Date != want || e.Occurrence != want || e.Rate.Date != want || e.Rate.Value != rate {
-			t.Errorf("the %d-th expense is %+v", i, e)
+			t.Errorf("expense %d = %+v", i, e)
 		}
 	}
 }
@@ -275,14 +275,14 @@ func TestABatchBoundsOneUpdate(t *testing.T) {
 	}
 	want := []recurrence.PostResult{{Posted: 500, More: true}, {Posted: 500, More: true}, {Posted: 101}}
 	if !slices.Equal(postings, want) {
-		t.Errorf("postings are %+v, want %+v", postings, want)
+		t.Errorf("post results = %+v, want %+v", postings, want)
 	}
 }
 
 func TestWhatIsThereOrWasCountsAsPosted(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rule := l.add(daily("5", "2025-03-08"))
-	// A device added the occurrence of the 9th in advance. The user edited and deleted that of the 8th.
+	// A device added the occurrence of the 9th in advance. The user edited and deleted the occurrence of the 8th.
 	for _, day := range []string{"2025-03-08", "2025-03-09", "2025-03-12"} {
 		err := l.update(func(ctx context.Context, tx store.Tx) error {
 			_, err := expense.Add(ctx, tx, l.env, expense.Draft{
@@ -305,10 +305,10 @@ func TestWhatIsThereOrWasCountsAsPosted(t *testing.T) {
 	}
 	remove(deleted)
 	if got, want := l.preview(rule.ID, 3), "2025-03-10 2025-03-11 2025-03-13"; got != want {
-		t.Errorf("the preview has %s, want %s", got, want)
+		t.Errorf("preview = %s, want %s", got, want)
 	}
-	if round := l.post(); round.Posted != 1 || round.Ledgers != 1 {
-		t.Errorf("the round did %+v", round)
+	if result := l.post(); result.Posted != 1 || result.Ledgers != 1 {
+		t.Errorf("PostDue = %+v", result)
 	}
 	l.wantPosted(rule.ID, "2025-03-09 5.00, 2025-03-10 5.00, 2025-03-12 5.00")
 
@@ -333,18 +333,18 @@ func TestABadRuleHoldsUpNoOther(t *testing.T) {
 	l.post()
 	l.archive("Travel", true)
 	l.at("2025-03-10")
-	round := l.post()
-	if round.Posted != 2 || round.Failed != 1 {
-		t.Errorf("the round did %+v", round)
+	result := l.post()
+	if result.Posted != 2 || result.Failed != 1 {
+		t.Errorf("PostDue = %+v", result)
 	}
 	l.wantPosted(goodRule.ID, "2025-03-09 5.00, 2025-03-10 5.00")
 	l.wantPosted(badRule.ID, "2025-03-08 7.00")
 	failed := l.read(badRule.ID)
 	if failed.Next != date("2025-03-09") || failed.Failures != 1 || !failed.RetryAt.Equal(l.env.Now.Add(time.Minute)) ||
 		!strings.Contains(failed.LastError, `"Travel" is archived`) || failed.Guard != badRule.Guard {
-		t.Errorf("the bad rule is %+v", failed)
+		t.Errorf("failing rule = %+v", failed)
 	}
-	// The delay doubles, up to twelve hours.
+	// The retry delay doubles, up to twelve hours.
 	start := l.env.Now
 	for range 14 {
 		l.env.Now = l.read(badRule.ID).RetryAt
@@ -352,24 +352,24 @@ func TestABadRuleHoldsUpNoOther(t *testing.T) {
 	}
 	failed = l.read(badRule.ID)
 	if failed.Failures != 15 || failed.RetryAt.Sub(l.env.Now) != 12*time.Hour || failed.Next != date("2025-03-09") {
-		t.Errorf("after 14 more attempts since %s the bad rule is %+v", start, failed)
+		t.Errorf("after 14 more attempts since %s the failing rule = %+v", start, failed)
 	}
-	// Once the cause is gone, all missing occurrences are posted.
+	// When the cause is removed, all missing occurrences are posted.
 	l.archive("Travel", false)
 	l.env.Now = failed.RetryAt
 	l.post()
 	repaired := l.read(badRule.ID)
 	if repaired.LastError != "" || repaired.Failures != 0 || !repaired.RetryAt.IsZero() ||
 		repaired.Next.Before(date("2025-03-12")) {
-		t.Errorf("the repaired rule is %+v", repaired)
+		t.Errorf("rule after a successful retry = %+v", repaired)
 	}
 	if got := len(l.expenses(badRule.ID)); got != repaired.Next.Sub(date("2025-03-08")) {
-		t.Errorf("the repaired rule has %d expenses up to %s", got, repaired.Next)
+		t.Errorf("after a successful retry the rule has %d expenses, next occurrence %s", got, repaired.Next)
 	}
 }
 
 func TestTheLagOfARuleThatFailsCountsFromItsOccurrence(t *testing.T) {
-	l := newLedger(t, "2025-03-07T23:30:00Z") // half an hour after midnight in Berlin
+	l := newLedger(t, "2025-03-07T23:30:00Z") // 8 March 00:30 in Berlin
 	bad := daily("7", "2025-03-08")
 	bad.Category = new("Travel")
 	rule := l.add(bad)
@@ -378,13 +378,13 @@ func TestTheLagOfARuleThatFailsCountsFromItsOccurrence(t *testing.T) {
 		t.Helper()
 		lag, err := jobs.MeasurePostingLag(t.Context(), l.store, l.env.Now)
 		if err != nil || lag != (jobs.PostingLag{OldestAge: oldest, Overdue: overdue}) {
-			t.Errorf("the lag is %+v, %v, want %s and %s", lag, err, oldest, overdue)
+			t.Errorf("posting lag = %+v, %v; want %s and %s", lag, err, oldest, overdue)
 		}
 	}
 	wantLag(30*time.Minute, 30*time.Minute)
 	l.post()
 	wantLag(30*time.Minute, 0)
-	l.env.Now = l.env.Now.Add(90 * time.Second) // the second try was due half a minute ago
+	l.env.Now = l.env.Now.Add(90 * time.Second) // the first retry became due 30 seconds ago
 	wantLag(31*time.Minute+30*time.Second, 30*time.Second)
 	l.at("2025-03-10")
 	wantLag(2*24*time.Hour+13*time.Hour, 2*24*time.Hour+13*time.Hour-31*time.Minute)
@@ -399,44 +399,44 @@ func TestTheLagOfARuleThatFailsCountsFromItsOccurrence(t *testing.T) {
 
 func TestARoundByHandWaitsForNoDelay(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
-	large := daily("9999999999999", "2025-03-08") // two of them pass the limit of a ledger's volume
+	large := daily("9999999999999", "2025-03-08") // two of them exceed the limit of a ledger's total amount
 	rule := l.add(large)
 	l.at("2025-03-09")
 	l.post()
 	failed := l.read(rule.ID)
 	if failed.LastError == "" || failed.Next != date("2025-03-09") {
-		t.Fatalf("the rule is %+v", failed)
+		t.Fatalf("rule = %+v", failed)
 	}
 	retry := func() jobs.PostDueResult {
 		t.Helper()
-		round, err := jobs.RetryDue(t.Context(), l.store, l.env)
+		result, err := jobs.RetryDue(t.Context(), l.store, l.env)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return round
+		return result
 	}
 	l.env.Now = l.env.Now.Add(time.Second)
-	if round := retry(); round.Failed != 1 || round.Posted != 0 {
-		t.Errorf("a round by hand did %+v, want one more failure", round)
+	if result := retry(); result.Failed != 1 || result.Posted != 0 {
+		t.Errorf("RetryDue = %+v, want one more failure", result)
 	}
 	if again := l.read(rule.ID); again.Failures != failed.Failures+1 {
-		t.Errorf("after one round by hand the rule that failed %d times failed %d", failed.Failures, again.Failures)
+		t.Errorf("failures before RetryDue = %d, after = %d", failed.Failures, again.Failures)
 	}
-	if round := retry(); round.Posted+round.Failed != 0 {
-		t.Errorf("a second round by hand at the same moment did %+v", round)
+	if result := retry(); result.Posted+result.Failed != 0 {
+		t.Errorf("second RetryDue at the same time = %+v", result)
 	}
-	// A change of the rule clears the failure, so the next call posts it.
+	// After the deletion, the amount is within the limit. PostDue waits for the retry time. RetryDue does not.
 	if err := l.update(func(ctx context.Context, tx store.Tx) error {
 		return expense.Delete(ctx, tx, expense.OccurrenceID(rule.ID, date("2025-03-08")), expense.Precondition{})
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if round := l.post(); round != (jobs.PostDueResult{}) {
-		t.Errorf("a round that waits did %+v", round)
+	if result := l.post(); result != (jobs.PostDueResult{}) {
+		t.Errorf("PostDue before the retry time = %+v", result)
 	}
 	l.env.Now = l.env.Now.Add(time.Second)
-	if round := retry(); round.Posted != 1 || round.Failed != 0 {
-		t.Errorf("a round by hand did %+v, want what could be posted", round)
+	if result := retry(); result.Posted != 1 || result.Failed != 0 {
+		t.Errorf("RetryDue = %+v, want one posted occurrence", result)
 	}
 	l.wantPosted(rule.ID, "2025-03-09 9999999999999.00")
 }
@@ -451,7 +451,7 @@ func TestAnEditRepairsARuleAtOnce(t *testing.T) {
 	l.post()
 	if changed := l.change(rule.ID, recurrence.Draft{Category: new("Food")}); changed.LastError != "" ||
 		changed.Failures != 0 {
-		t.Errorf("the edited rule is %+v", changed)
+		t.Errorf("changed rule = %+v", changed)
 	}
 	l.post()
 	l.wantPosted(rule.ID, "2025-03-09 7.00, 2025-03-10 7.00")
@@ -464,32 +464,32 @@ func TestACurrencyThatEndsStopsItsRuleInOrder(t *testing.T) {
 	draft.Currency = new("HRK")
 	rule := l.add(draft)
 	l.at(last.AddDays(4).String())
-	if round := l.post(); round.Posted != 2 || round.Failed != 1 {
-		t.Errorf("the round did %+v", round)
+	if result := l.post(); result.Posted != 2 || result.Failed != 1 {
+		t.Errorf("PostDue = %+v", result)
 	}
 	if read := l.read(rule.ID); read.Next != last.AddDays(1) ||
 		!strings.Contains(read.LastError, "HRK ceased to be legal tender") {
-		t.Errorf("the rule is %+v", read)
+		t.Errorf("rule = %+v", read)
 	}
-	// Skipping an occurrence that cannot be posted settles it.
+	// Skipping an occurrence that cannot be posted lets the rule continue after it.
 	if skipped, err := l.trySkip(rule.ID, last.AddDays(1).String()); err != nil || skipped.LastError != "" ||
 		skipped.Next != last.AddDays(2) {
-		t.Errorf("after a skip the rule is %+v, %v", skipped, err)
+		t.Errorf("rule after a skip = %+v, %v", skipped, err)
 	}
 }
 
 func TestALedgerThatIsFullTakesWhatFits(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
-	large := l.add(daily("4000000000000", "2025-03-09")) // 4·10^14 minor units a day: the third passes the limit
+	large := l.add(daily("4000000000000", "2025-03-09")) // 4·10^14 minor units a day; the third exceeds the limit
 	small := l.add(daily("1", "2025-03-09"))
 	l.at("2025-03-12")
-	if round := l.post(); round.Posted != 6 || round.Failed != 1 {
-		t.Errorf("the round did %+v", round)
+	if result := l.post(); result.Posted != 6 || result.Failed != 1 {
+		t.Errorf("PostDue = %+v", result)
 	}
 	l.wantPosted(small.ID, "2025-03-09 1.00, 2025-03-10 1.00, 2025-03-11 1.00, 2025-03-12 1.00")
 	if read := l.read(large.ID); read.Next != date("2025-03-11") || !strings.Contains(read.LastError, "10^15") ||
 		strings.Contains(read.LastError, "add 1") {
-		t.Errorf("the large rule is %+v", read)
+		t.Errorf("rule with the large amount = %+v", read)
 	}
 }
 
@@ -500,46 +500,46 @@ func TestAnOccurrenceIsSkipped(t *testing.T) {
 	for _, test := range []struct{ date, want string }{
 		{"2025-03-08", "date already_posted"}, {"2025-03-07", "date no_occurrence"}, {"tomorrow", "date malformed_date"},
 	} {
-		if _, err := l.trySkip(rule.ID, test.date); faults(err) != test.want {
-			t.Errorf("skipping %s says %s, want %s", test.date, faults(err), test.want)
+		if _, err := l.trySkip(rule.ID, test.date); fieldErrors(err) != test.want {
+			t.Errorf("Skip(%s): %s, want %s", test.date, fieldErrors(err), test.want)
 		}
 	}
 	for _, day := range []string{"2025-03-12", "2025-03-10", "2025-03-09", "2025-03-12"} {
 		if _, err := l.trySkip(rule.ID, day); err != nil {
-			t.Errorf("skipping %s: %v", day, err)
+			t.Errorf("Skip(%s): %v", day, err)
 		}
 	}
 	read := l.read(rule.ID)
 	if read.Next != date("2025-03-11") || read.Skipped.String() != "2025-03-09,2025-03-10,2025-03-12" ||
 		read.Guard != rule.Guard {
-		t.Errorf("the rule is %+v", read)
+		t.Errorf("rule = %+v", read)
 	}
 	if again, err := l.trySkip(rule.ID, "2025-03-09"); err != nil || again.Version != read.Version {
-		t.Errorf("skipping again what is past: version %d, %v", again.Version, err)
+		t.Errorf("second Skip of a past occurrence: version %d, %v", again.Version, err)
 	}
 	if got, want := l.preview(rule.ID, 3), "2025-03-11 2025-03-13 2025-03-14"; got != want {
-		t.Errorf("the preview has %s, want %s", got, want)
+		t.Errorf("preview = %s, want %s", got, want)
 	}
 	l.at("2025-03-13")
 	l.post()
 	l.wantPosted(rule.ID, "2025-03-08 5.00, 2025-03-11 5.00, 2025-03-13 5.00")
 	if read := l.read(rule.ID); read.Next != date("2025-03-14") || read.Skipped.Len() != 0 {
-		t.Errorf("the rule is %+v", read)
+		t.Errorf("rule = %+v", read)
 	}
 	for i := range recurrence.MaxSkipped {
 		if _, err := l.trySkip(rule.ID, date("2025-03-20").AddDays(i).String()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := l.trySkip(rule.ID, "2030-01-01"); faults(err) != "date too_many" {
-		t.Errorf("one skip too many says %v", err)
+	if _, err := l.trySkip(rule.ID, "2030-01-01"); fieldErrors(err) != "date too_many" {
+		t.Errorf("Skip above the limit: %v", err)
 	}
 }
 
 func TestASkipHoldsWhereTheDayBeginsAgain(t *testing.T) {
 	l := newLedger(t, "2025-01-24")
 	rule := l.add(daily("1", "2025-02-01"))
-	l.change(rule.ID, recurrence.Draft{Start: new("2025-01-02")}) // from today on: the 23rd is not posted
+	l.change(rule.ID, recurrence.Draft{Start: new("2025-01-02")}) // applies from today, so the 23rd is not posted
 	if _, err := l.trySkip(rule.ID, "2025-01-23"); err != nil {
 		t.Fatal(err)
 	}
@@ -555,7 +555,7 @@ func TestASkipHoldsWhereTheDayBeginsAgain(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	l.at("2025-01-24T01:00:00Z") // still the 23rd there
+	l.at("2025-01-24T01:00:00Z") // still the 23rd in the ledger's zone
 	l.change(rule.ID, recurrence.Draft{Amount: new("2")})
 	l.at("2025-01-25")
 	l.post()
@@ -565,17 +565,17 @@ func TestASkipHoldsWhereTheDayBeginsAgain(t *testing.T) {
 func TestWhatIsMissedWhilePausedIsNotPosted(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
 	rule := l.add(daily("5", "2025-03-06"))
-	// The occurrences that were due before the pause are posted by the change.
+	// The change posts the occurrences that were due before the pause.
 	if paused := l.change(rule.ID, recurrence.Draft{Paused: new(true)}); paused.Next != date("2025-03-09") ||
 		paused.Guard != rule.Guard {
-		t.Errorf("the paused rule is %+v", paused)
+		t.Errorf("paused rule = %+v", paused)
 	}
 	l.at("2025-03-20")
-	if round := l.post(); round != (jobs.PostDueResult{}) {
-		t.Errorf("a round did %+v with a paused rule", round)
+	if result := l.post(); result != (jobs.PostDueResult{}) {
+		t.Errorf("PostDue with a paused rule = %+v", result)
 	}
 	if got, want := l.preview(rule.ID, 2), "2025-03-20 2025-03-21"; got != want {
-		t.Errorf("the preview has %s, want %s", got, want)
+		t.Errorf("preview = %s, want %s", got, want)
 	}
 	l.change(rule.ID, recurrence.Draft{Notes: new("still paused")})
 	l.change(rule.ID, recurrence.Draft{Paused: new(false)})
@@ -583,27 +583,27 @@ func TestWhatIsMissedWhilePausedIsNotPosted(t *testing.T) {
 	l.wantPosted(rule.ID, "2025-03-06 5.00, 2025-03-07 5.00, 2025-03-08 5.00, 2025-03-20 5.00")
 	e := l.expenses(rule.ID)
 	if e[0].Notes != "" || e[3].Notes != "still paused" {
-		t.Errorf("the notes are %q and %q", e[0].Notes, e[3].Notes)
+		t.Errorf("notes = %q and %q", e[0].Notes, e[3].Notes)
 	}
 }
 
 func TestAChangeConcernsTheFutureOnly(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rule := l.add(monthly("800", "2025-01-01"))
-	// January to March are due by the old rule and not posted yet.
+	// The occurrences of January to March are due under the old rule and not posted yet.
 	changed := l.change(rule.ID, recurrence.Draft{Amount: new("850"), MonthDay: new("15")})
 	if changed.Next != date("2025-03-15") || changed.Guard != changed.Version {
-		t.Errorf("the changed rule is %+v", changed)
+		t.Errorf("changed rule = %+v", changed)
 	}
 	l.wantPosted(rule.ID, "2025-01-01 800.00, 2025-02-01 800.00, 2025-03-01 800.00")
 	if again := l.change(rule.ID, recurrence.Draft{Amount: new("850.00"), MonthDay: new("15")}); again != changed {
-		t.Errorf("a change of nothing made %+v of %+v", again, changed)
+		t.Errorf("an empty change returned %+v, want unchanged %+v", again, changed)
 	}
 	l.at("2025-05-20")
 	l.post()
 	l.wantPosted(rule.ID, "2025-01-01 800.00, 2025-02-01 800.00, 2025-03-01 800.00, "+
 		"2025-03-15 850.00, 2025-04-15 850.00, 2025-05-15 850.00")
-	// Past occurrences are not posted again. Future ones follow the new rule, even if the old one had ended.
+	// Past occurrences are not posted again. Future occurrences follow the new rule, even if the old rule had ended.
 	for _, test := range []struct {
 		name  string
 		draft recurrence.Draft
@@ -617,7 +617,7 @@ func TestAChangeConcernsTheFutureOnly(t *testing.T) {
 		{"without an end again", recurrence.Draft{Count: new(0)}, "2025-05-21"},
 	} {
 		if changed := l.change(rule.ID, test.draft); changed.Next.String() != test.next {
-			t.Errorf("%s: the next date is %q, want %q", test.name, changed.Next, test.next)
+			t.Errorf("%s: next occurrence = %q, want %q", test.name, changed.Next, test.next)
 		}
 	}
 }
@@ -647,7 +647,7 @@ func TestAnEditLosesNoOccurrence(t *testing.T) {
 				rule = l.change(rule.ID, edit)
 			}
 			if rule.Next.String() != test.next {
-				t.Errorf("the next date is %s, want %s", rule.Next, test.next)
+				t.Errorf("next occurrence = %s, want %s", rule.Next, test.next)
 			}
 		})
 	}
@@ -661,7 +661,7 @@ func TestASkippedOccurrenceAheadLosesNoOther(t *testing.T) {
 	}
 	l.change(rule.ID, recurrence.Draft{Freq: new("daily"), Start: new("2025-04-13")})
 	if got, want := l.preview(rule.ID, 3), "2025-04-13 2025-04-14 2025-04-16"; got != want {
-		t.Errorf("the preview has %s, want %s", got, want)
+		t.Errorf("preview = %s, want %s", got, want)
 	}
 }
 
@@ -677,7 +677,7 @@ func TestAPauseDropsNothingThatWasDueBefore(t *testing.T) {
 	}
 	l.post()
 	l.archive("Travel", false)
-	l.env.Now = l.env.Now.Add(time.Minute) // the retry lies ahead
+	l.env.Now = l.env.Now.Add(time.Minute) // before the retry time
 	l.change(rule.ID, recurrence.Draft{Paused: new(true)})
 	l.at("2025-03-12")
 	l.change(rule.ID, recurrence.Draft{Paused: new(false)})
@@ -709,24 +709,24 @@ func TestAChangePostsNoMoreThanABatchAlongTheWay(t *testing.T) {
 			}
 			batch := l.add(daily("1", date("2025-03-10").AddDays(1-recurrence.MaxBatch).String()))
 			if err := do(batch.ID); err != nil || len(l.expenses(batch.ID)) != recurrence.MaxBatch {
-				t.Errorf("with a batch due: %v, %d posted", err, len(l.expenses(batch.ID)))
+				t.Errorf("with one batch due: %v, %d posted", err, len(l.expenses(batch.ID)))
 			}
 			more := l.add(daily("1", date("2025-03-10").AddDays(-2*recurrence.MaxBatch).String()))
 			behind, ok := errors.AsType[*recurrence.BacklogError](do(more.ID))
 			if !ok || behind.RuleID != more.ID || behind.Version != more.Version || len(l.expenses(more.ID)) != 0 {
-				t.Fatalf("with two batches and one due: %+v, %d posted", behind, len(l.expenses(more.ID)))
+				t.Fatalf("with two batches and one occurrence due: %+v, %d posted", behind, len(l.expenses(more.ID)))
 			}
 			version, err := jobs.CatchUp(t.Context(), l.store, owner, l.env, behind)
 			if err != nil || version != more.Version+3 || len(l.expenses(more.ID)) != 2*recurrence.MaxBatch+1 {
-				t.Errorf("catching up: version %d after %d, %v, %d posted", version, more.Version, err, len(l.expenses(more.ID)))
+				t.Errorf("CatchUp: version %d, before %d, %v, %d posted", version, more.Version, err, len(l.expenses(more.ID)))
 			}
 			if err := do(more.ID); err != nil {
-				t.Errorf("after that: %v", err)
+				t.Errorf("change after CatchUp: %v", err)
 			}
 		})
 	}
 	l.t = t
-	// A rule that cannot be posted can be changed despite its backlog.
+	// A rule that cannot be posted can be changed, although many occurrences are due.
 	bad := daily("1", "2023-01-01")
 	bad.Category = new("Travel")
 	failing := l.add(bad)
@@ -734,18 +734,18 @@ func TestAChangePostsNoMoreThanABatchAlongTheWay(t *testing.T) {
 	failed := func(ctx context.Context, tx store.Tx) error { return changes["change"](ctx, tx, failing.ID) }
 	behind, ok := errors.AsType[*recurrence.BacklogError](l.update(failed))
 	if !ok {
-		t.Fatal("800 occurrences that cannot be posted are no backlog before they were tried")
+		t.Fatal("change with 800 due occurrences that were never attempted: want a BacklogError")
 	}
 	if _, err := jobs.CatchUp(t.Context(), l.store, owner, l.env, behind); err != nil ||
 		l.read(failing.ID).LastError == "" {
-		t.Errorf("catching up with what fails: %v, %+v", err, l.read(failing.ID))
+		t.Errorf("CatchUp of a failing rule: %v, %+v", err, l.read(failing.ID))
 	}
 	if err := l.update(failed); err != nil || l.read(failing.ID).Next != date("2023-01-01") {
-		t.Errorf("a change of what fails: %v, %+v", err, l.read(failing.ID))
+		t.Errorf("change of a failing rule: %v, %+v", err, l.read(failing.ID))
 	}
 	behind.RuleID = uuid.New()
 	if version, err := jobs.CatchUp(t.Context(), l.store, owner, l.env, behind); err != nil || version != 0 {
-		t.Errorf("catching up with a rule that is gone: %d, %v", version, err)
+		t.Errorf("CatchUp of a deleted rule: %d, %v", version, err)
 	}
 }
 
@@ -762,11 +762,11 @@ func TestFromHereOn(t *testing.T) {
 	}
 	if fresh.ID == rent.ID || fresh.Start != rent.Start || fresh.Next != date("2025-04-30") ||
 		!fresh.CreatedAt.Equal(l.env.Now) {
-		t.Errorf("the new rule is %+v", fresh)
+		t.Errorf("new rule = %+v", fresh)
 	}
 	if old := l.read(rent.ID); old.Until != date("2025-03-31") || old.Next != date("2025-03-31") ||
 		old.Version != fresh.Version {
-		t.Errorf("the old rule is %+v", old)
+		t.Errorf("old rule = %+v", old)
 	}
 	l.at("2025-08-01")
 	l.post()
@@ -780,8 +780,8 @@ func TestFromHereOn(t *testing.T) {
 		{"after the end", "2025-04-01", "from_date no_occurrence"},
 		{"no date", "soon", "from_date malformed_date"}, {"nothing", "", "from_date required"},
 	} {
-		if _, err := l.trySplit(rent.ID, test.from, recurrence.Draft{}); faults(err) != test.want {
-			t.Errorf("%s: %s, want %s", test.name, faults(err), test.want)
+		if _, err := l.trySplit(rent.ID, test.from, recurrence.Draft{}); fieldErrors(err) != test.want {
+			t.Errorf("%s: %s, want %s", test.name, fieldErrors(err), test.want)
 		}
 	}
 }
@@ -793,22 +793,23 @@ func TestFromHereOnOnOtherDays(t *testing.T) {
 		from        string
 		preview     string
 	}{
-		{"the same days, another amount: the count goes on", counted(monthly("1", "2025-01-31"), 4),
+		{"the same days, another amount: the count goes on", withCount(monthly("1", "2025-01-31"), 4),
 			recurrence.Draft{Amount: new("2")},
 			"2025-03-01", "2025-03-31 2025-04-30"},
-		{"another interval: what is left of the count", counted(monthly("1", "2025-01-31"), 4),
+		{"another interval: what is left of the count", withCount(monthly("1", "2025-01-31"), 4),
 			recurrence.Draft{Interval: new(2)},
 			"2025-03-01", "2025-03-31 2025-05-31"},
-		{"another count, from here", counted(monthly("1", "2025-01-31"), 4), recurrence.Draft{Count: new(3)},
+		{"another count, from here", withCount(monthly("1", "2025-01-31"), 4), recurrence.Draft{Count: new(3)},
 			"2025-04-01", "2025-04-30 2025-05-31 2025-06-30"},
 		{"weekly", monthly("1", "2025-01-31"), recurrence.Draft{Freq: new("weekly"), Count: new(2)}, "2025-03-04",
 			"2025-03-04 2025-03-11"},
-		{"an end instead of a count", counted(monthly("1", "2025-01-31"), 9), recurrence.Draft{Until: new("2025-04-01")},
+		{"an end instead of a count", withCount(monthly("1", "2025-01-31"), 9), recurrence.Draft{Until: new("2025-04-01")},
 			"2025-03-01", "2025-03-31"},
 		{"from a start of its own", monthly("1", "2025-01-31"),
 			recurrence.Draft{Start: new("2025-05-05"), Until: new("2025-06-30")},
 			"2025-03-01", "2025-05-05 2025-06-05"},
-		{"every other day stays in step", interval(daily("1", "2025-01-01"), 2), recurrence.Draft{Until: new("2025-02-08")},
+		{"every other day stays in step", withInterval(daily("1", "2025-01-01"), 2),
+			recurrence.Draft{Until: new("2025-02-08")},
 			"2025-02-03", "2025-02-04 2025-02-06 2025-02-08"},
 		{"daily fills the days before the old next one", monthly("1", "2025-01-15"),
 			recurrence.Draft{Freq: new("daily"), Count: new(2)},
@@ -852,7 +853,7 @@ func TestFromHereOnOnOtherDays(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := l.preview(fresh.ID, 20); got != test.preview {
-				t.Errorf("the new rule falls on %s, want %s", got, test.preview)
+				t.Errorf("preview of the new rule = %s, want %s", got, test.preview)
 			}
 		})
 	}
@@ -887,7 +888,7 @@ func TestFromHereOnKnowsWhatADeviceWroteAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, want := l.preview(fresh.ID, 2), "2025-03-14 2025-03-15"; got != want {
-		t.Errorf("the new rule falls on %s, want %s", got, want)
+		t.Errorf("preview of the new rule = %s, want %s", got, want)
 	}
 	l.at("2025-03-14")
 	l.post()
@@ -895,12 +896,12 @@ func TestFromHereOnKnowsWhatADeviceWroteAhead(t *testing.T) {
 	l.wantPosted(fresh.ID, "2025-03-14 8.00")
 }
 
-func counted(draft recurrence.Draft, count int) recurrence.Draft {
+func withCount(draft recurrence.Draft, count int) recurrence.Draft {
 	draft.Count = &count
 	return draft
 }
 
-func interval(draft recurrence.Draft, n int) recurrence.Draft {
+func withInterval(draft recurrence.Draft, n int) recurrence.Draft {
 	draft.Interval = &n
 	return draft
 }
@@ -931,7 +932,7 @@ func TestFromHereOnBeforeItWasPosted(t *testing.T) {
 	l.wantPosted(fresh.ID, "2025-03-08 6.00, 2025-03-09 6.00, 2025-03-10 6.00")
 }
 
-// A client may send all fields of a rule with a new amount, although its category was archived since.
+// A client may send all fields of a rule with a new amount, even if its category was archived since.
 func TestARuleKeepsItsCategoryWhereThatWasArchived(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	draft := daily("5", "2025-03-11")
@@ -941,7 +942,7 @@ func TestARuleKeepsItsCategoryWhereThatWasArchived(t *testing.T) {
 	for name, category := range map[string]*string{"not named": nil, "named by its id": new(rule.CategoryID.String())} {
 		changed := l.change(rule.ID, recurrence.Draft{Amount: new(fmt.Sprint(len(name))), CategoryID: category})
 		if changed.CategoryID != rule.CategoryID || changed.Amount.Amount() != fmt.Sprintf("%d.00", len(name)) {
-			t.Errorf("%s: the rule is %+v", name, changed)
+			t.Errorf("%s: rule = %+v", name, changed)
 		}
 	}
 }
@@ -994,15 +995,15 @@ func TestEveryFaultOfADraftIsListed(t *testing.T) {
 		{"4,001 occurrences due at once", daily("1", date("2025-03-10").AddDays(-4000).String()), "start_date too_many_due"},
 	} {
 		_, err := l.tryAdd(test.draft)
-		if !errors.Is(err, expense.ErrInvalid) || test.want != "" && faults(err) != test.want {
-			t.Errorf("%s:\ngot  %s\nwant %s", test.name, faults(err), test.want)
+		if !errors.Is(err, expense.ErrInvalid) || test.want != "" && fieldErrors(err) != test.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", test.name, fieldErrors(err), test.want)
 		}
 	}
 	if _, err := l.tryAdd(daily("1", date("2025-03-10").AddDays(-3999).String())); err != nil {
-		t.Errorf("4,000 occurrences due at once: %v", err)
+		t.Errorf("rule with 4,000 due occurrences: %v", err)
 	}
-	if round := l.post(); round.Posted != 4000 {
-		t.Errorf("4,000 occurrences due at once: a round did %+v", round)
+	if result := l.post(); result.Posted != 4000 {
+		t.Errorf("PostDue with 4,000 due occurrences = %+v", result)
 	}
 }
 
@@ -1012,16 +1013,16 @@ func TestARepeatedRequestAddsNothing(t *testing.T) {
 	draft.ID, draft.Category, draft.Notes = new("0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70"), new("Travel"), new("a note")
 	first, err := l.tryAdd(draft)
 	if err != nil || !first.Created {
-		t.Fatalf("added %+v, %v", first, err)
+		t.Fatalf("Add = %+v, %v", first, err)
 	}
 	l.post()
 	again, err := l.tryAdd(draft)
-	if err != nil || again.Created || again.Rule.Version != first.Rule.Version+1 { // the round moved the cursor
-		t.Errorf("added again: %+v, %v", again, err)
+	if err != nil || again.Created || again.Rule.Version != first.Rule.Version+1 { // posting changed Next
+		t.Errorf("second Add = %+v, %v", again, err)
 	}
 	draft.Notes = new("another")
 	if _, err := l.tryAdd(draft); !errors.Is(err, expense.ErrExists) {
-		t.Errorf("other content under the id: %v", err)
+		t.Errorf("Add of other content with the same id: %v", err)
 	}
 	remove := func() error {
 		return l.update(func(ctx context.Context, tx store.Tx) error {
@@ -1029,13 +1030,13 @@ func TestARepeatedRequestAddsNothing(t *testing.T) {
 		})
 	}
 	if err := errors.Join(remove(), remove()); err != nil {
-		t.Errorf("deleted twice: %v", err)
+		t.Errorf("second Delete: %v", err)
 	}
 	if _, err := l.tryAdd(draft); !errors.Is(err, expense.ErrGone) {
-		t.Errorf("added after a deletion: %v", err)
+		t.Errorf("Add after Delete: %v", err)
 	}
 	if got := len(l.expenses(first.Rule.ID)); got != 2 {
-		t.Errorf("a deleted rule has %d expenses, want the 2 that it posted", got)
+		t.Errorf("a deleted rule has %d expenses, want the 2 posted ones", got)
 	}
 }
 
@@ -1079,7 +1080,7 @@ func TestARepairedCategoryMakesItsRulesDueAtOnce(t *testing.T) {
 			repaired := l.read(rule.ID)
 			if failed.LastError == "" || repaired.LastError != "" || repaired.Failures != 0 || !repaired.RetryAt.IsZero() ||
 				repaired.Version == failed.Version || repaired.Guard != failed.Guard {
-				t.Errorf("the rule failed as %+v and is %+v", failed, repaired)
+				t.Errorf("failed rule = %+v, rule after the category change = %+v", failed, repaired)
 			}
 			if repair != "patched with what is there" {
 				l.post()
@@ -1104,11 +1105,11 @@ func TestALedgerHoldsSoManyRules(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.tryAdd(daily("1", "2025-06-01")); faults(err) != " too_many" {
-		t.Errorf("one rule too many says %v", err)
+	if _, err := l.tryAdd(daily("1", "2025-06-01")); fieldErrors(err) != " too_many" {
+		t.Errorf("Add above the limit: %v", err)
 	}
-	if _, err := l.trySplit(first.ID, "2025-07-01", recurrence.Draft{}); faults(err) != " too_many" {
-		t.Errorf("one split too many says %v", err)
+	if _, err := l.trySplit(first.ID, "2025-07-01", recurrence.Draft{}); fieldErrors(err) != " too_many" {
+		t.Errorf("Split above the limit: %v", err)
 	}
 }
 
@@ -1132,14 +1133,14 @@ func TestStaleVersionsAreRefused(t *testing.T) {
 		"delete": func(ctx context.Context, tx store.Tx) error { return recurrence.Delete(ctx, tx, l.env, rule.ID, old) },
 	} {
 		if err := l.update(fn); !errors.Is(err, expense.ErrStale) {
-			t.Errorf("%s by a stale version: %v", name, err)
+			t.Errorf("%s with a stale version: %v", name, err)
 		}
 	}
 }
 
 func TestThePlanHoldsWhatIsStillToCome(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
-	rent, food := l.add(monthly("800", "2025-01-31")), l.add(interval(daily("5", "2025-03-01"), 10))
+	rent, food := l.add(monthly("800", "2025-01-31")), l.add(withInterval(daily("5", "2025-03-01"), 10))
 	l.post()
 	paused := daily("1", "2025-03-01")
 	paused.Paused = new(true)
@@ -1149,7 +1150,7 @@ func TestThePlanHoldsWhatIsStillToCome(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	// An occurrence that a device added in advance is not upcoming.
+	// An occurrence that a device added in advance is not planned.
 	if err := l.update(func(ctx context.Context, tx store.Tx) error {
 		_, err := expense.Add(ctx, tx, l.env, expense.Draft{
 			ID: expense.OccurrenceID(food.ID, date("2025-03-21")).String(), Amount: "5", Date: "2025-03-21",
@@ -1167,13 +1168,13 @@ func TestThePlanHoldsWhatIsStillToCome(t *testing.T) {
 	}
 	for _, p := range planned {
 		if p.Rule.ID != rent.ID && p.Rule.ID != food.ID {
-			t.Errorf("the plan has a rule %s", p.Rule.ID)
+			t.Errorf("the plan contains rule %s, which has no planned occurrence", p.Rule.ID)
 		}
 		got = append(got, p.Date.String()+" "+p.Rule.Amount.String())
 	}
 	if got, want := strings.Join(got,
 		", "), "2025-03-11 5.00 EUR, 2025-03-31 800.00 EUR, 2025-03-31 5.00 EUR"; got != want {
-		t.Errorf("planned: %s, want %s", got, want)
+		t.Errorf("planned occurrences = %s, want %s", got, want)
 	}
 }
 
@@ -1181,18 +1182,18 @@ func TestDatesAreASet(t *testing.T) {
 	set := recurrence.NewDateSet(date("2025-03-02"), expense.Date{}, date("2025-03-01"), date("2025-03-02"))
 	read, err := recurrence.ParseDateSet(set.String())
 	if err != nil || read != set || set.Len() != 2 || set.String() != "2025-03-01,2025-03-02" {
-		t.Errorf("the set is %v, read back %v, %v", set, read, err)
+		t.Errorf("set = %v, parsed again = %v, %v", set, read, err)
 	}
 	if set.Contains(expense.Date{}) || !set.Contains(date("2025-03-02")) || set.Contains(date("2025-03-03")) {
-		t.Error("the set does not know what it contains")
+		t.Error("Contains is wrong for a date of the set")
 	}
 	if got := set.With(date("2025-02-01")).NotBefore(date("2025-03-01")); got != set {
-		t.Errorf("from March on: %v", got)
+		t.Errorf("dates from March = %v", got)
 	}
 	if got := set.NotBefore(date("2026-01-01")); got != (recurrence.DateSet{}) || got.Len() != 0 {
-		t.Errorf("from 2026 on: %v", got)
+		t.Errorf("dates from 2026 = %v", got)
 	}
 	if _, err := recurrence.ParseDateSet("2025-03-01,"); !errors.Is(err, expense.ErrInvalid) {
-		t.Errorf("a list that ends in a comma: %v", err)
+		t.Errorf("list with a trailing comma: %v", err)
 	}
 }

@@ -1,7 +1,6 @@
 package recurrence_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -12,26 +11,6 @@ import (
 	"github.com/spendwise/spendwise/recurrence"
 )
 
-func Example() {
-	rent := recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: expense.MustDate("2025-01-31")}
-	for date := range rent.Occurrences(expense.MustDate("2025-01-01"), expense.MustDate("2025-05-31")) {
-		fmt.Println(date)
-	}
-	// Output:
-	// 2025-01-31
-	// 2025-02-28
-	// 2025-03-31
-	// 2025-04-30
-	// 2025-05-31
-}
-
-func ExampleRule_NextAfter() {
-	birthday := recurrence.Rule{Freq: recurrence.Yearly, Interval: 1, Start: expense.MustDate("2024-02-29"),
-		OnMissing: recurrence.SkipMonth}
-	fmt.Println(birthday.NextAfter(expense.MustDate("2024-02-29")))
-	// Output: 2028-02-29
-}
-
 const monWedFri = 1<<0 | 1<<2 | 1<<4
 
 func TestOccurrencesComeFromTheAnchor(t *testing.T) {
@@ -39,7 +18,7 @@ func TestOccurrencesComeFromTheAnchor(t *testing.T) {
 		name string
 		rule recurrence.Rule
 		from string
-		want string // the first five from there on
+		want string // the first five occurrences from that date
 	}{
 		{"each day", recurrence.Rule{Freq: recurrence.Daily, Interval: 1, Start: date("2024-02-27")}, "",
 			"2024-02-27 2024-02-28 2024-02-29 2024-03-01 2024-03-02"},
@@ -102,8 +81,8 @@ func TestOccurrencesComeFromTheAnchor(t *testing.T) {
 
 func date(text string) expense.Date { return expense.MustDate(text) }
 
-// falls is the test oracle: it reports whether a day is an occurrence of a rule without an end, by rules R1 and R2.
-func falls(r recurrence.Rule, day expense.Date) bool {
+// isOccurrence is the test oracle. It reports whether a day is an occurrence of a rule without an end.
+func isOccurrence(r recurrence.Rule, day expense.Date) bool {
 	if day.Before(r.Start) {
 		return false
 	}
@@ -139,13 +118,13 @@ func falls(r recurrence.Rule, day expense.Date) bool {
 	return day.Day() == target
 }
 
-// walk returns the occurrences by checking each day.
-func walk(r recurrence.Rule, from, to expense.Date) []expense.Date {
+// occurrencesByDay returns the occurrences of a rule by checking each day.
+func occurrencesByDay(r recurrence.Rule, from, to expense.Date) []expense.Date {
 	var days []expense.Date
 	count := 0
 	for day := r.Start; !day.After(to) && (r.Until.IsZero() || !day.After(r.Until)) &&
 		(r.Count == 0 || count < r.Count); day = day.AddDays(1) {
-		if falls(r, day) {
+		if isOccurrence(r, day) {
 			count++
 			if !day.Before(from) {
 				days = append(days, day)
@@ -155,7 +134,7 @@ func walk(r recurrence.Rule, from, to expense.Date) []expense.Date {
 	return days
 }
 
-// anyDate draws a day from 1900 to 2200. It prefers ends of months and leap days.
+// anyDate draws a day from 1900 to 2200. It prefers the ends of months and leap days.
 func anyDate() *rapid.Generator[expense.Date] {
 	return rapid.Custom(func(t *rapid.T) expense.Date {
 		day := date("1900-01-01").AddDays(rapid.IntRange(0, 109_938).Draw(t, "days since 1900"))
@@ -206,23 +185,23 @@ func TestOccurrencesAreThoseThatADayByDayWalkFinds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := anyRule().Draw(t, "rule")
 		from, to := anyDate().Draw(t, "from"), anyDate().Draw(t, "to")
-		want := walk(r, from, to)
+		want := occurrencesByDay(r, from, to)
 		got := slices.Collect(r.Occurrences(from, to))
 		if !slices.Equal(got, want) {
 			t.Fatalf("got  %v\nwant %v", got, want)
 		}
-		// Repeated calls of NextAfter yield the same dates, from any day on.
+		// Repeated calls of NextAfter return the same dates from any start day.
 		day := from.AddDays(-1)
 		for _, date := range want[:min(len(want), 50)] {
 			if day = r.NextAfter(day); day != date {
-				t.Fatalf("next is %s, want %s", day, date)
+				t.Fatalf("NextAfter = %s, want %s", day, date)
 			}
 		}
 	})
 }
 
-// If months without the day are skipped, Count counts only the occurrences. That includes years such as 1900, which are
-// divisible by a hundred and have no 29 February, and holds for any start of the range.
+// If a rule skips months without its day, Count counts only the existing occurrences. This includes years such as 1900,
+// which have no 29 February. The count does not depend on the start of the range.
 func TestACountIsOfTheDaysThereAre(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := recurrence.Rule{
@@ -233,11 +212,11 @@ func TestACountIsOfTheDaysThereAre(t *testing.T) {
 			OnMissing: recurrence.SkipMonth,
 			Count:     rapid.OneOf(rapid.IntRange(1, 12), rapid.IntRange(1, 120)).Draw(t, "count"),
 		}
-		all := walk(r, expense.Date{}, date("2420-01-01"))
+		all := occurrencesByDay(r, expense.Date{}, date("2420-01-01"))
 		from := all[rapid.IntRange(0, len(all)-1).Draw(t, "from")].AddDays(rapid.IntRange(-40, 40).Draw(t, "beside"))
 		first, _ := slices.BinarySearchFunc(all, from, expense.Date.Compare)
 		if got, want := slices.Collect(r.Occurrences(from, date("2420-01-01"))), all[first:]; !slices.Equal(got, want) {
-			t.Fatalf("from %s got  %v\nwant %v", from, got, want)
+			t.Fatalf("from %s: got  %v\nwant %v", from, got, want)
 		}
 	})
 }
@@ -246,7 +225,7 @@ func TestARuleThatValidateAcceptsHasAnOccurrence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := anyRule().Draw(t, "rule")
 		if first := r.NextAfter(expense.Date{}); (r.Validate() == nil) == first.IsZero() {
-			t.Fatalf("first %s, %v", first, r.Validate())
+			t.Fatalf("first occurrence = %s, Validate: %v", first, r.Validate())
 		}
 	})
 }
@@ -256,7 +235,7 @@ func TestOccurrencesEndWithTheLoop(t *testing.T) {
 	next := date("2024-01-01")
 	for day := range r.Occurrences(expense.Date{}, expense.Date{}) {
 		if day != next {
-			t.Fatalf("got %s, want %s", day, next)
+			t.Fatalf("NextAfter = %s, want %s", day, next)
 		}
 		if day == date("2024-03-01") {
 			break
@@ -264,7 +243,7 @@ func TestOccurrencesEndWithTheLoop(t *testing.T) {
 		next = next.AddDays(1)
 	}
 	if got := r.NextAfter(date("9999-12-31")); !got.IsZero() {
-		t.Errorf("after the calendar's end: %s", got)
+		t.Errorf("NextAfter at the end of the calendar = %s", got)
 	}
 }
 
@@ -288,8 +267,8 @@ func TestOccurrencesAllocateNothingForEachDate(t *testing.T) {
 			}
 			one, few := allocations(date("2000-12-31"))
 			century, many := allocations(date("2099-12-31"))
-			if many < 99*few || one != century { // those of the loop itself
-				t.Errorf("%v allocations for %d dates, %v for %d", one, few, century, many)
+			if many < 99*few || one != century { // the loop itself allocates
+				t.Errorf("%v allocations for %d dates and %v for %d", one, few, century, many)
 			}
 		})
 	}

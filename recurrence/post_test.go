@@ -21,65 +21,26 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// ExamplePost adds a rent with two due occurrences and calls Post twice. The second call has nothing to post.
-func ExamplePost() {
-	ctx, now := context.Background(), time.Date(2025, time.March, 1, 9, 0, 0, 0, time.UTC)
-	st, env := memstore.New(), expense.Env{Now: now}
-	settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: new("Europe/Berlin")})
-	if err == nil {
-		_, err = st.CreateLedger(ctx, "ada", expense.NewInitialLedger("ada", settings, now))
-	}
-	if err == nil {
-		err = st.Update(ctx, "ada", func(tx store.Tx) error {
-			_, err := recurrence.Add(ctx, tx, env, recurrence.Draft{
-				Amount: new("800"), Category: new("Housing"), RRULE: new("FREQ=MONTHLY;BYMONTHDAY=-1"), Start: new("2025-01-01"),
-			})
-			return err
-		})
-	}
-	for range 2 {
-		if err == nil {
-			err = st.Update(ctx, "ada", func(tx store.Tx) error {
-				posting, err := recurrence.Post(ctx, tx, env)
-				fmt.Println("posted", posting.Posted)
-				return err
-			})
-		}
-	}
-	for e, failed := range st.Reader("ada").Expenses(ctx, expense.Query{Sort: expense.OldestFirst}) {
-		err = errors.Join(err, failed)
-		fmt.Println(e.Date, e.Amount)
-	}
-	if err != nil {
-		fmt.Println(err)
-	}
-	// Output:
-	// posted 2
-	// posted 0
-	// 2025-01-31 800.00 EUR
-	// 2025-02-28 800.00 EUR
-}
-
-// A life is the history of a rule in a ledger, with what the test expects of it.
-type life struct {
+// ruleModel is the history of a rule in a ledger, with the state that the test expects.
+type ruleModel struct {
 	*rapid.T
 	store   store.Store
 	env     expense.Env
 	id      uuid.UUID
-	from    expense.Date // the day of the last split
+	from    expense.Date // date of the last split
 	settled expense.Date
-	posted  map[uuid.UUID]expense.Expense // including deleted ones
+	posted  map[uuid.UUID]expense.Expense // includes deleted expenses
 	deleted map[uuid.UUID]bool
 	skipped map[expense.Date]bool
 
-	predicted map[uuid.UUID]bool // added in advance by a device
-	archived  bool               // the category is archived, so nothing can be posted
-	// The latest local date so far; it may go back when the ledger moves to a zone further west.
+	predicted map[uuid.UUID]bool // expenses that a device added in advance
+	archived  bool               // an archived category prevents posting
+	// latest is the latest local date so far. It does not decrease when the ledger moves to a zone further west.
 	latest expense.Date
 }
 
-// today returns the day from which on a change of the rule applies.
-func (l *life) today() expense.Date {
+// today returns the date from which a change of the rule applies.
+func (l *ruleModel) today() expense.Date {
 	settings, err := l.store.Reader(owner).Settings(context.Background())
 	if err != nil {
 		l.Fatal(err)
@@ -90,7 +51,7 @@ func (l *life) today() expense.Date {
 	return l.latest
 }
 
-func (l *life) update(fn func(ctx context.Context, tx store.Tx) error) {
+func (l *ruleModel) update(fn func(ctx context.Context, tx store.Tx) error) {
 	ctx := context.Background()
 	err := l.store.Update(ctx, owner, func(tx store.Tx) error { return fn(ctx, tx) })
 	if err != nil && !errors.Is(err, expense.ErrInvalid) {
@@ -98,7 +59,7 @@ func (l *life) update(fn func(ctx context.Context, tx store.Tx) error) {
 	}
 }
 
-func (l *life) change(draft recurrence.Draft) {
+func (l *ruleModel) change(draft recurrence.Draft) {
 	l.update(func(ctx context.Context, tx store.Tx) error {
 		_, err := recurrence.Change(ctx, tx, l.env, l.id, draft, expense.Precondition{})
 		return err
@@ -106,14 +67,14 @@ func (l *life) change(draft recurrence.Draft) {
 	l.wantUpcoming()
 }
 
-// split changes the rule from a day on, and continues with the new rule.
-func (l *life) split(day expense.Date, draft recurrence.Draft) {
+// split changes the rule from a day on. The model continues with the new rule.
+func (l *ruleModel) split(day expense.Date, draft recurrence.Draft) {
 	l.update(func(ctx context.Context, tx store.Tx) error {
 		fresh, err := recurrence.Split(ctx, tx, l.env, l.id, day.String(), draft, expense.Precondition{})
 		if err == nil {
 			l.id, l.settled = fresh.ID, expense.Date{}
 			if day.After(l.from) {
-				l.from = day // the rule before it goes on up to here
+				l.from = day // the previous rule ends before this date
 			}
 		}
 		return err
@@ -121,8 +82,8 @@ func (l *life) split(day expense.Date, draft recurrence.Draft) {
 	l.wantUpcoming()
 }
 
-// wasPosted reports whether an occurrence was posted by one of the rules.
-func (l *life) wasPosted(day expense.Date) bool {
+// wasPosted reports whether one of the rules has posted the occurrence.
+func (l *ruleModel) wasPosted(day expense.Date) bool {
 	for _, e := range l.posted {
 		if e.Occurrence == day {
 			return true
@@ -132,7 +93,7 @@ func (l *life) wasPosted(day expense.Date) bool {
 }
 
 // predict adds the expense of an upcoming occurrence in advance, as a device does.
-func (l *life) predict(nth int) {
+func (l *ruleModel) predict(nth int) {
 	for i, day := range l.upcoming(nth + 1) {
 		if i == nth {
 			l.update(func(ctx context.Context, tx store.Tx) error {
@@ -149,8 +110,8 @@ func (l *life) predict(nth int) {
 	}
 }
 
-// upcoming returns the next n dates of the preview, from today on.
-func (l *life) upcoming(n int) []expense.Date {
+// upcoming returns the next n dates of the preview, starting today.
+func (l *ruleModel) upcoming(n int) []expense.Date {
 	ctx := context.Background()
 	planned, err := recurrence.Preview(ctx, l.store.Reader(owner), l.env, l.id, recurrence.MaxPreview)
 	if err != nil {
@@ -165,9 +126,9 @@ func (l *life) upcoming(n int) []expense.Date {
 	return dates
 }
 
-// wantUpcoming checks the upcoming dates after a change. They are the occurrences from today and from the last split
-// on, without those that were skipped, posted or deleted in one of the rules.
-func (l *life) wantUpcoming() {
+// wantUpcoming checks the upcoming dates after a change. They are the occurrences from today and from the last split,
+// except skipped, posted and deleted ones.
+func (l *ruleModel) wantUpcoming() {
 	const n = 12
 	ctx := context.Background()
 	rule, err := l.store.Reader(owner).Rule(ctx, l.id)
@@ -198,7 +159,7 @@ func (l *life) wantUpcoming() {
 		}
 	}
 	if got := l.upcoming(n); !slices.Equal(got, want) {
-		l.Fatalf("after an edit on %s the rule, settled to %q, comes on %v, want %v", l.today(), rule.SettledThrough, got,
+		l.Fatalf("after a change on %s with SettledThrough %q the preview = %v, want %v", l.today(), rule.SettledThrough, got,
 			want)
 	}
 }
@@ -213,7 +174,7 @@ func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := &life{
+		l := &ruleModel{
 			T: t, store: memstore.New(), env: expense.Env{Now: time.Date(2025, time.January, 20, 12, 0, 0, 0, time.UTC)},
 			posted: map[uuid.UUID]expense.Expense{}, deleted: map[uuid.UUID]bool{}, skipped: map[expense.Date]bool{},
 			predicted: map[uuid.UUID]bool{},
@@ -321,7 +282,7 @@ func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
 			},
 			"purge": func(t *rapid.T) {
 				if len(l.predicted) > 0 {
-					return // a tombstone is kept for longer than a device may predict
+					return // in production a tombstone outlives any prediction of a device
 				}
 				if err := l.store.Purge(context.Background(), time.Now().Add(time.Hour), time.Now().Add(time.Hour)); err != nil {
 					t.Fatal(err)
@@ -331,19 +292,19 @@ func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
 	})
 }
 
-// post posts what is due and checks that every occurrence from the cursor up to today has its expense. While the
-// category is archived, the cursor must stay.
-func (l *life) post(byHand bool) {
+// post posts all due occurrences and checks that each occurrence from Next to today has an expense. While the category
+// is archived, Next must not pass an occurrence without an expense.
+func (l *ruleModel) post(byHand bool) {
 	ctx := context.Background()
 	before, err := l.store.Reader(owner).Rule(ctx, l.id)
 	if err != nil {
 		l.Fatal(err)
 	}
-	round := jobs.PostDue
+	postDue := jobs.PostDue
 	if byHand {
-		round = jobs.RetryDue
+		postDue = jobs.RetryDue
 	}
-	if _, err := round(ctx, l.store, l.env); err != nil {
+	if _, err := postDue(ctx, l.store, l.env); err != nil {
 		l.Fatal(err)
 	}
 	if l.archived {
@@ -358,13 +319,13 @@ func (l *life) post(byHand bool) {
 			}
 			if known, err := l.store.Reader(owner).KnownExpenseIDs(ctx, expense.OccurrenceID(l.id, day)); err != nil ||
 				len(known) != 1 {
-				l.Fatalf("the cursor passed %s, which could not be posted, %v", day, err)
+				l.Fatalf("Next passed %s, which has no expense, %v", day, err)
 			}
 		}
 		return
 	}
 	if lag, err := jobs.MeasurePostingLag(ctx, l.store, l.env.Now); err != nil || lag != (jobs.PostingLag{}) {
-		l.Fatalf("after a round the lag is %+v, %v", lag, err)
+		l.Fatalf("posting lag after PostDue = %+v, %v; want none", lag, err)
 	}
 	settings, err := l.store.Reader(owner).Settings(ctx)
 	if err != nil {
@@ -381,8 +342,8 @@ func (l *life) post(byHand bool) {
 	}
 }
 
-// check checks the invariants.
-func (l *life) check() {
+// check fails the test if the rule or its posted expenses violate an invariant.
+func (l *ruleModel) check() {
 	ctx := context.Background()
 	rule, err := l.store.Reader(owner).Rule(ctx, l.id)
 	if err != nil {
@@ -403,14 +364,14 @@ func (l *life) check() {
 	}
 	next, err := recurrence.NextDates(ctx, l.store.Reader(owner), l.env, rule)
 	if err != nil || next[0] != first {
-		l.Fatalf("the next date is %q, and the preview begins with %q, %v", next[0], first, err)
+		l.Fatalf("NextDates = %q, but the preview starts with %q, %v", next[0], first, err)
 	}
 	if rule.SettledThrough.Before(l.settled) || !rule.Next.IsZero() && !rule.Next.After(rule.SettledThrough) {
-		l.Fatalf("the cursor is on %q, and what is settled went from %q to %q", rule.Next, l.settled, rule.SettledThrough)
+		l.Fatalf("Next = %q; SettledThrough changed from %q to %q", rule.Next, l.settled, rule.SettledThrough)
 	}
 	l.settled = rule.SettledThrough
 	if rule.Skipped.Contains(rule.Next) {
-		l.Fatalf("the cursor is on %q, skipped are %s", rule.Next, rule.Skipped)
+		l.Fatalf("Next = %q is in Skipped %s", rule.Next, rule.Skipped)
 	}
 	occurrences := map[expense.Date]bool{}
 	for e, err := range l.store.Reader(owner).Expenses(ctx, expense.Query{}) {
@@ -420,28 +381,28 @@ func (l *life) check() {
 		case occurrences[e.Occurrence]:
 			l.Fatalf("%s was posted twice", e.Occurrence)
 		case l.deleted[e.ID]:
-			l.Fatalf("%s came back after it was deleted", e.Occurrence)
+			l.Fatalf("%s was posted again after it was deleted", e.Occurrence)
 		case l.skipped[e.Occurrence]:
 			l.Fatalf("%s was posted after it was skipped", e.Occurrence)
 		case known && before != e:
-			l.Fatalf("what was posted changed from %+v to %+v", before, e)
+			l.Fatalf("posted expense changed from %+v to %+v", before, e)
 		case !known && !l.predicted[e.ID] && e.Occurrence.StartIn(zone.Location()).After(l.env.Now):
-			l.Fatalf("%s was posted at %s, before it began", e.Occurrence, l.env.Now)
+			l.Fatalf("%s was posted at %s, before the day started", e.Occurrence, l.env.Now)
 		case e.ID != expense.OccurrenceID(e.RuleID, e.Occurrence) || e.Date != e.Occurrence:
-			l.Fatalf("an occurrence is %+v", e)
+			l.Fatalf("expense of an occurrence = %+v", e)
 		}
 		occurrences[e.Occurrence], l.posted[e.ID] = true, e
 	}
 }
 
-// panicking has rates that panic for one currency.
-type panicking struct{ rising }
+// panickingRates panics for one currency.
+type panickingRates struct{ risingRates }
 
-func (p panicking) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
+func (p panickingRates) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
 	if from.Code() == "JPY" {
 		panic("no yen")
 	}
-	return p.rising.Rate(from, to, on)
+	return p.risingRates.Rate(from, to, on)
 }
 
 func TestALedgerThatPanicsEndsNoRound(t *testing.T) {
@@ -450,30 +411,30 @@ func TestALedgerThatPanicsEndsNoRound(t *testing.T) {
 	draft.Currency = new("JPY")
 	l.add(draft)
 	l.at("2025-03-10")
-	l.env.Rates = panicking{}
+	l.env.Rates = panickingRates{}
 	if _, err := jobs.PostDue(t.Context(), l.store, l.env); err == nil || !strings.Contains(err.Error(), "no yen") {
-		t.Errorf("the round says %v", err)
+		t.Errorf("PostDue: %v", err)
 	}
-	l.env.Rates = rising{}
-	if round := l.post(); round.Posted != 2 {
-		t.Errorf("the next round did %+v", round)
+	l.env.Rates = risingRates{}
+	if result := l.post(); result.Posted != 2 {
+		t.Errorf("next PostDue = %+v", result)
 	}
 }
 
-// crowded is a store that records how many Updates run at the same time, and fails for one owner.
-type crowded struct {
+// countingStore records how many Updates run at the same time. Update returns an error for the owner in fails.
+type countingStore struct {
 	store.Store
 	fails     expense.OwnerID
 	now, most atomic.Int32
 }
 
-func (c *crowded) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
+func (c *countingStore) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
 	now := c.now.Add(1)
 	defer c.now.Add(-1)
 	for most := c.most.Load(); now > most && !c.most.CompareAndSwap(most, now); most = c.most.Load() {
 	}
 	if owner == c.fails {
-		return errors.New("no ledger for you")
+		return errors.New("update failed")
 	}
 	runtime.Gosched()
 	return c.Store.Update(ctx, owner, fn)
@@ -485,7 +446,7 @@ func TestARoundWorksInFewLedgersAtOnceAndOneThatFailsHoldsUpNoOther(t *testing.T
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := &crowded{Store: l.store, fails: "owner 7"}
+	st := &countingStore{Store: l.store, fails: "owner 7"}
 	var owners []expense.OwnerID
 	for i := range 60 {
 		other := expense.OwnerID(fmt.Sprintf("owner %d", i))
@@ -501,12 +462,12 @@ func TestARoundWorksInFewLedgersAtOnceAndOneThatFailsHoldsUpNoOther(t *testing.T
 			t.Fatal(err)
 		}
 	}
-	round, err := jobs.PostDue(t.Context(), st, l.env)
-	if err == nil || !strings.Contains(err.Error(), "no ledger for you") || round.Posted != 2*59 || round.Ledgers != 59 {
-		t.Errorf("the round did %+v, %v", round, err)
+	result, err := jobs.PostDue(t.Context(), st, l.env)
+	if err == nil || !strings.Contains(err.Error(), "update failed") || result.Posted != 2*59 || result.Ledgers != 59 {
+		t.Errorf("PostDue = %+v, %v", result, err)
 	}
 	if most := st.most.Load(); most > 4 {
-		t.Errorf("a round worked in %d ledgers at once", most)
+		t.Errorf("PostDue updated %d ledgers at the same time, want at most 4", most)
 	}
 	for _, other := range owners {
 		count := 0
@@ -537,18 +498,18 @@ func FuzzParseDates(f *testing.F) {
 		}
 		again, err := recurrence.ParseDateSet(set.String())
 		if err != nil || again != set {
-			t.Fatalf("%q reads as %v, and that as %v, %v", text, set, again, err)
+			t.Fatalf("ParseDateSet(%q) = %v, parsed again = %v, %v", text, set, again, err)
 		}
 		count := 0
 		var last expense.Date
 		for day := range set.All() {
 			if !day.After(last) || !set.Contains(day) {
-				t.Fatalf("%v holds %s after %s", set, day, last)
+				t.Fatalf("%v contains %s after %s", set, day, last)
 			}
 			last, count = day, count+1
 		}
 		if count != set.Len() {
-			t.Fatalf("%v has %d dates, and says %d", set, count, set.Len())
+			t.Fatalf("%v has %d dates, but Len returns %d", set, count, set.Len())
 		}
 	})
 }

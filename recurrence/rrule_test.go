@@ -2,7 +2,6 @@ package recurrence_test
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -12,22 +11,6 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/recurrence"
 )
-
-func ExampleRule_RRULE() {
-	rule := recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: expense.MustDate("2025-01-31")}
-	fmt.Println(rule.RRULE())
-	rule.OnMissing = recurrence.SkipMonth
-	fmt.Println(rule.RRULE())
-	// Output:
-	// RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=BACKWARD
-	// FREQ=MONTHLY
-}
-
-func ExampleParseRRULE() {
-	rule, err := recurrence.ParseRRULE("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR;COUNT=3", expense.MustDate("2025-01-01"))
-	fmt.Println(slices.Collect(rule.Occurrences(expense.Date{}, expense.Date{})), err)
-	// Output: [2025-01-03 2025-01-13 2025-01-17] <nil>
-}
 
 func TestAnRRULEIsReadOrRefusedWithTheReason(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
@@ -81,7 +64,7 @@ func TestAnRRULEIsReadOrRefusedWithTheReason(t *testing.T) {
 		{"FREQ=DAILY;X=" + string(make([]byte, 300)), "rrule too_long"},
 	} {
 		r, err := recurrence.ParseRRULE(test.text, date("2025-01-01"))
-		got := faults(err)
+		got := fieldErrors(err)
 		if err == nil {
 			got = r.RRULE()
 		}
@@ -91,7 +74,7 @@ func TestAnRRULEIsReadOrRefusedWithTheReason(t *testing.T) {
 	}
 }
 
-// RRULE writes SKIP only if a month may lack the day, because not all programs support RFC 7529.
+// RRULE writes SKIP only if a month may lack the day, because some programs do not support RFC 7529.
 func TestAnRRULESaysWhatToDoWithAMissingDayWhereOneMayMiss(t *testing.T) {
 	for _, test := range []struct {
 		rule  recurrence.Rule
@@ -111,7 +94,7 @@ func TestAnRRULESaysWhatToDoWithAMissingDayWhereOneMayMiss(t *testing.T) {
 	} {
 		test.rule.Interval = 1
 		if text := test.rule.RRULE(); strings.Contains(text, "SKIP=BACKWARD") != test.skips {
-			t.Errorf("from %s on, on day %d: %s", test.rule.Start, test.rule.MonthDay, text)
+			t.Errorf("rule from %s on day %d: %s", test.rule.Start, test.rule.MonthDay, text)
 		}
 	}
 }
@@ -147,7 +130,7 @@ func FuzzParseRRULE(f *testing.F) {
 		r, err := recurrence.ParseRRULE(text, start)
 		if err != nil {
 			if !errors.Is(err, expense.ErrInvalid) {
-				t.Fatalf("%v is no fault", err)
+				t.Fatalf("error %v is not an InvalidError", err)
 			}
 			return
 		}

@@ -1,7 +1,6 @@
 package recurrence_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -9,23 +8,12 @@ import (
 	"github.com/spendwise/spendwise/recurrence"
 )
 
-func faults(err error) string {
+func fieldErrors(err error) string {
 	var list []string
-	for _, fault := range expense.InvalidErrors(err) {
-		list = append(list, fault.Field+" "+fault.Code)
+	for _, fieldError := range expense.InvalidErrors(err) {
+		list = append(list, fieldError.Field+" "+fieldError.Code)
 	}
 	return strings.Join(list, ", ")
-}
-
-func ExampleRule_Validate() {
-	err := recurrence.Rule{Freq: recurrence.Daily, MonthDay: 3, Start: expense.MustDate("2025-01-01")}.Validate()
-	for _, fault := range expense.InvalidErrors(err) {
-		fmt.Println(fault)
-	}
-	// Output:
-	// amount: the amount is zero; give a positive amount, or a negative one for a refund
-	// interval: interval 0 is out of range; it is 1 to 1000
-	// month_day: a daily rule has no month_day; leave it out, or set freq to monthly
 }
 
 func TestEveryFaultOfARuleIsListed(t *testing.T) {
@@ -73,8 +61,8 @@ func TestEveryFaultOfARuleIsListed(t *testing.T) {
 			"start_date no_occurrence"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := faults(test.rule.Validate()); got != test.want {
-				t.Errorf("got %q, want %q", got, test.want)
+			if got := fieldErrors(test.rule.Validate()); got != test.want {
+				t.Errorf("field errors = %q, want %q", got, test.want)
 			}
 		})
 	}
@@ -85,10 +73,10 @@ func TestNotesPauseAndCursorAreNotGuarded(t *testing.T) {
 	other := r
 	other.Notes, other.Paused, other.Next, other.Version = "rent", true, date("2025-02-01"), 7
 	if !r.SameGuardedFields(other) {
-		t.Error("notes, pause, cursor and version count as guarded")
+		t.Error("Notes, Paused, Next or Version count as guarded fields")
 	}
 	other.Interval = 2
 	if r.SameGuardedFields(other) {
-		t.Error("the interval does not count as guarded")
+		t.Error("Interval does not count as a guarded field")
 	}
 }

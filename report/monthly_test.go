@@ -23,7 +23,7 @@ import (
 
 const owner expense.OwnerID = "ada"
 
-// rates maps pairs of currencies to a rate for every day.
+// rates maps currency pairs to a rate that applies to every day.
 type rates map[string]string
 
 func (r rates) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
@@ -39,14 +39,14 @@ var env = expense.Env{
 	Rates: rates{"USDEUR": "0.90", "JPYEUR": "0.00612", "CLFEUR": "36.1234"},
 }
 
-// A fataler is a *testing.T, a *testing.B or a *rapid.T.
-type fataler interface {
+// testingT is implemented by *testing.T, *testing.B and *rapid.T.
+type testingT interface {
 	Helper()
 	Fatalf(format string, args ...any)
 }
 
-// newLedger returns a store with one ledger in EUR that has these budgets and expenses.
-func newLedger(t fataler, budgets []budget.Draft, expenses ...expense.Draft) store.Store {
+// newLedger returns a store with one ledger in EUR that contains the budgets and expenses.
+func newLedger(t testingT, budgets []budget.Draft, expenses ...expense.Draft) store.Store {
 	t.Helper()
 	ctx, st := context.Background(), memstore.New()
 	settings, err := expense.NewSettings(expense.SettingsDraft{})
@@ -77,12 +77,12 @@ func newLedger(t fataler, budgets []budget.Draft, expenses ...expense.Draft) sto
 		return nil
 	})
 	if err != nil {
-		t.Fatalf("fill the ledger: %v", err)
+		t.Fatalf("add budgets and expenses: %v", err)
 	}
 	return st
 }
 
-func monthly(t fataler, st store.Store, month string) report.MonthlyReport {
+func monthly(t testingT, st store.Store, month string) report.MonthlyReport {
 	t.Helper()
 	var got report.MonthlyReport
 	err := st.View(context.Background(), owner, func(r store.Reader) (err error) {
@@ -90,7 +90,7 @@ func monthly(t fataler, st store.Store, month string) report.MonthlyReport {
 		return err
 	})
 	if err != nil {
-		t.Fatalf("report of %s: %v", month, err)
+		t.Fatalf("Monthly(%s): %v", month, err)
 	}
 	return got
 }
@@ -158,7 +158,7 @@ a year ago 1899-01 0.00 EUR 0 true [] change 0.00 EUR
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := render(monthly(t, st, test.month)); got != test.want[1:] {
-				t.Errorf("the report is\n%s\nwant\n%s", got, test.want[1:])
+				t.Errorf("report =\n%s\nwant\n%s", got, test.want[1:])
 			}
 		})
 	}
@@ -168,9 +168,9 @@ func TestMonthlyRefusesAMonthWithoutExpensesByRule(t *testing.T) {
 	st := newLedger(t, nil)
 	for _, month := range []expense.Month{expense.MustMonth("0001-01"), expense.MustMonth("1899-12")} {
 		_, err := report.Monthly(t.Context(), st.Reader(owner), env.Now, month)
-		faults := expense.InvalidErrors(err)
-		if len(faults) != 1 || faults[0].Field != "month" {
-			t.Errorf("the report of %q: %v, want a fault of the month", month, err)
+		fieldErrs := expense.InvalidErrors(err)
+		if len(fieldErrs) != 1 || fieldErrs[0].Field != "month" {
+			t.Errorf("Monthly(%q): %v, want a field error of month", month, err)
 		}
 	}
 }
@@ -178,7 +178,7 @@ func TestMonthlyRefusesAMonthWithoutExpensesByRule(t *testing.T) {
 func TestMonthlyOfALedgerThatIsNotThere(t *testing.T) {
 	_, err := report.Monthly(t.Context(), memstore.New().Reader("nobody"), env.Now, expense.MustMonth("2025-05"))
 	if !errors.Is(err, expense.ErrNotFound) {
-		t.Errorf("the report of nobody: %v, want ErrNotFound", err)
+		t.Errorf("Monthly for an owner without a ledger: %v, want ErrNotFound", err)
 	}
 }
 
@@ -204,7 +204,7 @@ func TestSummariseSaysWhenTotalsCannotBe(t *testing.T) {
 	}
 }
 
-// fixedReader is a Reader of a fixed snapshot and fixed totals, which a store might never return.
+// fixedReader is a Reader that returns a fixed snapshot and fixed totals. A store might never return them.
 type fixedReader struct {
 	snapshot budget.Snapshot
 	totals   []expense.Total
@@ -216,31 +216,31 @@ func (r fixedReader) Totals(context.Context, expense.TotalsQuery) ([]expense.Tot
 	return r.totals, nil
 }
 
-// counted counts the calls of a Reader.
-type counted struct {
+// countingReader counts the calls of a Reader.
+type countingReader struct {
 	store.Reader
-	books, totals int
+	snapshots, totals int
 }
 
-func (c *counted) BudgetSnapshot(ctx context.Context) (budget.Snapshot, error) {
-	c.books++
+func (c *countingReader) BudgetSnapshot(ctx context.Context) (budget.Snapshot, error) {
+	c.snapshots++
 	return c.Reader.BudgetSnapshot(ctx)
 }
 
-func (c *counted) Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
+func (c *countingReader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
 	c.totals++
 	return c.Reader.Totals(ctx, query)
 }
 
 func TestMonthlyTakesOneBookAndOneTotals(t *testing.T) {
-	r := &counted{Reader: newLedger(t, nil, expense.Draft{Amount: "5", Date: "2025-05-01"}).Reader(owner)}
-	if _, err := report.Monthly(t.Context(), r, env.Now, expense.MustMonth("2025-05")); err != nil || r.books != 1 ||
+	r := &countingReader{Reader: newLedger(t, nil, expense.Draft{Amount: "5", Date: "2025-05-01"}).Reader(owner)}
+	if _, err := report.Monthly(t.Context(), r, env.Now, expense.MustMonth("2025-05")); err != nil || r.snapshots != 1 ||
 		r.totals != 1 {
-		t.Errorf("Monthly took %d Book and %d Totals, %v", r.books, r.totals, err)
+		t.Errorf("Monthly called BudgetSnapshot %d times and Totals %d times, error %v", r.snapshots, r.totals, err)
 	}
 }
 
-// list holds the sums of the expenses that a filter lists, added one by one.
+// list contains the sums of the expenses that match a filter. They are computed by adding the expenses one by one.
 type list struct {
 	count   int
 	home    int64
@@ -248,12 +248,12 @@ type list struct {
 	pending map[string]int64
 }
 
-func listed(t fataler, st store.Store, filter expense.Filter) list {
+func listed(t testingT, st store.Store, filter expense.Filter) list {
 	t.Helper()
 	l := list{paid: map[string]int64{}, pending: map[string]int64{}}
 	for e, err := range st.Reader(owner).Expenses(context.Background(), expense.Query{Filter: filter}) {
 		if err != nil {
-			t.Fatalf("list: %v", err)
+			t.Fatalf("list expenses: %v", err)
 		}
 		l.count++
 		l.home += e.Home.Minor()
@@ -265,8 +265,8 @@ func listed(t fataler, st store.Store, filter expense.Filter) list {
 	return l
 }
 
-// equals fails the test if sum differs from the list.
-func (l list) equals(t fataler, what string, sum expense.Sum) {
+// equals fails the test if sum differs from the sums of the list.
+func (l list) equals(t testingT, what string, sum expense.Sum) {
 	t.Helper()
 	byCode := func(amounts []expense.Money) map[string]int64 {
 		minor := map[string]int64{}
@@ -277,7 +277,7 @@ func (l list) equals(t fataler, what string, sum expense.Sum) {
 	}
 	if sum.Count != l.count || sum.Home.Minor() != l.home || !maps.Equal(byCode(sum.Paid), l.paid) ||
 		!maps.Equal(byCode(sum.Pending), l.pending) || sum.Complete() != (len(l.pending) == 0) {
-		t.Fatalf("%s is %+v, the list adds up to %+v", what, sum, l)
+		t.Fatalf("sum of %s = %+v, want the sum of the listed expenses %+v", what, sum, l)
 	}
 }
 
@@ -286,12 +286,12 @@ func TestEveryFigureEqualsTheSumOfTheExpenses(t *testing.T) {
 		days := []string{"2025-05-01", "2025-05-31", "2025-04-01", "2025-04-30", "2024-05-31", "2025-06-01"}
 		var drafts []expense.Draft
 		for range rapid.IntRange(0, 30).Draw(t, "expenses") {
-			// EUR and USD have two decimal places, JPY none, CLF four. KWD has three, and no rate.
+			// EUR and USD have two decimals, JPY has none, CLF has four. KWD has three, and no rate.
 			code := rapid.SampledFrom([]string{"EUR", "USD", "JPY", "CLF", "KWD"}).Draw(t, "currency")
 			minor := rapid.Int64Range(-1_000_000, 5_000_000).Filter(func(n int64) bool { return n != 0 }).Draw(t, "minor")
 			amount, err := expense.MoneyFromMinor(minor, expense.MustCurrency(code))
 			if err != nil {
-				t.Fatalf("%v", err)
+				t.Fatalf("add expenses: %v", err)
 			}
 			drafts = append(drafts, expense.Draft{
 				Amount: amount.Amount(), Currency: code,
@@ -304,11 +304,11 @@ func TestEveryFigureEqualsTheSumOfTheExpenses(t *testing.T) {
 		of := func(month expense.Month) expense.Filter { return expense.Filter{Dates: month.Range()} }
 
 		listed(t, st, of(may.Month)).equals(t, "the total", may.Sum)
-		listed(t, st, of(may.Previous.Dates.From.Month())).equals(t, "the month before", may.Previous.Sum)
+		listed(t, st, of(may.Previous.Dates.From.Month())).equals(t, "the previous month", may.Previous.Sum)
 		listed(t, st, of(may.YearAgo.Dates.From.Month())).equals(t, "the month a year ago", may.YearAgo.Sum)
 		for _, other := range []report.Comparison{may.Previous, may.YearAgo} {
 			if other.Change.Minor() != may.Sum.Home.Minor()-other.Sum.Home.Minor() {
-				t.Fatalf("the change from %s to %s is %s", other.Sum.Home, may.Sum.Home, other.Change)
+				t.Fatalf("change from %s to %s = %s", other.Sum.Home, may.Sum.Home, other.Change)
 			}
 		}
 		count, home, shares, positive := 0, int64(0), 0, false
@@ -317,13 +317,13 @@ func TestEveryFigureEqualsTheSumOfTheExpenses(t *testing.T) {
 			filter.Categories = []uuid.UUID{c.ID}
 			listed(t, st, filter).equals(t, c.Name, c.Sum)
 			if c.Sum.Count == 0 || c.Share.IsZero() == (c.Sum.Home.Sign() > 0) {
-				t.Fatalf("%s has the sum %+v and the share %q", c.Name, c.Sum, c.Share)
+				t.Fatalf("category %s: sum = %+v, share = %q", c.Name, c.Sum, c.Share)
 			}
 			count, home, shares = count+c.Sum.Count, home+c.Sum.Home.Minor(), shares+c.Share.BasisPoints()
 			positive = positive || c.Sum.Home.Sign() > 0
 		}
 		if count != may.Sum.Count || home != may.Sum.Home.Minor() || positive && shares != 10000 {
-			t.Fatalf("the categories come to %d expenses, %d minor units, %d hundredths of a percent; the whole is %+v",
+			t.Fatalf("the categories have %d expenses, %d minor units, %d basis points; the total is %+v",
 				count, home, shares, may.Sum)
 		}
 		count, home = 0, 0
@@ -333,60 +333,16 @@ func TestEveryFigureEqualsTheSumOfTheExpenses(t *testing.T) {
 			l := listed(t, st, filter)
 			l.equals(t, c.Paid.String(), c.Sum)
 			if l.paid[c.Paid.Currency().Code()] != c.Paid.Minor() {
-				t.Fatalf("%s was paid, the list adds up to %v", c.Paid, l.paid)
+				t.Fatalf("paid amount = %s, want the sum of the listed expenses %v", c.Paid, l.paid)
 			}
 			count, home = count+c.Sum.Count, home+c.Sum.Home.Minor()
 		}
 		if count != may.Sum.Count || home != may.Sum.Home.Minor() {
-			t.Fatalf("the currencies come to %d expenses of %d minor units; the whole is %+v", count, home, may.Sum)
+			t.Fatalf("the currencies have %d expenses of %d minor units; the total is %+v", count, home, may.Sum)
 		}
 		byAmount := func(a, b report.CategorySpending) int { return cmp.Compare(b.Sum.Home.Minor(), a.Sum.Home.Minor()) }
 		if !slices.IsSortedFunc(may.ByCategory, byAmount) {
-			t.Fatalf("the categories are not in order: %+v", may.ByCategory)
+			t.Fatalf("the categories are not sorted by descending amount: %+v", may.ByCategory)
 		}
 	})
-}
-
-func ExampleMonthly() {
-	ctx := context.Background()
-	st := memstore.New()
-	settings, err := expense.NewSettings(expense.SettingsDraft{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	if _, err := st.CreateLedger(ctx, "ada", expense.NewInitialLedger("ada", settings, env.Now)); err != nil {
-		fmt.Println(err)
-		return
-	}
-	err = st.Update(ctx, "ada", func(tx store.Tx) error {
-		_, err := expense.AddAll(ctx, tx, env,
-			expense.Draft{Amount: "12.50", Category: "Food", Date: "2025-05-02"}.Parse(settings.Home),
-			expense.Draft{Amount: "1000", Currency: "JPY", Category: "Travel", Date: "2025-05-03"}.Parse(settings.Home),
-			expense.Draft{Amount: "3.250", Currency: "KWD", Category: "Travel", Date: "2025-05-04"}.Parse(settings.Home),
-		)
-		return err
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	err = st.View(ctx, "ada", func(r store.Reader) error {
-		may, err := report.Monthly(ctx, r, env.Now, expense.MustMonth("2025-05"))
-		if err != nil {
-			return err
-		}
-		fmt.Println(may.Sum.Home, may.Sum.Complete(), may.Sum.Pending)
-		for _, c := range may.ByCategory {
-			fmt.Println(c.Name, c.Sum.Home, c.Share)
-		}
-		return nil
-	})
-	if err != nil {
-		fmt.Println(err)
-	}
-	// Output:
-	// 18.62 EUR false [3.250 KWD]
-	// Food 12.50 EUR 67.13
-	// Travel 6.12 EUR 32.87
 }

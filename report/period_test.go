@@ -70,7 +70,7 @@ func TestWhatAPeriodIsComparedWith(t *testing.T) {
 				rangeText(summary.Dates), rangeText(summary.Previous.Dates), rangeText(summary.YearAgo.Dates),
 			}
 			if want := []string{test.this, test.previous, test.yearAgo}; !slices.Equal(got, want) {
-				t.Errorf("the periods are %q, want %q", got, want)
+				t.Errorf("periods = %q, want %q", got, want)
 			}
 		})
 	}
@@ -101,14 +101,14 @@ func TestWhichYearIsAtHand(t *testing.T) {
 		now := expense.MustDate(test.now).StartIn(time.UTC).Add(12 * time.Hour)
 		got, err := report.Yearly(t.Context(), st.Reader(owner), now, test.year, test.start)
 		if test.outOfRange {
-			if faults := expense.InvalidErrors(err); len(faults) != 1 || faults[0].Field != "year" {
-				t.Errorf("%+v: %v, want a fault of the year", test, err)
+			if fieldErrs := expense.InvalidErrors(err); len(fieldErrs) != 1 || fieldErrs[0].Field != "year" {
+				t.Errorf("%+v: %v, want a field error of year", test, err)
 			}
 			continue
 		}
 		if err != nil || got.Year != test.wantYear || got.Dates.From.Month().String() != test.first ||
 			len(got.ByMonth) != 12 {
-			t.Errorf("%+v: %d from %s on, %d months, %v", test, got.Year, got.Dates.From, len(got.ByMonth), err)
+			t.Errorf("%+v: year %d from %s, %d months, %v", test, got.Year, got.Dates.From, len(got.ByMonth), err)
 		}
 	}
 }
@@ -124,7 +124,7 @@ func TestTheFiscalYearIsTheLedgers(t *testing.T) {
 	}
 	got, err := report.Yearly(ctx, st.Reader(owner), env.Now, 2024, 0)
 	if err != nil || rangeText(got.Dates) != "2024-04-01..2025-03-31" {
-		t.Errorf("the year is %s, %v", rangeText(got.Dates), err)
+		t.Errorf("dates of the year = %s, %v", rangeText(got.Dates), err)
 	}
 }
 
@@ -134,7 +134,7 @@ func TestDailyAverageIsOfTheDaysSoFar(t *testing.T) {
 		expense.Draft{Amount: "30", Date: "2025-06-05"}, expense.Draft{Amount: "-0.30", Date: "2024-02-05"},
 		expense.Draft{Amount: "700", Date: "2025-05-21"}, expense.Draft{Amount: "7.50", Currency: "KWD", Date: "2025-05-31"})
 	for month, want := range map[string]string{
-		"2025-05": "5.00, 700.00 ahead of 2, complete: false", // 20 days of May, without what is booked for those after
+		"2025-05": "5.00, 700.00 ahead of 2, complete: false", // averages the first 20 days and excludes expenses dated later
 		"2025-03": "1.00, 0.00 ahead of 0, complete: true", "2025-06": "0.00, 30.00 ahead of 1, complete: true",
 		"2025-04": "0.00, 0.00 ahead of 0, complete: true", "2024-02": "-0.01, 0.00 ahead of 0, complete: true",
 	} {
@@ -147,7 +147,7 @@ func TestDailyAverageIsOfTheDaysSoFar(t *testing.T) {
 	}
 	ranged, err := report.Range(t.Context(), st.Reader(owner), env.Now, dates("2025-05-11", "2025-05-20"))
 	if err != nil || ranged.DailyAverage.Amount() != "0.00" || ranged.AfterToday.Count != 0 {
-		t.Errorf("a range that ends today: %+v, %v", ranged, err)
+		t.Errorf("Range that ends today: %+v, %v", ranged, err)
 	}
 }
 
@@ -156,21 +156,21 @@ func TestAYearIsOfTheCalendar(t *testing.T) {
 	for _, test := range []struct {
 		year  int
 		start time.Month
-		last  string // of the years that the refusal names; empty: it is none
+		last  string // last valid year that the error names; empty if no error is expected
 	}{
 		{1899, 0, "9999"}, {1900, 0, ""}, {9999, time.January, ""}, {9999, time.April, "9998"}, {9998, time.April, ""},
 		{10000, time.January, "9999"},
 	} {
 		yearly, err := report.Yearly(t.Context(), st.Reader(owner), env.Now, test.year, test.start)
-		faults := expense.InvalidErrors(err)
+		fieldErrs := expense.InvalidErrors(err)
 		if test.last == "" && (err != nil || len(yearly.ByMonth) != 12) || test.last != "" &&
-			(len(faults) != 1 || !strings.HasSuffix(faults[0].Detail, " to "+test.last)) {
-			t.Errorf("%d from %s on: %v", test.year, test.start, err)
+			(len(fieldErrs) != 1 || !strings.HasSuffix(fieldErrs[0].Detail, " to "+test.last)) {
+			t.Errorf("Yearly(%d) from %s: %v", test.year, test.start, err)
 		}
 	}
 }
 
-// Titles use the digits and the order of the ledger's locale.
+// Titles use the digits and the date order of the ledger's locale.
 func TestTitles(t *testing.T) {
 	in := func(locale string) expense.Settings { return expense.Settings{Locale: locale} }
 	for _, test := range []struct{ locale, year, fiscal, trend string }{
@@ -187,13 +187,13 @@ func TestTitles(t *testing.T) {
 		trend := report.TrendReport{Settings: settings, Dates: dates("2026-01-02", "2026-03-31"),
 			Category: &expense.Category{Name: "Food"}}
 		if got := calendar.Title(format); got != test.year {
-			t.Errorf("%s: the year is %q, want %q", test.locale, got, test.year)
+			t.Errorf("%s: title of the year = %q, want %q", test.locale, got, test.year)
 		}
 		if got := fiscal.Title(format); got != test.fiscal {
-			t.Errorf("%s: the fiscal year is %q, want %q", test.locale, got, test.fiscal)
+			t.Errorf("%s: title of the fiscal year = %q, want %q", test.locale, got, test.fiscal)
 		}
 		if got := trend.Title(format); got != test.trend {
-			t.Errorf("%s: the trend is %q, want %q", test.locale, got, test.trend)
+			t.Errorf("%s: title of the trend = %q, want %q", test.locale, got, test.trend)
 		}
 	}
 }
@@ -214,7 +214,7 @@ func TestALimitOfAPeriodIsThatOfItsMonths(t *testing.T) {
 		{"2025-01-02", "2025-01-31", "0"}, {"2025-01-01", "2025-02-27", "0"},
 	} {
 		if got := limit(test.from, test.to); got != test.want {
-			t.Errorf("from %s to %s the limit is %s, want %s", test.from, test.to, got, test.want)
+			t.Errorf("limit from %s to %s = %s, want %s", test.from, test.to, got, test.want)
 		}
 	}
 }
@@ -241,20 +241,20 @@ func TestRangesAndTrendsThatAreRefused(t *testing.T) {
 	} {
 		_, err := report.Trend(t.Context(), r, test.query)
 		var got []string
-		for _, fault := range expense.InvalidErrors(err) {
-			got = append(got, fault.Field+" "+fault.Code)
+		for _, fieldError := range expense.InvalidErrors(err) {
+			got = append(got, fieldError.Field+" "+fieldError.Code)
 		}
 		if !slices.Equal(got, test.want) {
-			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+			t.Errorf("%s: field errors = %q, want %q", test.name, got, test.want)
 		}
 	}
 	if _, err := report.Trend(t.Context(), r,
 		report.TrendQuery{Dates: dates("1925-01-01", "2024-12-31"), Granularity: expense.ByMonth}); err != nil {
-		t.Errorf("a hundred years: %v", err)
+		t.Errorf("Range of a hundred years: %v", err)
 	}
 	_, err := report.Range(t.Context(), r, env.Now, dates("2025-02-01", "2025-01-31"))
-	if faults := expense.InvalidErrors(err); len(faults) != 1 || faults[0].Field != "date_to" {
-		t.Errorf("a range backwards: %v", err)
+	if fieldErrs := expense.InvalidErrors(err); len(fieldErrs) != 1 || fieldErrs[0].Field != "date_to" {
+		t.Errorf("Range that ends before its start: %v", err)
 	}
 }
 
@@ -282,13 +282,13 @@ func TestATrendHasNoGaps(t *testing.T) {
 			points = append(points, rangeText(point.Dates)+" "+point.Sum.Home.Amount())
 		}
 		if text := strings.Join(points, ", "); text != test.want {
-			t.Errorf("the points are %s, want %s", text, test.want)
+			t.Errorf("points = %s, want %s", text, test.want)
 		}
 	}
 }
 
-// Every figure of a year, a range and a trend equals the sum of the expenses that the same filter lists, with refunds,
-// pending expenses, and currencies with zero, two, three and four decimal places.
+// Every amount of a yearly report, a range report and a trend equals the sum of the expenses that the same filter
+// lists. The data include refunds, pending expenses, and currencies with zero, two, three and four decimals.
 func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		first := expense.MustDate("2024-01-01")
@@ -298,7 +298,7 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 			minor := rapid.Int64Range(-1_000_000, 5_000_000).Filter(func(n int64) bool { return n != 0 }).Draw(t, "minor")
 			amount, err := expense.MoneyFromMinor(minor, expense.MustCurrency(code))
 			if err != nil {
-				t.Fatalf("%v", err)
+				t.Fatalf("add expenses: %v", err)
 			}
 			drafts = append(drafts, expense.Draft{
 				Amount: amount.Amount(), Currency: code,
@@ -316,12 +316,12 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 				ahead.From = today.AddDays(1)
 			}
 			if ahead.From.After(ahead.To) {
-				list{}.equals(t, "what is ahead of a period that is over", s.AfterToday)
+				list{}.equals(t, "the days after today in a past period", s.AfterToday)
 			} else {
-				listed(t, st, in(ahead)).equals(t, "what is ahead", s.AfterToday)
+				listed(t, st, in(ahead)).equals(t, "the days after today", s.AfterToday)
 			}
-			listed(t, st, in(s.Previous.Dates)).equals(t, "the period before", s.Previous.Sum)
-			listed(t, st, in(s.YearAgo.Dates)).equals(t, "a year ago", s.YearAgo.Sum)
+			listed(t, st, in(s.Previous.Dates)).equals(t, "the previous period", s.Previous.Sum)
+			listed(t, st, in(s.YearAgo.Dates)).equals(t, "the period a year ago", s.YearAgo.Sum)
 			shares, positive := 0, false
 			for _, c := range s.ByCategory {
 				filter := in(s.Dates)
@@ -330,7 +330,7 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 				shares, positive = shares+c.Share.BasisPoints(), positive || c.Sum.Home.Sign() > 0
 			}
 			if positive && shares != 100_00 {
-				t.Fatalf("the shares add up to %d hundredths", shares)
+				t.Fatalf("the shares add up to %d basis points", shares)
 			}
 			for _, c := range s.ByCurrency {
 				filter := in(s.Dates)
@@ -340,7 +340,7 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 		}
 		yearly, err := report.Yearly(ctx, r, env.Now, 2025, time.Month(rapid.IntRange(1, 12).Draw(t, "start")))
 		if err != nil {
-			t.Fatalf("yearly: %v", err)
+			t.Fatalf("Yearly: %v", err)
 		}
 		summary(yearly.Summary)
 		for _, month := range yearly.ByMonth {
@@ -350,7 +350,7 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 		span := expense.Range{From: from, To: from.AddDays(rapid.IntRange(0, 400).Draw(t, "days"))}
 		ranged, err := report.Range(ctx, r, env.Now, span)
 		if err != nil {
-			t.Fatalf("range: %v", err)
+			t.Fatalf("Range: %v", err)
 		}
 		summary(ranged.Summary)
 		query := report.TrendQuery{Dates: span,
@@ -359,41 +359,41 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 		if rapid.Bool().Draw(t, "of one category") {
 			food, err := r.CategoryByName(ctx, "Food")
 			if err != nil {
-				t.Fatalf("%v", err)
+				t.Fatalf("read the categories: %v", err)
 			}
 			query.Category, filter.Categories = food.ID, []uuid.UUID{food.ID}
 		}
 		trend, err := report.Trend(ctx, r, query)
 		if err != nil {
-			t.Fatalf("trend: %v", err)
+			t.Fatalf("Trend: %v", err)
 		}
 		listed(t, st, filter).equals(t, "the trend", trend.Sum)
 		next := span.From
 		for _, point := range trend.Points {
 			if point.Dates.From != next || point.Dates.To.Before(next) {
-				t.Fatalf("after %s comes %+v", next, point.Dates)
+				t.Fatalf("the point at %s has the dates %+v", next, point.Dates)
 			}
 			next = point.Dates.To.AddDays(1)
 			filter.Dates = point.Dates
 			listed(t, st, filter).equals(t, "a point", point.Sum)
 		}
 		if next != span.To.AddDays(1) {
-			t.Fatalf("the trend ends before %s, not with %s", next, span.To)
+			t.Fatalf("the trend ends before %s, want an end at %s", next, span.To)
 		}
 		top, err := report.LargestExpenses(ctx, r, span, 3)
 		if err != nil {
-			t.Fatalf("top: %v", err)
+			t.Fatalf("LargestExpenses: %v", err)
 		}
 		for i, e := range top {
 			if e.Home.Sign() <= 0 || !span.Contains(e.Date) || i > 0 && e.Home.Minor() > top[i-1].Home.Minor() {
-				t.Fatalf("the largest are %+v", top)
+				t.Fatalf("largest expenses = %+v", top)
 			}
 		}
 	})
 }
 
-// Totals equal the sums of the expenses: after any sequence of additions, changes, merges, conversions, new home
-// currencies and deletions, the yearly report equals the list.
+// Totals equal the sums of the expenses. The test applies a random sequence of additions, changes, merges, conversions,
+// new home currencies and deletions, and compares the yearly report with the listed expenses.
 func TestReportsDoNotDrift(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx, st := context.Background(), newLedger(t,
@@ -444,14 +444,14 @@ func TestReportsDoNotDrift(t *testing.T) {
 				}
 			})
 			if err != nil {
-				t.Fatalf("a step: %v", err)
+				t.Fatalf("update: %v", err)
 			}
 			if _, err := jobs.RaiseAlerts(ctx, st, owner, now.Now); err != nil {
-				t.Fatalf("alerts: %v", err)
+				t.Fatalf("raise alerts: %v", err)
 			}
 			yearly, err := report.Yearly(ctx, st.Reader(owner), now.Now, 2025, 0)
 			if err != nil {
-				t.Fatalf("yearly: %v", err)
+				t.Fatalf("Yearly: %v", err)
 			}
 			listed(t, st, expense.Filter{Dates: yearly.Dates}).equals(t, "the year", yearly.Sum)
 			for _, c := range yearly.ByCategory {
@@ -460,17 +460,17 @@ func TestReportsDoNotDrift(t *testing.T) {
 			months, err := budget.History(ctx, st.Reader(owner), now.Now, expense.MustMonth("2025-01"),
 				expense.MustMonth("2025-05"))
 			if err != nil {
-				t.Fatalf("history: %v", err)
+				t.Fatalf("History: %v", err)
 			}
 			ranged, err := report.Range(ctx, st.Reader(owner), now.Now, dates("2024-12-15", "2025-05-15"))
 			if err != nil {
-				t.Fatalf("range: %v", err)
+				t.Fatalf("Range: %v", err)
 			}
 			listed(t, st, expense.Filter{Dates: ranged.Dates}).equals(t, "the range", ranged.Sum)
 			trend, err := report.Trend(ctx, st.Reader(owner),
 				report.TrendQuery{Dates: ranged.Dates, Granularity: expense.ByWeek})
 			if err != nil {
-				t.Fatalf("trend: %v", err)
+				t.Fatalf("Trend: %v", err)
 			}
 			for _, point := range trend.Points {
 				listed(t, st, expense.Filter{Dates: point.Dates}).equals(t, "a week", point.Sum)
@@ -479,7 +479,7 @@ func TestReportsDoNotDrift(t *testing.T) {
 				for _, p := range month.All() {
 					if home := month.Total.Spent.Home.Currency(); p.Limit.Currency() != home || p.Carried.Currency() != home ||
 						p.Remaining.Currency() != home {
-						t.Fatalf("at home in %s the budget is %+v", home, p)
+						t.Fatalf("with the home currency %s the budget is %+v", home, p)
 					}
 				}
 				listed(t, st, expense.Filter{Dates: month.Month.Range()}).equals(t, "the whole ledger's budget", month.Total.Spent)
@@ -490,30 +490,4 @@ func TestReportsDoNotDrift(t *testing.T) {
 			}
 		}
 	})
-}
-
-func ExampleYearly() {
-	ctx, st := context.Background(), memstore.New()
-	settings, err := expense.NewSettings(expense.SettingsDraft{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	if _, err := st.CreateLedger(ctx, "ada", expense.NewInitialLedger("ada", settings, env.Now)); err != nil {
-		fmt.Println(err)
-		return
-	}
-	err = st.Update(ctx, "ada", func(tx store.Tx) error {
-		_, err := expense.AddAll(ctx, tx, env,
-			expense.Draft{Amount: "12.50", Date: "2025-05-02"}.Parse(settings.Home), expense.Draft{Amount: "30",
-				Date: "2024-05-03"}.Parse(settings.Home))
-		return err
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	year, err := report.Yearly(ctx, st.Reader("ada"), env.Now, 2025, 0)
-	fmt.Println(year.Sum.Home, year.Previous.Change, year.ByMonth[4].Sum.Home, err)
-	// Output: 12.50 EUR -17.50 EUR 12.50 EUR <nil>
 }

@@ -1,7 +1,6 @@
 package report_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -53,27 +52,22 @@ func TestSharesAddUpToTheWhole(t *testing.T) {
 		shares := report.Shares(weights)
 		for i, share := range shares {
 			if share.IsZero() == (weights[i] > 0) {
-				t.Fatalf("the weight %d has the share %q", weights[i], share)
+				t.Fatalf("share of the weight %d = %q", weights[i], share)
 			}
 			sum += share.BasisPoints()
 			whole += max(weights[i], 0)
 		}
 		if whole > 0 && sum != 10000 {
-			t.Fatalf("the shares of %v add up to %d hundredths of a percent", weights, sum)
+			t.Fatalf("the shares of %v add up to %d basis points, want 10000", weights, sum)
 		}
 		for i, share := range shares {
-			// No share differs from the exact one by a basis point or more.
+			// Each share differs from the exact one by less than a basis point.
 			if off := int64(share.BasisPoints())*whole - max(weights[i], 0)*10000; whole > 0 && max(off, -off) >= whole {
-				t.Fatalf("the share of %d in %d is %s", weights[i], whole, share)
+				t.Fatalf("share of %d in %d = %s", weights[i], whole, share)
 			}
 		}
 		if again := report.Shares(weights); !slices.Equal(again, shares) {
-			t.Fatalf("%v and then %v", shares, again)
+			t.Fatalf("first call = %v, second call = %v", shares, again)
 		}
 	})
-}
-
-func ExampleShares() {
-	fmt.Println(report.Shares([]int64{100, 100, 100, -50}))
-	// Output: [33.34 33.33 33.33 ]
 }

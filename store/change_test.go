@@ -12,28 +12,28 @@ import (
 
 var noon = time.Date(2026, time.March, 31, 12, 0, 0, 0, time.UTC)
 
-// TestALedgerKnowsWhichVersionsOnlyALostHistoryHad plays a ledger that is written to and restored, from its latest
-// backup or an earlier one, and holds what its state says of each version against what was handed out.
+// TestALedgerKnowsWhichVersionsOnlyALostHistoryHad writes to a ledger and restores it from its latest backup or an
+// earlier one. It compares Discarded with the versions that the current history has assigned.
 func TestALedgerKnowsWhichVersionsOnlyALostHistoryHad(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := noon
 		type history struct {
-			state store.State
-			had   []expense.Version // what its Updates took
+			state    store.State
+			assigned []expense.Version // versions that its Updates assigned
 		}
-		ledger := history{state: store.State{Epoch: 1, Version: 1}, had: []expense.Version{1}}
+		ledger := history{state: store.State{Epoch: 1, Version: 1}, assigned: []expense.Version{1}}
 		backups := []history{ledger}
-		handed := map[expense.Version]bool{1: true} // by any history
+		assignedByAny := map[expense.Version]bool{1: true} // versions that any history assigned
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(2, 100_000).Draw(t, "seconds")) * time.Second)
 			switch rapid.SampledFrom([]string{"write", "write", "back up", "restore", "begin an epoch"}).Draw(t, "step") {
 			case "write":
 				ledger.state.Version++
-				if handed[ledger.state.Version] {
-					t.Fatalf("version %d is handed out again", ledger.state.Version)
+				if assignedByAny[ledger.state.Version] {
+					t.Fatalf("version %d is assigned twice", ledger.state.Version)
 				}
-				handed[ledger.state.Version] = true
-				ledger.had = append(ledger.had[:len(ledger.had):len(ledger.had)], ledger.state.Version)
+				assignedByAny[ledger.state.Version] = true
+				ledger.assigned = append(ledger.assigned[:len(ledger.assigned):len(ledger.assigned)], ledger.state.Version)
 			case "back up":
 				backups = append(backups, ledger)
 			case "restore":
@@ -44,16 +44,17 @@ func TestALedgerKnowsWhichVersionsOnlyALostHistoryHad(t *testing.T) {
 				ledger.state = before.NextEpoch(now)
 				if ledger.state.Epoch == before.Epoch || ledger.state.Version < before.Version+store.EpochStep ||
 					ledger.state.Version >= 1<<53 {
-					t.Fatalf("after %+v comes %+v", before, ledger.state)
+					t.Fatalf("NextEpoch of %+v = %+v", before, ledger.state)
 				}
 			}
-			ours := map[expense.Version]bool{}
-			for _, version := range ledger.had {
-				ours[version] = true
+			current := map[expense.Version]bool{}
+			for _, version := range ledger.assigned {
+				current[version] = true
 			}
-			for version := range handed {
-				if got := ledger.state.Discarded.Contains(version); version <= ledger.state.Version && got == ours[version] {
-					t.Fatalf("version %d: lost is %t in %+v, which had %v", version, got, ledger.state, ledger.had)
+			for version := range assignedByAny {
+				if got := ledger.state.Discarded.Contains(version); version <= ledger.state.Version && got == current[version] {
+					t.Fatalf("version %d: Discarded.Contains = %t in %+v; the history assigned %v",
+						version, got, ledger.state, ledger.assigned)
 				}
 			}
 		}
@@ -65,18 +66,18 @@ func TestAClockThatGoesWrongDoesNotTakeALedgerBack(t *testing.T) {
 	back := ahead.NextEpoch(noon)
 	if back.Version != ahead.Version+store.EpochStep || !back.Discarded.Contains(back.Version) ||
 		back.Discarded.Contains(7) || back.Discarded.Contains(back.Version+1) {
-		t.Errorf("after %+v comes %+v", ahead, back)
+		t.Errorf("NextEpoch of %+v = %+v", ahead, back)
 	}
 	if first := (store.State{Version: 7}).NextEpoch(time.Unix(0, 0)); first.Version != 7+store.EpochStep ||
 		first.Discarded != "8-1000007" {
-		t.Errorf("in 1970 an epoch begins with %+v", first)
+		t.Errorf("NextEpoch at the Unix epoch = %+v", first)
 	}
 }
 
 func TestVersionsThatCannotBeReadHaveNone(t *testing.T) {
 	for _, text := range []store.VersionRanges{"", "-", "a-b", "5", "5-x"} {
 		if text.Contains(5) {
-			t.Errorf("%q has 5", text)
+			t.Errorf("VersionRanges %q contains 5", text)
 		}
 	}
 }

@@ -26,7 +26,7 @@ import (
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
-// engines are the stores that a backup goes into and comes out of.
+// engines are the stores that the tests back up and restore.
 var engines = []struct {
 	name string
 	open func(t testing.TB) store.Store
@@ -34,15 +34,15 @@ var engines = []struct {
 	{"memstore", func(testing.TB) store.Store { return memstore.New() }},
 	{"sqlite", func(t testing.TB) store.Store {
 		st, err := sqlite.Open(t.Context(), t.TempDir()+"/ledger.db")
-		return opened(t, st, err)
+		return migrated(t, st, err)
 	}},
 	{"postgres", func(t testing.TB) store.Store {
 		st, err := postgres.Open(t.Context(), pgtest.New(t))
-		return opened(t, st, err)
+		return migrated(t, st, err)
 	}},
 }
 
-func opened[S interface {
+func migrated[S interface {
 	store.Store
 	Migrate(ctx context.Context) error
 }](t testing.TB, st S, err error) store.Store {
@@ -61,13 +61,13 @@ func opened[S interface {
 	return st
 }
 
-// backupTime is when the tests' ledgers are written.
+// backupTime is the time at which the tests create their ledgers.
 var backupTime = time.Date(2026, 3, 8, 12, 30, 0, 123456000, time.UTC)
 
-// someRates knows a few prices of every day.
-type someRates struct{}
+// fixedRates has the same rates for every day.
+type fixedRates struct{}
 
-func (someRates) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
+func (fixedRates) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
 	value, ok := map[string]string{"USD/EUR": "0.923456", "JPY/EUR": "0.0061234567890123", "EUR/USD": "1.0829",
 		"JPY/USD": "0.00663"}[from.Code()+"/"+to.Code()]
 	if !ok {
@@ -76,17 +76,17 @@ func (someRates) Rate(from, to expense.Currency, on expense.Date) (expense.Rate,
 	return expense.Rate{Value: expense.MustFactor(value), Date: on, Source: "ecb"}, true
 }
 
-var backupEnv = expense.Env{Now: backupTime, Rates: someRates{}}
+var backupEnv = expense.Env{Now: backupTime, Rates: fixedRates{}}
 
-// A failer is a test, a benchmark, or a property under test.
-type failer interface {
+// testingT is implemented by *testing.T, *testing.B and *rapid.T.
+type testingT interface {
 	Helper()
 	Fatal(args ...any)
 	Fatalf(format string, args ...any)
 }
 
-// newLedger makes an empty ledger.
-func newLedger(t failer, st store.Store, owner expense.OwnerID) {
+// newLedger creates a ledger with starter data.
+func newLedger(t testingT, st store.Store, owner expense.OwnerID) {
 	t.Helper()
 	settings, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
@@ -98,7 +98,7 @@ func newLedger(t failer, st store.Store, owner expense.OwnerID) {
 	}
 }
 
-func backupOf(t failer, st store.Store, owner expense.OwnerID) string {
+func backupOf(t testingT, st store.Store, owner expense.OwnerID) string {
 	t.Helper()
 	var buf bytes.Buffer
 	err := st.View(context.Background(), owner, func(r store.Reader) error {
@@ -114,11 +114,11 @@ func restore(st store.Store, owner expense.OwnerID, file string) (backup.Counts,
 	return backup.Restore(context.Background(), st, owner, backupEnv, strings.NewReader(file), backup.RestoreOptions{})
 }
 
-// hostile are texts that a format may trip over.
-var hostile = exporttest.HostileTexts()
+// specialTexts are texts that an encoding might handle incorrectly.
+var specialTexts = exporttest.HostileTexts()
 
-// fill does random things to a ledger, through the use cases where there is one.
-func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
+// addRandomRows adds random rows to a ledger. It calls the use cases where they exist.
+func addRandomRows(t *rapid.T, st store.Store, owner expense.OwnerID) {
 	ctx := context.Background()
 	do := func(fn func(tx store.Tx) error) {
 		t.Helper()
@@ -136,7 +136,7 @@ func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
 		return list
 	}
 	category := func() expense.Category { return rapid.SampledFrom(categories()).Draw(t, "category") }
-	text := rapid.SampledFrom(hostile)
+	text := rapid.SampledFrom(specialTexts)
 	month := func() string {
 		return expense.MustMonth("2025-06").Add(rapid.IntRange(0, 12).Draw(t, "month")).String()
 	}
@@ -225,7 +225,7 @@ func fill(t *rapid.T, st store.Store, owner expense.OwnerID) {
 				Start: expense.MustDate("2026-01-31"), Paused: rapid.Bool().Draw(t, "paused"), CreatedAt: backupTime,
 				UpdatedAt: backupTime,
 			}
-			switch rule.Freq { //nolint:exhaustive // the others have no more to say.
+			switch rule.Freq { //nolint:exhaustive // the other frequencies have no further fields
 			case recurrence.Weekly:
 				rule.Weekdays = recurrence.Weekdays(rapid.IntRange(0, 127).Draw(t, "weekdays"))
 			case recurrence.Monthly:
@@ -262,10 +262,10 @@ func TestWhatIsBackedUpIsRestored(t *testing.T) {
 				n++
 				owner := expense.OwnerID(fmt.Sprint("owner ", n))
 				newLedger(t, source, owner)
-				fill(t, source, owner)
+				addRandomRows(t, source, owner)
 				file := backupOf(t, source, owner)
 				for i, target := range targets {
-					// The same owner's starter categories have the same ids, another owner's have not.
+					// The ids of starter categories depend on the owner.
 					owner := expense.OwnerID(fmt.Sprint(from.name, " owner ", n))
 					if n%2 == 0 {
 						owner = expense.OwnerID(fmt.Sprint("owner ", n))
@@ -275,10 +275,10 @@ func TestWhatIsBackedUpIsRestored(t *testing.T) {
 					}
 					newLedger(t, target, owner)
 					if _, err := restore(target, owner, file); err != nil {
-						t.Fatalf("into %s: %v\n%s", engines[i].name, err, file)
+						t.Fatalf("restore into %s: %v\n%s", engines[i].name, err, file)
 					}
 					if again := backupOf(t, target, owner); again != file {
-						t.Fatalf("into %s:\n%s\nwant:\n%s", engines[i].name, again, file)
+						t.Fatalf("backup after the restore into %s:\n%s\nwant:\n%s", engines[i].name, again, file)
 					}
 					sameTotals(t, source, expense.OwnerID(fmt.Sprint("owner ", n)), target, owner)
 				}
@@ -287,19 +287,19 @@ func TestWhatIsBackedUpIsRestored(t *testing.T) {
 	}
 }
 
-func sameTotals(t failer, a store.Store, ownerA expense.OwnerID, b store.Store, ownerB expense.OwnerID) {
+func sameTotals(t testingT, a store.Store, ownerA expense.OwnerID, b store.Store, ownerB expense.OwnerID) {
 	t.Helper()
 	query := expense.TotalsQuery{Ranges: []expense.Range{{},
 		{From: expense.MustDate("2025-12-15"), To: expense.MustDate("2026-02-20")}}, Granularity: expense.ByMonth}
 	totalsA, errA := a.Reader(ownerA).Totals(context.Background(), query)
 	totalsB, errB := b.Reader(ownerB).Totals(context.Background(), query)
 	if errA != nil || errB != nil || !slices.Equal(totalsA, totalsB) {
-		t.Fatalf("%v %v\n%v\n%v", errA, errB, totalsA, totalsB)
+		t.Fatalf("totals differ: errors %v and %v\n%v\n%v", errA, errB, totalsA, totalsB)
 	}
 }
 
-// TestABackupHoldsEveryMember fails when a row gets a member of which nobody has said whether a backup holds it: what
-// counts the changes of one ledger stays with it, everything else is restored.
+// TestABackupHoldsEveryMember fails if a row type gets a new field. A developer must then decide whether a backup
+// contains the field. Fields with a minus sign count changes of one ledger and are not backed up.
 func TestABackupHoldsEveryMember(t *testing.T) {
 	for _, test := range []struct {
 		row  any
@@ -325,7 +325,7 @@ func TestABackupHoldsEveryMember(t *testing.T) {
 		}
 		want := strings.ReplaceAll(test.want, "-", "")
 		if got := strings.Join(names, " "); got != want {
-			t.Errorf("%v has the members %s, but export/backup.go was written for %s: put the new one into the backup, and here",
+			t.Errorf("%v has the fields %s, but package backup expects %s; add the new field to the backup and to this test",
 				kind, got, want)
 		}
 	}

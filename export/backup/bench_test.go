@@ -26,14 +26,14 @@ import (
 
 var million = flag.Bool("million", false, "export a ledger of a million expenses out of SQLite")
 
-// expenseLine is the line of an expense in a backup: it has no version.
+// expenseLine is the line of an expense in a backup, without a version.
 type expenseLine struct {
 	Type string `json:"type"`
 	wire.Expense
 	Version *int `json:"version,omitempty"`
 }
 
-// backupOfMany writes a backup of n expenses: to a file, so that it is no part of the heap.
+// backupOfMany writes a backup of n expenses to a file, so that the heap does not contain it.
 func backupOfMany(t testing.TB, n int) *os.File {
 	t.Helper()
 	const id = "11111111-1111-4111-8111-111111111111"
@@ -63,15 +63,15 @@ func backupOfMany(t testing.TB, n int) *os.File {
 	}
 	_, _ = fmt.Fprintf(file, `{"type":"end","counts":{"categories":1,"recurrences":0,"budgets":0,"alerts":0,`+
 		`"expenses":%d},"sha256":"%x"}`+"\n", n, sum.Sum(nil))
-	// What could not be written shows here.
+	// Flush returns the errors of earlier writes.
 	if err := file.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	return disk
 }
 
-// rewound returns the file from its start on.
-func rewound(t testing.TB, file *os.File) io.ReadSeeker {
+// rewind returns file at offset 0.
+func rewind(t testing.TB, file *os.File) io.ReadSeeker {
 	t.Helper()
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func BenchmarkRestore(b *testing.B) {
 				i++
 				owner := expense.OwnerID(fmt.Sprint("owner ", i))
 				newLedger(b, st, owner)
-				if _, err := backup.Restore(b.Context(), st, owner, backupEnv, rewound(b, file),
+				if _, err := backup.Restore(b.Context(), st, owner, backupEnv, rewind(b, file),
 					backup.RestoreOptions{}); err != nil {
 					b.Fatal(err)
 				}
@@ -100,7 +100,7 @@ func BenchmarkRestore(b *testing.B) {
 	}
 }
 
-// BenchmarkExport measures exports out of a store: 100,000 rows, or with -million ten times as many.
+// BenchmarkExport measures exports from a store with 100,000 rows. The flag -million uses ten times as many.
 func BenchmarkExport(b *testing.B) {
 	n := 100_000
 	if *million {
@@ -112,7 +112,7 @@ func BenchmarkExport(b *testing.B) {
 			st := engine.open(b)
 			newLedger(b, st, "ada")
 			start := time.Now()
-			if _, err := backup.Restore(b.Context(), st, "ada", backupEnv, rewound(b, file),
+			if _, err := backup.Restore(b.Context(), st, "ada", backupEnv, rewind(b, file),
 				backup.RestoreOptions{}); err != nil {
 				b.Fatal(err)
 			}

@@ -17,8 +17,8 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// aBackup is one of a ledger with something of everything: a merged category's budget too.
-func aBackup(t testing.TB) string {
+// completeBackup returns a backup that contains rows of every type, including the budget of a merged category.
+func completeBackup(t testing.TB) string {
 	t.Helper()
 	st := memstore.New()
 	newLedger(t, st, "source")
@@ -42,7 +42,7 @@ func aBackup(t testing.TB) string {
 		}
 		for i, code := range []string{"EUR", "USD", "KWD"} {
 			draft := expense.Draft{Amount: "12.50", Currency: code, Date: "2026-03-01", Category: "Travel",
-				Notes: new(hostile[i])}
+				Notes: new(specialTexts[i])}
 			if _, err := expense.Add(ctx, tx, backupEnv, draft); err != nil {
 				return err
 			}
@@ -50,7 +50,7 @@ func aBackup(t testing.TB) string {
 		if _, err := expense.MergeCategories(ctx, tx, backupEnv, names["Travel"].ID, names["Food"].ID); err != nil {
 			return err
 		}
-		// Another category of the name that the merged one had.
+		// This category has the name that the merged category had.
 		_, err := expense.AddCategory(ctx, tx, backupEnv, expense.CategoryDraft{Name: "Travel"})
 		return err
 	})
@@ -61,7 +61,7 @@ func aBackup(t testing.TB) string {
 }
 
 func TestAMergedCategorysBudgetComesBack(t *testing.T) {
-	file := aBackup(t)
+	file := completeBackup(t)
 	if !strings.Contains(file, `"label":"Travel"`) {
 		t.Fatal(file)
 	}
@@ -71,17 +71,17 @@ func TestAMergedCategorysBudgetComesBack(t *testing.T) {
 			newLedger(t, st, "target")
 			got, err := restore(st, "target", file)
 			if want := (backup.Counts{Categories: 10, Budgets: 2, Expenses: 3}); err != nil || got != want {
-				t.Fatalf("%+v, %v; want %+v", got, err, want)
+				t.Fatalf("restore = %+v, %v; want %+v", got, err, want)
 			}
 			if again := backupOf(t, st, "target"); again != file {
-				t.Errorf("%s\nwant\n%s", again, file)
+				t.Errorf("backup after the restore:\n%s\nwant\n%s", again, file)
 			}
 		})
 	}
 }
 
 func TestABrokenBackupRestoresNothing(t *testing.T) {
-	file := aBackup(t)
+	file := completeBackup(t)
 	lines := strings.SplitAfter(strings.TrimSuffix(file, "\n"), "\n")
 	last := len(lines) - 1
 	place := func(part string) int {
@@ -90,14 +90,14 @@ func TestABrokenBackupRestoresNothing(t *testing.T) {
 				return i
 			}
 		}
-		t.Fatalf("no line has %s", part)
+		t.Fatalf("no line contains %s", part)
 		return 0
 	}
 	replaced := func(at int, old, with string) string {
 		changed := append([]string(nil), lines...)
 		changed[at] = strings.Replace(changed[at], old, with, 1)
 		if changed[at] == lines[at] {
-			t.Fatalf("line %d has no %s: %s", at+1, old, lines[at])
+			t.Fatalf("line %d does not contain %s: %s", at+1, old, lines[at])
 		}
 		return strings.Join(changed, "")
 	}
@@ -160,7 +160,7 @@ func TestABrokenBackupRestoresNothing(t *testing.T) {
 			want := fmt.Sprintf("line %d:", test.line)
 			if !errors.Is(err, expense.ErrInvalid) || !strings.Contains(err.Error(), want) ||
 				!strings.Contains(err.Error(), test.part) {
-				t.Errorf("got %v, want %s … %s", err, want, test.part)
+				t.Errorf("restore: %v, want an error with %s and %s", err, want, test.part)
 			}
 			if after := backupOf(t, st, "target"); after != before {
 				t.Errorf("the ledger has changed:\n%s", after)
@@ -170,20 +170,20 @@ func TestABrokenBackupRestoresNothing(t *testing.T) {
 }
 
 func TestABackupThatIsCutOffAnywhereRestoresNothing(t *testing.T) {
-	file := aBackup(t)
+	file := completeBackup(t)
 	st := memstore.New()
 	newLedger(t, st, "target")
 	before := backupOf(t, st, "target")
 	rapid.Check(t, func(t *rapid.T) {
-		cut := rapid.IntRange(0, len(file)-2).Draw(t, "cut") // the last line's end may be missing
+		cut := rapid.IntRange(0, len(file)-2).Draw(t, "cut") // the last line break is optional
 		_, err := restore(st, "target", file[:cut])
 		line := strings.Count(file[:cut], "\n") + 1
 		if file[cut] == '\n' {
-			line++ // a line may end with the file
+			line++ // the end of the file also ends a line
 		}
 		want := fmt.Sprintf("line %d:", line)
 		if !errors.Is(err, expense.ErrInvalid) || !strings.Contains(err.Error(), want) {
-			t.Fatalf("cut at %d: got %v, want %s", cut, err, want)
+			t.Fatalf("restore of the first %d bytes: %v, want %s", cut, err, want)
 		}
 	})
 	if after := backupOf(t, st, "target"); after != before {
@@ -191,26 +191,26 @@ func TestABackupThatIsCutOffAnywhereRestoresNothing(t *testing.T) {
 	}
 }
 
-// sealed gives a backup that was changed on purpose the sum that it has now.
-func sealed(file string) string {
+// withChecksum returns a changed backup with a valid checksum.
+func withChecksum(file string) string {
 	at := strings.LastIndex(file, `{"type":"end"`)
 	body, end := file[:at], file[at:]
 	from := strings.Index(end, `"sha256":"`) + len(`"sha256":"`)
 	return body + end[:from] + fmt.Sprintf("%x", sha256.Sum256([]byte(body))) + end[from+64:]
 }
 
-// TestNoByteOfABackupCanChangeUnseen flips bits anywhere in a file: it restores nothing, also where the line still
-// reads well.
+// TestNoByteOfABackupCanChangeUnseen changes bits of a random byte. The restore must write nothing, even if the changed
+// line is valid JSON.
 func TestNoByteOfABackupCanChangeUnseen(t *testing.T) {
-	file, st := aBackup(t), memstore.New()
+	file, st := completeBackup(t), memstore.New()
 	newLedger(t, st, "target")
 	before := backupOf(t, st, "target")
 	rapid.Check(t, func(t *rapid.T) {
-		spoiled := []byte(file)
-		at := rapid.IntRange(0, len(spoiled)-2).Draw(t, "at") // the last line's end may go
-		spoiled[at] ^= byte(rapid.IntRange(1, 255).Draw(t, "bits"))
-		if _, err := restore(st, "target", string(spoiled)); !errors.Is(err, expense.ErrInvalid) {
-			t.Fatalf("byte %d as %q is taken: %v", at, spoiled[at], err)
+		changed := []byte(file)
+		at := rapid.IntRange(0, len(changed)-2).Draw(t, "at") // the last line break is optional
+		changed[at] ^= byte(rapid.IntRange(1, 255).Draw(t, "bits"))
+		if _, err := restore(st, "target", string(changed)); !errors.Is(err, expense.ErrInvalid) {
+			t.Fatalf("restore with byte %d changed to %q: %v, want ErrInvalid", at, changed[at], err)
 		}
 	})
 	if after := backupOf(t, st, "target"); after != before {
@@ -218,45 +218,45 @@ func TestNoByteOfABackupCanChangeUnseen(t *testing.T) {
 	}
 }
 
-// TestHowALineIsWrittenChangesNothing holds the quick way of reading a line against the thorough one, which blanks lead
-// to.
+// TestHowALineIsWrittenChangesNothing compares the fast line decoder with the general one. Added spaces select the
+// general one.
 func TestHowALineIsWrittenChangesNothing(t *testing.T) {
 	st, n := memstore.New(), 0
 	rapid.Check(t, func(t *rapid.T) {
 		n++
 		source, target := expense.OwnerID(fmt.Sprint("source ", n)), expense.OwnerID(fmt.Sprint("target ", n))
 		newLedger(t, st, source)
-		fill(t, st, source)
+		addRandomRows(t, st, source)
 		file := backupOf(t, st, source)
 		newLedger(t, st, target)
 		if _, err := restore(st, target,
-			sealed(strings.ReplaceAll(file, `{"type":"expense",`, `{"type":"expense", `))); err != nil {
+			withChecksum(strings.ReplaceAll(file, `{"type":"expense",`, `{"type":"expense", `))); err != nil {
 			t.Fatal(err)
 		}
 		if again := backupOf(t, st, target); again != file {
-			t.Fatalf("%s\nwant:\n%s", again, file)
+			t.Fatalf("backup after the restore:\n%s\nwant:\n%s", again, file)
 		}
 	})
 }
 
 func TestALedgerThatIsNotEmptyIsNotOverwritten(t *testing.T) {
-	file := aBackup(t)
+	file := completeBackup(t)
 	st := memstore.New()
 	newLedger(t, st, "target")
 	if _, err := restore(st, "target", file); err != nil {
 		t.Fatal(err)
 	}
 	_, err := restore(st, "target", file)
-	if faults := expense.InvalidErrors(err); len(faults) != 1 || faults[0].Code != "ledger_not_empty" {
-		t.Errorf("%v", err)
+	if fieldErrs := expense.InvalidErrors(err); len(fieldErrs) != 1 || fieldErrs[0].Code != "ledger_not_empty" {
+		t.Errorf("restore into a ledger with expenses: %v, want ledger_not_empty", err)
 	}
 	if again := backupOf(t, st, "target"); again != file {
-		t.Errorf("%s", again)
+		t.Errorf("the ledger has changed:\n%s", again)
 	}
 }
 
 func FuzzRestore(f *testing.F) {
-	file := aBackup(f)
+	file := completeBackup(f)
 	f.Add(file)
 	f.Add(strings.Replace(file, `"KWD"`, `"USD"`, 1))
 	f.Add(`{"format":"spendwise-ledger","version":1}` + "\n" + `{"type":"end","counts":{}}`)
@@ -268,13 +268,13 @@ func FuzzRestore(f *testing.F) {
 		after := backupOf(t, st, "target")
 		if err != nil {
 			if after != before {
-				t.Fatalf("%v, but the ledger has changed:\n%s", err, after)
+				t.Fatalf("restore failed with %v, but the ledger has changed:\n%s", err, after)
 			}
 			return
 		}
 		newLedger(t, st, "again")
 		if _, err := restore(st, "again", after); err != nil {
-			t.Fatalf("%v\n%s", err, after)
+			t.Fatalf("restore of a backup of the restored ledger: %v\n%s", err, after)
 		}
 	})
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/spendwise/spendwise/report"
 )
 
-// yearsByAwk adds up the expenses of the household's file by year: the amount stands before the cell "Expense", and
-// quoted cells, which may hold commas, are taken out first.
+// yearsByAwk sums the expenses of the household file by year. It first removes the quoted cells, which may contain
+// commas. The amount is the cell before the cell "Expense".
 const yearsByAwk = `NR > 1 {
 	line = $0; gsub(/"[^"]*"/, "", line); cells = split(line, cell, ",")
 	for (i = 1; i <= cells; i++) if (cell[i] ~ /^ *Expense *$/) {
@@ -23,7 +23,7 @@ const yearsByAwk = `NR > 1 {
 	}
 } END { for (year in paise) printf "%s %.2f %d\n", year, paise[year] / 100, count[year] }`
 
-// The yearly reports of the household say what another tool makes of the same file.
+// The yearly reports of the household file equal the sums that awk computes from the same file.
 func TestTheHouseholdsYearlyReportsAgreeWithAwk(t *testing.T) {
 	const file = "testdata/household-transactions.csv"
 	text, err := os.ReadFile(file)
@@ -31,7 +31,7 @@ func TestTheHouseholdsYearlyReportsAgreeWithAwk(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := open(t, "INR")
-	importText(t, st, string(text), household(t), statement.Options{})
+	importText(t, st, string(text), householdMapping(t), statement.Options{})
 	now := time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC)
 	var got []string
 	for year := 2015; year <= 2018; year++ {
@@ -48,23 +48,23 @@ func TestTheHouseholdsYearlyReportsAgreeWithAwk(t *testing.T) {
 			categories += category.Sum.Home.Minor()
 		}
 		if months != yearly.Sum.Home.Minor() || categories != yearly.Sum.Home.Minor() {
-			t.Errorf("%d: the months come to %d paise, the categories to %d, the year to %s", year, months, categories,
+			t.Errorf("%d: the months sum to %d paise, the categories to %d, the year to %s", year, months, categories,
 				yearly.Sum.Home)
 		}
 	}
-	// What awk says, so that the test holds where there is none.
+	// The expected output of awk. The test also runs without awk.
 	want := []string{"2015 422074.40 388", "2016 470084.20 329", "2017 652597.67 889", "2018 412634.26 570"}
 	if awk, err := exec.LookPath("awk"); err == nil {
 		out, err := exec.CommandContext(t.Context(), awk, yearsByAwk, file).Output()
 		if err != nil {
 			t.Fatal(err)
 		}
-		said := slices.Sorted(strings.Lines(string(out)))
-		if !slices.Equal(said, []string{want[0] + "\n", want[1] + "\n", want[2] + "\n", want[3] + "\n"}) {
-			t.Errorf("awk says %q, want %q", said, want)
+		output := slices.Sorted(strings.Lines(string(out)))
+		if !slices.Equal(output, []string{want[0] + "\n", want[1] + "\n", want[2] + "\n", want[3] + "\n"}) {
+			t.Errorf("output of awk = %q, want %q", output, want)
 		}
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("the yearly reports say %q, awk says %q", got, want)
+		t.Errorf("sums of the yearly reports = %q, sums of awk = %q", got, want)
 	}
 }

@@ -25,19 +25,19 @@ import (
 
 var now = time.Date(2025, time.June, 1, 12, 0, 0, 0, time.UTC)
 
-// rateTable knows one price: of a yen in euros.
-type rateTable struct{}
+// yenRates has one rate: from JPY to EUR.
+type yenRates struct{}
 
-func (rateTable) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
+func (yenRates) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
 	if from.Code() != "JPY" || to.Code() != "EUR" {
 		return expense.Rate{}, false
 	}
 	return expense.Rate{Value: expense.MustFactor("0.0064"), Date: on, Source: "ecb"}, true
 }
 
-var env = expense.Env{Now: now, Rates: rateTable{}}
+var env = expense.Env{Now: now, Rates: yenRates{}}
 
-// open returns a store with a ledger of "ada", kept in home.
+// open returns a store with a ledger of "ada" in the home currency home.
 func open(t testing.TB, home string) store.Store {
 	t.Helper()
 	return withLedger(t, memstore.New(), home)
@@ -87,8 +87,8 @@ func categories(t testing.TB, st store.Store) []expense.Category {
 	return list
 }
 
-// brief writes a result in one line; failures as line!column!code.
-func brief(r statement.Result) string {
+// formatResult formats a result as one line. Failed rows are formatted as line!column!code.
+func formatResult(r statement.Result) string {
 	text := fmt.Sprintf("added %d known %d ignored %d failed %d", r.Added, r.Known, r.Ignored, r.FailedLines)
 	for _, f := range r.Failed {
 		text += fmt.Sprintf(" %d!%s!%s", f.Line, f.Column, f.Code)
@@ -130,8 +130,8 @@ func TestTheHouseholdsFourYearsComeIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := open(t, "INR")
-	first := importText(t, st, string(text), household(t), statement.Options{})
-	if got, want := brief(first), "added 2176 known 0 ignored 285 failed 0"; got != want {
+	first := importText(t, st, string(text), householdMapping(t), statement.Options{})
+	if got, want := formatResult(first), "added 2176 known 0 ignored 285 failed 0"; got != want {
 		t.Fatalf("got %s, want %s", got, want)
 	}
 	totals, err := st.Reader("ada").Totals(t.Context(), expense.TotalsQuery{Ranges: []expense.Range{{}}})
@@ -147,23 +147,23 @@ func TestTheHouseholdsFourYearsComeIn(t *testing.T) {
 		}
 	}
 	if want := expense.MustMoney("1957390.53", "INR"); sum != want {
-		t.Errorf("the total is %s, want %s", sum, want)
+		t.Errorf("total = %s, want %s", sum, want)
 	}
 	before := categories(t, st)
 	folded := map[string]bool{}
 	for _, category := range before {
 		if key := expense.Fold(category.Name); folded[key] {
-			t.Errorf("the category %q is there twice", category.Name)
+			t.Errorf("the category %q exists twice", category.Name)
 		} else {
 			folded[key] = true
 		}
 	}
-	again := importText(t, st, string(text), household(t), statement.Options{})
-	if got, want := brief(again), "added 0 known 2176 ignored 285 failed 0"; got != want {
-		t.Errorf("a second run: got %s, want %s", got, want)
+	again := importText(t, st, string(text), householdMapping(t), statement.Options{})
+	if got, want := formatResult(again), "added 0 known 2176 ignored 285 failed 0"; got != want {
+		t.Errorf("second import: got %s, want %s", got, want)
 	}
 	if after := categories(t, st); len(after) != len(before) {
-		t.Errorf("a second run made categories: %d, before %d", len(after), len(before))
+		t.Errorf("%d categories after the second import, want unchanged %d", len(after), len(before))
 	}
 }
 
@@ -185,55 +185,57 @@ const sampleFailures = "failed 7 4!A!too_many_digits 5!D!malformed_date 7!C!curr
 
 func TestRowsThatFailAreListedAndTheRestGoesIn(t *testing.T) {
 	st := open(t, "EUR")
-	if got, want := brief(
-		importText(t, st, sample, plain(), statement.Options{})), "added 3 known 0 ignored 0 "+sampleFailures; got != want {
+	got := formatResult(importText(t, st, sample, testMapping(), statement.Options{}))
+	if want := "added 3 known 0 ignored 0 " + sampleFailures; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	list := all(t, st)
 	if len(list) != 3 || list[2].Home != expense.MustMoney("6.40", "EUR") || list[0].CategoryID == list[2].CategoryID {
-		t.Errorf("in the ledger: %+v", list)
+		t.Errorf("expenses of the ledger = %+v", list)
 	}
 	if n := len(categories(t, st)); n != 11 {
-		t.Errorf("%d categories: only that of a row that went in is made", n)
+		t.Errorf("%d categories, want only those of the added rows", n)
 	}
 }
 
 func TestADryRunSaysWhatWouldBecomeOfEachLineAndChangesNothing(t *testing.T) {
 	st := open(t, "EUR")
 	before, _ := st.Reader("ada").Settings(t.Context())
-	dry := importText(t, st, sample, plain(), statement.Options{DryRun: true})
-	if got, want := brief(dry), "added 3 known 0 ignored 0 "+sampleFailures; got != want || !dry.DryRun {
+	dry := importText(t, st, sample, testMapping(), statement.Options{DryRun: true})
+	if got, want := formatResult(dry), "added 3 known 0 ignored 0 "+sampleFailures; got != want || !dry.DryRun {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if after, _ := st.Reader("ada").Settings(t.Context()); len(all(t, st)) != 0 || len(categories(t, st)) != 10 ||
 		before != after {
-		t.Error("a dry run changed the ledger")
+		t.Error("the dry run changed the ledger")
 	}
-	if got, want := brief(importText(t, st, sample, plain(), statement.Options{})), brief(dry); got != want {
-		t.Errorf("got  %s\nthe dry run said %s", got, want)
+	imported := importText(t, st, sample, testMapping(), statement.Options{})
+	if got, want := formatResult(imported), formatResult(dry); got != want {
+		t.Errorf("got  %s\nwant the result of the dry run %s", got, want)
 	}
 }
 
 func TestAbortPutsNothingInUnlessAllIsWell(t *testing.T) {
 	st := open(t, "EUR")
-	// The line that fails comes after more than one batch of good ones.
+	// The invalid row follows more than one batch of valid rows.
 	good := "D,A,C,K,N\n" + strings.Repeat("2024-01-02,7,EUR,Festivals,tea\n", 1500)
 	bad := good + "2024-01-02,x,EUR,Food,tea\n"
 	opts := statement.Options{OnError: statement.Abort}
-	if got, want := brief(importText(t, st, bad, plain(), opts)), "added 0 known 0 ignored 0 failed 1 "+
-		"1502!A!malformed_amount"; got != want {
+	got := formatResult(importText(t, st, bad, testMapping(), opts))
+	if want := "added 0 known 0 ignored 0 failed 1 1502!A!malformed_amount"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if len(all(t, st)) != 0 || len(categories(t, st)) != 10 {
-		t.Error("something went in")
+		t.Error("the aborted import added expenses")
 	}
-	if got, want := brief(importText(t, st, good, plain(), opts)), "added 1500 known 0 ignored 0 failed 0"; got != want {
+	got = formatResult(importText(t, st, good, testMapping(), opts))
+	if want := "added 1500 known 0 ignored 0 failed 0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
 func TestWhatFailsOnlyTogetherWithEarlierBatchesIsRehearsedToo(t *testing.T) {
-	const half, header = "5000000000000.00", "D,A,C,K,N\n" // of 10^13 euros
+	const half, header = "5000000000000.00", "D,A,C,K,N\n" // the limit of the total is 10^13 euros
 	tea := strings.Repeat("2024-01-02,0.01,EUR,,tea\n", 1500)
 	names := func(from, to int) (lines string) {
 		for i := from; i < to; i++ {
@@ -251,8 +253,8 @@ func TestWhatFailsOnlyTogetherWithEarlierBatchesIsRehearsedToo(t *testing.T) {
 		added, last string
 	}{
 		{"a total over the limit", header + "2024-01-02," + half + ",EUR,,\n" + tea + "2024-01-02," + half + ",EUR,,\n",
-			plain(), "added 1501 known 0 ignored 0 failed 1", "1503!!total_too_large"},
-		{"more categories than a ledger holds", header + names(0, 6) + tea + names(4, 12), plain(),
+			testMapping(), "added 1501 known 0 ignored 0 failed 1", "1503!!total_too_large"},
+		{"more categories than a ledger holds", header + names(0, 6) + tea + names(4, 12), testMapping(),
 			"added 1512 known 0 ignored 0 failed 2", "1515!K!too_many"},
 		{"an id that comes again", own + "00000000-0000-4000-8000-000000000000,2024-01-02,8,EUR,Food,,,,,,,\n",
 			statement.OwnMapping(), "added 1500 known 1 ignored 0 failed 0", ""},
@@ -261,24 +263,25 @@ func TestWhatFailsOnlyTogetherWithEarlierBatchesIsRehearsedToo(t *testing.T) {
 			st := open(t, "EUR")
 			addCategories(t, st, expense.MaxCategories-10-len(categories(t, st)))
 			before := contents(t, st)
-			dry := brief(importText(t, st, test.text, test.mapping, statement.Options{DryRun: true}))
+			dry := formatResult(importText(t, st, test.text, test.mapping, statement.Options{DryRun: true}))
 			if !strings.HasPrefix(dry, test.added) || !strings.HasSuffix(dry, test.last) {
-				t.Errorf("the dry run says %.60s…%s", dry, dry[max(0, len(dry)-60):])
+				t.Errorf("dry run = %.60s…%s", dry, dry[max(0, len(dry)-60):])
 			}
 			if test.last != "" {
 				aborted := importText(t, st, test.text, test.mapping, statement.Options{OnError: statement.Abort})
 				if aborted.Added != 0 || contents(t, st) != before {
-					t.Errorf("abort leaves %d expenses and %d categories behind", len(all(t, st)), len(categories(t, st)))
+					t.Errorf("after the aborted import the ledger has %d expenses and %d categories",
+						len(all(t, st)), len(categories(t, st)))
 				}
 			}
-			if got := brief(importText(t, st, test.text, test.mapping, statement.Options{})); got != dry {
-				t.Errorf("the dry run said %.60s, then it was %.60s", dry, got)
+			if got := formatResult(importText(t, st, test.text, test.mapping, statement.Options{})); got != dry {
+				t.Errorf("dry run = %.60s, import = %.60s", dry, got)
 			}
 		})
 	}
 }
 
-// addCategories adds n categories at once.
+// addCategories adds n categories in one transaction.
 func addCategories(t *testing.T, st store.Store, n int) {
 	t.Helper()
 	some := make([]expense.Category, n)
@@ -297,8 +300,8 @@ func addCategories(t *testing.T, st store.Store, n int) {
 func TestRunningAgainAddsOnlyWhatIsNew(t *testing.T) {
 	st := open(t, "EUR")
 	const header, tea = "D,A,C,K,N\n", "2024-01-02,7,EUR,Festivals,tea\n"
-	importText(t, st, header+tea+tea, plain(), statement.Options{})
-	// Since then one was deleted, and the category renamed.
+	importText(t, st, header+tea+tea, testMapping(), statement.Options{})
+	// The user deletes one expense and renames the category.
 	err := st.Update(t.Context(), "ada", func(tx store.Tx) error {
 		name := "Feasts"
 		category, err := tx.CategoryByName(t.Context(), "festivals")
@@ -314,15 +317,15 @@ func TestRunningAgainAddsOnlyWhatIsNew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := brief(importText(t, st, header+tea+tea, plain(), statement.Options{})), "added 0 known 2 ignored 0 "+
-		"failed 0"; got != want {
+	again := importText(t, st, header+tea+tea, testMapping(), statement.Options{})
+	if got, want := formatResult(again), "added 0 known 2 ignored 0 failed 0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if n := len(categories(t, st)); n != 11 {
-		t.Errorf("%d categories: a row that is known makes none", n)
+		t.Errorf("%d categories, want none for a known row", n)
 	}
-	if got, want := brief(importText(t, st, header+tea+tea+tea, plain(), statement.Options{})), "added 1 known 2 "+
-		"ignored 0 failed 0"; got != want {
+	longer := importText(t, st, header+tea+tea+tea, testMapping(), statement.Options{})
+	if got, want := formatResult(longer), "added 1 known 2 ignored 0 failed 0"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -341,7 +344,7 @@ func TestRowsOfAnArchivedCategoryFail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := brief(importText(t, st, "D,A,C,K,N\n2024-01-02,7,EUR,travel,tea\n", plain(), statement.Options{}))
+	got := formatResult(importText(t, st, "D,A,C,K,N\n2024-01-02,7,EUR,travel,tea\n", testMapping(), statement.Options{}))
 	if want := "added 0 known 0 ignored 0 failed 1 2!K!archived_category"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -349,9 +352,10 @@ func TestRowsOfAnArchivedCategoryFail(t *testing.T) {
 
 func TestWhatTheLedgersLimitHasNoRoomForFailsByItself(t *testing.T) {
 	st := open(t, "EUR")
-	const half = "5000000000000.00" // of 10^13 euros
-	got := brief(importText(t, st, "D,A,C,K,N\n2024-01-02,"+half+",EUR,,\n2024-01-02,"+half+",EUR,,\n2024-01-02,1,EUR,,\n",
-		plain(), statement.Options{}))
+	const half = "5000000000000.00" // the limit of the total is 10^13 euros
+	got := formatResult(importText(t, st,
+		"D,A,C,K,N\n2024-01-02,"+half+",EUR,,\n2024-01-02,"+half+",EUR,,\n2024-01-02,1,EUR,,\n",
+		testMapping(), statement.Options{}))
 	if want := "added 2 known 0 ignored 0 failed 1 3!!total_too_large"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -399,16 +403,16 @@ func TestAnExportIsImportedElsewhereLosingNothing(t *testing.T) {
 		result := importText(t, to, file.String(), statement.OwnMapping(), statement.Options{})
 		want, got := contents(t, from), contents(t, to)
 		if result.FailedLines != 0 || want != got {
-			rt.Fatalf("%s\ngot  %s\nwant %s", brief(result), got, want)
+			rt.Fatalf("%s\ngot  %s\nwant %s", formatResult(result), got, want)
 		}
 		if again := importText(t, from, file.String(), statement.OwnMapping(),
 			statement.Options{}); again.Added+again.FailedLines != 0 {
-			rt.Fatalf("into its own ledger: %s", brief(again))
+			rt.Fatalf("import into the source ledger: %s", formatResult(again))
 		}
 	})
 }
 
-// contents writes all expenses, categories by their names.
+// contents formats all expenses with the names of their categories.
 func contents(t testing.TB, st store.Store) string {
 	var text strings.Builder
 	name := export.CategoryNames(categories(t, st))
@@ -426,8 +430,8 @@ func contents(t testing.TB, st store.Store) string {
 func TestARateByHandIntoAnotherHomeCurrencyIsLeftOut(t *testing.T) {
 	st := open(t, "JPY")
 	text := wire.CSVHeader + "\r\n" + ",2024-05-01,10.00,USD,Food,,0.9,2024-05-01,user,9.00,EUR,\r\n"
-	if got := brief(importText(t, st, text, statement.OwnMapping(), statement.Options{})); got != "added 1 known 0 "+
-		"ignored 0 failed 0" {
+	got := formatResult(importText(t, st, text, statement.OwnMapping(), statement.Options{}))
+	if got != "added 1 known 0 ignored 0 failed 0" {
 		t.Fatal(got)
 	}
 	if e := all(t, st)[0]; !e.Pending() {
@@ -456,13 +460,13 @@ func TestFinishRunsInTheLastUpdate(t *testing.T) {
 			st := open(t, "EUR")
 			test.opts.Finish = func(ctx context.Context, tx store.Tx, result statement.Result) error {
 				return tx.PutIdempotencyRecord(ctx,
-					store.IdempotencyRecord{IdempotencyKey: key, Payload: []byte(brief(result)), CreatedAt: now})
+					store.IdempotencyRecord{IdempotencyKey: key, Payload: []byte(formatResult(result)), CreatedAt: now})
 			}
-			importText(t, st, test.text, plain(), test.opts)
+			importText(t, st, test.text, testMapping(), test.opts)
 			err := st.Update(t.Context(), "ada", func(tx store.Tx) error {
 				record, err := tx.IdempotencyRecord(t.Context(), key)
 				if err == nil && string(record.Payload) != test.want {
-					t.Errorf("kept %s, want %s", record.Payload, test.want)
+					t.Errorf("stored record = %s, want %s", record.Payload, test.want)
 				}
 				return err
 			})
@@ -473,23 +477,23 @@ func TestFinishRunsInTheLastUpdate(t *testing.T) {
 	}
 	t.Run("an error undoes it", func(t *testing.T) {
 		st, refused := open(t, "EUR"), errors.New("refused")
-		rows := statement.Rows(strings.NewReader(lines), plain())
+		rows := statement.Rows(strings.NewReader(lines), testMapping())
 		_, err := statement.Import(t.Context(), st, "ada", env, rows, statement.Options{
 			Finish: func(context.Context, store.Tx, statement.Result) error { return refused },
 		})
 		if !errors.Is(err, refused) || len(all(t, st)) != 0 {
-			t.Errorf("%v, %d expenses", err, len(all(t, st)))
+			t.Errorf("Import: %v, %d expenses", err, len(all(t, st)))
 		}
 	})
 }
 
-// counting counts a store's Updates, each of which runs twice, as when a transaction is tried again.
-type counting struct {
+// retryingStore counts the Updates of a store. It runs each of them twice, as a retried transaction does.
+type retryingStore struct {
 	store.Store
 	updates int
 }
 
-func (c *counting) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
+func (c *retryingStore) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
 	c.updates++
 	again := errors.New("serialisation failure")
 	err := c.Store.Update(ctx, owner, func(tx store.Tx) error {
@@ -506,29 +510,31 @@ func (c *counting) Update(ctx context.Context, owner expense.OwnerID, fn func(st
 
 func TestAnUpdateTakesAtMostAThousandRowsAndMayRunAgain(t *testing.T) {
 	st := open(t, "EUR")
-	ledger := &counting{Store: st}
+	ledger := &retryingStore{Store: st}
 	text := "D,A,C,K,N\n" + strings.Repeat("2024-01-02,7,EUR,Feasts,tea\n2024-01-02,x,EUR,Food,tea\n", 1250)
 	var progress []int
-	result, err := statement.Import(t.Context(), ledger, "ada", env, statement.Rows(strings.NewReader(text), plain()),
+	rows := statement.Rows(strings.NewReader(text), testMapping())
+	result, err := statement.Import(t.Context(), ledger, "ada", env, rows,
 		statement.Options{
 			Progress: func(r statement.Result) { progress = append(progress, r.Added) },
 		})
 	if err != nil || result.Added != 1250 || len(result.Failed) != 1250 || ledger.updates != 3 ||
 		fmt.Sprint(progress) != "[500 1000 1250]" {
-		t.Errorf("added %d, failed %d, %d updates, %v, %v", result.Added, len(result.Failed), ledger.updates, progress, err)
+		t.Errorf("Import: added %d, failed %d, %d updates, progress %v, %v",
+			result.Added, len(result.Failed), ledger.updates, progress, err)
 	}
 	if n := len(all(t, st)); n != 1250 {
-		t.Errorf("%d expenses", n)
+		t.Errorf("%d expenses in the ledger", n)
 	}
 }
 
 func TestAMappingOfAnotherFileIsGivenUp(t *testing.T) {
 	st := open(t, "EUR")
 	text := "D,A,C,K,N\n" + strings.Repeat("x\n", statement.MaxFailures+1)
-	_, err := statement.Import(t.Context(), st, "ada", env, statement.Rows(strings.NewReader(text), plain()),
+	_, err := statement.Import(t.Context(), st, "ada", env, statement.Rows(strings.NewReader(text), testMapping()),
 		statement.Options{})
-	if faults := expense.InvalidErrors(err); len(faults) != 1 || faults[0].Code != "too_many_failures" {
-		t.Errorf("got %v", err)
+	if fieldErrs := expense.InvalidErrors(err); len(fieldErrs) != 1 || fieldErrs[0].Code != "too_many_failures" {
+		t.Errorf("Import: %v, want too_many_failures", err)
 	}
 }
 
@@ -537,7 +543,7 @@ func BenchmarkImport(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	m := household(b)
+	m := householdMapping(b)
 	for _, bench := range []struct {
 		name string
 		open func(b *testing.B) store.Store

@@ -11,7 +11,7 @@ import (
 	"github.com/spendwise/spendwise/export/statement"
 )
 
-func household(t testing.TB) statement.Mapping {
+func householdMapping(t testing.TB) statement.Mapping {
 	t.Helper()
 	text, err := os.ReadFile("testdata/household.mapping.json")
 	if err != nil {
@@ -27,8 +27,8 @@ func household(t testing.TB) statement.Mapping {
 func ExampleParseMapping() {
 	_, err := statement.ParseMapping([]byte(`{"date": {"column": "Day", "layout": "DD-MM"}, "amount": {"column": ` +
 		`"Paid", "decimal": "!"}}`))
-	for _, fault := range expense.InvalidErrors(err) {
-		fmt.Println(fault)
+	for _, fieldError := range expense.InvalidErrors(err) {
+		fmt.Println(fieldError)
 	}
 	// Output:
 	// date/layout: a date's layout names a year, a month and a day, each once, such as DD-MM-YYYY
@@ -105,11 +105,11 @@ func TestEveryFaultOfAMappingIsListed(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := statement.ParseMapping([]byte(test.text))
 			var got []string
-			for _, fault := range expense.InvalidErrors(err) {
-				got = append(got, fault.Field+" "+fault.Code)
+			for _, fieldError := range expense.InvalidErrors(err) {
+				got = append(got, fieldError.Field+" "+fieldError.Code)
 			}
 			if strings.Join(got, ", ") != test.want {
-				t.Errorf("got %q, want %q", strings.Join(got, ", "), test.want)
+				t.Errorf("field errors = %q, want %q", strings.Join(got, ", "), test.want)
 			}
 		})
 	}
@@ -122,10 +122,10 @@ func FuzzParseMapping(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		m, err := statement.ParseMapping(text)
 		if err != nil && (!errors.Is(err, expense.ErrInvalid) || len(expense.InvalidErrors(err)) == 0) {
-			t.Fatalf("%v is no fault", err)
+			t.Fatalf("error %v is not an InvalidError", err)
 		}
 		if err == nil && m.Validate() != nil {
-			t.Fatalf("%+v: %v", m, m.Validate())
+			t.Fatalf("Validate of the parsed mapping %+v: %v", m, m.Validate())
 		}
 	})
 }

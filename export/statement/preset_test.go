@@ -18,7 +18,7 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// preset returns a preset's mapping, with further members.
+// preset returns the mapping of a preset with additional JSON members.
 func preset(t testing.TB, members string) statement.Mapping {
 	t.Helper()
 	m, err := statement.ParseMapping([]byte("{" + members + "}"))
@@ -28,8 +28,8 @@ func preset(t testing.TB, members string) statement.Mapping {
 	return m
 }
 
-// brieflyRead reads a file and writes each line short.
-func brieflyRead(t testing.TB, text string, m statement.Mapping) string {
+// formatRows reads a file and formats each row as one line.
+func formatRows(t testing.TB, text string, m statement.Mapping) string {
 	t.Helper()
 	var lines []string
 	for _, row := range readAll(t, text, m) {
@@ -132,15 +132,15 @@ func TestPresetsReadTheFilesPeopleHave(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := brieflyRead(t, test.file, preset(t, test.mapping)); got != test.want {
+			if got := formatRows(t, test.file, preset(t, test.mapping)); got != test.want {
 				t.Errorf("got\n%s\nwant\n%s", got, test.want)
 			}
 		})
 	}
 }
 
-// TestSampleFilesComeInOnce imports files as banks and programs write them: once, once more, and a longer export of the
-// same.
+// TestSampleFilesComeInOnce imports sample files of banks and programs three times: once, once more, and as a longer
+// export of the same account.
 func TestSampleFilesComeInOnce(t *testing.T) {
 	for _, test := range []struct {
 		file, mapping, longer, want string
@@ -194,35 +194,35 @@ func TestSampleFilesComeInOnce(t *testing.T) {
 			run := func(text string) statement.Result {
 				t.Helper()
 				rows := statement.Rows(strings.NewReader(text), preset(t, test.mapping))
-				result, err := statement.Import(t.Context(), st, "ada", expense.Env{Now: now.AddDate(1, 0, 0), Rates: rateTable{}},
+				result, err := statement.Import(t.Context(), st, "ada", expense.Env{Now: now.AddDate(1, 0, 0), Rates: yenRates{}},
 					rows, statement.Options{})
 				if err != nil || len(result.Failed) > 0 {
-					t.Fatalf("%+v, %v", result, err)
+					t.Fatalf("Import = %+v, %v", result, err)
 				}
 				return result
 			}
 			lines := strings.Count(test.want, "\n") + 1
 			want := statement.Result{Added: lines, Ignored: test.ignored}
 			if got := run(string(text)); !reflect.DeepEqual(got, want) {
-				t.Errorf("%+v, want %+v", got, want)
+				t.Errorf("first import = %+v, want %+v", got, want)
 			}
-			if got := written(t, st); got != test.want {
-				t.Errorf("%s\nwant\n%s", got, test.want)
+			if got := formatExpenses(t, st); got != test.want {
+				t.Errorf("expenses =\n%s\nwant\n%s", got, test.want)
 			}
 			want = statement.Result{Known: lines, Ignored: test.ignored}
 			if got := run(string(text)); !reflect.DeepEqual(got, want) {
-				t.Errorf("again: %+v, want %+v", got, want)
+				t.Errorf("second import: %+v, want %+v", got, want)
 			}
 			want = statement.Result{Added: 1, Known: lines, Ignored: test.ignored}
 			if got := run(string(text) + test.longer); !reflect.DeepEqual(got, want) {
-				t.Errorf("longer: %+v, want %+v", got, want)
+				t.Errorf("import of the longer file: %+v, want %+v", got, want)
 			}
 		})
 	}
 }
 
-// written lists ada's expenses, oldest first.
-func written(t *testing.T, st store.Store) string {
+// formatExpenses formats the expenses of ada, oldest first.
+func formatExpenses(t *testing.T, st store.Store) string {
 	t.Helper()
 	categories, err := st.Reader("ada").Categories(t.Context())
 	if err != nil {
@@ -273,15 +273,15 @@ func TestWhatIsWrongWithAPresetIsTold(t *testing.T) {
 		`{"preset": "mint", "date": {"layout": "DD/MM/YYYY|MM/DD/YYYY"}}`: "date/layout malformed_layout",
 	} {
 		_, err := statement.ParseMapping([]byte(text))
-		faults := expense.InvalidErrors(err)
-		if len(faults) != 1 || faults[0].Field+" "+faults[0].Code != want {
+		fieldErrs := expense.InvalidErrors(err)
+		if len(fieldErrs) != 1 || fieldErrs[0].Field+" "+fieldErrs[0].Code != want {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
 	}
 }
 
 func TestTwoColumnsOfAmountsMakeOne(t *testing.T) {
-	m := plain()
+	m := testMapping()
 	m.Amount.Credit = "N"
 	m.Notes = ""
 	for cells, want := range map[string]string{"7,": "7", ",3": "-3", "7.50,7.25": "0.25", "0,0.00": "0", "-7,": "-7"} {
@@ -291,7 +291,7 @@ func TestTwoColumnsOfAmountsMakeOne(t *testing.T) {
 		}
 	}
 	if row := readAll(t, "D,A,N,C,K\n2024-01-02,x,1,EUR,\n", m)[0]; row.Failures == nil {
-		t.Errorf("%+v", row)
+		t.Errorf("row = %+v", row)
 	}
 }
 
@@ -302,7 +302,7 @@ func TestAFileSaysByItsMarkThatItIsUTF16(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := brieflyRead(t, encoded, plain()); got != "2024-01-02|7|EUR|Café|5 €" {
+		if got := formatRows(t, encoded, testMapping()); got != "2024-01-02|7|EUR|Café|5 €" {
 			t.Errorf("%v: %s", order, got)
 		}
 	}
@@ -310,7 +310,7 @@ func TestAFileSaysByItsMarkThatItIsUTF16(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := brieflyRead(t, western, plain()); got != "line 2:  malformed_text" {
-		t.Errorf("a file of another encoding than the mapping says: %s", got)
+	if got := formatRows(t, western, testMapping()); got != "line 2:  malformed_text" {
+		t.Errorf("file in an encoding other than that of the mapping: %s", got)
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/spendwise/spendwise/export/wire"
 )
 
-// plain is a mapping of the columns D, A, C, K and N.
-func plain() statement.Mapping {
+// testMapping returns a mapping of the columns D, A, C, K and N.
+func testMapping() statement.Mapping {
 	return statement.Mapping{
 		Date:     statement.DateColumn{Column: "D"},
 		Amount:   statement.AmountColumn{Column: "A"},
@@ -40,14 +40,14 @@ func readAll(t testing.TB, text string, m statement.Mapping) []statement.Row {
 	return rows
 }
 
-// rowInShort is a row's line with its draft or its faults.
-func rowInShort(t *testing.T, row statement.Row) string {
+// formatRow formats the line number of a row with its draft or its failures.
+func formatRow(t *testing.T, row statement.Row) string {
 	text := fmt.Sprint(row.Line)
-	for _, fault := range row.Failures {
-		if fault.Line != row.Line || fault.Detail == "" {
-			t.Errorf("failure %+v in line %d", fault, row.Line)
+	for _, rowError := range row.Failures {
+		if rowError.Line != row.Line || rowError.Detail == "" {
+			t.Errorf("failure %+v in line %d", rowError, row.Line)
 		}
-		text += "!" + fault.Column + "!" + fault.Code
+		text += "!" + rowError.Column + "!" + rowError.Code
 	}
 	if row.Failures == nil {
 		d := row.Draft
@@ -126,8 +126,8 @@ func TestCSVOfEveryKindIsRead(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string
-			for _, row := range readAll(t, test.text, plain()) {
-				got = append(got, rowInShort(t, row))
+			for _, row := range readAll(t, test.text, testMapping()) {
+				got = append(got, formatRow(t, row))
 			}
 			if strings.Join(got, "\n") != strings.Join(test.want, "\n") {
 				t.Errorf("got  %q\nwant %q", got, test.want)
@@ -137,9 +137,9 @@ func TestCSVOfEveryKindIsRead(t *testing.T) {
 }
 
 func TestAQuoteThatIsNeverClosedCostsItsLineAlone(t *testing.T) {
-	const more = 1 << 17 // lines, more than a record may have
+	const more = 1 << 17 // lines, above the limit of a record
 	text := "D,A,C,K,N\n2024-01-02,7,EUR,Food,\"\n" + strings.Repeat("2024-01-02,7,EUR,Food,tea\n", more)
-	rows := readAll(t, text, plain())
+	rows := readAll(t, text, testMapping())
 	if len(rows) != 1+more || rows[0].Failures[0].Code != "unclosed_quote" {
 		t.Fatalf("%d rows, the first %+v", len(rows), rows[0])
 	}
@@ -170,11 +170,11 @@ func TestDatesAreReadByTheirLayout(t *testing.T) {
 		{"DD-MM-YYYY", "", ""},
 		{"M/D/YYYY", "13/1/2020", ""},
 	} {
-		m := plain()
+		m := testMapping()
 		m.Date.Layout = test.layout
 		row := readAll(t, "D,A,C,K,N\n\""+test.text+"\",7,EUR,,", m)[0]
 		if row.Draft.Date != test.want || (row.Failures == nil) != (test.want != "") {
-			t.Errorf("%q by %q: got %q %+v, want %q", test.text, test.layout, row.Draft.Date, row.Failures, test.want)
+			t.Errorf("%q with layout %q: got %q %+v, want %q", test.text, test.layout, row.Draft.Date, row.Failures, test.want)
 		}
 	}
 }
@@ -219,7 +219,7 @@ func TestAmountsAreReadStrictly(t *testing.T) {
 		{".", "5,", ""},
 		{".", ",500", ""},
 	} {
-		m := plain()
+		m := testMapping()
 		m.Amount.Decimal = test.decimal
 		row := readAll(t, "D,A,C,K,N\n2024-01-02,\""+test.text+"\",EUR,,", m)[0]
 		if row.Draft.Amount != test.want || (row.Failures == nil) != (test.want != "") {
@@ -229,7 +229,7 @@ func TestAmountsAreReadStrictly(t *testing.T) {
 }
 
 func TestSignsAreTurnedAsTheMappingSays(t *testing.T) {
-	m := plain()
+	m := testMapping()
 	m.Negate = true
 	m.Sign = statement.Choice{Column: "N", Equals: []string{"credit"}}
 	var got []string
@@ -237,12 +237,12 @@ func TestSignsAreTurnedAsTheMappingSays(t *testing.T) {
 		got = append(got, row.Draft.Amount)
 	}
 	if want := "[7 -7 7]"; fmt.Sprint(got) != want {
-		t.Errorf("got %v, want %v", got, want)
+		t.Errorf("amounts = %v, want %v", got, want)
 	}
 }
 
 func TestLinesThatTheMappingLeavesOutAreIgnored(t *testing.T) {
-	m := plain()
+	m := testMapping()
 	m.Only = statement.Choice{Column: "K", Equals: []string{"Expense", "Refund"}}
 	var got []bool
 	for _, row := range readAll(t, "D,A,C,K,N\n2024-01-02,7,EUR, expense ,\nx,x,x,Income,x\n2024-01-02,7,EUR,Refund,\n",
@@ -250,36 +250,36 @@ func TestLinesThatTheMappingLeavesOutAreIgnored(t *testing.T) {
 		got = append(got, row.Ignored)
 	}
 	if want := "[false true false]"; fmt.Sprint(got) != want {
-		t.Errorf("got %v, want %v", got, want)
+		t.Errorf("rows = %v, want %v", got, want)
 	}
 }
 
 func TestEqualLinesAreExpensesOfTheirOwnAndKeepTheirIDs(t *testing.T) {
 	const header, tea, bun = "D,A,C,K,N\n", "2024-01-02,7,EUR,Food,tea\n", "2024-01-02,3,EUR,Food,bun\n"
 	ids := func(text string) (ids []string) {
-		for _, row := range readAll(t, text, plain()) {
+		for _, row := range readAll(t, text, testMapping()) {
 			ids = append(ids, row.Draft.ID)
 		}
 		return ids
 	}
 	first := ids(header + tea + bun + tea)
 	if first[0] == first[2] || first[0] == first[1] {
-		t.Fatalf("equal lines share an id: %v", first)
+		t.Fatalf("ids of equal lines = %v, want different ids", first)
 	}
 	longer := ids(header + bun + tea + tea + tea)
 	if longer[1] != first[0] || longer[2] != first[2] || longer[0] == first[1] && longer[3] == first[2] {
-		t.Errorf("a longer file: %v, before %v", longer, first)
+		t.Errorf("ids of the longer file = %v, want %v", longer, first)
 	}
 	rewritten := ids("\ufeff" + strings.ReplaceAll(header+"2024-01-02, 7,\"EUR\",Food,\"tea\",\n", "\n", "\r\n"))
 	if rewritten[0] != first[0] {
-		t.Errorf("the same line with other quotes and line ends: %v, before %v", rewritten, first)
+		t.Errorf("ids with other quotes and line breaks = %v, want %v", rewritten, first)
 	}
 	if want := "fb1d903a-661c-57b0-9782-539819610971"; first[0] != want {
-		t.Errorf("an id must never change: got %s, want %s", first[0], want)
+		t.Errorf("id = %s, want the stable id %s", first[0], want)
 	}
 }
 
-// What UTF-16 cannot be is told where it is, not imported as replacement characters.
+// Invalid UTF-16 is reported with its line. It is not imported as replacement characters.
 func TestADamagedUTF16FileIsFaultyWhereItIsDamaged(t *testing.T) {
 	const head, whole = "D,A,C,K,N\n2024-01-02,7,EUR,Food,", "\n2024-01-03,7,EUR,Food,tea\n"
 	encode := func(text string) string {
@@ -299,11 +299,11 @@ func TestADamagedUTF16FileIsFaultyWhereItIsDamaged(t *testing.T) {
 			"[2 2024-01-02|7|EUR|Food| 3 2024-01-03|7|EUR|Food|tea 4!!malformed_text]"},
 	} {
 		for _, encoding := range []string{"", "utf-16"} {
-			m := plain()
+			m := testMapping()
 			m.Encoding = encoding
 			var got []string
 			for _, row := range readAll(t, test.text, m) {
-				got = append(got, rowInShort(t, row))
+				got = append(got, formatRow(t, row))
 			}
 			if fmt.Sprint(got) != test.want {
 				t.Errorf("%s, encoding %q: %v, want %s", name, encoding, got, test.want)
@@ -324,7 +324,7 @@ func TestAFileInAnotherEncodingIsRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := plain()
+		m := testMapping()
 		m.Encoding = name
 		row := readAll(t, encoded, m)[0]
 		if row.Draft.Category != "Café" || *row.Draft.Notes != "5 €" {
@@ -345,11 +345,11 @@ func TestAHeaderThatDoesNotFitTheMappingEndsTheImport(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var err error
-			for _, err = range statement.Rows(strings.NewReader(test.text), plain()) {
+			for _, err = range statement.Rows(strings.NewReader(test.text), testMapping()) {
 			}
 			var got []string
-			for _, fault := range expense.InvalidErrors(err) {
-				got = append(got, fault.Field+" "+fault.Code)
+			for _, fieldError := range expense.InvalidErrors(err) {
+				got = append(got, fieldError.Field+" "+fieldError.Code)
 			}
 			if strings.Join(got, ", ") != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
@@ -366,37 +366,37 @@ func TestRowsOfASeekerAreReadAgain(t *testing.T) {
 		}
 		return n, err
 	}
-	rows := statement.Rows(strings.NewReader(text), plain())
+	rows := statement.Rows(strings.NewReader(text), testMapping())
 	for range 3 {
 		if n, err := count(rows); n != 1 || err != nil {
 			t.Errorf("got %d rows, %v", n, err)
 		}
 	}
-	once := statement.Rows(io.MultiReader(strings.NewReader(text)), plain())
+	once := statement.Rows(io.MultiReader(strings.NewReader(text)), testMapping())
 	if _, err := count(once); err != nil {
 		t.Error(err)
 	}
 	if _, err := count(once); err == nil {
-		t.Error("a stream was read twice")
+		t.Error("a reader without Seek was read twice")
 	}
 }
 
 func TestAReaderThatFailsEndsTheRows(t *testing.T) {
-	broken := errors.New("the line is cut")
+	failure := errors.New("read failed")
 	var err error
 	n := 0
-	for _, err = range statement.Rows(
-		io.MultiReader(strings.NewReader("D,A,C,K,N\n2024-01-02,7,EUR,Food,tea\n2024"), failing{broken}), plain()) {
+	file := io.MultiReader(strings.NewReader("D,A,C,K,N\n2024-01-02,7,EUR,Food,tea\n2024"), failingReader{failure})
+	for _, err = range statement.Rows(file, testMapping()) {
 		n++
 	}
-	if !errors.Is(err, broken) || n != 2 {
-		t.Errorf("%d, %v", n, err)
+	if !errors.Is(err, failure) || n != 2 {
+		t.Errorf("%d rows, %v", n, err)
 	}
 }
 
-type failing struct{ err error }
+type failingReader struct{ err error }
 
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (f failingReader) Read([]byte) (int, error) { return 0, f.err }
 
 func FuzzRows(f *testing.F) {
 	f.Add([]byte("D,A,C,K,N\n2024-01-02,7,EUR,Food,tea\n"), byte(0))
@@ -405,7 +405,7 @@ func FuzzRows(f *testing.F) {
 	f.Add([]byte("\xff\xfeD\x00,\x00A\x00"), byte(2))
 	f.Add([]byte(wire.CSVHeader+"\r\n"), byte(3))
 	f.Fuzz(func(t *testing.T, text []byte, kind byte) {
-		m := plain()
+		m := testMapping()
 		switch kind % 4 {
 		case 1:
 			m.Delimiter, m.Amount.Decimal, m.Date.Layout = ";", ",", "D.M.YY"
@@ -419,19 +419,19 @@ func FuzzRows(f *testing.F) {
 		for row, err := range statement.Rows(bytes.NewReader(text), m) {
 			if err != nil {
 				if !errors.Is(err, expense.ErrInvalid) {
-					t.Fatalf("%v", err)
+					t.Fatalf("Rows: %v", err)
 				}
 				return
 			}
 			if row.Line <= line || row.Line > bytes.Count(text, []byte("\n"))+1 && kind%4 != 2 {
-				t.Fatalf("line %d after %d", row.Line, line)
+				t.Fatalf("row of line %d after line %d", row.Line, line)
 			}
 			line = row.Line
 			if row.Ignored || row.Failures != nil {
 				continue
 			}
 			if m.Notes == "N" && ids[row.Draft.ID] {
-				t.Fatalf("line %d has an id of an earlier one", line)
+				t.Fatalf("the row of line %d has the id of an earlier row", line)
 			}
 			ids[row.Draft.ID] = true
 			if m.Notes != "N" {
@@ -454,7 +454,7 @@ func BenchmarkRows(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	m := household(b)
+	m := householdMapping(b)
 	b.ReportAllocs()
 	rows := 0
 	for b.Loop() {

@@ -13,7 +13,7 @@ import (
 	"github.com/spendwise/spendwise/export/wire"
 )
 
-// AppendLine writes the bytes that encoding/json writes.
+// AppendLine writes the same bytes as encoding/json.
 func TestExpense_AppendLine(t *testing.T) {
 	type backupLine struct {
 		Type string `json:"type"`

@@ -15,24 +15,24 @@ import (
 
 var noon = time.Date(2026, time.March, 31, 12, 0, 0, 0, time.UTC)
 
-// counting counts the views of each ledger, and fails for one of them.
-type counting struct {
+// viewCounter counts the Views of each ledger. It returns an error for one of them.
+type viewCounter struct {
 	store.Store
-	viewed map[expense.OwnerID]int
-	broken expense.OwnerID
+	viewed  map[expense.OwnerID]int
+	failing expense.OwnerID
 }
 
-var errBroken = errors.New("the ledger cannot be read")
+var errView = errors.New("the ledger cannot be read")
 
-func (c *counting) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
+func (c *viewCounter) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
 	c.viewed[owner]++
-	if owner == c.broken {
-		return errBroken
+	if owner == c.failing {
+		return errView
 	}
 	return c.Store.View(ctx, owner, fn)
 }
 
-func open(t *testing.T, st store.Store, zone string, owner expense.OwnerID) {
+func createLedger(t *testing.T, st store.Store, zone string, owner expense.OwnerID) {
 	t.Helper()
 	settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: &zone})
 	if err != nil {
@@ -43,7 +43,7 @@ func open(t *testing.T, st store.Store, zone string, owner expense.OwnerID) {
 	}
 }
 
-func spend(t *testing.T, st store.Store, owner expense.OwnerID, amount, date string) {
+func addExpense(t *testing.T, st store.Store, owner expense.OwnerID, amount, date string) {
 	t.Helper()
 	err := st.Update(t.Context(), owner, func(tx store.Tx) error {
 		_, err := expense.Add(t.Context(), tx, expense.Env{Now: noon}, expense.Draft{Amount: amount, Date: date})
@@ -54,7 +54,7 @@ func spend(t *testing.T, st store.Store, owner expense.OwnerID, amount, date str
 	}
 }
 
-func limit(t *testing.T, st store.Store, owner expense.OwnerID) {
+func addBudget(t *testing.T, st store.Store, owner expense.OwnerID) {
 	t.Helper()
 	err := st.Update(t.Context(), owner, func(tx store.Tx) error {
 		_, err := budget.Add(t.Context(), tx, expense.Env{Now: noon}, budget.Draft{Amount: "100"})
@@ -67,13 +67,13 @@ func limit(t *testing.T, st store.Store, owner expense.OwnerID) {
 
 // RaiseAll checks a ledger again only after a write, in a new month, or after an error.
 func TestARoundOfAlertsLooksWhereSomethingMayHaveChanged(t *testing.T) {
-	st := &counting{Store: memstore.New(), viewed: map[expense.OwnerID]int{}}
-	open(t, st, "Europe/Berlin", "ada")
-	open(t, st, "Pacific/Kiritimati", "berta") // where it is 1 April already
-	open(t, st, "UTC", "cleo")                 // who has no budget
-	limit(t, st, "ada")
-	limit(t, st, "berta")
-	spend(t, st, "ada", "100", "2026-04-01")
+	st := &viewCounter{Store: memstore.New(), viewed: map[expense.OwnerID]int{}}
+	createLedger(t, st, "Europe/Berlin", "ada")
+	createLedger(t, st, "Pacific/Kiritimati", "berta") // it is 1 April in this time zone
+	createLedger(t, st, "UTC", "cleo")                 // has no budget
+	addBudget(t, st, "ada")
+	addBudget(t, st, "berta")
+	addExpense(t, st, "ada", "100", "2026-04-01")
 	raiser := jobs.NewAlertRaiser(st)
 	for _, step := range []struct {
 		name   string
@@ -85,15 +85,15 @@ func TestARoundOfAlertsLooksWhereSomethingMayHaveChanged(t *testing.T) {
 	}{
 		{"the first call checks every ledger", noon, nil, "ada berta", 0, nil},
 		{"the next call checks none", noon.Add(time.Minute), nil, "", 0, nil},
-		{"a write is checked", noon.Add(2 * time.Minute), func() { spend(t, st, "berta", "85", "2026-04-01") }, "berta", 1,
-			nil},
+		{"a write is checked", noon.Add(2 * time.Minute), func() { addExpense(t, st, "berta", "85", "2026-04-01") },
+			"berta", 1, nil},
 		{"raising is a write too", noon.Add(3 * time.Minute), nil, "berta", 0, nil},
 		{"nothing changed", noon.Add(4 * time.Minute), nil, "", 0, nil},
 		{"before midnight in Berlin", time.Date(2026, 3, 31, 21, 59, 59, 0, time.UTC), nil, "", 0, nil},
 		{"midnight begins the month of an expense with a future date", time.Date(2026, 3, 31, 22, 0, 0, 0, time.UTC), nil,
 			"ada", 2, nil},
-		{"a ledger fails", time.Date(2026, 3, 31, 22, 1, 0, 0, time.UTC), func() { st.broken = "ada" }, "ada", 0, errBroken},
-		{"the ledger that failed is checked again", time.Date(2026, 3, 31, 22, 2, 0, 0, time.UTC), func() { st.broken = "" },
+		{"a ledger fails", time.Date(2026, 3, 31, 22, 1, 0, 0, time.UTC), func() { st.failing = "ada" }, "ada", 0, errView},
+		{"the ledger that failed is checked again", time.Date(2026, 3, 31, 22, 2, 0, 0, time.UTC), func() { st.failing = "" },
 			"ada", 0, nil},
 		{"an erased ledger is forgotten", time.Date(2026, 3, 31, 22, 3, 0, 0, time.UTC), func() {
 			if err := st.EraseLedger(t.Context(), "ada"); err != nil {

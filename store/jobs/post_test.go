@@ -15,7 +15,7 @@ import (
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
-// TestPostDue_ConcurrentCallsPostOnce runs PostDue several times at once over ledgers with due rules, on each store.
+// TestPostDue_ConcurrentCallsPostOnce calls PostDue several times concurrently on each store.
 func TestPostDue_ConcurrentCallsPostOnce(t *testing.T) {
 	const instances, days = 4, 20
 	for name, openStore := range map[string]func(*testing.T) (store.Store, error){
@@ -41,7 +41,7 @@ func TestPostDue_ConcurrentCallsPostOnce(t *testing.T) {
 			})
 			owners := []expense.OwnerID{"ann", "bob", "cem", "dia", "eve"}
 			for _, owner := range owners {
-				open(t, st, "UTC", owner)
+				createLedger(t, st, "UTC", owner)
 				putDailyRule(t, st, owner, days)
 			}
 			var posters sync.WaitGroup
@@ -69,8 +69,7 @@ func TestPostDue_ConcurrentCallsPostOnce(t *testing.T) {
 	}
 }
 
-// putDailyRule adds a rule whose occurrences on a number of days up to today are due. It is written without posting
-// them.
+// putDailyRule adds a daily rule with due occurrences on the last days up to today. It does not post them.
 func putDailyRule(t *testing.T, st store.Store, owner expense.OwnerID, days int) {
 	t.Helper()
 	until := expense.MustDate("2026-03-31")

@@ -22,13 +22,13 @@ import (
 
 const owner expense.OwnerID = "ann"
 
-// open returns a store in a new database, migrated.
+// open returns a migrated store in a new database.
 func open(t testing.TB, opts ...postgres.Option) store.Store {
 	t.Helper()
 	return openAt(t, pgtest.New(t), opts...)
 }
 
-// openAt returns a store in the database of a DSN.
+// openAt returns a migrated store in the database at dsn.
 func openAt(t testing.TB, dsn string, opts ...postgres.Option) store.Store {
 	t.Helper()
 	st, err := postgres.Open(t.Context(), dsn, opts...)
@@ -47,7 +47,7 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t) })
 }
 
-// newLedger makes a ledger of owner with the starter categories.
+// newLedger creates a ledger of owner with the starter categories.
 func newLedger(t testing.TB, st store.Store) expense.InitialLedger {
 	t.Helper()
 	settings, err := expense.NewSettings(expense.SettingsDraft{})
@@ -72,24 +72,26 @@ func coffee(ledger expense.InitialLedger) expense.Expense {
 	}
 }
 
-// A trace keeps the statements that were sent.
-type trace struct {
+// statementTracer records the SQL statements of a store.
+type statementTracer struct {
 	mu    sync.Mutex
 	texts []string
 }
 
-func (c *trace) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.texts = append(c.texts, strings.Join(strings.Fields(data.SQL), " "))
+func (s *statementTracer) TraceQueryStart(
+	ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData,
+) context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.texts = append(s.texts, strings.Join(strings.Fields(data.SQL), " "))
 	return ctx
 }
 
-func (c *trace) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+func (s *statementTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 func TestStatementsStayFew(t *testing.T) {
-	sent := new(trace)
-	st := open(t, postgres.Tracer(sent))
+	tracer := new(statementTracer)
+	st := open(t, postgres.Tracer(tracer))
 	ledger := newLedger(t, st)
 	ctx := t.Context()
 
@@ -108,9 +110,9 @@ func TestStatementsStayFew(t *testing.T) {
 		expense.MustMonth("2026-03").Range(), expense.MustMonth("2026-02").Range(), expense.MustMonth("2025-03").Range(),
 	}}
 	cases := []struct {
-		name string
-		most int
-		do   func() error
+		name          string
+		maxStatements int
+		do            func() error
 	}{
 		{"an add", 6, func() error { return st.Update(ctx, owner, add) }},
 		{"an add under an idempotency key", 8, func() error {
@@ -154,12 +156,13 @@ func TestStatementsStayFew(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			sent.texts = nil
+			tracer.texts = nil
 			if err := c.do(); err != nil {
 				t.Fatal(err)
 			}
-			if len(sent.texts) > c.most {
-				t.Errorf("%d statements, want at most %d:\n%s", len(sent.texts), c.most, strings.Join(sent.texts, "\n"))
+			if len(tracer.texts) > c.maxStatements {
+				t.Errorf("%d statements, want at most %d:\n%s", len(tracer.texts), c.maxStatements,
+					strings.Join(tracer.texts, "\n"))
 			}
 		})
 	}
@@ -236,7 +239,7 @@ func TestALiteralKeepsItsValueWhateverTheDSNSays(t *testing.T) {
 	}
 	got, err := st.Reader(owner).Expense(t.Context(), e.ID)
 	if err != nil || got.Notes != e.Notes {
-		t.Errorf("notes are %q, %v, want %q", got.Notes, err, e.Notes)
+		t.Errorf("notes = %q, %v, want %q", got.Notes, err, e.Notes)
 	}
 }
 
@@ -256,24 +259,25 @@ func TestTheOwnerComesFirstInEveryKeyAndIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Not a ledger's: prices, migrations, keys, the one table that is unique by address; and the scans of what expires.
-	free := regexp.MustCompile(`^spendwise_(quotes|migrations|keys|emails|failures)$|_(expiry|ended|due)$`)
-	seen := 0
+	// These tables do not belong to a ledger: rates, migrations, signing keys, e-mail addresses. The indexes find expired
+	// rows.
+	exempt := regexp.MustCompile(`^spendwise_(quotes|migrations|keys|emails|failures)$|_(expiry|ended|due)$`)
+	count := 0
 	for rows.Next() {
 		var table, index, first string
 		if err := rows.Scan(&table, &index, &first); err != nil {
 			t.Fatal(err)
 		}
-		seen++
-		if first != "owner" && !free.MatchString(table) && !free.MatchString(index) {
-			t.Errorf("%s of %s begins with %s, not with the owner", index, table, first)
+		count++
+		if first != "owner" && !exempt.MatchString(table) && !exempt.MatchString(index) {
+			t.Errorf("first column of %s of %s = %s, want owner", index, table, first)
 		}
 		if !strings.HasPrefix(table, "spendwise_") {
-			t.Errorf("table %s has not the prefix", table)
+			t.Errorf("table %s does not have the prefix spendwise_", table)
 		}
 	}
-	if err := rows.Err(); err != nil || seen < 20 {
-		t.Errorf("%d keys and indexes were seen, %v", seen, err)
+	if err := rows.Err(); err != nil || count < 20 {
+		t.Errorf("found %d keys and indexes, %v", count, err)
 	}
 }
 

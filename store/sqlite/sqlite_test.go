@@ -16,13 +16,13 @@ import (
 	"github.com/spendwise/spendwise/store/storetest"
 )
 
-// open returns a store in a new file, migrated.
+// open returns a migrated store in a new file.
 func open(t testing.TB, opts ...sqlite.Option) store.Store {
 	t.Helper()
 	return openAt(t, filepath.Join(t.TempDir(), "ledger.db"), opts...)
 }
 
-// openAt returns a store in the file at path, migrated.
+// openAt returns a migrated store in the file at path.
 func openAt(t testing.TB, path string, opts ...sqlite.Option) store.Store {
 	t.Helper()
 	st, err := sqlite.Open(t.Context(), path, opts...)
@@ -44,8 +44,8 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, sqlite.Normal()) })
 }
 
-// raw opens the file beside the store.
-func raw(t *testing.T, path string) *sql.DB {
+// openDirect opens the database file of a store without the store.
+func openDirect(t *testing.T, path string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+strings.ReplaceAll(path, "?", "%3f"))
 	if err != nil {
@@ -62,7 +62,7 @@ func raw(t *testing.T, path string) *sql.DB {
 func TestTheOwnerComesFirstInEveryKeyAndIndex(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	openAt(t, path)
-	db := raw(t, path)
+	db := openDirect(t, path)
 	rows, err := db.QueryContext(t.Context(),
 		`SELECT m.name, i.name, coalesce((SELECT c.name FROM pragma_index_info(i.name) c WHERE c.seqno = 0), '')
 		FROM sqlite_schema m, pragma_index_list(m.name) i WHERE m.type = 'table'
@@ -73,61 +73,61 @@ func TestTheOwnerComesFirstInEveryKeyAndIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer rows.Close()
-	// Not a ledger's: prices, migrations, keys, what is known by an address before anybody signs in; and the scans of what
-	// expires.
-	free := regexp.MustCompile(`^spendwise_(quotes|migrations|keys|emails|failures)$|_(expiry|ended|due)$`)
-	seen := 0
+	// These tables do not belong to a ledger: rates, migrations, signing keys, e-mail addresses before sign-in. The
+	// indexes find expired rows.
+	exempt := regexp.MustCompile(`^spendwise_(quotes|migrations|keys|emails|failures)$|_(expiry|ended|due)$`)
+	count := 0
 	for rows.Next() {
 		var table, index, first string
 		if err := rows.Scan(&table, &index, &first); err != nil {
 			t.Fatal(err)
 		}
-		seen++
-		if first != "owner" && !free.MatchString(table) && !free.MatchString(index) {
-			t.Errorf("%s of %s begins with %s, not with the owner", index, table, first)
+		count++
+		if first != "owner" && !exempt.MatchString(table) && !exempt.MatchString(index) {
+			t.Errorf("first column of %s of %s = %s, want owner", index, table, first)
 		}
 		if !strings.HasPrefix(table, "spendwise_") {
-			t.Errorf("table %s has not the prefix", table)
+			t.Errorf("table %s does not have the prefix spendwise_", table)
 		}
 	}
-	if err := rows.Err(); err != nil || seen < 20 {
-		t.Errorf("%d keys and indexes were seen, %v", seen, err)
+	if err := rows.Err(); err != nil || count < 20 {
+		t.Errorf("found %d keys and indexes, %v", count, err)
 	}
 }
 
 func TestPingSaysThatTheSchemaIsNewer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a ledger?.db")
 	st := openAt(t, path)
-	_, err := raw(t, path).ExecContext(t.Context(),
+	_, err := openDirect(t, path).ExecContext(t.Context(),
 		`INSERT INTO spendwise_migrations VALUES ('ledger', 9999, 'future', '', 9999, 0)`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := st.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "newer") {
-		t.Errorf("Ping says %v", err)
+		t.Errorf("Ping: %v", err)
 	}
 	if err := st.(*sqlite.Store).Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), "newer") {
-		t.Errorf("Migrate says %v", err)
+		t.Errorf("Migrate: %v", err)
 	}
 }
 
 func TestAMigrationThatWasChangedAfterwardsIsReported(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a ledger?.db")
 	st := openAt(t, path)
-	_, err := raw(t, path).ExecContext(t.Context(),
+	_, err := openDirect(t, path).ExecContext(t.Context(),
 		`UPDATE spendwise_migrations SET checksum = 'x' WHERE "set" = 'ledger' AND number = 1`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := st.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "another text") {
-		t.Errorf("Ping says %v", err)
+		t.Errorf("Ping: %v", err)
 	}
 }
 
 func TestADatabaseInMemoryIsRefused(t *testing.T) {
 	for _, path := range []string{"", ":memory:"} {
 		if _, err := sqlite.Open(t.Context(), path); err == nil {
-			t.Errorf("Open took %q", path)
+			t.Errorf("Open(%q) returned no error", path)
 		}
 	}
 }

@@ -11,14 +11,14 @@ import (
 
 const owner expense.OwnerID = "7f0c1d52-94a9-4d0e-8a3c-0d6f1f6f9c11"
 
-// benchmarkOn runs a benchmark on each engine, in a ledger of 5,000 expenses over two years.
+// benchmarkOn runs a benchmark on each engine with a ledger of 5,000 expenses over two years.
 func benchmarkOn(b *testing.B, run func(*testing.B, store.Store, expense.InitialLedger)) {
 	for _, engine := range engines() {
 		b.Run(engine.name, func(b *testing.B) {
 			st := migrated(b, engine)
 			ledger := newLedger(b, owner, st)
 			for range 5 {
-				put(b, st, thousand(ledger))
+				putExpenses(b, st, newBatch(ledger))
 			}
 			b.ReportAllocs()
 			b.ResetTimer()
@@ -27,7 +27,7 @@ func benchmarkOn(b *testing.B, run func(*testing.B, store.Store, expense.Initial
 	}
 }
 
-func thousand(ledger expense.InitialLedger) []expense.Expense {
+func newBatch(ledger expense.InitialLedger) []expense.Expense {
 	batch := make([]expense.Expense, 1000)
 	first := expense.MustDate("2025-01-01")
 	for i := range batch {
@@ -37,7 +37,7 @@ func thousand(ledger expense.InitialLedger) []expense.Expense {
 	return batch
 }
 
-func put(b *testing.B, st store.Store, batch []expense.Expense) {
+func putExpenses(b *testing.B, st store.Store, batch []expense.Expense) {
 	b.Helper()
 	err := st.Update(b.Context(), owner, func(tx store.Tx) error {
 		_, err := tx.PutExpenses(b.Context(), batch...)
@@ -121,7 +121,7 @@ func BenchmarkBookAndTotals(b *testing.B) {
 func BenchmarkPut1000(b *testing.B) {
 	benchmarkOn(b, func(b *testing.B, st store.Store, ledger expense.InitialLedger) {
 		for b.Loop() {
-			put(b, st, thousand(ledger))
+			putExpenses(b, st, newBatch(ledger))
 		}
 	})
 }

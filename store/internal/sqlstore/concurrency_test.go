@@ -16,7 +16,7 @@ import (
 
 var errReplayed = errors.New("replayed")
 
-// addOnce adds an expense under an idempotency key, as the shell does; errReplayed if that was done before.
+// addOnce adds an expense with an idempotency key. It returns errReplayed if the key has a stored record.
 func addOnce(ctx context.Context, st store.Store, key store.IdempotencyKey, e expense.Expense) error {
 	return st.Update(ctx, owner, func(tx store.Tx) error {
 		switch _, err := tx.IdempotencyRecord(ctx, key); {
@@ -117,7 +117,7 @@ func TestSixteenWritersLoseNoUpdate(t *testing.T) {
 		slices.Sort(versions)
 		for i, version := range versions {
 			if version != expense.Version(i+3) {
-				t.Fatalf("the versions are not dense: %v", versions)
+				t.Fatalf("the versions are not consecutive: %v", versions)
 			}
 		}
 		totals, err := st.Reader(owner).Totals(ctx, expense.TotalsQuery{Ranges: []expense.Range{first.Date.Month().Range()}})
@@ -127,13 +127,13 @@ func TestSixteenWritersLoseNoUpdate(t *testing.T) {
 		const n = writers * writes
 		want := expense.MustMoney(fmt.Sprintf("%d.%02d", 1+n+n/100, n%100), "EUR")
 		if len(totals) != 1 || totals[0].Amount != want || totals[0].Home != want || totals[0].Count != 1+n {
-			t.Errorf("totals are %+v, want one of %v", totals, want)
+			t.Errorf("totals = %+v, want one of %v", totals, want)
 		}
 	})
 }
 
 func TestALoopOverRowsUsesTheStoreOnOneConnection(t *testing.T) {
-	for name, st := range narrow(t) {
+	for name, st := range singleConnectionStores(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
 			ledger := newLedger(t, owner, st)
@@ -162,7 +162,7 @@ func TestALoopOverRowsUsesTheStoreOnOneConnection(t *testing.T) {
 				}
 			}
 			if seen != 2 {
-				t.Errorf("the loop saw %d expenses, want 2", seen)
+				t.Errorf("the loop returned %d expenses, want 2", seen)
 			}
 		})
 	}

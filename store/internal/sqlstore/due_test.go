@@ -19,10 +19,9 @@ import (
 )
 
 var idleRules = flag.Int("idle-rules", 10_000,
-	"how many rules, none of them due, the scan for who is due is measured over")
+	"number of rules, none of them due, in the measurement of DueOwners")
 
-// seedIdle fills a database with ledgers of five rules each, due from a day after now on, by statements of the engine's
-// own.
+// seedIdle inserts ledgers of five rules each with statements of the engine. The first rule is due at the time %[5]d.
 const seedIdle = `
 	INSERT INTO spendwise_ledgers (owner, home, zone, locale, fiscal_year_start, default_category, settings_version,
 	version, floor, volume %[2]s)
@@ -39,34 +38,34 @@ const seedIdle = `
 		0, 0, 20250101,
 			0, 0, 0, 20260401, '', 0, '', 0, NULL, %[5]d + n * 1000, 1, 1, 1, 1 FROM (%[1]s) numbers;`
 
-// TestTheScanForWhoIsDueReadsItsIndexAlone: while nothing is due its cost does not grow with the rules there are. The
-// engines' own plans say so; the time is printed.
+// TestTheScanForWhoIsDueReadsItsIndexAlone checks the query plans of DueOwners. If no rule is due, the cost must not
+// depend on the number of rules. The test logs the duration.
 func TestTheScanForWhoIsDueReadsItsIndexAlone(t *testing.T) {
 	tomorrow := day.AddDate(0, 0, 1).UnixMicro()
 	t.Run("sqlite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "ledger.db")
 		st := opened(t, func() (database, error) { return sqlite.Open(t.Context(), path) })
-		db := bare(t, st, "sqlite", "file:"+path)
+		db := openMigrated(t, st, "sqlite", "file:"+path)
 		numbers := fmt.Sprintf("WITH RECURSIVE count(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM count WHERE n < %d) "+
 			"SELECT n FROM count", *idleRules-1)
-		execute(t, db, idle(t, db, numbers, "printf('22222222-2222-4222-8222-%012d', n)", tomorrow)+"ANALYZE;")
+		execute(t, db, seedStatements(t, db, numbers, "printf('22222222-2222-4222-8222-%012d', n)", tomorrow)+"ANALYZE;")
 		plan := explain(t, db, "EXPLAIN QUERY PLAN "+sqlstore.DueOwners, 4, day.UnixMicro(), int64(math.MinInt64), "", 1000)
 		if strings.Count(plan, "\n") != 1 || !strings.Contains(plan,
 			"USING COVERING INDEX spendwise_rules_due (due_at>? AND due_at<?)") &&
 			!strings.Contains(plan, "USING COVERING INDEX spendwise_rules_due (due_at<?)") &&
 			!strings.Contains(plan, "USING COVERING INDEX spendwise_rules_due ((due_at,owner)>(?,?) AND due_at<?)") {
-			t.Errorf("the plan is\n%s", plan)
+			t.Errorf("query plan =\n%s", plan)
 		}
-		measureIdle(t, st)
+		logScanTime(t, st)
 	})
 	t.Run("postgres", func(t *testing.T) {
 		dsn := pgtest.New(t)
 		st := opened(t, func() (database, error) { return postgres.Open(t.Context(), dsn) })
-		db := bare(t, st, "pgx", dsn)
-		db.SetMaxOpenConns(1) // one session, for what is prepared and set in it
+		db := openMigrated(t, st, "pgx", dsn)
+		db.SetMaxOpenConns(1) // PREPARE and SET apply to one session
 		numbers := fmt.Sprintf("SELECT n FROM generate_series(0, %d) AS n", *idleRules-1)
 		for statement := range strings.SplitAfterSeq(
-			idle(t, db, numbers, "('22222222-2222-4222-8222-' || lpad(n::text, 12, '0'))::uuid", tomorrow), ";") {
+			seedStatements(t, db, numbers, "('22222222-2222-4222-8222-' || lpad(n::text, 12, '0'))::uuid", tomorrow), ";") {
 			execute(t, db, statement)
 		}
 		vacuum(t, db, "spendwise_rules")
@@ -77,15 +76,15 @@ func TestTheScanForWhoIsDueReadsItsIndexAlone(t *testing.T) {
 				int64(math.MinInt64)), 1)
 			if !strings.Contains(plan, "Index Only Scan using spendwise_rules_due") || strings.Contains(plan, "Seq Scan") ||
 				strings.Contains(plan, "Sort") {
-				t.Errorf("with %s the plan is\n%s", mode, plan)
+				t.Errorf("query plan with %s =\n%s", mode, plan)
 			}
 		}
-		measureIdle(t, st)
+		logScanTime(t, st)
 	})
 }
 
-// bare opens the database beside its store, which it migrates.
-func bare(t *testing.T, st database, driver, dsn string) *sql.DB {
+// openMigrated migrates a store and opens its database without the store.
+func openMigrated(t *testing.T, st database, driver, dsn string) *sql.DB {
 	t.Helper()
 	if err := st.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
@@ -98,8 +97,8 @@ func bare(t *testing.T, st database, driver, dsn string) *sql.DB {
 	return db
 }
 
-// idle returns the statements that seed. Columns of a ledger that this test knows nothing of get an empty text.
-func idle(t *testing.T, db *sql.DB, numbers, id string, due int64) string {
+// seedStatements returns the statements of seedIdle. Other columns of the ledgers get 0 or an empty text.
+func seedStatements(t *testing.T, db *sql.DB, numbers, id string, due int64) string {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), "SELECT * FROM spendwise_ledgers WHERE 1 = 0")
 	if err != nil {
@@ -135,27 +134,28 @@ func execute(t *testing.T, db *sql.DB, statement string) {
 	}
 }
 
-// vacuum makes every page of a table one of which an index alone may speak, as autovacuum does in time after inserts. A
-// snapshot that somebody holds meanwhile, an autovacuum that analyses the table for one, keeps pages from that.
+// vacuum makes all pages of a table all-visible, so that an index-only scan does not read the table. In production,
+// autovacuum does this after inserts. VACUUM skips pages while another transaction has an older snapshot, so vacuum
+// retries.
 func vacuum(t *testing.T, db *sql.DB, table string) {
 	t.Helper()
 	for range 200 {
 		execute(t, db, "VACUUM ANALYZE "+table)
-		var spoken bool
+		var allVisible bool
 		err := db.QueryRowContext(t.Context(), "SELECT relallvisible = relpages FROM pg_class WHERE oid = $1::text::regclass",
-			table).Scan(&spoken)
+			table).Scan(&allVisible)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if spoken {
+		if allVisible {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatalf("somebody's snapshot keeps VACUUM from pages of %s", table)
+	t.Fatalf("VACUUM could not make all pages of %s all-visible", table)
 }
 
-// explain returns the last column of each row of an engine's plan, a line each.
+// explain returns the last column of each row of a query plan, one line for each row.
 func explain(t *testing.T, db *sql.DB, statement string, width int, args ...any) string {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), statement, args...)
@@ -181,19 +181,20 @@ func explain(t *testing.T, db *sql.DB, statement string, width int, args ...any)
 	return plan.String()
 }
 
-// measureIdle prints how long it takes to learn that nothing is due.
-func measureIdle(t *testing.T, st database) {
+// logScanTime logs the duration of DueOwners if no rule is due.
+func logScanTime(t *testing.T, st database) {
 	t.Helper()
 	times := make([]time.Duration, 101)
 	for i := range times {
 		began := time.Now()
 		for due, err := range st.DueOwners(context.Background(), day) {
-			t.Fatalf("%+v is due, %v", due, err)
+			t.Fatalf("DueOwners returned %+v, %v; want none", due, err)
 		}
 		times[i] = time.Since(began)
 	}
 	slices.Sort(times)
-	t.Logf("the scan over %d rules, none due: median %s, longest %s", *idleRules, times[len(times)/2], times[len(times)-1])
+	t.Logf("DueOwners over %d rules, none due: median %s, maximum %s",
+		*idleRules, times[len(times)/2], times[len(times)-1])
 	all := 0
 	for _, err := range st.DueOwners(context.Background(), day.AddDate(1, 0, 0)) {
 		if err != nil {
@@ -202,6 +203,6 @@ func measureIdle(t *testing.T, st database) {
 		all++
 	}
 	if all != *idleRules {
-		t.Errorf("a year later %d are due, want %d", all, *idleRules)
+		t.Errorf("after a year %d rules are due, want %d", all, *idleRules)
 	}
 }

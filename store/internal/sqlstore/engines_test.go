@@ -16,16 +16,16 @@ import (
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
-// A database is a store whose schema can be made.
+// database is a store with a Migrate method.
 type database interface {
 	store.Store
 	Migrate(context.Context) error
 }
 
-// An engine is a way to keep ledgers in SQL; empty returns how to open one database, which is new and empty.
+// engine is a kind of SQL database. newDatabase creates an empty database and returns a function that opens it.
 type engine struct {
-	name  string
-	empty func(testing.TB) func() (database, error)
+	name        string
+	newDatabase func(testing.TB) func() (database, error)
 }
 
 func engines() []engine {
@@ -41,8 +41,8 @@ func engines() []engine {
 	}
 }
 
-// narrow returns stores that have one connection to read on; on Postgres it is the only one.
-func narrow(t *testing.T) map[string]store.Store {
+// singleConnectionStores returns stores with one read connection. On PostgreSQL it is the only connection.
+func singleConnectionStores(t *testing.T) map[string]store.Store {
 	t.Helper()
 	path, dsn := filepath.Join(t.TempDir(), "ledger.db"), pgtest.New(t)
 	stores := map[string]store.Store{
@@ -55,7 +55,7 @@ func narrow(t *testing.T) map[string]store.Store {
 	return stores
 }
 
-// onEach runs a test on each engine, with a migrated store.
+// onEach runs a test on each engine with a migrated store.
 func onEach(t *testing.T, test func(*testing.T, store.Store)) {
 	for _, engine := range engines() {
 		t.Run(engine.name, func(t *testing.T) { test(t, migrated(t, engine)) })
@@ -64,14 +64,14 @@ func onEach(t *testing.T, test func(*testing.T, store.Store)) {
 
 func migrated(t testing.TB, engine engine) store.Store {
 	t.Helper()
-	st := opened(t, engine.empty(t))
+	st := opened(t, engine.newDatabase(t))
 	if err := st.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return st
 }
 
-// opened opens a store and closes it when the test is over.
+// opened opens a store. It closes the store at the end of the test.
 func opened(t testing.TB, open func() (database, error)) database {
 	t.Helper()
 	st, err := open()
@@ -86,7 +86,7 @@ func opened(t testing.TB, open func() (database, error)) database {
 	return st
 }
 
-// newLedger makes a ledger with the starter categories.
+// newLedger creates a ledger with the starter categories.
 func newLedger(t testing.TB, owner expense.OwnerID, stores ...store.Store) expense.InitialLedger {
 	t.Helper()
 	settings, err := expense.NewSettings(expense.SettingsDraft{})
@@ -96,14 +96,14 @@ func newLedger(t testing.TB, owner expense.OwnerID, stores ...store.Store) expen
 	ledger := expense.NewInitialLedger(owner, settings, day)
 	for _, st := range stores {
 		created, err := st.CreateLedger(t.Context(), owner, ledger)
-		if err := errors.Join(err, notUnless(created, "CreateLedger made nothing")); err != nil {
+		if err := errors.Join(err, errorUnless(created, "CreateLedger made nothing")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return ledger
 }
 
-// day is when everything in these tests happens.
+// day is the current time in these tests.
 var day = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
 
 // coffee returns a new expense in the home currency.
@@ -116,7 +116,7 @@ func coffee(ledger expense.InitialLedger, amount string, date expense.Date) expe
 	}
 }
 
-func notUnless(ok bool, text string) error {
+func errorUnless(ok bool, text string) error {
 	if ok {
 		return nil
 	}

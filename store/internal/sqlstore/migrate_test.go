@@ -21,7 +21,7 @@ import (
 func TestEightInstancesMigrateAtOnce(t *testing.T) {
 	for _, engine := range engines() {
 		t.Run(engine.name, func(t *testing.T) {
-			open := engine.empty(t)
+			open := engine.newDatabase(t)
 			var group errgroup.Group
 			for range 8 {
 				group.Go(func() error {
@@ -48,27 +48,26 @@ func TestEightInstancesMigrateAtOnce(t *testing.T) {
 func TestPingSaysThatTheSchemaIsOlder(t *testing.T) {
 	for _, engine := range engines() {
 		t.Run(engine.name, func(t *testing.T) {
-			err := opened(t, engine.empty(t)).Ping(t.Context())
+			err := opened(t, engine.newDatabase(t)).Ping(t.Context())
 			if err == nil || !strings.Contains(err.Error(), "run `spendwise migrate`") {
-				t.Errorf("Ping of an empty database says %v", err)
+				t.Errorf("Ping of an empty database: %v", err)
 			}
 		})
 	}
 }
 
-// A later database is one that a later release migrated, and the store of this release on it.
-type later struct {
+// newerDatabase is a database that a newer release has migrated, with a store of this release.
+type newerDatabase struct {
 	database
 	accounts accounts.Store
 	raw      *sql.DB
 }
 
-// newLater returns a database on which the next release's migrations ran, which are compatible with this one: each
-// table has columns more than this release knows, one of them filled by its default, there is another index on each,
-// and a table more.
-func newLater(t *testing.T, engine string) later {
+// openNewerDatabase returns a database with compatible migrations of a newer release. Each table has two additional
+// columns, one of them with a default, and an additional index. There is one additional table.
+func openNewerDatabase(t *testing.T, engine string) newerDatabase {
 	t.Helper()
-	var next later
+	var next newerDatabase
 	var err error
 	tables := `SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'spendwise%'`
 	if engine == "postgres" {
@@ -109,7 +108,7 @@ func newLater(t *testing.T, engine string) later {
 			"ALTER TABLE "+table+" ADD COLUMN zzz_weight integer", "CREATE INDEX "+table+"_mood ON "+table+" (aaa_mood)")
 	}
 	if err := rows.Err(); err != nil || len(statements) < 3*15 {
-		t.Fatalf("%d statements for the tables there are, %v", len(statements), err)
+		t.Fatalf("%d statements for the existing tables, %v", len(statements), err)
 	}
 	next.exec(t, append(statements,
 		"CREATE TABLE spendwise_moods (owner text NOT NULL, id text NOT NULL, PRIMARY KEY (owner, id))")...)
@@ -117,7 +116,7 @@ func newLater(t *testing.T, engine string) later {
 	return next
 }
 
-func (l later) exec(t *testing.T, statements ...string) {
+func (l newerDatabase) exec(t *testing.T, statements ...string) {
 	t.Helper()
 	for _, text := range statements {
 		if _, err := l.raw.ExecContext(t.Context(), text); err != nil {
@@ -126,8 +125,8 @@ func (l later) exec(t *testing.T, statements ...string) {
 	}
 }
 
-// record notes a migration of a later release, as that release's Migrate does.
-func (l later) record(t *testing.T, set string, number, needs int) {
+// record inserts a migration of a newer release, as its Migrate does.
+func (l newerDatabase) record(t *testing.T, set string, number, needs int) {
 	t.Helper()
 	_, err := l.raw.ExecContext(t.Context(), `INSERT INTO spendwise_migrations ("set", number, name, checksum, needs,
 		applied_at) VALUES ($1, $2, 'moods', '', $3, 0)`,
@@ -137,33 +136,32 @@ func (l later) record(t *testing.T, set string, number, needs int) {
 	}
 }
 
-// TestTheReleaseBeforeWorksOnTheNextSchema runs the whole conformance suite of this release on the schema of a next
-// one.
+// TestTheReleaseBeforeWorksOnTheNextSchema runs the conformance suite of this release on the schema of a newer release.
 func TestTheReleaseBeforeWorksOnTheNextSchema(t *testing.T) {
 	for _, engine := range engines() {
 		t.Run(engine.name, func(t *testing.T) {
 			t.Parallel()
 			t.Run("ledgers", func(t *testing.T) {
-				storetest.Run(t, func(t *testing.T) store.Store { return newLater(t, engine.name).database })
+				storetest.Run(t, func(t *testing.T) store.Store { return openNewerDatabase(t, engine.name).database })
 			})
 			t.Run("accounts", func(t *testing.T) {
-				accountstest.Run(t, func(t *testing.T) accounts.Store { return newLater(t, engine.name).accounts })
+				accountstest.Run(t, func(t *testing.T) accounts.Store { return openNewerDatabase(t, engine.name).accounts })
 			})
 		})
 	}
 }
 
-// TestWhichNewerSchemasARefusalIsFor: a newer schema is refused from the first migration on that needs a later release,
-// by Ping, on which readiness hangs, and by Migrate, with which a server starts; both change nothing.
+// TestWhichNewerSchemasARefusalIsFor checks that Ping and Migrate reject a schema if one of its migrations needs a
+// newer release. Readiness uses Ping, and a server calls Migrate when it starts.
 func TestWhichNewerSchemasARefusalIsFor(t *testing.T) {
 	for _, engine := range engines() {
 		t.Run(engine.name, func(t *testing.T) {
-			next := newLater(t, engine.name)
+			next := openNewerDatabase(t, engine.name)
 			for _, step := range []struct {
 				name          string
 				set           string
 				number, needs int
-				refused       string
+				wantErr       string
 			}{
 				{"one that adds", "ledger", 4, 2, ""},
 				{"one that adds, of the other set", "accounts", 3, 1, ""},
@@ -174,15 +172,15 @@ func TestWhichNewerSchemasARefusalIsFor(t *testing.T) {
 			} {
 				next.record(t, step.set, step.number, step.needs)
 				for name, err := range map[string]error{"Ping": next.Ping(t.Context()), "Migrate": next.Migrate(t.Context())} {
-					if step.refused == "" && err != nil || step.refused != "" &&
-						(err == nil || !strings.Contains(err.Error(), step.refused)) {
-						t.Errorf("%s: %s says %v, want %q", step.name, name, err, step.refused)
+					if step.wantErr == "" && err != nil || step.wantErr != "" &&
+						(err == nil || !strings.Contains(err.Error(), step.wantErr)) {
+						t.Errorf("%s: %s = %v, want %q", step.name, name, err, step.wantErr)
 					}
 				}
 			}
 			next.exec(t, `DELETE FROM spendwise_migrations WHERE number > 2`)
 			if err := next.Ping(t.Context()); err != nil {
-				t.Errorf("without those: %v", err)
+				t.Errorf("Ping without the newer migrations: %v", err)
 			}
 		})
 	}

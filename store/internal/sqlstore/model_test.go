@@ -19,7 +19,7 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// TestSQLAnswersAsMemoryDoes does the same to a SQL store and to the reference store, and asks both the same.
+// TestSQLAnswersAsMemoryDoes makes the same calls on a SQL store and on memstore, and compares the results.
 func TestSQLAnswersAsMemoryDoes(t *testing.T) {
 	onEach(t, func(t *testing.T, st store.Store) {
 		var ledgers atomic.Int64
@@ -39,18 +39,19 @@ type model struct {
 	owner       expense.OwnerID
 	ledger      expense.InitialLedger
 	sql, memory store.Store
-	ids         []uuid.UUID // of expenses that are there or were
+	ids         []uuid.UUID // existing and deleted expenses
 }
 
-// A step is one call on a Tx; what it returns is compared.
+// step is one call on a Tx. Its result is compared.
 type step func(context.Context, store.Tx) (any, error)
 
-// update runs the same few steps in one Update of each store.
+// update runs the same random steps in one Update of each store.
 func (m *model) update() {
 	var steps []step
 	for range rapid.IntRange(1, 4).Draw(m.t, "steps") {
-		steps = append(steps, rapid.SampledFrom([]func() step{m.putOne, m.putMany, m.remove, m.merge, m.rename,
-			m.limit}).Draw(m.t, "step")())
+		steps = append(steps, rapid.SampledFrom([]func() step{
+			m.putOne, m.putMany, m.deleteOne, m.mergeCategories, m.swapOrDelete, m.putBudget,
+		}).Draw(m.t, "step")())
 	}
 	var results [2][]any
 	for i, st := range []store.Store{m.sql, m.memory} {
@@ -58,19 +59,19 @@ func (m *model) update() {
 			results[i] = nil
 			for _, step := range steps {
 				result, err := step(m.t.Context(), tx)
-				results[i] = append(results[i], result, kindOf(err))
+				results[i] = append(results[i], result, errorKind(err))
 			}
 			return nil
 		})
 		results[i] = append(results[i], err != nil)
 	}
 	if !reflect.DeepEqual(results[0], results[1]) {
-		m.t.Fatalf("SQL answered %v, memory %v", results[0], results[1])
+		m.t.Fatalf("results of the SQL store = %v, of memstore = %v", results[0], results[1])
 	}
 }
 
-// kindOf is what callers tell an error by.
-func kindOf(err error) string {
+// errorKind returns the error value that a caller can test with errors.Is.
+func errorKind(err error) string {
 	for _, kind := range []error{
 		nil, expense.ErrGone, expense.ErrNotFound, expense.ErrExists, expense.ErrStale, expense.ErrInvalid, expense.ErrInUse,
 	} {
@@ -112,7 +113,7 @@ func (m *model) expense(id uuid.UUID) expense.Expense {
 	return e
 }
 
-// drawID returns the id of an expense that is there, was, or will be.
+// drawID returns the id of an existing or deleted expense, or a new id.
 func (m *model) drawID() uuid.UUID {
 	if len(m.ids) == 0 || rapid.IntRange(0, 2).Draw(m.t, "new") > 0 {
 		m.ids = append(m.ids, uuid.NewSHA1(uuid.NameSpaceOID, []byte(fmt.Sprint(m.owner, len(m.ids)))))
@@ -125,16 +126,16 @@ func (m *model) putOne() step {
 	drawn := m.expense(m.drawID())
 	return func(ctx context.Context, tx store.Tx) (any, error) {
 		e := drawn
-		if err := m.recategorise(ctx, tx, &e); err != nil {
+		if err := m.replaceDeletedCategory(ctx, tx, &e); err != nil {
 			return nil, err
 		}
 		return tx.PutExpenses(ctx, e)
 	}
 }
 
-// recategorise gives an expense whose category is gone the default one: which fault of several is told first is
-// nobody's promise.
-func (m *model) recategorise(ctx context.Context, tx store.Tx, e *expense.Expense) error {
+// replaceDeletedCategory replaces a deleted category with the default category. The stores may report different errors
+// if an expense has more than one error.
+func (m *model) replaceDeletedCategory(ctx context.Context, tx store.Tx, e *expense.Expense) error {
 	_, err := tx.Category(ctx, e.CategoryID)
 	if errors.Is(err, expense.ErrNotFound) {
 		e.CategoryID, err = m.ledger.Settings.DefaultCategory, nil
@@ -142,7 +143,7 @@ func (m *model) recategorise(ctx context.Context, tx store.Tx, e *expense.Expens
 	return err
 }
 
-// putMany replaces what is there and adds what is not.
+// putMany replaces existing expenses and adds new ones.
 func (m *model) putMany() step {
 	var batch []expense.Expense
 	for range rapid.IntRange(1, 60).Draw(m.t, "many") {
@@ -155,7 +156,7 @@ func (m *model) putMany() step {
 			if err == nil {
 				rows[i].Version = old.Version
 			}
-			if err := m.recategorise(ctx, tx, &rows[i]); err != nil {
+			if err := m.replaceDeletedCategory(ctx, tx, &rows[i]); err != nil {
 				return nil, err
 			}
 		}
@@ -163,19 +164,19 @@ func (m *model) putMany() step {
 	}
 }
 
-func (m *model) remove() step {
+func (m *model) deleteOne() step {
 	id := m.drawID()
 	return func(ctx context.Context, tx store.Tx) (any, error) { return tx.DeleteExpenses(ctx, id) }
 }
 
-func (m *model) merge() step {
+func (m *model) mergeCategories() step {
 	from, into := m.category(), m.category()
 	month := expense.MustMonth("2026-01").Add(rapid.IntRange(0, 3).Draw(m.t, "month"))
 	return func(ctx context.Context, tx store.Tx) (any, error) { return tx.MergeCategory(ctx, from, into, month) }
 }
 
-// rename lets two categories exchange their names, or tries to delete one.
-func (m *model) rename() step {
+// swapOrDelete swaps the names of two categories, or deletes one.
+func (m *model) swapOrDelete() step {
 	a, b := m.category(), m.category()
 	if rapid.Bool().Draw(m.t, "delete") {
 		return func(ctx context.Context, tx store.Tx) (any, error) { return tx.DeleteCategory(ctx, a) }
@@ -194,7 +195,7 @@ func (m *model) rename() step {
 	}
 }
 
-func (m *model) limit() step {
+func (m *model) putBudget() step {
 	category := m.category()
 	id := uuid.NewSHA1(uuid.NameSpaceOID, category[:])
 	from := expense.MustMonth("2026-01").Add(rapid.IntRange(0, 3).Draw(m.t, "from"))
@@ -217,14 +218,14 @@ func (m *model) limit() step {
 
 func (m *model) compare() {
 	for _, st := range []store.Store{m.memory, m.sql} {
-		if found, err := jobs.Verify(m.t.Context(), st, m.owner); err != nil || len(found) > 0 {
-			m.t.Fatalf("%T does not keep what it promises: %v %v", st, found, err)
+		if violations, err := jobs.Verify(m.t.Context(), st, m.owner); err != nil || len(violations) > 0 {
+			m.t.Fatalf("%T does not keep its guarantees: %v %v", st, violations, err)
 		}
 	}
 	pending := true
 	date := expense.MustDate
-	same(m, "the book", func(r store.Reader) (any, error) { return r.BudgetSnapshot(m.t.Context()) })
-	same(m, "the known ids", func(r store.Reader) (any, error) {
+	compareReads(m, "budget snapshot", func(r store.Reader) (any, error) { return r.BudgetSnapshot(m.t.Context()) })
+	compareReads(m, "known ids", func(r store.Reader) (any, error) {
 		known, err := r.KnownExpenseIDs(m.t.Context(), m.ids...)
 		slices.SortFunc(known, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
 		return known, err
@@ -238,7 +239,7 @@ func (m *model) compare() {
 	}
 	for by := expense.WholeRange; by <= expense.ByMonth; by++ {
 		n := rapid.IntRange(1, len(ranges)).Draw(m.t, "ranges")
-		same(m, "the totals", func(r store.Reader) (any, error) {
+		compareReads(m, "totals", func(r store.Reader) (any, error) {
 			totals, err := r.Totals(m.t.Context(), expense.TotalsQuery{Ranges: ranges[:n], Granularity: by})
 			return append([]expense.Total{}, totals...), err
 		})
@@ -251,21 +252,21 @@ func (m *model) compare() {
 	}
 	for order := expense.NewestFirst; order <= expense.OldestCreatedFirst; order++ {
 		query := expense.Query{Filter: rapid.SampledFrom(filters).Draw(m.t, "filter"), Sort: order}
-		all := same(m, "the list", func(r store.Reader) (any, error) { return list(m.t.Context(), r, query) })
+		all := compareReads(m, "expenses", func(r store.Reader) (any, error) { return list(m.t.Context(), r, query) })
 		if rows, ok := all.([]expense.Expense); ok && len(rows) > 3 {
 			query.After, query.Limit = order.Position(rows[1]), 2
-			same(m, "the next page", func(r store.Reader) (any, error) { return list(m.t.Context(), r, query) })
+			compareReads(m, "next page", func(r store.Reader) (any, error) { return list(m.t.Context(), r, query) })
 		}
 	}
 }
 
-// same asks both stores and returns their answer.
-func same(m *model, what string, ask func(store.Reader) (any, error)) any {
-	want, err := ask(m.memory.Reader(m.owner))
+// compareReads calls read on both stores, compares the results and returns the expected one.
+func compareReads(m *model, what string, read func(store.Reader) (any, error)) any {
+	want, err := read(m.memory.Reader(m.owner))
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	got, err := ask(m.sql.Reader(m.owner))
+	got, err := read(m.sql.Reader(m.owner))
 	if err != nil {
 		m.t.Fatal(err)
 	}

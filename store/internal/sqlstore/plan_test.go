@@ -26,11 +26,11 @@ import (
 )
 
 var (
-	yearSize    = flag.Int("year-size", 20_000, "how many expenses the year of BenchmarkYear has; thousands")
-	alertOwners = flag.Int("alert-owners", 200, "how many ledgers with a budget BenchmarkAlertRounds has")
+	yearSize    = flag.Int("year-size", 20_000, "number of expenses in BenchmarkYear, a multiple of 1000")
+	alertOwners = flag.Int("alert-owners", 200, "number of ledgers with a budget in BenchmarkAlertRounds")
 )
 
-// fillYear puts so many expenses into 2025.
+// fillYear adds n expenses dated in 2025.
 func fillYear(t testing.TB, st store.Store, n int) {
 	t.Helper()
 	ledger := newLedger(t, owner, st)
@@ -52,7 +52,7 @@ func fillYear(t testing.TB, st store.Store, n int) {
 	}
 }
 
-// queryRecorder is a report.Reader of an empty ledger that records the query of the totals.
+// queryRecorder is a report.Reader of an empty ledger. It records the query of the totals.
 type queryRecorder struct{ query expense.TotalsQuery }
 
 func (r *queryRecorder) BudgetSnapshot(context.Context) (budget.Snapshot, error) {
@@ -64,8 +64,8 @@ func (r *queryRecorder) Totals(_ context.Context, query expense.TotalsQuery) ([]
 	return nil, nil
 }
 
-// TestPlansOfReports reads the engines' plans: a report of whole months touches no row of the expenses, and the largest
-// of a year come out of their index.
+// TestPlansOfReports checks the query plans. A report of whole months must not read the expenses table. The largest
+// expenses of a year must be read from their index.
 func TestPlansOfReports(t *testing.T) {
 	var year, month queryRecorder
 	if _, err := report.Yearly(t.Context(), &year, time.Time{}, 2025, time.January); err != nil {
@@ -88,9 +88,9 @@ func TestPlansOfReports(t *testing.T) {
 				plan := explain(sqlstore.TotalsText(owner, query))
 				if strings.Contains(plan, "spendwise_expenses") || !strings.Contains(plan, "spendwise_totals_pkey") &&
 					engine.name == "postgres" {
-					t.Errorf("the report of a %s reads expenses, or not by the summary's key:\n%s", name, plan)
+					t.Errorf("the report of a %s reads the expenses table, or does not use the key of the summary:\n%s", name, plan)
 				}
-				t.Logf("the report of a %s:\n%s", name, plan)
+				t.Logf("report of a %s:\n%s", name, plan)
 			}
 			days := expense.TotalsQuery{Ranges: []expense.Range{span}, Granularity: expense.ByDay}
 			byDay := explain(sqlstore.TotalsText(owner, days))
@@ -98,43 +98,43 @@ func TestPlansOfReports(t *testing.T) {
 				strings.Contains(byDay, "Sort") ||
 				engine.name == "sqlite" && !strings.Contains(byDay, "COVERING INDEX") || engine.name == "postgres" &&
 				!strings.Contains(byDay, "Index Only Scan") {
-				t.Errorf("the sums by days are not read, in their order, out of their index:\n%s", byDay)
+				t.Errorf("the totals by day are not read in index order:\n%s", byDay)
 			}
-			t.Logf("the sums by days:\n%s", byDay)
+			t.Logf("totals by day:\n%s", byDay)
 			plan := explain(sqlstore.ExtremesText(owner, span, expense.LargestFirst, 5))
 			if !strings.Contains(plan, "spendwise_expenses_largest") || strings.Contains(plan, "Seq Scan") ||
 				strings.Contains(plan, "SCAN i") {
-				t.Errorf("the largest expenses are not found by their index:\n%s", plan)
+				t.Errorf("the largest expenses are not read from their index:\n%s", plan)
 			}
-			t.Logf("the largest expenses:\n%s", plan)
+			t.Logf("largest expenses:\n%s", plan)
 		})
 	}
 }
 
-// TestAGrowingLedgerIsNotReadWhole reads PostgreSQL's plans for a table that it has no figures of yet, as in a large
-// restore: what a batch asks of the ledger is found by the key, id by id. SQLite takes the order of a CROSS JOIN as it
-// is written.
+// TestAGrowingLedgerIsNotReadWhole checks PostgreSQL's query plans for a table without statistics, as during a large
+// restore. A batch must find its rows by the primary key. SQLite needs no such check, because it keeps the table order
+// of a CROSS JOIN.
 func TestAGrowingLedgerIsNotReadWhole(t *testing.T) {
 	dsn := pgtest.Empty(t)
-	asked := &questions{}
-	st := opened(t, func() (database, error) { return postgres.Open(context.Background(), dsn, postgres.Tracer(asked)) })
+	tracer := &statementTracer{}
+	st := opened(t, func() (database, error) { return postgres.Open(context.Background(), dsn, postgres.Tracer(tracer)) })
 	if err := st.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	fillYear(t, st, 2000)
-	var kept []expense.Expense
+	var existing []expense.Expense
 	for e, err := range st.Reader(owner).Expenses(t.Context(), expense.Query{Limit: 5}) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		kept = append(kept, e)
+		existing = append(existing, e)
 	}
-	asked.texts, asked.args = nil, nil
+	tracer.texts, tracer.args = nil, nil
 	err := st.Update(t.Context(), owner, func(tx store.Tx) error {
-		if _, err := tx.KnownExpenseIDs(t.Context(), kept[0].ID, kept[1].ID); err != nil {
+		if _, err := tx.KnownExpenseIDs(t.Context(), existing[0].ID, existing[1].ID); err != nil {
 			return err
 		}
-		fresh := slices.Clone(kept)
+		fresh := slices.Clone(existing)
 		for i := range fresh {
 			fresh[i].ID, fresh[i].Version = uuid.New(), 0
 		}
@@ -150,12 +150,12 @@ func TestAGrowingLedgerIsNotReadWhole(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = conn.Close(context.Background()) })
 	explained := 0
-	for i, text := range asked.texts {
+	for i, text := range tracer.texts {
 		if !strings.HasPrefix(text, "SELECT") || !strings.Contains(text, "unnest") {
 			continue
 		}
 		explained++
-		rows, err := conn.Query(t.Context(), "EXPLAIN "+text, asked.args[i]...)
+		rows, err := conn.Query(t.Context(), "EXPLAIN "+text, tracer.args[i]...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,27 +165,29 @@ func TestAGrowingLedgerIsNotReadWhole(t *testing.T) {
 		}
 		if all := strings.Join(plan, "\n"); strings.Contains(all, "Hash") || strings.Contains(all, "hashed") ||
 			strings.Contains(all, "Seq Scan") {
-			t.Errorf("%s\nreads more than it is asked for:\n%s", text, all)
+			t.Errorf("%s\nreads more rows than requested:\n%s", text, all)
 		}
 	}
 	if explained < 3 {
-		t.Fatalf("%d questions were seen, not those for what is known, what is there and what is gone:\n%s", explained,
-			strings.Join(asked.texts, "\n"))
+		t.Fatalf("explained %d statements, want those for known, existing and deleted ids:\n%s", explained,
+			strings.Join(tracer.texts, "\n"))
 	}
 }
 
-// questions keeps the statements that are sent, and their values.
-type questions struct {
+// statementTracer records the statements of a store and their arguments.
+type statementTracer struct {
 	texts []string
 	args  [][]any
 }
 
-func (q *questions) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+func (q *statementTracer) TraceQueryStart(
+	ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData,
+) context.Context {
 	q.texts, q.args = append(q.texts, data.SQL), append(q.args, data.Args)
 	return ctx
 }
 
-func (*questions) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+func (*statementTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 func explainSQLite(t *testing.T) (store.Store, func(string, []any) string) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
@@ -223,10 +225,10 @@ func explainSQLite(t *testing.T) (store.Store, func(string, []any) string) {
 func explainPostgres(t *testing.T) (store.Store, func(string, []any) string) {
 	dsn := pgtest.Empty(t)
 	st := opened(t, func() (database, error) { return postgres.Open(context.Background(), dsn) })
-	db := bare(t, st, "pgx", dsn)
-	db.SetMaxOpenConns(1) // one session, for what is set in it
+	db := openMigrated(t, st, "pgx", dsn)
+	db.SetMaxOpenConns(1) // SET applies to one session
 	return st, func(text string, args []any) string {
-		// Whether so small a table is read whole says nothing of a large one.
+		// PostgreSQL would scan a small table. The test checks the plan of a large one.
 		execute(t, db, "SET enable_seqscan = off")
 		execute(t, db, "SET enable_bitmapscan = off")
 		execute(t, db, "ANALYZE")
@@ -235,8 +237,8 @@ func explainPostgres(t *testing.T) (store.Store, func(string, []any) string) {
 	}
 }
 
-// BenchmarkYear reports on a year of -year-size expenses: its figures, as they are once it is over and in the midst of
-// it, its largest expenses, and its months and days as trends.
+// BenchmarkYear reads reports of a year with -year-size expenses: the summary of a past and of a current year, the
+// largest expenses, and trends by month and by day.
 func BenchmarkYear(b *testing.B) {
 	for _, engine := range engines() {
 		b.Run(engine.name, func(b *testing.B) {
@@ -256,7 +258,7 @@ func BenchmarkYear(b *testing.B) {
 				"top": func(r store.Reader) error {
 					top, err := report.LargestExpenses(b.Context(), r, dates, 5)
 					if len(top) != 5 {
-						b.Fatalf("the largest are %d", len(top))
+						b.Fatalf("%d largest expenses", len(top))
 					}
 					return err
 				},
@@ -282,10 +284,9 @@ func BenchmarkYear(b *testing.B) {
 }
 
 var feedRows = flag.Int("feed-rows", 20_000,
-	"how many expenses, and how many tombstones, the ledger has whose feed's plans are read")
+	"number of expenses, and of tombstones, in TestPlansOfTheFeed")
 
-// seedFeed gives a ledger that many expenses and tombstones, each at a version of its own, by statements of the
-// engine's own.
+// seedFeed inserts expenses and tombstones with statements of the engine. Each of them has its own version.
 const seedFeed = `
 	INSERT INTO spendwise_expenses (owner, id, amount, currency, date, category_id, notes, occurrence, rate, rate_date,
 	rate_source, home,
@@ -296,8 +297,8 @@ const seedFeed = `
 	INSERT INTO spendwise_tombstones (owner, type, id, version, deleted_at) SELECT '%[1]s', 'expense', %[5]s, n + 2, 1
 	FROM (%[4]s) numbers`
 
-// TestPlansOfTheFeed reads the engines' own plans of a page in the middle of a large ledger's feed, and of a first
-// pull's: each comes out of its table's index by (owner, version, id), sorted as it is, and no table is read whole.
+// TestPlansOfTheFeed checks the query plans of a page in the middle of a large change feed and of the first page. Each
+// page must be read from the index (owner, version, id) without sorting. No table may be scanned.
 func TestPlansOfTheFeed(t *testing.T) {
 	last := expense.Version(*feedRows)
 	pages := map[string]store.ChangeQuery{
@@ -309,7 +310,7 @@ func TestPlansOfTheFeed(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "ledger.db")
 		st := opened(t, func() (database, error) { return sqlite.Open(t.Context(), path) })
-		db := bare(t, st, "sqlite", "file:"+path)
+		db := openMigrated(t, st, "sqlite", "file:"+path)
 		ledger := newLedger(t, owner, st)
 		numbers := fmt.Sprintf("WITH RECURSIVE count(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM count WHERE n < %d) "+
 			"SELECT n FROM count", *feedRows-1)
@@ -324,13 +325,13 @@ func TestPlansOfTheFeed(t *testing.T) {
 					t.Errorf("%s, statement %d:\n%s", name, i+1, plan)
 				}
 			}
-			pageOf(t, st, name, query)
+			logPage(t, st, name, query)
 		}
 	})
 	t.Run("postgres", func(t *testing.T) {
 		dsn := pgtest.New(t)
 		st := opened(t, func() (database, error) { return postgres.Open(t.Context(), dsn) })
-		db := bare(t, st, "pgx", dsn)
+		db := openMigrated(t, st, "pgx", dsn)
 		ledger := newLedger(t, owner, st)
 		numbers := fmt.Sprintf("SELECT n FROM generate_series(0, %d) AS n", *feedRows-1)
 		id := "('%d2222222-2222-4222-8222-' || lpad(n::text, 12, '0'))::uuid"
@@ -343,19 +344,19 @@ func TestPlansOfTheFeed(t *testing.T) {
 			for i, text := range texts {
 				plan := explain(t, db, "EXPLAIN (COSTS OFF) "+text, 1, args[i]...)
 				large := strings.Contains(text, "spendwise_expenses") || strings.Contains(text, "spendwise_tombstones")
-				// Whether a table of ten rows is read whole says nothing of a large one.
+				// PostgreSQL would scan a table of ten rows.
 				if large && (!strings.Contains(plan, "_version on ") || strings.Contains(plan, "Seq Scan") ||
 					strings.Contains(plan, "Sort")) {
 					t.Errorf("%s, statement %d:\n%s", name, i+1, plan)
 				}
 			}
-			pageOf(t, st, name, query)
+			logPage(t, st, name, query)
 		}
 	})
 }
 
-// pageOf reads a page and prints the time it took.
-func pageOf(t *testing.T, st store.Store, name string, query store.ChangeQuery) {
+// logPage reads a page of the change feed and logs the duration.
+func logPage(t *testing.T, st store.Store, name string, query store.ChangeQuery) {
 	t.Helper()
 	began := time.Now()
 	page, err := st.Reader(owner).Changes(t.Context(), query)
@@ -365,8 +366,8 @@ func pageOf(t *testing.T, st store.Store, name string, query store.ChangeQuery) 
 	t.Logf("%s: %d changes in %s", name, len(page), time.Since(began))
 }
 
-// BenchmarkAlertRounds measures the rounds in which alerts are raised, over -alert-owners ledgers: the first, which
-// looks into each of them, and those after it, in which nothing was written since.
+// BenchmarkAlertRounds measures RaiseAll over -alert-owners ledgers. The first call reads each ledger. The next calls
+// find no new writes.
 func BenchmarkAlertRounds(b *testing.B) {
 	for _, engine := range engines() {
 		b.Run(engine.name, func(b *testing.B) {
