@@ -23,10 +23,10 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// An observer keeps what it is told.
+// An observer records the events that it receives. It is safe for concurrent use.
 type observer struct {
-	mu   sync.Mutex
-	told []httpapi.Event
+	mu     sync.Mutex
+	events []httpapi.Event
 }
 
 func (o *observer) observe(event httpapi.Event) {
@@ -36,20 +36,20 @@ func (o *observer) observe(event httpapi.Event) {
 		e.Duration = 0
 		event = e
 	}
-	o.told = append(o.told, event)
+	o.events = append(o.events, event)
 }
 
 func (o *observer) config(cfg *httpapi.Config) { cfg.Observe = o.observe }
 
-// all returns what was told since it was last asked, as text.
-func (o *observer) all() []string {
+// drain returns the events recorded since its last call, formatted as text.
+func (o *observer) drain() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	texts := make([]string, len(o.told))
-	for i, event := range o.told {
+	texts := make([]string, len(o.events))
+	for i, event := range o.events {
 		texts[i] = strings.TrimPrefix(fmt.Sprintf("%T%+v", event, event), "httpapi.")
 	}
-	o.told = nil
+	o.events = nil
 	return texts
 }
 
@@ -58,7 +58,8 @@ func completionOf(method, route string, status int, code string) string {
 		method, route, status, code)
 }
 
-// TestWhatObserversAreTold: each request by its template, and what it brought about once that is committed.
+// TestWhatObserversAreTold tests that each request is reported with the template of its route instead of its path, and
+// each change once it is committed.
 func TestWhatObserversAreTold(t *testing.T) {
 	var o observer
 	s := serve(t, memstore.New(), o.config)
@@ -74,15 +75,15 @@ func TestWhatObserversAreTold(t *testing.T) {
 	}{
 		{"an expense", "POST", "/v1/expenses", expenseOf(id), []string{"Idempotency-Key", "k"},
 			[]string{"ExpensesAdded{Source:request Count:1}", completionOf("POST", "/v1/expenses", 201, "")}},
-		{"the same once more", "POST", "/v1/expenses", expenseOf(id), []string{"Idempotency-Key", "k"},
+		{"the same request with the same key", "POST", "/v1/expenses", expenseOf(id), []string{"Idempotency-Key", "k"},
 			[]string{completionOf("POST", "/v1/expenses", 201, "")}},
-		{"the same without a key", "POST", "/v1/expenses", expenseOf(id), nil,
+		{"the same request without a key", "POST", "/v1/expenses", expenseOf(id), nil,
 			[]string{completionOf("POST", "/v1/expenses", 200, "")}},
-		{"one that breaks a rule", "POST", "/v1/expenses", `{"amount":"0.001"}`, nil,
+		{"an invalid expense", "POST", "/v1/expenses", `{"amount":"0.001"}`, nil,
 			[]string{completionOf("POST", "/v1/expenses", 422, "validation_error")}},
-		{"one to read", "GET", "/v1/expenses/" + id, "", nil, []string{completionOf("GET", "/v1/expenses/{id}", 200, "")}},
-		{"a path that is nobody's", "GET", "/anna@example.com", "", nil, []string{completionOf("GET", "", 404, "not_found")}},
-		{"a method that somebody made up", "ANNA", "/v1/expenses", "", nil,
+		{"a read", "GET", "/v1/expenses/" + id, "", nil, []string{completionOf("GET", "/v1/expenses/{id}", 200, "")}},
+		{"an unknown path", "GET", "/anna@example.com", "", nil, []string{completionOf("GET", "", 404, "not_found")}},
+		{"an unknown method", "ANNA", "/v1/expenses", "", nil,
 			[]string{completionOf("OTHER", "", 405, "method_not_allowed")}},
 		{"a push", "POST", "/v1/sync", `{"mutations":[` + put("a", other, "3") + `,` + put("b", id, "99") +
 			`,{"mutation_id":"c","type":"anna"}]}`, nil,
@@ -91,16 +92,16 @@ func TestWhatObserversAreTold(t *testing.T) {
 				"ChangePushed{Type:expense Status:conflict}",
 				"ChangePushed{Type:other Status:rejected}", completionOf("POST", "/v1/sync", 200, ""),
 			}},
-		{"a push whose answer was lost", "POST", "/v1/sync", `{"mutations":[` + put("a", other, "3") + `]}`, nil,
+		{"a mutation sent again", "POST", "/v1/sync", `{"mutations":[` + put("a", other, "3") + `]}`, nil,
 			[]string{"ChangePushed{Type:expense Status:repeated}", completionOf("POST", "/v1/sync", 200, "")}},
 		{"a pull", "GET", "/v1/sync", "", nil, []string{completionOf("GET", "/v1/sync", 200, "")}},
-		{"a pull from nowhere", "GET", "/v1/sync?cursor=x", "", nil,
+		{"a pull with an invalid cursor", "GET", "/v1/sync?cursor=x", "", nil,
 			[]string{completionOf("GET", "/v1/sync", 400, "cursor_invalid")}},
-		{"an event stream's head", "HEAD", "/v1/sync/events", "", nil,
+		{"a HEAD request for an event stream", "HEAD", "/v1/sync/events", "", nil,
 			[]string{"StreamOpened{}", "StreamClosed{}", completionOf("HEAD", "/v1/sync/events", 200, "")}},
 	} {
 		s.do(test.method, test.target, test.body, test.header...)
-		if got := o.all(); !slices.Equal(got, test.want) {
+		if got := o.drain(); !slices.Equal(got, test.want) {
 			t.Errorf("%s:\n got %s\nwant %s", test.name, strings.Join(got, "\n     "), strings.Join(test.want, "\n     "))
 		}
 	}
@@ -129,7 +130,7 @@ func TestObserversAreToldOfAnImport(t *testing.T) {
 			form.FormDataContentType()); res.Code != http.StatusOK {
 			t.Fatalf("%d %s", res.Code, res.Body)
 		}
-		return o.all()
+		return o.drain()
 	}
 	request := completionOf("POST", "/v1/imports/expenses", 200, "")
 	for _, test := range []struct {
@@ -140,7 +141,7 @@ func TestObserversAreToldOfAnImport(t *testing.T) {
 			[]string{"ImportCompleted{Added:2 Existing:0 Skipped:0 Failed:1 DryRun:true}", request}},
 		{"an import", "", []string{"ImportCompleted{Added:2 Existing:0 Skipped:0 Failed:1 DryRun:false}",
 			"ExpensesAdded{Source:import Count:2}", request}},
-		{"the same again", "", []string{"ImportCompleted{Added:0 Existing:2 Skipped:0 Failed:1 DryRun:false}", request}},
+		{"a repeated import", "", []string{"ImportCompleted{Added:0 Existing:2 Skipped:0 Failed:1 DryRun:false}", request}},
 	} {
 		if got := send(test.query); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
@@ -148,7 +149,7 @@ func TestObserversAreToldOfAnImport(t *testing.T) {
 	}
 }
 
-// A broken store panics, or holds a reading until its context ends.
+// A broken store cannot read settings. The read panics if panics is set; otherwise it blocks until its context ends.
 type broken struct {
 	store.Store
 	panics bool
@@ -171,21 +172,22 @@ func (b brokenReader) Settings(ctx context.Context) (expense.Settings, error) {
 	return expense.Settings{}, ctx.Err()
 }
 
-// TestObserversTellOurFaultsFromTheClients: a panic is ours, a client that hangs up is nobody's.
+// TestObserversTellOurFaultsFromTheClients tests that a panic is reported as an internal error, and a client that
+// disconnects with ClientGone.
 func TestObserversTellOurFaultsFromTheClients(t *testing.T) {
 	var o observer
 	serve(t, broken{memstore.New(), true}, o.config).do("GET", "/v1/settings", "")
-	if got, want := o.all(), []string{completionOf("GET", "/v1/settings", 500, "internal")}; !slices.Equal(got, want) {
+	if got, want := o.drain(), []string{completionOf("GET", "/v1/settings", 500, "internal")}; !slices.Equal(got, want) {
 		t.Errorf("a panic: %q, want %q", got, want)
 	}
 	s := serve(t, broken{memstore.New(), false}, o.config)
-	ctx, hangUp := context.WithCancel(t.Context())
-	time.AfterFunc(10*time.Millisecond, hangUp)
+	ctx, disconnect := context.WithCancel(t.Context())
+	time.AfterFunc(10*time.Millisecond, disconnect)
 	s.handler.ServeHTTP(httptest.NewRecorder(), s.request("GET", "/v1/settings", nil).WithContext(ctx))
 	want := "RequestCompleted{Method:GET Route:/v1/settings Status:503 Code:unavailable Duration:0s Aborted:false " +
 		"ClientGone:true}"
-	if got := o.all(); len(got) != 1 || got[0] != want {
-		t.Errorf("a client that hung up: %q, want %s", got, want)
+	if got := o.drain(); len(got) != 1 || got[0] != want {
+		t.Errorf("a client that disconnected: %q, want %s", got, want)
 	}
 }
 
@@ -204,24 +206,25 @@ func TestObserversAreToldOfEachRound(t *testing.T) {
 		time.Sleep(90 * time.Second)
 		cancel()
 		<-done
-		posting := []string{
+		want := []string{
 			"ExpensesAdded{Source:rule Count:3}", "PostingCompleted{Duration:0s Posted:3 Ledgers:1 Failed:0 Err:<nil>}",
 			"PostingCompleted{Duration:0s Posted:0 Ledgers:0 Failed:0 Err:<nil>}",
 		}
-		var told []string
-		looks := 0
-		for _, event := range o.all() {
+		var got []string
+		alertingRounds := 0
+		for _, event := range o.drain() {
 			if event == "AlertingCompleted{Duration:0s Raised:0 Err:<nil>}" {
-				looks++
+				alertingRounds++
 			} else {
-				told = append(told, event)
+				got = append(got, event)
 			}
 		}
-		if !slices.Equal(told, posting) {
-			t.Errorf("told %q, want %q", told, posting)
+		if !slices.Equal(got, want) {
+			t.Errorf("events of posting: %q, want %q", got, want)
 		}
-		if looks < 2 || looks > 3 { // at once, after what was posted unless that came before, and a minute later
-			t.Errorf("told of %d looks for alerts, want 2 or 3", looks)
+		// An alerting round runs at the start and a minute later. Another one may follow the posting.
+		if alertingRounds < 2 || alertingRounds > 3 {
+			t.Errorf("%d alerting rounds were reported, want 2 or 3", alertingRounds)
 		}
 	})
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// A jsonTree is a JSON document, read without knowing what it is.
+// A jsonTree is a decoded JSON object of any shape.
 type jsonTree map[string]any
 
-// at returns the object at the end of a path of names; nil where there is none.
+// at returns the object at a path of member names, or nil if there is none.
 func (t jsonTree) at(path ...string) jsonTree {
 	for _, name := range path {
 		next, _ := t[name].(map[string]any)
@@ -28,7 +28,7 @@ func (t jsonTree) at(path ...string) jsonTree {
 	return t
 }
 
-// resolve returns the object that t stands for: itself, or what it refers to in doc.
+// resolve returns the object of doc that the $ref of t names, or t itself if it has no $ref.
 func (t jsonTree) resolve(doc jsonTree) jsonTree {
 	if ref, ok := t["$ref"].(string); ok {
 		return doc.at(strings.Split(strings.TrimPrefix(ref, "#/"), "/")...)
@@ -36,7 +36,7 @@ func (t jsonTree) resolve(doc jsonTree) jsonTree {
 	return t
 }
 
-// contractOf returns the contract of a server with local accounts, as it serves it.
+// contractOf returns the OpenAPI document that a server with local accounts serves.
 func contractOf(t *testing.T) jsonTree {
 	t.Helper()
 	var doc jsonTree
@@ -57,14 +57,14 @@ func TestTheContractIsAnOpenAPIDocument(t *testing.T) {
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	if valid, faults := check.ValidateDocument(); !valid {
-		for _, fault := range faults {
-			t.Errorf("%s: %s", fault.Message, fault.Reason)
+	if valid, errs := check.ValidateDocument(); !valid {
+		for _, err := range errs {
+			t.Errorf("%s: %s", err.Message, err.Reason)
 		}
 	}
 }
 
-// What is served and what is documented are the same, both ways.
+// TestEveryRouteIsDocumented compares the routing table with the OpenAPI document in both directions.
 func TestEveryRouteIsDocumented(t *testing.T) {
 	doc := contractOf(t)
 	documented := map[string]bool{}
@@ -76,22 +76,23 @@ func TestEveryRouteIsDocumented(t *testing.T) {
 	for _, r := range httpapi.Routes() {
 		pattern := r.Method + " " + httpapi.Template(r.Path)
 		if !documented[pattern] {
-			t.Errorf("%s is served and not documented", pattern)
+			t.Errorf("%s is served but not documented", pattern)
 		}
 		delete(documented, pattern)
 		if !httpapi.Described(pattern) {
-			t.Errorf("nothing says what %s is for: add its row to operations in openapi_operations.go", pattern)
+			t.Errorf("%s has no description; add a row for it to operations in openapi_operations.go", pattern)
 		}
 	}
 	for pattern := range documented {
-		t.Errorf("%s is documented and not served", pattern)
+		t.Errorf("%s is documented but not served", pattern)
 	}
 	for _, pattern := range httpapi.DescribedOnly() {
-		t.Errorf("operations in openapi_operations.go describes %s, which is no row of the routing table", pattern)
+		t.Errorf("operations in openapi_operations.go describes %s, which is not in the routing table", pattern)
 	}
 }
 
-// Each thing in the contract says what it means: an operation, a parameter, a header, a schema and each member of one.
+// TestEverythingInTheContractIsExplained tests that each operation, parameter, header, schema and schema member has a
+// description.
 func TestEverythingInTheContractIsExplained(t *testing.T) {
 	doc := contractOf(t)
 	ids := map[string]string{}
@@ -100,26 +101,26 @@ func TestEverythingInTheContractIsExplained(t *testing.T) {
 			op, where := doc.at("paths", path, method), strings.ToUpper(method)+" "+path
 			for _, member := range []string{"operationId", "summary"} {
 				if op[member] == nil || op[member] == "" {
-					t.Errorf("%s has no %s: see operations in openapi_operations.go", where, member)
+					t.Errorf("%s has no %s; see operations in openapi_operations.go", where, member)
 				}
 			}
 			id, _ := op["operationId"].(string)
 			if other, twice := ids[id]; twice {
-				t.Errorf("%s and %s are both called %s", where, other, id)
+				t.Errorf("%s and %s have the same operationId %s", where, other, id)
 			}
 			ids[id] = where
 			parameters, _ := op["parameters"].([]any)
 			for _, p := range parameters {
 				parameter := jsonTree(p.(map[string]any)).resolve(doc)
 				if parameter["description"] == nil {
-					t.Errorf("%s: nothing says what the parameter %v means: add it to parameterWords in openapi_words.go", where,
+					t.Errorf("%s: parameter %v has no description; add one to parameterWords in openapi_words.go", where,
 						parameter["name"])
 				}
 			}
-			for status, answer := range op.at("responses") {
-				for name, header := range jsonTree(answer.(map[string]any)).resolve(doc).at("headers") {
+			for status, response := range op.at("responses") {
+				for name, header := range jsonTree(response.(map[string]any)).resolve(doc).at("headers") {
 					if jsonTree(header.(map[string]any)).resolve(doc)["description"] == nil {
-						t.Errorf("%s %s: nothing says what the header %s means: add it to headerWords in openapi_words.go", where, status,
+						t.Errorf("%s %s: header %s has no description; add one to headerWords in openapi_words.go", where, status,
 							name)
 					}
 				}
@@ -129,21 +130,21 @@ func TestEverythingInTheContractIsExplained(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(doc.at("components", "schemas"))) {
 		object := doc.at("components", "schemas", name)
 		if object["description"] == nil {
-			t.Errorf("nothing says what a %s is: add %q to words in openapi_words.go", name, name)
+			t.Errorf("schema %s has no description; add %q to words in openapi_words.go", name, name)
 		}
 		for member := range object.at("properties") {
 			property := object.at("properties", member)
 			if property["description"] == nil {
-				t.Errorf("nothing says what %s of a %s means: add %q, or %q if it means the same everywhere, to words in "+
-					"openapi_words.go",
+				t.Errorf("member %s of schema %s has no description; add %q, or %q if it means the same everywhere, to words "+
+					"in openapi_words.go",
 					member, name, name+"."+member, member)
 			}
 		}
 	}
-	for _, word := range httpapi.UnusedWords(doc.at("components", "schemas"), func(name string) []string {
+	for _, name := range httpapi.UnusedWords(doc.at("components", "schemas"), func(name string) []string {
 		return slices.Collect(maps.Keys(doc.at("components", "schemas", name, "properties")))
 	}) {
-		t.Errorf("%s explains what is not in the contract: remove it from openapi_words.go", word)
+		t.Errorf("the document uses no description of %q; remove it from openapi_words.go", name)
 	}
 }
 
@@ -173,19 +174,18 @@ func TestTheContractMayBeKept(t *testing.T) {
 		s.must(304, "GET", path, "", "If-None-Match", "W/"+tag)
 		s.must(200, "GET", path, "", "If-None-Match", `"other"`)
 		s.must(400, "GET", path, "", "If-None-Match", "other")
-		equal(t, "the same text each time", s.must(200, "GET", path, "").Body.String(), got.Body.String())
+		equal(t, "body of a second request", s.must(200, "GET", path, "").Body.String(), got.Body.String())
 	}
 }
 
-// Whoever opens the server's address in a browser gets to what can be read there, behind any prefix; who is lost is
-// told of it.
+// TestTheRootLeadsToTheDocs tests that the root redirects to the documentation, also behind a prefix, and that the
+// problem of an unknown route refers to it.
 func TestTheRootLeadsToTheDocs(t *testing.T) {
 	mounted := serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.BaseURL = "https://example.org/ledger" }).as("")
 	equal(t, "Location", mounted.must(307, "GET", "/", "").Header().Get("Location"), "https://example.org/ledger/docs")
-	here := serve(t, memstore.New()).as("")
-	s := here.must(307, "GET", "/", "")
-	equal(t, "Location", s.Header().Get("Location"), "/docs")
-	here.must(405, "POST", "/", "")
-	equal(t, "detail", fmt.Sprint(here.must(404, "GET", "/v2/expenses", "").json["detail"]),
+	unprefixed := serve(t, memstore.New()).as("")
+	equal(t, "Location", unprefixed.must(307, "GET", "/", "").Header().Get("Location"), "/docs")
+	unprefixed.must(405, "POST", "/", "")
+	equal(t, "detail", fmt.Sprint(unprefixed.must(404, "GET", "/v2/expenses", "").json["detail"]),
 		"The API has no such route. /docs lists all routes.")
 }

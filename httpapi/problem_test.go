@@ -24,9 +24,9 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// golden compares got with a file of testdata.
+// golden compares got with the file name in testdata. With -update it writes got to the file first.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -40,14 +40,15 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; run with -update if that is meant\n got: %s\nwant: %s", path, got, want)
+		t.Errorf("%s differs; run with -update if the change is intended\n got: %s\nwant: %s", path, got, want)
 	}
 }
 
-// A faultyStore is a memstore whose methods fail once fail is set, and which gives no snapshot once gone is.
+// A faultyStore wraps a store. If fail is set, Update, Ping and reads of expenses return it. If viewErr is set, View
+// returns it.
 type faultyStore struct {
 	store.Store
-	fail, gone error
+	fail, viewErr error
 }
 
 func (f *faultyStore) Reader(owner expense.OwnerID) store.Reader {
@@ -55,8 +56,8 @@ func (f *faultyStore) Reader(owner expense.OwnerID) store.Reader {
 }
 
 func (f *faultyStore) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
-	if f.gone != nil {
-		return f.gone
+	if f.viewErr != nil {
+		return f.viewErr
 	}
 	return f.Store.View(ctx, owner, func(r store.Reader) error { return fn(faultyReader{r, f}) })
 }
@@ -80,7 +81,7 @@ type faultyReader struct {
 	f *faultyStore
 }
 
-// Expenses fails after the first 1,000 rows.
+// Expenses fails after the first 1,000 rows, or at the end if there are fewer.
 func (r faultyReader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error] {
 	return func(yield func(expense.Expense, error) bool) {
 		n := 0
@@ -106,7 +107,7 @@ func TestAStoreThatIsGoneIsUnavailableUntilItIsBack(t *testing.T) {
 	s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`)
 
 	for _, cause := range []error{fmt.Errorf("dial tcp: %w", expense.ErrUnavailable), context.DeadlineExceeded} {
-		st.fail, st.gone = cause, cause
+		st.fail, st.viewErr = cause, cause
 		for _, request := range []string{"GET /v1/expenses", "POST /v1/expenses", "GET /v1/exports/expenses.csv",
 			"GET /readyz"} {
 			t.Run(request, func(t *testing.T) {
@@ -116,14 +117,14 @@ func TestAStoreThatIsGoneIsUnavailableUntilItIsBack(t *testing.T) {
 				got := s.refused(503, "unavailable", nil, method, path, `{"amount":"2"}`)
 				equal(t, "Retry-After", got.Header().Get("Retry-After"), "5")
 				if strings.Contains(got.Body.String(), "dial") {
-					t.Errorf("the answer tells what the store said: %s", got.Body)
+					t.Errorf("the response contains the error of the store: %s", got.Body)
 				}
 			})
 		}
 		s.must(200, "GET", "/healthz", "")
 	}
 
-	st.fail, st.gone = nil, nil
+	st.fail, st.viewErr = nil, nil
 	s.must(200, "GET", "/readyz", "")
 	equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 1)
 }
@@ -155,10 +156,10 @@ func TestAnErrorThatNobodyExpectedTellsNothing(t *testing.T) {
 	s := serve(t, st, func(cfg *httpapi.Config) { cfg.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	got := s.refused(500, "internal", nil, "POST", "/v1/expenses", `{"amount":"1","notes":"private"}`)
 	if strings.Contains(got.Body.String(), "SQL") || strings.Contains(got.Body.String(), "secret") {
-		t.Errorf("the answer leaks: %s", got.Body)
+		t.Errorf("the response contains internal details: %s", got.Body)
 	}
 	if text := log.String(); !strings.Contains(text, "42P01") || strings.Contains(text, "private") {
-		t.Errorf("the log should hold the cause and nothing personal: %s", text)
+		t.Errorf("the log must contain the cause and no personal data: %s", text)
 	}
 }
 
@@ -167,7 +168,7 @@ func TestAPanicBecomesAnAnswer(t *testing.T) {
 		cfg.Authenticator = auth.AuthenticatorFunc(func(*http.Request) (auth.Identity, error) { panic("secret") })
 	})
 	if got := s.refused(500, "internal", nil, "GET", "/v1/settings", ""); strings.Contains(got.Body.String(), "secret") {
-		t.Errorf("the answer leaks: %s", got.Body)
+		t.Errorf("the response contains internal details: %s", got.Body)
 	}
 }
 
@@ -190,7 +191,7 @@ func TestAnExportThatFailsMidwayIsCut(t *testing.T) {
 	defer func() { _ = resp.Body.Close() }()
 	var body bytes.Buffer
 	if _, err := body.ReadFrom(resp.Body); err == nil {
-		t.Errorf("a file of %d bytes that failed midway looks whole", body.Len())
+		t.Errorf("a response of %d bytes that failed midway ends without an error", body.Len())
 	}
 }
 
@@ -203,7 +204,7 @@ func TestARequestThatNoRouteTakes(t *testing.T) {
 	got := s.refused(405, "method_not_allowed", nil, "PUT", "/v1/expenses", `{}`)
 	for _, method := range []string{"GET", "HEAD", "POST"} {
 		if !strings.Contains(got.Header().Get("Allow"), method) {
-			t.Errorf("Allow %q lacks %s", got.Header().Get("Allow"), method)
+			t.Errorf("Allow is %q, want it to contain %s", got.Header().Get("Allow"), method)
 		}
 	}
 	s.refused(405, "method_not_allowed", nil, "OPTIONS", "/v1/expenses", "")
@@ -213,7 +214,7 @@ func TestWhoDoesNotSayWhoTheyAre(t *testing.T) {
 	s := serve(t, memstore.New()).as("")
 	got := s.refused(401, "unauthenticated", nil, "GET", "/v1/expenses?unknown=1", "")
 	if !strings.HasPrefix(got.Header().Get("WWW-Authenticate"), "Bearer") {
-		t.Errorf("WWW-Authenticate: %q", got.Header().Get("WWW-Authenticate"))
+		t.Errorf("WWW-Authenticate is %q, want it to begin with Bearer", got.Header().Get("WWW-Authenticate"))
 	}
 	reader := serve(t, memstore.New(), func(cfg *httpapi.Config) {
 		cfg.Authenticator = auth.AuthenticatorFunc(func(*http.Request) (auth.Identity, error) {
@@ -239,17 +240,17 @@ func TestABodyOfTheWrongKindOrSize(t *testing.T) {
 	s.refused(413, "payload_too_large", nil, "POST", "/v1/expenses", large)
 	chunked := s.request("POST", "/v1/expenses", struct{ *strings.Reader }{strings.NewReader(large)})
 	chunked.ContentLength = -1
-	equal(t, "a body without a length", s.send(chunked).Code, 413)
+	equal(t, "status of a body without a Content-Length", s.send(chunked).Code, 413)
 	equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 1)
 }
 
 func TestRequestIDs(t *testing.T) {
 	s := serve(t, memstore.New())
-	for given, kept := range map[string]bool{"abc-1.2_3:4": true, "": false, "a b": false, "a\"b": false,
+	for given, accepted := range map[string]bool{"abc-1.2_3:4": true, "": false, "a b": false, "a\"b": false,
 		strings.Repeat("a", 129): false} {
 		got := s.do("GET", "/healthz", "", "X-Request-Id", given).Header().Get("X-Request-Id")
-		if (got == given) != kept || got == "" {
-			t.Errorf("X-Request-Id %q is answered with %q", given, got)
+		if (got == given) != accepted || got == "" {
+			t.Errorf("request with X-Request-Id %q: the response has %q", given, got)
 		}
 	}
 }
@@ -262,14 +263,14 @@ func TestTheLogHoldsNothingPersonal(t *testing.T) {
 	s.must(200, "GET", "/v1/expenses?q=private", "")
 	s.must(404, "GET", "/private", "")
 	text := log.String()
-	for _, word := range []string{"private", "12.34", added.id(), "anna"} {
-		if strings.Contains(text, word) {
-			t.Errorf("the log holds %q:\n%s", word, text)
+	for _, personal := range []string{"private", "12.34", added.id(), "anna"} {
+		if strings.Contains(text, personal) {
+			t.Errorf("the log contains %q:\n%s", personal, text)
 		}
 	}
-	for _, word := range []string{`route=/v1/expenses/{id} status=200`, "method=POST", "request_id=", "seconds="} {
-		if !strings.Contains(text, word) {
-			t.Errorf("the log lacks %q:\n%s", word, text)
+	for _, want := range []string{`route=/v1/expenses/{id} status=200`, "method=POST", "request_id=", "seconds="} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the log does not contain %q:\n%s", want, text)
 		}
 	}
 }
@@ -285,7 +286,7 @@ func TestURLsBehindAPrefix(t *testing.T) {
 			s.must(201, "POST", "/ledger/v1/expenses", `{"amount":"1"}`)
 			link := s.must(200, "GET", "/ledger/v1/expenses?limit=1", "").Header().Get("Link")
 			if !strings.HasPrefix(link, "<"+root+"/v1/expenses?") {
-				t.Errorf("Link %q", link)
+				t.Errorf("Link is %q, want the base URL in it", link)
 			}
 			missing := s.refused(404, "not_found", nil, "GET", "/ledger/v1/expenses/"+firstID, "")
 			equal(t, "type", missing.json["type"], any(root+"/problems/not_found"))
@@ -326,7 +327,7 @@ func TestEveryProblemExplainsItself(t *testing.T) {
 	} {
 		got := s.must(200, "GET", "/problems/"+code, "")
 		if !strings.Contains(got.Body.String(), code) || got.Body.Len() < 100 {
-			t.Errorf("%s explains nothing: %s", code, got.Body)
+			t.Errorf("the page of problem %s does not explain it: %s", code, got.Body)
 		}
 	}
 	s.refused(404, "not_found", nil, "GET", "/problems/unheard_of", "")
@@ -347,7 +348,7 @@ func FuzzExpenseBody(f *testing.F) {
 		s.t = t
 		for _, r := range [][]string{{"POST", "/v1/expenses"}, {"PATCH", "/v1/settings"}, {"POST", "/v1/budgets"}} {
 			if got := s.do(r[0], r[1], body, "Idempotency-Key", "fuzz"); got.Code >= 500 {
-				t.Errorf("%s %s %q: %d %s", r[0], r[1], body, got.Code, got.Body)
+				t.Errorf("%s %s %q: %d %s, want a status below 500", r[0], r[1], body, got.Code, got.Body)
 			}
 		}
 	})
@@ -366,12 +367,12 @@ func FuzzHeaders(f *testing.F) {
 			r := s.request("PATCH", path, strings.NewReader(`{"notes":"x"}`))
 			r.Header.Set(name, value)
 			if got := s.send(r); got.Code >= 500 {
-				t.Errorf("%s: %q: %d %s", name, value, got.Code, got.Body)
+				t.Errorf("%s: %q: %d %s, want a status below 500", name, value, got.Code, got.Body)
 			}
 			r = s.request("GET", path, http.NoBody)
 			r.Header.Set(name, value)
 			if got := s.send(r); got.Code >= 500 {
-				t.Errorf("%s: %q: %d %s", name, value, got.Code, got.Body)
+				t.Errorf("%s: %q: %d %s, want a status below 500", name, value, got.Code, got.Body)
 			}
 		}
 	})

@@ -40,7 +40,7 @@ func TestABudgetIsAddedReadChangedAndDeleted(t *testing.T) {
 	})
 }
 
-// withoutVariables returns the answer's body with what differs between ledgers replaced.
+// withoutVariables returns the body of the response with the given ids replaced, because they differ in each ledger.
 func withoutVariables(r reply, ids ...string) []byte {
 	text := r.Body.String()
 	for _, id := range ids {
@@ -72,9 +72,10 @@ func TestProgressAndMonthlyReport(t *testing.T) {
 		golden(t, "progress.json", withoutVariables(progress, ids...))
 		monthly := s.must(200, "GET", "/v1/reports/monthly?top=0", "")
 		golden(t, "monthly.json", withoutVariables(monthly, ids...))
-		equal(t, "the month asked for", s.must(200, "GET", "/v1/reports/monthly?month=2026-03&top=0", "").Body.String(),
-			monthly.Body.String())
-		equal(t, "a month before the budgets", len(s.must(200, "GET", "/v1/budgets/progress?month=2025-12", "").list()), 0)
+		equal(t, "report of a given month",
+			s.must(200, "GET", "/v1/reports/monthly?month=2026-03&top=0", "").Body.String(), monthly.Body.String())
+		equal(t, "budgets in a month before the first one",
+			len(s.must(200, "GET", "/v1/budgets/progress?month=2025-12", "").list()), 0)
 
 		for _, path := range []string{"/v1/reports/monthly", "/v1/budgets/progress"} {
 			s.refused(422, "validation_error", []string{"month malformed_month"}, "GET", path+"?month=March", "")
@@ -94,9 +95,9 @@ func TestARateSaysWhatAConversionWouldUse(t *testing.T) {
 		} {
 			equal(t, name, got.json[name], want)
 		}
-		equal(t, "today into the home currency", s.must(200, "GET", "/v1/rates?base=USD", "").Body.String(),
+		equal(t, "rate with the default date and quote", s.must(200, "GET", "/v1/rates?base=USD", "").Body.String(),
 			got.Body.String())
-		equal(t, "a currency in itself", s.must(200, "GET", "/v1/rates?base=EUR&quote=EUR", "").json["rate"], any("1"))
+		equal(t, "rate from EUR to EUR", s.must(200, "GET", "/v1/rates?base=EUR&quote=EUR", "").json["rate"], any("1"))
 		s.refused(404, "not_found", nil, "GET", "/v1/rates?base=KWD&quote=EUR", "")
 		s.refused(404, "not_found", nil, "GET", "/v1/rates?base=USD&date=2026-03-14", "")
 		s.refused(422, "validation_error", []string{"quote unknown_currency", "base required"}, "GET", "/v1/rates?quote=euro",

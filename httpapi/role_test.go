@@ -12,7 +12,8 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// Instances of one role each serve the whole API together, none serves what is another's, and each says whose it is.
+// TestEachRouteIsServedByTheRoleThatItBelongsTo tests that an instance with one role serves only the routes of that
+// role, and that its response to any other route names the role that serves it.
 func TestEachRouteIsServedByTheRoleThatItBelongsTo(t *testing.T) {
 	st, accounts := memstore.New(), memstore.NewAccounts()
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
@@ -33,7 +34,7 @@ func TestEachRouteIsServedByTheRoleThatItBelongsTo(t *testing.T) {
 		}).as("")
 	}
 	early := instance(httpapi.RoleAPI)
-	early.refused(503, "unavailable", nil, "GET", "/readyz", "") // nobody has made a key yet
+	early.refused(503, "unavailable", nil, "GET", "/readyz", "") // there is no signing key yet
 	roles := map[string]server{"auth": instance(httpapi.RoleAuth), "api": instance(httpapi.RoleAPI),
 		"ticker": instance(httpapi.RoleTicker)}
 	session := roles["auth"].must(201, "POST", "/v1/auth/register",
@@ -42,13 +43,14 @@ func TestEachRouteIsServedByTheRoleThatItBelongsTo(t *testing.T) {
 
 	for _, r := range httpapi.Routes() {
 		target := strings.NewReplacer(":id", "00000000-0000-4000-8000-000000000000", ":code", "conflict").Replace(r.Path)
-		var by []string
+		var servedBy []string
 		for _, role := range []string{"api", "auth", "ticker"} {
 			got := roles[role].do(r.Method, target, "")
 			if text := got.Body.String(); got.Code != 404 || !strings.Contains(text, "This instance does not serve the role") {
-				by = append(by, role)
+				servedBy = append(servedBy, role)
 			} else if !strings.Contains(text, `the role \"api\".`) && !strings.Contains(text, `the role \"auth\".`) {
-				t.Errorf("%s %s at an instance of the role %s: %s", r.Method, r.Path, role, text)
+				t.Errorf("%s %s: the response of an instance with role %s does not name the role of the route: %s", r.Method,
+					r.Path, role, text)
 			}
 		}
 		want := "[api]"
@@ -60,9 +62,9 @@ func TestEachRouteIsServedByTheRoleThatItBelongsTo(t *testing.T) {
 			strings.HasPrefix(r.Path, "/v1/tokens"), strings.HasPrefix(r.Path, "/.well-known"):
 			want = "[auth]"
 		}
-		equal(t, r.Method+" "+r.Path, fmt.Sprint(by), want)
+		equal(t, r.Method+" "+r.Path, fmt.Sprint(servedBy), want)
 	}
-	roles["api"].must(404, "DELETE", "/v1/auth/login", "") // rather than 405: there is no such thing here
+	roles["api"].must(404, "DELETE", "/v1/auth/login", "") // not 405: this instance serves no method of the route
 	roles["auth"].must(404, "PATCH", "/v1/nowhere", "")
 
 	roles["api"].must(200, "GET", "/v1/settings", "", bearer...)

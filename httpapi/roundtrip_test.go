@@ -12,7 +12,7 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
-// A trace keeps the statements that reach the database.
+// A trace records the SQL statements sent to the database. It is safe for concurrent use.
 type trace struct {
 	mu    sync.Mutex
 	texts []string
@@ -38,7 +38,7 @@ func TestRequestsTakeFewRoundTrips(t *testing.T) {
 	food := categoryID(s, "Food")
 	const body = `{"amount":"12.50","currency":"USD","date":"2026-03-07"`
 	for name, c := range map[string]struct {
-		most   int
+		limit  int
 		method string
 		target string
 		body   string
@@ -56,7 +56,7 @@ func TestRequestsTakeFewRoundTrips(t *testing.T) {
 		"a page of 50":     {1, "GET", "/v1/expenses", "", nil},
 		"one expense":      {2, "GET", "/v1/expenses/" + firstID, "", nil},
 		"a monthly report": {4, "GET", "/v1/reports/monthly?month=2026-03&top=0", "", nil},
-		// Which are a statement of their own.
+		// The largest expenses take one more statement.
 		"a monthly report and its largest": {5, "GET", "/v1/reports/monthly?month=2026-03", "", nil},
 		"the report of the month at hand":  {5, "GET", "/v1/reports/monthly", "", nil},
 		"the progress of the budgets":      {4, "GET", "/v1/budgets/progress", "", nil},
@@ -66,8 +66,8 @@ func TestRequestsTakeFewRoundTrips(t *testing.T) {
 			s.t = t
 			sent.texts = nil
 			s.do(c.method, c.target, c.body, c.header...)
-			if len(sent.texts) > c.most {
-				t.Errorf("%d statements, want at most %d:\n%s", len(sent.texts), c.most, strings.Join(sent.texts, "\n"))
+			if len(sent.texts) > c.limit {
+				t.Errorf("%d statements, want at most %d:\n%s", len(sent.texts), c.limit, strings.Join(sent.texts, "\n"))
 			}
 		})
 	}

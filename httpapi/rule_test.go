@@ -18,7 +18,7 @@ import (
 	"github.com/spendwise/spendwise/store/jobs"
 )
 
-// dates returns one member of each entry of a list, as texts.
+// dates returns the text of one member of each entry, such as its date.
 func dates(entries []map[string]any, name string) (texts []string) {
 	for _, entry := range entries {
 		text, _ := entry[name].(string)
@@ -41,7 +41,7 @@ func equalList(t testing.TB, what string, got []string, want ...string) {
 	}
 }
 
-// tick posts what is due at noon.
+// tick posts the occurrences that are due at noon.
 func tick(t testing.TB, st store.Store) {
 	t.Helper()
 	if _, err := jobs.PostDue(t.Context(), st, expense.Env{Now: noon, Rates: friday{}}); err != nil {
@@ -78,13 +78,13 @@ func TestARecurringExpenseIsAddedPostedAndChanged(t *testing.T) {
 		posted := s.must(200, "GET", "/v1/expenses?sort=date&rule_id="+firstID, "").list()
 		equalList(t, "posted", dates(posted, "occurrence"), "2026-01-31", "2026-02-28")
 		equal(t, "rule_id", posted[0]["rule_id"], any(firstID))
-		equal(t, "the rule's list of another",
+		equal(t, "expenses of an unknown rule",
 			len(s.must(200, "GET", "/v1/expenses?rule_id="+posted[0]["id"].(string), "").list()), 0)
 		equal(t, "the lag", s.must(200, "GET", "/readyz", "").json["recurring"].(map[string]any)["lag_seconds"], any(0.0))
 
 		preview := s.must(200, "GET", path+"/preview?count=3", "").list()
 		equalList(t, "the preview", dates(preview, "date"), "2026-03-31", "2026-04-30", "2026-05-31")
-		equal(t, "an amount of it", preview[0]["amount"], any("800.00"))
+		equal(t, "amount in the preview", preview[0]["amount"], any("800.00"))
 		skipped := s.must(200, "POST", path+"/skip", `{"date":"2026-04-30"}`)
 		equal(t, "skipped", skipped.json["skipped_dates"].([]any)[0], any("2026-04-30"))
 		s.refused(422, "validation_error", []string{"#/date already_posted"}, "POST", path+"/skip", `{"date":"2026-02-28"}`)
@@ -106,24 +106,24 @@ func TestARecurringExpenseIsAddedPostedAndChanged(t *testing.T) {
 		fresh := s.must(201, "PATCH", path, `{"from_date":"2026-07-01","amount":"900"}`, "Idempotency-Key", "split")
 		equal(t, "Location", fresh.Header().Get("Location"), "/v1/recurrences/"+fresh.id())
 		equal(t, "next_date", fresh.json["next_date"], any("2026-07-31"))
-		equal(t, "the old one's end", s.must(200, "GET", path, "").json["until_date"], any("2026-06-30"))
+		equal(t, "until_date of the old rule", s.must(200, "GET", path, "").json["until_date"], any("2026-06-30"))
 		again := s.must(201, "PATCH", path, `{"from_date":"2026-07-01","amount":"900"}`, "Idempotency-Key", "split")
-		equal(t, "the answer again", again.Body.String(), fresh.Body.String())
+		equal(t, "the replayed response", again.Body.String(), fresh.Body.String())
 		s.refused(422, "validation_error", []string{"#/from_date out_of_range"}, "PATCH", path, `{"from_date":"2026-01-31"}`)
 		s.refused(422, "validation_error", []string{"#/freq not_null", "#/from_date not_null"}, "PATCH", path,
 			`{"from_date":null,"freq":null}`)
 
-		equal(t, "how many rules", len(s.must(200, "GET", "/v1/recurrences", "").list()), 2)
+		equal(t, "number of rules", len(s.must(200, "GET", "/v1/recurrences", "").list()), 2)
 		first := s.must(200, "GET", "/v1/recurrences?limit=1", "")
 		second := s.must(200, "GET", "/v1/recurrences?limit=1&cursor="+first.json["next_cursor"].(string), "")
-		equal(t, "the second page", second.list()[0]["id"] != first.list()[0]["id"], true)
-		equal(t, "after it", second.json["next_cursor"], nil)
+		equal(t, "the second page differs", second.list()[0]["id"] != first.list()[0]["id"], true)
+		equal(t, "next_cursor of the last page", second.json["next_cursor"], nil)
 
 		s.must(204, "DELETE", path, "")
 		s.must(204, "DELETE", path, "")
 		s.refused(404, "not_found", nil, "GET", path, "")
 		s.refused(409, "gone", nil, "POST", "/v1/recurrences", body)
-		equal(t, "what it posted", len(s.must(200, "GET", "/v1/expenses?rule_id="+firstID, "").list()), 2)
+		equal(t, "expenses of the deleted rule", len(s.must(200, "GET", "/v1/expenses?rule_id="+firstID, "").list()), 2)
 	})
 }
 
@@ -145,7 +145,7 @@ func TestARuleThatBreaksRulesIsRefused(t *testing.T) {
 	s := serve(t, engines()[0].open(t))
 	for _, test := range []struct {
 		name, members string
-		faults        []string
+		fieldErrors   []string
 	}{
 		{"a month day of 0", `"freq":"monthly","month_day":0`, []string{"#/month_day out_of_range"}},
 		{"a month day of 32", `"freq":"monthly","month_day":32`, []string{"#/month_day out_of_range"}},
@@ -172,7 +172,7 @@ func TestARuleThatBreaksRulesIsRefused(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s.t = t
-			s.refused(422, "validation_error", test.faults, "POST", "/v1/recurrences",
+			s.refused(422, "validation_error", test.fieldErrors, "POST", "/v1/recurrences",
 				`{"amount":"1","start_date":"2026-01-31",`+test.members+`}`)
 		})
 	}
@@ -183,12 +183,12 @@ func TestARuleThatBreaksRulesIsRefused(t *testing.T) {
 		`{"amount":"1","freq":"daily","start_date":"2010-01-01"}`)
 	s.refused(422, "validation_error", []string{"#/time_zone unknown_zone"}, "PATCH", "/v1/settings",
 		`{"time_zone":"Europe/Atlantis"}`)
-	for sent, said := range map[string]string{`0`: `month 0 is`, `"15"`: `month \"15\" is`, `1.5`: `month 1.5 is`,
+	for value, want := range map[string]string{`0`: `month 0 is`, `"15"`: `month \"15\" is`, `1.5`: `month 1.5 is`,
 		`""`: `month \"\" is`} {
-		body := `{"amount":"1","freq":"monthly","start_date":"2026-04-01","month_day":` + sent + `}`
-		answer := s.refused(422, "validation_error", []string{"#/month_day out_of_range"}, "POST", "/v1/recurrences", body)
-		if !strings.Contains(answer.Body.String(), said) {
-			t.Errorf("a month day of %s: got %s, want %s", sent, answer.Body, said)
+		body := `{"amount":"1","freq":"monthly","start_date":"2026-04-01","month_day":` + value + `}`
+		response := s.refused(422, "validation_error", []string{"#/month_day out_of_range"}, "POST", "/v1/recurrences", body)
+		if !strings.Contains(response.Body.String(), want) {
+			t.Errorf("month_day %s: got %s, want a text with %s", value, response.Body, want)
 		}
 	}
 	path := "/v1/recurrences/" + s.must(201, "POST", "/v1/recurrences", `{"amount":"1","rrule":"FREQ=DAILY",`+
@@ -218,7 +218,7 @@ func TestAFailureIsShownOnItsRule(t *testing.T) {
 	})
 }
 
-// TestADeviceMayPredictAnOccurrence: the row that a device made ahead is the one that counts.
+// TestADeviceMayPredictAnOccurrence tests that a rule does not post an occurrence that a device has already added.
 func TestADeviceMayPredictAnOccurrence(t *testing.T) {
 	st := engines()[0].open(t)
 	s := serve(t, st)
@@ -235,18 +235,17 @@ func TestADeviceMayPredictAnOccurrence(t *testing.T) {
 	s.must(201, "POST", "/v1/expenses", body)
 	tick(t, st)
 	s.must(200, "POST", "/v1/expenses", body)
-	equal(t, "how many there are", len(s.must(200, "GET", "/v1/expenses", "").list()), 1)
+	equal(t, "number of expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 1)
 	equal(t, "next_date", s.must(200, "GET", "/v1/recurrences/"+rule, "").json["next_date"], any("2026-03-09"))
 
-	// One that was written ahead, and one that was deleted, are no more to come: not by the resource, the list or an
-	// answer.
+	// next_date and the preview skip an occurrence that a device has added in advance, even if it has been deleted since.
 	path := "/v1/recurrences/" + rule
 	etag := s.must(200, "GET", path, "").Header().Get("ETag")
 	s.must(304, "GET", path, "", "If-None-Match", etag)
 	for _, day := range []string{"2026-03-09", "2026-03-10"} {
-		ahead := expense.OccurrenceID(id, expense.MustDate(day)).String()
+		expenseID := expense.OccurrenceID(id, expense.MustDate(day)).String()
 		s.must(201, "POST", "/v1/expenses",
-			`{"id":"`+ahead+`","amount":"1.00","date":"`+day+`","rule_id":"`+rule+`","occurrence":"`+day+`"}`)
+			`{"id":"`+expenseID+`","amount":"1.00","date":"`+day+`","rule_id":"`+rule+`","occurrence":"`+day+`"}`)
 	}
 	s.must(204, "DELETE", "/v1/expenses/"+expense.OccurrenceID(id, expense.MustDate("2026-03-10")).String(), "")
 	equal(t, "next_date", s.must(200, "GET", path, "", "If-None-Match", etag).json["next_date"], any("2026-03-11"))
@@ -259,39 +258,41 @@ func TestADeviceMayPredictAnOccurrence(t *testing.T) {
 		nil)
 }
 
-// bounded is a store that notes an Update which writes more expenses than a batch has.
-type bounded struct {
+// A batchCheckStore fails the test if one Update writes more than recurrence.MaxBatch expenses.
+type batchCheckStore struct {
 	store.Store
 	t *testing.T
 }
 
-type boundedTx struct {
+// A countingTx counts the expenses that are written through it.
+type countingTx struct {
 	store.Tx
 	expenses *int
 }
 
-func (tx boundedTx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expense.Version, error) {
+func (tx countingTx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expense.Version, error) {
 	*tx.expenses += len(expenses)
 	return tx.Tx.PutExpenses(ctx, expenses...)
 }
 
-func (b bounded) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
+func (b batchCheckStore) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
 	return b.Store.Update(ctx, owner, func(tx store.Tx) error {
 		written := 0
-		err := fn(boundedTx{tx, &written})
+		err := fn(countingTx{tx, &written})
 		if err == nil && written > recurrence.MaxBatch {
-			b.t.Errorf("one Update wrote %d expenses", written)
+			b.t.Errorf("one Update wrote %d expenses, want at most %d", written, recurrence.MaxBatch)
 		}
 		return err
 	})
 }
 
-// TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime: what is due is posted by the old terms, 500 an Update,
-// and the edit is done as if nothing else had happened to the rule.
+// TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime tests that an edit of a rule first posts the due
+// occurrences with the old values, at most a batch in each Update. The If-Match of the edit still matches, although the
+// posting has changed the rule.
 func TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
-		s := serve(t, bounded{st, t})
-		const daily = `"amount":"1","freq":"daily","start_date":"2022-03-09"` // 1,461 days up to noon
+		s := serve(t, batchCheckStore{st, t})
+		const daily = `"amount":"1","freq":"daily","start_date":"2022-03-09"` // 1,461 occurrences are due at noon
 		rule := func() (path, etag string) {
 			added := s.must(201, "POST", "/v1/recurrences", `{`+daily+`}`)
 			return "/v1/recurrences/" + added.id(), added.Header().Get("ETag")
@@ -301,7 +302,7 @@ func TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime(t *testing.T) {
 			query := expense.Query{Filter: expense.Filter{RuleID: uuid.MustParse(id[len(id)-36:])}}
 			for e, err := range st.Reader(expense.OwnerID(s.owner)).Expenses(t.Context(), query) {
 				if err != nil || e.Amount.Amount() != "1.00" {
-					t.Fatalf("%+v, %v", e, err)
+					t.Fatalf("got expense %+v and error %v, want an amount of 1.00", e, err)
 				}
 				total++
 			}
@@ -309,22 +310,22 @@ func TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime(t *testing.T) {
 		}
 		path, etag := rule()
 		s.refused(422, "validation_error", []string{"#/amount zero"}, "PATCH", path, `{"amount":"0"}`, "If-Match", etag)
-		equal(t, "posted by an edit that is refused", count(path), 0)
+		equal(t, "expenses posted by a rejected edit", count(path), 0)
 		changed := s.must(200, "PATCH", path, `{"amount":"2"}`, "If-Match", etag, "Idempotency-Key", "patch")
-		equal(t, "posted before the edit", count(path), 1461)
+		equal(t, "expenses posted before the edit", count(path), 1461)
 		equal(t, "next_date", changed.json["next_date"], any("2026-03-09"))
 		s.must(200, "PATCH", path, `{"amount":"2"}`, "If-Match", etag, "Idempotency-Key", "patch")
 		s.refused(412, "version_mismatch", nil, "PATCH", path, `{"amount":"3"}`, "If-Match", etag)
 
 		path, etag = rule()
 		s.must(204, "DELETE", path, "", "If-Match", etag)
-		equal(t, "posted before the deletion", count(path), 1461)
+		equal(t, "expenses posted before the deletion", count(path), 1461)
 
 		path, _ = rule()
 		s.must(201, "PATCH", path, `{"from_date":"2026-06-01","paused":true}`)
-		equal(t, "posted before the split", count(path), 1461)
+		equal(t, "expenses posted before the split", count(path), 1461)
 
-		// One push changes a rule that is there, makes two others and changes these as well.
+		// One push changes an existing rule, adds two rules and then changes or deletes these.
 		path, _ = rule()
 		patched, fresh, second := path[len(path)-36:], uuid.NewString(), uuid.NewString()
 		body := `{"mutations":[
@@ -335,20 +336,20 @@ func TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime(t *testing.T) {
 				"data":{"amount":"1","freq":"daily","start_date":"2025-01-01","count":400}},
 			{"mutation_id":"e","type":"recurrence","op":"delete","id":"` + second + `"},
 			{"mutation_id":"f","type":"expense","op":"put","id":"` + uuid.NewString() + `","data":{"amount":"5"}}]}`
-		answer := s.must(200, "POST", "/v1/sync", body, "Idempotency-Key", "push")
-		for i, result := range answer.json["results"].([]any) {
+		response := s.must(200, "POST", "/v1/sync", body, "Idempotency-Key", "push")
+		for i, result := range response.json["results"].([]any) {
 			equal(t, "the status of mutation "+string(rune('a'+i)), result.(map[string]any)["status"], any("applied"))
 		}
 		for id, want := range map[string]int{patched: 1461, fresh: 1461, second: 400} {
-			equal(t, "posted before the push", count(id), want)
+			equal(t, "expenses posted before the push", count(id), want)
 		}
-		equal(t, "the answer again", s.must(200, "POST", "/v1/sync", body, "Idempotency-Key", "push").Body.String(),
-			answer.Body.String())
+		equal(t, "the replayed response", s.must(200, "POST", "/v1/sync", body, "Idempotency-Key", "push").Body.String(),
+			response.Body.String())
 	})
 }
 
-// TestTheREADMEsLinesAboutRecurringExpensesAreTrue sends what README.md shows, and holds the answers to what it says of
-// them.
+// TestTheREADMEsLinesAboutRecurringExpensesAreTrue sends the requests in README.md and compares the responses with the
+// text beside them.
 func TestTheREADMEsLinesAboutRecurringExpensesAreTrue(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "README.md"))
 	if err != nil {
@@ -361,8 +362,8 @@ func TestTheREADMEsLinesAboutRecurringExpensesAreTrue(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		id, sent := "", 0
-		for _, found := range line.FindAllStringSubmatch(section, -1) {
-			method, path, body, says := found[1], strings.ReplaceAll(found[2], "ID", id), found[3], found[4]
+		for _, match := range line.FindAllStringSubmatch(section, -1) {
+			method, path, body, comment := match[1], strings.ReplaceAll(match[2], "ID", id), match[3], match[4]
 			if path == "" {
 				path = "/v1/recurrences"
 			}
@@ -372,19 +373,19 @@ func TestTheREADMEsLinesAboutRecurringExpensesAreTrue(t *testing.T) {
 				method = "POST"
 			}
 			want := 200
-			if path == "/v1/recurrences" || strings.HasPrefix(says, "201") {
+			if path == "/v1/recurrences" || strings.HasPrefix(comment, "201") {
 				want = 201
 			}
-			answer := s.must(want, method, path, body)
+			response := s.must(want, method, path, body)
 			switch {
 			case id == "":
-				id = answer.id()
+				id = response.id()
 			case method == "GET":
-				equal(t, path, strings.Join(dates(answer.list(), "date"), ", "), says)
+				equal(t, path, strings.Join(dates(response.list(), "date"), ", "), comment)
 			}
 			sent++
 		}
-		equal(t, "how many lines there are", sent, strings.Count(section, "curl ")+strings.Count(section, "# or by"))
+		equal(t, "number of requests in README.md", sent, strings.Count(section, "curl ")+strings.Count(section, "# or by"))
 		rule := s.must(200, "GET", "/v1/recurrences/"+id, "")
 		equal(t, "amount", rule.json["amount"], any("850.00"))
 		equal(t, "until_date", rule.json["until_date"], any("2030-06-30"))
@@ -395,9 +396,9 @@ func TestTheREADMEsLinesAboutRecurringExpensesAreTrue(t *testing.T) {
 
 func TestATickerNeedsAStoreAndATime(t *testing.T) {
 	if _, err := httpapi.NewTicker(nil, httpapi.TickerConfig{Interval: time.Minute}); err == nil {
-		t.Error("a ticker without a store")
+		t.Error("NewTicker accepts a nil store")
 	}
 	if _, err := httpapi.NewTicker(engines()[0].open(t), httpapi.TickerConfig{}); err == nil {
-		t.Error("a ticker without a time between its rounds")
+		t.Error("NewTicker accepts an interval of 0")
 	}
 }

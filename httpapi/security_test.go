@@ -11,7 +11,7 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 )
 
-// What SECURITY.md says holds, it says by a test: one that was renamed or removed is noticed here.
+// TestSecurityNamesTestsThatExist fails if a test that SECURITY.md names is renamed or removed.
 func TestSecurityNamesTestsThatExist(t *testing.T) {
 	page, err := os.ReadFile("SECURITY.md")
 	if err != nil {
@@ -31,11 +31,11 @@ func TestSecurityNamesTestsThatExist(t *testing.T) {
 	}
 	names := regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(string(page), -1)
 	if len(names) < 50 {
-		t.Errorf("%d tests are named only", len(names))
+		t.Errorf("SECURITY.md names %d tests, want at least 50", len(names))
 	}
 	for _, name := range names {
 		if !strings.Contains(tests.String(), "func "+name[1]+"(") {
-			t.Errorf("SECURITY.md names %s, which there is not", name[1])
+			t.Errorf("SECURITY.md names %s, which does not exist", name[1])
 		}
 	}
 }
@@ -51,10 +51,10 @@ func TestEveryAnswerSaysHowItIsToBeTaken(t *testing.T) {
 		equal(t, path+": Referrer-Policy", header.Get("Referrer-Policy"), "no-referrer")
 		if policy := header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") ||
 			!strings.Contains(policy, "frame-ancestors 'none'") {
-			t.Errorf("%s: Content-Security-Policy %q", path, policy)
+			t.Errorf("%s: Content-Security-Policy is %q", path, policy)
 		}
 		if cache := header.Get("Cache-Control"); cache != "no-store" && !strings.HasPrefix(cache, "public, ") {
-			t.Errorf("%s: Cache-Control %q", path, cache)
+			t.Errorf("%s: Cache-Control is %q, want no-store or public", path, cache)
 		}
 	}
 }

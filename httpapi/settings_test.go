@@ -25,7 +25,7 @@ func TestSettingsAreReadAndChanged(t *testing.T) {
 		equal(t, "time_zone", changed.json["time_zone"], any("Pacific/Auckland"))
 		equal(t, "ETag", changed.Header().Get("ETag"), `"2"`)
 		if _, ok := changed.json["rerated"]; ok {
-			t.Error("rerated is told although the home currency stayed")
+			t.Error("the response has rerated although the home currency did not change")
 		}
 		s.refused(412, "version_mismatch", nil, "PATCH", "/v1/settings", `{"locale":"en"}`, "If-Match", `"1"`)
 		equal(t, "today in the ledger's zone", s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`).json["date"],
@@ -70,11 +70,11 @@ func TestWhatIsNoWholeNumberIsToldWhatItShouldBe(t *testing.T) {
 	for value, want := range map[string]string{"1.5": fraction, "1e300": fraction,
 		`"4"`: "This member must be a whole number, not a string."} {
 		refused := s.must(422, "PATCH", "/v1/settings", `{"fiscal_year_start":`+value+`}`)
-		fault := refused.json["errors"].([]any)[0].(map[string]any)
-		equal(t, "of a month", fault["detail"], any(want))
+		fieldError := refused.json["errors"].([]any)[0].(map[string]any)
+		equal(t, "detail of fiscal_year_start", fieldError["detail"], any(want))
 		mutation := `{"mutation_id":"m` + strings.Trim(value, `"`) + `","type":"expense","op":"patch","id":"` + syncID(1) +
 			`","base_version":` + value + `,"data":{}}`
 		problem := s.push(mutation)[0]["problem"].(map[string]any)
-		equal(t, "of a version", problem["errors"].([]any)[0].(map[string]any)["detail"], any(want))
+		equal(t, "detail of base_version", problem["errors"].([]any)[0].(map[string]any)["detail"], any(want))
 	}
 }

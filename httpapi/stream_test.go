@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	_ "github.com/jackc/pgx/v5/stdlib" // to look at the databases from beside
+	_ "github.com/jackc/pgx/v5/stdlib" // to query the databases without the store
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
@@ -25,21 +25,21 @@ import (
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
-var streamRows = flag.Int("stream-rows", 1500, "how many expenses the streams have that are taken slowly, cut or left")
+var streamRows = flag.Int("stream-rows", 1500, "number of expenses in the exports that are read slowly or end early")
 
-// soon is how long something may take that has to happen, on however slow a day.
-const soon = time.Minute
+// awaitTimeout is the longest time that await waits. It allows for slow machines.
+const awaitTimeout = time.Minute
 
-// A beheld store is one whose database a test looks at from beside.
-type beheld struct {
+// An inspectedStore is a store whose database the test can query over a connection of its own.
+type inspectedStore struct {
 	store.Store
 	db *sql.DB
-	// free reports whether nobody reads any more: on SQLite a checkpoint empties the log, on PostgreSQL no transaction is
-	// open.
-	free func(t *testing.T) bool
+	// idle reports whether no transaction reads any more. On SQLite, a checkpoint then empties the write-ahead log. On
+	// PostgreSQL, no other connection has an open transaction.
+	idle func(t *testing.T) bool
 }
 
-func onEachDatabase(t *testing.T, test func(t *testing.T, b beheld)) {
+func onEachDatabase(t *testing.T, test func(t *testing.T, st inspectedStore)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "ledger.db")
@@ -48,7 +48,7 @@ func onEachDatabase(t *testing.T, test func(t *testing.T, b beheld)) {
 			t.Fatal(err)
 		}
 		dsn := "file:" + path + "?_pragma=busy_timeout(100)"
-		test(t, behold(t, st, st.Migrate, "sqlite", dsn, func(t *testing.T, db *sql.DB) bool {
+		test(t, inspect(t, st, st.Migrate, "sqlite", dsn, func(t *testing.T, db *sql.DB) bool {
 			var busy, log, moved int
 			if err := db.QueryRowContext(t.Context(), "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
 				t.Fatal(err)
@@ -62,7 +62,7 @@ func onEachDatabase(t *testing.T, test func(t *testing.T, b beheld)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		test(t, behold(t, st, st.Migrate, "pgx", dsn, func(t *testing.T, db *sql.DB) bool {
+		test(t, inspect(t, st, st.Migrate, "pgx", dsn, func(t *testing.T, db *sql.DB) bool {
 			n := 0
 			err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_stat_activity
 				WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL`).Scan(&n)
@@ -74,10 +74,10 @@ func onEachDatabase(t *testing.T, test func(t *testing.T, b beheld)) {
 	})
 }
 
-func behold(
+func inspect(
 	t *testing.T, st store.Store, migrate func(context.Context) error, driver, dsn string,
-	free func(*testing.T, *sql.DB) bool,
-) beheld {
+	idle func(*testing.T, *sql.DB) bool,
+) inspectedStore {
 	t.Helper()
 	t.Cleanup(func() { _ = st.Close() })
 	if err := migrate(t.Context()); err != nil {
@@ -88,13 +88,14 @@ func behold(
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	return beheld{Store: st, db: db, free: func(t *testing.T) bool { t.Helper(); return free(t, db) }}
+	return inspectedStore{Store: st, db: db, idle: func(t *testing.T) bool { t.Helper(); return idle(t, db) }}
 }
 
-// overTheWire serves b's ledgers to fetch, over connections that take little of what nobody reads.
-func overTheWire(t *testing.T, b store.Store) (url string) {
+// serveTCP serves the API over st on a local TCP port. Its connections have small write buffers, so a write blocks soon
+// if the client does not read.
+func serveTCP(t *testing.T, st store.Store) (url string) {
 	t.Helper()
-	web := httptest.NewUnstartedServer(serve(t, b).handler)
+	web := httptest.NewUnstartedServer(serve(t, st).handler)
 	web.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		if tcp, ok := conn.(*net.TCPConn); ok {
 			_ = tcp.SetWriteBuffer(128 << 10)
@@ -106,17 +107,17 @@ func overTheWire(t *testing.T, b store.Store) (url string) {
 	return web.URL
 }
 
-// fill gives anna so many expenses with notes as long as notes may be.
-func (b beheld) fill(t *testing.T, n int) {
+// fill adds n expenses with long notes to the ledger of anna.
+func (st inspectedStore) fill(t *testing.T, n int) {
 	t.Helper()
-	s := serve(t, b)
+	s := serve(t, st)
 	s.must(200, "GET", "/v1/settings", "")
 	food := uuid.MustParse(categoryID(s, "Food"))
 	first := expense.MustDate("2024-01-01")
-	for at := 0; at < n; at += 1000 {
-		rows := make([]expense.Expense, min(1000, n-at))
+	for start := 0; start < n; start += 1000 {
+		rows := make([]expense.Expense, min(1000, n-start))
 		for i := range rows {
-			date := first.AddDays((at + i) / 10)
+			date := first.AddDays((start + i) / 10)
 			rows[i] = expense.Expense{
 				ID: uuid.New(), Amount: expense.MustMoney("1", "EUR"), Home: expense.MustMoney("1", "EUR"), Date: date,
 				CategoryID: food,
@@ -124,7 +125,7 @@ func (b beheld) fill(t *testing.T, n int) {
 				Notes:      strings.Repeat("long ", 399) + "end", CreatedAt: noon, UpdatedAt: noon,
 			}
 		}
-		err := b.Update(t.Context(), "anna", func(tx store.Tx) error {
+		err := st.Update(t.Context(), "anna", func(tx store.Tx) error {
 			_, err := tx.PutExpenses(t.Context(), rows...)
 			return err
 		})
@@ -134,21 +135,21 @@ func (b beheld) fill(t *testing.T, n int) {
 	}
 }
 
-// await waits until something has happened.
-func await(t *testing.T, what string, happened func(*testing.T) bool) {
+// await waits until condition returns true. It fails the test after awaitTimeout.
+func await(t *testing.T, what string, condition func(*testing.T) bool) {
 	t.Helper()
-	for end := time.Now().Add(soon); !happened(t); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(awaitTimeout); !condition(t); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%s has not happened", what)
+			t.Fatalf("%s did not happen within %s", what, awaitTimeout)
 		}
 	}
 }
 
 func TestASlowClientHoldsNoSnapshot(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, b beheld) {
-		b.fill(t, *streamRows)
-		s := serve(t, b)
-		url := overTheWire(t, b)
+	onEachDatabase(t, func(t *testing.T, st inspectedStore) {
+		st.fill(t, *streamRows)
+		s := serve(t, st)
+		url := serveTCP(t, st)
 		for i, path := range exports {
 			want := s.must(200, "GET", path, "").Body.Len()
 			start := time.Now()
@@ -159,44 +160,45 @@ func TestASlowClientHoldsNoSnapshot(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Logf("%s: the first line after %v", path, time.Since(start))
-			// More slow clients than SQLite has connections that read, and PostgreSQL any at all.
+			// Open more slow clients than SQLite has read connections and PostgreSQL has connections.
 			for range []int{20, 1, 1}[i] {
 				other := fetch(t.Context(), t, url+path)
 				defer func() { _ = other.Body.Close() }()
 			}
-			// They have read next to nothing, and others write and read.
+			// The slow clients have read almost nothing. Other requests must be able to write and read.
 			for range 20 {
 				s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`)
 				s.must(200, "GET", "/v1/expenses?limit=1", "")
 			}
-			await(t, "the end of the snapshots", b.free)
+			await(t, "the end of the snapshots", st.idle)
 			rest, err := io.Copy(io.Discard, body)
 			if err != nil || response.Body.Close() != nil || len(line)+int(rest) != want {
-				t.Errorf("%s: %d bytes, %v; want the %d of the time when it began", path, len(line)+int(rest), err, want)
+				t.Errorf("%s: got %d bytes and error %v, want the %d bytes of the ledger at the start", path, len(line)+int(rest),
+					err, want)
 			}
 		}
 	})
 }
 
 func TestAClientThatHasGoneLeavesNoTransaction(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, b beheld) {
-		b.fill(t, *streamRows)
-		url := overTheWire(t, b)
+	onEachDatabase(t, func(t *testing.T, st inspectedStore) {
+		st.fill(t, *streamRows)
+		url := serveTCP(t, st)
 		for _, path := range exports {
-			ctx, leave := context.WithCancel(t.Context())
+			ctx, disconnect := context.WithCancel(t.Context())
 			response := fetch(ctx, t, url+path)
 			if _, err := bufio.NewReader(response.Body).ReadString('\n'); err != nil {
 				t.Error(err)
 			}
-			leave()
+			disconnect()
 			_ = response.Body.Close()
-			await(t, "the end of the transaction of "+path, b.free)
+			await(t, "the end of the transaction of "+path, st.idle)
 		}
 	})
 }
 
-// TestAClientThatGoesAwayCancelsTheStatement is of one that would go on for ever: a lock is in its way, which is held
-// until it has ended.
+// TestAClientThatGoesAwayCancelsTheStatement tests statements that wait for a lock. The lock is held during the whole
+// test, so that only a disconnection of the client can end them.
 func TestAClientThatGoesAwayCancelsTheStatement(t *testing.T) {
 	dsn := pgtest.New(t)
 	st, err := postgres.Open(t.Context(), dsn)
@@ -204,9 +206,9 @@ func TestAClientThatGoesAwayCancelsTheStatement(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = st.Close() }()
-	b := behold(t, st, st.Migrate, "pgx", dsn, nil)
-	b.fill(t, 10)
-	lock, err := b.db.BeginTx(t.Context(), nil)
+	inspected := inspect(t, st, st.Migrate, "pgx", dsn, nil)
+	inspected.fill(t, 10)
+	lock, err := inspected.db.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +219,7 @@ func TestAClientThatGoesAwayCancelsTheStatement(t *testing.T) {
 	waiting := func(want int) func(*testing.T) bool {
 		return func(t *testing.T) bool {
 			n := 0
-			err := b.db.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_stat_activity
+			err := inspected.db.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_stat_activity
 				WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&n)
 			if err != nil {
 				t.Fatal(err)
@@ -225,36 +227,37 @@ func TestAClientThatGoesAwayCancelsTheStatement(t *testing.T) {
 			return n == want
 		}
 	}
-	url := overTheWire(t, b)
+	url := serveTCP(t, inspected)
 	for _, path := range exports {
-		ctx, leave := context.WithCancel(t.Context())
-		response := fetch(ctx, t, url+path) // the answer begins though no row can be read
+		ctx, disconnect := context.WithCancel(t.Context())
+		response := fetch(ctx, t, url+path) // the response starts although no row can be read
 		equal(t, path, response.StatusCode, 200)
 		await(t, "the wait for the lock", waiting(1))
-		leave()
+		disconnect()
 		_ = response.Body.Close()
 		await(t, "the end of the statement", waiting(0))
 	}
 }
 
 func TestARowThatCannotBeReadCutsTheConnection(t *testing.T) {
-	onEachDatabase(t, func(t *testing.T, b beheld) {
-		b.fill(t, *streamRows)
-		// The last row that an export comes to.
-		_, err := b.db.ExecContext(t.Context(), `UPDATE spendwise_expenses SET currency = '???' WHERE id = (
+	onEachDatabase(t, func(t *testing.T, st inspectedStore) {
+		st.fill(t, *streamRows)
+		// An export reads this row last.
+		_, err := st.db.ExecContext(t.Context(), `UPDATE spendwise_expenses SET currency = '???' WHERE id = (
 			SELECT id FROM spendwise_expenses ORDER BY date DESC, id DESC LIMIT 1)`)
 		if err != nil {
 			t.Fatal(err)
 		}
-		url := overTheWire(t, b)
+		url := serveTCP(t, st)
 		for _, path := range exports {
 			response := fetch(t.Context(), t, url+path)
 			n, err := io.Copy(io.Discard, response.Body)
 			_ = response.Body.Close()
 			if response.StatusCode != http.StatusOK || !errors.Is(err, io.ErrUnexpectedEOF) {
-				t.Errorf("%s ends like a whole file of %d bytes: %d, %v", path, n, response.StatusCode, err)
+				t.Errorf("%s: got status %d and error %v after %d bytes, want 200 and an unexpected EOF", path,
+					response.StatusCode, err, n)
 			}
-			await(t, "the end of the transaction", b.free)
+			await(t, "the end of the transaction", st.idle)
 		}
 	})
 }

@@ -27,11 +27,12 @@ func TestAPullOfNothingNewIsOneStatement(t *testing.T) {
 	sent.texts = nil
 	s.must(200, "GET", "/v1/sync?cursor="+cursor, "")
 	if len(sent.texts) != 1 {
-		t.Errorf("%d statements:\n%s", len(sent.texts), strings.Join(sent.texts, "\n"))
+		t.Errorf("the pull sent %d statements, want 1:\n%s", len(sent.texts), strings.Join(sent.texts, "\n"))
 	}
 }
 
-// syncServer returns a real server over an SQLite file at its default durability.
+// syncServer starts an HTTP server over an SQLite file with the default durability. It returns the API, the URL of the
+// server and the store.
 func syncServer(b *testing.B) (server, string, store.Store) {
 	st, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "ledger.db"))
 	if err == nil {
@@ -47,8 +48,9 @@ func syncServer(b *testing.B) (server, string, store.Store) {
 	return s, web.URL, st
 }
 
-// over sends a request through the network and returns the answer.
-func over(b *testing.B, method, url, body string) []byte {
+// fetchBody sends a request of anna over TCP and returns the body of the response. It fails the benchmark unless the
+// status is 200.
+func fetchBody(b *testing.B, method, url, body string) []byte {
 	b.Helper()
 	r, err := http.NewRequestWithContext(b.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -61,15 +63,16 @@ func over(b *testing.B, method, url, body string) []byte {
 		b.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var answer bytes.Buffer
-	if _, err := answer.ReadFrom(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
-		b.Fatalf("%s %s: %d %v %s", method, url, resp.StatusCode, err, &answer)
+	var content bytes.Buffer
+	if _, err := content.ReadFrom(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+		b.Fatalf("%s %s: %d %v %s", method, url, resp.StatusCode, err, &content)
 	}
-	return answer.Bytes()
+	return content.Bytes()
 }
 
-func cursorIn(answer []byte) (cursor string, more bool) {
-	_, rest, _ := strings.Cut(string(answer[max(0, len(answer)-200):]), `"cursor":"`)
+// cursorIn returns the cursor at the end of the body of a pull, and whether there are more changes.
+func cursorIn(body []byte) (cursor string, more bool) {
+	_, rest, _ := strings.Cut(string(body[max(0, len(body)-200):]), `"cursor":"`)
 	cursor, rest, _ = strings.Cut(rest, `"`)
 	return cursor, strings.Contains(rest, `"has_more":true`)
 }
@@ -96,25 +99,25 @@ func BenchmarkFirstSync(b *testing.B) {
 		target, pages := url+"/v1/sync?limit=1000", 0
 		for more := true; more; pages++ {
 			var cursor string
-			cursor, more = cursorIn(over(b, "GET", target, ""))
+			cursor, more = cursorIn(fetchBody(b, "GET", target, ""))
 			target = url + "/v1/sync?limit=1000&cursor=" + cursor
 		}
 		if pages != 13 {
-			b.Fatalf("%d pages", pages)
+			b.Fatalf("%d pages, want 13", pages)
 		}
 	}
 }
 
-// BenchmarkPullNothing asks whether there is anything new.
+// BenchmarkPullNothing pulls with the last cursor, so there are no changes.
 func BenchmarkPullNothing(b *testing.B) {
 	s, url, _ := syncServer(b)
 	_, cursor := s.pull("", 1000)
 	for b.Loop() {
-		over(b, "GET", url+"/v1/sync?cursor="+cursor, "")
+		fetchBody(b, "GET", url+"/v1/sync?cursor="+cursor, "")
 	}
 }
 
-// BenchmarkPush sends 100 new expenses.
+// BenchmarkPush pushes 100 new expenses in one request.
 func BenchmarkPush(b *testing.B) {
 	_, url, _ := syncServer(b)
 	n := 0
@@ -126,6 +129,6 @@ func BenchmarkPush(b *testing.B) {
 				fmt.Sprint("m", n), "expense", "put", syncID(n), `,"data":{"amount":"12.50","category":"food"}`,
 			)
 		}
-		over(b, "POST", url+"/v1/sync", `{"mutations":[`+strings.Join(mutations, ",")+`]}`)
+		fetchBody(b, "POST", url+"/v1/sync", `{"mutations":[`+strings.Join(mutations, ",")+`]}`)
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// TestTextThatNoDatabaseTakesBlocksNobody: whatever a mutation holds, it is answered, and the ones beside it go in.
+// TestTextThatNoDatabaseTakesBlocksNobody tests that a mutation with a NUL character or a very long text is rejected,
+// and that the other mutation of its push is applied.
 func TestTextThatNoDatabaseTakesBlocksNobody(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
@@ -39,14 +40,14 @@ func TestTextThatNoDatabaseTakesBlocksNobody(t *testing.T) {
 				mutate("good"+good, "expense", "put", good, `,"data":{"amount":"1"}`),
 			)
 			if results[0]["status"] != "rejected" || status(results[1]) != "applied" {
-				t.Errorf("%.80s: %v, and the change beside it %v", bad, results[0], results[1])
+				t.Errorf("%.80s: %v, want rejected; the valid mutation: %v, want applied", bad, results[0], results[1])
 			}
 		}
 	})
 }
 
-// TestAMutationThatIsOddJSONBlocksNobody: what RFC 8259 leaves open, and this API refuses, is wrong with one mutation
-// only.
+// TestAMutationThatIsOddJSONBlocksNobody tests JSON that this API does not accept, such as duplicate members. RFC 8259
+// does not define its meaning. Only the mutation that contains it is rejected.
 func TestAMutationThatIsOddJSONBlocksNobody(t *testing.T) {
 	s := serve(t, memstore.New())
 	put := `"type":"expense","op":"put","id":"` + syncID(1) + `","data":`
@@ -92,16 +93,16 @@ func TestAMutationThatIsOddJSONBlocksNobody(t *testing.T) {
 				t.Errorf("got %v, want %s", results[0], c.want)
 			}
 			if status(results[1]) != "applied" {
-				t.Errorf("the change beside it: %v", results[1])
+				t.Errorf("the valid mutation: %v, want applied", results[1])
 			}
 			if again := s.push(mutations...); fmt.Sprint(again) != fmt.Sprint(results) {
-				t.Errorf("sent again it answers %v, and %v before", again, results)
+				t.Errorf("sent again: got %v, want %v", again, results)
 			}
 			keyed := s.must(
 				200, "POST", "/v1/sync", `{"mutations":[`+strings.Join(mutations, ",")+`]}`, "Idempotency-Key", "key"+good,
 			)
 			if !strings.Contains(keyed.Body.String(), `"applied"`) {
-				t.Errorf("with an Idempotency-Key: %s", keyed.Body)
+				t.Errorf("with an Idempotency-Key: %s, want one mutation applied", keyed.Body)
 			}
 		})
 	}
@@ -120,8 +121,8 @@ func TestAMutationThatIsOddJSONBlocksNobody(t *testing.T) {
 	} {
 		got := s.must(c.status, "POST", "/v1/sync", c.body)
 		first := got.json["errors"].([]any)[0].(map[string]any)
-		if told := fmt.Sprint(first["pointer"], " ", first["code"]); told != c.want {
-			t.Errorf("%s: %s, want %s", c.body, told, c.want)
+		if fieldError := fmt.Sprint(first["pointer"], " ", first["code"]); fieldError != c.want {
+			t.Errorf("%s: %s, want %s", c.body, fieldError, c.want)
 		}
 	}
 }

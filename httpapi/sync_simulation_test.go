@@ -29,116 +29,120 @@ import (
 )
 
 var (
-	syncSeeds = flag.Int("sync-seeds", 8, "how many histories TestSyncSimulation plays, each by its own seed")
+	syncSeeds = flag.Int("sync-seeds", 8, "number of histories that TestSyncSimulation runs, each with its own seed")
 	syncFirst = flag.Uint64("sync-seed", 1, "the first seed")
-	syncSteps = flag.Int("sync-steps", 2000, "how many steps each history has")
+	syncSteps = flag.Int("sync-steps", 2000, "number of steps in each history")
 )
 
-// A world is a server that is killed and restored now and then, and devices that it forgets nothing of but what a
-// restore takes.
-type world struct {
-	t       *testing.T
-	random  *rand.Rand
-	file    string
-	backup  string // "" until there is one
-	st      *sqlite.Store
-	server  server
-	made    int
-	amounts map[string]amountAt // what was acknowledged last of each expense and rule, by type and id
-	refused map[string]int
-	since   int // the version with which the ledger began after the last restore: answers of before say what was
+// A simulation is a server that is restarted and restored from a backup now and then, and a record of the changes that
+// it has acknowledged to its devices. Only a restore may discard them.
+type simulation struct {
+	t          *testing.T
+	random     *rand.Rand
+	file       string
+	backup     string // the path of the last backup, or "" if there is none
+	st         *sqlite.Store
+	server     server
+	ids        int                    // the number of ids that newID has returned
+	amounts    map[string]ackedAmount // the last acknowledged amount of each expense and rule, by rowKey
+	rejected   map[string]int         // the number of rejected and conflicting mutations, by type and status
+	restoredAt int                    // the version after the last restore; lower ones may be of a discarded history
 }
 
-type amountAt struct {
+type ackedAmount struct {
 	version int
-	amount  string // "": deleted
+	amount  string // "" if the row is deleted
 }
 
-// A device is a client, and the way from it to the server.
+// A device is a client and its unreliable connection to the server.
 type device struct {
-	*world
-	name     string
-	storage  *client.MemoryStorage
-	client   *client.Client
-	reliable bool        // nothing happens on the way
-	troubled bool        // something did
-	mine     []uuid.UUID // expenses that it made
-	late     []lateComer // what is on its way for longer than the device waited
+	*simulation
+	name             string
+	storage          *client.MemoryStorage
+	client           *client.Client
+	reliable         bool             // the connection does not fail
+	connectionFailed bool             // a request has failed since the last call of run
+	created          []uuid.UUID      // up to 20 expenses that the device has added
+	delayed          []delayedRequest // requests for whose response the device no longer waits
 }
 
-type lateComer struct{ method, target, body string }
+type delayedRequest struct{ method, target, body string }
 
-func (w *world) open() {
-	st, err := sqlite.Open(w.t.Context(), w.file, sqlite.Normal())
+// open opens the database file and creates a server over it.
+func (sim *simulation) open() {
+	st, err := sqlite.Open(sim.t.Context(), sim.file, sqlite.Normal())
 	if err == nil {
-		err = st.Migrate(w.t.Context())
+		err = st.Migrate(sim.t.Context())
 	}
 	if err != nil {
-		w.t.Fatal(err)
+		sim.t.Fatal(err)
 	}
-	w.st, w.server = st, serve(w.t, st)
+	sim.st, sim.server = st, serve(sim.t, st)
 }
 
-// swap closes the server, copies one file over another, and opens it again.
-func (w *world) swap(from, to string) {
-	if err := w.st.Close(); err != nil {
-		w.t.Fatal(err)
+// swap closes the database, replaces the file to by a copy of from if the paths differ, and opens the database again.
+func (sim *simulation) swap(from, to string) {
+	if err := sim.st.Close(); err != nil {
+		sim.t.Fatal(err)
 	}
 	if from != to {
 		data, err := os.ReadFile(from)
 		err = errors.Join(err, os.WriteFile(to, data, 0o600))
 		for _, suffix := range []string{"-wal", "-shm"} {
-			if gone := os.Remove(to + suffix); gone != nil && !os.IsNotExist(gone) {
-				err = errors.Join(err, gone)
+			if removeErr := os.Remove(to + suffix); removeErr != nil && !os.IsNotExist(removeErr) {
+				err = errors.Join(err, removeErr)
 			}
 		}
 		if err != nil {
-			w.t.Fatal(err)
+			sim.t.Fatal(err)
 		}
 	}
-	w.open()
+	sim.open()
 }
 
-func (w *world) restore() {
-	w.swap(w.backup, w.file)
-	if err := w.st.StartEpoch(w.t.Context(), "anna"); err != nil {
-		w.t.Fatal(err)
+// restore replaces the database with the backup and begins a new epoch.
+func (sim *simulation) restore() {
+	sim.swap(sim.backup, sim.file)
+	if err := sim.st.StartEpoch(sim.t.Context(), "anna"); err != nil {
+		sim.t.Fatal(err)
 	}
-	// What was acknowledged since the backup is gone: the ledger says what there is.
-	clear(w.amounts)
-	changes, _ := w.server.pull("", 1000)
-	state, err := w.st.Reader("anna").State(w.t.Context())
+	// The changes acknowledged since the backup are discarded. Read the amounts of the restored ledger instead.
+	clear(sim.amounts)
+	changes, _ := sim.server.pull("", 1000)
+	state, err := sim.st.Reader("anna").State(sim.t.Context())
 	if err != nil {
-		w.t.Fatal(err)
+		sim.t.Fatal(err)
 	}
-	w.since = int(state.Version)
+	sim.restoredAt = int(state.Version)
 	for _, change := range changes {
-		if what := change["type"].(string); hasAmount(what) {
-			w.acknowledge(rowKey(what, change["id"].(string)), change["data"].(map[string]any))
+		if kind := change["type"].(string); hasAmount(kind) {
+			sim.acknowledge(rowKey(kind, change["id"].(string)), change["data"].(map[string]any))
 		}
 	}
 }
 
-func rowKey(what, id string) string { return what[:3] + " " + id }
+// rowKey returns the first three letters of a row's type, followed by its id.
+func rowKey(kind, id string) string { return kind[:3] + " " + id }
 
-// hasAmount reports whether rows of a type have one that nothing changes but an edit of a person.
-func hasAmount(what string) bool { return what == "expense" || what == "recurrence" }
+// hasAmount reports whether rows of type kind have an amount that only edits of a device change.
+func hasAmount(kind string) bool { return kind == "expense" || kind == "recurrence" }
 
-func (w *world) acknowledge(key string, row map[string]any) {
-	at := amountAt{version: version(row), amount: fmt.Sprint(row["amount"], row["currency"])}
-	if at.version >= w.amounts[key].version {
-		w.amounts[key] = at
+// acknowledge records the amount of a row, unless a later version is recorded.
+func (sim *simulation) acknowledge(key string, row map[string]any) {
+	acked := ackedAmount{version: version(row), amount: fmt.Sprint(row["amount"], row["currency"])}
+	if acked.version >= sim.amounts[key].version {
+		sim.amounts[key] = acked
 	}
 }
 
-func (w *world) newID() string {
-	w.made++
-	return fmt.Sprintf("0190a6f0-5c2b-7d6e-9a3f-%012x", w.made)
+func (sim *simulation) newID() string {
+	sim.ids++
+	return fmt.Sprintf("0190a6f0-5c2b-7d6e-9a3f-%012x", sim.ids)
 }
 
-func (w *world) pick(list ...string) string { return list[w.random.IntN(len(list))] }
+func (sim *simulation) pick(list ...string) string { return list[sim.random.IntN(len(list))] }
 
-// start begins the device's process; the one before has ended, whatever it was about.
+// start creates a new client over the device's storage, as if the process had crashed and started again.
 func (d *device) start() {
 	c, err := client.New("https://ledger.example.com",
 		client.WithHTTPClient(&http.Client{Transport: d}), client.WithStorage(d.storage),
@@ -152,7 +156,7 @@ func (d *device) start() {
 			case 1:
 				return client.KeepLocal()
 			}
-			return client.Decision{} // later, or never
+			return client.Decision{} // leaves the conflict undecided
 		}))
 	if err != nil {
 		d.t.Fatal(err)
@@ -160,15 +164,15 @@ func (d *device) start() {
 	d.client = c
 }
 
-// rows returns what the device was told, by type and id.
+// rows returns the rows of the given types as the device last received them.
 func (d *device) rows(types ...client.Type) (rows []client.Row) {
 	err := d.storage.View(d.t.Context(), func(tx client.Tx) error {
 		for _, t := range types {
-			found, err := tx.Rows(d.t.Context(), t)
+			stored, err := tx.Rows(d.t.Context(), t)
 			if err != nil {
 				return err
 			}
-			rows = append(rows, found...)
+			rows = append(rows, stored...)
 		}
 		return nil
 	})
@@ -178,7 +182,7 @@ func (d *device) rows(types ...client.Type) (rows []client.Row) {
 	return rows
 }
 
-// edit changes something on the device, online or not.
+// edit makes one random change on the device. It does not need the server.
 func (d *device) edit() {
 	ctx := d.t.Context()
 	pick := func(t client.Type) uuid.UUID {
@@ -193,32 +197,32 @@ func (d *device) edit() {
 	var err error
 	switch roll := d.random.IntN(26); {
 	case roll >= 20:
-		err = d.plan(roll, id, amount, pick)
+		err = d.editPlan(roll, id, amount, pick)
 	case roll < 7:
 		draft := client.ExpenseDraft{ID: id, Amount: amount, Currency: d.pick("EUR", "USD", "JPY")}
 		if d.random.IntN(2) == 0 {
 			draft.CategoryID = pick(client.CategoryType)
 		}
-		if len(d.mine) < 20 {
-			d.mine = append(d.mine, id)
+		if len(d.created) < 20 {
+			d.created = append(d.created, id)
 		} else {
-			d.mine[d.random.IntN(len(d.mine))] = id
+			d.created[d.random.IntN(len(d.created))] = id
 		}
 		_, err = d.client.Expenses().Put(ctx, draft)
 	case roll < 11:
 		_, err = d.client.Expenses().Patch(
-			ctx, d.either(pick(client.ExpenseType)), client.ExpensePatch{Amount: client.Set(amount)},
+			ctx, d.idOrCreated(pick(client.ExpenseType)), client.ExpensePatch{Amount: client.Set(amount)},
 		)
 	case roll < 12:
-		_, err = d.client.Expenses().Patch(ctx, d.either(pick(client.ExpenseType)), client.ExpensePatch{
+		_, err = d.client.Expenses().Patch(ctx, d.idOrCreated(pick(client.ExpenseType)), client.ExpensePatch{
 			Amount: client.Set(amount), Currency: client.Set(d.pick("EUR", "USD")),
 		})
 	case roll < 15:
 		_, err = d.client.Expenses().Patch(
-			ctx, d.either(pick(client.ExpenseType)), client.ExpensePatch{Notes: client.Set(d.name + amount)},
+			ctx, d.idOrCreated(pick(client.ExpenseType)), client.ExpensePatch{Notes: client.Set(d.name + amount)},
 		)
 	case roll < 17:
-		err = d.client.Expenses().Delete(ctx, d.either(pick(client.ExpenseType)))
+		err = d.client.Expenses().Delete(ctx, d.idOrCreated(pick(client.ExpenseType)))
 	case roll < 18:
 		name := d.pick("Pets", "Gifts", "pets", "GIFTS", "Garden", "food")
 		_, err = d.client.Categories().Put(ctx, client.CategoryDraft{ID: id, Name: name})
@@ -232,12 +236,12 @@ func (d *device) edit() {
 		_, err = d.client.PatchSettings(ctx, client.SettingsPatch{Locale: client.Set(d.pick("de", "en", "fr"))})
 	}
 	if err != nil && !errors.Is(err, expense.ErrNotFound) {
-		d.t.Fatalf("an edit: %v", err)
+		d.t.Fatalf("edit: %v", err)
 	}
 }
 
-// plan changes a budget or a rule, says that an alert was read, or writes what is due without waiting for the server.
-func (d *device) plan(roll int, id uuid.UUID, amount string, pick func(client.Type) uuid.UUID) (err error) {
+// editPlan changes a budget or a recurring rule, marks an alert as read, or adds the due occurrences of the rules.
+func (d *device) editPlan(roll int, id uuid.UUID, amount string, pick func(client.Type) uuid.UUID) (err error) {
 	ctx := d.t.Context()
 	switch {
 	case roll == 20:
@@ -274,27 +278,28 @@ func (d *device) plan(roll int, id uuid.UUID, amount string, pick func(client.Ty
 	return err
 }
 
-// post posts what is due of the ledger's rules, as the server's ticker does.
-func (w *world) post() {
-	err := w.st.Update(w.t.Context(), "anna", func(tx store.Tx) error {
-		_, err := recurrence.Post(w.t.Context(), tx, expense.Env{Now: noon, Rates: friday{}})
+// postDue posts the due occurrences of the rules, as the server's ticker does.
+func (sim *simulation) postDue() {
+	err := sim.st.Update(sim.t.Context(), "anna", func(tx store.Tx) error {
+		_, err := recurrence.Post(sim.t.Context(), tx, expense.Env{Now: noon, Rates: friday{}})
 		return err
 	})
 	if err != nil && !errors.Is(err, expense.ErrNotFound) {
-		w.t.Fatal(err)
+		sim.t.Fatal(err)
 	}
 }
 
-// either returns a row that the feed told of, or one that this device made itself a while ago.
-func (d *device) either(told uuid.UUID) uuid.UUID {
-	if len(d.mine) > 0 && (told == uuid.Nil || d.random.IntN(3) == 0) {
-		return d.mine[d.random.IntN(len(d.mine))]
+// idOrCreated returns id, or at random the id of an expense that the device has added. If id is nil, it prefers the
+// latter.
+func (d *device) idOrCreated(id uuid.UUID) uuid.UUID {
+	if len(d.created) > 0 && (id == uuid.Nil || d.random.IntN(3) == 0) {
+		return d.created[d.random.IntN(len(d.created))]
 	}
-	return told
+	return id
 }
 
-// RoundTrip is the way to the server: requests are cut, doubled, or arrive when nobody waits for them any more; answers
-// are cut or lost.
+// RoundTrip simulates the connection to the server. A request may be lost, truncated, repeated or delayed until the
+// device no longer waits. A response may be lost or truncated.
 func (d *device) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body []byte
 	if r.Body != nil {
@@ -308,62 +313,62 @@ func (d *device) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !d.reliable {
 		roll = d.random.IntN(100)
 	}
-	lost := func() (*http.Response, error) {
-		d.troubled = true
-		return nil, errors.New("the answer is lost")
+	fail := func() (*http.Response, error) {
+		d.connectionFailed = true
+		return nil, errors.New("the connection failed")
 	}
 	switch {
 	case roll < 3:
-		return lost() // on its way there
+		return fail() // the request does not arrive
 	case roll < 6 && len(body) > 0:
 		if got := d.server.do(r.Method, target, string(body[:len(body)/2])); got.Code != 400 {
-			d.t.Fatalf("half a push: %d %s", got.Code, got.Body)
+			d.t.Fatalf("a truncated push: %d %s, want 400", got.Code, got.Body)
 		}
-		return lost()
+		return fail()
 	case roll < 10:
-		d.late = append(d.late, lateComer{r.Method, target, string(body)})
-		return lost()
+		d.delayed = append(d.delayed, delayedRequest{r.Method, target, string(body)})
+		return fail()
 	case roll < 25:
-		d.server.do(r.Method, target, string(body)) // and once more
+		d.server.do(r.Method, target, string(body)) // the request arrives twice
 	}
 	got := d.server.do(r.Method, target, string(body))
-	answer := got.Result()
+	response := got.Result()
 	switch {
 	case roll >= 25 && roll < 35:
-		return lost()
+		return fail()
 	case roll >= 35 && roll < 40:
-		d.troubled = true
-		answer.Body = io.NopCloser(
+		d.connectionFailed = true
+		response.Body = io.NopCloser(
 			io.MultiReader(bytes.NewReader(got.Body.Bytes()[:got.Body.Len()/2]), iotest.ErrReader(io.ErrUnexpectedEOF)),
 		)
-		return answer, nil
+		return response, nil
 	}
 	if r.Method == http.MethodPost && got.Code == http.StatusOK {
-		d.hear(body, got)
+		d.recordResults(body, got)
 	}
-	return answer, nil
+	return response, nil
 }
 
-// arrive lets what was on its way for long reach the server. It answers to nobody.
-func (d *device) arrive() {
-	for _, late := range d.late {
+// deliverDelayed sends each delayed request to the server or drops it, at random. The device gets no response.
+func (d *device) deliverDelayed() {
+	for _, request := range d.delayed {
 		if d.random.IntN(2) == 0 {
-			d.server.do(late.method, late.target, late.body)
+			d.server.do(request.method, request.target, request.body)
 		}
 	}
-	d.late = nil
+	d.delayed = nil
 }
 
-// talk has the device talk to the server; only what happened on the way excuses a failure.
-func (d *device) talk(what string, fn func(context.Context) error) {
-	d.troubled = false
-	if err := fn(d.t.Context()); err != nil && !d.troubled {
-		d.t.Fatalf("%s: %v", what, err)
+// run calls fn. It fails the test if fn returns an error although the connection did not fail.
+func (d *device) run(name string, fn func(context.Context) error) {
+	d.connectionFailed = false
+	if err := fn(d.t.Context()); err != nil && !d.connectionFailed {
+		d.t.Fatalf("%s: %v", name, err)
 	}
 }
 
-// hear notes what the server has acknowledged of a push whose answer arrives.
-func (d *device) hear(body []byte, got reply) {
+// recordResults records the results of a push whose response arrives. body is the body of the request.
+func (d *device) recordResults(body []byte, got reply) {
 	var in struct {
 		Mutations []struct{ Type, ID string }
 	}
@@ -373,24 +378,24 @@ func (d *device) hear(body []byte, got reply) {
 	for i, r := range got.json["results"].([]any) {
 		result := r.(map[string]any)
 		row, _ := result["resource"].(map[string]any)
-		what := in.Mutations[i].Type
-		key := rowKey(what, in.Mutations[i].ID)
+		kind := in.Mutations[i].Type
+		key := rowKey(kind, in.Mutations[i].ID)
 		switch s := status(result); s {
 		case "applied", "merged", "unchanged":
 			switch {
-			case !hasAmount(what), result["version"] != nil && version(result) <= d.since:
+			case !hasAmount(kind), result["version"] != nil && version(result) <= d.restoredAt:
 			case row != nil:
 				d.acknowledge(key, row)
 			case result["version"] != nil && version(result) >= d.amounts[key].version:
-				d.amounts[key] = amountAt{version: version(result)}
+				d.amounts[key] = ackedAmount{version: version(result)}
 			}
 		default:
-			d.refused[what+" "+s]++
+			d.rejected[kind+" "+s]++
 		}
 	}
 }
 
-// TestSyncSimulation plays histories of five devices by a seed. More of them:
+// TestSyncSimulation runs random histories of five devices. A seed makes each history repeatable. To run more:
 //
 //	go test ./httpapi -run SyncSimulation -sync-seeds 200 -sync-steps 10000 -timeout 0
 func TestSyncSimulation(t *testing.T) {
@@ -402,149 +407,151 @@ func TestSyncSimulation(t *testing.T) {
 
 func simulate(t *testing.T, seed uint64) {
 	folder := t.TempDir()
-	w := &world{
+	sim := &simulation{
 		t: t, file: filepath.Join(folder, "ledger.db"),
-		random:  rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // a seed makes it repeatable
-		amounts: map[string]amountAt{}, refused: map[string]int{},
+		random:  rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // the seed makes the history repeatable
+		amounts: map[string]ackedAmount{}, rejected: map[string]int{},
 	}
-	w.open()
-	w.server.must(200, "GET", "/v1/settings", "") // there is a ledger before there is a backup
+	sim.open()
+	sim.server.must(200, "GET", "/v1/settings", "") // creates the ledger before the first backup
 	defer func() {
-		if err := w.st.Close(); err != nil {
+		if err := sim.st.Close(); err != nil {
 			t.Error(err)
 		}
 	}()
 	devices := make([]*device, 5)
 	for i := range devices {
-		devices[i] = &device{world: w, name: fmt.Sprint("d", i), storage: client.NewMemoryStorage()}
+		devices[i] = &device{simulation: sim, name: fmt.Sprint("d", i), storage: client.NewMemoryStorage()}
 		devices[i].start()
 	}
 	for range *syncSteps {
-		d := devices[w.random.IntN(len(devices))]
-		switch roll := w.random.IntN(1000); {
+		d := devices[sim.random.IntN(len(devices))]
+		switch roll := sim.random.IntN(1000); {
 		case roll < 700:
 			d.edit()
 		case roll < 800:
-			d.talk("pull", d.client.Pull)
+			d.run("pull", d.client.Pull)
 		case roll < 900:
-			d.talk("push", d.client.Push)
+			d.run("push", d.client.Push)
 		case roll < 960:
-			d.talk("sync", d.client.Sync)
+			d.run("sync", d.client.Sync)
 		case roll < 975:
 			d.start()
 		case roll < 980:
-			w.post()
+			sim.postDue()
 		case roll < 990:
-			d.arrive()
+			d.deliverDelayed()
 		case roll < 995:
-			w.swap(w.file, w.file) // killed, and started again
-		case roll < 998 || w.backup == "":
-			w.backup = filepath.Join(folder, "backup.db")
-			w.swap(w.file, w.file)
-			w.swap(w.file, w.backup)
+			sim.swap(sim.file, sim.file) // restarts the server
+		case roll < 998 || sim.backup == "":
+			sim.backup = filepath.Join(folder, "backup.db")
+			sim.swap(sim.file, sim.file)
+			sim.swap(sim.file, sim.backup)
 		default:
-			w.restore()
+			sim.restore()
 		}
 	}
 	for _, d := range devices {
-		d.arrive()
+		d.deliverDelayed()
 		d.reliable = true
-		d.talk("the last sync", d.client.Sync)
+		d.run("the last sync", d.client.Sync)
 	}
-	w.compare(devices)
+	sim.compare(devices)
 }
 
-// compare holds every device to the server, the server to what it acknowledged, and the totals to their expenses.
-func (w *world) compare(devices []*device) {
-	changes, _ := w.server.pull("", 1000)
-	digest := w.server.must(200, "GET", "/v1/sync/digest", "").json["types"].(map[string]any)
+// compare compares each device with the server, the server with the changes that it acknowledged, and the totals with
+// the expenses.
+func (sim *simulation) compare(devices []*device) {
+	changes, _ := sim.server.pull("", 1000)
+	digest := sim.server.must(200, "GET", "/v1/sync/digest", "").json["types"].(map[string]any)
 	want := map[string]map[string]any{}
-	kinds := map[string][]string{}
+	lines := map[string][]string{} // for each type, the lines that its digest is computed from
 	for _, change := range changes {
 		key := rowKey(change["type"].(string), change["id"].(string))
 		want[key] = change["data"].(map[string]any)
-		line := fmt.Sprintf("%s %d\n", change["id"], version(change))
-		kinds[change["type"].(string)] = append(kinds[change["type"].(string)], line)
+		kind := change["type"].(string)
+		lines[kind] = append(lines[kind], fmt.Sprintf("%s %d\n", change["id"], version(change)))
 	}
-	for what, lines := range kinds {
+	for kind, lines := range lines {
 		slices.Sort(lines)
 		hash := sha256.New()
 		for _, line := range lines {
 			hash.Write([]byte(line))
 		}
-		told, want := digest[what].(map[string]any), hex.EncodeToString(hash.Sum(nil))
-		if told["hash"] != want || told["count"] != float64(len(lines)) {
-			w.t.Errorf("the digest of %s is %v, and not that of the %d rows there are", what, told, len(lines))
+		got, want := digest[kind].(map[string]any), hex.EncodeToString(hash.Sum(nil))
+		if got["hash"] != want || got["count"] != float64(len(lines)) {
+			sim.t.Errorf("the digest of type %s is %v, want count %d and hash %s", kind, got, len(lines), want)
 		}
 	}
 	for _, d := range devices {
-		d.talk("the last pull", d.client.Pull)
+		d.run("the last pull", d.client.Pull)
 		rows := d.rows(
 			client.AlertType, client.BudgetType, client.CategoryType, client.ExpenseType, client.RuleType, client.SettingsType,
 		)
 		if len(rows) != len(want) {
-			w.t.Errorf("%s has %d rows, the server %d", d.name, len(rows), len(want))
+			sim.t.Errorf("%s has %d rows, the server has %d", d.name, len(rows), len(want))
 		}
 		for _, row := range rows {
 			var data map[string]any
 			if err := json.Unmarshal(row.Data, &data); err != nil {
-				w.t.Fatal(err)
+				sim.t.Fatal(err)
 			}
-			if theirs := want[rowKey(string(row.Type), row.ID)]; fmt.Sprint(data) != fmt.Sprint(theirs) {
-				w.t.Fatalf("%s has %s %s as\n%v, the server as\n%v", d.name, row.Type, row.ID, data, theirs)
+			if want := want[rowKey(string(row.Type), row.ID)]; fmt.Sprint(data) != fmt.Sprint(want) {
+				sim.t.Fatalf("%s %s on %s is\n%v\nwant as on the server\n%v", row.Type, row.ID, d.name, data, want)
 			}
 		}
-		if different, err := d.client.Verify(w.t.Context()); err != nil || len(different) > 0 {
-			w.t.Errorf("%s differs from the server in %v, by the digest (%v)", d.name, different, err)
+		if different, err := d.client.Verify(sim.t.Context()); err != nil || len(different) > 0 {
+			sim.t.Errorf("the digests of %s and the server differ in %v (error %v)", d.name, different, err)
 		}
-		if pending, err := d.client.QueuedMutations(w.t.Context()); err != nil || len(pending) > 0 {
-			w.t.Errorf("%s has %d changes to send after a sync (%v)", d.name, len(pending), err)
+		if pending, err := d.client.QueuedMutations(sim.t.Context()); err != nil || len(pending) > 0 {
+			sim.t.Errorf("%s has %d queued mutations after a sync (error %v)", d.name, len(pending), err)
 		}
 	}
-	for key, at := range w.amounts {
-		row, there := want[key]
+	for key, acked := range sim.amounts {
+		row, exists := want[key]
 		switch {
-		case at.amount == "" && there:
-			w.t.Errorf("%s was deleted at version %d, and is there again: %v", key, at.version, row)
-		case at.amount != "" && !there:
-			w.t.Errorf("%s was acknowledged at version %d with %s, and is not there", key, at.version, at.amount)
-		case at.amount != "" && fmt.Sprint(row["amount"], row["currency"]) != at.amount:
-			w.t.Errorf("%s was acknowledged at version %d with %s, and is %v", key, at.version, at.amount, row)
+		case acked.amount == "" && exists:
+			sim.t.Errorf("%s was deleted at version %d, but exists: %v", key, acked.version, row)
+		case acked.amount != "" && !exists:
+			sim.t.Errorf("%s was acknowledged at version %d with %s, but does not exist", key, acked.version, acked.amount)
+		case acked.amount != "" && fmt.Sprint(row["amount"], row["currency"]) != acked.amount:
+			sim.t.Errorf("%s was acknowledged at version %d with %s, but is %v", key, acked.version, acked.amount, row)
 		}
 	}
 	for key, row := range want {
-		// What a rule wrote the server may have written by itself.
-		if _, known := w.amounts[key]; key[:3] == "exp" && !known && row["rule_id"] == nil {
-			w.t.Errorf("%s is there, and nobody was told so", key)
+		// The server may have posted an occurrence of a rule without a request.
+		if _, acked := sim.amounts[key]; key[:3] == "exp" && !acked && row["rule_id"] == nil {
+			sim.t.Errorf("%s exists, but was not acknowledged", key)
 		}
 	}
-	w.checkTotals()
+	sim.checkTotals()
 	counts := map[string]int{}
-	for what, lines := range kinds {
-		counts[what] = len(lines)
+	for kind, lines := range lines {
+		counts[kind] = len(lines)
 	}
-	w.t.Logf("at the end %v; refused %v", counts, w.refused)
+	sim.t.Logf("rows at the end: %v; rejected and conflicting mutations: %v", counts, sim.rejected)
 }
 
-func (w *world) checkTotals() {
-	r := w.st.Reader("anna")
+// checkTotals compares the totals of each category with the sum of its expenses.
+func (sim *simulation) checkTotals() {
+	r := sim.st.Reader("anna")
 	sums := map[uuid.UUID]int64{}
-	for e, err := range r.Expenses(w.t.Context(), expense.Query{}) {
+	for e, err := range r.Expenses(sim.t.Context(), expense.Query{}) {
 		if err != nil {
-			w.t.Fatal(err)
+			sim.t.Fatal(err)
 		}
 		sums[e.CategoryID] += e.Home.Minor()
 	}
-	totals, err := r.Totals(w.t.Context(), expense.TotalsQuery{Ranges: []expense.Range{{}}})
+	totals, err := r.Totals(sim.t.Context(), expense.TotalsQuery{Ranges: []expense.Range{{}}})
 	if err != nil {
-		w.t.Fatal(err)
+		sim.t.Fatal(err)
 	}
 	for _, total := range totals {
 		sums[total.CategoryID] -= total.Home.Minor()
 	}
 	for category, rest := range sums {
 		if rest != 0 {
-			w.t.Errorf("the totals of category %s are off by %d", category, rest)
+			sim.t.Errorf("the totals of category %s differ from its expenses by %d minor units", category, rest)
 		}
 	}
 }

@@ -17,95 +17,99 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// A tape is an answer that is written for as long as it takes, with the time at which each part came.
-type tape struct {
+// A streamRecorder is a response writer that records the time of each write.
+type streamRecorder struct {
 	header http.Header
 	status int
-	began  time.Time
-	mu     sync.Mutex // the stream goes on while it is read
-	parts  []taped
+	start  time.Time
+	mu     sync.Mutex // guards writes, because the test reads them while the handler writes
+	writes []timedWrite
 }
 
-type taped struct {
+// A timedWrite is a text and the time since the start of the recording.
+type timedWrite struct {
 	after time.Duration
 	text  string
 }
 
-func (p *tape) Header() http.Header             { return p.header }
-func (p *tape) WriteHeader(status int)          { p.status = status }
-func (p *tape) FlushError() error               { return nil }
-func (p *tape) SetReadDeadline(time.Time) error { return nil }
-func (p *tape) SetWriteDeadline(time.Time) error {
+func (r *streamRecorder) Header() http.Header             { return r.header }
+func (r *streamRecorder) WriteHeader(status int)          { r.status = status }
+func (r *streamRecorder) FlushError() error               { return nil }
+func (r *streamRecorder) SetReadDeadline(time.Time) error { return nil }
+func (r *streamRecorder) SetWriteDeadline(time.Time) error {
 	return nil
 }
 
-func (p *tape) Write(text []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.parts = append(p.parts, taped{time.Since(p.began), string(text)})
+func (r *streamRecorder) Write(text []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.writes = append(r.writes, timedWrite{time.Since(r.start), string(text)})
 	return len(text), nil
 }
 
-// record opens a stream in the bubble of a test; ended is closed with it.
-func record(ctx context.Context, handler http.Handler, name, value string) (p *tape, ended <-chan struct{}) {
-	p = &tape{header: http.Header{}, began: time.Now()}
+// recordStream opens an event stream with the request header name. It closes ended when the stream has ended. In a
+// synctest bubble, the recorded times are those of the fake clock.
+func recordStream(
+	ctx context.Context, handler http.Handler, name, value string,
+) (recorder *streamRecorder, ended <-chan struct{}) {
+	recorder = &streamRecorder{header: http.Header{}, start: time.Now()}
 	done := make(chan struct{})
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/v1/sync/events", http.NoBody)
 	r.Header.Set(name, value)
 	go func() {
 		defer close(done)
-		handler.ServeHTTP(p, r)
+		handler.ServeHTTP(recorder, r)
 	}()
-	return p, done
+	return recorder, done
 }
 
-// events are when the stream told of a change.
-func (p *tape) events() (at []time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, part := range p.parts {
-		if strings.HasPrefix(part.text, "event: changed\n") {
-			at = append(at, part.after)
+// events returns the times of the events that report a change.
+func (r *streamRecorder) events() (at []time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, write := range r.writes {
+		if strings.HasPrefix(write.text, "event: changed\n") {
+			at = append(at, write.after)
 		}
 	}
 	return at
 }
 
-// deaf is a store whose line to the other instances is cut: nobody is told of anything.
-type deaf struct{ store.Store }
+// A noWatchStore reports no changes to its watchers, as if it had lost the connection to the other instances.
+type noWatchStore struct{ store.Store }
 
-func (deaf) Watch(func(expense.OwnerID)) (stop func()) { return func() {} }
+func (noWatchStore) Watch(func(expense.OwnerID)) (stop func()) { return func() {} }
 
-// TestAChangeThatNoHintTellsOfReachesAStream makes a change through one instance while another one, on the same store,
-// hears of none.
+// TestAChangeThatNoHintTellsOfReachesAStream makes changes through one instance. The stream is open on another instance
+// with the same data, whose store reports no changes.
 func TestAChangeThatNoHintTellsOfReachesAStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := memstore.New()
-		here := serve(t, st)
-		there, err := httpapi.New(deaf{st}, httpapi.Config{Authenticator: auth.AuthenticatorFunc(byHeader)})
+		s := serve(t, st)
+		other, err := httpapi.New(noWatchStore{st}, httpapi.Config{Authenticator: auth.AuthenticatorFunc(byHeader)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		here.must(200, "GET", "/v1/settings", "")
-		ctx, leave := context.WithCancel(t.Context())
-		heard, ended := record(ctx, there, "X-Owner", "anna")
-		for minute := 1; minute <= 3; minute++ {
+		s.must(200, "GET", "/v1/settings", "")
+		ctx, disconnect := context.WithCancel(t.Context())
+		stream, ended := recordStream(ctx, other, "X-Owner", "anna")
+		for n := 1; n <= 3; n++ {
 			time.Sleep(47 * time.Second)
-			made := time.Since(heard.began)
-			here.must(201, "POST", "/v1/expenses", `{"amount":"5"}`)
+			changed := time.Since(stream.start)
+			s.must(201, "POST", "/v1/expenses", `{"amount":"5"}`)
 			time.Sleep(30 * time.Second)
 			synctest.Wait()
-			if events := heard.events(); len(events) != minute || events[minute-1] < made {
-				t.Fatalf("30 s after the change at %s the stream has told of changes at %v", made, events)
+			if events := stream.events(); len(events) != n || events[n-1] < changed {
+				t.Fatalf("30 s after change %d at %s: got events at %v, want one after each change", n, changed, events)
 			}
 		}
-		leave()
+		disconnect()
 		<-ended
 	})
 }
 
-// TestAStreamEndsByItselfWhenItsTokenDoes: nothing changes and nobody asks, and still no stream outlives the token it
-// was opened with.
+// TestAStreamEndsByItselfWhenItsTokenDoes tests that a stream ends when its token expires, although the ledger does not
+// change and no request arrives.
 func TestAStreamEndsByItselfWhenItsTokenDoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
@@ -129,15 +133,16 @@ func TestAStreamEndsByItselfWhenItsTokenDoes(t *testing.T) {
 			201, "POST", "/v1/auth/register", `{"email":"anna@example.com","password":"a long pass phrase"}`,
 		).json
 		lifetime := time.Duration(account["expires_in"].(float64) * float64(time.Second))
-		heard, ended := record(ctx, handler, "Authorization", "Bearer "+account["access_token"].(string))
+		stream, ended := recordStream(ctx, handler, "Authorization", "Bearer "+account["access_token"].(string))
 		<-ended
-		const skew, look = time.Minute, 15 * time.Second
-		lasted := time.Since(heard.began)
-		if heard.status != http.StatusOK || lasted < lifetime || lasted > lifetime+skew+look {
-			t.Errorf("a stream with a token of %s is answered %d and ends after %s", lifetime, heard.status, lasted)
+		const skew, checkInterval = time.Minute, 15 * time.Second
+		duration := time.Since(stream.start)
+		if stream.status != http.StatusOK || duration < lifetime || duration > lifetime+skew+checkInterval {
+			t.Errorf("the token is valid for %s: got status %d and a stream of %s", lifetime, stream.status, duration)
 		}
-		if last := heard.parts[len(heard.parts)-1]; last.text != ": still here\n\n" || lasted-last.after > look {
-			t.Errorf("the stream ends %s after %q", lasted-last.after, last.text)
+		last := stream.writes[len(stream.writes)-1]
+		if last.text != ": still here\n\n" || duration-last.after > checkInterval {
+			t.Errorf("the stream ended %s after its last write %q", duration-last.after, last.text)
 		}
 	})
 }

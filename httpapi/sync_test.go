@@ -22,10 +22,11 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// syncID returns the n-th id of a test.
+// syncID returns the UUID for the number n.
 func syncID(n int) string { return fmt.Sprintf("0190a6f0-5c2b-7d6e-9a3f-%012d", n) }
 
-// pull follows the feed from a cursor on and returns its changes and the last cursor.
+// pull reads the change feed after cursor to its end, limit changes at a time. If cursor is empty, it reads the whole
+// feed. It returns the changes and the last cursor.
 func (s server) pull(cursor string, limit int) (changes []map[string]any, last string) {
 	s.t.Helper()
 	for {
@@ -44,7 +45,7 @@ func (s server) pull(cursor string, limit int) (changes []map[string]any, last s
 	}
 }
 
-// push sends mutations and returns what became of each.
+// push sends mutations in one request and returns their results.
 func (s server) push(mutations ...string) []map[string]any {
 	s.t.Helper()
 	got := s.must(200, "POST", "/v1/sync", `{"mutations":[`+strings.Join(mutations, ",")+`]}`)
@@ -55,10 +56,12 @@ func (s server) push(mutations ...string) []map[string]any {
 	return results
 }
 
-func mutate(id, what, op, row, more string) string {
-	return fmt.Sprintf(`{"mutation_id":%q,"type":%q,"op":%q,"id":%q%s}`, id, what, op, row, more)
+// mutate returns a mutation as JSON. extra contains further members, each after a comma.
+func mutate(id, kind, op, row, extra string) string {
+	return fmt.Sprintf(`{"mutation_id":%q,"type":%q,"op":%q,"id":%q%s}`, id, kind, op, row, extra)
 }
 
+// status returns the status of a result, followed by the code of its problem if it has one.
 func status(result map[string]any) string {
 	if problem, ok := result["problem"].(map[string]any); ok {
 		return fmt.Sprintf("%s %s", result["status"], problem["code"])
@@ -68,17 +71,18 @@ func status(result map[string]any) string {
 
 func version(result map[string]any) int { return int(result["version"].(float64)) }
 
-// beforeTheBeginning makes a cursor of a negative version out of one of owner's, as anybody can whose ledger it is.
-func beforeTheBeginning(t *testing.T, owner, cursor string) string {
+// negativeCursor replaces the version in a cursor of owner by a negative one. The checksum is valid: it depends on no
+// secret, so every owner can compute it.
+func negativeCursor(t *testing.T, owner, cursor string) string {
 	t.Helper()
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
 		t.Fatal(err)
 	}
-	place := raw[8:]
-	place[8] |= 0x80
-	sum := sha256.Sum256(append([]byte("sync "+owner+"\x00"), place...))
-	return base64.RawURLEncoding.EncodeToString(append(sum[:8], place...))
+	position := raw[8:]
+	position[8] |= 0x80
+	sum := sha256.Sum256(append([]byte("sync "+owner+"\x00"), position...))
+	return base64.RawURLEncoding.EncodeToString(append(sum[:8], position...))
 }
 
 func TestCursorsThatAreOfNoUse(t *testing.T) {
@@ -89,39 +93,39 @@ func TestCursorsThatAreOfNoUse(t *testing.T) {
 		_, other := s.as("bertha").pull("", 1000)
 		s.must(204, "DELETE", "/v1/expenses/"+syncID(1), "")
 		for name, cursor := range map[string]string{
-			"of another ledger": other, "cut": old[:len(old)-3], "forged": "AAAAAAAA" + old[8:],
-			"no cursor at all": "hello", "empty": "",
-			"forged with a sum, before the beginning": beforeTheBeginning(t, "anna", old),
+			"a cursor of another ledger": other, "a truncated cursor": old[:len(old)-3],
+			"a wrong checksum": "AAAAAAAA" + old[8:], "another text": "hello", "an empty cursor": "",
+			"a negative version": negativeCursor(t, "anna", old),
 		} {
 			if got := s.do("GET", "/v1/sync?cursor="+cursor, ""); got.Code != 400 || got.json["code"] != "cursor_invalid" {
-				t.Errorf("a cursor that is %s: %d %v", name, got.Code, got.json["code"])
+				t.Errorf("a pull with %s: %d %v, want 400 cursor_invalid", name, got.Code, got.json["code"])
 			}
 			body := `{"cursor":"` + cursor + `","mutations":[]}`
 			if got := s.do("POST", "/v1/sync", body); cursor != "" && (got.Code != 400 || got.json["code"] != "cursor_invalid") {
-				t.Errorf("a push with a cursor that is %s: %d %v", name, got.Code, got.json["code"])
+				t.Errorf("a push with %s: %d %v, want 400 cursor_invalid", name, got.Code, got.json["code"])
 			}
 		}
-		expired := func(why, cursor string) {
+		expectExpired := func(why, cursor string) {
 			t.Helper()
 			if got := s.do("GET", "/v1/sync?cursor="+cursor, ""); got.Code != 410 || got.json["code"] != "cursor_expired" {
-				t.Errorf("a cursor %s: %d %v", why, got.Code, got.json["code"])
+				t.Errorf("a pull with a cursor %s: %d %v, want 410 cursor_expired", why, got.Code, got.json["code"])
 			}
-			put := mutate("after "[:5]+why[:2], "expense", "put", syncID(9), `,"data":{"amount":"1"}`)
+			put := mutate("after"+why[:2], "expense", "put", syncID(9), `,"data":{"amount":"1"}`)
 			body := `{"cursor":"` + cursor + `","mutations":[` + put + `]}`
 			if got := s.do("POST", "/v1/sync", body); got.Code != 410 {
-				t.Errorf("a push with a cursor %s: %d", why, got.Code)
+				t.Errorf("a push with a cursor %s: %d, want 410", why, got.Code)
 			}
 			s.must(404, "GET", "/v1/expenses/"+syncID(9), "")
 		}
 		if err := st.Purge(t.Context(), noon, time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		expired("older than the tombstones", old)
+		expectExpired("older than the tombstones", old)
 		_, now := s.pull("", 1000)
 		if err := st.StartEpoch(t.Context(), "anna"); err != nil {
 			t.Fatal(err)
 		}
-		expired("of another epoch", now)
+		expectExpired("of another epoch", now)
 		_, fresh := s.pull("", 1000)
 		s.must(200, "GET", "/v1/sync?cursor="+fresh, "")
 	})
@@ -161,21 +165,21 @@ func TestAPushIsOneUpdateAndEachChangeIsByItself(t *testing.T) {
 			t.Errorf("the rows of one push have the versions %v and %v, want 2", results[0]["version"], results[10]["version"])
 		}
 		if got := s.must(200, "GET", "/v1/expenses/"+row, ""); got.json["amount"] != "6.00" {
-			t.Errorf("two edits of one row in a push end with %v", got.json["amount"])
+			t.Errorf("two edits of one row in a push: the amount is %v, want 6.00", got.json["amount"])
 		}
 		before, _ := s.pull("", 1000)
 		again := s.push(mutations...)
 		for i := range again {
 			if fmt.Sprint(again[i]) != fmt.Sprint(results[i]) {
-				t.Errorf("m%d, sent again, answers %v, and %v before", i+1, again[i], results[i])
+				t.Errorf("m%d, sent again: got %v, want %v", i+1, again[i], results[i])
 			}
 		}
 		if after, _ := s.pull("", 1000); fmt.Sprint(after) != fmt.Sprint(before) {
-			t.Error("a push that was sent again has changed the ledger")
+			t.Error("sending the push again changed the ledger")
 		}
 		other := s.push(mutate("m1", "expense", "put", syncID(8), `,"data":{"amount":"1"}`))
 		if status(other[0]) != "rejected idempotency_key_reused" {
-			t.Errorf("another change under the id of one: %s", status(other[0]))
+			t.Errorf("another mutation with the same mutation_id: %s, want rejected idempotency_key_reused", status(other[0]))
 		}
 	})
 }
@@ -188,16 +192,16 @@ func TestPushesThatAreRefusedWhole(t *testing.T) {
 	}
 	got := s.do("POST", "/v1/sync", `{"mutations":[`+strings.Join(many, ",")+`]}`)
 	if got.Code != 422 || !strings.Contains(got.Body.String(), `"pointer":"#/mutations","code":"too_many"`) {
-		t.Errorf("101 mutations: %d %v", got.Code, got.Body)
+		t.Errorf("101 mutations: %d %v, want 422 too_many", got.Code, got.Body)
 	}
 	if got := s.do("POST", "/v1/sync", `{"mutations":[{"type":"expense"}]}`); got.Code != 422 {
-		t.Errorf("a mutation without an id: %d", got.Code)
+		t.Errorf("a mutation without a mutation_id: %d, want 422", got.Code)
 	}
 	if got := s.do("POST", "/v1/sync", `{}`); got.Code != 422 {
-		t.Errorf("no mutations: %d", got.Code)
+		t.Errorf("no mutations: %d, want 422", got.Code)
 	}
 	if list := s.must(200, "GET", "/v1/expenses", "").json["data"].([]any); len(list) != 0 {
-		t.Errorf("refused pushes left %v", list)
+		t.Errorf("rejected pushes added %v", list)
 	}
 }
 
@@ -230,26 +234,26 @@ func TestEveryTypeOfRowGoesBothWays(t *testing.T) {
 				want = "rejected validation_error"
 			}
 			if status(result) != want {
-				t.Errorf("mutation %d: %v", i+1, result)
+				t.Errorf("mutation %d: %v, want %s", i+1, result, want)
 			}
 		}
-		news, _ := s.pull(cursor, 1000)
+		changes, _ := s.pull(cursor, 1000)
 		types := map[string]string{}
-		for _, change := range news {
+		for _, change := range changes {
 			types[change["type"].(string)] = change["id"].(string)
 		}
-		for _, what := range []string{"expense", "category", "budget", "recurrence", "settings", "alert"} {
-			if types[what] == "" {
-				t.Errorf("the feed has no %s: %v", what, types)
+		for _, kind := range []string{"expense", "category", "budget", "recurrence", "settings", "alert"} {
+			if types[kind] == "" {
+				t.Errorf("the feed has no %s: %v", kind, types)
 			}
 		}
 		unread := mutate("12", "alert", "patch", types["alert"], `,"data":{"read":false}`)
 		if got := s.push(unread)[0]; status(got) != "rejected validation_error" {
-			t.Errorf("an alert that is marked as unread: %v", got)
+			t.Errorf("marking an alert as unread: %v, want rejected validation_error", got)
 		}
 		read := mutate("11", "alert", "patch", types["alert"], `,"data":{"read":true}`)
 		if got := s.push(read)[0]; status(got) != "applied" || got["resource"].(map[string]any)["read_at"] == nil {
-			t.Errorf("an alert that was read: %v", got)
+			t.Errorf("marking an alert as read: %v, want applied with read_at", got)
 		}
 		digest := s.must(200, "GET", "/v1/sync/digest", "").json
 		if count := digest["types"].(map[string]any)["expense"].(map[string]any)["count"]; count != float64(2) {
@@ -258,13 +262,15 @@ func TestEveryTypeOfRowGoesBothWays(t *testing.T) {
 	})
 }
 
-// A listener reads an event stream.
+// A listener is a client of an event stream. It sends the data of each event to events, and closes events at the end of
+// the stream.
 type listener struct {
 	events chan string
 	cancel context.CancelFunc
 	status int
 }
 
+// listen opens an event stream of owner. If last is not empty, it is sent as Last-Event-ID.
 func listen(t *testing.T, url, owner, last string) listener {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -294,6 +300,7 @@ func listen(t *testing.T, url, owner, last string) listener {
 	return l
 }
 
+// next returns the data of the next event. It waits for at most a minute.
 func (l listener) next(t *testing.T) string {
 	t.Helper()
 	select {
@@ -303,7 +310,7 @@ func (l listener) next(t *testing.T) string {
 		}
 		return event
 	case <-time.After(time.Minute):
-		t.Fatal("no event has come")
+		t.Fatal("no event arrived within a minute")
 	}
 	return ""
 }
@@ -312,33 +319,33 @@ func TestEventsTellThatAPullWouldBringSomething(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		web := httptest.NewUnstartedServer(s.handler)
-		web.Config.WriteTimeout = 300 * time.Millisecond // a stream outlives it
+		web.Config.WriteTimeout = 300 * time.Millisecond // event streams have no deadline
 		web.Config.ReadTimeout = 300 * time.Millisecond
 		web.Start()
 		t.Cleanup(web.Close) // after the streams have ended
 		_, cursor := s.pull("", 1000)
-		quiet := listen(t, web.URL, "bertha", "")
+		otherOwner := listen(t, web.URL, "bertha", "")
 		l := listen(t, web.URL, "anna", cursor)
 		time.Sleep(time.Second)
 		s.must(201, "POST", "/v1/expenses", `{"amount":"5"}`)
 		event := l.next(t)
 		if _, now := s.pull(cursor, 1000); event != now {
-			t.Errorf("the event carries %q, a pull ends with %q", event, now)
+			t.Errorf("the event has the cursor %q, want that of a pull, %q", event, now)
 		}
 		behind := listen(t, web.URL, "anna", cursor)
 		if got := behind.next(t); got != event {
-			t.Errorf("a stream that is behind gets %q at once, want %q", got, event)
+			t.Errorf("a stream with an old cursor: the first event has %q, want %q", got, event)
 		}
-		if len(quiet.events) > 0 {
-			t.Error("another owner's stream has an event")
+		if len(otherOwner.events) > 0 {
+			t.Error("the stream of another owner got an event")
 		}
 		for range 3 {
 			if more := listen(t, web.URL, "anna", ""); more.status != 200 {
-				t.Fatalf("one of five streams: %d", more.status)
+				t.Fatalf("one of the first five streams: %d, want 200", more.status)
 			}
 		}
 		if sixth := listen(t, web.URL, "anna", ""); sixth.status != 429 {
-			t.Errorf("a sixth stream: %d", sixth.status)
+			t.Errorf("a sixth stream: %d, want 429", sixth.status)
 		}
 		l.cancel()
 		behind.cancel()
@@ -347,10 +354,10 @@ func TestEventsTellThatAPullWouldBringSomething(t *testing.T) {
 
 func TestAStreamEndsWithItsSession(t *testing.T) {
 	st := memstore.New()
-	var over bool
+	var sessionEnded bool
 	s := serve(t, st, func(cfg *httpapi.Config) {
 		cfg.Authenticator = auth.AuthenticatorFunc(func(r *http.Request) (auth.Identity, error) {
-			if over {
+			if sessionEnded {
 				return auth.Identity{}, auth.ErrUnauthenticated
 			}
 			return byHeader(r)
@@ -361,17 +368,17 @@ func TestAStreamEndsWithItsSession(t *testing.T) {
 	t.Cleanup(web.Close) // after the stream has ended
 	l := listen(t, web.URL, "anna", "")
 	time.Sleep(100 * time.Millisecond)
-	over = true
+	sessionEnded = true
 	if err := st.StartEpoch(t.Context(), "anna"); err != nil {
 		t.Fatal(err)
 	}
 	select {
 	case event, ok := <-l.events:
 		if ok {
-			t.Errorf("a stream whose session is over has the event %q", event)
+			t.Errorf("the stream got the event %q after the end of its session", event)
 		}
 	case <-time.After(time.Minute):
-		t.Error("a stream has not ended with its session")
+		t.Error("the stream did not end within a minute of its session")
 	}
 }
 
@@ -390,7 +397,7 @@ func TestStreamsThatEndLeaveNothingBehind(t *testing.T) {
 				open = append(open, l)
 				continue
 			}
-			time.Sleep(10 * time.Millisecond) // the server has not yet seen that those of the last round have gone
+			time.Sleep(10 * time.Millisecond) // the server has not yet noticed the end of the previous streams
 		}
 		for _, l := range open {
 			l.cancel()
@@ -402,16 +409,16 @@ func TestStreamsThatEndLeaveNothingBehind(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if now := runtime.NumGoroutine(); now > before+2 {
-		t.Errorf("%d goroutines before 20 streams, %d after them", before, now)
+		t.Errorf("%d goroutines before 20 streams, %d after them, want at most 2 more", before, now)
 	}
 	last := listen(t, web.URL, "anna", "")
 	close(stopping)
 	select {
 	case event, ok := <-last.events:
 		if ok {
-			t.Errorf("a server that stops tells of %q", event)
+			t.Errorf("the stream got the event %q when the server stopped", event)
 		}
 	case <-time.After(time.Minute):
-		t.Error("a stream outlives its server")
+		t.Error("the stream did not end within a minute of its server")
 	}
 }

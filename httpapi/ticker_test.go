@@ -17,7 +17,7 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// addDaily makes a ledger in a zone, with a daily rule from a day on.
+// addDaily creates a ledger in a time zone, with a daily rule that begins at start. It returns the zone.
 func addDaily(t testing.TB, st store.Store, zone string, start expense.Date) expense.Zone {
 	t.Helper()
 	settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: &zone})
@@ -39,6 +39,7 @@ func addDaily(t testing.TB, st store.Store, zone string, start expense.Date) exp
 	return settings.Zone
 }
 
+// posted returns the expenses of the ledger, the oldest first.
 func posted(t testing.TB, st store.Store) []expense.Expense {
 	t.Helper()
 	var all []expense.Expense
@@ -51,10 +52,10 @@ func posted(t testing.TB, st store.Store) []expense.Expense {
 	return all
 }
 
-// runTicker runs a ticker over st; stop ends it and waits for its end.
-func runTicker(t testing.TB, st store.Store, every time.Duration) (ticker *httpapi.Ticker, stop func()) {
+// runTicker runs a ticker over st. stop cancels its context and waits until it has stopped.
+func runTicker(t testing.TB, st store.Store, interval time.Duration) (ticker *httpapi.Ticker, stop func()) {
 	t.Helper()
-	ticker, err := httpapi.NewTicker(st, httpapi.TickerConfig{Interval: every})
+	ticker, err := httpapi.NewTicker(st, httpapi.TickerConfig{Interval: interval})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +70,8 @@ func runTicker(t testing.TB, st store.Store, every time.Duration) (ticker *httpa
 
 func TestAnOccurrenceIsPostedAsItsDayBegins(t *testing.T) {
 	for _, test := range []struct {
-		zone, change string // a day on which the clock changes, or any
-		midnight     string // when the day of the change begins, or is to begin, in UTC
+		zone, change string // change is a day, usually one on which the clock changes
+		midnight     string // the start of that day in UTC
 	}{
 		{"Europe/Berlin", "2026-03-29", "2026-03-28T23:00:00Z"},
 		{"Europe/Berlin", "2026-10-25", "2026-10-24T22:00:00Z"},
@@ -84,9 +85,9 @@ func TestAnOccurrenceIsPostedAsItsDayBegins(t *testing.T) {
 		{"Pacific/Kiritimati", "2026-10-25", "2026-10-24T10:00:00Z"},
 		{"Pacific/Pago_Pago", "2026-03-29", "2026-03-29T11:00:00Z"},
 		{"Pacific/Pago_Pago", "2026-10-25", "2026-10-25T11:00:00Z"},
-		{"America/Santiago", "2026-09-06", "2026-09-06T04:00:00Z"}, // has no midnight: it begins at 01:00
-		{"Africa/Cairo", "2026-04-24", "2026-04-23T22:00:00Z"},     // nor has this one
-		{"America/Havana", "2026-11-01", "2026-11-01T04:00:00Z"},   // has two: the first counts
+		{"America/Santiago", "2026-09-06", "2026-09-06T04:00:00Z"}, // the clock skips midnight; the day starts at 01:00
+		{"Africa/Cairo", "2026-04-24", "2026-04-23T22:00:00Z"},     // as above
+		{"America/Havana", "2026-11-01", "2026-11-01T04:00:00Z"},   // has two midnights; the day starts at the first one
 	} {
 		t.Run(test.zone+" "+test.change, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -100,22 +101,22 @@ func TestAnOccurrenceIsPostedAsItsDayBegins(t *testing.T) {
 				stop()
 				all := posted(t, st)
 				if len(all) < 5 {
-					t.Fatalf("%d occurrences in a week", len(all))
+					t.Fatalf("%d occurrences were posted in a week, want at least 5", len(all))
 				}
 				for i, e := range all {
 					day := first.AddDays(i)
 					if e.Date != day || e.Occurrence != day {
-						t.Errorf("the %d-th occurrence is that of %s, dated %s", i, e.Occurrence, e.Date)
+						t.Errorf("expense %d has occurrence %s and date %s, want %s", i, e.Occurrence, e.Date, day)
 					}
-					begins := time.Date(day.Year(), day.MonthOfYear(), day.Day(), 0, 0, 0, 0, zone.Location())
+					start := time.Date(day.Year(), day.MonthOfYear(), day.Day(), 0, 0, 0, 0, zone.Location())
 					if day == change {
 						var err error
-						if begins, err = time.Parse(time.RFC3339, test.midnight); err != nil {
+						if start, err = time.Parse(time.RFC3339, test.midnight); err != nil {
 							t.Fatal(err)
 						}
 					}
-					if late := e.CreatedAt.Sub(begins); late < 0 || late >= time.Minute {
-						t.Errorf("%s, which begins at %s, was posted at %s", day, begins.UTC(), e.CreatedAt)
+					if delay := e.CreatedAt.Sub(start); delay < 0 || delay >= time.Minute {
+						t.Errorf("the occurrence of %s was posted at %s, want within a minute of %s", day, e.CreatedAt, start.UTC())
 					}
 				}
 			})
@@ -123,22 +124,22 @@ func TestAnOccurrenceIsPostedAsItsDayBegins(t *testing.T) {
 	}
 }
 
-// slowStore is a store whose rounds take their time.
+// A slowStore delays each posting round and counts the rounds.
 type slowStore struct {
 	*memstore.Store
-	takes  time.Duration
-	rounds atomic.Int32
-	now    atomic.Int32 // how many rounds run at the moment
-	most   atomic.Int32
+	delay      time.Duration
+	rounds     atomic.Int32
+	running    atomic.Int32 // the number of running rounds
+	maxRunning atomic.Int32
 }
 
 func (s *slowStore) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.DueOwner, error] {
 	return func(yield func(store.DueOwner, error) bool) {
 		s.rounds.Add(1)
-		s.most.Store(max(s.most.Load(), s.now.Add(1)))
-		defer s.now.Add(-1)
+		s.maxRunning.Store(max(s.maxRunning.Load(), s.running.Add(1)))
+		defer s.running.Add(-1)
 		select {
-		case <-time.After(s.takes):
+		case <-time.After(s.delay):
 		case <-ctx.Done():
 			yield(store.DueOwner{}, ctx.Err())
 		}
@@ -147,36 +148,37 @@ func (s *slowStore) DueOwners(ctx context.Context, now time.Time) iter.Seq2[stor
 
 func TestATickIsSkippedWhileARoundRuns(t *testing.T) {
 	for _, test := range []struct {
-		takes  time.Duration
-		rounds int32 // begun in ten minutes and a half
+		delay  time.Duration
+		rounds int32 // the number of rounds that start within 10 minutes and 30 seconds
 	}{
 		{time.Second, 11}, {150 * time.Second, 4}, {59 * time.Second, 11}, {time.Hour, 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			st := &slowStore{Store: memstore.New(), takes: test.takes}
+			st := &slowStore{Store: memstore.New(), delay: test.delay}
 			_, stop := runTicker(t, st, time.Minute)
 			time.Sleep(10*time.Minute + 30*time.Second)
-			if got := st.rounds.Load(); got != test.rounds || st.most.Load() != 1 {
-				t.Errorf("rounds of %s: %d began, %d at once; want %d, one at a time", test.takes, got, st.most.Load(), test.rounds)
+			if got := st.rounds.Load(); got != test.rounds || st.maxRunning.Load() != 1 {
+				t.Errorf("rounds of %s: %d started, at most %d at once; want %d, one at a time", test.delay, got,
+					st.maxRunning.Load(), test.rounds)
 			}
 			before := time.Now()
 			stop()
-			if took := time.Since(before); took != 0 || st.now.Load() != 0 {
-				t.Errorf("stopping took %s", took)
+			if took := time.Since(before); took != 0 || st.running.Load() != 0 {
+				t.Errorf("stopping took %s and left %d rounds running, want 0 and 0", took, st.running.Load())
 			}
 		})
 	}
 }
 
-// lookedInto is a store with so many budgets that looking into them takes an hour.
-type lookedInto struct {
+// A slowAlertsStore delays each alerting round by an hour and counts the rounds.
+type slowAlertsStore struct {
 	*memstore.Store
-	looks atomic.Int32
+	rounds atomic.Int32
 }
 
-func (s *lookedInto) BudgetOwners(ctx context.Context) iter.Seq2[store.BudgetOwner, error] {
+func (s *slowAlertsStore) BudgetOwners(ctx context.Context) iter.Seq2[store.BudgetOwner, error] {
 	return func(yield func(store.BudgetOwner, error) bool) {
-		s.looks.Add(1)
+		s.rounds.Add(1)
 		select {
 		case <-time.After(time.Hour):
 		case <-ctx.Done():
@@ -187,24 +189,25 @@ func (s *lookedInto) BudgetOwners(ctx context.Context) iter.Seq2[store.BudgetOwn
 
 func TestALongLookForAlertsHoldsUpNoPosting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := &lookedInto{Store: memstore.New()}
+		st := &slowAlertsStore{Store: memstore.New()}
 		addDaily(t, st, "UTC", expense.DateOf(time.Now(), time.UTC).AddDays(1))
 		_, stop := runTicker(t, st, time.Minute)
-		// Into the next day, and into a look: each takes an hour and waits for the next tick.
+		// Sleep until 30 seconds into the next day. An alerting round is running then: each takes an hour, and the next one
+		// starts at a tick.
 		time.Sleep(24*time.Hour + 30*time.Second)
-		if all := posted(t, st); len(all) != 1 || st.looks.Load() != 24 {
-			t.Errorf("half a minute into the day %d occurrences were posted and %d looks begun, want 1 and 24", len(all),
-				st.looks.Load())
+		if all := posted(t, st); len(all) != 1 || st.rounds.Load() != 24 {
+			t.Errorf("30 s into the day %d occurrences were posted and %d alerting rounds started, want 1 and 24", len(all),
+				st.rounds.Load())
 		}
 		before := time.Now()
 		stop()
 		if took := time.Since(before); took != 0 {
-			t.Errorf("stopping took %s", took)
+			t.Errorf("stopping took %s, want 0", took)
 		}
 	})
 }
 
-// What is posted may reach a threshold: its alert does not wait for the next tick.
+// TestTheAlertOfWhatWasPostedComesWithIt tests that an alert for a posted expense does not wait for the next tick.
 func TestTheAlertOfWhatWasPostedComesWithIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := memstore.New()
@@ -222,7 +225,7 @@ func TestTheAlertOfWhatWasPostedComesWithIt(t *testing.T) {
 		time.Sleep(24*time.Hour + time.Second)
 		alerts, err := st.Reader("anna").Alerts(t.Context(), expense.DateOf(time.Now(), time.UTC).Month())
 		if err != nil || len(alerts) == 0 {
-			t.Errorf("a second after the posting there are %d alerts, %v", len(alerts), err)
+			t.Errorf("a second after the posting: %d alerts and error %v, want an alert", len(alerts), err)
 		}
 		stop()
 	})
@@ -237,7 +240,7 @@ func TestATickerGoesOnAfterAFailure(t *testing.T) {
 		wantLag := func(want time.Duration) {
 			t.Helper()
 			if lag, err := ticker.Lag(t.Context()); err != nil || lag.OldestAge != want || lag.Overdue != want {
-				t.Errorf("the ticker's lag is %+v, %v, want %s", lag, err, want)
+				t.Errorf("the ticker's lag is %+v (error %v), want %s", lag, err, want)
 			}
 		}
 		wantLag(0)
@@ -248,12 +251,12 @@ func TestATickerGoesOnAfterAFailure(t *testing.T) {
 		wantLag(0)
 		stop()
 		if all := posted(t, st); len(all) != 1 {
-			t.Errorf("%d occurrences were posted when the store was back, want 1", len(all))
+			t.Errorf("%d occurrences were posted after the store recovered, want 1", len(all))
 		}
 	})
 }
 
-// failingStore is a store whose database can be gone.
+// A failingStore returns expense.ErrUnavailable from Update while down is set.
 type failingStore struct {
 	*memstore.Store
 	down atomic.Bool

@@ -18,7 +18,7 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// traced returns a provider of spans, and what keeps them once they end.
+// traced returns a tracer provider and the exporter that stores its spans when they end.
 func traced(t testing.TB) (*sdktrace.TracerProvider, *tracetest.InMemoryExporter) {
 	exporter := tracetest.NewInMemoryExporter()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter))
@@ -26,7 +26,7 @@ func traced(t testing.TB) (*sdktrace.TracerProvider, *tracetest.InMemoryExporter
 	return provider, exporter
 }
 
-// tree writes spans as their paths from the top, in the order in which they began.
+// tree sorts spans by their start time and returns the path of each from its root span.
 func tree(spans tracetest.SpanStubs) []string {
 	slices.SortStableFunc(spans, func(a, b tracetest.SpanStub) int { return a.StartTime.Compare(b.StartTime) })
 	names := map[oteltrace.SpanID]string{}
@@ -41,8 +41,8 @@ func tree(spans tracetest.SpanStubs) []string {
 	return paths
 }
 
-// said is what spans tell: all but their times, in whose digits any short number turns up one day.
-func said(spans tracetest.SpanStubs) string {
+// spanText formats spans without their times. The digits of a time could contain a number that the test searches for.
+func spanText(spans tracetest.SpanStubs) string {
 	for i := range spans {
 		spans[i].StartTime, spans[i].EndTime = time.Time{}, time.Time{}
 		for j := range spans[i].Events {
@@ -57,12 +57,12 @@ const (
 	clientSpan  = "00f067aa0ba902b7"
 )
 
-// TestOneRequestIsOneTrace: from the client's span over the route and the use case to each statement, and nobody is
-// named in any.
+// TestOneRequestIsOneTrace tests that the spans of the route, the use case and each statement continue the trace of the
+// client, and that no span contains personal data.
 func TestOneRequestIsOneTrace(t *testing.T) {
 	for _, e := range engines() {
 		if e.name == "memstore" {
-			continue // it has no statements
+			continue // it runs no SQL statements
 		}
 		t.Run(e.name, func(t *testing.T) {
 			provider, exporter := traced(t)
@@ -81,29 +81,30 @@ func TestOneRequestIsOneTrace(t *testing.T) {
 			for _, want := range []string{root, root + " > authenticate", root + " > postExpense", in + "BEGIN",
 				in + "SELECT spendwise_ledgers", in + "COMMIT"} {
 				if !slices.Contains(paths, want) {
-					t.Errorf("no span %s", want)
+					t.Errorf("missing span %s", want)
 				}
 			}
 			if !slices.ContainsFunc(paths, func(path string) bool {
 				return path == in+"INSERT spendwise_expenses" || path == in+"WITH spendwise_expenses"
 			}) {
-				t.Error("no span of the statement that inserts the expense")
+				t.Error("missing span of the statement that inserts the expense")
 			}
 			for i, span := range spans {
 				if span.SpanContext.TraceID().String() != clientTrace || !strings.HasPrefix(paths[i], root) {
-					t.Errorf("%s is not of the client's trace", paths[i])
+					t.Errorf("span %s does not belong to the client's trace", paths[i])
 				}
 			}
 			first := spans[slices.Index(paths, root)]
 			if first.Parent.SpanID().String() != clientSpan || first.SpanKind != oteltrace.SpanKindServer {
-				t.Errorf("the request's span is of kind %s below %s", first.SpanKind, first.Parent.SpanID())
+				t.Errorf("the request's span has kind %s and parent %s, want server and %s", first.SpanKind, first.Parent.SpanID(),
+					clientSpan)
 			}
 			for _, want := range []attribute.KeyValue{
 				attribute.String("http.request.method", "POST"), attribute.String("http.route", "/v1/expenses"),
 				attribute.Int("http.response.status_code", 201),
 			} {
 				if !slices.Contains(first.Attributes, want) {
-					t.Errorf("the request's span lacks %v: %v", want, first.Attributes)
+					t.Errorf("the request's span has no attribute %v: %v", want, first.Attributes)
 				}
 			}
 			s.do("GET", "/v1/expenses/"+added.json["id"].(string), "")
@@ -111,12 +112,12 @@ func TestOneRequestIsOneTrace(t *testing.T) {
 			s.do("GET", "/anna@example.com", "")
 			s.do("POST", "/v1/expenses", `{"amount":"7341.771","notes":"Dr. Faust"}`)
 			s.do("GET", "/v1/reports/monthly?month=2026-03", "")
-			told := said(exporter.GetSpans())
+			text := spanText(exporter.GetSpans())
 			for _, personal := range []string{
 				"anna", "Faust", "7341", "phone", "192.0.2.1", added.json["id"].(string), added.json["category_id"].(string),
 			} {
-				if at := strings.Index(told, personal); at >= 0 {
-					t.Errorf("the spans hold %q: …%s", personal, told[max(0, at-200):at+20])
+				if at := strings.Index(text, personal); at >= 0 {
+					t.Errorf("the spans contain %q: …%s", personal, text[max(0, at-200):at+20])
 				}
 			}
 			if t.Failed() {
@@ -126,8 +127,8 @@ func TestOneRequestIsOneTrace(t *testing.T) {
 	}
 }
 
-// TestSpansBelowTheHosts: a host that traces by itself gets the use case and the statements below its own span, and
-// needs no Tracer.
+// TestSpansBelowTheHosts tests that the spans of the use case and its statements are children of the host's span if the
+// context of the request has one. The host then needs no Tracer in Config.
 func TestSpansBelowTheHosts(t *testing.T) {
 	provider, exporter := traced(t)
 	s := serve(t, engines()[1].open(t))
@@ -138,13 +139,13 @@ func TestSpansBelowTheHosts(t *testing.T) {
 	for _, want := range []string{"host > authenticate", "host > getSettings",
 		"host > getSettings > SELECT spendwise_ledgers"} {
 		if !slices.Contains(paths, want) {
-			t.Errorf("no span %s in %q", want, paths)
+			t.Errorf("missing span %s in %q", want, paths)
 		}
 	}
 	exporter.Reset()
 	s.do("GET", "/v1/settings", "", "Traceparent", "00-"+clientTrace+"-"+clientSpan+"-01")
 	if spans := exporter.GetSpans(); len(spans) > 0 {
-		t.Errorf("without a tracer there are the spans %q", tree(spans))
+		t.Errorf("without a tracer: spans %q, want none", tree(spans))
 	}
 }
 
@@ -157,7 +158,7 @@ func TestSpansSayWhatFailed(t *testing.T) {
 		code    string
 		status  codes.Code
 	}{
-		{"what the client asked for wrongly", serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.Tracer = provider }),
+		{"an unknown parameter", serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.Tracer = provider }),
 			"/v1/expenses?q=1&x=2",
 			"unknown_parameter", codes.Unset},
 		{"a panic", serve(t, broken{memstore.New(), true}, func(cfg *httpapi.Config) { cfg.Tracer = provider }),
@@ -169,7 +170,8 @@ func TestSpansSayWhatFailed(t *testing.T) {
 		last := spans[len(spans)-1] // the request's span ends last
 		if last.Status.Code != test.status || last.Status.Description != "" ||
 			!slices.Contains(last.Attributes, attribute.String("error.type", test.code)) {
-			t.Errorf("%s: %s %v %v", test.name, last.Name, last.Status, last.Attributes)
+			t.Errorf("%s: span %s has status %v and attributes %v, want %v and error.type %s", test.name, last.Name,
+				last.Status, last.Attributes, test.status, test.code)
 		}
 	}
 }

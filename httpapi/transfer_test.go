@@ -13,7 +13,7 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// form returns a multipart body of these parts, each a name and a content, and its Content-Type.
+// form returns a multipart body and its Content-Type. parts contains the name and the content of each part in turn.
 func form(t testing.TB, parts ...string) (body, media string) {
 	t.Helper()
 	var buf bytes.Buffer
@@ -33,7 +33,7 @@ func form(t testing.TB, parts ...string) (body, media string) {
 	return buf.String(), w.FormDataContentType()
 }
 
-// upload imports a file.
+// upload sends a request that imports file with mapping.
 func (s server) upload(query, mapping, file string, header ...string) reply {
 	s.t.Helper()
 	body, media := form(s.t, "mapping", mapping, "file", file)
@@ -57,7 +57,7 @@ func TestWhatIsExportedIsImported(t *testing.T) {
 		want := wire.CSVHeader + "\r\n" +
 			firstID + ",2026-03-07,12.50,USD,Other,\"'=SUM(A1), \"\"quoted\"\"\nline\",0.8,2026-03-06,ecb,10.00,EUR,\r\n" +
 			secondID + ",2026-03-08,3.250,KWD,Food,,,,,,EUR,\r\n"
-		equal(t, "the file", got.Body.String(), want)
+		equal(t, "the exported file", got.Body.String(), want)
 
 		filtered := s.must(200, "GET", "/v1/exports/expenses.csv?currency=KWD&bom=true", "").Body.String()
 		if !strings.HasPrefix(filtered, "\ufeff"+wire.CSVHeader) || strings.Contains(filtered, "USD") {
@@ -69,8 +69,8 @@ func TestWhatIsExportedIsImported(t *testing.T) {
 		other := s.as("boris")
 		result := other.upload("", `{"preset":"spendwise"}`, want)
 		equal(t, "added", result.json["added"], any(2.0))
-		equal(t, "the file again", other.must(200, "GET", "/v1/exports/expenses.csv", "").Body.String(), want)
-		equal(t, "known", other.upload("", `{"preset":"spendwise"}`, want).json["known"], any(2.0))
+		equal(t, "the file exported again", other.must(200, "GET", "/v1/exports/expenses.csv", "").Body.String(), want)
+		equal(t, "known expenses", other.upload("", `{"preset":"spendwise"}`, want).json["known"], any(2.0))
 	})
 }
 
@@ -82,22 +82,22 @@ func TestAForeignFileIsImportedOnce(t *testing.T) {
 			`"code":"malformed_date",`+
 			`"detail":"\"31.02.2026\" is not a date written DD.MM.YYYY"}],"dry_run":true}`)
 		abort := s.upload("?on_error=abort", bankMapping, bankFile)
-		equal(t, "added with a faulty line", abort.json["added"], any(0.0))
+		equal(t, "added with an invalid line", abort.json["added"], any(0.0))
 		equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 0)
 
 		first := s.upload("", bankMapping, bankFile, "Idempotency-Key", "file")
 		equal(t, "added", first.json["added"], any(2.0))
 		again := s.upload("", bankMapping, bankFile, "Idempotency-Key", "file")
 		equal(t, "Idempotency-Replayed", again.Header().Get("Idempotency-Replayed"), "true")
-		equal(t, "the answer again", again.Body.String(), first.Body.String())
+		equal(t, "the replayed response", again.Body.String(), first.Body.String())
 		equal(t, "another file", s.upload("", bankMapping, bankFile+"\n", "Idempotency-Key", "file").json["code"],
 			any("idempotency_key_reused"))
 		equal(t, "another mapping", s.upload("", `{"preset":"spendwise"}`, bankFile, "Idempotency-Key", "file").json["code"],
 			any("idempotency_key_reused"))
-		equal(t, "known", s.upload("", bankMapping, bankFile).json["known"], any(2.0))
+		equal(t, "known expenses", s.upload("", bankMapping, bankFile).json["known"], any(2.0))
 		boats := s.must(200, "GET", "/v1/expenses?category_id="+categoryID(s, "Boats"), "").list()
-		equal(t, "in the new category", len(boats), 1)
-		equal(t, "its amount", boats[0]["amount"], any("20.00"))
+		equal(t, "expenses in the new category", len(boats), 1)
+		equal(t, "amount of the first one", boats[0]["amount"], any("20.00"))
 	})
 }
 
@@ -109,14 +109,14 @@ func TestAFileOfManyThousandLinesGoesInOnceUnderOneKey(t *testing.T) {
 		for i := range 2500 {
 			fmt.Fprintf(&file, "%02d.02.2026,\"-%d,00\",Food\n", 1+i%28, 1+i)
 		}
-		answers := make([]string, 3)
+		responses := make([]string, 3)
 		var wg sync.WaitGroup
-		for i := range answers {
-			wg.Go(func() { answers[i] = s.upload("", bankMapping, file.String(), "Idempotency-Key", "k").Body.String() })
+		for i := range responses {
+			wg.Go(func() { responses[i] = s.upload("", bankMapping, file.String(), "Idempotency-Key", "k").Body.String() })
 		}
 		wg.Wait()
-		for i, answer := range answers {
-			equal(t, fmt.Sprintf("answer %d", i), answer, answers[0])
+		for i, response := range responses {
+			equal(t, fmt.Sprintf("response %d", i), response, responses[0])
 		}
 		report := s.must(200, "GET", "/v1/reports/monthly?month=2026-02", "")
 		equal(t, "expenses", report.json["count"], any(2500.0))
@@ -126,10 +126,10 @@ func TestAFileOfManyThousandLinesGoesInOnceUnderOneKey(t *testing.T) {
 func TestAnImportThatCannotBeReadChangesNothing(t *testing.T) {
 	s := serve(t, memstore.New())
 	for name, c := range map[string]struct {
-		status int
-		code   string
-		faults string
-		parts  []string
+		status     int
+		code       string
+		fieldError string
+		parts      []string
 	}{
 		"no mapping":       {400, "malformed", "", []string{"file", bankFile}},
 		"no file":          {400, "malformed", "", []string{"mapping", bankMapping}},
@@ -152,17 +152,17 @@ func TestAnImportThatCannotBeReadChangesNothing(t *testing.T) {
 			s := s
 			s.t = t
 			body, media := form(t, c.parts...)
-			var faults []string
-			if c.faults != "" {
-				faults = []string{c.faults}
+			var fieldErrors []string
+			if c.fieldError != "" {
+				fieldErrors = []string{c.fieldError}
 			}
 			r := s.request("POST", "/v1/imports/expenses", strings.NewReader(body), "Content-Type", media)
 			r.ContentLength = -1
 			got := s.send(r)
 			if got.Code != c.status || got.json["code"] != c.code {
-				t.Errorf("%d %s", got.Code, got.Body)
+				t.Errorf("without a Content-Length: %d %s, want %d %s", got.Code, got.Body, c.status, c.code)
 			}
-			s.refused(c.status, c.code, faults, "POST", "/v1/imports/expenses", body, "Content-Type", media)
+			s.refused(c.status, c.code, fieldErrors, "POST", "/v1/imports/expenses", body, "Content-Type", media)
 		})
 	}
 	body, media := form(t, "mapping", bankMapping, "file", bankFile)

@@ -21,7 +21,7 @@ func TestARequestIsDoneOnceUnderItsKey(t *testing.T) {
 		for _, name := range []string{"ETag", "Location", "Content-Type"} {
 			equal(t, name, again.Header().Get(name), first.Header().Get(name))
 		}
-		equal(t, "the answer again", again.Body.String(), first.Body.String())
+		equal(t, "the replayed response", again.Body.String(), first.Body.String())
 		equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 1)
 
 		for name, body := range map[string]string{"another amount": `{"amount":"5.01","notes":"tea"}`,
@@ -35,7 +35,7 @@ func TestARequestIsDoneOnceUnderItsKey(t *testing.T) {
 		s.must(201, "POST", "/v1/categories", `{"name":"Cats"}`, "Idempotency-Key", "k:1")
 		s.as("boris").must(201, "POST", "/v1/expenses", `{"amount":"6"}`, "Idempotency-Key", "k:1")
 
-		// Only what was done is kept.
+		// The key of a rejected request can be used again.
 		s.must(422, "POST", "/v1/expenses", `{"amount":"x"}`, "Idempotency-Key", "k:2")
 		s.must(201, "POST", "/v1/expenses", `{"amount":"7"}`, "Idempotency-Key", "k:2")
 	})
@@ -77,10 +77,10 @@ func TestAKeyThatBreaksItsSyntaxIsMalformed(t *testing.T) {
 func TestTheSameRequestFiftyTimesAtOnceMakesOneExpense(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
-		const twins = 50
-		bodies := make([]string, twins)
+		const requests = 50
+		bodies := make([]string, requests)
 		var wg sync.WaitGroup
-		for i := range twins {
+		for i := range requests {
 			wg.Go(func() {
 				got := s.do("POST", "/v1/expenses", `{"amount":"5.00","currency":"USD"}`, "Idempotency-Key", "once")
 				bodies[i] = fmt.Sprint(got.Code, got.Header().Get("ETag"), got.Header().Get("Location"), got.Body)
@@ -88,7 +88,7 @@ func TestTheSameRequestFiftyTimesAtOnceMakesOneExpense(t *testing.T) {
 		}
 		wg.Wait()
 		for i, body := range bodies {
-			equal(t, fmt.Sprintf("answer %d", i), body, bodies[0])
+			equal(t, fmt.Sprintf("response %d", i), body, bodies[0])
 		}
 		equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 1)
 	})
