@@ -33,16 +33,16 @@ type AddResult struct {
 // Add adds a budget with one limit. Add is idempotent: if a budget has the draft's id, and every field that the draft
 // gives equals the stored one, Add changes nothing and returns the stored budget.
 //
-// Errors: ErrInvalid with every broken rule; ErrExists if the id belongs to a budget with other content; an
-// [ExistsError] if the category has another budget, even one that has ended; ErrGone if the id belongs to a deleted
-// budget.
+// Add returns ErrInvalid with all field errors if the draft is invalid, ErrExists if the id belongs to a budget that
+// differs from the draft, and ErrGone if the id belongs to a deleted budget. It returns an [ExistsError] if the
+// category has another budget, even one that has ended.
 func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (AddResult, error) {
 	snapshot, err := tx.BudgetSnapshot(ctx)
 	if err != nil {
 		return AddResult{}, fmt.Errorf("budget snapshot: %w", err)
 	}
 	if draft.ID != "" {
-		// A retry has to succeed even if the draft breaks a rule by now, so the stored budget is compared before validation.
+		// Compare with the stored budget before validating: a retry must succeed even if the draft has become invalid.
 		stored, found, err := lookupBudget(ctx, tx, draft.ID)
 		switch {
 		case err != nil:
@@ -67,8 +67,9 @@ func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (AddResult, e
 	return AddResult{Budget: b, Created: true}, nil
 }
 
-// An ExistsError reports that the category, or the whole ledger, has a budget already. It matches ErrExists. Use
-// [Change] to set another limit in the existing budget. If that has ended, give a later end, or an empty one, too.
+// An ExistsError reports that the category, or the whole ledger, has a budget already. It matches ErrExists. To set
+// another limit, call [Change] for the existing budget. If the existing budget has ended, the patch also needs a later
+// or an empty UntilMonth.
 type ExistsError struct {
 	Existing  Budget
 	Scope     string // the quoted name of the category, or "the whole ledger"
@@ -105,8 +106,8 @@ func lookupBudget(ctx context.Context, r Reader, text string) (Budget, bool, err
 	}
 }
 
-// sameAs reports whether every field that d gives equals that of stored. A budget whose limit has changed since has
-// more than one entry and differs.
+// sameAs reports whether every field that d gives equals that of stored. A budget with more than one entry always
+// differs, because its limit was changed after it was added.
 func (d Draft) sameAs(stored Budget) bool {
 	if len(stored.Entries) != 1 || stored.MergedName != "" {
 		return false
@@ -195,8 +196,8 @@ func (s Snapshot) scope(b Budget) string {
 	return fmt.Sprintf("%q", s.categoryName(b))
 }
 
-// categoryName returns the name of the category of b. A category that was merged away has the name it had before. The
-// whole ledger has none.
+// categoryName returns the name of the category of b. For a merged category, it returns the name before the merge. For
+// the whole ledger, it returns an empty text.
 func (s Snapshot) categoryName(b Budget) string {
 	for _, c := range s.Categories {
 		if c.ID == b.CategoryID {
@@ -231,7 +232,7 @@ func (s Snapshot) parseLimit(errs *expense.ValidationErrors, text string) expens
 }
 
 // parseAmount parses an amount in the home currency; an empty text is the zero Money. If checkCurrency has reported an
-// error, parseAmount only checks that text is a decimal, because the meant currency is unknown.
+// error, parseAmount only checks that text is a decimal, because the intended currency is unknown.
 func (s Snapshot) parseAmount(errs *expense.ValidationErrors, field, text string) expense.Money {
 	var amount expense.Money
 	var err error
@@ -265,9 +266,9 @@ func parseMonth(errs *expense.ValidationErrors, field, text string, fallback exp
 	return month
 }
 
-// validateParsed adds the errors of [Budget.Validate] about fields that were parsed without an error. It leaves out
-// errors that only follow from another field: the amount needs the currency, and the cap needs currency, amount and
-// rollover.
+// validateParsed adds the errors of [Budget.Validate] about fields that were parsed without an error. It omits an error
+// that another error may have caused: an invalid currency affects the amount, and an invalid currency, amount or
+// rollover affects the cap.
 func (b Budget) validateParsed(errs *expense.ValidationErrors) {
 	parsed := *errs
 	for _, err := range expense.InvalidErrors(b.Validate()) {

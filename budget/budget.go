@@ -12,12 +12,12 @@
 //
 // [ReadMonth] and [History] compute the [Progress] of each budget in a month: what was spent, what remains, the state
 // and a projection to the end of the month. The package stores no progress. It computes it from the totals of the
-// expenses each time, so a late or changed expense corrects the months that it concerns.
+// expenses each time, so the progress of a past month is correct even after one of its expenses is added or changed.
 //
 // # Rollover
 //
 // A budget may carry the remainder of a month into the next month: the surplus, the deficit or both, up to a cap. See
-// [Rollover]. A surplus raises what is available in the next month; a deficit lowers it.
+// [Rollover]. A surplus increases the available amount of the next month; a deficit reduces it.
 //
 // # Alerts
 //
@@ -27,7 +27,8 @@
 // # Merged categories
 //
 // When a category is merged into another, its budget ends, but its past limits still count. [Budget.MergedInto] names
-// the category that has the expenses now. In past months, the limits of both budgets add up, because their expenses do.
+// the category that has the expenses now. The limit of a month before the merge is the sum of both limits, because its
+// spending is the sum of both categories.
 package budget
 
 import (
@@ -55,7 +56,7 @@ type Budget struct {
 	ID          uuid.UUID
 	CategoryID  uuid.UUID     // uuid.Nil: the whole ledger
 	MergedName  string        // the category's name before it was merged into another; empty if it was not merged
-	MergedInto  uuid.UUID     // the category that has the expenses since that merge; uuid.Nil without one
+	MergedInto  uuid.UUID     // the category into which CategoryID was merged; uuid.Nil: it was not merged
 	Entries     []Entry       // at least one; ascending by From, without duplicates; in the home currency
 	Until       expense.Month // the last month with a limit; zero: no end
 	Rollover    Rollover      // which remainder of a month is carried into the next month
@@ -67,14 +68,15 @@ type Budget struct {
 	UpdatedAt   time.Time       // UTC, whole microseconds
 }
 
-// An Entry is the limit that holds from a month on.
+// An Entry is the limit that holds from a month on. A Limit of zero suspends the budget until the next entry. The first
+// entry must not be zero.
 type Entry struct {
 	From  expense.Month
-	Limit expense.Money // positive; zero, except in the first entry, suspends the budget until the next entry
+	Limit expense.Money // positive, or zero if the budget is suspended
 }
 
-// A Snapshot holds the settings, categories and budgets of a ledger at one moment. Progress and reports are computed
-// from a Snapshot and totals of the expenses, and from nothing else.
+// A Snapshot holds the settings, categories and budgets of a ledger at one moment. Progress and reports depend only on
+// a Snapshot and on totals of the expenses.
 type Snapshot struct {
 	Settings   expense.Settings
 	Categories []expense.Category // in the order of [expense.Reader.Categories]
@@ -86,17 +88,18 @@ type Snapshot struct {
 
 // Reader reads the budgets of one ledger.
 type Reader interface {
-	// BudgetSnapshot returns a consistent Snapshot of the ledger; ErrNotFound if the owner has no ledger.
+	// BudgetSnapshot returns a consistent Snapshot of the ledger. It returns ErrNotFound if the owner has no ledger.
 	BudgetSnapshot(ctx context.Context) (Snapshot, error)
 
-	// Budget returns the budget with this id; ErrNotFound if it never existed, ErrGone if it was deleted.
+	// Budget returns the budget with this id. It returns ErrNotFound if the id is unknown and ErrGone if the budget was
+	// deleted.
 	Budget(ctx context.Context, id uuid.UUID) (Budget, error)
 
 	// Totals is the method of [expense.Reader].
 	Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error)
 
-	// Alerts returns the alerts of the month from and later months, or all alerts for the zero Month. They are ordered by
-	// month, then by the time they were raised, both descending, then by the bytes of their ids, ascending.
+	// Alerts returns the alerts of all months that are not before from. A zero from selects all alerts. The alerts are
+	// ordered by month, then by the time they were raised, both descending, then by the bytes of their ids, ascending.
 	Alerts(ctx context.Context, from expense.Month) ([]Alert, error)
 }
 
@@ -147,7 +150,8 @@ func (b Budget) find(month expense.Month) (index int, exact bool) {
 	return slices.BinarySearchFunc(b.Entries, month, func(e Entry, m expense.Month) int { return e.From.Compare(m) })
 }
 
-// Validate returns every rule that b breaks as ErrInvalid. The fields have the names that the API gives them.
+// Validate checks a stored budget, for example one that a backup contains. The error is ErrInvalid with all field
+// errors. The field errors use the field names of the API.
 func (b Budget) Validate() error {
 	var errs expense.ValidationErrors
 	if len(b.Entries) == 0 || len(b.Entries) > MaxEntries {

@@ -17,7 +17,7 @@ type Patch struct {
 	Currency    *string   // must be the home currency
 	FromMonth   *string   // only with Amount; default: the current month, or the first month of a future budget
 	UntilMonth  *string   // the last month; empty: no end
-	Rollover    *string   // for all months of the budget; empty: none. "none" removes the cap too
+	Rollover    *string   // for all months of the budget; empty or "none": no rollover and no cap
 	RolloverCap *string   // empty: no cap
 	AlertAt     *[]string // a nil slice: the default thresholds
 }
@@ -25,12 +25,12 @@ type Patch struct {
 // Change changes the budget with this id and returns it. A patch without effect writes nothing.
 //
 // A patch with an Amount adds an entry for FromMonth, or replaces the entry of that month. The other entries stay, so
-// the limits of earlier months do not change. A month before the first entry makes the budget begin earlier. A budget
-// that has ended continues if the patch gives an Amount together with a later UntilMonth, or an empty one. The months
-// between have no limit.
+// the limits of earlier months do not change. A month before the first entry makes the budget begin earlier. To
+// continue a budget that has ended, give an Amount and a later or an empty UntilMonth. The months between its old end
+// and FromMonth then have no limit.
 //
-// Errors: ErrInvalid with every broken rule; ErrNotFound or ErrGone if the budget does not exist; ErrStale if cond
-// does not hold.
+// Change returns ErrInvalid with all field errors if the result is invalid, ErrNotFound or ErrGone if the budget does
+// not exist, and ErrStale if cond does not hold.
 func Change(
 	ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, patch Patch, cond expense.Precondition,
 ) (Budget, error) {

@@ -27,11 +27,11 @@ type MonthProgress struct {
 // A Progress says how much of a budget is spent in one month.
 type Progress struct {
 	BudgetID       uuid.UUID
-	CategoryID     uuid.UUID // whose expenses count; uuid.Nil: those of the whole ledger
+	CategoryID     uuid.UUID // the category whose expenses count; uuid.Nil: the whole ledger
 	CategoryName   string    // empty for the whole ledger
 	Limit          expense.Money
 	Carried        expense.Money   // carried from the months before; negative for a deficit, zero without rollover
-	CarriedPending []expense.Money // pending expenses of those months, which Carried leaves out; a sum for each currency
+	CarriedPending []expense.Money // pending amounts of the months before, one for each currency; Carried omits them
 	Spent          expense.Sum     // Spent.Home counts against the limit; Spent.Pending does not
 	Remaining      expense.Money   // Limit + Carried − Spent.Home; negative if more was spent
 	State          State
@@ -96,22 +96,23 @@ const (
 //
 // # Projection
 //
-// In the current month, Projected is the spending up to today / days elapsed × days of the month, plus the expenses
-// that are dated after today. Today counts as an elapsed day. In a past or future month, it is what was spent.
+// In the current month, Projected is the average spending per elapsed day, multiplied by the days of the month, plus
+// the expenses dated after today. Today counts as an elapsed day. In a past or future month, Projected equals the
+// spending.
 //
 // # Carried amounts
 //
-// ReadMonth computes what is carried from the first month of the budget on, each time: a month carries what [Rollover]
-// selects into the next month. The first month of a budget starts without a carried amount. So does a month after one
-// without a limit.
+// Carried amounts are not stored. ReadMonth computes them, beginning with the first month of the budget: each month
+// carries the remainder that [Rollover] selects into the next month. Nothing is carried into the first month of a
+// budget, or into a month that follows a month without a limit.
 //
 // # Merged categories
 //
-// The budget of a category that was merged away still counts in the months before the merge. If the target category has
-// a budget in such a month too, the two limits add up, and the target's rollover and thresholds apply. From the merge
-// on, only the target's budget decides what is carried. If that budget has no rollover or does not exist, the surplus
-// or deficit of the merged budget is not carried. A budget that is added to the target later starts in its own first
-// month without a carried amount, and does not change the months before.
+// The budget of a category that was merged into another one still counts in the months before the merge. If the target
+// category has a budget in such a month too, the two limits add up, and the target's rollover and thresholds apply.
+// From the merge on, only the target's budget decides what is carried. If that budget has no rollover or does not
+// exist, the surplus or deficit of the merged budget is not carried. A budget that is added to the target later starts
+// in its own first month without a carried amount, and does not change the months before.
 func ReadMonth(ctx context.Context, r Reader, now time.Time, month expense.Month) (MonthProgress, error) {
 	months, err := read(ctx, r, now, month, month, 1)
 	if err != nil {
@@ -120,14 +121,15 @@ func ReadMonth(ctx context.Context, r Reader, now time.Time, month expense.Month
 	return months[0], nil
 }
 
-// History returns what [ReadMonth] returns for each of the months from … to. A zero to is the current month; a zero
-// from is eleven months before to. The error is ErrInvalid if to is before from, or if there are more than
-// [MaxHistoryMonths] or [MaxBudgetMonths].
+// History returns the progress of each month between from and to, both included, as [ReadMonth] computes it. If to is
+// zero, History ends with the current month. If from is zero, History returns twelve months. The error is ErrInvalid if
+// to is before from, or if the range exceeds [MaxHistoryMonths] or [MaxBudgetMonths].
 func History(ctx context.Context, r Reader, now time.Time, from, to expense.Month) ([]MonthProgress, error) {
 	return read(ctx, r, now, from, to, 12)
 }
 
-// read returns the months from … to. If from is zero, it returns defaultMonths months.
+// read returns the progress of the months between from and to, both included. If from is zero, it returns defaultMonths
+// months.
 func read(
 	ctx context.Context, r Reader, now time.Time, from, to expense.Month, defaultMonths int,
 ) ([]MonthProgress, error) {
@@ -153,7 +155,8 @@ func read(
 		return nil, invalidEnd("range_too_long", "the range has %d months; a history has at most %d: request parts of it",
 			months, MaxHistoryMonths)
 	case months > 1 && months*budgets > MaxBudgetMonths:
-		return nil, invalidEnd("range_too_long", "the range has %d months; with %d budgets, a history has at most %d",
+		return nil, invalidEnd("range_too_long",
+			"the range has %d months; with %d budgets, a history has at most %d: request parts of it",
 			months, budgets, MaxBudgetMonths/budgets)
 	}
 	totals, err := r.Totals(ctx, snapshot.totalsQuery(from, to, today))
@@ -175,7 +178,7 @@ const (
 
 // totalsQuery returns the query for the totals that progress needs. The first range starts in the month from, or
 // earlier if a budget has carried amounts since an earlier month. The second range holds the days after today in the
-// current month, for the projection. It is left out if today is zero or in none of the months.
+// current month, for the projection. The query omits it if today is zero or lies in none of the months.
 func (s Snapshot) totalsQuery(from, to expense.Month, today expense.Date) expense.TotalsQuery {
 	first := from
 	for _, group := range s.groups() {
@@ -193,8 +196,8 @@ func (s Snapshot) totalsQuery(from, to expense.Month, today expense.Date) expens
 	return query
 }
 
-// progress computes the months from … to from the totals of a totalsQuery. It returns an error if the totals break the
-// guarantees of Totals. ReadMonth documents the rules.
+// progress computes the progress of the months between from and to, both included. totals are those of a totalsQuery.
+// It returns an error if the totals break the guarantees of Totals. ReadMonth documents the rules.
 func (s Snapshot) progress(
 	from, to expense.Month, today expense.Date, totals []expense.Total,
 ) ([]MonthProgress, error) {
@@ -341,7 +344,8 @@ func (s Snapshot) groups() []budgetGroup {
 	return groups
 }
 
-// limit returns the sum of the limits in month and the index of the first budget that has one; -1 if none has.
+// limit returns the sum of the limits in month and the index of the first budget with a limit. The index is -1 if no
+// budget has a limit.
 func (g budgetGroup) limit(month expense.Month) (expense.Money, int) {
 	sum, first := expense.Money{}, -1
 	for i, b := range g {
@@ -356,8 +360,8 @@ func (g budgetGroup) limit(month expense.Month) (expense.Money, int) {
 	return sum, first
 }
 
-// firstMonth returns the month in which walk has to start to know what is carried into the month from. It goes back as
-// long as a budget of the group covers the month before. Without rollover, it is the month from itself.
+// firstMonth returns the month in which walk must start to compute the amount that is carried into from. It goes back
+// as long as a budget of the group covers the month before. Without rollover, it returns from.
 func (g budgetGroup) firstMonth(from expense.Month) expense.Month {
 	if !slices.ContainsFunc(g, func(b Budget) bool { return b.Rollover != RolloverNone }) {
 		return from
@@ -383,7 +387,8 @@ func (g budgetGroup) continuesInto(month expense.Month) bool {
 	})
 }
 
-// walk computes the group's progress month by month and calls yield for the months from … to that have a limit.
+// walk computes the group's progress month by month and calls yield for each month between from and to, both included,
+// that has a limit.
 //
 // It starts in firstMonth, because what is carried depends on the months before. In each month, the limits of all
 // budgets of the group add up, and the first budget with a limit decides about rollover and thresholds. The remainder
@@ -473,8 +478,8 @@ const maxShownRatio = 999_99
 // Ratio returns spent / available as a decimal with two places, such as "0.64". It truncates the other places, so it
 // never shows a threshold that is not reached. Its values lie between -999.99 and 999.99.
 //
-// If a deficit leaves nothing available, Ratio is "999.99" with positive spending, "0.00" if refunds cover the
-// deficit, and "1.00" otherwise. So a larger deficit never has a better ratio.
+// If a deficit leaves nothing available, Ratio is "999.99" with positive spending, "0.00" if refunds cover the deficit,
+// and "1.00" otherwise. Therefore a larger deficit never results in a lower ratio.
 func (p Progress) Ratio() string {
 	spent, available := p.Spent.Home.Minor(), p.Limit.Minor()+p.Carried.Minor()
 	hundredths := decimal.Zero

@@ -11,12 +11,12 @@ import (
 // ChangeSettingsAndLimits changes the settings as [expense.ChangeSettings] does. If the home currency changes, it also
 // converts the limits and caps of all budgets to the new one. Use it for every ledger that may have budgets.
 //
-// limitRate is the amount in the new currency for one unit of the old one. If it is empty, today's rate in the ledger's
-// zone applies. Each limit is rounded once, and it is at least one minor unit. If the home currency stays, limitRate is
-// only validated.
+// limitRate is the amount in the new currency for one unit of the old one. If it is empty, the rate of today's date in
+// the ledger's zone is used. Each limit is rounded once, and it is at least one minor unit. If the home currency does
+// not change, limitRate is only validated.
 //
-// The error is ErrInvalid with the field "home_currency" if there is no rate, or if a limit becomes too large. Then
-// nothing changes.
+// The errors are those of [expense.ChangeSettings]. The error is also ErrInvalid, with the field "home_currency", if
+// there is no rate for the limits or a limit would become too large. If there is an error, nothing changes.
 func ChangeSettingsAndLimits(
 	ctx context.Context, tx Tx, env expense.Env, draft expense.SettingsDraft, limitRate string, cond expense.Precondition,
 ) (expense.ChangeSettingsResult, error) {
@@ -46,7 +46,8 @@ func ChangeSettingsAndLimits(
 	return result, nil
 }
 
-// convertLimits returns the budgets in the home currency of draft. It returns none if the home currency stays.
+// convertLimits returns the budgets in the home currency of draft. It returns none if the home currency does not
+// change.
 func (s Snapshot) convertLimits(env expense.Env, draft expense.SettingsDraft, limitRate string) ([]Budget, error) {
 	var errs expense.ValidationErrors
 	settings, err := s.Settings.With(draft)

@@ -10,19 +10,19 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Draft is an expense as text from a user or a request. An empty field, or nil Notes, is not given: it gets its
-// default.
+// A Draft is an expense as text from a user or a request. A field is given if it is not empty, and Notes if it is not
+// nil. A field that is not given gets its default.
 type Draft struct {
 	ID         string  // a UUID; default: a new UUID of version 7
 	Amount     string  // a plain decimal; required
 	Currency   string  // an ISO 4217 code; default: the home currency
 	Date       string  // YYYY-MM-DD; default: today in the ledger's time zone
-	CategoryID string  // default: Category, else the default category
-	Category   string  // a name, instead of CategoryID
+	CategoryID string  // a UUID; default: the category with the name Category
+	Category   string  // a name, instead of CategoryID; default: the default category
 	Notes      *string // default: no notes
 	Rate       string  // units of the home currency per unit of Currency; default: the rate of the rate table
-	RuleID     string  // with Occurrence: the recurring rule of a posted or predicted expense; ID must be [OccurrenceID]'s
-	Occurrence string  // YYYY-MM-DD
+	RuleID     string  // a UUID, only with Occurrence: the recurring rule of the expense; default: none
+	Occurrence string  // YYYY-MM-DD, the date of the rule's occurrence; ID must be the result of [OccurrenceID]
 }
 
 // A TypedDraft is a [Draft] with parsed fields. The batch functions [Check] and [AddAll] take it, so that text is
@@ -31,18 +31,19 @@ type TypedDraft struct {
 	ID         uuid.UUID // Nil: a new UUID of version 7
 	Amount     Money     // required
 	Date       Date      // zero: today in the ledger's time zone
-	CategoryID uuid.UUID // Nil: Category, else the default category
-	Category   string    // a name, if CategoryID is Nil
+	CategoryID uuid.UUID // Nil: the category with the name Category
+	Category   string    // a name, used only if CategoryID is Nil; empty: the default category
 	Notes      string
-	Rate       Factor    // units of the home currency per unit of Amount's; zero: the rate of the rate table
-	RuleID     uuid.UUID // with Occurrence: the recurring rule of the expense; ID must be [OccurrenceID]'s
-	Occurrence Date
+	Rate       Factor    // units of the home currency per unit of Amount's currency; zero: the rate of the rate table
+	RuleID     uuid.UUID // only with Occurrence: the recurring rule of the expense
+	Occurrence Date      // the date of the rule's occurrence; ID must be the result of [OccurrenceID]
 
 	errs ValidationErrors // the errors of Parse
 }
 
-// Parse parses the draft's text. home is the ledger's home currency, the default of Currency. Parse itself does not
-// fail: [Check] and [AddAll] report the text's errors together with the errors of the values.
+// Parse parses the draft's text. home is the ledger's home currency, the default of Currency. Parse returns no error.
+// If a text is malformed, the TypedDraft holds its field error, and [Check] and [AddAll] report it together with the
+// other field errors.
 func (d Draft) Parse(home Currency) TypedDraft {
 	t := TypedDraft{Category: d.Category, Notes: valueOrEmpty(d.Notes)}
 	if d.ID != "" {
@@ -71,13 +72,13 @@ type PutResult struct {
 // An AddResult is the result of [Check] and [AddAll] for one draft.
 type AddResult struct {
 	Expense Expense // as AddAll stores it, or would store it; use only ID if Known or Err is set
-	Known   bool    // an expense, a deleted one or an earlier draft of the call has the id; nothing is written
+	Known   bool    // an expense, a tombstone or an earlier draft of the call has the id; nothing is written
 	Err     error   // ErrInvalid: nothing is written; [InvalidErrors] lists the errors
 }
 
-// OccurrenceID returns the id of the expense of a rule's occurrence: the UUID of version 5 whose namespace is the
-// rule's id and whose name is the date as YYYY-MM-DD. A client that predicts the expense offline computes the same id
-// as the server.
+// OccurrenceID returns the id of the expense that a rule posts for an occurrence. The id is a UUID of version 5. Its
+// namespace is the rule's id, and its name is the date as YYYY-MM-DD. A client that predicts the expense offline
+// computes the same id as the server.
 func OccurrenceID(rule uuid.UUID, occurrence Date) uuid.UUID {
 	return uuid.NewSHA1(rule, []byte(occurrence.String()))
 }
@@ -104,8 +105,8 @@ func Add(ctx context.Context, tx Tx, env Env, draft Draft) (PutResult, error) {
 	return PutResult{}, err
 }
 
-// Check returns what [AddAll] would do with each draft. It writes nothing. The error concerns the whole call, not one
-// draft.
+// Check returns what [AddAll] would do with each draft. It writes nothing. The field errors of a draft are in its
+// AddResult. Check returns an error only if it cannot read the ledger.
 func Check(ctx context.Context, r Reader, env Env, drafts ...TypedDraft) ([]AddResult, error) {
 	b, err := newBuilder(ctx, r, env)
 	if err != nil {
@@ -114,9 +115,9 @@ func Check(ctx context.Context, r Reader, env Env, drafts ...TypedDraft) ([]AddR
 	return b.check(drafts)
 }
 
-// AddAll adds all drafts that are valid and whose ids are not known, in one write. Each result has the index of its
-// draft. If AddAll returns an error, it added nothing. The error is [ErrTotalTooLarge] if the expenses exceed the limit
-// of the ledger together.
+// AddAll adds, in one write, all drafts that are valid and whose ids are not in use; see [AddResult.Known]. The result
+// at index i belongs to drafts[i]. If AddAll returns an error, it added nothing. The error is [ErrTotalTooLarge] if the
+// sum of all expenses would exceed the limit of the ledger.
 func AddAll(ctx context.Context, tx Tx, env Env, drafts ...TypedDraft) ([]AddResult, error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
@@ -266,8 +267,8 @@ func (b *builder) put(tx Tx, e, old Expense) (Expense, error) {
 	return e, nil
 }
 
-// findEqual returns the stored expense with the draft's id if it equals every given member of the draft. It returns
-// ErrExists if the expense differs and ErrGone if it was deleted. ok is false if there is none or the id is malformed.
+// findEqual returns the stored expense with the draft's id if it equals every given field of the draft. It returns
+// ErrExists if the expense differs and ErrGone if it was deleted. ok is false if the id is unknown or malformed.
 func (b *builder) findEqual(draft Draft) (stored Expense, ok bool, err error) {
 	id, err := ParseID(draft.ID)
 	if err != nil {
@@ -350,7 +351,7 @@ func parseAmount(errs *ValidationErrors, text, code string, home Currency) Money
 	return amount
 }
 
-// checkAmount adds an error if the amount is zero, unless errs already has an error of the amount or the currency.
+// checkAmount adds an error if the amount is zero, unless errs already has an error for the amount or the currency.
 func checkAmount(errs *ValidationErrors, amount Money) {
 	if (amount.IsZero() || amount.currency.IsZero()) && !errs.Has("amount") && !errs.Has("currency") {
 		errs.Add("amount", "zero", "the amount is zero; give a positive amount, or a negative one for a refund")
@@ -443,7 +444,7 @@ func checkNotes(errs *ValidationErrors, notes string) {
 	}
 }
 
-// parseOccurrence parses the rule and the date of an occurrence; both are zero if an error is reported.
+// parseOccurrence parses the rule and the date of an occurrence; both are zero if it adds an error.
 func parseOccurrence(errs *ValidationErrors, ruleID, occurrence string) (uuid.UUID, Date) {
 	if ruleID == "" && occurrence == "" {
 		return uuid.Nil, Date{}
@@ -462,7 +463,7 @@ func parseOccurrence(errs *ValidationErrors, ruleID, occurrence string) (uuid.UU
 	return rule, date
 }
 
-// checkOccurrence reports a rule without a date, a date without a rule, and an id that is not the occurrence's.
+// checkOccurrence reports a rule without a date, a date without a rule, and an id that differs from [OccurrenceID].
 func checkOccurrence(errs *ValidationErrors, e Expense) {
 	switch {
 	case (e.RuleID == uuid.Nil) != e.Occurrence.IsZero():
@@ -484,8 +485,8 @@ func parseRate(errs *ValidationErrors, text string) Factor {
 }
 
 // convert sets the Rate and Home of e. It uses userRate if that is not zero, else the rate table, else fallback. If
-// fallback is zero too, e becomes pending. convert leaves e pending if its amount or its date is missing, because errs
-// already has that error.
+// fallback is zero too, e becomes pending. convert also leaves e pending if its currency or its date is zero. In that
+// case, errs already has the error of that field.
 func (b *builder) convert(errs *ValidationErrors, e *Expense, userRate Factor, fallback Rate) {
 	home := b.settings.Home
 	e.Rate, e.Home = Rate{}, Money{currency: home}

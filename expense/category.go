@@ -18,10 +18,10 @@ const MaxCategories = 1000
 // A Category groups expenses. Every expense has one.
 type Category struct {
 	ID        uuid.UUID
-	Name      string // 1 to 60 characters in NFC, unique in the ledger by [Fold]
+	Name      string // 1 to 60 characters in NFC; no other category of the ledger has the same name, compared by [Fold]
 	Colour    string // #rrggbb in lower case, or empty
 	Icon      string // a name of at most 40 letters, digits, '-' and '_', or empty
-	Archived  bool   // takes no new expenses; stored expenses keep it
+	Archived  bool   // an archived category takes no new expenses; its stored expenses stay
 	Version   Version
 	CreatedAt time.Time // in UTC, in whole microseconds
 	UpdatedAt time.Time // in UTC, in whole microseconds
@@ -32,7 +32,7 @@ type MergeResult struct {
 	Version     Version
 	Expenses    int       // number of moved expenses
 	Rules       int       // number of moved recurring rules
-	BudgetID    uuid.UUID // the budget of from that the merge ended or deleted, or Nil
+	BudgetID    uuid.UUID // the budget of the merged category, which the merge ended or deleted; Nil: none
 	BudgetUntil Month     // the last month of that budget; zero if it was deleted because it had not begun
 }
 
@@ -69,7 +69,9 @@ func NewInitialLedger(owner OwnerID, settings Settings, now time.Time) InitialLe
 // Timestamp returns t with the precision of every store: in UTC, truncated to microseconds.
 func Timestamp(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// A CategoryDraft is a new category as text from a user or a request. An empty or nil field is not given.
+// A CategoryDraft is a new category as text from a user or a request. The fields have the limits of [Category]. Name is
+// required. An empty ID and a nil field are not given. Their defaults are a new id, no colour, no icon, and not
+// archived.
 type CategoryDraft struct {
 	ID       string // a UUID; default: a new UUID of version 7
 	Name     string
@@ -93,8 +95,9 @@ type AddCategoryResult struct {
 }
 
 // AddCategory adds a category. It is idempotent for a draft with an id: if the category with the id equals every given
-// field of the draft, AddCategory changes nothing, and Created is false. It returns ErrExists if the category differs
-// or another one has the name, ErrGone if the id belongs to a deleted category, and ErrInvalid with all field errors.
+// field of the draft, AddCategory changes nothing, and Created is false. It returns ErrExists if the stored category
+// differs or another category has the name, and ErrGone if the id belongs to a deleted category. It returns ErrInvalid
+// with all field errors if the draft is invalid, or if the ledger already has [MaxCategories] categories.
 func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddCategoryResult, error) {
 	var errs ValidationErrors
 	c := Category{CreatedAt: Timestamp(env.Now), UpdatedAt: Timestamp(env.Now)}
@@ -252,10 +255,12 @@ func DeleteCategory(ctx context.Context, tx Tx, id uuid.UUID, cond Precondition)
 	return nil
 }
 
-// MergeCategories merges the category from into the category into and deletes from. Its expenses and recurring rules
-// move. Its budget ends with the month before the current one; the budget of into stays. It returns ErrNotFound or
-// ErrGone if from does not exist. It returns ErrInvalid if from is the default category, or if into does not exist, is
-// archived or equals from.
+// MergeCategories moves all expenses and recurring rules of the category from to the category into, and then deletes
+// from. The budget of from ends in the month before the current one, or is deleted if it has not begun by then. The
+// budget of into does not change.
+//
+// MergeCategories returns ErrNotFound or ErrGone if from does not exist. It returns ErrInvalid if from is the default
+// category, or if into does not exist, is archived or equals from.
 func MergeCategories(ctx context.Context, tx Tx, env Env, from, into uuid.UUID) (MergeResult, error) {
 	settings, err := tx.Settings(ctx)
 	if err != nil {
@@ -272,7 +277,7 @@ func MergeCategories(ctx context.Context, tx Tx, env Env, from, into uuid.UUID) 
 	case err != nil:
 		return MergeResult{}, fmt.Errorf("category %s: %w", into, err)
 	case into == from:
-		errs.Add("into", "same_category", "a category cannot be merged into itself")
+		errs.Add("into", "same_category", "a category cannot be merged into itself; give another category")
 	case target.Archived:
 		errs.Add("into", "archived_category", "category %q is archived; give an active one", target.Name)
 	}

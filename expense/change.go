@@ -10,7 +10,7 @@ import (
 
 // A Patch changes an expense. Its fields are text from a user or a request. A nil field keeps the stored value. An
 // empty field restores the default: no notes, the default category, today's date, the home currency. An empty Rate
-// drops a rate that the user gave, so that the rate table applies.
+// removes a rate that the user gave, so that the rate table applies. Amount has no default and must not be empty.
 type Patch struct {
 	Amount     *string
 	Currency   *string
@@ -26,10 +26,10 @@ type Patch struct {
 // nothing.
 //
 // A patch that keeps amount, currency, date and rate keeps the conversion. Any other patch converts the amount again,
-// by the first of these rates that exists:
+// by the first of these rates that exists. If none of them exists, the expense becomes pending:
 //
 //   - the patch's rate
-//   - the rate that the user gave before, unless the patch drops it or changes the currency
+//   - the rate that the user gave before, unless the patch removes it or changes the currency
 //   - the rate of the rate table
 //   - the stored rate, if it is not from the user and neither currency nor date changes
 func Change(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch Patch, cond Precondition) (Expense, error) {

@@ -66,8 +66,8 @@ func (v *ValidationErrors) Add(field, code, detail string, args ...any) {
 	v.list = append(v.list, &InvalidError{Field: field, Code: code, Detail: fmt.Sprintf(detail, args...)})
 }
 
-// AddError adds the field errors in err. A field error without a field name gets field. If err is not nil and contains
-// no field error, AddError returns err unchanged. Otherwise it returns nil.
+// AddError adds the field errors in err. If a field error has no field name, AddError sets it to field. If err is not
+// nil and contains no field error, AddError returns err unchanged. Otherwise it returns nil.
 func (v *ValidationErrors) AddError(field string, err error) error {
 	if err == nil {
 		return nil

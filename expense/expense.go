@@ -54,8 +54,8 @@ func (e Expense) Volume() int64 {
 	return max(e.Amount.minor, -e.Amount.minor, e.Home.minor, -e.Home.minor)
 }
 
-// ErrTotalTooLarge is the [ErrInvalid] of a write after which the sum of the volumes of the ledger's expenses would
-// exceed [MaxMinor]. See [Expense.Volume].
+// ErrTotalTooLarge means that after the write, the sum of [Expense.Volume] over the ledger would exceed [MaxMinor]. It
+// is an [ErrInvalid].
 var ErrTotalTooLarge error = &InvalidError{
 	Code: "total_too_large",
 	Detail: "the sum of the ledger's amounts, over all currencies and with refunds as positive amounts, would reach " +

@@ -11,7 +11,7 @@ import (
 // An Env holds the current time and the exchange rates for a use case.
 type Env struct {
 	Now   time.Time
-	Rates Rates // nil: [NoRates]
+	Rates Rates // the rate table; nil: [NoRates]
 }
 
 // Reader reads one owner's ledger. It has the methods that the use cases of this package need. The conformance suite of
@@ -27,8 +27,8 @@ type Reader interface {
 	// CategoryByName returns the category whose folded name equals Fold(name). It returns ErrNotFound if there is none.
 	CategoryByName(ctx context.Context, name string) (Category, error)
 
-	// MergedInto returns the id of the category into which the deleted category id was merged, or Nil if it was deleted
-	// without a merge. It returns ErrNotFound if there is no tombstone of id.
+	// MergedInto returns the id of the category into which the deleted category with this id was merged, or Nil if it was
+	// deleted without a merge. It returns ErrNotFound if there is no tombstone with this id.
 	MergedInto(ctx context.Context, id uuid.UUID) (uuid.UUID, error)
 
 	// Categories returns all categories, including archived ones, ordered by the bytes of their folded names.
@@ -67,21 +67,21 @@ type Tx interface {
 	// PutSettings replaces the settings. The default category must exist.
 	PutSettings(ctx context.Context, settings Settings) (Version, error)
 
-	// PutCategories writes categories. It returns ErrExists also if another category of the ledger has the name. It also
-	// clears the failure of the categories' recurring rules, because a category may have caused it. Their posting is then
-	// retried without a delay. These rules get the Update's version.
+	// PutCategories writes categories. It returns ErrExists also if another category of the ledger has the name. It clears
+	// the failures of the recurring rules of these categories, because a category may have caused them. Posting of these
+	// rules is then retried without a delay. These rules get the Update's version.
 	PutCategories(ctx context.Context, categories ...Category) (Version, error)
 
 	// DeleteCategory deletes a category and leaves a tombstone. It returns ErrInUse if an expense, a rule, a budget or the
 	// settings refer to the category. A budget refers to a category also by its MergedInto.
 	DeleteCategory(ctx context.Context, id uuid.UUID) (Version, error)
 
-	// MergeCategory merges the category from into the category into:
+	// MergeCategory merges the category from into the category into, as of the given month:
 	//
 	//   - It moves all expenses and rules. The moved rows get the Update's version and keep their Guard.
-	//   - It ends the budget of from in the month before month. If that budget has ended earlier, it keeps its end. If it
-	//     begins in month or later, MergeCategory deletes it. A budget that is not deleted gets the name of from as its
-	//     MergedName, and into as its MergedInto.
+	//   - It ends the budget of from in the month before the given one. If that budget has ended earlier, it keeps its
+	//     end. If it begins in the given month or later, MergeCategory deletes it. A budget that is not deleted gets the
+	//     name of from as its MergedName, and into as its MergedInto.
 	//   - Budgets whose MergedInto is from get into as their MergedInto.
 	//   - It deletes from and leaves a tombstone that refers to into; see [Reader.MergedInto].
 	//   - It clears the failures of the rules of into, including the moved ones. These rules get the Update's version.
@@ -89,8 +89,8 @@ type Tx interface {
 
 	// PutExpenses writes expenses. It sets the Guard of an expense to the Update's version if a guarded field changed. It
 	// returns ErrTotalTooLarge, an ErrInvalid, if the sum of [Expense.Volume] over the ledger would exceed MaxMinor. The
-	// ids of one call must be distinct. If a category does not exist, PutExpenses returns another error, and the Update
-	// fails.
+	// ids of one call must be distinct. If a category does not exist, PutExpenses returns an error, and the Update fails
+	// even if the caller ignores the error.
 	PutExpenses(ctx context.Context, expenses ...Expense) (Version, error)
 
 	// DeleteExpenses deletes expenses and leaves tombstones. It returns ErrNotFound or ErrGone if one of them does not

@@ -53,8 +53,8 @@ func ConvertPending(ctx context.Context, tx Tx, env Env) (converted int, err err
 	return converted, nil
 }
 
-// HasConvertiblePending reports whether [ConvertPending] would find an expense to convert. It only reads, so that a
-// caller locks the ledger only if there is something to convert.
+// HasConvertiblePending reports whether the ledger has a pending expense that [ConvertPending] can convert. It only
+// reads. Call it first to avoid locking the ledger when there is nothing to convert.
 func HasConvertiblePending(ctx context.Context, r Reader, env Env) (bool, error) {
 	b, err := newBuilder(ctx, r, env)
 	if err != nil {

@@ -204,8 +204,8 @@ type Rates interface {
 	Rate(from, to Currency, on Date) (Rate, bool)
 }
 
-// NoRates is a [Rates] without rates. With it, every expense in a foreign currency is pending until the user gives a
-// rate.
+// NoRates implements [Rates] and has no rates. With it, every expense in a foreign currency is pending until the user
+// gives a rate.
 type NoRates struct{}
 
 // Rate returns false.

@@ -26,8 +26,9 @@ func (o OwnerID) Validate() error {
 	return nil
 }
 
-// A Version is the number of an Update of one ledger. A new ledger has version 1. Each Update that writes a row
-// increases the version by 1. A row has the version of the Update that last wrote it. 0 is no version.
+// A Version is the number of an Update, which is a write transaction of one ledger; see [Tx]. A new ledger has version
+// 1. Each Update that writes a row increases the version by 1. A row has the version of the Update that last wrote it.
+// 0 is no version.
 type Version int64
 
 // A Zone is a time zone of the IANA Time Zone Database, such as Europe/Berlin. The zero Zone is UTC.
@@ -170,8 +171,9 @@ type ReconversionResult struct {
 // ChangeSettings applies draft to the settings. It returns ErrStale if cond does not hold, and ErrInvalid with all
 // field errors. A draft that changes nothing writes nothing.
 //
-// A new home currency converts every expense again, by the rate of its date. A rate that the user gave is multiplied by
-// the rate between the old and the new home currency of that date; if there is none, the expense becomes pending.
+// If the home currency changes, ChangeSettings converts every expense again, by the rate of the expense's date. It
+// multiplies a rate that the user gave by the rate from the old to the new home currency on that date. An expense
+// without a rate becomes pending.
 //
 // ChangeSettings does not convert the limits of budgets. To change the home currency of a ledger with budgets, call
 // ChangeSettingsAndLimits of package budget, which calls ChangeSettings.

@@ -57,7 +57,7 @@ const (
 	listColumns = 3
 	// maxLongLabels is the maximum number of points whose labels on the axis are not shortened.
 	maxLongLabels = 12
-	// The radii of the ring and of its hole, and the distance between the ring and its labels.
+	// The outer and the inner radius of the doughnut chart (the ring), and the distance between it and its labels.
 	ringRadius, holeRadius = 96, 57
 	labelDistance          = 14
 	// minLabelledShare is the smallest share, in basis points, for which a slice has a label.
@@ -71,13 +71,14 @@ var themeColours = [...][4]string{
 	DarkTheme:  {"#14181d", "#e7ecf2", "#9aa6b3", "#39424d"},
 }
 
-// sliceColours contrast with both backgrounds, and each with its predecessor.
+// sliceColours are the colours of the slices. Each colour contrasts with both backgrounds and with the colour before
+// it.
 var sliceColours = [...]string{
 	"#3b7dd8", "#c8663d", "#2f8f63", "#9a63b8", "#a87f1a", "#1f8fa5", "#cf4f7d", "#6f8130", "#7b72d1", "#8d6f5c",
 }
 
-// MonthlyChart writes a monthly report as an SVG image: a ring of the categories, a list of their amounts, and a bar
-// for each budget. progress is the result of [budget.MonthProgress.All] for the same month, or nil.
+// MonthlyChart writes a monthly report as an SVG image: a doughnut chart of the categories, a list of their amounts,
+// and a bar for each budget. progress is the result of [budget.MonthProgress.All] for the same month, or nil.
 func MonthlyChart(w io.Writer, m report.MonthlyReport, progress []budget.Progress, theme ChartTheme) error {
 	c := newCanvas(m.Settings, theme, headHeight+ringAreaHeight(m.Summary)+budgetsHeight(progress)+chartMargin)
 	c.head(m.Title(c.format), m.Sum)
@@ -88,8 +89,8 @@ func MonthlyChart(w io.Writer, m report.MonthlyReport, progress []budget.Progres
 	return c.write(w)
 }
 
-// RangeChart writes the report of any range of days as an SVG image: a ring of the categories and a list of their
-// amounts.
+// RangeChart writes the report of any range of days as an SVG image: a doughnut chart of the categories and a list of
+// their amounts.
 func RangeChart(w io.Writer, r report.RangeReport, theme ChartTheme) error {
 	c := newCanvas(r.Settings, theme, headHeight+ringAreaHeight(r.Summary)+chartMargin)
 	c.head(r.Title(c.format), r.Sum)
@@ -99,8 +100,8 @@ func RangeChart(w io.Writer, r report.RangeReport, theme ChartTheme) error {
 	return c.write(w)
 }
 
-// YearlyChart writes a yearly report as an SVG image: a ring of the categories, a list of their amounts, and a bar for
-// each month.
+// YearlyChart writes a yearly report as an SVG image: a doughnut chart of the categories, a list of their amounts, and
+// a bar for each month.
 func YearlyChart(w io.Writer, y report.YearlyReport, theme ChartTheme) error {
 	c := newCanvas(y.Settings, theme, headHeight+ringAreaHeight(y.Summary)+(len(y.ByMonth)+1)*listRow+chartMargin)
 	c.head(y.Title(c.format), y.Sum)
@@ -236,8 +237,8 @@ func newCanvas(settings expense.Settings, theme ChartTheme, height int) *canvas 
 	return c
 }
 
-// withDigits returns tag with the numbering system of format. x/text, which formats the percentages, has older data for
-// some locales.
+// withDigits returns tag with the numbering system of format, so that percentages and amounts have the same digits. The
+// package golang.org/x/text, which formats the percentages, has older CLDR data.
 func withDigits(tag language.Tag, format locale.Formatter) language.Tag {
 	system, zero := "latn", []rune(format.Year(2000))
 	for name, digit := range digitSystems {
@@ -285,7 +286,7 @@ func ringAreaHeight(s report.Summary) int {
 	return max(ringHeight, (min(len(s.ByCategory), maxRows+1)+2)*listRow)
 }
 
-// ring draws the shares of the categories as a ring, and the list of the categories beside it.
+// ring draws the shares of the categories as a doughnut chart, and the list of the categories beside it.
 func (c *canvas) ring(s report.Summary, top int) error {
 	var ringSlices charts.DoughnutSeriesList
 	var labels []ringLabel
@@ -451,7 +452,7 @@ func (c *canvas) budgets(progress []budget.Progress, top int) {
 	}
 }
 
-// fitProgress returns the text of a progress, with a shortened name if the text is wider than maxWidth pixels.
+// fitProgress returns p.Text. If the text is wider than maxWidth pixels, it shortens the name of the category.
 func fitProgress(p budget.Progress, maxWidth int) string {
 	name := locale.IsolateBidi(p.CategoryName)
 	if name == "" || widthOf(p.Text, chartText) <= maxWidth {
@@ -461,7 +462,7 @@ func fitProgress(p budget.Progress, maxWidth int) string {
 	return strings.Replace(p.Text, name, locale.IsolateBidi(fit(p.CategoryName, chartText, room)), 1)
 }
 
-// spentRatio returns the ratio of a progress as a number, which is exact enough for drawing.
+// spentRatio returns the ratio of p as a floating-point number, which is exact enough for drawing.
 func spentRatio(p budget.Progress) float64 {
 	ratio, err := strconv.ParseFloat(p.Ratio(), 64)
 	if err != nil {
@@ -470,7 +471,7 @@ func spentRatio(p budget.Progress) float64 {
 	return ratio
 }
 
-// ratio returns the ratio of a progress in whole percent, with a mark if its state is not ok.
+// ratio returns the ratio of p in whole percent, with the mark ▲ if the state of p is not ok.
 func (c *canvas) ratio(p budget.Progress) string {
 	text := c.percent.Sprint(number.Percent(spentRatio(p), number.MaxFractionDigits(0)))
 	if p.State != budget.StateOK {

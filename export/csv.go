@@ -20,7 +20,8 @@ const flushSize = 32 << 10
 type CSVOptions struct {
 	// BOM writes a byte order mark first. Some spreadsheets recognise UTF-8 only by the mark.
 	BOM bool
-	// CategoryName returns the name of a category. An error of it ends the export. See [CategoryNames].
+	// CategoryName returns the name of a category. If it returns an error, WriteCSV stops and returns the error. See
+	// [CategoryNames].
 	CategoryName func(id uuid.UUID) (string, error)
 }
 

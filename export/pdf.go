@@ -31,7 +31,7 @@ const MaxReportExpenses = 20_000
 type ReportReader interface {
 	report.Reader
 
-	// Expenses is that of [expense.Reader].
+	// Expenses is the method of [expense.Reader].
 	Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error]
 }
 

@@ -156,7 +156,8 @@ func (l *composer) nextPage() {
 	}
 }
 
-// put adds a row to the current or the next page. It splits a row that does not fit on one page.
+// put adds a row to the current page. If the row does not fit, put splits it between pages or moves it to the next
+// page.
 func (l *composer) put(r *textRow, style *props.Cell) {
 	for r.height() > l.available() {
 		if r.lineCount() <= minLines {
@@ -416,7 +417,7 @@ func sourceNote(source expense.Source, home expense.Currency) string {
 	case expense.SourceIdentity:
 		return "identity: paid in the home currency " + home.Code() + ", so nothing is converted."
 	}
-	return string(source) + ": the source as its publisher calls it."
+	return string(source) + ": the name of a rate source."
 }
 
 // notes writes the explanations at the end of the report.

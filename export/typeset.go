@@ -23,8 +23,8 @@ const (
 	pointsPerMM = 72 / 25.4
 )
 
-// typesetter breaks texts into lines of a width, and each line into runs of one font. Its fields accumulate over all
-// texts.
+// typesetter breaks texts into lines that fit into a given width, and each line into runs of one font. Its fields
+// accumulate over all texts.
 type typesetter struct {
 	missing int  // the number of characters that no font has
 	cjk     bool // a text needs the CJK font
@@ -141,7 +141,7 @@ func breakLine(glyphs []glyph, maxAdvance int) (end, next int) {
 	return len(glyphs), len(glyphs)
 }
 
-// setLine returns a line of glyphs, as runs of one font.
+// setLine returns the line that consists of glyphs, divided into runs of one font.
 func setLine(glyphs []glyph, size float64) textLine {
 	var line textLine
 	var text strings.Builder
@@ -184,8 +184,8 @@ func (c cellText) lineHeight() float64 { return c.style.size / pointsPerMM * lea
 
 func (c cellText) height() float64 { return float64(len(c.lines)) * c.lineHeight() }
 
-// textRow is a row of cells. It is a component of the PDF library that knows its height, so rows do not overlap and
-// texts are measured only once.
+// textRow is a row of cells. It implements [core.Component] of the PDF library. It computes its height itself, so rows
+// do not overlap and texts are measured only once.
 type textRow struct {
 	cells       []cellText
 	top, bottom float64 // vertical space in millimetres

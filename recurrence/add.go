@@ -20,8 +20,8 @@ type AddResult struct {
 // may lie in the past if at most [MaxBacklog] occurrences are due. Add is idempotent: if a rule has the draft's id,
 // and every field that the draft gives equals the stored one, Add changes nothing and returns the stored rule.
 //
-// Errors: ErrInvalid with every broken rule; ErrExists if the id belongs to a rule with other content; ErrGone if it
-// belongs to a deleted rule.
+// Add returns ErrInvalid with all field errors if the draft is invalid, ErrExists if the id belongs to a rule that
+// differs from the draft, and ErrGone if the id belongs to a deleted rule.
 func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (AddResult, error) {
 	settings, err := tx.Settings(ctx)
 	if err != nil {

@@ -23,10 +23,10 @@ import (
 // occurrences that passed while it was paused are not posted. A draft without effect writes nothing, unless the last
 // posting failed: then Change clears the failure and the posting is tried again.
 //
-// Errors: ErrInvalid with every broken rule; ErrNotFound or ErrGone if the rule does not exist; ErrStale if cond does
-// not hold; a [BacklogError] if the caller must post due occurrences in other Updates first. That is so if more than
-// MaxBatch are due, or if the changed rule could have more than MaxBacklog due occurrences. If Change returns an error,
-// it has written nothing.
+// Change returns ErrInvalid with all field errors if the result is invalid, ErrNotFound or ErrGone if the rule does not
+// exist, and ErrStale if cond does not hold. It returns a [BacklogError] if the caller must first post due occurrences
+// in other Updates: if more than MaxBatch are due, or if the changed rule could have more than MaxBacklog due
+// occurrences. If Change returns an error, it has written nothing.
 func Change(
 	ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, draft Draft, cond expense.Precondition,
 ) (Rule, error) {
@@ -47,7 +47,8 @@ func Change(
 	}
 	today := settings.Today(env.Now)
 	if old.canPostDue(settings.Zone, env.Now) && changed.continuing(old, today).exceedsBacklog(today) {
-		// postDue would write, and the changed rule is refused if an occurrence of the old one cannot be posted.
+		// If postDue cannot post an occurrence of the old rule, checkBacklog below may reject the changed rule. But postDue
+		// has written by then, so return here.
 		return Rule{}, &BacklogError{RuleID: old.ID, Version: old.Version}
 	}
 	if old, err = postDue(ctx, tx, env, settings, old); err != nil {
@@ -61,8 +62,8 @@ func Change(
 	return put(ctx, tx, changed)
 }
 
-// continuing returns the rule with the progress of old, which it replaces: its cursor is at the first occurrence that
-// old has not settled.
+// continuing returns the changed rule r with the posting progress of old. The cursor of r is at its first occurrence
+// that old has neither posted nor skipped.
 func (r Rule) continuing(old Rule, today expense.Date) Rule {
 	from := old.firstChangeableDay(today)
 	if old.Paused && !r.Paused && from.Before(today) {
@@ -148,9 +149,9 @@ func (r Rule) backlog(today expense.Date, limit int) int {
 	return due
 }
 
-// firstChangeableDay returns the first day on which a change that is made today may place occurrences: the day of the
-// cursor if that is due, otherwise today, or the day after SettledThrough if today is settled. A cursor after today
-// does not matter, because the changed rule may have an occurrence before it.
+// firstChangeableDay returns the first day on which a rule that is changed today may have unposted occurrences. This is
+// the day of the cursor if that is due, else today, or the day after SettledThrough if today is settled. A cursor after
+// today does not matter, because the changed rule may have an occurrence before it.
 func (r Rule) firstChangeableDay(today expense.Date) expense.Date {
 	switch {
 	case !r.Next.IsZero() && !r.Next.After(today):
@@ -170,17 +171,18 @@ func (r Rule) changedAt(now time.Time) Rule {
 }
 
 // Split changes a rule from a day on. The old rule ends the day before, and Split returns a new rule that continues
-// from that day with the changes of the draft. The day from has the form YYYY-MM-DD.
+// from that day with the changes of the draft. from is a date as YYYY-MM-DD.
 //
-// If the draft does not change the schedule, the new rule keeps the old start, so it has the same occurrences.
-// Otherwise it starts on its first occurrence from that day on. If the draft also changes the weekdays, the day of the
-// month or the frequency, it starts on that day.
+// If the draft does not change the schedule, the new rule keeps the old start, so it has the same occurrences. If the
+// draft changes the weekdays, the day of the month or the frequency, the new rule starts on from. If the draft changes
+// the schedule in another way, the new rule starts on its first occurrence that is not before from.
 //
 // Posted expenses stay with the old rule. The new rule skips every day for which the old rule has an expense, including
 // those that a device added in advance.
 //
-// Errors: ErrInvalid with every broken rule; ErrNotFound or ErrGone if the rule does not exist; ErrStale if cond does
-// not hold; a [BacklogError] if the draft pauses the rule and more occurrences are due than one Update posts.
+// Split returns ErrInvalid with all field errors if a rule would be invalid, ErrNotFound or ErrGone if the rule does
+// not exist, and ErrStale if cond does not hold. It returns a [BacklogError] if the draft pauses the rule and more than
+// MaxBatch occurrences are due.
 func Split(
 	ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, from string, draft Draft, cond expense.Precondition,
 ) (Rule, error) {
@@ -296,9 +298,9 @@ func (r Rule) restarted(day expense.Date, draft Draft) (Rule, int) {
 	return r, 0
 }
 
-// skipDaysOf returns the rule with these days skipped: the days on and after from for which the rule other has or had
-// an expense. A device may have added the expense in advance, and the user may have deleted it. An expense lies at most
-// [expense.MaxDaysAhead] days ahead.
+// skipDaysOf returns r with additional skipped days. These are the days, from the day from on, for which another rule
+// with the id other has or had an expense. A device may have added the expense in advance, and the user may have
+// deleted it. An expense lies at most [expense.MaxDaysAhead] days ahead.
 func (r Rule) skipDaysOf(ctx context.Context, tx Tx, other uuid.UUID, from, today expense.Date) (Rule, error) {
 	var days []expense.Date
 	for day := range r.Occurrences(from, today) {
@@ -326,11 +328,13 @@ func (r Rule) skipDaysOf(ctx context.Context, tx Tx, other uuid.UUID, from, toda
 	return r, nil
 }
 
-// SkipOccurrence marks the occurrence of a day, YYYY-MM-DD, as not to be posted, and returns the rule. Skipping a
-// skipped occurrence returns nil and changes nothing. To remove an occurrence that was posted, delete its expense.
+// SkipOccurrence marks the occurrence of a day, YYYY-MM-DD, as not to be posted, and returns the rule. If the
+// occurrence is already skipped, SkipOccurrence changes nothing and returns no error. To remove an occurrence that was
+// posted, delete its expense.
 //
-// Errors: ErrInvalid if the rule has no occurrence on that day, if it was posted, or if [MaxSkipped] occurrences are
-// skipped already; ErrNotFound or ErrGone if the rule does not exist; ErrStale if cond does not hold.
+// It returns ErrInvalid if the rule has no occurrence on that day, if the occurrence was posted, or if the rule already
+// has [MaxSkipped] skipped occurrences. It returns ErrNotFound or ErrGone if the rule does not exist, and ErrStale if
+// cond does not hold.
 func SkipOccurrence(
 	ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, day string, cond expense.Precondition,
 ) (Rule, error) {
@@ -350,8 +354,8 @@ func SkipOccurrence(
 	if !rule.fallsOn(date) {
 		return invalidDate("no_occurrence", "the rule has no occurrence on %s; give the date of an occurrence", date)
 	}
-	// If the ledger moves to a time zone further west, its local date may go back by up to two days. So only earlier days
-	// are certainly over.
+	// If the ledger changes to a time zone further west, its local date may go back by up to two days. Therefore only the
+	// days before lastOpen are over in every time zone.
 	today := settings.Today(env.Now)
 	lastOpen := today.AddDays(-2)
 	known, err := tx.KnownExpenseIDs(ctx, expense.OccurrenceID(rule.ID, date))
@@ -378,7 +382,7 @@ func SkipOccurrence(
 	}
 	rule.Skipped, rule.UpdatedAt = rule.Skipped.With(date), expense.Timestamp(env.Now)
 	if date == rule.Next {
-		// A future day stays in Skipped. Settling the days before it would lose occurrences there that a change may add.
+		// Do not settle a future day; it stays in Skipped. A later change may add occurrences on the days before it.
 		if !date.After(today) {
 			rule = rule.settle(date)
 		}
@@ -397,8 +401,8 @@ func (r Rule) fallsOn(date expense.Date) bool {
 // Delete posts the due occurrences of a rule, deletes the rule and leaves a tombstone. The expenses that it posted
 // stay. While the tombstone exists, deleting the rule again returns nil and ignores cond.
 //
-// Errors: ErrNotFound if the rule never existed; ErrStale if cond does not hold; a [BacklogError] if more occurrences
-// are due than one Update posts.
+// Delete returns ErrNotFound if the id is unknown and ErrStale if cond does not hold. It returns a [BacklogError] if
+// more than MaxBatch occurrences are due.
 func Delete(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, cond expense.Precondition) error {
 	rule, settings, err := readForChange(ctx, tx, id, cond)
 	switch {

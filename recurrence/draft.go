@@ -10,14 +10,14 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A Draft is the input of [Add], [Change] and [Split]: unparsed text. A nil field takes its default in a new rule and
-// leaves the stored value of an existing one.
+// A Draft is the input of [Add], [Change] and [Split]: unparsed text. In a new rule, a nil field gets its default. In
+// an existing rule, a nil field keeps the stored value.
 type Draft struct {
 	ID         *string // a UUID; default: a new UUID of version 7. Change and Split ignore it
 	Amount     *string // a plain decimal; required in a new rule
 	Currency   *string // default: the home currency
-	CategoryID *string // empty or nil: the category with the name Category, or the default category
-	Category   *string // a name, in place of CategoryID
+	CategoryID *string // a UUID; default or empty: the category with the name Category
+	Category   *string // a name, instead of CategoryID; default or empty: the default category
 	Notes      *string
 
 	Freq      *string  // daily, weekly, monthly or yearly; a new rule requires it or RRULE
@@ -39,7 +39,7 @@ func (d Draft) reschedules() bool {
 		d.Count != nil || d.RRULE != nil
 }
 
-// apply returns r with the fields of the draft and adds every broken rule to errs. It does not move the cursor.
+// apply returns r with the fields of the draft and adds all field errors to errs. It does not move the cursor.
 func (d Draft) apply(
 	ctx context.Context, tx expense.Reader, env expense.Env, errs *expense.ValidationErrors, r Rule,
 ) (Rule, error) {

@@ -7,9 +7,10 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// Occurrences yields the dates of the rule in the range from … to, in ascending order. A zero from is the start. A zero
-// to is the end of the rule, or of the calendar. The dates depend only on the fields from Freq to Count, so posted,
-// skipped and paused occurrences are included. Occurrences does not iterate over the dates before from.
+// Occurrences yields the dates of the rule between from and to, both included, in ascending order. If from is zero, it
+// begins at the start of the rule. If to is zero, it ends at the end of the rule or of the calendar. The dates depend
+// only on the fields from Freq to Count, so posted, skipped and paused occurrences are included. Occurrences does not
+// iterate over the dates before from.
 func (r Rule) Occurrences(from, to expense.Date) iter.Seq[expense.Date] {
 	return func(yield func(expense.Date) bool) {
 		if r.Start.IsZero() {

@@ -48,7 +48,8 @@ func Post(ctx context.Context, tx Tx, env expense.Env) (PostResult, error) {
 }
 
 // PostAndRetry does what [Post] does, and retries failed rules without waiting for their delay. It does not retry a
-// rule that failed at env.Now. So a loop that calls PostAndRetry with the same env until More is false ends.
+// rule that failed at env.Now. Therefore a loop that calls PostAndRetry with the same env as long as More is true
+// terminates.
 func PostAndRetry(ctx context.Context, tx Tx, env expense.Env) (PostResult, error) {
 	return postReady(ctx, tx, env, func(r Rule) bool { return r.failedAt().Before(expense.Timestamp(env.Now)) })
 }
@@ -73,8 +74,8 @@ func (r Rule) failedAt() time.Time {
 }
 
 // MayBeDue reports whether [Post] may have something to post at now, in any time zone. It needs neither the ledger's
-// lock nor its settings, so a poster can use it to leave out ledgers that another instance has posted already. It may
-// return true if nothing is due. It never returns false if something is due.
+// lock nor its settings, so a background job can use it to skip ledgers whose occurrences another instance has already
+// posted. It may return true if nothing is due. It never returns false if something is due.
 func MayBeDue(rules []Rule, now time.Time) bool {
 	const maxOffset = 26 * time.Hour // more than the offset of any time zone from UTC
 	latest := expense.DateOf(now.Add(maxOffset), time.UTC)
@@ -284,7 +285,7 @@ func (r *run) fail(i int, err error) {
 	r.dates, r.next, r.failure = r.dates[:i], r.dates[i], err
 }
 
-// updatedRule returns the rule with the cursor, the settled days and the failure that the run leaves.
+// updatedRule returns the rule as it is after the run, with the new cursor, SettledThrough and failure.
 func (r *run) updatedRule(now time.Time) Rule {
 	rule := r.rule
 	rule.LastError, rule.RetryAt = "", time.Time{}
@@ -292,7 +293,7 @@ func (r *run) updatedRule(now time.Time) Rule {
 		rule.Failures = 0
 	} else {
 		if len(r.dates) > 0 {
-			rule.Failures = 0 // another occurrence failed than the time before
+			rule.Failures = 0 // the occurrence that failed last time was posted
 		}
 		rule.LastError = truncateText(failureText(r.failure))
 		rule.RetryAt = expense.Timestamp(now.Add(retryDelay(rule.Failures)))
@@ -305,7 +306,7 @@ func (r *run) updatedRule(now time.Time) Rule {
 	return rule
 }
 
-// retryDelay returns the delay after a failure that follows a number of consecutive failures.
+// retryDelay returns the delay after a failure. failures is the number of consecutive failures before it.
 func retryDelay(failures int) time.Duration {
 	return min(minRetryDelay<<min(max(failures, 0), 16), maxRetryDelay)
 }

@@ -83,7 +83,7 @@ func (r Rule) mayLackDay() bool {
 //   - WKST=MO; other values only if they have no effect
 //   - RSCALE=GREGORIAN with SKIP=BACKWARD or SKIP=OMIT, the default, of RFC 7529
 //
-// The error is ErrInvalid with every broken rule.
+// The error is ErrInvalid with all field errors.
 func ParseRRULE(text string, start expense.Date) (Rule, error) {
 	var errs expense.ValidationErrors
 	r := Rule{Start: start, Interval: 1}

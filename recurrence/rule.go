@@ -2,9 +2,9 @@
 //
 // # Rules and occurrences
 //
-// A [Rule] has an amount and a schedule. Each date is an occurrence. The occurrences follow from the schedule alone
-// ([Rule.Occurrences]): each date is computed from the start, not from the date before. So a rule that starts on 31
-// January returns to the 31st after a short month:
+// A [Rule] has an amount and a schedule. Each date of the schedule is an occurrence. The occurrences depend only on the
+// schedule; see [Rule.Occurrences]. Each date is computed from the start, not from the date before. So a rule that
+// starts on 31 January returns to the 31st after a short month:
 //
 //	rent := recurrence.Rule{Freq: recurrence.Monthly, Interval: 1, Start: expense.MustDate("2025-01-31")}
 //	for date := range rent.Occurrences(expense.MustDate("2025-01-01"), expense.MustDate("2025-12-31")) {
@@ -54,13 +54,13 @@ type Rule struct {
 	Weekdays  Weekdays     // weekly: on these days; zero: on the weekday of Start
 	MonthDay  int          // monthly: 1 to 31, or LastDay; 0: the day of Start
 	OnMissing OnMissing    // monthly and yearly: what happens in a month without the day
-	Start     expense.Date // the date from which the rule counts; the first occurrence may be later
+	Start     expense.Date // the first date of the schedule; the first occurrence may be later
 	Until     expense.Date // the last possible date; zero: no end
-	Count     int          // the number of occurrences from Start on; 0: no limit; excludes Until
+	Count     int          // the number of occurrences from Start on; 0: no limit; not together with Until
 
 	Paused         bool
 	Next           expense.Date // the cursor: the first occurrence neither posted nor skipped; zero: none is left
-	Skipped        DateSet      // days after SettledThrough that are not posted; not all need to be occurrences
+	Skipped        DateSet      // days after SettledThrough that Post skips; a day may have no occurrence
 	SettledThrough expense.Date // no day up to this one is posted again; it never decreases
 
 	LastError string    // why Next could not be posted, as text for the user; empty: no failure
@@ -101,23 +101,23 @@ const (
 
 // The limits of a rule.
 const (
-	// MaxInterval is the maximum interval.
+	// MaxInterval is the maximum of [Rule.Interval].
 	MaxInterval = 1000
-	// MaxCount is the maximum count of a rule.
+	// MaxCount is the maximum of [Rule.Count].
 	MaxCount = 100_000
 	// MaxRules is the maximum number of rules in a ledger.
 	MaxRules = 1000
 	// MaxSkipped is the maximum number of skipped occurrences that a rule stores.
 	MaxSkipped = 400
-	// MaxLastErrorBytes is the maximum length of LastError. Longer texts are truncated.
+	// MaxLastErrorBytes is the maximum length of [Rule.LastError] in bytes. Longer texts are truncated.
 	MaxLastErrorBytes = 500
 )
 
 // earliestStart is the earliest date that an expense may have.
 var earliestStart = expense.MustDate("1900-01-01")
 
-// Validate returns every rule that r breaks as ErrInvalid. It does not check the notes, and not whether the category
-// exists.
+// Validate checks a stored rule, for example one that a backup contains. It checks neither the notes nor whether the
+// category exists. The error is ErrInvalid with all field errors.
 func (r Rule) Validate() error {
 	var errs expense.ValidationErrors
 	if r.Amount.IsZero() {
@@ -224,7 +224,7 @@ func (r Rule) guardedFields() Rule {
 
 // Reader reads the rules of one ledger.
 type Reader interface {
-	// Rule returns the rule with this id; ErrNotFound if it never existed, ErrGone if it was deleted.
+	// Rule returns the rule with this id. It returns ErrNotFound if the id is unknown and ErrGone if the rule was deleted.
 	Rule(ctx context.Context, id uuid.UUID) (Rule, error)
 
 	// Rules returns all rules, ordered by the bytes of their ids.

@@ -3,7 +3,7 @@
 // # Summaries
 //
 // A [Summary] covers the expenses whose dates lie in a range of days. It has the sum in the home currency, the sums by
-// category and by currency paid, and the sums of two other periods to compare with. [Monthly], [Yearly] and [Range]
+// category and by original currency, and the sums of two other periods to compare with. [Monthly], [Yearly] and [Range]
 // return summaries of a month, a year and any range of days. [Trend] returns the sums of consecutive days, weeks or
 // months.
 //
@@ -52,8 +52,8 @@ type Summary struct {
 	Dates        expense.Range
 	Sum          expense.Sum
 	AfterToday   expense.Sum        // the part of Sum that is dated after today
-	DailyAverage expense.Money      // per day up to today; of all days if the period is over; 0 if it is in the future
-	ByCategory   []CategorySpending // those with an expense; largest sum first, then by name
+	DailyAverage expense.Money      // spending per elapsed day, up to today; per day in a past period; 0 in a future one
+	ByCategory   []CategorySpending // categories with an expense; largest sum first, then by name
 	ByCurrency   []CurrencySpending // one for each currency paid in; largest sum first, then by code
 	Previous     Comparison         // the period directly before
 	YearAgo      Comparison         // the same period one year earlier
@@ -72,7 +72,7 @@ type CategorySpending struct {
 	Name  string
 	Sum   expense.Sum
 	Share Share         // of the total of the categories with a positive sum; none for other categories
-	Limit expense.Money // of its budget, over all months; the zero Money without a budget or whole months
+	Limit expense.Money // sum of its budget limits; zero Money if it has none or the period is not whole months
 }
 
 // A CurrencySpending is what was paid in one currency.
@@ -81,7 +81,7 @@ type CurrencySpending struct {
 	Sum  expense.Sum
 }
 
-// The parts of the totals of a summary. The query may leave out the last two.
+// The indexes of the periods of a summary. The query may omit the ranges of the last two.
 const (
 	thisPeriod = iota
 	previousPeriod
@@ -95,7 +95,7 @@ func Monthly(ctx context.Context, r Reader, now time.Time, month expense.Month) 
 	if !month.IsZero() && month.Before(firstMonth) {
 		return MonthlyReport{}, &expense.InvalidError{
 			Field: "month", Code: "out_of_range",
-			Detail: fmt.Sprintf("month %s is before %s, the first month of reports", month, firstMonth),
+			Detail: fmt.Sprintf("month %s is before %s, the first month of reports; give a later month", month, firstMonth),
 		}
 	}
 	snapshot, err := r.BudgetSnapshot(ctx)
@@ -110,10 +110,11 @@ func Monthly(ctx context.Context, r Reader, now time.Time, month expense.Month) 
 	return MonthlyReport{Month: month, Summary: summary, HasUpcomingOccurrences: snapshot.HasUpcomingOccurrences}, err
 }
 
-// Title returns the month as the locale writes it.
+// Title returns the month in the locale's format.
 func (m MonthlyReport) Title(format locale.Formatter) string { return format.Month(m.Month) }
 
-// readSummary reads the totals of the periods in one query, with the given granularity, and returns their summary too.
+// readSummary reads the totals of the periods in one query with the granularity by. It returns the summary and the
+// totals.
 //
 // The query has a range for each period, but only one if two periods are the same. A fourth range holds the days after
 // today. The spending up to today is the difference of the period and these days, so it needs no range of its own.
@@ -151,7 +152,8 @@ func readSummary(
 	return summary, totals, err
 }
 
-// summarise computes a summary from the totals of each part. It returns an error if they contradict the snapshot.
+// summarise computes a summary from the totals of each part. It returns an error if a total has a category that the
+// snapshot does not have, or if the totals cannot be summed.
 func summarise(
 	snapshot budget.Snapshot, today expense.Date, p periods, parts [afterTodayPeriod + 1][]expense.Total,
 ) (Summary, error) {

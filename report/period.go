@@ -24,7 +24,7 @@ var firstMonth = expense.MustMonth("1900-01")
 type Comparison struct {
 	Dates  expense.Range
 	Sum    expense.Sum
-	Change expense.Money // Sum.Home of the report − Sum.Home of this period; without pending expenses
+	Change expense.Money // Sum.Home of the report − Sum.Home of the other period; without pending expenses
 }
 
 // periods are the period of a report and the two periods to compare it with.
@@ -103,10 +103,10 @@ func checkRange(dates expense.Range, from, to string) error {
 type YearlyReport struct {
 	Year int // the calendar year in which it begins
 	Summary
-	ByMonth []MonthSum // twelve
+	ByMonth []MonthSum // the twelve months, in order
 }
 
-// Title returns the year as the locale writes it, or its first and last month if it does not begin in January.
+// Title returns the year in the locale's format, or its first and last month if it does not begin in January.
 func (y YearlyReport) Title(format locale.Formatter) string {
 	first, last := y.Dates.From.Month(), y.Dates.To.Month()
 	if first.Year() == last.Year() {
@@ -189,7 +189,7 @@ type RangeReport struct {
 	Summary
 }
 
-// Title returns the first and the last day as the locale writes them.
+// Title returns the first and the last day in the locale's format.
 func (r RangeReport) Title(format locale.Formatter) string { return daysTitle(format, r.Dates) }
 
 func daysTitle(format locale.Formatter, dates expense.Range) string {

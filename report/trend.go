@@ -21,7 +21,8 @@ type TrendReport struct {
 	Points      []TrendPoint
 }
 
-// Title returns the category's name, if there is one, and the first and the last day as the locale writes them.
+// Title returns the category's name, if the report has one category, and the first and the last day in the locale's
+// format.
 func (t TrendReport) Title(format locale.Formatter) string {
 	if t.Category == nil {
 		return daysTitle(format, t.Dates)
@@ -42,8 +43,8 @@ type TrendQuery struct {
 	Category    uuid.UUID           // uuid.Nil: all
 }
 
-// Trend returns the report that query selects. The error is ErrInvalid, with every broken rule, for a range that
-// [Range] does not accept, another granularity, or a category that the ledger does not have.
+// Trend returns the report that query selects. The error is ErrInvalid with all field errors if [Range] does not accept
+// the range, if the granularity is not one of those that TrendQuery lists, or if the ledger does not have the category.
 func Trend(ctx context.Context, r Reader, query TrendQuery) (TrendReport, error) {
 	snapshot, err := r.BudgetSnapshot(ctx)
 	if err != nil {
@@ -126,8 +127,8 @@ func periodsIn(by expense.Granularity, dates expense.Range) int {
 	}
 }
 
-// nextPeriod returns the first day of the day, week or month after the one with d, or the zero Date beyond the
-// calendar.
+// nextPeriod returns the first day of the next day, week or month after d. It returns the zero Date if that is after
+// the end of the calendar.
 func nextPeriod(by expense.Granularity, d expense.Date) expense.Date {
 	switch by {
 	case expense.ByWeek:

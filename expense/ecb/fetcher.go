@@ -35,7 +35,8 @@ const (
 	// at the same time.
 	maxFetchDelay = 30 * time.Minute
 
-	// maxGapDays is the maximum number of days between two days with rates. Easter and Christmas need 5.
+	// maxGapDays is the maximum number of days between two days with rates. The longest regular gaps, at Easter and
+	// Christmas, are 5 days.
 	maxGapDays = 7
 	// batchDays is the number of days that one call writes to the store: about 1,000 rates.
 	batchDays = 30
@@ -45,8 +46,8 @@ const (
 
 // A Store stores rates for all instances. Every store.Store of this module is a Store.
 type Store interface {
-	// PutQuotes stores quotes, all or none. It never overwrites a stored rate: it returns the quotes that differ from the
-	// stored rate of their currency and day, as conflicts.
+	// PutQuotes stores quotes, all or none. It never overwrites a stored rate. If a quote differs from the stored rate of
+	// the same currency and day, PutQuotes returns the quote as a conflict.
 	PutQuotes(ctx context.Context, quotes ...expense.Quote) (conflicts []expense.Quote, err error)
 
 	// Quotes yields the stored rates of source on and after the day from, ordered by date and currency code.
@@ -120,10 +121,10 @@ func NewFetcher(table *Table, store Store, config Config) (*Fetcher, error) {
 	}, nil
 }
 
-// Run fetches until ctx is done. It fetches at once if the table lacks the rates of the last working day, then shortly
-// after each publication, and at the latest when Config.Interval has passed since the last fetch. It retries a failed
-// fetch with exponential backoff, from 1 minute to 1 hour or Config.Interval. Run returns after ctx is done and the
-// current fetch ended.
+// Run fetches until ctx is done. It fetches at once if the table lacks the rates of the last working day. Then it
+// fetches shortly after each publication, and at the latest when Config.Interval has passed since the last fetch. It
+// retries a failed fetch with exponential backoff. The delay is about 1 minute at first and at most 1 hour or
+// Config.Interval, whichever is shorter. Run returns after ctx is done and the current fetch has ended.
 func (f *Fetcher) Run(ctx context.Context) {
 	failures := 0
 	wait := time.Duration(0)
@@ -235,8 +236,9 @@ func (f *Fetcher) completeUntil() expense.Date {
 	return f.table.LatestDate()
 }
 
-// workingDays returns the number of days from Monday to Friday after the day after, up to until. It counts bank
-// holidays too: they may lead to a larger file than necessary, never to a smaller one.
+// workingDays returns the number of days from Monday to Friday that are later than after and not later than until. It
+// counts bank holidays too. Therefore the Fetcher may choose a larger file than necessary, but never one that is too
+// small.
 func workingDays(after, until expense.Date) int {
 	if after.IsZero() {
 		after = expense.MustDate("1999-01-03") // the day before the first rate

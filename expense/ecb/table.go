@@ -27,8 +27,8 @@ type AddResult struct {
 // one without a date, a currency or a value.
 func (t *Table) Add(quotes ...expense.Quote) AddResult { return t.put(quotes, false) }
 
-// Load adds all rates of the store. Unlike Add, it overwrites rates that differ: the rates of the store apply to all
-// instances, whatever history each of them embeds.
+// Load adds all rates of the store. Unlike Add, it overwrites rates that differ, so that all instances use the same
+// rates even if they embed different histories. If the store returns an error, Load returns it and adds nothing.
 func (t *Table) Load(ctx context.Context, store Store) error {
 	return t.load(ctx, store, expense.Date{})
 }
@@ -45,8 +45,8 @@ func (t *Table) load(ctx context.Context, store Store, from expense.Date) error 
 	return nil
 }
 
-// Rate returns the rate in units of to per unit of from, on the latest day on or before the day on that has rates of
-// both currencies. A rate between two currencies other than the euro is computed through the euro and rounded once.
+// Rate returns the rate in units of to per unit of from. It uses the latest day that has rates of both currencies and
+// is not after on. A rate between two currencies other than the euro is computed through the euro and rounded once.
 // Rate returns a rate of any age; [expense.LookupRate] rejects old rates. It returns false if there is no such day, or
 // if from equals to.
 func (t *Table) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
@@ -174,7 +174,7 @@ type series struct {
 	rates []expense.Factor
 }
 
-// find returns the index of the latest day on or before the day on, or -1 if there is none.
+// find returns the index of the latest day that is not after on, or -1 if there is none.
 func (s series) find(on expense.Date) int {
 	low, high := 0, len(s.days)
 	for low < high {
@@ -237,7 +237,7 @@ func (s series) insert(quotes []expense.Quote) series {
 	return s
 }
 
-// replace returns s with the rates of quotes. s has their days.
+// replace returns s with the rates of quotes in place of its own. s must have a rate on each of their days.
 func (s series) replace(quotes []expense.Quote) series {
 	s.rates = slices.Clone(s.rates)
 	for _, q := range quotes {

@@ -19,7 +19,7 @@ type localeData struct {
 	values          map[string]string // the locale's data, see localesGzip
 	zero            rune              // the digit zero in dates; the digits 1 to 9 follow it
 	money           *moneyStyle
-	moneyByCurrency map[string]*moneyStyle // the currencies with a pattern or signs of their own, by code
+	moneyByCurrency map[string]*moneyStyle // by currency code, for currencies with their own pattern or signs
 }
 
 func newLocaleData(tag language.Tag) *localeData {

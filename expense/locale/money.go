@@ -69,8 +69,8 @@ const (
 type moneyStyle struct {
 	positive, negative affixes
 	decimal, group     string // the decimal sign and the group separator
-	primary, secondary int    // the digits of the group before the decimal sign, and of each further group; 0: no grouping
-	minGroupingDigits  int    // the digits that must precede the first group separator
+	primary, secondary int    // number of digits of the last group, and of each group before it; 0: no grouping
+	minGroupingDigits  int    // the minimum number of digits before the first group separator
 	zero               rune   // the digit zero; the digits 1 to 9 follow it
 }
 
@@ -129,8 +129,8 @@ func (s *moneyStyle) append(b []byte, m expense.Money, symbol string, short bool
 	return b
 }
 
-// needsSpace reports whether CLDR separates r, the symbol's character next to a digit, from the digit: "CHF 5", but
-// "$5".
+// needsSpace reports whether CLDR puts a space between a currency symbol and a digit: "CHF 5", but "$5". r is the
+// character of the symbol that is next to the digit.
 func needsSpace(r rune) bool { return !unicode.In(r, unicode.S, unicode.Z) }
 
 // parsePattern parses a pattern such as "¤#,##,##0.00;¤-#,##0.00". It uses only the affixes of the negative part, which

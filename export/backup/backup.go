@@ -40,7 +40,7 @@ type Reader interface {
 	budget.Reader
 	recurrence.Reader
 
-	// Expenses is that of [expense.Reader].
+	// Expenses is the method of [expense.Reader].
 	Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error]
 }
 

@@ -56,7 +56,7 @@ func lineError(line int, err error) error {
 	return &expense.InvalidError{Field: "file", Code: code, Detail: fmt.Sprintf("line %d: %s", line, detail)}
 }
 
-// read reads and checks a whole backup. It calls each, unless it is nil, with every expense, and stores everything else
+// read reads and checks a whole backup. If each is not nil, read calls it with every expense. It stores everything else
 // in f.
 func (f *file) read(ctx context.Context, r io.Reader, each func(expense.Expense) error) error {
 	*f = file{
@@ -133,7 +133,7 @@ func (f *file) line(number int, text []byte) (e expense.Expense, err error) {
 		}
 		return f.addExpense(line)
 	}
-	return e, fmt.Errorf("%.20q is not a type of line in a backup", lineType)
+	return e, fmt.Errorf("the line type %.20q is unknown; check that the file is a backup", lineType)
 }
 
 // typeOf returns the type of a line if it is the first member, else "".
@@ -167,8 +167,9 @@ func decodeLine[L any](text []byte, add func(L) error) error {
 	return add(line)
 }
 
-// decodeStrictly decodes one JSON object. It returns an error for an unknown, a missing and a repeated member, and for
-// a value that Write would write in another way, because such a value would be lost or changed.
+// decodeStrictly decodes one JSON object. It returns an error for an unknown, a missing or a repeated member. It also
+// returns an error for a value that [Write] would write in another form, because restoring such a value would lose or
+// change data.
 func decodeStrictly(text []byte, line any) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
@@ -198,7 +199,7 @@ func decodeStrictly(text []byte, line any) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if !reflect.DeepEqual(got[name], want[name]) {
-			return fmt.Errorf("the member %q is missing, or not written as in a backup", name)
+			return fmt.Errorf("the member %q is missing or does not have the form that a backup has", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(got)) {
@@ -229,7 +230,7 @@ func (e *rowErrors) add(field string, err error) {
 	}
 }
 
-// addParsed adds the error of Parse or, if there is none, that of Validate, which needs a row that was read completely.
+// addParsed adds the error of Parse. If there is none, it calls validate and adds its error.
 func (e *rowErrors) addParsed(err error, validate func() error) {
 	if e.add("", err); err == nil {
 		e.add("", validate())

@@ -26,7 +26,7 @@ type RestoreOptions struct {
 // Restore writes the backup in r into the ledger of owner and returns what the backup holds. The ledger must exist and
 // must have no expenses, budgets, alerts or rules. Its settings and categories are replaced.
 //
-// Restore reads and checks the whole backup before it writes. Then it reads r again from where it began and writes all
+// Restore reads and checks the whole backup before it writes. Then it reads r again from the same offset and writes all
 // rows in one [store.Store.Update], so a failed Restore changes nothing. The Update locks the ledger, and on SQLite the
 // database, until the last row is written.
 //
@@ -34,8 +34,8 @@ type RestoreOptions struct {
 // Otherwise the server rejects the changes that they have not sent yet. Ids, times and exchange rates are those of the
 // backup. Versions are not: they continue from the version of the ledger.
 //
-// The error is ErrInvalid and names the line if the backup is cut off, changed or otherwise not valid, and if the
-// ledger is not empty.
+// Restore returns an ErrInvalid that names the line if the backup is cut off, changed or otherwise invalid. It also
+// returns ErrInvalid if the ledger is not empty, and ErrNotFound if owner has no ledger.
 func Restore(
 	ctx context.Context, st store.Store, owner expense.OwnerID, env expense.Env, r io.ReadSeeker, opts RestoreOptions,
 ) (Counts, error) {
@@ -133,10 +133,10 @@ func (w *restorer) checkEmpty() error {
 
 // putCategories replaces the categories and settings of the ledger and writes the budgets.
 //
-// The names of categories must be unique after each call. A budget whose category was merged into another one needs
-// that category for a moment, under its old name, which another category of the backup may have now. So putCategories
-// first names all categories by their ids, then writes the budgets and repeats the merges, and then gives the
-// categories their names.
+// The names of categories must be unique after each call. To write a budget whose category was merged, putCategories
+// needs that category temporarily, with its old name. Another category of the backup may have the same name. So
+// putCategories first names all categories by their ids, then writes the budgets and repeats the merges, and then gives
+// the categories their names.
 func (w *restorer) putCategories() error {
 	old, err := w.tx.Categories(w.ctx)
 	if err != nil {
@@ -199,8 +199,8 @@ func (w *restorer) putCategories() error {
 }
 
 // putBudgets writes the budgets. If the category of a budget was merged into another one, putBudgets repeats the merge,
-// which leaves a tombstone of the category. It returns the categories that are merged away. version returns the version
-// of a category in the ledger, or 0 if the ledger does not have it.
+// which leaves a tombstone of the category. It returns the ids of the merged categories. version returns the version of
+// a category in the ledger, or 0 if the ledger does not have it.
 func (w *restorer) putBudgets(version func(uuid.UUID) expense.Version) (merged map[uuid.UUID]bool, err error) {
 	merged = map[uuid.UUID]bool{}
 	var others []budget.Budget

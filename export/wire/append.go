@@ -12,8 +12,8 @@ import (
 )
 
 // AppendLine appends w to b as a line of NDJSON. With a lineType it is a line of a backup: its first member is the
-// type, and it has no version. AppendLine writes what encoding/json writes without HTML escaping, in a third of the
-// time.
+// type, and it has no version. AppendLine writes the same bytes as encoding/json without HTML escaping, but is about
+// three times as fast.
 func (w Expense) AppendLine(b []byte, lineType string) []byte {
 	l := line{append(b, '{')}
 	if lineType != "" {

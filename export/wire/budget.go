@@ -14,14 +14,14 @@ import (
 type Budget struct {
 	ID          uuid.UUID       `json:"id"`
 	CategoryID  *uuid.UUID      `json:"category_id"` // null: the whole ledger
-	Label       *string         `json:"label"`       // the name of a category that was merged into MergedInto; else null
+	Label       *string         `json:"label"`       // the former name of the category, if it was merged; else null
 	MergedInto  *uuid.UUID      `json:"merged_into"`
 	Currency    string          `json:"currency"`
 	Entries     []BudgetEntry   `json:"entries"`      // at least one, in the order of their months
 	UntilMonth  *string         `json:"until_month"`  // the last month; null: no end
 	Rollover    string          `json:"rollover"`     // none, surplus, deficit or both
 	RolloverCap *string         `json:"rollover_cap"` // the most that rolls over; null: no cap
-	AlertAt     []string        `json:"alert_at"`     // thresholds, as fractions of the limit, such as "0.80"
+	AlertAt     []string        `json:"alert_at"`     // thresholds, as fractions of limit + carried, such as "0.80"
 	Version     expense.Version `json:"version"`
 	CreatedAt   time.Time       `json:"created_at"`
 	UpdatedAt   time.Time       `json:"updated_at"`

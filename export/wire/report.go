@@ -49,7 +49,7 @@ type CategoryShare struct {
 	CategoryID uuid.UUID `json:"category_id"`
 	Name       string    `json:"name"`
 	Amount     string    `json:"amount"`
-	Share      *string   `json:"share"` // of the total, such as "0.1234"; null if the amount is not positive
+	Share      *string   `json:"share"` // in percent, such as "12.34"; null if the amount is not positive
 	Sum
 	Budget *string `json:"budget,omitzero"` // the limit of the category's budget in the period; absent: none
 }
@@ -73,7 +73,7 @@ type Comparison struct {
 	Sum
 }
 
-// NewSummary returns the JSON form of a report on any days. title is the title of the period, top are its largest
+// NewSummary returns the JSON form of a report on any period. title is the title of the period, and top are its largest
 // expenses.
 func NewSummary(s report.Summary, title string, top []expense.Expense) Summary {
 	w := Summary{
@@ -151,7 +151,7 @@ func NewOccurrences(planned []recurrence.PlannedOccurrence) []Occurrence {
 
 // Yearly is the JSON form of a yearly report.
 type Yearly struct {
-	Year int `json:"year"` // in which the year of the report begins
+	Year int `json:"year"` // the calendar year in which the report begins
 	Summary
 	ByMonth []MonthSum `json:"by_month"` // twelve months
 }

@@ -20,7 +20,7 @@ type Rule struct {
 	CategoryID uuid.UUID       `json:"category_id"`
 	Notes      string          `json:"notes"`
 	Freq       string          `json:"freq"`       // daily, weekly, monthly or yearly
-	Interval   int             `json:"interval"`   // every so many days, weeks, months or years
+	Interval   int             `json:"interval"`   // in units of freq: 2 with weekly is every second week
 	Weekdays   []string        `json:"weekdays"`   // mon to sun; empty: the weekday of StartDate
 	MonthDay   *MonthDay       `json:"month_day"`  // null: the day of StartDate
 	OnMissing  string          `json:"on_missing"` // in a month without the day: clamp to its last day, or skip it
@@ -119,8 +119,8 @@ func (d MonthDay) MarshalJSON() ([]byte, error) {
 	return json.Marshal(string(d))
 }
 
-// UnmarshalJSON reads a number or a string. A string other than "last" keeps its quotes, so that the domain refuses
-// "15" and accepts 15.
+// UnmarshalJSON reads a number or a string. It keeps the quotes of a string other than "last", so that validation
+// rejects "15" and accepts 15.
 func (d *MonthDay) UnmarshalJSON(text []byte) error {
 	var number json.Number
 	if text[0] != '"' && json.Unmarshal(text, &number) == nil {

@@ -46,8 +46,8 @@ type SettingsPatch struct {
 	Locale            Optional[string] `json:"locale,omitzero" patch:"nonempty"`
 	FiscalYearStart   Optional[int]    `json:"fiscal_year_start,omitzero"`
 	DefaultCategoryID Optional[string] `json:"default_category_id,omitzero" patch:"nonempty"`
-	// LimitRate converts the limits of the budgets into a new HomeCurrency: it is how many new units one old unit is
-	// worth. It is needed only if the rate table has no such rate.
+	// LimitRate is the rate for converting the limits of the budgets into a new HomeCurrency: units of the new currency
+	// per unit of the old one. It is required only if the rate table has no such rate.
 	LimitRate Optional[string] `json:"limit_rate,omitzero" patch:"nonempty"`
 }
 

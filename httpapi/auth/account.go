@@ -143,8 +143,9 @@ func (s *Service) ChangeEmail(ctx context.Context, identity Identity, change Ema
 	return userOf(account), nil
 }
 
-// EraseAccount erases the identity's account with its ledger, tokens and sessions. It returns ErrInvalid if the
-// password is wrong. If a crash interrupts it, [Service.Run] completes the erasure.
+// EraseAccount erases the identity's account with its ledger, tokens and sessions. from is the client's address, as in
+// [Login]. EraseAccount returns ErrInvalid if the password is wrong. If a crash interrupts it, [Service.Run] completes
+// the erasure.
 func (s *Service) EraseAccount(ctx context.Context, identity Identity, password string, from netip.Addr) error {
 	account, err := s.confirmPassword(ctx, identity, "password", password, from)
 	if err != nil {

@@ -11,10 +11,10 @@
 // # Local accounts
 //
 // [Users] creates and erases accounts. An account has an e-mail address (at most 254 bytes, RFC 5321), a password and
-// one ledger. Passwords follow the recommendations of NIST SP 800-63B: 12 to 256 characters, normalised with NFKC, no
-// rules on kinds of characters, and a list of common passwords that are refused. They are stored as argon2id hashes
-// with the minimum parameters of OWASP's Password Storage Cheat Sheet; a sign-in replaces a hash with weaker
-// parameters.
+// one ledger. Passwords follow the recommendations of NIST SP 800-63B: they have 12 to 256 characters after NFKC
+// normalisation, need no particular kinds of characters, and must not be in a list of common passwords. They are stored
+// as argon2id hashes with the minimum parameters of OWASP's Password Storage Cheat Sheet; if a hash has weaker
+// parameters, the next sign-in replaces it.
 //
 // # Sessions and refresh tokens
 //
@@ -48,8 +48,8 @@
 // # Personal access tokens
 //
 // A personal access token gives a script access to a ledger without a session. It starts with "swp_", so that secret
-// scanners recognise it, has a subset of [LedgerScopes], and expires after at most 366 days. The store keeps only a
-// SHA-256 hash of its secret.
+// scanners recognise it. Its permissions are a subset of [LedgerScopes]. It expires after at most 366 days. The store
+// contains only a SHA-256 hash of its secret.
 //
 // # OpenID Connect providers
 //
@@ -60,9 +60,9 @@
 //
 // # Throttling
 //
-// Failed sign-ins are counted by e-mail address and by network address. After 5 failures each further one blocks
-// sign-ins under that address: for 1 second first, then twice as long each time, up to 15 minutes. An hour without a
-// failure resets the count. A blocked sign-in, a wrong password and an unknown e-mail address have the same response
-// and take the same time, so that a response does not reveal whether an account exists (OWASP Authentication Cheat
-// Sheet).
+// Failed sign-ins are counted by e-mail address and by network address. After 5 failures, each further failure blocks
+// sign-ins with that e-mail address or from that network address. The first block lasts 1 second, and each further
+// block twice as long as the one before, up to 15 minutes. An hour without a failure resets the count. A blocked
+// sign-in, a wrong password and an unknown e-mail address have the same response and take the same time, so that a
+// response does not reveal whether an account exists (OWASP Authentication Cheat Sheet).
 package auth

@@ -32,7 +32,7 @@ const (
 	// retiredKeyRetention is how long a retired key stays published. It exceeds the sum of AccessTokenLifetime, clockSkew
 	// and the time until every instance has noticed the retirement.
 	retiredKeyRetention = 20 * time.Minute
-	// minReloadInterval is the shortest time between two reads of the keys that are caused by unknown key ids or errors.
+	// minReloadInterval is the shortest time between two reads of the keys after an unknown key id or a failed read.
 	minReloadInterval = time.Second
 	reloadTimeout     = 5 * time.Second
 )
@@ -170,7 +170,8 @@ func (k *keyring) ensureActiveKey(ctx context.Context, keys []accounts.SigningKe
 	return nil
 }
 
-// ignoreLostRace returns nil for the errors of a write that another instance has made first.
+// ignoreLostRace returns nil if err means that another instance has made the same write first: ErrExists, ErrStale or
+// ErrNotFound. It returns any other error unchanged.
 func ignoreLostRace(err error) error {
 	if errors.Is(err, expense.ErrExists) || errors.Is(err, expense.ErrStale) || errors.Is(err, expense.ErrNotFound) {
 		return nil
@@ -208,8 +209,8 @@ func (k *keyring) install(keys []accounts.SigningKey, signing *accounts.SigningK
 	return nil
 }
 
-// current returns the keys read within keyCacheTTL. While the store does not respond, it returns the keys of the last
-// successful read.
+// current returns the keys of the last successful read. If they are older than keyCacheTTL, it reads them again first.
+// While the store does not respond, it returns the old keys.
 func (k *keyring) current(ctx context.Context) *keySnapshot {
 	if state := k.state.Load(); k.now().Sub(state.loadedAt) < keyCacheTTL {
 		return state
@@ -299,7 +300,8 @@ func (k *keyring) rotate(ctx context.Context) error {
 	for _, key := range keys {
 		_, unsealErr := unseal(k.kek, key.ID, key.EncryptedPrivate)
 		own := unsealErr == nil
-		// No instance rotates a key whose KEK is lost, so the others retire it after two intervals.
+		// If the KEK of a key is lost, no instance rotates the key. Therefore the instances with another KEK retire it after
+		// two intervals.
 		abandoned := !own && k.rotationInterval > 0 && since(key) > 2*k.rotationInterval
 		switch key.Stage {
 		case accounts.KeyPending:

@@ -35,7 +35,8 @@ const (
 	// verifiedTokenTTL is how long a verified token is accepted without verifying it again.
 	verifiedTokenTTL = 5 * time.Minute
 
-	// keyRefreshWait is how long the request that starts a refresh of old keys waits for it before it uses the old keys.
+	// keyRefreshWait is how long a request that starts a refresh of old keys waits for the new keys. After that, it uses
+	// the old keys.
 	keyRefreshWait = 2 * time.Second
 
 	providerTimeout     = 10 * time.Second
@@ -108,7 +109,7 @@ func NewOIDCAuthenticator(config OIDCConfig) (*OIDCAuthenticator, error) {
 	}, nil
 }
 
-// isSecureURL reports whether responses from the URL cannot be changed on their way: it uses https, or http to a
+// isSecureURL reports whether responses from the URL cannot be changed in transit: the URL uses https, or http to a
 // loopback address.
 func isSecureURL(text string) bool {
 	address, err := url.Parse(text)
@@ -296,9 +297,9 @@ func (k *providerKeys) verify(signed *jose.JSONWebSignature) (payload []byte, st
 	return nil, stale
 }
 
-// refresh starts a fetch of the keys unless an attempt was made within the minimum interval, and waits for its end, but
-// no longer than wait. If another request has started a fetch, refresh waits only if join is set. A fetch continues
-// even if every waiting request is cancelled.
+// refresh starts a fetch of the keys, unless the last attempt was made less than the minimum interval ago. It waits
+// until the fetch ends, but at most for the duration wait. If another request has started a fetch, refresh waits for it
+// only if join is true. A fetch continues even if every waiting request is cancelled.
 func (k *providerKeys) refresh(ctx context.Context, wait time.Duration, join bool) {
 	k.mu.Lock()
 	fetching := k.fetching

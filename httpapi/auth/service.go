@@ -105,8 +105,8 @@ func New(ctx context.Context, users *Users, config Config) (*Service, error) {
 	}, nil
 }
 
-// maintenanceInterval is the longest pause between two rounds of Run. It is shorter than keyCacheTTL, so that Run
-// reloads the keys before they expire.
+// maintenanceInterval is the longest time between two maintenance steps of Run. It is shorter than keyCacheTTL, so that
+// Run reloads the keys before they expire.
 const maintenanceInterval = keyCacheTTL / 2
 
 // Run performs background maintenance until ctx ends: it rotates the signing keys, loads keys that other instances have
@@ -135,7 +135,7 @@ func (s *Service) Run(ctx context.Context) {
 func (s *Service) JWKS(ctx context.Context) []byte { return s.tokens.ring.current(ctx).jwks }
 
 // Ready returns ErrUnavailable if the instance cannot verify access tokens, or cannot sign them although it has a KEK.
-// It recovers within a second after the store does.
+// When the store works again, Ready returns nil within a second.
 func (s *Service) Ready(ctx context.Context) error {
 	state := s.tokens.ring.current(ctx)
 	switch {

@@ -13,8 +13,8 @@ type Category struct {
 	Unsent bool `json:"$unsent"` // the server has not acknowledged all local changes yet
 }
 
-// CategoryDraft is a new category, or one that replaces the category with its ID. If another category of the ledger has
-// the same name, the server keeps one category.
+// CategoryDraft is a new category, or one that replaces the category with its ID. If another category of the ledger
+// already has the name, the server returns that category and creates no new one.
 type CategoryDraft struct {
 	ID       uuid.UUID `json:"-"`
 	Name     string    `json:"name"`

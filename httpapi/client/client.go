@@ -313,8 +313,9 @@ func decodeJSON(value any) func(response) error {
 
 // Do calls any endpoint of the API, such as GET /v1/reports/monthly?month=2026-03. If input is not nil, Do sends it as
 // JSON. It decodes the response into output. If output is an [io.Writer], Do copies the body to it instead. Do returns
-// a [*Problem] for an error response. It retries after temporary errors. Writes to the ledger carry an Idempotency-Key,
-// so a retry never applies them twice.
+// a [*Problem] for an error response. Do retries after temporary errors. A write to the ledger carries an
+// Idempotency-Key, so a retry never applies it twice. Do sends a request only once if it is a write to an account, a
+// session or a token, or if output is an io.Writer.
 func (c *Client) Do(ctx context.Context, method, path string, input, output any) error {
 	r := request{method: method, path: path}
 	if input != nil {

@@ -16,14 +16,15 @@
 // # Queue of mutations
 //
 // A write adds a [Mutation] to the queue and returns once the Storage has stored it. A mutation carries the base
-// version: the version of the row that the user saw when making the change. If the base is an earlier mutation of the
-// same device that has no result yet, it carries that mutation's id instead. [Client.QueuedMutations] lists the queue.
+// version: the version of the row that the user saw when making the change. If the user saw the row with an earlier
+// mutation of this device that has no result yet, the new mutation carries the id of the earlier one instead.
+// [Client.QueuedMutations] lists the queue.
 //
 // # Push
 //
-// [Client.Push] sends the queue in order and in batches. If a request had no response, Push sends its mutations again
-// with the same ids and contents. If the server has applied them, it replays the stored results. Therefore every
-// mutation is applied at most once. A mutation in a batch ends in one of three states:
+// [Client.Push] sends the queue in order and in batches. If a request gets no response, Push sends the mutations of the
+// request again with the same ids and contents. If the server has already applied them, it replays the stored results.
+// Therefore every mutation is applied at most once. A mutation in a batch ends in one of three states:
 //
 //   - acknowledged: the server has applied it, merged it, or found nothing to change;
 //   - conflicted: another device has changed the row since the base version, and nothing was applied;

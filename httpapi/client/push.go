@@ -40,9 +40,10 @@ type pushResponse struct {
 	Results []MutationResult `json:"results"`
 }
 
-// Push sends the queue in order until it is empty. Mutations sent before without a response are sent again unchanged,
-// and the server applies them once. Conflicts and rejections are passed to the handlers given to [New]; those not
-// decided wait in [Client.Conflicts] and [Client.Rejections].
+// Push sends the queue in order until it is empty. If an earlier request got no response, Push sends its mutations
+// again unchanged, and the server applies them once. Push passes conflicts and rejections to the handlers given to
+// [New]. [Client.Conflicts] lists the conflicts without a decision, and [Client.Rejections] the rejections that have
+// not been dismissed.
 func (c *Client) Push(ctx context.Context) error {
 	return c.syncLock.locked(ctx, c.push)
 }

@@ -88,8 +88,8 @@ func (c *Client) enqueue(ctx context.Context, tx Tx, m Mutation, data any) (json
 
 func visibleStates() []State { return []State{Queued, Sent, Acknowledged} }
 
-// baseOf returns the base of a new mutation of a row that has these mutations: a version, or a mutation without a
-// result.
+// baseOf returns the base of a new mutation of row. before are the earlier mutations of the row. The base is a version
+// of the row or, if that is not known yet, the id of the last earlier mutation.
 func baseOf(row Row, before []Mutation) (version expense.Version, mutation string) {
 	if len(before) == 0 {
 		return row.Version, ""
@@ -116,8 +116,8 @@ func (m Mutation) showsResult() bool {
 	return m.Key.Type == SettingsType || row.ID == m.Key.ID
 }
 
-// encode returns the JSON of a draft or patch. It adds the values that depend on the time of the change: the date of
-// today, the home currency, and in a patch of only amount or only currency the other one.
+// encode returns the JSON of a draft or patch. It adds values that must not change after the user made the change:
+// today's date and the home currency. If a patch contains only one of amount and currency, encode adds the other one.
 func (c *Client) encode(ctx context.Context, tx Tx, m Mutation, data any) (json.RawMessage, error) {
 	text, err := json.Marshal(data)
 	if err != nil {
@@ -157,7 +157,7 @@ func (c *Client) encode(ctx context.Context, tx Tx, m Mutation, data any) (json.
 	return text, err
 }
 
-// If change has only one of the members a and b, completePair adds the other with its value in base.
+// completePair adds to change the member a or b, with its value in base, if change has only the other one.
 func completePair(change jsonObject, base json.RawMessage, a, b string) error {
 	if (change[a] == nil) == (change[b] == nil) {
 		return nil

@@ -122,11 +122,11 @@ func (r Rule) parseMembers(start expense.Date) (recurrence.Rule, error) {
 // maxPredicted limits the occurrences of one rule that one call of PredictPostings queues. The server posts the rest.
 const maxPredicted = 100
 
-// PredictPostings queues expenses for the due occurrences of the recurring rules that the local copy does not contain
-// yet, and returns them. The server posts the same occurrences by itself; this method shows them on a device that is
-// offline. A predicted expense has the same id as the server's, so both become one row. If the server's row differs or
-// was deleted, the server's state wins without a conflict. It skips rules that this release cannot interpret. The
-// server posts them.
+// PredictPostings queues an expense for each due occurrence of a recurring rule whose expense the local copy does not
+// contain yet, and returns these expenses. The server posts the same occurrences by itself. Use PredictPostings to show
+// them on a device that is offline. A predicted expense has the same id as the server's, so both become one row. If the
+// server's row differs or was deleted, the server's state wins without a conflict. PredictPostings skips rules that
+// this release cannot interpret; only the server posts them.
 func (c *Client) PredictPostings(ctx context.Context) ([]Expense, error) {
 	var predicted []Expense
 	err := c.storage.Update(ctx, func(tx Tx) error {

@@ -91,8 +91,8 @@ func (s *sessionResponse) decode(a response) error {
 	return nil
 }
 
-// session returns the session to store. Its lifetime starts before the request was sent, so the clocks of server and
-// device need not agree.
+// session returns the session to store. The expiry is computed from requestedAt, the time of the device before it sent
+// the request, so the clocks of server and device may differ.
 func (s *sessionResponse) session(requestedAt time.Time) session {
 	life := time.Duration(min(max(s.ExpiresIn, 1), 1<<20)) * time.Second
 	return session{
@@ -122,7 +122,7 @@ func (c *Client) signIn(ctx context.Context, path string, in any) error {
 		return err
 	}
 	if _, ok := in.(Registration); ok {
-		// The ledger in this storage belongs to an existing account.
+		// A ledger in the storage belongs to an existing account, so it cannot be the ledger of the new one.
 		if _, err := c.Account(ctx); err == nil {
 			return ErrOtherAccount
 		}
@@ -133,7 +133,7 @@ func (c *Client) signIn(ctx context.Context, path string, in any) error {
 	defer c.ownTokens.sem.unlock()
 	requestedAt := c.now()
 	var resp sessionResponse
-	// Sent once: a retry could create a second account or session.
+	// Send the request only once: a retry could create a second account or session.
 	err = c.send(ctx, request{
 		method: http.MethodPost, path: path, body: body, noToken: true, noRetry: true, decode: resp.decode,
 	})
@@ -152,7 +152,7 @@ func (c *Client) signIn(ctx context.Context, path string, in any) error {
 		return errors.Join(putValue(ctx, tx, accountValue, account), putValue(ctx, tx, sessionValue, fresh))
 	})
 	if err != nil {
-		// The session would never be used.
+		// End the session on the server, because without its tokens in the storage it cannot be used.
 		if endErr := c.endSession(ctx, fresh.AccessToken); endErr != nil {
 			c.logger.WarnContext(ctx, "a session could neither be stored nor ended; it will expire", "error", endErr)
 		}

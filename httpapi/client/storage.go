@@ -89,7 +89,7 @@ type RowKey struct {
 type Row struct {
 	RowKey
 	Version    expense.Version
-	Generation int64           // counts full pulls; each deletes the rows of earlier generations
+	Generation int64           // number of the full pull that read the row; a full pull deletes the rows of earlier ones
 	Data       json.RawMessage // resource as in the API's responses
 }
 

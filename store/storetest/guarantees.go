@@ -74,8 +74,8 @@ const (
 	docCategoryByName = "expense.Reader.CategoryByName: CategoryByName returns the category whose folded " +
 		"name equals Fold(name). It returns ErrNotFound if there is none."
 	docMergedInto = "expense.Reader.MergedInto: MergedInto returns the id of the category into which " +
-		"the deleted category id was merged, or Nil if it was deleted without a merge. It returns ErrNotFound if there " +
-		"is no tombstone of id."
+		"the deleted category with this id was merged, or Nil if it was " +
+		"deleted without a merge. It returns ErrNotFound if there is no tombstone with this id."
 	docCategories = "expense.Reader.Categories: Categories returns all categories, including archived " +
 		"ones, ordered by the bytes of their folded names."
 	docExpense = "expense.Reader.Expense: Expense returns an expense. It returns ErrNotFound if the " +
@@ -106,18 +106,19 @@ const (
 		"must exist."
 	docPutCategories = "expense.Tx.PutCategories: PutCategories writes categories. It returns ErrExists " +
 		"also if another category of the ledger has the name."
-	docPutCategoriesRules = "expense.Tx.PutCategories: It also clears the failure of the categories' recurring " +
-		"rules, because a category may have caused it. Their posting is then retried without a delay. These rules get " +
-		"the Update's version."
+	docPutCategoriesRules = "expense.Tx.PutCategories: It clears the failures of the recurring rules of these " +
+		"categories, because a category may have caused them. Posting of these rules is then retried without a " +
+		"delay. These rules get the Update's version."
 	docDeleteCategory = "expense.Tx.DeleteCategory: DeleteCategory deletes a category and leaves a " +
 		"tombstone. It returns ErrInUse if an expense, a rule, a budget or the settings refer to the category. A budget " +
 		"refers to a category also by its MergedInto."
-	docMerge = "expense.Tx.MergeCategory: MergeCategory merges the category from into the " +
-		"category into: - It moves all expenses and rules."
+	docMerge = "expense.Tx.MergeCategory: MergeCategory merges the category from into the category " +
+		"into, as of the given month: - It moves all expenses and rules."
 	docMergeMoves = "expense.Tx.MergeCategory: The moved rows get the Update's version and keep their " +
 		"Guard."
-	docMergeBudgets = "expense.Tx.MergeCategory: - It ends the budget of from in the month before month. " +
-		"If that budget has ended earlier, it keeps its end. If it begins in month or later, MergeCategory deletes it. A " +
+	docMergeBudgets = "expense.Tx.MergeCategory: - It ends the budget of from in the month before the " +
+		"given one. If that budget has ended earlier, it keeps its end. If it begins in the given month or later, " +
+		"MergeCategory deletes it. A " +
 		"budget that is not deleted gets the name of from as its MergedName, and into as its MergedInto. - Budgets whose " +
 		"MergedInto is from get into as their MergedInto."
 	docMergeTombstone = "expense.Tx.MergeCategory: - It deletes from and leaves a tombstone that refers to " +
@@ -128,18 +129,18 @@ const (
 		"expense to the Update's version if a guarded field changed."
 	docVolume = "expense.Tx.PutExpenses: It returns ErrTotalTooLarge, an ErrInvalid, if the sum of " +
 		"[Expense.Volume] over the ledger would exceed MaxMinor."
-	docDistinctIDs = "expense.Tx.PutExpenses: The ids of one call must be distinct. If a category does " +
-		"not exist, PutExpenses returns another error, and the Update fails."
+	docDistinctIDs = "expense.Tx.PutExpenses: The ids of one call must be distinct. If a category does not exist, " +
+		"PutExpenses returns an error, and the Update fails even if the caller ignores the error."
 	docDeleteExpenses = "expense.Tx.DeleteExpenses: DeleteExpenses deletes expenses and leaves tombstones. " +
 		"It returns ErrNotFound or ErrGone if one of them does not exist."
 
 	docSnapshot = "budget.Reader.BudgetSnapshot: BudgetSnapshot returns a consistent Snapshot of the " +
-		"ledger; ErrNotFound if the owner has no ledger."
-	docBudget = "budget.Reader.Budget: Budget returns the budget with this id; ErrNotFound if it " +
-		"never existed, ErrGone if it was deleted."
+		"ledger. It returns ErrNotFound if the owner has no ledger."
+	docBudget = "budget.Reader.Budget: Budget returns the budget with this id. It returns ErrNotFound if the " +
+		"id is unknown and ErrGone if the budget was deleted."
 	docBudgetTotals = "budget.Reader.Totals: Totals is the method of [expense.Reader]."
-	docAlerts       = "budget.Reader.Alerts: Alerts returns the alerts of the month from and later " +
-		"months, or all alerts for the zero Month. They are ordered by month, then by the time they were raised, both " +
+	docAlerts       = "budget.Reader.Alerts: Alerts returns the alerts of all months that are not before from. A " +
+		"zero from selects all alerts. The alerts are ordered by month, then by the time they were raised, both " +
 		"descending, then by the bytes of their ids, ascending."
 	docBudgetTx   = "budget.Tx: The guarantees of [expense.Tx] hold for its methods too."
 	docPutBudgets = "budget.Tx.PutBudgets: PutBudgets writes budgets with all their entries. It also " +
@@ -150,8 +151,8 @@ const (
 	docPutAlerts = "budget.Tx.PutAlerts: PutAlerts writes alerts. An alert is only deleted together " +
 		"with its ledger, so PutAlerts never returns ErrGone."
 
-	docRule = "recurrence.Reader.Rule: Rule returns the rule with this id; ErrNotFound if it " +
-		"never existed, ErrGone if it was deleted."
+	docRule = "recurrence.Reader.Rule: Rule returns the rule with this id. It returns ErrNotFound if the id is " +
+		"unknown and ErrGone if the rule was deleted."
 	docRules    = "recurrence.Reader.Rules: Rules returns all rules, ordered by the bytes of their ids."
 	docRuleTx   = "recurrence.Tx: The guarantees of [expense.Tx] hold for its methods too."
 	docPutRules = "recurrence.Tx.PutRules: PutRules writes rules. If the ledger has no category with " +
