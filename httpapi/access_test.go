@@ -16,15 +16,15 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// A tenancy is a server with local accounts on which two people have what they have.
-type tenancy struct {
+// An accountServer is an API with local accounts under test.
+type accountServer struct {
 	server
-	service, past *auth.Service // past works on the same accounts, an hour ago
+	service, past *auth.Service // past uses the same accounts; its clock is one hour behind
 	accounts      accounts.Store
-	people        int
+	userCount     int
 }
 
-func newTenancy(t *testing.T) *tenancy {
+func newAccountServer(t *testing.T) *accountServer {
 	t.Helper()
 	st, accounts := memstore.New(), memstore.NewAccounts()
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
@@ -40,8 +40,8 @@ func newTenancy(t *testing.T) *tenancy {
 		return s
 	}
 	past := service(func() time.Time { return time.Now().Add(-time.Hour) })
-	h := &tenancy{past: past, service: service(time.Now), accounts: accounts}
-	stopping := make(chan struct{}) // so that a stream ends as soon as it has begun
+	h := &accountServer{past: past, service: service(time.Now), accounts: accounts}
+	stopping := make(chan struct{}) // closed, so that an event stream ends right after it starts
 	close(stopping)
 	h.server = serve(t, st, func(cfg *httpapi.Config) {
 		cfg.Done = stopping
@@ -52,20 +52,21 @@ func newTenancy(t *testing.T) *tenancy {
 
 const accessPassword = "nine purple otters knitting"
 
-// A person has an account, and tokens of several kinds.
-type person struct {
-	h                          *tenancy
-	email                      string
-	token, expired, signedOut  string
-	session                    auth.Session
-	readOnly, writeOnly, whole string // personal access tokens, whole with all that they may have but what its name says
+// A testUser is a registered user with access tokens of several kinds.
+type testUser struct {
+	h                         *accountServer
+	email                     string
+	token, expired, signedOut string
+	session                   auth.Session
+	// Personal access tokens. Each has all of the scopes read, write and export except the one in its name.
+	withoutRead, withoutWrite, withoutExport string
 }
 
-// join makes a person.
-func (h *tenancy) join() person {
+// addUser registers a user and signs in.
+func (h *accountServer) addUser() testUser {
 	h.t.Helper()
-	h.people++
-	p := person{h: h, email: fmt.Sprintf("person%d@example.org", h.people)}
+	h.userCount++
+	p := testUser{h: h, email: fmt.Sprintf("person%d@example.org", h.userCount)}
 	ctx := h.t.Context()
 	before, err := h.past.Register(ctx, auth.Registration{Email: p.email, Password: accessPassword})
 	if err != nil {
@@ -79,49 +80,50 @@ func (h *tenancy) join() person {
 	return p
 }
 
-// outsiders adds the tokens that are good for some things only, or for nothing any more.
-func (p person) outsiders() person {
+// withTokens returns p with the token of a signed-out session and with personal access tokens.
+func (p testUser) withTokens() testUser {
 	p.h.t.Helper()
 	ctx := p.h.t.Context()
-	over, err := p.h.service.Login(ctx, auth.Login{Email: p.email, Password: accessPassword})
+	session, err := p.h.service.Login(ctx, auth.Login{Email: p.email, Password: accessPassword})
 	if err != nil {
 		p.h.t.Fatal(err)
 	}
-	p.signedOut = over.AccessToken
+	p.signedOut = session.AccessToken
 	p.h.must(204, "POST", "/v1/auth/logout", "", "Authorization", "Bearer "+p.signedOut)
-	p.readOnly = p.personal("write", "export")
-	p.writeOnly = p.personal("read", "export")
-	p.whole = p.personal("read", "write")
+	p.withoutRead = p.createToken("write", "export")
+	p.withoutWrite = p.createToken("read", "export")
+	p.withoutExport = p.createToken("read", "write")
 	return p
 }
 
-func (p person) personal(scopes ...string) string {
+func (p testUser) createToken(scopes ...string) string {
 	p.h.t.Helper()
 	got := p.must(201, "POST", "/v1/tokens", `{"name":"x","scopes":["`+strings.Join(scopes, `","`)+`"]}`)
 	return got.json["token"].(string)
 }
 
-func (p person) must(status int, method, target, body string) reply {
+func (p testUser) must(status int, method, target, body string) reply {
 	p.h.t.Helper()
 	return p.h.must(status, method, target, body, "Authorization", "Bearer "+p.token)
 }
 
-// without returns a personal access token with every scope but this one.
-func (p person) without(scope auth.Scopes) string {
+// without returns a personal access token that lacks scope.
+func (p testUser) without(scope auth.Scopes) string {
 	switch scope {
 	case auth.ScopeRead:
-		return p.readOnly
+		return p.withoutRead
 	case auth.ScopeWrite:
-		return p.writeOnly
+		return p.withoutWrite
 	case auth.ScopeExport:
-		return p.whole
+		return p.withoutExport
 	default:
-		return p.personal("read", "write", "export")
+		return p.createToken("read", "write", "export")
 	}
 }
 
-// possessions makes one of everything that has an id in a path, and returns the paths that stand for the patterns.
-func (p person) possessions() map[string]string {
+// createResources creates one resource of each kind that has an :id in its path.
+// It returns the IDs by route pattern, up to and including :id.
+func (p testUser) createResources() map[string]string {
 	food := p.must(201, "POST", "/v1/categories", `{"name":"Treats"}`).id()
 	month := time.Now().UTC().Format("2006-01")
 	token := p.must(201, "POST", "/v1/tokens", `{"name":"mine","scopes":["read"]}`).id()
@@ -134,18 +136,18 @@ func (p person) possessions() map[string]string {
 		"/v1/devices/:id": p.session.Device.String(),
 		"/v1/tokens/:id":  token,
 	}
-	for _, more := range []struct{ pattern, path, body string }{
+	for _, resource := range []struct{ pattern, path, body string }{
 		{"/v1/recurrences/:id", "/v1/recurrences", `{"amount":"3","currency":"EUR","category_id":"` + food +
 			`","freq":"monthly","start_date":"2026-01-31"}`},
 	} {
-		if served(more.pattern) {
-			owned[more.pattern] = p.must(201, "POST", more.path, more.body).id()
+		if hasRoute(resource.pattern) {
+			owned[resource.pattern] = p.must(201, "POST", resource.path, resource.body).id()
 		}
 	}
-	if served("/v1/budgets/alerts/:id/read") {
+	if hasRoute("/v1/budgets/alerts/:id/read") {
 		alerts := p.must(200, "GET", "/v1/budgets/alerts", "").list()
 		if len(alerts) == 0 {
-			p.h.t.Error("there is no alert to try to read as somebody else")
+			p.h.t.Error("the ledger has no alert, so the test cannot read an alert as another user")
 		} else {
 			owned["/v1/budgets/alerts/:id"] = alerts[0]["id"].(string)
 		}
@@ -153,41 +155,42 @@ func (p person) possessions() map[string]string {
 	return owned
 }
 
-func served(pattern string) bool {
+// hasRoute reports whether the path of a route begins with prefix.
+func hasRoute(prefix string) bool {
 	for _, r := range httpapi.Routes() {
-		if strings.HasPrefix(r.Path, pattern) {
+		if strings.HasPrefix(r.Path, prefix) {
 			return true
 		}
 	}
 	return false
 }
 
-// TestAccess tries each route of the router's own table as nobody, with tokens that are over, with every scope but the
-// one it needs, and as another person. The table of what came of it is a golden file: a new route does not get past it
-// unseen.
+// TestAccess calls each route of the routing table without a token, with an expired token, with the token of a
+// signed-out session, with a token that lacks the route's scope, and as another user. A golden file contains the
+// expected status codes, so a new route fails the test until its row is added.
 func TestAccess(t *testing.T) {
-	h := newTenancy(t)
-	ada := h.join()
+	h := newAccountServer(t)
+	ada := h.addUser()
 	ada.must(200, "GET", "/v1/settings", "")
-	owned := ada.possessions()
-	before := ada.all(owned)
+	owned := ada.createResources()
+	before := ada.contents(owned)
 	table := &strings.Builder{}
 	row := func(cells ...any) {
 		fmt.Fprintf(table, "%-7v %-36v %-9v %-8v %-11v %-12v %v\n", cells...)
 	}
 	row("method", "path", "no token", "expired", "signed out", "wrong scope", "another person")
 	for _, r := range httpapi.Routes() {
-		target, named := r.Path, false
+		target, hasID := r.Path, false
 		if prefix, rest, ok := strings.Cut(r.Path, ":id"); ok {
 			id, known := owned[prefix+":id"]
 			if !known {
-				t.Errorf("what of Ada's does :id stand for in %s? Make one in possessions", r.Path)
+				t.Errorf("createResources creates no resource for :id in %s", r.Path)
 				continue
 			}
-			target, named = prefix+id+rest, true
+			target, hasID = prefix+id+rest, true
 		}
 		target = strings.Replace(target, ":code", "not_found", 1)
-		bob := h.join().outsiders()
+		bob := h.addUser().withTokens()
 		try := func(token string) int {
 			var header []string
 			if token != "" {
@@ -199,11 +202,11 @@ func TestAccess(t *testing.T) {
 				t.Errorf("%s %s: %d, WWW-Authenticate %q", r.Method, r.Path, got.Code, got.Header().Get("WWW-Authenticate"))
 			}
 			if r.Scope != 0 && strings.Contains(got.Body.String(), ada.session.User.ID.String()) {
-				t.Errorf("%s %s shows Ada to somebody else: %s", r.Method, r.Path, got.Body)
+				t.Errorf("%s %s returns Ada's user ID to another user: %s", r.Method, r.Path, got.Body)
 			}
 			for _, id := range owned {
-				if r.Scope != 0 && !named && strings.Contains(got.Body.String(), id) {
-					t.Errorf("%s %s shows what is Ada's to somebody else: %s", r.Method, r.Path, got.Body)
+				if r.Scope != 0 && !hasID && strings.Contains(got.Body.String(), id) {
+					t.Errorf("%s %s returns the ID of Ada's resource to another user: %s", r.Method, r.Path, got.Body)
 				}
 			}
 			return got.Code
@@ -212,19 +215,20 @@ func TestAccess(t *testing.T) {
 			row(r.Method, r.Path, try(""), "-", "-", "-", "-")
 			continue
 		}
-		nobody, expired, over, scope := try(""), try(bob.expired), try(bob.signedOut), try(bob.without(r.Scope))
+		noToken, expired, signedOut := try(""), try(bob.expired), try(bob.signedOut)
+		wrongScope := try(bob.without(r.Scope))
 		other := try(bob.token)
-		row(r.Method, r.Path, nobody, expired, over, scope, other)
-		if nobody != 401 || expired != 401 || over != 401 || scope != 403 {
-			t.Errorf("%s %s: %d without a token, %d with an expired one, %d signed out, %d without the scope",
-				r.Method, r.Path, nobody, expired, over, scope)
+		row(r.Method, r.Path, noToken, expired, signedOut, wrongScope, other)
+		if noToken != 401 || expired != 401 || signedOut != 401 || wrongScope != 403 {
+			t.Errorf("%s %s: status %d without a token, %d with an expired token, %d after sign-out, %d without the scope; "+
+				"want 401, 401, 401 and 403", r.Method, r.Path, noToken, expired, signedOut, wrongScope)
 		}
-		if named && other != 404 && r.Method != http.MethodPut { // PUT makes one of one's own under the id
-			t.Errorf("%s %s of Ada's: %d for another person, want 404", r.Method, r.Path, other)
+		if hasID && other != 404 && r.Method != http.MethodPut { // PUT creates an expense of the caller with this ID
+			t.Errorf("%s %s with the ID of Ada's resource: status %d for another user, want 404", r.Method, r.Path, other)
 		}
 	}
-	if after := ada.all(owned); after != before {
-		t.Errorf("what is Ada's changed:\n%s\nwas\n%s", after, before)
+	if after := ada.contents(owned); after != before {
+		t.Errorf("Ada's data changed:\n%s\nbefore:\n%s", after, before)
 	}
 	path := filepath.Join("testdata", "access.txt")
 	if *update {
@@ -234,23 +238,23 @@ func TestAccess(t *testing.T) {
 	}
 	want, err := os.ReadFile(path)
 	if err != nil || string(want) != table.String() {
-		t.Errorf("%s is not what the routes do (%v); look at the difference, then run the test with -update\n%s", path, err,
+		t.Errorf("%s does not match the routes (%v); check the difference, then run the test with -update\n%s", path, err,
 			table)
 	}
 }
 
-// all returns everything that is in the person's ledger and account, but for when tokens were used.
-func (p person) all(owned map[string]string) string {
-	var all strings.Builder
+// contents returns the responses of the routes that read the user's account and ledger.
+func (p testUser) contents(owned map[string]string) string {
+	var responses strings.Builder
 	for _, path := range []string{"/v1/me", "/v1/settings", "/v1/categories?limit=200", "/v1/expenses", "/v1/budgets",
 		"/v1/devices", "/v1/tokens"} {
-		all.WriteString(p.must(200, "GET", path, "").Body.String() + "\n")
+		responses.WriteString(p.must(200, "GET", path, "").Body.String() + "\n")
 	}
-	return all.String()
+	return responses.String()
 }
 
-// bodyFor returns a body that gets past the check of its shape, so that what is refused is refused for who asks.
-func bodyFor(r httpapi.Route, ada person) string {
+// bodyFor returns a well-formed body, so that the server rejects the request because of the caller and not the body.
+func bodyFor(r httpapi.Route, ada testUser) string {
 	switch {
 	case r.Method == http.MethodGet || r.Method == http.MethodDelete:
 		return ""

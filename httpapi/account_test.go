@@ -12,7 +12,7 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// serveAccounts returns an API with local accounts, called by nobody in particular.
+// serveAccounts returns an API with local accounts. By default its requests have no credentials.
 func serveAccounts(t *testing.T, config auth.Config) server {
 	t.Helper()
 	st := memstore.New()
@@ -46,8 +46,8 @@ func TestAPersonRegistersSignsInRefreshesAndSignsOut(t *testing.T) {
 	equal(t, "home_currency", settings.json["home_currency"], any("JPY"))
 	me := s.must(200, "GET", "/v1/me", "", bearer(got)...)
 	equal(t, "id", me.json["id"], user["id"])
-	stranger := s.refused(401, "unauthenticated", nil, "GET", "/v1/me", "")
-	equal(t, "WWW-Authenticate", stranger.Header().Get("WWW-Authenticate"), `Bearer realm="spendwise"`)
+	anonymous := s.refused(401, "unauthenticated", nil, "GET", "/v1/me", "")
+	equal(t, "WWW-Authenticate", anonymous.Header().Get("WWW-Authenticate"), `Bearer realm="spendwise"`)
 	s.refused(401, "unauthenticated", nil, "GET", "/v1/me", "", "Authorization", "Bearer x.y.z")
 
 	s.refused(409, "already_exists", nil, "POST", "/v1/auth/register",
@@ -63,7 +63,8 @@ func TestAPersonRegistersSignsInRefreshesAndSignsOut(t *testing.T) {
 	refreshed := s.must(200, "POST", "/v1/auth/refresh", `{"refresh_token":"`+session.json["refresh_token"].(string)+`"}`)
 	equal(t, "device_id", refreshed.json["device_id"], session.json["device_id"])
 	s.refused(401, "unauthenticated", nil, "POST", "/v1/auth/refresh", `{"refresh_token":"x"}`)
-	equal(t, "an answer to sign-out", s.must(204, "POST", "/v1/auth/logout", "", bearer(refreshed)...).Body.Len(), 0)
+	equal(t, "length of the sign-out response",
+		s.must(204, "POST", "/v1/auth/logout", "", bearer(refreshed)...).Body.Len(), 0)
 	s.refused(401, "unauthenticated", nil, "GET", "/v1/me", "", bearer(refreshed)...)
 	s.refused(401, "unauthenticated", nil, "POST", "/v1/auth/refresh",
 		`{"refresh_token":"`+refreshed.json["refresh_token"].(string)+`"}`)
@@ -74,13 +75,13 @@ func TestARegistrationThatBreaksRulesNamesThemAll(t *testing.T) {
 	s := serveAccounts(t, auth.Config{})
 	got := s.must(422, "POST", "/v1/auth/register",
 		`{"email":"anna","password":"hunter7","home_currency":"EURO","time_zone":"Mars"}`)
-	for _, place := range []string{"#/email", "#/password", "#/home_currency", "#/time_zone"} {
-		if !strings.Contains(got.Body.String(), `"`+place+`"`) {
-			t.Errorf("no fault at %s: %s", place, got.Body)
+	for _, pointer := range []string{"#/email", "#/password", "#/home_currency", "#/time_zone"} {
+		if !strings.Contains(got.Body.String(), `"`+pointer+`"`) {
+			t.Errorf("no field error at %s: %s", pointer, got.Body)
 		}
 	}
 	if strings.Contains(got.Body.String(), "hunter7") {
-		t.Errorf("the answer repeats the password: %s", got.Body)
+		t.Errorf("the response contains the password: %s", got.Body)
 	}
 }
 
@@ -90,8 +91,7 @@ func TestRegistrationMayBeClosed(t *testing.T) {
 		`{"email":"anna@example.org","password":"nine purple otters knitting"}`)
 }
 
-// TestASessionThatOutlivesItsAccountBringsNoLedgerBack states that erasing removes everything, also where another
-// instance still remembers the session.
+// A request does not recreate the ledger of an erased account, even if the instance still has the session in its cache.
 func TestASessionThatOutlivesItsAccountBringsNoLedgerBack(t *testing.T) {
 	st, accounts := memstore.New(), memstore.NewAccounts()
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
@@ -109,14 +109,14 @@ func TestASessionThatOutlivesItsAccountBringsNoLedgerBack(t *testing.T) {
 		`{"email":"anna@example.org","password":"nine purple otters knitting"}`)
 	bearer := []string{"Authorization", "Bearer " + got.json["access_token"].(string)}
 	s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`, bearer...)
-	// Another process removes the user; this one's cache does not hear of it.
+	// Erase the user as another process does: the session cache of s is not invalidated.
 	if err := auth.NewUsers(accounts, st, defaults, nil).Erase(t.Context(), "anna@example.org"); err != nil {
 		t.Fatal(err)
 	}
 	s.refused(401, "unauthenticated", nil, "POST", "/v1/expenses", `{"amount":"2"}`, bearer...)
 	s.refused(401, "unauthenticated", nil, "GET", "/v1/settings", "", bearer...)
 	for owner, err := range st.Owners(t.Context()) {
-		t.Errorf("there is a ledger of %s again, %v", owner, err)
+		t.Errorf("a ledger of %s exists after the erasure, error %v", owner, err)
 	}
 }
 
@@ -137,11 +137,11 @@ func TestAPersonManagesTheAccount(t *testing.T) {
 		t.Errorf("devices: %v", devices)
 	}
 
-	made := s.must(201, "POST", "/v1/tokens",
+	created := s.must(201, "POST", "/v1/tokens",
 		`{"name":"backup","scopes":["export","read"],"expires_at":"`+time.Now().Add(time.Hour).Format(
 			time.RFC3339)+`"}`, bearer(laptop)...)
-	equal(t, "Location", made.Header().Get("Location"), "/v1/tokens/"+made.id())
-	secret, _ := made.json["token"].(string)
+	equal(t, "Location", created.Header().Get("Location"), "/v1/tokens/"+created.id())
+	secret, _ := created.json["token"].(string)
 	s.must(200, "GET", "/v1/expenses", "", with(secret)...)
 	s.must(200, "GET", "/v1/exports/expenses.csv", "", with(secret)...)
 	s.refused(403, "forbidden", nil, "POST", "/v1/expenses", `{"amount":"1"}`, with(secret)...)
@@ -149,14 +149,14 @@ func TestAPersonManagesTheAccount(t *testing.T) {
 	list := s.must(200, "GET", "/v1/tokens", "", bearer(laptop)...)
 	if token := list.list()[0]; token["last_used_at"] == nil || token["token"] != nil ||
 		strings.Contains(list.Body.String(), secret) {
-		t.Errorf("the list shows %v", token)
+		t.Errorf("the list has no last_used_at or contains the secret: %v", token)
 	}
 	s.refused(422, "validation_error", []string{"#/scopes/0 unknown_value", "#/expires_at malformed"},
 		"POST", "/v1/tokens", `{"name":"x","scopes":["account"],"expires_at":"tomorrow"}`, bearer(laptop)...)
 	s.refused(422, "validation_error", []string{"#/name required", "#/scopes required"}, "POST", "/v1/tokens", `{}`,
 		bearer(laptop)...)
-	s.must(204, "DELETE", "/v1/tokens/"+made.id(), "", bearer(laptop)...)
-	s.refused(404, "not_found", nil, "DELETE", "/v1/tokens/"+made.id(), "", bearer(laptop)...)
+	s.must(204, "DELETE", "/v1/tokens/"+created.id(), "", bearer(laptop)...)
+	s.refused(404, "not_found", nil, "DELETE", "/v1/tokens/"+created.id(), "", bearer(laptop)...)
 	s.refused(401, "unauthenticated", nil, "GET", "/v1/expenses", "", with(secret)...)
 
 	s.refused(422, "validation_error", []string{"#/current_password wrong_password"},
@@ -201,10 +201,11 @@ func TestGuessesFromOneAddressAreSlowedDown(t *testing.T) {
 	locked := login("anna@example.org", "192.0.2.7:4321")
 	if wrong.Code != 401 || locked.Code != 401 || wrong.json["detail"] != locked.json["detail"] ||
 		len(wrong.Header()) != len(locked.Header()) {
-		t.Errorf("wrong is %d %s, locked is %d %s", wrong.Code, wrong.Body, locked.Code, locked.Body)
+		t.Errorf("unknown user: %d %s; locked address: %d %s; want equal responses", wrong.Code, wrong.Body,
+			locked.Code, locked.Body)
 	}
-	if elsewhere := login("anna@example.org", "192.0.2.8:1234"); elsewhere.Code != 200 {
-		t.Errorf("another address is answered %d", elsewhere.Code)
+	if other := login("anna@example.org", "192.0.2.8:1234"); other.Code != 200 {
+		t.Errorf("login from another address: status %d, want 200", other.Code)
 	}
 }
 
@@ -214,7 +215,7 @@ func TestPublicKeysAreServed(t *testing.T) {
 	keys, _ := got.json["keys"].([]any)
 	if len(keys) != 1 || got.Header().Get("Content-Type") != "application/jwk-set+json" ||
 		got.Header().Get("Cache-Control") != "public, max-age=300" {
-		t.Errorf("%v %s", got.Header(), got.Body)
+		t.Errorf("headers %v, body %s", got.Header(), got.Body)
 	}
 	key, _ := keys[0].(map[string]any)
 	if key["kty"] != "OKP" || key["crv"] != "Ed25519" || key["use"] != "sig" || key["alg"] != "EdDSA" || key["d"] != nil {

@@ -23,20 +23,20 @@ import (
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
-// TestMain keeps gin's routes out of the tests' output: the mode is a global of the process, so the API itself leaves
-// it alone.
+// TestMain sets gin's release mode, so that gin does not print its routes. The mode is global to the process, so the
+// API does not set it.
 func TestMain(m *testing.M) {
 	gin.SetMode(gin.ReleaseMode)
 	m.Run()
 }
 
-// An engine is a store that the API's tests run over.
+// An engine is a store implementation that the API tests use.
 type engine struct {
 	name string
 	open func(t testing.TB) store.Store
 }
 
-// engines lists them; the first needs nothing but memory.
+// engines returns the store implementations. The first one keeps its data in memory.
 func engines() []engine {
 	return []engine{
 		{"memstore", func(t testing.TB) store.Store {
@@ -62,7 +62,7 @@ func engines() []engine {
 	}
 }
 
-// closing closes a store when the test is over.
+// closing closes st at the end of the test. It returns st.
 func closing(t testing.TB, st store.Store) store.Store {
 	t.Cleanup(func() {
 		if err := st.Close(); err != nil {
@@ -72,7 +72,7 @@ func closing(t testing.TB, st store.Store) store.Store {
 	return st
 }
 
-// onEachEngine runs a test once for each store.
+// onEachEngine runs test once with each store implementation.
 func onEachEngine(t *testing.T, test func(t *testing.T, st store.Store)) {
 	t.Helper()
 	for _, e := range engines() {
@@ -80,10 +80,10 @@ func onEachEngine(t *testing.T, test func(t *testing.T, st store.Store)) {
 	}
 }
 
-// noon is when the tests' requests are made: a Sunday, for which the European Central Bank has no rates.
+// noon is the time of the tests' requests. It is a Sunday, for which the European Central Bank publishes no rates.
 var noon = time.Date(2026, 3, 8, 12, 0, 0, 0, time.UTC)
 
-// friday is a table with the rates of one Friday, in units of EUR.
+// friday provides the exchange rates of one Friday, 2026-03-06.
 type friday struct{}
 
 func (friday) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
@@ -96,7 +96,7 @@ func (friday) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bo
 	return expense.Rate{Value: expense.MustFactor(value), Date: day, Source: "ecb"}, true
 }
 
-// byHeader takes the owner from a header: the authenticator of a host that trusts what is in front of it.
+// byHeader authenticates the owner in the X-Owner header, as a host behind a trusted gateway does.
 func byHeader(r *http.Request) (auth.Identity, error) {
 	owner := r.Header.Get("X-Owner")
 	if owner == "" {
@@ -105,14 +105,14 @@ func byHeader(r *http.Request) (auth.Identity, error) {
 	return auth.Identity{Owner: expense.OwnerID(owner), Scopes: auth.AllScopes}, nil
 }
 
-// A server is an API under test.
+// A server is an API under test, with the owner of its requests.
 type server struct {
 	t       testing.TB
 	handler http.Handler
 	owner   string
 }
 
-// serve returns an API over st as one owner sees it.
+// serve returns an API over st. Its requests have the owner anna.
 func serve(t testing.TB, st store.Store, change ...func(*httpapi.Config)) server {
 	t.Helper()
 	cfg := httpapi.Config{
@@ -125,22 +125,22 @@ func serve(t testing.TB, st store.Store, change ...func(*httpapi.Config)) server
 	if err != nil {
 		t.Fatal(err)
 	}
-	return server{t: t, handler: refereed(t, handler), owner: "anna"}
+	return server{t: t, handler: checkContract(t, handler), owner: "anna"}
 }
 
-// as returns the same API as another owner sees it.
+// as returns the same API with another owner. If owner is "", requests have no credentials.
 func (s server) as(owner string) server {
 	s.owner = owner
 	return s
 }
 
-// A reply is an answer and its decoded body.
+// A reply is a response and its decoded JSON body.
 type reply struct {
 	*httptest.ResponseRecorder
 	json map[string]any
 }
 
-// do sends a request; header holds pairs. A body that begins with "{" travels as JSON.
+// do sends a request. header contains alternating names and values. The default Content-Type of a body is JSON.
 func (s server) do(method, target, body string, header ...string) reply {
 	s.t.Helper()
 	return s.send(s.request(method, target, strings.NewReader(body), header...))
@@ -171,7 +171,7 @@ func (s server) send(r *http.Request) reply {
 	if media := w.Header().Get("Content-Type"); strings.Contains(media, "json") && !strings.Contains(media, "ndjson") &&
 		w.Body.Len() > 0 {
 		if err := json.Unmarshal(w.Body.Bytes(), &got.json); err != nil {
-			s.t.Fatalf("%s %s answers with a body that is no JSON object: %v\n%s", r.Method, r.URL, err, w.Body)
+			s.t.Fatalf("%s %s: the response body is not a JSON object: %v\n%s", r.Method, r.URL, err, w.Body)
 		}
 	}
 	if w.Code >= 400 {
@@ -180,26 +180,26 @@ func (s server) send(r *http.Request) reply {
 	return got
 }
 
-// checkProblem holds every problem that any test meets to RFC 9457 and to the contract.
+// checkProblem checks an error response against RFC 9457 and the members that every problem of the API has.
 func (s server) checkProblem(r *http.Request, got reply) {
 	s.t.Helper()
 	if media := got.Header().Get("Content-Type"); media != "application/problem+json" {
-		s.t.Errorf("%s %s: a problem of type %q", r.Method, r.URL, media)
+		s.t.Errorf("%s %s: the error response has the Content-Type %q", r.Method, r.URL, media)
 	}
 	for _, name := range []string{"type", "title", "status", "detail", "instance", "code", "request_id"} {
 		if got.json[name] == nil || got.json[name] == "" {
-			s.t.Errorf("%s %s: a problem without %s: %s", r.Method, r.URL, name, got.Body)
+			s.t.Errorf("%s %s: the problem has no member %s: %s", r.Method, r.URL, name, got.Body)
 		}
 	}
 	if got.json["status"] != float64(got.Code) {
-		s.t.Errorf("%s %s: status %v in the body, %d in the answer", r.Method, r.URL, got.json["status"], got.Code)
+		s.t.Errorf("%s %s: status %v in the body, %d in the response", r.Method, r.URL, got.json["status"], got.Code)
 	}
 	if got.Header().Get("X-Request-Id") != got.json["request_id"] {
-		s.t.Errorf("%s %s: two request ids", r.Method, r.URL)
+		s.t.Errorf("%s %s: the request IDs in header and body differ", r.Method, r.URL)
 	}
 }
 
-// must sends a request whose answer has to have this status.
+// must sends a request and stops the test if the response has another status.
 func (s server) must(status int, method, target, body string, header ...string) reply {
 	s.t.Helper()
 	got := s.do(method, target, body, header...)
@@ -209,39 +209,40 @@ func (s server) must(status int, method, target, body string, header ...string) 
 	return got
 }
 
-// refused sends a request that has to be answered with this problem at these places ("#/amount too_many_digits", "limit
-// out_of_range").
-func (s server) refused(status int, code string, places []string, method, target, body string, header ...string) reply {
+// refused sends a request and checks that the response is a problem with this code and these field errors. A field
+// error is a location and a code, for example "#/amount too_many_digits" or "limit out_of_range".
+func (s server) refused(status int, code string, fieldErrors []string, method, target, body string,
+	header ...string) reply {
 	s.t.Helper()
 	got := s.must(status, method, target, body, header...)
 	if got.json["code"] != code {
 		s.t.Errorf("%s %s %s: code %v, want %s", method, target, body, got.json["code"], code)
 	}
-	var met []string
+	var actual []string
 	errors, _ := got.json["errors"].([]any)
 	for _, e := range errors {
 		member, _ := e.(map[string]any)
-		place := ""
+		location := ""
 		for _, kind := range []string{"pointer", "parameter", "header"} {
 			if text, ok := member[kind].(string); ok {
-				place += text
+				location += text
 			}
 		}
-		met = append(met, place+" "+member["code"].(string))
+		actual = append(actual, location+" "+member["code"].(string))
 		if member["detail"] == "" {
-			s.t.Errorf("a fault without a detail: %s", got.Body)
+			s.t.Errorf("a field error without a detail: %s", got.Body)
 		}
 	}
-	if strings.Join(met, ", ") != strings.Join(places, ", ") {
-		s.t.Errorf("%s %s %s: faults %q, want %q", method, target, body, met, places)
+	if strings.Join(actual, ", ") != strings.Join(fieldErrors, ", ") {
+		s.t.Errorf("%s %s %s: field errors %q, want %q", method, target, body, actual, fieldErrors)
 	}
 	return got
 }
 
-// id returns the id of the resource in the answer.
+// id returns the ID of the resource in the response.
 func (r reply) id() string { return r.json["id"].(string) }
 
-// list returns the entries of a list's page.
+// list returns the entries of a page.
 func (r reply) list() []map[string]any {
 	entries := []map[string]any{}
 	for _, e := range r.json["data"].([]any) {
@@ -250,9 +251,9 @@ func (r reply) list() []map[string]any {
 	return entries
 }
 
-func equal(t testing.TB, what string, got, want any) {
+func equal(t testing.TB, name string, got, want any) {
 	t.Helper()
 	if got != want {
-		t.Errorf("%s: %v, want %v", what, got, want)
+		t.Errorf("%s: %v, want %v", name, got, want)
 	}
 }

@@ -7,17 +7,17 @@ import (
 	"testing"
 )
 
-// A discard is a ResponseWriter that keeps the status alone.
-type discard struct {
+// A statusWriter is a ResponseWriter that stores the status and discards the body.
+type statusWriter struct {
 	header http.Header
 	status int
 }
 
-func (d *discard) Header() http.Header         { return d.header }
-func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
-func (d *discard) WriteHeader(status int)      { d.status = status }
+func (d *statusWriter) Header() http.Header         { return d.header }
+func (d *statusWriter) Write(p []byte) (int, error) { return len(p), nil }
+func (d *statusWriter) WriteHeader(status int)      { d.status = status }
 
-// benchmark measures one request, from the router to the encoded answer.
+// benchmark measures one request, from routing to the encoded response.
 func benchmark(b *testing.B, s server, status int, method, target, body string) {
 	b.Helper()
 	b.ReportAllocs()
@@ -26,15 +26,15 @@ func benchmark(b *testing.B, s server, status int, method, target, body string) 
 		if body != "" {
 			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
 		}
-		w := &discard{header: http.Header{}}
+		w := &statusWriter{header: http.Header{}}
 		s.handler.ServeHTTP(w, r)
 		if w.status != status {
-			b.Fatalf("status %d", w.status)
+			b.Fatalf("status %d, want %d", w.status, status)
 		}
 	}
 }
 
-// onLocalEngines measures over the stores that run in this process.
+// onLocalEngines runs measure with each store that runs in this process.
 func onLocalEngines(b *testing.B, measure func(b *testing.B, s server)) {
 	b.Helper()
 	for _, e := range engines()[:2] {

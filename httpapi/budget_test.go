@@ -35,7 +35,7 @@ func TestRolloverHistoryAndAlerts(t *testing.T) {
 		equal(t, "history", strings.Join(got, "\n"), "2026-01 January 2026 0.00 60.00 ok Food: €40 / €100 spent\n"+
 			"2026-02 February 2026 25.00 -10.00 over Food: €135 / €125 spent\n2026-03 March 2026 -10.00 90.00 ok Food: €0 / "+
 			"€90 spent")
-		equal(t, "months without a range", len(s.must(200, "GET", "/v1/budgets/history", "").list()), 12)
+		equal(t, "months of the default range", len(s.must(200, "GET", "/v1/budgets/history", "").list()), 12)
 		s.refused(422, "validation_error", []string{"to ends_before_start"}, "GET",
 			"/v1/budgets/history?from=2026-02&to=2026-01", "")
 		s.refused(422, "validation_error", []string{"to range_too_long"}, "GET",
@@ -46,7 +46,7 @@ func TestRolloverHistoryAndAlerts(t *testing.T) {
 		s.refused(422, "validation_error", []string{"#/rollover_cap not_applicable"}, "POST", "/v1/budgets",
 			`{"amount":"1","rollover_cap":"1"}`)
 
-		// February crossed both thresholds, a month ago; March crosses one after the other, and dips between.
+		// February is above both thresholds. March reaches 0.80, drops below it, and then reaches 1.00.
 		equal(t, "alerts", alertsOf(s), "2026-02 0.80, 2026-02 1.00")
 		first := s.must(201, "POST", "/v1/expenses", `{"amount":"80","category":"Food","date":"2026-03-02"}`)
 		equal(t, "alerts", alertsOf(s), "2026-03 0.80, 2026-02 0.80, 2026-02 1.00")
@@ -59,20 +59,21 @@ func TestRolloverHistoryAndAlerts(t *testing.T) {
 		equal(t, "read_at", alert["read_at"], nil)
 		equal(t, "budget_id", alert["budget_id"], added.id())
 		rest := s.must(200, "GET", "/v1/budgets/alerts?limit=3&cursor="+list.json["next_cursor"].(string), "")
-		equal(t, "the second page", len(rest.list()), 1)
-		equal(t, "the end", rest.json["next_cursor"], nil)
+		equal(t, "length of the second page", len(rest.list()), 1)
+		equal(t, "next_cursor of the last page", rest.json["next_cursor"], nil)
 		path := "/v1/budgets/alerts/" + alert["id"].(string) + "/read"
 		read := s.must(200, "POST", path, "")
 		equal(t, "read_at", read.json["read_at"], "2026-03-08T12:00:00Z")
 		again := s.must(200, "POST", path, "")
-		equal(t, "the version after reading again", again.json["version"], read.json["version"])
+		equal(t, "version after the second request to mark it read", again.json["version"], read.json["version"])
 		s.refused(404, "not_found", nil, "POST", "/v1/budgets/alerts/"+firstID+"/read", "")
 		s.as("berta").refused(404, "not_found", nil, "POST", path, "")
 		equal(t, "another owner's alerts", len(s.as("berta").must(200, "GET", "/v1/budgets/alerts", "").list()), 0)
 	})
 }
 
-// A budget that has ended goes on under its id; the refusal of a second one says how, and doing so works.
+// A budget that has ended can be continued under its ID. The error for a second budget names the PATCH request, and
+// that request succeeds.
 func TestABudgetThatHasEndedGoesOn(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
@@ -82,16 +83,16 @@ func TestABudgetThatHasEndedGoesOn(t *testing.T) {
 		refused := s.refused(409, "already_exists", nil, "POST", "/v1/budgets",
 			`{"category_id":"`+food+`","from_month":"2026-02","amount":"120"}`)
 		detail := refused.json["detail"].(string)
-		_, rest, found := strings.Cut(detail, "PATCH ")
-		path, rest, found2 := strings.Cut(rest, " with ")
-		body, _, found3 := strings.Cut(rest, ". Earlier months")
-		if !found || !found2 || !found3 || !strings.Contains(detail, `There is already a budget for "Food", which ended in `+
+		_, rest, ok1 := strings.Cut(detail, "PATCH ")
+		path, rest, ok2 := strings.Cut(rest, " with ")
+		body, _, ok3 := strings.Cut(rest, ". Earlier months")
+		if !ok1 || !ok2 || !ok3 || !strings.Contains(detail, `There is already a budget for "Food", which ended in `+
 			`2025-12.`) {
-			t.Fatalf("the detail is %q", detail)
+			t.Fatalf("unexpected detail %q", detail)
 		}
 		patched := s.must(200, "PATCH", path, body)
 		entries := patched.json["entries"].([]any)
-		equal(t, "the entries", fmt.Sprint(entries),
+		equal(t, "entries", fmt.Sprint(entries),
 			"[map[amount:100.00 from_month:2025-06] map[amount:<nil> from_month:2026-01] map[amount:120.00 from_month:2026-02]]")
 		for month, want := range map[string]int{"2025-12": 1, "2026-01": 0, "2026-02": 1} {
 			equal(t, "budgets of "+month, len(s.must(200, "GET", "/v1/budgets/progress?month="+month, "").list()), want)
@@ -99,7 +100,7 @@ func TestABudgetThatHasEndedGoesOn(t *testing.T) {
 		detail = s.refused(409, "already_exists", nil, "POST", "/v1/budgets",
 			`{"category_id":"`+food+`","from_month":"2026-04","amount":"130"}`).json["detail"].(string)
 		if !strings.Contains(detail, `{"amount": "130.00", "from_month": "2026-04"}`) {
-			t.Errorf("the detail is %q", detail)
+			t.Errorf("unexpected detail %q", detail)
 		}
 		s.refused(422, "validation_error", []string{"#/from_month out_of_range"}, "POST", "/v1/budgets",
 			`{"amount":"1","from_month":"1899-12"}`)
@@ -120,7 +121,7 @@ func alertsOf(s server) string {
 		byMonth[month] = append(byMonth[month], alert["threshold"].(string))
 	}
 	for _, month := range months {
-		// Those raised at one instant are ordered by their ids.
+		// Alerts of the same time are ordered by their random IDs.
 		if list := byMonth[month]; len(list) == 2 && list[0] > list[1] {
 			list[0], list[1] = list[1], list[0]
 		}
@@ -131,7 +132,7 @@ func alertsOf(s server) string {
 	return strings.Join(texts, ", ")
 }
 
-// Many clients cross a threshold at once: each alert is raised once.
+// Concurrent requests that cross a threshold raise each alert once.
 func TestAlertsAreRaisedOnceByManyClients(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
@@ -165,44 +166,48 @@ func TestYearsRangesTrendsAndTheirPictures(t *testing.T) {
 		ids := []string{food, categoryID(s, "Travel"), categoryID(s, "Health")}
 		yearly := s.must(200, "GET", "/v1/reports/yearly?year=2026&top=0", "")
 		golden(t, "yearly.json", withoutVariables(yearly, ids...))
-		equal(t, "the year at hand", s.must(200, "GET", "/v1/reports/yearly?top=0", "").Body.String(), yearly.Body.String())
+		equal(t, "report of the current year",
+			s.must(200, "GET", "/v1/reports/yearly?top=0", "").Body.String(), yearly.Body.String())
 		ranged := s.must(200, "GET", "/v1/reports/range?date_from=2025-12-31&date_to=2026-03-02&top=0", "")
 		golden(t, "range.json", withoutVariables(ranged, ids...))
 		trend := s.must(200, "GET", "/v1/reports/trend?from=2026-02-27&to=2026-03-04&by=week&category_id="+food, "")
 		golden(t, "trend.json", withoutVariables(trend, ids...))
 		top := s.must(200, "GET", "/v1/reports/yearly?year=2026&top=2", "").json["top"].([]any)
-		equal(t, "the largest", fmt.Sprint(len(top), top[0].(map[string]any)["amount"], top[1].(map[string]any)["amount"]),
+		equal(t, "largest expenses",
+			fmt.Sprint(len(top), top[0].(map[string]any)["amount"], top[1].(map[string]any)["amount"]),
 			"2320.001000")
-		equal(t, "the usual number of the largest",
+		equal(t, "default number of largest expenses",
 			len(s.must(200, "GET", "/v1/reports/range?date_from=2020-01-01&date_to=2026-03-31", "").json["top"].([]any)), 3)
-		equal(t, "the largest of a month unasked for", len(s.must(200, "GET", "/v1/reports/monthly", "").json["top"].([]any)),
-			2)
-		equal(t, "none of the largest", len(s.must(200, "GET", "/v1/reports/monthly?top=0", "").json["top"].([]any)), 0)
-		equal(t, "the title of a trend", trend.json["title"], any("Food, Feb 27, 2026 – Mar 4, 2026"))
-		equal(t, "the largest of a month", len(s.must(200, "GET", "/v1/reports/monthly?top=1", "").json["top"].([]any)), 1)
+		equal(t, "largest expenses of a month by default",
+			len(s.must(200, "GET", "/v1/reports/monthly", "").json["top"].([]any)), 2)
+		equal(t, "largest expenses with top=0",
+			len(s.must(200, "GET", "/v1/reports/monthly?top=0", "").json["top"].([]any)), 0)
+		equal(t, "title of the trend", trend.json["title"], any("Food, Feb 27, 2026 – Mar 4, 2026"))
+		equal(t, "largest expenses with top=1",
+			len(s.must(200, "GET", "/v1/reports/monthly?top=1", "").json["top"].([]any)), 1)
 
 		s.must(200, "PATCH", "/v1/settings", `{"fiscal_year_start":4,"locale":"de-DE"}`)
 		fiscal := s.must(200, "GET", "/v1/reports/yearly?year=2025", "")
-		equal(t, "the fiscal year", fmt.Sprint(fiscal.json["date_from"], " ", fiscal.json["date_to"], " ",
+		equal(t, "fiscal year", fmt.Sprint(fiscal.json["date_from"], " ", fiscal.json["date_to"], " ",
 			fiscal.json["total"]), "2025-04-01 2026-03-31 370.50")
-		equal(t, "its title", fiscal.json["title"], "April 2025 – März 2026")
-		equal(t, "the calendar year", s.must(200, "GET", "/v1/reports/yearly?year=2026&calendar=true", "").json["date_from"],
-			"2026-01-01")
+		equal(t, "title of the fiscal year", fiscal.json["title"], "April 2025 – März 2026")
+		equal(t, "date_from of the calendar year",
+			s.must(200, "GET", "/v1/reports/yearly?year=2026&calendar=true", "").json["date_from"], "2026-01-01")
 
 		for _, path := range []string{
 			"/v1/reports/monthly.svg?month=2026-03", "/v1/reports/yearly.svg?year=2025&theme=dark",
 			"/v1/reports/trend.svg?from=2026-01-01&to=2026-03-31&by=day",
 			"/v1/reports/range.svg?date_from=2026-01-01&date_to=2026-03-31&theme=light", "/v1/reports/monthly.svg",
 		} {
-			picture := s.must(200, "GET", path, "")
-			equal(t, path, picture.Header().Get("Content-Type"), "image/svg+xml")
-			equal(t, path, picture.Header().Get("Content-Security-Policy"),
+			svg := s.must(200, "GET", path, "")
+			equal(t, path, svg.Header().Get("Content-Type"), "image/svg+xml")
+			equal(t, path, svg.Header().Get("Content-Security-Policy"),
 				"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'unsafe-inline'")
-			wellFormed(t, path, picture.Body.String())
+			wellFormed(t, path, svg.Body.String())
 		}
 		monthly := s.must(200, "GET", "/v1/reports/monthly.svg?month=2026-03", "").Body.String()
 		for _, want := range []string{"März 2026", "320,00\u00a0€", "Food: 320\u00a0€ von 500\u00a0€ ausgegeben"} {
-			equal(t, "the picture shows "+want, strings.Contains(monthly, want), true)
+			equal(t, "the SVG contains "+want, strings.Contains(monthly, want), true)
 		}
 	})
 }
@@ -214,7 +219,7 @@ func wellFormed(t *testing.T, path, text string) {
 		if _, err := decoder.Token(); errors.Is(err, io.EOF) {
 			return
 		} else if err != nil {
-			t.Errorf("%s: %v", path, err)
+			t.Errorf("%s: invalid XML: %v", path, err)
 			return
 		}
 	}
@@ -224,10 +229,10 @@ func TestReportsThatAreRefused(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		for _, test := range []struct {
-			query  string
-			status int
-			code   string
-			faults []string
+			query       string
+			status      int
+			code        string
+			fieldErrors []string
 		}{
 			{"yearly?year=26", 422, "validation_error", []string{"year malformed_year"}},
 			{"yearly?year=9999&calendar=false", 200, "", nil},
@@ -254,7 +259,7 @@ func TestReportsThatAreRefused(t *testing.T) {
 				s.must(200, "GET", "/v1/reports/"+test.query, "")
 				continue
 			}
-			s.refused(test.status, test.code, test.faults, "GET", "/v1/reports/"+test.query, "")
+			s.refused(test.status, test.code, test.fieldErrors, "GET", "/v1/reports/"+test.query, "")
 		}
 	})
 }
@@ -273,8 +278,8 @@ func TestAMonthNamesWhatIsStillPlanned(t *testing.T) {
 		}
 		equal(t, "planned", strings.Join(got, ", "),
 			"2026-03-10 9.99 EUR, 2026-03-17 9.99 EUR, 2026-03-24 9.99 EUR, 2026-03-31 9.99 EUR")
-		equal(t, "what is planned is in no sum", monthly.json["total"], "0.00")
-		equal(t, "planned in a month that is over",
+		equal(t, "total, which excludes planned expenses", monthly.json["total"], "0.00")
+		equal(t, "planned expenses of a past month",
 			len(s.must(200, "GET", "/v1/reports/monthly?month=2026-02", "").json["planned"].([]any)), 0)
 	})
 }

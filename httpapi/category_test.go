@@ -6,7 +6,7 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// categoryID returns the id of the category of that name.
+// categoryID returns the ID of the category with this name.
 func categoryID(s server, name string) string {
 	s.t.Helper()
 	for _, c := range s.must(200, "GET", "/v1/categories?limit=200", "").list() {
@@ -14,7 +14,7 @@ func categoryID(s server, name string) string {
 			return c["id"].(string)
 		}
 	}
-	s.t.Fatalf("no category %s", name)
+	s.t.Fatalf("category %q does not exist", name)
 	return ""
 }
 
@@ -73,13 +73,13 @@ func TestACategoryInUseIsMergedNotDeleted(t *testing.T) {
 		merged := s.must(200, "POST", path, `{"into":"`+travel+`"}`, "Idempotency-Key", "merge")
 		equal(t, "expenses", merged.json["expenses"], any(1.0))
 		ended, _ := merged.json["budget"].(map[string]any)
-		equal(t, "the budget that ended", ended["id"], any(budget.id()))
-		equal(t, "its last month", ended["until_month"], any("2026-02"))
+		equal(t, "ID of the ended budget", ended["id"], any(budget.id()))
+		equal(t, "last month of the ended budget", ended["until_month"], any("2026-02"))
 		moved := s.must(200, "GET", "/v1/expenses/"+added.id(), "")
 		equal(t, "category_id", moved.json["category_id"], any(travel))
 		s.refused(404, "not_found", nil, "POST", path, `{"into":"`+travel+`"}`)
 		again := s.must(200, "POST", path, `{"into":"`+travel+`"}`, "Idempotency-Key", "merge")
-		equal(t, "the answer again", again.Body.String(), merged.Body.String())
+		equal(t, "replayed response", again.Body.String(), merged.Body.String())
 		label := s.must(200, "GET", "/v1/budgets/"+budget.id(), "")
 		equal(t, "label", label.json["label"], any("Food"))
 	})

@@ -14,14 +14,14 @@ import (
 	"github.com/spendwise/spendwise/httpapi"
 )
 
-var keepContract = flag.Bool("keep-contract", false, "keep the contract as that of the last release")
+var keepContract = flag.Bool("keep-contract", false, "store the current contract as the contract of the last release")
 
-// releasedContract is the contract of the last release, whose clients this release has to serve.
+// releasedContract is the contract of the last release. The current contract must not break its clients.
 var releasedContract = filepath.Join("testdata", "openapi-released.json")
 
 func TestNoPromiseOfTheLastReleaseIsBroken(t *testing.T) {
 	if *keepContract {
-		text, err := json.MarshalIndent(bare(map[string]any(parseTree(t, httpapi.Contract()))), "", " ")
+		text, err := json.MarshalIndent(withoutDescriptions(map[string]any(parseTree(t, httpapi.Contract()))), "", " ")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,27 +33,27 @@ func TestNoPromiseOfTheLastReleaseIsBroken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, broken := range breaks(parseTree(t, text), parseTree(t, httpapi.Contract())) {
-		t.Errorf("%s: a client of the last release would fail. Make the change another way; only while nothing is released, "+
-			"or at a release, run this test with -keep-contract", broken)
+	for _, change := range breakingChanges(parseTree(t, text), parseTree(t, httpapi.Contract())) {
+		t.Errorf("%s: this breaks clients of the last release. Make a compatible change. Run this test with -keep-contract "+
+			"only before the first release or as part of a release", change)
 	}
 }
 
-// bare takes out what is for people.
-func bare(value any) any {
+// withoutDescriptions removes descriptions and examples from value. It returns value.
+func withoutDescriptions(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
 		for name, inner := range value {
-			_, explained := inner.(string)
-			if name == "description" && explained || name == "examples" || name == "example" {
+			_, isText := inner.(string)
+			if name == "description" && isText || name == "examples" || name == "example" {
 				delete(value, name)
 				continue
 			}
-			bare(inner)
+			withoutDescriptions(inner)
 		}
 	case []any:
 		for _, inner := range value {
-			bare(inner)
+			withoutDescriptions(inner)
 		}
 	}
 	return value
@@ -68,7 +68,7 @@ func parseTree(t *testing.T, text []byte) jsonTree {
 	return doc
 }
 
-// The comparison sees each kind of break, and nothing in what is only added.
+// breakingChanges reports each kind of breaking change. It reports no compatible change.
 func TestTheComparisonSeesEachKindOfBreak(t *testing.T) {
 	const expenses = "/v1/expenses"
 	schemaOf := func(doc jsonTree, name string) jsonTree { return doc.at("components", "schemas", name) }
@@ -77,51 +77,52 @@ func TestTheComparisonSeesEachKindOfBreak(t *testing.T) {
 	parameters := func(doc jsonTree) []any { return doc.at("paths", expenses, "get")["parameters"].([]any) }
 	for name, test := range map[string]struct {
 		change func(doc jsonTree)
-		broken string // part of what is said; "": nothing is broken
+		want   string // part of a message; "" if no change is breaking
 	}{
-		"a path is gone": {func(d jsonTree) { delete(d.at("paths"), expenses) }, "GET /v1/expenses is gone"},
+		"a path is gone": {func(d jsonTree) { delete(d.at("paths"), expenses) }, "GET /v1/expenses is removed"},
 		"a method is gone": {func(d jsonTree) { delete(d.at("paths", expenses), "post") },
-			"POST /v1/expenses is gone"},
+			"POST /v1/expenses is removed"},
 		"an operation has another name": {func(d jsonTree) { d.at("paths", expenses, "post")["operationId"] = "spend" },
-			"is called spend now"},
+			"operationId is now spend"},
 		"an operation needs another scope": {func(d jsonTree) {
 			d.at("paths", expenses, "get")["security"] = []any{map[string]any{"bearer": []any{"account"}}}
-		}, "needs other credentials"},
+		}, "security requirements changed"},
 		"a public operation needs a token": {func(d jsonTree) {
 			d.at("paths", "/healthz", "get")["security"] = []any{map[string]any{"bearer": []any{"read"}}}
-		}, "needs other credentials"},
+		}, "security requirements changed"},
 		"a parameter is gone": {
 			func(d jsonTree) {
 				d.at("paths", expenses, "get")["parameters"] = parameters(d)[1:]
-			}, "the parameter date_from is gone"},
+			}, "parameter date_from is removed"},
 		"a parameter is newly required": {func(d jsonTree) { parameters(d)[0].(map[string]any)["required"] = true },
-			"date_from is required now"},
+			"date_from is now required"},
 		"a new parameter is required": {func(d jsonTree) { addParameter(d, expenses, true) },
-			"the parameter new is required"},
+			"new parameter new is required"},
 		"a parameter is retyped": {
 			func(d jsonTree) {
 				jsonTree(parameters(d)[0].(map[string]any)).at("schema")["type"] = "integer"
-			}, "no longer takes string"},
+			}, "no longer accepts string"},
 		"a body is newly required": {func(d jsonTree) {
 			d.at("paths", "/v1/auth/logout", "post")["requestBody"] = map[string]any{"required": true}
-		}, "a body is required now"},
+		}, "request body is now required"},
 		"a body's media type is gone": {func(d jsonTree) {
 			delete(d.at("paths", "/v1/settings", "patch", "requestBody", "content"), "application/merge-patch+json")
-		}, "no longer takes application/merge-patch+json"},
+		}, "no longer accepts application/merge-patch+json"},
 		"a request's member is gone": {
-			func(d jsonTree) { delete(schemaOf(d, "ExpenseInput").at("properties"), "notes") }, "notes is gone"},
+			func(d jsonTree) { delete(schemaOf(d, "ExpenseInput").at("properties"), "notes") }, "notes is removed"},
 		"a request's member is retyped": {
-			func(d jsonTree) { member(d, "ExpenseInput", "amount")["type"] = "number" }, "amount no longer takes string"},
+			func(d jsonTree) { member(d, "ExpenseInput", "amount")["type"] = "number" }, "amount no longer accepts string"},
 		"a request's member may not be null": {func(d jsonTree) { member(d, "ExpensePatch", "rate")["type"] = "string" },
-			"rate no longer takes null"},
+			"rate no longer accepts null"},
 		"a request's member is newly required": {
-			func(d jsonTree) { require(schemaOf(d, "ExpenseInput"), "amount", "currency") }, "currency is required now"},
+			func(d jsonTree) { require(schemaOf(d, "ExpenseInput"), "amount", "currency") }, "currency is now required"},
 		"a request's value is gone": {
 			func(d jsonTree) {
 				member(d, "RuleInput", "freq")["enum"] = []any{"daily", "weekly", "monthly", nil}
-			}, "freq no longer takes yearly"},
+			}, "freq no longer accepts yearly"},
 		"a request's values are listed": {
-			func(d jsonTree) { member(d, "ExpenseInput", "notes")["enum"] = []any{"a", nil} }, "notes takes some values only"},
+			func(d jsonTree) { member(d, "ExpenseInput", "notes")["enum"] = []any{"a", nil} },
+			"notes now accepts listed values only"},
 		"a request's text is shorter": {
 			func(d jsonTree) { member(d, "ExpenseInput", "notes")["maxLength"] = 10.0 }, "maxLength of notes is tighter"},
 		"a request's text is longer at least": {
@@ -134,29 +135,29 @@ func TestTheComparisonSeesEachKindOfBreak(t *testing.T) {
 			func(d jsonTree) { member(d, "ExpenseInput", "currency")["pattern"] = "^E" }, "pattern of currency changed"},
 		"a member of a listed object is required": {
 			func(d jsonTree) { require(schemaOf(d, "MutationInput"), "mutation_id", "type", "op", "id", "data") },
-			"data is required now"},
+			"data is now required"},
 		"an answer is gone": {
-			func(d jsonTree) { delete(d.at("paths", expenses, "post", "responses"), "201") }, "no longer answers 201"},
+			func(d jsonTree) { delete(d.at("paths", expenses, "post", "responses"), "201") }, "no longer returns status 201"},
 		"an answer's media type changed": {func(d jsonTree) {
 			delete(d.at("paths", expenses, "get", "responses", "200", "content"), "application/json")
-		}, "no longer answers application/json"},
+		}, "no longer has the media type application/json"},
 		"an answer's header is gone": {
 			func(d jsonTree) { delete(d.at("paths", expenses, "post", "responses", "201", "headers"), "Location") },
-			"the header Location is gone"},
+			"header Location of response 201 is removed"},
 		"an answer's member is gone": {
-			func(d jsonTree) { delete(schemaOf(d, "Expense").at("properties"), "notes") }, "notes is gone"},
+			func(d jsonTree) { delete(schemaOf(d, "Expense").at("properties"), "notes") }, "notes is removed"},
 		"an answer's member may be left out": {func(d jsonTree) { require(schemaOf(d, "Expense"), "id") },
-			"notes may be left out now"},
+			"notes is now optional"},
 		"an answer's member is retyped": {func(d jsonTree) { member(d, "Expense", "amount")["type"] = "number" },
-			"amount may be number now"},
+			"amount may now be number"},
 		"an answer's member may be null": {
-			func(d jsonTree) { member(d, "Expense", "date")["type"] = []any{"string", "null"} }, "date may be null now"},
+			func(d jsonTree) { member(d, "Expense", "date")["type"] = []any{"string", "null"} }, "date may now be null"},
 		"an answer's text has another format": {func(d jsonTree) { member(d, "Expense", "id")["format"] = "uri" },
 			"format of id changed"},
 		"an object deep in an answer loses one": {
-			func(d jsonTree) { delete(schemaOf(d, "CategoryShare").at("properties"), "share") }, "share is gone"},
+			func(d jsonTree) { delete(schemaOf(d, "CategoryShare").at("properties"), "share") }, "share is removed"},
 		"a problem's member is gone": {
-			func(d jsonTree) { delete(schemaOf(d, "Problem").at("properties"), "code") }, "code is gone"},
+			func(d jsonTree) { delete(schemaOf(d, "Problem").at("properties"), "code") }, "code is removed"},
 
 		"nothing changed": {func(jsonTree) {}, ""},
 		"a path is added": {
@@ -176,17 +177,17 @@ func TestTheComparisonSeesEachKindOfBreak(t *testing.T) {
 			func(d jsonTree) { m := member(d, "RuleInput", "freq"); m["enum"] = append(m["enum"].([]any), "hourly") }, ""},
 		"an answer has one more value": {
 			func(d jsonTree) { m := member(d, "Rule", "freq"); m["enum"] = append(m["enum"].([]any), "hourly") }, ""},
-		"a description is another": {func(d jsonTree) { schemaOf(d, "Expense")["description"] = "Money that went." },
+		"a description is another": {func(d jsonTree) { schemaOf(d, "Expense")["description"] = "A different description." },
 			""},
 		"a required member may be omitted": {func(d jsonTree) { require(schemaOf(d, "ExpenseInput")) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			was, is := parseTree(t, httpapi.Contract()), parseTree(t, httpapi.Contract())
-			test.change(is)
-			found := breaks(was, is)
-			if test.broken == "" && len(found) > 0 || test.broken != "" &&
-				!strings.Contains(strings.Join(found, "\n"), test.broken) {
-				t.Errorf("found %q, want %q", found, test.broken)
+			released, current := parseTree(t, httpapi.Contract()), parseTree(t, httpapi.Contract())
+			test.change(current)
+			got := breakingChanges(released, current)
+			if test.want == "" && len(got) > 0 || test.want != "" &&
+				!strings.Contains(strings.Join(got, "\n"), test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
@@ -198,239 +199,242 @@ func addParameter(doc jsonTree, path string, required bool) {
 		map[string]any{"name": "new", "in": "query", "required": required})
 }
 
-// A comparison of two contracts: what a client that was written for the one meets in the other. The libraries for this
-// take a member that is new in every answer for a break, since they do not ask who sends it; this one does.
+// A comparison collects the breaking changes between two contracts. Libraries for this purpose report a new required
+// member of a response as breaking, because they do not distinguish requests from responses. A comparison does.
 type comparison struct {
-	was, is jsonTree
-	seen    map[string]bool
-	broken  []string
+	released, current jsonTree
+	compared          map[string]bool
+	changes           []string
 }
 
-// breaks lists what the second contract takes from the clients of the first.
-func breaks(was, is jsonTree) []string {
-	c := &comparison{was: was, is: is, seen: map[string]bool{}}
-	for _, path := range slices.Sorted(maps.Keys(was.at("paths"))) {
-		for _, method := range slices.Sorted(maps.Keys(was.at("paths", path))) {
+// breakingChanges lists the changes from released to current that break a client of released.
+func breakingChanges(released, current jsonTree) []string {
+	c := &comparison{released: released, current: current, compared: map[string]bool{}}
+	for _, path := range slices.Sorted(maps.Keys(released.at("paths"))) {
+		for _, method := range slices.Sorted(maps.Keys(released.at("paths", path))) {
 			pattern := strings.ToUpper(method) + " " + path
-			if op := is.at("paths", path, method); op != nil {
-				c.operation(pattern, was.at("paths", path, method), op)
+			if op := current.at("paths", path, method); op != nil {
+				c.operation(pattern, released.at("paths", path, method), op)
 			} else {
-				c.add("%s is gone", pattern)
+				c.add("%s is removed", pattern)
 			}
 		}
 	}
-	return c.broken
+	return c.changes
 }
 
 func (c *comparison) add(format string, args ...any) {
-	if text := fmt.Sprintf(format, args...); !slices.Contains(c.broken, text) {
-		c.broken = append(c.broken, text)
+	if text := fmt.Sprintf(format, args...); !slices.Contains(c.changes, text) {
+		c.changes = append(c.changes, text)
 	}
 }
 
-func (c *comparison) operation(pattern string, was, is jsonTree) {
-	if was["operationId"] != is["operationId"] {
-		c.add("%s: it is called %v now", pattern, is["operationId"])
+func (c *comparison) operation(pattern string, released, current jsonTree) {
+	if released["operationId"] != current["operationId"] {
+		c.add("%s: its operationId is now %v", pattern, current["operationId"])
 	}
-	if fmt.Sprint(was["security"]) != fmt.Sprint(is["security"]) {
-		c.add("%s: it needs other credentials now", pattern)
+	if fmt.Sprint(released["security"]) != fmt.Sprint(current["security"]) {
+		c.add("%s: its security requirements changed", pattern)
 	}
-	before, now := parametersOf(c.was, was), parametersOf(c.is, is)
+	before, now := parametersOf(c.released, released), parametersOf(c.current, current)
 	for name, p := range before {
 		switch {
 		case now[name] == nil:
-			c.add("%s: the parameter %s is gone", pattern, name)
+			c.add("%s: parameter %s is removed", pattern, name)
 		case now[name]["required"] == true && p["required"] != true:
-			c.add("%s: the parameter %s is required now", pattern, name)
+			c.add("%s: parameter %s is now required", pattern, name)
 		default:
 			c.schema(pattern, name, p.at("schema"), now[name].at("schema"), true)
 		}
 	}
 	for name, p := range now {
 		if before[name] == nil && p["required"] == true {
-			c.add("%s: the parameter %s is required", pattern, name)
+			c.add("%s: new parameter %s is required", pattern, name)
 		}
 	}
-	if was["requestBody"] == nil && is.at("requestBody")["required"] == true {
-		c.add("%s: a body is required now", pattern)
+	if released["requestBody"] == nil && current.at("requestBody")["required"] == true {
+		c.add("%s: the request body is now required", pattern)
 	}
-	for media := range was.at("requestBody", "content") {
-		if is.at("requestBody", "content", media) == nil {
-			c.add("%s: it no longer takes %s", pattern, media)
+	for media := range released.at("requestBody", "content") {
+		if current.at("requestBody", "content", media) == nil {
+			c.add("%s: it no longer accepts %s", pattern, media)
 			continue
 		}
-		c.schema(pattern, "the body", was.at("requestBody", "content", media, "schema"),
-			is.at("requestBody", "content", media, "schema"), true)
+		c.schema(pattern, "the body", released.at("requestBody", "content", media, "schema"),
+			current.at("requestBody", "content", media, "schema"), true)
 	}
-	for status := range was.at("responses") {
-		answer, still := was.at("responses", status).resolve(c.was), is.at("responses", status).resolve(c.is)
-		if still == nil {
+	for status := range released.at("responses") {
+		response := released.at("responses", status).resolve(c.released)
+		currentResponse := current.at("responses", status).resolve(c.current)
+		if currentResponse == nil {
 			if status < "400" {
-				c.add("%s: it no longer answers %s", pattern, status)
+				c.add("%s: it no longer returns status %s", pattern, status)
 			}
 			continue
 		}
-		for name := range answer.at("headers") {
-			if still.at("headers", name) == nil {
-				c.add("%s: of %s the header %s is gone", pattern, status, name)
+		for name := range response.at("headers") {
+			if currentResponse.at("headers", name) == nil {
+				c.add("%s: header %s of response %s is removed", pattern, name, status)
 			}
 		}
-		for media := range answer.at("content") {
-			if still.at("content", media) == nil {
-				c.add("%s: of %s it no longer answers %s", pattern, status, media)
+		for media := range response.at("content") {
+			if currentResponse.at("content", media) == nil {
+				c.add("%s: response %s no longer has the media type %s", pattern, status, media)
 				continue
 			}
-			c.schema(pattern, "the answer", answer.at("content", media, "schema"), still.at("content", media, "schema"), false)
+			c.schema(pattern, "the response", response.at("content", media, "schema"),
+				currentResponse.at("content", media, "schema"), false)
 		}
 	}
 }
 
 func parametersOf(doc, op jsonTree) map[string]jsonTree {
-	found := map[string]jsonTree{}
+	parameters := map[string]jsonTree{}
 	list, _ := op["parameters"].([]any)
 	for _, p := range list {
 		p := jsonTree(p.(map[string]any)).resolve(doc)
-		found[p["name"].(string)] = p
+		parameters[p["name"].(string)] = p
 	}
-	return found
+	return parameters
 }
 
-// schema compares what a value is like: one that clients send may be less restricted than it was, one that they get
-// only more.
-func (c *comparison) schema(where, name string, was, is jsonTree, sent bool) {
-	key := fmt.Sprint(was["$ref"], is["$ref"], sent)
-	if was["$ref"] != nil && c.seen[key] {
+// schema compares two schemas of a value. In a request, the current schema may only be less strict than the released
+// one. In a response, it may only be stricter or have additional members.
+func (c *comparison) schema(where, name string, released, current jsonTree, inRequest bool) {
+	key := fmt.Sprint(released["$ref"], current["$ref"], inRequest)
+	if released["$ref"] != nil && c.compared[key] {
 		return
 	}
-	if ref, ok := was["$ref"].(string); ok {
-		c.seen[key] = true
+	if ref, ok := released["$ref"].(string); ok {
+		c.compared[key] = true
 		where += " " + ref[strings.LastIndex(ref, "/")+1:]
 	}
-	was, is = was.resolve(c.was), is.resolve(c.is)
-	c.kinds(where, name, was, is, sent)
-	if was["format"] != is["format"] {
+	released, current = released.resolve(c.released), current.resolve(c.current)
+	c.types(where, name, released, current, inRequest)
+	if released["format"] != current["format"] {
 		c.add("%s: the format of %s changed", where, name)
 	}
-	if sent {
-		c.limits(where, name, was, is)
+	if inRequest {
+		c.limits(where, name, released, current)
 	}
-	for _, member := range slices.Sorted(maps.Keys(was.at("properties"))) {
-		if is.at("properties", member) == nil {
-			c.add("%s: %s is gone", where, member)
+	for _, member := range slices.Sorted(maps.Keys(released.at("properties"))) {
+		if current.at("properties", member) == nil {
+			c.add("%s: %s is removed", where, member)
 			continue
 		}
-		c.schema(where, member, was.at("properties", member), is.at("properties", member), sent)
+		c.schema(where, member, released.at("properties", member), current.at("properties", member), inRequest)
 	}
-	before, now := texts(was["required"]), texts(is["required"])
+	before, now := stringList(released["required"]), stringList(current["required"])
 	for _, member := range now {
-		if sent && !slices.Contains(before, member) {
-			c.add("%s: %s is required now", where, member)
+		if inRequest && !slices.Contains(before, member) {
+			c.add("%s: %s is now required", where, member)
 		}
 	}
 	for _, member := range before {
-		if !sent && !slices.Contains(now, member) {
-			c.add("%s: %s may be left out now", where, member)
+		if !inRequest && !slices.Contains(now, member) {
+			c.add("%s: %s is now optional", where, member)
 		}
 	}
 	for _, inner := range []string{"items", "additionalProperties"} {
-		if was.at(inner) != nil && is.at(inner) != nil {
-			c.schema(where, "each of "+name, was.at(inner), is.at(inner), sent)
+		if released.at(inner) != nil && current.at(inner) != nil {
+			c.schema(where, "each element of "+name, released.at(inner), current.at(inner), inRequest)
 		}
 	}
-	for _, either := range choices(was) {
-		for _, other := range choices(is) {
+	for _, either := range alternatives(released) {
+		for _, other := range alternatives(current) {
 			if either["$ref"] != nil && either["$ref"] == other["$ref"] {
-				c.schema(where, name, either, other, sent)
+				c.schema(where, name, either, other, inRequest)
 			}
 		}
 	}
 }
 
-// kinds compares the types and alternatives that a value may have.
-func (c *comparison) kinds(where, name string, was, is jsonTree, sent bool) {
-	before, now := kindsOf(was), kindsOf(is)
+// types compares the types and alternatives of a value.
+func (c *comparison) types(where, name string, released, current jsonTree, inRequest bool) {
+	before, now := typesOf(released), typesOf(current)
 	for _, kind := range before {
-		if sent && len(now) > 0 && !slices.Contains(now, kind) {
-			c.add("%s: %s no longer takes %s", where, name, kind)
+		if inRequest && len(now) > 0 && !slices.Contains(now, kind) {
+			c.add("%s: %s no longer accepts %s", where, name, kind)
 		}
 	}
 	for _, kind := range now {
-		if !sent && len(before) > 0 && !slices.Contains(before, kind) {
-			c.add("%s: %s may be %s now", where, name, kind)
+		if !inRequest && len(before) > 0 && !slices.Contains(before, kind) {
+			c.add("%s: %s may now be %s", where, name, kind)
 		}
 	}
-	if len(before) > 0 && len(now) == 0 && !sent || len(before) == 0 && len(now) > 0 && sent {
-		c.add("%s: %s has another type now", where, name)
+	if len(before) > 0 && len(now) == 0 && !inRequest || len(before) == 0 && len(now) > 0 && inRequest {
+		c.add("%s: %s has a different type", where, name)
 	}
 }
 
-// limits compares what a value that is sent may be beyond its type.
-func (c *comparison) limits(where, name string, was, is jsonTree) {
-	if is["enum"] != nil {
-		options, _ := is["enum"].([]any)
-		before, listed := was["enum"].([]any)
+// limits compares the constraints, other than the type, of a value in a request.
+func (c *comparison) limits(where, name string, released, current jsonTree) {
+	if current["enum"] != nil {
+		options, _ := current["enum"].([]any)
+		before, listed := released["enum"].([]any)
 		if !listed {
-			c.add("%s: %s takes some values only now", where, name)
+			c.add("%s: %s now accepts listed values only", where, name)
 		}
 		for _, option := range before {
 			if !slices.Contains(options, option) {
-				c.add("%s: %s no longer takes %v", where, name, option)
+				c.add("%s: %s no longer accepts %v", where, name, option)
 			}
 		}
 	}
 	for _, limit := range []string{"maxLength", "maximum", "maxItems"} {
-		c.tighter(where, name, limit, was[limit], is[limit], func(was, is float64) bool { return is < was })
+		c.tighter(where, name, limit, released[limit], current[limit], func(before, now float64) bool { return now < before })
 	}
 	for _, limit := range []string{"minLength", "minimum", "minItems"} {
-		c.tighter(where, name, limit, was[limit], is[limit], func(was, is float64) bool { return is > was })
+		c.tighter(where, name, limit, released[limit], current[limit], func(before, now float64) bool { return now > before })
 	}
-	if is["pattern"] != nil && was["pattern"] != is["pattern"] {
+	if current["pattern"] != nil && released["pattern"] != current["pattern"] {
 		c.add("%s: the pattern of %s changed", where, name)
 	}
-	if is["additionalProperties"] == false && was["additionalProperties"] != false {
-		c.add("%s: %s takes no other members now", where, name)
+	if current["additionalProperties"] == false && released["additionalProperties"] != false {
+		c.add("%s: %s no longer accepts additional members", where, name)
 	}
 }
 
-func (c *comparison) tighter(where, name, limit string, was, is any, worse func(was, is float64) bool) {
-	now, limited := is.(float64)
-	before, wasLimited := was.(float64)
-	if limited && (!wasLimited || worse(before, now)) {
+func (c *comparison) tighter(where, name, limit string, released, current any,
+	stricter func(before, now float64) bool) {
+	now, limited := current.(float64)
+	before, releasedLimited := released.(float64)
+	if limited && (!releasedLimited || stricter(before, now)) {
 		c.add("%s: the %s of %s is tighter", where, limit, name)
 	}
 }
 
-// kindsOf lists the types of a value, and the schemas that it may have instead.
-func kindsOf(s jsonTree) []string {
-	kinds := texts(s["type"])
-	for _, choice := range choices(s) {
+// typesOf lists the types in a schema and the references to its alternatives.
+func typesOf(s jsonTree) []string {
+	types := stringList(s["type"])
+	for _, choice := range alternatives(s) {
 		if ref, ok := choice["$ref"].(string); ok {
-			kinds = append(kinds, ref)
+			types = append(types, ref)
 		} else {
-			kinds = append(kinds, kindsOf(choice)...)
+			types = append(types, typesOf(choice)...)
 		}
 	}
-	return kinds
+	return types
 }
 
-func choices(s jsonTree) []jsonTree {
-	var found []jsonTree
+func alternatives(s jsonTree) []jsonTree {
+	var result []jsonTree
 	list, _ := s["anyOf"].([]any)
 	for _, choice := range list {
-		found = append(found, choice.(map[string]any))
+		result = append(result, choice.(map[string]any))
 	}
-	return found
+	return result
 }
 
-// texts reads one text, or a list of them.
-func texts(value any) []string {
+// stringList returns a string, or a list of strings, as a list.
+func stringList(value any) []string {
 	if text, ok := value.(string); ok {
 		return []string{text}
 	}
-	var found []string
+	var result []string
 	list, _ := value.([]any)
 	for _, entry := range list {
-		found = append(found, entry.(string))
+		result = append(result, entry.(string))
 	}
-	return found
+	return result
 }

@@ -21,16 +21,16 @@ import (
 	"github.com/spendwise/spendwise/httpapi"
 )
 
-// A referee holds answers, and the requests that were granted, to the contract. In its copy of it no object has members
-// beside those that it names, so that one which is not documented is seen.
-type referee struct {
+// A contractChecker checks responses, and requests that succeed, against the contract. In its copy of the contract, no
+// schema with properties allows additional ones, so it reports undocumented members.
+type contractChecker struct {
 	doc   jsonTree
 	check validator.Validator
 }
 
-// theReferee is made once for all tests: the contract of a server with local accounts.
-var theReferee = sync.OnceValues(func() (*referee, error) {
-	r := &referee{}
+// sharedChecker returns the checker that all tests share. It uses the contract of a server with local accounts.
+var sharedChecker = sync.OnceValues(func() (*contractChecker, error) {
+	r := &contractChecker{}
 	if err := json.Unmarshal(httpapi.Contract(), &r.doc); err != nil {
 		return nil, err
 	}
@@ -55,13 +55,13 @@ var theReferee = sync.OnceValues(func() (*referee, error) {
 	return r, nil
 })
 
-// operation finds what the contract says of a request, and under which pattern; nil: it has no such route.
-func (r *referee) operation(method, path string) (op jsonTree, pattern string) {
+// operation returns the operation of a request and its pattern. It returns nil if the contract has no such operation.
+func (r *contractChecker) operation(method, path string) (op jsonTree, pattern string) {
 	if op := r.doc.at("paths", path, strings.ToLower(method)); op != nil {
 		return op, method + " " + path
 	}
 	if r.doc.at("paths", path) != nil {
-		return nil, "" // another method of a path that a pattern would take as well
+		return nil, "" // the path exists without this method; no template may match it
 	}
 	parts := strings.Split(path, "/")
 	for template := range r.doc.at("paths") {
@@ -74,94 +74,97 @@ func (r *referee) operation(method, path string) (op jsonTree, pattern string) {
 	return nil, ""
 }
 
-// forBrowsers are the headers that the contract explains once, and not with each answer.
-var forBrowsers = []string{
+// commonHeaders are the headers that the contract documents once and not with each response.
+var commonHeaders = []string{
 	"X-Content-Type-Options", "Referrer-Policy", "Content-Security-Policy", "Strict-Transport-Security", "Vary",
 	"Access-Control-Allow-Origin",
 	"Access-Control-Expose-Headers", "Cross-Origin-Opener-Policy",
 }
 
-// faults lists what is wrong with an answer.
-func (r *referee) faults(request *http.Request, sent []byte, status int, header http.Header, body []byte) []string {
+// violations lists how a response, or the request that succeeded, violates the contract.
+func (r *contractChecker) violations(request *http.Request, sent []byte, status int, header http.Header,
+	body []byte) []string {
 	op, pattern := r.operation(request.Method, request.URL.Path)
-	if request.Method == http.MethodOptions { // what a browser asks by itself
+	if request.Method == http.MethodOptions { // a CORS preflight request
 		for name := range header {
 			if strings.HasPrefix(name, "Access-Control-") && r.doc.at("components", "headers", name) == nil {
-				return []string{"nothing says what the header " + name + " means"}
+				return []string{"the contract does not document the header " + name}
 			}
 		}
 		return nil
 	}
-	for _, elsewhere := range []string{"The API has no such route.", "This instance does not serve the role"} {
-		if status == http.StatusNotFound && bytes.Contains(body, []byte(elsewhere)) {
-			return nil // of a server without local accounts, or one that lacks the role; the contract is that of all together
+	for _, detail := range []string{"The API has no such route.", "This instance does not serve the role"} {
+		if status == http.StatusNotFound && bytes.Contains(body, []byte(detail)) {
+			return nil // The contract covers local accounts and all roles; this server lacks one of them.
 		}
 	}
 	if op == nil {
 		if status != http.StatusNotFound && status != http.StatusMethodNotAllowed && status != http.StatusTooManyRequests {
-			return []string{fmt.Sprintf("%s %s is not in the contract and answers %d", request.Method, request.URL.Path, status)}
+			return []string{fmt.Sprintf("%s %s is not in the contract and has status %d", request.Method,
+				request.URL.Path, status)}
 		}
 		return nil
 	}
-	answer := op.at("responses", strconv.Itoa(status)).resolve(r.doc)
-	if answer == nil {
-		return []string{fmt.Sprintf("it answers %d, which is not in the contract: add it to operations[%q] in "+
-			"openapi_operations.go (a problem's code to problems)",
+	responseDoc := op.at("responses", strconv.Itoa(status)).resolve(r.doc)
+	if responseDoc == nil {
+		return []string{fmt.Sprintf("status %d is not in the contract: add it to operations[%q] in "+
+			"openapi_operations.go (for an error, add the problem code to problems)",
 			status, pattern)}
 	}
-	var faults []string
+	var violations []string
 	documented := http.Header{"Content-Type": nil, "Content-Length": nil, "Date": nil}
-	for _, name := range forBrowsers {
+	for _, name := range commonHeaders {
 		documented.Set(name, "")
 		if r.doc.at("components", "headers", name) == nil {
-			faults = append(faults, "nothing says what the header "+name+" means")
+			violations = append(violations, "the contract does not document the header "+name)
 		}
 	}
-	for name := range answer.at("headers") {
+	for name := range responseDoc.at("headers") {
 		documented.Set(name, "")
 	}
 	for name := range header {
 		if _, ok := documented[name]; !ok {
-			faults = append(faults, fmt.Sprintf("the answer %d has the header %s, which is not in the contract: see "+
-				"headerRefs in openapi.go, and headerWords", status, name))
+			violations = append(violations, fmt.Sprintf("response %d has the header %s, which is not in the contract: see "+
+				"response in openapi.go, and headerWords in openapi_words.go", status, name))
 		}
 	}
-	if media := header.Get("Content-Type"); media != "" && answer.at("content", media) == nil {
-		faults = append(faults, fmt.Sprintf("the answer %d is %s, which is not in the contract", status, media))
+	if media := header.Get("Content-Type"); media != "" && responseDoc.at("content", media) == nil {
+		violations = append(violations,
+			fmt.Sprintf("response %d has the media type %s, which is not in the contract", status, media))
 	}
 	if isJSON(header.Get("Content-Type")) {
 		response := &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader(body))}
 		_, wrong := r.check.ValidateHttpResponse(request, response)
-		faults = append(faults, told(wrong)...)
+		violations = append(violations, messages(wrong)...)
 	}
 	if status >= http.StatusBadRequest {
 		var problem struct{ Code string }
-		_ = json.Unmarshal(body, &problem) // what is no JSON was found above
+		_ = json.Unmarshal(body, &problem) // a body that is not JSON is reported above
 		codes, _ := op["x-problems"].([]any)
 		if !slices.Contains(codes, any(problem.Code)) {
-			faults = append(faults, fmt.Sprintf("it has the problem %q, which is not in the contract: add it to problems of "+
+			violations = append(violations, fmt.Sprintf("the problem code %q is not in the contract: add it to problems of "+
 				"operations[%q]", problem.Code, pattern))
 		}
-		return faults
+		return violations
 	}
-	rejected := bytes.Contains(body, []byte(`"status":"rejected"`)) // a push is granted whatever becomes of its items
+	rejected := bytes.Contains(body, []byte(`"status":"rejected"`)) // a push succeeds even if its mutations are rejected
 	if isJSON(request.Header.Get("Content-Type")) && op["requestBody"] != nil && !rejected {
-		asked := request.Clone(request.Context())
-		asked.Body = io.NopCloser(bytes.NewReader(sent))
-		_, wrong := r.check.GetRequestBodyValidator().ValidateRequestBody(asked)
-		for _, text := range told(wrong) {
-			faults = append(faults, "it is granted, though the contract does not allow its body: "+text)
+		sentRequest := request.Clone(request.Context())
+		sentRequest.Body = io.NopCloser(bytes.NewReader(sent))
+		_, wrong := r.check.GetRequestBodyValidator().ValidateRequestBody(sentRequest)
+		for _, text := range messages(wrong) {
+			violations = append(violations, "the request succeeds, but the contract does not allow its body: "+text)
 		}
 	}
-	return faults
+	return violations
 }
 
-// told writes findings as text.
-func told(wrong []*errors.ValidationError) []string {
+// messages formats validation errors as text.
+func messages(wrong []*errors.ValidationError) []string {
 	var texts []string
-	for _, fault := range wrong {
-		text := fault.Message + ": " + fault.Reason
-		for _, detail := range fault.SchemaValidationErrors {
+	for _, err := range wrong {
+		text := err.Message + ": " + err.Reason
+		for _, detail := range err.SchemaValidationErrors {
 			text += fmt.Sprintf("\n    %s: %s", detail.FieldPath, detail.Reason)
 		}
 		texts = append(texts, text)
@@ -174,12 +177,13 @@ func isJSON(contentType string) bool {
 	return err == nil && (strings.HasSuffix(media, "/json") || strings.HasSuffix(media, "+json"))
 }
 
-// refereed holds every answer of a handler to the contract. Benchmarks are left alone.
-func refereed(t testing.TB, handler http.Handler) http.Handler {
+// checkContract returns a handler that checks every response of handler against the contract. It returns handler
+// unchanged in a benchmark.
+func checkContract(t testing.TB, handler http.Handler) http.Handler {
 	if _, measured := t.(*testing.B); measured {
 		return handler
 	}
-	r, err := theReferee()
+	r, err := sharedChecker()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,14 +192,15 @@ func refereed(t testing.TB, handler http.Handler) http.Handler {
 		if request.Body != nil {
 			request.Body = teeBody{io.TeeReader(request.Body, &sent), request.Body}
 		}
-		seen := &seenWriter{ResponseWriter: w, status: http.StatusOK}
-		handler.ServeHTTP(seen, request)
+		recorder := &recordingWriter{ResponseWriter: w, status: http.StatusOK}
+		handler.ServeHTTP(recorder, request)
 		if request.Method == http.MethodHead {
 			return
 		}
-		for _, fault := range r.faults(request, sent.Bytes(), seen.status, seen.header, seen.body.Bytes()) {
-			t.Errorf("%s %s: %s\n  asked %.300s\n  answered %.600s", request.Method, request.URL.Path, fault, sent.Bytes(),
-				seen.body.Bytes())
+		body := recorder.body.Bytes()
+		for _, violation := range r.violations(request, sent.Bytes(), recorder.status, recorder.header, body) {
+			t.Errorf("%s %s: %s\n  request %.300s\n  response %.600s", request.Method, request.URL.Path, violation,
+				sent.Bytes(), body)
 		}
 	})
 }
@@ -205,27 +210,27 @@ type teeBody struct {
 	io.Closer
 }
 
-// A seenWriter keeps what is answered, if it is JSON.
-type seenWriter struct {
+// A recordingWriter records the status, the headers and, if it is JSON, the body of a response.
+type recordingWriter struct {
 	http.ResponseWriter
 	status int
 	header http.Header
 	body   bytes.Buffer
 }
 
-func (w *seenWriter) WriteHeader(status int) {
+func (w *recordingWriter) WriteHeader(status int) {
 	w.status, w.header = status, w.Header().Clone()
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *seenWriter) Write(part []byte) (int, error) {
+func (w *recordingWriter) Write(part []byte) (int, error) {
 	if isJSON(w.Header().Get("Content-Type")) {
 		w.body.Write(part)
 	}
 	return w.ResponseWriter.Write(part)
 }
 
-// Flush and Unwrap let through what a stream needs.
-func (w *seenWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+// Flush and Unwrap make the methods of the underlying writer available to event streams.
+func (w *recordingWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
 
-func (w *seenWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *recordingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

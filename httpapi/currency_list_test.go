@@ -9,22 +9,22 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// unlisted says why validator's list of ISO 4217 has codes that the domain does not call active.
-var unlisted = map[string]string{
+// expectedDifferences gives the reasons why codes in validator's ISO 4217 list are not active in the domain.
+var expectedDifferences = map[string]string{
 	"BGN":             "ended in January 2026; the list has no dates",
-	"SVC":             "CLDR ends it in 2001, when El Salvador took the dollar; ISO 4217 still lists it",
+	"SVC":             "CLDR ends it in 2001, when El Salvador adopted the US dollar; ISO 4217 still lists it",
 	"XAG XAU XPD XPT": "precious metal",
 	"XBA XBB XBC XBD": "a unit of account of European bonds",
 	"XDR XSU XUA":     "a unit of account of an international bank",
-	"USN":             "dollars of the next day, a code for settlement",
-	"XTS":             "for tests",
+	"USN":             "US dollar for next-day settlement",
+	"XTS":             "reserved for tests",
 	"XXX":             "no currency",
 }
 
-// The shell leaves currencies to the domain. This holds the domain's table against the list of another hand.
+// The API relies on the domain's currency table. This test compares the table with an independent list.
 func TestCurrencyTableDiffersFromValidatorsListForReasons(t *testing.T) {
 	reasons := map[string]string{}
-	for codes, reason := range unlisted {
+	for codes, reason := range expectedDifferences {
 		for code := range strings.FieldsSeq(codes) {
 			reasons[code] = reason
 		}
@@ -37,11 +37,11 @@ func TestCurrencyTableDiffersFromValidatorsListForReasons(t *testing.T) {
 		active := err == nil && currency.LegalTender().To.IsZero()
 		switch reason, explained := reasons[code]; {
 		case active && !listed:
-			t.Errorf("%s is active here and not in validator's list", code)
+			t.Errorf("%s is active in the domain but not in validator's list", code)
 		case listed && !active && !explained:
-			t.Errorf("%s is in validator's list and not active here, and no reason is given", code)
+			t.Errorf("%s is in validator's list but not active in the domain; add the reason to expectedDifferences", code)
 		case listed == active && explained:
-			t.Errorf("%s does not differ, yet there is a reason: %s", code, reason)
+			t.Errorf("%s is the same in both lists; remove its reason from expectedDifferences: %s", code, reason)
 		}
 	}
 }

@@ -27,7 +27,7 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// download returns a file, which has to come with this type and name.
+// download returns the body of a response. It checks its Content-Type and file name.
 func (s server) download(target, media, name string) []byte {
 	s.t.Helper()
 	w := httptest.NewRecorder()
@@ -57,8 +57,8 @@ func TestALedgersBackupIsRestored(t *testing.T) {
 			t.Fatalf("%+v, %v", restored, err)
 		}
 		again := other.download("/v1/exports/ledger.ndjson", "application/x-ndjson", "ledger.ndjson")
-		equal(t, "the backup of what was restored", string(again), string(file))
-		equal(t, "the CSV of what was restored", other.must(200, "GET", "/v1/exports/expenses.csv", "").Body.String(),
+		equal(t, "backup of the restored ledger", string(again), string(file))
+		equal(t, "CSV of the restored ledger", other.must(200, "GET", "/v1/exports/expenses.csv", "").Body.String(),
 			s.must(200, "GET", "/v1/exports/expenses.csv", "").Body.String())
 	})
 }
@@ -86,7 +86,7 @@ func TestALineOfNDJSONIsAnExpenseOfTheList(t *testing.T) {
 	}
 	s.refused(400, "unknown_parameter", []string{"bom unknown_parameter"}, "GET", "/v1/exports/expenses.ndjson?bom=true",
 		"")
-	equal(t, "an empty ledger's",
+	equal(t, "size of an empty ledger's export",
 		len(s.as("boris").download("/v1/exports/expenses.ndjson", "application/x-ndjson", "expenses.ndjson")), 0)
 }
 
@@ -100,13 +100,13 @@ func TestAPDFIsOfAYearOrOfSomeDays(t *testing.T) {
 	} {
 		if file := s.download(target, "application/pdf", name); !bytes.HasPrefix(file, []byte("%PDF-")) ||
 			!bytes.HasSuffix(file, []byte("%%EOF\n")) {
-			t.Errorf("%s is no PDF: %d bytes", target, len(file))
+			t.Errorf("%s: the response is not a PDF (%d bytes)", target, len(file))
 		}
 	}
 	s.must(200, "PATCH", "/v1/settings", `{"fiscal_year_start":4}`)
 	s.download("/v1/exports/report.pdf?year=2025", "application/pdf", "expenses-2025-04-01-2026-03-31.pdf")
 
-	for query, faults := range map[string][]string{
+	for query, fieldErrors := range map[string][]string{
 		"":           {"year required"},
 		"?year=26":   {"year malformed_year"},
 		"?year=1899": {"year out_of_range"},
@@ -114,7 +114,7 @@ func TestAPDFIsOfAYearOrOfSomeDays(t *testing.T) {
 		"?date_from=2026-01-01":                              {"date_to required"},
 		"?date_from=2026-02-01&date_to=2026-01-01":           {"date_to ends_before_start"},
 	} {
-		s.refused(422, "validation_error", faults, "GET", "/v1/exports/report.pdf"+query, "")
+		s.refused(422, "validation_error", fieldErrors, "GET", "/v1/exports/report.pdf"+query, "")
 	}
 }
 
@@ -142,31 +142,31 @@ func TestAPDFOfTooManyExpensesIsRefused(t *testing.T) {
 		"/v1/exports/report.pdf?date_from=2026-03-01&date_to=2026-03-01", "")
 }
 
-// A watched store hands the expenses of its snapshots on through a function.
-type watched struct {
+// A hookedStore passes the expenses that its snapshots return through a function.
+type hookedStore struct {
 	store.Store
 	expenses func(ctx context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error]
 }
 
-type watchedReader struct {
+type hookedReader struct {
 	store.Reader
-	watched
+	hookedStore
 }
 
-func (w watched) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
-	return w.Store.View(ctx, owner, func(r store.Reader) error { return fn(watchedReader{r, w}) })
+func (w hookedStore) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
+	return w.Store.View(ctx, owner, func(r store.Reader) error { return fn(hookedReader{r, w}) })
 }
 
-func (r watchedReader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error] {
+func (r hookedReader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error] {
 	return r.expenses(ctx, r.Reader.Expenses(ctx, query))
 }
 
 func TestTwoPDFsAreMadeAtOnceAndTheNextWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		inside, release := 0, make(chan struct{})
-		st := watched{memstore.New(),
+		started, release := 0, make(chan struct{})
+		st := hookedStore{memstore.New(),
 			func(_ context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
-				inside++
+				started++
 				<-release
 				return rows
 			}}
@@ -184,18 +184,18 @@ func TestTwoPDFsAreMadeAtOnceAndTheNextWaits(t *testing.T) {
 		get(&codes[0])
 		get(&codes[1])
 		get(&codes[2])
-		equal(t, "made at once", inside, 2)
+		equal(t, "PDFs created concurrently", started, 2)
 		close(release)
 		synctest.Wait()
-		equal(t, "answers", codes, [3]int{200, 200, 200})
-		equal(t, "made in the end", inside, 3)
+		equal(t, "status codes", codes, [3]int{200, 200, 200})
+		equal(t, "PDFs created in total", started, 3)
 
 		release = make(chan struct{})
 		get(&codes[0])
 		get(&codes[1])
 		got := s.refused(503, "unavailable", nil, "GET", "/v1/exports/report.pdf?year=2026", "")
 		if got.Header().Get("Retry-After") == "" {
-			t.Error("no Retry-After")
+			t.Error("the response has no Retry-After header")
 		}
 		close(release)
 		synctest.Wait()
@@ -215,17 +215,17 @@ func TestTwoFirstReadsOfALedgerAreBothAnswered(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		equal(t, "answers", codes, [4]int{200, 200, 200, 200})
+		equal(t, "status codes", codes, [4]int{200, 200, 200, 200})
 	}
 }
 
-// exports are the files that are sent as they are read.
+// exports are the exports that the server sends while it reads the ledger.
 var exports = []string{"/v1/exports/expenses.csv", "/v1/exports/expenses.ndjson", "/v1/exports/ledger.ndjson"}
 
 func TestAnExportBeginsBeforeItsFirstRowIsFound(t *testing.T) {
 	for _, path := range exports[:2] {
 		release := make(chan struct{})
-		st := watched{memstore.New(),
+		st := hookedStore{memstore.New(),
 			func(_ context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
 				<-release
 				return rows
@@ -242,8 +242,8 @@ func TestAnExportBeginsBeforeItsFirstRowIsFound(t *testing.T) {
 	}
 }
 
-// narrow is a client whose connections keep little of what it has not read.
-var narrow = &http.Client{Transport: &http.Transport{
+// smallBufferClient has a small receive buffer, so that the server blocks soon after the client stops reading.
+var smallBufferClient = &http.Client{Transport: &http.Transport{
 	DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		if tcp, ok := conn.(*net.TCPConn); ok {
@@ -260,14 +260,14 @@ func fetch(ctx context.Context, t *testing.T, url string) *http.Response {
 		t.Fatal(err)
 	}
 	r.Header.Set("X-Owner", "anna")
-	response, err := narrow.Do(r)
+	response, err := smallBufferClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return response
 }
 
-// endless yields the same expense until its reader has enough or ctx ends.
+// endless yields e until the caller stops or ctx ends. Then it calls ended.
 func endless(ctx context.Context, e expense.Expense, ended func()) iter.Seq2[expense.Expense, error] {
 	return func(yield func(expense.Expense, error) bool) {
 		defer ended()
@@ -280,8 +280,8 @@ func endless(ctx context.Context, e expense.Expense, ended func()) iter.Seq2[exp
 	}
 }
 
-// anExpense adds one to anna's ledger and returns it as it is stored.
-func anExpense(t *testing.T, st store.Store) expense.Expense {
+// addExpense adds an expense to anna's ledger and returns the stored expense.
+func addExpense(t *testing.T, st store.Store) expense.Expense {
 	t.Helper()
 	s := serve(t, st)
 	id := fmt.Sprint(s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","date":"2026-03-07"}`).json["id"])
@@ -295,24 +295,24 @@ func anExpense(t *testing.T, st store.Store) expense.Expense {
 func TestAClientThatGoesAwayEndsTheQuery(t *testing.T) {
 	for _, path := range exports {
 		inner := memstore.New()
-		e := anExpense(t, inner)
+		e := addExpense(t, inner)
 		ended := make(chan struct{})
-		st := watched{inner,
+		st := hookedStore{inner,
 			func(ctx context.Context, _ iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
 				return endless(ctx, e, func() { close(ended) })
 			}}
 		web := httptest.NewServer(serve(t, st).handler)
-		ctx, leave := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
 		response := fetch(ctx, t, web.URL+path)
 		if _, err := bufio.NewReader(response.Body).ReadString('\n'); err != nil {
 			t.Error(err)
 		}
-		leave()
+		cancel()
 		_ = response.Body.Close()
 		select {
 		case <-ended:
 		case <-time.After(20 * time.Second):
-			t.Errorf("%s reads on after its client has gone", path)
+			t.Errorf("%s: the query continues after the client has disconnected", path)
 		}
 		web.Close()
 	}
@@ -321,21 +321,21 @@ func TestAClientThatGoesAwayEndsTheQuery(t *testing.T) {
 func TestAnErrorInTheMiddleCutsTheConnection(t *testing.T) {
 	for _, path := range exports {
 		inner := memstore.New()
-		e := anExpense(t, inner)
-		st := watched{inner, func(context.Context, iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
+		e := addExpense(t, inner)
+		st := hookedStore{inner, func(context.Context, iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
 			return func(yield func(expense.Expense, error) bool) {
 				for range 1000 {
 					if !yield(e, nil) {
 						return
 					}
 				}
-				yield(expense.Expense{}, errors.New("the disk is gone"))
+				yield(expense.Expense{}, errors.New("disk failure"))
 			}
 		}}
 		web := httptest.NewServer(serve(t, st).handler)
 		response := fetch(t.Context(), t, web.URL+path)
 		if _, err := io.Copy(io.Discard, response.Body); !errors.Is(err, io.ErrUnexpectedEOF) {
-			t.Errorf("%s ends like a whole file: %v", path, err)
+			t.Errorf("%s: the download ends with %v, want io.ErrUnexpectedEOF", path, err)
 		}
 		_ = response.Body.Close()
 		web.Close()
@@ -345,12 +345,12 @@ func TestAnErrorInTheMiddleCutsTheConnection(t *testing.T) {
 func TestAnExportHoldsUpNoWriter(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, inner store.Store) {
 		wrote := false
-		st := watched{inner,
+		st := hookedStore{inner,
 			func(ctx context.Context, rows iter.Seq2[expense.Expense, error]) iter.Seq2[expense.Expense, error] {
 				return func(yield func(expense.Expense, error) bool) {
 					for e, err := range rows {
 						if !wrote && err == nil {
-							// Within the export's own snapshot, the same ledger is written to.
+							// Write to the ledger while the export reads its snapshot.
 							wrote = true
 							serve(t, inner).must(201, "POST", "/v1/expenses", `{"amount":"1","date":"2026-03-01"}`)
 						}
@@ -360,11 +360,11 @@ func TestAnExportHoldsUpNoWriter(t *testing.T) {
 					}
 				}
 			}}
-		anExpense(t, inner)
+		addExpense(t, inner)
 		s := serve(t, st)
 		file := s.must(200, "GET", "/v1/exports/expenses.csv", "").Body.String()
 		if !wrote || strings.Count(file, "\r\n") != 2 {
-			t.Errorf("wrote %v; the file: %s", wrote, file)
+			t.Errorf("wrote = %v, want true and a file of two lines:\n%s", wrote, file)
 		}
 	})
 }
@@ -376,22 +376,22 @@ func TestPresetsAreListedAndTaken(t *testing.T) {
 	for _, preset := range got {
 		names[fmt.Sprint(preset["name"])] = true
 		if preset["title"] == "" || preset["help"] == "" || preset["mapping"] == nil {
-			t.Errorf("%v", preset)
+			t.Errorf("preset without title, help or mapping: %v", preset)
 		}
 	}
 	for _, name := range []string{"spendwise", "mint", "ynab", "firefly-iii", "ezbookkeeping", "bank-dmy-comma"} {
 		if !names[name] {
-			t.Errorf("no preset %s in %v", name, names)
+			t.Errorf("preset %s is missing in %v", name, names)
 		}
 	}
 	file := "\"Date\",\"Description\",\"Original Description\",\"Amount\",\"Transaction Type\",\"Category\",\"Account " +
 		"Name\",\"Labels\",\"Notes\"\n" +
 		"3/01/2026,Tea,TEA,5.02,debit,Food,Cash,,\n3/02/2026,Pay,PAY,1000,credit,Paycheck,Cash,,\n"
 	first := s.upload("", `{"preset":"mint"}`, file)
-	equal(t, "the answer", first.Body.String(), `{"added":1,"known":0,"ignored":1,"failed":[],"dry_run":false}`)
-	equal(t, "again", s.upload("", `{"preset":"mint"}`, file).json["known"], any(1.0))
-	equal(t, "in euros", s.as("boris").upload("", `{"preset":"mint","currency":{"value":"EUR"}}`, file).json["added"],
-		any(1.0))
+	equal(t, "result of the import", first.Body.String(), `{"added":1,"known":0,"ignored":1,"failed":[],"dry_run":false}`)
+	equal(t, "known rows of the second import", s.upload("", `{"preset":"mint"}`, file).json["known"], any(1.0))
+	equal(t, "added rows with the currency EUR",
+		s.as("boris").upload("", `{"preset":"mint","currency":{"value":"EUR"}}`, file).json["added"], any(1.0))
 	body, media := form(t, "mapping", `{"preset":"minty"}`, "file", file)
 	s.refused(422, "validation_error", []string{"#/mapping/preset unknown_preset"}, "POST", "/v1/imports/expenses", body,
 		"Content-Type", media)

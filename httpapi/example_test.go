@@ -12,7 +12,7 @@ import (
 )
 
 func ExampleNew() {
-	// The host knows who its visitors are.
+	// The host authenticates its users. This example has one user.
 	host := auth.AuthenticatorFunc(func(*http.Request) (auth.Identity, error) {
 		return auth.Identity{Owner: "anna", Scopes: auth.AllScopes}, nil
 	})

@@ -19,7 +19,7 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// An exchange is an example of the contract: a request, and what it was answered with.
+// An exchange is an example in the contract: a request and its response.
 type exchange struct {
 	Title     string            `json:"title"`
 	Operation string            `json:"operation"`
@@ -30,23 +30,24 @@ type exchange struct {
 	Answer    json.RawMessage   `json:"answer,omitempty"`
 }
 
-// A retelling asks a server for the examples again. What a server makes up, ids and secrets, has a name in the file.
-type retelling struct {
-	real   map[string]string // by the name
-	named  map[string]string // the other way round
-	counts map[string]int
-	token  string
+// A replayer sends the requests of the examples. In the examples, placeholders stand for the IDs and secrets that the
+// server generates.
+type replayer struct {
+	values       map[string]string // generated values by placeholder
+	placeholders map[string]string // placeholders by generated value
+	counts       map[string]int
+	token        string
 }
 
 var (
 	anyUUID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
-	// secrets are the members whose values a server makes up.
+	// secrets matches the members whose values the server generates, and their values.
 	secrets = regexp.MustCompile(`"(access_token|refresh_token|token|next_cursor|cursor|kid|x|hash)":"([^"]+)"`)
 )
 
-// name gives what a server made up a name, the same each time that the examples are asked for.
-func (r *retelling) name(kind, value string) {
-	if _, known := r.named[value]; known {
+// addPlaceholder assigns a placeholder to a generated value. Each replay of the examples assigns the same placeholders.
+func (r *replayer) addPlaceholder(kind, value string) {
+	if _, known := r.placeholders[value]; known {
 		return
 	}
 	r.counts[kind]++
@@ -57,7 +58,7 @@ func (r *retelling) name(kind, value string) {
 	case "hash":
 		name = fmt.Sprintf("%064d", r.counts[kind])
 	}
-	r.real[name], r.named[value] = value, name
+	r.values[name], r.placeholders[value] = value, name
 }
 
 func replace(text string, table map[string]string) string {
@@ -68,8 +69,8 @@ func replace(text string, table map[string]string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// story serves the examples from its beginning: nobody has an account yet.
-func story(t *testing.T) (http.Handler, *retelling) {
+// newReplay returns a server without accounts, and a replayer for its examples.
+func newReplay(t *testing.T) (http.Handler, *replayer) {
 	t.Helper()
 	st, clock := memstore.New(), func() time.Time { return noon }
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
@@ -81,14 +82,14 @@ func story(t *testing.T) (http.Handler, *retelling) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stopping := make(chan struct{}) // so that the stream ends as soon as it has begun
+	stopping := make(chan struct{}) // closed, so that the event stream ends right after it starts
 	close(stopping)
 	s := serve(t, st, func(cfg *httpapi.Config) { cfg.Authenticator, cfg.Accounts, cfg.Done = nil, service, stopping })
-	return s.handler, &retelling{real: map[string]string{}, named: map[string]string{}, counts: map[string]int{}}
+	return s.handler, &replayer{values: map[string]string{}, placeholders: map[string]string{}, counts: map[string]int{}}
 }
 
-// ask sends the request of an example.
-func (r *retelling) ask(t *testing.T, handler http.Handler, x exchange) *httptest.ResponseRecorder {
+// send sends the request of an example.
+func (r *replayer) send(t *testing.T, handler http.Handler, x exchange) *httptest.ResponseRecorder {
 	t.Helper()
 	body := string(x.Body)
 	if strings.HasPrefix(body, `"`) {
@@ -96,19 +97,20 @@ func (r *retelling) ask(t *testing.T, handler http.Handler, x exchange) *httptes
 			t.Fatal(err)
 		}
 	}
-	for _, id := range anyUUID.FindAllString(x.Target+body, -1) { // what the client chose is no secret of the server's
-		if _, made := r.real[id]; !made {
-			r.named[id] = id
+	// An ID that the client chooses needs no placeholder.
+	for _, id := range anyUUID.FindAllString(x.Target+body, -1) {
+		if _, generated := r.values[id]; !generated {
+			r.placeholders[id] = id
 		}
 	}
 	method, _, _ := strings.Cut(x.Operation, " ")
-	request := httptest.NewRequestWithContext(t.Context(), method, replace(x.Target, r.real),
-		strings.NewReader(replace(body, r.real)))
+	request := httptest.NewRequestWithContext(t.Context(), method, replace(x.Target, r.values),
+		strings.NewReader(replace(body, r.values)))
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	for name, value := range x.Header {
-		request.Header.Set(name, replace(value, r.real))
+		request.Header.Set(name, replace(value, r.values))
 	}
 	request.Header.Set("X-Request-Id", "example")
 	if r.token != "" {
@@ -119,27 +121,27 @@ func (r *retelling) ask(t *testing.T, handler http.Handler, x exchange) *httptes
 	return w
 }
 
-// hear returns an answer with names in the place of what the server made up; nil where it is a file that nobody reads
-// as text.
-func (r *retelling) hear(t *testing.T, w *httptest.ResponseRecorder) json.RawMessage {
+// readBody returns the body of a response with placeholders for generated values. It returns nil for an empty body, an
+// OpenAPI document, a PDF, an HTML page and an image. It stores the access token for the next requests.
+func (r *replayer) readBody(t *testing.T, w *httptest.ResponseRecorder) json.RawMessage {
 	t.Helper()
 	text, media := w.Body.String(), w.Header().Get("Content-Type")
 	if text == "" || strings.HasPrefix(text, `{"openapi"`) || media == "application/pdf" ||
 		strings.HasPrefix(media, "text/html") || strings.HasPrefix(media, "image/") {
 		return nil
 	}
-	for _, found := range secrets.FindAllStringSubmatch(text, -1) {
-		if found[1] == "access_token" {
-			r.token = found[2]
+	for _, match := range secrets.FindAllStringSubmatch(text, -1) {
+		if match[1] == "access_token" {
+			r.token = match[2]
 		}
-		r.name(found[1], found[2])
+		r.addPlaceholder(match[1], match[2])
 	}
 	for _, id := range anyUUID.FindAllString(text, -1) {
-		if _, made := r.real[id]; !made {
-			r.name("uuid", id)
+		if _, generated := r.values[id]; !generated {
+			r.addPlaceholder("uuid", id)
 		}
 	}
-	text = replace(text, r.named)
+	text = replace(text, r.placeholders)
 	if isJSON(media) {
 		return json.RawMessage(text)
 	}
@@ -150,8 +152,8 @@ func (r *retelling) hear(t *testing.T, w *httptest.ResponseRecorder) json.RawMes
 	return quoted
 }
 
-// unsteady are the operations whose answers come in the order of ids that the server makes up.
-var unsteady = map[string]bool{
+// unstableOrder are the operations whose responses depend on the order of generated IDs. Their bodies are not compared.
+var unstableOrder = map[string]bool{
 	"GET /v1/budgets/alerts": true, "POST /v1/budgets/alerts/{id}/read": true, "GET /v1/exports/ledger.ndjson": true,
 	"GET /v1/sync":        true,
 	"GET /v1/sync/digest": true,
@@ -159,36 +161,36 @@ var unsteady = map[string]bool{
 
 const examplesFile = "openapi_examples.json"
 
-// exchanges are the examples of the contract.
-func exchanges(t *testing.T) (told []exchange) {
+// exchanges reads the examples of the contract.
+func exchanges(t *testing.T) (examples []exchange) {
 	text, err := os.ReadFile(examplesFile)
 	if err == nil {
-		err = json.Unmarshal(text, &told)
+		err = json.Unmarshal(text, &examples)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return told
+	return examples
 }
 
-// What the contract shows was really asked and answered: every example is asked for again, and what is answered must be
-// what the file says. With -update it is written anew, which leaves the requests as they are.
+// The server's responses equal those in the examples. With -update, the test replaces the responses in the file and
+// keeps the requests.
 func TestEveryExampleIsAnsweredAsTheContractShows(t *testing.T) {
-	told := exchanges(t)
-	handler, r := story(t)
-	for i, x := range told {
-		w := r.ask(t, handler, x)
-		answer := r.hear(t, w)
+	examples := exchanges(t)
+	handler, r := newReplay(t)
+	for i, x := range examples {
+		w := r.send(t, handler, x)
+		answer := r.readBody(t, w)
 		if w.Code >= 400 {
-			t.Errorf("%s %q is refused: %d %s", x.Operation, x.Title, w.Code, w.Body)
+			t.Errorf("%s %q: status %d, want success: %s", x.Operation, x.Title, w.Code, w.Body)
 		}
-		same := w.Code == x.Status && (unsteady[x.Operation] || compacted(t, answer) == compacted(t, x.Answer))
+		same := w.Code == x.Status && (unstableOrder[x.Operation] || compactJSON(t, answer) == compactJSON(t, x.Answer))
 		if !*update && !same {
-			t.Errorf("%s %q: run with -update if that is meant\n got: %d %s\nwant: %d %s", x.Operation, x.Title, w.Code, answer,
-				x.Status, compacted(t, x.Answer))
+			t.Errorf("%s %q: if the change is intended, run with -update\n got: %d %s\nwant: %d %s", x.Operation, x.Title,
+				w.Code, answer, x.Status, compactJSON(t, x.Answer))
 		}
 		if !same {
-			told[i].Status, told[i].Answer = w.Code, answer
+			examples[i].Status, examples[i].Answer = w.Code, answer
 		}
 	}
 	if *update {
@@ -196,7 +198,7 @@ func TestEveryExampleIsAnsweredAsTheContractShows(t *testing.T) {
 		encoder := json.NewEncoder(&out)
 		encoder.SetEscapeHTML(false)
 		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(told); err != nil {
+		if err := encoder.Encode(examples); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(examplesFile, []byte(out.String()), 0o644); err != nil {
@@ -205,7 +207,7 @@ func TestEveryExampleIsAnsweredAsTheContractShows(t *testing.T) {
 	}
 }
 
-func compacted(t *testing.T, text json.RawMessage) string {
+func compactJSON(t *testing.T, text json.RawMessage) string {
 	t.Helper()
 	if text == nil {
 		return ""
@@ -221,21 +223,20 @@ func compacted(t *testing.T, text json.RawMessage) string {
 	return string(out)
 }
 
-// The examples leave nothing out: each operation has one, each member of each request and each parameter of a query is
-// in one.
+// Each operation has an example. Each member of a request body and each query parameter occurs in an example.
 func TestTheExamplesShowEverything(t *testing.T) {
 	doc := contractOf(t)
-	told := exchanges(t)
+	examples := exchanges(t)
 	for path, methods := range doc.at("paths") {
 		for method := range methods.(map[string]any) {
 			op, pattern := doc.at("paths", path, method), strings.ToUpper(method)+" "+path
-			var shown strings.Builder
+			var targets strings.Builder
 			members := map[string]bool{}
-			for _, x := range told {
+			for _, x := range examples {
 				if x.Operation != pattern {
 					continue
 				}
-				shown.WriteString(x.Target + "&")
+				targets.WriteString(x.Target + "&")
 				var body map[string]any
 				if strings.HasPrefix(string(x.Body), "{") {
 					if err := json.Unmarshal(x.Body, &body); err != nil {
@@ -246,15 +247,15 @@ func TestTheExamplesShowEverything(t *testing.T) {
 					members[name] = true
 				}
 			}
-			if shown.Len() == 0 {
+			if targets.Len() == 0 {
 				t.Errorf("%s has no example: add one to openapi_examples.json, and run the tests with -update", pattern)
 				continue
 			}
 			list, _ := op["parameters"].([]any)
 			for _, p := range list {
 				p := jsonTree(p.(map[string]any)).resolve(doc)
-				if p["in"] == "query" && !strings.ContainsAny(shown.String(), "?") || p["in"] == "query" &&
-					!slices.ContainsFunc(strings.FieldsFunc(shown.String(), func(c rune) bool { return c == '?' || c == '&' }),
+				if p["in"] == "query" && !strings.ContainsAny(targets.String(), "?") || p["in"] == "query" &&
+					!slices.ContainsFunc(strings.FieldsFunc(targets.String(), func(c rune) bool { return c == '?' || c == '&' }),
 						func(part string) bool {
 							return strings.HasPrefix(part, p["name"].(string)+"=")
 						}) {
@@ -270,74 +271,73 @@ func TestTheExamplesShowEverything(t *testing.T) {
 	}
 }
 
-// What a request may be, the contract and the server agree on: a value beyond each limit of each member is refused, at
-// its place.
+// The server enforces the limits in the contract: it rejects a value that violates a limit of a member, and names the
+// member.
 func TestALimitInTheContractIsOneOfTheServer(t *testing.T) {
 	doc := contractOf(t)
-	told := exchanges(t)
-	handler, r := story(t)
-	granted, refused := map[string]string{}, map[string]bool{}
-	for _, x := range told {
+	examples := exchanges(t)
+	handler, r := newReplay(t)
+	accepted, rejected := map[string]string{}, map[string]bool{}
+	for _, x := range examples {
 		method, path, _ := strings.Cut(x.Operation, " ")
 		object := doc.at("paths", path, strings.ToLower(method), "requestBody", "content", "application/json",
 			"schema").resolve(doc)
 		var body map[string]any
 		if object != nil && json.Unmarshal(x.Body, &body) == nil {
 			for member := range object.at("properties") {
-				for what, value := range beyond(object.at("properties", member).resolve(doc)) {
-					limit := fmt.Sprintf("%s: %s %s", x.Operation, member, what)
-					if refused[limit] {
+				for violation, value := range invalidValues(object.at("properties", member).resolve(doc)) {
+					limit := fmt.Sprintf("%s: %s %s", x.Operation, member, violation)
+					if rejected[limit] {
 						continue
 					}
 					wrong := maps.Clone(body)
 					wrong[member] = value
 					bad := x
-					bad.Body, _ = json.Marshal(wrong) // of what was read as JSON
+					bad.Body, _ = json.Marshal(wrong) // cannot fail for a value decoded from JSON
 					bad.Header = nil
-					w := r.ask(t, handler, bad)
+					w := r.send(t, handler, bad)
 					if w.Code != 422 && w.Code != 400 || !strings.Contains(w.Body.String(), `"#/`+member) {
-						granted[limit] = fmt.Sprintf("%d %.200s", w.Code, w.Body)
+						accepted[limit] = fmt.Sprintf("%d %.200s", w.Code, w.Body)
 						continue
 					}
-					refused[limit] = true
+					rejected[limit] = true
 				}
 			}
-			for _, member := range texts(object["required"]) {
-				lacking := maps.Clone(body)
-				delete(lacking, member)
+			for _, member := range stringList(object["required"]) {
+				incomplete := maps.Clone(body)
+				delete(incomplete, member)
 				bad := x
-				bad.Body, _ = json.Marshal(lacking) // of what was read as JSON
+				bad.Body, _ = json.Marshal(incomplete) // cannot fail for a value decoded from JSON
 				bad.Header = nil
-				w := r.ask(t, handler, bad)
-				if w.Code != 428 &&
-					(w.Code != 422 || !strings.Contains(w.Body.String(), `"#/`+member)) { // 428: a PUT on what is there
-					t.Errorf("%s without %s is answered %d, though the contract requires it: %.200s", x.Operation, member, w.Code,
-						w.Body)
+				w := r.send(t, handler, bad)
+				// A PUT to an existing resource gets 428.
+				if w.Code != 428 && (w.Code != 422 || !strings.Contains(w.Body.String(), `"#/`+member)) {
+					t.Errorf("%s without the required member %s: status %d, want 422: %.200s", x.Operation, member, w.Code, w.Body)
 				}
 			}
-			odd := x
-			odd.Body = json.RawMessage(`{"no_such_member":1}`)
-			if w := r.ask(t, handler, odd); w.Code != 400 || object["additionalProperties"] != false {
-				t.Errorf("%s: an unknown member is answered %d; additionalProperties is %v", x.Operation, w.Code,
-					object["additionalProperties"])
+			unknown := x
+			unknown.Body = json.RawMessage(`{"no_such_member":1}`)
+			if w := r.send(t, handler, unknown); w.Code != 400 || object["additionalProperties"] != false {
+				t.Errorf("%s with an unknown member: status %d, want 400; additionalProperties is %v, want false", x.Operation,
+					w.Code, object["additionalProperties"])
 			}
 		}
-		r.hear(t, r.ask(t, handler, x))
+		r.readBody(t, r.send(t, handler, x))
 	}
-	for limit, answer := range granted {
-		if !refused[limit] {
-			t.Errorf("%s is answered %s, though the contract does not allow it", limit, answer)
+	for limit, answer := range accepted {
+		if !rejected[limit] {
+			t.Errorf("%s: the contract does not allow this value, but the response is %s", limit, answer)
 		}
 	}
-	if len(refused) < 100 {
-		t.Errorf("only %d limits were tried", len(refused))
+	if len(rejected) < 100 {
+		t.Errorf("the test checked %d limits, want at least 100", len(rejected))
 	}
 }
 
-// beyond returns a value beyond each limit of a schema.
-func beyond(s jsonTree) map[string]any {
+// invalidValues returns values that each violate one limit of a schema. The keys describe the violations.
+func invalidValues(s jsonTree) map[string]any {
 	values := map[string]any{}
-	kinds := texts(s["type"])
+	kinds := stringList(s["type"])
 	number := func(limit string) (int, bool) {
 		n, ok := s[limit].(float64)
 		return int(n), ok
@@ -367,10 +367,10 @@ func beyond(s jsonTree) map[string]any {
 		values["too few"] = []any{}
 	}
 	if s["enum"] != nil || s["pattern"] != nil || s["format"] != nil {
-		values["of another form"] = "§"
+		values["in another format"] = "§"
 	}
 	if inner := s.at("items"); inner["enum"] != nil || inner["pattern"] != nil {
-		values["with an entry of another form"] = []any{"§"}
+		values["with an entry in another format"] = []any{"§"}
 	}
 	return values
 }

@@ -29,7 +29,7 @@ func TestAnExpenseIsAddedReadChangedAndDeleted(t *testing.T) {
 		equal(t, "ETag", added.Header().Get("ETag"), `"2"`)
 
 		got := s.must(200, "GET", path, "")
-		equal(t, "the expense read", got.Body.String(), added.Body.String())
+		equal(t, "body of the expense", got.Body.String(), added.Body.String())
 		equal(t, "ETag", got.Header().Get("ETag"), `"2"`)
 		equal(t, "Cache-Control", got.Header().Get("Cache-Control"), "no-store")
 		s.must(304, "GET", path, "", "If-None-Match", `W/"2"`)
@@ -42,7 +42,7 @@ func TestAnExpenseIsAddedReadChangedAndDeleted(t *testing.T) {
 		stale := s.refused(412, "version_mismatch", nil, "PATCH", path, `{"notes":"tea"}`, "If-Match", `"2"`)
 		equal(t, "current_version", stale.json["current_version"], 3.0)
 		unchanged := s.must(200, "PATCH", path, `{"notes":""}`)
-		equal(t, "the version of an unchanged row", unchanged.json["version"], 3.0)
+		equal(t, "version of an unchanged expense", unchanged.json["version"], 3.0)
 
 		s.refused(412, "version_mismatch", nil, "DELETE", path, "", "If-Match", `"2"`)
 		s.must(204, "DELETE", path, "", "If-Match", `"3"`)
@@ -77,7 +77,7 @@ func TestAClientMayChooseTheID(t *testing.T) {
 		body := `{"id":"` + firstID + `","amount":"5.00","notes":"bread"}`
 		s.must(201, "POST", "/v1/expenses", body)
 		again := s.must(200, "POST", "/v1/expenses", body)
-		equal(t, "the version of a repeated expense", again.json["version"], 2.0)
+		equal(t, "version of a repeated expense", again.json["version"], 2.0)
 		s.refused(409, "already_exists", nil, "POST", "/v1/expenses", `{"id":"`+firstID+`","amount":"5.01"}`)
 
 		path := "/v1/expenses/" + secondID
@@ -100,8 +100,8 @@ func TestAnExpenseThatBreaksRulesIsRefusedWithEveryFault(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		for name, c := range map[string]struct {
-			body   string
-			faults []string
+			body        string
+			fieldErrors []string
 		}{
 			"no amount":               {`{}`, []string{"#/amount required"}},
 			"an amount of null":       {`{"amount":null}`, []string{"#/amount required"}},
@@ -126,7 +126,7 @@ func TestAnExpenseThatBreaksRulesIsRefusedWithEveryFault(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				s := s
 				s.t = t
-				s.refused(422, "validation_error", c.faults, "POST", "/v1/expenses", c.body)
+				s.refused(422, "validation_error", c.fieldErrors, "POST", "/v1/expenses", c.body)
 			})
 		}
 		equal(t, "expenses in the ledger", len(s.must(200, "GET", "/v1/expenses", "").list()), 0)
@@ -137,8 +137,8 @@ func TestABodyThatCannotBeReadIsMalformed(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		for name, c := range map[string]struct {
-			body   string
-			faults []string
+			body        string
+			fieldErrors []string
 		}{
 			"nothing":              {``, nil},
 			"null":                 {`null`, nil},
@@ -155,7 +155,7 @@ func TestABodyThatCannotBeReadIsMalformed(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				s := s
 				s.t = t
-				s.refused(400, "malformed", c.faults, "POST", "/v1/expenses", c.body)
+				s.refused(400, "malformed", c.fieldErrors, "POST", "/v1/expenses", c.body)
 			})
 		}
 	})

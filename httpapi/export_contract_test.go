@@ -7,16 +7,16 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 )
 
-// Template writes a path of the table as the contract does.
+// Template converts a path of the routing table to the path syntax of OpenAPI.
 func Template(path string) string { return pathTemplate(path) }
 
-// Described reports whether operations has a row for a pattern.
+// Described reports whether operations has an entry for pattern.
 func Described(pattern string) bool {
 	_, ok := operations[pattern]
 	return ok
 }
 
-// DescribedOnly lists the rows of operations that are of no route.
+// DescribedOnly lists the entries of operations that belong to no route.
 func DescribedOnly() []string {
 	only := maps.Clone(operations)
 	for _, r := range Routes() {
@@ -25,7 +25,7 @@ func DescribedOnly() []string {
 	return slices.Sorted(maps.Keys(only))
 }
 
-// UnusedWords lists the words that no schema, and no member of one, needs.
+// UnusedWords lists the entries of words that belong to no schema and to no member of a schema.
 func UnusedWords(names map[string]any, membersOf func(schema string) []string) []string {
 	used := map[string]bool{}
 	for name := range names {
@@ -48,5 +48,5 @@ func UnusedWords(names map[string]any, membersOf func(schema string) []string) [
 	return unused
 }
 
-// Contract is the document of an API with local accounts.
+// Contract returns the OpenAPI document of an API with local accounts.
 func Contract() []byte { return (&api{accounts: new(auth.Service)}).serveContract().document }

@@ -23,7 +23,7 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// limited serves with these limits by the real clock, which a test's bubble holds.
+// limited returns an API with these limits. It uses time.Now, which is a fake clock in a synctest bubble.
 func limited(t *testing.T, limits *httpapi.Limits, change ...func(*httpapi.Config)) server {
 	return serve(t, memstore.New(),
 		append(change, func(cfg *httpapi.Config) { cfg.Limits, cfg.Now = limits, time.Now })...)
@@ -33,7 +33,7 @@ func perSecond(n int) httpapi.Quota {
 	return httpapi.Quota{Requests: n, Window: time.Duration(n) * time.Second}
 }
 
-// from sends a request as it comes from an address.
+// from sends a request from address.
 func (s server) from(address, method, target, body string, header ...string) reply {
 	s.t.Helper()
 	r := s.request(method, target, strings.NewReader(body), header...)
@@ -58,7 +58,7 @@ func TestAUserWhoAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
 		time.Sleep(time.Second)
 		s.must(200, "GET", "/v1/settings", "")
 		s.must(429, "GET", "/v1/settings", "")
-		time.Sleep(time.Hour) // what comes back is never more than the quota
+		time.Sleep(time.Hour) // the bucket never holds more than the quota
 		for range 3 {
 			s.must(200, "GET", "/v1/settings", "")
 		}
@@ -79,12 +79,12 @@ func TestAnAddressIsLimitedBeforeAnybodyIsKnown(t *testing.T) {
 		s.must(429, "PATCH", "/nowhere", "")
 		s.must(429, "PUT", "/v1/settings", "")
 		s.must(429, "PUT", "/v1/budgets/progress", "")
-		s.must(200, "GET", "/healthz", "") // whoever watches the process is not told to wait
-		equal(t, "from another address", s.from("198.51.100.7:1", "GET", "/nowhere", "").Code, 404)
+		s.must(200, "GET", "/healthz", "") // health checks are not limited
+		equal(t, "status for another address", s.from("198.51.100.7:1", "GET", "/nowhere", "").Code, 404)
 	})
 }
 
-// A customer has a /64 of IPv6 at least: whoever walks through the addresses of one stays the same.
+// All addresses of an IPv6 /64 network share one limit, because a provider assigns at least a /64 to each customer.
 func TestTheAddressesOfOneCustomerAreOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := limited(t, &httpapi.Limits{Reads: httpapi.Limit{Address: perSecond(1)}}).as("")
@@ -141,32 +141,32 @@ func TestEachClassOfRequestsHasABucketOfItsOwn(t *testing.T) {
 
 func TestLimitsThatMakeNoSense(t *testing.T) {
 	for name, change := range map[string]func(*httpapi.Config){
-		"no time": func(c *httpapi.Config) {
+		"a quota without a window": func(c *httpapi.Config) {
 			c.Limits = &httpapi.Limits{Reads: httpapi.Limit{User: httpapi.Quota{Requests: 1}}}
 		},
-		"a negative number": func(c *httpapi.Config) {
+		"a negative number of requests": func(c *httpapi.Config) {
 			c.Limits = &httpapi.Limits{Sync: httpapi.Limit{Address: perSecond(-1)}}
 		},
-		"a proxy that is no": func(c *httpapi.Config) { c.TrustedProxies = []netip.Prefix{{}} },
-		"any origin":         func(c *httpapi.Config) { c.Origins = []string{"*"} },
-		"any subdomain":      func(c *httpapi.Config) { c.Origins = []string{"https://*.example.org"} },
-		"no origin":          func(c *httpapi.Config) { c.Origins = []string{"null"} },
-		"an empty origin":    func(c *httpapi.Config) { c.Origins = []string{""} },
-		"a path":             func(c *httpapi.Config) { c.Origins = []string{"https://example.org/"} },
-		"capitals":           func(c *httpapi.Config) { c.Origins = []string{"https://Example.org"} },
-		"a user":             func(c *httpapi.Config) { c.Origins = []string{"https://a@example.org"} },
-		"no host":            func(c *httpapi.Config) { c.Origins = []string{"https://:443"} },
-		"two":                func(c *httpapi.Config) { c.Origins = []string{"https://a.example,https://b.example"} },
+		"an invalid proxy network":  func(c *httpapi.Config) { c.TrustedProxies = []netip.Prefix{{}} },
+		"a wildcard origin":         func(c *httpapi.Config) { c.Origins = []string{"*"} },
+		"a wildcard subdomain":      func(c *httpapi.Config) { c.Origins = []string{"https://*.example.org"} },
+		"the origin null":           func(c *httpapi.Config) { c.Origins = []string{"null"} },
+		"an empty origin":           func(c *httpapi.Config) { c.Origins = []string{""} },
+		"an origin with a path":     func(c *httpapi.Config) { c.Origins = []string{"https://example.org/"} },
+		"an origin in capitals":     func(c *httpapi.Config) { c.Origins = []string{"https://Example.org"} },
+		"an origin with a user":     func(c *httpapi.Config) { c.Origins = []string{"https://a@example.org"} },
+		"an origin without a host":  func(c *httpapi.Config) { c.Origins = []string{"https://:443"} },
+		"two origins in one string": func(c *httpapi.Config) { c.Origins = []string{"https://a.example,https://b.example"} },
 	} {
 		cfg := httpapi.Config{Authenticator: auth.AuthenticatorFunc(byHeader)}
 		change(&cfg)
 		if _, err := httpapi.New(memstore.New(), cfg); err == nil {
-			t.Errorf("%s is accepted", name)
+			t.Errorf("New accepts %s", name)
 		}
 	}
 }
 
-// trusted are the networks of the proxies in these tests.
+// trusted contains the networks of the trusted proxies in these tests.
 var trusted = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 
 func TestTheThrottleOnSignInsGoesByTheClientsAddress(t *testing.T) {
@@ -192,8 +192,8 @@ func TestTheThrottleOnSignInsGoesByTheClientsAddress(t *testing.T) {
 			fmt.Sprintf(`{"email":"nobody%d@example.org","password":"wrong wrong wrong"}`, i),
 			"X-Forwarded-For", fmt.Sprintf("203.0.113.%d, 198.51.100.1", i))
 	}
-	equal(t, "the address that guessed", try(accessPassword, "198.51.100.1"), 401)
-	equal(t, "another behind the same proxy", try(accessPassword, "198.51.100.2"), 200)
+	equal(t, "status for the address of the failed sign-ins", try(accessPassword, "198.51.100.1"), 401)
+	equal(t, "status for another client of the same proxy", try(accessPassword, "198.51.100.2"), 200)
 }
 
 func TestPagesOfListedOriginsMayUseTheAPI(t *testing.T) {
@@ -205,19 +205,19 @@ func TestPagesOfListedOriginsMayUseTheAPI(t *testing.T) {
 		origin []string
 		want   string
 	}{
-		"a listed one":         {[]string{app}, app},
-		"another listed one":   {[]string{"capacitor://localhost"}, "capacitor://localhost"},
-		"none":                 {nil, ""},
-		"another port":         {[]string{app + ":8443"}, ""},
-		"without TLS":          {[]string{"http://app.example.org"}, ""},
-		"one that begins so":   {[]string{app + ".evil.example"}, ""},
-		"one that ends so":     {[]string{"https://evilapp.example.org"}, ""},
-		"a sandboxed page":     {[]string{"null"}, ""},
-		"in capitals":          {[]string{"HTTPS://APP.EXAMPLE.ORG"}, ""},
-		"two at once":          {[]string{app, "https://evil.example"}, ""},
-		"two in one line":      {[]string{app + " https://evil.example"}, ""},
-		"everybody":            {[]string{"*"}, ""},
-		"with something after": {[]string{app + "\x00"}, ""},
+		"a listed origin":             {[]string{app}, app},
+		"another listed origin":       {[]string{"capacitor://localhost"}, "capacitor://localhost"},
+		"no Origin header":            {nil, ""},
+		"another port":                {[]string{app + ":8443"}, ""},
+		"without TLS":                 {[]string{"http://app.example.org"}, ""},
+		"a host with a listed prefix": {[]string{app + ".evil.example"}, ""},
+		"a host with a listed suffix": {[]string{"https://evilapp.example.org"}, ""},
+		"a sandboxed page":            {[]string{"null"}, ""},
+		"a listed origin in capitals": {[]string{"HTTPS://APP.EXAMPLE.ORG"}, ""},
+		"two Origin headers":          {[]string{app, "https://evil.example"}, ""},
+		"two origins in one header":   {[]string{app + " https://evil.example"}, ""},
+		"a wildcard":                  {[]string{"*"}, ""},
+		"a trailing NUL character":    {[]string{app + "\x00"}, ""},
 	} {
 		var header []string
 		for _, origin := range c.origin {
@@ -232,31 +232,32 @@ func TestPagesOfListedOriginsMayUseTheAPI(t *testing.T) {
 				"X-Request-Id", "Idempotency-Replayed"} {
 				if !regexp.MustCompile(`(^|, )` + exposed +
 					`(,|$)`).MatchString(got.Header().Get("Access-Control-Expose-Headers")) {
-					t.Errorf("%s is not exposed", exposed)
+					t.Errorf("Access-Control-Expose-Headers does not contain %s", exposed)
 				}
 			}
 		}
-		// A problem can be read as well, or a page could not tell a person what went wrong.
+		// A page can read problems too, so that it can show the error to its user.
 		equal(t, name+", a problem",
 			s.as("").must(401, "GET", "/v1/settings", "", header...).Header().Get("Access-Control-Allow-Origin"), c.want)
 
-		asks := append(header, "Access-Control-Request-Method", "PATCH", "Access-Control-Request-Headers",
+		preflightHeader := append(header, "Access-Control-Request-Method", "PATCH", "Access-Control-Request-Headers",
 			"authorization,if-match")
 		status := http.StatusMethodNotAllowed
 		if c.want != "" {
 			status = http.StatusNoContent
 		}
-		preflight := s.as("").must(status, "OPTIONS", "/v1/expenses/x", "", asks...)
+		preflight := s.as("").must(status, "OPTIONS", "/v1/expenses/x", "", preflightHeader...)
 		equal(t, name+", preflight", preflight.Header().Get("Access-Control-Allow-Origin"), c.want)
 		if c.want != "" && (!strings.Contains(preflight.Header().Get("Access-Control-Allow-Methods"), "PATCH") ||
 			!strings.Contains(preflight.Header().Get("Access-Control-Allow-Headers"), "If-Match") ||
 			preflight.Header().Get("Access-Control-Max-Age") == "") {
-			t.Errorf("%s: the preflight is answered with %v", name, preflight.Header())
+			t.Errorf("%s: unexpected headers of the preflight response: %v", name, preflight.Header())
 		}
 	}
-	closed := limited(t, nil)
-	got := closed.must(200, "GET", "/v1/settings", "", "Origin", app)
-	equal(t, "no origin is listed", got.Header().Get("Access-Control-Allow-Origin")+got.Header().Get("Vary"), "")
+	noOrigins := limited(t, nil)
+	got := noOrigins.must(200, "GET", "/v1/settings", "", "Origin", app)
+	equal(t, "Allow-Origin and Vary without listed origins",
+		got.Header().Get("Access-Control-Allow-Origin")+got.Header().Get("Vary"), "")
 }
 
 func TestAnAnswerOverTLSBindsTheBrowserToIt(t *testing.T) {
@@ -265,22 +266,22 @@ func TestAnAnswerOverTLSBindsTheBrowserToIt(t *testing.T) {
 		return strings.HasPrefix(s.from(from, "GET", "/v1/settings", "", header...).Header().Get("Strict-Transport-Security"),
 			"max-age=")
 	}
-	equal(t, "plain", strict("192.0.2.1:1"), false)
-	equal(t, "a stranger's word", strict("192.0.2.1:1", "X-Forwarded-Proto", "https"), false)
-	equal(t, "a proxy's word", strict("10.0.0.1:1", "X-Forwarded-Proto", "https"), true)
-	equal(t, "a proxy's word on plain HTTP", strict("10.0.0.1:1", "X-Forwarded-Proto", "http"), false)
-	secured := httptest.NewTLSServer(s.handler)
-	defer secured.Close()
-	response, err := secured.Client().Get(secured.URL + "/healthz")
+	equal(t, "plain HTTP", strict("192.0.2.1:1"), false)
+	equal(t, "X-Forwarded-Proto from an untrusted client", strict("192.0.2.1:1", "X-Forwarded-Proto", "https"), false)
+	equal(t, "X-Forwarded-Proto https from a proxy", strict("10.0.0.1:1", "X-Forwarded-Proto", "https"), true)
+	equal(t, "X-Forwarded-Proto http from a proxy", strict("10.0.0.1:1", "X-Forwarded-Proto", "http"), false)
+	tlsServer := httptest.NewTLSServer(s.handler)
+	defer tlsServer.Close()
+	response, err := tlsServer.Client().Get(tlsServer.URL + "/healthz")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	equal(t, "TLS of its own", response.Header.Get("Strict-Transport-Security") != "", true)
+	equal(t, "TLS without a proxy", response.Header.Get("Strict-Transport-Security") != "", true)
 }
 
-// No answer repeats the Host header, or what proxies say of it: a cache or a mail with a link to another host comes of
-// that.
+// No response contains the host from a Host or forwarding header. Otherwise a cached response or an email could link to
+// the host of an attacker.
 func TestTheHostThatIsAskedForIsNotRepeated(t *testing.T) {
 	s := limited(t, nil, func(cfg *httpapi.Config) { cfg.TrustedProxies = trusted })
 	for _, target := range []string{"/v1/expenses?limit=1", "/nowhere", "/v1/expenses/x", "/problems/conflict",
@@ -290,8 +291,8 @@ func TestTheHostThatIsAskedForIsNotRepeated(t *testing.T) {
 			r := s.request("GET", target, nil, header...)
 			r.Host, r.RemoteAddr = "evil.example", "10.0.0.1:1"
 			got := s.send(r)
-			if told := fmt.Sprint(got.Header(), got.Body); strings.Contains(told, "evil") {
-				t.Errorf("%s with %v is answered with %s", target, header, told)
+			if response := fmt.Sprint(got.Header(), got.Body); strings.Contains(response, "evil") {
+				t.Errorf("%s with %v: the response contains the host: %s", target, header, response)
 			}
 		}
 	}
@@ -303,30 +304,29 @@ func TestTheTraceOfTheCallerIsKept(t *testing.T) {
 		header string
 		want   bool
 	}{
-		"version 0":            {"00-" + trace + "-" + span + "-01", true},
-		"not sampled":          {"00-" + trace + "-" + span + "-00", true},
-		"a later version":      {"cc-" + trace + "-" + span + "-01-what-comes", true},
-		"version 255":          {"ff-" + trace + "-" + span + "-01", false},
-		"an empty trace":       {"00-" + strings.Repeat("0", 32) + "-" + span + "-01", false},
-		"an empty span":        {"00-" + trace + "-" + strings.Repeat("0", 16) + "-01", false},
-		"capitals":             {"00-" + strings.ToUpper(trace) + "-" + span + "-01", false},
-		"too short":            {"00-" + trace[1:] + "-" + span + "-01", false},
-		"something after":      {"00-" + trace + "-" + span + "-01-x", false},
-		"a line of the log":    {"00-" + trace + "-" + span + "\n{\"level\":\"ERROR\"}", false},
-		"nothing like a trace": {"hello", false},
+		"version 0":                    {"00-" + trace + "-" + span + "-01", true},
+		"not sampled":                  {"00-" + trace + "-" + span + "-00", true},
+		"a later version":              {"cc-" + trace + "-" + span + "-01-what-comes", true},
+		"version 255":                  {"ff-" + trace + "-" + span + "-01", false},
+		"an empty trace":               {"00-" + strings.Repeat("0", 32) + "-" + span + "-01", false},
+		"an empty span":                {"00-" + trace + "-" + strings.Repeat("0", 16) + "-01", false},
+		"capitals":                     {"00-" + strings.ToUpper(trace) + "-" + span + "-01", false},
+		"too short":                    {"00-" + trace[1:] + "-" + span + "-01", false},
+		"trailing data":                {"00-" + trace + "-" + span + "-01-x", false},
+		"a line break and a log entry": {"00-" + trace + "-" + span + "\n{\"level\":\"ERROR\"}", false},
+		"arbitrary text":               {"hello", false},
 	} {
 		var log strings.Builder
 		s := limited(t, nil, func(cfg *httpapi.Config) { cfg.Log = slog.New(slog.NewJSONHandler(&log, nil)) })
 		s.must(200, "GET", "/v1/settings", "", "Traceparent", c.header)
-		kept := strings.Contains(log.String(), `"trace_id":"`+trace+`","span_id":"`+span+`"`)
-		if kept != c.want || !c.want && strings.Contains(log.String(), "trace_id") {
-			t.Errorf("%s: %s", name, log.String())
+		logged := strings.Contains(log.String(), `"trace_id":"`+trace+`","span_id":"`+span+`"`)
+		if logged != c.want || !c.want && strings.Contains(log.String(), "trace_id") {
+			t.Errorf("%s: trace in the log = %t, want %t: %s", name, logged, c.want, log.String())
 		}
 	}
 }
 
-// FuzzHeadersInTheLog states that no header of a client's puts a line of its own into the log, or anything but the
-// request's id.
+// FuzzHeadersInTheLog checks that a request logs one well-formed line for any X-Request-Id and Traceparent headers.
 func FuzzHeadersInTheLog(f *testing.F) {
 	f.Add("id-1", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 	f.Add("a\nlevel=ERROR", "00-\n")
@@ -338,15 +338,15 @@ func FuzzHeadersInTheLog(f *testing.F) {
 		line := regexp.MustCompile(`^time=\S+ level=INFO msg=request method=GET route=/v1/settings status=200 seconds=\S+ ` +
 			`request_id=[A-Za-z0-9._:-]{1,128} cut=false( trace_id=[0-9a-f]{32} span_id=[0-9a-f]{16})?\n$`)
 		if !line.MatchString(log.String()) {
-			t.Errorf("the log says %q", log.String())
+			t.Errorf("unexpected log %q", log.String())
 		}
-		if told := got.Header().Get("X-Request-Id"); !regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`).MatchString(told) {
-			t.Errorf("the answer has the id %q", told)
+		if got := got.Header().Get("X-Request-Id"); !regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`).MatchString(got) {
+			t.Errorf("invalid X-Request-Id %q in the response", got)
 		}
 	})
 }
 
-// A slow store takes its time for each expense.
+// A slowRows store repeats each expense in a query, with a pause before each repetition.
 type slowRows struct {
 	store.Store
 	rows  int
@@ -379,8 +379,8 @@ func (r slowRowsReader) Expenses(ctx context.Context, q expense.Query) iter.Seq2
 	}
 }
 
-// A server has deadlines for reading a request and writing its answer. An export, an import and an event stream outlive
-// them; a request that is not sent does not.
+// The server has deadlines for reading a request and writing its response. An export, an import and an event stream may
+// exceed them. Another request may not.
 func TestStreamsOutliveTheServersDeadlines(t *testing.T) {
 	const deadline = 150 * time.Millisecond
 	s := serve(t, slowRows{memstore.New(), 8, deadline / 3}, func(cfg *httpapi.Config) { cfg.Timeout = time.Minute })
@@ -405,7 +405,7 @@ func TestStreamsOutliveTheServersDeadlines(t *testing.T) {
 	}
 	defer response.Body.Close()
 	if file, err := io.ReadAll(response.Body); err != nil || strings.Count(string(file), "\n") != 9 {
-		t.Errorf("an export that takes longer than the deadlines: %v\n%s", err, file)
+		t.Errorf("export that exceeds the deadlines: error %v, file:\n%s", err, file)
 	}
 
 	form := "--b\r\nContent-Disposition: form-data; name=mapping\r\n\r\n" +
@@ -428,7 +428,7 @@ func TestStreamsOutliveTheServersDeadlines(t *testing.T) {
 	defer response.Body.Close()
 	if body, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusOK ||
 		!strings.Contains(string(body), `"added":1`) {
-		t.Errorf("an import that takes longer than the deadlines: %v %s", err, body)
+		t.Errorf("import that exceeds the deadlines: error %v, response %s", err, body)
 	}
 
 	stream, err := send("GET", "/v1/sync/events", "", nil)
@@ -438,12 +438,12 @@ func TestStreamsOutliveTheServersDeadlines(t *testing.T) {
 	defer stream.Body.Close()
 	time.Sleep(3 * deadline)
 	s.must(201, "POST", "/v1/expenses", `{"amount":"2"}`)
-	var heard strings.Builder
-	for buf := make([]byte, 512); !strings.Contains(heard.String(), "event: changed"); {
+	var events strings.Builder
+	for buf := make([]byte, 512); !strings.Contains(events.String(), "event: changed"); {
 		n, err := stream.Body.Read(buf)
-		heard.Write(buf[:n])
+		events.Write(buf[:n])
 		if err != nil {
-			t.Fatalf("the stream ended: %v %q", err, heard.String())
+			t.Fatalf("the event stream ended: error %v, events %q", err, events.String())
 		}
 	}
 
@@ -458,7 +458,7 @@ func TestStreamsOutliveTheServersDeadlines(t *testing.T) {
 		t.Fatal(err)
 	}
 	if rest, err := io.ReadAll(slow); err != nil || !strings.HasPrefix(string(rest), "HTTP/1.1 400 ") {
-		t.Errorf("a body that does not end is answered %q, %v", rest, err)
+		t.Errorf("incomplete body: response %q, error %v, want status 400", rest, err)
 	}
 }
 

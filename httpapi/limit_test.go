@@ -13,36 +13,36 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// A hung store is one whose database neither answers nor breaks the connection: each call lasts as long as its context.
-type hung struct{ store.Store }
+// A hangingStore blocks each call until its context ends, as if the database does not respond.
+type hangingStore struct{ store.Store }
 
-func (hung) View(ctx context.Context, _ expense.OwnerID, _ func(store.Reader) error) error {
+func (hangingStore) View(ctx context.Context, _ expense.OwnerID, _ func(store.Reader) error) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-func (h hung) Update(ctx context.Context, owner expense.OwnerID, _ func(store.Tx) error) error {
+func (h hangingStore) Update(ctx context.Context, owner expense.OwnerID, _ func(store.Tx) error) error {
 	return h.View(ctx, owner, nil)
 }
 
 func TestNoRequestWaitsForEverOnAStoreThatHangs(t *testing.T) {
 	short := func(cfg *httpapi.Config) { cfg.Timeout = 20 * time.Millisecond }
-	s := serve(t, hung{memstore.New()}, short)
+	s := serve(t, hangingStore{memstore.New()}, short)
 	for _, request := range [][2]string{
 		{"POST", "/v1/expenses"}, {"GET", "/v1/reports/monthly"}, {"GET", "/v1/exports/expenses.csv"},
 	} {
 		got := s.refused(http.StatusServiceUnavailable, "unavailable", nil, request[0], request[1], `{"amount":"1"}`)
 		if got.Header().Get("Retry-After") == "" {
-			t.Errorf("%s %s: no Retry-After", request[0], request[1])
+			t.Errorf("%s %s: the response has no Retry-After header", request[0], request[1])
 		}
 	}
-	waits := serve(t, memstore.New(), short, func(cfg *httpapi.Config) {
+	hangingAuth := serve(t, memstore.New(), short, func(cfg *httpapi.Config) {
 		cfg.Authenticator = auth.AuthenticatorFunc(func(r *http.Request) (auth.Identity, error) {
 			<-r.Context().Done()
 			return auth.Identity{}, r.Context().Err()
 		})
 	})
-	waits.refused(http.StatusServiceUnavailable, "unavailable", nil, "GET", "/v1/exports/expenses.csv", "")
+	hangingAuth.refused(http.StatusServiceUnavailable, "unavailable", nil, "GET", "/v1/exports/expenses.csv", "")
 }
 
 func TestAPathThatAPatternAlsoTakesHasMethodsOfItsOwn(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// fill adds n expenses of many dates, amounts and currencies.
+// fill adds n expenses with different dates, amounts and currencies.
 func fill(s server, n int) {
 	s.t.Helper()
 	for i := range n {
@@ -25,7 +25,7 @@ func fill(s server, n int) {
 	}
 }
 
-// follow reads a list to its end, page by page.
+// follow reads all pages of a list. It returns their entries and their number.
 func follow(s server, path string) (entries []map[string]any, pages int) {
 	s.t.Helper()
 	for {
@@ -33,12 +33,12 @@ func follow(s server, path string) (entries []map[string]any, pages int) {
 		entries, pages = append(entries, page.list()...), pages+1
 		link := page.Header().Get("Link")
 		if page.json["next_cursor"] == nil {
-			equal(s.t, "the last page's Link", link, "")
+			equal(s.t, "Link of the last page", link, "")
 			return entries, pages
 		}
 		next, ok := strings.CutSuffix(strings.TrimPrefix(link, "<"), `>; rel="next"`)
 		if !ok || !strings.Contains(next, url.QueryEscape(page.json["next_cursor"].(string))) {
-			s.t.Fatalf("Link %q does not hold the cursor %v", link, page.json["next_cursor"])
+			s.t.Fatalf("Link %q does not contain the cursor %v", link, page.json["next_cursor"])
 		}
 		path = next
 	}
@@ -60,14 +60,14 @@ func TestPagesHoldEveryExpenseOnceInEachOrder(t *testing.T) {
 					ids[e["id"]] = true
 				}
 				equal(t, path+": expenses", len(entries), 40)
-				equal(t, path+": different ones", len(ids), 40)
+				equal(t, path+": distinct IDs", len(ids), 40)
 				equal(t, path+": pages", pages, (40+limit-1)/limit)
 			}
 		}
 		dates, _ := follow(s, "/v1/expenses?limit=9")
 		if !slices.IsSortedFunc(dates,
 			func(a, b map[string]any) int { return cmp.Compare(b["date"].(string), a["date"].(string)) }) {
-			t.Error("the default order is not by date, newest first")
+			t.Error("the default order is not by descending date")
 		}
 	})
 }
@@ -97,7 +97,7 @@ func TestPagingHoldsForAnyLedgerFilterAndLimit(t *testing.T) {
 			ids[e["id"]] = true
 		}
 		if len(entries) != want || len(ids) != want {
-			rt.Fatalf("%s: %d expenses, %d different ones, want %d", path, len(entries), len(ids), want)
+			rt.Fatalf("%s: %d expenses with %d distinct IDs, want %d", path, len(entries), len(ids), want)
 		}
 	})
 }
@@ -134,9 +134,9 @@ func TestFiltersChooseExpenses(t *testing.T) {
 func TestAQueryThatBreaksRulesIsRefused(t *testing.T) {
 	s := serve(t, engines()[0].open(t))
 	for query, c := range map[string]struct {
-		status int
-		code   string
-		faults []string
+		status      int
+		code        string
+		fieldErrors []string
 	}{
 		"colour=red":           {400, "unknown_parameter", []string{"colour unknown_parameter"}},
 		"Limit=5&sort=x":       {400, "unknown_parameter", []string{"Limit unknown_parameter"}},
@@ -161,7 +161,7 @@ func TestAQueryThatBreaksRulesIsRefused(t *testing.T) {
 		t.Run(query, func(t *testing.T) {
 			s := s
 			s.t = t
-			s.refused(c.status, c.code, c.faults, "GET", "/v1/expenses?"+query, "")
+			s.refused(c.status, c.code, c.fieldErrors, "GET", "/v1/expenses?"+query, "")
 		})
 	}
 	s.must(200, "GET", "/v1/expenses?limit=100000", "")
@@ -172,8 +172,8 @@ func TestAQueryThatBreaksRulesIsRefused(t *testing.T) {
 func TestALongLimitIsCutToTwoHundred(t *testing.T) {
 	s := serve(t, engines()[0].open(t))
 	fill(s, 201)
-	equal(t, "a page", len(s.must(200, "GET", "/v1/expenses?limit=999", "").list()), 200)
-	equal(t, "the default page", len(s.must(200, "GET", "/v1/expenses", "").list()), 50)
+	equal(t, "length of the longest page", len(s.must(200, "GET", "/v1/expenses?limit=999", "").list()), 200)
+	equal(t, "length of the default page", len(s.must(200, "GET", "/v1/expenses", "").list()), 50)
 }
 
 func TestACursorIsGoodForItsOwnListOnly(t *testing.T) {
@@ -219,7 +219,7 @@ func TestCategoriesAndBudgetsArePaged(t *testing.T) {
 			s.must(201, "POST", "/v1/budgets", `{"category_id":"`+c["id"].(string)+`","amount":"5","from_month":"2026-01",`+
 				`"currency":"EUR"}`)
 		}
-		equal(t, "in order", strings.Join(names, " "),
+		equal(t, "category names", strings.Join(names, " "),
 			"Education Entertainment Food Health Housing Other Shopping Transport Travel Utilities")
 		budgets, pages := follow(s, "/v1/budgets?limit=4")
 		equal(t, "pages", pages, 3)
@@ -239,7 +239,7 @@ func FuzzCursor(f *testing.F) {
 		s.t = t
 		got := s.do("GET", "/v1/expenses?limit=1&cursor="+url.QueryEscape(cursor), "")
 		if got.Code != 200 && got.json["code"] != "cursor_invalid" && got.json["code"] != "malformed" {
-			t.Errorf("cursor %q: %d %s", cursor, got.Code, got.Body)
+			t.Errorf("cursor %q: unexpected response %d %s", cursor, got.Code, got.Body)
 		}
 	})
 }
