@@ -27,14 +27,15 @@ const (
 // maxBody is the maximum size of a JSON body in bytes.
 const maxBody = 1 << 20
 
-// detailCount is the detail of a rule with a count of 0, which means no limit in the domain.
+// detailCount is the detail of the field error for a count of 0 in a recurring rule. The domain reads 0 as no limit.
 var detailCount = fmt.Sprintf(
 	"The count must be a number from 1 to %d; leave it out, or give null, if there is no limit.", recurrence.MaxCount)
 
-// detailEmpty is the detail of an empty text.
+// detailEmpty is the detail of the field error for an empty text.
 const detailEmpty = "This member must not be empty; leave it out or give it a value."
 
-// unmarshalOptional does what [wire.Optional.UnmarshalJSON] does, but its errors also say where in the value they are.
+// unmarshalOptional decodes as [wire.Optional.UnmarshalJSON] does, but its errors also contain a JSON pointer to the
+// invalid value.
 func unmarshalOptional[T any]() *json.Unmarshalers {
 	return json.UnmarshalFromFunc(func(dec *jsontext.Decoder, m *wire.Optional[T]) error {
 		if dec.PeekKind() == 'n' {

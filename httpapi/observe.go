@@ -50,7 +50,7 @@ type ImportCompleted struct {
 	Existing int  // already in the ledger
 	Skipped  int  // skipped as the request or the mapping asks
 	Failed   int  // not valid
-	DryRun   bool // nothing was written; the numbers are those of a real import
+	DryRun   bool // nothing was written; a real import would have the same numbers
 }
 
 // A StreamOpened reports that a client opened an event stream.

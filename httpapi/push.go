@@ -63,7 +63,7 @@ type itemProblem struct {
 	CurrentVersion expense.Version `json:"current_version,omitzero"`
 }
 
-const mutationIDRule = "A mutation's id is 1 to 255 letters, digits and . _ : - characters, such as a UUID."
+const mutationIDRule = "A mutation's id must have 1 to 255 characters: letters, digits and . _ : -, for example a UUID."
 
 // push handles POST /v1/sync.
 func (c *call) push() error {

@@ -94,8 +94,8 @@ func (t *Ticker) repeat(ctx context.Context, request <-chan struct{}, fn func())
 	}
 }
 
-// Lag returns how late the posting of recurring expenses is, for all tickers on the store together. It queries an index
-// of the store, so it also grows while a ticker hangs.
+// Lag returns how late the posting of recurring expenses is, for all tickers on the store together. Lag reads the due
+// rules from the store, so the result also grows while a ticker hangs.
 func (t *Ticker) Lag(ctx context.Context) (jobs.PostingLag, error) {
 	return jobs.MeasurePostingLag(ctx, t.store, t.cfg.Now())
 }

@@ -90,19 +90,20 @@ type ChangeQuery struct {
 	Limit                 int             // 0: no limit
 }
 
-// A State identifies the history of a ledger and its latest version.
+// A State is the latest version of a ledger and the epoch to which that version belongs. [Store.StartEpoch] begins a
+// new epoch after a restore from a backup, because clients may have read versions that the backup does not contain.
 type State struct {
-	Epoch         int64           // random; another one after each restore
+	Epoch         int64           // a random number
 	Version       expense.Version // of the last Update that wrote a row
 	PurgedThrough expense.Version // the highest version of a purged tombstone; 0: none was purged
-	// versions that no row of this history has; a history before a restore may have used them
+	// versions that NextEpoch has skipped; rows that a restore removed may have had them
 	Discarded VersionRanges
 }
 
 // EpochStep is the minimum by which a new epoch raises the version of a ledger.
 const EpochStep = 1_000_000
 
-// NextEpoch returns the state at the begin of a new epoch. Its version is the old version plus EpochStep, or the
+// NextEpoch returns the state at the start of a new epoch. Its version is the old version plus EpochStep, or the
 // microseconds from 1970 to now if that is higher, so that restoring the same backup twice does not use a version
 // twice. The versions in between are discarded.
 func (s State) NextEpoch(now time.Time) State {

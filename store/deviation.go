@@ -8,7 +8,7 @@ type Guarantee string
 // The guarantees.
 const (
 	GuaranteeTotals Guarantee = "totals" // totals equal the sums over the expenses
-	// the change feed has each row once, in order, at a version of the current history
+	// the change feed has each row once, in order, at a version that is not discarded
 	GuaranteeVersions   Guarantee = "versions"
 	GuaranteeIDs        Guarantee = "ids"        // the id of an occurrence's expense is derived from its rule and date
 	GuaranteeReferences Guarantee = "references" // rows refer to existing rows

@@ -1,6 +1,7 @@
 // Package store declares the interface between SpendWise and a database: [Store] and the guarantees that every
 // implementation keeps. It contains no SQL. The implementations are store/memstore, store/sqlite and store/postgres; a
-// host can write its own. [github.com/spendwise/spendwise/store/storetest] checks an implementation.
+// host can write its own. [github.com/spendwise/spendwise/store/storetest] checks an implementation. The errors that
+// this documentation names, such as ErrNotFound, are those of package [expense].
 //
 // Everything that one owner has is a ledger: settings, categories, expenses, budgets and recurring rules. A ledger is
 // the unit of locking and versioning. A host changes it with a use case inside an Update:
@@ -10,8 +11,8 @@
 //		return err
 //	})
 //
-// Do not call the Store inside the function: the Update holds the ledger's lock, and a second Update of the same owner
-// would wait for it without end.
+// Do not call the Store inside the function. The Update holds the ledger's lock, and a second Update of the same owner
+// would wait for that lock forever.
 package store
 
 import (
@@ -60,25 +61,25 @@ type Store interface {
 	BudgetOwners(ctx context.Context) iter.Seq2[BudgetOwner, error]
 
 	// DueOwners yields the owners that have rules which are due at now. A rule is due from [recurrence.Rule.DueAt] in the
-	// ledger's zone. The order is by DueOwner.Since, then by the bytes of the id. An owner appears once for each distinct
-	// Since, with the earliest RetryAt of the rules that became due then.
+	// ledger's zone. The order is by DueOwner.Since, then by the bytes of the owner's id. An owner appears once for each
+	// distinct Since, with the earliest RetryAt of the rules that became due then.
 	DueOwners(ctx context.Context, now time.Time) iter.Seq2[DueOwner, error]
 
 	// PutQuotes stores published exchange rates, which all ledgers share. It must not overwrite a stored quote. It returns
 	// the quotes whose value differs from the stored one.
 	PutQuotes(ctx context.Context, quotes ...expense.Quote) (changed []expense.Quote, err error)
 
-	// Quotes yields the stored quotes of a source from a date on, ordered by date and currency code.
+	// Quotes yields the stored quotes of a source that are not dated before from, ordered by date and currency code.
 	Quotes(ctx context.Context, source expense.Source, from expense.Date) iter.Seq2[expense.Quote, error]
 
 	// StartEpoch replaces the state of owner's ledger with its [State.NextEpoch], and changes no row. Call it after a
 	// ledger was restored from a backup. It returns ErrNotFound if there is no ledger.
 	StartEpoch(ctx context.Context, owner expense.OwnerID) error
 
-	// Purge removes, in all ledgers, idempotency records of RetentionRequests created before requests, and tombstones and
-	// records of RetentionTombstones created before tombstones. It must keep tombstones whose id is a UUID of version 5:
-	// such an id is derived, for example from a rule and a date, so a later row could get the same id. Purge raises
-	// State.PurgedThrough to the highest version of a purged tombstone.
+	// Purge removes, in all ledgers, idempotency records of RetentionRequests created before the time requests, and
+	// tombstones and records of RetentionTombstones created before the time tombstones. It must keep tombstones whose id
+	// is a UUID of version 5: such an id is derived, for example from a rule and a date, so a later row could get the same
+	// id. Purge raises State.PurgedThrough to the highest version of a purged tombstone.
 	Purge(ctx context.Context, requests, tombstones time.Time) error
 
 	// Ping returns nil if the database can be reached and has the schema that this release needs.
@@ -129,7 +130,7 @@ type DueOwner struct {
 // A BudgetOwner is an owner that has a budget.
 type BudgetOwner struct {
 	Owner   expense.OwnerID
-	Version expense.Version // of the ledger; the same version means that nothing was written since
+	Version expense.Version // of the ledger; two calls return the same version if no row was written in between
 }
 
 // An IdempotencyKey identifies a request that one owner's ledger carries out at most once.

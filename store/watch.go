@@ -10,7 +10,7 @@ import (
 // without a change, or not at all. Polling [Reader.State] is authoritative.
 type Watcher interface {
 	// Watch calls fn with the owner of each ledger that may have changed, until stop is called. fn must return quickly and
-	// must be safe for concurrent use.
+	// must be safe for concurrent use. It must not call Watch or stop, which would deadlock.
 	Watch(fn func(owner expense.OwnerID)) (stop func())
 }
 

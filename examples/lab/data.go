@@ -34,7 +34,7 @@ type database interface {
 	Migrate(ctx context.Context) error
 }
 
-// open opens the database of a name as in --database.
+// open opens a database. name has the format of the server's flag --database.
 func open(ctx context.Context, name string) (database, error) {
 	if path, ok := strings.CutPrefix(name, "sqlite:"); ok {
 		return sqlite.Open(ctx, path)
@@ -49,7 +49,7 @@ const (
 	templates = 20
 )
 
-// currencies holds the currencies of expenses. A currency that occurs n times has n of 5 expenses.
+// currencies holds the currencies of expenses. Of 5 expenses, on average 3 are in EUR, 1 is in USD and 1 in GBP.
 var currencies = [...]string{"EUR", "EUR", "EUR", "USD", "GBP"}
 
 // A user has a ledger that the load reads and writes.
@@ -216,8 +216,8 @@ func (l *lab) fillLedger(
 	})
 }
 
-// smallTables are copied in this order, as foreign keys require. bigTables are copied after them; no row refers to
-// theirs.
+// copyLedgers copies smallTables in this order, because rows refer to rows of earlier tables. It copies bigTables last.
+// No row refers to a row of bigTables.
 var (
 	smallTables = [...]string{
 		"spendwise_ledgers", "spendwise_categories", "spendwise_budgets", "spendwise_budget_entries", "spendwise_rules",
@@ -225,9 +225,9 @@ var (
 	bigTables = [...]struct{ name, time string }{{"spendwise_expenses", "date"}, {"spendwise_totals", "month"}}
 )
 
-// copyLedgers gives each user after the first n a copy of the ledger of one of the first n. Ids may repeat, because the
-// owner is part of every key. Expenses are inserted in the order of their dates, as in a real deployment: the rows of
-// one user are spread over the table.
+// copyLedgers copies the ledgers of the first n users to the other users. A copy has the same ids, because the owner is
+// part of every key. Expenses are inserted in the order of their dates, so that the rows of one user are spread over
+// the table, as in a real deployment.
 func (l *lab) copyLedgers(ctx context.Context, name string, users []*user, n int) (err error) {
 	if len(users) == n {
 		return nil
@@ -285,8 +285,8 @@ func (l *lab) copyLedgers(ctx context.Context, name string, users []*user, n int
 	return err
 }
 
-// copyByTime empties a big table and inserts the rows of all users, oldest first. On PostgreSQL it drops the indexes
-// before and creates them again afterwards, which is many times faster, unless --grown is set.
+// copyByTime empties a big table and inserts the rows of all users, oldest first. On PostgreSQL without --grown, it
+// drops the indexes first and creates them again afterwards. This is many times faster.
 func (l *lab) copyByTime(ctx context.Context, db *sql.Conn, postgres bool, table, column string) (err error) {
 	_, err = db.ExecContext(ctx, fmt.Sprintf("CREATE TEMPORARY TABLE lab_%[1]s AS SELECT * FROM %[1]s", table))
 	if err != nil {

@@ -60,7 +60,7 @@ func (n *link) reconnect() error { return n.proxy.Start() }
 
 type degradeCmd struct{}
 
-// A failure begins, lasts for hold, and ends.
+// A failure is a fault that the lab causes by calling begin, and removes after the time hold by calling end.
 type failure struct {
 	name  string
 	hold  time.Duration

@@ -104,7 +104,7 @@ type moment struct {
 	ok       bool
 }
 
-// responseTimeout is longer than the server's own limits.
+// responseTimeout is longer than the server's time limit of 30 seconds for a request.
 const responseTimeout = 40 * time.Second
 
 func newDriver(users []*user, servers []*server) *driver {
@@ -201,9 +201,9 @@ func (d *driver) record(name string, due time.Time, status int, err error) {
 }
 
 var (
-	// errIncomplete503 is a 503 that lacks what a client needs to retry.
+	// errIncomplete503 reports a 503 response without the headers that a client needs to retry.
 	errIncomplete503 = errors.New("a 503 without Retry-After or without a problem document")
-	// errUnanswered is a connection that was refused or broken, or timed out.
+	// errUnanswered reports a connection that was refused, broke or timed out.
 	errUnanswered = errors.New("no response")
 )
 
@@ -299,7 +299,7 @@ func (d *driver) each(ctx context.Context, do func(context.Context, *driver, *us
 	return group.Wait()
 }
 
-// openApp sends the requests of an app that is opened.
+// openApp sends the requests that an app sends when its user opens it.
 func openApp(ctx context.Context, d *driver, u *user) error {
 	for _, path := range [...]string{"/v1/expenses", "/v1/budgets/progress", "/v1/categories", "/v1/reports/monthly"} {
 		status, answer, err := d.request(ctx, u, http.MethodGet, path, nil, "")

@@ -30,7 +30,7 @@ type cli struct {
 	Duration time.Duration `help:"The duration of each phase." default:"30s"`
 	Servers  int           `help:"The number of servers on the database." default:"2"`
 	Lenient  bool          `help:"${lenientHelp}"`
-	Grown    bool          `help:"Keep PostgreSQL's indexes while loading: slower, and as large as in production."`
+	Grown    bool          `help:"Keep PostgreSQL's indexes while loading. It is slower, but they grow as in production."`
 	Complete bool          `help:"Fail if this machine does not support a check, instead of skipping it."`
 	Keep     bool          `help:"Do not delete the databases and logs."`
 

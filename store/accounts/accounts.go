@@ -16,20 +16,20 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// Store stores local accounts. Every method must be atomic, safe for concurrent use, and durable: its writes
-// survive a crash. A method returns [expense.ErrUnavailable] while the database cannot be reached. Times are UTC in
-// whole microseconds.
+// Store stores local accounts. Every method must be atomic, safe for concurrent use, and durable: its writes survive a
+// crash. A method returns [expense.ErrUnavailable] while the database cannot be reached. The other errors that it
+// returns, such as ErrNotFound, are also those of package expense. Times are UTC in whole microseconds.
 //
 // A Store never receives a secret in plain text: passwords and tokens arrive hashed, private keys encrypted.
 type Store interface {
-	// CreateAccount stores a new account. It returns ErrExists if the id is taken, or if an account has the same address
-	// by EmailKey.
+	// CreateAccount stores a new account. It returns ErrExists if the id is taken, or if the address of another account
+	// has the same EmailKey.
 	CreateAccount(ctx context.Context, account Account) error
 
 	// Account returns an account, or ErrNotFound.
 	Account(ctx context.Context, id uuid.UUID) (Account, error)
 
-	// AccountByEmail returns the account whose address is equal by EmailKey, or ErrNotFound.
+	// AccountByEmail returns the account whose address has the same EmailKey as email, or ErrNotFound.
 	AccountByEmail(ctx context.Context, email string) (Account, error)
 
 	// Accounts yields all accounts, ordered by the bytes of EmailKey. It yields nothing after an error. No query may be
@@ -37,26 +37,28 @@ type Store interface {
 	Accounts(ctx context.Context) iter.Seq2[Account, error]
 
 	// RehashPassword replaces the hash of an unchanged password, for example after the parameters of the hash function
-	// have changed. The account's devices stay signed in. It returns ErrStale if the stored hash is not from, ErrNotFound
-	// if there is no account.
+	// have changed. The account's devices stay signed in. It returns ErrStale unless the stored hash equals from, and
+	// ErrNotFound if there is no account.
 	RehashPassword(ctx context.Context, account uuid.UUID, from, to string) error
 
-	// SetPassword replaces the hash of an account's password and ends all devices of the account except keep; uuid.Nil
-	// keeps none. It returns ErrStale if the stored hash is not from, ErrNotFound if there is no account.
+	// SetPassword replaces the hash of an account's password. It also ends, at the time at, all devices of the account
+	// except the one with the id keep. If keep is uuid.Nil, it ends all of them. It returns ErrStale unless the stored
+	// hash equals from, and ErrNotFound if there is no account.
 	SetPassword(ctx context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time) error
 
-	// SetEmail changes an account's address; another account may use the old one. It returns ErrStale if passwordHash is
-	// not the stored hash, ErrExists if another account has the address by EmailKey, ErrNotFound if there is no account.
+	// SetEmail changes an account's address; another account may use the old one. It returns ErrStale unless passwordHash
+	// is the stored hash, ErrExists if the address of another account has the same EmailKey, and ErrNotFound if there is
+	// no account.
 	SetEmail(ctx context.Context, account uuid.UUID, passwordHash, email string) error
 
 	// DeleteAccount removes an account with its devices and personal tokens, and stores an Erasure. Another account may
 	// use the address. It returns ErrNotFound if there is no account.
 	DeleteAccount(ctx context.Context, id uuid.UUID, at time.Time) error
 
-	// Erasures returns the erasures that have not ended, ordered by account.
+	// Erasures returns all stored erasures, ordered by the bytes of the account's id.
 	Erasures(ctx context.Context) ([]Erasure, error)
 
-	// EndErasure removes an erasure, if there is one.
+	// EndErasure removes the erasure of an account, if there is one. Call it after the ledger was erased.
 	EndErasure(ctx context.Context, account uuid.UUID) error
 
 	// CreateDevice stores a new device. It returns ErrExists if the account has a device with this id, ErrNotFound if
@@ -71,9 +73,9 @@ type Store interface {
 	// Devices returns all devices of an account, including ended ones, ordered by id. An unknown account has none.
 	Devices(ctx context.Context, account uuid.UUID) ([]Device, error)
 
-	// RotateRefresh replaces a device's refresh tokens and sets SeenAt. It returns ErrStale if from is not the current
-	// token, so that only one of several concurrent rotations succeeds; ErrNotFound if there is no device; ErrGone if the
-	// device has ended.
+	// RotateRefresh replaces a device's refresh tokens and sets SeenAt. It returns ErrStale unless from is the hash of the
+	// current token, so that only one of several concurrent rotations succeeds. It returns ErrNotFound if there is no
+	// device, and ErrGone if the device has ended.
 	RotateRefresh(ctx context.Context, account, device uuid.UUID, from SecretHash, to RefreshTokens, seen time.Time) error
 
 	// EndDevice ends a device permanently. A device that has ended keeps its EndedAt. It returns ErrNotFound if there is
@@ -119,8 +121,9 @@ type Store interface {
 	// of several concurrent successors of a key is stored.
 	CreateSigningKey(ctx context.Context, key SigningKey) error
 
-	// SetSigningKeyStage moves a signing key from one stage to another. It returns ErrStale if the key is not in the stage
-	// from, so that only one of several concurrent moves succeeds, and ErrNotFound if there is no key.
+	// SetSigningKeyStage moves a signing key from one stage to another, and sets its StagedAt to at. It returns ErrStale
+	// if the key is not in the stage from, so that only one of several concurrent moves succeeds, and ErrNotFound if there
+	// is no key.
 	SetSigningKeyStage(ctx context.Context, id uuid.UUID, from, to KeyStage, at time.Time) error
 
 	// DeleteSigningKey removes a signing key. It returns ErrNotFound if there is none.
@@ -138,7 +141,8 @@ type Account struct {
 // Owner returns the owner of the account's ledger: the text form of the account's id.
 func (a Account) Owner() expense.OwnerID { return expense.OwnerID(a.ID.String()) }
 
-// EmailKey returns the form in which e-mail addresses are compared, which is [expense.Fold].
+// EmailKey returns the folded form of an e-mail address; see [expense.Fold]. Two addresses count as the same if their
+// keys are equal.
 func EmailKey(email string) string { return expense.Fold(email) }
 
 // A Device is one sign-in session of an account.
@@ -164,8 +168,8 @@ type RefreshTokens struct {
 	Family   SecretHash // of the secret that all tokens of the device share
 	Current  SecretHash // of the current token
 	Previous SecretHash // of the token before it; zero before the first rotation
-	// Salt is random. It derives the current token from the previous one again, if the client did not receive the
-	// response to a refresh.
+	// Salt is random. With it, the server can derive the current token from the previous one again, if the client did not
+	// receive the response to a refresh.
 	Salt      SecretHash
 	RotatedAt time.Time
 	ExpiresAt time.Time // of the current token

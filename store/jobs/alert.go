@@ -58,7 +58,8 @@ type AlertRaiser struct {
 	checked map[expense.OwnerID]checkpoint
 }
 
-// A checkpoint says that a ledger has no alert to raise while it stays at this version, until the month ends.
+// A checkpoint says that all alerts of a ledger were raised. This holds until the ledger's version changes or the month
+// ends.
 type checkpoint struct {
 	version  expense.Version
 	monthEnd time.Time

@@ -177,8 +177,9 @@ func (p *poster) count(ledger recurrence.PostResult) {
 }
 
 // CatchUp posts the due occurrences of a rule in batches, one batch per Update. Call it if a use case returns a
-// [recurrence.BacklogError], and then repeat the use case. CatchUp returns the new version of the rule. It returns 0 if
-// another writer has changed or deleted the rule in the meantime: a precondition on the old version must then fail.
+// [recurrence.BacklogError], and then repeat the use case. CatchUp returns the new version of the rule. A caller whose
+// precondition names backlog.Version must replace it by the new version. CatchUp returns 0 if another writer has
+// changed or deleted the rule in the meantime. The caller must then leave the precondition as it is, so that it fails.
 func CatchUp(
 	ctx context.Context, st store.Store, owner expense.OwnerID, env expense.Env, backlog *recurrence.BacklogError,
 ) (expense.Version, error) {

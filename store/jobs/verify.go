@@ -17,8 +17,10 @@ import (
 
 // Verify reads owner's ledger in one snapshot, recomputes what can be derived from its rows, and returns every
 // deviation from the guarantees of the store and the use cases. It writes nothing. It returns [expense.ErrNotFound] if
-// the owner has no ledger. The SQL stores keep counters that a Reader does not return. Their method VerifyCounters
-// checks these counters.
+// the owner has no ledger.
+//
+// Verify does not check the counters that the SQL stores keep, because a Reader does not return them. The method
+// VerifyCounters of these stores checks them.
 func Verify(ctx context.Context, st store.Store, owner expense.OwnerID) ([]store.Deviation, error) {
 	var deviations []store.Deviation
 	err := st.View(ctx, owner, func(r store.Reader) error {
@@ -72,7 +74,7 @@ func (v *verifier) run(ctx context.Context) error {
 // feedPage is the number of rows of the feed that are in memory at a time.
 const feedPage = 1000
 
-// checkFeed checks that the feed has each row once, in ascending positions, at a version of the current history.
+// checkFeed checks that the feed has each row once, in ascending positions, at a version that is not discarded.
 func (v *verifier) checkFeed(ctx context.Context, state store.State) error {
 	v.feed, v.deleted = make(map[store.RowType]map[uuid.UUID]expense.Version), make(map[uuid.UUID]bool)
 	for _, t := range store.RowTypes() {

@@ -367,7 +367,7 @@ func (a *Accounts) CreateSigningKey(_ context.Context, key accounts.SigningKey) 
 	defer a.mu.Unlock()
 	for id, stored := range a.keys {
 		if id == key.ID || stored.Serial == key.Serial {
-			return fmt.Errorf("signing key %s, number %d: %w", key.ID, key.Serial, expense.ErrExists)
+			return fmt.Errorf("signing key %s, serial %d: %w", key.ID, key.Serial, expense.ErrExists)
 		}
 	}
 	a.keys[key.ID] = cloneKey(key)

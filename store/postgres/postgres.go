@@ -45,8 +45,8 @@ type options struct {
 	tracer pgx.QueryTracer
 }
 
-// MaxConns sets the maximum number of connections, 16 by default. One more connection listens for changes; see
-// Store.Watch.
+// MaxConns sets the maximum number of connections: at least 1, by default 16. One more connection listens for changes;
+// see Store.Watch.
 func MaxConns(n int) Option { return func(o *options) { o.conns = max(1, n) } }
 
 // Tracer sets a tracer that sees every statement with its arguments, including BEGIN and COMMIT.
@@ -86,7 +86,8 @@ func Open(ctx context.Context, dsn string, opts ...Option) (*Store, error) {
 	return st, nil
 }
 
-// pinned returns the session settings that the safety of string literals depends on.
+// pinned returns session settings that must not have other values, because the quoting of string literals depends on
+// them. Open requests these values, and checkPinned checks them on each new connection.
 func pinned() map[string]string {
 	return map[string]string{"standard_conforming_strings": "on", "client_encoding": "UTF8"}
 }

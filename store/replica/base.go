@@ -9,8 +9,8 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-// baseVersion is the version of the row that the device last saw. Guarded is higher than Row when the device has itself
-// written the guarded fields since. The zero baseVersion means that the device names no base.
+// baseVersion is the version of the row that the device last saw. Guarded is higher than Row if the device itself has
+// written the guarded fields after version Row. The zero baseVersion means that the device names no base.
 type baseVersion struct{ Row, Guarded expense.Version }
 
 var (
@@ -80,7 +80,8 @@ func (b baseVersion) after(done outcome, patch bool, next expense.Version) baseV
 
 // patchStatus returns the status of a patch, or ErrConflict. base is the version that the patch is based on, row is the
 // current version of the row, and guard is the version that last changed the guarded fields. A base of 0 is not
-// checked. A base above row is discardedBase: it does not show whether the guarded fields have changed since.
+// checked. A base above row is discardedBase; it is then unknown whether the guarded fields have changed since the
+// base.
 func patchStatus(base, row, guard expense.Version, touchesGuarded bool) (Status, error) {
 	switch {
 	case base == 0, base == row:

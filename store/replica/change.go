@@ -119,7 +119,7 @@ func changeOutcome(status Status, old, changed any, err error) (outcome, error) 
 	return outcomeOf(status, changed), nil
 }
 
-// mergedIf returns Merged instead of Applied if resolveCategory has replaced a reference.
+// mergedIf returns Merged instead of Applied if moved, which means that resolveCategory has replaced a reference.
 func mergedIf(moved bool, status Status) Status {
 	if moved && status == Applied {
 		return Merged

@@ -48,13 +48,13 @@ func EndCursor(owner expense.OwnerID, state store.State) Cursor {
 	return Cursor{owner: owner, epoch: state.Epoch, after: store.EndOfVersion(state.Version)}
 }
 
-// AtEnd reports whether a pull from the cursor would return nothing: the ledger is still at the state that the cursor
-// was issued for.
+// AtEnd reports whether a pull from the cursor would return nothing, because the device has received everything up to
+// state.
 func (c Cursor) AtEnd(state store.State) bool {
 	return c.epoch == state.Epoch && c.after == store.EndOfVersion(state.Version)
 }
 
-// String returns the opaque text that [ParseCursor] reads. The text of the zero Cursor is empty; ParseCursor rejects it.
+// String returns the opaque text that [ParseCursor] reads. It is empty for the zero Cursor, and ParseCursor rejects it.
 func (c Cursor) String() string {
 	if c == (Cursor{}) {
 		return ""

@@ -1,5 +1,8 @@
-// Package sqlite stores ledgers in an SQLite file. It needs no server and no C compiler. Only one process may use the
-// file. One connection writes while a pool of connections reads (write-ahead logging).
+// Package sqlite stores ledgers in an SQLite file. It needs no server and no C compiler. One connection writes while a
+// pool of connections reads (write-ahead logging).
+//
+// Only one server process should use the file, because [Store.Watch] does not report the commits of other processes.
+// Short commands, such as a backup, may open it at the same time.
 //
 // Call [Open], then [Store.Migrate] to create or upgrade the tables.
 package sqlite
@@ -47,11 +50,12 @@ type options struct {
 // process, but a power failure may undo the last ones. The default is FULL: every commit is on the disk.
 func Normal() Option { return func(o *options) { o.synchronous = "NORMAL" } }
 
-// Readers sets the number of reading connections, 4 by default.
+// Readers sets the number of reading connections: at least 1, by default 4.
 func Readers(n int) Option { return func(o *options) { o.readers = max(1, n) } }
 
 // Open opens the database file at path, and creates it, readable by its owner only, if it does not exist. It does not
-// create tables; call [Store.Migrate]. An in-memory database is an error, because the store uses several connections.
+// create tables; call [Store.Migrate]. It returns an error for an in-memory database, because the store uses several
+// connections.
 func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	o := options{synchronous: "FULL", readers: 4}
 	for _, opt := range opts {

@@ -42,8 +42,8 @@ func (s *Store) View(ctx context.Context, owner expense.OwnerID, fn func(store.R
 	return s.db.View(ctx, owner, fn)
 }
 
-// Update implements [store.Store]. It waits for the single writing connection, which
-// the whole database shares, so fn must return quickly. It repeats fn if SQLite reports a conflict.
+// Update implements [store.Store]. It waits for the only writing connection, which all ledgers share, so fn must return
+// quickly. It runs fn again if SQLite reports a conflict.
 func (s *Store) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
 	return s.db.Update(ctx, owner, fn)
 }

@@ -112,7 +112,7 @@ type ledger struct {
 	reader  store.Reader
 	version expense.Version // of the ledger
 	rows    map[uuid.UUID]expense.Expense
-	made    int // ids
+	made    int // how many ids id and derivedID have returned
 
 	settings                  expense.Settings
 	food, travel, rent, other uuid.UUID // categories; other is the default
@@ -305,8 +305,8 @@ func (l *ledger) applyPut(rows ...expense.Expense) []expense.Expense {
 	return stored
 }
 
-// applyMove moves the model's expenses of a category, as a merge with the ledger's version did. It returns the number
-// of moved expenses.
+// applyMove moves the model's expenses of the category from into another one, at the ledger's version. Call it after a
+// merge of these categories. It returns the number of moved expenses.
 func (l *ledger) applyMove(from, into uuid.UUID) int {
 	moved := 0
 	for id, e := range l.rows {
@@ -347,14 +347,14 @@ func (l *ledger) putCategories(categories ...expense.Category) []expense.Categor
 	return stored
 }
 
-// putBudget writes a budget and returns it as the store must return it, if a guarded field changed.
+// putBudget writes a budget whose guarded fields have changed, and returns it as the store must return it.
 func (l *ledger) putBudget(b budget.Budget) budget.Budget {
 	b.Version = l.write(call(store.Tx.PutBudgets, b))
 	b.Guard = b.Version
 	return b
 }
 
-// putRule writes a rule and returns it as the store must return it, if a guarded field changed.
+// putRule writes a rule whose guarded fields have changed, and returns it as the store must return it.
 func (l *ledger) putRule(rule recurrence.Rule) recurrence.Rule {
 	rule.Version = l.write(call(store.Tx.PutRules, rule))
 	rule.Guard = rule.Version

@@ -33,19 +33,19 @@ const (
 		"an ended one, ordered by the bytes of their ids."
 	docDueOwners = "store.Store.DueOwners: DueOwners yields the owners that have rules which are due " +
 		"at now. A rule is due from [recurrence.Rule.DueAt] in the ledger's zone. The order is by DueOwner.Since, then " +
-		"by the bytes of the id. An owner appears once for each distinct Since, with the earliest RetryAt of the rules " +
-		"that became due then."
+		"by the bytes of the owner's id. An owner appears once for each distinct Since, with the earliest RetryAt of " +
+		"the rules that became due then."
 	docPutQuotes = "store.Store.PutQuotes: PutQuotes stores published exchange rates, which all " +
 		"ledgers share. It must not overwrite a stored quote. It returns the quotes whose value differs from the stored " +
 		"one."
-	docQuotes = "store.Store.Quotes: Quotes yields the stored quotes of a source from a date on, " +
-		"ordered by date and currency code."
+	docQuotes = "store.Store.Quotes: Quotes yields the stored quotes of a source that are not " +
+		"dated before from, ordered by date and currency code."
 	docStartEpoch = "store.Store.StartEpoch: StartEpoch replaces the state of owner's ledger with its " +
 		"[State.NextEpoch], and changes no row. Call it after a ledger was restored from a backup. It returns " +
 		"ErrNotFound if there is no ledger."
 	docPurge = "store.Store.Purge: Purge removes, in all ledgers, idempotency records of " +
-		"RetentionRequests created before requests, and tombstones and records of RetentionTombstones created before " +
-		"tombstones."
+		"RetentionRequests created before the time requests, and tombstones and records of RetentionTombstones created " +
+		"before the time tombstones."
 	docPurgeDerived = "store.Store.Purge: It must keep tombstones whose id is a UUID of version 5: such " +
 		"an id is derived, for example from a rule and a date, so a later row could get the same id."
 	docPurgedThrough = "store.Store.Purge: Purge raises State.PurgedThrough to the highest version of a " +

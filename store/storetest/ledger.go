@@ -94,7 +94,7 @@ func checkErase(t *checkT) {
 	_, err := l.reader.Settings(t.ctx)
 	t.wantError(err, expense.ErrNotFound, "Settings of an erased ledger")
 	t.wantError(l.tryWrite(), expense.ErrNotFound, "Update of an erased ledger")
-	t.erase(l.owner) // that there is nothing to erase is no error
+	t.erase(l.owner) // EraseLedger returns nil if there is no ledger
 	t.wantUnchanged(before, neighbour.reader, "EraseLedger of another owner")
 
 	// The owner's next ledger starts at version 1. It has no id and no record of the erased one.
@@ -129,7 +129,7 @@ func checkMissing(t *checkT) {
 	t.wantError(err, expense.ErrNotFound, "Settings in a View of an owner without a ledger")
 }
 
-// wantNoRows checks that r, of the owner of a ledger without rows, reads no row of another owner's fixture.
+// wantNoRows checks that r returns no row of f. r must be bound to an owner who did not write f and has no rows.
 func (t *checkT) wantNoRows(r store.Reader, f fixture, reader string) {
 	subject := "another owner's row, read by " + reader
 	wantErrorBy(t, r.Expense, f.expense.ID, errNeverExisted, "%s", subject)
@@ -259,7 +259,7 @@ func checkInvalidOwner(t *checkT) {
 	}
 }
 
-// trickyOwners sort differently by bytes than by a language, without case or by UTF-16.
+// trickyOwners have another order by bytes than by the rules of a language, by UTF-16, or if case is ignored.
 var trickyOwners = []expense.OwnerID{"b", "B", "a", "Z", "_", "~", "é", "e", "ａ", "😀", "中", "aa", "a b", "A"}
 
 // someOwners are some of trickyOwners.

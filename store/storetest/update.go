@@ -30,14 +30,16 @@ func updateChecks() []check {
 	}
 }
 
-// wantRolledBack checks that a failed Update left no row and used up no version, id, name or key.
+// wantRolledBack checks that a failed Update left no row and took no version, name or key. used is the id of an expense
+// that the Update wrote; a new expense must be able to use it.
 func (l *ledger) wantRolledBack(before string, used uuid.UUID, action string) {
 	l.wantUnchanged(before, l.reader, "%s", action)
 	l.wantRecord(newRecord("s", "undone").IdempotencyKey, expense.ErrNotFound, "a record stored by %s", action)
 	l.put(withID(l.newExpense("1.23", "EUR", "2025-08-08"), used))
 }
 
-// failingUpdate returns the function of an Update that writes used and rows of every kind, and then calls fail.
+// failingUpdate returns the function of an Update that writes the expense used and rows of every kind, and then calls
+// fail.
 func (l *ledger) failingUpdate(used expense.Expense, fail func() error) func(tx store.Tx) error {
 	calls := append([]txCall{call(store.Tx.PutExpenses, used)}, l.writeEveryKind(l.populate())...)
 	return func(tx store.Tx) error {
@@ -148,7 +150,7 @@ func (l *ledger) appendNote(id uuid.UUID, text string, locked func()) {
 	}
 }
 
-// overlap runs first and, while first waits in the function that it gets, second.
+// overlap runs first and second concurrently. It starts second when first calls wait, and lets wait return 20 ms later.
 func (t *checkT) overlap(first func(wait func()), second func()) {
 	reached, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once

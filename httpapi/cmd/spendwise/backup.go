@@ -138,7 +138,8 @@ func copyFile(to, from string) (err error) {
 	return errors.Join(err, target.Close())
 }
 
-// publish syncs the closed file part to disk and renames it to path. It fails if path exists.
+// publish syncs the file part to disk and renames it to path. No process may have part open. publish fails if path
+// exists.
 func publish(part, path string) error {
 	file, err := os.OpenFile(part, os.O_RDWR, 0)
 	if err == nil {

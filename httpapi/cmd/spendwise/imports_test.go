@@ -64,7 +64,7 @@ var packages = []packageRule{
 		imports: []string{"expense", "expense/locale", "budget", "recurrence"},
 	},
 	{
-		path: "export", purpose: "files out: CSV, NDJSON, PDF, SVG charts",
+		path: "export", purpose: "writes CSV, NDJSON, PDF and SVG charts",
 		imports: domainAnd("export/wire"),
 		uses: []string{
 			"github.com/johnfercher/maroto", "github.com/johnfercher/go-tree", "github.com/go-analyze/charts",
@@ -87,7 +87,7 @@ var packages = []packageRule{
 		imports: domainAnd("store", "store/accounts"), uses: []string{"testing"},
 	},
 	{
-		path: "store/jobs", purpose: "work across ledgers: post, convert, alert, purge, verify",
+		path: "store/jobs", purpose: "work across ledgers: post, convert, alert, verify",
 		imports: domainAnd("store", "store/accounts"),
 	},
 	{
@@ -118,7 +118,7 @@ var packages = []packageRule{
 		uses:    []string{"database/sql", "github.com/uptrace/bun/dialect", "github.com/jackc/pgx"},
 	},
 	{
-		path: "store/postgres/pgtest", purpose: "a PostgreSQL for tests",
+		path: "store/postgres/pgtest", purpose: "starts a PostgreSQL server for tests",
 		imports: []string{"store/postgres", "store/postgres/pgtest/pglocal"},
 		uses:    []string{"testing", "os.Getenv", "github.com/jackc/pgx", "github.com/ory/dockertest"},
 	},

@@ -107,30 +107,32 @@ func newMetrics(db database) *metrics {
 
 		added: counters("spendwise_expenses_added_total", "Added expenses by origin: request, sync, import, rule.", "way"),
 		pulls: counters("spendwise_sync_pulls_total",
-			"Pages of the change feed that devices requested: ok, or the code of the problem.", "result"),
-		pushes: counters("spendwise_sync_pushes_total", "Pushes of devices: ok, or the code of the problem.", "result"),
+			"Pages of the change feed that devices requested. result is ok or the code of the problem.", "result"),
+		pushes: counters("spendwise_sync_pushes_total",
+			"Pushes of devices. result is ok or the code of the problem.", "result"),
 		changes: counters("spendwise_sync_changes_total",
-			"Changes that devices pushed, by type of row and result; repeated: replayed from an earlier push.",
+			"Changes that devices pushed, by type of row and status. repeated means replayed from an earlier push.",
 			"type", "status"),
 		streams: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "spendwise_event_streams", Help: "Event streams that are open on this instance.",
 		}),
-		imports: counters("spendwise_imports_total", "File imports: ok, or the code of the problem.", "result"),
+		imports: counters("spendwise_imports_total", "File imports. result is ok or the code of the problem.", "result"),
 		importRows: counters("spendwise_import_rows_total",
-			"Lines of imported files, without dry runs: added, known, ignored, failed.", "outcome"),
+			"Lines of imported files, without dry runs. known means already in the ledger.", "outcome"),
 		exports: counters("spendwise_exports_total",
-			"Exports by file: ok, cut (ended early), or the code of the problem.", "file", "result"),
+			"Exports by file. result is ok, cut (ended early) or the code of the problem.", "file", "result"),
 
 		rounds: counters("spendwise_poster_rounds_total",
-			"Rounds of the poster: ok, or failed if the store or a ledger failed.", "result"),
+			"Rounds that post recurring expenses. result is failed if the store or a ledger failed, else ok.", "result"),
 		roundSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "spendwise_poster_round_seconds", Help: "Duration of a round of the poster.", Buckets: roundBuckets(),
+			Name: "spendwise_poster_round_seconds", Buckets: roundBuckets(),
+			Help: "Duration of a round that posts recurring expenses.",
 		}),
-		posted: counter("spendwise_poster_posted_total", "Expenses that the poster of this instance posted."),
+		posted: counter("spendwise_poster_posted_total", "Recurring expenses that this instance posted."),
 		rulesFailed: counter("spendwise_poster_rules_failed_total",
 			"Rules that could not be posted in a round; each stores its error and is retried."),
 		alertRounds: counters("spendwise_budget_alert_rounds_total",
-			"Rounds that check for budget alerts: ok, or failed.", "result"),
+			"Rounds that check for budget alerts. result is ok or failed.", "result"),
 		alertRoundSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "spendwise_budget_alert_round_seconds", Buckets: roundBuckets(),
 			Help: "Duration of a round that checks for budget alerts; the first one, and the first in a month, check every " +
@@ -139,7 +141,8 @@ func newMetrics(db database) *metrics {
 		alerts: counter("spendwise_budget_alerts_total", "Budget alerts that the rounds raised."),
 		converted: counter("spendwise_converter_converted_total",
 			"Pending expenses that were converted when rates arrived."),
-		conversions: counters("spendwise_converter_rounds_total", "Rounds of the converter: ok, or failed.", "result"),
+		conversions: counters("spendwise_converter_rounds_total",
+			"Rounds that convert pending expenses. result is ok or failed.", "result"),
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(),
@@ -283,7 +286,7 @@ func (m *metrics) countInFlight(handler http.Handler) http.Handler {
 	return promhttp.InstrumentHandlerInFlight(m.inFlight, handler)
 }
 
-// countConversion counts a round of the converter.
+// countConversion counts a round that converts pending expenses, and the count expenses that it converted.
 func (m *metrics) countConversion(count int, err error) {
 	m.converted.Add(float64(count))
 	m.conversions.WithLabelValues(resultOf(err)).Inc()

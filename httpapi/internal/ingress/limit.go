@@ -64,7 +64,7 @@ type bucketKey struct {
 	network netip.Prefix
 }
 
-// A policy is a quota and how the RateLimit header fields name it.
+// A policy is a quota and its name in the RateLimit header fields.
 type policy struct {
 	name  string
 	quota Quota

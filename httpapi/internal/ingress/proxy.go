@@ -48,8 +48,8 @@ type hop struct {
 	proto   string
 }
 
-// Client returns the sender of r. If the peer of the connection is not a trusted proxy, that is the peer, and the
-// forwarding headers are ignored.
+// Client returns the sender of r. If the peer of the connection is not a trusted proxy, Client returns the peer and
+// ignores the forwarding headers.
 //
 // Otherwise Client reads X-Forwarded-For and Forwarded from right to left, up to the first address that is not a
 // trusted proxy. A client can forge everything to the left of that entry. If the two headers disagree, Client returns

@@ -18,7 +18,7 @@ var (
 	beforeLimit = purgeLimit.Add(-time.Microsecond)
 )
 
-// moment returns a time that is later than those before.
+// moment returns a time that is later than all times that it has returned before.
 func (t *checkT) moment() time.Time {
 	t.count++
 	return epoch.Add(time.Duration(t.count) * 1001 * time.Microsecond)
