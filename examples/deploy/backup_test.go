@@ -90,7 +90,7 @@ func TestTheScriptsBringADatabaseBack(t *testing.T) {
 	if err := conn.QueryRow(t.Context(), "SELECT clock_timestamp()").Scan(&moment); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(10 * time.Millisecond) // so that the disaster has a later time
+	time.Sleep(10 * time.Millisecond) // so that the failure happens at a later time than the backup
 	for _, statement := range []string{"DELETE FROM spendwise_expenses", "DELETE FROM spendwise_totals",
 		"CREATE DATABASE again", "SELECT pg_switch_wal()"} {
 		if _, err := conn.Exec(t.Context(), statement); err != nil {
