@@ -84,19 +84,19 @@ func (s Sort) Descending() bool {
 func (s Sort) Position(e Expense) Position {
 	switch s {
 	case LargestFirst, SmallestFirst:
-		return Position{N: e.Home.minor, ID: e.ID}
+		return Position{SortKey: e.Home.minor, ID: e.ID}
 	case NewestCreatedFirst, OldestCreatedFirst:
-		return Position{N: e.CreatedAt.UnixMicro(), ID: e.ID}
+		return Position{SortKey: e.CreatedAt.UnixMicro(), ID: e.ID}
 	default:
-		return Position{N: int64(e.Date.Int()), ID: e.ID}
+		return Position{SortKey: int64(e.Date.Int()), ID: e.ID}
 	}
 }
 
 // A Position marks an expense in a sorted list, so that [Query.After] can continue the list after it. The zero Position
 // is the start of the list.
 type Position struct {
-	N  int64     // the sort key: Date.Int, minor units of Home, or CreatedAt in microseconds since 1970
-	ID uuid.UUID // the expense's id
+	SortKey int64     // the sort key: Date.Int, minor units of Home, or CreatedAt in microseconds since 1970
+	ID      uuid.UUID // the expense's id
 }
 
 // IsZero reports whether p is the start of the list.

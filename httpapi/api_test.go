@@ -43,7 +43,7 @@ func engines() []engine {
 			return closing(t, memstore.New())
 		}},
 		{"sqlite", func(t testing.TB) store.Store {
-			st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.Normal())
+			st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.SynchronousNormal())
 			if err != nil {
 				t.Fatal(err)
 			}

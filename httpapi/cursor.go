@@ -57,7 +57,7 @@ func cursorSum(scope string, position []byte) []byte {
 
 // encodeKey encodes a position in a list of expenses for a cursor.
 func encodeKey(key expense.Position) []byte {
-	return append(binary.BigEndian.AppendUint64(nil, uint64(key.N)), key.ID[:]...)
+	return append(binary.BigEndian.AppendUint64(nil, uint64(key.SortKey)), key.ID[:]...)
 }
 
 // decodeKey decodes the result of encodeKey.
@@ -65,5 +65,5 @@ func decodeKey(position []byte) (expense.Position, error) {
 	if len(position) != 8+len(uuid.UUID{}) {
 		return expense.Position{}, errCursor()
 	}
-	return expense.Position{N: int64(binary.BigEndian.Uint64(position)), ID: uuid.UUID(position[8:])}, nil
+	return expense.Position{SortKey: int64(binary.BigEndian.Uint64(position)), ID: uuid.UUID(position[8:])}, nil
 }

@@ -43,7 +43,7 @@ func onEachDatabase(t *testing.T, test func(t *testing.T, st inspectedStore)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "ledger.db")
-		st, err := sqlite.Open(context.Background(), path, sqlite.Normal())
+		st, err := sqlite.Open(context.Background(), path, sqlite.SynchronousNormal())
 		if err != nil {
 			t.Fatal(err)
 		}

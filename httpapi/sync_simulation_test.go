@@ -70,7 +70,7 @@ type delayedRequest struct{ method, target, body string }
 
 // open opens the database file and creates a server over it.
 func (sim *simulation) open() {
-	st, err := sqlite.Open(sim.t.Context(), sim.file, sqlite.Normal())
+	st, err := sqlite.Open(sim.t.Context(), sim.file, sqlite.SynchronousNormal())
 	if err == nil {
 		err = st.Migrate(sim.t.Context())
 	}

@@ -40,12 +40,12 @@ func Example() {
 	// Put needs no network: the change is stored when it returns.
 	lunch, err := phone.Expenses().Put(ctx, client.ExpenseDraft{Amount: "12.50", Date: "2026-03-08", Category: "Food"})
 	check(err)
-	fmt.Println(lunch.Amount, lunch.Currency, "unsent:", lunch.Unsent)
+	fmt.Println(lunch.Amount, lunch.Currency, "unsent:", lunch.Unacknowledged)
 
 	check(phone.Sync(ctx)) // or Run(ctx), which synchronises until ctx ends
 	lunch, err = phone.Expenses().Get(ctx, lunch.ID)
 	check(err)
-	fmt.Println(lunch.Amount, lunch.Currency, "unsent:", lunch.Unsent)
+	fmt.Println(lunch.Amount, lunch.Currency, "unsent:", lunch.Unacknowledged)
 	// Output:
 	// 12.50 EUR unsent: true
 	// 12.50 EUR unsent: false

@@ -282,7 +282,7 @@ func TestANewEpochKeepsTheQueueAndDropsWhatDidNotCome(t *testing.T) {
 		equal(t, "rows before the fetch is done", len(get(c.Expenses().List(t.Context()))(t)), 2)
 		must(t, c.Sync(t.Context()))
 		rows := get(c.Expenses().List(t.Context()))(t)
-		if len(rows) != 1 || rows[0].ID != unsent.ID || rows[0].Unsent {
+		if len(rows) != 1 || rows[0].ID != unsent.ID || rows[0].Unacknowledged {
 			t.Errorf("the device holds %v", rows)
 		}
 		wantInSync(t, c)

@@ -58,7 +58,7 @@ func TestAPredictedOccurrenceEndsAsOneRow(t *testing.T) {
 			if first == "server, deleted" {
 				want = 1
 			}
-			if len(rows) != want || rows[len(rows)-1].Unsent {
+			if len(rows) != want || rows[len(rows)-1].Unacknowledged {
 				t.Errorf("the ledger holds %v", rows)
 			}
 			equal(t, "conflicts", len(get(c.Conflicts(t.Context()))(t)), 0)
@@ -139,11 +139,11 @@ func TestEveryTypeOfRowIsWrittenOffline(t *testing.T) {
 		if len(alerts) != 1 || alerts[0].ReadAt != nil {
 			t.Fatalf("the alerts are %v", alerts)
 		}
-		if read := get(c.MarkAlertRead(t.Context(), alerts[0].ID))(t); read.ReadAt.IsZero() || !read.Unsent {
+		if read := get(c.MarkAlertRead(t.Context(), alerts[0].ID))(t); read.ReadAt.IsZero() || !read.Unacknowledged {
 			t.Errorf("an alert that was read is shown as %v", read)
 		}
 		must(t, c.Sync(t.Context()))
-		if read := get(c.Alerts(t.Context()))(t); read[0].ReadAt.IsZero() || read[0].Unsent {
+		if read := get(c.Alerts(t.Context()))(t); read[0].ReadAt.IsZero() || read[0].Unacknowledged {
 			t.Errorf("an alert that was read is %v", read)
 		}
 		_, err := c.Expenses().Patch(t.Context(), fun.ID, client.ExpensePatch{Notes: client.Set("x")})

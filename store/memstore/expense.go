@@ -66,7 +66,7 @@ type listed struct {
 // list returns the expenses that query selects, in its order.
 func (l *ledger) list(query expense.Query) []listed {
 	order := func(a, b expense.Position) int {
-		c := cmp.Compare(a.N, b.N)
+		c := cmp.Compare(a.SortKey, b.SortKey)
 		if c == 0 {
 			c = compareIDs(a.ID, b.ID)
 		}

@@ -51,7 +51,7 @@ func onEachStore(t *testing.T, test func(l ledger)) {
 
 func openSQLite(t testing.TB, file string) *sqlite.Store {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), file, sqlite.Normal())
+	st, err := sqlite.Open(t.Context(), file, sqlite.SynchronousNormal())
 	if err == nil {
 		err = st.Migrate(t.Context())
 	}

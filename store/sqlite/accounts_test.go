@@ -9,5 +9,7 @@ import (
 )
 
 func TestAccounts(t *testing.T) {
-	accountstest.Run(t, func(t *testing.T) accounts.Store { return open(t, sqlite.Normal()).(*sqlite.Store).Accounts() })
+	accountstest.Run(t, func(t *testing.T) accounts.Store {
+		return open(t, sqlite.SynchronousNormal()).(*sqlite.Store).Accounts()
+	})
 }

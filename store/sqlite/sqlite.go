@@ -46,9 +46,9 @@ type options struct {
 	readers     int
 }
 
-// Normal sets synchronous=NORMAL: Update may return before the commit is on the disk. Commits survive a crash of the
+// SynchronousNormal sets synchronous=NORMAL: Update may return before the commit is on the disk. Commits survive a crash of the
 // process, but a power failure may undo the last ones. The default is FULL: every commit is on the disk.
-func Normal() Option { return func(o *options) { o.synchronous = "NORMAL" } }
+func SynchronousNormal() Option { return func(o *options) { o.synchronous = "NORMAL" } }
 
 // Readers sets the number of reading connections: at least 1, by default 4.
 func Readers(n int) Option { return func(o *options) { o.readers = max(1, n) } }

@@ -41,7 +41,7 @@ func openAt(t testing.TB, path string, opts ...sqlite.Option) store.Store {
 }
 
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) store.Store { return open(t, sqlite.Normal()) })
+	storetest.Run(t, func(t *testing.T) store.Store { return open(t, sqlite.SynchronousNormal()) })
 }
 
 // openDirect opens the database file of a store without the store.

@@ -362,9 +362,9 @@ func ordersTiesAscending() store.Store {
 			slices.SortFunc(rows, func(a, b expense.Expense) int {
 				x, y := query.Sort.Position(a), query.Sort.Position(b)
 				if query.Sort.Descending() {
-					x.N, y.N = y.N, x.N
+					x.SortKey, y.SortKey = y.SortKey, x.SortKey
 				}
-				return cmp.Or(cmp.Compare(x.N, y.N), cmp.Compare(x.ID.String(), y.ID.String()))
+				return cmp.Or(cmp.Compare(x.SortKey, y.SortKey), cmp.Compare(x.ID.String(), y.ID.String()))
 			})
 			for _, e := range rows {
 				if !yield(e, nil) {

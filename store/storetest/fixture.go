@@ -420,7 +420,7 @@ func (l *ledger) wantTotals(r store.Reader, query expense.TotalsQuery) {
 }
 
 func comparePositions(order expense.Sort, x, y expense.Position) int {
-	result := cmp.Or(cmp.Compare(x.N, y.N), compareIDs(x.ID, y.ID))
+	result := cmp.Or(cmp.Compare(x.SortKey, y.SortKey), compareIDs(x.ID, y.ID))
 	if order.Descending() {
 		return -result
 	}

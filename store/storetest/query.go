@@ -122,10 +122,10 @@ func checkAfter(t *checkT) {
 		// The position of a page's last row may belong to no row any more.
 		position := order.Position(rows[len(rows)/2])
 		for _, id := range []uuid.UUID{uuid.Nil, uuid.Max} {
-			l.wantList(l.reader, expense.Query{Sort: order, After: expense.Position{N: position.N, ID: id}})
+			l.wantList(l.reader, expense.Query{Sort: order, After: expense.Position{SortKey: position.SortKey, ID: id}})
 		}
 		for _, n := range []int64{1, -1} {
-			l.wantList(l.reader, expense.Query{Sort: order, After: expense.Position{N: position.N + n, ID: position.ID},
+			l.wantList(l.reader, expense.Query{Sort: order, After: expense.Position{SortKey: position.SortKey + n, ID: position.ID},
 				Filter: expense.Filter{Categories: []uuid.UUID{l.food}}})
 		}
 	}

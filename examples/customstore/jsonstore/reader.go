@@ -121,7 +121,7 @@ func (l *ledger) selectExpenses(query expense.Query) []expense.Expense {
 		if query.Sort.Descending() {
 			a, b = b, a
 		}
-		return cmp.Or(cmp.Compare(a.N, b.N), compareIDs(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(a.SortKey, b.SortKey), compareIDs(a.ID, b.ID))
 	}
 	var selected []expense.Expense
 	for _, e := range l.Expenses.Rows {

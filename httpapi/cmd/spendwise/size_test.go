@@ -29,7 +29,7 @@ var large = flag.Int("large", 20_000, "how many expenses the large ledger of Ben
 func BenchmarkLedgerSize(b *testing.B) {
 	opens := map[string]func(b *testing.B) database{
 		"sqlite": func(b *testing.B) database {
-			st, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "ledger.db"), sqlite.Normal())
+			st, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "ledger.db"), sqlite.SynchronousNormal())
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -225,7 +225,7 @@ func (r *reader) list(query expense.Query, size int) (string, []any) {
 		than, order = "<", "DESC"
 	}
 	if !query.After.IsZero() {
-		q.Where("(x.?, x.id) ? (?, ?)", column, than, values.bind(query.After.N), values.bind(query.After.ID.String()))
+		q.Where("(x.?, x.id) ? (?, ?)", column, than, values.bind(query.After.SortKey), values.bind(query.After.ID.String()))
 	}
 	q.OrderExpr("x.? ?, x.id ? LIMIT ?", column, order, order, values.bind(int64(size)))
 	return q.String(), values.args

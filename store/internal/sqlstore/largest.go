@@ -61,8 +61,8 @@ func (r *reader) extremes(ctx context.Context, query expense.Query) ([]expense.E
 }
 
 func compareKeys(a, b expense.Position) int {
-	if a.N != b.N {
-		return int(min(1, max(-1, a.N-b.N)))
+	if a.SortKey != b.SortKey {
+		return int(min(1, max(-1, a.SortKey-b.SortKey)))
 	}
 	return slices.Compare(a.ID[:], b.ID[:])
 }
