@@ -2,9 +2,6 @@ package httpapi_test
 
 import (
 	"context"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -345,52 +342,6 @@ func TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime(t *testing.T) {
 		}
 		equal(t, "the replayed response", s.must(200, "POST", "/v1/sync", body, "Idempotency-Key", "push").Body.String(),
 			response.Body.String())
-	})
-}
-
-// TestTheREADMEsLinesAboutRecurringExpensesAreTrue sends the requests in README.md and compares the responses with the
-// text beside them.
-func TestTheREADMEsLinesAboutRecurringExpensesAreTrue(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(text), "\n## Recurring expenses\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	line := regexp.MustCompile(`(?m)^(?:curl (?:-X ([A-Z]+) )?"?\$url([^ "]+)"? …|# or by RFC 5545:)(?: -d ` +
-		`'([^']+)')?(?: +# (.*))?$`)
-	onEachEngine(t, func(t *testing.T, st store.Store) {
-		s := serve(t, st)
-		id, sent := "", 0
-		for _, match := range line.FindAllStringSubmatch(section, -1) {
-			method, path, body, comment := match[1], strings.ReplaceAll(match[2], "ID", id), match[3], match[4]
-			if path == "" {
-				path = "/v1/recurrences"
-			}
-			if method == "" && body == "" {
-				method = "GET"
-			} else if method == "" {
-				method = "POST"
-			}
-			want := 200
-			if path == "/v1/recurrences" || strings.HasPrefix(comment, "201") {
-				want = 201
-			}
-			response := s.must(want, method, path, body)
-			switch {
-			case id == "":
-				id = response.id()
-			case method == "GET":
-				equal(t, path, strings.Join(dates(response.list(), "date"), ", "), comment)
-			}
-			sent++
-		}
-		equal(t, "number of requests in README.md", sent, strings.Count(section, "curl ")+strings.Count(section, "# or by"))
-		rule := s.must(200, "GET", "/v1/recurrences/"+id, "")
-		equal(t, "amount", rule.json["amount"], any("850.00"))
-		equal(t, "until_date", rule.json["until_date"], any("2030-06-30"))
-		equalList(t, "the preview", dates(s.must(200, "GET", "/v1/recurrences/"+id+"/preview", "").list(), "date"),
-			"2030-01-31", "2030-02-28", "2030-03-31", "2030-05-31", "2030-06-30")
 	})
 }
 

@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log"
 	"time"
 
@@ -15,25 +16,48 @@ import (
 )
 
 func main() {
-	ctx, owner, now := context.Background(), expense.OwnerID("anna"), time.Now()
-	settings, bad := expense.NewSettings(expense.SettingsDraft{HomeCurrency: new("EUR")})
-	rates, missing := ecb.EmbeddedTable()
-	st, err := sqlite.Open(ctx, "ledger.db")
-	check(bad, missing, err)
-	check(st.Migrate(ctx))
-	_, err = st.CreateLedger(ctx, owner, expense.NewInitialLedger(owner, settings, now))
-	check(err, st.Update(ctx, owner, func(tx store.Tx) error {
-		draft := expense.Draft{Amount: "1000", Currency: "JPY", Date: "2026-03-01", Category: "Food"}
-		_, err := expense.Add(ctx, tx, expense.Env{Now: now, Rates: rates}, draft)
-		return err
-	}))
-	march, err := report.Monthly(ctx, st.Reader(owner), now, expense.MustMonth("2026-03"))
-	check(err, st.Close())
-	log.Println(march.Month, "holds", march.Sum.Count, "expenses worth", march.Sum.Home)
-}
-
-func check(errs ...error) {
-	if err := errors.Join(errs...); err != nil {
+	if err := run(context.Background()); err != nil {
 		log.Fatal(err)
 	}
+}
+
+func run(ctx context.Context) (err error) {
+	st, err := sqlite.Open(ctx, "ledger.db") // or postgres.Open(ctx, dsn), or memstore.New()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := st.Migrate(ctx); err != nil {
+		return err
+	}
+
+	owner, now := expense.OwnerID("anna"), time.Now()
+	settings, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: new("EUR")})
+	if err != nil {
+		return err
+	}
+	// CreateLedger returns false and changes nothing if the owner already has a ledger.
+	if _, err := st.CreateLedger(ctx, owner, expense.NewInitialLedger(owner, settings, now)); err != nil {
+		return err
+	}
+
+	rates, err := ecb.EmbeddedTable()
+	if err != nil {
+		return err
+	}
+	draft := expense.Draft{Amount: "1000", Currency: "JPY", Date: "2026-03-01", Category: "Food"}
+	err = st.Update(ctx, owner, func(tx store.Tx) error {
+		_, err := expense.Add(ctx, tx, expense.Env{Now: now, Rates: rates}, draft)
+		return err
+	})
+	if err != nil {
+		return err // expense.InvalidErrors(err) lists each field that breaks a rule
+	}
+
+	march, err := report.Monthly(ctx, st.Reader(owner), now, expense.MustMonth("2026-03"))
+	if err != nil {
+		return err
+	}
+	fmt.Println(march.Month, "holds", march.Sum.Count, "expenses worth", march.Sum.Home)
+	return nil
 }

@@ -131,14 +131,14 @@ func TestWhatWatchesAServerWatchesWhatItExports(t *testing.T) {
 			}
 		}
 	}
-	readme, err := os.ReadFile("../../../README.md")
+	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, match := range family.FindAllStringSubmatch(scraped, -1) {
 		name, ours := strings.CutPrefix(match[1], "spendwise_")
 		if ours && !strings.Contains(string(readme), "`"+name+"`") {
-			t.Errorf("the README does not name %s", match[1])
+			t.Errorf("README.md does not name %s", match[1])
 		}
 		if ours && !watched[match[1]] {
 			t.Errorf("no rule and no panel shows %s", match[1])
