@@ -3,6 +3,7 @@ package budget_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"time"
 
 	"github.com/spendwise/spendwise/budget"
@@ -15,7 +16,7 @@ import (
 // Example limits a category to $500 a month, adds an expense, and prints the progress of the month.
 func Example() {
 	if err := limitGroceries(context.Background()); err != nil {
-		fmt.Println(err)
+		log.Fatal(err)
 	}
 	// Output:
 	// Food: $320 / $500 spent ████████████░░░░░░░░

@@ -81,8 +81,8 @@ func (s State) String() string {
 // MarshalText returns the text of [State.String].
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// firstMonth is the first month of the calendar.
-var firstMonth = expense.MustMonth("0001-01")
+// calendarStart is the first month of the calendar.
+var calendarStart = expense.MustMonth("0001-01")
 
 const (
 	// MaxHistoryMonths is the maximum number of months of a history: a century.
@@ -145,7 +145,7 @@ func read(
 		from = to.Add(1 - defaultMonths)
 	}
 	if from.IsZero() {
-		from = firstMonth
+		from = calendarStart
 	}
 	months, budgets := to.Sub(from)+1, len(snapshot.Budgets)
 	switch {

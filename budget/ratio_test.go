@@ -3,6 +3,7 @@ package budget_test
 import (
 	"errors"
 	"fmt"
+	"log"
 	"testing"
 
 	"github.com/spendwise/spendwise/budget"
@@ -68,6 +69,9 @@ func FuzzParseRatio(f *testing.F) {
 
 func ExampleParseRatio() {
 	ratio, err := budget.ParseRatio("0.8")
-	fmt.Println(ratio, err)
-	// Output: 0.80 <nil>
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(ratio)
+	// Output: 0.80
 }

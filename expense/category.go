@@ -255,42 +255,42 @@ func DeleteCategory(ctx context.Context, tx Tx, id uuid.UUID, cond Precondition)
 	return nil
 }
 
-// MergeCategories moves all expenses and recurring rules of the category from to the category into, and then deletes
-// from. The budget of from ends in the month before the current one, or is deleted if it has not begun by then. The
-// budget of into does not change.
+// MergeCategories moves all expenses and recurring rules of the category source to the category target, and then
+// deletes source. The budget of source ends in the month before the current one, or is deleted if it has not begun by
+// then. The budget of target does not change.
 //
-// MergeCategories returns ErrNotFound or ErrGone if from does not exist. It returns ErrInvalid if from is the default
-// category, or if into does not exist, is archived or equals from.
-func MergeCategories(ctx context.Context, tx Tx, env Env, from, into uuid.UUID) (MergeResult, error) {
+// MergeCategories returns ErrNotFound or ErrGone if source does not exist. It returns ErrInvalid if source is the
+// default category, or if target does not exist, is archived or equals source.
+func MergeCategories(ctx context.Context, tx Tx, env Env, source, target uuid.UUID) (MergeResult, error) {
 	settings, err := tx.Settings(ctx)
 	if err != nil {
 		return MergeResult{}, fmt.Errorf("settings: %w", err)
 	}
-	if _, err := tx.Category(ctx, from); err != nil {
-		return MergeResult{}, fmt.Errorf("category %s: %w", from, err)
+	if _, err := tx.Category(ctx, source); err != nil {
+		return MergeResult{}, fmt.Errorf("category %s: %w", source, err)
 	}
 	var errs ValidationErrors
-	target, err := tx.Category(ctx, into)
+	category, err := tx.Category(ctx, target)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		errs.Add("into", "unknown_category", "the ledger has no category %s; give an existing one", into)
+		errs.Add("into", "unknown_category", "the ledger has no category %s; give an existing one", target)
 	case err != nil:
-		return MergeResult{}, fmt.Errorf("category %s: %w", into, err)
-	case into == from:
+		return MergeResult{}, fmt.Errorf("category %s: %w", target, err)
+	case target == source:
 		errs.Add("into", "same_category", "a category cannot be merged into itself; give another category")
-	case target.Archived:
-		errs.Add("into", "archived_category", "category %q is archived; give an active one", target.Name)
+	case category.Archived:
+		errs.Add("into", "archived_category", "category %q is archived; give an active one", category.Name)
 	}
-	if settings.DefaultCategory == from {
+	if settings.DefaultCategory == source {
 		errs.Add("", "default_category",
 			"the default category cannot be merged into another; choose another default in the settings first")
 	}
 	if err := errs.Err(); err != nil {
 		return MergeResult{}, err
 	}
-	result, err := tx.MergeCategory(ctx, from, into, settings.Today(env.Now).Month())
+	result, err := tx.MergeCategory(ctx, source, target, settings.Today(env.Now).Month())
 	if err != nil {
-		return MergeResult{}, fmt.Errorf("merge category %s into %s: %w", from, into, err)
+		return MergeResult{}, fmt.Errorf("merge category %s into %s: %w", source, target, err)
 	}
 	return result, nil
 }

@@ -2,6 +2,7 @@ package expense_test
 
 import (
 	"fmt"
+	"log"
 	"slices"
 	"strings"
 	"testing"
@@ -206,11 +207,14 @@ func FuzzParseCurrency(f *testing.F) {
 
 func ExampleParseCurrency() {
 	dinar, err := expense.ParseCurrency("KWD")
-	fmt.Println(dinar, dinar.Digits(), err)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(dinar, dinar.Digits())
 	_, err = expense.ParseCurrency("XYZ")
 	fmt.Println(err)
 	// Output:
-	// KWD 3 <nil>
+	// KWD 3
 	// "XYZ" is not an ISO 4217 currency code; give one such as EUR
 }
 

@@ -2,6 +2,7 @@ package expense_test
 
 import (
 	"fmt"
+	"log"
 	"math"
 	"os"
 	"path/filepath"
@@ -303,8 +304,7 @@ func FuzzParseDate(f *testing.F) {
 func ExampleDate_StartIn() {
 	saoPaulo, err := expense.ParseZone("America/Sao_Paulo")
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	fmt.Println(expense.MustDate("2018-11-04").StartIn(saoPaulo.Location()).Format(time.RFC3339))
 	// Output: 2018-11-04T01:00:00-02:00

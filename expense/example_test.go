@@ -3,6 +3,7 @@ package expense_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
@@ -14,7 +15,7 @@ import (
 // Example creates a ledger in euros and adds an expense in dollars. The expense is converted by the rate of its date.
 func Example() {
 	if err := addLunch(context.Background()); err != nil {
-		fmt.Println(err)
+		log.Fatal(err)
 	}
 	// Output: 2026-02-27: 48.90 USD at 0.847098686997035155 is 41.42 EUR
 }

@@ -76,16 +76,16 @@ type Tx interface {
 	// settings refer to the category. A budget refers to a category also by its MergedInto.
 	DeleteCategory(ctx context.Context, id uuid.UUID) (Version, error)
 
-	// MergeCategory merges the category from into the category into, as of the given month:
+	// MergeCategory merges the category source into the category target, as of the given month:
 	//
 	//   - It moves all expenses and rules. The moved rows get the Update's version and keep their Guard.
-	//   - It ends the budget of from in the month before the given one. If that budget has ended earlier, it keeps its
+	//   - It ends the budget of source in the month before the given one. If that budget has ended earlier, it keeps its
 	//     end. If it begins in the given month or later, MergeCategory deletes it. A budget that is not deleted gets the
-	//     name of from as its MergedName, and into as its MergedInto.
-	//   - Budgets whose MergedInto is from get into as their MergedInto.
-	//   - It deletes from and leaves a tombstone that refers to into; see [Reader.MergedInto].
-	//   - It clears the failures of the rules of into, including the moved ones. These rules get the Update's version.
-	MergeCategory(ctx context.Context, from, into uuid.UUID, month Month) (MergeResult, error)
+	//     name of source as its MergedName, and target as its MergedInto.
+	//   - Budgets whose MergedInto is source get target as their MergedInto.
+	//   - It deletes source and leaves a tombstone that refers to target; see [Reader.MergedInto].
+	//   - It clears the failures of the rules of target, including the moved ones. These rules get the Update's version.
+	MergeCategory(ctx context.Context, source, target uuid.UUID, month Month) (MergeResult, error)
 
 	// PutExpenses writes expenses. It sets the Guard of an expense to the Update's version if a guarded field changed. It
 	// returns ErrTotalTooLarge, an ErrInvalid, if the sum of [Expense.Volume] over the ledger would exceed MaxMinor. The

@@ -2,6 +2,7 @@ package expense_test
 
 import (
 	"fmt"
+	"log"
 	"math"
 	"math/big"
 	"strings"
@@ -236,16 +237,22 @@ func BenchmarkMoneyString(b *testing.B) {
 
 func ExampleParseMoney() {
 	coffee, err := expense.ParseMoney("3.250", "KWD")
-	fmt.Println(coffee, coffee.Minor(), err)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(coffee, coffee.Minor())
 	_, err = expense.ParseMoney("12.505", "EUR")
 	fmt.Println(err)
 	// Output:
-	// 3.250 KWD 3250 <nil>
+	// 3.250 KWD 3250
 	// amount: amount "12.505" has 3 decimals; EUR allows 2
 }
 
 func ExampleMoney_Add() {
 	sum, err := expense.MustMoney("12.50", "EUR").Add(expense.MustMoney("-2.50", "EUR"))
-	fmt.Println(sum, err)
-	// Output: 10.00 EUR <nil>
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(sum)
+	// Output: 10.00 EUR
 }

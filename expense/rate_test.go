@@ -2,6 +2,7 @@ package expense_test
 
 import (
 	"fmt"
+	"log"
 	"math/big"
 	"strconv"
 	"strings"
@@ -324,8 +325,11 @@ func ExampleFactor_Div() {
 func ExampleRate_Convert() {
 	rate := expense.Rate{Value: expense.MustFactor("1.0825"), Date: expense.MustDate("2026-02-27"), Source: "ecb"}
 	home, err := rate.Convert(expense.MustMoney("12.50", "EUR"), expense.MustCurrency("USD"))
-	fmt.Println(home, err)
-	// Output: 13.53 USD <nil>
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(home)
+	// Output: 13.53 USD
 }
 
 func ExampleLookupRate() {

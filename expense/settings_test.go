@@ -3,6 +3,7 @@ package expense_test
 import (
 	"errors"
 	"fmt"
+	"log"
 	"strings"
 	"testing"
 	"time"
@@ -151,12 +152,15 @@ func TestOwnerIDIsShortCleanText(t *testing.T) {
 
 func ExampleParseZone() {
 	zone, err := expense.ParseZone("Pacific/Auckland")
-	fmt.Println(zone, err)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(zone)
 	fmt.Println(zone.Today(time.Date(2026, 2, 28, 12, 0, 0, 0, time.UTC)))
 	_, err = expense.ParseZone("Local")
 	fmt.Println(err)
 	// Output:
-	// Pacific/Auckland <nil>
+	// Pacific/Auckland
 	// 2026-03-01
 	// "Local" is not an IANA time zone; give one such as Europe/Berlin
 }

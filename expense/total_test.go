@@ -2,6 +2,7 @@ package expense_test
 
 import (
 	"fmt"
+	"log"
 	"reflect"
 	"testing"
 
@@ -74,6 +75,9 @@ func ExampleSumTotalsBy() {
 		{CategoryID: travel, Count: 1, Amount: expense.MustMoney("1000", "JPY"), Home: euros("6.12")},
 		{CategoryID: travel, Count: 2, Amount: euros("80"), Home: euros("80")},
 	}, func(t expense.Total) uuid.UUID { return t.CategoryID })
-	fmt.Println(sums[food].Home, sums[travel].Home, sums[travel].Count, err)
-	// Output: 12.50 EUR 86.12 EUR 3 <nil>
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(sums[food].Home, sums[travel].Home, sums[travel].Count)
+	// Output: 12.50 EUR 86.12 EUR 3
 }

@@ -33,21 +33,21 @@ const (
 
 // The sizes of a chart in pixels.
 const (
-	chartWidth  = 840
-	chartMargin = 24
-	headHeight  = 78
-	ringHeight  = 300
-	ringWidth   = 420
-	listRow     = 22
-	labelRow    = 17
-	budgetRow   = 40
-	lineHeight  = 260
-	chartText   = 15
-	chartSmall  = 13
-	chartTotal  = 17
-	chartTitle  = 23
-	axisText    = 10 // in points, the unit of the chart library
-	columnGap   = 14
+	chartWidth     = 840
+	chartMargin    = 24
+	headHeight     = 78
+	doughnutHeight = 300
+	doughnutWidth  = 420
+	listRow        = 22
+	labelRow       = 17
+	budgetRow      = 40
+	lineHeight     = 260
+	chartText      = 15
+	chartSmall     = 13
+	chartTotal     = 17
+	chartTitle     = 23
+	axisText       = 10 // in points, the unit of the chart library
+	columnGap      = 14
 	// maxRows is the maximum number of categories or budgets in a chart. The reports list all.
 	maxRows = 60
 	// maxPoints is the maximum number of points of a line: two for each column of two pixels.
@@ -57,9 +57,9 @@ const (
 	listColumns = 3
 	// maxLongLabels is the maximum number of points whose labels on the axis are not shortened.
 	maxLongLabels = 12
-	// The outer and the inner radius of the doughnut chart (the ring), and the distance between it and its labels.
-	ringRadius, holeRadius = 96, 57
-	labelDistance          = 14
+	// The radii of the doughnut chart, and the distance between it and its labels.
+	outerRadius, innerRadius = 96, 57
+	labelDistance            = 14
 	// minLabelledShare is the smallest share, in basis points, for which a slice has a label.
 	minLabelledShare = 3_00
 )
@@ -80,21 +80,21 @@ var sliceColours = [...]string{
 // MonthlyChart writes a monthly report as an SVG image: a doughnut chart of the categories, a list of their amounts,
 // and a bar for each budget. progress is the result of [budget.MonthProgress.All] for the same month, or nil.
 func MonthlyChart(w io.Writer, m report.MonthlyReport, progress []budget.Progress, theme ChartTheme) error {
-	c := newCanvas(m.Settings, theme, headHeight+ringAreaHeight(m.Summary)+budgetsHeight(progress)+chartMargin)
+	c := newCanvas(m.Settings, theme, headHeight+doughnutAreaHeight(m.Summary)+budgetsHeight(progress)+chartMargin)
 	c.head(m.Title(c.format), m.Sum)
-	if err := c.ring(m.Summary, headHeight); err != nil {
+	if err := c.doughnut(m.Summary, headHeight); err != nil {
 		return err
 	}
-	c.budgets(progress, headHeight+ringAreaHeight(m.Summary))
+	c.budgets(progress, headHeight+doughnutAreaHeight(m.Summary))
 	return c.write(w)
 }
 
 // RangeChart writes the report of any range of days as an SVG image: a doughnut chart of the categories and a list of
 // their amounts.
 func RangeChart(w io.Writer, r report.RangeReport, theme ChartTheme) error {
-	c := newCanvas(r.Settings, theme, headHeight+ringAreaHeight(r.Summary)+chartMargin)
+	c := newCanvas(r.Settings, theme, headHeight+doughnutAreaHeight(r.Summary)+chartMargin)
 	c.head(r.Title(c.format), r.Sum)
-	if err := c.ring(r.Summary, headHeight); err != nil {
+	if err := c.doughnut(r.Summary, headHeight); err != nil {
 		return err
 	}
 	return c.write(w)
@@ -103,12 +103,12 @@ func RangeChart(w io.Writer, r report.RangeReport, theme ChartTheme) error {
 // YearlyChart writes a yearly report as an SVG image: a doughnut chart of the categories, a list of their amounts, and
 // a bar for each month.
 func YearlyChart(w io.Writer, y report.YearlyReport, theme ChartTheme) error {
-	c := newCanvas(y.Settings, theme, headHeight+ringAreaHeight(y.Summary)+(len(y.ByMonth)+1)*listRow+chartMargin)
+	c := newCanvas(y.Settings, theme, headHeight+doughnutAreaHeight(y.Summary)+(len(y.ByMonth)+1)*listRow+chartMargin)
 	c.head(y.Title(c.format), y.Sum)
-	if err := c.ring(y.Summary, headHeight); err != nil {
+	if err := c.doughnut(y.Summary, headHeight); err != nil {
 		return err
 	}
-	c.months(y.ByMonth, headHeight+ringAreaHeight(y.Summary))
+	c.months(y.ByMonth, headHeight+doughnutAreaHeight(y.Summary))
 	return c.write(w)
 }
 
@@ -281,78 +281,78 @@ func (c *canvas) head(title string, sum expense.Sum) {
 	c.description = append(c.description, total+after)
 }
 
-// ringAreaHeight returns the height of the ring and the list beside it.
-func ringAreaHeight(s report.Summary) int {
-	return max(ringHeight, (min(len(s.ByCategory), maxRows+1)+2)*listRow)
+// doughnutAreaHeight returns the height of the doughnut chart and the list beside it.
+func doughnutAreaHeight(s report.Summary) int {
+	return max(doughnutHeight, (min(len(s.ByCategory), maxRows+1)+2)*listRow)
 }
 
-// ring draws the shares of the categories as a doughnut chart, and the list of the categories beside it.
-func (c *canvas) ring(s report.Summary, top int) error {
-	var ringSlices charts.DoughnutSeriesList
-	var labels []ringLabel
-	start := 0.0 // of the slice, as a part of the ring
+// doughnut draws the shares of the categories as a doughnut chart, and the list of the categories beside it.
+func (c *canvas) doughnut(s report.Summary, top int) error {
+	var doughnutSlices charts.DoughnutSeriesList
+	var labels []sliceLabel
+	start := 0.0 // of the slice, as a part of the chart
 	for _, category := range s.ByCategory {
 		if category.Share.IsZero() {
 			continue
 		}
-		ringSlices = append(ringSlices, charts.DoughnutSeries{
+		doughnutSlices = append(doughnutSlices, charts.DoughnutSeries{
 			Value: float64(category.Sum.Home.Minor()), Name: category.Name, Label: charts.SeriesLabel{Show: charts.Ptr(false)},
 		})
 		part := float64(category.Share.BasisPoints()) / 10_000
 		if category.Share.BasisPoints() >= minLabelledShare {
-			labels = append(labels, ringLabel{
-				name: category.Name, angle: 2 * math.Pi * (start + part/2), slice: len(ringSlices) - 1,
+			labels = append(labels, sliceLabel{
+				name: category.Name, angle: 2 * math.Pi * (start + part/2), slice: len(doughnutSlices) - 1,
 			})
 		}
 		start += part
 	}
-	box := charts.NewBox(chartMargin, top, chartMargin+ringWidth, top+ringHeight)
+	box := charts.NewBox(chartMargin, top, chartMargin+doughnutWidth, top+doughnutHeight)
 	centre := charts.Point{X: (box.Left + box.Right) / 2, Y: (box.Top + box.Bottom) / 2}
-	if len(ringSlices) > 0 {
+	if len(doughnutSlices) > 0 {
 		err := c.Child(charts.PainterBoxOption(box)).DoughnutChart(charts.DoughnutChartOption{
-			Theme: c.palette, SeriesList: ringSlices, Legend: charts.LegendOption{Show: charts.Ptr(false)},
+			Theme: c.palette, SeriesList: doughnutSlices, Legend: charts.LegendOption{Show: charts.Ptr(false)},
 			Padding:    charts.NewBoxEqual(0),
-			RadiusRing: strconv.Itoa(ringRadius), RadiusCenter: strconv.Itoa(holeRadius),
+			RadiusRing: strconv.Itoa(outerRadius), RadiusCenter: strconv.Itoa(innerRadius),
 		})
 		if err != nil {
-			return fmt.Errorf("draw the ring: %w", err)
+			return fmt.Errorf("draw the doughnut chart: %w", err)
 		}
 		c.labels(labels, centre)
 	} else {
-		c.Circle(ringRadius, centre.X, centre.Y, c.colours[background], c.colours[lineColour], 2)
+		c.Circle(outerRadius, centre.X, centre.Y, c.colours[background], c.colours[lineColour], 2)
 	}
 	c.categories(s, top)
 	return nil
 }
 
-// ringLabel is the label of a slice that is large enough for one.
-type ringLabel struct {
+// sliceLabel is the label of a slice that is large enough for one.
+type sliceLabel struct {
 	name  string
 	angle float64 // of the middle of the slice in radians, clockwise from the top
 	slice int
 }
 
-// labels draws the labels beside their slices, on both sides of the ring. Labels do not overlap.
-func (c *canvas) labels(labels []ringLabel, centre charts.Point) {
+// labels draws the labels beside their slices, on both sides of the chart. Labels do not overlap.
+func (c *canvas) labels(labels []sliceLabel, centre charts.Point) {
 	for _, side := range []int{1, -1} {
-		var onSide []ringLabel
+		var onSide []sliceLabel
 		for _, label := range labels {
 			if (label.angle < math.Pi) == (side == 1) {
 				onSide = append(onSide, label)
 			}
 		}
-		slices.SortStableFunc(onSide, func(a, b ringLabel) int { return cmp.Compare(math.Cos(b.angle), math.Cos(a.angle)) })
-		x := centre.X + side*(ringRadius+labelDistance)
+		slices.SortStableFunc(onSide, func(a, b sliceLabel) int { return cmp.Compare(math.Cos(b.angle), math.Cos(a.angle)) })
+		x := centre.X + side*(outerRadius+labelDistance)
 		ys := make([]int, len(onSide))
 		for i, label := range onSide {
-			ys[i] = centre.Y - int(math.Round((ringRadius+labelDistance)*math.Cos(label.angle)))
+			ys[i] = centre.Y - int(math.Round((outerRadius+labelDistance)*math.Cos(label.angle)))
 			if i > 0 {
 				ys[i] = max(ys[i], ys[i-1]+labelRow)
 			}
 		}
-		// If the last labels are below the ring's area, move labels up from the end.
+		// If the last labels are below the chart's area, move labels up from the end.
 		for i := len(ys) - 1; i >= 0; i-- {
-			lowest := centre.Y + ringHeight/2 - labelRow/2
+			lowest := centre.Y + doughnutHeight/2 - labelRow/2
 			if i < len(ys)-1 {
 				lowest = ys[i+1] - labelRow
 			}
@@ -360,13 +360,13 @@ func (c *canvas) labels(labels []ringLabel, centre charts.Point) {
 		}
 		for i, label := range onSide {
 			sin, cos := math.Sincos(label.angle)
-			edge := charts.Point{X: centre.X + int(math.Round(ringRadius*sin)), Y: centre.Y - int(math.Round(ringRadius*cos))}
+			edge := charts.Point{X: centre.X + int(math.Round(outerRadius*sin)), Y: centre.Y - int(math.Round(outerRadius*cos))}
 			c.LineStroke([]charts.Point{edge, {X: x, Y: ys[i]}}, c.palette.GetSeriesColor(label.slice), 1)
 			anchor := fromLeft
 			if side < 0 {
 				anchor = toRight
 			}
-			maxWidth := ringWidth/2 - ringRadius - labelDistance - 4
+			maxWidth := doughnutWidth/2 - outerRadius - labelDistance - 4
 			c.text(fit(label.name, chartSmall, maxWidth), x+side*3, ys[i]+chartSmall/3, anchor, chartSmall, textColour)
 		}
 	}
@@ -379,7 +379,7 @@ func (c *canvas) categories(s report.Summary, top int) {
 		amountWidth = max(amountWidth, widthOf(c.amount(category.Sum), chartText))
 		shareWidth = max(shareWidth, widthOf(c.share(category.Share), chartText))
 	}
-	left, y, slice := chartMargin+ringWidth+16, top+listRow, 0
+	left, y, slice := chartMargin+doughnutWidth+16, top+listRow, 0
 	shareEnd := chartWidth - chartMargin
 	amountEnd := shareEnd - shareWidth - columnGap
 	nameWidth := amountEnd - amountWidth - columnGap - left - 18
@@ -458,8 +458,8 @@ func fitProgress(p budget.Progress, maxWidth int) string {
 	if name == "" || widthOf(p.Text, chartText) <= maxWidth {
 		return p.Text
 	}
-	room := maxWidth - widthOf(strings.Replace(p.Text, name, "", 1), chartText) - columnGap
-	return strings.Replace(p.Text, name, locale.IsolateBidi(fit(p.CategoryName, chartText, room)), 1)
+	nameWidth := maxWidth - widthOf(strings.Replace(p.Text, name, "", 1), chartText) - columnGap
+	return strings.Replace(p.Text, name, locale.IsolateBidi(fit(p.CategoryName, chartText, nameWidth)), 1)
 }
 
 // spentRatio returns the ratio of p as a floating-point number, which is exact enough for drawing.

@@ -434,18 +434,3 @@ func BenchmarkCharts(b *testing.B) {
 		})
 	}
 }
-
-func ExampleMonthlyChart() {
-	home := expense.MustCurrency("EUR")
-	month := expense.MustMonth("2026-03")
-	monthly := report.MonthlyReport{Month: month, Summary: report.Summary{
-		Settings: expense.Settings{Locale: "de"}, Dates: month.Range(), Sum: expense.NewSum(home),
-	}}
-	var picture strings.Builder
-	if err := export.MonthlyChart(&picture, monthly, nil, export.AutoTheme); err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(strings.Contains(picture.String(), "März 2026"))
-	// Output: true
-}

@@ -3,7 +3,6 @@ package export_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"strings"
@@ -53,19 +52,6 @@ func writeCSV(t testing.TB, opts export.CSVOptions, rows ...expense.Expense) str
 		t.Fatal(err)
 	}
 	return out.String()
-}
-
-func ExampleWriteCSV() {
-	var out strings.Builder
-	err := export.WriteCSV(&out, seq(coffee), export.CSVOptions{
-		CategoryName: export.CategoryNames([]expense.Category{{ID: foodID, Name: "Food"}}),
-	})
-	fmt.Print(strings.ReplaceAll(out.String(), "\r\n", "\n"))
-	fmt.Println(err)
-	// Output:
-	// id,date,amount,currency,category,notes,rate,rate_date,rate_source,home_amount,home_currency,rule_id
-	// 0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70,2025-03-02,1000,JPY,Food,"Coffee, ""black""",0.0064,2025-02-28,ecb,6.40,EUR,
-	// <nil>
 }
 
 func TestExportIsRFC4180(t *testing.T) {

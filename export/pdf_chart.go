@@ -17,11 +17,11 @@ import (
 
 // The sizes of the charts of a report in millimetres, and their resolution.
 const (
-	reportChartHeight = 42
-	reportRingWidth   = 42
-	reportLegendWidth = 62
-	reportLineWidth   = textWidth - reportRingWidth - reportLegendWidth
-	pixelsPerMM       = 8
+	reportChartHeight   = 42
+	reportDoughnutWidth = 42
+	reportLegendWidth   = 62
+	reportLineWidth     = textWidth - reportDoughnutWidth - reportLegendWidth
+	pixelsPerMM         = 8
 	// markWidth is the width of the coloured marks before the lines of the legend.
 	markWidth = 5
 	// maxLegendRows is the maximum number of categories in the legend.
@@ -63,57 +63,57 @@ func (r *imageRow) Render(provider core.Provider, cell *entity.Cell) {
 	r.textRow.Render(provider, cell)
 }
 
-// charts adds a ring of the categories with its legend, and the line of the trend.
-func (l *composer) charts() error {
+// charts adds a doughnut chart of the categories with its legend, and the line of the trend.
+func (c *composer) charts() error {
 	r := &imageRow{imageHeight: reportChartHeight}
-	if categories := categoriesInRing(l.report.Summary); len(categories) > 0 {
-		drawn, err := ringImage(categories)
+	if categories := doughnutCategories(c.report.Summary); len(categories) > 0 {
+		drawn, err := doughnutImage(categories)
 		if err != nil {
-			return fmt.Errorf("draw the ring: %w", err)
+			return fmt.Errorf("draw the doughnut chart: %w", err)
 		}
-		r.images = append(r.images, image{width: reportRingWidth + markWidth, png: drawn})
-		r.cells = l.legend(categories)
+		r.images = append(r.images, image{width: reportDoughnutWidth + markWidth, png: drawn})
+		r.cells = c.legend(categories)
 	}
-	if points := l.report.trend.Points; len(points) > 1 && l.report.Sum.Count > 0 {
-		drawn, err := lineImage(l.report.trend)
+	if points := c.report.trend.Points; len(points) > 1 && c.report.Sum.Count > 0 {
+		drawn, err := lineImage(c.report.trend)
 		if err != nil {
 			return fmt.Errorf("draw the line: %w", err)
 		}
-		r.images = append(r.images, image{left: reportRingWidth + reportLegendWidth, width: reportLineWidth, png: drawn})
+		r.images = append(r.images, image{left: reportDoughnutWidth + reportLegendWidth, width: reportLineWidth, png: drawn})
 	}
 	if len(r.images) > 0 {
-		l.space(2)
-		l.reserve(r.imageHeight)
-		l.place(rowOf(r), r.imageHeight, nil)
+		c.addSpace(2)
+		c.ensureHeight(r.imageHeight)
+		c.appendRow(rowOf(r), r.imageHeight, nil)
 	}
 	return nil
 }
 
-// legendStyle is the style of the legend. Its lines are beside the marks in the image of the ring.
+// legendStyle is the style of the legend. Its lines are beside the marks in the image of the chart.
 var legendStyle = textStyle{size: bodySize}
 
-// legend returns the legend of the ring: the categories in the order of their slices.
-func (l *composer) legend(categories []report.CategorySpending) []cellText {
+// legend returns the legend of the doughnut chart: the categories in the order of their slices.
+func (c *composer) legend(categories []report.CategorySpending) []cellText {
 	const share = 14
 	names := cellText{
-		left: reportRingWidth + markWidth, width: reportLegendWidth - markWidth - share - padding, style: legendStyle,
+		left: reportDoughnutWidth + markWidth, width: reportLegendWidth - markWidth - share - padding, style: legendStyle,
 	}
-	shares := cellText{left: reportRingWidth + reportLegendWidth - share - padding, width: share, style: legendStyle}
+	shares := cellText{left: reportDoughnutWidth + reportLegendWidth - share - padding, width: share, style: legendStyle}
 	shares.style.right = true
-	for i, c := range categories {
+	for i, category := range categories {
 		if i == maxLegendRows {
-			names.lines = append(names.lines, l.text.lines("…", legendStyle, names.width)...)
+			names.lines = append(names.lines, c.text.lines("…", legendStyle, names.width)...)
 			break
 		}
-		lines := l.text.lines(c.Name, legendStyle, names.width)
+		lines := c.text.lines(category.Name, legendStyle, names.width)
 		names.lines = append(names.lines, lines[:min(1, len(lines))]...)
-		shares.lines = append(shares.lines, l.text.lines(l.number(c.Share.String())+" %", legendStyle, share)...)
+		shares.lines = append(shares.lines, c.text.lines(c.number(category.Share.String())+" %", legendStyle, share)...)
 	}
 	return []cellText{names, shares}
 }
 
-// categoriesInRing returns the categories that have a slice of the ring, in the order of the slices.
-func categoriesInRing(s report.Summary) []report.CategorySpending {
+// doughnutCategories returns the categories that have a slice of the doughnut chart, in the order of the slices.
+func doughnutCategories(s report.Summary) []report.CategorySpending {
 	var list []report.CategorySpending
 	for _, c := range s.ByCategory {
 		if !c.Share.IsZero() && c.Share.BasisPoints() > 0 {
@@ -140,16 +140,16 @@ func reportPainter(width, height int) (*charts.Painter, charts.ColorPalette) {
 	return painter, palette
 }
 
-// ringImage draws the ring of the categories as a PNG.
-func ringImage(categories []report.CategorySpending) ([]byte, error) {
-	painter, palette := reportPainter(reportRingWidth+markWidth, reportChartHeight)
+// doughnutImage draws a doughnut chart of the categories as a PNG.
+func doughnutImage(categories []report.CategorySpending) ([]byte, error) {
+	painter, palette := reportPainter(reportDoughnutWidth+markWidth, reportChartHeight)
 	var slices charts.DoughnutSeriesList
 	for _, c := range categories {
 		slices = append(slices, charts.DoughnutSeries{
 			Value: float64(c.Sum.Home.Minor()), Name: c.Name, Label: charts.SeriesLabel{Show: charts.Ptr(false)},
 		})
 	}
-	box := charts.NewBox(0, 0, reportRingWidth*pixelsPerMM, reportChartHeight*pixelsPerMM)
+	box := charts.NewBox(0, 0, reportDoughnutWidth*pixelsPerMM, reportChartHeight*pixelsPerMM)
 	err := painter.Child(charts.PainterBoxOption(box)).DoughnutChart(charts.DoughnutChartOption{
 		Theme: palette, SeriesList: slices, RadiusRing: "44%", RadiusCenter: "26%",
 		Legend: charts.LegendOption{Show: charts.Ptr(false)},
@@ -159,7 +159,7 @@ func ringImage(categories []report.CategorySpending) ([]byte, error) {
 	}
 	pitch := cellText{style: legendStyle}.lineHeight() * pixelsPerMM
 	for i := range min(len(categories), maxLegendRows) {
-		colour, left, top := palette.GetSeriesColor(i), (reportRingWidth+1)*pixelsPerMM, int((float64(i)+0.25)*pitch)
+		colour, left, top := palette.GetSeriesColor(i), (reportDoughnutWidth+1)*pixelsPerMM, int((float64(i)+0.25)*pitch)
 		painter.FilledRect(left, top, left+int(0.8*pitch), top+int(0.8*pitch), colour, colour, 0)
 	}
 	return painter.Bytes()

@@ -103,11 +103,11 @@ func decimalSeparator(money locale.Formatter) string {
 }
 
 // number formats a plain decimal with the decimal separator of the locale.
-func (l *composer) number(text string) string { return strings.Replace(text, ".", l.decimal, 1) }
+func (c *composer) number(text string) string { return strings.Replace(text, ".", c.decimal, 1) }
 
 // amount formats an amount in the locale. If the fonts lack the currency sign of the locale, it uses the currency code.
-func (l *composer) amount(m expense.Money) string {
-	text := l.money.Money(m)
+func (c *composer) amount(m expense.Money) string {
+	text := c.money.Money(m)
 	var probe typesetter
 	if probe.clean(text, true); probe.missing > 0 {
 		return m.String()
@@ -115,231 +115,232 @@ func (l *composer) amount(m expense.Money) string {
 	return text
 }
 
-func (l *composer) amounts(list []expense.Money) string {
+func (c *composer) amounts(list []expense.Money) string {
 	text := ""
 	for i, m := range list {
 		if i > 0 {
 			text += ", "
 		}
-		text += l.amount(m)
+		text += c.amount(m)
 	}
 	return text
 }
 
 // finish ends the last page and returns all pages.
-func (l *composer) finish() []core.Page {
-	l.breakPage()
-	return l.pages
+func (c *composer) finish() []core.Page {
+	c.breakPage()
+	return c.pages
 }
 
-func (l *composer) breakPage() {
-	if len(l.rows) > 0 {
-		l.pages = append(l.pages, page.New().Add(l.rows...))
-		l.rows, l.used = nil, 0
+func (c *composer) breakPage() {
+	if len(c.rows) > 0 {
+		c.pages = append(c.pages, page.New().Add(c.rows...))
+		c.rows, c.used = nil, 0
 	}
 }
 
 // available returns the height in millimetres that is left on the page above the margin of the page number.
-func (l *composer) available() float64 { return textHeight - l.used - 2.5 }
+func (c *composer) available() float64 { return textHeight - c.used - 2.5 }
 
-// reserve begins a new page if the height does not fit on the current page.
-func (l *composer) reserve(height float64) {
-	if height > l.available() {
-		l.nextPage()
+// ensureHeight begins a new page if the height does not fit on the current page.
+func (c *composer) ensureHeight(height float64) {
+	if height > c.available() {
+		c.nextPage()
 	}
 }
 
-func (l *composer) nextPage() {
-	l.breakPage()
-	if l.continued != nil {
-		l.continued()
+func (c *composer) nextPage() {
+	c.breakPage()
+	if c.continued != nil {
+		c.continued()
 	}
 }
 
-// put adds a row to the current page. If the row does not fit, put splits it between pages or moves it to the next
-// page.
-func (l *composer) put(r *textRow, style *props.Cell) {
-	for r.height() > l.available() {
+// addRow adds a row to the current page. If the row does not fit, addRow splits it between pages or moves it to the
+// next page.
+func (c *composer) addRow(r *textRow, style *props.Cell) {
+	for r.height() > c.available() {
 		if r.lineCount() <= minLines {
-			l.nextPage()
+			c.nextPage()
 			break
 		}
 		lines := 0
 		for lines < r.lineCount() {
-			if head, _ := r.split(lines + 1); head.height() > l.available() {
+			if head, _ := r.split(lines + 1); head.height() > c.available() {
 				break
 			}
 			lines++
 		}
 		if lines < minLines {
-			l.nextPage()
+			c.nextPage()
 			continue
 		}
 		head, tail := r.split(lines)
-		l.place(rowOf(head), head.height(), style)
+		c.appendRow(rowOf(head), head.height(), style)
 		r = tail
 	}
-	l.place(rowOf(r), r.height(), style)
+	c.appendRow(rowOf(r), r.height(), style)
 }
 
 func rowOf(component core.Component) core.Row { return row.New().Add(col.New().Add(component)) }
 
-func (l *composer) place(r core.Row, height float64, style *props.Cell) {
+func (c *composer) appendRow(r core.Row, height float64, style *props.Cell) {
 	if style != nil {
 		r = r.WithStyle(style)
 	}
-	l.rows = append(l.rows, r)
-	l.used += height
+	c.rows = append(c.rows, r)
+	c.used += height
 }
 
-// space adds vertical space in millimetres, except at the top of a page and at its end.
-func (l *composer) space(height float64) {
-	if len(l.rows) > 0 && height < l.available() {
-		l.place(row.New(height), height, nil)
+// addSpace adds vertical space in millimetres, except at the top of a page and at its end.
+func (c *composer) addSpace(height float64) {
+	if len(c.rows) > 0 && height < c.available() {
+		c.appendRow(row.New(height), height, nil)
 	}
 }
 
 // paragraph returns a row with one text over the whole width.
-func (l *composer) paragraph(text string, style textStyle) *textRow {
-	return &textRow{top: 0.6, bottom: 0.6, cells: []cellText{l.cell(text, style, padding/2, textWidth-padding)}}
+func (c *composer) paragraph(text string, style textStyle) *textRow {
+	return &textRow{top: 0.6, bottom: 0.6, cells: []cellText{c.cell(text, style, padding/2, textWidth-padding)}}
 }
 
-func (l *composer) cell(text string, style textStyle, left, width float64) cellText {
-	return cellText{left: left, width: width, style: style, lines: l.text.lines(text, style, width)}
+func (c *composer) cell(text string, style textStyle, left, width float64) cellText {
+	return cellText{left: left, width: width, style: style, lines: c.text.lines(text, style, width)}
 }
 
 // tableRow returns a row of a table with a text for each column.
-func (l *composer) tableRow(columns []column, style textStyle, texts ...string) *textRow {
+func (c *composer) tableRow(columns []column, style textStyle, texts ...string) *textRow {
 	r := &textRow{top: 0.5, bottom: 0.5, cells: make([]cellText, 0, len(columns))}
 	left := 0.0
-	for i, c := range columns {
+	for i, column := range columns {
 		if i < len(texts) && texts[i] != "" {
 			cellStyle := style
-			cellStyle.right = c.right
+			cellStyle.right = column.right
 			if texts[i] == pendingMark {
 				cellStyle.colour = warning
 			}
-			r.cells = append(r.cells, l.cell(texts[i], cellStyle, left+padding/2, c.width-padding))
+			r.cells = append(r.cells, c.cell(texts[i], cellStyle, left+padding/2, column.width-padding))
 		}
-		left += c.width
+		left += column.width
 	}
 	return r
 }
 
 const pendingMark = "pending"
 
-// putHeads adds the row with the heads of the columns.
-func (l *composer) putHeads(columns []column) {
+// addHeads adds the row with the heads of the columns.
+func (c *composer) addHeads(columns []column) {
 	texts := make([]string, len(columns))
-	for i, c := range columns {
-		texts[i] = c.head
+	for i, column := range columns {
+		texts[i] = column.head
 	}
-	l.put(l.tableRow(columns, textStyle{size: bodySize, bold: true, colour: grey}, texts...), ruledTop)
+	c.addRow(c.tableRow(columns, textStyle{size: bodySize, bold: true, colour: grey}, texts...), ruledTop)
 }
 
 // table writes a heading and the heads of the columns. Page breaks in the table repeat both.
-func (l *composer) table(heading string, columns []column) {
+func (c *composer) table(heading string, columns []column) {
 	write := func(heading string) {
-		l.put(l.tableRow([]column{{width: textWidth}}, textStyle{size: headSize, bold: true}, heading), nil)
-		l.putHeads(columns)
+		c.addRow(c.tableRow([]column{{width: textWidth}}, textStyle{size: headSize, bold: true}, heading), nil)
+		c.addHeads(columns)
 	}
-	l.continued = nil
-	l.reserve(25)
-	l.space(4)
+	c.continued = nil
+	c.ensureHeight(25)
+	c.addSpace(4)
 	write(heading)
-	l.continued = func() { write(heading + " (continued)") }
+	c.continued = func() { write(heading + " (continued)") }
 }
 
 // frontPage writes the front page: owner, period, charts and totals.
-func (l *composer) frontPage() error {
-	r := l.report
-	l.put(l.paragraph(r.title(), textStyle{size: headlineSize, bold: true}), nil)
-	l.space(2)
+func (c *composer) frontPage() error {
+	r := c.report
+	c.addRow(c.paragraph(r.title(), textStyle{size: headlineSize, bold: true}), nil)
+	c.addSpace(2)
 	facts := []column{{width: 40}, {width: textWidth - 40}}
 	for _, fact := range [][2]string{
 		{"Owner", r.opts.Owner},
 		{"Period", fmt.Sprintf("%s to %s, inclusive", r.Dates.From, r.Dates.To)},
 		{"Home currency", r.Settings.Home.Code()},
 		{"Expenses", strconv.Itoa(r.Sum.Count)},
-		{"Total", l.amount(r.Sum.Home)},
-		{"Pending", l.pending(r.Sum)},
+		{"Total", c.amount(r.Sum.Home)},
+		{"Pending", c.pending(r.Sum)},
 		{"Created", r.opts.Now.UTC().Format("2006-01-02 15:04 UTC")},
 	} {
 		if fact[1] == "" {
 			continue
 		}
-		label := l.tableRow(facts, textStyle{size: 9, bold: true}, fact[0])
-		value := l.tableRow(facts, textStyle{size: 9}, "", fact[1])
+		label := c.tableRow(facts, textStyle{size: 9, bold: true}, fact[0])
+		value := c.tableRow(facts, textStyle{size: 9}, "", fact[1])
 		label.cells = append(label.cells, value.cells...)
-		l.put(label, nil)
+		c.addRow(label, nil)
 	}
-	if err := l.charts(); err != nil {
+	if err := c.charts(); err != nil {
 		return err
 	}
-	l.table("Totals by category", categoryColumns)
+	c.table("Totals by category", categoryColumns)
 	body, bold := textStyle{size: bodySize}, textStyle{size: bodySize, bold: true}
-	for _, c := range r.ByCategory {
-		share := l.number(c.Share.String())
+	for _, category := range r.ByCategory {
+		share := c.number(category.Share.String())
 		if share != "" {
 			share += " %"
 		}
-		l.put(l.tableRow(categoryColumns, body, c.Name, strconv.Itoa(c.Sum.Count), share, l.amount(c.Sum.Home),
-			l.amounts(c.Sum.Pending)), ruled)
+		sum := category.Sum
+		c.addRow(c.tableRow(categoryColumns, body, category.Name, strconv.Itoa(sum.Count), share, c.amount(sum.Home),
+			c.amounts(sum.Pending)), ruled)
 	}
-	l.put(l.tableRow(categoryColumns, bold, "Total", strconv.Itoa(r.Sum.Count), "", l.amount(r.Sum.Home),
-		l.amounts(r.Sum.Pending)), shade)
+	c.addRow(c.tableRow(categoryColumns, bold, "Total", strconv.Itoa(r.Sum.Count), "", c.amount(r.Sum.Home),
+		c.amounts(r.Sum.Pending)), shade)
 
-	l.table("Totals by currency", currencyColumns)
-	for _, c := range r.ByCurrency {
-		l.put(l.tableRow(currencyColumns, body,
-			c.Paid.Currency().Code(), strconv.Itoa(c.Sum.Count), l.amount(c.Paid), l.amount(c.Sum.Home),
-			l.amounts(c.Sum.Pending)), ruled)
+	c.table("Totals by currency", currencyColumns)
+	for _, currency := range r.ByCurrency {
+		paid, sum := currency.Paid, currency.Sum
+		c.addRow(c.tableRow(currencyColumns, body, paid.Currency().Code(), strconv.Itoa(sum.Count), c.amount(paid),
+			c.amount(sum.Home), c.amounts(sum.Pending)), ruled)
 	}
-	l.put(l.tableRow(currencyColumns, bold, "Total", strconv.Itoa(r.Sum.Count), "", l.amount(r.Sum.Home), ""), shade)
+	c.addRow(c.tableRow(currencyColumns, bold, "Total", strconv.Itoa(r.Sum.Count), "", c.amount(r.Sum.Home), ""), shade)
 	return nil
 }
 
 // pending returns a note about the pending expenses that a sum leaves out; "" if there are none.
-func (l *composer) pending(sum expense.Sum) string {
+func (c *composer) pending(sum expense.Sum) string {
 	if sum.Complete() {
 		return ""
 	}
 	return fmt.Sprintf("%d without an exchange rate, not included in the total: %s",
-		sum.PendingCount, l.amounts(sum.Pending))
+		sum.PendingCount, c.amounts(sum.Pending))
 }
 
 // list writes every expense, by category.
-func (l *composer) list() {
-	l.continued = nil
-	l.breakPage()
+func (c *composer) list() {
+	c.continued = nil
+	c.breakPage()
 	body := textStyle{size: bodySize}
-	for _, c := range l.report.ByCategory {
-		l.categoryHead(c)
-		for _, e := range l.report.expenses[c.ID] {
-			texts := []string{e.Date.String(), e.Notes, e.Amount.Currency().Code(), l.amount(e.Amount)}
+	for _, category := range c.report.ByCategory {
+		c.categoryHead(category)
+		for _, e := range c.report.expenses[category.ID] {
+			texts := []string{e.Date.String(), e.Notes, e.Amount.Currency().Code(), c.amount(e.Amount)}
 			if e.Pending() {
 				texts = append(texts, "", "", "", pendingMark)
 			} else {
 				texts = append(texts,
-					l.number(e.Rate.Value.String()), e.Rate.Date.String(), string(e.Rate.Source), l.amount(e.Home))
+					c.number(e.Rate.Value.String()), e.Rate.Date.String(), string(e.Rate.Source), c.amount(e.Home))
 			}
-			l.put(l.tableRow(expenseColumns, body, texts...), ruled)
+			c.addRow(c.tableRow(expenseColumns, body, texts...), ruled)
 		}
 	}
 }
 
-func (l *composer) categoryHead(c report.CategorySpending) {
+func (c *composer) categoryHead(category report.CategorySpending) {
 	columns := []column{{width: 150}, {width: 45, right: true}, {width: textWidth - 195, right: true}}
 	write := func(name string) {
-		count := strconv.Itoa(c.Sum.Count) + " expenses"
-		l.put(l.tableRow(columns, textStyle{size: headSize, bold: true}, name, count, l.amount(c.Sum.Home)), shade)
-		l.putHeads(expenseColumns)
+		count := strconv.Itoa(category.Sum.Count) + " expenses"
+		c.addRow(c.tableRow(columns, textStyle{size: headSize, bold: true}, name, count, c.amount(category.Sum.Home)), shade)
+		c.addHeads(expenseColumns)
 	}
-	l.continued = nil
-	l.reserve(25)
-	l.space(3)
-	write(c.Name)
-	l.continued = func() { write(c.Name + " (continued)") }
+	c.continued = nil
+	c.ensureHeight(25)
+	c.addSpace(3)
+	write(category.Name)
+	c.continued = func() { write(category.Name + " (continued)") }
 }
 
 // rateUse summarises the rates of one source for one currency.
@@ -356,9 +357,9 @@ type rateKey struct {
 }
 
 // sources writes the table of the sources of the exchange rates, and a note about each source.
-func (l *composer) sources() {
+func (c *composer) sources() {
 	uses := map[rateKey]rateUse{}
-	for _, list := range l.report.expenses {
+	for _, list := range c.report.expenses {
 		for _, e := range list {
 			if !e.Pending() {
 				key := rateKey{e.Rate.Source, e.Amount.Currency()}
@@ -369,23 +370,23 @@ func (l *composer) sources() {
 	keys := slices.SortedFunc(maps.Keys(uses), func(a, b rateKey) int {
 		return cmp.Or(cmp.Compare(a.source, b.source), a.currency.Compare(b.currency))
 	})
-	l.table("Sources of the exchange rates", sourceColumns)
+	c.table("Sources of the exchange rates", sourceColumns)
 	for _, key := range keys {
 		use := uses[key]
-		l.put(l.tableRow(sourceColumns, textStyle{size: bodySize},
+		c.addRow(c.tableRow(sourceColumns, textStyle{size: bodySize},
 			string(key.source), key.currency.Code(), strconv.Itoa(use.count),
-			fmt.Sprintf("%s to %s", use.from, use.to), l.number(use.lowest.String()), l.number(use.highest.String())), ruled)
+			fmt.Sprintf("%s to %s", use.from, use.to), c.number(use.lowest.String()), c.number(use.highest.String())), ruled)
 	}
-	l.continued = nil
-	l.space(2)
-	home := l.report.Settings.Home
+	c.continued = nil
+	c.addSpace(2)
+	home := c.report.Settings.Home
 	named := map[expense.Source]bool{}
 	for _, key := range keys {
 		if named[key.source] {
 			continue
 		}
 		named[key.source] = true
-		l.put(l.paragraph(sourceNote(key.source, home), textStyle{size: bodySize}), nil)
+		c.addRow(c.paragraph(sourceNote(key.source, home), textStyle{size: bodySize}), nil)
 	}
 }
 
@@ -421,20 +422,20 @@ func sourceNote(source expense.Source, home expense.Currency) string {
 }
 
 // notes writes the explanations at the end of the report.
-func (l *composer) notes() {
-	home := l.report.Settings.Home
+func (c *composer) notes() {
+	home := c.report.Settings.Home
 	small := textStyle{size: bodySize, colour: grey}
-	l.space(2)
-	l.put(l.paragraph(fmt.Sprintf("A rate is the number of %s for one unit of the currency paid in, on the rate date. "+
+	c.addSpace(2)
+	c.addRow(c.paragraph(fmt.Sprintf("A rate is the number of %s for one unit of the currency paid in, on the rate date. "+
 		"An amount in the home currency is the amount paid times the rate, rounded to %d decimal places, half away from "+
 		"zero. It is stored with the expense, so later rates do not change it. A negative amount is a refund.",
 		home.Code(), home.Digits()), small), nil)
-	if l.report.Sum.PendingCount > 0 {
-		l.put(l.paragraph("pending: there is no rate for the date of the expense or for the seven days before it. No "+
+	if c.report.Sum.PendingCount > 0 {
+		c.addRow(c.paragraph("pending: there is no rate for the date of the expense or for the seven days before it. No "+
 			"total in the home currency includes the amount.", small), nil)
 	}
-	if l.text.missing > 0 {
-		l.put(l.paragraph(string(missingGlyph)+" replaces a character that the fonts of this document do not have. The CSV "+
-			"export has all characters.", small), nil)
+	if c.text.missing > 0 {
+		c.addRow(c.paragraph(string(missingGlyph)+" replaces a character that the fonts of this document do not have. The "+
+			"CSV export has all characters.", small), nil)
 	}
 }

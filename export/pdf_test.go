@@ -165,30 +165,6 @@ func poppler(t testing.TB, pdf []byte, tool string, args ...string) string {
 	return string(out)
 }
 
-func ExampleReport_WritePDF() {
-	ctx := context.Background()
-	st := memstore.New()
-	settings, _ := expense.NewSettings(expense.SettingsDraft{})
-	_, _ = st.CreateLedger(ctx, "ada", expense.NewInitialLedger("ada", settings, now))
-	var pdfReport *export.Report
-	err := st.View(ctx, "ada", func(r store.Reader) error {
-		yearly, err := report.Yearly(ctx, r, now, 2025, 0)
-		if err != nil {
-			return err
-		}
-		pdfReport, err = export.ReadReport(ctx, r, yearly.Summary, export.ReportOptions{Owner: "ada@example.com", Now: now})
-		return err
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	var file bytes.Buffer
-	err = pdfReport.WritePDF(&file)
-	fmt.Println(pdfReport.Name(), file.String()[:5], err)
-	// Output: expenses-2025-01-01-2025-12-31 %PDF- <nil>
-}
-
 func TestEveryExpenseAndEveryTotalIsOnThePages(t *testing.T) {
 	st, rows := yearLedger(t, 400, func(i int) string { return someNotes[i%len(someNotes)] })
 	text := poppler(t, pdfOf(t, st, "Ada Łovelace"), "pdftotext", "-layout")

@@ -55,6 +55,6 @@ func (c *call) raiseAlerts() {
 		return
 	}
 	if _, err := jobs.RaiseAlerts(c.ctx, c.api.store, c.owner, c.now); err != nil {
-		c.api.log.WarnContext(c.ctx, "alerts of budgets were not raised", "error", err)
+		c.api.log.WarnContext(c.ctx, "budget alerts were not raised; the next write or round tries again", "error", err)
 	}
 }

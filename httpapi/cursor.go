@@ -55,15 +55,15 @@ func cursorSum(scope string, position []byte) []byte {
 	return hash.Sum(nil)[:sumSize]
 }
 
-// encodeKey encodes a position in a list of expenses for a cursor.
-func encodeKey(key expense.Position) []byte {
-	return append(binary.BigEndian.AppendUint64(nil, uint64(key.SortKey)), key.ID[:]...)
+// encodePosition encodes a position in a list of expenses for a cursor.
+func encodePosition(p expense.Position) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(p.SortKey)), p.ID[:]...)
 }
 
-// decodeKey decodes the result of encodeKey.
-func decodeKey(position []byte) (expense.Position, error) {
-	if len(position) != 8+len(uuid.UUID{}) {
+// decodePosition decodes the result of encodePosition.
+func decodePosition(encoded []byte) (expense.Position, error) {
+	if len(encoded) != 8+len(uuid.UUID{}) {
 		return expense.Position{}, errCursor()
 	}
-	return expense.Position{SortKey: int64(binary.BigEndian.Uint64(position)), ID: uuid.UUID(position[8:])}, nil
+	return expense.Position{SortKey: int64(binary.BigEndian.Uint64(encoded)), ID: uuid.UUID(encoded[8:])}, nil
 }

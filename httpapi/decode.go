@@ -315,13 +315,13 @@ func wrongType(wrong *json.SemanticError) fieldError {
 		default: // no wire struct holds anything else
 		}
 	}
-	given := kindNames[wrong.JSONKind]
+	detail := fmt.Sprintf("This member must be %s, not %s.", wanted, kindNames[wrong.JSONKind])
 	if wrong.JSONKind == '0' && wanted == "a whole number" {
-		given = "a fraction or a number that large"
+		detail = fmt.Sprintf("%.40s is not a 64-bit whole number; write an integer without a fraction or an exponent.",
+			wrong.JSONValue)
 	}
 	return fieldError{
-		Pointer: "#" + cutPointer(wrong.JSONPointer), Code: "wrong_type",
-		Detail: fmt.Sprintf("This member must be %s, not %s.", wanted, given),
+		Pointer: "#" + cutPointer(wrong.JSONPointer), Code: "wrong_type", Detail: detail,
 	}
 }
 

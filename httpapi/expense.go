@@ -185,7 +185,7 @@ func (c *call) listExpenses() error {
 	scope := listScope(query.Filter, query.Sort)
 	after, err := c.cursorKey(scope)
 	if err == nil && after != nil {
-		query.After, err = decodeKey(after)
+		query.After, err = decodePosition(after)
 	}
 	if err != nil {
 		return err
@@ -196,7 +196,7 @@ func (c *call) listExpenses() error {
 			return err
 		}
 		if len(data) == size {
-			next = encodeCursor(scope, encodeKey(last))
+			next = encodeCursor(scope, encodePosition(last))
 			break
 		}
 		data, last = append(data, wire.NewExpense(e)), query.Sort.Position(e)

@@ -63,7 +63,11 @@ type itemProblem struct {
 	CurrentVersion expense.Version `json:"current_version,omitzero"`
 }
 
-const mutationIDRule = "A mutation's id must have 1 to 255 characters: letters, digits and . _ : -, for example a UUID."
+// malformedMutationID returns the detail of a field error for an invalid mutation id.
+func malformedMutationID(id string) string {
+	return fmt.Sprintf(`%.40q is not a mutation id; give 1 to 255 characters, each an ASCII letter, a digit, ".", "_", `+
+		`":" or "-", for example a UUID.`, id)
+}
 
 // push handles POST /v1/sync.
 func (c *call) push() error {
@@ -196,7 +200,7 @@ func (c *call) decodeMutations(doc *document[pushInput]) []replica.Mutation {
 		if !ingress.IsToken(mutations[i].ID, ingress.MaxToken) {
 			doc.fieldErrors = append(doc.fieldErrors, fieldError{
 				Pointer: "#/mutations/" + strconv.Itoa(i) + "/mutation_id", Code: "malformed_id",
-				Detail: mutationIDRule,
+				Detail: malformedMutationID(mutations[i].ID),
 			})
 		}
 	}
@@ -226,7 +230,7 @@ func (c *call) decodeMutation(raw jsontext.Value) replica.Mutation {
 		m.Err = memberError("base_version", "out_of_range",
 			fmt.Sprintf("%d is not a version; give a whole number from 1.", *in.BaseVersion))
 	case in.BaseMutation != nil && !ingress.IsToken(*in.BaseMutation, ingress.MaxToken):
-		m.Err = memberError("base_mutation", "malformed_id", mutationIDRule)
+		m.Err = memberError("base_mutation", "malformed_id", malformedMutationID(*in.BaseMutation))
 	case in.BaseVersion != nil:
 		m.BaseVersion = expense.Version(*in.BaseVersion)
 	case in.BaseMutation != nil:

@@ -66,9 +66,11 @@ func TestANewHomeCurrencyReratesExpensesAndLimits(t *testing.T) {
 
 func TestWhatIsNoWholeNumberIsToldWhatItShouldBe(t *testing.T) {
 	s := serve(t, memstore.New())
-	const fraction = "This member must be a whole number, not a fraction or a number that large."
-	for value, want := range map[string]string{"1.5": fraction, "1e300": fraction,
-		`"4"`: "This member must be a whole number, not a string."} {
+	const rule = " is not a 64-bit whole number; write an integer without a fraction or an exponent."
+	for value, want := range map[string]string{
+		"1.5": "1.5" + rule, "1e300": "1e300" + rule, "9223372036854775808": "9223372036854775808" + rule,
+		`"4"`: "This member must be a whole number, not a string.",
+	} {
 		refused := s.must(422, "PATCH", "/v1/settings", `{"fiscal_year_start":`+value+`}`)
 		fieldError := refused.json["errors"].([]any)[0].(map[string]any)
 		equal(t, "detail of fiscal_year_start", fieldError["detail"], any(want))

@@ -107,8 +107,8 @@ func (c *categoryCache) Category(ctx context.Context, id uuid.UUID) (expense.Cat
 	return c.Tx.Category(ctx, id)
 }
 
-// A run holds the due occurrences of one rule that one batch posts.
-type run struct {
+// A ruleBatch holds the due occurrences of one rule that one call of post posts.
+type ruleBatch struct {
 	rule    Rule
 	dates   []expense.Date // the occurrences to post
 	next    expense.Date   // the occurrence after dates, which becomes the cursor; zero: none
@@ -117,10 +117,9 @@ type run struct {
 
 // post posts up to MaxBatch due occurrences of rules, and returns the rules that it wrote.
 //
-// It first distributes the batch to the due rules, as one run for each. Then it adds the expenses of all runs in one
-// call. If an expense is invalid, the run of its rule ends before that date. Finally it writes the rules: it moves the
-// cursor past the posted dates, and sets LastError and RetryAt of a failed rule. Expenses and cursors are written in
-// one transaction.
+// It first plans a batch for each due rule. Then it adds the expenses of all batches in one call. If an expense is
+// invalid, the batch of its rule ends before that date. Finally it writes the rules: it moves the cursor past the
+// posted dates, and sets LastError and RetryAt of a failed rule. Expenses and cursors are written in one transaction.
 func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule) (PostResult, []Rule, error) {
 	settings, err := tx.Settings(ctx)
 	if err != nil {
@@ -128,17 +127,17 @@ func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule) (PostResult
 	}
 	tx = &categoryCache{Tx: tx}
 	var result PostResult
-	runs := planRuns(rules, settings.Zone, env.Now)
-	if len(runs) == 0 {
+	batches := planBatches(rules, settings.Zone, env.Now)
+	if len(batches) == 0 {
 		return result, nil, nil
 	}
-	if err := result.add(ctx, tx, env, runs); err != nil {
+	if err := result.add(ctx, tx, env, batches); err != nil {
 		return PostResult{}, nil, err
 	}
-	written := make([]Rule, len(runs))
-	for i, r := range runs {
-		written[i] = r.updatedRule(env.Now)
-		if r.failure != nil {
+	written := make([]Rule, len(batches))
+	for i, b := range batches {
+		written[i] = b.updatedRule(env.Now)
+		if b.failure != nil {
 			result.Failed++
 		} else {
 			result.More = result.More || written[i].isDue(settings.Zone, env.Now)
@@ -151,37 +150,37 @@ func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule) (PostResult
 	for i := range written {
 		written[i].Version = version
 	}
-	result.More = result.More || dueCount(rules, settings.Zone, env.Now) > len(runs)
+	result.More = result.More || dueCount(rules, settings.Zone, env.Now) > len(batches)
 	return result, written, nil
 }
 
-// planRuns returns a run for each due rule, ordered by cursor, with its due occurrences. It stops when the runs have
-// MaxBatch dates.
-func planRuns(rules []Rule, zone expense.Zone, now time.Time) []*run {
+// planBatches returns a batch for each due rule, ordered by cursor, with its due occurrences. It stops when the batches
+// have MaxBatch dates.
+func planBatches(rules []Rule, zone expense.Zone, now time.Time) []*ruleBatch {
 	left := MaxBatch
-	var runs []*run
+	var batches []*ruleBatch
 	for _, rule := range rules {
 		if rule.isDue(zone, now) {
-			runs = append(runs, &run{rule: rule})
+			batches = append(batches, &ruleBatch{rule: rule})
 		}
 	}
-	slices.SortFunc(runs, func(a, b *run) int {
+	slices.SortFunc(batches, func(a, b *ruleBatch) int {
 		return cmp.Or(a.rule.Next.Compare(b.rule.Next), bytes.Compare(a.rule.ID[:], b.rule.ID[:]))
 	})
-	for i, r := range runs {
+	for i, b := range batches {
 		if left == 0 {
-			return runs[:i]
+			return batches[:i]
 		}
-		for date := range r.rule.RemainingOccurrences(expense.Date{}) {
+		for date := range b.rule.RemainingOccurrences(expense.Date{}) {
 			if left == 0 || date.StartIn(zone.Location()).After(now) {
-				r.next = date
+				b.next = date
 				break
 			}
-			r.dates = append(r.dates, date)
+			b.dates = append(b.dates, date)
 			left--
 		}
 	}
-	return runs
+	return batches
 }
 
 func dueCount(rules []Rule, zone expense.Zone, now time.Time) int {
@@ -194,35 +193,35 @@ func dueCount(rules []Rule, zone expense.Zone, now time.Time) int {
 	return count
 }
 
-// add adds the expenses of the runs, and ends each run before its first date that cannot be added.
-func (p *PostResult) add(ctx context.Context, tx Tx, env expense.Env, runs []*run) error {
+// add adds the expenses of the batches, and ends each batch before its first date that cannot be added.
+func (p *PostResult) add(ctx context.Context, tx Tx, env expense.Env, batches []*ruleBatch) error {
 	// AddAll leaves out an invalid draft and adds those after it. That would post later dates of a rule before a failed
-	// one. So runs with several dates are checked first.
-	if slices.ContainsFunc(runs, func(r *run) bool { return len(r.dates) > 1 }) {
-		results, err := expense.Check(ctx, tx, env, drafts(runs)...)
+	// one. So batches with several dates are checked first.
+	if slices.ContainsFunc(batches, func(b *ruleBatch) bool { return len(b.dates) > 1 }) {
+		results, err := expense.Check(ctx, tx, env, drafts(batches)...)
 		if err != nil {
 			return fmt.Errorf("check due occurrences: %w", err)
 		}
-		endAtFirstError(runs, results)
+		endAtFirstError(batches, results)
 	}
-	results, err := expense.AddAll(ctx, tx, env, drafts(runs)...)
+	results, err := expense.AddAll(ctx, tx, env, drafts(batches)...)
 	switch {
 	case errors.Is(err, expense.ErrInvalid):
 		// The batch as a whole exceeds a limit of the ledger. Add single expenses until the limit is reached.
-		return p.addEach(ctx, tx, env, runs)
+		return p.addEach(ctx, tx, env, batches)
 	case err != nil:
 		return fmt.Errorf("post due occurrences: %w", err)
 	}
-	endAtFirstError(runs, results)
+	endAtFirstError(batches, results)
 	p.count(results)
 	return nil
 }
 
-// addEach adds the expenses of the runs one by one.
-func (p *PostResult) addEach(ctx context.Context, tx Tx, env expense.Env, runs []*run) error {
-	for _, r := range runs {
-		for i, date := range r.dates {
-			results, err := expense.AddAll(ctx, tx, env, r.draft(date))
+// addEach adds the expenses of the batches one by one.
+func (p *PostResult) addEach(ctx context.Context, tx Tx, env expense.Env, batches []*ruleBatch) error {
+	for _, b := range batches {
+		for i, date := range b.dates {
+			results, err := expense.AddAll(ctx, tx, env, b.draft(date))
 			if err == nil {
 				err = results[0].Err
 			}
@@ -230,7 +229,7 @@ func (p *PostResult) addEach(ctx context.Context, tx Tx, env expense.Env, runs [
 				return fmt.Errorf("post due occurrences: %w", err)
 			}
 			if err != nil {
-				r.fail(i, err)
+				b.fail(i, err)
 				break
 			}
 			p.count(results)
@@ -251,58 +250,59 @@ func (p *PostResult) count(results []expense.AddResult) {
 	}
 }
 
-// drafts returns the drafts of all dates, run by run.
-func drafts(runs []*run) []expense.TypedDraft {
+// drafts returns the drafts of all dates, batch by batch.
+func drafts(batches []*ruleBatch) []expense.TypedDraft {
 	var all []expense.TypedDraft
-	for _, r := range runs {
-		for _, date := range r.dates {
-			all = append(all, r.draft(date))
+	for _, b := range batches {
+		for _, date := range b.dates {
+			all = append(all, b.draft(date))
 		}
 	}
 	return all
 }
 
-func (r *run) draft(date expense.Date) expense.TypedDraft {
+func (b *ruleBatch) draft(date expense.Date) expense.TypedDraft {
 	return expense.TypedDraft{
-		ID: expense.OccurrenceID(r.rule.ID, date), Amount: r.rule.Amount, Date: date, CategoryID: r.rule.CategoryID,
-		Notes: r.rule.Notes, RuleID: r.rule.ID, Occurrence: date,
+		ID: expense.OccurrenceID(b.rule.ID, date), Amount: b.rule.Amount, Date: date, CategoryID: b.rule.CategoryID,
+		Notes: b.rule.Notes, RuleID: b.rule.ID, Occurrence: date,
 	}
 }
 
-// endAtFirstError ends each run before its first date whose result is an error. The results are in the order of drafts.
-func endAtFirstError(runs []*run, results []expense.AddResult) {
-	for _, r := range runs {
-		own := results[:len(r.dates)]
-		results = results[len(r.dates):]
+// endAtFirstError ends each batch before its first date whose result is an error. The results are in the order of
+// drafts.
+func endAtFirstError(batches []*ruleBatch, results []expense.AddResult) {
+	for _, b := range batches {
+		own := results[:len(b.dates)]
+		results = results[len(b.dates):]
 		if i := slices.IndexFunc(own, func(r expense.AddResult) bool { return r.Err != nil }); i >= 0 {
-			r.fail(i, own[i].Err)
+			b.fail(i, own[i].Err)
 		}
 	}
 }
 
-// fail ends the run before its i-th date, which could not be posted because of err.
-func (r *run) fail(i int, err error) {
-	r.dates, r.next, r.failure = r.dates[:i], r.dates[i], err
+// fail ends the batch before its i-th date, which could not be posted because of err.
+func (b *ruleBatch) fail(i int, err error) {
+	b.dates, b.next, b.failure = b.dates[:i], b.dates[i], err
 }
 
-// updatedRule returns the rule as it is after the run, with the new cursor, SettledThrough and failure.
-func (r *run) updatedRule(now time.Time) Rule {
-	rule := r.rule
+// updatedRule returns the rule as it is after the batch, with the new cursor, SettledThrough and failure.
+func (b *ruleBatch) updatedRule(now time.Time) Rule {
+	rule := b.rule
 	rule.LastError, rule.RetryAt = "", time.Time{}
-	if r.failure == nil {
+	if b.failure == nil {
 		rule.Failures = 0
 	} else {
-		if len(r.dates) > 0 {
+		if len(b.dates) > 0 {
 			rule.Failures = 0 // the occurrence that failed last time was posted
 		}
-		rule.LastError = truncateText(failureText(r.failure))
+		rule.LastError = truncateText(failureText(b.failure))
 		rule.RetryAt = expense.Timestamp(now.Add(retryDelay(rule.Failures)))
 		rule.Failures++
 	}
-	if len(r.dates) > 0 {
-		rule = rule.settle(r.dates[len(r.dates)-1])
+	if len(b.dates) > 0 {
+		rule = rule.settle(b.dates[len(b.dates)-1])
 	}
-	rule.Next, rule.Skipped = r.next, rule.Skipped.NotBefore(rule.SettledThrough.AddDays(1))
+	rule.Next, rule.Skipped = b.next, rule.Skipped.NotBefore(rule.SettledThrough.AddDays(1))
 	return rule
 }
 

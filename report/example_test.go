@@ -12,9 +12,8 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// ExampleMonthly reports on a month with expenses in three currencies. The expense in KWD is pending, because it has no
-// rate.
-func ExampleMonthly() {
+// Example reports on a month with expenses in three currencies. The expense in KWD is pending, because it has no rate.
+func Example() {
 	ctx, st := context.Background(), memstore.New()
 	env := expense.Env{Now: time.Date(2025, time.May, 20, 12, 0, 0, 0, time.UTC)}
 	settings, err := expense.NewSettings(expense.SettingsDraft{})

@@ -76,11 +76,11 @@ type Store interface {
 	// ledger was restored from a backup. It returns ErrNotFound if there is no ledger.
 	StartEpoch(ctx context.Context, owner expense.OwnerID) error
 
-	// Purge removes, in all ledgers, idempotency records of RetentionRequests created before the time requests, and
-	// tombstones and records of RetentionTombstones created before the time tombstones. It must keep tombstones whose id
-	// is a UUID of version 5: such an id is derived, for example from a rule and a date, so a later row could get the same
-	// id. Purge raises State.PurgedThrough to the highest version of a purged tombstone.
-	Purge(ctx context.Context, requests, tombstones time.Time) error
+	// Purge removes, in all ledgers, idempotency records of RetentionRequests created before requestsBefore, and
+	// tombstones and records of RetentionTombstones created before tombstonesBefore. It must keep tombstones whose id is a
+	// UUID of version 5: such an id is derived, for example from a rule and a date, so a later row could get the same id.
+	// Purge raises State.PurgedThrough to the highest version of a purged tombstone.
+	Purge(ctx context.Context, requestsBefore, tombstonesBefore time.Time) error
 
 	// Ping returns nil if the database can be reached and has the schema that this release needs.
 	Ping(ctx context.Context) error

@@ -189,13 +189,13 @@ func (l *lab) fillLedger(
 		}.Parse(settings.Home)
 	}
 	return db.Update(ctx, owner, func(tx store.Tx) error {
-		verdicts, err := expense.AddAll(ctx, tx, env, drafts...)
+		results, err := expense.AddAll(ctx, tx, env, drafts...)
 		if err != nil {
 			return err
 		}
-		for _, verdict := range verdicts {
-			if verdict.Err != nil {
-				return verdict.Err
+		for _, result := range results {
+			if result.Err != nil {
+				return result.Err
 			}
 		}
 		for _, category := range ledger.Categories[:5] {

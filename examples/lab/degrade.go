@@ -73,7 +73,7 @@ func (degradeCmd) Run(ctx context.Context, l *lab) error {
 	if err := l.degradePostgres(ctx); err != nil {
 		return err
 	}
-	if err := l.deadRates(ctx); err != nil {
+	if err := l.unreachableRates(ctx); err != nil {
 		return err
 	}
 	return l.fullDisk(ctx)
@@ -164,7 +164,7 @@ func (l *lab) runFailure(ctx context.Context, d *driver, f failure) error {
 	l.check(all.failures() == 0, "responses other than success or a complete 503: %d", all.failures())
 	bad, slow := 0, 0
 	var last time.Time
-	for _, m := range d.moments {
+	for _, m := range d.timings {
 		switch {
 		case m.due.After(ended) && !m.ok && m.due.After(last):
 			last = m.due
@@ -185,12 +185,12 @@ func (l *lab) runFailure(ctx context.Context, d *driver, f failure) error {
 		recovered.Round(10*time.Millisecond), recoveryLimit)
 	l.check(slow == 0 && waiting < int64(3*l.config.Rate),
 		"no backlog: %d requests in progress %s after the end, at most %d before; %d slow requests since",
-		waiting, recoveryLimit, d.most.Load(), slow)
+		waiting, recoveryLimit, d.maxInFlight.Load(), slow)
 	return ctx.Err()
 }
 
-// deadRates runs a server whose rate source cannot be reached.
-func (l *lab) deadRates(ctx context.Context) error {
+// unreachableRates runs a server whose rate source cannot be reached.
+func (l *lab) unreachableRates(ctx context.Context) error {
 	l.say("the rate source is unreachable")
 	name := "sqlite:" + filepath.Join(l.folder, "rates.db")
 	small := *l

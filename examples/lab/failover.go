@@ -103,7 +103,7 @@ func (failoverCmd) Run(ctx context.Context, l *lab) error {
 	all := d.sum(nil)
 	var lastPromotion, lastCut time.Time // the last failed requests before and after the cut
 	failed := 0
-	for _, m := range d.moments {
+	for _, m := range d.timings {
 		if m.ok {
 			continue
 		}
@@ -202,8 +202,8 @@ func (l *lab) crash(ctx context.Context, users []*user, name string, n int) erro
 	}
 	d.print(fmt.Sprintf("crash: %d kills in %s, %s", kills, l.config.Duration, engine))
 	l.check(kills > 0, "servers were killed %d times", kills)
-	wrong := d.sum(nil).wrong
-	l.check(wrong == 0, "responses other than success or a complete 503: %d", wrong)
+	other := d.sum(nil).otherResponses
+	l.check(other == 0, "responses other than success or a complete 503: %d", other)
 	if err := l.checkWrites(ctx, d, name); err != nil {
 		return err
 	}

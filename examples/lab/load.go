@@ -66,29 +66,29 @@ type write struct {
 // A driver sends requests on a schedule, without waiting for earlier responses. It measures latencies from the
 // scheduled time, so a stall counts for every request that was due during the stall (no coordinated omission).
 type driver struct {
-	users   []*user
-	first   expense.Date  // all writes have this date or a later one
-	retry   time.Duration // how long a failed write is retried with its idempotency key; 0 is no retry
-	clients []*http.Client
-	urls    []string
-	turn    atomic.Uint64
+	users      []*user
+	first      expense.Date  // all writes have this date or a later one
+	retry      time.Duration // how long a failed write is retried with its idempotency key; 0 is no retry
+	clients    []*http.Client
+	urls       []string
+	nextServer atomic.Uint64
 
-	mu       sync.Mutex
-	seen     map[string]*series
-	writes   []*write
-	moments  []moment
-	strange  map[string]int // texts of responses other than success or a complete 503, with counts
-	inFlight atomic.Int64
-	most     atomic.Int64
+	mu          sync.Mutex
+	seen        map[string]*series
+	writes      []*write
+	timings     []timing
+	unexpected  map[string]int // texts of responses other than success or a complete 503, with counts
+	inFlight    atomic.Int64
+	maxInFlight atomic.Int64
 }
 
 // A series holds the results of one operation.
 type series struct {
-	latency    *hdrhistogram.Histogram // microseconds, of successful responses
-	ok         int
-	refused    int // complete 503 responses
-	unanswered int
-	wrong      int // other responses
+	latency        *hdrhistogram.Histogram // microseconds, of successful responses
+	ok             int
+	refused        int // complete 503 responses
+	unanswered     int
+	otherResponses int
 }
 
 func newSeries() *series {
@@ -96,10 +96,10 @@ func newSeries() *series {
 }
 
 // failures returns the number of requests without a successful response or a complete 503.
-func (s *series) failures() int { return s.unanswered + s.wrong }
+func (s *series) failures() int { return s.unanswered + s.otherResponses }
 
-// A moment records when a request was due and completed, and whether it succeeded.
-type moment struct {
+// A timing records when a request was due and completed, and whether it succeeded.
+type timing struct {
 	due, end time.Time
 	ok       bool
 }
@@ -110,7 +110,7 @@ const responseTimeout = 40 * time.Second
 func newDriver(users []*user, servers []*server) *driver {
 	d := &driver{
 		users: users, first: expense.DateOf(time.Now(), time.UTC).AddDays(-1),
-		seen: map[string]*series{}, strange: map[string]int{},
+		seen: map[string]*series{}, unexpected: map[string]int{},
 	}
 	for _, s := range servers {
 		d.clients = append(d.clients, &http.Client{
@@ -138,7 +138,7 @@ func (d *driver) run(ctx context.Context, rate float64, duration time.Duration) 
 		op := pick(all)
 		u := d.users[rand.IntN(len(d.users))]
 		group.Go(func() {
-			d.most.Store(max(d.most.Load(), d.inFlight.Add(1)))
+			d.maxInFlight.Store(max(d.maxInFlight.Load(), d.inFlight.Add(1)))
 			defer d.inFlight.Add(-1)
 			status, err := op.do(ctx, d, u)
 			d.record(op.name, due, status, err)
@@ -177,7 +177,7 @@ func (d *driver) record(name string, due time.Time, status int, err error) {
 		d.seen[name] = s
 	}
 	ok := err == nil && status < 300
-	d.moments = append(d.moments, moment{due, end, ok})
+	d.timings = append(d.timings, timing{due, end, ok})
 	switch {
 	case ok:
 		s.ok++
@@ -190,13 +190,13 @@ func (d *driver) record(name string, due time.Time, status int, err error) {
 		if errors.Is(err, errUnanswered) {
 			s.unanswered++
 		} else {
-			s.wrong++
+			s.otherResponses++
 		}
 		text := fmt.Sprintf("%s: %d", name, status)
 		if err != nil {
 			text = fmt.Sprintf("%s: %v", name, err)
 		}
-		d.strange[text]++
+		d.unexpected[text]++
 	}
 }
 
@@ -211,7 +211,7 @@ var (
 func (d *driver) prepare(
 	ctx context.Context, u *user, method, path string, content io.Reader,
 ) (*http.Request, int, error) {
-	i := int(d.turn.Add(1)) % len(d.urls)
+	i := int(d.nextServer.Add(1)) % len(d.urls)
 	request, err := http.NewRequestWithContext(ctx, method, d.urls[i]+path, content)
 	if err != nil {
 		return nil, 0, err
@@ -409,7 +409,7 @@ func (d *driver) print(title string) {
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
 	_, _ = fmt.Fprintln(table, "operation\tok\t503\tother\tper second\tp50 ms\tp95 ms\tp99 ms\tmax ms\t")
 	first, last := time.Now(), time.Time{}
-	for _, m := range d.moments {
+	for _, m := range d.timings {
 		if m.due.Before(first) {
 			first = m.due
 		}
@@ -433,8 +433,8 @@ func (d *driver) print(title string) {
 	line("all", d.sum(nil))
 	_ = table.Flush() // writing to a buffer does not fail
 	fmt.Print(text.String())
-	for _, text := range slices.Sorted(keys(d.strange)) {
-		fmt.Printf("  %d times %s\n", d.strange[text], text)
+	for _, text := range slices.Sorted(keys(d.unexpected)) {
+		fmt.Printf("  %d times %s\n", d.unexpected[text], text)
 	}
 }
 
@@ -446,7 +446,8 @@ func (d *driver) sum(names []string) *series {
 		if names == nil || slices.Contains(names, name) {
 			sum.latency.Merge(s.latency)
 			sum.ok, sum.refused = sum.ok+s.ok, sum.refused+s.refused
-			sum.unanswered, sum.wrong = sum.unanswered+s.unanswered, sum.wrong+s.wrong
+			sum.unanswered += s.unanswered
+			sum.otherResponses += s.otherResponses
 		}
 	}
 	return sum
@@ -456,8 +457,8 @@ func (d *driver) sum(names []string) *series {
 func (d *driver) reset() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.seen, d.moments, d.strange = map[string]*series{}, nil, map[string]int{}
-	d.most.Store(0)
+	d.seen, d.timings, d.unexpected = map[string]*series{}, nil, map[string]int{}
+	d.maxInFlight.Store(0)
 }
 
 // quantile returns a latency percentile of the named operations, or of all.

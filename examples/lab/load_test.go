@@ -70,19 +70,19 @@ func TestAStallIsFeltByAllWhoComeDuringIt(t *testing.T) {
 		})
 		d.run(t.Context(), 100, 4*time.Second)
 		waited := 0
-		for _, m := range d.moments {
+		for _, m := range d.timings {
 			if m.end.Sub(m.due) >= 500*time.Millisecond {
 				waited++
 			}
 		}
-		if len(d.moments) != 400 || waited < 50 || waited > 51 {
-			t.Errorf("of %d requests %d waited half a second or more, want 50 of 400", len(d.moments), waited)
+		if len(d.timings) != 400 || waited < 50 || waited > 51 {
+			t.Errorf("of %d requests %d waited half a second or more, want 50 of 400", len(d.timings), waited)
 		}
 		if p99, p50 := d.quantile(99), d.quantile(50); p99 < 900*time.Millisecond || p50 > time.Millisecond {
 			t.Errorf("p99 %s, want almost a second; p50 %s, want nothing", p99, p50)
 		}
-		if most := d.most.Load(); most < 99 {
-			t.Errorf("at most %d requests under way, want all of a second", most)
+		if n := d.maxInFlight.Load(); n < 99 {
+			t.Errorf("at most %d requests under way, want all of a second", n)
 		}
 	})
 }
@@ -98,13 +98,15 @@ func TestAnAnswerIsRightOrAClearRefusalOrCounted(t *testing.T) {
 		"right":       {status: http.StatusOK, want: series{ok: 1}},
 		"a clear 503": {status: http.StatusServiceUnavailable, header: problem, want: series{refused: 1}},
 		"a 503 that names no time": {status: http.StatusServiceUnavailable, header: problem[:2],
-			want: series{wrong: 1}},
+			want: series{otherResponses: 1}},
 		"a 503 without a problem": {status: http.StatusServiceUnavailable, header: problem[2:],
-			want: series{wrong: 1}},
-		"a 500":                          {status: http.StatusInternalServerError, header: problem, want: series{wrong: 1}},
-		"a 404":                          {status: http.StatusNotFound, header: problem, want: series{wrong: 1}},
+			want: series{otherResponses: 1}},
+		"a 500": {
+			status: http.StatusInternalServerError, header: problem, want: series{otherResponses: 1},
+		},
+		"a 404":                          {status: http.StatusNotFound, header: problem, want: series{otherResponses: 1}},
 		"a connection that breaks":       {err: io.ErrUnexpectedEOF, want: series{unanswered: 1}},
-		"a 504 of somebody's in between": {status: http.StatusGatewayTimeout, want: series{wrong: 1}},
+		"a 504 of somebody's in between": {status: http.StatusGatewayTimeout, want: series{otherResponses: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := drive(func(*http.Request) (*http.Response, error) {

@@ -164,8 +164,8 @@ func (cmd *peakCmd) Run(ctx context.Context, l *lab) error {
 		if err != nil {
 			return err
 		}
-		l.check(f.most < 200<<20, "%s used at most %d MiB of memory (limit 200), %d at the end",
-			s.name, f.most>>20, f.memory>>20)
+		l.check(f.maxMemory < 200<<20, "%s used at most %d MiB of memory (limit 200), %d at the end",
+			s.name, f.maxMemory>>20, f.memory>>20)
 	}
 	if err := l.checkWrites(ctx, d, name); err != nil {
 		return err

@@ -145,7 +145,7 @@ func (s *server) stop() error {
 // A footprint holds the resources that a process uses.
 type footprint struct {
 	memory     int64 // bytes, resident
-	most       int64 // bytes, the maximum resident since the process started
+	maxMemory  int64 // bytes, the maximum resident since the process started
 	goroutines int
 	files      int
 }
@@ -160,7 +160,7 @@ func (s *server) footprint(ctx context.Context) (f footprint, err error) {
 		return f, err
 	}
 	for line := range strings.Lines(string(status)) {
-		for prefix, bytes := range map[string]*int64{"VmRSS:": &f.memory, "VmHWM:": &f.most} {
+		for prefix, bytes := range map[string]*int64{"VmRSS:": &f.memory, "VmHWM:": &f.maxMemory} {
 			if value, ok := strings.CutPrefix(line, prefix); ok {
 				kilobytes, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
 				if err != nil {

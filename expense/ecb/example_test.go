@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"strings"
 
@@ -15,8 +16,7 @@ import (
 func Example() {
 	rates, err := ecb.EmbeddedTable()
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	inr, usd := expense.MustCurrency("INR"), expense.MustCurrency("USD")
 	rate, ok := expense.LookupRate(rates, inr, usd, expense.MustDate("2026-03-01"))
@@ -54,8 +54,7 @@ func ExampleTable_Add() {
 func ExampleParseCSV() {
 	file, err := ecb.ParseCSV(strings.NewReader("Date,USD,JPY,BGN,\n2026-03-05,1.1618,183.03,N/A,\n"))
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	for _, quote := range file.Quotes {
 		fmt.Println(quote.Date, quote.Currency, quote.Value)
@@ -70,8 +69,7 @@ func ExampleParseXML() {
 		xmlns="http://www.ecb.int/vocabulary/2002-08-01/eurofxref">
 		<Cube><Cube time="2026-03-05"><Cube currency="USD" rate="1.1618"/></Cube></Cube></gesmes:Envelope>`))
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	fmt.Println(file.Quotes[0].Date, file.Quotes[0].Currency, file.Quotes[0].Value)
 	// Output: 2026-03-05 USD 1.1618
@@ -88,27 +86,23 @@ func (offline) RoundTrip(*http.Request) (*http.Response, error) {
 func ExampleFetcher() {
 	table, err := ecb.EmbeddedTable()
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	store := newMemory() // in a program: a store.Store
 	if err := table.Load(context.Background(), store); err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	fetcher, err := ecb.NewFetcher(table, store, ecb.Config{
 		Client: &http.Client{Transport: offline{}},
 		Now:    clockAt("2026-03-06T20:00:00Z"),
 	})
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	// A server calls fetcher.Run in a goroutine, which calls Fetch after each publication.
 	added, err := fetcher.Fetch(context.Background())
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	fmt.Println(len(added), table.LatestDate())
 	// Output: 1 2026-03-06

@@ -160,15 +160,15 @@ func (f *Fetcher) Fetch(ctx context.Context) ([]expense.Quote, error) {
 
 	var added []expense.Quote
 	completeUntil := f.completeUntil()
-	for _, source := range f.filesToTry() {
-		file, modified, err := f.download(ctx, source)
+	for _, remote := range f.filesToTry() {
+		file, modified, err := f.download(ctx, remote)
 		if err != nil {
 			return nil, err
 		}
 		if !modified.changed {
 			break
 		}
-		if !source.fullHistory && workingDays(completeUntil, file.Quotes[0].Date) > 1 {
+		if !remote.fullHistory && workingDays(completeUntil, file.Quotes[0].Date) > 1 {
 			continue // the file begins too late and would leave a gap
 		}
 		added, err = f.add(ctx, file)
@@ -176,7 +176,7 @@ func (f *Fetcher) Fetch(ctx context.Context) ([]expense.Quote, error) {
 		if err != nil {
 			return added, err
 		}
-		f.validators[source.name] = modified.validators
+		f.validators[remote.name] = modified.validators
 		break
 	}
 	return added, nil
@@ -192,8 +192,8 @@ func (f *Fetcher) reportAdded(ctx context.Context, added []expense.Quote) {
 	}
 }
 
-// A source is one of the bank's files.
-type source struct {
+// A remoteFile is one of the bank's files.
+type remoteFile struct {
 	name        string
 	limit       int64 // the maximum size in bytes, several times the current size
 	parse       func(content []byte) (File, error)
@@ -201,10 +201,10 @@ type source struct {
 }
 
 // filesToTry returns the files to try, in order. It omits files that are too small for the missing days.
-func (f *Fetcher) filesToTry() []source {
+func (f *Fetcher) filesToTry() []remoteFile {
 	parseXML := func(content []byte) (File, error) { return ParseXML(bytes.NewReader(content)) }
 	parseZip := func(content []byte) (File, error) { return ParseZip(bytes.NewReader(content), int64(len(content))) }
-	all := []source{
+	all := []remoteFile{
 		{name: "eurofxref-daily.xml", limit: 256 << 10, parse: parseXML},
 		{name: "eurofxref-hist-90d.xml", limit: 4 << 20, parse: parseXML},
 		{name: "eurofxref-hist.zip", limit: 16 << 20, parse: parseZip, fullHistory: true},
@@ -364,17 +364,17 @@ type modification struct {
 }
 
 // download downloads and parses a file, unless the server reports that it has not changed since the last time.
-func (f *Fetcher) download(ctx context.Context, source source) (File, modification, error) {
+func (f *Fetcher) download(ctx context.Context, remote remoteFile) (File, modification, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.config.Timeout)
 	defer cancel()
 
-	address := f.base.JoinPath(source.name).String()
+	address := f.base.JoinPath(remote.name).String()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return File{}, modification{}, fmt.Errorf("request %s: %w", address, err)
 	}
 	request.Header.Set("User-Agent", userAgent)
-	known := f.validators[source.name]
+	known := f.validators[remote.name]
 	if known.etag != "" {
 		request.Header.Set("If-None-Match", known.etag)
 	}
@@ -397,11 +397,11 @@ func (f *Fetcher) download(ctx context.Context, source source) (File, modificati
 		return File{}, modification{}, fmt.Errorf(
 			"%s returned an HTML page instead of exchange rates; check whether a proxy intercepts requests", address)
 	}
-	content, err := io.ReadAll(newLimitedReader(response.Body, source.limit))
+	content, err := io.ReadAll(newLimitedReader(response.Body, remote.limit))
 	if err != nil {
 		return File{}, modification{}, fmt.Errorf("read %s: %w", address, err)
 	}
-	file, err := source.parse(content)
+	file, err := remote.parse(content)
 	if err != nil {
 		return File{}, modification{}, fmt.Errorf("%s: %w", address, err)
 	}

@@ -90,7 +90,7 @@ func (c *collector) day(at position, text string) (expense.Date, error) {
 	if err != nil {
 		return expense.Date{}, at.errorf("%v", err)
 	}
-	if earlier, twice := c.days[date]; twice {
+	if earlier, duplicate := c.days[date]; duplicate {
 		return expense.Date{}, at.errorf("day %s is already on line %d", date, earlier)
 	}
 	c.days[date] = at.line

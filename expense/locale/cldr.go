@@ -36,15 +36,16 @@ func newLocaleData(tag language.Tag) *localeData {
 	if err != nil {
 		panic(fmt.Sprintf("locale: locales.txt.gz: %v", err)) // the generator always writes a number
 	}
-	sign := func(code, key string) string {
+	localeValue := func(code, key string) string {
 		if own := values[code+"."+key]; own != "" {
 			return own
 		}
 		return values[prefix+key]
 	}
 	style := func(code string) *moneyStyle {
-		s := parsePattern(sign(code, "pattern"), values[prefix+"minus"])
-		s.decimal, s.group, s.minGroupingDigits, s.zero = sign(code, "decimal"), sign(code, "group"), minimum, zero
+		s := parsePattern(localeValue(code, "pattern"), values[prefix+"minus"])
+		s.decimal, s.group = localeValue(code, "decimal"), localeValue(code, "group")
+		s.minGroupingDigits, s.zero = minimum, zero
 		return s
 	}
 	f := &localeData{values: values, zero: zero, money: style(""), moneyByCurrency: map[string]*moneyStyle{}}
@@ -114,10 +115,10 @@ func localeName(tag language.Tag, lines map[string]string) string {
 	if script == (language.Script{}) {
 		script, _ = tag.Script()
 	}
-	usual, _ := language.Make(base.String()).Script()
+	defaultScript, _ := language.Make(base.String()).Script()
 
 	languages := []string{base.String() + "-" + script.String()}
-	if script == usual {
+	if script == defaultScript {
 		languages = append(languages, base.String())
 	}
 	var names []string

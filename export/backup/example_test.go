@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log"
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
@@ -16,16 +17,13 @@ import (
 func Example() {
 	ctx, env := context.Background(), expense.Env{Now: time.Now()}
 	st := memstore.New()
-	defer func() { _ = st.Close() }()
 	settings, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	for _, owner := range []expense.OwnerID{"ada", "grace"} {
 		if _, err := st.CreateLedger(ctx, owner, expense.NewInitialLedger(owner, settings, env.Now)); err != nil {
-			fmt.Println(err)
-			return
+			log.Fatal(err)
 		}
 	}
 	err = st.Update(ctx, "ada", func(tx store.Tx) error {
@@ -33,8 +31,7 @@ func Example() {
 		return err
 	})
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 
 	var file bytes.Buffer
@@ -42,13 +39,11 @@ func Example() {
 		return backup.Write(ctx, &file, r, backup.WriteOptions{Now: env.Now})
 	})
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	counts, err := backup.Restore(ctx, st, "grace", env, bytes.NewReader(file.Bytes()), backup.RestoreOptions{})
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	fmt.Println(counts)
 	// Output: 10 categories, 0 recurrences, 0 budgets, 0 alerts and 1 expenses

@@ -56,9 +56,9 @@ func lineError(line int, err error) error {
 	return &expense.InvalidError{Field: "file", Code: code, Detail: fmt.Sprintf("line %d: %s", line, detail)}
 }
 
-// read reads and checks a whole backup. If each is not nil, read calls it with every expense. It stores everything else
-// in f.
-func (f *file) read(ctx context.Context, r io.Reader, each func(expense.Expense) error) error {
+// read reads and checks a whole backup. If onExpense is not nil, read calls it with every expense. It stores everything
+// else in f.
+func (f *file) read(ctx context.Context, r io.Reader, onExpense func(expense.Expense) error) error {
 	*f = file{
 		latestDate: f.latestDate, categoryIDs: map[uuid.UUID]bool{}, otherIDs: map[uuid.UUID]bool{},
 		categoryNames: map[string]bool{}, budgeted: map[uuid.UUID]bool{}, sum: sha256.New(),
@@ -87,8 +87,8 @@ func (f *file) read(ctx context.Context, r io.Reader, each func(expense.Expense)
 			return lineError(number, err)
 		}
 		_, _ = f.sum.Write(text) // a hash never fails
-		if each != nil && e.ID != uuid.Nil {
-			if err := each(e); err != nil {
+		if onExpense != nil && e.ID != uuid.Nil {
+			if err := onExpense(e); err != nil {
 				return err
 			}
 		}

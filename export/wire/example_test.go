@@ -3,6 +3,7 @@ package wire_test
 import (
 	"encoding/json"
 	"fmt"
+	"log"
 
 	"github.com/spendwise/spendwise/export/wire"
 )
@@ -12,8 +13,7 @@ func Example() {
 	patch := wire.ExpensePatch{Amount: wire.Set("12.50"), Rate: wire.Null[string]()}
 	text, err := json.Marshal(patch)
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	fmt.Println(string(text))
 	// Output: {"amount":"12.50","rate":null}

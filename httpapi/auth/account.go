@@ -54,13 +54,14 @@ func (s *Service) User(ctx context.Context, identity Identity) (User, error) {
 // confirmPassword returns the account of the identity if password is correct, and a field error for field otherwise.
 // Failures are throttled like those of a sign-in.
 func (s *Service) confirmPassword(
-	ctx context.Context, identity Identity, field, password string, from netip.Addr,
+	ctx context.Context, identity Identity, field, password string, address netip.Addr,
 ) (accounts.Account, error) {
 	account, err := s.account(ctx, identity)
 	if err != nil {
 		return accounts.Account{}, err
 	}
-	account, err = s.verify(ctx, account.Email, password, from, func() (accounts.Account, error) { return account, nil })
+	find := func() (accounts.Account, error) { return account, nil }
+	account, err = s.verify(ctx, account.Email, password, address, find)
 	if errors.Is(err, ErrInvalidCredentials) {
 		var fieldErrs expense.ValidationErrors
 		fieldErrs.Add(field, "wrong_password",
@@ -143,11 +144,11 @@ func (s *Service) ChangeEmail(ctx context.Context, identity Identity, change Ema
 	return userOf(account), nil
 }
 
-// EraseAccount erases the identity's account with its ledger, tokens and sessions. from is the client's address, as in
-// [Login]. EraseAccount returns ErrInvalid if the password is wrong. If a crash interrupts it, [Service.Run] completes
-// the erasure.
-func (s *Service) EraseAccount(ctx context.Context, identity Identity, password string, from netip.Addr) error {
-	account, err := s.confirmPassword(ctx, identity, "password", password, from)
+// EraseAccount erases the identity's account with its ledger, tokens and sessions. address is the client's network
+// address, as in [Login]. EraseAccount returns ErrInvalid if the password is wrong. If a crash interrupts it,
+// [Service.Run] completes the erasure.
+func (s *Service) EraseAccount(ctx context.Context, identity Identity, password string, address netip.Addr) error {
+	account, err := s.confirmPassword(ctx, identity, "password", password, address)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net/http"
 	"net/http/httptest"
 
@@ -23,8 +24,11 @@ func ExampleAuthenticatorFunc() {
 	r := httptest.NewRequest(http.MethodGet, "/v1/expenses", nil)
 	r.Header.Set("X-Customer", "customer-17")
 	identity, err := host.Authenticate(r)
-	fmt.Println(identity.Owner, identity.Scopes.Has(auth.ScopeWrite), err)
-	// Output: customer-17 true <nil>
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(identity.Owner, identity.Scopes.Has(auth.ScopeWrite))
+	// Output: customer-17 true
 }
 
 // Service manages local accounts.
@@ -32,34 +36,33 @@ func ExampleService() {
 	ctx := context.Background()
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	ledgers := memstore.New()
 	users := auth.NewUsers(memstore.NewAccounts(), ledgers, defaults, nil)
 	service, err := auth.New(ctx, users, auth.Config{KEK: make([]byte, auth.KEKSize)}) // in production: LoadOrCreateKEK
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	session, err := service.Register(ctx, auth.Registration{Email: "ada@example.org", Password: "four words in a row"})
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	r := httptest.NewRequest(http.MethodGet, "/v1/me", nil)
 	r.Header.Set("Authorization", "Bearer "+session.AccessToken)
 	identity, err := service.Authenticate(r)
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	me, err := service.User(ctx, identity)
-	fmt.Println(me.Email, err)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(me.Email)
 
 	_, err = service.Login(ctx, auth.Login{Email: "ada@example.org", Password: "four words in a raw"})
 	fmt.Println(errors.Is(err, auth.ErrUnauthenticated), err)
 	// Output:
-	// ada@example.org <nil>
+	// ada@example.org
 	// true the e-mail address or the password is wrong
 }

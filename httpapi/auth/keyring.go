@@ -152,14 +152,14 @@ func (k *keyring) load(ctx context.Context) error {
 func (k *keyring) ensureActiveKey(ctx context.Context, keys []accounts.SigningKey) error {
 	now := k.now()
 	if next := newestKey(keys, k.kek, accounts.KeyPending); next != nil {
-		return ignoreLostRace(
+		return ignoreConcurrentWrite(
 			k.accounts.SetSigningKeyStage(ctx, next.ID, accounts.KeyPending, accounts.KeyActive, expense.Timestamp(now)))
 	}
 	key, err := newKey(k.kek, keys, accounts.KeyActive, now)
 	if err != nil {
 		return err
 	}
-	if err := ignoreLostRace(k.accounts.CreateSigningKey(ctx, key)); err != nil {
+	if err := ignoreConcurrentWrite(k.accounts.CreateSigningKey(ctx, key)); err != nil {
 		return err
 	}
 	reason := "the configured key-encryption key decrypts no active signing key"
@@ -170,9 +170,9 @@ func (k *keyring) ensureActiveKey(ctx context.Context, keys []accounts.SigningKe
 	return nil
 }
 
-// ignoreLostRace returns nil if err means that another instance has made the same write first: ErrExists, ErrStale or
-// ErrNotFound. It returns any other error unchanged.
-func ignoreLostRace(err error) error {
+// ignoreConcurrentWrite returns nil if err means that another instance has made the same write first: ErrExists,
+// ErrStale or ErrNotFound. It returns any other error unchanged.
+func ignoreConcurrentWrite(err error) error {
 	if errors.Is(err, expense.ErrExists) || errors.Is(err, expense.ErrStale) || errors.Is(err, expense.ErrNotFound) {
 		return nil
 	}
@@ -286,7 +286,7 @@ func (k *keyring) rotate(ctx context.Context) error {
 		if moveErr == nil {
 			k.logger.InfoContext(ctx, "moved a signing key", "key", key.ID, "from", string(key.Stage), "to", string(to))
 		}
-		err = errors.Join(err, ignoreLostRace(moveErr))
+		err = errors.Join(err, ignoreConcurrentWrite(moveErr))
 	}
 	active, pending := newestKey(keys, k.kek, accounts.KeyActive), newestKey(keys, k.kek, accounts.KeyPending)
 	due := k.rotationInterval > 0 && active != nil && since(*active) >= k.rotationInterval-k.activationDelay
@@ -299,24 +299,24 @@ func (k *keyring) rotate(ctx context.Context) error {
 	}
 	for _, key := range keys {
 		_, unsealErr := unseal(k.kek, key.ID, key.EncryptedPrivate)
-		own := unsealErr == nil
+		decryptable := unsealErr == nil
 		// If the KEK of a key is lost, no instance rotates the key. Therefore the instances with another KEK retire it after
 		// two intervals.
-		abandoned := !own && k.rotationInterval > 0 && since(key) > 2*k.rotationInterval
+		abandoned := !decryptable && k.rotationInterval > 0 && since(key) > 2*k.rotationInterval
 		switch key.Stage {
 		case accounts.KeyPending:
 			if abandoned {
 				move(key, accounts.KeyRetired)
-			} else if own && since(key) >= k.activationDelay {
+			} else if decryptable && since(key) >= k.activationDelay {
 				move(key, accounts.KeyActive)
 			}
 		case accounts.KeyActive:
-			if abandoned || own && key.Serial < active.Serial {
+			if abandoned || decryptable && key.Serial < active.Serial {
 				move(key, accounts.KeyRetired)
 			}
 		case accounts.KeyRetired:
 			if since(key) >= retiredKeyRetention {
-				err = errors.Join(err, ignoreLostRace(k.accounts.DeleteSigningKey(ctx, key.ID)))
+				err = errors.Join(err, ignoreConcurrentWrite(k.accounts.DeleteSigningKey(ctx, key.ID)))
 			}
 		}
 	}

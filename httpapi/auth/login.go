@@ -67,14 +67,14 @@ func (s *Service) Login(ctx context.Context, login Login) (Session, error) {
 // The failures are read while a hash slot is held, so concurrent guesses exceed the limit by at most the number of
 // slots.
 func (s *Service) verify(
-	ctx context.Context, email, password string, from netip.Addr, find func() (accounts.Account, error),
+	ctx context.Context, email, password string, address netip.Addr, find func() (accounts.Account, error),
 ) (accounts.Account, error) {
 	release, err := s.users.hasher.acquire(ctx)
 	if err != nil {
 		return accounts.Account{}, err
 	}
 	defer release()
-	keys := failureKeys(email, from)
+	keys := failureKeys(email, address)
 	failures, locked, err := s.readFailures(ctx, keys)
 	if err != nil {
 		return accounts.Account{}, err
@@ -144,14 +144,14 @@ func (s *Service) recordFailure(ctx context.Context, keys []accounts.SecretHash)
 
 // failureKeys returns the keys under which failures are counted: first the e-mail address, whether it has an account or
 // not, then the network address. IPv6 addresses count by /64, the prefix of one customer.
-func failureKeys(email string, from netip.Addr) []accounts.SecretHash {
+func failureKeys(email string, address netip.Addr) []accounts.SecretHash {
 	keys := []accounts.SecretHash{sha256.Sum256([]byte("account\x00" + accounts.EmailKey(strings.TrimSpace(email))))}
-	if from = from.Unmap().WithZone(""); from.IsValid() {
-		bits := from.BitLen()
-		if from.Is6() {
+	if address = address.Unmap().WithZone(""); address.IsValid() {
+		bits := address.BitLen()
+		if address.Is6() {
 			bits = 64
 		}
-		prefix, err := from.Prefix(bits)
+		prefix, err := address.Prefix(bits)
 		if err == nil {
 			keys = append(keys, sha256.Sum256([]byte("address\x00"+prefix.String())))
 		}

@@ -15,7 +15,7 @@ import (
 type Budget struct {
 	wire.Budget
 
-	Unacknowledged bool `json:"$unsent"` // the server has not acknowledged all local changes yet
+	Unacknowledged bool `json:"$unacknowledged"` // the server has not acknowledged all local changes yet
 }
 
 // BudgetDraft is a new budget, or one that replaces the budget with its ID. Amount is required; see [wire.BudgetInput]
@@ -50,7 +50,7 @@ func (c *Client) Budgets() Table[Budget, BudgetDraft, BudgetPatch] {
 type Alert struct {
 	wire.Alert
 
-	Unacknowledged bool `json:"$unsent"` // the server has not acknowledged all local changes yet
+	Unacknowledged bool `json:"$unacknowledged"` // the server has not acknowledged all local changes yet
 }
 
 type alertPatch wire.AlertPatch

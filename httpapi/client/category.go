@@ -10,7 +10,7 @@ import (
 type Category struct {
 	wire.Category
 
-	Unacknowledged bool `json:"$unsent"` // the server has not acknowledged all local changes yet
+	Unacknowledged bool `json:"$unacknowledged"` // the server has not acknowledged all local changes yet
 }
 
 // CategoryDraft is a new category, or one that replaces the category with its ID. If another category of the ledger

@@ -21,7 +21,7 @@ func TestADeviceWritesOfflineAndAgreesWithTheServerAfterwards(t *testing.T) {
 		equal(t, "currency", lunch.Currency, "EUR")
 		equal(t, "date", lunch.Date, "2026-03-08")
 		equal(t, "home amount", *lunch.HomeAmount, "12.50")
-		equal(t, "unsent", lunch.Unacknowledged, true)
+		equal(t, "unacknowledged", lunch.Unacknowledged, true)
 		_, err := phone.Expenses().Patch(t.Context(), lunch.ID, client.ExpensePatch{Amount: client.Set("13")})
 		must(t, err)
 		equal(t, "amount", get(phone.Expenses().Get(t.Context(), lunch.ID))(t).Amount, "13.00")
@@ -30,7 +30,7 @@ func TestADeviceWritesOfflineAndAgreesWithTheServerAfterwards(t *testing.T) {
 		equal(t, "amount after a restart", get(phone.Expenses().Get(t.Context(), lunch.ID))(t).Amount, "13.00")
 		must(t, phone.Sync(t.Context()))
 		stored := get(phone.Expenses().Get(t.Context(), lunch.ID))(t)
-		equal(t, "unsent", stored.Unacknowledged, false)
+		equal(t, "unacknowledged", stored.Unacknowledged, false)
 		equal(t, "amount", stored.Amount, "13.00")
 		equal(t, "category", stored.CategoryID, lunch.CategoryID)
 		if stored.Version == 0 {

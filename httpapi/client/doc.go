@@ -11,7 +11,7 @@
 //
 // The [Storage] holds the rows of the ledger as the server last sent them. Only a pull changes them. [Client.Expenses],
 // [Client.Categories], [Client.Budgets], [Client.Rules], [Client.Settings] and [Client.Alerts] return these rows with
-// the queued changes applied. Rows that show a change the server has not acknowledged have Unsent set.
+// the queued changes applied. Rows that show a change the server has not acknowledged have Unacknowledged set.
 //
 // # Queue of mutations
 //

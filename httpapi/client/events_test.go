@@ -93,7 +93,7 @@ func TestRunOutlivesACaptivePortal(t *testing.T) {
 			return serve(), nil
 		})
 		time.Sleep(10 * time.Minute)
-		equal(t, "unsent", get(c.Expenses().Get(t.Context(), row.ID))(t).Unacknowledged, false)
+		equal(t, "unacknowledged", get(c.Expenses().Get(t.Context(), row.ID))(t).Unacknowledged, false)
 		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Run ends with %v", err)
 		}

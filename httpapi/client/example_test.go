@@ -40,15 +40,15 @@ func Example() {
 	// Put needs no network: the change is stored when it returns.
 	lunch, err := phone.Expenses().Put(ctx, client.ExpenseDraft{Amount: "12.50", Date: "2026-03-08", Category: "Food"})
 	check(err)
-	fmt.Println(lunch.Amount, lunch.Currency, "unsent:", lunch.Unacknowledged)
+	fmt.Println(lunch.Amount, lunch.Currency, "unacknowledged:", lunch.Unacknowledged)
 
 	check(phone.Sync(ctx)) // or Run(ctx), which synchronises until ctx ends
 	lunch, err = phone.Expenses().Get(ctx, lunch.ID)
 	check(err)
-	fmt.Println(lunch.Amount, lunch.Currency, "unsent:", lunch.Unacknowledged)
+	fmt.Println(lunch.Amount, lunch.Currency, "unacknowledged:", lunch.Unacknowledged)
 	// Output:
-	// 12.50 EUR unsent: true
-	// 12.50 EUR unsent: false
+	// 12.50 EUR unacknowledged: true
+	// 12.50 EUR unacknowledged: false
 }
 
 func exampleServer() string {

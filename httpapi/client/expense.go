@@ -12,7 +12,7 @@ import (
 type Expense struct {
 	wire.Expense
 
-	Unacknowledged bool `json:"$unsent"` // the server has not acknowledged all local changes yet
+	Unacknowledged bool `json:"$unacknowledged"` // the server has not acknowledged all local changes yet
 }
 
 // Money returns the amount and its currency.

@@ -79,11 +79,7 @@ func (c *Client) enqueue(ctx context.Context, tx Tx, m Mutation, data any) (json
 	if err := errors.Join(putValue(ctx, tx, seqValue, m.Seq), tx.PutMutations(ctx, m)); err != nil {
 		return nil, err
 	}
-	text, err := overlay(row, append(before, m))
-	if err != nil {
-		return nil, err
-	}
-	return markUnsent(ctx, tx, m.Key, text, true)
+	return visibleData(ctx, tx, row, append(before, m))
 }
 
 func visibleStates() []State { return []State{Queued, Sent, Acknowledged} }
@@ -207,14 +203,11 @@ func visibleRow(ctx context.Context, tx Tx, key RowKey) (json.RawMessage, error)
 	if err != nil {
 		return nil, err
 	}
-	text, err := overlay(row, mutations)
-	if err != nil {
-		return nil, err
+	text, err := visibleData(ctx, tx, row, mutations)
+	if err == nil && text == nil {
+		err = fmt.Errorf("%s %s: %w", key.Type, key.ID, expense.ErrNotFound)
 	}
-	if text == nil {
-		return nil, fmt.Errorf("%s %s: %w", key.Type, key.ID, expense.ErrNotFound)
-	}
-	return markUnsent(ctx, tx, key, text, hasUnsent(mutations))
+	return text, err
 }
 
 // visibleRows returns all rows of a type with their mutations applied, ordered by id.
@@ -244,10 +237,7 @@ func visibleRows(ctx context.Context, tx Tx, t Type) ([]json.RawMessage, error) 
 	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.ID, b.ID) })
 	all := make([]json.RawMessage, 0, len(rows))
 	for _, row := range rows {
-		text, err := overlay(row, byRow[row.ID])
-		if err == nil {
-			text, err = markUnsent(ctx, tx, row.RowKey, text, hasUnsent(byRow[row.ID]))
-		}
+		text, err := visibleData(ctx, tx, row, byRow[row.ID])
 		if err != nil {
 			return nil, err
 		}
@@ -256,15 +246,6 @@ func visibleRows(ctx context.Context, tx Tx, t Type) ([]json.RawMessage, error) 
 		}
 	}
 	return all, nil
-}
-
-func hasUnsent(mutations []Mutation) bool {
-	for _, m := range mutations {
-		if m.State != Acknowledged {
-			return true
-		}
-	}
-	return false
 }
 
 // overlay applies mutations to a row. It returns nil if there is no row or the last mutation deletes it.
@@ -352,17 +333,20 @@ func (m Mutation) apply(text json.RawMessage) (json.RawMessage, error) {
 	return json.Marshal(row)
 }
 
-// markUnsent sets $unsent if the server has not acknowledged all mutations of the row, and fills in members that the
-// server would derive from the settings.
-func markUnsent(ctx context.Context, tx Tx, key RowKey, text json.RawMessage, unsent bool) (json.RawMessage, error) {
-	if !unsent || text == nil {
-		return text, nil
+// visibleData returns a row with its mutations applied, or nil if there is none. If the server has not acknowledged all
+// of the mutations, visibleData sets $unacknowledged, and fills in members that the server would derive from the
+// settings.
+func visibleData(ctx context.Context, tx Tx, stored Row, mutations []Mutation) (json.RawMessage, error) {
+	text, err := overlay(stored, mutations)
+	i := slices.IndexFunc(mutations, func(m Mutation) bool { return m.State != Acknowledged })
+	if err != nil || text == nil || i < 0 {
+		return text, err
 	}
 	row, err := parseObject(text)
 	if err != nil {
 		return nil, err
 	}
-	if key.Type == ExpenseType || key.Type == RuleType {
+	if t := mutations[i].Key.Type; t == ExpenseType || t == RuleType {
 		if row.isNull("category_id") || row.isNull("home_currency") || row["pending"] != nil {
 			settings, err := settingsOf(ctx, tx)
 			if err != nil && !errors.Is(err, expense.ErrNotFound) {
@@ -373,12 +357,12 @@ func markUnsent(ctx context.Context, tx Tx, key RowKey, text json.RawMessage, un
 			}
 		}
 	}
-	row["$unsent"] = json.RawMessage("true")
+	row["$unacknowledged"] = json.RawMessage("true")
 	return json.Marshal(row)
 }
 
-// complete fills in the members of an unsent expense or rule that follow from the settings. An amount in the home
-// currency needs no rate.
+// complete fills in the members of an unacknowledged expense or rule that follow from the settings. An amount in the
+// home currency needs no rate.
 func (m jsonObject) complete(settings Settings) error {
 	var err error
 	if m.isNull("category_id") && settings.DefaultCategoryID != uuid.Nil {

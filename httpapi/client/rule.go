@@ -18,7 +18,7 @@ import (
 type Rule struct {
 	wire.Rule
 
-	Unacknowledged bool `json:"$unsent"` // the server has not acknowledged all local changes yet
+	Unacknowledged bool `json:"$unacknowledged"` // the server has not acknowledged all local changes yet
 }
 
 // MonthDay is a day of the month, "1" to "31" or "last".

@@ -11,7 +11,7 @@ import (
 type Settings struct {
 	wire.Settings
 
-	Unacknowledged bool `json:"$unsent"` // the server has not acknowledged all local changes yet
+	Unacknowledged bool `json:"$unacknowledged"` // the server has not acknowledged all local changes yet
 }
 
 // SettingsPatch changes settings.

@@ -37,14 +37,16 @@ type Store interface {
 	Accounts(ctx context.Context) iter.Seq2[Account, error]
 
 	// RehashPassword replaces the hash of an unchanged password, for example after the parameters of the hash function
-	// have changed. The account's devices stay signed in. It returns ErrStale unless the stored hash equals from, and
-	// ErrNotFound if there is no account.
-	RehashPassword(ctx context.Context, account uuid.UUID, from, to string) error
+	// have changed. The account's devices stay signed in. It returns ErrStale unless the stored hash equals oldHash,
+	// and ErrNotFound if there is no account.
+	RehashPassword(ctx context.Context, account uuid.UUID, oldHash, newHash string) error
 
 	// SetPassword replaces the hash of an account's password. It also ends, at the time at, all devices of the account
-	// except the one with the id keep. If keep is uuid.Nil, it ends all of them. It returns ErrStale unless the stored
-	// hash equals from, and ErrNotFound if there is no account.
-	SetPassword(ctx context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time) error
+	// except the one with the id keepDevice. If keepDevice is uuid.Nil, it ends all of them. It returns ErrStale unless
+	// the stored hash equals oldHash, and ErrNotFound if there is no account.
+	SetPassword(
+		ctx context.Context, account uuid.UUID, oldHash, newHash string, keepDevice uuid.UUID, at time.Time,
+	) error
 
 	// SetEmail changes an account's address; another account may use the old one. It returns ErrStale unless passwordHash
 	// is the stored hash, ErrExists if the address of another account has the same EmailKey, and ErrNotFound if there is
@@ -73,10 +75,12 @@ type Store interface {
 	// Devices returns all devices of an account, including ended ones, ordered by id. An unknown account has none.
 	Devices(ctx context.Context, account uuid.UUID) ([]Device, error)
 
-	// RotateRefresh replaces a device's refresh tokens and sets SeenAt. It returns ErrStale unless from is the hash of the
-	// current token, so that only one of several concurrent rotations succeeds. It returns ErrNotFound if there is no
-	// device, and ErrGone if the device has ended.
-	RotateRefresh(ctx context.Context, account, device uuid.UUID, from SecretHash, to RefreshTokens, seen time.Time) error
+	// RotateRefresh replaces a device's refresh tokens and sets SeenAt to seen. It returns ErrStale unless oldHash is the
+	// hash of the current token, so that only one of several concurrent rotations succeeds. It returns ErrNotFound if
+	// there is no device, and ErrGone if the device has ended.
+	RotateRefresh(
+		ctx context.Context, account, device uuid.UUID, oldHash SecretHash, tokens RefreshTokens, seen time.Time,
+	) error
 
 	// EndDevice ends a device permanently. A device that has ended keeps its EndedAt. It returns ErrNotFound if there is
 	// no device.
@@ -110,9 +114,9 @@ type Store interface {
 	// ClearFailures removes the count of a key, if there is one.
 	ClearFailures(ctx context.Context, key SecretHash) error
 
-	// Purge removes devices that ended or whose refresh tokens expired before the time before, personal tokens that
-	// expired before it, and counts whose last failure was before the time failures.
-	Purge(ctx context.Context, before, failures time.Time) error
+	// Purge removes devices that ended or whose refresh tokens expired before expiredBefore, personal tokens that expired
+	// before it, and counts whose last failure was before failedBefore.
+	Purge(ctx context.Context, expiredBefore, failedBefore time.Time) error
 
 	// SigningKeys returns all signing keys, ordered by serial.
 	SigningKeys(ctx context.Context) ([]SigningKey, error)

@@ -91,23 +91,23 @@ func (a *Accounts) Accounts(context.Context) iter.Seq2[accounts.Account, error] 
 }
 
 // RehashPassword implements [accounts.Store].
-func (a *Accounts) RehashPassword(_ context.Context, account uuid.UUID, from, to string) error {
+func (a *Accounts) RehashPassword(_ context.Context, account uuid.UUID, oldHash, newHash string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.replaceHash(account, from, to)
+	return a.replaceHash(account, oldHash, newHash)
 }
 
 // SetPassword implements [accounts.Store].
 func (a *Accounts) SetPassword(
-	_ context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time,
+	_ context.Context, account uuid.UUID, oldHash, newHash string, keepDevice uuid.UUID, at time.Time,
 ) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.replaceHash(account, from, to); err != nil {
+	if err := a.replaceHash(account, oldHash, newHash); err != nil {
 		return err
 	}
 	for id, device := range a.devices[account] {
-		if id != keep && !device.Ended() {
+		if id != keepDevice && !device.Ended() {
 			device.EndedAt = at
 			a.devices[account][id] = device
 		}
@@ -205,7 +205,8 @@ func (a *Accounts) Devices(_ context.Context, account uuid.UUID) ([]accounts.Dev
 
 // RotateRefresh implements [accounts.Store].
 func (a *Accounts) RotateRefresh(
-	_ context.Context, account, device uuid.UUID, from accounts.SecretHash, to accounts.RefreshTokens, seen time.Time,
+	_ context.Context, account, device uuid.UUID, oldHash accounts.SecretHash, tokens accounts.RefreshTokens,
+	seen time.Time,
 ) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -216,10 +217,10 @@ func (a *Accounts) RotateRefresh(
 	if d.Ended() {
 		return fmt.Errorf("device %s: %w", device, expense.ErrGone)
 	}
-	if d.Refresh.Current != from {
+	if d.Refresh.Current != oldHash {
 		return fmt.Errorf("refresh token of device %s: %w", device, expense.ErrStale)
 	}
-	d.Refresh, d.SeenAt = to, seen
+	d.Refresh, d.SeenAt = tokens, seen
 	a.devices[account][device] = d
 	return nil
 }
@@ -331,20 +332,19 @@ func (a *Accounts) ClearFailures(_ context.Context, key accounts.SecretHash) err
 }
 
 // Purge implements [accounts.Store].
-func (a *Accounts) Purge(_ context.Context, before, resetBefore time.Time) error {
+func (a *Accounts) Purge(_ context.Context, expiredBefore, failedBefore time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, devices := range a.devices {
 		maps.DeleteFunc(devices, func(_ uuid.UUID, device accounts.Device) bool {
-			return device.Ended() && device.EndedAt.Before(before) || device.Refresh.ExpiresAt.Before(before)
+			return device.Ended() && device.EndedAt.Before(expiredBefore) || device.Refresh.ExpiresAt.Before(expiredBefore)
 		})
 	}
 	for _, tokens := range a.tokens {
-		maps.DeleteFunc(tokens, func(_ uuid.UUID, token accounts.Token) bool { return token.ExpiresAt.Before(before) })
+		maps.DeleteFunc(tokens, func(_ uuid.UUID, token accounts.Token) bool { return token.ExpiresAt.Before(expiredBefore) })
 	}
-	maps.DeleteFunc(a.failures, func(_ accounts.SecretHash,
-		counted accounts.Failures) bool {
-		return counted.Last.Before(resetBefore)
+	maps.DeleteFunc(a.failures, func(_ accounts.SecretHash, counted accounts.Failures) bool {
+		return counted.Last.Before(failedBefore)
 	})
 	return nil
 }
@@ -427,15 +427,15 @@ func (a *Accounts) token(account, id uuid.UUID) (accounts.Token, error) {
 	return token, nil
 }
 
-func (a *Accounts) replaceHash(id uuid.UUID, from, to string) error {
+func (a *Accounts) replaceHash(id uuid.UUID, oldHash, newHash string) error {
 	account, err := a.account(id)
 	if err != nil {
 		return err
 	}
-	if account.PasswordHash != from {
+	if account.PasswordHash != oldHash {
 		return fmt.Errorf("password of account %s: %w", id, expense.ErrStale)
 	}
-	account.PasswordHash = to
+	account.PasswordHash = newHash
 	a.accounts[id] = account
 	return nil
 }

@@ -131,43 +131,43 @@ func (l *ledger) refersTo(category uuid.UUID) bool {
 
 // MergeCategory implements [expense.Tx].
 func (t *tx) MergeCategory(
-	ctx context.Context, from, into uuid.UUID, month expense.Month,
+	ctx context.Context, source, target uuid.UUID, month expense.Month,
 ) (expense.MergeResult, error) {
 	var merged expense.MergeResult
 	version, err := t.write(ctx, func(next *ledger) error {
-		source, err := next.categories.row("category", from)
+		category, err := next.categories.row("category", source)
 		if err != nil {
 			return err
 		}
-		if _, err := next.categories.row("category", into); err != nil {
+		if _, err := next.categories.row("category", target); err != nil {
 			return err
 		}
-		if from == into {
+		if source == target {
 			return &expense.InvalidError{Field: "into", Code: "same_category",
 				Detail: "a category cannot be merged into itself; name another"}
 		}
-		if next.settings.DefaultCategory == from {
-			return fmt.Errorf("category %s is the default: %w", from, expense.ErrInUse)
+		if next.settings.DefaultCategory == source {
+			return fmt.Errorf("category %s is the default: %w", source, expense.ErrInUse)
 		}
 		for e := range next.expenses.rows.values() {
-			if e.CategoryID == from {
-				e.CategoryID, e.Version = into, t.next
+			if e.CategoryID == source {
+				e.CategoryID, e.Version = target, t.next
 				next.expenses.put(e.ID, e)
 				merged.Expenses++
 			}
 		}
 		for rule := range next.rules.rows.values() {
-			if rule.CategoryID == from {
-				rule.CategoryID, rule.Version = into, t.next
+			if rule.CategoryID == source {
+				rule.CategoryID, rule.Version = target, t.next
 				next.rules.put(rule.ID, rule)
 				merged.Rules++
 			}
 		}
-		t.retryRules(next, into)
-		merged.BudgetID, merged.BudgetUntil = t.endBudget(next, source, into, month.Add(-1))
+		t.retryRules(next, target)
+		merged.BudgetID, merged.BudgetUntil = t.endBudget(next, category, target, month.Add(-1))
 		tomb := t.tombstone()
-		tomb.mergedInto = into
-		next.categories.remove(from, tomb)
+		tomb.mergedInto = target
+		next.categories.remove(source, tomb)
 		return nil
 	})
 	merged.Version = version

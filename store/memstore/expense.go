@@ -57,14 +57,14 @@ func (r reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[exp
 	}
 }
 
-// A listed is an expense and its position in a list.
-type listed struct {
-	key expense.Position
-	row *expense.Expense
+// A listedExpense is an expense with its position in a list.
+type listedExpense struct {
+	position expense.Position
+	row      *expense.Expense
 }
 
 // list returns the expenses that query selects, in its order.
-func (l *ledger) list(query expense.Query) []listed {
+func (l *ledger) list(query expense.Query) []listedExpense {
 	order := func(a, b expense.Position) int {
 		c := cmp.Compare(a.SortKey, b.SortKey)
 		if c == 0 {
@@ -75,14 +75,14 @@ func (l *ledger) list(query expense.Query) []listed {
 		}
 		return c
 	}
-	var selected []listed
+	var selected []listedExpense
 	for row := range l.expenses.rows.rows() {
-		key := query.Sort.Position(*row)
-		if query.Matches(*row) && (query.After.IsZero() || order(key, query.After) > 0) {
-			selected = append(selected, listed{key, row})
+		position := query.Sort.Position(*row)
+		if query.Matches(*row) && (query.After.IsZero() || order(position, query.After) > 0) {
+			selected = append(selected, listedExpense{position, row})
 		}
 	}
-	slices.SortFunc(selected, func(a, b listed) int { return order(a.key, b.key) })
+	slices.SortFunc(selected, func(a, b listedExpense) int { return order(a.position, b.position) })
 	if query.Limit > 0 && query.Limit < len(selected) {
 		selected = selected[:query.Limit]
 	}

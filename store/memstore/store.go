@@ -291,7 +291,7 @@ func (s *Store) ownersWhere(ctx context.Context, match func(ledger) bool) iter.S
 }
 
 // Purge implements [store.Store].
-func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error {
+func (s *Store) Purge(ctx context.Context, requestsBefore, tombstonesBefore time.Time) error {
 	for _, owner := range s.owners() {
 		slot, err := s.slot(owner)
 		if err != nil {
@@ -299,18 +299,18 @@ func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error
 		}
 		err = slot.change(ctx, func(l ledger) (ledger, error) {
 			for key, record := range l.records.all() {
-				before := requests
+				before := requestsBefore
 				if record.Retention == store.RetentionTombstones {
-					before = tombstones
+					before = tombstonesBefore
 				}
 				if record.CreatedAt.Before(before) {
 					l.records = l.records.without(key)
 				}
 			}
-			l.expenses.purge(tombstones, &l.purgedThrough)
-			l.categories.purge(tombstones, &l.purgedThrough)
-			l.budgets.purge(tombstones, &l.purgedThrough)
-			l.rules.purge(tombstones, &l.purgedThrough)
+			l.expenses.purge(tombstonesBefore, &l.purgedThrough)
+			l.categories.purge(tombstonesBefore, &l.purgedThrough)
+			l.budgets.purge(tombstonesBefore, &l.purgedThrough)
+			l.rules.purge(tombstonesBefore, &l.purgedThrough)
 			return l, nil
 		})
 		if err != nil {

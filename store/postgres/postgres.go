@@ -68,10 +68,10 @@ func Open(ctx context.Context, dsn string, opts ...Option) (*Store, error) {
 	// sqlstore asks for the cached mode in its own statements. Statements of bun differ each time and must not fill the
 	// cache.
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
-	for name, value := range pinned() {
+	for name, value := range requiredSettings() {
 		config.RuntimeParams[name] = value
 	}
-	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(checkPinned))
+	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(checkSettings))
 	db.SetMaxOpenConns(o.conns)
 	db.SetMaxIdleConns(o.conns)
 	db.SetConnMaxIdleTime(10 * time.Minute)
@@ -86,14 +86,14 @@ func Open(ctx context.Context, dsn string, opts ...Option) (*Store, error) {
 	return st, nil
 }
 
-// pinned returns session settings that must not have other values, because the quoting of string literals depends on
-// them. Open requests these values, and checkPinned checks them on each new connection.
-func pinned() map[string]string {
+// requiredSettings returns session settings that must not have other values, because the quoting of string literals
+// depends on them. Open requests these values, and checkSettings checks them on each new connection.
+func requiredSettings() map[string]string {
 	return map[string]string{"standard_conforming_strings": "on", "client_encoding": "UTF8"}
 }
 
-func checkPinned(_ context.Context, conn *pgx.Conn) error {
-	for name, want := range pinned() {
+func checkSettings(_ context.Context, conn *pgx.Conn) error {
+	for name, want := range requiredSettings() {
 		if got := conn.PgConn().ParameterStatus(name); got != want {
 			return fmt.Errorf("the connection has %s = %q, but needs %q; let the connection pooler pass this setting on", name,
 				got, want)

@@ -18,9 +18,9 @@ func (c PutBudget) apply(ctx context.Context, p *push, row RowRef, base baseVers
 			return outcome{}, row.goneIfSeen(seen, err)
 		}
 	}
-	var moved bool
+	var replaced bool
 	var err error
-	if draft.CategoryID, moved, err = p.resolveCategory(ctx, draft.CategoryID, uuid.Nil); err != nil {
+	if draft.CategoryID, replaced, err = p.resolveCategory(ctx, draft.CategoryID, uuid.Nil); err != nil {
 		return outcome{}, err
 	}
 	added, err := budget.Add(ctx, p.tx, p.env, draft)
@@ -28,7 +28,7 @@ func (c PutBudget) apply(ctx context.Context, p *push, row RowRef, base baseVers
 		return outcomeOf(0, taken.Existing), err
 	}
 	if !errors.Is(err, expense.ErrExists) {
-		return addOutcome(moved, added.Created, added.Budget, err)
+		return addOutcome(replaced, added.Created, added.Budget, err)
 	}
 	stored, err := p.tx.Budget(ctx, row.ID)
 	switch {

@@ -61,34 +61,34 @@ func (c PatchCategory) apply(ctx context.Context, p *push, row RowRef, base base
 	return changeOutcome(status, old, changed, err)
 }
 
-// mergeCategory merges the category from into the category that has the given name, which may be archived, and returns
-// the latter. If from has no version, it is not stored yet. The merge then leaves a tombstone with its id, so that
-// later references to that id resolve to the other category.
-func (p *push) mergeCategory(ctx context.Context, from expense.Category, name string) (outcome, error) {
+// mergeCategory merges the category source into the category that has the given name, which may be archived, and
+// returns the latter. If source has no version, it is not stored yet. The merge then leaves a tombstone with its id, so
+// that later references to that id resolve to the other category.
+func (p *push) mergeCategory(ctx context.Context, source expense.Category, name string) (outcome, error) {
 	name = strings.TrimSpace(name)
-	into, err := p.tx.CategoryByName(ctx, name)
+	target, err := p.tx.CategoryByName(ctx, name)
 	if err != nil {
-		return outcomeOf(0, from), fmt.Errorf("category named %q: %w", name, err)
+		return outcomeOf(0, source), fmt.Errorf("category named %q: %w", name, err)
 	}
 	settings, err := p.tx.Settings(ctx)
 	if err != nil {
-		return outcomeOf(0, from), fmt.Errorf("settings: %w", err)
+		return outcomeOf(0, source), fmt.Errorf("settings: %w", err)
 	}
-	stored := from.Version != 0
+	stored := source.Version != 0
 	if !stored {
 		// Until the merge the row needs a name that no other category has. No other transaction sees it.
 		now := expense.Timestamp(p.env.Now)
-		from.Name, from.CreatedAt, from.UpdatedAt = from.ID.String(), now, now
-		if _, err := p.tx.PutCategories(ctx, from); err != nil {
-			return outcome{}, fmt.Errorf("category %s: %w", from.ID, err)
+		source.Name, source.CreatedAt, source.UpdatedAt = source.ID.String(), now, now
+		if _, err := p.tx.PutCategories(ctx, source); err != nil {
+			return outcome{}, fmt.Errorf("category %s: %w", source.ID, err)
 		}
 	}
-	if _, err := p.tx.MergeCategory(ctx, from.ID, into.ID, settings.Today(p.env.Now).Month()); err != nil {
-		err = fmt.Errorf("merge category %s into %s: %w", from.ID, into.ID, err)
+	if _, err := p.tx.MergeCategory(ctx, source.ID, target.ID, settings.Today(p.env.Now).Month()); err != nil {
+		err = fmt.Errorf("merge category %s into %s: %w", source.ID, target.ID, err)
 		if !stored {
 			err = partialWrite(err)
 		}
-		return outcomeOf(0, from), err
+		return outcomeOf(0, source), err
 	}
-	return outcomeOf(Merged, into), nil
+	return outcomeOf(Merged, target), nil
 }

@@ -96,16 +96,16 @@ func outcomeOf(status Status, row any) outcome {
 	return o
 }
 
-// addOutcome returns the outcome of a use case that adds a row. moved says whether resolveCategory has replaced a
+// addOutcome returns the outcome of a use case that adds a row. replaced says whether resolveCategory replaced a
 // reference. If the use case created no row, the row exists with the same content.
-func addOutcome(moved, created bool, row any, err error) (outcome, error) {
+func addOutcome(replaced, created bool, row any, err error) (outcome, error) {
 	switch {
 	case err != nil:
 		return outcome{}, err
 	case !created:
 		return outcomeOf(Unchanged, row), nil
 	}
-	return outcomeOf(mergedIf(moved, Applied), row), nil
+	return outcomeOf(mergedIf(replaced, Applied), row), nil
 }
 
 // changeOutcome returns the outcome of a use case that changes the row old, of a comparable type.
@@ -119,9 +119,9 @@ func changeOutcome(status Status, old, changed any, err error) (outcome, error) 
 	return outcomeOf(status, changed), nil
 }
 
-// mergedIf returns Merged instead of Applied if moved, which means that resolveCategory has replaced a reference.
-func mergedIf(moved bool, status Status) Status {
-	if moved && status == Applied {
+// mergedIf returns Merged instead of Applied if replaced, which means that resolveCategory has replaced a reference.
+func mergedIf(replaced bool, status Status) Status {
+	if replaced && status == Applied {
 		return Merged
 	}
 	return status
@@ -142,7 +142,7 @@ func partialWrite(err error) error {
 //   - A reference to current stays, and so does a malformed reference, which the use case rejects.
 func (p *push) resolveCategory(
 	ctx context.Context, reference string, current uuid.UUID,
-) (id string, moved bool, err error) {
+) (id string, replaced bool, err error) {
 	target, malformed := expense.ParseID(reference)
 	if malformed != nil || target == current {
 		return reference, false, nil //nolint:nilerr // the use case reports it together with other invalid fields
@@ -151,7 +151,7 @@ func (p *push) resolveCategory(
 		category, err := p.tx.Category(ctx, target)
 		switch {
 		case err == nil && !category.Archived:
-			return target.String(), moved, nil
+			return target.String(), replaced, nil
 		case errors.Is(err, expense.ErrGone):
 			target, err = p.tx.MergedInto(ctx, target)
 		default: // archived or unknown, unless the store failed
@@ -160,7 +160,7 @@ func (p *push) resolveCategory(
 		if err != nil && !errors.Is(err, expense.ErrNotFound) {
 			return "", false, fmt.Errorf("category %s: %w", reference, err)
 		}
-		if moved = true; target == uuid.Nil {
+		if replaced = true; target == uuid.Nil {
 			break
 		}
 	}

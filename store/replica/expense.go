@@ -17,13 +17,13 @@ func (c PutExpense) apply(ctx context.Context, p *push, row RowRef, base baseVer
 			return outcome{}, row.goneIfSeen(seen, err)
 		}
 	}
-	var moved bool
-	if draft.CategoryID, moved, err = p.resolveCategory(ctx, draft.CategoryID, stored.CategoryID); err != nil {
+	var replaced bool
+	if draft.CategoryID, replaced, err = p.resolveCategory(ctx, draft.CategoryID, stored.CategoryID); err != nil {
 		return outcome{}, err
 	}
 	added, err := expense.Add(ctx, p.tx, p.env, draft)
 	if !errors.Is(err, expense.ErrExists) {
-		return addOutcome(moved, added.Created, added.Expense, err)
+		return addOutcome(replaced, added.Created, added.Expense, err)
 	}
 	if stored, err = p.tx.Expense(ctx, row.ID); err != nil {
 		return outcome{}, err
@@ -32,11 +32,11 @@ func (c PutExpense) apply(ctx context.Context, p *push, row RowRef, base baseVer
 		return outcomeOf(0, stored), row.wrap(ErrConflict)
 	}
 	unchanged := expense.Precondition{Versions: []expense.Version{stored.Version}}
-	replaced, err := expense.Replace(ctx, p.tx, p.env, draft, unchanged)
+	changed, err := expense.Replace(ctx, p.tx, p.env, draft, unchanged)
 	if err != nil {
 		return outcomeOf(0, stored), err
 	}
-	return outcomeOf(mergedIf(moved, Applied), replaced.Expense), nil
+	return outcomeOf(mergedIf(replaced, Applied), changed.Expense), nil
 }
 
 func (c PatchExpense) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
@@ -50,14 +50,14 @@ func (c PatchExpense) apply(ctx context.Context, p *push, row RowRef, base baseV
 	if err != nil {
 		return outcomeOf(0, old), row.wrap(err)
 	}
-	moved := false
+	replaced := false
 	if patch.CategoryID != nil {
 		var id string
-		if id, moved, err = p.resolveCategory(ctx, *patch.CategoryID, old.CategoryID); err != nil {
+		if id, replaced, err = p.resolveCategory(ctx, *patch.CategoryID, old.CategoryID); err != nil {
 			return outcomeOf(0, old), err
 		}
 		patch.CategoryID = &id
 	}
 	changed, err := expense.Change(ctx, p.tx, p.env, row.ID, patch, expense.Precondition{})
-	return changeOutcome(mergedIf(moved, status), old, changed, err)
+	return changeOutcome(mergedIf(replaced, status), old, changed, err)
 }

@@ -19,13 +19,13 @@ func (c PutRule) apply(ctx context.Context, p *push, row RowRef, base baseVersio
 			return outcome{}, row.goneIfSeen(seen, err)
 		}
 	}
-	moved, err := p.resolveDraft(ctx, &draft, uuid.Nil)
+	replaced, err := p.resolveDraft(ctx, &draft, uuid.Nil)
 	if err != nil {
 		return outcome{}, err
 	}
 	added, err := recurrence.Add(ctx, p.tx, p.env, draft)
 	if !errors.Is(err, expense.ErrExists) {
-		return addOutcome(moved, added.Created, added.Rule, err)
+		return addOutcome(replaced, added.Created, added.Rule, err)
 	}
 	stored, err := p.tx.Rule(ctx, row.ID)
 	switch {
@@ -49,7 +49,7 @@ func (c PatchRule) apply(ctx context.Context, p *push, row RowRef, base baseVers
 		return outcomeOf(0, old), row.wrap(err)
 	}
 	draft := c.Draft
-	moved, err := p.resolveDraft(ctx, &draft, old.CategoryID)
+	replaced, err := p.resolveDraft(ctx, &draft, old.CategoryID)
 	if err != nil {
 		return outcomeOf(0, old), err
 	}
@@ -58,17 +58,19 @@ func (c PatchRule) apply(ctx context.Context, p *push, row RowRef, base baseVers
 		changed, err = recurrence.Change(ctx, tx, p.env, row.ID, draft, expense.Precondition{})
 		return err
 	})
-	return changeOutcome(mergedIf(moved, status), old, changed, err)
+	return changeOutcome(mergedIf(replaced, status), old, changed, err)
 }
 
 // resolveDraft resolves the category of the draft with resolveCategory.
-func (p *push) resolveDraft(ctx context.Context, draft *recurrence.Draft, current uuid.UUID) (moved bool, err error) {
+func (p *push) resolveDraft(
+	ctx context.Context, draft *recurrence.Draft, current uuid.UUID,
+) (replaced bool, err error) {
 	if draft.CategoryID == nil {
 		return false, nil
 	}
-	id, moved, err := p.resolveCategory(ctx, *draft.CategoryID, current)
+	id, replaced, err := p.resolveCategory(ctx, *draft.CategoryID, current)
 	draft.CategoryID = &id
-	return moved, err
+	return replaced, err
 }
 
 // posting runs a use case that may post due occurrences of a rule, and adds their number to p.posted.

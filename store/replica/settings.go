@@ -35,10 +35,10 @@ func (c PatchSettings) apply(ctx context.Context, p *push, _ RowRef, base baseVe
 	if err != nil {
 		return outcomeOf(0, old), fmt.Errorf("settings: %w", err)
 	}
-	draft, moved := c.Draft, false
+	draft, replaced := c.Draft, false
 	if draft.DefaultCategoryID != nil {
 		var id string
-		if id, moved, err = p.resolveCategory(ctx, *draft.DefaultCategoryID, old.DefaultCategory); err != nil {
+		if id, replaced, err = p.resolveCategory(ctx, *draft.DefaultCategoryID, old.DefaultCategory); err != nil {
 			return outcomeOf(0, old), err
 		}
 		draft.DefaultCategoryID = &id
@@ -49,5 +49,5 @@ func (c PatchSettings) apply(ctx context.Context, p *push, _ RowRef, base baseVe
 			err = partialWrite(err)
 		}
 	}
-	return changeOutcome(mergedIf(moved, status), old, change.Settings, err)
+	return changeOutcome(mergedIf(replaced, status), old, change.Settings, err)
 }

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -138,18 +139,21 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
-
 	st, err := sqlite.Open(ctx, filepath.Join(dir, "ledger.db"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer st.Close()
 	if err := st.Migrate(ctx); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(st.Ping(ctx))
-	// Output: <nil>
+	if err := st.Ping(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the store is ready")
+	if err := errors.Join(st.Close(), os.RemoveAll(dir)); err != nil {
+		log.Fatal(err)
+	}
+	// Output: the store is ready
 }
 
 func ExampleOpenDB() {
@@ -158,8 +162,6 @@ func ExampleOpenDB() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
-
 	const pragmas = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)"
 	file := "file:" + filepath.Join(dir, "host.db") + pragmas
 	writer, err := sql.Open("sqlite", file+"&_txlock=immediate")
@@ -172,12 +174,17 @@ func ExampleOpenDB() {
 		log.Fatal(err)
 	}
 	st := sqlite.OpenDB(writer, reader)
-	defer st.Close()
 	if err := st.Migrate(ctx); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(st.Ping(ctx))
-	// Output: <nil>
+	if err := st.Ping(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the store is ready")
+	if err := errors.Join(st.Close(), os.RemoveAll(dir)); err != nil {
+		log.Fatal(err)
+	}
+	// Output: the store is ready
 }
 
 func TestTheFileIsForItsOwnersEyes(t *testing.T) {

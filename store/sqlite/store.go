@@ -85,8 +85,8 @@ func (s *Store) Quotes(ctx context.Context, source expense.Source, from expense.
 }
 
 // Purge implements [store.Store]. It purges each ledger in its own transaction.
-func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error {
-	return s.db.Purge(ctx, requests, tombstones)
+func (s *Store) Purge(ctx context.Context, requestsBefore, tombstonesBefore time.Time) error {
+	return s.db.Purge(ctx, requestsBefore, tombstonesBefore)
 }
 
 // VerifyCounters compares the counters that are stored beside owner's ledger with its rows: the volume of its expenses,

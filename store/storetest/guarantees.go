@@ -44,8 +44,8 @@ const (
 		"[State.NextEpoch], and changes no row. Call it after a ledger was restored from a backup. It returns " +
 		"ErrNotFound if there is no ledger."
 	docPurge = "store.Store.Purge: Purge removes, in all ledgers, idempotency records of " +
-		"RetentionRequests created before the time requests, and tombstones and records of RetentionTombstones created " +
-		"before the time tombstones."
+		"RetentionRequests created before requestsBefore, and tombstones and records of RetentionTombstones created " +
+		"before tombstonesBefore."
 	docPurgeDerived = "store.Store.Purge: It must keep tombstones whose id is a UUID of version 5: such " +
 		"an id is derived, for example from a rule and a date, so a later row could get the same id."
 	docPurgedThrough = "store.Store.Purge: Purge raises State.PurgedThrough to the highest version of a " +
@@ -112,18 +112,18 @@ const (
 	docDeleteCategory = "expense.Tx.DeleteCategory: DeleteCategory deletes a category and leaves a " +
 		"tombstone. It returns ErrInUse if an expense, a rule, a budget or the settings refer to the category. A budget " +
 		"refers to a category also by its MergedInto."
-	docMerge = "expense.Tx.MergeCategory: MergeCategory merges the category from into the category " +
-		"into, as of the given month: - It moves all expenses and rules."
+	docMerge = "expense.Tx.MergeCategory: MergeCategory merges the category source into the " +
+		"category target, as of the given month: - It moves all expenses and rules."
 	docMergeMoves = "expense.Tx.MergeCategory: The moved rows get the Update's version and keep their " +
 		"Guard."
-	docMergeBudgets = "expense.Tx.MergeCategory: - It ends the budget of from in the month before the " +
+	docMergeBudgets = "expense.Tx.MergeCategory: - It ends the budget of source in the month before the " +
 		"given one. If that budget has ended earlier, it keeps its end. If it begins in the given month or later, " +
 		"MergeCategory deletes it. A " +
-		"budget that is not deleted gets the name of from as its MergedName, and into as its MergedInto. - Budgets whose " +
-		"MergedInto is from get into as their MergedInto."
-	docMergeTombstone = "expense.Tx.MergeCategory: - It deletes from and leaves a tombstone that refers to " +
-		"into; see [Reader.MergedInto]."
-	docMergeRules = "expense.Tx.MergeCategory: - It clears the failures of the rules of into, " +
+		"budget that is not deleted gets the name of source as its MergedName, and target as its MergedInto. - Budgets " +
+		"whose MergedInto is source get target as their MergedInto."
+	docMergeTombstone = "expense.Tx.MergeCategory: - It deletes source and leaves a tombstone that refers to " +
+		"target; see [Reader.MergedInto]."
+	docMergeRules = "expense.Tx.MergeCategory: - It clears the failures of the rules of target, " +
 		"including the moved ones. These rules get the Update's version."
 	docPutExpenses = "expense.Tx.PutExpenses: PutExpenses writes expenses. It sets the Guard of an " +
 		"expense to the Update's version if a guarded field changed."

@@ -30,18 +30,18 @@ func updateChecks() []check {
 	}
 }
 
-// wantRolledBack checks that a failed Update left no row and took no version, name or key. used is the id of an expense
+// wantRolledBack checks that a failed Update left no row and took no version, name or key. rolledBack is the id of an
 // that the Update wrote; a new expense must be able to use it.
-func (l *ledger) wantRolledBack(before string, used uuid.UUID, action string) {
+func (l *ledger) wantRolledBack(before string, rolledBack uuid.UUID, action string) {
 	l.wantUnchanged(before, l.reader, "%s", action)
 	l.wantRecord(newRecord("s", "undone").IdempotencyKey, expense.ErrNotFound, "a record stored by %s", action)
-	l.put(withID(l.newExpense("1.23", "EUR", "2025-08-08"), used))
+	l.put(withID(l.newExpense("1.23", "EUR", "2025-08-08"), rolledBack))
 }
 
-// failingUpdate returns the function of an Update that writes the expense used and rows of every kind, and then calls
-// fail.
-func (l *ledger) failingUpdate(used expense.Expense, fail func() error) func(tx store.Tx) error {
-	calls := append([]txCall{call(store.Tx.PutExpenses, used)}, l.writeEveryKind(l.populate())...)
+// failingUpdate returns the function of an Update that writes the expense rolledBack and rows of every kind, and then
+// calls fail.
+func (l *ledger) failingUpdate(rolledBack expense.Expense, fail func() error) func(tx store.Tx) error {
+	calls := append([]txCall{call(store.Tx.PutExpenses, rolledBack)}, l.writeEveryKind(l.populate())...)
 	return func(tx store.Tx) error {
 		if err := l.runCalls(tx, calls...); err != nil {
 			return err
@@ -52,17 +52,17 @@ func (l *ledger) failingUpdate(used expense.Expense, fail func() error) func(tx 
 
 func checkRollback(t *checkT) {
 	l := t.ledger("a")
-	used := l.anyExpense()
-	fn := l.failingUpdate(used, func() error { return fmt.Errorf("wrapped: %w", errOnPurpose) })
+	rolledBack := l.anyExpense()
+	fn := l.failingUpdate(rolledBack, func() error { return fmt.Errorf("wrapped: %w", errOnPurpose) })
 	before := t.dump(l.reader)
 	t.wantError(l.tryUpdate(fn), errOnPurpose, "an Update whose function fails")
-	l.wantRolledBack(before, used.ID, "an Update whose function failed")
+	l.wantRolledBack(before, rolledBack.ID, "an Update whose function failed")
 }
 
 func checkPanic(t *checkT) {
 	l := t.ledger("a")
-	used := l.anyExpense()
-	fn := l.failingUpdate(used, func() error { panic(errOnPurpose) })
+	rolledBack := l.anyExpense()
+	fn := l.failingUpdate(rolledBack, func() error { panic(errOnPurpose) })
 	before := t.dump(l.reader)
 	func() {
 		defer func() {
@@ -72,15 +72,15 @@ func checkPanic(t *checkT) {
 		}()
 		_ = l.tryUpdate(fn)
 	}()
-	l.wantRolledBack(before, used.ID, "an Update whose function panicked")
+	l.wantRolledBack(before, rolledBack.ID, "an Update whose function panicked")
 }
 
 func checkCancelled(t *checkT) {
 	l := t.ledger("a")
 	l.populate()
 	before := t.dump(l.reader)
-	used := l.anyExpense()
-	write := call(store.Tx.PutExpenses, used)
+	rolledBack := l.anyExpense()
+	write := call(store.Tx.PutExpenses, rolledBack)
 	err := t.st.Update(t.cancelled(), l.owner, func(tx store.Tx) error { return t.runCalls(tx, write) })
 	t.wantError(err, errAny, "an Update with a cancelled context")
 	_, err = t.st.CreateLedger(t.cancelled(), l.owner+"2", initialLedger(l.owner+"2"))
@@ -90,7 +90,7 @@ func checkCancelled(t *checkT) {
 	ctx, cancel := context.WithCancel(t.ctx)
 	defer cancel()
 	err = t.st.Update(ctx, l.owner, func(tx store.Tx) error {
-		if _, err := tx.PutExpenses(ctx, used, l.newExpense("5.00", "EUR", "2025-01-05")); err != nil {
+		if _, err := tx.PutExpenses(ctx, rolledBack, l.newExpense("5.00", "EUR", "2025-01-05")); err != nil {
 			return err
 		}
 		cancel()
@@ -98,14 +98,14 @@ func checkCancelled(t *checkT) {
 		return err
 	})
 	t.wantError(err, errAny, "an Update whose context is cancelled while it runs")
-	l.wantRolledBack(before, used.ID, "an Update whose context was cancelled")
+	l.wantRolledBack(before, rolledBack.ID, "an Update whose context was cancelled")
 }
 
 func checkUnknownCategory(t *checkT) {
 	l := t.ledger("a")
 	f := l.populate()
 	before := t.dump(l.reader)
-	used, fresh, rule := l.anyExpense(), l.anyExpense(), l.newRule()
+	rolledBack, fresh, rule := l.anyExpense(), l.anyExpense(), l.newRule()
 	for _, category := range []uuid.UUID{unknownID, f.deletedCategory} {
 		moved := f.expense
 		fresh.CategoryID, rule.CategoryID, moved.CategoryID = category, category, category
@@ -115,7 +115,7 @@ func checkUnknownCategory(t *checkT) {
 			"PutRules of a new rule with an unknown category":       call(store.Tx.PutRules, rule),
 		} {
 			err := l.tryUpdate(func(tx store.Tx) error {
-				if err := t.runCalls(tx, call(store.Tx.PutExpenses, used)); err != nil {
+				if err := t.runCalls(tx, call(store.Tx.PutExpenses, rolledBack)); err != nil {
 					return err
 				}
 				t.wantError(t.runCalls(tx, bad), errAny, "%s", action)
@@ -129,7 +129,7 @@ func checkUnknownCategory(t *checkT) {
 	again := twice
 	again.Notes = "again"
 	l.wantRejected(call(store.Tx.PutExpenses, twice, again), errAny, "PutExpenses with the same id twice")
-	l.wantRolledBack(before, used.ID, "an Update that had to fail")
+	l.wantRolledBack(before, rolledBack.ID, "an Update that had to fail")
 }
 
 // appendNote adds text to the notes of an expense in an Update. It calls locked while it holds the ledger's lock.
@@ -244,23 +244,23 @@ func checkVersions(t *checkT) {
 	l := t.ledger("a")
 	e := l.put(l.anyExpense())[0]
 	equal(t, e.Version, 2, "the version of the first write after version 1")
-	takesNone := func(action string, fn func(tx store.Tx) error) {
+	takesNoVersion := func(action string, fn func(tx store.Tx) error) {
 		l.update(fn)
 		e.Notes += "."
 		version := l.version
 		e = l.put(e)[0] // fails if it does not get the next version
 		equal(t, getBy(t, l.reader.Expense, e.ID).Version, version+1, "the version of a row written after %s", action)
 	}
-	takesNone("an Update without calls", func(store.Tx) error { return nil })
-	takesNone("an Update that only read", func(tx store.Tx) error { t.dump(tx); return nil })
-	takesNone("writes without rows", func(tx store.Tx) error {
+	takesNoVersion("an Update without calls", func(store.Tx) error { return nil })
+	takesNoVersion("an Update that only read", func(tx store.Tx) error { t.dump(tx); return nil })
+	takesNoVersion("writes without rows", func(tx store.Tx) error {
 		return t.runCalls(tx, call(store.Tx.PutExpenses), call(store.Tx.DeleteExpenses), call(store.Tx.PutCategories),
 			call(store.Tx.PutBudgets), call(store.Tx.PutRules))
 	})
-	takesNone("an Update that only stored a record", func(tx store.Tx) error {
+	takesNoVersion("an Update that only stored a record", func(tx store.Tx) error {
 		return tx.PutIdempotencyRecord(t.ctx, newRecord("s", "k"))
 	})
-	takesNone("rejected writes", func(tx store.Tx) error {
+	takesNoVersion("rejected writes", func(tx store.Tx) error {
 		t.wantError(t.runCalls(tx, call(store.Tx.PutExpenses, withID(l.anyExpense(), e.ID))), expense.ErrExists,
 			"PutExpenses of a new expense with the id of another")
 		t.wantError(t.runCalls(tx, callBy(store.Tx.DeleteRule, unknownID)), expense.ErrNotFound,

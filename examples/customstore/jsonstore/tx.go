@@ -209,60 +209,60 @@ func (l *ledger) usesCategory(category uuid.UUID) bool {
 
 // MergeCategory implements [expense.Tx].
 func (t *tx) MergeCategory(
-	ctx context.Context, from, into uuid.UUID, month expense.Month,
+	ctx context.Context, source, target uuid.UUID, month expense.Month,
 ) (expense.MergeResult, error) {
 	var merged expense.MergeResult
 	version, err := t.write(ctx, 1, func(next *ledger) error {
-		source, err := next.Categories.get(from)
+		category, err := next.Categories.get(source)
 		if err != nil {
 			return err
 		}
-		if _, err := next.Categories.get(into); err != nil {
+		if _, err := next.Categories.get(target); err != nil {
 			return err
 		}
-		switch from {
-		case into:
+		switch source {
+		case target:
 			return &expense.InvalidError{Field: "into", Code: "same_category",
 				Detail: "a category cannot be merged into itself"}
 		case next.Settings.DefaultCategory:
-			return fmt.Errorf("category %s is the default: %w", from, expense.ErrInUse)
+			return fmt.Errorf("category %s is the default: %w", source, expense.ErrInUse)
 		}
 		for id, e := range next.Expenses.Rows {
-			if e.CategoryID == from {
-				e.CategoryID, e.Version = into, t.version
+			if e.CategoryID == source {
+				e.CategoryID, e.Version = target, t.version
 				next.Expenses.Rows[id] = e
 				merged.Expenses++
 			}
 		}
 		for id, rule := range next.Rules.Rows {
-			if rule.CategoryID == from {
-				rule.CategoryID, rule.Version = into, t.version
+			if rule.CategoryID == source {
+				rule.CategoryID, rule.Version = target, t.version
 				next.Rules.Rows[id] = rule
 				merged.Rules++
 			}
 		}
-		t.clearFailures(next, into)
+		t.clearFailures(next, target)
 		last := month.Add(-1)
 		for id, b := range next.Budgets.Rows {
 			switch {
-			case b.MergedInto == from: // merged into from before
-			case b.CategoryID != from:
+			case b.MergedInto == source: // merged into source before
+			case b.CategoryID != source:
 				continue
 			case b.Entries[0].From.After(last): // begins after the merge
 				next.Budgets.delete(id, t.version, uuid.Nil)
 				merged.BudgetID = id
 				continue
 			default:
-				b.MergedName = source.Name
+				b.MergedName = category.Name
 				if b.Until.IsZero() || b.Until.After(last) {
 					b.Until, b.Guard = last, t.version
 					merged.BudgetID, merged.BudgetUntil = id, last
 				}
 			}
-			b.MergedInto, b.Version = into, t.version
+			b.MergedInto, b.Version = target, t.version
 			next.Budgets.Rows[id] = b
 		}
-		next.Categories.delete(from, t.version, into)
+		next.Categories.delete(source, t.version, target)
 		return nil
 	})
 	if err != nil {

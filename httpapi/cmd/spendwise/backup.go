@@ -39,7 +39,7 @@ func (cmd *backupCmd) Run(ctx context.Context, config *cli, p *process) error {
 		if err := checkFile(ctx, p, part, nil); err != nil {
 			return fmt.Errorf("the copy was deleted because it is damaged: %w", err)
 		}
-		if err := publish(part, cmd.File); err != nil {
+		if err := renameIntoPlace(part, cmd.File); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(p.stdout, "backup: %s\n", cmd.File)
@@ -104,7 +104,7 @@ func restoreDatabase(ctx context.Context, config *cli, p *process, backup string
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", backup, err)
 	}
-	if err := publish(part, path); err != nil {
+	if err := renameIntoPlace(part, path); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(p.stdout, "restored: %s\n", path)
@@ -138,9 +138,9 @@ func copyFile(to, from string) (err error) {
 	return errors.Join(err, target.Close())
 }
 
-// publish syncs the file part to disk and renames it to path. No process may have part open. publish fails if path
+// renameIntoPlace syncs the file part to disk and renames it to path. No process may have part open. It fails if path
 // exists.
-func publish(part, path string) error {
+func renameIntoPlace(part, path string) error {
 	file, err := os.OpenFile(part, os.O_RDWR, 0)
 	if err == nil {
 		err = errors.Join(file.Sync(), file.Close())

@@ -70,7 +70,7 @@ func TestRotatingKeysRefusesNoRequest(t *testing.T) {
 			servers := make([]*server, instances)
 			person := &signedIn{t: t, kids: map[string]bool{}}
 			for i := range servers {
-				servers[i] = start(t, dir, "--database", database, "--key-rotation", "2s", "--key-lead", "1s")
+				servers[i] = start(t, dir, "--database", database, "--key-rotation", "2s", "--key-activation-delay", "1s")
 			}
 			first := servers[0].register("")
 			login := first.must(t, http.StatusOK, "POST", "/v1/auth/login",

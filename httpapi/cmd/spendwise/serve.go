@@ -89,11 +89,12 @@ func (n *network) UnmarshalText(text []byte) error {
 // identityFlags configure local accounts, signing keys and the OpenID Connect issuer.
 type identityFlags struct {
 	encryptionKeyFlag
-	KeyRotation   time.Duration `help:"${keyRotationHelp} Default: ${default}." default:"720h" placeholder:"DURATION"`
-	KeyLead       time.Duration `help:"How long a key is published before it signs." default:"10m" hidden:""` // for tests
-	LocalAccounts bool          `help:"${localAccountsHelp}" default:"true" negatable:""`
-	Issuer        string        `help:"${issuerHelp}" placeholder:"URL"`
-	Audience      string        `help:"The audience (aud) that the issuer's tokens must name." placeholder:"NAME"`
+	KeyRotation time.Duration `help:"${keyRotationHelp} Default: ${default}." default:"720h" placeholder:"DURATION"`
+	// KeyActivationDelay is hidden because only tests change it.
+	KeyActivationDelay time.Duration `help:"How long a key is published before it signs." default:"10m" hidden:""`
+	LocalAccounts      bool          `help:"${localAccountsHelp}" default:"true" negatable:""`
+	Issuer             string        `help:"${issuerHelp}" placeholder:"URL"`
+	Audience           string        `help:"The audience (aud) that the issuer's tokens must name." placeholder:"NAME"`
 }
 
 // Run serves until ctx ends. It then stops in this order: the listener, running requests, background tasks, the store.
@@ -118,14 +119,14 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 		if err != nil {
 			return err
 		}
-		obs := observability{log: logger, traces: traces} // without a listener, nothing is counted
+		out := telemetry{log: logger, traces: traces} // without a listener, nothing is counted
 		if metricsListener != nil {
-			obs.observe = m.observe
+			out.observe = m.observe
 			m.registerRatesAge(rates)
 			stop := m.serve(metricsListener, logger)
 			defer func() { err = errors.Join(err, stop()) }()
 		}
-		handler, maintainAccounts, err := cmd.handler(ctx, p, db, roles, rates, obs)
+		handler, maintainAccounts, err := cmd.handler(ctx, p, db, roles, rates, out)
 		if err != nil {
 			return err
 		}
@@ -135,7 +136,7 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 		}
 		if roles.Has(httpapi.RoleTicker) && cmd.Tick > 0 {
 			ticker, err := httpapi.NewTicker(db, httpapi.TickerConfig{
-				Interval: cmd.Tick, Rates: rates, Log: logger, Observe: obs.observe,
+				Interval: cmd.Tick, Rates: rates, Log: logger, Observe: out.observe,
 			})
 			if err != nil {
 				return err
@@ -159,8 +160,8 @@ func (cmd *serveCmd) Run(ctx context.Context, config *cli, p *process) error {
 	})
 }
 
-// An observability holds the outputs that describe a running server: its log, metrics and traces.
-type observability struct {
+// telemetry holds the outputs that describe a running server: its log, metrics and traces.
+type telemetry struct {
 	log     *slog.Logger
 	observe func(httpapi.Event) // nil if metrics are disabled
 	traces  tracing
@@ -168,15 +169,15 @@ type observability struct {
 
 // handler returns the API, and the background task that rotates keys and ends sessions.
 func (cmd *serveCmd) handler(
-	ctx context.Context, p *process, db database, roles httpapi.Roles, rates expense.Rates, obs observability,
+	ctx context.Context, p *process, db database, roles httpapi.Roles, rates expense.Rates, out telemetry,
 ) (http.Handler, func(context.Context), error) {
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
 		return nil, nil, err
 	}
 	config := httpapi.Config{
-		Roles: roles, Rates: rates, Settings: defaults, Log: obs.log, Observe: obs.observe,
-		Tracer: obs.traces.tracer(), Done: ctx.Done(), Origins: cmd.CORSOrigins,
+		Roles: roles, Rates: rates, Settings: defaults, Log: out.log, Observe: out.observe,
+		Tracer: out.traces.tracer(), Done: ctx.Done(), Origins: cmd.CORSOrigins,
 	}
 	for _, proxy := range cmd.TrustedProxies {
 		config.TrustedProxies = append(config.TrustedProxies, proxy.Prefix)
@@ -187,8 +188,9 @@ func (cmd *serveCmd) handler(
 	maintainAccounts := func(context.Context) {}
 	if cmd.LocalAccounts {
 		identity := auth.Config{
-			VerifyOnly: !roles.Has(httpapi.RoleAuth), KeyRotationInterval: cmd.KeyRotation, KeyActivationDelay: cmd.KeyLead,
-			RegistrationClosed: cmd.Registration == "closed", DisableThrottling: cmd.RateLimits == "off", Logger: obs.log,
+			VerifyOnly: !roles.Has(httpapi.RoleAuth), KeyRotationInterval: cmd.KeyRotation,
+			KeyActivationDelay: cmd.KeyActivationDelay,
+			RegistrationClosed: cmd.Registration == "closed", DisableThrottling: cmd.RateLimits == "off", Logger: out.log,
 		}
 		if !identity.VerifyOnly { // an instance without the role auth signs no tokens and needs no key
 			if identity.KEK, err = cmd.keyEncryptionKey(p); err != nil {
@@ -201,7 +203,7 @@ func (cmd *serveCmd) handler(
 		}
 		config.Authenticator, maintainAccounts = config.Accounts, config.Accounts.Run
 	}
-	if err := cmd.addIssuer(&config, obs.traces.client(issuerTimeout)); err != nil {
+	if err := cmd.addIssuer(&config, out.traces.client(issuerTimeout)); err != nil {
 		return nil, nil, err
 	}
 	handler, err := httpapi.New(db, config)

@@ -182,8 +182,8 @@ func (s leavesDevices) Device(ctx context.Context, account, id uuid.UUID) (accou
 	return device, err
 }
 
-func (s purgesAtLimit) Purge(ctx context.Context, before, quiet time.Time) error {
-	return s.inner.Purge(ctx, before.Add(time.Microsecond), quiet.Add(time.Microsecond))
+func (s purgesAtLimit) Purge(ctx context.Context, expiredBefore, failedBefore time.Time) error {
+	return s.inner.Purge(ctx, expiredBefore.Add(time.Microsecond), failedBefore.Add(time.Microsecond))
 }
 
 func (s storesNoErasure) Erasures(context.Context) ([]accounts.Erasure, error) { return nil, nil }
@@ -306,8 +306,8 @@ func TestBrokenAccountsAreCaught(t *testing.T) {
 		"SetEmail ignores letter case":            {keepsEmailSpelling{empty()}, "account-email"},
 		"Purge removes a token at the limit":      {purgesAtLimit{empty()}, "token-purge"},
 		"RecordFailure never resets":              {neverResetsCount{empty()}, "failure"},
-		"RecordFailure loses failures":            {losesFailures{empty()}, "failure-at-once"},
-		"SetSigningKeyStage ignores the stage":    {ignoresKeyStage{empty()}, "key-at-once"},
+		"RecordFailure loses failures":            {losesFailures{empty()}, "failure-concurrent"},
+		"SetSigningKeyStage ignores the stage":    {ignoresKeyStage{empty()}, "key-concurrent"},
 		"Purge removes a device at the limit":     {purgesAtLimit{empty()}, "device-purge"},
 		"CreateDevice loses the salt":             {losesSalt{empty()}, "device-create"},
 		"Accounts is unsorted":                    {listsUnsorted{empty()}, "account-list"},

@@ -16,21 +16,21 @@ import (
 func checks() []check {
 	return []check{
 		{"account-create", "CreateAccount ErrExists, Account ErrNotFound", checkAccountCreate},
-		{"account-create-at-once", "CreateAccount ErrExists", checkAccountCreateAtOnce},
+		{"account-create-concurrent", "CreateAccount ErrExists", checkAccountCreateConcurrently},
 		{"account-by-email", "AccountByEmail ErrNotFound", checkAccountByEmail},
 		{"account-list", "Accounts", checkAccountList},
 		{"account-list-long", "Accounts", checkAccountListLong},
 		{"account-rehash", "RehashPassword ErrStale ErrNotFound", checkAccountRehash},
 		{"account-password", "SetPassword ErrStale ErrNotFound", checkAccountPassword},
 		{"account-email", "SetEmail ErrStale ErrExists ErrNotFound", checkAccountEmail},
-		{"account-email-at-once", "SetEmail ErrExists", checkAccountEmailAtOnce},
+		{"account-email-concurrent", "SetEmail ErrExists", checkAccountEmailConcurrently},
 		{"account-delete", "DeleteAccount ErrNotFound", checkAccountDelete},
 		{"account-erasure", "DeleteAccount, Erasures, EndErasure", checkAccountErasure},
 		{"device-create", "CreateDevice ErrExists ErrNotFound ErrStale, Device ErrNotFound", checkDeviceCreate},
 		{"device-create-while-password-changes", "CreateDevice ErrStale, SetPassword", checkDeviceCreateDuringChange},
 		{"device-list", "Devices", checkDeviceList},
 		{"device-rotate", "RotateRefresh ErrStale ErrNotFound ErrGone", checkDeviceRotate},
-		{"device-rotate-at-once", "RotateRefresh ErrStale", checkDeviceRotateAtOnce},
+		{"device-rotate-concurrent", "RotateRefresh ErrStale", checkDeviceRotateConcurrently},
 		{"device-end", "EndDevice ErrNotFound, Device", checkDeviceEnd},
 		{"device-purge", "Purge", checkDevicePurge},
 		{"token", "CreateToken ErrExists ErrNotFound, Token ErrNotFound, Tokens", checkToken},
@@ -38,9 +38,9 @@ func checks() []check {
 		{"token-delete", "DeleteToken ErrNotFound, DeleteAccount", checkTokenDelete},
 		{"token-purge", "Purge", checkTokenPurge},
 		{"failure", "Failures, RecordFailure, ClearFailures, Purge", checkFailures},
-		{"failure-at-once", "RecordFailure", checkFailuresAtOnce},
+		{"failure-concurrent", "RecordFailure", checkFailuresConcurrently},
 		{"key", "SigningKeys, CreateSigningKey ErrExists, DeleteSigningKey ErrNotFound", checkKey},
-		{"key-at-once", "CreateSigningKey ErrExists, SetSigningKeyStage ErrStale", checkKeyAtOnce},
+		{"key-concurrent", "CreateSigningKey ErrExists, SetSigningKeyStage ErrStale", checkKeyConcurrently},
 		{"key-move", "SetSigningKeyStage ErrStale ErrNotFound", checkKeyMove},
 	}
 }
@@ -64,7 +64,7 @@ func checkAccountCreate(t *checkT) {
 	t.account(again.Email) // the rejected account did not reserve its address
 }
 
-func checkAccountCreateAtOnce(t *checkT) {
+func checkAccountCreateConcurrently(t *checkT) {
 	t.wantOneSuccess(expense.ErrExists, "CreateAccount", func(int) error {
 		return t.CreateAccount(t.ctx, newAccount("ada@example.org"))
 	})
@@ -196,7 +196,7 @@ func checkAccountEmail(t *checkT) {
 	t.account(ada.Email)
 }
 
-func checkAccountEmailAtOnce(t *checkT) {
+func checkAccountEmailConcurrently(t *checkT) {
 	var list []accounts.Account
 	for i := range 8 {
 		list = append(list, t.account(fmt.Sprintf("%d@example.org", i)))
@@ -303,7 +303,7 @@ func checkDeviceRotate(t *checkT) {
 	t.wantDevices(ada, phone, laptop)
 }
 
-func checkDeviceRotateAtOnce(t *checkT) {
+func checkDeviceRotateConcurrently(t *checkT) {
 	ada := t.account("ada@example.org")
 	phone := t.device(ada)
 	var next []accounts.Device
@@ -436,7 +436,7 @@ func checkFailures(t *checkT) {
 	want(counts{zoe: {Count: 1, Last: last}})
 }
 
-func checkFailuresAtOnce(t *checkT) {
+func checkFailuresConcurrently(t *checkT) {
 	ada, bob, at := t.hash(), t.hash(), t.moment()
 	t.noError(errors.Join(t.concurrently(8, func(i int) error {
 		keys := []accounts.SecretHash{ada, bob}
@@ -472,7 +472,7 @@ func checkKey(t *checkT) {
 	t.wantKeys(slices.Delete(want, 2, 3)...)
 }
 
-func checkKeyAtOnce(t *checkT) {
+func checkKeyConcurrently(t *checkT) {
 	stored := t.newKey(7, accounts.KeyPending)
 	stored.ID[0] = byte(t.wantOneSuccess(expense.ErrExists, "CreateSigningKey", func(i int) error {
 		key := stored

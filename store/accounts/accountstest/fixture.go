@@ -109,9 +109,9 @@ func (t *checkT) token(account accounts.Account) accounts.Token {
 	return t.putToken(account, t.newToken(account))
 }
 
-// purge purges devices and tokens before one time, and counts of failures before another.
-func (t *checkT) purge(before, failures time.Time) {
-	t.noError(t.Purge(t.ctx, before, failures), "Purge")
+// purge purges devices and tokens that expired before the first time, and counts of failures before the second.
+func (t *checkT) purge(expiredBefore, failedBefore time.Time) {
+	t.noError(t.Purge(t.ctx, expiredBefore, failedBefore), "Purge")
 }
 
 // newKey returns a signing key with a new id.
