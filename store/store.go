@@ -17,8 +17,12 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
@@ -133,10 +137,22 @@ type BudgetOwner struct {
 	Version expense.Version // of the ledger; two calls return the same version if no row was written in between
 }
 
-// An IdempotencyKey identifies a request that one owner's ledger carries out at most once.
+// An IdempotencyKey identifies a request that one owner's ledger carries out at most once. Both fields are UTF-8 without
+// control characters.
 type IdempotencyKey struct {
 	Scope string // separates kinds of requests, for example "POST /v1/expenses"; at most 128 bytes
 	Key   string // chosen by the client, for example the Idempotency-Key header; at most 255 bytes
+}
+
+// Validate returns an [expense.ErrInvalid] if k breaks the rules of its fields.
+func (k IdempotencyKey) Validate() error {
+	text := k.Scope + " " + k.Key
+	if len(k.Scope) > 128 || len(k.Key) > 255 || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+		return &expense.InvalidError{Field: "idempotency_key", Code: "malformed", Detail: fmt.Sprintf(
+			"key %.300q of scope %.150q is malformed; give at most 255 and 128 bytes of UTF-8 without control characters",
+			k.Key, k.Scope)}
+	}
+	return nil
 }
 
 // An IdempotencyRecord remembers the outcome of a request, so that a repetition of the request gets the same response.

@@ -16,7 +16,7 @@ func compareIdempotencyKeys(a, b store.IdempotencyKey) int {
 
 // IdempotencyRecord implements [store.Tx].
 func (t *tx) IdempotencyRecord(ctx context.Context, key store.IdempotencyKey) (store.IdempotencyRecord, error) {
-	if err := t.usable(ctx); err != nil {
+	if err := cmp.Or(t.usable(ctx), key.Validate()); err != nil {
 		return store.IdempotencyRecord{}, err
 	}
 	record, ok := t.current.records.get(key)
@@ -28,7 +28,7 @@ func (t *tx) IdempotencyRecord(ctx context.Context, key store.IdempotencyKey) (s
 
 // PutIdempotencyRecord implements [store.Tx].
 func (t *tx) PutIdempotencyRecord(ctx context.Context, record store.IdempotencyRecord) error {
-	if err := t.usable(ctx); err != nil {
+	if err := cmp.Or(t.usable(ctx), record.Validate()); err != nil {
 		return err
 	}
 	if _, ok := t.current.records.get(record.IdempotencyKey); ok {

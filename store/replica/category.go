@@ -74,8 +74,7 @@ func (p *push) mergeCategory(ctx context.Context, source expense.Category, name 
 	if err != nil {
 		return outcomeOf(0, source), fmt.Errorf("settings: %w", err)
 	}
-	stored := source.Version != 0
-	if !stored {
+	if source.Version == 0 {
 		// Until the merge the row needs a name that no other category has. No other transaction sees it.
 		now := expense.Timestamp(p.env.Now)
 		source.Name, source.CreatedAt, source.UpdatedAt = source.ID.String(), now, now
@@ -84,11 +83,7 @@ func (p *push) mergeCategory(ctx context.Context, source expense.Category, name 
 		}
 	}
 	if _, err := p.tx.MergeCategory(ctx, source.ID, target.ID, settings.Today(p.env.Now).Month()); err != nil {
-		err = fmt.Errorf("merge category %s into %s: %w", source.ID, target.ID, err)
-		if !stored {
-			err = partialWrite(err)
-		}
-		return outcomeOf(0, source), err
+		return outcomeOf(0, source), fmt.Errorf("merge category %s into %s: %w", source.ID, target.ID, err)
 	}
 	return outcomeOf(Merged, target), nil
 }

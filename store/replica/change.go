@@ -55,6 +55,29 @@ type SettingsChange struct {
 	LimitRate string // units of the new home currency for one unit of the old one; "": the rate of Env.Rates
 }
 
+// changedType returns the type of the rows to which a change applies, or 0 if c is not one of the types of this package,
+// for example a pointer to one. A Delete applies to rows of any type.
+func changedType(c Change, row store.RowType) store.RowType {
+	switch c.(type) {
+	case PutExpense, PatchExpense:
+		return store.ExpenseRow
+	case PutCategory, PatchCategory:
+		return store.CategoryRow
+	case PutBudget, PatchBudget:
+		return store.BudgetRow
+	case PutRule, PatchRule:
+		return store.RuleRow
+	case MarkAlertRead:
+		return store.AlertRow
+	case PutSettings, PatchSettings:
+		return store.SettingsRow
+	case Delete:
+		return row
+	default:
+		return 0
+	}
+}
+
 // isPatch reports whether the change leaves the fields that it does not set as they are.
 func isPatch(c Change) bool {
 	switch c.(type) {
@@ -127,12 +150,6 @@ func mergedIf(replaced bool, status Status) Status {
 	return status
 }
 
-// partialWrite returns an error that makes the whole push fail. Call it if a use case has written something before it
-// failed with err. That is a bug in the use case, because use cases check everything before they write.
-func partialWrite(err error) error {
-	return fmt.Errorf("failed after a partial write: %v", err) //nolint:errorlint // isFinal must return false
-}
-
 // resolveCategory returns the id of the category that a row gets for a reference, and whether it differs from the
 // reference. current is the category that the row has.
 //
@@ -187,11 +204,7 @@ func (Delete) apply(ctx context.Context, p *push, row RowRef, _ baseVersion) (ou
 		remove = func() error { return budget.Delete(ctx, p.tx, row.ID, expense.Precondition{}) }
 	case store.RuleRow:
 		stored, err = p.tx.Rule(ctx, row.ID)
-		remove = func() error {
-			return p.posting(func(tx recurrence.Tx) error {
-				return recurrence.Delete(ctx, tx, p.env, row.ID, expense.Precondition{})
-			})
-		}
+		remove = func() error { return recurrence.Delete(ctx, p.tx, p.env, row.ID, expense.Precondition{}) }
 	default:
 		return outcome{}, &expense.InvalidError{
 			Field: "op", Code: "not_applicable", Detail: fmt.Sprintf("a row of type %s cannot be deleted", row.Type),

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -96,6 +97,15 @@ func ParseCursor(owner expense.OwnerID, text string) (Cursor, error) {
 func checksum(owner expense.OwnerID, position []byte) []byte {
 	sum := sha256.Sum256(append([]byte("sync "+string(owner)+"\x00"), position...))
 	return sum[:checksumSize]
+}
+
+// stateOf returns the state of the ledger that r reads.
+func stateOf(ctx context.Context, r store.Reader) (store.State, error) {
+	state, err := r.State(ctx)
+	if errors.Is(err, expense.ErrNotFound) {
+		return store.State{}, fmt.Errorf("owner has no ledger: %w", expense.ErrNotFound)
+	}
+	return state, err
 }
 
 // check returns an error if the feed of owner's ledger cannot continue from the cursor.

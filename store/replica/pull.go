@@ -40,9 +40,9 @@ type Page struct {
 func Pull(ctx context.Context, st store.Store, owner expense.OwnerID, req PullRequest) (Page, error) {
 	if req.After != (Cursor{}) {
 		// Most pulls find nothing new. This check costs one statement and no transaction.
-		state, err := st.Reader(owner).State(ctx)
+		state, err := stateOf(ctx, st.Reader(owner))
 		if err != nil {
-			return Page{}, fmt.Errorf("state of the ledger: %w", err)
+			return Page{}, err
 		}
 		if err := req.After.check(owner, state); err != nil {
 			return Page{}, err
@@ -58,9 +58,9 @@ func Pull(ctx context.Context, st store.Store, owner expense.OwnerID, req PullRe
 	size = min(size, MaxPageSize)
 	var page Page
 	err := st.View(ctx, owner, func(r store.Reader) error {
-		state, err := r.State(ctx)
+		state, err := stateOf(ctx, r)
 		if err != nil {
-			return fmt.Errorf("state of the ledger: %w", err)
+			return err
 		}
 		at := req.After
 		if at == (Cursor{}) {
@@ -104,9 +104,9 @@ func ReadDigest(ctx context.Context, st store.Store, owner expense.OwnerID) (Dig
 	digest := Digest{Types: map[store.RowType]TypeDigest{}}
 	rows := map[store.RowType][]store.FeedPosition{}
 	err := st.View(ctx, owner, func(r store.Reader) error {
-		state, err := r.State(ctx)
+		state, err := stateOf(ctx, r)
 		if err != nil {
-			return fmt.Errorf("state of the ledger: %w", err)
+			return err
 		}
 		digest.Version, digest.Cursor = state.Version, EndCursor(owner, state)
 		clear(rows) // the store may call this function again

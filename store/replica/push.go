@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
@@ -29,23 +31,25 @@ type PushRequest struct {
 
 // A Mutation is a change of one row that a device made.
 type Mutation struct {
-	// ID is the idempotency key of the mutation: 1 to 255 bytes, unique in the ledger.
+	// ID is the idempotency key of the mutation. It is unique in the ledger and follows the rules of
+	// [store.IdempotencyKey]; it is not empty.
 	ID string
-	// Fingerprint is a hash of the whole mutation, 1 to 64 bytes. The caller chooses the hash. Push rejects a mutation
-	// whose ID is stored with another fingerprint.
+	// Fingerprint is a hash of the bytes in which the device sent the mutation, 1 to 64 bytes. The caller chooses the
+	// hash. Push rejects a mutation whose ID is stored with another fingerprint.
 	Fingerprint []byte
 	Row         RowRef // may be zero only if Err is set
-	Change      Change // must be one for rows of Row's type; may be nil only if Err is set
+	Change      Change // one of the types for rows of Row's type, not a pointer to one; may be nil only if Err is set
 	// Err says why the mutation could not be decoded; nil if it could. Push rejects the mutation with this error and
-	// stores the result.
+	// stores the result. If Err is an [expense.ErrUnavailable], Push fails and stores nothing.
 	Err error
 
-	// BaseVersion is the version of the row on which the user made the change. A later pull must not raise it. If it is 0
-	// and BaseMutation is empty, a put only adds the row, and a patch applies to any version.
+	// BaseVersion is the version of the row on which the user made the change, at least 0. Keep the version that the user
+	// saw, even if a pull brings a newer one. If BaseVersion is 0 and BaseMutation is empty, a put only adds the row, and
+	// a patch applies to any version.
 	BaseVersion expense.Version
-	// BaseMutation is the ID of an earlier mutation of the same row by the same device. It replaces BaseVersion. If that
-	// mutation was applied, the base is the row as it left it, without the changes of others that it was merged with. If
-	// it was not applied or is unknown, guarded fields conflict.
+	// BaseMutation is the ID of an earlier mutation of the same row by the same device. Set either BaseMutation or
+	// BaseVersion. If the earlier mutation was applied, the base is the row as it left it, without the changes of others
+	// that it was merged with. If it was not applied or is unknown, guarded fields conflict.
 	BaseMutation string
 }
 
@@ -84,14 +88,16 @@ func (s Status) String() string {
 type Result struct {
 	MutationID string
 	Status     Status
-	Version    expense.Version // of Row, or of the tombstone after a delete
-	// Row is the row as it is now, as in [store.Change]. It is nil after a delete, and if Push did not read the row, for
+	// Version is the version of Row, or of the tombstone after a delete. It is 0 if Push knows neither, for example for
+	// the delete of a row that does not exist, and for an ErrGone.
+	Version expense.Version
+	// Row is the row as it is now: a value, not a pointer, as in [store.Change]. It is nil after a delete, and if Push did not read the row, for
 	// example because the mutation is malformed. A nil Row does not mean that the row was deleted.
 	Row      any
 	Err      error  // why the status is Conflict or Rejected
 	Response []byte // what PushRequest.Encode returned
-	// Replayed reports that the result was stored earlier: by an earlier push, or by an earlier Update of this push. Row
-	// and Err are then nil. Encode them into Response to have them again.
+	// Replayed reports that the result was stored before. Row and Err are then nil. Encode them into Response to have them
+	// again.
 	Replayed bool
 }
 
@@ -113,20 +119,23 @@ func (e *BatchLimitError) Error() string {
 // applied whole or not at all. A mutation that fails does not stop the others.
 //
 // All mutations are applied in one Update, so the rows that they change have the same version. Only a push that changes
-// rules with many due occurrences takes several Updates.
+// rules with many due occurrences takes several Updates. The results of the earlier ones are then replayed.
 //
 // Push returns [ErrCursorInvalid] or a [CursorExpiredError] for the request's cursor, an [expense.InvalidError] for
-// more than MaxMutations mutations or one that breaks the rules of its ID, Fingerprint, Row or Change, and
+// more than MaxMutations mutations or one that breaks the documented rules of its fields, and
 // [expense.ErrNotFound] if owner has no ledger. Nothing is applied then. It also returns errors of the
 // store, such as [expense.ErrUnavailable]. They are not results of a mutation: send the same push again.
 func Push(
 	ctx context.Context, st store.Store, owner expense.OwnerID, env expense.Env, req PushRequest,
 ) ([]Result, error) {
+	if err := req.validate(); err != nil {
+		return nil, err
+	}
 	part := req
 	for {
 		var results []Result
 		err := st.Update(ctx, owner, func(tx store.Tx) (err error) {
-			results, err = Apply(ctx, tx, owner, env, part)
+			results, err = part.apply(ctx, tx, owner, env)
 			return err
 		})
 		limit, exceeded := errors.AsType[*BatchLimitError](err)
@@ -154,27 +163,27 @@ func Push(
 func Apply(
 	ctx context.Context, tx store.Tx, owner expense.OwnerID, env expense.Env, req PushRequest,
 ) ([]Result, error) {
-	if len(req.Mutations) > MaxMutations {
-		return nil, &expense.InvalidError{
-			Field: "mutations", Code: "too_many",
-			Detail: fmt.Sprintf("%d mutations; a push has at most %d", len(req.Mutations), MaxMutations),
-		}
+	if err := req.validate(); err != nil {
+		return nil, err
 	}
-	state, err := tx.State(ctx)
+	return req.apply(ctx, tx, owner, env)
+}
+
+func (req PushRequest) apply(
+	ctx context.Context, tx store.Tx, owner expense.OwnerID, env expense.Env,
+) ([]Result, error) {
+	state, err := stateOf(ctx, tx)
 	if err != nil {
-		return nil, fmt.Errorf("state of the ledger: %w", err)
+		return nil, err
 	}
 	if req.Cursor != (Cursor{}) {
 		if err := req.Cursor.check(owner, state); err != nil {
 			return nil, err
 		}
 	}
-	p := &push{tx: tx, env: env, state: state, encode: req.Encode}
+	p := &push{tx: &trackedTx{Reader: tx, tx: tx}, env: env, state: state, encode: req.Encode}
 	results := make([]Result, len(req.Mutations))
 	for i, m := range req.Mutations {
-		if err := m.validate(); err != nil {
-			return nil, err
-		}
 		recorded := p.recorded
 		results[i], err = p.mutation(ctx, m)
 		_, hasBacklog := errors.AsType[*recurrence.BacklogError](err)
@@ -188,36 +197,48 @@ func Apply(
 	return results, nil
 }
 
-// validate reports a mutation that cannot be stored or applied: an error of the program that made it.
-func (m Mutation) validate() error {
-	const format = "mutation %q: an ID has 1 to 255 bytes, a Fingerprint 1 to 64, and Change must be one for Row's type"
-	rowType := m.Row.Type
-	switch m.Change.(type) {
-	case nil:
-		rowType = 0
-	case PutExpense, PatchExpense:
-		rowType = store.ExpenseRow
-	case PutCategory, PatchCategory:
-		rowType = store.CategoryRow
-	case PutBudget, PatchBudget:
-		rowType = store.BudgetRow
-	case PutRule, PatchRule:
-		rowType = store.RuleRow
-	case MarkAlertRead:
-		rowType = store.AlertRow
-	case PutSettings, PatchSettings:
-		rowType = store.SettingsRow
+// validate returns an InvalidError if the request breaks the documented rules of its fields.
+func (req PushRequest) validate() error {
+	if len(req.Mutations) > MaxMutations {
+		return &expense.InvalidError{
+			Field: "mutations", Code: "too_many",
+			Detail: fmt.Sprintf("%d mutations; a push has at most %d", len(req.Mutations), MaxMutations),
+		}
 	}
-	if m.ID == "" || len(m.ID) > 255 || len(m.Fingerprint) < 1 || len(m.Fingerprint) > 64 ||
-		m.Err == nil && (rowType == 0 || rowType != m.Row.Type) {
-		return &expense.InvalidError{Field: "mutations", Code: "malformed", Detail: fmt.Sprintf(format, m.ID)}
+	for _, m := range req.Mutations {
+		if rule := m.brokenRule(); rule != "" {
+			return &expense.InvalidError{
+				Field: "mutations", Code: "malformed", Detail: fmt.Sprintf("mutation %q: %s", m.ID, rule),
+			}
+		}
 	}
 	return nil
 }
 
+// brokenRule returns a rule that m breaks, or "".
+func (m Mutation) brokenRule() string {
+	switch {
+	case m.ID == "" || recordKey(m.ID).Validate() != nil || recordKey(m.BaseMutation).Validate() != nil:
+		return "an ID and a BaseMutation have at most 255 bytes of UTF-8 without control characters; an ID is not empty"
+	case len(m.Fingerprint) < 1 || len(m.Fingerprint) > 64:
+		return "a Fingerprint has 1 to 64 bytes"
+	case m.BaseVersion < 0:
+		return "BaseVersion must be at least 0"
+	case m.BaseVersion != 0 && m.BaseMutation != "":
+		return "set either BaseVersion or BaseMutation"
+	case m.Err != nil && m.Row == (RowRef{}):
+		return ""
+	case m.Row.Type.String() == "" || (m.Row.Type == store.SettingsRow) != (m.Row.ID == uuid.Nil):
+		return "Row needs a Type and, except for the settings, an ID"
+	case m.Err == nil && changedType(m.Change, m.Row.Type) != m.Row.Type:
+		return fmt.Sprintf("a Change of type %T does not apply to a row of type %s", m.Change, m.Row.Type)
+	}
+	return ""
+}
+
 // A push is the state of one call of Apply.
 type push struct {
-	tx       store.Tx
+	tx       *trackedTx // of the current mutation
 	env      expense.Env
 	state    store.State // before the first mutation
 	encode   func(Result) ([]byte, error)
@@ -237,17 +258,26 @@ func (p *push) mutation(ctx context.Context, m Mutation) (Result, error) {
 		return p.encoded(Result{MutationID: m.ID, Status: Rejected, Err: ErrMutationIDReused})
 	case !errors.Is(err, expense.ErrNotFound):
 		return Result{}, err
+	case errors.Is(m.Err, expense.ErrUnavailable):
+		return Result{}, m.Err
 	}
 	var done outcome
+	p.tx.wrote, p.tx.expenses = false, 0
 	base, err := p.base(ctx, m)
 	if err == nil && m.Err == nil {
 		done, err = m.Change.apply(ctx, p, m.Row, base)
+		if m.Row.Type == store.RuleRow {
+			p.posted += p.tx.expenses
+		}
 	}
-	if err != nil && !isFinal(err) {
-		return Result{}, err
-	}
-	if err == nil {
+	switch {
+	case err == nil:
 		err = m.Err
+	case !isFinal(err):
+		return Result{}, err
+	case p.tx.wrote:
+		// This is a bug in the use case: it must check everything before it writes.
+		return Result{}, fmt.Errorf("failed after a partial write: %v", err) //nolint:errorlint // it is not a result
 	}
 	status := done.status
 	if err == nil {

@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -8,7 +9,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 	"github.com/spendwise/spendwise/store/replica"
@@ -197,36 +200,151 @@ func TestPush_TooManyDueOccurrences(t *testing.T) {
 
 // TestPush_MalformedMutation pushes mutations that break the documented rules of their fields. Nothing is applied.
 func TestPush_MalformedMutation(t *testing.T) {
-	good := replica.Mutation{
-		ID: "m", Fingerprint: []byte{1}, Row: replica.RowRef{Type: store.ExpenseRow, ID: uuid.New()},
-		Change: replica.PutExpense{Draft: expense.Draft{Amount: "5"}},
-	}
-	for name, change := range map[string]func(m *replica.Mutation){
+	type edit = func(m *replica.Mutation)
+	cases := map[string]edit{
 		"no id":                   func(m *replica.Mutation) { m.ID = "" },
 		"an id of 256 bytes":      func(m *replica.Mutation) { m.ID = strings.Repeat("x", 256) },
+		"an id with NUL":          func(m *replica.Mutation) { m.ID = "m\x00" },
+		"an id that is not UTF-8": func(m *replica.Mutation) { m.ID = "m\xff" },
+		"a base with NUL":         func(m *replica.Mutation) { m.BaseMutation = "m\x00" },
+		"a base of 256 bytes":     func(m *replica.Mutation) { m.BaseMutation = strings.Repeat("x", 256) },
+		"two bases":               func(m *replica.Mutation) { m.BaseVersion, m.BaseMutation = 1, "good" },
+		"a negative base version": func(m *replica.Mutation) { m.BaseVersion = -1 },
 		"no fingerprint":          func(m *replica.Mutation) { m.Fingerprint = nil },
 		"a fingerprint too long":  func(m *replica.Mutation) { m.Fingerprint = make([]byte, 65) },
 		"no change":               func(m *replica.Mutation) { m.Change = nil },
 		"no row":                  func(m *replica.Mutation) { m.Row = replica.RowRef{} },
+		"a row without an id":     func(m *replica.Mutation) { m.Row.ID = uuid.Nil },
 		"a row of another type":   func(m *replica.Mutation) { m.Row.Type = store.BudgetRow },
 		"a row of an unknown one": func(m *replica.Mutation) { m.Row.Type = 99 },
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := newLedger(t, memstore.New())
-			bad := good
-			change(&bad)
-			before, err := l.st.Reader(l.owner).State(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			mutations := []replica.Mutation{good, bad}
-			_, err = replica.Push(t.Context(), l.st, l.owner, env(), replica.PushRequest{Mutations: mutations})
-			if !errors.Is(err, expense.ErrInvalid) {
-				t.Errorf("Push returned %v, want ErrInvalid", err)
-			}
-			if after, err := l.st.Reader(l.owner).State(t.Context()); err != nil || after != before {
-				t.Errorf("the ledger changed from %+v to %+v (error %v)", before, after, err)
-			}
-		})
+		"settings with an id":     func(m *replica.Mutation) { m.Row.Type, m.Change = store.SettingsRow, replica.PatchSettings{} },
+		"a delete of an unknown type": func(m *replica.Mutation) {
+			m.Row.Type, m.Change = 99, replica.Delete{}
+		},
+		"an error and an unknown type": func(m *replica.Mutation) {
+			m.Row.Type, m.Change, m.Err = 99, nil, errors.New("not decoded")
+		},
+		"a nil pointer": func(m *replica.Mutation) { m.Change = (*replica.PutExpense)(nil) },
 	}
+	for _, pointer := range []struct {
+		row    store.RowType
+		change replica.Change
+	}{
+		{store.ExpenseRow, &replica.PutExpense{Draft: expense.Draft{Amount: "6"}}},
+		{store.ExpenseRow, &replica.PatchExpense{Patch: expense.Patch{Amount: new("6")}}},
+		{store.ExpenseRow, &replica.PatchCategory{}},
+		{store.ExpenseRow, &replica.Delete{}},
+		{store.CategoryRow, &replica.PutCategory{Draft: expense.CategoryDraft{Name: "Pets"}}},
+		{store.CategoryRow, &replica.PatchCategory{}},
+		{store.BudgetRow, &replica.PutBudget{Draft: budget.Draft{Amount: "6"}}},
+		{store.BudgetRow, &replica.PatchBudget{}},
+		{store.RuleRow, &replica.PutRule{}},
+		{store.RuleRow, &replica.PatchRule{}},
+		{store.AlertRow, &replica.MarkAlertRead{}},
+		{store.SettingsRow, &replica.PutSettings{}},
+		{store.SettingsRow, &replica.PatchSettings{}},
+	} {
+		cases[fmt.Sprintf("a %T for a row of type %s", pointer.change, pointer.row)] = func(m *replica.Mutation) {
+			m.Row.Type, m.Change = pointer.row, pointer.change
+			if pointer.row == store.SettingsRow {
+				m.Row.ID = uuid.Nil
+			}
+		}
+	}
+	onEachStore(t, func(l ledger) {
+		good := mutation("good", ref(store.ExpenseRow, 1), replica.PutExpense{Draft: expense.Draft{Amount: "5"}})
+		for name, change := range cases {
+			bad := good
+			bad.ID = "bad"
+			change(&bad)
+			before := l.state()
+			req := replica.PushRequest{Mutations: []replica.Mutation{good, bad}}
+			if _, err := replica.Push(l.t.Context(), l.st, l.owner, env(), req); !errors.Is(err, expense.ErrInvalid) {
+				l.t.Errorf("%s: Push returned %v, want ErrInvalid", name, err)
+			}
+			if after := l.state(); after != before {
+				l.t.Errorf("%s: the ledger changed from %+v to %+v", name, before, after)
+			}
+		}
+		if got := l.push(good)[0]; got.Replayed || got.Status != replica.Applied {
+			l.t.Errorf("afterwards, a correct mutation: %+v", got)
+		}
+	})
+}
+
+// TestPush_DecodingUnavailable: an Err that is temporary fails the push, and the mutation can be sent again.
+func TestPush_DecodingUnavailable(t *testing.T) {
+	l := newLedger(t, memstore.New())
+	good := mutation("m", ref(store.ExpenseRow, 1), change(store.ExpenseRow, "put", fields{"amount": "5"}))
+	unavailable := good
+	unavailable.Err = fmt.Errorf("decode: %w", expense.ErrUnavailable)
+	req := replica.PushRequest{Mutations: []replica.Mutation{unavailable}}
+	if _, err := replica.Push(t.Context(), l.st, l.owner, env(), req); !errors.Is(err, expense.ErrUnavailable) {
+		t.Errorf("%v, want ErrUnavailable", err)
+	}
+	if got := l.push(good)[0]; got.Replayed || got.Status != replica.Applied {
+		t.Errorf("the mutation, sent again: %+v", got)
+	}
+}
+
+// A failingStore is a store in which the last write of some use cases fails.
+type failingStore struct{ store.Store }
+
+func (s failingStore) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
+	return s.Store.Update(ctx, owner, func(tx store.Tx) error { return fn(failingTx{tx}) })
+}
+
+// A failingTx returns a field error from the methods that the use cases of TestPush_PartialWrite call last.
+type failingTx struct{ store.Tx }
+
+var errField = &expense.InvalidError{Field: "name", Code: "too_long", Detail: "a field error after a write"}
+
+func (failingTx) PutBudgets(context.Context, ...budget.Budget) (expense.Version, error) {
+	return 0, errField
+}
+
+func (failingTx) PutRules(context.Context, ...recurrence.Rule) (expense.Version, error) {
+	return 0, errField
+}
+
+func (failingTx) DeleteRule(context.Context, uuid.UUID) (expense.Version, error) { return 0, errField }
+
+func (failingTx) MergeCategory(
+	context.Context, uuid.UUID, uuid.UUID, expense.Month,
+) (result expense.MergeResult, err error) {
+	return result, errField
+}
+
+// TestPush_PartialWrite: a use case that writes and then returns a field error fails the push. Nothing of the mutation
+// stays, neither its writes nor a result.
+func TestPush_PartialWrite(t *testing.T) {
+	onEachStore(t, func(l ledger) {
+		rule, other := ref(store.RuleRow, 2), ref(store.RuleRow, 6)
+		l.edit(ref(store.BudgetRow, 1), change(store.BudgetRow, "put", fields{"amount": "100"}))
+		for _, row := range []replica.RowRef{rule, other} {
+			l.edit(row, change(row.Type, "put", fields{"amount": "1", "freq": "daily", "start_date": "2026-03-01"}))
+		}
+		l.edit(ref(store.CategoryRow, 3), change(store.CategoryRow, "put", fields{"name": "Pets"}))
+		first := mutation("first", ref(store.ExpenseRow, 4), change(store.ExpenseRow, "put", fields{"amount": "2"}))
+		for _, m := range []replica.Mutation{
+			mutation("pause", rule, change(rule.Type, "patch", fields{"paused": "true"})),
+			mutation("name", ref(store.CategoryRow, 5), change(store.CategoryRow, "put", fields{"name": "Pets"})),
+			mutation("home", replica.RowRef{Type: store.SettingsRow},
+				change(store.SettingsRow, "patch", fields{"home_currency": "USD"})),
+			mutation("delete", other, replica.Delete{}),
+		} {
+			before := l.state()
+			req := replica.PushRequest{Mutations: []replica.Mutation{first, m}}
+			results, err := replica.Push(l.t.Context(), failingStore{l.st}, l.owner, env(), req)
+			if err == nil || errors.Is(err, expense.ErrInvalid) || !strings.Contains(err.Error(), errField.Detail) {
+				l.t.Errorf("%s: results %+v, error %v; want an error of the push", m.ID, results, err)
+			}
+			if after := l.state(); after != before {
+				l.t.Errorf("%s: the ledger changed from %+v to %+v", m.ID, before, after)
+			}
+			if got := l.push(m)[0]; got.Replayed || got.Err != nil {
+				l.t.Errorf("%s: sent again without the failure: %+v", m.ID, got)
+			}
+		}
+	})
 }

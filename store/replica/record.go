@@ -32,7 +32,7 @@ func recordKey(mutation string) store.IdempotencyKey {
 
 // record returns the record of a mutation, or ErrNotFound.
 func (p *push) record(ctx context.Context, mutation string) (record, error) {
-	stored, err := p.tx.IdempotencyRecord(ctx, recordKey(mutation))
+	stored, err := p.tx.tx.IdempotencyRecord(ctx, recordKey(mutation))
 	if err != nil {
 		return record{}, fmt.Errorf("record of mutation %s: %w", mutation, err)
 	}
@@ -45,7 +45,7 @@ func (p *push) record(ctx context.Context, mutation string) (record, error) {
 }
 
 func (p *push) putRecord(ctx context.Context, m Mutation, r record) error {
-	err := p.tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{
+	err := p.tx.tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{
 		IdempotencyKey: recordKey(m.ID), Fingerprint: m.Fingerprint, Retention: store.RetentionTombstones,
 		Payload: r.encode(), CreatedAt: expense.Timestamp(p.env.Now),
 	})

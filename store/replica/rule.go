@@ -53,11 +53,7 @@ func (c PatchRule) apply(ctx context.Context, p *push, row RowRef, base baseVers
 	if err != nil {
 		return outcomeOf(0, old), err
 	}
-	var changed recurrence.Rule
-	err = p.posting(func(tx recurrence.Tx) (err error) {
-		changed, err = recurrence.Change(ctx, tx, p.env, row.ID, draft, expense.Precondition{})
-		return err
-	})
+	changed, err := recurrence.Change(ctx, p.tx, p.env, row.ID, draft, expense.Precondition{})
 	return changeOutcome(mergedIf(replaced, status), old, changed, err)
 }
 
@@ -71,29 +67,4 @@ func (p *push) resolveDraft(
 	id, replaced, err := p.resolveCategory(ctx, *draft.CategoryID, current)
 	draft.CategoryID = &id
 	return replaced, err
-}
-
-// posting runs a use case that may post due occurrences of a rule, and adds their number to p.posted.
-func (p *push) posting(useCase func(tx recurrence.Tx) error) error {
-	counter := &postingTx{Tx: p.tx}
-	err := useCase(counter)
-	p.posted += counter.expenses
-	if err != nil && counter.expenses > 0 {
-		return partialWrite(err)
-	}
-	return err
-}
-
-// A postingTx counts the expenses that are written.
-type postingTx struct {
-	recurrence.Tx
-	expenses int
-}
-
-func (t *postingTx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expense.Version, error) {
-	version, err := t.Tx.PutExpenses(ctx, expenses...)
-	if err == nil {
-		t.expenses += len(expenses)
-	}
-	return version, err
 }

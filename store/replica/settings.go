@@ -44,10 +44,5 @@ func (c PatchSettings) apply(ctx context.Context, p *push, _ RowRef, base baseVe
 		draft.DefaultCategoryID = &id
 	}
 	change, err := budget.ChangeSettingsAndLimits(ctx, p.tx, p.env, draft, c.LimitRate, expense.Precondition{})
-	if err != nil {
-		if now, readErr := p.tx.Settings(ctx); readErr != nil || now != old {
-			err = partialWrite(err)
-		}
-	}
 	return changeOutcome(mergedIf(replaced, status), old, change.Settings, err)
 }

@@ -2,6 +2,7 @@ package jsonstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -366,7 +367,7 @@ func (t *tx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Version, err
 
 // IdempotencyRecord implements [store.Tx].
 func (t *tx) IdempotencyRecord(ctx context.Context, key store.IdempotencyKey) (store.IdempotencyRecord, error) {
-	if err := t.usable(ctx); err != nil {
+	if err := cmp.Or(t.usable(ctx), key.Validate()); err != nil {
 		return store.IdempotencyRecord{}, err
 	}
 	for _, record := range t.ledger.Records {
@@ -379,7 +380,7 @@ func (t *tx) IdempotencyRecord(ctx context.Context, key store.IdempotencyKey) (s
 
 // PutIdempotencyRecord implements [store.Tx]. It writes no row, so it does not use a version.
 func (t *tx) PutIdempotencyRecord(ctx context.Context, record store.IdempotencyRecord) error {
-	if err := t.usable(ctx); err != nil {
+	if err := cmp.Or(t.usable(ctx), record.Validate()); err != nil {
 		return err
 	}
 	sameKey := func(r store.IdempotencyRecord) bool { return r.IdempotencyKey == record.IdempotencyKey }
