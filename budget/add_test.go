@@ -15,7 +15,7 @@ import (
 
 const someID = "0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70"
 
-func TestAddFillsInWhatIsNotGiven(t *testing.T) {
+func TestAdd_FillsDefaults(t *testing.T) {
 	l := newLedger(t)
 	l.env.Now = noon.AddDate(0, 0, 21).Add(13 * 60 * 60e9) // 1 June 01:00 UTC
 	food := l.category("Food")
@@ -36,7 +36,7 @@ func TestAddFillsInWhatIsNotGiven(t *testing.T) {
 	}
 }
 
-func TestAddBeginsThisMonthInTheLedgersZone(t *testing.T) {
+func TestAdd_BeginsThisMonthInLedgerZone(t *testing.T) {
 	l := newLedger(t)
 	err := l.update(func(tx store.Tx) error {
 		draft := expense.SettingsDraft{TimeZone: ptr("Pacific/Auckland")}
@@ -52,7 +52,7 @@ func TestAddBeginsThisMonthInTheLedgersZone(t *testing.T) {
 	}
 }
 
-func TestAddReportsEveryFault(t *testing.T) {
+func TestAdd_ReportsAllInvalidFields(t *testing.T) {
 	l := newLedger(t)
 	archived := l.category("Travel")
 	err := l.update(func(tx store.Tx) error {
@@ -115,7 +115,7 @@ func TestAddReportsEveryFault(t *testing.T) {
 	}
 }
 
-func TestAddAgain(t *testing.T) {
+func TestAdd_RepeatedID(t *testing.T) {
 	l := newLedger(t)
 	food := l.category("Food").String()
 	draft := budget.Draft{
@@ -181,7 +181,7 @@ func TestAddAgain(t *testing.T) {
 	})
 }
 
-func TestAddOneSeriesForTheWholeLedgerBesideThoseOfCategories(t *testing.T) {
+func TestAdd_AllowsOneLedgerBudgetBesideCategoryBudgets(t *testing.T) {
 	l := newLedger(t)
 	l.mustAdd(budget.Draft{Amount: "2000"})
 	l.mustAdd(budget.Draft{Amount: "500", CategoryID: l.category("Food").String()})

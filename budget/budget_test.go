@@ -11,7 +11,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-func TestABudgetFollowsItsRules(t *testing.T) {
+func TestBudget_Validate(t *testing.T) {
 	limit := func(minor int64, currency string) expense.Money {
 		return expense.ClampMoney(minor, expense.MustCurrency(currency))
 	}

@@ -68,7 +68,7 @@ func TestChange(t *testing.T) {
 	}
 }
 
-func TestChangeOfASeriesThatHasNotBegunHoldsFromItsStart(t *testing.T) {
+func TestChange_OfFutureBudgetAppliesFromItsStart(t *testing.T) {
 	l := newLedger(t)
 	b := l.mustAdd(budget.Draft{Amount: "500", FromMonth: "2025-09"})
 	got, err := l.change(b.ID, budget.Patch{Amount: ptr("600")}, expense.Precondition{})
@@ -78,7 +78,7 @@ func TestChangeOfASeriesThatHasNotBegunHoldsFromItsStart(t *testing.T) {
 }
 
 // A budget that has ended continues if its limit is changed. The months between the end and the change have no limit.
-func TestASeriesThatHasEndedGoesOn(t *testing.T) {
+func TestChange_ContinuesEndedBudget(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		patch budget.Patch
@@ -141,7 +141,7 @@ func TestASeriesThatHasEndedGoesOn(t *testing.T) {
 	}
 }
 
-func TestChangeOfThresholds(t *testing.T) {
+func TestChange_AlertThresholds(t *testing.T) {
 	l := newLedger(t)
 	b := l.mustAdd(budget.Draft{Amount: "500"})
 	b, err := l.change(b.ID, budget.Patch{AlertAt: &[]string{"0.5", "0.9", "1.2"}}, expense.Precondition{})
@@ -154,7 +154,7 @@ func TestChangeOfThresholds(t *testing.T) {
 	}
 }
 
-func TestChangeThatChangesNothingTakesNoVersion(t *testing.T) {
+func TestChange_WithoutDifferenceKeepsVersion(t *testing.T) {
 	l := newLedger(t)
 	b := l.mustAdd(budget.Draft{Amount: "500", UntilMonth: "2026-05"})
 	l.env.Now = noon.AddDate(0, 0, 1)
@@ -174,7 +174,7 @@ func TestChangeThatChangesNothingTakesNoVersion(t *testing.T) {
 	}
 }
 
-func TestChangeReportsEveryFault(t *testing.T) {
+func TestChange_ReportsAllInvalidFields(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		patch budget.Patch
@@ -213,7 +213,7 @@ func TestChangeReportsEveryFault(t *testing.T) {
 	}
 }
 
-func TestChangeAndDeleteOfWhatIsNotThere(t *testing.T) {
+func TestChange_AndDeleteOfMissingBudget(t *testing.T) {
 	l := newLedger(t)
 	b := l.mustAdd(budget.Draft{Amount: "500"})
 	stale := expense.Precondition{Versions: []expense.Version{b.Version - 1}}
@@ -243,7 +243,7 @@ func TestChangeAndDeleteOfWhatIsNotThere(t *testing.T) {
 }
 
 // A new limit does not change the months before it. It applies until the next entry.
-func TestALimitFromAMonthOnLeavesTheMonthsBefore(t *testing.T) {
+func TestChange_LimitKeepsEarlierMonths(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newLedger(t)
 		origin := expense.MustMonth("2025-01")

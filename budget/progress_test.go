@@ -67,7 +67,7 @@ func progressOf(t *testing.T, snapshot budget.Snapshot, today, spent string) bud
 	return month.ByCategory[0]
 }
 
-func TestStateRatioAndBar(t *testing.T) {
+func TestProgress_StateRatioAndBar(t *testing.T) {
 	usual, tolerant, early, lax := []budget.Ratio(nil), []budget.Ratio{9000, 12000}, []budget.Ratio{2500,
 		5000}, []budget.Ratio{15000}
 	for _, test := range []struct {
@@ -110,7 +110,7 @@ func TestStateRatioAndBar(t *testing.T) {
 	}
 }
 
-func TestRemainingDaysAndProjection(t *testing.T) {
+func TestProgress_RemainingDaysAndProjection(t *testing.T) {
 	for _, test := range []struct {
 		name, currency, today, limit, spent string
 		remaining, projected                string
@@ -140,7 +140,7 @@ func TestRemainingDaysAndProjection(t *testing.T) {
 
 // A category name with bidirectional control characters must not reorder the amounts. Older versions accepted such
 // names. A name in a right-to-left script is isolated.
-func TestANameDoesNotReorderTheText(t *testing.T) {
+func TestProgress_TextIsolatesBidiNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"Food \u202e\u2066": "Food : $320 / $500 spent", "טיולים": "\u2068טיולים\u2069: $320 / $500 spent",
 	} {
@@ -153,7 +153,7 @@ func TestANameDoesNotReorderTheText(t *testing.T) {
 }
 
 // Expenses dated after today are added to the projection. They do not count as spending so far.
-func TestAProjectionGoesOnAtThePaceOfTheDaysSoFar(t *testing.T) {
+func TestProgress_ProjectsSpendingSoFar(t *testing.T) {
 	l := newLedger(t)
 	food := l.category("Food").String()
 	l.mustAdd(budget.Draft{CategoryID: food, Amount: "500", FromMonth: "2025-04"})
@@ -178,7 +178,7 @@ func TestAProjectionGoesOnAtThePaceOfTheDaysSoFar(t *testing.T) {
 	}
 }
 
-func TestTextInTheLedgersLocale(t *testing.T) {
+func TestProgress_TextInLedgerLocale(t *testing.T) {
 	for _, test := range []struct{ locale, currency, spent, limit, want string }{
 		{"en-US", "USD", "320", "500", "Food: $320 / $500 spent"},
 		{"en-US", "USD", "320.5", "500", "Food: $320.50 / $500 spent"},
@@ -202,7 +202,7 @@ func TestTextInTheLedgersLocale(t *testing.T) {
 	}
 }
 
-func TestTheWholeLedgersBudgetIsTheTotal(t *testing.T) {
+func TestReadMonth_LedgerBudgetIsTotal(t *testing.T) {
 	l := newLedger(t)
 	foodID, travel := l.category("Food").String(), l.category("Travel").String()
 	total := l.mustAdd(budget.Draft{Amount: "1000"})
@@ -242,7 +242,7 @@ func TestTheWholeLedgersBudgetIsTheTotal(t *testing.T) {
 	}
 }
 
-func TestReadWithoutAMonthIsOfTheOneAtHandInTheLedgersZone(t *testing.T) {
+func TestReadMonth_DefaultIsThisMonthInLedgerZone(t *testing.T) {
 	l := newLedger(t)
 	err := l.update(func(tx store.Tx) error {
 		draft := expense.SettingsDraft{TimeZone: ptr("Pacific/Auckland")}
@@ -258,7 +258,7 @@ func TestReadWithoutAMonthIsOfTheOneAtHandInTheLedgersZone(t *testing.T) {
 	}
 }
 
-func TestAMergedCategorysBudgetKeepsItsName(t *testing.T) {
+func TestReadMonth_BudgetOfMergedCategoryKeepsName(t *testing.T) {
 	l := newLedger(t)
 	l.env.Now = noon.AddDate(0, 2, 0)
 	b := l.mustAdd(budget.Draft{Amount: "500", CategoryID: l.category("Food").String(), FromMonth: "2025-05"})
@@ -278,7 +278,7 @@ func TestAMergedCategorysBudgetKeepsItsName(t *testing.T) {
 	}
 }
 
-func TestTotalsThatCannotBeAreNoFaultOfTheCaller(t *testing.T) {
+func TestReadMonth_InvalidTotalsAreNotErrInvalid(t *testing.T) {
 	total := spentOn(food, expense.MustMoney("5", "EUR"))
 	_, err := readMay(t, snapshotOf("USD", "en", "500"), "2025-05-10", total)
 	if err == nil || len(expense.InvalidErrors(err)) != 0 {
@@ -288,7 +288,7 @@ func TestTotalsThatCannotBeAreNoFaultOfTheCaller(t *testing.T) {
 
 // The progress of each budget equals the sum of the expenses that the same filter lists. A higher limit in June does
 // not change May.
-func TestProgressEqualsTheSumOfTheExpenses(t *testing.T) {
+func TestProgress_EqualsSumOfExpenses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newLedger(t)
 		l.env.Rates = rates{"EURUSD": "1.0825", "JPYUSD": "0.00689"}

@@ -32,7 +32,7 @@ func (l *ledger) history(from, to string) []budget.MonthProgress {
 	return reports
 }
 
-func TestWhatIsCarriedIntoTheNextMonth(t *testing.T) {
+func TestRollover_CarriedAmounts(t *testing.T) {
 	for _, test := range []struct{ rollover, ceiling, want string }{
 		// The limit is 100 a month. The spending is 40, 190, 10 and 0.
 		{"none", "", "0.00 60.00, 0.00 -90.00, 0.00 90.00, 0.00 100.00"},
@@ -65,7 +65,7 @@ func TestWhatIsCarriedIntoTheNextMonth(t *testing.T) {
 	}
 }
 
-func TestStateAndRatioCountWhatWasCarried(t *testing.T) {
+func TestRollover_StateAndRatioIncludeCarriedAmount(t *testing.T) {
 	for _, test := range []struct{ name, last, spent, want string }{
 		{"a surplus widens the limit", "20", "120", "warning 0.66 $120 / $180 "},
 		{"a deficit narrows it", "150", "30", "ok 0.60 $30 / $50 "},
@@ -96,7 +96,7 @@ func TestStateAndRatioCountWhatWasCarried(t *testing.T) {
 }
 
 // A larger deficit or more spending never lowers the ratio. The state is over if and only if nothing remains.
-func TestTheRatioNeverFallsAsADebtGrows(t *testing.T) {
+func TestRollover_RatioIsMonotonic(t *testing.T) {
 	money := func(minor int64) expense.Money { return expense.ClampMoney(minor, expense.MustCurrency("USD")) }
 	rapid.Check(t, func(t *rapid.T) {
 		amounts := rapid.OneOf(rapid.Int64Range(-20_000, 20_000), rapid.Int64Range(-expense.MaxMinor, expense.MaxMinor))
@@ -127,7 +127,7 @@ func TestTheRatioNeverFallsAsADebtGrows(t *testing.T) {
 	})
 }
 
-func TestADebtRaisesNoAlertBeforeAnythingIsSpent(t *testing.T) {
+func TestRaiseAlerts_DeficitAloneRaisesNone(t *testing.T) {
 	l := newLedger(t)
 	food := l.category("Food").String()
 	l.mustAdd(budget.Draft{CategoryID: food, Amount: "100", FromMonth: "2025-03", Rollover: "deficit"})
@@ -146,7 +146,7 @@ func TestADebtRaisesNoAlertBeforeAnythingIsSpent(t *testing.T) {
 	}
 }
 
-func TestCarriedSaysWhatItLeavesOut(t *testing.T) {
+func TestRollover_ReportsPendingAmounts(t *testing.T) {
 	l := newLedger(t)
 	food := l.category("Food").String()
 	l.mustAdd(budget.Draft{CategoryID: food, Amount: "100", FromMonth: "2025-03", Rollover: "surplus"})
@@ -165,7 +165,7 @@ func TestCarriedSaysWhatItLeavesOut(t *testing.T) {
 	}
 }
 
-func TestRolloverIsChecked(t *testing.T) {
+func TestAdd_RejectsInvalidRollover(t *testing.T) {
 	l := newLedger(t)
 	for _, test := range []struct {
 		name  string
@@ -202,7 +202,7 @@ func TestRolloverIsChecked(t *testing.T) {
 	}
 }
 
-func TestANewHomeCurrencyReexpressesTheCap(t *testing.T) {
+func TestChangeSettings_HomeCurrencyConvertsRolloverCap(t *testing.T) {
 	l := newLedger(t)
 	b := l.mustAdd(budget.Draft{Amount: "500", Rollover: "both", RolloverCap: "10"})
 	if _, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "0.5",
@@ -214,7 +214,7 @@ func TestANewHomeCurrencyReexpressesTheCap(t *testing.T) {
 	}
 }
 
-func TestHistoryIsOfMonthsInOrderAndNotOfTooMany(t *testing.T) {
+func TestHistory_RejectsInvalidRanges(t *testing.T) {
 	l := newLedger(t)
 	r := l.store.Reader(owner)
 	for _, test := range []struct{ from, to, want string }{
@@ -239,7 +239,7 @@ func TestHistoryIsOfMonthsInOrderAndNotOfTooMany(t *testing.T) {
 	}
 }
 
-func TestAHistoryOfManyBudgetsIsShorter(t *testing.T) {
+func TestHistory_LimitsMonthsTimesBudgets(t *testing.T) {
 	l := newLedger(t)
 	err := l.update(func(tx store.Tx) error {
 		for i := range 100 {
@@ -270,7 +270,7 @@ func TestAHistoryOfManyBudgetsIsShorter(t *testing.T) {
 
 // The budget of a merged category still counts in its months. Its limit and its expenses are part of the target
 // category.
-func TestAMergeKeepsHistoryRight(t *testing.T) {
+func TestHistory_AfterMerge(t *testing.T) {
 	l := newLedger(t)
 	food, health, travel := l.category("Food").String(), l.category("Health").String(), l.category("Travel").String()
 	l.mustAdd(budget.Draft{CategoryID: food, Amount: "300", FromMonth: "2025-03"})
@@ -352,7 +352,7 @@ func (l *ledger) rows(from, to string) []string {
 
 // After a merge, only the target's budget decides which amount is carried. Food spends 150 of 100 each month. Health
 // spends nothing of its 40.
-func TestAfterAMergeTheTargetsRolloverHolds(t *testing.T) {
+func TestRollover_AfterMergeUsesTargetBudget(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		target *budget.Draft
@@ -393,7 +393,7 @@ func TestAfterAMergeTheTargetsRolloverHolds(t *testing.T) {
 	}
 }
 
-func TestABudgetAddedAfterAMergeLeavesTheMonthsBefore(t *testing.T) {
+func TestAdd_AfterMergeKeepsEarlierMonths(t *testing.T) {
 	l := newLedger(t)
 	l.mustAdd(budget.Draft{CategoryID: l.category("Food").String(), Amount: "100", FromMonth: "2025-03", Rollover: "both"})
 	l.spend(expense.Draft{Amount: "150", Category: "Food", Date: "2025-03-05"},
@@ -409,7 +409,7 @@ func TestABudgetAddedAfterAMergeLeavesTheMonthsBefore(t *testing.T) {
 	}
 }
 
-func TestAnArchivedCategoryKeepsItsBudget(t *testing.T) {
+func TestReadMonth_ArchivedCategoryKeepsBudget(t *testing.T) {
 	l := newLedger(t)
 	food := l.category("Food")
 	l.mustAdd(budget.Draft{CategoryID: food.String(), Amount: "300"})
@@ -430,7 +430,7 @@ func TestAnArchivedCategoryKeepsItsBudget(t *testing.T) {
 
 // The carried amount depends only on the history. A month has the same carried amount if it is read alone or as part of
 // a range. The spending equals the sum of the listed expenses.
-func TestRolloverRecomputedFromAnyMonthGivesTheSame(t *testing.T) {
+func TestRollover_IsIndependentOfFirstMonth(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newLedger(t)
 		l.env.Rates = rates{"EURUSD": "1.0825", "JPYUSD": "0.00689"}
@@ -546,7 +546,7 @@ func thresholds(alerts []budget.Alert) string {
 	return strings.Join(texts, ", ")
 }
 
-func TestAlertsAreRaisedOncePerBudgetThresholdAndMonth(t *testing.T) {
+func TestRaiseAlerts_OncePerBudgetThresholdAndMonth(t *testing.T) {
 	l := newLedger(t)
 	food := l.category("Food").String()
 	l.mustAdd(budget.Draft{CategoryID: food, Amount: "100", FromMonth: "2025-03"})
@@ -637,7 +637,7 @@ func (l *ledger) version() expense.Version {
 	return version - 1
 }
 
-func TestALedgerWithoutBudgetsRaisesNothing(t *testing.T) {
+func TestRaiseAlerts_NoneWithoutBudgets(t *testing.T) {
 	l := newLedger(t)
 	l.spend(expense.Draft{Amount: "1000000"})
 	if raised := l.raise(noon); len(raised) != 0 {

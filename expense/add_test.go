@@ -24,7 +24,7 @@ func ExampleAdd() {
 	// Output: 1000 JPY travel
 }
 
-func TestAddTakesDefaults(t *testing.T) {
+func TestAdd_FillsDefaults(t *testing.T) {
 	b := openLedger(t, "EUR", march)
 	e := b.add(expense.Draft{Amount: "12.50"})
 	if e.Amount != expense.MustMoney("12.50", "EUR") || e.Home != e.Amount {
@@ -44,7 +44,7 @@ func TestAddTakesDefaults(t *testing.T) {
 	}
 }
 
-func TestTodayIsTheLedgersDay(t *testing.T) {
+func TestAdd_DefaultDateIsTodayInLedgerZone(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	zone := "Pacific/Kiritimati" // UTC+14: at noon UTC, the date there is the next day
 	err := b.update(func(tx store.Tx) error {
@@ -61,7 +61,7 @@ func TestTodayIsTheLedgersDay(t *testing.T) {
 	}
 }
 
-func TestAddConverts(t *testing.T) {
+func TestAdd_ConvertsToHomeCurrency(t *testing.T) {
 	tests := []struct {
 		name             string
 		draft            expense.Draft
@@ -115,7 +115,7 @@ func TestAddConverts(t *testing.T) {
 	}
 }
 
-func TestBadDraftsChangeNothing(t *testing.T) {
+func TestAdd_RejectsInvalidDrafts(t *testing.T) {
 	long := strings.Repeat("ä", 2001)
 	tests := []struct {
 		name  string
@@ -179,21 +179,21 @@ func TestBadDraftsChangeNothing(t *testing.T) {
 	}
 }
 
-func TestNotesMayBeAsLongAsTheLimit(t *testing.T) {
+func TestAdd_AcceptsNotesOfMaximumLength(t *testing.T) {
 	notes := strings.Repeat("ä", expense.MaxNotesLength)
 	if e := openLedger(t, "EUR", nil).add(expense.Draft{Amount: "1", Notes: &notes}); e.Notes != notes {
 		t.Errorf("kept %d bytes of %d", len(e.Notes), len(notes))
 	}
 }
 
-func TestHistoricCurrenciesStayOnOldDates(t *testing.T) {
+func TestAdd_AcceptsHistoricCurrencyWhileLegalTender(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	if e := b.add(expense.Draft{Amount: "1.95", Currency: "DEM", Date: "1998-05-01"}); e.Amount.String() != "1.95 DEM" {
 		t.Errorf("got %v", e.Amount)
 	}
 }
 
-func TestTwoEqualCoffeesAreTwoExpenses(t *testing.T) {
+func TestAdd_EqualDraftsAreTwoExpenses(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	coffee := expense.Draft{Amount: "2.20", Date: "2026-03-10", Notes: new("Coffee")}
 	if first, second := b.add(coffee), b.add(coffee); first.ID == second.ID || len(b.all()) != 2 {
@@ -201,7 +201,7 @@ func TestTwoEqualCoffeesAreTwoExpenses(t *testing.T) {
 	}
 }
 
-func TestTheSameIDAgain(t *testing.T) {
+func TestAdd_RepeatedID(t *testing.T) {
 	b := openLedger(t, "EUR", march)
 	id := uuid.New()
 	draft := expense.Draft{ID: id.String(), Amount: "11.80", Currency: "USD", Category: "FOOD", Notes: new("Lunch")}
@@ -265,7 +265,7 @@ func TestTheSameIDAgain(t *testing.T) {
 	}
 }
 
-func TestAnArchivedCategoryDoesNotFailTheRetry(t *testing.T) {
+func TestAdd_RetrySucceedsAfterCategoryIsArchived(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	draft := expense.Draft{ID: uuid.NewString(), Amount: "5", Category: "Food"}
 	first := b.add(draft)
@@ -286,7 +286,7 @@ func TestAnArchivedCategoryDoesNotFailTheRetry(t *testing.T) {
 	wantFaults(t, err, "category archived_category")
 }
 
-func TestADeletedIDStaysGone(t *testing.T) {
+func TestAdd_DeletedIDIsGone(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	draft := expense.Draft{ID: uuid.NewString(), Amount: "5"}
 	e := b.add(draft)
@@ -305,7 +305,7 @@ func TestADeletedIDStaysGone(t *testing.T) {
 	}
 }
 
-func TestAddAllTellsEachDraftItsFate(t *testing.T) {
+func TestAddAll_ReturnsResultOfEachDraft(t *testing.T) {
 	b := openLedger(t, "EUR", march)
 	known := b.add(expense.Draft{ID: uuid.NewString(), Amount: "1"})
 	twice := uuid.NewString()
@@ -346,9 +346,9 @@ func TestAddAllTellsEachDraftItsFate(t *testing.T) {
 	}
 }
 
-// TestAnyoneCanRecomputeTheHomeAmount checks F1: the home amount is the amount times the stored rate, rounded once,
+// TestAdd_HomeAmountIsAmountTimesRate checks F1: the home amount is the amount times the stored rate, rounded once,
 // half away from zero.
-func TestAnyoneCanRecomputeTheHomeAmount(t *testing.T) {
+func TestAdd_HomeAmountIsAmountTimesRate(t *testing.T) {
 	homes := []string{"EUR", "USD", "JPY", "KWD", "CLF"}
 	rapid.Check(t, func(r *rapid.T) {
 		home := rapid.SampledFrom(homes).Draw(r, "home")

@@ -36,7 +36,7 @@ func (b *testLedger) tryMerge(from, into uuid.UUID) (merged expense.MergeResult,
 	return merged, err
 }
 
-func TestANewLedgerHasTheStarterCategories(t *testing.T) {
+func TestNewInitialLedger_HasStarterCategories(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	categories, err := b.store.Reader(b.owner).Categories(t.Context())
 	if err != nil {
@@ -136,7 +136,7 @@ func TestAddCategory(t *testing.T) {
 	}
 }
 
-func TestAddingACategoryAgain(t *testing.T) {
+func TestAddCategory_RepeatedID(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	draft := expense.CategoryDraft{ID: uuid.NewString(), Name: "Books", Colour: new("#aabbcc")}
 	first, err := b.tryAddCategory(draft)
@@ -162,7 +162,7 @@ func TestAddingACategoryAgain(t *testing.T) {
 	}
 }
 
-func TestALedgerHasRoomForSoManyCategories(t *testing.T) {
+func TestAddCategory_RejectsTooManyCategories(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	err := b.update(func(tx store.Tx) error {
 		batch := make([]expense.Category, expense.MaxCategories-10)
@@ -179,7 +179,7 @@ func TestALedgerHasRoomForSoManyCategories(t *testing.T) {
 	wantFaults(t, err, " too_many")
 }
 
-func TestTheDefaultCategoryStays(t *testing.T) {
+func TestChangeCategory_RejectsRemovingDefaultCategory(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	def := b.settings().DefaultCategory
 	_, err := b.tryChangeCategory(def, expense.CategoryPatch{Archived: new(true)})
@@ -196,7 +196,7 @@ func TestTheDefaultCategoryStays(t *testing.T) {
 	}
 }
 
-func TestACategoryInUseIsMergedNotDeleted(t *testing.T) {
+func TestMergeCategories_MovesExpensesOfCategoryInUse(t *testing.T) {
 	b := openLedger(t, "EUR", march)
 	food, travel := b.category("Food"), b.category("Travel")
 	moved := b.add(expense.Draft{Amount: "5", Currency: "USD", Category: "Food"})
@@ -224,7 +224,7 @@ func TestACategoryInUseIsMergedNotDeleted(t *testing.T) {
 	}
 }
 
-func TestBadMerges(t *testing.T) {
+func TestMergeCategories_RejectsInvalidTargets(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	food, travel := b.category("Food").ID, b.category("Travel").ID
 	if _, err := b.tryChangeCategory(travel, expense.CategoryPatch{Archived: new(true)}); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-func TestChangeKeepsOrRenewsTheConversion(t *testing.T) {
+func TestChange_KeepsOrRenewsConversion(t *testing.T) {
 	later := prices{"USD": {"2026-03-06": "2", "2026-03-09": "2", "2026-03-10": "2"}, "JPY": march["JPY"]}
 	table := expense.Draft{Amount: "11.80", Currency: "USD"}
 	hand := expense.Draft{Amount: "11.80", Currency: "USD", Rate: "0.9"}
@@ -83,7 +83,7 @@ func TestChangeKeepsOrRenewsTheConversion(t *testing.T) {
 	}
 }
 
-func TestAChangeThatChangesNothingTakesNoVersion(t *testing.T) {
+func TestChange_WithoutDifferenceKeepsVersion(t *testing.T) {
 	b := openLedger(t, "EUR", march)
 	e := b.add(expense.Draft{Amount: "5", Category: "Food", Notes: new("Bread")})
 	b.env.Now = noon.AddDate(0, 0, 1)
@@ -95,7 +95,7 @@ func TestAChangeThatChangesNothingTakesNoVersion(t *testing.T) {
 	}
 }
 
-func TestBadPatchesChangeNothing(t *testing.T) {
+func TestChange_RejectsInvalidPatches(t *testing.T) {
 	b := openLedger(t, "EUR", march)
 	e := b.add(expense.Draft{Amount: "12.34"})
 	_, err := b.tryChange(
@@ -111,7 +111,7 @@ func TestBadPatchesChangeNothing(t *testing.T) {
 	}
 }
 
-func TestOldRowsKeepWhatIsRefusedNow(t *testing.T) {
+func TestChange_KeepsValuesThatAddRejects(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	e := b.add(expense.Draft{Amount: "1", Currency: "DEM", Date: "1999-01-01", Category: "Food"})
 	archived := true
@@ -132,7 +132,7 @@ func TestOldRowsKeepWhatIsRefusedNow(t *testing.T) {
 
 // The Deutsche Mark was legal tender until 2002. The date of an expense in marks can change until then, but not to a
 // later day, and an expense of today cannot change to marks.
-func TestAChangeLeadsIntoNoCurrencyThatHasEnded(t *testing.T) {
+func TestChange_RejectsEndedCurrency(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	marks, euros := b.add(expense.Draft{
 		Amount: "1", Currency: "DEM", Date: "1999-01-01",
@@ -150,7 +150,7 @@ func TestAChangeLeadsIntoNoCurrencyThatHasEnded(t *testing.T) {
 	}
 }
 
-func TestAReplacementMayNameItsRate(t *testing.T) {
+func TestReplace_AcceptsRate(t *testing.T) {
 	b := openLedger(t, "EUR", march)
 	e := b.add(expense.Draft{Amount: "10", Currency: "USD"})
 	err := b.update(func(tx store.Tx) error {
@@ -165,7 +165,7 @@ func TestAReplacementMayNameItsRate(t *testing.T) {
 	}
 }
 
-func TestConditions(t *testing.T) {
+func TestPrecondition_Check(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	e := b.add(expense.Draft{Amount: "5"})
 	tests := []struct {

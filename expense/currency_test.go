@@ -13,7 +13,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-func TestCurrencyHasTheDigitsOfISO4217(t *testing.T) {
+func TestCurrency_DigitsOfISO4217(t *testing.T) {
 	for code, digits := range map[string]int{
 		"JPY": 0, "KRW": 0, "XOF": 0, "ISK": 0, "UYI": 0,
 		"EUR": 2, "USD": 2, "HUF": 2, "AFN": 2, "LBP": 2, "PKR": 2, "RSD": 2, "VED": 2, "XCG": 2, "SLE": 2, "ZWG": 2,
@@ -27,7 +27,7 @@ func TestCurrencyHasTheDigitsOfISO4217(t *testing.T) {
 	}
 }
 
-func TestCurrencyKnowsWhenItWasTender(t *testing.T) {
+func TestCurrency_LegalTender(t *testing.T) {
 	tests := []struct{ code, from, until string }{
 		{"EUR", "1999-01-01", ""},
 		{"DEM", "1948-06-20", "2002-05-15"}, // in Montenegro longer than in Germany
@@ -55,7 +55,7 @@ func TestCurrencyKnowsWhenItWasTender(t *testing.T) {
 	}
 }
 
-func TestCurrencyTableIsWellFormed(t *testing.T) {
+func TestCurrencies_TableIsValid(t *testing.T) {
 	all := expense.Currencies()
 	if !slices.IsSortedFunc(all, expense.Currency.Compare) {
 		t.Error("the table is not sorted")
@@ -117,7 +117,7 @@ var endedSince = map[string]string{
 	"ECV":                             "no tender for golang.org/x/text, so without dates",
 }
 
-func TestCurrencyTableDiffersFromXTextForReasons(t *testing.T) {
+func TestCurrencies_DifferencesFromXText(t *testing.T) {
 	absent, otherDigits, endedSince := splitKeys(absent), splitKeys(otherDigits), splitKeys(endedSince)
 	theirs, ends := map[string]currency.Unit{}, map[string]string{}
 	for it := currency.Query(currency.Historical, currency.NonTender); it.Next(); {
@@ -173,7 +173,7 @@ func splitKeys(grouped map[string]string) map[string]string {
 	return single
 }
 
-func TestParseCurrencyRefusesWhatIsNoCode(t *testing.T) {
+func TestParseCurrency_RejectsInvalidCodes(t *testing.T) {
 	for _, text := range []string{
 		"", "E", "EU", "eur", "Eur", "EURO", " EUR", "EUR ", "ЕUR", "EU\x00", "€", "XXX", "XAU", "XTS", "ZZZ", "\xff\xfe\xfd",
 		strings.Repeat("EUR", 4_000_000),
@@ -186,7 +186,7 @@ func TestParseCurrencyRefusesWhatIsNoCode(t *testing.T) {
 	}
 }
 
-func TestCurrencyTextRoundTrip(t *testing.T) {
+func TestCurrency_TextRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		checkText(t, rapid.SampledFrom(append(expense.Currencies(), expense.Currency{})).Draw(t, "currency"))
 	})

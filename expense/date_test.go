@@ -16,7 +16,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-func TestParseDateReadsTheCalendar(t *testing.T) {
+func TestParseDate_AcceptsOnlyDatesOfCalendar(t *testing.T) {
 	for _, text := range []string{"0001-01-01", "1900-01-01", "2000-02-29", "2024-02-29", "2026-12-31", "9999-12-31"} {
 		date, err := expense.ParseDate(text)
 		if err != nil || date.String() != text {
@@ -49,8 +49,8 @@ const lastDay = 3652058
 
 var firstDay = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// TestDateAgreesWithPackageTimeOnEveryDay compares every day of three centuries.
-func TestDateAgreesWithPackageTimeOnEveryDay(t *testing.T) {
+// TestDate_AgreesWithPackageTimeOnEveryDay compares every day of three centuries.
+func TestDate_AgreesWithPackageTimeOnEveryDay(t *testing.T) {
 	day := time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
 	first := civil(day)
 	for n := 0; day.Year() <= 2200; n++ {
@@ -65,7 +65,7 @@ func TestDateAgreesWithPackageTimeOnEveryDay(t *testing.T) {
 	}
 }
 
-func TestDateAgreesWithPackageTimeOverTheCalendar(t *testing.T) {
+func TestDate_AgreesWithPackageTimeOverCalendar(t *testing.T) {
 	for n := 0; n <= lastDay; n += 13 {
 		day := firstDay.AddDate(0, 0, n)
 		checkDate(t, civil(day), day)
@@ -117,7 +117,7 @@ func checkDate(t *testing.T, date expense.Date, day time.Time) {
 	}
 }
 
-func TestDatesBeyondTheCalendarAreNone(t *testing.T) {
+func TestDate_OutsideCalendarIsZero(t *testing.T) {
 	first, last := expense.MustDate("0001-01-01"), expense.MustDate("9999-12-31")
 	for _, date := range []expense.Date{
 		first.AddDays(-1), last.AddDays(1), first.AddDays(math.MinInt), last.AddDays(math.MaxInt), first.AddDays(lastDay + 1),
@@ -145,7 +145,7 @@ func TestDatesBeyondTheCalendarAreNone(t *testing.T) {
 	checkText(t, expense.Date{})
 }
 
-func TestDateIsWhatClocksShow(t *testing.T) {
+func TestDateOf_UsesZone(t *testing.T) {
 	instant := time.Date(2026, 3, 1, 10, 30, 0, 0, time.UTC)
 	for zone, want := range map[string]string{
 		"Pacific/Kiritimati": "2026-03-02", "Pacific/Auckland": "2026-03-01", "UTC": "2026-03-01",

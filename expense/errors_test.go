@@ -9,7 +9,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-func TestFaultsAreAllReported(t *testing.T) {
+func TestValidationErrors_ErrReportsAll(t *testing.T) {
 	var errs expense.ValidationErrors
 	if err := errs.Err(); err != nil {
 		t.Fatalf("no errs are %v", err)
@@ -47,7 +47,7 @@ func TestFaultsAreAllReported(t *testing.T) {
 	}
 }
 
-func TestFaultsErrIsNotChangedByLaterFaults(t *testing.T) {
+func TestValidationErrors_ErrIsNotChangedByLaterAdds(t *testing.T) {
 	var errs expense.ValidationErrors
 	errs.Add("a", "x", "first")
 	errs.Add("b", "x", "second")
@@ -58,7 +58,7 @@ func TestFaultsErrIsNotChangedByLaterFaults(t *testing.T) {
 	}
 }
 
-func TestFaultsTakeGivesBackWhatIsNoFault(t *testing.T) {
+func TestValidationErrors_AddErrorReturnsOtherErrors(t *testing.T) {
 	var errs expense.ValidationErrors
 	if err := errs.AddError("date", nil); err != nil {
 		t.Errorf("Take(nil) = %v", err)
@@ -71,7 +71,7 @@ func TestFaultsTakeGivesBackWhatIsNoFault(t *testing.T) {
 	}
 }
 
-func TestFaultsOfOtherErrorsAreNone(t *testing.T) {
+func TestInvalidErrors_IgnoresOtherErrors(t *testing.T) {
 	for _, err := range []error{nil, io.EOF, expense.ErrStale, expense.ErrInvalid, errors.Join(io.EOF, expense.ErrGone)} {
 		if errs := expense.InvalidErrors(err); len(errs) != 0 {
 			t.Errorf("FaultsOf(%v) = %v", err, errs)
@@ -79,7 +79,7 @@ func TestFaultsOfOtherErrorsAreNone(t *testing.T) {
 	}
 }
 
-func TestSentinelsImplyEachOther(t *testing.T) {
+func TestErrors_SentinelsThatImplyOthers(t *testing.T) {
 	stale := fmt.Errorf("expense 1: %w", &expense.StaleError{Current: 7})
 	tests := []struct {
 		name        string

@@ -13,7 +13,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-func TestParseMoneyReadsPlainDecimals(t *testing.T) {
+func TestParseMoney_AcceptsPlainDecimals(t *testing.T) {
 	tests := []struct {
 		name, amount, code string
 		minor              int64
@@ -47,7 +47,7 @@ func TestParseMoneyReadsPlainDecimals(t *testing.T) {
 	}
 }
 
-func TestParseMoneyRefusesWhatIsNoAmount(t *testing.T) {
+func TestParseMoney_RejectsInvalidAmounts(t *testing.T) {
 	tests := []struct{ name, amount, code, fault string }{
 		{"a digit too many", "12.505", "EUR", "too_many_digits"},
 		{"a zero too many", "12.500", "EUR", "too_many_digits"},
@@ -75,7 +75,7 @@ func TestParseMoneyRefusesWhatIsNoAmount(t *testing.T) {
 	}
 }
 
-func TestParseMoneyReportsBothFaults(t *testing.T) {
+func TestParseMoney_ReportsInvalidAmountAndCurrency(t *testing.T) {
 	_, err := expense.ParseMoney("1,5", "euro")
 	if errs := expense.InvalidErrors(err); len(errs) != 2 {
 		t.Errorf("the errs are %v", err)
@@ -94,7 +94,7 @@ func anyMoney() *rapid.Generator[expense.Money] {
 	})
 }
 
-func TestMoneyRoundTrip(t *testing.T) {
+func TestMoney_TextRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		money := anyMoney().Draw(t, "money")
 		checkText(t, money)
@@ -127,7 +127,7 @@ func checkRefused(t rapid.TB, err error, text string) {
 	checkRefusal(t, err)
 }
 
-func TestMoneyAddsUp(t *testing.T) {
+func TestMoney_Add(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := anyMoney().Draw(t, "a")
 		minor := rapid.Int64Range(-expense.MaxMinor, expense.MaxMinor).Draw(t, "b")
@@ -158,7 +158,7 @@ func TestMoneyAddsUp(t *testing.T) {
 	wantFieldError(t, err, "", "currency_mismatch")
 }
 
-func TestMoneyHasASign(t *testing.T) {
+func TestMoney_Sign(t *testing.T) {
 	for text, sign := range map[string]int{"12.50": 1, "0.01": 1, "0": 0, "-0.01": -1, "-9999999999999.99": -1} {
 		money := expense.MustMoney(text, "EUR")
 		if money.Sign() != sign || money.Neg().Sign() != -sign || money.IsZero() != (sign == 0) {
@@ -167,7 +167,7 @@ func TestMoneyHasASign(t *testing.T) {
 	}
 }
 
-func TestParseAmountRefusesWhatDoesNotFit(t *testing.T) {
+func TestParseAmount_RejectsTooManyDigitsAndTooLargeAmounts(t *testing.T) {
 	euro := expense.MustCurrency("EUR")
 	for text, code := range map[string]string{
 		"0.001": "too_many_digits", "-12.345": "too_many_digits", "12.500": "too_many_digits",

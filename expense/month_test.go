@@ -11,7 +11,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-func TestParseMonthReadsTheCalendar(t *testing.T) {
+func TestParseMonth_AcceptsOnlyMonthsOfCalendar(t *testing.T) {
 	for _, text := range []string{"0001-01", "1900-02", "2026-12", "9999-12"} {
 		month, err := expense.ParseMonth(text)
 		if err != nil || month.String() != text {
@@ -33,7 +33,7 @@ func TestParseMonthReadsTheCalendar(t *testing.T) {
 	}
 }
 
-func TestMonthAgreesWithPackageTime(t *testing.T) {
+func TestMonth_AgreesWithPackageTime(t *testing.T) {
 	first := expense.MustMonth("0001-01")
 	for n := range 9999 * 12 {
 		begin := time.Date(1, time.Month(1+n), 1, 0, 0, 0, 0, time.UTC)
@@ -58,7 +58,7 @@ func TestMonthAgreesWithPackageTime(t *testing.T) {
 	}
 }
 
-func TestMonthsAddUp(t *testing.T) {
+func TestMonth_AddAndSub(t *testing.T) {
 	first := expense.MustMonth("0001-01")
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.IntRange(0, 9999*12-1).Draw(t, "a"), rapid.IntRange(0, 9999*12-1).Draw(t, "b")
@@ -73,7 +73,7 @@ func TestMonthsAddUp(t *testing.T) {
 	})
 }
 
-func TestMonthsBeyondTheCalendarAreNone(t *testing.T) {
+func TestMonth_OutsideCalendarIsZero(t *testing.T) {
 	first, last := expense.MustMonth("0001-01"), expense.MustMonth("9999-12")
 	for _, month := range []expense.Month{
 		first.Add(-1), last.Add(1), first.Add(math.MaxInt), first.Add(math.MinInt), last.Add(math.MaxInt),
@@ -98,7 +98,7 @@ func TestMonthsBeyondTheCalendarAreNone(t *testing.T) {
 	checkText(t, none)
 }
 
-func TestRangeContainsBothItsEnds(t *testing.T) {
+func TestRange_ContainsBothEnds(t *testing.T) {
 	day := expense.MustDate
 	tests := []struct {
 		name     string

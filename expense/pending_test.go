@@ -12,7 +12,7 @@ import (
 	"github.com/spendwise/spendwise/store/jobs"
 )
 
-func TestPendingExpensesAreConvertedWhenRatesArrive(t *testing.T) {
+func TestConvertPending_ConvertsWhenRatesArrive(t *testing.T) {
 	b := openLedger(t, "EUR", march)
 	waits := b.add(expense.Draft{Amount: "11.80", Currency: "USD", Date: "2026-03-20"})
 	never := b.add(expense.Draft{Amount: "1.000", Currency: "KWD"})
@@ -48,7 +48,7 @@ func TestPendingExpensesAreConvertedWhenRatesArrive(t *testing.T) {
 	}
 }
 
-func TestMorePendingThanOneUpdateConverts(t *testing.T) {
+func TestConvertPending_UsesSeveralUpdates(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	drafts := slices.Repeat([]expense.TypedDraft{{Amount: expense.MustMoney("1.18", "USD")}}, 2100)
 	err := b.update(func(tx store.Tx) error {
@@ -64,7 +64,7 @@ func TestMorePendingThanOneUpdateConverts(t *testing.T) {
 	}
 }
 
-func TestAConversionBeyondTheLimitHoldsUpNoOther(t *testing.T) {
+func TestConvertPending_SkipsConversionAboveLimit(t *testing.T) {
 	b := openLedger(t, "JPY", nil)
 	huge := b.add(expense.Draft{Amount: "9000000000000.00", Currency: "EUR"})
 	small := b.add(expense.Draft{Amount: "1.00", Currency: "EUR"})
@@ -85,7 +85,7 @@ func (b *testLedger) changeSettings(draft expense.SettingsDraft) (change expense
 	return change, err
 }
 
-func TestChangingTheHomeCurrencyReratesEachExpenseAtItsOwnDate(t *testing.T) {
+func TestChangeSettings_HomeCurrencyUsesRateOfEachExpensesDate(t *testing.T) {
 	b := openLedger(t, "EUR", march)
 	euro := b.add(expense.Draft{Amount: "10", Date: "2026-03-06"})
 	dollar := b.add(expense.Draft{Amount: "11.70", Currency: "USD", Date: "2026-03-09"})
@@ -126,7 +126,7 @@ func TestChangingTheHomeCurrencyReratesEachExpenseAtItsOwnDate(t *testing.T) {
 	}
 }
 
-func TestSettingsAreCheckedWhole(t *testing.T) {
+func TestChangeSettings_ReportsAllInvalidFields(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	before := b.settings()
 	_, err := b.changeSettings(expense.SettingsDraft{
@@ -151,8 +151,9 @@ func TestSettingsAreCheckedWhole(t *testing.T) {
 	}
 }
 
-// TestHomeAndBackAgain checks F5: changing the home currency and back restores every expense that has a rate.
-func TestHomeAndBackAgain(t *testing.T) {
+// TestChangeSettings_HomeCurrencyAndBackRestoresExpenses checks F5: changing the home currency and back restores every
+// expense that has a rate.
+func TestChangeSettings_HomeCurrencyAndBackRestoresExpenses(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		b := openLedger(t, "EUR", march)
 		for range rapid.IntRange(1, 20).Draw(r, "expenses") {

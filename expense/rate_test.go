@@ -14,7 +14,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-func TestParseFactorReadsPlainDecimals(t *testing.T) {
+func TestParseFactor_AcceptsPlainDecimals(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"a rate", "1.0825", "1.0825"},
 		{"trailing zeros", "1.082500", "1.0825"},
@@ -40,7 +40,7 @@ func TestParseFactorReadsPlainDecimals(t *testing.T) {
 	}
 }
 
-func TestParseFactorRefusesWhatIsNoRate(t *testing.T) {
+func TestParseFactor_RejectsInvalidRates(t *testing.T) {
 	for text, code := range map[string]string{
 		"0": "not_positive", "0.000": "not_positive",
 		"1234567891.123456789":               "too_many_digits",
@@ -89,7 +89,7 @@ func anyFactor() *rapid.Generator[expense.Factor] {
 	})
 }
 
-func TestFactorRoundTrip(t *testing.T) {
+func TestFactor_TextRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		factor := anyFactor().Draw(t, "factor")
 		checkText(t, factor)
@@ -100,7 +100,7 @@ func TestFactorRoundTrip(t *testing.T) {
 	checkText(t, expense.Factor{})
 }
 
-func TestFactorDivRoundsAtEighteenDigits(t *testing.T) {
+func TestFactor_DivRoundsToEighteenDigits(t *testing.T) {
 	tests := []struct{ name, f, g, want string }{
 		{"one by three", "1", "3", "0.333333333333333333"},
 		{"two by three rounds up", "2", "3", "0.666666666666666667"},
@@ -123,7 +123,7 @@ func TestFactorDivRoundsAtEighteenDigits(t *testing.T) {
 	}
 }
 
-func TestFactorDivAgreesWithExactArithmetic(t *testing.T) {
+func TestFactor_DivAgreesWithExactArithmetic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f, g := anyFactor().Draw(t, "f"), anyFactor().Draw(t, "g")
 		quotient := f.Div(g)
@@ -137,7 +137,7 @@ func TestFactorDivAgreesWithExactArithmetic(t *testing.T) {
 	})
 }
 
-func TestFactorMulRoundsAtEighteenDigits(t *testing.T) {
+func TestFactor_MulRoundsToEighteenDigits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f, g := anyFactor().Draw(t, "f"), anyFactor().Draw(t, "g")
 		product, want := f.Mul(g), roundSignificant(new(big.Rat).Mul(f.Decimal().Rat(), g.Decimal().Rat()), 18)
@@ -174,7 +174,7 @@ func roundHalfAway(x *big.Rat) *big.Int {
 	return new(big.Int).Quo(sum.Num(), sum.Denom()) // Quo truncates towards zero
 }
 
-func TestConvertRoundsOnceHalfAwayFromZero(t *testing.T) {
+func TestRate_ConvertRoundsOnceHalfAwayFromZero(t *testing.T) {
 	tests := []struct{ name, amount, rate, to, want string }{
 		{"a half goes up", "0.01 EUR", "0.5", "USD", "0.01 USD"},
 		{"a half of a refund goes down", "-0.01 EUR", "0.5", "USD", "-0.01 USD"},
@@ -217,7 +217,7 @@ func TestConvertRoundsOnceHalfAwayFromZero(t *testing.T) {
 	}
 }
 
-func TestConvertAgreesWithExactArithmetic(t *testing.T) {
+func TestRate_ConvertAgreesWithExactArithmetic(t *testing.T) {
 	currencies := expense.Currencies()
 	rapid.Check(t, func(t *rapid.T) {
 		amount, factor := anyMoney().Draw(t, "amount"), anyFactor().Draw(t, "rate")
@@ -247,7 +247,7 @@ func (f fixedRate) Rate(expense.Currency, expense.Currency, expense.Date) (expen
 	return f.rate, true
 }
 
-func TestLookUpTakesNoLaterAndNoOldRate(t *testing.T) {
+func TestLookupRate_RejectsLaterAndOldRates(t *testing.T) {
 	euro, dollar, day := expense.MustCurrency("EUR"), expense.MustCurrency("USD"), expense.MustDate("2026-03-01")
 	for age := -400; age <= 400; age++ {
 		rate := expense.Rate{Value: expense.MustFactor("1.1"), Date: day.AddDays(-age), Source: "test"}

@@ -11,7 +11,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-func TestParseZoneReadsTheIANADatabase(t *testing.T) {
+func TestParseZone_AcceptsNamesOfIANADatabase(t *testing.T) {
 	for _, name := range []string{
 		"UTC", "Etc/UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Pacific/Kiritimati", "Asia/Calcutta",
 	} {
@@ -37,7 +37,7 @@ func TestParseZoneReadsTheIANADatabase(t *testing.T) {
 	}
 }
 
-func TestZoneKnowsWhichDayItIs(t *testing.T) {
+func TestZone_Today(t *testing.T) {
 	instant := time.Date(2026, 2, 28, 23, 30, 0, 0, time.UTC)
 	berlin, err := expense.ParseZone("Europe/Berlin")
 	if err != nil {
@@ -51,7 +51,7 @@ func TestZoneKnowsWhichDayItIs(t *testing.T) {
 	}
 }
 
-func TestNewSettingsTakeDefaults(t *testing.T) {
+func TestNewSettings_FillsDefaults(t *testing.T) {
 	settings, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestNewSettingsTakeDefaults(t *testing.T) {
 	}
 }
 
-func TestSettingsDraftIsReadWhole(t *testing.T) {
+func TestNewSettings_ReadsAllFields(t *testing.T) {
 	id := "0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70"
 	settings, err := expense.NewSettings(expense.SettingsDraft{
 		HomeCurrency: new("INR"), TimeZone: new("Asia/Kolkata"), Locale: new("hi-in"), FiscalYearStart: new(4),
@@ -86,7 +86,7 @@ func TestSettingsDraftIsReadWhole(t *testing.T) {
 	}
 }
 
-func TestSettingsDraftReportsEveryFault(t *testing.T) {
+func TestNewSettings_ReportsAllInvalidFields(t *testing.T) {
 	_, err := expense.NewSettings(expense.SettingsDraft{
 		HomeCurrency: new("euro"), TimeZone: new("Mars/Olympus"), Locale: new("not a tag!"), FiscalYearStart: new(13),
 		DefaultCategoryID: new("1"),
@@ -116,7 +116,7 @@ func TestSettingsDraftReportsEveryFault(t *testing.T) {
 	}
 }
 
-func TestParseIDReadsTheUsualFormOnly(t *testing.T) {
+func TestParseID_AcceptsOnlyCanonicalForm(t *testing.T) {
 	const id = "0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70"
 	for _, text := range []string{id, strings.ToUpper(id)} {
 		if got, err := expense.ParseID(text); err != nil || got.String() != id {
@@ -133,7 +133,7 @@ func TestParseIDReadsTheUsualFormOnly(t *testing.T) {
 	}
 }
 
-func TestOwnerIDIsShortCleanText(t *testing.T) {
+func TestOwnerID_Validate(t *testing.T) {
 	for _, owner := range []expense.OwnerID{
 		"a", "auth0|5f7c8ec7c33c6c004bbafe82", "Zoë", expense.OwnerID(strings.Repeat("x", 64)),
 	} {

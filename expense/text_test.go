@@ -15,7 +15,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-func TestFoldIgnoresCaseAndComposition(t *testing.T) {
+func TestFold_IgnoresCaseAndComposition(t *testing.T) {
 	tests := []struct {
 		name, a, b string
 		same       bool
@@ -38,7 +38,7 @@ func TestFoldIgnoresCaseAndComposition(t *testing.T) {
 	}
 }
 
-func TestFoldIsOneForm(t *testing.T) {
+func TestFold_IsIdempotent(t *testing.T) {
 	letters := rapid.OneOf(rapid.Rune(), rapid.RuneFrom(nil, unicode.Greek, unicode.Latin, unicode.Mn, unicode.Cherokee))
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringOf(letters).Draw(t, "text")
@@ -52,7 +52,7 @@ func TestFoldIsOneForm(t *testing.T) {
 	})
 }
 
-func TestFoldMakesEveryCaseOfALetterOne(t *testing.T) {
+func TestFold_UnifiesAllCasesOfLetter(t *testing.T) {
 	for r := range rune(unicode.MaxRune) {
 		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
 			if a, b := expense.Fold(string(r)), expense.Fold(string(other)); a != b {
@@ -62,7 +62,7 @@ func TestFoldMakesEveryCaseOfALetterOne(t *testing.T) {
 	}
 }
 
-func TestUnmarshalTextRefusesAndKeepsTheValue(t *testing.T) {
+func TestUnmarshalText_KeepsValueOnError(t *testing.T) {
 	currency, date, month := expense.MustCurrency("EUR"), expense.MustDate("2026-03-01"), expense.MustMonth("2026-03")
 	factor, money := expense.MustFactor("1.5"), expense.MustMoney("1", "EUR")
 	for name, value := range map[string]encoding.TextUnmarshaler{
@@ -78,7 +78,7 @@ func TestUnmarshalTextRefusesAndKeepsTheValue(t *testing.T) {
 	}
 }
 
-func TestMustPanicsWithTheFault(t *testing.T) {
+func TestMust_PanicsWithFieldError(t *testing.T) {
 	for name, must := range map[string]func(){
 		"MustCurrency": func() { expense.MustCurrency("euro") },
 		"MustDate":     func() { expense.MustDate("1.3.2026") },

@@ -11,7 +11,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-func TestSumTotalsNamesWhatItLeavesOut(t *testing.T) {
+func TestSumTotals_ReportsPendingAmounts(t *testing.T) {
 	home, money := expense.MustCurrency("EUR"), expense.MustMoney
 	totals := []expense.Total{
 		{Count: 2, Amount: money("1000", "JPY"), Home: money("6.12", "EUR"), Pending: money("0", "JPY")},
@@ -32,7 +32,7 @@ func TestSumTotalsNamesWhatItLeavesOut(t *testing.T) {
 	}
 }
 
-func TestTheSumOfNothingIsOfTheHomeCurrency(t *testing.T) {
+func TestSumTotals_OfNothingIsZeroInHomeCurrency(t *testing.T) {
 	home := expense.MustCurrency("JPY")
 	sum, err := expense.SumTotals(home, nil)
 	if err != nil || !reflect.DeepEqual(sum, expense.NewSum(home)) || sum.Home.String() != "0 JPY" || !sum.Complete() {
@@ -40,7 +40,7 @@ func TestTheSumOfNothingIsOfTheHomeCurrency(t *testing.T) {
 	}
 }
 
-func TestTotalsThatCannotBeAreNoFaultOfTheCaller(t *testing.T) {
+func TestSumTotals_InvalidTotalsAreNotErrInvalid(t *testing.T) {
 	home, largest := expense.MustCurrency("EUR"), expense.MustMoney("9999999999999.99", "EUR")
 	for name, totals := range map[string][]expense.Total{
 		"of another home currency": {{Count: 1, Amount: largest, Home: expense.MustMoney("1", "USD")}},
@@ -56,7 +56,7 @@ func TestTotalsThatCannotBeAreNoFaultOfTheCaller(t *testing.T) {
 	}
 }
 
-func TestCapMoney(t *testing.T) {
+func TestClampMoney(t *testing.T) {
 	euro := expense.MustCurrency("EUR")
 	for minor, want := range map[int64]string{
 		1: "0.01", expense.MaxMinor + 1: "9999999999999.99", -expense.MaxMinor - 1: "-9999999999999.99",

@@ -118,7 +118,7 @@ func texts(t *testing.T, picture []byte) string {
 
 // Each amount of a report is part of its chart as text. A reader does not depend on colours, and screen readers can
 // read it.
-func TestChartsShowTheFiguresOfTheReports(t *testing.T) {
+func TestCharts_ShowAmountsOfReports(t *testing.T) {
 	ctx := t.Context()
 	for _, tag := range []string{"en-US", "de-DE", "ja", "ar-EG"} {
 		r, format := chartLedger(t, tag), locale.NewFormatter(tag)
@@ -234,7 +234,7 @@ func textSpans(t *testing.T, picture []byte) []textSpan {
 	return all
 }
 
-func TestNamesDoNotRunOverFigures(t *testing.T) {
+func TestCharts_NamesDoNotOverlapAmounts(t *testing.T) {
 	home := expense.MustCurrency("KRW")
 	amount := expense.MustMoney("9999999999999", "KRW")
 	month := expense.MustMonth("2026-03")
@@ -283,7 +283,7 @@ func TestNamesDoNotRunOverFigures(t *testing.T) {
 }
 
 // Names with bidirectional control characters do not reorder amounts. Data from older versions may contain such names.
-func TestNamesThatReorderTextDoNotReachAPicture(t *testing.T) {
+func TestCharts_RemoveBidiControlsFromNames(t *testing.T) {
 	month := expense.MustMonth("2026-03")
 	sum := expense.NewSum(expense.MustCurrency("EUR"))
 	monthly := report.MonthlyReport{Month: month, Summary: report.Summary{
@@ -306,7 +306,7 @@ func TestNamesThatReorderTextDoNotReachAPicture(t *testing.T) {
 }
 
 // A line with many points is drawn with fewer points. They include each peak and each trough.
-func TestALineOfManyPointsKeepsItsPeaks(t *testing.T) {
+func TestTrendChart_KeepsPeaksOfManyPoints(t *testing.T) {
 	home := expense.MustCurrency("EUR")
 	trend := report.TrendReport{
 		Settings:    expense.Settings{Locale: "en"},
@@ -340,7 +340,7 @@ func TestALineOfManyPointsKeepsItsPeaks(t *testing.T) {
 	}
 }
 
-func TestChartsOfLittleAndOfMuch(t *testing.T) {
+func TestCharts_OfEmptyAndLargeReports(t *testing.T) {
 	ctx, r := t.Context(), chartLedger(t, "en")
 	empty, err := report.Monthly(ctx, r, chartDay, expense.MustMonth("2020-01"))
 	if err != nil {

@@ -54,7 +54,7 @@ func writeCSV(t testing.TB, opts export.CSVOptions, rows ...expense.Expense) str
 	return out.String()
 }
 
-func TestExportIsRFC4180(t *testing.T) {
+func TestWriteCSV_FollowsRFC4180(t *testing.T) {
 	pending := expense.Expense{
 		ID: coffee.ID, Amount: expense.MustMoney("-3.250", "KWD"), Date: coffee.Date, CategoryID: foodID,
 		Notes: "two\nlines", RuleID: foodID, Home: expense.Money{},
@@ -70,7 +70,7 @@ func TestExportIsRFC4180(t *testing.T) {
 	}
 }
 
-func TestATextThatASpreadsheetRunsGetsOneMoreApostrophe(t *testing.T) {
+func TestWriteCSV_EscapesFormulas(t *testing.T) {
 	for _, test := range []struct{ name, text, cell string }{
 		{"plain text", "lunch", "lunch"},
 		{"a formula", "=1+1", "'=1+1"},
@@ -113,7 +113,7 @@ func TestATextThatASpreadsheetRunsGetsOneMoreApostrophe(t *testing.T) {
 	}
 }
 
-func TestNumbersAreNeverGuarded(t *testing.T) {
+func TestWriteCSV_NeverEscapesNumbers(t *testing.T) {
 	row := coffee
 	row.Amount, row.Home = row.Amount.Neg(), row.Home.Neg()
 	text := writeCSV(t, optionsFor("=Food"), row)
@@ -122,7 +122,7 @@ func TestNumbersAreNeverGuarded(t *testing.T) {
 	}
 }
 
-func TestEveryCellIsReadBackAsItWasWritten(t *testing.T) {
+func TestWriteCSV_RoundTrip(t *testing.T) {
 	specialText := rapid.StringOf(rapid.OneOf(
 		rapid.SampledFrom([]rune("'\"=+-@,;\t\n\r\x00 \u00a0＝＠|\\")), rapid.Rune(),
 	))
@@ -166,7 +166,7 @@ func TestEveryCellIsReadBackAsItWasWritten(t *testing.T) {
 	})
 }
 
-func TestExportEndsWithTheFirstError(t *testing.T) {
+func TestWriteCSV_StopsAtFirstError(t *testing.T) {
 	failure := errors.New("write failed")
 	t.Run("of the rows", func(t *testing.T) {
 		rows := func(yield func(expense.Expense, error) bool) {
@@ -194,7 +194,7 @@ func TestExportEndsWithTheFirstError(t *testing.T) {
 	})
 }
 
-func TestExportHoldsNoRows(t *testing.T) {
+func TestWriteCSV_StreamsRows(t *testing.T) {
 	rows := func(yield func(expense.Expense, error) bool) {
 		for range 10_000 {
 			if !yield(coffee, nil) {
@@ -216,8 +216,9 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// TestARowCostsNoMemory checks that WriteCSV formats rows in a reused buffer and does not allocate for each row.
-func TestARowCostsNoMemory(t *testing.T) {
+// TestWriteCSV_DoesNotAllocatePerRow checks that WriteCSV formats rows in a reused buffer and does not allocate for
+// each row.
+func TestWriteCSV_DoesNotAllocatePerRow(t *testing.T) {
 	var rows []expense.Expense
 	for e, err := range exporttest.Expenses(2000, now, uuid.Nil) {
 		if err != nil {

@@ -165,7 +165,7 @@ func poppler(t testing.TB, pdf []byte, tool string, args ...string) string {
 	return string(out)
 }
 
-func TestEveryExpenseAndEveryTotalIsOnThePages(t *testing.T) {
+func TestPDF_HasEveryExpenseAndTotal(t *testing.T) {
 	st, rows := yearLedger(t, 400, func(i int) string { return someNotes[i%len(someNotes)] })
 	text := poppler(t, pdfOf(t, st, "Ada Łovelace"), "pdftotext", "-layout")
 	// Text search treats no-break spaces as spaces.
@@ -230,7 +230,7 @@ func TestEveryExpenseAndEveryTotalIsOnThePages(t *testing.T) {
 	}
 }
 
-func TestWhatTheFontsLackIsMarkedAndFootnoted(t *testing.T) {
+func TestPDF_MarksCharactersThatFontsLack(t *testing.T) {
 	st, _ := yearLedger(t, 3, func(i int) string { return []string{"🍜 noodles", "عربي", "plain"}[i] })
 	text := poppler(t, pdfOf(t, st, "ada 🍜"), "pdftotext", "-layout")
 	for _, part := range []string{"� noodles", "����", "plain",
@@ -241,7 +241,7 @@ func TestWhatTheFontsLackIsMarkedAndFootnoted(t *testing.T) {
 	}
 }
 
-func TestNotesThatReorderTextDoNotInAReport(t *testing.T) {
+func TestPDF_RemovesBidiControlsFromNotes(t *testing.T) {
 	st, _ := yearLedger(t, 1, func(int) string { return "evil \u202egnp.001\u2066" })
 	text := poppler(t, pdfOf(t, st, "ada"), "pdftotext", "-layout")
 	if !strings.Contains(text, "evil gnp.001") || strings.ContainsAny(text, "\u202e\u2066") {
@@ -249,7 +249,7 @@ func TestNotesThatReorderTextDoNotInAReport(t *testing.T) {
 	}
 }
 
-func TestAReportSaysWhatItIs(t *testing.T) {
+func TestPDF_HasDocumentInformation(t *testing.T) {
 	st, _ := yearLedger(t, 30, func(int) string { return "" })
 	pdf := pdfOf(t, st, "Ada Łovelace")
 	info := poppler(t, pdf, "pdfinfo", "-isodates")
@@ -267,8 +267,8 @@ func TestAReportSaysWhatItIs(t *testing.T) {
 	}
 }
 
-// TestTheFrontPageHoldsTheTotals uses a ledger with the ten starter categories and three currencies.
-func TestTheFrontPageHoldsTheTotals(t *testing.T) {
+// TestPDF_FirstPageHasTotals uses a ledger with the ten starter categories and three currencies.
+func TestPDF_FirstPageHasTotals(t *testing.T) {
 	st, rows := yearLedger(t, 60, func(int) string { return "" })
 	categories, err := st.Reader("ada").Categories(t.Context())
 	if err != nil {
@@ -303,7 +303,7 @@ func TestTheFrontPageHoldsTheTotals(t *testing.T) {
 	}
 }
 
-func TestAReportOfNoExpensesHasNoPictures(t *testing.T) {
+func TestPDF_WithoutExpensesHasNoCharts(t *testing.T) {
 	st, _ := yearLedger(t, 0, nil)
 	pdf := pdfOf(t, st, "ada")
 	if text := poppler(t, pdf, "pdftotext", "-layout"); !strings.Contains(text, "0,00") ||
@@ -312,7 +312,7 @@ func TestAReportOfNoExpensesHasNoPictures(t *testing.T) {
 	}
 }
 
-func TestTheSameReportHasTheSameTextAndPages(t *testing.T) {
+func TestPDF_IsDeterministic(t *testing.T) {
 	st, _ := yearLedger(t, 300, func(i int) string { return someNotes[i%len(someNotes)] })
 	first, second := pdfOf(t, st, "ada"), pdfOf(t, st, "ada")
 	if poppler(t, first, "pdftotext", "-layout") != poppler(t, second, "pdftotext", "-layout") {
@@ -323,7 +323,7 @@ func TestTheSameReportHasTheSameTextAndPages(t *testing.T) {
 	}
 }
 
-func TestANoteLongerThanAPageGoesOnOverPages(t *testing.T) {
+func TestPDF_LongNoteContinuesOnNextPage(t *testing.T) {
 	var note strings.Builder
 	for i := range 200 {
 		fmt.Fprintf(&note, "\nline %03d.", i)
@@ -337,7 +337,7 @@ func TestANoteLongerThanAPageGoesOnOverPages(t *testing.T) {
 	}
 }
 
-func TestNoTextMakesTheEngineFail(t *testing.T) {
+func TestPDF_AcceptsAnyText(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.SampledFrom(exporttest.HostileTexts()),
 			rapid.StringMatching(`(\pL|\pM|\pS|\pZ|\pC){0,200}`),
@@ -362,7 +362,7 @@ func TestNoTextMakesTheEngineFail(t *testing.T) {
 	})
 }
 
-func TestAReportOfTooManyExpensesSaysWhatToDo(t *testing.T) {
+func TestReadReport_RejectsTooManyExpenses(t *testing.T) {
 	summary := report.Summary{Sum: expense.Sum{Count: export.MaxReportExpenses + 1}}
 	_, err := export.ReadReport(t.Context(), nil, summary, export.ReportOptions{})
 	fieldErrs := expense.InvalidErrors(err)

@@ -15,9 +15,9 @@ import (
 	"github.com/spendwise/spendwise/export/wire"
 )
 
-// TestASpreadsheetShowsTheSameCells lets LibreOffice read an export as a CSV file and write it again. Each cell must
-// contain the text of the export. LibreOffice must not evaluate a cell as a formula.
-func TestASpreadsheetShowsTheSameCells(t *testing.T) {
+// TestWriteCSV_SpreadsheetShowsSameCells lets LibreOffice read an export as a CSV file and write it again. Each cell
+// must contain the text of the export. LibreOffice must not evaluate a cell as a formula.
+func TestWriteCSV_SpreadsheetShowsSameCells(t *testing.T) {
 	office, err := exec.LookPath("soffice")
 	if err != nil {
 		t.Skip("LibreOffice is missing: apt-get install libreoffice-calc-nogui")

@@ -30,7 +30,7 @@ func serveAccounts(t *testing.T, config auth.Config) server {
 	}).as("")
 }
 
-func TestAPersonRegistersSignsInRefreshesAndSignsOut(t *testing.T) {
+func TestAccount_RegisterLoginRefreshLogout(t *testing.T) {
 	s := serveAccounts(t, auth.Config{})
 	const credentials = `"email":"Anna@example.org","password":"nine purple otters knitting"`
 	got := s.must(201, "POST", "/v1/auth/register",
@@ -71,7 +71,7 @@ func TestAPersonRegistersSignsInRefreshesAndSignsOut(t *testing.T) {
 	s.must(200, "GET", "/v1/me", "", bearer(got)...)
 }
 
-func TestARegistrationThatBreaksRulesNamesThemAll(t *testing.T) {
+func TestRegister_ReportsAllInvalidFields(t *testing.T) {
 	s := serveAccounts(t, auth.Config{})
 	got := s.must(422, "POST", "/v1/auth/register",
 		`{"email":"anna","password":"hunter7","home_currency":"EURO","time_zone":"Mars"}`)
@@ -85,14 +85,14 @@ func TestARegistrationThatBreaksRulesNamesThemAll(t *testing.T) {
 	}
 }
 
-func TestRegistrationMayBeClosed(t *testing.T) {
+func TestRegister_ClosedRegistrationIsForbidden(t *testing.T) {
 	s := serveAccounts(t, auth.Config{RegistrationClosed: true})
 	s.refused(403, "forbidden", nil, "POST", "/v1/auth/register",
 		`{"email":"anna@example.org","password":"nine purple otters knitting"}`)
 }
 
 // A request does not recreate the ledger of an erased account, even if the instance still has the session in its cache.
-func TestASessionThatOutlivesItsAccountBringsNoLedgerBack(t *testing.T) {
+func TestErase_CachedSessionDoesNotRecreateLedger(t *testing.T) {
 	st, accounts := memstore.New(), memstore.NewAccounts()
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
@@ -120,7 +120,7 @@ func TestASessionThatOutlivesItsAccountBringsNoLedgerBack(t *testing.T) {
 	}
 }
 
-func TestAPersonManagesTheAccount(t *testing.T) {
+func TestAccount_ChangePasswordEmailAndErase(t *testing.T) {
 	s := serveAccounts(t, auth.Config{})
 	const password, next = "nine purple otters knitting", "eleven green geese humming"
 	session := s.must(201, "POST", "/v1/auth/register",
@@ -185,7 +185,7 @@ func TestAPersonManagesTheAccount(t *testing.T) {
 	s.refused(401, "unauthenticated", nil, "POST", "/v1/auth/login", `{"email":"anna@example.com","password":"`+next+`"}`)
 }
 
-func TestGuessesFromOneAddressAreSlowedDown(t *testing.T) {
+func TestLogin_ThrottlesByAddress(t *testing.T) {
 	s := serveAccounts(t, auth.Config{})
 	s.must(201, "POST", "/v1/auth/register", `{"email":"anna@example.org","password":"nine purple otters knitting"}`)
 	login := func(email, address string) reply {
@@ -209,7 +209,7 @@ func TestGuessesFromOneAddressAreSlowedDown(t *testing.T) {
 	}
 }
 
-func TestPublicKeysAreServed(t *testing.T) {
+func TestJWKS_ServesPublicKeys(t *testing.T) {
 	s := serveAccounts(t, auth.Config{})
 	got := s.must(200, "GET", "/.well-known/jwks.json", "")
 	keys, _ := got.json["keys"].([]any)

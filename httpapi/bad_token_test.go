@@ -65,9 +65,9 @@ func (f tokenSigner) sign(header, claims map[string]any, secret []byte) string {
 	return text
 }
 
-// TestEveryBadTokenIsAnsweredAlike sends invalid tokens to routes of several kinds. Each response equals the response
-// without a token, including all headers, so a client does not learn why its token is invalid.
-func TestEveryBadTokenIsAnsweredAlike(t *testing.T) {
+// TestAuthentication_InvalidTokensGetSameResponse sends invalid tokens to routes of several kinds. Each response equals
+// the response without a token, including all headers, so a client does not learn why its token is invalid.
+func TestAuthentication_InvalidTokensGetSameResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newAccountServer(t)
 		ada, bob := h.addUser().withTokens(), h.addUser()

@@ -12,7 +12,7 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-func TestRolloverHistoryAndAlerts(t *testing.T) {
+func TestBudget_RolloverHistoryAndAlerts(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		food := categoryID(s, "Food")
@@ -74,7 +74,7 @@ func TestRolloverHistoryAndAlerts(t *testing.T) {
 
 // A budget that has ended can be continued under its ID. The error for a second budget names the PATCH request, and
 // that request succeeds.
-func TestABudgetThatHasEndedGoesOn(t *testing.T) {
+func TestBudget_EndedBudgetCanContinue(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		food := categoryID(s, "Food")
@@ -133,7 +133,7 @@ func alertsOf(s server) string {
 }
 
 // Concurrent requests that cross a threshold raise each alert once.
-func TestAlertsAreRaisedOnceByManyClients(t *testing.T) {
+func TestAlerts_RaisedOnceByConcurrentRequests(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		s.must(201, "POST", "/v1/budgets", `{"from_month":"2026-01","amount":"100"}`)
@@ -150,7 +150,7 @@ func TestAlertsAreRaisedOnceByManyClients(t *testing.T) {
 	})
 }
 
-func TestYearsRangesTrendsAndTheirPictures(t *testing.T) {
+func TestReports_YearsRangesTrendsAndCharts(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		food := categoryID(s, "Food")
@@ -225,7 +225,7 @@ func wellFormed(t *testing.T, path, text string) {
 	}
 }
 
-func TestReportsThatAreRefused(t *testing.T) {
+func TestReports_RejectInvalidQueries(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		for _, test := range []struct {
@@ -264,7 +264,7 @@ func TestReportsThatAreRefused(t *testing.T) {
 	})
 }
 
-func TestAMonthNamesWhatIsStillPlanned(t *testing.T) {
+func TestMonthlyReport_ListsPlannedExpenses(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		rule := s.must(201, "POST", "/v1/recurrences", `{"amount":"9.99","freq":"weekly","start_date":"2026-03-10"}`)

@@ -18,7 +18,7 @@ func categoryID(s server, name string) string {
 	return ""
 }
 
-func TestACategoryIsAddedReadChangedAndDeleted(t *testing.T) {
+func TestCategory_AddReadChangeDelete(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		body := `{"id":"` + firstID + `","name":"Cats","colour":"#1E90FF","icon":"paw"}`
@@ -45,7 +45,7 @@ func TestACategoryIsAddedReadChangedAndDeleted(t *testing.T) {
 	})
 }
 
-func TestACategoryThatBreaksRulesIsRefused(t *testing.T) {
+func TestCategory_RejectsInvalidMembers(t *testing.T) {
 	s := serve(t, engines()[0].open(t))
 	s.refused(422, "validation_error", []string{"#/name required", "#/colour malformed", "#/icon malformed"},
 		"POST", "/v1/categories", `{"colour":"red","icon":"a b"}`)
@@ -57,7 +57,7 @@ func TestACategoryThatBreaksRulesIsRefused(t *testing.T) {
 	s.refused(404, "not_found", nil, "GET", "/v1/categories/7", "")
 }
 
-func TestACategoryInUseIsMergedNotDeleted(t *testing.T) {
+func TestCategory_InUseIsMergedNotDeleted(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		food, travel := categoryID(s, "Food"), categoryID(s, "Travel")

@@ -19,7 +19,7 @@ var keepContract = flag.Bool("keep-contract", false, "store the current contract
 // releasedContract is the contract of the last release. The current contract must not break its clients.
 var releasedContract = filepath.Join("testdata", "openapi-released.json")
 
-func TestNoPromiseOfTheLastReleaseIsBroken(t *testing.T) {
+func TestContract_IsCompatibleWithLastRelease(t *testing.T) {
 	if *keepContract {
 		text, err := json.MarshalIndent(withoutDescriptions(map[string]any(parseTree(t, httpapi.Contract()))), "", " ")
 		if err != nil {
@@ -69,7 +69,7 @@ func parseTree(t *testing.T, text []byte) jsonTree {
 }
 
 // breakingChanges reports each kind of breaking change. It reports no compatible change.
-func TestTheComparisonSeesEachKindOfBreak(t *testing.T) {
+func TestBreakingChanges_FindsEachKind(t *testing.T) {
 	const expenses = "/v1/expenses"
 	schemaOf := func(doc jsonTree, name string) jsonTree { return doc.at("components", "schemas", name) }
 	member := func(doc jsonTree, name, member string) jsonTree { return schemaOf(doc, name).at("properties", member) }

@@ -22,7 +22,7 @@ var expectedDifferences = map[string]string{
 }
 
 // The API relies on the domain's currency table. This test compares the table with an independent list.
-func TestCurrencyTableDiffersFromValidatorsListForReasons(t *testing.T) {
+func TestCurrencies_DifferencesFromValidator(t *testing.T) {
 	reasons := map[string]string{}
 	for codes, reason := range expectedDifferences {
 		for code := range strings.FieldsSeq(codes) {

@@ -40,7 +40,7 @@ func (s server) download(target, media, name string) []byte {
 	return w.Body.Bytes()
 }
 
-func TestALedgersBackupIsRestored(t *testing.T) {
+func TestExportLedger_RestoresIntoEmptyLedger(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","currency":"USD","notes":"=1\n\"x\" <b>&",`+
@@ -63,7 +63,7 @@ func TestALedgersBackupIsRestored(t *testing.T) {
 	})
 }
 
-func TestALineOfNDJSONIsAnExpenseOfTheList(t *testing.T) {
+func TestExportNDJSON_LineEqualsListedExpense(t *testing.T) {
 	s := serve(t, memstore.New())
 	s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","currency":"USD","notes":"<tea> & \"milk\"",`+
 		`"date":"2026-03-07"}`)
@@ -90,7 +90,7 @@ func TestALineOfNDJSONIsAnExpenseOfTheList(t *testing.T) {
 		len(s.as("boris").download("/v1/exports/expenses.ndjson", "application/x-ndjson", "expenses.ndjson")), 0)
 }
 
-func TestAPDFIsOfAYearOrOfSomeDays(t *testing.T) {
+func TestExportPDF_OfYearOrRange(t *testing.T) {
 	s := serve(t, memstore.New())
 	s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","currency":"USD","notes":"tea","date":"2026-03-07"}`)
 	for target, name := range map[string]string{
@@ -118,7 +118,7 @@ func TestAPDFIsOfAYearOrOfSomeDays(t *testing.T) {
 	}
 }
 
-func TestAPDFOfTooManyExpensesIsRefused(t *testing.T) {
+func TestExportPDF_RejectsTooManyExpenses(t *testing.T) {
 	st := memstore.New()
 	s := serve(t, st)
 	s.must(200, "GET", "/v1/settings", "")
@@ -161,7 +161,7 @@ func (r hookedReader) Expenses(ctx context.Context, query expense.Query) iter.Se
 	return r.expenses(ctx, r.Reader.Expenses(ctx, query))
 }
 
-func TestTwoPDFsAreMadeAtOnceAndTheNextWaits(t *testing.T) {
+func TestExportPDF_LimitsConcurrency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started, release := 0, make(chan struct{})
 		st := hookedStore{memstore.New(),
@@ -202,7 +202,7 @@ func TestTwoPDFsAreMadeAtOnceAndTheNextWaits(t *testing.T) {
 	})
 }
 
-func TestTwoFirstReadsOfALedgerAreBothAnswered(t *testing.T) {
+func TestExport_ConcurrentFirstRequestsOfOwner(t *testing.T) {
 	for range 50 {
 		s := serve(t, memstore.New())
 		var codes [4]int
@@ -222,7 +222,7 @@ func TestTwoFirstReadsOfALedgerAreBothAnswered(t *testing.T) {
 // exports are the exports that the server sends while it reads the ledger.
 var exports = []string{"/v1/exports/expenses.csv", "/v1/exports/expenses.ndjson", "/v1/exports/ledger.ndjson"}
 
-func TestAnExportBeginsBeforeItsFirstRowIsFound(t *testing.T) {
+func TestExport_SendsHeaderBeforeFirstRow(t *testing.T) {
 	for _, path := range exports[:2] {
 		release := make(chan struct{})
 		st := hookedStore{memstore.New(),
@@ -292,7 +292,7 @@ func addExpense(t *testing.T, st store.Store) expense.Expense {
 	return e
 }
 
-func TestAClientThatGoesAwayEndsTheQuery(t *testing.T) {
+func TestExport_DisconnectEndsQuery(t *testing.T) {
 	for _, path := range exports {
 		inner := memstore.New()
 		e := addExpense(t, inner)
@@ -318,7 +318,7 @@ func TestAClientThatGoesAwayEndsTheQuery(t *testing.T) {
 	}
 }
 
-func TestAnErrorInTheMiddleCutsTheConnection(t *testing.T) {
+func TestExport_StoreErrorCutsConnection(t *testing.T) {
 	for _, path := range exports {
 		inner := memstore.New()
 		e := addExpense(t, inner)
@@ -342,7 +342,7 @@ func TestAnErrorInTheMiddleCutsTheConnection(t *testing.T) {
 	}
 }
 
-func TestAnExportHoldsUpNoWriter(t *testing.T) {
+func TestExport_DoesNotBlockWriters(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, inner store.Store) {
 		wrote := false
 		st := hookedStore{inner,
@@ -369,7 +369,7 @@ func TestAnExportHoldsUpNoWriter(t *testing.T) {
 	})
 }
 
-func TestPresetsAreListedAndTaken(t *testing.T) {
+func TestImport_Presets(t *testing.T) {
 	s := serve(t, memstore.New())
 	got := s.must(200, "GET", "/v1/imports/presets", "").list()
 	names := map[string]bool{}

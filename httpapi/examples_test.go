@@ -175,7 +175,7 @@ func exchanges(t *testing.T) (examples []exchange) {
 
 // The server's responses equal those in the examples. With -update, the test replaces the responses in the file and
 // keeps the requests.
-func TestEveryExampleIsAnsweredAsTheContractShows(t *testing.T) {
+func TestContract_ExamplesAreRealResponses(t *testing.T) {
 	examples := exchanges(t)
 	handler, r := newReplay(t)
 	for i, x := range examples {
@@ -224,7 +224,7 @@ func compactJSON(t *testing.T, text json.RawMessage) string {
 }
 
 // Each operation has an example. Each member of a request body and each query parameter occurs in an example.
-func TestTheExamplesShowEverything(t *testing.T) {
+func TestContract_ExamplesCoverMembersAndParameters(t *testing.T) {
 	doc := contractOf(t)
 	examples := exchanges(t)
 	for path, methods := range doc.at("paths") {
@@ -273,7 +273,7 @@ func TestTheExamplesShowEverything(t *testing.T) {
 
 // The server enforces the limits in the contract: it rejects a value that violates a limit of a member, and names the
 // member.
-func TestALimitInTheContractIsOneOfTheServer(t *testing.T) {
+func TestContract_LimitsAreEnforced(t *testing.T) {
 	doc := contractOf(t)
 	examples := exchanges(t)
 	handler, r := newReplay(t)

@@ -11,7 +11,7 @@ const (
 	secondID = "0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f71"
 )
 
-func TestAnExpenseIsAddedReadChangedAndDeleted(t *testing.T) {
+func TestExpense_AddReadChangeDelete(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		added := s.must(201, "POST", "/v1/expenses", `{"amount":"12.50","currency":"USD","notes":"coffee","category":"food"}`)
@@ -54,7 +54,7 @@ func TestAnExpenseIsAddedReadChangedAndDeleted(t *testing.T) {
 	})
 }
 
-func TestAForeignExpenseWithoutARateIsPendingUntilOneIsGiven(t *testing.T) {
+func TestExpense_PendingUntilRateIsSet(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		added := s.must(201, "POST", "/v1/expenses", `{"amount":"3.250","currency":"KWD"}`)
@@ -71,7 +71,7 @@ func TestAForeignExpenseWithoutARateIsPendingUntilOneIsGiven(t *testing.T) {
 	})
 }
 
-func TestAClientMayChooseTheID(t *testing.T) {
+func TestExpense_ClientChosenID(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		body := `{"id":"` + firstID + `","amount":"5.00","notes":"bread"}`
@@ -96,7 +96,7 @@ func TestAClientMayChooseTheID(t *testing.T) {
 	})
 }
 
-func TestAnExpenseThatBreaksRulesIsRefusedWithEveryFault(t *testing.T) {
+func TestExpense_ReportsAllInvalidMembers(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		for name, c := range map[string]struct {
@@ -133,7 +133,7 @@ func TestAnExpenseThatBreaksRulesIsRefusedWithEveryFault(t *testing.T) {
 	})
 }
 
-func TestABodyThatCannotBeReadIsMalformed(t *testing.T) {
+func TestExpense_RejectsMalformedBodies(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		for name, c := range map[string]struct {

@@ -41,7 +41,7 @@ func (s server) from(address, method, target, body string, header ...string) rep
 	return s.send(r)
 }
 
-func TestAUserWhoAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
+func TestRateLimit_UserGetsRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := limited(t, &httpapi.Limits{Reads: httpapi.Limit{User: perSecond(3)}})
 		for left := 2; left >= 0; left-- {
@@ -66,7 +66,7 @@ func TestAUserWhoAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
 	})
 }
 
-func TestAnAddressIsLimitedBeforeAnybodyIsKnown(t *testing.T) {
+func TestRateLimit_AddressAppliesBeforeAuthentication(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limit := httpapi.Limit{Address: perSecond(2)}
 		s := limited(t, &httpapi.Limits{Reads: limit}).as("")
@@ -85,7 +85,7 @@ func TestAnAddressIsLimitedBeforeAnybodyIsKnown(t *testing.T) {
 }
 
 // All addresses of an IPv6 /64 network share one limit, because a provider assigns at least a /64 to each customer.
-func TestTheAddressesOfOneCustomerAreOne(t *testing.T) {
+func TestRateLimit_IPv6AddressesOfNetworkShareLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := limited(t, &httpapi.Limits{Reads: httpapi.Limit{Address: perSecond(1)}}).as("")
 		for i, try := range []struct {
@@ -101,7 +101,7 @@ func TestTheAddressesOfOneCustomerAreOne(t *testing.T) {
 	})
 }
 
-func TestEachClassOfRequestsHasABucketOfItsOwn(t *testing.T) {
+func TestRateLimit_ClassesHaveSeparateBuckets(t *testing.T) {
 	one := httpapi.Limit{User: perSecond(1), Address: perSecond(1)}
 	seen := map[string]string{}
 	for _, r := range httpapi.Routes() {
@@ -139,7 +139,7 @@ func TestEachClassOfRequestsHasABucketOfItsOwn(t *testing.T) {
 	})
 }
 
-func TestLimitsThatMakeNoSense(t *testing.T) {
+func TestNew_RejectsInvalidLimits(t *testing.T) {
 	for name, change := range map[string]func(*httpapi.Config){
 		"a quota without a window": func(c *httpapi.Config) {
 			c.Limits = &httpapi.Limits{Reads: httpapi.Limit{User: httpapi.Quota{Requests: 1}}}
@@ -169,7 +169,7 @@ func TestLimitsThatMakeNoSense(t *testing.T) {
 // trusted contains the networks of the trusted proxies in these tests.
 var trusted = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 
-func TestTheThrottleOnSignInsGoesByTheClientsAddress(t *testing.T) {
+func TestLogin_ThrottleUsesClientAddressBehindProxy(t *testing.T) {
 	st, accounts := memstore.New(), memstore.NewAccounts()
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
@@ -196,7 +196,7 @@ func TestTheThrottleOnSignInsGoesByTheClientsAddress(t *testing.T) {
 	equal(t, "status for another client of the same proxy", try(accessPassword, "198.51.100.2"), 200)
 }
 
-func TestPagesOfListedOriginsMayUseTheAPI(t *testing.T) {
+func TestCORS_AllowsListedOrigins(t *testing.T) {
 	const app = "https://app.example.org"
 	s := limited(t, httpapi.DefaultLimits(), func(cfg *httpapi.Config) {
 		cfg.Origins = []string{app, "http://localhost:5173", "capacitor://localhost"}
@@ -260,7 +260,7 @@ func TestPagesOfListedOriginsMayUseTheAPI(t *testing.T) {
 		got.Header().Get("Access-Control-Allow-Origin")+got.Header().Get("Vary"), "")
 }
 
-func TestAnAnswerOverTLSBindsTheBrowserToIt(t *testing.T) {
+func TestHSTS_SentOnlyOverTLS(t *testing.T) {
 	s := limited(t, nil, func(cfg *httpapi.Config) { cfg.TrustedProxies = trusted })
 	strict := func(from string, header ...string) bool {
 		return strings.HasPrefix(s.from(from, "GET", "/v1/settings", "", header...).Header().Get("Strict-Transport-Security"),
@@ -282,7 +282,7 @@ func TestAnAnswerOverTLSBindsTheBrowserToIt(t *testing.T) {
 
 // No response contains the host from a Host or forwarding header. Otherwise a cached response or an email could link to
 // the host of an attacker.
-func TestTheHostThatIsAskedForIsNotRepeated(t *testing.T) {
+func TestResponse_NeverContainsRequestedHost(t *testing.T) {
 	s := limited(t, nil, func(cfg *httpapi.Config) { cfg.TrustedProxies = trusted })
 	for _, target := range []string{"/v1/expenses?limit=1", "/nowhere", "/v1/expenses/x", "/problems/conflict",
 		"/v1//settings", "/healthz/"} {
@@ -298,7 +298,7 @@ func TestTheHostThatIsAskedForIsNotRepeated(t *testing.T) {
 	}
 }
 
-func TestTheTraceOfTheCallerIsKept(t *testing.T) {
+func TestTraceContext_IsAcceptedFromCaller(t *testing.T) {
 	const trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 	for name, c := range map[string]struct {
 		header string
@@ -381,7 +381,7 @@ func (r slowRowsReader) Expenses(ctx context.Context, q expense.Query) iter.Seq2
 
 // The server has deadlines for reading a request and writing its response. An export, an import and an event stream may
 // exceed them. Another request may not.
-func TestStreamsOutliveTheServersDeadlines(t *testing.T) {
+func TestDeadlines_DoNotEndStreams(t *testing.T) {
 	const deadline = 150 * time.Millisecond
 	s := serve(t, slowRows{memstore.New(), 8, deadline / 3}, func(cfg *httpapi.Config) { cfg.Timeout = time.Minute })
 	s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`)
@@ -462,7 +462,7 @@ func TestStreamsOutliveTheServersDeadlines(t *testing.T) {
 	}
 }
 
-func TestACompressedBodyIsNotUnpacked(t *testing.T) {
+func TestRequest_RejectsCompressedBody(t *testing.T) {
 	s := limited(t, nil)
 	for _, encoding := range []string{"gzip", "deflate", "br", "zstd", "identity, gzip", "x"} {
 		got := s.refused(415, "unsupported_media_type", nil, "POST", "/v1/expenses", `{"amount":"1"}`, "Content-Encoding",

@@ -25,7 +25,7 @@ func (h hangingStore) Update(ctx context.Context, owner expense.OwnerID, _ func(
 	return h.View(ctx, owner, nil)
 }
 
-func TestNoRequestWaitsForEverOnAStoreThatHangs(t *testing.T) {
+func TestTimeout_EndsRequestOnHangingStore(t *testing.T) {
 	short := func(cfg *httpapi.Config) { cfg.Timeout = 20 * time.Millisecond }
 	s := serve(t, hangingStore{memstore.New()}, short)
 	for _, request := range [][2]string{
@@ -45,7 +45,7 @@ func TestNoRequestWaitsForEverOnAStoreThatHangs(t *testing.T) {
 	hangingAuth.refused(http.StatusServiceUnavailable, "unavailable", nil, "GET", "/v1/exports/expenses.csv", "")
 }
 
-func TestAPathThatAPatternAlsoTakesHasMethodsOfItsOwn(t *testing.T) {
+func TestRouter_StaticPathHasItsOwnMethods(t *testing.T) {
 	s := serve(t, memstore.New())
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
 		got := s.refused(http.StatusMethodNotAllowed, "method_not_allowed", nil, method, "/v1/budgets/progress", `{}`)

@@ -44,7 +44,7 @@ func follow(s server, path string) (entries []map[string]any, pages int) {
 	}
 }
 
-func TestPagesHoldEveryExpenseOnceInEachOrder(t *testing.T) {
+func TestList_PagesHaveEveryExpenseOnce(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		fill(s, 40)
@@ -72,7 +72,7 @@ func TestPagesHoldEveryExpenseOnceInEachOrder(t *testing.T) {
 	})
 }
 
-func TestPagingHoldsForAnyLedgerFilterAndLimit(t *testing.T) {
+func TestList_PagesAnyLedgerFilterAndLimit(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := serve(t, memstore.New())
 		want := 0
@@ -102,7 +102,7 @@ func TestPagingHoldsForAnyLedgerFilterAndLimit(t *testing.T) {
 	})
 }
 
-func TestFiltersChooseExpenses(t *testing.T) {
+func TestList_Filters(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		food := s.must(201, "POST", "/v1/expenses", `{"amount":"10","category":"Food","date":"2026-03-01","notes":"Äpfel"}`)
@@ -131,7 +131,7 @@ func TestFiltersChooseExpenses(t *testing.T) {
 	})
 }
 
-func TestAQueryThatBreaksRulesIsRefused(t *testing.T) {
+func TestList_RejectsInvalidQueries(t *testing.T) {
 	s := serve(t, engines()[0].open(t))
 	for query, c := range map[string]struct {
 		status      int
@@ -169,14 +169,14 @@ func TestAQueryThatBreaksRulesIsRefused(t *testing.T) {
 	s.refused(400, "unknown_parameter", []string{"x unknown_parameter"}, "POST", "/v1/expenses?x=1", `{"amount":"1"}`)
 }
 
-func TestALongLimitIsCutToTwoHundred(t *testing.T) {
+func TestList_LimitIsAtMost200(t *testing.T) {
 	s := serve(t, engines()[0].open(t))
 	fill(s, 201)
 	equal(t, "length of the longest page", len(s.must(200, "GET", "/v1/expenses?limit=999", "").list()), 200)
 	equal(t, "length of the default page", len(s.must(200, "GET", "/v1/expenses", "").list()), 50)
 }
 
-func TestACursorIsGoodForItsOwnListOnly(t *testing.T) {
+func TestList_CursorIsBoundToItsFilters(t *testing.T) {
 	s := serve(t, engines()[0].open(t))
 	fill(s, 12)
 	cursor := s.must(200, "GET", "/v1/expenses?limit=2&currency=EUR&sort=date", "").json["next_cursor"].(string)
@@ -208,7 +208,7 @@ func TestACursorIsGoodForItsOwnListOnly(t *testing.T) {
 	s.refused(400, "cursor_invalid", []string{"cursor cursor_invalid"}, "GET", "/v1/budgets?cursor="+cursor, "")
 }
 
-func TestCategoriesAndBudgetsArePaged(t *testing.T) {
+func TestList_CategoriesAndBudgetsHavePages(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		categories, pages := follow(s, "/v1/categories?limit=3")

@@ -58,9 +58,9 @@ func completionOf(method, route string, status int, code string) string {
 		method, route, status, code)
 }
 
-// TestWhatObserversAreTold tests that each request is reported with the template of its route instead of its path, and
-// each change once it is committed.
-func TestWhatObserversAreTold(t *testing.T) {
+// TestObserver_RequestsAndCommittedChanges tests that each request is reported with the template of its route instead
+// of its path, and each change once it is committed.
+func TestObserver_RequestsAndCommittedChanges(t *testing.T) {
 	var o observer
 	s := serve(t, memstore.New(), o.config)
 	id, other := uuid.NewString(), uuid.NewString()
@@ -107,7 +107,7 @@ func TestWhatObserversAreTold(t *testing.T) {
 	}
 }
 
-func TestObserversAreToldOfAnImport(t *testing.T) {
+func TestObserver_Import(t *testing.T) {
 	var o observer
 	s := serve(t, memstore.New(), o.config)
 	send := func(query string) []string {
@@ -172,9 +172,9 @@ func (b brokenReader) Settings(ctx context.Context) (expense.Settings, error) {
 	return expense.Settings{}, ctx.Err()
 }
 
-// TestObserversTellOurFaultsFromTheClients tests that a panic is reported as an internal error, and a client that
-// disconnects with ClientGone.
-func TestObserversTellOurFaultsFromTheClients(t *testing.T) {
+// TestObserver_DistinguishesServerAndClientErrors tests that a panic is reported as an internal error, and a client
+// that disconnects with ClientGone.
+func TestObserver_DistinguishesServerAndClientErrors(t *testing.T) {
 	var o observer
 	serve(t, broken{memstore.New(), true}, o.config).do("GET", "/v1/settings", "")
 	if got, want := o.drain(), []string{completionOf("GET", "/v1/settings", 500, "internal")}; !slices.Equal(got, want) {
@@ -191,7 +191,7 @@ func TestObserversTellOurFaultsFromTheClients(t *testing.T) {
 	}
 }
 
-func TestObserversAreToldOfEachRound(t *testing.T) {
+func TestObserver_TickerRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := memstore.New()
 		addDaily(t, st, "UTC", expense.DateOf(time.Now(), time.UTC).AddDays(-2))

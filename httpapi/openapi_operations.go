@@ -67,7 +67,7 @@ type key struct {
 	Y   string `json:"y,omitzero"`
 }
 
-// operations says of every row of the routing table what it is for. TestEveryRouteIsDocumented says which row is
+// operations says of every row of the routing table what it is for. TestContract_HasEveryRoute says which row is
 // missing.
 var operations = map[string]operation{
 	"GET /healthz": {id: "getHealth", summary: "Is the process alive?", gives: says[healthBody]("It serves.")},

@@ -47,7 +47,7 @@ func contractOf(t *testing.T) jsonTree {
 	return doc
 }
 
-func TestTheContractIsAnOpenAPIDocument(t *testing.T) {
+func TestContract_IsValidOpenAPI(t *testing.T) {
 	text := serveAccounts(t, auth.Config{}).must(200, "GET", "/openapi.json", "").Body.Bytes()
 	doc, err := libopenapi.NewDocument(text)
 	if err != nil {
@@ -64,8 +64,8 @@ func TestTheContractIsAnOpenAPIDocument(t *testing.T) {
 	}
 }
 
-// TestEveryRouteIsDocumented compares the routing table with the OpenAPI document in both directions.
-func TestEveryRouteIsDocumented(t *testing.T) {
+// TestContract_HasEveryRoute compares the routing table with the OpenAPI document in both directions.
+func TestContract_HasEveryRoute(t *testing.T) {
 	doc := contractOf(t)
 	documented := map[string]bool{}
 	for path, methods := range doc.at("paths") {
@@ -91,9 +91,9 @@ func TestEveryRouteIsDocumented(t *testing.T) {
 	}
 }
 
-// TestEverythingInTheContractIsExplained tests that each operation, parameter, header, schema and schema member has a
+// TestContract_EverythingHasDescription tests that each operation, parameter, header, schema and schema member has a
 // description.
-func TestEverythingInTheContractIsExplained(t *testing.T) {
+func TestContract_EverythingHasDescription(t *testing.T) {
 	doc := contractOf(t)
 	ids := map[string]string{}
 	for path, methods := range doc.at("paths") {
@@ -148,7 +148,7 @@ func TestEverythingInTheContractIsExplained(t *testing.T) {
 	}
 }
 
-func TestTheContractIsThatOfTheServer(t *testing.T) {
+func TestContract_IsFilteredForInstance(t *testing.T) {
 	mounted := serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.BaseURL = "/ledger" }).must(200, "GET",
 		"/openapi.json", "")
 	servers, _ := mounted.json["servers"].([]any)
@@ -163,7 +163,7 @@ func TestTheContractIsThatOfTheServer(t *testing.T) {
 	equal(t, "servers", fmt.Sprint(servers[0].(map[string]any)["url"]), "/")
 }
 
-func TestTheContractMayBeKept(t *testing.T) {
+func TestContract_CanBeCached(t *testing.T) {
 	s := serve(t, memstore.New()).as("")
 	for _, path := range []string{"/openapi.json", "/docs"} {
 		got := s.must(200, "GET", path, "")
@@ -178,9 +178,9 @@ func TestTheContractMayBeKept(t *testing.T) {
 	}
 }
 
-// TestTheRootLeadsToTheDocs tests that the root redirects to the documentation, also behind a prefix, and that the
+// TestRoot_RedirectsToDocs tests that the root redirects to the documentation, also behind a prefix, and that the
 // problem of an unknown route refers to it.
-func TestTheRootLeadsToTheDocs(t *testing.T) {
+func TestRoot_RedirectsToDocs(t *testing.T) {
 	mounted := serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.BaseURL = "https://example.org/ledger" }).as("")
 	equal(t, "Location", mounted.must(307, "GET", "/", "").Header().Get("Location"), "https://example.org/ledger/docs")
 	unprefixed := serve(t, memstore.New()).as("")

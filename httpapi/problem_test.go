@@ -100,7 +100,7 @@ func (r faultyReader) Expenses(ctx context.Context, query expense.Query) iter.Se
 	}
 }
 
-func TestAStoreThatIsGoneIsUnavailableUntilItIsBack(t *testing.T) {
+func TestUnavailable_UntilStoreRecovers(t *testing.T) {
 	st := &faultyStore{Store: memstore.New()}
 	s := serve(t, st)
 	s.must(200, "GET", "/readyz", "")
@@ -129,7 +129,7 @@ func TestAStoreThatIsGoneIsUnavailableUntilItIsBack(t *testing.T) {
 	equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 1)
 }
 
-func TestADatabaseThatIsCutOffIsUnavailableUntilItIsBack(t *testing.T) {
+func TestUnavailable_UntilDatabaseRecovers(t *testing.T) {
 	link := pgtest.NewLink(t, pgtest.New(t))
 	st, err := postgres.Open(t.Context(), link.DSN())
 	if err != nil {
@@ -150,7 +150,7 @@ func TestADatabaseThatIsCutOffIsUnavailableUntilItIsBack(t *testing.T) {
 	equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 2)
 }
 
-func TestAnErrorThatNobodyExpectedTellsNothing(t *testing.T) {
+func TestInternalError_RevealsNothing(t *testing.T) {
 	var log bytes.Buffer
 	st := &faultyStore{Store: memstore.New(), fail: errors.New("SQLSTATE 42P01 relation spendwise_secret")}
 	s := serve(t, st, func(cfg *httpapi.Config) { cfg.Log = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -163,7 +163,7 @@ func TestAnErrorThatNobodyExpectedTellsNothing(t *testing.T) {
 	}
 }
 
-func TestAPanicBecomesAnAnswer(t *testing.T) {
+func TestPanic_BecomesInternalError(t *testing.T) {
 	s := serve(t, memstore.New(), func(cfg *httpapi.Config) {
 		cfg.Authenticator = auth.AuthenticatorFunc(func(*http.Request) (auth.Identity, error) { panic("secret") })
 	})
@@ -172,7 +172,7 @@ func TestAPanicBecomesAnAnswer(t *testing.T) {
 	}
 }
 
-func TestAnExportThatFailsMidwayIsCut(t *testing.T) {
+func TestExport_FailureMidwayCutsConnection(t *testing.T) {
 	st := &faultyStore{Store: memstore.New()}
 	s := serve(t, st)
 	fill(s, 1200)
@@ -195,7 +195,7 @@ func TestAnExportThatFailsMidwayIsCut(t *testing.T) {
 	}
 }
 
-func TestARequestThatNoRouteTakes(t *testing.T) {
+func TestRouter_UnknownPathsAndMethods(t *testing.T) {
 	s := serve(t, memstore.New())
 	for _, path := range []string{"/v1", "/v1/", "/v1/expenses/", "/V1/expenses", "/v1/tokens", "/metrics",
 		"/v1/auth/login", "/problems"} {
@@ -210,7 +210,7 @@ func TestARequestThatNoRouteTakes(t *testing.T) {
 	s.refused(405, "method_not_allowed", nil, "OPTIONS", "/v1/expenses", "")
 }
 
-func TestWhoDoesNotSayWhoTheyAre(t *testing.T) {
+func TestAuthentication_IsRequired(t *testing.T) {
 	s := serve(t, memstore.New()).as("")
 	got := s.refused(401, "unauthenticated", nil, "GET", "/v1/expenses?unknown=1", "")
 	if !strings.HasPrefix(got.Header().Get("WWW-Authenticate"), "Bearer") {
@@ -226,7 +226,7 @@ func TestWhoDoesNotSayWhoTheyAre(t *testing.T) {
 	reader.refused(403, "forbidden", nil, "GET", "/v1/exports/expenses.csv", "")
 }
 
-func TestABodyOfTheWrongKindOrSize(t *testing.T) {
+func TestRequest_RejectsWrongMediaTypeAndSize(t *testing.T) {
 	s := serve(t, memstore.New())
 	for _, media := range []string{"", "text/plain", "application/merge-patch+json", "application/json; charset=latin1",
 		"application/", "multipart/form-data"} {
@@ -244,7 +244,7 @@ func TestABodyOfTheWrongKindOrSize(t *testing.T) {
 	equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 1)
 }
 
-func TestRequestIDs(t *testing.T) {
+func TestRequestID_IsAcceptedOrCreated(t *testing.T) {
 	s := serve(t, memstore.New())
 	for given, accepted := range map[string]bool{"abc-1.2_3:4": true, "": false, "a b": false, "a\"b": false,
 		strings.Repeat("a", 129): false} {
@@ -255,7 +255,7 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
-func TestTheLogHoldsNothingPersonal(t *testing.T) {
+func TestLog_HasNoPersonalData(t *testing.T) {
 	var log bytes.Buffer
 	s := serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	added := s.must(201, "POST", "/v1/expenses", `{"amount":"12.34","notes":"private"}`)
@@ -275,7 +275,7 @@ func TestTheLogHoldsNothingPersonal(t *testing.T) {
 	}
 }
 
-func TestURLsBehindAPrefix(t *testing.T) {
+func TestBaseURL_IsPartOfURLs(t *testing.T) {
 	for _, base := range []string{"/ledger", "https://example.org/ledger/"} {
 		t.Run(base, func(t *testing.T) {
 			s := serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.BaseURL = base })
@@ -296,7 +296,7 @@ func TestURLsBehindAPrefix(t *testing.T) {
 	}
 }
 
-func TestProblemsAsDocuments(t *testing.T) {
+func TestProblem_BodyAndHeaders(t *testing.T) {
 	s := serve(t, memstore.New())
 	s.must(201, "PUT", "/v1/expenses/"+firstID, `{"amount":"1"}`)
 	for name, r := range map[string][]string{
@@ -317,7 +317,7 @@ func TestProblemsAsDocuments(t *testing.T) {
 	}
 }
 
-func TestEveryProblemExplainsItself(t *testing.T) {
+func TestProblem_EveryCodeHasPage(t *testing.T) {
 	s := serve(t, memstore.New())
 	for _, code := range []string{
 		"malformed", "unknown_parameter", "validation_error", "unauthenticated", "forbidden", "not_found",

@@ -11,7 +11,7 @@ import (
 )
 
 var oddPushes = flag.Int(
-	"odd-pushes", 40, "number of pushes of 20 random mutations that TestOddMutationsBlockNobody sends to each store",
+	"odd-pushes", 40, "pushes of 20 mutations in TestPush_UnusualMutationsDoNotBlockOthers, for each store",
 )
 
 // A mutationGenerator writes the data of mutations as random JSON. Their members are known. Many values are at a limit
@@ -114,10 +114,10 @@ func (g mutationGenerator) data(kind string) string {
 	return "{" + strings.Join(texts, ",") + "}"
 }
 
-// TestOddMutationsBlockNobody pushes random mutations whose values are at a limit or beyond it. Each one has the same
-// result if the push is sent again. The valid mutation in each push is applied. In the end, the change feed and the
-// digest have the same number of rows.
-func TestOddMutationsBlockNobody(t *testing.T) {
+// TestPush_UnusualMutationsDoNotBlockOthers pushes random mutations whose values are at a limit or beyond it. Each one
+// has the same result if the push is sent again. The valid mutation in each push is applied. In the end, the change
+// feed and the digest have the same number of rows.
+func TestPush_UnusualMutationsDoNotBlockOthers(t *testing.T) {
 	var first []string // the responses of the first store; those of the other stores must equal them
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)

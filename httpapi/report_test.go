@@ -7,7 +7,7 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-func TestABudgetIsAddedReadChangedAndDeleted(t *testing.T) {
+func TestBudget_AddReadChangeDelete(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		food := categoryID(s, "Food")
@@ -49,7 +49,7 @@ func withoutVariables(r reply, ids ...string) []byte {
 	return []byte(text + "\n")
 }
 
-func TestProgressAndMonthlyReport(t *testing.T) {
+func TestReports_ProgressAndMonth(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		food := s.must(201, "POST", "/v1/budgets", `{"category_id":"`+categoryID(s, "Food")+`","from_month":"2026-01",`+
@@ -86,7 +86,7 @@ func TestProgressAndMonthlyReport(t *testing.T) {
 	})
 }
 
-func TestARateSaysWhatAConversionWouldUse(t *testing.T) {
+func TestRates_ReturnsRateOfConversion(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		got := s.must(200, "GET", "/v1/rates?date=2026-03-08&base=USD&quote=EUR", "")

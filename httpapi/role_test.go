@@ -12,9 +12,9 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// TestEachRouteIsServedByTheRoleThatItBelongsTo tests that an instance with one role serves only the routes of that
+// TestRole_ServesOnlyItsRoutes tests that an instance with one role serves only the routes of that
 // role, and that its response to any other route names the role that serves it.
-func TestEachRouteIsServedByTheRoleThatItBelongsTo(t *testing.T) {
+func TestRole_ServesOnlyItsRoutes(t *testing.T) {
 	st, accounts := memstore.New(), memstore.NewAccounts()
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {

@@ -27,7 +27,7 @@ func (c *trace) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.Trace
 
 func (c *trace) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-func TestRequestsTakeFewRoundTrips(t *testing.T) {
+func TestRoundTrips_PerRequest(t *testing.T) {
 	sent := new(trace)
 	st, err := postgres.Open(t.Context(), pgtest.New(t), postgres.Tracer(sent))
 	if err != nil {

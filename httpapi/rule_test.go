@@ -46,7 +46,7 @@ func tick(t testing.TB, st store.Store) {
 	}
 }
 
-func TestARecurringExpenseIsAddedPostedAndChanged(t *testing.T) {
+func TestRecurrence_AddPostChange(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		body := `{"id":"` + firstID + `","amount":"800","currency":"USD","category":"Housing","notes":"Rent",` +
@@ -124,7 +124,7 @@ func TestARecurringExpenseIsAddedPostedAndChanged(t *testing.T) {
 	})
 }
 
-func TestARuleOfAnotherOwnerDoesNotExist(t *testing.T) {
+func TestRecurrence_OfAnotherOwnerIsNotFound(t *testing.T) {
 	s := serve(t, engines()[0].open(t))
 	path := "/v1/recurrences/" + s.must(201, "POST", "/v1/recurrences", `{"amount":"1","freq":"daily",`+
 		`"start_date":"2026-04-01"}`).id()
@@ -138,7 +138,7 @@ func TestARuleOfAnotherOwnerDoesNotExist(t *testing.T) {
 	s.must(200, "GET", path, "")
 }
 
-func TestARuleThatBreaksRulesIsRefused(t *testing.T) {
+func TestRecurrence_RejectsInvalidMembers(t *testing.T) {
 	s := serve(t, engines()[0].open(t))
 	for _, test := range []struct {
 		name, members string
@@ -196,7 +196,7 @@ func TestARuleThatBreaksRulesIsRefused(t *testing.T) {
 	s.refused(400, "malformed", []string{"#/unheard unknown_member"}, "PATCH", path, `{"unheard":1}`)
 }
 
-func TestAFailureIsShownOnItsRule(t *testing.T) {
+func TestRecurrence_ShowsLastError(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		rule := s.must(201, "POST", "/v1/recurrences",
@@ -215,8 +215,9 @@ func TestAFailureIsShownOnItsRule(t *testing.T) {
 	})
 }
 
-// TestADeviceMayPredictAnOccurrence tests that a rule does not post an occurrence that a device has already added.
-func TestADeviceMayPredictAnOccurrence(t *testing.T) {
+// TestRecurrence_SkipsOccurrenceThatDeviceAdded tests that a rule does not post an occurrence that a device has already
+// added.
+func TestRecurrence_SkipsOccurrenceThatDeviceAdded(t *testing.T) {
 	st := engines()[0].open(t)
 	s := serve(t, st)
 	rule := s.must(201, "POST", "/v1/recurrences", `{"amount":"1","freq":"daily","start_date":"2026-03-08"}`).id()
@@ -283,10 +284,10 @@ func (b batchCheckStore) Update(ctx context.Context, owner expense.OwnerID, fn f
 	})
 }
 
-// TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime tests that an edit of a rule first posts the due
+// TestRecurrence_ChangePostsBacklogInBatches tests that an edit of a rule first posts the due
 // occurrences with the old values, at most a batch in each Update. The If-Match of the edit still matches, although the
 // posting has changed the rule.
-func TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime(t *testing.T) {
+func TestRecurrence_ChangePostsBacklogInBatches(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, batchCheckStore{st, t})
 		const daily = `"amount":"1","freq":"daily","start_date":"2022-03-09"` // 1,461 occurrences are due at noon
@@ -345,7 +346,7 @@ func TestAnEditOfARuleWithABacklogHoldsTheLedgerForABatchAtATime(t *testing.T) {
 	})
 }
 
-func TestATickerNeedsAStoreAndATime(t *testing.T) {
+func TestNewTicker_RequiresStoreAndInterval(t *testing.T) {
 	if _, err := httpapi.NewTicker(nil, httpapi.TickerConfig{Interval: time.Minute}); err == nil {
 		t.Error("NewTicker accepts a nil store")
 	}

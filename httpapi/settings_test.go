@@ -8,7 +8,7 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-func TestSettingsAreReadAndChanged(t *testing.T) {
+func TestSettings_ReadAndChange(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		got := s.must(200, "GET", "/v1/settings", "")
@@ -42,7 +42,7 @@ func TestSettingsAreReadAndChanged(t *testing.T) {
 	})
 }
 
-func TestANewHomeCurrencyReratesExpensesAndLimits(t *testing.T) {
+func TestSettings_HomeCurrencyConvertsExpensesAndLimits(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		s.must(201, "POST", "/v1/expenses", `{"amount":"10.00"}`)
@@ -64,7 +64,7 @@ func TestANewHomeCurrencyReratesExpensesAndLimits(t *testing.T) {
 	})
 }
 
-func TestWhatIsNoWholeNumberIsToldWhatItShouldBe(t *testing.T) {
+func TestDecode_RejectsNumbersThatAreNotIntegers(t *testing.T) {
 	s := serve(t, memstore.New())
 	const rule = " is not a 64-bit whole number; write an integer without a fraction or an exponent."
 	for value, want := range map[string]string{

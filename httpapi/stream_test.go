@@ -145,7 +145,7 @@ func await(t *testing.T, what string, condition func(*testing.T) bool) {
 	}
 }
 
-func TestASlowClientHoldsNoSnapshot(t *testing.T) {
+func TestExport_SlowClientHoldsNoSnapshot(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, st inspectedStore) {
 		st.fill(t, *streamRows)
 		s := serve(t, st)
@@ -180,7 +180,7 @@ func TestASlowClientHoldsNoSnapshot(t *testing.T) {
 	})
 }
 
-func TestAClientThatHasGoneLeavesNoTransaction(t *testing.T) {
+func TestExport_DisconnectLeavesNoTransaction(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, st inspectedStore) {
 		st.fill(t, *streamRows)
 		url := serveTCP(t, st)
@@ -197,9 +197,9 @@ func TestAClientThatHasGoneLeavesNoTransaction(t *testing.T) {
 	})
 }
 
-// TestAClientThatGoesAwayCancelsTheStatement tests statements that wait for a lock. The lock is held during the whole
+// TestRequest_DisconnectCancelsStatement tests statements that wait for a lock. The lock is held during the whole
 // test, so that only a disconnection of the client can end them.
-func TestAClientThatGoesAwayCancelsTheStatement(t *testing.T) {
+func TestRequest_DisconnectCancelsStatement(t *testing.T) {
 	dsn := pgtest.New(t)
 	st, err := postgres.Open(t.Context(), dsn)
 	if err != nil {
@@ -239,7 +239,7 @@ func TestAClientThatGoesAwayCancelsTheStatement(t *testing.T) {
 	}
 }
 
-func TestARowThatCannotBeReadCutsTheConnection(t *testing.T) {
+func TestExport_UnreadableRowCutsConnection(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, st inspectedStore) {
 		st.fill(t, *streamRows)
 		// An export reads this row last.

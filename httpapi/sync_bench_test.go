@@ -16,7 +16,7 @@ import (
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
-func TestAPullOfNothingNewIsOneStatement(t *testing.T) {
+func TestPull_NothingNewIsOneStatement(t *testing.T) {
 	sent := new(trace)
 	st, err := postgres.Open(t.Context(), pgtest.New(t), postgres.Tracer(sent))
 	if err != nil {

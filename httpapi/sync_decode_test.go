@@ -9,9 +9,9 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// TestTextThatNoDatabaseTakesBlocksNobody tests that a mutation with a NUL character or a very long text is rejected,
-// and that the other mutation of its push is applied.
-func TestTextThatNoDatabaseTakesBlocksNobody(t *testing.T) {
+// TestPush_TextThatDatabasesRejectDoesNotBlockOthers tests that a mutation with a NUL character or a very long text is
+// rejected, and that the other mutation of its push is applied.
+func TestPush_TextThatDatabasesRejectDoesNotBlockOthers(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		nul := `a\u0000b`
@@ -46,9 +46,9 @@ func TestTextThatNoDatabaseTakesBlocksNobody(t *testing.T) {
 	})
 }
 
-// TestAMutationThatIsOddJSONBlocksNobody tests JSON that this API does not accept, such as duplicate members. RFC 8259
+// TestPush_UnusualJSONDoesNotBlockOthers tests JSON that this API does not accept, such as duplicate members. RFC 8259
 // does not define its meaning. Only the mutation that contains it is rejected.
-func TestAMutationThatIsOddJSONBlocksNobody(t *testing.T) {
+func TestPush_UnusualJSONDoesNotBlockOthers(t *testing.T) {
 	s := serve(t, memstore.New())
 	put := `"type":"expense","op":"put","id":"` + syncID(1) + `","data":`
 	for i, c := range []struct{ name, bad, want string }{

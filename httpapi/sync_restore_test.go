@@ -23,10 +23,10 @@ func openFile(t *testing.T, file string) (*sqlite.Store, server) {
 	return st, serve(t, st)
 }
 
-// TestARestoredLedgerRepeatsNothing replaces the database file with an older copy. The versions that devices saw after
-// the backup then belong to a discarded history. No cursor, ETag or base version of that history may be valid in the
-// new one.
-func TestARestoredLedgerRepeatsNothing(t *testing.T) {
+// TestSync_RestoredLedgerRepeatsNoVersion replaces the database file with an older copy. The versions that devices saw
+// after the backup then belong to a discarded history. No cursor, ETag or base version of that history may be valid in
+// the new one.
+func TestSync_RestoredLedgerRepeatsNoVersion(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ledger.db")
 	st, s := openFile(t, file)
 	retained, discarded := syncID(1), syncID(2)

@@ -80,9 +80,9 @@ type noWatchStore struct{ store.Store }
 
 func (noWatchStore) Watch(func(expense.OwnerID)) (stop func()) { return func() {} }
 
-// TestAChangeThatNoHintTellsOfReachesAStream makes changes through one instance. The stream is open on another instance
-// with the same data, whose store reports no changes.
-func TestAChangeThatNoHintTellsOfReachesAStream(t *testing.T) {
+// TestEvents_PollFindsChangeWithoutNotification makes changes through one instance. The stream is open on another
+// instance with the same data, whose store reports no changes.
+func TestEvents_PollFindsChangeWithoutNotification(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := memstore.New()
 		s := serve(t, st)
@@ -108,9 +108,9 @@ func TestAChangeThatNoHintTellsOfReachesAStream(t *testing.T) {
 	})
 }
 
-// TestAStreamEndsByItselfWhenItsTokenDoes tests that a stream ends when its token expires, although the ledger does not
+// TestEvents_EndWhenTokenExpires tests that a stream ends when its token expires, although the ledger does not
 // change and no request arrives.
-func TestAStreamEndsByItselfWhenItsTokenDoes(t *testing.T) {
+func TestEvents_EndWhenTokenExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()

@@ -85,7 +85,7 @@ func negativeCursor(t *testing.T, owner, cursor string) string {
 	return base64.RawURLEncoding.EncodeToString(append(sum[:8], position...))
 }
 
-func TestCursorsThatAreOfNoUse(t *testing.T) {
+func TestPull_RejectsUnusableCursors(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		s.must(201, "POST", "/v1/expenses", `{"id":"`+syncID(1)+`","amount":"5"}`)
@@ -131,7 +131,7 @@ func TestCursorsThatAreOfNoUse(t *testing.T) {
 	})
 }
 
-func TestAPushIsOneUpdateAndEachChangeIsByItself(t *testing.T) {
+func TestPush_IsOneUpdateOfIndependentMutations(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		row := syncID(1)
@@ -184,7 +184,7 @@ func TestAPushIsOneUpdateAndEachChangeIsByItself(t *testing.T) {
 	})
 }
 
-func TestPushesThatAreRefusedWhole(t *testing.T) {
+func TestPush_RejectedAsWhole(t *testing.T) {
 	s := serve(t, memstore.New())
 	many := make([]string, 101)
 	for i := range many {
@@ -205,7 +205,7 @@ func TestPushesThatAreRefusedWhole(t *testing.T) {
 	}
 }
 
-func TestEveryTypeOfRowGoesBothWays(t *testing.T) {
+func TestSync_EveryRowTypeBothWays(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		_, cursor := s.pull("", 1000)
@@ -315,7 +315,7 @@ func (l listener) next(t *testing.T) string {
 	return ""
 }
 
-func TestEventsTellThatAPullWouldBringSomething(t *testing.T) {
+func TestEvents_AnnounceChanges(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		web := httptest.NewUnstartedServer(s.handler)
@@ -352,7 +352,7 @@ func TestEventsTellThatAPullWouldBringSomething(t *testing.T) {
 	})
 }
 
-func TestAStreamEndsWithItsSession(t *testing.T) {
+func TestEvents_EndWithSession(t *testing.T) {
 	st := memstore.New()
 	var sessionEnded bool
 	s := serve(t, st, func(cfg *httpapi.Config) {
@@ -382,7 +382,7 @@ func TestAStreamEndsWithItsSession(t *testing.T) {
 	}
 }
 
-func TestStreamsThatEndLeaveNothingBehind(t *testing.T) {
+func TestEvents_EndedStreamsReleaseResources(t *testing.T) {
 	stopping := make(chan struct{})
 	s := serve(t, memstore.New(), func(cfg *httpapi.Config) { cfg.Done = stopping })
 	s.must(200, "GET", "/v1/settings", "")

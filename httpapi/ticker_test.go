@@ -68,7 +68,7 @@ func runTicker(t testing.TB, st store.Store, interval time.Duration) (ticker *ht
 	}
 }
 
-func TestAnOccurrenceIsPostedAsItsDayBegins(t *testing.T) {
+func TestTicker_PostsWhenDayBegins(t *testing.T) {
 	for _, test := range []struct {
 		zone, change string // change is a day, usually one on which the clock changes
 		midnight     string // the start of that day in UTC
@@ -146,7 +146,7 @@ func (s *slowStore) DueOwners(ctx context.Context, now time.Time) iter.Seq2[stor
 	}
 }
 
-func TestATickIsSkippedWhileARoundRuns(t *testing.T) {
+func TestTicker_SkipsTickDuringRound(t *testing.T) {
 	for _, test := range []struct {
 		delay  time.Duration
 		rounds int32 // the number of rounds that start within 10 minutes and 30 seconds
@@ -187,7 +187,7 @@ func (s *slowAlertsStore) BudgetOwners(ctx context.Context) iter.Seq2[store.Budg
 	}
 }
 
-func TestALongLookForAlertsHoldsUpNoPosting(t *testing.T) {
+func TestTicker_AlertsDoNotBlockPosting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &slowAlertsStore{Store: memstore.New()}
 		addDaily(t, st, "UTC", expense.DateOf(time.Now(), time.UTC).AddDays(1))
@@ -207,8 +207,8 @@ func TestALongLookForAlertsHoldsUpNoPosting(t *testing.T) {
 	})
 }
 
-// TestTheAlertOfWhatWasPostedComesWithIt tests that an alert for a posted expense does not wait for the next tick.
-func TestTheAlertOfWhatWasPostedComesWithIt(t *testing.T) {
+// TestTicker_RaisesAlertsOfPostedExpenses tests that an alert for a posted expense does not wait for the next tick.
+func TestTicker_RaisesAlertsOfPostedExpenses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := memstore.New()
 		addDaily(t, st, "UTC", expense.DateOf(time.Now(), time.UTC).AddDays(1))
@@ -231,7 +231,7 @@ func TestTheAlertOfWhatWasPostedComesWithIt(t *testing.T) {
 	})
 }
 
-func TestATickerGoesOnAfterAFailure(t *testing.T) {
+func TestTicker_ContinuesAfterError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &failingStore{Store: memstore.New()}
 		addDaily(t, st, "UTC", expense.DateOf(time.Now(), time.UTC))

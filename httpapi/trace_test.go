@@ -57,9 +57,9 @@ const (
 	clientSpan  = "00f067aa0ba902b7"
 )
 
-// TestOneRequestIsOneTrace tests that the spans of the route, the use case and each statement continue the trace of the
-// client, and that no span contains personal data.
-func TestOneRequestIsOneTrace(t *testing.T) {
+// TestTrace_RequestUseCaseAndStatements tests that the spans of the route, the use case and each statement continue the
+// trace of the client, and that no span contains personal data.
+func TestTrace_RequestUseCaseAndStatements(t *testing.T) {
 	for _, e := range engines() {
 		if e.name == "memstore" {
 			continue // it runs no SQL statements
@@ -127,9 +127,9 @@ func TestOneRequestIsOneTrace(t *testing.T) {
 	}
 }
 
-// TestSpansBelowTheHosts tests that the spans of the use case and its statements are children of the host's span if the
-// context of the request has one. The host then needs no Tracer in Config.
-func TestSpansBelowTheHosts(t *testing.T) {
+// TestTrace_ContinuesSpanOfHost tests that the spans of the use case and its statements are children of the host's span
+// if the context of the request has one. The host then needs no Tracer in Config.
+func TestTrace_ContinuesSpanOfHost(t *testing.T) {
 	provider, exporter := traced(t)
 	s := serve(t, engines()[1].open(t))
 	ctx, host := provider.Tracer("host").Start(t.Context(), "host")
@@ -149,7 +149,7 @@ func TestSpansBelowTheHosts(t *testing.T) {
 	}
 }
 
-func TestSpansSayWhatFailed(t *testing.T) {
+func TestTrace_RecordsErrors(t *testing.T) {
 	provider, exporter := traced(t)
 	for _, test := range []struct {
 		name    string

@@ -45,7 +45,7 @@ const bankMapping = `{"date":{"column":"Day","layout":"DD.MM.YYYY"},"amount":{"c
 
 const bankFile = "Day,Sum,Kind\n01.03.2026,\"-1,50\",Food\n02.03.2026,\"-20,00\",Boats\n31.02.2026,\"-1,00\",Food\n"
 
-func TestWhatIsExportedIsImported(t *testing.T) {
+func TestImport_ReadsOwnExport(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		s.must(201, "POST", "/v1/expenses", `{"id":"`+firstID+`","amount":"12.50","currency":"USD","notes":"=SUM(A1), `+
@@ -74,7 +74,7 @@ func TestWhatIsExportedIsImported(t *testing.T) {
 	})
 }
 
-func TestAForeignFileIsImportedOnce(t *testing.T) {
+func TestImport_OfAnotherProgramIsIdempotent(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		dry := s.upload("?dry_run=true", bankMapping, bankFile)
@@ -101,7 +101,7 @@ func TestAForeignFileIsImportedOnce(t *testing.T) {
 	})
 }
 
-func TestAFileOfManyThousandLinesGoesInOnceUnderOneKey(t *testing.T) {
+func TestImport_LargeFileWithIdempotencyKey(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		var file strings.Builder
@@ -123,7 +123,7 @@ func TestAFileOfManyThousandLinesGoesInOnceUnderOneKey(t *testing.T) {
 	})
 }
 
-func TestAnImportThatCannotBeReadChangesNothing(t *testing.T) {
+func TestImport_InvalidRequestChangesNothing(t *testing.T) {
 	s := serve(t, memstore.New())
 	for name, c := range map[string]struct {
 		status     int

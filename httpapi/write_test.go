@@ -10,7 +10,7 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-func TestARequestIsDoneOnceUnderItsKey(t *testing.T) {
+func TestIdempotencyKey_RequestIsDoneOnce(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		first := s.must(201, "POST", "/v1/expenses", `{"amount":"5.00", "notes":"tea"}`, "Idempotency-Key", "k:1")
@@ -41,7 +41,7 @@ func TestARequestIsDoneOnceUnderItsKey(t *testing.T) {
 	})
 }
 
-func TestAReplayPrecedesPreconditionsAndRules(t *testing.T) {
+func TestIdempotencyKey_ReplayPrecedesPreconditions(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		path := s.must(201, "POST", "/v1/expenses", `{"amount":"5"}`).Header().Get("Location")
@@ -55,7 +55,7 @@ func TestAReplayPrecedesPreconditionsAndRules(t *testing.T) {
 	})
 }
 
-func TestAKeyThatBreaksItsSyntaxIsMalformed(t *testing.T) {
+func TestIdempotencyKey_RejectsInvalidKeys(t *testing.T) {
 	s := serve(t, engines()[0].open(t))
 	for name, header := range map[string][]string{
 		"empty":         {"Idempotency-Key", ""},
@@ -74,7 +74,7 @@ func TestAKeyThatBreaksItsSyntaxIsMalformed(t *testing.T) {
 	s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`, "Idempotency-Key", strings.Repeat("k", 255))
 }
 
-func TestTheSameRequestFiftyTimesAtOnceMakesOneExpense(t *testing.T) {
+func TestIdempotencyKey_ConcurrentRequestsAddOneExpense(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		const requests = 50
@@ -94,7 +94,7 @@ func TestTheSameRequestFiftyTimesAtOnceMakesOneExpense(t *testing.T) {
 	})
 }
 
-func TestPreconditionsThatCannotBeReadAreMalformed(t *testing.T) {
+func TestPrecondition_RejectsMalformedFields(t *testing.T) {
 	s := serve(t, engines()[0].open(t))
 	path := s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`).Header().Get("Location")
 	for _, value := range []string{"2", `"2`, `2"`, `"2" "3"`, `"2",`, `,`, ``, `* , "2"`, `"a b"`, `w/"2"`} {
@@ -109,7 +109,7 @@ func TestPreconditionsThatCannotBeReadAreMalformed(t *testing.T) {
 	s.must(204, "DELETE", path, "", "If-Match", `"1"`, "If-Match", `"2"`)
 }
 
-func TestAnotherOwnersRowDoesNotExist(t *testing.T) {
+func TestOwner_RowsOfOthersAreNotFound(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		added := s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`)
@@ -123,7 +123,7 @@ func TestAnotherOwnersRowDoesNotExist(t *testing.T) {
 	})
 }
 
-func TestAnOwnerNotSeenBeforeGetsALedger(t *testing.T) {
+func TestOwner_FirstRequestCreatesLedger(t *testing.T) {
 	for _, first := range []string{
 		"GET /v1/settings", "GET /v1/categories", "GET /v1/budgets/progress", "GET /v1/reports/monthly", "GET /v1/budgets",
 		"GET /v1/exports/expenses.csv", "GET /v1/expenses",
@@ -140,7 +140,7 @@ func TestAnOwnerNotSeenBeforeGetsALedger(t *testing.T) {
 	}
 }
 
-func TestHeadIsAnsweredWhereGetIs(t *testing.T) {
+func TestRouter_HeadWhereGet(t *testing.T) {
 	s := serve(t, engines()[0].open(t))
 	equal(t, "status", s.do(http.MethodHead, "/v1/settings", "").Code, 200)
 }

@@ -209,7 +209,7 @@ func monthly(amount, start string) recurrence.Draft {
 	return recurrence.Draft{Amount: &amount, Freq: new("monthly"), Start: &start}
 }
 
-func TestEachOccurrenceIsPostedOnItsOwnDate(t *testing.T) {
+func TestPost_EachOccurrenceOnItsDate(t *testing.T) {
 	l := newLedger(t, "2025-01-30")
 	rent := l.add(monthly("800", "2025-01-31"))
 	if result := l.post(); result != (jobs.PostDueResult{}) {
@@ -233,7 +233,7 @@ func TestEachOccurrenceIsPostedOnItsOwnDate(t *testing.T) {
 	}
 }
 
-func TestFortyDaysOfDowntimeLoseNothing(t *testing.T) {
+func TestPost_CatchesUpAfterDowntime(t *testing.T) {
 	l := newLedger(t, "2025-02-20")
 	draft := daily("3", "2025-02-20")
 	draft.Currency = new("USD")
@@ -256,7 +256,7 @@ func TestFortyDaysOfDowntimeLoseNothing(t *testing.T) {
 	}
 }
 
-func TestABatchBoundsOneUpdate(t *testing.T) {
+func TestPost_LimitsRowsPerUpdate(t *testing.T) {
 	l := newLedger(t, "2025-01-01")
 	for range 3 {
 		l.add(daily("1", "2024-01-01")) // 367 occurrences each
@@ -279,7 +279,7 @@ func TestABatchBoundsOneUpdate(t *testing.T) {
 	}
 }
 
-func TestWhatIsThereOrWasCountsAsPosted(t *testing.T) {
+func TestPost_CountsExistingAndDeletedOccurrences(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rule := l.add(daily("5", "2025-03-08"))
 	// A device added the occurrence of the 9th in advance. The user edited and deleted the occurrence of the 8th.
@@ -325,7 +325,7 @@ func TestWhatIsThereOrWasCountsAsPosted(t *testing.T) {
 	l.wantPosted(rule.ID, "2025-03-09 5.00, 2025-03-11 6.00, 2025-03-12 5.00")
 }
 
-func TestABadRuleHoldsUpNoOther(t *testing.T) {
+func TestPost_FailingRuleDoesNotBlockOthers(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
 	good, bad := daily("5", "2025-03-09"), daily("7", "2025-03-08")
 	bad.Category = new("Travel")
@@ -368,7 +368,7 @@ func TestABadRuleHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-func TestTheLagOfARuleThatFailsCountsFromItsOccurrence(t *testing.T) {
+func TestMeasurePostingLag_CountsFromOccurrenceOfFailingRule(t *testing.T) {
 	l := newLedger(t, "2025-03-07T23:30:00Z") // 8 March 00:30 in Berlin
 	bad := daily("7", "2025-03-08")
 	bad.Category = new("Travel")
@@ -397,7 +397,7 @@ func TestTheLagOfARuleThatFailsCountsFromItsOccurrence(t *testing.T) {
 	wantLag(0, 0)
 }
 
-func TestARoundByHandWaitsForNoDelay(t *testing.T) {
+func TestPostDue_IgnoresRetryDelayOnRequest(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
 	large := daily("9999999999999", "2025-03-08") // two of them exceed the limit of a ledger's total amount
 	rule := l.add(large)
@@ -441,7 +441,7 @@ func TestARoundByHandWaitsForNoDelay(t *testing.T) {
 	l.wantPosted(rule.ID, "2025-03-09 9999999999999.00")
 }
 
-func TestAnEditRepairsARuleAtOnce(t *testing.T) {
+func TestChange_ClearsFailureAtOnce(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
 	draft := daily("7", "2025-03-09")
 	draft.Category = new("Travel")
@@ -457,7 +457,7 @@ func TestAnEditRepairsARuleAtOnce(t *testing.T) {
 	l.wantPosted(rule.ID, "2025-03-09 7.00, 2025-03-10 7.00")
 }
 
-func TestACurrencyThatEndsStopsItsRuleInOrder(t *testing.T) {
+func TestPost_StopsAtEndOfCurrency(t *testing.T) {
 	last := expense.MustCurrency("HRK").LegalTender().To
 	l := newLedger(t, last.AddDays(-3).String())
 	draft := daily("10", last.AddDays(-1).String())
@@ -478,7 +478,7 @@ func TestACurrencyThatEndsStopsItsRuleInOrder(t *testing.T) {
 	}
 }
 
-func TestALedgerThatIsFullTakesWhatFits(t *testing.T) {
+func TestPost_FullLedgerTakesSmallerRules(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
 	large := l.add(daily("4000000000000", "2025-03-09")) // 4·10^14 minor units a day; the third exceeds the limit
 	small := l.add(daily("1", "2025-03-09"))
@@ -493,7 +493,7 @@ func TestALedgerThatIsFullTakesWhatFits(t *testing.T) {
 	}
 }
 
-func TestAnOccurrenceIsSkipped(t *testing.T) {
+func TestSkip(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
 	rule := l.add(daily("5", "2025-03-08"))
 	l.post()
@@ -536,7 +536,7 @@ func TestAnOccurrenceIsSkipped(t *testing.T) {
 	}
 }
 
-func TestASkipHoldsWhereTheDayBeginsAgain(t *testing.T) {
+func TestSkip_HoldsAfterStartMovesBack(t *testing.T) {
 	l := newLedger(t, "2025-01-24")
 	rule := l.add(daily("1", "2025-02-01"))
 	l.change(rule.ID, recurrence.Draft{Start: new("2025-01-02")}) // applies from today, so the 23rd is not posted
@@ -562,7 +562,7 @@ func TestASkipHoldsWhereTheDayBeginsAgain(t *testing.T) {
 	l.wantPosted(rule.ID, "2025-01-24 2.00, 2025-01-25 2.00")
 }
 
-func TestWhatIsMissedWhilePausedIsNotPosted(t *testing.T) {
+func TestChange_PausedRuleSkipsMissedOccurrences(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
 	rule := l.add(daily("5", "2025-03-06"))
 	// The change posts the occurrences that were due before the pause.
@@ -587,7 +587,7 @@ func TestWhatIsMissedWhilePausedIsNotPosted(t *testing.T) {
 	}
 }
 
-func TestAChangeConcernsTheFutureOnly(t *testing.T) {
+func TestChange_AppliesFromToday(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rule := l.add(monthly("800", "2025-01-01"))
 	// The occurrences of January to March are due under the old rule and not posted yet.
@@ -622,7 +622,7 @@ func TestAChangeConcernsTheFutureOnly(t *testing.T) {
 	}
 }
 
-func TestAnEditLosesNoOccurrence(t *testing.T) {
+func TestChange_LosesNoOccurrence(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		rule  recurrence.Draft
@@ -653,7 +653,7 @@ func TestAnEditLosesNoOccurrence(t *testing.T) {
 	}
 }
 
-func TestASkippedOccurrenceAheadLosesNoOther(t *testing.T) {
+func TestSkip_OfFutureOccurrenceLosesNoOther(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rule := l.add(monthly("1", "2025-04-15"))
 	if _, err := l.trySkip(rule.ID, "2025-04-15"); err != nil {
@@ -665,7 +665,7 @@ func TestASkippedOccurrenceAheadLosesNoOther(t *testing.T) {
 	}
 }
 
-func TestAPauseDropsNothingThatWasDueBefore(t *testing.T) {
+func TestChange_PauseKeepsDueOccurrences(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
 	draft := daily("7", "2025-03-08")
 	draft.Category = new("Travel")
@@ -685,7 +685,7 @@ func TestAPauseDropsNothingThatWasDueBefore(t *testing.T) {
 	l.wantPosted(rule.ID, "2025-03-08 7.00, 2025-03-12 7.00")
 }
 
-func TestAChangePostsNoMoreThanABatchAlongTheWay(t *testing.T) {
+func TestChange_PostsAtMostOneBatch(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	changes := map[string]func(ctx context.Context, tx store.Tx, id uuid.UUID) error{
 		"change": func(ctx context.Context, tx store.Tx, id uuid.UUID) error {
@@ -749,7 +749,7 @@ func TestAChangePostsNoMoreThanABatchAlongTheWay(t *testing.T) {
 	}
 }
 
-func TestFromHereOn(t *testing.T) {
+func TestSplit(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rent := l.add(monthly("800", "2025-01-31"))
 	l.post()
@@ -786,7 +786,7 @@ func TestFromHereOn(t *testing.T) {
 	}
 }
 
-func TestFromHereOnOnOtherDays(t *testing.T) {
+func TestSplit_OntoOtherDays(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		rule, draft recurrence.Draft
@@ -863,7 +863,7 @@ func yearly(start string) recurrence.Draft {
 	return recurrence.Draft{Amount: new("1"), Freq: new("yearly"), Start: &start}
 }
 
-func TestFromHereOnKnowsWhatADeviceWroteAhead(t *testing.T) {
+func TestSplit_KeepsOccurrencesThatDeviceAddedInAdvance(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rule := l.add(daily("5", "2025-03-08"))
 	l.post()
@@ -906,7 +906,7 @@ func withInterval(draft recurrence.Draft, n int) recurrence.Draft {
 	return draft
 }
 
-func TestFromHereOnAfterItWasPosted(t *testing.T) {
+func TestSplit_AfterPosting(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rule := l.add(daily("5", "2025-03-08"))
 	l.post()
@@ -920,7 +920,7 @@ func TestFromHereOnAfterItWasPosted(t *testing.T) {
 	l.wantPosted(fresh.ID, "2025-03-11 6.00, 2025-03-12 6.00")
 }
 
-func TestFromHereOnBeforeItWasPosted(t *testing.T) {
+func TestSplit_BeforePosting(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rule := l.add(daily("5", "2025-03-06"))
 	fresh, err := l.trySplit(rule.ID, "2025-03-08", recurrence.Draft{Amount: new("6")})
@@ -933,7 +933,7 @@ func TestFromHereOnBeforeItWasPosted(t *testing.T) {
 }
 
 // A client may send all fields of a rule with a new amount, even if its category was archived since.
-func TestARuleKeepsItsCategoryWhereThatWasArchived(t *testing.T) {
+func TestChange_KeepsArchivedCategory(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	draft := daily("5", "2025-03-11")
 	draft.Category = new("Travel")
@@ -947,7 +947,7 @@ func TestARuleKeepsItsCategoryWhereThatWasArchived(t *testing.T) {
 	}
 }
 
-func TestEveryFaultOfADraftIsListed(t *testing.T) {
+func TestAdd_ReportsAllInvalidFields(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	l.archive("Travel", true)
 	good := monthly("1", "2025-01-31")
@@ -1007,7 +1007,7 @@ func TestEveryFaultOfADraftIsListed(t *testing.T) {
 	}
 }
 
-func TestARepeatedRequestAddsNothing(t *testing.T) {
+func TestAdd_RepeatedID(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	draft := monthly("1.5", "2025-01-31")
 	draft.ID, draft.Category, draft.Notes = new("0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70"), new("Travel"), new("a note")
@@ -1040,7 +1040,7 @@ func TestARepeatedRequestAddsNothing(t *testing.T) {
 	}
 }
 
-func TestADeletedRuleHasPostedWhatWasDue(t *testing.T) {
+func TestDelete_PostsDueOccurrencesFirst(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rule := l.add(daily("5", "2025-03-09"))
 	if err := l.update(func(ctx context.Context, tx store.Tx) error {
@@ -1051,7 +1051,7 @@ func TestADeletedRuleHasPostedWhatWasDue(t *testing.T) {
 	l.wantPosted(rule.ID, "2025-03-09 5.00, 2025-03-10 5.00")
 }
 
-func TestARepairedCategoryMakesItsRulesDueAtOnce(t *testing.T) {
+func TestPost_RepairedCategoryMakesRulesDue(t *testing.T) {
 	for _, repair := range []string{"unarchived", "merged", "patched with what is there"} {
 		t.Run(repair, func(t *testing.T) {
 			l := newLedger(t, "2025-03-08")
@@ -1090,7 +1090,7 @@ func TestARepairedCategoryMakesItsRulesDueAtOnce(t *testing.T) {
 	}
 }
 
-func TestALedgerHoldsSoManyRules(t *testing.T) {
+func TestAdd_RejectsTooManyRules(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
 	first := l.add(daily("1", "2025-06-01"))
 	if err := l.update(func(ctx context.Context, tx store.Tx) error {
@@ -1113,7 +1113,7 @@ func TestALedgerHoldsSoManyRules(t *testing.T) {
 	}
 }
 
-func TestStaleVersionsAreRefused(t *testing.T) {
+func TestChange_RejectsStaleVersions(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rule := l.add(monthly("1", "2025-06-30"))
 	old := expense.Precondition{Versions: []expense.Version{rule.Version - 1}}
@@ -1138,7 +1138,7 @@ func TestStaleVersionsAreRefused(t *testing.T) {
 	}
 }
 
-func TestThePlanHoldsWhatIsStillToCome(t *testing.T) {
+func TestPlanned_ListsFutureOccurrences(t *testing.T) {
 	l := newLedger(t, "2025-03-10")
 	rent, food := l.add(monthly("800", "2025-01-31")), l.add(withInterval(daily("5", "2025-03-01"), 10))
 	l.post()
@@ -1178,7 +1178,7 @@ func TestThePlanHoldsWhatIsStillToCome(t *testing.T) {
 	}
 }
 
-func TestDatesAreASet(t *testing.T) {
+func TestDateSet(t *testing.T) {
 	set := recurrence.NewDateSet(date("2025-03-02"), expense.Date{}, date("2025-03-01"), date("2025-03-02"))
 	read, err := recurrence.ParseDateSet(set.String())
 	if err != nil || read != set || set.Len() != 2 || set.String() != "2025-03-01,2025-03-02" {

@@ -13,7 +13,7 @@ import (
 
 const monWedFri = 1<<0 | 1<<2 | 1<<4
 
-func TestOccurrencesComeFromTheAnchor(t *testing.T) {
+func TestRule_OccurrencesCountFromStart(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		rule recurrence.Rule
@@ -181,7 +181,7 @@ func anyRule() *rapid.Generator[recurrence.Rule] {
 	})
 }
 
-func TestOccurrencesAreThoseThatADayByDayWalkFinds(t *testing.T) {
+func TestRule_OccurrencesAgreeWithDayByDaySearch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := anyRule().Draw(t, "rule")
 		from, to := anyDate().Draw(t, "from"), anyDate().Draw(t, "to")
@@ -202,7 +202,7 @@ func TestOccurrencesAreThoseThatADayByDayWalkFinds(t *testing.T) {
 
 // If a rule skips months without its day, Count counts only the existing occurrences. This includes years such as 1900,
 // which have no 29 February. The count does not depend on the start of the range.
-func TestACountIsOfTheDaysThereAre(t *testing.T) {
+func TestRule_CountIgnoresMissingDays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := recurrence.Rule{
 			Freq:     rapid.SampledFrom([]recurrence.Freq{recurrence.Monthly, recurrence.Yearly}).Draw(t, "freq"),
@@ -221,7 +221,7 @@ func TestACountIsOfTheDaysThereAre(t *testing.T) {
 	})
 }
 
-func TestARuleThatValidateAcceptsHasAnOccurrence(t *testing.T) {
+func TestRule_ValidRuleHasOccurrence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := anyRule().Draw(t, "rule")
 		if first := r.NextAfter(expense.Date{}); (r.Validate() == nil) == first.IsZero() {
@@ -230,7 +230,7 @@ func TestARuleThatValidateAcceptsHasAnOccurrence(t *testing.T) {
 	})
 }
 
-func TestOccurrencesEndWithTheLoop(t *testing.T) {
+func TestRule_OccurrencesStopWithLoop(t *testing.T) {
 	r := recurrence.Rule{Freq: recurrence.Daily, Interval: 1, Start: date("2024-01-01")}
 	next := date("2024-01-01")
 	for day := range r.Occurrences(expense.Date{}, expense.Date{}) {
@@ -247,7 +247,7 @@ func TestOccurrencesEndWithTheLoop(t *testing.T) {
 	}
 }
 
-func TestOccurrencesAllocateNothingForEachDate(t *testing.T) {
+func TestRule_OccurrencesDoNotAllocate(t *testing.T) {
 	for name, r := range map[string]recurrence.Rule{
 		"daily":  {Freq: recurrence.Daily, Interval: 1, Start: date("1900-01-31")},
 		"weekly": {Freq: recurrence.Weekly, Interval: 1, Weekdays: monWedFri, Start: date("1900-01-31"), Count: 90_000},

@@ -164,9 +164,9 @@ func (l *ruleModel) wantUpcoming() {
 	}
 }
 
-// TestWhateverHappensAnOccurrenceIsPostedOnce advances the time, posts, changes, skips, pauses and deletes in random
+// TestPost_ExactlyOnceInRandomHistories advances the time, posts, changes, skips, pauses and deletes in random
 // order.
-func TestWhateverHappensAnOccurrenceIsPostedOnce(t *testing.T) {
+func TestPost_ExactlyOnceInRandomHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		zone := rapid.SampledFrom([]string{"UTC", "Pacific/Kiritimati", "America/Santiago", "Australia/Lord_Howe"}).Draw(t,
 			"zone")
@@ -405,7 +405,7 @@ func (p panickingRates) Rate(from, to expense.Currency, on expense.Date) (expens
 	return p.risingRates.Rate(from, to, on)
 }
 
-func TestALedgerThatPanicsEndsNoRound(t *testing.T) {
+func TestPostDue_ReportsPanicOfLedger(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
 	draft := daily("5", "2025-03-09")
 	draft.Currency = new("JPY")
@@ -440,7 +440,7 @@ func (c *countingStore) Update(ctx context.Context, owner expense.OwnerID, fn fu
 	return c.Store.Update(ctx, owner, fn)
 }
 
-func TestARoundWorksInFewLedgersAtOnceAndOneThatFailsHoldsUpNoOther(t *testing.T) {
+func TestPostDue_LimitsConcurrencyAndIsolatesFailures(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
 	settings, err := l.store.Reader(owner).Settings(t.Context())
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/spendwise/spendwise/recurrence"
 )
 
-func TestAnRRULEIsReadOrRefusedWithTheReason(t *testing.T) {
+func TestParseRRULE(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{"FREQ=DAILY", "FREQ=DAILY"},
 		{"RRULE:FREQ=DAILY", "FREQ=DAILY"},
@@ -75,7 +75,7 @@ func TestAnRRULEIsReadOrRefusedWithTheReason(t *testing.T) {
 }
 
 // RRULE writes SKIP only if a month may lack the day, because some programs do not support RFC 7529.
-func TestAnRRULESaysWhatToDoWithAMissingDayWhereOneMayMiss(t *testing.T) {
+func TestRRULE_HasSkipOnlyIfDayCanBeMissing(t *testing.T) {
 	for _, test := range []struct {
 		rule  recurrence.Rule
 		skips bool
@@ -99,7 +99,7 @@ func TestAnRRULESaysWhatToDoWithAMissingDayWhereOneMayMiss(t *testing.T) {
 	}
 }
 
-func TestAnRRULEIsReadBackAsTheSameRule(t *testing.T) {
+func TestRRULE_RoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := anyRule().Draw(t, "rule")
 		if r.Validate() != nil {

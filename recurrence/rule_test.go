@@ -16,7 +16,7 @@ func fieldErrors(err error) string {
 	return strings.Join(list, ", ")
 }
 
-func TestEveryFaultOfARuleIsListed(t *testing.T) {
+func TestRule_ValidateReportsAllInvalidFields(t *testing.T) {
 	monthly := func(change func(*recurrence.Rule)) recurrence.Rule {
 		r := recurrence.Rule{Amount: expense.MustMoney("1", "EUR"), Freq: recurrence.Monthly, Interval: 1,
 			Start: date("2025-01-31")}
@@ -68,7 +68,7 @@ func TestEveryFaultOfARuleIsListed(t *testing.T) {
 	}
 }
 
-func TestNotesPauseAndCursorAreNotGuarded(t *testing.T) {
+func TestRule_SameGuardedFields(t *testing.T) {
 	r := recurrence.Rule{Freq: recurrence.Daily, Interval: 1, Start: date("2025-01-01")}
 	other := r
 	other.Notes, other.Paused, other.Next, other.Version = "rent", true, date("2025-02-01"), 7

@@ -164,7 +164,7 @@ a year ago 1899-01 0.00 EUR 0 true [] change 0.00 EUR
 	}
 }
 
-func TestMonthlyRefusesAMonthWithoutExpensesByRule(t *testing.T) {
+func TestMonthly_RejectsMonthsOutsideCalendar(t *testing.T) {
 	st := newLedger(t, nil)
 	for _, month := range []expense.Month{expense.MustMonth("0001-01"), expense.MustMonth("1899-12")} {
 		_, err := report.Monthly(t.Context(), st.Reader(owner), env.Now, month)
@@ -175,14 +175,14 @@ func TestMonthlyRefusesAMonthWithoutExpensesByRule(t *testing.T) {
 	}
 }
 
-func TestMonthlyOfALedgerThatIsNotThere(t *testing.T) {
+func TestMonthly_OfMissingLedgerIsErrNotFound(t *testing.T) {
 	_, err := report.Monthly(t.Context(), memstore.New().Reader("nobody"), env.Now, expense.MustMonth("2025-05"))
 	if !errors.Is(err, expense.ErrNotFound) {
 		t.Errorf("Monthly for an owner without a ledger: %v, want ErrNotFound", err)
 	}
 }
 
-func TestSummariseSaysWhenTotalsCannotBe(t *testing.T) {
+func TestMonthly_InvalidTotalsAreErrors(t *testing.T) {
 	euros := expense.MustMoney("5", "EUR")
 	snapshot := budget.Snapshot{Settings: expense.Settings{Home: expense.MustCurrency("EUR")}}
 	for _, test := range []struct {
@@ -232,7 +232,7 @@ func (c *countingReader) Totals(ctx context.Context, query expense.TotalsQuery) 
 	return c.Reader.Totals(ctx, query)
 }
 
-func TestMonthlyTakesOneBookAndOneTotals(t *testing.T) {
+func TestMonthly_ReadsSnapshotAndTotalsOnce(t *testing.T) {
 	r := &countingReader{Reader: newLedger(t, nil, expense.Draft{Amount: "5", Date: "2025-05-01"}).Reader(owner)}
 	if _, err := report.Monthly(t.Context(), r, env.Now, expense.MustMonth("2025-05")); err != nil || r.snapshots != 1 ||
 		r.totals != 1 {
@@ -281,7 +281,7 @@ func (l list) equals(t testingT, what string, sum expense.Sum) {
 	}
 }
 
-func TestEveryFigureEqualsTheSumOfTheExpenses(t *testing.T) {
+func TestMonthly_EveryAmountEqualsSumOfExpenses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		days := []string{"2025-05-01", "2025-05-31", "2025-04-01", "2025-04-30", "2024-05-31", "2025-06-01"}
 		var drafts []expense.Draft

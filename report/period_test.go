@@ -27,7 +27,7 @@ func dates(from, to string) expense.Range {
 
 func rangeText(r expense.Range) string { return r.From.String() + ".." + r.To.String() }
 
-func TestWhatAPeriodIsComparedWith(t *testing.T) {
+func TestSummary_ComparisonPeriods(t *testing.T) {
 	r := fixedReader{snapshot: budget.Snapshot{Settings: expense.Settings{Home: expense.MustCurrency("EUR")}}}
 	month := func(text string) (report.Summary, error) {
 		monthly, err := report.Monthly(t.Context(), r, env.Now, expense.MustMonth(text))
@@ -76,7 +76,7 @@ func TestWhatAPeriodIsComparedWith(t *testing.T) {
 	}
 }
 
-func TestWhichYearIsAtHand(t *testing.T) {
+func TestYearly_DefaultYear(t *testing.T) {
 	st := newLedger(t, nil)
 	for _, test := range []struct {
 		now        string
@@ -113,7 +113,7 @@ func TestWhichYearIsAtHand(t *testing.T) {
 	}
 }
 
-func TestTheFiscalYearIsTheLedgers(t *testing.T) {
+func TestYearly_UsesFiscalYearOfLedger(t *testing.T) {
 	ctx, st, start := t.Context(), memstore.New(), 4
 	settings, err := expense.NewSettings(expense.SettingsDraft{FiscalYearStart: &start})
 	if err != nil {
@@ -128,7 +128,7 @@ func TestTheFiscalYearIsTheLedgers(t *testing.T) {
 	}
 }
 
-func TestDailyAverageIsOfTheDaysSoFar(t *testing.T) {
+func TestSummary_DailyAverageCountsDaysSoFar(t *testing.T) {
 	st := newLedger(t, nil,
 		expense.Draft{Amount: "100", Date: "2025-05-01"}, expense.Draft{Amount: "31", Date: "2025-03-05"},
 		expense.Draft{Amount: "30", Date: "2025-06-05"}, expense.Draft{Amount: "-0.30", Date: "2024-02-05"},
@@ -151,7 +151,7 @@ func TestDailyAverageIsOfTheDaysSoFar(t *testing.T) {
 	}
 }
 
-func TestAYearIsOfTheCalendar(t *testing.T) {
+func TestYearly_RejectsYearsOutsideCalendar(t *testing.T) {
 	st := newLedger(t, nil)
 	for _, test := range []struct {
 		year  int
@@ -171,7 +171,7 @@ func TestAYearIsOfTheCalendar(t *testing.T) {
 }
 
 // Titles use the digits and the date order of the ledger's locale.
-func TestTitles(t *testing.T) {
+func TestSummary_TitleInLedgerLocale(t *testing.T) {
 	in := func(locale string) expense.Settings { return expense.Settings{Locale: locale} }
 	for _, test := range []struct{ locale, year, fiscal, trend string }{
 		{"en-US", "2026", "April 2026 – March 2027", "Food, Jan 2, 2026 – Mar 31, 2026"},
@@ -198,7 +198,7 @@ func TestTitles(t *testing.T) {
 	}
 }
 
-func TestALimitOfAPeriodIsThatOfItsMonths(t *testing.T) {
+func TestRange_LimitIsSumOfMonths(t *testing.T) {
 	st := newLedger(t, []budget.Draft{{CategoryID: "Food", Amount: "100", FromMonth: "2024-11", UntilMonth: "2025-02"}},
 		expense.Draft{Amount: "5", Category: "Food", Date: "2025-01-05"})
 	limit := func(from, to string) string {
@@ -219,7 +219,7 @@ func TestALimitOfAPeriodIsThatOfItsMonths(t *testing.T) {
 	}
 }
 
-func TestRangesAndTrendsThatAreRefused(t *testing.T) {
+func TestRangeAndTrend_RejectInvalidQueries(t *testing.T) {
 	r := newLedger(t, nil).Reader(owner)
 	unknown := uuid.UUID{1}
 	for _, test := range []struct {
@@ -258,7 +258,7 @@ func TestRangesAndTrendsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestATrendHasNoGaps(t *testing.T) {
+func TestTrend_HasNoGaps(t *testing.T) {
 	st := newLedger(t, nil, expense.Draft{Amount: "5", Date: "2025-01-01"},
 		expense.Draft{Amount: "7", Date: "2025-01-05", Category: "Food"},
 		expense.Draft{Amount: "1", Date: "2025-01-31"}, expense.Draft{Amount: "100",
@@ -289,7 +289,7 @@ func TestATrendHasNoGaps(t *testing.T) {
 
 // Every amount of a yearly report, a range report and a trend equals the sum of the expenses that the same filter
 // lists. The data include refunds, pending expenses, and currencies with zero, two, three and four decimals.
-func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
+func TestReports_EveryAmountEqualsSumOfExpenses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		first := expense.MustDate("2024-01-01")
 		var drafts []expense.Draft
@@ -394,7 +394,7 @@ func TestEveryFigureOfAPeriodEqualsTheList(t *testing.T) {
 
 // Totals equal the sums of the expenses. The test applies a random sequence of additions, changes, merges, conversions,
 // new home currencies and deletions, and compares the yearly report with the listed expenses.
-func TestReportsDoNotDrift(t *testing.T) {
+func TestReports_EqualExpensesAfterRandomChanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx, st := context.Background(), newLedger(t,
 			[]budget.Draft{{CategoryID: "Food", Amount: "100", FromMonth: "2025-01"}, {Amount: "500", FromMonth: "2025-01"}})

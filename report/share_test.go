@@ -45,7 +45,7 @@ func TestShares(t *testing.T) {
 	}
 }
 
-func TestSharesAddUpToTheWhole(t *testing.T) {
+func TestShares_AddUpToWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		weights := rapid.SliceOfN(rapid.Int64Range(-1000, 1_000_000_000_000), 0, 50).Draw(t, "weights")
 		sum, whole := 0, int64(0)

@@ -12,9 +12,9 @@ import (
 
 var noon = time.Date(2026, time.March, 31, 12, 0, 0, 0, time.UTC)
 
-// TestALedgerKnowsWhichVersionsOnlyALostHistoryHad writes to a ledger and restores it from its latest backup or an
+// TestState_DiscardedAreVersionsOfLostHistory writes to a ledger and restores it from its latest backup or an
 // earlier one. It compares Discarded with the versions that the current history has assigned.
-func TestALedgerKnowsWhichVersionsOnlyALostHistoryHad(t *testing.T) {
+func TestState_DiscardedAreVersionsOfLostHistory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := noon
 		type history struct {
@@ -61,7 +61,7 @@ func TestALedgerKnowsWhichVersionsOnlyALostHistoryHad(t *testing.T) {
 	})
 }
 
-func TestAClockThatGoesWrongDoesNotTakeALedgerBack(t *testing.T) {
+func TestState_NextEpochNeverDecreasesVersion(t *testing.T) {
 	ahead := store.State{Version: 7}.NextEpoch(noon.AddDate(50, 0, 0))
 	back := ahead.NextEpoch(noon)
 	if back.Version != ahead.Version+store.EpochStep || !back.Discarded.Contains(back.Version) ||
@@ -74,7 +74,7 @@ func TestAClockThatGoesWrongDoesNotTakeALedgerBack(t *testing.T) {
 	}
 }
 
-func TestVersionsThatCannotBeReadHaveNone(t *testing.T) {
+func TestVersionRanges_InvalidTextContainsNothing(t *testing.T) {
 	for _, text := range []store.VersionRanges{"", "-", "a-b", "5", "5-x"} {
 		if text.Contains(5) {
 			t.Errorf("VersionRanges %q contains 5", text)

@@ -14,9 +14,9 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest/pglocal"
 )
 
-// TestTheScriptsBringADatabaseBack checks that the scripts in backup restore a database: to the point in time before it
-// was emptied, from a base backup and the WAL archive; and from a dump.
-func TestTheScriptsBringADatabaseBack(t *testing.T) {
+// TestBackupScripts_RestoreDatabase checks that the scripts in backup restore a database: to the point in time before
+// it was emptied, from a base backup and the WAL archive; and from a dump.
+func TestBackupScripts_RestoreDatabase(t *testing.T) {
 	shared, err := os.MkdirTemp("/tmp", "spendwise-backup-*") // the user postgres cannot read t.TempDir
 	if err != nil {
 		t.Fatal(err)

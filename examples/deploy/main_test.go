@@ -165,8 +165,8 @@ func (c *client) keep(key string) (tries int) {
 	}
 }
 
-// TestTheDeployment uses the deployment over TLS.
-func TestTheDeployment(t *testing.T) {
+// TestDeployment uses the deployment over TLS.
+func TestDeployment(t *testing.T) {
 	d := deploy(t)
 	c := d.client(t, "127.0.0.2")
 

@@ -36,7 +36,7 @@ func drive(s service) *driver {
 	return d
 }
 
-func TestTheMixIsTheTargets(t *testing.T) {
+func TestOperations_SharesMatchTargets(t *testing.T) {
 	share := map[string]int{}
 	for _, op := range operations() {
 		switch {
@@ -57,9 +57,9 @@ func TestTheMixIsTheTargets(t *testing.T) {
 	}
 }
 
-// TestAStallIsFeltByAllWhoComeDuringIt checks that a stall of one second counts for every request that was due during
-// that second (no coordinated omission).
-func TestAStallIsFeltByAllWhoComeDuringIt(t *testing.T) {
+// TestDrive_StallCountsForEveryDueRequest checks that a stall of one second counts for every request that was due
+// during that second (no coordinated omission).
+func TestDrive_StallCountsForEveryDueRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		d := drive(func(*http.Request) (*http.Response, error) {
@@ -87,7 +87,7 @@ func TestAStallIsFeltByAllWhoComeDuringIt(t *testing.T) {
 	})
 }
 
-func TestAnAnswerIsRightOrAClearRefusalOrCounted(t *testing.T) {
+func TestDrive_ClassifiesResponses(t *testing.T) {
 	problem := []string{"Content-Type", "application/problem+json", "Retry-After", "1"}
 	for name, c := range map[string]struct {
 		status int
@@ -125,9 +125,9 @@ func TestAnAnswerIsRightOrAClearRefusalOrCounted(t *testing.T) {
 	}
 }
 
-// TestARefusedWriteIsSentAgainAsItWas checks that a failed write is repeated unchanged until it is acknowledged,
+// TestDrive_RepeatsFailedWriteUnchanged checks that a failed write is repeated unchanged until it is acknowledged,
 // because the client cannot know whether it was applied.
-func TestARefusedWriteIsSentAgainAsItWas(t *testing.T) {
+func TestDrive_RepeatsFailedWriteUnchanged(t *testing.T) {
 	for name, op := range map[string]func(context.Context, *driver, *user) (int, error){"add": add, "push": push} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -163,7 +163,7 @@ func TestARefusedWriteIsSentAgainAsItWas(t *testing.T) {
 	}
 }
 
-func TestAPushIsRightWhenEachMutationWasApplied(t *testing.T) {
+func TestApplied_RequiresEveryMutation(t *testing.T) {
 	for text, right := range map[string]bool{
 		`{"results":[{"status":"applied"},{"status":"applied"}]}`:  true,
 		`{"results":[{"status":"applied"}]}`:                       false,
@@ -177,8 +177,8 @@ func TestAPushIsRightWhenEachMutationWasApplied(t *testing.T) {
 	}
 }
 
-// TestALostOrDoubledWriteIsFound checks that a lost or duplicated write fails the experiment.
-func TestALostOrDoubledWriteIsFound(t *testing.T) {
+// TestAudit_FindsLostAndDuplicatedWrites checks that a lost or duplicated write fails the experiment.
+func TestAudit_FindsLostAndDuplicatedWrites(t *testing.T) {
 	for name, c := range map[string]struct {
 		acknowledged bool
 		times        int
@@ -239,7 +239,7 @@ func addTimes(ctx context.Context, db database, owner expense.OwnerID, times int
 	})
 }
 
-func TestWhatAMachineDoesNotAllowIsSaidOrAFailure(t *testing.T) {
+func TestLab_SkippedExperimentFailsCompleteRun(t *testing.T) {
 	for complete, pass := range map[bool]bool{false: true, true: false} {
 		l := &lab{config: cli{Complete: complete}}
 		l.skip("a full disk: %v", errors.ErrUnsupported)
@@ -249,7 +249,7 @@ func TestWhatAMachineDoesNotAllowIsSaidOrAFailure(t *testing.T) {
 	}
 }
 
-func TestAnInterruptEndsALoadAndItsRetries(t *testing.T) {
+func TestDrive_InterruptEndsRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		var sent atomic.Int64

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 }
 
 // The API knows nobody but the host's users, keeps them apart, and says every URL as the host's clients reach it.
-func TestTheHostsUsersHaveLedgersUnderItsPrefix(t *testing.T) {
+func TestMount_HostUsersHaveLedgersUnderPrefix(t *testing.T) {
 	handler, err := mount(memstore.New())
 	if err != nil {
 		t.Fatal(err)

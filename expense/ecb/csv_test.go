@@ -17,7 +17,7 @@ import (
 	"github.com/spendwise/spendwise/expense/ecb"
 )
 
-func TestParseCSVReadsTheRealFile(t *testing.T) {
+func TestParseCSV_ReadsPublishedHistory(t *testing.T) {
 	file, err := ecb.ParseCSV(strings.NewReader(realHistory(t)))
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func TestParseCSV(t *testing.T) {
 	}
 }
 
-func TestParseCSVRefuses(t *testing.T) {
+func TestParseCSV_RejectsInvalidFiles(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"an empty file":            {"", "the file is empty"},
 		"a header alone":           {"Date,USD,\n", "has no rate of a known currency"},
@@ -152,7 +152,7 @@ func mustBeMalformed(t *testing.T, err error, want string) {
 	}
 }
 
-func TestParsersPassOnTheReadersError(t *testing.T) {
+func TestParse_ReturnsErrorOfReader(t *testing.T) {
 	broken := errors.New("the line is dead")
 	for name, parse := range map[string]func(io.Reader) (ecb.File, error){"CSV": ecb.ParseCSV, "XML": ecb.ParseXML} {
 		if _, err := parse(iotest.ErrReader(broken)); !errors.Is(err, broken) || errors.Is(err, expense.ErrInvalid) {
@@ -168,7 +168,7 @@ func (e endless) Read(p []byte) (int, error) {
 	return copy(p, strings.Repeat(string(e), len(p)/len(e)+1)), nil
 }
 
-func TestParsersStopReadingAnEndlessFile(t *testing.T) {
+func TestParse_StopsAtSizeLimit(t *testing.T) {
 	_, err := ecb.ParseCSV(io.MultiReader(strings.NewReader("Date,USD,\n"), endless(" ")))
 	mustBeMalformed(t, err, "larger than the limit of 32768 KiB")
 	_, err = ecb.ParseXML(io.MultiReader(strings.NewReader("<?xml version='1.0'?>"), endless(" ")))

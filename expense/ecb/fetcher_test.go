@@ -153,7 +153,7 @@ func mustBeCurrent(t *testing.T, table *ecb.Table, want []expense.Quote) {
 	mustKeep(t, table, want...)
 }
 
-func TestRunFetchesEachDaysPricesOnce(t *testing.T) {
+func TestRun_FetchesRatesOfEachDayOnce(t *testing.T) {
 	all := realQuotes(t, "2025-11-03")
 	synctest.Test(t, func(t *testing.T) {
 		sleepUntil(t, "2026-01-12T09:00:00Z")
@@ -192,7 +192,7 @@ func TestRunFetchesEachDaysPricesOnce(t *testing.T) {
 	})
 }
 
-func TestRunAsksForNothingThatHasNotChanged(t *testing.T) {
+func TestRun_SendsConditionalRequests(t *testing.T) {
 	all := realQuotes(t, "2025-11-03")
 	synctest.Test(t, func(t *testing.T) {
 		sleepUntil(t, "2026-01-12T09:00:00Z")
@@ -209,7 +209,7 @@ func TestRunAsksForNothingThatHasNotChanged(t *testing.T) {
 	})
 }
 
-func TestRunBacksOffWhileTheBankFails(t *testing.T) {
+func TestRun_BacksOffOnErrors(t *testing.T) {
 	all := realQuotes(t, "2025-11-03")
 	synctest.Test(t, func(t *testing.T) {
 		sleepUntil(t, "2026-01-12T09:00:00Z")
@@ -238,7 +238,7 @@ func TestRunBacksOffWhileTheBankFails(t *testing.T) {
 	})
 }
 
-func TestRunLeavesNoHoleAfterDowntime(t *testing.T) {
+func TestRun_FetchesMissedDaysAfterDowntime(t *testing.T) {
 	for name, test := range map[string]struct{ have, file string }{
 		"a day":               {"2026-02-02", "eurofxref-daily.xml"},
 		"two days":            {"2026-01-30", "eurofxref-hist-90d.xml"},
@@ -264,7 +264,7 @@ func TestRunLeavesNoHoleAfterDowntime(t *testing.T) {
 	}
 }
 
-func TestRunFillsAHoleInsideTheTable(t *testing.T) {
+func TestRun_FillsGapInTable(t *testing.T) {
 	all := realQuotes(t, "2025-07-01")
 	synctest.Test(t, func(t *testing.T) {
 		sleepUntil(t, "2026-02-03T20:00:00Z")
@@ -278,7 +278,7 @@ func TestRunFillsAHoleInsideTheTable(t *testing.T) {
 	})
 }
 
-func TestFetchTakesALargerFileWhenTheDailyOneIsADayAhead(t *testing.T) {
+func TestFetch_UsesLargerFileIfDailyFileIsAhead(t *testing.T) {
 	all := realQuotes(t, "2025-11-03")
 	synctest.Test(t, func(t *testing.T) {
 		sleepUntil(t, "2026-02-04T14:30:00Z") // Wednesday's rates are published half an hour early; Tuesday's were missed
@@ -293,7 +293,7 @@ func TestFetchTakesALargerFileWhenTheDailyOneIsADayAhead(t *testing.T) {
 	})
 }
 
-func TestAStoreThatFailsHalfWayLeavesNoHole(t *testing.T) {
+func TestFetch_StoreErrorLeavesNoGap(t *testing.T) {
 	all := realQuotes(t, "2025-07-01")
 	synctest.Test(t, func(t *testing.T) {
 		sleepUntil(t, "2026-02-03T20:00:00Z")
@@ -321,7 +321,7 @@ func TestAStoreThatFailsHalfWayLeavesNoHole(t *testing.T) {
 	})
 }
 
-func TestRunRetriesWhatTheStoreRefused(t *testing.T) {
+func TestRun_RetriesRatesThatStoreRejected(t *testing.T) {
 	all := realQuotes(t, "2025-11-03")
 	synctest.Test(t, func(t *testing.T) {
 		sleepUntil(t, "2026-02-03T20:00:00Z")
@@ -338,8 +338,8 @@ func TestRunRetriesWhatTheStoreRefused(t *testing.T) {
 	})
 }
 
-// TestTwoInstancesGoByOneStore changes a published rate between the fetches of two instances.
-func TestTwoInstancesGoByOneStore(t *testing.T) {
+// TestFetch_InstancesAgreeThroughStore changes a published rate between the fetches of two instances.
+func TestFetch_InstancesAgreeThroughStore(t *testing.T) {
 	all := realQuotes(t, "2025-11-03")
 	synctest.Test(t, func(t *testing.T) {
 		sleepUntil(t, "2026-02-03T20:00:00Z")
@@ -385,7 +385,7 @@ func (disputed) PutQuotes(_ context.Context, quotes ...expense.Quote) ([]expense
 	return quotes, nil
 }
 
-func TestAPriceThatTheStoreDisputesIsNeverInTheTable(t *testing.T) {
+func TestFetch_TableNeverHasRateThatDiffersFromStore(t *testing.T) {
 	all := realQuotes(t, "2025-11-03")
 	synctest.Test(t, func(t *testing.T) {
 		sleepUntil(t, "2026-02-03T20:00:00Z")
@@ -405,7 +405,7 @@ func TestAPriceThatTheStoreDisputesIsNeverInTheTable(t *testing.T) {
 	})
 }
 
-func TestAPriceThatChangedUpstreamIsLoggedAndNotTaken(t *testing.T) {
+func TestFetch_LogsAndIgnoresRateChangedUpstream(t *testing.T) {
 	kept, fresh := quote("2026-02-02", "USD", "1.18"), quote("2026-02-03", "USD", "1.19")
 	synctest.Test(t, func(t *testing.T) {
 		sleepUntil(t, "2026-02-04T12:00:00Z")
@@ -440,7 +440,7 @@ func (w whole) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.bank.RoundTrip(r)
 }
 
-func TestRunStopsWhenItsOwnerSaysSo(t *testing.T) {
+func TestRun_StopsWithContext(t *testing.T) {
 	all := realQuotes(t, "2025-11-03")
 	t.Run("while it sleeps", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -489,7 +489,7 @@ func (silent) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, context.Cause(r.Context())
 }
 
-func TestFetchGivesUpOnASilentBank(t *testing.T) {
+func TestFetch_TimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fetcher, err := ecb.NewFetcher(new(ecb.Table), newMemory(), ecb.Config{
 			Client: &http.Client{Transport: silent{}}, Timeout: 10 * time.Second,
@@ -507,7 +507,7 @@ func TestFetchGivesUpOnASilentBank(t *testing.T) {
 	})
 }
 
-func TestFetchRefuses(t *testing.T) {
+func TestFetch_RejectsInvalidResponses(t *testing.T) {
 	good := renderXML([]expense.Quote{quote("2026-02-03", "USD", "1.19")})
 	for name, test := range map[string]struct {
 		answer func(http.ResponseWriter)
@@ -569,7 +569,7 @@ func TestFetchRefuses(t *testing.T) {
 	}
 }
 
-func TestFetchSendsWhatTheServerSaid(t *testing.T) {
+func TestFetch_SendsValidatorsOfLastResponse(t *testing.T) {
 	var asked []http.Header
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Header)
@@ -616,7 +616,7 @@ func TestFetchSendsWhatTheServerSaid(t *testing.T) {
 	}
 }
 
-func TestAnUnknownCurrencyIsReportedOnce(t *testing.T) {
+func TestFetch_ReportsUnknownCurrencyOnce(t *testing.T) {
 	day := "2026-02-03"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/xml")
@@ -642,7 +642,7 @@ func TestAnUnknownCurrencyIsReportedOnce(t *testing.T) {
 	}
 }
 
-func TestNewFetcherRefuses(t *testing.T) {
+func TestNewFetcher_RejectsInvalidConfig(t *testing.T) {
 	for name, test := range map[string]struct {
 		config ecb.Config
 		want   string

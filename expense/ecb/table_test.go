@@ -29,7 +29,7 @@ func realTable(t testing.TB) *ecb.Table {
 	return table
 }
 
-func TestRateOfTheEmbeddedHistory(t *testing.T) {
+func TestTable_RatesOfEmbeddedHistory(t *testing.T) {
 	table := realTable(t)
 	if got := table.LatestDate(); got != expense.MustDate("2026-03-05") {
 		t.Errorf("Newest() = %s", got)
@@ -79,7 +79,7 @@ func TestRateOfTheEmbeddedHistory(t *testing.T) {
 	}
 }
 
-func TestLookUpRefusesACurrencyThatHasEnded(t *testing.T) {
+func TestTable_HasNoRateForEndedCurrency(t *testing.T) {
 	table := realTable(t)
 	for code, last := range map[string]string{"BGN": "2025-12-31", "HRK": "2022-12-30", "RUB": "2022-03-01"} {
 		day, euro, currency := expense.MustDate(last), expense.MustCurrency("EUR"), expense.MustCurrency(code)
@@ -92,8 +92,9 @@ func TestLookUpRefusesACurrencyThatHasEnded(t *testing.T) {
 	}
 }
 
-// TestEveryPriceIsThatOfTheFile compares the rate of every day, including days without rates, with a scan of the file.
-func TestEveryPriceIsThatOfTheFile(t *testing.T) {
+// TestTable_AgreesWithFileOnEveryDay compares the rate of every day, including days without rates, with a scan of the
+// file.
+func TestTable_AgreesWithFileOnEveryDay(t *testing.T) {
 	table, file := realTable(t), scanHistory(t)
 	euro := expense.MustCurrency("EUR")
 	for _, code := range file.codes {
@@ -154,7 +155,7 @@ func round18(value *big.Rat) *big.Rat {
 	return new(big.Rat).Quo(new(big.Rat).SetInt(floor), shift)
 }
 
-func TestRateIsTheQuotientRoundedOnceAtEighteenDigits(t *testing.T) {
+func TestTable_CrossRateIsRoundedOnce(t *testing.T) {
 	table, file := realTable(t), scanHistory(t)
 	codes := append([]string{"EUR", "KWD"}, file.codes...)
 	first := expense.MustDate("1998-12-01")
@@ -180,7 +181,7 @@ func TestRateIsTheQuotientRoundedOnceAtEighteenDigits(t *testing.T) {
 	})
 }
 
-func TestAddNeverOverwrites(t *testing.T) {
+func TestTable_AddNeverOverwrites(t *testing.T) {
 	monday, tuesday := quote("2026-03-02", "USD", "1.17"), quote("2026-03-03", "USD", "1.16")
 	table := table(monday)
 
@@ -200,7 +201,7 @@ func TestAddNeverOverwrites(t *testing.T) {
 	}
 }
 
-func TestAddTakesTheFirstOfTwoForOneDay(t *testing.T) {
+func TestTable_AddKeepsFirstOfTwoRatesForOneDay(t *testing.T) {
 	first, second := quote("2026-03-02", "USD", "1.17"), quote("2026-03-02", "USD", "1.18")
 	table := new(ecb.Table)
 	diff := table.Add(first, second, first)
@@ -210,7 +211,7 @@ func TestAddTakesTheFirstOfTwoForOneDay(t *testing.T) {
 	mustKeep(t, table, first)
 }
 
-func TestAddLeavesOutWhatIsNoPrice(t *testing.T) {
+func TestTable_AddIgnoresInvalidQuotes(t *testing.T) {
 	good := quote("2026-03-02", "USD", "1.17")
 	var quotes []expense.Quote
 	for _, spoil := range []func(*expense.Quote){
@@ -233,7 +234,7 @@ func TestAddLeavesOutWhatIsNoPrice(t *testing.T) {
 	}
 }
 
-func TestAZeroTableKnowsNothing(t *testing.T) {
+func TestTable_ZeroValueIsEmpty(t *testing.T) {
 	table := new(ecb.Table)
 	rate, ok := table.Rate(expense.MustCurrency("EUR"), expense.MustCurrency("USD"), expense.MustDate("2026-03-02"))
 	if ok {
@@ -254,9 +255,9 @@ func mustKeep(t *testing.T, table *ecb.Table, quotes ...expense.Quote) {
 	}
 }
 
-// TestTheOrderOfAddsDoesNotMatter adds rates in random batches and order. The table must equal one to which all were
+// TestTable_AddIsIndependentOfOrder adds rates in random batches and order. The table must equal one to which all were
 // added at once.
-func TestTheOrderOfAddsDoesNotMatter(t *testing.T) {
+func TestTable_AddIsIndependentOfOrder(t *testing.T) {
 	first := expense.MustDate("2026-01-01")
 	rapid.Check(t, func(t *rapid.T) {
 		want := map[expense.Quote]expense.Factor{}
@@ -296,7 +297,7 @@ func TestTheOrderOfAddsDoesNotMatter(t *testing.T) {
 	})
 }
 
-func TestLookupsSeeAllOfAnAddOrNothing(t *testing.T) {
+func TestTable_AddIsAtomicForReaders(t *testing.T) {
 	table := new(ecb.Table)
 	yen, dollar, euro := expense.MustCurrency("JPY"), expense.MustCurrency("USD"), expense.MustCurrency("EUR")
 	first := expense.MustDate("2020-01-01")
@@ -330,7 +331,7 @@ func TestLookupsSeeAllOfAnAddOrNothing(t *testing.T) {
 	readers.Wait()
 }
 
-func TestLoadTakesTheStoresPricesForTheOnesThatHold(t *testing.T) {
+func TestTable_LoadPrefersRatesOfStore(t *testing.T) {
 	table := table(quote("2026-03-02", "USD", "1.17"), quote("2026-03-03", "USD", "1.16"))
 	kept := []expense.Quote{quote("2026-03-02", "USD", "1.171"), quote("2026-03-04", "JPY", "183")}
 	if err := table.Load(t.Context(), newMemory(kept...)); err != nil {
@@ -354,7 +355,7 @@ func (d dead) Quotes(context.Context, expense.Source, expense.Date) iter.Seq2[ex
 	}
 }
 
-func TestLoadTakesNothingFromAStoreThatFails(t *testing.T) {
+func TestTable_LoadKeepsTableOnStoreError(t *testing.T) {
 	table := new(ecb.Table)
 	if err := table.Load(t.Context(), dead{expense.ErrUnavailable}); !errors.Is(err, expense.ErrUnavailable) {
 		t.Errorf("Load() = %v, want ErrUnavailable", err)

@@ -12,7 +12,7 @@ import (
 	"github.com/spendwise/spendwise/expense/ecb"
 )
 
-func TestParseXMLReadsTheBanksFiles(t *testing.T) {
+func TestParseXML_ReadsPublishedFiles(t *testing.T) {
 	for name, from := range map[string]string{
 		"eurofxref-daily.xml":    "2026-03-05",
 		"eurofxref-hist-90d.xml": "2025-12-05",
@@ -62,7 +62,7 @@ func renderXML(quotes []expense.Quote) string {
 	return envelopeBegin + strings.Join(days, "") + envelopeEnd
 }
 
-func TestParseXMLLeavesOutWhatNobodyKnows(t *testing.T) {
+func TestParseXML_IgnoresUnknownCurrencies(t *testing.T) {
 	file, err := ecb.ParseXML(strings.NewReader(envelopeBegin +
 		`<Cube time="2026-03-05"><Cube currency="QQQ" rate="3"/><Cube currency="USD" rate="1.1618" note="x"/></Cube>` +
 		envelopeEnd))
@@ -77,7 +77,7 @@ func TestParseXMLLeavesOutWhatNobodyKnows(t *testing.T) {
 	}
 }
 
-func TestParseXMLRefuses(t *testing.T) {
+func TestParseXML_RejectsInvalidFiles(t *testing.T) {
 	const day = "<Cube time='2026-03-05'>"
 	inDay := func(cubes string) string { return envelopeBegin + day + cubes + "</Cube>" + envelopeEnd }
 	for name, test := range map[string]struct{ text, want string }{

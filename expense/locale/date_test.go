@@ -9,7 +9,7 @@ import (
 	"github.com/spendwise/spendwise/expense/locale"
 )
 
-func TestMonthsAndDaysInALocale(t *testing.T) {
+func TestFormatter_MonthsAndDays(t *testing.T) {
 	for _, test := range []struct{ locale, month, short, name, day string }{
 		{"en-US", "March 2026", "Mar 2026", "Mar", "Mar 5, 2026"},
 		{"en-GB", "March 2026", "Mar 2026", "Mar", "5 Mar 2026"},
@@ -44,7 +44,7 @@ func TestMonthsAndDaysInALocale(t *testing.T) {
 }
 
 // Every month has a name, and the twelve names of a locale differ.
-func TestEveryLocaleNamesTwelveMonths(t *testing.T) {
+func TestFormatter_EveryLocaleHasTwelveMonthNames(t *testing.T) {
 	for _, tag := range []string{
 		"en", "de", "ja", "ar-EG", "fa", "my", "bn", "ru", "cs", "sk", "uk", "th", "he", "sr-Latn", "gd", "rw", "und",
 	} {
@@ -60,7 +60,7 @@ func TestEveryLocaleNamesTwelveMonths(t *testing.T) {
 	}
 }
 
-func TestTheZeroFormatterWritesDatesPlainly(t *testing.T) {
+func TestFormatter_ZeroValueWritesISODates(t *testing.T) {
 	var f locale.Formatter
 	month, day := expense.MustMonth("2026-03"), expense.MustDate("2026-03-05")
 	got := fmt.Sprint(f.Month(month), f.MonthShort(month), f.MonthName(month), f.Date(day))

@@ -16,7 +16,7 @@ import (
 	"github.com/spendwise/spendwise/expense/locale"
 )
 
-func TestFormatterWritesMoneyAsTheLocaleDoes(t *testing.T) {
+func TestFormatter_Money(t *testing.T) {
 	const (
 		nb  = "\u00a0" // no-break space
 		nnb = "\u202f" // narrow no-break space
@@ -95,7 +95,7 @@ func TestFormatterWritesMoneyAsTheLocaleDoes(t *testing.T) {
 	}
 }
 
-func TestZeroFormatterWritesPlainText(t *testing.T) {
+func TestFormatter_ZeroValueWritesPlainMoney(t *testing.T) {
 	var formatter locale.Formatter
 	for text, short := range map[string]string{
 		"12.50 EUR": "12.50 EUR", "-12.00 EUR": "-12 EUR", "1000 JPY": "1000 JPY", "0": "0",
@@ -115,7 +115,7 @@ func TestZeroFormatterWritesPlainText(t *testing.T) {
 
 // In every locale of CLDR, a formatted amount has the digits and the sign of the amount, and no space at which a line
 // could break.
-func TestFormattedMoneyKeepsItsDigits(t *testing.T) {
+func TestFormatter_MoneyKeepsDigits(t *testing.T) {
 	names := localeNames(t)
 	if len(names) < 700 {
 		t.Fatalf("only %d locales", len(names))

@@ -6,7 +6,7 @@ import (
 	"github.com/spendwise/spendwise/expense/locale"
 )
 
-func TestIsolate(t *testing.T) {
+func TestIsolateBidi(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "Food": "Food", "Еда": "Еда", "食費": "食費",
 		"טיולים":                    "\u2068טיולים\u2069",

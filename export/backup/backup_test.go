@@ -249,7 +249,7 @@ func addRandomRows(t *rapid.T, st store.Store, owner expense.OwnerID) {
 	}
 }
 
-func TestWhatIsBackedUpIsRestored(t *testing.T) {
+func TestRestore_RoundTripBetweenStores(t *testing.T) {
 	for _, from := range engines {
 		t.Run(from.name, func(t *testing.T) {
 			source := from.open(t)
@@ -298,9 +298,9 @@ func sameTotals(t testingT, a store.Store, ownerA expense.OwnerID, b store.Store
 	}
 }
 
-// TestABackupHoldsEveryMember fails if a row type gets a new field. A developer must then decide whether a backup
+// TestWrite_HasEveryField fails if a row type gets a new field. A developer must then decide whether a backup
 // contains the field. Fields with a minus sign count changes of one ledger and are not backed up.
-func TestABackupHoldsEveryMember(t *testing.T) {
+func TestWrite_HasEveryField(t *testing.T) {
 	for _, test := range []struct {
 		row  any
 		want string

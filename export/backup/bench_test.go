@@ -24,7 +24,7 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-var million = flag.Bool("million", false, "export a ledger of a million expenses out of SQLite")
+var million = flag.Bool("million", false, "BenchmarkExport exports a million expenses from SQLite")
 
 // expenseLine is the line of an expense in a backup, without a version.
 type expenseLine struct {

@@ -60,7 +60,7 @@ func completeBackup(t testing.TB) string {
 	return backupOf(t, st, "source")
 }
 
-func TestAMergedCategorysBudgetComesBack(t *testing.T) {
+func TestRestore_BudgetOfMergedCategory(t *testing.T) {
 	file := completeBackup(t)
 	if !strings.Contains(file, `"label":"Travel"`) {
 		t.Fatal(file)
@@ -80,7 +80,7 @@ func TestAMergedCategorysBudgetComesBack(t *testing.T) {
 	}
 }
 
-func TestABrokenBackupRestoresNothing(t *testing.T) {
+func TestRestore_InvalidFileChangesNothing(t *testing.T) {
 	file := completeBackup(t)
 	lines := strings.SplitAfter(strings.TrimSuffix(file, "\n"), "\n")
 	last := len(lines) - 1
@@ -169,7 +169,7 @@ func TestABrokenBackupRestoresNothing(t *testing.T) {
 	}
 }
 
-func TestABackupThatIsCutOffAnywhereRestoresNothing(t *testing.T) {
+func TestRestore_TruncatedFileChangesNothing(t *testing.T) {
 	file := completeBackup(t)
 	st := memstore.New()
 	newLedger(t, st, "target")
@@ -199,9 +199,9 @@ func withChecksum(file string) string {
 	return body + end[:from] + fmt.Sprintf("%x", sha256.Sum256([]byte(body))) + end[from+64:]
 }
 
-// TestNoByteOfABackupCanChangeUnseen changes bits of a random byte. The restore must write nothing, even if the changed
+// TestRestore_DetectsChangedBytes changes bits of a random byte. The restore must write nothing, even if the changed
 // line is valid JSON.
-func TestNoByteOfABackupCanChangeUnseen(t *testing.T) {
+func TestRestore_DetectsChangedBytes(t *testing.T) {
 	file, st := completeBackup(t), memstore.New()
 	newLedger(t, st, "target")
 	before := backupOf(t, st, "target")
@@ -218,9 +218,9 @@ func TestNoByteOfABackupCanChangeUnseen(t *testing.T) {
 	}
 }
 
-// TestHowALineIsWrittenChangesNothing compares the fast line decoder with the general one. Added spaces select the
+// TestRestore_DecodersAgree compares the fast line decoder with the general one. Added spaces select the
 // general one.
-func TestHowALineIsWrittenChangesNothing(t *testing.T) {
+func TestRestore_DecodersAgree(t *testing.T) {
 	st, n := memstore.New(), 0
 	rapid.Check(t, func(t *rapid.T) {
 		n++
@@ -239,7 +239,7 @@ func TestHowALineIsWrittenChangesNothing(t *testing.T) {
 	})
 }
 
-func TestALedgerThatIsNotEmptyIsNotOverwritten(t *testing.T) {
+func TestRestore_RejectsLedgerWithData(t *testing.T) {
 	file := completeBackup(t)
 	st := memstore.New()
 	newLedger(t, st, "target")

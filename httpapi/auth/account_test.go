@@ -30,7 +30,7 @@ func (h *fixture) login(t *testing.T, device string) auth.Session {
 	return session
 }
 
-func TestChangePasswordEndsTheOtherDevices(t *testing.T) {
+func TestChangePassword_EndsOtherDevices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFixture(t)
 		other := h.instance(t)
@@ -76,7 +76,7 @@ func TestChangePasswordEndsTheOtherDevices(t *testing.T) {
 }
 
 // A person who finds an unlocked device must not be able to guess the password there.
-func TestConfirmingAPasswordIsThrottledAsASignInIs(t *testing.T) {
+func TestChangePassword_ConfirmationIsThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFixture(t)
 		identity := h.identity(t, h.register(t))
@@ -242,7 +242,7 @@ func TestErase(t *testing.T) {
 	})
 }
 
-func TestAHostsIdentityHasNoLocalAccount(t *testing.T) {
+func TestIdentity_OfHostHasNoLocalAccount(t *testing.T) {
 	h := newFixture(t)
 	identity := auth.Identity{Owner: "customer-17", Scopes: auth.AllScopes}
 	_, devices := h.Devices(t.Context(), identity)

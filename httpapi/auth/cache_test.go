@@ -9,7 +9,7 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 )
 
-func TestCacheKeepsWhatIsInUse(t *testing.T) {
+func TestCache_KeepsEntriesInUse(t *testing.T) {
 	c := auth.NewCache(100)
 	c.Put(-1, "in use")
 	for i := range 10_000 {
@@ -27,7 +27,7 @@ func TestCacheKeepsWhatIsInUse(t *testing.T) {
 }
 
 // A cache may lose entries, but never returns an old value.
-func TestCacheNeverTellsWhatIsOver(t *testing.T) {
+func TestCache_NeverReturnsOldValue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := auth.NewCache(rapid.IntRange(2, 10).Draw(t, "size"))
 		model := make(map[int]string)

@@ -73,7 +73,7 @@ func TestLoadOrCreateKEK(t *testing.T) {
 	})
 }
 
-func TestNewRefusesAKEKOfAnotherLength(t *testing.T) {
+func TestNew_RejectsKEKOfWrongLength(t *testing.T) {
 	h := newFixture(t)
 	for _, size := range []int{0, 16, 31, 33} {
 		if _, err := auth.New(t.Context(), h.users, auth.Config{KEK: make([]byte, size)}); err == nil {
@@ -82,7 +82,7 @@ func TestNewRefusesAKEKOfAnotherLength(t *testing.T) {
 	}
 }
 
-func TestSealedKeyBelongsToItsID(t *testing.T) {
+func TestSigningKey_IsBoundToItsID(t *testing.T) {
 	h := newFixture(t)
 	keys, err := h.accounts.SigningKeys(t.Context())
 	if err != nil || len(keys) != 1 {

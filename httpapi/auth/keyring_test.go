@@ -64,9 +64,9 @@ func keyID(t *testing.T, token string) string {
 	return parsed.Header["kid"].(string)
 }
 
-// TestKeysRotateWithoutARefusal runs four instances with rotation for a day and a half. One of them signs a token every
-// two minutes.
-func TestKeysRotateWithoutARefusal(t *testing.T) {
+// TestKeyRotation_RejectsNoToken runs four instances with rotation for a day and a half. One of them signs a token
+// every two minutes.
+func TestKeyRotation_RejectsNoToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rotating := func(c *auth.Config) { c.KeyRotationInterval = 6 * time.Hour }
 		h := newFixture(t, rotating)
@@ -122,7 +122,7 @@ func TestKeysRotateWithoutARefusal(t *testing.T) {
 	})
 }
 
-func TestRotateKeyByCommand(t *testing.T) {
+func TestRotateKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFixture(t)
 		defer runMaintenance(t, h.Service)()
@@ -162,7 +162,7 @@ func TestRotateKeyByCommand(t *testing.T) {
 	})
 }
 
-func TestARevokedKeyIsRefusedWithinHalfAMinute(t *testing.T) {
+func TestRevokeKey_TokensAreRejectedWithin30Seconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFixture(t)
 		other := h.instance(t)
@@ -193,7 +193,7 @@ func TestARevokedKeyIsRefusedWithinHalfAMinute(t *testing.T) {
 	})
 }
 
-func TestANewKeyIsFoundHoweverManyAreMadeUp(t *testing.T) {
+func TestKeyring_FindsNewKeyDespiteUnknownIDs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFixture(t)
 		session := h.register(t)
@@ -234,7 +234,7 @@ func TestANewKeyIsFoundHoweverManyAreMadeUp(t *testing.T) {
 	})
 }
 
-func TestES256IsAcceptedAndNoAlgorithmForAnothersKey(t *testing.T) {
+func TestAuthenticate_AlgorithmMustMatchKey(t *testing.T) {
 	h := newFixture(t)
 	session := h.register(t)
 	edID, edKey := insertKey(t, h)
@@ -295,7 +295,7 @@ func TestES256IsAcceptedAndNoAlgorithmForAnothersKey(t *testing.T) {
 }
 
 // The token is verified with the raw key bytes of the published set, as another library would do by RFC 8037.
-func TestPublishedKeysVerifyTheTokens(t *testing.T) {
+func TestJWKS_VerifiesTokens(t *testing.T) {
 	h := newFixture(t)
 	token := h.register(t).AccessToken
 	var set struct{ Keys []struct{ Kid, X string } }
@@ -314,7 +314,7 @@ func TestPublishedKeysVerifyTheTokens(t *testing.T) {
 	}
 }
 
-func TestAnInstanceThatOnlyVerifies(t *testing.T) {
+func TestNew_VerifyOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFixture(t)
 		session := h.register(t)
@@ -336,7 +336,7 @@ func TestAnInstanceThatOnlyVerifies(t *testing.T) {
 }
 
 // A key whose KEK is lost must not stay published for good.
-func TestAbandonedKeysGo(t *testing.T) {
+func TestMaintenance_RemovesAbandonedKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		day := func(c *auth.Config) { c.KeyRotationInterval = 24 * time.Hour }
 		h := newFixture(t, day)
@@ -351,7 +351,7 @@ func TestAbandonedKeysGo(t *testing.T) {
 	})
 }
 
-func TestUpkeepGoesOnWhenTheStoreIsBack(t *testing.T) {
+func TestMaintenance_ContinuesWhenStoreRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFixture(t, func(c *auth.Config) { c.KeyRotationInterval = time.Hour })
 		defer runMaintenance(t, h.Service)()

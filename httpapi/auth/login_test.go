@@ -26,7 +26,7 @@ func (g guesser) tries(s *auth.Service, email, password string) bool {
 	return err == nil
 }
 
-func TestGuessingIsSlowedDownByAccount(t *testing.T) {
+func TestLogin_ThrottlesByAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFixture(t)
 		other := h.instance(t)
@@ -78,7 +78,7 @@ func TestGuessingIsSlowedDownByAccount(t *testing.T) {
 	})
 }
 
-func TestGuessingIsSlowedDownByAddress(t *testing.T) {
+func TestLogin_ThrottlesByAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFixture(t)
 		h.register(t)
@@ -115,7 +115,7 @@ func TestGuessingIsSlowedDownByAddress(t *testing.T) {
 
 // An unknown account, a wrong password and a blocked sign-in cause the same work: one hash and the same number of
 // writes.
-func TestEveryRefusalDoesTheSameWork(t *testing.T) {
+func TestLogin_EveryFailureDoesSameWork(t *testing.T) {
 	h := newFixture(t)
 	h.register(t)
 	g := guesser{t: t, from: netip.MustParseAddr("192.0.2.7")}
@@ -134,7 +134,7 @@ func TestEveryRefusalDoesTheSameWork(t *testing.T) {
 	}
 }
 
-func TestThrottlesCanBeLifted(t *testing.T) {
+func TestLogin_ThrottleCanBeDisabled(t *testing.T) {
 	h := newFixture(t, func(c *auth.Config) { c.DisableThrottling = true })
 	h.register(t)
 	g := guesser{t: t}

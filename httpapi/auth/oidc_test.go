@@ -259,7 +259,7 @@ func newAuthenticator(t *testing.T, p *provider, change ...func(*auth.OIDCConfig
 	return issuer, c
 }
 
-func TestAnIssuersTokensAreAccepted(t *testing.T) {
+func TestOIDC_AcceptsTokensOfIssuer(t *testing.T) {
 	p := newProvider(t)
 	issuer, _ := newAuthenticator(t, p)
 	owner := func(token string) expense.OwnerID {
@@ -294,7 +294,7 @@ func TestAnIssuersTokensAreAccepted(t *testing.T) {
 	}
 }
 
-func TestAnIssuersTokensAreRefusedAlike(t *testing.T) {
+func TestOIDC_InvalidTokensGetSameError(t *testing.T) {
 	p := newProvider(t)
 	issuer, _ := newAuthenticator(t, p)
 	now := time.Now()
@@ -350,7 +350,7 @@ func TestAnIssuersTokensAreRefusedAlike(t *testing.T) {
 	}
 }
 
-func TestAnIssuersKeys(t *testing.T) {
+func TestOIDC_Keys(t *testing.T) {
 	t.Run("are read again for an unknown one, once a minute", func(t *testing.T) {
 		p := newProvider(t)
 		issuer, c := newAuthenticator(t, p)
@@ -527,7 +527,7 @@ func TestAnIssuersKeys(t *testing.T) {
 	})
 }
 
-func TestAnIssuerBesideLocalAccounts(t *testing.T) {
+func TestOIDC_BesideLocalAccounts(t *testing.T) {
 	p := newProvider(t)
 	issuer, _ := newAuthenticator(t, p)
 	h := newFixture(t)
@@ -552,7 +552,7 @@ func TestAnIssuerBesideLocalAccounts(t *testing.T) {
 	}
 }
 
-func TestNewIssuerRefuses(t *testing.T) {
+func TestNewOIDC_RejectsInvalidConfig(t *testing.T) {
 	for name, config := range map[string]auth.OIDCConfig{
 		"no issuer":      {Audience: audience},
 		"plain HTTP":     {Issuer: "http://login.example.org", Audience: audience},

@@ -22,7 +22,7 @@ func weakHash(password string) string {
 	return "$argon2id$v=19$m=8,t=1,p=1$" + b64.EncodeToString(salt) + "$" + b64.EncodeToString(key)
 }
 
-func TestPasswords(t *testing.T) {
+func TestPassword_Validate(t *testing.T) {
 	h := newFixture(t)
 	for name, test := range map[string]struct{ password, code string }{
 		"a dozen characters":                    {"xkcd 936 !?&", ""},
@@ -67,7 +67,7 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-func TestEmails(t *testing.T) {
+func TestEmail_Validate(t *testing.T) {
 	h := newFixture(t)
 	for email, sound := range map[string]bool{
 		"a@b":                    true,
@@ -106,7 +106,7 @@ func TestEmails(t *testing.T) {
 }
 
 // A hash allocates 19 MiB, so the amount allocated shows whether a hash was computed.
-func TestLoginHashesForNobodyToo(t *testing.T) {
+func TestLogin_HashesForUnknownAccount(t *testing.T) {
 	h := newFixture(t)
 	h.register(t)
 	for name, email := range map[string]string{"somebody": "ada@example.org", "nobody": "bob@example.org",
@@ -122,7 +122,7 @@ func TestLoginHashesForNobodyToo(t *testing.T) {
 	}
 }
 
-func TestDamagedHash(t *testing.T) {
+func TestLogin_DamagedHash(t *testing.T) {
 	h := newFixture(t)
 	account := accounts.Account{ID: uuid.New(), Email: "ada@example.org",
 		PasswordHash: "$argon2id$v=19$m=999999999,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"}

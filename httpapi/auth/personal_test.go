@@ -13,7 +13,7 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 )
 
-func TestPersonalTokens(t *testing.T) {
+func TestPersonalToken_CreateUseRevoke(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFixture(t)
 		other := h.instance(t)
@@ -76,7 +76,7 @@ func TestPersonalTokens(t *testing.T) {
 	})
 }
 
-func TestAPersonalTokenExpires(t *testing.T) {
+func TestPersonalToken_Expires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newFixture(t)
 		identity := h.identity(t, h.register(t))
@@ -93,7 +93,7 @@ func TestAPersonalTokenExpires(t *testing.T) {
 	})
 }
 
-func TestAPersonalTokenThatBreaksRules(t *testing.T) {
+func TestPersonalToken_RejectsInvalidDrafts(t *testing.T) {
 	h := newFixture(t)
 	identity := h.identity(t, h.register(t))
 	for name, draft := range map[string]auth.PersonalTokenDraft{

@@ -541,7 +541,7 @@ func TestRefresh(t *testing.T) {
 	})
 }
 
-func TestNoSecretIsLoggedOrToldInAnError(t *testing.T) {
+func TestSecrets_AreNotInLogsOrErrors(t *testing.T) {
 	h := newFixture(t)
 	first := h.register(t)
 	second, err := h.Refresh(t.Context(), first.RefreshToken)

@@ -39,7 +39,7 @@ func insertKey(t *testing.T, h *fixture) (kid string, private ed25519.PrivateKey
 	return key.ID.String(), private
 }
 
-func TestAuthenticateRefusesAlike(t *testing.T) {
+func TestAuthenticate_InvalidTokensGetSameError(t *testing.T) {
 	h := newFixture(t)
 	kid, private := insertKey(t, h)
 	session := h.register(t)

@@ -8,7 +8,7 @@ import (
 	"github.com/spendwise/spendwise/httpapi/client"
 )
 
-func TestADeviceWritesOfflineAndAgreesWithTheServerAfterwards(t *testing.T) {
+func TestClient_WritesOfflineAndSyncs(t *testing.T) {
 	onEachStorage(t, func(t *testing.T, open func() client.Storage) {
 		s := newSite(t)
 		phone := s.registered(t, open())

@@ -201,10 +201,10 @@ func (f *fleet) restore(t *rapid.T) {
 	}
 }
 
-// TestDevicesConverge runs three devices that write offline, lose responses, crash at any write, wait until their
-// tokens expire, and meet a server that has been restored from a backup. In the end all devices agree with the server,
-// and each change was applied once.
-func TestDevicesConverge(t *testing.T) {
+// TestClient_DevicesConverge runs three devices that write offline, lose responses, crash at any write, wait until
+// their tokens expire, and meet a server that has been restored from a backup. In the end all devices agree with the
+// server, and each change was applied once.
+func TestClient_DevicesConverge(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s := newSite(t)
 		f := &fleet{T: r, ctx: t.Context(), site: s, expected: map[uuid.UUID]*expectedExpense{}}

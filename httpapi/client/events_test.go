@@ -33,7 +33,7 @@ func newHTTPSite(t *testing.T, opts ...client.Option) (*site, *client.Client, *c
 	return s, devices[0], devices[1]
 }
 
-func TestTwoDevicesThatRunAgreeByThemselves(t *testing.T) {
+func TestRun_DevicesConverge(t *testing.T) {
 	_, phone, tablet := newHTTPSite(t, client.WithPollInterval(time.Hour))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 2)
@@ -69,7 +69,7 @@ func TestTwoDevicesThatRunAgreeByThemselves(t *testing.T) {
 	}
 }
 
-func TestRunOutlivesACaptivePortal(t *testing.T) {
+func TestRun_SurvivesCaptivePortal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		c := s.registered(t, client.NewMemoryStorage())
@@ -135,7 +135,7 @@ func scripted(t *testing.T, s *scriptedStream) *client.Client {
 		client.WithTokens(client.StaticToken("x"))))(t)
 }
 
-func TestAStreamThatBreaksOffGoesOnWhereItWas(t *testing.T) {
+func TestEvents_ResumesBrokenStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scriptedStream{texts: []string{
 			"retry: 3000\n\n: hello\n\nevent: changed\nid: one\ndata: one\n\nevent: changed\nid: lost\ndata: lo",
@@ -161,7 +161,7 @@ func TestAStreamThatBreaksOffGoesOnWhereItWas(t *testing.T) {
 	})
 }
 
-func TestAStreamThatHasDiedWithoutAWordIsGivenUp(t *testing.T) {
+func TestEvents_ReopensSilentStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scriptedStream{texts: []string{": hello\n\n", "event: changed\ndata: two\n\n"}, quiet: true}
 		begin := time.Now()
@@ -176,7 +176,7 @@ func TestAStreamThatHasDiedWithoutAWordIsGivenUp(t *testing.T) {
 	})
 }
 
-func TestAStreamWithoutMeasureIsGivenUp(t *testing.T) {
+func TestEvents_RejectsOversizedStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

@@ -18,7 +18,7 @@ import (
 	"github.com/spendwise/spendwise/httpapi/client"
 )
 
-func TestALongQueueGoesInBatchesAndInOrder(t *testing.T) {
+func TestPush_SendsBatchesInOrder(t *testing.T) {
 	onEachStorage(t, func(t *testing.T, open func() client.Storage) {
 		s := newSite(t)
 		c := s.registered(t, open())
@@ -39,7 +39,7 @@ func TestALongQueueGoesInBatchesAndInOrder(t *testing.T) {
 	})
 }
 
-func TestARefusedChangeHoldsUpNoOtherAndIsTold(t *testing.T) {
+func TestPush_RejectionIsReportedAndDoesNotBlockOthers(t *testing.T) {
 	s := newSite(t)
 	var reported []string
 	c := s.registered(t, client.NewMemoryStorage(),
@@ -71,8 +71,9 @@ func TestARefusedChangeHoldsUpNoOtherAndIsTold(t *testing.T) {
 	wantInSync(t, c)
 }
 
-// TestAChangeThatNoPushGetsThrough verifies that a mutation refused by a proxy does not block the others.
-func TestAChangeThatNoPushGetsThrough(t *testing.T) {
+// TestPush_MutationBlockedByProxyDoesNotBlockOthers verifies that a mutation refused by a proxy does not block the
+// others.
+func TestPush_MutationBlockedByProxyDoesNotBlockOthers(t *testing.T) {
 	s := newSite(t)
 	c := s.registered(t, client.NewMemoryStorage())
 	for i := range 9 {
@@ -130,7 +131,7 @@ func amountOf(amount string) func(*client.Client, uuid.UUID) error {
 	}
 }
 
-func TestAPersonDecidesAboutAConflict(t *testing.T) {
+func TestConflict_UserDecides(t *testing.T) {
 	for name, c := range map[string]struct {
 		decide client.Decision
 		want   string
@@ -176,7 +177,7 @@ func TestAPersonDecidesAboutAConflict(t *testing.T) {
 	}
 }
 
-func TestAChangeOfARowThatWasDeletedBecomesOneNewRow(t *testing.T) {
+func TestConflict_ChangeOfDeletedRowBecomesNewRow(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		s := newSite(t)
 		phone := s.registered(t, client.NewMemoryStorage())
@@ -211,7 +212,7 @@ func TestAChangeOfARowThatWasDeletedBecomesOneNewRow(t *testing.T) {
 	}
 }
 
-func TestAnAmountTravelsWithTheCurrencyThatThePersonSaw(t *testing.T) {
+func TestPatch_SendsAmountWithCurrency(t *testing.T) {
 	s := newSite(t)
 	phone := s.registered(t, client.NewMemoryStorage())
 	tablet := s.secondDevice(t)
@@ -232,7 +233,7 @@ func TestAnAmountTravelsWithTheCurrencyThatThePersonSaw(t *testing.T) {
 	equal(t, "money", got.Amount+" "+got.Currency, "6.00 EUR")
 }
 
-func TestTwoEditsOfOneRowDoNotFightEachOther(t *testing.T) {
+func TestPush_QueuedEditsOfRowDoNotConflict(t *testing.T) {
 	s := newSite(t)
 	c := s.registered(t, client.NewMemoryStorage())
 	row := get(c.Expenses().Put(t.Context(), client.ExpenseDraft{Amount: "5"}))(t)
@@ -253,7 +254,7 @@ func TestTwoEditsOfOneRowDoNotFightEachOther(t *testing.T) {
 	wantInSync(t, c)
 }
 
-func TestANewEpochKeepsTheQueueAndDropsWhatDidNotCome(t *testing.T) {
+func TestPull_NewEpochKeepsQueueAndDropsMissingRows(t *testing.T) {
 	onEachStorage(t, func(t *testing.T, open func() client.Storage) {
 		s := newSite(t)
 		c := s.registered(t, open(), client.WithPageSize(3))
@@ -292,7 +293,7 @@ func TestANewEpochKeepsTheQueueAndDropsWhatDidNotCome(t *testing.T) {
 	})
 }
 
-func TestTroubleThatPassesIsWaitedForAsLongAsTheServerAsks(t *testing.T) {
+func TestRequest_WaitsForRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		c := s.registered(t, client.NewMemoryStorage(), client.WithMaxAttempts(4))
@@ -336,7 +337,7 @@ func TestTroubleThatPassesIsWaitedForAsLongAsTheServerAsks(t *testing.T) {
 	})
 }
 
-func TestWritesOfOtherEndpointsHappenOnce(t *testing.T) {
+func TestDo_RetriedWriteHappensOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		c := s.registered(t, client.NewMemoryStorage(), client.WithMaxAttempts(3))

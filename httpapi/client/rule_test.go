@@ -22,9 +22,9 @@ func (s *site) postDue(t *testing.T, owner expense.OwnerID) {
 	}))
 }
 
-// TestAPredictedOccurrenceEndsAsOneRow predicts occurrences before and after the server posts them, and with a rule
+// TestPredictPostings_OccurrenceIsOneRow predicts occurrences before and after the server posts them, and with a rule
 // that has changed by then.
-func TestAPredictedOccurrenceEndsAsOneRow(t *testing.T) {
+func TestPredictPostings_OccurrenceIsOneRow(t *testing.T) {
 	for _, first := range []string{"device", "server", "server, edited", "server, deleted"} {
 		t.Run("first the "+first, func(t *testing.T) {
 			s := newSite(t)
@@ -68,7 +68,7 @@ func TestAPredictedOccurrenceEndsAsOneRow(t *testing.T) {
 	}
 }
 
-func TestARuleThatWasMadeOfflineIsPredictedToo(t *testing.T) {
+func TestPredictPostings_OfRuleAddedOffline(t *testing.T) {
 	s := newSite(t)
 	c := s.registered(t, client.NewMemoryStorage())
 	rule := get(c.Rules().Put(t.Context(), client.RuleDraft{
@@ -104,7 +104,7 @@ func limits(b client.Budget) string {
 	return strings.Join(texts, ", ")
 }
 
-func TestEveryTypeOfRowIsWrittenOffline(t *testing.T) {
+func TestClient_WritesEveryRowTypeOffline(t *testing.T) {
 	onEachStorage(t, func(t *testing.T, open func() client.Storage) {
 		s := newSite(t)
 		c := s.registered(t, open())

@@ -25,7 +25,7 @@ func count(requests []string, which string) (n int) {
 	return n
 }
 
-func TestATokenIsRefreshedBeforeItEndsAndOnceForAll(t *testing.T) {
+func TestSession_RefreshesOnceBeforeExpiry(t *testing.T) {
 	s := newSite(t)
 	c := s.registered(t, client.NewMemoryStorage())
 	s.requests()
@@ -41,7 +41,7 @@ func TestATokenIsRefreshedBeforeItEndsAndOnceForAll(t *testing.T) {
 	equal(t, "refreshes of eight requests", count(s.requests(), refresh), 1)
 }
 
-func TestATokenThatTheServerRefusesIsReplacedOnceAndNoMore(t *testing.T) {
+func TestSession_RefreshesOnceAfterRejection(t *testing.T) {
 	s := newSite(t)
 	slow := s.now() // a device whose clock has stopped
 	storage := client.NewMemoryStorage()
@@ -68,7 +68,7 @@ func TestATokenThatTheServerRefusesIsReplacedOnceAndNoMore(t *testing.T) {
 	}
 }
 
-func TestALostAnswerToARefreshSignsNobodyOut(t *testing.T) {
+func TestSession_SurvivesLostRefreshResponse(t *testing.T) {
 	onEachStorage(t, func(t *testing.T, open func() client.Storage) {
 		s := newSite(t)
 		c := s.registered(t, open())
@@ -93,7 +93,7 @@ func TestALostAnswerToARefreshSignsNobodyOut(t *testing.T) {
 
 func second[A, B any](_ A, b B) B { return b }
 
-func TestAProcessThatDiesWhileItRefreshesIsNotSignedOut(t *testing.T) {
+func TestSession_SurvivesCrashDuringRefresh(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		s := newSite(t)
 		memory := client.NewMemoryStorage()
@@ -111,7 +111,7 @@ func TestAProcessThatDiesWhileItRefreshesIsNotSignedOut(t *testing.T) {
 	}
 }
 
-func TestASessionThatIsOverKeepsRowsAndQueue(t *testing.T) {
+func TestSession_EndKeepsRowsAndQueue(t *testing.T) {
 	s := newSite(t)
 	storage := client.NewMemoryStorage()
 	c := s.registered(t, storage)
@@ -151,7 +151,7 @@ func TestASessionThatIsOverKeepsRowsAndQueue(t *testing.T) {
 	must(t, c.Sync(t.Context()))
 }
 
-func TestACaptivePortalIsNoServer(t *testing.T) {
+func TestRequest_IgnoresCaptivePortal(t *testing.T) {
 	s := newSite(t)
 	c := s.registered(t, client.NewMemoryStorage())
 	s.advance(time.Hour)
@@ -170,7 +170,7 @@ func TestACaptivePortalIsNoServer(t *testing.T) {
 	must(t, c.Sync(t.Context()))
 }
 
-func TestWhatIsNoBaseURL(t *testing.T) {
+func TestNew_RejectsInvalidBaseURL(t *testing.T) {
 	for _, text := range []string{"", "ledger.example.com", "http://ledger.example.com", "ftp://x", "https://",
 		"https://a:b@x", "https://x?y=1", "https://x#y", "://"} {
 		if _, err := client.New(text); err == nil {
@@ -183,7 +183,7 @@ func TestWhatIsNoBaseURL(t *testing.T) {
 	must(t, second(client.New("http://ledger.example.com", client.WithPlainHTTP())))
 }
 
-func TestATokenThatIsRefusedIsAskedForAgain(t *testing.T) {
+func TestWithTokens_AsksAgainAfterRejection(t *testing.T) {
 	s := newSite(t)
 	c := s.device(t, client.NewMemoryStorage(), client.WithTokens(client.StaticToken("nonsense")))
 	if err := c.Sync(t.Context()); !errors.Is(err, client.ErrSignedOut) {

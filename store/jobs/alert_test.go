@@ -66,7 +66,7 @@ func addBudget(t *testing.T, st store.Store, owner expense.OwnerID) {
 }
 
 // RaiseAll checks a ledger again only after a write, in a new month, or after an error.
-func TestARoundOfAlertsLooksWhereSomethingMayHaveChanged(t *testing.T) {
+func TestAlertRaiser_ChecksOnlyChangedLedgers(t *testing.T) {
 	st := &viewCounter{Store: memstore.New(), viewed: map[expense.OwnerID]int{}}
 	createLedger(t, st, "Europe/Berlin", "ada")
 	createLedger(t, st, "Pacific/Kiritimati", "berta") // it is 1 April in this time zone

@@ -8,7 +8,7 @@ import (
 	"github.com/spendwise/spendwise/store/replica"
 )
 
-func TestAdmit(t *testing.T) {
+func TestBase_Admit(t *testing.T) {
 	const row, guard = 9, 5
 	for _, c := range []struct {
 		name    string

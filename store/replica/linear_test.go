@@ -24,7 +24,7 @@ import (
 )
 
 var (
-	linearSteps   = flag.Int("linear-steps", 60, "number of requests of each client in TestHistoriesAreLinearizable")
+	linearSteps   = flag.Int("linear-steps", 60, "requests of each client in TestReplica_HistoriesAreLinearizable")
 	linearClients = flag.Int("linear-clients", 6, "number of clients")
 )
 
@@ -340,12 +340,12 @@ func (c *linearClient) pull(ctx context.Context) (linearAnswer, error) {
 	}
 }
 
-// TestHistoriesAreLinearizable lets clients read, change with a precondition, pull and push the same few rows at once.
-// Some pushes fail half-way and are sent again. porcupine compares the history with a ledger that runs one request
-// after the other. For longer:
+// TestReplica_HistoriesAreLinearizable lets clients read, change with a precondition, pull and push the same few rows
+// at once. Some pushes fail half-way and are sent again. porcupine compares the history with a ledger that runs one
+// request after the other. For longer:
 //
 //	go test ./store/replica -run Linearizable -linear-steps 2000 -linear-clients 8 -timeout 0
-func TestHistoriesAreLinearizable(t *testing.T) {
+func TestReplica_HistoriesAreLinearizable(t *testing.T) {
 	t.Run("memstore", func(t *testing.T) { playLinear(t, newLedger(t, memstore.New()).st) })
 	t.Run("sqlite", func(t *testing.T) {
 		playLinear(t, newLedger(t, openSQLite(t, filepath.Join(t.TempDir(), "ledger.db"))).st)
@@ -390,8 +390,8 @@ func playLinear(t *testing.T, stores ...store.Store) {
 	t.Errorf("the history of %d requests is %s; %s shows it", len(history), result, file)
 }
 
-// TestLinearModelFindsLostUpdate checks the checker.
-func TestLinearModelFindsLostUpdate(t *testing.T) {
+// TestLinearModel_FindsLostUpdate checks the checker.
+func TestLinearModel_FindsLostUpdate(t *testing.T) {
 	at := func(call, end int64, op linearOp, text string) porcupine.Operation {
 		return porcupine.Operation{Input: op, Call: call, Output: linearAnswer{text: text}, Return: end}
 	}

@@ -29,7 +29,7 @@ func update(t *testing.T, s client.Storage, fn func(context.Context, client.Tx) 
 	}
 }
 
-func TestAnUpdateIsWholeOrNothing(t *testing.T) {
+func TestUpdate_IsAtomic(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "device.db")
 	s := open(t, path)
 	lunch := client.RowKey{Type: client.ExpenseType, ID: "a"}
@@ -55,7 +55,7 @@ func TestAnUpdateIsWholeOrNothing(t *testing.T) {
 	})
 }
 
-func TestWhatWasKeptIsThereForAnotherProcess(t *testing.T) {
+func TestOpen_ReadsDataOfEarlierProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "device.db")
 	lunch, food := client.RowKey{Type: client.ExpenseType, ID: "b"}, client.RowKey{Type: client.CategoryType, ID: "a"}
 	update(t, open(t, path), func(ctx context.Context, tx client.Tx) error {
@@ -104,7 +104,7 @@ func TestWhatWasKeptIsThereForAnotherProcess(t *testing.T) {
 	})
 }
 
-func TestAStorageIsForItsOwnersEyes(t *testing.T) {
+func TestOpen_CreatesPrivateFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "device.db")
 	open(t, path)
 	info, err := os.Stat(path)

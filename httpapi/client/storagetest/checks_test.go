@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestEveryMethodHasACheck compares the ids of the checks with the methods of client.Storage and client.Tx.
-func TestEveryMethodHasACheck(t *testing.T) {
+// TestChecks_CoverEveryMethod compares the ids of the checks with the methods of client.Storage and client.Tx.
+func TestChecks_CoverEveryMethod(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "../storage.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)

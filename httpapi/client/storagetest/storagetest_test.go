@@ -15,13 +15,13 @@ import (
 
 func memory() (client.Storage, error) { return client.NewMemoryStorage(), nil }
 
-func TestMemory(t *testing.T) {
+func TestCheck_MemoryStorage(t *testing.T) {
 	if err := storagetest.Check(t.Context(), memory, nil); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestSQLite(t *testing.T) {
+func TestCheck_SQLiteStorage(t *testing.T) {
 	dir, n := t.TempDir(), 0
 	path := func() string { return filepath.Join(dir, strconv.Itoa(n)) }
 	err := storagetest.Check(t.Context(), func() (client.Storage, error) {
@@ -165,8 +165,8 @@ func (tx defectiveTx) DeleteMutations(ctx context.Context, ids ...string) error 
 	return tx.Tx.DeleteMutations(ctx, ids...)
 }
 
-// TestBrokenStorages verifies that the suite detects each defect and that the error names the right check.
-func TestBrokenStorages(t *testing.T) {
+// TestCheck_FindsBrokenStorages verifies that the suite detects each defect and that the error names the right check.
+func TestCheck_FindsBrokenStorages(t *testing.T) {
 	for defect, id := range map[string]string{
 		"SetValue does not delete":                       "Tx.SetValue:",
 		"Value returns an empty value for a missing one": "Tx.Value:",

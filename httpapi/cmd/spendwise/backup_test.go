@@ -21,9 +21,9 @@ func mustID(t *testing.T, text string) uuid.UUID {
 	return id
 }
 
-// TestABackupIsTakenUnderWrites checks that a backup during writes is a consistent snapshot, can be verified, and
+// TestBackup_DuringWrites checks that a backup during writes is a consistent snapshot, can be verified, and
 // restores to a server that makes every device sync from the start.
-func TestABackupIsTakenUnderWrites(t *testing.T) {
+func TestBackup_DuringWrites(t *testing.T) {
 	dir := t.TempDir()
 	database := "sqlite:" + filepath.Join(dir, "ledger.db")
 	s := start(t, dir, "--database", database)
@@ -105,7 +105,7 @@ func TestABackupIsTakenUnderWrites(t *testing.T) {
 	}
 }
 
-func TestABackupThatIsDamagedIsNotRestored(t *testing.T) {
+func TestRestore_RejectsDamagedBackup(t *testing.T) {
 	dir := t.TempDir()
 	database := "sqlite:" + filepath.Join(dir, "ledger.db")
 	seedLedger(t, database, dir)

@@ -11,7 +11,7 @@ import (
 	sqlitestore "github.com/spendwise/spendwise/store/sqlite"
 )
 
-func TestALedgerMovesFromOneDatabaseToAnother(t *testing.T) {
+func TestExport_RestoresIntoAnotherDatabase(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database)
 		c := s.register(`,"home_currency":"EUR","time_zone":"Europe/Berlin"`)
@@ -91,7 +91,7 @@ func body(backup string) string {
 	return rest
 }
 
-func TestAPresetIsNamedOnTheCommandLine(t *testing.T) {
+func TestImport_Preset(t *testing.T) {
 	dir := t.TempDir()
 	database := "sqlite:" + filepath.Join(dir, "ledger.db")
 	commandWith(t, "a long pass phrase\n", dir, "--database", database, "user", "add", "you@example.com")
@@ -112,7 +112,7 @@ func TestAPresetIsNamedOnTheCommandLine(t *testing.T) {
 	}
 }
 
-func TestABadFileIsRefusedLineByLine(t *testing.T) {
+func TestImport_ReportsEachInvalidLine(t *testing.T) {
 	dir := t.TempDir()
 	database := "sqlite:" + filepath.Join(dir, "ledger.db")
 	commandWith(t, "a long pass phrase\n", dir, "--database", database, "user", "add", "you@example.com")

@@ -1,11 +1,13 @@
 package main_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"go/ast"
+	"go/format"
 	"go/parser"
 	"go/token"
 	"io"
@@ -19,7 +21,7 @@ import (
 	"testing"
 )
 
-var updateDocs = flag.Bool("update", false, "rewrite the table of packages in CONTRIBUTING.md")
+var updateDocs = flag.Bool("update", false, "rewrite the generated tables in CONTRIBUTING.md")
 
 const modulePath = "github.com/spendwise/spendwise"
 
@@ -42,7 +44,7 @@ type packageRule struct {
 // packages declares every package of the module with its import rules. It is the only declaration: the table in
 // CONTRIBUTING.md is generated from it by
 //
-//	go test ./httpapi/cmd/spendwise -run ContributingListsThePackages -update
+//	go test ./httpapi/cmd/spendwise -run TestContributing -update
 var packages = []packageRule{
 	{path: "expense", purpose: "money, dates, categories, expenses, rates, settings; use cases; shared errors"},
 	{
@@ -211,8 +213,8 @@ var restrictedNames = []struct{ path, name, reason string }{
 	{"github.com/shopspring/decimal", "DivisionPrecision", "decimal's precision belongs to the host; use DivRound"},
 }
 
-// TestPackagesImportOnlyWhatTheyMay checks the direct imports of every package against its packageRule.
-func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
+// TestPackages_DirectImports checks the direct imports of every package against its packageRule.
+func TestPackages_DirectImports(t *testing.T) {
 	existing := map[string]bool{}
 	for _, pkg := range listPackages(t) {
 		existing[pkg.path()] = true
@@ -274,10 +276,10 @@ func hasPrefixPath(path string, prefixes []string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool { return path == p || strings.HasPrefix(path, p+"/") })
 }
 
-// TestPackagesLinkNoForeignEngine follows imports to their end: it checks what a host links in when it imports one
+// TestPackages_LinkedImports follows imports to their end: it checks what a host links in when it imports one
 // package. A host that imports a domain package, a store or the client gets no database driver or web framework that
 // the package does not need.
-func TestPackagesLinkNoForeignEngine(t *testing.T) {
+func TestPackages_LinkedImports(t *testing.T) {
 	for _, pkg := range listPackages(t) {
 		rule, ok := ruleOf(pkg.path())
 		if !ok || rule.unrestricted {
@@ -316,8 +318,8 @@ func (rule packageRule) linkable(seen map[string]bool) []string {
 	return allowed
 }
 
-// TestTheTopLevel checks that the repository's top level holds no other files and folders.
-func TestTheTopLevel(t *testing.T) {
+// TestRepository_TopLevel checks that the repository's top level holds no other files and folders.
+func TestRepository_TopLevel(t *testing.T) {
 	top := []string{
 		"expense", "budget", "recurrence", "report", "export", "store", "httpapi", "examples",
 		"go.mod", "go.sum", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md",
@@ -333,9 +335,9 @@ func TestTheTopLevel(t *testing.T) {
 	}
 }
 
-// TestNoGlobalState checks that no package has an init function, tests included, and that the library neither reads
-// nor sets what belongs to the host's process.
-func TestNoGlobalState(t *testing.T) {
+// TestPackages_NoGlobalState checks that no package has an init function, tests included, and that the library neither
+// reads nor sets what belongs to the host's process.
+func TestPackages_NoGlobalState(t *testing.T) {
 	for _, pkg := range listPackages(t) {
 		rule, _ := ruleOf(pkg.path())
 		for _, name := range slices.Concat(pkg.GoFiles, pkg.TestGoFiles, pkg.XTestGoFiles) {
@@ -391,29 +393,87 @@ func restrictedUses(file *ast.File) []string {
 	return uses
 }
 
-// TestContributingListsThePackages compares the table of packages in CONTRIBUTING.md with packages.
-func TestContributingListsThePackages(t *testing.T) {
-	const begin, end = "<!-- packages: generated from imports_test.go -->\n", "<!-- end of packages -->\n"
+// TestContributing_ListsPackages compares the table of packages in CONTRIBUTING.md with packages.
+func TestContributing_ListsPackages(t *testing.T) {
+	compareSection(t, "packages: generated from imports_test.go", "end of packages", packageTable())
+}
+
+// TestContributing_ListsTestFlags compares the table of test flags in CONTRIBUTING.md with the flags that the tests
+// define.
+func TestContributing_ListsTestFlags(t *testing.T) {
+	compareSection(t, "test flags: generated from the tests", "end of test flags", flagTable(t))
+}
+
+// compareSection compares the part of CONTRIBUTING.md between two comments with want. With -update it writes want
+// there.
+func compareSection(t *testing.T, begin, end, want string) {
+	t.Helper()
+	begin, end = "<!-- "+begin+" -->\n", "<!-- "+end+" -->\n"
 	path := filepath.Join(repositoryRoot(t), "CONTRIBUTING.md")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before, rest, ok := strings.Cut(string(text), begin)
-	table, after, closed := strings.Cut(rest, end)
+	section, after, closed := strings.Cut(rest, end)
 	if !ok || !closed {
 		t.Fatalf("CONTRIBUTING.md lacks the lines %q and %q", begin, end)
 	}
-	want := packageTable()
-	if table == want {
+	if section == want {
 		return
 	}
 	if !*updateDocs {
-		t.Fatal("the table of packages in CONTRIBUTING.md is out of date; run this test with -update")
+		t.Fatalf("the section %q of CONTRIBUTING.md is out of date; run this test with -update", begin)
 	}
 	if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// flagTable renders the flags that tests define as a Markdown table.
+func flagTable(t *testing.T) string {
+	t.Helper()
+	var table strings.Builder
+	table.WriteString("| flag | package | default | meaning |\n| --- | --- | --- | --- |\n")
+	for _, pkg := range listPackages(t) {
+		files := token.NewFileSet()
+		for _, name := range slices.Concat(pkg.TestGoFiles, pkg.XTestGoFiles) {
+			file, err := parser.ParseFile(files, filepath.Join(pkg.Dir, name), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(file, func(node ast.Node) bool {
+				call, ok := node.(*ast.CallExpr)
+				if !ok || len(call.Args) != 3 {
+					return true
+				}
+				if from, ok := call.Fun.(*ast.SelectorExpr); !ok || fmt.Sprint(from.X) != "flag" {
+					return true
+				}
+				var standard bytes.Buffer
+				if err := format.Node(&standard, files, call.Args[1]); err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(&table, "| `-%s` | `%s` | `%s` | %s |\n",
+					literal(call.Args[0]), pkg.path(), strings.NewReplacer(`"`, "", "_", "").Replace(standard.String()),
+					literal(call.Args[2]))
+				return true
+			})
+		}
+	}
+	return table.String()
+}
+
+// literal returns the text of a string literal, or of a sum of string literals.
+func literal(expr ast.Expr) string {
+	switch expr := expr.(type) {
+	case *ast.BasicLit:
+		text, _ := strconv.Unquote(expr.Value)
+		return text
+	case *ast.BinaryExpr:
+		return literal(expr.X) + literal(expr.Y)
+	}
+	return ""
 }
 
 // packageTable renders packages as a Markdown table.

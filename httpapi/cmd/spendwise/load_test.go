@@ -23,7 +23,7 @@ import (
 )
 
 // benchMetrics is the benchmarked server's --metrics-listen: 127.0.0.1:0 measures what counting costs.
-var benchMetrics = flag.String("bench-metrics", "off", "the --metrics-listen of the server that is benchmarked")
+var benchMetrics = flag.String("bench-metrics", "off", "the flag --metrics-listen of the server in BenchmarkServer")
 
 // benchClients is how many clients work at once, each in a ledger of its own.
 const benchClients = 16

@@ -32,8 +32,8 @@ func sample(scraped, series string) (value float64, ok bool) {
 	return 0, false
 }
 
-// TestMetricsSayHowFarThePosterIsBehind checks that every instance exports the age of the oldest due occurrence.
-func TestMetricsSayHowFarThePosterIsBehind(t *testing.T) {
+// TestMetrics_PosterLag checks that every instance exports the age of the oldest due occurrence.
+func TestMetrics_PosterLag(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database, "--tick", "0", "--metrics-listen", "127.0.0.1:0")
 		c := s.register("")
@@ -63,8 +63,8 @@ func TestMetricsSayHowFarThePosterIsBehind(t *testing.T) {
 	})
 }
 
-// TestMetricsStayOffTheAPI checks that only the metrics listener serves metrics.
-func TestMetricsStayOffTheAPI(t *testing.T) {
+// TestMetrics_AreNotOnAPIListener checks that only the metrics listener serves metrics.
+func TestMetrics_AreNotOnAPIListener(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir, "--database", "sqlite:"+dir+"/x.db", "--metrics-listen", "127.0.0.1:0")
 	for _, at := range []struct {
@@ -80,7 +80,7 @@ func TestMetricsStayOffTheAPI(t *testing.T) {
 	}
 }
 
-func TestMetricsListenTakesAnAddressOrNone(t *testing.T) {
+func TestMetrics_ListenFlag(t *testing.T) {
 	dir := t.TempDir()
 	for _, none := range []string{"", "off"} {
 		if s := start(t, dir, "--database", "sqlite:"+dir+"/x.db", "--metrics-listen", none); s.metrics != "" {
@@ -176,8 +176,8 @@ func (s *server) await(series string, want float64) string {
 	return ""
 }
 
-// TestMetricsCountWhatTheServerDoes also checks that no label contains personal data.
-func TestMetricsCountWhatTheServerDoes(t *testing.T) {
+// TestMetrics_CountRequestsAndChanges also checks that no label contains personal data.
+func TestMetrics_CountRequestsAndChanges(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database, "--tick", "50ms", "--metrics-listen", "127.0.0.1:0")
 		personal := traffic(t, s)

@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// TestAFileTakesAFreeNameAlone checks that renameToNew never replaces an existing file, with and without hard links.
-func TestAFileTakesAFreeNameAlone(t *testing.T) {
+// TestRenameToNew_NeverReplacesFile checks that renameToNew never replaces an existing file, with and without hard
+// links.
+func TestRenameToNew_NeverReplacesFile(t *testing.T) {
 	unlinked := func(oldname, newname string) error {
 		return &os.LinkError{Op: "link", Old: oldname, New: newname, Err: syscall.EPERM} // as Linux returns on FAT
 	}

@@ -93,9 +93,9 @@ func expressions(t *testing.T) map[string]string {
 	return found
 }
 
-// TestWhatWatchesAServerWatchesWhatItExports checks that a started server exports every metric and label in the rules
+// TestMonitoring_UsesExportedMetrics checks that a started server exports every metric and label in the rules
 // and panels, and that the README and a rule or panel mention every exported metric.
-func TestWhatWatchesAServerWatchesWhatItExports(t *testing.T) {
+func TestMonitoring_UsesExportedMetrics(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir, "--database", "sqlite:"+filepath.Join(dir, "x.db"), "--tick", "50ms", "--metrics-listen",
 		"127.0.0.1:0")
@@ -158,8 +158,9 @@ func promtool(t *testing.T) string {
 	return tool
 }
 
-// TestEveryPanelCanBeAsked parses the expressions of the dashboard with Prometheus' own parser, as recording rules.
-func TestEveryPanelCanBeAsked(t *testing.T) {
+// TestMonitoring_PanelExpressionsParse parses the expressions of the dashboard with Prometheus' own parser, as
+// recording rules.
+func TestMonitoring_PanelExpressionsParse(t *testing.T) {
 	type rule struct {
 		Record string `json:"record"`
 		Expr   string `json:"expr"`
@@ -189,9 +190,9 @@ func TestEveryPanelCanBeAsked(t *testing.T) {
 	}
 }
 
-// TestEveryAlertIsTriedAndExplained checks that each alert has a test in which it fires and one in which it does not,
-// and a row in OPERATIONS.md; and that OPERATIONS.md has no other alerts.
-func TestEveryAlertIsTriedAndExplained(t *testing.T) {
+// TestMonitoring_AlertsHaveTestsAndDocumentation checks that each alert has a test in which it fires and one in which
+// it does not, and a row in OPERATIONS.md; and that OPERATIONS.md has no other alerts.
+func TestMonitoring_AlertsHaveTestsAndDocumentation(t *testing.T) {
 	type expectation struct {
 		Name   string `yaml:"alertname"`
 		Firing []any  `yaml:"exp_alerts"`
@@ -257,8 +258,8 @@ func TestEveryAlertIsTriedAndExplained(t *testing.T) {
 	}
 }
 
-// TestTheRules checks the alert rules and runs their tests with promtool.
-func TestTheRules(t *testing.T) {
+// TestMonitoring_RulesPassPromtool checks the alert rules and runs their tests with promtool.
+func TestMonitoring_RulesPassPromtool(t *testing.T) {
 	tool := promtool(t)
 	for _, args := range [][]string{{"check", "config", "prometheus.yml"}, {"check", "rules", "rules.yml"},
 		{"test", "rules", "rules_test.yml", "rules_days_test.yml"}} {

@@ -26,9 +26,8 @@ import (
 )
 
 var (
-	posters      = flag.Duration("posters", 4*time.Second, "how long posters are killed at random")
-	firstOfMonth = flag.Int("first-of-month", 0,
-		"how many ledgers with five due rules each two servers post under load; 0: the test is skipped")
+	posters      = flag.Duration("posters", 4*time.Second, "duration of TestPoster_KilledProcessesPostOnce")
+	firstOfMonth = flag.Int("first-of-month", 200, "number of ledgers with five due rules each in BenchmarkPoster")
 )
 
 // A ledgers is the test's own connection to a database that servers use as well.
@@ -149,9 +148,10 @@ func (l ledgers) verify(p *planted) int {
 	return count
 }
 
-// TestPostersThatAreKilledPostOnce runs posters in separate processes, four on PostgreSQL and one on SQLite, and kills
-// them at random times while rules are added and posted expenses are deleted.
-func TestPostersThatAreKilledPostOnce(t *testing.T) {
+// TestPoster_KilledProcessesPostOnce runs posters in separate processes, four on PostgreSQL and one on SQLite, and
+// kills them at random times while rules are added and posted expenses are deleted.
+func TestPoster_KilledProcessesPostOnce(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []struct {
 		name     string
 		posters  int
@@ -220,9 +220,9 @@ func (l ledgers) deleteOne(p *planted) {
 	}
 }
 
-// TestFortyDaysOfDowntime starts a server after forty days of downtime. It posts one expense per occurrence with the
-// rate of its date. Restarts, catch-ups and edits of the rule do not post deleted expenses again.
-func TestFortyDaysOfDowntime(t *testing.T) {
+// TestPoster_CatchesUpAfterDowntime starts a server after forty days of downtime. It posts one expense per occurrence
+// with the rate of its date. Restarts, catch-ups and edits of the rule do not post deleted expenses again.
+func TestPoster_CatchesUpAfterDowntime(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database, "--tick", "0")
 		c := s.register(`,"home_currency":"EUR"`)
@@ -283,35 +283,37 @@ func TestFortyDaysOfDowntime(t *testing.T) {
 	})
 }
 
-// TestTheFirstOfAMonth measures two servers on one PostgreSQL that post many due rules while they serve 100 requests
-// per second. It only fails if an occurrence was not posted, because the speed depends on the machine.
-func TestTheFirstOfAMonth(t *testing.T) {
-	if *firstOfMonth == 0 {
-		t.Skip("a measurement of minutes: run it with -first-of-month 25000")
+// BenchmarkPoster measures two servers on one PostgreSQL that post the due rules of many ledgers while they serve 100
+// requests per second. Run it with -benchtime 1x. It fails if an occurrence was not posted.
+func BenchmarkPoster(b *testing.B) {
+	for b.Loop() {
+		benchmarkPoster(b)
 	}
+}
+
+func benchmarkPoster(b *testing.B) {
+	b.StopTimer()
 	const rulesEach, rate = 5, 100
-	database := pgtest.New(t)
-	l := openLedgers(t, database)
-	began := time.Now()
+	database := pgtest.New(b)
+	l := openLedgers(b, database)
 	var seeding sync.WaitGroup
 	for worker := range 8 {
 		seeding.Go(func() {
 			for i := worker; i < *firstOfMonth; i += 8 {
 				if err := l.seedMonthly(expense.OwnerID(fmt.Sprintf("ledger-%06d", i)), rulesEach); err != nil {
-					t.Error(err)
+					b.Error(err)
 					return
 				}
 			}
 		})
 	}
 	seeding.Wait()
-	t.Logf("seeded %d ledgers in %s", *firstOfMonth, time.Since(began).Round(time.Second))
 
 	// Start both servers without a ticker first. The measurement begins when both have restarted with one.
-	dataDir := t.TempDir()
+	dataDir := b.TempDir()
 	var servers []*server
 	for range 2 {
-		servers = append(servers, start(t, dataDir, "--database", database, "--rate-limits", "off", "--tick", "0"))
+		servers = append(servers, start(b, dataDir, "--database", database, "--rate-limits", "off", "--tick", "0"))
 	}
 	var clients []*client
 	for _, s := range servers {
@@ -323,7 +325,7 @@ func TestTheFirstOfAMonth(t *testing.T) {
 		s.kill()
 		s.args = append(s.args[:len(s.args)-1], "5s")
 	}
-	began = time.Now()
+	b.StartTimer()
 	for i, s := range servers {
 		s.start()
 		for _, c := range clients[i*8 : i*8+8] {
@@ -333,34 +335,34 @@ func TestTheFirstOfAMonth(t *testing.T) {
 	done := make(chan struct{})
 	latencies, failed := pace(clients, rate, done)
 	for {
-		lag, err := jobs.MeasurePostingLag(t.Context(), l, time.Now())
+		lag, err := jobs.MeasurePostingLag(b.Context(), l, time.Now())
 		if err != nil {
-			t.Fatal(err)
+			b.Fatal(err)
 		}
 		if lag == (jobs.PostingLag{}) {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	took := time.Since(began)
+	b.StopTimer()
 	close(done)
 	all := <-latencies
-	slices.Sort(all)
-	t.Logf("posted %d rules in %d ledgers in %s; %d requests meanwhile, %d failed: p50 %s, p95 %s, p99 %s",
-		*firstOfMonth*rulesEach, *firstOfMonth, took.Round(100*time.Millisecond), len(all), *failed,
-		all[len(all)/2], all[len(all)*95/100], all[len(all)*99/100])
+	reportPercentiles(b, all)
+	b.ReportMetric(float64(*firstOfMonth*rulesEach), "rules/op")
+	b.ReportMetric(float64(*failed), "failed")
 	for i := range *firstOfMonth {
 		total := 0
-		for _, err := range l.Reader(expense.OwnerID(fmt.Sprintf("ledger-%06d", i))).Expenses(t.Context(), expense.Query{}) {
+		for _, err := range l.Reader(expense.OwnerID(fmt.Sprintf("ledger-%06d", i))).Expenses(b.Context(), expense.Query{}) {
 			if err != nil {
-				t.Fatal(err)
+				b.Fatal(err)
 			}
 			total++
 		}
 		if total != rulesEach {
-			t.Fatalf("ledger %d has %d expenses, want %d", i, total, rulesEach)
+			b.Fatalf("ledger %d has %d expenses, want %d", i, total, rulesEach)
 		}
 	}
+	b.StartTimer()
 }
 
 // seedMonthly creates a ledger with rules that are due since the first of this month.
@@ -428,8 +430,8 @@ func pace(clients []*client, rate int, done <-chan struct{}) (<-chan []time.Dura
 	return result, failed
 }
 
-// TestTickSaysWhatItCouldNotPost checks that the command fails if a rule could not be posted.
-func TestTickSaysWhatItCouldNotPost(t *testing.T) {
+// TestTick_FailsIfRuleCannotBePosted checks that the command fails if a rule could not be posted.
+func TestTick_FailsIfRuleCannotBePosted(t *testing.T) {
 	dir := t.TempDir()
 	database := "sqlite:" + filepath.Join(dir, "ledger.db")
 	l := openLedgers(t, database)

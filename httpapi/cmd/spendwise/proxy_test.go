@@ -20,7 +20,7 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
-var proxyKills = flag.Int("proxy-kills", 2, "how often TestTwoServersBehindNginx kills a server while devices push")
+var proxyKills = flag.Int("proxy-kills", 2, "how often TestServers_TwoBehindNginx kills a server while devices push")
 
 // nginx runs nginx with default settings in front of servers and returns its URL. Without nginx, the test is skipped,
 // or fails if CI is set.
@@ -103,7 +103,7 @@ type hint struct {
 }
 
 // listen opens an event stream and sends its events to the channel until the test or the stream ends.
-func (c *client) listen(t *testing.T) <-chan hint {
+func (c *client) listen(t testing.TB) <-chan hint {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.url+"/v1/sync/events", http.NoBody)
 	if err != nil {
@@ -132,7 +132,7 @@ func (c *client) listen(t *testing.T) <-chan hint {
 }
 
 // awaitHint waits until a stream sends the cursor and returns the time of arrival.
-func awaitHint(t *testing.T, what string, hints <-chan hint, cursor string) time.Time {
+func awaitHint(t testing.TB, what string, hints <-chan hint, cursor string) time.Time {
 	t.Helper()
 	limit := time.After(20 * time.Second) // shorter than the 30 s poll of the ledger, which would hide a lost event
 	for {
@@ -151,9 +151,20 @@ func awaitHint(t *testing.T, what string, hints <-chan hint, cursor string) time
 }
 
 // cursor returns the current cursor of the ledger.
-func (c *client) cursor(t *testing.T) string {
+func (c *client) cursor(t testing.TB) string {
 	t.Helper()
 	return c.must(t, http.StatusOK, "GET", "/v1/sync/digest", "").text("cursor")
+}
+
+// reportPercentiles reports the median and the 95th percentile of latencies.
+func reportPercentiles(b *testing.B, latencies []time.Duration) {
+	b.Helper()
+	if len(latencies) == 0 {
+		return
+	}
+	slices.Sort(latencies)
+	b.ReportMetric(latencies[len(latencies)/2].Seconds()*1000, "p50-ms")
+	b.ReportMetric(latencies[len(latencies)*95/100].Seconds()*1000, "p95-ms")
 }
 
 func spread(latencies []time.Duration) string {
@@ -163,12 +174,12 @@ func spread(latencies []time.Duration) string {
 		latencies[n*95/100].Round(time.Millisecond/10), latencies[n-1].Round(time.Millisecond/10))
 }
 
-// TestTwoServersBehindNginx runs two servers on one PostgreSQL behind nginx. A commit on one server reaches the event
+// TestServers_TwoBehindNginx runs two servers on one PostgreSQL behind nginx. A commit on one server reaches the event
 // streams of the other. No write is lost or duplicated while servers are killed during pushes. For a longer run with
 // latencies:
 //
-//	go test ./httpapi/cmd/spendwise -run TwoServersBehindNginx -v -proxy-kills 50 -timeout 0
-func TestTwoServersBehindNginx(t *testing.T) {
+//	go test ./httpapi/cmd/spendwise -run TestServers_TwoBehindNginx -v -proxy-kills 50 -timeout 0
+func TestServers_TwoBehindNginx(t *testing.T) {
 	dir, dsn := t.TempDir(), pgtest.New(t)
 	servers := []*server{
 		start(t, dir, "--database", dsn, "--rate-limits", "off"), start(t, dir, "--database", dsn, "--rate-limits", "off"),

@@ -65,6 +65,7 @@ func readmes(t *testing.T) map[string]string {
 // output of a block must contain the texts of its comments "# prints TEXT" in this order. The test changes nothing but
 // the address of the server, because port 8080 can be in use.
 func TestReadme_CommandBlocksRun(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"bash", "curl", "jq"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("install %s to run the commands of the READMEs: %v", tool, err)

@@ -1,89 +1,65 @@
 package main_test
 
 import (
-	"flag"
 	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
-var (
-	reportRate = flag.Int("report-rate", 20, "how many reports a second TestReportsAtARate asks for; 100 is what the "+
-		"numbers in the README are of")
-	reportTime = flag.Duration("report-time", time.Second, "for how long it asks")
-	reportMost = flag.Duration("report-most", 0, "what 95 of 100 answers may take; 0: how fast they are, the machine says")
-)
-
-// TestReportsAtARate requests every report and chart of a ledger with 1,200 expenses a year at a rate per second,
-// without waiting for earlier responses. It fails if a request fails. For the published numbers:
-//
-//	go test ./httpapi/cmd/spendwise -run ReportsAtARate -v -report-rate 100 -report-time 30s -report-most 20ms
-func TestReportsAtARate(t *testing.T) {
+// BenchmarkReports requests each report and chart of a ledger with 1,200 expenses a year from a server.
+func BenchmarkReports(b *testing.B) {
+	year := time.Now().Year()
+	lastYear := fmt.Sprintf("?date_from=%d-01-15&date_to=%d-11-20", year-1, year-1)
+	days := fmt.Sprintf("?from=%d-01-01&to=%d-12-31&by=day", year-1, year-1)
+	paths := []struct{ name, path string }{
+		{"month", "/v1/reports/monthly"},
+		{"month chart", "/v1/reports/monthly.svg"},
+		{"year", fmt.Sprintf("/v1/reports/yearly?year=%d", year)},
+		{"year chart", fmt.Sprintf("/v1/reports/yearly.svg?year=%d", year-1)},
+		{"range", "/v1/reports/range" + lastYear},
+		{"range chart", "/v1/reports/range.svg" + lastYear},
+		{"trend by day", "/v1/reports/trend" + days},
+		{"trend by day chart", "/v1/reports/trend.svg" + days},
+		{"trend by month", fmt.Sprintf("/v1/reports/trend?from=%d-01-01&to=%d-12-31&by=month", year-2, year)},
+		{"trend by week chart", fmt.Sprintf("/v1/reports/trend.svg?from=%d-01-01&to=%d-12-31&by=week", year-2, year)},
+		{"progress", "/v1/budgets/progress"},
+		{"history", "/v1/budgets/history"},
+		{"alerts", "/v1/budgets/alerts"},
+	}
 	for _, engine := range []string{"sqlite", "postgres"} {
-		t.Run(engine, func(t *testing.T) {
-			dir := t.TempDir()
+		b.Run(engine, func(b *testing.B) {
+			dir := b.TempDir()
 			database := "sqlite:" + filepath.Join(dir, "ledger.db")
 			if engine == "postgres" {
-				database = pgtest.New(t)
+				database = pgtest.New(b)
 			}
-			s := start(t, dir, "--database", database, "--rate-limits", "off")
-			clients := make([]*client, 4)
-			for i := range clients {
-				clients[i] = s.register(`,"home_currency":"EUR","time_zone":"Europe/Berlin","locale":"de-DE"`)
-				normalLedger(t, clients[i])
-			}
-			year := time.Now().Year()
-			paths := []string{
-				"/v1/reports/monthly", "/v1/reports/monthly.svg", fmt.Sprintf("/v1/reports/yearly?year=%d", year),
-				fmt.Sprintf("/v1/reports/yearly.svg?year=%d", year-1),
-				fmt.Sprintf("/v1/reports/range?date_from=%d-01-15&date_to=%d-11-20", year-1, year-1),
-				fmt.Sprintf("/v1/reports/range.svg?date_from=%d-01-15&date_to=%d-11-20", year-1, year-1),
-				fmt.Sprintf("/v1/reports/trend?from=%d-01-01&to=%d-12-31&by=day", year-1, year-1),
-				fmt.Sprintf("/v1/reports/trend.svg?from=%d-01-01&to=%d-12-31&by=day", year-1, year-1),
-				fmt.Sprintf("/v1/reports/trend?from=%d-01-01&to=%d-12-31&by=month", year-2, year),
-				fmt.Sprintf("/v1/reports/trend.svg?from=%d-01-01&to=%d-12-31&by=week", year-2, year),
-				"/v1/budgets/progress", "/v1/budgets/history", "/v1/budgets/alerts",
-			}
-			var mu sync.Mutex
-			took := map[string][]time.Duration{}
-			var asking sync.WaitGroup
-			ticks := time.NewTicker(time.Second / time.Duration(*reportRate))
-			defer ticks.Stop()
-			for i := range int(reportTime.Seconds() * float64(*reportRate)) {
-				due := <-ticks.C
-				asking.Go(func() {
-					path := paths[i%len(paths)]
-					status, body := clients[i%len(clients)].raw(http.MethodGet, path, "")
-					latency := time.Since(due)
-					mu.Lock()
-					defer mu.Unlock()
-					if took[path] = append(took[path], latency); status != http.StatusOK {
-						t.Errorf("GET %s: %d %.200s", path, status, body)
+			s := start(b, dir, "--database", database, "--rate-limits", "off")
+			c := s.register(`,"home_currency":"EUR","time_zone":"Europe/Berlin","locale":"de-DE"`)
+			normalLedger(b, c)
+			for _, report := range paths {
+				b.Run(report.name, func(b *testing.B) {
+					var latencies []time.Duration
+					for b.Loop() {
+						began := time.Now()
+						if status, body := c.raw(http.MethodGet, report.path, ""); status != http.StatusOK {
+							b.Fatalf("GET %s: %d %.200s", report.path, status, body)
+						}
+						latencies = append(latencies, time.Since(began))
 					}
+					reportPercentiles(b, latencies)
 				})
-			}
-			asking.Wait()
-			var all []time.Duration
-			for _, path := range paths {
-				t.Logf("%-62s %d: %s", path, len(took[path]), spread(took[path]))
-				all = append(all, took[path]...)
-			}
-			t.Logf("%-62s %d: %s, server's CPU %s", "all", len(all), spread(all), s.cpu())
-			if p95 := all[len(all)*95/100]; *reportMost > 0 && p95 > *reportMost {
-				t.Errorf("95 of 100 answers took up to %s, which is more than %s", p95, *reportMost)
 			}
 		})
 	}
 }
 
 // normalLedger fills a ledger with 1,200 expenses in each of three years, in several currencies, and with budgets.
-func normalLedger(t *testing.T, c *client) {
+func normalLedger(t testing.TB, c *client) {
 	t.Helper()
 	now := time.Now()
 	categories := []string{"Food", "Transport", "Housing", "Utilities", "Health", "Entertainment", "Shopping", "Travel",

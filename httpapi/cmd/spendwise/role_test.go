@@ -12,9 +12,9 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
-// TestProcessesOfOneRoleEach checks a deployment of three processes with one role each. Only auth has the private keys
+// TestRoles_SeparateProcesses checks a deployment of three processes with one role each. Only auth has the private keys
 // and their key-encryption key, and the ticker posts due rules.
-func TestProcessesOfOneRoleEach(t *testing.T) {
+func TestRoles_SeparateProcesses(t *testing.T) {
 	dsn, dirs := pgtest.New(t), map[string]string{}
 	run := func(role string) *server {
 		dirs[role] = t.TempDir()
@@ -46,9 +46,9 @@ func TestProcessesOfOneRoleEach(t *testing.T) {
 	}
 }
 
-// TestAServerDoesNotSendPeopleWhereNobodyRegisters checks that the first command that a server prints is a registration
+// TestServe_PrintsRegistrationOnlyIfOpen checks that the first command that a server prints is a registration
 // only if registration is open.
-func TestAServerDoesNotSendPeopleWhereNobodyRegisters(t *testing.T) {
+func TestServe_PrintsRegistrationOnlyIfOpen(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
 		want string
@@ -82,7 +82,7 @@ func TestAServerDoesNotSendPeopleWhereNobodyRegisters(t *testing.T) {
 	}
 }
 
-func TestIngressSwitchesThatMakeNoSense(t *testing.T) {
+func TestServe_RejectsInvalidIngressFlags(t *testing.T) {
 	for name, args := range map[string][]string{
 		"a role that there is not": {"--roles", "api,cook"},
 		"no role":                  {"--roles", ""},

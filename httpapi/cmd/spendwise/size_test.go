@@ -21,8 +21,7 @@ import (
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
-var large = flag.Int("large", 20_000, "how many expenses the large ledger of BenchmarkLedgerSize holds; README's "+
-	"figures are of 1000000")
+var large = flag.Int("large", 20_000, "number of expenses in the large ledger of BenchmarkLedgerSize")
 
 // BenchmarkLedgerSize shows that a monthly report takes the same time in a small and in a large ledger, and that a CSV
 // export uses constant memory. heap-MiB is the growth of the heap during an export.

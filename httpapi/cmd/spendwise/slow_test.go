@@ -14,13 +14,14 @@ import (
 	"time"
 )
 
-var connections = flag.Int("connections", 300, "idle connections that TestTheServerStaysUp opens")
+var connections = flag.Int("connections", 300, "number of idle connections in "+
+	"TestServe_ClosesSlowAndOversizedConnections")
 
-// TestTheServerStaysUp opens connections that send nothing, one byte per second, or too much. The server serves other
-// clients and closes these connections. For many connections:
+// TestServe_ClosesSlowAndOversizedConnections opens connections that send nothing, one byte per second, or too much.
+// The server serves other clients and closes these connections. For many connections:
 //
-//	go test ./httpapi/cmd/spendwise -run TheServerStaysUp -connections 10000 -v
-func TestTheServerStaysUp(t *testing.T) {
+//	go test ./httpapi/cmd/spendwise -run TestServe_ClosesSlow -connections 10000 -v
+func TestServe_ClosesSlowAndOversizedConnections(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, dir, "--database", "sqlite:"+filepath.Join(dir, "ledger.db"))

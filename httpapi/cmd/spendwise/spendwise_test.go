@@ -20,8 +20,8 @@ import (
 )
 
 var (
-	stress = flag.Duration("stress", 2*time.Second, "how long 16 clients change one ledger")
-	kills  = flag.Int("kills", 3, "how often the server is killed under load")
+	stress = flag.Duration("stress", 2*time.Second, "duration of TestServe_ConcurrentClientsOnOneLedger")
+	kills  = flag.Int("kills", 3, "number of kills in TestServe_KilledUnderLoadLosesNothing")
 )
 
 // engines runs a test on a new database of each engine.
@@ -37,8 +37,9 @@ func engines(t *testing.T, test func(t *testing.T, database, dataDir string)) {
 	})
 }
 
-// TestTheMainJob checks the main use of a server: expenses in several currencies, a report, a restart.
-func TestTheMainJob(t *testing.T) {
+// TestServe_ExpensesReportAndRestart checks the main use of a server: expenses in several currencies, a report, a
+// restart.
+func TestServe_ExpensesReportAndRestart(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database)
 		c := s.register(`,"home_currency":"EUR","time_zone":"Europe/Berlin"`)
@@ -80,7 +81,7 @@ func TestTheMainJob(t *testing.T) {
 	})
 }
 
-func TestTheHouseholdsFourYears(t *testing.T) {
+func TestImport_HouseholdOfFourYears(t *testing.T) {
 	const file, mapping = "../../../export/statement/testdata/household-transactions.csv", "../../../export/statement" +
 		"/testdata/household.mapping.json"
 	engines(t, func(t *testing.T, database, dataDir string) {
@@ -113,7 +114,7 @@ func TestTheHouseholdsFourYears(t *testing.T) {
 	})
 }
 
-func TestOneKeyFiftyTimesAtOnce(t *testing.T) {
+func TestServe_ConcurrentRequestsWithOneKey(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database)
 		c := s.register("")
@@ -135,9 +136,9 @@ func TestOneKeyFiftyTimesAtOnce(t *testing.T) {
 	})
 }
 
-// TestSixteenClientsOnOneLedger checks under concurrent writes that no update is lost, versions are dense and totals
-// equal the sums.
-func TestSixteenClientsOnOneLedger(t *testing.T) {
+// TestServe_ConcurrentClientsOnOneLedger checks under concurrent writes that no update is lost, versions are dense and
+// totals equal the sums.
+func TestServe_ConcurrentClientsOnOneLedger(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database, "--rate-limits", "off")
 		c := s.register("")
@@ -254,8 +255,9 @@ func wantTotalsEqualSums(t *testing.T, c *client) {
 	}
 }
 
-// TestKilledUnderLoad checks that all acknowledged writes exist after a crash, and that totals equal the sums.
-func TestKilledUnderLoad(t *testing.T) {
+// TestServe_KilledUnderLoadLosesNothing checks that all acknowledged writes exist after a crash, and that totals equal
+// the sums.
+func TestServe_KilledUnderLoadLosesNothing(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database, "--rate-limits", "off")
 		c := s.register("")

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"database/sql"
 	"flag"
 	"fmt"
 	"net/http"
@@ -10,7 +9,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,54 +17,27 @@ import (
 )
 
 var (
-	syncLoad = flag.Duration("sync-load", 300*time.Millisecond,
-		"how long TestSyncNumbers asks for news, 300 times a second")
-	syncRows    = flag.Int("sync-rows", 1000, "how many rows its first sync has")
-	syncPushes  = flag.Int("sync-pushes", 3, "how many pushes of 100 mutations it sends")
-	syncStreams = flag.Int("sync-streams", 50, "how many idle event streams it opens")
+	syncRows    = flag.Int("sync-rows", 1000, "number of expenses in the first sync of BenchmarkSync")
+	syncStreams = flag.Int("sync-streams", 50, "number of idle event streams in BenchmarkSync")
 )
 
-// TestSyncNumbers measures sync over HTTP with a server in a separate process at its default durability. It only fails
-// for wrong responses. For meaningful numbers, run on a quiet machine:
-//
-//	SPENDWISE_TEST_POSTGRES_VIA=local SPENDWISE_TEST_POSTGRES_DURABLE=1 \
-//	go test ./httpapi/cmd/spendwise -run SyncNumbers -v -timeout 0 \
-//	  -sync-load 10s -sync-rows 12000 -sync-pushes 50 -sync-streams 2000
-func TestSyncNumbers(t *testing.T) {
+// BenchmarkSync measures sync over HTTP with a server in a separate process. For durable commits on PostgreSQL, set
+// SPENDWISE_TEST_POSTGRES_VIA=local and SPENDWISE_TEST_POSTGRES_DURABLE=1.
+func BenchmarkSync(b *testing.B) {
 	for _, engine := range []string{"sqlite", "postgres"} {
-		t.Run(engine, func(t *testing.T) {
-			dir := t.TempDir()
+		b.Run(engine, func(b *testing.B) {
+			dir := b.TempDir()
 			database := "sqlite:" + filepath.Join(dir, "ledger.db")
 			if engine == "postgres" {
-				database = durability(t, pgtest.New(t))
+				database = pgtest.New(b)
 			}
-			s := start(t, dir, "--database", database, "--rate-limits", "off")
-			c := s.register(`,"home_currency":"EUR"`)
-			measurePushes(t, c)
-			measureFirstSync(t, c)
-			measureNothingNew(t, s)
-			measureStreams(t, s)
+			s := start(b, dir, "--database", database, "--rate-limits", "off")
+			b.Run("push of 100", func(b *testing.B) { benchmarkPush(b, s) })
+			b.Run("first sync", func(b *testing.B) { benchmarkFirstSync(b, s) })
+			b.Run("pull of nothing new", func(b *testing.B) { benchmarkPullNothing(b, s) })
+			b.Run("event", func(b *testing.B) { benchmarkEvents(b, s) })
 		})
 	}
-}
-
-// durability describes the durability settings of the test's PostgreSQL.
-func durability(t *testing.T, dsn string) string {
-	t.Helper()
-	db, err := sql.Open("pgx", dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	var fsync, commit, directory string
-	err = db.QueryRowContext(t.Context(), "SELECT current_setting('fsync'), current_setting('synchronous_commit'), "+
-		"current_setting('data_directory')").
-		Scan(&fsync, &commit, &directory)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("Postgres: fsync %s, synchronous_commit %s, data in %s", fsync, commit, directory)
-	return dsn
 }
 
 var numberedIDs atomic.Int64
@@ -83,125 +54,79 @@ func pushOf(n int) string {
 	return `{"mutations":[` + strings.Join(mutations, ",") + `]}`
 }
 
-func measurePushes(t *testing.T, c *client) {
-	var all []time.Duration
-	for i := range *syncPushes + 1 {
-		body := pushOf(100)
-		began := time.Now()
-		status, got := c.raw("POST", "/v1/sync", body)
-		if i > 0 { // the first push opens connections and prepares statements
-			all = append(all, time.Since(began))
-		}
-		if status != http.StatusOK || strings.Count(string(got), `"applied"`) != 100 {
-			t.Fatalf("a push: %d %.300s", status, got)
-		}
+// push sends n new expenses.
+func (c *client) push(b *testing.B, n int) {
+	b.Helper()
+	status, got := c.raw("POST", "/v1/sync", pushOf(n))
+	if status != http.StatusOK || strings.Count(string(got), `"applied"`) != n {
+		b.Fatalf("a push: %d %.300s", status, got)
 	}
-	t.Logf("push of 100 mutations: %s (to reach: under 100 ms)", spread(all))
 }
 
-func measureFirstSync(t *testing.T, c *client) {
-	for rows := (*syncPushes + 1) * 100; rows < *syncRows; rows += 100 {
-		if status, got := c.raw("POST", "/v1/sync", pushOf(100)); status != http.StatusOK {
-			t.Fatalf("a push: %d %s", status, got)
-		}
+func benchmarkPush(b *testing.B, s *server) {
+	c := s.register(`,"home_currency":"EUR"`)
+	for b.Loop() {
+		c.push(b, 100)
+	}
+}
+
+// benchmarkFirstSync reads a whole ledger in pages of 1,000 rows.
+func benchmarkFirstSync(b *testing.B, s *server) {
+	c := s.register(`,"home_currency":"EUR"`)
+	for rows := 0; rows < *syncRows; rows += 100 {
+		c.push(b, 100)
 	}
 	cursorAt := regexp.MustCompile(`"cursor":"([^"]*)","has_more":(true|false)`)
-	for _, limit := range []int{500, 1000} {
-		var all []time.Duration
-		rows, bytes := 0, 0
-		for range 5 {
-			path := fmt.Sprint("/v1/sync?limit=", limit)
-			began := time.Now()
-			rows, bytes = 0, 0
-			for target := path; ; {
-				status, page := c.raw("GET", target, "")
-				end := cursorAt.FindSubmatch(page)
-				if status != http.StatusOK || end == nil {
-					t.Fatalf("a pull: %d", status)
-				}
-				rows, bytes = rows+strings.Count(string(page), `"type":"expense"`), bytes+len(page)
-				if string(end[2]) == "false" {
-					break
-				}
-				target = path + "&cursor=" + string(end[1])
+	for b.Loop() {
+		rows := 0
+		for target, more := "/v1/sync?limit=1000", true; more; {
+			status, page := c.raw("GET", target, "")
+			end := cursorAt.FindSubmatch(page)
+			if status != http.StatusOK || end == nil {
+				b.Fatalf("a pull: %d", status)
 			}
-			all = append(all, time.Since(began))
+			rows += strings.Count(string(page), `"type":"expense"`)
+			target, more = "/v1/sync?limit=1000&cursor="+string(end[1]), string(end[2]) == "true"
 		}
 		if rows < *syncRows {
-			t.Errorf("a first sync brings %d rows, want %d", rows, *syncRows)
+			b.Fatalf("the first sync returned %d expenses, want %d", rows, *syncRows)
 		}
-		t.Logf("first sync of %d expenses in pages of %d, %d KiB: %s (to reach: 12,000 under 1 s on SQLite)", rows, limit,
-			bytes>>10, spread(all))
 	}
 }
 
-func measureNothingNew(t *testing.T, s *server) {
-	const rate = 300
-	users := make([]*client, 8)
-	cursors := make([]string, len(users))
-	for i := range users {
-		users[i] = s.register("")
-		if status, got := users[i].raw("POST", "/v1/sync", pushOf(100)); status != http.StatusOK {
-			t.Fatalf("a push: %d %s", status, got)
-		}
-		cursors[i] = users[i].cursor(t)
+func benchmarkPullNothing(b *testing.B, s *server) {
+	c := s.register(`,"home_currency":"EUR"`)
+	c.push(b, 100)
+	path := "/v1/sync?cursor=" + c.cursor(b)
+	for b.Loop() {
+		c.must(b, http.StatusOK, "GET", path, "")
 	}
-	n := int(syncLoad.Seconds() * rate)
-	all := make([]time.Duration, n)
-	var running sync.WaitGroup
-	began := time.Now()
-	for i := range n {
-		due := began.Add(time.Duration(i) * time.Second / rate) // does not wait for earlier responses
-		time.Sleep(time.Until(due))
-		running.Go(func() {
-			c := users[i%len(users)]
-			if status, got := c.raw("GET", "/v1/sync?cursor="+cursors[i%len(users)], ""); status != http.StatusOK {
-				t.Errorf("a pull of nothing new: %d %s", status, got)
-			}
-			all[i] = time.Since(due)
-		})
-	}
-	running.Wait()
-	t.Logf("pull of nothing new at %d a second, %d of them: %s (to reach: 95%% under 5 ms)", rate, n, spread(all))
 }
 
-// measureStreams opens idle streams, five per user, and changes the ledger of one user. It restarts the server before,
-// so that the memory used for hashing passwords does not count.
-func measureStreams(t *testing.T, s *server) {
-	const each = 5
-	users := make([]*client, (*syncStreams+each-1)/each)
-	for i := range users {
-		users[i] = s.register("")
-	}
-	s.kill()
-	s.start()
+// benchmarkEvents measures the time from the response to a change until five devices receive the event, beside idle
+// streams of other users. MiB is the memory of the server with all streams.
+func benchmarkEvents(b *testing.B, s *server) {
+	const perUser = 5 // the limit of a user
+	users := make([]*client, (*syncStreams+perUser-1)/perUser)
 	var streams []<-chan hint
-	before := int64(0)
-	for i := range *syncStreams {
-		c := users[i/each].at(s.url)
-		users[i/each] = c
-		hints := c.listen(t)
-		if i < each {
-			streams = append(streams, hints)
-		}
-		if i == 0 {
-			before = s.resident()
+	for i := range users {
+		users[i] = s.register("")
+		for range perUser {
+			if hints := users[i].listen(b); i == 0 {
+				streams = append(streams, hints)
+			}
 		}
 	}
-	first, opened := users[0], s.resident()
-	var all []time.Duration
-	for range 20 {
-		first.must(t, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"1.25"}`)
-		done, cursor := time.Now(), first.cursor(t)
+	var latencies []time.Duration
+	for b.Loop() {
+		users[0].must(b, http.StatusCreated, "POST", "/v1/expenses", `{"amount":"1.25"}`)
+		done, cursor := time.Now(), users[0].cursor(b)
 		for _, hints := range streams {
-			all = append(all, max(0, awaitHint(t, "a listening device", hints, cursor).Sub(done)))
+			latencies = append(latencies, max(0, awaitHint(b, "a listening device", hints, cursor).Sub(done)))
 		}
 	}
-	time.Sleep(min(*syncLoad, 5*time.Second))
-	t.Logf("%d idle event streams: the server's process takes %d MiB, %d MiB when the last was opened, %d MiB with the "+
-		"first one (to reach: 2,000 under 150 MiB)",
-		*syncStreams, s.resident()>>20, opened>>20, before>>20)
-	t.Logf("from the answer to a change until a device hears of it, beside them: %s (to reach: 200 ms)", spread(all))
+	reportPercentiles(b, latencies)
+	b.ReportMetric(float64(s.resident()>>20), "MiB")
 }
 
 // resident returns the resident memory of the server's process in bytes, or 0 if the system has no /proc.

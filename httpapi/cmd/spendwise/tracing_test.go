@@ -35,9 +35,9 @@ func newCollector(t *testing.T) *collector {
 	return c
 }
 
-// TestTracesGoWhereTheEnvironmentSays checks that spans, including those of SQL statements, are exported by OTLP and
+// TestTracing_ExportsByOTLP checks that spans, including those of SQL statements, are exported by OTLP and
 // contain no personal data.
-func TestTracesGoWhereTheEnvironmentSays(t *testing.T) {
+func TestTracing_ExportsByOTLP(t *testing.T) {
 	c := newCollector(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", c.URL)
 	t.Setenv("OTEL_SERVICE_NAME", "our-ledger")
@@ -63,7 +63,7 @@ func TestTracesGoWhereTheEnvironmentSays(t *testing.T) {
 	}
 }
 
-func TestTracesAreOffUnlessAskedFor(t *testing.T) {
+func TestTracing_IsOffByDefault(t *testing.T) {
 	c := newCollector(t)
 	dir := t.TempDir()
 	database := "sqlite:" + filepath.Join(dir, "x.db")
@@ -103,7 +103,7 @@ func TestTracesAreOffUnlessAskedFor(t *testing.T) {
 	}
 }
 
-func TestTracingRefusesWhatItCannotDo(t *testing.T) {
+func TestTracing_RejectsUnsupportedExporters(t *testing.T) {
 	for name, env := range map[string][2]string{
 		"another exporter": {"OTEL_TRACES_EXPORTER", "zipkin"},
 		"another protocol": {"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},

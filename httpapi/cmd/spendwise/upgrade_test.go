@@ -11,9 +11,9 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
-// TestManyProcessesMigrateAtOnce starts many processes concurrently on a new database. They create one schema and all
+// TestMigrate_ConcurrentProcesses starts many processes concurrently on a new database. They create one schema and all
 // of them serve.
-func TestManyProcessesMigrateAtOnce(t *testing.T) {
+func TestMigrate_ConcurrentProcesses(t *testing.T) {
 	for engine, database := range map[string]string{"sqlite": "sqlite:" + filepath.Join(t.TempDir(), "ledger.db"),
 		"postgres": pgtest.Empty(t)} {
 		t.Run(engine, func(t *testing.T) {
@@ -30,9 +30,9 @@ func TestManyProcessesMigrateAtOnce(t *testing.T) {
 	}
 }
 
-// TestAServerOnTheSchemaOfALaterRelease checks that a release continues to serve while the next one migrates, and can
+// TestServe_OnSchemaOfLaterRelease checks that a release continues to serve while the next one migrates, and can
 // be restarted on that schema. It refuses a schema that needs a newer release.
-func TestAServerOnTheSchemaOfALaterRelease(t *testing.T) {
+func TestServe_OnSchemaOfLaterRelease(t *testing.T) {
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database)
 		c := s.register(`,"home_currency":"EUR"`)

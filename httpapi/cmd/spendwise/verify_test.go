@@ -28,9 +28,9 @@ func execute(t *testing.T, database string, statements ...string) {
 	}
 }
 
-// TestVerifyFindsWhatIsWrong breaks each guarantee by SQL and checks that verify reports it, and that --repair fixes
+// TestVerify_FindsEachDeviation breaks each guarantee by SQL and checks that verify reports it, and that --repair fixes
 // only totals.
-func TestVerifyFindsWhatIsWrong(t *testing.T) {
+func TestVerify_FindsEachDeviation(t *testing.T) {
 	const nowhere = "00000000-0000-4000-8000-000000000001"
 	damages := []struct {
 		name, damage string

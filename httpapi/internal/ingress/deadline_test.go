@@ -36,7 +36,7 @@ func (c *connection) Read(p []byte) (int, error) {
 }
 
 // A body must arrive at 10 KiB a second on average, and each part within a minute of the part before.
-func TestAnImportHasToComeAtAPace(t *testing.T) {
+func TestBodyReader_RequiresPace(t *testing.T) {
 	for name, c := range map[string]struct {
 		part  int
 		cut   bool

@@ -12,7 +12,7 @@ import (
 
 // The number of buckets is bounded. A bucket is evicted only after requests from as many other addresses as the cache
 // holds, and requests from many addresses do not evict the bucket of a user.
-func TestBucketsAreBounded(t *testing.T) {
+func TestLimiter_BucketsAreBounded(t *testing.T) {
 	const maxBuckets = 1000
 	now := time.Now()
 	l, err := ingress.NewLimiter(ingress.Limits{

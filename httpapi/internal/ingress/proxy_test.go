@@ -31,7 +31,7 @@ const (
 	fwd   = "Forwarded"
 )
 
-func TestWhereARequestComesFrom(t *testing.T) {
+func TestProxies_Client(t *testing.T) {
 	for name, c := range map[string]struct {
 		peer   string
 		header []string
