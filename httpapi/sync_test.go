@@ -184,6 +184,21 @@ func TestPush_IsOneUpdateOfIndependentMutations(t *testing.T) {
 	})
 }
 
+// TestSync_ConflictHasCurrentRow: the result of a conflict holds the row as it is now and its version.
+func TestSync_ConflictHasCurrentRow(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, st store.Store) {
+		s := serve(t, st)
+		s.push(mutate("m1", "expense", "put", syncID(1), `,"data":{"amount":"5.00","notes":"lunch"}`))
+		s.push(mutate("m2", "expense", "patch", syncID(1), `,"base_version":2,"data":{"amount":"6.00"}`))
+		conflict := s.push(mutate("m3", "expense", "patch", syncID(1), `,"base_version":2,"data":{"amount":"7.00"}`))[0]
+		equal(t, "the result of a patch with an old base", status(conflict), "conflict conflict")
+		equal(t, "its version", conflict["version"], 3.0)
+		equal(t, "the current_version of its problem", conflict["problem"].(map[string]any)["current_version"], 3.0)
+		current := s.must(200, "GET", "/v1/expenses/"+syncID(1), "").json
+		equal(t, "its resource", fmt.Sprint(conflict["resource"]), fmt.Sprint(current))
+	})
+}
+
 func TestPush_RejectedAsWhole(t *testing.T) {
 	s := serve(t, memstore.New())
 	many := make([]string, 101)

@@ -137,8 +137,8 @@ type BudgetOwner struct {
 	Version expense.Version // of the ledger; two calls return the same version if no row was written in between
 }
 
-// An IdempotencyKey identifies a request that one owner's ledger carries out at most once. Both fields are UTF-8 without
-// control characters.
+// An IdempotencyKey identifies a request that one owner's ledger carries out at most once. Both fields are UTF-8
+// without control characters.
 type IdempotencyKey struct {
 	Scope string // separates kinds of requests, for example "POST /v1/expenses"; at most 128 bytes
 	Key   string // chosen by the client, for example the Idempotency-Key header; at most 255 bytes

@@ -21,7 +21,7 @@ import (
 const (
 	format = "spendwise-ledger"
 	// formatVersion rises with every change of the format that an older release cannot read.
-	formatVersion = 1
+	formatVersion = 2
 )
 
 // The types of the lines, in the order in which they are written.

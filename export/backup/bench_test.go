@@ -44,7 +44,7 @@ func backupOfMany(t testing.TB, n int) *os.File {
 	t.Cleanup(func() { _ = disk.Close() })
 	sum := sha256.New()
 	file := bufio.NewWriter(io.MultiWriter(disk, sum))
-	_, _ = fmt.Fprintf(file, `{"format":"spendwise-ledger","version":1,"made_at":"2026-03-08T12:00:00Z"}`+"\n"+
+	_, _ = fmt.Fprintf(file, `{"format":"spendwise-ledger","version":2,"made_at":"2026-03-08T12:00:00Z"}`+"\n"+
 		`{"type":"settings","home_currency":"EUR","time_zone":"UTC","locale":"en","fiscal_year_start":1,`+
 		`"default_category_id":"%s"}`+"\n"+
 		`{"type":"category","id":"%s","name":"Food","colour":"","icon":"","archived":false,`+

@@ -111,7 +111,8 @@ func TestRestore_InvalidFileChangesNothing(t *testing.T) {
 		{"an empty file", "", 1, "empty"},
 		{"a CSV file", wire.CSVHeader + "\r\n", 1, "not a backup"},
 		{"a JSON file", "{}\n", 1, "not a backup"},
-		{"a newer format", replaced(0, `"version":1`, `"version":2`), 1, "version 2"},
+		{"a newer format", replaced(0, `"version":2`, `"version":3`), 1, "version 3"},
+		{"an older format", replaced(0, `"version":2`, `"version":1`), 1, "version 1"},
 		{"no settings", strings.Join(append([]string{lines[0]}, lines[2:]...), ""), 2, "settings"},
 		{"settings twice", lines[0] + lines[1] + strings.Join(lines[1:], ""), 3, "settings"},
 		{"settings that are wrong", replaced(1, `"EUR"`, `"EUX"`), 2, "home_currency"},
@@ -259,7 +260,7 @@ func FuzzRestore(f *testing.F) {
 	file := completeBackup(f)
 	f.Add(file)
 	f.Add(strings.Replace(file, `"KWD"`, `"USD"`, 1))
-	f.Add(`{"format":"spendwise-ledger","version":1}` + "\n" + `{"type":"end","counts":{}}`)
+	f.Add(`{"format":"spendwise-ledger","version":2}` + "\n" + `{"type":"end","counts":{}}`)
 	f.Fuzz(func(t *testing.T, file string) {
 		st := memstore.New()
 		newLedger(t, st, "target")

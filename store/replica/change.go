@@ -55,8 +55,8 @@ type SettingsChange struct {
 	LimitRate string // units of the new home currency for one unit of the old one; "": the rate of Env.Rates
 }
 
-// changedType returns the type of the rows to which a change applies, or 0 if c is not one of the types of this package,
-// for example a pointer to one. A Delete applies to rows of any type.
+// changedType returns the type of the rows to which c applies, or 0 if c is not one of the types of this package, for
+// example a pointer to one. A Delete applies to every type, so its result is that of the mutation's row.
 func changedType(c Change, row store.RowType) store.RowType {
 	switch c.(type) {
 	case PutExpense, PatchExpense:

@@ -96,8 +96,8 @@ type Result struct {
 	Row      any
 	Err      error  // why the status is Conflict or Rejected
 	Response []byte // what PushRequest.Encode returned
-	// Replayed reports that the result was stored before. Row and Err are then nil. Encode them into Response to have them
-	// again.
+	// Replayed reports that the result was stored before. Row and Err are then nil. Encode them into Response to have
+	// them again.
 	Replayed bool
 }
 

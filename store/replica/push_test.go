@@ -217,7 +217,9 @@ func TestPush_MalformedMutation(t *testing.T) {
 		"a row without an id":     func(m *replica.Mutation) { m.Row.ID = uuid.Nil },
 		"a row of another type":   func(m *replica.Mutation) { m.Row.Type = store.BudgetRow },
 		"a row of an unknown one": func(m *replica.Mutation) { m.Row.Type = 99 },
-		"settings with an id":     func(m *replica.Mutation) { m.Row.Type, m.Change = store.SettingsRow, replica.PatchSettings{} },
+		"settings with an id": func(m *replica.Mutation) {
+			m.Row.Type, m.Change = store.SettingsRow, replica.PatchSettings{}
+		},
 		"a delete of an unknown type": func(m *replica.Mutation) {
 			m.Row.Type, m.Change = 99, replica.Delete{}
 		},

@@ -11,8 +11,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A trackedTx is the transaction of a mutation's use case. It notes what the use case writes. It embeds only a Reader, so
-// a write method that is not tracked does not compile.
+// A trackedTx is the transaction of a mutation's use case. It notes what the use case writes. It embeds only a Reader,
+// so the compiler finds a write method that it lacks.
 type trackedTx struct {
 	store.Reader
 
