@@ -10,21 +10,16 @@ import (
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
 // noon is the default current time of the tests.
 var noon = time.Date(2025, time.May, 10, 12, 0, 0, 0, time.UTC)
 
-// testingT is implemented by *testing.T and *rapid.T.
-type testingT interface {
-	Helper()
-	Fatalf(format string, args ...any)
-}
-
 // ledger is a ledger with the home currency USD in a memstore.
 type ledger struct {
-	t       testingT
+	t       ledgertest.T
 	store   store.Store
 	env     expense.Env
 	initial expense.InitialLedger
@@ -32,31 +27,18 @@ type ledger struct {
 
 const owner expense.OwnerID = "ada"
 
-func newLedger(t testingT) *ledger {
+func newLedger(t ledgertest.T) *ledger {
 	t.Helper()
 	home, locale := "USD", "en-US"
-	settings, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: &home, Locale: &locale})
-	if err != nil {
-		t.Fatalf("settings: %v", err)
-	}
-	l := &ledger{t: t, store: memstore.New(), env: expense.Env{Now: noon},
-		initial: expense.NewInitialLedger(owner, settings, noon)}
-	if _, err := l.store.CreateLedger(context.Background(), owner, l.initial); err != nil {
-		t.Fatalf("create the ledger: %v", err)
-	}
+	l := &ledger{t: t, store: memstore.New(), env: expense.Env{Now: noon}}
+	l.initial = ledgertest.Create(t, l.store, owner, noon, expense.SettingsDraft{HomeCurrency: &home, Locale: &locale})
 	return l
 }
 
 // category returns the id of a starter category.
 func (l *ledger) category(name string) uuid.UUID {
 	l.t.Helper()
-	for _, c := range l.initial.Categories {
-		if c.Name == name {
-			return c.ID
-		}
-	}
-	l.t.Fatalf("no starter category %s", name)
-	return uuid.Nil
+	return ledgertest.CategoryID(l.t, l.initial, name)
 }
 
 func (l *ledger) update(fn func(tx store.Tx) error) error {
@@ -154,4 +136,4 @@ func (r rates) Rate(from, to expense.Currency, _ expense.Date) (expense.Rate, bo
 
 func ptr[T any](v T) *T { return &v }
 
-var _ testingT = (*testing.T)(nil)
+var _ ledgertest.T = (*testing.T)(nil)

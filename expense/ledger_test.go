@@ -10,6 +10,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -60,14 +61,7 @@ type testLedger struct {
 func openLedger(t *testing.T, home string, rates expense.Rates) *testLedger {
 	t.Helper()
 	b := &testLedger{t: t, store: memstore.New(), owner: "anna", env: expense.Env{Now: noon, Rates: rates}}
-	settings, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: &home})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = b.store.CreateLedger(t.Context(), b.owner, expense.NewInitialLedger(b.owner, settings, noon))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ledgertest.Create(t, b.store, b.owner, noon, expense.SettingsDraft{HomeCurrency: &home})
 	return b
 }
 

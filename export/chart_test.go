@@ -24,6 +24,7 @@ import (
 	"github.com/spendwise/spendwise/export"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -35,15 +36,9 @@ var chartDay = time.Date(2026, time.March, 20, 12, 0, 0, 0, time.UTC)
 func chartLedger(t testing.TB, locale string) store.Reader {
 	t.Helper()
 	ctx, st := context.Background(), memstore.New()
-	settings, err := expense.NewSettings(expense.SettingsDraft{Locale: &locale})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := st.CreateLedger(ctx, "ada", expense.NewInitialLedger("ada", settings, chartDay)); err != nil {
-		t.Fatal(err)
-	}
+	settings := ledgertest.Create(t, st, "ada", chartDay, expense.SettingsDraft{Locale: &locale}).Settings
 	env := expense.Env{Now: chartDay}
-	err = st.Update(ctx, "ada", func(tx store.Tx) error {
+	err := st.Update(ctx, "ada", func(tx store.Tx) error {
 		odd, err := expense.AddCategory(ctx, tx, env, expense.CategoryDraft{Name: `<b>"Cats" & dogs</b>`})
 		if err != nil {
 			return err

@@ -25,6 +25,7 @@ import (
 	"github.com/spendwise/spendwise/export/internal/exporttest"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -47,14 +48,7 @@ var someNotes = []string{
 func yearLedger(t testing.TB, n int, notes func(i int) string) (store.Store, []expense.Expense) {
 	t.Helper()
 	st := memstore.New()
-	settings, err := expense.NewSettings(expense.SettingsDraft{Locale: new("de")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ledger := expense.NewInitialLedger("ada", settings, now)
-	if _, err := st.CreateLedger(t.Context(), "ada", ledger); err != nil {
-		t.Fatal(err)
-	}
+	ledger := ledgertest.Create(t, st, "ada", now, expense.SettingsDraft{Locale: new("de")})
 	random := rand.New(rand.NewPCG(1, 2))
 	rates := map[string]string{"USD": "0.923456", "JPY": "0.0061234567890123", "INR": "0.010987", "CNY": "0.128"}
 	rows := make([]expense.Expense, n)
@@ -80,13 +74,13 @@ func yearLedger(t testing.TB, n int, notes func(i int) string) (store.Store, []e
 			e.Rate = expense.Rate{Value: expense.MustFactor(rates[code]), Date: e.Date.AddDays(-random.IntN(3)), Source: "ecb"}
 		}
 		if !e.Pending() {
-			if e.Home, err = e.Rate.Convert(amount, settings.Home); err != nil {
+			if e.Home, err = e.Rate.Convert(amount, ledger.Settings.Home); err != nil {
 				t.Fatal(err)
 			}
 		}
 		rows[i] = e
 	}
-	err = st.Update(t.Context(), "ada",
+	err := st.Update(t.Context(), "ada",
 		func(tx store.Tx) error { _, err := tx.PutExpenses(t.Context(), rows...); return err })
 	if err != nil {
 		t.Fatal(err)

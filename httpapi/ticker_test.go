@@ -14,20 +14,15 @@ import (
 	"github.com/spendwise/spendwise/httpapi"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
 // addDaily creates a ledger in a time zone, with a daily rule that begins at start. It returns the zone.
 func addDaily(t testing.TB, st store.Store, zone string, start expense.Date) expense.Zone {
 	t.Helper()
-	settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: &zone})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := st.CreateLedger(t.Context(), "anna", expense.NewInitialLedger("anna", settings, time.Now())); err != nil {
-		t.Fatal(err)
-	}
-	err = st.Update(t.Context(), "anna", func(tx store.Tx) error {
+	ledger := ledgertest.Create(t, st, "anna", time.Now(), expense.SettingsDraft{TimeZone: &zone})
+	err := st.Update(t.Context(), "anna", func(tx store.Tx) error {
 		_, err := recurrence.Add(t.Context(), tx, expense.Env{Now: time.Now()}, recurrence.Draft{
 			Amount: new("1"), Freq: new("daily"), Start: new(start.String()),
 		})
@@ -36,7 +31,7 @@ func addDaily(t testing.TB, st store.Store, zone string, start expense.Date) exp
 	if err != nil {
 		t.Fatal(err)
 	}
-	return settings.Zone
+	return ledger.Settings.Zone
 }
 
 // posted returns the expenses of the ledger, the oldest first.

@@ -15,6 +15,7 @@ import (
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/jobs"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -37,16 +38,9 @@ func (risingRates) Rate(_, _ expense.Currency, on expense.Date) (expense.Rate, b
 
 func newLedger(t *testing.T, now string) *ledger {
 	t.Helper()
-	settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: new("Europe/Berlin")})
-	if err != nil {
-		t.Fatal(err)
-	}
 	l := &ledger{t: t, store: memstore.New(), env: expense.Env{Rates: risingRates{}}}
 	l.at(now)
-	if _, err := l.store.CreateLedger(t.Context(), owner,
-		expense.NewInitialLedger(owner, settings, l.env.Now)); err != nil {
-		t.Fatal(err)
-	}
+	ledgertest.Create(t, l.store, owner, l.env.Now, expense.SettingsDraft{TimeZone: new("Europe/Berlin")})
 	return l
 }
 

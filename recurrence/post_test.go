@@ -18,6 +18,7 @@ import (
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/jobs"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -170,19 +171,12 @@ func TestPost_ExactlyOnceInRandomHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		zone := rapid.SampledFrom([]string{"UTC", "Pacific/Kiritimati", "America/Santiago", "Australia/Lord_Howe"}).Draw(t,
 			"zone")
-		settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: &zone})
-		if err != nil {
-			t.Fatal(err)
-		}
 		l := &ruleModel{
 			T: t, store: memstore.New(), env: expense.Env{Now: time.Date(2025, time.January, 20, 12, 0, 0, 0, time.UTC)},
 			posted: map[uuid.UUID]expense.Expense{}, deleted: map[uuid.UUID]bool{}, skipped: map[expense.Date]bool{},
 			predicted: map[uuid.UUID]bool{},
 		}
-		if _, err := l.store.CreateLedger(context.Background(), owner,
-			expense.NewInitialLedger(owner, settings, l.env.Now)); err != nil {
-			t.Fatal(err)
-		}
+		settings := ledgertest.Create(t, l.store, owner, l.env.Now, expense.SettingsDraft{TimeZone: &zone}).Settings
 		l.update(func(ctx context.Context, tx store.Tx) error {
 			added, err := recurrence.Add(ctx, tx, l.env, recurrence.Draft{
 				Amount: new("1"), Freq: new(rapid.SampledFrom([]string{"daily", "weekly", "monthly"}).Draw(t, "freq")),
@@ -442,19 +436,12 @@ func (c *countingStore) Update(ctx context.Context, owner expense.OwnerID, fn fu
 
 func TestPostDue_LimitsConcurrencyAndIsolatesFailures(t *testing.T) {
 	l := newLedger(t, "2025-03-08")
-	settings, err := l.store.Reader(owner).Settings(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	st := &countingStore{Store: l.store, fails: "owner 7"}
 	var owners []expense.OwnerID
 	for i := range 60 {
 		other := expense.OwnerID(fmt.Sprintf("owner %d", i))
 		owners = append(owners, other)
-		if _, err := l.store.CreateLedger(t.Context(), other,
-			expense.NewInitialLedger(other, settings, l.env.Now)); err != nil {
-			t.Fatal(err)
-		}
+		ledgertest.Create(t, l.store, other, l.env.Now, expense.SettingsDraft{TimeZone: new("Europe/Berlin")})
 		if err := l.store.Update(t.Context(), other, func(tx store.Tx) error {
 			_, err := recurrence.Add(t.Context(), tx, l.env, daily("1", "2025-03-07"))
 			return err

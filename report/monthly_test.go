@@ -18,6 +18,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -39,24 +40,12 @@ var env = expense.Env{
 	Rates: rates{"USDEUR": "0.90", "JPYEUR": "0.00612", "CLFEUR": "36.1234"},
 }
 
-// testingT is implemented by *testing.T, *testing.B and *rapid.T.
-type testingT interface {
-	Helper()
-	Fatalf(format string, args ...any)
-}
-
 // newLedger returns a store with one ledger in EUR that contains the budgets and expenses.
-func newLedger(t testingT, budgets []budget.Draft, expenses ...expense.Draft) store.Store {
+func newLedger(t ledgertest.T, budgets []budget.Draft, expenses ...expense.Draft) store.Store {
 	t.Helper()
 	ctx, st := context.Background(), memstore.New()
-	settings, err := expense.NewSettings(expense.SettingsDraft{})
-	if err != nil {
-		t.Fatalf("settings: %v", err)
-	}
-	if _, err := st.CreateLedger(ctx, owner, expense.NewInitialLedger(owner, settings, env.Now)); err != nil {
-		t.Fatalf("create the ledger: %v", err)
-	}
-	err = st.Update(ctx, owner, func(tx store.Tx) error {
+	ledgertest.Create(t, st, owner, env.Now, expense.SettingsDraft{})
+	err := st.Update(ctx, owner, func(tx store.Tx) error {
 		for _, draft := range expenses {
 			if _, err := expense.Add(ctx, tx, env, draft); err != nil {
 				return err
@@ -82,7 +71,7 @@ func newLedger(t testingT, budgets []budget.Draft, expenses ...expense.Draft) st
 	return st
 }
 
-func monthly(t testingT, st store.Store, month string) report.MonthlyReport {
+func monthly(t ledgertest.T, st store.Store, month string) report.MonthlyReport {
 	t.Helper()
 	var got report.MonthlyReport
 	err := st.View(context.Background(), owner, func(r store.Reader) (err error) {
@@ -248,7 +237,7 @@ type list struct {
 	pending map[string]int64
 }
 
-func listed(t testingT, st store.Store, filter expense.Filter) list {
+func listed(t ledgertest.T, st store.Store, filter expense.Filter) list {
 	t.Helper()
 	l := list{paid: map[string]int64{}, pending: map[string]int64{}}
 	for e, err := range st.Reader(owner).Expenses(context.Background(), expense.Query{Filter: filter}) {
@@ -266,7 +255,7 @@ func listed(t testingT, st store.Store, filter expense.Filter) list {
 }
 
 // equals fails the test if sum differs from the sums of the list.
-func (l list) equals(t testingT, what string, sum expense.Sum) {
+func (l list) equals(t ledgertest.T, what string, sum expense.Sum) {
 	t.Helper()
 	byCode := func(amounts []expense.Money) map[string]int64 {
 		minor := map[string]int64{}

@@ -18,6 +18,7 @@ import (
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/jobs"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -115,13 +116,7 @@ func TestYearly_DefaultYear(t *testing.T) {
 
 func TestYearly_UsesFiscalYearOfLedger(t *testing.T) {
 	ctx, st, start := t.Context(), memstore.New(), 4
-	settings, err := expense.NewSettings(expense.SettingsDraft{FiscalYearStart: &start})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := st.CreateLedger(ctx, owner, expense.NewInitialLedger(owner, settings, env.Now)); err != nil {
-		t.Fatal(err)
-	}
+	ledgertest.Create(t, st, owner, env.Now, expense.SettingsDraft{FiscalYearStart: &start})
 	got, err := report.Yearly(ctx, st.Reader(owner), env.Now, 2024, 0)
 	if err != nil || rangeText(got.Dates) != "2024-04-01..2025-03-31" {
 		t.Errorf("dates of the year = %s, %v", rangeText(got.Dates), err)

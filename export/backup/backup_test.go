@@ -20,6 +20,7 @@ import (
 	"github.com/spendwise/spendwise/export/internal/exporttest"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/memstore"
 	"github.com/spendwise/spendwise/store/postgres"
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
@@ -83,19 +84,6 @@ type testingT interface {
 	Helper()
 	Fatal(args ...any)
 	Fatalf(format string, args ...any)
-}
-
-// newLedger creates a ledger with starter data.
-func newLedger(t testingT, st store.Store, owner expense.OwnerID) {
-	t.Helper()
-	settings, err := expense.NewSettings(expense.SettingsDraft{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	created, err := st.CreateLedger(context.Background(), owner, expense.NewInitialLedger(owner, settings, backupTime))
-	if err != nil || !created {
-		t.Fatal(created, err)
-	}
 }
 
 func backupOf(t testingT, st store.Store, owner expense.OwnerID) string {
@@ -261,7 +249,7 @@ func TestRestore_RoundTripBetweenStores(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				n++
 				owner := expense.OwnerID(fmt.Sprint("owner ", n))
-				newLedger(t, source, owner)
+				ledgertest.Create(t, source, owner, backupTime, expense.SettingsDraft{})
 				addRandomRows(t, source, owner)
 				file := backupOf(t, source, owner)
 				for i, target := range targets {
@@ -273,7 +261,7 @@ func TestRestore_RoundTripBetweenStores(t *testing.T) {
 							continue
 						}
 					}
-					newLedger(t, target, owner)
+					ledgertest.Create(t, target, owner, backupTime, expense.SettingsDraft{})
 					if _, err := restore(target, owner, file); err != nil {
 						t.Fatalf("restore into %s: %v\n%s", engines[i].name, err, file)
 					}

@@ -22,6 +22,7 @@ import (
 	"github.com/spendwise/spendwise/export/internal/exporttest"
 	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/ledgertest"
 )
 
 var million = flag.Bool("million", false, "BenchmarkExport exports a million expenses from SQLite")
@@ -89,7 +90,7 @@ func BenchmarkRestore(b *testing.B) {
 			for b.Loop() {
 				i++
 				owner := expense.OwnerID(fmt.Sprint("owner ", i))
-				newLedger(b, st, owner)
+				ledgertest.Create(b, st, owner, backupTime, expense.SettingsDraft{})
 				if _, err := backup.Restore(b.Context(), st, owner, backupEnv, rewind(b, file),
 					backup.RestoreOptions{}); err != nil {
 					b.Fatal(err)
@@ -110,7 +111,7 @@ func BenchmarkExport(b *testing.B) {
 	for _, engine := range engines {
 		b.Run(engine.name, func(b *testing.B) {
 			st := engine.open(b)
-			newLedger(b, st, "ada")
+			ledgertest.Create(b, st, "ada", backupTime, expense.SettingsDraft{})
 			start := time.Now()
 			if _, err := backup.Restore(b.Context(), st, "ada", backupEnv, rewind(b, file),
 				backup.RestoreOptions{}); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/spendwise/spendwise/export/backup"
 	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -21,7 +22,7 @@ import (
 func completeBackup(t testing.TB) string {
 	t.Helper()
 	st := memstore.New()
-	newLedger(t, st, "source")
+	ledgertest.Create(t, st, "source", backupTime, expense.SettingsDraft{})
 	ctx := t.Context()
 	names := map[string]expense.Category{}
 	all, err := st.Reader("source").Categories(ctx)
@@ -68,7 +69,7 @@ func TestRestore_BudgetOfMergedCategory(t *testing.T) {
 	for _, engine := range engines {
 		t.Run(engine.name, func(t *testing.T) {
 			st := engine.open(t)
-			newLedger(t, st, "target")
+			ledgertest.Create(t, st, "target", backupTime, expense.SettingsDraft{})
 			got, err := restore(st, "target", file)
 			if want := (backup.Counts{Categories: 10, Budgets: 2, Expenses: 3}); err != nil || got != want {
 				t.Fatalf("restore = %+v, %v; want %+v", got, err, want)
@@ -155,7 +156,7 @@ func TestRestore_InvalidFileChangesNothing(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			st := memstore.New()
-			newLedger(t, st, "target")
+			ledgertest.Create(t, st, "target", backupTime, expense.SettingsDraft{})
 			before := backupOf(t, st, "target")
 			_, err := restore(st, "target", test.file)
 			want := fmt.Sprintf("line %d:", test.line)
@@ -173,7 +174,7 @@ func TestRestore_InvalidFileChangesNothing(t *testing.T) {
 func TestRestore_TruncatedFileChangesNothing(t *testing.T) {
 	file := completeBackup(t)
 	st := memstore.New()
-	newLedger(t, st, "target")
+	ledgertest.Create(t, st, "target", backupTime, expense.SettingsDraft{})
 	before := backupOf(t, st, "target")
 	rapid.Check(t, func(t *rapid.T) {
 		cut := rapid.IntRange(0, len(file)-2).Draw(t, "cut") // the last line break is optional
@@ -204,7 +205,7 @@ func withChecksum(file string) string {
 // line is valid JSON.
 func TestRestore_DetectsChangedBytes(t *testing.T) {
 	file, st := completeBackup(t), memstore.New()
-	newLedger(t, st, "target")
+	ledgertest.Create(t, st, "target", backupTime, expense.SettingsDraft{})
 	before := backupOf(t, st, "target")
 	rapid.Check(t, func(t *rapid.T) {
 		changed := []byte(file)
@@ -226,10 +227,10 @@ func TestRestore_DecodersAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n++
 		source, target := expense.OwnerID(fmt.Sprint("source ", n)), expense.OwnerID(fmt.Sprint("target ", n))
-		newLedger(t, st, source)
+		ledgertest.Create(t, st, source, backupTime, expense.SettingsDraft{})
 		addRandomRows(t, st, source)
 		file := backupOf(t, st, source)
-		newLedger(t, st, target)
+		ledgertest.Create(t, st, target, backupTime, expense.SettingsDraft{})
 		if _, err := restore(st, target,
 			withChecksum(strings.ReplaceAll(file, `{"type":"expense",`, `{"type":"expense", `))); err != nil {
 			t.Fatal(err)
@@ -243,7 +244,7 @@ func TestRestore_DecodersAgree(t *testing.T) {
 func TestRestore_RejectsLedgerWithData(t *testing.T) {
 	file := completeBackup(t)
 	st := memstore.New()
-	newLedger(t, st, "target")
+	ledgertest.Create(t, st, "target", backupTime, expense.SettingsDraft{})
 	if _, err := restore(st, "target", file); err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +264,7 @@ func FuzzRestore(f *testing.F) {
 	f.Add(`{"format":"spendwise-ledger","version":2}` + "\n" + `{"type":"end","counts":{}}`)
 	f.Fuzz(func(t *testing.T, file string) {
 		st := memstore.New()
-		newLedger(t, st, "target")
+		ledgertest.Create(t, st, "target", backupTime, expense.SettingsDraft{})
 		before := backupOf(t, st, "target")
 		_, err := restore(st, "target", file)
 		after := backupOf(t, st, "target")
@@ -273,7 +274,7 @@ func FuzzRestore(f *testing.F) {
 			}
 			return
 		}
-		newLedger(t, st, "again")
+		ledgertest.Create(t, st, "again", backupTime, expense.SettingsDraft{})
 		if _, err := restore(st, "again", after); err != nil {
 			t.Fatalf("restore of a backup of the restored ledger: %v\n%s", err, after)
 		}

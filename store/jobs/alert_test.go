@@ -10,6 +10,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/jobs"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -34,13 +35,7 @@ func (c *viewCounter) View(ctx context.Context, owner expense.OwnerID, fn func(s
 
 func createLedger(t *testing.T, st store.Store, zone string, owner expense.OwnerID) {
 	t.Helper()
-	settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: &zone})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := st.CreateLedger(t.Context(), owner, expense.NewInitialLedger(owner, settings, noon)); err != nil {
-		t.Fatal(err)
-	}
+	ledgertest.Create(t, st, owner, noon, expense.SettingsDraft{TimeZone: &zone})
 }
 
 func addExpense(t *testing.T, st store.Store, owner expense.OwnerID, amount, date string) {

@@ -16,6 +16,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/memstore"
 	"github.com/spendwise/spendwise/store/postgres"
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
@@ -90,11 +91,7 @@ func newLedger(t testing.TB, st store.Store) ledger {
 
 func (l ledger) create() ledger {
 	l.t.Helper()
-	settings, err := expense.NewSettings(expense.SettingsDraft{})
-	if err == nil {
-		_, err = l.st.CreateLedger(l.t.Context(), l.owner, expense.NewInitialLedger(l.owner, settings, noon))
-	}
-	l.check(err)
+	ledgertest.Create(l.t, l.st, l.owner, noon, expense.SettingsDraft{})
 	return l
 }
 

@@ -97,6 +97,9 @@ var packages = []packageRule{
 		imports: domainAnd("store", "store/jobs"),
 	},
 	{
+		path: "store/ledgertest", purpose: "creates ledgers for tests", imports: domainAnd("store"),
+	},
+	{
 		path: "store/storetest", purpose: "conformance suite of stores",
 		imports: domainAnd("store", "store/accounts"), uses: []string{"testing"},
 	},

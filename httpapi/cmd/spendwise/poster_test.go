@@ -20,6 +20,7 @@ import (
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/jobs"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/postgres"
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 	"github.com/spendwise/spendwise/store/sqlite"
@@ -61,13 +62,7 @@ func openLedgers(t testing.TB, database string) ledgers {
 // make creates a ledger in a time zone.
 func (l ledgers) make(owner expense.OwnerID, zone string) {
 	l.t.Helper()
-	settings, err := expense.NewSettings(expense.SettingsDraft{TimeZone: &zone})
-	if err == nil {
-		_, err = l.CreateLedger(l.t.Context(), owner, expense.NewInitialLedger(owner, settings, time.Now()))
-	}
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	ledgertest.Create(l.t, l, owner, time.Now(), expense.SettingsDraft{TimeZone: &zone})
 }
 
 func (l ledgers) update(owner expense.OwnerID, fn func(tx store.Tx) error) {

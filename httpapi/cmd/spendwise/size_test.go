@@ -16,6 +16,7 @@ import (
 	"github.com/spendwise/spendwise/export"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/postgres"
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 	"github.com/spendwise/spendwise/store/sqlite"
@@ -85,15 +86,8 @@ func fill(b *testing.B, st database, size int) {
 	if err := st.Migrate(ctx); err != nil {
 		b.Fatal(err)
 	}
-	settings, err := expense.NewSettings(expense.SettingsDraft{})
-	if err != nil {
-		b.Fatal(err)
-	}
 	now := expense.Timestamp(time.Now())
-	ledger := expense.NewInitialLedger(owner, settings, now)
-	if _, err := st.CreateLedger(ctx, owner, ledger); err != nil {
-		b.Fatal(err)
-	}
+	ledger := ledgertest.Create(b, st, owner, now, expense.SettingsDraft{})
 	first := expense.MustDate("2024-01-01")
 	for done := 0; done < size; {
 		batch := make([]expense.Expense, min(1000, size-done))
