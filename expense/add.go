@@ -69,8 +69,8 @@ type PutResult struct {
 	Created bool    // false if the expense existed; [Add] then left it unchanged
 }
 
-// An AddResult is the result of [Check] and [AddAll] for one draft.
-type AddResult struct {
+// An BatchResult is the result of [Check] and [AddAll] for one draft.
+type BatchResult struct {
 	Expense Expense // as AddAll stores it, or would store it; use only ID if Known or Err is set
 	Known   bool    // an expense, a tombstone or an earlier draft of the call has the id; nothing is written
 	Err     error   // ErrInvalid: nothing is written; [InvalidErrors] lists the errors
@@ -106,8 +106,8 @@ func Add(ctx context.Context, tx Tx, env Env, draft Draft) (PutResult, error) {
 }
 
 // Check returns what [AddAll] would do with each draft. It writes nothing. The field errors of a draft are in its
-// AddResult. Check returns an error only if it cannot read the ledger.
-func Check(ctx context.Context, r Reader, env Env, drafts ...TypedDraft) ([]AddResult, error) {
+// BatchResult. Check returns an error only if it cannot read the ledger.
+func Check(ctx context.Context, r Reader, env Env, drafts ...TypedDraft) ([]BatchResult, error) {
 	b, err := newBuilder(ctx, r, env)
 	if err != nil {
 		return nil, err
@@ -115,10 +115,10 @@ func Check(ctx context.Context, r Reader, env Env, drafts ...TypedDraft) ([]AddR
 	return b.check(drafts)
 }
 
-// AddAll adds, in one write, all drafts that are valid and whose ids are not in use; see [AddResult.Known]. The result
+// AddAll adds, in one write, all drafts that are valid and whose ids are not in use; see [BatchResult.Known]. The result
 // at index i belongs to drafts[i]. If AddAll returns an error, it added nothing. The error is [ErrTotalTooLarge] if the
 // sum of all expenses would exceed the limit of the ledger.
-func AddAll(ctx context.Context, tx Tx, env Env, drafts ...TypedDraft) ([]AddResult, error) {
+func AddAll(ctx context.Context, tx Tx, env Env, drafts ...TypedDraft) ([]BatchResult, error) {
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
 		return nil, err
@@ -176,15 +176,15 @@ func newBuilder(ctx context.Context, r Reader, env Env) (*builder, error) {
 	}, nil
 }
 
-func (b *builder) check(drafts []TypedDraft) ([]AddResult, error) {
-	results := make([]AddResult, len(drafts))
+func (b *builder) check(drafts []TypedDraft) ([]BatchResult, error) {
+	results := make([]BatchResult, len(drafts))
 	var ids []uuid.UUID
 	for i, draft := range drafts {
 		e, err := b.build(draft)
 		if err != nil && !errors.Is(err, ErrInvalid) {
 			return nil, err
 		}
-		results[i] = AddResult{Expense: e, Err: err}
+		results[i] = BatchResult{Expense: e, Err: err}
 		if draft.ID != uuid.Nil {
 			ids = append(ids, draft.ID)
 		}

@@ -319,7 +319,7 @@ func TestAddAll_ReturnsResultOfEachDraft(t *testing.T) {
 	} {
 		drafts = append(drafts, draft.Parse(expense.MustCurrency("EUR")))
 	}
-	var checked, added []expense.AddResult
+	var checked, added []expense.BatchResult
 	err := b.update(func(tx store.Tx) error {
 		var err error
 		if checked, err = expense.Check(t.Context(), tx, b.env, drafts...); err != nil {
@@ -332,7 +332,7 @@ func TestAddAll_ReturnsResultOfEachDraft(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range []struct{ known, fault bool }{{}, {known: true}, {fault: true}, {}, {known: true}} {
-		for what, result := range map[string]expense.AddResult{"checked": checked[i], "added": added[i]} {
+		for what, result := range map[string]expense.BatchResult{"checked": checked[i], "added": added[i]} {
 			if result.Known != want.known || (result.Err != nil) != want.fault {
 				t.Errorf("draft %d %s: known %v, error %v", i, what, result.Known, result.Err)
 			}

@@ -268,7 +268,7 @@ func memberError(member, code, detail string) error {
 }
 
 // decodeChange decodes what a mutation does to its row. row has no type if the mutation names no valid row.
-func (c *call) decodeChange(in mutationInput, row replica.RowRef) (replica.Change, error) {
+func (c *call) decodeChange(in mutationInput, row replica.RowRef) (replica.Edit, error) {
 	patch := in.Op == "patch"
 	if !patch && in.Op != "put" && in.Op != "delete" {
 		return nil, memberError("op", "unknown_value",

@@ -238,7 +238,7 @@ func (p *PostResult) addEach(ctx context.Context, tx Tx, env expense.Env, batche
 	return nil
 }
 
-func (p *PostResult) count(results []expense.AddResult) {
+func (p *PostResult) count(results []expense.BatchResult) {
 	for _, r := range results {
 		switch {
 		case r.Err != nil:
@@ -270,11 +270,11 @@ func (b *ruleBatch) draft(date expense.Date) expense.TypedDraft {
 
 // endAtFirstError ends each batch before its first date whose result is an error. The results are in the order of
 // drafts.
-func endAtFirstError(batches []*ruleBatch, results []expense.AddResult) {
+func endAtFirstError(batches []*ruleBatch, results []expense.BatchResult) {
 	for _, b := range batches {
 		own := results[:len(b.dates)]
 		results = results[len(b.dates):]
-		if i := slices.IndexFunc(own, func(r expense.AddResult) bool { return r.Err != nil }); i >= 0 {
+		if i := slices.IndexFunc(own, func(r expense.BatchResult) bool { return r.Err != nil }); i >= 0 {
 			b.fail(i, own[i].Err)
 		}
 	}

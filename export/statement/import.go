@@ -303,7 +303,7 @@ func (a *adder) addAll() error {
 	return nil
 }
 
-func (a *adder) count(rows []Row, verdicts []expense.AddResult) {
+func (a *adder) count(rows []Row, verdicts []expense.BatchResult) {
 	for i, verdict := range verdicts {
 		switch {
 		case verdict.Err != nil:

@@ -115,7 +115,7 @@ func TestKeyRotation_RejectsNoToken(t *testing.T) {
 			t.Errorf("%d keys signed in 36 hours, want one each 6 hours", len(used))
 		}
 		for id, first := range used {
-			if lead := first.Sub(seen[id]); lead < auth.KeyActivationDelay-2*time.Minute && !first.Equal(seen[id]) {
+			if lead := first.Sub(seen[id]); lead < auth.DefaultKeyActivationDelay-2*time.Minute && !first.Equal(seen[id]) {
 				t.Errorf("key %s signed %s after it was published", id, lead)
 			}
 		}
@@ -151,7 +151,7 @@ func TestRotateKey(t *testing.T) {
 		if count != 1 || keys[0].ID != keys[3].ID {
 			t.Errorf("%d of four commands at once made a key, want one", count)
 		}
-		time.Sleep(auth.KeyActivationDelay + time.Minute)
+		time.Sleep(auth.DefaultKeyActivationDelay + time.Minute)
 		again, err := h.Refresh(t.Context(), session.RefreshToken)
 		if err != nil || keyID(t, again.AccessToken) != keys[0].ID.String() {
 			t.Errorf("the new key does not sign ten minutes later: %v", err)

@@ -13,8 +13,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A Change says what a mutation does to its row. Only the types of this package implement it.
-type Change interface {
+// A Edit says what a mutation does to its row. Only the types of this package implement it.
+type Edit interface {
 	// apply calls the use case that makes the change. If it returns an error, it has written nothing, and the outcome
 	// holds the current row if the result should show it.
 	apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error)
@@ -57,7 +57,7 @@ type SettingsChange struct {
 
 // changedType returns the type of the rows to which c applies, or 0 if c is not one of the types of this package, for
 // example a pointer to one. A Delete applies to every type, so its result is that of the mutation's row.
-func changedType(c Change, row store.RowType) store.RowType {
+func changedType(c Edit, row store.RowType) store.RowType {
 	switch c.(type) {
 	case PutExpense, PatchExpense:
 		return store.ExpenseRow
@@ -79,7 +79,7 @@ func changedType(c Change, row store.RowType) store.RowType {
 }
 
 // isPatch reports whether the change leaves the fields that it does not set as they are.
-func isPatch(c Change) bool {
+func isPatch(c Edit) bool {
 	switch c.(type) {
 	case PatchExpense, PatchCategory, PatchBudget, PatchRule, PatchSettings, MarkAlertRead:
 		return true

@@ -45,7 +45,7 @@ func (p *phone) pull(ctx context.Context) error {
 
 // push sends one change of an expense.
 func (p *phone) push(
-	ctx context.Context, id uuid.UUID, base expense.Version, change replica.Change,
+	ctx context.Context, id uuid.UUID, base expense.Version, change replica.Edit,
 ) (replica.Result, error) {
 	mutationID := uuid.NewString()
 	fingerprint := sha256.Sum256([]byte(mutationID)) // a server hashes the request

@@ -66,7 +66,7 @@ func TestPull_DeleteDuringFirstPull(t *testing.T) {
 func TestPull_PermanentTombstones(t *testing.T) {
 	onEachStore(t, func(l ledger) {
 		rule := id(1)
-		occurrence := func(day int) (replica.RowRef, replica.Change) {
+		occurrence := func(day int) (replica.RowRef, replica.Edit) {
 			date := expense.MustDate(fmt.Sprintf("2026-03-%02d", day))
 			return replica.RowRef{Type: store.ExpenseRow, ID: expense.OccurrenceID(rule, date)},
 				change(store.ExpenseRow, "put", fields{

@@ -38,7 +38,7 @@ type Mutation struct {
 	// hash. Push rejects a mutation whose ID is stored with another fingerprint.
 	Fingerprint []byte
 	Row         RowRef // may be zero only if Err is set
-	Change      Change // one of the types for rows of Row's type, not a pointer to one; may be nil only if Err is set
+	Change      Edit   // one of the types for rows of Row's type, not a pointer to one; may be nil only if Err is set
 	// Err says why the mutation could not be decoded; nil if it could. Push rejects the mutation with this error and
 	// stores the result. If Err is an [expense.ErrUnavailable], Push fails and stores nothing.
 	Err error
@@ -91,7 +91,7 @@ type Result struct {
 	// Version is the version of Row, or of the tombstone after a delete. It is 0 if Push knows neither, for example for
 	// the delete of a row that does not exist, and for an ErrGone.
 	Version expense.Version
-	// Row is the row as it is now: a value, not a pointer, as in [store.Change]. It is nil after a delete, and if Push did not read the row, for
+	// Row is the row as it is now: a value, not a pointer, as in [store.Edit]. It is nil after a delete, and if Push did not read the row, for
 	// example because the mutation is malformed. A nil Row does not mean that the row was deleted.
 	Row      any
 	Err      error  // why the status is Conflict or Rejected

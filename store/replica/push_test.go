@@ -19,7 +19,7 @@ import (
 
 func TestPush_OneUpdate(t *testing.T) {
 	onEachStore(t, func(l ledger) {
-		put := func(amount string) replica.Change { return change(store.ExpenseRow, "put", fields{"amount": amount}) }
+		put := func(amount string) replica.Edit { return change(store.ExpenseRow, "put", fields{"amount": amount}) }
 		row := ref(store.ExpenseRow, 1)
 		malformed := errors.New("a request that could not be decoded")
 		mutations := []replica.Mutation{
@@ -230,7 +230,7 @@ func TestPush_MalformedMutation(t *testing.T) {
 	}
 	for _, pointer := range []struct {
 		row    store.RowType
-		change replica.Change
+		change replica.Edit
 	}{
 		{store.ExpenseRow, &replica.PutExpense{Draft: expense.Draft{Amount: "6"}}},
 		{store.ExpenseRow, &replica.PatchExpense{Patch: expense.Patch{Amount: new("6")}}},

@@ -190,7 +190,7 @@ func (l ledger) push(mutations ...replica.Mutation) []replica.Result {
 }
 
 // edit does a change without a base, and returns the row's version afterwards.
-func (l ledger) edit(ref replica.RowRef, change replica.Change) expense.Version {
+func (l ledger) edit(ref replica.RowRef, change replica.Edit) expense.Version {
 	l.t.Helper()
 	result := l.push(mutation(uuid.NewString(), ref, change))[0]
 	if result.Err != nil {
@@ -205,7 +205,7 @@ func encode(r replica.Result) ([]byte, error) {
 }
 
 // mutation returns a mutation without a base. Its fingerprint depends on its id alone.
-func mutation(id string, ref replica.RowRef, change replica.Change) replica.Mutation {
+func mutation(id string, ref replica.RowRef, change replica.Edit) replica.Mutation {
 	sum := sha256.Sum256([]byte(id))
 	return replica.Mutation{ID: id, Fingerprint: sum[:], Row: ref, Change: change}
 }
@@ -259,7 +259,7 @@ func (f fields) flag(name string) *bool {
 }
 
 // change returns the change that an op and its fields stand for.
-func change(t store.RowType, op string, f fields) replica.Change {
+func change(t store.RowType, op string, f fields) replica.Edit {
 	settings := replica.SettingsChange{Draft: expense.SettingsDraft{
 		HomeCurrency: f.get("home_currency"), TimeZone: f.get("time_zone"), Locale: f.get("locale"),
 		DefaultCategoryID: f.get("default_category_id"),

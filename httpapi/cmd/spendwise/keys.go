@@ -57,7 +57,7 @@ func (cmd *keysRotateCmd) Run(ctx context.Context, config *cli, p *process) erro
 			state = "already published:"
 		}
 		_, err = fmt.Fprintf(p.stdout, "%s %s; servers sign with it from about %s\n",
-			state, key.ID, key.StagedAt.Add(auth.KeyActivationDelay).Format(time.RFC3339))
+			state, key.ID, key.StagedAt.Add(auth.DefaultKeyActivationDelay).Format(time.RFC3339))
 		return err
 	})
 }
