@@ -45,7 +45,8 @@ type Store interface {
 	// Reader returns a Reader of owner's ledger. Each call of its methods reads what is committed at that time.
 	Reader(owner expense.OwnerID) Reader
 
-	// View runs fn with a Reader of one consistent snapshot of owner's ledger. It must not block writers.
+	// View runs fn with a Reader of one consistent snapshot of owner's ledger. It must not block an Update, even
+	// one that writes many megabytes.
 	View(ctx context.Context, owner expense.OwnerID, fn func(Reader) error) error
 
 	// Update runs fn in one transaction that locks owner's ledger: either everything that fn wrote is committed, or

@@ -21,13 +21,23 @@ import (
 // A checkT is for a check what [testing.T] is for a test. It records failures instead of reporting them, so that the
 // suite's own tests can run a check against a broken store.
 type checkT struct {
-	ctx  context.Context //nolint:containedctx // a checkT lives as long as its check
-	st   store.Store
-	name string // of the check
+	ctx   context.Context //nolint:containedctx // a checkT lives as long as its check
+	st    store.Store
+	id    string // of the check
+	stage stage
 
-	mu       sync.Mutex
-	failures []string
+	mu             sync.Mutex
+	failures       []string
+	calls, missing map[string]bool // methods, see result
 }
+
+func newCheckT(ctx context.Context, id string, stage stage) *checkT {
+	return &checkT{ctx: ctx, id: id, stage: stage, calls: make(map[string]bool), missing: make(map[string]bool)}
+}
+
+// has reports whether the methods of a stage are implemented when the check runs. A check that runs in several stages
+// uses it to call only these.
+func (t *checkT) has(stage stage) bool { return t.stage >= stage }
 
 // errorf records a failure with the line of the check that detected it.
 func (t *checkT) errorf(format string, args ...any) {
@@ -52,12 +62,6 @@ func (t *checkT) recordPanic() {
 	}
 }
 
-func (t *checkT) recorded() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return slices.Clone(t.failures)
-}
-
 // callerPosition returns the file and line of the innermost caller in a file of checks.
 func callerPosition() string {
 	var pcs [16]uintptr
@@ -65,7 +69,7 @@ func callerPosition() string {
 	for {
 		frame, more := frames.Next()
 		file := filepath.Base(frame.File)
-		helper := file == "assert.go" || file == "fixture.go" || file == "storetest.go"
+		helper := slices.Contains([]string{"assert.go", "fixture.go", "storetest.go", "traced.go"}, file)
 		if !helper && strings.Contains(frame.Function, "/storetest.") {
 			return fmt.Sprintf("%s:%d: ", file, frame.Line)
 		}
@@ -107,8 +111,24 @@ func (t *checkT) wantError(err, want error, action string, args ...any) {
 // equal records a failure unless got is want.
 func equal[V comparable](t *checkT, got, want V, subject string, args ...any) {
 	if got != want {
-		t.errorf("%s:\n\tgot  %+v\n\twant %+v", fmt.Sprintf(subject, args...), got, want)
+		t.errorf("%s:%s", fmt.Sprintf(subject, args...), difference(got, want))
 	}
+}
+
+// difference formats two different values. It formats the id and the fields that differ if they are rows.
+func difference(got, want any) string {
+	x, y := reflect.ValueOf(got), reflect.ValueOf(want)
+	if x.Kind() != reflect.Struct || !x.FieldByName("ID").IsValid() {
+		return fmt.Sprintf("\n\tgot  %+v\n\twant %+v", got, want)
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, " row %v:", y.FieldByName("ID"))
+	for i := range x.NumField() {
+		if field := x.Type().Field(i); !x.Field(i).Equal(y.Field(i)) {
+			fmt.Fprintf(&text, "\n\t%s: got %+v, want %+v", field.Name, x.Field(i), y.Field(i))
+		}
+	}
+	return text.String()
 }
 
 // equalLists records the first difference of two lists.
@@ -121,7 +141,7 @@ func equalLists[V comparable](t *checkT, got, want []V, subject string, args ...
 		case i >= len(want):
 			t.errorf("%s: got %d rows, want %d; the first extra row is\n\t%+v", subject, len(got), len(want), got[i])
 		case got[i] != want[i]:
-			t.errorf("%s: row %d of %d\n\tgot  %+v\n\twant %+v", subject, i, len(want), got[i], want[i])
+			t.errorf("%s: index %d of %d:%s", subject, i, len(want), difference(got[i], want[i]))
 		default:
 			continue
 		}
@@ -200,19 +220,30 @@ func (t *checkT) concurrently(n int, fn func(i int)) {
 	running.Wait()
 }
 
-// dump formats all rows that r reads, one row on each line, so that two states of a ledger can be compared.
+// dump formats all rows that r can read in the stage, one row on each line, so that two states of a ledger can be
+// compared.
 func (t *checkT) dump(r store.Reader) string {
 	var text strings.Builder
-	snapshot := get(t, r.BudgetSnapshot)
-	fmt.Fprintf(&text, "settings %+v\nsnapshot settings %+v\n", get(t, r.Settings), snapshot.Settings)
-	dumpRows(&text, "category", snapshot.Categories)
-	dumpRows(&text, "budget", snapshot.Budgets)
-	dumpRows(&text, "rule", get(t, r.Rules))
-	dumpRows(&text, "expense", t.expenses(r, expense.Query{}))
-	dumpRows(&text, "alert", getBy(t, r.Alerts, expense.Month{}))
-	dumpRows(&text, "total", getBy(t, r.Totals, expense.TotalsQuery{
-		Ranges: []expense.Range{{}}, Granularity: expense.ByMonth,
-	}))
+	fmt.Fprintf(&text, "settings %+v\n", get(t, r.Settings))
+	dumpRows(&text, "category", get(t, r.Categories))
+	if t.has(queriesStage) {
+		dumpRows(&text, "expense", t.expenses(r, expense.Query{}))
+	}
+	if t.has(totalsStage) {
+		dumpRows(&text, "total", getBy(t, r.Totals, expense.TotalsQuery{
+			Ranges: []expense.Range{{}}, Granularity: expense.ByMonth,
+		}))
+	}
+	if t.has(rulesStage) {
+		dumpRows(&text, "rule", get(t, r.Rules))
+	}
+	if t.has(budgetsStage) {
+		snapshot := get(t, r.BudgetSnapshot)
+		fmt.Fprintf(&text, "snapshot settings %+v\n", snapshot.Settings)
+		dumpRows(&text, "snapshot category", snapshot.Categories)
+		dumpRows(&text, "budget", snapshot.Budgets)
+		dumpRows(&text, "alert", getBy(t, r.Alerts, expense.Month{}))
+	}
 	return text.String()
 }
 
@@ -222,7 +253,8 @@ func dumpRows[V any](text *strings.Builder, kind string, rows []V) {
 	}
 }
 
-// wantUnchanged records the first line in which a ledger's rows, read by r, differ from an earlier dump.
+// wantUnchanged ends the check if a ledger's rows, read by r, differ from an earlier dump, because later comparisons
+// would fail too. The failure has the first line that differs. It must be called on the goroutine of the check.
 func (t *checkT) wantUnchanged(before string, r store.Reader, action string, args ...any) {
 	after := t.dump(r)
 	if before == after {
@@ -238,8 +270,7 @@ func (t *checkT) wantUnchanged(before string, r store.Reader, action string, arg
 			newLine = is[i]
 		}
 		if oldLine != newLine {
-			t.errorf("%s changed the ledger:\n\tbefore %s\n\tafter  %s", fmt.Sprintf(action, args...), oldLine, newLine)
-			return
+			t.fatalf("%s changed the ledger:\n\tbefore %s\n\tafter  %s", fmt.Sprintf(action, args...), oldLine, newLine)
 		}
 	}
 }

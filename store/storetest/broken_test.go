@@ -4,11 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"iter"
 	"maps"
-	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,106 +57,125 @@ func (b broken) Update(ctx context.Context, owner expense.OwnerID, fn func(store
 // hangTimeout is the time after which a check of a broken store counts as hanging.
 const hangTimeout = time.Second
 
-// TestBrokenStores runs checks over broken stores. Each check must detect the defect, and accept a correct store.
+// TestBrokenStores runs checks over broken stores. Each check must detect the defect.
+// TestChecks_CallOnlyMethodsOfTheirStage checks that they accept a correct store.
 func TestBrokenStores(t *testing.T) {
 	for _, defect := range []struct {
 		name   string
 		open   func() store.Store
 		checks []string // that must fail
 	}{
-		{"ignores the owner when it reads", ignoresOwner, []string{"owner-isolation"}},
-		{"ignores the case of owners' ids", ignoresOwnerCase, []string{"owner-ids", "owners"}},
-		{"truncates amounts", truncatesAmounts, []string{"expense-values", "expense-largest-values"}},
-		{"stores rates as floats", storesRatesAsFloats, []string{"expense-values"}},
-		{"ignores the version", ignoresVersion, []string{"write-compare-and-set", "write-rejected"}},
+		{"ignores the owner when it reads", ignoresOwner, []string{"transactions/isolation", "all/isolation"}},
+		{"ignores the case of owners' ids", ignoresOwnerCase, []string{"ledgers/owner-ids", "ledgers/owners"}},
+		{"truncates amounts", truncatesAmounts, []string{"expenses/put-values", "expenses/put-largest-values"}},
+		{"stores rates as floats", storesRatesAsFloats, []string{"expenses/put-values"}},
+		{"ignores the version", ignoresVersion, []string{"expenses/put-compares-version", "transactions/rejected"}},
 		{"overwrites a row that has the id of a new one", overwritesExistingRows, []string{
-			"write-existing-id", "write-rejected",
+			"expenses/put-existing-id", "transactions/rejected",
 		}},
-		{"yields a row twice", repeatsRow, []string{"query-many-rows"}},
-		{"yields expenses under a lock", yieldsUnderLock, []string{"query-loop-body"}},
-		{"yields owners under a lock", yieldsOwnersUnderLock, []string{"owners"}},
-		{"returns stale totals", returnsStaleTotals, []string{"totals-after-changes", "model"}},
-		{"omits pending expenses in totals", omitsPendingTotals, []string{"totals-ranges", "model"}},
-		{"takes a version without a write", takesVersionWithoutWrite, []string{"versions"}},
-		{"loses updates", losesUpdates, []string{"update-serialised", "versions-concurrent"}},
-		{"keeps a part of a rejected write", writesPartOfBatch, []string{"write-rejected"}},
-		{"commits failed Updates", commitsFailedUpdates, []string{"update-rollback", "model"}},
-		{"continues an Update after an unknown category", continuesAfterUnknownCategory, []string{"update-unknown-category"}},
-		{"stores idempotency records outside the transaction", storesRecordsOutsideTx, []string{"idempotency-rollback"}},
-		{"reads idempotency records before it locks the ledger", readsRecordsBeforeLock, []string{"idempotency-waits"}},
+		{"yields a row twice", repeatsRow, []string{"queries/many-rows"}},
+		{"yields expenses under a lock", yieldsUnderLock, []string{"queries/loop-body"}},
+		{"yields owners under a lock", yieldsOwnersUnderLock, []string{"settings/owners-loop-body"}},
+		{"returns stale totals", returnsStaleTotals, []string{"totals/after-changes", "all/model"}},
+		{"omits pending expenses in totals", omitsPendingTotals, []string{"totals/ranges", "all/model"}},
+		{"takes a version without a write", takesVersionWithoutWrite, []string{"transactions/versions"}},
+		{"loses updates", losesUpdates, []string{"transactions/serialised", "transactions/versions-concurrent"}},
+		{"keeps a part of a rejected write", writesPartOfBatch, []string{"transactions/rejected"}},
+		{"commits failed Updates", commitsFailedUpdates, []string{
+			"settings/update-rollback", "transactions/rollback", "all/rollback", "all/model",
+		}},
+		{"continues an Update after an unknown category", continuesAfterUnknownCategory, []string{
+			"expenses/put-unknown-category",
+		}},
+		{"stores idempotency records outside the transaction", storesRecordsOutsideTx, []string{"idempotency/rollback"}},
+		{"reads idempotency records before it locks the ledger", readsRecordsBeforeLock, []string{"idempotency/waits"}},
 		{"forgets tombstones", forgetsTombstones, []string{
-			"expense-deletes", "write-existing-id", "category-deletes", "budget-deletes", "rule-deletes",
+			"expenses/delete", "expenses/put-existing-id", "expenses/known-ids", "categories/delete",
+			"categories/put-existing-id", "budgets/delete", "budgets/put-existing-id", "rules/delete", "rules/put-existing-id",
+			"merge/merged-into",
 		}},
-		{"reads the latest rows in a View", viewReadsLatest, []string{"view-snapshot"}},
-		{"blocks writers during a View", viewBlocksWriters, []string{"view-snapshot"}},
-		{"changes the Guard with every write", changesGuardWithVersion, []string{"expense-guard", "expense-changes"}},
-		{"ignores case only in ASCII", searchesASCII, []string{"query-text"}},
-		{"begins a page with the last row of the page before", includesRowAtAfter, []string{"query-after"}},
-		{"orders ties ascending in every order", ordersTiesAscending, []string{"query-orders"}},
-		{"overwrites quotes", overwritesQuotes, []string{"quotes-kept"}},
-		{"ignores the limits of Purge", ignoresPurgeLimits, []string{"purge-records", "purge-tombstones"}},
-		{"creates a ledger again", recreatesLedger, []string{"ledger-create", "ledger-create-concurrent"}},
-		{"ignores case in the order of owners", ordersOwnersWithoutCase, []string{"owners"}},
-		{"ignores the Into of a budget when it deletes a category", ignoresMergedInto, []string{"category-deletes"}},
-		{"changes the Guard in a merge", mergeChangesGuards, []string{"category-merge"}},
-		{"continues the change feed by version alone", continuesFeedByVersion, []string{"changes-pages"}},
-		{"omits tombstones in the change feed", omitsTombstones, []string{"changes-values"}},
-		{"omits a change of the change feed", omitsChange, []string{"changes-concurrent"}},
-		{"keeps the epoch", keepsEpoch, []string{"start-epoch"}},
-		{"forgets discarded versions", forgetsDiscardedVersions, []string{"start-epoch"}},
-		{"posts twice", postsTwice, []string{"post-once"}},
-		{"commits the rules of failed Updates", commitsRulesOfFailedUpdates, []string{"post-atomic"}},
-		{"ignores the ledger's zone", ignoresZone, []string{"owners-due-zones"}},
-		{"yields owners of paused rules as due", ignoresPause, []string{"owners-due"}},
-		{"yields failed rules as due from RetryAt", dueFromRetry, []string{"owners-due"}},
+		{"reads the latest rows in a View", viewReadsLatest, []string{"transactions/view-snapshot"}},
+		{"blocks writers during a View", viewBlocksWriters, []string{
+			"settings/view-snapshot", "transactions/view-snapshot",
+		}},
+		{"blocks large Updates during a View", remapsWithoutViews, []string{"transactions/view-large-update"}},
+		{"changes the Guard with every write", changesGuardWithVersion, []string{
+			"expenses/put-guard", "expenses/put-changes",
+		}},
+		{"ignores case only in ASCII", searchesASCII, []string{"queries/text"}},
+		{"begins a page with the last row of the page before", includesRowAtAfter, []string{"queries/after"}},
+		{"orders ties ascending in every order", ordersTiesAscending, []string{"queries/orders"}},
+		{"overwrites quotes", overwritesQuotes, []string{"quotes/kept"}},
+		{"ignores the limits of Purge", ignoresPurgeLimits, []string{"purge/records", "purge/tombstones"}},
+		{"creates a ledger again", recreatesLedger, []string{"ledgers/create", "ledgers/create-concurrently"}},
+		{"ignores case in the order of owners", ordersOwnersWithoutCase, []string{"ledgers/owners"}},
+		{"ignores the MergedInto of a budget when it deletes a category", ignoresMergedInto, []string{
+			"merge/delete-category-in-use",
+		}},
+		{"changes the Guard in a merge", mergeChangesGuards, []string{"merge/moves"}},
+		{"continues the change feed by version alone", continuesFeedByVersion, []string{"changes/pages"}},
+		{"omits tombstones in the change feed", omitsTombstones, []string{"changes/values"}},
+		{"omits a change of the change feed", omitsChange, []string{"changes/concurrent"}},
+		{"keeps the epoch", keepsEpoch, []string{"changes/start-epoch"}},
+		{"forgets discarded versions", forgetsDiscardedVersions, []string{"changes/start-epoch"}},
+		{"posts twice", postsTwice, []string{"purge/post-once"}},
+		{"commits the rules of failed Updates", commitsRulesOfFailedUpdates, []string{"rules/post-atomic"}},
+		{"ignores the ledger's zone", ignoresZone, []string{"rules/due-owners-zones"}},
+		{"yields owners of paused rules as due", ignoresPause, []string{"rules/due-owners"}},
+		{"yields failed rules as due from RetryAt", dueFromRetry, []string{"rules/due-owners"}},
 		{"keeps the failure state of rules when their category changes", keepsFailureState,
-			[]string{"category-clears-failures"}},
-		{"creates an alert again", recreatesAlerts, []string{"alert-writes"}},
-		{"does not store ReadAt", forgetsReadAt, []string{"alert-values"}},
-		{"returns the alerts of one month only", returnsOneMonthOfAlerts, []string{"alert-values"}},
-		{"yields version 1 in BudgetOwners", returnsInitialVersion, []string{"owners-with-budgets"}},
+			[]string{"rules/category-clears-failures", "merge/clears-failures"}},
+		{"creates an alert again", recreatesAlerts, []string{"budgets/alert-rejected"}},
+		{"does not store ReadAt", forgetsReadAt, []string{"budgets/alert-values"}},
+		{"returns the alerts of one month only", returnsOneMonthOfAlerts, []string{"budgets/alert-values"}},
+		{"yields version 1 in BudgetOwners", returnsInitialVersion, []string{"budgets/owners"}},
 	} {
 		t.Run(defect.name, func(t *testing.T) {
-			for _, check := range defect.checks {
-				failures := storetest.Failures(t.Context(), check, defect.open(), hangTimeout)
+			for _, id := range defect.checks {
+				failures := findCheck(t, id).Run(t.Context(), defect.open(), hangTimeout).Failures
 				if len(failures) == 0 {
-					t.Errorf("the check %s accepts a store that %s", check, defect.name)
+					t.Errorf("the check %s accepts a store that %s", id, defect.name)
 					continue
 				}
-				t.Logf("%s: %s", check, failures[0])
-				if failures := storetest.Failures(t.Context(), check, memstore.New(), time.Minute); len(failures) > 0 {
-					t.Errorf("the check %s rejects a correct store: %s", check, failures[0])
-				}
+				first, _, _ := strings.Cut(failures[0], "\n")
+				t.Logf("%s: %s", id, first)
 			}
 		})
 	}
 }
 
-var runBroken = flag.Bool("broken", false, "run the suite over a broken store, for TestRunPrintsTheSentence")
-
-func TestRunOverABrokenStore(t *testing.T) {
-	if !*runBroken {
-		t.Skip("run by TestRunPrintsTheSentence with -broken")
-	}
-	storetest.Run(t, func(*testing.T) store.Store { return truncatesAmounts() })
-}
-
-func TestRunPrintsTheSentence(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRunOverABrokenStore$",
-		"-broken").CombinedOutput()
-	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 {
-		t.Fatalf("the suite over a broken store ended with %v:\n%s", err, out)
-	}
-	for _, want := range []string{
-		"--- FAIL: TestRunOverABrokenStore/expense-values",
-		"the check covers the guarantee expense.Tx.PutExpenses: PutExpenses writes expenses.",
-	} {
-		if !strings.Contains(string(out), want) {
-			t.Errorf("the suite over a broken store does not print %q:\n%s", want, out)
+func findCheck(t *testing.T, id string) storetest.Check {
+	t.Helper()
+	for _, c := range storetest.Checks() {
+		if c.ID == id {
+			return c
 		}
 	}
-	if strings.Contains(string(out), "--- FAIL: TestRunOverABrokenStore/rule-deletes") {
-		t.Errorf("a check fails that does not depend on the defect:\n%s", out)
+	t.Fatalf("there is no check %s", id)
+	return storetest.Check{}
+}
+
+// TestRun_OnlyLargeUpdateDetectsRemap checks that no other check detects a store that blocks large Updates during a
+// View.
+func TestRun_OnlyLargeUpdateDetectsRemap(t *testing.T) {
+	for _, c := range storetest.Checks() {
+		if c.ID == "transactions/view-large-update" || !strings.Contains(c.ID, "/view-") {
+			continue
+		}
+		if failures := c.Run(t.Context(), remapsWithoutViews(), time.Minute).Failures; len(failures) > 0 {
+			t.Errorf("%s detects it too: %s", c.ID, failures[0])
+		}
+	}
+}
+
+// TestCheck_DumpsGoroutinesIfItHangs checks that a check over a store that hangs ends, and shows where the store hangs.
+func TestCheck_DumpsGoroutinesIfItHangs(t *testing.T) {
+	result := findCheck(t, "queries/loop-body").Run(t.Context(), yieldsUnderLock(), 100*time.Millisecond)
+	text := strings.Join(result.Failures, "\n")
+	for _, want := range []string{"did not end", "goroutine ", "storetest_test.lockedStore.Update"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the failure does not contain %q:\n%s", want, text)
+		}
 	}
 }
 
@@ -423,6 +439,46 @@ func (l lockedViewsStore) View(ctx context.Context, owner expense.OwnerID, fn fu
 
 func viewBlocksWriters() store.Store {
 	return lockedViewsStore{lockedStore{memstore.New(), new(sync.Mutex)}}
+}
+
+// A remapStore is a store over a file that it maps into memory. An Update that writes more than 1 MiB maps the file
+// again, which it can only do while no View is open.
+type remapStore struct {
+	store.Store
+	views   *sync.RWMutex // held for reading during a View
+	written *int          // bytes of notes in the current Update
+	updates *sync.Mutex   // guards written
+}
+
+func (r remapStore) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
+	r.views.RLock()
+	defer r.views.RUnlock()
+	return r.Store.View(ctx, owner, fn)
+}
+
+func (r remapStore) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
+	r.updates.Lock()
+	defer r.updates.Unlock()
+	*r.written = 0
+	return r.Store.Update(ctx, owner, func(tx store.Tx) error {
+		err := fn(tx)
+		if err == nil && *r.written > 1<<20 {
+			r.views.Lock()
+			defer r.views.Unlock()
+		}
+		return err
+	})
+}
+
+func remapsWithoutViews() store.Store {
+	written := new(int)
+	st := newPutStore(func(ctx context.Context, tx store.Tx, rows []expense.Expense) (expense.Version, error) {
+		for _, e := range rows {
+			*written += len(e.Notes)
+		}
+		return tx.PutExpenses(ctx, rows...)
+	})
+	return remapStore{st, new(sync.RWMutex), written, new(sync.Mutex)}
 }
 
 // returnsStaleTotals returns a store that caches totals until an expense is added: it ignores changes, deletions and
@@ -725,7 +781,7 @@ func mergeChangesGuards() store.Store {
 
 type deleteTx struct{ store.Tx }
 
-// DeleteCategory ignores budgets whose Into is the category.
+// DeleteCategory ignores budgets whose MergedInto is the category.
 func (h deleteTx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version, error) {
 	book, err := h.BudgetSnapshot(ctx)
 	if err != nil {

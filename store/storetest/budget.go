@@ -13,17 +13,6 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-func budgetChecks() []check {
-	return []check{
-		newCheck("budget-values", checkBudgetValues, docBudget, docPutBudgets, docSnapshot),
-		newCheck("budget-guard", checkBudgetGuard, docBudgetTx, docPutBudgets),
-		newCheck("budget-deletes", checkBudgetDeletes, docDeleteBudget, docBudget),
-		newCheck("budget-shares-no-memory", checkBudgetMemory, docConcurrent),
-		newCheck("snapshot-upcoming", checkUpcomingOccurrences, docSnapshot),
-		newCheck("snapshot-consistent", checkSnapshotConcurrently, docSnapshot),
-	}
-}
-
 func checkBudgetValues(t *checkT) {
 	l := t.ledger("a")
 	euroCents := func(n int64) expense.Money { return minorUnits(n, l.settings.Home) }
@@ -100,6 +89,11 @@ func checkBudgetGuard(t *checkT) {
 	wantGuard("a cap", true, func() { b.RolloverCap = minorUnits(3, l.settings.Home) })
 	wantGuard("another MergedInto", false, func() { b.MergedInto = l.other })
 	wantGuard("another UpdatedAt", false, func() { b.UpdatedAt = b.UpdatedAt.Add(time.Hour) })
+}
+
+func checkMissingSnapshot(t *checkT) {
+	_, err := t.st.Reader(t.owner("nobody")).BudgetSnapshot(t.ctx)
+	t.wantError(err, expense.ErrNotFound, "BudgetSnapshot of an owner without a ledger")
 }
 
 func checkBudgetDeletes(t *checkT) {

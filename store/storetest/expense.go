@@ -10,18 +10,6 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-func expenseChecks() []check {
-	return []check{
-		newCheck("expense-values", checkExpenseValues, docExpense, docPutExpenses),
-		newCheck("expense-largest-values", checkLargestAmounts, docExpense, docPutExpenses),
-		newCheck("expense-changes", checkExpenseChanges, docPutExpenses),
-		newCheck("expense-guard", checkExpenseGuard, docPutExpenses),
-		newCheck("expense-deletes", checkExpenseDeletes, docDeleteExpenses, docExpense, docKnown, docCreate),
-		newCheck("expense-known-ids", checkKnown, docKnown),
-		newCheck("expense-volume", checkVolume, docVolume),
-	}
-}
-
 // trickyTexts contain quotes, wildcards, control characters and different Unicode encodings of the same text. A store
 // must return notes byte for byte.
 var trickyTexts = []string{

@@ -7,22 +7,50 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// Guarantees returns the guarantees that each check covers, by the name of the check.
-func Guarantees() map[string][]string {
-	guarantees := make(map[string][]string)
-	for _, c := range checks() {
-		guarantees[c.name] = c.guarantees
-	}
-	return guarantees
+// A Stage is a stage of the suite.
+type Stage struct {
+	Name    string
+	Methods []string // that the stage adds
+	Checks  []Check
 }
 
-// Failures runs the check with this name and returns its failures.
-func Failures(ctx context.Context, name string, st store.Store, timeout time.Duration) []string {
-	for _, c := range checks() {
-		if c.name == name {
-			failures, _ := c.against(ctx, st, timeout)
-			return failures
+// A Check is a check of a stage.
+type Check struct {
+	ID, Guarantee string
+	check         check
+	stage         stage
+}
+
+// Stages returns the stages in order.
+func Stages() []Stage {
+	var list []Stage
+	for i, info := range stages() {
+		exported := Stage{Name: info.name, Methods: info.methods}
+		for _, c := range info.checks {
+			exported.Checks = append(exported.Checks, Check{info.name + "/" + c.name, c.guarantee, c, stage(i)})
 		}
+		list = append(list, exported)
 	}
-	return nil
+	return list
+}
+
+// Checks returns all checks in order.
+func Checks() []Check {
+	var list []Check
+	for _, s := range Stages() {
+		list = append(list, s.Checks...)
+	}
+	return list
+}
+
+// A Result is the outcome of a check.
+type Result struct {
+	Failures       []string
+	Calls, Missing map[string]bool // the methods that the check called, and those that are not implemented
+}
+
+// Run runs the check with a deadline of timeout.
+func (c Check) Run(ctx context.Context, st store.Store, timeout time.Duration) Result {
+	r := c.check.against(ctx, st, c.stage, timeout)
+	return Result{r.failures, r.calls, r.missing}
 }

@@ -12,15 +12,6 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-func idempotencyChecks() []check {
-	return []check{
-		newCheck("idempotency-values", checkRecordValues, docRecord, docPutRecord),
-		newCheck("idempotency-rollback", checkRecordRollback, docPutRecord),
-		newCheck("idempotency-concurrent", checkRecordConcurrently, docRecordLocked, docUpdate),
-		newCheck("idempotency-waits", checkRecordWaits, docRecordLocked, docUpdate),
-	}
-}
-
 func checkRecordValues(t *checkT) {
 	l := t.ledger("a")
 	allBytes := make([]byte, 256)

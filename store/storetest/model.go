@@ -12,11 +12,6 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-func modelChecks() []check {
-	return []check{newCheck("model", checkModel, docExpenses, docTotals, docTotalsEqual, docUpdate, docVersions,
-		docPutExpenses, docDeleteExpenses, docMerge, docMergeMoves)}
-}
-
 // A modelTest makes the same random writes to a store and a model. Its random numbers are fixed, so that a failure can
 // be repeated.
 type modelTest struct {

@@ -8,15 +8,6 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// postChecks check the guarantees on which posting of recurring expenses depends.
-func postChecks() []check {
-	return []check{
-		newCheck("post-atomic", checkPostAtomic, docUpdate, docUpdateError, docRules),
-		newIsolatedCheck("post-once", checkPostOnce, docKnown, docCreate, docPurgeDerived),
-		newIsolatedCheck("post-concurrent", checkPostConcurrently, docUpdate, docDueOwners, docConcurrent),
-	}
-}
-
 // putDailyRule writes a rule with one occurrence on each of a number of days from 2025-01-01 on.
 func (l *ledger) putDailyRule(days int) recurrence.Rule {
 	rule := l.newRule()

@@ -7,13 +7,6 @@ import (
 	"github.com/spendwise/spendwise/expense"
 )
 
-func quoteChecks() []check {
-	return []check{
-		newIsolatedCheck("quotes", checkQuotes, docPutQuotes, docQuotes, docRowsClosed),
-		newIsolatedCheck("quotes-kept", checkQuotesKept, docPutQuotes),
-	}
-}
-
 func newQuote(source expense.Source, day, code, value string) expense.Quote {
 	return expense.Quote{Source: source, Date: date(day), Currency: currency(code), Value: expense.MustFactor(value)}
 }

@@ -12,17 +12,6 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-func ruleChecks() []check {
-	return append(postChecks(),
-		newCheck("rule-values", checkRuleValues, docRule, docRules, docPutRules),
-		newCheck("rule-guard", checkRuleGuard, docRuleTx, docPutRules),
-		newCheck("rule-deletes", checkRuleDeletes, docDeleteRule, docRule),
-		newIsolatedCheck("owners-due", checkDueOwners, docDueOwners, docRowsClosed),
-		newIsolatedCheck("owners-due-zones", checkDueZones, docDueOwners),
-		newIsolatedCheck("owners-due-many", checkManyDue, docDueOwners),
-	)
-}
-
 func checkRuleValues(t *checkT) {
 	l := t.ledger("a")
 	plain, full, last := l.newRule(), l.newRule(), l.newRule()

@@ -10,7 +10,59 @@
 //		storetest.Run(t, func(t *testing.T) store.Store { return memstore.New() })
 //	}
 //
-// Each check is a subtest. A check that fails prints the guarantees that it covers, as the interface documents them.
+// The suite has stages, and each stage has checks. An id such as expenses/put-guard names the check put-guard of the
+// stage expenses. It is the name of a subtest, so these commands run one check, and one stage:
+//
+//	go test -run 'TestStore/expenses/put-guard'
+//	go test -run 'TestStore/expenses'
+//
+// Ids are stable. The file CHECKS.md of this package lists them. The first line of a failure states the guarantee that
+// the store breaks.
+//
+// # Write a store stage by stage
+//
+// Each stage adds methods. Its checks call only these methods and those of the stages before it. Implement the methods
+// in this order:
+//
+//  1. ledgers: CreateLedger, EraseLedger, Owners, Reader, Settings, Categories, Ping, Close
+//  2. settings: Update, View, State, PutSettings
+//  3. categories: Category, CategoryByName, PutCategories, DeleteCategory
+//  4. expenses: Expense, KnownExpenseIDs, PutExpenses, DeleteExpenses
+//  5. queries: Expenses, PendingOwners
+//  6. totals: Totals
+//  7. transactions: no new methods
+//  8. rules: Rule, Rules, PutRules, DeleteRule, DueOwners
+//  9. budgets: BudgetSnapshot, Budget, Alerts, PutBudgets, DeleteBudget, HasBudgets, PutAlerts, BudgetOwners
+//  10. merge: MergeCategory, MergedInto
+//  11. idempotency: IdempotencyRecord, PutIdempotencyRecord
+//  12. quotes: PutQuotes, Quotes
+//  13. changes: Changes, StartEpoch
+//  14. purge: Purge
+//  15. all: no new methods
+//
+// To compile a store that is not complete, embed the interfaces. A method that is not written yet then panics, and the
+// suite reports it as not implemented:
+//
+//	type Store struct {
+//		store.Store // delete this line when all methods are written
+//		db          *bbolt.DB
+//	}
+//
+//	type tx struct {
+//		store.Tx // a Tx is also a Reader
+//		bucket   *bbolt.Bucket
+//	}
+//
+// A method can also panic with a text that contains "implement", or return an error that wraps [errors.ErrUnsupported].
+// The output has one line for all checks of a stage that need such methods.
+//
+// [Run] ends after the first stage that has a failure, because the checks of later stages would fail for the same
+// reason.
+//
+// # Deadlines
+//
+// The context of a check has a deadline of one minute. A check that ignores it fails with a dump of the goroutines, and
+// the other checks continue with another store.
 //
 // # What the suite does not check
 //
@@ -21,96 +73,74 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"runtime"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/spendwise/spendwise/store"
 )
 
-// checkTimeout is the time after which a check counts as hanging. Checks normally take much less than a second.
-const checkTimeout = 2 * time.Minute
+const (
+	// checkTimeout is the deadline of the context of a check. Checks normally take less than a second.
+	checkTimeout = time.Minute
+	// maxFailures is the number of failures of one check that Run prints.
+	maxFailures = 3
+)
 
-// A check tests some guarantees of the interface.
-type check struct {
-	name       string // of the subtest
-	guarantees []string
-	isolated   bool // needs a store of its own, because it reads or changes the rows of all owners
-	run        func(t *checkT)
-}
-
-// newCheck returns a check that covers these guarantees. It uses only owners of its own, so it can share a store.
-func newCheck(name string, run func(t *checkT), guarantees ...string) check {
-	return check{name: name, run: run, guarantees: guarantees}
-}
-
-// newIsolatedCheck returns a check that needs an empty store.
-func newIsolatedCheck(name string, run func(t *checkT), guarantees ...string) check {
-	return check{name: name, run: run, guarantees: guarantees, isolated: true}
-}
-
-// checks returns the whole suite.
-func checks() []check {
-	return slices.Concat(
-		ledgerChecks(),
-		updateChecks(),
-		writeChecks(),
-		expenseChecks(),
-		queryChecks(),
-		totalChecks(),
-		categoryChecks(),
-		budgetChecks(),
-		alertChecks(),
-		ruleChecks(),
-		idempotencyChecks(),
-		quoteChecks(),
-		changeChecks(),
-		modelChecks(),
-	)
-}
-
-// Run runs each check of the suite as a subtest. It calls open many times. Each call must return a store that is empty,
-// has the current schema and shares no data with the stores of earlier calls. If open cannot make a store, it should
-// fail or skip the test that it gets. Run closes each store at the end of that test.
+// Run runs the stages in order, each check as a subtest. It ends after the first stage that has a failure. It calls
+// open many times. Each call must return a store that is empty, has the current schema and shares no data with the
+// stores of earlier calls. If open cannot make a store, it should fail or skip the test that it gets. Run closes each
+// store at the end of that test.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	t.Helper()
-	var shared store.Store // used by all checks that are not isolated
-	for _, c := range checks() {
-		t.Run(c.name, func(s *testing.T) {
-			st, opener := shared, t
-			if c.isolated {
-				st, opener = nil, s
-			}
-			if st == nil {
-				st = open(opener)
-				opener.Cleanup(func() { closeStore(opener, st) })
-			}
-			failures, ended := c.against(s.Context(), st, checkTimeout)
-			if !c.isolated {
-				shared = st
-			}
-			if !ended {
-				shared = nil // the check that hangs may hold a lock
-			}
-			for _, failure := range failures {
-				s.Error(failure)
-			}
-			if len(failures) > 0 {
-				for _, guarantee := range c.guarantees {
-					s.Logf("the check covers the guarantee %s", guarantee)
-				}
-			}
-		})
+	r := &runner{open: open}
+	r.shared = r.openStore(t)
+	all := stages()
+	for i, info := range all {
+		if t.Run(info.name, func(t *testing.T) { r.runStage(t, stage(i), info) }) {
+			continue
+		}
+		var rest []string
+		for _, later := range all[i+1:] {
+			rest = append(rest, later.name)
+		}
+		if len(rest) > 0 {
+			t.Logf("the stage %s has failures, so these stages did not run: %s. To run one of them alone: -run '%s/%s'",
+				info.name, strings.Join(rest, ", "), t.Name(), rest[0])
+		}
+		return
 	}
 }
 
-func closeStore(t *testing.T, st store.Store) {
+// A runner runs the stages of one call of Run.
+type runner struct {
+	open        func(t *testing.T) store.Store
+	shared      store.Store // for the checks that are not isolated; nil after one of them hung, because it may hold a lock
+	closeIsStub sync.Once
+}
+
+// openStore opens a store that is closed at the end of t.
+func (r *runner) openStore(t *testing.T) store.Store {
+	st := r.open(t)
+	t.Cleanup(func() { r.closeStore(t, st) })
+	return st
+}
+
+func (r *runner) closeStore(t *testing.T, st store.Store) {
 	closed := make(chan error, 1)
-	go func() { closed <- st.Close() }()
+	go func() { closed <- tracedStore{st, newCheckT(t.Context(), "", 0)}.Close() }()
 	select {
 	case err := <-closed:
-		if err != nil {
+		switch {
+		case errors.Is(err, errors.ErrUnsupported):
+			r.closeIsStub.Do(func() { t.Error(err) })
+		case err != nil:
 			t.Errorf("Close: %v", err)
 		}
 	case <-time.After(checkTimeout):
@@ -118,24 +148,101 @@ func closeStore(t *testing.T, st store.Store) {
 	}
 }
 
-// against runs the check and returns its failures. ended is false if the check did not end within timeout.
-func (c check) against(ctx context.Context, st store.Store, timeout time.Duration) (failures []string, ended bool) {
-	ctx, cancel := context.WithCancel(ctx)
+// runStage runs the checks of a stage. It reports the methods that are not implemented in one failure.
+func (r *runner) runStage(t *testing.T, number stage, info stageInfo) {
+	missing := make(map[string]bool)
+	var waiting []string // the names of the checks that need these methods
+	for _, c := range info.checks {
+		if r.shared == nil {
+			r.shared = r.openStore(t)
+		}
+		t.Run(c.name, func(t *testing.T) {
+			st := r.shared
+			if c.isolated {
+				st = r.openStore(t)
+			}
+			result := c.against(t.Context(), st, number, checkTimeout)
+			if result.hung && !c.isolated {
+				r.shared = nil
+			}
+			switch {
+			case len(result.missing) > 0:
+				maps.Copy(missing, result.missing)
+				waiting = append(waiting, c.name)
+				t.Skipf("the check needs %s, which is not implemented", strings.Join(sortedKeys(result.missing), ", "))
+			case len(result.failures) > 0:
+				t.Error(result.report(c.guarantee))
+			}
+		})
+	}
+	if len(missing) > 0 {
+		t.Errorf("not implemented: %s. The stage adds %s. Checks that wait for these methods: %s",
+			strings.Join(sortedKeys(missing), ", "), strings.Join(info.methods, ", "), strings.Join(waiting, ", "))
+	}
+}
+
+func sortedKeys[V any](set map[string]V) []string { return slices.Sorted(maps.Keys(set)) }
+
+// A result is the outcome of a check.
+type result struct {
+	failures []string
+	missing  map[string]bool // the methods that are not implemented; if there are any, the failures say nothing
+	calls    map[string]bool // the methods that the check called
+	hung     bool            // the check did not end
+}
+
+// report formats the failures.
+func (r result) report(guarantee string) string {
+	lines := append([]string{guarantee}, r.failures[:min(len(r.failures), maxFailures)]...)
+	if more := len(r.failures) - maxFailures; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more failures", more))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// against runs the check with a deadline, as a check of the stage. A check that does not end when its context is done
+// fails with a dump of the goroutines.
+func (c check) against(ctx context.Context, st store.Store, number stage, timeout time.Duration) result {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	t := &checkT{ctx: ctx, st: st, name: c.name}
+	t := newCheckT(ctx, stages()[number].name+"/"+c.name, number)
+	t.st = tracedStore{st, t}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer t.recordPanic()
 		c.run(t)
 	}()
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
+	watchdog := time.NewTimer(timeout + timeout/4)
+	defer watchdog.Stop()
+	hung := false
 	select {
 	case <-done:
-		return t.recorded(), true
-	case <-timer.C:
-		t.record(fmt.Sprintf("the check did not end within %s: the store hangs, or yields rows under a lock", timeout))
-		return t.recorded(), false
+		if ctx.Err() != nil {
+			t.record(fmt.Sprintf("the check did not end before its deadline of %s", timeout))
+		}
+	case <-watchdog.C:
+		hung = true
+		t.record(fmt.Sprintf("the check did not end within %s, and ignores that its context is done. Either the store "+
+			"hangs, or it yields rows under a lock. The goroutines are:\n%s", timeout+timeout/4, goroutines()))
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return result{slices.Clone(t.failures), maps.Clone(t.missing), maps.Clone(t.calls), hung}
+}
+
+// goroutines returns the stacks of all goroutines, those of checks first. It cuts the text to 64 KiB.
+func goroutines() string {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	var ofChecks, others []string
+	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+		if strings.Contains(stack, "created by github.com/spendwise/spendwise/store/storetest.") {
+			ofChecks = append(ofChecks, stack)
+		} else {
+			others = append(others, stack)
+		}
+	}
+	text := strings.Join(slices.Concat(ofChecks, others), "\n\n")
+	return text[:min(len(text), 64<<10)]
 }
