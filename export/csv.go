@@ -76,32 +76,21 @@ func WriteCSV(w io.Writer, rows iter.Seq2[expense.Expense, error], opts CSVOptio
 
 // appendRow appends the line of one expense in the order of [wire.CSVHeader].
 func appendRow(b []byte, row expense.Expense, category string) []byte {
-	b = appendID(b, row.ID)
-	b = append(b, ',')
-	b = row.Date.AppendTo(b)
-	b = append(b, ',')
-	b = row.Amount.AppendAmount(b)
-	b = append(b, ',')
-	b = append(b, row.Amount.Currency().Code()...)
-	b = append(b, ',')
-	b = appendText(b, category)
-	b = append(b, ',')
-	b = appendText(b, row.Notes)
-	b = append(b, ',')
+	b = append(appendID(b, row.ID), ',')
+	b = append(row.Date.AppendTo(b), ',')
+	b = append(row.Amount.AppendAmount(b), ',')
+	b = append(append(b, row.Amount.Currency().Code()...), ',')
+	b = append(appendText(b, category), ',')
+	b = append(appendText(b, row.Notes), ',')
 	if row.Pending() {
-		b = append(b, ",,,"...)
+		b = append(b, ",,,,"...)
 	} else {
-		b = row.Rate.Value.AppendTo(b)
-		b = append(b, ',')
-		b = row.Rate.Date.AppendTo(b)
-		b = append(b, ',')
-		b = appendText(b, string(row.Rate.Source))
-		b = append(b, ',')
-		b = row.Home.AppendAmount(b)
+		b = append(row.Rate.Value.AppendTo(b), ',')
+		b = append(row.Rate.Date.AppendTo(b), ',')
+		b = append(appendText(b, string(row.Rate.Source)), ',')
+		b = append(row.Home.AppendAmount(b), ',')
 	}
-	b = append(b, ',')
-	b = append(b, row.Home.Currency().Code()...)
-	b = append(b, ',')
+	b = append(append(b, row.Home.Currency().Code()...), ',')
 	if row.RuleID != uuid.Nil {
 		b = appendID(b, row.RuleID)
 	}

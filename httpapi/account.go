@@ -71,7 +71,7 @@ func (c *call) login() error {
 		session, err := c.api.accounts.Login(c.ctx, auth.Login{
 			Email: orEmpty(in.Email), Password: orEmpty(in.Password), DeviceName: orEmpty(in.DeviceName), Address: c.address(),
 		})
-		return result{status: http.StatusOK, body: newSessionBody(session)}, err
+		return result{body: newSessionBody(session)}, err
 	})
 }
 
@@ -84,7 +84,7 @@ type refreshInput struct {
 func (c *call) refresh() error {
 	return withBody(c, func(in refreshInput) (result, error) {
 		session, err := c.api.accounts.Refresh(c.ctx, orEmpty(in.RefreshToken))
-		return result{status: http.StatusOK, body: newSessionBody(session)}, err
+		return result{body: newSessionBody(session)}, err
 	})
 }
 
@@ -99,7 +99,7 @@ func (c *call) me() error {
 	if err != nil {
 		return err
 	}
-	return c.send(result{status: http.StatusOK, body: newUserBody(user)})
+	return c.send(result{body: newUserBody(user)})
 }
 
 // mePatch changes the e-mail address of an account. It needs the password, because the address is a credential.
@@ -114,7 +114,7 @@ func (c *call) patchMe() error {
 		user, err := c.api.accounts.ChangeEmail(c.ctx, c.identity, auth.EmailChange{
 			Email: *in.Email, Password: *in.CurrentPassword, Address: c.address(),
 		})
-		return result{status: http.StatusOK, body: newUserBody(user)}, err
+		return result{body: newUserBody(user)}, err
 	})
 }
 

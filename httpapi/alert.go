@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"encoding/binary"
-	"net/http"
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
@@ -44,7 +43,7 @@ func (c *call) readAlert() error {
 	}
 	return c.write(nil, nil, func(ctx context.Context, tx store.Tx) (result, error) {
 		alert, err := budget.MarkAlertRead(ctx, tx, c.env(), id)
-		return result{status: http.StatusOK, version: alert.Version, body: wire.NewAlert(alert)}, err
+		return result{version: alert.Version, body: wire.NewAlert(alert)}, err
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -52,7 +51,7 @@ func (c *call) patchBudget() error {
 		ctx context.Context, tx store.Tx, id uuid.UUID, in wire.BudgetPatch, cond expense.Precondition,
 	) (result, error) {
 		changed, err := budget.Change(ctx, tx, c.env(), id, in.Patch(), cond)
-		return result{status: http.StatusOK, version: changed.Version, body: wire.NewBudget(changed)}, err
+		return result{version: changed.Version, body: wire.NewBudget(changed)}, err
 	})
 }
 
@@ -102,7 +101,7 @@ func (c *call) budgetProgress() error {
 	if err != nil {
 		return err
 	}
-	return c.send(result{status: http.StatusOK, body: wire.NewProgress(progress)})
+	return c.send(result{body: wire.NewProgress(progress)})
 }
 
 // historyBody is the progress of several months.
@@ -130,5 +129,5 @@ func (c *call) budgetHistory() error {
 	for i, month := range months {
 		body.Data[i] = wire.NewProgress(month)
 	}
-	return c.send(result{status: http.StatusOK, body: body})
+	return c.send(result{body: body})
 }

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"github.com/google/uuid"
 
@@ -29,7 +28,7 @@ func (c *call) patchCategory() error {
 		ctx context.Context, tx store.Tx, id uuid.UUID, in wire.CategoryPatch, cond expense.Precondition,
 	) (result, error) {
 		changed, err := expense.ChangeCategory(ctx, tx, c.env(), id, in.Patch(), cond)
-		return result{status: http.StatusOK, version: changed.Version, body: wire.NewCategory(changed)}, err
+		return result{version: changed.Version, body: wire.NewCategory(changed)}, err
 	})
 }
 
@@ -121,6 +120,6 @@ func (c *call) mergeCategory() error {
 		if until := merged.BudgetUntil; merged.BudgetID != uuid.Nil {
 			body.Budget = &endedBudget{ID: merged.BudgetID, UntilMonth: textOrNull(until.String()), Deleted: until.IsZero()}
 		}
-		return result{status: http.StatusOK, body: body}, nil
+		return result{body: body}, nil
 	})
 }

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,7 +73,7 @@ func (c *call) patchExpense() error {
 		ctx context.Context, tx store.Tx, id uuid.UUID, in wire.ExpensePatch, cond expense.Precondition,
 	) (result, error) {
 		changed, err := expense.Change(ctx, tx, c.env(), id, in.Patch(), cond)
-		return result{status: http.StatusOK, version: changed.Version, body: wire.NewExpense(changed)}, err
+		return result{version: changed.Version, body: wire.NewExpense(changed)}, err
 	})
 }
 

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/spendwise/spendwise/store/jobs"
@@ -31,7 +30,7 @@ type lagSeconds struct {
 
 // healthz handles GET /healthz. It reports that the process serves requests.
 func (c *call) healthz() error {
-	return c.send(result{status: http.StatusOK, body: healthBody{Status: "ok"}})
+	return c.send(result{body: healthBody{Status: "ok"}})
 }
 
 // readyz handles GET /readyz. An instance is ready if the store answers with the schema of this release, and if it can
@@ -57,5 +56,5 @@ func (c *call) readyz() error {
 				"signing key. The server's log contains the reason.",
 		}
 	}
-	return c.send(result{status: http.StatusOK, body: body})
+	return c.send(result{body: body})
 }

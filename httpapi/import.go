@@ -68,7 +68,7 @@ func (c *call) listPresets() error {
 	for i, p := range presets {
 		body.Data[i] = presetBody{Name: p.Name, Title: p.Title, Help: p.Help, Mapping: p.Mapping}
 	}
-	return c.send(result{status: http.StatusOK, body: body})
+	return c.send(result{body: body})
 }
 
 // upload is the body of an import. The file is on disk, so that a slow client does not keep a ledger locked.
@@ -135,7 +135,7 @@ func (c *call) runImport(up upload, opts statement.Options, idempotent *idempote
 		if resp, replayed, err = c.storedResponse(tx, idempotent); err != nil || replayed {
 			return err
 		}
-		if resp, err = c.render(result{status: http.StatusOK, body: newImportBody(done)}); err != nil {
+		if resp, err = c.render(result{body: newImportBody(done)}); err != nil {
 			return err
 		}
 		return c.storeResponse(tx, idempotent, resp)

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"bytes"
-	"net/http"
 	"net/url"
 
 	"github.com/spendwise/spendwise/store"
@@ -26,7 +25,7 @@ func sendPage[T any](c *call, path string, data []T, next string) error {
 		query.Set("cursor", next)
 		c.Writer.Header().Set("Link", "<"+c.api.url(path)+"?"+query.Encode()+`>; rel="next"`)
 	}
-	return c.send(result{status: http.StatusOK, body: p})
+	return c.send(result{body: p})
 }
 
 // cursorKey returns the key of the last row before the requested page, from the parameter cursor. It returns nil for

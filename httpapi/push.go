@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -123,7 +122,7 @@ func (c *call) apply(ctx context.Context, tx store.Tx, req replica.PushRequest) 
 	for i, r := range results {
 		body.Results[i] = r.Response
 	}
-	return result{status: http.StatusOK, body: body, events: c.pushEvents(req.Mutations, results)}, nil
+	return result{body: body, events: c.pushEvents(req.Mutations, results)}, nil
 }
 
 // pushPart applies the first mutations of a push in an Update of their own, and stores no response for the whole

@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"net/http"
-
 	"github.com/spendwise/spendwise/expense"
 )
 
@@ -44,7 +42,7 @@ func (c *call) getRate() error {
 		return newProblem(codeNotFound, "There is no rate from %s to %s for %s or the seven days before it.",
 			base, quote, date)
 	}
-	return c.send(result{status: http.StatusOK, body: rateBody{
+	return c.send(result{body: rateBody{
 		Base: base.Code(), Quote: quote.Code(), Date: date.String(),
 		Rate: rate.Value.String(), RateDate: rate.Date.String(), RateSource: string(rate.Source),
 	}})

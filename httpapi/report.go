@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"net/http"
 	"strconv"
 	"time"
 
@@ -46,7 +45,7 @@ func (c *call) monthlyReport() error {
 	if err != nil {
 		return err
 	}
-	return c.send(result{status: http.StatusOK, body: wire.NewMonthly(monthly, largest, planned)})
+	return c.send(result{body: wire.NewMonthly(monthly, largest, planned)})
 }
 
 // readYearly reads the report for the parameters year and calendar, and the largest expenses of the year. With calendar
@@ -76,7 +75,7 @@ func (c *call) yearlyReport() error {
 	if err != nil {
 		return err
 	}
-	return c.send(result{status: http.StatusOK, body: wire.NewYearly(yearly, largest)})
+	return c.send(result{body: wire.NewYearly(yearly, largest)})
 }
 
 // readRange reads the report for the parameters date_from and date_to, and the largest expenses of these days.
@@ -103,7 +102,7 @@ func (c *call) rangeReport() error {
 		return err
 	}
 	title := ranged.Title(locale.NewFormatter(ranged.Settings.Locale))
-	return c.send(result{status: http.StatusOK, body: wire.NewSummary(ranged.Summary, title, largest)})
+	return c.send(result{body: wire.NewSummary(ranged.Summary, title, largest)})
 }
 
 // readTrend reads the trend for the parameters from, to, by and category_id.
@@ -128,7 +127,7 @@ func (c *call) trendReport() error {
 	if err != nil {
 		return err
 	}
-	return c.send(result{status: http.StatusOK, body: wire.NewTrend(trend)})
+	return c.send(result{body: wire.NewTrend(trend)})
 }
 
 // granularity reads the granularity of a trend. The default is a month.

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -107,7 +106,7 @@ func (c *call) getRule() error {
 	if rule.next != rule.Next {
 		// The next date can change without a new version, so a client that has this version may have another next date: do
 		// not respond 304.
-		return c.send(result{status: http.StatusOK, version: rule.Version, body: rule.body()})
+		return c.send(result{version: rule.Version, body: rule.body()})
 	}
 	return c.get(rule.Version, rule.body())
 }
@@ -171,5 +170,5 @@ func (c *call) previewRule() error {
 	if err != nil {
 		return err
 	}
-	return c.send(result{status: http.StatusOK, body: previewBody{Data: wire.NewOccurrences(planned)}})
+	return c.send(result{body: previewBody{Data: wire.NewOccurrences(planned)}})
 }

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
@@ -48,6 +47,6 @@ func (c *call) patchSettings() error {
 		if change.Reconversion != nil {
 			body.Rerated = &wire.Rerated{Converted: change.Reconversion.Converted, Pending: change.Reconversion.Pending}
 		}
-		return result{status: http.StatusOK, version: change.Settings.Version, body: body}, nil
+		return result{version: change.Settings.Version, body: body}, nil
 	})
 }

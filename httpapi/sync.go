@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"net/http"
-
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/budget"
@@ -86,7 +84,7 @@ func (c *call) pull() error {
 	for i, change := range page.Changes {
 		body.Changes[i] = newChangeBody(change)
 	}
-	return c.send(result{status: http.StatusOK, body: body})
+	return c.send(result{body: body})
 }
 
 // state returns the state of the caller's ledger. It creates the ledger if the caller has none.
@@ -125,5 +123,5 @@ func (c *call) digest() error {
 	for rowType, rows := range digest.Types {
 		body.Types[rowType.String()] = rowsDigest(rows)
 	}
-	return c.send(result{status: http.StatusOK, body: body})
+	return c.send(result{body: body})
 }

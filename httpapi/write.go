@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -24,7 +25,7 @@ import (
 
 // A result describes the response to a write.
 type result struct {
-	status   int
+	status   int             // 0: 200 OK
 	version  expense.Version // for the ETag header; 0: no header
 	location string          // path for the Location header; "": no header
 	body     any             // encoded as JSON; nil: no body
@@ -108,7 +109,7 @@ func create[In any](c *call, fn func(ctx context.Context, tx store.Tx, in In) (r
 // createdResult returns 201 with the URL of a new resource. If created is false, the resource already existed with the
 // same content, and the status is 200.
 func createdResult(created bool, path string, id uuid.UUID, version expense.Version, body any) result {
-	res := result{status: http.StatusOK, version: version, body: body}
+	res := result{version: version, body: body}
 	if created {
 		res.status, res.location = http.StatusCreated, path+"/"+id.String()
 	}
@@ -347,7 +348,7 @@ func (c *call) createLedger() error {
 
 // render encodes a result.
 func (c *call) render(res result) (writeResponse, error) {
-	resp := writeResponse{Status: res.status}
+	resp := writeResponse{Status: cmp.Or(res.status, http.StatusOK)}
 	if res.version != 0 {
 		resp.ETag = etag(res.version)
 	}
@@ -404,5 +405,5 @@ func (c *call) get(version expense.Version, body any) error {
 	case same:
 		return c.send(result{status: http.StatusNotModified, version: version})
 	}
-	return c.send(result{status: http.StatusOK, version: version, body: body})
+	return c.send(result{version: version, body: body})
 }

@@ -127,7 +127,8 @@ func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule) (PostResult
 	}
 	tx = &categoryCache{Tx: tx}
 	var result PostResult
-	batches := planBatches(rules, settings.Zone, env.Now)
+	batches, more := planBatches(rules, settings.Zone, env.Now)
+	result.More = more
 	if len(batches) == 0 {
 		return result, nil, nil
 	}
@@ -150,15 +151,13 @@ func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule) (PostResult
 	for i := range written {
 		written[i].Version = version
 	}
-	result.More = result.More || dueCount(rules, settings.Zone, env.Now) > len(batches)
 	return result, written, nil
 }
 
 // planBatches returns a batch for each due rule, ordered by cursor, with its due occurrences. It stops when the batches
-// have MaxBatch dates.
-func planBatches(rules []Rule, zone expense.Zone, now time.Time) []*ruleBatch {
+// have MaxBatch dates. more reports whether it left out a due rule.
+func planBatches(rules []Rule, zone expense.Zone, now time.Time) (batches []*ruleBatch, more bool) {
 	left := MaxBatch
-	var batches []*ruleBatch
 	for _, rule := range rules {
 		if rule.isDue(zone, now) {
 			batches = append(batches, &ruleBatch{rule: rule})
@@ -169,7 +168,7 @@ func planBatches(rules []Rule, zone expense.Zone, now time.Time) []*ruleBatch {
 	})
 	for i, b := range batches {
 		if left == 0 {
-			return batches[:i]
+			return batches[:i], true
 		}
 		for date := range b.rule.RemainingOccurrences(expense.Date{}) {
 			if left == 0 || date.StartIn(zone.Location()).After(now) {
@@ -180,17 +179,7 @@ func planBatches(rules []Rule, zone expense.Zone, now time.Time) []*ruleBatch {
 			left--
 		}
 	}
-	return batches
-}
-
-func dueCount(rules []Rule, zone expense.Zone, now time.Time) int {
-	count := 0
-	for _, rule := range rules {
-		if rule.isDue(zone, now) {
-			count++
-		}
-	}
-	return count
+	return batches, false
 }
 
 // add adds the expenses of the batches, and ends each batch before its first date that cannot be added.

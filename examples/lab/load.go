@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -33,24 +34,23 @@ type operation struct {
 
 // operations returns the request mix: 60 % reads, 30 % writes, 5 % reports, 5 % sync.
 func operations() []operation {
-	get := func(path func() string) func(context.Context, *driver, *user) (int, error) {
+	get := func(path string) func(context.Context, *driver, *user) (int, error) {
 		return func(ctx context.Context, d *driver, u *user) (int, error) {
-			status, _, err := d.request(ctx, u, http.MethodGet, path(), nil, "")
+			status, _, err := d.request(ctx, u, http.MethodGet, path, nil, "")
 			return status, err
 		}
 	}
-	fixed := func(path string) func() string { return func() string { return path } }
 	return []operation{
-		{"page of 50", 30, get(fixed("/v1/expenses"))},
-		{"page of a month", 10, get(func() string {
+		{"page of 50", 30, get("/v1/expenses")},
+		{"page of a month", 10, func(ctx context.Context, d *driver, u *user) (int, error) {
 			month := expense.DateOf(time.Now(), time.UTC).Month().Add(-rand.IntN(3))
-			return fmt.Sprintf("/v1/expenses?date_from=%s&date_to=%s", month.First(), month.Last())
-		})},
-		{"budget progress", 10, get(fixed("/v1/budgets/progress"))},
-		{"categories", 10, get(fixed("/v1/categories"))},
+			return get(fmt.Sprintf("/v1/expenses?date_from=%s&date_to=%s", month.First(), month.Last()))(ctx, d, u)
+		}},
+		{"budget progress", 10, get("/v1/budgets/progress")},
+		{"categories", 10, get("/v1/categories")},
 		{"add", 30, add},
-		{"monthly report", 4, get(fixed("/v1/reports/monthly"))},
-		{"yearly report", 1, get(func() string { return fmt.Sprintf("/v1/reports/yearly?year=%d", time.Now().Year()) })},
+		{"monthly report", 4, get("/v1/reports/monthly")},
+		{"yearly report", 1, get(fmt.Sprintf("/v1/reports/yearly?year=%d", time.Now().Year()))},
 		{"sync pull", 3, pull},
 		{"sync push", 2, push},
 	}
@@ -433,7 +433,7 @@ func (d *driver) print(title string) {
 	line("all", d.sum(nil))
 	_ = table.Flush() // writing to a buffer does not fail
 	fmt.Print(text.String())
-	for _, text := range slices.Sorted(keys(d.unexpected)) {
+	for _, text := range slices.Sorted(maps.Keys(d.unexpected)) {
 		fmt.Printf("  %d times %s\n", d.unexpected[text], text)
 	}
 }

@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"maps"
 	"strings"
 	"time"
 
 	"github.com/spendwise/spendwise/store/postgres/pgtest/pglocal"
 )
-
-func keys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
 
 // pgConfig returns PostgreSQL's settings: durable, as by default, and fast to follow another primary.
 func pgConfig() pglocal.Config {

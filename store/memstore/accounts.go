@@ -65,7 +65,7 @@ func (a *Accounts) CreateAccount(_ context.Context, account accounts.Account) er
 func (a *Accounts) Account(_ context.Context, id uuid.UUID) (accounts.Account, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return a.account(id)
+	return find(a.accounts, "account", id)
 }
 
 // AccountByEmail implements [accounts.Store].
@@ -76,7 +76,7 @@ func (a *Accounts) AccountByEmail(_ context.Context, email string) (accounts.Acc
 	if !ok {
 		return accounts.Account{}, fmt.Errorf("account with this e-mail address: %w", expense.ErrNotFound)
 	}
-	return a.account(id)
+	return find(a.accounts, "account", id)
 }
 
 // Accounts implements [accounts.Store].
@@ -119,12 +119,9 @@ func (a *Accounts) SetPassword(
 func (a *Accounts) SetEmail(_ context.Context, id uuid.UUID, passwordHash, email string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	account, err := a.account(id)
+	account, err := a.checkedAccount(id, passwordHash)
 	if err != nil {
 		return err
-	}
-	if account.PasswordHash != passwordHash {
-		return fmt.Errorf("password of account %s: %w", id, expense.ErrStale)
 	}
 	key := accounts.EmailKey(email)
 	if holder, taken := a.emails[key]; taken && holder != id {
@@ -140,7 +137,7 @@ func (a *Accounts) SetEmail(_ context.Context, id uuid.UUID, passwordHash, email
 func (a *Accounts) DeleteAccount(_ context.Context, id uuid.UUID, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	account, err := a.account(id)
+	account, err := find(a.accounts, "account", id)
 	if err != nil {
 		return err
 	}
@@ -156,9 +153,7 @@ func (a *Accounts) DeleteAccount(_ context.Context, id uuid.UUID, at time.Time) 
 func (a *Accounts) Erasures(context.Context) ([]accounts.Erasure, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return slices.SortedFunc(maps.Values(a.erasures), func(x, y accounts.Erasure) int {
-		return slices.Compare(x.Account[:], y.Account[:])
-	}), nil
+	return sortedByID(a.erasures), nil
 }
 
 // EndErasure implements [accounts.Store].
@@ -173,12 +168,9 @@ func (a *Accounts) EndErasure(_ context.Context, account uuid.UUID) error {
 func (a *Accounts) CreateDevice(_ context.Context, device accounts.Device, passwordHash string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	account, err := a.account(device.Account)
+	account, err := a.checkedAccount(device.Account, passwordHash)
 	if err != nil {
 		return err
-	}
-	if account.PasswordHash != passwordHash {
-		return fmt.Errorf("password of account %s: %w", account.ID, expense.ErrStale)
 	}
 	if _, taken := a.devices[account.ID][device.ID]; taken {
 		return fmt.Errorf("device %s: %w", device.ID, expense.ErrExists)
@@ -191,16 +183,14 @@ func (a *Accounts) CreateDevice(_ context.Context, device accounts.Device, passw
 func (a *Accounts) Device(_ context.Context, account, id uuid.UUID) (accounts.Device, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return a.device(account, id)
+	return find(a.devices[account], "device", id)
 }
 
 // Devices implements [accounts.Store].
 func (a *Accounts) Devices(_ context.Context, account uuid.UUID) ([]accounts.Device, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return slices.SortedFunc(maps.Values(a.devices[account]), func(x, y accounts.Device) int {
-		return slices.Compare(x.ID[:], y.ID[:])
-	}), nil
+	return sortedByID(a.devices[account]), nil
 }
 
 // RotateRefresh implements [accounts.Store].
@@ -210,7 +200,7 @@ func (a *Accounts) RotateRefresh(
 ) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	d, err := a.device(account, device)
+	d, err := find(a.devices[account], "device", device)
 	if err != nil {
 		return err
 	}
@@ -229,7 +219,7 @@ func (a *Accounts) RotateRefresh(
 func (a *Accounts) EndDevice(_ context.Context, account, device uuid.UUID, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	d, err := a.device(account, device)
+	d, err := find(a.devices[account], "device", device)
 	if err != nil {
 		return err
 	}
@@ -244,7 +234,7 @@ func (a *Accounts) EndDevice(_ context.Context, account, device uuid.UUID, at ti
 func (a *Accounts) CreateToken(_ context.Context, token accounts.Token) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, err := a.account(token.Account); err != nil {
+	if _, err := find(a.accounts, "account", token.Account); err != nil {
 		return err
 	}
 	if _, taken := a.tokens[token.Account][token.ID]; taken {
@@ -258,23 +248,21 @@ func (a *Accounts) CreateToken(_ context.Context, token accounts.Token) error {
 func (a *Accounts) Token(_ context.Context, account, id uuid.UUID) (accounts.Token, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return a.token(account, id)
+	return find(a.tokens[account], "token", id)
 }
 
 // Tokens implements [accounts.Store].
 func (a *Accounts) Tokens(_ context.Context, account uuid.UUID) ([]accounts.Token, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return slices.SortedFunc(maps.Values(a.tokens[account]), func(x, y accounts.Token) int {
-		return slices.Compare(x.ID[:], y.ID[:])
-	}), nil
+	return sortedByID(a.tokens[account]), nil
 }
 
 // RecordTokenUse implements [accounts.Store].
 func (a *Accounts) RecordTokenUse(_ context.Context, account, id uuid.UUID, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	token, err := a.token(account, id)
+	token, err := find(a.tokens[account], "token", id)
 	if err != nil {
 		return err
 	}
@@ -287,11 +275,9 @@ func (a *Accounts) RecordTokenUse(_ context.Context, account, id uuid.UUID, at t
 func (a *Accounts) DeleteToken(_ context.Context, account, id uuid.UUID) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, err := a.token(account, id); err != nil {
-		return err
-	}
+	_, err := find(a.tokens[account], "token", id)
 	delete(a.tokens[account], id)
-	return nil
+	return err
 }
 
 // Failures implements [accounts.Store].
@@ -378,9 +364,9 @@ func (a *Accounts) CreateSigningKey(_ context.Context, key accounts.SigningKey) 
 func (a *Accounts) SetSigningKeyStage(_ context.Context, id uuid.UUID, from, to accounts.KeyStage, at time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	key, ok := a.keys[id]
-	if !ok {
-		return fmt.Errorf("signing key %s: %w", id, expense.ErrNotFound)
+	key, err := find(a.keys, "signing key", id)
+	if err != nil {
+		return err
 	}
 	if key.Stage != from {
 		return fmt.Errorf("signing key %s is %s: %w", id, key.Stage, expense.ErrStale)
@@ -394,46 +380,43 @@ func (a *Accounts) SetSigningKeyStage(_ context.Context, id uuid.UUID, from, to 
 func (a *Accounts) DeleteSigningKey(_ context.Context, id uuid.UUID) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, ok := a.keys[id]; !ok {
-		return fmt.Errorf("signing key %s: %w", id, expense.ErrNotFound)
-	}
+	_, err := find(a.keys, "signing key", id)
 	delete(a.keys, id)
-	return nil
+	return err
 }
 
-// account, device, token and replaceHash are called with the lock held.
-
-func (a *Accounts) account(id uuid.UUID) (accounts.Account, error) {
-	account, ok := a.accounts[id]
+// find returns a row. kind names the row in the error.
+func find[V any](rows map[uuid.UUID]V, kind string, id uuid.UUID) (V, error) {
+	row, ok := rows[id]
 	if !ok {
-		return accounts.Account{}, fmt.Errorf("account %s: %w", id, expense.ErrNotFound)
+		return row, fmt.Errorf("%s %s: %w", kind, id, expense.ErrNotFound)
 	}
-	return account, nil
+	return row, nil
 }
 
-func (a *Accounts) device(account, id uuid.UUID) (accounts.Device, error) {
-	device, ok := a.devices[account][id]
-	if !ok {
-		return accounts.Device{}, fmt.Errorf("device %s: %w", id, expense.ErrNotFound)
+// sortedByID returns the rows ordered by their keys.
+func sortedByID[V any](rows map[uuid.UUID]V) []V {
+	var list []V
+	for _, id := range slices.SortedFunc(maps.Keys(rows), compareIDs) {
+		list = append(list, rows[id])
 	}
-	return device, nil
+	return list
 }
 
-func (a *Accounts) token(account, id uuid.UUID) (accounts.Token, error) {
-	token, ok := a.tokens[account][id]
-	if !ok {
-		return accounts.Token{}, fmt.Errorf("token %s: %w", id, expense.ErrNotFound)
+// checkedAccount returns an account. It returns ErrStale if passwordHash is not the stored hash. The caller holds a.mu.
+func (a *Accounts) checkedAccount(id uuid.UUID, passwordHash string) (accounts.Account, error) {
+	account, err := find(a.accounts, "account", id)
+	if err == nil && account.PasswordHash != passwordHash {
+		err = fmt.Errorf("password of account %s: %w", id, expense.ErrStale)
 	}
-	return token, nil
+	return account, err
 }
 
+// replaceHash replaces the password hash of an account. The caller holds a.mu.
 func (a *Accounts) replaceHash(id uuid.UUID, oldHash, newHash string) error {
-	account, err := a.account(id)
+	account, err := a.checkedAccount(id, oldHash)
 	if err != nil {
 		return err
-	}
-	if account.PasswordHash != oldHash {
-		return fmt.Errorf("password of account %s: %w", id, expense.ErrStale)
 	}
 	account.PasswordHash = newHash
 	a.accounts[id] = account

@@ -5,8 +5,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/google/uuid"
-
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 )
@@ -32,26 +30,8 @@ func (r reader) Alerts(ctx context.Context, from expense.Month) ([]budget.Alert,
 
 // PutAlerts implements [budget.Tx].
 func (t *tx) PutAlerts(ctx context.Context, alerts ...budget.Alert) (expense.Version, error) {
-	if len(alerts) == 0 {
-		return 0, t.usable(ctx)
-	}
-	return t.write(ctx, func(next *ledger) error {
-		if err := distinct("alert", alerts, func(a budget.Alert) uuid.UUID { return a.ID }); err != nil {
-			return err
-		}
-		for _, alert := range alerts {
-			_, _, err := next.alerts.forWrite("alert", alert.ID, alert.Version,
-				func(a budget.Alert) expense.Version { return a.Version })
-			if err != nil {
-				return err
-			}
-			alert.Version = t.next
-			alert.RaisedAt = expense.Timestamp(alert.RaisedAt)
-			if !alert.ReadAt.IsZero() {
-				alert.ReadAt = expense.Timestamp(alert.ReadAt)
-			}
-			next.alerts.put(alert.ID, alert)
-		}
-		return nil
+	fields := func(a *budget.Alert) rowFields { return rowFields{a.ID, &a.Version, nil, &a.RaisedAt, &a.ReadAt} }
+	return t.write(ctx, len(alerts), func(next *ledger) error {
+		return put(t, &next.alerts, "alert", alerts, fields, nil, func(_, _ *budget.Alert) error { return nil })
 	})
 }

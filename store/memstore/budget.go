@@ -48,31 +48,20 @@ func cloneBudget(b budget.Budget) budget.Budget {
 
 // PutBudgets implements [budget.Tx].
 func (t *tx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.Version, error) {
-	if len(budgets) == 0 {
-		return 0, t.usable(ctx)
+	fields := func(b *budget.Budget) rowFields {
+		return rowFields{b.ID, &b.Version, &b.Guard, &b.CreatedAt, &b.UpdatedAt}
 	}
-	return t.write(ctx, func(next *ledger) error {
-		if err := distinct("budget", budgets, func(b budget.Budget) uuid.UUID { return b.ID }); err != nil {
-			return err
+	return t.write(ctx, len(budgets), func(next *ledger) error {
+		check := func(b, old *budget.Budget) error {
+			*b = cloneBudget(*b)
+			if b.CategoryID == uuid.Nil || b.CategoryID == old.CategoryID {
+				return nil // a budget whose category was merged keeps the id of that category
+			}
+			return next.checkCategory(b.CategoryID, "budget", b.ID)
 		}
-		for _, b := range budgets {
-			old, found, err := next.budgets.forWrite("budget", b.ID, b.Version,
-				func(b budget.Budget) expense.Version { return b.Version })
-			if err != nil {
-				return err
-			}
-			// A budget whose category was merged keeps the id of that category.
-			if b.CategoryID != uuid.Nil && (!found || b.CategoryID != old.CategoryID) {
-				if err := next.checkCategory(b.CategoryID, "budget", b.ID); err != nil {
-					return err
-				}
-			}
-			b.Version, b.Guard = t.next, old.Guard
-			if !found || !b.SameGuardedFields(old) {
-				b.Guard = t.next
-			}
-			b.CreatedAt, b.UpdatedAt = expense.Timestamp(b.CreatedAt), expense.Timestamp(b.UpdatedAt)
-			next.budgets.put(b.ID, cloneBudget(b))
+		err := put(t, &next.budgets, "budget", budgets, fields, budget.Budget.SameGuardedFields, check)
+		if err != nil {
+			return err
 		}
 		taken := make(map[uuid.UUID]bool)
 		for b := range next.budgets.rows.values() {
@@ -87,21 +76,15 @@ func (t *tx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.
 
 // DeleteBudget implements [budget.Tx].
 func (t *tx) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Version, error) {
-	return t.write(ctx, func(next *ledger) error {
-		if _, err := next.budgets.row("budget", id); err != nil {
-			return err
-		}
-		next.budgets.remove(id, t.tombstone())
-		return nil
+	return t.write(ctx, 1, func(next *ledger) error {
+		_, err := next.budgets.delete("budget", id, t.tombstone())
+		return err
 	})
 }
 
 // HasBudgets implements [budget.Tx].
 func (t *tx) HasBudgets(ctx context.Context) (bool, error) {
-	for range t.current.budgets.rows.values() {
-		return true, t.usable(ctx)
-	}
-	return false, t.usable(ctx)
+	return !t.current.budgets.rows.empty(), t.usable(ctx)
 }
 
 // endBudget ends the budget of a category that is merged into another: last becomes its last month. It returns the

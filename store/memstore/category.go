@@ -51,23 +51,16 @@ func (l *ledger) sortedCategories() []expense.Category {
 
 // PutCategories implements [expense.Tx].
 func (t *tx) PutCategories(ctx context.Context, categories ...expense.Category) (expense.Version, error) {
-	if len(categories) == 0 {
-		return 0, t.usable(ctx)
+	fields := func(c *expense.Category) rowFields {
+		return rowFields{c.ID, &c.Version, nil, &c.CreatedAt, &c.UpdatedAt}
 	}
-	return t.write(ctx, func(next *ledger) error {
-		if err := distinct("category", categories, func(c expense.Category) uuid.UUID { return c.ID }); err != nil {
-			return err
+	return t.write(ctx, len(categories), func(next *ledger) error {
+		retryRules := func(c, _ *expense.Category) error {
+			t.retryRules(next, c.ID)
+			return nil
 		}
-		for _, category := range categories {
-			_, _, err := next.categories.forWrite("category", category.ID, category.Version,
-				func(c expense.Category) expense.Version { return c.Version })
-			if err != nil {
-				return err
-			}
-			category.Version = t.next
-			category.CreatedAt, category.UpdatedAt = expense.Timestamp(category.CreatedAt), expense.Timestamp(category.UpdatedAt)
-			next.categories.put(category.ID, category)
-			t.retryRules(next, category.ID)
+		if err := put(t, &next.categories, "category", categories, fields, nil, retryRules); err != nil {
+			return err
 		}
 		taken := make(map[string]bool)
 		for category := range next.categories.rows.values() {
@@ -94,15 +87,12 @@ func (t *tx) retryRules(next *ledger, category uuid.UUID) {
 
 // DeleteCategory implements [expense.Tx].
 func (t *tx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version, error) {
-	return t.write(ctx, func(next *ledger) error {
-		if _, err := next.categories.row("category", id); err != nil {
-			return err
+	return t.write(ctx, 1, func(next *ledger) error {
+		_, err := next.categories.delete("category", id, t.tombstone())
+		if err == nil && next.refersTo(id) {
+			err = fmt.Errorf("category %s: %w", id, expense.ErrInUse)
 		}
-		if next.refersTo(id) {
-			return fmt.Errorf("category %s: %w", id, expense.ErrInUse)
-		}
-		next.categories.remove(id, t.tombstone())
-		return nil
+		return err
 	})
 }
 
@@ -134,7 +124,7 @@ func (t *tx) MergeCategory(
 	ctx context.Context, source, target uuid.UUID, month expense.Month,
 ) (expense.MergeResult, error) {
 	var merged expense.MergeResult
-	version, err := t.write(ctx, func(next *ledger) error {
+	version, err := t.write(ctx, 1, func(next *ledger) error {
 		category, err := next.categories.row("category", source)
 		if err != nil {
 			return err

@@ -128,20 +128,12 @@ func (r reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expens
 }
 
 // addTo adds e to a total. The sum cannot overflow, because the ledger limits the volume of all expenses.
-func addTo(total *expense.Total, e expense.Expense) error {
+func addTo(total *expense.Total, e expense.Expense) (err error) {
 	if total.Count == 0 {
-		zero, err := expense.MoneyFromMinor(0, e.Amount.Currency())
-		if err != nil {
-			return err
-		}
-		home, err := expense.MoneyFromMinor(0, e.Home.Currency())
-		if err != nil {
-			return err
-		}
-		total.Amount, total.Pending, total.Home = zero, zero, home
+		total.Amount, total.Home = expense.ClampMoney(0, e.Amount.Currency()), expense.ClampMoney(0, e.Home.Currency())
+		total.Pending = total.Amount
 	}
 	total.Count++
-	var err error
 	if total.Amount, err = total.Amount.Add(e.Amount); err != nil {
 		return err
 	}
@@ -156,29 +148,17 @@ func addTo(total *expense.Total, e expense.Expense) error {
 
 // PutExpenses implements [expense.Tx].
 func (t *tx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expense.Version, error) {
-	if len(expenses) == 0 {
-		return 0, t.usable(ctx)
+	fields := func(e *expense.Expense) rowFields {
+		return rowFields{e.ID, &e.Version, &e.Guard, &e.CreatedAt, &e.UpdatedAt}
 	}
-	return t.write(ctx, func(next *ledger) error {
-		if err := distinct("expense", expenses, func(e expense.Expense) uuid.UUID { return e.ID }); err != nil {
-			return err
-		}
-		for _, e := range expenses {
-			old, found, err := next.expenses.forWrite("expense", e.ID, e.Version,
-				func(e expense.Expense) expense.Version { return e.Version })
-			if err != nil {
-				return err
-			}
-			if err := next.checkCategory(e.CategoryID, "expense", e.ID); err != nil {
-				return err
-			}
-			e.Version, e.Guard = t.next, old.Guard
-			if !found || !e.SameGuardedFields(old) {
-				e.Guard = t.next
-			}
-			e.CreatedAt, e.UpdatedAt = expense.Timestamp(e.CreatedAt), expense.Timestamp(e.UpdatedAt)
-			next.expenses.put(e.ID, e)
+	return t.write(ctx, len(expenses), func(next *ledger) error {
+		check := func(e, old *expense.Expense) error {
 			next.volume -= old.Volume()
+			return next.checkCategory(e.CategoryID, "expense", e.ID)
+		}
+		err := put(t, &next.expenses, "expense", expenses, fields, expense.Expense.SameGuardedFields, check)
+		if err != nil {
+			return err
 		}
 		// Subtract the volume of all old rows first, so that only the final sum is compared with the limit.
 		for _, e := range expenses {
@@ -193,17 +173,13 @@ func (t *tx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expe
 
 // DeleteExpenses implements [expense.Tx].
 func (t *tx) DeleteExpenses(ctx context.Context, ids ...uuid.UUID) (expense.Version, error) {
-	if len(ids) == 0 {
-		return 0, t.usable(ctx)
-	}
-	return t.write(ctx, func(next *ledger) error {
+	return t.write(ctx, len(ids), func(next *ledger) error {
 		for _, id := range ids {
-			e, err := next.expenses.row("expense", id)
+			e, err := next.expenses.delete("expense", id, t.tombstone())
 			if err != nil {
 				return err
 			}
 			next.volume -= e.Volume()
-			next.expenses.remove(id, t.tombstone())
 		}
 		return nil
 	})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -75,26 +76,16 @@ func (t table[R]) row(kind string, id uuid.UUID) (R, error) {
 	return zero, fmt.Errorf("%s %s: %w", kind, id, expense.ErrNotFound)
 }
 
-// forWrite returns the stored row that a write replaces, and whether there is one. Version 0 in the write means that
-// the row must be new; any other version must be that of the stored row.
-func (t table[R]) forWrite(
-	kind string, id uuid.UUID, seen expense.Version, version func(R) expense.Version,
-) (row R, found bool, err error) {
-	row, err = t.row(kind, id)
-	switch {
-	case err != nil && seen == 0 && !errors.Is(err, expense.ErrGone):
-		return row, false, nil
-	case err != nil:
-		return row, false, err
-	case seen == 0:
-		return row, true, fmt.Errorf("%s %s: %w", kind, id, expense.ErrExists)
-	case seen != version(row):
-		return row, true, fmt.Errorf("%s %s: %w", kind, id, &expense.StaleError{Current: version(row)})
-	}
-	return row, true, nil
-}
-
 func (t *table[R]) put(id uuid.UUID, row R) { t.rows = t.rows.with(id, row) }
+
+// delete removes a row and returns it. It returns ErrGone or ErrNotFound if there is no row.
+func (t *table[R]) delete(kind string, id uuid.UUID, tomb tombstone) (R, error) {
+	row, err := t.row(kind, id)
+	if err == nil {
+		t.remove(id, tomb)
+	}
+	return row, err
+}
 
 // remove replaces a row with a tombstone.
 func (t *table[R]) remove(id uuid.UUID, tomb tombstone) {
@@ -141,9 +132,9 @@ func (t *tx) usable(ctx context.Context) error {
 }
 
 // write runs change on a copy of the ledger and keeps the copy if change returns nil, so an error changes nothing. An
-// error after which a Tx is not usable ends the transaction.
-func (t *tx) write(ctx context.Context, change func(next *ledger) error) (expense.Version, error) {
-	if err := t.usable(ctx); err != nil {
+// error after which a Tx is not usable ends the transaction. A write of zero rows takes no version.
+func (t *tx) write(ctx context.Context, rows int, change func(next *ledger) error) (expense.Version, error) {
+	if err := t.usable(ctx); err != nil || rows == 0 {
 		return 0, err
 	}
 	next := t.current
@@ -175,15 +166,52 @@ func (t *tx) tombstone() tombstone {
 	return tombstone{version: t.next, at: expense.Timestamp(time.Now())}
 }
 
-// distinct returns an error if an id occurs twice.
-func distinct[R any](kind string, rows []R, id func(R) uuid.UUID) error {
-	seen := make(map[uuid.UUID]bool, len(rows))
-	for _, row := range rows {
-		if seen[id(row)] {
+// rowFields points to the fields that all types of rows have.
+type rowFields struct {
+	id               uuid.UUID
+	version, guard   *expense.Version // guard is nil if the rows have none
+	created, updated *time.Time
+}
+
+// put writes rows to a table of the ledger that an Update changes, with the versions and guards that [expense.Tx]
+// guarantees. kind names a row in errors. sameGuarded reports whether two rows have the same guarded fields. check may
+// reject or change a row before it is written; old is the stored row, or the zero value if the row is new.
+func put[R any](
+	t *tx, stored *table[R], kind string, rows []R, fieldsOf func(*R) rowFields, sameGuarded func(row, old R) bool,
+	check func(row, old *R) error,
+) error {
+	var old R
+	oldFields := fieldsOf(&old)
+	rows = slices.Clone(rows)
+	written := make(map[uuid.UUID]bool, len(rows))
+	for i := range rows {
+		row := fieldsOf(&rows[i])
+		if written[row.id] {
 			return &expense.InvalidError{Field: "id", Code: "duplicate",
-				Detail: fmt.Sprintf("%s %s occurs twice in one call; write it once", kind, id(row))}
+				Detail: fmt.Sprintf("%s %s occurs twice in one call; write it once", kind, row.id)}
 		}
-		seen[id(row)] = true
+		written[row.id] = true
+		var err error
+		old, err = stored.row(kind, row.id)
+		switch seen, current := *row.version, *oldFields.version; {
+		case err != nil && (seen != 0 || errors.Is(err, expense.ErrGone)):
+			return err
+		case seen == 0 && current != 0:
+			return fmt.Errorf("%s %s: %w", kind, row.id, expense.ErrExists)
+		case seen != current:
+			return fmt.Errorf("%s %s: %w", kind, row.id, &expense.StaleError{Current: current})
+		}
+		if err := check(&rows[i], &old); err != nil {
+			return err
+		}
+		if row.guard != nil {
+			*row.guard = t.next
+			if err == nil && sameGuarded(rows[i], old) {
+				*row.guard = *oldFields.guard
+			}
+		}
+		*row.version, *row.created, *row.updated = t.next, expense.Timestamp(*row.created), expense.Timestamp(*row.updated)
+		stored.put(row.id, rows[i])
 	}
 	return nil
 }

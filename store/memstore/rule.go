@@ -30,43 +30,22 @@ func (r reader) Rules(ctx context.Context) ([]recurrence.Rule, error) {
 
 // PutRules implements [recurrence.Tx].
 func (t *tx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Version, error) {
-	if len(rules) == 0 {
-		return 0, t.usable(ctx)
+	fields := func(r *recurrence.Rule) rowFields {
+		return rowFields{r.ID, &r.Version, &r.Guard, &r.CreatedAt, &r.UpdatedAt}
 	}
-	return t.write(ctx, func(next *ledger) error {
-		if err := distinct("rule", rules, func(r recurrence.Rule) uuid.UUID { return r.ID }); err != nil {
-			return err
+	return t.write(ctx, len(rules), func(next *ledger) error {
+		check := func(rule, _ *recurrence.Rule) error {
+			rule.RetryAt = expense.Timestamp(rule.RetryAt)
+			return next.checkCategory(rule.CategoryID, "rule", rule.ID)
 		}
-		for _, rule := range rules {
-			old, found, err := next.rules.forWrite("rule", rule.ID, rule.Version,
-				func(r recurrence.Rule) expense.Version { return r.Version })
-			if err != nil {
-				return err
-			}
-			if err := next.checkCategory(rule.CategoryID, "rule", rule.ID); err != nil {
-				return err
-			}
-			rule.Version, rule.Guard = t.next, old.Guard
-			if !found || !rule.SameGuardedFields(old) {
-				rule.Guard = t.next
-			}
-			rule.CreatedAt, rule.UpdatedAt = expense.Timestamp(rule.CreatedAt), expense.Timestamp(rule.UpdatedAt)
-			if !rule.RetryAt.IsZero() {
-				rule.RetryAt = expense.Timestamp(rule.RetryAt)
-			}
-			next.rules.put(rule.ID, rule)
-		}
-		return nil
+		return put(t, &next.rules, "rule", rules, fields, recurrence.Rule.SameGuardedFields, check)
 	})
 }
 
 // DeleteRule implements [recurrence.Tx].
 func (t *tx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Version, error) {
-	return t.write(ctx, func(next *ledger) error {
-		if _, err := next.rules.row("rule", id); err != nil {
-			return err
-		}
-		next.rules.remove(id, t.tombstone())
-		return nil
+	return t.write(ctx, 1, func(next *ledger) error {
+		_, err := next.rules.delete("rule", id, t.tombstone())
+		return err
 	})
 }

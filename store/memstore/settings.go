@@ -23,7 +23,7 @@ func errNoLedger() error { return fmt.Errorf("ledger: %w", expense.ErrNotFound) 
 
 // PutSettings implements [expense.Tx].
 func (t *tx) PutSettings(ctx context.Context, settings expense.Settings) (expense.Version, error) {
-	return t.write(ctx, func(next *ledger) error {
+	return t.write(ctx, 1, func(next *ledger) error {
 		switch current := next.settings.Version; {
 		case current == 0 && settings.Version != 0:
 			return fmt.Errorf("settings: %w", expense.ErrNotFound)

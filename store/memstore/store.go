@@ -209,10 +209,7 @@ func (s *Store) BudgetOwners(ctx context.Context) iter.Seq2[store.BudgetOwner, e
 		var version expense.Version
 		owners := s.ownersWhere(ctx, func(l ledger) bool {
 			version = l.version
-			for range l.budgets.rows.values() {
-				return true
-			}
-			return false
+			return !l.budgets.rows.empty()
 		})
 		for owner, err := range owners {
 			if !yield(store.BudgetOwner{Owner: owner, Version: version}, err) {

@@ -37,6 +37,8 @@ func (t tree[K, V]) get(key K) (V, bool) {
 	return zero, false
 }
 
+func (t tree[K, V]) empty() bool { return t.root == nil }
+
 // with returns a tree that also maps key to value.
 func (t tree[K, V]) with(key K, value V) tree[K, V] {
 	t.root = t.insert(t.root, key, &value)

@@ -94,10 +94,14 @@ func (t table[R]) get(id uuid.UUID) (R, error) {
 	return row, fmt.Errorf("%T %s: %w", row, id, expense.ErrNotFound)
 }
 
-// delete removes a row and adds its tombstone.
-func (t table[R]) delete(id uuid.UUID, version expense.Version, mergedInto uuid.UUID) {
+// delete removes a row and adds its tombstone. It returns an error of get if there is no row.
+func (t table[R]) delete(id uuid.UUID, version expense.Version, mergedInto uuid.UUID) error {
+	if _, err := t.get(id); err != nil {
+		return err
+	}
 	delete(t.Rows, id)
 	t.Tombstones[id] = tombstone{Version: version, MergedInto: mergedInto, DeletedAt: expense.Timestamp(time.Now())}
+	return nil
 }
 
 // hasPending reports whether the ledger has a pending expense.

@@ -388,7 +388,7 @@ func (s *Store) StartEpoch(ctx context.Context, owner expense.OwnerID) error {
 }
 
 // Purge implements [store.Store].
-func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error {
+func (s *Store) Purge(ctx context.Context, requestsBefore, tombstonesBefore time.Time) error {
 	for owner, err := range s.Owners(ctx) {
 		if err != nil {
 			return err
@@ -397,12 +397,12 @@ func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error
 			after := before.clone()
 			after.Records = slices.DeleteFunc(after.Records, func(a store.IdempotencyRecord) bool {
 				if a.Retention == store.RetentionTombstones {
-					return a.CreatedAt.Before(tombstones)
+					return a.CreatedAt.Before(tombstonesBefore)
 				}
-				return a.CreatedAt.Before(requests)
+				return a.CreatedAt.Before(requestsBefore)
 			})
 			purge := func(id uuid.UUID, t tombstone) bool {
-				purged := t.DeletedAt.Before(tombstones) && id.Version() != 5
+				purged := t.DeletedAt.Before(tombstonesBefore) && id.Version() != 5
 				if purged {
 					after.PurgedThrough = max(after.PurgedThrough, t.Version)
 				}

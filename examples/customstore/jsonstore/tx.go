@@ -182,13 +182,12 @@ func (t *tx) clearFailures(next *ledger, category uuid.UUID) {
 // DeleteCategory implements [expense.Tx].
 func (t *tx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version, error) {
 	return t.write(ctx, 1, func(next *ledger) error {
-		if _, err := next.Categories.get(id); err != nil {
+		if err := next.Categories.delete(id, t.version, uuid.Nil); err != nil {
 			return err
 		}
 		if next.usesCategory(id) {
 			return fmt.Errorf("category %s: %w", id, expense.ErrInUse)
 		}
-		next.Categories.delete(id, t.version, uuid.Nil)
 		return nil
 	})
 }
@@ -250,7 +249,9 @@ func (t *tx) MergeCategory(
 			case b.CategoryID != source:
 				continue
 			case b.Entries[0].From.After(last): // begins after the merge
-				next.Budgets.delete(id, t.version, uuid.Nil)
+				if err := next.Budgets.delete(id, t.version, uuid.Nil); err != nil {
+					return err
+				}
 				merged.BudgetID = id
 				continue
 			default:
@@ -263,8 +264,7 @@ func (t *tx) MergeCategory(
 			b.MergedInto, b.Version = target, t.version
 			next.Budgets.Rows[id] = b
 		}
-		next.Categories.delete(source, t.version, target)
-		return nil
+		return next.Categories.delete(source, t.version, target)
 	})
 	if err != nil {
 		return expense.MergeResult{}, err
@@ -298,10 +298,9 @@ func (t *tx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expe
 func (t *tx) DeleteExpenses(ctx context.Context, ids ...uuid.UUID) (expense.Version, error) {
 	return t.write(ctx, len(ids), func(next *ledger) error {
 		for _, id := range ids {
-			if _, err := next.Expenses.get(id); err != nil {
+			if err := next.Expenses.delete(id, t.version, uuid.Nil); err != nil {
 				return err
 			}
-			next.Expenses.delete(id, t.version, uuid.Nil)
 		}
 		return nil
 	})
@@ -331,11 +330,7 @@ func (t *tx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.
 // DeleteBudget implements [budget.Tx].
 func (t *tx) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Version, error) {
 	return t.write(ctx, 1, func(next *ledger) error {
-		if _, err := next.Budgets.get(id); err != nil {
-			return err
-		}
-		next.Budgets.delete(id, t.version, uuid.Nil)
-		return nil
+		return next.Budgets.delete(id, t.version, uuid.Nil)
 	})
 }
 
@@ -357,11 +352,7 @@ func (t *tx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Ve
 // DeleteRule implements [recurrence.Tx].
 func (t *tx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Version, error) {
 	return t.write(ctx, 1, func(next *ledger) error {
-		if _, err := next.Rules.get(id); err != nil {
-			return err
-		}
-		next.Rules.delete(id, t.version, uuid.Nil)
-		return nil
+		return next.Rules.delete(id, t.version, uuid.Nil)
 	})
 }
 

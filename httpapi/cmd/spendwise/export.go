@@ -28,12 +28,12 @@ type exportCmd struct {
 // Run exports the ledger. It writes a temporary file and renames it when the export is complete.
 func (cmd *exportCmd) Run(ctx context.Context, config *cli, p *process) error {
 	return config.withDatabase(ctx, p, func(db database) error {
-		account, err := db.Accounts().AccountByEmail(ctx, cmd.User)
+		owner, err := ownerOf(ctx, db, cmd.User)
 		if err != nil {
-			return userError(cmd.User, err)
+			return err
 		}
 		write := func(w io.Writer) error {
-			return db.View(ctx, account.Owner(), func(r store.Reader) error {
+			return db.View(ctx, owner, func(r store.Reader) error {
 				return cmd.write(ctx, w, r, newProgressBar(p.stderr))
 			})
 		}
@@ -142,16 +142,16 @@ func (cmd *restoreCmd) Run(ctx context.Context, config *cli, p *process) (err er
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	return config.withDatabase(ctx, p, func(db database) error {
-		account, err := db.Accounts().AccountByEmail(ctx, cmd.User)
+		owner, err := ownerOf(ctx, db, cmd.User)
 		if err != nil {
-			return userError(cmd.User, err)
+			return err
 		}
 		// The restore reuses ids. A new epoch ensures that no restored row gets a version that a device has seen before.
-		if err := db.StartEpoch(ctx, account.Owner()); err != nil && !errors.Is(err, expense.ErrNotFound) {
+		if err := db.StartEpoch(ctx, owner); err != nil && !errors.Is(err, expense.ErrNotFound) {
 			return err
 		}
 		bar := newProgressBar(p.stderr)
-		restored, err := backup.Restore(ctx, db, account.Owner(), expense.Env{Now: time.Now()}, file, backup.RestoreOptions{
+		restored, err := backup.Restore(ctx, db, owner, expense.Env{Now: time.Now()}, file, backup.RestoreOptions{
 			Progress: func(written, total int) { bar.show("restored", written, total) },
 		})
 		bar.end()

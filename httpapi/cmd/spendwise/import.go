@@ -49,9 +49,9 @@ func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err err
 	defer func() { err = errors.Join(err, file.Close()) }()
 
 	return config.withDatabase(ctx, p, func(db database) error {
-		account, err := db.Accounts().AccountByEmail(ctx, cmd.User)
+		owner, err := ownerOf(ctx, db, cmd.User)
 		if err != nil {
-			return userError(cmd.User, err)
+			return err
 		}
 		env := expense.Env{Now: time.Now()}
 		if cmd.Rates != ratesOff {
@@ -68,7 +68,7 @@ func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err err
 				_, _ = fmt.Fprintf(p.stderr, "\r%d rows …", r.Added+r.Known+r.Ignored+r.FailedLines)
 			}
 		}
-		result, err := statement.Import(ctx, db, account.Owner(), env, statement.Rows(file, mapping), opts)
+		result, err := statement.Import(ctx, db, owner, env, statement.Rows(file, mapping), opts)
 		if opts.Progress != nil {
 			_, _ = fmt.Fprintln(p.stderr)
 		}

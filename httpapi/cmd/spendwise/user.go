@@ -127,6 +127,15 @@ func userError(email string, err error) error {
 	return err
 }
 
+// ownerOf returns the owner id of the user with an e-mail address.
+func ownerOf(ctx context.Context, db database, email string) (expense.OwnerID, error) {
+	account, err := db.Accounts().AccountByEmail(ctx, email)
+	if err != nil {
+		return "", userError(email, err)
+	}
+	return account.Owner(), nil
+}
+
 // withUsers opens the database and calls fn with its users.
 func withUsers(ctx context.Context, config *cli, p *process, fn func(*auth.Users) error) error {
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})

@@ -25,11 +25,10 @@ func (cmd *verifyCmd) Run(ctx context.Context, config *cli, p *process) error {
 	return config.withExisting(ctx, p, func(db database) error {
 		var only expense.OwnerID
 		if cmd.User != "" {
-			account, err := db.Accounts().AccountByEmail(ctx, cmd.User)
-			if err != nil {
-				return userError(cmd.User, err)
+			var err error
+			if only, err = ownerOf(ctx, db, cmd.User); err != nil {
+				return err
 			}
-			only = account.Owner()
 		}
 		return verify(ctx, p, db, only, cmd.Repair)
 	})
