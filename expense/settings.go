@@ -76,6 +76,18 @@ func (z Zone) Location() *time.Location {
 // String returns the zone's name.
 func (z Zone) String() string { return z.Location().String() }
 
+// MarshalText implements [encoding.TextMarshaler]. The text is the name.
+func (z Zone) MarshalText() ([]byte, error) { return []byte(z.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]. It accepts what [ParseZone] accepts.
+func (z *Zone) UnmarshalText(text []byte) error {
+	zone, err := ParseZone(string(text))
+	if err == nil {
+		*z = zone
+	}
+	return err
+}
+
 // Today returns the date in the zone at instant now.
 func (z Zone) Today(now time.Time) Date { return DateOf(now, z.Location()) }
 

@@ -1,6 +1,7 @@
 package expense_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -34,6 +35,30 @@ func TestParseZone_AcceptsNamesOfIANADatabase(t *testing.T) {
 		if zone != (expense.Zone{}) {
 			t.Errorf("ParseZone(%.40q) = %s beside its error", name, zone)
 		}
+	}
+}
+
+func TestZone_TextKeepsZone(t *testing.T) {
+	for _, name := range []string{"UTC", "Europe/Berlin"} {
+		zone, err := expense.ParseZone(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read expense.Zone
+		if err := json.Unmarshal(text, &read); err != nil || read.String() != name {
+			t.Errorf("the zone %s as JSON is %s, which is read as %s, %v", name, text, read, err)
+		}
+	}
+	kept, err := expense.ParseZone("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kept.UnmarshalText([]byte("Europe/Nowhere")); err == nil || kept.String() != "Europe/Berlin" {
+		t.Errorf("UnmarshalText of an unknown zone: %v, the zone is %s", err, kept)
 	}
 }
 

@@ -13,6 +13,22 @@
 //
 // Do not call the Store inside the function. The Update holds the ledger's lock, and a second Update of the same owner
 // would wait for that lock forever.
+//
+// # Write a store
+//
+// A store has 45 methods. Package storetest gives an order in which to implement them, and checks that pass after each
+// step. Use these parts of the domain instead of rules of your own:
+//
+//   - [expense.OwnerID.Validate] in each method that has an owner
+//   - [expense.Fold] to compare names and notes, [expense.Filter.Matches] for filters
+//   - [expense.Sort] and [expense.Position] for the order of lists, [expense.Granularity] for periods
+//   - SameGuardedFields of [expense.Expense], [budget.Budget] and [recurrence.Rule] to set a Guard
+//   - [expense.Expense.Volume] for the limit of the total, [recurrence.Rule.DueAt] for due rules
+//   - [expense.Timestamp] for all times
+//   - [State.NextEpoch] and [RandomEpoch] for epochs, [FeedPosition.Compare] for the order of changes
+//   - [IdempotencyKey.Validate] for idempotency keys
+//
+// Dates, months, amounts, rates, zones and ids have text forms, so encoding/json can store every row.
 package store
 
 import (
@@ -94,7 +110,8 @@ type Store interface {
 	Close() error
 }
 
-// Reader reads one owner's ledger. The role interfaces that it embeds state the guarantees of their methods.
+// Reader reads one owner's ledger. The role interfaces that it embeds state the guarantees of their methods. If the owner
+// has no ledger, a method that returns or yields several rows returns none.
 type Reader interface {
 	expense.Reader
 	budget.Reader

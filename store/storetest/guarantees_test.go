@@ -153,7 +153,9 @@ func guarantees() map[string][]string {
 		"store.Store.Ping":  {"ledgers/ping"},
 		"store.Store.Close": {untested + "Run closes every store and reports an error", untested + "a duty of the caller"},
 
-		"store.Reader":       {"transactions/reader-sees-committed", statement},
+		"store.Reader": {
+			"transactions/reader-sees-committed", statement, "ledgers/missing budgets/alert-stays changes/values",
+		},
 		"store.Reader.State": {"settings/state changes/in-update"},
 		"store.Reader.Changes": {
 			"changes/values changes/pages changes/in-update", "changes/concurrent", "changes/concurrent changes/pages",

@@ -48,8 +48,8 @@
 //		db          *bbolt.DB
 //	}
 //
-//	type tx struct {
-//		store.Tx // a Tx is also a Reader
+//	type ledger struct { // used as a Tx and as a Reader, because a Tx has all methods of a Reader
+//		store.Tx // delete this line when all methods are written
 //		bucket   *bbolt.Bucket
 //	}
 //
@@ -58,6 +58,17 @@
 //
 // [Run] ends after the first stage that has a failure, because the checks of later stages would fail for the same
 // reason.
+//
+// # Details that stores often miss
+//
+//   - A store returns times in UTC, cut to microseconds. [expense.Timestamp] cuts them when they are written.
+//   - It keeps texts byte for byte. Only comparisons use the folded form, see [expense.Fold].
+//   - It stores the [expense.Zone] of the settings by its name.
+//   - Ids and owners are ordered by their bytes, not by a collation.
+//   - A Tx returns the same version from all its writes. A write of no rows takes no version.
+//   - A method that yields rows closes its cursor before it yields, because the body of the loop may write.
+//   - A View must not block an Update. Engines that map their file into memory block an Update that must enlarge the
+//     mapping. Map enough at the start (bbolt: Options.InitialMmapSize), or copy the rows of the View.
 //
 // # Deadlines
 //
