@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -34,6 +35,9 @@ type Config struct {
 	// Challenge is the value of WWW-Authenticate in a 401 response (RFC 9110, section 11.6.1). Set it if Authenticator
 	// does not take bearer tokens, for example to `Basic realm="host"`. The default is `Bearer realm="spendwise"`.
 	Challenge string
+	// SecurityScheme is the OpenAPI security scheme object of Authenticator in the contract, for example
+	// {"type": "apiKey", "in": "cookie", "name": "session"}. The default is {"type": "http"} with the scheme of Challenge.
+	SecurityScheme map[string]string
 	// Rates returns exchange rates for expenses in a foreign currency. If it is nil, no rate is known, and such expenses
 	// stay pending.
 	Rates expense.Rates
@@ -86,7 +90,8 @@ func New(st store.Store, cfg Config) (http.Handler, error) {
 		base: strings.TrimRight(cfg.BaseURL, "/"), timeout: cmp.Or(cfg.Timeout, defaultTimeout),
 		log: slog.New(slog.DiscardHandler), observe: cfg.Observe, now: cfg.Now, validate: newValidator(),
 		roles: cmp.Or(cfg.Roles, AllRoles), challenge: cmp.Or(cfg.Challenge, defaultChallenge),
-		pdfs: make(chan struct{}, maxConcurrentPDFs), streams: streams{done: cfg.Done},
+		security: maps.Clone(cfg.SecurityScheme),
+		pdfs:     make(chan struct{}, maxConcurrentPDFs), streams: streams{done: cfg.Done},
 	}
 	if a.authenticator == nil && a.accounts != nil {
 		a.authenticator = a.accounts
@@ -156,7 +161,8 @@ type api struct {
 	validate      *validator.Validate
 	roles         Roles
 	challenge     string
-	limiter       *ingress.Limiter // nil: unlimited
+	security      map[string]string // nil: derived from challenge
+	limiter       *ingress.Limiter  // nil: unlimited
 	proxies       ingress.Proxies
 	origins       ingress.Origins
 	streams       streams

@@ -85,22 +85,24 @@ func TestBreakingChanges_FindsEachKind(t *testing.T) {
 		"an operation has another name": {func(d jsonTree) { d.at("paths", expenses, "post")["operationId"] = "spend" },
 			"operationId is now spend"},
 		"an operation needs another scope": {func(d jsonTree) {
-			d.at("paths", expenses, "get")["security"] = []any{map[string]any{"bearer": []any{"account"}}}
+			d.at("paths", expenses, "get")["security"] = []any{map[string]any{"credentials": []any{"account"}}}
 		}, "security requirements changed"},
 		"a public operation needs a token": {func(d jsonTree) {
-			d.at("paths", "/healthz", "get")["security"] = []any{map[string]any{"bearer": []any{"read"}}}
+			d.at("paths", "/healthz", "get")["security"] = []any{map[string]any{"credentials": []any{"read"}}}
 		}, "security requirements changed"},
 		"a parameter is gone": {
 			func(d jsonTree) {
 				d.at("paths", expenses, "get")["parameters"] = parameters(d)[1:]
 			}, "parameter date_from is removed"},
-		"a parameter is newly required": {func(d jsonTree) { parameters(d)[0].(map[string]any)["required"] = true },
+		"a parameter is newly required": {func(d jsonTree) {
+			d.at("components", "parameters", "DateFrom")["required"] = true
+		},
 			"date_from is now required"},
 		"a new parameter is required": {func(d jsonTree) { addParameter(d, expenses, true) },
 			"new parameter new is required"},
 		"a parameter is retyped": {
 			func(d jsonTree) {
-				jsonTree(parameters(d)[0].(map[string]any)).at("schema")["type"] = "integer"
+				d.at("components", "parameters", "DateFrom", "schema")["type"] = "integer"
 			}, "no longer accepts string"},
 		"a body is newly required": {func(d jsonTree) {
 			d.at("paths", "/v1/auth/logout", "post")["requestBody"] = map[string]any{"required": true}
@@ -130,11 +132,11 @@ func TestBreakingChanges_FindsEachKind(t *testing.T) {
 		"a request's number is bounded": {func(d jsonTree) { member(d, "RuleInput", "interval")["maximum"] = 5.0 },
 			"maximum of interval is tighter"},
 		"a request's list is shorter": {
-			func(d jsonTree) { member(d, "PushInput", "mutations")["maxItems"] = 5.0 }, "maxItems of mutations is tighter"},
+			func(d jsonTree) { member(d, "PushRequest", "mutations")["maxItems"] = 5.0 }, "maxItems of mutations is tighter"},
 		"a request's text has another form": {
 			func(d jsonTree) { member(d, "ExpenseInput", "currency")["pattern"] = "^E" }, "pattern of currency changed"},
 		"a member of a listed object is required": {
-			func(d jsonTree) { require(schemaOf(d, "MutationInput"), "mutation_id", "type", "op", "id", "data") },
+			func(d jsonTree) { require(schemaOf(d, "Mutation"), "mutation_id", "type", "op", "id", "data") },
 			"data is now required"},
 		"an answer is gone": {
 			func(d jsonTree) { delete(d.at("paths", expenses, "post", "responses"), "201") }, "no longer returns status 201"},

@@ -107,9 +107,7 @@ func (r *contractChecker) violations(request *http.Request, sent []byte, status 
 	}
 	responseDoc := op.at("responses", strconv.Itoa(status)).resolve(r.doc)
 	if responseDoc == nil {
-		return []string{fmt.Sprintf("status %d is not in the contract: add it to operations[%q] in "+
-			"openapi_operations.go (for an error, add the problem code to problems)",
-			status, pattern)}
+		return []string{fmt.Sprintf("status %d of %s is not in openapi.yaml", status, pattern)}
 	}
 	var violations []string
 	documented := http.Header{"Content-Type": nil, "Content-Length": nil, "Date": nil}
@@ -124,8 +122,8 @@ func (r *contractChecker) violations(request *http.Request, sent []byte, status 
 	}
 	for name := range header {
 		if _, ok := documented[name]; !ok {
-			violations = append(violations, fmt.Sprintf("response %d has the header %s, which is not in the contract: see "+
-				"response in openapi.go, and headerWords in openapi_words.go", status, name))
+			violations = append(violations, fmt.Sprintf("response %d has the header %s, which is not in openapi.yaml", status,
+				name))
 		}
 	}
 	if media := header.Get("Content-Type"); media != "" && responseDoc.at("content", media) == nil {
@@ -142,8 +140,8 @@ func (r *contractChecker) violations(request *http.Request, sent []byte, status 
 		_ = json.Unmarshal(body, &problem) // a body that is not JSON is reported above
 		codes, _ := op["x-problems"].([]any)
 		if !slices.Contains(codes, any(problem.Code)) {
-			violations = append(violations, fmt.Sprintf("the problem code %q is not in the contract: add it to problems of "+
-				"operations[%q]", problem.Code, pattern))
+			violations = append(violations, fmt.Sprintf("the problem code %q is not in x-problems of %s in openapi.yaml",
+				problem.Code, pattern))
 		}
 		return violations
 	}

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -9,25 +10,30 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/goccy/go-yaml"
+
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi"
 	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
 // An exchange is an example in the contract: a request and its response.
 type exchange struct {
-	Title     string            `json:"title"`
-	Operation string            `json:"operation"`
-	Target    string            `json:"target"`
-	Header    map[string]string `json:"header,omitempty"`
-	Body      json.RawMessage   `json:"body,omitempty"`
-	Status    int               `json:"status"`
-	Answer    json.RawMessage   `json:"answer,omitempty"`
+	OperationID string
+	Name        string // of the example in openapi.yaml
+	Operation   string // method and path template
+	Target      string // path and query
+	Header      map[string]string
+	Body        json.RawMessage // a JSON string if the body is not JSON; nil: no body
+	Status      int
+	Answer      json.RawMessage // a JSON string if the body of the response is not JSON; nil: not in the contract
 }
 
 // A replayer sends the requests of the examples. In the examples, placeholders stand for the IDs and secrets that the
@@ -41,8 +47,9 @@ type replayer struct {
 
 var (
 	anyUUID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	anyHash = regexp.MustCompile(`[0-9a-f]{64}`)
 	// secrets matches the members whose values the server generates, and their values.
-	secrets = regexp.MustCompile(`"(access_token|refresh_token|token|next_cursor|cursor|kid|x|hash)":"([^"]+)"`)
+	secrets = regexp.MustCompile(`"(access_token|refresh_token|token|next_cursor|cursor|kid|x)":"([^"]+)"`)
 )
 
 // addPlaceholder assigns a placeholder to a generated value. Each replay of the examples assigns the same placeholders.
@@ -52,11 +59,8 @@ func (r *replayer) addPlaceholder(kind, value string) {
 	}
 	r.counts[kind]++
 	name := fmt.Sprintf("example-%s-%d", strings.ReplaceAll(kind, "_", "-"), r.counts[kind])
-	switch kind {
-	case "uuid":
+	if kind == "uuid" {
 		name = fmt.Sprintf("00000000-0000-4000-8000-%012d", r.counts[kind])
-	case "hash":
-		name = fmt.Sprintf("%064d", r.counts[kind])
 	}
 	r.values[name], r.placeholders[value] = value, name
 }
@@ -69,10 +73,20 @@ func replace(text string, table map[string]string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
+// fixedStarters is a store whose new ledgers all have the same ids of starter categories. Lists are ordered by id, so
+// their order would otherwise depend on the generated id of the account.
+type fixedStarters struct{ store.Store }
+
+func (s fixedStarters) CreateLedger(
+	ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger,
+) (bool, error) {
+	return s.Store.CreateLedger(ctx, owner, expense.NewInitialLedger("ada", ledger.Settings, noon))
+}
+
 // newReplay returns a server without accounts, and a replayer for its examples.
 func newReplay(t *testing.T) (http.Handler, *replayer) {
 	t.Helper()
-	st, clock := memstore.New(), func() time.Time { return noon }
+	st, clock := fixedStarters{memstore.New()}, func() time.Time { return noon }
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +155,7 @@ func (r *replayer) readBody(t *testing.T, w *httptest.ResponseRecorder) json.Raw
 			r.addPlaceholder("uuid", id)
 		}
 	}
-	text = replace(text, r.placeholders)
+	text = anyHash.ReplaceAllString(replace(text, r.placeholders), strings.Repeat("0", 64))
 	if isJSON(media) {
 		return json.RawMessage(text)
 	}
@@ -152,56 +166,116 @@ func (r *replayer) readBody(t *testing.T, w *httptest.ResponseRecorder) json.Raw
 	return quoted
 }
 
-// unstableOrder are the operations whose responses depend on the order of generated IDs. Their bodies are not compared.
-var unstableOrder = map[string]bool{
-	"GET /v1/budgets/alerts": true, "POST /v1/budgets/alerts/{id}/read": true, "GET /v1/exports/ledger.ndjson": true,
-	"GET /v1/sync":        true,
-	"GET /v1/sync/digest": true,
-}
-
-const examplesFile = "openapi_examples.json"
+const (
+	contractFile = "openapi.yaml"
+	// orderFile lists the examples in the order in which they are sent.
+	orderFile = "testdata/examples.txt"
+)
 
 // exchanges reads the examples of the contract.
 func exchanges(t *testing.T) (examples []exchange) {
-	text, err := os.ReadFile(examplesFile)
-	if err == nil {
-		err = json.Unmarshal(text, &examples)
+	t.Helper()
+	doc := contractOf(t)
+	patterns := map[string]string{} // by operationId
+	for path, methods := range doc.at("paths") {
+		for method := range methods.(map[string]any) {
+			patterns[doc.at("paths", path, method)["operationId"].(string)] = strings.ToUpper(method) + " " + path
+		}
 	}
+	text, err := os.ReadFile(orderFile)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || fields[0] == "#" {
+			continue
+		}
+		if len(fields) < 4 || patterns[fields[0]] == "" {
+			t.Fatalf("%s: %q is not an operationId of the contract, a name, a path and a status", orderFile, line)
+		}
+		x := exchange{
+			OperationID: fields[0], Name: fields[1], Operation: patterns[fields[0]], Target: fields[2],
+			Header: map[string]string{},
+		}
+		if x.Status, err = strconv.Atoi(fields[3]); err != nil {
+			t.Fatalf("%s: %q has no status: %v", orderFile, line, err)
+		}
+		for _, header := range fields[4:] {
+			name, value, _ := strings.Cut(header, "=")
+			x.Header[name] = value
+		}
+		method, path, _ := strings.Cut(x.Operation, " ")
+		op := doc.at("paths", path, strings.ToLower(method))
+		for media, content := range op.at("requestBody", "content") {
+			if value, ok := jsonTree(content.(map[string]any)).at("examples", x.Name)["value"]; ok {
+				x.Body = requestBody(t, media, value)
+				x.Header["Content-Type"] = strings.Replace(media, "form-data", "form-data; boundary="+boundary, 1)
+			}
+		}
+		for _, content := range op.at("responses", fields[3]).resolve(doc).at("content") {
+			if value, ok := jsonTree(content.(map[string]any)).at("examples", x.Name)["value"]; ok {
+				x.Answer = toJSON(t, value)
+			}
+		}
+		examples = append(examples, x)
 	}
 	return examples
 }
 
-// The server's responses equal those in the examples. With -update, the test replaces the responses in the file and
-// keeps the requests.
+const boundary = "example-boundary"
+
+// requestBody returns the body of a request whose example in the contract is value.
+func requestBody(t *testing.T, media string, value any) json.RawMessage {
+	t.Helper()
+	if media != "multipart/form-data" {
+		return toJSON(t, value)
+	}
+	parts := value.(map[string]any)
+	return toJSON(t, fmt.Sprintf("--%[1]s\r\nContent-Disposition: form-data; name=\"mapping\"\r\n"+
+		"Content-Type: application/json\r\n\r\n%[2]s\r\n--%[1]s\r\n"+
+		"Content-Disposition: form-data; name=\"file\"; filename=\"bank.csv\"\r\nContent-Type: text/csv\r\n\r\n"+
+		"%[3]s\r\n--%[1]s--\r\n", boundary, toJSON(t, parts["mapping"]), parts["file"]))
+}
+
+func toJSON(t *testing.T, value any) json.RawMessage {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// TestContract_ExamplesAreRealResponses sends every example of the contract and compares the response with the example.
+// With -update, it replaces the responses in openapi.yaml and keeps the requests.
 func TestContract_ExamplesAreRealResponses(t *testing.T) {
-	examples := exchanges(t)
 	handler, r := newReplay(t)
-	for i, x := range examples {
+	var contract []string
+	if *update {
+		text, err := os.ReadFile(contractFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		contract = strings.Split(string(text), "\n")
+	}
+	for _, x := range exchanges(t) {
 		w := r.send(t, handler, x)
 		answer := r.readBody(t, w)
-		if w.Code >= 400 {
-			t.Errorf("%s %q: status %d, want success: %s", x.Operation, x.Title, w.Code, w.Body)
+		if w.Code != x.Status {
+			t.Errorf("%s %s: status %d, want %d: %s", x.OperationID, x.Name, w.Code, x.Status, w.Body)
 		}
-		same := w.Code == x.Status && (unstableOrder[x.Operation] || compactJSON(t, answer) == compactJSON(t, x.Answer))
-		if !*update && !same {
-			t.Errorf("%s %q: if the change is intended, run with -update\n got: %d %s\nwant: %d %s", x.Operation, x.Title,
-				w.Code, answer, x.Status, compactJSON(t, x.Answer))
-		}
-		if !same {
-			examples[i].Status, examples[i].Answer = w.Code, answer
+		switch {
+		case compactJSON(t, answer) == compactJSON(t, x.Answer):
+		case *update:
+			contract = replaceAnswer(t, contract, x, answer)
+		default:
+			t.Errorf("%s %s: if the change is intended, run with -update\n got: %s\nwant: %s", x.OperationID, x.Name,
+				compactJSON(t, answer), compactJSON(t, x.Answer))
 		}
 	}
 	if *update {
-		var out strings.Builder
-		encoder := json.NewEncoder(&out)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(examples); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(examplesFile, []byte(out.String()), 0o644); err != nil {
+		if err := os.WriteFile(contractFile, []byte(strings.Join(contract, "\n")), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -221,6 +295,45 @@ func compactJSON(t *testing.T, text json.RawMessage) string {
 		t.Fatal(err)
 	}
 	return string(out)
+}
+
+// plainDate matches a date or month without quotes, which YAML 1.1 reads as an instant.
+var plainDate = regexp.MustCompile(`(?m): ([0-9]{4}-[0-9]{2}(?:-[0-9]{2})?)$`)
+
+// replaceAnswer replaces the response of an example in the lines of openapi.yaml. The example must have a value.
+func replaceAnswer(t *testing.T, lines []string, x exchange, answer json.RawMessage) []string {
+	t.Helper()
+	i := 0
+	for _, line := range []string{
+		"      operationId: " + x.OperationID, "      responses:", fmt.Sprintf("        %q:", strconv.Itoa(x.Status)),
+		"                " + x.Name + ":", "                  value:",
+	} {
+		found := slices.IndexFunc(lines[i:], func(text string) bool { return strings.HasPrefix(text, line) })
+		if found < 0 {
+			t.Fatalf("%s has no response example %s of %s; add one with the value null", contractFile, x.Name, x.OperationID)
+		}
+		i += found
+	}
+	const indent = "                    " // of the value
+	end := i + 1
+	for lines[end] == "" || strings.HasPrefix(lines[end], indent) {
+		end++
+	}
+	var value any
+	if err := yaml.UnmarshalWithOptions(answer, &value, yaml.UseOrderedMap()); err != nil {
+		t.Fatal(err)
+	}
+	text, err := yaml.MarshalWithOptions(value, yaml.Indent(2), yaml.IndentSequence(true),
+		yaml.UseLiteralStyleIfMultiline(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = plainDate.ReplaceAll(text, []byte(`: "$1"`))
+	replacement := []string{"                  value:"}
+	for line := range strings.Lines(string(text)) {
+		replacement = append(replacement, strings.TrimRight(indent+line, " \n"))
+	}
+	return slices.Replace(lines, i, end, replacement...)
 }
 
 // Each operation has an example. Each member of a request body and each query parameter occurs in an example.
@@ -248,7 +361,7 @@ func TestContract_ExamplesCoverMembersAndParameters(t *testing.T) {
 				}
 			}
 			if targets.Len() == 0 {
-				t.Errorf("%s has no example: add one to openapi_examples.json, and run the tests with -update", pattern)
+				t.Errorf("%s has no example: add one to openapi.yaml and testdata/examples.txt", pattern)
 				continue
 			}
 			list, _ := op["parameters"].([]any)
@@ -259,12 +372,12 @@ func TestContract_ExamplesCoverMembersAndParameters(t *testing.T) {
 						func(part string) bool {
 							return strings.HasPrefix(part, p["name"].(string)+"=")
 						}) {
-					t.Errorf("%s: no example has the parameter %s: add one to openapi_examples.json", pattern, p["name"])
+					t.Errorf("%s: no example has the parameter %s: add it to one in testdata/examples.txt", pattern, p["name"])
 				}
 			}
 			for member := range op.at("requestBody", "content", "application/json", "schema").resolve(doc).at("properties") {
 				if !members[member] {
-					t.Errorf("%s: no example has the member %s: add one to openapi_examples.json", pattern, member)
+					t.Errorf("%s: no example has the member %s: add it to one in openapi.yaml", pattern, member)
 				}
 			}
 		}

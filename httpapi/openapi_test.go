@@ -11,6 +11,7 @@ import (
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
 
+	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi"
 	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/store/memstore"
@@ -58,8 +59,8 @@ func TestContract_IsValidOpenAPI(t *testing.T) {
 		t.Fatal(errs)
 	}
 	if valid, errs := check.ValidateDocument(); !valid {
-		for _, err := range errs {
-			t.Errorf("%s: %s", err.Message, err.Reason)
+		for _, text := range messages(errs) {
+			t.Error(text)
 		}
 	}
 }
@@ -67,32 +68,94 @@ func TestContract_IsValidOpenAPI(t *testing.T) {
 // TestContract_HasEveryRoute compares the routing table with the OpenAPI document in both directions.
 func TestContract_HasEveryRoute(t *testing.T) {
 	doc := contractOf(t)
-	documented := map[string]bool{}
+	documented := map[string]jsonTree{}
 	for path, methods := range doc.at("paths") {
 		for method := range methods.(map[string]any) {
-			documented[strings.ToUpper(method)+" "+path] = true
+			documented[strings.ToUpper(method)+" "+path] = doc.at("paths", path, method)
 		}
+	}
+	scopes := map[auth.Scopes]string{
+		0: "[]", auth.ScopeRead: "[map[credentials:[read]]]", auth.ScopeWrite: "[map[credentials:[write]]]",
+		auth.ScopeExport: "[map[credentials:[export]]]", auth.ScopeAccount: "[map[credentials:[account]]]",
 	}
 	for _, r := range httpapi.Routes() {
 		pattern := r.Method + " " + httpapi.Template(r.Path)
-		if !documented[pattern] {
-			t.Errorf("%s is served but not documented", pattern)
-		}
+		op := documented[pattern]
 		delete(documented, pattern)
-		if !httpapi.Described(pattern) {
-			t.Errorf("%s has no description; add a row for it to operations in openapi_operations.go", pattern)
+		if op == nil {
+			t.Errorf("%s is served but not in openapi.yaml", pattern)
+			continue
+		}
+		equal(t, pattern+": security", fmt.Sprint(op["security"]), scopes[r.Scope])
+		var query []string
+		parameters := parametersOf(doc, op)
+		for name, p := range parameters {
+			if p["in"] == "query" && p.at("schema")["type"] == "array" {
+				name += "*"
+			}
+			if p["in"] == "query" {
+				query = append(query, name)
+			}
+		}
+		equal(t, pattern+": query parameters", sorted(query), sorted(r.Query))
+		writes := r.Scope == auth.ScopeWrite && r.Method != "GET"
+		equal(t, pattern+": has Idempotency-Key", parameters["Idempotency-Key"] != nil, writes)
+		for status, response := range op.at("responses") {
+			headers := jsonTree(response.(map[string]any)).resolve(doc).at("headers")
+			if status < "400" {
+				where := pattern + " " + status
+				equal(t, where+": has RateLimit", headers["RateLimit"] != nil, r.Class != "")
+				replays := writes && status < "300"
+				equal(t, where+": has Idempotency-Replayed", headers["Idempotency-Replayed"] != nil, replays)
+			}
 		}
 	}
 	for pattern := range documented {
-		t.Errorf("%s is documented but not served", pattern)
+		t.Errorf("openapi.yaml has %s, which is not served", pattern)
 	}
-	for _, pattern := range httpapi.DescribedOnly() {
-		t.Errorf("operations in openapi_operations.go describes %s, which is not in the routing table", pattern)
+}
+
+func sorted(names []string) string {
+	names = slices.Clone(names)
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+// TestContract_ListsEachProblem tests that the problem codes of an operation belong to the statuses of its responses,
+// and that the schema of codes has the codes of the table of problems.
+func TestContract_ListsEachProblem(t *testing.T) {
+	doc := contractOf(t)
+	codes := stringList(doc.at("components", "schemas", "ProblemCode")["enum"])
+	statuses := map[string]string{} // by code
+	for _, response := range doc.at("components", "responses") {
+		examples := jsonTree(response.(map[string]any)).at("content", "application/problem+json", "examples")
+		for code := range examples {
+			statuses[code] = fmt.Sprint(examples.at(code, "value")["status"])
+		}
+	}
+	equal(t, "codes with an example", sorted(slices.Collect(maps.Keys(statuses))), sorted(codes))
+	equal(t, "codes", sorted(codes), sorted(httpapi.ProblemCodes()))
+	for path, methods := range doc.at("paths") {
+		for method := range methods.(map[string]any) {
+			op := doc.at("paths", path, method)
+			var want, got []string
+			for _, code := range stringList(op["x-problems"]) {
+				if !slices.Contains(want, statuses[code]) {
+					want = append(want, statuses[code])
+				}
+			}
+			for status := range op.at("responses") {
+				if status >= "400" {
+					got = append(got, status)
+				}
+			}
+			equal(t, method+" "+path+": statuses of problems", sorted(got), sorted(want))
+		}
 	}
 }
 
 // TestContract_EverythingHasDescription tests that each operation, parameter, header, schema and schema member has a
-// description.
+// description, and that each component is used.
 func TestContract_EverythingHasDescription(t *testing.T) {
 	doc := contractOf(t)
 	ids := map[string]string{}
@@ -101,7 +164,7 @@ func TestContract_EverythingHasDescription(t *testing.T) {
 			op, where := doc.at("paths", path, method), strings.ToUpper(method)+" "+path
 			for _, member := range []string{"operationId", "summary"} {
 				if op[member] == nil || op[member] == "" {
-					t.Errorf("%s has no %s; see operations in openapi_operations.go", where, member)
+					t.Errorf("%s has no %s", where, member)
 				}
 			}
 			id, _ := op["operationId"].(string)
@@ -109,42 +172,68 @@ func TestContract_EverythingHasDescription(t *testing.T) {
 				t.Errorf("%s and %s have the same operationId %s", where, other, id)
 			}
 			ids[id] = where
-			parameters, _ := op["parameters"].([]any)
-			for _, p := range parameters {
-				parameter := jsonTree(p.(map[string]any)).resolve(doc)
-				if parameter["description"] == nil {
-					t.Errorf("%s: parameter %v has no description; add one to parameterWords in openapi_words.go", where,
-						parameter["name"])
-				}
+		}
+	}
+	for _, kind := range []string{"schemas", "parameters", "headers", "responses", "securitySchemes"} {
+		for name, component := range doc.at("components", kind) {
+			if jsonTree(component.(map[string]any))["description"] == nil {
+				t.Errorf("%s/%s has no description", kind, name)
 			}
-			for status, response := range op.at("responses") {
-				for name, header := range jsonTree(response.(map[string]any)).resolve(doc).at("headers") {
-					if jsonTree(header.(map[string]any)).resolve(doc)["description"] == nil {
-						t.Errorf("%s %s: header %s has no description; add one to headerWords in openapi_words.go", where, status,
-							name)
-					}
+			for member := range jsonTree(component.(map[string]any)).at("properties") {
+				if doc.at("components", kind, name, "properties", member)["description"] == nil {
+					t.Errorf("%s/%s: member %s has no description", kind, name, member)
 				}
 			}
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(doc.at("components", "schemas"))) {
-		object := doc.at("components", "schemas", name)
-		if object["description"] == nil {
-			t.Errorf("schema %s has no description; add %q to words in openapi_words.go", name, name)
-		}
-		for member := range object.at("properties") {
-			property := object.at("properties", member)
-			if property["description"] == nil {
-				t.Errorf("member %s of schema %s has no description; add %q, or %q if it means the same everywhere, to words "+
-					"in openapi_words.go",
-					member, name, name+"."+member, member)
+	references := string(httpapi.Contract())
+	for _, kind := range []string{"schemas", "parameters"} {
+		for name := range doc.at("components", kind) {
+			if ref := fmt.Sprintf("\"#/components/%s/%s\"", kind, name); !strings.Contains(references, ref) {
+				t.Errorf("nothing refers to %s", ref)
 			}
 		}
 	}
-	for _, name := range httpapi.UnusedWords(doc.at("components", "schemas"), func(name string) []string {
-		return slices.Collect(maps.Keys(doc.at("components", "schemas", name, "properties")))
-	}) {
-		t.Errorf("the document uses no description of %q; remove it from openapi_words.go", name)
+}
+
+// TestContract_ShowsServedRoles tests that the contract has only the operations, tags and schemas of the instance's
+// roles.
+func TestContract_ShowsServedRoles(t *testing.T) {
+	service, err := auth.New(t.Context(), auth.NewUsers(memstore.NewAccounts(), memstore.New(), expense.Settings{}, nil),
+		auth.Config{KEK: make([]byte, auth.KEKSize)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := jsonTree(serve(t, memstore.New(), func(cfg *httpapi.Config) {
+		cfg.Authenticator, cfg.Accounts, cfg.Roles = nil, service, httpapi.RoleAuth
+	}).must(200, "GET", "/openapi.json", "").json)
+	equal(t, "has /v1/me", doc.at("paths", "/v1/me") != nil, true)
+	equal(t, "has /v1/expenses", doc.at("paths", "/v1/expenses") != nil, false)
+	equal(t, "has the schema Expense", doc.at("components", "schemas", "Expense") != nil, false)
+	equal(t, "has the schema Account", doc.at("components", "schemas", "Account") != nil, true)
+	equal(t, "has the tag Expenses", strings.Contains(fmt.Sprint(doc["tags"]), "name:Expenses"), false)
+	equal(t, "has the tag Tokens", strings.Contains(fmt.Sprint(doc["tags"]), "name:Tokens"), true)
+}
+
+// TestContract_SecuritySchemeIsThatOfTheHost tests that the security scheme describes the host's Authenticator.
+func TestContract_SecuritySchemeIsThatOfTheHost(t *testing.T) {
+	for name, test := range map[string]struct {
+		config func(*httpapi.Config)
+		want   map[string]any // without the description
+	}{
+		"bearer tokens by default": {func(*httpapi.Config) {}, map[string]any{"type": "http", "scheme": "bearer"}},
+		"the scheme of the challenge": {func(cfg *httpapi.Config) { cfg.Challenge = `Basic realm="host"` },
+			map[string]any{"type": "http", "scheme": "basic"}},
+		"the scheme of the host": {func(cfg *httpapi.Config) {
+			cfg.SecurityScheme = map[string]string{"type": "apiKey", "in": "cookie", "name": "session"}
+		}, map[string]any{"type": "apiKey", "in": "cookie", "name": "session"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := jsonTree(serve(t, memstore.New(), test.config).must(200, "GET", "/openapi.json", "").json)
+			scheme := doc.at("components", "securitySchemes", "credentials")
+			delete(scheme, "description")
+			equal(t, "scheme", fmt.Sprint(map[string]any(scheme)), fmt.Sprint(test.want))
+		})
 	}
 }
 

@@ -138,7 +138,7 @@ var packages = []packageRule{
 			"httpapi/internal/ingress"),
 		uses: append([]string{
 			"net/http", "github.com/gin-gonic/gin", "github.com/go-playground/validator",
-			"github.com/go-json-experiment/json",
+			"github.com/go-json-experiment/json", "github.com/goccy/go-yaml",
 		}, tracingModules...),
 	},
 	{

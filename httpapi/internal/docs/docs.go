@@ -67,6 +67,7 @@ type document struct {
 	Components struct {
 		Schemas             object[*schema]
 		Parameters, Headers object[*parameter]
+		Responses           object[*response]
 	}
 }
 
@@ -100,7 +101,10 @@ type response struct {
 
 type media struct {
 	Schema   *schema
-	Examples object[struct{ Value jsontext.Value }]
+	Examples object[struct {
+		Summary string
+		Value   jsontext.Value
+	}]
 }
 
 type schema struct {
@@ -131,7 +135,7 @@ func (op sectionOperation) Scope() string {
 	if len(op.Security) == 0 {
 		return ""
 	}
-	return strings.Join(op.Security[0]["bearer"], ", ")
+	return strings.Join(op.Security[0]["credentials"], ", ")
 }
 
 // Page renders the OpenAPI document as HTML. base precedes the paths of links to the API. problems is a slice of
@@ -156,12 +160,9 @@ func Page(openAPI []byte, base string, problems any) ([]byte, error) {
 	tmpl, err := template.New("docs").Funcs(template.FuncMap{
 		"prose": prose, "type": typeName, "limits": limits, "example": example, "contains": slices.Contains[[]string],
 		"param": func(p *parameter) *parameter {
-			if name, ok := strings.CutPrefix(p.Ref, "#/components/parameters/"); ok {
-				params := doc.Components.Parameters
-				return params[slices.IndexFunc(params, func(m member[*parameter]) bool { return m.Name == name })].Value
-			}
-			return p
+			return resolve(doc.Components.Parameters, p, p.Ref)
 		},
+		"response": func(r *response) *response { return resolve(doc.Components.Responses, r, r.Ref) },
 	}).Parse(page)
 	if err != nil {
 		return nil, err
@@ -172,6 +173,16 @@ func Page(openAPI []byte, base string, problems any) ([]byte, error) {
 		"Info":  doc.Info, "Base": base, "Sections": sections, "Components": doc.Components, "Problems": problems,
 	})
 	return out.Bytes(), err
+}
+
+// resolve returns the component that ref names, or value if ref is empty.
+func resolve[V any](components object[V], value V, ref string) V {
+	for _, component := range components {
+		if strings.HasSuffix(ref, "/"+component.Name) {
+			return component.Value
+		}
+	}
+	return value
 }
 
 // prose converts a description to HTML paragraphs. Descriptions use only `code` and **strong**.
