@@ -77,9 +77,9 @@ func TestChangeSettings_RejectsWithoutPartialChange(t *testing.T) {
 		{"without a rate", home("KWD"), "", []string{"home_currency no_rate"}},
 		{"with a rate that is none", home("KWD"), "0", []string{"limit_rate not_positive"}},
 		{"with a rate at which a limit is too large", home("KWD"), "99999999999", []string{"home_currency too_large"}},
-		{"with other faults", expense.SettingsDraft{HomeCurrency: ptr("XX"), TimeZone: ptr("Mars")}, "-1",
+		{"with other field errors", expense.SettingsDraft{HomeCurrency: ptr("XX"), TimeZone: ptr("Mars")}, "-1",
 			[]string{"home_currency unknown_currency", "time_zone unknown_zone", "limit_rate malformed_rate"}},
-		{"with a rate to be given and another fault", expense.SettingsDraft{HomeCurrency: ptr("KWD"), TimeZone: ptr("Mars")},
+		{"with a rate to be given and a field error", expense.SettingsDraft{HomeCurrency: ptr("KWD"), TimeZone: ptr("Mars")},
 			"",
 			[]string{"time_zone unknown_zone", "home_currency no_rate"}},
 	} {

@@ -282,11 +282,11 @@ func (b *builder) findEqual(draft Draft) (stored Expense, ok bool, err error) {
 	if err == nil {
 		equal, err = b.equal(draft, stored)
 	}
-	if err == nil && !equal {
-		err = ErrExists
-	}
-	if err != nil {
-		return Expense{}, false, fmt.Errorf("expense %s: %w", id, err)
+	switch {
+	case err != nil:
+		return Expense{}, false, err
+	case !equal:
+		return Expense{}, false, fmt.Errorf("expense %s: %w", id, ErrExists)
 	}
 	return stored, true, nil
 }

@@ -171,7 +171,7 @@ func TestAdd_RejectsInvalidDrafts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			b := openLedger(t, "EUR", march)
 			_, err := b.tryAdd(tt.draft)
-			wantFaults(t, err, tt.want...)
+			wantFieldErrors(t, err, tt.want...)
 			if e := b.add(expense.Draft{Amount: "1"}); len(b.all()) != 1 || e.Version != 2 {
 				t.Errorf("%d expenses at version %d: the refused one left something behind", len(b.all()), e.Version)
 			}
@@ -245,7 +245,7 @@ func TestAdd_RepeatedID(t *testing.T) {
 			expense.ErrExists,
 		},
 		{
-			"with a fault", expense.Draft{ID: id.String(), Amount: "11.80", Currency: "USD", Category: "Yachts"},
+			"with a field error", expense.Draft{ID: id.String(), Amount: "11.80", Currency: "USD", Category: "Yachts"},
 			expense.ErrExists,
 		},
 	}
@@ -283,7 +283,7 @@ func TestAdd_RetrySucceedsAfterCategoryIsArchived(t *testing.T) {
 		t.Errorf("the repeated request gives %+v, %v", added, err)
 	}
 	_, err = b.tryAdd(expense.Draft{Amount: "5", Category: "Food"})
-	wantFaults(t, err, "category archived_category")
+	wantFieldErrors(t, err, "category archived_category")
 }
 
 func TestAdd_DeletedIDIsGone(t *testing.T) {
@@ -331,9 +331,9 @@ func TestAddAll_ReturnsResultOfEachDraft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []struct{ known, fault bool }{{}, {known: true}, {fault: true}, {}, {known: true}} {
+	for i, want := range []struct{ known, invalid bool }{{}, {known: true}, {invalid: true}, {}, {known: true}} {
 		for what, result := range map[string]expense.BatchResult{"checked": checked[i], "added": added[i]} {
-			if result.Known != want.known || (result.Err != nil) != want.fault {
+			if result.Known != want.known || (result.Err != nil) != want.invalid {
 				t.Errorf("draft %d %s: known %v, error %v", i, what, result.Known, result.Err)
 			}
 		}

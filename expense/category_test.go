@@ -126,7 +126,7 @@ func TestAddCategory(t *testing.T) {
 			added, err := b.tryAddCategory(tt.draft)
 			switch {
 			case tt.errs != nil:
-				wantFaults(t, err, tt.errs...)
+				wantFieldErrors(t, err, tt.errs...)
 			case !errors.Is(err, tt.want):
 				t.Errorf("error %v, want %v", err, tt.want)
 			case err == nil && (added.Category != b.category(tt.stored) || !added.Created):
@@ -176,16 +176,16 @@ func TestAddCategory_RejectsTooManyCategories(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = b.tryAddCategory(expense.CategoryDraft{Name: "one more"})
-	wantFaults(t, err, " too_many")
+	wantFieldErrors(t, err, " too_many")
 }
 
 func TestChangeCategory_RejectsRemovingDefaultCategory(t *testing.T) {
 	b := openLedger(t, "EUR", nil)
 	def := b.settings().DefaultCategory
 	_, err := b.tryChangeCategory(def, expense.CategoryPatch{Archived: new(true)})
-	wantFaults(t, err, "archived default_category")
+	wantFieldErrors(t, err, "archived default_category")
 	_, err = b.tryMerge(def, b.category("Food").ID)
-	wantFaults(t, err, " default_category")
+	wantFieldErrors(t, err, " default_category")
 	err = b.update(func(tx store.Tx) error { return expense.DeleteCategory(t.Context(), tx, def, expense.Precondition{}) })
 	if !errors.Is(err, expense.ErrInUse) {
 		t.Errorf("deleting it: %v, want ErrInUse", err)
@@ -231,11 +231,11 @@ func TestMergeCategories_RejectsInvalidTargets(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := b.tryMerge(food, travel)
-	wantFaults(t, err, "into archived_category")
+	wantFieldErrors(t, err, "into archived_category")
 	_, err = b.tryMerge(food, food)
-	wantFaults(t, err, "into same_category")
+	wantFieldErrors(t, err, "into same_category")
 	_, err = b.tryMerge(food, uuid.New())
-	wantFaults(t, err, "into unknown_category")
+	wantFieldErrors(t, err, "into unknown_category")
 	if _, err = b.tryMerge(uuid.New(), food); !errors.Is(err, expense.ErrNotFound) {
 		t.Errorf("merging what never was: %v", err)
 	}

@@ -102,7 +102,8 @@ func TestChange_RejectsInvalidPatches(t *testing.T) {
 		e.ID, expense.Patch{Currency: new("JPY"), Date: new("2026-13-01"), Rate: new("-1"), CategoryID: new("?")},
 		expense.Precondition{},
 	)
-	wantFaults(t, err, "amount too_many_digits", "date impossible_date", "rate malformed_rate", "category_id malformed_id")
+	wantFieldErrors(t, err,
+		"amount too_many_digits", "date impossible_date", "rate malformed_rate", "category_id malformed_id")
 	if stored := b.get(e.ID); stored != e {
 		t.Errorf("stored is %+v, want %+v", stored, e)
 	}
@@ -138,9 +139,9 @@ func TestChange_RejectsEndedCurrency(t *testing.T) {
 		Amount: "1", Currency: "DEM", Date: "1999-01-01",
 	}), b.add(expense.Draft{Amount: "1"})
 	_, err := b.tryChange(marks.ID, expense.Patch{Date: new(euros.Date.String())}, expense.Precondition{})
-	wantFaults(t, err, "currency currency_ended")
+	wantFieldErrors(t, err, "currency currency_ended")
 	_, err = b.tryChange(euros.ID, expense.Patch{Currency: new("DEM")}, expense.Precondition{})
-	wantFaults(t, err, "currency currency_ended")
+	wantFieldErrors(t, err, "currency currency_ended")
 	if moved := b.change(marks, expense.Patch{Date: new("1998-12-31")}); moved.Date.String() != "1998-12-31" {
 		t.Errorf("it is of %s", moved.Date)
 	}

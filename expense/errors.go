@@ -15,7 +15,7 @@ var (
 	ErrExists = errors.New("already exists")
 	// ErrGone means that the row was deleted and its tombstone still exists. It is also an ErrNotFound. Ids are never
 	// reused.
-	ErrGone = fmt.Errorf("deleted: %w", ErrNotFound)
+	ErrGone error = goneError{}
 	// ErrStale means that the row's version is not the one that the caller requires; see [StaleError].
 	ErrStale = errors.New("version is stale")
 	// ErrInUse means that the row cannot be deleted because other rows refer to it.
@@ -25,6 +25,12 @@ var (
 	// ErrUnavailable means that the store cannot be reached at the moment. A retry may succeed.
 	ErrUnavailable = errors.New("store unavailable")
 )
+
+type goneError struct{}
+
+func (goneError) Error() string { return "deleted" }
+
+func (goneError) Is(target error) bool { return target == ErrNotFound }
 
 // A StaleError is an [ErrStale] with the row's current version.
 type StaleError struct {

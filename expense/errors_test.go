@@ -16,7 +16,7 @@ func TestValidationErrors_ErrReportsAll(t *testing.T) {
 	}
 	errs.Add("amount", "malformed_amount", "%q is no amount", "x")
 	if err := errs.Err(); !errors.Is(err, expense.ErrInvalid) || err.Error() != `amount: "x" is no amount` {
-		t.Errorf("one fault is %v", err)
+		t.Errorf("one field error is %v", err)
 	}
 	_, err := expense.ParseDate("x")
 	if rest := errs.AddError("date", err); rest != nil {
@@ -32,8 +32,8 @@ func TestValidationErrors_ErrReportsAll(t *testing.T) {
 		t.Errorf("%v is not ErrInvalid", err)
 	}
 	var fields []string
-	for _, fault := range expense.InvalidErrors(err) {
-		fields = append(fields, fault.Field)
+	for _, e := range expense.InvalidErrors(err) {
+		fields = append(fields, e.Field)
 	}
 	if got := fmt.Sprint(fields); got != "[amount date notes]" {
 		t.Errorf("the errs are of %s", got)
@@ -43,7 +43,7 @@ func TestValidationErrors_ErrReportsAll(t *testing.T) {
 	}
 	first, ok := errors.AsType[*expense.InvalidError](err)
 	if !ok || first.Field != "amount" {
-		t.Errorf("the first fault is %v", first)
+		t.Errorf("the first field error is %v", first)
 	}
 }
 
@@ -74,7 +74,7 @@ func TestValidationErrors_AddErrorReturnsOtherErrors(t *testing.T) {
 func TestInvalidErrors_IgnoresOtherErrors(t *testing.T) {
 	for _, err := range []error{nil, io.EOF, expense.ErrStale, expense.ErrInvalid, errors.Join(io.EOF, expense.ErrGone)} {
 		if errs := expense.InvalidErrors(err); len(errs) != 0 {
-			t.Errorf("FaultsOf(%v) = %v", err, errs)
+			t.Errorf("InvalidErrors(%v) = %v", err, errs)
 		}
 	}
 }
@@ -90,8 +90,8 @@ func TestErrors_SentinelsThatImplyOthers(t *testing.T) {
 		{"a row that is not found need not be deleted", expense.ErrNotFound, expense.ErrGone, false},
 		{"a StaleError is stale", stale, expense.ErrStale, true},
 		{"a StaleError is not invalid", stale, expense.ErrInvalid, false},
-		{"a fault is invalid", &expense.InvalidError{}, expense.ErrInvalid, true},
-		{"a fault is not stale", &expense.InvalidError{}, expense.ErrStale, false},
+		{"a field error is invalid", &expense.InvalidError{}, expense.ErrInvalid, true},
+		{"a field error is not stale", &expense.InvalidError{}, expense.ErrStale, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -150,14 +150,14 @@ func (b *testLedger) category(name string) expense.Category {
 // errorCodes returns "field code" of every field error in err, sorted.
 func errorCodes(err error) []string {
 	var codes []string
-	for _, fault := range expense.InvalidErrors(err) {
-		codes = append(codes, fault.Field+" "+fault.Code)
+	for _, e := range expense.InvalidErrors(err) {
+		codes = append(codes, e.Field+" "+e.Code)
 	}
 	slices.Sort(codes)
 	return codes
 }
 
-func wantFaults(t *testing.T, err error, want ...string) {
+func wantFieldErrors(t *testing.T, err error, want ...string) {
 	t.Helper()
 	if !errors.Is(err, expense.ErrInvalid) {
 		t.Fatalf("error %v, want one that is ErrInvalid", err)

@@ -48,7 +48,7 @@ func TestParseMoney_AcceptsPlainDecimals(t *testing.T) {
 }
 
 func TestParseMoney_RejectsInvalidAmounts(t *testing.T) {
-	tests := []struct{ name, amount, code, fault string }{
+	tests := []struct{ name, amount, code, want string }{
 		{"a digit too many", "12.505", "EUR", "too_many_digits"},
 		{"a zero too many", "12.500", "EUR", "too_many_digits"},
 		{"a minor digit where there are none", "1000.0", "JPY", "too_many_digits"},
@@ -61,7 +61,7 @@ func TestParseMoney_RejectsInvalidAmounts(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			money, err := expense.ParseMoney(test.amount, test.code)
-			wantFieldError(t, err, "amount", test.fault)
+			wantFieldError(t, err, "amount", test.want)
 			if money != (expense.Money{}) {
 				t.Errorf("%s beside the error", money)
 			}

@@ -133,10 +133,10 @@ func TestChangeSettings_ReportsAllInvalidFields(t *testing.T) {
 		HomeCurrency: new("XYZ"), TimeZone: new("Mars/Olympus"), Locale: new("!"), FiscalYearStart: new(13),
 		DefaultCategoryID: new("00000000-0000-4000-8000-000000000000"),
 	})
-	wantFaults(t, err, "home_currency unknown_currency", "time_zone unknown_zone", "locale unknown_locale",
+	wantFieldErrors(t, err, "home_currency unknown_currency", "time_zone unknown_zone", "locale unknown_locale",
 		"fiscal_year_start impossible_month", "default_category_id unknown_category")
 	_, err = b.changeSettings(expense.SettingsDraft{HomeCurrency: new("DEM")})
-	wantFaults(t, err, "home_currency currency_ended")
+	wantFieldErrors(t, err, "home_currency currency_ended")
 	if change, err := b.changeSettings(expense.SettingsDraft{HomeCurrency: new("EUR")}); err != nil ||
 		change.Reconversion != nil || b.settings() != before {
 		t.Errorf("a change to the same: %+v, %v", change, err)

@@ -118,8 +118,8 @@ func TestNewSettings_ReportsAllInvalidFields(t *testing.T) {
 	})
 	checkRefusal(t, err)
 	var got []string
-	for _, fault := range expense.InvalidErrors(err) {
-		got = append(got, fault.Field+" "+fault.Code)
+	for _, e := range expense.InvalidErrors(err) {
+		got = append(got, e.Field+" "+e.Code)
 	}
 	want := []string{
 		"home_currency unknown_currency", "time_zone unknown_zone", "locale unknown_locale",

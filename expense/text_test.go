@@ -129,9 +129,9 @@ func checkRefusal(t rapid.TB, err error) {
 	if len(errs) == 0 {
 		t.Fatalf("%v has no errs", err)
 	}
-	for _, fault := range errs {
-		if fault.Code == "" || fault.Detail == "" || len(fault.Detail) > 400 || !utf8.ValidString(fault.Detail) {
-			t.Fatalf("fault %+q", fault)
+	for _, e := range errs {
+		if e.Code == "" || e.Detail == "" || len(e.Detail) > 400 || !utf8.ValidString(e.Detail) {
+			t.Fatalf("field error %+q", e)
 		}
 	}
 }
@@ -142,7 +142,7 @@ func wantFieldError(t rapid.TB, err error, field, code string) {
 	checkRefusal(t, err)
 	errs := expense.InvalidErrors(err)
 	if len(errs) != 1 || errs[0].Field != field || errs[0].Code != code {
-		t.Errorf("got %v, want one fault %q of field %q", err, code, field)
+		t.Errorf("got %v, want one field error %q of field %q", err, code, field)
 	}
 }
 

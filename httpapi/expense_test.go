@@ -120,7 +120,7 @@ func TestExpense_ReportsAllInvalidMembers(t *testing.T) {
 			"an id that is none":      {`{"amount":"1","id":"7"}`, []string{"#/id malformed_id"}},
 			"a rate that is a number": {`{"amount":"1","currency":"USD","rate":0.8}`, []string{"#/rate wrong_type"}},
 			"control characters":      {`{"amount":"1","notes":"\u0007"}`, []string{"#/notes control_character"}},
-			"several faults of two ages": {`{"amount":5,"currency":"","date":"x","notes":7}`,
+			"several field errors": {`{"amount":5,"currency":"","date":"x","notes":7}`,
 				[]string{"#/amount wrong_type", "#/notes wrong_type", "#/currency empty", "#/date malformed_date"}},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -150,7 +150,7 @@ func TestExpense_RejectsMalformedBodies(t *testing.T) {
 			"a member given twice": {`{"amount":"1","amount":"2"}`, []string{"#/amount duplicate_member"}},
 			"broken UTF-8":         {"{\"amount\":\"1\",\"notes\":\"\xff\"}", []string{"#/notes syntax"}},
 			"a broken surrogate":   {`{"amount":"1","notes":"\ud800"}`, []string{"#/notes syntax"}},
-			"a fault before":       {`{"amount":1,"x":1}`, []string{"#/x unknown_member"}},
+			"a field error before": {`{"amount":1,"x":1}`, []string{"#/x unknown_member"}},
 		} {
 			t.Run(name, func(t *testing.T) {
 				s := s

@@ -156,7 +156,7 @@ func (c *call) runImport(up upload, opts statement.Options, idempotent *idempote
 // observeImport reports an import to the observer. An import that failed has added the batches before the failure.
 func (c *call) observeImport(done statement.Result) {
 	c.api.observe(ImportCompleted{
-		Added: done.Added, Existing: done.Known, Skipped: done.Ignored, Failed: done.FailedLines, DryRun: done.DryRun,
+		Added: done.Added, Known: done.Known, Ignored: done.Ignored, Failed: done.FailedLines, DryRun: done.DryRun,
 	})
 	if done.Added > 0 && !done.DryRun {
 		c.api.observe(ExpensesAdded{Source: SourceImport, Count: done.Added})

@@ -46,11 +46,11 @@ type ChangePushed struct {
 
 // An ImportCompleted counts the lines of an imported file by their result.
 type ImportCompleted struct {
-	Added    int  // added as a new expense
-	Existing int  // already in the ledger
-	Skipped  int  // skipped as the request or the mapping asks
-	Failed   int  // not valid
-	DryRun   bool // nothing was written; a real import would have the same numbers
+	Added   int  // added as a new expense
+	Known   int  // in the ledger since an earlier import, or deleted there since
+	Ignored int  // left out by the mapping
+	Failed  int  // not valid
+	DryRun  bool // nothing was written; a real import would have the same numbers
 }
 
 // A StreamOpened reports that a client opened an event stream.

@@ -138,10 +138,10 @@ func TestObserver_Import(t *testing.T) {
 		want        []string
 	}{
 		{"a dry run", "?dry_run=true",
-			[]string{"ImportCompleted{Added:2 Existing:0 Skipped:0 Failed:1 DryRun:true}", request}},
-		{"an import", "", []string{"ImportCompleted{Added:2 Existing:0 Skipped:0 Failed:1 DryRun:false}",
+			[]string{"ImportCompleted{Added:2 Known:0 Ignored:0 Failed:1 DryRun:true}", request}},
+		{"an import", "", []string{"ImportCompleted{Added:2 Known:0 Ignored:0 Failed:1 DryRun:false}",
 			"ExpensesAdded{Source:import Count:2}", request}},
-		{"a repeated import", "", []string{"ImportCompleted{Added:0 Existing:2 Skipped:0 Failed:1 DryRun:false}", request}},
+		{"a repeated import", "", []string{"ImportCompleted{Added:0 Known:2 Ignored:0 Failed:1 DryRun:false}", request}},
 	} {
 		if got := send(test.query); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)

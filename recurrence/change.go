@@ -16,10 +16,10 @@ import (
 //
 //  1. It posts the occurrences that are due already, by the old rule. Posted expenses never change.
 //  2. It applies the draft.
-//  3. It moves the cursor to the first occurrence of the new rule from today on. If step 1 could not post an
+//  3. It sets Next to the first occurrence of the new rule from today on. If step 1 could not post an
 //     occurrence, the search starts on the day of that occurrence instead.
 //
-// Pausing a rule stops its posting. Resuming it moves the cursor to the first occurrence from today on: the
+// Pausing a rule stops its posting. Resuming it sets Next to the first occurrence from today on: the
 // occurrences that passed while it was paused are not posted. A draft without effect writes nothing, unless the last
 // posting failed: then Change clears the failure and the posting is tried again.
 //
@@ -62,7 +62,7 @@ func Change(
 	return put(ctx, tx, changed)
 }
 
-// continuing returns the changed rule r with the posting progress of old. The cursor of r is at its first occurrence
+// continuing returns the changed rule r with the posting progress of old. The Next of r is its first occurrence
 // that old has neither posted nor skipped.
 func (r Rule) continuing(old Rule, today expense.Date) Rule {
 	from := old.firstChangeableDay(today)
@@ -150,7 +150,7 @@ func (r Rule) backlog(today expense.Date, limit int) int {
 }
 
 // firstChangeableDay returns the first day on which a rule that is changed today may have unposted occurrences. This is
-// the day of the cursor if that is due, else today, or the day after SettledThrough if today is settled. A cursor after
+// the day of Next if that is due, else today, or the day after SettledThrough if today is settled. A Next after
 // today does not matter, because the changed rule may have an occurrence before it.
 func (r Rule) firstChangeableDay(today expense.Date) expense.Date {
 	switch {
@@ -372,7 +372,7 @@ func SkipOccurrence(
 		date.Before(lastOpen) && (rule.Next.IsZero() || date.Before(rule.Next)):
 		return rule, nil
 	}
-	// Days before both lastOpen and the cursor are never posted, so they need not stay in Skipped.
+	// Days before both lastOpen and Next are never posted, so they need not stay in Skipped.
 	cut := lastOpen
 	if rule.Next.Before(cut) {
 		cut = rule.Next

@@ -39,7 +39,7 @@ func (d Draft) reschedules() bool {
 		d.Count != nil || d.RRULE != nil
 }
 
-// apply returns r with the fields of the draft and adds all field errors to errs. It does not move the cursor.
+// apply returns r with the fields of the draft and adds all field errors to errs. It does not change Next.
 func (d Draft) apply(
 	ctx context.Context, tx expense.Reader, env expense.Env, errs *expense.ValidationErrors, r Rule,
 ) (Rule, error) {

@@ -33,8 +33,8 @@ type PostResult struct {
 	More          bool // occurrences are still due; call again, in an Update of its own
 }
 
-// Post adds an expense for each due occurrence of the ledger, at most [MaxBatch], and moves the cursors of the rules
-// past them. The rules whose cursors are earliest come first.
+// Post adds an expense for each due occurrence of the ledger, at most [MaxBatch], and moves the next occurrences of the
+// rules past them. The rules whose next occurrence is earliest come first.
 //
 // Each expense has the date of its occurrence, the rate of that date, and the id [expense.OccurrenceID]. If the ledger
 // knows that id already, the occurrence counts as posted. So an occurrence is posted once, however often and by
@@ -111,15 +111,15 @@ func (c *categoryCache) Category(ctx context.Context, id uuid.UUID) (expense.Cat
 type ruleBatch struct {
 	rule    Rule
 	dates   []expense.Date // the occurrences to post
-	next    expense.Date   // the occurrence after dates, which becomes the cursor; zero: none
+	next    expense.Date   // the occurrence after dates, which becomes Rule.Next; zero: none
 	failure error          // if not nil, why next could not be posted
 }
 
 // post posts up to MaxBatch due occurrences of rules, and returns the rules that it wrote.
 //
 // It first plans a batch for each due rule. Then it adds the expenses of all batches in one call. If an expense is
-// invalid, the batch of its rule ends before that date. Finally it writes the rules: it moves the cursor past the
-// posted dates, and sets LastError and RetryAt of a failed rule. Expenses and cursors are written in one transaction.
+// invalid, the batch of its rule ends before that date. Finally it writes the rules: it moves Next past the
+// posted dates, and sets LastError and RetryAt of a failed rule. Expenses and rules are written in one transaction.
 func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule) (PostResult, []Rule, error) {
 	settings, err := tx.Settings(ctx)
 	if err != nil {
@@ -154,7 +154,7 @@ func post(ctx context.Context, tx Tx, env expense.Env, rules []Rule) (PostResult
 	return result, written, nil
 }
 
-// planBatches returns a batch for each due rule, ordered by cursor, with its due occurrences. It stops when the batches
+// planBatches returns a batch for each due rule, ordered by Next, with its due occurrences. It stops when the batches
 // have MaxBatch dates. more reports whether it left out a due rule.
 func planBatches(rules []Rule, zone expense.Zone, now time.Time) (batches []*ruleBatch, more bool) {
 	left := MaxBatch
@@ -274,7 +274,7 @@ func (b *ruleBatch) fail(i int, err error) {
 	b.dates, b.next, b.failure = b.dates[:i], b.dates[i], err
 }
 
-// updatedRule returns the rule as it is after the batch, with the new cursor, SettledThrough and failure.
+// updatedRule returns the rule as it is after the batch, with the new Next, SettledThrough and failure.
 func (b *ruleBatch) updatedRule(now time.Time) Rule {
 	rule := b.rule
 	rule.LastError, rule.RetryAt = "", time.Time{}

@@ -74,7 +74,7 @@ func Preview(ctx context.Context, r interface {
 	return planned, err
 }
 
-// NextDates returns the first date of each rule's [Preview], or the zero Date if that is empty. The cursor [Rule.Next]
+// NextDates returns the first date of each rule's [Preview], or the zero Date if that is empty. [Rule.Next]
 // may be earlier: a device may have added that expense in advance, or the rule may be paused.
 func NextDates(ctx context.Context, r expense.Reader, env expense.Env, rules ...Rule) ([]expense.Date, error) {
 	if len(rules) == 0 {

@@ -20,7 +20,7 @@
 // ([expense.OccurrenceID]), so an occurrence is posted at most once, whichever instance posts it. Two fields of the
 // rule record the progress of posting:
 //
-//   - [Rule.Next], the cursor, is the first occurrence that is neither posted nor skipped.
+//   - [Rule.Next] is the first occurrence that is neither posted nor skipped.
 //   - [Rule.SettledThrough] is the last day up to which every occurrence was posted or skipped. No day up to it is
 //     posted again, even if the schedule changes so that an occurrence falls there.
 //
@@ -59,7 +59,7 @@ type Rule struct {
 	Count     int          // the number of occurrences from Start on; 0: no limit; not together with Until
 
 	Paused         bool
-	Next           expense.Date // the cursor: the first occurrence neither posted nor skipped; zero: none is left
+	Next           expense.Date // the first occurrence neither posted nor skipped; zero: none is left
 	Skipped        DateSet      // days after SettledThrough that Post skips; a day may have no occurrence
 	SettledThrough expense.Date // no day up to this one is posted again; it never decreases
 

@@ -179,7 +179,7 @@ func TestMonthly_InvalidTotalsAreErrors(t *testing.T) {
 		total expense.Total
 	}{
 		{"of a range that was not asked for", expense.Total{Range: 4, Count: 1, Amount: euros, Home: euros}},
-		{"of a category that the book does not hold",
+		{"of a category that the snapshot does not have",
 			expense.Total{CategoryID: uuid.UUID{1}, Count: 1, Amount: euros, Home: euros}},
 		{"in another home currency", expense.Total{Count: 1, Amount: euros, Home: expense.MustMoney("5", "USD")}},
 	} {

@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log"
@@ -23,16 +25,19 @@ func ExampleTx_idempotencyRecord() {
 	if _, err := st.CreateLedger(ctx, "ada", expense.NewInitialLedger("ada", settings, now)); err != nil {
 		log.Fatal(err)
 	}
-	key := store.IdempotencyKey{Scope: "add expense", Key: "4f1d"}
+	key, body := store.IdempotencyKey{Scope: "add expense", Key: "4f1d"}, `{"amount":"3.20"}`
+	fingerprint := sha256.Sum256([]byte(body))
 	for range 2 {
 		var response string
 		err := st.Update(ctx, "ada", func(tx store.Tx) error {
 			record, err := tx.IdempotencyRecord(ctx, key)
-			if err == nil {
+			switch {
+			case err == nil && !bytes.Equal(record.Fingerprint, fingerprint[:]):
+				return errors.New("the key belongs to a request with another body")
+			case err == nil:
 				response = "stored: " + string(record.Payload)
 				return nil
-			}
-			if !errors.Is(err, expense.ErrNotFound) {
+			case !errors.Is(err, expense.ErrNotFound):
 				return err
 			}
 			if _, err := expense.Add(ctx, tx, expense.Env{Now: now}, expense.Draft{Amount: "3.20"}); err != nil {
@@ -40,7 +45,7 @@ func ExampleTx_idempotencyRecord() {
 			}
 			response = "added 3.20"
 			return tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{
-				IdempotencyKey: key, Payload: []byte(response), CreatedAt: now,
+				IdempotencyKey: key, Fingerprint: fingerprint[:], Payload: []byte(response), CreatedAt: now,
 			})
 		})
 		if err != nil {

@@ -210,7 +210,7 @@ func TestAudit_FindsLostAndDuplicatedWrites(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := l.result(); (err == nil) != c.pass {
-				t.Errorf("the verdict is %v", err)
+				t.Errorf("the result is %v", err)
 			}
 		})
 	}
@@ -244,7 +244,7 @@ func TestLab_SkippedExperimentFailsCompleteRun(t *testing.T) {
 		l := &lab{config: cli{Complete: complete}}
 		l.skip("a full disk: %v", errors.ErrUnsupported)
 		if err := l.result(); (err == nil) != pass {
-			t.Errorf("complete %t: the verdict is %v", complete, err)
+			t.Errorf("complete %t: the result is %v", complete, err)
 		}
 	}
 }

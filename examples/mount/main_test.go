@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-// The API knows nobody but the host's users, keeps them apart, and says every URL as the host's clients reach it.
+// The API accepts the host's users only, keeps their ledgers apart, and returns URLs with the host's prefix.
 func TestMount_HostUsersHaveLedgersUnderPrefix(t *testing.T) {
 	handler, err := mount(memstore.New())
 	if err != nil {

@@ -184,7 +184,7 @@ func TestRun_FetchesRatesOfEachDayOnce(t *testing.T) {
 		}
 		fresh := all[len(old):len(upTo(all, expense.MustDate("2026-02-06")))]
 		if !slices.Equal(arrived, fresh) {
-			t.Errorf("%d prices were told of, want %d", len(arrived), len(fresh))
+			t.Errorf("%d rates were reported, want %d", len(arrived), len(fresh))
 		}
 		if store.size() != len(fresh) {
 			t.Errorf("the store has %d prices, want %d", store.size(), len(fresh))
@@ -366,7 +366,7 @@ func TestFetch_InstancesAgreeThroughStore(t *testing.T) {
 		mustBeCurrent(t, first, want)
 		mustBeCurrent(t, second, want)
 		if fresh := want[len(old):]; !slices.Equal(arrived, fresh) {
-			t.Errorf("the second instance was told of %v, want %v", arrived, fresh)
+			t.Errorf("the second instance received %v, want %v", arrived, fresh)
 		}
 		for _, part := range []string{
 			"changed a published exchange rate", "currency=USD", "date=2026-02-03", "published=9.99",

@@ -46,10 +46,10 @@ func TestPassword_Validate(t *testing.T) {
 			email := "person@example.org"
 			_, err := h.users.Add(t.Context(), auth.Registration{Email: email, Password: test.password})
 			var codes []string
-			for _, fault := range expense.InvalidErrors(err) {
-				codes = append(codes, fault.Field+" "+fault.Code)
-				if test.password != "" && strings.Contains(fault.Error(), test.password) {
-					t.Error("the fault repeats the password")
+			for _, e := range expense.InvalidErrors(err) {
+				codes = append(codes, e.Field+" "+e.Code)
+				if test.password != "" && strings.Contains(e.Error(), test.password) {
+					t.Error("the field error repeats the password")
 				}
 			}
 			if test.code != "" && (len(codes) != 1 || codes[0] != "password "+test.code) || test.code == "" && err != nil {

@@ -74,18 +74,18 @@ func (l *ledgers) EraseLedger(_ context.Context, owner expense.OwnerID) error {
 type fixture struct {
 	*auth.Service
 	users    *auth.Users
-	accounts *faultyAccounts
+	accounts *failingAccounts
 	ledgers  *ledgers
 	kek      []byte
 	log      *bytes.Buffer
 	logger   *slog.Logger
 }
 
-// accountStore is embedded in faultyAccounts under a name that differs from the method Accounts.
+// accountStore is embedded in failingAccounts under a name that differs from the method Accounts.
 type accountStore = memstore.Accounts
 
-// faultyAccounts is an account store that can fail and counts lookups.
-type faultyAccounts struct {
+// failingAccounts is an account store that can fail and counts lookups.
+type failingAccounts struct {
 	*accountStore
 	mu           sync.Mutex
 	down         bool
@@ -96,20 +96,20 @@ type faultyAccounts struct {
 	afterRead    func()       // called once after a device was read and before it is returned
 }
 
-func (f *faultyAccounts) setDown(down bool) {
+func (f *failingAccounts) setDown(down bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.down = down
 }
 
-func (f *faultyAccounts) Token(ctx context.Context, account, id uuid.UUID) (accounts.Token, error) {
+func (f *failingAccounts) Token(ctx context.Context, account, id uuid.UUID) (accounts.Token, error) {
 	if err := f.failure(); err != nil {
 		return accounts.Token{}, err
 	}
 	return f.accountStore.Token(ctx, account, id)
 }
 
-func (f *faultyAccounts) failure() error {
+func (f *failingAccounts) failure() error {
 	f.reads.Add(1)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -119,7 +119,7 @@ func (f *faultyAccounts) failure() error {
 	return nil
 }
 
-func (f *faultyAccounts) Device(ctx context.Context, account, id uuid.UUID) (accounts.Device, error) {
+func (f *failingAccounts) Device(ctx context.Context, account, id uuid.UUID) (accounts.Device, error) {
 	if err := f.failure(); err != nil {
 		return accounts.Device{}, err
 	}
@@ -135,7 +135,7 @@ func (f *faultyAccounts) Device(ctx context.Context, account, id uuid.UUID) (acc
 	return device, err
 }
 
-func (f *faultyAccounts) SigningKeys(ctx context.Context) ([]accounts.SigningKey, error) {
+func (f *failingAccounts) SigningKeys(ctx context.Context) ([]accounts.SigningKey, error) {
 	if err := f.failure(); err != nil {
 		return nil, err
 	}
@@ -143,14 +143,14 @@ func (f *faultyAccounts) SigningKeys(ctx context.Context) ([]accounts.SigningKey
 	return f.accountStore.SigningKeys(ctx)
 }
 
-func (f *faultyAccounts) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...accounts.SecretHash) error {
+func (f *failingAccounts) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...accounts.SecretHash) error {
 	f.mu.Lock()
 	f.failureCount += len(keys)
 	f.mu.Unlock()
 	return f.accountStore.RecordFailure(ctx, at, quiet, keys...)
 }
 
-func (f *faultyAccounts) AccountByEmail(ctx context.Context, email string) (accounts.Account, error) {
+func (f *failingAccounts) AccountByEmail(ctx context.Context, email string) (accounts.Account, error) {
 	if err := f.failure(); err != nil {
 		return accounts.Account{}, err
 	}
@@ -160,7 +160,7 @@ func (f *faultyAccounts) AccountByEmail(ctx context.Context, email string) (acco
 func newFixture(t testing.TB, change ...func(*auth.Config)) *fixture {
 	t.Helper()
 	h := &fixture{
-		accounts: &faultyAccounts{accountStore: memstore.NewAccounts()},
+		accounts: &failingAccounts{accountStore: memstore.NewAccounts()},
 		ledgers:  &ledgers{made: make(map[expense.OwnerID]expense.InitialLedger)},
 		kek:      bytes.Repeat([]byte{7}, auth.KEKSize),
 		log:      new(bytes.Buffer),
@@ -261,15 +261,15 @@ func TestRegister(t *testing.T) {
 		_, err := h.Register(t.Context(), auth.Registration{Email: "ADA@EXAMPLE.ORG", Password: goodPassword})
 		wantErr(t, "Register", err, expense.ErrExists)
 	})
-	t.Run("reports every fault at once", func(t *testing.T) {
+	t.Run("reports every field error at once", func(t *testing.T) {
 		h := newFixture(t)
 		gold := "XXQ"
 		_, err := h.Register(t.Context(), auth.Registration{
 			Email: "ada", Password: "short", DeviceName: "a\x00b", Settings: expense.SettingsDraft{HomeCurrency: &gold},
 		})
 		var fields []string
-		for _, fault := range expense.InvalidErrors(err) {
-			fields = append(fields, fault.Field)
+		for _, e := range expense.InvalidErrors(err) {
+			fields = append(fields, e.Field)
 		}
 		if got := strings.Join(fields, " "); got != "email password device_name home_currency" {
 			t.Errorf("field errors of %s", got)
@@ -552,21 +552,21 @@ func TestSecrets_AreNotInLogsOrErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := new(strings.Builder)
-	tell := func(err error) { fmt.Fprintf(told, "%v %+v %#v\n", err, err, err) }
+	texts := new(strings.Builder)
+	add := func(err error) { fmt.Fprintf(texts, "%v %+v %#v\n", err, err, err) }
 	_, err = h.Refresh(t.Context(), first.RefreshToken) // reuse of a replaced token
-	tell(err)
+	add(err)
 	_, err = h.Login(t.Context(), auth.Login{Email: "ada@example.org", Password: goodPassword + "?"})
-	tell(err)
+	add(err)
 	_, err = h.Register(t.Context(), auth.Registration{Email: "ada@example.org", Password: goodPassword})
-	tell(err)
+	add(err)
 	_, err = h.Register(t.Context(), auth.Registration{Email: "ada", Password: goodPassword[:5]})
-	tell(err)
+	add(err)
 	_, err = h.Authenticate(request(t, "Bearer "+third.AccessToken))
-	tell(err)
+	add(err)
 	h.accounts.setDown(true)
 	_, err = h.Refresh(t.Context(), third.RefreshToken)
-	tell(err)
+	add(err)
 	slog.New(slog.NewJSONHandler(h.log, nil)).Info("signed in", "session", third)
 
 	accountStore, err := h.accounts.Account(t.Context(), first.User.ID)
@@ -584,8 +584,8 @@ func TestSecrets_AreNotInLogsOrErrors(t *testing.T) {
 		if strings.Contains(h.log.String(), secret) {
 			t.Errorf("the log holds the %s", name)
 		}
-		if strings.Contains(told.String(), secret) {
-			t.Errorf("an error holds the %s: %s", name, told)
+		if strings.Contains(texts.String(), secret) {
+			t.Errorf("an error holds the %s: %s", name, texts)
 		}
 	}
 }

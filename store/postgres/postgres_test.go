@@ -134,7 +134,7 @@ func TestStatementsStayFew(t *testing.T) {
 			}
 			return nil
 		}},
-		{"the book and the totals of three months", 4, func() error {
+		{"the budget snapshot and the totals of three months", 4, func() error {
 			return st.View(ctx, owner, func(r store.Reader) error {
 				if _, err := r.BudgetSnapshot(ctx); err != nil {
 					return err

@@ -55,7 +55,7 @@ func (c Cursor) AtEnd(state store.State) bool {
 	return c.epoch == state.Epoch && c.after == store.EndOfVersion(state.Version)
 }
 
-// String returns the opaque text that [ParseCursor] reads. It is empty for the zero Cursor, and ParseCursor rejects it.
+// String returns the opaque text that [ParseCursor] reads. It is empty for the zero Cursor.
 func (c Cursor) String() string {
 	if c == (Cursor{}) {
 		return ""
@@ -68,7 +68,8 @@ func (c Cursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(append(checksum(c.owner, position), position...))
 }
 
-// ParseCursor reads the text of a cursor that was issued for the ledger of owner. Any other text is ErrCursorInvalid.
+// ParseCursor reads the text of a cursor that was issued for the ledger of owner. Any other text is ErrCursorInvalid,
+// also the empty text. A device that has stored no cursor yet uses the zero Cursor instead.
 func ParseCursor(owner expense.OwnerID, text string) (Cursor, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(raw) != checksumSize+positionSize {

@@ -3,6 +3,7 @@ package replica_test
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"log"
 	"time"
@@ -48,13 +49,16 @@ func (p *phone) push(
 	ctx context.Context, id uuid.UUID, base expense.Version, change replica.Edit,
 ) (replica.Result, error) {
 	mutationID := uuid.NewString()
-	fingerprint := sha256.Sum256([]byte(mutationID)) // a server hashes the request
+	sent, err := json.Marshal([]any{mutationID, id, base, change})
+	if err != nil {
+		return replica.Result{}, err
+	}
+	fingerprint := sha256.Sum256(sent) // a server hashes the bytes that the device sent
 	results, err := replica.Push(ctx, p.st, "anna", p.env, replica.PushRequest{
 		Cursor: p.cursor,
 		Mutations: []replica.Mutation{{
-			ID: mutationID, Fingerprint: fingerprint[:], Row: replica.RowRef{
-				Type: store.ExpenseRow, ID: id,
-			}, BaseVersion: base, Change: change,
+			ID: mutationID, Fingerprint: fingerprint[:], Row: replica.RowRef{Type: store.ExpenseRow, ID: id},
+			BaseVersion: base, Change: change,
 		}},
 	})
 	if err != nil {

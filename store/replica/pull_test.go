@@ -61,8 +61,8 @@ func TestPull_DeleteDuringFirstPull(t *testing.T) {
 	}
 }
 
-// TestPull_PermanentTombstones: tombstones of derived ids are never purged. They do not raise the floor, and a first
-// pull leaves them out.
+// TestPull_PermanentTombstones: tombstones of derived ids are never purged. They do not raise State.PurgedThrough,
+// and a first pull leaves them out.
 func TestPull_PermanentTombstones(t *testing.T) {
 	onEachStore(t, func(l ledger) {
 		rule := id(1)
@@ -96,7 +96,7 @@ func TestPull_PermanentTombstones(t *testing.T) {
 		}
 		news, _ := l.pull(atFloor, 0)
 		if len(news) != 1 || news[0].ID != second.ID || !news[0].Deleted {
-			l.t.Errorf("from the floor on the feed has %v", news)
+			l.t.Errorf("a pull from State.PurgedThrough returns %v", news)
 		}
 		for _, size := range []int{1, replica.MaxPageSize} {
 			changes, _ := l.pull(replica.Cursor{}, size)

@@ -91,8 +91,8 @@ type Result struct {
 	// Version is the version of Row, or of the tombstone after a delete. It is 0 if Push knows neither, for example for
 	// the delete of a row that does not exist, and for an ErrGone.
 	Version expense.Version
-	// Row is the row as it is now: a value, not a pointer, as in [store.Edit]. It is nil after a delete, and if Push did not read the row, for
-	// example because the mutation is malformed. A nil Row does not mean that the row was deleted.
+	// Row is the row as it is now: a value, not a pointer, as in [store.Change]. It is nil after a delete, and if Push did
+	// not read the row, for example because the mutation is malformed. A nil Row does not mean that the row was deleted.
 	Row      any
 	Err      error  // why the status is Conflict or Rejected
 	Response []byte // what PushRequest.Encode returned
@@ -231,7 +231,7 @@ func (m Mutation) brokenRule() string {
 	case m.Row.Type.String() == "" || (m.Row.Type == store.SettingsRow) != (m.Row.ID == uuid.Nil):
 		return "Row needs a Type and, except for the settings, an ID"
 	case m.Err == nil && changedType(m.Change, m.Row.Type) != m.Row.Type:
-		return fmt.Sprintf("a Change of type %T does not apply to a row of type %s", m.Change, m.Row.Type)
+		return fmt.Sprintf("an Edit of type %T does not apply to a row of type %s", m.Change, m.Row.Type)
 	}
 	return ""
 }

@@ -312,9 +312,8 @@ func errorKind(err error) string {
 		err  error
 		name string
 	}{
-		{expense.ErrInvalid, "invalid"}, {
-			replica.ErrConflict, "conflict",
-		}, {expense.ErrExists, "exists"}, {expense.ErrGone, "gone"},
+		{expense.ErrInvalid, "invalid"}, {replica.ErrConflict, "conflict"}, {expense.ErrExists, "exists"},
+		{expense.ErrGone, "gone"},
 		{expense.ErrInUse, "in_use"}, {expense.ErrNotFound, "not_found"}, {replica.ErrMutationIDReused, "id_reused"},
 	} {
 		if errors.Is(err, kind.err) {

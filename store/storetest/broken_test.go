@@ -783,13 +783,13 @@ type deleteTx struct{ store.Tx }
 
 // DeleteCategory ignores budgets whose MergedInto is the category.
 func (h deleteTx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version, error) {
-	book, err := h.BudgetSnapshot(ctx)
+	snapshot, err := h.BudgetSnapshot(ctx)
 	if err != nil {
 		return 0, err
 	}
-	for _, b := range book.Budgets {
+	for _, b := range snapshot.Budgets {
 		if b.MergedInto == id {
-			b.MergedInto = book.Settings.DefaultCategory
+			b.MergedInto = snapshot.Settings.DefaultCategory
 			if _, err := h.PutBudgets(ctx, b); err != nil {
 				return 0, err
 			}

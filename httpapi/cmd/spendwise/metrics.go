@@ -191,8 +191,8 @@ func (m *metrics) observe(event httpapi.Event) {
 	case httpapi.ImportCompleted:
 		if !e.DryRun {
 			m.importRows.WithLabelValues("added").Add(float64(e.Added))
-			m.importRows.WithLabelValues("known").Add(float64(e.Existing))
-			m.importRows.WithLabelValues("ignored").Add(float64(e.Skipped))
+			m.importRows.WithLabelValues("known").Add(float64(e.Known))
+			m.importRows.WithLabelValues("ignored").Add(float64(e.Ignored))
 			m.importRows.WithLabelValues("failed").Add(float64(e.Failed))
 		}
 	case httpapi.StreamOpened:

@@ -69,14 +69,14 @@ func TestServe_PrintsRegistrationOnlyIfOpen(t *testing.T) {
 			if err := command.Start(); err != nil {
 				t.Fatal(err)
 			}
-			lines, told := bufio.NewScanner(stdout), ""
-			for !strings.Contains(told, "curl") && lines.Scan() {
-				told = lines.Text()
+			lines, output := bufio.NewScanner(stdout), ""
+			for !strings.Contains(output, "curl") && lines.Scan() {
+				output = lines.Text()
 			}
 			_ = command.Process.Kill()
 			_ = command.Wait()
-			if !strings.Contains(told, c.want) {
-				t.Errorf("told %q, want %s", told, c.want)
+			if !strings.Contains(output, c.want) {
+				t.Errorf("output %q, want %s", output, c.want)
 			}
 		})
 	}

@@ -13,30 +13,35 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A Edit says what a mutation does to its row. Only the types of this package implement it.
+// An Edit says what a mutation does to its row: one of the types of this package, as a value. Push rejects a pointer.
 type Edit interface {
-	// apply calls the use case that makes the change. If it returns an error, it has written nothing, and the outcome
-	// holds the current row if the result should show it.
+	// apply calls the use case that makes the change. If it returns an error, the outcome holds the current row if the
+	// result should show it.
 	apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error)
 }
 
-// The changes of rows. The ID of a draft is ignored: a change applies to Mutation.Row.
+// The edits of rows. They apply to Mutation.Row.
 type (
-	// PutExpense adds an expense or replaces all its fields.
+	// PutExpense adds an expense or replaces all its fields. A field that Draft does not set gets its default. Draft.ID
+	// is ignored.
 	PutExpense struct{ Draft expense.Draft }
 	// PatchExpense changes the fields of an expense that Patch sets.
 	PatchExpense struct{ Patch expense.Patch }
-	// PutCategory adds a category or replaces all its fields.
+	// PutCategory adds a category or replaces all its fields. A field that Draft does not set gets its default. Draft.ID
+	// is ignored.
 	PutCategory struct{ Draft expense.CategoryDraft }
 	// PatchCategory changes the fields of a category that Patch sets.
 	PatchCategory struct{ Patch expense.CategoryPatch }
-	// PutBudget adds a budget or replaces its fields. The limits of past months stay.
+	// PutBudget adds a budget or replaces its fields. A field that Draft does not set gets its default, except Currency,
+	// FromMonth and RolloverCap, which stay. The limits of past months stay too. Draft.ID is ignored.
 	PutBudget struct{ Draft budget.Draft }
 	// PatchBudget changes the fields of a budget that Patch sets.
 	PatchBudget struct{ Patch budget.Patch }
-	// PutRule adds a recurring rule or changes the fields that Draft sets. Expenses that the rule has posted stay.
+	// PutRule adds a recurring rule or changes the fields that Draft sets. The other fields stay, because they depend on
+	// each other and defaults could change the occurrences of the rule. Expenses that the rule has posted stay. Draft.ID
+	// is ignored.
 	PutRule struct{ Draft recurrence.Draft }
-	// PatchRule changes the fields of a recurring rule that Draft sets.
+	// PatchRule changes the fields of a recurring rule that Draft sets. Draft.ID is ignored.
 	PatchRule struct{ Draft recurrence.Draft }
 	// MarkAlertRead marks an alert as read.
 	MarkAlertRead struct{}
