@@ -1,6 +1,10 @@
 package expense
 
 import (
+	"bytes"
+	"cmp"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -175,4 +179,52 @@ type Total struct {
 	Home         Money // sum of the home amounts, without pending expenses
 	PendingCount int   // number of pending expenses
 	Pending      Money // sum of the amounts of pending expenses
+}
+
+// Sum returns the totals of rows, in the order of [Reader]'s method Totals. It is for stores that compute totals from
+// their rows. It returns [ErrInvalid] if a sum exceeds MaxMinor, which the limit of [Expense.Volume] prevents.
+func (q TotalsQuery) Sum(rows iter.Seq[Expense]) ([]Total, error) {
+	type group struct {
+		span     int
+		period   Date
+		category uuid.UUID
+		currency Currency
+	}
+	sums := make(map[group]Total)
+	for e := range rows {
+		for i, span := range q.Ranges {
+			if !span.Contains(e.Date) {
+				continue
+			}
+			key := group{i, q.Granularity.Truncate(e.Date), e.CategoryID, e.Amount.Currency()}
+			total, found := sums[key]
+			if !found {
+				total = Total{Range: i, Period: key.period, CategoryID: e.CategoryID, Amount: ClampMoney(0, key.currency),
+					Pending: ClampMoney(0, key.currency), Home: ClampMoney(0, e.Home.Currency())}
+			}
+			if err := total.add(e); err != nil {
+				return nil, err
+			}
+			sums[key] = total
+		}
+	}
+	return slices.SortedFunc(maps.Values(sums), func(a, b Total) int {
+		return cmp.Or(cmp.Compare(a.Range, b.Range), a.Period.Compare(b.Period),
+			bytes.Compare(a.CategoryID[:], b.CategoryID[:]),
+			cmp.Compare(a.Amount.Currency().Code(), b.Amount.Currency().Code()))
+	}), nil
+}
+
+func (t *Total) add(e Expense) (err error) {
+	t.Count++
+	if t.Amount, err = t.Amount.Add(e.Amount); err != nil {
+		return err
+	}
+	if e.Pending() {
+		t.PendingCount++
+		t.Pending, err = t.Pending.Add(e.Amount)
+		return err
+	}
+	t.Home, err = t.Home.Add(e.Home)
+	return err
 }

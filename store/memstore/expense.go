@@ -95,55 +95,7 @@ func (r reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expens
 	if err != nil {
 		return nil, err
 	}
-	type group struct {
-		span     int
-		period   expense.Date
-		category uuid.UUID
-		currency expense.Currency
-	}
-	sums := make(map[group]expense.Total)
-	for e := range l.expenses.rows.values() {
-		for i, span := range query.Ranges {
-			if !span.Contains(e.Date) {
-				continue
-			}
-			key := group{i, query.Granularity.Truncate(e.Date), e.CategoryID, e.Amount.Currency()}
-			total := sums[key]
-			total.Range, total.Period, total.CategoryID = key.span, key.period, key.category
-			if err := addTo(&total, e); err != nil {
-				return nil, err
-			}
-			sums[key] = total
-		}
-	}
-	totals := make([]expense.Total, 0, len(sums))
-	for _, total := range sums {
-		totals = append(totals, total)
-	}
-	slices.SortFunc(totals, func(a, b expense.Total) int {
-		return cmp.Or(cmp.Compare(a.Range, b.Range), a.Period.Compare(b.Period), compareIDs(a.CategoryID, b.CategoryID),
-			cmp.Compare(a.Amount.Currency().Code(), b.Amount.Currency().Code()))
-	})
-	return totals, nil
-}
-
-// addTo adds e to a total. The sum cannot overflow, because the ledger limits the volume of all expenses.
-func addTo(total *expense.Total, e expense.Expense) (err error) {
-	if total.Count == 0 {
-		total.Amount, total.Home = expense.ClampMoney(0, e.Amount.Currency()), expense.ClampMoney(0, e.Home.Currency())
-		total.Pending = total.Amount
-	}
-	total.Count++
-	if total.Amount, err = total.Amount.Add(e.Amount); err != nil {
-		return err
-	}
-	if e.Pending() {
-		total.PendingCount++
-		total.Pending, err = total.Pending.Add(e.Amount)
-		return err
-	}
-	total.Home, err = total.Home.Add(e.Home)
-	return err
+	return query.Sum(l.expenses.rows.values())
 }
 
 // PutExpenses implements [expense.Tx].

@@ -7,109 +7,111 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/recurrence"
+	"github.com/spendwise/spendwise/store"
 )
 
-// A reader returns the ledger to read: the committed one, a snapshot, or that of a running Update.
+// A reader implements [store.Reader]. It returns the ledger to read: the committed one, a snapshot, or that of a running
+// Update; nil if there is none.
 type reader func(context.Context) (*ledger, error)
 
-// Settings implements [expense.Reader].
-func (r reader) Settings(ctx context.Context) (expense.Settings, error) {
-	l, err := r(ctx)
-	if err == nil && l.Version == 0 {
-		err = noLedger()
-	}
-	if err != nil {
-		return expense.Settings{}, err
-	}
-	return l.Settings.Settings, nil
-}
-
-// Category implements [expense.Reader].
-func (r reader) Category(ctx context.Context, id uuid.UUID) (expense.Category, error) {
+// read calls fn with the ledger, which has no rows if the owner has no ledger.
+func read[V any](ctx context.Context, r reader, fn func(*ledger) (V, error)) (value V, err error) {
 	l, err := r(ctx)
 	if err != nil {
-		return expense.Category{}, err
+		return value, err
 	}
-	return l.Categories.get(id)
+	if l == nil {
+		l = new(ledger)
+	}
+	return fn(l)
 }
 
-// CategoryByName implements [expense.Reader].
-func (r reader) CategoryByName(ctx context.Context, name string) (expense.Category, error) {
-	categories, err := r.Categories(ctx)
-	if err != nil {
-		return expense.Category{}, err
-	}
-	for _, category := range categories {
-		if expense.Fold(category.Name) == expense.Fold(name) {
-			return category, nil
+// readExisting is read with ErrNotFound if the owner has no ledger.
+func readExisting[V any](ctx context.Context, r reader, fn func(*ledger) V) (V, error) {
+	return read(ctx, r, func(l *ledger) (value V, err error) {
+		if l.Version == 0 {
+			return value, errNoLedger()
 		}
-	}
-	return expense.Category{}, fmt.Errorf("category named %q: %w", name, expense.ErrNotFound)
-}
-
-// Categories implements [expense.Reader].
-func (r reader) Categories(ctx context.Context) ([]expense.Category, error) {
-	l, err := r(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return l.sortedCategories(), nil
-}
-
-func (l *ledger) sortedCategories() []expense.Category {
-	return slices.SortedFunc(maps.Values(l.Categories.Rows), func(a, b expense.Category) int {
-		return strings.Compare(expense.Fold(a.Name), expense.Fold(b.Name))
+		return fn(l), nil
 	})
 }
 
-// Expense implements [expense.Reader].
-func (r reader) Expense(ctx context.Context, id uuid.UUID) (expense.Expense, error) {
-	l, err := r(ctx)
-	if err != nil {
-		return expense.Expense{}, err
-	}
-	return l.Expenses.get(id)
+func (r reader) State(ctx context.Context) (store.State, error) {
+	return readExisting(ctx, r, func(l *ledger) store.State { return l.State })
 }
 
-// KnownExpenseIDs implements [expense.Reader].
-func (r reader) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
-	l, err := r(ctx)
-	if err != nil {
-		return nil, err
-	}
-	known := make(map[uuid.UUID]bool)
-	for _, id := range ids {
-		_, live := l.Expenses.Rows[id]
-		_, deleted := l.Expenses.Tombstones[id]
-		if live || deleted {
-			known[id] = true
+func (r reader) Settings(ctx context.Context) (expense.Settings, error) {
+	return readExisting(ctx, r, func(l *ledger) expense.Settings { return l.Settings })
+}
+
+func (r reader) Category(ctx context.Context, id uuid.UUID) (expense.Category, error) {
+	return read(ctx, r, func(l *ledger) (expense.Category, error) { return l.Categories.get(id) })
+}
+
+func (r reader) CategoryByName(ctx context.Context, name string) (expense.Category, error) {
+	return read(ctx, r, func(l *ledger) (expense.Category, error) {
+		for _, category := range l.Categories.Rows {
+			if expense.Fold(category.Name) == expense.Fold(name) {
+				return category, nil
+			}
 		}
-	}
-	return slices.Collect(maps.Keys(known)), nil
+		return expense.Category{}, fmt.Errorf("category named %q: %w", name, expense.ErrNotFound)
+	})
 }
 
-// Expenses implements [expense.Reader]. It selects all rows before it yields the first one. So the body of the loop
-// may write.
+func (r reader) MergedInto(ctx context.Context, id uuid.UUID) (uuid.UUID, error) {
+	return read(ctx, r, func(l *ledger) (uuid.UUID, error) {
+		if tombstone, ok := l.Categories.Tombstones[id]; ok {
+			return tombstone.MergedInto, nil
+		}
+		return uuid.Nil, fmt.Errorf("tombstone of category %s: %w", id, expense.ErrNotFound)
+	})
+}
+
+func (r reader) Categories(ctx context.Context) ([]expense.Category, error) {
+	return read(ctx, r, func(l *ledger) ([]expense.Category, error) { return l.sortedCategories(), nil })
+}
+
+func (l *ledger) sortedCategories() []expense.Category {
+	return l.Categories.sorted(func(a, b expense.Category) int {
+		return cmp.Compare(expense.Fold(a.Name), expense.Fold(b.Name))
+	})
+}
+
+func (r reader) Expense(ctx context.Context, id uuid.UUID) (expense.Expense, error) {
+	return read(ctx, r, func(l *ledger) (expense.Expense, error) { return l.Expenses.get(id) })
+}
+
+func (r reader) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
+	return read(ctx, r, func(l *ledger) ([]uuid.UUID, error) {
+		known := make(map[uuid.UUID]bool)
+		for _, id := range ids {
+			_, exists := l.Expenses.Rows[id]
+			_, deleted := l.Expenses.Tombstones[id]
+			if exists || deleted {
+				known[id] = true
+			}
+		}
+		return slices.Collect(maps.Keys(known)), nil
+	})
+}
+
+// Expenses selects all rows before it yields the first one, so the loop's body may write.
 func (r reader) Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error] {
 	return func(yield func(expense.Expense, error) bool) {
-		l, err := r(ctx)
+		rows, err := read(ctx, r, func(l *ledger) ([]expense.Expense, error) { return l.selectExpenses(query), nil })
 		if err != nil {
 			yield(expense.Expense{}, err)
 			return
 		}
-		for _, e := range l.selectExpenses(query) {
-			if err := ctx.Err(); err != nil {
-				yield(expense.Expense{}, err)
-				return
-			}
-			if !yield(e, nil) {
+		for _, e := range rows {
+			if err := ctx.Err(); !yield(e, err) || err != nil {
 				return
 			}
 		}
@@ -138,90 +140,31 @@ func (l *ledger) selectExpenses(query expense.Query) []expense.Expense {
 	return selected
 }
 
-// Totals implements [expense.Reader]. It computes the sums from the expenses each time.
+// Totals computes the sums from the expenses each time.
 func (r reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
-	l, err := r(ctx)
-	if err != nil {
-		return nil, err
-	}
-	sums := make(map[expense.Total]*expense.Total) // the key is the total without amounts
-	for i, span := range query.Ranges {
-		for _, e := range l.Expenses.Rows {
-			if !span.Contains(e.Date) {
-				continue
-			}
-			key := expense.Total{
-				Range: i, Period: query.Granularity.Truncate(e.Date), CategoryID: e.CategoryID,
-				Amount: zero(e.Amount), Home: zero(e.Home), Pending: zero(e.Amount),
-			}
-			total, ok := sums[key]
-			if !ok {
-				total = new(expense.Total)
-				*total = key
-				sums[key] = total
-			}
-			if err := add(total, e); err != nil {
-				return nil, fmt.Errorf("total of category %s: %w", e.CategoryID, err)
-			}
-		}
-	}
-	totals := make([]expense.Total, 0, len(sums))
-	for _, total := range sums {
-		totals = append(totals, *total)
-	}
-	slices.SortFunc(totals, func(a, b expense.Total) int {
-		return cmp.Or(cmp.Compare(a.Range, b.Range), a.Period.Compare(b.Period), compareIDs(a.CategoryID, b.CategoryID),
-			cmp.Compare(a.Amount.Currency().Code(), b.Amount.Currency().Code()))
+	return read(ctx, r, func(l *ledger) ([]expense.Total, error) {
+		return query.Sum(maps.Values(l.Expenses.Rows))
 	})
-	return totals, nil
 }
 
-// zero returns the amount 0 in the currency of m.
-func zero(m expense.Money) expense.Money { return expense.ClampMoney(0, m.Currency()) }
-
-// add adds e to total. The sums never overflow, because PutExpenses limits the volume of the ledger.
-func add(total *expense.Total, e expense.Expense) (err error) {
-	total.Count++
-	if total.Amount, err = total.Amount.Add(e.Amount); err != nil {
-		return err
-	}
-	if e.Pending() {
-		total.PendingCount++
-		total.Pending, err = total.Pending.Add(e.Amount)
-		return err
-	}
-	total.Home, err = total.Home.Add(e.Home)
-	return err
-}
-
-// BudgetSnapshot implements [budget.Reader].
 func (r reader) BudgetSnapshot(ctx context.Context) (budget.Snapshot, error) {
-	l, err := r(ctx)
-	if err == nil && l.Version == 0 {
-		err = noLedger()
-	}
-	if err != nil {
-		return budget.Snapshot{}, err
-	}
-	snapshot := budget.Snapshot{Settings: l.Settings.Settings, Categories: l.sortedCategories()}
-	for _, b := range l.Budgets.Rows {
-		snapshot.Budgets = append(snapshot.Budgets, cloneBudget(b))
-	}
-	slices.SortFunc(snapshot.Budgets, func(a, b budget.Budget) int { return compareIDs(a.ID, b.ID) })
-	for _, rule := range l.Rules.Rows {
-		snapshot.HasUpcomingOccurrences = snapshot.HasUpcomingOccurrences || !rule.Paused && !rule.Next.IsZero()
-	}
-	return snapshot, nil
+	return readExisting(ctx, r, func(l *ledger) budget.Snapshot {
+		snapshot := budget.Snapshot{Settings: l.Settings, Categories: l.sortedCategories()}
+		for _, b := range l.Budgets.sorted(func(a, b budget.Budget) int { return compareIDs(a.ID, b.ID) }) {
+			snapshot.Budgets = append(snapshot.Budgets, cloneBudget(b))
+		}
+		snapshot.HasUpcomingOccurrences = l.Rules.contains(func(rule recurrence.Rule) bool {
+			return !rule.Paused && !rule.Next.IsZero()
+		})
+		return snapshot
+	})
 }
 
-// Budget implements [budget.Reader].
 func (r reader) Budget(ctx context.Context, id uuid.UUID) (budget.Budget, error) {
-	l, err := r(ctx)
-	if err != nil {
-		return budget.Budget{}, err
-	}
-	b, err := l.Budgets.get(id)
-	return cloneBudget(b), err
+	return read(ctx, r, func(l *ledger) (budget.Budget, error) {
+		b, err := l.Budgets.get(id)
+		return cloneBudget(b), err
+	})
 }
 
 // cloneBudget returns a copy of b with slices of its own, because a caller may modify what it passed or got.
@@ -230,40 +173,59 @@ func cloneBudget(b budget.Budget) budget.Budget {
 	return b
 }
 
-// Rule implements [recurrence.Reader].
-func (r reader) Rule(ctx context.Context, id uuid.UUID) (recurrence.Rule, error) {
-	l, err := r(ctx)
-	if err != nil {
-		return recurrence.Rule{}, err
-	}
-	return l.Rules.get(id)
-}
-
-// Rules implements [recurrence.Reader].
-func (r reader) Rules(ctx context.Context) ([]recurrence.Rule, error) {
-	l, err := r(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return slices.SortedFunc(maps.Values(l.Rules.Rows), func(a, b recurrence.Rule) int {
-		return compareIDs(a.ID, b.ID)
-	}), nil
-}
-
-// Alerts implements [budget.Reader].
 func (r reader) Alerts(ctx context.Context, from expense.Month) ([]budget.Alert, error) {
-	l, err := r(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var alerts []budget.Alert
-	for _, alert := range l.Alerts.Rows {
-		if !alert.Month.Before(from) {
-			alerts = append(alerts, alert)
-		}
-	}
-	slices.SortFunc(alerts, func(a, b budget.Alert) int {
-		return cmp.Or(b.Month.Compare(a.Month), b.RaisedAt.Compare(a.RaisedAt), compareIDs(a.ID, b.ID))
+	return read(ctx, r, func(l *ledger) ([]budget.Alert, error) {
+		alerts := l.Alerts.sorted(func(a, b budget.Alert) int {
+			return cmp.Or(b.Month.Compare(a.Month), b.RaisedAt.Compare(a.RaisedAt), compareIDs(a.ID, b.ID))
+		})
+		return slices.DeleteFunc(alerts, func(alert budget.Alert) bool { return alert.Month.Before(from) }), nil
 	})
-	return alerts, nil
+}
+
+func (r reader) Rule(ctx context.Context, id uuid.UUID) (recurrence.Rule, error) {
+	return read(ctx, r, func(l *ledger) (recurrence.Rule, error) { return l.Rules.get(id) })
+}
+
+func (r reader) Rules(ctx context.Context) ([]recurrence.Rule, error) {
+	return read(ctx, r, func(l *ledger) ([]recurrence.Rule, error) {
+		return l.Rules.sorted(func(a, b recurrence.Rule) int { return compareIDs(a.ID, b.ID) }), nil
+	})
+}
+
+// Changes reads every row. A store for production needs an index by version.
+func (r reader) Changes(ctx context.Context, query store.ChangeQuery) ([]store.Change, error) {
+	return read(ctx, r, func(l *ledger) ([]store.Change, error) {
+		if l.Version == 0 {
+			return nil, nil
+		}
+		position := store.FeedPosition{Version: l.Settings.Version, Type: store.SettingsRow}
+		changes := slices.Concat([]store.Change{{FeedPosition: position, Row: l.Settings}},
+			changesOf(store.ExpenseRow, l.Expenses), changesOf(store.CategoryRow, l.Categories),
+			changesOf(store.BudgetRow, l.Budgets), changesOf(store.RuleRow, l.Rules), changesOf(store.AlertRow, l.Alerts))
+		changes = slices.DeleteFunc(changes, func(c store.Change) bool {
+			return c.Compare(query.After) <= 0 || c.Deleted && c.Version <= query.SkipTombstonesThrough
+		})
+		slices.SortFunc(changes, func(a, b store.Change) int { return a.Compare(b.FeedPosition) })
+		if query.Limit > 0 {
+			changes = changes[:min(query.Limit, len(changes))]
+		}
+		return changes, nil
+	})
+}
+
+func changesOf[R any](rowType store.RowType, t table[R]) []store.Change {
+	var changes []store.Change
+	for id, row := range t.Rows {
+		position := store.FeedPosition{Version: *fieldsOf(&row).version, Type: rowType, ID: id}
+		var content any = row
+		if b, ok := content.(budget.Budget); ok {
+			content = cloneBudget(b)
+		}
+		changes = append(changes, store.Change{FeedPosition: position, Row: content})
+	}
+	for id, tombstone := range t.Tombstones {
+		position := store.FeedPosition{Version: tombstone.Version, Type: rowType, ID: id}
+		changes = append(changes, store.Change{FeedPosition: position, Deleted: true, MergedInto: tombstone.MergedInto})
+	}
+	return changes
 }

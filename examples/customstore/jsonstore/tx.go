@@ -54,44 +54,51 @@ func (t *tx) write(ctx context.Context, rows int, change func(next *ledger) erro
 	return t.version, nil
 }
 
-// commonFields points to the fields that all row types have in common.
-type commonFields struct {
+// A fields points to the fields that all types of rows have in common.
+type fields struct {
 	id               uuid.UUID
-	version, guard   *expense.Version
+	version, guard   *expense.Version // a category and an alert have no guard
 	created, updated *time.Time
 }
 
-func categoryFields(c *expense.Category) commonFields {
-	return commonFields{c.ID, &c.Version, new(expense.Version), &c.CreatedAt, &c.UpdatedAt} // a category has no guard
-}
-func expenseFields(e *expense.Expense) commonFields {
-	return commonFields{e.ID, &e.Version, &e.Guard, &e.CreatedAt, &e.UpdatedAt}
-}
-func budgetFields(b *budget.Budget) commonFields {
-	return commonFields{b.ID, &b.Version, &b.Guard, &b.CreatedAt, &b.UpdatedAt}
-}
-func alertFields(a *budget.Alert) commonFields {
-	return commonFields{a.ID, &a.Version, new(expense.Version), &a.RaisedAt, new(time.Time)} // an alert has no guard
-}
-func ruleFields(r *recurrence.Rule) commonFields {
-	return commonFields{r.ID, &r.Version, &r.Guard, &r.CreatedAt, &r.UpdatedAt}
+// fieldsOf returns the fields of a pointer to a row.
+func fieldsOf(row any) fields {
+	switch r := row.(type) {
+	case *expense.Category:
+		return fields{r.ID, &r.Version, new(expense.Version), &r.CreatedAt, &r.UpdatedAt}
+	case *expense.Expense:
+		return fields{r.ID, &r.Version, &r.Guard, &r.CreatedAt, &r.UpdatedAt}
+	case *budget.Budget:
+		return fields{r.ID, &r.Version, &r.Guard, &r.CreatedAt, &r.UpdatedAt}
+	case *budget.Alert:
+		return fields{r.ID, &r.Version, new(expense.Version), &r.RaisedAt, new(time.Time)}
+	case *recurrence.Rule:
+		return fields{r.ID, &r.Version, &r.Guard, &r.CreatedAt, &r.UpdatedAt}
+	}
+	panic(fmt.Sprintf("%T is no row", row))
 }
 
-// put writes rows of any type with the guarantees of [expense.Tx]. Each row must be new or have the stored version. It
-// gets the version of the Update. Its guard gets that version too if a guarded field changed.
-func put[R any](
-	into table[R], version expense.Version, rows []R, commonFieldsOf func(*R) commonFields, sameGuarded func(a, b R) bool,
-) error {
+// sameGuardedFields reports whether the guarded fields of two rows of one type are equal.
+func sameGuardedFields[R any](a, b R) bool {
+	if row, ok := any(a).(interface{ SameGuardedFields(other R) bool }); ok {
+		return row.SameGuardedFields(b)
+	}
+	return true
+}
+
+// put writes rows with the guarantees of [expense.Tx]. Each row must be new or have the stored version. It gets the
+// version of the Update. Its guard gets that version too if a guarded field changed.
+func put[R any](into table[R], version expense.Version, rows []R) error {
 	written := make(map[uuid.UUID]bool, len(rows))
 	for _, row := range rows {
-		fields := commonFieldsOf(&row)
+		fields := fieldsOf(&row)
 		if written[fields.id] {
 			return &expense.InvalidError{Field: "id", Code: "duplicate",
 				Detail: fmt.Sprintf("the id %s occurs twice in one call", fields.id)}
 		}
 		written[fields.id] = true
 		old, found := into.Rows[fields.id]
-		oldFields := commonFieldsOf(&old)
+		oldFields := fieldsOf(&old)
 		err := checkVersion(*fields.version, *oldFields.version)
 		if _, deleted := into.Tombstones[fields.id]; deleted {
 			err = expense.ErrGone
@@ -100,7 +107,7 @@ func put[R any](
 			return fmt.Errorf("%T %s: %w", row, fields.id, err)
 		}
 		*fields.version, *fields.guard = version, *oldFields.guard
-		if !found || !sameGuarded(row, old) {
+		if !found || !sameGuardedFields(row, old) {
 			*fields.guard = version
 		}
 		*fields.created, *fields.updated = expense.Timestamp(*fields.created), expense.Timestamp(*fields.updated)
@@ -131,7 +138,6 @@ func (t *tx) checkCategory(next *ledger, category uuid.UUID) error {
 	return t.failed
 }
 
-// PutSettings implements [expense.Tx].
 func (t *tx) PutSettings(ctx context.Context, s expense.Settings) (expense.Version, error) {
 	return t.write(ctx, 1, func(next *ledger) error {
 		if err := checkVersion(s.Version, next.Settings.Version); err != nil {
@@ -142,16 +148,14 @@ func (t *tx) PutSettings(ctx context.Context, s expense.Settings) (expense.Versi
 				Detail: fmt.Sprintf("the ledger has no category %s", s.DefaultCategory)}
 		}
 		s.Version = t.version
-		next.Settings = settings{s}
+		next.Settings = s
 		return nil
 	})
 }
 
-// PutCategories implements [expense.Tx].
 func (t *tx) PutCategories(ctx context.Context, categories ...expense.Category) (expense.Version, error) {
 	return t.write(ctx, len(categories), func(next *ledger) error {
-		same := func(_, _ expense.Category) bool { return true }
-		if err := put(next.Categories, t.version, categories, categoryFields, same); err != nil {
+		if err := put(next.Categories, t.version, categories); err != nil {
 			return err
 		}
 		names := make(map[string]bool)
@@ -179,10 +183,9 @@ func (t *tx) clearFailures(next *ledger, category uuid.UUID) {
 	}
 }
 
-// DeleteCategory implements [expense.Tx].
 func (t *tx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version, error) {
 	return t.write(ctx, 1, func(next *ledger) error {
-		if err := next.Categories.delete(id, t.version, uuid.Nil); err != nil {
+		if err := next.Categories.delete(t.version, uuid.Nil, id); err != nil {
 			return err
 		}
 		if next.usesCategory(id) {
@@ -194,20 +197,12 @@ func (t *tx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version,
 
 // usesCategory reports whether a row of the ledger refers to the category.
 func (l *ledger) usesCategory(category uuid.UUID) bool {
-	inUse := l.Settings.DefaultCategory == category
-	for _, e := range l.Expenses.Rows {
-		inUse = inUse || e.CategoryID == category
-	}
-	for _, rule := range l.Rules.Rows {
-		inUse = inUse || rule.CategoryID == category
-	}
-	for _, b := range l.Budgets.Rows {
-		inUse = inUse || b.CategoryID == category || b.MergedInto == category
-	}
-	return inUse
+	return l.Settings.DefaultCategory == category ||
+		l.Expenses.contains(func(e expense.Expense) bool { return e.CategoryID == category }) ||
+		l.Rules.contains(func(rule recurrence.Rule) bool { return rule.CategoryID == category }) ||
+		l.Budgets.contains(func(b budget.Budget) bool { return b.CategoryID == category || b.MergedInto == category })
 }
 
-// MergeCategory implements [expense.Tx].
 func (t *tx) MergeCategory(
 	ctx context.Context, source, target uuid.UUID, month expense.Month,
 ) (expense.MergeResult, error) {
@@ -249,7 +244,7 @@ func (t *tx) MergeCategory(
 			case b.CategoryID != source:
 				continue
 			case b.Entries[0].From.After(last): // begins after the merge
-				if err := next.Budgets.delete(id, t.version, uuid.Nil); err != nil {
+				if err := next.Budgets.delete(t.version, uuid.Nil, id); err != nil {
 					return err
 				}
 				merged.BudgetID = id
@@ -264,19 +259,15 @@ func (t *tx) MergeCategory(
 			b.MergedInto, b.Version = target, t.version
 			next.Budgets.Rows[id] = b
 		}
-		return next.Categories.delete(source, t.version, target)
+		return next.Categories.delete(t.version, target, source)
 	})
-	if err != nil {
-		return expense.MergeResult{}, err
-	}
 	merged.Version = version
-	return merged, nil
+	return merged, err
 }
 
-// PutExpenses implements [expense.Tx].
 func (t *tx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expense.Version, error) {
 	return t.write(ctx, len(expenses), func(next *ledger) error {
-		if err := put(next.Expenses, t.version, expenses, expenseFields, expense.Expense.SameGuardedFields); err != nil {
+		if err := put(next.Expenses, t.version, expenses); err != nil {
 			return err
 		}
 		for _, e := range expenses {
@@ -294,26 +285,19 @@ func (t *tx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expe
 	})
 }
 
-// DeleteExpenses implements [expense.Tx].
 func (t *tx) DeleteExpenses(ctx context.Context, ids ...uuid.UUID) (expense.Version, error) {
 	return t.write(ctx, len(ids), func(next *ledger) error {
-		for _, id := range ids {
-			if err := next.Expenses.delete(id, t.version, uuid.Nil); err != nil {
-				return err
-			}
-		}
-		return nil
+		return next.Expenses.delete(t.version, uuid.Nil, ids...)
 	})
 }
 
-// PutBudgets implements [budget.Tx].
 func (t *tx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.Version, error) {
 	return t.write(ctx, len(budgets), func(next *ledger) error {
 		own := slices.Clone(budgets)
 		for i, b := range own {
 			own[i] = cloneBudget(b)
 		}
-		if err := put(next.Budgets, t.version, own, budgetFields, budget.Budget.SameGuardedFields); err != nil {
+		if err := put(next.Budgets, t.version, own); err != nil {
 			return err
 		}
 		categories := make(map[uuid.UUID]bool)
@@ -327,17 +311,15 @@ func (t *tx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.
 	})
 }
 
-// DeleteBudget implements [budget.Tx].
 func (t *tx) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Version, error) {
 	return t.write(ctx, 1, func(next *ledger) error {
-		return next.Budgets.delete(id, t.version, uuid.Nil)
+		return next.Budgets.delete(t.version, uuid.Nil, id)
 	})
 }
 
-// PutRules implements [recurrence.Tx].
 func (t *tx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Version, error) {
 	return t.write(ctx, len(rules), func(next *ledger) error {
-		if err := put(next.Rules, t.version, rules, ruleFields, recurrence.Rule.SameGuardedFields); err != nil {
+		if err := put(next.Rules, t.version, rules); err != nil {
 			return err
 		}
 		for _, rule := range rules {
@@ -349,10 +331,9 @@ func (t *tx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Ve
 	})
 }
 
-// DeleteRule implements [recurrence.Tx].
 func (t *tx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Version, error) {
 	return t.write(ctx, 1, func(next *ledger) error {
-		return next.Rules.delete(id, t.version, uuid.Nil)
+		return next.Rules.delete(t.version, uuid.Nil, id)
 	})
 }
 
@@ -391,14 +372,12 @@ func cloneRecord(record store.IdempotencyRecord) store.IdempotencyRecord {
 	return record
 }
 
-// PutAlerts implements [budget.Tx].
 func (t *tx) PutAlerts(ctx context.Context, alerts ...budget.Alert) (expense.Version, error) {
 	return t.write(ctx, len(alerts), func(next *ledger) error {
-		return put(next.Alerts, t.version, alerts, alertFields, func(budget.Alert, budget.Alert) bool { return true })
+		return put(next.Alerts, t.version, alerts)
 	})
 }
 
-// HasBudgets implements [budget.Tx].
 func (t *tx) HasBudgets(ctx context.Context) (bool, error) {
 	return len(t.ledger.Budgets.Rows) > 0, t.usable(ctx)
 }
