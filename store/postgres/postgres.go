@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -102,32 +103,52 @@ func checkSettings(_ context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
+// A bunDialect is bun's dialect of PostgreSQL. It also writes ids.
+type bunDialect struct{ *pgdialect.Dialect }
+
+// AppendUUID implements [sqlstore.SchemaDialect].
+func (bunDialect) AppendUUID(b []byte, id uuid.UUID) []byte { return fmt.Appendf(b, "'%s'", id) }
+
 // dialect describes the SQL of PostgreSQL.
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
-		Bun:        pgdialect.New(),
-		System:     "postgresql",
-		Folder:     "postgres",
-		HasTable:   `SELECT CASE WHEN to_regclass('spendwise_migrations') IS NULL THEN 0 ELSE 1 END`,
-		Exclusive:  `SELECT pg_advisory_xact_lock(7236284610735416693)`, // an arbitrary constant
-		Leading:    []any{pgx.QueryExecModeCacheStatement},
-		Script:     []any{pgx.QueryExecModeSimpleProtocol},
-		Update:     &sql.TxOptions{Isolation: sql.LevelReadCommitted},
-		Snapshot:   &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
-		Lock:       " FOR UPDATE",
-		Contains:   "strpos",
-		Each:       "unnest($%d::uuid[]) AS e(value)",
-		List:       func(ids []string) any { return ids },
-		EachIn:     "CROSS JOIN LATERAL (SELECT * FROM %[1]s x WHERE %[2]s OFFSET 0) x",
-		Source:     sqlstore.Unnest,
-		BatchRows:  1000,
-		AddExpense: "WITH added AS (%s RETURNING id) %s FROM added%s",
-		Classify:   classify,
+		Bun:       bunDialect{pgdialect.New()},
+		System:    "postgresql",
+		Folder:    "postgres",
+		HasTable:  `SELECT CASE WHEN to_regclass('spendwise_migrations') IS NULL THEN 0 ELSE 1 END`,
+		Exclusive: `SELECT pg_advisory_xact_lock(7236284610735416693)`, // an arbitrary constant
+		Numbered:  true,
+		Leading:   []any{pgx.QueryExecModeCacheStatement},
+		Script:    []any{pgx.QueryExecModeSimpleProtocol},
+		Update:    &sql.TxOptions{Isolation: sql.LevelReadCommitted},
+		Snapshot:  &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
+		Lock:      "UPDATE",
+		Contains:  "strpos",
+		IDTable:   "unnest(?::uuid[]) AS e(value)",
+		IDs:       func(ids []uuid.UUID) any { return ids },
+		IDLookup:  "CROSS JOIN LATERAL (SELECT * FROM %[1]s x WHERE %[2]s OFFSET 0) AS x",
+		SpanTable: "unnest(?::integer[], ?::integer[], ?::integer[]) AS q(n, low, high)",
+		SpanArgs:  spans,
+		Source:    sqlstore.Unnest,
+		BatchRows: 1000,
+		Combine:   true,
+		Classify:  classify,
 	}
 }
 
+// spans returns an array for each column of SpanTable.
+func spans(spans []sqlstore.Span) []any {
+	columns := make([][]int, 3)
+	for _, span := range spans {
+		columns[0] = append(columns[0], span.N)
+		columns[1] = append(columns[1], span.Low)
+		columns[2] = append(columns[2], span.High)
+	}
+	return []any{columns[0], columns[1], columns[2]}
+}
+
 // classify uses the SQLSTATE if the server sent one, and otherwise the error of the connection.
-func classify(err error) sqlstore.Trouble {
+func classify(err error) sqlstore.ErrorClass {
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch code := pgErr.Code; {
 		case code == "40001", code == "40P01", code == "55P03": // serialization failure, deadlock, lock not available

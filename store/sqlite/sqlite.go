@@ -10,6 +10,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/google/uuid"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -106,7 +108,7 @@ func OpenDB(writer, reader *sql.DB) *Store {
 func dsn(path string, o options, more url.Values) string {
 	query := url.Values{"_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + o.synchronous + ")", "foreign_keys(1)",
-		"cache_size(-16000)",
+		"cache_size(-16000)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)", "secure_delete(1)",
 	}}
 	for key, values := range more {
 		query[key] = append(query[key], values...)
@@ -118,10 +120,16 @@ func dsn(path string, o options, more url.Values) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }
 
+// A bunDialect is bun's dialect of SQLite. It also writes ids, which are stored as 16 bytes.
+type bunDialect struct{ *sqlitedialect.Dialect }
+
+// AppendUUID implements [sqlstore.SchemaDialect].
+func (bunDialect) AppendUUID(b []byte, id uuid.UUID) []byte { return fmt.Appendf(b, "X'%x'", id[:]) }
+
 // dialect describes the SQL of SQLite.
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
-		Bun:       sqlitedialect.New(),
+		Bun:       bunDialect{sqlitedialect.New()},
 		System:    "sqlite",
 		Folder:    "sqlite",
 		HasTable:  `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'spendwise_migrations'`,
@@ -129,25 +137,44 @@ func dialect() sqlstore.Dialect {
 		Update:    &sql.TxOptions{},
 		Snapshot:  &sql.TxOptions{ReadOnly: true},
 		Contains:  "instr",
-		Each:      "json_each($%d) e",
-		List:      list,
-		EachIn:    "CROSS JOIN %[1]s x WHERE %[2]s",
+		IDTable:   "(SELECT unhex(value) AS value FROM json_each(?)) AS e",
+		IDs:       ids,
+		IDLookup:  "CROSS JOIN %[1]s AS x WHERE %[2]s",
+		SpanTable: "(SELECT value ->> 0 AS n, value ->> 1 AS low, value ->> 2 AS high FROM json_each(?)) AS q",
+		SpanArgs:  spans,
 		Source:    sqlstore.Values,
 		BatchRows: 50,
 		Classify:  classify,
 	}
 }
 
-// list returns ids as a JSON array. Ids need no escaping.
-func list(ids []string) any {
-	text, err := json.Marshal(ids)
+// ids returns the JSON array of the hexadecimal digits of ids.
+func ids(ids []uuid.UUID) any {
+	list := make([]string, len(ids))
+	for i := range ids {
+		list[i] = hex.EncodeToString(ids[i][:])
+	}
+	return marshal(list)
+}
+
+// spans returns a JSON array with an array of three integers for each span.
+func spans(spans []sqlstore.Span) []any {
+	list := make([][3]int, len(spans))
+	for i, span := range spans {
+		list[i] = [3]int{span.N, span.Low, span.High}
+	}
+	return []any{marshal(list)}
+}
+
+func marshal(list any) string {
+	text, err := json.Marshal(list)
 	if err != nil {
-		panic(err) // a slice of strings always marshals
+		panic(err) // slices of strings and integers always marshal
 	}
 	return string(text)
 }
 
-func classify(err error) sqlstore.Trouble {
+func classify(err error) sqlstore.ErrorClass {
 	failure, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
 		return sqlstore.Fatal

@@ -17,6 +17,8 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver of BenchmarkBareSQL
 	_ "modernc.org/sqlite"
 
+	"github.com/google/uuid"
+
 	"github.com/spendwise/spendwise/store/postgres"
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 	"github.com/spendwise/spendwise/store/sqlite"
@@ -118,7 +120,7 @@ func BenchmarkBareSQL(b *testing.B) {
 			b.Fatal(err)
 		}
 		db.SetMaxOpenConns(1)
-		benchmarkBare(b, db, "")
+		benchmarkBare(b, db, "", func(id uuid.UUID) any { return id[:] })
 	})
 	b.Run("postgres", func(b *testing.B) {
 		dsn := pgtest.New(b)
@@ -133,13 +135,14 @@ func BenchmarkBareSQL(b *testing.B) {
 		}
 		db.SetMaxOpenConns(benchClients)
 		db.SetMaxIdleConns(benchClients)
-		benchmarkBare(b, db, " FOR UPDATE")
+		benchmarkBare(b, db, " FOR UPDATE", func(id uuid.UUID) any { return id })
 	})
 }
 
+var bareCategory = uuid.MustParse("11111111-1111-4111-8111-111111111111")
+
 const (
-	bareCategory = "11111111-1111-4111-8111-111111111111"
-	bareInsert   = `INSERT INTO spendwise_expenses (owner, id, amount, currency, date, category_id, notes, search,
+	bareInsert = `INSERT INTO spendwise_expenses (owner, id, amount, currency, date, category_id, notes, search,
 		rule_id, occurrence, rate, rate_date,
 		rate_source, home, home_currency, version, guard, created_at, updated_at)
 		VALUES ($1, $2, 1250, 'USD', 20260302, $3, 'Lunch with a friend', 'lunch with a friend', NULL, 0, '0.85', 20260302,
@@ -150,7 +153,8 @@ const (
 		count = spendwise_totals.count + 1, amount = spendwise_totals.amount + 1250, home = spendwise_totals.home + 1063`
 )
 
-func benchmarkBare(b *testing.B, db *sql.DB, lock string) {
+// benchmarkBare adds expenses. asID returns the argument for an id.
+func benchmarkBare(b *testing.B, db *sql.DB, lock string, asID func(uuid.UUID) any) {
 	b.Cleanup(func() { _ = db.Close() })
 	ctx := b.Context()
 	for i := range benchClients {
@@ -158,12 +162,12 @@ func benchmarkBare(b *testing.B, db *sql.DB, lock string) {
 		for _, statement := range []string{
 			`INSERT INTO spendwise_ledgers (owner, home, zone, locale, fiscal_year_start, default_category,
 				settings_version, version, epoch, floor, lost, volume, budgets)
-				VALUES ('` + owner + `', 'EUR', 'UTC', 'en', 1, '` + bareCategory + `', 1, 1, 1, 0, '', 0, 0)`,
+				VALUES ('` + owner + `', 'EUR', 'UTC', 'en', 1, $1, 1, 1, 1, 0, '', 0, 0)`,
 			`INSERT INTO spendwise_categories
 				(owner, id, name, name_key, colour, icon, archived, version, created_at, updated_at)
-				VALUES ('` + owner + `', '` + bareCategory + `', 'Food', 'food', '', '', 0, 1, 1, 1)`,
+				VALUES ('` + owner + `', $1, 'Food', 'food', '', '', 0, 1, 1, 1)`,
 		} {
-			if _, err := db.ExecContext(ctx, statement); err != nil {
+			if _, err := db.ExecContext(ctx, statement, asID(bareCategory)); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -174,7 +178,7 @@ func benchmarkBare(b *testing.B, db *sql.DB, lock string) {
 	b.RunParallel(func(pb *testing.PB) {
 		owner := fmt.Sprint("bare", int(worker.Add(1))%benchClients)
 		for n := 0; pb.Next(); n++ {
-			if err := bareAdd(ctx, db, owner, lock); err != nil {
+			if err := bareAdd(ctx, db, owner, lock, asID); err != nil {
 				b.Error(err)
 				return
 			}
@@ -183,9 +187,7 @@ func benchmarkBare(b *testing.B, db *sql.DB, lock string) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
 }
 
-var bareIDs atomic.Int64
-
-func bareAdd(ctx context.Context, db *sql.DB, owner, lock string) error {
+func bareAdd(ctx context.Context, db *sql.DB, owner, lock string, asID func(uuid.UUID) any) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -201,11 +203,15 @@ func bareAdd(ctx context.Context, db *sql.DB, owner, lock string) error {
 		"food").Scan(&name); err != nil {
 		return err
 	}
-	id := fmt.Sprintf("22222222-2222-4222-8222-%012x", bareIDs.Add(1))
-	if _, err := tx.ExecContext(ctx, bareInsert, owner, id, bareCategory, version+1); err != nil {
+	id, err := uuid.NewV7()
+	if err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, bareTotals, owner, bareCategory); err != nil {
+	_, err = tx.ExecContext(ctx, bareInsert, owner, asID(id), asID(bareCategory), version+1)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, bareTotals, owner, asID(bareCategory)); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE spendwise_ledgers SET version = $2, volume = volume + 1250 WHERE owner = $1`,

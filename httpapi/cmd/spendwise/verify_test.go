@@ -31,7 +31,6 @@ func execute(t *testing.T, database string, statements ...string) {
 // TestVerify_FindsEachDeviation breaks each guarantee by SQL and checks that verify reports it, and that --repair fixes
 // only totals.
 func TestVerify_FindsEachDeviation(t *testing.T) {
-	const nowhere = "00000000-0000-4000-8000-000000000001"
 	damages := []struct {
 		name, damage string
 		want         []string
@@ -71,8 +70,9 @@ func TestVerify_FindsEachDeviation(t *testing.T) {
 			[]string{"ids: expense"}, `UPDATE spendwise_expenses SET occurrence = 20260328 WHERE occurrence = 20260228`,
 		},
 		{
-			"a default category of nowhere", `UPDATE spendwise_ledgers SET default_category = '` + nowhere +
-				`'`, []string{"references: settings"},
+			"a default category of nowhere", `UPDATE spendwise_ledgers SET default_category =
+				(SELECT rule_id FROM spendwise_expenses WHERE rule_id IS NOT NULL LIMIT 1)`,
+			[]string{"references: settings"},
 			`UPDATE spendwise_ledgers SET default_category = (SELECT id FROM spendwise_categories WHERE name = 'Other')`,
 		},
 		{

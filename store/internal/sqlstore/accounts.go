@@ -2,260 +2,135 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"iter"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/uptrace/bun"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store/accounts"
 )
 
-// accounts keeps accounts beside the ledgers, in tables of its own. An account's rows carry the owner of its ledger, so
-// that they are distributed as the ledger is; e-mail addresses, which are unique across owners, have a table keyed by
-// them.
+// An accountStore stores accounts in the database of a Store. The rows of an account carry the owner of its ledger, so
+// that they can be distributed like the ledger.
 type accountStore struct {
 	store *Store
 }
 
-// Accounts returns the accounts kept in the same database. They have migrations of their own.
+// Accounts returns the accounts in the same database.
 func (s *Store) Accounts() accounts.Store { return accountStore{store: s} }
 
-const (
-	accountCells = `a.owner, a.email, a.email_key, a.password_hash, a.created_at`
-	accountWidth = 5
-	deviceCells  = `d.owner, d.id, d.name, d.created_at, d.seen_at, d.ended_at, d.family, d.current_token,
-		d.previous_token, d.salt,
-		d.rotated_at, d.expires_at`
-	deviceWidth = 12
-)
+// An accountRow is a row of the table of accounts.
+type accountRow struct {
+	bun.BaseModel `bun:"table:spendwise_accounts,alias:a"`
 
-func scanAccount(r *row) accounts.Account {
-	return accounts.Account{ID: r.id(0), Email: r.text(1), PasswordHash: r.text(3), CreatedAt: r.instant(4)}
+	Owner        string `bun:",pk"` // the text of the account's id
+	Email        string
+	EmailKey     string
+	PasswordHash string
+	CreatedAt    int64
 }
 
-// emailKey is the key that an account was kept under, which a newer Unicode may fold another way.
-func emailKey(r *row) string { return r.text(2) }
+// An emailRow reserves an e-mail address. It has a table of its own, because an address is unique across owners.
+type emailRow struct {
+	bun.BaseModel `bun:"table:spendwise_emails,alias:e"`
 
-func scanDevice(r *row) accounts.Device {
-	device := accounts.Device{
-		Account: r.id(0), ID: r.id(1), Name: r.text(2), CreatedAt: r.instant(3), SeenAt: r.instant(4),
+	EmailKey string `bun:",pk"` // the folded address
+	Owner    string
+}
+
+// A deviceRow is a row of the table of devices.
+type deviceRow struct {
+	bun.BaseModel `bun:"table:spendwise_devices,alias:d"`
+
+	Owner         string `bun:",pk"`
+	ID            dbUUID `bun:"id,pk,type:uuid"`
+	Name          string
+	CreatedAt     int64
+	SeenAt        int64
+	EndedAt       sql.Null[int64]
+	Family        []byte
+	CurrentToken  []byte
+	PreviousToken []byte
+	Salt          []byte
+	RotatedAt     int64
+	ExpiresAt     int64
+}
+
+// An erasureRow is an account that was deleted and whose ledger may still exist.
+type erasureRow struct {
+	bun.BaseModel `bun:"table:spendwise_erasures,alias:e"`
+
+	Owner    string `bun:",pk"`
+	ErasedAt int64
+}
+
+// A keyRow is a key that signs tokens.
+type keyRow struct {
+	bun.BaseModel `bun:"table:spendwise_keys,alias:k"`
+
+	ID        dbUUID `bun:"id,pk,type:uuid"`
+	Serial    int64
+	PublicKey []byte
+	SealedKey []byte
+	Stage     string
+	CreatedAt int64
+	StagedAt  int64
+}
+
+func (row *accountRow) account() (accounts.Account, error) {
+	id, err := uuid.Parse(row.Owner)
+	return accounts.Account{
+		ID: id, Email: row.Email, PasswordHash: row.PasswordHash, CreatedAt: fromMicros(row.CreatedAt),
+	}, err
+}
+
+func newDeviceRow(device accounts.Device) deviceRow {
+	refresh := device.Refresh
+	return deviceRow{
+		Owner: device.Account.String(), ID: dbUUID(device.ID), Name: device.Name, CreatedAt: micros(device.CreatedAt),
+		SeenAt: micros(device.SeenAt), EndedAt: nullMicros(device.EndedAt), Family: refresh.Family[:],
+		CurrentToken: refresh.Current[:], PreviousToken: refresh.Previous[:], Salt: refresh.Salt[:],
+		RotatedAt: micros(refresh.RotatedAt), ExpiresAt: micros(refresh.ExpiresAt),
+	}
+}
+
+func (row *deviceRow) device() (accounts.Device, error) {
+	var d decoder
+	account, err := uuid.Parse(row.Owner)
+	d.keep(err)
+	return accounts.Device{
+		Account: account, ID: uuid.UUID(row.ID), Name: row.Name, CreatedAt: fromMicros(row.CreatedAt),
+		SeenAt: fromMicros(row.SeenAt), EndedAt: fromNullMicros(row.EndedAt),
 		Refresh: accounts.RefreshTokens{
-			Family: digest(r, 6), Current: digest(r, 7), Previous: digest(r, 8), Salt: digest(r, 9),
-			RotatedAt: r.instant(10), ExpiresAt: r.instant(11),
+			Family: d.hash(row.Family), Current: d.hash(row.CurrentToken), Previous: d.hash(row.PreviousToken),
+			Salt: d.hash(row.Salt), RotatedAt: fromMicros(row.RotatedAt), ExpiresAt: fromMicros(row.ExpiresAt),
 		},
-	}
-	if !r.isNull(5) {
-		device.EndedAt = r.instant(5)
-	}
-	return device
+	}, d.err
 }
 
-func digest(r *row, i int) (d accounts.SecretHash) {
-	if n := copy(d[:], r.bytes(i)); n != len(d) {
-		r.wrong(i, "a digest")
+func (d *decoder) hash(b []byte) (hash accounts.SecretHash) {
+	if copy(hash[:], b) != len(hash) || len(b) != len(hash) {
+		d.keep(fmt.Errorf("a hash of %d bytes, not %d", len(b), len(hash)))
 	}
-	return d
+	return hash
 }
 
-func errAccount(id uuid.UUID, err error) error { return fmt.Errorf("account %s: %w", id, err) }
+func accountError(id uuid.UUID, err error) error { return fmt.Errorf("account %s: %w", id, err) }
 
-func errDevice(id uuid.UUID, err error) error { return fmt.Errorf("device %s: %w", id, err) }
+func deviceError(id uuid.UUID, err error) error { return fmt.Errorf("device %s: %w", id, err) }
 
-func errEmail(err error) error { return fmt.Errorf("account of this e-mail address: %w", err) }
+func emailError(err error) error { return fmt.Errorf("account of this e-mail address: %w", err) }
 
-func (a accountStore) CreateAccount(ctx context.Context, account accounts.Account) error {
-	key := accounts.EmailKey(account.Email)
-	return a.store.atomically(ctx, func(session *session) error {
-		made, err := session.exec(ctx, `INSERT INTO spendwise_emails (email_key, owner) VALUES ($1, $2)
-			ON CONFLICT DO NOTHING`,
-			key, account.ID.String())
-		if err == nil && made == 0 {
-			err = errEmail(expense.ErrExists)
-		}
-		if err != nil {
-			return err
-		}
-		made, err = session.exec(ctx, `INSERT INTO spendwise_accounts (owner, email, email_key, password_hash, created_at)
-			VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-			account.ID.String(), account.Email, key, account.PasswordHash, account.CreatedAt.UnixMicro())
-		if err == nil && made == 0 {
-			err = errAccount(account.ID, expense.ErrExists)
-		}
-		return err
-	})
-}
-
-func (a accountStore) Account(ctx context.Context, id uuid.UUID) (account accounts.Account, err error) {
-	found, err := a.store.outside().one(ctx, accountWidth, func(r *row) { account = scanAccount(r) },
-		`SELECT `+accountCells+` FROM spendwise_accounts a WHERE a.owner = $1`, id.String())
-	if err == nil && !found {
-		err = errAccount(id, expense.ErrNotFound)
-	}
-	return account, err
-}
-
-func (a accountStore) AccountByEmail(ctx context.Context, email string) (account accounts.Account, err error) {
-	key := accounts.EmailKey(email)
-	if !storable(key) {
-		return account, errEmail(expense.ErrNotFound)
-	}
-	found, err := a.store.outside().one(ctx, accountWidth, func(r *row) { account = scanAccount(r) },
-		`SELECT `+accountCells+` FROM spendwise_emails e JOIN spendwise_accounts a ON a.owner = e.owner
-		WHERE e.email_key = $1`, key)
-	if err == nil && !found {
-		err = errEmail(expense.ErrNotFound)
-	}
-	return account, err
-}
-
-// Accounts reads in chunks, each by a statement that goes on after the last row; its rows are closed before one is
-// yielded.
-func (a accountStore) Accounts(ctx context.Context) iter.Seq2[accounts.Account, error] {
-	return func(yield func(accounts.Account, error) bool) {
-		last := ""
-		for {
-			var chunk []accounts.Account
-			after := last
-			err := a.store.outside().each(ctx, accountWidth,
-				func(r *row) { chunk, last = append(chunk, scanAccount(r)), emailKey(r) },
-				`SELECT `+accountCells+` FROM spendwise_emails e JOIN spendwise_accounts a ON a.owner = e.owner
-				WHERE e.email_key > $1 ORDER BY e.email_key LIMIT $2`, after, int64(chunkRows))
-			if err != nil {
-				yield(accounts.Account{}, err)
-				return
-			}
-			for _, account := range chunk {
-				if !yield(account, nil) {
-					return
-				}
-			}
-			if len(chunk) < chunkRows {
-				return
-			}
-		}
-	}
-}
-
-func (a accountStore) RehashPassword(ctx context.Context, account uuid.UUID, from, to string) error {
-	return a.store.atomically(ctx, func(session *session) error { return replaceHash(ctx, session, account, from, to) })
-}
-
-func (a accountStore) SetPassword(
-	ctx context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time,
+// change runs one statement in a transaction. It returns none if the statement changed no row.
+func (a accountStore) change(
+	ctx context.Context, none error, build func(bun.IDB) execer,
 ) error {
 	return a.store.atomically(ctx, func(session *session) error {
-		if err := replaceHash(ctx, session, account, from, to); err != nil {
-			return err
-		}
-		_, err := session.exec(ctx, `UPDATE spendwise_devices SET ended_at = $3 WHERE owner = $1 AND id <> $2
-			AND ended_at IS NULL`,
-			account.String(), keep.String(), at.UnixMicro())
-		return err
-	})
-}
-
-func replaceHash(ctx context.Context, session *session, account uuid.UUID, from, to string) error {
-	replaced, err := session.exec(ctx, `UPDATE spendwise_accounts SET password_hash = $3 WHERE owner = $1
-		AND password_hash = $2`,
-		account.String(), from, to)
-	if err != nil || replaced == 1 {
-		return err
-	}
-	found, err := session.one(ctx, 1, func(*row) {}, `SELECT 1 FROM spendwise_accounts WHERE owner = $1`, account.String())
-	switch {
-	case err != nil:
-		return err
-	case !found:
-		return errAccount(account, expense.ErrNotFound)
-	default:
-		return errAccount(account, fmt.Errorf("password: %w", expense.ErrStale))
-	}
-}
-
-// lockAccount reads an account and keeps everyone else from changing it, or its set of devices, until the transaction
-// ends.
-func (a accountStore) lockAccount(
-	ctx context.Context, session *session, id uuid.UUID,
-) (account accounts.Account, key string, err error) {
-	found, err := session.one(ctx, accountWidth, func(r *row) { account, key = scanAccount(r), emailKey(r) },
-		`SELECT `+accountCells+` FROM spendwise_accounts a WHERE a.owner = $1`+a.store.dialect.Lock, id.String())
-	if err == nil && !found {
-		err = errAccount(id, expense.ErrNotFound)
-	}
-	return account, key, err
-}
-
-func (a accountStore) SetEmail(ctx context.Context, id uuid.UUID, passwordHash, email string) error {
-	key := accounts.EmailKey(email)
-	return a.store.atomically(ctx, func(session *session) error {
-		account, old, err := a.lockAccount(ctx, session, id)
-		if err != nil {
-			return err
-		}
-		if account.PasswordHash != passwordHash {
-			return errAccount(id, fmt.Errorf("password: %w", expense.ErrStale))
-		}
-		if key != old {
-			made, err := session.exec(ctx, `INSERT INTO spendwise_emails (email_key, owner) VALUES ($1, $2)
-				ON CONFLICT DO NOTHING`,
-				key, id.String())
-			if err == nil && made == 0 {
-				err = errEmail(expense.ErrExists)
-			}
-			if err != nil {
-				return err
-			}
-			if _, err := session.exec(ctx, `DELETE FROM spendwise_emails WHERE email_key = $1`, old); err != nil {
-				return err
-			}
-		}
-		_, err = session.exec(ctx, `UPDATE spendwise_accounts SET email = $2, email_key = $3 WHERE owner = $1`, id.String(),
-			email, key)
-		return err
-	})
-}
-
-func (a accountStore) DeleteAccount(ctx context.Context, id uuid.UUID, at time.Time) error {
-	return a.store.atomically(ctx, func(session *session) error {
-		_, key, err := a.lockAccount(ctx, session, id)
-		if err != nil {
-			return err
-		}
-		for _, text := range []string{
-			`DELETE FROM spendwise_devices WHERE owner = $1`,
-			`DELETE FROM spendwise_tokens WHERE owner = $1`,
-			`DELETE FROM spendwise_accounts WHERE owner = $1`,
-		} {
-			if _, err := session.exec(ctx, text, id.String()); err != nil {
-				return err
-			}
-		}
-		if _, err := session.exec(ctx, `INSERT INTO spendwise_erasures (owner, erased_at) VALUES ($1, $2)
-			ON CONFLICT (owner) DO UPDATE SET erased_at = excluded.erased_at`, id.String(), at.UnixMicro()); err != nil {
-			return err
-		}
-		_, err = session.exec(ctx, `DELETE FROM spendwise_emails WHERE email_key = $1`, key)
-		return err
-	})
-}
-
-func (a accountStore) Erasures(ctx context.Context) (erasures []accounts.Erasure, err error) {
-	err = a.store.outside().each(ctx, 2, func(r *row) {
-		erasures = append(erasures, accounts.Erasure{Account: r.id(0), At: r.instant(1)})
-	}, `SELECT e.owner, e.erased_at FROM spendwise_erasures e ORDER BY e.owner`)
-	return erasures, err
-}
-
-func (a accountStore) EndErasure(ctx context.Context, account uuid.UUID) error {
-	return a.alter(ctx, nil, `DELETE FROM spendwise_erasures WHERE owner = $1`, account.String())
-}
-
-// alter runs one statement; none is the error where it changed nothing, nil: that is none.
-func (a accountStore) alter(ctx context.Context, none error, text string, args ...any) error {
-	return a.store.atomically(ctx, func(session *session) error {
-		changed, err := session.exec(ctx, text, args...)
+		changed, err := session.change(ctx, build(session))
 		if err == nil && changed == 0 {
 			err = none
 		}
@@ -263,104 +138,324 @@ func (a accountStore) alter(ctx context.Context, none error, text string, args .
 	})
 }
 
-func (a accountStore) CreateDevice(ctx context.Context, device accounts.Device, passwordHash string) error {
+// CreateAccount implements [accounts.Store].
+func (a accountStore) CreateAccount(ctx context.Context, account accounts.Account) error {
+	key := accounts.EmailKey(account.Email)
 	return a.store.atomically(ctx, func(session *session) error {
-		account, _, err := a.lockAccount(ctx, session, device.Account)
+		if err := reserveEmail(ctx, session, key, account.ID); err != nil {
+			return err
+		}
+		row := accountRow{
+			Owner: account.ID.String(), Email: account.Email, EmailKey: key, PasswordHash: account.PasswordHash,
+			CreatedAt: micros(account.CreatedAt),
+		}
+		created, err := session.change(ctx, session.NewInsert().Model(&row).On("CONFLICT DO NOTHING"))
+		if err == nil && created == 0 {
+			err = accountError(account.ID, expense.ErrExists)
+		}
+		return err
+	})
+}
+
+func reserveEmail(ctx context.Context, session *session, key string, account uuid.UUID) error {
+	row := emailRow{EmailKey: key, Owner: account.String()}
+	reserved, err := session.change(ctx, session.NewInsert().Model(&row).On("CONFLICT DO NOTHING"))
+	if err == nil && reserved == 0 {
+		err = emailError(expense.ErrExists)
+	}
+	return err
+}
+
+// Account implements [accounts.Store].
+func (a accountStore) Account(ctx context.Context, id uuid.UUID) (accounts.Account, error) {
+	row, err := a.row(ctx, a.store.single(), id, false)
+	if err != nil {
+		return accounts.Account{}, err
+	}
+	return row.account()
+}
+
+// row returns the row of an account. If lock is true, it locks the row until the transaction ends.
+func (a accountStore) row(ctx context.Context, session *session, id uuid.UUID, lock bool) (accountRow, error) {
+	var row accountRow
+	query := session.NewSelect().Model(&row).Where("a.owner = ?", id.String())
+	if lock {
+		query = a.store.dialect.locking(query)
+	}
+	found, err := session.find(ctx, query)
+	if err == nil && !found {
+		err = accountError(id, expense.ErrNotFound)
+	}
+	return row, err
+}
+
+// AccountByEmail implements [accounts.Store].
+func (a accountStore) AccountByEmail(ctx context.Context, email string) (accounts.Account, error) {
+	key := accounts.EmailKey(email)
+	if !storable(key) {
+		return accounts.Account{}, emailError(expense.ErrNotFound)
+	}
+	session := a.store.single()
+	var row accountRow
+	found, err := session.find(ctx, session.NewSelect().Model(&row).
+		Join("JOIN spendwise_emails AS e ON e.owner = a.owner").Where("e.email_key = ?", key))
+	switch {
+	case err != nil:
+		return accounts.Account{}, err
+	case !found:
+		return accounts.Account{}, emailError(expense.ErrNotFound)
+	}
+	return row.account()
+}
+
+// Accounts implements [accounts.Store]. It reads in chunks and keeps no rows open while it yields.
+func (a accountStore) Accounts(ctx context.Context) iter.Seq2[accounts.Account, error] {
+	return func(yield func(accounts.Account, error) bool) {
+		after := ""
+		for {
+			session := a.store.single()
+			var rows []accountRow
+			_, err := session.find(ctx, session.NewSelect().Model(&rows).
+				Join("JOIN spendwise_emails AS e ON e.owner = a.owner").Where("e.email_key > ?", after).
+				Order("e.email_key").Limit(chunkRows))
+			if err != nil {
+				yield(accounts.Account{}, err)
+				return
+			}
+			for i := range rows {
+				// The stored key, because a newer Unicode version may fold the address to another one.
+				after = rows[i].EmailKey
+				account, err := rows[i].account()
+				if !yield(account, err) || err != nil {
+					return
+				}
+			}
+			if len(rows) < chunkRows {
+				return
+			}
+		}
+	}
+}
+
+// RehashPassword implements [accounts.Store].
+func (a accountStore) RehashPassword(ctx context.Context, account uuid.UUID, from, to string) error {
+	return a.store.atomically(ctx, func(session *session) error { return a.replaceHash(ctx, session, account, from, to) })
+}
+
+// SetPassword implements [accounts.Store].
+func (a accountStore) SetPassword(
+	ctx context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time,
+) error {
+	return a.store.atomically(ctx, func(session *session) error {
+		if err := a.replaceHash(ctx, session, account, from, to); err != nil {
+			return err
+		}
+		_, err := session.change(ctx, session.NewUpdate().Model((*deviceRow)(nil)).Set("ended_at = ?", micros(at)).
+			Where("owner = ? AND id <> ? AND ended_at IS NULL", account.String(), dbUUID(keep)))
+		return err
+	})
+}
+
+func (a accountStore) replaceHash(
+	ctx context.Context, session *session, account uuid.UUID, from, to string,
+) error {
+	replaced, err := session.change(ctx, session.NewUpdate().Model((*accountRow)(nil)).Set("password_hash = ?", to).
+		Where("owner = ? AND password_hash = ?", account.String(), from))
+	if err != nil || replaced == 1 {
+		return err
+	}
+	if _, err := a.row(ctx, session, account, false); err != nil {
+		return err
+	}
+	return accountError(account, fmt.Errorf("password: %w", expense.ErrStale))
+}
+
+// lock locks the row of an account, and so its devices and tokens, until the transaction ends. It returns ErrStale if
+// the account has another password hash.
+func (a accountStore) lock(
+	ctx context.Context, session *session, id uuid.UUID, passwordHash string,
+) (accountRow, error) {
+	row, err := a.row(ctx, session, id, true)
+	if err == nil && row.PasswordHash != passwordHash {
+		err = accountError(id, fmt.Errorf("password: %w", expense.ErrStale))
+	}
+	return row, err
+}
+
+// SetEmail implements [accounts.Store].
+func (a accountStore) SetEmail(ctx context.Context, id uuid.UUID, passwordHash, email string) error {
+	return a.store.atomically(ctx, func(session *session) error {
+		row, err := a.lock(ctx, session, id, passwordHash)
 		if err != nil {
 			return err
 		}
-		if account.PasswordHash != passwordHash {
-			return errAccount(account.ID, fmt.Errorf("password: %w", expense.ErrStale))
+		old := row.EmailKey
+		row.Email, row.EmailKey = email, accounts.EmailKey(email)
+		if row.EmailKey != old {
+			if err := reserveEmail(ctx, session, row.EmailKey, id); err != nil {
+				return err
+			}
+			if err := releaseEmail(ctx, session, old); err != nil {
+				return err
+			}
 		}
-		var ended any
-		if device.Ended() {
-			ended = device.EndedAt.UnixMicro()
+		_, err = session.change(ctx, session.NewUpdate().Model(&row).WherePK().Column("email", "email_key"))
+		return err
+	})
+}
+
+func releaseEmail(ctx context.Context, session *session, key string) error {
+	_, err := session.change(ctx, session.NewDelete().Model((*emailRow)(nil)).Where("email_key = ?", key))
+	return err
+}
+
+// DeleteAccount implements [accounts.Store].
+func (a accountStore) DeleteAccount(ctx context.Context, id uuid.UUID, at time.Time) error {
+	return a.store.atomically(ctx, func(session *session) error {
+		row, err := a.row(ctx, session, id, true)
+		if err != nil {
+			return err
 		}
-		refresh := device.Refresh
-		made, err := session.exec(ctx, `INSERT INTO spendwise_devices (owner, id, name, created_at, seen_at, ended_at, family,
-			current_token,
-			previous_token, salt, rotated_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-			ON CONFLICT DO NOTHING`,
-			device.Account.String(), device.ID.String(), device.Name, device.CreatedAt.UnixMicro(), device.SeenAt.UnixMicro(),
-			ended,
-			refresh.Family[:], refresh.Current[:], refresh.Previous[:], refresh.Salt[:],
-			refresh.RotatedAt.UnixMicro(), refresh.ExpiresAt.UnixMicro())
-		if err == nil && made == 0 {
-			err = errDevice(device.ID, expense.ErrExists)
+		for _, table := range []string{"spendwise_devices", "spendwise_tokens", "spendwise_accounts"} {
+			if _, err := session.change(ctx, session.NewDelete().Table(table).Where("owner = ?", row.Owner)); err != nil {
+				return err
+			}
+		}
+		erasure := erasureRow{Owner: row.Owner, ErasedAt: micros(at)}
+		_, err = session.change(ctx, session.NewInsert().Model(&erasure).On("CONFLICT (owner) DO UPDATE"))
+		if err != nil {
+			return err
+		}
+		return releaseEmail(ctx, session, row.EmailKey)
+	})
+}
+
+// Erasures implements [accounts.Store].
+func (a accountStore) Erasures(ctx context.Context) (erasures []accounts.Erasure, err error) {
+	session := a.store.single()
+	var rows []erasureRow
+	if _, err := session.find(ctx, session.NewSelect().Model(&rows).Order("owner")); err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		account, err := uuid.Parse(row.Owner)
+		if err != nil {
+			return nil, err
+		}
+		erasures = append(erasures, accounts.Erasure{Account: account, At: fromMicros(row.ErasedAt)})
+	}
+	return erasures, nil
+}
+
+// EndErasure implements [accounts.Store].
+func (a accountStore) EndErasure(ctx context.Context, account uuid.UUID) error {
+	return a.change(ctx, nil, func(db bun.IDB) execer {
+		return db.NewDelete().Model((*erasureRow)(nil)).Where("owner = ?", account.String())
+	})
+}
+
+// CreateDevice implements [accounts.Store].
+func (a accountStore) CreateDevice(ctx context.Context, device accounts.Device, passwordHash string) error {
+	return a.store.atomically(ctx, func(session *session) error {
+		if _, err := a.lock(ctx, session, device.Account, passwordHash); err != nil {
+			return err
+		}
+		row := newDeviceRow(device)
+		created, err := session.change(ctx, session.NewInsert().Model(&row).On("CONFLICT DO NOTHING"))
+		if err == nil && created == 0 {
+			err = deviceError(device.ID, expense.ErrExists)
 		}
 		return err
 	})
 }
 
+// Device implements [accounts.Store].
 func (a accountStore) Device(ctx context.Context, account, id uuid.UUID) (accounts.Device, error) {
-	return readDevice(ctx, a.store.outside(), account, id)
+	return findDevice(ctx, a.store.single(), account, id)
 }
 
-func readDevice(ctx context.Context, session *session, account, id uuid.UUID) (device accounts.Device, err error) {
-	found, err := session.one(ctx, deviceWidth, func(r *row) { device = scanDevice(r) },
-		`SELECT `+deviceCells+` FROM spendwise_devices d WHERE d.owner = $1 AND d.id = $2`, account.String(), id.String())
-	if err == nil && !found {
-		err = errDevice(id, expense.ErrNotFound)
+func findDevice(ctx context.Context, session *session, account, id uuid.UUID) (accounts.Device, error) {
+	var row deviceRow
+	found, err := session.find(ctx, session.NewSelect().Model(&row).
+		Where("owner = ? AND id = ?", account.String(), dbUUID(id)))
+	switch {
+	case err != nil:
+		return accounts.Device{}, err
+	case !found:
+		return accounts.Device{}, deviceError(id, expense.ErrNotFound)
 	}
-	return device, err
+	return row.device()
 }
 
+// Devices implements [accounts.Store].
 func (a accountStore) Devices(ctx context.Context, account uuid.UUID) (devices []accounts.Device, err error) {
-	err = a.store.outside().each(ctx, deviceWidth, func(r *row) { devices = append(devices, scanDevice(r)) },
-		`SELECT `+deviceCells+` FROM spendwise_devices d WHERE d.owner = $1 ORDER BY d.id`, account.String())
-	return devices, err
+	session := a.store.single()
+	var rows []deviceRow
+	_, err = session.find(ctx, session.NewSelect().Model(&rows).Where("owner = ?", account.String()).Order("id"))
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		device, err := rows[i].device()
+		if err != nil {
+			return nil, err
+		}
+		devices = append(devices, device)
+	}
+	return devices, nil
 }
 
+// RotateRefresh implements [accounts.Store].
 func (a accountStore) RotateRefresh(
 	ctx context.Context, account, device uuid.UUID, from accounts.SecretHash, to accounts.RefreshTokens, seen time.Time,
 ) error {
+	row := newDeviceRow(accounts.Device{Account: account, ID: device, SeenAt: seen, Refresh: to})
 	return a.store.atomically(ctx, func(session *session) error {
-		rotated, err := session.exec(ctx, `UPDATE spendwise_devices
-			SET family = $4, current_token = $5, previous_token = $6, salt = $7,
-			rotated_at = $8, expires_at = $9, seen_at = $10 WHERE owner = $1 AND id = $2 AND current_token = $3
-			AND ended_at IS NULL`,
-			account.String(), device.String(), from[:], to.Family[:], to.Current[:], to.Previous[:], to.Salt[:],
-			to.RotatedAt.UnixMicro(), to.ExpiresAt.UnixMicro(), seen.UnixMicro())
+		rotated, err := session.change(ctx, session.NewUpdate().Model(&row).WherePK().
+			Column("family", "current_token", "previous_token", "salt", "rotated_at", "expires_at", "seen_at").
+			Where("current_token = ? AND ended_at IS NULL", from[:]))
 		if err != nil || rotated == 1 {
 			return err
 		}
-		kept, err := readDevice(ctx, session, account, device)
-		switch {
+		switch stored, err := findDevice(ctx, session, account, device); {
 		case err != nil:
 			return err
-		case kept.Ended():
-			return errDevice(device, expense.ErrGone)
+		case stored.Ended():
+			return deviceError(device, expense.ErrGone)
 		default:
-			return errDevice(device, fmt.Errorf("refresh token: %w", expense.ErrStale))
+			return deviceError(device, fmt.Errorf("refresh token: %w", expense.ErrStale))
 		}
 	})
 }
 
+// EndDevice implements [accounts.Store].
 func (a accountStore) EndDevice(ctx context.Context, account, device uuid.UUID, at time.Time) error {
 	return a.store.atomically(ctx, func(session *session) error {
-		ended, err := session.exec(ctx, `UPDATE spendwise_devices SET ended_at = $3 WHERE owner = $1 AND id = $2
-			AND ended_at IS NULL`,
-			account.String(), device.String(), at.UnixMicro())
+		ended, err := session.change(ctx, session.NewUpdate().Model((*deviceRow)(nil)).Set("ended_at = ?", micros(at)).
+			Where("owner = ? AND id = ? AND ended_at IS NULL", account.String(), dbUUID(device)))
 		if err != nil || ended == 1 {
 			return err
 		}
-		_, err = readDevice(ctx, session, account, device)
+		_, err = findDevice(ctx, session, account, device)
 		return err
 	})
 }
 
+// Purge implements [accounts.Store].
 func (a accountStore) Purge(ctx context.Context, before, quiet time.Time) error {
 	return a.store.atomically(ctx, func(session *session) error {
-		for _, purge := range []struct {
-			text   string
-			before time.Time
+		for _, expired := range []struct {
+			table, column string
+			before        time.Time
 		}{
-			{`DELETE FROM spendwise_devices WHERE ended_at < $1`, before},
-			{`DELETE FROM spendwise_devices WHERE expires_at < $1`, before},
-			{`DELETE FROM spendwise_tokens WHERE expires_at < $1`, before},
-			{`DELETE FROM spendwise_failures WHERE last_at < $1`, quiet},
+			{"spendwise_devices", "ended_at", before},
+			{"spendwise_devices", "expires_at", before},
+			{"spendwise_tokens", "expires_at", before},
+			{"spendwise_failures", "last_at", quiet},
 		} {
-			if _, err := session.exec(ctx, purge.text, purge.before.UnixMicro()); err != nil {
+			_, err := session.change(ctx, session.NewDelete().Table(expired.table).
+				Where("? < ?", bun.Ident(expired.column), micros(expired.before)))
+			if err != nil {
 				return err
 			}
 		}
@@ -368,53 +463,62 @@ func (a accountStore) Purge(ctx context.Context, before, quiet time.Time) error 
 	})
 }
 
-const (
-	keyCells = `k.id, k.serial, k.public_key, k.sealed_key, k.stage, k.created_at, k.staged_at`
-	keyWidth = 7
-)
+func keyError(id uuid.UUID, err error) error { return fmt.Errorf("signing key %s: %w", id, err) }
 
-func errKey(id uuid.UUID, err error) error { return fmt.Errorf("signing key %s: %w", id, err) }
-
+// SigningKeys implements [accounts.Store].
 func (a accountStore) SigningKeys(ctx context.Context) (keys []accounts.SigningKey, err error) {
-	err = a.store.outside().each(ctx, keyWidth, func(r *row) {
+	session := a.store.single()
+	var rows []keyRow
+	if _, err := session.find(ctx, session.NewSelect().Model(&rows).Order("serial")); err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
 		keys = append(keys, accounts.SigningKey{
-			ID: r.id(0), Serial: int(r.int(1)), Public: r.bytes(2), EncryptedPrivate: r.bytes(3),
-			Stage:     accounts.KeyStage(r.text(4)),
-			CreatedAt: r.instant(5), StagedAt: r.instant(6),
+			ID: uuid.UUID(row.ID), Serial: int(row.Serial), Public: row.PublicKey, EncryptedPrivate: row.SealedKey,
+			Stage: accounts.KeyStage(row.Stage), CreatedAt: fromMicros(row.CreatedAt), StagedAt: fromMicros(row.StagedAt),
 		})
-	}, `SELECT `+keyCells+` FROM spendwise_keys k ORDER BY k.serial`)
-	return keys, err
+	}
+	return keys, nil
 }
 
+// CreateSigningKey implements [accounts.Store].
 func (a accountStore) CreateSigningKey(ctx context.Context, key accounts.SigningKey) error {
-	return a.alter(ctx, errKey(key.ID, expense.ErrExists),
-		`INSERT INTO spendwise_keys (id, serial, public_key, sealed_key, stage,
-		created_at, staged_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
-		key.ID.String(), int64(key.Serial), blob(key.Public), blob(key.EncryptedPrivate), string(key.Stage),
-		key.CreatedAt.UnixMicro(), key.StagedAt.UnixMicro())
+	row := keyRow{
+		ID: dbUUID(key.ID), Serial: int64(key.Serial), PublicKey: notNull(key.Public),
+		SealedKey: notNull(key.EncryptedPrivate), Stage: string(key.Stage), CreatedAt: micros(key.CreatedAt),
+		StagedAt: micros(key.StagedAt),
+	}
+	return a.change(ctx, keyError(key.ID, expense.ErrExists), func(db bun.IDB) execer {
+		return db.NewInsert().Model(&row).On("CONFLICT DO NOTHING")
+	})
 }
 
+// SetSigningKeyStage implements [accounts.Store].
 func (a accountStore) SetSigningKeyStage(
 	ctx context.Context, id uuid.UUID, from, to accounts.KeyStage, at time.Time,
 ) error {
 	return a.store.atomically(ctx, func(session *session) error {
-		moved, err := session.exec(ctx, `UPDATE spendwise_keys SET stage = $3, staged_at = $4 WHERE id = $1 AND stage = $2`,
-			id.String(), string(from), string(to), at.UnixMicro())
-		if err != nil || moved == 1 {
+		changed, err := session.change(ctx, session.NewUpdate().Model((*keyRow)(nil)).
+			Set("stage = ?", string(to)).Set("staged_at = ?", micros(at)).
+			Where("id = ? AND stage = ?", dbUUID(id), string(from)))
+		if err != nil || changed == 1 {
 			return err
 		}
-		found, err := session.one(ctx, 1, func(*row) {}, `SELECT 1 FROM spendwise_keys WHERE id = $1`, id.String())
-		switch {
+		var key keyRow
+		switch found, err := session.find(ctx, session.NewSelect().Model(&key).Where("id = ?", dbUUID(id))); {
 		case err != nil:
 			return err
 		case !found:
-			return errKey(id, expense.ErrNotFound)
+			return keyError(id, expense.ErrNotFound)
 		default:
-			return errKey(id, fmt.Errorf("stage: %w", expense.ErrStale))
+			return keyError(id, fmt.Errorf("stage: %w", expense.ErrStale))
 		}
 	})
 }
 
+// DeleteSigningKey implements [accounts.Store].
 func (a accountStore) DeleteSigningKey(ctx context.Context, id uuid.UUID) error {
-	return a.alter(ctx, errKey(id, expense.ErrNotFound), `DELETE FROM spendwise_keys WHERE id = $1`, id.String())
+	return a.change(ctx, keyError(id, expense.ErrNotFound), func(db bun.IDB) execer {
+		return db.NewDelete().Model((*keyRow)(nil)).Where("id = ?", dbUUID(id))
+	})
 }

@@ -6,176 +6,124 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
+	"github.com/uptrace/bun"
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
 )
 
-// The parts of a Book in one statement: each line is a settings, a category, a budget or an entry, told by its first
-// cell.
-const (
-	bookSettings = `SELECT 0 AS part, CAST(default_category AS text) AS id, home AS a, zone AS b, locale AS c,
-		CAST(fiscal_year_start AS bigint) AS k, settings_version AS l, CASE WHEN EXISTS (SELECT 1 FROM spendwise_rules r
-		WHERE r.owner = $1 AND r.paused = 0 AND r.next_date <> 0)
-		THEN CAST(1 AS bigint) ELSE CAST(0 AS bigint) END AS m, CAST(0 AS bigint) AS n, CAST(0 AS bigint) AS o,
-		'' AS d, CAST(0 AS bigint) AS p, CAST(0 AS bigint) AS q, '' AS e
-		FROM spendwise_ledgers WHERE owner = $1`
-	bookCategories = ` UNION ALL SELECT 1, CAST(id AS text), name, colour, icon, CAST(archived AS bigint), version, 0,
-		created_at, updated_at,
-		'', 0, 0, ''
-		FROM spendwise_categories WHERE owner = $1`
-	bookBudgets = `SELECT 2 AS part, CAST(id AS text) AS id, CAST(category_id AS text) AS a, label AS b, alert_at AS c,
-		CAST(until_month AS bigint) AS k, version AS l, guard AS m, created_at AS n, updated_at AS o,
-		CAST(merged_into AS text) AS d, CAST(rollover AS bigint) AS p, rollover_cap AS q, cap_currency AS e
-		FROM spendwise_budgets WHERE owner = $1
-		UNION ALL SELECT 3, CAST(budget_id AS text), currency, '', '', CAST(from_month AS bigint), amount, 0, 0, 0, '', 0, 0,
-		''
-		FROM spendwise_budget_entries WHERE owner = $1`
-	selectBook    = bookSettings + bookCategories + " UNION ALL " + bookBudgets
-	bookWidth     = 14
-	partSettings  = 0
-	partCategory  = 1
-	partBudget    = 2
-	partEntry     = 3
-	alertSplitter = ","
-)
+// A budgetRow is a budget without its entries.
+type budgetRow struct {
+	bun.BaseModel `bun:"table:spendwise_budgets,alias:b"`
 
-var (
-	budgetColumns = columnsOf(`owner text, id uuid, category_id uuid, label text, merged_into uuid, until_month integer,
-		rollover smallint,
-		rollover_cap bigint, cap_currency text, alert_at text, version bigint, guard bigint, created_at bigint,
-		updated_at bigint`)
-	budgetsTable = &table{name: "spendwise_budgets", columns: budgetColumns}
-	entriesTable = &table{
-		name:    "spendwise_budget_entries",
-		columns: columnsOf(`owner text, budget_id uuid, from_month integer, amount bigint, currency text`),
-	}
-)
-
-// budgetRows collects budgets and their entries, which come in any order.
-type budgetRows struct {
-	budgets []budget.Budget
-	entries map[uuid.UUID][]budget.Entry
+	Owner       string   `bun:",pk"`
+	ID          dbUUID   `bun:"id,pk,type:uuid"`
+	CategoryID  dbUUID   `bun:"type:uuid"` // uuid.Nil: the whole ledger; no foreign key, because merged budgets stay
+	Label       string   // the name of a merged category
+	MergedInto  nullUUID `bun:"type:uuid"`
+	UntilMonth  int64
+	Rollover    int64
+	RolloverCap int64  // 0: none
+	CapCurrency string // empty: no cap
+	AlertAt     string // thresholds in ten-thousandths, separated by commas
+	Version     int64
+	Guard       int64
+	CreatedAt   int64
+	UpdatedAt   int64
 }
 
-func (b *budgetRows) scan(r *row) {
-	switch r.int(0) {
-	case partBudget:
-		category, err := uuid.Parse(r.text(2))
-		r.note(err)
-		scanned := budget.Budget{
-			ID: r.id(1), CategoryID: category, MergedName: r.text(3), AlertAt: scanAlerts(r, 4), Until: r.month(5),
-			Version: r.version(6), Guard: r.version(7), CreatedAt: r.instant(8), UpdatedAt: r.instant(9),
-			MergedInto: r.id(10), Rollover: budget.Rollover(r.int(11)),
+// An entryRow is the limit of a budget from a month on.
+type entryRow struct {
+	bun.BaseModel `bun:"table:spendwise_budget_entries,alias:e"`
+
+	Owner     string `bun:",pk"`
+	BudgetID  dbUUID `bun:",pk,type:uuid"`
+	FromMonth int64  `bun:",pk"`
+	Amount    int64
+	Currency  string
+}
+
+// A budgetEntryRow is a budget with one of its entries. Each budget has an entry.
+type budgetEntryRow struct {
+	budgetRow
+	FromMonth int64
+	Amount    int64
+	Currency  string
+}
+
+func newBudgetRow(owner string, b budget.Budget) budgetRow {
+	thresholds := make([]string, len(b.AlertAt))
+	for i, ratio := range b.AlertAt {
+		thresholds[i] = strconv.FormatInt(int64(ratio), 10)
+	}
+	return budgetRow{
+		Owner: owner, ID: dbUUID(b.ID), CategoryID: dbUUID(b.CategoryID), Label: b.MergedName,
+		MergedInto: nullUUID(b.MergedInto), UntilMonth: int64(b.Until.Int()), Rollover: int64(b.Rollover),
+		RolloverCap: b.RolloverCap.Minor(), CapCurrency: b.RolloverCap.Currency().Code(),
+		AlertAt: strings.Join(thresholds, ","), Version: int64(b.Version), Guard: int64(b.Guard),
+		CreatedAt: micros(b.CreatedAt), UpdatedAt: micros(b.UpdatedAt),
+	}
+}
+
+func (row *budgetEntryRow) budget(d *decoder) budget.Budget {
+	b := budget.Budget{
+		ID: uuid.UUID(row.ID), CategoryID: uuid.UUID(row.CategoryID), MergedName: row.Label,
+		MergedInto: uuid.UUID(row.MergedInto), Until: d.month(row.UntilMonth), Rollover: budget.Rollover(row.Rollover),
+		Version: expense.Version(row.Version), Guard: expense.Version(row.Guard), CreatedAt: fromMicros(row.CreatedAt),
+		UpdatedAt: fromMicros(row.UpdatedAt),
+	}
+	if row.CapCurrency != "" {
+		b.RolloverCap = d.money(row.RolloverCap, row.CapCurrency)
+	}
+	if row.AlertAt != "" {
+		for text := range strings.SplitSeq(row.AlertAt, ",") {
+			ratio, err := strconv.ParseInt(text, 10, 64)
+			d.keep(err)
+			b.AlertAt = append(b.AlertAt, budget.Ratio(ratio))
 		}
-		if r.text(13) != "" {
-			scanned.RolloverCap = r.money(12, 13)
+	}
+	return b
+}
+
+// collectBudgets returns the budgets of rows, which must be ordered by the id of the budget and the month of the entry.
+func collectBudgets(rows []budgetEntryRow) ([]budget.Budget, error) {
+	var d decoder
+	var budgets []budget.Budget
+	for i := range rows {
+		row := &rows[i]
+		if last := len(budgets) - 1; last < 0 || budgets[last].ID != uuid.UUID(row.ID) {
+			budgets = append(budgets, row.budget(&d))
 		}
-		b.budgets = append(b.budgets, scanned)
-	case partEntry:
-		if b.entries == nil {
-			b.entries = make(map[uuid.UUID][]budget.Entry)
-		}
-		id := r.id(1)
-		b.entries[id] = append(b.entries[id], budget.Entry{From: r.month(5), Limit: r.money(6, 2)})
+		b := &budgets[len(budgets)-1]
+		b.Entries = append(b.Entries, budget.Entry{From: d.month(row.FromMonth), Limit: d.money(row.Amount, row.Currency)})
 	}
+	return budgets, d.err
 }
 
-// sorted returns the budgets by id, the entries of each by month.
-func (b *budgetRows) sorted() []budget.Budget {
-	for i := range b.budgets {
-		entries := b.entries[b.budgets[i].ID]
-		slices.SortFunc(entries, func(x, y budget.Entry) int { return x.From.Compare(y.From) })
-		b.budgets[i].Entries = entries
-	}
-	slices.SortFunc(b.budgets, func(x, y budget.Budget) int { return slices.Compare(x.ID[:], y.ID[:]) })
-	return b.budgets
+// joinEntries makes query a query for the rows that budgets selects, each with its entries, in the order that
+// collectBudgets needs.
+func joinEntries(query, budgets *bun.SelectQuery) *bun.SelectQuery {
+	return query.TableExpr("(?) AS b", budgets).ColumnExpr("b.*, e.from_month, e.amount, e.currency").
+		Join("JOIN spendwise_budget_entries AS e ON e.owner = b.owner AND e.budget_id = b.id").
+		OrderExpr("b.id, e.from_month")
 }
 
-func scanAlerts(r *row, i int) []budget.Ratio {
-	if r.text(i) == "" {
-		return nil
-	}
-	var alerts []budget.Ratio
-	for part := range strings.SplitSeq(r.text(i), alertSplitter) {
-		n, err := strconv.ParseInt(part, 10, 64)
-		r.note(err)
-		alerts = append(alerts, budget.Ratio(n))
-	}
-	return alerts
-}
-
-func alertText(alerts []budget.Ratio) string {
-	texts := make([]string, len(alerts))
-	for i, alert := range alerts {
-		texts[i] = strconv.FormatInt(int64(alert), 10)
-	}
-	return strings.Join(texts, alertSplitter)
-}
-
-func (r *reader) BudgetSnapshot(ctx context.Context) (book budget.Snapshot, err error) {
-	if r.invalid != nil {
-		return book, r.invalid
-	}
-	var rows budgetRows
-	var failure error
-	type keyed struct {
-		key      string
-		category expense.Category
-	}
-	var categories []keyed
-	found := false
-	err = r.on().each(ctx, bookWidth, func(row *row) {
-		switch row.int(0) {
-		case partSettings:
-			found = true
-			zone, err := r.store.zone(row.text(3))
-			failure = err
-			book.Settings = expense.Settings{
-				DefaultCategory: row.id(1), Home: row.currency(2), Zone: zone, Locale: row.text(4),
-				FiscalYearStart: time.Month(row.int(5)), Version: row.version(6),
-			}
-			book.HasUpcomingOccurrences = row.bool(7)
-		case partCategory:
-			category := expense.Category{
-				ID: row.id(1), Name: row.text(2), Colour: row.text(3), Icon: row.text(4), Archived: row.bool(5),
-				Version:   row.version(6),
-				CreatedAt: row.instant(8), UpdatedAt: row.instant(9),
-			}
-			categories = append(categories, keyed{expense.Fold(category.Name), category})
-		default:
-			rows.scan(row)
-		}
-	}, selectBook, r.owner)
-	switch {
-	case err != nil:
-		return budget.Snapshot{}, err
-	case !found:
-		return budget.Snapshot{}, fmt.Errorf("ledger: %w", expense.ErrNotFound)
-	}
-	slices.SortFunc(categories, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
-	for _, c := range categories {
-		book.Categories = append(book.Categories, c.category)
-	}
-	book.Budgets = rows.sorted()
-	return book, failure
-}
-
-// budgets returns all budgets of the ledger.
+// budgets returns all budgets of the ledger, ordered by id.
 func (r *reader) budgets(ctx context.Context) ([]budget.Budget, error) {
-	var rows budgetRows
-	err := r.on().each(ctx, bookWidth, rows.scan, bookBudgets, r.owner)
-	return rows.sorted(), err
+	session := r.on()
+	var rows []budgetEntryRow
+	budgetRows := session.NewSelect().Model((*budgetRow)(nil)).Where("b.owner = ?", r.owner)
+	if _, err := session.find(ctx, joinEntries(session.NewSelect(), budgetRows), &rows); err != nil {
+		return nil, err
+	}
+	return collectBudgets(rows)
 }
 
+// Budget implements [budget.Reader].
 func (r *reader) Budget(ctx context.Context, id uuid.UUID) (budget.Budget, error) {
-	if r.invalid != nil {
-		return budget.Budget{}, r.invalid
-	}
 	budgets, err := r.budgets(ctx)
 	if err != nil {
 		return budget.Budget{}, err
@@ -188,24 +136,22 @@ func (r *reader) Budget(ctx context.Context, id uuid.UUID) (budget.Budget, error
 	return budget.Budget{}, r.missing(ctx, store.BudgetRow, id)
 }
 
+// PutBudgets implements [budget.Tx].
 func (tx *ledgerTx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.Version, error) {
 	if len(budgets) == 0 {
-		return 0, tx.session.doomed
-	}
-	if err := distinct(store.BudgetRow, budgets, budgetID); err != nil {
-		return 0, err
+		return 0, tx.session.failed
 	}
 	all, err := tx.budgets(ctx)
 	if err != nil {
 		return 0, err
 	}
 	current := make(map[uuid.UUID]budget.Budget, len(all))
-	holders := make(map[uuid.UUID]uuid.UUID, len(all)) // which budget a category has in the end
+	holders := make(map[uuid.UUID]uuid.UUID, len(all)) // the budgets by category, after the write
 	for _, b := range all {
 		current[b.ID] = b
 		holders[b.CategoryID] = b.ID
 	}
-	err = admitAll(ctx, tx, store.BudgetRow, budgets, current, budgetID,
+	err = checkRows(ctx, tx, store.BudgetRow, budgets, current, func(b budget.Budget) uuid.UUID { return b.ID },
 		func(b budget.Budget) expense.Version { return b.Version })
 	if err != nil {
 		return 0, err
@@ -215,18 +161,21 @@ func (tx *ledgerTx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (e
 			delete(holders, old.CategoryID)
 		}
 	}
-	var fresh []uuid.UUID // categories that a budget did not have before
 	for _, b := range budgets {
 		if holder, taken := holders[b.CategoryID]; taken && holder != b.ID {
 			return 0, fmt.Errorf("budget of category %s: %w", b.CategoryID, expense.ErrExists)
 		}
 		holders[b.CategoryID] = b.ID
+		// There is no foreign key, because the budget of a merged category keeps its id.
 		if old, ok := current[b.ID]; b.CategoryID != uuid.Nil && (!ok || old.CategoryID != b.CategoryID) {
-			fresh = append(fresh, b.CategoryID)
+			switch known, err := tx.hasCategory(ctx, b.CategoryID); {
+			case err != nil:
+				return 0, err
+			case !known:
+				return 0, tx.session.fail(ctx, fmt.Errorf("budget %s refers to category %s, which the ledger does not have",
+					b.ID, b.CategoryID))
+			}
 		}
-	}
-	if err := tx.checkCategories(ctx, fresh); err != nil {
-		return 0, err
 	}
 	written := slices.Clone(budgets)
 	for i := range written {
@@ -237,67 +186,47 @@ func (tx *ledgerTx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (e
 			b.Guard = tx.next()
 		}
 		if !ok {
-			tx.held++
+			tx.row.Budgets++
 		}
 	}
 	return tx.next(), tx.rewriteBudgets(ctx, written)
 }
 
-func budgetID(b budget.Budget) uuid.UUID { return b.ID }
-
-// checkCategories dooms the Update if the ledger lacks one of the categories: a budget's reference has no foreign key.
-func (tx *ledgerTx) checkCategories(ctx context.Context, ids []uuid.UUID) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	held, err := tx.among(ctx, `SELECT c.id FROM %s CROSS JOIN spendwise_categories c WHERE c.owner = $1
-		AND c.id = e.value`, ids, tx.owner)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		if !slices.Contains(held, id) {
-			return tx.session.fail(ctx, fmt.Errorf("a budget refers to category %s, which the ledger does not hold", id))
-		}
-	}
-	return nil
-}
-
-// rewriteBudgets puts budgets in the place of what is there of them, if anything: two may exchange their categories.
+// rewriteBudgets replaces the rows of budgets. It deletes all of them first, because two may exchange their categories.
 func (tx *ledgerTx) rewriteBudgets(ctx context.Context, budgets []budget.Budget) error {
-	var rows, entries [][]any
-	for _, b := range budgets {
+	rows := make([]budgetRow, len(budgets))
+	var entries []entryRow
+	for i, b := range budgets {
 		if err := tx.removeBudget(ctx, b.ID); err != nil {
 			return err
 		}
-		rows = append(rows, []any{tx.owner, b.ID.String(), b.CategoryID.String(), b.MergedName, nullID(b.MergedInto),
-			int64(b.Until.Int()),
-			int64(b.Rollover), b.RolloverCap.Minor(), b.RolloverCap.Currency().Code(), alertText(b.AlertAt), int64(b.Version),
-			int64(b.Guard), b.CreatedAt.UnixMicro(), b.UpdatedAt.UnixMicro()})
+		rows[i] = newBudgetRow(tx.owner, b)
 		for _, entry := range b.Entries {
-			entries = append(entries, []any{tx.owner, b.ID.String(), int64(entry.From.Int()), entry.Limit.Minor(),
-				entry.Limit.Currency().Code()})
+			entries = append(entries, entryRow{
+				Owner: tx.owner, BudgetID: dbUUID(b.ID), FromMonth: int64(entry.From.Int()), Amount: entry.Limit.Minor(),
+				Currency: entry.Limit.Currency().Code(),
+			})
 		}
 	}
-	if _, err := tx.session.insert(ctx, budgetsTable, rows); err != nil {
+	if _, err := tx.session.change(ctx, tx.session.NewInsert().Model(&rows)); err != nil {
 		return err
 	}
-	_, err := tx.session.insert(ctx, entriesTable, entries)
+	_, err := tx.session.change(ctx, tx.session.NewInsert().Model(&entries))
 	return err
 }
 
 func (tx *ledgerTx) removeBudget(ctx context.Context, id uuid.UUID) error {
-	for _, text := range [...]string{
-		`DELETE FROM spendwise_budget_entries WHERE owner = $1 AND budget_id = $2`,
-		`DELETE FROM spendwise_budgets WHERE owner = $1 AND id = $2`,
-	} {
-		if _, err := tx.session.exec(ctx, text, tx.owner, id.String()); err != nil {
-			return err
-		}
+	_, err := tx.session.change(ctx, tx.session.NewDelete().Model((*entryRow)(nil)).
+		Where("owner = ? AND budget_id = ?", tx.owner, dbUUID(id)))
+	if err != nil {
+		return err
 	}
-	return nil
+	_, err = tx.session.change(ctx, tx.session.NewDelete().Model((*budgetRow)(nil)).
+		Where("owner = ? AND id = ?", tx.owner, dbUUID(id)))
+	return err
 }
 
+// DeleteBudget implements [budget.Tx].
 func (tx *ledgerTx) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Version, error) {
 	if _, err := tx.Budget(ctx, id); err != nil {
 		return 0, err
@@ -305,11 +234,165 @@ func (tx *ledgerTx) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Ver
 	if err := tx.removeBudget(ctx, id); err != nil {
 		return 0, err
 	}
-	tx.held--
-	return tx.next(), tx.bury(ctx, store.BudgetRow, uuid.Nil, id)
+	tx.row.Budgets--
+	return tx.next(), tx.bury(ctx, store.BudgetRow, id, uuid.Nil)
 }
 
-// HasBudgets answers from the ledger's row, which the Update holds.
+// HasBudgets reads the ledger's row, which the Update has locked.
 func (tx *ledgerTx) HasBudgets(context.Context) (bool, error) {
-	return tx.held > 0, tx.session.doomed
+	return tx.row.Budgets > 0, tx.session.failed
+}
+
+// A snapshotRow is a row of selectSnapshot.
+type snapshotRow struct {
+	Part       int64 // 0: the settings; 1: a category; 2: a budget with one of its entries
+	ID         dbUUID
+	CategoryID dbUUID
+	MergedInto nullUUID
+
+	TextA, TextB, TextC, TextD                           string
+	IntA, IntB, IntC, IntD, IntE, IntF, IntG, IntH, IntI int64
+}
+
+// selectSnapshot reads a budget.Snapshot in one statement, because each statement is a round trip. A part leaves the
+// columns that it does not need empty.
+const selectSnapshot = `SELECT 2, b.id, b.category_id, b.merged_into, b.label, b.cap_currency, b.alert_at, e.currency,
+		b.until_month, b.version, b.guard, b.created_at, b.updated_at, b.rollover, b.rollover_cap, e.from_month, e.amount
+	FROM spendwise_budgets b JOIN spendwise_budget_entries e ON e.owner = b.owner AND e.budget_id = b.id WHERE b.owner = ?
+	UNION ALL SELECT 1, c.id, c.id, NULL, c.name, c.colour, c.icon, '', c.archived, c.version, c.created_at, c.updated_at,
+		0, 0, 0, 0, 0
+	FROM spendwise_categories c WHERE c.owner = ?
+	UNION ALL SELECT 0, l.default_category, l.default_category, NULL, l.home, l.zone, l.locale, '', l.fiscal_year_start,
+		l.settings_version, CASE WHEN EXISTS (SELECT 1 FROM spendwise_rules r
+			WHERE r.owner = ? AND r.paused = 0 AND r.next_date <> 0) THEN 1 ELSE 0 END, 0, 0, 0, 0, 0, 0
+	FROM spendwise_ledgers l WHERE l.owner = ?`
+
+// BudgetSnapshot implements [budget.Reader].
+func (r *reader) BudgetSnapshot(ctx context.Context) (budget.Snapshot, error) {
+	var snapshot budget.Snapshot
+	found := false
+	var categories []categoryRow
+	var entries []budgetEntryRow
+	err := each(ctx, r.on(), func(row *snapshotRow) (err error) {
+		switch row.Part {
+		case 0:
+			found = true
+			snapshot.HasUpcomingOccurrences = row.IntC != 0
+			snapshot.Settings, err = r.store.settings(&ledgerRow{
+				DefaultCategory: row.ID, Home: row.TextA, Zone: row.TextB, Locale: row.TextC, FiscalYearStart: row.IntA,
+				SettingsVersion: row.IntB,
+			})
+		case 1:
+			categories = append(categories, categoryRow{
+				ID: row.ID, Name: row.TextA, NameKey: expense.Fold(row.TextA), Colour: row.TextB, Icon: row.TextC,
+				Archived: row.IntA, Version: row.IntB, CreatedAt: row.IntC, UpdatedAt: row.IntD,
+			})
+		default:
+			entries = append(entries, budgetEntryRow{
+				budgetRow: budgetRow{
+					ID: row.ID, CategoryID: row.CategoryID, MergedInto: row.MergedInto, Label: row.TextA,
+					CapCurrency: row.TextB, AlertAt: row.TextC, UntilMonth: row.IntA, Version: row.IntB, Guard: row.IntC,
+					CreatedAt: row.IntD, UpdatedAt: row.IntE, Rollover: row.IntF, RolloverCap: row.IntG,
+				},
+				FromMonth: row.IntH, Amount: row.IntI, Currency: row.TextD,
+			})
+		}
+		return err
+	}, r.store.texts.snapshot, r.owner, r.owner, r.owner, r.owner)
+	switch {
+	case err != nil:
+		return budget.Snapshot{}, err
+	case !found:
+		return budget.Snapshot{}, fmt.Errorf("ledger: %w", expense.ErrNotFound)
+	}
+	slices.SortFunc(categories, func(a, b categoryRow) int { return strings.Compare(a.NameKey, b.NameKey) })
+	for i := range categories {
+		snapshot.Categories = append(snapshot.Categories, categories[i].category())
+	}
+	slices.SortFunc(entries, func(a, b budgetEntryRow) int {
+		if order := slices.Compare(a.ID[:], b.ID[:]); order != 0 {
+			return order
+		}
+		return int(a.FromMonth - b.FromMonth)
+	})
+	snapshot.Budgets, err = collectBudgets(entries)
+	return snapshot, err
+}
+
+// An alertRow is a row of the table of alerts.
+type alertRow struct {
+	bun.BaseModel `bun:"table:spendwise_alerts,alias:a"`
+
+	Owner     string `bun:",pk"`
+	ID        dbUUID `bun:"id,pk,type:uuid"`
+	BudgetID  dbUUID `bun:"type:uuid"` // no foreign key: an alert outlives its budget
+	Month     int64
+	Threshold int64 // in ten-thousandths
+	RaisedAt  int64
+	ReadAt    int64 // 0: not read
+	Version   int64
+}
+
+func (row *alertRow) alert() (budget.Alert, error) {
+	var d decoder
+	alert := budget.Alert{
+		ID: uuid.UUID(row.ID), BudgetID: uuid.UUID(row.BudgetID), Month: d.month(row.Month),
+		Threshold: budget.Ratio(row.Threshold), RaisedAt: fromMicros(row.RaisedAt), Version: expense.Version(row.Version),
+	}
+	if row.ReadAt != 0 {
+		alert.ReadAt = fromMicros(row.ReadAt)
+	}
+	return alert, d.err
+}
+
+// Alerts implements [budget.Reader].
+func (r *reader) Alerts(ctx context.Context, from expense.Month) ([]budget.Alert, error) {
+	session := r.on()
+	var rows []alertRow
+	_, err := session.find(ctx, session.NewSelect().Model(&rows).Where("owner = ? AND month >= ?", r.owner, from.Int()).
+		OrderExpr("month DESC, raised_at DESC, id"))
+	if err != nil {
+		return nil, err
+	}
+	var alerts []budget.Alert
+	for i := range rows {
+		alert, err := rows[i].alert()
+		if err != nil {
+			return nil, err
+		}
+		alerts = append(alerts, alert)
+	}
+	return alerts, nil
+}
+
+// PutAlerts implements [budget.Tx].
+func (tx *ledgerTx) PutAlerts(ctx context.Context, alerts ...budget.Alert) (expense.Version, error) {
+	if len(alerts) == 0 {
+		return 0, tx.session.failed
+	}
+	all, err := tx.Alerts(ctx, expense.Month{})
+	if err != nil {
+		return 0, err
+	}
+	current := make(map[uuid.UUID]budget.Alert, len(all))
+	for _, alert := range all {
+		current[alert.ID] = alert
+	}
+	err = checkRows(ctx, tx, store.AlertRow, alerts, current, func(a budget.Alert) uuid.UUID { return a.ID },
+		func(a budget.Alert) expense.Version { return a.Version })
+	if err != nil {
+		return 0, err
+	}
+	rows := make([]alertRow, len(alerts))
+	for i, a := range alerts {
+		rows[i] = alertRow{
+			Owner: tx.owner, ID: dbUUID(a.ID), BudgetID: dbUUID(a.BudgetID), Month: int64(a.Month.Int()),
+			Threshold: int64(a.Threshold), RaisedAt: micros(a.RaisedAt), Version: int64(tx.next()),
+		}
+		if !a.ReadAt.IsZero() {
+			rows[i].ReadAt = micros(a.ReadAt)
+		}
+	}
+	_, err = tx.session.change(ctx, tx.session.NewInsert().Model(&rows).On("CONFLICT (owner, id) DO UPDATE"))
+	return tx.next(), err
 }

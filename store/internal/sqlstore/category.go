@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+	"github.com/uptrace/bun"
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
@@ -14,117 +15,174 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-const (
-	categoryCells  = `id, name, colour, icon, archived, version, created_at, updated_at`
-	categoryWidth  = 8
-	selectCategory = `SELECT ` + categoryCells + ` FROM spendwise_categories WHERE owner = $1 AND id = $2`
-)
+// A categoryRow is a row of the table of categories.
+type categoryRow struct {
+	bun.BaseModel `bun:"table:spendwise_categories,alias:c"`
 
-var categoryColumns = columnsOf(`owner text, id uuid, name text, name_key text, colour text, icon text,
-	archived smallint,
-	version bigint, created_at bigint, updated_at bigint`)
-
-var categoriesTable = &table{
-	name: "spendwise_categories", columns: categoryColumns, conflict: replace(categoryColumns),
+	Owner     string `bun:",pk"`
+	ID        dbUUID `bun:"id,pk,type:uuid"`
+	Name      string
+	NameKey   string // the folded name, unique in the ledger
+	Colour    string
+	Icon      string
+	Archived  int64
+	Version   int64
+	CreatedAt int64
+	UpdatedAt int64
 }
 
-func categoryRow(owner string, c expense.Category) []any {
-	return []any{owner, c.ID.String(), c.Name, expense.Fold(c.Name), c.Colour, c.Icon, flag(c.Archived), int64(c.Version),
-		c.CreatedAt.UnixMicro(), c.UpdatedAt.UnixMicro()}
+func newCategoryRow(owner string, c expense.Category) categoryRow {
+	return categoryRow{
+		Owner: owner, ID: dbUUID(c.ID), Name: c.Name, NameKey: expense.Fold(c.Name), Colour: c.Colour, Icon: c.Icon,
+		Archived: flag(c.Archived), Version: int64(c.Version), CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
+	}
 }
 
-func scanCategory(r *row) expense.Category {
+func (row *categoryRow) category() expense.Category {
 	return expense.Category{
-		ID: r.id(0), Name: r.text(1), Colour: r.text(2), Icon: r.text(3), Archived: r.bool(4), Version: r.version(5),
-		CreatedAt: r.instant(6), UpdatedAt: r.instant(7),
+		ID: uuid.UUID(row.ID), Name: row.Name, Colour: row.Colour, Icon: row.Icon, Archived: row.Archived != 0,
+		Version: expense.Version(row.Version), CreatedAt: fromMicros(row.CreatedAt), UpdatedAt: fromMicros(row.UpdatedAt),
 	}
 }
 
-func (r *reader) Category(ctx context.Context, id uuid.UUID) (category expense.Category, err error) {
-	if r.invalid != nil {
-		return category, r.invalid
+// Category implements [expense.Reader].
+func (r *reader) Category(ctx context.Context, id uuid.UUID) (expense.Category, error) {
+	var row categoryRow
+	found, err := one(ctx, r.on(), &row, r.store.texts.category, r.owner, dbUUID(id))
+	switch {
+	case err != nil:
+		return expense.Category{}, err
+	case !found:
+		return expense.Category{}, r.missing(ctx, store.CategoryRow, id)
 	}
-	found, err := r.on().one(ctx, categoryWidth, func(row *row) { category = scanCategory(row) }, selectCategory, r.owner,
-		id.String())
-	if err == nil && !found {
-		err = r.missing(ctx, store.CategoryRow, id)
+	return row.category(), nil
+}
+
+// Category returns a category that the Update has read, and reads it otherwise.
+func (tx *ledgerTx) Category(ctx context.Context, id uuid.UUID) (expense.Category, error) {
+	if category, ok := tx.categories[id]; ok {
+		return category, tx.session.failed
+	}
+	category, err := tx.reader.Category(ctx, id)
+	if err == nil {
+		tx.keepCategory(category)
 	}
 	return category, err
 }
 
-func (r *reader) CategoryByName(ctx context.Context, name string) (category expense.Category, err error) {
-	if r.invalid != nil {
-		return category, r.invalid
+func (tx *ledgerTx) keepCategory(category expense.Category) {
+	if tx.categories == nil {
+		tx.categories = make(map[uuid.UUID]expense.Category)
 	}
-	found := false
+	tx.categories[category.ID] = category
+}
+
+// hasCategory reports whether the ledger has a category.
+func (tx *ledgerTx) hasCategory(ctx context.Context, id uuid.UUID) (bool, error) {
+	if _, ok := tx.categories[id]; ok {
+		return true, tx.session.failed
+	}
+	var row categoryRow
+	found, err := one(ctx, tx.session, &row, tx.store.texts.category, tx.owner, dbUUID(id))
+	if found {
+		tx.keepCategory(row.category())
+	}
+	return found, err
+}
+
+// CategoryByName implements [expense.Reader].
+func (r *reader) CategoryByName(ctx context.Context, name string) (expense.Category, error) {
+	session := r.on()
+	var row categoryRow
+	found, err := false, session.failed
 	if storable(name) {
-		found, err = r.on().one(ctx, categoryWidth, func(row *row) { category = scanCategory(row) },
-			`SELECT `+categoryCells+` FROM spendwise_categories WHERE owner = $1 AND name_key = $2`, r.owner, expense.Fold(name))
+		found, err = one(ctx, session, &row, r.store.texts.categoryByName, r.owner, expense.Fold(name))
 	}
 	if err == nil && !found {
 		err = fmt.Errorf("category named %q: %w", name, expense.ErrNotFound)
 	}
+	return row.category(), err
+}
+
+// CategoryByName remembers the category for [ledgerTx.Category].
+func (tx *ledgerTx) CategoryByName(ctx context.Context, name string) (expense.Category, error) {
+	category, err := tx.reader.CategoryByName(ctx, name)
+	if err == nil {
+		tx.keepCategory(category)
+	}
 	return category, err
 }
 
-// storable reports whether a text can stand in a database at all: nothing that is kept equals one that cannot.
+// storable reports whether an engine can store a text. No stored text equals one that it cannot store.
 func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
 
+// Categories implements [expense.Reader].
 func (r *reader) Categories(ctx context.Context) (categories []expense.Category, err error) {
-	if r.invalid != nil {
-		return nil, r.invalid
-	}
-	err = r.on().each(ctx, categoryWidth, func(row *row) { categories = append(categories, scanCategory(row)) },
-		`SELECT `+categoryCells+` FROM spendwise_categories WHERE owner = $1 ORDER BY name_key`, r.owner)
+	err = each(ctx, r.on(), func(row *categoryRow) error {
+		categories = append(categories, row.category())
+		return nil
+	}, r.store.texts.categories, r.owner)
 	return categories, err
 }
 
+// Categories remembers the categories for [ledgerTx.Category].
+func (tx *ledgerTx) Categories(ctx context.Context) ([]expense.Category, error) {
+	categories, err := tx.reader.Categories(ctx)
+	for _, category := range categories {
+		tx.keepCategory(category)
+	}
+	return categories, err
+}
+
+// PutCategories implements [expense.Tx].
 func (tx *ledgerTx) PutCategories(ctx context.Context, categories ...expense.Category) (expense.Version, error) {
 	if len(categories) == 0 {
-		return 0, tx.session.doomed
-	}
-	if err := distinct(store.CategoryRow, categories, func(c expense.Category) uuid.UUID { return c.ID }); err != nil {
-		return 0, err
+		return 0, tx.session.failed
 	}
 	all, err := tx.Categories(ctx)
 	if err != nil {
 		return 0, err
 	}
 	current := make(map[uuid.UUID]expense.Category, len(all))
-	holders := make(map[string]uuid.UUID, len(all)) // who has a folded name in the end
 	for _, category := range all {
 		current[category.ID] = category
-		holders[expense.Fold(category.Name)] = category.ID
 	}
-	if err := admitAll(ctx, tx, store.CategoryRow, categories, current, categoryID, categoryVersion); err != nil {
+	if err := checkRows(ctx, tx, store.CategoryRow, categories, current, categoryID, categoryVersion); err != nil {
 		return 0, err
 	}
+	wanted := make(map[uuid.UUID]bool, len(categories))
 	for _, category := range categories {
-		if old, ok := current[category.ID]; ok {
-			delete(holders, expense.Fold(old.Name))
+		wanted[category.ID] = true
+	}
+	holders := make(map[string]uuid.UUID, len(all)) // the categories by folded name, after the write
+	for _, category := range all {
+		if !wanted[category.ID] {
+			holders[expense.Fold(category.Name)] = category.ID
 		}
 	}
 	for _, category := range categories {
 		name := expense.Fold(category.Name)
-		if holder, taken := holders[name]; taken && holder != category.ID {
+		if _, taken := holders[name]; taken {
 			return 0, fmt.Errorf("category named %q: %w", category.Name, expense.ErrExists)
 		}
 		holders[name] = category.ID
 	}
-	if err := tx.freeNames(ctx, categories, current); err != nil {
+	if err := tx.freeNames(ctx, categories, current, holders); err != nil {
 		return 0, err
 	}
-	rows := make([][]any, len(categories))
+	rows := make([]categoryRow, len(categories))
 	for i, category := range categories {
 		category.Version = tx.next()
-		rows[i] = categoryRow(tx.owner, category)
+		rows[i] = newCategoryRow(tx.owner, category)
+		tx.keepCategory(rows[i].category())
 	}
-	if _, err := tx.session.insert(ctx, categoriesTable, rows); err != nil {
+	_, err = tx.session.change(ctx, tx.session.NewInsert().Model(&rows).On("CONFLICT (owner, id) DO UPDATE"))
+	if err != nil {
 		return 0, err
 	}
 	for _, category := range categories {
-		if _, known := current[category.ID]; known {
-			if err := tx.repair(ctx, category.ID); err != nil {
+		if _, existed := current[category.ID]; existed {
+			if err := tx.clearFailures(ctx, category.ID); err != nil {
 				return 0, err
 			}
 		}
@@ -132,35 +190,38 @@ func (tx *ledgerTx) PutCategories(ctx context.Context, categories ...expense.Cat
 	return tx.next(), nil
 }
 
-// repair lets the rules of a category that was changed be tried again: what was wrong with them may have been the
-// category.
-func (tx *ledgerTx) repair(ctx context.Context, category uuid.UUID) error {
-	var failed []recurrence.Rule
-	err := tx.session.each(ctx, ruleWidth, func(r *row) { failed = append(failed, scanRule(r).WithoutFailure()) },
-		`SELECT `+ruleCells+` FROM spendwise_rules r WHERE r.owner = $1 AND r.category_id = $2 AND r.last_error <> ''`,
-		tx.owner, category.String())
-	if err == nil {
-		_, err = tx.PutRules(ctx, failed...)
+// clearFailures clears the failures of the rules of a category, because the category may have caused them.
+func (tx *ledgerTx) clearFailures(ctx context.Context, category uuid.UUID) error {
+	var rows []ruleRow
+	_, err := tx.session.find(ctx, tx.session.NewSelect().Model(&rows).
+		Where("owner = ? AND category_id = ? AND last_error <> ''", tx.owner, dbUUID(category)))
+	if err != nil {
+		return err
 	}
+	rules := make([]recurrence.Rule, len(rows))
+	for i := range rows {
+		if rules[i], err = rows[i].rule(); err != nil {
+			return err
+		}
+		rules[i] = rules[i].WithoutFailure()
+	}
+	_, err = tx.PutRules(ctx, rules...)
 	return err
 }
 
-// freeNames takes their names from categories that give them to one another, which row by row no unique key allows.
+// freeNames makes place for categories that exchange their names, because a unique key is checked after each row.
 func (tx *ledgerTx) freeNames(
 	ctx context.Context, categories []expense.Category, current map[uuid.UUID]expense.Category,
+	holders map[string]uuid.UUID,
 ) error {
-	wanted := make(map[string]uuid.UUID, len(categories))
 	for _, category := range categories {
-		wanted[expense.Fold(category.Name)] = category.ID
-	}
-	for _, category := range categories {
-		old, ok := current[category.ID]
-		if taker, given := wanted[expense.Fold(old.Name)]; !ok || !given || taker == category.ID {
+		old, existed := current[category.ID]
+		if holder, taken := holders[expense.Fold(old.Name)]; !existed || !taken || holder == category.ID {
 			continue
 		}
-		// A line feed is in no name.
-		_, err := tx.session.exec(ctx, `UPDATE spendwise_categories SET name_key = $3 WHERE owner = $1 AND id = $2`,
-			tx.owner, category.ID.String(), "\n"+category.ID.String())
+		// No name contains a line feed.
+		_, err := tx.session.change(ctx, tx.session.NewUpdate().Model((*categoryRow)(nil)).
+			Set("name_key = ?", "\n"+category.ID.String()).Where("owner = ? AND id = ?", tx.owner, dbUUID(category.ID)))
 		if err != nil {
 			return err
 		}
@@ -171,58 +232,23 @@ func (tx *ledgerTx) freeNames(
 func categoryID(c expense.Category) uuid.UUID            { return c.ID }
 func categoryVersion(c expense.Category) expense.Version { return c.Version }
 
-// admitAll says what stands in the way of writing rows: current holds what is there of them.
-func admitAll[R any](
-	ctx context.Context, tx *ledgerTx, what store.RowType, rows []R, current map[uuid.UUID]R, id func(R) uuid.UUID,
-	version func(R) expense.Version,
-) error {
-	var absent []uuid.UUID
-	var wants []expense.Version
-	for _, row := range rows {
-		if _, ok := current[id(row)]; !ok {
-			absent, wants = append(absent, id(row)), append(wants, version(row))
-		}
-	}
-	if err := tx.absent(ctx, what, absent, wants); err != nil {
-		return err
-	}
-	for _, row := range rows {
-		if old, ok := current[id(row)]; ok {
-			if err := admit(what.String(), id(row), version(row), version(old)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// distinct reports an id that comes twice.
-func distinct[R any](what store.RowType, rows []R, id func(R) uuid.UUID) error {
-	seen := make(map[uuid.UUID]struct{}, len(rows))
-	for _, row := range rows {
-		if _, twice := seen[id(row)]; twice {
-			return &expense.InvalidError{
-				Field: "id", Code: "duplicate", Detail: fmt.Sprintf("%s %s comes twice in one call; write it once", what, id(row)),
-			}
-		}
-		seen[id(row)] = struct{}{}
-	}
-	return nil
-}
-
+// DeleteCategory implements [expense.Tx].
 func (tx *ledgerTx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version, error) {
 	if _, err := tx.Category(ctx, id); err != nil {
 		return 0, err
 	}
+	if err := tx.flush(ctx); err != nil {
+		return 0, err
+	}
 	inUse := tx.settings.DefaultCategory == id
 	if !inUse {
+		const uses = `SELECT 1 WHERE
+			EXISTS (SELECT 1 FROM spendwise_totals WHERE owner = ?0 AND category_id = ?1 AND count > 0)
+			OR EXISTS (SELECT 1 FROM spendwise_rules WHERE owner = ?0 AND category_id = ?1)
+			OR EXISTS (SELECT 1 FROM spendwise_budgets WHERE owner = ?0 AND (category_id = ?1 OR merged_into = ?1))`
 		var err error
-		inUse, err = tx.session.one(ctx, 1, func(*row) {}, `SELECT 1 WHERE
-			EXISTS (SELECT 1 FROM spendwise_expenses WHERE owner = $1 AND category_id = $2)
-			OR EXISTS (SELECT 1 FROM spendwise_rules WHERE owner = $1 AND category_id = $2)
-			OR EXISTS (SELECT 1 FROM spendwise_budgets WHERE owner = $1 AND (category_id = $2 OR merged_into = $2))`, tx.owner,
-			id.String())
-		if err != nil {
+		var used int64
+		if inUse, err = tx.session.find(ctx, tx.session.NewRaw(uses, tx.owner, dbUUID(id)), &used); err != nil {
 			return 0, err
 		}
 	}
@@ -233,13 +259,28 @@ func (tx *ledgerTx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.V
 }
 
 func (tx *ledgerTx) removeCategory(ctx context.Context, id, into uuid.UUID) error {
-	_, err := tx.session.exec(ctx, `DELETE FROM spendwise_categories WHERE owner = $1 AND id = $2`, tx.owner, id.String())
+	delete(tx.categories, id)
+	_, err := tx.session.change(ctx, tx.session.NewDelete().Model((*categoryRow)(nil)).
+		Where("owner = ? AND id = ?", tx.owner, dbUUID(id)))
 	if err != nil {
 		return err
 	}
-	return tx.bury(ctx, store.CategoryRow, into, id)
+	return tx.bury(ctx, store.CategoryRow, id, into)
 }
 
+// MergedInto implements [expense.Reader].
+func (r *reader) MergedInto(ctx context.Context, id uuid.UUID) (uuid.UUID, error) {
+	var row tombstoneRow
+	session := r.on()
+	found, err := session.find(ctx, session.NewSelect().Model(&row).
+		Where("owner = ? AND type = ? AND id = ?", r.owner, store.CategoryRow.String(), dbUUID(id)))
+	if err == nil && !found {
+		err = fmt.Errorf("tombstone of category %s: %w", id, expense.ErrNotFound)
+	}
+	return uuid.UUID(row.MergedInto), err
+}
+
+// MergeCategory implements [expense.Tx].
 func (tx *ledgerTx) MergeCategory(
 	ctx context.Context, from, into uuid.UUID, month expense.Month,
 ) (expense.MergeResult, error) {
@@ -253,41 +294,41 @@ func (tx *ledgerTx) MergeCategory(
 	switch {
 	case from == into:
 		return expense.MergeResult{}, &expense.InvalidError{
-			Field: "into", Code: "same_category", Detail: "a category cannot be merged into itself; name another",
+			Field: "into", Code: "same_category", Detail: "a category cannot be merged into itself; give another one",
 		}
 	case tx.settings.DefaultCategory == from:
 		return expense.MergeResult{}, fmt.Errorf("category %s is the default: %w", from, expense.ErrInUse)
 	}
-	merged := expense.MergeResult{Version: tx.next()}
-	moves := []struct {
-		text  string
-		moved *int
-	}{
-		{`UPDATE spendwise_expenses SET category_id = $3, version = $4 WHERE owner = $1 AND category_id = $2`,
-			&merged.Expenses},
-		{`UPDATE spendwise_rules SET category_id = $3, version = $4 WHERE owner = $1 AND category_id = $2`, &merged.Rules},
+	if err := tx.flush(ctx); err != nil {
+		return expense.MergeResult{}, err
 	}
-	for _, move := range moves {
-		moved, err := tx.session.exec(ctx, move.text, tx.owner, from.String(), into.String(), int64(merged.Version))
+	tx.expenses = nil // the statement below changes expenses
+	result := expense.MergeResult{Version: tx.next()}
+	for table, moved := range map[string]*int{
+		"spendwise_expenses": &result.Expenses, "spendwise_rules": &result.Rules,
+	} {
+		changed, err := tx.session.change(ctx, tx.session.NewUpdate().Table(table).
+			Set("category_id = ?", dbUUID(into)).Set("version = ?", int64(result.Version)).
+			Where("owner = ? AND category_id = ?", tx.owner, dbUUID(from)))
 		if err != nil {
 			return expense.MergeResult{}, err
 		}
-		*move.moved = int(moved)
+		*moved = int(changed)
 	}
-	if err := tx.repair(ctx, into); err != nil {
+	if err := tx.clearFailures(ctx, into); err != nil {
 		return expense.MergeResult{}, err
 	}
 	if err := tx.moveTotals(ctx, from, into); err != nil {
 		return expense.MergeResult{}, err
 	}
-	if merged.BudgetID, merged.BudgetUntil, err = tx.endBudget(ctx, source, into, month.Add(-1)); err != nil {
+	if result.BudgetID, result.BudgetUntil, err = tx.endBudget(ctx, source, into, month.Add(-1)); err != nil {
 		return expense.MergeResult{}, err
 	}
-	return merged, tx.removeCategory(ctx, from, into)
+	return result, tx.removeCategory(ctx, from, into)
 }
 
-// endBudget ends the series of a category that is merged away with the month last. What is left of it, and the series
-// that earlier merges left to the category, follow its expenses into the other.
+// endBudget ends the budget of a category that is merged into another one, with the month last. The budgets that earlier
+// merges left to the category follow its expenses.
 func (tx *ledgerTx) endBudget(
 	ctx context.Context, source expense.Category, into uuid.UUID, last expense.Month,
 ) (ended uuid.UUID, until expense.Month, err error) {

@@ -3,63 +3,87 @@ package sqlstore
 import (
 	"database/sql"
 
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
 )
 
-// A Dialect is everything in which two engines differ, as data. Nothing else in this package knows which engine it
-// talks to.
+// A Dialect describes an SQL engine. Package sqlstore does not check which engine it uses: all differences are in the
+// Dialect that packages sqlite and postgres provide.
 type Dialect struct {
-	Bun    schema.Dialect // how bun writes names and clauses
-	System string         // what traces call the engine
+	Bun    SchemaDialect // how bun writes identifiers and values
+	System string        // the name of the engine in traces
 
-	Folder    string // of the migrations: "postgres" or "sqlite"
-	HasTable  string // a query that yields 1 if the table of migrations is there, else 0
-	Exclusive string // locks out every other migration until the transaction ends; empty where BEGIN does so
+	Folder    string // of the migration files: "postgres" or "sqlite"
+	HasTable  string // a query that returns 1 if the table of migrations exists, else 0
+	Exclusive string // locks out other migrations until the transaction ends; empty if BEGIN does so
 
-	Leading []any // arguments that the driver wants before a statement's values
-	Script  []any // the same for several statements in one text
-	Prepare bool  // whether statements are prepared through database/sql; otherwise the driver keeps them
+	Numbered bool  // placeholders are $1, $2, … instead of ?
+	Leading  []any // arguments that the driver needs before those of a hot statement
+	Script   []any // the same for a text of several statements
+	Prepare  bool  // prepare hot statements through database/sql; otherwise the driver does so itself
 
-	Update   *sql.TxOptions // a transaction that writes one ledger
-	Snapshot *sql.TxOptions // a transaction that sees one state and writes nothing
-	Lock     string         // follows the SELECT that locks a ledger's row
+	Update   *sql.TxOptions // of a transaction that writes one ledger
+	Snapshot *sql.TxOptions // of a transaction that reads one snapshot
+	Lock     string         // the lock of a SELECT ... FOR that locks rows; empty if a transaction that writes locks all
 
-	Contains string // a function of (text, part) that is positive where part occurs in text
+	Contains string // a function of (text, part); it returns a positive number if text contains part
 
-	// Each is a format for the table of one column, value, that holds the ids given as the parameter %d; List is the
-	// argument.
-	Each string
-	List func(ids []string) any
+	// IDTable is a table e with one column, value, that holds the ids of one argument. IDs makes the argument.
+	IDTable string
+	IDs     func(ids []uuid.UUID) any
 
-	// EachIn is a format for what is joined to Each: the rows x of the table %[1]s that the condition %[2]s finds for a
-	// value. It is one look into the table's key for each, whatever the engine knows of a table that may have grown in
-	// this very transaction.
-	EachIn string
+	// IDLookup is a format for a join to IDTable. It returns the rows x of the table %[1]s for which the condition %[2]s
+	// holds, and looks up each id in an index, also if the table has grown in the same transaction and the engine has no
+	// statistics of it.
+	IDLookup string
 
-	// Source is the source of an INSERT of rows, and its arguments; BatchRows is how many rows one statement takes.
+	// SpanTable is a table q with the columns n, low and high, that holds spans. SpanArgs makes its arguments.
+	SpanTable string
+	SpanArgs  func(spans []Span) []any
+
+	// Source is the source of an INSERT of several rows, with its arguments. BatchRows is the maximum number of rows.
 	Source    func(columns []Column, rows [][]any) (text string, args []any)
 	BatchRows int
 
-	// AddExpense is a format that makes one statement of two: the INSERT of one expense, the INSERT of its total up to
-	// FROM, and the rest of that. Empty: they stay two.
-	AddExpense string
+	// Combine sends the changes of an Update as one statement, because each statement is a round trip.
+	Combine bool
 
-	// Classify says what kind of trouble an error of the driver is.
-	Classify func(error) Trouble
+	// Classify returns what an error of the driver means.
+	Classify func(error) ErrorClass
 }
 
-// A Column is a column of a table that rows are inserted into.
+// A SchemaDialect is a dialect of bun that can also write ids.
+type SchemaDialect interface {
+	schema.Dialect
+
+	// AppendUUID appends the literal of an id to an SQL text.
+	AppendUUID(b []byte, id uuid.UUID) []byte
+}
+
+// A Column is a column into which rows are inserted.
 type Column struct {
 	Name string
-	Type string // in Postgres, for arrays of values
+	Type string // the SQL type, which PostgreSQL needs for arrays
 }
 
-// Trouble is what an error of the driver means for the caller.
-type Trouble uint8
+// A Span is a range of months or dates, both ends included, as their digits.
+type Span struct{ N, Low, High int }
 
-// The kinds of trouble.
+// An ErrorClass says what an error of the driver means for the caller.
+type ErrorClass uint8
+
+// The classes of errors.
 const (
-	Fatal       Trouble = iota // the statement or the schema is wrong: trying again does not help
-	Conflict                   // another transaction was in the way; this one left nothing behind
-	Unavailable                // the database cannot be reached, or not written, at the moment
+	Fatal       ErrorClass = iota // the statement or the schema is wrong; trying again does not help
+	Conflict                      // another transaction was in the way; this one changed nothing
+	Unavailable                   // the database cannot be reached, or cannot be written, at the moment
 )
+
+// locking returns a query that locks its rows until the transaction ends.
+func (d *Dialect) locking(query *bun.SelectQuery) *bun.SelectQuery {
+	if d.Lock == "" {
+		return query
+	}
+	return query.For(d.Lock)
+}

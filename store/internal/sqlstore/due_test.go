@@ -25,16 +25,16 @@ var idleRules = flag.Int("idle-rules", 10_000,
 const seedIdle = `
 	INSERT INTO spendwise_ledgers (owner, home, zone, locale, fiscal_year_start, default_category, settings_version,
 	version, floor, volume %[2]s)
-		SELECT 'owner ' || n, 'EUR', 'UTC', 'en', 1, '11111111-1111-4111-8111-111111111111', 1, 1, 0, 0 %[3]s
+		SELECT 'owner ' || n, 'EUR', 'UTC', 'en', 1, %[6]s, 1, 1, 0, 0 %[3]s
 		FROM (%[1]s) numbers WHERE n %% 5 = 0;
 	INSERT INTO spendwise_categories (owner, id, name, name_key, colour, icon, archived, version, created_at, updated_at)
-		SELECT 'owner ' || n, '11111111-1111-4111-8111-111111111111', 'Food', 'food', '', '', 0, 1, 1, 1 FROM (%[1]s) numbers
+		SELECT 'owner ' || n, %[6]s, 'Food', 'food', '', '', 0, 1, 1, 1 FROM (%[1]s) numbers
 		WHERE n %% 5 = 0;
 	INSERT INTO spendwise_rules (owner, id, amount, currency, category_id, notes, freq, every, weekdays, month_day,
 	on_missing, start_date,
 			until_date, times, paused, next_date, skipped, settled, last_error, failures, retry_at, due_at, version, guard,
 			created_at, updated_at)
-		SELECT 'owner ' || (n - n %% 5), %[4]s, 1250, 'EUR', '11111111-1111-4111-8111-111111111111', 'subscription', 3, 1, 0,
+		SELECT 'owner ' || (n - n %% 5), %[4]s, 1250, 'EUR', %[6]s, 'subscription', 3, 1, 0,
 		0, 0, 20250101,
 			0, 0, 0, 20260401, '', 0, '', 0, NULL, %[5]d + n * 1000, 1, 1, 1, 1 FROM (%[1]s) numbers;`
 
@@ -48,8 +48,10 @@ func TestTheScanForWhoIsDueReadsItsIndexAlone(t *testing.T) {
 		db := openMigrated(t, st, "sqlite", "file:"+path)
 		numbers := fmt.Sprintf("WITH RECURSIVE count(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM count WHERE n < %d) "+
 			"SELECT n FROM count", *idleRules-1)
-		execute(t, db, seedStatements(t, db, numbers, "printf('22222222-2222-4222-8222-%012d', n)", tomorrow)+"ANALYZE;")
-		plan := explain(t, db, "EXPLAIN QUERY PLAN "+sqlstore.DueOwners, 4, day.UnixMicro(), int64(math.MinInt64), "", 1000)
+		execute(t, db, seedStatements(t, db, numbers, "unhex(printf('22222222222242228222%012d', n))",
+			"X'11111111111141118111111111111111'", tomorrow)+"ANALYZE;")
+		plan := explain(t, db, "EXPLAIN QUERY PLAN "+sqlstore.DueOwners(false), 4, day.UnixMicro(),
+			int64(math.MinInt64), "", 1000)
 		if strings.Count(plan, "\n") != 1 || !strings.Contains(plan,
 			"USING COVERING INDEX spendwise_rules_due (due_at>? AND due_at<?)") &&
 			!strings.Contains(plan, "USING COVERING INDEX spendwise_rules_due (due_at<?)") &&
@@ -64,12 +66,13 @@ func TestTheScanForWhoIsDueReadsItsIndexAlone(t *testing.T) {
 		db := openMigrated(t, st, "pgx", dsn)
 		db.SetMaxOpenConns(1) // PREPARE and SET apply to one session
 		numbers := fmt.Sprintf("SELECT n FROM generate_series(0, %d) AS n", *idleRules-1)
-		for statement := range strings.SplitAfterSeq(
-			seedStatements(t, db, numbers, "('22222222-2222-4222-8222-' || lpad(n::text, 12, '0'))::uuid", tomorrow), ";") {
+		seed := seedStatements(t, db, numbers, "('22222222-2222-4222-8222-' || lpad(n::text, 12, '0'))::uuid",
+			"'11111111-1111-4111-8111-111111111111'::uuid", tomorrow)
+		for statement := range strings.SplitAfterSeq(seed, ";") {
 			execute(t, db, statement)
 		}
 		vacuum(t, db, "spendwise_rules")
-		execute(t, db, "PREPARE due (bigint, bigint, text, bigint) AS "+sqlstore.DueOwners)
+		execute(t, db, "PREPARE due (bigint, bigint, text, bigint) AS "+sqlstore.DueOwners(true))
 		for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
 			execute(t, db, "SET plan_cache_mode = "+mode)
 			plan := explain(t, db, fmt.Sprintf("EXPLAIN (COSTS OFF) EXECUTE due (%d, %d, '', 1000)", day.UnixMicro(),
@@ -98,7 +101,7 @@ func openMigrated(t *testing.T, st database, driver, dsn string) *sql.DB {
 }
 
 // seedStatements returns the statements of seedIdle. Other columns of the ledgers get 0 or an empty text.
-func seedStatements(t *testing.T, db *sql.DB, numbers, id string, due int64) string {
+func seedStatements(t *testing.T, db *sql.DB, numbers, id, category string, due int64) string {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), "SELECT * FROM spendwise_ledgers WHERE 1 = 0")
 	if err != nil {
@@ -124,7 +127,7 @@ func seedStatements(t *testing.T, db *sql.DB, numbers, id string, due int64) str
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf(seedIdle, numbers, names, values, id, due)
+	return fmt.Sprintf(seedIdle, numbers, names, values, id, due, category)
 }
 
 func execute(t *testing.T, db *sql.DB, statement string) {

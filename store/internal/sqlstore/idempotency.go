@@ -1,47 +1,118 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+
+	"github.com/uptrace/bun"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
 )
 
-// IdempotencyRecord reads the key in a statement of its own, after the ledger is locked. Read in the statement that
-// locks the ledger, it would miss the record of a concurrent request that held the lock before.
-func (tx *ledgerTx) IdempotencyRecord(
-	ctx context.Context, key store.IdempotencyKey,
-) (record store.IdempotencyRecord, err error) {
-	found, err := tx.session.one(ctx, 4, func(r *row) {
-		record = store.IdempotencyRecord{
-			IdempotencyKey: key, Fingerprint: r.bytes(0), Retention: store.Retention(r.int(1)), Payload: r.bytes(2),
-			CreatedAt: r.instant(3),
-		}
-	}, `SELECT fingerprint, retention, payload, created_at FROM spendwise_idempotency_records
-		WHERE owner = $1 AND scope = $2 AND key = $3`, tx.owner, key.Scope, key.Key)
-	if err == nil && !found {
-		err = fmt.Errorf("idempotency key %q of %q: %w", key.Key, key.Scope, expense.ErrNotFound)
-	}
-	return record, err
+// A recordRow is an idempotency record.
+type recordRow struct {
+	bun.BaseModel `bun:"table:spendwise_idempotency_records,alias:r"`
+
+	Owner       string `bun:",pk"`
+	Scope       string `bun:",pk"`
+	Key         string `bun:",pk"`
+	Fingerprint []byte
+	Retention   int64
+	Payload     []byte
+	CreatedAt   int64
 }
 
-func (tx *ledgerTx) PutIdempotencyRecord(ctx context.Context, record store.IdempotencyRecord) error {
-	inserted, err := tx.session.exec(ctx, `INSERT INTO spendwise_idempotency_records
-			(owner, scope, key, fingerprint, retention, payload, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
-		tx.owner, record.Scope, record.Key, blob(record.Fingerprint), int64(record.Retention), blob(record.Payload),
-		record.CreatedAt.UnixMicro())
-	if err == nil && inserted == 0 {
-		err = fmt.Errorf("idempotency key %q of %q: %w", record.Key, record.Scope, expense.ErrExists)
+func newRecordRow(owner string, record store.IdempotencyRecord) recordRow {
+	return recordRow{
+		Owner: owner, Scope: record.Scope, Key: record.Key, Fingerprint: notNull(bytes.Clone(record.Fingerprint)),
+		Retention: int64(record.Retention), Payload: notNull(bytes.Clone(record.Payload)),
+		CreatedAt: micros(record.CreatedAt),
 	}
-	return err
 }
 
-// blob returns b as an argument: an empty value, not NULL, if b is nil.
-func blob(b []byte) []byte {
+func (row *recordRow) record() *store.IdempotencyRecord {
+	return &store.IdempotencyRecord{
+		IdempotencyKey: store.IdempotencyKey{Scope: row.Scope, Key: row.Key}, Fingerprint: row.Fingerprint,
+		Retention: store.Retention(row.Retention), Payload: row.Payload, CreatedAt: fromMicros(row.CreatedAt),
+	}
+}
+
+// notNull returns an empty value instead of nil, which would be NULL.
+func notNull(b []byte) []byte {
 	if b == nil {
 		return []byte{}
 	}
 	return b
+}
+
+// loadRecords makes tx.records know about all keys, with one statement for the keys of a scope. The statement runs
+// after the one that locks the ledger, so that it sees the record of a request that held the lock before.
+func (tx *ledgerTx) loadRecords(ctx context.Context, keys []store.IdempotencyKey) error {
+	unknown := make(map[string][]string)
+	for _, key := range keys {
+		if _, ok := tx.records[key]; !ok {
+			unknown[key.Scope] = append(unknown[key.Scope], key.Key)
+			tx.keepRecord(key, nil)
+		}
+	}
+	for scope, keys := range unknown {
+		use := func(row *recordRow) error {
+			tx.keepRecord(store.IdempotencyKey{Scope: scope, Key: row.Key}, row.record())
+			return nil
+		}
+		var err error
+		if texts := &tx.store.texts; len(keys) == 1 {
+			err = each(ctx, tx.session, use, texts.record, tx.owner, scope, keys[0])
+		} else {
+			var rows []recordRow
+			_, err = tx.session.find(ctx, tx.session.NewSelect().Model(&rows).
+				Where("owner = ? AND scope = ? AND key IN (?)", tx.owner, scope, bun.In(keys)))
+			for i := range rows {
+				_ = use(&rows[i])
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return tx.session.failed
+}
+
+func (tx *ledgerTx) keepRecord(key store.IdempotencyKey, record *store.IdempotencyRecord) {
+	if tx.records == nil {
+		tx.records = make(map[store.IdempotencyKey]*store.IdempotencyRecord)
+	}
+	tx.records[key] = record
+}
+
+// IdempotencyRecord implements [store.Tx].
+func (tx *ledgerTx) IdempotencyRecord(
+	ctx context.Context, key store.IdempotencyKey,
+) (store.IdempotencyRecord, error) {
+	if err := tx.loadRecords(ctx, []store.IdempotencyKey{key}); err != nil {
+		return store.IdempotencyRecord{}, err
+	}
+	record := tx.records[key]
+	if record == nil {
+		return store.IdempotencyRecord{}, fmt.Errorf("idempotency key %q of %q: %w", key.Key, key.Scope, expense.ErrNotFound)
+	}
+	found := *record
+	found.Fingerprint, found.Payload = bytes.Clone(record.Fingerprint), bytes.Clone(record.Payload)
+	return found, nil
+}
+
+// PutIdempotencyRecord implements [store.Tx].
+func (tx *ledgerTx) PutIdempotencyRecord(ctx context.Context, record store.IdempotencyRecord) error {
+	if err := tx.loadRecords(ctx, []store.IdempotencyKey{record.IdempotencyKey}); err != nil {
+		return err
+	}
+	if tx.records[record.IdempotencyKey] != nil {
+		return fmt.Errorf("idempotency key %q of %q: %w", record.Key, record.Scope, expense.ErrExists)
+	}
+	row := newRecordRow(tx.owner, record)
+	tx.newRecords = append(tx.newRecords, row)
+	tx.keepRecord(record.IdempotencyKey, row.record())
+	return nil
 }

@@ -5,19 +5,23 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/uptrace/bun"
 )
 
 //go:embed migrations
 var migrationFiles embed.FS
 
-// A migrationSet is a line of numbered migrations that go by themselves: a host that keeps no accounts here still has
-// them, empty, so that one schema is whole or not.
+// A migrationSet is a set of migrations with numbers of its own. A host that does not use the accounts has their tables
+// too, so that there is only one schema.
 type migrationSet struct {
 	name   string
 	folder string
@@ -30,20 +34,32 @@ func migrationSets() []migrationSet {
 	}
 }
 
-// A migration is one file. Its needs is the number of the last migration of its set that a release has to know to work
-// on the schema after this one: its own, unless the file says `-- Needs 0007` in its first line because it only adds to
-// what 0007 left. A database keeps it, so that releases that came before a migration can tell whether it leaves them
-// out.
+// A migration is a file. A release can use the schema after the migration if it knows the migration with the number
+// needs. That is the migration's own number, unless the first line of the file is `-- Needs 0007`, because the file only
+// adds to the schema of 0007. The database stores needs, so that an older release finds out whether it can use a newer
+// schema.
 type migration struct {
 	set      string
 	number   int
 	name     string
-	checksum string // of the file's bytes: what was applied must not change afterwards
+	checksum string // of the file, which must not change after it was applied
 	needs    int
 	text     string
 }
 
-// migrations returns this release's migrations in the order they are applied.
+// A migrationRow is an applied migration.
+type migrationRow struct {
+	bun.BaseModel `bun:"table:spendwise_migrations,alias:m"`
+
+	Set       string `bun:",pk"`
+	Number    int64  `bun:",pk"`
+	Name      string
+	Checksum  string
+	Needs     int64
+	AppliedAt int64
+}
+
+// migrations returns the migrations of this release in the order in which they are applied.
 func (d *Dialect) migrations() ([]migration, error) {
 	var all []migration
 	for _, set := range migrationSets() {
@@ -80,15 +96,16 @@ const createMigrations = `CREATE TABLE IF NOT EXISTS spendwise_migrations ("set"
 	name text NOT NULL, checksum text NOT NULL, needs integer NOT NULL, applied_at bigint NOT NULL,
 	CONSTRAINT spendwise_migrations_pkey PRIMARY KEY ("set", number))`
 
-// Migrate brings the schema to this release, each migration in a transaction of its own. Many instances may do so at
-// once.
+// Migrate brings the schema to the version of this release, each migration in its own transaction. Several instances may
+// call it at the same time.
 func (s *Store) Migrate(ctx context.Context) error {
 	all, err := s.dialect.migrations()
 	if err != nil {
 		return err
 	}
-	// Where all is done no lock is taken, which would make every start wait for a running write.
-	if applied, err := s.applied(ctx); err == nil && compareSchema(all, applied) == nil {
+	// Without this check, each start would lock the database and wait for a running write.
+	applied, err := s.applied(ctx)
+	if err == nil && compareSchema(all, applied) == nil {
 		return nil
 	}
 	for _, m := range all {
@@ -96,8 +113,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 			return fmt.Errorf("migration %04d_%s of the set %q: %w", m.number, m.name, m.set, err)
 		}
 	}
-	applied, err := s.applied(ctx)
-	if err != nil {
+	if applied, err = s.applied(ctx); err != nil {
 		return err
 	}
 	return compareSchema(all, applied)
@@ -112,29 +128,18 @@ func (m migration) apply(ctx context.Context, session *session) error {
 	if err := session.script(ctx, createMigrations); err != nil {
 		return err
 	}
-	done, err := session.one(ctx, 1, func(*row) {},
-		`SELECT 1 FROM spendwise_migrations WHERE "set" = $1 AND number = $2`, m.set, int64(m.number))
-	if err != nil || done {
+	row := migrationRow{
+		Set: m.set, Number: int64(m.number), Name: m.name, Checksum: m.checksum, Needs: int64(m.needs),
+		AppliedAt: micros(time.Now()),
+	}
+	inserted, err := session.change(ctx, session.NewInsert().Model(&row).On("CONFLICT DO NOTHING"))
+	if err != nil || inserted == 0 {
 		return err
 	}
-	if err := session.script(ctx, m.text); err != nil {
-		return err
-	}
-	_, err = session.exec(ctx, `INSERT INTO spendwise_migrations ("set", number, name, checksum, needs, applied_at)
-		VALUES ($1, $2, $3, $4, $5, $6)`,
-		m.set, int64(m.number), m.name, m.checksum, int64(m.needs), time.Now().UnixMicro())
-	return err
+	return session.script(ctx, m.text)
 }
 
-// script runs a text of one or more statements.
-func (s *session) script(ctx context.Context, text string) error {
-	if _, err := s.tx.ExecContext(ctx, text, s.dialect.Script...); err != nil {
-		return s.fail(ctx, err)
-	}
-	return nil
-}
-
-// Ping reports whether the database answers and holds this release's schema.
+// Ping returns nil if the database can be reached and has the schema that this release needs.
 func (s *Store) Ping(ctx context.Context) error {
 	all, err := s.dialect.migrations()
 	if err != nil {
@@ -147,52 +152,62 @@ func (s *Store) Ping(ctx context.Context) error {
 	return compareSchema(all, applied)
 }
 
-// applied returns the migrations that the database has; none where it has no table of them.
-func (s *Store) applied(ctx context.Context) ([]migration, error) {
-	there := false
-	err := s.outside().eachOnce(ctx, 1, func(r *row) { there = r.bool(0) }, s.dialect.HasTable)
-	if err != nil || !there {
+// applied returns the migrations that were applied to the database.
+func (s *Store) applied(ctx context.Context) (rows []migrationRow, err error) {
+	session := s.single()
+	exists := 0
+	if _, err := session.find(ctx, session.NewRaw(s.dialect.HasTable), &exists); err != nil || exists == 0 {
 		return nil, err
 	}
-	var applied []migration
-	err = s.outside().eachOnce(ctx, 5, func(r *row) {
-		applied = append(applied, migration{set: r.text(0), number: int(r.int(1)), name: r.text(2), checksum: r.text(3),
-			needs: int(r.int(4))})
-	}, `SELECT "set", number, name, checksum, needs FROM spendwise_migrations ORDER BY "set", number`)
-	return applied, err
+	_, err = session.find(ctx, session.NewSelect().Model(&rows).Order("set", "number"))
+	return rows, err
 }
 
-// compareSchema says in which way the schema is not one that this release works on. A newer one is, as long as none of
-// its migrations needs more than this release knows: so the release before serves on while the next one takes over, and
-// can come back.
-func compareSchema(want, have []migration) error {
+// compareSchema returns an error if this release cannot use the schema. It can use a newer schema if it knows the
+// migrations that those of the schema need. So the release before continues to work while the next one is rolled out,
+// and can be rolled back to.
+func compareSchema(want []migration, have []migrationRow) error {
 	type key struct {
 		set    string
 		number int
 	}
-	kept := make(map[key]migration, len(have))
-	for _, m := range have {
-		kept[key{m.set, m.number}] = m
+	applied := make(map[key]migrationRow, len(have))
+	for _, row := range have {
+		applied[key{row.Set, int(row.Number)}] = row
 	}
 	known := map[string]int{}
 	for _, m := range want {
-		old, ok := kept[key{m.set, m.number}]
+		row, ok := applied[key{m.set, m.number}]
 		switch {
 		case !ok:
-			return fmt.Errorf("the database's schema is older than this release: it lacks migration %04d_%s of the set %q; "+
-				"run `spendwise migrate`, or call Migrate", m.number, m.name, m.set)
-		case old.checksum != m.checksum:
+			return fmt.Errorf("the schema of the database is older than this release: migration %04d_%s of the set %q is "+
+				"missing; run `spendwise migrate`, or call Migrate", m.number, m.name, m.set)
+		case isSuperseded(row.Checksum):
+			return errors.New("the database was created by a version from before the first release, whose schema this release " +
+				"cannot read; run `spendwise export --user EMAIL FILE` of that version for each user, then `spendwise restore " +
+				"--user EMAIL FILE` of this release with a new database")
+		case row.Checksum != m.checksum:
 			return fmt.Errorf("migration %04d_%s of the set %q was applied with another text than this release has; "+
-				"run the release that made this database", m.number, m.name, m.set)
+				"use the release that created the database", m.number, m.name, m.set)
 		}
 		known[m.set] = max(known[m.set], m.number)
 	}
-	for _, m := range have {
-		if m.needs > known[m.set] {
-			return fmt.Errorf("the database's schema is newer than this release: its migration %04d_%s of the set %q needs "+
-				"a release that knows %04d, "+
-				"and this one knows no more than %04d; run the newer release", m.number, m.name, m.set, m.needs, known[m.set])
+	for _, row := range have {
+		if int(row.Needs) > known[row.Set] {
+			return fmt.Errorf("the schema of the database is newer than this release: its migration %04d_%s of the set %q "+
+				"needs a release that knows %04d, and this release only knows %04d; use the newer release", row.Number, row.Name,
+				row.Set, row.Needs, known[row.Set])
 		}
 	}
 	return nil
+}
+
+// isSuperseded reports whether a checksum is that of a migration that was replaced before the first release.
+func isSuperseded(checksum string) bool {
+	return slices.Contains([]string{
+		"8e516a5c177e82c0ef51bfb0fd6ed316a1038189248990a1b78a3ad458fae641",
+		"fbbe0a218f88e9d90cefa7d36d868b9ac3e8e10b3b176a367563cf19a0f56d06",
+		"fdc2e168a0d11247e97aee2bf2f4b3bceb33818fe3169e8df1ed564e5cd7b1ac",
+		"b1c85b770d825354d86c3dcb7040691c93a38e92fe35102b8891355c692b34d8",
+	}, checksum)
 }

@@ -168,7 +168,7 @@ func TestWhichNewerSchemasARefusalIsFor(t *testing.T) {
 				{"one of a set that this release does not know, but may leave alone", "photos", 1, 0, ""},
 				{"one that takes away what the next release no longer needs", "ledger", 5, 3,
 					`its migration 0005_moods of the set "ledger" needs a release that knows 0003, ` +
-						`and this one knows no more than 0002; run the newer release`},
+						`and this release only knows 0002; use the newer release`},
 			} {
 				next.record(t, step.set, step.number, step.needs)
 				for name, err := range map[string]error{"Ping": next.Ping(t.Context()), "Migrate": next.Migrate(t.Context())} {
@@ -184,4 +184,17 @@ func TestWhichNewerSchemasARefusalIsFor(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMigrate_RejectsASchemaFromBeforeTheFirstRelease checks that the error says how to move the ledgers.
+func TestMigrate_RejectsASchemaFromBeforeTheFirstRelease(t *testing.T) {
+	onEachRecorded(t, func(t *testing.T, r *recorded) {
+		execute(t, r.db, `UPDATE spendwise_migrations SET checksum =
+			'fbbe0a218f88e9d90cefa7d36d868b9ac3e8e10b3b176a367563cf19a0f56d06' WHERE "set" = 'ledger' AND number = 1`)
+		for name, err := range map[string]error{"Ping": r.Ping(t.Context()), "Migrate": r.Migrate(t.Context())} {
+			if err == nil || !strings.Contains(err.Error(), "run `spendwise export --user EMAIL FILE` of that version") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
 }

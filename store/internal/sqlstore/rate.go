@@ -6,29 +6,50 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/uptrace/bun"
+
 	"github.com/spendwise/spendwise/expense"
 )
 
-var quotesTable = &table{
-	name:     "spendwise_quotes",
-	columns:  columnsOf(`source text, date integer, currency text, value text`),
-	conflict: " ON CONFLICT DO NOTHING",
+// A quoteRow is a published exchange rate, which all ledgers share.
+type quoteRow struct {
+	bun.BaseModel `bun:"table:spendwise_quotes,alias:q"`
+
+	Source   string `bun:",pk"`
+	Date     int64  `bun:",pk"`
+	Currency string `bun:",pk"`
+	Value    string
+}
+
+func newQuoteRow(quote expense.Quote) quoteRow {
+	return quoteRow{
+		Source: string(quote.Source), Date: int64(quote.Date.Int()), Currency: quote.Currency.Code(),
+		Value: quote.Value.String(),
+	}
+}
+
+// key returns the row without its value.
+func (row quoteRow) key() quoteRow {
+	row.Value = ""
+	return row
+}
+
+func (row *quoteRow) quote() (expense.Quote, error) {
+	var d decoder
+	return expense.Quote{
+		Source: expense.Source(row.Source), Date: d.date(row.Date), Currency: d.currency(row.Currency),
+		Value: d.factor(row.Value),
+	}, d.err
 }
 
 const (
-	// quotesRead and quotesWritten are how many prices are read in a statement, and written in a transaction.
-	quotesRead    = 5000
-	quotesWritten = 20000
+	quotesRead    = 5000   // rows of a query
+	quotesWritten = 20_000 // rows of a transaction
+	quotesBatch   = 1000   // rows of a statement
 )
 
-// A quoteKey is what a price is kept under.
-type quoteKey struct {
-	source   expense.Source
-	date     expense.Date
-	currency expense.Currency
-}
-
-// PutQuotes writes in transactions of their own, so that a long history holds no ledger up for long.
+// PutQuotes implements [store.Store]. It writes in several transactions, so that a long history blocks no ledger for
+// long.
 func (s *Store) PutQuotes(ctx context.Context, quotes ...expense.Quote) ([]expense.Quote, error) {
 	var changed []expense.Quote
 	for chunk := range slices.Chunk(quotes, quotesWritten) {
@@ -43,20 +64,19 @@ func (s *Store) PutQuotes(ctx context.Context, quotes ...expense.Quote) ([]expen
 
 func (s *Store) putQuotes(ctx context.Context, quotes []expense.Quote) ([]expense.Quote, error) {
 	for {
-		kept, err := s.keptQuotes(ctx, quotes)
+		stored, err := s.storedQuotes(ctx, quotes)
 		if err != nil {
 			return nil, err
 		}
 		var changed []expense.Quote
-		var rows [][]any
+		var rows []quoteRow
 		for _, quote := range quotes {
-			key := quoteKey{quote.Source, quote.Date, quote.Currency}
-			value, ok := kept[key]
+			row := newQuoteRow(quote)
+			value, ok := stored[row.key()]
 			switch {
 			case !ok:
-				kept[key] = quote.Value
-				rows = append(rows, []any{string(quote.Source), int64(quote.Date.Int()), quote.Currency.Code(),
-					quote.Value.String()})
+				stored[row.key()] = quote.Value
+				rows = append(rows, row)
 			case value != quote.Value:
 				changed = append(changed, quote)
 			}
@@ -66,21 +86,28 @@ func (s *Store) putQuotes(ctx context.Context, quotes []expense.Quote) ([]expens
 		}
 		inserted := int64(0)
 		err = s.atomically(ctx, func(session *session) error {
-			inserted, err = session.insert(ctx, quotesTable, rows)
-			return err
+			inserted = 0
+			for batch := range slices.Chunk(rows, quotesBatch) {
+				n, err := session.change(ctx, session.NewInsert().Model(&batch).On("CONFLICT DO NOTHING"))
+				if err != nil {
+					return err
+				}
+				inserted += n
+			}
+			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
-		// Somebody else kept some of them since they were looked up: look again, whether what they kept is the same.
+		// Fewer rows: another instance has stored some of the quotes in the meantime. Compare their values too.
 		if inserted == int64(len(rows)) {
 			return changed, nil
 		}
 	}
 }
 
-// keptQuotes returns the prices that are kept of the sources and in the span of days that quotes are of.
-func (s *Store) keptQuotes(ctx context.Context, quotes []expense.Quote) (map[quoteKey]expense.Factor, error) {
+// storedQuotes returns the stored values of the sources and days of quotes, by the key of their row.
+func (s *Store) storedQuotes(ctx context.Context, quotes []expense.Quote) (map[quoteRow]expense.Factor, error) {
 	spans := make(map[expense.Source]expense.Range)
 	for _, quote := range quotes {
 		span, ok := spans[quote.Source]
@@ -92,44 +119,42 @@ func (s *Store) keptQuotes(ctx context.Context, quotes []expense.Quote) (map[quo
 		}
 		spans[quote.Source] = span
 	}
-	kept := make(map[quoteKey]expense.Factor)
+	stored := make(map[quoteRow]expense.Factor)
 	for source, span := range spans {
 		for quote, err := range s.quotes(ctx, source, span) {
 			if err != nil {
 				return nil, err
 			}
-			kept[quoteKey{quote.Source, quote.Date, quote.Currency}] = quote.Value
+			stored[newQuoteRow(quote).key()] = quote.Value
 		}
 	}
-	return kept, nil
+	return stored, nil
 }
 
-// Quotes yields the prices of a source from a day on.
+// Quotes implements [store.Store].
 func (s *Store) Quotes(ctx context.Context, source expense.Source, from expense.Date) iter.Seq2[expense.Quote, error] {
 	return s.quotes(ctx, source, expense.Range{From: from})
 }
 
 func (s *Store) quotes(ctx context.Context, source expense.Source, span expense.Range) iter.Seq2[expense.Quote, error] {
 	return func(yield func(expense.Quote, error) bool) {
-		day, code, last := span.From.Int(), "", cmp.Or(span.To.Int(), lastDate)
+		last := quoteRow{Date: int64(span.From.Int())}
 		for {
-			chunk := make([]expense.Quote, 0, quotesRead)
-			err := s.outside().each(ctx, 3, func(r *row) {
-				chunk = append(chunk, expense.Quote{Source: source, Date: r.date(0), Currency: r.currency(1), Value: r.factor(2)})
-			}, `SELECT date, currency, value FROM spendwise_quotes WHERE source = $1 AND (date, currency) > ($2, $3)
-				AND date <= $4
-				ORDER BY date, currency LIMIT $5`, string(source), int64(day), code, int64(last), int64(quotesRead))
+			var rows []quoteRow
+			_, err := s.single().find(ctx, s.reader.NewSelect().Model(&rows).Where("source = ?", string(source)).
+				Where("(date, currency) > (?, ?)", last.Date, last.Currency).
+				Where("date <= ?", cmp.Or(span.To.Int(), lastDate)).Order("date", "currency").Limit(quotesRead))
 			if err != nil {
 				yield(expense.Quote{}, err)
 				return
 			}
-			for _, quote := range chunk {
-				if !yield(quote, nil) {
+			for _, last = range rows {
+				quote, err := last.quote()
+				if !yield(quote, err) || err != nil {
 					return
 				}
-				day, code = quote.Date.Int(), quote.Currency.Code()
 			}
-			if len(chunk) < quotesRead {
+			if len(rows) < quotesRead {
 				return
 			}
 		}

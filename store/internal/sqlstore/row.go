@@ -1,173 +1,164 @@
 package sqlstore
 
 import (
+	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/uptrace/bun/schema"
 
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/recurrence"
 )
 
-// A row is one row of a result. Its cells are taken as the driver gives them, without reflection; the first cell that
-// does not hold what is asked for is kept in err.
-type row struct {
-	cells   []any
-	targets []any // pointers to the cells
-	err     error
-}
+// Each table has a model: a struct whose fields are its columns. The fields hold what the columns hold: integers for
+// dates (YYYYMMDD), months (YYYYMM), amounts (minor units) and times (microseconds since 1970), and text for codes.
 
-func newRow(width int) *row {
-	r := &row{cells: make([]any, width), targets: make([]any, width)}
-	for i := range r.cells {
-		r.targets[i] = &r.cells[i]
-	}
-	return r
-}
+// A dbUUID is an id in a column: of the type uuid in PostgreSQL, and 16 bytes in SQLite.
+type dbUUID uuid.UUID
 
-func (r *row) note(err error) {
-	if err != nil && r.err == nil {
-		r.err = err
-	}
-}
+// Value returns the 16 bytes. Both drivers accept them.
+func (id dbUUID) Value() (driver.Value, error) { return id[:], nil }
 
-func (r *row) wrong(i int, want string) {
-	r.note(fmt.Errorf("column %d of a row holds a %T, not %s", i+1, r.cells[i], want))
-}
+// Scan reads 16 bytes or a text.
+func (id *dbUUID) Scan(src any) error { return (*uuid.UUID)(id).Scan(src) }
 
-func (r *row) isNull(i int) bool { return r.cells[i] == nil }
-
-func (r *row) int(i int) int64 {
-	n, ok := r.cells[i].(int64)
+// AppendQuery writes the literal of the dialect.
+func (id dbUUID) AppendQuery(gen schema.QueryGen, b []byte) ([]byte, error) {
+	dialect, ok := gen.Dialect().(SchemaDialect)
 	if !ok {
-		r.wrong(i, "an integer")
+		return nil, fmt.Errorf("the dialect %T cannot write ids", gen.Dialect())
 	}
-	return n
+	return dialect.AppendUUID(b, uuid.UUID(id)), nil
 }
 
-func (r *row) bool(i int) bool { return r.int(i) != 0 }
+// A nullUUID is a dbUUID whose column is NULL if it is uuid.Nil.
+type nullUUID uuid.UUID
 
-// text returns a text; NULL is the empty one.
-func (r *row) text(i int) string {
-	switch cell := r.cells[i].(type) {
-	case string:
-		return cell
-	case []byte:
-		return string(cell)
+func (id nullUUID) isNull() bool { return id == nullUUID(uuid.Nil) }
+
+// Value implements [driver.Valuer].
+func (id nullUUID) Value() (driver.Value, error) {
+	if id.isNull() {
+		return nil, nil
+	}
+	return id[:], nil
+}
+
+// Scan implements [sql.Scanner].
+func (id *nullUUID) Scan(src any) error {
+	*id = nullUUID{}
+	return (*uuid.UUID)(id).Scan(src)
+}
+
+// AppendQuery writes the literal of the dialect.
+func (id nullUUID) AppendQuery(gen schema.QueryGen, b []byte) ([]byte, error) {
+	if id.isNull() {
+		return append(b, "NULL"...), nil
+	}
+	return dbUUID(id).AppendQuery(gen, b)
+}
+
+// A nullText is a text whose column is NULL if it is empty.
+type nullText string
+
+// Value implements [driver.Valuer].
+func (text nullText) Value() (driver.Value, error) {
+	if text == "" {
+		return nil, nil
+	}
+	return string(text), nil
+}
+
+// Scan implements [sql.Scanner].
+func (text *nullText) Scan(src any) error {
+	switch src := src.(type) {
 	case nil:
-		return ""
-	default:
-		r.wrong(i, "a text")
-		return ""
-	}
-}
-
-func (r *row) bytes(i int) []byte {
-	switch cell := r.cells[i].(type) {
-	case []byte:
-		return cell
+		*text = ""
 	case string:
-		return []byte(cell)
-	case nil:
-		return nil
+		*text = nullText(src)
+	case []byte:
+		*text = nullText(src)
 	default:
-		r.wrong(i, "bytes")
-		return nil
+		return fmt.Errorf("a column holds a %T, not a text", src)
 	}
+	return nil
 }
 
-// id returns an id; NULL is the nil one.
-func (r *row) id(i int) uuid.UUID {
-	if r.cells[i] == nil {
-		return uuid.Nil
+// micros returns the integer that a time is stored as.
+func micros(at time.Time) int64 { return at.UnixMicro() }
+
+// fromMicros is the inverse of micros.
+func fromMicros(micro int64) time.Time { return time.UnixMicro(micro).UTC() }
+
+// nullMicros returns NULL for the zero time.
+func nullMicros(at time.Time) sql.Null[int64] {
+	if at.IsZero() {
+		return sql.Null[int64]{}
 	}
-	id, err := uuid.Parse(r.text(i))
-	r.note(err)
-	return id
+	return sql.Null[int64]{V: micros(at), Valid: true}
 }
 
-func (r *row) version(i int) expense.Version { return expense.Version(r.int(i)) }
-
-func (r *row) instant(i int) time.Time { return time.UnixMicro(r.int(i)).UTC() }
-
-// nullInstant returns an instant; NULL is the zero time.
-func (r *row) nullInstant(i int) time.Time {
-	if r.cells[i] == nil {
+// fromNullMicros is the inverse of nullMicros.
+func fromNullMicros(micro sql.Null[int64]) time.Time {
+	if !micro.Valid {
 		return time.Time{}
 	}
-	return r.instant(i)
+	return fromMicros(micro.V)
 }
 
-func (r *row) dates(i int) recurrence.DateSet {
-	dates, err := recurrence.ParseDateSet(r.text(i))
-	r.note(err)
-	return dates
-}
-
-func (r *row) date(i int) expense.Date {
-	date, err := expense.DateFromInt(int(r.int(i)))
-	r.note(err)
-	return date
-}
-
-func (r *row) month(i int) expense.Month {
-	month, err := expense.MonthFromInt(int(r.int(i)))
-	r.note(err)
-	return month
-}
-
-func (r *row) currency(i int) expense.Currency {
-	currency, err := expense.ParseCurrency(r.text(i))
-	r.note(err)
-	return currency
-}
-
-func (r *row) money(minor, currency int) expense.Money { return r.moneyIn(minor, r.currency(currency)) }
-
-func (r *row) moneyIn(minor int, currency expense.Currency) expense.Money {
-	money, err := expense.MoneyFromMinor(r.int(minor), currency)
-	r.note(err)
-	return money
-}
-
-func (r *row) factor(i int) expense.Factor {
-	if r.cells[i] == nil {
-		return expense.Factor{}
-	}
-	factor, err := expense.ParseFactor(r.text(i))
-	r.note(err)
-	return factor
-}
-
-// nullID is the argument for an id whose nil value is NULL.
-func nullID(id uuid.UUID) any {
-	if id == uuid.Nil {
-		return nil
-	}
-	return id.String()
-}
-
-// nullInstant is the argument for an instant whose zero value is NULL.
-func nullInstant(at time.Time) any {
-	if at.IsZero() {
-		return nil
-	}
-	return at.UnixMicro()
-}
-
-// nullText is the argument for a text whose empty value is NULL.
-func nullText(text string) any {
-	if text == "" {
-		return nil
-	}
-	return text
-}
-
-// flag is the argument for a truth, which is an integer in both engines.
+// flag returns the integer that a bool is stored as.
 func flag(b bool) int64 {
 	if b {
 		return 1
 	}
 	return 0
+}
+
+// A decoder converts the columns of a row into values of the domain. It keeps the first error.
+type decoder struct{ err error }
+
+func (d *decoder) keep(err error) {
+	if err != nil && d.err == nil {
+		d.err = err
+	}
+}
+
+func (d *decoder) date(digits int64) expense.Date {
+	date, err := expense.DateFromInt(int(digits))
+	d.keep(err)
+	return date
+}
+
+func (d *decoder) month(digits int64) expense.Month {
+	month, err := expense.MonthFromInt(int(digits))
+	d.keep(err)
+	return month
+}
+
+func (d *decoder) currency(code string) expense.Currency {
+	currency, err := expense.ParseCurrency(code)
+	d.keep(err)
+	return currency
+}
+
+func (d *decoder) money(minor int64, code string) expense.Money {
+	return d.moneyIn(minor, d.currency(code))
+}
+
+func (d *decoder) moneyIn(minor int64, currency expense.Currency) expense.Money {
+	money, err := expense.MoneyFromMinor(minor, currency)
+	d.keep(err)
+	return money
+}
+
+// factor returns the zero Factor for an empty text.
+func (d *decoder) factor(text string) expense.Factor {
+	if text == "" {
+		return expense.Factor{}
+	}
+	factor, err := expense.ParseFactor(text)
+	d.keep(err)
+	return factor
 }

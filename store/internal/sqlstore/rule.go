@@ -2,175 +2,214 @@ package sqlstore
 
 import (
 	"context"
-	"fmt"
+	"database/sql"
 	"iter"
 	"math"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/uptrace/bun"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 )
 
-const (
-	ruleCells = `r.id, r.amount, r.currency, r.category_id, r.notes, r.freq, r.every, r.weekdays, r.month_day,
-		r.on_missing,
-		r.start_date, r.until_date, r.times, r.paused, r.next_date, r.skipped, r.settled, r.last_error, r.failures,
-		r.retry_at, r.version, r.guard,
-		r.created_at, r.updated_at`
-	ruleWidth = 24
-)
+// A ruleRow is a row of the table of recurring rules.
+type ruleRow struct {
+	bun.BaseModel `bun:"table:spendwise_rules,alias:r"`
 
-var ruleColumns = columnsOf(`owner text, id uuid, amount bigint, currency text, category_id uuid, notes text,
-	freq smallint,
-	every integer, weekdays smallint, month_day smallint, on_missing smallint, start_date integer, until_date integer,
-	times integer,
-	paused smallint, next_date integer, skipped text, settled integer, last_error text, failures integer, retry_at bigint,
-	due_at bigint, version bigint, guard bigint, created_at bigint, updated_at bigint`)
-
-var rulesTable = &table{name: "spendwise_rules", columns: ruleColumns, conflict: replace(ruleColumns)}
-
-func ruleRow(owner string, zone expense.Zone, r recurrence.Rule) []any {
-	return []any{owner, r.ID.String(), r.Amount.Minor(), r.Amount.Currency().Code(), r.CategoryID.String(), r.Notes,
-		int64(r.Freq),
-		int64(r.Interval), int64(r.Weekdays), int64(r.MonthDay), int64(r.OnMissing), int64(r.Start.Int()),
-		int64(r.Until.Int()),
-		int64(r.Count), flag(r.Paused), int64(r.Next.Int()), r.Skipped.String(), int64(r.SettledThrough.Int()), r.LastError,
-		int64(r.Failures),
-		nullInstant(r.RetryAt), nullInstant(r.DueAt(zone)), int64(r.Version), int64(r.Guard), r.CreatedAt.UnixMicro(),
-		r.UpdatedAt.UnixMicro()}
+	Owner      string `bun:",pk"`
+	ID         dbUUID `bun:"id,pk,type:uuid"`
+	Amount     int64
+	Currency   string
+	CategoryID dbUUID `bun:"type:uuid"`
+	Notes      string
+	Freq       int64
+	Every      int64 // the interval
+	Weekdays   int64
+	MonthDay   int64
+	OnMissing  int64
+	StartDate  int64
+	UntilDate  int64
+	Times      int64 // the count
+	Paused     int64
+	NextDate   int64
+	Skipped    string
+	Settled    int64
+	LastError  string
+	Failures   int64
+	RetryAt    sql.Null[int64] // NULL: posting need not wait
+	DueAt      sql.Null[int64] // when the rule is due in the ledger's zone; NULL: never
+	Version    int64
+	Guard      int64
+	CreatedAt  int64
+	UpdatedAt  int64
 }
 
-func scanRule(r *row) recurrence.Rule {
+func newRuleRow(owner string, zone expense.Zone, r recurrence.Rule) ruleRow {
+	return ruleRow{
+		Owner: owner, ID: dbUUID(r.ID), Amount: r.Amount.Minor(), Currency: r.Amount.Currency().Code(),
+		CategoryID: dbUUID(r.CategoryID), Notes: r.Notes, Freq: int64(r.Freq), Every: int64(r.Interval),
+		Weekdays: int64(r.Weekdays), MonthDay: int64(r.MonthDay), OnMissing: int64(r.OnMissing),
+		StartDate: int64(r.Start.Int()), UntilDate: int64(r.Until.Int()), Times: int64(r.Count), Paused: flag(r.Paused),
+		NextDate: int64(r.Next.Int()), Skipped: r.Skipped.String(), Settled: int64(r.SettledThrough.Int()),
+		LastError: r.LastError, Failures: int64(r.Failures), RetryAt: nullMicros(r.RetryAt),
+		DueAt: nullMicros(r.DueAt(zone)), Version: int64(r.Version), Guard: int64(r.Guard),
+		CreatedAt: micros(r.CreatedAt), UpdatedAt: micros(r.UpdatedAt),
+	}
+}
+
+func (row *ruleRow) rule() (recurrence.Rule, error) {
+	var d decoder
+	skipped, err := recurrence.ParseDateSet(row.Skipped)
+	d.keep(err)
 	return recurrence.Rule{
-		ID: r.id(0), Amount: r.money(1, 2), CategoryID: r.id(3), Notes: r.text(4), Freq: recurrence.Freq(r.int(5)),
-		Interval: int(r.int(6)), Weekdays: recurrence.Weekdays(r.int(7)), MonthDay: int(r.int(8)),
-		OnMissing: recurrence.OnMissing(r.int(9)), Start: r.date(10), Until: r.date(11), Count: int(r.int(12)),
-		Paused: r.bool(13),
-		Next:   r.date(14), Skipped: r.dates(15), SettledThrough: r.date(16), LastError: r.text(17), Failures: int(r.int(18)),
-		RetryAt: r.nullInstant(19),
-		Version: r.version(20), Guard: r.version(21), CreatedAt: r.instant(22), UpdatedAt: r.instant(23),
-	}
+		ID: uuid.UUID(row.ID), Amount: d.money(row.Amount, row.Currency), CategoryID: uuid.UUID(row.CategoryID),
+		Notes: row.Notes, Freq: recurrence.Freq(row.Freq), Interval: int(row.Every),
+		Weekdays: recurrence.Weekdays(row.Weekdays), MonthDay: int(row.MonthDay),
+		OnMissing: recurrence.OnMissing(row.OnMissing), Start: d.date(row.StartDate), Until: d.date(row.UntilDate),
+		Count: int(row.Times), Paused: row.Paused != 0, Next: d.date(row.NextDate), Skipped: skipped,
+		SettledThrough: d.date(row.Settled), LastError: row.LastError, Failures: int(row.Failures),
+		RetryAt: fromNullMicros(row.RetryAt), Version: expense.Version(row.Version), Guard: expense.Version(row.Guard),
+		CreatedAt: fromMicros(row.CreatedAt), UpdatedAt: fromMicros(row.UpdatedAt),
+	}, d.err
 }
 
-func (r *reader) Rule(ctx context.Context, id uuid.UUID) (rule recurrence.Rule, err error) {
-	if r.invalid != nil {
-		return rule, r.invalid
+// Rule implements [recurrence.Reader].
+func (r *reader) Rule(ctx context.Context, id uuid.UUID) (recurrence.Rule, error) {
+	session := r.on()
+	var row ruleRow
+	found, err := session.find(ctx, session.NewSelect().Model(&row).Where("owner = ? AND id = ?", r.owner, dbUUID(id)))
+	switch {
+	case err != nil:
+		return recurrence.Rule{}, err
+	case !found:
+		return recurrence.Rule{}, r.missing(ctx, store.RuleRow, id)
 	}
-	found, err := r.on().one(ctx, ruleWidth, func(row *row) { rule = scanRule(row) },
-		`SELECT `+ruleCells+` FROM spendwise_rules r WHERE r.owner = $1 AND r.id = $2`, r.owner, id.String())
-	if err == nil && !found {
-		err = r.missing(ctx, store.RuleRow, id)
-	}
-	return rule, err
+	return row.rule()
 }
 
-func (r *reader) Rules(ctx context.Context) (rules []recurrence.Rule, err error) {
-	if r.invalid != nil {
-		return nil, r.invalid
-	}
-	err = r.on().each(ctx, ruleWidth, func(row *row) { rules = append(rules, scanRule(row)) },
-		`SELECT `+ruleCells+` FROM spendwise_rules r WHERE r.owner = $1 ORDER BY r.id`, r.owner)
-	return rules, err
+// Rules implements [recurrence.Reader].
+func (r *reader) Rules(ctx context.Context) ([]recurrence.Rule, error) {
+	session := r.on()
+	return findRules(ctx, session, session.NewSelect().Where("owner = ?", r.owner).Order("id"))
 }
 
+func findRules(ctx context.Context, session *session, query *bun.SelectQuery) ([]recurrence.Rule, error) {
+	var rows []ruleRow
+	if _, err := session.find(ctx, query.Model(&rows)); err != nil {
+		return nil, err
+	}
+	var rules []recurrence.Rule
+	for i := range rows {
+		rule, err := rows[i].rule()
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, rule)
+	}
+	return rules, nil
+}
+
+// PutRules implements [recurrence.Tx].
 func (tx *ledgerTx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Version, error) {
 	if len(rules) == 0 {
-		return 0, tx.session.doomed
+		return 0, tx.session.failed
 	}
-	if err := distinct(store.RuleRow, rules, ruleID); err != nil {
-		return 0, err
-	}
-	ids := make([]uuid.UUID, len(rules))
+	ids := make([]dbUUID, len(rules))
 	for i, rule := range rules {
-		ids[i] = rule.ID
+		ids[i] = dbUUID(rule.ID)
 	}
-	current := make(map[uuid.UUID]recurrence.Rule)
-	err := tx.session.each(ctx, ruleWidth, func(r *row) { rule := scanRule(r); current[rule.ID] = rule },
-		fmt.Sprintf(`SELECT `+ruleCells+` FROM `+tx.store.dialect.Each+` CROSS JOIN spendwise_rules r WHERE r.owner = $1
-			AND r.id = e.value`, 2),
-		tx.owner, tx.store.dialect.List(idTexts(ids)))
+	stored, err := findRules(ctx, tx.session, tx.session.NewSelect().Where("owner = ? AND id IN (?)", tx.owner, bun.In(ids)))
 	if err != nil {
 		return 0, err
 	}
-	err = admitAll(ctx, tx, store.RuleRow, rules, current, ruleID,
+	current := make(map[uuid.UUID]recurrence.Rule, len(stored))
+	for _, rule := range stored {
+		current[rule.ID] = rule
+	}
+	err = checkRows(ctx, tx, store.RuleRow, rules, current, func(r recurrence.Rule) uuid.UUID { return r.ID },
 		func(r recurrence.Rule) expense.Version { return r.Version })
 	if err != nil {
 		return 0, err
 	}
-	rows := make([][]any, len(rules))
+	rows := make([]ruleRow, len(rules))
 	for i, rule := range rules {
 		old, ok := current[rule.ID]
 		rule.Version, rule.Guard = tx.next(), old.Guard
 		if !ok || !rule.SameGuardedFields(old) {
 			rule.Guard = tx.next()
 		}
-		rows[i] = ruleRow(tx.owner, tx.settings.Zone, rule)
+		rows[i] = newRuleRow(tx.owner, tx.settings.Zone, rule)
 	}
-	if _, err := tx.session.insert(ctx, rulesTable, rows); err != nil {
-		return 0, err
-	}
-	return tx.next(), nil
+	_, err = tx.session.change(ctx, tx.session.NewInsert().Model(&rows).On("CONFLICT (owner, id) DO UPDATE"))
+	return tx.next(), err
 }
 
-func ruleID(r recurrence.Rule) uuid.UUID { return r.ID }
-
+// DeleteRule implements [recurrence.Tx].
 func (tx *ledgerTx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Version, error) {
-	deleted, err := tx.session.exec(ctx, `DELETE FROM spendwise_rules WHERE owner = $1 AND id = $2`, tx.owner, id.String())
+	deleted, err := tx.session.change(ctx, tx.session.NewDelete().Model((*ruleRow)(nil)).
+		Where("owner = ? AND id = ?", tx.owner, dbUUID(id)))
 	switch {
 	case err != nil:
 		return 0, err
 	case deleted == 0:
 		return 0, tx.missing(ctx, store.RuleRow, id)
 	}
-	return tx.next(), tx.bury(ctx, store.RuleRow, uuid.Nil, id)
+	return tx.next(), tx.bury(ctx, store.RuleRow, id, uuid.Nil)
 }
 
-const dueOwners = `SELECT due_at, owner, NULLIF(MIN(COALESCE(retry_at, 0)), 0) FROM spendwise_rules
-	WHERE due_at <= $1 AND (due_at, owner) > ($2, $3) GROUP BY due_at, owner ORDER BY due_at, owner LIMIT $4`
-
-// DueOwners reads the index of the rules' due instants, and nothing else, in chunks and without a lock: while nothing
-// is due, its cost does not grow with the rules there are.
-func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.DueOwner, error] {
-	return func(yield func(store.DueOwner, error) bool) {
-		since, owner := int64(math.MinInt64), ""
-		for {
-			var chunk []store.DueOwner
-			err := s.outside().each(ctx, 3, func(r *row) {
-				chunk = append(chunk, store.DueOwner{Since: r.instant(0), Owner: expense.OwnerID(r.text(1)),
-					RetryAt: r.nullInstant(2)})
-			}, dueOwners, expense.Timestamp(now).UnixMicro(), since, owner, int64(chunkRows))
-			if err != nil {
-				yield(store.DueOwner{}, err)
-				return
-			}
-			for _, due := range chunk {
-				if !yield(due, nil) {
-					return
-				}
-				since, owner = due.Since.UnixMicro(), string(due.Owner)
-			}
-			if len(chunk) < chunkRows {
-				return
-			}
-		}
-	}
-}
-
-// rezone derives anew when the ledger's rules are due, in the zone that its settings have now.
-func (tx *ledgerTx) rezone(ctx context.Context) error {
+// updateDueTimes computes when the ledger's rules are due in the zone of its settings.
+func (tx *ledgerTx) updateDueTimes(ctx context.Context) error {
 	rules, err := tx.Rules(ctx)
 	if err != nil {
 		return err
 	}
 	for _, rule := range rules {
-		_, err := tx.session.exec(ctx, `UPDATE spendwise_rules SET due_at = $3 WHERE owner = $1 AND id = $2`,
-			tx.owner, rule.ID.String(), nullInstant(rule.DueAt(tx.settings.Zone)))
+		_, err := tx.session.change(ctx, tx.session.NewUpdate().Model((*ruleRow)(nil)).
+			Set("due_at = ?", nullMicros(rule.DueAt(tx.settings.Zone))).Where("owner = ? AND id = ?", tx.owner, dbUUID(rule.ID)))
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// A dueRow is a row of selectDue.
+type dueRow struct {
+	DueAt   int64
+	Owner   string
+	RetryAt sql.Null[int64]
+}
+
+// selectDue reads only the index of the times at which rules are due, so its cost does not depend on the other rules.
+const selectDue = `SELECT due_at, owner, NULLIF(MIN(COALESCE(retry_at, 0)), 0) AS retry_at FROM spendwise_rules
+	WHERE due_at <= ? AND (due_at, owner) > (?, ?) GROUP BY due_at, owner ORDER BY due_at, owner LIMIT ?`
+
+// DueOwners implements [store.Store]. It reads in chunks, without a lock.
+func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.DueOwner, error] {
+	return func(yield func(store.DueOwner, error) bool) {
+		last := dueRow{DueAt: math.MinInt64}
+		for {
+			var rows []dueRow
+			_, err := s.single().find(ctx, s.reader.NewRaw(selectDue, micros(expense.Timestamp(now)), last.DueAt, last.Owner,
+				chunkRows), &rows)
+			if err != nil {
+				yield(store.DueOwner{}, err)
+				return
+			}
+			for _, last = range rows {
+				due := store.DueOwner{
+					Since: fromMicros(last.DueAt), Owner: expense.OwnerID(last.Owner), RetryAt: fromNullMicros(last.RetryAt),
+				}
+				if !yield(due, nil) {
+					return
+				}
+			}
+			if len(rows) < chunkRows {
+				return
+			}
+		}
+	}
 }

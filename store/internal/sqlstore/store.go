@@ -1,18 +1,20 @@
-// Package sqlstore is the one SQL body of both SQL stores: what [github.com/spendwise/spendwise/store] promises,
-// written once. Whatever two engines disagree on is data in a [Dialect]; the packages sqlite and postgres fill one in,
-// open the database and hand both over:
+// Package sqlstore implements [github.com/spendwise/spendwise/store] once for all SQL engines, on bun. A [Dialect]
+// describes the differences between engines. Packages sqlite and postgres provide one, open the database and pass both:
 //
 //	st := sqlstore.New(dialect, writer, reader)
 //	err := st.Migrate(ctx)
 //
-// Statements go to the driver as text with places and native values, never with values written into the text.
+// Each table has a model: ledgerRow, expenseRow and so on. Two kinds of statements use it. Most are plain queries of
+// bun. The statements that most requests need are hot; hot.go explains them.
+//
+// A ledgerTx reads and writes in an Update. It remembers what it has read, and keeps writes of expenses until something
+// reads their tables or the Update ends; write.go explains it.
 package sqlstore
 
 import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"iter"
 	"math/rand/v2"
 	"sync"
@@ -24,62 +26,74 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// attempts is how often a transaction that another one, or a lost connection, undid is run at most.
-const attempts = 8
+// maxAttempts is the maximum number of times that a transaction is run if conflicts or lost connections undo it.
+const maxAttempts = 8
 
-// A Store keeps ledgers in a SQL database. It implements [store.Store].
+// A Store stores ledgers in an SQL database. It implements [store.Store].
 type Store struct {
-	store.Hub // tells of what this process commits
+	store.Hub // reports the commits of this process
 
 	dialect Dialect
 	writer  *pool
 	reader  *pool
-	bun     *bun.DB  // builds the texts that vary
-	zones   sync.Map // name → expense.Zone: to parse one reads a file
-
-	addExpense string // the statement that adds an expense and adjusts its total, where the engine can
+	texts   texts
+	zones   sync.Map // name → expense.Zone, because parsing a zone reads a file
 }
 
 var _ store.Store = (*Store)(nil)
 
-// New returns the store in a database that is open: updates go through writer, all else through reader, which may be
-// the same. Close closes both.
+// New returns the store in an open database. Updates use writer, everything else uses reader, which may be the same.
+// [Store.Close] closes both.
 func New(dialect Dialect, writer, reader *sql.DB) *Store {
-	s := &Store{dialect: dialect, writer: &pool{db: writer}, bun: bun.NewDB(reader, dialect.Bun)}
-	if dialect.AddExpense != "" {
-		s.addExpense = fmt.Sprintf(dialect.AddExpense, insertExpense, addTotal, totalsTable.conflict)
-	}
+	s := &Store{dialect: dialect}
+	s.writer = s.newPool(writer)
 	s.reader = s.writer
 	if reader != writer {
-		s.reader = &pool{db: reader}
+		s.reader = s.newPool(reader)
 	}
+	s.texts = newTexts(&s.dialect, s.reader.DB)
 	return s
+}
+
+func (s *Store) newPool(db *sql.DB) *pool {
+	p := &pool{DB: bun.NewDB(db, s.dialect.Bun)}
+	p.AddQueryHook(tracer{&s.dialect})
+	return p
 }
 
 // Close closes the database.
 func (s *Store) Close() error {
-	err := s.reader.db.Close()
+	err := s.reader.Close()
 	if s.writer != s.reader {
-		err = errors.Join(err, s.writer.db.Close())
+		err = errors.Join(err, s.writer.Close())
 	}
 	return err
 }
 
-// Pools says how busy the pools of connections are, by what they are for.
+// Pools returns the statistics of each connection pool, by the pool's purpose.
 func (s *Store) Pools() map[string]sql.DBStats {
 	if s.reader == s.writer {
-		return map[string]sql.DBStats{"all": s.writer.db.Stats()}
+		return map[string]sql.DBStats{"all": s.writer.Stats()}
 	}
-	return map[string]sql.DBStats{"writer": s.writer.db.Stats(), "reader": s.reader.db.Stats()}
+	return map[string]sql.DBStats{"writer": s.writer.Stats(), "reader": s.reader.Stats()}
 }
 
-// Reader reads one owner's ledger, each call by itself.
+// single returns a session whose statements run each by itself.
+func (s *Store) single() *session {
+	return &session{IDB: s.reader, dialect: &s.dialect, pool: s.reader}
+}
+
+// Reader implements [store.Store].
 func (s *Store) Reader(owner expense.OwnerID) store.Reader {
 	return &reader{store: s, owner: string(owner), invalid: owner.Validate()}
 }
 
-// View runs fn over one snapshot.
+// View implements [store.Store].
 func (s *Store) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
+	return s.view(ctx, owner, func(r *reader) error { return fn(r) })
+}
+
+func (s *Store) view(ctx context.Context, owner expense.OwnerID, fn func(*reader) error) error {
 	if err := owner.Validate(); err != nil {
 		return err
 	}
@@ -94,14 +108,12 @@ func (s *Store) View(ctx context.Context, owner expense.OwnerID, fn func(store.R
 	return session.commit()
 }
 
-// Update runs fn in a transaction that holds the ledger's row, again where another transaction or a lost connection
-// undid it.
+// Update implements [store.Store].
 func (s *Store) Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error {
-	return s.locked(ctx, owner, func(tx *ledgerTx) error { return fn(tx) })
+	return s.update(ctx, owner, func(tx *ledgerTx) error { return fn(tx) })
 }
 
-// locked is Update, for this package's own writes too.
-func (s *Store) locked(ctx context.Context, owner expense.OwnerID, fn func(*ledgerTx) error) error {
+func (s *Store) update(ctx context.Context, owner expense.OwnerID, fn func(*ledgerTx) error) error {
 	if err := owner.Validate(); err != nil {
 		return err
 	}
@@ -115,7 +127,7 @@ func (s *Store) locked(ctx context.Context, owner expense.OwnerID, fn func(*ledg
 			return err
 		}
 		wrote = tx.wrote
-		return tx.keep(ctx)
+		return tx.flush(ctx)
 	})
 	if err == nil && wrote {
 		s.Notify(owner)
@@ -123,12 +135,12 @@ func (s *Store) locked(ctx context.Context, owner expense.OwnerID, fn func(*ledg
 	return err
 }
 
-// atomically runs fn in a transaction on the writer, and again where that may help. What dooms the transaction is the
-// result even if fn returns nil.
+// atomically runs fn in a transaction on the writer, and repeats it after an error that may not occur again. It returns
+// the error of a failed statement even if fn ignores it.
 func (s *Store) atomically(ctx context.Context, fn func(*session) error) error {
 	for attempt := 1; ; attempt++ {
 		again, err := s.attempt(ctx, fn)
-		if !again || attempt == attempts {
+		if !again || attempt == maxAttempts {
 			return err
 		}
 		pause := time.Duration(rand.Int64N(int64(2*time.Millisecond) << attempt))
@@ -143,73 +155,75 @@ func (s *Store) atomically(ctx context.Context, fn func(*session) error) error {
 func (s *Store) attempt(ctx context.Context, fn func(*session) error) (again bool, err error) {
 	session, err := s.dialect.begin(ctx, s.writer, s.dialect.Update)
 	if err != nil {
-		return passing(err), err
+		return isTemporary(err), err
 	}
 	defer session.rollback()
 	err = fn(session)
-	if session.doomed != nil {
+	if session.failed != nil {
 		if err == nil {
-			err = session.doomed
+			err = session.failed
 		}
-		return passing(session.doomed), err
+		return isTemporary(session.failed), err
 	}
 	if err != nil {
 		return false, err
 	}
-	// A connection lost during COMMIT leaves open whether it happened: only a conflict is tried again.
+	// If the connection is lost during COMMIT, the transaction may be committed. Only a conflict proves that it is not.
 	err = session.commit()
-	trouble, ok := errors.AsType[*troubleError](err)
-	return ok && trouble.trouble == Conflict, err
+	unavailable, ok := errors.AsType[*unavailableError](err)
+	return ok && unavailable.class == Conflict, err
 }
 
-// passing reports whether a transaction that failed before its COMMIT may be run again.
-func passing(err error) bool {
-	_, ok := errors.AsType[*troubleError](err)
+// isTemporary reports whether a transaction that failed before its COMMIT may be repeated.
+func isTemporary(err error) bool {
+	_, ok := errors.AsType[*unavailableError](err)
 	return ok
 }
 
-// CreateLedger makes owner's ledger.
+// CreateLedger implements [store.Store].
 func (s *Store) CreateLedger(
 	ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger,
 ) (created bool, err error) {
 	if err := owner.Validate(); err != nil {
 		return false, err
 	}
-	// Hosts ask for a ledger on every request: one that is there costs no lock.
+	// Hosts call CreateLedger in every request. If there is a ledger, the call needs no lock.
 	if _, err := s.Reader(owner).Settings(ctx); !errors.Is(err, expense.ErrNotFound) {
 		return false, err
 	}
 	err = s.atomically(ctx, func(session *session) error {
-		created = false
-		l := ledger.Settings
-		made, err := session.exec(ctx, insertLedger, string(owner), l.Home.Code(), l.Zone.String(), l.Locale,
-			int64(l.FiscalYearStart), l.DefaultCategory.String(), store.RandomEpoch())
-		if err != nil || made == 0 {
+		row := newLedgerRow(string(owner), ledger.Settings)
+		inserted, err := session.change(ctx, session.NewInsert().Model(&row).On("CONFLICT DO NOTHING"))
+		created = inserted > 0
+		if err != nil || !created {
 			return err
 		}
-		created = true
-		rows := make([][]any, len(ledger.Categories))
+		rows := make([]categoryRow, len(ledger.Categories))
 		for i, category := range ledger.Categories {
 			category.Version = 1
-			rows[i] = categoryRow(string(owner), category)
+			rows[i] = newCategoryRow(string(owner), category)
 		}
-		_, err = session.insert(ctx, categoriesTable, rows)
+		if len(rows) == 0 {
+			return nil
+		}
+		_, err = session.change(ctx, session.NewInsert().Model(&rows))
 		return err
 	})
 	return created && err == nil, err
 }
 
-// EraseLedger removes every row of owner.
+// EraseLedger implements [store.Store].
 func (s *Store) EraseLedger(ctx context.Context, owner expense.OwnerID) error {
 	if err := owner.Validate(); err != nil {
 		return err
 	}
 	return s.atomically(ctx, func(session *session) error {
-		if _, err := session.one(ctx, ledgerWidth, func(*row) {}, selectLedger+s.dialect.Lock, string(owner)); err != nil {
+		var row ledgerRow
+		if _, err := one(ctx, session, &row, s.texts.lockLedger, string(owner)); err != nil {
 			return err
 		}
-		for _, name := range ownedTables {
-			if _, err := session.exec(ctx, "DELETE FROM "+name+" WHERE owner = $1", string(owner)); err != nil {
+		for _, table := range ledgerTables() {
+			if _, err := session.change(ctx, session.NewDelete().Table(table).Where("owner = ?", string(owner))); err != nil {
 				return err
 			}
 		}
@@ -217,78 +231,69 @@ func (s *Store) EraseLedger(ctx context.Context, owner expense.OwnerID) error {
 	})
 }
 
-// ownedTables are the tables of a ledger, those that refer to others first.
-var ownedTables = [...]string{
-	"spendwise_expenses", "spendwise_totals", "spendwise_rules", "spendwise_budget_entries", "spendwise_budgets",
-	"spendwise_alerts",
-	"spendwise_categories", "spendwise_tombstones", "spendwise_idempotency_records", "spendwise_ledgers",
+// ledgerTables returns the tables of a ledger. A table comes before those that it refers to.
+func ledgerTables() []string {
+	return []string{
+		"spendwise_expenses", "spendwise_totals", "spendwise_rules", "spendwise_budget_entries", "spendwise_budgets",
+		"spendwise_alerts", "spendwise_categories", "spendwise_tombstones", "spendwise_idempotency_records",
+		"spendwise_ledgers",
+	}
 }
 
-// Owners yields every owner.
+// Owners implements [store.Store].
 func (s *Store) Owners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
-	return s.owners(ctx, `SELECT owner FROM spendwise_ledgers WHERE owner > $1 ORDER BY owner LIMIT $2`)
+	return owners(ctx, s, func(after string) *bun.SelectQuery {
+		return s.reader.NewSelect().Table("spendwise_ledgers").Column("owner").Where("owner > ?", after)
+	}, func(row ownerVersion) (expense.OwnerID, string) { return expense.OwnerID(row.Owner), row.Owner })
 }
 
-// BudgetOwners yields every owner with a budget.
-func (s *Store) BudgetOwners(ctx context.Context) iter.Seq2[store.BudgetOwner, error] {
-	return ownerRows(ctx, s, 2, func(r *row) store.BudgetOwner {
-		return store.BudgetOwner{Owner: expense.OwnerID(r.text(0)), Version: r.version(1)}
-	}, func(o store.BudgetOwner) expense.OwnerID { return o.Owner },
-		`SELECT owner, version FROM spendwise_ledgers WHERE budgets > 0 AND owner > $1 ORDER BY owner LIMIT $2`)
-}
-
-// PendingOwners yields every owner with a pending expense.
+// PendingOwners implements [store.Store].
 func (s *Store) PendingOwners(ctx context.Context) iter.Seq2[expense.OwnerID, error] {
-	return s.owners(ctx, `SELECT DISTINCT owner FROM spendwise_expenses WHERE rate IS NULL AND owner > $1 ORDER BY owner
-		LIMIT $2`)
+	return owners(ctx, s, func(after string) *bun.SelectQuery {
+		return s.reader.NewSelect().Table("spendwise_expenses").Distinct().Column("owner").
+			Where("rate IS NULL AND owner > ?", after)
+	}, func(row ownerVersion) (expense.OwnerID, string) { return expense.OwnerID(row.Owner), row.Owner })
 }
 
-func (s *Store) owners(ctx context.Context, text string) iter.Seq2[expense.OwnerID, error] {
-	return ownerRows(ctx, s, 1, func(r *row) expense.OwnerID { return expense.OwnerID(r.text(0)) },
-		func(owner expense.OwnerID) expense.OwnerID { return owner }, text)
+// BudgetOwners implements [store.Store].
+func (s *Store) BudgetOwners(ctx context.Context) iter.Seq2[store.BudgetOwner, error] {
+	return owners(ctx, s, func(after string) *bun.SelectQuery {
+		return s.reader.NewSelect().Table("spendwise_ledgers").Column("owner", "version").
+			Where("budgets > 0 AND owner > ?", after)
+	}, func(row ownerVersion) (store.BudgetOwner, string) {
+		return store.BudgetOwner{Owner: expense.OwnerID(row.Owner), Version: expense.Version(row.Version)}, row.Owner
+	})
 }
 
-// ownerRows yields what a statement says of owners, in the order of their ids and in chunks that are closed before they
-// are yielded.
-func ownerRows[T any](
-	ctx context.Context, s *Store, width int, scan func(*row) T, ownerOf func(T) expense.OwnerID, text string,
+type ownerVersion struct {
+	Owner   string
+	Version int64
+}
+
+// owners yields what convert returns for the rows of a query, ordered by owner. It reads them in chunks and keeps no
+// rows open while it yields. query returns the query for the rows after an owner.
+func owners[T any](
+	ctx context.Context, s *Store, query func(after string) *bun.SelectQuery, convert func(ownerVersion) (T, string),
 ) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		last := ""
 		for {
-			var chunk []T
-			session := s.outside()
-			err := session.each(ctx, width, func(r *row) { chunk = append(chunk, scan(r)) }, text, last, int64(chunkRows))
-			if err != nil {
+			var rows []ownerVersion
+			if _, err := s.single().find(ctx, query(last).Order("owner").Limit(chunkRows), &rows); err != nil {
 				var none T
 				yield(none, err)
 				return
 			}
-			for _, found := range chunk {
+			for _, row := range rows {
+				var found T
+				found, last = convert(row)
 				if !yield(found, nil) {
 					return
 				}
-				last = string(ownerOf(found))
 			}
-			if len(chunk) < chunkRows {
+			if len(rows) < chunkRows {
 				return
 			}
 		}
 	}
-}
-
-// outside returns a session for one statement outside a transaction.
-func (s *Store) outside() *session { return &session{dialect: &s.dialect, pool: s.reader} }
-
-// zone parses the name of a zone once.
-func (s *Store) zone(name string) (expense.Zone, error) {
-	if kept, ok := s.zones.Load(name); ok {
-		return kept.(expense.Zone), nil
-	}
-	zone, err := expense.ParseZone(name)
-	if err != nil {
-		return expense.Zone{}, fmt.Errorf("store: a ledger's time zone: %w", err)
-	}
-	s.zones.Store(name, zone)
-	return zone, nil
 }

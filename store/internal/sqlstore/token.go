@@ -1,77 +1,168 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/uptrace/bun"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store/accounts"
 )
 
-const (
-	tokenCells = `t.owner, t.id, t.name, t.scopes, t.secret, t.created_at, t.expires_at, t.used_at`
-	tokenWidth = 8
-)
+// A tokenRow is a personal access token.
+type tokenRow struct {
+	bun.BaseModel `bun:"table:spendwise_tokens,alias:t"`
 
-func scanToken(r *row) accounts.Token {
-	token := accounts.Token{
-		Account: r.id(0), ID: r.id(1), Name: r.text(2), Scopes: uint8(r.int(3)), Secret: digest(r, 4),
-		CreatedAt: r.instant(5), ExpiresAt: r.instant(6),
-	}
-	if !r.isNull(7) {
-		token.UsedAt = r.instant(7)
-	}
-	return token
+	Owner     string `bun:",pk"`
+	ID        dbUUID `bun:"id,pk,type:uuid"`
+	Name      string
+	Scopes    int64 // a bit set
+	Secret    []byte
+	CreatedAt int64
+	ExpiresAt int64
+	UsedAt    sql.Null[int64]
 }
 
-func errToken(id uuid.UUID, err error) error { return fmt.Errorf("token %s: %w", id, err) }
+func (row *tokenRow) token() (accounts.Token, error) {
+	var d decoder
+	account, err := uuid.Parse(row.Owner)
+	d.keep(err)
+	return accounts.Token{
+		Account: account, ID: uuid.UUID(row.ID), Name: row.Name, Scopes: uint8(row.Scopes), Secret: d.hash(row.Secret),
+		CreatedAt: fromMicros(row.CreatedAt), ExpiresAt: fromMicros(row.ExpiresAt), UsedAt: fromNullMicros(row.UsedAt),
+	}, d.err
+}
 
+func tokenError(id uuid.UUID, err error) error { return fmt.Errorf("token %s: %w", id, err) }
+
+// CreateToken implements [accounts.Store].
 func (a accountStore) CreateToken(ctx context.Context, token accounts.Token) error {
 	return a.store.atomically(ctx, func(session *session) error {
-		if _, _, err := a.lockAccount(ctx, session, token.Account); err != nil {
+		if _, err := a.row(ctx, session, token.Account, true); err != nil {
 			return err
 		}
-		var used any
-		if !token.UsedAt.IsZero() {
-			used = token.UsedAt.UnixMicro()
+		row := tokenRow{
+			Owner: token.Account.String(), ID: dbUUID(token.ID), Name: token.Name, Scopes: int64(token.Scopes),
+			Secret: token.Secret[:], CreatedAt: micros(token.CreatedAt), ExpiresAt: micros(token.ExpiresAt),
+			UsedAt: nullMicros(token.UsedAt),
 		}
-		made, err := session.exec(ctx, `INSERT INTO spendwise_tokens (owner, id, name, scopes, secret, created_at, expires_at,
-			used_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
-			token.Account.String(), token.ID.String(), token.Name, int64(token.Scopes), token.Secret[:],
-			token.CreatedAt.UnixMicro(), token.ExpiresAt.UnixMicro(), used)
-		if err == nil && made == 0 {
-			err = errToken(token.ID, expense.ErrExists)
+		created, err := session.change(ctx, session.NewInsert().Model(&row).On("CONFLICT DO NOTHING"))
+		if err == nil && created == 0 {
+			err = tokenError(token.ID, expense.ErrExists)
 		}
 		return err
 	})
 }
 
-func (a accountStore) Token(ctx context.Context, account, id uuid.UUID) (token accounts.Token, err error) {
-	found, err := a.store.outside().one(ctx, tokenWidth, func(r *row) { token = scanToken(r) },
-		`SELECT `+tokenCells+` FROM spendwise_tokens t WHERE t.owner = $1 AND t.id = $2`, account.String(), id.String())
-	if err == nil && !found {
-		err = errToken(id, expense.ErrNotFound)
+// Token implements [accounts.Store].
+func (a accountStore) Token(ctx context.Context, account, id uuid.UUID) (accounts.Token, error) {
+	session := a.store.single()
+	var row tokenRow
+	found, err := session.find(ctx, session.NewSelect().Model(&row).
+		Where("owner = ? AND id = ?", account.String(), dbUUID(id)))
+	switch {
+	case err != nil:
+		return accounts.Token{}, err
+	case !found:
+		return accounts.Token{}, tokenError(id, expense.ErrNotFound)
 	}
-	return token, err
+	return row.token()
 }
 
+// Tokens implements [accounts.Store].
 func (a accountStore) Tokens(ctx context.Context, account uuid.UUID) (tokens []accounts.Token, err error) {
-	err = a.store.outside().each(ctx, tokenWidth, func(r *row) { tokens = append(tokens, scanToken(r)) },
-		`SELECT `+tokenCells+` FROM spendwise_tokens t WHERE t.owner = $1 ORDER BY t.id`, account.String())
-	return tokens, err
+	session := a.store.single()
+	var rows []tokenRow
+	_, err = session.find(ctx, session.NewSelect().Model(&rows).Where("owner = ?", account.String()).Order("id"))
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		token, err := rows[i].token()
+		if err != nil {
+			return nil, err
+		}
+		tokens = append(tokens, token)
+	}
+	return tokens, nil
 }
 
+// RecordTokenUse implements [accounts.Store].
 func (a accountStore) RecordTokenUse(ctx context.Context, account, id uuid.UUID, at time.Time) error {
-	return a.alter(ctx, errToken(id, expense.ErrNotFound),
-		`UPDATE spendwise_tokens SET used_at = $3 WHERE owner = $1 AND id = $2`,
-		account.String(), id.String(), at.UnixMicro())
+	return a.change(ctx, tokenError(id, expense.ErrNotFound), func(db bun.IDB) execer {
+		return db.NewUpdate().Model((*tokenRow)(nil)).Set("used_at = ?", micros(at)).
+			Where("owner = ? AND id = ?", account.String(), dbUUID(id))
+	})
 }
 
+// DeleteToken implements [accounts.Store].
 func (a accountStore) DeleteToken(ctx context.Context, account, id uuid.UUID) error {
-	return a.alter(ctx, errToken(id, expense.ErrNotFound), `DELETE FROM spendwise_tokens WHERE owner = $1 AND id = $2`,
-		account.String(), id.String())
+	return a.change(ctx, tokenError(id, expense.ErrNotFound), func(db bun.IDB) execer {
+		return db.NewDelete().Model((*tokenRow)(nil)).Where("owner = ? AND id = ?", account.String(), dbUUID(id))
+	})
+}
+
+// A failureRow counts the failed attempts to sign in under a key.
+type failureRow struct {
+	bun.BaseModel `bun:"table:spendwise_failures,alias:f"`
+
+	Key    []byte `bun:",pk"` // the hash of an e-mail address or of a network address
+	Count  int64
+	LastAt int64
+}
+
+// Failures implements [accounts.Store].
+func (a accountStore) Failures(
+	ctx context.Context, keys ...accounts.SecretHash,
+) (map[accounts.SecretHash]accounts.Failures, error) {
+	found := make(map[accounts.SecretHash]accounts.Failures)
+	if len(keys) == 0 {
+		return found, nil
+	}
+	list := make([][]byte, len(keys))
+	for i := range keys {
+		list[i] = keys[i][:]
+	}
+	session := a.store.single()
+	var rows []failureRow
+	if _, err := session.find(ctx, session.NewSelect().Model(&rows).Where("key IN (?)", bun.In(list))); err != nil {
+		return nil, err
+	}
+	var d decoder
+	for _, row := range rows {
+		found[d.hash(row.Key)] = accounts.Failures{Count: int(row.Count), Last: fromMicros(row.LastAt)}
+	}
+	return found, d.err
+}
+
+// RecordFailure implements [accounts.Store].
+func (a accountStore) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...accounts.SecretHash) error {
+	// The keys are locked in one order, so that no two transactions wait for each other.
+	ordered := slices.SortedFunc(slices.Values(keys),
+		func(x, y accounts.SecretHash) int { return bytes.Compare(x[:], y[:]) })
+	return a.store.atomically(ctx, func(session *session) error {
+		for _, key := range ordered {
+			row := failureRow{Key: key[:], Count: 1, LastAt: micros(at)}
+			_, err := session.change(ctx, session.NewInsert().Model(&row).On("CONFLICT (key) DO UPDATE").
+				Set("last_at = excluded.last_at").
+				Set("count = CASE WHEN f.last_at < ? THEN 1 ELSE f.count + 1 END", micros(quiet)))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// ClearFailures implements [accounts.Store].
+func (a accountStore) ClearFailures(ctx context.Context, key accounts.SecretHash) error {
+	return a.change(ctx, nil, func(db bun.IDB) execer {
+		return db.NewDelete().Model((*failureRow)(nil)).Where("key = ?", key[:])
+	})
 }

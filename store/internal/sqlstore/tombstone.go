@@ -3,101 +3,141 @@ package sqlstore
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/uptrace/bun"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
 )
 
-var tombstonesTable = &table{
-	name:    "spendwise_tombstones",
-	columns: columnsOf("owner text, type text, id uuid, version bigint, merged_into uuid, deleted_at bigint"),
+// A tombstoneRow is what a deleted row leaves.
+type tombstoneRow struct {
+	bun.BaseModel `bun:"table:spendwise_tombstones,alias:t"`
+
+	Owner      string `bun:",pk"`
+	Type       string `bun:",pk"` // the name of the store.RowType
+	ID         dbUUID `bun:"id,pk,type:uuid"`
+	Version    int64
+	MergedInto nullUUID `bun:"type:uuid"`
+	DeletedAt  int64
+	Permanent  int64 // 1: Purge keeps the tombstone
 }
 
-// missing says of a row that is not there whether there was one.
-func (r *reader) missing(ctx context.Context, what store.RowType, id uuid.UUID) error {
-	gone, err := r.on().one(ctx, 1, func(*row) {},
-		`SELECT 1 FROM spendwise_tombstones WHERE owner = $1 AND type = $2 AND id = $3`, r.owner, what.String(), id.String())
-	switch {
-	case err != nil:
-		return err
-	case gone:
-		return fmt.Errorf("%s %s: %w", what, id, expense.ErrGone)
-	default:
-		return fmt.Errorf("%s %s: %w", what, id, expense.ErrNotFound)
+// tombstone returns the tombstone of a row that this Update deletes. Its time is that of this process.
+func (tx *ledgerTx) tombstone(rowType store.RowType, id, into uuid.UUID, now time.Time) tombstoneRow {
+	return tombstoneRow{
+		Owner: tx.owner, Type: rowType.String(), ID: dbUUID(id), Version: int64(tx.next()), MergedInto: nullUUID(into),
+		DeletedAt: micros(now), Permanent: flag(id.Version() == 5),
 	}
 }
 
-// absent says what is wrong with writing rows that are not there: those at version 0 must never have been, the others
-// were to be.
-func (tx *ledgerTx) absent(ctx context.Context, what store.RowType, ids []uuid.UUID, wants []expense.Version) error {
-	if len(ids) == 0 {
-		return nil
+// bury stores the tombstone of a deleted row.
+func (tx *ledgerTx) bury(ctx context.Context, rowType store.RowType, id, into uuid.UUID) error {
+	row := tx.tombstone(rowType, id, into, time.Now())
+	_, err := tx.session.change(ctx, tx.session.NewInsert().Model(&row))
+	return err
+}
+
+// absentError returns the error for a row that does not exist: ErrGone if it was deleted, else ErrNotFound.
+func absentError(rowType store.RowType, id uuid.UUID, gone bool) error {
+	if gone {
+		return fmt.Errorf("%s %s: %w", rowType, id, expense.ErrGone)
 	}
-	gone, err := tx.among(ctx, `SELECT e.value FROM %s WHERE EXISTS (
-		SELECT 1 FROM spendwise_tombstones t WHERE t.owner = $1 AND t.type = $2 AND t.id = e.value LIMIT 1 OFFSET 0)`, ids,
-		tx.owner, what.String())
+	return fmt.Errorf("%s %s: %w", rowType, id, expense.ErrNotFound)
+}
+
+// missing returns the error for a row that does not exist. It reads whether there is a tombstone.
+func (r *reader) missing(ctx context.Context, rowType store.RowType, id uuid.UUID) error {
+	gone, err := r.deleted(ctx, rowType, []uuid.UUID{id})
 	if err != nil {
 		return err
 	}
-	for i, id := range ids {
-		switch {
-		case slices.Contains(gone, id):
-			return fmt.Errorf("%s %s: %w", what, id, expense.ErrGone)
-		case wants[i] != 0:
-			return fmt.Errorf("%s %s: %w", what, id, expense.ErrNotFound)
+	return absentError(rowType, id, gone[id])
+}
+
+// deleted returns which of the ids have a tombstone.
+func (r *reader) deleted(ctx context.Context, rowType store.RowType, ids []uuid.UUID) (map[uuid.UUID]bool, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	gone := make(map[uuid.UUID]bool)
+	err := each(ctx, r.on(), func(row *idRow) error {
+		gone[uuid.UUID(row.ID)] = true
+		return nil
+	}, r.store.texts.deleted, r.store.dialect.IDs(ids), r.owner, rowType.String())
+	return gone, err
+}
+
+// checkRows returns the error of rows that cannot be written. current holds the stored rows with their ids.
+func checkRows[R any](
+	ctx context.Context, tx *ledgerTx, rowType store.RowType, rows []R, current map[uuid.UUID]R, id func(R) uuid.UUID,
+	version func(R) expense.Version,
+) error {
+	if err := checkDistinct(rowType, rows, id); err != nil {
+		return err
+	}
+	var absent []uuid.UUID
+	for _, row := range rows {
+		if _, ok := current[id(row)]; !ok {
+			absent = append(absent, id(row))
+		}
+	}
+	gone, err := tx.deleted(ctx, rowType, absent)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if _, ok := current[id(row)]; !ok && (gone[id(row)] || version(row) != 0) {
+			return absentError(rowType, id(row), gone[id(row)])
+		}
+	}
+	for _, row := range rows {
+		if old, ok := current[id(row)]; ok {
+			if err := checkVersion(rowType.String()+" "+id(row).String(), version(row), version(old)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// among runs a query over a list of ids that yields ids. Its text is a format for the list, which is the last argument.
-func (r *reader) among(ctx context.Context, text string, ids []uuid.UUID, args ...any) ([]uuid.UUID, error) {
-	var found []uuid.UUID
-	dialect := &r.store.dialect
-	list := fmt.Sprintf(dialect.Each, len(args)+1)
-	err := r.on().each(ctx, 1, func(row *row) { found = append(found, row.id(0)) },
-		fmt.Sprintf(text, list), append(args, dialect.List(idTexts(ids)))...)
-	return found, err
-}
-
-// bury leaves tombstones of rows, dated by the clock of this process.
-func (tx *ledgerTx) bury(ctx context.Context, what store.RowType, into uuid.UUID, ids ...uuid.UUID) error {
-	now := time.Now().UnixMicro()
-	rows := make([][]any, len(ids))
-	for i, id := range ids {
-		rows[i] = []any{tx.owner, what.String(), id.String(), int64(tx.next()), nullID(into), now}
+// checkDistinct returns ErrInvalid if two rows have the same id.
+func checkDistinct[R any](rowType store.RowType, rows []R, id func(R) uuid.UUID) error {
+	seen := make(map[uuid.UUID]struct{}, len(rows))
+	for _, row := range rows {
+		if _, duplicate := seen[id(row)]; duplicate {
+			return &expense.InvalidError{
+				Field: "id", Code: "duplicate",
+				Detail: fmt.Sprintf("%s %s occurs twice in one call; give it once", rowType, id(row)),
+			}
+		}
+		seen[id(row)] = struct{}{}
 	}
-	_, err := tx.session.insert(ctx, tombstonesTable, rows)
-	return err
+	return nil
 }
 
-// expired chooses the tombstones that Purge removes: the index of the same condition is for it.
-const expired = `t.deleted_at < %s AND substr(CAST(t.id AS text), 15, 1) <> '5'`
-
-// Purge removes old idempotency records and tombstones. Tombstones go ledger by ledger, under its lock: its floor rises
-// with them.
+// Purge implements [store.Store]. It purges the tombstones of each ledger in a transaction of their own, under the lock
+// of the ledger, because it also raises the ledger's floor.
 func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error {
 	err := s.atomically(ctx, func(session *session) error {
-		_, err := session.exec(ctx, `DELETE FROM spendwise_idempotency_records WHERE created_at < $1 AND retention <> $2
-			OR created_at < $3 AND retention = $2`, requests.UnixMicro(), int64(store.RetentionTombstones),
-			tombstones.UnixMicro())
+		_, err := session.change(ctx, session.NewDelete().Model((*recordRow)(nil)).
+			Where("created_at < ? AND retention <> ?", micros(requests), int64(store.RetentionTombstones)).
+			WhereOr("created_at < ? AND retention = ?", micros(tombstones), int64(store.RetentionTombstones)))
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	old := `SELECT DISTINCT t.owner FROM spendwise_tombstones t WHERE ` + fmt.Sprintf(expired, "$1")
 	var owners []string
-	if err := s.outside().each(ctx, 1, func(r *row) { owners = append(owners, r.text(0)) }, old,
-		tombstones.UnixMicro()); err != nil {
+	_, err = s.single().find(ctx, s.reader.NewSelect().Model((*tombstoneRow)(nil)).Distinct().Column("owner").
+		Where("deleted_at < ? AND permanent = 0", micros(tombstones)), &owners)
+	if err != nil {
 		return err
 	}
 	for _, owner := range owners {
-		if err := s.purgeLedger(ctx, owner, tombstones.UnixMicro()); err != nil {
+		if err := s.purgeLedger(ctx, owner, micros(tombstones)); err != nil {
 			return err
 		}
 	}
@@ -106,18 +146,22 @@ func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error
 
 func (s *Store) purgeLedger(ctx context.Context, owner string, before int64) error {
 	return s.atomically(ctx, func(session *session) error {
-		if _, err := session.one(ctx, ledgerWidth, func(*row) {}, selectLedger+s.dialect.Lock, owner); err != nil {
+		var row ledgerRow
+		if _, err := one(ctx, session, &row, s.texts.lockLedger, owner); err != nil {
 			return err
 		}
-		old := fmt.Sprintf(expired, "$2")
-		_, err := session.exec(ctx, `UPDATE spendwise_ledgers SET floor = (SELECT max(version) FROM (
-				SELECT max(t.version) AS version FROM spendwise_tombstones t WHERE t.owner = $1 AND `+old+`
-				UNION ALL SELECT l.floor FROM spendwise_ledgers l WHERE l.owner = $1) floors)
-			WHERE owner = $1`, owner, before)
+		const expired = "owner = ? AND deleted_at < ? AND permanent = 0"
+		var purged int64
+		_, err := session.find(ctx, session.NewSelect().Model((*tombstoneRow)(nil)).
+			ColumnExpr("coalesce(max(version), 0)").Where(expired, owner, before), &purged)
 		if err != nil {
 			return err
 		}
-		_, err = session.exec(ctx, `DELETE FROM spendwise_tombstones AS t WHERE t.owner = $1 AND `+old, owner, before)
+		row.Floor = max(row.Floor, purged)
+		if _, err := session.change(ctx, session.NewUpdate().Model(&row).WherePK().Column("floor")); err != nil {
+			return err
+		}
+		_, err = session.change(ctx, session.NewDelete().Model((*tombstoneRow)(nil)).Where(expired, owner, before))
 		return err
 	})
 }

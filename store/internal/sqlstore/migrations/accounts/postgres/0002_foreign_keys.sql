@@ -1,4 +1,4 @@
--- The foreign keys stand in a migration of their own, so that a distributed database can be given its distribution first.
+-- Foreign keys are a migration of their own, so that a distributed database can distribute the tables before it.
 
 ALTER TABLE spendwise_devices ADD CONSTRAINT spendwise_devices_account_fkey
     FOREIGN KEY (owner) REFERENCES spendwise_accounts (owner);

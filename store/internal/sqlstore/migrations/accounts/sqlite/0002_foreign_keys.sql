@@ -1,1 +1,1 @@
--- Nothing: SQLite cannot add a foreign key to a table that exists, so they stand inline in 0001.
+-- Nothing. SQLite cannot add a foreign key to an existing table, so they are part of 0001.

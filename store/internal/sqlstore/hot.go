@@ -1,0 +1,335 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/schema"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Most statements are plain queries of bun: bun builds the text for each call, with the values in it, and scans the
+// rows by reflection. The statements that most requests need are hot. For them:
+//
+//   - bun builds the text once, from the model, with a [slot] for each value;
+//   - the values are passed to the driver as arguments, so that the statement stays prepared;
+//   - rows are scanned into the fields of the model directly.
+//
+// On SQLite, a page of 51 expenses takes 297 µs as a plain query and 171 µs as a hot one.
+
+// slot is a placeholder for an argument in the text of a hot statement.
+const slot = bun.Safe("?")
+
+// numbered returns the text of a hot statement with the placeholders of the engine. Each ? in text must be a
+// placeholder.
+func (d *Dialect) numbered(text string) string {
+	if !d.Numbered {
+		return text
+	}
+	var b strings.Builder
+	n := 0
+	for part := range strings.SplitSeq(text, "?") {
+		if n > 0 {
+			b.WriteByte('$')
+			b.WriteString(strconv.Itoa(n))
+		}
+		b.WriteString(part)
+		n++
+	}
+	return b.String()
+}
+
+// each runs a hot query and calls use for each row. The columns must be the fields of R in their order. The row is
+// reused for the next one. The rows are closed when each returns.
+func each[R any](ctx context.Context, s *session, use func(*R) error, text string, args ...any) error {
+	if s.failed != nil {
+		return s.failed
+	}
+	return s.traceHot(ctx, text, func(ctx context.Context) error {
+		rows, err := s.query(ctx, text, args)
+		if err != nil {
+			return s.fail(ctx, err)
+		}
+		defer rows.Close() //nolint:errcheck // rows.Err returns the errors of the query
+		var row R
+		targets := fieldPointers(s.pool.DB, &row)
+		for rows.Next() {
+			if err := rows.Scan(targets...); err != nil {
+				return s.fail(ctx, err)
+			}
+			if err := use(&row); err != nil {
+				return s.fail(ctx, err)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return s.fail(ctx, err)
+		}
+		return nil
+	})
+}
+
+// one runs a hot query that returns at most one row, and reports whether it did.
+func one[R any](ctx context.Context, s *session, row *R, text string, args ...any) (bool, error) {
+	found := false
+	err := each(ctx, s, func(r *R) error {
+		*row, found = *r, true
+		return nil
+	}, text, args...)
+	return found, err
+}
+
+// exec runs a hot statement and returns the number of rows that it changed.
+func (s *session) exec(ctx context.Context, text string, args ...any) (changed int64, err error) {
+	if s.failed != nil {
+		return 0, s.failed
+	}
+	err = s.traceHot(ctx, text, func(ctx context.Context) error {
+		var result sql.Result
+		var err error
+		switch stmt := s.stmt(ctx, text); { //nolint:sqlclosecheck // it stays prepared until the pool is closed
+		case stmt != nil:
+			result, err = stmt.ExecContext(ctx, args...)
+		case s.tx != nil:
+			result, err = s.tx.ExecContext(ctx, text, s.dialect.withLeading(args)...)
+		default:
+			result, err = s.pool.DB.DB.ExecContext(ctx, text, s.dialect.withLeading(args)...)
+		}
+		if err == nil {
+			changed, err = result.RowsAffected()
+		}
+		if err != nil {
+			return s.fail(ctx, err)
+		}
+		return nil
+	})
+	return changed, err
+}
+
+func (s *session) query(ctx context.Context, text string, args []any) (*sql.Rows, error) {
+	switch stmt := s.stmt(ctx, text); { //nolint:sqlclosecheck // as in exec
+	case stmt != nil:
+		return stmt.QueryContext(ctx, args...)
+	case s.tx != nil:
+		return s.tx.QueryContext(ctx, text, s.dialect.withLeading(args)...)
+	default:
+		return s.pool.DB.DB.QueryContext(ctx, text, s.dialect.withLeading(args)...)
+	}
+}
+
+func (s *session) traceHot(ctx context.Context, text string, run func(context.Context) error) error {
+	traced := s.traced(ctx)
+	if !trace.SpanFromContext(traced).IsRecording() {
+		return run(ctx)
+	}
+	event := &bun.QueryEvent{Query: text}
+	hook := tracer{s.dialect}
+	ctx = hook.BeforeQuery(traced, event)
+	event.Err = run(ctx)
+	hook.AfterQuery(ctx, event)
+	return event.Err
+}
+
+func (d *Dialect) withLeading(args []any) []any {
+	if len(d.Leading) == 0 {
+		return args
+	}
+	return slices.Concat(d.Leading, args)
+}
+
+// stmt returns the prepared statement of a text, or nil if the text must be sent as it is.
+func (s *session) stmt(ctx context.Context, text string) *sql.Stmt {
+	if !s.dialect.Prepare {
+		return nil
+	}
+	kept, ok := s.pool.prepared.Load(text)
+	if !ok && s.tx != nil {
+		return s.ownStmt(ctx, text)
+	}
+	if !ok {
+		s.pool.prepare(ctx, text)
+		if kept, ok = s.pool.prepared.Load(text); !ok {
+			return nil
+		}
+	}
+	if s.tx != nil {
+		return s.tx.StmtContext(ctx, kept.(*sql.Stmt))
+	}
+	return kept.(*sql.Stmt)
+}
+
+// ownStmt returns the statement that the transaction has prepared for itself. It prepares a text when it is sent for
+// the second time, because a large batch sends the same long text many times. It returns nil the first time.
+func (s *session) ownStmt(ctx context.Context, text string) *sql.Stmt {
+	if stmt, ok := s.own[text]; ok {
+		return stmt
+	}
+	if !slices.Contains(s.unprepared, text) {
+		s.unprepared = append(s.unprepared, text)
+		return nil
+	}
+	stmt, err := s.tx.PrepareContext(ctx, text)
+	if err != nil {
+		return nil // sending the text as it is reports the error
+	}
+	if s.own == nil {
+		s.own = map[string]*sql.Stmt{}
+	}
+	s.own[text] = stmt
+	return stmt
+}
+
+// prepare prepares a statement and keeps it for the next time. It ignores an error, because sending the text reports it.
+func (p *pool) prepare(ctx context.Context, text string) {
+	if _, ok := p.prepared.Load(text); ok {
+		return
+	}
+	stmt, err := p.DB.DB.PrepareContext(ctx, text)
+	if err != nil {
+		return
+	}
+	if _, loaded := p.prepared.LoadOrStore(text, stmt); loaded {
+		_ = stmt.Close() //nolint:sqlclosecheck // another goroutine has prepared the same text; this one was never run
+	}
+}
+
+// fieldPointers returns pointers to the fields of a model, in the order of its columns.
+func fieldPointers(db *bun.DB, model any) []any {
+	value := reflect.ValueOf(model).Elem()
+	fields := db.Table(value.Type()).Fields
+	pointers := make([]any, len(fields))
+	for i, field := range fields {
+		pointers[i] = field.Value(value).Addr().Interface()
+	}
+	return pointers
+}
+
+// fieldValues returns the values of a model's fields, in the order of its columns.
+func fieldValues(fields []*schema.Field, model reflect.Value) []any {
+	values := make([]any, len(fields))
+	for i, field := range fields {
+		values[i] = field.Value(model).Interface()
+	}
+	return values
+}
+
+// modelValues returns the values of the fields of a model.
+func modelValues(db *bun.DB, model any) []any {
+	value := reflect.ValueOf(model).Elem()
+	return fieldValues(db.Table(value.Type()).Fields, value)
+}
+
+// An insertion inserts rows into the table of their model.
+type insertion struct {
+	target  string // "INSERT INTO table (columns) "
+	columns []Column
+	fields  []*schema.Field
+	onTaken string // the ON CONFLICT clause, or empty
+}
+
+// insertionOf returns the insertion for a model. conflict is the ON CONFLICT clause.
+func insertionOf[R any](db *bun.DB, conflict string) insertion {
+	table := db.Table(reflect.TypeFor[R]())
+	names := make([]string, len(table.Fields))
+	into := insertion{fields: table.Fields, onTaken: " " + conflict}
+	for i, field := range table.Fields {
+		names[i] = field.Name
+		into.columns = append(into.columns, Column{Name: field.Name, Type: field.CreateTableSQLType})
+	}
+	into.target = "INSERT INTO " + table.Name + " (" + strings.Join(names, ", ") + ") "
+	return into
+}
+
+// updateAll returns the ON CONFLICT clause that overwrites all columns of a model but its primary key.
+func updateAll[R any](db *bun.DB, key string) string {
+	var set []string
+	for _, field := range db.Table(reflect.TypeFor[R]()).DataFields {
+		set = append(set, field.Name+" = excluded."+field.Name)
+	}
+	return "ON CONFLICT (" + key + ") DO UPDATE SET " + strings.Join(set, ", ")
+}
+
+// A part is a statement of a write, with ? as placeholders.
+type part struct {
+	text string
+	args []any
+}
+
+// partsOf returns the statements that insert rows, each with at most BatchRows of them.
+func partsOf[R any](d *Dialect, into insertion, rows []R) []part {
+	var parts []part
+	for chunk := range slices.Chunk(rows, d.BatchRows) {
+		cells := make([][]any, len(chunk))
+		for i := range chunk {
+			cells[i] = fieldValues(into.fields, reflect.ValueOf(&chunk[i]).Elem())
+		}
+		source, args := d.Source(into.columns, cells)
+		parts = append(parts, part{into.target + source + into.onTaken, args})
+	}
+	return parts
+}
+
+// write runs the statements of a write in their order, or as one statement if the dialect combines them. No part may
+// depend on what another one writes.
+func (s *session) write(ctx context.Context, parts ...part) error {
+	if s.dialect.Combine && len(parts) > 1 {
+		parts = []part{combined(parts)}
+	}
+	for _, part := range parts {
+		if _, err := s.exec(ctx, s.dialect.numbered(part.text), part.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// combined returns one statement that runs all parts: all but the last are common table expressions.
+func combined(parts []part) part {
+	var all part
+	var text strings.Builder
+	for i, part := range parts {
+		switch {
+		case i == len(parts)-1:
+			text.WriteString(" " + part.text)
+		case i == 0:
+			text.WriteString("WITH w0 AS (" + part.text + ")")
+		default:
+			text.WriteString(", w" + strconv.Itoa(i) + " AS (" + part.text + ")")
+		}
+		all.args = append(all.args, part.args...)
+	}
+	all.text = text.String()
+	return all
+}
+
+// Values is the Source of an engine that inserts rows with VALUES. SQLite needs more time to find a numbered
+// placeholder.
+func Values(columns []Column, rows [][]any) (string, []any) {
+	row := "(" + strings.Repeat("?, ", len(columns)-1) + "?)"
+	return "VALUES " + strings.Repeat(row+", ", len(rows)-1) + row, slices.Concat(rows...)
+}
+
+// Unnest is the Source of an engine that inserts rows from arrays, one for each column. Its text does not depend on the
+// number of rows.
+func Unnest(columns []Column, rows [][]any) (string, []any) {
+	var text strings.Builder
+	text.WriteString("SELECT * FROM unnest(")
+	args := make([]any, len(columns))
+	for i, column := range columns {
+		if i > 0 {
+			text.WriteString(", ")
+		}
+		text.WriteString("?::" + column.Type + "[]")
+		cells := make([]any, len(rows))
+		for j, row := range rows {
+			cells[j] = row[i]
+		}
+		args[i] = cells
+	}
+	text.WriteString(")")
+	return text.String(), args
+}
