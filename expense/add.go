@@ -69,7 +69,7 @@ type PutResult struct {
 	Created bool    // false if the expense existed; [Add] then left it unchanged
 }
 
-// An BatchResult is the result of [Check] and [AddAll] for one draft.
+// A BatchResult is the result of [Check] and [AddAll] for one draft.
 type BatchResult struct {
 	Expense Expense // as AddAll stores it, or would store it; use only ID if Known or Err is set
 	Known   bool    // an expense, a tombstone or an earlier draft of the call has the id; nothing is written
@@ -119,14 +119,19 @@ func Check(ctx context.Context, r Reader, env Env, drafts ...TypedDraft) ([]Batc
 // at index i belongs to drafts[i]. If AddAll returns an error, it added nothing. The error is [ErrTotalTooLarge] if the
 // sum of all expenses would exceed the limit of the ledger.
 func AddAll(ctx context.Context, tx Tx, env Env, drafts ...TypedDraft) ([]BatchResult, error) {
-	b, err := newBuilder(ctx, tx, env)
+	results, err := Check(ctx, tx, env, drafts...)
+	if err == nil {
+		err = AddChecked(ctx, tx, results...)
+	}
 	if err != nil {
 		return nil, err
 	}
-	results, err := b.check(drafts)
-	if err != nil {
-		return nil, err
-	}
+	return results, nil
+}
+
+// AddChecked adds, in one write, the expenses of results that [Check] returned for the same tx, except those that are
+// Known or have an Err. It sets the versions of the added expenses in results. Its errors are those of [AddAll].
+func AddChecked(ctx context.Context, tx Tx, results ...BatchResult) error {
 	batch := make([]Expense, 0, len(results))
 	for _, result := range results {
 		if result.Err == nil && !result.Known {
@@ -134,18 +139,18 @@ func AddAll(ctx context.Context, tx Tx, env Env, drafts ...TypedDraft) ([]BatchR
 		}
 	}
 	if len(batch) == 0 {
-		return results, nil
+		return nil
 	}
 	version, err := tx.PutExpenses(ctx, batch...)
 	if err != nil {
-		return nil, fmt.Errorf("add %d expenses: %w", len(batch), err)
+		return fmt.Errorf("add %d expenses: %w", len(batch), err)
 	}
 	for i := range results {
 		if results[i].Err == nil && !results[i].Known {
 			results[i].Expense.Version, results[i].Expense.Guard = version, version
 		}
 	}
-	return results, nil
+	return nil
 }
 
 // A builder creates and changes the expenses of one ledger within one use case. It reads each category once.

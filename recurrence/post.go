@@ -184,44 +184,40 @@ func planBatches(rules []Rule, zone expense.Zone, now time.Time) (batches []*rul
 
 // add adds the expenses of the batches, and ends each batch before its first date that cannot be added.
 func (p *PostResult) add(ctx context.Context, tx Tx, env expense.Env, batches []*ruleBatch) error {
-	// AddAll leaves out an invalid draft and adds those after it. That would post later dates of a rule before a failed
-	// one. So batches with several dates are checked first.
-	if slices.ContainsFunc(batches, func(b *ruleBatch) bool { return len(b.dates) > 1 }) {
-		results, err := expense.Check(ctx, tx, env, drafts(batches)...)
-		if err != nil {
-			return fmt.Errorf("check due occurrences: %w", err)
-		}
-		endAtFirstError(batches, results)
+	results, err := expense.Check(ctx, tx, env, drafts(batches)...)
+	if err != nil {
+		return fmt.Errorf("check due occurrences: %w", err)
 	}
-	results, err := expense.AddAll(ctx, tx, env, drafts(batches)...)
+	results = endAtFirstError(batches, results)
+	err = expense.AddChecked(ctx, tx, results...)
 	switch {
 	case errors.Is(err, expense.ErrInvalid):
 		// The batch as a whole exceeds a limit of the ledger. Add single expenses until the limit is reached.
-		return p.addEach(ctx, tx, env, batches)
+		return p.addEach(ctx, tx, batches, results)
 	case err != nil:
 		return fmt.Errorf("post due occurrences: %w", err)
 	}
-	endAtFirstError(batches, results)
 	p.count(results)
 	return nil
 }
 
-// addEach adds the expenses of the batches one by one.
-func (p *PostResult) addEach(ctx context.Context, tx Tx, env expense.Env, batches []*ruleBatch) error {
+// addEach adds the expenses of the batches one by one. The results of Check are in the order of drafts.
+func (p *PostResult) addEach(
+	ctx context.Context, tx Tx, batches []*ruleBatch, results []expense.BatchResult,
+) error {
 	for _, b := range batches {
-		for i, date := range b.dates {
-			results, err := expense.AddAll(ctx, tx, env, b.draft(date))
-			if err == nil {
-				err = results[0].Err
-			}
-			if err != nil && !errors.Is(err, expense.ErrInvalid) {
-				return fmt.Errorf("post due occurrences: %w", err)
-			}
-			if err != nil {
+		own := results[:len(b.dates)]
+		results = results[len(b.dates):]
+		for i := range own {
+			err := expense.AddChecked(ctx, tx, own[i])
+			if errors.Is(err, expense.ErrInvalid) {
 				b.fail(i, err)
 				break
 			}
-			p.count(results)
+			if err != nil {
+				return fmt.Errorf("post due occurrences: %w", err)
+			}
+			p.count(own[i : i+1])
 		}
 	}
 	return nil
@@ -229,11 +225,9 @@ func (p *PostResult) addEach(ctx context.Context, tx Tx, env expense.Env, batche
 
 func (p *PostResult) count(results []expense.BatchResult) {
 	for _, r := range results {
-		switch {
-		case r.Err != nil:
-		case r.Known:
+		if r.Known {
 			p.AlreadyPosted++
-		default:
+		} else {
 			p.Posted++
 		}
 	}
@@ -257,16 +251,19 @@ func (b *ruleBatch) draft(date expense.Date) expense.TypedDraft {
 	}
 }
 
-// endAtFirstError ends each batch before its first date whose result is an error. The results are in the order of
-// drafts.
-func endAtFirstError(batches []*ruleBatch, results []expense.BatchResult) {
+// endAtFirstError ends each batch before its first date whose result is an error, and returns the results of the
+// remaining dates. The results are in the order of drafts.
+func endAtFirstError(batches []*ruleBatch, results []expense.BatchResult) (remaining []expense.BatchResult) {
 	for _, b := range batches {
 		own := results[:len(b.dates)]
 		results = results[len(b.dates):]
 		if i := slices.IndexFunc(own, func(r expense.BatchResult) bool { return r.Err != nil }); i >= 0 {
 			b.fail(i, own[i].Err)
+			own = own[:i]
 		}
+		remaining = append(remaining, own...)
 	}
+	return remaining
 }
 
 // fail ends the batch before its i-th date, which could not be posted because of err.
