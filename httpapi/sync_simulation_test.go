@@ -30,8 +30,8 @@ import (
 )
 
 var (
-	syncSeeds = flag.Int("sync-seeds", 8, "number of histories that TestSyncSimulation runs, each with its own seed")
-	syncFirst = flag.Uint64("sync-seed", 1, "the first seed")
+	syncSeeds = flag.Int("sync-seeds", 2, "number of histories that TestSyncSimulation runs, each with its own seed")
+	syncFirst = flag.Uint64("sync-seed", 1, "seed of the first history")
 	syncSteps = flag.Int("sync-steps", 2000, "number of steps in each history")
 )
 

@@ -25,7 +25,7 @@ import (
 
 var (
 	linearSteps   = flag.Int("linear-steps", 60, "requests of each client in TestReplica_HistoriesAreLinearizable")
-	linearClients = flag.Int("linear-clients", 6, "number of clients")
+	linearClients = flag.Int("linear-clients", 6, "number of clients in TestReplica_HistoriesAreLinearizable")
 )
 
 // linearRows is the number of rows that the clients write.
@@ -352,7 +352,13 @@ func TestReplica_HistoriesAreLinearizable(t *testing.T) {
 	})
 	t.Run("two instances on one postgres", func(t *testing.T) {
 		dsn := pgtest.New(t)
-		playLinear(t, newLedger(t, openPostgres(t, dsn)).st, newLedger(t, openPostgres(t, dsn)).st)
+		first, second := newLedger(t, openPostgres(t, dsn)).st, openPostgres(t, dsn)
+		t.Cleanup(func() {
+			if err := second.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		playLinear(t, first, second)
 	})
 }
 

@@ -27,9 +27,9 @@ import (
 )
 
 var (
-	syncSeeds = flag.Int("sync-seeds", 12, "number of histories in TestSyncSimulation, each with its own seed")
-	syncFirst = flag.Uint64("sync-seed", 1, "first seed")
-	syncSteps = flag.Int("sync-steps", 2000, "steps of each history")
+	syncSeeds = flag.Int("sync-seeds", 3, "number of histories in TestSyncSimulation, each with its own seed")
+	syncFirst = flag.Uint64("sync-seed", 1, "seed of the first history")
+	syncSteps = flag.Int("sync-steps", 2000, "number of steps in each history")
 )
 
 // A world is a server that is killed and restored now and then, and devices that edit offline and talk to it over a bad
