@@ -110,8 +110,8 @@ type Store interface {
 	Close() error
 }
 
-// Reader reads one owner's ledger. The role interfaces that it embeds state the guarantees of their methods. If the owner
-// has no ledger, a method that returns or yields several rows returns none.
+// Reader reads one owner's ledger. The role interfaces that it embeds state the guarantees of their methods. If the
+// owner has no ledger, a method that returns or yields several rows returns none.
 type Reader interface {
 	expense.Reader
 	budget.Reader
@@ -138,7 +138,7 @@ type Tx interface {
 	IdempotencyRecord(ctx context.Context, key IdempotencyKey) (IdempotencyRecord, error)
 
 	// PutIdempotencyRecord stores a record in this transaction, or returns ErrExists if its key has one. It takes no
-	// version.
+	// version. It returns ErrInvalid, as IdempotencyRecord does, for a key that [IdempotencyKey.Validate] rejects.
 	PutIdempotencyRecord(ctx context.Context, record IdempotencyRecord) error
 }
 

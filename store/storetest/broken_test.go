@@ -57,9 +57,10 @@ func (b broken) Update(ctx context.Context, owner expense.OwnerID, fn func(store
 // hangTimeout is the time after which a check of a broken store counts as hanging.
 const hangTimeout = time.Second
 
-// TestBrokenStores runs checks over broken stores. Each check must detect the defect.
+// TestBrokenStores runs checks over broken stores. Each check must detect a defect.
 // TestChecks_CallOnlyMethodsOfTheirStage checks that they accept a correct store.
 func TestBrokenStores(t *testing.T) {
+	detected := make(map[string]bool)
 	for _, defect := range []struct {
 		name   string
 		open   func() store.Store
@@ -76,9 +77,9 @@ func TestBrokenStores(t *testing.T) {
 		{"yields a row twice", repeatsRow, []string{"queries/many-rows"}},
 		{"yields expenses under a lock", yieldsUnderLock, []string{"queries/loop-body"}},
 		{"yields owners under a lock", yieldsOwnersUnderLock, []string{"settings/owners-loop-body"}},
-		{"returns stale totals", returnsStaleTotals, []string{"totals/after-changes", "all/model"}},
+		{"returns stale totals", returnsStaleTotals, []string{"totals/after-changes", "merge/totals", "all/model"}},
 		{"omits pending expenses in totals", omitsPendingTotals, []string{"totals/ranges", "all/model"}},
-		{"takes a version without a write", takesVersionWithoutWrite, []string{"transactions/versions"}},
+		{"takes a version without a write", takesVersionWithoutWrite, []string{"transactions/versions", "all/versions"}},
 		{"loses updates", losesUpdates, []string{"transactions/serialised", "transactions/versions-concurrent"}},
 		{"keeps a part of a rejected write", writesPartOfBatch, []string{"transactions/rejected"}},
 		{"commits failed Updates", commitsFailedUpdates, []string{
@@ -94,7 +95,7 @@ func TestBrokenStores(t *testing.T) {
 			"categories/put-existing-id", "budgets/delete", "budgets/put-existing-id", "rules/delete", "rules/put-existing-id",
 			"merge/merged-into",
 		}},
-		{"reads the latest rows in a View", viewReadsLatest, []string{"transactions/view-snapshot"}},
+		{"reads the latest rows in a View", viewReadsLatest, []string{"transactions/view-snapshot", "all/view-snapshot"}},
 		{"blocks writers during a View", viewBlocksWriters, []string{
 			"settings/view-snapshot", "transactions/view-snapshot",
 		}},
@@ -129,6 +130,37 @@ func TestBrokenStores(t *testing.T) {
 		{"does not store ReadAt", forgetsReadAt, []string{"budgets/alert-values"}},
 		{"returns the alerts of one month only", returnsOneMonthOfAlerts, []string{"budgets/alert-values"}},
 		{"yields version 1 in BudgetOwners", returnsInitialVersion, []string{"budgets/owners"}},
+		{"overwrites rows at any version", ignoresVersions, []string{
+			"settings/put-compares-version", "settings/put-rejected", "categories/put-compares-version",
+			"categories/put-rejected", "rules/put-compares-version", "rules/put-rejected", "budgets/put-compares-version",
+			"budgets/put-rejected", "all/rejected",
+		}},
+		{"loses a field of each type of row", losesFields, []string{
+			"settings/put-values", "categories/put-values", "rules/put-values", "budgets/put-values",
+		}},
+		{"replaces unknown categories", replacesUnknownCategories, []string{
+			"settings/put-default-category", "rules/put-unknown-category",
+		}},
+		{"reads rows with defects", readsRowsWithDefects, []string{
+			"ledgers/missing", "ledgers/erase", "settings/state", "categories/names", "queries/first-by-amount",
+			"queries/filters", "queries/error-last", "queries/owner-ids", "transactions/view-concurrent", "rules/put-guard",
+			"budgets/put-guard", "budgets/snapshot-missing", "budgets/snapshot-upcoming", "budgets/snapshot-consistent",
+			"budgets/alert-stays", "merge/alert-stays", "purge/keeps-derived", "purge/purged-through", "all/erase",
+		}},
+		{"writes rows with defects", writesRowsWithDefects, []string{
+			"expenses/put-volume", "expenses/delete-category-in-use", "totals/largest", "transactions/reads-own-writes",
+			"rules/delete-category-in-use", "budgets/delete-category-in-use", "budgets/has-budgets", "merge/has-budgets",
+			"merge/ends-budget", "merge/rejected", "idempotency/put-values", "idempotency/put-rejected", "changes/in-update",
+			"all/reads-own-writes",
+		}},
+		{"stores no idempotency records", recordsNothing, []string{"idempotency/put-invalid-key", "idempotency/concurrent"}},
+		{"has methods with defects", hasLooseMethods, []string{
+			"ledgers/owner-invalid", "ledgers/ping", "settings/update-missing", "settings/update-panic",
+			"queries/pending-owners", "transactions/panic", "transactions/cancelled", "transactions/reader-sees-committed",
+			"rules/due-owners-many", "rules/post-concurrent", "quotes/values", "all/owner-invalid",
+			"all/panic", "all/cancelled",
+		}},
+		{"shares the slices of budgets", sharesBudgets, []string{"budgets/shares-no-memory"}},
 	} {
 		t.Run(defect.name, func(t *testing.T) {
 			for _, id := range defect.checks {
@@ -141,6 +173,14 @@ func TestBrokenStores(t *testing.T) {
 				t.Logf("%s: %s", id, first)
 			}
 		})
+		for _, id := range defect.checks {
+			detected[id] = true
+		}
+	}
+	for _, c := range storetest.Checks() {
+		if !detected[c.ID] {
+			t.Errorf("no broken store shows that the check %s can fail", c.ID)
+		}
 	}
 }
 

@@ -166,6 +166,7 @@ func guarantees() map[string][]string {
 		"store.Tx.IdempotencyRecord": {"idempotency/put-values", "idempotency/concurrent idempotency/waits"},
 		"store.Tx.PutIdempotencyRecord": {
 			"idempotency/put-values idempotency/put-rejected idempotency/rollback", "idempotency/put-values all/versions",
+			"idempotency/put-invalid-key",
 		},
 
 		"expense.Reader":                 {statement, statement, statement},

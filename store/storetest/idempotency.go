@@ -52,6 +52,21 @@ func checkRecordValues(t *checkT) {
 	l.put(l.anyExpense()) // fails if a record took a version
 }
 
+func checkInvalidKey(t *checkT) {
+	l := t.ledger("a")
+	l.update(func(tx store.Tx) error {
+		for _, key := range []store.IdempotencyKey{
+			{Scope: strings.Repeat("s", 129), Key: "k"}, {Scope: "s", Key: strings.Repeat("k", 256)},
+			{Scope: "s", Key: "a\x00b"}, {Scope: "s\n", Key: "k"}, {Scope: "s", Key: "\xff"},
+		} {
+			wantErrorBy(t, tx.IdempotencyRecord, key, expense.ErrInvalid, "the invalid key %q", key)
+			record := newRecord(key.Scope, key.Key)
+			t.wantError(tx.PutIdempotencyRecord(t.ctx, record), expense.ErrInvalid, "a record with the invalid key %q", key)
+		}
+		return nil // an ErrInvalid leaves the Tx usable
+	})
+}
+
 func checkRecordRollback(t *checkT) {
 	l := t.ledger("a")
 	record := newRecord("s", "k")

@@ -309,6 +309,8 @@ func stages() []stageInfo {
 					guarantee: "IdempotencyRecord returns what PutIdempotencyRecord stored, which takes no version"},
 				{name: "put-rejected", run: checkRejectedWrites,
 					guarantee: "a write that returns one of the documented errors changes nothing, and the Tx stays usable"},
+				{name: "put-invalid-key", run: checkInvalidKey,
+					guarantee: "both methods return ErrInvalid for a key that IdempotencyKey.Validate rejects"},
 				{name: "rollback", run: checkRecordRollback,
 					guarantee: "PutIdempotencyRecord stores the record in the transaction of the Update"},
 				{name: "concurrent", run: checkRecordConcurrently,

@@ -277,7 +277,8 @@ func TestCheck_RecognisesMissingMethod(t *testing.T) {
 	}
 	defect := stubOf(func() iter.Seq2[expense.OwnerID, error] { var list []int; return owners(list[0]) })
 	result := findCheck(t, "ledgers/owners").Run(t.Context(), defect, time.Minute)
-	if text := strings.Join(result.Failures, "\n"); len(result.Missing) > 0 || !strings.Contains(text, "index out of range") {
+	text := strings.Join(result.Failures, "\n")
+	if len(result.Missing) > 0 || !strings.Contains(text, "index out of range") {
 		t.Errorf("a method that panics for another reason: %+v", result)
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A ledger holds all data of one owner. It is the content of the owner's file, with the field names of the domain types.
-// A store for production needs row types of its own, so that renaming a field does not change the file format.
+// A ledger holds all data of one owner. It is the content of the owner's file, with the field names of the domain
+// types. A store for production needs row types of its own, so that renaming a field does not change the file format.
 type ledger struct {
 	store.State
 	Settings   expense.Settings

@@ -16,8 +16,8 @@ import (
 	"github.com/spendwise/spendwise/store"
 )
 
-// A reader implements [store.Reader]. It returns the ledger to read: the committed one, a snapshot, or that of a running
-// Update; nil if there is none.
+// A reader implements [store.Reader]. It returns the ledger to read: the committed one, a snapshot, or that of a
+// running Update; nil if there is none.
 type reader func(context.Context) (*ledger, error)
 
 // read calls fn with the ledger, which has no rows if the owner has no ledger.

@@ -294,7 +294,7 @@ func (s *Store) StartEpoch(ctx context.Context, owner expense.OwnerID) error {
 			return nil, errNoLedger()
 		}
 		after := before.clone()
-		after.State = before.State.NextEpoch(time.Now())
+		after.State = before.NextEpoch(time.Now())
 		return after, nil
 	})
 }

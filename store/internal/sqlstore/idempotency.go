@@ -48,10 +48,14 @@ func notNull(b []byte) []byte {
 }
 
 // loadRecords makes tx.records know about all keys, with one statement for the keys of a scope. The statement runs
-// after the one that locks the ledger, so that it sees the record of a request that held the lock before.
+// after the one that locks the ledger, so that it sees the record of a request that held the lock before. It returns
+// ErrInvalid for an invalid key.
 func (tx *ledgerTx) loadRecords(ctx context.Context, keys []store.IdempotencyKey) error {
 	unknown := make(map[string][]string)
 	for _, key := range keys {
+		if err := key.Validate(); err != nil {
+			return err
+		}
 		if _, ok := tx.records[key]; !ok {
 			unknown[key.Scope] = append(unknown[key.Scope], key.Key)
 			tx.keepRecord(key, nil)
