@@ -21,6 +21,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/httpapi/internal/docs"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 	"github.com/spendwise/spendwise/store"
 )
@@ -118,6 +119,7 @@ func New(st store.Store, cfg Config) (http.Handler, error) {
 		return nil, fmt.Errorf("httpapi: %w", err)
 	}
 	a.served = sync.OnceValue(a.serveContract)
+	a.docs = sync.OnceValue(a.renderDocs)
 	if watcher, ok := st.(store.Watcher); ok {
 		watcher.Watch(a.streams.wake)
 		a.watched = true
@@ -169,6 +171,7 @@ type api struct {
 	watched       bool          // the store reports changes to streams
 	pdfs          chan struct{} // a semaphore for PDF reports
 	served        func() servedContract
+	docs          func() docs.Page
 }
 
 // url returns the URL of path in a response.

@@ -14,7 +14,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/goccy/go-yaml"
 
-	"github.com/spendwise/spendwise/httpapi/internal/docs"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 )
 
@@ -26,10 +25,10 @@ var contractFile []byte
 // securityName is the name of the only security scheme of the contract.
 const securityName = "credentials"
 
-// A servedContract holds the responses to GET /openapi.json and GET /docs. It does not change.
+// A servedContract holds the response to GET /openapi.json. It does not change.
 type servedContract struct {
-	document, page       []byte
-	documentTag, pageTag string
+	document    []byte
+	documentTag string
 }
 
 // serveContract returns the contract of this instance. It panics if openapi.yaml is malformed: the file is part of the
@@ -43,11 +42,7 @@ func (a *api) serveContract() servedContract {
 	if err != nil {
 		panic(err)
 	}
-	page, err := docs.Page(text, a.base, problemTypes)
-	if err != nil {
-		panic(err)
-	}
-	return servedContract{document: text, page: page, documentTag: contentTag(text), pageTag: contentTag(page)}
+	return servedContract{document: text, documentTag: contentTag(text)}
 }
 
 // contract returns the part of the tree of openapi.yaml that this instance serves. It omits the operations that the

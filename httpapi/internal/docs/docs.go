@@ -1,14 +1,12 @@
-// Package docs renders an OpenAPI 3.1 document as an HTML page for people. The page runs no script and loads nothing:
-// its style is inline.
+// Package docs renders an OpenAPI 3.1 document as an HTML page for people. The page loads nothing: its style and its
+// script are inline. Without the script, the page has no search, and everything else works.
 package docs
 
 import (
-	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
-	"fmt"
-	"html/template"
 	"slices"
 	"strings"
 
@@ -21,13 +19,18 @@ var (
 	page string
 	//go:embed page.css
 	style string
+	//go:embed page.js
+	script string
 )
 
-// StyleSource returns the source expression for style-src in a content security policy that allows the style of the
+// ContentSecurityPolicy returns the directives of a content security policy that allow the style and the script of the
 // page.
-func StyleSource() string {
-	sum := sha256.Sum256([]byte(style))
-	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+func ContentSecurityPolicy() string {
+	source := func(text string) string {
+		sum := sha256.Sum256([]byte(text))
+		return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	}
+	return "style-src " + source(style) + "; script-src " + source(script)
 }
 
 // An object is a JSON object whose members keep their order.
@@ -58,27 +61,41 @@ func (o *object[V]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return err
 }
 
+// get returns the member with a name, or the zero value.
+func (o object[V]) get(name string) (value V) {
+	if i := slices.IndexFunc(o, func(m member[V]) bool { return m.Name == name }); i >= 0 {
+		value = o[i].Value
+	}
+	return value
+}
+
 // A document holds the parts of an OpenAPI document that the page shows. Its names match those of JSON without regard
 // to case.
 type document struct {
 	Info       struct{ Title, Version, Summary, Description string }
-	Tags       []tag
-	Paths      object[object[*operation]]
+	Tags       []struct{ Name, Description string }
+	Paths      object[pathItem]
 	Components struct {
 		Schemas             object[*schema]
 		Parameters, Headers object[*parameter]
+		RequestBodies       object[*requestBody]
 		Responses           object[*response]
+		Examples            object[*example]
+		SecuritySchemes     object[securityScheme]
 	}
 }
 
-type tag struct{ Name, Description string }
+type pathItem struct {
+	Parameters                             []*parameter
+	Get, Put, Post, Delete, Patch, Options *operation
+}
 
 type operation struct {
 	OperationID, Summary, Description string
 	Tags                              []string
-	Security                          []map[string][]string
+	Security                          []object[[]string]
 	Parameters                        []*parameter
-	RequestBody                       *struct{ Content object[*media] }
+	RequestBody                       *requestBody
 	Responses                         object[*response]
 	Problems                          []string `json:"x-problems"`
 }
@@ -88,206 +105,160 @@ type parameter struct {
 	Ref                   string `json:"$ref"`
 	Name, In, Description string
 	Required              bool
+	InCommand             bool `json:"x-in-command"` // the command has the parameter although it is optional
 	Schema                *schema
 	Example               jsontext.Value
+	Examples              object[*example]
+}
+
+type requestBody struct {
+	Ref     string `json:"$ref"`
+	Content object[media]
 }
 
 type response struct {
 	Ref         string `json:"$ref"`
 	Description string
 	Headers     object[*parameter]
-	Content     object[*media]
+	Content     object[media]
 }
 
 type media struct {
 	Schema   *schema
-	Examples object[struct {
-		Summary string
-		Value   jsontext.Value
-	}]
+	Example  jsontext.Value
+	Examples object[*example]
 }
+
+type example struct {
+	Ref     string `json:"$ref"`
+	Summary string
+	Value   jsontext.Value
+}
+
+type securityScheme struct{ Type, Scheme, In, Name, Description string }
 
 type schema struct {
 	Ref                                                        string `json:"$ref"`
 	Description, Format, Pattern                               string
 	Type, AdditionalProperties, Const, Default                 jsontext.Value
-	Enum                                                       []jsontext.Value
+	Enum, Examples                                             []jsontext.Value
 	MinLength, MaxLength, Minimum, Maximum, MinItems, MaxItems *int
 	Items                                                      *schema
 	Required                                                   []string
 	Properties                                                 object[*schema]
-	AnyOf                                                      []*schema
+	AllOf, AnyOf, OneOf                                        []*schema
 }
 
-// A section holds the operations of one tag.
-type section struct {
-	tag
-	Operations []sectionOperation
-}
-
-type sectionOperation struct {
-	Method, Path string
-	*operation
-}
-
-// Scope returns the scope that the token needs, or "" if the operation is public.
-func (op sectionOperation) Scope() string {
-	if len(op.Security) == 0 {
-		return ""
+// component returns the value that a reference names, or value itself if ref is empty. A reference that names nothing
+// is an error of the document; then the result is the zero value.
+func component[V any](ref string, value V, components object[V]) V {
+	if ref == "" {
+		return value
 	}
-	return strings.Join(op.Security[0]["credentials"], ", ")
+	return components.get(ref[strings.LastIndexByte(ref, '/')+1:])
 }
 
-// Page renders the OpenAPI document as HTML. base precedes the paths of links to the API. problems is a slice of
-// structs with the fields Code, Status, Title and Help.
-func Page(openAPI []byte, base string, problems any) ([]byte, error) {
-	var doc document
-	if err := json.Unmarshal(openAPI, &doc, json.MatchCaseInsensitiveNames(true)); err != nil {
-		return nil, fmt.Errorf("read the OpenAPI document: %w", err)
+// resolve replaces each reference, except those of schemas, by the value that it names.
+func (d *document) resolve() {
+	c := &d.Components
+	contents := func(content object[media]) {
+		for _, m := range content {
+			for i, e := range m.Value.Examples {
+				m.Value.Examples[i].Value = component(e.Value.Ref, e.Value, c.Examples)
+			}
+		}
 	}
-	sections := make([]section, len(doc.Tags))
-	for i, tag := range doc.Tags {
-		sections[i].tag = tag
-		for _, path := range doc.Paths {
-			for _, method := range path.Value {
-				if op := method.Value; op.Tags[0] == tag.Name {
-					sections[i].Operations = append(sections[i].Operations,
-						sectionOperation{strings.ToUpper(method.Name), path.Name, op})
+	for _, p := range d.Paths {
+		for _, o := range p.Value.operations() {
+			op := o.Value
+			op.Parameters = append(slices.Clone(p.Value.Parameters), op.Parameters...)
+			for i, parameter := range op.Parameters {
+				op.Parameters[i] = component(parameter.Ref, parameter, c.Parameters)
+			}
+			if op.RequestBody != nil {
+				op.RequestBody = component(op.RequestBody.Ref, op.RequestBody, c.RequestBodies)
+				contents(op.RequestBody.Content)
+			}
+			for i, r := range op.Responses {
+				r.Value = component(r.Value.Ref, r.Value, c.Responses)
+				op.Responses[i] = r
+				contents(r.Value.Content)
+			}
+		}
+	}
+}
+
+// schema returns the schema that s refers to, with the members of all its parts.
+func (d *document) schema(s *schema) *schema {
+	if s.Ref != "" {
+		return d.schema(component(s.Ref, s, d.Components.Schemas))
+	}
+	if len(s.AllOf) == 0 {
+		return s
+	}
+	merged := *s
+	for _, part := range s.AllOf {
+		part = d.schema(part)
+		merged.Properties = append(slices.Clone(merged.Properties), part.Properties...)
+		merged.Required = append(slices.Clone(merged.Required), part.Required...)
+		merged.Description = cmp.Or(merged.Description, part.Description)
+	}
+	return &merged
+}
+
+// operations returns the operations of a path by their methods.
+func (p pathItem) operations() object[*operation] {
+	all := object[*operation]{
+		{"GET", p.Get}, {"POST", p.Post}, {"PUT", p.Put}, {"PATCH", p.Patch}, {"DELETE", p.Delete}, {"OPTIONS", p.Options},
+	}
+	return slices.DeleteFunc(all, func(m member[*operation]) bool { return m.Value == nil })
+}
+
+// requestExamples returns the examples of the request body.
+func (op *operation) requestExamples() object[*example] {
+	if op.RequestBody == nil || len(op.RequestBody.Content) == 0 {
+		return nil
+	}
+	return op.RequestBody.Content[0].Value.all()
+}
+
+// A statusExample is an example of the response with a status.
+type statusExample struct {
+	*example
+	status string
+}
+
+// responseExamples returns the examples of the responses that report success.
+func (op *operation) responseExamples() object[statusExample] {
+	var all object[statusExample]
+	for _, r := range op.Responses {
+		for _, content := range r.Value.Content {
+			for _, e := range content.Value.all() {
+				if r.Name < "400" {
+					all = append(all, member[statusExample]{e.Name, statusExample{e.Value, r.Name}})
 				}
 			}
 		}
 	}
-	tmpl, err := template.New("docs").Funcs(template.FuncMap{
-		"prose": prose, "type": typeName, "limits": limits, "example": example, "contains": slices.Contains[[]string],
-		"param": func(p *parameter) *parameter {
-			return resolve(doc.Components.Parameters, p, p.Ref)
-		},
-		"response": func(r *response) *response { return resolve(doc.Components.Responses, r, r.Ref) },
-	}).Parse(page)
-	if err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	err = tmpl.Execute(&out, map[string]any{
-		"Style": template.CSS(style), //nolint:gosec // it is a constant of the program
-		"Info":  doc.Info, "Base": base, "Sections": sections, "Components": doc.Components, "Problems": problems,
-	})
-	return out.Bytes(), err
+	return all
 }
 
-// resolve returns the component that ref names, or value if ref is empty.
-func resolve[V any](components object[V], value V, ref string) V {
-	for _, component := range components {
-		if strings.HasSuffix(ref, "/"+component.Name) {
-			return component.Value
-		}
+// all returns the examples of a body.
+func (m media) all() object[*example] {
+	if m.Example != nil {
+		return object[*example]{{"", &example{Value: m.Example}}}
 	}
-	return value
+	return m.Examples
 }
 
-// prose converts a description to HTML paragraphs. Descriptions use only `code` and **strong**.
-func prose(text string) template.HTML {
-	var out strings.Builder
-	for paragraph := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
-		out.WriteString("<p>")
-		for i, part := range strings.Split(paragraph, "`") {
-			part = template.HTMLEscapeString(part)
-			if i%2 == 1 {
-				out.WriteString("<code>" + part + "</code>")
-				continue
-			}
-			for j, text := range strings.Split(part, "**") {
-				if j%2 == 1 {
-					text = "<strong>" + text + "</strong>"
-				}
-				out.WriteString(text)
-			}
-		}
-		out.WriteString("</p>\n")
+// exampleText returns the example of a parameter as a text.
+func (p *parameter) exampleText() string {
+	value := p.Example
+	if len(p.Examples) > 0 {
+		value = p.Examples[0].Value.Value
 	}
-	return template.HTML(out.String()) //nolint:gosec // every part is escaped above
-}
-
-// typeName returns the type of a value as HTML. A reference to a schema is a link to its section.
-func typeName(s *schema) template.HTML {
-	if s == nil {
-		return ""
+	if value == nil && p.Schema != nil && len(p.Schema.Examples) > 0 {
+		value = p.Schema.Examples[0]
 	}
-	if name, ok := strings.CutPrefix(s.Ref, "#/components/schemas/"); ok {
-		name = template.HTMLEscapeString(name)
-		return template.HTML(`<a href="#schema-` + name + `">` + name + `</a>`) //nolint:gosec // it is escaped above
-	}
-	var parts []string
-	for _, either := range s.AnyOf {
-		parts = append(parts, string(typeName(either)))
-	}
-	for _, name := range strings.FieldsFunc(string(s.Type), func(r rune) bool { return strings.ContainsRune(`[",]`, r) }) {
-		switch {
-		case name == "array":
-			parts = append(parts, "list of "+string(typeName(s.Items)))
-			continue
-		case s.Const != nil:
-			name = string(s.Const)
-		case name == "string" && s.Format != "":
-			name = s.Format
-		}
-		parts = append(parts, template.HTMLEscapeString(name))
-	}
-	if s.AdditionalProperties.Kind() == '{' {
-		var value schema
-		if json.Unmarshal(s.AdditionalProperties, &value, json.MatchCaseInsensitiveNames(true)) == nil {
-			parts = []string{"object of " + string(typeName(&value))}
-		}
-	}
-	return template.HTML(strings.Join(parts, " or ")) //nolint:gosec // each part is escaped above
-}
-
-// limits returns the constraints of a value beyond its type, separated by semicolons.
-func limits(s *schema) string {
-	var parts, options []string
-	if s.Items != nil {
-		if inner := limits(s.Items); inner != "" {
-			parts = append(parts, "each "+inner)
-		}
-	}
-	for _, option := range s.Enum {
-		if option.Kind() != 'n' {
-			options = append(options, string(option))
-		}
-	}
-	if len(options) > 0 {
-		parts = append(parts, strings.Join(options, ", "))
-	}
-	for _, limit := range []struct {
-		n    *int
-		text string
-	}{
-		{s.MinLength, "at least %d characters"}, {s.MaxLength, "at most %d characters"},
-		{s.Minimum, "at least %d"}, {s.Maximum, "at most %d"},
-		{s.MinItems, "at least %d entries"}, {s.MaxItems, "at most %d entries"},
-	} {
-		if limit.n != nil {
-			parts = append(parts, fmt.Sprintf(limit.text, *limit.n))
-		}
-	}
-	if s.Pattern != "" {
-		parts = append(parts, "matches "+s.Pattern)
-	}
-	if s.Default != nil {
-		text, err := example(s.Default)
-		if err == nil {
-			parts = append(parts, "default "+text)
-		}
-	}
-	return strings.Join(parts, "; ")
-}
-
-// example formats a value: the text of a string, such as a file, or JSON with indentation.
-func example(value jsontext.Value) (text string, err error) {
-	if value.Kind() == '"' {
-		err = json.Unmarshal(value, &text)
-		return text, err
-	}
-	err = value.Indent(jsontext.WithIndent("  "))
-	return string(value), err
+	return exampleText(value)
 }
