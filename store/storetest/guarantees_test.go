@@ -14,9 +14,9 @@ import (
 	"github.com/spendwise/spendwise/store/storetest"
 )
 
-// TestGuarantees compares the table guarantees with the comments of the interfaces and with the checks. Each sentence of
-// a comment has checks, or a reason why it has none. Each check that the table names exists. The table names each check.
-// A sentence can be reworded without a change of the table.
+// TestGuarantees compares the table guarantees with the comments of the interfaces and with the checks. Each sentence
+// of a comment has checks, or a reason why it has none. Each check that the table names exists. The table names each
+// check. A sentence can be reworded without a change of the table.
 func TestGuarantees(t *testing.T) {
 	documented := make(map[string][]string)
 	for _, file := range []string{"store/store.go", "expense/ledger.go", "budget/budget.go", "recurrence/rule.go"} {

@@ -404,8 +404,8 @@ func checkView(t *checkT) {
 	t.view(l.owner, func(r store.Reader) { t.wantUnchanged(after, r, "a new View") })
 }
 
-// checkViewLargeUpdate commits an Update of about 4 MiB while a View is open. A store over a memory-mapped file fails if
-// it must map the file again to let it grow, and waits for open Views to do so.
+// checkViewLargeUpdate commits an Update of about 4 MiB while a View is open. A store over a memory-mapped file fails
+// if it must map the file again to let it grow, and waits for open Views to do so.
 func checkViewLargeUpdate(t *checkT) {
 	l := t.ledger("a")
 	first := l.put(l.anyExpense())[0]

@@ -293,27 +293,27 @@ func TestBrokenAccountsAreCaught(t *testing.T) {
 		store  accounts.Store
 		caught string // id of the check that must fail
 	}{
-		"AccountByEmail compares bytes":           {comparesEmailBytes{empty()}, "account-by-email"},
-		"Device ignores the account":              {ignoresDeviceAccount{empty()}, "device-create"},
-		"RotateRefresh ignores the current token": {ignoresRefreshToken{empty()}, "device-rotate"},
-		"EndDevice changes the end":               {changesEndTime{empty()}, "device-end"},
-		"SetPassword ends no device":              {endsNoDevice{empty()}, "account-password"},
-		"SetPassword ends every device":           {endsAllDevices{empty()}, "account-password"},
-		"CreateDevice ignores the hash":           {ignoresPasswordHash{empty()}, "device-create"},
-		"DeleteAccount leaves devices":            {leavesDevices{empty()}, "account-delete"},
-		"DeleteAccount stores no erasure":         {storesNoErasure{empty()}, "account-erasure"},
-		"DeleteAccount leaves tokens":             {leavesTokens{empty()}, "token-delete"},
-		"SetEmail ignores letter case":            {keepsEmailSpelling{empty()}, "account-email"},
-		"Purge removes a token at the limit":      {purgesAtLimit{empty()}, "token-purge"},
-		"RecordFailure never resets":              {neverResetsCount{empty()}, "failure"},
-		"RecordFailure loses failures":            {losesFailures{empty()}, "failure-concurrent"},
-		"SetSigningKeyStage ignores the stage":    {ignoresKeyStage{empty()}, "key-concurrent"},
-		"Purge removes a device at the limit":     {purgesAtLimit{empty()}, "device-purge"},
-		"CreateDevice loses the salt":             {losesSalt{empty()}, "device-create"},
-		"Accounts is unsorted":                    {listsUnsorted{empty()}, "account-list"},
-		"CreateSigningKey hides a conflict":       {ignoresKeyConflict{empty()}, "key"},
-		"RehashPassword ignores the hash":         {overwritesHash{empty()}, "account-rehash"},
-		"Accounts continues after an error":       {yieldsAfterError{empty()}, "account-list"},
+		"AccountByEmail compares bytes":           {comparesEmailBytes{empty()}, "accounts/by-email"},
+		"Device ignores the account":              {ignoresDeviceAccount{empty()}, "devices/create"},
+		"RotateRefresh ignores the current token": {ignoresRefreshToken{empty()}, "devices/rotate"},
+		"EndDevice changes the end":               {changesEndTime{empty()}, "devices/end"},
+		"SetPassword ends no device":              {endsNoDevice{empty()}, "accounts/set-password"},
+		"SetPassword ends every device":           {endsAllDevices{empty()}, "accounts/set-password"},
+		"CreateDevice ignores the hash":           {ignoresPasswordHash{empty()}, "devices/create"},
+		"DeleteAccount leaves devices":            {leavesDevices{empty()}, "accounts/delete"},
+		"DeleteAccount stores no erasure":         {storesNoErasure{empty()}, "accounts/erasures"},
+		"DeleteAccount leaves tokens":             {leavesTokens{empty()}, "tokens/delete"},
+		"SetEmail ignores letter case":            {keepsEmailSpelling{empty()}, "accounts/set-email"},
+		"Purge removes a token at the limit":      {purgesAtLimit{empty()}, "tokens/purge"},
+		"RecordFailure never resets":              {neverResetsCount{empty()}, "failures/count"},
+		"RecordFailure loses failures":            {losesFailures{empty()}, "failures/count-concurrently"},
+		"SetSigningKeyStage ignores the stage":    {ignoresKeyStage{empty()}, "keys/create-concurrently"},
+		"Purge removes a device at the limit":     {purgesAtLimit{empty()}, "devices/purge"},
+		"CreateDevice loses the salt":             {losesSalt{empty()}, "devices/create"},
+		"Accounts is unsorted":                    {listsUnsorted{empty()}, "accounts/list"},
+		"CreateSigningKey hides a conflict":       {ignoresKeyConflict{empty()}, "keys/create"},
+		"RehashPassword ignores the hash":         {overwritesHash{empty()}, "accounts/rehash"},
+		"Accounts continues after an error":       {yieldsAfterError{empty()}, "accounts/list"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := checks()
@@ -321,7 +321,7 @@ func TestBrokenAccountsAreCaught(t *testing.T) {
 			if i < 0 {
 				t.Fatalf("there is no check %s", broken.caught)
 			}
-			failures := all[i].failures(t.Context(), broken.store)
+			failures := all[i].failures(t.Context(), broken.store, time.Minute)
 			if len(failures) == 0 {
 				t.Errorf("the check %s detects no failure", broken.caught)
 			}
