@@ -163,6 +163,7 @@ func TestBrokenStores(t *testing.T) {
 		{"shares the slices of budgets", sharesBudgets, []string{"budgets/shares-no-memory"}},
 	} {
 		t.Run(defect.name, func(t *testing.T) {
+			t.Parallel() // some checks wait for their deadline
 			for _, id := range defect.checks {
 				failures := findCheck(t, id).Run(t.Context(), defect.open(), hangTimeout).Failures
 				if len(failures) == 0 {

@@ -163,7 +163,7 @@ func TestRun_ReportsDefects(t *testing.T) {
 	for _, want := range []string{
 		"--- FAIL: TestRunOver/expenses/put-values",
 		": Expense returns what PutExpenses stored: texts byte for byte, amounts and rates exactly\n",
-		"and 69 more failures",
+		" more failures\n",
 		"the stage expenses has failures, so these stages did not run: queries, totals, ",
 	} {
 		if !strings.Contains(out, want) {
