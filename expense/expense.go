@@ -113,7 +113,7 @@ type Filter struct {
 	Currency   Currency    // the currency of Amount
 	AmountMin  Money       // the minimum; it also selects the currency
 	AmountMax  Money       // the maximum; it also selects the currency
-	Text       string      // part of the notes, compared by [Fold]
+	Text       string      // part of the notes, compared by [FoldSearch]
 	RuleID     uuid.UUID
 	Pending    *bool // nil: both pending and converted expenses
 }
@@ -125,7 +125,7 @@ func (f Filter) Matches(e Expense) bool {
 		(f.Currency.IsZero() || e.Amount.currency == f.Currency) &&
 		(f.AmountMin.currency.IsZero() || e.Amount.currency == f.AmountMin.currency && e.Amount.minor >= f.AmountMin.minor) &&
 		(f.AmountMax.currency.IsZero() || e.Amount.currency == f.AmountMax.currency && e.Amount.minor <= f.AmountMax.minor) &&
-		(f.Text == "" || strings.Contains(Fold(e.Notes), Fold(f.Text))) &&
+		(f.Text == "" || strings.Contains(FoldSearch(e.Notes), FoldSearch(f.Text))) &&
 		(f.RuleID == uuid.Nil || e.RuleID == f.RuleID) &&
 		(f.Pending == nil || e.Pending() == *f.Pending)
 }

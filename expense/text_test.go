@@ -38,6 +38,29 @@ func TestFold_IgnoresCaseAndComposition(t *testing.T) {
 	}
 }
 
+func TestFoldSearch_IgnoresAccents(t *testing.T) {
+	for text, part := range map[string]string{
+		"Café au lait": "CAFE", "Łódź": "lodz", "Smørrebrød": "smorrebrod", "Straße": "STRASSE", "Đà Nẵng": "da nang",
+		"ΠΡΏΤΟ ΈΤΟΣ": "πρωτο ετος", "Ёлка": "елка", "İstanbul": "istanbul", "œuf": "oeuf", "ﬁsh": "FISH", "Ａ１": "a1",
+		"Cafe\u0301": "café", "日本": "日本", "पैसा": "पैसा", "한국": "한국",
+	} {
+		if got, want := expense.FoldSearch(text), expense.FoldSearch(part); !strings.Contains(got, want) {
+			t.Errorf("FoldSearch(%q) = %q does not contain FoldSearch(%q) = %q", text, got, part, want)
+		}
+	}
+	for _, pair := range [][2]string{{"が", "か"}, {"पैसा", "पसा"}, {"o", "a"}} { // marks that are parts of letters
+		if a, b := expense.FoldSearch(pair[0]), expense.FoldSearch(pair[1]); a == b {
+			t.Errorf("FoldSearch(%q) = FoldSearch(%q) = %q", pair[0], pair[1], a)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		folded := expense.FoldSearch(rapid.String().Draw(t, "text"))
+		if again := expense.FoldSearch(folded); again != folded {
+			t.Errorf("FoldSearch(%q) = %q", folded, again)
+		}
+	})
+}
+
 func TestFold_IsIdempotent(t *testing.T) {
 	letters := rapid.OneOf(rapid.Rune(), rapid.RuneFrom(nil, unicode.Greek, unicode.Latin, unicode.Mn, unicode.Cherokee))
 	rapid.Check(t, func(t *rapid.T) {

@@ -20,7 +20,7 @@
 // step. Use these parts of the domain instead of rules of your own:
 //
 //   - [expense.OwnerID.Validate] in each method that has an owner
-//   - [expense.Fold] to compare names and notes, [expense.Filter.Matches] for filters
+//   - [expense.Fold] to compare names, [expense.FoldSearch] to search notes, [expense.Filter.Matches] for filters
 //   - [expense.Sort] and [expense.Position] for the order of lists, [expense.Granularity] for periods
 //   - SameGuardedFields of [expense.Expense], [budget.Budget] and [recurrence.Rule] to set a Guard
 //   - [expense.Expense.Volume] for the limit of the total, [recurrence.Rule.DueAt] for due rules
@@ -37,6 +37,8 @@ import (
 	"iter"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 	"unicode"
 	"unicode/utf8"
 
@@ -140,6 +142,20 @@ type Tx interface {
 	// PutIdempotencyRecord stores a record in this transaction, or returns ErrExists if its key has one. It takes no
 	// version. It returns ErrInvalid, as IdempotencyRecord does, for a key that [IdempotencyKey.Validate] rejects.
 	PutIdempotencyRecord(ctx context.Context, record IdempotencyRecord) error
+}
+
+// A Prefetcher is a Tx that can read ahead. A Tx may implement it.
+type Prefetcher interface {
+	// Prefetch reads the records with these keys, and the expenses with these ids, in few statements. Methods of the Tx
+	// that need them later read nothing. It is not an error if some of them do not exist.
+	Prefetch(ctx context.Context, keys []IdempotencyKey, expenses []uuid.UUID) error
+}
+
+// A PositionReader is a Reader that can read the positions of rows without the rows. A Reader may implement it.
+type PositionReader interface {
+	// Positions returns the state of the ledger, and the positions of all rows in any order, from one snapshot. There are
+	// no tombstones. It returns ErrNotFound if the owner has no ledger.
+	Positions(ctx context.Context) (State, []FeedPosition, error)
 }
 
 // A DueOwner is an owner that has a due rule.

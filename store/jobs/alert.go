@@ -16,25 +16,20 @@ import (
 // returns the new alerts. Call it after a commit that changed expenses or budgets. Concurrent calls raise each alert
 // once.
 //
-// RaiseAlerts reads a snapshot first and locks the ledger only if an alert is due.
+// RaiseAlerts locks the ledger only if an alert seems to be due. It looks for one without a snapshot: a write in between
+// may hide an alert, but the RaiseAlerts after that write finds it.
 func RaiseAlerts(ctx context.Context, st store.Store, owner expense.OwnerID, now time.Time) ([]budget.Alert, error) {
-	return raiseAlerts(ctx, st, owner, now, func(store.Reader) error { return nil })
-}
-
-// raiseAlerts is RaiseAlerts. It also calls inSnapshot with the snapshot in which it searches for due alerts.
-func raiseAlerts(
-	ctx context.Context, st store.Store, owner expense.OwnerID, now time.Time, inSnapshot func(store.Reader) error,
-) (raised []budget.Alert, err error) {
-	var due []budget.Alert
-	err = st.View(ctx, owner, func(r store.Reader) error {
-		if due, err = budget.DueAlerts(ctx, r, now); err != nil {
-			return err
-		}
-		return inSnapshot(r)
-	})
+	due, err := budget.DueAlerts(ctx, st.Reader(owner), now)
 	if err != nil || len(due) == 0 {
 		return nil, err
 	}
+	return raiseDue(ctx, st, owner, now)
+}
+
+// raiseDue raises the alerts that are due under the lock of the ledger.
+func raiseDue(
+	ctx context.Context, st store.Store, owner expense.OwnerID, now time.Time,
+) (raised []budget.Alert, err error) {
 	err = st.Update(ctx, owner, func(tx store.Tx) error {
 		raised, err = budget.RaiseAlerts(ctx, tx, now)
 		return err
@@ -84,13 +79,8 @@ func (a *AlertRaiser) RaiseAll(ctx context.Context, now time.Time) (raised int, 
 			checked[owner.Owner] = last
 			continue
 		}
-		var end time.Time
-		alerts, err := raiseAlerts(ctx, a.st, owner.Owner, now, func(r store.Reader) error {
-			settings, err := r.Settings(ctx)
-			end = monthEnd(settings, now)
-			return err
-		})
-		raised += len(alerts)
+		alerts, end, err := a.raise(ctx, owner.Owner, now)
+		raised += alerts
 		switch {
 		case err == nil:
 			// owner.Version was read before the snapshot. A write between the two makes the next call check the ledger again.
@@ -104,6 +94,26 @@ func (a *AlertRaiser) RaiseAll(ctx context.Context, now time.Time) (raised int, 
 	}
 	a.checked = checked
 	return raised, errors.Join(failures...)
+}
+
+// raise raises the alerts of one ledger. It returns their number and the end of the current month.
+func (a *AlertRaiser) raise(ctx context.Context, owner expense.OwnerID, now time.Time) (int, time.Time, error) {
+	var due []budget.Alert
+	var end time.Time
+	err := a.st.View(ctx, owner, func(r store.Reader) error {
+		settings, err := r.Settings(ctx)
+		if err != nil {
+			return err
+		}
+		end = monthEnd(settings, now)
+		due, err = budget.DueAlerts(ctx, r, now)
+		return err
+	})
+	if err != nil || len(due) == 0 {
+		return 0, end, err
+	}
+	raised, err := raiseDue(ctx, a.st, owner, now)
+	return len(raised), end, err
 }
 
 // monthEnd returns the instant at which the current month ends in the ledger's zone.

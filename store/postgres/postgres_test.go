@@ -6,7 +6,6 @@ import (
 	"log"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -69,102 +68,6 @@ func coffee(ledger expense.InitialLedger) expense.Expense {
 		ID: uuid.Must(uuid.NewV7()), Amount: money, Date: date, CategoryID: ledger.Categories[0].ID, Notes: "coffee",
 		Rate: expense.Rate{Value: expense.MustFactor("1"), Date: date, Source: expense.SourceIdentity}, Home: money,
 		CreatedAt: day, UpdatedAt: day,
-	}
-}
-
-// statementTracer records the SQL statements of a store.
-type statementTracer struct {
-	mu    sync.Mutex
-	texts []string
-}
-
-func (s *statementTracer) TraceQueryStart(
-	ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData,
-) context.Context {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.texts = append(s.texts, strings.Join(strings.Fields(data.SQL), " "))
-	return ctx
-}
-
-func (s *statementTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
-func TestStatementsStayFew(t *testing.T) {
-	tracer := new(statementTracer)
-	st := open(t, postgres.Tracer(tracer))
-	ledger := newLedger(t, st)
-	ctx := t.Context()
-
-	add := func(tx store.Tx) error {
-		if _, err := tx.Settings(ctx); err != nil {
-			return err
-		}
-		if _, err := tx.Category(ctx, ledger.Categories[0].ID); err != nil {
-			return err
-		}
-		_, err := tx.PutExpenses(ctx, coffee(ledger))
-		return err
-	}
-	key := store.IdempotencyKey{Scope: "POST /v1/expenses", Key: "k"}
-	months := expense.TotalsQuery{Ranges: []expense.Range{
-		expense.MustMonth("2026-03").Range(), expense.MustMonth("2026-02").Range(), expense.MustMonth("2025-03").Range(),
-	}}
-	cases := []struct {
-		name          string
-		maxStatements int
-		do            func() error
-	}{
-		{"an add", 6, func() error { return st.Update(ctx, owner, add) }},
-		{"an add under an idempotency key", 8, func() error {
-			return st.Update(ctx, owner, func(tx store.Tx) error {
-				if _, err := tx.IdempotencyRecord(ctx, key); !errors.Is(err, expense.ErrNotFound) {
-					return err
-				}
-				if err := add(tx); err != nil {
-					return err
-				}
-				return tx.PutIdempotencyRecord(ctx, store.IdempotencyRecord{IdempotencyKey: key, CreatedAt: day})
-			})
-		}},
-		{"a page of 50", 1, func() error {
-			for _, err := range st.Reader(owner).Expenses(ctx, expense.Query{Limit: 50}) {
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		}},
-		{"the budget snapshot and the totals of three months", 4, func() error {
-			return st.View(ctx, owner, func(r store.Reader) error {
-				if _, err := r.BudgetSnapshot(ctx); err != nil {
-					return err
-				}
-				_, err := r.Totals(ctx, months)
-				return err
-			})
-		}},
-		{"a thousand new expenses", 9, func() error {
-			batch := make([]expense.Expense, 1000)
-			for i := range batch {
-				batch[i] = coffee(ledger)
-			}
-			return st.Update(ctx, owner, func(tx store.Tx) error {
-				_, err := tx.PutExpenses(ctx, batch...)
-				return err
-			})
-		}},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			tracer.texts = nil
-			if err := c.do(); err != nil {
-				t.Fatal(err)
-			}
-			if len(tracer.texts) > c.maxStatements {
-				t.Errorf("%d statements, want at most %d:\n%s", len(tracer.texts), c.maxStatements,
-					strings.Join(tracer.texts, "\n"))
-			}
-		})
 	}
 }
 

@@ -15,7 +15,8 @@ const (
 	changedChannel = "spendwise_changed" // NOTIFY channel; the payload is an owner
 	minReconnect   = 250 * time.Millisecond
 	maxReconnect   = 15 * time.Second
-	closeTimeout   = 2 * time.Second // the time limit for the last notifications when the store is closed
+	closeTimeout   = 2 * time.Second       // the time limit for the last notifications when the store is closed
+	notifyInterval = 20 * time.Millisecond // the minimum time between two statements that send notifications
 )
 
 // A notifier sends and receives notifications about changed ledgers, on one connection beside the pool. The first
@@ -28,6 +29,7 @@ type notifier struct {
 
 	mu      sync.Mutex
 	changed map[expense.OwnerID]struct{} // owners of ledgers that this process has changed, not sent yet
+	sent    time.Time                    // when notifications were sent last
 
 	opening   sync.Once
 	closeOnce sync.Once
@@ -39,6 +41,7 @@ type notifier struct {
 func newNotifier(config *pgx.ConnConfig) *notifier {
 	own := config.Copy()
 	own.Tracer = nil
+	own.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	return &notifier{
 		config: own, pending: make(chan struct{}, 1), changed: make(map[expense.OwnerID]struct{}),
 		closing: make(chan struct{}),
@@ -93,22 +96,43 @@ func (n *notifier) announce(owner expense.OwnerID) {
 	n.mu.Lock()
 	n.changed[owner] = struct{}{}
 	n.mu.Unlock()
+	n.arm()
+}
+
+// takeChanged empties the queue. It returns an owner once, even if its ledger changed several times. It returns nothing
+// until notifyInterval has passed since the last call that returned owners, unless the notifier is closing.
+func (n *notifier) takeChanged(closing bool) []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.changed) == 0 {
+		return nil
+	}
+	if !closing && time.Since(n.sent) < notifyInterval {
+		n.arm()
+		return nil
+	}
+	owners := make([]string, 0, len(n.changed))
+	for owner := range n.changed {
+		owners = append(owners, string(owner))
+	}
+	clear(n.changed)
+	n.sent = time.Now()
+	return owners
+}
+
+// arm puts the token into pending.
+func (n *notifier) arm() {
 	select {
 	case n.pending <- struct{}{}:
 	default:
 	}
 }
 
-// takeChanged empties the queue. It returns an owner once, even if its ledger changed several times.
-func (n *notifier) takeChanged() []string {
+// untilNextSend returns how long takeChanged will return nothing.
+func (n *notifier) untilNextSend() time.Duration {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	owners := make([]string, 0, len(n.changed))
-	for owner := range n.changed {
-		owners = append(owners, string(owner))
-	}
-	clear(n.changed)
-	return owners
+	return time.Until(n.sent.Add(notifyInterval))
 }
 
 // run keeps the connection open until the notifier is closed. It connects at least once, to send what was queued
@@ -139,7 +163,7 @@ func (n *notifier) exchange(ctx context.Context) bool {
 	}
 	for {
 		last := n.isClosing() // read before the queue: takeChanged then returns everything that was announced before closing
-		if owners := n.takeChanged(); len(owners) > 0 {
+		if owners := n.takeChanged(last); len(owners) > 0 {
 			_, err := conn.Exec(ctx, "SELECT pg_notify($1, o) FROM unnest($2::text[]) AS o", changedChannel, owners)
 			if err != nil {
 				return true
@@ -161,6 +185,12 @@ func (n *notifier) receive(ctx context.Context, conn *pgx.Conn) error {
 	interrupter.Go(func() {
 		select {
 		case <-n.pending:
+			select {
+			case <-time.After(n.untilNextSend()):
+			case <-n.closing:
+			case <-waiting.Done():
+				n.arm()
+			}
 			cancel()
 		case <-n.closing:
 			cancel()

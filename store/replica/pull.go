@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
@@ -101,15 +102,48 @@ type TypeDigest struct {
 // ReadDigest returns the digest of owner's ledger, with an entry for each type of row. It reads one snapshot. It
 // returns [expense.ErrNotFound] if owner has no ledger.
 func ReadDigest(ctx context.Context, st store.Store, owner expense.OwnerID) (Digest, error) {
-	digest := Digest{Types: map[store.RowType]TypeDigest{}}
+	state, positions, err := readPositions(ctx, st, owner)
+	if err != nil {
+		return Digest{}, err
+	}
+	digest := Digest{
+		Version: state.Version, Cursor: EndCursor(owner, state), Types: map[store.RowType]TypeDigest{},
+	}
 	rows := map[store.RowType][]store.FeedPosition{}
-	err := st.View(ctx, owner, func(r store.Reader) error {
-		state, err := stateOf(ctx, r)
-		if err != nil {
+	for _, position := range positions {
+		rows[position.Type] = append(rows[position.Type], position)
+	}
+	for _, rowType := range store.RowTypes() {
+		positions := rows[rowType]
+		slices.SortFunc(positions, func(a, b store.FeedPosition) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+		hash := sha256.New()
+		var line []byte
+		for _, position := range positions {
+			line = append(append(line[:0], RowRef{rowType, position.ID}.TextID()...), ' ')
+			line = append(strconv.AppendInt(line, int64(position.Version), 10), '\n')
+			hash.Write(line) // never returns an error
+		}
+		digest.Types[rowType] = TypeDigest{Count: len(positions), Hash: hex.EncodeToString(hash.Sum(nil))}
+	}
+	return digest, nil
+}
+
+// readPositions returns the state of a ledger and the positions of its rows. It reads the rows only if the store cannot
+// read positions.
+func readPositions(
+	ctx context.Context, st store.Store, owner expense.OwnerID,
+) (state store.State, positions []store.FeedPosition, err error) {
+	if reader, ok := st.Reader(owner).(store.PositionReader); ok {
+		if state, positions, err = reader.Positions(ctx); err != nil {
+			return store.State{}, nil, fmt.Errorf("positions: %w", err)
+		}
+		return state, positions, nil
+	}
+	err = st.View(ctx, owner, func(r store.Reader) (err error) {
+		if state, err = stateOf(ctx, r); err != nil {
 			return err
 		}
-		digest.Version, digest.Cursor = state.Version, EndCursor(owner, state)
-		clear(rows) // the store may call this function again
+		positions = nil // the store may call this function again
 		query := store.ChangeQuery{SkipTombstonesThrough: state.Version, Limit: MaxPageSize}
 		for {
 			changes, err := r.Changes(ctx, query)
@@ -117,7 +151,7 @@ func ReadDigest(ctx context.Context, st store.Store, owner expense.OwnerID) (Dig
 				return fmt.Errorf("changes: %w", err)
 			}
 			for _, change := range changes {
-				rows[change.Type] = append(rows[change.Type], change.FeedPosition)
+				positions = append(positions, change.FeedPosition)
 			}
 			if len(changes) < query.Limit {
 				return nil
@@ -125,18 +159,5 @@ func ReadDigest(ctx context.Context, st store.Store, owner expense.OwnerID) (Dig
 			query.After = changes[len(changes)-1].FeedPosition
 		}
 	})
-	if err != nil {
-		return Digest{}, err
-	}
-	for _, rowType := range store.RowTypes() {
-		positions := rows[rowType]
-		slices.SortFunc(positions, func(a, b store.FeedPosition) int { return bytes.Compare(a.ID[:], b.ID[:]) })
-		hash := sha256.New()
-		for _, position := range positions {
-			// A hash never returns an error.
-			_, _ = fmt.Fprintf(hash, "%s %d\n", RowRef{rowType, position.ID}.TextID(), position.Version)
-		}
-		digest.Types[rowType] = TypeDigest{Count: len(positions), Hash: hex.EncodeToString(hash.Sum(nil))}
-	}
-	return digest, nil
+	return state, positions, err
 }

@@ -181,6 +181,9 @@ func (req PushRequest) apply(
 			return nil, err
 		}
 	}
+	if err := req.prefetch(ctx, tx); err != nil {
+		return nil, err
+	}
 	p := &push{tx: &trackedTx{Reader: tx, tx: tx}, env: env, state: state, encode: req.Encode}
 	results := make([]Result, len(req.Mutations))
 	for i, m := range req.Mutations {
@@ -195,6 +198,29 @@ func (req PushRequest) apply(
 		}
 	}
 	return results, nil
+}
+
+// prefetch reads the stored results and the expenses of all mutations at once, if the store can do so.
+func (req PushRequest) prefetch(ctx context.Context, tx store.Tx) error {
+	prefetcher, ok := tx.(store.Prefetcher)
+	if !ok {
+		return nil
+	}
+	var keys []store.IdempotencyKey
+	var expenses []uuid.UUID
+	for _, m := range req.Mutations {
+		keys = append(keys, recordKey(m.ID))
+		if m.BaseMutation != "" {
+			keys = append(keys, recordKey(m.BaseMutation))
+		}
+		if m.Row.Type == store.ExpenseRow {
+			expenses = append(expenses, m.Row.ID)
+		}
+	}
+	if err := prefetcher.Prefetch(ctx, keys, expenses); err != nil {
+		return fmt.Errorf("prefetch: %w", err)
+	}
+	return nil
 }
 
 // validate returns an InvalidError if the request breaks the documented rules of its fields.

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -184,4 +185,46 @@ func rowTypeNamed(name string) store.RowType {
 		return types[i]
 	}
 	return 0
+}
+
+// A positionRow is a row of selectPositions. The state is set in the row of the settings.
+type positionRow struct {
+	Type    int64
+	ID      dbUUID
+	Version int64
+
+	Epoch, LedgerVersion, Floor int64
+	Lost                        string
+}
+
+// selectPositions reads the positions of all rows. The positions of expenses come from their index by version.
+var selectPositions = fmt.Sprintf(`
+	SELECT %d, x.id, x.version, 0, 0, 0, '' FROM spendwise_expenses x WHERE x.owner = ?
+	UNION ALL SELECT %d, c.id, c.version, 0, 0, 0, '' FROM spendwise_categories c WHERE c.owner = ?
+	UNION ALL SELECT %d, b.id, b.version, 0, 0, 0, '' FROM spendwise_budgets b WHERE b.owner = ?
+	UNION ALL SELECT %d, r.id, r.version, 0, 0, 0, '' FROM spendwise_rules r WHERE r.owner = ?
+	UNION ALL SELECT %d, a.id, a.version, 0, 0, 0, '' FROM spendwise_alerts a WHERE a.owner = ?
+	UNION ALL SELECT %d, l.default_category, l.settings_version, l.epoch, l.version, l.floor, l.lost
+	FROM spendwise_ledgers l WHERE l.owner = ?`,
+	store.ExpenseRow, store.CategoryRow, store.BudgetRow, store.RuleRow, store.AlertRow, store.SettingsRow)
+
+// Positions implements [store.PositionReader].
+func (r *reader) Positions(ctx context.Context) (state store.State, positions []store.FeedPosition, err error) {
+	found := false
+	err = each(ctx, r.on(), func(row *positionRow) error {
+		position := store.FeedPosition{
+			Version: expense.Version(row.Version), Type: store.RowType(row.Type), ID: uuid.UUID(row.ID),
+		}
+		if position.Type == store.SettingsRow {
+			found, position.ID = true, uuid.Nil
+			ledger := ledgerRow{Epoch: row.Epoch, Version: row.LedgerVersion, Floor: row.Floor, Lost: row.Lost}
+			state = ledger.state()
+		}
+		positions = append(positions, position)
+		return nil
+	}, r.store.texts.positions, slices.Repeat([]any{r.owner}, 6)...)
+	if err == nil && !found {
+		err = fmt.Errorf("ledger: %w", expense.ErrNotFound)
+	}
+	return state, positions, err
 }

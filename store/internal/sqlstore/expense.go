@@ -47,7 +47,7 @@ func newExpenseRow(owner string, e expense.Expense) expenseRow {
 		RateSource: string(e.Rate.Source), Home: e.Home.Minor(), HomeCurrency: e.Home.Currency().Code(),
 		Version: int64(e.Version), Guard: int64(e.Guard), CreatedAt: micros(e.CreatedAt), UpdatedAt: micros(e.UpdatedAt),
 	}
-	if folded := expense.Fold(e.Notes); folded != e.Notes {
+	if folded := expense.FoldSearch(e.Notes); folded != e.Notes {
 		row.Search = nullText(folded)
 	}
 	return row
@@ -252,7 +252,7 @@ func newList(d *Dialect, owner string, query expense.Query) *list {
 		l.where("x.currency = ? AND x.amount <= ?", most.Currency().Code(), most.Minor())
 	}
 	if query.Text != "" {
-		l.where(d.Contains+"(coalesce(x.search, x.notes), ?) > 0", expense.Fold(query.Text))
+		l.where(d.Contains+"(coalesce(x.search, x.notes), ?) > 0", expense.FoldSearch(query.Text))
 	}
 	if query.RuleID != uuid.Nil {
 		l.where("x.rule_id = ?", dbUUID(query.RuleID))
@@ -339,6 +339,9 @@ func (tx *ledgerTx) PutExpenses(ctx context.Context, expenses ...expense.Expense
 		}
 	}
 	for _, e := range expenses {
+		if e.CategoryID == tx.expenses[e.ID].row.CategoryID {
+			continue
+		}
 		switch known, err := tx.hasCategory(ctx, e.CategoryID); {
 		case err != nil:
 			return 0, err

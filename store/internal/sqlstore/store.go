@@ -40,7 +40,11 @@ type Store struct {
 	zones   sync.Map // name → expense.Zone, because parsing a zone reads a file
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store          = (*Store)(nil)
+	_ store.Prefetcher     = (*ledgerTx)(nil)
+	_ store.PositionReader = (*reader)(nil)
+)
 
 // New returns the store in an open database. Updates use writer, everything else uses reader, which may be the same.
 // [Store.Close] closes both.

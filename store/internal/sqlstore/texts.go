@@ -24,6 +24,7 @@ type texts struct {
 	deleted        string // args: ids, owner, type
 	snapshot       string // args: owner, four times
 	record         string // args: owner, scope, key
+	positions      string // args: owner, six times
 
 	addExpense       string // args: an expenseRow, owner, id; if the dialect combines, also a totalRow and those of updateLedger
 	putExpenses      insertion
@@ -61,6 +62,7 @@ func newTexts(d *Dialect, db *bun.DB) texts {
 		EXISTS (SELECT 1 FROM spendwise_tombstones t WHERE t.owner = ? AND t.type = 'expense' AND t.id = e.value
 			LIMIT 1 OFFSET 0)`)
 	t.snapshot = d.numbered(selectSnapshot)
+	t.positions = d.numbered(selectPositions)
 	t.record = text(db.NewSelect().Model((*recordRow)(nil)).Where("r.owner = ? AND r.scope = ? AND r.key = ?", slot, slot,
 		slot))
 

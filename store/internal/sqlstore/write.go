@@ -172,10 +172,15 @@ func (tx *ledgerTx) updateLedger() part {
 	return part{tx.store.texts.updateLedger, []any{tx.row.Version, tx.row.Volume, tx.row.Budgets, tx.owner}}
 }
 
-// Prefetch implements [store.Tx].
+// Prefetch implements [store.Prefetcher]. It also reads the categories, of which there are few.
 func (tx *ledgerTx) Prefetch(ctx context.Context, keys []store.IdempotencyKey, expenses []uuid.UUID) error {
 	if err := tx.loadRecords(ctx, keys); err != nil {
 		return err
+	}
+	if len(expenses) > 1 {
+		if _, err := tx.Categories(ctx); err != nil {
+			return err
+		}
 	}
 	return tx.load(ctx, expenses)
 }
