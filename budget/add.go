@@ -14,7 +14,8 @@ import (
 // A Draft is the input of [Add]: unparsed text. An empty field takes its default.
 type Draft struct {
 	ID          string   // a UUID; default: a new UUID of version 7
-	CategoryID  string   // a UUID; default: the whole ledger
+	CategoryID  string   // a UUID; default: the category with the name Category
+	Category    string   // a name, instead of CategoryID; default: the whole ledger
 	FromMonth   string   // YYYY-MM; default: the current month in the ledger's zone
 	UntilMonth  string   // YYYY-MM, the last month; default: no end
 	Amount      string   // the limit, a plain decimal; required
@@ -47,7 +48,7 @@ func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (AddResult, e
 		switch {
 		case err != nil:
 			return AddResult{}, err
-		case found && draft.sameAs(stored):
+		case found && snapshot.matches(draft, stored):
 			return AddResult{Budget: stored}, nil
 		case found:
 			return AddResult{}, fmt.Errorf("budget %s: %w", stored.ID, expense.ErrExists)
@@ -106,24 +107,19 @@ func lookupBudget(ctx context.Context, r Reader, text string) (Budget, bool, err
 	}
 }
 
-// sameAs reports whether every field that d gives equals that of stored. A budget with more than one entry always
+// matches reports whether every field that d gives equals that of stored. A budget with more than one entry always
 // differs, because its limit was changed after it was added.
-func (d Draft) sameAs(stored Budget) bool {
+func (s Snapshot) matches(d Draft, stored Budget) bool {
 	if len(stored.Entries) != 1 || stored.MergedName != "" {
 		return false
 	}
-	category := ""
-	if stored.CategoryID != uuid.Nil {
-		category = stored.CategoryID.String()
-	}
-	if id, err := expense.ParseID(d.CategoryID); err == nil {
-		d.CategoryID = id.String()
-	}
+	var errs expense.ValidationErrors
+	category := s.findCategory(&errs, d)
 	entry := stored.Entries[0]
 	limit, limitErr := expense.ParseAmount(d.Amount, entry.Limit.Currency())
 	rolloverCap, capErr := expense.ParseAmount(d.RolloverCap, entry.Limit.Currency())
 	thresholds, thresholdErr := parseThresholds(d.AlertAt)
-	return d.CategoryID == category &&
+	return errs.Err() == nil && category.ID == stored.CategoryID &&
 		(d.Amount == "" || limitErr == nil && limit == entry.Limit) &&
 		(d.Currency == "" || d.Currency == entry.Limit.Currency().Code()) &&
 		(d.FromMonth == "" || d.FromMonth == entry.From.String()) &&
@@ -148,7 +144,7 @@ func (s Snapshot) newBudget(env expense.Env, draft Draft) (Budget, error) {
 		b.ID, err = expense.ParseID(draft.ID)
 		_ = errs.AddError("id", err)
 	}
-	b.CategoryID = s.parseCategory(&errs, draft.CategoryID)
+	b.CategoryID = s.parseCategory(&errs, draft)
 	from := parseMonth(&errs, "from_month", draft.FromMonth, s.Settings.Today(env.Now).Month())
 	b.Until = parseMonth(&errs, "until_month", draft.UntilMonth, expense.Month{})
 	s.checkCurrency(&errs, draft.Currency)
@@ -168,24 +164,50 @@ func (s Snapshot) newBudget(env expense.Env, draft Draft) (Budget, error) {
 
 func defaultThresholds() []Ratio { return []Ratio{8000, whole} }
 
-func (s Snapshot) parseCategory(errs *expense.ValidationErrors, text string) uuid.UUID {
-	if text == "" {
-		return uuid.Nil
+// parseCategory returns the id of the draft's category, or uuid.Nil for the whole ledger. An archived category is an
+// error.
+func (s Snapshot) parseCategory(errs *expense.ValidationErrors, draft Draft) uuid.UUID {
+	category := s.findCategory(errs, draft)
+	if category.Archived {
+		field := "category_id"
+		if draft.CategoryID == "" {
+			field = "category"
+		}
+		errs.Add(field, "archived_category", "category %q is archived; unarchive it before you add a budget", category.Name)
 	}
-	id, err := expense.ParseID(text)
-	if err != nil {
-		_ = errs.AddError("category_id", err)
-		return uuid.Nil
-	}
-	i := slices.IndexFunc(s.Categories, func(c expense.Category) bool { return c.ID == id })
+	return category.ID
+}
+
+// findCategory returns the draft's category, which may be archived. It returns the zero Category for the whole ledger,
+// and after an error.
+func (s Snapshot) findCategory(errs *expense.ValidationErrors, draft Draft) expense.Category {
+	field, text := "category_id", draft.CategoryID
+	var is func(expense.Category) bool
 	switch {
-	case i < 0:
-		errs.Add("category_id", "unknown_category", "the ledger has no category with the id %s", id)
-	case s.Categories[i].Archived:
-		errs.Add("category_id", "archived_category",
-			"category %q is archived; unarchive it before you add a budget", s.Categories[i].Name)
+	case draft.CategoryID != "" && draft.Category != "":
+		errs.Add("category", "ambiguous", "category %s is given besides category_id; give one of them",
+			expense.QuoteText(draft.Category))
+		return expense.Category{}
+	case draft.CategoryID != "":
+		id, err := expense.ParseID(draft.CategoryID)
+		if err != nil {
+			_ = errs.AddError("category_id", err)
+			return expense.Category{}
+		}
+		is = func(c expense.Category) bool { return c.ID == id }
+	case draft.Category != "":
+		field, text = "category", draft.Category
+		name := expense.Fold(draft.Category)
+		is = func(c expense.Category) bool { return expense.Fold(c.Name) == name }
+	default:
+		return expense.Category{}
 	}
-	return id
+	i := slices.IndexFunc(s.Categories, is)
+	if i < 0 {
+		errs.Add(field, "unknown_category", "the ledger has no category %s; create it or give another", expense.QuoteText(text))
+		return expense.Category{}
+	}
+	return s.Categories[i]
 }
 
 // scope returns the quoted name of the category of b, or "the whole ledger".
@@ -215,7 +237,7 @@ func (s Snapshot) checkCurrency(errs *expense.ValidationErrors, code string) {
 	currency, err := expense.ParseCurrency(code)
 	_ = errs.AddError("currency", err)
 	if home := s.Settings.Home; err == nil && currency != home {
-		errs.Add("currency", "not_home_currency", "currency %s is not the home currency; limits are in %s", currency, home)
+		errs.Add("currency", "not_home_currency", "currency %s is not the home currency; give limits in %s", currency, home)
 	}
 }
 
@@ -226,7 +248,7 @@ func (s Snapshot) parseLimit(errs *expense.ValidationErrors, text string) expens
 	}
 	limit := s.parseAmount(errs, "amount", text)
 	if !errs.Has("amount") && !errs.Has("currency") && limit.Sign() <= 0 {
-		errs.Add("amount", "not_positive", "limit %s is not positive; a limit is greater than zero", limit)
+		errs.Add("amount", "not_positive", "limit %s is not positive; give more than zero", limit)
 	}
 	return limit
 }

@@ -155,22 +155,22 @@ func (b Budget) find(month expense.Month) (index int, exact bool) {
 func (b Budget) Validate() error {
 	var errs expense.ValidationErrors
 	if len(b.Entries) == 0 || len(b.Entries) > MaxEntries {
-		errs.Add("amount", "out_of_range", "the budget has %d limits; a budget has 1 to %d", len(b.Entries), MaxEntries)
+		errs.Add("amount", "out_of_range", "the budget has %d limits; give 1 to %d", len(b.Entries), MaxEntries)
 	}
 	for i, entry := range b.Entries {
 		switch {
 		case entry.From.IsZero() || i > 0 && !entry.From.After(b.Entries[i-1].From):
-			errs.Add("from_month", "not_ascending", "limit %d does not begin in a later month than the limit before it", i+1)
+			errs.Add("from_month", "not_ascending", "limit %d does not begin in a later month than the limit before it; give a later month", i+1)
 		case entry.Limit.Currency() != b.Entries[0].Limit.Currency():
 			errs.Add("currency", "currency_mismatch", "limit %s is not in %s; all limits are in the home currency",
 				entry.Limit, b.Entries[0].Limit.Currency())
 		}
 		if entry.Limit.Sign() < 0 || entry.Limit.IsZero() && i == 0 {
-			errs.Add("amount", "not_positive", "limit %s is not positive; a limit is greater than zero", entry.Limit)
+			errs.Add("amount", "not_positive", "limit %s is not positive; give more than zero", entry.Limit)
 		}
 	}
 	if len(b.Entries) > 0 && !b.Entries[0].From.IsZero() && b.Entries[0].From.Before(earliestMonth) {
-		errs.Add("from_month", "out_of_range", "the budget begins in %s; the earliest month is %s",
+		errs.Add("from_month", "out_of_range", "the budget begins in %s; give %s or later",
 			b.Entries[0].From, earliestMonth)
 	}
 	if len(b.Entries) > 0 && !b.Until.IsZero() && b.Until.Before(b.Entries[0].From) {
@@ -189,26 +189,27 @@ func (b Budget) validateRollover(errs *expense.ValidationErrors) {
 	switch {
 	case b.RolloverCap == expense.Money{}:
 	case b.Rollover == RolloverNone:
-		errs.Add("rollover_cap", "not_applicable", "a budget without rollover has no cap; set rollover, or leave the cap out")
+		errs.Add("rollover_cap", "not_applicable", "cap %s has no effect without rollover; set rollover, or leave the cap out",
+			b.RolloverCap)
 	case len(b.Entries) > 0 && b.RolloverCap.Currency() != b.Entries[0].Limit.Currency():
 		errs.Add("rollover_cap", "currency_mismatch", "cap %s is not in %s, the currency of the limits",
 			b.RolloverCap, b.Entries[0].Limit.Currency())
 	case b.RolloverCap.Sign() <= 0:
-		errs.Add("rollover_cap", "not_positive", "cap %s is not positive; leave it out for no cap", b.RolloverCap)
+		errs.Add("rollover_cap", "not_positive", "cap %s is not positive; give a positive one, or leave it out", b.RolloverCap)
 	}
 }
 
 func validateAlerts(thresholds []Ratio) error {
 	var errs expense.ValidationErrors
 	if len(thresholds) == 0 || len(thresholds) > MaxThresholds {
-		errs.Add("", "out_of_range", "the budget has %d thresholds; a budget has 1 to %d", len(thresholds), MaxThresholds)
+		errs.Add("", "out_of_range", "the budget has %d thresholds; give 1 to %d", len(thresholds), MaxThresholds)
 	}
 	for i, threshold := range thresholds {
 		if threshold <= 0 || threshold > maxRatio {
-			errs.Add("", "out_of_range", "threshold %s is out of range; it is greater than 0 and at most 10", threshold)
+			errs.Add("", "out_of_range", "threshold %s is out of range; give more than 0 and at most 10", threshold)
 		}
 		if i > 0 && threshold <= thresholds[i-1] {
-			errs.Add("", "not_ascending", "threshold %s comes after %s; thresholds ascend", threshold, thresholds[i-1])
+			errs.Add("", "not_ascending", "threshold %s comes after %s; give thresholds in ascending order", threshold, thresholds[i-1])
 		}
 	}
 	return errs.Err()

@@ -87,7 +87,7 @@ func (s Snapshot) applyPatch(env expense.Env, old Budget, patch Patch) (Budget, 
 			changed = changed.withEntry(Entry{From: from, Limit: limit})
 		}
 	case patch.FromMonth != nil:
-		errs.Add("from_month", "incomplete", "from_month needs an amount that holds from then on; give amount too")
+		errs.Add("from_month", "incomplete", "a limit from %s on needs an amount; give amount too", *patch.FromMonth)
 	}
 	if patch.Rollover != nil {
 		if changed.Rollover = parseRollover(&errs, *patch.Rollover); changed.Rollover == RolloverNone {

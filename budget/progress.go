@@ -150,13 +150,13 @@ func read(
 	months, budgets := to.Sub(from)+1, len(snapshot.Budgets)
 	switch {
 	case to.Before(from):
-		return nil, invalidEnd("ends_before_start", "the last month %s is before the first month %s", to, from)
+		return nil, invalidEnd("ends_before_start", "the last month %s is before the first month %s; swap them", to, from)
 	case months > MaxHistoryMonths:
-		return nil, invalidEnd("range_too_long", "the range has %d months; a history has at most %d: request parts of it",
+		return nil, invalidEnd("range_too_long", "the range has %d months; request at most %d",
 			months, MaxHistoryMonths)
 	case months > 1 && months*budgets > MaxBudgetMonths:
 		return nil, invalidEnd("range_too_long",
-			"the range has %d months; with %d budgets, a history has at most %d: request parts of it",
+			"the range has %d months; with %d budgets, request at most %d",
 			months, budgets, MaxBudgetMonths/budgets)
 	}
 	totals, err := r.Totals(ctx, snapshot.totalsQuery(from, to, today))
@@ -167,7 +167,7 @@ func read(
 }
 
 func invalidEnd(code, detail string, args ...any) error {
-	return &expense.InvalidError{Field: "to", Code: code, Detail: fmt.Sprintf(detail, args...)}
+	return &expense.InvalidError{Field: "month_to", Code: code, Detail: fmt.Sprintf(detail, args...)}
 }
 
 // The ranges of a totalsQuery, by index.

@@ -1,7 +1,6 @@
 package budget
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -28,15 +27,15 @@ func ParseRatio(text string) (Ratio, error) {
 	var code, rule string
 	switch {
 	case err != nil:
-		code, rule = "malformed_ratio", "is not a plain decimal such as 0.80"
+		code, rule = "malformed_ratio", "is not a plain decimal; write it like 0.80"
 	case value.Exponent() < -ratioPlaces:
-		code, rule = "too_many_digits", "has more than four decimal places"
+		code, rule = "too_many_digits", "has more than 4 decimals; give at most 4"
 	case value.Sign() <= 0 || value.GreaterThan(maxRatio.decimal()):
-		code, rule = "out_of_range", "is out of range; it is greater than 0 and at most 10"
+		code, rule = "out_of_range", "is out of range; give more than 0 and at most 10"
 	default:
 		return Ratio(value.Shift(ratioPlaces).IntPart()), nil
 	}
-	return 0, &expense.InvalidError{Code: code, Detail: fmt.Sprintf("threshold %.40q %s", text, rule)}
+	return 0, &expense.InvalidError{Code: code, Detail: "threshold " + expense.QuoteText(text) + " " + rule}
 }
 
 func (r Ratio) decimal() decimal.Decimal { return decimal.New(int64(r), -ratioPlaces) }

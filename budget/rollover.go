@@ -1,8 +1,6 @@
 package budget
 
 import (
-	"fmt"
-
 	"github.com/spendwise/spendwise/expense"
 )
 
@@ -22,7 +20,7 @@ var rolloverNames = [...]string{
 	RolloverNone: "none", RolloverSurplus: "surplus", RolloverDeficit: "deficit", RolloverBoth: "both",
 }
 
-const rolloverValues = "use none, surplus, deficit or both"
+const rolloverValues = "give none, surplus, deficit or both"
 
 // ParseRollover parses the names that [Rollover.String] returns. The error is ErrInvalid.
 func ParseRollover(text string) (Rollover, error) {
@@ -32,7 +30,7 @@ func ParseRollover(text string) (Rollover, error) {
 		}
 	}
 	return RolloverNone, &expense.InvalidError{
-		Code: "unknown_value", Detail: fmt.Sprintf("rollover %.40q is unknown; %s", text, rolloverValues),
+		Code: "unknown_value", Detail: "rollover " + expense.QuoteText(text) + " is unknown; " + rolloverValues,
 	}
 }
 

@@ -218,7 +218,7 @@ func TestHistory_RejectsInvalidRanges(t *testing.T) {
 	l := newLedger(t)
 	r := l.store.Reader(owner)
 	for _, test := range []struct{ from, to, want string }{
-		{"2025-02", "2025-01", "to ends_before_start"}, {"1925-01", "2025-01", "to range_too_long"},
+		{"2025-02", "2025-01", "month_to ends_before_start"}, {"1925-01", "2025-01", "month_to range_too_long"},
 	} {
 		_, err := budget.History(t.Context(), r, noon, expense.MustMonth(test.from), expense.MustMonth(test.to))
 		if got := codes(err); !slices.Equal(got, []string{test.want}) {
@@ -263,7 +263,7 @@ func TestHistory_LimitsMonthsTimesBudgets(t *testing.T) {
 		t.Errorf("History of 100 budgets over twenty years: %d months, %v", len(months), err)
 	}
 	_, err = budget.History(t.Context(), l.store.Reader(owner), noon, last.Add(-240), last)
-	if got := codes(err); !slices.Equal(got, []string{"to range_too_long"}) {
+	if got := codes(err); !slices.Equal(got, []string{"month_to range_too_long"}) {
 		t.Errorf("History one month longer than the limit: %v", err)
 	}
 }

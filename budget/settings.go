@@ -27,8 +27,13 @@ func ChangeSettingsAndLimits(
 	if err != nil {
 		return expense.ChangeSettingsResult{}, fmt.Errorf("settings: %w", err)
 	}
-	budgets, err := snapshot.convertLimits(env, draft, limitRate)
-	if err != nil {
+	var errs expense.ValidationErrors
+	settings, err := expense.CheckSettings(ctx, tx, env, draft)
+	if err := errs.AddError("", err); err != nil {
+		return expense.ChangeSettingsResult{}, err
+	}
+	budgets := snapshot.convertLimits(&errs, env, settings, limitRate)
+	if err := errs.Err(); err != nil {
 		return expense.ChangeSettingsResult{}, err
 	}
 	result, err := expense.ChangeSettings(ctx, tx, env, draft, cond)
@@ -46,20 +51,20 @@ func ChangeSettingsAndLimits(
 	return result, nil
 }
 
-// convertLimits returns the budgets in the home currency of draft. It returns none if the home currency does not
-// change.
-func (s Snapshot) convertLimits(env expense.Env, draft expense.SettingsDraft, limitRate string) ([]Budget, error) {
-	var errs expense.ValidationErrors
-	settings, err := s.Settings.With(draft)
-	_ = errs.AddError("", err)
+// convertLimits returns the budgets in the home currency of settings. It returns none if the home currency does not
+// change, or after an error.
+func (s Snapshot) convertLimits(
+	errs *expense.ValidationErrors, env expense.Env, settings expense.Settings, limitRate string,
+) []Budget {
 	var rate expense.Rate
+	var err error
 	if limitRate != "" {
 		rate.Value, err = expense.ParseFactor(limitRate)
 		_ = errs.AddError("limit_rate", err)
 	}
 	from, to := s.Settings.Home, settings.Home
 	if from == to || len(s.Budgets) == 0 || errs.Has("home_currency") || errs.Has("limit_rate") {
-		return nil, errs.Err()
+		return nil
 	}
 	if rate.IsZero() && env.Rates != nil {
 		rate, _ = expense.LookupRate(env.Rates, from, to, settings.Today(env.Now))
@@ -68,7 +73,7 @@ func (s Snapshot) convertLimits(env expense.Env, draft expense.SettingsDraft, li
 		errs.Add("home_currency", "no_rate",
 			"there is no rate of today from %s to %s to convert the limits; give limit_rate, the %s for one %s",
 			from, to, to, from)
-		return nil, errs.Err()
+		return nil
 	}
 	budgets := make([]Budget, len(s.Budgets))
 	for i, old := range s.Budgets {
@@ -79,7 +84,7 @@ func (s Snapshot) convertLimits(env expense.Env, draft expense.SettingsDraft, li
 		}
 		budgets[i].UpdatedAt = expense.Timestamp(env.Now)
 	}
-	return budgets, errs.Err()
+	return budgets
 }
 
 // convert returns b with its limits and its cap in currency.

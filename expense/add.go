@@ -387,7 +387,7 @@ func parseCategoryID(errs *ValidationErrors, id, name string) uuid.UUID {
 	case id == "":
 		return uuid.Nil
 	case name != "":
-		errs.Add("category", "ambiguous", "category_id and category are both given; give one of them")
+		errs.Add("category", "ambiguous", "category %s is given besides category_id; give one of them", QuoteText(name))
 		return uuid.Nil
 	}
 	parsed, err := ParseID(id)
@@ -416,7 +416,7 @@ func (b *builder) category(errs *ValidationErrors, id uuid.UUID, name string, st
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):
-		errs.Add(field, "unknown_category", "the ledger has no category %s; create it or give another", quoteTruncated(text))
+		errs.Add(field, "unknown_category", "the ledger has no category %s; create it or give another", QuoteText(text))
 		return uuid.Nil, nil
 	case err != nil:
 		return uuid.Nil, fmt.Errorf("category: %w", err)
@@ -441,11 +441,12 @@ func (b *builder) cachedCategory(key string, read func() (Category, error)) (Cat
 
 func checkNotes(errs *ValidationErrors, notes string) {
 	if n := utf8.RuneCountInString(notes); n > MaxNotesLength {
-		errs.Add("notes", "too_long", "the notes have %d characters; at most %d are allowed", n, MaxNotesLength)
+		errs.Add("notes", "too_long", "the notes have %d characters; at most %d are allowed, so shorten them",
+			n, MaxNotesLength)
 	}
-	if !cleanText(notes, "\n\t") {
+	if unclean := findUnclean(notes, "\n\t"); unclean != "" {
 		errs.Add("notes", "control_character",
-			"the notes have control characters or are not UTF-8; only newline and tab are allowed")
+			"the notes contain %s; give UTF-8 without control characters other than newline and tab", QuoteText(unclean))
 	}
 }
 
@@ -455,7 +456,7 @@ func parseOccurrence(errs *ValidationErrors, ruleID, occurrence string) (uuid.UU
 		return uuid.Nil, Date{}
 	}
 	if ruleID == "" || occurrence == "" {
-		errs.Add("occurrence", "incomplete", "rule_id and occurrence must be given together")
+		errs.Add("occurrence", "incomplete", "only one of rule_id and occurrence is given; give both or neither")
 		return uuid.Nil, Date{}
 	}
 	rule, err := ParseID(ruleID)
@@ -472,7 +473,7 @@ func parseOccurrence(errs *ValidationErrors, ruleID, occurrence string) (uuid.UU
 func checkOccurrence(errs *ValidationErrors, e Expense) {
 	switch {
 	case (e.RuleID == uuid.Nil) != e.Occurrence.IsZero():
-		errs.Add("occurrence", "incomplete", "rule_id and occurrence must be given together")
+		errs.Add("occurrence", "incomplete", "only one of rule_id and occurrence is given; give both or neither")
 	case e.RuleID != uuid.Nil && e.ID != OccurrenceID(e.RuleID, e.Occurrence):
 		errs.Add("id", "wrong_id",
 			"id %s is wrong; the id of this occurrence is %s", e.ID, OccurrenceID(e.RuleID, e.Occurrence))
@@ -515,8 +516,8 @@ func (b *builder) convert(errs *ValidationErrors, e *Expense, userRate Factor, f
 	}
 	converted, err := rate.Convert(e.Amount, home)
 	if err != nil {
-		errs.Add("amount", "too_large", "at the rate %s, the amount is 10^15 minor units of %s or more; give a smaller one",
-			rate.Value, home)
+		errs.Add("amount", "too_large", "amount %s is too large at the rate %s; give less than 10^15 minor units of %s",
+			e.Amount, rate.Value, home)
 		return
 	}
 	e.Rate, e.Home = rate, converted

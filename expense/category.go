@@ -51,7 +51,9 @@ type InitialLedger struct {
 	Categories []Category
 }
 
-// NewInitialLedger returns the initial ledger of owner, created at now. Its default category is "Other".
+// NewInitialLedger returns the initial ledger of owner, created at now. It has ten starter categories with English
+// names: Food, Transport, Housing, Utilities, Health, Entertainment, Shopping, Travel, Education, and Other, which is the
+// default category.
 func NewInitialLedger(owner OwnerID, settings Settings, now time.Time) InitialLedger {
 	ledger := InitialLedger{Settings: settings}
 	for _, name := range starterNames {
@@ -157,26 +159,28 @@ func (p CategoryPatch) apply(errs *ValidationErrors, c *Category) {
 			errs.Add("name", "bad_length", "the name has %d characters; give 1 to 60", n)
 		}
 		if c.Name != "" && !strings.ContainsFunc(c.Name, visible) {
-			errs.Add("name", "invisible", "the name %q has no visible character; add a letter, a digit or a symbol", c.Name)
+			errs.Add("name", "invisible", "the name %s has no visible character; add a letter, a digit or a symbol",
+				QuoteText(c.Name))
 		}
-		if !cleanText(*p.Name, "") {
-			errs.Add("name", "control_character", "the name has control characters or is not UTF-8; remove them")
+		if unclean := findUnclean(*p.Name, ""); unclean != "" {
+			errs.Add("name", "control_character", "the name contains %s; give UTF-8 without control characters", QuoteText(unclean))
 		}
-		if hasBidiControl(*p.Name) {
-			errs.Add("name", "bidi_control", "the name has characters that reorder text, such as U+202E; remove them")
+		if i := strings.IndexFunc(*p.Name, isBidiControl); i >= 0 {
+			r, _ := utf8.DecodeRuneInString((*p.Name)[i:])
+			errs.Add("name", "bidi_control", "the name contains %s, which reorders text; remove it", QuoteText(string(r)))
 		}
 	}
 	if p.Colour != nil {
 		c.Colour = strings.ToLower(*p.Colour)
 		if !isColour(c.Colour) {
-			errs.Add("colour", "malformed", "colour %s is malformed; write it like #1e90ff", quoteTruncated(*p.Colour))
+			errs.Add("colour", "malformed", "colour %s is malformed; write it like #1e90ff", QuoteText(*p.Colour))
 		}
 	}
 	if p.Icon != nil {
 		c.Icon = *p.Icon
 		if !isIcon(c.Icon) {
 			errs.Add("icon", "malformed",
-				"icon %s is malformed; give at most 40 letters, digits, '-' and '_'", quoteTruncated(c.Icon))
+				"icon %s is malformed; give at most 40 letters, digits, '-' and '_'", QuoteText(c.Icon))
 		}
 	}
 	if p.Archived != nil {
@@ -277,7 +281,7 @@ func MergeCategories(ctx context.Context, tx Tx, env Env, source, target uuid.UU
 	case err != nil:
 		return MergeResult{}, fmt.Errorf("category %s: %w", target, err)
 	case target == source:
-		errs.Add("into", "same_category", "a category cannot be merged into itself; give another category")
+		errs.Add("into", "same_category", "category %s cannot be merged into itself; give another category", target)
 	case category.Archived:
 		errs.Add("into", "archived_category", "category %q is archived; give an active one", category.Name)
 	}

@@ -29,7 +29,7 @@ func ParseCurrency(code string) (Currency, error) {
 		}
 	}
 	return Currency{}, invalid("unknown_currency",
-		"%s is not an ISO 4217 currency code; give one such as EUR", quoteTruncated(code))
+		"%s is not an ISO 4217 currency code; give one such as EUR", QuoteText(code))
 }
 
 // MustCurrency is [ParseCurrency] for constants. It panics on an error.

@@ -1,9 +1,6 @@
 package expense
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // A Date is a civil date of the proleptic Gregorian calendar, from 0001-01-01 to 9999-12-31. It is not an instant: it
 // has no time zone. The zero Date is no date. Compare dates with ==.
@@ -14,7 +11,7 @@ type Date struct {
 // NewDate returns the date of year, month and day. The error is [ErrInvalid] if there is no such date.
 func NewDate(year int, month time.Month, day int) (Date, error) {
 	if year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
-		return Date{}, invalid("impossible_date", "date %04d-%02d-%02d does not exist in the calendar", year, int(month), day)
+		return Date{}, invalid("impossible_date", "date %04d-%02d-%02d does not exist in the calendar; correct it", year, int(month), day)
 	}
 	return Date{ymd: int32(year*10000 + int(month)*100 + day)}, nil
 }
@@ -31,13 +28,13 @@ func MustDate(text string) Date {
 // ParseDate parses YYYY-MM-DD, the extended format of ISO 8601. The error is [ErrInvalid].
 func ParseDate(text string) (Date, error) {
 	if len(text) != 10 || text[4] != '-' || text[7] != '-' {
-		return Date{}, invalid("malformed_date", "%s is not a date; write it as YYYY-MM-DD", quoteTruncated(text))
+		return Date{}, invalid("malformed_date", "%s is not a date; write it as YYYY-MM-DD", QuoteText(text))
 	}
 	year, okYear := digits(text[0:4])
 	month, okMonth := digits(text[5:7])
 	day, okDay := digits(text[8:10])
 	if !okYear || !okMonth || !okDay {
-		return Date{}, invalid("malformed_date", "%s is not a date; write it as YYYY-MM-DD", quoteTruncated(text))
+		return Date{}, invalid("malformed_date", "%s is not a date; write it as YYYY-MM-DD", QuoteText(text))
 	}
 	return NewDate(year, time.Month(month), day)
 }
@@ -223,13 +220,4 @@ func digits(text string) (n int, ok bool) {
 		n = n*10 + int(text[i]-'0')
 	}
 	return n, len(text) > 0
-}
-
-// quoteTruncated quotes text for an error message. It truncates text of more than 40 bytes.
-func quoteTruncated(text string) string {
-	const limit = 40
-	if len(text) > limit {
-		text = text[:limit] + "…"
-	}
-	return fmt.Sprintf("%q", text)
 }

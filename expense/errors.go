@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // The sentinel errors that all packages of the module share. Returned errors wrap them: test with [errors.Is].
@@ -150,4 +152,23 @@ func InvalidErrors(err error) []*InvalidError {
 
 func invalid(code, detail string, args ...any) error {
 	return &InvalidError{Code: code, Detail: fmt.Sprintf(detail, args...)}
+}
+
+// QuoteText returns text in double quotes for the detail of an error. It escapes the characters that Go escapes in a string
+// literal. It shortens a text of more than 40 characters, or of fewer if they need many bytes: the result has at most
+// 120 bytes.
+func QuoteText(text string) string {
+	const maxRunes, maxBytes = 40, 100
+	quoted := []byte{'"'}
+	for n := 0; text != ""; n++ {
+		if n == maxRunes || len(quoted) > maxBytes {
+			quoted = append(quoted, "…"...)
+			break
+		}
+		_, size := utf8.DecodeRuneInString(text)
+		escaped := strconv.Quote(text[:size])
+		quoted = append(quoted, escaped[1:len(escaped)-1]...)
+		text = text[size:]
+	}
+	return string(append(quoted, '"'))
 }

@@ -68,7 +68,7 @@ func ParseDecimal(text string) (decimal.Decimal, error) {
 	value, err := decimal.NewFromString(text[:min(len(text), maxAmountText)])
 	if !ok || err != nil {
 		return decimal.Decimal{}, invalid("malformed_amount",
-			"%s is not a plain decimal; write it like 12.50", quoteTruncated(text))
+			"%s is not a plain decimal; write it like 12.50", QuoteText(text))
 	}
 	return value, nil
 }
@@ -78,7 +78,7 @@ func ParseDecimal(text string) (decimal.Decimal, error) {
 func moneyFromDecimal(value decimal.Decimal, currency Currency) (Money, error) {
 	// Count the digits first: a longer amount overflows int64.
 	if value.NumDigits()+int(value.Exponent())+currency.Digits() > 16 && !value.IsZero() {
-		return Money{}, errTooLarge()
+		return Money{}, errTooLarge(value.String(), currency)
 	}
 	return MoneyFromMinor(value.Shift(int32(currency.Digits())).IntPart(), currency)
 }
@@ -87,7 +87,7 @@ func moneyFromDecimal(value decimal.Decimal, currency Currency) (Money, error) {
 // [MaxMinor].
 func MoneyFromMinor(minor int64, currency Currency) (Money, error) {
 	if minor > MaxMinor || minor < -MaxMinor {
-		return Money{}, errTooLarge()
+		return Money{}, errTooLarge(decimal.New(minor, -int32(currency.Digits())).String(), currency)
 	}
 	return Money{minor: minor, currency: currency}, nil
 }
@@ -108,8 +108,8 @@ func (m Money) Prorate(n, d int) Money {
 	return ClampMoney((product+half)/int64(d), m.currency)
 }
 
-func errTooLarge() error {
-	return invalid("too_large", "the amount is 10^15 minor units or more; give a smaller one")
+func errTooLarge(amount string, currency Currency) error {
+	return invalid("too_large", "amount %s is too large; give less than 10^15 minor units of %s", amount, currency)
 }
 
 // Minor returns the amount in minor units.
@@ -189,7 +189,7 @@ func (m *Money) UnmarshalText(text []byte) error {
 			return nil
 		}
 		return invalid("malformed_amount",
-			"%s is not an amount with a currency; write it like 12.50 EUR", quoteTruncated(string(text)))
+			"%s is not an amount with a currency; write it like 12.50 EUR", QuoteText(string(text)))
 	}
 	money, err := ParseMoney(amount, code)
 	if err != nil {

@@ -42,11 +42,11 @@ func ParseFactor(text string) (Factor, error) {
 	_, okFraction := digits(fraction)
 	if len(text) > maxFactorText || !okWhole || point && !okFraction {
 		return Factor{}, invalid("malformed_rate",
-			"rate %s is not a positive plain decimal; write it like 1.0825", quoteTruncated(text))
+			"rate %s is not a positive plain decimal; write it like 1.0825", QuoteText(text))
 	}
 	significant := strings.Trim(strings.TrimLeft(whole+fraction, "0"), "0")
 	if significant == "" {
-		return Factor{}, invalid("not_positive", "rate %q is not greater than 0", text)
+		return Factor{}, invalid("not_positive", "rate %q is not greater than 0; give a positive rate", text)
 	}
 	if len(significant) > rateDigits {
 		return Factor{}, invalid("too_many_digits", "rate %q has %d significant digits; at most %d are allowed",

@@ -20,7 +20,7 @@ func (o OwnerID) Validate() error {
 	if len(o) == 0 || len(o) > 64 || !cleanText(string(o), "") {
 		var errs ValidationErrors
 		errs.Add("owner", "malformed",
-			"owner id %s is malformed; give 1 to 64 bytes of UTF-8 without control characters", quoteTruncated(string(o)))
+			"owner id %s is malformed; give 1 to 64 bytes of UTF-8 without control characters", QuoteText(string(o)))
 		return errs.Err()
 	}
 	return nil
@@ -48,7 +48,7 @@ func ParseZone(name string) (Zone, error) {
 	}
 	if loc == nil || err != nil {
 		return Zone{}, invalid("unknown_zone",
-			"%s is not an IANA time zone; give one such as Europe/Berlin", quoteTruncated(name))
+			"%s is not an IANA time zone; give one such as Europe/Berlin", QuoteText(name))
 	}
 	return Zone{loc: loc}, nil
 }
@@ -137,7 +137,7 @@ func (s Settings) With(draft SettingsDraft) (Settings, error) {
 		tag, err := language.Parse(*draft.Locale)
 		if err != nil || len(*draft.Locale) > 35 {
 			errs.Add("locale", "unknown_locale",
-				"%s is not a BCP 47 language tag; give one such as en-GB", quoteTruncated(*draft.Locale))
+				"%s is not a BCP 47 language tag; give one such as en-GB", QuoteText(*draft.Locale))
 		}
 		s.Locale = tag.String()
 	}
@@ -163,9 +163,40 @@ func ParseID(text string) (uuid.UUID, error) {
 	id, err := uuid.Parse(text)
 	if err != nil || len(text) != 36 || id == uuid.Nil {
 		return uuid.Nil, invalid("malformed_id", "%s is not a UUID; write it like 0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f70",
-			quoteTruncated(strings.ToValidUTF8(text, "�")))
+			QuoteText(text))
 	}
 	return id, nil
+}
+
+// CheckSettings returns the ledger's settings changed by draft, as [ChangeSettings] would write them. It writes nothing.
+// If the draft is invalid, the error is [ErrInvalid] with all field errors, and the fields of the result without an
+// error are those of the draft.
+func CheckSettings(ctx context.Context, r Reader, env Env, draft SettingsDraft) (Settings, error) {
+	old, err := r.Settings(ctx)
+	if err != nil {
+		return Settings{}, fmt.Errorf("settings: %w", err)
+	}
+	var errs ValidationErrors
+	settings, err := old.With(draft)
+	_ = errs.AddError("", err)
+	if settings.DefaultCategory != old.DefaultCategory && !errs.Has("default_category_id") {
+		category, err := r.Category(ctx, settings.DefaultCategory)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			errs.Add("default_category_id", "unknown_category",
+				"the ledger has no category %s; create it or give another", settings.DefaultCategory)
+		case err != nil:
+			return Settings{}, fmt.Errorf("category %s: %w", settings.DefaultCategory, err)
+		case category.Archived:
+			errs.Add("default_category_id", "archived_category", "category %q is archived; give an active one as the default",
+				category.Name)
+		}
+	}
+	if settings.Home != old.Home && settings.Home.EndedBefore(old.Today(env.Now)) {
+		errs.Add("home_currency", "currency_ended", "%s ceased to be legal tender on %s; give a current currency",
+			settings.Home, settings.Home.LegalTender().To)
+	}
+	return settings, errs.Err()
 }
 
 // A ChangeSettingsResult is the result of [ChangeSettings].
@@ -199,27 +230,8 @@ func ChangeSettings(
 	if err != nil {
 		return ChangeSettingsResult{}, fmt.Errorf("settings: %w", err)
 	}
-	var errs ValidationErrors
-	settings, err := old.With(draft)
-	_ = errs.AddError("", err)
-	if settings.DefaultCategory != old.DefaultCategory && !errs.Has("default_category_id") {
-		category, err := tx.Category(ctx, settings.DefaultCategory)
-		switch {
-		case errors.Is(err, ErrNotFound):
-			errs.Add("default_category_id", "unknown_category",
-				"the ledger has no category %s; create it or give another", settings.DefaultCategory)
-		case err != nil:
-			return ChangeSettingsResult{}, fmt.Errorf("category %s: %w", settings.DefaultCategory, err)
-		case category.Archived:
-			errs.Add("default_category_id", "archived_category", "category %q is archived; give an active one as the default",
-				category.Name)
-		}
-	}
-	if settings.Home != old.Home && settings.Home.EndedBefore(old.Today(env.Now)) {
-		errs.Add("home_currency", "currency_ended", "%s ceased to be legal tender on %s; give a current currency",
-			settings.Home, settings.Home.LegalTender().To)
-	}
-	if err := errs.Err(); err != nil {
+	settings, err := CheckSettings(ctx, tx, env, draft)
+	if err != nil {
 		return ChangeSettingsResult{}, err
 	}
 	if settings == old {

@@ -95,19 +95,22 @@ func isLowerASCII(text string) bool {
 	return true
 }
 
-func hasBidiControl(text string) bool {
-	return strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) })
-}
+func isBidiControl(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }
 
 // visible reports whether r is a visible character: a letter, mark, number, punctuation character or symbol.
 func visible(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
 
 // cleanText reports whether text is valid UTF-8 and has no control characters except the allowed ones.
-func cleanText(text, allowed string) bool {
-	for _, r := range text {
-		if unicode.IsControl(r) && !strings.ContainsRune(allowed, r) {
-			return false
+func cleanText(text, allowed string) bool { return findUnclean(text, allowed) == "" }
+
+// findUnclean returns the first control character of text that is not one of allowed, or the first byte that is not
+// UTF-8. It returns "" if [cleanText] holds.
+func findUnclean(text, allowed string) string {
+	for i, r := range text {
+		_, size := utf8.DecodeRuneInString(text[i:])
+		if r == utf8.RuneError && size == 1 || unicode.IsControl(r) && !strings.ContainsRune(allowed, r) {
+			return text[i : i+size]
 		}
 	}
-	return utf8.ValidString(text)
+	return ""
 }

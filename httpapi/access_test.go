@@ -259,7 +259,7 @@ func bodyFor(r httpapi.Route, ada testUser) string {
 	case r.Method == http.MethodGet || r.Method == http.MethodDelete:
 		return ""
 	case strings.HasSuffix(r.Path, "/erase"):
-		return `{"password":"not the password"}`
+		return `{"current_password":"not the password"}`
 	case r.Path == "/v1/me/password":
 		return `{"current_password":"not the password","new_password":"eleven green geese humming"}`
 	case r.Path == "/v1/me":

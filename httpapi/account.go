@@ -49,11 +49,13 @@ type registerInput struct {
 
 // register handles POST /v1/auth/register.
 func (c *call) register() error {
-	return withBody(c, func(in registerInput) (result, error) {
-		session, err := c.api.accounts.Register(c.ctx, auth.Registration{
+	return withBody(c, func(in registerInput) auth.Registration {
+		return auth.Registration{
 			Email: orEmpty(in.Email), Password: orEmpty(in.Password), DeviceName: orEmpty(in.DeviceName),
 			Settings: expense.SettingsDraft{HomeCurrency: in.HomeCurrency, TimeZone: in.TimeZone, Locale: in.Locale},
-		})
+		}
+	}, func(registration auth.Registration) (result, error) {
+		session, err := c.api.accounts.Register(c.ctx, registration)
 		return result{status: http.StatusCreated, location: "/v1/me", body: newSessionBody(session)}, err
 	})
 }
@@ -67,10 +69,12 @@ type loginInput struct {
 
 // login handles POST /v1/auth/login.
 func (c *call) login() error {
-	return withBody(c, func(in loginInput) (result, error) {
-		session, err := c.api.accounts.Login(c.ctx, auth.Login{
+	return withBody(c, func(in loginInput) auth.Login {
+		return auth.Login{
 			Email: orEmpty(in.Email), Password: orEmpty(in.Password), DeviceName: orEmpty(in.DeviceName), Address: c.address(),
-		})
+		}
+	}, func(login auth.Login) (result, error) {
+		session, err := c.api.accounts.Login(c.ctx, login)
 		return result{body: newSessionBody(session)}, err
 	})
 }
@@ -80,16 +84,22 @@ type refreshInput struct {
 	RefreshToken *string `json:"refresh_token" validate:"required,min=1"`
 }
 
+// Validate returns nil: the tags of refreshInput state all its rules.
+func (refreshInput) Validate() error { return nil }
+
 // refresh handles POST /v1/auth/refresh.
 func (c *call) refresh() error {
-	return withBody(c, func(in refreshInput) (result, error) {
-		session, err := c.api.accounts.Refresh(c.ctx, orEmpty(in.RefreshToken))
+	return withBody(c, func(in refreshInput) refreshInput { return in }, func(in refreshInput) (result, error) {
+		session, err := c.api.accounts.Refresh(c.ctx, *in.RefreshToken)
 		return result{body: newSessionBody(session)}, err
 	})
 }
 
 // logout handles POST /v1/auth/logout. It ends the session of the access token.
 func (c *call) logout() error {
+	if err := c.errs.err(); err != nil {
+		return err
+	}
 	return c.noContent(c.api.accounts.Logout(c.ctx, c.identity))
 }
 
@@ -110,10 +120,10 @@ type mePatch struct {
 
 // patchMe handles PATCH /v1/me.
 func (c *call) patchMe() error {
-	return withBody(c, func(in mePatch) (result, error) {
-		user, err := c.api.accounts.ChangeEmail(c.ctx, c.identity, auth.EmailChange{
-			Email: *in.Email, Password: *in.CurrentPassword, Address: c.address(),
-		})
+	return withBody(c, func(in mePatch) auth.EmailChange {
+		return auth.EmailChange{Email: orEmpty(in.Email), Password: orEmpty(in.CurrentPassword), Address: c.address()}
+	}, func(change auth.EmailChange) (result, error) {
+		user, err := c.api.accounts.ChangeEmail(c.ctx, c.identity, change)
 		return result{body: newUserBody(user)}, err
 	})
 }
@@ -126,22 +136,27 @@ type passwordInput struct {
 
 // putPassword handles PUT /v1/me/password. It ends all other sessions of the account.
 func (c *call) putPassword() error {
-	return withBody(c, func(in passwordInput) (result, error) {
-		return result{status: http.StatusNoContent}, c.api.accounts.ChangePassword(c.ctx, c.identity, auth.PasswordChange{
-			Current: *in.CurrentPassword, New: *in.NewPassword, Address: c.address(),
-		})
+	return withBody(c, func(in passwordInput) auth.PasswordChange {
+		return auth.PasswordChange{
+			Current: orEmpty(in.CurrentPassword), New: orEmpty(in.NewPassword), Address: c.address(),
+		}
+	}, func(change auth.PasswordChange) (result, error) {
+		return result{status: http.StatusNoContent}, c.api.accounts.ChangePassword(c.ctx, c.identity, change)
 	})
 }
 
 // eraseInput confirms the erasure of an account.
 type eraseInput struct {
-	Password *string `json:"password" validate:"required,min=1"`
+	CurrentPassword *string `json:"current_password" validate:"required,min=1"`
 }
+
+// Validate returns nil: the tags of eraseInput state all its rules.
+func (eraseInput) Validate() error { return nil }
 
 // eraseMe handles POST /v1/me/erase. It erases the account and its ledger.
 func (c *call) eraseMe() error {
-	return withBody(c, func(in eraseInput) (result, error) {
-		err := c.api.accounts.EraseAccount(c.ctx, c.identity, *in.Password, c.address())
+	return withBody(c, func(in eraseInput) eraseInput { return in }, func(in eraseInput) (result, error) {
+		err := c.api.accounts.EraseAccount(c.ctx, c.identity, *in.CurrentPassword, c.address())
 		return result{status: http.StatusNoContent}, err
 	})
 }
@@ -157,16 +172,20 @@ func (c *call) publicKeys() error {
 	return err
 }
 
-// withBody decodes the body, calls fn and sends the result. If the body has field errors, it does not call fn.
-func withBody[In any](c *call, fn func(in In) (result, error)) error {
+// withBody decodes the body, converts it to the request of a use case, calls do and sends the result. If the call has
+// field errors, it adds those of the request and does not call do.
+func withBody[In any, Request interface{ Validate() error }](
+	c *call, convert func(in In) Request, do func(r Request) (result, error),
+) error {
 	doc, err := read[In](c)
 	if err != nil {
 		return err
 	}
-	if len(doc.fieldErrors) > 0 {
-		return newFieldProblem(codeValidation, doc.fieldErrors...)
+	r := convert(doc.value)
+	if c.errs.count > 0 {
+		return c.errs.with(r.Validate())
 	}
-	res, err := fn(doc.value)
+	res, err := do(r)
 	if err != nil {
 		return err
 	}

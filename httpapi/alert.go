@@ -41,7 +41,7 @@ func (c *call) readAlert() error {
 	if err != nil {
 		return err
 	}
-	return c.write(nil, nil, func(ctx context.Context, tx store.Tx) (result, error) {
+	return c.write(nil, func(ctx context.Context, tx store.Tx) (result, error) {
 		alert, err := budget.MarkAlertRead(ctx, tx, c.env(), id)
 		return result{version: alert.Version, body: wire.NewAlert(alert)}, err
 	})

@@ -188,6 +188,7 @@ type call struct {
 	query      url.Values
 	route      string // method and pattern, for example "PATCH /v1/expenses/{id}"
 	now        time.Time
+	errs       fieldErrors // of the query, the headers and the body so far
 	catchUp    catchUp
 	hasBudgets bool // the ledger had budgets at the last Update, so alerts may be due
 }
@@ -202,7 +203,8 @@ func (c *call) address() netip.Addr { return clientOf(c.Context).Address }
 func (c *call) id() (uuid.UUID, error) {
 	id, err := expense.ParseID(c.Param("id"))
 	if err != nil {
-		return uuid.Nil, newProblem(codeNotFound, "The ledger has no resource with this id.")
+		return uuid.Nil, newProblem(codeNotFound, "The ledger has no resource with the id %s; check the id in the path.",
+			expense.QuoteText(c.Param("id")))
 	}
 	return id, nil
 }

@@ -191,6 +191,7 @@ func (s server) checkProblem(r *http.Request, got reply) {
 			s.t.Errorf("%s %s: the problem has no member %s: %s", r.Method, r.URL, name, got.Body)
 		}
 	}
+	checkDetails(s.t, r.Method+" "+r.URL.String(), got.Body.Bytes())
 	if got.json["status"] != float64(got.Code) {
 		s.t.Errorf("%s %s: status %v in the body, %d in the response", r.Method, r.URL, got.json["status"], got.Code)
 	}

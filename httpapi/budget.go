@@ -37,8 +37,8 @@ func (c *call) explainExistingBudget(err error) error {
 		ended = fmt.Sprintf(", which ended in %s", exists.Existing.Until)
 		reopen = `, "until_month": null`
 	}
-	p := newProblem(codeAlreadyExists, `There is already a budget for %s%s. To change its limit from a month on, PATCH `+
-		`%s with {"amount": "%s", "from_month": "%s"%s}. Earlier months keep their limits.`, exists.Scope, ended,
+	p := newProblem(codeAlreadyExists, `There is already a budget for %s%s; to change its limit from a month on, PATCH `+
+		`%s with {"amount": "%s", "from_month": "%s"%s}.`, exists.Scope, ended,
 		c.api.url(budgetsPath+"/"+exists.Existing.ID.String()), exists.Requested.Limit.Amount(),
 		exists.Requested.From, reopen)
 	p.cause = err
@@ -88,7 +88,7 @@ func (c *call) listBudgets() error {
 
 // budgetProgress handles GET /v1/budgets/progress. The default month is the current month in the ledger's time zone.
 func (c *call) budgetProgress() error {
-	p := params{values: c.query}
+	p := c.params()
 	month := p.month("month")
 	if err := p.err(); err != nil {
 		return err
@@ -109,16 +109,16 @@ type historyBody struct {
 	Data []wire.Progress `json:"data"`
 }
 
-// budgetHistory handles GET /v1/budgets/history. The default of the parameter to is the current month in the ledger's
-// time zone, and that of from is eleven months before to.
+// budgetHistory handles GET /v1/budgets/history. The default of month_to is the current month in the ledger's time zone,
+// and that of month_from is eleven months before month_to.
 func (c *call) budgetHistory() error {
-	p := params{values: c.query}
-	from, to := p.month("from"), p.month("to")
+	p := c.params()
+	from, to := p.month("month_from"), p.month("month_to")
 	if err := p.err(); err != nil {
 		return err
 	}
 	var months []budget.MonthProgress
-	err := c.report(&p, func(r store.Reader, now time.Time) (err error) {
+	err := c.report(func(r store.Reader, now time.Time) (err error) {
 		months, err = budget.History(c.ctx, r, now, from, to)
 		return err
 	})

@@ -24,7 +24,7 @@ func TestBudget_RolloverHistoryAndAlerts(t *testing.T) {
 		s.must(201, "POST", "/v1/expenses", `{"amount":"40","category":"Food","date":"2026-01-10"}`)
 		s.must(201, "POST", "/v1/expenses", `{"amount":"135","category":"Food","date":"2026-02-10"}`)
 
-		history := s.must(200, "GET", "/v1/budgets/history?from=2026-01&to=2026-03", "").list()
+		history := s.must(200, "GET", "/v1/budgets/history?month_from=2026-01&month_to=2026-03", "").list()
 		var got []string
 		for _, month := range history {
 			m := month
@@ -36,11 +36,11 @@ func TestBudget_RolloverHistoryAndAlerts(t *testing.T) {
 			"2026-02 February 2026 25.00 -10.00 over Food: €135 / €125 spent\n2026-03 March 2026 -10.00 90.00 ok Food: €0 / "+
 			"€90 spent")
 		equal(t, "months of the default range", len(s.must(200, "GET", "/v1/budgets/history", "").list()), 12)
-		s.refused(422, "validation_error", []string{"to ends_before_start"}, "GET",
-			"/v1/budgets/history?from=2026-02&to=2026-01", "")
-		s.refused(422, "validation_error", []string{"to range_too_long"}, "GET",
-			"/v1/budgets/history?from=1900-01&to=2026-01", "")
-		s.refused(422, "validation_error", []string{"from impossible_month"}, "GET", "/v1/budgets/history?from=2026-13", "")
+		s.refused(422, "validation_error", []string{"month_to ends_before_start"}, "GET",
+			"/v1/budgets/history?month_from=2026-02&month_to=2026-01", "")
+		s.refused(422, "validation_error", []string{"month_to range_too_long"}, "GET",
+			"/v1/budgets/history?month_from=1900-01&month_to=2026-01", "")
+		s.refused(422, "validation_error", []string{"month_from impossible_month"}, "GET", "/v1/budgets/history?month_from=2026-13", "")
 		s.refused(422, "validation_error", []string{"#/rollover unknown_value"}, "POST", "/v1/budgets",
 			`{"amount":"1","rollover":"all"}`)
 		s.refused(422, "validation_error", []string{"#/rollover_cap not_applicable"}, "POST", "/v1/budgets",
@@ -85,9 +85,9 @@ func TestBudget_EndedBudgetCanContinue(t *testing.T) {
 		detail := refused.json["detail"].(string)
 		_, rest, ok1 := strings.Cut(detail, "PATCH ")
 		path, rest, ok2 := strings.Cut(rest, " with ")
-		body, _, ok3 := strings.Cut(rest, ". Earlier months")
+		body, ok3 := strings.CutSuffix(rest, ".")
 		if !ok1 || !ok2 || !ok3 || !strings.Contains(detail, `There is already a budget for "Food", which ended in `+
-			`2025-12.`) {
+			`2025-12; `) {
 			t.Fatalf("unexpected detail %q", detail)
 		}
 		patched := s.must(200, "PATCH", path, body)
@@ -170,7 +170,7 @@ func TestReports_YearsRangesTrendsAndCharts(t *testing.T) {
 			s.must(200, "GET", "/v1/reports/yearly?top=0", "").Body.String(), yearly.Body.String())
 		ranged := s.must(200, "GET", "/v1/reports/range?date_from=2025-12-31&date_to=2026-03-02&top=0", "")
 		golden(t, "range.json", withoutVariables(ranged, ids...))
-		trend := s.must(200, "GET", "/v1/reports/trend?from=2026-02-27&to=2026-03-04&by=week&category_id="+food, "")
+		trend := s.must(200, "GET", "/v1/reports/trend?date_from=2026-02-27&date_to=2026-03-04&by=week&category_id="+food, "")
 		golden(t, "trend.json", withoutVariables(trend, ids...))
 		top := s.must(200, "GET", "/v1/reports/yearly?year=2026&top=2", "").json["top"].([]any)
 		equal(t, "largest expenses",
@@ -196,7 +196,7 @@ func TestReports_YearsRangesTrendsAndCharts(t *testing.T) {
 
 		for _, path := range []string{
 			"/v1/reports/monthly.svg?month=2026-03", "/v1/reports/yearly.svg?year=2025&theme=dark",
-			"/v1/reports/trend.svg?from=2026-01-01&to=2026-03-31&by=day",
+			"/v1/reports/trend.svg?date_from=2026-01-01&date_to=2026-03-31&by=day",
 			"/v1/reports/range.svg?date_from=2026-01-01&date_to=2026-03-31&theme=light", "/v1/reports/monthly.svg",
 		} {
 			svg := s.must(200, "GET", path, "")
@@ -245,13 +245,13 @@ func TestReports_RejectInvalidQueries(t *testing.T) {
 			{"range?date_from=2026-02-01&date_to=2026-01-31", 422, "validation_error", []string{"date_to ends_before_start"}},
 			{"range?date_from=1900-01-01&date_to=2000-01-01", 422, "validation_error", []string{"date_to range_too_long"}},
 			{"range?date_from=2026-02-30&date_to=2026-03-01", 422, "validation_error", []string{"date_from impossible_date"}},
-			{"trend?from=2026-01-01&to=2026-01-31&by=hour", 422, "validation_error", []string{"by unknown_value"}},
-			{"trend?from=2026-01-01&to=2026-01-31&by=day&category_id=" + firstID, 422, "validation_error",
+			{"trend?date_from=2026-01-01&date_to=2026-01-31&by=hour", 422, "validation_error", []string{"by unknown_value"}},
+			{"trend?date_from=2026-01-01&date_to=2026-01-31&by=day&category_id=" + firstID, 422, "validation_error",
 				[]string{"category_id unknown_category"}},
-			{"trend?from=2026-01-01&to=2025-01-31&by=day", 422, "validation_error", []string{"to ends_before_start"}},
-			{"trend?from=2026-01-01&to=2025-01-31&by=hour", 422, "validation_error",
-				[]string{"to ends_before_start", "by unknown_value"}},
-			{"trend.svg?from=2026-01-01&to=2026-01-31&by=hour", 422, "validation_error", []string{"by unknown_value"}},
+			{"trend?date_from=2026-01-01&date_to=2025-01-31&by=day", 422, "validation_error", []string{"date_to ends_before_start"}},
+			{"trend?date_from=2026-01-01&date_to=2025-01-31&by=hour", 422, "validation_error",
+				[]string{"date_to ends_before_start", "by unknown_value"}},
+			{"trend.svg?date_from=2026-01-01&date_to=2026-01-31&by=hour", 422, "validation_error", []string{"by unknown_value"}},
 			{"monthly.svg?month=2026-13", 422, "validation_error", []string{"month impossible_month"}},
 			{"monthly.svg?theme=blue", 422, "validation_error", []string{"theme unknown_value"}},
 		} {

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/google/uuid"
 
@@ -105,13 +104,12 @@ func (c *call) mergeCategory() error {
 		return err
 	}
 	into, err := expense.ParseID(orEmpty(doc.value.Into))
-	if err != nil {
-		doc.addFieldErrors(fieldError{
-			Pointer: "#/into", Code: "malformed_id",
-			Detail: fmt.Sprintf("%q is not the id of a category; give a UUID.", cutText(orEmpty(doc.value.Into))),
-		})
+	for _, invalid := range expense.InvalidErrors(err) {
+		e := newFieldError(invalid)
+		e.Pointer = "#/into"
+		c.errs.addNew(e)
 	}
-	return c.write(doc.raw, doc.fieldErrors, func(ctx context.Context, tx store.Tx) (result, error) {
+	return c.write(doc.raw, func(ctx context.Context, tx store.Tx) (result, error) {
 		merged, err := expense.MergeCategories(ctx, tx, c.env(), from, into)
 		if err != nil {
 			return result{}, err

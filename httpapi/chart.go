@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spendwise/spendwise/budget"
+	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 	"github.com/spendwise/spendwise/report"
@@ -20,14 +21,14 @@ var themeNames = map[string]export.ChartTheme{
 }
 
 // theme reads the theme of a chart. The default is auto.
-func (p *params) theme() export.ChartTheme {
+func (p params) theme() export.ChartTheme {
 	text, ok := p.given("theme")
 	if !ok {
 		return export.AutoTheme
 	}
 	theme, known := themeNames[text]
 	if !known {
-		p.fail("theme", "unknown_value", "%q is not a theme; give auto, light or dark.", cutText(text))
+		p.fail("theme", "unknown_value", "The theme %s is unknown; give auto, light or dark.", expense.QuoteText(text))
 	}
 	return theme
 }
@@ -35,11 +36,8 @@ func (p *params) theme() export.ChartTheme {
 // chart responds with the SVG that draw writes, after read has read its data. The SVG may contain styles but must not
 // load anything.
 func (c *call) chart(read func() error, draw func(w io.Writer, theme export.ChartTheme) error) error {
-	p := params{values: c.query}
-	theme := p.theme()
-	if err := p.err(); err != nil {
-		return err
-	}
+	p := c.params()
+	theme := p.theme() // read reports its error
 	if err := read(); err != nil {
 		return err
 	}
@@ -61,12 +59,12 @@ func (c *call) monthlyChart() error {
 	var monthly report.MonthlyReport
 	var progress budget.MonthProgress
 	return c.chart(func() error {
-		p := params{values: c.query}
+		p := c.params()
 		month := p.month("month")
 		if err := p.err(); err != nil {
 			return err
 		}
-		return c.report(&p, func(r store.Reader, now time.Time) (err error) {
+		return c.report(func(r store.Reader, now time.Time) (err error) {
 			if monthly, err = report.Monthly(c.ctx, r, now, month); err != nil {
 				return err
 			}

@@ -1,8 +1,11 @@
 package httpapi
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
@@ -13,14 +16,12 @@ func etag(version expense.Version) string {
 	return `"` + strconv.FormatInt(int64(version), 10) + `"`
 }
 
-// condition parses If-Match and If-None-Match of a write.
-func condition(header http.Header) (expense.Precondition, error) {
+// condition parses If-Match and If-None-Match of a write. It adds the errors of the headers to those of the call.
+func (c *call) condition() expense.Precondition {
 	var cond expense.Precondition
-	if lines := header.Values("If-Match"); len(lines) > 0 {
+	if lines := c.Request.Header.Values("If-Match"); len(lines) > 0 {
 		tags, wildcard, err := parseETags("If-Match", lines)
-		if err != nil {
-			return expense.Precondition{}, err
-		}
+		c.errs.addFrom(err)
 		cond.Present = wildcard
 		for _, tag := range tags {
 			// If-Match compares strongly, so a weak tag matches no row. Version 0 does the same.
@@ -31,20 +32,18 @@ func condition(header http.Header) (expense.Precondition, error) {
 			cond.Versions = append(cond.Versions, version)
 		}
 	}
-	if lines := header.Values("If-None-Match"); len(lines) > 0 {
+	if lines := c.Request.Header.Values("If-None-Match"); len(lines) > 0 {
 		_, wildcard, err := parseETags("If-None-Match", lines)
-		if err != nil {
-			return expense.Precondition{}, err
-		}
-		if !wildcard {
-			return expense.Precondition{}, newFieldProblem(codeMalformed, fieldError{
-				Header: "If-None-Match", Code: "not_a_star",
-				Detail: "A write accepts only the value * in If-None-Match. It then succeeds only if the resource does not exist.",
+		if c.errs.addFrom(err); err == nil && !wildcard {
+			c.errs.add(fieldError{
+				Header: "If-None-Match", Code: "not_a_star", problem: codeMalformed,
+				Detail: fmt.Sprintf("The value %s of If-None-Match does not apply to a write; give *, which allows only to create.",
+					expense.QuoteText(lines[0])),
 			})
 		}
 		cond.Absent = true
 	}
-	return cond, nil
+	return cond
 }
 
 // notModified reports whether If-None-Match of a read lists version. It returns a problem if the header is malformed.
@@ -54,12 +53,7 @@ func notModified(header http.Header, version expense.Version) (bool, error) {
 		return false, nil
 	}
 	tags, wildcard, err := parseETags("If-None-Match", lines)
-	for _, tag := range tags {
-		if versionOf(tag) == version {
-			return true, nil
-		}
-	}
-	return wildcard, err
+	return wildcard || slices.ContainsFunc(tags, func(tag ingress.ETag) bool { return versionOf(tag) == version }), err
 }
 
 // versionOf returns the version of a tag, or 0 if the tag is not one that etag returns. No row has version 0.
@@ -74,9 +68,10 @@ func versionOf(tag ingress.ETag) expense.Version {
 // parseETags parses the lines of a header. It returns a problem that names the header if they are malformed.
 func parseETags(name string, lines []string) (tags []ingress.ETag, wildcard bool, err error) {
 	if tags, wildcard, err = ingress.ParseETags(lines); err != nil {
-		err = newFieldProblem(codeMalformed, fieldError{
-			Header: name, Code: "malformed_tag",
-			Detail: name + ` must be * or a list of at most 100 entity tags in double quotes, such as "12".`,
+		err = newFieldProblem(fieldError{
+			Header: name, Code: "malformed_tag", problem: codeMalformed,
+			Detail: fmt.Sprintf(`The value %s of %s is malformed; give * or at most 100 entity tags in double quotes, such as "12".`,
+				expense.QuoteText(strings.Join(lines, ", ")), name),
 		})
 	}
 	return tags, wildcard, err

@@ -33,7 +33,7 @@ func WireTypes() map[string]reflect.Type {
 		"ImportPresetPage": reflect.TypeFor[page[presetBody]](), "ImportResult": reflect.TypeFor[importBody](),
 
 		"SyncPage": reflect.TypeFor[syncPage](), "SyncDigest": reflect.TypeFor[digestBody](),
-		"PushRequest": reflect.TypeFor[pushInput](), "Mutation": reflect.TypeFor[mutationInput](),
+		"PushRequest": reflect.TypeFor[pushInput](), "Mutation": reflect.TypeFor[wire.Mutation](),
 		"PushResponse": reflect.TypeFor[pushBody](), "MutationResult": reflect.TypeFor[mutationResult](),
 
 		"RegisterRequest": reflect.TypeFor[registerInput](), "LoginRequest": reflect.TypeFor[loginInput](),

@@ -117,7 +117,7 @@ func (c *memberComparison) compareMembers(path string, schema jsonTree, goType r
 	required := stringList(schema["required"])
 	members := map[string]bool{}
 	for _, field := range reflect.VisibleFields(goType) {
-		if field.Anonymous {
+		if field.Anonymous || !field.IsExported() {
 			continue
 		}
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 
 	"github.com/google/uuid"
 
@@ -25,26 +26,36 @@ func encodeCursor(scope string, position []byte) string {
 	return base64.RawURLEncoding.EncodeToString(append(sum, position...))
 }
 
-// decodeCursor returns the position of a cursor in the list that the scope names.
-func decodeCursor(scope, text string) ([]byte, error) {
-	if len(text) <= maxCursor {
-		raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-		if err == nil && len(raw) > sumSize {
-			sum, position := raw[:sumSize], raw[sumSize:]
-			if subtle.ConstantTimeCompare(sum, cursorSum(scope, position)) == 1 {
-				return position, nil
-			}
-		}
+// decodeCursor returns the position of a cursor in the list that the scope names. It returns false if the cursor does
+// not belong to this list.
+func decodeCursor(scope, text string) ([]byte, bool) {
+	if len(text) > maxCursor {
+		return nil, false
 	}
-	return nil, errCursor()
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(raw) <= sumSize {
+		return nil, false
+	}
+	sum, position := raw[:sumSize], raw[sumSize:]
+	return position, subtle.ConstantTimeCompare(sum, cursorSum(scope, position)) == 1
 }
 
-func errCursor() error {
-	return newFieldProblem(codeCursorInvalid, fieldError{
-		Parameter: "cursor", Code: codeCursorInvalid,
-		Detail: "The cursor is not of this list with these filters and this order. Repeat the filters and the order of " +
-			"the first page, or start without a cursor.",
-	})
+// errCursor returns the field error for a cursor that does not belong to the list.
+func errCursor(text string) fieldError {
+	return fieldError{
+		Parameter: "cursor", Code: codeCursorInvalid, problem: codeCursorInvalid,
+		Detail: fmt.Sprintf("The cursor %s is not of this list with these filters and this order; repeat those of the first "+
+			"page, or start without a cursor.", expense.QuoteText(text)),
+	}
+}
+
+// errSyncCursor returns the field error for a cursor of the change feed that is malformed or belongs to another ledger.
+func errSyncCursor(text string) fieldError {
+	return fieldError{
+		Code: codeCursorInvalid, problem: codeCursorInvalid,
+		Detail: fmt.Sprintf("The cursor %s is malformed, or it belongs to another ledger; fetch everything without a cursor.",
+			expense.QuoteText(text)),
+	}
 }
 
 func cursorSum(scope string, position []byte) []byte {
@@ -60,10 +71,10 @@ func encodePosition(p expense.Position) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(p.SortKey)), p.ID[:]...)
 }
 
-// decodePosition decodes the result of encodePosition.
-func decodePosition(encoded []byte) (expense.Position, error) {
+// decodePosition decodes the result of encodePosition. It returns false for any other text.
+func decodePosition(encoded []byte) (expense.Position, bool) {
 	if len(encoded) != 8+len(uuid.UUID{}) {
-		return expense.Position{}, errCursor()
+		return expense.Position{}, false
 	}
-	return expense.Position{SortKey: int64(binary.BigEndian.Uint64(encoded)), ID: uuid.UUID(encoded[8:])}, nil
+	return expense.Position{SortKey: int64(binary.BigEndian.Uint64(encoded)), ID: uuid.UUID(encoded[8:])}, true
 }

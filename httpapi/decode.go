@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/go-playground/validator/v10"
 
+	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/recurrence"
 )
@@ -29,10 +30,13 @@ const maxBody = 1 << 20
 
 // detailCount is the detail of the field error for a count of 0 in a recurring rule. The domain reads 0 as no limit.
 var detailCount = fmt.Sprintf(
-	"The count must be a number from 1 to %d; leave it out, or give null, if there is no limit.", recurrence.MaxCount)
+	"The count 0 is out of range; give a number from 1 to %d, or leave the member out if there is no limit.",
+	recurrence.MaxCount)
 
-// detailEmpty is the detail of the field error for an empty text.
-const detailEmpty = "This member must not be empty; leave it out or give it a value."
+// detailEmpty returns the detail of the field error for a member that is an empty text.
+func detailEmpty(name string) string {
+	return fmt.Sprintf("The member %s is empty; give it a value or, if it is optional, leave it out.", expense.QuoteText(name))
+}
 
 // unmarshalOptional decodes as [wire.Optional.UnmarshalJSON] does, but its errors also contain a JSON pointer to the
 // invalid value.
@@ -70,11 +74,11 @@ func checkPatch(patch reflect.Value) []fieldError {
 		f, null := fieldError{Pointer: "#/" + name}, member.FieldByName("Null").Bool()
 		switch zero := member.FieldByName("Value").IsZero(); {
 		case null && !has("nullable"):
-			f.Code, f.Detail = "not_null", "This member must not be null; give it a value."
+			f.Code, f.Detail = "not_null", fmt.Sprintf("The member %q must not be null; give it a value or leave it out.", name)
 		case null || !zero:
 			continue
 		case has("nonempty"):
-			f.Code, f.Detail = "empty", detailEmpty
+			f.Code, f.Detail = "empty", detailEmpty(name)
 		case has("nonzero"):
 			f.Code, f.Detail = "out_of_range", detailCount
 		default:
@@ -98,39 +102,42 @@ func newValidator() *validator.Validate {
 
 // document is a request body and the T that it was decoded into.
 type document[T any] struct {
-	raw         []byte
-	value       T
-	fieldErrors []fieldError // of its shape, see newValidator; the response also lists the errors of the domain
+	raw   []byte
+	value T
 }
 
-// addFieldErrors adds errors, except those of members that already have one.
-func (d *document[T]) addFieldErrors(errs ...fieldError) {
-	for _, f := range errs {
-		if !hasMember(d.fieldErrors, f.member()) {
-			d.fieldErrors = append(d.fieldErrors, f)
-		}
-	}
-}
-
-// read decodes the body of the request into a T. It returns an error if the body cannot be decoded. The document holds
-// the errors of the shape, see newValidator.
+// read decodes the body of the request into a T and adds the errors of its members to those of the call. It returns an
+// error if the body cannot be decoded.
 func read[T any](c *call) (document[T], error) {
 	raw, err := c.body()
 	if err != nil {
 		return document[T]{}, err
 	}
-	return documentOf(c, raw, func(raw []byte) (T, []fieldError, error) { return decode[T](raw) })
+	value, err := decodeShape(c.api, raw, &c.errs, decode[T])
+	return document[T]{raw: raw, value: value}, c.withMalformed(err)
 }
 
-// documentOf decodes raw with decode and checks its shape.
-func documentOf[T any](c *call, raw []byte, decode func(raw []byte) (T, []fieldError, error)) (document[T], error) {
-	value, fieldErrors, err := decode(raw)
-	if err != nil {
-		return document[T]{}, err
+// withMalformed returns a problem with the errors of the call and those of err, if err is the problem of a malformed body
+// and the call has errors. Otherwise it returns err.
+func (c *call) withMalformed(err error) error {
+	p, ok := errors.AsType[*problem](err)
+	if !ok || len(p.fieldErrors) == 0 {
+		return err
 	}
-	doc := document[T]{raw: raw, value: value, fieldErrors: fieldErrors}
-	doc.addFieldErrors(c.api.shape(value)...)
-	return doc, nil
+	c.errs.add(p.fieldErrors...)
+	return c.errs.problem()
+}
+
+// A decodeFunc decodes a JSON object and adds the errors of its members to errs.
+type decodeFunc[T any] func(raw []byte, errs *fieldErrors) (T, error)
+
+// decodeShape decodes raw and checks its shape, see [newValidator]. It adds the errors of the members to errs.
+func decodeShape[T any](a *api, raw []byte, errs *fieldErrors, decode decodeFunc[T]) (T, error) {
+	value, err := decode(raw, errs)
+	if err == nil {
+		errs.addNew(a.shape(value)...)
+	}
+	return value, err
 }
 
 // body reads the whole body. Its Content-Type must be JSON.
@@ -159,7 +166,7 @@ func readError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return err
 	}
-	return &problem{code: codeMalformed, detail: "The body ended before it was complete.", cause: err}
+	return &problem{code: codeMalformed, detail: "The body ended before it was complete; send all of it.", cause: err}
 }
 
 // checkEncoding returns a problem for a compressed body, because a small body could decompress to a large one.
@@ -167,7 +174,8 @@ func (c *call) checkEncoding() error {
 	for _, line := range c.Request.Header.Values("Content-Encoding") {
 		if !strings.EqualFold(line, "identity") {
 			c.Writer.Header().Set("Accept-Encoding", "identity")
-			return newProblem(codeUnsupportedMediaType, "The body must not be compressed; send it without Content-Encoding.")
+			return newProblem(codeUnsupportedMediaType, "The Content-Encoding %s is not supported; send the body uncompressed.",
+				expense.QuoteText(line))
 		}
 	}
 	return nil
@@ -183,46 +191,91 @@ func checkMedia(r *http.Request) error {
 	charset, hasCharset := params["charset"]
 	switch {
 	case err != nil || media != mediaJSON && (media != mediaMergePatch || r.Method != http.MethodPatch):
-		return newProblem(codeUnsupportedMediaType, "The body must have the Content-Type %s.", mediaJSON)
+		return newProblem(codeUnsupportedMediaType, "The Content-Type %s is not supported; send %s.",
+			expense.QuoteText(given), mediaJSON)
 	case hasCharset && !strings.EqualFold(charset, "utf-8"):
-		return newProblem(codeUnsupportedMediaType, "The body must be in UTF-8.")
+		return newProblem(codeUnsupportedMediaType, "The charset %s is not supported; send UTF-8.", expense.QuoteText(charset))
 	}
 	return nil
 }
 
-// decode decodes one JSON object. It returns a field error for each member of a wrong type, and decodes the other
-// members. Any other violation of JSON, and an unknown or repeated member, is an error.
-func decode[T any](raw []byte, opts ...json.Options) (T, []fieldError, error) {
-	options := json.JoinOptions(append(opts, json.RejectUnknownMembers(true), patchUnmarshalers)...)
-	var fieldErrors []fieldError
+// decode decodes one JSON object. It adds to errs an error for each unknown member and for each member of a wrong type,
+// and decodes the other members. Any other violation of JSON, and a repeated member, is an error.
+func decode[T any](raw []byte, errs *fieldErrors) (T, error) { return decodeObject[T](raw, errs, nil) }
+
+// decodeOuter is decode for an object whose nested objects are decoded one by one later. In nested objects it accepts
+// repeated members and invalid UTF-8.
+func decodeOuter[T any](raw []byte, errs *fieldErrors) (T, error) {
+	if err := distinctMembers(raw); err != nil {
+		var zero T
+		return zero, malformedJSON(err)
+	}
+	return decodeObject[T](raw, errs, lenient())
+}
+
+func decodeObject[T any](raw []byte, errs *fieldErrors, opts json.Options) (T, error) {
+	options := json.JoinOptions(opts, json.RejectUnknownMembers(true), patchUnmarshalers)
+	var zero T
 	for {
 		var value T
 		if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
-			return value, nil, newProblem(codeMalformed, "The body must be a JSON object.")
+			return zero, newFieldProblem(fieldError{
+				Pointer: "#", Code: "wrong_type", Detail: "The body is not a JSON object; send one.", problem: codeMalformed,
+			})
 		}
 		err := json.Unmarshal(raw, &value, options)
 		if err == nil {
-			return value, fieldErrors, nil
+			return value, nil
 		}
 		wrong, ok := errors.AsType[*json.SemanticError](err)
-		if !ok || errors.Is(err, json.ErrUnknownName) || wrong.JSONPointer == "" {
-			return value, nil, malformedJSON(err)
-		}
-		fieldErrors = append(fieldErrors, wrongType(wrong))
-		if raw, err = withNull(raw, wrong.JSONPointer, options); err != nil {
-			return value, nil, malformedJSON(err)
+		switch {
+		case !ok || wrong.JSONPointer == "":
+			return zero, malformedJSON(err)
+		case errors.Is(err, json.ErrUnknownName):
+			addUnknownMembers(raw, reflect.TypeFor[T](), errs)
+			options = json.JoinOptions(options, json.RejectUnknownMembers(false))
+		default:
+			value := wrong.JSONValue
+			if raw, err = withNull(raw, wrong.JSONPointer, &value, options); err != nil {
+				return zero, malformedJSON(err)
+			}
+			errs.add(wrongType(wrong, value))
 		}
 	}
 }
 
-// decodeOuter is decode for an object whose nested objects are decoded one by one later. In nested objects it accepts
-// repeated members and invalid UTF-8.
-func decodeOuter[T any](raw []byte) (T, []fieldError, error) {
-	if err := distinctMembers(raw); err != nil {
-		var zero T
-		return zero, nil, malformedJSON(err)
+// addUnknownMembers adds an error for each member of the object that the struct type t does not have. No wire struct
+// has a nested struct.
+func addUnknownMembers(raw []byte, t reflect.Type, errs *fieldErrors) {
+	known := map[string]bool{}
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		known[name] = true
 	}
-	return decode[T](raw, lenient())
+	eachMember(raw, func(name string, _ int64) bool {
+		if !known[name] {
+			errs.add(fieldError{
+				Pointer: "#" + cutPointer(jsontext.Pointer("").AppendToken(name)), Code: "unknown_member", problem: codeMalformed,
+				Detail: fmt.Sprintf("The member %s is unknown; remove it or correct its name.", expense.QuoteText(name)),
+			})
+		}
+		return true
+	})
+}
+
+// eachMember calls visit with the name of each member of the object itself, not of nested ones, and with the offset of
+// the name's end, until visit returns false. It stops at an error of the syntax, which decode reports.
+func eachMember(raw []byte, visit func(name string, end int64) bool) {
+	dec := jsontext.NewDecoder(bytes.NewReader(raw), lenient())
+	if token, err := dec.ReadToken(); err != nil || token.Kind() != '{' {
+		return
+	}
+	for dec.PeekKind() == '"' {
+		token, err := dec.ReadToken()
+		if err != nil || !visit(token.String(), dec.InputOffset()) || dec.SkipValue() != nil {
+			return
+		}
+	}
 }
 
 // lenient returns options that accept repeated members and invalid UTF-8.
@@ -232,52 +285,41 @@ func lenient() json.Options {
 
 // distinctMembers returns an error if the object itself, not a nested one, repeats a member. It ignores other errors,
 // which decode reports.
-func distinctMembers(raw []byte) error {
-	dec := jsontext.NewDecoder(bytes.NewReader(raw), lenient())
-	if token, err := dec.ReadToken(); err != nil || token.Kind() != '{' {
-		return nil //nolint:nilerr // decode reports it
-	}
+func distinctMembers(raw []byte) (err error) {
 	names := map[string]bool{}
-	for dec.PeekKind() == '"' {
-		token, err := dec.ReadToken()
-		if err != nil {
-			return nil //nolint:nilerr // decode reports it
-		}
-		name := token.String()
+	eachMember(raw, func(name string, end int64) bool {
 		if names[name] {
-			return &jsontext.SyntacticError{
-				ByteOffset: dec.InputOffset(), JSONPointer: jsontext.Pointer("").AppendToken(name), Err: jsontext.ErrDuplicateName,
+			err = &jsontext.SyntacticError{
+				ByteOffset: end, JSONPointer: jsontext.Pointer("").AppendToken(name), Err: jsontext.ErrDuplicateName,
 			}
 		}
 		names[name] = true
-		if err := dec.SkipValue(); err != nil {
-			return nil //nolint:nilerr // decode reports it
-		}
-	}
-	return nil
+		return err == nil
+	})
+	return err
 }
 
-// malformedJSON returns a problem that says where a JSON text is malformed. It does not quote the text.
+// malformedJSON returns a problem that says where a JSON text is malformed. It does not quote the text, which may
+// contain a secret.
 func malformedJSON(err error) error {
-	p := &problem{code: codeMalformed, detail: "The body is not valid JSON for this operation.", cause: err}
 	var pointer jsontext.Pointer
-	code, detail := "syntax", "The JSON syntax is not valid here."
+	code, detail := "syntax", "The body is not valid JSON; correct its syntax."
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		pointer = syntax.JSONPointer
-		detail = fmt.Sprintf("The JSON syntax is not valid after %d bytes.", syntax.ByteOffset)
+		detail = fmt.Sprintf("The body is not valid JSON after %d bytes; correct its syntax.", syntax.ByteOffset)
 	}
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		pointer = semantic.JSONPointer
 	}
 	switch {
-	case errors.Is(err, json.ErrUnknownName):
-		code, detail = "unknown_member", "This member is unknown; remove it or correct its name."
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		code, detail = "duplicate_member", "This member is given more than once; give it once."
+		code = "duplicate_member"
+		detail = fmt.Sprintf("The member %s is given more than once; give it once.", expense.QuoteText(pointer.LastToken()))
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		detail = "The JSON text ends before it is complete."
+		detail = "The JSON text of the body ends before it is complete; send all of it."
 	}
-	p.fieldErrors = []fieldError{{Pointer: "#" + cutPointer(pointer), Code: code, Detail: detail}}
+	p := newFieldProblem(fieldError{Pointer: "#" + cutPointer(pointer), Code: code, Detail: detail, problem: codeMalformed})
+	p.cause = err
 	return p
 }
 
@@ -295,13 +337,18 @@ var kindNames = map[jsontext.Kind]string{
 	'n': "null", 't': "true", 'f': "false", '"': "a string", '0': "a number", '{': "an object", '[': "an array",
 }
 
-// wrongType returns the field error for a member of a wrong type.
-func wrongType(wrong *json.SemanticError) fieldError {
+// isSecret reports whether the member at this path contains a secret, which no detail may quote.
+func isSecret(path string) bool {
+	return strings.Contains(path, "password") || strings.Contains(path, "token")
+}
+
+// wrongType returns the field error for a member of a wrong type. value is the member's value.
+func wrongType(wrong *json.SemanticError, value jsontext.Value) fieldError {
 	expected := wrong.GoType
 	for expected != nil && expected.Kind() == reflect.Pointer {
 		expected = expected.Elem()
 	}
-	wanted := "of another type"
+	wanted := "a value of another type"
 	if expected != nil {
 		switch expected.Kind() {
 		case reflect.String:
@@ -315,18 +362,36 @@ func wrongType(wrong *json.SemanticError) fieldError {
 		default: // no wire struct holds anything else
 		}
 	}
-	detail := fmt.Sprintf("This member must be %s, not %s.", wanted, kindNames[wrong.JSONKind])
+	path, given := strings.TrimPrefix(string(wrong.JSONPointer), "/"), kindNames[wrong.JSONKind]
 	if wrong.JSONKind == '0' && wanted == "a whole number" {
-		detail = fmt.Sprintf("%.40s is not a 64-bit whole number; write an integer without a fraction or an exponent.",
-			wrong.JSONValue)
+		given, wanted = "not a 64-bit whole number", "an integer without a fraction or an exponent"
+	}
+	subject := "The value"
+	if shown := showScalar(value); shown != "" && !isSecret(path) {
+		subject += " " + shown
 	}
 	return fieldError{
-		Pointer: "#" + cutPointer(wrong.JSONPointer), Code: "wrong_type", Detail: detail,
+		Pointer: "#" + cutPointer(wrong.JSONPointer), Code: "wrong_type",
+		Detail: fmt.Sprintf("%s of %s is %s; give %s.", subject, expense.QuoteText(path), given, wanted),
 	}
 }
 
-// withNull returns the JSON object raw with null as the value of the member that pointer leads into.
-func withNull(raw []byte, pointer jsontext.Pointer, options json.Options) ([]byte, error) {
+// showScalar returns a JSON number or string for a detail, or "" for another value.
+func showScalar(value jsontext.Value) string {
+	switch value.Kind() {
+	case '0':
+		return strings.Trim(expense.QuoteText(string(value)), `"`)
+	case '"':
+		if text, err := jsontext.AppendUnquote(nil, value); err == nil {
+			return expense.QuoteText(string(text))
+		}
+	}
+	return ""
+}
+
+// withNull returns the JSON object raw with null as the value of the member that pointer leads into. If old is empty, it
+// becomes the former value.
+func withNull(raw []byte, pointer jsontext.Pointer, old *jsontext.Value, options json.Options) ([]byte, error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(raw), options)
 	if _, err := dec.ReadToken(); err != nil {
 		return nil, err
@@ -347,6 +412,9 @@ func withNull(raw []byte, pointer jsontext.Pointer, options json.Options) ([]byt
 			return nil, err
 		}
 		if isMember {
+			if len(*old) == 0 {
+				*old = value.Clone()
+			}
 			end := int(dec.InputOffset())
 			out := append([]byte{}, raw[:end-len(value)]...)
 			return append(append(out, "null"...), raw[end:]...), nil
@@ -355,7 +423,7 @@ func withNull(raw []byte, pointer jsontext.Pointer, options json.Options) ([]byt
 	return nil, fmt.Errorf("the object has no member %q", first)
 }
 
-// shape returns the members of a wire struct that violate its tags "validate" and "patch".
+// shape returns an error for each member of a wire struct that violates its tags "validate" and "patch".
 func (a *api) shape(value any) []fieldError {
 	var errs []fieldError
 	if err := a.validate.Struct(value); err != nil {
@@ -373,23 +441,25 @@ func (a *api) shape(value any) []fieldError {
 // shapeError returns the field error for an error of the validator.
 func shapeError(invalid validator.FieldError) fieldError {
 	_, path, _ := strings.Cut(invalid.Namespace(), ".") // without the struct's name
-	f := fieldError{Pointer: "#/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)}
+	path = strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)
+	f := fieldError{Pointer: "#/" + path}
 	switch invalid.Tag() {
-	case "required", "required_without":
-		f.Code, f.Detail = "required", "This member is required."
+	case "required":
+		f.Code, f.Detail = "required", fmt.Sprintf("The member %q is missing; give it a value.", path)
 	case "min":
-		f.Code, f.Detail = "empty", detailEmpty
+		f.Code, f.Detail = "empty", detailEmpty(path)
 	case "max":
 		f.Code = "too_long"
-		f.Detail = fmt.Sprintf("This member must have at most %s characters or elements.", invalid.Param())
+		f.Detail = fmt.Sprintf("The member %q has %d elements; give at most %s.",
+			path, reflect.ValueOf(invalid.Value()).Len(), invalid.Param())
 	case "ne":
 		f.Code, f.Detail = "out_of_range", detailCount
 	case "oneof":
-		f.Code, f.Detail = "unknown_value", fmt.Sprintf("This member must be one of: %s.", invalid.Param())
-	case "email":
-		f.Code, f.Detail = "malformed_email", "This member must be an email address."
+		f.Code = "unknown_value"
+		f.Detail = fmt.Sprintf("The value %s is unknown; give one of %s.",
+			expense.QuoteText(fmt.Sprint(invalid.Value())), strings.ReplaceAll(invalid.Param(), " ", ", "))
 	default:
-		f.Code, f.Detail = "not_allowed", fmt.Sprintf("This member violates the rule %q.", invalid.Tag())
+		panic(fmt.Sprintf("shapeError has no text for the tag %q of %s", invalid.Tag(), invalid.Namespace()))
 	}
 	return f
 }

@@ -39,29 +39,24 @@ func expenseResult(added expense.PutResult) result {
 // putExpense handles PUT /v1/expenses/{id}.
 func (c *call) putExpense() error {
 	id, err := expense.ParseID(c.Param("id"))
-	if err != nil {
-		return newFieldProblem(codeValidation, fieldError{
-			Parameter: "id", Code: "malformed_id",
-			Detail: fmt.Sprintf("%q in the path is not an id; give a UUID.", cutText(c.Param("id"))),
-		})
-	}
-	cond, err := condition(c.Request.Header)
-	if err != nil {
-		return err
-	}
+	c.params().addError("id", err)
+	cond := c.condition()
 	doc, err := read[wire.ExpenseInput](c)
 	if err != nil {
 		return err
 	}
 	draft := doc.value.Draft()
-	if draft.ID != "" && !strings.EqualFold(draft.ID, id.String()) {
-		doc.addFieldErrors(fieldError{
+	if draft.ID != "" && !strings.EqualFold(draft.ID, c.Param("id")) {
+		c.errs.addNew(fieldError{
 			Pointer: "#/id", Code: "other_id",
-			Detail: fmt.Sprintf("%q is not the id in the path; give that id or leave the member out.", cutText(draft.ID)),
+			Detail: fmt.Sprintf("The id %s is not the id in the path; give that id or leave the member out.",
+				expense.QuoteText(draft.ID)),
 		})
 	}
-	draft.ID = id.String()
-	return c.write(doc.raw, doc.fieldErrors, func(ctx context.Context, tx store.Tx) (result, error) {
+	if draft.ID = ""; id != uuid.Nil {
+		draft.ID = id.String()
+	}
+	return c.write(doc.raw, func(ctx context.Context, tx store.Tx) (result, error) {
 		added, err := expense.Replace(ctx, tx, c.env(), draft, cond)
 		return expenseResult(added), conflictIfGone(err)
 	})
@@ -105,9 +100,9 @@ func filterParams() []string {
 }
 
 // filter reads the parameters that filter expenses.
-func (p *params) filter() expense.Filter {
+func (p params) filter() expense.Filter {
 	f := expense.Filter{
-		Dates: p.dateRange("date_from", "date_to"), Currency: p.currency("currency"), RuleID: p.id("rule_id"),
+		Dates: p.dateRange(false), Currency: p.currency("currency"), RuleID: p.id("rule_id"),
 		Pending: p.boolean("pending"),
 	}
 	for _, text := range p.values["category_id"] {
@@ -118,21 +113,23 @@ func (p *params) filter() expense.Filter {
 	f.AmountMin, f.AmountMax = p.amount("amount_min", f.Currency), p.amount("amount_max", f.Currency)
 	least, most := f.AmountMin, f.AmountMax
 	if least.Currency() == most.Currency() && least.Minor() > most.Minor() && !least.Currency().IsZero() {
-		p.fail("amount_min", "backwards", "amount_min %s must not be greater than amount_max %s.",
+		p.fail("amount_min", "backwards", "The minimum %s is greater than the maximum %s; swap them.",
 			least.Amount(), most.Amount())
 	}
 	f.Text, _ = p.given("q")
 	if utf8.RuneCountInString(f.Text) > expense.MaxNotesLength {
-		p.fail("q", "too_long", "A search text has at most %d characters, as notes do.", expense.MaxNotesLength)
+		p.fail("q", "too_long", "The search text has %d characters; give at most %d, as notes have.",
+			utf8.RuneCountInString(f.Text), expense.MaxNotesLength)
 	}
 	if strings.ContainsFunc(f.Text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
-		p.fail("q", "control_character", "A search text must not have control characters, as notes must not.")
+		p.fail("q", "control_character",
+			"The search text %s has a control character; remove it, because notes have none.", expense.QuoteText(f.Text))
 	}
 	return f
 }
 
 // sort reads the order of a list of expenses. The default is newest first.
-func (p *params) sort() expense.Sort {
+func (p params) sort() expense.Sort {
 	text, ok := p.given("sort")
 	switch {
 	case !ok || text == "-date":
@@ -149,7 +146,8 @@ func (p *params) sort() expense.Sort {
 		return expense.OldestCreatedFirst
 	}
 	p.fail("sort", "unknown_value",
-		"%q is not an order; give date, amount or created, with a minus sign before it for descending order.", cutText(text))
+		"The order %s is unknown; give date, amount or created, with a minus sign before it for descending order.",
+		expense.QuoteText(text))
 	return expense.NewestFirst
 }
 
@@ -172,23 +170,20 @@ func listScope(f expense.Filter, sort expense.Sort) string {
 // listExpenses handles GET /v1/expenses. It reads one row more than the page holds, to know whether there is a next
 // page.
 func (c *call) listExpenses() error {
-	size, err := limit(c.query, defaultLimit, maxLimit)
-	if err != nil {
-		return err
+	p := c.params()
+	query := expense.Query{Filter: p.filter(), Sort: p.sort()}
+	scope := listScope(query.Filter, query.Sort)
+	if after := p.cursor(scope); after != nil {
+		var ok bool
+		if query.After, ok = decodePosition(after); !ok {
+			p.errs.add(errCursor(c.query.Get("cursor")))
+		}
 	}
-	p := params{values: c.query}
-	query := expense.Query{Filter: p.filter(), Sort: p.sort(), Limit: size + 1}
+	size := p.limit(defaultLimit, maxLimit)
 	if err := p.err(); err != nil {
 		return err
 	}
-	scope := listScope(query.Filter, query.Sort)
-	after, err := c.cursorKey(scope)
-	if err == nil && after != nil {
-		query.After, err = decodePosition(after)
-	}
-	if err != nil {
-		return err
-	}
+	query.Limit = size + 1
 	data, next, last := make([]wire.Expense, 0, size), "", expense.Position{}
 	for e, err := range c.api.store.Reader(c.owner).Expenses(c.ctx, query) {
 		if err != nil {

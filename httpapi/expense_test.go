@@ -140,17 +140,18 @@ func TestExpense_RejectsMalformedBodies(t *testing.T) {
 			body        string
 			fieldErrors []string
 		}{
-			"nothing":              {``, nil},
-			"null":                 {`null`, nil},
-			"an array":             {`[]`, nil},
+			"nothing":              {``, []string{"# wrong_type"}},
+			"null":                 {`null`, []string{"# wrong_type"}},
+			"an array":             {`[]`, []string{"# wrong_type"}},
 			"half an object":       {`{"amount":"1"`, []string{"# syntax"}},
 			"two objects":          {`{"amount":"1"}{}`, []string{"# syntax"}},
 			"an unknown member":    {`{"amount":"1","colour":"red"}`, []string{"#/colour unknown_member"}},
-			"a member in capitals": {`{"Amount":"1"}`, []string{"#/Amount unknown_member"}},
+			"a member in capitals": {`{"Amount":"1"}`, []string{"#/Amount unknown_member", "#/amount required"}},
 			"a member given twice": {`{"amount":"1","amount":"2"}`, []string{"#/amount duplicate_member"}},
 			"broken UTF-8":         {"{\"amount\":\"1\",\"notes\":\"\xff\"}", []string{"#/notes syntax"}},
 			"a broken surrogate":   {`{"amount":"1","notes":"\ud800"}`, []string{"#/notes syntax"}},
-			"a field error before": {`{"amount":1,"x":1}`, []string{"#/x unknown_member"}},
+			"wrong values beside unknown members": {`{"amount":1,"x":1,"currency":"","date":"2026-02-30","y":{"z":1}}`, []string{
+				"#/amount wrong_type", "#/x unknown_member", "#/y unknown_member", "#/currency empty", "#/date impossible_date"}},
 		} {
 			t.Run(name, func(t *testing.T) {
 				s := s

@@ -21,7 +21,7 @@ import (
 // exportCSV handles GET /v1/exports/expenses.csv. It has the filters of the list of expenses and sends the oldest
 // expense first.
 func (c *call) exportCSV() error {
-	p := params{values: c.query}
+	p := c.params()
 	query := expense.Query{Filter: p.filter(), Sort: expense.OldestFirst}
 	bom := p.boolean("bom")
 	if err := p.err(); err != nil {
@@ -46,7 +46,7 @@ func (c *call) exportCSV() error {
 // exportNDJSON handles GET /v1/exports/expenses.ndjson. It has the filters of the list of expenses and sends the oldest
 // expense first.
 func (c *call) exportNDJSON() error {
-	p := params{values: c.query}
+	p := c.params()
 	query := expense.Query{Filter: p.filter(), Sort: expense.OldestFirst}
 	if err := p.err(); err != nil {
 		return err
@@ -80,16 +80,16 @@ const maxConcurrentPDFs = 2
 
 // reportPDF handles GET /v1/exports/report.pdf: the report of a fiscal year or of any range of days.
 func (c *call) reportPDF() error {
-	p := params{values: c.query}
-	year, dates := p.year("year"), p.dateRange("date_from", "date_to")
+	p := c.params()
+	year, dates := p.year("year"), p.dateRange(false)
 	field := "date_from" // the parameter that the error for too many expenses names
 	switch _, byYear := p.given("year"); {
 	case byYear && dates != (expense.Range{}):
-		p.fail("year", "ambiguous", "Give either year, or date_from and date_to.")
+		p.fail("year", "ambiguous", "The year %d is given besides a range; give either year, or date_from and date_to.", year)
 	case byYear:
 		field = "year"
-	case len(p.errs) == 0 && dates == (expense.Range{}):
-		p.fail("year", "required", "Give year, or date_from and date_to.")
+	case p.err() == nil && dates == (expense.Range{}):
+		p.fail("year", "required", "The period is missing; give year, or date_from and date_to.")
 	}
 	if err := p.err(); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (c *call) reportPDF() error {
 		return err
 	}
 	var pdf *export.Report
-	err = c.report(&p, func(r store.Reader, now time.Time) error {
+	err = c.report(func(r store.Reader, now time.Time) error {
 		summary, err := readSummary(c.ctx, r, now, year, dates)
 		if err != nil {
 			return err

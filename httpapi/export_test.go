@@ -10,6 +10,15 @@ type Route struct {
 	Query        []string // query parameters; one that may be repeated ends in "*"
 }
 
+// SentinelDetails returns the details of the problems of sentinel errors.
+func SentinelDetails() []string {
+	details := []string{detailInternal}
+	for _, s := range sentinels {
+		details = append(details, s.detail)
+	}
+	return details
+}
+
 // Routes returns the routing table of an API with local accounts. It does not list HEAD.
 func Routes() []Route {
 	var routes []Route

@@ -53,7 +53,7 @@ func (c *call) readyz() error {
 		return &problem{
 			code: codeUnavailable, cause: err,
 			detail: "The instance is not ready: the store does not answer, its schema needs a migration, or the store has no " +
-				"signing key. The server's log contains the reason.",
+				"signing key; see the server's log for the reason.",
 		}
 	}
 	return c.send(result{body: body})

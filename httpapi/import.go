@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -48,7 +49,10 @@ func newImportBody(r statement.Result) importBody {
 		Added: r.Added, Known: r.Known, Ignored: r.Ignored, Failed: make([]failureBody, len(r.Failed)), DryRun: r.DryRun,
 	}
 	for i, f := range r.Failed {
-		body.Failed[i] = failureBody{Line: f.Line, Column: textOrNull(f.Column), Code: f.Code, Detail: f.Detail}
+		reason := newFieldError(&expense.InvalidError{Code: f.Code, Detail: f.Detail})
+		body.Failed[i] = failureBody{
+			Line: f.Line, Column: textOrNull(f.Column), Code: reason.Code, Detail: reason.Detail,
+		}
 	}
 	return body
 }
@@ -81,7 +85,7 @@ type upload struct {
 
 // importCSV handles POST /v1/imports/expenses.
 func (c *call) importCSV() error {
-	p := params{values: c.query}
+	p := c.params()
 	opts := statement.Options{Progress: func(statement.Result) { c.deadline.Extend() }}
 	if dryRun := p.boolean("dry_run"); dryRun != nil {
 		opts.DryRun = *dryRun
@@ -90,10 +94,7 @@ func (c *call) importCSV() error {
 	case ok && text == "abort":
 		opts.OnError = statement.Abort
 	case ok && text != "skip":
-		p.fail("on_error", "unknown_value", "%q is not a way to handle errors; give skip or abort.", cutText(text))
-	}
-	if err := p.err(); err != nil {
-		return err
+		p.fail("on_error", "unknown_value", "The value %s of on_error is unknown; give skip or abort.", expense.QuoteText(text))
 	}
 	up, err := c.readUpload()
 	if up.file != nil {
@@ -102,7 +103,11 @@ func (c *call) importCSV() error {
 	if err != nil {
 		return err
 	}
-	idempotent, err := c.idempotentRequest(func() ([]byte, error) {
+	key := c.idempotencyKey()
+	if err := c.errs.err(); err != nil {
+		return err
+	}
+	idempotent, err := c.idempotentRequest(key, func() ([]byte, error) {
 		mapping, err := canonical(up.text)()
 		return append(mapping, up.sum...), err
 	})
@@ -145,7 +150,8 @@ func (c *call) runImport(up upload, opts statement.Options, idempotent *idempote
 		c.observeImport(done)
 	}
 	if err != nil {
-		return importProblem(err)
+		c.errs.add(importErrors(err)...)
+		return cmp.Or(c.errs.err(), err)
 	}
 	if !replayed {
 		c.raiseAlerts()
@@ -171,29 +177,26 @@ func (u callUpdater) Update(_ context.Context, _ expense.OwnerID, fn func(store.
 	return u.c.update(fn)
 }
 
-// importProblem returns a problem for the errors of a mapping, or of a mapping that does not fit the file. Its pointers
-// lead into the parts of the multipart body.
-func importProblem(err error) error {
-	invalid := expense.InvalidErrors(err)
-	if len(invalid) == 0 {
-		return err
-	}
-	code, errs := codeValidation, make([]fieldError, len(invalid))
-	for i, e := range invalid {
-		pointer := "#/mapping"
-		switch e.Field {
+// importErrors returns the field errors for the errors of a mapping, or of a mapping that does not fit the file. Their
+// pointers lead into the parts of the multipart body.
+func importErrors(err error) []fieldError {
+	var errs []fieldError
+	for _, invalid := range expense.InvalidErrors(err) {
+		e := newFieldError(invalid)
+		e.Pointer = "#/mapping"
+		switch invalid.Field {
 		case "":
 		case "file":
-			pointer = "#/file"
+			e.Pointer = "#/file"
 		default:
-			pointer += "/" + e.Field
+			e.Pointer += "/" + invalid.Field
 		}
 		if e.Code == "malformed" || e.Code == "unknown_member" {
-			code = codeMalformed
+			e.problem = codeMalformed
 		}
-		errs[i] = fieldError{Pointer: pointer, Code: e.Code, Detail: e.Detail}
+		errs = append(errs, e)
 	}
-	return newFieldProblem(code, errs...)
+	return errs
 }
 
 // readUpload reads the multipart body, which must have the part mapping, then the part file, and no other part.
@@ -201,7 +204,8 @@ func (c *call) readUpload() (upload, error) {
 	media, attributes, err := mime.ParseMediaType(c.Request.Header.Get("Content-Type"))
 	if err != nil || media != "multipart/form-data" {
 		return upload{}, newProblem(codeUnsupportedMediaType,
-			"An import must be multipart/form-data with the parts mapping and file.")
+			"The Content-Type %s is not that of an import; send multipart/form-data with the parts mapping and file.",
+			expense.QuoteText(c.Request.Header.Get("Content-Type")))
 	}
 	if err := c.checkEncoding(); err != nil {
 		return upload{}, err
@@ -224,8 +228,10 @@ func (c *call) readUpload() (upload, error) {
 	if len(up.text) > maxMapping {
 		return upload{}, &http.MaxBytesError{Limit: maxMapping}
 	}
-	if up.mapping, err = statement.ParseMapping(up.text); err != nil {
-		return upload{}, importProblem(err)
+	up.mapping, err = statement.ParseMapping(up.text)
+	c.errs.add(importErrors(err)...)
+	if c.errs.count > 0 || err != nil {
+		return upload{}, cmp.Or(c.errs.err(), err)
 	}
 	if part, err = nextPart(parts, "file"); err != nil {
 		return upload{}, err
@@ -241,7 +247,7 @@ func (c *call) readUpload() (upload, error) {
 		return up, readError(err)
 	}
 	if _, err := parts.NextRawPart(); !errors.Is(err, io.EOF) {
-		return up, misplacedPart(err, "The part file must be the last part.")
+		return up, misplacedPart(err, "The body has a part after the part file; send that last.")
 	}
 	if _, err := up.file.Seek(0, io.SeekStart); err != nil {
 		return up, fmt.Errorf("read the file again: %w", err)

@@ -28,15 +28,6 @@ func sendPage[T any](c *call, path string, data []T, next string) error {
 	return c.send(result{body: p})
 }
 
-// cursorKey returns the key of the last row before the requested page, from the parameter cursor. It returns nil for
-// the first page. scope must be the scope of the list that the cursor was made for.
-func (c *call) cursorKey(scope string) ([]byte, error) {
-	if !c.query.Has("cursor") {
-		return nil, nil
-	}
-	return decodeCursor(scope, c.query.Get("cursor"))
-}
-
 // list describes a list that is short enough to be read completely for each page.
 type list[Row, Body any] struct {
 	scope, path string
@@ -47,16 +38,13 @@ type list[Row, Body any] struct {
 
 // sendList responds with the requested page of a list.
 func sendList[Row, Body any](c *call, l list[Row, Body]) error {
-	size, err := limit(c.query, defaultLimit, maxLimit)
-	if err != nil {
-		return err
-	}
-	after, err := c.cursorKey(l.scope)
-	if err != nil {
+	p := c.params()
+	after, size := p.cursor(l.scope), p.limit(defaultLimit, maxLimit)
+	if err := p.err(); err != nil {
 		return err
 	}
 	var rows []Row
-	err = c.withLedger(func() (err error) {
+	err := c.withLedger(func() (err error) {
 		rows, err = l.read(c.api.store.Reader(c.owner))
 		return err
 	})

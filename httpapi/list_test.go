@@ -139,7 +139,7 @@ func TestList_RejectsInvalidQueries(t *testing.T) {
 		fieldErrors []string
 	}{
 		"colour=red":           {400, "unknown_parameter", []string{"colour unknown_parameter"}},
-		"Limit=5&sort=x":       {400, "unknown_parameter", []string{"Limit unknown_parameter"}},
+		"Limit=5&sort=x":       {400, "unknown_parameter", []string{"Limit unknown_parameter", "sort unknown_value"}},
 		"limit=5&limit=6":      {400, "malformed", []string{"limit duplicate_parameter"}},
 		"q=%ff":                {400, "malformed", []string{"q invalid_utf8"}},
 		"q=%zz":                {400, "malformed", nil},

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -10,12 +11,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
+	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store/replica"
 )
 
@@ -46,8 +50,8 @@ const (
 
 // The details that occur in several places.
 const (
-	detailUnauthenticated = "The request needs a valid access token in the Authorization header."
-	detailInternal        = "The server failed unexpectedly. If the error remains, report it with its request_id."
+	detailUnauthenticated = "The request has no valid access token; send one in the Authorization header."
+	detailInternal        = "The server failed unexpectedly; if the error remains, report it with its request_id."
 )
 
 // mediaProblem is the media type of RFC 9457.
@@ -106,35 +110,34 @@ var sentinels = [...]struct {
 	code   string
 	detail string
 }{
-	{auth.ErrInvalidCredentials, codeUnauthenticated, "The e-mail address or the password is wrong."},
-	{auth.ErrSessionEnded, codeUnauthenticated, "The session has ended. Log in again."},
+	{auth.ErrInvalidCredentials, codeUnauthenticated,
+		"The e-mail address or the password is wrong, or there were too many failed attempts; check both and try again."},
+	{auth.ErrSessionEnded, codeUnauthenticated, "The session has ended; log in again."},
 	{auth.ErrUnauthenticated, codeUnauthenticated, detailUnauthenticated},
 	// The response to a token that is too long must equal the response to any other invalid token.
 	{ingress.ErrCredentialsTooLong, codeUnauthenticated, detailUnauthenticated},
 	{ingress.ErrHeadersTooLarge, codeHeadersTooLarge,
-		"The request line and the headers are longer than 32 KiB. Send fewer or shorter headers, or a shorter query."},
+		"The request line and the headers are longer than 32 KiB; send fewer or shorter headers, or a shorter query."},
 	{auth.ErrRegistrationClosed, codeForbidden,
-		"Registration is closed on this server. Ask the administrator to create an account."},
-	{auth.ErrForbidden, codeForbidden, "The token lacks the scope of this request. Use a token that has the scope."},
+		"Registration is closed on this server; ask the administrator to create an account."},
+	{auth.ErrForbidden, codeForbidden, "The token lacks the scope of this request; use a token that has the scope."},
 	{expense.ErrStale, codeVersionMismatch,
-		"The resource does not have the version in the request. Get the resource and repeat the request with its ETag."},
+		"The resource does not have the version in the request; get the resource and repeat the request with its ETag."},
 	{expense.ErrPreconditionRequired, codePreconditionRequired,
-		"The resource already exists with other content. Send its ETag in If-Match to replace it."},
-	{expense.ErrGone, codeNotFound, "The resource was deleted."},
-	{expense.ErrNotFound, codeNotFound, "The ledger has no such resource. Check the id."},
+		"The resource already exists with other content; send its ETag in If-Match to replace it."},
+	{expense.ErrGone, codeNotFound, "The resource was deleted; create a new one with another id."},
+	{expense.ErrNotFound, codeNotFound, "The ledger has no such resource; check the id."},
 	{replica.ErrConflict, codeConflict,
-		"Another change of the row arrived first and contradicts this one. Compare both and decide which one applies."},
+		"Another change of the row arrived first and contradicts this one; compare both and decide which one applies."},
 	{replica.ErrMutationIDReused, codeKeyReused,
-		"Another mutation has used this mutation id. Use a new id for a new mutation."},
-	{replica.ErrCursorInvalid, codeCursorInvalid,
-		"The cursor is malformed, or it belongs to another ledger. Fetch everything without a cursor."},
+		"Another mutation has used this mutation id; use a new id for a new mutation."},
 	{expense.ErrExists, codeAlreadyExists,
-		"Another resource already has this id, name, category or e-mail address, and its content differs. " +
-			"Choose another value, or change the existing resource."},
-	{expense.ErrInUse, codeConflict, "Other resources refer to this resource. Archive it, or merge it into another one."},
-	{expense.ErrUnavailable, codeUnavailable, "The server cannot reach its store at the moment. Try again later."},
-	{context.DeadlineExceeded, codeUnavailable, "The request exceeded the time limit of the server. Try again later."},
-	{context.Canceled, codeUnavailable, "The request was cancelled."},
+		"Another resource already has this id, name, category or e-mail address, and its content differs; " +
+			"choose another value, or change the existing resource."},
+	{expense.ErrInUse, codeConflict, "Other resources refer to this resource; archive it, or merge it into another one."},
+	{expense.ErrUnavailable, codeUnavailable, "The server cannot reach its store at the moment; try again later."},
+	{context.DeadlineExceeded, codeUnavailable, "The request exceeded the time limit of the server; try again later."},
+	{context.Canceled, codeUnavailable, "The request was cancelled; send it again."},
 }
 
 // A fieldError is a member of a problem's errors: a place in the request and what is wrong there.
@@ -144,12 +147,97 @@ type fieldError struct {
 	Header    string `json:"header,omitzero"`
 	Code      string `json:"code"`
 	Detail    string `json:"detail"`
+
+	problem string // the code of the problem; "": validation_error
 }
 
 // member returns the name of the top-level member of the body that e is about, or "".
 func (e fieldError) member() string {
 	name, _, _ := strings.Cut(strings.TrimPrefix(e.Pointer, "#/"), "/")
 	return name
+}
+
+// newFieldError returns the field error for a validation error of the domain, without its place. It is the only place
+// that turns such an error into a sentence.
+func newFieldError(invalid *expense.InvalidError) fieldError {
+	first, size := utf8.DecodeRuneInString(invalid.Detail)
+	detail := string(unicode.ToUpper(first)) + strings.TrimSuffix(invalid.Detail[size:], ".") + "."
+	return fieldError{Code: invalid.Code, Detail: detail}
+}
+
+// maxFieldErrors is the maximum number of field errors in a problem.
+const maxFieldErrors = 50
+
+// fieldErrors collects the field errors of a request, so that the client can correct them together. It keeps the first
+// maxFieldErrors and counts the others. The zero value is ready to use.
+type fieldErrors struct {
+	list  []fieldError
+	count int
+	code  string // of the problem, if it is not validation_error
+}
+
+func (f *fieldErrors) add(errs ...fieldError) {
+	for _, e := range errs {
+		f.count++
+		f.code = cmp.Or(f.code, e.problem)
+		if len(f.list) < maxFieldErrors {
+			f.list = append(f.list, e)
+		}
+	}
+}
+
+// addNew adds the errors of members of the body that have no error yet.
+func (f *fieldErrors) addNew(errs ...fieldError) {
+	known := slices.Clip(f.list)
+	for _, e := range errs {
+		if !slices.ContainsFunc(known, func(k fieldError) bool { return k.Pointer != "" && k.member() == e.member() }) {
+			f.add(e)
+		}
+	}
+}
+
+// addFrom adds the field errors of a problem. It does nothing if err is not a problem.
+func (f *fieldErrors) addFrom(err error) {
+	if p, ok := errors.AsType[*problem](err); ok {
+		f.add(p.fieldErrors...)
+	}
+}
+
+// err returns nil if there are no field errors, else a problem that lists them.
+func (f *fieldErrors) err() error {
+	if f.count == 0 {
+		return nil
+	}
+	return f.problem()
+}
+
+// problem returns the problem that lists the field errors, of which there is at least one.
+func (f *fieldErrors) problem() *problem {
+	detail := f.list[0].Detail
+	switch more := f.count - len(f.list); {
+	case more > 0:
+		detail = fmt.Sprintf("The request has %d errors; correct the %d that the member errors lists, and then the other %d.",
+			f.count, len(f.list), more)
+	case f.count > 1:
+		detail = fmt.Sprintf("The request has %d errors; correct those that the member errors lists.", f.count)
+	}
+	return &problem{code: cmp.Or(f.code, codeValidation), detail: detail, fieldErrors: f.list}
+}
+
+// with returns a problem with the collected errors and the validation errors in err, at most one for each member of the
+// body. It returns err unchanged if nothing is collected, and if err is not about the content of the request, for
+// example because the resource does not exist. It does not change f.
+func (f *fieldErrors) with(err error) error {
+	_, hasBacklog := errors.AsType[*recurrence.BacklogError](err)
+	covers := err == nil || hasBacklog || slices.ContainsFunc([]error{
+		expense.ErrInvalid, expense.ErrExists, expense.ErrInUse, expense.ErrStale, expense.ErrPreconditionRequired,
+	}, func(target error) bool { return errors.Is(err, target) })
+	if f.count == 0 || !covers {
+		return err
+	}
+	all := fieldErrors{list: slices.Clip(f.list), count: f.count, code: f.code}
+	all.addNew(fieldErrorsOf(err)...)
+	return all.problem()
 }
 
 // A problem is an error that the response shows to the client.
@@ -175,13 +263,11 @@ func newProblem(code, detail string, args ...any) *problem {
 	return &problem{code: code, detail: fmt.Sprintf(detail, args...)}
 }
 
-// newFieldProblem returns a problem with one or more field errors.
-func newFieldProblem(code string, errs ...fieldError) *problem {
-	detail := errs[0].Detail
-	if len(errs) > 1 {
-		detail = fmt.Sprintf("The request has %d invalid values. The member errors lists them.", len(errs))
-	}
-	return &problem{code: code, detail: detail, fieldErrors: errs}
+// newFieldProblem returns a problem with one field error.
+func newFieldProblem(e fieldError) *problem {
+	var errs fieldErrors
+	errs.add(e)
+	return errs.problem()
 }
 
 // problemOf returns the problem of an error. It is the only place that maps errors to statuses.
@@ -190,20 +276,21 @@ func problemOf(err error) *problem {
 		return p
 	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return newProblem(codePayloadTooLarge, "The body is longer than %d bytes. Split the request.", tooLarge.Limit)
+		return newProblem(codePayloadTooLarge, "The body is longer than %d bytes; split the request.", tooLarge.Limit)
 	}
 	if limited, ok := errors.AsType[*ingress.LimitError](err); ok {
 		p := newProblem(codeRateLimited,
-			"You sent more than %d requests of this kind in %s. Wait for the seconds in the Retry-After header.",
+			"You sent more than %d requests of this kind in %s; wait for the seconds in the Retry-After header.",
 			limited.Quota.Requests, limited.Quota.Window)
 		p.retry = limited.RetryAfter
 		return p
 	}
 	if expired, ok := errors.AsType[*replica.CursorExpiredError](err); ok {
-		return newProblem(codeCursorExpired, "The cursor has expired: %s. Fetch everything without a cursor.", expired.Reason)
+		return newProblem(codeCursorExpired, "The cursor has expired: %s; fetch everything without a cursor.", expired.Reason)
 	}
-	if errs := fieldErrorsOf(err); len(errs) > 0 {
-		return newFieldProblem(codeValidation, errs...)
+	var errs fieldErrors
+	if errs.add(fieldErrorsOf(err)...); errs.count > 0 {
+		return errs.problem()
 	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
@@ -221,7 +308,9 @@ func problemOf(err error) *problem {
 func fieldErrorsOf(err error) []fieldError {
 	var errs []fieldError
 	for _, invalid := range expense.InvalidErrors(err) {
-		errs = append(errs, fieldError{Pointer: pointerTo(invalid.Field), Code: invalid.Code, Detail: invalid.Detail})
+		e := newFieldError(invalid)
+		e.Pointer = pointerTo(invalid.Field)
+		errs = append(errs, e)
 	}
 	return errs
 }
@@ -232,26 +321,6 @@ func pointerTo(field string) string {
 		return "#"
 	}
 	return "#/" + field
-}
-
-// mergeFieldErrors adds the validation errors in err to errs, at most one for each member of the body. It returns err
-// unchanged if errs is empty or if err is another kind of error.
-func mergeFieldErrors(errs []fieldError, err error) error {
-	if len(errs) == 0 || err != nil && !errors.Is(err, expense.ErrInvalid) {
-		return err
-	}
-	merged := errs
-	for _, e := range fieldErrorsOf(err) {
-		if !hasMember(errs, e.member()) {
-			merged = append(merged, e)
-		}
-	}
-	return newFieldProblem(codeValidation, merged...)
-}
-
-// hasMember reports whether errs has an error of a member of the body.
-func hasMember(errs []fieldError, member string) bool {
-	return slices.ContainsFunc(errs, func(e fieldError) bool { return e.Pointer != "" && e.member() == member })
 }
 
 // problemBody is a problem document (RFC 9457) with the extension members of this API.
@@ -302,7 +371,8 @@ func (a *api) sendProblem(w http.ResponseWriter, r *http.Request, requestID stri
 func (c *call) getProblem() error {
 	t, ok := problemTypeOf(c.Param("code"))
 	if !ok {
-		return newProblem(codeNotFound, "The API has no problem with this code. %s lists all codes.", c.api.url("/docs"))
+		return newProblem(codeNotFound, "The API has no problem with the code %s; see %s for all codes.",
+			expense.QuoteText(c.Param("code")), c.api.url("/docs"))
 	}
 	header := c.Writer.Header()
 	header.Set("Content-Type", "text/plain; charset=utf-8")

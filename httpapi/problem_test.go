@@ -154,7 +154,7 @@ func TestInternalError_RevealsNothing(t *testing.T) {
 	var log bytes.Buffer
 	st := &faultyStore{Store: memstore.New(), fail: errors.New("SQLSTATE 42P01 relation spendwise_secret")}
 	s := serve(t, st, func(cfg *httpapi.Config) { cfg.Log = slog.New(slog.NewTextHandler(&log, nil)) })
-	got := s.refused(500, "internal", nil, "POST", "/v1/expenses", `{"amount":"1","notes":"private"}`)
+	got := s.refused(500, "internal", nil, "POST", "/v1/expenses", `{"amount":"1","notes":"private"}`, "X-Request-Id", "1")
 	if strings.Contains(got.Body.String(), "SQL") || strings.Contains(got.Body.String(), "secret") {
 		t.Errorf("the response contains internal details: %s", got.Body)
 	}

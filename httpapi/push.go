@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,17 +24,6 @@ import (
 type pushInput struct {
 	Cursor    *string          `json:"cursor" validate:"omitnil,min=1"`
 	Mutations []jsontext.Value `json:"mutations" validate:"required"`
-}
-
-// mutationInput is one mutation of a push.
-type mutationInput struct {
-	MutationID   string         `json:"mutation_id"`
-	Type         string         `json:"type"`
-	Op           string         `json:"op"`
-	ID           string         `json:"id"`
-	BaseVersion  *int64         `json:"base_version"`
-	BaseMutation *string        `json:"base_mutation"`
-	Data         jsontext.Value `json:"data"`
 }
 
 // pushBody is the response to a push.
@@ -62,10 +52,13 @@ type itemProblem struct {
 	CurrentVersion expense.Version `json:"current_version,omitzero"`
 }
 
-// malformedMutationID returns the detail of a field error for an invalid mutation id.
-func malformedMutationID(id string) string {
-	return fmt.Sprintf(`%.40q is not a mutation id; give 1 to 255 characters, each an ASCII letter, a digit, ".", "_", `+
-		`":" or "-", for example a UUID.`, id)
+// malformedMutationID returns the field error for the id of a mutation, without its place.
+func malformedMutationID(id string) fieldError {
+	return fieldError{
+		Code: "malformed_id",
+		Detail: fmt.Sprintf("The mutation id %s is malformed; give 1 to 255 letters, digits and . _ : -, for example a UUID.",
+			expense.QuoteText(id)),
+	}
 }
 
 // push handles POST /v1/sync.
@@ -74,20 +67,23 @@ func (c *call) push() error {
 	if err != nil {
 		return err
 	}
-	doc, err := documentOf(c, raw, decodeOuter[pushInput])
+	in, err := decodeShape(c.api, raw, &c.errs, decodeOuter[pushInput])
 	if err != nil {
-		return err
+		return c.withMalformed(err)
 	}
-	req := replica.PushRequest{Mutations: c.decodeMutations(&doc), Encode: c.encodeResult}
-	if len(doc.fieldErrors) > 0 {
-		return newFieldProblem(codeValidation, doc.fieldErrors...)
-	}
-	if doc.value.Cursor != nil {
-		if req.Cursor, err = replica.ParseCursor(c.owner, *doc.value.Cursor); err != nil {
-			return err
+	req := replica.PushRequest{Mutations: c.decodeMutations(in.Mutations), Encode: c.encodeResult}
+	if in.Cursor != nil && *in.Cursor != "" {
+		if req.Cursor, err = replica.ParseCursor(c.owner, *in.Cursor); err != nil {
+			e := errSyncCursor(*in.Cursor)
+			e.Pointer = "#/cursor"
+			c.errs.add(e)
 		}
 	}
-	idempotent, err := c.idempotentRequest(func() ([]byte, error) { return canonicalOrRaw(doc.raw), nil })
+	key := c.idempotencyKey()
+	if err := c.errs.err(); err != nil {
+		return err
+	}
+	idempotent, err := c.idempotentRequest(key, func() ([]byte, error) { return canonicalOrRaw(raw), nil })
 	if err != nil {
 		return err
 	}
@@ -182,25 +178,24 @@ func (c *call) encodeResult(r replica.Result) ([]byte, error) {
 }
 
 // decodeMutations decodes the mutations of a push. An invalid mutation gets an Err, so only this mutation is rejected.
-// For a mutation without a valid id, decodeMutations adds a field error to doc, which makes the whole request invalid:
-// the result of such a mutation cannot be stored.
-func (c *call) decodeMutations(doc *document[pushInput]) []replica.Mutation {
-	if len(doc.value.Mutations) > replica.MaxMutations {
-		doc.addFieldErrors(fieldError{
+// For a mutation without a valid id, decodeMutations adds a field error to the call, which makes the whole request
+// invalid: the result of such a mutation cannot be stored.
+func (c *call) decodeMutations(texts []jsontext.Value) []replica.Mutation {
+	if len(texts) > replica.MaxMutations {
+		c.errs.add(fieldError{
 			Pointer: "#/mutations", Code: "too_many",
 			Detail: fmt.Sprintf("The push has %d mutations, but at most %d are allowed; send the others in another push.",
-				len(doc.value.Mutations), replica.MaxMutations),
+				len(texts), replica.MaxMutations),
 		})
 		return nil
 	}
-	mutations := make([]replica.Mutation, len(doc.value.Mutations))
-	for i, raw := range doc.value.Mutations {
+	mutations := make([]replica.Mutation, len(texts))
+	for i, raw := range texts {
 		mutations[i] = c.decodeMutation(raw)
 		if !ingress.IsToken(mutations[i].ID, ingress.MaxToken) {
-			doc.fieldErrors = append(doc.fieldErrors, fieldError{
-				Pointer: "#/mutations/" + strconv.Itoa(i) + "/mutation_id", Code: "malformed_id",
-				Detail: malformedMutationID(mutations[i].ID),
-			})
+			e := malformedMutationID(mutations[i].ID)
+			e.Pointer = "#/mutations/" + strconv.Itoa(i) + "/mutation_id"
+			c.errs.add(e)
 		}
 	}
 	return mutations
@@ -210,32 +205,49 @@ func (c *call) decodeMutations(doc *document[pushInput]) []replica.Mutation {
 func (c *call) decodeMutation(raw jsontext.Value) replica.Mutation {
 	sum := sha256.Sum256(canonicalOrRaw(raw))
 	m := replica.Mutation{Fingerprint: sum[:]}
-	in, fieldErrors, err := decodeOuter[mutationInput](raw)
-	if err == nil && len(fieldErrors) > 0 {
-		err = newFieldProblem(codeValidation, fieldErrors...)
-	}
+	var errs memberErrors
+	in, err := decodeOuter[wire.Mutation](raw, &errs.fieldErrors)
 	if err != nil {
 		m.ID, m.Err = salvageMutationID(raw, err), err
 		return m
 	}
 	m.ID = in.MutationID
 	m.Row, _ = replica.ParseRowRef(in.Type, in.ID)
-	m.Change, m.Err = c.decodeChange(in, m.Row)
 	switch {
 	case in.BaseVersion != nil && in.BaseMutation != nil:
-		m.Err = memberError("base_mutation", "ambiguous",
-			"The mutation has base_version and base_mutation; give only one of them.")
+		errs.addMember("base_mutation", "ambiguous", "The base mutation %s is given besides base_version; give one of them.",
+			expense.QuoteText(*in.BaseMutation))
 	case in.BaseVersion != nil && *in.BaseVersion < 1:
-		m.Err = memberError("base_version", "out_of_range",
-			fmt.Sprintf("%d is not a version; give a whole number from 1.", *in.BaseVersion))
+		errs.addMember("base_version", "out_of_range", "The base version %d is out of range; give a whole number from 1.",
+			*in.BaseVersion)
 	case in.BaseMutation != nil && !ingress.IsToken(*in.BaseMutation, ingress.MaxToken):
-		m.Err = memberError("base_mutation", "malformed_id", malformedMutationID(*in.BaseMutation))
+		e := malformedMutationID(*in.BaseMutation)
+		e.Pointer = "#/base_mutation"
+		errs.add(e)
 	case in.BaseVersion != nil:
-		m.BaseVersion = expense.Version(*in.BaseVersion)
+		m.BaseVersion = *in.BaseVersion
 	case in.BaseMutation != nil:
 		m.BaseMutation = *in.BaseMutation
 	}
+	m.Change = c.decodeChange(in, m.Row, &errs)
+	if errs.malformed != nil {
+		m.Err = errs.malformed
+	} else {
+		m.Err = errs.err()
+	}
 	return m
+}
+
+// memberErrors collects the errors of a mutation.
+type memberErrors struct {
+	fieldErrors
+
+	malformed error // the data is not JSON
+}
+
+// addMember adds the error of a member of the mutation or of its data, unless the member has one already.
+func (m *memberErrors) addMember(member, code, detail string, args ...any) {
+	m.addNew(fieldError{Pointer: "#/" + member, Code: code, Detail: fmt.Sprintf(detail, args...)})
 }
 
 // salvageMutationID returns the id of a mutation that could not be decoded because of err, so that only this mutation
@@ -261,115 +273,116 @@ func canonicalOrRaw(raw []byte) []byte {
 	return content
 }
 
-// memberError returns the problem of a member of a mutation.
-func memberError(member, code, detail string) error {
-	return newFieldProblem(codeValidation, fieldError{Pointer: "#/" + member, Code: code, Detail: detail})
-}
-
-// decodeChange decodes what a mutation does to its row. row has no type if the mutation names no valid row.
-func (c *call) decodeChange(in mutationInput, row replica.RowRef) (replica.Edit, error) {
+// decodeChange decodes what a mutation does to its row. row has no type if the mutation names no valid row. It returns
+// nil after an error.
+func (c *call) decodeChange(in wire.Mutation, row replica.RowRef, errs *memberErrors) replica.Edit {
 	patch := in.Op == "patch"
 	if !patch && in.Op != "put" && in.Op != "delete" {
-		return nil, memberError("op", "unknown_value",
-			fmt.Sprintf("%q is not an op; give put, patch or delete.", cutText(in.Op)))
+		errs.addMember("op", "unknown_value", "The op %s is unknown; give put, patch or delete.", expense.QuoteText(in.Op))
 	}
-	_, malformed := expense.ParseID(in.ID)
+	if row == (replica.RowRef{}) {
+		switch _, malformed := expense.ParseID(in.ID); {
+		case in.Type == store.SettingsRow.String():
+			errs.addMember("id", "malformed_id", "The id %s is not that of the settings; give settings.",
+				expense.QuoteText(in.ID))
+		case malformed != nil:
+			errs.addMember("id", "malformed_id", "The id %s is not a UUID; give the UUID of the row.", expense.QuoteText(in.ID))
+			fallthrough
+		default:
+			if !slices.Contains(syncTypes(), in.Type) {
+				errs.addMember("type", "unknown_value", "The type %s is unknown; give one of %s.",
+					expense.QuoteText(in.Type), strings.Join(syncTypes(), ", "))
+			}
+		}
+	}
 	switch {
-	case row != (replica.RowRef{}):
-	case in.Type == store.SettingsRow.String():
-		return nil, memberError("id", "malformed_id",
-			fmt.Sprintf("%q is not the id of the settings; give settings.", cutText(in.ID)))
-	case malformed != nil:
-		return nil, memberError("id", "malformed_id", fmt.Sprintf("%q is not an id; give a UUID.", cutText(in.ID)))
-	default:
-		return nil, memberError("type", "unknown_value",
-			fmt.Sprintf("%q is not a type; give expense, category, budget, recurrence, alert or settings.", cutText(in.Type)))
-	}
-	if in.Op == "delete" {
-		return replica.Delete{}, nil
+	case row == (replica.RowRef{}) || !patch && in.Op != "put" && in.Op != "delete":
+		return nil
+	case in.Op == "delete":
+		return replica.Delete{}
 	}
 	switch row.Type {
 	case store.ExpenseRow:
 		if patch {
-			data, err := decodeData[wire.ExpensePatch](c, in)
-			return replica.PatchExpense{Patch: data.Patch()}, err
+			return replica.PatchExpense{Patch: decodeData[wire.ExpensePatch](c, in, errs).Patch()}
 		}
-		data, err := decodePut[wire.ExpenseInput](c, in)
-		return replica.PutExpense{Draft: data.Draft()}, err
+		return replica.PutExpense{Draft: decodePut[wire.ExpenseInput](c, in, errs).Draft()}
 	case store.CategoryRow:
 		if patch {
-			data, err := decodeData[wire.CategoryPatch](c, in)
-			return replica.PatchCategory{Patch: data.Patch()}, err
+			return replica.PatchCategory{Patch: decodeData[wire.CategoryPatch](c, in, errs).Patch()}
 		}
-		data, err := decodePut[wire.CategoryInput](c, in)
-		return replica.PutCategory{Draft: data.Draft()}, err
+		return replica.PutCategory{Draft: decodePut[wire.CategoryInput](c, in, errs).Draft()}
 	case store.BudgetRow:
 		if patch {
-			data, err := decodeData[wire.BudgetPatch](c, in)
-			return replica.PatchBudget{Patch: data.Patch()}, err
+			return replica.PatchBudget{Patch: decodeData[wire.BudgetPatch](c, in, errs).Patch()}
 		}
-		data, err := decodePut[wire.BudgetInput](c, in)
-		return replica.PutBudget{Draft: data.Draft()}, err
+		return replica.PutBudget{Draft: decodePut[wire.BudgetInput](c, in, errs).Draft()}
 	case store.RuleRow:
 		if patch {
-			data, err := decodeData[wire.RulePatch](c, in)
-			if err == nil && data.FromDate.Present {
-				err = memberError("from_date", "not_applicable",
-					"A push cannot split a rule. Send two mutations: a patch with until_date of the old rule, and a put of a "+
-						"new rule.")
+			data := decodeData[wire.RulePatch](c, in, errs)
+			if data.FromDate.Present {
+				errs.addMember("from_date", "not_applicable", "The date %s cannot split a rule in a push; send two mutations: a "+
+					"patch with until_date of the old rule, and a put of a new rule.", expense.QuoteText(data.FromDate.Value))
 			}
-			return replica.PatchRule{Draft: data.Draft()}, err
+			return replica.PatchRule{Draft: data.Draft()}
 		}
-		data, err := decodePut[wire.RuleInput](c, in)
-		return replica.PutRule{Draft: data.Draft()}, err
+		return replica.PutRule{Draft: decodePut[wire.RuleInput](c, in, errs).Draft()}
 	case store.AlertRow:
 		if !patch {
-			return nil, memberError("op", "not_applicable",
-				"The server raises alerts; a device can only mark one as read, with a patch.")
+			errs.addMember("op", "not_applicable",
+				"The op %s does not apply to an alert, which only the server raises; mark one as read with a patch.", in.Op)
+			return nil
 		}
-		data, err := decodeData[wire.AlertPatch](c, in)
-		if err == nil && !data.Read.Value {
-			err = memberError("read", "not_allowed", "An alert can only be marked as read; give true.")
+		if data := decodeData[wire.AlertPatch](c, in, errs); !data.Read.Value {
+			errs.addMember("read", "not_allowed", "The value false of read is not allowed; give true to mark the alert as read.")
 		}
-		return replica.MarkAlertRead{}, err
+		return replica.MarkAlertRead{}
 	default:
-		data, err := decodeData[wire.SettingsPatch](c, in)
+		data := decodeData[wire.SettingsPatch](c, in, errs)
 		change := replica.SettingsChange{Draft: data.Draft(), LimitRate: data.LimitRate.Value}
 		if patch {
-			return replica.PatchSettings(change), err
+			return replica.PatchSettings(change)
 		}
-		return replica.PutSettings(change), err
+		return replica.PutSettings(change)
 	}
 }
 
-// decodeData decodes the data of a mutation.
-func decodeData[T any](c *call, in mutationInput) (T, error) {
-	var zero T
-	if len(in.Data) == 0 {
-		return zero, memberError("data", "required", "This member is required for the op put or patch.")
+// syncTypes returns the types of rows that a mutation can name.
+func syncTypes() []string {
+	types := []store.RowType{
+		store.ExpenseRow, store.CategoryRow, store.BudgetRow, store.RuleRow, store.AlertRow, store.SettingsRow,
 	}
-	if kind := in.Data.Kind(); kind != '{' {
-		return zero, memberError("data", "wrong_type", fmt.Sprintf("This member must be an object, not %s.", kindNames[kind]))
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = t.String()
 	}
-	doc, err := documentOf(c, in.Data, func(raw []byte) (T, []fieldError, error) { return decode[T](raw) })
-	if err != nil {
-		return zero, err
+	return names
+}
+
+// decodeData decodes the data of a mutation. It returns the zero value after an error.
+func decodeData[T any](c *call, in wire.Mutation, errs *memberErrors) T {
+	var data T
+	switch kind := jsontext.Value(in.Data).Kind(); {
+	case len(in.Data) == 0:
+		errs.addMember("data", "required", "The member data is missing; give an object for the op %s.", in.Op)
+	case kind != '{':
+		errs.addMember("data", "wrong_type", "%s of data is %s; give an object.",
+			strings.TrimSpace("The value "+showScalar(jsontext.Value(in.Data))), kindNames[kind])
+	default:
+		var err error
+		if data, err = decodeShape(c.api, in.Data, &errs.fieldErrors, decode[T]); err != nil {
+			errs.malformed = err
+		}
 	}
-	if len(doc.fieldErrors) > 0 {
-		return zero, newFieldProblem(codeValidation, doc.fieldErrors...)
-	}
-	return doc.value, nil
+	return data
 }
 
 // decodePut decodes the data of a put. Its id, if any, must be the mutation's.
-func decodePut[T interface{ RequestedID() *string }](c *call, in mutationInput) (T, error) {
-	data, err := decodeData[T](c, in)
-	if err != nil {
-		return data, err
-	}
+func decodePut[T interface{ RequestedID() *string }](c *call, in wire.Mutation, errs *memberErrors) T {
+	data := decodeData[T](c, in, errs)
 	if id := data.RequestedID(); id != nil && !strings.EqualFold(*id, in.ID) {
-		err = memberError("id", "other_id",
-			fmt.Sprintf("%q is not the id of the mutation; give that id or leave the member out.", cutText(*id)))
+		errs.addMember("id", "other_id", "The id %s is not the id of the mutation; give that id or leave the member out.",
+			expense.QuoteText(*id))
 	}
-	return data, err
+	return data
 }

@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -20,90 +22,81 @@ const (
 	maxLimit     = 200
 )
 
-// parseQuery parses a query and returns a problem for a parameter that is not allowed and for one that is repeated. A
-// parameter may be repeated if its name in allowed ends in "*".
-func parseQuery(raw string, allowed []string) (url.Values, error) {
+// parseQuery parses a query. It adds to errs an error for each parameter that is not allowed, is repeated or is not
+// UTF-8. A parameter may be repeated if its name in allowed ends in "*". It returns an error if the query cannot be
+// parsed.
+func parseQuery(raw string, allowed []string, errs *fieldErrors) (url.Values, error) {
 	if raw == "" {
 		return nil, nil
 	}
 	values, err := url.ParseQuery(raw)
 	if err != nil {
 		return nil, &problem{
-			code: codeMalformed, detail: "The query cannot be parsed; percent-encode special characters.", cause: err,
+			code: codeMalformed, detail: "The query cannot be parsed; percent-encode its special characters.", cause: err,
 		}
 	}
-	var unknown, invalid []fieldError
-	for name, given := range values {
-		shown := cutText(name)
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		given := values[name]
+		e := fieldError{Parameter: shorten(name), problem: codeMalformed}
 		switch {
-		case slices.Contains(allowed, name+"*"):
-		case !slices.Contains(allowed, name):
-			unknown = append(unknown, fieldError{
-				Parameter: shown, Code: codeUnknownParameter,
-				Detail: "This operation does not have this parameter; remove it or correct its name.",
-			})
-		case len(given) > 1:
-			invalid = append(invalid, fieldError{
-				Parameter: shown, Code: "duplicate_parameter", Detail: "This parameter is given more than once; give it once.",
-			})
+		case !slices.Contains(allowed, name) && !slices.Contains(allowed, name+"*"):
+			e.Code, e.problem = codeUnknownParameter, codeUnknownParameter
+			e.Detail = fmt.Sprintf("The parameter %s is unknown; remove it or correct its name.", expense.QuoteText(name))
+		case len(given) > 1 && slices.Contains(allowed, name):
+			e.Code = "duplicate_parameter"
+			e.Detail = fmt.Sprintf("The parameter %q is given %d times; give it once.", name, len(given))
+		case slices.ContainsFunc(given, func(text string) bool { return !utf8.ValidString(text) }):
+			e.Code = "invalid_utf8"
+			e.Detail = fmt.Sprintf("The value of the parameter %q is not UTF-8; encode it as UTF-8.", name)
+		default:
+			continue
 		}
-		if slices.ContainsFunc(given, func(text string) bool { return !utf8.ValidString(text) }) {
-			invalid = append(invalid, fieldError{
-				Parameter: shown, Code: "invalid_utf8", Detail: "The value is not valid UTF-8.",
-			})
-		}
-	}
-	byName := func(a, b fieldError) int { return strings.Compare(a.Parameter, b.Parameter) }
-	slices.SortFunc(unknown, byName)
-	slices.SortFunc(invalid, byName)
-	switch {
-	case len(unknown) > 0:
-		return nil, newFieldProblem(codeUnknownParameter, unknown...)
-	case len(invalid) > 0:
-		return nil, newFieldProblem(codeMalformed, invalid...)
+		errs.add(e)
+		values[name] = given[:1]
 	}
 	return values, nil
 }
 
-// cutText returns at most 64 characters of a text that the client sent, for use in a response.
-func cutText(text string) string {
+// shorten returns at most 64 characters of the name of a parameter, for use in a response.
+func shorten(name string) string {
 	const maxRunes = 64
-	text = strings.ToValidUTF8(text, "�")
-	if runes := []rune(text); len(runes) > maxRunes {
+	name = strings.ToValidUTF8(name, "�")
+	if runes := []rune(name); len(runes) > maxRunes {
 		return string(runes[:maxRunes]) + "…"
 	}
-	return text
+	return name
 }
 
-// params reads the parameters of a query and collects their errors. Its methods return the zero value for a parameter
-// that is absent or has an error.
+// params reads the parameters of a query and adds their errors to those of the call. Its methods return the zero value
+// for a parameter that is absent or has an error.
 type params struct {
 	values url.Values
-	errs   []fieldError
+	errs   *fieldErrors
 }
+
+// params returns the parameters of the request's query.
+func (c *call) params() params { return params{values: c.query, errs: &c.errs} }
 
 // fail adds an error of a parameter.
-func (p *params) fail(name, code, detail string, args ...any) {
-	p.errs = append(p.errs, fieldError{Parameter: name, Code: code, Detail: fmt.Sprintf(detail, args...)})
+func (p params) fail(name, code, detail string, args ...any) {
+	p.errs.add(fieldError{Parameter: name, Code: code, Detail: fmt.Sprintf(detail, args...)})
 }
 
-// addError adds the errors that the domain returned for the value of a parameter.
-func (p *params) addError(name string, err error) {
+// addError adds the errors that the domain returned for the value of a parameter. Errors that name a field are about
+// the parameter of that name.
+func (p params) addError(name string, err error) {
 	for _, invalid := range expense.InvalidErrors(err) {
-		p.fail(name, invalid.Code, "%s", invalid.Detail)
+		e := newFieldError(invalid)
+		e.Parameter = cmp.Or(invalid.Field, name)
+		p.errs.add(e)
 	}
 }
 
-// err returns a problem with all errors, or nil if there are none.
-func (p *params) err() error {
-	if len(p.errs) == 0 {
-		return nil
-	}
-	return newFieldProblem(codeValidation, p.errs...)
-}
+// err returns a problem with all errors of the call, or nil if there are none.
+func (p params) err() error { return p.errs.err() }
 
 // given returns the text of a parameter and whether it is present.
-func (p *params) given(name string) (string, bool) {
+func (p params) given(name string) (string, bool) {
 	values, ok := p.values[name]
 	if !ok {
 		return "", false
@@ -111,55 +104,61 @@ func (p *params) given(name string) (string, bool) {
 	return values[0], true
 }
 
-func (p *params) date(name string) expense.Date {
+func (p params) date(name string) expense.Date {
 	return parseParam(p, name, expense.ParseDate)
 }
 
-func (p *params) month(name string) expense.Month {
+func (p params) month(name string) expense.Month {
 	return parseParam(p, name, expense.ParseMonth)
 }
 
-func (p *params) currency(name string) expense.Currency {
+func (p params) currency(name string) expense.Currency {
 	return parseParam(p, name, expense.ParseCurrency)
 }
 
-func (p *params) id(name string) uuid.UUID {
+func (p params) id(name string) uuid.UUID {
 	return parseParam(p, name, expense.ParseID)
 }
 
 // amount reads an amount in a currency.
-func (p *params) amount(name string, currency expense.Currency) expense.Money {
+func (p params) amount(name string, currency expense.Currency) expense.Money {
 	if _, ok := p.given(name); ok && currency.IsZero() {
-		p.fail(name, "currency_required", "An amount needs the parameter currency, too.")
+		p.fail(name, "currency_required", "The %s needs a currency; give the parameter currency too.", name)
 		return expense.Money{}
 	}
 	return parseParam(p, name, func(text string) (expense.Money, error) { return expense.ParseAmount(text, currency) })
 }
 
 // boolean returns nil if the parameter is absent.
-func (p *params) boolean(name string) *bool {
+func (p params) boolean(name string) *bool {
 	text, ok := p.given(name)
 	if !ok {
 		return nil
 	}
 	value := text == "true"
 	if !value && text != "false" {
-		p.fail(name, "not_boolean", "%q is not true or false.", cutText(text))
+		p.fail(name, "not_boolean", "The value %s of %s is neither true nor false; give one of them.", expense.QuoteText(text), name)
 	}
 	return &value
 }
 
-// dateRange reads the first and the last day of a range. The last day must not be before the first.
-func (p *params) dateRange(from, to string) expense.Range {
-	dates := expense.Range{From: p.date(from), To: p.date(to)}
+// dateRange reads the parameters date_from and date_to. The last day must not be before the first. If required is set,
+// both must be given.
+func (p params) dateRange(required bool) expense.Range {
+	dates := expense.Range{From: p.date("date_from"), To: p.date("date_to")}
+	for _, name := range []string{"date_from", "date_to"} {
+		if _, ok := p.given(name); required && !ok {
+			p.fail(name, "required", "The parameter %s is missing; give a date as YYYY-MM-DD.", name)
+		}
+	}
 	if !dates.From.IsZero() && !dates.To.IsZero() && dates.To.Before(dates.From) {
-		p.fail(to, "ends_before_start", "The last day %s is before the first day %s.", dates.To, dates.From)
+		p.fail("date_to", "ends_before_start", "The last day %s is before the first day %s; swap them.", dates.To, dates.From)
 	}
 	return dates
 }
 
 // parseParam reads a parameter with a function of the domain.
-func parseParam[T any](p *params, name string, parse func(string) (T, error)) T {
+func parseParam[T any](p params, name string, parse func(string) (T, error)) T {
 	var zero T
 	text, ok := p.given(name)
 	if !ok {
@@ -175,19 +174,35 @@ func parseParam[T any](p *params, name string, parse func(string) (T, error)) T 
 
 // limit returns the number of rows of a page: the parameter limit, or defaultRows without it. A number above maxRows
 // counts as maxRows.
-func limit(values url.Values, defaultRows, maxRows int) (int, error) {
-	if !values.Has("limit") {
-		return defaultRows, nil
+func (p params) limit(defaultRows, maxRows int) int {
+	text, ok := p.given("limit")
+	if !ok {
+		return defaultRows
 	}
-	n, err := strconv.Atoi(values.Get("limit"))
+	n, err := strconv.Atoi(text)
 	if n > 0 && errors.Is(err, strconv.ErrRange) {
-		return maxRows, nil
+		return maxRows
 	}
 	if err != nil || n < 1 {
-		return 0, newFieldProblem(codeMalformed, fieldError{
-			Parameter: "limit", Code: "out_of_range",
-			Detail: fmt.Sprintf("%q is not a whole number from 1; give 1 to %d.", cutText(values.Get("limit")), maxRows),
+		p.errs.add(fieldError{
+			Parameter: "limit", Code: "out_of_range", problem: codeMalformed,
+			Detail: fmt.Sprintf("The limit %s is out of range; give a number from 1 to %d.", expense.QuoteText(text), maxRows),
 		})
+		return defaultRows
 	}
-	return min(n, maxRows), nil
+	return min(n, maxRows)
+}
+
+// cursor returns the position of the parameter cursor in the list that the scope names, or nil without the parameter.
+// The scope depends on the other parameters, so cursor returns nil if the call has errors already.
+func (p params) cursor(scope string) []byte {
+	text, ok := p.given("cursor")
+	if !ok || p.err() != nil {
+		return nil
+	}
+	position, ok := decodeCursor(scope, text)
+	if !ok {
+		p.errs.add(errCursor(text))
+	}
+	return position
 }

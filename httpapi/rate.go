@@ -17,10 +17,10 @@ type rateBody struct {
 // getRate handles GET /v1/rates. It returns the rate that an expense in the currency base would be converted with. The
 // default date is today in the ledger's time zone, the default quote is the home currency.
 func (c *call) getRate() error {
-	p := params{values: c.query}
+	p := c.params()
 	date, base, quote := p.date("date"), p.currency("base"), p.currency("quote")
 	if _, ok := p.given("base"); !ok {
-		p.fail("base", "required", "This parameter is required: the currency to convert from.")
+		p.fail("base", "required", "The parameter base is missing; give the currency to convert from.")
 	}
 	if err := p.err(); err != nil {
 		return err
@@ -39,7 +39,7 @@ func (c *call) getRate() error {
 	}
 	rate, ok := expense.LookupRate(c.api.rates, base, quote, date)
 	if !ok {
-		return newProblem(codeNotFound, "There is no rate from %s to %s for %s or the seven days before it.",
+		return newProblem(codeNotFound, "There is no rate from %s to %s for %s or the seven days before it; give another date or currency.",
 			base, quote, date)
 	}
 	return c.send(result{body: rateBody{

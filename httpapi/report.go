@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -17,7 +18,7 @@ const defaultTop = 5
 
 // monthlyReport handles GET /v1/reports/monthly. The default month is the current month in the ledger's time zone.
 func (c *call) monthlyReport() error {
-	p := params{values: c.query}
+	p := c.params()
 	month, top := p.month("month"), p.top(defaultTop)
 	if err := p.err(); err != nil {
 		return err
@@ -25,7 +26,7 @@ func (c *call) monthlyReport() error {
 	var monthly report.MonthlyReport
 	var planned []recurrence.PlannedOccurrence
 	var largest []expense.Expense
-	err := c.report(&p, func(r store.Reader, now time.Time) (err error) {
+	err := c.report(func(r store.Reader, now time.Time) (err error) {
 		if monthly, err = report.Monthly(c.ctx, r, now, month); err != nil {
 			return err
 		}
@@ -51,7 +52,7 @@ func (c *call) monthlyReport() error {
 // readYearly reads the report for the parameters year and calendar, and the largest expenses of the year. With calendar
 // the year is the calendar year, else the fiscal year that begins in it. The default year is the current one.
 func (c *call) readYearly(top int) (yearly report.YearlyReport, largest []expense.Expense, err error) {
-	p := params{values: c.query}
+	p := c.params()
 	year, top, firstMonth := p.year("year"), p.top(top), time.Month(0)
 	if calendar := p.boolean("calendar"); calendar != nil && *calendar {
 		firstMonth = time.January
@@ -59,7 +60,7 @@ func (c *call) readYearly(top int) (yearly report.YearlyReport, largest []expens
 	if err := p.err(); err != nil {
 		return yearly, nil, err
 	}
-	err = c.report(&p, func(r store.Reader, now time.Time) (err error) {
+	err = c.report(func(r store.Reader, now time.Time) (err error) {
 		if yearly, err = report.Yearly(c.ctx, r, now, year, firstMonth); err != nil {
 			return err
 		}
@@ -80,12 +81,12 @@ func (c *call) yearlyReport() error {
 
 // readRange reads the report for the parameters date_from and date_to, and the largest expenses of these days.
 func (c *call) readRange(top int) (ranged report.RangeReport, largest []expense.Expense, err error) {
-	p := params{values: c.query}
-	dates, top := p.dateRange("date_from", "date_to"), p.top(top)
+	p := c.params()
+	dates, top := p.dateRange(true), p.top(top)
 	if err := p.err(); err != nil {
 		return ranged, nil, err
 	}
-	err = c.report(&p, func(r store.Reader, now time.Time) (err error) {
+	err = c.report(func(r store.Reader, now time.Time) (err error) {
 		if ranged, err = report.Range(c.ctx, r, now, dates); err != nil {
 			return err
 		}
@@ -105,16 +106,16 @@ func (c *call) rangeReport() error {
 	return c.send(result{body: wire.NewSummary(ranged.Summary, title, largest)})
 }
 
-// readTrend reads the trend for the parameters from, to, by and category_id.
+// readTrend reads the trend for the parameters date_from, date_to, by and category_id.
 func (c *call) readTrend() (trend report.TrendReport, err error) {
-	p := params{values: c.query}
+	p := c.params()
 	query := report.TrendQuery{
-		Dates: p.dateRange("from", "to"), Granularity: p.granularity("by"), Category: p.id("category_id"),
+		Dates: p.dateRange(true), Granularity: p.granularity("by"), Category: p.id("category_id"),
 	}
 	if err := p.err(); err != nil {
 		return trend, err
 	}
-	err = c.report(&p, func(r store.Reader, _ time.Time) (err error) {
+	err = c.report(func(r store.Reader, _ time.Time) (err error) {
 		trend, err = report.Trend(c.ctx, r, query)
 		return err
 	})
@@ -131,38 +132,41 @@ func (c *call) trendReport() error {
 }
 
 // granularity reads the granularity of a trend. The default is a month.
-func (p *params) granularity(name string) expense.Granularity {
+func (p params) granularity(name string) expense.Granularity {
 	text, ok := p.given(name)
 	if !ok {
 		return expense.ByMonth
 	}
 	granularity, ok := wire.Granularities()[text]
 	if !ok {
-		p.fail(name, "unknown_value", "%q is not a granularity; give day, week or month.", cutText(text))
+		p.fail(name, "unknown_value", "The granularity %s is unknown; give day, week or month.", expense.QuoteText(text))
 	}
 	return granularity
 }
 
 // year reads a year; 0 if it is absent.
-func (p *params) year(name string) int {
+func (p params) year(name string) int {
 	return parseParam(p, name, func(text string) (int, error) {
 		january, err := expense.ParseMonth(text + "-01")
 		if err != nil {
-			return 0, &expense.InvalidError{Code: "malformed_year", Detail: "a year has the form YYYY, such as 2026"}
+			return 0, &expense.InvalidError{
+				Code: "malformed_year", Detail: expense.QuoteText(text) + " is not a year; write it as YYYY",
+			}
 		}
 		return january.Year(), nil
 	})
 }
 
 // top reads how many of the largest expenses a report lists.
-func (p *params) top(fallback int) int {
+func (p params) top(fallback int) int {
 	text, ok := p.given("top")
 	if !ok {
 		return fallback
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > report.MaxLargestExpenses {
-		p.fail("top", "out_of_range", "%q is not a number from 0 to %d.", cutText(text), report.MaxLargestExpenses)
+		p.fail("top", "out_of_range", "The number %s of largest expenses is out of range; give 0 to %d.",
+			expense.QuoteText(text), report.MaxLargestExpenses)
 		return fallback
 	}
 	return n
@@ -170,13 +174,11 @@ func (p *params) top(fallback int) int {
 
 // report calls fn with a snapshot of the ledger and the current time. If fn returns ErrInvalid, report returns a
 // problem that names the query's parameters.
-func (c *call) report(p *params, fn func(r store.Reader, now time.Time) error) error {
+func (c *call) report(fn func(r store.Reader, now time.Time) error) error {
 	err := c.view(func(r store.Reader) error { return fn(r, c.now) })
-	if errs := expense.InvalidErrors(err); len(errs) > 0 {
-		for _, invalid := range errs {
-			p.addError(invalid.Field, invalid)
-		}
-		return p.err()
+	if errors.Is(err, expense.ErrInvalid) {
+		c.params().addError("", err)
+		return c.errs.err()
 	}
 	return err
 }

@@ -45,7 +45,7 @@ func (a *api) roleDisabled() gin.HandlerFunc {
 	return func(g *gin.Context) {
 		if role, ok := roles[resource(g.Request.URL.Path)]; ok {
 			a.sendError(g, newProblem(codeNotFound,
-				"This instance does not serve the role %q. Route the request to an instance that does.", role.names()[0]))
+				"This instance does not serve the role %q; route the request to one that does.", role.names()[0]))
 			g.Abort()
 		}
 	}

@@ -48,7 +48,7 @@ func TestRole_ServesOnlyItsRoutes(t *testing.T) {
 			got := roles[role].do(r.Method, target, "")
 			if text := got.Body.String(); got.Code != 404 || !strings.Contains(text, "This instance does not serve the role") {
 				servedBy = append(servedBy, role)
-			} else if !strings.Contains(text, `the role \"api\".`) && !strings.Contains(text, `the role \"auth\".`) {
+			} else if !strings.Contains(text, `the role \"api\";`) && !strings.Contains(text, `the role \"auth\";`) {
 				t.Errorf("%s %s: the response of an instance with role %s does not name the role of the route: %s", r.Method,
 					r.Path, role, text)
 			}

@@ -82,7 +82,7 @@ func (a *api) allRoutes() []route {
 		row("POST", "/v1/budgets", write, writes, api, (*call).postBudget),
 		row("GET", "/v1/budgets", read, reads, api, (*call).listBudgets, "cursor", "limit"),
 		row("GET", "/v1/budgets/progress", read, reads, api, (*call).budgetProgress, "month"),
-		row("GET", "/v1/budgets/history", read, reads, api, (*call).budgetHistory, "from", "to"),
+		row("GET", "/v1/budgets/history", read, reads, api, (*call).budgetHistory, "month_from", "month_to"),
 		row("GET", "/v1/budgets/alerts", read, reads, api, (*call).listAlerts, "cursor", "limit"),
 		row("POST", "/v1/budgets/alerts/:id/read", write, writes, api, (*call).readAlert),
 		row("GET", "/v1/budgets/:id", read, reads, api, (*call).getBudget),
@@ -100,12 +100,12 @@ func (a *api) allRoutes() []route {
 		row("GET", "/v1/reports/monthly", read, reads, api, (*call).monthlyReport, "month", "top"),
 		row("GET", "/v1/reports/yearly", read, reads, api, (*call).yearlyReport, "year", "calendar", "top"),
 		row("GET", "/v1/reports/range", read, reads, api, (*call).rangeReport, "date_from", "date_to", "top"),
-		row("GET", "/v1/reports/trend", read, reads, api, (*call).trendReport, "from", "to", "by", "category_id"),
+		row("GET", "/v1/reports/trend", read, reads, api, (*call).trendReport, "date_from", "date_to", "by", "category_id"),
 		row("GET", "/v1/reports/monthly.svg", read, reads, api, (*call).monthlyChart, "month", "theme"),
 		row("GET", "/v1/reports/yearly.svg", read, reads, api, (*call).yearlyChart, "year", "calendar", "theme"),
 		row("GET", "/v1/reports/range.svg", read, reads, api, (*call).rangeChart, "date_from", "date_to", "theme"),
 		row("GET", "/v1/reports/trend.svg", read, reads, api, (*call).trendChart,
-			"from", "to", "by", "category_id", "theme"),
+			"date_from", "date_to", "by", "category_id", "theme"),
 
 		row("GET", "/v1/sync", read, sync, api, (*call).pull, "cursor", "limit"),
 		row("POST", "/v1/sync", write, sync, api, (*call).push),
@@ -158,10 +158,10 @@ func (a *api) newRouter() http.Handler {
 	engine.HandleMethodNotAllowed = true
 	engine.ForwardedByClientIP = false
 	engine.Use(a.middleware)
-	noRoute := newProblem(codeNotFound, "The API has no such route. %s lists all routes.", a.url("/docs"))
+	noRoute := newProblem(codeNotFound, "The API has no such route; see %s for all routes.", a.url("/docs"))
 	engine.NoRoute(a.limitUnmatched, a.roleDisabled(), a.problemHandler(noRoute))
 	methodNotAllowed := a.problemHandler(newProblem(codeMethodNotAllowed,
-		"The resource does not support this method. The Allow header lists the methods that it supports."))
+		"The resource does not support this method; use one of those in the Allow header."))
 	engine.NoMethod(a.limitUnmatched, methodNotAllowed)
 
 	table := a.servedRoutes()
@@ -242,6 +242,11 @@ func (a *api) serve(r route) gin.HandlerFunc {
 	}
 }
 
+// readsInput reports whether the handler reads query parameters or a body, and therefore reports the errors of the call.
+func (r route) readsInput() bool {
+	return len(r.query) > 0 || r.method == http.MethodPost || r.method == http.MethodPut || r.method == http.MethodPatch
+}
+
 // pathTemplate converts a gin pattern to an OpenAPI path template: "/v1/expenses/{id}".
 func pathTemplate(path string) string {
 	parts := strings.Split(path, "/")
@@ -276,8 +281,13 @@ func (c *call) authorize(r route) error {
 		}
 	}
 	var err error
-	c.query, err = parseQuery(c.Request.URL.RawQuery, r.query)
-	return err
+	if c.query, err = parseQuery(c.Request.URL.RawQuery, r.query, &c.errs); err != nil {
+		return err
+	}
+	if r.readsInput() {
+		return nil // the handler adds the errors of the other parameters and of the body
+	}
+	return c.errs.err()
 }
 
 // limitUnmatched applies the limits to a request that matches no route.

@@ -152,11 +152,12 @@ func (c *call) previewRule() error {
 	if err != nil {
 		return err
 	}
-	p := params{values: c.query}
+	p := c.params()
 	count := 10
 	if text, given := p.given("count"); given {
 		if count, err = strconv.Atoi(text); err != nil || count < 1 || count > recurrence.MaxPreview {
-			p.fail("count", "out_of_range", "%q is not a number from 1 to %d.", cutText(text), recurrence.MaxPreview)
+			p.fail("count", "out_of_range", "The count %s is out of range; give a number from 1 to %d.",
+				expense.QuoteText(text), recurrence.MaxPreview)
 		}
 	}
 	if err := p.err(); err != nil {

@@ -29,16 +29,13 @@ func (c *call) settings() (settings expense.Settings, err error) {
 
 // patchSettings handles PATCH /v1/settings.
 func (c *call) patchSettings() error {
-	cond, err := condition(c.Request.Header)
-	if err != nil {
-		return err
-	}
+	cond := c.condition()
 	doc, err := read[wire.SettingsPatch](c)
 	if err != nil {
 		return err
 	}
 	draft, limitRate := doc.value.Draft(), doc.value.LimitRate.Value
-	return c.write(doc.raw, doc.fieldErrors, func(ctx context.Context, tx store.Tx) (result, error) {
+	return c.write(doc.raw, func(ctx context.Context, tx store.Tx) (result, error) {
 		change, err := budget.ChangeSettingsAndLimits(ctx, tx, c.env(), draft, limitRate, cond)
 		if err != nil {
 			return result{}, err

@@ -66,17 +66,18 @@ func TestSettings_HomeCurrencyConvertsExpensesAndLimits(t *testing.T) {
 
 func TestDecode_RejectsNumbersThatAreNotIntegers(t *testing.T) {
 	s := serve(t, memstore.New())
-	const rule = " is not a 64-bit whole number; write an integer without a fraction or an exponent."
-	for value, want := range map[string]string{
-		"1.5": "1.5" + rule, "1e300": "1e300" + rule, "9223372036854775808": "9223372036854775808" + rule,
-		`"4"`: "This member must be a whole number, not a string.",
+	const rule = " is not a 64-bit whole number; give an integer without a fraction or an exponent."
+	for value, wrong := range map[string]string{
+		"1.5": rule, "1e300": rule, "9223372036854775808": rule, `"4"`: " is a string; give a whole number.",
 	} {
+		want := func(member string) any { return "The value " + value + ` of "` + member + `"` + wrong }
 		refused := s.must(422, "PATCH", "/v1/settings", `{"fiscal_year_start":`+value+`}`)
 		fieldError := refused.json["errors"].([]any)[0].(map[string]any)
-		equal(t, "detail of fiscal_year_start", fieldError["detail"], any(want))
+		equal(t, "detail of fiscal_year_start", fieldError["detail"], want("fiscal_year_start"))
 		mutation := `{"mutation_id":"m` + strings.Trim(value, `"`) + `","type":"expense","op":"patch","id":"` + syncID(1) +
 			`","base_version":` + value + `,"data":{}}`
 		problem := s.push(mutation)[0]["problem"].(map[string]any)
-		equal(t, "detail of base_version", problem["errors"].([]any)[0].(map[string]any)["detail"], any(want))
+		equal(t, "detail of base_version", problem["errors"].([]any)[0].(map[string]any)["detail"],
+			want("base_version"))
 	}
 }

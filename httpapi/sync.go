@@ -62,18 +62,21 @@ func rowBody(row any) any {
 
 // pull handles GET /v1/sync.
 func (c *call) pull() error {
-	var req replica.PullRequest
-	var err error
-	if req.Limit, err = limit(c.query, replica.DefaultPageSize, replica.MaxPageSize); err != nil {
-		return err
-	}
-	if c.query.Has("cursor") {
-		if req.After, err = replica.ParseCursor(c.owner, c.query.Get("cursor")); err != nil {
-			return err
+	p := c.params()
+	req := replica.PullRequest{Limit: p.limit(replica.DefaultPageSize, replica.MaxPageSize)}
+	if text, ok := p.given("cursor"); ok {
+		var err error
+		if req.After, err = replica.ParseCursor(c.owner, text); err != nil {
+			e := errSyncCursor(text)
+			e.Parameter = "cursor"
+			c.errs.add(e)
 		}
 	}
+	if err := p.err(); err != nil {
+		return err
+	}
 	var page replica.Page
-	err = c.withLedger(func() (err error) {
+	err := c.withLedger(func() (err error) {
 		page, err = replica.Pull(c.ctx, c.api.store, c.owner, req)
 		return err
 	})

@@ -1,9 +1,12 @@
 package httpapi
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
 )
 
@@ -52,36 +55,30 @@ type tokenInput struct {
 
 // postToken handles POST /v1/tokens.
 func (c *call) postToken() error {
-	doc, err := read[tokenInput](c)
-	if err != nil {
-		return err
-	}
-	draft := auth.PersonalTokenDraft{Name: orEmpty(doc.value.Name)}
-	if text := orEmpty(doc.value.ExpiresAt); text != "" {
-		if draft.ExpiresAt, err = time.Parse(time.RFC3339, text); err != nil {
-			doc.addFieldErrors(fieldError{
-				Pointer: "#/expires_at", Code: "malformed",
-				Detail: "A point in time must have the format of RFC 3339, such as 2026-12-31T00:00:00Z.",
-			})
+	return withBody(c, func(in tokenInput) auth.PersonalTokenDraft {
+		draft := auth.PersonalTokenDraft{Name: orEmpty(in.Name)}
+		if text := orEmpty(in.ExpiresAt); text != "" {
+			var err error
+			if draft.ExpiresAt, err = time.Parse(time.RFC3339, text); err != nil {
+				c.errs.addNew(fieldError{
+					Pointer: "#/expires_at", Code: "malformed",
+					Detail: fmt.Sprintf("The expiry %s is not a time of RFC 3339; write it like 2026-12-31T00:00:00Z.",
+						expense.QuoteText(text)),
+				})
+			}
 		}
-	}
-	if len(doc.fieldErrors) > 0 {
-		return newFieldProblem(codeValidation, doc.fieldErrors...)
-	}
-	for _, name := range doc.value.Scopes {
 		for _, s := range tokenScopes {
-			if name == s.name {
+			if slices.Contains(in.Scopes, s.name) {
 				draft.Scopes |= s.scope
 			}
 		}
-	}
-	token, secret, err := c.api.accounts.CreatePersonalToken(c.ctx, c.identity, draft)
-	if err != nil {
-		return err
-	}
-	body := newTokenBody(token)
-	body.Token = secret
-	return c.send(result{status: http.StatusCreated, location: "/v1/tokens/" + body.ID, body: body})
+		return draft
+	}, func(draft auth.PersonalTokenDraft) (result, error) {
+		token, secret, err := c.api.accounts.CreatePersonalToken(c.ctx, c.identity, draft)
+		body := newTokenBody(token)
+		body.Token = secret
+		return result{status: http.StatusCreated, location: "/v1/tokens/" + body.ID, body: body}, err
+	})
 }
 
 // listTokens handles GET /v1/tokens. It lists all tokens of the account on one page.

@@ -80,7 +80,7 @@ func TestImport_OfAnotherProgramIsIdempotent(t *testing.T) {
 		dry := s.upload("?dry_run=true", bankMapping, bankFile)
 		equal(t, "a dry run", dry.Body.String(), `{"added":2,"known":0,"ignored":0,"failed":[{"line":4,"column":"Day",`+
 			`"code":"malformed_date",`+
-			`"detail":"\"31.02.2026\" is not a date written DD.MM.YYYY"}],"dry_run":true}`)
+			`"detail":"\"31.02.2026\" is not a date written DD.MM.YYYY."}],"dry_run":true}`)
 		abort := s.upload("?on_error=abort", bankMapping, bankFile)
 		equal(t, "added with an invalid line", abort.json["added"], any(0.0))
 		equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 0)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -38,18 +39,25 @@ type idempotentRequest struct {
 	fingerprint []byte
 }
 
-// idempotentRequest returns the key and the fingerprint of a request with an Idempotency-Key, or nil without the
-// header. content returns the body in its canonical form.
-func (c *call) idempotentRequest(content func() ([]byte, error)) (*idempotentRequest, error) {
+// idempotencyKey returns the Idempotency-Key, or "" without the header. It adds the error of a malformed one to those of
+// the call.
+func (c *call) idempotencyKey() string {
 	key, err := ingress.IdempotencyKey(c.Request.Header)
 	if err != nil {
-		err = newFieldProblem(codeMalformed, fieldError{
-			Header: "Idempotency-Key", Code: "malformed_key",
-			Detail: "An Idempotency-Key must be one line of 1 to 255 characters: letters, digits and . _ : -",
+		c.errs.add(fieldError{
+			Header: "Idempotency-Key", Code: "malformed_key", problem: codeMalformed,
+			Detail: fmt.Sprintf("The value %s is no Idempotency-Key; give one line of 1 to 255 characters: letters, digits and "+
+				". _ : -", expense.QuoteText(strings.Join(c.Request.Header.Values("Idempotency-Key"), ", "))) + ".",
 		})
 	}
-	if err != nil || key == "" {
-		return nil, err
+	return key
+}
+
+// idempotentRequest returns the key and the fingerprint of a request with an Idempotency-Key, or nil without one.
+// content returns the body in its canonical form.
+func (c *call) idempotentRequest(key string, content func() ([]byte, error)) (*idempotentRequest, error) {
+	if key == "" {
+		return nil, nil //nolint:nilnil // no key is no error
 	}
 	body, err := content()
 	if err != nil {
@@ -81,16 +89,16 @@ func canonical(raw []byte) func() ([]byte, error) {
 type writeFunc func(ctx context.Context, tx store.Tx) (result, error)
 
 // write runs fn in an Update of the caller's ledger and sends the result. raw is the body of the request. With an
-// Idempotency-Key, fn runs only if the key is new, and the response is stored in the same transaction. If the body has
+// Idempotency-Key, fn runs only if the key is new, and the response is stored in the same transaction. If the call has
 // field errors, write adds those that fn returns, sends them all and changes nothing.
-func (c *call) write(raw []byte, errs []fieldError, fn writeFunc) error {
-	request, err := c.idempotentRequest(canonical(raw))
+func (c *call) write(raw []byte, fn writeFunc) error {
+	request, err := c.idempotentRequest(c.idempotencyKey(), canonical(raw))
 	if err != nil {
-		return err
+		return c.errs.with(err)
 	}
 	return c.writeOnce(request, func(ctx context.Context, tx store.Tx) (result, error) {
 		res, err := fn(ctx, tx)
-		return res, mergeFieldErrors(errs, err)
+		return res, c.errs.with(err)
 	})
 }
 
@@ -100,7 +108,7 @@ func create[In any](c *call, fn func(ctx context.Context, tx store.Tx, in In) (r
 	if err != nil {
 		return err
 	}
-	return c.write(doc.raw, doc.fieldErrors, func(ctx context.Context, tx store.Tx) (result, error) {
+	return c.write(doc.raw, func(ctx context.Context, tx store.Tx) (result, error) {
 		res, err := fn(ctx, tx, doc.value)
 		return res, conflictIfGone(err)
 	})
@@ -119,17 +127,9 @@ func createdResult(created bool, path string, id uuid.UUID, version expense.Vers
 // conflictIfGone turns expense.ErrGone into a conflict: a request to create cannot reuse the id of a deleted resource.
 func conflictIfGone(err error) error {
 	if errors.Is(err, expense.ErrGone) {
-		return &problem{code: codeGone, detail: "The id belongs to a deleted resource. Use a new id.", cause: err}
+		return &problem{code: codeGone, detail: "The id belongs to a deleted resource; use a new id.", cause: err}
 	}
 	return err
-}
-
-// target returns the id in the path and the preconditions of the request.
-func (c *call) target() (id uuid.UUID, cond expense.Precondition, err error) {
-	if id, err = c.id(); err == nil {
-		cond, err = condition(c.Request.Header)
-	}
-	return id, cond, err
 }
 
 // change handles a request that changes the resource in the path as the body says.
@@ -137,15 +137,16 @@ func change[In any](
 	c *call,
 	fn func(ctx context.Context, tx store.Tx, id uuid.UUID, in In, cond expense.Precondition) (result, error),
 ) error {
-	id, cond, err := c.target()
+	id, err := c.id()
 	if err != nil {
 		return err
 	}
+	cond := c.condition()
 	doc, err := read[In](c)
 	if err != nil {
 		return err
 	}
-	return c.write(doc.raw, doc.fieldErrors, func(ctx context.Context, tx store.Tx) (result, error) {
+	return c.write(doc.raw, func(ctx context.Context, tx store.Tx) (result, error) {
 		return fn(ctx, tx, id, doc.value, cond)
 	})
 }
@@ -154,11 +155,12 @@ func change[In any](
 func (c *call) remove(
 	fn func(ctx context.Context, tx store.Tx, id uuid.UUID, cond expense.Precondition) error,
 ) error {
-	id, cond, err := c.target()
+	id, err := c.id()
 	if err != nil {
 		return err
 	}
-	return c.write(nil, nil, func(ctx context.Context, tx store.Tx) (result, error) {
+	cond := c.condition()
+	return c.write(nil, func(ctx context.Context, tx store.Tx) (result, error) {
 		return result{status: http.StatusNoContent}, fn(ctx, tx, id, cond)
 	})
 }
@@ -235,9 +237,10 @@ func (c *call) storedResponse(tx store.Tx, request *idempotentRequest) (writeRes
 	case err != nil:
 		return writeResponse{}, false, err
 	case !bytes.Equal(record.Fingerprint, request.fingerprint):
-		return writeResponse{}, false, newFieldProblem(codeKeyReused, fieldError{
-			Header: "Idempotency-Key", Code: codeKeyReused,
-			Detail: "Another request has used this Idempotency-Key. Use a new key for a new request.",
+		return writeResponse{}, false, newFieldProblem(fieldError{
+			Header: "Idempotency-Key", Code: codeKeyReused, problem: codeKeyReused,
+			Detail: fmt.Sprintf("Another request has used the Idempotency-Key %s; use a new key for a new request.",
+				expense.QuoteText(request.key.Key)),
 		})
 	}
 	resp, err := decodeResponse(record.Payload)

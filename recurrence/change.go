@@ -199,10 +199,10 @@ func Split(
 	switch {
 	case errs.Has("from_date"):
 	case day.IsZero():
-		errs.Add("from_date", "required", "from_date is missing; give the first day of the changed rule, as YYYY-MM-DD")
+		errs.Add("from_date", "required", "the date from_date is missing; give the first day of the changed rule, as YYYY-MM-DD")
 	case !day.After(first):
 		errs.Add("from_date", "out_of_range",
-			"%s is not after the rule's first day %s; give a later day, or leave from_date out to change the whole rule",
+			"date %s is not after the rule's first day %s; give a later day, or leave from_date out to change the whole rule",
 			day, first)
 	case old.NextAfter(day.AddDays(-1)).IsZero():
 		errs.Add("from_date", "no_occurrence",

@@ -107,6 +107,6 @@ func ExampleRule_Validate() {
 	}
 	// Output:
 	// amount: the amount is zero; give a positive amount, or a negative one for a refund
-	// interval: interval 0 is out of range; it is 1 to 1000
-	// month_day: a daily rule has no month_day; leave it out, or set freq to monthly
+	// interval: interval 0 is out of range; give 1 to 1000
+	// month_day: the day of the month does not apply to a daily rule; leave month_day out, or set freq to monthly
 }

@@ -92,7 +92,7 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 		return Rule{}, errs.Err()
 	}
 	malformed := func(name, form string) {
-		errs.Add("rrule", "malformed", "%s=%.40s is malformed; it is %s", name, parts[name], form)
+		errs.Add("rrule", "malformed", "the part %s is malformed; give %s", expense.QuoteText(name+"="+parts[name]), form)
 	}
 	for i, name := range rruleFreqs {
 		if name != "" && name == parts["FREQ"] {
@@ -100,7 +100,8 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 		}
 	}
 	if r.Freq == 0 && (parts["FREQ"] != "" || errs.Err() == nil) {
-		errs.Add("rrule", "unsupported", "FREQ=%.40s is not supported; give DAILY, WEEKLY, MONTHLY or YEARLY", parts["FREQ"])
+		errs.Add("rrule", "unsupported", "the frequency %s is not supported; give DAILY, WEEKLY, MONTHLY or YEARLY",
+			expense.QuoteText(parts["FREQ"]))
 	}
 	const dayForm = "a day from 1 to 31, or -1 for the last"
 	number := func(name string, least, most, absent int) int {
@@ -141,7 +142,8 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 	}
 	value, given := parts["WKST"]
 	if given && (!slices.Contains(rruleDays[:], value) || value != "MO" && r.Freq == Weekly && r.Interval > 1) {
-		errs.Add("rrule", "unsupported", "WKST=%.40s is not supported; weeks begin on Monday", value)
+		errs.Add("rrule", "unsupported", "the part %s is not supported; give MO, or leave it out",
+			expense.QuoteText("WKST="+value))
 	}
 	r.parseSkip(&errs, parts)
 	if r.Freq != 0 { // the other checks depend on the frequency
@@ -156,7 +158,7 @@ func ParseRRULE(text string, start expense.Date) (Rule, error) {
 // splitRRULE returns the values of the parts by their names, both in upper case. It returns nil if text is too long.
 func splitRRULE(errs *expense.ValidationErrors, text string) map[string]string {
 	if len(text) > maxRRULEBytes {
-		errs.Add("rrule", "too_long", "the RRULE has %d bytes; it has at most %d", len(text), maxRRULEBytes)
+		errs.Add("rrule", "too_long", "the RRULE has %d bytes; give at most %d", len(text), maxRRULEBytes)
 		return nil
 	}
 	parts := map[string]string{}
@@ -165,11 +167,12 @@ func splitRRULE(errs *expense.ValidationErrors, text string) map[string]string {
 		_, twice := parts[name]
 		switch {
 		case name == "" || value == "":
-			errs.Add("rrule", "malformed", "%.40q is malformed; a part of an RRULE has the form NAME=VALUE", part)
+			errs.Add("rrule", "malformed", "the part %s is malformed; give it the form NAME=VALUE", expense.QuoteText(part))
 		case twice:
-			errs.Add("rrule", "malformed", "the RRULE has %.40s twice; give it once", name)
+			errs.Add("rrule", "malformed", "the RRULE has the part %s twice; give it once", expense.QuoteText(name))
 		case !slices.Contains(rruleParts[:], name):
-			errs.Add("rrule", "unsupported", "%.40s is not supported; give only %s", name, strings.Join(rruleParts[:], ", "))
+			errs.Add("rrule", "unsupported", "the part %s is not supported; give only %s",
+				expense.QuoteText(name), strings.Join(rruleParts[:], ", "))
 		}
 		parts[name] = value
 	}
@@ -181,14 +184,14 @@ func splitRRULE(errs *expense.ValidationErrors, text string) map[string]string {
 func (r *Rule) parseSkip(errs *expense.ValidationErrors, parts map[string]string) {
 	scale, scaled := parts["RSCALE"]
 	if scaled && scale != "GREGORIAN" {
-		errs.Add("rrule", "unsupported", "RSCALE=%.40s is not supported; give GREGORIAN", scale)
+		errs.Add("rrule", "unsupported", "the scale %s is not supported; give GREGORIAN", expense.QuoteText(scale))
 	}
 	skip, given := parts["SKIP"]
 	switch {
 	case given && !scaled:
-		errs.Add("rrule", "malformed", "SKIP needs RSCALE=GREGORIAN (RFC 7529); add it")
+		errs.Add("rrule", "malformed", "the part %s needs RSCALE=GREGORIAN (RFC 7529); add it", expense.QuoteText("SKIP="+skip))
 	case given && skip != "OMIT" && skip != "BACKWARD":
-		errs.Add("rrule", "unsupported", "SKIP=%.40s is not supported; give OMIT or BACKWARD", skip)
+		errs.Add("rrule", "unsupported", "the part %s is not supported; give OMIT or BACKWARD", expense.QuoteText("SKIP="+skip))
 	case skip != "BACKWARD" && r.mayLackDay():
 		r.OnMissing = SkipMonth
 	}

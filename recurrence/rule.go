@@ -135,36 +135,37 @@ func (r Rule) validateSchedule(errs *expense.ValidationErrors) {
 		errs.Add("freq", "unknown_value", "frequency %d is unknown; give daily, weekly, monthly or yearly", r.Freq)
 	}
 	if r.Interval < 1 || r.Interval > MaxInterval {
-		errs.Add("interval", "out_of_range", "interval %d is out of range; it is 1 to %d", r.Interval, MaxInterval)
+		errs.Add("interval", "out_of_range", "interval %d is out of range; give 1 to %d", r.Interval, MaxInterval)
 	}
 	switch {
 	case r.Weekdays >= 1<<7:
 		errs.Add("weekdays", "unknown_value", "the weekdays have the bits %b; a week has seven days", r.Weekdays)
 	case r.Weekdays != 0 && r.Freq != Weekly:
-		errs.Add("weekdays", "not_applicable", "a %s rule has no weekdays; leave them out, or set freq to weekly", r.Freq)
+		errs.Add("weekdays", "not_applicable", "weekdays do not apply to a %s rule; leave them out, or set freq to weekly", r.Freq)
 	}
 	switch {
 	case r.MonthDay != LastDay && (r.MonthDay < 0 || r.MonthDay > 31):
-		errs.Add("month_day", "out_of_range", "day of the month %d is out of range; it is 1 to 31, or last", r.MonthDay)
+		errs.Add("month_day", "out_of_range", "day of the month %d is out of range; give 1 to 31, or last", r.MonthDay)
 	case r.MonthDay != 0 && r.Freq != Monthly:
-		errs.Add("month_day", "not_applicable", "a %s rule has no month_day; leave it out, or set freq to monthly", r.Freq)
+		errs.Add("month_day", "not_applicable", "the day of the month does not apply to a %s rule; leave month_day out, or set freq to monthly",
+			r.Freq)
 	}
 	switch {
 	case r.OnMissing > SkipMonth:
-		errs.Add("on_missing", "unknown_value", "on_missing %d is unknown; give clamp or skip", r.OnMissing)
+		errs.Add("on_missing", "unknown_value", "the value %d of on_missing is unknown; give clamp or skip", r.OnMissing)
 	case r.OnMissing == SkipMonth && (r.Freq == Daily || r.Freq == Weekly):
-		errs.Add("on_missing", "not_applicable", "a %s rule never lacks its day; leave on_missing out", r.Freq)
+		errs.Add("on_missing", "not_applicable", "the value skip of on_missing does not apply to a %s rule; leave it out", r.Freq)
 	}
 	switch {
 	case r.Start.IsZero():
 		errs.Add("start_date", "required", "the start is missing; give a date, as YYYY-MM-DD")
 	case r.Start.Before(earliestStart):
-		errs.Add("start_date", "out_of_range", "start %s is before %s, the earliest date", r.Start, earliestStart)
+		errs.Add("start_date", "out_of_range", "start %s is out of range; give %s or later", r.Start, earliestStart)
 	case !r.Until.IsZero() && r.Until.Before(r.Start):
 		errs.Add("until_date", "out_of_range", "the last day %s is before the start %s; give a later one", r.Until, r.Start)
 	}
 	if r.Count < 0 || r.Count > MaxCount {
-		errs.Add("count", "out_of_range", "count %d is out of range; it is 1 to %d", r.Count, MaxCount)
+		errs.Add("count", "out_of_range", "count %d is out of range; give 1 to %d", r.Count, MaxCount)
 	}
 	if r.Count != 0 && !r.Until.IsZero() {
 		errs.Add("count", "ambiguous", bothEnds)

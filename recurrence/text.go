@@ -23,7 +23,8 @@ func ParseFreq(text string) (Freq, error) {
 			return Freq(i), nil
 		}
 	}
-	return 0, invalid("unknown_value", "frequency %.40q is unknown; give daily, weekly, monthly or yearly", text)
+	return 0, invalid("unknown_value", "frequency %s is unknown; give daily, weekly, monthly or yearly",
+		expense.QuoteText(text))
 }
 
 // String returns the name of the frequency, or "" for an unknown one.
@@ -41,7 +42,7 @@ func ParseOnMissing(text string) (OnMissing, error) {
 			return OnMissing(i), nil
 		}
 	}
-	return 0, invalid("unknown_value", "on_missing %.40q is unknown; give clamp or skip", text)
+	return 0, invalid("unknown_value", "the value %s of on_missing is unknown; give clamp or skip", expense.QuoteText(text))
 }
 
 // String returns "clamp" or "skip", or "" for an unknown value.
@@ -58,7 +59,8 @@ func ParseWeekdays(names []string) (Weekdays, error) {
 	for _, name := range names {
 		i := slices.Index(weekdayNames[:], name)
 		if i < 0 {
-			return 0, invalid("unknown_value", "weekday %.40q is unknown; give %s", name, strings.Join(weekdayNames[:], ", "))
+			return 0, invalid("unknown_value", "weekday %s is unknown; give %s",
+				expense.QuoteText(name), strings.Join(weekdayNames[:], ", "))
 		}
 		days |= 1 << i
 	}
@@ -90,7 +92,8 @@ func parseMonthDay(text string) (int, error) {
 	}
 	day, err := strconv.Atoi(text)
 	if err != nil || day < 1 || day > 31 {
-		return 0, invalid("out_of_range", "day of the month %.40s is out of range; give a number from 1 to 31, or last", text)
+		return 0, invalid("out_of_range", "day of the month %.40s is out of range; give a number from 1 to 31, or last",
+			text)
 	}
 	return day, nil
 }

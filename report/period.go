@@ -72,18 +72,18 @@ func (p periods) wholeMonths() int {
 	return last.Sub(first) + 1
 }
 
-// checkRange validates the range of a report. from and to are the names of its ends in the API.
-func checkRange(dates expense.Range, from, to string) error {
+// checkRange validates the range of a report. The names of its ends in the API are date_from and date_to.
+func checkRange(dates expense.Range) error {
 	var errs expense.ValidationErrors
 	for _, end := range []struct {
 		name string
 		date expense.Date
-	}{{from, dates.From}, {to, dates.To}} {
+	}{{"date_from", dates.From}, {"date_to", dates.To}} {
 		switch {
 		case end.date.IsZero():
-			errs.Add(end.name, "required", "the range has no %s; give it as YYYY-MM-DD", end.name)
+			errs.Add(end.name, "required", "the range has no %s; give a date as YYYY-MM-DD", end.name)
 		case end.date.Before(firstMonth.First()):
-			errs.Add(end.name, "out_of_range", "%s is before %s, the earliest date of a report", end.date, firstMonth.First())
+			errs.Add(end.name, "out_of_range", "date %s is before the first day of reports; give %s or later", end.date, firstMonth.First())
 		}
 	}
 	if err := errs.Err(); err != nil {
@@ -92,9 +92,10 @@ func checkRange(dates expense.Range, from, to string) error {
 	limit := dates.From.Month().Add(12 * MaxYears)
 	switch {
 	case dates.To.Before(dates.From):
-		errs.Add(to, "ends_before_start", "the last day %s is before the first day %s", dates.To, dates.From)
+		errs.Add("date_to", "ends_before_start", "the last day %s is before the first day %s; swap them", dates.To, dates.From)
 	case !limit.IsZero() && !dates.To.Before(limit.First().AddDays(min(dates.From.Day(), limit.Days())-1)):
-		errs.Add(to, "range_too_long", "the range is longer than %d years; request parts of it", MaxYears)
+		errs.Add("date_to", "range_too_long", "the range from %s to %s is longer than %d years; request parts of it",
+			dates.From, dates.To, MaxYears)
 	}
 	return errs.Err()
 }
@@ -147,7 +148,7 @@ func Yearly(ctx context.Context, r Reader, now time.Time, year int, start time.M
 		}
 		return YearlyReport{}, &expense.InvalidError{
 			Field: "year", Code: "out_of_range",
-			Detail: fmt.Sprintf("year %d is out of range; it is %d to %d", year, firstMonth.Year(), last),
+			Detail: fmt.Sprintf("year %d is out of range; give %d to %d", year, firstMonth.Year(), last),
 		}
 	}
 	report := YearlyReport{Year: year}
@@ -199,7 +200,7 @@ func daysTitle(format locale.Formatter, dates expense.Range) string {
 // Range returns the report of a range of days, which includes both ends. The error is ErrInvalid if an end is zero or
 // before 1900, if the ends are in the wrong order, or if the range is longer than [MaxYears].
 func Range(ctx context.Context, r Reader, now time.Time, dates expense.Range) (RangeReport, error) {
-	if err := checkRange(dates, "date_from", "date_to"); err != nil {
+	if err := checkRange(dates); err != nil {
 		return RangeReport{}, err
 	}
 	snapshot, err := r.BudgetSnapshot(ctx)

@@ -222,17 +222,17 @@ func TestRangeAndTrend_RejectInvalidQueries(t *testing.T) {
 		query report.TrendQuery
 		want  []string
 	}{
-		{"no days", report.TrendQuery{Granularity: expense.ByDay}, []string{"from required", "to required"}},
+		{"no days", report.TrendQuery{Granularity: expense.ByDay}, []string{"date_from required", "date_to required"}},
 		{"backwards", report.TrendQuery{Dates: dates("2025-02-01", "2025-01-31"), Granularity: expense.ByDay},
-			[]string{"to ends_before_start"}},
+			[]string{"date_to ends_before_start"}},
 		{"more than a hundred years",
 			report.TrendQuery{Dates: dates("1925-01-01", "2025-01-01"), Granularity: expense.ByMonth},
-			[]string{"to range_too_long"}},
+			[]string{"date_to range_too_long"}},
 		{"before 1900", report.TrendQuery{Dates: dates("1899-12-31", "1900-01-01"), Granularity: expense.ByMonth},
-			[]string{"from out_of_range"}},
+			[]string{"date_from out_of_range"}},
 		{"no step", report.TrendQuery{Dates: dates("2025-01-01", "2025-01-01")}, []string{"by unknown_value"}},
 		{"all at once", report.TrendQuery{Dates: dates("2025-01-02", "2025-01-01"), Granularity: 77, Category: unknown},
-			[]string{"to ends_before_start", "by unknown_value", "category_id unknown_category"}},
+			[]string{"date_to ends_before_start", "by unknown_value", "category_id unknown_category"}},
 	} {
 		_, err := report.Trend(t.Context(), r, test.query)
 		var got []string

@@ -51,14 +51,14 @@ func Trend(ctx context.Context, r Reader, query TrendQuery) (TrendReport, error)
 		return TrendReport{}, fmt.Errorf("budget snapshot: %w", err)
 	}
 	var errs expense.ValidationErrors
-	_ = errs.AddError("", checkRange(query.Dates, "from", "to"))
+	_ = errs.AddError("", checkRange(query.Dates))
 	if query.Granularity != expense.ByDay && query.Granularity != expense.ByWeek && query.Granularity != expense.ByMonth {
 		errs.Add("by", "unknown_value", "the granularity is unknown; give day, week or month")
 	}
 	report := TrendReport{Settings: snapshot.Settings, Dates: query.Dates, Granularity: query.Granularity}
 	if query.Category != uuid.Nil {
 		if report.Category = category(snapshot, query.Category); report.Category == nil {
-			errs.Add("category_id", "unknown_category", "the ledger has no category with the id %s", query.Category)
+			errs.Add("category_id", "unknown_category", "the ledger has no category %s; give an existing one", query.Category)
 		}
 	}
 	if err := errs.Err(); err != nil {

@@ -88,7 +88,8 @@ func (w Budget) Parse() (budget.Budget, error) {
 // BudgetInput is the JSON form of a budget that is created. A member that is absent or null has its default.
 type BudgetInput struct {
 	ID          *string  `json:"id" validate:"omitnil,min=1"`           // default: a new UUID
-	CategoryID  *string  `json:"category_id" validate:"omitnil,min=1"`  // default: the whole ledger
+	CategoryID  *string  `json:"category_id" validate:"omitnil,min=1"`  // default: Category, else the whole ledger
+	Category    *string  `json:"category" validate:"omitnil,min=1"`     // the name of a category, instead of CategoryID
 	FromMonth   *string  `json:"from_month" validate:"omitnil,min=1"`   // default: the current month
 	UntilMonth  *string  `json:"until_month" validate:"omitnil,min=1"`  // the last month; default: no end
 	Amount      *string  `json:"amount" validate:"required,min=1"`      // the monthly limit; required
@@ -104,9 +105,8 @@ func (in BudgetInput) RequestedID() *string { return in.ID }
 // Draft returns the draft that in describes.
 func (in BudgetInput) Draft() budget.Draft {
 	return budget.Draft{
-		ID: orZero(in.ID), CategoryID: orZero(in.CategoryID), FromMonth: orZero(in.FromMonth),
-		UntilMonth: orZero(in.UntilMonth),
-		Amount:     orZero(in.Amount), Currency: orZero(in.Currency), Rollover: orZero(in.Rollover),
+		ID: orZero(in.ID), CategoryID: orZero(in.CategoryID), Category: orZero(in.Category), FromMonth: orZero(in.FromMonth),
+		UntilMonth: orZero(in.UntilMonth), Amount: orZero(in.Amount), Currency: orZero(in.Currency), Rollover: orZero(in.Rollover),
 		RolloverCap: orZero(in.RolloverCap), AlertAt: in.AlertAt,
 	}
 }

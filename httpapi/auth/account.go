@@ -51,10 +51,10 @@ func (s *Service) User(ctx context.Context, identity Identity) (User, error) {
 	return userOf(account), err
 }
 
-// confirmPassword returns the account of the identity if password is correct, and a field error for field otherwise.
-// Failures are throttled like those of a sign-in.
+// confirmPassword returns the account of the identity if password is correct, and a field error of current_password
+// otherwise. Failures are throttled like those of a sign-in.
 func (s *Service) confirmPassword(
-	ctx context.Context, identity Identity, field, password string, address netip.Addr,
+	ctx context.Context, identity Identity, password string, address netip.Addr,
 ) (accounts.Account, error) {
 	account, err := s.account(ctx, identity)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *Service) confirmPassword(
 	account, err = s.verify(ctx, account.Email, password, address, find)
 	if errors.Is(err, ErrInvalidCredentials) {
 		var fieldErrs expense.ValidationErrors
-		fieldErrs.Add(field, "wrong_password",
+		fieldErrs.Add("current_password", "wrong_password",
 			"the password is wrong, or there were too many failed attempts; check it and try again in a few minutes")
 		return accounts.Account{}, fieldErrs.Err()
 	}
@@ -76,6 +76,13 @@ type PasswordChange struct {
 	Current string
 	New     string
 	Address netip.Addr // client's address, as in [Login]
+}
+
+// Validate returns ErrInvalid if the new password is not acceptable for any account.
+func (change PasswordChange) Validate() error {
+	var fieldErrs expense.ValidationErrors
+	checkPassword(&fieldErrs, "new_password", change.New, "")
+	return fieldErrs.Err()
 }
 
 // ChangePassword replaces the password of the identity's account and ends its other sessions: at once on this instance,
@@ -91,7 +98,7 @@ func (s *Service) ChangePassword(ctx context.Context, identity Identity, change 
 	if err := fieldErrs.Err(); err != nil {
 		return err
 	}
-	account, err = s.confirmPassword(ctx, identity, "current_password", change.Current, change.Address)
+	account, err = s.confirmPassword(ctx, identity, change.Current, change.Address)
 	if err != nil {
 		return err
 	}
@@ -123,17 +130,22 @@ type EmailChange struct {
 	Address  netip.Addr // client's address, as in [Login]
 }
 
+// Validate returns ErrInvalid if the e-mail address is malformed.
+func (change EmailChange) Validate() error {
+	var fieldErrs expense.ValidationErrors
+	checkEmail(&fieldErrs, strings.TrimSpace(change.Email))
+	return fieldErrs.Err()
+}
+
 // ChangeEmail replaces the e-mail address of the identity's account. It requires the password, so that a person who
 // finds an unlocked device cannot take over the account. It returns ErrExists if the address belongs to another
 // account.
 func (s *Service) ChangeEmail(ctx context.Context, identity Identity, change EmailChange) (User, error) {
-	var fieldErrs expense.ValidationErrors
-	email := strings.TrimSpace(change.Email)
-	checkEmail(&fieldErrs, email)
-	if err := fieldErrs.Err(); err != nil {
+	if err := change.Validate(); err != nil {
 		return User{}, err
 	}
-	account, err := s.confirmPassword(ctx, identity, "current_password", change.Password, change.Address)
+	email := strings.TrimSpace(change.Email)
+	account, err := s.confirmPassword(ctx, identity, change.Password, change.Address)
 	if err != nil {
 		return User{}, err
 	}
@@ -148,7 +160,7 @@ func (s *Service) ChangeEmail(ctx context.Context, identity Identity, change Ema
 // address, as in [Login]. EraseAccount returns ErrInvalid if the password is wrong. If a crash interrupts it,
 // [Service.Run] completes the erasure.
 func (s *Service) EraseAccount(ctx context.Context, identity Identity, password string, address netip.Addr) error {
-	account, err := s.confirmPassword(ctx, identity, "password", password, address)
+	account, err := s.confirmPassword(ctx, identity, password, address)
 	if err != nil {
 		return err
 	}

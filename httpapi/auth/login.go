@@ -41,13 +41,19 @@ type Login struct {
 	Address    netip.Addr // client's address; the zero value is not throttled by address
 }
 
+// Validate returns ErrInvalid if the device name is invalid. It does not check the e-mail address and the password:
+// those that are malformed are wrong.
+func (login Login) Validate() error {
+	var fieldErrs expense.ValidationErrors
+	checkDeviceName(&fieldErrs, login.DeviceName)
+	return fieldErrs.Err()
+}
+
 // Login signs a user in and creates a session. It returns ErrInvalidCredentials if the e-mail address or the password
 // is wrong or sign-ins are blocked after too many failures. The caller cannot tell these cases apart, not even by their
 // duration. Login returns ErrInvalid if the device name is invalid.
 func (s *Service) Login(ctx context.Context, login Login) (Session, error) {
-	var fieldErrs expense.ValidationErrors
-	checkDeviceName(&fieldErrs, login.DeviceName)
-	if err := fieldErrs.Err(); err != nil {
+	if err := login.Validate(); err != nil {
 		return Session{}, err
 	}
 	account, err := s.verify(ctx, login.Email, login.Password, login.Address, func() (accounts.Account, error) {

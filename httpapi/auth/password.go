@@ -38,14 +38,14 @@ func checkPassword(fieldErrs *expense.ValidationErrors, field, password, email s
 	normal := normalisePassword(password)
 	switch n := utf8.RuneCountInString(normal); {
 	case !utf8.ValidString(password):
-		fieldErrs.Add(field, "malformed", "password is not valid UTF-8; enter it as text")
+		fieldErrs.Add(field, "malformed", "the password is not valid UTF-8; enter it as text")
 	case n < MinPasswordLength:
-		fieldErrs.Add(field, "too_short", "password is shorter than %d characters; use several words", MinPasswordLength)
+		fieldErrs.Add(field, "too_short", "the password is shorter than %d characters; use several words", MinPasswordLength)
 	case n > MaxPasswordLength:
-		fieldErrs.Add(field, "too_long", "password is longer than %d characters; choose a shorter one", MaxPasswordLength)
+		fieldErrs.Add(field, "too_long", "the password is longer than %d characters; choose a shorter one", MaxPasswordLength)
 	case isCommon(normal) || email != "" && expense.Fold(normal) == expense.Fold(normalisePassword(email)):
 		fieldErrs.Add(field, "too_common",
-			"password is on the list of common passwords or equals the e-mail address; choose another one")
+			"the password is on the list of common passwords, or it is the e-mail address; choose another one")
 	}
 }
 

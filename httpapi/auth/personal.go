@@ -52,6 +52,26 @@ type PersonalTokenDraft struct {
 	ExpiresAt time.Time // at most MaxPersonalTokenLifetime from now; zero: PersonalTokenLifetime from now
 }
 
+// Validate returns ErrInvalid with all field errors if the draft is invalid. It accepts any ExpiresAt, because the range
+// of that depends on the time at which the token is created.
+func (draft PersonalTokenDraft) Validate() error {
+	var fieldErrs expense.ValidationErrors
+	draft.check(&fieldErrs)
+	return fieldErrs.Err()
+}
+
+func (draft PersonalTokenDraft) check(fieldErrs *expense.ValidationErrors) {
+	if draft.Name == "" || !isLabel(draft.Name, maxTokenName) {
+		fieldErrs.Add("name", "malformed",
+			"token name %s is not allowed; give 1 to %d characters of UTF-8 without control characters",
+			expense.QuoteText(draft.Name), maxTokenName)
+	}
+	if draft.Scopes == 0 || !LedgerScopes.Has(draft.Scopes) {
+		fieldErrs.Add("scopes", "unknown_value",
+			"the token has no scope, or one that tokens cannot have; give one or more of read, write and export")
+	}
+}
+
 // CreatePersonalToken creates a personal access token for the identity's account. The second result is the token
 // itself; it cannot be read again. CreatePersonalToken returns ErrInvalid with all field errors if the draft is invalid
 // or the account has 100 tokens.
@@ -67,17 +87,12 @@ func (s *Service) CreatePersonalToken(
 		draft.ExpiresAt = now.Add(PersonalTokenLifetime)
 	}
 	var fieldErrs expense.ValidationErrors
-	if draft.Name == "" || !isLabel(draft.Name, maxTokenName) {
-		fieldErrs.Add("name", "malformed",
-			"name must have 1 to %d characters of valid UTF-8 and no control characters", maxTokenName)
-	}
-	if draft.Scopes == 0 || !LedgerScopes.Has(draft.Scopes) {
-		fieldErrs.Add("scopes", "unknown_value", "scopes must be one or more of read, write and export")
-	}
+	draft.check(&fieldErrs)
 	draft.ExpiresAt = expense.Timestamp(draft.ExpiresAt)
 	if !draft.ExpiresAt.After(now) || draft.ExpiresAt.After(now.Add(MaxPersonalTokenLifetime)) {
 		fieldErrs.Add("expires_at", "out_of_range",
-			"expires_at must be in the future and at most %d days from now", int(MaxPersonalTokenLifetime.Hours()/24))
+			"expiry %s is out of range; give a time in the future, at most %d days from now",
+			draft.ExpiresAt.Format(time.RFC3339), int(MaxPersonalTokenLifetime.Hours()/24))
 	}
 	if err := fieldErrs.Err(); err != nil {
 		return PersonalToken{}, "", err

@@ -60,6 +60,17 @@ type Registration struct {
 	Settings   expense.SettingsDraft // settings of the new ledger; nil members use the defaults
 }
 
+// Validate returns ErrInvalid with all field errors if the registration is invalid.
+func (reg Registration) Validate() error {
+	var fieldErrs expense.ValidationErrors
+	email := strings.TrimSpace(reg.Email)
+	checkEmail(&fieldErrs, email)
+	checkPassword(&fieldErrs, "password", reg.Password, email)
+	checkDeviceName(&fieldErrs, reg.DeviceName)
+	_, err := expense.NewSettings(reg.Settings)
+	return errors.Join(fieldErrs.AddError("", err), fieldErrs.Err())
+}
+
 // Add creates an account and its ledger. It returns ErrInvalid with all field errors if the registration is invalid and
 // ErrExists if the e-mail address belongs to another account. Add writes the account first. If the process stops before
 // it writes the ledger, the first request of the account creates the ledger.
@@ -69,13 +80,11 @@ func (u *Users) Add(ctx context.Context, reg Registration) (User, error) {
 }
 
 func (u *Users) add(ctx context.Context, reg Registration) (accounts.Account, error) {
-	var fieldErrs expense.ValidationErrors
-	email := strings.TrimSpace(reg.Email)
-	checkEmail(&fieldErrs, email)
-	checkPassword(&fieldErrs, "password", reg.Password, email)
-	checkDeviceName(&fieldErrs, reg.DeviceName)
+	if err := reg.Validate(); err != nil {
+		return accounts.Account{}, err
+	}
 	settings, err := u.defaults.With(reg.Settings)
-	if err := errors.Join(fieldErrs.AddError("", err), fieldErrs.Err()); err != nil {
+	if err != nil {
 		return accounts.Account{}, err
 	}
 	hash, err := u.hasher.hash(ctx, reg.Password)
@@ -83,7 +92,7 @@ func (u *Users) add(ctx context.Context, reg Registration) (accounts.Account, er
 		return accounts.Account{}, err
 	}
 	now := expense.Timestamp(u.now())
-	account := accounts.Account{ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: hash, CreatedAt: now}
+	account := accounts.Account{ID: uuid.Must(uuid.NewV7()), Email: strings.TrimSpace(reg.Email), PasswordHash: hash, CreatedAt: now}
 	if err := u.accounts.CreateAccount(ctx, account); err != nil {
 		return accounts.Account{}, err
 	}
@@ -197,7 +206,8 @@ func checkEmail(fieldErrs *expense.ValidationErrors, email string) {
 	})
 	if len(email) > maxEmailBytes || err != nil || hidden || address.Name != "" || address.Address != email {
 		fieldErrs.Add("email", "malformed_email",
-			"e-mail address must have the form name@example.org and at most %d bytes", maxEmailBytes)
+			"%s is not an e-mail address; write it like name@example.org, with at most %d bytes",
+			expense.QuoteText(email), maxEmailBytes)
 	}
 }
 
@@ -207,7 +217,8 @@ const maxDeviceName = 100
 func checkDeviceName(fieldErrs *expense.ValidationErrors, name string) {
 	if !isLabel(name, maxDeviceName) {
 		fieldErrs.Add("device_name", "malformed",
-			"device name must have at most %d characters of valid UTF-8 and no control characters", maxDeviceName)
+			"device name %s is not allowed; give at most %d characters of UTF-8 without control characters",
+			expense.QuoteText(name), maxDeviceName)
 	}
 }
 

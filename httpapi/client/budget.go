@@ -23,6 +23,7 @@ type Budget struct {
 type BudgetDraft struct {
 	ID          uuid.UUID `json:"-"`
 	CategoryID  uuid.UUID `json:"category_id,omitzero"`
+	Category    string    `json:"category,omitzero"` // the name of a category, instead of CategoryID
 	FromMonth   string    `json:"from_month,omitzero"`
 	UntilMonth  string    `json:"until_month,omitzero"`
 	Amount      string    `json:"amount"`

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/wire"
 )
 
 const (
@@ -20,19 +21,18 @@ const (
 	maxReissues = 5
 )
 
-// mutationBody is the JSON form of a mutation in a push.
-type mutationBody struct {
-	MutationID   string          `json:"mutation_id"`
-	Type         Type            `json:"type"`
-	Op           Op              `json:"op"`
-	ID           string          `json:"id"`
-	BaseVersion  expense.Version `json:"base_version,omitempty"`
-	BaseMutation string          `json:"base_mutation,omitempty"`
-	Data         json.RawMessage `json:"data,omitempty"`
-}
-
-func (m Mutation) body() mutationBody {
-	return mutationBody{m.ID, m.Key.Type, m.Op, m.Key.ID, m.BaseVersion, m.BaseMutation, m.Data}
+// body returns the JSON form of m.
+func (m Mutation) body() wire.Mutation {
+	body := wire.Mutation{
+		MutationID: m.ID, Type: string(m.Key.Type), Op: string(m.Op), ID: m.Key.ID, Data: m.Data,
+	}
+	if m.BaseVersion != 0 {
+		body.BaseVersion = &m.BaseVersion
+	}
+	if m.BaseMutation != "" {
+		body.BaseMutation = &m.BaseMutation
+	}
+	return body
 }
 
 // pushResponse is the JSON form of the response to a push.
@@ -131,8 +131,8 @@ func (c *Client) nextBatch(ctx context.Context, size int) (at feedPosition, batc
 
 func (c *Client) sendBatch(ctx context.Context, at feedPosition, batch []Mutation) ([]MutationResult, error) {
 	var in struct {
-		Cursor    string         `json:"cursor,omitempty"`
-		Mutations []mutationBody `json:"mutations"`
+		Cursor    string          `json:"cursor,omitempty"`
+		Mutations []wire.Mutation `json:"mutations"`
 	}
 	in.Cursor = at.Cursor
 	for _, m := range batch {

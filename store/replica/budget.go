@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/google/uuid"
 
@@ -23,6 +24,15 @@ func (c PutBudget) apply(ctx context.Context, p *push, row RowRef, base baseVers
 	if draft.CategoryID, replaced, err = p.resolveCategory(ctx, draft.CategoryID, uuid.Nil); err != nil {
 		return outcome{}, err
 	}
+	if draft.CategoryID == "" && draft.Category != "" {
+		category, err := p.tx.CategoryByName(ctx, draft.Category)
+		switch {
+		case err == nil:
+			draft.CategoryID, draft.Category = category.ID.String(), ""
+		case !errors.Is(err, expense.ErrNotFound): // the use case reports an unknown name
+			return outcome{}, fmt.Errorf("category: %w", err)
+		}
+	}
 	added, err := budget.Add(ctx, p.tx, p.env, draft)
 	if taken, ok := errors.AsType[*budget.ExistsError](err); ok {
 		return outcomeOf(0, taken.Existing), err
@@ -34,7 +44,7 @@ func (c PutBudget) apply(ctx context.Context, p *push, row RowRef, base baseVers
 	switch {
 	case err != nil:
 		return outcome{}, err
-	case seen != stored.Version || draft.CategoryID != categoryText(stored):
+	case seen != stored.Version || draft.Category != "" || draft.CategoryID != categoryText(stored):
 		return outcomeOf(0, stored), row.wrap(ErrConflict)
 	}
 	return PatchBudget{replacement(draft)}.apply(ctx, p, row, baseVersion{seen, seen})

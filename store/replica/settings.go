@@ -16,8 +16,14 @@ func (c PutSettings) apply(ctx context.Context, p *push, row RowRef, base baseVe
 	if seen := base.forPut(); seen == old.Version {
 		return PatchSettings(c).apply(ctx, p, row, baseVersion{seen, seen})
 	}
+	var errs expense.ValidationErrors
 	wanted, err := old.With(c.Draft)
-	switch {
+	_ = errs.AddError("", err)
+	if c.LimitRate != "" {
+		_, err = expense.ParseFactor(c.LimitRate)
+		_ = errs.AddError("limit_rate", err)
+	}
+	switch err := errs.Err(); {
 	case err != nil:
 		return outcomeOf(0, old), err
 	case wanted != old:

@@ -15,7 +15,7 @@ import (
 func BenchmarkReports(b *testing.B) {
 	year := time.Now().Year()
 	lastYear := fmt.Sprintf("?date_from=%d-01-15&date_to=%d-11-20", year-1, year-1)
-	days := fmt.Sprintf("?from=%d-01-01&to=%d-12-31&by=day", year-1, year-1)
+	days := fmt.Sprintf("?date_from=%d-01-01&date_to=%d-12-31&by=day", year-1, year-1)
 	paths := []struct{ name, path string }{
 		{"month", "/v1/reports/monthly"},
 		{"month chart", "/v1/reports/monthly.svg"},
@@ -25,8 +25,8 @@ func BenchmarkReports(b *testing.B) {
 		{"range chart", "/v1/reports/range.svg" + lastYear},
 		{"trend by day", "/v1/reports/trend" + days},
 		{"trend by day chart", "/v1/reports/trend.svg" + days},
-		{"trend by month", fmt.Sprintf("/v1/reports/trend?from=%d-01-01&to=%d-12-31&by=month", year-2, year)},
-		{"trend by week chart", fmt.Sprintf("/v1/reports/trend.svg?from=%d-01-01&to=%d-12-31&by=week", year-2, year)},
+		{"trend by month", fmt.Sprintf("/v1/reports/trend?date_from=%d-01-01&date_to=%d-12-31&by=month", year-2, year)},
+		{"trend by week chart", fmt.Sprintf("/v1/reports/trend.svg?date_from=%d-01-01&date_to=%d-12-31&by=week", year-2, year)},
 		{"progress", "/v1/budgets/progress"},
 		{"history", "/v1/budgets/history"},
 		{"alerts", "/v1/budgets/alerts"},
