@@ -47,7 +47,8 @@ func docsCommands(page string) []docsCommand {
 // the account come last. A command of the first section is not repeated.
 func pasted(commands []docsCommand) []docsCommand {
 	last := []string{
-		"mergeCategory", "logout", "deleteDevice", "deleteExpense", "deleteBudget", "deleteRule", "deleteCategory", "deleteToken",
+		"mergeCategory", "logout", "deleteDevice", "deleteExpense", "deleteBudget", "deleteRule", "deleteCategory",
+		"deleteToken",
 		"updateAccount", "changePassword", "login", "eraseAccount",
 	}
 	var first, rest []docsCommand

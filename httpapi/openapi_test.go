@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -98,7 +99,7 @@ func TestContract_HasEveryRoute(t *testing.T) {
 			}
 		}
 		equal(t, pattern+": query parameters", sorted(query), sorted(r.Query))
-		writes := r.Scope == auth.ScopeWrite && r.Method != "GET"
+		writes := r.Scope == auth.ScopeWrite && r.Method != http.MethodGet
 		equal(t, pattern+": has Idempotency-Key", parameters["Idempotency-Key"] != nil, writes)
 		for status, response := range op.at("responses") {
 			headers := jsonTree(response.(map[string]any)).resolve(doc).at("headers")

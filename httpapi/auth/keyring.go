@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	// DefaultKeyActivationDelay is the default of [Config.DefaultKeyActivationDelay]: how long a signing key is published before it
-	// signs. Verifiers that cache the key set for a shorter time receive every key before its first token.
+	// DefaultKeyActivationDelay is the default of Config.KeyActivationDelay: how long a signing key is published before
+	// it signs. Verifiers that cache the key set for a shorter time receive every key before its first token.
 	DefaultKeyActivationDelay = 10 * time.Minute
 
 	// keyCacheTTL is how long an instance uses the keys it has read. A key removed by another instance is refused after
@@ -93,8 +93,8 @@ func newKey(
 }
 
 // RotateSigningKey stores a new pending signing key, encrypted with kek. The instances publish it and sign with it
-// after their [Config.DefaultKeyActivationDelay]. If kek decrypts a pending key of the store, RotateSigningKey returns that
-// key, and created is false.
+// after their Config.KeyActivationDelay. If kek decrypts a pending key of the store, RotateSigningKey returns that key,
+// and created is false.
 func RotateSigningKey(
 	ctx context.Context, store accounts.Store, kek []byte, now time.Time,
 ) (key accounts.SigningKey, created bool, err error) {

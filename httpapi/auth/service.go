@@ -31,8 +31,8 @@ const (
 type Config struct {
 	KEK                 []byte           // key-encryption key of the signing keys; see [LoadOrCreateKEK]
 	VerifyOnly          bool             // verify tokens only; sign-ins return ErrUnavailable; KEK must be nil
-	KeyRotationInterval time.Duration    // time between new signing keys, at least 2 * DefaultKeyActivationDelay; 0: no rotation
-	KeyActivationDelay  time.Duration    // how long a signing key is published before it signs; 0: [DefaultKeyActivationDelay]
+	KeyRotationInterval time.Duration    // time between new signing keys, at least 2 * KeyActivationDelay; 0: no rotation
+	KeyActivationDelay  time.Duration    // how long a key is published before it signs; 0: [DefaultKeyActivationDelay]
 	Issuer              string           // iss claim of the access tokens; empty: "spendwise"
 	Audience            string           // aud claim of the access tokens; empty: "spendwise"
 	RegistrationClosed  bool             // Register returns ErrRegistrationClosed
@@ -80,7 +80,8 @@ func New(ctx context.Context, users *Users, config Config) (*Service, error) {
 	delay, interval := config.KeyActivationDelay, config.KeyRotationInterval
 	switch {
 	case delay < 0:
-		return nil, fmt.Errorf("key activation delay %s is negative; use 0 for the default of %s", delay, DefaultKeyActivationDelay)
+		return nil, fmt.Errorf("key activation delay %s is negative; use 0 for the default of %s",
+			delay, DefaultKeyActivationDelay)
 	case interval < 0 || interval > 0 && interval < 2*delay:
 		return nil, fmt.Errorf("key rotation interval %s is too short for an activation delay of %s; use at least %s or 0",
 			interval, delay, 2*delay)

@@ -48,8 +48,8 @@ type options struct {
 	readers     int
 }
 
-// SynchronousNormal sets synchronous=NORMAL: Update may return before the commit is on the disk. Commits survive a crash of the
-// process, but a power failure may undo the last ones. The default is FULL: every commit is on the disk.
+// SynchronousNormal sets synchronous=NORMAL: Update may return before the commit is on the disk. Commits survive a crash
+// of the process, but a power failure may undo the last ones. The default is FULL: every commit is on the disk.
 func SynchronousNormal() Option { return func(o *options) { o.synchronous = "NORMAL" } }
 
 // Readers sets the number of reading connections: at least 1, by default 4.
