@@ -2,9 +2,11 @@ package httpapi_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,10 +26,17 @@ import (
 )
 
 // TestMain sets gin's release mode, so that gin does not print its routes. The mode is global to the process, so the
-// API does not set it.
+// API does not set it. After all tests, TestMain reports the parts of the contract that none of them has produced.
 func TestMain(m *testing.M) {
 	gin.SetMode(gin.ReleaseMode)
-	m.Run()
+	code := m.Run()
+	if code == 0 && runsAllTests() {
+		for _, part := range coverage.missing() {
+			fmt.Println(part)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
 
 // An engine is a store implementation that the API tests use.

@@ -135,14 +135,15 @@ func (r *contractChecker) violations(request *http.Request, sent []byte, status 
 		_, wrong := r.check.ValidateHttpResponse(request, response)
 		violations = append(violations, messages(wrong)...)
 	}
+	var problem struct{ Code string }
 	if status >= http.StatusBadRequest {
-		var problem struct{ Code string }
 		_ = json.Unmarshal(body, &problem) // a body that is not JSON is reported above
 		if !slices.Contains(stringList(op["x-problems"]), problem.Code) {
 			violations = append(violations, fmt.Sprintf("the problem code %q is not in x-problems of %s in openapi.yaml",
 				problem.Code, pattern))
 		}
 	}
+	coverage.addExchange(pattern, request, status, header, problem.Code)
 	rejected := bytes.Contains(body, []byte(`"status":"rejected"`)) // a push succeeds even if its mutations are rejected
 	if status < http.StatusBadRequest && !rejected {
 		sentRequest := request.Clone(request.Context())
