@@ -18,9 +18,9 @@ func Fold(text string) string {
 	return norm.NFC.String(strings.Map(foldCherokee, cases.Fold().String(norm.NFC.String(text))))
 }
 
-// FoldSearch returns the form of text for searching notes. It ignores case as Fold does, and also accents: "cafe" is part
-// of the folded "café", and "lodz" of the folded "Łódź". Compatibility characters are replaced by the plain ones. Every
-// store must use FoldSearch.
+// FoldSearch returns the form of text for searching notes. It ignores case as Fold does, and also accents: the form of
+// "café" contains that of "cafe", and that of "Łódź" contains that of "lodz". Compatibility characters become the plain
+// ones. Every store must use FoldSearch.
 func FoldSearch(text string) string {
 	if isASCII(text) {
 		return strings.ToLower(text)

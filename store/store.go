@@ -37,10 +37,10 @@ import (
 	"iter"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"

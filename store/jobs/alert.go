@@ -16,8 +16,8 @@ import (
 // returns the new alerts. Call it after a commit that changed expenses or budgets. Concurrent calls raise each alert
 // once.
 //
-// RaiseAlerts locks the ledger only if an alert seems to be due. It looks for one without a snapshot: a write in between
-// may hide an alert, but the RaiseAlerts after that write finds it.
+// RaiseAlerts locks the ledger only if an alert seems to be due. It looks for one without a snapshot: a write in
+// between may hide an alert, but the RaiseAlerts after that write finds it.
 func RaiseAlerts(ctx context.Context, st store.Store, owner expense.OwnerID, now time.Time) ([]budget.Alert, error) {
 	due, err := budget.DueAlerts(ctx, st.Reader(owner), now)
 	if err != nil || len(due) == 0 {

@@ -32,6 +32,7 @@ import (
 // concurrent use. Migrate creates its tables.
 type Store struct {
 	db     *sqlstore.Store
+	writer *sql.DB
 	reader *sql.DB
 }
 
@@ -48,8 +49,8 @@ type options struct {
 	readers     int
 }
 
-// SynchronousNormal sets synchronous=NORMAL: Update may return before the commit is on the disk. Commits survive a crash
-// of the process, but a power failure may undo the last ones. The default is FULL: every commit is on the disk.
+// SynchronousNormal sets synchronous=NORMAL: Update may return before the commit is on the disk. Commits survive a
+// crash of the process, but a power failure may undo the last ones. The default is FULL: every commit is on the disk.
 func SynchronousNormal() Option { return func(o *options) { o.synchronous = "NORMAL" } }
 
 // Readers sets the number of reading connections: at least 1, by default 4.
@@ -101,14 +102,17 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 // both must set foreign_keys and a busy_timeout. The DSN of writer must set _txlock=immediate, and writer must have at
 // most one connection. [Store.Close] closes both.
 func OpenDB(writer, reader *sql.DB) *Store {
-	return &Store{db: sqlstore.New(dialect(), writer, reader), reader: reader}
+	return &Store{db: sqlstore.New(dialect(), writer, reader), writer: writer, reader: reader}
 }
 
 // dsn returns a DSN with all pragmas: a pragma sent by Exec would reach only one connection of the pool.
 func dsn(path string, o options, more url.Values) string {
 	query := url.Values{"_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + o.synchronous + ")", "foreign_keys(1)",
-		"cache_size(-16000)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)", "secure_delete(1)",
+		"cache_size(-16000)",           // KiB
+		"wal_autocheckpoint(4000)",     // pages: a page that changes often is copied into the database less often
+		"journal_size_limit(67108864)", // bytes: a long read transaction lets the WAL grow; it shrinks to this size
+		"secure_delete(1)",             // overwrites deleted rows
 	}}
 	for key, values := range more {
 		query[key] = append(query[key], values...)

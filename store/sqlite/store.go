@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"iter"
 	"time"
 
@@ -84,9 +85,17 @@ func (s *Store) Quotes(ctx context.Context, source expense.Source, from expense.
 	return s.db.Quotes(ctx, source, from)
 }
 
-// Purge implements [store.Store]. It purges each ledger in its own transaction.
-func (s *Store) Purge(ctx context.Context, requestsBefore, tombstonesBefore time.Time) error {
-	return s.db.Purge(ctx, requestsBefore, tombstonesBefore)
+// Purge implements [store.Store]. It purges each ledger in its own transaction. Then it lets SQLite collect statistics
+// about tables that have changed much; see https://sqlite.org/pragma.html#pragma_optimize.
+func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error {
+	if err := s.db.Purge(ctx, requests, tombstones); err != nil {
+		return err
+	}
+	_, err := s.writer.ExecContext(ctx, "PRAGMA optimize") //nolint:misspell // the name of the pragma
+	if err != nil {
+		return fmt.Errorf("statistics: %w", err)
+	}
+	return nil
 }
 
 // VerifyCounters compares the counters that are stored beside owner's ledger with its rows: the volume of its expenses,

@@ -27,11 +27,9 @@ func (s *Store) Accounts() accounts.Store { return accountStore{store: s} }
 type accountRow struct {
 	bun.BaseModel `bun:"table:spendwise_accounts,alias:a"`
 
-	Owner        string `bun:",pk"` // the text of the account's id
-	Email        string
-	EmailKey     string
-	PasswordHash string
-	CreatedAt    int64
+	Owner                         string `bun:",pk"` // the text of the account's id
+	Email, EmailKey, PasswordHash string
+	CreatedAt                     int64
 }
 
 // An emailRow reserves an e-mail address. It has a table of its own, because an address is unique across owners.
@@ -46,18 +44,13 @@ type emailRow struct {
 type deviceRow struct {
 	bun.BaseModel `bun:"table:spendwise_devices,alias:d"`
 
-	Owner         string `bun:",pk"`
-	ID            dbUUID `bun:"id,pk,type:uuid"`
-	Name          string
-	CreatedAt     int64
-	SeenAt        int64
-	EndedAt       sql.Null[int64]
-	Family        []byte
-	CurrentToken  []byte
-	PreviousToken []byte
-	Salt          []byte
-	RotatedAt     int64
-	ExpiresAt     int64
+	Owner                                     string `bun:",pk"`
+	ID                                        dbUUID `bun:"id,pk,type:uuid"`
+	Name                                      string
+	CreatedAt, SeenAt                         int64
+	EndedAt                                   sql.Null[int64]
+	Family, CurrentToken, PreviousToken, Salt []byte
+	RotatedAt, ExpiresAt                      int64
 }
 
 // An erasureRow is an account that was deleted and whose ledger may still exist.
@@ -72,13 +65,11 @@ type erasureRow struct {
 type keyRow struct {
 	bun.BaseModel `bun:"table:spendwise_keys,alias:k"`
 
-	ID        dbUUID `bun:"id,pk,type:uuid"`
-	Serial    int64
-	PublicKey []byte
-	SealedKey []byte
-	Stage     string
-	CreatedAt int64
-	StagedAt  int64
+	ID                   dbUUID `bun:"id,pk,type:uuid"`
+	Serial               int64
+	PublicKey, SealedKey []byte
+	Stage                string
+	CreatedAt, StagedAt  int64
 }
 
 func (row *accountRow) account() (accounts.Account, error) {
@@ -138,7 +129,6 @@ func (a accountStore) change(
 	})
 }
 
-// CreateAccount implements [accounts.Store].
 func (a accountStore) CreateAccount(ctx context.Context, account accounts.Account) error {
 	key := accounts.EmailKey(account.Email)
 	return a.store.atomically(ctx, func(session *session) error {
@@ -166,7 +156,6 @@ func reserveEmail(ctx context.Context, session *session, key string, account uui
 	return err
 }
 
-// Account implements [accounts.Store].
 func (a accountStore) Account(ctx context.Context, id uuid.UUID) (accounts.Account, error) {
 	row, err := a.row(ctx, a.store.single(), id, false)
 	if err != nil {
@@ -189,23 +178,14 @@ func (a accountStore) row(ctx context.Context, session *session, id uuid.UUID, l
 	return row, err
 }
 
-// AccountByEmail implements [accounts.Store].
 func (a accountStore) AccountByEmail(ctx context.Context, email string) (accounts.Account, error) {
 	key := accounts.EmailKey(email)
 	if !storable(key) {
 		return accounts.Account{}, emailError(expense.ErrNotFound)
 	}
 	session := a.store.single()
-	var row accountRow
-	found, err := session.find(ctx, session.NewSelect().Model(&row).
-		Join("JOIN spendwise_emails AS e ON e.owner = a.owner").Where("e.email_key = ?", key))
-	switch {
-	case err != nil:
-		return accounts.Account{}, err
-	case !found:
-		return accounts.Account{}, emailError(expense.ErrNotFound)
-	}
-	return row.account()
+	query := session.NewSelect().Join("JOIN spendwise_emails AS e ON e.owner = a.owner").Where("e.email_key = ?", key)
+	return findOne(ctx, session, query, (*accountRow).account, emailError(expense.ErrNotFound))
 }
 
 // Accounts implements [accounts.Store]. It reads in chunks and keeps no rows open while it yields.
@@ -237,12 +217,10 @@ func (a accountStore) Accounts(ctx context.Context) iter.Seq2[accounts.Account, 
 	}
 }
 
-// RehashPassword implements [accounts.Store].
 func (a accountStore) RehashPassword(ctx context.Context, account uuid.UUID, from, to string) error {
 	return a.store.atomically(ctx, func(session *session) error { return a.replaceHash(ctx, session, account, from, to) })
 }
 
-// SetPassword implements [accounts.Store].
 func (a accountStore) SetPassword(
 	ctx context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time,
 ) error {
@@ -282,7 +260,6 @@ func (a accountStore) lock(
 	return row, err
 }
 
-// SetEmail implements [accounts.Store].
 func (a accountStore) SetEmail(ctx context.Context, id uuid.UUID, passwordHash, email string) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		row, err := a.lock(ctx, session, id, passwordHash)
@@ -309,7 +286,6 @@ func releaseEmail(ctx context.Context, session *session, key string) error {
 	return err
 }
 
-// DeleteAccount implements [accounts.Store].
 func (a accountStore) DeleteAccount(ctx context.Context, id uuid.UUID, at time.Time) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		row, err := a.row(ctx, session, id, true)
@@ -330,31 +306,20 @@ func (a accountStore) DeleteAccount(ctx context.Context, id uuid.UUID, at time.T
 	})
 }
 
-// Erasures implements [accounts.Store].
-func (a accountStore) Erasures(ctx context.Context) (erasures []accounts.Erasure, err error) {
+func (a accountStore) Erasures(ctx context.Context) ([]accounts.Erasure, error) {
 	session := a.store.single()
-	var rows []erasureRow
-	if _, err := session.find(ctx, session.NewSelect().Model(&rows).Order("owner")); err != nil {
-		return nil, err
-	}
-	for _, row := range rows {
+	return findAll(ctx, session, session.NewSelect().Order("owner"), func(row *erasureRow) (accounts.Erasure, error) {
 		account, err := uuid.Parse(row.Owner)
-		if err != nil {
-			return nil, err
-		}
-		erasures = append(erasures, accounts.Erasure{Account: account, At: fromMicros(row.ErasedAt)})
-	}
-	return erasures, nil
+		return accounts.Erasure{Account: account, At: fromMicros(row.ErasedAt)}, err
+	})
 }
 
-// EndErasure implements [accounts.Store].
 func (a accountStore) EndErasure(ctx context.Context, account uuid.UUID) error {
 	return a.change(ctx, nil, func(db bun.IDB) execer {
 		return db.NewDelete().Model((*erasureRow)(nil)).Where("owner = ?", account.String())
 	})
 }
 
-// CreateDevice implements [accounts.Store].
 func (a accountStore) CreateDevice(ctx context.Context, device accounts.Device, passwordHash string) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		if _, err := a.lock(ctx, session, device.Account, passwordHash); err != nil {
@@ -369,43 +334,21 @@ func (a accountStore) CreateDevice(ctx context.Context, device accounts.Device, 
 	})
 }
 
-// Device implements [accounts.Store].
 func (a accountStore) Device(ctx context.Context, account, id uuid.UUID) (accounts.Device, error) {
 	return findDevice(ctx, a.store.single(), account, id)
 }
 
 func findDevice(ctx context.Context, session *session, account, id uuid.UUID) (accounts.Device, error) {
-	var row deviceRow
-	found, err := session.find(ctx, session.NewSelect().Model(&row).
-		Where("owner = ? AND id = ?", account.String(), dbUUID(id)))
-	switch {
-	case err != nil:
-		return accounts.Device{}, err
-	case !found:
-		return accounts.Device{}, deviceError(id, expense.ErrNotFound)
-	}
-	return row.device()
+	query := session.NewSelect().Where("owner = ? AND id = ?", account.String(), dbUUID(id))
+	return findOne(ctx, session, query, (*deviceRow).device, deviceError(id, expense.ErrNotFound))
 }
 
-// Devices implements [accounts.Store].
-func (a accountStore) Devices(ctx context.Context, account uuid.UUID) (devices []accounts.Device, err error) {
+func (a accountStore) Devices(ctx context.Context, account uuid.UUID) ([]accounts.Device, error) {
 	session := a.store.single()
-	var rows []deviceRow
-	_, err = session.find(ctx, session.NewSelect().Model(&rows).Where("owner = ?", account.String()).Order("id"))
-	if err != nil {
-		return nil, err
-	}
-	for i := range rows {
-		device, err := rows[i].device()
-		if err != nil {
-			return nil, err
-		}
-		devices = append(devices, device)
-	}
-	return devices, nil
+	query := session.NewSelect().Where("owner = ?", account.String()).Order("id")
+	return findAll(ctx, session, query, (*deviceRow).device)
 }
 
-// RotateRefresh implements [accounts.Store].
 func (a accountStore) RotateRefresh(
 	ctx context.Context, account, device uuid.UUID, from accounts.SecretHash, to accounts.RefreshTokens, seen time.Time,
 ) error {
@@ -428,7 +371,6 @@ func (a accountStore) RotateRefresh(
 	})
 }
 
-// EndDevice implements [accounts.Store].
 func (a accountStore) EndDevice(ctx context.Context, account, device uuid.UUID, at time.Time) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		ended, err := session.change(ctx, session.NewUpdate().Model((*deviceRow)(nil)).Set("ended_at = ?", micros(at)).
@@ -441,7 +383,6 @@ func (a accountStore) EndDevice(ctx context.Context, account, device uuid.UUID, 
 	})
 }
 
-// Purge implements [accounts.Store].
 func (a accountStore) Purge(ctx context.Context, before, quiet time.Time) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		for _, expired := range []struct {
@@ -465,23 +406,16 @@ func (a accountStore) Purge(ctx context.Context, before, quiet time.Time) error 
 
 func keyError(id uuid.UUID, err error) error { return fmt.Errorf("signing key %s: %w", id, err) }
 
-// SigningKeys implements [accounts.Store].
-func (a accountStore) SigningKeys(ctx context.Context) (keys []accounts.SigningKey, err error) {
+func (a accountStore) SigningKeys(ctx context.Context) ([]accounts.SigningKey, error) {
 	session := a.store.single()
-	var rows []keyRow
-	if _, err := session.find(ctx, session.NewSelect().Model(&rows).Order("serial")); err != nil {
-		return nil, err
-	}
-	for _, row := range rows {
-		keys = append(keys, accounts.SigningKey{
+	return findAll(ctx, session, session.NewSelect().Order("serial"), func(row *keyRow) (accounts.SigningKey, error) {
+		return accounts.SigningKey{
 			ID: uuid.UUID(row.ID), Serial: int(row.Serial), Public: row.PublicKey, EncryptedPrivate: row.SealedKey,
 			Stage: accounts.KeyStage(row.Stage), CreatedAt: fromMicros(row.CreatedAt), StagedAt: fromMicros(row.StagedAt),
-		})
-	}
-	return keys, nil
+		}, nil
+	})
 }
 
-// CreateSigningKey implements [accounts.Store].
 func (a accountStore) CreateSigningKey(ctx context.Context, key accounts.SigningKey) error {
 	row := keyRow{
 		ID: dbUUID(key.ID), Serial: int64(key.Serial), PublicKey: notNull(key.Public),
@@ -493,7 +427,6 @@ func (a accountStore) CreateSigningKey(ctx context.Context, key accounts.Signing
 	})
 }
 
-// SetSigningKeyStage implements [accounts.Store].
 func (a accountStore) SetSigningKeyStage(
 	ctx context.Context, id uuid.UUID, from, to accounts.KeyStage, at time.Time,
 ) error {
@@ -516,7 +449,6 @@ func (a accountStore) SetSigningKeyStage(
 	})
 }
 
-// DeleteSigningKey implements [accounts.Store].
 func (a accountStore) DeleteSigningKey(ctx context.Context, id uuid.UUID) error {
 	return a.change(ctx, keyError(id, expense.ErrNotFound), func(db bun.IDB) execer {
 		return db.NewDelete().Model((*keyRow)(nil)).Where("id = ?", dbUUID(id))

@@ -19,20 +19,15 @@ import (
 type budgetRow struct {
 	bun.BaseModel `bun:"table:spendwise_budgets,alias:b"`
 
-	Owner       string   `bun:",pk"`
-	ID          dbUUID   `bun:"id,pk,type:uuid"`
-	CategoryID  dbUUID   `bun:"type:uuid"` // uuid.Nil: the whole ledger; no foreign key, because merged budgets stay
-	Label       string   // the name of a merged category
-	MergedInto  nullUUID `bun:"type:uuid"`
-	UntilMonth  int64
-	Rollover    int64
-	RolloverCap int64  // 0: none
-	CapCurrency string // empty: no cap
-	AlertAt     string // thresholds in ten-thousandths, separated by commas
-	Version     int64
-	Guard       int64
-	CreatedAt   int64
-	UpdatedAt   int64
+	Owner                                string   `bun:",pk"`
+	ID                                   dbUUID   `bun:"id,pk,type:uuid"`
+	CategoryID                           dbUUID   `bun:"type:uuid"` // uuid.Nil: the whole ledger
+	Label                                string   // the name of a merged category
+	MergedInto                           nullUUID `bun:"type:uuid"`
+	UntilMonth, Rollover, RolloverCap    int64
+	CapCurrency                          string // empty: no cap
+	AlertAt                              string // thresholds in ten-thousandths, separated by commas
+	Version, Guard, CreatedAt, UpdatedAt int64
 }
 
 // An entryRow is the limit of a budget from a month on.
@@ -49,9 +44,8 @@ type entryRow struct {
 // A budgetEntryRow is a budget with one of its entries. Each budget has an entry.
 type budgetEntryRow struct {
 	budgetRow
-	FromMonth int64
-	Amount    int64
-	Currency  string
+	FromMonth, Amount int64
+	Currency          string
 }
 
 func newBudgetRow(owner string, b budget.Budget) budgetRow {
@@ -122,7 +116,6 @@ func (r *reader) budgets(ctx context.Context) ([]budget.Budget, error) {
 	return collectBudgets(rows)
 }
 
-// Budget implements [budget.Reader].
 func (r *reader) Budget(ctx context.Context, id uuid.UUID) (budget.Budget, error) {
 	budgets, err := r.budgets(ctx)
 	if err != nil {
@@ -136,7 +129,6 @@ func (r *reader) Budget(ctx context.Context, id uuid.UUID) (budget.Budget, error
 	return budget.Budget{}, r.missing(ctx, store.BudgetRow, id)
 }
 
-// PutBudgets implements [budget.Tx].
 func (tx *ledgerTx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.Version, error) {
 	if len(budgets) == 0 {
 		return 0, tx.session.failed
@@ -226,7 +218,6 @@ func (tx *ledgerTx) removeBudget(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-// DeleteBudget implements [budget.Tx].
 func (tx *ledgerTx) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Version, error) {
 	if _, err := tx.Budget(ctx, id); err != nil {
 		return 0, err
@@ -267,7 +258,6 @@ const selectSnapshot = `SELECT 2, b.id, b.category_id, b.merged_into, b.label, b
 			WHERE r.owner = ? AND r.paused = 0 AND r.next_date <> 0) THEN 1 ELSE 0 END, 0, 0, 0, 0, 0, 0
 	FROM spendwise_ledgers l WHERE l.owner = ?`
 
-// BudgetSnapshot implements [budget.Reader].
 func (r *reader) BudgetSnapshot(ctx context.Context) (budget.Snapshot, error) {
 	var snapshot budget.Snapshot
 	found := false
@@ -323,14 +313,11 @@ func (r *reader) BudgetSnapshot(ctx context.Context) (budget.Snapshot, error) {
 type alertRow struct {
 	bun.BaseModel `bun:"table:spendwise_alerts,alias:a"`
 
-	Owner     string `bun:",pk"`
-	ID        dbUUID `bun:"id,pk,type:uuid"`
-	BudgetID  dbUUID `bun:"type:uuid"` // no foreign key: an alert outlives its budget
-	Month     int64
-	Threshold int64 // in ten-thousandths
-	RaisedAt  int64
-	ReadAt    int64 // 0: not read
-	Version   int64
+	Owner                               string `bun:",pk"`
+	ID                                  dbUUID `bun:"id,pk,type:uuid"`
+	BudgetID                            dbUUID `bun:"type:uuid"` // no foreign key: an alert outlives its budget
+	Month, Threshold, RaisedAt, Version int64  // Threshold is in ten-thousandths
+	ReadAt                              int64  // 0: not read
 }
 
 func (row *alertRow) alert() (budget.Alert, error) {
@@ -345,27 +332,13 @@ func (row *alertRow) alert() (budget.Alert, error) {
 	return alert, d.err
 }
 
-// Alerts implements [budget.Reader].
 func (r *reader) Alerts(ctx context.Context, from expense.Month) ([]budget.Alert, error) {
 	session := r.on()
-	var rows []alertRow
-	_, err := session.find(ctx, session.NewSelect().Model(&rows).Where("owner = ? AND month >= ?", r.owner, from.Int()).
-		OrderExpr("month DESC, raised_at DESC, id"))
-	if err != nil {
-		return nil, err
-	}
-	var alerts []budget.Alert
-	for i := range rows {
-		alert, err := rows[i].alert()
-		if err != nil {
-			return nil, err
-		}
-		alerts = append(alerts, alert)
-	}
-	return alerts, nil
+	query := session.NewSelect().Where("owner = ? AND month >= ?", r.owner, from.Int()).
+		OrderExpr("month DESC, raised_at DESC, id")
+	return findAll(ctx, session, query, (*alertRow).alert)
 }
 
-// PutAlerts implements [budget.Tx].
 func (tx *ledgerTx) PutAlerts(ctx context.Context, alerts ...budget.Alert) (expense.Version, error) {
 	if len(alerts) == 0 {
 		return 0, tx.session.failed

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
-	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 )
 
@@ -19,16 +18,12 @@ import (
 type categoryRow struct {
 	bun.BaseModel `bun:"table:spendwise_categories,alias:c"`
 
-	Owner     string `bun:",pk"`
-	ID        dbUUID `bun:"id,pk,type:uuid"`
-	Name      string
-	NameKey   string // the folded name, unique in the ledger
-	Colour    string
-	Icon      string
-	Archived  int64
-	Version   int64
-	CreatedAt int64
-	UpdatedAt int64
+	Owner                                   string `bun:",pk"`
+	ID                                      dbUUID `bun:"id,pk,type:uuid"`
+	Name                                    string
+	NameKey                                 string // the folded name, unique in the ledger
+	Colour, Icon                            string
+	Archived, Version, CreatedAt, UpdatedAt int64
 }
 
 func newCategoryRow(owner string, c expense.Category) categoryRow {
@@ -45,7 +40,6 @@ func (row *categoryRow) category() expense.Category {
 	}
 }
 
-// Category implements [expense.Reader].
 func (r *reader) Category(ctx context.Context, id uuid.UUID) (expense.Category, error) {
 	var row categoryRow
 	found, err := one(ctx, r.on(), &row, r.store.texts.category, r.owner, dbUUID(id))
@@ -90,7 +84,6 @@ func (tx *ledgerTx) hasCategory(ctx context.Context, id uuid.UUID) (bool, error)
 	return found, err
 }
 
-// CategoryByName implements [expense.Reader].
 func (r *reader) CategoryByName(ctx context.Context, name string) (expense.Category, error) {
 	session := r.on()
 	var row categoryRow
@@ -116,7 +109,6 @@ func (tx *ledgerTx) CategoryByName(ctx context.Context, name string) (expense.Ca
 // storable reports whether an engine can store a text. No stored text equals one that it cannot store.
 func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
 
-// Categories implements [expense.Reader].
 func (r *reader) Categories(ctx context.Context) (categories []expense.Category, err error) {
 	err = each(ctx, r.on(), func(row *categoryRow) error {
 		categories = append(categories, row.category())
@@ -134,7 +126,6 @@ func (tx *ledgerTx) Categories(ctx context.Context) ([]expense.Category, error) 
 	return categories, err
 }
 
-// PutCategories implements [expense.Tx].
 func (tx *ledgerTx) PutCategories(ctx context.Context, categories ...expense.Category) (expense.Version, error) {
 	if len(categories) == 0 {
 		return 0, tx.session.failed
@@ -192,17 +183,12 @@ func (tx *ledgerTx) PutCategories(ctx context.Context, categories ...expense.Cat
 
 // clearFailures clears the failures of the rules of a category, because the category may have caused them.
 func (tx *ledgerTx) clearFailures(ctx context.Context, category uuid.UUID) error {
-	var rows []ruleRow
-	_, err := tx.session.find(ctx, tx.session.NewSelect().Model(&rows).
-		Where("owner = ? AND category_id = ? AND last_error <> ''", tx.owner, dbUUID(category)))
+	query := tx.session.NewSelect().Where("owner = ? AND category_id = ? AND last_error <> ''", tx.owner, dbUUID(category))
+	rules, err := findAll(ctx, tx.session, query, (*ruleRow).rule)
 	if err != nil {
 		return err
 	}
-	rules := make([]recurrence.Rule, len(rows))
-	for i := range rows {
-		if rules[i], err = rows[i].rule(); err != nil {
-			return err
-		}
+	for i := range rules {
 		rules[i] = rules[i].WithoutFailure()
 	}
 	_, err = tx.PutRules(ctx, rules...)
@@ -232,7 +218,6 @@ func (tx *ledgerTx) freeNames(
 func categoryID(c expense.Category) uuid.UUID            { return c.ID }
 func categoryVersion(c expense.Category) expense.Version { return c.Version }
 
-// DeleteCategory implements [expense.Tx].
 func (tx *ledgerTx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.Version, error) {
 	if _, err := tx.Category(ctx, id); err != nil {
 		return 0, err
@@ -268,7 +253,6 @@ func (tx *ledgerTx) removeCategory(ctx context.Context, id, into uuid.UUID) erro
 	return tx.bury(ctx, store.CategoryRow, id, into)
 }
 
-// MergedInto implements [expense.Reader].
 func (r *reader) MergedInto(ctx context.Context, id uuid.UUID) (uuid.UUID, error) {
 	var row tombstoneRow
 	session := r.on()
@@ -280,7 +264,6 @@ func (r *reader) MergedInto(ctx context.Context, id uuid.UUID) (uuid.UUID, error
 	return uuid.UUID(row.MergedInto), err
 }
 
-// MergeCategory implements [expense.Tx].
 func (tx *ledgerTx) MergeCategory(
 	ctx context.Context, from, into uuid.UUID, month expense.Month,
 ) (expense.MergeResult, error) {
@@ -327,8 +310,8 @@ func (tx *ledgerTx) MergeCategory(
 	return result, tx.removeCategory(ctx, from, into)
 }
 
-// endBudget ends the budget of a category that is merged into another one, with the month last. The budgets that earlier
-// merges left to the category follow its expenses.
+// endBudget ends the budget of a category that is merged into another one, with the month last. The budgets that
+// earlier merges left to the category follow its expenses.
 func (tx *ledgerTx) endBudget(
 	ctx context.Context, source expense.Category, into uuid.UUID, last expense.Month,
 ) (ended uuid.UUID, until expense.Month, err error) {

@@ -208,7 +208,6 @@ var selectPositions = fmt.Sprintf(`
 	FROM spendwise_ledgers l WHERE l.owner = ?`,
 	store.ExpenseRow, store.CategoryRow, store.BudgetRow, store.RuleRow, store.AlertRow, store.SettingsRow)
 
-// Positions implements [store.PositionReader].
 func (r *reader) Positions(ctx context.Context) (state store.State, positions []store.FeedPosition, err error) {
 	found := false
 	err = each(ctx, r.on(), func(row *positionRow) error {

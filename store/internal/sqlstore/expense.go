@@ -18,25 +18,23 @@ import (
 type expenseRow struct {
 	bun.BaseModel `bun:"table:spendwise_expenses,alias:x"`
 
-	Owner        string `bun:",pk"`
-	ID           dbUUID `bun:"id,pk,type:uuid"`
-	Amount       int64
-	Currency     string
-	Date         int64
-	CategoryID   dbUUID `bun:"type:uuid"`
-	Notes        string
-	Search       nullText `bun:"type:text"` // the notes as FoldSearch returns them; NULL if they are the same
-	RuleID       nullUUID `bun:"type:uuid"`
-	Occurrence   int64
-	Rate         nullText `bun:"type:text"` // NULL: the expense is pending
-	RateDate     int64
-	RateSource   string
-	Home         int64
-	HomeCurrency string
-	Version      int64
-	Guard        int64
-	CreatedAt    int64
-	UpdatedAt    int64
+	Owner                string `bun:",pk"`
+	ID                   dbUUID `bun:"id,pk,type:uuid"`
+	Amount               int64
+	Currency             string
+	Date                 int64
+	CategoryID           dbUUID `bun:"type:uuid"`
+	Notes                string
+	Search               nullText `bun:"type:text"` // FoldSearch(Notes); NULL if it equals Notes
+	RuleID               nullUUID `bun:"type:uuid"`
+	Occurrence           int64
+	Rate                 nullText `bun:"type:text"` // NULL: the expense is pending
+	RateDate             int64
+	RateSource           string
+	Home                 int64
+	HomeCurrency         string
+	Version, Guard       int64
+	CreatedAt, UpdatedAt int64
 }
 
 func newExpenseRow(owner string, e expense.Expense) expenseRow {
@@ -66,7 +64,6 @@ func (row *expenseRow) expense() (expense.Expense, error) {
 	}, d.err
 }
 
-// Expense implements [expense.Reader].
 func (r *reader) Expense(ctx context.Context, id uuid.UUID) (expense.Expense, error) {
 	var row expenseRow
 	found, err := one(ctx, r.on(), &row, r.store.texts.expense, r.owner, dbUUID(id))
@@ -91,7 +88,6 @@ func (tx *ledgerTx) Expense(ctx context.Context, id uuid.UUID) (expense.Expense,
 	return state.row, nil
 }
 
-// KnownExpenseIDs implements [expense.Reader].
 func (r *reader) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
 	session := r.on()
 	if len(ids) == 0 {
@@ -297,7 +293,6 @@ func (t *texts) list(l *list, sort expense.Sort) string {
 	return text
 }
 
-// PutExpenses implements [expense.Tx].
 func (tx *ledgerTx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expense.Version, error) {
 	switch {
 	case len(expenses) == 0:
@@ -412,7 +407,6 @@ func (tx *ledgerTx) addExpense(ctx context.Context, e expense.Expense) (expense.
 	return e.Version, nil
 }
 
-// DeleteExpenses implements [expense.Tx].
 func (tx *ledgerTx) DeleteExpenses(ctx context.Context, ids ...uuid.UUID) (expense.Version, error) {
 	if len(ids) == 0 {
 		return 0, tx.session.failed

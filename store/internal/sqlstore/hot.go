@@ -147,8 +147,9 @@ func (s *session) stmt(ctx context.Context, text string) *sql.Stmt {
 		return nil
 	}
 	kept, ok := s.pool.prepared.Load(text)
-	if !ok && s.tx != nil {
-		return s.ownStmt(ctx, text)
+	if !ok && s.tx != nil { // a pool of one connection cannot prepare during a transaction
+		s.unprepared = append(s.unprepared, text)
+		return nil
 	}
 	if !ok {
 		s.pool.prepare(ctx, text)
@@ -160,27 +161,6 @@ func (s *session) stmt(ctx context.Context, text string) *sql.Stmt {
 		return s.tx.StmtContext(ctx, kept.(*sql.Stmt))
 	}
 	return kept.(*sql.Stmt)
-}
-
-// ownStmt returns the statement that the transaction has prepared for itself. It prepares a text when it is sent for
-// the second time, because a large batch sends the same long text many times. It returns nil the first time.
-func (s *session) ownStmt(ctx context.Context, text string) *sql.Stmt {
-	if stmt, ok := s.own[text]; ok {
-		return stmt
-	}
-	if !slices.Contains(s.unprepared, text) {
-		s.unprepared = append(s.unprepared, text)
-		return nil
-	}
-	stmt, err := s.tx.PrepareContext(ctx, text)
-	if err != nil {
-		return nil // sending the text as it is reports the error
-	}
-	if s.own == nil {
-		s.own = map[string]*sql.Stmt{}
-	}
-	s.own[text] = stmt
-	return stmt
 }
 
 // prepare prepares a statement and keeps it for the next time. It ignores an error, because sending the text reports it.

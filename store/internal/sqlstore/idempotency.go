@@ -72,7 +72,7 @@ func (tx *ledgerTx) loadRecords(ctx context.Context, keys []store.IdempotencyKey
 		} else {
 			var rows []recordRow
 			_, err = tx.session.find(ctx, tx.session.NewSelect().Model(&rows).
-				Where("owner = ? AND scope = ? AND key IN (?)", tx.owner, scope, bun.In(keys)))
+				Where("owner = ? AND scope = ? AND key IN (?)", tx.owner, scope, bun.List(keys)))
 			for i := range rows {
 				_ = use(&rows[i])
 			}
@@ -91,7 +91,6 @@ func (tx *ledgerTx) keepRecord(key store.IdempotencyKey, record *store.Idempoten
 	tx.records[key] = record
 }
 
-// IdempotencyRecord implements [store.Tx].
 func (tx *ledgerTx) IdempotencyRecord(
 	ctx context.Context, key store.IdempotencyKey,
 ) (store.IdempotencyRecord, error) {
@@ -107,7 +106,6 @@ func (tx *ledgerTx) IdempotencyRecord(
 	return found, nil
 }
 
-// PutIdempotencyRecord implements [store.Tx].
 func (tx *ledgerTx) PutIdempotencyRecord(ctx context.Context, record store.IdempotencyRecord) error {
 	if err := tx.loadRecords(ctx, []store.IdempotencyKey{record.IdempotencyKey}); err != nil {
 		return err

@@ -16,19 +16,15 @@ import (
 type ledgerRow struct {
 	bun.BaseModel `bun:"table:spendwise_ledgers,alias:l"`
 
-	Owner           string `bun:",pk"`
-	Home            string
-	Zone            string
-	Locale          string
-	FiscalYearStart int64
-	DefaultCategory dbUUID `bun:"type:uuid"`
-	SettingsVersion int64
-	Version         int64 // of the last Update that wrote a row
-	Epoch           int64
-	Floor           int64  // the highest version of a purged tombstone
-	Lost            string // versions that no row of this epoch has
-	Volume          int64  // the sum of the volumes of the expenses
-	Budgets         int64  // the number of budgets
+	Owner                           string `bun:",pk"`
+	Home, Zone, Locale              string
+	FiscalYearStart                 int64
+	DefaultCategory                 dbUUID `bun:"type:uuid"`
+	SettingsVersion, Version, Epoch int64
+	Floor                           int64  // the highest version of a purged tombstone
+	Lost                            string // versions that no row of this epoch has
+	Volume                          int64  // the sum of the volumes of the expenses
+	Budgets                         int64  // the number of budgets
 }
 
 func newLedgerRow(owner string, settings expense.Settings) ledgerRow {
@@ -98,7 +94,6 @@ func (r *reader) ledger(ctx context.Context, text string) (row ledgerRow, err er
 	return row, err
 }
 
-// Settings implements [expense.Reader].
 func (r *reader) Settings(ctx context.Context) (expense.Settings, error) {
 	row, err := r.ledger(ctx, r.store.texts.ledger)
 	if err != nil {
@@ -107,7 +102,6 @@ func (r *reader) Settings(ctx context.Context) (expense.Settings, error) {
 	return r.store.settings(&row)
 }
 
-// State implements [store.Reader].
 func (r *reader) State(ctx context.Context) (store.State, error) {
 	row, err := r.ledger(ctx, r.store.texts.ledger)
 	if err != nil {
@@ -136,7 +130,6 @@ func (tx *ledgerTx) State(context.Context) (store.State, error) {
 	return tx.row.state(), tx.session.failed
 }
 
-// PutSettings implements [expense.Tx].
 func (tx *ledgerTx) PutSettings(ctx context.Context, settings expense.Settings) (expense.Version, error) {
 	if err := checkVersion("settings", settings.Version, tx.settings.Version); err != nil {
 		return 0, err

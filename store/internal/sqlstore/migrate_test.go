@@ -78,7 +78,9 @@ func openNewerDatabase(t *testing.T, engine string) newerDatabase {
 		tables = `SELECT tablename FROM pg_tables WHERE tablename LIKE 'spendwise%'`
 	} else {
 		path := filepath.Join(t.TempDir(), "ledger.db")
-		st := opened(t, func() (database, error) { return sqlite.Open(context.Background(), path, sqlite.SynchronousNormal()) })
+		st := opened(t, func() (database, error) {
+			return sqlite.Open(context.Background(), path, sqlite.SynchronousNormal())
+		})
 		next.database, next.accounts = st, st.(*sqlite.Store).Accounts()
 		next.raw, err = sql.Open("sqlite", path)
 	}

@@ -249,7 +249,8 @@ func (m *model) compare() {
 		})
 	}
 	filters := []expense.Filter{
-		{}, {Text: "GRÖSSE"}, {Text: "grosse"}, {Text: "lodz"}, {Text: "%"}, {Pending: &pending}, {Currency: expense.MustCurrency("USD")},
+		{}, {Text: "GRÖSSE"}, {Text: "grosse"}, {Text: "lodz"}, {Text: "%"}, {Pending: &pending},
+		{Currency: expense.MustCurrency("USD")},
 		{AmountMin: expense.MustMoney("0.50", "EUR"), AmountMax: expense.MustMoney("3", "EUR")},
 		{Dates: expense.Range{From: date("2026-02-01"), To: date("2026-02-20")}},
 		{Categories: []uuid.UUID{m.category(), m.category()}},

@@ -172,7 +172,8 @@ func TestAGrowingLedgerIsNotReadWhole(t *testing.T) {
 		if strings.Contains(plan, "Function Scan on unnest e") {
 			lookups++
 		}
-		if strings.Contains(plan, "Hash") || strings.Contains(plan, "hashed") || strings.Contains(plan, "Seq Scan on spendwise") {
+		if strings.Contains(plan, "Hash") || strings.Contains(plan, "hashed") ||
+			strings.Contains(plan, "Seq Scan on spendwise") {
 			t.Errorf("the statement reads more rows than requested:\n%s", plan)
 		}
 	}
@@ -239,8 +240,8 @@ const seedFeed = `
 		SELECT '%[1]s', %[2]s, 1250, 'EUR', 20250101, %[3]s, 'coffee', 0, '1', 20250101, 'identity', 1250, 'EUR', n + 2,
 		n + 2, 1, 1
 		FROM (%[4]s) numbers;
-	INSERT INTO spendwise_tombstones (owner, type, id, version, deleted_at, permanent) SELECT '%[1]s', 'expense', %[5]s, n + 2,
-	1, 0
+	INSERT INTO spendwise_tombstones (owner, type, id, version, deleted_at, permanent)
+		SELECT '%[1]s', 'expense', %[5]s, n + 2, 1, 0
 	FROM (%[4]s) numbers`
 
 // TestPlansOfTheFeed checks the query plans of a page in the middle of a large change feed and of the first page. Each

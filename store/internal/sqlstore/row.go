@@ -38,7 +38,6 @@ type nullUUID uuid.UUID
 
 func (id nullUUID) isNull() bool { return id == nullUUID(uuid.Nil) }
 
-// Value implements [driver.Valuer].
 func (id nullUUID) Value() (driver.Value, error) {
 	if id.isNull() {
 		return nil, nil
@@ -46,7 +45,6 @@ func (id nullUUID) Value() (driver.Value, error) {
 	return id[:], nil
 }
 
-// Scan implements [sql.Scanner].
 func (id *nullUUID) Scan(src any) error {
 	*id = nullUUID{}
 	return (*uuid.UUID)(id).Scan(src)
@@ -63,7 +61,6 @@ func (id nullUUID) AppendQuery(gen schema.QueryGen, b []byte) ([]byte, error) {
 // A nullText is a text whose column is NULL if it is empty.
 type nullText string
 
-// Value implements [driver.Valuer].
 func (text nullText) Value() (driver.Value, error) {
 	if text == "" {
 		return nil, nil
@@ -71,7 +68,6 @@ func (text nullText) Value() (driver.Value, error) {
 	return string(text), nil
 }
 
-// Scan implements [sql.Scanner].
 func (text *nullText) Scan(src any) error {
 	switch src := src.(type) {
 	case nil:

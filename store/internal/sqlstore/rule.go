@@ -25,26 +25,16 @@ type ruleRow struct {
 	Currency   string
 	CategoryID dbUUID `bun:"type:uuid"`
 	Notes      string
-	Freq       int64
-	Every      int64 // the interval
-	Weekdays   int64
-	MonthDay   int64
-	OnMissing  int64
-	StartDate  int64
-	UntilDate  int64
-	Times      int64 // the count
-	Paused     int64
-	NextDate   int64
-	Skipped    string
-	Settled    int64
-	LastError  string
-	Failures   int64
-	RetryAt    sql.Null[int64] // NULL: posting need not wait
-	DueAt      sql.Null[int64] // when the rule is due in the ledger's zone; NULL: never
-	Version    int64
-	Guard      int64
-	CreatedAt  int64
-	UpdatedAt  int64
+
+	Every, Times                            int64 // the interval and the count
+	Freq, Weekdays, MonthDay, OnMissing     int64
+	StartDate, UntilDate, NextDate, Settled int64
+	Paused, Failures                        int64
+	Skipped, LastError                      string
+	Version, Guard, CreatedAt, UpdatedAt    int64
+
+	RetryAt sql.Null[int64] // NULL: posting need not wait
+	DueAt   sql.Null[int64] // when the rule is due in the ledger's zone; NULL: never
 }
 
 func newRuleRow(owner string, zone expense.Zone, r recurrence.Rule) ruleRow {
@@ -76,7 +66,6 @@ func (row *ruleRow) rule() (recurrence.Rule, error) {
 	}, d.err
 }
 
-// Rule implements [recurrence.Reader].
 func (r *reader) Rule(ctx context.Context, id uuid.UUID) (recurrence.Rule, error) {
 	session := r.on()
 	var row ruleRow
@@ -90,29 +79,11 @@ func (r *reader) Rule(ctx context.Context, id uuid.UUID) (recurrence.Rule, error
 	return row.rule()
 }
 
-// Rules implements [recurrence.Reader].
 func (r *reader) Rules(ctx context.Context) ([]recurrence.Rule, error) {
 	session := r.on()
-	return findRules(ctx, session, session.NewSelect().Where("owner = ?", r.owner).Order("id"))
+	return findAll(ctx, session, session.NewSelect().Where("owner = ?", r.owner).Order("id"), (*ruleRow).rule)
 }
 
-func findRules(ctx context.Context, session *session, query *bun.SelectQuery) ([]recurrence.Rule, error) {
-	var rows []ruleRow
-	if _, err := session.find(ctx, query.Model(&rows)); err != nil {
-		return nil, err
-	}
-	var rules []recurrence.Rule
-	for i := range rows {
-		rule, err := rows[i].rule()
-		if err != nil {
-			return nil, err
-		}
-		rules = append(rules, rule)
-	}
-	return rules, nil
-}
-
-// PutRules implements [recurrence.Tx].
 func (tx *ledgerTx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Version, error) {
 	if len(rules) == 0 {
 		return 0, tx.session.failed
@@ -121,7 +92,8 @@ func (tx *ledgerTx) PutRules(ctx context.Context, rules ...recurrence.Rule) (exp
 	for i, rule := range rules {
 		ids[i] = dbUUID(rule.ID)
 	}
-	stored, err := findRules(ctx, tx.session, tx.session.NewSelect().Where("owner = ? AND id IN (?)", tx.owner, bun.In(ids)))
+	query := tx.session.NewSelect().Where("owner = ? AND id IN (?)", tx.owner, bun.List(ids))
+	stored, err := findAll(ctx, tx.session, query, (*ruleRow).rule)
 	if err != nil {
 		return 0, err
 	}
@@ -147,7 +119,6 @@ func (tx *ledgerTx) PutRules(ctx context.Context, rules ...recurrence.Rule) (exp
 	return tx.next(), err
 }
 
-// DeleteRule implements [recurrence.Tx].
 func (tx *ledgerTx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Version, error) {
 	deleted, err := tx.session.change(ctx, tx.session.NewDelete().Model((*ruleRow)(nil)).
 		Where("owner = ? AND id = ?", tx.owner, dbUUID(id)))

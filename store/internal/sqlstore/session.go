@@ -38,8 +38,7 @@ type session struct {
 	// failed is the first error after which the transaction cannot be committed.
 	failed error
 
-	unprepared []string             // hot statements to prepare after the transaction, because a pool may have one connection
-	own        map[string]*sql.Stmt // statements that the transaction has prepared for itself; it closes them
+	unprepared []string // hot statements to prepare after the transaction
 }
 
 // begin starts a transaction. The context limits the wait for a connection, BEGIN, and each statement. It does not end
@@ -84,7 +83,7 @@ func (s *session) rollback() {
 func (s *session) end() {
 	s.cancel()
 	tracer{s.dialect}.end(s.span, s.failed)
-	s.tx, s.own, s.span = nil, nil, nil
+	s.tx, s.span = nil, nil
 	for _, text := range s.unprepared {
 		s.pool.prepare(context.Background(), text)
 	}
@@ -114,6 +113,38 @@ func (s *session) find(ctx context.Context, query scanner, dest ...any) (bool, e
 		return false, s.fail(ctx, err)
 	}
 	return true, nil
+}
+
+// findAll runs a query and converts its rows.
+func findAll[R, T any](
+	ctx context.Context, s *session, query *bun.SelectQuery, convert func(*R) (T, error),
+) (list []T, err error) {
+	var rows []R
+	if _, err := s.find(ctx, query.Model(&rows)); err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		value, err := convert(&rows[i])
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, value)
+	}
+	return list, nil
+}
+
+// findOne runs a query that returns at most one row, and converts it. It returns missing if there is no row.
+func findOne[R, T any](
+	ctx context.Context, s *session, query *bun.SelectQuery, convert func(*R) (T, error), missing error,
+) (value T, err error) {
+	var row R
+	switch found, err := s.find(ctx, query.Model(&row)); {
+	case err != nil:
+		return value, err
+	case !found:
+		return value, missing
+	}
+	return convert(&row)
 }
 
 // change runs a statement and returns the number of rows that it changed.

@@ -60,9 +60,7 @@ func New(dialect Dialect, writer, reader *sql.DB) *Store {
 }
 
 func (s *Store) newPool(db *sql.DB) *pool {
-	p := &pool{DB: bun.NewDB(db, s.dialect.Bun)}
-	p.AddQueryHook(tracer{&s.dialect})
-	return p
+	return &pool{DB: bun.NewDB(db, s.dialect.Bun).WithQueryHook(tracer{&s.dialect})}
 }
 
 // Close closes the database.

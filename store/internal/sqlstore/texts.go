@@ -26,7 +26,7 @@ type texts struct {
 	record         string // args: owner, scope, key
 	positions      string // args: owner, six times
 
-	addExpense       string // args: an expenseRow, owner, id; if the dialect combines, also a totalRow and those of updateLedger
+	addExpense       string // args: an expenseRow, owner, id; a totalRow and those of updateLedger if the dialect combines
 	putExpenses      insertion
 	insertTombstones insertion
 	addTotals        insertion

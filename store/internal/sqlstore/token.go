@@ -41,7 +41,6 @@ func (row *tokenRow) token() (accounts.Token, error) {
 
 func tokenError(id uuid.UUID, err error) error { return fmt.Errorf("token %s: %w", id, err) }
 
-// CreateToken implements [accounts.Store].
 func (a accountStore) CreateToken(ctx context.Context, token accounts.Token) error {
 	return a.store.atomically(ctx, func(session *session) error {
 		if _, err := a.row(ctx, session, token.Account, true); err != nil {
@@ -60,40 +59,18 @@ func (a accountStore) CreateToken(ctx context.Context, token accounts.Token) err
 	})
 }
 
-// Token implements [accounts.Store].
 func (a accountStore) Token(ctx context.Context, account, id uuid.UUID) (accounts.Token, error) {
 	session := a.store.single()
-	var row tokenRow
-	found, err := session.find(ctx, session.NewSelect().Model(&row).
-		Where("owner = ? AND id = ?", account.String(), dbUUID(id)))
-	switch {
-	case err != nil:
-		return accounts.Token{}, err
-	case !found:
-		return accounts.Token{}, tokenError(id, expense.ErrNotFound)
-	}
-	return row.token()
+	query := session.NewSelect().Where("owner = ? AND id = ?", account.String(), dbUUID(id))
+	return findOne(ctx, session, query, (*tokenRow).token, tokenError(id, expense.ErrNotFound))
 }
 
-// Tokens implements [accounts.Store].
-func (a accountStore) Tokens(ctx context.Context, account uuid.UUID) (tokens []accounts.Token, err error) {
+func (a accountStore) Tokens(ctx context.Context, account uuid.UUID) ([]accounts.Token, error) {
 	session := a.store.single()
-	var rows []tokenRow
-	_, err = session.find(ctx, session.NewSelect().Model(&rows).Where("owner = ?", account.String()).Order("id"))
-	if err != nil {
-		return nil, err
-	}
-	for i := range rows {
-		token, err := rows[i].token()
-		if err != nil {
-			return nil, err
-		}
-		tokens = append(tokens, token)
-	}
-	return tokens, nil
+	query := session.NewSelect().Where("owner = ?", account.String()).Order("id")
+	return findAll(ctx, session, query, (*tokenRow).token)
 }
 
-// RecordTokenUse implements [accounts.Store].
 func (a accountStore) RecordTokenUse(ctx context.Context, account, id uuid.UUID, at time.Time) error {
 	return a.change(ctx, tokenError(id, expense.ErrNotFound), func(db bun.IDB) execer {
 		return db.NewUpdate().Model((*tokenRow)(nil)).Set("used_at = ?", micros(at)).
@@ -101,7 +78,6 @@ func (a accountStore) RecordTokenUse(ctx context.Context, account, id uuid.UUID,
 	})
 }
 
-// DeleteToken implements [accounts.Store].
 func (a accountStore) DeleteToken(ctx context.Context, account, id uuid.UUID) error {
 	return a.change(ctx, tokenError(id, expense.ErrNotFound), func(db bun.IDB) execer {
 		return db.NewDelete().Model((*tokenRow)(nil)).Where("owner = ? AND id = ?", account.String(), dbUUID(id))
@@ -117,7 +93,6 @@ type failureRow struct {
 	LastAt int64
 }
 
-// Failures implements [accounts.Store].
 func (a accountStore) Failures(
 	ctx context.Context, keys ...accounts.SecretHash,
 ) (map[accounts.SecretHash]accounts.Failures, error) {
@@ -131,7 +106,7 @@ func (a accountStore) Failures(
 	}
 	session := a.store.single()
 	var rows []failureRow
-	if _, err := session.find(ctx, session.NewSelect().Model(&rows).Where("key IN (?)", bun.In(list))); err != nil {
+	if _, err := session.find(ctx, session.NewSelect().Model(&rows).Where("key IN (?)", bun.List(list))); err != nil {
 		return nil, err
 	}
 	var d decoder
@@ -141,7 +116,6 @@ func (a accountStore) Failures(
 	return found, d.err
 }
 
-// RecordFailure implements [accounts.Store].
 func (a accountStore) RecordFailure(ctx context.Context, at, quiet time.Time, keys ...accounts.SecretHash) error {
 	// The keys are locked in one order, so that no two transactions wait for each other.
 	ordered := slices.SortedFunc(slices.Values(keys),
@@ -160,7 +134,6 @@ func (a accountStore) RecordFailure(ctx context.Context, at, quiet time.Time, ke
 	})
 }
 
-// ClearFailures implements [accounts.Store].
 func (a accountStore) ClearFailures(ctx context.Context, key accounts.SecretHash) error {
 	return a.change(ctx, nil, func(db bun.IDB) execer {
 		return db.NewDelete().Model((*failureRow)(nil)).Where("key = ?", key[:])

@@ -17,15 +17,11 @@ import (
 type totalRow struct {
 	bun.BaseModel `bun:"table:spendwise_totals,alias:t"`
 
-	Owner        string `bun:",pk"`
-	Month        int64  `bun:",pk"`
-	CategoryID   dbUUID `bun:",pk,type:uuid"`
-	Currency     string `bun:",pk"`
-	Count        int64
-	Amount       int64
-	Home         int64
-	PendingCount int64
-	Pending      int64
+	Owner                                      string `bun:",pk"`
+	Month                                      int64  `bun:",pk"`
+	CategoryID                                 dbUUID `bun:",pk,type:uuid"`
+	Currency                                   string `bun:",pk"`
+	Count, Amount, Home, PendingCount, Pending int64
 }
 
 // addToTotal is the ON CONFLICT clause that adds the inserted sums to those of the row.
@@ -142,16 +138,12 @@ func splitRanges(query expense.TotalsQuery) (months, days []Span) {
 
 // A sumRow is a row of a query for totals.
 type sumRow struct {
-	Range        int64
-	Period       int64 // a date, a month or 0
-	CategoryID   dbUUID
-	Currency     string
-	Count        int64
-	Amount       int64
-	Home         int64
-	PendingCount int64
-	Pending      int64
-	HomeCurrency string
+	Range                                      int64
+	Period                                     int64 // a date, a month or 0
+	CategoryID                                 dbUUID
+	Currency                                   string
+	Count, Amount, Home, PendingCount, Pending int64
+	HomeCurrency                               string
 }
 
 // sumsOfExpenses are the sums of a totalRow. The casts are for PostgreSQL, whose sums are numeric.
@@ -201,7 +193,6 @@ func totalsText(d *Dialect, owner string, query expense.TotalsQuery) (text strin
 	return d.numbered(text), args
 }
 
-// Totals implements [expense.Reader].
 func (r *reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
 	session := r.on()
 	text, args := totalsText(&r.store.dialect, r.owner, query)
