@@ -14,6 +14,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/postgres"
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 	"github.com/spendwise/spendwise/store/storetest"
@@ -49,15 +50,7 @@ func TestStore(t *testing.T) {
 // newLedger creates a ledger of owner with the starter categories.
 func newLedger(t testing.TB, st store.Store) expense.InitialLedger {
 	t.Helper()
-	settings, err := expense.NewSettings(expense.SettingsDraft{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ledger := expense.NewInitialLedger(owner, settings, day)
-	if _, err := st.CreateLedger(t.Context(), owner, ledger); err != nil {
-		t.Fatal(err)
-	}
-	return ledger
+	return ledgertest.Create(t, st, owner, day, expense.SettingsDraft{})
 }
 
 var day = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
@@ -71,7 +64,7 @@ func coffee(ledger expense.InitialLedger) expense.Expense {
 	}
 }
 
-func TestADatabaseThatIsGoneIsUnavailableAndComesBack(t *testing.T) {
+func TestUpdate_UnavailableUntilDatabaseRecovers(t *testing.T) {
 	link := pgtest.NewLink(t, pgtest.New(t))
 	st := openAt(t, link.DSN())
 	ledger := newLedger(t, st)
@@ -108,7 +101,7 @@ func TestADatabaseThatIsGoneIsUnavailableAndComesBack(t *testing.T) {
 	}
 }
 
-func TestAConnectionLostBeforeCommitIsTriedAgain(t *testing.T) {
+func TestUpdate_RetriesConnectionLostBeforeCommit(t *testing.T) {
 	link := pgtest.NewLink(t, pgtest.New(t))
 	st := openAt(t, link.DSN())
 	ledger := newLedger(t, st)
@@ -127,7 +120,7 @@ func TestAConnectionLostBeforeCommitIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestALiteralKeepsItsValueWhateverTheDSNSays(t *testing.T) {
+func TestOpen_LiteralsAreIndependentOfDSN(t *testing.T) {
 	dsn := pgtest.New(t) + "&standard_conforming_strings=off&client_encoding=LATIN1"
 	st := openAt(t, dsn)
 	ledger := newLedger(t, st)
@@ -146,7 +139,7 @@ func TestALiteralKeepsItsValueWhateverTheDSNSays(t *testing.T) {
 	}
 }
 
-func TestTheOwnerComesFirstInEveryKeyAndIndex(t *testing.T) {
+func TestSchema_OwnerIsFirstInEveryKeyAndIndex(t *testing.T) {
 	conn, err := pgx.Connect(t.Context(), pgtest.New(t))
 	if err != nil {
 		t.Fatal(err)

@@ -14,15 +14,15 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
-func TestInstancesHearOfEachOthersChanges(t *testing.T) {
+func TestWatch_NotifiesOtherInstances(t *testing.T) {
 	dsn := pgtest.New(t)
 	st := openAt(t, dsn) // has no watcher, as in a process that only imports or runs jobs
 	newLedger(t, st)
 	checkNotification(t, dsn, func() error { return st.StartEpoch(t.Context(), owner) })
 }
 
-// TestTheLastWordOfAProcessIsHeard closes the store right after its first commit, as a short command does.
-func TestTheLastWordOfAProcessIsHeard(t *testing.T) {
+// TestWatch_NotifiesBeforeClose closes the store right after its first commit, as a short command does.
+func TestWatch_NotifiesBeforeClose(t *testing.T) {
 	dsn := pgtest.New(t)
 	newLedger(t, openAt(t, dsn))
 	checkNotification(t, dsn, func() error {
@@ -34,9 +34,9 @@ func TestTheLastWordOfAProcessIsHeard(t *testing.T) {
 	})
 }
 
-// TestALineThatWasCutIsOpenedAgain terminates the database sessions that listen, as a failover or an administrator
+// TestWatch_ReopensLostConnection terminates the database sessions that listen, as a failover or an administrator
 // does.
-func TestALineThatWasCutIsOpenedAgain(t *testing.T) {
+func TestWatch_ReopensLostConnection(t *testing.T) {
 	dsn := pgtest.New(t)
 	st, watcher := openAt(t, dsn), openAt(t, dsn)
 	newLedger(t, st)
@@ -92,7 +92,7 @@ func waitForNotification(t *testing.T, notified <-chan expense.OwnerID, change f
 	}
 }
 
-func TestAWatcherHearsOfItsOwnChangesAtOnce(t *testing.T) {
+func TestWatch_NotifiesOwnChangesAtOnce(t *testing.T) {
 	st := open(t)
 	newLedger(t, st)
 	notified := make(chan expense.OwnerID, 1)

@@ -60,7 +60,7 @@ func openDirect(t *testing.T, path string) *sql.DB {
 	return db
 }
 
-func TestTheOwnerComesFirstInEveryKeyAndIndex(t *testing.T) {
+func TestSchema_OwnerIsFirstInEveryKeyAndIndex(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	openAt(t, path)
 	db := openDirect(t, path)
@@ -96,7 +96,7 @@ func TestTheOwnerComesFirstInEveryKeyAndIndex(t *testing.T) {
 	}
 }
 
-func TestPingSaysThatTheSchemaIsNewer(t *testing.T) {
+func TestPing_ReportsNewerSchema(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a ledger?.db")
 	st := openAt(t, path)
 	_, err := openDirect(t, path).ExecContext(t.Context(),
@@ -112,7 +112,7 @@ func TestPingSaysThatTheSchemaIsNewer(t *testing.T) {
 	}
 }
 
-func TestAMigrationThatWasChangedAfterwardsIsReported(t *testing.T) {
+func TestPing_ReportsChangedMigration(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a ledger?.db")
 	st := openAt(t, path)
 	_, err := openDirect(t, path).ExecContext(t.Context(),
@@ -125,7 +125,7 @@ func TestAMigrationThatWasChangedAfterwardsIsReported(t *testing.T) {
 	}
 }
 
-func TestADatabaseInMemoryIsRefused(t *testing.T) {
+func TestOpen_RejectsInMemoryDatabase(t *testing.T) {
 	for _, path := range []string{"", ":memory:"} {
 		if _, err := sqlite.Open(t.Context(), path); err == nil {
 			t.Errorf("Open(%q) returned no error", path)
@@ -187,7 +187,7 @@ func ExampleOpenDB() {
 	// Output: the store is ready
 }
 
-func TestTheFileIsForItsOwnersEyes(t *testing.T) {
+func TestOpen_CreatesPrivateFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	st, err := sqlite.Open(t.Context(), path)
 	if err != nil {

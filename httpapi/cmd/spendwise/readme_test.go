@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -29,7 +30,7 @@ var blocksNotRun = map[string]string{
 		"changes the machine",
 	"go build -o /tmp/spendwise ./httpapi/cmd/spendwise\ngo run ./examples/deploy -spendwise /tmp/spendwise \\\n" +
 		"  -database postgres://postgres@localhost/postgres   # prints URL and certificate\n": "it needs the " +
-		"reader's database; TestTheDeployment runs the program",
+		"reader's database; TestDeployment runs the program",
 }
 
 // readmes returns the text of each README by its path below the root of the repository.
@@ -68,11 +69,14 @@ func TestReadme_CommandBlocksRun(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"bash", "curl", "jq"} {
 		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("CI") != "" {
+				t.Fatal(err)
+			}
 			t.Skipf("install %s to run the commands of the READMEs: %v", tool, err)
 		}
 	}
 	dataDir, root := t.TempDir(), repositoryRoot(t)
-	removeNewFiles(t, root)
+	removeOutput(t, root)
 	script := new(strings.Builder)
 	// set -m gives the server a process group of its own, so that kill also reaches the child of go run.
 	fmt.Fprint(script, `set -m
@@ -131,30 +135,21 @@ set -euo pipefail
 	}
 }
 
-// removeNewFiles removes the files that the test creates in dir, at the end of the test.
-func removeNewFiles(t *testing.T, dir string) {
+// removeOutput removes the files that the blocks write to the root of the repository, at the end of the test. It fails
+// the test if one of them exists already.
+func removeOutput(t *testing.T, root string) {
 	t.Helper()
-	before := map[string]bool{}
-	list := func() []os.DirEntry {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			t.Error(err)
+	for _, name := range []string{"ledger.ndjson", "report.pdf", "spendwise-backup.db"} {
+		path := filepath.Join(root, name)
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("%s exists, or %v; remove it: the commands of the READMEs write this file", path, err)
 		}
-		return entries
-	}
-	for _, entry := range list() {
-		before[entry.Name()] = true
-	}
-	t.Cleanup(func() {
-		for _, entry := range list() {
-			if !before[entry.Name()] {
-				t.Log("removes", entry.Name())
-				if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
-					t.Error(err)
-				}
+		t.Cleanup(func() {
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				t.Error(err)
 			}
-		}
-	})
+		})
+	}
 }
 
 // TestReadme_GoBlocksAreCompiled checks that each Go block of a README is an excerpt of a Go file of the repository, so
