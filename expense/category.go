@@ -32,7 +32,7 @@ type MergeResult struct {
 	Version     Version
 	Expenses    int       // number of moved expenses
 	Rules       int       // number of moved recurring rules
-	BudgetID    uuid.UUID // the budget of the merged category, which the merge ended or deleted; Nil: none
+	BudgetID    uuid.UUID // the budget that the merge ended or deleted; Nil: none, or it had ended before
 	BudgetUntil Month     // the last month of that budget; zero if it was deleted because it had not begun
 }
 

@@ -64,7 +64,7 @@ type Reader interface {
 type Tx interface {
 	Reader
 
-	// PutSettings replaces the settings. The default category must exist.
+	// PutSettings replaces the settings, and returns ErrExists if their version is 0. The default category must exist.
 	PutSettings(ctx context.Context, settings Settings) (Version, error)
 
 	// PutCategories writes categories. It returns ErrExists also if another category of the ledger has the name. It clears
@@ -88,9 +88,9 @@ type Tx interface {
 	MergeCategory(ctx context.Context, source, target uuid.UUID, month Month) (MergeResult, error)
 
 	// PutExpenses writes expenses. It sets the Guard of an expense to the Update's version if a guarded field changed. It
-	// returns ErrTotalTooLarge, an ErrInvalid, if the sum of [Expense.Volume] over the ledger would exceed MaxMinor. The
-	// ids of one call must be distinct. If a category does not exist, PutExpenses returns an error, and the Update fails
-	// even if the caller ignores the error.
+	// returns ErrTotalTooLarge, an ErrInvalid, if the sum of [Expense.Volume] over the ledger would exceed MaxMinor. It
+	// returns an error if an id occurs twice. If a category does not exist, PutExpenses returns an error, and the Update
+	// fails even if the caller ignores the error.
 	PutExpenses(ctx context.Context, expenses ...Expense) (Version, error)
 
 	// DeleteExpenses deletes expenses and leaves tombstones. It returns ErrNotFound or ErrGone if one of them does not

@@ -24,6 +24,7 @@
 //   - [expense.Sort] and [expense.Position] for the order of lists, [expense.Granularity] for periods
 //   - SameGuardedFields of [expense.Expense], [budget.Budget] and [recurrence.Rule] to set a Guard
 //   - [expense.Expense.Volume] for the limit of the total, [recurrence.Rule.DueAt] for due rules
+//   - [expense.TotalsQuery.Sum] for totals, [recurrence.Rule.WithoutFailure] to clear failures
 //   - [expense.Timestamp] for all times
 //   - [State.NextEpoch] and [RandomEpoch] for epochs, [FeedPosition.Compare] for the order of changes
 //   - [IdempotencyKey.Validate] for idempotency keys
@@ -100,9 +101,9 @@ type Store interface {
 	StartEpoch(ctx context.Context, owner expense.OwnerID) error
 
 	// Purge removes, in all ledgers, idempotency records of RetentionRequests created before requestsBefore, and
-	// tombstones and records of RetentionTombstones created before tombstonesBefore. It must keep tombstones whose id is a
-	// UUID of version 5: such an id is derived, for example from a rule and a date, so a later row could get the same id.
-	// Purge raises State.PurgedThrough to the highest version of a purged tombstone.
+	// tombstones and records of RetentionTombstones created before tombstonesBefore, by the store's clock. It must keep
+	// tombstones whose id is a UUID of version 5: such an id is derived, for example from a rule and a date, so a later
+	// row could get the same id. Purge raises State.PurgedThrough to the highest version of a purged tombstone.
 	Purge(ctx context.Context, requestsBefore, tombstonesBefore time.Time) error
 
 	// Ping returns nil if the database can be reached and has the schema that this release needs.

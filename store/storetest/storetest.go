@@ -41,7 +41,7 @@
 //  15. all: no new methods
 //
 // To compile a store that is not complete, embed the interfaces. A method that is not written yet then panics, and the
-// suite reports it as not implemented:
+// suite reports it as not implemented. If one of your own methods calls it, the failure is a nil dereference:
 //
 //	type Store struct {
 //		store.Store // delete this line when all methods are written

@@ -194,7 +194,7 @@ func checkRejectedWrites(t *checkT) {
 	l.update(func(tx store.Tx) error {
 		for _, r := range rejections {
 			t.wantError(t.runCalls(tx, r.call), r.want, "%s", r.action)
-			t.wantUnchanged(before, tx, "%s was rejected but", r.action)
+			t.wantUnchanged(before, tx, "%s, which must be rejected,", r.action)
 		}
 		return nil
 	})
