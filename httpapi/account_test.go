@@ -178,7 +178,8 @@ func TestAccount_ChangePasswordEmailAndErase(t *testing.T) {
 	}
 	s.refused(401, "unauthenticated", nil, "GET", "/v1/me", "", bearer(tablet)...)
 
-	s.refused(422, "validation_error", []string{"#/current_password wrong_password"}, "POST", "/v1/me/erase", `{"current_password":"no"}`,
+	s.refused(422, "validation_error", []string{"#/current_password wrong_password"}, "POST", "/v1/me/erase",
+		`{"current_password":"no"}`,
 		bearer(laptop)...)
 	s.must(204, "POST", "/v1/me/erase", `{"current_password":"`+next+`"}`, bearer(laptop)...)
 	s.refused(401, "unauthenticated", nil, "GET", "/v1/expenses", "", bearer(laptop)...)

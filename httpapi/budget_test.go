@@ -40,7 +40,8 @@ func TestBudget_RolloverHistoryAndAlerts(t *testing.T) {
 			"/v1/budgets/history?month_from=2026-02&month_to=2026-01", "")
 		s.refused(422, "validation_error", []string{"month_to range_too_long"}, "GET",
 			"/v1/budgets/history?month_from=1900-01&month_to=2026-01", "")
-		s.refused(422, "validation_error", []string{"month_from impossible_month"}, "GET", "/v1/budgets/history?month_from=2026-13", "")
+		s.refused(422, "validation_error", []string{"month_from impossible_month"}, "GET",
+			"/v1/budgets/history?month_from=2026-13", "")
 		s.refused(422, "validation_error", []string{"#/rollover unknown_value"}, "POST", "/v1/budgets",
 			`{"amount":"1","rollover":"all"}`)
 		s.refused(422, "validation_error", []string{"#/rollover_cap not_applicable"}, "POST", "/v1/budgets",

@@ -70,8 +70,8 @@ func parseETags(name string, lines []string) (tags []ingress.ETag, wildcard bool
 	if tags, wildcard, err = ingress.ParseETags(lines); err != nil {
 		err = newFieldProblem(fieldError{
 			Header: name, Code: "malformed_tag", problem: codeMalformed,
-			Detail: fmt.Sprintf(`The value %s of %s is malformed; give * or at most 100 entity tags in double quotes, such as "12".`,
-				expense.QuoteText(strings.Join(lines, ", ")), name),
+			Detail: fmt.Sprintf("The value %s of %s is malformed; give * or at most 100 entity tags in double quotes, such as "+
+				`"12".`, expense.QuoteText(strings.Join(lines, ", ")), name),
 		})
 	}
 	return tags, wildcard, err

@@ -385,6 +385,7 @@ func showScalar(value jsontext.Value) string {
 		if text, err := jsontext.AppendUnquote(nil, value); err == nil {
 			return expense.QuoteText(string(text))
 		}
+	default: // a detail names the kind only
 	}
 	return ""
 }

@@ -86,7 +86,8 @@ func (c *call) events() error {
 	}
 	listening := c.api.streams.join(c.owner)
 	if listening == nil {
-		return newProblem(codeRateLimited, "You already have %d event streams open, the maximum; close one of them.", maxStreams)
+		return newProblem(codeRateLimited, "You already have %d event streams open, the maximum; close one of them.",
+			maxStreams)
 	}
 	defer c.api.streams.leave(c.owner, listening)
 	c.api.observe(StreamOpened{})

@@ -137,7 +137,8 @@ func (p params) boolean(name string) *bool {
 	}
 	value := text == "true"
 	if !value && text != "false" {
-		p.fail(name, "not_boolean", "The value %s of %s is neither true nor false; give one of them.", expense.QuoteText(text), name)
+		p.fail(name, "not_boolean", "The value %s of %s is neither true nor false; give one of them.",
+			expense.QuoteText(text), name)
 	}
 	return &value
 }

@@ -39,7 +39,8 @@ func (c *call) getRate() error {
 	}
 	rate, ok := expense.LookupRate(c.api.rates, base, quote, date)
 	if !ok {
-		return newProblem(codeNotFound, "There is no rate from %s to %s for %s or the seven days before it; give another date or currency.",
+		return newProblem(codeNotFound, "There is no rate from %s to %s for %s or the seven days before it; give another "+
+			"date or currency.",
 			base, quote, date)
 	}
 	return c.send(result{body: rateBody{

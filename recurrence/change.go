@@ -199,7 +199,8 @@ func Split(
 	switch {
 	case errs.Has("from_date"):
 	case day.IsZero():
-		errs.Add("from_date", "required", "the date from_date is missing; give the first day of the changed rule, as YYYY-MM-DD")
+		errs.Add("from_date", "required",
+			"the date from_date is missing; give the first day of the changed rule, as YYYY-MM-DD")
 	case !day.After(first):
 		errs.Add("from_date", "out_of_range",
 			"date %s is not after the rule's first day %s; give a later day, or leave from_date out to change the whole rule",

@@ -141,20 +141,22 @@ func (r Rule) validateSchedule(errs *expense.ValidationErrors) {
 	case r.Weekdays >= 1<<7:
 		errs.Add("weekdays", "unknown_value", "the weekdays have the bits %b; a week has seven days", r.Weekdays)
 	case r.Weekdays != 0 && r.Freq != Weekly:
-		errs.Add("weekdays", "not_applicable", "weekdays do not apply to a %s rule; leave them out, or set freq to weekly", r.Freq)
+		errs.Add("weekdays", "not_applicable",
+			"weekdays do not apply to a %s rule; leave them out, or set freq to weekly", r.Freq)
 	}
 	switch {
 	case r.MonthDay != LastDay && (r.MonthDay < 0 || r.MonthDay > 31):
 		errs.Add("month_day", "out_of_range", "day of the month %d is out of range; give 1 to 31, or last", r.MonthDay)
 	case r.MonthDay != 0 && r.Freq != Monthly:
-		errs.Add("month_day", "not_applicable", "the day of the month does not apply to a %s rule; leave month_day out, or set freq to monthly",
-			r.Freq)
+		errs.Add("month_day", "not_applicable",
+			"the day of the month does not apply to a %s rule; leave month_day out, or set freq to monthly", r.Freq)
 	}
 	switch {
 	case r.OnMissing > SkipMonth:
 		errs.Add("on_missing", "unknown_value", "the value %d of on_missing is unknown; give clamp or skip", r.OnMissing)
 	case r.OnMissing == SkipMonth && (r.Freq == Daily || r.Freq == Weekly):
-		errs.Add("on_missing", "not_applicable", "the value skip of on_missing does not apply to a %s rule; leave it out", r.Freq)
+		errs.Add("on_missing", "not_applicable",
+			"the value skip of on_missing does not apply to a %s rule; leave it out", r.Freq)
 	}
 	switch {
 	case r.Start.IsZero():

@@ -83,7 +83,8 @@ func checkRange(dates expense.Range) error {
 		case end.date.IsZero():
 			errs.Add(end.name, "required", "the range has no %s; give a date as YYYY-MM-DD", end.name)
 		case end.date.Before(firstMonth.First()):
-			errs.Add(end.name, "out_of_range", "date %s is before the first day of reports; give %s or later", end.date, firstMonth.First())
+			errs.Add(end.name, "out_of_range", "date %s is before the first day of reports; give %s or later",
+				end.date, firstMonth.First())
 		}
 	}
 	if err := errs.Err(); err != nil {

@@ -105,8 +105,9 @@ func (in BudgetInput) RequestedID() *string { return in.ID }
 // Draft returns the draft that in describes.
 func (in BudgetInput) Draft() budget.Draft {
 	return budget.Draft{
-		ID: orZero(in.ID), CategoryID: orZero(in.CategoryID), Category: orZero(in.Category), FromMonth: orZero(in.FromMonth),
-		UntilMonth: orZero(in.UntilMonth), Amount: orZero(in.Amount), Currency: orZero(in.Currency), Rollover: orZero(in.Rollover),
+		ID: orZero(in.ID), CategoryID: orZero(in.CategoryID), Category: orZero(in.Category),
+		FromMonth: orZero(in.FromMonth), UntilMonth: orZero(in.UntilMonth),
+		Amount: orZero(in.Amount), Currency: orZero(in.Currency), Rollover: orZero(in.Rollover),
 		RolloverCap: orZero(in.RolloverCap), AlertAt: in.AlertAt,
 	}
 }

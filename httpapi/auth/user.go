@@ -92,7 +92,9 @@ func (u *Users) add(ctx context.Context, reg Registration) (accounts.Account, er
 		return accounts.Account{}, err
 	}
 	now := expense.Timestamp(u.now())
-	account := accounts.Account{ID: uuid.Must(uuid.NewV7()), Email: strings.TrimSpace(reg.Email), PasswordHash: hash, CreatedAt: now}
+	account := accounts.Account{
+		ID: uuid.Must(uuid.NewV7()), Email: strings.TrimSpace(reg.Email), PasswordHash: hash, CreatedAt: now,
+	}
 	if err := u.accounts.CreateAccount(ctx, account); err != nil {
 		return accounts.Account{}, err
 	}

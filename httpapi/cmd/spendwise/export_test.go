@@ -132,7 +132,7 @@ func TestImport_ReportsEachInvalidLine(t *testing.T) {
 	for text, want := range map[string]string{
 		"D,A,N\n01-02-2025,\"1.234,56\",x\n":       `bank.csv:2: A: "1.234,56" is not an amount`,
 		"D,A,N\n01-02-2025,5,ok\n02-30-2025,5,x\n": `bank.csv:3: D: "02-30-2025" is not a date written DD-MM-YYYY`,
-		"D,A,N\n01-02-2025,5,a\x00b\n":             `bank.csv:2: N: the notes have control characters`,
+		"D,A,N\n01-02-2025,5,a\x00b\n":             `bank.csv:2: N: the notes contain "\x00"`,
 		"D,A,N\n01-02-2025,5,Caf\xe9\n": `bank.csv:2: this is not UTF-8; ` +
 			`name the file's encoding`,
 		"D,A,N\n01-02-2025,5,\"open\n":                              `bank.csv:2: a quote is opened that is never closed`,
