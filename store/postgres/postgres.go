@@ -23,6 +23,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/internal/sqldb"
 	"github.com/spendwise/spendwise/store/internal/sqlstore"
 )
 
@@ -77,12 +78,12 @@ func Open(ctx context.Context, dsn string, opts ...Option) (*Store, error) {
 	db.SetMaxIdleConns(o.conns)
 	db.SetConnMaxIdleTime(10 * time.Minute)
 	if err := db.PingContext(ctx); err != nil {
-		if classify(err) == sqlstore.Unavailable {
+		if classify(err) == sqldb.Unavailable {
 			err = fmt.Errorf("%w: %w", expense.ErrUnavailable, err)
 		}
 		return nil, errors.Join(fmt.Errorf("database: %w", err), db.Close())
 	}
-	st := &Store{db: sqlstore.New(dialect(), db, db), notifier: newNotifier(config)}
+	st := &Store{db: sqlstore.New(sqldb.New(dialect(), db, db)), notifier: newNotifier(config)}
 	st.db.Watch(st.notifier.announce)
 	return st, nil
 }
@@ -106,12 +107,12 @@ func checkSettings(_ context.Context, conn *pgx.Conn) error {
 // A bunDialect is bun's dialect of PostgreSQL. It also writes ids.
 type bunDialect struct{ *pgdialect.Dialect }
 
-// AppendUUID implements [sqlstore.SchemaDialect].
+// AppendUUID implements [sqldb.SchemaDialect].
 func (bunDialect) AppendUUID(b []byte, id uuid.UUID) []byte { return fmt.Appendf(b, "'%s'", id) }
 
 // dialect describes the SQL of PostgreSQL.
-func dialect() sqlstore.Dialect {
-	return sqlstore.Dialect{
+func dialect() sqldb.Dialect {
+	return sqldb.Dialect{
 		Bun:       bunDialect{pgdialect.New()},
 		System:    "postgresql",
 		Folder:    "postgres",
@@ -129,7 +130,7 @@ func dialect() sqlstore.Dialect {
 		IDLookup:  "CROSS JOIN LATERAL (SELECT * FROM %[1]s x WHERE %[2]s OFFSET 0) AS x",
 		SpanTable: "unnest(?::integer[], ?::integer[], ?::integer[]) AS q(n, low, high)",
 		SpanArgs:  spans,
-		Source:    sqlstore.Unnest,
+		Source:    sqldb.Unnest,
 		BatchRows: 1000,
 		Combine:   true,
 		Classify:  classify,
@@ -137,7 +138,7 @@ func dialect() sqlstore.Dialect {
 }
 
 // spans returns an array for each column of SpanTable.
-func spans(spans []sqlstore.Span) []any {
+func spans(spans []sqldb.Span) []any {
 	columns := make([][]int, 3)
 	for _, span := range spans {
 		columns[0] = append(columns[0], span.N)
@@ -148,31 +149,31 @@ func spans(spans []sqlstore.Span) []any {
 }
 
 // classify uses the SQLSTATE if the server sent one, and otherwise the error of the connection.
-func classify(err error) sqlstore.ErrorClass {
+func classify(err error) sqldb.ErrorClass {
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch code := pgErr.Code; {
 		case code == "40001", code == "40P01", code == "55P03": // serialization failure, deadlock, lock not available
-			return sqlstore.Conflict
+			return sqldb.Conflict
 		// Connection exceptions, shutdown or start of the server, no connection or disk space left, I/O errors, a standby.
 		case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "53"),
 			strings.HasPrefix(code, "58"),
 			code == "25006":
-			return sqlstore.Unavailable
+			return sqldb.Unavailable
 		default:
-			return sqlstore.Fatal
+			return sqldb.Fatal
 		}
 	}
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		return sqlstore.Unavailable
+		return sqldb.Unavailable
 	}
 	if _, ok := errors.AsType[net.Error](err); ok {
-		return sqlstore.Unavailable
+		return sqldb.Unavailable
 	}
 	for _, lost := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgconn.ErrConnClosed, driver.ErrBadConn,
 		sql.ErrConnDone} {
 		if errors.Is(err, lost) {
-			return sqlstore.Unavailable
+			return sqldb.Unavailable
 		}
 	}
-	return sqlstore.Fatal
+	return sqldb.Fatal
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/accounts"
+	"github.com/spendwise/spendwise/store/internal/sqlaccounts"
 )
 
 // The methods are written out instead of promoted from an embedded type, so that go doc lists them.
@@ -22,7 +23,7 @@ func (s *Store) Migrate(ctx context.Context) error { return s.db.Migrate(ctx) }
 func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
 
 // Accounts returns the local accounts in the same database. Migrate creates their tables too.
-func (s *Store) Accounts() accounts.Store { return s.db.Accounts() }
+func (s *Store) Accounts() accounts.Store { return sqlaccounts.New(s.db.DB) }
 
 // CreateLedger implements [store.Store].
 func (s *Store) CreateLedger(ctx context.Context, owner expense.OwnerID, ledger expense.InitialLedger) (bool, error) {

@@ -25,6 +25,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/internal/sqldb"
 	"github.com/spendwise/spendwise/store/internal/sqlstore"
 )
 
@@ -102,7 +103,7 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 // both must set foreign_keys and a busy_timeout. The DSN of writer must set _txlock=immediate, and writer must have at
 // most one connection. [Store.Close] closes both.
 func OpenDB(writer, reader *sql.DB) *Store {
-	return &Store{db: sqlstore.New(dialect(), writer, reader), writer: writer, reader: reader}
+	return &Store{db: sqlstore.New(sqldb.New(dialect(), writer, reader)), writer: writer, reader: reader}
 }
 
 // dsn returns a DSN with all pragmas: a pragma sent by Exec would reach only one connection of the pool.
@@ -127,12 +128,12 @@ func dsn(path string, o options, more url.Values) string {
 // A bunDialect is bun's dialect of SQLite. It also writes ids, which are stored as 16 bytes.
 type bunDialect struct{ *sqlitedialect.Dialect }
 
-// AppendUUID implements [sqlstore.SchemaDialect].
+// AppendUUID implements [sqldb.SchemaDialect].
 func (bunDialect) AppendUUID(b []byte, id uuid.UUID) []byte { return fmt.Appendf(b, "X'%x'", id[:]) }
 
 // dialect describes the SQL of SQLite.
-func dialect() sqlstore.Dialect {
-	return sqlstore.Dialect{
+func dialect() sqldb.Dialect {
+	return sqldb.Dialect{
 		Bun:       bunDialect{sqlitedialect.New()},
 		System:    "sqlite",
 		Folder:    "sqlite",
@@ -146,7 +147,7 @@ func dialect() sqlstore.Dialect {
 		IDLookup:  "CROSS JOIN %[1]s AS x WHERE %[2]s",
 		SpanTable: "(SELECT value ->> 0 AS n, value ->> 1 AS low, value ->> 2 AS high FROM json_each(?)) AS q",
 		SpanArgs:  spans,
-		Source:    sqlstore.Values,
+		Source:    sqldb.Values,
 		BatchRows: 50,
 		Classify:  classify,
 	}
@@ -162,7 +163,7 @@ func ids(ids []uuid.UUID) any {
 }
 
 // spans returns a JSON array with an array of three integers for each span.
-func spans(spans []sqlstore.Span) []any {
+func spans(spans []sqldb.Span) []any {
 	list := make([][3]int, len(spans))
 	for i, span := range spans {
 		list[i] = [3]int{span.N, span.Low, span.High}
@@ -178,18 +179,18 @@ func marshal(list any) string {
 	return string(text)
 }
 
-func classify(err error) sqlstore.ErrorClass {
+func classify(err error) sqldb.ErrorClass {
 	failure, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
-		return sqlstore.Fatal
+		return sqldb.Fatal
 	}
 	switch failure.Code() & 0xff { // the primary result code
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return sqlstore.Conflict
+		return sqldb.Conflict
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY,
 		sqlite3.SQLITE_PROTOCOL:
-		return sqlstore.Unavailable
+		return sqldb.Unavailable
 	default:
-		return sqlstore.Fatal
+		return sqldb.Fatal
 	}
 }

@@ -108,19 +108,33 @@ var packages = []packageRule{
 		imports: domainAnd("store", "store/accounts"),
 	},
 	{
-		path: "store/internal/sqlstore", purpose: "the SQL implementation, with migrations",
-		imports: domainAnd("store", "store/accounts"),
+		path: "store/internal/sqldb", purpose: "runs SQL statements: dialects, transactions, traces, migrations",
+		imports: []string{"expense"},
 		uses:    append([]string{"database/sql", "github.com/uptrace/bun"}, tracingModules...),
 	},
 	{
+		path: "store/internal/sqlstore", purpose: "ledgers in SQL",
+		imports: domainAnd("store", "store/internal/sqldb"),
+		uses:    []string{"database/sql", "github.com/uptrace/bun"},
+	},
+	{
+		path: "store/internal/sqlaccounts", purpose: "local accounts in SQL",
+		imports: []string{"expense", "store/accounts", "store/internal/sqldb"},
+		uses:    []string{"database/sql", "github.com/uptrace/bun"},
+	},
+	{
 		path: "store/sqlite", purpose: "the SQLite store: open, dialect, errors",
-		imports: []string{"expense", "store", "store/accounts", "store/internal/sqlstore"},
-		uses:    []string{"database/sql", "github.com/uptrace/bun/dialect", "modernc.org/sqlite"},
+		imports: []string{
+			"expense", "store", "store/accounts", "store/internal/sqldb", "store/internal/sqlstore", "store/internal/sqlaccounts",
+		},
+		uses: []string{"database/sql", "github.com/uptrace/bun/dialect", "modernc.org/sqlite"},
 	},
 	{
 		path: "store/postgres", purpose: "the PostgreSQL store: open, dialect, errors",
-		imports: []string{"expense", "store", "store/accounts", "store/internal/sqlstore"},
-		uses:    []string{"database/sql", "github.com/uptrace/bun/dialect", "github.com/jackc/pgx"},
+		imports: []string{
+			"expense", "store", "store/accounts", "store/internal/sqldb", "store/internal/sqlstore", "store/internal/sqlaccounts",
+		},
+		uses: []string{"database/sql", "github.com/uptrace/bun/dialect", "github.com/jackc/pgx"},
 	},
 	{
 		path: "store/postgres/pgtest", purpose: "starts a PostgreSQL server for tests",

@@ -13,17 +13,18 @@ import (
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/internal/sqldb"
 )
 
 // A budgetRow is a budget without its entries.
 type budgetRow struct {
 	bun.BaseModel `bun:"table:spendwise_budgets,alias:b"`
 
-	Owner                                string   `bun:",pk"`
-	ID                                   dbUUID   `bun:"id,pk,type:uuid"`
-	CategoryID                           dbUUID   `bun:"type:uuid"` // uuid.Nil: the whole ledger
-	Label                                string   // the name of a merged category
-	MergedInto                           nullUUID `bun:"type:uuid"`
+	Owner                                string         `bun:",pk"`
+	ID                                   sqldb.UUID     `bun:"id,pk,type:uuid"`
+	CategoryID                           sqldb.UUID     `bun:"type:uuid"` // uuid.Nil: the whole ledger
+	Label                                string         // the name of a merged category
+	MergedInto                           sqldb.NullUUID `bun:"type:uuid"`
 	UntilMonth, Rollover, RolloverCap    int64
 	CapCurrency                          string // empty: no cap
 	AlertAt                              string // thresholds in ten-thousandths, separated by commas
@@ -34,9 +35,9 @@ type budgetRow struct {
 type entryRow struct {
 	bun.BaseModel `bun:"table:spendwise_budget_entries,alias:e"`
 
-	Owner     string `bun:",pk"`
-	BudgetID  dbUUID `bun:",pk,type:uuid"`
-	FromMonth int64  `bun:",pk"`
+	Owner     string     `bun:",pk"`
+	BudgetID  sqldb.UUID `bun:",pk,type:uuid"`
+	FromMonth int64      `bun:",pk"`
 	Amount    int64
 	Currency  string
 }
@@ -54,28 +55,28 @@ func newBudgetRow(owner string, b budget.Budget) budgetRow {
 		thresholds[i] = strconv.FormatInt(int64(ratio), 10)
 	}
 	return budgetRow{
-		Owner: owner, ID: dbUUID(b.ID), CategoryID: dbUUID(b.CategoryID), Label: b.MergedName,
-		MergedInto: nullUUID(b.MergedInto), UntilMonth: int64(b.Until.Int()), Rollover: int64(b.Rollover),
+		Owner: owner, ID: sqldb.UUID(b.ID), CategoryID: sqldb.UUID(b.CategoryID), Label: b.MergedName,
+		MergedInto: sqldb.NullUUID(b.MergedInto), UntilMonth: int64(b.Until.Int()), Rollover: int64(b.Rollover),
 		RolloverCap: b.RolloverCap.Minor(), CapCurrency: b.RolloverCap.Currency().Code(),
 		AlertAt: strings.Join(thresholds, ","), Version: int64(b.Version), Guard: int64(b.Guard),
-		CreatedAt: micros(b.CreatedAt), UpdatedAt: micros(b.UpdatedAt),
+		CreatedAt: sqldb.Micros(b.CreatedAt), UpdatedAt: sqldb.Micros(b.UpdatedAt),
 	}
 }
 
-func (row *budgetEntryRow) budget(d *decoder) budget.Budget {
+func (row *budgetEntryRow) budget(d *sqldb.Decoder) budget.Budget {
 	b := budget.Budget{
 		ID: uuid.UUID(row.ID), CategoryID: uuid.UUID(row.CategoryID), MergedName: row.Label,
-		MergedInto: uuid.UUID(row.MergedInto), Until: d.month(row.UntilMonth), Rollover: budget.Rollover(row.Rollover),
-		Version: expense.Version(row.Version), Guard: expense.Version(row.Guard), CreatedAt: fromMicros(row.CreatedAt),
-		UpdatedAt: fromMicros(row.UpdatedAt),
+		MergedInto: uuid.UUID(row.MergedInto), Until: d.Month(row.UntilMonth), Rollover: budget.Rollover(row.Rollover),
+		Version: expense.Version(row.Version), Guard: expense.Version(row.Guard), CreatedAt: sqldb.FromMicros(row.CreatedAt),
+		UpdatedAt: sqldb.FromMicros(row.UpdatedAt),
 	}
 	if row.CapCurrency != "" {
-		b.RolloverCap = d.money(row.RolloverCap, row.CapCurrency)
+		b.RolloverCap = d.Money(row.RolloverCap, row.CapCurrency)
 	}
 	if row.AlertAt != "" {
 		for text := range strings.SplitSeq(row.AlertAt, ",") {
 			ratio, err := strconv.ParseInt(text, 10, 64)
-			d.keep(err)
+			d.Keep(err)
 			b.AlertAt = append(b.AlertAt, budget.Ratio(ratio))
 		}
 	}
@@ -84,7 +85,7 @@ func (row *budgetEntryRow) budget(d *decoder) budget.Budget {
 
 // collectBudgets returns the budgets of rows, which must be ordered by the id of the budget and the month of the entry.
 func collectBudgets(rows []budgetEntryRow) ([]budget.Budget, error) {
-	var d decoder
+	var d sqldb.Decoder
 	var budgets []budget.Budget
 	for i := range rows {
 		row := &rows[i]
@@ -92,9 +93,9 @@ func collectBudgets(rows []budgetEntryRow) ([]budget.Budget, error) {
 			budgets = append(budgets, row.budget(&d))
 		}
 		b := &budgets[len(budgets)-1]
-		b.Entries = append(b.Entries, budget.Entry{From: d.month(row.FromMonth), Limit: d.money(row.Amount, row.Currency)})
+		b.Entries = append(b.Entries, budget.Entry{From: d.Month(row.FromMonth), Limit: d.Money(row.Amount, row.Currency)})
 	}
-	return budgets, d.err
+	return budgets, d.Err
 }
 
 // joinEntries makes query a query for the rows that budgets selects, each with its entries, in the order that
@@ -110,7 +111,7 @@ func (r *reader) budgets(ctx context.Context) ([]budget.Budget, error) {
 	session := r.on()
 	var rows []budgetEntryRow
 	budgetRows := session.NewSelect().Model((*budgetRow)(nil)).Where("b.owner = ?", r.owner)
-	if _, err := session.find(ctx, joinEntries(session.NewSelect(), budgetRows), &rows); err != nil {
+	if _, err := session.Find(ctx, joinEntries(session.NewSelect(), budgetRows), &rows); err != nil {
 		return nil, err
 	}
 	return collectBudgets(rows)
@@ -131,7 +132,7 @@ func (r *reader) Budget(ctx context.Context, id uuid.UUID) (budget.Budget, error
 
 func (tx *ledgerTx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (expense.Version, error) {
 	if len(budgets) == 0 {
-		return 0, tx.session.failed
+		return 0, tx.session.Failed
 	}
 	all, err := tx.budgets(ctx)
 	if err != nil {
@@ -164,7 +165,7 @@ func (tx *ledgerTx) PutBudgets(ctx context.Context, budgets ...budget.Budget) (e
 			case err != nil:
 				return 0, err
 			case !known:
-				return 0, tx.session.fail(ctx, fmt.Errorf("budget %s refers to category %s, which the ledger does not have",
+				return 0, tx.session.Fail(ctx, fmt.Errorf("budget %s refers to category %s, which the ledger does not have",
 					b.ID, b.CategoryID))
 			}
 		}
@@ -195,26 +196,26 @@ func (tx *ledgerTx) rewriteBudgets(ctx context.Context, budgets []budget.Budget)
 		rows[i] = newBudgetRow(tx.owner, b)
 		for _, entry := range b.Entries {
 			entries = append(entries, entryRow{
-				Owner: tx.owner, BudgetID: dbUUID(b.ID), FromMonth: int64(entry.From.Int()), Amount: entry.Limit.Minor(),
+				Owner: tx.owner, BudgetID: sqldb.UUID(b.ID), FromMonth: int64(entry.From.Int()), Amount: entry.Limit.Minor(),
 				Currency: entry.Limit.Currency().Code(),
 			})
 		}
 	}
-	if _, err := tx.session.change(ctx, tx.session.NewInsert().Model(&rows)); err != nil {
+	if _, err := tx.session.Change(ctx, tx.session.NewInsert().Model(&rows)); err != nil {
 		return err
 	}
-	_, err := tx.session.change(ctx, tx.session.NewInsert().Model(&entries))
+	_, err := tx.session.Change(ctx, tx.session.NewInsert().Model(&entries))
 	return err
 }
 
 func (tx *ledgerTx) removeBudget(ctx context.Context, id uuid.UUID) error {
-	_, err := tx.session.change(ctx, tx.session.NewDelete().Model((*entryRow)(nil)).
-		Where("owner = ? AND budget_id = ?", tx.owner, dbUUID(id)))
+	_, err := tx.session.Change(ctx, tx.session.NewDelete().Model((*entryRow)(nil)).
+		Where("owner = ? AND budget_id = ?", tx.owner, sqldb.UUID(id)))
 	if err != nil {
 		return err
 	}
-	_, err = tx.session.change(ctx, tx.session.NewDelete().Model((*budgetRow)(nil)).
-		Where("owner = ? AND id = ?", tx.owner, dbUUID(id)))
+	_, err = tx.session.Change(ctx, tx.session.NewDelete().Model((*budgetRow)(nil)).
+		Where("owner = ? AND id = ?", tx.owner, sqldb.UUID(id)))
 	return err
 }
 
@@ -231,15 +232,15 @@ func (tx *ledgerTx) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Ver
 
 // HasBudgets reads the ledger's row, which the Update has locked.
 func (tx *ledgerTx) HasBudgets(context.Context) (bool, error) {
-	return tx.row.Budgets > 0, tx.session.failed
+	return tx.row.Budgets > 0, tx.session.Failed
 }
 
 // A snapshotRow is a row of selectSnapshot.
 type snapshotRow struct {
 	Part       int64 // 0: the settings; 1: a category; 2: a budget with one of its entries
-	ID         dbUUID
-	CategoryID dbUUID
-	MergedInto nullUUID
+	ID         sqldb.UUID
+	CategoryID sqldb.UUID
+	MergedInto sqldb.NullUUID
 
 	TextA, TextB, TextC, TextD                           string
 	IntA, IntB, IntC, IntD, IntE, IntF, IntG, IntH, IntI int64
@@ -263,7 +264,7 @@ func (r *reader) BudgetSnapshot(ctx context.Context) (budget.Snapshot, error) {
 	found := false
 	var categories []categoryRow
 	var entries []budgetEntryRow
-	err := each(ctx, r.on(), func(row *snapshotRow) (err error) {
+	err := sqldb.Each(ctx, r.on(), func(row *snapshotRow) (err error) {
 		switch row.Part {
 		case 0:
 			found = true
@@ -313,35 +314,36 @@ func (r *reader) BudgetSnapshot(ctx context.Context) (budget.Snapshot, error) {
 type alertRow struct {
 	bun.BaseModel `bun:"table:spendwise_alerts,alias:a"`
 
-	Owner                               string `bun:",pk"`
-	ID                                  dbUUID `bun:"id,pk,type:uuid"`
-	BudgetID                            dbUUID `bun:"type:uuid"` // no foreign key: an alert outlives its budget
-	Month, Threshold, RaisedAt, Version int64  // Threshold is in ten-thousandths
-	ReadAt                              int64  // 0: not read
+	Owner                               string     `bun:",pk"`
+	ID                                  sqldb.UUID `bun:"id,pk,type:uuid"`
+	BudgetID                            sqldb.UUID `bun:"type:uuid"` // no foreign key: an alert outlives its budget
+	Month, Threshold, RaisedAt, Version int64      // Threshold is in ten-thousandths
+	ReadAt                              int64      // 0: not read
 }
 
 func (row *alertRow) alert() (budget.Alert, error) {
-	var d decoder
+	var d sqldb.Decoder
 	alert := budget.Alert{
-		ID: uuid.UUID(row.ID), BudgetID: uuid.UUID(row.BudgetID), Month: d.month(row.Month),
-		Threshold: budget.Ratio(row.Threshold), RaisedAt: fromMicros(row.RaisedAt), Version: expense.Version(row.Version),
+		ID: uuid.UUID(row.ID), BudgetID: uuid.UUID(row.BudgetID), Month: d.Month(row.Month),
+		Threshold: budget.Ratio(row.Threshold), RaisedAt: sqldb.FromMicros(row.RaisedAt),
+		Version: expense.Version(row.Version),
 	}
 	if row.ReadAt != 0 {
-		alert.ReadAt = fromMicros(row.ReadAt)
+		alert.ReadAt = sqldb.FromMicros(row.ReadAt)
 	}
-	return alert, d.err
+	return alert, d.Err
 }
 
 func (r *reader) Alerts(ctx context.Context, from expense.Month) ([]budget.Alert, error) {
 	session := r.on()
 	query := session.NewSelect().Where("owner = ? AND month >= ?", r.owner, from.Int()).
 		OrderExpr("month DESC, raised_at DESC, id")
-	return findAll(ctx, session, query, (*alertRow).alert)
+	return sqldb.FindAll(ctx, session, query, (*alertRow).alert)
 }
 
 func (tx *ledgerTx) PutAlerts(ctx context.Context, alerts ...budget.Alert) (expense.Version, error) {
 	if len(alerts) == 0 {
-		return 0, tx.session.failed
+		return 0, tx.session.Failed
 	}
 	all, err := tx.Alerts(ctx, expense.Month{})
 	if err != nil {
@@ -359,13 +361,13 @@ func (tx *ledgerTx) PutAlerts(ctx context.Context, alerts ...budget.Alert) (expe
 	rows := make([]alertRow, len(alerts))
 	for i, a := range alerts {
 		rows[i] = alertRow{
-			Owner: tx.owner, ID: dbUUID(a.ID), BudgetID: dbUUID(a.BudgetID), Month: int64(a.Month.Int()),
-			Threshold: int64(a.Threshold), RaisedAt: micros(a.RaisedAt), Version: int64(tx.next()),
+			Owner: tx.owner, ID: sqldb.UUID(a.ID), BudgetID: sqldb.UUID(a.BudgetID), Month: int64(a.Month.Int()),
+			Threshold: int64(a.Threshold), RaisedAt: sqldb.Micros(a.RaisedAt), Version: int64(tx.next()),
 		}
 		if !a.ReadAt.IsZero() {
-			rows[i].ReadAt = micros(a.ReadAt)
+			rows[i].ReadAt = sqldb.Micros(a.ReadAt)
 		}
 	}
-	_, err = tx.session.change(ctx, tx.session.NewInsert().Model(&rows).On("CONFLICT (owner, id) DO UPDATE"))
+	_, err = tx.session.Change(ctx, tx.session.NewInsert().Model(&rows).On("CONFLICT (owner, id) DO UPDATE"))
 	return tx.next(), err
 }

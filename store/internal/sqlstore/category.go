@@ -3,8 +3,6 @@ package sqlstore
 import (
 	"context"
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
@@ -12,14 +10,15 @@ import (
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/internal/sqldb"
 )
 
 // A categoryRow is a row of the table of categories.
 type categoryRow struct {
 	bun.BaseModel `bun:"table:spendwise_categories,alias:c"`
 
-	Owner                                   string `bun:",pk"`
-	ID                                      dbUUID `bun:"id,pk,type:uuid"`
+	Owner                                   string     `bun:",pk"`
+	ID                                      sqldb.UUID `bun:"id,pk,type:uuid"`
 	Name                                    string
 	NameKey                                 string // the folded name, unique in the ledger
 	Colour, Icon                            string
@@ -28,21 +27,23 @@ type categoryRow struct {
 
 func newCategoryRow(owner string, c expense.Category) categoryRow {
 	return categoryRow{
-		Owner: owner, ID: dbUUID(c.ID), Name: c.Name, NameKey: expense.Fold(c.Name), Colour: c.Colour, Icon: c.Icon,
-		Archived: flag(c.Archived), Version: int64(c.Version), CreatedAt: micros(c.CreatedAt), UpdatedAt: micros(c.UpdatedAt),
+		Owner: owner, ID: sqldb.UUID(c.ID), Name: c.Name, NameKey: expense.Fold(c.Name), Colour: c.Colour, Icon: c.Icon,
+		Archived: sqldb.Flag(c.Archived), Version: int64(c.Version),
+		CreatedAt: sqldb.Micros(c.CreatedAt), UpdatedAt: sqldb.Micros(c.UpdatedAt),
 	}
 }
 
 func (row *categoryRow) category() expense.Category {
 	return expense.Category{
 		ID: uuid.UUID(row.ID), Name: row.Name, Colour: row.Colour, Icon: row.Icon, Archived: row.Archived != 0,
-		Version: expense.Version(row.Version), CreatedAt: fromMicros(row.CreatedAt), UpdatedAt: fromMicros(row.UpdatedAt),
+		Version: expense.Version(row.Version), CreatedAt: sqldb.FromMicros(row.CreatedAt),
+		UpdatedAt: sqldb.FromMicros(row.UpdatedAt),
 	}
 }
 
 func (r *reader) Category(ctx context.Context, id uuid.UUID) (expense.Category, error) {
 	var row categoryRow
-	found, err := one(ctx, r.on(), &row, r.store.texts.category, r.owner, dbUUID(id))
+	found, err := sqldb.One(ctx, r.on(), &row, r.store.texts.category, r.owner, sqldb.UUID(id))
 	switch {
 	case err != nil:
 		return expense.Category{}, err
@@ -55,7 +56,7 @@ func (r *reader) Category(ctx context.Context, id uuid.UUID) (expense.Category, 
 // Category returns a category that the Update has read, and reads it otherwise.
 func (tx *ledgerTx) Category(ctx context.Context, id uuid.UUID) (expense.Category, error) {
 	if category, ok := tx.categories[id]; ok {
-		return category, tx.session.failed
+		return category, tx.session.Failed
 	}
 	category, err := tx.reader.Category(ctx, id)
 	if err == nil {
@@ -74,10 +75,10 @@ func (tx *ledgerTx) keepCategory(category expense.Category) {
 // hasCategory reports whether the ledger has a category.
 func (tx *ledgerTx) hasCategory(ctx context.Context, id uuid.UUID) (bool, error) {
 	if _, ok := tx.categories[id]; ok {
-		return true, tx.session.failed
+		return true, tx.session.Failed
 	}
 	var row categoryRow
-	found, err := one(ctx, tx.session, &row, tx.store.texts.category, tx.owner, dbUUID(id))
+	found, err := sqldb.One(ctx, tx.session, &row, tx.store.texts.category, tx.owner, sqldb.UUID(id))
 	if found {
 		tx.keepCategory(row.category())
 	}
@@ -87,9 +88,9 @@ func (tx *ledgerTx) hasCategory(ctx context.Context, id uuid.UUID) (bool, error)
 func (r *reader) CategoryByName(ctx context.Context, name string) (expense.Category, error) {
 	session := r.on()
 	var row categoryRow
-	found, err := false, session.failed
-	if storable(name) {
-		found, err = one(ctx, session, &row, r.store.texts.categoryByName, r.owner, expense.Fold(name))
+	found, err := false, session.Failed
+	if sqldb.Storable(name) {
+		found, err = sqldb.One(ctx, session, &row, r.store.texts.categoryByName, r.owner, expense.Fold(name))
 	}
 	if err == nil && !found {
 		err = fmt.Errorf("category named %q: %w", name, expense.ErrNotFound)
@@ -106,11 +107,8 @@ func (tx *ledgerTx) CategoryByName(ctx context.Context, name string) (expense.Ca
 	return category, err
 }
 
-// storable reports whether an engine can store a text. No stored text equals one that it cannot store.
-func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
-
 func (r *reader) Categories(ctx context.Context) (categories []expense.Category, err error) {
-	err = each(ctx, r.on(), func(row *categoryRow) error {
+	err = sqldb.Each(ctx, r.on(), func(row *categoryRow) error {
 		categories = append(categories, row.category())
 		return nil
 	}, r.store.texts.categories, r.owner)
@@ -128,7 +126,7 @@ func (tx *ledgerTx) Categories(ctx context.Context) ([]expense.Category, error) 
 
 func (tx *ledgerTx) PutCategories(ctx context.Context, categories ...expense.Category) (expense.Version, error) {
 	if len(categories) == 0 {
-		return 0, tx.session.failed
+		return 0, tx.session.Failed
 	}
 	all, err := tx.Categories(ctx)
 	if err != nil {
@@ -167,7 +165,7 @@ func (tx *ledgerTx) PutCategories(ctx context.Context, categories ...expense.Cat
 		rows[i] = newCategoryRow(tx.owner, category)
 		tx.keepCategory(rows[i].category())
 	}
-	_, err = tx.session.change(ctx, tx.session.NewInsert().Model(&rows).On("CONFLICT (owner, id) DO UPDATE"))
+	_, err = tx.session.Change(ctx, tx.session.NewInsert().Model(&rows).On("CONFLICT (owner, id) DO UPDATE"))
 	if err != nil {
 		return 0, err
 	}
@@ -183,8 +181,9 @@ func (tx *ledgerTx) PutCategories(ctx context.Context, categories ...expense.Cat
 
 // clearFailures clears the failures of the rules of a category, because the category may have caused them.
 func (tx *ledgerTx) clearFailures(ctx context.Context, category uuid.UUID) error {
-	query := tx.session.NewSelect().Where("owner = ? AND category_id = ? AND last_error <> ''", tx.owner, dbUUID(category))
-	rules, err := findAll(ctx, tx.session, query, (*ruleRow).rule)
+	query := tx.session.NewSelect().
+		Where("owner = ? AND category_id = ? AND last_error <> ''", tx.owner, sqldb.UUID(category))
+	rules, err := sqldb.FindAll(ctx, tx.session, query, (*ruleRow).rule)
 	if err != nil {
 		return err
 	}
@@ -206,8 +205,8 @@ func (tx *ledgerTx) freeNames(
 			continue
 		}
 		// No name contains a line feed.
-		_, err := tx.session.change(ctx, tx.session.NewUpdate().Model((*categoryRow)(nil)).
-			Set("name_key = ?", "\n"+category.ID.String()).Where("owner = ? AND id = ?", tx.owner, dbUUID(category.ID)))
+		_, err := tx.session.Change(ctx, tx.session.NewUpdate().Model((*categoryRow)(nil)).
+			Set("name_key = ?", "\n"+category.ID.String()).Where("owner = ? AND id = ?", tx.owner, sqldb.UUID(category.ID)))
 		if err != nil {
 			return err
 		}
@@ -233,7 +232,7 @@ func (tx *ledgerTx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.V
 			OR EXISTS (SELECT 1 FROM spendwise_budgets WHERE owner = ?0 AND (category_id = ?1 OR merged_into = ?1))`
 		var err error
 		var used int64
-		if inUse, err = tx.session.find(ctx, tx.session.NewRaw(uses, tx.owner, dbUUID(id)), &used); err != nil {
+		if inUse, err = tx.session.Find(ctx, tx.session.NewRaw(uses, tx.owner, sqldb.UUID(id)), &used); err != nil {
 			return 0, err
 		}
 	}
@@ -245,8 +244,8 @@ func (tx *ledgerTx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.V
 
 func (tx *ledgerTx) removeCategory(ctx context.Context, id, into uuid.UUID) error {
 	delete(tx.categories, id)
-	_, err := tx.session.change(ctx, tx.session.NewDelete().Model((*categoryRow)(nil)).
-		Where("owner = ? AND id = ?", tx.owner, dbUUID(id)))
+	_, err := tx.session.Change(ctx, tx.session.NewDelete().Model((*categoryRow)(nil)).
+		Where("owner = ? AND id = ?", tx.owner, sqldb.UUID(id)))
 	if err != nil {
 		return err
 	}
@@ -256,8 +255,8 @@ func (tx *ledgerTx) removeCategory(ctx context.Context, id, into uuid.UUID) erro
 func (r *reader) MergedInto(ctx context.Context, id uuid.UUID) (uuid.UUID, error) {
 	var row tombstoneRow
 	session := r.on()
-	found, err := session.find(ctx, session.NewSelect().Model(&row).
-		Where("owner = ? AND type = ? AND id = ?", r.owner, store.CategoryRow.String(), dbUUID(id)))
+	found, err := session.Find(ctx, session.NewSelect().Model(&row).
+		Where("owner = ? AND type = ? AND id = ?", r.owner, store.CategoryRow.String(), sqldb.UUID(id)))
 	if err == nil && !found {
 		err = fmt.Errorf("tombstone of category %s: %w", id, expense.ErrNotFound)
 	}
@@ -290,9 +289,9 @@ func (tx *ledgerTx) MergeCategory(
 	for table, moved := range map[string]*int{
 		"spendwise_expenses": &result.Expenses, "spendwise_rules": &result.Rules,
 	} {
-		changed, err := tx.session.change(ctx, tx.session.NewUpdate().Table(table).
-			Set("category_id = ?", dbUUID(into)).Set("version = ?", int64(result.Version)).
-			Where("owner = ? AND category_id = ?", tx.owner, dbUUID(from)))
+		changed, err := tx.session.Change(ctx, tx.session.NewUpdate().Table(table).
+			Set("category_id = ?", sqldb.UUID(into)).Set("version = ?", int64(result.Version)).
+			Where("owner = ? AND category_id = ?", tx.owner, sqldb.UUID(from)))
 		if err != nil {
 			return expense.MergeResult{}, err
 		}

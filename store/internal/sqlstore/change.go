@@ -12,6 +12,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/internal/sqldb"
 )
 
 // feedTexts holds the hot statements that read a page of the change feed, one for each table. Each reads at most a page
@@ -19,40 +20,41 @@ import (
 // version, type, id, limit.
 type feedTexts struct{ expenses, categories, rules, alerts, budgets, tombstones string }
 
-func newFeedTexts(d *Dialect, db *bun.DB) feedTexts {
+func newFeedTexts(d *sqldb.Dialect, db *bun.DB) feedTexts {
 	text := func(model any, alias string) string {
-		return d.numbered(page(db.NewSelect().Model(model), alias).String())
+		return d.Renumber(page(db.NewSelect().Model(model), alias).String())
 	}
 	budgets := page(db.NewSelect().Model((*budgetRow)(nil)), "b")
-	tombstones := db.NewSelect().Model((*tombstoneRow)(nil)).Where("t.owner = ?", slot).
-		Where("(t.version, t.type, t.id) > (?, ?, ?)", slot, slot, slot).
-		OrderExpr("t.version, t.type, t.id LIMIT ?", slot)
+	tombstones := db.NewSelect().Model((*tombstoneRow)(nil)).Where("t.owner = ?", sqldb.Slot).
+		Where("(t.version, t.type, t.id) > (?, ?, ?)", sqldb.Slot, sqldb.Slot, sqldb.Slot).
+		OrderExpr("t.version, t.type, t.id LIMIT ?", sqldb.Slot)
 	return feedTexts{
 		expenses: text((*expenseRow)(nil), "x"), categories: text((*categoryRow)(nil), "c"),
 		rules: text((*ruleRow)(nil), "r"), alerts: text((*alertRow)(nil), "a"),
-		budgets:    d.numbered(joinEntries(db.NewSelect(), budgets).String()),
-		tombstones: d.numbered(tombstones.String()),
+		budgets:    d.Renumber(joinEntries(db.NewSelect(), budgets).String()),
+		tombstones: d.Renumber(tombstones.String()),
 	}
 }
 
 // page adds the conditions and the order of a page to the query of a table.
 func page(query *bun.SelectQuery, alias string) *bun.SelectQuery {
 	name := bun.Safe(alias)
-	return query.Where("?.owner = ?", name, slot).Where("(?.version, ?.id) > (?, ?)", name, name, slot, slot).
-		OrderExpr("?.version, ?.id LIMIT ?", name, name, slot)
+	return query.Where("?.owner = ?", name, sqldb.Slot).
+		Where("(?.version, ?.id) > (?, ?)", name, name, sqldb.Slot, sqldb.Slot).
+		OrderExpr("?.version, ?.id LIMIT ?", name, name, sqldb.Slot)
 }
 
 // A feedReader reads a page of the change feed.
 type feedReader struct {
 	ctx     context.Context //nolint:containedctx // a feedReader lives for one page
-	session *session
+	session *sqldb.Session
 	owner   string
 	query   store.ChangeQuery
 	changes []store.Change
 	err     error
 }
 
-func (f *feedReader) add(rowType store.RowType, id dbUUID, version int64, row any) {
+func (f *feedReader) add(rowType store.RowType, id sqldb.UUID, version int64, row any) {
 	f.changes = append(f.changes, store.Change{
 		FeedPosition: store.FeedPosition{Version: expense.Version(version), Type: rowType, ID: uuid.UUID(id)}, Row: row,
 	})
@@ -60,7 +62,7 @@ func (f *feedReader) add(rowType store.RowType, id dbUUID, version int64, row an
 
 // args returns the arguments of a statement of feedTexts.
 func (f *feedReader) args(rowType store.RowType) []any {
-	return []any{f.owner, int64(f.query.After.Version), dbUUID(idAfter(f.query.After, rowType)), feedLimit(f.query)}
+	return []any{f.owner, int64(f.query.After.Version), sqldb.UUID(idAfter(f.query.After, rowType)), feedLimit(f.query)}
 }
 
 // tombstoneArgs returns the arguments of the statement for tombstones. Tombstones that the query skips are not read.
@@ -73,7 +75,7 @@ func (f *feedReader) tombstoneArgs() []any {
 	if after.Type > store.SettingsRow {
 		rowType = "~" // after all names, whose order is that of the types
 	}
-	return []any{f.owner, int64(after.Version), rowType, dbUUID(after.ID), feedLimit(f.query)}
+	return []any{f.owner, int64(after.Version), rowType, sqldb.UUID(after.ID), feedLimit(f.query)}
 }
 
 func feedLimit(query store.ChangeQuery) int64 {
@@ -98,7 +100,7 @@ func idAfter(position store.FeedPosition, rowType store.RowType) uuid.UUID {
 // readFeed reads the rows of one type.
 func readFeed[R any](f *feedReader, use func(*R) error, text string, args []any) {
 	if f.err == nil {
-		f.err = each(f.ctx, f.session, use, text, args...)
+		f.err = sqldb.Each(f.ctx, f.session, use, text, args...)
 	}
 }
 
@@ -152,7 +154,7 @@ func (r *reader) Changes(ctx context.Context, query store.ChangeQuery) (changes 
 		return nil, err
 	}
 	for _, b := range budgets {
-		f.add(store.BudgetRow, dbUUID(b.ID), int64(b.Version), b)
+		f.add(store.BudgetRow, sqldb.UUID(b.ID), int64(b.Version), b)
 	}
 	readFeed(f, func(row *tombstoneRow) error {
 		f.add(rowTypeNamed(row.Type), row.ID, row.Version, nil)
@@ -190,7 +192,7 @@ func rowTypeNamed(name string) store.RowType {
 // A positionRow is a row of selectPositions. The state is set in the row of the settings.
 type positionRow struct {
 	Type    int64
-	ID      dbUUID
+	ID      sqldb.UUID
 	Version int64
 
 	Epoch, LedgerVersion, Floor int64
@@ -210,7 +212,7 @@ var selectPositions = fmt.Sprintf(`
 
 func (r *reader) Positions(ctx context.Context) (state store.State, positions []store.FeedPosition, err error) {
 	found := false
-	err = each(ctx, r.on(), func(row *positionRow) error {
+	err = sqldb.Each(ctx, r.on(), func(row *positionRow) error {
 		position := store.FeedPosition{
 			Version: expense.Version(row.Version), Type: store.RowType(row.Type), ID: uuid.UUID(row.ID),
 		}

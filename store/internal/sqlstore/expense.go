@@ -12,23 +12,24 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/internal/sqldb"
 )
 
 // An expenseRow is a row of the table of expenses.
 type expenseRow struct {
 	bun.BaseModel `bun:"table:spendwise_expenses,alias:x"`
 
-	Owner                string `bun:",pk"`
-	ID                   dbUUID `bun:"id,pk,type:uuid"`
+	Owner                string     `bun:",pk"`
+	ID                   sqldb.UUID `bun:"id,pk,type:uuid"`
 	Amount               int64
 	Currency             string
 	Date                 int64
-	CategoryID           dbUUID `bun:"type:uuid"`
+	CategoryID           sqldb.UUID `bun:"type:uuid"`
 	Notes                string
-	Search               nullText `bun:"type:text"` // FoldSearch(Notes); NULL if it equals Notes
-	RuleID               nullUUID `bun:"type:uuid"`
+	Search               sqldb.NullText `bun:"type:text"` // FoldSearch(Notes); NULL if it equals Notes
+	RuleID               sqldb.NullUUID `bun:"type:uuid"`
 	Occurrence           int64
-	Rate                 nullText `bun:"type:text"` // NULL: the expense is pending
+	Rate                 sqldb.NullText `bun:"type:text"` // NULL: the expense is pending
 	RateDate             int64
 	RateSource           string
 	Home                 int64
@@ -39,34 +40,37 @@ type expenseRow struct {
 
 func newExpenseRow(owner string, e expense.Expense) expenseRow {
 	row := expenseRow{
-		Owner: owner, ID: dbUUID(e.ID), Amount: e.Amount.Minor(), Currency: e.Amount.Currency().Code(),
-		Date: int64(e.Date.Int()), CategoryID: dbUUID(e.CategoryID), Notes: e.Notes, RuleID: nullUUID(e.RuleID),
-		Occurrence: int64(e.Occurrence.Int()), Rate: nullText(e.Rate.Value.String()), RateDate: int64(e.Rate.Date.Int()),
+		Owner: owner, ID: sqldb.UUID(e.ID), Amount: e.Amount.Minor(), Currency: e.Amount.Currency().Code(),
+		Date: int64(e.Date.Int()), CategoryID: sqldb.UUID(e.CategoryID), Notes: e.Notes, RuleID: sqldb.NullUUID(e.RuleID),
+		Occurrence: int64(e.Occurrence.Int()), Rate: sqldb.NullText(e.Rate.Value.String()),
+		RateDate:   int64(e.Rate.Date.Int()),
 		RateSource: string(e.Rate.Source), Home: e.Home.Minor(), HomeCurrency: e.Home.Currency().Code(),
-		Version: int64(e.Version), Guard: int64(e.Guard), CreatedAt: micros(e.CreatedAt), UpdatedAt: micros(e.UpdatedAt),
+		Version: int64(e.Version), Guard: int64(e.Guard), CreatedAt: sqldb.Micros(e.CreatedAt),
+		UpdatedAt: sqldb.Micros(e.UpdatedAt),
 	}
 	if folded := expense.FoldSearch(e.Notes); folded != e.Notes {
-		row.Search = nullText(folded)
+		row.Search = sqldb.NullText(folded)
 	}
 	return row
 }
 
 func (row *expenseRow) expense() (expense.Expense, error) {
-	var d decoder
+	var d sqldb.Decoder
 	return expense.Expense{
-		ID: uuid.UUID(row.ID), Amount: d.money(row.Amount, row.Currency), Date: d.date(row.Date),
+		ID: uuid.UUID(row.ID), Amount: d.Money(row.Amount, row.Currency), Date: d.Date(row.Date),
 		CategoryID: uuid.UUID(row.CategoryID), Notes: row.Notes, RuleID: uuid.UUID(row.RuleID),
-		Occurrence: d.date(row.Occurrence),
-		Rate: expense.Rate{Value: d.factor(string(row.Rate)), Date: d.date(row.RateDate),
+		Occurrence: d.Date(row.Occurrence),
+		Rate: expense.Rate{Value: d.Factor(string(row.Rate)), Date: d.Date(row.RateDate),
 			Source: expense.Source(row.RateSource)},
-		Home: d.money(row.Home, row.HomeCurrency), Version: expense.Version(row.Version),
-		Guard: expense.Version(row.Guard), CreatedAt: fromMicros(row.CreatedAt), UpdatedAt: fromMicros(row.UpdatedAt),
-	}, d.err
+		Home: d.Money(row.Home, row.HomeCurrency), Version: expense.Version(row.Version),
+		Guard: expense.Version(row.Guard), CreatedAt: sqldb.FromMicros(row.CreatedAt),
+		UpdatedAt: sqldb.FromMicros(row.UpdatedAt),
+	}, d.Err
 }
 
 func (r *reader) Expense(ctx context.Context, id uuid.UUID) (expense.Expense, error) {
 	var row expenseRow
-	found, err := one(ctx, r.on(), &row, r.store.texts.expense, r.owner, dbUUID(id))
+	found, err := sqldb.One(ctx, r.on(), &row, r.store.texts.expense, r.owner, sqldb.UUID(id))
 	switch {
 	case err != nil:
 		return expense.Expense{}, err
@@ -91,19 +95,19 @@ func (tx *ledgerTx) Expense(ctx context.Context, id uuid.UUID) (expense.Expense,
 func (r *reader) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
 	session := r.on()
 	if len(ids) == 0 {
-		return nil, session.failed
+		return nil, session.Failed
 	}
 	ids = withoutDuplicates(ids)
 	var known []uuid.UUID
-	err := each(ctx, session, func(row *idRow) error {
+	err := sqldb.Each(ctx, session, func(row *idRow) error {
 		known = append(known, uuid.UUID(row.ID))
 		return nil
-	}, r.store.texts.knownExpenses, r.store.dialect.IDs(ids), r.owner, r.owner)
+	}, r.store.texts.knownExpenses, r.store.Dialect.IDs(ids), r.owner, r.owner)
 	return known, err
 }
 
 // An idRow is a row of a query for ids.
-type idRow struct{ ID dbUUID }
+type idRow struct{ ID sqldb.UUID }
 
 // KnownExpenseIDs remembers the ids that are not in use.
 func (tx *ledgerTx) KnownExpenseIDs(ctx context.Context, ids ...uuid.UUID) ([]uuid.UUID, error) {
@@ -181,19 +185,19 @@ func (tx *ledgerTx) Expenses(ctx context.Context, query expense.Query) iter.Seq2
 
 func (r *reader) chunk(ctx context.Context, query expense.Query, size int) ([]expense.Expense, error) {
 	session := r.on()
-	if session.failed != nil {
-		return nil, session.failed
+	if session.Failed != nil {
+		return nil, session.Failed
 	}
 	if int(query.Sort) >= len(sortColumns) {
 		return nil, fmt.Errorf("sort order %d of expenses is unknown", query.Sort)
 	}
-	if !storable(query.Text) {
+	if !sqldb.Storable(query.Text) {
 		return nil, nil
 	}
-	list := newList(&r.store.dialect, r.owner, query)
+	list := newList(&r.store.Dialect, r.owner, query)
 	text := r.store.texts.list(list, query.Sort)
 	chunk := make([]expense.Expense, 0, min(size, 64))
-	err := each(ctx, session, func(row *expenseRow) error {
+	err := sqldb.Each(ctx, session, func(row *expenseRow) error {
 		e, err := row.expense()
 		chunk = append(chunk, e)
 		return err
@@ -218,7 +222,7 @@ func (l *list) where(condition string, args ...any) {
 	l.conditions, l.args = append(l.conditions, condition), append(l.args, args...)
 }
 
-func newList(d *Dialect, owner string, query expense.Query) *list {
+func newList(d *sqldb.Dialect, owner string, query expense.Query) *list {
 	l := &list{}
 	l.where("x.owner = ?", owner)
 	date := "x.date"
@@ -234,7 +238,7 @@ func newList(d *Dialect, owner string, query expense.Query) *list {
 	switch len(query.Categories) {
 	case 0:
 	case 1:
-		l.where("x.category_id = ?", dbUUID(query.Categories[0]))
+		l.where("x.category_id = ?", sqldb.UUID(query.Categories[0]))
 	default:
 		l.where("x.category_id IN (SELECT e.value FROM "+d.IDTable+")", d.IDs(query.Categories))
 	}
@@ -251,7 +255,7 @@ func newList(d *Dialect, owner string, query expense.Query) *list {
 		l.where(d.Contains+"(coalesce(x.search, x.notes), ?) > 0", expense.FoldSearch(query.Text))
 	}
 	if query.RuleID != uuid.Nil {
-		l.where("x.rule_id = ?", dbUUID(query.RuleID))
+		l.where("x.rule_id = ?", sqldb.UUID(query.RuleID))
 	}
 	if query.Pending != nil && *query.Pending {
 		l.where("x.rate IS NULL")
@@ -263,7 +267,7 @@ func newList(d *Dialect, owner string, query expense.Query) *list {
 		if query.Sort.Descending() {
 			than = "<"
 		}
-		l.where("(x."+sortColumns[query.Sort]+", x.id) "+than+" (?, ?)", query.After.SortKey, dbUUID(query.After.ID))
+		l.where("(x."+sortColumns[query.Sort]+", x.id) "+than+" (?, ?)", query.After.SortKey, sqldb.UUID(query.After.ID))
 	}
 	return l
 }
@@ -287,8 +291,8 @@ func (t *texts) list(l *list, sort expense.Sort) string {
 	if sort.Descending() {
 		order = "DESC"
 	}
-	query.OrderExpr("x.? ?, x.id ? LIMIT ?", bun.Safe(sortColumns[sort]), bun.Safe(order), bun.Safe(order), slot)
-	text := t.dialect.numbered(query.String())
+	query.OrderExpr("x.? ?, x.id ? LIMIT ?", bun.Safe(sortColumns[sort]), bun.Safe(order), bun.Safe(order), sqldb.Slot)
+	text := t.dialect.Renumber(query.String())
 	t.lists.Store(key, text)
 	return text
 }
@@ -296,7 +300,7 @@ func (t *texts) list(l *list, sort expense.Sort) string {
 func (tx *ledgerTx) PutExpenses(ctx context.Context, expenses ...expense.Expense) (expense.Version, error) {
 	switch {
 	case len(expenses) == 0:
-		return 0, tx.session.failed
+		return 0, tx.session.Failed
 	case len(expenses) == 1 && expenses[0].Version == 0 && tx.expenses[expenses[0].ID] == nil:
 		return tx.addExpense(ctx, expenses[0])
 	}
@@ -341,7 +345,7 @@ func (tx *ledgerTx) PutExpenses(ctx context.Context, expenses ...expense.Expense
 		case err != nil:
 			return 0, err
 		case !known:
-			return 0, tx.session.fail(ctx, fmt.Errorf("expense %s refers to category %s, which the ledger does not have",
+			return 0, tx.session.Fail(ctx, fmt.Errorf("expense %s refers to category %s, which the ledger does not have",
 				e.ID, e.CategoryID))
 		}
 	}
@@ -370,31 +374,30 @@ func (tx *ledgerTx) addExpense(ctx context.Context, e expense.Expense) (expense.
 		if state := tx.expenses[e.ID]; state != nil && state.gone {
 			return 0, absentError(store.ExpenseRow, e.ID, true)
 		}
-		if tx.session.failed != nil {
-			return 0, tx.session.failed
+		if tx.session.Failed != nil {
+			return 0, tx.session.Failed
 		}
 		return 0, expense.ErrTotalTooLarge
 	}
-	before, wrote := tx.row, tx.wrote
+	before, stored, wrote := tx.row, tx.stored, tx.wrote
 	e.Version, e.Guard, tx.row.Volume = tx.next(), tx.next(), volume
 	var sums totalChanges
 	sums.add(e)
 	row := newExpenseRow(tx.owner, e)
 	texts := &tx.store.texts
-	args := append(modelValues(texts.db, &row), tx.owner, dbUUID(e.ID))
+	args := append(sqldb.ModelValues(texts.db, &row), tx.owner, sqldb.UUID(e.ID))
 	var added int64
 	var err error
-	if tx.store.dialect.Combine {
+	if tx.store.Dialect.Combine {
 		total := sums.rows(tx.owner)[0]
-		args = append(append(args, modelValues(texts.db, &total)...), tx.row.Version, tx.row.Volume, tx.row.Budgets, tx.owner)
-		if added, err = tx.session.exec(ctx, texts.addExpense, args...); added == 1 {
-			tx.stored = tx.row
-		}
-	} else if added, err = tx.session.exec(ctx, texts.addExpense, args...); added == 1 {
+		args = append(args, sqldb.ModelValues(texts.db, &total)...)
+		args = append(args, tx.updateLedger().Args...)
+	}
+	if added, err = tx.session.Exec(ctx, texts.addExpense, args...); added == 1 && !tx.store.Dialect.Combine {
 		tx.sums.add(e)
 	}
 	if err == nil && added == 0 {
-		tx.row, tx.wrote = before, wrote
+		tx.row, tx.stored, tx.wrote = before, stored, wrote
 		if _, err = tx.Expense(ctx, e.ID); err == nil {
 			err = fmt.Errorf("expense %s: %w", e.ID, expense.ErrExists)
 		}
@@ -409,7 +412,7 @@ func (tx *ledgerTx) addExpense(ctx context.Context, e expense.Expense) (expense.
 
 func (tx *ledgerTx) DeleteExpenses(ctx context.Context, ids ...uuid.UUID) (expense.Version, error) {
 	if len(ids) == 0 {
-		return 0, tx.session.failed
+		return 0, tx.session.Failed
 	}
 	if err := tx.load(ctx, ids); err != nil {
 		return 0, err

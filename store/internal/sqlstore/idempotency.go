@@ -9,6 +9,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/internal/sqldb"
 )
 
 // A recordRow is an idempotency record.
@@ -26,25 +27,17 @@ type recordRow struct {
 
 func newRecordRow(owner string, record store.IdempotencyRecord) recordRow {
 	return recordRow{
-		Owner: owner, Scope: record.Scope, Key: record.Key, Fingerprint: notNull(bytes.Clone(record.Fingerprint)),
-		Retention: int64(record.Retention), Payload: notNull(bytes.Clone(record.Payload)),
-		CreatedAt: micros(record.CreatedAt),
+		Owner: owner, Scope: record.Scope, Key: record.Key, Fingerprint: sqldb.NotNull(bytes.Clone(record.Fingerprint)),
+		Retention: int64(record.Retention), Payload: sqldb.NotNull(bytes.Clone(record.Payload)),
+		CreatedAt: sqldb.Micros(record.CreatedAt),
 	}
 }
 
 func (row *recordRow) record() *store.IdempotencyRecord {
 	return &store.IdempotencyRecord{
 		IdempotencyKey: store.IdempotencyKey{Scope: row.Scope, Key: row.Key}, Fingerprint: row.Fingerprint,
-		Retention: store.Retention(row.Retention), Payload: row.Payload, CreatedAt: fromMicros(row.CreatedAt),
+		Retention: store.Retention(row.Retention), Payload: row.Payload, CreatedAt: sqldb.FromMicros(row.CreatedAt),
 	}
-}
-
-// notNull returns an empty value instead of nil, which would be NULL.
-func notNull(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
 }
 
 // loadRecords makes tx.records know about all keys, with one statement for the keys of a scope. The statement runs
@@ -68,10 +61,10 @@ func (tx *ledgerTx) loadRecords(ctx context.Context, keys []store.IdempotencyKey
 		}
 		var err error
 		if texts := &tx.store.texts; len(keys) == 1 {
-			err = each(ctx, tx.session, use, texts.record, tx.owner, scope, keys[0])
+			err = sqldb.Each(ctx, tx.session, use, texts.record, tx.owner, scope, keys[0])
 		} else {
 			var rows []recordRow
-			_, err = tx.session.find(ctx, tx.session.NewSelect().Model(&rows).
+			_, err = tx.session.Find(ctx, tx.session.NewSelect().Model(&rows).
 				Where("owner = ? AND scope = ? AND key IN (?)", tx.owner, scope, bun.List(keys)))
 			for i := range rows {
 				_ = use(&rows[i])
@@ -81,7 +74,7 @@ func (tx *ledgerTx) loadRecords(ctx context.Context, keys []store.IdempotencyKey
 			return err
 		}
 	}
-	return tx.session.failed
+	return tx.session.Failed
 }
 
 func (tx *ledgerTx) keepRecord(key store.IdempotencyKey, record *store.IdempotencyRecord) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/internal/sqldb"
 )
 
 // A ledgerRow holds the settings and the state of a ledger. An Update locks it.
@@ -19,7 +20,7 @@ type ledgerRow struct {
 	Owner                           string `bun:",pk"`
 	Home, Zone, Locale              string
 	FiscalYearStart                 int64
-	DefaultCategory                 dbUUID `bun:"type:uuid"`
+	DefaultCategory                 sqldb.UUID `bun:"type:uuid"`
 	SettingsVersion, Version, Epoch int64
 	Floor                           int64  // the highest version of a purged tombstone
 	Lost                            string // versions that no row of this epoch has
@@ -35,17 +36,17 @@ func newLedgerRow(owner string, settings expense.Settings) ledgerRow {
 
 func (row *ledgerRow) setSettings(settings expense.Settings) {
 	row.Home, row.Zone, row.Locale = settings.Home.Code(), settings.Zone.String(), settings.Locale
-	row.FiscalYearStart, row.DefaultCategory = int64(settings.FiscalYearStart), dbUUID(settings.DefaultCategory)
+	row.FiscalYearStart, row.DefaultCategory = int64(settings.FiscalYearStart), sqldb.UUID(settings.DefaultCategory)
 }
 
 func (s *Store) settings(row *ledgerRow) (expense.Settings, error) {
-	var d decoder
+	var d sqldb.Decoder
 	zone, err := s.zone(row.Zone)
-	d.keep(err)
+	d.Keep(err)
 	return expense.Settings{
-		Home: d.currency(row.Home), Zone: zone, Locale: row.Locale, FiscalYearStart: time.Month(row.FiscalYearStart),
+		Home: d.Currency(row.Home), Zone: zone, Locale: row.Locale, FiscalYearStart: time.Month(row.FiscalYearStart),
 		DefaultCategory: uuid.UUID(row.DefaultCategory), Version: expense.Version(row.SettingsVersion),
-	}, d.err
+	}, d.Err
 }
 
 func (row *ledgerRow) state() store.State {
@@ -72,22 +73,22 @@ func (s *Store) zone(name string) (expense.Zone, error) {
 type reader struct {
 	store   *Store
 	owner   string
-	session *session // nil outside a transaction
-	invalid error    // the error of an invalid owner
+	session *sqldb.Session // nil outside a transaction
+	invalid error          // the error of an invalid owner
 }
 
 // on returns the session for the next statement.
-func (r *reader) on() *session {
+func (r *reader) on() *sqldb.Session {
 	if r.session != nil {
 		return r.session
 	}
-	single := r.store.single()
-	single.failed = r.invalid
+	single := r.store.Single()
+	single.Failed = r.invalid
 	return single
 }
 
 func (r *reader) ledger(ctx context.Context, text string) (row ledgerRow, err error) {
-	found, err := one(ctx, r.on(), &row, text, r.owner)
+	found, err := sqldb.One(ctx, r.on(), &row, text, r.owner)
 	if err == nil && !found {
 		err = fmt.Errorf("ledger: %w", expense.ErrNotFound)
 	}
@@ -122,12 +123,12 @@ func (tx *ledgerTx) lock(ctx context.Context) (err error) {
 
 // Settings returns the settings of the locked row.
 func (tx *ledgerTx) Settings(context.Context) (expense.Settings, error) {
-	return tx.settings, tx.session.failed
+	return tx.settings, tx.session.Failed
 }
 
 // State returns the state of the locked row, with the version that this Update has taken.
 func (tx *ledgerTx) State(context.Context) (store.State, error) {
-	return tx.row.state(), tx.session.failed
+	return tx.row.state(), tx.session.Failed
 }
 
 func (tx *ledgerTx) PutSettings(ctx context.Context, settings expense.Settings) (expense.Version, error) {
@@ -146,7 +147,7 @@ func (tx *ledgerTx) PutSettings(ctx context.Context, settings expense.Settings) 
 	settings.Version = tx.next()
 	tx.row.setSettings(settings)
 	tx.row.SettingsVersion = int64(settings.Version)
-	_, err := tx.session.change(ctx, tx.session.NewUpdate().Model(&tx.row).WherePK().
+	_, err := tx.session.Change(ctx, tx.session.NewUpdate().Model(&tx.row).WherePK().
 		Column("home", "zone", "locale", "fiscal_year_start", "default_category", "settings_version"))
 	if err != nil {
 		return 0, err
@@ -177,7 +178,7 @@ func (s *Store) StartEpoch(ctx context.Context, owner expense.OwnerID) error {
 	if err := owner.Validate(); err != nil {
 		return err
 	}
-	err := s.atomically(ctx, func(session *session) error {
+	err := s.Atomically(ctx, func(session *sqldb.Session) error {
 		r := reader{store: s, owner: string(owner), session: session}
 		row, err := r.ledger(ctx, s.texts.lockLedger)
 		if err != nil {
@@ -185,7 +186,7 @@ func (s *Store) StartEpoch(ctx context.Context, owner expense.OwnerID) error {
 		}
 		next := row.state().NextEpoch(time.Now())
 		row.Epoch, row.Version, row.Lost = next.Epoch, int64(next.Version), string(next.Discarded)
-		_, err = session.change(ctx, session.NewUpdate().Model(&row).WherePK().Column("epoch", "version", "lost"))
+		_, err = session.Change(ctx, session.NewUpdate().Model(&row).WherePK().Column("epoch", "version", "lost"))
 		return err
 	})
 	if err == nil {

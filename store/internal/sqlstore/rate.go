@@ -9,6 +9,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store/internal/sqldb"
 )
 
 // A quoteRow is a published exchange rate, which all ledgers share.
@@ -35,11 +36,11 @@ func (row quoteRow) key() quoteRow {
 }
 
 func (row *quoteRow) quote() (expense.Quote, error) {
-	var d decoder
+	var d sqldb.Decoder
 	return expense.Quote{
-		Source: expense.Source(row.Source), Date: d.date(row.Date), Currency: d.currency(row.Currency),
-		Value: d.factor(row.Value),
-	}, d.err
+		Source: expense.Source(row.Source), Date: d.Date(row.Date), Currency: d.Currency(row.Currency),
+		Value: d.Factor(row.Value),
+	}, d.Err
 }
 
 const (
@@ -85,10 +86,10 @@ func (s *Store) putQuotes(ctx context.Context, quotes []expense.Quote) ([]expens
 			return changed, nil
 		}
 		inserted := int64(0)
-		err = s.atomically(ctx, func(session *session) error {
+		err = s.Atomically(ctx, func(session *sqldb.Session) error {
 			inserted = 0
 			for batch := range slices.Chunk(rows, quotesBatch) {
-				n, err := session.change(ctx, session.NewInsert().Model(&batch).On("CONFLICT DO NOTHING"))
+				n, err := session.Change(ctx, session.NewInsert().Model(&batch).On("CONFLICT DO NOTHING"))
 				if err != nil {
 					return err
 				}
@@ -141,7 +142,7 @@ func (s *Store) quotes(ctx context.Context, source expense.Source, span expense.
 		last := quoteRow{Date: int64(span.From.Int())}
 		for {
 			var rows []quoteRow
-			_, err := s.single().find(ctx, s.reader.NewSelect().Model(&rows).Where("source = ?", string(source)).
+			_, err := s.Single().Find(ctx, s.Reading().NewSelect().Model(&rows).Where("source = ?", string(source)).
 				Where("(date, currency) > (?, ?)", last.Date, last.Currency).
 				Where("date <= ?", cmp.Or(span.To.Int(), lastDate)).Order("date", "currency").Limit(quotesRead))
 			if err != nil {

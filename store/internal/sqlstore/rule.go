@@ -13,17 +13,18 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/internal/sqldb"
 )
 
 // A ruleRow is a row of the table of recurring rules.
 type ruleRow struct {
 	bun.BaseModel `bun:"table:spendwise_rules,alias:r"`
 
-	Owner      string `bun:",pk"`
-	ID         dbUUID `bun:"id,pk,type:uuid"`
+	Owner      string     `bun:",pk"`
+	ID         sqldb.UUID `bun:"id,pk,type:uuid"`
 	Amount     int64
 	Currency   string
-	CategoryID dbUUID `bun:"type:uuid"`
+	CategoryID sqldb.UUID `bun:"type:uuid"`
 	Notes      string
 
 	Every, Times                            int64 // the interval and the count
@@ -39,37 +40,37 @@ type ruleRow struct {
 
 func newRuleRow(owner string, zone expense.Zone, r recurrence.Rule) ruleRow {
 	return ruleRow{
-		Owner: owner, ID: dbUUID(r.ID), Amount: r.Amount.Minor(), Currency: r.Amount.Currency().Code(),
-		CategoryID: dbUUID(r.CategoryID), Notes: r.Notes, Freq: int64(r.Freq), Every: int64(r.Interval),
+		Owner: owner, ID: sqldb.UUID(r.ID), Amount: r.Amount.Minor(), Currency: r.Amount.Currency().Code(),
+		CategoryID: sqldb.UUID(r.CategoryID), Notes: r.Notes, Freq: int64(r.Freq), Every: int64(r.Interval),
 		Weekdays: int64(r.Weekdays), MonthDay: int64(r.MonthDay), OnMissing: int64(r.OnMissing),
-		StartDate: int64(r.Start.Int()), UntilDate: int64(r.Until.Int()), Times: int64(r.Count), Paused: flag(r.Paused),
+		StartDate: int64(r.Start.Int()), UntilDate: int64(r.Until.Int()), Times: int64(r.Count), Paused: sqldb.Flag(r.Paused),
 		NextDate: int64(r.Next.Int()), Skipped: r.Skipped.String(), Settled: int64(r.SettledThrough.Int()),
-		LastError: r.LastError, Failures: int64(r.Failures), RetryAt: nullMicros(r.RetryAt),
-		DueAt: nullMicros(r.DueAt(zone)), Version: int64(r.Version), Guard: int64(r.Guard),
-		CreatedAt: micros(r.CreatedAt), UpdatedAt: micros(r.UpdatedAt),
+		LastError: r.LastError, Failures: int64(r.Failures), RetryAt: sqldb.NullMicros(r.RetryAt),
+		DueAt: sqldb.NullMicros(r.DueAt(zone)), Version: int64(r.Version), Guard: int64(r.Guard),
+		CreatedAt: sqldb.Micros(r.CreatedAt), UpdatedAt: sqldb.Micros(r.UpdatedAt),
 	}
 }
 
 func (row *ruleRow) rule() (recurrence.Rule, error) {
-	var d decoder
+	var d sqldb.Decoder
 	skipped, err := recurrence.ParseDateSet(row.Skipped)
-	d.keep(err)
+	d.Keep(err)
 	return recurrence.Rule{
-		ID: uuid.UUID(row.ID), Amount: d.money(row.Amount, row.Currency), CategoryID: uuid.UUID(row.CategoryID),
+		ID: uuid.UUID(row.ID), Amount: d.Money(row.Amount, row.Currency), CategoryID: uuid.UUID(row.CategoryID),
 		Notes: row.Notes, Freq: recurrence.Freq(row.Freq), Interval: int(row.Every),
 		Weekdays: recurrence.Weekdays(row.Weekdays), MonthDay: int(row.MonthDay),
-		OnMissing: recurrence.OnMissing(row.OnMissing), Start: d.date(row.StartDate), Until: d.date(row.UntilDate),
-		Count: int(row.Times), Paused: row.Paused != 0, Next: d.date(row.NextDate), Skipped: skipped,
-		SettledThrough: d.date(row.Settled), LastError: row.LastError, Failures: int(row.Failures),
-		RetryAt: fromNullMicros(row.RetryAt), Version: expense.Version(row.Version), Guard: expense.Version(row.Guard),
-		CreatedAt: fromMicros(row.CreatedAt), UpdatedAt: fromMicros(row.UpdatedAt),
-	}, d.err
+		OnMissing: recurrence.OnMissing(row.OnMissing), Start: d.Date(row.StartDate), Until: d.Date(row.UntilDate),
+		Count: int(row.Times), Paused: row.Paused != 0, Next: d.Date(row.NextDate), Skipped: skipped,
+		SettledThrough: d.Date(row.Settled), LastError: row.LastError, Failures: int(row.Failures),
+		RetryAt: sqldb.FromNullMicros(row.RetryAt), Version: expense.Version(row.Version), Guard: expense.Version(row.Guard),
+		CreatedAt: sqldb.FromMicros(row.CreatedAt), UpdatedAt: sqldb.FromMicros(row.UpdatedAt),
+	}, d.Err
 }
 
 func (r *reader) Rule(ctx context.Context, id uuid.UUID) (recurrence.Rule, error) {
 	session := r.on()
 	var row ruleRow
-	found, err := session.find(ctx, session.NewSelect().Model(&row).Where("owner = ? AND id = ?", r.owner, dbUUID(id)))
+	found, err := session.Find(ctx, session.NewSelect().Model(&row).Where("owner = ? AND id = ?", r.owner, sqldb.UUID(id)))
 	switch {
 	case err != nil:
 		return recurrence.Rule{}, err
@@ -81,19 +82,19 @@ func (r *reader) Rule(ctx context.Context, id uuid.UUID) (recurrence.Rule, error
 
 func (r *reader) Rules(ctx context.Context) ([]recurrence.Rule, error) {
 	session := r.on()
-	return findAll(ctx, session, session.NewSelect().Where("owner = ?", r.owner).Order("id"), (*ruleRow).rule)
+	return sqldb.FindAll(ctx, session, session.NewSelect().Where("owner = ?", r.owner).Order("id"), (*ruleRow).rule)
 }
 
 func (tx *ledgerTx) PutRules(ctx context.Context, rules ...recurrence.Rule) (expense.Version, error) {
 	if len(rules) == 0 {
-		return 0, tx.session.failed
+		return 0, tx.session.Failed
 	}
-	ids := make([]dbUUID, len(rules))
+	ids := make([]sqldb.UUID, len(rules))
 	for i, rule := range rules {
-		ids[i] = dbUUID(rule.ID)
+		ids[i] = sqldb.UUID(rule.ID)
 	}
 	query := tx.session.NewSelect().Where("owner = ? AND id IN (?)", tx.owner, bun.List(ids))
-	stored, err := findAll(ctx, tx.session, query, (*ruleRow).rule)
+	stored, err := sqldb.FindAll(ctx, tx.session, query, (*ruleRow).rule)
 	if err != nil {
 		return 0, err
 	}
@@ -115,13 +116,13 @@ func (tx *ledgerTx) PutRules(ctx context.Context, rules ...recurrence.Rule) (exp
 		}
 		rows[i] = newRuleRow(tx.owner, tx.settings.Zone, rule)
 	}
-	_, err = tx.session.change(ctx, tx.session.NewInsert().Model(&rows).On("CONFLICT (owner, id) DO UPDATE"))
+	_, err = tx.session.Change(ctx, tx.session.NewInsert().Model(&rows).On("CONFLICT (owner, id) DO UPDATE"))
 	return tx.next(), err
 }
 
 func (tx *ledgerTx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Version, error) {
-	deleted, err := tx.session.change(ctx, tx.session.NewDelete().Model((*ruleRow)(nil)).
-		Where("owner = ? AND id = ?", tx.owner, dbUUID(id)))
+	deleted, err := tx.session.Change(ctx, tx.session.NewDelete().Model((*ruleRow)(nil)).
+		Where("owner = ? AND id = ?", tx.owner, sqldb.UUID(id)))
 	switch {
 	case err != nil:
 		return 0, err
@@ -138,8 +139,9 @@ func (tx *ledgerTx) updateDueTimes(ctx context.Context) error {
 		return err
 	}
 	for _, rule := range rules {
-		_, err := tx.session.change(ctx, tx.session.NewUpdate().Model((*ruleRow)(nil)).
-			Set("due_at = ?", nullMicros(rule.DueAt(tx.settings.Zone))).Where("owner = ? AND id = ?", tx.owner, dbUUID(rule.ID)))
+		_, err := tx.session.Change(ctx, tx.session.NewUpdate().Model((*ruleRow)(nil)).
+			Set("due_at = ?", sqldb.NullMicros(rule.DueAt(tx.settings.Zone))).
+			Where("owner = ? AND id = ?", tx.owner, sqldb.UUID(rule.ID)))
 		if err != nil {
 			return err
 		}
@@ -164,15 +166,16 @@ func (s *Store) DueOwners(ctx context.Context, now time.Time) iter.Seq2[store.Du
 		last := dueRow{DueAt: math.MinInt64}
 		for {
 			var rows []dueRow
-			_, err := s.single().find(ctx, s.reader.NewRaw(selectDue, micros(expense.Timestamp(now)), last.DueAt, last.Owner,
-				chunkRows), &rows)
+			query := s.Reading().NewRaw(selectDue, sqldb.Micros(expense.Timestamp(now)), last.DueAt, last.Owner, chunkRows)
+			_, err := s.Single().Find(ctx, query, &rows)
 			if err != nil {
 				yield(store.DueOwner{}, err)
 				return
 			}
 			for _, last = range rows {
 				due := store.DueOwner{
-					Since: fromMicros(last.DueAt), Owner: expense.OwnerID(last.Owner), RetryAt: fromNullMicros(last.RetryAt),
+					Since: sqldb.FromMicros(last.DueAt), Owner: expense.OwnerID(last.Owner),
+					RetryAt: sqldb.FromNullMicros(last.RetryAt),
 				}
 				if !yield(due, nil) {
 					return

@@ -10,17 +10,18 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/internal/sqldb"
 )
 
 // A tombstoneRow is what a deleted row leaves.
 type tombstoneRow struct {
 	bun.BaseModel `bun:"table:spendwise_tombstones,alias:t"`
 
-	Owner      string `bun:",pk"`
-	Type       string `bun:",pk"` // the name of the store.RowType
-	ID         dbUUID `bun:"id,pk,type:uuid"`
+	Owner      string     `bun:",pk"`
+	Type       string     `bun:",pk"` // the name of the store.RowType
+	ID         sqldb.UUID `bun:"id,pk,type:uuid"`
 	Version    int64
-	MergedInto nullUUID `bun:"type:uuid"`
+	MergedInto sqldb.NullUUID `bun:"type:uuid"`
 	DeletedAt  int64
 	Permanent  int64 // 1: Purge keeps the tombstone
 }
@@ -28,15 +29,16 @@ type tombstoneRow struct {
 // tombstone returns the tombstone of a row that this Update deletes. Its time is that of this process.
 func (tx *ledgerTx) tombstone(rowType store.RowType, id, into uuid.UUID, now time.Time) tombstoneRow {
 	return tombstoneRow{
-		Owner: tx.owner, Type: rowType.String(), ID: dbUUID(id), Version: int64(tx.next()), MergedInto: nullUUID(into),
-		DeletedAt: micros(now), Permanent: flag(id.Version() == 5),
+		Owner: tx.owner, Type: rowType.String(), ID: sqldb.UUID(id), Version: int64(tx.next()),
+		MergedInto: sqldb.NullUUID(into),
+		DeletedAt:  sqldb.Micros(now), Permanent: sqldb.Flag(id.Version() == 5),
 	}
 }
 
 // bury stores the tombstone of a deleted row.
 func (tx *ledgerTx) bury(ctx context.Context, rowType store.RowType, id, into uuid.UUID) error {
 	row := tx.tombstone(rowType, id, into, time.Now())
-	_, err := tx.session.change(ctx, tx.session.NewInsert().Model(&row))
+	_, err := tx.session.Change(ctx, tx.session.NewInsert().Model(&row))
 	return err
 }
 
@@ -63,10 +65,10 @@ func (r *reader) deleted(ctx context.Context, rowType store.RowType, ids []uuid.
 		return nil, nil
 	}
 	gone := make(map[uuid.UUID]bool)
-	err := each(ctx, r.on(), func(row *idRow) error {
+	err := sqldb.Each(ctx, r.on(), func(row *idRow) error {
 		gone[uuid.UUID(row.ID)] = true
 		return nil
-	}, r.store.texts.deleted, r.store.dialect.IDs(ids), r.owner, rowType.String())
+	}, r.store.texts.deleted, r.store.Dialect.IDs(ids), r.owner, rowType.String())
 	return gone, err
 }
 
@@ -121,23 +123,23 @@ func checkDistinct[R any](rowType store.RowType, rows []R, id func(R) uuid.UUID)
 // Purge implements [store.Store]. It purges the tombstones of each ledger in a transaction of their own, under the lock
 // of the ledger, because it also raises the ledger's floor.
 func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error {
-	err := s.atomically(ctx, func(session *session) error {
-		_, err := session.change(ctx, session.NewDelete().Model((*recordRow)(nil)).
-			Where("created_at < ? AND retention <> ?", micros(requests), int64(store.RetentionTombstones)).
-			WhereOr("created_at < ? AND retention = ?", micros(tombstones), int64(store.RetentionTombstones)))
+	err := s.Atomically(ctx, func(session *sqldb.Session) error {
+		_, err := session.Change(ctx, session.NewDelete().Model((*recordRow)(nil)).
+			Where("created_at < ? AND retention <> ?", sqldb.Micros(requests), int64(store.RetentionTombstones)).
+			WhereOr("created_at < ? AND retention = ?", sqldb.Micros(tombstones), int64(store.RetentionTombstones)))
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	var owners []string
-	_, err = s.single().find(ctx, s.reader.NewSelect().Model((*tombstoneRow)(nil)).Distinct().Column("owner").
-		Where("deleted_at < ? AND permanent = 0", micros(tombstones)), &owners)
+	_, err = s.Single().Find(ctx, s.Reading().NewSelect().Model((*tombstoneRow)(nil)).Distinct().Column("owner").
+		Where("deleted_at < ? AND permanent = 0", sqldb.Micros(tombstones)), &owners)
 	if err != nil {
 		return err
 	}
 	for _, owner := range owners {
-		if err := s.purgeLedger(ctx, owner, micros(tombstones)); err != nil {
+		if err := s.purgeLedger(ctx, owner, sqldb.Micros(tombstones)); err != nil {
 			return err
 		}
 	}
@@ -145,23 +147,23 @@ func (s *Store) Purge(ctx context.Context, requests, tombstones time.Time) error
 }
 
 func (s *Store) purgeLedger(ctx context.Context, owner string, before int64) error {
-	return s.atomically(ctx, func(session *session) error {
+	return s.Atomically(ctx, func(session *sqldb.Session) error {
 		var row ledgerRow
-		if _, err := one(ctx, session, &row, s.texts.lockLedger, owner); err != nil {
+		if _, err := sqldb.One(ctx, session, &row, s.texts.lockLedger, owner); err != nil {
 			return err
 		}
 		const expired = "owner = ? AND deleted_at < ? AND permanent = 0"
 		var purged int64
-		_, err := session.find(ctx, session.NewSelect().Model((*tombstoneRow)(nil)).
+		_, err := session.Find(ctx, session.NewSelect().Model((*tombstoneRow)(nil)).
 			ColumnExpr("coalesce(max(version), 0)").Where(expired, owner, before), &purged)
 		if err != nil {
 			return err
 		}
 		row.Floor = max(row.Floor, purged)
-		if _, err := session.change(ctx, session.NewUpdate().Model(&row).WherePK().Column("floor")); err != nil {
+		if _, err := session.Change(ctx, session.NewUpdate().Model(&row).WherePK().Column("floor")); err != nil {
 			return err
 		}
-		_, err = session.change(ctx, session.NewDelete().Model((*tombstoneRow)(nil)).Where(expired, owner, before))
+		_, err = session.Change(ctx, session.NewDelete().Model((*tombstoneRow)(nil)).Where(expired, owner, before))
 		return err
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/store/internal/sqldb"
 )
 
 // A totalRow holds the sums of the expenses of one month, category and currency. The table of totals summarises that of
@@ -17,10 +18,10 @@ import (
 type totalRow struct {
 	bun.BaseModel `bun:"table:spendwise_totals,alias:t"`
 
-	Owner                                      string `bun:",pk"`
-	Month                                      int64  `bun:",pk"`
-	CategoryID                                 dbUUID `bun:",pk,type:uuid"`
-	Currency                                   string `bun:",pk"`
+	Owner                                      string     `bun:",pk"`
+	Month                                      int64      `bun:",pk"`
+	CategoryID                                 sqldb.UUID `bun:",pk,type:uuid"`
+	Currency                                   string     `bun:",pk"`
 	Count, Amount, Home, PendingCount, Pending int64
 }
 
@@ -40,7 +41,7 @@ func (t *totalChanges) subtract(e expense.Expense) { t.count(e, -1) }
 
 func (t *totalChanges) count(e expense.Expense, sign int64) {
 	key := totalRow{
-		Month: int64(e.Date.Month().Int()), CategoryID: dbUUID(e.CategoryID), Currency: e.Amount.Currency().Code(),
+		Month: int64(e.Date.Month().Int()), CategoryID: sqldb.UUID(e.CategoryID), Currency: e.Amount.Currency().Code(),
 	}
 	if *t == nil {
 		*t = make(totalChanges)
@@ -78,15 +79,15 @@ func (t totalChanges) rows(owner string) []totalRow {
 
 // moveTotals adds the totals of one category to those of another one.
 func (tx *ledgerTx) moveTotals(ctx context.Context, from, into uuid.UUID) error {
-	_, err := tx.session.change(ctx, tx.session.NewRaw(`INSERT INTO spendwise_totals
+	_, err := tx.session.Change(ctx, tx.session.NewRaw(`INSERT INTO spendwise_totals
 		(owner, month, category_id, currency, count, amount, home, pending_count, pending)
 		SELECT owner, month, ?, currency, count, amount, home, pending_count, pending FROM spendwise_totals
-		WHERE owner = ? AND category_id = ? `+addToTotal, dbUUID(into), tx.owner, dbUUID(from)))
+		WHERE owner = ? AND category_id = ? `+addToTotal, sqldb.UUID(into), tx.owner, sqldb.UUID(from)))
 	if err != nil {
 		return err
 	}
-	_, err = tx.session.change(ctx, tx.session.NewDelete().Model((*totalRow)(nil)).
-		Where("owner = ? AND category_id = ?", tx.owner, dbUUID(from)))
+	_, err = tx.session.Change(ctx, tx.session.NewDelete().Model((*totalRow)(nil)).
+		Where("owner = ? AND category_id = ?", tx.owner, sqldb.UUID(from)))
 	return err
 }
 
@@ -98,7 +99,7 @@ const (
 
 // splitRanges splits the ranges of a query into whole months, whose sums are in the table of totals, and the days before
 // and after them, whose sums come from the expenses.
-func splitRanges(query expense.TotalsQuery) (months, days []Span) {
+func splitRanges(query expense.TotalsQuery) (months, days []sqldb.Span) {
 	byDays := query.Granularity == expense.ByDay || query.Granularity == expense.ByWeek
 	for i, r := range query.Ranges {
 		from, to := firstDate, lastDate
@@ -113,24 +114,24 @@ func splitRanges(query expense.TotalsQuery) (months, days []Span) {
 		case from > to:
 			continue
 		case byDays, first == last && !first.IsZero() && r != first.Range():
-			days = append(days, Span{i, from, to})
+			days = append(days, sqldb.Span{N: i, Low: from, High: to})
 			continue
 		}
 		low, high := firstMonth, lastMonth
 		if !first.IsZero() {
 			if low = first.Int(); r.From != first.First() {
-				days = append(days, Span{i, from, first.Last().Int()})
+				days = append(days, sqldb.Span{N: i, Low: from, High: first.Last().Int()})
 				low = cmp.Or(first.Add(1).Int(), lastMonth+1) // the month after the calendar's last one has no digits
 			}
 		}
 		if !last.IsZero() {
 			if high = last.Int(); r.To != last.Last() {
-				days = append(days, Span{i, last.First().Int(), to})
+				days = append(days, sqldb.Span{N: i, Low: last.First().Int(), High: to})
 				high = last.Add(-1).Int() // 0 before the calendar's first month
 			}
 		}
 		if low <= high {
-			months = append(months, Span{i, low, high})
+			months = append(months, sqldb.Span{N: i, Low: low, High: high})
 		}
 	}
 	return months, days
@@ -140,7 +141,7 @@ func splitRanges(query expense.TotalsQuery) (months, days []Span) {
 type sumRow struct {
 	Range                                      int64
 	Period                                     int64 // a date, a month or 0
-	CategoryID                                 dbUUID
+	CategoryID                                 sqldb.UUID
 	Currency                                   string
 	Count, Amount, Home, PendingCount, Pending int64
 	HomeCurrency                               string
@@ -153,7 +154,7 @@ const sumsOfExpenses = `count(*), CAST(sum(t.amount) AS bigint), CAST(sum(t.home
 
 // totalsText returns the statement of a query for totals and its arguments. Its text depends only on the granularity and
 // on whether there are months and days, not on the number of ranges. The text is empty if the ranges contain no day.
-func totalsText(d *Dialect, owner string, query expense.TotalsQuery) (text string, args []any) {
+func totalsText(d *sqldb.Dialect, owner string, query expense.TotalsQuery) (text string, args []any) {
 	const (
 		start = `SELECT q.n, %[2]s, t.category_id, t.currency, `
 		end   = `, (SELECT home FROM spendwise_ledgers WHERE owner = ?) FROM %[1]s CROSS JOIN `
@@ -165,7 +166,7 @@ func totalsText(d *Dialect, owner string, query expense.TotalsQuery) (text strin
 		sumDays = start + sumsOfExpenses + end + `spendwise_expenses t
 			WHERE t.owner = ? AND t.date >= q.low AND t.date <= q.high` + group
 	)
-	add := func(format, period string, spans []Span) {
+	add := func(format, period string, spans []sqldb.Span) {
 		if len(spans) == 0 {
 			return
 		}
@@ -190,17 +191,17 @@ func totalsText(d *Dialect, owner string, query expense.TotalsQuery) (text strin
 	months, days := splitRanges(query)
 	add(sumMonths, monthPeriod, months)
 	add(sumDays, dayPeriod, days)
-	return d.numbered(text), args
+	return d.Renumber(text), args
 }
 
 func (r *reader) Totals(ctx context.Context, query expense.TotalsQuery) ([]expense.Total, error) {
 	session := r.on()
-	text, args := totalsText(&r.store.dialect, r.owner, query)
+	text, args := totalsText(&r.store.Dialect, r.owner, query)
 	if text == "" {
-		return nil, session.failed
+		return nil, session.Failed
 	}
 	var totals []expense.Total
-	err := each(ctx, session, func(row *sumRow) error {
+	err := sqldb.Each(ctx, session, func(row *sumRow) error {
 		total, err := row.total(query.Granularity)
 		totals = append(totals, total)
 		return err
@@ -220,21 +221,21 @@ func (tx *ledgerTx) Totals(ctx context.Context, query expense.TotalsQuery) ([]ex
 }
 
 func (row *sumRow) total(by expense.Granularity) (expense.Total, error) {
-	var d decoder
+	var d sqldb.Decoder
 	var period expense.Date
 	switch by {
 	case expense.ByDay, expense.ByWeek:
-		period = by.Truncate(d.date(row.Period))
+		period = by.Truncate(d.Date(row.Period))
 	case expense.ByMonth:
-		period = d.month(row.Period).First()
+		period = d.Month(row.Period).First()
 	case expense.WholeRange: // has no period
 	}
-	currency := d.currency(row.Currency)
+	currency := d.Currency(row.Currency)
 	return expense.Total{
 		Range: int(row.Range), Period: period, CategoryID: uuid.UUID(row.CategoryID), Count: int(row.Count),
-		Amount: d.moneyIn(row.Amount, currency), Home: d.money(row.Home, row.HomeCurrency),
-		PendingCount: int(row.PendingCount), Pending: d.moneyIn(row.Pending, currency),
-	}, d.err
+		Amount: d.MoneyIn(row.Amount, currency), Home: d.Money(row.Home, row.HomeCurrency),
+		PendingCount: int(row.PendingCount), Pending: d.MoneyIn(row.Pending, currency),
+	}, d.Err
 }
 
 // mergeTotals sorts totals and adds up those of the same range, period, category and currency.

@@ -18,7 +18,7 @@ func (r *reader) counters(ctx context.Context) (c counters, err error) {
 		volume AS stored_volume, CAST(budgets AS bigint) AS stored_budgets
 		FROM spendwise_ledgers WHERE owner = ?0`
 	session := r.on()
-	found, err := session.find(ctx, session.NewRaw(text, r.owner), &c)
+	found, err := session.Find(ctx, session.NewRaw(text, r.owner), &c)
 	if err == nil && !found {
 		err = fmt.Errorf("ledger: %w", expense.ErrNotFound)
 	}
@@ -57,11 +57,11 @@ func (s *Store) RebuildTotals(ctx context.Context, owner expense.OwnerID) error 
 		WHERE t.owner = ? GROUP BY t.owner, t.date / 100, t.category_id, t.currency`
 	return s.update(ctx, owner, func(tx *ledgerTx) error {
 		session := tx.session
-		_, err := session.change(ctx, session.NewDelete().Model((*totalRow)(nil)).Where("owner = ?", tx.owner))
+		_, err := session.Change(ctx, session.NewDelete().Model((*totalRow)(nil)).Where("owner = ?", tx.owner))
 		if err != nil {
 			return err
 		}
-		if _, err := session.change(ctx, session.NewRaw(insertTotals, tx.owner)); err != nil {
+		if _, err := session.Change(ctx, session.NewRaw(insertTotals, tx.owner)); err != nil {
 			return err
 		}
 		c, err := tx.counters(ctx)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/internal/sqldb"
 )
 
 // A ledgerTx reads and writes one ledger, whose row it has locked. Nothing else changes the ledger until the transaction
@@ -97,16 +98,16 @@ func (tx *ledgerTx) load(ctx context.Context, ids []uuid.UUID) error {
 		}
 	}
 	if len(unknown) == 0 {
-		return tx.session.failed
+		return tx.session.Failed
 	}
 	texts, found := &tx.store.texts, make(map[uuid.UUID]bool, len(unknown))
-	err := each(ctx, tx.session, func(row *expenseRow) error {
+	err := sqldb.Each(ctx, tx.session, func(row *expenseRow) error {
 		e, err := row.expense()
 		state := tx.remember(e.ID)
 		state.row, state.inTable = e, true
 		found[e.ID] = true
 		return err
-	}, texts.expensesByID, tx.store.dialect.IDs(unknown), tx.owner)
+	}, texts.expensesByID, tx.store.Dialect.IDs(unknown), tx.owner)
 	if err != nil {
 		return err
 	}
@@ -131,8 +132,8 @@ func (tx *ledgerTx) load(ctx context.Context, ids []uuid.UUID) error {
 
 // flush sends the writes that were kept back, and the ledger's row if it has changed.
 func (tx *ledgerTx) flush(ctx context.Context) error {
-	if tx.session.failed != nil {
-		return tx.session.failed
+	if tx.session.Failed != nil {
+		return tx.session.Failed
 	}
 	var rows []expenseRow
 	var deleted []uuid.UUID
@@ -151,25 +152,27 @@ func (tx *ledgerTx) flush(ctx context.Context) error {
 		state.dirty, state.inTable = false, !state.gone
 	}
 	tx.dirty = nil
-	d, texts := &tx.store.dialect, &tx.store.texts
-	parts := partsOf(d, texts.putExpenses, rows)
+	d, texts := &tx.store.Dialect, &tx.store.texts
+	parts := sqldb.PartsOf(d, texts.putExpenses, rows)
 	if len(deleted) > 0 {
-		parts = append(parts, part{texts.deleteExpenses, []any{tx.owner, d.IDs(deleted)}})
+		parts = append(parts, sqldb.Part{Text: texts.deleteExpenses, Args: []any{tx.owner, d.IDs(deleted)}})
 	}
-	parts = append(parts, partsOf(d, texts.insertTombstones, tombstones)...)
-	parts = append(parts, partsOf(d, texts.addTotals, tx.sums.rows(tx.owner))...)
-	parts = append(parts, partsOf(d, texts.insertRecords, tx.newRecords)...)
+	parts = append(parts, sqldb.PartsOf(d, texts.insertTombstones, tombstones)...)
+	parts = append(parts, sqldb.PartsOf(d, texts.addTotals, tx.sums.rows(tx.owner))...)
+	parts = append(parts, sqldb.PartsOf(d, texts.insertRecords, tx.newRecords)...)
 	tx.sums, tx.newRecords = totalChanges{}, nil
 	if tx.row != tx.stored {
 		parts = append(parts, tx.updateLedger())
 	}
-	return tx.session.write(ctx, parts...)
+	return tx.session.Write(ctx, parts...)
 }
 
 // updateLedger returns the statement that stores the counters of the ledger's row.
-func (tx *ledgerTx) updateLedger() part {
+func (tx *ledgerTx) updateLedger() sqldb.Part {
 	tx.stored = tx.row
-	return part{tx.store.texts.updateLedger, []any{tx.row.Version, tx.row.Volume, tx.row.Budgets, tx.owner}}
+	return sqldb.Part{
+		Text: tx.store.texts.updateLedger, Args: []any{tx.row.Version, tx.row.Volume, tx.row.Budgets, tx.owner},
+	}
 }
 
 // Prefetch implements [store.Prefetcher]. It also reads the categories, of which there are few.

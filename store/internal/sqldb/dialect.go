@@ -1,4 +1,4 @@
-package sqlstore
+package sqldb
 
 import (
 	"database/sql"
@@ -8,8 +8,8 @@ import (
 	"github.com/uptrace/bun/schema"
 )
 
-// A Dialect describes an SQL engine. Package sqlstore does not check which engine it uses: all differences are in the
-// Dialect that packages sqlite and postgres provide.
+// A Dialect describes an SQL engine. The packages that use it do not check which engine it is: all differences are in
+// the Dialect that packages sqlite and postgres provide.
 type Dialect struct {
 	Bun    SchemaDialect // how bun writes identifiers and values
 	System string        // the name of the engine in traces
@@ -80,8 +80,8 @@ const (
 	Unavailable                   // the database cannot be reached, or cannot be written, at the moment
 )
 
-// locking returns a query that locks its rows until the transaction ends.
-func (d *Dialect) locking(query *bun.SelectQuery) *bun.SelectQuery {
+// Locking returns a query that locks its rows until the transaction ends.
+func (d *Dialect) Locking(query *bun.SelectQuery) *bun.SelectQuery {
 	if d.Lock == "" {
 		return query
 	}

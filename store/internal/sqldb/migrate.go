@@ -1,4 +1,4 @@
-package sqlstore
+package sqldb
 
 import (
 	"context"
@@ -35,9 +35,9 @@ func migrationSets() []migrationSet {
 }
 
 // A migration is a file. A release can use the schema after the migration if it knows the migration with the number
-// needs. That is the migration's own number, unless the first line of the file is `-- Needs 0007`, because the file only
-// adds to the schema of 0007. The database stores needs, so that an older release finds out whether it can use a newer
-// schema.
+// needs. That is the migration's own number, unless the first line of the file is `-- Needs 0007`, because the file
+// only adds to the schema of 0007. The database stores needs, so that an older release finds out whether it can use a
+// newer schema.
 type migration struct {
 	set      string
 	number   int
@@ -96,30 +96,30 @@ const createMigrations = `CREATE TABLE IF NOT EXISTS spendwise_migrations ("set"
 	name text NOT NULL, checksum text NOT NULL, needs integer NOT NULL, applied_at bigint NOT NULL,
 	CONSTRAINT spendwise_migrations_pkey PRIMARY KEY ("set", number))`
 
-// Migrate brings the schema to the version of this release, each migration in its own transaction. Several instances may
-// call it at the same time.
-func (s *Store) Migrate(ctx context.Context) error {
-	all, err := s.dialect.migrations()
+// Migrate brings the schema to the version of this release, each migration in its own transaction. Several instances
+// may call it at the same time.
+func (db *DB) Migrate(ctx context.Context) error {
+	all, err := db.Dialect.migrations()
 	if err != nil {
 		return err
 	}
 	// Without this check, each start would lock the database and wait for a running write.
-	applied, err := s.applied(ctx)
+	applied, err := db.applied(ctx)
 	if err == nil && compareSchema(all, applied) == nil {
 		return nil
 	}
 	for _, m := range all {
-		if err := s.atomically(ctx, func(session *session) error { return m.apply(ctx, session) }); err != nil {
+		if err := db.Atomically(ctx, func(session *Session) error { return m.apply(ctx, session) }); err != nil {
 			return fmt.Errorf("migration %04d_%s of the set %q: %w", m.number, m.name, m.set, err)
 		}
 	}
-	if applied, err = s.applied(ctx); err != nil {
+	if applied, err = db.applied(ctx); err != nil {
 		return err
 	}
 	return compareSchema(all, applied)
 }
 
-func (m migration) apply(ctx context.Context, session *session) error {
+func (m migration) apply(ctx context.Context, session *Session) error {
 	if lock := session.dialect.Exclusive; lock != "" {
 		if err := session.script(ctx, lock); err != nil {
 			return err
@@ -130,9 +130,9 @@ func (m migration) apply(ctx context.Context, session *session) error {
 	}
 	row := migrationRow{
 		Set: m.set, Number: int64(m.number), Name: m.name, Checksum: m.checksum, Needs: int64(m.needs),
-		AppliedAt: micros(time.Now()),
+		AppliedAt: Micros(time.Now()),
 	}
-	inserted, err := session.change(ctx, session.NewInsert().Model(&row).On("CONFLICT DO NOTHING"))
+	inserted, err := session.Change(ctx, session.NewInsert().Model(&row).On("CONFLICT DO NOTHING"))
 	if err != nil || inserted == 0 {
 		return err
 	}
@@ -140,12 +140,12 @@ func (m migration) apply(ctx context.Context, session *session) error {
 }
 
 // Ping returns nil if the database can be reached and has the schema that this release needs.
-func (s *Store) Ping(ctx context.Context) error {
-	all, err := s.dialect.migrations()
+func (db *DB) Ping(ctx context.Context) error {
+	all, err := db.Dialect.migrations()
 	if err != nil {
 		return err
 	}
-	applied, err := s.applied(ctx)
+	applied, err := db.applied(ctx)
 	if err != nil {
 		return err
 	}
@@ -153,13 +153,13 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // applied returns the migrations that were applied to the database.
-func (s *Store) applied(ctx context.Context) (rows []migrationRow, err error) {
-	session := s.single()
+func (db *DB) applied(ctx context.Context) (rows []migrationRow, err error) {
+	session := db.Single()
 	exists := 0
-	if _, err := session.find(ctx, session.NewRaw(s.dialect.HasTable), &exists); err != nil || exists == 0 {
+	if _, err := session.Find(ctx, session.NewRaw(db.Dialect.HasTable), &exists); err != nil || exists == 0 {
 		return nil, err
 	}
-	_, err = session.find(ctx, session.NewSelect().Model(&rows).Order("set", "number"))
+	_, err = session.Find(ctx, session.NewSelect().Model(&rows).Order("set", "number"))
 	return rows, err
 }
 

@@ -1,4 +1,4 @@
-package sqlstore
+package sqldb
 
 import (
 	"context"
@@ -16,18 +16,18 @@ import (
 // Most statements are plain queries of bun: bun builds the text for each call, with the values in it, and scans the
 // rows by reflection. The statements that most requests need are hot. For them:
 //
-//   - bun builds the text once, from the model, with a [slot] for each value;
+//   - bun builds the text once, from the model, with a [Slot] for each value;
 //   - the values are passed to the driver as arguments, so that the statement stays prepared;
 //   - rows are scanned into the fields of the model directly.
 //
 // On SQLite, a page of 51 expenses takes 297 µs as a plain query and 171 µs as a hot one.
 
-// slot is a placeholder for an argument in the text of a hot statement.
-const slot = bun.Safe("?")
+// Slot is a placeholder for an argument in the text of a hot statement.
+const Slot = bun.Safe("?")
 
-// numbered returns the text of a hot statement with the placeholders of the engine. Each ? in text must be a
+// Renumber returns the text of a hot statement with the placeholders of the engine. Each ? in text must be a
 // placeholder.
-func (d *Dialect) numbered(text string) string {
+func (d *Dialect) Renumber(text string) string {
 	if !d.Numbered {
 		return text
 	}
@@ -44,49 +44,49 @@ func (d *Dialect) numbered(text string) string {
 	return b.String()
 }
 
-// each runs a hot query and calls use for each row. The columns must be the fields of R in their order. The row is
+// Each runs a hot query and calls use for each row. The columns must be the fields of R in their order. The row is
 // reused for the next one. The rows are closed when each returns.
-func each[R any](ctx context.Context, s *session, use func(*R) error, text string, args ...any) error {
-	if s.failed != nil {
-		return s.failed
+func Each[R any](ctx context.Context, s *Session, use func(*R) error, text string, args ...any) error {
+	if s.Failed != nil {
+		return s.Failed
 	}
 	return s.traceHot(ctx, text, func(ctx context.Context) error {
 		rows, err := s.query(ctx, text, args)
 		if err != nil {
-			return s.fail(ctx, err)
+			return s.Fail(ctx, err)
 		}
 		defer rows.Close() //nolint:errcheck // rows.Err returns the errors of the query
 		var row R
 		targets := fieldPointers(s.pool.DB, &row)
 		for rows.Next() {
 			if err := rows.Scan(targets...); err != nil {
-				return s.fail(ctx, err)
+				return s.Fail(ctx, err)
 			}
 			if err := use(&row); err != nil {
-				return s.fail(ctx, err)
+				return s.Fail(ctx, err)
 			}
 		}
 		if err := rows.Err(); err != nil {
-			return s.fail(ctx, err)
+			return s.Fail(ctx, err)
 		}
 		return nil
 	})
 }
 
-// one runs a hot query that returns at most one row, and reports whether it did.
-func one[R any](ctx context.Context, s *session, row *R, text string, args ...any) (bool, error) {
+// One runs a hot query that returns at most one row, and reports whether it did.
+func One[R any](ctx context.Context, s *Session, row *R, text string, args ...any) (bool, error) {
 	found := false
-	err := each(ctx, s, func(r *R) error {
+	err := Each(ctx, s, func(r *R) error {
 		*row, found = *r, true
 		return nil
 	}, text, args...)
 	return found, err
 }
 
-// exec runs a hot statement and returns the number of rows that it changed.
-func (s *session) exec(ctx context.Context, text string, args ...any) (changed int64, err error) {
-	if s.failed != nil {
-		return 0, s.failed
+// Exec runs a hot statement and returns the number of rows that it changed.
+func (s *Session) Exec(ctx context.Context, text string, args ...any) (changed int64, err error) {
+	if s.Failed != nil {
+		return 0, s.Failed
 	}
 	err = s.traceHot(ctx, text, func(ctx context.Context) error {
 		var result sql.Result
@@ -103,14 +103,14 @@ func (s *session) exec(ctx context.Context, text string, args ...any) (changed i
 			changed, err = result.RowsAffected()
 		}
 		if err != nil {
-			return s.fail(ctx, err)
+			return s.Fail(ctx, err)
 		}
 		return nil
 	})
 	return changed, err
 }
 
-func (s *session) query(ctx context.Context, text string, args []any) (*sql.Rows, error) {
+func (s *Session) query(ctx context.Context, text string, args []any) (*sql.Rows, error) {
 	switch stmt := s.stmt(ctx, text); { //nolint:sqlclosecheck // as in exec
 	case stmt != nil:
 		return stmt.QueryContext(ctx, args...)
@@ -121,7 +121,7 @@ func (s *session) query(ctx context.Context, text string, args []any) (*sql.Rows
 	}
 }
 
-func (s *session) traceHot(ctx context.Context, text string, run func(context.Context) error) error {
+func (s *Session) traceHot(ctx context.Context, text string, run func(context.Context) error) error {
 	traced := s.traced(ctx)
 	if !trace.SpanFromContext(traced).IsRecording() {
 		return run(ctx)
@@ -142,7 +142,7 @@ func (d *Dialect) withLeading(args []any) []any {
 }
 
 // stmt returns the prepared statement of a text, or nil if the text must be sent as it is.
-func (s *session) stmt(ctx context.Context, text string) *sql.Stmt {
+func (s *Session) stmt(ctx context.Context, text string) *sql.Stmt {
 	if !s.dialect.Prepare {
 		return nil
 	}
@@ -163,8 +163,9 @@ func (s *session) stmt(ctx context.Context, text string) *sql.Stmt {
 	return kept.(*sql.Stmt)
 }
 
-// prepare prepares a statement and keeps it for the next time. It ignores an error, because sending the text reports it.
-func (p *pool) prepare(ctx context.Context, text string) {
+// prepare prepares a statement and keeps it for the next time. It ignores an error, because sending the text reports
+// it.
+func (p *Pool) prepare(ctx context.Context, text string) {
 	if _, ok := p.prepared.Load(text); ok {
 		return
 	}
@@ -197,35 +198,35 @@ func fieldValues(fields []*schema.Field, model reflect.Value) []any {
 	return values
 }
 
-// modelValues returns the values of the fields of a model.
-func modelValues(db *bun.DB, model any) []any {
+// ModelValues returns the values of the fields of a model.
+func ModelValues(db *bun.DB, model any) []any {
 	value := reflect.ValueOf(model).Elem()
 	return fieldValues(db.Table(value.Type()).Fields, value)
 }
 
-// An insertion inserts rows into the table of their model.
-type insertion struct {
-	target  string // "INSERT INTO table (columns) "
-	columns []Column
+// An Insertion inserts rows into the table of their model.
+type Insertion struct {
+	Target  string // "INSERT INTO table (columns) "
+	Columns []Column
 	fields  []*schema.Field
-	onTaken string // the ON CONFLICT clause, or empty
+	OnTaken string // the ON CONFLICT clause, or empty
 }
 
-// insertionOf returns the insertion for a model. conflict is the ON CONFLICT clause.
-func insertionOf[R any](db *bun.DB, conflict string) insertion {
+// InsertionOf returns the insertion for a model. conflict is the ON CONFLICT clause.
+func InsertionOf[R any](db *bun.DB, conflict string) Insertion {
 	table := db.Table(reflect.TypeFor[R]())
 	names := make([]string, len(table.Fields))
-	into := insertion{fields: table.Fields, onTaken: " " + conflict}
+	into := Insertion{fields: table.Fields, OnTaken: " " + conflict}
 	for i, field := range table.Fields {
 		names[i] = field.Name
-		into.columns = append(into.columns, Column{Name: field.Name, Type: field.CreateTableSQLType})
+		into.Columns = append(into.Columns, Column{Name: field.Name, Type: field.CreateTableSQLType})
 	}
-	into.target = "INSERT INTO " + table.Name + " (" + strings.Join(names, ", ") + ") "
+	into.Target = "INSERT INTO " + table.Name + " (" + strings.Join(names, ", ") + ") "
 	return into
 }
 
-// updateAll returns the ON CONFLICT clause that overwrites all columns of a model but its primary key.
-func updateAll[R any](db *bun.DB, key string) string {
+// UpdateAll returns the ON CONFLICT clause that overwrites all columns of a model but its primary key.
+func UpdateAll[R any](db *bun.DB, key string) string {
 	var set []string
 	for _, field := range db.Table(reflect.TypeFor[R]()).DataFields {
 		set = append(set, field.Name+" = excluded."+field.Name)
@@ -233,34 +234,34 @@ func updateAll[R any](db *bun.DB, key string) string {
 	return "ON CONFLICT (" + key + ") DO UPDATE SET " + strings.Join(set, ", ")
 }
 
-// A part is a statement of a write, with ? as placeholders.
-type part struct {
-	text string
-	args []any
+// A Part is a statement of a write, with ? as placeholders.
+type Part struct {
+	Text string
+	Args []any
 }
 
-// partsOf returns the statements that insert rows, each with at most BatchRows of them.
-func partsOf[R any](d *Dialect, into insertion, rows []R) []part {
-	var parts []part
+// PartsOf returns the statements that insert rows, each with at most BatchRows of them.
+func PartsOf[R any](d *Dialect, into Insertion, rows []R) []Part {
+	var parts []Part
 	for chunk := range slices.Chunk(rows, d.BatchRows) {
 		cells := make([][]any, len(chunk))
 		for i := range chunk {
 			cells[i] = fieldValues(into.fields, reflect.ValueOf(&chunk[i]).Elem())
 		}
-		source, args := d.Source(into.columns, cells)
-		parts = append(parts, part{into.target + source + into.onTaken, args})
+		source, args := d.Source(into.Columns, cells)
+		parts = append(parts, Part{into.Target + source + into.OnTaken, args})
 	}
 	return parts
 }
 
-// write runs the statements of a write in their order, or as one statement if the dialect combines them. No part may
+// Write runs the statements of a write in their order, or as one statement if the dialect combines them. No part may
 // depend on what another one writes.
-func (s *session) write(ctx context.Context, parts ...part) error {
+func (s *Session) Write(ctx context.Context, parts ...Part) error {
 	if s.dialect.Combine && len(parts) > 1 {
-		parts = []part{combined(parts)}
+		parts = []Part{combined(parts)}
 	}
 	for _, part := range parts {
-		if _, err := s.exec(ctx, s.dialect.numbered(part.text), part.args...); err != nil {
+		if _, err := s.Exec(ctx, s.dialect.Renumber(part.Text), part.Args...); err != nil {
 			return err
 		}
 	}
@@ -268,21 +269,21 @@ func (s *session) write(ctx context.Context, parts ...part) error {
 }
 
 // combined returns one statement that runs all parts: all but the last are common table expressions.
-func combined(parts []part) part {
-	var all part
+func combined(parts []Part) Part {
+	var all Part
 	var text strings.Builder
 	for i, part := range parts {
 		switch {
 		case i == len(parts)-1:
-			text.WriteString(" " + part.text)
+			text.WriteString(" " + part.Text)
 		case i == 0:
-			text.WriteString("WITH w0 AS (" + part.text + ")")
+			text.WriteString("WITH w0 AS (" + part.Text + ")")
 		default:
-			text.WriteString(", w" + strconv.Itoa(i) + " AS (" + part.text + ")")
+			text.WriteString(", w" + strconv.Itoa(i) + " AS (" + part.Text + ")")
 		}
-		all.args = append(all.args, part.args...)
+		all.Args = append(all.Args, part.Args...)
 	}
-	all.text = text.String()
+	all.Text = text.String()
 	return all
 }
 

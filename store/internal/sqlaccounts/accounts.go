@@ -1,4 +1,6 @@
-package sqlstore
+// Package sqlaccounts implements [github.com/spendwise/spendwise/store/accounts] for all SQL engines, on package sqldb.
+// Each table has a model; the statements are plain queries of bun.
+package sqlaccounts
 
 import (
 	"context"
@@ -12,16 +14,18 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store/accounts"
+	"github.com/spendwise/spendwise/store/internal/sqldb"
 )
 
-// An accountStore stores accounts in the database of a Store. The rows of an account carry the owner of its ledger, so
-// that they can be distributed like the ledger.
-type accountStore struct {
-	store *Store
-}
+// An accountStore implements [accounts.Store]. The rows of an account carry the owner of its ledger, so that they can
+// be distributed like the ledger.
+type accountStore struct{ db *sqldb.DB }
 
-// Accounts returns the accounts in the same database.
-func (s *Store) Accounts() accounts.Store { return accountStore{store: s} }
+// chunkRows is the number of accounts that a statement reads.
+const chunkRows = 1000
+
+// New returns the accounts in a database.
+func New(db *sqldb.DB) accounts.Store { return accountStore{db: db} }
 
 // An accountRow is a row of the table of accounts.
 type accountRow struct {
@@ -44,8 +48,8 @@ type emailRow struct {
 type deviceRow struct {
 	bun.BaseModel `bun:"table:spendwise_devices,alias:d"`
 
-	Owner                                     string `bun:",pk"`
-	ID                                        dbUUID `bun:"id,pk,type:uuid"`
+	Owner                                     string     `bun:",pk"`
+	ID                                        sqldb.UUID `bun:"id,pk,type:uuid"`
 	Name                                      string
 	CreatedAt, SeenAt                         int64
 	EndedAt                                   sql.Null[int64]
@@ -65,7 +69,7 @@ type erasureRow struct {
 type keyRow struct {
 	bun.BaseModel `bun:"table:spendwise_keys,alias:k"`
 
-	ID                   dbUUID `bun:"id,pk,type:uuid"`
+	ID                   sqldb.UUID `bun:"id,pk,type:uuid"`
 	Serial               int64
 	PublicKey, SealedKey []byte
 	Stage                string
@@ -75,37 +79,38 @@ type keyRow struct {
 func (row *accountRow) account() (accounts.Account, error) {
 	id, err := uuid.Parse(row.Owner)
 	return accounts.Account{
-		ID: id, Email: row.Email, PasswordHash: row.PasswordHash, CreatedAt: fromMicros(row.CreatedAt),
+		ID: id, Email: row.Email, PasswordHash: row.PasswordHash, CreatedAt: sqldb.FromMicros(row.CreatedAt),
 	}, err
 }
 
 func newDeviceRow(device accounts.Device) deviceRow {
 	refresh := device.Refresh
 	return deviceRow{
-		Owner: device.Account.String(), ID: dbUUID(device.ID), Name: device.Name, CreatedAt: micros(device.CreatedAt),
-		SeenAt: micros(device.SeenAt), EndedAt: nullMicros(device.EndedAt), Family: refresh.Family[:],
+		Owner: device.Account.String(), ID: sqldb.UUID(device.ID), Name: device.Name,
+		CreatedAt: sqldb.Micros(device.CreatedAt),
+		SeenAt:    sqldb.Micros(device.SeenAt), EndedAt: sqldb.NullMicros(device.EndedAt), Family: refresh.Family[:],
 		CurrentToken: refresh.Current[:], PreviousToken: refresh.Previous[:], Salt: refresh.Salt[:],
-		RotatedAt: micros(refresh.RotatedAt), ExpiresAt: micros(refresh.ExpiresAt),
+		RotatedAt: sqldb.Micros(refresh.RotatedAt), ExpiresAt: sqldb.Micros(refresh.ExpiresAt),
 	}
 }
 
 func (row *deviceRow) device() (accounts.Device, error) {
-	var d decoder
+	var d sqldb.Decoder
 	account, err := uuid.Parse(row.Owner)
-	d.keep(err)
+	d.Keep(err)
 	return accounts.Device{
-		Account: account, ID: uuid.UUID(row.ID), Name: row.Name, CreatedAt: fromMicros(row.CreatedAt),
-		SeenAt: fromMicros(row.SeenAt), EndedAt: fromNullMicros(row.EndedAt),
+		Account: account, ID: uuid.UUID(row.ID), Name: row.Name, CreatedAt: sqldb.FromMicros(row.CreatedAt),
+		SeenAt: sqldb.FromMicros(row.SeenAt), EndedAt: sqldb.FromNullMicros(row.EndedAt),
 		Refresh: accounts.RefreshTokens{
-			Family: d.hash(row.Family), Current: d.hash(row.CurrentToken), Previous: d.hash(row.PreviousToken),
-			Salt: d.hash(row.Salt), RotatedAt: fromMicros(row.RotatedAt), ExpiresAt: fromMicros(row.ExpiresAt),
+			Family: hash(&d, row.Family), Current: hash(&d, row.CurrentToken), Previous: hash(&d, row.PreviousToken),
+			Salt: hash(&d, row.Salt), RotatedAt: sqldb.FromMicros(row.RotatedAt), ExpiresAt: sqldb.FromMicros(row.ExpiresAt),
 		},
-	}, d.err
+	}, d.Err
 }
 
-func (d *decoder) hash(b []byte) (hash accounts.SecretHash) {
+func hash(d *sqldb.Decoder, b []byte) (hash accounts.SecretHash) {
 	if copy(hash[:], b) != len(hash) || len(b) != len(hash) {
-		d.keep(fmt.Errorf("a hash of %d bytes, not %d", len(b), len(hash)))
+		d.Keep(fmt.Errorf("a hash of %d bytes, not %d", len(b), len(hash)))
 	}
 	return hash
 }
@@ -118,10 +123,10 @@ func emailError(err error) error { return fmt.Errorf("account of this e-mail add
 
 // change runs one statement in a transaction. It returns none if the statement changed no row.
 func (a accountStore) change(
-	ctx context.Context, none error, build func(bun.IDB) execer,
+	ctx context.Context, none error, build func(bun.IDB) sqldb.Execer,
 ) error {
-	return a.store.atomically(ctx, func(session *session) error {
-		changed, err := session.change(ctx, build(session))
+	return a.db.Atomically(ctx, func(session *sqldb.Session) error {
+		changed, err := session.Change(ctx, build(session))
 		if err == nil && changed == 0 {
 			err = none
 		}
@@ -131,15 +136,15 @@ func (a accountStore) change(
 
 func (a accountStore) CreateAccount(ctx context.Context, account accounts.Account) error {
 	key := accounts.EmailKey(account.Email)
-	return a.store.atomically(ctx, func(session *session) error {
+	return a.db.Atomically(ctx, func(session *sqldb.Session) error {
 		if err := reserveEmail(ctx, session, key, account.ID); err != nil {
 			return err
 		}
 		row := accountRow{
 			Owner: account.ID.String(), Email: account.Email, EmailKey: key, PasswordHash: account.PasswordHash,
-			CreatedAt: micros(account.CreatedAt),
+			CreatedAt: sqldb.Micros(account.CreatedAt),
 		}
-		created, err := session.change(ctx, session.NewInsert().Model(&row).On("CONFLICT DO NOTHING"))
+		created, err := session.Change(ctx, session.NewInsert().Model(&row).On("CONFLICT DO NOTHING"))
 		if err == nil && created == 0 {
 			err = accountError(account.ID, expense.ErrExists)
 		}
@@ -147,9 +152,9 @@ func (a accountStore) CreateAccount(ctx context.Context, account accounts.Accoun
 	})
 }
 
-func reserveEmail(ctx context.Context, session *session, key string, account uuid.UUID) error {
+func reserveEmail(ctx context.Context, session *sqldb.Session, key string, account uuid.UUID) error {
 	row := emailRow{EmailKey: key, Owner: account.String()}
-	reserved, err := session.change(ctx, session.NewInsert().Model(&row).On("CONFLICT DO NOTHING"))
+	reserved, err := session.Change(ctx, session.NewInsert().Model(&row).On("CONFLICT DO NOTHING"))
 	if err == nil && reserved == 0 {
 		err = emailError(expense.ErrExists)
 	}
@@ -157,7 +162,7 @@ func reserveEmail(ctx context.Context, session *session, key string, account uui
 }
 
 func (a accountStore) Account(ctx context.Context, id uuid.UUID) (accounts.Account, error) {
-	row, err := a.row(ctx, a.store.single(), id, false)
+	row, err := a.row(ctx, a.db.Single(), id, false)
 	if err != nil {
 		return accounts.Account{}, err
 	}
@@ -165,13 +170,13 @@ func (a accountStore) Account(ctx context.Context, id uuid.UUID) (accounts.Accou
 }
 
 // row returns the row of an account. If lock is true, it locks the row until the transaction ends.
-func (a accountStore) row(ctx context.Context, session *session, id uuid.UUID, lock bool) (accountRow, error) {
+func (a accountStore) row(ctx context.Context, session *sqldb.Session, id uuid.UUID, lock bool) (accountRow, error) {
 	var row accountRow
 	query := session.NewSelect().Model(&row).Where("a.owner = ?", id.String())
 	if lock {
-		query = a.store.dialect.locking(query)
+		query = a.db.Dialect.Locking(query)
 	}
-	found, err := session.find(ctx, query)
+	found, err := session.Find(ctx, query)
 	if err == nil && !found {
 		err = accountError(id, expense.ErrNotFound)
 	}
@@ -180,12 +185,12 @@ func (a accountStore) row(ctx context.Context, session *session, id uuid.UUID, l
 
 func (a accountStore) AccountByEmail(ctx context.Context, email string) (accounts.Account, error) {
 	key := accounts.EmailKey(email)
-	if !storable(key) {
+	if !sqldb.Storable(key) {
 		return accounts.Account{}, emailError(expense.ErrNotFound)
 	}
-	session := a.store.single()
+	session := a.db.Single()
 	query := session.NewSelect().Join("JOIN spendwise_emails AS e ON e.owner = a.owner").Where("e.email_key = ?", key)
-	return findOne(ctx, session, query, (*accountRow).account, emailError(expense.ErrNotFound))
+	return sqldb.FindOne(ctx, session, query, (*accountRow).account, emailError(expense.ErrNotFound))
 }
 
 // Accounts implements [accounts.Store]. It reads in chunks and keeps no rows open while it yields.
@@ -193,9 +198,9 @@ func (a accountStore) Accounts(ctx context.Context) iter.Seq2[accounts.Account, 
 	return func(yield func(accounts.Account, error) bool) {
 		after := ""
 		for {
-			session := a.store.single()
+			session := a.db.Single()
 			var rows []accountRow
-			_, err := session.find(ctx, session.NewSelect().Model(&rows).
+			_, err := session.Find(ctx, session.NewSelect().Model(&rows).
 				Join("JOIN spendwise_emails AS e ON e.owner = a.owner").Where("e.email_key > ?", after).
 				Order("e.email_key").Limit(chunkRows))
 			if err != nil {
@@ -218,26 +223,28 @@ func (a accountStore) Accounts(ctx context.Context) iter.Seq2[accounts.Account, 
 }
 
 func (a accountStore) RehashPassword(ctx context.Context, account uuid.UUID, from, to string) error {
-	return a.store.atomically(ctx, func(session *session) error { return a.replaceHash(ctx, session, account, from, to) })
+	return a.db.Atomically(ctx, func(session *sqldb.Session) error {
+		return a.replaceHash(ctx, session, account, from, to)
+	})
 }
 
 func (a accountStore) SetPassword(
 	ctx context.Context, account uuid.UUID, from, to string, keep uuid.UUID, at time.Time,
 ) error {
-	return a.store.atomically(ctx, func(session *session) error {
+	return a.db.Atomically(ctx, func(session *sqldb.Session) error {
 		if err := a.replaceHash(ctx, session, account, from, to); err != nil {
 			return err
 		}
-		_, err := session.change(ctx, session.NewUpdate().Model((*deviceRow)(nil)).Set("ended_at = ?", micros(at)).
-			Where("owner = ? AND id <> ? AND ended_at IS NULL", account.String(), dbUUID(keep)))
+		_, err := session.Change(ctx, session.NewUpdate().Model((*deviceRow)(nil)).Set("ended_at = ?", sqldb.Micros(at)).
+			Where("owner = ? AND id <> ? AND ended_at IS NULL", account.String(), sqldb.UUID(keep)))
 		return err
 	})
 }
 
 func (a accountStore) replaceHash(
-	ctx context.Context, session *session, account uuid.UUID, from, to string,
+	ctx context.Context, session *sqldb.Session, account uuid.UUID, from, to string,
 ) error {
-	replaced, err := session.change(ctx, session.NewUpdate().Model((*accountRow)(nil)).Set("password_hash = ?", to).
+	replaced, err := session.Change(ctx, session.NewUpdate().Model((*accountRow)(nil)).Set("password_hash = ?", to).
 		Where("owner = ? AND password_hash = ?", account.String(), from))
 	if err != nil || replaced == 1 {
 		return err
@@ -251,7 +258,7 @@ func (a accountStore) replaceHash(
 // lock locks the row of an account, and so its devices and tokens, until the transaction ends. It returns ErrStale if
 // the account has another password hash.
 func (a accountStore) lock(
-	ctx context.Context, session *session, id uuid.UUID, passwordHash string,
+	ctx context.Context, session *sqldb.Session, id uuid.UUID, passwordHash string,
 ) (accountRow, error) {
 	row, err := a.row(ctx, session, id, true)
 	if err == nil && row.PasswordHash != passwordHash {
@@ -261,7 +268,7 @@ func (a accountStore) lock(
 }
 
 func (a accountStore) SetEmail(ctx context.Context, id uuid.UUID, passwordHash, email string) error {
-	return a.store.atomically(ctx, func(session *session) error {
+	return a.db.Atomically(ctx, func(session *sqldb.Session) error {
 		row, err := a.lock(ctx, session, id, passwordHash)
 		if err != nil {
 			return err
@@ -276,29 +283,29 @@ func (a accountStore) SetEmail(ctx context.Context, id uuid.UUID, passwordHash, 
 				return err
 			}
 		}
-		_, err = session.change(ctx, session.NewUpdate().Model(&row).WherePK().Column("email", "email_key"))
+		_, err = session.Change(ctx, session.NewUpdate().Model(&row).WherePK().Column("email", "email_key"))
 		return err
 	})
 }
 
-func releaseEmail(ctx context.Context, session *session, key string) error {
-	_, err := session.change(ctx, session.NewDelete().Model((*emailRow)(nil)).Where("email_key = ?", key))
+func releaseEmail(ctx context.Context, session *sqldb.Session, key string) error {
+	_, err := session.Change(ctx, session.NewDelete().Model((*emailRow)(nil)).Where("email_key = ?", key))
 	return err
 }
 
 func (a accountStore) DeleteAccount(ctx context.Context, id uuid.UUID, at time.Time) error {
-	return a.store.atomically(ctx, func(session *session) error {
+	return a.db.Atomically(ctx, func(session *sqldb.Session) error {
 		row, err := a.row(ctx, session, id, true)
 		if err != nil {
 			return err
 		}
 		for _, table := range []string{"spendwise_devices", "spendwise_tokens", "spendwise_accounts"} {
-			if _, err := session.change(ctx, session.NewDelete().Table(table).Where("owner = ?", row.Owner)); err != nil {
+			if _, err := session.Change(ctx, session.NewDelete().Table(table).Where("owner = ?", row.Owner)); err != nil {
 				return err
 			}
 		}
-		erasure := erasureRow{Owner: row.Owner, ErasedAt: micros(at)}
-		_, err = session.change(ctx, session.NewInsert().Model(&erasure).On("CONFLICT (owner) DO UPDATE"))
+		erasure := erasureRow{Owner: row.Owner, ErasedAt: sqldb.Micros(at)}
+		_, err = session.Change(ctx, session.NewInsert().Model(&erasure).On("CONFLICT (owner) DO UPDATE"))
 		if err != nil {
 			return err
 		}
@@ -307,26 +314,27 @@ func (a accountStore) DeleteAccount(ctx context.Context, id uuid.UUID, at time.T
 }
 
 func (a accountStore) Erasures(ctx context.Context) ([]accounts.Erasure, error) {
-	session := a.store.single()
-	return findAll(ctx, session, session.NewSelect().Order("owner"), func(row *erasureRow) (accounts.Erasure, error) {
+	session := a.db.Single()
+	query := session.NewSelect().Order("owner")
+	return sqldb.FindAll(ctx, session, query, func(row *erasureRow) (accounts.Erasure, error) {
 		account, err := uuid.Parse(row.Owner)
-		return accounts.Erasure{Account: account, At: fromMicros(row.ErasedAt)}, err
+		return accounts.Erasure{Account: account, At: sqldb.FromMicros(row.ErasedAt)}, err
 	})
 }
 
 func (a accountStore) EndErasure(ctx context.Context, account uuid.UUID) error {
-	return a.change(ctx, nil, func(db bun.IDB) execer {
+	return a.change(ctx, nil, func(db bun.IDB) sqldb.Execer {
 		return db.NewDelete().Model((*erasureRow)(nil)).Where("owner = ?", account.String())
 	})
 }
 
 func (a accountStore) CreateDevice(ctx context.Context, device accounts.Device, passwordHash string) error {
-	return a.store.atomically(ctx, func(session *session) error {
+	return a.db.Atomically(ctx, func(session *sqldb.Session) error {
 		if _, err := a.lock(ctx, session, device.Account, passwordHash); err != nil {
 			return err
 		}
 		row := newDeviceRow(device)
-		created, err := session.change(ctx, session.NewInsert().Model(&row).On("CONFLICT DO NOTHING"))
+		created, err := session.Change(ctx, session.NewInsert().Model(&row).On("CONFLICT DO NOTHING"))
 		if err == nil && created == 0 {
 			err = deviceError(device.ID, expense.ErrExists)
 		}
@@ -335,26 +343,26 @@ func (a accountStore) CreateDevice(ctx context.Context, device accounts.Device, 
 }
 
 func (a accountStore) Device(ctx context.Context, account, id uuid.UUID) (accounts.Device, error) {
-	return findDevice(ctx, a.store.single(), account, id)
+	return findDevice(ctx, a.db.Single(), account, id)
 }
 
-func findDevice(ctx context.Context, session *session, account, id uuid.UUID) (accounts.Device, error) {
-	query := session.NewSelect().Where("owner = ? AND id = ?", account.String(), dbUUID(id))
-	return findOne(ctx, session, query, (*deviceRow).device, deviceError(id, expense.ErrNotFound))
+func findDevice(ctx context.Context, session *sqldb.Session, account, id uuid.UUID) (accounts.Device, error) {
+	query := session.NewSelect().Where("owner = ? AND id = ?", account.String(), sqldb.UUID(id))
+	return sqldb.FindOne(ctx, session, query, (*deviceRow).device, deviceError(id, expense.ErrNotFound))
 }
 
 func (a accountStore) Devices(ctx context.Context, account uuid.UUID) ([]accounts.Device, error) {
-	session := a.store.single()
+	session := a.db.Single()
 	query := session.NewSelect().Where("owner = ?", account.String()).Order("id")
-	return findAll(ctx, session, query, (*deviceRow).device)
+	return sqldb.FindAll(ctx, session, query, (*deviceRow).device)
 }
 
 func (a accountStore) RotateRefresh(
 	ctx context.Context, account, device uuid.UUID, from accounts.SecretHash, to accounts.RefreshTokens, seen time.Time,
 ) error {
 	row := newDeviceRow(accounts.Device{Account: account, ID: device, SeenAt: seen, Refresh: to})
-	return a.store.atomically(ctx, func(session *session) error {
-		rotated, err := session.change(ctx, session.NewUpdate().Model(&row).WherePK().
+	return a.db.Atomically(ctx, func(session *sqldb.Session) error {
+		rotated, err := session.Change(ctx, session.NewUpdate().Model(&row).WherePK().
 			Column("family", "current_token", "previous_token", "salt", "rotated_at", "expires_at", "seen_at").
 			Where("current_token = ? AND ended_at IS NULL", from[:]))
 		if err != nil || rotated == 1 {
@@ -372,9 +380,9 @@ func (a accountStore) RotateRefresh(
 }
 
 func (a accountStore) EndDevice(ctx context.Context, account, device uuid.UUID, at time.Time) error {
-	return a.store.atomically(ctx, func(session *session) error {
-		ended, err := session.change(ctx, session.NewUpdate().Model((*deviceRow)(nil)).Set("ended_at = ?", micros(at)).
-			Where("owner = ? AND id = ? AND ended_at IS NULL", account.String(), dbUUID(device)))
+	return a.db.Atomically(ctx, func(session *sqldb.Session) error {
+		ended, err := session.Change(ctx, session.NewUpdate().Model((*deviceRow)(nil)).Set("ended_at = ?", sqldb.Micros(at)).
+			Where("owner = ? AND id = ? AND ended_at IS NULL", account.String(), sqldb.UUID(device)))
 		if err != nil || ended == 1 {
 			return err
 		}
@@ -384,7 +392,7 @@ func (a accountStore) EndDevice(ctx context.Context, account, device uuid.UUID, 
 }
 
 func (a accountStore) Purge(ctx context.Context, before, quiet time.Time) error {
-	return a.store.atomically(ctx, func(session *session) error {
+	return a.db.Atomically(ctx, func(session *sqldb.Session) error {
 		for _, expired := range []struct {
 			table, column string
 			before        time.Time
@@ -394,8 +402,8 @@ func (a accountStore) Purge(ctx context.Context, before, quiet time.Time) error 
 			{"spendwise_tokens", "expires_at", before},
 			{"spendwise_failures", "last_at", quiet},
 		} {
-			_, err := session.change(ctx, session.NewDelete().Table(expired.table).
-				Where("? < ?", bun.Ident(expired.column), micros(expired.before)))
+			_, err := session.Change(ctx, session.NewDelete().Table(expired.table).
+				Where("? < ?", bun.Ident(expired.column), sqldb.Micros(expired.before)))
 			if err != nil {
 				return err
 			}
@@ -407,22 +415,24 @@ func (a accountStore) Purge(ctx context.Context, before, quiet time.Time) error 
 func keyError(id uuid.UUID, err error) error { return fmt.Errorf("signing key %s: %w", id, err) }
 
 func (a accountStore) SigningKeys(ctx context.Context) ([]accounts.SigningKey, error) {
-	session := a.store.single()
-	return findAll(ctx, session, session.NewSelect().Order("serial"), func(row *keyRow) (accounts.SigningKey, error) {
+	session := a.db.Single()
+	query := session.NewSelect().Order("serial")
+	return sqldb.FindAll(ctx, session, query, func(row *keyRow) (accounts.SigningKey, error) {
 		return accounts.SigningKey{
 			ID: uuid.UUID(row.ID), Serial: int(row.Serial), Public: row.PublicKey, EncryptedPrivate: row.SealedKey,
-			Stage: accounts.KeyStage(row.Stage), CreatedAt: fromMicros(row.CreatedAt), StagedAt: fromMicros(row.StagedAt),
+			Stage: accounts.KeyStage(row.Stage), CreatedAt: sqldb.FromMicros(row.CreatedAt),
+			StagedAt: sqldb.FromMicros(row.StagedAt),
 		}, nil
 	})
 }
 
 func (a accountStore) CreateSigningKey(ctx context.Context, key accounts.SigningKey) error {
 	row := keyRow{
-		ID: dbUUID(key.ID), Serial: int64(key.Serial), PublicKey: notNull(key.Public),
-		SealedKey: notNull(key.EncryptedPrivate), Stage: string(key.Stage), CreatedAt: micros(key.CreatedAt),
-		StagedAt: micros(key.StagedAt),
+		ID: sqldb.UUID(key.ID), Serial: int64(key.Serial), PublicKey: sqldb.NotNull(key.Public),
+		SealedKey: sqldb.NotNull(key.EncryptedPrivate), Stage: string(key.Stage), CreatedAt: sqldb.Micros(key.CreatedAt),
+		StagedAt: sqldb.Micros(key.StagedAt),
 	}
-	return a.change(ctx, keyError(key.ID, expense.ErrExists), func(db bun.IDB) execer {
+	return a.change(ctx, keyError(key.ID, expense.ErrExists), func(db bun.IDB) sqldb.Execer {
 		return db.NewInsert().Model(&row).On("CONFLICT DO NOTHING")
 	})
 }
@@ -430,15 +440,15 @@ func (a accountStore) CreateSigningKey(ctx context.Context, key accounts.Signing
 func (a accountStore) SetSigningKeyStage(
 	ctx context.Context, id uuid.UUID, from, to accounts.KeyStage, at time.Time,
 ) error {
-	return a.store.atomically(ctx, func(session *session) error {
-		changed, err := session.change(ctx, session.NewUpdate().Model((*keyRow)(nil)).
-			Set("stage = ?", string(to)).Set("staged_at = ?", micros(at)).
-			Where("id = ? AND stage = ?", dbUUID(id), string(from)))
+	return a.db.Atomically(ctx, func(session *sqldb.Session) error {
+		changed, err := session.Change(ctx, session.NewUpdate().Model((*keyRow)(nil)).
+			Set("stage = ?", string(to)).Set("staged_at = ?", sqldb.Micros(at)).
+			Where("id = ? AND stage = ?", sqldb.UUID(id), string(from)))
 		if err != nil || changed == 1 {
 			return err
 		}
 		var key keyRow
-		switch found, err := session.find(ctx, session.NewSelect().Model(&key).Where("id = ?", dbUUID(id))); {
+		switch found, err := session.Find(ctx, session.NewSelect().Model(&key).Where("id = ?", sqldb.UUID(id))); {
 		case err != nil:
 			return err
 		case !found:
@@ -450,7 +460,7 @@ func (a accountStore) SetSigningKeyStage(
 }
 
 func (a accountStore) DeleteSigningKey(ctx context.Context, id uuid.UUID) error {
-	return a.change(ctx, keyError(id, expense.ErrNotFound), func(db bun.IDB) execer {
-		return db.NewDelete().Model((*keyRow)(nil)).Where("id = ?", dbUUID(id))
+	return a.change(ctx, keyError(id, expense.ErrNotFound), func(db bun.IDB) sqldb.Execer {
+		return db.NewDelete().Model((*keyRow)(nil)).Where("id = ?", sqldb.UUID(id))
 	})
 }
