@@ -128,8 +128,7 @@ func dialect() sqldb.Dialect {
 		IDTable:   "unnest(?::uuid[]) AS e(value)",
 		IDs:       func(ids []uuid.UUID) any { return ids },
 		IDLookup:  "CROSS JOIN LATERAL (SELECT * FROM %[1]s x WHERE %[2]s OFFSET 0) AS x",
-		SpanTable: "unnest(?::integer[], ?::integer[], ?::integer[]) AS q(n, low, high)",
-		SpanArgs:  spans,
+		SpanTable: spanTable,
 		Source:    sqldb.Unnest,
 		BatchRows: 1000,
 		Combine:   true,
@@ -137,15 +136,15 @@ func dialect() sqldb.Dialect {
 	}
 }
 
-// spans returns an array for each column of SpanTable.
-func spans(spans []sqldb.Span) []any {
+// spanTable returns a table of an array for each column.
+func spanTable(spans []sqldb.Span) (table string, args []any) {
 	columns := make([][]int, 3)
 	for _, span := range spans {
 		columns[0] = append(columns[0], span.N)
 		columns[1] = append(columns[1], span.Low)
 		columns[2] = append(columns[2], span.High)
 	}
-	return []any{columns[0], columns[1], columns[2]}
+	return "unnest(?::integer[], ?::integer[], ?::integer[]) AS q(n, low, high)", []any{columns[0], columns[1], columns[2]}
 }
 
 // classify uses the SQLSTATE if the server sent one, and otherwise the error of the connection.

@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
@@ -145,8 +146,7 @@ func dialect() sqldb.Dialect {
 		IDTable:   "(SELECT unhex(value) AS value FROM json_each(?)) AS e",
 		IDs:       ids,
 		IDLookup:  "CROSS JOIN %[1]s AS x WHERE %[2]s",
-		SpanTable: "(SELECT value ->> 0 AS n, value ->> 1 AS low, value ->> 2 AS high FROM json_each(?)) AS q",
-		SpanArgs:  spans,
+		SpanTable: spanTable,
 		Source:    sqldb.Values,
 		BatchRows: 50,
 		Classify:  classify,
@@ -159,24 +159,28 @@ func ids(ids []uuid.UUID) any {
 	for i := range ids {
 		list[i] = hex.EncodeToString(ids[i][:])
 	}
-	return marshal(list)
-}
-
-// spans returns a JSON array with an array of three integers for each span.
-func spans(spans []sqldb.Span) []any {
-	list := make([][3]int, len(spans))
-	for i, span := range spans {
-		list[i] = [3]int{span.N, span.Low, span.High}
-	}
-	return []any{marshal(list)}
-}
-
-func marshal(list any) string {
 	text, err := json.Marshal(list)
 	if err != nil {
-		panic(err) // slices of strings and integers always marshal
+		panic(err) // a slice of strings always marshals
 	}
 	return string(text)
+}
+
+// spanTable returns a table of values. It adds empty spans until their number is a power of two, so that there are few
+// texts to prepare.
+func spanTable(spans []sqldb.Span) (table string, args []any) {
+	for _, span := range spans {
+		args = append(args, span.N, span.Low, span.High)
+	}
+	n := 1
+	for n < len(spans) {
+		n *= 2
+	}
+	for range n - len(spans) {
+		args = append(args, 0, 1, 0)
+	}
+	return "(SELECT column1 AS n, column2 AS low, column3 AS high FROM (VALUES (?, ?, ?)" +
+		strings.Repeat(", (?, ?, ?)", n-1) + ")) AS q", args
 }
 
 func classify(err error) sqldb.ErrorClass {

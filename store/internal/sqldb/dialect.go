@@ -38,9 +38,8 @@ type Dialect struct {
 	// statistics of it.
 	IDLookup string
 
-	// SpanTable is a table q with the columns n, low and high, that holds spans. SpanArgs makes its arguments.
-	SpanTable string
-	SpanArgs  func(spans []Span) []any
+	// SpanTable returns a table q with the columns n, low and high, that holds spans, and its arguments.
+	SpanTable func(spans []Span) (table string, args []any)
 
 	// Source is the source of an INSERT of several rows, with its arguments. BatchRows is the maximum number of rows.
 	Source    func(columns []Column, rows [][]any) (text string, args []any)

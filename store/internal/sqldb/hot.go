@@ -295,8 +295,11 @@ func Values(columns []Column, rows [][]any) (string, []any) {
 }
 
 // Unnest is the Source of an engine that inserts rows from arrays, one for each column. Its text does not depend on the
-// number of rows.
+// number of rows, unless there is only one, for which arrays would be a waste.
 func Unnest(columns []Column, rows [][]any) (string, []any) {
+	if len(rows) == 1 {
+		return Values(columns, rows)
+	}
 	var text strings.Builder
 	text.WriteString("SELECT * FROM unnest(")
 	args := make([]any, len(columns))

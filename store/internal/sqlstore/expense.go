@@ -195,14 +195,21 @@ func (r *reader) chunk(ctx context.Context, query expense.Query, size int) ([]ex
 		return nil, nil
 	}
 	list := newList(&r.store.Dialect, r.owner, query)
-	text := r.store.texts.list(list, query.Sort)
+	limit := size
+	for _, common := range []int{6, 11, 21, 51, 101, 201, 501, 1001} { // a few limits, so that there are few texts
+		if common >= size {
+			limit = common
+			break
+		}
+	}
+	text := r.store.texts.list(list, query.Sort, limit)
 	chunk := make([]expense.Expense, 0, min(size, 64))
 	err := sqldb.Each(ctx, session, func(row *expenseRow) error {
 		e, err := row.expense()
 		chunk = append(chunk, e)
 		return err
-	}, text, append(list.args, int64(size))...)
-	return chunk, err
+	}, text, list.args...)
+	return chunk[:min(size, len(chunk))], err
 }
 
 // sortColumns are the columns by which lists are sorted.
@@ -277,9 +284,10 @@ func isShort(dates expense.Range) bool {
 	return !dates.From.IsZero() && !dates.To.IsZero() && !dates.From.AddDays(62).Before(dates.To)
 }
 
-// list returns the statement of a list, which bun builds once for each combination of conditions.
-func (t *texts) list(l *list, sort expense.Sort) string {
-	key := fmt.Sprint(sort) + strings.Join(l.conditions, " AND ")
+// list returns the statement of a list, which bun builds once for each combination of conditions, order and limit. The
+// limit is not an argument, because a generic plan of PostgreSQL would expect a large one.
+func (t *texts) list(l *list, sort expense.Sort, limit int) string {
+	key := fmt.Sprint(sort, limit) + strings.Join(l.conditions, " AND ")
 	if text, ok := t.lists.Load(key); ok {
 		return text.(string)
 	}
@@ -291,7 +299,7 @@ func (t *texts) list(l *list, sort expense.Sort) string {
 	if sort.Descending() {
 		order = "DESC"
 	}
-	query.OrderExpr("x.? ?, x.id ? LIMIT ?", bun.Safe(sortColumns[sort]), bun.Safe(order), bun.Safe(order), sqldb.Slot)
+	query.OrderExpr("x.? ?, x.id ?", bun.Safe(sortColumns[sort]), bun.Safe(order), bun.Safe(order)).Limit(int64(limit))
 	text := t.dialect.Renumber(query.String())
 	t.lists.Store(key, text)
 	return text

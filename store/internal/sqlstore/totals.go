@@ -152,8 +152,8 @@ const sumsOfExpenses = `count(*), CAST(sum(t.amount) AS bigint), CAST(sum(t.home
 	CAST(sum(CASE WHEN t.rate IS NULL THEN 1 ELSE 0 END) AS bigint),
 	CAST(sum(CASE WHEN t.rate IS NULL THEN t.amount ELSE 0 END) AS bigint)`
 
-// totalsText returns the statement of a query for totals and its arguments. Its text depends only on the granularity and
-// on whether there are months and days, not on the number of ranges. The text is empty if the ranges contain no day.
+// totalsText returns the statement of a query for totals and its arguments. There are few texts: they depend on the
+// granularity, and on the spans only as far as SpanTable does. The text is empty if the ranges contain no day.
 func totalsText(d *sqldb.Dialect, owner string, query expense.TotalsQuery) (text string, args []any) {
 	const (
 		start = `SELECT q.n, %[2]s, t.category_id, t.currency, `
@@ -177,8 +177,9 @@ func totalsText(d *sqldb.Dialect, owner string, query expense.TotalsQuery) (text
 		if period == "" {
 			selected, grouped = "0", ""
 		}
-		text += fmt.Sprintf(format, d.SpanTable, selected, grouped)
-		args = append(append(append(args, owner), d.SpanArgs(spans)...), owner)
+		table, spanArgs := d.SpanTable(spans)
+		text += fmt.Sprintf(format, table, selected, grouped)
+		args = append(append(append(args, owner), spanArgs...), owner)
 	}
 	monthPeriod, dayPeriod := "", ""
 	switch query.Granularity {
