@@ -163,7 +163,7 @@ func TestContract_EverythingHasDescription(t *testing.T) {
 	for path, methods := range doc.at("paths") {
 		for method := range methods.(map[string]any) {
 			op, where := doc.at("paths", path, method), strings.ToUpper(method)+" "+path
-			for _, member := range []string{"operationId", "summary"} {
+			for _, member := range []string{"operationId", "summary", "description"} {
 				if op[member] == nil || op[member] == "" {
 					t.Errorf("%s has no %s", where, member)
 				}
