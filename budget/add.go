@@ -204,7 +204,8 @@ func (s Snapshot) findCategory(errs *expense.ValidationErrors, draft Draft) expe
 	}
 	i := slices.IndexFunc(s.Categories, is)
 	if i < 0 {
-		errs.Add(field, "unknown_category", "the ledger has no category %s; create it or give another", expense.QuoteText(text))
+		errs.Add(field, "unknown_category", "the ledger has no category %s; create it or give another",
+			expense.QuoteText(text))
 		return expense.Category{}
 	}
 	return s.Categories[i]
@@ -243,7 +244,8 @@ func (s Snapshot) checkCurrency(errs *expense.ValidationErrors, code string) {
 
 func (s Snapshot) parseLimit(errs *expense.ValidationErrors, text string) expense.Money {
 	if text == "" {
-		errs.Add("amount", "required", "the amount is missing; give the monthly limit as a plain decimal such as \"500.00\"")
+		errs.Add("amount", "required",
+			"the amount is missing; give the monthly limit as a plain decimal such as \"500.00\"")
 		return expense.Money{}
 	}
 	limit := s.parseAmount(errs, "amount", text)

@@ -160,7 +160,8 @@ func (b Budget) Validate() error {
 	for i, entry := range b.Entries {
 		switch {
 		case entry.From.IsZero() || i > 0 && !entry.From.After(b.Entries[i-1].From):
-			errs.Add("from_month", "not_ascending", "limit %d does not begin in a later month than the limit before it; give a later month", i+1)
+			errs.Add("from_month", "not_ascending",
+				"limit %d does not begin in a later month than the limit before it; give a later month", i+1)
 		case entry.Limit.Currency() != b.Entries[0].Limit.Currency():
 			errs.Add("currency", "currency_mismatch", "limit %s is not in %s; all limits are in the home currency",
 				entry.Limit, b.Entries[0].Limit.Currency())
@@ -189,13 +190,15 @@ func (b Budget) validateRollover(errs *expense.ValidationErrors) {
 	switch {
 	case b.RolloverCap == expense.Money{}:
 	case b.Rollover == RolloverNone:
-		errs.Add("rollover_cap", "not_applicable", "cap %s has no effect without rollover; set rollover, or leave the cap out",
+		errs.Add("rollover_cap", "not_applicable",
+			"cap %s has no effect without rollover; set rollover, or leave the cap out",
 			b.RolloverCap)
 	case len(b.Entries) > 0 && b.RolloverCap.Currency() != b.Entries[0].Limit.Currency():
 		errs.Add("rollover_cap", "currency_mismatch", "cap %s is not in %s, the currency of the limits",
 			b.RolloverCap, b.Entries[0].Limit.Currency())
 	case b.RolloverCap.Sign() <= 0:
-		errs.Add("rollover_cap", "not_positive", "cap %s is not positive; give a positive one, or leave it out", b.RolloverCap)
+		errs.Add("rollover_cap", "not_positive",
+			"cap %s is not positive; give a positive one, or leave it out", b.RolloverCap)
 	}
 }
 
@@ -209,7 +212,8 @@ func validateAlerts(thresholds []Ratio) error {
 			errs.Add("", "out_of_range", "threshold %s is out of range; give more than 0 and at most 10", threshold)
 		}
 		if i > 0 && threshold <= thresholds[i-1] {
-			errs.Add("", "not_ascending", "threshold %s comes after %s; give thresholds in ascending order", threshold, thresholds[i-1])
+			errs.Add("", "not_ascending", "threshold %s comes after %s; give thresholds in ascending order",
+				threshold, thresholds[i-1])
 		}
 	}
 	return errs.Err()

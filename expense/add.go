@@ -115,9 +115,9 @@ func Check(ctx context.Context, r Reader, env Env, drafts ...TypedDraft) ([]Batc
 	return b.check(drafts)
 }
 
-// AddAll adds, in one write, all drafts that are valid and whose ids are not in use; see [BatchResult.Known]. The result
-// at index i belongs to drafts[i]. If AddAll returns an error, it added nothing. The error is [ErrTotalTooLarge] if the
-// sum of all expenses would exceed the limit of the ledger.
+// AddAll adds, in one write, all drafts that are valid and whose ids are not in use; see [BatchResult.Known]. The
+// result at index i belongs to drafts[i]. If AddAll returns an error, it added nothing. The error is [ErrTotalTooLarge]
+// if the sum of all expenses would exceed the limit of the ledger.
 func AddAll(ctx context.Context, tx Tx, env Env, drafts ...TypedDraft) ([]BatchResult, error) {
 	results, err := Check(ctx, tx, env, drafts...)
 	if err == nil {

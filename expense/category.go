@@ -52,8 +52,8 @@ type InitialLedger struct {
 }
 
 // NewInitialLedger returns the initial ledger of owner, created at now. It has ten starter categories with English
-// names: Food, Transport, Housing, Utilities, Health, Entertainment, Shopping, Travel, Education, and Other, which is the
-// default category.
+// names: Food, Transport, Housing, Utilities, Health, Entertainment, Shopping, Travel, Education, and Other, which is
+// the default category.
 func NewInitialLedger(owner OwnerID, settings Settings, now time.Time) InitialLedger {
 	ledger := InitialLedger{Settings: settings}
 	for _, name := range starterNames {
@@ -163,7 +163,8 @@ func (p CategoryPatch) apply(errs *ValidationErrors, c *Category) {
 				QuoteText(c.Name))
 		}
 		if unclean := findUnclean(*p.Name, ""); unclean != "" {
-			errs.Add("name", "control_character", "the name contains %s; give UTF-8 without control characters", QuoteText(unclean))
+			errs.Add("name", "control_character", "the name contains %s; give UTF-8 without control characters",
+				QuoteText(unclean))
 		}
 		if i := strings.IndexFunc(*p.Name, isBidiControl); i >= 0 {
 			r, _ := utf8.DecodeRuneInString((*p.Name)[i:])

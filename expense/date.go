@@ -11,7 +11,8 @@ type Date struct {
 // NewDate returns the date of year, month and day. The error is [ErrInvalid] if there is no such date.
 func NewDate(year int, month time.Month, day int) (Date, error) {
 	if year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
-		return Date{}, invalid("impossible_date", "date %04d-%02d-%02d does not exist in the calendar; correct it", year, int(month), day)
+		return Date{}, invalid("impossible_date", "date %04d-%02d-%02d does not exist in the calendar; correct it",
+			year, int(month), day)
 	}
 	return Date{ymd: int32(year*10000 + int(month)*100 + day)}, nil
 }

@@ -154,9 +154,9 @@ func invalid(code, detail string, args ...any) error {
 	return &InvalidError{Code: code, Detail: fmt.Sprintf(detail, args...)}
 }
 
-// QuoteText returns text in double quotes for the detail of an error. It escapes the characters that Go escapes in a string
-// literal. It shortens a text of more than 40 characters, or of fewer if they need many bytes: the result has at most
-// 120 bytes.
+// QuoteText returns text in double quotes for the detail of an error. It escapes the characters that Go escapes in a
+// string literal. It shortens a text of more than 40 characters, or of fewer if they need many bytes: the result has at
+// most 120 bytes.
 func QuoteText(text string) string {
 	const maxRunes, maxBytes = 40, 100
 	quoted := []byte{'"'}

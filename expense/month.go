@@ -10,7 +10,8 @@ type Month struct {
 // NewMonth returns the month of year and month. The error is [ErrInvalid] if there is no such month.
 func NewMonth(year int, month time.Month) (Month, error) {
 	if year < 1 || year > 9999 || month < 1 || month > 12 {
-		return Month{}, invalid("impossible_month", "month %04d-%02d does not exist in the calendar; correct it", year, int(month))
+		return Month{}, invalid("impossible_month", "month %04d-%02d does not exist in the calendar; correct it",
+			year, int(month))
 	}
 	return Month{n: int32(year*12 + int(month) - 1)}, nil
 }

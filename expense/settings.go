@@ -168,9 +168,9 @@ func ParseID(text string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// CheckSettings returns the ledger's settings changed by draft, as [ChangeSettings] would write them. It writes nothing.
-// If the draft is invalid, the error is [ErrInvalid] with all field errors, and the fields of the result without an
-// error are those of the draft.
+// CheckSettings returns the ledger's settings changed by draft, as [ChangeSettings] would write them. It writes
+// nothing. If the draft is invalid, the error is [ErrInvalid] with all field errors, and the fields of the result
+// without an error are those of the draft.
 func CheckSettings(ctx context.Context, r Reader, env Env, draft SettingsDraft) (Settings, error) {
 	old, err := r.Settings(ctx)
 	if err != nil {

@@ -35,7 +35,8 @@ var detailCount = fmt.Sprintf(
 
 // detailEmpty returns the detail of the field error for a member that is an empty text.
 func detailEmpty(name string) string {
-	return fmt.Sprintf("The member %s is empty; give it a value or, if it is optional, leave it out.", expense.QuoteText(name))
+	return fmt.Sprintf("The member %s is empty; give it a value or, if it is optional, leave it out.",
+		expense.QuoteText(name))
 }
 
 // unmarshalOptional decodes as [wire.Optional.UnmarshalJSON] does, but its errors also contain a JSON pointer to the
@@ -117,8 +118,8 @@ func read[T any](c *call) (document[T], error) {
 	return document[T]{raw: raw, value: value}, c.withMalformed(err)
 }
 
-// withMalformed returns a problem with the errors of the call and those of err, if err is the problem of a malformed body
-// and the call has errors. Otherwise it returns err.
+// withMalformed returns a problem with the errors of the call and those of err, if err is the problem of a malformed
+// body. Otherwise it returns err.
 func (c *call) withMalformed(err error) error {
 	p, ok := errors.AsType[*problem](err)
 	if !ok || len(p.fieldErrors) == 0 {

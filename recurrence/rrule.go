@@ -189,9 +189,11 @@ func (r *Rule) parseSkip(errs *expense.ValidationErrors, parts map[string]string
 	skip, given := parts["SKIP"]
 	switch {
 	case given && !scaled:
-		errs.Add("rrule", "malformed", "the part %s needs RSCALE=GREGORIAN (RFC 7529); add it", expense.QuoteText("SKIP="+skip))
+		errs.Add("rrule", "malformed", "the part %s needs RSCALE=GREGORIAN (RFC 7529); add it",
+			expense.QuoteText("SKIP="+skip))
 	case given && skip != "OMIT" && skip != "BACKWARD":
-		errs.Add("rrule", "unsupported", "the part %s is not supported; give OMIT or BACKWARD", expense.QuoteText("SKIP="+skip))
+		errs.Add("rrule", "unsupported",
+			"the part %s is not supported; give OMIT or BACKWARD", expense.QuoteText("SKIP="+skip))
 	case skip != "BACKWARD" && r.mayLackDay():
 		r.OnMissing = SkipMonth
 	}

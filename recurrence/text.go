@@ -42,7 +42,8 @@ func ParseOnMissing(text string) (OnMissing, error) {
 			return OnMissing(i), nil
 		}
 	}
-	return 0, invalid("unknown_value", "the value %s of on_missing is unknown; give clamp or skip", expense.QuoteText(text))
+	return 0, invalid("unknown_value", "the value %s of on_missing is unknown; give clamp or skip",
+		expense.QuoteText(text))
 }
 
 // String returns "clamp" or "skip", or "" for an unknown value.

@@ -67,7 +67,7 @@ func TestServe_OnSchemaOfLaterRelease(t *testing.T) {
 		for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"},
 			{"serve", "--listen", "127.0.0.1:0", "--no-migrate"}, {"migrate"}, {"verify"}} {
 			says := refused(t, dataDir, append(args, "--database", database)...)
-			for _, want := range []string{"newer than this release", "0004_feelings", "run the newer release"} {
+			for _, want := range []string{"newer than this release", "0004_feelings", "use the newer release"} {
 				if !strings.Contains(says, want) {
 					t.Errorf("%s does not say %q:\n%s", strings.Join(args, " "), want, says)
 				}
