@@ -409,7 +409,7 @@ func TestOIDC_Keys(t *testing.T) {
 			t.Error("accepted an hour after its key was taken back")
 		}
 	})
-	t.Run("are not forgotten for a page in their place", func(t *testing.T) {
+	t.Run("stay valid when the issuer returns HTML", func(t *testing.T) {
 		for name, page := range map[string]string{
 			"for people": "<html>back soon</html>", "an error": `{"error":"maintenance"}`, "cut off": `{"keys":[{"kty":"RSA",`,
 			"null":           `{"keys":null}`,

@@ -90,7 +90,7 @@ func TestAlertRaiser_ChecksOnlyChangedLedgers(t *testing.T) {
 		{"a ledger fails", time.Date(2026, 3, 31, 22, 1, 0, 0, time.UTC), func() { st.failing = "ada" }, "ada", 0, errView},
 		{"the ledger that failed is checked again", time.Date(2026, 3, 31, 22, 2, 0, 0, time.UTC), func() { st.failing = "" },
 			"ada", 0, nil},
-		{"an erased ledger is forgotten", time.Date(2026, 3, 31, 22, 3, 0, 0, time.UTC), func() {
+		{"drops the checkpoint of an erased ledger", time.Date(2026, 3, 31, 22, 3, 0, 0, time.UTC), func() {
 			if err := st.EraseLedger(t.Context(), "ada"); err != nil {
 				t.Fatal(err)
 			}

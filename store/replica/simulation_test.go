@@ -483,7 +483,7 @@ func (w *world) compare(devices []*device) {
 	for row, content := range want {
 		// The server may have posted an expense of a rule by itself.
 		if e, ok := content.(expense.Expense); ok && e.RuleID == uuid.Nil && w.amounts[row] == (acknowledged{}) {
-			w.t.Errorf("%v exists, and no device was told so", row)
+			w.t.Errorf("%v exists, and no device received it", row)
 		}
 	}
 	deviations, err := jobs.Verify(w.t.Context(), w.st, w.owner)

@@ -62,7 +62,8 @@
 // # Details that stores often miss
 //
 //   - A store returns times in UTC, cut to microseconds. [expense.Timestamp] cuts them when they are written.
-//   - It keeps texts byte for byte. Only comparisons use the folded form, see [expense.Fold].
+//   - It keeps texts byte for byte. Comparisons use the form of [expense.Fold], the text search that of
+//     [expense.FoldSearch].
 //   - It stores the [expense.Zone] of the settings by its name.
 //   - Ids and owners are ordered by their bytes, not by a collation.
 //   - A Tx returns the same version from all its writes. A write of no rows takes no version.
