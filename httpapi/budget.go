@@ -109,8 +109,8 @@ type historyBody struct {
 	Data []wire.Progress `json:"data"`
 }
 
-// budgetHistory handles GET /v1/budgets/history. The default of month_to is the current month in the ledger's time zone,
-// and that of month_from is eleven months before month_to.
+// budgetHistory handles GET /v1/budgets/history. The default of month_to is the current month in the ledger's time
+// zone, and that of month_from is eleven months before month_to.
 func (c *call) budgetHistory() error {
 	p := c.params()
 	from, to := p.month("month_from"), p.month("month_to")

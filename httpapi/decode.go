@@ -391,8 +391,8 @@ func showScalar(value jsontext.Value) string {
 	return ""
 }
 
-// withNull returns the JSON object raw with null as the value of the member that pointer leads into. If old is empty, it
-// becomes the former value.
+// withNull returns the JSON object raw with null as the value of the member that pointer leads into. If old is empty,
+// withNull sets it to the former value.
 func withNull(raw []byte, pointer jsontext.Pointer, old *jsontext.Value, options json.Options) ([]byte, error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(raw), options)
 	if _, err := dec.ReadToken(); err != nil {

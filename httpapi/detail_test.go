@@ -264,7 +264,8 @@ func TestValidation_ListsErrorsOfQueryHeadersAndBodyTogether(t *testing.T) {
 	s := serve(t, memstore.New())
 	s.refused(400, "unknown_parameter", []string{
 		"colour unknown_parameter", "id malformed_id", "If-Match malformed_tag", "#/colour unknown_member",
-		"#/amount wrong_type", "#/currency empty", "Idempotency-Key malformed_key", "#/date impossible_date", "#/category unknown_category",
+		"#/amount wrong_type", "#/currency empty", "Idempotency-Key malformed_key", "#/date impossible_date",
+		"#/category unknown_category",
 	}, "PUT", "/v1/expenses/7?colour=red", `{"colour":1,"amount":1,"currency":"","date":"2026-02-30","category":"Yachts"}`,
 		"If-Match", "x", "Idempotency-Key", "a b")
 	s.refused(400, "unknown_parameter", []string{"colour unknown_parameter", "#/notes duplicate_member"},

@@ -94,7 +94,8 @@ func (c *call) importCSV() error {
 	case ok && text == "abort":
 		opts.OnError = statement.Abort
 	case ok && text != "skip":
-		p.fail("on_error", "unknown_value", "The value %s of on_error is unknown; give skip or abort.", expense.QuoteText(text))
+		p.fail("on_error", "unknown_value", "The value %s of on_error is unknown; give skip or abort.",
+			expense.QuoteText(text))
 	}
 	up, err := c.readUpload()
 	if up.file != nil {

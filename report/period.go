@@ -93,7 +93,8 @@ func checkRange(dates expense.Range) error {
 	limit := dates.From.Month().Add(12 * MaxYears)
 	switch {
 	case dates.To.Before(dates.From):
-		errs.Add("date_to", "ends_before_start", "the last day %s is before the first day %s; swap them", dates.To, dates.From)
+		errs.Add("date_to", "ends_before_start",
+			"the last day %s is before the first day %s; swap them", dates.To, dates.From)
 	case !limit.IsZero() && !dates.To.Before(limit.First().AddDays(min(dates.From.Day(), limit.Days())-1)):
 		errs.Add("date_to", "range_too_long", "the range from %s to %s is longer than %d years; request parts of it",
 			dates.From, dates.To, MaxYears)
