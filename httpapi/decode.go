@@ -195,7 +195,8 @@ func checkMedia(r *http.Request) error {
 		return newProblem(codeUnsupportedMediaType, "The Content-Type %s is not supported; send %s.",
 			expense.QuoteText(given), mediaJSON)
 	case hasCharset && !strings.EqualFold(charset, "utf-8"):
-		return newProblem(codeUnsupportedMediaType, "The charset %s is not supported; send UTF-8.", expense.QuoteText(charset))
+		return newProblem(codeUnsupportedMediaType, "The charset %s is not supported; send UTF-8.",
+			expense.QuoteText(charset))
 	}
 	return nil
 }
@@ -319,7 +320,9 @@ func malformedJSON(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		detail = "The JSON text of the body ends before it is complete; send all of it."
 	}
-	p := newFieldProblem(fieldError{Pointer: "#" + cutPointer(pointer), Code: code, Detail: detail, problem: codeMalformed})
+	p := newFieldProblem(fieldError{
+		Pointer: "#" + cutPointer(pointer), Code: code, Detail: detail, problem: codeMalformed,
+	})
 	p.cause = err
 	return p
 }

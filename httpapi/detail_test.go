@@ -72,7 +72,8 @@ var badValues = map[string]string{
 // normalised amount need not contain it.
 func shows(detail, value string, code string) bool {
 	exempt := []string{
-		"required", "too_long", "empty", "not_null", "ambiguous", "incomplete", "contradiction", "wrong_password", "too_short",
+		"required", "too_long", "empty", "not_null", "ambiguous", "incomplete", "contradiction", "wrong_password",
+		"too_short",
 		"too_common", "not_applicable", "no_occurrence",
 	}
 	return strings.Contains(strings.ToLower(detail), strings.ToLower(value)) || slices.Contains(exempt, code)
@@ -225,7 +226,8 @@ func TestDetails_NameTheValueOfEachMemberOfAMutation(t *testing.T) {
 		}
 	}
 	valid := map[string]string{
-		"mutation_id": `"MUTATION"`, "type": `"expense"`, "op": `"put"`, "id": `"` + syncID(1) + `"`, "data": `{"amount":"1"}`,
+		"mutation_id": `"MUTATION"`, "type": `"expense"`, "op": `"put"`, "id": `"` + syncID(1) + `"`,
+		"data": `{"amount":"1"}`,
 	}
 	for _, member := range []string{"mutation_id", "type", "op", "id", "base_version", "base_mutation", "data"} {
 		for value, text := range badValues {

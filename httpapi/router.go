@@ -242,7 +242,8 @@ func (a *api) serve(r route) gin.HandlerFunc {
 	}
 }
 
-// readsInput reports whether the handler reads query parameters or a body, and therefore reports the errors of the call.
+// readsInput reports whether the handler reads query parameters or a body, and therefore reports the errors of the
+// call.
 func (r route) readsInput() bool {
 	return len(r.query) > 0 || r.method == http.MethodPost || r.method == http.MethodPut || r.method == http.MethodPatch
 }

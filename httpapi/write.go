@@ -39,8 +39,8 @@ type idempotentRequest struct {
 	fingerprint []byte
 }
 
-// idempotencyKey returns the Idempotency-Key, or "" without the header. It adds the error of a malformed one to those of
-// the call.
+// idempotencyKey returns the Idempotency-Key, or "" without the header. It adds the error of a malformed one to those
+// of the call.
 func (c *call) idempotencyKey() string {
 	key, err := ingress.IdempotencyKey(c.Request.Header)
 	if err != nil {

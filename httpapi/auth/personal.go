@@ -52,8 +52,8 @@ type PersonalTokenDraft struct {
 	ExpiresAt time.Time // at most MaxPersonalTokenLifetime from now; zero: PersonalTokenLifetime from now
 }
 
-// Validate returns ErrInvalid with all field errors if the draft is invalid. It accepts any ExpiresAt, because its range
-// depends on the time at which the token is created.
+// Validate returns ErrInvalid with all field errors if the draft is invalid. It accepts any ExpiresAt, because its
+// range depends on the time at which the token is created.
 func (draft PersonalTokenDraft) Validate() error {
 	var fieldErrs expense.ValidationErrors
 	draft.check(&fieldErrs)
