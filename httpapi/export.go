@@ -14,6 +14,7 @@ import (
 	"github.com/spendwise/spendwise/export"
 	"github.com/spendwise/spendwise/export/backup"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
+	"github.com/spendwise/spendwise/httpapi/internal/spool"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
 )
@@ -200,4 +201,38 @@ func (a *attachment) Write(part []byte) (int, error) {
 	ingress.SetDeadline(http.NewResponseController(a.c.Writer).SetWriteDeadline, ingress.PartTimeout)
 	defer a.c.deadline.Extend()
 	return a.c.Writer.Write(part)
+}
+
+// stream sends what write produces from one snapshot of the ledger, while write produces it. If the client disconnects,
+// the context of write is cancelled. A slow client does not delay write.
+func (c *call) stream(out *attachment, write func(ctx context.Context, w io.Writer, r store.Reader) error) error {
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	s := spool.New(c.deadline.Extend)
+	sent := make(chan error, 1)
+	go func() {
+		err := s.Drain(out)
+		if err != nil {
+			s.End(err)
+			cancel()
+		}
+		sent <- err
+	}()
+	err := errors.New("the export was aborted") // the error if write panics
+	finish := sync.OnceValue(func() error {
+		s.End(err)
+		err := <-sent // the first error of write and Drain: Drain ends with the error that was passed to End
+		if failure := s.Discard(); failure != nil {
+			c.api.log.WarnContext(c.ctx, "an export's file was not removed", "error", failure)
+		}
+		return err
+	})
+	defer finish() //nolint:errcheck // it is returned below.
+	err = c.withLedger(func() error {
+		return c.api.store.View(ctx, c.owner, func(r store.Reader) error { return write(ctx, s, r) })
+	})
+	if err := finish(); err == nil || c.Request.Context().Err() == nil {
+		return err
+	}
+	return c.Request.Context().Err() // the client disconnected, which is not a failure of the server
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/statement"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
+	"github.com/spendwise/spendwise/httpapi/internal/spool"
 	"github.com/spendwise/spendwise/store"
 )
 
@@ -237,7 +238,7 @@ func (c *call) readUpload() (upload, error) {
 	if part, err = nextPart(parts, "file"); err != nil {
 		return upload{}, err
 	}
-	if up.file, err = newTempFile("import"); err != nil {
+	if up.file, err = spool.NewTempFile("import"); err != nil {
 		return upload{}, fmt.Errorf("store the file: %w", err)
 	}
 	hash := sha256.New()
@@ -277,7 +278,7 @@ func misplacedPart(err error, detail string) error {
 
 // discard removes the file.
 func (up upload) discard(c *call) {
-	if err := removeTempFile(up.file); err != nil {
+	if err := spool.RemoveTempFile(up.file); err != nil {
 		c.api.log.WarnContext(c.ctx, "an import's file was not removed", "error", strings.TrimSpace(err.Error()))
 	}
 }

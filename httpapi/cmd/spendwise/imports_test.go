@@ -125,14 +125,16 @@ var packages = []packageRule{
 	{
 		path: "store/sqlite", purpose: "the SQLite store: open, dialect, errors",
 		imports: []string{
-			"expense", "store", "store/accounts", "store/internal/sqldb", "store/internal/sqlstore", "store/internal/sqlaccounts",
+			"expense", "store", "store/accounts",
+			"store/internal/sqldb", "store/internal/sqlstore", "store/internal/sqlaccounts",
 		},
 		uses: []string{"database/sql", "github.com/uptrace/bun/dialect", "modernc.org/sqlite"},
 	},
 	{
 		path: "store/postgres", purpose: "the PostgreSQL store: open, dialect, errors",
 		imports: []string{
-			"expense", "store", "store/accounts", "store/internal/sqldb", "store/internal/sqlstore", "store/internal/sqlaccounts",
+			"expense", "store", "store/accounts",
+			"store/internal/sqldb", "store/internal/sqlstore", "store/internal/sqlaccounts",
 		},
 		uses: []string{"database/sql", "github.com/uptrace/bun/dialect", "github.com/jackc/pgx"},
 	},
@@ -148,7 +150,7 @@ var packages = []packageRule{
 	{
 		path: "httpapi", purpose: "the HTTP API on gin: routes, handlers, problems",
 		imports: domainAnd("export", "export/wire", "export/statement", "export/backup",
-			"store", "store/replica", "store/jobs", "httpapi/auth", "httpapi/internal/docs",
+			"store", "store/replica", "store/jobs", "httpapi/auth", "httpapi/internal/docs", "httpapi/internal/spool",
 			"httpapi/internal/ingress"),
 		uses: append([]string{
 			"net/http", "github.com/gin-gonic/gin", "github.com/go-playground/validator",
@@ -159,6 +161,9 @@ var packages = []packageRule{
 		path: "httpapi/internal/ingress", purpose: "rate limits, trusted proxies, CORS, deadlines",
 		imports: []string{"expense"},
 		uses:    []string{"net/http", "golang.org/x/time", "github.com/hashicorp/golang-lru"},
+	},
+	{
+		path: "httpapi/internal/spool", purpose: "buffers exports for slow clients",
 	},
 	{
 		path: "httpapi/internal/docs", purpose: "renders the OpenAPI document as a page",

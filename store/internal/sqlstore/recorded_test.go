@@ -61,8 +61,8 @@ func newRecorded(t *testing.T, engine string) *recorded {
 	return r
 }
 
-// analyze collects statistics. PostgreSQL would scan a small table, so it also disables scans: the tests are about large
-// tables.
+// analyze collects statistics. PostgreSQL would scan a small table, so it also disables scans: the tests are about
+// large tables.
 func (r *recorded) analyze(t *testing.T, tables ...string) {
 	t.Helper()
 	execute(t, r.db, "ANALYZE")

@@ -13,8 +13,8 @@ import (
 	"github.com/spendwise/spendwise/store/internal/sqldb"
 )
 
-// A totalRow holds the sums of the expenses of one month, category and currency. The table of totals summarises that of
-// expenses. A row whose count is 0 means the same as no row.
+// A totalRow holds the sums of the expenses of one month, category and currency. The table of totals summarises that
+// of expenses. A row whose count is 0 means the same as no row.
 type totalRow struct {
 	bun.BaseModel `bun:"table:spendwise_totals,alias:t"`
 
@@ -97,8 +97,8 @@ const (
 	firstMonth, lastMonth = 1_01, 9999_12
 )
 
-// splitRanges splits the ranges of a query into whole months, whose sums are in the table of totals, and the days before
-// and after them, whose sums come from the expenses.
+// splitRanges splits the ranges of a query into whole months, whose sums are in the table of totals, and the days
+// before and after them, whose sums come from the expenses.
 func splitRanges(query expense.TotalsQuery) (months, days []sqldb.Span) {
 	byDays := query.Granularity == expense.ByDay || query.Granularity == expense.ByWeek
 	for i, r := range query.Ranges {

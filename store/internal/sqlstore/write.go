@@ -11,12 +11,12 @@ import (
 	"github.com/spendwise/spendwise/store/internal/sqldb"
 )
 
-// A ledgerTx reads and writes one ledger, whose row it has locked. Nothing else changes the ledger until the transaction
-// ends, so a ledgerTx does not read the same row twice.
+// A ledgerTx reads and writes one ledger, whose row it has locked. Nothing else changes the ledger until the
+// transaction ends, so a ledgerTx does not read the same row twice.
 //
 // It keeps writes of expenses and of idempotency records back, if it knows that they are valid. flush sends them, and
-// what follows from them in the totals and in the ledger's row, in few statements: at the end of the Update, and before
-// a statement that reads their tables.
+// what follows from them in the totals and in the ledger's row, in few statements: at the end of the Update, and
+// before a statement that reads their tables.
 type ledgerTx struct {
 	reader
 	settings expense.Settings

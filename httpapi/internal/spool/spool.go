@@ -1,15 +1,14 @@
-package httpapi
+// Package spool buffers streams for slow clients, in memory and then in a temporary file.
+package spool
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
-
-	"github.com/spendwise/spendwise/store"
 )
 
 const (
@@ -19,10 +18,10 @@ const (
 	spoolPart = 64 << 10
 )
 
-// spool is a buffer between a snapshot of a ledger and a client. It lets the snapshot, and the database connection of
+// A Spool is a buffer between a snapshot of a ledger and a client. It lets the snapshot, and the database connection of
 // the snapshot, end as soon as everything is read, even if the client is slow. One goroutine writes to it and another
 // goroutine drains it.
-type spool struct {
+type Spool struct {
 	extendDeadline func() // called for each part that is written
 
 	mu      sync.Mutex
@@ -36,14 +35,15 @@ type spool struct {
 	err     error      // why the stream is incomplete
 }
 
-func newSpool(extendDeadline func()) *spool {
-	s := &spool{extendDeadline: extendDeadline}
+// New returns an empty Spool. It calls extendDeadline for each part that is written.
+func New(extendDeadline func()) *Spool {
+	s := &Spool{extendDeadline: extendDeadline}
 	s.changed = sync.NewCond(&s.mu)
 	return s
 }
 
 // Write adds a part to the spool. It does not wait for the client.
-func (s *spool) Write(part []byte) (int, error) {
+func (s *Spool) Write(part []byte) (int, error) {
 	s.extendDeadline()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,7 +57,7 @@ func (s *spool) Write(part []byte) (int, error) {
 	}
 	if s.file == nil {
 		var err error
-		if s.file, err = newTempFile("export"); err != nil {
+		if s.file, err = NewTempFile("export"); err != nil {
 			return 0, fmt.Errorf("create a file for a slow client: %w", err)
 		}
 	}
@@ -69,8 +69,8 @@ func (s *spool) Write(part []byte) (int, error) {
 	return n, nil
 }
 
-// end says that no more bytes will be written. err is nil if the stream is complete.
-func (s *spool) end(err error) {
+// End says that no more bytes will be written. err is nil if the stream is complete.
+func (s *Spool) End(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
@@ -80,8 +80,8 @@ func (s *spool) end(err error) {
 	s.changed.Signal()
 }
 
-// drain copies the stream to a writer until its end.
-func (s *spool) drain(to io.Writer) error {
+// Drain copies the stream to a writer until its end.
+func (s *Spool) Drain(to io.Writer) error {
 	var buffer []byte
 	for {
 		part, err := s.next(&buffer)
@@ -96,7 +96,7 @@ func (s *spool) drain(to io.Writer) error {
 
 // next waits for the next part. It returns nil after the last part. After an error it returns no further part, so that
 // the client notices that the stream is incomplete.
-func (s *spool) next(buffer *[]byte) ([]byte, error) {
+func (s *Spool) next(buffer *[]byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.err == nil && len(s.queue) == 0 && s.taken == s.size && !s.ended {
@@ -123,44 +123,29 @@ func (s *spool) next(buffer *[]byte) ([]byte, error) {
 	return (*buffer)[:n], nil
 }
 
-// discard removes the file, if there is one.
-func (s *spool) discard() error {
+// Discard removes the file, if there is one.
+func (s *Spool) Discard() error {
 	if s.file == nil {
 		return nil
 	}
-	return removeTempFile(s.file)
+	return RemoveTempFile(s.file)
 }
 
-// stream sends what write produces from one snapshot of the ledger, while write produces it. If the client disconnects,
-// the context of write is cancelled. A slow client does not delay write.
-func (c *call) stream(out *attachment, write func(ctx context.Context, w io.Writer, r store.Reader) error) error {
-	ctx, cancel := context.WithCancel(c.ctx)
-	defer cancel()
-	s := newSpool(c.deadline.Extend)
-	sent := make(chan error, 1)
-	go func() {
-		err := s.drain(out)
-		if err != nil {
-			s.end(err)
-			cancel()
-		}
-		sent <- err
-	}()
-	err := errors.New("the export was aborted") // the error if write panics
-	finish := sync.OnceValue(func() error {
-		s.end(err)
-		err := <-sent // the first error of write and drain: drain ends with the error that was passed to end
-		if failure := s.discard(); failure != nil {
-			c.api.log.WarnContext(c.ctx, "an export's file was not removed", "error", failure)
-		}
-		return err
-	})
-	defer finish() //nolint:errcheck // it is returned below.
-	err = c.withLedger(func() error {
-		return c.api.store.View(ctx, c.owner, func(r store.Reader) error { return write(ctx, s, r) })
-	})
-	if err := finish(); err == nil || c.Request.Context().Err() == nil {
-		return err
+// NewTempFile creates a temporary file for data that a client sends or has not received yet. Where the operating system
+// allows it, the file has no name any more, so that nothing remains if the process ends.
+func NewTempFile(purpose string) (*os.File, error) {
+	file, err := os.CreateTemp("", "spendwise-"+purpose+"-*")
+	if err == nil {
+		_ = os.Remove(file.Name()) // Windows cannot remove an open file; RemoveTempFile does it there
 	}
-	return c.Request.Context().Err() // the client disconnected, which is not a failure of the server
+	return file, err
+}
+
+// RemoveTempFile closes the file, and removes it if it still has a name.
+func RemoveTempFile(file *os.File) error {
+	err := file.Close()
+	if removed := os.Remove(file.Name()); !errors.Is(removed, fs.ErrNotExist) {
+		err = errors.Join(err, removed)
+	}
+	return err
 }
