@@ -44,8 +44,8 @@ func (d *Dialect) Renumber(text string) string {
 	return b.String()
 }
 
-// Each runs a hot query and calls use for each row. The columns must be the fields of R in their order. The row is
-// reused for the next one. The rows are closed when each returns.
+// Each runs a hot query and calls use for each row. The columns must be the fields of R in their order. use must not
+// keep the pointer, because Each reuses the row. The rows are closed when Each returns.
 func Each[R any](ctx context.Context, s *Session, use func(*R) error, text string, args ...any) error {
 	if s.Failed != nil {
 		return s.Failed
@@ -111,7 +111,7 @@ func (s *Session) Exec(ctx context.Context, text string, args ...any) (changed i
 }
 
 func (s *Session) query(ctx context.Context, text string, args []any) (*sql.Rows, error) {
-	switch stmt := s.stmt(ctx, text); { //nolint:sqlclosecheck // as in exec
+	switch stmt := s.stmt(ctx, text); { //nolint:sqlclosecheck // as in Exec
 	case stmt != nil:
 		return stmt.QueryContext(ctx, args...)
 	case s.tx != nil:
