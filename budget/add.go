@@ -51,7 +51,7 @@ func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (AddResult, e
 		case found && snapshot.matches(draft, stored):
 			return AddResult{Budget: stored}, nil
 		case found:
-			return AddResult{}, fmt.Errorf("budget %s: %w", stored.ID, expense.ErrExists)
+			return AddResult{}, rowError(stored.ID, stored.Version, expense.ErrExists)
 		}
 	}
 	b, err := snapshot.newBudget(env, draft)
@@ -103,7 +103,7 @@ func lookupBudget(ctx context.Context, r Reader, text string) (Budget, bool, err
 	case errors.Is(err, expense.ErrNotFound) && !errors.Is(err, expense.ErrGone):
 		return Budget{}, false, nil
 	default:
-		return Budget{}, false, fmt.Errorf("budget %s: %w", id, err)
+		return Budget{}, false, rowError(id, 0, err)
 	}
 }
 
@@ -153,7 +153,7 @@ func (s Snapshot) newBudget(env expense.Env, draft Draft) (Budget, error) {
 	b.RolloverCap = s.parseAmount(&errs, "rollover_cap", draft.RolloverCap)
 	if draft.AlertAt != nil {
 		b.AlertAt, err = parseThresholds(draft.AlertAt)
-		_ = errs.AddError("alert_at", err)
+		_ = errs.AddError("", err)
 	}
 	b.validateParsed(&errs)
 	if err := errs.Err(); err != nil {
@@ -248,26 +248,29 @@ func (s Snapshot) parseLimit(errs *expense.ValidationErrors, text string) expens
 			"the amount is missing; give the monthly limit as a plain decimal such as \"500.00\"")
 		return expense.Money{}
 	}
-	limit := s.parseAmount(errs, "amount", text)
-	if !errs.Has("amount") && !errs.Has("currency") && limit.Sign() <= 0 {
-		errs.Add("amount", "not_positive", "limit %s is not positive; give more than zero", limit)
-	}
-	return limit
+	return s.parseAmount(errs, "amount", text)
 }
 
-// parseAmount parses an amount in the home currency; an empty text is the zero Money. If checkCurrency has reported an
-// error, parseAmount only checks that text is a decimal, because the intended currency is unknown.
+// parseAmount parses a positive amount in the home currency; an empty text is the zero Money. If checkCurrency has
+// reported an error, parseAmount checks only the rules that hold in every currency.
 func (s Snapshot) parseAmount(errs *expense.ValidationErrors, field, text string) expense.Money {
+	if text == "" {
+		return expense.Money{}
+	}
+	value, err := expense.CheckAmount(text)
 	var amount expense.Money
-	var err error
-	switch {
-	case text == "":
-	case errs.Has("currency"):
-		_, err = expense.ParseDecimal(text)
-	default:
+	if !errs.Has("currency") {
 		amount, err = expense.ParseAmount(text, s.Settings.Home)
 	}
-	_ = errs.AddError(field, err)
+	switch {
+	case err != nil:
+		_ = errs.AddError(field, err)
+	case value.Sign() > 0:
+	case field == "amount":
+		errs.Add(field, "not_positive", notPositiveLimit, text)
+	default:
+		errs.Add(field, "not_positive", notPositiveCap, text)
+	}
 	return amount
 }
 
@@ -310,7 +313,7 @@ func parseThresholds(texts []string) ([]Ratio, error) {
 	for i, text := range texts {
 		var err error
 		thresholds[i], err = ParseRatio(text)
-		_ = errs.AddError("", err)
+		_ = errs.AddError(thresholdField(i), err)
 	}
 	return thresholds, errs.Err()
 }
@@ -319,8 +322,13 @@ func parseThresholds(texts []string) ([]Ratio, error) {
 func put(ctx context.Context, tx Tx, b Budget) (Budget, error) {
 	version, err := tx.PutBudgets(ctx, b)
 	if err != nil {
-		return Budget{}, fmt.Errorf("budget %s: %w", b.ID, err)
+		return Budget{}, rowError(b.ID, 0, err)
 	}
 	b.Version, b.Guard = version, version
 	return b, nil
+}
+
+// rowError adds the budget, and its version if that is known, to err.
+func rowError(id uuid.UUID, version expense.Version, err error) error {
+	return &expense.RowError{Type: "budget", ID: id, Version: version, Err: err}
 }

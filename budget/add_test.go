@@ -85,14 +85,20 @@ func TestAdd_ReportsAllInvalidFields(t *testing.T) {
 			[]string{"category_id archived_category"}},
 		{"no threshold", budget.Draft{Amount: "5", AlertAt: []string{}}, []string{"alert_at out_of_range"}},
 		{"six thresholds", budget.Draft{Amount: "5", AlertAt: []string{".1", "0.2", "0.3", "0.4", "0.5", "0.6"}},
-			[]string{"alert_at malformed_ratio"}},
+			[]string{"alert_at/0 malformed_ratio"}},
 		{"six thresholds that can be read",
 			budget.Draft{Amount: "5", AlertAt: []string{"0.1", "0.2", "0.3", "0.4", "0.5", "0.6"}},
 			[]string{"alert_at out_of_range"}},
 		{"thresholds that fall", budget.Draft{Amount: "5", AlertAt: []string{"1", "0.8"}},
-			[]string{"alert_at not_ascending"}},
+			[]string{"alert_at/1 not_ascending"}},
 		{"a threshold twice", budget.Draft{Amount: "5", AlertAt: []string{"0.8", "0.80"}},
-			[]string{"alert_at not_ascending"}},
+			[]string{"alert_at/1 not_ascending"}},
+		{"another currency and a limit and a cap that are wrong in every currency",
+			budget.Draft{Amount: "0", Currency: "EUR", Rollover: "both", RolloverCap: "-1"},
+			[]string{"currency not_home_currency", "amount not_positive", "rollover_cap not_positive"}},
+		{"an unknown rollover and a cap that is wrong with every rollover",
+			budget.Draft{Amount: "5", Rollover: "x", RolloverCap: "0"},
+			[]string{"rollover unknown_value", "rollover_cap not_positive"}},
 		{"all at once",
 			budget.Draft{
 				ID: "x", CategoryID: "y", FromMonth: "May", UntilMonth: "2025-13", Amount: "five", Currency: "EUR",
@@ -100,7 +106,8 @@ func TestAdd_ReportsAllInvalidFields(t *testing.T) {
 			},
 			[]string{
 				"id malformed_id", "category_id malformed_id", "from_month malformed_month", "until_month impossible_month",
-				"currency not_home_currency", "amount malformed_amount", "alert_at out_of_range", "alert_at malformed_ratio",
+				"currency not_home_currency", "amount malformed_amount", "alert_at/0 out_of_range",
+				"alert_at/1 malformed_ratio",
 			}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -124,7 +124,7 @@ func MarkAlertRead(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID) (A
 	}
 	i := slices.IndexFunc(alerts, func(a Alert) bool { return a.ID == id })
 	if i < 0 {
-		return Alert{}, fmt.Errorf("alert %s: %w", id, expense.ErrNotFound)
+		return Alert{}, &expense.RowError{Type: "alert", ID: id, Err: expense.ErrNotFound}
 	}
 	alert := alerts[i]
 	if !alert.ReadAt.IsZero() {
@@ -132,7 +132,7 @@ func MarkAlertRead(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID) (A
 	}
 	alert.ReadAt = expense.Timestamp(env.Now)
 	if alert.Version, err = tx.PutAlerts(ctx, alert); err != nil {
-		return Alert{}, fmt.Errorf("alert %s: %w", id, err)
+		return Alert{}, &expense.RowError{Type: "alert", ID: id, Err: err}
 	}
 	return alert, nil
 }

@@ -34,6 +34,7 @@ package budget
 import (
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -167,7 +168,7 @@ func (b Budget) Validate() error {
 				entry.Limit, b.Entries[0].Limit.Currency())
 		}
 		if entry.Limit.Sign() < 0 || entry.Limit.IsZero() && i == 0 {
-			errs.Add("amount", "not_positive", "limit %s is not positive; give more than zero", entry.Limit)
+			errs.Add("amount", "not_positive", notPositiveLimit, entry.Limit)
 		}
 	}
 	if len(b.Entries) > 0 && !b.Entries[0].From.IsZero() && b.Entries[0].From.Before(earliestMonth) {
@@ -179,7 +180,7 @@ func (b Budget) Validate() error {
 			b.Until, b.Entries[0].From)
 	}
 	b.validateRollover(&errs)
-	_ = errs.AddError("alert_at", validateAlerts(b.AlertAt))
+	validateAlerts(&errs, b.AlertAt)
 	return errs.Err()
 }
 
@@ -197,26 +198,33 @@ func (b Budget) validateRollover(errs *expense.ValidationErrors) {
 		errs.Add("rollover_cap", "currency_mismatch", "cap %s is not in %s, the currency of the limits",
 			b.RolloverCap, b.Entries[0].Limit.Currency())
 	case b.RolloverCap.Sign() <= 0:
-		errs.Add("rollover_cap", "not_positive",
-			"cap %s is not positive; give a positive one, or leave it out", b.RolloverCap)
+		errs.Add("rollover_cap", "not_positive", notPositiveCap, b.RolloverCap)
 	}
 }
 
-func validateAlerts(thresholds []Ratio) error {
-	var errs expense.ValidationErrors
+// The details of amounts that must be positive.
+const (
+	notPositiveLimit = "limit %s is not positive; give more than zero"
+	notPositiveCap   = "cap %s is not positive; give more than zero, or leave it out"
+)
+
+// thresholdField returns the name of a threshold in field errors.
+func thresholdField(i int) string { return "alert_at/" + strconv.Itoa(i) }
+
+func validateAlerts(errs *expense.ValidationErrors, thresholds []Ratio) {
 	if len(thresholds) == 0 || len(thresholds) > MaxThresholds {
-		errs.Add("", "out_of_range", "the budget has %d thresholds; give 1 to %d", len(thresholds), MaxThresholds)
+		errs.Add("alert_at", "out_of_range", "the budget has %d thresholds; give 1 to %d", len(thresholds), MaxThresholds)
 	}
 	for i, threshold := range thresholds {
 		if threshold <= 0 || threshold > maxRatio {
-			errs.Add("", "out_of_range", "threshold %s is out of range; give more than 0 and at most 10", threshold)
+			errs.Add(thresholdField(i), "out_of_range", "threshold %s is out of range; give more than 0 and at most 10",
+				threshold)
 		}
 		if i > 0 && threshold <= thresholds[i-1] {
-			errs.Add("", "not_ascending", "threshold %s comes after %s; give thresholds in ascending order",
+			errs.Add(thresholdField(i), "not_ascending", "threshold %s comes after %s; give thresholds in ascending order",
 				threshold, thresholds[i-1])
 		}
 	}
-	return errs.Err()
 }
 
 // Limits returns the limit of each category in a month. The key uuid.Nil has the limit of the whole ledger. The limit

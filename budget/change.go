@@ -39,7 +39,7 @@ func Change(
 		err = cond.CheckPresent(old.Version)
 	}
 	if err != nil {
-		return Budget{}, fmt.Errorf("budget %s: %w", id, err)
+		return Budget{}, rowError(id, old.Version, err)
 	}
 	snapshot, err := tx.BudgetSnapshot(ctx)
 	if err != nil {
@@ -87,7 +87,9 @@ func (s Snapshot) applyPatch(env expense.Env, old Budget, patch Patch) (Budget, 
 			changed = changed.withEntry(Entry{From: from, Limit: limit})
 		}
 	case patch.FromMonth != nil:
-		errs.Add("from_month", "incomplete", "a limit from %s on needs an amount; give amount too", *patch.FromMonth)
+		parseMonth(&errs, "from_month", *patch.FromMonth, expense.Month{})
+		errs.Add("amount", "incomplete", "the amount is missing; give the limit from %s on, or leave from_month out",
+			expense.QuoteText(*patch.FromMonth))
 	}
 	if patch.Rollover != nil {
 		if changed.Rollover = parseRollover(&errs, *patch.Rollover); changed.Rollover == RolloverNone {
@@ -102,7 +104,7 @@ func (s Snapshot) applyPatch(env expense.Env, old Budget, patch Patch) (Budget, 
 		if changed.AlertAt, err = parseThresholds(*patch.AlertAt); *patch.AlertAt == nil {
 			changed.AlertAt = defaultThresholds()
 		}
-		_ = errs.AddError("alert_at", err)
+		_ = errs.AddError("", err)
 	}
 	changed.validateParsed(&errs)
 	if err := errs.Err(); err != nil {
@@ -152,7 +154,7 @@ func Delete(ctx context.Context, tx Tx, id uuid.UUID, cond expense.Precondition)
 		_, err = tx.DeleteBudget(ctx, id)
 	}
 	if err != nil {
-		return fmt.Errorf("budget %s: %w", id, err)
+		return rowError(id, old.Version, err)
 	}
 	return nil
 }

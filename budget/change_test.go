@@ -187,7 +187,9 @@ func TestChange_ReportsAllInvalidFields(t *testing.T) {
 			[]string{"from_month out_of_range"}},
 		{"a limit below nothing", budget.Patch{Amount: ptr("-1")}, []string{"amount not_positive"}},
 		{"another currency", budget.Patch{Amount: ptr("5"), Currency: ptr("JPY")}, []string{"currency not_home_currency"}},
-		{"a month without an amount", budget.Patch{FromMonth: ptr("2025-06")}, []string{"from_month incomplete"}},
+		{"a month without an amount", budget.Patch{FromMonth: ptr("2025-06")}, []string{"amount incomplete"}},
+		{"a malformed month without an amount", budget.Patch{FromMonth: ptr("x")},
+			[]string{"from_month malformed_month", "amount incomplete"}},
 		{"a limit from after the end", budget.Patch{Amount: ptr("5"), FromMonth: ptr("2026-01")},
 			[]string{"from_month after_end"}},
 		{"an end before the start", budget.Patch{UntilMonth: ptr("2025-02")}, []string{"until_month before_start"}},
@@ -196,7 +198,7 @@ func TestChange_ReportsAllInvalidFields(t *testing.T) {
 				AlertAt: &[]string{"11"}},
 			[]string{
 				"until_month malformed_month", "currency unknown_currency", "from_month malformed_month", "amount malformed_amount",
-				"alert_at out_of_range",
+				"alert_at/0 out_of_range",
 			}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -25,7 +25,9 @@ func ChangeSettingsAndLimits(
 		err = cond.CheckPresent(snapshot.Settings.Version)
 	}
 	if err != nil {
-		return expense.ChangeSettingsResult{}, fmt.Errorf("settings: %w", err)
+		return expense.ChangeSettingsResult{}, &expense.RowError{
+			Type: "settings", Version: snapshot.Settings.Version, Err: err,
+		}
 	}
 	var errs expense.ValidationErrors
 	settings, err := expense.CheckSettings(ctx, tx, env, draft)

@@ -263,7 +263,7 @@ func (b *builder) build(draft TypedDraft) (Expense, error) {
 func (b *builder) put(tx Tx, e, old Expense) (Expense, error) {
 	version, err := tx.PutExpenses(b.ctx, e)
 	if err != nil {
-		return Expense{}, fmt.Errorf("expense %s: %w", e.ID, err)
+		return Expense{}, &RowError{Type: "expense", ID: e.ID, Err: err}
 	}
 	e.Version, e.Guard = version, version
 	if old.Version != 0 && e.SameGuardedFields(old) {
@@ -287,11 +287,11 @@ func (b *builder) findEqual(draft Draft) (stored Expense, ok bool, err error) {
 	if err == nil {
 		equal, err = b.equal(draft, stored)
 	}
-	switch {
-	case err != nil:
-		return Expense{}, false, err
-	case !equal:
-		return Expense{}, false, fmt.Errorf("expense %s: %w", id, ErrExists)
+	if err == nil && !equal {
+		err = ErrExists
+	}
+	if err != nil {
+		return Expense{}, false, &RowError{Type: "expense", ID: id, Version: stored.Version, Err: err}
 	}
 	return stored, true, nil
 }
@@ -347,8 +347,11 @@ func parseAmount(errs *ValidationErrors, text, code string, home Currency) Money
 		errs.Add("amount", "required", "the amount is missing; give a plain decimal such as \"12.50\"")
 		return Money{}
 	case currency.IsZero():
-		_, err := ParseDecimal(text)
+		value, err := CheckAmount(text)
 		_ = errs.AddError("amount", err)
+		if err == nil && value.IsZero() {
+			addZeroAmount(errs)
+		}
 		return Money{}
 	}
 	amount, err := ParseAmount(text, currency)
@@ -359,8 +362,12 @@ func parseAmount(errs *ValidationErrors, text, code string, home Currency) Money
 // checkAmount adds an error if the amount is zero, unless errs already has an error for the amount or the currency.
 func checkAmount(errs *ValidationErrors, amount Money) {
 	if (amount.IsZero() || amount.currency.IsZero()) && !errs.Has("amount") && !errs.Has("currency") {
-		errs.Add("amount", "zero", "the amount is zero; give a positive amount, or a negative one for a refund")
+		addZeroAmount(errs)
 	}
+}
+
+func addZeroAmount(errs *ValidationErrors) {
+	errs.Add("amount", "zero", "the amount is zero; give a positive amount, or a negative one for a refund")
 }
 
 // checkDate reports a date out of range and then clears it, so that no later check uses it.
@@ -450,31 +457,40 @@ func checkNotes(errs *ValidationErrors, notes string) {
 	}
 }
 
-// parseOccurrence parses the rule and the date of an occurrence; both are zero if it adds an error.
-func parseOccurrence(errs *ValidationErrors, ruleID, occurrence string) (uuid.UUID, Date) {
-	if ruleID == "" && occurrence == "" {
-		return uuid.Nil, Date{}
+// parseOccurrence parses the rule and the date of an occurrence. It adds an error for each text that is malformed and
+// for one that is missing beside the other.
+func parseOccurrence(errs *ValidationErrors, ruleID, occurrence string) (rule uuid.UUID, date Date) {
+	var err error
+	if ruleID != "" {
+		rule, err = ParseID(ruleID)
+		_ = errs.AddError("rule_id", err)
+	} else if occurrence != "" {
+		addIncompleteOccurrence(errs, "rule_id")
 	}
-	if ruleID == "" || occurrence == "" {
-		errs.Add("occurrence", "incomplete", "only one of rule_id and occurrence is given; give both or neither")
-		return uuid.Nil, Date{}
-	}
-	rule, err := ParseID(ruleID)
-	_ = errs.AddError("rule_id", err)
-	date, dateErr := ParseDate(occurrence)
-	_ = errs.AddError("occurrence", dateErr)
-	if err != nil || dateErr != nil {
-		return uuid.Nil, Date{}
+	if occurrence != "" {
+		date, err = ParseDate(occurrence)
+		_ = errs.AddError("occurrence", err)
+	} else if ruleID != "" {
+		addIncompleteOccurrence(errs, "occurrence")
 	}
 	return rule, date
 }
 
-// checkOccurrence reports a rule without a date, a date without a rule, and an id that differs from [OccurrenceID].
+// addIncompleteOccurrence reports that only one of rule_id and occurrence is given. missing is the other one.
+func addIncompleteOccurrence(errs *ValidationErrors, missing string) {
+	errs.Add(missing, "incomplete", "the %s is missing; give both rule_id and occurrence, or neither", missing)
+}
+
+// checkOccurrence reports a rule without a date, a date without a rule, and an id that differs from [OccurrenceID]. It
+// does nothing if errs has an error of the rule or of the date.
 func checkOccurrence(errs *ValidationErrors, e Expense) {
 	switch {
-	case (e.RuleID == uuid.Nil) != e.Occurrence.IsZero():
-		errs.Add("occurrence", "incomplete", "only one of rule_id and occurrence is given; give both or neither")
-	case e.RuleID != uuid.Nil && e.ID != OccurrenceID(e.RuleID, e.Occurrence):
+	case errs.Has("rule_id") || errs.Has("occurrence"):
+	case e.RuleID == uuid.Nil && !e.Occurrence.IsZero():
+		addIncompleteOccurrence(errs, "rule_id")
+	case e.RuleID != uuid.Nil && e.Occurrence.IsZero():
+		addIncompleteOccurrence(errs, "occurrence")
+	case e.RuleID != uuid.Nil && e.ID != OccurrenceID(e.RuleID, e.Occurrence) && !errs.Has("id"):
 		errs.Add("id", "wrong_id",
 			"id %s is wrong; the id of this occurrence is %s", e.ID, OccurrenceID(e.RuleID, e.Occurrence))
 	}

@@ -156,7 +156,23 @@ func TestAdd_RejectsInvalidDrafts(t *testing.T) {
 		{"a rate for the home currency", expense.Draft{Amount: "1", Rate: "1.1"}, []string{"rate not_identity"}},
 		{
 			"an occurrence without a rule", expense.Draft{Amount: "1", Occurrence: "2026-03-10"},
+			[]string{"rule_id incomplete"},
+		},
+		{
+			"a rule without an occurrence", expense.Draft{Amount: "1", RuleID: uuid.NewString()},
 			[]string{"occurrence incomplete"},
+		},
+		{
+			"a malformed occurrence without a rule", expense.Draft{Amount: "1", Occurrence: "x"},
+			[]string{"rule_id incomplete", "occurrence malformed_date"},
+		},
+		{
+			"a malformed rule without an occurrence", expense.Draft{Amount: "1", RuleID: "x"},
+			[]string{"rule_id malformed_id", "occurrence incomplete"},
+		},
+		{
+			"an unknown currency and an amount that is wrong in every currency",
+			expense.Draft{Amount: "0.00", Currency: "EURO"}, []string{"currency unknown_currency", "amount zero"},
 		},
 		{
 			"an occurrence under another id", expense.Draft{Amount: "1", Occurrence: "2026-03-10", RuleID: uuid.NewString()},

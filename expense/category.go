@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -98,8 +99,9 @@ type AddCategoryResult struct {
 
 // AddCategory adds a category. It is idempotent for a draft with an id: if the category with the id equals every given
 // field of the draft, AddCategory changes nothing, and Created is false. It returns ErrExists if the stored category
-// differs or another category has the name, and ErrGone if the id belongs to a deleted category. It returns ErrInvalid
-// with all field errors if the draft is invalid, or if the ledger already has [MaxCategories] categories.
+// differs, a [NameExistsError] if another category has the name, and ErrGone if the id belongs to a deleted category.
+// It returns ErrInvalid with all field errors if the draft is invalid, or if the ledger already has [MaxCategories]
+// categories.
 func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddCategoryResult, error) {
 	var errs ValidationErrors
 	c := Category{CreatedAt: Timestamp(env.Now), UpdatedAt: Timestamp(env.Now)}
@@ -114,19 +116,16 @@ func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddC
 	}
 	patch := CategoryPatch{Name: &draft.Name, Colour: draft.Colour, Icon: draft.Icon, Archived: draft.Archived}
 	patch.apply(&errs, &c)
-	if err := errs.Err(); err != nil {
-		return AddCategoryResult{}, err
-	}
-	if draft.ID != "" {
+	if draft.ID != "" && errs.Err() == nil {
 		stored, err := tx.Category(ctx, c.ID)
 		switch {
 		case errors.Is(err, ErrGone) || err != nil && !errors.Is(err, ErrNotFound):
-			return AddCategoryResult{}, fmt.Errorf("category %s: %w", c.ID, err)
+			return AddCategoryResult{}, categoryError(c.ID, 0, err)
 		case err == nil:
 			patched := stored
 			patch.apply(&errs, &patched)
 			if patched != stored {
-				return AddCategoryResult{}, fmt.Errorf("category %s: %w", c.ID, ErrExists)
+				return AddCategoryResult{}, categoryError(c.ID, stored.Version, ErrExists)
 			}
 			return AddCategoryResult{Category: stored}, nil
 		}
@@ -135,20 +134,37 @@ func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddC
 	if err != nil {
 		return AddCategoryResult{}, fmt.Errorf("categories: %w", err)
 	}
-	if len(all) >= MaxCategories {
-		// If the name is taken, return ErrExists, as for a ledger below the limit.
-		switch _, err := tx.CategoryByName(ctx, c.Name); {
-		case errors.Is(err, ErrNotFound):
-			errs.Add("", "too_many", "the ledger has %d categories, the maximum; merge some of them first", len(all))
-			return AddCategoryResult{}, errs.Err()
-		case err != nil:
-			return AddCategoryResult{}, fmt.Errorf("category %q: %w", c.Name, err)
+	if i := slices.IndexFunc(all, func(other Category) bool { return Fold(other.Name) == Fold(c.Name) }); i >= 0 {
+		if errs.Err() == nil {
+			return AddCategoryResult{}, &NameExistsError{Existing: all[i]}
 		}
+	} else if len(all) >= MaxCategories {
+		errs.Add("", "too_many", "the ledger has %d categories, the maximum; merge some of them first", len(all))
+	}
+	if err := errs.Err(); err != nil {
+		return AddCategoryResult{}, err
 	}
 	if c.Version, err = tx.PutCategories(ctx, c); err != nil {
-		return AddCategoryResult{}, fmt.Errorf("category %q: %w", c.Name, err)
+		return AddCategoryResult{}, categoryError(c.ID, 0, err)
 	}
 	return AddCategoryResult{Category: c, Created: true}, nil
+}
+
+// A NameExistsError reports that another category has the name. It matches ErrExists.
+type NameExistsError struct {
+	Existing Category // the other category
+}
+
+func (e *NameExistsError) Error() string {
+	return fmt.Sprintf("category named %q: %v; it is category %s", e.Existing.Name, ErrExists, e.Existing.ID)
+}
+
+// Unwrap returns ErrExists.
+func (e *NameExistsError) Unwrap() error { return ErrExists }
+
+// categoryError adds the category, and its version if that is known, to err.
+func categoryError(id uuid.UUID, version Version, err error) error {
+	return &RowError{Type: "category", ID: id, Version: version, Err: err}
 }
 
 // apply sets the patch's fields in c and adds their errors to errs.
@@ -202,8 +218,8 @@ func isIcon(text string) bool {
 }
 
 // ChangeCategory applies patch to a category. It returns ErrNotFound or ErrGone if the category does not exist,
-// ErrStale if cond does not hold, ErrExists if another category has the name, and ErrInvalid with all field errors. The
-// default category cannot be archived. A patch that changes nothing writes nothing.
+// ErrStale if cond does not hold, a [NameExistsError] if another category has the name, and ErrInvalid with all field
+// errors. The default category cannot be archived. A patch that changes nothing writes nothing.
 func ChangeCategory(
 	ctx context.Context, tx Tx, env Env, id uuid.UUID, patch CategoryPatch, cond Precondition,
 ) (Category, error) {
@@ -212,7 +228,7 @@ func ChangeCategory(
 		err = cond.CheckPresent(old.Version)
 	}
 	if err != nil {
-		return Category{}, fmt.Errorf("category %s: %w", id, err)
+		return Category{}, categoryError(id, old.Version, err)
 	}
 	var errs ValidationErrors
 	c := old
@@ -234,8 +250,14 @@ func ChangeCategory(
 		return old, nil
 	}
 	c.UpdatedAt = Timestamp(env.Now)
-	if c.Version, err = tx.PutCategories(ctx, c); err != nil {
-		return Category{}, fmt.Errorf("category %q: %w", c.Name, err)
+	c.Version, err = tx.PutCategories(ctx, c)
+	if errors.Is(err, ErrExists) {
+		if existing, lookupErr := tx.CategoryByName(ctx, c.Name); lookupErr == nil {
+			err = &NameExistsError{Existing: existing}
+		}
+	}
+	if err != nil {
+		return Category{}, categoryError(id, old.Version, err)
 	}
 	return c, nil
 }
@@ -255,7 +277,7 @@ func DeleteCategory(ctx context.Context, tx Tx, id uuid.UUID, cond Precondition)
 		_, err = tx.DeleteCategory(ctx, id)
 	}
 	if err != nil {
-		return fmt.Errorf("category %s: %w", id, err)
+		return categoryError(id, old.Version, err)
 	}
 	return nil
 }
@@ -272,7 +294,7 @@ func MergeCategories(ctx context.Context, tx Tx, env Env, source, target uuid.UU
 		return MergeResult{}, fmt.Errorf("settings: %w", err)
 	}
 	if _, err := tx.Category(ctx, source); err != nil {
-		return MergeResult{}, fmt.Errorf("category %s: %w", source, err)
+		return MergeResult{}, categoryError(source, 0, err)
 	}
 	var errs ValidationErrors
 	category, err := tx.Category(ctx, target)
@@ -280,7 +302,7 @@ func MergeCategories(ctx context.Context, tx Tx, env Env, source, target uuid.UU
 	case errors.Is(err, ErrNotFound):
 		errs.Add("into", "unknown_category", "the ledger has no category %s; give an existing one", target)
 	case err != nil:
-		return MergeResult{}, fmt.Errorf("category %s: %w", target, err)
+		return MergeResult{}, categoryError(target, 0, err)
 	case target == source:
 		errs.Add("into", "same_category", "category %s cannot be merged into itself; give another category", target)
 	case category.Archived:

@@ -177,6 +177,28 @@ func TestAddCategory_RejectsTooManyCategories(t *testing.T) {
 	}
 	_, err = b.tryAddCategory(expense.CategoryDraft{Name: "one more"})
 	wantFieldErrors(t, err, " too_many")
+	_, err = b.tryAddCategory(expense.CategoryDraft{Name: "one more", Colour: new("red")})
+	wantFieldErrors(t, err, "colour malformed", " too_many")
+	if _, err := b.tryAddCategory(expense.CategoryDraft{Name: "FOOD"}); !errors.Is(err, expense.ErrExists) {
+		t.Errorf("a name that is taken in a full ledger: %v, want ErrExists", err)
+	}
+}
+
+func TestCategory_NameExistsErrorHasOtherCategory(t *testing.T) {
+	b := openLedger(t, "EUR", nil)
+	food := b.category("food")
+	_, addErr := b.tryAddCategory(expense.CategoryDraft{Name: "FOOD"})
+	changeErr := b.update(func(tx store.Tx) error {
+		patch := expense.CategoryPatch{Name: new("fooD")}
+		_, err := expense.ChangeCategory(t.Context(), tx, b.env, b.category("travel").ID, patch, expense.Precondition{})
+		return err
+	})
+	for _, err := range []error{addErr, changeErr} {
+		taken, ok := errors.AsType[*expense.NameExistsError](err)
+		if !ok || taken.Existing != food || !errors.Is(err, expense.ErrExists) {
+			t.Errorf("got %v, want a NameExistsError with %+v", err, food)
+		}
+	}
 }
 
 func TestChangeCategory_RejectsRemovingDefaultCategory(t *testing.T) {

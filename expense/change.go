@@ -3,7 +3,6 @@ package expense
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/google/uuid"
 )
@@ -38,7 +37,7 @@ func Change(ctx context.Context, tx Tx, env Env, id uuid.UUID, patch Patch, cond
 		err = cond.CheckPresent(old.Version)
 	}
 	if err != nil {
-		return Expense{}, fmt.Errorf("expense %s: %w", id, err)
+		return Expense{}, &RowError{Type: "expense", ID: id, Version: old.Version, Err: err}
 	}
 	b, err := newBuilder(ctx, tx, env)
 	if err != nil {
@@ -170,7 +169,7 @@ func (b *builder) replace(tx Tx, draft Draft, cond Precondition) (PutResult, err
 		err = cond.CheckPresent(old.Version)
 	}
 	if err != nil {
-		return PutResult{}, fmt.Errorf("expense %s: %w", id, err)
+		return PutResult{}, &RowError{Type: "expense", ID: id, Version: old.Version, Err: err}
 	}
 	// A replacement is a patch of every field. A field that the draft does not give gets its default. RuleID and
 	// Occurrence are an exception: without them in the draft, the stored ones stay.
@@ -188,7 +187,7 @@ func (b *builder) replace(tx Tx, draft Draft, cond Precondition) (PutResult, err
 	if other := errs.AddError("", err); other != nil {
 		return PutResult{}, other
 	}
-	if rule, occurrence := parseOccurrence(&errs, draft.RuleID, draft.Occurrence); rule != uuid.Nil {
+	if rule, occurrence := parseOccurrence(&errs, draft.RuleID, draft.Occurrence); draft.RuleID != "" {
 		e.ID, e.RuleID, e.Occurrence = id, rule, occurrence
 		checkOccurrence(&errs, e)
 	}
@@ -213,7 +212,7 @@ func Delete(ctx context.Context, tx Tx, id uuid.UUID, cond Precondition) error {
 		_, err = tx.DeleteExpenses(ctx, id)
 	}
 	if err != nil {
-		return fmt.Errorf("expense %s: %w", id, err)
+		return &RowError{Type: "expense", ID: id, Version: old.Version, Err: err}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package expense_test
 
 import (
 	"errors"
+	"reflect"
 	"testing"
 
 	"github.com/google/uuid"
@@ -104,6 +105,8 @@ func TestChange_RejectsInvalidPatches(t *testing.T) {
 	)
 	wantFieldErrors(t, err,
 		"amount too_many_digits", "date impossible_date", "rate malformed_rate", "category_id malformed_id")
+	_, err = b.tryChange(e.ID, expense.Patch{Amount: new("0"), Currency: new("x")}, expense.Precondition{})
+	wantFieldErrors(t, err, "currency unknown_currency", "amount zero")
 	if stored := b.get(e.ID); stored != e {
 		t.Errorf("stored is %+v, want %+v", stored, e)
 	}
@@ -186,7 +189,8 @@ func TestPrecondition_Check(t *testing.T) {
 			_, err := b.tryChange(e.ID, expense.Patch{}, tt.cond)
 			var stale *expense.StaleError
 			if tt.ok && err != nil || !tt.ok &&
-				(!errors.As(err, &stale) || stale.Current != e.Version || !errors.Is(err, expense.ErrStale)) {
+				(!errors.As(err, &stale) || stale.Current != e.Version || !reflect.DeepEqual(stale.Required, tt.cond) ||
+					!errors.Is(err, expense.ErrStale)) {
 				t.Errorf("error %v", err)
 			}
 			err = b.update(func(tx store.Tx) error {

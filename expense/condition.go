@@ -22,7 +22,7 @@ func (c Precondition) IsZero() bool { return len(c.Versions) == 0 && !c.Present 
 // CheckPresent returns a [StaleError] if c does not hold for an existing row at version current.
 func (c Precondition) CheckPresent(current Version) error {
 	if c.Absent || len(c.Versions) > 0 && !c.Present && !slices.Contains(c.Versions, current) {
-		return &StaleError{Current: current}
+		return &StaleError{Current: current, Required: c}
 	}
 	return nil
 }
@@ -30,7 +30,7 @@ func (c Precondition) CheckPresent(current Version) error {
 // CheckAbsent returns a [StaleError] with version 0 if c does not hold for a row that does not exist.
 func (c Precondition) CheckAbsent() error {
 	if c.Present || len(c.Versions) > 0 {
-		return &StaleError{}
+		return &StaleError{Required: c}
 	}
 	return nil
 }

@@ -63,6 +63,9 @@ func (c Currency) IsZero() bool { return c.n == 0 }
 // Code returns the three letters of ISO 4217, or "" for the zero Currency.
 func (c Currency) Code() string { return c.row().code }
 
+// maxDigits is the largest number of decimals that a currency has.
+const maxDigits = 4
+
 // Digits returns the number of decimals of amounts in c, by ISO 4217: 0 for JPY, 2 for EUR, 3 for KWD, 4 for CLF.
 func (c Currency) Digits() int { return int(c.row().digits) }
 

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/google/uuid"
 )
 
 // The sentinel errors that all packages of the module share. Returned errors wrap them: test with [errors.Is].
@@ -36,7 +38,8 @@ func (goneError) Is(target error) bool { return target == ErrNotFound }
 
 // A StaleError is an [ErrStale] with the row's current version.
 type StaleError struct {
-	Current Version // 0 if the row does not exist
+	Current  Version      // 0 if the row does not exist
+	Required Precondition // what the caller requires; the zero Precondition if a store returns the error
 }
 
 func (e *StaleError) Error() string {
@@ -46,9 +49,29 @@ func (e *StaleError) Error() string {
 // Is reports whether target is ErrStale.
 func (e *StaleError) Is(target error) bool { return target == ErrStale }
 
+// A RowError says which row an error is about. It wraps Err.
+type RowError struct {
+	Type    string    // the type of the row in the API: "expense", "category", "budget", "recurrence", "alert", "settings"
+	ID      uuid.UUID // Nil for the settings
+	Version Version   // the current version of the row; 0: not known, or there is no such row
+	Err     error
+}
+
+func (e *RowError) Error() string {
+	if e.ID == uuid.Nil {
+		return fmt.Sprintf("%s: %v", e.Type, e.Err)
+	}
+	return fmt.Sprintf("%s %s: %v", e.Type, e.ID, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *RowError) Unwrap() error { return e.Err }
+
 // An InvalidError is a field error: one rule that a value breaks. It is an [ErrInvalid].
 type InvalidError struct {
-	Field  string // the field's name in the API, such as "amount"; empty if the error concerns several fields
+	// Field is the field's name in the API, such as "amount". It is followed by an index if the error is about an element
+	// of a list: "weekdays/0". It is empty if the error is about several fields.
+	Field  string
 	Code   string // a stable code in snake_case for programs, such as "too_many_digits"
 	Detail string // a text for people: the value, the rule and the remedy
 }
@@ -93,9 +116,11 @@ func (v *ValidationErrors) AddError(field string, err error) error {
 	return nil
 }
 
-// Has reports whether there is an error of field.
+// Has reports whether there is an error of field or of an element of it.
 func (v *ValidationErrors) Has(field string) bool {
-	return slices.ContainsFunc(v.list, func(e *InvalidError) bool { return e.Field == field })
+	return slices.ContainsFunc(v.list, func(e *InvalidError) bool {
+		return e.Field == field || strings.HasPrefix(e.Field, field+"/")
+	})
 }
 
 // Err returns nil if there are no field errors, else an error that is [ErrInvalid] and from which [InvalidErrors]

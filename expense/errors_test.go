@@ -6,6 +6,8 @@ import (
 	"io"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/spendwise/spendwise/expense"
 )
 
@@ -71,6 +73,16 @@ func TestValidationErrors_AddErrorReturnsOtherErrors(t *testing.T) {
 	}
 }
 
+func TestValidationErrors_HasFindsErrorsOfElements(t *testing.T) {
+	var errs expense.ValidationErrors
+	errs.Add("weekdays/1", "unknown_value", "weekday %q is unknown", "x")
+	for field, want := range map[string]bool{"weekdays": true, "weekdays/1": true, "weekdays/0": false, "week": false} {
+		if got := errs.Has(field); got != want {
+			t.Errorf("Has(%q) = %t, want %t", field, got, want)
+		}
+	}
+}
+
 func TestInvalidErrors_IgnoresOtherErrors(t *testing.T) {
 	for _, err := range []error{nil, io.EOF, expense.ErrStale, expense.ErrInvalid, errors.Join(io.EOF, expense.ErrGone)} {
 		if errs := expense.InvalidErrors(err); len(errs) != 0 {
@@ -80,7 +92,7 @@ func TestInvalidErrors_IgnoresOtherErrors(t *testing.T) {
 }
 
 func TestErrors_SentinelsThatImplyOthers(t *testing.T) {
-	stale := fmt.Errorf("expense 1: %w", &expense.StaleError{Current: 7})
+	var stale error = &expense.RowError{Type: "expense", ID: uuid.New(), Err: &expense.StaleError{Current: 7}}
 	tests := []struct {
 		name        string
 		err, target error
@@ -99,6 +111,9 @@ func TestErrors_SentinelsThatImplyOthers(t *testing.T) {
 				t.Errorf("errors.Is(%v, %v) = %t", test.err, test.target, got)
 			}
 		})
+	}
+	if row, ok := errors.AsType[*expense.RowError](fmt.Errorf("change: %w", stale)); !ok || row.Type != "expense" {
+		t.Errorf("the row is not kept: %v", row)
 	}
 	if found, ok := errors.AsType[*expense.StaleError](stale); !ok || found.Current != 7 {
 		t.Errorf("the current version is not kept: %v", found)

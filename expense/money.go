@@ -27,7 +27,7 @@ func ParseMoney(amount, code string) (Money, error) {
 	currency, err := ParseCurrency(code)
 	_ = errs.AddError("currency", err)
 	if err != nil {
-		_, err = ParseDecimal(amount)
+		_, err = CheckAmount(amount)
 		_ = errs.AddError("amount", err)
 		return Money{}, errs.Err()
 	}
@@ -52,10 +52,34 @@ func ParseAmount(text string, currency Currency) (Money, error) {
 		return Money{}, err
 	}
 	if places := -value.Exponent(); places > int32(currency.Digits()) {
-		return Money{}, invalid("too_many_digits",
-			"amount %q has %d decimals; %s allows %d", text, places, currency, currency.Digits())
+		return Money{}, errTooManyDigits(text, places, currency.Code(), currency.Digits())
 	}
 	return moneyFromDecimal(value, currency)
+}
+
+// CheckAmount parses an amount whose currency is not known, for example because its code is malformed. It checks the
+// rules of [ParseAmount] that hold in every currency. The error is [ErrInvalid].
+func CheckAmount(text string) (decimal.Decimal, error) {
+	value, err := ParseDecimal(text)
+	if err != nil {
+		return decimal.Decimal{}, err
+	}
+	if places := -value.Exponent(); places > maxDigits {
+		return decimal.Decimal{}, errTooManyDigits(text, places, "every currency", maxDigits)
+	}
+	if value.Abs().GreaterThan(decimal.New(MaxMinor, 0)) {
+		return decimal.Decimal{}, invalid("too_large", "amount %s is too large; give less than 10^15", value)
+	}
+	return value, nil
+}
+
+func errTooManyDigits(text string, places int32, currency string, allowed int) error {
+	decimals := "decimals"
+	if places == 1 {
+		decimals = "decimal"
+	}
+	return invalid("too_many_digits", "amount %q has %d %s; %s allows %d, so round it",
+		text, places, decimals, currency, allowed)
 }
 
 // ParseDecimal parses a plain decimal of at most 32 bytes: an optional minus sign, digits, and optionally a point

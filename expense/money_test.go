@@ -188,6 +188,36 @@ func TestParseAmount_RejectsTooManyDigitsAndTooLargeAmounts(t *testing.T) {
 	}
 }
 
+// TestCheckAmount_AgreesWithParseAmount tests that CheckAmount rejects an amount if and only if ParseAmount rejects it
+// in every currency.
+func TestCheckAmount_AgreesWithParseAmount(t *testing.T) {
+	for text, code := range map[string]string{
+		"x": "malformed_amount", "0.00001": "too_many_digits", "1000000000000000": "too_large",
+		"-1000000000000000": "too_large",
+	} {
+		_, err := expense.CheckAmount(text)
+		wantFieldError(t, err, "", code)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringMatching(`-?[0-9]{1,17}(\.[0-9]{1,6})?|[0-9x.-]{0,5}`).Draw(t, "text")
+		accepted := false
+		for _, currency := range expense.Currencies() {
+			_, err := expense.ParseAmount(text, currency)
+			accepted = accepted || err == nil
+		}
+		if _, err := expense.CheckAmount(text); (err == nil) != accepted {
+			t.Errorf("CheckAmount(%q): %v, but a currency that accepts it exists: %v", text, err, accepted)
+		}
+	})
+}
+
+func TestParseAmount_NamesOneDecimal(t *testing.T) {
+	_, err := expense.ParseAmount("12.5", expense.MustCurrency("JPY"))
+	if want := `amount "12.5" has 1 decimal; JPY allows 0, so round it`; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
 func FuzzParseMoney(f *testing.F) {
 	for _, seed := range []string{
 		"12.50", "-3", "0", "1.", ".5", "+1", "1e9000", "١", "1\x00", "9999999999999.99", "10000000000000", "-0.00",
@@ -245,7 +275,7 @@ func ExampleParseMoney() {
 	fmt.Println(err)
 	// Output:
 	// 3.250 KWD 3250
-	// amount: amount "12.505" has 3 decimals; EUR allows 2
+	// amount: amount "12.505" has 3 decimals; EUR allows 2, so round it
 }
 
 func ExampleMoney_Add() {

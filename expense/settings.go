@@ -228,7 +228,7 @@ func ChangeSettings(
 		err = cond.CheckPresent(old.Version)
 	}
 	if err != nil {
-		return ChangeSettingsResult{}, fmt.Errorf("settings: %w", err)
+		return ChangeSettingsResult{}, &RowError{Type: "settings", Version: old.Version, Err: err}
 	}
 	settings, err := CheckSettings(ctx, tx, env, draft)
 	if err != nil {

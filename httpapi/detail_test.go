@@ -309,7 +309,7 @@ func TestDetails_AreSentences(t *testing.T) {
 	s := serve(t, memstore.New())
 	s.must(201, "POST", "/v1/budgets", `{"amount":"100","category":"food"}`)
 	for _, c := range []struct{ method, target, body, want string }{
-		{"POST", "/v1/expenses", `{"amount":"12.345"}`, `Amount "12.345" has 3 decimals; EUR allows 2.`},
+		{"POST", "/v1/expenses", `{"amount":"12.345"}`, `Amount "12.345" has 3 decimals; EUR allows 2, so round it.`},
 		{"POST", "/v1/expenses", `{"amount":12.5}`, `The value 12.5 of "amount" is a number; give a string.`},
 		{"POST", "/v1/expenses", `{"amount":"99999999999999"}`,
 			`Amount 99999999999999 is too large; give less than 10^15 minor units of EUR.`},

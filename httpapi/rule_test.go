@@ -162,7 +162,7 @@ func TestRecurrence_RejectsInvalidMembers(t *testing.T) {
 		{"all of it", `"currency":"XXZ","category":"Nonsense","freq":"hourly","interval":-1,"weekdays":["xyz"],` +
 			`"month_day":40,"on_missing":"guess",` +
 			`"until_date":"never","count":-5`, []string{
-			"#/currency unknown_currency", "#/category unknown_category", "#/freq unknown_value", "#/weekdays unknown_value",
+			"#/currency unknown_currency", "#/category unknown_category", "#/freq unknown_value", "#/weekdays/0 unknown_value",
 			"#/month_day out_of_range", "#/on_missing unknown_value", "#/until_date malformed_date", "#/interval out_of_range",
 			"#/count out_of_range",
 		}},

@@ -45,7 +45,7 @@ func Add(ctx context.Context, tx Tx, env expense.Env, draft Draft) (AddResult, e
 		case err == nil:
 			return draft.matchStored(ctx, tx, env, stored)
 		case errors.Is(err, expense.ErrGone) || !errors.Is(err, expense.ErrNotFound):
-			return AddResult{}, fmt.Errorf("rule %s: %w", rule.ID, err)
+			return AddResult{}, rowError(rule.ID, 0, err)
 		}
 	}
 	if err := checkRuleCount(ctx, tx, &errs); err != nil {
@@ -75,7 +75,7 @@ func (d Draft) matchStored(ctx context.Context, tx expense.Reader, env expense.E
 		return AddResult{}, err
 	}
 	if errs.Err() != nil || !applied.sameContent(stored) {
-		return AddResult{}, fmt.Errorf("rule %s: %w", stored.ID, expense.ErrExists)
+		return AddResult{}, rowError(stored.ID, stored.Version, expense.ErrExists)
 	}
 	return AddResult{Rule: stored}, nil
 }
@@ -92,7 +92,12 @@ func put(ctx context.Context, tx Tx, rule Rule) (Rule, error) {
 		rule, err = tx.Rule(ctx, rule.ID)
 	}
 	if err != nil {
-		return Rule{}, fmt.Errorf("rule %s: %w", rule.ID, err)
+		return Rule{}, rowError(rule.ID, 0, err)
 	}
 	return rule, nil
+}
+
+// rowError adds the rule, and its version if that is known, to err.
+func rowError(id uuid.UUID, version expense.Version, err error) error {
+	return &expense.RowError{Type: "recurrence", ID: id, Version: version, Err: err}
 }

@@ -82,7 +82,7 @@ func readForChange(
 		err = cond.CheckPresent(rule.Version)
 	}
 	if err != nil {
-		return Rule{}, expense.Settings{}, fmt.Errorf("rule %s: %w", id, err)
+		return Rule{}, expense.Settings{}, rowError(id, rule.Version, err)
 	}
 	settings, err := tx.Settings(ctx)
 	if err != nil {
@@ -107,7 +107,7 @@ func (e *BacklogError) Error() string {
 func CatchUp(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID) (Rule, bool, error) {
 	rule, err := tx.Rule(ctx, id)
 	if err != nil {
-		return Rule{}, false, fmt.Errorf("rule %s: %w", id, err)
+		return Rule{}, false, rowError(id, 0, err)
 	}
 	result, written, err := post(ctx, tx, env, []Rule{rule})
 	if err != nil || len(written) == 0 {
@@ -256,7 +256,7 @@ func Split(
 	old.Until, old.Count, old.UpdatedAt = day.AddDays(-1), 0, expense.Timestamp(env.Now)
 	old = old.withNext(old.firstChangeableDay(today))
 	if _, err := tx.PutRules(ctx, old); err != nil {
-		return Rule{}, fmt.Errorf("rule %s: %w", old.ID, err)
+		return Rule{}, rowError(old.ID, 0, err)
 	}
 	return put(ctx, tx, successor)
 }
@@ -319,7 +319,7 @@ func (r Rule) skipDaysOf(ctx context.Context, tx Tx, other uuid.UUID, from, toda
 	}
 	known, err := knownIDs(ctx, tx, ids)
 	if err != nil {
-		return Rule{}, fmt.Errorf("rule %s: %w", other, err)
+		return Rule{}, rowError(other, 0, err)
 	}
 	for i, id := range ids {
 		if known[id] {
@@ -362,7 +362,7 @@ func SkipOccurrence(
 	known, err := tx.KnownExpenseIDs(ctx, expense.OccurrenceID(rule.ID, date))
 	switch {
 	case err != nil:
-		return Rule{}, fmt.Errorf("rule %s: %w", id, err)
+		return Rule{}, rowError(id, 0, err)
 	case len(known) > 0:
 		if _, err := tx.Expense(ctx, known[0]); errors.Is(err, expense.ErrGone) {
 			return invalidDate("already_posted",
@@ -416,7 +416,7 @@ func Delete(ctx context.Context, tx Tx, env expense.Env, id uuid.UUID, cond expe
 		return err
 	}
 	if _, err := tx.DeleteRule(ctx, id); err != nil {
-		return fmt.Errorf("rule %s: %w", id, err)
+		return rowError(id, 0, err)
 	}
 	return nil
 }

@@ -99,6 +99,7 @@ func (d Draft) applyExpense(
 // Until replaces Count, and Count replaces Until.
 func (d Draft) applySchedule(errs *expense.ValidationErrors, r Rule) Rule {
 	r.Start = parseDay(errs, "start_date", d.Start, r.Start)
+	known := true // whether the schedule can be checked as a whole; it cannot if the RRULE does not give a frequency
 	if d.RRULE != nil {
 		parsed, ok := d.applyRRULE(errs, r)
 		others := d
@@ -107,9 +108,7 @@ func (d Draft) applySchedule(errs *expense.ValidationErrors, r Rule) Rule {
 			return parsed
 		}
 		errs.Add("rrule", "ambiguous", "the draft has both rrule and fields such as freq; give one of them")
-		if r = parsed; !ok && d.Freq == nil {
-			return r // the frequency is unknown, so the other fields cannot be checked
-		}
+		r, known = parsed, ok || d.Freq != nil
 	}
 	if d.Freq != nil {
 		freq, err := ParseFreq(*d.Freq)
@@ -117,7 +116,7 @@ func (d Draft) applySchedule(errs *expense.ValidationErrors, r Rule) Rule {
 		if freq != r.Freq {
 			r.Freq, r.Weekdays, r.MonthDay, r.OnMissing = freq, 0, 0, ClampToMonthEnd
 		}
-	} else if r.Freq == 0 {
+	} else if r.Freq == 0 && known {
 		errs.Add("freq", "required", "the frequency is missing; give daily, weekly, monthly or yearly, or an rrule")
 	}
 	if d.Interval != nil {
@@ -125,7 +124,7 @@ func (d Draft) applySchedule(errs *expense.ValidationErrors, r Rule) Rule {
 	}
 	if d.Weekdays != nil {
 		days, err := ParseWeekdays(d.Weekdays)
-		_ = errs.AddError("weekdays", err)
+		_ = errs.AddError("", err)
 		r.Weekdays = days
 	}
 	if d.MonthDay != nil {
@@ -153,7 +152,9 @@ func (d Draft) applySchedule(errs *expense.ValidationErrors, r Rule) Rule {
 	if valueOr(d.Until, "") != "" && r.Until.IsZero() && d.Count != nil && *d.Count > 0 {
 		errs.Add("count", "ambiguous", bothEnds) // the malformed date is reported already
 	}
-	r.addScheduleErrors(errs)
+	if known {
+		r.addScheduleErrors(errs)
+	}
 	return r
 }
 

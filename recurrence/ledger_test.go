@@ -963,7 +963,7 @@ func TestAdd_ReportsAllInvalidFields(t *testing.T) {
 			Until: new("x"), Count: new(-1),
 		}, "id malformed_id, amount too_many_digits, category unknown_category, notes control_character, start_date " +
 			"impossible_date, " +
-			"freq unknown_value, weekdays unknown_value, month_day out_of_range, on_missing unknown_value, until_date " +
+			"freq unknown_value, weekdays/0 unknown_value, month_day out_of_range, on_missing unknown_value, until_date " +
 			"malformed_date, " +
 			"interval out_of_range, count out_of_range"},
 		{"a month day of 0", with(func(d *recurrence.Draft) { d.MonthDay = new("0") }), "month_day out_of_range"},
@@ -978,6 +978,12 @@ func TestAdd_ReportsAllInvalidFields(t *testing.T) {
 		{"an RRULE beside other faults",
 			with(func(d *recurrence.Draft) { d.RRULE, d.Interval, d.Until = new("FREQ=DAILY;X=1"), new(0), new("x") }),
 			"rrule unsupported, rrule ambiguous, until_date malformed_date, interval out_of_range"},
+		{"an RRULE without a frequency beside other faults",
+			with(func(d *recurrence.Draft) {
+				d.Freq, d.RRULE, d.Until, d.Weekdays = nil, new("FREQ=HOURLY"), new("x"), []string{"mon", "x", "y"}
+			}),
+			"rrule unsupported, rrule ambiguous, weekdays/1 unknown_value, weekdays/2 unknown_value, " +
+				"until_date malformed_date"},
 		{"an end that is no date, and a count",
 			with(func(d *recurrence.Draft) { d.Until, d.Count = new("nonsense"), new(2) }),
 			"until_date malformed_date, count ambiguous"},
@@ -986,6 +992,9 @@ func TestAdd_ReportsAllInvalidFields(t *testing.T) {
 		{"an archived category", with(func(d *recurrence.Draft) { d.Category = new("Travel") }),
 			"category archived_category"},
 		{"an unknown currency", with(func(d *recurrence.Draft) { d.Currency = new("XXZ") }), "currency unknown_currency"},
+		{"an unknown currency and no amount of money",
+			with(func(d *recurrence.Draft) { d.Amount, d.Currency = new("0"), new("XXZ") }),
+			"currency unknown_currency, amount zero"},
 		{"4,001 occurrences due at once", daily("1", date("2025-03-10").AddDays(-4000).String()), "start_date too_many_due"},
 	} {
 		_, err := l.tryAdd(test.draft)

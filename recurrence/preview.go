@@ -64,7 +64,7 @@ func Preview(ctx context.Context, r interface {
 	}
 	rule, err := r.Rule(ctx, id)
 	if err != nil {
-		return nil, fmt.Errorf("rule %s: %w", id, err)
+		return nil, rowError(id, 0, err)
 	}
 	dates, err := rule.nextUnposted(ctx, r, rule.resumeDay(settings.Today(env.Now)), min(n, MaxPreview))
 	planned := make([]PlannedOccurrence, len(dates))
@@ -139,7 +139,7 @@ func (r Rule) nextUnposted(
 		}
 		known, err := reader.KnownExpenseIDs(ctx, ids...)
 		if err != nil {
-			return nil, fmt.Errorf("rule %s: %w", r.ID, err)
+			return nil, rowError(r.ID, 0, err)
 		}
 		for i, date := range dates {
 			if !slices.Contains(known, ids[i]) && len(next) < n {

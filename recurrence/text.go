@@ -54,16 +54,22 @@ func (o OnMissing) String() string {
 	return onMissingNames[o]
 }
 
-// ParseWeekdays parses the names "mon" to "sun". The error is ErrInvalid.
+// ParseWeekdays parses the names "mon" to "sun". The error is ErrInvalid and lists each unknown name under the field
+// "weekdays/" with its index.
 func ParseWeekdays(names []string) (Weekdays, error) {
+	var errs expense.ValidationErrors
 	var days Weekdays
-	for _, name := range names {
-		i := slices.Index(weekdayNames[:], name)
-		if i < 0 {
-			return 0, invalid("unknown_value", "weekday %s is unknown; give %s",
+	for i, name := range names {
+		day := slices.Index(weekdayNames[:], name)
+		if day < 0 {
+			errs.Add("weekdays/"+strconv.Itoa(i), "unknown_value", "weekday %s is unknown; give one of %s",
 				expense.QuoteText(name), strings.Join(weekdayNames[:], ", "))
+			continue
 		}
-		days |= 1 << i
+		days |= 1 << day
+	}
+	if err := errs.Err(); err != nil {
+		return 0, err
 	}
 	return days, nil
 }

@@ -119,9 +119,9 @@ func ExampleImport() {
 	}
 	// Output:
 	// 2 0 <nil>
-	// line 4, Paid: amount "1.005" has 3 decimals; EUR allows 2
+	// line 4, Paid: amount "1.005" has 3 decimals; EUR allows 2, so round it
 	// 0 2 <nil>
-	// line 4, Paid: amount "1.005" has 3 decimals; EUR allows 2
+	// line 4, Paid: amount "1.005" has 3 decimals; EUR allows 2, so round it
 }
 
 func TestTheHouseholdsFourYearsComeIn(t *testing.T) {

@@ -79,7 +79,7 @@ func (w Rule) Parse() (recurrence.Rule, error) {
 	}
 	skipped := make([]expense.Date, len(w.Skipped))
 	for i := range w.Skipped {
-		skipped[i] = p.date("skipped_dates", &w.Skipped[i])
+		skipped[i] = p.date("skipped_dates/"+strconv.Itoa(i), &w.Skipped[i])
 	}
 	r.Skipped = recurrence.NewDateSet(skipped...)
 	if p.errs.Err() == nil && w.RRULE != r.RRULE() {
