@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/spendwise/spendwise/httpapi"
@@ -21,7 +22,7 @@ var releasedContract = filepath.Join("testdata", "openapi-released.json")
 
 func TestContract_IsCompatibleWithLastRelease(t *testing.T) {
 	if *keepContract {
-		text, err := json.MarshalIndent(withoutDescriptions(map[string]any(parseTree(t, httpapi.Contract()))), "", " ")
+		text, err := json.MarshalIndent(withoutDescriptions(map[string]any(parseTree(t, contractText()))), "", " ")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +34,7 @@ func TestContract_IsCompatibleWithLastRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, change := range breakingChanges(parseTree(t, text), parseTree(t, httpapi.Contract())) {
+	for _, change := range breakingChanges(parseTree(t, text), parseTree(t, contractText())) {
 		t.Errorf("%s: this breaks clients of the last release. Make a compatible change. Run this test with -keep-contract "+
 			"only before the first release or as part of a release", change)
 	}
@@ -58,6 +59,9 @@ func withoutDescriptions(value any) any {
 	}
 	return value
 }
+
+// contractText returns the contract as JSON. It is converted from YAML once for all tests.
+var contractText = sync.OnceValue(httpapi.Contract)
 
 func parseTree(t *testing.T, text []byte) jsonTree {
 	t.Helper()
@@ -184,7 +188,7 @@ func TestBreakingChanges_FindsEachKind(t *testing.T) {
 		"a required member may be omitted": {func(d jsonTree) { require(schemaOf(d, "ExpenseInput")) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			released, current := parseTree(t, httpapi.Contract()), parseTree(t, httpapi.Contract())
+			released, current := parseTree(t, contractText()), parseTree(t, contractText())
 			test.change(current)
 			got := breakingChanges(released, current)
 			if test.want == "" && len(got) > 0 || test.want != "" &&

@@ -17,8 +17,6 @@ import (
 	validator "github.com/pb33f/libopenapi-validator"
 	"github.com/pb33f/libopenapi-validator/config"
 	"github.com/pb33f/libopenapi-validator/errors"
-
-	"github.com/spendwise/spendwise/httpapi"
 )
 
 // A contractChecker checks responses, and requests that succeed, against the contract. In its copy of the contract, no
@@ -31,7 +29,7 @@ type contractChecker struct {
 // sharedChecker returns the checker that all tests share. It uses the contract of a server with local accounts.
 var sharedChecker = sync.OnceValues(func() (*contractChecker, error) {
 	r := &contractChecker{}
-	if err := json.Unmarshal(httpapi.Contract(), &r.doc); err != nil {
+	if err := json.Unmarshal(contractText(), &r.doc); err != nil {
 		return nil, err
 	}
 	for name := range r.doc.at("components", "schemas") {

@@ -11,7 +11,7 @@ import (
 )
 
 var oddPushes = flag.Int(
-	"odd-pushes", 40, "pushes of 20 mutations in TestPush_UnusualMutationsDoNotBlockOthers, for each store",
+	"odd-pushes", 20, "pushes of 20 mutations in TestPush_UnusualMutationsDoNotBlockOthers, for each store",
 )
 
 // A mutationGenerator writes the data of mutations as random JSON. Their members are known. Many values are at a limit

@@ -30,9 +30,9 @@ import (
 )
 
 var (
-	syncSeeds = flag.Int("sync-seeds", 2, "number of histories that TestSyncSimulation runs, each with its own seed")
+	syncSeeds = flag.Int("sync-seeds", 1, "number of histories that TestSyncSimulation runs, each with its own seed")
 	syncFirst = flag.Uint64("sync-seed", 1, "seed of the first history")
-	syncSteps = flag.Int("sync-steps", 2000, "number of steps in each history")
+	syncSteps = flag.Int("sync-steps", 1000, "number of steps in each history")
 )
 
 // A simulation is a server that is restarted and restored from a backup now and then, and a record of the changes that

@@ -333,15 +333,11 @@ func (l listener) next(t *testing.T) string {
 func TestEvents_AnnounceChanges(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
-		web := httptest.NewUnstartedServer(s.handler)
-		web.Config.WriteTimeout = 300 * time.Millisecond // event streams have no deadline
-		web.Config.ReadTimeout = 300 * time.Millisecond
-		web.Start()
+		web := httptest.NewServer(s.handler)
 		t.Cleanup(web.Close) // after the streams have ended
 		_, cursor := s.pull("", 1000)
 		otherOwner := listen(t, web.URL, "bertha", "")
 		l := listen(t, web.URL, "anna", cursor)
-		time.Sleep(time.Second)
 		s.must(201, "POST", "/v1/expenses", `{"amount":"5"}`)
 		event := l.next(t)
 		if _, now := s.pull(cursor, 1000); event != now {

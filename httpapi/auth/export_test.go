@@ -6,6 +6,9 @@ func ReencodeHash(text string) (encoded string, err error) {
 	return p.String(), err
 }
 
+// UseCheapHashes makes a password hash cost 8 KiB of memory and one pass.
+func (u *Users) UseCheapHashes() { u.hasher.memory, u.hasher.passes = 8, 1 }
+
 // A Cache exposes the package's cache with text values.
 type Cache struct{ c *cache[int, string] }
 

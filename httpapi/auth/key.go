@@ -93,11 +93,7 @@ func seal(kek []byte, id uuid.UUID, private ed25519.PrivateKey) ([]byte, error) 
 }
 
 func unseal(kek []byte, id uuid.UUID, sealed []byte) (ed25519.PrivateKey, error) {
-	aead, err := newAEAD(kek)
-	if err != nil {
-		return nil, err
-	}
-	der, err := aead.Open(nil, nil, sealed, id[:])
+	der, err := decrypt(kek, id, sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +106,15 @@ func unseal(kek []byte, id uuid.UUID, sealed []byte) (ed25519.PrivateKey, error)
 		return nil, fmt.Errorf("signing key %s is not an Ed25519 key", id)
 	}
 	return private, nil
+}
+
+// decrypt returns the private key in PKCS #8 form.
+func decrypt(kek []byte, id uuid.UUID, sealed []byte) (der []byte, err error) {
+	aead, err := newAEAD(kek)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Open(nil, nil, sealed, id[:])
 }
 
 // newAEAD returns AES-256-GCM that prepends a random nonce to each ciphertext.

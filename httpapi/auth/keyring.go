@@ -119,7 +119,10 @@ func RotateSigningKey(
 // newestKey returns the newest key at stage that kek decrypts, or nil.
 func newestKey(keys []accounts.SigningKey, kek []byte, stage accounts.KeyStage) *accounts.SigningKey {
 	for _, key := range slices.Backward(keys) {
-		if _, err := unseal(kek, key.ID, key.EncryptedPrivate); err == nil && key.Stage == stage {
+		if key.Stage != stage {
+			continue
+		}
+		if _, err := decrypt(kek, key.ID, key.EncryptedPrivate); err == nil {
 			return &key
 		}
 	}
@@ -298,8 +301,8 @@ func (k *keyring) rotate(ctx context.Context) error {
 		err = errors.Join(err, rotateErr)
 	}
 	for _, key := range keys {
-		_, unsealErr := unseal(k.kek, key.ID, key.EncryptedPrivate)
-		decryptable := unsealErr == nil
+		_, decryptErr := decrypt(k.kek, key.ID, key.EncryptedPrivate)
+		decryptable := decryptErr == nil
 		// If the KEK of a key is lost, no instance rotates the key. Therefore the instances with another KEK retire it after
 		// two intervals.
 		abandoned := !decryptable && k.rotationInterval > 0 && since(key) > 2*k.rotationInterval

@@ -92,8 +92,8 @@ func (s *Service) verify(
 	}
 	var match, outdated bool
 	if unknown || locked {
-		hashDummy(password)
-	} else if match, outdated, err = verifyPassword(account.PasswordHash, password); err != nil {
+		s.users.hasher.hashDummy(password)
+	} else if match, outdated, err = s.users.hasher.verify(account.PasswordHash, password); err != nil {
 		return accounts.Account{}, fmt.Errorf("account %s: %w", account.ID, err)
 	}
 	if !match {
@@ -112,7 +112,7 @@ func (s *Service) verify(
 		}
 	}
 	if outdated {
-		hash := hashPassword(password)
+		hash := s.users.hasher.hashNow(password)
 		if err := s.accounts.RehashPassword(ctx, account.ID, account.PasswordHash, hash); err != nil {
 			return accounts.Account{}, credentialsError(err)
 		}

@@ -143,13 +143,25 @@ func (p *provider) newSigningKey(t *testing.T, algorithm jose.SignatureAlgorithm
 	p.keys = append([]providerKey{{uuid.NewString(), algorithm, key}}, p.keys...)
 }
 
+// All providers share one storage and sign with the same first key, because generating RSA keys takes most of the time
+// of these tests.
+var (
+	providerStorage = sync.OnceValue(func() *storage.Storage {
+		return storage.NewStorage(storage.NewUserStore("http://localhost"))
+	})
+	firstProviderKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+)
+
 func newProvider(t *testing.T) *provider {
 	t.Helper()
-	p := &provider{}
+	key, err := firstProviderKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &provider{Storage: providerStorage(), keys: []providerKey{{uuid.NewString(), jose.RS256, key}}}
 	p.server = httptest.NewUnstartedServer(nil)
 	// The provider is at localhost instead of an IP address, because zitadel's library permits plain HTTP only there.
 	p.url = fmt.Sprintf("http://localhost:%d", p.server.Listener.Addr().(*net.TCPAddr).Port)
-	p.Storage = storage.NewStorage(storage.NewUserStore(p.url))
 	handler, err := op.NewProvider(&op.Config{CryptoKey: sha256.Sum256([]byte("test")), CodeMethodS256: true,
 		AuthMethodPost: true},
 		p, op.StaticIssuer(p.url), op.WithAllowInsecure(), op.WithLogger(slog.New(slog.DiscardHandler)))
@@ -176,7 +188,6 @@ func newProvider(t *testing.T) *provider {
 	})
 	p.server.Start()
 	t.Cleanup(p.server.Close)
-	p.newSigningKey(t, jose.RS256, false)
 	return p
 }
 

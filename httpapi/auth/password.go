@@ -62,7 +62,7 @@ func isCommon(normal string) bool {
 	return false
 }
 
-// Parameters of new hashes: the minimum for argon2id in OWASP's Password Storage Cheat Sheet.
+// Parameters of new hashes. The cost is the minimum for argon2id in OWASP's Password Storage Cheat Sheet.
 const (
 	hashMemory  = 19 * 1024 // KiB
 	hashPasses  = 2
@@ -75,11 +75,15 @@ const (
 const maxHashes = 4
 
 // A hasher limits the concurrent argon2id hashes to half of the processors and at most maxHashes, so that sign-ins do
-// not slow other requests.
-type hasher struct{ semaphore }
+// not slow other requests. Only tests change its cost.
+type hasher struct {
+	semaphore
+	memory uint32 // KiB
+	passes uint32
+}
 
 func newHasher() hasher {
-	return hasher{make(semaphore, min(maxHashes, max(1, runtime.GOMAXPROCS(0)/2)))}
+	return hasher{make(semaphore, min(maxHashes, max(1, runtime.GOMAXPROCS(0)/2))), hashMemory, hashPasses}
 }
 
 // A semaphore limits concurrency to its capacity.
@@ -102,31 +106,30 @@ func (h hasher) hash(ctx context.Context, password string) (string, error) {
 		return "", err
 	}
 	defer release()
-	return hashPassword(password), nil
+	return h.hashNow(password), nil
 }
 
-// The callers of hashPassword, verifyPassword and hashDummy must hold a slot of the hasher.
+// The callers of hashNow, verify and hashDummy must hold a slot.
 
-func hashPassword(password string) string {
-	fresh := newPHC()
+func (h hasher) hashNow(password string) string {
+	fresh := h.newPHC()
 	rand.Read(fresh.salt)
 	fresh.hash = fresh.key(password, hashBytes)
 	return fresh.String()
 }
 
-// verifyPassword reports whether password matches the encoded hash, and whether the hash has weaker parameters than
-// today's.
-func verifyPassword(encoded, password string) (match, outdated bool, err error) {
+// verify reports whether password matches the encoded hash, and whether the hash has weaker parameters than new ones.
+func (h hasher) verify(encoded, password string) (match, outdated bool, err error) {
 	parsed, err := parsePHC(encoded)
 	if err != nil {
 		return false, false, err
 	}
 	key := parsed.key(password, len(parsed.hash))
-	return subtle.ConstantTimeCompare(key, parsed.hash) == 1, parsed.needsRehash(), nil
+	return subtle.ConstantTimeCompare(key, parsed.hash) == 1, h.outdated(parsed), nil
 }
 
-// hashDummy takes as long as verifyPassword. It is called if there is no hash to verify against.
-func hashDummy(password string) { newPHC().key(password, hashBytes) }
+// hashDummy takes as long as verify. It is called if there is no hash to verify against.
+func (h hasher) hashDummy(password string) { h.newPHC().key(password, hashBytes) }
 
 // A phc is an argon2id hash with its parameters, as encoded in the PHC string format.
 type phc struct {
@@ -137,8 +140,8 @@ type phc struct {
 	hash    []byte
 }
 
-func newPHC() phc {
-	return phc{memory: hashMemory, passes: hashPasses, threads: hashThreads, salt: make([]byte, saltBytes)}
+func (h hasher) newPHC() phc {
+	return phc{memory: h.memory, passes: h.passes, threads: hashThreads, salt: make([]byte, saltBytes)}
 }
 
 func (p phc) String() string {
@@ -151,8 +154,8 @@ func (p phc) key(password string, size int) []byte {
 	return argon2.IDKey([]byte(normalisePassword(password)), p.salt, p.passes, p.memory, p.threads, uint32(size))
 }
 
-func (p phc) needsRehash() bool {
-	return p.memory < hashMemory || p.passes < hashPasses || len(p.salt) < saltBytes || len(p.hash) < hashBytes
+func (h hasher) outdated(p phc) bool {
+	return p.memory < h.memory || p.passes < h.passes || len(p.salt) < saltBytes || len(p.hash) < hashBytes
 }
 
 var errPHC = errors.New("the stored password hash is not argon2id in the PHC string format; set a new password")

@@ -107,7 +107,7 @@ func TestEmail_Validate(t *testing.T) {
 
 // A hash allocates 19 MiB, so the amount allocated shows whether a hash was computed.
 func TestLogin_HashesForUnknownAccount(t *testing.T) {
-	h := newFixture(t)
+	h := newCostlyFixture(t)
 	h.register(t)
 	for name, email := range map[string]string{"somebody": "ada@example.org", "nobody": "bob@example.org",
 		"no address": "bob"} {

@@ -157,7 +157,16 @@ func (f *failingAccounts) AccountByEmail(ctx context.Context, email string) (acc
 	return f.accountStore.AccountByEmail(ctx, email)
 }
 
+// newFixture returns a fixture whose password hashes are cheap.
 func newFixture(t testing.TB, change ...func(*auth.Config)) *fixture {
+	t.Helper()
+	h := newCostlyFixture(t, change...)
+	h.users.UseCheapHashes()
+	return h
+}
+
+// newCostlyFixture returns a fixture whose password hashes cost what they cost in production.
+func newCostlyFixture(t testing.TB, change ...func(*auth.Config)) *fixture {
 	t.Helper()
 	h := &fixture{
 		accounts: &failingAccounts{accountStore: memstore.NewAccounts()},
@@ -344,7 +353,7 @@ func TestLogin(t *testing.T) {
 		}
 	})
 	t.Run("makes a hash of lower cost anew", func(t *testing.T) {
-		// argon2id of goodPassword with m=8, t=1, p=1.
+		h := newCostlyFixture(t)
 		weak := weakHash(goodPassword)
 		account := accounts.Account{ID: uuid.New(), Email: "old@example.org", PasswordHash: weak}
 		if err := h.accounts.CreateAccount(t.Context(), account); err != nil {

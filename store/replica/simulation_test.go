@@ -27,9 +27,9 @@ import (
 )
 
 var (
-	syncSeeds = flag.Int("sync-seeds", 3, "number of histories in TestSyncSimulation, each with its own seed")
+	syncSeeds = flag.Int("sync-seeds", 2, "number of histories in TestSyncSimulation, each with its own seed")
 	syncFirst = flag.Uint64("sync-seed", 1, "seed of the first history")
-	syncSteps = flag.Int("sync-steps", 2000, "number of steps in each history")
+	syncSteps = flag.Int("sync-steps", 1000, "number of steps in each history")
 )
 
 // A world is a server that is killed and restored now and then, and devices that edit offline and talk to it over a bad
