@@ -135,7 +135,10 @@ func Replace(ctx context.Context, tx Tx, env Env, draft Draft, cond Precondition
 		return PutResult{}, err
 	}
 	createErr := cond.CheckAbsent()
-	if createErr == nil {
+	if createErr != nil {
+		id, _ := ParseID(draft.ID) // findEqual ignores a malformed id too
+		createErr = &RowError{Type: "expense", ID: id, Err: createErr}
+	} else {
 		// Try to create the expense first, because most expenses are new.
 		var e Expense
 		e, createErr = b.create(tx, draft)

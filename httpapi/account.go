@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -56,7 +57,8 @@ func (c *call) register() error {
 		}
 	}, func(registration auth.Registration) (result, error) {
 		session, err := c.api.accounts.Register(c.ctx, registration)
-		return result{status: http.StatusCreated, location: "/v1/me", body: newSessionBody(session)}, err
+		return result{status: http.StatusCreated, location: "/v1/me", body: newSessionBody(session)},
+			explainTakenEmail(registration.Email, err)
 	})
 }
 
@@ -124,8 +126,19 @@ func (c *call) patchMe() error {
 		return auth.EmailChange{Email: orEmpty(in.Email), Password: orEmpty(in.CurrentPassword), Address: c.address()}
 	}, func(change auth.EmailChange) (result, error) {
 		user, err := c.api.accounts.ChangeEmail(c.ctx, c.identity, change)
-		return result{body: newUserBody(user)}, err
+		return result{body: newUserBody(user)}, explainTakenEmail(change.Email, err)
 	})
+}
+
+// explainTakenEmail returns a problem that names the e-mail address if err is expense.ErrExists, else err.
+func explainTakenEmail(email string, err error) error {
+	if !errors.Is(err, expense.ErrExists) {
+		return err
+	}
+	p := newProblem(codeAlreadyExists, "Another account has the e-mail address %s; log in to it, or give another address.",
+		expense.QuoteText(email))
+	p.cause = err
+	return p
 }
 
 // passwordInput changes the password.

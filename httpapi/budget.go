@@ -70,7 +70,7 @@ func (c *call) getBudget() error {
 	}
 	b, err := c.api.store.Reader(c.owner).Budget(c.ctx, id)
 	if err != nil {
-		return err
+		return withRow("budget", id, err)
 	}
 	return c.get(b.Version, wire.NewBudget(b))
 }

@@ -50,7 +50,7 @@ func (c *call) getCategory() error {
 		return err
 	})
 	if err != nil {
-		return err
+		return withRow("category", id, err)
 	}
 	return c.get(category.Version, wire.NewCategory(category))
 }

@@ -37,8 +37,8 @@ func (c *call) condition() expense.Precondition {
 		if c.errs.addFrom(err); err == nil && !wildcard {
 			c.errs.add(fieldError{
 				Header: "If-None-Match", Code: "not_a_star", problem: codeMalformed,
-				Detail: fmt.Sprintf("The value %s of If-None-Match does not apply to a write; give *, which allows only to create.",
-					expense.QuoteText(lines[0])),
+				Detail: fmt.Sprintf("The value %s of If-None-Match is not allowed in a write; give *, which requires that the "+
+					"resource does not exist.", expense.QuoteText(strings.Join(lines, ", "))),
 			})
 		}
 		cond.Absent = true

@@ -91,7 +91,7 @@ func (r *contractChecker) violations(request *http.Request, sent []byte, status 
 		}
 		return nil
 	}
-	for _, detail := range []string{"The API has no such route;", "This instance does not serve the role"} {
+	for _, detail := range []string{"The API has no route for the path", "This instance does not serve the role"} {
 		if status == http.StatusNotFound && bytes.Contains(body, []byte(detail)) {
 			return nil // The contract covers local accounts and all roles; this server lacks one of them.
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -218,32 +219,49 @@ func decodeOuter[T any](raw []byte, errs *fieldErrors) (T, error) {
 func decodeObject[T any](raw []byte, errs *fieldErrors, opts json.Options) (T, error) {
 	options := json.JoinOptions(opts, json.RejectUnknownMembers(true), patchUnmarshalers)
 	var zero T
+	if err := checkObject(raw); err != nil {
+		return zero, err
+	}
+	var last jsontext.Pointer
 	for {
 		var value T
-		if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
-			return zero, newFieldProblem(fieldError{
-				Pointer: "#", Code: "wrong_type", Detail: "The body is not a JSON object; send one.", problem: codeMalformed,
-			})
-		}
 		err := json.Unmarshal(raw, &value, options)
 		if err == nil {
 			return value, nil
 		}
 		wrong, ok := errors.AsType[*json.SemanticError](err)
 		switch {
-		case !ok || wrong.JSONPointer == "":
+		case !ok || wrong.JSONPointer == last: // null in place of a value of a wrong type is always accepted
 			return zero, malformedJSON(err)
 		case errors.Is(err, json.ErrUnknownName):
 			addUnknownMembers(raw, reflect.TypeFor[T](), errs)
 			options = json.JoinOptions(options, json.RejectUnknownMembers(false))
 		default:
-			value := wrong.JSONValue
-			if raw, err = withNull(raw, wrong.JSONPointer, &value, options); err != nil {
+			var value jsontext.Value
+			if raw, value, err = withNull(raw, wrong.JSONPointer, options); err != nil {
 				return zero, malformedJSON(err)
 			}
+			last = wrong.JSONPointer
 			errs.add(wrongType(wrong, value))
 		}
 	}
+}
+
+// checkObject returns a problem if the body is not a JSON object.
+func checkObject(raw []byte) error {
+	e := fieldError{Pointer: "#", Code: "wrong_type", problem: codeMalformed}
+	trimmed := jsontext.Value(bytes.TrimLeft(raw, " \t\r\n"))
+	switch given, ok := kindNames[trimmed.Kind()]; {
+	case len(trimmed) == 0:
+		e.Code, e.Detail = "required", "The body is empty; send a JSON object."
+	case trimmed[0] == '{':
+		return nil
+	case ok:
+		e.Detail = fmt.Sprintf("The JSON value is %s; send an object.", given)
+	default:
+		e.Detail = "The body is not JSON; send a JSON object."
+	}
+	return newFieldProblem(e)
 }
 
 // addUnknownMembers adds an error for each member of the object that the struct type t does not have. No wire struct
@@ -308,7 +326,7 @@ func malformedJSON(err error) error {
 	code, detail := "syntax", "The body is not valid JSON; correct its syntax."
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		pointer = syntax.JSONPointer
-		detail = fmt.Sprintf("The body is not valid JSON after %d bytes; correct its syntax.", syntax.ByteOffset)
+		detail = fmt.Sprintf("The body is not valid JSON at byte %d; correct its syntax.", syntax.ByteOffset)
 	}
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		pointer = semantic.JSONPointer
@@ -394,38 +412,47 @@ func showScalar(value jsontext.Value) string {
 	return ""
 }
 
-// withNull returns the JSON object raw with null as the value of the member that pointer leads into. If old is empty,
-// withNull sets it to the former value.
-func withNull(raw []byte, pointer jsontext.Pointer, old *jsontext.Value, options json.Options) ([]byte, error) {
+// withNull returns the JSON text raw with null in place of the value at pointer, and that value.
+func withNull(raw []byte, pointer jsontext.Pointer, options json.Options) (text []byte, old jsontext.Value, err error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(raw), options)
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, err
-	}
-	var first string
 	for token := range pointer.Tokens() {
-		first = token
-		break
+		if err := enter(dec, token); err != nil {
+			return nil, nil, err
+		}
 	}
-	for dec.PeekKind() == '"' {
-		name, err := dec.ReadToken()
-		if err != nil {
-			return nil, err
-		}
-		isMember := name.String() == first
-		value, err := dec.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		if isMember {
-			if len(*old) == 0 {
-				*old = value.Clone()
+	value, err := dec.ReadValue()
+	if err != nil {
+		return nil, nil, err
+	}
+	end := int(dec.InputOffset())
+	text = slices.Concat(raw[:end-len(value)], []byte("null"), raw[end:])
+	return text, value.Clone(), nil
+}
+
+// enter reads the beginning of an object or an array up to the value of the member or the element that token names.
+func enter(dec *jsontext.Decoder, token string) error {
+	open, err := dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	if open.Kind() == '[' {
+		index, err := strconv.Atoi(token)
+		for range index {
+			if err == nil {
+				err = dec.SkipValue()
 			}
-			end := int(dec.InputOffset())
-			out := append([]byte{}, raw[:end-len(value)]...)
-			return append(append(out, "null"...), raw[end:]...), nil
+		}
+		return err
+	}
+	for {
+		name, err := dec.ReadToken()
+		if err != nil || name.Kind() == '"' && name.String() == token {
+			return err
+		}
+		if err := dec.SkipValue(); err != nil {
+			return err
 		}
 	}
-	return nil, fmt.Errorf("the object has no member %q", first)
 }
 
 // shape returns an error for each member of a wire struct that violates its tags "validate" and "patch".

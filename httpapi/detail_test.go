@@ -14,6 +14,7 @@ import (
 
 	"github.com/spendwise/spendwise/httpapi"
 	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -287,6 +288,59 @@ func TestValidation_ListsErrorsOfQueryHeadersAndBodyTogether(t *testing.T) {
 	}, "POST", "/v1/auth/register", `{"colour":1,"email":"x","password":"y","home_currency":"EURO","time_zone":""}`)
 }
 
+// TestPush_ListsAllErrorsOfMutation tests that the errors of a mutation's members, of the JSON of its data and of the
+// values in its data are listed together.
+func TestPush_ListsAllErrorsOfMutation(t *testing.T) {
+	s := serve(t, memstore.New())
+	s.must(201, "PUT", "/v1/expenses/"+firstID, `{"amount":"1"}`)
+	for _, c := range []struct {
+		name, mutation string
+		want           []string
+	}{
+		{"a wrong type beside a wrong value",
+			`"type":"expense","op":"put","id":"` + secondID + `","data":{"amount":1,"currency":"eur","date":"x","x":1}`,
+			[]string{"#/amount wrong_type", "#/x unknown_member", "#/currency unknown_currency", "#/date malformed_date"}},
+		{"a patch", `"type":"expense","op":"patch","id":"` + firstID + `","data":{"notes":1,"currency":"eur"}`,
+			[]string{"#/notes wrong_type", "#/currency unknown_currency"}},
+		{"a malformed id", `"type":"expense","op":"put","id":"7","data":{"amount":"0","currency":"eur"}`,
+			[]string{"#/id malformed_id", "#/currency unknown_currency", "#/amount zero"}},
+		{"all members", `"type":"yacht","op":"buy","id":"7","base_version":0,"base_mutation":"m","x":1`,
+			[]string{"#/x unknown_member", "#/base_version out_of_range", "#/base_mutation ambiguous",
+				"#/type unknown_value", "#/id malformed_id", "#/op unknown_value"}},
+		{"a base of the future", `"type":"category","op":"put","id":"` + secondID + `","base_version":99,` +
+			`"data":{"name":"","colour":"red","icon":1}`,
+			[]string{"#/icon wrong_type", "#/name empty", "#/base_version ahead_of_server", "#/colour malformed"}},
+		{"a budget", `"type":"budget","op":"put","id":"` + secondID + `","data":{"amount":1,"alert_at":["x",1,"0.5"]}`,
+			[]string{"#/amount wrong_type", "#/alert_at/1 wrong_type", "#/alert_at/0 malformed_ratio"}},
+		{"a rule", `"type":"recurrence","op":"put","id":"` + secondID + `","data":{"amount":"0","freq":1,"start_date":"x"}`,
+			[]string{"#/freq wrong_type", "#/amount zero", "#/start_date malformed_date"}},
+		{"settings", `"type":"settings","op":"patch","id":"settings","data":{"locale":1,"time_zone":"Mars"}`,
+			[]string{"#/locale wrong_type", "#/time_zone unknown_zone"}},
+		{"an alert", `"type":"alert","op":"patch","id":"` + secondID + `","data":{}`, []string{"#/read required"}},
+	} {
+		got := s.must(200, "POST", "/v1/sync", `{"mutations":[{"mutation_id":"`+strings.ReplaceAll(c.name, " ", "-")+`",`+
+			c.mutation+`}]}`).json["results"].([]any)[0].(map[string]any)
+		equal(t, c.name+": status", got["status"], any("rejected"))
+		problem := got["problem"].(map[string]any)
+		errs, _ := problem["errors"].([]any)
+		var actual []string
+		for _, e := range errs {
+			actual = append(actual, fmt.Sprint(e.(map[string]any)["pointer"], " ", e.(map[string]any)["code"]))
+		}
+		if !slices.Equal(actual, c.want) {
+			t.Errorf("%s: field errors %q, want %q", c.name, actual, c.want)
+		}
+	}
+	s.refused(400, "malformed", []string{
+		"#/mutations/1/base_version wrong_type", "#/mutations/1/x unknown_member", "#/mutations/1/id malformed_id",
+		"#/mutations/1/op unknown_value", "#/mutations/1/mutation_id malformed_id",
+		"#/mutations/2/mutation_id malformed_id", "#/mutations/2/data/amount wrong_type",
+	}, "POST", "/v1/sync", `{"mutations":[{"mutation_id":"ok","type":"expense","op":"put","id":"7"},`+
+		`{"mutation_id":"","type":"expense","op":"buy","id":"7","base_version":"1","x":1},`+
+		`{"type":"expense","op":"put","id":"`+secondID+`","data":{"amount":1}}]}`)
+	equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 1)
+}
+
 func TestValidation_ListsAtMost50Errors(t *testing.T) {
 	s := serve(t, memstore.New())
 	var body, query strings.Builder
@@ -299,9 +353,115 @@ func TestValidation_ListsAtMost50Errors(t *testing.T) {
 		s.must(400, "GET", "/v1/expenses?"+query.String(), ""),
 	} {
 		equal(t, "listed errors", len(got.json["errors"].([]any)), 50)
-		equal(t, "detail", got.json["detail"], any("The request has 60 errors; correct the 50 that the member errors lists, "+
-			"and then the other 10."))
+		equal(t, "detail", got.json["detail"], any(`The request has 60 errors; correct the 50 in the member "errors", `+
+			"then send it again to get the others."))
 	}
+}
+
+// TestDetails_NameRowAndVersions tests that the problems of a row name it, its version and the version of the request,
+// with every store.
+func TestDetails_NameRowAndVersions(t *testing.T) {
+	const thirdID = "0190a6f0-5c2b-7d6e-9a3f-2b1c4d5e6f72"
+	onEachEngine(t, func(t *testing.T, st store.Store) {
+		s := serve(t, st)
+		s.must(201, "PUT", "/v1/expenses/"+firstID, `{"amount":"1"}`)
+		s.must(201, "PUT", "/v1/expenses/"+thirdID, `{"amount":"1"}`)
+		s.must(204, "DELETE", "/v1/expenses/"+thirdID, "")
+		food := s.must(201, "POST", "/v1/categories", `{"name":"Food for cats"}`).id()
+		rule := s.must(201, "POST", "/v1/recurrences",
+			`{"amount":"1","freq":"daily","start_date":"2026-03-09","category_id":"`+food+`"}`).id()
+		settings := s.must(200, "GET", "/v1/settings", "").json["version"]
+		for _, c := range []struct {
+			method, target, body string
+			header               []string
+			want                 string
+		}{
+			{"GET", "/v1/expenses/" + secondID, "", nil, "The ledger has no expense " + secondID + "; check the id."},
+			{"PATCH", "/v1/expenses/" + secondID, "{}", nil, "The ledger has no expense " + secondID + "; check the id."},
+			{"GET", "/v1/expenses/" + thirdID, "", nil,
+				"The expense " + thirdID + " was deleted; create a new one with another id."},
+			{"POST", "/v1/expenses", `{"id":"` + thirdID + `","amount":"2"}`, nil,
+				"The id " + thirdID + " belongs to a deleted expense; use a new id."},
+			{"POST", "/v1/expenses", `{"id":"` + firstID + `","amount":"2"}`, nil, "The expense " + firstID +
+				" has version 2 and other content; use another id, or change the existing expense."},
+			{"PUT", "/v1/expenses/" + firstID, `{"amount":"2"}`, nil, "The expense " + firstID +
+				" has version 2 and other content; send its ETag in If-Match to replace it."},
+			{"PATCH", "/v1/expenses/" + firstID, "{}", []string{"If-Match", `"1"`},
+				"If-Match requires version 1 of the expense " + firstID + ", but its version is 2; get it and repeat the request with its ETag."},
+			{"PATCH", "/v1/expenses/" + firstID, "{}", []string{"If-Match", `"1", "7", W/"2"`},
+				"If-Match requires version 1 or 7 of the expense " + firstID +
+					", but its version is 2; get it and repeat the request with its ETag."},
+			{"PATCH", "/v1/expenses/" + firstID, "{}", []string{"If-Match", `"x"`},
+				"If-Match requires another version of the expense " + firstID +
+					", but its version is 2; get it and repeat the request with its ETag."},
+			{"PUT", "/v1/expenses/" + firstID, `{"amount":"2"}`, []string{"If-None-Match", "*"},
+				"If-None-Match requires that the expense " + firstID +
+					" does not exist, but it has version 2; send its ETag in If-Match to replace it."},
+			{"PUT", "/v1/expenses/" + secondID, `{"amount":"2"}`, []string{"If-Match", `"2"`},
+				"If-Match requires that the expense " + secondID + " exists, but it does not; leave If-Match out to create it."},
+			{"PATCH", "/v1/settings", `{"locale":"de"}`, []string{"If-Match", `"77"`},
+				fmt.Sprintf("If-Match requires version 77 of the settings resource, but its version is %v; get it and repeat the request with its ETag.", settings)},
+			{"GET", "/v1/categories/" + firstID, "", nil, "The ledger has no category " + firstID + "; check the id."},
+			{"POST", "/v1/categories", `{"name":"FOOD for cats"}`, nil, "The category " + food +
+				` already has the name "Food for cats"; choose another name, or use that category.`},
+			{"DELETE", "/v1/categories/" + food, "", nil,
+				"Expenses, recurring rules, budgets or the settings use the category " + food + "; archive it, merge it into another category, or first choose another default category."},
+			{"POST", "/v1/categories/" + firstID + "/merge", `{"into":"` + food + `"}`, nil,
+				"The ledger has no category " + firstID + "; check the id."},
+			{"GET", "/v1/budgets/" + firstID, "", nil, "The ledger has no budget " + firstID + "; check the id."},
+			{"PATCH", "/v1/budgets/" + firstID, "{}", nil, "The ledger has no budget " + firstID + "; check the id."},
+			{"POST", "/v1/budgets/alerts/" + firstID + "/read", "", nil,
+				"The ledger has no budget alert " + firstID + "; check the id."},
+			{"GET", "/v1/recurrences/" + firstID, "", nil, "The ledger has no recurring rule " + firstID + "; check the id."},
+			{"GET", "/v1/recurrences/" + firstID + "/preview", "", nil,
+				"The ledger has no recurring rule " + firstID + "; check the id."},
+			{"POST", "/v1/recurrences/" + firstID + "/skip", `{"date":"2026-03-09"}`, nil,
+				"The ledger has no recurring rule " + firstID + "; check the id."},
+			{"POST", "/v1/recurrences", `{"id":"` + rule + `","amount":"2","freq":"daily","start_date":"2026-03-09"}`, nil,
+				"The recurring rule " + rule + " has version 6 and other content; use another id, or change the existing " +
+					"recurring rule."},
+		} {
+			got := s.do(c.method, c.target, c.body, c.header...)
+			equal(t, c.method+" "+c.target+" "+c.body, got.json["detail"], any(c.want))
+		}
+		for _, m := range [][2]string{
+			{`{"mutation_id":"a","type":"expense","op":"put","id":"` + firstID + `","base_version":1,"data":{"amount":"2"}}`,
+				"The expense " + firstID + " has version 2, and this change is based on version 1; compare both, and push the " +
+					"change that applies with base_version 2."},
+			{`{"mutation_id":"b","type":"expense","op":"put","id":"` + firstID + `","data":{"amount":"2"}}`,
+				"The expense " + firstID + " has version 2, and this change is without a known base version; compare both, and " +
+					"push the change that applies with base_version 2."},
+			{`{"mutation_id":"b","type":"expense","op":"put","id":"` + firstID + `","data":{"amount":"3"}}`,
+				`Another mutation has used the mutation id "b"; give each mutation a new id.`},
+			{`{"mutation_id":"c","type":"expense","op":"patch","id":"` + thirdID + `","data":{"amount":"3"}}`,
+				"The id " + thirdID + " belongs to a deleted expense; use a new id."},
+			{`{"mutation_id":"d","type":"expense","op":"patch","id":"` + secondID + `","data":{"amount":"3"}}`,
+				"The ledger has no expense " + secondID + "; check the id."},
+		} {
+			got := s.must(200, "POST", "/v1/sync", `{"mutations":[`+m[0]+`]}`)
+			problem := got.json["results"].([]any)[0].(map[string]any)["problem"].(map[string]any)
+			equal(t, m[0], problem["detail"], any(m[1]))
+		}
+	})
+}
+
+func TestDetails_OfAccounts(t *testing.T) {
+	h := newAccountServer(t)
+	user := h.addUser()
+	bearer := []string{"Authorization", "Bearer " + user.token}
+	for target, want := range map[string]string{
+		"/v1/devices/" + firstID: "The account has no session " + firstID + "; check the id.",
+		"/v1/tokens/" + firstID:  "The account has no token " + firstID + "; check the id.",
+	} {
+		equal(t, target, h.do("DELETE", target, "", bearer...).json["detail"], any(want))
+	}
+	equal(t, "detail of a taken address", h.do("POST", "/v1/auth/register",
+		`{"email":"`+user.email+`","password":"nine purple otters knitting"}`).json["detail"],
+		any(`Another account has the e-mail address "`+user.email+`"; log in to it, or give another address.`))
+	token := h.must(201, "POST", "/v1/tokens", `{"name":"n","scopes":["read"]}`, bearer...).json["token"].(string)
+	got := h.do("POST", "/v1/expenses", `{"amount":"1"}`, "Authorization", "Bearer "+token)
+	equal(t, "detail of 403", got.json["detail"],
+		any(`The credentials lack the scope "write"; use credentials with this scope.`))
 }
 
 // TestDetails_AreSentences shows the sentences of typical errors.
@@ -339,7 +499,21 @@ func TestDetails_AreSentences(t *testing.T) {
 		{"GET", "/v1/reports/range?date_from=2026-03-02&date_to=2026-03-01", "",
 			`The last day 2026-03-01 is before the first day 2026-03-02; swap them.`},
 		{"GET", "/v1/expenses/7", "", `The ledger has no resource with the id "7"; check the id in the path.`},
-		{"POST", "/v1/sync", `{"mutations":[{"mutation_id":"a b"}]}`,
+		{"GET", "/v1/yachts", "", `The API has no route for the path "/v1/yachts"; see /docs for all routes.`},
+		{"PUT", "/v1/expenses", "{}",
+			`The path "/v1/expenses" does not support the method "PUT"; use one of POST, GET, HEAD.`},
+		{"DELETE", "/v1/budgets/progress", "",
+			`The path "/v1/budgets/progress" does not support the method "DELETE"; use one of GET, HEAD.`},
+		{"POST", "/v1/expenses", "", "The body is empty; send a JSON object."},
+		{"POST", "/v1/expenses", "[]", "The JSON value is an array; send an object."},
+		{"POST", "/v1/expenses", "yes", "The body is not JSON; send a JSON object."},
+		{"POST", "/v1/expenses", `{"amount":"1.5","currency":"JPY"}`,
+			`Amount "1.5" has 1 decimal; JPY allows 0, so round it.`},
+		{"POST", "/v1/recurrences", `{"amount":"1","start_date":"2026-03-01","freq":"weekly","weekdays":["mon","x"]}`,
+			`Weekday "x" is unknown; give one of mon, tue, wed, thu, fri, sat, sun.`},
+		{"POST", "/v1/expenses", `{"amount":"1","date":"x","currency":"y"}`,
+			`The request has 2 errors; see the member "errors" and correct them all.`},
+		{"POST", "/v1/sync", `{"mutations":[{"mutation_id":"a b","type":"expense","op":"delete","id":"` + firstID + `"}]}`,
 			`The mutation id "a b" is malformed; give 1 to 255 letters, digits and . _ : -, for example a UUID.`},
 	} {
 		got := s.do(c.method, c.target, c.body)

@@ -32,5 +32,5 @@ func (c *call) deleteDevice() error {
 	if err != nil {
 		return err
 	}
-	return c.noContent(c.api.accounts.RevokeDevice(c.ctx, c.identity, id))
+	return c.noContent(withRow(sessionType, id, c.api.accounts.RevokeDevice(c.ctx, c.identity, id)))
 }

@@ -87,7 +87,7 @@ func (c *call) getExpense() error {
 	}
 	e, err := c.api.store.Reader(c.owner).Expense(c.ctx, id)
 	if err != nil {
-		return err
+		return withRow("expense", id, err)
 	}
 	return c.get(e.Version, wire.NewExpense(e))
 }
@@ -111,21 +111,30 @@ func (p params) filter() expense.Filter {
 		f.Categories = append(f.Categories, id)
 	}
 	f.AmountMin, f.AmountMax = p.amount("amount_min", f.Currency), p.amount("amount_max", f.Currency)
-	least, most := f.AmountMin, f.AmountMax
-	if least.Currency() == most.Currency() && least.Minor() > most.Minor() && !least.Currency().IsZero() {
-		p.fail("amount_min", "backwards", "The minimum %s is greater than the maximum %s; swap them.",
-			least.Amount(), most.Amount())
-	}
+	p.checkAmountRange()
 	f.Text, _ = p.given("q")
 	if utf8.RuneCountInString(f.Text) > expense.MaxNotesLength {
-		p.fail("q", "too_long", "The search text has %d characters; give at most %d, as notes have.",
+		p.fail("q", "too_long", "The search text has %d characters; give at most %d.",
 			utf8.RuneCountInString(f.Text), expense.MaxNotesLength)
 	}
 	if strings.ContainsFunc(f.Text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
 		p.fail("q", "control_character",
-			"The search text %s has a control character; remove it, because notes have none.", expense.QuoteText(f.Text))
+			"The search text %s contains a control character, which notes cannot contain; remove it.", expense.QuoteText(f.Text))
 	}
 	return f
+}
+
+// checkAmountRange adds an error if amount_min is greater than amount_max, whatever the currency is.
+func (p params) checkAmountRange() {
+	least, _ := p.given("amount_min")
+	most, _ := p.given("amount_max")
+	smallest, err := expense.ParseDecimal(least)
+	if err != nil {
+		return // absent, or p.amount has reported it
+	}
+	if largest, err := expense.ParseDecimal(most); err == nil && smallest.GreaterThan(largest) {
+		p.fail("amount_min", "backwards", "The minimum %s is greater than the maximum %s; swap them.", least, most)
+	}
 }
 
 // sort reads the order of a list of expenses. The default is newest first.

@@ -140,7 +140,7 @@ func TestExpense_RejectsMalformedBodies(t *testing.T) {
 			body        string
 			fieldErrors []string
 		}{
-			"nothing":              {``, []string{"# wrong_type"}},
+			"nothing":              {``, []string{"# required"}},
 			"null":                 {`null`, []string{"# wrong_type"}},
 			"an array":             {`[]`, []string{"# wrong_type"}},
 			"half an object":       {`{"amount":"1"`, []string{"# syntax"}},

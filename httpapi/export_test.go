@@ -14,7 +14,7 @@ type Route struct {
 func SentinelDetails() []string {
 	details := []string{detailInternal}
 	for _, s := range sentinels {
-		details = append(details, s.detail)
+		details = append(details, s.detail(s.err))
 	}
 	return details
 }

@@ -277,5 +277,5 @@ func TestRoot_RedirectsToDocs(t *testing.T) {
 	equal(t, "Location", unprefixed.must(307, "GET", "/", "").Header().Get("Location"), "/docs")
 	unprefixed.must(405, "POST", "/", "")
 	equal(t, "detail", fmt.Sprint(unprefixed.must(404, "GET", "/v2/expenses", "").json["detail"]),
-		"The API has no such route; see /docs for all routes.")
+		`The API has no route for the path "/v2/expenses"; see /docs for all routes.`)
 }

@@ -105,40 +105,40 @@ func problemTypeOf(code string) (problemType, bool) {
 }
 
 // sentinels maps the sentinel errors of the domain, the store and the ingress to problems. The first match counts.
+// detail returns the detail of a problem for an error that wraps err.
 var sentinels = [...]struct {
 	err    error
 	code   string
-	detail string
+	detail func(err error) string
 }{
-	{auth.ErrInvalidCredentials, codeUnauthenticated,
-		"The e-mail address or the password is wrong, or there were too many failed attempts; check both and try again."},
-	{auth.ErrSessionEnded, codeUnauthenticated, "The session has ended; log in again."},
-	{auth.ErrUnauthenticated, codeUnauthenticated, detailUnauthenticated},
+	{auth.ErrInvalidCredentials, codeUnauthenticated, text(
+		"The e-mail address or the password is wrong, or there were too many failed attempts; check both and try again.")},
+	{auth.ErrSessionEnded, codeUnauthenticated, text("The session has ended; log in again.")},
+	{auth.ErrUnauthenticated, codeUnauthenticated, text(detailUnauthenticated)},
 	// The response to a token that is too long must equal the response to any other invalid token.
-	{ingress.ErrCredentialsTooLong, codeUnauthenticated, detailUnauthenticated},
-	{ingress.ErrHeadersTooLarge, codeHeadersTooLarge,
-		"The request line and the headers are longer than 32 KiB; send fewer or shorter headers, or a shorter query."},
-	{auth.ErrRegistrationClosed, codeForbidden,
-		"Registration is closed on this server; ask the administrator to create an account."},
-	{auth.ErrForbidden, codeForbidden, "The token lacks the scope of this request; use a token that has the scope."},
-	{expense.ErrStale, codeVersionMismatch,
-		"The resource does not have the version in the request; get the resource and repeat the request with its ETag."},
-	{expense.ErrPreconditionRequired, codePreconditionRequired,
-		"The resource already exists with other content; send its ETag in If-Match to replace it."},
-	{expense.ErrGone, codeNotFound, "The resource was deleted; create a new one with another id."},
-	{expense.ErrNotFound, codeNotFound, "The ledger has no such resource; check the id."},
-	{replica.ErrConflict, codeConflict,
-		"Another change of the row arrived first and contradicts this one; compare both and decide which one applies."},
-	{replica.ErrMutationIDReused, codeKeyReused,
-		"Another mutation has used this mutation id; use a new id for a new mutation."},
-	{expense.ErrExists, codeAlreadyExists,
-		"Another resource already has this id, name, category or e-mail address, and its content differs; " +
-			"choose another value, or change the existing resource."},
-	{expense.ErrInUse, codeConflict, "Other resources refer to this resource; archive it, or merge it into another one."},
-	{expense.ErrUnavailable, codeUnavailable, "The server cannot reach its store at the moment; try again later."},
-	{context.DeadlineExceeded, codeUnavailable, "The request exceeded the time limit of the server; try again later."},
-	{context.Canceled, codeUnavailable, "The request was cancelled; send it again."},
+	{ingress.ErrCredentialsTooLong, codeUnauthenticated, text(detailUnauthenticated)},
+	{ingress.ErrHeadersTooLarge, codeHeadersTooLarge, text(
+		"The request line and the headers are longer than 32 KiB; send fewer or shorter headers, or a shorter query.")},
+	{auth.ErrRegistrationClosed, codeForbidden, text(
+		"Registration is closed on this server; ask the administrator to create an account.")},
+	{auth.ErrForbidden, codeForbidden, text(
+		"The credentials do not allow this request; log in and use the access token of the session.")},
+	{expense.ErrStale, codeVersionMismatch, staleDetail},
+	{expense.ErrPreconditionRequired, codePreconditionRequired, preconditionDetail},
+	{expense.ErrGone, codeNotFound, goneDetail},
+	{expense.ErrNotFound, codeNotFound, notFoundDetail},
+	{replica.ErrConflict, codeConflict, conflictDetail},
+	{expense.ErrExists, codeAlreadyExists, existsDetail},
+	{expense.ErrInUse, codeConflict, inUseDetail},
+	{expense.ErrUnavailable, codeUnavailable, text(
+		"The server cannot reach its store at the moment; try again later.")},
+	{context.DeadlineExceeded, codeUnavailable, text(
+		"The request exceeded the time limit of the server; try again later.")},
+	{context.Canceled, codeUnavailable, text("The request was cancelled; send it again.")},
 }
+
+// text returns a function that returns detail for every error.
+func text(detail string) func(error) string { return func(error) string { return detail } }
 
 // A fieldError is a member of a problem's errors: a place in the request and what is wrong there.
 type fieldError struct {
@@ -151,18 +151,24 @@ type fieldError struct {
 	problem string // the code of the problem; "": validation_error
 }
 
-// member returns the name of the top-level member of the body that e is about, or "".
-func (e fieldError) member() string {
-	name, _, _ := strings.Cut(strings.TrimPrefix(e.Pointer, "#/"), "/")
-	return name
+// overlaps reports whether e and other are about the same member of the body, or if one of them is about an element of
+// the other's member.
+func (e fieldError) overlaps(other fieldError) bool {
+	return e.Pointer != "" && (e.Pointer == other.Pointer ||
+		e.Pointer != "#" && strings.HasPrefix(other.Pointer, e.Pointer+"/") ||
+		other.Pointer != "#" && strings.HasPrefix(e.Pointer, other.Pointer+"/"))
 }
 
 // newFieldError returns the field error for a validation error of the domain, without its place. It is the only place
 // that turns such an error into a sentence.
 func newFieldError(invalid *expense.InvalidError) fieldError {
-	first, size := utf8.DecodeRuneInString(invalid.Detail)
-	detail := string(unicode.ToUpper(first)) + strings.TrimSuffix(invalid.Detail[size:], ".") + "."
-	return fieldError{Code: invalid.Code, Detail: detail}
+	return fieldError{Code: invalid.Code, Detail: upperFirst(strings.TrimSuffix(invalid.Detail, ".")) + "."}
+}
+
+// upperFirst returns text with a capital first letter.
+func upperFirst(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // maxFieldErrors is the maximum number of field errors in a problem.
@@ -190,10 +196,15 @@ func (f *fieldErrors) add(errs ...fieldError) {
 func (f *fieldErrors) addNew(errs ...fieldError) {
 	known := slices.Clip(f.list)
 	for _, e := range errs {
-		if !slices.ContainsFunc(known, func(k fieldError) bool { return k.Pointer != "" && k.member() == e.member() }) {
+		if !slices.ContainsFunc(known, e.overlaps) {
 			f.add(e)
 		}
 	}
+}
+
+// member adds the error of a member of the body, unless the member has one already.
+func (f *fieldErrors) member(name, code, detail string, args ...any) {
+	f.addNew(fieldError{Pointer: pointerTo(name), Code: code, Detail: fmt.Sprintf(detail, args...)})
 }
 
 // addFrom adds the field errors of a problem. It does nothing if err is not a problem.
@@ -216,10 +227,10 @@ func (f *fieldErrors) problem() *problem {
 	detail := f.list[0].Detail
 	switch more := f.count - len(f.list); {
 	case more > 0:
-		detail = fmt.Sprintf("The request has %d errors; correct the %d that the member errors lists, and then the other %d.",
-			f.count, len(f.list), more)
+		detail = fmt.Sprintf(`The request has %d errors; correct the %d in the member "errors", then send it again to get `+
+			`the others.`, f.count, len(f.list))
 	case f.count > 1:
-		detail = fmt.Sprintf("The request has %d errors; correct those that the member errors lists.", f.count)
+		detail = fmt.Sprintf(`The request has %d errors; see the member "errors" and correct them all.`, f.count)
 	}
 	return &problem{code: cmp.Or(f.code, codeValidation), detail: detail, fieldErrors: f.list}
 }
@@ -280,8 +291,8 @@ func problemOf(err error) *problem {
 	}
 	if limited, ok := errors.AsType[*ingress.LimitError](err); ok {
 		p := newProblem(codeRateLimited,
-			"You sent more than %d requests of this kind in %s; wait for the seconds in the Retry-After header.",
-			limited.Quota.Requests, limited.Quota.Window)
+			"More than %d requests of this kind arrived in %.0f seconds; wait as many seconds as the header Retry-After says.",
+			limited.Quota.Requests, limited.Quota.Window.Seconds())
 		p.retry = limited.RetryAfter
 		return p
 	}
@@ -294,7 +305,7 @@ func problemOf(err error) *problem {
 	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
-			p := &problem{code: s.code, detail: s.detail, cause: err}
+			p := &problem{code: s.code, detail: s.detail(err), cause: err}
 			if stale, ok := errors.AsType[*expense.StaleError](err); ok {
 				p.current = stale.Current
 			}

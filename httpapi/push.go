@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -167,7 +166,7 @@ func (c *call) encodeResult(r replica.Result) ([]byte, error) {
 		MutationID: r.MutationID, Status: r.Status.String(), Version: r.Version, Resource: rowBody(r.Row),
 	}
 	if r.Err != nil {
-		p := problemOf(conflictIfGone(r.Err))
+		p := mutationProblem(r)
 		t, _ := problemTypeOf(p.code)
 		body.Problem = &itemProblem{
 			Type: c.api.url("/problems/" + t.Code), Title: t.Title, Status: t.Status, Detail: p.detail, Code: t.Code,
@@ -177,77 +176,155 @@ func (c *call) encodeResult(r replica.Result) ([]byte, error) {
 	return json.Marshal(body)
 }
 
+// mutationProblem returns the problem of a mutation that is a conflict or rejected.
+func mutationProblem(r replica.Result) *problem {
+	if errors.Is(r.Err, replica.ErrMutationIDReused) {
+		return newProblem(codeKeyReused, "Another mutation has used the mutation id %s; give each mutation a new id.",
+			expense.QuoteText(r.MutationID))
+	}
+	if decoded, ok := errors.AsType[*mutationError](r.Err); ok {
+		all := decoded.all()
+		return problemOf(all.with(r.Err))
+	}
+	return problemOf(conflictIfGone(r.Err))
+}
+
 // decodeMutations decodes the mutations of a push. An invalid mutation gets an Err, so only this mutation is rejected.
-// For a mutation without a valid id, decodeMutations adds a field error to the call, which makes the whole request
+// For a mutation without a valid id, decodeMutations adds its field errors to the call, which makes the whole request
 // invalid: the result of such a mutation cannot be stored.
 func (c *call) decodeMutations(texts []jsontext.Value) []replica.Mutation {
 	if len(texts) > replica.MaxMutations {
 		c.errs.add(fieldError{
 			Pointer: "#/mutations", Code: "too_many",
-			Detail: fmt.Sprintf("The push has %d mutations, but at most %d are allowed; send the others in another push.",
+			Detail: fmt.Sprintf("The push has %d mutations; give at most %d, and send the others in another push.",
 				len(texts), replica.MaxMutations),
 		})
 		return nil
 	}
 	mutations := make([]replica.Mutation, len(texts))
 	for i, raw := range texts {
-		mutations[i] = c.decodeMutation(raw)
+		var errs mutationError
+		mutations[i] = c.decodeMutation(raw, &errs)
 		if !ingress.IsToken(mutations[i].ID, ingress.MaxToken) {
-			e := malformedMutationID(mutations[i].ID)
-			e.Pointer = "#/mutations/" + strconv.Itoa(i) + "/mutation_id"
-			c.errs.add(e)
+			if raw.Kind() == '{' {
+				e := malformedMutationID(mutations[i].ID)
+				e.Pointer = "#/mutation_id"
+				errs.members.addNew(e)
+			}
+			for _, e := range errs.within("#/mutations/" + strconv.Itoa(i)) {
+				c.errs.add(e)
+			}
+		}
+		if errs.members.count+errs.data.count > 0 {
+			mutations[i].Err = &errs
 		}
 	}
 	return mutations
 }
 
-// decodeMutation decodes one mutation, as strictly as any other request body.
-func (c *call) decodeMutation(raw jsontext.Value) replica.Mutation {
+// A mutationError holds the errors of a mutation. It is an [expense.ErrInvalid].
+type mutationError struct {
+	members fieldErrors // of the mutation's members
+	data    fieldErrors // of the members of its data
+}
+
+func (e *mutationError) Error() string {
+	all := e.all()
+	return all.problem().Error()
+}
+
+// Is reports whether target is expense.ErrInvalid.
+func (e *mutationError) Is(target error) bool { return target == expense.ErrInvalid }
+
+// all returns the errors as they are in the problem of the mutation.
+func (e *mutationError) all() fieldErrors {
+	var all fieldErrors
+	all.add(e.members.list...)
+	all.add(e.data.list...)
+	return all
+}
+
+// within returns the errors as they are in the problem of the whole request. pointer leads to the mutation.
+func (e *mutationError) within(pointer string) []fieldError {
+	var errs []fieldError
+	for _, inner := range e.members.list {
+		inner.Pointer = pointer + strings.TrimPrefix(inner.Pointer, "#")
+		errs = append(errs, inner)
+	}
+	for _, inner := range e.data.list {
+		inner.Pointer = pointer + "/data" + strings.TrimPrefix(inner.Pointer, "#")
+		errs = append(errs, inner)
+	}
+	return errs
+}
+
+// decodeMutation decodes one mutation, as strictly as any other request body, and adds its errors to errs. If there are
+// any, the Change holds the part that could be decoded.
+func (c *call) decodeMutation(raw jsontext.Value, errs *mutationError) replica.Mutation {
 	sum := sha256.Sum256(canonicalOrRaw(raw))
 	m := replica.Mutation{Fingerprint: sum[:]}
-	var errs memberErrors
-	in, err := decodeOuter[wire.Mutation](raw, &errs.fieldErrors)
+	in, err := decodeOuter[wire.Mutation](raw, &errs.members)
 	if err != nil {
-		m.ID, m.Err = salvageMutationID(raw, err), err
+		m.ID = salvageMutationID(raw, err)
+		errs.members.addFrom(err)
 		return m
 	}
 	m.ID = in.MutationID
-	m.Row, _ = replica.ParseRowRef(in.Type, in.ID)
+	member := errs.members.member
 	switch {
-	case in.BaseVersion != nil && in.BaseMutation != nil:
-		errs.addMember("base_mutation", "ambiguous", "The base mutation %s is given besides base_version; give one of them.",
-			expense.QuoteText(*in.BaseMutation))
-	case in.BaseVersion != nil && *in.BaseVersion < 1:
-		errs.addMember("base_version", "out_of_range", "The base version %d is out of range; give a whole number from 1.",
+	case in.BaseVersion == nil:
+	case *in.BaseVersion < 1:
+		member("base_version", "out_of_range", "The base version %d is out of range; give a whole number from 1.",
 			*in.BaseVersion)
-	case in.BaseMutation != nil && !ingress.IsToken(*in.BaseMutation, ingress.MaxToken):
+	default:
+		m.BaseVersion = *in.BaseVersion
+	}
+	switch {
+	case in.BaseMutation == nil:
+	case in.BaseVersion != nil:
+		member("base_mutation", "ambiguous", "The base mutation %s is given besides base_version; give one of them.",
+			expense.QuoteText(*in.BaseMutation))
+	case !ingress.IsToken(*in.BaseMutation, ingress.MaxToken):
 		e := malformedMutationID(*in.BaseMutation)
 		e.Pointer = "#/base_mutation"
-		errs.add(e)
-	case in.BaseVersion != nil:
-		m.BaseVersion = *in.BaseVersion
-	case in.BaseMutation != nil:
+		errs.members.addNew(e)
+	default:
 		m.BaseMutation = *in.BaseMutation
 	}
-	m.Change = c.decodeChange(in, m.Row, &errs)
-	if errs.malformed != nil {
-		m.Err = errs.malformed
-	} else {
-		m.Err = errs.err()
-	}
+	m.Row = decodeRow(in, &errs.members)
+	m.Change = c.decodeChange(in, m.Row.Type, errs)
 	return m
 }
 
-// memberErrors collects the errors of a mutation.
-type memberErrors struct {
-	fieldErrors
-
-	malformed error // the data is not JSON
-}
-
-// addMember adds the error of a member of the mutation or of its data, unless the member has one already.
-func (m *memberErrors) addMember(member, code, detail string, args ...any) {
-	m.addNew(fieldError{Pointer: "#/" + member, Code: code, Detail: fmt.Sprintf(detail, args...)})
+// decodeRow returns the row of a mutation. If only the id is malformed, the row has a new id, so that the data can be
+// checked. If there is no such type, decodeRow returns the zero RowRef.
+func decodeRow(in wire.Mutation, errs *fieldErrors) replica.RowRef {
+	row, ok := replica.ParseRowRef(in.Type, in.ID)
+	if ok {
+		return row
+	}
+	_, malformed := expense.ParseID(in.ID)
+	for _, t := range syncTypes() {
+		if t.String() != in.Type {
+			continue
+		}
+		if t == store.SettingsRow {
+			errs.member("id", "malformed_id", "The id %s is not that of the settings; give settings.", expense.QuoteText(in.ID))
+			return replica.RowRef{Type: t}
+		}
+		errs.member("id", "malformed_id", "The id %s is not a UUID; give the UUID of the row.", expense.QuoteText(in.ID))
+		return replica.RowRef{Type: t, ID: uuid.New()}
+	}
+	var names []string
+	for _, t := range syncTypes() {
+		names = append(names, t.String())
+	}
+	errs.member("type", "unknown_value", "The type %s is unknown; give one of %s.",
+		expense.QuoteText(in.Type), strings.Join(names, ", "))
+	if malformed != nil && in.ID != store.SettingsRow.String() {
+		errs.member("id", "malformed_id", "The id %s is not a UUID; give the UUID of the row.", expense.QuoteText(in.ID))
+	}
+	return replica.RowRef{}
 }
 
 // salvageMutationID returns the id of a mutation that could not be decoded because of err, so that only this mutation
@@ -273,35 +350,19 @@ func canonicalOrRaw(raw []byte) []byte {
 	return content
 }
 
-// decodeChange decodes what a mutation does to its row. row has no type if the mutation names no valid row. It returns
-// nil after an error.
-func (c *call) decodeChange(in wire.Mutation, row replica.RowRef, errs *memberErrors) replica.Edit {
+// decodeChange decodes what a mutation does to a row of this type. It returns nil if the type is 0 or the op is
+// unknown.
+func (c *call) decodeChange(in wire.Mutation, rowType store.RowType, errs *mutationError) replica.Edit {
 	patch := in.Op == "patch"
 	if !patch && in.Op != "put" && in.Op != "delete" {
-		errs.addMember("op", "unknown_value", "The op %s is unknown; give put, patch or delete.", expense.QuoteText(in.Op))
-	}
-	if row == (replica.RowRef{}) {
-		switch _, malformed := expense.ParseID(in.ID); {
-		case in.Type == store.SettingsRow.String():
-			errs.addMember("id", "malformed_id", "The id %s is not that of the settings; give settings.",
-				expense.QuoteText(in.ID))
-		case malformed != nil:
-			errs.addMember("id", "malformed_id", "The id %s is not a UUID; give the UUID of the row.", expense.QuoteText(in.ID))
-			fallthrough
-		default:
-			if !slices.Contains(syncTypes(), in.Type) {
-				errs.addMember("type", "unknown_value", "The type %s is unknown; give one of %s.",
-					expense.QuoteText(in.Type), strings.Join(syncTypes(), ", "))
-			}
-		}
-	}
-	switch {
-	case row == (replica.RowRef{}) || !patch && in.Op != "put" && in.Op != "delete":
+		errs.members.member("op", "unknown_value", "The op %s is unknown; give put, patch or delete.",
+			expense.QuoteText(in.Op))
 		return nil
-	case in.Op == "delete":
+	}
+	if in.Op == "delete" && rowType != 0 {
 		return replica.Delete{}
 	}
-	switch row.Type {
+	switch rowType {
 	case store.ExpenseRow:
 		if patch {
 			return replica.PatchExpense{Patch: decodeData[wire.ExpensePatch](c, in, errs).Patch()}
@@ -321,7 +382,7 @@ func (c *call) decodeChange(in wire.Mutation, row replica.RowRef, errs *memberEr
 		if patch {
 			data := decodeData[wire.RulePatch](c, in, errs)
 			if data.FromDate.Present {
-				errs.addMember("from_date", "not_applicable", "The date %s cannot split a rule in a push; send two mutations: a "+
+				errs.data.member("from_date", "not_applicable", "The date %s cannot split a rule in a push; send two mutations: a "+
 					"patch with until_date of the old rule, and a put of a new rule.", expense.QuoteText(data.FromDate.Value))
 			}
 			return replica.PatchRule{Draft: data.Draft()}
@@ -329,59 +390,61 @@ func (c *call) decodeChange(in wire.Mutation, row replica.RowRef, errs *memberEr
 		return replica.PutRule{Draft: decodePut[wire.RuleInput](c, in, errs).Draft()}
 	case store.AlertRow:
 		if !patch {
-			errs.addMember("op", "not_applicable",
+			errs.members.member("op", "not_applicable",
 				"The op %s does not apply to an alert, which only the server raises; mark one as read with a patch.", in.Op)
 			return nil
 		}
-		if data := decodeData[wire.AlertPatch](c, in, errs); !data.Read.Value {
-			errs.addMember("read", "not_allowed", "The value false of read is not allowed; give true to mark the alert as read.")
+		data := decodeData[wire.AlertPatch](c, in, errs)
+		switch isObject := jsontext.Value(in.Data).Kind() == '{'; {
+		case data.Read.Value || !isObject:
+		case data.Read.Present:
+			errs.data.member("read", "not_allowed",
+				"The value false of read is not allowed; give true to mark the alert as read.")
+		default:
+			errs.data.member("read", "required", "The member read is missing; give true to mark the alert as read.")
 		}
 		return replica.MarkAlertRead{}
-	default:
+	case store.SettingsRow:
 		data := decodeData[wire.SettingsPatch](c, in, errs)
 		change := replica.SettingsChange{Draft: data.Draft(), LimitRate: data.LimitRate.Value}
 		if patch {
 			return replica.PatchSettings(change)
 		}
 		return replica.PutSettings(change)
+	default:
+		return nil
 	}
 }
 
 // syncTypes returns the types of rows that a mutation can name.
-func syncTypes() []string {
-	types := []store.RowType{
+func syncTypes() []store.RowType {
+	return []store.RowType{
 		store.ExpenseRow, store.CategoryRow, store.BudgetRow, store.RuleRow, store.AlertRow, store.SettingsRow,
 	}
-	names := make([]string, len(types))
-	for i, t := range types {
-		names[i] = t.String()
-	}
-	return names
 }
 
-// decodeData decodes the data of a mutation. It returns the zero value after an error.
-func decodeData[T any](c *call, in wire.Mutation, errs *memberErrors) T {
+// decodeData decodes the data of a mutation. It returns the part that could be decoded.
+func decodeData[T any](c *call, in wire.Mutation, errs *mutationError) T {
 	var data T
 	switch kind := jsontext.Value(in.Data).Kind(); {
 	case len(in.Data) == 0:
-		errs.addMember("data", "required", "The member data is missing; give an object for the op %s.", in.Op)
+		errs.members.member("data", "required", "The member data is missing; give an object for the op %s.", in.Op)
 	case kind != '{':
-		errs.addMember("data", "wrong_type", "%s of data is %s; give an object.",
+		errs.members.member("data", "wrong_type", "%s of data is %s; give an object.",
 			strings.TrimSpace("The value "+showScalar(jsontext.Value(in.Data))), kindNames[kind])
 	default:
 		var err error
-		if data, err = decodeShape(c.api, in.Data, &errs.fieldErrors, decode[T]); err != nil {
-			errs.malformed = err
-		}
+		data, err = decodeShape(c.api, in.Data, &errs.data, decode[T])
+		errs.data.addFrom(err)
 	}
 	return data
 }
 
 // decodePut decodes the data of a put. Its id, if any, must be the mutation's.
-func decodePut[T interface{ RequestedID() *string }](c *call, in wire.Mutation, errs *memberErrors) T {
+func decodePut[T interface{ RequestedID() *string }](c *call, in wire.Mutation, errs *mutationError) T {
 	data := decodeData[T](c, in, errs)
 	if id := data.RequestedID(); id != nil && !strings.EqualFold(*id, in.ID) {
-		errs.addMember("id", "other_id", "The id %s is not the id of the mutation; give that id or leave the member out.",
+		errs.data.member("id", "other_id", "The id %s is not the id of the mutation; give that id or leave the member out.",
 			expense.QuoteText(*id))
 	}
 	return data

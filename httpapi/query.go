@@ -120,13 +120,18 @@ func (p params) id(name string) uuid.UUID {
 	return parseParam(p, name, expense.ParseID)
 }
 
-// amount reads an amount in a currency.
+// amount reads an amount in the currency of the parameter currency. If that parameter is absent or malformed, amount
+// checks the rules that hold in every currency, and returns the zero Money.
 func (p params) amount(name string, currency expense.Currency) expense.Money {
-	if _, ok := p.given(name); ok && currency.IsZero() {
-		p.fail(name, "currency_required", "The %s needs a currency; give the parameter currency too.", name)
-		return expense.Money{}
+	if !currency.IsZero() {
+		return parseParam(p, name, func(text string) (expense.Money, error) { return expense.ParseAmount(text, currency) })
 	}
-	return parseParam(p, name, func(text string) (expense.Money, error) { return expense.ParseAmount(text, currency) })
+	parseParam(p, name, expense.CheckAmount)
+	_, given := p.given(name)
+	if _, ok := p.given("currency"); given && !ok {
+		p.fail(name, "currency_required", "The parameter %s needs a currency; give the parameter currency too.", name)
+	}
+	return expense.Money{}
 }
 
 // boolean returns nil if the parameter is absent.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
 )
@@ -158,18 +159,15 @@ func (a *api) newRouter() http.Handler {
 	engine.HandleMethodNotAllowed = true
 	engine.ForwardedByClientIP = false
 	engine.Use(a.middleware)
-	noRoute := newProblem(codeNotFound, "The API has no such route; see %s for all routes.", a.url("/docs"))
-	engine.NoRoute(a.limitUnmatched, a.roleDisabled(), a.problemHandler(noRoute))
-	methodNotAllowed := a.problemHandler(newProblem(codeMethodNotAllowed,
-		"The resource does not support this method; use one of those in the Allow header."))
-	engine.NoMethod(a.limitUnmatched, methodNotAllowed)
+	engine.NoRoute(a.limitUnmatched, a.roleDisabled(), a.noRoute)
+	engine.NoMethod(a.limitUnmatched, a.methodNotAllowed)
 
 	table := a.servedRoutes()
 	for path, methods := range shadowedPaths(table) {
 		for _, method := range methods.denied {
 			engine.Handle(method, path, a.limitUnmatched, func(g *gin.Context) {
 				g.Header("Allow", methods.allow)
-				methodNotAllowed(g)
+				a.methodNotAllowed(g)
 			})
 		}
 	}
@@ -274,7 +272,8 @@ func (c *call) authorize(r route) error {
 			return err
 		}
 		if !identity.Scopes.Has(r.scope) {
-			return auth.ErrForbidden
+			return newProblem(codeForbidden, "The credentials lack the scope %q; use credentials with this scope.",
+				scopeNames[r.scope])
 		}
 		c.identity, c.owner = identity, identity.Owner
 		if err := c.api.limiter.User(header, r.class, c.owner, c.now); err != nil {
@@ -303,9 +302,16 @@ func (a *api) limitUnmatched(g *gin.Context) {
 	}
 }
 
-// problemHandler returns a handler that responds to every request with p.
-func (a *api) problemHandler(p *problem) gin.HandlerFunc {
-	return func(g *gin.Context) { a.sendError(g, p) }
+// noRoute responds to a request whose path matches no route.
+func (a *api) noRoute(g *gin.Context) {
+	a.sendError(g, newProblem(codeNotFound, "The API has no route for the path %s; see %s for all routes.",
+		expense.QuoteText(g.Request.URL.Path), a.url("/docs")))
+}
+
+// methodNotAllowed responds to a request whose path has no route for its method. The Allow header is set already.
+func (a *api) methodNotAllowed(g *gin.Context) {
+	a.sendError(g, newProblem(codeMethodNotAllowed, "The path %s does not support the method %s; use one of %s.",
+		expense.QuoteText(g.Request.URL.Path), expense.QuoteText(g.Request.Method), g.Writer.Header().Get("Allow")))
 }
 
 // sendError responds with the problem of err. If the response has already started, it aborts the connection,

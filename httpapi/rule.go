@@ -94,9 +94,10 @@ func (c *call) getRule() error {
 	var rules []ruleWithNext
 	err = c.view(func(r store.Reader) error {
 		rule, err := r.Rule(c.ctx, id)
-		if err == nil {
-			rules, err = c.withNextDates(r, rule)
+		if err != nil {
+			return withRow("recurrence", id, err)
 		}
+		rules, err = c.withNextDates(r, rule)
 		return err
 	})
 	if err != nil {

@@ -114,10 +114,11 @@ func TestPush_UnusualJSONDoesNotBlockOthers(t *testing.T) {
 		{400, `{"mutations":[{"mutation_id":"m"]}`, "#/mutations/0 syntax"},
 		{400, `{"mutations":[],"colour":{}}`, "#/colour unknown_member"},
 		{
-			422, `{"mutations":[{"mutation_id":"m","mutation_id":"n","type":"expense"}]}`,
-			"#/mutations/0/mutation_id malformed_id",
+			400, `{"mutations":[{"mutation_id":"m","mutation_id":"n","type":"expense"}]}`,
+			"#/mutations/0/mutation_id duplicate_member",
 		},
-		{422, `{"mutations":[null]}`, "#/mutations/0/mutation_id malformed_id"},
+		{400, `{"mutations":[null]}`, "#/mutations/0 wrong_type"},
+		{422, `{"mutations":[{}]}`, "#/mutations/0/type unknown_value"},
 	} {
 		got := s.must(c.status, "POST", "/v1/sync", c.body)
 		first := got.json["errors"].([]any)[0].(map[string]any)

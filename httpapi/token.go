@@ -10,15 +10,13 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 )
 
-// tokenScopes lists the scopes that a personal access token can have.
-var tokenScopes = [...]struct {
-	name  string
-	scope auth.Scopes
-}{
-	{"read", auth.ScopeRead},
-	{"write", auth.ScopeWrite},
-	{"export", auth.ScopeExport},
+// scopeNames are the names of the scopes in the contract.
+var scopeNames = map[auth.Scopes]string{
+	auth.ScopeRead: "read", auth.ScopeWrite: "write", auth.ScopeExport: "export", auth.ScopeAccount: "account",
 }
+
+// tokenScopes lists the scopes that a personal access token can have.
+var tokenScopes = [...]auth.Scopes{auth.ScopeRead, auth.ScopeWrite, auth.ScopeExport}
 
 // tokenBody is a personal access token in a response.
 type tokenBody struct {
@@ -35,9 +33,9 @@ func newTokenBody(t auth.PersonalToken) tokenBody {
 	body := tokenBody{
 		ID: t.ID.String(), Name: t.Name, Scopes: []string{}, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt,
 	}
-	for _, s := range tokenScopes {
-		if t.Scopes.Has(s.scope) {
-			body.Scopes = append(body.Scopes, s.name)
+	for _, scope := range tokenScopes {
+		if t.Scopes.Has(scope) {
+			body.Scopes = append(body.Scopes, scopeNames[scope])
 		}
 	}
 	if !t.UsedAt.IsZero() {
@@ -67,9 +65,9 @@ func (c *call) postToken() error {
 				})
 			}
 		}
-		for _, s := range tokenScopes {
-			if slices.Contains(in.Scopes, s.name) {
-				draft.Scopes |= s.scope
+		for _, scope := range tokenScopes {
+			if slices.Contains(in.Scopes, scopeNames[scope]) {
+				draft.Scopes |= scope
 			}
 		}
 		return draft
@@ -100,5 +98,5 @@ func (c *call) deleteToken() error {
 	if err != nil {
 		return err
 	}
-	return c.noContent(c.api.accounts.RevokePersonalToken(c.ctx, c.identity, id))
+	return c.noContent(withRow(tokenType, id, c.api.accounts.RevokePersonalToken(c.ctx, c.identity, id)))
 }

@@ -46,8 +46,8 @@ func (c *call) idempotencyKey() string {
 	if err != nil {
 		c.errs.add(fieldError{
 			Header: "Idempotency-Key", Code: "malformed_key", problem: codeMalformed,
-			Detail: fmt.Sprintf("The value %s is no Idempotency-Key; give one line of 1 to 255 characters: letters, digits and "+
-				". _ : -", expense.QuoteText(strings.Join(c.Request.Header.Values("Idempotency-Key"), ", "))) + ".",
+			Detail: fmt.Sprintf("The Idempotency-Key %s is malformed; give 1 to 255 letters, digits and . _ : - in one header "+
+				"line.", expense.QuoteText(strings.Join(c.Request.Header.Values("Idempotency-Key"), ", "))),
 		})
 	}
 	return key
@@ -122,14 +122,6 @@ func createdResult(created bool, path string, id uuid.UUID, version expense.Vers
 		res.status, res.location = http.StatusCreated, path+"/"+id.String()
 	}
 	return res
-}
-
-// conflictIfGone turns expense.ErrGone into a conflict: a request to create cannot reuse the id of a deleted resource.
-func conflictIfGone(err error) error {
-	if errors.Is(err, expense.ErrGone) {
-		return &problem{code: codeGone, detail: "The id belongs to a deleted resource; use a new id.", cause: err}
-	}
-	return err
 }
 
 // change handles a request that changes the resource in the path as the body says.

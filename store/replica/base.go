@@ -78,26 +78,26 @@ func (b baseVersion) after(done outcome, patch bool, next expense.Version) baseV
 	return now
 }
 
-// patchStatus returns the status of a patch, or ErrConflict. base is the version that the patch is based on, row is the
-// current version of the row, and guard is the version that last changed the guarded fields. A base of 0 is not
-// checked. A base above row is discardedBase; it is then unknown whether the guarded fields have changed since the
+// patchStatus returns the status of a patch of r, or a ConflictError. base is the version that the patch is based on,
+// row is the current version of the row, and guard is the version that last changed the guarded fields. A base of 0 is
+// not checked. A base above row is discardedBase; it is then unknown whether the guarded fields have changed since the
 // base.
-func patchStatus(base, row, guard expense.Version, touchesGuarded bool) (Status, error) {
+func (r RowRef) patchStatus(base, row, guard expense.Version, touchesGuarded bool) (Status, error) {
 	switch {
 	case base == 0, base == row:
 		return Applied, nil
 	case !touchesGuarded, guard <= base && base < row:
 		return Merged, nil
 	default:
-		return 0, ErrConflict
+		return 0, r.conflict(base, row)
 	}
 }
 
-// goneIfSeen turns ErrNotFound into ErrGone for a row that the device has seen: it was deleted so long ago that its
-// tombstone is purged.
+// goneIfSeen adds the row to an error of its read. It turns ErrNotFound into ErrGone for a row that the device has
+// seen: it was deleted so long ago that its tombstone is purged.
 func (r RowRef) goneIfSeen(base expense.Version, err error) error {
 	if base > 0 && errors.Is(err, expense.ErrNotFound) {
-		return r.wrap(expense.ErrGone)
+		err = expense.ErrGone
 	}
-	return err
+	return r.wrap(err)
 }

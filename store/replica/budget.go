@@ -45,7 +45,7 @@ func (c PutBudget) apply(ctx context.Context, p *push, row RowRef, base baseVers
 	case err != nil:
 		return outcome{}, err
 	case seen != stored.Version || draft.Category != "" || draft.CategoryID != categoryText(stored):
-		return outcomeOf(0, stored), row.wrap(ErrConflict)
+		return outcomeOf(0, stored), row.conflict(seen, stored.Version)
 	}
 	return PatchBudget{replacement(draft)}.apply(ctx, p, row, baseVersion{seen, seen})
 }
@@ -80,9 +80,9 @@ func (c PatchBudget) apply(ctx context.Context, p *push, row RowRef, base baseVe
 	if err != nil {
 		return outcome{}, row.goneIfSeen(base.Guarded, err)
 	}
-	status, err := patchStatus(base.Guarded, old.Version, old.Guard, true)
+	status, err := row.patchStatus(base.Guarded, old.Version, old.Guard, true)
 	if err != nil {
-		return outcomeOf(0, old), row.wrap(err)
+		return outcomeOf(0, old), err
 	}
 	changed, err := budget.Change(ctx, p.tx, p.env, row.ID, c.Patch, expense.Precondition{})
 	switch {

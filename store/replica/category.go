@@ -28,7 +28,7 @@ func (c PutCategory) apply(ctx context.Context, p *push, row RowRef, base baseVe
 	case err != nil:
 		return outcome{}, err
 	case seen != stored.Version:
-		return outcomeOf(0, stored), row.wrap(ErrConflict)
+		return outcomeOf(0, stored), row.conflict(seen, stored.Version)
 	}
 	// A field that the draft does not set gets its default.
 	empty, archived := "", false
@@ -50,9 +50,9 @@ func (c PatchCategory) apply(ctx context.Context, p *push, row RowRef, base base
 	if err != nil {
 		return outcome{}, row.goneIfSeen(base.Guarded, err)
 	}
-	status, err := patchStatus(base.Guarded, old.Version, 0, false)
+	status, err := row.patchStatus(base.Guarded, old.Version, 0, false)
 	if err != nil {
-		return outcomeOf(0, old), row.wrap(err)
+		return outcomeOf(0, old), err
 	}
 	changed, err := expense.ChangeCategory(ctx, p.tx, p.env, row.ID, c.Patch, expense.Precondition{})
 	if errors.Is(err, expense.ErrExists) && c.Patch.Name != nil {

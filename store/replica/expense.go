@@ -29,7 +29,7 @@ func (c PutExpense) apply(ctx context.Context, p *push, row RowRef, base baseVer
 		return outcome{}, err
 	}
 	if seen != stored.Version {
-		return outcomeOf(0, stored), row.wrap(ErrConflict)
+		return outcomeOf(0, stored), row.conflict(seen, stored.Version)
 	}
 	unchanged := expense.Precondition{Versions: []expense.Version{stored.Version}}
 	changed, err := expense.Replace(ctx, p.tx, p.env, draft, unchanged)
@@ -46,9 +46,9 @@ func (c PatchExpense) apply(ctx context.Context, p *push, row RowRef, base baseV
 	}
 	patch := c.Patch
 	guarded := patch.Amount != nil || patch.Currency != nil || patch.Date != nil || patch.Rate != nil
-	status, err := patchStatus(base.Guarded, old.Version, old.Guard, guarded)
+	status, err := row.patchStatus(base.Guarded, old.Version, old.Guard, guarded)
 	if err != nil {
-		return outcomeOf(0, old), row.wrap(err)
+		return outcomeOf(0, old), err
 	}
 	replaced := false
 	if patch.CategoryID != nil {

@@ -1,4 +1,4 @@
 package replica
 
-// PatchStatus is patchStatus for tests.
-var PatchStatus = patchStatus
+// PatchStatus is RowRef.patchStatus for tests.
+var PatchStatus = RowRef{}.patchStatus

@@ -39,8 +39,10 @@ type Mutation struct {
 	Fingerprint []byte
 	Row         RowRef // may be zero only if Err is set
 	Change      Edit   // one of the types for rows of Row's type, not a pointer to one; may be nil only if Err is set
-	// Err says why the mutation could not be decoded; nil if it could. Push rejects the mutation with this error and
-	// stores the result. If Err is an [expense.ErrUnavailable], Push fails and stores nothing.
+	// Err says why the mutation could not be decoded; nil if it could. Push rejects the mutation and stores the result. If
+	// Err is an [expense.ErrUnavailable], Push fails and stores nothing. If Row and Change are set, Change holds the part
+	// that could be decoded. Result.Err then also wraps the field errors of that part, which [expense.InvalidErrors]
+	// returns.
 	Err error
 
 	// BaseVersion is the version of the row on which the user made the change, at least 0. Keep the version that the user
@@ -256,7 +258,7 @@ func (m Mutation) brokenRule() string {
 		return ""
 	case m.Row.Type.String() == "" || (m.Row.Type == store.SettingsRow) != (m.Row.ID == uuid.Nil):
 		return "Row needs a Type and, except for the settings, an ID"
-	case m.Err == nil && changedType(m.Change, m.Row.Type) != m.Row.Type:
+	case (m.Err == nil || m.Change != nil) && changedType(m.Change, m.Row.Type) != m.Row.Type:
 		return fmt.Sprintf("an Edit of type %T does not apply to a row of type %s", m.Change, m.Row.Type)
 	}
 	return ""
@@ -290,7 +292,16 @@ func (p *push) mutation(ctx context.Context, m Mutation) (Result, error) {
 	var done outcome
 	p.tx.wrote, p.tx.expenses = false, 0
 	base, err := p.base(ctx, m)
-	if err == nil && m.Err == nil {
+	switch {
+	case err != nil && !errors.Is(err, expense.ErrInvalid):
+		return Result{}, err
+	case err != nil || m.Err != nil:
+		invalid, failure := p.check(ctx, m, base)
+		if failure != nil {
+			return Result{}, failure
+		}
+		err = errors.Join(m.Err, err, invalid)
+	default:
 		done, err = m.Change.apply(ctx, p, m.Row, base)
 		if m.Row.Type == store.RuleRow {
 			p.posted += p.tx.expenses
@@ -298,8 +309,7 @@ func (p *push) mutation(ctx context.Context, m Mutation) (Result, error) {
 	}
 	switch {
 	case err == nil:
-		err = m.Err
-	case !isFinal(err):
+	case m.Err == nil && !isFinal(err):
 		return Result{}, err
 	case p.tx.wrote:
 		// This is a bug in the use case: it must check everything before it writes.
@@ -322,6 +332,25 @@ func (p *push) mutation(ctx context.Context, m Mutation) (Result, error) {
 	return result, p.putRecord(ctx, m, record{
 		status: status, version: done.version, row: m.Row, base: base, response: result.Response,
 	})
+}
+
+// check returns the field errors of a mutation that will be rejected, so that the user can correct them together with
+// the other errors of the mutation. It writes nothing. failure is an error of the store.
+func (p *push) check(ctx context.Context, m Mutation, base baseVersion) (invalid, failure error) {
+	if m.Row == (RowRef{}) || m.Change == nil {
+		return nil, nil
+	}
+	p.tx.readOnly = true
+	defer func() { p.tx.readOnly = false }()
+	_, err := m.Change.apply(ctx, p, m.Row, base)
+	_, hasBacklog := errors.AsType[*recurrence.BacklogError](err)
+	switch {
+	case errors.Is(err, expense.ErrInvalid):
+		return err, nil
+	case err == nil, errors.Is(err, errReadOnly), hasBacklog, isFinal(err): // no field errors
+		return nil, nil
+	}
+	return nil, err
 }
 
 // encoded returns the result with its response.

@@ -45,6 +45,19 @@ import (
 // decide which change to keep.
 var ErrConflict = errors.New("conflicts with a change that arrived first")
 
+// A ConflictError is an [ErrConflict] with the versions of the row.
+type ConflictError struct {
+	Current expense.Version // the version of the stored row
+	Base    expense.Version // the version on which the mutation is based; 0: it names none, or its base is not known
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("%v: the row is at version %d, the base is version %d", ErrConflict, e.Current, e.Base)
+}
+
+// Is reports whether target is ErrConflict.
+func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
 // settingsID is the textual id of the only row of its type.
 const settingsID = "settings"
 
@@ -81,4 +94,15 @@ func (r RowRef) TextID() string {
 }
 
 // wrap adds the row to an error.
-func (r RowRef) wrap(err error) error { return fmt.Errorf("%s %s: %w", r.Type, r.TextID(), err) }
+func (r RowRef) wrap(err error) error {
+	return &expense.RowError{Type: r.Type.String(), ID: r.ID, Err: err}
+}
+
+// conflict returns an ErrConflict of the row, which is at version current. base is the version that the device last
+// saw.
+func (r RowRef) conflict(base, current expense.Version) error {
+	if base < 0 || base > current {
+		base = 0 // unknownBase or discardedBase
+	}
+	return r.wrap(&ConflictError{Current: current, Base: base})
+}

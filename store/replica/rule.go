@@ -32,7 +32,7 @@ func (c PutRule) apply(ctx context.Context, p *push, row RowRef, base baseVersio
 	case err != nil:
 		return outcome{}, err
 	case seen != stored.Version:
-		return outcomeOf(0, stored), row.wrap(ErrConflict)
+		return outcomeOf(0, stored), row.conflict(seen, stored.Version)
 	}
 	return PatchRule(c).apply(ctx, p, row, baseVersion{seen, seen})
 }
@@ -44,9 +44,9 @@ func (c PatchRule) apply(ctx context.Context, p *push, row RowRef, base baseVers
 	}
 	unguarded := c.Draft
 	unguarded.ID, unguarded.Notes, unguarded.Paused = nil, nil, nil
-	status, err := patchStatus(base.Guarded, old.Version, old.Guard, !reflect.ValueOf(unguarded).IsZero())
+	status, err := row.patchStatus(base.Guarded, old.Version, old.Guard, !reflect.ValueOf(unguarded).IsZero())
 	if err != nil {
-		return outcomeOf(0, old), row.wrap(err)
+		return outcomeOf(0, old), err
 	}
 	draft := c.Draft
 	replaced, err := p.resolveDraft(ctx, &draft, old.CategoryID)

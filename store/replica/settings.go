@@ -13,7 +13,8 @@ func (c PutSettings) apply(ctx context.Context, p *push, row RowRef, base baseVe
 	if err != nil {
 		return outcome{}, fmt.Errorf("settings: %w", err)
 	}
-	if seen := base.forPut(); seen == old.Version {
+	seen := base.forPut()
+	if seen == old.Version {
 		return PatchSettings(c).apply(ctx, p, row, baseVersion{seen, seen})
 	}
 	var errs expense.ValidationErrors
@@ -27,19 +28,19 @@ func (c PutSettings) apply(ctx context.Context, p *push, row RowRef, base baseVe
 	case err != nil:
 		return outcomeOf(0, old), err
 	case wanted != old:
-		return outcomeOf(0, old), fmt.Errorf("settings: %w", ErrConflict)
+		return outcomeOf(0, old), row.conflict(seen, old.Version)
 	}
 	return outcomeOf(Unchanged, old), nil
 }
 
-func (c PatchSettings) apply(ctx context.Context, p *push, _ RowRef, base baseVersion) (outcome, error) {
+func (c PatchSettings) apply(ctx context.Context, p *push, row RowRef, base baseVersion) (outcome, error) {
 	old, err := p.tx.Settings(ctx)
 	if err != nil {
 		return outcome{}, fmt.Errorf("settings: %w", err)
 	}
-	status, err := patchStatus(base.Guarded, old.Version, 0, false)
+	status, err := row.patchStatus(base.Guarded, old.Version, 0, false)
 	if err != nil {
-		return outcomeOf(0, old), fmt.Errorf("settings: %w", err)
+		return outcomeOf(0, old), err
 	}
 	draft, replaced := c.Draft, false
 	if draft.DefaultCategoryID != nil {
