@@ -115,8 +115,36 @@ func TestErase_CachedSessionDoesNotRecreateLedger(t *testing.T) {
 	}
 	s.refused(401, "unauthenticated", nil, "POST", "/v1/expenses", `{"amount":"2"}`, bearer...)
 	s.refused(401, "unauthenticated", nil, "GET", "/v1/settings", "", bearer...)
+	s.refused(401, "unauthenticated", nil, "GET", "/v1/me", "", bearer...)
+	s.refused(401, "unauthenticated", nil, "PUT", "/v1/me/password",
+		`{"current_password":"nine purple otters knitting","new_password":"eleven green geese humming"}`, bearer...)
+	s.refused(401, "unauthenticated", nil, "POST", "/v1/tokens", `{"name":"n","scopes":["read"]}`, bearer...)
 	for owner, err := range st.Owners(t.Context()) {
 		t.Errorf("a ledger of %s exists after the erasure, error %v", owner, err)
+	}
+}
+
+// TestAccount_OfAnotherProviderIsForbidden sends the account routes as an owner that a host or an OpenID Connect provider
+// has authenticated.
+func TestAccount_OfAnotherProviderIsForbidden(t *testing.T) {
+	st := memstore.New()
+	defaults, err := expense.NewSettings(expense.SettingsDraft{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := auth.New(t.Context(), auth.NewUsers(memstore.NewAccounts(), st, defaults, nil),
+		auth.Config{KEK: make([]byte, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, st, func(cfg *httpapi.Config) { cfg.Accounts = service })
+	for _, r := range [][3]string{
+		{"GET", "/v1/me", ""}, {"POST", "/v1/tokens", `{"name":"n","scopes":["read"]}`},
+		{"POST", "/v1/me/erase", `{"current_password":"x"}`},
+	} {
+		got := s.refused(403, "forbidden", nil, r[0], r[1], r[2])
+		equal(t, "detail", got.json["detail"], any("The credentials do not belong to an account of this server; manage the "+
+			"account at the provider that issued them."))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/spendwise/spendwise/httpapi"
+	"github.com/spendwise/spendwise/httpapi/internal/contracttest"
 )
 
 var keepContract = flag.Bool("keep-contract", false, "store the current contract as the contract of the last release")
@@ -330,7 +331,7 @@ func (c *comparison) schema(where, name string, released, current jsonTree, inRe
 		}
 		c.schema(where, member, released.at("properties", member), current.at("properties", member), inRequest)
 	}
-	before, now := stringList(released["required"]), stringList(current["required"])
+	before, now := contracttest.StringList(released["required"]), contracttest.StringList(current["required"])
 	for _, member := range now {
 		if inRequest && !slices.Contains(before, member) {
 			c.add("%s: %s is now required", where, member)
@@ -412,7 +413,7 @@ func (c *comparison) tighter(where, name, limit string, released, current any,
 
 // typesOf lists the types in a schema and the references to its alternatives.
 func typesOf(s jsonTree) []string {
-	types := stringList(s["type"])
+	types := contracttest.StringList(s["type"])
 	for _, choice := range alternatives(s) {
 		if ref, ok := choice["$ref"].(string); ok {
 			types = append(types, ref)
@@ -428,19 +429,6 @@ func alternatives(s jsonTree) []jsonTree {
 	list, _ := s["anyOf"].([]any)
 	for _, choice := range list {
 		result = append(result, choice.(map[string]any))
-	}
-	return result
-}
-
-// stringList returns a string, or a list of strings, as a list.
-func stringList(value any) []string {
-	if text, ok := value.(string); ok {
-		return []string{text}
-	}
-	var result []string
-	list, _ := value.([]any)
-	for _, entry := range list {
-		result = append(result, entry.(string))
 	}
 	return result
 }

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"net/http"
@@ -9,18 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/spendwise/spendwise/httpapi/internal/contracttest"
 )
 
-// unproduced are the parts of the contract that no test of this package produces, with the reasons.
-var unproduced = map[string]string{
-	problemPart("GET /v1/me", "not_found"):                         "no request that causes it is known",
-	problemPart("DELETE /v1/categories/{id}", "version_mismatch"):  "possible, but no test sends a stale If-Match",
-	problemPart("DELETE /v1/recurrences/{id}", "version_mismatch"): "possible, but no test sends a stale If-Match",
-	problemPart("PATCH /v1/budgets/{id}", "version_mismatch"):      "possible, but no test sends a stale If-Match",
-}
-
 // A contractCoverage records which parts of the contract the tests have produced: statuses, headers, media types,
-// parameters and codes. It is safe for concurrent use.
+// parameters and the codes of problems and field errors. It is safe for concurrent use.
 type contractCoverage struct {
 	mu       sync.Mutex
 	produced map[string]bool
@@ -86,28 +81,56 @@ func problemPart(pattern, code string) string {
 	return fmt.Sprintf("%s: problem %s", pattern, code)
 }
 
+func fieldErrorPart(code string) string {
+	return fmt.Sprintf("%s: code %s of a field error", anyOperation, code)
+}
+
 // addExchange records a request and its response. Parameters of a request that fails do not count.
-func (c *contractCoverage) addExchange(pattern string, request *http.Request, status int, header http.Header,
-	code string) {
-	media, _, _ := strings.Cut(header.Get("Content-Type"), ";")
-	parts := []string{statusPart(pattern, status), mediaPart(pattern, status, media)}
-	for name := range header {
+func (c *contractCoverage) addExchange(x contracttest.Exchange) {
+	media, _, _ := strings.Cut(x.Header.Get("Content-Type"), ";")
+	parts := []string{statusPart(x.Pattern, x.Status), mediaPart(x.Pattern, x.Status, media)}
+	for name := range x.Header {
 		parts = append(parts, headerPart(name))
 	}
-	if status >= http.StatusBadRequest {
-		c.add(append(parts, problemPart(pattern, code))...)
+	for _, code := range fieldErrorCodes(x.Body) {
+		parts = append(parts, fieldErrorPart(code))
+	}
+	if x.Status >= http.StatusBadRequest {
+		c.add(append(parts, problemPart(x.Pattern, x.Code))...)
 		return
 	}
-	sent, _, _ := strings.Cut(request.Header.Get("Content-Type"), ";")
-	parts = append(parts, requestPart(pattern, sent))
-	query, _ := url.ParseQuery(request.URL.RawQuery) // the server has accepted it
+	sent, _, _ := strings.Cut(x.Request.Header.Get("Content-Type"), ";")
+	parts = append(parts, requestPart(x.Pattern, sent))
+	query, _ := url.ParseQuery(x.Request.URL.RawQuery) // the server has accepted it
 	for name := range query {
-		parts = append(parts, parameterPart(pattern, "query", name))
+		parts = append(parts, parameterPart(x.Pattern, "query", name))
 	}
-	for name := range request.Header {
-		parts = append(parts, parameterPart(pattern, "header", name))
+	for name := range x.Request.Header {
+		parts = append(parts, parameterPart(x.Pattern, "header", name))
 	}
 	c.add(parts...)
+}
+
+// fieldErrorCodes returns the codes of the field errors in a response: of a problem, of the problems of mutations, and
+// of the rows of an import.
+func fieldErrorCodes(body []byte) []string {
+	type fieldErrors []struct{ Code string }
+	var response struct {
+		Errors, Failed fieldErrors
+		Results        []struct{ Problem struct{ Errors fieldErrors } }
+	}
+	if json.Unmarshal(body, &response) != nil { // another response has no field errors
+		return nil
+	}
+	all := append(response.Errors, response.Failed...)
+	for _, result := range response.Results {
+		all = append(all, result.Problem.Errors...)
+	}
+	codes := make([]string, len(all))
+	for i, e := range all {
+		codes[i] = e.Code
+	}
+	return codes
 }
 
 // documentedParts lists the parts of the contract.
@@ -126,7 +149,7 @@ func documentedParts(doc jsonTree) []string {
 			for media := range op.at("requestBody").resolve(doc).at("content") {
 				parts = append(parts, requestPart(pattern, media))
 			}
-			for _, code := range stringList(op["x-problems"]) {
+			for _, code := range contracttest.StringList(op["x-problems"]) {
 				parts = append(parts, problemPart(pattern, code))
 			}
 			for text, response := range op.at("responses") {
@@ -143,26 +166,23 @@ func documentedParts(doc jsonTree) []string {
 			}
 		}
 	}
+	for _, code := range contracttest.StringList(doc.at("components", "schemas", "FieldErrorCode")["enum"]) {
+		parts = append(parts, fieldErrorPart(code))
+	}
 	slices.Sort(parts)
 	return slices.Compact(parts)
 }
 
-// missing lists the parts of the contract that no test has produced and that are not in unproduced.
+// missing lists the parts of the contract that no test has produced.
 func (c *contractCoverage) missing() []string {
 	checker, err := sharedChecker()
 	if err != nil {
 		return []string{err.Error()}
 	}
 	var missing []string
-	documented := documentedParts(checker.doc)
-	for _, part := range documented {
-		if _, excepted := unproduced[part]; !excepted && !c.produced[part] {
+	for _, part := range documentedParts(jsonTree(checker.Document())) {
+		if !c.produced[part] {
 			missing = append(missing, part+": no test produces it; add a test or remove it from openapi.yaml")
-		}
-	}
-	for part := range unproduced {
-		if !slices.Contains(documented, part) {
-			missing = append(missing, part+": it is not in openapi.yaml; remove it from unproduced")
 		}
 	}
 	return missing

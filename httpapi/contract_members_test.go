@@ -11,6 +11,7 @@ import (
 
 	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/httpapi"
+	"github.com/spendwise/spendwise/httpapi/internal/contracttest"
 )
 
 // notStructs are the objects of the contract that no Go struct of this package or of wire describes. The tests that
@@ -114,7 +115,7 @@ func (c *memberComparison) compare(path string, schema jsonTree, goType reflect.
 
 // compareMembers compares the members of a struct, and of the structs embedded in it, with the properties of a schema.
 func (c *memberComparison) compareMembers(path string, schema jsonTree, goType reflect.Type, input bool) {
-	required := stringList(schema["required"])
+	required := contracttest.StringList(schema["required"])
 	members := map[string]bool{}
 	for _, field := range reflect.VisibleFields(goType) {
 		if field.Anonymous || !field.IsExported() {
@@ -160,7 +161,7 @@ func (c *memberComparison) types(schema jsonTree) []string {
 	if one, ok := schema["type"].(string); ok {
 		return []string{one}
 	}
-	types := stringList(schema["type"])
+	types := contracttest.StringList(schema["type"])
 	for _, keyword := range []string{"anyOf", "oneOf"} {
 		alternatives, _ := schema[keyword].([]any)
 		for _, alternative := range alternatives {

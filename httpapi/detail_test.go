@@ -387,7 +387,8 @@ func TestDetails_NameRowAndVersions(t *testing.T) {
 			{"PUT", "/v1/expenses/" + firstID, `{"amount":"2"}`, nil, "The expense " + firstID +
 				" has version 2 and other content; send its ETag in If-Match to replace it."},
 			{"PATCH", "/v1/expenses/" + firstID, "{}", []string{"If-Match", `"1"`},
-				"If-Match requires version 1 of the expense " + firstID + ", but its version is 2; get it and repeat the request with its ETag."},
+				"If-Match requires version 1 of the expense " + firstID +
+					", but its version is 2; get it and repeat the request with its ETag."},
 			{"PATCH", "/v1/expenses/" + firstID, "{}", []string{"If-Match", `"1", "7", W/"2"`},
 				"If-Match requires version 1 or 7 of the expense " + firstID +
 					", but its version is 2; get it and repeat the request with its ETag."},
@@ -400,12 +401,14 @@ func TestDetails_NameRowAndVersions(t *testing.T) {
 			{"PUT", "/v1/expenses/" + secondID, `{"amount":"2"}`, []string{"If-Match", `"2"`},
 				"If-Match requires that the expense " + secondID + " exists, but it does not; leave If-Match out to create it."},
 			{"PATCH", "/v1/settings", `{"locale":"de"}`, []string{"If-Match", `"77"`},
-				fmt.Sprintf("If-Match requires version 77 of the settings resource, but its version is %v; get it and repeat the request with its ETag.", settings)},
+				fmt.Sprintf("If-Match requires version 77 of the settings resource, but its version is %v; get it and repeat the "+
+					"request with its ETag.", settings)},
 			{"GET", "/v1/categories/" + firstID, "", nil, "The ledger has no category " + firstID + "; check the id."},
 			{"POST", "/v1/categories", `{"name":"FOOD for cats"}`, nil, "The category " + food +
 				` already has the name "Food for cats"; choose another name, or use that category.`},
 			{"DELETE", "/v1/categories/" + food, "", nil,
-				"Expenses, recurring rules, budgets or the settings use the category " + food + "; archive it, merge it into another category, or first choose another default category."},
+				"Expenses, recurring rules, budgets or the settings use the category " + food +
+					"; archive it, merge it into another category, or first choose another default category."},
 			{"POST", "/v1/categories/" + firstID + "/merge", `{"into":"` + food + `"}`, nil,
 				"The ledger has no category " + firstID + "; check the id."},
 			{"GET", "/v1/budgets/" + firstID, "", nil, "The ledger has no budget " + firstID + "; check the id."},

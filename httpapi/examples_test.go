@@ -20,6 +20,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi"
 	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/httpapi/internal/contracttest"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 )
@@ -156,7 +157,7 @@ func (r *replayer) readBody(t *testing.T, w *httptest.ResponseRecorder) json.Raw
 		}
 	}
 	text = anyHash.ReplaceAllString(replace(text, r.placeholders), strings.Repeat("0", 64))
-	if isJSON(media) {
+	if contracttest.IsJSON(media) {
 		return json.RawMessage(text)
 	}
 	quoted, err := json.Marshal(text)
@@ -416,7 +417,7 @@ func TestContract_LimitsAreEnforced(t *testing.T) {
 					rejected[limit] = true
 				}
 			}
-			for _, member := range stringList(object["required"]) {
+			for _, member := range contracttest.StringList(object["required"]) {
 				incomplete := maps.Clone(body)
 				delete(incomplete, member)
 				bad := x
@@ -450,7 +451,7 @@ func TestContract_LimitsAreEnforced(t *testing.T) {
 // invalidValues returns values that each violate one limit of a schema. The keys describe the violations.
 func invalidValues(s jsonTree) map[string]any {
 	values := map[string]any{}
-	kinds := stringList(s["type"])
+	kinds := contracttest.StringList(s["type"])
 	number := func(limit string) (int, bool) {
 		n, ok := s[limit].(float64)
 		return int(n), ok

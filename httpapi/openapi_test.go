@@ -15,6 +15,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi"
 	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/httpapi/internal/contracttest"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -23,19 +24,12 @@ type jsonTree map[string]any
 
 // at returns the object at a path of member names, or nil if there is none.
 func (t jsonTree) at(path ...string) jsonTree {
-	for _, name := range path {
-		next, _ := t[name].(map[string]any)
-		t = next
-	}
-	return t
+	return jsonTree(contracttest.Tree(t).At(path...))
 }
 
 // resolve returns the object of doc that the $ref of t names, or t itself if it has no $ref.
 func (t jsonTree) resolve(doc jsonTree) jsonTree {
-	if ref, ok := t["$ref"].(string); ok {
-		return doc.at(strings.Split(strings.TrimPrefix(ref, "#/"), "/")...)
-	}
-	return t
+	return jsonTree(contracttest.Tree(t).Resolve(contracttest.Tree(doc)))
 }
 
 // contractOf returns the OpenAPI document that a server with local accounts serves.
@@ -60,7 +54,7 @@ func TestContract_IsValidOpenAPI(t *testing.T) {
 		t.Fatal(errs)
 	}
 	if valid, errs := check.ValidateDocument(); !valid {
-		for _, text := range messages(errs) {
+		for _, text := range contracttest.Messages(errs) {
 			t.Error(text)
 		}
 	}
@@ -126,7 +120,7 @@ func sorted(names []string) string {
 // and that the schema of codes has the codes of the table of problems.
 func TestContract_ListsEachProblem(t *testing.T) {
 	doc := contractOf(t)
-	codes := stringList(doc.at("components", "schemas", "ProblemCode")["enum"])
+	codes := contracttest.StringList(doc.at("components", "schemas", "ProblemCode")["enum"])
 	statuses := map[string]string{} // by code
 	for _, response := range doc.at("components", "responses") {
 		examples := jsonTree(response.(map[string]any)).at("content", "application/problem+json", "examples")
@@ -140,7 +134,7 @@ func TestContract_ListsEachProblem(t *testing.T) {
 		for method := range methods.(map[string]any) {
 			op := doc.at("paths", path, method)
 			var want, got []string
-			for _, code := range stringList(op["x-problems"]) {
+			for _, code := range contracttest.StringList(op["x-problems"]) {
 				if !slices.Contains(want, statuses[code]) {
 					want = append(want, statuses[code])
 				}

@@ -121,6 +121,8 @@ var sentinels = [...]struct {
 		"The request line and the headers are longer than 32 KiB; send fewer or shorter headers, or a shorter query.")},
 	{auth.ErrRegistrationClosed, codeForbidden, text(
 		"Registration is closed on this server; ask the administrator to create an account.")},
+	{auth.ErrNoAccount, codeForbidden, text("The credentials do not belong to an account of this server; manage the " +
+		"account at the provider that issued them.")},
 	{auth.ErrForbidden, codeForbidden, text(
 		"The credentials do not allow this request; log in and use the access token of the session.")},
 	{expense.ErrStale, codeVersionMismatch, staleDetail},

@@ -17,18 +17,29 @@ import (
 func accountID(identity Identity) (uuid.UUID, error) {
 	id, err := uuid.Parse(string(identity.Owner))
 	if err != nil || id.String() != string(identity.Owner) {
-		return uuid.Nil, fmt.Errorf("no local account has this owner id: %w", expense.ErrNotFound)
+		return uuid.Nil, ErrNoAccount
 	}
 	return id, nil
 }
 
-// account returns the local account of the identity, or ErrNotFound.
+// account returns the local account of the identity. It returns ErrNoAccount if the identity has none, and
+// ErrUnauthenticated if the account has been erased: its sessions may be cached for up to 30 seconds.
 func (s *Service) account(ctx context.Context, identity Identity) (accounts.Account, error) {
 	id, err := accountID(identity)
 	if err != nil {
 		return accounts.Account{}, err
 	}
-	return s.accounts.Account(ctx, id)
+	account, err := s.accounts.Account(ctx, id)
+	return account, erasedError(err)
+}
+
+// erasedError returns ErrUnauthenticated for an ErrNotFound, which means that the account of the request has been
+// erased. It returns any other error unchanged.
+func erasedError(err error) error {
+	if errors.Is(err, expense.ErrNotFound) {
+		return ErrUnauthenticated
+	}
+	return err
 }
 
 // IsErased reports whether the identity belongs to a local account that has been erased. Its sessions may be cached for
@@ -45,7 +56,8 @@ func (s *Service) IsErased(ctx context.Context, identity Identity) (bool, error)
 	return false, err
 }
 
-// User returns the account of the identity. It returns ErrNotFound if the identity has no local account.
+// User returns the account of the identity. It returns ErrNoAccount if the identity has none, and ErrUnauthenticated if
+// the account has been erased.
 func (s *Service) User(ctx context.Context, identity Identity) (User, error) {
 	account, err := s.account(ctx, identity)
 	return userOf(account), err

@@ -20,6 +20,9 @@ var (
 	ErrInvalidCredentials error = &unauthenticated{"the e-mail address or the password is wrong"}
 	// ErrSessionEnded means that a refresh token is not valid or its session has ended. It matches ErrUnauthenticated.
 	ErrSessionEnded error = &unauthenticated{"the session has ended; sign in again"}
+	// ErrNoAccount means that the identity has no local account: a host or an OpenID Connect provider authenticated it. It
+	// matches expense.ErrNotFound.
+	ErrNoAccount = fmt.Errorf("the identity has no local account: %w", expense.ErrNotFound)
 	// ErrForbidden means that the request is authenticated, but its identity does not have the permission.
 	ErrForbidden = errors.New("not allowed")
 	// ErrRegistrationClosed means that [Config.RegistrationClosed] is set. It matches ErrForbidden.

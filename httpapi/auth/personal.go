@@ -112,7 +112,7 @@ func (s *Service) CreatePersonalToken(
 		CreatedAt: now, ExpiresAt: draft.ExpiresAt,
 	}
 	if err := s.accounts.CreateToken(ctx, row); err != nil {
-		return PersonalToken{}, "", err
+		return PersonalToken{}, "", erasedError(err)
 	}
 	return personalTokenOf(row), token.String(), nil
 }

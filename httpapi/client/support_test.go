@@ -18,6 +18,7 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/httpapi/client"
 	"github.com/spendwise/spendwise/httpapi/client/sqlitestorage"
+	"github.com/spendwise/spendwise/httpapi/internal/contracttest"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 )
@@ -59,7 +60,30 @@ func newSite(t testing.TB) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, measured := t.(*testing.B); !measured {
+		s.handler = checkContract(t, s.handler)
+	}
 	return s
+}
+
+// checkContract returns a handler that checks every response of handler, and every request that succeeds, against the
+// contract that handler serves.
+func checkContract(t testing.TB, handler http.Handler) http.Handler {
+	t.Helper()
+	contract.once.Do(func() {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/openapi.json", http.NoBody))
+		contract.checker, contract.err = contracttest.New(w.Body.Bytes())
+	})
+	must(t, contract.err)
+	return contract.checker.Handler(handler, t.Errorf, nil)
+}
+
+// contract is the contract that all tests share, because it takes long to parse.
+var contract struct {
+	once    sync.Once
+	checker *contracttest.Checker
+	err     error
 }
 
 func (s *site) now() time.Time {

@@ -163,6 +163,10 @@ var packages = []packageRule{
 		uses:    []string{"net/http", "golang.org/x/time", "github.com/hashicorp/golang-lru"},
 	},
 	{
+		path: "httpapi/internal/contracttest", purpose: "checks responses against the contract, for tests",
+		uses: []string{"net/http", "github.com/pb33f/libopenapi", "github.com/pb33f/libopenapi-validator"},
+	},
+	{
 		path: "httpapi/internal/spool", purpose: "buffers exports for slow clients",
 	},
 	{
