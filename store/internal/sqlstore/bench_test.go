@@ -66,7 +66,7 @@ func BenchmarkAdd(b *testing.B) {
 	})
 }
 
-func BenchmarkAddUnderKey(b *testing.B) {
+func BenchmarkAddWithIdempotencyKey(b *testing.B) {
 	benchmarkOn(b, func(b *testing.B, st store.Store, ledger expense.InitialLedger) {
 		ctx := b.Context()
 		for b.Loop() {
@@ -97,7 +97,7 @@ func BenchmarkPageOf50(b *testing.B) {
 	})
 }
 
-func BenchmarkBookAndTotals(b *testing.B) {
+func BenchmarkSnapshotAndTotals(b *testing.B) {
 	benchmarkOn(b, func(b *testing.B, st store.Store, ledger expense.InitialLedger) {
 		ctx := b.Context()
 		query := expense.TotalsQuery{Ranges: []expense.Range{

@@ -36,7 +36,7 @@ func addOnce(ctx context.Context, st store.Store, key store.IdempotencyKey, e ex
 	})
 }
 
-func TestFiftyRequestsUnderOneKeyWriteOnce(t *testing.T) {
+func TestUpdate_ConcurrentRequestsWithOneKeyWriteOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, st store.Store) {
 		ledger := newLedger(t, owner, st)
 		key := store.IdempotencyKey{Scope: "POST /v1/expenses", Key: "k1"}
@@ -68,7 +68,7 @@ func TestFiftyRequestsUnderOneKeyWriteOnce(t *testing.T) {
 	})
 }
 
-func TestSixteenWritersLoseNoUpdate(t *testing.T) {
+func TestUpdate_ConcurrentWritersLoseNoUpdate(t *testing.T) {
 	onEach(t, func(t *testing.T, st store.Store) {
 		const writers, writes = 16, 8
 		ctx := t.Context()
@@ -132,7 +132,7 @@ func TestSixteenWritersLoseNoUpdate(t *testing.T) {
 	})
 }
 
-func TestALoopOverRowsUsesTheStoreOnOneConnection(t *testing.T) {
+func TestReader_LoopOverRowsCanUseStoreWithOneConnection(t *testing.T) {
 	for name, st := range singleConnectionStores(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()

@@ -2,7 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
-	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -11,34 +11,63 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
+	"github.com/spendwise/spendwise/store/accounts"
+	"github.com/spendwise/spendwise/store/ledgertest"
 	"github.com/spendwise/spendwise/store/postgres"
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 	"github.com/spendwise/spendwise/store/sqlite"
 )
 
-// database is a store with a Migrate method.
+// database is a SQL store.
 type database interface {
 	store.Store
 	Migrate(context.Context) error
+	Accounts() accounts.Store
 }
 
-// engine is a kind of SQL database. newDatabase creates an empty database and returns a function that opens it.
+// engine is a kind of SQL database.
 type engine struct {
-	name        string
-	newDatabase func(testing.TB) func() (database, error)
+	name   string
+	driver string                             // for sql.Open
+	empty  func(testing.TB) string            // creates a database without tables and returns its DSN
+	newest func(testing.TB) string            // creates a database that may have the tables already
+	copied func(testing.TB, string) string    // copies a closed database and returns the DSN of the copy
+	open   func(dsn string) (database, error) // opens a store
+	tables string                             // selects the names of the tables
 }
 
 func engines() []engine {
+	newFile := func(t testing.TB) string { return filepath.Join(t.TempDir(), "ledger.db") }
 	return []engine{
-		{"sqlite", func(t testing.TB) func() (database, error) {
-			path := filepath.Join(t.TempDir(), "ledger.db")
-			return func() (database, error) { return sqlite.Open(context.Background(), path) }
-		}},
-		{"postgres", func(t testing.TB) func() (database, error) {
-			dsn := pgtest.Empty(t)
-			return func() (database, error) { return postgres.Open(context.Background(), dsn) }
-		}},
+		{
+			name: "sqlite", driver: "sqlite", empty: newFile, newest: newFile,
+			copied: func(t testing.TB, from string) string {
+				path, content := newFile(t), readFile(t, from)
+				if err := os.WriteFile(path, content, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return path
+			},
+			open: func(dsn string) (database, error) {
+				return sqlite.Open(context.Background(), dsn, sqlite.SynchronousNormal())
+			},
+			tables: `SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'spendwise%'`,
+		},
+		{
+			name: "postgres", driver: "pgx", empty: pgtest.Empty, newest: pgtest.New, copied: pgtest.Copy,
+			open:   func(dsn string) (database, error) { return postgres.Open(context.Background(), dsn) },
+			tables: `SELECT tablename FROM pg_tables WHERE tablename LIKE 'spendwise%'`,
+		},
 	}
+}
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
 }
 
 // singleConnectionStores returns stores with one read connection. On PostgreSQL it is the only connection.
@@ -64,7 +93,8 @@ func onEach(t *testing.T, test func(*testing.T, store.Store)) {
 
 func migrated(t testing.TB, engine engine) store.Store {
 	t.Helper()
-	st := opened(t, engine.newDatabase(t))
+	dsn := engine.newest(t)
+	st := opened(t, func() (database, error) { return engine.open(dsn) })
 	if err := st.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -87,20 +117,9 @@ func opened(t testing.TB, open func() (database, error)) database {
 }
 
 // newLedger creates a ledger with the starter categories.
-func newLedger(t testing.TB, owner expense.OwnerID, stores ...store.Store) expense.InitialLedger {
+func newLedger(t testing.TB, owner expense.OwnerID, st store.Store) expense.InitialLedger {
 	t.Helper()
-	settings, err := expense.NewSettings(expense.SettingsDraft{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ledger := expense.NewInitialLedger(owner, settings, day)
-	for _, st := range stores {
-		created, err := st.CreateLedger(t.Context(), owner, ledger)
-		if err := errors.Join(err, errorUnless(created, "CreateLedger made nothing")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return ledger
+	return ledgertest.Create(t, st, owner, day, expense.SettingsDraft{})
 }
 
 // day is the current time in these tests.
@@ -114,11 +133,4 @@ func coffee(ledger expense.InitialLedger, amount string, date expense.Date) expe
 		Rate: expense.Rate{Value: expense.MustFactor("1"), Date: date, Source: expense.SourceIdentity}, Home: money,
 		CreatedAt: day, UpdatedAt: day,
 	}
-}
-
-func errorUnless(ok bool, text string) error {
-	if ok {
-		return nil
-	}
-	return errors.New(text)
 }

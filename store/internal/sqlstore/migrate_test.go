@@ -1,9 +1,8 @@
 package sqlstore_test
 
 import (
-	"context"
 	"database/sql"
-	"path/filepath"
+	"errors"
 	"strings"
 	"testing"
 
@@ -12,20 +11,17 @@ import (
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/accounts"
 	"github.com/spendwise/spendwise/store/accounts/accountstest"
-	"github.com/spendwise/spendwise/store/postgres"
-	"github.com/spendwise/spendwise/store/postgres/pgtest"
-	"github.com/spendwise/spendwise/store/sqlite"
 	"github.com/spendwise/spendwise/store/storetest"
 )
 
-func TestEightInstancesMigrateAtOnce(t *testing.T) {
+func TestMigrate_ConcurrentInstances(t *testing.T) {
 	for _, engine := range engines() {
 		t.Run(engine.name, func(t *testing.T) {
-			open := engine.newDatabase(t)
+			dsn := engine.empty(t)
 			var group errgroup.Group
 			for range 8 {
 				group.Go(func() error {
-					st, err := open()
+					st, err := engine.open(dsn)
 					if err != nil {
 						return err
 					}
@@ -36,7 +32,7 @@ func TestEightInstancesMigrateAtOnce(t *testing.T) {
 			if err := group.Wait(); err != nil {
 				t.Fatal(err)
 			}
-			st := opened(t, open)
+			st := opened(t, func() (database, error) { return engine.open(dsn) })
 			if err := st.Ping(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -45,10 +41,11 @@ func TestEightInstancesMigrateAtOnce(t *testing.T) {
 	}
 }
 
-func TestPingSaysThatTheSchemaIsOlder(t *testing.T) {
+func TestPing_RejectsOlderSchema(t *testing.T) {
 	for _, engine := range engines() {
 		t.Run(engine.name, func(t *testing.T) {
-			err := opened(t, engine.newDatabase(t)).Ping(t.Context())
+			dsn := engine.empty(t)
+			err := opened(t, func() (database, error) { return engine.open(dsn) }).Ping(t.Context())
 			if err == nil || !strings.Contains(err.Error(), "run `spendwise migrate`") {
 				t.Errorf("Ping of an empty database: %v", err)
 			}
@@ -56,46 +53,29 @@ func TestPingSaysThatTheSchemaIsOlder(t *testing.T) {
 	}
 }
 
-// newerDatabase is a database that a newer release has migrated, with a store of this release.
+// newerDatabase is a database that a newer release has migrated.
 type newerDatabase struct {
-	database
-	accounts accounts.Store
-	raw      *sql.DB
+	dsn string
+	raw *sql.DB
 }
 
-// openNewerDatabase returns a database with compatible migrations of a newer release. Each table has two additional
-// columns, one of them with a default, and an additional index. There is one additional table.
-func openNewerDatabase(t *testing.T, engine string) newerDatabase {
+// newNewerDatabase returns a database with compatible migrations of a newer release. Each table has two additional
+// columns, one of them with a default, and an additional index. There is one additional table. No store is open in it.
+func newNewerDatabase(t *testing.T, engine engine) newerDatabase {
 	t.Helper()
-	var next newerDatabase
-	var err error
-	tables := `SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'spendwise%'`
-	if engine == "postgres" {
-		dsn := pgtest.Empty(t)
-		st := opened(t, func() (database, error) { return postgres.Open(context.Background(), dsn) })
-		next.database, next.accounts = st, st.(*postgres.Store).Accounts()
-		next.raw, err = sql.Open("pgx", dsn)
-		tables = `SELECT tablename FROM pg_tables WHERE tablename LIKE 'spendwise%'`
-	} else {
-		path := filepath.Join(t.TempDir(), "ledger.db")
-		st := opened(t, func() (database, error) {
-			return sqlite.Open(context.Background(), path, sqlite.SynchronousNormal())
-		})
-		next.database, next.accounts = st, st.(*sqlite.Store).Accounts()
-		next.raw, err = sql.Open("sqlite", path)
-	}
+	newer := newerDatabase{dsn: engine.newest(t)}
+	st, err := engine.open(newer.dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := next.raw.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := next.Migrate(t.Context()); err != nil {
+	if err := errors.Join(st.Migrate(t.Context()), st.Close()); err != nil {
 		t.Fatal(err)
 	}
-	rows, err := next.raw.QueryContext(t.Context(), tables)
+	if newer.raw, err = sql.Open(engine.driver, newer.dsn); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = newer.raw.Close() })
+	rows, err := newer.raw.QueryContext(t.Context(), engine.tables)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,25 +92,18 @@ func openNewerDatabase(t *testing.T, engine string) newerDatabase {
 	if err := rows.Err(); err != nil || len(statements) < 3*15 {
 		t.Fatalf("%d statements for the existing tables, %v", len(statements), err)
 	}
-	next.exec(t, append(statements,
-		"CREATE TABLE spendwise_moods (owner text NOT NULL, id text NOT NULL, PRIMARY KEY (owner, id))")...)
-	next.record(t, "ledger", 3, 2)
-	return next
-}
-
-func (l newerDatabase) exec(t *testing.T, statements ...string) {
-	t.Helper()
-	for _, text := range statements {
-		if _, err := l.raw.ExecContext(t.Context(), text); err != nil {
-			t.Fatalf("%s: %v", text, err)
-		}
+	for _, text := range append(statements,
+		"CREATE TABLE spendwise_moods (owner text NOT NULL, id text NOT NULL, PRIMARY KEY (owner, id))") {
+		execute(t, newer.raw, text)
 	}
+	newer.record(t, "ledger", 3, 2)
+	return newer
 }
 
 // record inserts a migration of a newer release, as its Migrate does.
-func (l newerDatabase) record(t *testing.T, set string, number, needs int) {
+func (n newerDatabase) record(t *testing.T, set string, number, needs int) {
 	t.Helper()
-	_, err := l.raw.ExecContext(t.Context(), `INSERT INTO spendwise_migrations ("set", number, name, checksum, needs,
+	_, err := n.raw.ExecContext(t.Context(), `INSERT INTO spendwise_migrations ("set", number, name, checksum, needs,
 		applied_at) VALUES ($1, $2, 'moods', '', $3, 0)`,
 		set, number, needs)
 	if err != nil {
@@ -138,27 +111,49 @@ func (l newerDatabase) record(t *testing.T, set string, number, needs int) {
 	}
 }
 
-// TestTheReleaseBeforeWorksOnTheNextSchema runs the conformance suite of this release on the schema of a newer release.
-func TestTheReleaseBeforeWorksOnTheNextSchema(t *testing.T) {
+// TestStore_WorksOnSchemaOfNextRelease runs the conformance suites of this release on the schema of a newer release. It
+// needs its time because the suites are long.
+func TestStore_WorksOnSchemaOfNextRelease(t *testing.T) {
 	for _, engine := range engines() {
 		t.Run(engine.name, func(t *testing.T) {
 			t.Parallel()
+			newer := newNewerDatabase(t, engine)
+			if err := newer.raw.Close(); err != nil {
+				t.Fatal(err)
+			}
+			open := func(t *testing.T) database {
+				dsn := engine.copied(t, newer.dsn)
+				st, err := engine.open(dsn)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return st
+			}
 			t.Run("ledgers", func(t *testing.T) {
-				storetest.Run(t, func(t *testing.T) store.Store { return openNewerDatabase(t, engine.name).database })
+				storetest.Run(t, func(t *testing.T) store.Store { return open(t) })
 			})
 			t.Run("accounts", func(t *testing.T) {
-				accountstest.Run(t, func(t *testing.T) accounts.Store { return openNewerDatabase(t, engine.name).accounts })
+				accountstest.Run(t, func(t *testing.T) accounts.Store {
+					st := open(t)
+					t.Cleanup(func() {
+						if err := st.Close(); err != nil {
+							t.Error(err)
+						}
+					})
+					return st.Accounts()
+				})
 			})
 		})
 	}
 }
 
-// TestWhichNewerSchemasARefusalIsFor checks that Ping and Migrate reject a schema if one of its migrations needs a
+// TestMigrate_RejectsSchemaThatNeedsNewerRelease checks that Ping and Migrate reject a schema if one of its migrations needs a
 // newer release. Readiness uses Ping, and a server calls Migrate when it starts.
-func TestWhichNewerSchemasARefusalIsFor(t *testing.T) {
+func TestMigrate_RejectsSchemaThatNeedsNewerRelease(t *testing.T) {
 	for _, engine := range engines() {
 		t.Run(engine.name, func(t *testing.T) {
-			next := openNewerDatabase(t, engine.name)
+			newer := newNewerDatabase(t, engine)
+			st := opened(t, func() (database, error) { return engine.open(newer.dsn) })
 			for _, step := range []struct {
 				name          string
 				set           string
@@ -172,16 +167,16 @@ func TestWhichNewerSchemasARefusalIsFor(t *testing.T) {
 					`its migration 0005_moods of the set "ledger" needs a release that knows 0003, ` +
 						`and this release only knows 0002; use the newer release`},
 			} {
-				next.record(t, step.set, step.number, step.needs)
-				for name, err := range map[string]error{"Ping": next.Ping(t.Context()), "Migrate": next.Migrate(t.Context())} {
+				newer.record(t, step.set, step.number, step.needs)
+				for name, err := range map[string]error{"Ping": st.Ping(t.Context()), "Migrate": st.Migrate(t.Context())} {
 					if step.wantErr == "" && err != nil || step.wantErr != "" &&
 						(err == nil || !strings.Contains(err.Error(), step.wantErr)) {
 						t.Errorf("%s: %s = %v, want %q", step.name, name, err, step.wantErr)
 					}
 				}
 			}
-			next.exec(t, `DELETE FROM spendwise_migrations WHERE number > 2`)
-			if err := next.Ping(t.Context()); err != nil {
+			execute(t, newer.raw, `DELETE FROM spendwise_migrations WHERE number > 2`)
+			if err := st.Ping(t.Context()); err != nil {
 				t.Errorf("Ping without the newer migrations: %v", err)
 			}
 		})

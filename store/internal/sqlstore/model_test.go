@@ -19,13 +19,16 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// TestSQLAnswersAsMemoryDoes makes the same calls on a SQL store and on memstore, and compares the results.
-func TestSQLAnswersAsMemoryDoes(t *testing.T) {
+// TestStore_EqualsMemstore makes the same calls on a SQL store and on memstore, and compares the results.
+func TestStore_EqualsMemstore(t *testing.T) {
 	onEach(t, func(t *testing.T, st store.Store) {
 		var ledgers atomic.Int64
 		rapid.Check(t, func(rt *rapid.T) {
 			m := &model{t: rt, owner: expense.OwnerID(fmt.Sprint("owner", ledgers.Add(1))), sql: st, memory: memstore.New()}
-			m.ledger = newLedger(t, m.owner, m.sql, m.memory)
+			m.ledger = newLedger(t, m.owner, m.sql)
+			if created, err := m.memory.CreateLedger(rt.Context(), m.owner, m.ledger); err != nil || !created {
+				rt.Fatalf("create the ledger in memory: created %t, %v", created, err)
+			}
 			for range rapid.IntRange(1, 6).Draw(rt, "updates") {
 				m.update()
 			}

@@ -45,8 +45,8 @@ func fillYear(t testing.TB, st store.Store, n int) {
 	}
 }
 
-// TestPlans checks the query plans of the statements that read many rows. Each index is there for one of them.
-func TestPlans(t *testing.T) {
+// TestReader_PlansUseIndexes checks the query plans of the statements that read many rows. Each index is there for one of them.
+func TestReader_PlansUseIndexes(t *testing.T) {
 	span := expense.Range{From: expense.MustDate("2025-01-15"), To: expense.MustDate("2025-12-31")}
 	rare := uuid.MustParse("00000000-0000-4000-8000-000000000001")
 	list := func(query expense.Query) func(context.Context, store.Reader) error {
@@ -59,7 +59,7 @@ func TestPlans(t *testing.T) {
 			return nil
 		}
 	}
-	for _, c := range []struct {
+	cases := []struct {
 		name             string
 		read             func(context.Context, store.Reader) error
 		sqlite, postgres string // must be part of the plan
@@ -119,11 +119,12 @@ func TestPlans(t *testing.T) {
 			read:   list(expense.Query{Filter: expense.Filter{Pending: new(true)}, Limit: 50}),
 			sqlite: "INDEX spendwise_expenses_pending (owner=?)", postgres: "spendwise_expenses_pending",
 		},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			onEachRecorded(t, func(t *testing.T, r *recorded) {
-				fillYear(t, r.database, 5000)
-				r.analyze(t, "spendwise_expenses", "spendwise_totals")
+	}
+	onEachRecorded(t, func(t *testing.T, r *recorded) {
+		fillYear(t, r.database, 5000)
+		r.analyze(t, "spendwise_expenses", "spendwise_totals")
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
 				want := c.sqlite
 				if r.engine == "postgres" {
 					want = c.postgres
@@ -137,14 +138,14 @@ func TestPlans(t *testing.T) {
 					t.Errorf("want %q and not %q in the plans:\n%s", want, c.not, all)
 				}
 			})
-		})
-	}
+		}
+	})
 }
 
-// TestAGrowingLedgerIsNotReadWhole checks PostgreSQL's query plans for a table without statistics, as during a large
+// TestPutExpenses_PlansOfGrowingLedger checks PostgreSQL's query plans for a table without statistics, as during a large
 // restore. A batch must find its rows by the primary key. SQLite needs no such check, because it keeps the table order
 // of a CROSS JOIN.
-func TestAGrowingLedgerIsNotReadWhole(t *testing.T) {
+func TestPutExpenses_PlansOfGrowingLedger(t *testing.T) {
 	r := newRecorded(t, "postgres")
 	fillYear(t, r.database, 2000)
 	var existing []expense.Expense
@@ -230,7 +231,7 @@ func BenchmarkYear(b *testing.B) {
 }
 
 var feedRows = flag.Int("feed-rows", 20_000,
-	"number of expenses, and of tombstones, in TestPlansOfTheFeed")
+	"number of expenses, and of tombstones, in TestChanges_PlansUseIndexOfVersions")
 
 // seedFeed inserts expenses and tombstones with statements of the engine. Each of them has its own version.
 const seedFeed = `
@@ -244,9 +245,9 @@ const seedFeed = `
 		SELECT '%[1]s', 'expense', %[5]s, n + 2, 1, 0
 	FROM (%[4]s) numbers`
 
-// TestPlansOfTheFeed checks the query plans of a page in the middle of a large change feed and of the first page. Each
+// TestChanges_PlansUseIndexOfVersions checks the query plans of a page in the middle of a large change feed and of the first page. Each
 // page must be read from the index (owner, version, id) without sorting. No table may be scanned.
-func TestPlansOfTheFeed(t *testing.T) {
+func TestChanges_PlansUseIndexOfVersions(t *testing.T) {
 	last := expense.Version(*feedRows)
 	pages := map[string]store.ChangeQuery{
 		"a first page": {SkipTombstonesThrough: last + 1, Limit: 501},

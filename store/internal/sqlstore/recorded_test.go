@@ -51,7 +51,7 @@ func newRecorded(t *testing.T, engine string) *recorded {
 		r.database = opened(t, func() (database, error) { return sqlite.Open(context.Background(), path) })
 		r.db = openMigrated(t, r.database, "sqlite", "file:"+path)
 	} else {
-		dsn := pgtest.Empty(t)
+		dsn := pgtest.New(t)
 		r.database = opened(t, func() (database, error) {
 			return postgres.Open(context.Background(), dsn, postgres.Tracer(&r.tracer))
 		})

@@ -127,6 +127,17 @@ func Empty(t testing.TB) string {
 	return running(t).create(t, "")
 }
 
+// Copy returns the DSN of a new database that is a copy of the database at dsn, which New or Empty made. No session may
+// be open in that database.
+func Copy(t testing.TB, dsn string) string {
+	t.Helper()
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return running(t).create(t, config.Database)
+}
+
 func running(t testing.TB) *server {
 	t.Helper()
 	s, err := shared()
