@@ -15,11 +15,12 @@ const owner expense.OwnerID = "7f0c1d52-94a9-4d0e-8a3c-0d6f1f6f9c11"
 func benchmarkOn(b *testing.B, run func(*testing.B, store.Store, expense.InitialLedger)) {
 	for _, engine := range engines() {
 		b.Run(engine.name, func(b *testing.B) {
-			st := migrated(b, engine)
+			st, analyze := openBenchmarked(b, engine)
 			ledger := newLedger(b, owner, st)
 			for range 5 {
 				putExpenses(b, st, newBatch(ledger))
 			}
+			analyze()
 			b.ReportAllocs()
 			b.ResetTimer()
 			run(b, st, ledger)

@@ -56,7 +56,7 @@ func (r *reader) Category(ctx context.Context, id uuid.UUID) (expense.Category, 
 // Category returns a category that the Update has read, and reads it otherwise.
 func (tx *ledgerTx) Category(ctx context.Context, id uuid.UUID) (expense.Category, error) {
 	if category, ok := tx.categories[id]; ok {
-		return category, tx.session.Failed
+		return *category, tx.session.Failed
 	}
 	category, err := tx.reader.Category(ctx, id)
 	if err == nil {
@@ -67,9 +67,9 @@ func (tx *ledgerTx) Category(ctx context.Context, id uuid.UUID) (expense.Categor
 
 func (tx *ledgerTx) keepCategory(category expense.Category) {
 	if tx.categories == nil {
-		tx.categories = make(map[uuid.UUID]expense.Category)
+		tx.categories = make(map[uuid.UUID]*expense.Category)
 	}
-	tx.categories[category.ID] = category
+	tx.categories[category.ID] = &category
 }
 
 // hasCategory reports whether the ledger has a category.

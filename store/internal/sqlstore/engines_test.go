@@ -2,6 +2,8 @@ package sqlstore_test
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -88,6 +90,32 @@ func singleConnectionStores(t *testing.T) map[string]store.Store {
 func onEach(t *testing.T, test func(*testing.T, store.Store)) {
 	for _, engine := range engines() {
 		t.Run(engine.name, func(t *testing.T) { test(t, migrated(t, engine)) })
+	}
+}
+
+// openBenchmarked returns an empty store with the default options of Open, and a function that collects statistics about
+// its tables, as PostgreSQL does by itself within minutes.
+func openBenchmarked(b *testing.B, engine engine) (st store.Store, analyze func()) {
+	b.Helper()
+	dsn := engine.empty(b)
+	open := engine.open
+	if engine.name == "sqlite" { // engine.open does not wait for the disk
+		open = func(dsn string) (database, error) { return sqlite.Open(context.Background(), dsn) }
+	}
+	migrated := opened(b, func() (database, error) { return open(dsn) })
+	if err := migrated.Migrate(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	return migrated, func() {
+		b.Helper()
+		db, err := sql.Open(engine.driver, dsn)
+		if err == nil {
+			_, err = db.ExecContext(b.Context(), "ANALYZE")
+			err = errors.Join(err, db.Close())
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -189,8 +189,9 @@ func TestPutExpenses_PlansOfGrowingLedger(t *testing.T) {
 func BenchmarkYear(b *testing.B) {
 	for _, engine := range engines() {
 		b.Run(engine.name, func(b *testing.B) {
-			st := migrated(b, engine)
+			st, analyze := openBenchmarked(b, engine)
 			fillYear(b, st, *yearSize)
+			analyze()
 			year := expense.MustMonth("2025-01")
 			dates := expense.Range{From: year.First(), To: year.Add(11).Last()}
 			for name, run := range map[string]func(store.Reader) error{

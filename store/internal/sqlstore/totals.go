@@ -33,22 +33,27 @@ const addToTotal = `ON CONFLICT (owner, month, category_id, currency) DO UPDATE
 	pending = spendwise_totals.pending + excluded.pending`
 
 // totalChanges holds what is to be added to the totals. In the rows, Owner is empty.
-type totalChanges map[totalRow]*totalRow
+type totalChanges map[totalKey]*totalRow
+
+// A totalKey is the key of a totalRow within a ledger.
+type totalKey struct {
+	month      int64
+	categoryID sqldb.UUID
+	currency   string
+}
 
 func (t *totalChanges) add(e expense.Expense) { t.count(e, 1) }
 
 func (t *totalChanges) subtract(e expense.Expense) { t.count(e, -1) }
 
 func (t *totalChanges) count(e expense.Expense, sign int64) {
-	key := totalRow{
-		Month: int64(e.Date.Month().Int()), CategoryID: sqldb.UUID(e.CategoryID), Currency: e.Amount.Currency().Code(),
-	}
+	key := totalKey{int64(e.Date.Month().Int()), sqldb.UUID(e.CategoryID), e.Amount.Currency().Code()}
 	if *t == nil {
 		*t = make(totalChanges)
 	}
 	row := (*t)[key]
 	if row == nil {
-		row = &totalRow{Month: key.Month, CategoryID: key.CategoryID, Currency: key.Currency}
+		row = &totalRow{Month: key.month, CategoryID: key.categoryID, Currency: key.currency}
 		(*t)[key] = row
 	}
 	row.Count += sign
@@ -63,12 +68,13 @@ func (t *totalChanges) count(e expense.Expense, sign int64) {
 // rows returns the changes in the order of their keys, without those that change nothing.
 func (t totalChanges) rows(owner string) []totalRow {
 	var rows []totalRow
-	for key, row := range t {
-		if *row != key {
-			changed := *row
-			changed.Owner = owner
-			rows = append(rows, changed)
+	for _, row := range t {
+		if row.Count == 0 && row.Amount == 0 && row.Home == 0 && row.PendingCount == 0 && row.Pending == 0 {
+			continue
 		}
+		changed := *row
+		changed.Owner = owner
+		rows = append(rows, changed)
 	}
 	slices.SortFunc(rows, func(a, b totalRow) int {
 		return cmp.Or(cmp.Compare(a.Month, b.Month), slices.Compare(a.CategoryID[:], b.CategoryID[:]),
@@ -148,8 +154,7 @@ type sumRow struct {
 }
 
 // sumsOfExpenses are the sums of a totalRow. The casts are for PostgreSQL, whose sums are numeric.
-const sumsOfExpenses = `count(*), CAST(sum(t.amount) AS bigint), CAST(sum(t.home) AS bigint),
-	CAST(sum(CASE WHEN t.rate IS NULL THEN 1 ELSE 0 END) AS bigint),
+const sumsOfExpenses = `count(*), CAST(sum(t.amount) AS bigint), CAST(sum(t.home) AS bigint), count(*) - count(t.rate),
 	CAST(sum(CASE WHEN t.rate IS NULL THEN t.amount ELSE 0 END) AS bigint)`
 
 // totalsText returns the statement of a query for totals and its arguments. There are few texts: they depend on the

@@ -24,7 +24,7 @@ type ledgerTx struct {
 	stored   ledgerRow // the ledger's row, as it is in the table
 	wrote    bool      // this Update has taken a version
 
-	categories map[uuid.UUID]expense.Category
+	categories map[uuid.UUID]*expense.Category
 	expenses   map[uuid.UUID]*expenseState
 	records    map[store.IdempotencyKey]*store.IdempotencyRecord // nil: there is no record
 
