@@ -15,7 +15,8 @@ import (
 )
 
 // TestBackupScripts_RestoreDatabase checks that the scripts in backup restore a database: to the point in time before
-// it was emptied, from a base backup and the WAL archive; and from a dump.
+// it was emptied, from a base backup and the WAL archive; and from a dump. The test needs its time because it starts two
+// PostgreSQL servers.
 func TestBackupScripts_RestoreDatabase(t *testing.T) {
 	shared, err := os.MkdirTemp("/tmp", "spendwise-backup-*") // the user postgres cannot read t.TempDir
 	if err != nil {
@@ -46,11 +47,7 @@ func TestBackupScripts_RestoreDatabase(t *testing.T) {
 		}
 	}
 	dsn := server.DSN("postgres")
-	program := filepath.Join(t.TempDir(), "spendwise")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program,
-		"../../httpapi/cmd/spendwise").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	program := build(t, "spendwise")
 	spendwise := func(dsn, input string, arguments ...string) string {
 		t.Helper()
 		command := exec.CommandContext(t.Context(), program, append(arguments, "--database", dsn)...)

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -45,15 +46,47 @@ type deployment struct {
 	pids        map[string]int
 }
 
+// programDir is the directory of the programs that build has built.
+var programDir string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "spendwise-deploy-*")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	programDir = dir
+	code := m.Run()
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// buildOnce builds the server and the example for all tests, because linking them takes seconds.
+var buildOnce = sync.OnceValue(func() error {
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", programDir, "../../httpapi/cmd/spendwise", ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+})
+
+// build returns the path of a program of the example: spendwise or deploy.
+func build(t *testing.T, name string) string {
+	t.Helper()
+	if err := buildOnce(); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(programDir, name)
+}
+
 func deploy(t *testing.T) deployment {
 	t.Helper()
-	gateway, dsn, dir := nginx(t), pgtest.New(t), t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", dir, "../../httpapi/cmd/spendwise", ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	command := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(dir, "deploy"),
-		"-spendwise", filepath.Join(dir, "spendwise"), "-nginx", gateway, "-database", dsn)
+	gateway, dsn := nginx(t), pgtest.New(t)
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), build(t, "deploy"),
+		"-spendwise", build(t, "spendwise"), "-nginx", gateway, "-database", dsn)
 	var log strings.Builder
 	command.Stderr = &log
 	out, err := command.StdoutPipe()
@@ -165,8 +198,9 @@ func (c *client) keep(key string) (tries int) {
 	}
 }
 
-// TestDeployment uses the deployment over TLS.
-func TestDeployment(t *testing.T) {
+// TestDeployment_ServesOverTLS uses the deployment over TLS. It needs its time because it builds the server and starts
+// PostgreSQL, nginx and four server processes.
+func TestDeployment_ServesOverTLS(t *testing.T) {
 	d := deploy(t)
 	c := d.client(t, "127.0.0.2")
 

@@ -203,7 +203,9 @@ func (f *fleet) restore(t *rapid.T) {
 
 // TestClient_DevicesConverge runs three devices that write offline, lose responses, crash at any write, wait until
 // their tokens expire, and meet a server that has been restored from a backup. In the end all devices agree with the
-// server, and each change was applied once.
+// server, and each change was applied once. To run more histories:
+//
+//	go test ./httpapi/client -run DevicesConverge -rapid.checks 1000
 func TestClient_DevicesConverge(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s := newSite(t)

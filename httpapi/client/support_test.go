@@ -3,10 +3,12 @@ package client_test
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -23,9 +25,15 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// TestMain silences gin's route listing. The gin mode is a process global, so the API itself does not set it.
+// TestMain silences gin's route listing. The gin mode is a process global, so the API itself does not set it. Property
+// tests run 30 times unless -rapid.checks is set, because each run registers an account, which hashes a password. The
+// collector runs less often than by default, because the parsed contract stays in memory.
 func TestMain(m *testing.M) {
 	gin.SetMode(gin.ReleaseMode)
+	debug.SetGCPercent(400)
+	if err := flag.Set("rapid.checks", "30"); err != nil {
+		panic(err)
+	}
 	m.Run()
 }
 

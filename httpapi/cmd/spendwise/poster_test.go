@@ -27,7 +27,8 @@ import (
 )
 
 var (
-	posters      = flag.Duration("posters", 4*time.Second, "duration of TestPoster_KilledProcessesPostOnce")
+	posters      = flag.Duration("posters", 2*time.Second, "duration of TestPoster_KilledProcessesPostOnce")
+	posterDays   = flag.Int("poster-days", 100, "occurrences that each of its 20 first rules has at the start")
 	firstOfMonth = flag.Int("first-of-month", 200, "number of ledgers with five due rules each in BenchmarkPoster")
 )
 
@@ -144,7 +145,8 @@ func (l ledgers) verify(p *planted) int {
 }
 
 // TestPoster_KilledProcessesPostOnce runs posters in separate processes, four on PostgreSQL and one on SQLite, and
-// kills them at random times while rules are added and posted expenses are deleted.
+// kills them at random times while rules are added and posted expenses are deleted. It needs its time because each
+// process must post between two kills.
 func TestPoster_KilledProcessesPostOnce(t *testing.T) {
 	t.Parallel()
 	for _, engine := range []struct {
@@ -169,7 +171,7 @@ func TestPoster_KilledProcessesPostOnce(t *testing.T) {
 			}
 			var rules []*planted
 			for _, owner := range owners {
-				rules = append(rules, l.plant(owner, 700))
+				rules = append(rules, l.plant(owner, *posterDays))
 			}
 
 			end := time.Now().Add(*posters)
@@ -187,7 +189,7 @@ func TestPoster_KilledProcessesPostOnce(t *testing.T) {
 				})
 			}
 			for time.Now().Before(end) {
-				rules = append(rules, l.plant(owners[rand.IntN(len(owners))], rand.IntN(900)))
+				rules = append(rules, l.plant(owners[rand.IntN(len(owners))], rand.IntN(*posterDays)))
 				l.deleteOne(rules[rand.IntN(len(rules))])
 				time.Sleep(20 * time.Millisecond)
 			}

@@ -30,7 +30,7 @@ var blocksNotRun = map[string]string{
 		"changes the machine",
 	"go build -o /tmp/spendwise ./httpapi/cmd/spendwise\ngo run ./examples/deploy -spendwise /tmp/spendwise \\\n" +
 		"  -database postgres://postgres@localhost/postgres   # prints URL and certificate\n": "it needs the " +
-		"reader's database; TestDeployment runs the program",
+		"reader's database; TestDeployment_ServesOverTLS runs the program",
 }
 
 // readmes returns the text of each README by its path below the root of the repository.

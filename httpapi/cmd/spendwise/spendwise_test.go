@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	stress = flag.Duration("stress", 2*time.Second, "duration of TestServe_ConcurrentClientsOnOneLedger")
+	stress = flag.Duration("stress", time.Second, "duration of TestServe_ConcurrentClientsOnOneLedger")
 	kills  = flag.Int("kills", 3, "number of kills in TestServe_KilledUnderLoadLosesNothing")
 )
 
