@@ -181,13 +181,13 @@ func (s Snapshot) parseCategory(errs *expense.ValidationErrors, draft Draft) uui
 // findCategory returns the draft's category, which may be archived. It returns the zero Category for the whole ledger,
 // and after an error.
 func (s Snapshot) findCategory(errs *expense.ValidationErrors, draft Draft) expense.Category {
+	if draft.CategoryID != "" && draft.Category != "" {
+		errs.Add("category", "ambiguous", "category %s is given besides category_id; give one of them",
+			expense.QuoteText(draft.Category))
+	}
 	field, text := "category_id", draft.CategoryID
 	var is func(expense.Category) bool
 	switch {
-	case draft.CategoryID != "" && draft.Category != "":
-		errs.Add("category", "ambiguous", "category %s is given besides category_id; give one of them",
-			expense.QuoteText(draft.Category))
-		return expense.Category{}
 	case draft.CategoryID != "":
 		id, err := expense.ParseID(draft.CategoryID)
 		if err != nil {

@@ -334,7 +334,8 @@ func equalID(text string, id uuid.UUID) bool {
 	return err == nil && parsed == id
 }
 
-// parseAmount parses an amount in the currency with this code. home is the currency if code is empty.
+// parseAmount parses an amount in the currency with this code. home is the currency if code is empty. If the amount is
+// missing or invalid, parseAmount returns zero in that currency, so that the currency and the rate can be checked.
 func parseAmount(errs *ValidationErrors, text, code string, home Currency) Money {
 	currency := home
 	if code != "" {
@@ -345,7 +346,7 @@ func parseAmount(errs *ValidationErrors, text, code string, home Currency) Money
 	switch {
 	case text == "":
 		errs.Add("amount", "required", "the amount is missing; give a plain decimal such as \"12.50\"")
-		return Money{}
+		return Money{currency: currency}
 	case currency.IsZero():
 		value, err := CheckAmount(text)
 		_ = errs.AddError("amount", err)
@@ -355,7 +356,10 @@ func parseAmount(errs *ValidationErrors, text, code string, home Currency) Money
 		return Money{}
 	}
 	amount, err := ParseAmount(text, currency)
-	_ = errs.AddError("amount", err)
+	if err != nil {
+		_ = errs.AddError("amount", err)
+		return Money{currency: currency}
+	}
 	return amount
 }
 
@@ -389,13 +393,13 @@ func checkLegalTender(errs *ValidationErrors, e Expense) {
 	}
 }
 
+// parseCategoryID parses the id of a category. It also adds an error if the category's name is given besides the id.
 func parseCategoryID(errs *ValidationErrors, id, name string) uuid.UUID {
-	switch {
-	case id == "":
+	if id == "" {
 		return uuid.Nil
-	case name != "":
+	}
+	if name != "" {
 		errs.Add("category", "ambiguous", "category %s is given besides category_id; give one of them", QuoteText(name))
-		return uuid.Nil
 	}
 	parsed, err := ParseID(id)
 	_ = errs.AddError("category_id", err)
@@ -409,7 +413,7 @@ func (b *builder) category(errs *ValidationErrors, id uuid.UUID, name string, st
 	var category Category
 	var err error
 	switch {
-	case errs.Has("category"), errs.Has("category_id"):
+	case errs.Has("category_id"):
 		return uuid.Nil, nil
 	case id != uuid.Nil && id == stored:
 		return id, nil

@@ -147,7 +147,11 @@ func TestAdd_RejectsInvalidDrafts(t *testing.T) {
 		{"an unknown name", expense.Draft{Amount: "1", Category: "Yachts"}, []string{"category unknown_category"}},
 		{
 			"two categories", expense.Draft{Amount: "1", Category: "Food", CategoryID: uuid.NewString()},
-			[]string{"category ambiguous"},
+			[]string{"category ambiguous", "category_id unknown_category"},
+		},
+		{
+			"an amount that is missing beside a currency that has ended", expense.Draft{Currency: "DEM", Rate: "x"},
+			[]string{"amount required", "currency currency_ended", "rate malformed_rate"},
 		},
 		{"notes too long", expense.Draft{Amount: "1", Notes: &long}, []string{"notes too_long"}},
 		{"a control character", expense.Draft{Amount: "1", Notes: new("a\x00b")}, []string{"notes control_character"}},

@@ -188,9 +188,7 @@ func TestParseAmount_RejectsTooManyDigitsAndTooLargeAmounts(t *testing.T) {
 	}
 }
 
-// TestCheckAmount_AgreesWithParseAmount tests that CheckAmount rejects an amount if and only if ParseAmount rejects it
-// in every currency.
-func TestCheckAmount_AgreesWithParseAmount(t *testing.T) {
+func TestCheckAmount_AcceptsWhatOneCurrencyAccepts(t *testing.T) {
 	for text, code := range map[string]string{
 		"x": "malformed_amount", "0.00001": "too_many_digits", "1000000000000000": "too_large",
 		"-1000000000000000": "too_large",
@@ -200,13 +198,11 @@ func TestCheckAmount_AgreesWithParseAmount(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringMatching(`-?[0-9]{1,17}(\.[0-9]{1,6})?|[0-9x.-]{0,5}`).Draw(t, "text")
-		accepted := false
+		_, checkErr := expense.CheckAmount(text)
 		for _, currency := range expense.Currencies() {
-			_, err := expense.ParseAmount(text, currency)
-			accepted = accepted || err == nil
-		}
-		if _, err := expense.CheckAmount(text); (err == nil) != accepted {
-			t.Errorf("CheckAmount(%q): %v, but a currency that accepts it exists: %v", text, err, accepted)
+			if _, err := expense.ParseAmount(text, currency); err == nil && checkErr != nil {
+				t.Errorf("CheckAmount(%q): %v, but %s accepts it", text, checkErr, currency)
+			}
 		}
 	})
 }

@@ -50,7 +50,7 @@ type registerInput struct {
 
 // register handles POST /v1/auth/register.
 func (c *call) register() error {
-	return withBody(c, func(in registerInput) auth.Registration {
+	return withBody(c, auth.Registration.Validate, func(in registerInput) auth.Registration {
 		return auth.Registration{
 			Email: orEmpty(in.Email), Password: orEmpty(in.Password), DeviceName: orEmpty(in.DeviceName),
 			Settings: expense.SettingsDraft{HomeCurrency: in.HomeCurrency, TimeZone: in.TimeZone, Locale: in.Locale},
@@ -71,7 +71,7 @@ type loginInput struct {
 
 // login handles POST /v1/auth/login.
 func (c *call) login() error {
-	return withBody(c, func(in loginInput) auth.Login {
+	return withBody(c, auth.Login.Validate, func(in loginInput) auth.Login {
 		return auth.Login{
 			Email: orEmpty(in.Email), Password: orEmpty(in.Password), DeviceName: orEmpty(in.DeviceName), Address: c.address(),
 		}
@@ -86,12 +86,9 @@ type refreshInput struct {
 	RefreshToken *string `json:"refresh_token" validate:"required,min=1"`
 }
 
-// Validate returns nil: the tags of refreshInput state all its rules.
-func (refreshInput) Validate() error { return nil }
-
 // refresh handles POST /v1/auth/refresh.
 func (c *call) refresh() error {
-	return withBody(c, func(in refreshInput) refreshInput { return in }, func(in refreshInput) (result, error) {
+	return withBody(c, nil, func(in refreshInput) refreshInput { return in }, func(in refreshInput) (result, error) {
 		session, err := c.api.accounts.Refresh(c.ctx, *in.RefreshToken)
 		return result{body: newSessionBody(session)}, err
 	})
@@ -122,7 +119,7 @@ type mePatch struct {
 
 // patchMe handles PATCH /v1/me.
 func (c *call) patchMe() error {
-	return withBody(c, func(in mePatch) auth.EmailChange {
+	return withBody(c, auth.EmailChange.Validate, func(in mePatch) auth.EmailChange {
 		return auth.EmailChange{Email: orEmpty(in.Email), Password: orEmpty(in.CurrentPassword), Address: c.address()}
 	}, func(change auth.EmailChange) (result, error) {
 		user, err := c.api.accounts.ChangeEmail(c.ctx, c.identity, change)
@@ -149,7 +146,7 @@ type passwordInput struct {
 
 // putPassword handles PUT /v1/me/password. It ends all other sessions of the account.
 func (c *call) putPassword() error {
-	return withBody(c, func(in passwordInput) auth.PasswordChange {
+	return withBody(c, auth.PasswordChange.Validate, func(in passwordInput) auth.PasswordChange {
 		return auth.PasswordChange{
 			Current: orEmpty(in.CurrentPassword), New: orEmpty(in.NewPassword), Address: c.address(),
 		}
@@ -163,12 +160,9 @@ type eraseInput struct {
 	CurrentPassword *string `json:"current_password" validate:"required,min=1"`
 }
 
-// Validate returns nil: the tags of eraseInput state all its rules.
-func (eraseInput) Validate() error { return nil }
-
 // eraseMe handles POST /v1/me/erase. It erases the account and its ledger.
 func (c *call) eraseMe() error {
-	return withBody(c, func(in eraseInput) eraseInput { return in }, func(in eraseInput) (result, error) {
+	return withBody(c, nil, func(in eraseInput) eraseInput { return in }, func(in eraseInput) (result, error) {
 		err := c.api.accounts.EraseAccount(c.ctx, c.identity, *in.CurrentPassword, c.address())
 		return result{status: http.StatusNoContent}, err
 	})
@@ -186,9 +180,9 @@ func (c *call) publicKeys() error {
 }
 
 // withBody decodes the body, converts it to the request of a use case, calls do and sends the result. If the call has
-// field errors, it adds those of the request and does not call do.
-func withBody[In any, Request interface{ Validate() error }](
-	c *call, convert func(in In) Request, do func(r Request) (result, error),
+// field errors, it adds those that validate returns, unless validate is nil, and does not call do.
+func withBody[In, Request any](
+	c *call, validate func(r Request) error, convert func(in In) Request, do func(r Request) (result, error),
 ) error {
 	doc, err := read[In](c)
 	if err != nil {
@@ -196,7 +190,10 @@ func withBody[In any, Request interface{ Validate() error }](
 	}
 	r := convert(doc.value)
 	if c.errs.count > 0 {
-		return c.errs.with(r.Validate())
+		if validate == nil {
+			return c.errs.err()
+		}
+		return c.errs.with(validate(r))
 	}
 	res, err := do(r)
 	if err != nil {

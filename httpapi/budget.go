@@ -114,9 +114,6 @@ type historyBody struct {
 func (c *call) budgetHistory() error {
 	p := c.params()
 	from, to := p.month("month_from"), p.month("month_to")
-	if err := p.err(); err != nil {
-		return err
-	}
 	var months []budget.MonthProgress
 	err := c.report(func(r store.Reader, now time.Time) (err error) {
 		months, err = budget.History(c.ctx, r, now, from, to)

@@ -61,9 +61,6 @@ func (c *call) monthlyChart() error {
 	return c.chart(func() error {
 		p := c.params()
 		month := p.month("month")
-		if err := p.err(); err != nil {
-			return err
-		}
 		return c.report(func(r store.Reader, now time.Time) (err error) {
 			if monthly, err = report.Monthly(c.ctx, r, now, month); err != nil {
 				return err

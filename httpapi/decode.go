@@ -231,20 +231,30 @@ func decodeObject[T any](raw []byte, errs *fieldErrors, opts json.Options) (T, e
 		}
 		wrong, ok := errors.AsType[*json.SemanticError](err)
 		switch {
-		case !ok || wrong.JSONPointer == last: // null in place of a value of a wrong type is always accepted
+		case !ok || wrong.JSONPointer == last: // the replaced value is of a wrong type too
 			return zero, malformedJSON(err)
 		case errors.Is(err, json.ErrUnknownName):
 			addUnknownMembers(raw, reflect.TypeFor[T](), errs)
 			options = json.JoinOptions(options, json.RejectUnknownMembers(false))
 		default:
 			var value jsontext.Value
-			if raw, value, err = withNull(raw, wrong.JSONPointer, options); err != nil {
+			if raw, value, err = replaceValue(raw, wrong.JSONPointer, invalidValue(wrong.GoType), options); err != nil {
 				return zero, malformedJSON(err)
 			}
 			last = wrong.JSONPointer
 			errs.add(wrongType(wrong, value))
 		}
 	}
+}
+
+// invalidValue returns the JSON value that decode puts in place of a value of a wrong type. It is a text that the domain
+// rejects in every member. So the domain does not check other members against the default of this one, such as an
+// amount against the home currency. Its error of the text is not listed, because the member has an error already.
+func invalidValue(expected reflect.Type) string {
+	if expected != nil && expected.Kind() == reflect.String {
+		return `"\u0000"`
+	}
+	return "null"
 }
 
 // checkObject returns a problem if the body is not a JSON object.
@@ -412,21 +422,21 @@ func showScalar(value jsontext.Value) string {
 	return ""
 }
 
-// withNull returns the JSON text raw with null in place of the value at pointer, and that value.
-func withNull(raw []byte, pointer jsontext.Pointer, options json.Options) (text []byte, old jsontext.Value, err error) {
+// replaceValue returns the JSON text raw with another value at pointer, and the value that it replaced.
+func replaceValue(
+	raw []byte, pointer jsontext.Pointer, value string, options json.Options,
+) (text []byte, old jsontext.Value, err error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(raw), options)
 	for token := range pointer.Tokens() {
 		if err := enter(dec, token); err != nil {
 			return nil, nil, err
 		}
 	}
-	value, err := dec.ReadValue()
-	if err != nil {
+	if old, err = dec.ReadValue(); err != nil {
 		return nil, nil, err
 	}
 	end := int(dec.InputOffset())
-	text = slices.Concat(raw[:end-len(value)], []byte("null"), raw[end:])
-	return text, value.Clone(), nil
+	return slices.Concat(raw[:end-len(old)], []byte(value), raw[end:]), old.Clone(), nil
 }
 
 // enter reads the beginning of an object or an array up to the value of the member or the element that token names.

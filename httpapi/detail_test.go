@@ -482,7 +482,7 @@ func TestDetails_AreSentences(t *testing.T) {
 			`The member "colour" is unknown; remove it or correct its name.`},
 		{"POST", "/v1/expenses", `{"amount":"1","category":"Yachts"}`,
 			`The ledger has no category "Yachts"; create it or give another.`},
-		{"POST", "/v1/expenses", `{"amount":"1","category":"Food","category_id":"` + firstID + `"}`,
+		{"POST", "/v1/expenses", `{"amount":"1","category":"Food","category_id":"` + categoryID(s, "Food") + `"}`,
 			`Category "Food" is given besides category_id; give one of them.`},
 		{"POST", "/v1/budgets", `{"amount":"1","category":"Yachts"}`,
 			`The ledger has no category "Yachts"; create it or give another.`},

@@ -84,16 +84,25 @@ func (c *call) reportPDF() error {
 	p := c.params()
 	year, dates := p.year("year"), p.dateRange(false)
 	field := "date_from" // the parameter that the error for too many expenses names
-	switch _, byYear := p.given("year"); {
-	case byYear && dates != (expense.Range{}):
+	_, byYear := p.given("year")
+	_, from := p.given("date_from")
+	_, to := p.given("date_to")
+	switch byDates := from || to; {
+	case byYear && byDates:
 		p.fail("year", "ambiguous", "The year %d is given besides a range; give either year, or date_from and date_to.", year)
 	case byYear:
 		field = "year"
-	case p.err() == nil && dates == (expense.Range{}):
+	case !byDates:
 		p.fail("year", "required", "The period is missing; give year, or date_from and date_to.")
 	}
-	if err := p.err(); err != nil {
-		return err
+	if c.errs.count > 0 {
+		if byYear == (from || to) || byYear && year == 0 {
+			return p.err() // there is no period to check
+		}
+		return c.report(func(r store.Reader, now time.Time) error {
+			_, err := readSummary(c.ctx, r, now, year, dates)
+			return err
+		})
 	}
 	release, err := c.acquirePDF()
 	if err != nil {

@@ -75,7 +75,7 @@ func (c *call) push() error {
 		if req.Cursor, err = replica.ParseCursor(c.owner, *in.Cursor); err != nil {
 			e := errSyncCursor(*in.Cursor)
 			e.Pointer = "#/cursor"
-			c.errs.add(e)
+			c.errs.addNew(e)
 		}
 	}
 	key := c.idempotencyKey()

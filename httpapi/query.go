@@ -92,6 +92,16 @@ func (p params) addError(name string, err error) {
 	}
 }
 
+// addNew adds the errors that the domain returned for parameters that have no error yet.
+func (p params) addNew(err error) {
+	known := slices.Clip(p.errs.list)
+	for _, invalid := range expense.InvalidErrors(err) {
+		if !slices.ContainsFunc(known, func(e fieldError) bool { return e.Parameter == invalid.Field }) {
+			p.addError("", invalid)
+		}
+	}
+}
+
 // err returns a problem with all errors of the call, or nil if there are none.
 func (p params) err() error { return p.errs.err() }
 

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
+	"iter"
 	"strconv"
 	"time"
 
@@ -20,9 +22,6 @@ const defaultTop = 5
 func (c *call) monthlyReport() error {
 	p := c.params()
 	month, top := p.month("month"), p.top(defaultTop)
-	if err := p.err(); err != nil {
-		return err
-	}
 	var monthly report.MonthlyReport
 	var planned []recurrence.PlannedOccurrence
 	var largest []expense.Expense
@@ -57,9 +56,6 @@ func (c *call) readYearly(top int) (yearly report.YearlyReport, largest []expens
 	if calendar := p.boolean("calendar"); calendar != nil && *calendar {
 		firstMonth = time.January
 	}
-	if err := p.err(); err != nil {
-		return yearly, nil, err
-	}
 	err = c.report(func(r store.Reader, now time.Time) (err error) {
 		if yearly, err = report.Yearly(c.ctx, r, now, year, firstMonth); err != nil {
 			return err
@@ -83,9 +79,6 @@ func (c *call) yearlyReport() error {
 func (c *call) readRange(top int) (ranged report.RangeReport, largest []expense.Expense, err error) {
 	p := c.params()
 	dates, top := p.dateRange(true), p.top(top)
-	if err := p.err(); err != nil {
-		return ranged, nil, err
-	}
 	err = c.report(func(r store.Reader, now time.Time) (err error) {
 		if ranged, err = report.Range(c.ctx, r, now, dates); err != nil {
 			return err
@@ -111,9 +104,6 @@ func (c *call) readTrend() (trend report.TrendReport, err error) {
 	p := c.params()
 	query := report.TrendQuery{
 		Dates: p.dateRange(true), Granularity: p.granularity("by"), Category: p.id("category_id"),
-	}
-	if err := p.err(); err != nil {
-		return trend, err
 	}
 	err = c.report(func(r store.Reader, _ time.Time) (err error) {
 		trend, err = report.Trend(c.ctx, r, query)
@@ -173,14 +163,35 @@ func (p params) top(fallback int) int {
 }
 
 // report calls fn with a snapshot of the ledger and the current time. If fn returns ErrInvalid, report returns a
-// problem that names the query's parameters.
+// problem that names the query's parameters. If the call has field errors already, report adds those of fn and returns
+// them all; fn then cannot read expenses and totals.
 func (c *call) report(fn func(r store.Reader, now time.Time) error) error {
+	if c.errs.count > 0 {
+		err := c.api.store.View(c.ctx, c.owner, func(r store.Reader) error { return fn(checkingReader{r}, c.now) })
+		c.params().addNew(err) // any other error does not matter, because the request is invalid anyway
+		return c.errs.err()
+	}
 	err := c.view(func(r store.Reader) error { return fn(r, c.now) })
 	if errors.Is(err, expense.ErrInvalid) {
-		c.params().addError("", err)
+		c.params().addNew(err)
 		return c.errs.err()
 	}
 	return err
+}
+
+// errNotRead is the error of [checkingReader] for the expenses of an invalid request.
+var errNotRead = errors.New("the expenses of an invalid request are not read")
+
+// A checkingReader reads a ledger without its expenses, so that the parameters of a report are checked and the report
+// is not computed.
+type checkingReader struct{ store.Reader }
+
+func (checkingReader) Expenses(context.Context, expense.Query) iter.Seq2[expense.Expense, error] {
+	return func(yield func(expense.Expense, error) bool) { yield(expense.Expense{}, errNotRead) }
+}
+
+func (checkingReader) Totals(context.Context, expense.TotalsQuery) ([]expense.Total, error) {
+	return nil, errNotRead
 }
 
 // view calls fn with a snapshot of the caller's ledger. It creates the ledger if the caller has none.

@@ -53,7 +53,8 @@ type tokenInput struct {
 
 // postToken handles POST /v1/tokens.
 func (c *call) postToken() error {
-	return withBody(c, func(in tokenInput) auth.PersonalTokenDraft {
+	validate := func(draft auth.PersonalTokenDraft) error { return draft.Validate(c.now) }
+	return withBody(c, validate, func(in tokenInput) auth.PersonalTokenDraft {
 		draft := auth.PersonalTokenDraft{Name: orEmpty(in.Name)}
 		if text := orEmpty(in.ExpiresAt); text != "" {
 			var err error

@@ -108,7 +108,7 @@ func (d Draft) applySchedule(errs *expense.ValidationErrors, r Rule) Rule {
 			return parsed
 		}
 		errs.Add("rrule", "ambiguous", "the draft has both rrule and fields such as freq; give one of them")
-		r, known = parsed, ok || d.Freq != nil
+		r, known = parsed, ok || d.Freq != nil || parsed.Freq != 0
 	}
 	if d.Freq != nil {
 		freq, err := ParseFreq(*d.Freq)

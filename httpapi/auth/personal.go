@@ -52,15 +52,9 @@ type PersonalTokenDraft struct {
 	ExpiresAt time.Time // at most MaxPersonalTokenLifetime from now; zero: PersonalTokenLifetime from now
 }
 
-// Validate returns ErrInvalid with all field errors if the draft is invalid. It accepts any ExpiresAt, because its
-// range depends on the time at which the token is created.
-func (draft PersonalTokenDraft) Validate() error {
+// Validate returns ErrInvalid with all field errors if the draft is invalid at the time now.
+func (draft PersonalTokenDraft) Validate(now time.Time) error {
 	var fieldErrs expense.ValidationErrors
-	draft.check(&fieldErrs)
-	return fieldErrs.Err()
-}
-
-func (draft PersonalTokenDraft) check(fieldErrs *expense.ValidationErrors) {
 	if draft.Name == "" || !isLabel(draft.Name, maxTokenName) {
 		fieldErrs.Add("name", "malformed",
 			"token name %s is not allowed; give 1 to %d characters of UTF-8 without control characters",
@@ -70,6 +64,13 @@ func (draft PersonalTokenDraft) check(fieldErrs *expense.ValidationErrors) {
 		fieldErrs.Add("scopes", "unknown_value",
 			"the token has no scope, or one that tokens cannot have; give one or more of read, write and export")
 	}
+	expires := draft.ExpiresAt
+	if !expires.IsZero() && (!expires.After(now) || expires.After(now.Add(MaxPersonalTokenLifetime))) {
+		fieldErrs.Add("expires_at", "out_of_range",
+			"expiry %s is out of range; give a time in the future, at most %d days from now",
+			expires.Format(time.RFC3339), int(MaxPersonalTokenLifetime.Hours()/24))
+	}
+	return fieldErrs.Err()
 }
 
 // CreatePersonalToken creates a personal access token for the identity's account. The second result is the token
@@ -83,18 +84,11 @@ func (s *Service) CreatePersonalToken(
 		return PersonalToken{}, "", err
 	}
 	now := expense.Timestamp(s.now())
+	draft.ExpiresAt = expense.Timestamp(draft.ExpiresAt)
 	if draft.ExpiresAt.IsZero() {
 		draft.ExpiresAt = now.Add(PersonalTokenLifetime)
 	}
-	var fieldErrs expense.ValidationErrors
-	draft.check(&fieldErrs)
-	draft.ExpiresAt = expense.Timestamp(draft.ExpiresAt)
-	if !draft.ExpiresAt.After(now) || draft.ExpiresAt.After(now.Add(MaxPersonalTokenLifetime)) {
-		fieldErrs.Add("expires_at", "out_of_range",
-			"expiry %s is out of range; give a time in the future, at most %d days from now",
-			draft.ExpiresAt.Format(time.RFC3339), int(MaxPersonalTokenLifetime.Hours()/24))
-	}
-	if err := fieldErrs.Err(); err != nil {
+	if err := draft.Validate(now); err != nil {
 		return PersonalToken{}, "", err
 	}
 	stored, err := s.accounts.Tokens(ctx, account)
@@ -102,6 +96,7 @@ func (s *Service) CreatePersonalToken(
 		return PersonalToken{}, "", err
 	}
 	if len(stored) >= maxPersonalTokens {
+		var fieldErrs expense.ValidationErrors
 		fieldErrs.Add("", "too_many", "the account has %d tokens, the maximum; delete one first", maxPersonalTokens)
 		return PersonalToken{}, "", fieldErrs.Err()
 	}
