@@ -33,6 +33,7 @@ type TypedDraft struct {
 	Date       Date      // zero: today in the ledger's time zone
 	CategoryID uuid.UUID // Nil: the category with the name Category
 	Category   string    // a name, used only if CategoryID is Nil; empty: the default category
+	Historic   bool      // the category may be archived: the expense is an earlier one, from a file
 	Notes      string
 	Rate       Factor    // units of the home currency per unit of Amount's currency; zero: the rate of the rate table
 	RuleID     uuid.UUID // only with Occurrence: the recurring rule of the expense
@@ -247,7 +248,7 @@ func (b *builder) build(draft TypedDraft) (Expense, error) {
 	checkAmount(&errs, e.Amount)
 	b.checkDate(&errs, &e)
 	checkLegalTender(&errs, e)
-	if e.CategoryID, err = b.category(&errs, draft.CategoryID, draft.Category, uuid.Nil); err != nil {
+	if e.CategoryID, err = b.category(&errs, draft.CategoryID, draft.Category, uuid.Nil, draft.Historic); err != nil {
 		return Expense{}, err
 	}
 	checkNotes(&errs, e.Notes)
@@ -407,8 +408,10 @@ func parseCategoryID(errs *ValidationErrors, id, name string) uuid.UUID {
 }
 
 // category returns the id of the category with this id, else with this name, else of the default category. An archived
-// category is an error, unless the expense already has it: stored is the id of that category.
-func (b *builder) category(errs *ValidationErrors, id uuid.UUID, name string, stored uuid.UUID) (uuid.UUID, error) {
+// category is an error, unless the expense already has it, or is historic: stored is the id of the category it has.
+func (b *builder) category(
+	errs *ValidationErrors, id uuid.UUID, name string, stored uuid.UUID, historic bool,
+) (uuid.UUID, error) {
 	field, text := "category_id", id.String()
 	var category Category
 	var err error
@@ -431,7 +434,7 @@ func (b *builder) category(errs *ValidationErrors, id uuid.UUID, name string, st
 		return uuid.Nil, nil
 	case err != nil:
 		return uuid.Nil, fmt.Errorf("category: %w", err)
-	case category.Archived && category.ID != stored:
+	case category.Archived && category.ID != stored && !historic:
 		errs.Add(field, "archived_category", "category %q is archived; give an active one", category.Name)
 	}
 	return category.ID, nil

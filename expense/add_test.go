@@ -125,7 +125,7 @@ func TestAdd_RejectsInvalidDrafts(t *testing.T) {
 		{"nothing at all", expense.Draft{}, []string{"amount required"}},
 		{"zero", expense.Draft{Amount: "0.00"}, []string{"amount zero"}},
 		{"a cent too small", expense.Draft{Amount: "1.005"}, []string{"amount too_many_digits"}},
-		{"a sen too many", expense.Draft{Amount: "1.0", Currency: "JPY"}, []string{"amount too_many_digits"}},
+		{"a sen too many", expense.Draft{Amount: "1.01", Currency: "JPY"}, []string{"amount too_many_digits"}},
 		{"an exponent", expense.Draft{Amount: "1e9000"}, []string{"amount malformed_amount"}},
 		{"a decimal comma", expense.Draft{Amount: "1,50"}, []string{"amount malformed_amount"}},
 		{"too large", expense.Draft{Amount: "10000000000000.00"}, []string{"amount too_large"}},

@@ -150,6 +150,19 @@ func AddCategory(ctx context.Context, tx Tx, env Env, draft CategoryDraft) (AddC
 	return AddCategoryResult{Category: c, Created: true}, nil
 }
 
+// NewCategory returns a new category with this name, to be stored with PutCategories. The error is [ErrInvalid] with
+// errors of the field "name".
+func NewCategory(env Env, name string) (Category, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Category{}, fmt.Errorf("new id: %w", err)
+	}
+	c := Category{ID: id, CreatedAt: Timestamp(env.Now), UpdatedAt: Timestamp(env.Now)}
+	var errs ValidationErrors
+	CategoryPatch{Name: &name}.apply(&errs, &c)
+	return c, errs.Err()
+}
+
 // A NameExistsError reports that another category has the name. It matches ErrExists.
 type NameExistsError struct {
 	Existing Category // the other category

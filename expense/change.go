@@ -88,7 +88,7 @@ func (b *builder) patch(old Expense, patch Patch) (Expense, error) {
 	if patch.CategoryID != nil || patch.Category != nil {
 		id, name := valueOrEmpty(patch.CategoryID), valueOrEmpty(patch.Category)
 		var err error
-		if e.CategoryID, err = b.category(&errs, parseCategoryID(&errs, id, name), name, old.CategoryID); err != nil {
+		if e.CategoryID, err = b.category(&errs, parseCategoryID(&errs, id, name), name, old.CategoryID, false); err != nil {
 			return Expense{}, err
 		}
 	}

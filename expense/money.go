@@ -20,8 +20,8 @@ type Money struct {
 }
 
 // ParseMoney parses a plain decimal, such as "12.50" or "-3", and an ISO 4217 code. It never rounds: it rejects an
-// amount with more decimals than the currency has. The error is [ErrInvalid] and lists errors of the fields "amount"
-// and "currency".
+// amount with more decimals than the currency has, not counting zeros at the end. The error is [ErrInvalid] and lists
+// errors of the fields "amount" and "currency".
 func ParseMoney(amount, code string) (Money, error) {
 	var errs ValidationErrors
 	currency, err := ParseCurrency(code)
@@ -51,10 +51,16 @@ func ParseAmount(text string, currency Currency) (Money, error) {
 	if err != nil {
 		return Money{}, err
 	}
-	if places := -value.Exponent(); places > int32(currency.Digits()) {
+	if places := significantDecimals(text); places > currency.Digits() {
 		return Money{}, errTooManyDigits(text, places, currency.Code(), currency.Digits())
 	}
 	return moneyFromDecimal(value, currency)
+}
+
+// significantDecimals returns the number of decimals of a plain decimal without the zeros at its end.
+func significantDecimals(text string) int {
+	_, fraction, _ := strings.Cut(text, ".")
+	return len(strings.TrimRight(fraction, "0"))
 }
 
 // CheckAmount parses an amount whose currency is not known, for example because its code is malformed. It checks the
@@ -64,7 +70,7 @@ func CheckAmount(text string) (decimal.Decimal, error) {
 	if err != nil {
 		return decimal.Decimal{}, err
 	}
-	if places := -value.Exponent(); places > maxDigits {
+	if places := significantDecimals(text); places > maxDigits {
 		return decimal.Decimal{}, errTooManyDigits(text, places, "every currency", maxDigits)
 	}
 	if value.Abs().GreaterThan(decimal.New(MaxMinor, 0)) {
@@ -73,7 +79,7 @@ func CheckAmount(text string) (decimal.Decimal, error) {
 	return value, nil
 }
 
-func errTooManyDigits(text string, places int32, currency string, allowed int) error {
+func errTooManyDigits(text string, places int, currency string, allowed int) error {
 	decimals := "decimals"
 	if places == 1 {
 		decimals = "decimal"

@@ -27,6 +27,9 @@ func TestParseMoney_AcceptsPlainDecimals(t *testing.T) {
 		{"a currency of three minor digits", "3.250", "KWD", 3250, "3.250 KWD"},
 		{"a currency of four minor digits", "0.0001", "CLF", 1, "0.0001 CLF"},
 		{"leading zeros", "000012.50", "EUR", 1250, "12.50 EUR"},
+		{"zeros after the minor digits", "12.5000", "EUR", 1250, "12.50 EUR"},
+		{"decimals of zero without a minor unit", "-1000.00", "JPY", -1000, "-1000 JPY"},
+		{"the largest amount with zeros at the end", "9999999999999.990000", "EUR", expense.MaxMinor, "9999999999999.99 EUR"},
 		{"zero, which is for the use cases to refuse", "0", "EUR", 0, "0.00 EUR"},
 		{"zero with a minus", "-0.00", "EUR", 0, "0.00 EUR"},
 		{"the largest amount", "9999999999999.99", "EUR", expense.MaxMinor, "9999999999999.99 EUR"},
@@ -50,8 +53,8 @@ func TestParseMoney_AcceptsPlainDecimals(t *testing.T) {
 func TestParseMoney_RejectsInvalidAmounts(t *testing.T) {
 	tests := []struct{ name, amount, code, want string }{
 		{"a digit too many", "12.505", "EUR", "too_many_digits"},
-		{"a zero too many", "12.500", "EUR", "too_many_digits"},
-		{"a minor digit where there are none", "1000.0", "JPY", "too_many_digits"},
+		{"a minor digit where there are none", "1000.5", "JPY", "too_many_digits"},
+		{"a digit too many before a zero", "1.2340", "EUR", "too_many_digits"},
 		{"a fifth minor digit", "1.00001", "CLF", "too_many_digits"},
 		{"10^15 minor units", "10000000000000.00", "EUR", "too_large"},
 		{"minus 10^15 minor units", "-1000000000000000", "JPY", "too_large"},
@@ -170,7 +173,7 @@ func TestMoney_Sign(t *testing.T) {
 func TestParseAmount_RejectsTooManyDigitsAndTooLargeAmounts(t *testing.T) {
 	euro := expense.MustCurrency("EUR")
 	for text, code := range map[string]string{
-		"0.001": "too_many_digits", "-12.345": "too_many_digits", "12.500": "too_many_digits",
+		"0.001": "too_many_digits", "-12.345": "too_many_digits", "12.5001": "too_many_digits",
 		"0.000000000000000000000000000001": "too_many_digits",
 		"10000000000000":                   "too_large", "-10000000000000": "too_large", "184467440737095516.17": "too_large",
 		"99999999999999999999999999999999": "too_large", "-9999999999999999999999999999999": "too_large",

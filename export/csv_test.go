@@ -2,6 +2,7 @@ package export_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"iter"
@@ -80,7 +81,6 @@ func TestWriteCSV_EscapesFormulas(t *testing.T) {
 		{"a tab", "\tx", "'\tx"},
 		{"a newline", "\nx", "\"'\nx\""},
 		{"a carriage return", "\rx", "\"'\rx\""},
-		{"a null", "\x00x", "'\x00x"},
 		{"a formula after blanks", "  =1", "'  =1"},
 		{"a formula after a no-break space", "\u00a0=1", "'\u00a0=1"},
 		{"a formula after an ideographic space", "\u3000=1", "'\u3000=1"},
@@ -104,10 +104,8 @@ func TestWriteCSV_EscapesFormulas(t *testing.T) {
 			if want := ",Food," + test.cell + ",0.0064,"; !strings.Contains(text, want) {
 				t.Errorf("got %q, want it to contain %q", text, want)
 			}
-			for row, err := range statement.Rows(strings.NewReader(text), statement.OwnMapping()) {
-				if err != nil || *row.Draft.Notes != test.text {
-					t.Errorf("parsed row = %+v, %v, want %q", row, err, test.text)
-				}
+			if rows := readOwn(t, text); len(rows) != 1 || rows[0].Notes != test.text {
+				t.Errorf("parsed rows = %+v, want the notes %q", rows, test.text)
 			}
 		})
 	}
@@ -124,46 +122,55 @@ func TestWriteCSV_NeverEscapesNumbers(t *testing.T) {
 
 func TestWriteCSV_RoundTrip(t *testing.T) {
 	specialText := rapid.StringOf(rapid.OneOf(
-		rapid.SampledFrom([]rune("'\"=+-@,;\t\n\r\x00 \u00a0＝＠|\\")), rapid.Rune(),
+		rapid.SampledFrom([]rune("'\"=+-@,;\t\n \u00a0＝＠|\\")), rapid.Rune(),
 	))
+	// A ledger stores neither of these control characters.
+	stored := func(text string) string {
+		return strings.NewReplacer("\x00", "?", "\r", "?").Replace(strings.ToValidUTF8(text, "?"))
+	}
 	rapid.Check(t, func(t *rapid.T) {
-		count := rapid.IntRange(0, 5).Draw(t, "rows")
+		count := rapid.IntRange(1, 5).Draw(t, "rows")
 		var rows []expense.Expense
 		for range count {
 			row := coffee
-			row.Notes = strings.ToValidUTF8(specialText.Draw(t, "notes"), "?")
+			row.Notes = stored(specialText.Draw(t, "notes"))
 			minor := rapid.Int64Range(-expense.MaxMinor, expense.MaxMinor).Draw(t, "amount")
 			row.Amount, _ = expense.MoneyFromMinor(minor, expense.MustCurrency("KWD"))
 			row.Rate.Source = expense.SourceUser
 			rows = append(rows, row)
 		}
-		name := "x" + strings.ToValidUTF8(specialText.Draw(t, "category"), "?") + "x"
+		name := "x" + stored(specialText.Draw(t, "category")) + "x"
 		var out bytes.Buffer
 		opts := optionsFor(name)
 		opts.BOM = rapid.Bool().Draw(t, "bom")
 		if err := export.WriteCSV(&out, seq(rows...), opts); err != nil {
 			t.Fatal(err)
 		}
-		i := 0
-		for row, err := range statement.Rows(&out, statement.OwnMapping()) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if row.Failures != nil {
-				t.Fatalf("field errors = %+v", row.Failures)
-			}
-			draft, want := row.Draft, rows[i]
-			if *draft.Notes != want.Notes || draft.Category != name || draft.ID != want.ID.String() ||
-				draft.Amount != want.Amount.Amount() ||
-				draft.Currency != "KWD" || draft.Date != want.Date.String() || draft.Rate != want.Rate.Value.String() {
-				t.Fatalf("got %+v (%q)\nwant %+v", draft, *draft.Notes, want)
-			}
-			i++
+		read := readOwn(t, out.String())
+		if len(read) != count {
+			t.Fatalf("read %d rows, want %d", len(read), count)
 		}
-		if i != count {
-			t.Fatalf("read %d rows, want %d", i, count)
+		for i, got := range read {
+			want := rows[i]
+			if got.Notes != want.Notes || got.Category != name || got.Amount != want.Amount || got.Date != want.Date {
+				t.Fatalf("got %+v\nwant %+v", got, want)
+			}
 		}
 	})
+}
+
+// readOwn reads a file of WriteCSV.
+func readOwn(t interface {
+	Helper()
+	Fatal(args ...any)
+}, text string) []statement.Row {
+	t.Helper()
+	in, err := statement.Inspect(context.Background(), strings.NewReader(text), statement.OwnMapping(),
+		expense.Settings{Home: expense.MustCurrency("EUR")})
+	if err != nil || len(in.Questions) > 0 {
+		t.Fatal(err, in)
+	}
+	return in.Rows
 }
 
 func TestWriteCSV_StopsAtFirstError(t *testing.T) {

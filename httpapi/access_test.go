@@ -154,6 +154,9 @@ func (p testUser) createResources() map[string]string {
 			owned[resource.pattern] = p.must(201, "POST", resource.path, resource.body).id()
 		}
 	}
+	body, media := form(p.h.t, "file", "Date,Amount\n2026-01-02,-3.00\n")
+	owned["/v1/imports/:id"] = p.h.must(201, "POST", "/v1/imports", body, "Authorization", "Bearer "+p.token,
+		"Content-Type", media).id()
 	if hasRoute("/v1/budgets/alerts/:id/read") {
 		alerts := p.must(200, "GET", "/v1/budgets/alerts", "").list()
 		if len(alerts) == 0 {

@@ -146,8 +146,8 @@ func (a *api) configure(cfg Config) (err error) {
 	return err
 }
 
-// An api holds what all handlers share. It is read-only after New, apart from streams, pdfs and limiter, which
-// synchronise themselves.
+// An api holds what all handlers share. It is read-only after New, apart from streams, pdfs, imports and limiter,
+// which synchronise themselves.
 type api struct {
 	store         store.Store
 	authenticator auth.Authenticator
@@ -170,6 +170,7 @@ type api struct {
 	streams       streams
 	watched       bool          // the store reports changes to streams
 	pdfs          chan struct{} // a semaphore for PDF reports
+	imports       importSlots
 	served        func() servedContract
 	docs          func() docs.Page
 }

@@ -29,8 +29,9 @@ func WireTypes() map[string]reflect.Type {
 
 		"MonthlyReport": reflect.TypeFor[wire.Monthly](), "YearlyReport": reflect.TypeFor[wire.Yearly](),
 		"RangeReport": reflect.TypeFor[wire.Summary](), "Trend": reflect.TypeFor[wire.Trend](),
-		"ExchangeRate":     reflect.TypeFor[rateBody](),
-		"ImportPresetPage": reflect.TypeFor[page[presetBody]](), "ImportResult": reflect.TypeFor[importBody](),
+		"ExchangeRate": reflect.TypeFor[rateBody](),
+		"Inspection":   reflect.TypeFor[inspectionBody](), "ImportPage": reflect.TypeFor[page[importBody]](),
+		"ImportResult": reflect.TypeFor[importResult](), "UndoResult": reflect.TypeFor[undoBody](),
 
 		"SyncPage": reflect.TypeFor[syncPage](), "SyncDigest": reflect.TypeFor[digestBody](),
 		"PushRequest": reflect.TypeFor[pushInput](), "Mutation": reflect.TypeFor[wire.Mutation](),

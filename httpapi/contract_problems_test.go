@@ -1,6 +1,10 @@
 package httpapi_test
 
 import (
+	"archive/zip"
+	"bytes"
+	"cmp"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -70,25 +74,74 @@ func TestContract_RareFieldErrorCodes(t *testing.T) {
 		"POST", "/v1/auth/register", `{"email":"ada@example.org","password":"aaaaaaaaaaaaaa"}`)
 }
 
-// TestContract_RareCodesOfImports is TestContract_RareFieldErrorCodes for the rows and the mapping of an import.
+// TestContract_RareCodesOfImports is TestContract_RareFieldErrorCodes for the rows, the mapping and the file of an
+// import.
 func TestContract_RareCodesOfImports(t *testing.T) {
 	s := serve(t, memstore.New())
-	const header = "Day,Sum,Kind\n"
-	for want, file := range map[string]string{
-		"ambiguous_column":  "Day,Sum,Sum,Kind\n",
-		"wrong_field_count": header + "01.03.2026,1\n",
-		"malformed_quotes":  header + "01.03.2026,\"1\"x,Food\n",
-		"malformed_text":    header + "01.03.2026,1,\xff\n",
-		"line_too_long":     header + "01.03.2026,1," + strings.Repeat("x", 1<<20+1) + "\n",
-		"too_many_failures": header + strings.Repeat("x,1,Food\n", 200_000),
+	const (
+		spending = `{"sign":{"expense":"positive"}}`
+		debits   = "Day,Debit,Credit,Kind\n13.03.2026,1.00,,Food\n13.03.2026,,2.00,Food\n"
+		marks    = "Day,Sum,Kind,Type\n13.03.2026,1.00,Food,debit\n13.03.2026,2.00,Food,credit\n"
+		camt     = "<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.02\"><BkToCstmrStmt><Stmt><Ntry>"
+		mt940    = ":20:A\n:25:B\n:28C:1\n:60F:C260301EUR0,\n:61:2603130313D1,00NTRF\n"
+	)
+	header := "Day,Sum,Kind\n" + strings.Repeat("13.03.2026,1.00,Food\n", 9)
+	for _, c := range []struct{ want, mapping, file string }{
+		{"ambiguous_column", `{"amount":{"column":"Sum"}}`, "Day,Sum,Sum\n13.03.2026,1.00,2.00\n"},
+		{"malformed_layout", `{"date":{"layout":"?"}}`, header},
+		{"wrong_format", `{"format":"ofx"}`, header},
+		{"unknown_format", "", "%PDF-1.7\n"},
+		{"malformed_xml", "", camt + "</Document>"},
+		{"malformed_line", "", mt940 + ":61:x\n"},
+		{"wrong_field_count", spending, header + "13.03.2026,1\n"},
+		{"malformed_quotes", spending, header + "13.03.2026,\"1\"x,Food\n"},
+		{"unclosed_quote", spending, header + "13.03.2026,1,\"Food\n"},
+		{"malformed_text", spending, strings.ReplaceAll(header, "Food", "Çäfé") + "13.03.2026,1,\xff\n"},
+		{"line_too_long", spending, header + "13.03.2026,1," + strings.Repeat("x", 1<<20+1) + "\n"},
+		{"too_many_columns", spending, header + "13.03.2026,1" + strings.Repeat(",", 1000) + "\n"},
+		{"two_signs", spending, header + "13.03.2026,--1,Food\n"},
+		{"two_amounts", "", debits + "13.03.2026,1.00,2.00,Food\n"},
+		{"contradictory_sign", "", marks + "13.03.2026,-1.00,Food,debit\n"},
+		{"ambiguous_currency", `{"sign":{"expense":"positive"},"currency":{"value":"EUR"}}`,
+			header + "13.03.2026,1.00 kr,Food\n"},
+		{"malformed_sheet", "", brokenWorkbook(t)},
 	} {
-		got := s.upload("", bankMapping, file)
-		if !slices.Contains(fieldErrorCodes(got.Body.Bytes()), want) {
-			t.Errorf("%s: status %d, %.300s", want, got.Code, got.Body)
+		got := s.upload("", cmp.Or(c.mapping, "{}"), c.file)
+		if !slices.Contains(fieldErrorCodes(got.Body.Bytes()), c.want) {
+			t.Errorf("%s: status %d, %.600s", c.want, got.Code, got.Body)
 		}
 	}
-	got := s.upload("", strings.Replace(bankMapping, "DD.MM.YYYY", "?", 1), header)
-	if !slices.Contains(fieldErrorCodes(got.Body.Bytes()), "malformed_layout") {
-		t.Errorf("malformed_layout: status %d, %s", got.Code, got.Body)
+}
+
+// brokenWorkbook returns a workbook whose sheet has a row beyond the last one that is allowed.
+func brokenWorkbook(t *testing.T) string {
+	t.Helper()
+	const main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+	var text bytes.Buffer
+	archive := zip.NewWriter(&text)
+	for name, part := range map[string]string{
+		"[Content_Types].xml": `<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>`,
+		"_rels/.rels": `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">` +
+			`<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" ` +
+			`Target="xl/workbook.xml"/></Relationships>`,
+		"xl/workbook.xml": `<workbook xmlns="` + main + `" xmlns:r="http://schemas.openxmlformats.org/officeDocument/` +
+			`2006/relationships"><sheets><sheet name="A" sheetId="1" r:id="r1"/></sheets></workbook>`,
+		"xl/_rels/workbook.xml.rels": `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">` +
+			`<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" ` +
+			`Target="worksheets/sheet1.xml"/></Relationships>`,
+		"xl/worksheets/sheet1.xml": `<worksheet xmlns="` + main + `"><sheetData><row r="1"><c r="A1" t="inlineStr"><is>` +
+			`<t>Date</t></is></c></row><row r="2000000"/></sheetData></worksheet>`,
+	} {
+		w, err := archive.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, part); err != nil {
+			t.Fatal(err)
+		}
 	}
+	if err := archive.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
 }

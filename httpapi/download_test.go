@@ -368,31 +368,3 @@ func TestExport_DoesNotBlockWriters(t *testing.T) {
 		}
 	})
 }
-
-func TestImport_Presets(t *testing.T) {
-	s := serve(t, memstore.New())
-	got := s.must(200, "GET", "/v1/imports/presets", "").list()
-	names := map[string]bool{}
-	for _, preset := range got {
-		names[fmt.Sprint(preset["name"])] = true
-		if preset["title"] == "" || preset["help"] == "" || preset["mapping"] == nil {
-			t.Errorf("preset without title, help or mapping: %v", preset)
-		}
-	}
-	for _, name := range []string{"spendwise", "mint", "ynab", "firefly-iii", "ezbookkeeping", "bank-dmy-comma"} {
-		if !names[name] {
-			t.Errorf("preset %s is missing in %v", name, names)
-		}
-	}
-	file := "\"Date\",\"Description\",\"Original Description\",\"Amount\",\"Transaction Type\",\"Category\",\"Account " +
-		"Name\",\"Labels\",\"Notes\"\n" +
-		"3/01/2026,Tea,TEA,5.02,debit,Food,Cash,,\n3/02/2026,Pay,PAY,1000,credit,Paycheck,Cash,,\n"
-	first := s.upload("", `{"preset":"mint"}`, file)
-	equal(t, "result of the import", first.Body.String(), `{"added":1,"known":0,"ignored":1,"failed":[],"dry_run":false}`)
-	equal(t, "known rows of the second import", s.upload("", `{"preset":"mint"}`, file).json["known"], any(1.0))
-	equal(t, "added rows with the currency EUR",
-		s.as("boris").upload("", `{"preset":"mint","currency":{"value":"EUR"}}`, file).json["added"], any(1.0))
-	body, media := form(t, "mapping", `{"preset":"minty"}`, "file", file)
-	s.refused(422, "validation_error", []string{"#/mapping/preset unknown_preset"}, "POST", "/v1/imports/expenses", body,
-		"Content-Type", media)
-}

@@ -117,7 +117,7 @@ func TestRateLimit_ClassesHaveSeparateBuckets(t *testing.T) {
 		"POST /v1/tokens":             "writes",
 		"GET /v1/reports/monthly.svg": "reads", "GET /v1/exports/expenses.csv": "exports",
 		"GET /v1/exports/report.pdf": "exports",
-		"POST /v1/imports/expenses":  "exports", "GET /v1/imports/presets": "reads",
+		"POST /v1/imports":           "exports", "POST /v1/imports/inspect": "exports", "GET /v1/imports": "reads",
 		"GET /v1/sync": "sync", "POST /v1/sync": "sync", "GET /v1/sync/events": "sync", "GET /v1/sync/digest": "sync",
 	} {
 		got, ok := seen[request]
@@ -411,7 +411,7 @@ func TestDeadlines_DoNotEndStreams(t *testing.T) {
 	}
 
 	form := "--b\r\nContent-Disposition: form-data; name=mapping\r\n\r\n" +
-		`{"date":{"column":"d","layout":"YYYY-MM-DD"},"amount":{"column":"a","decimal":"."}}` +
+		`{"date":{"column":"d"},"amount":{"column":"a"},"sign":{"expense":"positive"}}` +
 		"\r\n--b\r\nContent-Disposition: form-data; name=file; filename=x.csv\r\n\r\nd,a\n2026-01-01,5\n\r\n--b--\r\n"
 	pr, pw := io.Pipe()
 	go func() {
@@ -423,12 +423,12 @@ func TestDeadlines_DoNotEndStreams(t *testing.T) {
 		}
 		pw.Close()
 	}()
-	response, err = send("POST", "/v1/imports/expenses", "multipart/form-data; boundary=b", pr)
+	response, err = send("POST", "/v1/imports", "multipart/form-data; boundary=b", pr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if body, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusOK ||
+	if body, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusCreated ||
 		!strings.Contains(string(body), `"added":1`) {
 		t.Errorf("import that exceeds the deadlines: error %v, response %s", err, body)
 	}
@@ -470,7 +470,7 @@ func TestRequest_RejectsCompressedBody(t *testing.T) {
 		got := s.refused(415, "unsupported_media_type", nil, "POST", "/v1/expenses", `{"amount":"1"}`, "Content-Encoding",
 			encoding)
 		equal(t, "Accept-Encoding", got.Header().Get("Accept-Encoding"), "identity")
-		s.refused(415, "unsupported_media_type", nil, "POST", "/v1/imports/expenses", "x", "Content-Encoding", encoding,
+		s.refused(415, "unsupported_media_type", nil, "POST", "/v1/imports", "x", "Content-Encoding", encoding,
 			"Content-Type", "multipart/form-data; boundary=b")
 	}
 	s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`, "Content-Encoding", "identity")

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"mime/multipart"
-	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -114,7 +113,7 @@ func TestObserver_Import(t *testing.T) {
 		var body bytes.Buffer
 		form := multipart.NewWriter(&body)
 		for name, text := range map[string]string{"mapping": `{"date":{"column":"d"},"amount":{"column":"a"},` +
-			`"currency":{"value":"EUR"}}`} {
+			`"currency":{"value":"EUR"},"sign":{"expense":"positive"}}`} {
 			if err := form.WriteField(name, text); err != nil {
 				t.Fatal(err)
 			}
@@ -126,22 +125,23 @@ func TestObserver_Import(t *testing.T) {
 		if err := errors.Join(err, form.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if res := s.do("POST", "/v1/imports/expenses"+query, body.String(), "Content-Type",
-			form.FormDataContentType()); res.Code != http.StatusOK {
+		if res := s.do("POST", "/v1/imports"+query, body.String(), "Content-Type",
+			form.FormDataContentType()); res.Code >= 300 {
 			t.Fatalf("%d %s", res.Code, res.Body)
 		}
 		return o.drain()
 	}
-	request := completionOf("POST", "/v1/imports/expenses", 200, "")
+	created := completionOf("POST", "/v1/imports", 201, "")
 	for _, test := range []struct {
 		name, query string
 		want        []string
 	}{
 		{"a dry run", "?dry_run=true",
-			[]string{"ImportCompleted{Added:2 Known:0 Ignored:0 Failed:1 DryRun:true}", request}},
+			[]string{"ImportCompleted{Added:2 Known:0 Ignored:0 Failed:1 DryRun:true}", completionOf("POST", "/v1/imports", 200,
+				"")}},
 		{"an import", "", []string{"ImportCompleted{Added:2 Known:0 Ignored:0 Failed:1 DryRun:false}",
-			"ExpensesAdded{Source:import Count:2}", request}},
-		{"a repeated import", "", []string{"ImportCompleted{Added:0 Known:2 Ignored:0 Failed:1 DryRun:false}", request}},
+			"ExpensesAdded{Source:import Count:2}", created}},
+		{"a repeated import", "", []string{"ImportCompleted{Added:0 Known:2 Ignored:0 Failed:1 DryRun:false}", created}},
 	} {
 		if got := send(test.query); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)

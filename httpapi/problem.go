@@ -38,6 +38,7 @@ const (
 	codeVersionMismatch      = "version_mismatch"
 	codePreconditionRequired = "precondition_required"
 	codeKeyReused            = "idempotency_key_reused"
+	codeMappingIncomplete    = "mapping_incomplete"
 	codeCursorInvalid        = "cursor_invalid"
 	codeCursorExpired        = "cursor_expired"
 	codePayloadTooLarge      = "payload_too_large"
@@ -259,6 +260,7 @@ type problem struct {
 	detail      string
 	fieldErrors []fieldError
 	current     expense.Version // the current version of the resource; 0: not in the response
+	questions   []questionBody  // of a file to import
 	retry       time.Duration   // the value of Retry-After; 0: not known
 	cause       error           // for the log only
 }
@@ -347,6 +349,7 @@ type problemBody struct {
 	RequestID      string          `json:"request_id"`
 	Errors         []fieldError    `json:"errors,omitzero"`
 	CurrentVersion expense.Version `json:"current_version,omitzero"`
+	Questions      []questionBody  `json:"questions,omitzero"`
 }
 
 // sendProblem writes p as the response.
@@ -358,7 +361,7 @@ func (a *api) sendProblem(w http.ResponseWriter, r *http.Request, requestID stri
 	body, err := json.Marshal(problemBody{
 		Type: a.url("/problems/" + t.Code), Title: t.Title, Status: t.Status, Detail: p.detail,
 		Instance: a.url(r.URL.EscapedPath()), Code: t.Code, RequestID: requestID, Errors: p.fieldErrors,
-		CurrentVersion: p.current,
+		CurrentVersion: p.current, Questions: p.questions,
 	})
 	if err != nil {
 		a.log.Error("encoding a problem failed", "code", t.Code, "error", err, "request_id", requestID)

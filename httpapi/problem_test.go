@@ -234,7 +234,7 @@ func TestRequest_RejectsWrongMediaTypeAndSize(t *testing.T) {
 	}
 	added := s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`, "Content-Type", `Application/JSON; Charset="UTF-8"`)
 	s.must(200, "PATCH", "/v1/expenses/"+added.id(), `{"notes":"x"}`, "Content-Type", "application/merge-patch+json")
-	s.refused(415, "unsupported_media_type", nil, "POST", "/v1/imports/expenses", `{}`)
+	s.refused(415, "unsupported_media_type", nil, "POST", "/v1/imports", `{}`)
 
 	large := `{"amount":"1","notes":"` + strings.Repeat("x", 1<<20) + `"}`
 	s.refused(413, "payload_too_large", nil, "POST", "/v1/expenses", large)

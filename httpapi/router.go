@@ -121,8 +121,11 @@ func (a *api) allRoutes() []route {
 			filterParams()...).streamed(),
 		row("GET", "/v1/exports/ledger.ndjson", export, exports, api, (*call).exportLedger).streamed(),
 		row("GET", "/v1/exports/report.pdf", export, exports, api, (*call).reportPDF, "year", "date_from", "date_to"),
-		row("GET", "/v1/imports/presets", read, reads, api, (*call).listPresets),
-		row("POST", "/v1/imports/expenses", write, exports, api, (*call).importCSV, "dry_run", "on_error").streamed(),
+		row("POST", "/v1/imports/inspect", read, exports, api, (*call).inspectImport).streamed(),
+		row("POST", "/v1/imports", write, exports, api, (*call).postImport, "dry_run", "on_error", "force").streamed(),
+		row("GET", "/v1/imports", read, reads, api, (*call).listImports, "cursor", "limit"),
+		row("GET", "/v1/imports/:id", read, reads, api, (*call).getImport),
+		row("DELETE", "/v1/imports/:id", write, writes, api, (*call).deleteImport),
 	}
 	if a.accounts == nil {
 		return table

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/store"
@@ -37,11 +38,10 @@ func form(t testing.TB, parts ...string) (body, media string) {
 func (s server) upload(query, mapping, file string, header ...string) reply {
 	s.t.Helper()
 	body, media := form(s.t, "mapping", mapping, "file", file)
-	return s.do("POST", "/v1/imports/expenses"+query, body, append(header, "Content-Type", media)...)
+	return s.do("POST", "/v1/imports"+query, body, append(header, "Content-Type", media)...)
 }
 
-const bankMapping = `{"date":{"column":"Day","layout":"DD.MM.YYYY"},"amount":{"column":"Sum","decimal":","},` +
-	`"category":{"column":"Kind"},"negate":true}`
+const bankMapping = `{"date":{"column":"Day"},"amount":{"column":"Sum"},"category":{"column":"Kind"}}`
 
 const bankFile = "Day,Sum,Kind\n01.03.2026,\"-1,50\",Food\n02.03.2026,\"-20,00\",Boats\n31.02.2026,\"-1,00\",Food\n"
 
@@ -78,15 +78,25 @@ func TestImport_OfAnotherProgramIsIdempotent(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
 		dry := s.upload("?dry_run=true", bankMapping, bankFile)
-		equal(t, "a dry run", dry.Body.String(), `{"added":2,"known":0,"ignored":0,"failed":[{"line":4,"column":"Day",`+
-			`"code":"malformed_date",`+
-			`"detail":"\"31.02.2026\" is not a date written DD.MM.YYYY."}],"dry_run":true}`)
+		equal(t, "status of a dry run", dry.Code, 200)
+		equal(t, "a dry run", dry.Body.String(),
+			`{"id":null,"added":2,"known":0,"ignored":[],"failed_rows":1,"failed":[{"line":4,`+
+				`"column":"Day","code":"malformed_date","detail":"Date \"31.02.2026\" is not a date in the layout DD/MM/YYYY; `+
+				`correct it, or the layout in the mapping."}],`+
+				`"rows":[{"line":2,"status":"add","date":"2026-03-01","amount":"1.50",`+
+				`"currency":"EUR","category":"Food","notes":"","reason":null,"failures":[]},{"line":3,"status":"add",`+
+				`"date":"2026-03-02","amount":"20.00","currency":"EUR","category":"Boats","notes":"","reason":null,"failures":[]},`+
+				`{"line":4,"status":"failed","date":null,"amount":null,"currency":null,"category":null,"notes":"","reason":null,`+
+				`"failures":[{"line":4,"column":"Day","code":"malformed_date","detail":"Date \"31.02.2026\" is not a date in the `+
+				`layout DD/MM/YYYY; correct it, or the layout in the mapping."}]}]}`)
 		abort := s.upload("?on_error=abort", bankMapping, bankFile)
 		equal(t, "added with an invalid line", abort.json["added"], any(0.0))
+		equal(t, "id of an aborted import", abort.json["id"], any(nil))
 		equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 0)
 
 		first := s.upload("", bankMapping, bankFile, "Idempotency-Key", "file")
 		equal(t, "added", first.json["added"], any(2.0))
+		equal(t, "Location", first.Header().Get("Location"), "/v1/imports/"+first.json["id"].(string))
 		again := s.upload("", bankMapping, bankFile, "Idempotency-Key", "file")
 		equal(t, "Idempotency-Replayed", again.Header().Get("Idempotency-Replayed"), "true")
 		equal(t, "the replayed response", again.Body.String(), first.Body.String())
@@ -112,7 +122,16 @@ func TestImport_LargeFileWithIdempotencyKey(t *testing.T) {
 		responses := make([]string, 3)
 		var wg sync.WaitGroup
 		for i := range responses {
-			wg.Go(func() { responses[i] = s.upload("", bankMapping, file.String(), "Idempotency-Key", "k").Body.String() })
+			wg.Go(func() {
+				for responses[i] == "" { // one import of a user runs at a time
+					got := s.upload("", bankMapping, file.String(), "Idempotency-Key", "k")
+					if got.Code == 429 && got.Header().Get("Retry-After") == "2" {
+						time.Sleep(10 * time.Millisecond)
+						continue
+					}
+					responses[i] = got.Body.String()
+				}
+			})
 		}
 		wg.Wait()
 		for i, response := range responses {
@@ -131,15 +150,15 @@ func TestImport_InvalidRequestChangesNothing(t *testing.T) {
 		fieldError string
 		parts      []string
 	}{
-		"no mapping":       {400, "malformed", "", []string{"file", bankFile}},
 		"no file":          {400, "malformed", "", []string{"mapping", bankMapping}},
-		"the file first":   {400, "malformed", "", []string{"file", bankFile, "mapping", bankMapping}},
+		"a file twice":     {400, "malformed", "", []string{"file", bankFile, "file", bankFile}},
+		"an open question": {422, "mapping_incomplete", "", []string{"file", "Day,Sum\n01/02/2026,-1\n"}},
 		"a part too many":  {400, "malformed", "", []string{"mapping", bankMapping, "file", bankFile, "note", "x"}},
 		"a broken mapping": {400, "malformed", "#/mapping malformed", []string{"mapping", `{`, "file", bankFile}},
 		"an unknown member": {400, "malformed", "#/mapping/colour unknown_member",
 			[]string{"mapping", `{"date":{"column":"Day"},"amount":{"column":"Sum"},"colour":1}`, "file", bankFile}},
-		"a faulty mapping": {422, "validation_error", "#/mapping/amount/column required",
-			[]string{"mapping", `{"date":{"column":"Day"}}`, "file", bankFile}},
+		"a faulty mapping": {422, "validation_error", "#/mapping/amount/decimal unknown_value",
+			[]string{"mapping", `{"amount":{"column":"Sum","decimal":"x"}}`, "file", bankFile}},
 		"an unknown column": {422, "validation_error", "#/mapping/date/column unknown_column",
 			[]string{"mapping", `{"date":{"column":"Tag"},"amount":{"column":"Sum"}}`, "file", bankFile}},
 		"an empty file": {422, "validation_error", "#/file empty_file", []string{"mapping", bankMapping, "file", ""}},
@@ -156,19 +175,68 @@ func TestImport_InvalidRequestChangesNothing(t *testing.T) {
 			if c.fieldError != "" {
 				fieldErrors = []string{c.fieldError}
 			}
-			r := s.request("POST", "/v1/imports/expenses", strings.NewReader(body), "Content-Type", media)
+			r := s.request("POST", "/v1/imports", strings.NewReader(body), "Content-Type", media)
 			r.ContentLength = -1
 			got := s.send(r)
 			if got.Code != c.status || got.json["code"] != c.code {
 				t.Errorf("without a Content-Length: %d %s, want %d %s", got.Code, got.Body, c.status, c.code)
 			}
-			s.refused(c.status, c.code, fieldErrors, "POST", "/v1/imports/expenses", body, "Content-Type", media)
+			s.refused(c.status, c.code, fieldErrors, "POST", "/v1/imports", body, "Content-Type", media)
+			if name != "an open question" { // an inspection returns the question
+				s.refused(c.status, c.code, fieldErrors, "POST", "/v1/imports/inspect", body, "Content-Type", media)
+			}
 		})
 	}
 	body, media := form(t, "mapping", bankMapping, "file", bankFile)
 	s.refused(422, "validation_error", []string{"dry_run not_boolean", "on_error unknown_value"},
-		"POST", "/v1/imports/expenses?dry_run=1&on_error=stop", body, "Content-Type", media)
-	s.refused(400, "malformed", nil, "POST", "/v1/imports/expenses", body[:len(body)-40], "Content-Type", media)
-	s.refused(400, "malformed", nil, "POST", "/v1/imports/expenses", body, "Content-Type", "multipart/form-data")
+		"POST", "/v1/imports?dry_run=1&on_error=stop", body, "Content-Type", media)
+	s.refused(400, "malformed", []string{"limit out_of_range"}, "GET", "/v1/imports?limit=0", "")
+	s.refused(400, "malformed", nil, "POST", "/v1/imports", body[:len(body)-40], "Content-Type", media)
+	s.refused(400, "malformed", nil, "POST", "/v1/imports", body, "Content-Type", "multipart/form-data")
 	equal(t, "expenses", len(s.must(200, "GET", "/v1/expenses", "").list()), 0)
+}
+
+func TestImport_InspectAnswerUndo(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, st store.Store) {
+		s := serve(t, st)
+		const file = "Date,Description,Amount\n01/02/2026,Tea,3.00\n02/02/2026,Coffee,4.00\n"
+		body, media := form(t, "file", file)
+		in := s.must(200, "POST", "/v1/imports/inspect", body, "Content-Type", media)
+		questions := in.json["questions"].([]any)
+		equal(t, "the number of questions", len(questions), 2)
+		first := questions[0].(map[string]any)
+		equal(t, "the first question", first["code"], any("date_layout"))
+		equal(t, "its second choice", fmt.Sprint(first["choices"].([]any)[1].(map[string]any)["mapping"]),
+			"map[date:map[layout:MM/DD/YYYY]]")
+		equal(t, "the number of rows", len(in.json["rows"].([]any)), 2)
+
+		open := s.upload("", `{}`, file)
+		equal(t, "status with open questions", open.Code, 422)
+		equal(t, "questions of the problem", len(open.json["questions"].([]any)), 2)
+
+		mapping := `{"account":"card","date":{"layout":"DD/MM/YYYY"},"sign":{"expense":"positive"}}`
+		done := s.upload("", mapping, file)
+		equal(t, "status of the import", done.Code, 201)
+		path := done.Header().Get("Location")
+		listed := s.must(200, "GET", "/v1/imports", "").list()
+		equal(t, "the number of imports", len(listed), 1)
+		equal(t, "its account", listed[0]["account"], any("card"))
+		equal(t, "the import", s.must(200, "GET", path, "").json["added"], any(2.0))
+		equal(t, "another user's import", s.as("boris").do("GET", path, "").Code, 404)
+
+		row := s.must(200, "GET", "/v1/expenses", "").list()[0]
+		s.must(200, "PATCH", "/v1/expenses/"+row["id"].(string), `{"notes":"edited"}`)
+		undone := s.must(200, "DELETE", path, "")
+		equal(t, "removed", undone.json["removed"], any(1.0))
+		equal(t, "kept", fmt.Sprint(undone.json["kept"]), "["+row["id"].(string)+"]")
+		equal(t, "a repeated undo", s.must(200, "DELETE", path, "").json["removed"], any(0.0))
+		equal(t, "status of an undone import", s.do("GET", path, "").Code, 404)
+		equal(t, "the number of imports after the undo", len(s.must(200, "GET", "/v1/imports", "").list()), 0)
+		equal(t, "rows of a new import", s.upload("", mapping, file).json["added"], any(2.0))
+		equal(t, "forced rows", s.upload("?force=true", mapping, file).json["added"], any(2.0))
+
+		page := s.must(200, "GET", "/v1/imports?limit=1", "")
+		equal(t, "the next page", len(s.must(200, "GET", "/v1/imports?limit=1&cursor="+page.json["next_cursor"].(string), "").
+			list()), 1)
+	})
 }

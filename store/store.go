@@ -103,7 +103,8 @@ type Store interface {
 	// Purge removes, in all ledgers, idempotency records of RetentionRequests created before requestsBefore, and
 	// tombstones and records of RetentionTombstones created before tombstonesBefore, by the store's clock. It must keep
 	// tombstones whose id is a UUID of version 5: such an id is derived, for example from a rule and a date, so a later
-	// row could get the same id. Purge raises State.PurgedThrough to the highest version of a purged tombstone.
+	// row could get the same id. It must keep the tombstones of merged categories, because imported files name such
+	// categories for years. Purge raises State.PurgedThrough to the highest version of a purged tombstone.
 	Purge(ctx context.Context, requestsBefore, tombstonesBefore time.Time) error
 
 	// Ping returns nil if the database can be reached and has the schema that this release needs.
@@ -119,6 +120,7 @@ type Reader interface {
 	expense.Reader
 	budget.Reader
 	recurrence.Reader
+	ImportReader
 
 	// State returns the state of the ledger, or ErrNotFound if the owner has none.
 	State(ctx context.Context) (State, error)
@@ -135,6 +137,7 @@ type Tx interface {
 	expense.Tx
 	budget.Tx
 	recurrence.Tx
+	ImportTx
 
 	// IdempotencyRecord returns the record stored under key, or ErrNotFound. It must read the record after the ledger is
 	// locked, so that it sees what a concurrent Update with the same key has committed.

@@ -15,8 +15,8 @@ import (
 )
 
 // TestBackupScripts_RestoreDatabase checks that the scripts in backup restore a database: to the point in time before
-// it was emptied, from a base backup and the WAL archive; and from a dump. The test needs its time because it starts two
-// PostgreSQL servers.
+// it was emptied, from a base backup and the WAL archive; and from a dump. The test needs its time because it starts
+// two PostgreSQL servers.
 func TestBackupScripts_RestoreDatabase(t *testing.T) {
 	shared, err := os.MkdirTemp("/tmp", "spendwise-backup-*") // the user postgres cannot read t.TempDir
 	if err != nil {
@@ -65,7 +65,8 @@ func TestBackupScripts_RestoreDatabase(t *testing.T) {
 		text := "date,amount,currency,category,notes\r\n2026-03-02,12.50,EUR,Food," + notes + "\r\n"
 		mapping := filepath.Join(t.TempDir(), "mapping.json")
 		columns := `{"date":{"column":"date","layout":"YYYY-MM-DD"},"amount":{"column":"amount"},` +
-			`"currency":{"column":"currency"},"category":{"column":"category"},"notes":{"column":"notes"}}`
+			`"currency":{"column":"currency"},"category":{"column":"category"},"notes":{"columns":["notes"]},` +
+			`"sign":{"expense":"positive"}}`
 		err := errors.Join(os.WriteFile(file, []byte(text), 0o600), os.WriteFile(mapping, []byte(columns), 0o600))
 		if err != nil {
 			t.Fatal(err)

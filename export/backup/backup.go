@@ -12,10 +12,13 @@ import (
 	"iter"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/recurrence"
+	"github.com/spendwise/spendwise/store"
 )
 
 const (
@@ -42,6 +45,10 @@ type Reader interface {
 
 	// Expenses is the method of [expense.Reader].
 	Expenses(ctx context.Context, query expense.Query) iter.Seq2[expense.Expense, error]
+	// Imports is the method of [store.ImportReader].
+	Imports(ctx context.Context, after store.Import, limit int) ([]store.Import, error)
+	// RowsOfImport is the method of [store.ImportReader].
+	RowsOfImport(ctx context.Context, id uuid.UUID) ([]store.ImportedRow, error)
 }
 
 // WriteOptions are the options of [Write].
@@ -62,12 +69,15 @@ type Counts struct {
 	Budgets     int `json:"budgets"`
 	Alerts      int `json:"alerts"`
 	Expenses    int `json:"expenses"`
+
+	Imports      int `json:"imports"`
+	ImportedRows int `json:"imported_rows"`
 }
 
 // String lists the counts in words.
 func (c Counts) String() string {
-	return fmt.Sprintf("%d categories, %d recurrences, %d budgets, %d alerts and %d expenses",
-		c.Categories, c.Recurrences, c.Budgets, c.Alerts, c.Expenses)
+	return fmt.Sprintf("%d categories, %d recurrences, %d budgets, %d alerts, %d imports and %d expenses",
+		c.Categories, c.Recurrences, c.Budgets, c.Alerts, c.Imports, c.Expenses)
 }
 
 // headLine is the first line of a backup.
@@ -128,7 +138,7 @@ type endLine struct {
 }
 
 // Write writes a backup of a whole ledger as NDJSON. The first line names the format and its version, the second line
-// holds the settings. Categories, recurring rules, budgets, alerts and expenses follow, one per line. The last line
+// holds the settings. Categories, recurring rules, budgets, alerts, imports and expenses follow. The last line
 // holds their counts and the SHA-256 of the lines before it. [Restore] reads the file.
 //
 // Write writes while it reads and does not hold the expenses in memory. Pass the Reader of a [store.Store]'s View, so
@@ -182,6 +192,12 @@ func Write(ctx context.Context, w io.Writer, r Reader, opts WriteOptions) error 
 	if err != nil {
 		return err
 	}
+	counts := Counts{
+		Categories: len(snapshot.Categories), Recurrences: len(rules), Budgets: len(snapshot.Budgets), Alerts: len(alerts),
+	}
+	if err := writeImports(ctx, lines, r, &counts); err != nil {
+		return err
+	}
 	written, line := 0, []byte{}
 	for e, err := range r.Expenses(ctx, expense.Query{Sort: expense.OldestFirst}) {
 		if err != nil {
@@ -198,12 +214,8 @@ func Write(ctx context.Context, w io.Writer, r Reader, opts WriteOptions) error 
 	if err := buffered.Flush(); err != nil {
 		return fmt.Errorf("write the expenses: %w", err)
 	}
-	err = lines.Encode(endLine{
-		Type: typeEnd, SHA256: hex.EncodeToString(sum.Sum(nil)), Counts: Counts{
-			Categories: len(snapshot.Categories), Recurrences: len(rules), Budgets: len(snapshot.Budgets), Alerts: len(alerts),
-			Expenses: written,
-		},
-	})
+	counts.Expenses = written
+	err = lines.Encode(endLine{Type: typeEnd, SHA256: hex.EncodeToString(sum.Sum(nil)), Counts: counts})
 	if err == nil {
 		err = buffered.Flush()
 	}

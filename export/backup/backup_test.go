@@ -129,7 +129,7 @@ func addRandomRows(t *rapid.T, st store.Store, owner expense.OwnerID) {
 		return expense.MustMonth("2025-06").Add(rapid.IntRange(0, 12).Draw(t, "month")).String()
 	}
 	for range rapid.IntRange(1, 25).Draw(t, "steps") {
-		switch rapid.IntRange(0, 11).Draw(t, "step") {
+		switch rapid.IntRange(0, 12).Draw(t, "step") {
 		case 0:
 			home, locale, zone := rapid.SampledFrom([]string{"EUR", "USD"}).Draw(t, "home"), "de-CH", "Asia/Kolkata"
 			start := rapid.IntRange(1, 12).Draw(t, "start")
@@ -205,6 +205,19 @@ func addRandomRows(t *rapid.T, st store.Store, owner expense.OwnerID) {
 				alert.ID = budget.AlertID(alert.BudgetID, alert.Month, alert.Threshold)
 				_, err = tx.PutAlerts(ctx, alert)
 				return err
+			})
+		case 12:
+			do(func(tx store.Tx) error {
+				record := store.Import{ID: uuid.New(), Digest: []byte{1}, Payload: []byte(`{}`), CreatedAt: backupTime}
+				if err := tx.PutImport(ctx, record); err != nil {
+					return err
+				}
+				var rows []store.ImportedRow
+				for i := range rapid.SampledFrom([]int{0, 1, 5, 20}).Draw(t, "imported rows") {
+					rows = append(rows, store.ImportedRow{Identity: store.RowIdentity{byte(i), byte(i >> 8)}, ImportID: record.ID,
+						ExpenseID: uuid.New(), Fingerprint: int64(i) - 100})
+				}
+				return tx.PutImportedRows(ctx, rows...)
 			})
 		default:
 			rule := recurrence.Rule{
@@ -291,6 +304,8 @@ func TestWrite_HasEveryField(t *testing.T) {
 		{expense.Expense{},
 			"ID Amount Date CategoryID Notes RuleID Occurrence Rate Home -Version -Guard CreatedAt UpdatedAt"},
 		{expense.Rate{}, "Value Date Source"},
+		{store.Import{}, "ID Digest Payload CreatedAt -UndoneAt"},
+		{store.ImportedRow{}, "Identity ImportID ExpenseID Fingerprint"},
 		{budget.Budget{}, "ID CategoryID MergedName MergedInto Entries Until Rollover RolloverCap AlertAt -Version -Guard " +
 			"CreatedAt UpdatedAt"},
 		{budget.Entry{}, "From Limit"},

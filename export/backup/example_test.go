@@ -46,5 +46,5 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Println(counts)
-	// Output: 10 categories, 0 recurrences, 0 budgets, 0 alerts and 1 expenses
+	// Output: 10 categories, 0 recurrences, 0 budgets, 0 alerts, 0 imports and 1 expenses
 }

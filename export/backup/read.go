@@ -22,6 +22,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/recurrence"
+	"github.com/spendwise/spendwise/store"
 )
 
 // maxLine is the longest line in bytes. The longest line that Write writes is a budget with a limit for each month of a
@@ -36,7 +37,11 @@ type file struct {
 	rules      []recurrence.Rule
 	budgets    []budget.Budget
 	alerts     []budget.Alert
-	counts     Counts
+	imports    []store.Import
+
+	importedRows []store.ImportedRow
+
+	counts Counts
 
 	categoryIDs   map[uuid.UUID]bool
 	otherIDs      map[uuid.UUID]bool
@@ -121,6 +126,10 @@ func (f *file) line(number int, text []byte) (e expense.Expense, err error) {
 		return e, decodeLine(text, f.addBudget)
 	case typeAlert:
 		return e, decodeLine(text, f.addAlert)
+	case typeImport:
+		return e, decodeLine(text, f.addImport)
+	case typeImportRows:
+		return e, decodeLine(text, f.addImportRows)
 	case typeEnd:
 		return e, decodeLine(text, f.checkEnd)
 	case typeExpense:

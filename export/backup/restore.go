@@ -90,7 +90,10 @@ func (w *restorer) run(r io.Reader) error {
 	if err := w.file.read(w.ctx, r, w.put); err != nil {
 		return err
 	}
-	return w.flush()
+	if err := w.flush(); err != nil {
+		return err
+	}
+	return w.putImports()
 }
 
 // checkEmpty returns ErrInvalid if the ledger has rows that a restore does not replace.

@@ -1,12 +1,12 @@
-// Package statement imports CSV files into a ledger: the files of banks, of other programs, and those of
-// export.WriteCSV.
+// Package statement imports files of banks and of other programs into a ledger: CSV, XLSX, OFX, QIF, MT940 and CAMT.
 //
-// A [Mapping] says which columns of the file hold the date, the amount and the other fields; [Presets] returns mappings
-// for common files. [Rows] reads a file by a mapping, and [Import] adds the rows to a ledger:
+// [Inspect] finds out how the rows of a file become expenses. It returns a [Mapping], and a [Question] for each
+// ambiguity. [Import] completes a mapping in the same way and adds the rows:
 //
-//	rows := statement.Rows(file, mapping)
-//	result, err := statement.Import(ctx, st, owner, env, rows, statement.Options{})
+//	in, err := statement.Inspect(ctx, file, statement.Mapping{}, settings)
+//	// show in.Questions and in.Rows to a person, merge the chosen answers into in.Mapping
+//	result, err := statement.Import(ctx, st, owner, env, file, mapping, statement.Options{})
 //
-// Importing the same file again adds nothing, because each line gets an id that depends on its content. [Result] lists
-// each line that failed and why.
+// Importing the same rows again adds nothing, because the ledger remembers the identity of each imported row. [Undo]
+// removes what an import added.
 package statement

@@ -30,12 +30,12 @@ func TestTheHouseholdsYearlyReportsAgreeWithAwk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := open(t, "INR")
-	importText(t, st, string(text), householdMapping(t), statement.Options{})
+	f := newLedger(t, "INR")
+	f.load(string(text), "", statement.Options{})
 	now := time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC)
 	var got []string
 	for year := 2015; year <= 2018; year++ {
-		yearly, err := report.Yearly(t.Context(), st.Reader("ada"), now, year, 0)
+		yearly, err := report.Yearly(t.Context(), f.st.Reader(owner), now, year, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

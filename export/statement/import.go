@@ -2,316 +2,690 @@ package statement
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
+	"hash/fnv"
+	"io"
+	"maps"
 	"slices"
-	"strings"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
 )
 
 const (
-	// maxBatch is how many rows one Update takes at most.
-	maxBatch = 1000
-	// MaxFailures is how many failures an import lists before it gives up.
-	MaxFailures = 10_000
+	maxBatch = 1000 // rows in one Update
+	// MaxFailures is the maximum number of failures in a [Result]. FailedRows counts the other ones too.
+	MaxFailures = 1000
+	// MaxRowsShown is the maximum number of rows in the [Result] of a dry run.
+	MaxRowsShown = 200
+	// progressLines is how many lines lie between two calls of Options.Progress.
+	progressLines = 1000
 )
 
-// An Updater runs transactions on the ledgers of a store. Every [store.Store] is one.
-type Updater interface {
-	// Update is that of [store.Store].
+// A Store runs transactions on ledgers. Every [store.Store] is one.
+type Store interface {
+	// View is the method of [store.Store].
+	View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error
+	// Update is the method of [store.Store].
 	Update(ctx context.Context, owner expense.OwnerID, fn func(store.Tx) error) error
 }
 
-// OnError says what an import does with a file of which some lines fail.
-type OnError uint8
-
-// What an import does with lines that fail.
-const (
-	SkipFailed OnError = iota // they are listed, the rest goes in
-	Abort                     // they are listed, nothing goes in
-)
-
-// Options say how [Import] works.
+// Options change how [Import] works.
 type Options struct {
-	DryRun  bool // say what would become of each line, and leave the ledger as it is
-	OnError OnError
-	// Progress is called after each batch with what is done so far.
-	Progress func(Result)
-	// Finish is called in the last Update, dry or not, with the result, to keep it in the transaction that brings it
-	// about; an error from it undoes that Update. It may run more than once, as a transaction is tried again. tx is that
-	// of the Updater.
+	// ID is the id of the import; Nil: a new one. An import that was interrupted is completed by repeating it with its id.
+	ID     uuid.UUID
+	DryRun bool // report what would become of each row, and write nothing
+	Abort  bool // write nothing if a row fails
+	Force  bool // import rows that are known again
+	// Progress is called after every 1,000 lines and after each Update.
+	Progress func(Progress)
+	// Finish is called in the last Update with the result, for example to store it with an idempotency key. In a dry run,
+	// and if Abort prevents the import, it is called in an Update of its own. Its error undoes that Update. It can run
+	// more than once, because an Update can.
 	Finish func(ctx context.Context, tx store.Tx, result Result) error
 }
 
-// A Result is what became of a file's lines. Each is counted once; one that failed may be listed with several failures.
-type Result struct {
-	Added       int
-	Known       int // in the ledger since an earlier run, or deleted there since
-	Ignored     int // left out by the mapping
-	FailedLines int
-	Failed      []Failure
-	DryRun      bool
+// Progress says how far an import is.
+type Progress struct {
+	Lines int // read so far, over all passes through the file
+	Added int // rows
 }
 
-// Import adds rows to a ledger, through the same [expense.AddAll] as every other write, at most 1,000 of them an
-// Update. Running it again adds only what is new. Categories that the ledger lacks are made with the first row that
-// goes in; rows of an archived one fail. With Abort all rows are checked before the first is written, so that rows is
-// ranged over twice; should another writer meanwhile make a row fail, it ends with that batch, and what went in stays.
-// A dry run does all of it and undoes it. Should more than [MaxFailures] come together, the error is ErrInvalid: the
-// mapping is hardly this file's.
+// A Result says what became of the rows of a file. Each row is counted once.
+type Result struct {
+	ID         uuid.UUID      `json:"-"` // Nil for a dry run, and if Abort prevented the import
+	Added      int            `json:"added"`
+	Known      int            `json:"known"`
+	Ignored    map[string]int `json:"ignored"` // numbers of rows by Row.Reason
+	FailedRows int            `json:"failed"`
+	Failed     []Failure      `json:"-"` // at most MaxFailures
+	Rows       []Row          `json:"-"` // of a dry run, at most MaxRowsShown
+}
+
+// Import imports a file into the ledger of owner. It completes the mapping as [Inspect] does, and returns an
+// [OpenQuestionError] if a question remains. It adds rows through [expense.AddAll] like every other write, at most
+// 1,000 in an Update. Categories that the ledger lacks are created. Rows of archived categories are added. The name of
+// a merged category means the category into which it was merged.
+//
+// A row that an earlier import added is known, also if its expense was deleted since, but not if that import was
+// undone. With Abort, Import checks all rows before the first write. If a row fails later, because somebody changed the
+// ledger meanwhile, it undoes the import. A dry run cannot foresee [expense.ErrTotalTooLarge].
+//
+// Import checks ctx at each line. After an error, the Updates before it remain; the import can be undone or repeated.
 func Import(
-	ctx context.Context, st Updater, owner expense.OwnerID, env expense.Env, rows iter.Seq2[Row, error], opts Options,
-) (Result, error) {
-	ledger := ledgerUpdater(func(ctx context.Context, fn func(store.Tx) error) error { return st.Update(ctx, owner, fn) })
-	if opts.DryRun || opts.OnError == Abort {
-		trial := importer{ledger: (&rehearsal{ledger: ledger, env: env}).update, env: env, progress: opts.Progress}
-		result, err := trial.run(ctx, rows)
-		result.DryRun = opts.DryRun
-		if !opts.DryRun {
-			result.Added = 0
+	ctx context.Context, st Store, owner expense.OwnerID, env expense.Env, r io.ReadSeeker, m Mapping, opts Options,
+) (result Result, err error) {
+	var settings expense.Settings
+	err = st.View(ctx, owner, func(r store.Reader) (err error) {
+		settings, err = r.Settings(ctx)
+		return err
+	})
+	if err != nil {
+		return Result{}, fmt.Errorf("settings: %w", err)
+	}
+	im := importer{ctx: ctx, st: st, owner: owner, env: env, opts: opts, id: opts.ID}
+	if im.id == uuid.Nil {
+		if im.id, err = uuid.NewV7(); err != nil {
+			return Result{}, fmt.Errorf("new id: %w", err)
 		}
-		if err != nil {
+	}
+	if im.digest, err = digestOf(r); err != nil {
+		return Result{}, err
+	}
+	if im.in, err = inspect(ctx, r, m, settings, im.countLine); err != nil {
+		return Result{}, err
+	}
+	defer func() { err = errors.Join(err, im.in.file.close()) }()
+	if len(im.in.Questions) > 0 {
+		return Result{}, &OpenQuestionError{Questions: im.in.Questions}
+	}
+	if opts.DryRun || opts.Abort {
+		if result, err = im.run(im.check); err != nil {
 			return result, err
 		}
-		if opts.DryRun || len(result.Failed) > 0 {
-			return result, finish(ctx, ledger, opts.Finish, result)
+		if opts.DryRun || result.FailedRows > 0 {
+			if !opts.DryRun {
+				result.Added, result.Rows = 0, nil
+			}
+			return result, im.finish(result)
 		}
+		clear(im.in.reader.ordinals)
 	}
-	run := importer{ledger: ledger, env: env, abort: opts.OnError == Abort, progress: opts.Progress, finish: opts.Finish}
-	return run.run(ctx, rows)
+	result, err = im.run(im.write)
+	if err == nil && opts.Abort && result.FailedRows > 0 {
+		result.Added, result.ID, result.Rows = 0, uuid.Nil, nil
+		if _, err := Undo(ctx, st, owner, env, im.id); err != nil {
+			return result, fmt.Errorf("undo the aborted import %s: %w", im.id, err)
+		}
+		return result, im.finish(result)
+	}
+	if err == nil {
+		result.ID = im.id
+	}
+	result.Rows = nil
+	return result, err
 }
 
-// A ledgerUpdater runs transactions on one ledger.
-type ledgerUpdater func(ctx context.Context, fn func(store.Tx) error) error
-
-// finish calls Finish in an Update of its own, for a result that no other Update brings about.
-func finish(ctx context.Context, ledger ledgerUpdater, fn finisher, result Result) error {
-	if fn == nil {
-		return nil
+func digestOf(r io.ReadSeeker) ([]byte, error) {
+	start, err := r.Seek(0, io.SeekCurrent)
+	hash := sha256.New()
+	if err == nil {
+		_, err = io.Copy(hash, r)
 	}
-	return ledger(ctx, func(tx store.Tx) error { return fn(ctx, tx, result) })
+	if err == nil {
+		_, err = r.Seek(start, io.SeekStart)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the file: %w", err)
+	}
+	return hash.Sum(nil), nil
 }
 
-type finisher = func(ctx context.Context, tx store.Tx, result Result) error
-
-// An importer takes rows batch by batch.
+// An importer imports one file.
 type importer struct {
-	ledger   ledgerUpdater
-	env      expense.Env
-	abort    bool // the first row that fails ends it
-	progress func(Result)
-	finish   finisher
-	result   Result
-	batch    []Row
+	ctx    context.Context //nolint:containedctx // an importer lives within one call of Import, whose context this is.
+	st     Store
+	owner  expense.OwnerID
+	env    expense.Env
+	opts   Options
+	id     uuid.UUID
+	digest []byte
+	in     *Inspection
+	lines  int
+	added  int
 }
 
-func (im *importer) run(ctx context.Context, rows iter.Seq2[Row, error]) (Result, error) {
-	im.batch = make([]Row, 0, maxBatch)
-	for row, err := range rows {
-		switch {
-		case err != nil:
-			return im.result, err
-		case row.Ignored:
-			im.result.Ignored++
-			continue
-		case len(im.batch) == maxBatch:
-			// Only a row that follows shows that the batch before it is not the last.
-			if err := im.flush(ctx, false); err != nil {
-				return im.result, err
-			}
-			if im.abort && im.result.FailedLines > 0 {
-				return im.result, finish(ctx, im.ledger, im.finish, im.result)
-			}
-		}
-		im.batch = append(im.batch, row)
+func (im *importer) countLine() {
+	if im.lines++; im.lines%progressLines == 0 {
+		im.report()
 	}
-	err := im.flush(ctx, true)
-	return im.result, err
 }
 
-// flush brings the batch into the ledger, in one Update.
-func (im *importer) flush(ctx context.Context, last bool) error {
-	if len(im.batch) == 0 && im.finish == nil {
+func (im *importer) report() {
+	if im.opts.Progress != nil {
+		im.opts.Progress(Progress{Lines: im.lines, Added: im.added})
+	}
+}
+
+// finish calls Options.Finish in an Update of its own.
+func (im *importer) finish(result Result) error {
+	if im.opts.Finish == nil {
 		return nil
 	}
-	var result Result
-	err := im.ledger(ctx, func(tx store.Tx) error {
-		result = im.result
-		if err := im.add(ctx, tx, &result); err != nil {
+	return im.st.Update(im.ctx, im.owner, func(tx store.Tx) error { return im.opts.Finish(im.ctx, tx, result) })
+}
+
+// run reads the rows and hands them to flush in batches. flush sets the status of each row and returns the result so
+// far, of which the last call says last.
+func (im *importer) run(flush func(batch []Row, result Result, last bool) (Result, error)) (Result, error) {
+	result := Result{Ignored: map[string]int{}}
+	records, err := im.in.file.body(im.in.HeaderLine)
+	if err != nil {
+		return result, err
+	}
+	batch := make([]Row, 0, maxBatch)
+	for last := false; !last; {
+		if err := im.ctx.Err(); err != nil {
+			return result, err //nolint:wrapcheck // the caller knows its context
+		}
+		rec, err := records.next()
+		last = errors.Is(err, io.EOF)
+		if err != nil && !last {
+			return result, err
+		}
+		im.countLine()
+		if len(rec.fields) > 0 || rec.fault != nil {
+			batch = append(batch, im.in.reader.read(rec)...)
+		}
+		if len(batch) < maxBatch-1 && !last { // a record has at most two rows
+			continue
+		}
+		if result, err = flush(batch, result, last); err != nil {
+			return result, err
+		}
+		im.added = result.Added
+		batch = batch[:0]
+		im.report()
+	}
+	return result, nil
+}
+
+// check is the flush of a dry run.
+func (im *importer) check(batch []Row, result Result, _ bool) (Result, error) {
+	err := im.st.View(im.ctx, im.owner, func(r store.Reader) error {
+		b, err := im.prepare(r, batch)
+		if err != nil {
 			return err
 		}
-		if len(result.Failed) > MaxFailures {
-			return &expense.InvalidError{
-				Field: "file", Code: "too_many_failures", Detail: fmt.Sprintf(
-					"more than %d failures, the last on line %d: %s; is the mapping this file's?",
-					MaxFailures, result.Failed[len(result.Failed)-1].Line, result.Failed[len(result.Failed)-1].Detail),
-			}
+		results, err := expense.Check(im.ctx, r, im.env, b.drafts...)
+		if err != nil {
+			return err
 		}
-		if last && im.finish != nil {
-			return im.finish(ctx, tx, result)
+		b.apply(im.in.reader, results)
+		return nil
+	})
+	if err != nil {
+		return result, err
+	}
+	result.add(batch)
+	return result, nil
+}
+
+// write is the flush of an import.
+func (im *importer) write(batch []Row, before Result, last bool) (Result, error) {
+	var after Result
+	err := im.st.Update(im.ctx, im.owner, func(tx store.Tx) error {
+		rows := slices.Clone(batch) // an Update can run again
+		b, err := im.prepare(tx, rows)
+		if err != nil {
+			return err
+		}
+		if err := b.add(im, tx); err != nil {
+			return err
+		}
+		after = before.clone()
+		after.add(rows)
+		after.ID = im.id
+		if err := im.record(tx, after); err != nil {
+			return err
+		}
+		if err := tx.PutImportedRows(im.ctx, b.imported...); err != nil {
+			return fmt.Errorf("imported rows: %w", err)
+		}
+		if last && im.opts.Finish != nil && (!im.opts.Abort || after.FailedRows == 0) {
+			return im.opts.Finish(im.ctx, tx, after)
 		}
 		return nil
 	})
 	if err != nil {
-		return err
+		return before, err
 	}
-	im.result, im.batch = result, im.batch[:0]
-	if im.progress != nil {
-		im.progress(result)
+	return after, nil
+}
+
+// An importPayload is the payload of a [store.Import].
+type importPayload struct {
+	Mapping Mapping `json:"mapping"`
+	Result  Result  `json:"result"`
+}
+
+func (im *importer) record(tx store.Tx, result Result) error {
+	payload, err := json.Marshal(importPayload{Mapping: im.in.Mapping, Result: result})
+	if err != nil {
+		return fmt.Errorf("encode the import: %w", err)
+	}
+	err = tx.PutImport(im.ctx, store.Import{ID: im.id, Digest: im.digest, Payload: payload, CreatedAt: im.env.Now})
+	if err != nil {
+		return fmt.Errorf("import %s: %w", im.id, err)
 	}
 	return nil
 }
 
-// add adds the batch's rows and counts them in result. Every row is checked before the first category is made.
-func (im *importer) add(ctx context.Context, tx expense.Tx, result *Result) error {
-	settings, err := tx.Settings(ctx)
-	if err != nil {
-		return fmt.Errorf("settings: %w", err)
+// clone returns a copy to which add can add.
+func (r Result) clone() Result {
+	r.Ignored = maps.Clone(r.Ignored)
+	r.Failed, r.Rows = slices.Clip(r.Failed), slices.Clip(r.Rows)
+	return r
+}
+
+// add counts rows.
+func (r *Result) add(rows []Row) {
+	for _, row := range rows {
+		switch row.Status {
+		case Add:
+			r.Added++
+		case Known:
+			r.Known++
+		case Ignored:
+			r.Ignored[row.Reason]++
+		case Failed:
+			r.FailedRows++
+			r.Failed = append(r.Failed, row.Failures[:min(len(row.Failures), MaxFailures-min(len(r.Failed), MaxFailures))]...)
+		}
+		if len(r.Rows) < MaxRowsShown {
+			r.Rows = append(r.Rows, row)
+		}
 	}
-	a := adder{ctx: ctx, tx: tx, env: im.env, result: result, made: map[string]error{}}
-	before := len(result.Failed)
-	for _, row := range im.batch {
-		if len(row.Failures) > 0 {
-			result.FailedLines++
-			result.Failed = append(result.Failed, row.Failures...)
+}
+
+// A batch is the rows of one Update that the ledger does not know.
+type batch struct {
+	rows       []*Row // of drafts
+	drafts     []expense.TypedDraft
+	categories []expense.Category // that the drafts need and the ledger lacks
+	imported   []store.ImportedRow
+}
+
+// prepare sets the status Known, and collects the drafts of the other rows with their categories.
+func (im *importer) prepare(r store.Reader, rows []Row) (*batch, error) {
+	known, err := im.knownRows(r, rows)
+	if err != nil {
+		return nil, err
+	}
+	var b batch
+	for i := range rows {
+		row := &rows[i]
+		if row.Status != Add {
 			continue
 		}
-		if strings.ContainsRune(row.Draft.Category, 0) {
-			// It is no name, and a store cannot even look it up: PostgreSQL's texts hold no such character.
-			a.fail(row, []*expense.InvalidError{{
-				Field: "category", Code: "control_character", Detail: "a name is UTF-8 text without control characters",
-			}})
+		earlier := known[row.identity]
+		if earlier.mine {
+			continue // added before an interruption: it counts as added, and is not added again
+		}
+		if earlier.known && !im.opts.Force {
+			row.Status = Known
 			continue
 		}
-		if row.rateHome != "" && row.rateHome != settings.Home.Code() {
-			// A rate by hand into another home currency says nothing here: the rate table decides.
-			row.Draft.Rate = ""
+		if earlier.used[row.draft.ID] || im.opts.Force {
+			row.draft.ID = uuid.Nil // the id belongs to an expense that an undo removed, or may be in use
 		}
-		a.take(row, row.Draft.Parse(settings.Home))
+		row.draft.Historic = true
+		b.rows, b.drafts = append(b.rows, row), append(b.drafts, row.draft)
 	}
-	if err := a.checkAll(); err != nil {
-		return err
-	}
-	if err := a.addAll(); err != nil {
-		return err
-	}
-	slices.SortStableFunc(result.Failed[before:], func(x, y Failure) int { return x.Line - y.Line })
-	return nil
+	return &b, im.resolveCategories(r, &b)
 }
 
-// An adder adds rows in one transaction.
-type adder struct {
-	ctx    context.Context //nolint:containedctx // an adder lives within one Update, whose context this is.
-	tx     expense.Tx
-	env    expense.Env
-	result *Result
-	rows   []Row
-	drafts []expense.TypedDraft // of rows
-	made   map[string]error     // what came of making a category, by folded name
+// An earlierRow is what earlier imports know of a row.
+type earlierRow struct {
+	known, mine bool
+	used        map[uuid.UUID]bool // ids of expenses that undone imports added
 }
 
-func (a *adder) take(row Row, draft expense.TypedDraft) {
-	a.rows = append(a.rows, row)
-	a.drafts = append(a.drafts, draft)
-}
-
-func (a *adder) fail(row Row, faults []*expense.InvalidError) {
-	a.result.FailedLines++
-	for _, fault := range faults {
-		a.result.Failed = append(a.result.Failed, row.fail(fault))
+func (im *importer) knownRows(r store.Reader, rows []Row) (map[store.RowIdentity]earlierRow, error) {
+	var identities []store.RowIdentity
+	for _, row := range rows {
+		if row.Status == Add {
+			identities = append(identities, row.identity)
+		}
 	}
-}
-
-// checkAll counts what fails and what is known, makes the categories that the others lack, and leaves the others.
-func (a *adder) checkAll() error {
-	verdicts, err := expense.Check(a.ctx, a.tx, a.env, a.drafts...)
+	imported, err := r.ImportedRows(im.ctx, identities...)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("imported rows: %w", err)
 	}
-	rows, drafts := a.rows, a.drafts
-	a.rows, a.drafts = nil, nil
-	for i, verdict := range verdicts {
-		row := rows[i]
-		// That the ledger lacks a category is no fault if nothing else is: it is made.
-		faults := slices.DeleteFunc(expense.InvalidErrors(verdict.Err), isUnknownCategory)
-		if verdict.Err != nil && len(faults) == 0 {
-			err := a.makeCategory(row.Draft.Category)
-			if faults = expense.InvalidErrors(err); err != nil && len(faults) == 0 {
-				return err
+	undone := map[uuid.UUID]bool{}
+	known := make(map[store.RowIdentity]earlierRow, len(imported))
+	for _, row := range imported {
+		if _, read := undone[row.ImportID]; !read {
+			record, err := r.Import(im.ctx, row.ImportID)
+			if err != nil {
+				return nil, fmt.Errorf("import %s: %w", row.ImportID, err)
+			}
+			undone[row.ImportID] = !record.UndoneAt.IsZero()
+		}
+		earlier := known[row.Identity]
+		if undone[row.ImportID] {
+			if earlier.used == nil {
+				earlier.used = map[uuid.UUID]bool{}
+			}
+			earlier.used[row.ExpenseID] = true
+		} else {
+			earlier.known, earlier.mine = true, earlier.mine || row.ImportID == im.id
+		}
+		known[row.Identity] = earlier
+	}
+	return known, nil
+}
+
+// resolveCategories replaces the names of categories by ids. It fails rows whose name no category can have.
+func (im *importer) resolveCategories(r store.Reader, b *batch) error {
+	var all []expense.Category
+	byName := map[string]expense.Category{}
+	errs := map[string]error{}
+	for i := range b.drafts {
+		name := b.drafts[i].Category
+		if name == "" || b.drafts[i].CategoryID != uuid.Nil {
+			continue
+		}
+		if all == nil {
+			var err error
+			if all, err = r.Categories(im.ctx); err != nil {
+				return fmt.Errorf("categories: %w", err)
+			}
+			for _, category := range all {
+				byName[expense.Fold(category.Name)] = category
 			}
 		}
-		switch {
-		case len(faults) > 0:
-			a.fail(row, faults)
-		case verdict.Known:
-			a.result.Known++
-		default:
-			a.take(row, drafts[i])
+		category, err := im.categoryNamed(r, b, len(all), byName, errs, name)
+		if err != nil && !errors.Is(err, expense.ErrInvalid) {
+			return err
+		}
+		if err != nil {
+			errs[expense.Fold(name)] = err
+			*b.rows[i] = im.in.reader.failed(b.rows[i].Line, err)
+			continue
+		}
+		b.drafts[i].CategoryID, b.drafts[i].Category = category.ID, ""
+	}
+	for i := len(b.drafts) - 1; i >= 0; i-- {
+		if b.rows[i].Status == Failed {
+			b.rows, b.drafts = slices.Delete(b.rows, i, i+1), slices.Delete(b.drafts, i, i+1)
 		}
 	}
 	return nil
 }
 
-func isUnknownCategory(fault *expense.InvalidError) bool {
-	return fault.Field == "category" && fault.Code == "unknown_category"
-}
-
-// makeCategory makes a category. What is wrong with it is ErrInvalid, a fault of the field "category".
-func (a *adder) makeCategory(name string) error {
+// categoryNamed returns the category with a name, the one into which it was merged, or a new one.
+func (im *importer) categoryNamed(
+	r store.Reader, b *batch, stored int, byName map[string]expense.Category, errs map[string]error, name string,
+) (expense.Category, error) {
 	key := expense.Fold(name)
-	err, done := a.made[key]
-	if done {
-		return err
+	if err := errs[key]; err != nil {
+		return expense.Category{}, err
 	}
-	_, err = expense.AddCategory(a.ctx, a.tx, a.env, expense.CategoryDraft{Name: name})
-	if errors.Is(err, expense.ErrInvalid) {
-		var faults expense.ValidationErrors
+	if category, ok := byName[key]; ok {
+		return category, nil
+	}
+	invalid := func(err error) error {
+		var errs expense.ValidationErrors
 		for _, fault := range expense.InvalidErrors(err) {
-			faults.Add("category", fault.Code, "%s", fault.Detail)
+			errs.Add("category", fault.Code, "%s", fault.Detail)
 		}
-		err = faults.Err()
+		return errs.Err()
 	}
-	a.made[key] = err
-	return err
+	category, err := expense.NewCategory(im.env, name)
+	if errors.Is(err, expense.ErrInvalid) {
+		return expense.Category{}, invalid(err)
+	}
+	if err != nil {
+		return expense.Category{}, err
+	}
+	key = expense.Fold(category.Name) // without blanks, in NFC
+	if same, ok := byName[key]; ok {
+		return same, nil
+	}
+	switch merged, err := r.MergedCategory(im.ctx, name); {
+	case err == nil:
+		byName[key] = merged
+		return merged, nil
+	case !errors.Is(err, expense.ErrNotFound):
+		return expense.Category{}, fmt.Errorf("merged category: %w", err)
+	case stored+len(b.categories) >= expense.MaxCategories:
+		return expense.Category{}, invalid(&expense.InvalidError{Code: "too_many", Detail: fmt.Sprintf(
+			"category %s is new, but the ledger has %d categories, the maximum; give another in categories of the mapping",
+			quote(name), expense.MaxCategories)})
+	}
+	b.categories = append(b.categories, category)
+	byName[key] = category
+	return category, nil
 }
 
-// addAll adds what checkAll has left.
-func (a *adder) addAll() error {
-	verdicts, err := expense.AddAll(a.ctx, a.tx, a.env, a.drafts...)
-	if err == nil {
-		a.count(a.rows, verdicts)
-		return nil
+// apply sets the statuses of rows after [expense.Check]. It takes new categories for granted.
+func (b *batch) apply(reader *rowReader, results []expense.BatchResult) {
+	for i, result := range results {
+		faults := slices.DeleteFunc(expense.InvalidErrors(result.Err), func(fault *expense.InvalidError) bool {
+			return fault.Code == "unknown_category" && slices.ContainsFunc(b.categories, func(c expense.Category) bool {
+				return c.ID == b.drafts[i].CategoryID
+			})
+		})
+		switch {
+		case result.Known:
+			b.rows[i].Status = Known
+		case len(faults) > 0:
+			b.rows[i].fail(reader, faults)
+		}
 	}
-	if !errors.Is(err, expense.ErrInvalid) {
+}
+
+func (row *Row) fail(reader *rowReader, faults []*expense.InvalidError) {
+	row.Status, row.Failures = Failed, nil
+	for _, fault := range faults {
+		row.Failures = append(row.Failures, reader.failure(row.Line, fault))
+	}
+}
+
+// add adds the drafts and the categories that they need. If the rows together exceed a limit of the ledger, it adds
+// those that fit.
+func (b *batch) add(im *importer, tx store.Tx) error {
+	results, err := expense.Check(im.ctx, tx, im.env, b.drafts...)
+	if err != nil {
 		return err
 	}
-	// Together they pass a limit of the ledger: as many as fit go in one by one.
-	for i, draft := range a.drafts {
-		verdicts, err := expense.AddAll(a.ctx, a.tx, a.env, draft)
-		switch {
-		case err == nil:
-			a.count(a.rows[i:i+1], verdicts)
-		case errors.Is(err, expense.ErrInvalid):
-			a.fail(a.rows[i], expense.InvalidErrors(err))
-		default:
+	b.apply(im.in.reader, results)
+	if len(b.categories) > 0 {
+		if results, err = b.addCategories(im, tx); err != nil {
 			return err
 		}
 	}
+	err = expense.AddChecked(im.ctx, tx, results...)
+	if err == nil {
+		b.note(im, results)
+		return nil
+	}
+	for i := range results {
+		if !errors.Is(err, expense.ErrInvalid) {
+			return err
+		}
+		if oneErr := expense.AddChecked(im.ctx, tx, results[i]); errors.Is(oneErr, expense.ErrInvalid) {
+			results[i].Err = oneErr
+		} else if oneErr != nil {
+			return oneErr
+		}
+	}
+	b.note(im, results)
 	return nil
 }
 
-func (a *adder) count(rows []Row, verdicts []expense.BatchResult) {
-	for i, verdict := range verdicts {
+// addCategories adds the new categories of the rows that do not fail for another reason, and checks the drafts again.
+func (b *batch) addCategories(im *importer, tx store.Tx) ([]expense.BatchResult, error) {
+	needed := map[uuid.UUID]bool{}
+	for i, row := range b.rows {
+		needed[b.drafts[i].CategoryID] = needed[b.drafts[i].CategoryID] || row.Status == Add
+	}
+	categories := slices.DeleteFunc(b.categories, func(c expense.Category) bool { return !needed[c.ID] })
+	if _, err := tx.PutCategories(im.ctx, categories...); err != nil {
+		return nil, fmt.Errorf("new categories: %w", err)
+	}
+	return expense.Check(im.ctx, tx, im.env, b.drafts...)
+}
+
+// note notes the identities of added rows.
+func (b *batch) note(im *importer, results []expense.BatchResult) {
+	for i, result := range results {
 		switch {
-		case verdict.Err != nil:
-			a.fail(rows[i], expense.InvalidErrors(verdict.Err))
-		case verdict.Known:
-			a.result.Known++
+		case b.rows[i].Status == Failed: // for a reason that the second check may hide
+		case result.Err != nil:
+			b.rows[i].fail(im.in.reader, expense.InvalidErrors(result.Err))
+		case result.Known:
+			b.rows[i].Status = Known
 		default:
-			a.result.Added++
+			b.imported = append(b.imported, store.ImportedRow{
+				Identity: b.rows[i].identity, ImportID: im.id, ExpenseID: result.Expense.ID,
+				Fingerprint: fingerprint(result.Expense),
+			})
 		}
 	}
+}
+
+// fingerprint returns a hash of what a user can change of an expense: of its category in the lower half, of the rest in
+// the upper half.
+func fingerprint(e expense.Expense) int64 {
+	rate := ""
+	if e.Rate.Source == expense.SourceUser {
+		rate = e.Rate.Value.String()
+	}
+	content, category := fnv.New32a(), fnv.New32a()
+	for _, part := range []string{e.Amount.String(), e.Date.String(), rate, e.Notes} {
+		_, _ = fmt.Fprintf(content, "%d:%s", len(part), part) // a hash never returns an error
+	}
+	_, _ = category.Write(e.CategoryID[:])
+	return int64(content.Sum32())<<32 | int64(category.Sum32())
+}
+
+// edited reports whether a user has changed an expense since its import. A conversion changes UpdatedAt, and a merge of
+// categories changes the category without UpdatedAt; both are no edits.
+func edited(e expense.Expense, imported int64) bool {
+	now := fingerprint(e)
+	return now>>32 != imported>>32 || now != imported && !e.UpdatedAt.Equal(e.CreatedAt)
+}
+
+// A Record is an import of a ledger.
+type Record struct {
+	ID        uuid.UUID
+	CreatedAt time.Time
+	Digest    []byte // SHA-256 of the file
+	Mapping   Mapping
+	Result    Result
+}
+
+// Imports returns at most limit imports that are in effect, newest first, after the given one; the zero Record is the
+// start.
+func Imports(ctx context.Context, r store.ImportReader, after Record, limit int) ([]Record, error) {
+	stored, err := r.Imports(ctx, store.Import{ID: after.ID, CreatedAt: after.CreatedAt}, limit)
+	if err != nil {
+		return nil, fmt.Errorf("imports: %w", err)
+	}
+	records := make([]Record, len(stored))
+	for i, s := range stored {
+		if records[i], err = newRecord(s); err != nil {
+			return nil, err
+		}
+	}
+	return records, nil
+}
+
+// FindImport returns an import. It returns ErrNotFound if the id is unknown, and ErrGone if the import was undone.
+func FindImport(ctx context.Context, r store.ImportReader, id uuid.UUID) (Record, error) {
+	stored, err := r.Import(ctx, id)
+	if err == nil && !stored.UndoneAt.IsZero() {
+		err = expense.ErrGone
+	}
+	if err != nil {
+		return Record{}, fmt.Errorf("import %s: %w", id, err)
+	}
+	return newRecord(stored)
+}
+
+func newRecord(stored store.Import) (Record, error) {
+	var payload importPayload
+	if err := json.Unmarshal(stored.Payload, &payload); err != nil {
+		return Record{}, fmt.Errorf("decode import %s: %w", stored.ID, err)
+	}
+	payload.Result.ID = stored.ID
+	return Record{ID: stored.ID, CreatedAt: stored.CreatedAt, Digest: stored.Digest, Mapping: payload.Mapping,
+		Result: payload.Result}, nil
+}
+
+// An UndoResult says what [Undo] did.
+type UndoResult struct {
+	Removed int         // expenses
+	Kept    []uuid.UUID // expenses that were edited since the import
+}
+
+// Undo removes the expenses that an import added, except those that were edited since. Afterwards the rows of the file
+// are not known any more. Undo works in Updates of at most 1,000 expenses. Repeating it completes an interrupted one,
+// and returns the kept expenses again. It returns ErrNotFound if the id is unknown.
+func Undo(ctx context.Context, st Store, owner expense.OwnerID, env expense.Env, id uuid.UUID) (UndoResult, error) {
+	var rows []store.ImportedRow
+	err := st.View(ctx, owner, func(r store.Reader) (err error) {
+		if _, err = r.Import(ctx, id); err == nil {
+			rows, err = r.RowsOfImport(ctx, id)
+		}
+		return err
+	})
+	if err != nil {
+		return UndoResult{}, fmt.Errorf("import %s: %w", id, err)
+	}
+	var result UndoResult
+	for first := true; first || len(rows) > 0; first = false {
+		part := rows[:min(len(rows), maxBatch)]
+		rows = rows[len(part):]
+		var remove, keep []uuid.UUID
+		err := st.Update(ctx, owner, func(tx store.Tx) error {
+			remove, keep = nil, nil
+			for _, row := range part {
+				e, err := tx.Expense(ctx, row.ExpenseID)
+				switch {
+				case errors.Is(err, expense.ErrNotFound):
+				case err != nil:
+					return fmt.Errorf("expense %s: %w", row.ExpenseID, err)
+				case edited(e, row.Fingerprint):
+					keep = append(keep, e.ID)
+				default:
+					remove = append(remove, e.ID)
+				}
+			}
+			if len(remove) > 0 {
+				if _, err := tx.DeleteExpenses(ctx, remove...); err != nil {
+					return fmt.Errorf("delete %d expenses: %w", len(remove), err)
+				}
+			}
+			record, err := tx.Import(ctx, id)
+			if err != nil || len(rows) > 0 || !record.UndoneAt.IsZero() {
+				return err
+			}
+			record.UndoneAt = env.Now
+			return tx.PutImport(ctx, record)
+		})
+		if err != nil {
+			return result, err
+		}
+		result.Removed, result.Kept = result.Removed+len(remove), append(result.Kept, keep...)
+	}
+	return result, nil
 }

@@ -1,161 +1,247 @@
 package statement
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spendwise/spendwise/expense"
 )
 
-// A layout is a date's layout, split: digits of a year, a month or a day, and the texts between them.
-type layout []layoutPart
+const (
+	maxPreamble = 100 // the number of lines among which the header is searched
+	maxSample   = 500 // the number of records from which the meanings of the columns are detected
+)
 
-type layoutPart struct {
-	kind     byte   // 'Y', 'M' or 'D'; 0: a text
-	min, max int    // how many digits
-	text     string // of a text
+// A table is what is known about the columns of a file.
+type table struct {
+	headerLine int        // 0: the file has no header
+	names      []string   // the header; empty without one
+	width      int        // the number of columns
+	sample     [][]string // the first records with a date
+	preamble   [][]string
+	known      int // how many columns have a known name
 }
 
-// layoutTokens are the tokens of a layout; of two that begin alike the longer comes first.
-var layoutTokens = [...]struct {
-	token string
-	part  layoutPart
-}{
-	{"YYYY", layoutPart{kind: 'Y', min: 4, max: 4}},
-	{"YY", layoutPart{kind: 'Y', min: 2, max: 2}},
-	{"MM", layoutPart{kind: 'M', min: 2, max: 2}},
-	{"M", layoutPart{kind: 'M', min: 1, max: 2}},
-	{"DD", layoutPart{kind: 'D', min: 2, max: 2}},
-	{"D", layoutPart{kind: 'D', min: 1, max: 2}},
-}
+// delimiters lists the delimiters that detectDelimiter tries.
+var delimiters = []string{",", ";", "\t", "|"}
 
-// parseLayout reads a layout such as DD-MM-YYYY; an empty one is YYYY-MM-DD. The error is ErrInvalid.
-func parseLayout(text string) (layout, error) {
-	if text == "" {
-		text = "YYYY-MM-DD"
-	}
-	malformed := func(detail string) (layout, error) {
-		return nil, &expense.InvalidError{Code: "malformed_layout", Detail: detail}
-	}
-	if len(text) > 32 {
-		return malformed("a date's layout has at most 32 bytes")
-	}
-	var parts layout
-	var kinds []byte
-	for text != "" {
-		part := layoutPart{text: text[:1]}
-		for _, known := range layoutTokens {
-			if strings.HasPrefix(text, known.token) {
-				part = known.part
-				part.text = known.token
-				break
-			}
-		}
-		text = text[len(part.text):]
-		switch last := len(parts) - 1; {
-		case part.kind == 0 && isAlphanumeric(part.text[0]):
-			return malformed(
-				"a date's layout is made of YYYY or YY, MM or M, DD or D and signs between them, such as DD-MM-YYYY")
-		case part.kind == 0 && last >= 0 && parts[last].kind == 0:
-			parts[last].text += part.text
-			continue
-		case part.kind != 0 && last >= 0 && parts[last].kind != 0 && parts[last].min != parts[last].max:
-			return malformed("M and D take one digit or two, so a sign must follow them; write MM or DD if there are always two")
-		}
-		if part.kind != 0 {
-			kinds = append(kinds, part.kind)
-		}
-		parts = append(parts, part)
-	}
-	slices.Sort(kinds)
-	if string(kinds) != "DMY" {
-		return malformed("a date's layout names a year, a month and a day, each once, such as DD-MM-YYYY")
-	}
-	return parts, nil
-}
-
-// parseLayouts reads layouts with bars between them. They name year, month and day in one order, so that no date is two
-// dates. The error is ErrInvalid.
-func parseLayouts(text string) ([]layout, error) {
-	var layouts []layout
-	for part := range strings.SplitSeq(text, "|") {
-		parsed, err := parseLayout(part)
+// readTable detects the delimiter and the header of a file.
+func readTable(f *file, m Mapping) (table, error) {
+	if f.format != CSV {
+		records, err := f.records()
 		if err != nil {
-			return nil, err
+			return table{}, err
 		}
-		if len(layouts) > 0 && parsed.order() != layouts[0].order() {
-			return nil, &expense.InvalidError{
-				Code: "malformed_layout", Detail: "the layouts between bars name year, month and day in one order, or a date " +
-					"could be two",
-			}
+		t, err := sampleTable(records, m)
+		if err == nil && t.width == 0 {
+			err = errNoTable()
 		}
-		layouts = append(layouts, parsed)
+		return t, err
 	}
-	return layouts, nil
-}
-
-// order returns in which order the layout names year, month and day.
-func (l layout) order() string {
-	var kinds []byte
-	for _, part := range l {
-		if part.kind != 0 {
-			kinds = append(kinds, part.kind)
+	candidates := delimiters
+	if given := m.Delimiter; given != "" {
+		candidates = []string{given}
+	} else if separator, ok := separatorLine(f.head); ok {
+		candidates = []string{separator}
+	}
+	best, bestScore := table{}, -1
+	for _, delimiter := range candidates {
+		t, err := sampleTable(newCSVReader(strings.NewReader(f.head), "", delimiter[0]), m)
+		if err != nil {
+			return table{}, err
+		}
+		if score := t.score(); score > bestScore {
+			best, bestScore, f.delimiter = t, score, delimiter[0]
 		}
 	}
-	return string(kinds)
+	if bestScore <= 0 {
+		return table{}, errNoTable()
+	}
+	return best, nil
 }
 
-func isAlphanumeric(c byte) bool {
-	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+func errNoTable() error {
+	return fileError("unknown_format", "the file has no table with a date and an amount in each line; %s", exportInstead)
 }
 
-// date reads a date by the layout; a time of day after it is ignored. A year of two digits lies from 1970 to 2069.
-func (l layout) date(text string) (expense.Date, bool) {
-	var year, month, day int
-	for _, part := range l {
-		if part.kind == 0 {
-			var found bool
-			if text, found = strings.CutPrefix(text, part.text); !found {
-				return expense.Date{}, false
-			}
+// score says how well a delimiter fits: it finds names of columns that are known, and many columns.
+func (t *table) score() int {
+	if t.width < 2 {
+		return 0
+	}
+	return t.known*1000 + min(len(t.sample), 1)*500 + t.width
+}
+
+// separatorLine returns the delimiter of a first line such as "sep=;", which spreadsheets write.
+func separatorLine(head string) (string, bool) {
+	line, _, _ := strings.Cut(head, "\n")
+	rest, ok := strings.CutPrefix(strings.ToLower(strings.Trim(line, "\r\" \ufeff")), "sep=")
+	return rest, ok && len(rest) == 1
+}
+
+// sampleTable reads the first records and finds the header among them. Without a known header, a record above the first
+// one with a date and an amount is the header if it has as many cells and no number.
+func sampleTable(records recordReader, m Mapping) (table, error) {
+	var t table
+	var rows [][]string
+	var lines []int
+	for len(rows) < maxSample+maxPreamble {
+		rec, err := records.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return table{}, err
+		}
+		rows, lines = append(rows, slices.Clone(rec.fields)), append(lines, rec.line)
+	}
+	header := -1
+	for i := range rows {
+		switch {
+		case m.HeaderLine != nil && *m.HeaderLine == 0:
+		case m.HeaderLine != nil && lines[i] == *m.HeaderLine, m.HeaderLine == nil && i < maxPreamble && isHeader(rows[i]):
+			header = i
+		default:
 			continue
 		}
-		n, digits := 0, 0
-		for digits < part.max && digits < len(text) && '0' <= text[digits] && text[digits] <= '9' {
-			n = n*10 + int(text[digits]-'0')
-			digits++
+		break
+	}
+	if m.HeaderLine != nil && *m.HeaderLine > 0 && header < 0 {
+		return table{}, &expense.InvalidError{Field: "header_line", Code: "out_of_range",
+			Detail: fmt.Sprintf("header_line %d is empty or after the end of the file; give another line", *m.HeaderLine)}
+	}
+	first := slices.IndexFunc(rows[header+1:], isData) + header + 1
+	if header < 0 && m.HeaderLine == nil && first > 0 && isUnknownHeader(rows[first-1], rows[first]) {
+		header = first - 1
+	}
+	if header >= 0 {
+		t.headerLine, t.names = lines[header], rows[header]
+		t.preamble = rows[:header]
+		for len(t.names) > 0 && trim(t.names[len(t.names)-1]) == "" {
+			t.names = t.names[:len(t.names)-1] // a delimiter at the end of the header
 		}
-		if digits < part.min {
-			return expense.Date{}, false
-		}
-		text = text[digits:]
-		switch {
-		case part.kind == 'M':
-			month = n
-		case part.kind == 'D':
-			day = n
-		case part.max == 4:
-			year = n
-		case n < 70:
-			year = 2000 + n
-		default:
-			year = 1900 + n
+		for _, name := range t.names {
+			if len(meaningsOf(name)) > 0 {
+				t.known++
+			}
 		}
 	}
-	if text != "" && !isTime(text) {
-		return expense.Date{}, false
+	t.width = len(t.names)
+	for _, row := range rows[header+1:] {
+		if len(t.sample) < maxSample && slices.ContainsFunc(row, isDate) {
+			t.sample = append(t.sample, row)
+		}
 	}
-	date, err := expense.NewDate(year, time.Month(month), day)
-	return date, err == nil
+	if header < 0 {
+		for _, row := range t.sample {
+			if isData(row) {
+				t.width = max(t.width, len(row))
+			}
+		}
+	}
+	return t, nil
 }
 
-// isTime reports whether what follows a date is a time of day: a blank, a comma or a T, an hour, and minutes.
-func isTime(text string) bool {
-	clock := strings.TrimLeft(text, " ,T\u00a0\u202f")
-	hour := strings.TrimLeft(clock, "0123456789")
-	digits := len(clock) - len(hour)
-	return len(clock) < len(text) && 1 <= digits && digits <= 2 && len(hour) >= 3 &&
-		strings.ContainsRune(":.h", rune(hour[0])) &&
-		'0' <= hour[1] && hour[1] <= '9' && '0' <= hour[2] && hour[2] <= '9'
+func isDate(cell string) bool {
+	d, ok := parseDateCell(cell, false)
+	return ok && !d.serial && d.orders() != noOrder && (d.count > 1 || d.widths[0] == 8)
+}
+
+func isAmount(cell string) bool { return !noAmount(cell) && separatorsOf(cell) != malformedCell }
+
+// isData reports whether a record has a date and, in another cell, an amount.
+func isData(row []string) bool {
+	date := slices.IndexFunc(row, isDate)
+	if date < 0 {
+		return false
+	}
+	for i, cell := range row {
+		if i != date && isAmount(cell) && !isDate(cell) {
+			return true
+		}
+	}
+	return false
+}
+
+// isHeader reports whether a record names a date and an amount, and contains neither.
+func isHeader(row []string) bool {
+	date, amount := false, false
+	for _, cell := range row {
+		if isDate(cell) || isAmount(cell) && onlyDigits(strings.Trim(cell, "-+., ")) {
+			return false
+		}
+		for _, m := range meaningsOf(cell) {
+			date = date || m.meaning == MeansDate || m.meaning == MeansValueDate
+			amount = amount || m.meaning == MeansAmount || m.meaning == MeansDebit || m.meaning == MeansCredit
+		}
+	}
+	return date && amount
+}
+
+// isUnknownHeader reports whether row may be the header of a table whose first row is data.
+func isUnknownHeader(row, data []string) bool {
+	if len(row) < 2 || len(row) > len(data)+1 || len(row)+1 < len(data) {
+		return false
+	}
+	filled := 0
+	for _, cell := range row {
+		if isDate(cell) || isAmount(cell) {
+			return false
+		}
+		if trim(cell) != "" {
+			filled++
+		}
+	}
+	return filled*2 > len(row)
+}
+
+// columnName returns the name of a column in a mapping: its header if no other column has the same, else its position.
+func (t *table) columnName(index int) string {
+	if index >= len(t.names) || trim(t.names[index]) == "" {
+		return positionName(index)
+	}
+	for i, name := range t.names {
+		if i != index && expense.Fold(trim(name)) == expense.Fold(trim(t.names[index])) {
+			return positionName(index)
+		}
+	}
+	return trim(t.names[index])
+}
+
+func positionName(index int) string { return "#" + strconv.Itoa(index+1) }
+
+// find returns the index of a column that a mapping names. The error is ErrInvalid.
+func (t *table) find(name string) (int, error) {
+	if name == "" {
+		return -1, nil
+	}
+	found := -1
+	for i, header := range t.names {
+		if expense.Fold(trim(header)) != expense.Fold(trim(name)) {
+			continue
+		}
+		if found >= 0 {
+			return -1, &expense.InvalidError{Code: "ambiguous_column", Detail: fmt.Sprintf(
+				"the file has several columns %s; name one by its position, such as %q", quote(name), positionName(i))}
+		}
+		found = i
+	}
+	if digits, ok := strings.CutPrefix(name, "#"); found < 0 && ok {
+		if n, err := strconv.Atoi(digits); err == nil && 0 < n && n <= t.width {
+			return n - 1, nil
+		}
+	}
+	if found < 0 {
+		shown := make([]string, 0, 30)
+		for i := range min(t.width, 30) {
+			shown = append(shown, quote(t.columnName(i)))
+		}
+		return -1, &expense.InvalidError{Code: "unknown_column", Detail: fmt.Sprintf(
+			"the file has no column %s; its columns are %s", quote(name), strings.Join(shown, ", "))}
+	}
+	return found, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -13,266 +14,310 @@ import (
 	"github.com/spendwise/spendwise/export/wire"
 )
 
-// A Mapping says how the lines of a CSV file become expenses. Columns are named by the file's header line, blanks
-// around a name ignored: by the same name, else by the one that is the same by [expense.Fold].
+// A Mapping says how the records of a file become expenses. A zero member is not given: [Inspect] detects it, and asks
+// a question if it cannot. A column is named by its header, or by its position, such as "#3". Names are compared by
+// [expense.Fold].
 type Mapping struct {
-	Date      DateColumn
-	Amount    AmountColumn
-	Currency  Source // none: the home currency
-	Category  Source // none, or an empty cell: the default category
-	Notes     string // a column; none: no notes
-	Only      Choice // the lines to take, the others are ignored; none: all
-	Except    Choice // the lines to ignore
-	Sign      Choice // the lines whose amount changes its sign
-	Negate    bool   // every amount changes its sign: an expense is a negative amount in the file
-	Delimiter string // "," (also if empty), ";", "\t" or "|"
-	Encoding  string // one of [Encodings]; empty: utf-8
-
-	own bool // the file is an export of ours: its header is Header
-	// others are further names of a field's column, of which the first that the file has is taken; by the field's path.
-	others map[string][]string
+	// Preset "spendwise" reads the CSV export of this program. It restores ids, and rates that a user gave.
+	Preset string `json:"preset,omitzero"`
+	// Account is a label of the account that the file belongs to, of at most 100 bytes. Equal rows of different accounts
+	// are different expenses.
+	Account string `json:"account,omitzero"`
+	Format  Format `json:"format,omitzero"`
+	// Encoding is a label of the WHATWG Encoding Standard.
+	Encoding string `json:"encoding,omitzero"`
+	// Delimiter is ",", ";", "\t", "|" or another sign that is not a letter or a digit.
+	Delimiter string `json:"delimiter,omitzero"`
+	// HeaderLine is the line with the names of the columns, from 1; 0: the file has no such line.
+	HeaderLine *int         `json:"header_line,omitzero"`
+	Date       DateColumn   `json:"date,omitzero"`
+	Amount     AmountColumn `json:"amount,omitzero"`
+	Sign       Sign         `json:"sign,omitzero"`
+	// Income says what becomes of money in: "skip" leaves it out (the default), "refund" adds it with a negative amount,
+	// "add" with a positive one.
+	Income string `json:"income,omitzero"`
+	Fee    Fee    `json:"fee,omitzero"`
+	// Currency is the column of the currencies. Its value is for rows that name none; the default is the home currency.
+	Currency   Source            `json:"currency,omitzero"`
+	Category   Source            `json:"category,omitzero"`   // default: the default category
+	Categories map[string]string `json:"categories,omitzero"` // the ids of the ledger's categories by names in the file
+	Notes      Columns           `json:"notes,omitzero"`
+	ID         Column            `json:"id,omitzero"`
+	Only       Choice            `json:"only,omitzero"`   // the rows to import; others are left out
+	Except     Choice            `json:"except,omitzero"` // the rows to leave out
 }
 
-// A DateColumn is where a line's date stands.
+// A DateColumn is the column of the dates.
 type DateColumn struct {
-	Column string
-	// Layout is YYYY or YY, MM or M, and DD or D, with any signs between, such as DD-MM-YYYY; empty: YYYY-MM-DD. Several
-	// of the same order, with a bar between them, are tried one after the other.
-	Layout string
+	Column string `json:"column,omitzero"`
+	// Layout names the year, the month and the day in their order, such as "DD/MM/YYYY"; the separators and the number of
+	// digits do not matter. "serial" is the day number of a spreadsheet.
+	Layout string `json:"layout,omitzero"`
+	// Zone is the IANA zone of times that name none. Their dates are converted to the ledger's zone.
+	Zone string `json:"zone,omitzero"`
+	// Locale "hr" takes names of months for Croatian where they mean other months in Czech and Polish.
+	Locale string `json:"locale,omitzero"`
 }
 
-// An AmountColumn is where a line's amount stands.
+// An AmountColumn is the column of the amounts.
 type AmountColumn struct {
-	Column  string
-	Decimal string // "." (also if empty) or ","
-	Credit  string // a second column, of amounts that are taken off: money that came in; none: there is one column
-	Symbols bool   // a currency's sign such as $ may stand before or behind the digits; the currency is not taken from it
+	Column  string `json:"column,omitzero"`
+	Decimal string `json:"decimal,omitzero"` // the decimal sign, "." or ","
+	// CreditColumn is a column of money in; Column is one of money out then.
+	CreditColumn string `json:"credit_column,omitzero"`
 }
 
-// A Source is where a text comes from: a column, or one value for all lines. The zero Source is none.
+// A Sign says which amounts are spending.
+type Sign struct {
+	// Expense is the sign of spending in the amount column: "negative" or "positive". With Column, a row of spending
+	// whose amount has the other sign fails.
+	Expense string `json:"expense,omitzero"`
+	// Income is the sign of money in in the credit column: "positive" (the default) or "negative". The other sign is
+	// spending.
+	Income string `json:"income,omitzero"`
+	// Column and Equals select the rows that are spending. Other rows are money in.
+	Column string   `json:"column,omitzero"`
+	Equals []string `json:"equals,omitzero"`
+}
+
+// A Fee is a column of fees.
+type Fee struct {
+	Column string `json:"column,omitzero"`
+	As     string `json:"as,omitzero"` // "amount" adds the fee to the amount (the default); "row" makes an expense of it
+}
+
+// A Source is a column, a value, or both: the value is for rows whose cell is empty. The zero Source is none.
 type Source struct {
-	Column string
-	Value  string
+	Column string `json:"column,omitzero"`
+	Value  string `json:"value,omitzero"`
 }
 
-// A Choice is the lines whose column holds one of some texts, case and blanks around them ignored. The zero Choice is
+// A Column is a column; empty: none.
+type Column struct {
+	Column string `json:"column,omitzero"`
+}
+
+// Columns are several columns, in the order in which their texts are joined.
+type Columns struct {
+	Columns []string `json:"columns,omitzero"`
+}
+
+// A Choice selects the rows whose cell in a column equals one of some texts by [expense.Fold]. The zero Choice selects
 // none.
 type Choice struct {
-	Column string
-	Equals []string
+	Column string   `json:"column,omitzero"`
+	Equals []string `json:"equals,omitzero"`
 }
 
-// OwnMapping returns the mapping for what [WriteCSV] writes. It restores ids, texts and rates given by hand; other
-// rates are looked up again. As JSON it is {"preset": "spendwise"}.
-func OwnMapping() Mapping {
-	return Mapping{
-		Date:     DateColumn{Column: "date"},
-		Amount:   AmountColumn{Column: "amount"},
-		Currency: Source{Column: "currency"},
-		Category: Source{Column: "category"},
-		Notes:    "notes",
-		own:      true,
-	}
-}
+// ownPreset is the preset of the CSV export of this program.
+const ownPreset = "spendwise"
 
-// Validate lists every fault of the mapping. A field is named by its path in the JSON form, such as "date/layout".
+// OwnMapping returns the mapping for files of export.WriteCSV.
+func OwnMapping() Mapping { return Mapping{Preset: ownPreset} }
+
+// Validate returns all field errors of the mapping. Fields are named by their path in JSON, such as "date/layout".
 func (m Mapping) Validate() error {
-	var faults expense.ValidationErrors
-	if m.Date.Column == "" {
-		faults.Add("date/column", "required", "name the column that holds the date")
+	var errs expense.ValidationErrors
+	oneOf := func(field, value string, allowed ...string) {
+		if value != "" && !slices.Contains(allowed, value) {
+			errs.Add(field, "unknown_value", "%s %s is unknown; give %s", field, quote(value), strings.Join(allowed, ", "))
+		}
 	}
-	_, err := parseLayouts(m.Date.Layout)
-	_ = faults.AddError("date/layout", err)
-	if m.Amount.Column == "" {
-		faults.Add("amount/column", "required", "name the column that holds the amount")
+	oneOf("preset", m.Preset, ownPreset)
+	oneOf("format", string(m.Format), string(CSV), string(XLSX), string(OFX), string(QIF), string(MT940), string(CAMT))
+	if len(m.Account) > 100 || !utf8.ValidString(m.Account) {
+		errs.Add("account", "too_long", "the account label has %d bytes; at most 100 of UTF-8 are allowed", len(m.Account))
 	}
-	if !slices.Contains([]string{"", ".", ","}, m.Amount.Decimal) {
-		faults.Add("amount/decimal", "unknown_value", "a decimal sign is \".\" or \",\"")
+	if m.Encoding != "" {
+		_, err := detectEncoding(nil, m.Encoding)
+		_ = errs.AddError("encoding", err)
 	}
-	m.Currency.validate(&faults, "currency")
+	if m.Delimiter != "" && (len(m.Delimiter) != 1 || strings.ContainsAny(m.Delimiter, "\"\r\n.-+") ||
+		'0' <= m.Delimiter[0] && m.Delimiter[0] <= '9' || isLetterByte(m.Delimiter[0])) {
+		errs.Add("delimiter", "unknown_value", "delimiter %s is not one sign; give \",\", \";\", \"|\" or a tab",
+			quote(m.Delimiter))
+	}
+	if m.HeaderLine != nil && (*m.HeaderLine < 0 || *m.HeaderLine > maxPreamble) {
+		errs.Add("header_line", "out_of_range", "header_line %d is out of range; give 0 to %d", *m.HeaderLine, maxPreamble)
+	}
+	if m.Date.Layout != "" {
+		_, err := parseLayout(m.Date.Layout)
+		_ = errs.AddError("date/layout", err)
+	}
+	if m.Date.Zone != "" {
+		_, err := expense.ParseZone(m.Date.Zone)
+		_ = errs.AddError("date/zone", err)
+	}
+	oneOf("date/locale", m.Date.Locale, "hr", "und")
+	oneOf("amount/decimal", m.Amount.Decimal, ".", ",")
+	oneOf("sign/expense", m.Sign.Expense, "negative", "positive")
+	oneOf("sign/income", m.Sign.Income, "negative", "positive")
+	oneOf("income", m.Income, "skip", "refund", "add")
+	oneOf("fee/as", m.Fee.As, "amount", "row")
 	if m.Currency.Value != "" {
 		_, err := expense.ParseCurrency(m.Currency.Value)
-		_ = faults.AddError("currency/value", err)
+		_ = errs.AddError("currency/value", err)
 	}
-	m.Category.validate(&faults, "category")
-	m.Only.validate(&faults, "only")
-	m.Except.validate(&faults, "except")
-	m.Sign.validate(&faults, "sign")
-	if !slices.Contains([]string{"", ",", ";", "\t", "|"}, m.Delimiter) {
-		faults.Add("delimiter", "unknown_value", "a delimiter is a comma, a semicolon, a tab or a bar")
+	for _, choice := range []struct {
+		field string
+		Choice
+	}{{"only", m.Only}, {"except", m.Except}, {"sign", Choice{m.Sign.Column, m.Sign.Equals}}} {
+		if (choice.Column == "") != (len(choice.Equals) == 0) {
+			errs.Add(choice.field, "incomplete", "%s needs both a column and the texts that it equals", choice.field)
+		}
 	}
-	if _, known := encodingOf(m.Encoding); !known {
-		faults.Add("encoding", "unknown_value", "an encoding is one of %q", Encodings())
+	for _, name := range slices.Sorted(maps.Keys(m.Categories)) {
+		_, err := expense.ParseID(m.Categories[name])
+		_ = errs.AddError("categories/"+name, err)
 	}
-	return faults.Err()
+	return errs.Err()
 }
 
-func (s Source) validate(faults *expense.ValidationErrors, field string) {
-	if s.Column != "" && s.Value != "" {
-		faults.Add(field, "ambiguous", "give a column or a value, not both")
+func isLetterByte(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' || b >= utf8.RuneSelf }
+
+// fill sets the members that are not given to those of known. Of a currency, a sign and the like it sets all or
+// nothing.
+func (m *Mapping) fill(known Mapping) {
+	if m.Amount.Column != "" { // one of the user's: the other column may not belong to it
+		known.Amount.CreditColumn = ""
+	}
+	fillZero(reflect.ValueOf(m).Elem(), reflect.ValueOf(known))
+}
+
+func fillZero(to, from reflect.Value) {
+	for i := range to.NumField() {
+		switch field := to.Field(i); {
+		case field.IsZero():
+			field.Set(from.Field(i))
+		case field.Type() == reflect.TypeFor[DateColumn]() || field.Type() == reflect.TypeFor[AmountColumn]():
+			fillZero(field, from.Field(i))
+		}
 	}
 }
 
-func (c Choice) validate(faults *expense.ValidationErrors, field string) {
-	if (c.Column == "") != (len(c.Equals) == 0) {
-		faults.Add(field, "incomplete", "name a column and at least one text that it equals")
-	}
-}
+func (s Sign) isZero() bool { return reflect.ValueOf(s).IsZero() }
 
-func (m Mapping) delimiter() byte {
-	if m.Delimiter == "" {
-		return ','
-	}
-	return m.Delimiter[0]
-}
-
-// ParseMapping reads a mapping's JSON form:
-//
-//	{"date": {"column", "layout"}, "amount": {"column", "decimal", "credit_column", "symbols": false},
-//	 "currency": {"column"} or {"value"}, "category": {"column"} or {"value"}, "notes": {"column"},
-//	 "only": {"column", "equals": [..]}, "except": {"column", "equals": [..]}, "sign": {"column", "equals": [..]},
-//	 "negate": false, "delimiter", "encoding"}
-//
-// With "preset", the name of one of [Presets], what is not given is as there; {"preset": "spendwise"} is [OwnMapping]
-// and takes no other member. Members that are unknown, twice there or of another kind are faults. The error lists every
-// fault and is ErrInvalid; a text that is no JSON object has the code "malformed".
+// ParseMapping parses the JSON form of a mapping. The error is ErrInvalid and lists all field errors, including those
+// of unknown members (code unknown_member) and of members of the wrong type. A text that is not a JSON object, or that
+// has a member twice, has the code malformed.
 func ParseMapping(text []byte) (Mapping, error) {
+	tree, err := parseTree(text)
+	if err != nil {
+		return Mapping{}, err
+	}
+	var m Mapping
+	var errs expense.ValidationErrors
+	decode(&errs, "", tree, reflect.ValueOf(&m).Elem())
+	if err := errs.Err(); err != nil {
+		return Mapping{}, err
+	}
+	return m, m.Validate()
+}
+
+// MergeMappings merges the members of change into those of base, object by object, as in RFC 7396.
+func MergeMappings(base, change Mapping) (Mapping, error) {
+	var trees [2]map[string]any
+	for i, m := range []Mapping{base, change} {
+		text, err := json.Marshal(m)
+		if err != nil {
+			return Mapping{}, fmt.Errorf("mapping: %w", err)
+		}
+		if trees[i], err = parseTree(text); err != nil {
+			return Mapping{}, err
+		}
+	}
+	merge(trees[0], trees[1])
+	text, err := json.Marshal(trees[0])
+	if err != nil {
+		return Mapping{}, fmt.Errorf("mapping: %w", err)
+	}
+	return ParseMapping(text)
+}
+
+func merge(base, change map[string]any) {
+	for name, value := range change {
+		inner, isObject := value.(map[string]any)
+		if old, ok := base[name].(map[string]any); ok && isObject {
+			merge(old, inner)
+			continue
+		}
+		base[name] = value
+	}
+}
+
+func parseTree(text []byte) (map[string]any, error) {
+	malformed := func(detail string, args ...any) (map[string]any, error) {
+		return nil, &expense.InvalidError{Code: "malformed", Detail: fmt.Sprintf(detail, args...)}
+	}
 	if !json.Valid(text) || !utf8.Valid(text) {
-		return Mapping{}, &expense.InvalidError{Code: "malformed", Detail: "the mapping is not JSON in UTF-8"}
+		return malformed("the mapping is not JSON in UTF-8")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	tree, err := wire.ParseValue(decoder)
 	if err != nil {
-		return Mapping{}, &expense.InvalidError{Code: "malformed", Detail: fmt.Sprintf("the mapping cannot be read: %v", err)}
+		return malformed("the mapping cannot be read: %v", err)
 	}
 	members, isObject := tree.(map[string]any)
 	if !isObject {
-		return Mapping{}, &expense.InvalidError{Code: "malformed", Detail: "the mapping is not a JSON object"}
+		return malformed("the mapping is not a JSON object")
 	}
-
-	var faults expense.ValidationErrors
-	root := object{faults: &faults, members: members}
-	m := readMapping(root)
-	if faults.Err() == nil {
-		return m, m.Validate()
-	}
-	return Mapping{}, faults.Err()
+	return members, nil
 }
 
-func readMapping(root object) Mapping {
-	var m Mapping
-	if name := root.text("preset"); name != "" {
-		preset, ok := presetOf(name)
+// decode sets to from a parsed JSON value. A member that is null is not given.
+func decode(errs *expense.ValidationErrors, path string, from any, to reflect.Value) {
+	wrong := func(kind string) { errs.Add(strings.TrimSuffix(path, "/"), "wrong_type", "give %s", kind) }
+	switch to.Kind() {
+	case reflect.String:
+		if text, ok := from.(string); ok {
+			to.SetString(text)
+			return
+		}
+		wrong("a string")
+	case reflect.Pointer:
+		var n int
+		if err := json.Unmarshal(fmt.Append(nil, from), &n); err != nil {
+			wrong("a whole number")
+			return
+		}
+		to.Set(reflect.ValueOf(&n))
+	case reflect.Slice:
+		list, ok := from.([]any)
+		for _, item := range list {
+			text, isText := item.(string)
+			ok = ok && isText
+			to.Set(reflect.Append(to, reflect.ValueOf(text)))
+		}
+		if !ok || len(list) > maxColumns {
+			wrong("a list of at most 1000 strings")
+		}
+	case reflect.Map:
+		members, ok := from.(map[string]any)
+		to.Set(reflect.MakeMap(to.Type()))
+		for name, value := range members {
+			text, isText := value.(string)
+			ok = ok && isText
+			to.SetMapIndex(reflect.ValueOf(name), reflect.ValueOf(text))
+		}
+		if !ok || len(members) > maxColumns {
+			wrong("an object of at most 1000 strings")
+		}
+	default:
+		members, ok := from.(map[string]any)
 		if !ok {
-			root.faults.Add("preset", "unknown_preset", "the presets are: %s", strings.Join(presetNames(), ", "))
+			wrong("an object")
+			return
 		}
-		m = preset.Mapping
-		if !ok || m.own {
-			root.end()
-			return m
+		for i := range to.NumField() {
+			name, _, _ := strings.Cut(to.Type().Field(i).Tag.Get("json"), ",")
+			if value := members[name]; value != nil {
+				decode(errs, path+name+"/", value, to.Field(i))
+			}
+			delete(members, name)
 		}
-	}
-	date := root.object("date")
-	date.replace("column", &m.Date.Column, m.others)
-	date.replace("layout", &m.Date.Layout, nil)
-	date.end()
-	amount := root.object("amount")
-	amount.replace("column", &m.Amount.Column, m.others)
-	amount.replace("decimal", &m.Amount.Decimal, nil)
-	amount.replace("credit_column", &m.Amount.Credit, m.others)
-	amount.decide("symbols", &m.Amount.Symbols)
-	amount.end()
-	root.source("currency", &m.Currency, m.others)
-	root.source("category", &m.Category, m.others)
-	notes := root.object("notes")
-	notes.replace("column", &m.Notes, m.others)
-	notes.end()
-	root.choice("only", &m.Only, m.others)
-	root.choice("except", &m.Except, m.others)
-	root.choice("sign", &m.Sign, m.others)
-	root.decide("negate", &m.Negate)
-	root.replace("delimiter", &m.Delimiter, nil)
-	root.replace("encoding", &m.Encoding, nil)
-	root.end()
-	return m
-}
-
-// An object is a JSON object whose members are taken out one by one; what end finds left is unknown. null is not given.
-type object struct {
-	faults  *expense.ValidationErrors
-	path    string
-	members map[string]any
-}
-
-// member takes out a member of the kind T; the zero T if it is not given, or of another kind.
-func member[T any](o object, name, kind string) T {
-	value, given := o.members[name]
-	delete(o.members, name)
-	typed, ok := value.(T)
-	if given && value != nil && !ok {
-		o.faults.Add(o.path+name, "wrong_type", "this is to be %s", kind)
-	}
-	return typed
-}
-
-func (o object) text(name string) string { return member[string](o, name, "a string") }
-
-func (o object) object(name string) object {
-	return object{faults: o.faults, path: o.path + name + "/", members: member[map[string]any](o, name, "an object")}
-}
-
-// has reports whether a member is given.
-func (o object) has(name string) bool { return o.members[name] != nil }
-
-// replace takes a text out, if it is given, in the place of what a preset says; others are that column's further names.
-func (o object) replace(name string, text *string, others map[string][]string) {
-	given := o.has(name)
-	if value := o.text(name); given {
-		*text = value
-		delete(others, o.path+name)
-	}
-}
-
-// decide is replace for what is true or false.
-func (o object) decide(name string, choice *bool) {
-	given := o.has(name)
-	if value := member[bool](o, name, "true or false"); given {
-		*choice = value
-	}
-}
-
-func (o object) source(name string, source *Source, others map[string][]string) {
-	given := o.has(name)
-	inner := o.object(name)
-	defer inner.end()
-	if given {
-		*source = Source{Column: inner.text("column"), Value: inner.text("value")}
-		delete(others, inner.path+"column")
-	}
-}
-
-func (o object) choice(name string, choice *Choice, others map[string][]string) {
-	given := o.has(name)
-	inner := o.object(name)
-	defer inner.end()
-	if !given {
-		return
-	}
-	delete(others, inner.path+"column")
-	*choice = Choice{Column: inner.text("column")}
-	for _, value := range member[[]any](inner, "equals", "a list of strings") {
-		text, ok := value.(string)
-		if !ok {
-			o.faults.Add(inner.path+"equals", "wrong_type", "this is to be a list of strings")
-			break
+		for _, name := range slices.Sorted(maps.Keys(members)) {
+			errs.Add(path+name, "unknown_member", "a mapping has no such member")
 		}
-		choice.Equals = append(choice.Equals, text)
-	}
-}
-
-func (o object) end() {
-	for _, name := range slices.Sorted(maps.Keys(o.members)) {
-		o.faults.Add(o.path+name, "unknown_member", "a mapping has no such member")
 	}
 }

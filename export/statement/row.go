@@ -3,245 +3,136 @@ package statement
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"io"
-	"iter"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/wire"
+	"github.com/spendwise/spendwise/store"
 )
 
-// lineSpace is the namespace of the ids that lines without an id of their own get.
-var lineSpace = uuid.MustParse("b3e5a2d4-7c41-5f0e-8a96-2f4d1c7e9b05")
+// A Status is what an import does with a row.
+type Status string
 
-// A Row is one line of a file as its mapping reads it.
+// The statuses.
+const (
+	Add     Status = "add"
+	Known   Status = "known"   // imported earlier; perhaps deleted since
+	Ignored Status = "ignored" // Row.Reason says why
+	Failed  Status = "failed"  // Row.Failures says why
+)
+
+// The reasons why a row is ignored.
+const (
+	ReasonIncome   = "income"    // money in
+	ReasonZero     = "zero"      // the amount is zero
+	ReasonNoAmount = "no_amount" // the row has no amount, such as a balance or a line of text
+	ReasonExcluded = "excluded"  // the mapping's "only" or "except" leaves the row out
+	ReasonFooter   = "footer"    // the row stands below the table
+)
+
+// A Row is one row of a file as the mapping reads it.
 type Row struct {
-	Line     int           // the physical line it begins on, from 1
-	Draft    expense.Draft // meaningless with faults, or ignored; its Category may be new to the ledger
-	Ignored  bool          // the mapping leaves the line out
-	Failures []Failure     // why the line cannot be read
+	Line     int           // the line on which it begins, from 1
+	Date     expense.Date  // zero if Status is Failed
+	Amount   expense.Money // positive is spending; for ignored income it is the amount of money in
+	Category string        // the name in the file; empty: the default category
+	Notes    string
+	Status   Status
+	Reason   string    // why the row is ignored
+	Failures []Failure // why the row failed
 
-	rateHome string // the home currency that Draft.Rate is in; empty: the ledger's
-	columns  *columns
+	identity store.RowIdentity
+	draft    expense.TypedDraft
 }
 
-// A Failure is one reason why a line did not go in.
+// A Failure is one reason why a row failed.
 type Failure struct {
 	Line   int
-	Column string // the file's name of the column; empty for the whole line
-	Code   string // stable and snake_case, as of an [expense.InvalidError]
+	Column string // the name of the column in the file; empty: the whole row
+	Code   string // stable and in snake_case, as of an [expense.InvalidError]
 	Detail string
 }
 
-// fail returns fault as a failure of the row. A field that the mapping takes from a column has the column's name.
-func (row Row) fail(fault *expense.InvalidError) Failure {
-	column := fault.Field
-	if row.columns != nil {
-		column = row.columns.nameOf(fault.Field)
-	}
-	return Failure{Line: row.Line, Column: column, Code: fault.Code, Detail: fault.Detail}
-}
-
-// Rows reads a CSV file by a mapping, one row at a time: nothing is kept of a row but a few bytes, by which equal lines
-// are counted. A line that cannot be read is a row with faults; an error is the last thing that is yielded, ErrInvalid
-// where mapping and header line do not fit. Each row's draft has an id: the file's own in an export of ours, else one
-// made of the line's content and its ordinal among equal lines, so that the same line of a longer file gets the same.
-// If r is an io.Seeker, Rows may be ranged over again, from where r stands now.
-func Rows(r io.Reader, m Mapping) iter.Seq2[Row, error] {
-	seeker, canSeek := r.(io.Seeker)
-	var start int64
-	if canSeek {
-		var err error
-		start, err = seeker.Seek(0, io.SeekCurrent)
-		canSeek = err == nil // a pipe is a file that cannot
-	}
-	read := false
-	return func(yield func(Row, error) bool) {
-		if read {
-			if !canSeek {
-				yield(Row{}, errors.New("the file can be read only once"))
-				return
-			}
-			if _, err := seeker.Seek(start, io.SeekStart); err != nil {
-				yield(Row{}, fmt.Errorf("read the file again: %w", err))
-				return
-			}
-		}
-		read = true
-		if err := m.Validate(); err != nil {
-			yield(Row{}, err)
-			return
-		}
-		if err := readRows(r, m, func(row Row) bool { return yield(row, nil) }); err != nil {
-			yield(Row{}, err)
-		}
-	}
-}
-
-// readRows calls yield with each row until it returns false.
-func readRows(r io.Reader, m Mapping, yield func(Row) bool) error {
-	text, from, err := decoded(r, m.Encoding)
-	if err != nil {
-		return fmt.Errorf("read the file: %w", err)
-	}
-	records := newRecordReader(text, from, m.delimiter())
-	header, err := records.next()
-	switch {
-	case errors.Is(err, io.EOF):
-		return &expense.InvalidError{Field: "file", Code: "empty_file", Detail: "the file has no header line"}
-	case err != nil:
-		return fmt.Errorf("read the file: %w", err)
-	case header.fault != nil:
-		return &expense.InvalidError{Field: "file", Code: header.fault.Code,
-			Detail: "the header line: " + header.fault.Detail}
-	}
-	cols, err := newColumns(m, slices.Clone(header.fields))
-	if err != nil {
-		return err
-	}
-	lines := lineIDs{seen: map[uint64]uint32{}}
-	for {
-		rec, err := records.next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("read the file after line %d: %w", records.line-1, err)
-		}
-		row := Row{Line: rec.line, columns: cols}
-		if rec.fault != nil {
-			row.Failures = []Failure{row.fail(rec.fault)}
-		} else {
-			cols.read(&row, rec.fields, lines.id(rec.fields))
-		}
-		if !yield(row) {
-			return nil
-		}
-	}
-}
-
-// lineIDs makes the ids of lines.
-type lineIDs struct {
-	seen map[uint64]uint32 // how many lines of that content there were, by the first 64 bits of its hash
-	buf  []byte
-}
-
-// id returns UUID version 5 of the SHA-256 of the normalised line and its ordinal among the equal lines so far.
-func (l *lineIDs) id(fields []string) uuid.UUID {
-	l.buf = normalised(l.buf[:0], fields)
-	hash := sha256.Sum256(l.buf)
-	key := binary.BigEndian.Uint64(hash[:])
-	l.seen[key]++
-	return uuid.NewSHA1(lineSpace, strconv.AppendUint(hash[:], uint64(l.seen[key]), 10))
-}
-
-// columns is a mapping bound to a file's header line.
-type columns struct {
+// A rowReader reads the rows of a file by a complete mapping.
+type rowReader struct {
 	mapping  Mapping
-	layouts  []layout
-	names    []string
-	date     int
-	amount   int
-	credit   int
-	currency int
-	category int
-	notes    int
-	only     int
-	except   int
-	sign     int
-	own      ownColumns
-	takes    map[string]bool // what Only's column equals, folded
-	leaves   map[string]bool // what Except's column equals, folded
-	turns    map[string]bool // what Sign's column equals, folded
+	table    table
+	dates    dateFormat
+	decimal  byte
+	home     expense.Currency
+	implicit expense.Currency // of rows that name no currency
+
+	date, amount, credit, sign, fee, currency, category, id, only, except int // indexes of columns; -1: none
+	notes                                                                 []int
+	own                                                                   ownColumns
+	signTexts, onlyTexts, exceptTexts                                     map[string]bool
+	categories                                                            map[string]uuid.UUID
+	footer                                                                int // the first line below the table; 0: none
+	last                                                                  int // the index of the last mapped column
+	ordinals                                                              map[uint64]uint32
 }
 
-// ownColumns are the columns that only an export of ours has.
-type ownColumns struct {
-	id, rate, rateSource, homeCurrency, ruleID int
-}
+// ownColumns are the further columns of our own export.
+type ownColumns struct{ rate, rateSource, homeCurrency, ruleID int }
 
-func newColumns(m Mapping, header []string) (*columns, error) {
-	var faults expense.ValidationErrors
-	c := &columns{
-		mapping: m, names: header, takes: foldedSet(m.Only.Equals), leaves: foldedSet(m.Except.Equals),
-		turns: foldedSet(m.Sign.Equals),
-	}
-	for i := range header {
-		header[i] = trim(header[i])
-	}
+// newRowReader binds a mapping to the columns of a table. The error is ErrInvalid and names the fields of the mapping.
+func newRowReader(m Mapping, t table, settings expense.Settings) (*rowReader, error) {
+	var errs expense.ValidationErrors
+	r := &rowReader{mapping: m, table: t, home: settings.Home, implicit: settings.Home, decimal: '.',
+		ordinals: map[uint64]uint32{}, own: ownColumns{-1, -1, -1, -1}}
 	find := func(field, name string) int {
-		if name == "" {
-			// A column that a preset does not ask for, and takes where there is one.
-			for _, other := range m.others[field] {
-				if place, err := findColumn(header, other); err == nil {
-					return place
-				}
-			}
-			return -1
-		}
-		place, err := findColumn(header, trim(name))
-		for _, other := range m.others[field] {
-			if place >= 0 {
-				break
-			}
-			if there, otherErr := findColumn(header, other); otherErr == nil {
-				place, err = there, nil
-			}
-		}
-		_ = faults.AddError(field, err)
-		return place
+		index, err := t.find(name)
+		_ = errs.AddError(field, err)
+		r.last = max(r.last, index)
+		return index
 	}
-	c.date = find("date/column", m.Date.Column)
-	c.amount = find("amount/column", m.Amount.Column)
-	c.credit = find("amount/credit_column", m.Amount.Credit)
-	c.currency = find("currency/column", m.Currency.Column)
-	c.category = find("category/column", m.Category.Column)
-	c.notes = find("notes/column", m.Notes)
-	c.only = find("only/column", m.Only.Column)
-	c.except = find("except/column", m.Except.Column)
-	c.sign = find("sign/column", m.Sign.Column)
-	if m.own {
-		c.own = ownColumns{
-			id:           find("preset", "id"),
-			rate:         find("preset", "rate"),
-			rateSource:   find("preset", "rate_source"),
-			homeCurrency: find("preset", "home_currency"),
-			ruleID:       find("preset", "rule_id"),
-		}
+	r.date = find("date/column", m.Date.Column)
+	r.amount = find("amount/column", m.Amount.Column)
+	r.credit = find("amount/credit_column", m.Amount.CreditColumn)
+	r.sign = find("sign/column", m.Sign.Column)
+	r.fee = find("fee/column", m.Fee.Column)
+	r.currency = find("currency/column", m.Currency.Column)
+	r.category = find("category/column", m.Category.Column)
+	r.id = find("id/column", m.ID.Column)
+	r.only = find("only/column", m.Only.Column)
+	r.except = find("except/column", m.Except.Column)
+	for _, name := range m.Notes.Columns {
+		r.notes = append(r.notes, find("notes/columns", name))
 	}
+	if m.Preset == ownPreset {
+		r.own = ownColumns{rate: find("preset", "rate"), rateSource: find("preset", "rate_source"),
+			homeCurrency: find("preset", "home_currency"), ruleID: find("preset", "rule_id")}
+	}
+	if m.Currency.Value != "" {
+		currency, err := expense.ParseCurrency(m.Currency.Value)
+		_ = errs.AddError("currency/value", err)
+		r.implicit = currency
+	}
+	if m.Amount.Decimal != "" {
+		r.decimal = m.Amount.Decimal[0]
+	}
+	r.dates = dateFormat{croatian: m.Date.Locale == "hr", zone: settings.Zone.Location()}
 	var err error
-	c.layouts, err = parseLayouts(m.Date.Layout)
-	_ = faults.AddError("date/layout", err)
-	return c, faults.Err()
-}
-
-// findColumn returns the place of the column of that name: the same, else the same by Fold. Two such are a fault.
-func findColumn(header []string, name string) (int, error) {
-	for _, same := range []func(string) bool{
-		func(column string) bool { return column == name },
-		func(column string) bool { return expense.Fold(column) == expense.Fold(name) },
-	} {
-		place := slices.IndexFunc(header, same)
-		if place < 0 {
-			continue
-		}
-		if slices.ContainsFunc(header[place+1:], same) {
-			return -1, &expense.InvalidError{
-				Code: "ambiguous_column", Detail: fmt.Sprintf("the file has two columns %q; rename one of them", name),
-			}
-		}
-		return place, nil
+	r.dates.order, err = parseLayout(m.Date.Layout)
+	_ = errs.AddError("date/layout", err)
+	if m.Date.Zone != "" {
+		zone, err := expense.ParseZone(m.Date.Zone)
+		_ = errs.AddError("date/zone", err)
+		r.dates.source = zone.Location()
 	}
-	shown := header[:min(len(header), 30)]
-	return -1, &expense.InvalidError{
-		Code: "unknown_column", Detail: fmt.Sprintf("the file has no column %.60q; its header line has %.60q", name, shown),
+	r.signTexts, r.onlyTexts, r.exceptTexts = foldedSet(m.Sign.Equals), foldedSet(m.Only.Equals),
+		foldedSet(m.Except.Equals)
+	r.categories = make(map[string]uuid.UUID, len(m.Categories))
+	for name, text := range m.Categories {
+		id, err := expense.ParseID(text)
+		_ = errs.AddError("categories/"+name, err)
+		r.categories[expense.Fold(trim(name))] = id
 	}
+	return r, errs.Err()
 }
 
 func foldedSet(texts []string) map[string]bool {
@@ -252,190 +143,314 @@ func foldedSet(texts []string) map[string]bool {
 	return set
 }
 
-// nameOf returns the file's name of the column that a draft's field is taken from; "" for one that no column gives.
-func (c *columns) nameOf(field string) string {
-	place := -1
-	switch field {
-	case "date":
-		place = c.date
-	case "amount":
-		place = c.amount
-	case "currency":
-		place = c.currency
-	case "category", "category_id":
-		place = c.category
-	case "notes":
-		place = c.notes
-	case "id", "rate", "rule_id":
-		if c.mapping.own {
-			return field
-		}
-	}
-	if place < 0 {
+// cell returns the text of a column without blanks around it; "" if the row has no such column.
+func cell(fields []string, index int) string {
+	if index < 0 || index >= len(fields) {
 		return ""
 	}
-	return c.names[place]
+	return trim(wire.UnguardCell(fields[index]))
 }
 
-// read fills row in from the fields of its line; id is the line's.
-func (c *columns) read(row *Row, fields []string, id uuid.UUID) {
-	for len(fields) > len(c.names) && trim(fields[len(fields)-1]) == "" {
+// failure returns a field error as a failure. Fields that a column holds get the name of the column.
+func (r *rowReader) failure(line int, fault *expense.InvalidError) Failure {
+	index := -1
+	switch fault.Field {
+	case "date":
+		index = r.date
+	case "amount":
+		index = r.amount
+	case "currency":
+		index = r.currency
+	case "category", "category_id":
+		index = r.category
+	case "notes":
+		if len(r.notes) > 0 {
+			index = r.notes[0]
+		}
+	case "fee":
+		index = r.fee
+	case "id":
+		index = r.id
+	case "rate":
+		index = r.own.rate
+	}
+	column := ""
+	if index >= 0 {
+		column = r.table.columnName(index)
+	}
+	return Failure{Line: line, Column: column, Code: fault.Code, Detail: fault.Detail}
+}
+
+func (r *rowReader) failed(line int, err error) Row {
+	row := Row{Line: line, Status: Failed}
+	for _, fault := range expense.InvalidErrors(err) {
+		row.Failures = append(row.Failures, r.failure(line, fault))
+	}
+	return row
+}
+
+// read returns the rows of a record: one, or two if its fee is a row of its own.
+func (r *rowReader) read(rec record) []Row {
+	ignored := func(reason string) []Row { return []Row{{Line: rec.line, Status: Ignored, Reason: reason}} }
+	switch fields := rec.fields; {
+	case r.footer > 0 && rec.line >= r.footer:
+		return ignored(ReasonFooter)
+	case rec.fault != nil:
+		return []Row{r.failed(rec.line, rec.fault)}
+	case r.only >= 0 && !r.onlyTexts[expense.Fold(cell(fields, r.only))],
+		r.except >= 0 && r.exceptTexts[expense.Fold(cell(fields, r.except))]:
+		return ignored(ReasonExcluded)
+	}
+	fields := rec.fields
+	dateText, amountText, creditText := cell(fields, r.date), cell(fields, r.amount), cell(fields, r.credit)
+	date, dated := r.dates.parse(dateText)
+	if err := r.checkWidth(fields, dated); err != nil {
+		return []Row{r.failed(rec.line, err)}
+	}
+	feeText := cell(fields, r.fee)
+	if noAmount(amountText) && noAmount(creditText) && (noAmount(feeText) || !dated) ||
+		!dated && !strings.ContainsAny(plainText(dateText)+plainText(amountText)+plainText(creditText), "0123456789") {
+		return ignored(ReasonNoAmount)
+	}
+	var errs expense.ValidationErrors
+	if !dated {
+		errs.Add("date", "malformed_date", "date %s is not a date in the layout %s; correct it, or the layout in the mapping",
+			quote(dateText), r.mapping.Date.Layout)
+	}
+	value, spending, symbol := r.readAmount(&errs, fields, amountText, creditText)
+	fee := r.readFee(&errs, feeText, &symbol)
+	currency := r.readCurrency(&errs, cell(fields, r.currency), symbol)
+	row := Row{Line: rec.line, Date: date, Category: r.mapping.Category.Value, Notes: r.readNotes(fields)}
+	if r.category >= 0 && cell(fields, r.category) != "" {
+		row.Category = cell(fields, r.category)
+	}
+	if err := errs.Err(); err != nil {
+		return []Row{r.failed(rec.line, err)}
+	}
+	rows := make([]Row, 0, 2)
+	if !value.IsZero() || fee.IsZero() || r.mapping.Fee.As == "row" {
+		rows = append(rows, row)
+	}
+	if r.mapping.Fee.As != "row" && spending && !fee.IsZero() {
+		value, fee, rows = value.Add(fee), decimal.Zero, append(rows[:0], row)
+	}
+	for i := range rows {
+		r.finish(&rows[i], fields, value, currency, spending, "")
+	}
+	if !fee.IsZero() && (spending || r.mapping.Fee.As == "row") {
+		rows = append(rows, row)
+		r.finish(&rows[len(rows)-1], fields, fee, currency, true, "fee")
+	}
+	if len(rows) == 2 && rows[0].Reason == ReasonZero {
+		rows = rows[1:]
+	}
+	return rows
+}
+
+// checkWidth reports a row that has a date but lacks mapped columns, and one with more cells than the header.
+func (r *rowReader) checkWidth(fields []string, dated bool) error {
+	var errs expense.ValidationErrors
+	for len(fields) > r.table.width && trim(fields[len(fields)-1]) == "" {
 		fields = fields[:len(fields)-1]
 	}
-	if len(fields) != len(c.names) {
-		row.Failures = []Failure{row.fail(&expense.InvalidError{
-			Code: "wrong_field_count",
-			Detail: fmt.Sprintf("the line has %d fields where the header line has %d; a text with the delimiter in it is quoted",
-				len(fields), len(c.names)),
-		})}
+	switch {
+	case len(fields) > r.table.width:
+		errs.Add("", "wrong_field_count",
+			"the row has %d cells and the header has %d; put texts that contain the delimiter in quotes", len(fields),
+			r.table.width)
+	case dated && len(fields) <= r.last:
+		errs.Add("", "wrong_field_count", "the row has only %d cells and the header has %d; export the file again",
+			len(fields), r.table.width)
+	}
+	return errs.Err()
+}
+
+// readAmount returns the absolute value of the row's amount, whether it is spending, and the currency in its cell.
+func (r *rowReader) readAmount(
+	errs *expense.ValidationErrors, fields []string, amountText, creditText string,
+) (value decimal.Decimal, spending bool, symbol string) {
+	out, err := parseAmount(amountText, r.decimal)
+	_ = errs.AddError("amount", err)
+	in, err := parseAmount(creditText, r.decimal)
+	_ = errs.AddError("amount", err)
+	outValue, inValue := absolute(errs, out), absolute(errs, in)
+	if !outValue.IsZero() && !inValue.IsZero() {
+		errs.Add("amount", "two_amounts", "the row has both %s out and %s in; correct it in the file", quote(amountText),
+			quote(creditText))
+	}
+	if !inValue.IsZero() {
+		return inValue, in.mark == 'D' || in.mark == 0 && in.minus != (r.mapping.Sign.Income == "negative"), in.currency
+	}
+	negative := r.mapping.Sign.Expense == "negative"
+	switch {
+	case out.mark != 0:
+		spending = out.mark == 'D'
+	case r.sign >= 0:
+		spending = r.signTexts[expense.Fold(cell(fields, r.sign))]
+		if spending && out.minus != negative && !outValue.IsZero() {
+			errs.Add("amount", "contradictory_sign",
+				"amount %s contradicts %s in column %s; correct one of them in the file", quote(amountText),
+				quote(cell(fields, r.sign)), quote(r.table.columnName(r.sign)))
+		}
+	default:
+		spending = out.minus == negative
+	}
+	return outValue, spending, out.currency
+}
+
+// absolute returns the absolute value of an amount; zero if there is none.
+func absolute(errs *expense.ValidationErrors, a amount) decimal.Decimal {
+	if a.digits == "" {
+		return decimal.Zero
+	}
+	value, err := expense.ParseDecimal(a.digits)
+	_ = errs.AddError("amount", err)
+	return value
+}
+
+func (r *rowReader) readFee(errs *expense.ValidationErrors, text string, symbol *string) decimal.Decimal {
+	fee, err := parseAmount(text, r.decimal)
+	_ = errs.AddError("fee", err)
+	if *symbol == "" {
+		*symbol = fee.currency
+	}
+	return absolute(errs, fee)
+}
+
+// readCurrency returns the currency of a row from the cell of the currency column and the symbol beside the amount.
+func (r *rowReader) readCurrency(errs *expense.ValidationErrors, text, symbol string) expense.Currency {
+	unknown := func(text string) expense.Currency {
+		if len(currenciesOf(text)) > 1 {
+			errs.Add("currency", "ambiguous_currency",
+				"%s is the symbol of several currencies; give currency.value in the mapping",
+				quote(text))
+		} else {
+			errs.Add("currency", "unknown_currency", "currency %s is unknown; correct it, or give another currency column",
+				quote(text))
+		}
+		return expense.Currency{}
+	}
+	if text == "" {
+		text, symbol = symbol, ""
+	}
+	if text == "" {
+		return r.implicit
+	}
+	currency, ok := resolveCurrency(text, r.implicit)
+	if !ok && symbol != "" {
+		currency, ok = resolveCurrency(symbol, r.implicit)
+	}
+	switch {
+	case !ok:
+		return unknown(text)
+	case symbol != "" && !containsCurrency(currenciesOf(symbol), currency):
+		errs.Add("currency", "currency_mismatch", "the amount is in %s, but the currency column has %s; correct one of them",
+			quote(symbol), quote(text))
+	}
+	return currency
+}
+
+// readNotes joins the distinct texts of the notes columns.
+func (r *rowReader) readNotes(fields []string) string {
+	if len(r.notes) == 1 && r.mapping.Preset == ownPreset && r.notes[0] < len(fields) {
+		return strings.ReplaceAll(wire.UnguardCell(fields[r.notes[0]]), "\r\n", "\n")
+	}
+	var texts []string
+	for _, index := range r.notes {
+		text := strings.ReplaceAll(cell(fields, index), "\r\n", "\n")
+		if text != "" && !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	return strings.Join(texts, " · ")
+}
+
+// finish sets the amount, the status and the draft of a row.
+func (r *rowReader) finish(
+	row *Row, fields []string, value decimal.Decimal, currency expense.Currency, spending bool, kind string,
+) {
+	row.Status = Add
+	if !spending && r.mapping.Income == "refund" {
+		value = value.Neg()
+	}
+	amount, err := expense.ParseAmount(value.String(), currency)
+	var errs expense.ValidationErrors
+	_ = errs.AddError("amount", err)
+	row.Amount = amount
+	row.draft = expense.TypedDraft{Amount: amount, Date: row.Date, Category: row.Category, Notes: row.Notes}
+	if id, ok := r.categories[expense.Fold(row.Category)]; ok {
+		row.draft.CategoryID, row.draft.Category = id, ""
+	}
+	switch {
+	case errs.Err() != nil:
+		*row = r.failed(row.Line, errs.Err())
+		return
+	case amount.IsZero():
+		row.Status, row.Reason = Ignored, ReasonZero
+		return
+	case !spending && r.mapping.Income != "refund" && r.mapping.Income != "add":
+		row.Status, row.Reason = Ignored, ReasonIncome
 		return
 	}
-	if c.only >= 0 && !c.takes[expense.Fold(trim(wire.UnguardCell(fields[c.only])))] ||
-		c.except >= 0 && c.leaves[expense.Fold(trim(wire.UnguardCell(fields[c.except])))] {
-		row.Ignored = true
+	id := cell(fields, r.id)
+	if r.mapping.Preset == ownPreset {
+		r.finishOwn(&errs, row, fields, id)
+	}
+	if errs.Err() != nil {
+		*row = r.failed(row.Line, errs.Err())
 		return
 	}
-	if c.mapping.own {
-		c.readOwn(row, fields, id)
-		return
+	row.identity = r.identify(row, id, kind)
+}
+
+// finishOwn restores the id, the rate and the recurring rule of an expense of our own export.
+func (r *rowReader) finishOwn(errs *expense.ValidationErrors, row *Row, fields []string, id string) {
+	if id != "" {
+		parsed, err := expense.ParseID(id)
+		_ = errs.AddError("id", err)
+		row.draft.ID = parsed
 	}
-	var faults expense.ValidationErrors
-	row.Draft = expense.Draft{ID: id.String(), Category: c.mapping.Category.Value}
-	row.Draft.Currency = c.readCurrency(&faults, fields)
-	row.Draft.Amount = c.readAmount(&faults, fields, row.Draft.Currency)
-	date, ok := c.readDate(fields)
-	if !ok {
-		layout := c.mapping.Date.Layout
-		if layout == "" {
-			layout = "YYYY-MM-DD"
+	if cell(fields, r.own.rateSource) == string(expense.SourceUser) && cell(fields, r.own.homeCurrency) == r.home.Code() {
+		rate := cell(fields, r.own.rate)
+		if r.decimal == ',' {
+			rate = strings.Replace(rate, ",", ".", 1)
 		}
-		faults.Add("date", "malformed_date", "%.40q is not a date written %s", fields[c.date], layout)
+		factor, err := expense.ParseFactor(rate)
+		_ = errs.AddError("rate", err)
+		row.draft.Rate = factor
 	}
-	row.Draft.Date = date.String()
-	if c.category >= 0 {
-		row.Draft.Category = trim(wire.UnguardCell(fields[c.category]))
-	}
-	if c.notes >= 0 {
-		notes := trim(wire.UnguardCell(strings.ReplaceAll(fields[c.notes], "\r\n", "\n")))
-		row.Draft.Notes = &notes
-	}
-	for _, fault := range expense.InvalidErrors(faults.Err()) {
-		row.Failures = append(row.Failures, row.fail(fault))
+	rule, err := uuid.Parse(cell(fields, r.own.ruleID))
+	if err == nil && expense.OccurrenceID(rule, row.Date) == row.draft.ID {
+		row.draft.RuleID, row.draft.Occurrence = rule, row.Date
 	}
 }
 
-func (c *columns) readCurrency(faults *expense.ValidationErrors, fields []string) string {
-	if c.currency < 0 {
-		return c.mapping.Currency.Value
+// identify returns the identity of a row: a hash over the account and its id in the file, or else over the mapped
+// columns as understood, and its ordinal among the equal rows of the file. It begins with the date, so that stores keep
+// the identities of a statement together.
+func (r *rowReader) identify(row *Row, id, kind string) store.RowIdentity {
+	var prefix [4]byte
+	parts := []string{r.mapping.Account, kind, "id", id}
+	if id == "" {
+		binary.BigEndian.PutUint32(prefix[:], uint32(row.Date.Int()))
+		parts = []string{r.mapping.Account, kind, row.Date.String(), row.Amount.String(), expense.Fold(row.Category),
+			row.Notes}
 	}
-	code := strings.ToUpper(trim(fields[c.currency]))
-	if code == "" {
-		faults.Add("currency", "required", "the line names no currency")
-		return ""
+	hash := sha256.New()
+	var length [4]byte
+	for _, part := range parts {
+		binary.BigEndian.PutUint32(length[:], uint32(len(part)))
+		hash.Write(length[:])
+		hash.Write([]byte(part))
 	}
-	if _, err := expense.ParseCurrency(code); err != nil {
-		_ = faults.AddError("currency", err)
-		return ""
+	sum := hash.Sum(nil)
+	key := binary.BigEndian.Uint64(sum)
+	r.ordinals[key]++
+	sum = binary.BigEndian.AppendUint32(sum, r.ordinals[key])
+	full := sha256.Sum256(sum)
+	identity := store.RowIdentity(full[:16])
+	if id == "" {
+		copy(identity[:], prefix[:])
 	}
-	return code
-}
-
-func (c *columns) readDate(fields []string) (expense.Date, bool) {
-	text := trim(fields[c.date])
-	for _, layout := range c.layouts {
-		if date, ok := layout.date(text); ok {
-			return date, true
-		}
-	}
-	return expense.Date{}, false
-}
-
-func (c *columns) readAmount(faults *expense.ValidationErrors, fields []string, currency string) string {
-	text, ok := c.plainAmount(faults, fields[c.amount], currency)
-	if !ok {
-		return ""
-	}
-	if c.credit >= 0 {
-		credit, ok := c.plainAmount(faults, fields[c.credit], currency)
-		if !ok {
-			return ""
-		}
-		if text, ok = c.net(faults, text, credit); !ok {
-			return ""
-		}
-	}
-	turned := c.mapping.Negate
-	if c.sign >= 0 && c.turns[expense.Fold(trim(wire.UnguardCell(fields[c.sign])))] {
-		turned = !turned
-	}
-	if !turned {
-		return text
-	}
-	if positive, negative := strings.CutPrefix(text, "-"); negative {
-		return positive
-	}
-	return "-" + text
-}
-
-// plainAmount reads the amount in one cell; of two columns one may be empty.
-func (c *columns) plainAmount(faults *expense.ValidationErrors, cell, currency string) (string, bool) {
-	if c.credit >= 0 && trim(cell) == "" {
-		return "0", true
-	}
-	decimal := byte('.')
-	if c.mapping.Amount.Decimal != "" {
-		decimal = c.mapping.Amount.Decimal[0]
-	}
-	text := cell
-	if c.mapping.Amount.Symbols {
-		text = withoutSymbol(text)
-	}
-	amount, ok := plainAmount(text, decimal, currency)
-	if !ok {
-		faults.Add("amount", "malformed_amount", "%.40q is not an amount with the decimal sign %q and groups of digits in "+
-			"the right places",
-			cell, decimal)
-	}
-	return amount, ok
-}
-
-// net returns what went out less what came in.
-func (c *columns) net(faults *expense.ValidationErrors, out, in string) (string, bool) {
-	if in == "0" {
-		return out, true
-	}
-	paid, err := expense.ParseDecimal(out)
-	_ = faults.AddError("amount", err)
-	got, gotErr := expense.ParseDecimal(in)
-	_ = faults.AddError("amount", gotErr)
-	if err != nil || gotErr != nil {
-		return "", false
-	}
-	return paid.Sub(got).String(), true
-}
-
-// readOwn reads a line of an export of ours: texts as they were written, ids and rates too. A line without an id, which
-// somebody has added, gets the line's. A rule's id comes back where the id shows for which occurrence the expense
-// stands.
-func (c *columns) readOwn(row *Row, fields []string, id uuid.UUID) {
-	notes := wire.UnguardCell(fields[c.notes])
-	row.Draft = expense.Draft{
-		ID:       fields[c.own.id],
-		Date:     fields[c.date],
-		Amount:   fields[c.amount],
-		Currency: fields[c.currency],
-		Category: trim(wire.UnguardCell(fields[c.category])),
-		Notes:    &notes,
-	}
-	if row.Draft.ID == "" {
-		row.Draft.ID = id.String()
-	}
-	if wire.UnguardCell(fields[c.own.rateSource]) == string(expense.SourceUser) {
-		row.Draft.Rate, row.rateHome = fields[c.own.rate], fields[c.own.homeCurrency]
-	}
-	rule, err := uuid.Parse(fields[c.own.ruleID])
-	date, malformed := expense.ParseDate(row.Draft.Date)
-	if err == nil && malformed == nil && expense.OccurrenceID(rule, date).String() == row.Draft.ID {
-		row.Draft.RuleID, row.Draft.Occurrence = rule.String(), row.Draft.Date
-	}
+	return identity
 }

@@ -156,7 +156,7 @@ func (t *tx) MergeCategory(
 		t.retryRules(next, target)
 		merged.BudgetID, merged.BudgetUntil = t.endBudget(next, category, target, month.Add(-1))
 		tomb := t.tombstone()
-		tomb.mergedInto = target
+		tomb.mergedInto, tomb.name = target, expense.Fold(category.Name)
 		next.categories.remove(source, tomb)
 		return nil
 	})

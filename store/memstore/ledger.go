@@ -31,6 +31,8 @@ type ledger struct {
 	rules         table[recurrence.Rule]
 	alerts        table[budget.Alert]
 	records       tree[store.IdempotencyKey, store.IdempotencyRecord]
+	imports       tree[uuid.UUID, store.Import]
+	importedRows  tree[importedRowKey, store.ImportedRow]
 }
 
 func emptyLedger() ledger {
@@ -42,6 +44,9 @@ func emptyLedger() ledger {
 		rules:      newTable[recurrence.Rule](),
 		alerts:     newTable[budget.Alert](),
 		records:    newTree[store.IdempotencyKey, store.IdempotencyRecord](compareIdempotencyKeys),
+
+		imports:      newTree[uuid.UUID, store.Import](compareIDs),
+		importedRows: newTree[importedRowKey, store.ImportedRow](compareImportedRowKeys),
 	}
 }
 
@@ -55,6 +60,7 @@ type table[R any] struct {
 type tombstone struct {
 	version    expense.Version // of the Update that deleted the row
 	mergedInto uuid.UUID       // the category it was merged into, or uuid.Nil
+	name       string          // the folded name of a merged category
 	at         time.Time       // by the clock of this machine
 }
 
@@ -93,11 +99,11 @@ func (t *table[R]) remove(id uuid.UUID, tomb tombstone) {
 	t.tombstones = t.tombstones.with(id, tomb)
 }
 
-// purge removes tombstones created before an instant, except those with derived ids, and raises purgedThrough to the
-// highest version it removes.
+// purge removes tombstones created before an instant, except those with derived ids and those of merged categories, and
+// raises purgedThrough to the highest version it removes.
 func (t *table[R]) purge(before time.Time, purgedThrough *expense.Version) {
 	for id, tomb := range t.tombstones.all() {
-		if tomb.at.Before(before) && id.Version() != 5 {
+		if tomb.at.Before(before) && id.Version() != 5 && tomb.mergedInto == uuid.Nil {
 			t.tombstones = t.tombstones.without(id)
 			*purgedThrough = max(*purgedThrough, tomb.version)
 		}

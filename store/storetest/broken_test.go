@@ -130,6 +130,9 @@ func TestBrokenStores(t *testing.T) {
 		{"creates an alert again", recreatesAlerts, []string{"budgets/alert-rejected"}},
 		{"does not store ReadAt", forgetsReadAt, []string{"budgets/alert-values"}},
 		{"returns the alerts of one month only", returnsOneMonthOfAlerts, []string{"budgets/alert-values"}},
+		{"forgets that an import was undone", forgetsUndo, []string{"imports/values"}},
+		{"finds one row for each identity", findsOneRow, []string{"imports/rows"}},
+		{"follows one merge only", followsOneMerge, []string{"imports/merged-category"}},
 		{"yields version 1 in BudgetOwners", returnsInitialVersion, []string{"budgets/owners"}},
 		{"overwrites rows at any version", ignoresVersions, []string{
 			"settings/put-compares-version", "settings/put-rejected", "categories/put-compares-version",

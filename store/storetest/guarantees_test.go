@@ -19,7 +19,8 @@ import (
 // check. A sentence can be reworded without a change of the table.
 func TestGuarantees(t *testing.T) {
 	documented := make(map[string][]string)
-	for _, file := range []string{"store/store.go", "expense/ledger.go", "budget/budget.go", "recurrence/rule.go"} {
+	for _, file := range []string{"store/store.go", "store/import.go", "expense/ledger.go", "budget/budget.go",
+		"recurrence/rule.go"} {
 		maps.Copy(documented, interfaceSentences(t, filepath.Join("..", "..", filepath.FromSlash(file))))
 	}
 	unnamed := make(map[string]bool)
@@ -67,8 +68,8 @@ func sentences(text string) []string {
 	return strings.Split(strings.Join(strings.Fields(text), " "), ". ")
 }
 
-// interfaceSentences returns the sentences of the comments of a file's interfaces Store, Reader and Tx, and of their
-// methods, by symbol.
+// interfaceSentences returns the sentences of the comments of a file's interfaces of a store, and of their methods, by
+// symbol.
 func interfaceSentences(t *testing.T, path string) map[string][]string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
@@ -87,7 +88,7 @@ func interfaceSentences(t *testing.T, path string) map[string][]string {
 				continue
 			}
 			methods, ok := typ.Type.(*ast.InterfaceType)
-			if !ok || !slices.Contains([]string{"Store", "Reader", "Tx"}, typ.Name.Name) {
+			if !ok || !slices.Contains([]string{"Store", "Reader", "Tx", "ImportReader", "ImportTx"}, typ.Name.Name) {
 				continue
 			}
 			symbol := file.Name.Name + "." + typ.Name.Name
@@ -134,6 +135,17 @@ func guarantees() map[string][]string {
 			"transactions/versions transactions/versions-concurrent all/versions all/model",
 			untested + "each store tests with its own database that a committed write survives a crash",
 		},
+		"store.ImportReader":              {statement, "imports/values imports/rows"},
+		"store.ImportReader.Imports":      {"imports/values", "imports/values"},
+		"store.ImportReader.Import":       {"imports/values", "imports/values"},
+		"store.ImportReader.ImportedRows": {"imports/rows"},
+		"store.ImportReader.RowsOfImport": {"imports/rows"},
+		"store.ImportReader.MergedCategory": {"imports/merged-category", "imports/merged-category",
+			"imports/merged-category"},
+		"store.ImportTx":                 {statement, "imports/values", "imports/rows"},
+		"store.ImportTx.PutImport":       {"imports/values"},
+		"store.ImportTx.PutImportedRows": {"imports/rows", "imports/rows"},
+
 		"store.Store.Owners":        {"ledgers/owners settings/owners-loop-body"},
 		"store.Store.PendingOwners": {"queries/pending-owners"},
 		"store.Store.BudgetOwners":  {"budgets/owners"},
@@ -148,7 +160,7 @@ func guarantees() map[string][]string {
 		},
 		"store.Store.Purge": {
 			"purge/records purge/tombstones purge/purged-through", "purge/keeps-derived purge/post-once",
-			"purge/purged-through",
+			"imports/merged-category", "purge/purged-through",
 		},
 		"store.Store.Ping":  {"ledgers/ping"},
 		"store.Store.Close": {untested + "Run closes every store and reports an error", untested + "a duty of the caller"},

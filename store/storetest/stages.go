@@ -19,6 +19,7 @@ const (
 	quotesStage
 	changesStage
 	purgeStage
+	importsStage
 	allStage
 )
 
@@ -359,6 +360,20 @@ func stages() []stageInfo {
 					guarantee: "Purge raises State.PurgedThrough to the highest version of a purged tombstone"},
 				{name: "post-once", run: checkPostOnce, isolated: true,
 					guarantee: "an occurrence that was posted and deleted is not posted again, even after Purge"},
+			},
+		},
+		importsStage: {
+			name: "imports",
+			methods: []string{
+				"Imports", "Import", "ImportedRows", "RowsOfImport", "MergedCategory", "PutImport", "PutImportedRows",
+			},
+			checks: []check{
+				{name: "values", run: checkImportValues,
+					guarantee: "Import and Imports return what PutImport stored, which takes no version"},
+				{name: "rows", run: checkImportedRows, isolated: true,
+					guarantee: "ImportedRows and RowsOfImport return what PutImportedRows stored, also after Purge"},
+				{name: "merged-category", run: checkMergedCategory, isolated: true,
+					guarantee: "MergedCategory returns the category into which the last one of a name was merged, also after Purge"},
 			},
 		},
 		allStage: {

@@ -38,7 +38,8 @@
 //  12. quotes: PutQuotes, Quotes
 //  13. changes: Changes, StartEpoch
 //  14. purge: Purge
-//  15. all: no new methods
+//  15. imports: Imports, Import, ImportedRows, RowsOfImport, MergedCategory, PutImport, PutImportedRows
+//  16. all: no new methods
 //
 // To compile a store that is not complete, embed the interfaces. A method that is not written yet then panics, and the
 // suite reports it as not implemented. If one of your own methods calls it, the failure is a nil dereference:

@@ -329,3 +329,42 @@ func (t tracedTx) PutIdempotencyRecord(ctx context.Context, record store.Idempot
 	defer t.t.called("PutIdempotencyRecord", &err)
 	return t.tx.PutIdempotencyRecord(ctx, record)
 }
+
+func (r tracedReader) Imports(
+	ctx context.Context, after store.Import, limit int,
+) (records []store.Import, err error) {
+	defer r.t.called("Imports", &err)
+	return r.Reader.Imports(ctx, after, limit)
+}
+
+func (r tracedReader) Import(ctx context.Context, id uuid.UUID) (record store.Import, err error) {
+	defer r.t.called("Import", &err)
+	return r.Reader.Import(ctx, id)
+}
+
+func (r tracedReader) ImportedRows(
+	ctx context.Context, identities ...store.RowIdentity,
+) (rows []store.ImportedRow, err error) {
+	defer r.t.called("ImportedRows", &err)
+	return r.Reader.ImportedRows(ctx, identities...)
+}
+
+func (r tracedReader) RowsOfImport(ctx context.Context, id uuid.UUID) (rows []store.ImportedRow, err error) {
+	defer r.t.called("RowsOfImport", &err)
+	return r.Reader.RowsOfImport(ctx, id)
+}
+
+func (r tracedReader) MergedCategory(ctx context.Context, name string) (category expense.Category, err error) {
+	defer r.t.called("MergedCategory", &err)
+	return r.Reader.MergedCategory(ctx, name)
+}
+
+func (t tracedTx) PutImport(ctx context.Context, record store.Import) (err error) {
+	defer t.t.called("PutImport", &err)
+	return t.tx.PutImport(ctx, record)
+}
+
+func (t tracedTx) PutImportedRows(ctx context.Context, rows ...store.ImportedRow) (err error) {
+	defer t.t.called("PutImportedRows", &err)
+	return t.tx.PutImportedRows(ctx, rows...)
+}

@@ -26,6 +26,9 @@ type ledger struct {
 	Rules      table[recurrence.Rule]
 	Alerts     table[budget.Alert]
 	Records    []store.IdempotencyRecord
+
+	Imports      map[uuid.UUID]store.Import
+	ImportedRows []store.ImportedRow
 }
 
 // A table holds the rows of one type and the tombstones of deleted rows.
@@ -39,6 +42,7 @@ type tombstone struct {
 	Version    expense.Version // of the Update that deleted the row
 	MergedInto uuid.UUID       // the category that a category was merged into, or uuid.Nil
 	DeletedAt  time.Time       // by the clock of this machine; Purge compares it
+	MergedName string          // the folded name of a merged category
 }
 
 // newLedger returns a ledger without rows, at version 0.
@@ -54,6 +58,8 @@ func (l *ledger) clone() *ledger {
 	c.Categories, c.Expenses = l.Categories.clone(), l.Expenses.clone()
 	c.Budgets, c.Rules, c.Alerts = l.Budgets.clone(), l.Rules.clone(), l.Alerts.clone()
 	c.Records = slices.Clone(l.Records)
+	c.Imports, c.ImportedRows = make(map[uuid.UUID]store.Import, len(l.Imports)), slices.Clone(l.ImportedRows)
+	maps.Copy(c.Imports, l.Imports)
 	return &c
 }
 
@@ -83,7 +89,7 @@ func (t table[R]) delete(version expense.Version, mergedInto uuid.UUID, ids ...u
 			return err
 		}
 		delete(t.Rows, id)
-		t.Tombstones[id] = tombstone{version, mergedInto, expense.Timestamp(time.Now())}
+		t.Tombstones[id] = tombstone{Version: version, MergedInto: mergedInto, DeletedAt: expense.Timestamp(time.Now())}
 	}
 	return nil
 }

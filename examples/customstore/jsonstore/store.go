@@ -314,7 +314,7 @@ func (s *Store) Purge(ctx context.Context, requestsBefore, tombstonesBefore time
 				return r.CreatedAt.Before(limits[r.Retention])
 			})
 			purge := func(id uuid.UUID, t tombstone) bool {
-				purged := t.DeletedAt.Before(tombstonesBefore) && id.Version() != 5
+				purged := t.DeletedAt.Before(tombstonesBefore) && id.Version() != 5 && t.MergedInto == uuid.Nil
 				if purged {
 					after.PurgedThrough = max(after.PurgedThrough, t.Version)
 				}

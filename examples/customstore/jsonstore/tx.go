@@ -259,7 +259,13 @@ func (t *tx) MergeCategory(
 			b.MergedInto, b.Version = target, t.version
 			next.Budgets.Rows[id] = b
 		}
-		return next.Categories.delete(t.version, target, source)
+		if err := next.Categories.delete(t.version, target, source); err != nil {
+			return err
+		}
+		tombstone := next.Categories.Tombstones[source]
+		tombstone.MergedName = expense.Fold(category.Name)
+		next.Categories.Tombstones[source] = tombstone
+		return nil
 	})
 	merged.Version = version
 	return merged, err

@@ -91,24 +91,29 @@ func body(backup string) string {
 	return rest
 }
 
-func TestImport_Preset(t *testing.T) {
+func TestImport_AsksForAnswer(t *testing.T) {
 	dir := t.TempDir()
 	database := "sqlite:" + filepath.Join(dir, "ledger.db")
 	commandWith(t, "a long pass phrase\n", dir, "--database", database, "user", "add", "you@example.com")
-	file := filepath.Join(dir, "mint.csv")
-	text := "Date,Description,Original Description,Amount,Transaction Type,Category,Account " +
-		"Name,Labels,Notes\n3/01/2026,Tea,TEA,5.02,debit,Food,Cash,,\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	file := filepath.Join(dir, "card.csv")
+	if err := os.WriteFile(file, []byte("Date,Description,Amount\n02/03/2026,Tea,-5.02\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := command(t, dir, "--database", database, "import", "--user", "you@example.com", "--preset", "mint",
-		file),
+	run := []string{"--database", database, "import", "--user", "you@example.com", "--account", "card"}
+	got := refused(t, dir, append(run, file)...)
+	for _, want := range []string{"is not clear; give --answer date_layout=NUMBER",
+		"2  \"02/03/2026\" is 3 February 2026"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("an open question: %s, want %q", got, want)
+		}
+	}
+	got = refused(t, dir, append(run, "--answer", "date_layout=3", file)...)
+	if !strings.Contains(got, "not one of the") {
+		t.Errorf("a wrong answer: %s", got)
+	}
+	if got, want := command(t, dir, append(run, "--answer", "date_layout=1", file)...),
 		"imported: added 1, known 0, ignored 0, failed 0\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
-	}
-	if got := refused(t, dir, "--database", database, "import", "--user", "you@example.com", "--preset", "minty",
-		file); !strings.Contains(got, "the presets are") {
-		t.Errorf("an unknown preset: %s", got)
 	}
 }
 
@@ -124,24 +129,33 @@ func TestImport_ReportsEachInvalidLine(t *testing.T) {
 		}
 	}
 	write(mapping, `{"date":{"column":"D","layout":"DD-MM-YYYY"},"amount":{"column":"A","decimal":"."},`+
-		`"notes":{"column":"N"}}`)
+		`"notes":{"columns":["N"]},"sign":{"expense":"positive"}}`)
 	run := func(onError string) string {
 		return refused(t, dir, "--database", database, "import", "--user", "you@example.com", "--mapping", mapping,
 			"--on-error", onError, file)
 	}
+	good := strings.Repeat("01-02-2025,5,good é\n", 20)
 	for text, want := range map[string]string{
-		"D,A,N\n01-02-2025,\"1.234,56\",x\n":       `bank.csv:2: A: "1.234,56" is not an amount`,
-		"D,A,N\n01-02-2025,5,ok\n02-30-2025,5,x\n": `bank.csv:3: D: "02-30-2025" is not a date written DD-MM-YYYY`,
-		"D,A,N\n01-02-2025,5,a\x00b\n":             `bank.csv:2: N: the notes contain "\x00"`,
-		"D,A,N\n01-02-2025,5,Caf\xe9\n": `bank.csv:2: this is not UTF-8; ` +
-			`name the file's encoding`,
-		"D,A,N\n01-02-2025,5,\"open\n":                              `bank.csv:2: a quote is opened that is never closed`,
-		"D,A,N\n01-02-2025,5," + strings.Repeat("x", 10<<20) + "\n": `bank.csv:2: a line has at most 1 MiB`,
-		"D,A,N\n01-02-2025,5\n": `bank.csv:2: the line has 2 fields where the header ` +
-			`line has 3`,
+		"01-02-2025,\"1.234,56\",x\n": `bank.csv:22: A: amount "1.234,56" does not fit the decimal ` +
+			`sign`,
+		"02-30-2025,5,x\n": `bank.csv:22: D: date "02-30-2025" is not a date in the ` +
+			`layout DD-MM-YYYY`,
+		"01-02-2025,5,a\x00b\n": `bank.csv:22: N: the notes contain "\x00"`,
+		"01-02-2025,5,Caf\xe9\n": `bank.csv:22: the line is not UTF-8; give the encoding of ` +
+			`the file`,
+		"01-02-2025,5,\"open\n": `bank.csv:22: the line opens a quote that is never closed`,
+		"01-02-2025,5\n":        `bank.csv:22: the row has only 2 cells and the header has 3`,
+		"01-02-2025,5," + strings.Repeat("x", 10<<20) + "\n": `bank.csv:22: the line is longer than 1 MiB`,
+	} {
+		write(file, "D,A,N\n"+good+text)
+		if got := run("abort"); !strings.Contains(got, want) {
+			t.Errorf("%.60q: got %s, want %s", text, got, want)
+		}
+	}
+	for text, want := range map[string]string{
 		"D,B\n01-02-2025,5\n":      `the file has no column "A"`,
-		"":                         `the file has no header line`,
-		"%PDF-1.4\n\xff\xfe\x00\n": `the file has no column "D"`,
+		"":                         `the file is empty`,
+		"%PDF-1.4\n\xff\xfe\x00\n": `the file is a PDF document`,
 	} {
 		write(file, text)
 		if got := run("abort"); !strings.Contains(got, want) {
@@ -153,7 +167,7 @@ func TestImport_ReportsEachInvalidLine(t *testing.T) {
 		t.Errorf("something went in: %s", rows)
 	}
 	write(file, "D,A,N\n01-02-2025,5,ok\n02-30-2025,5,x\n")
-	if got := run("skip"); !strings.Contains(got, "1 line of ") {
+	if got := run("skip"); !strings.Contains(got, "1 row of ") {
 		t.Errorf("%s", got)
 	}
 	if rows := command(t, dir, "--database", database, "export", "--user", "you@example.com", "--format",

@@ -39,10 +39,10 @@ var helpTexts = kong.Vars{
 		"the whole database.",
 	"restoreFileHelp": "With --user, a file of spendwise export --format ndjson; without it, a file of spendwise " +
 		"backup.",
-	"mappingHelp": "A JSON file that maps the columns. Default: the columns of a SpendWise export.",
-	"presetHelp": "A predefined mapping: spendwise, bank-dmy-comma, bank-dmy-point, bank-mdy-point, " +
-		"bank-ymd-comma, bank-ymd-point, ezbookkeeping, firefly-iii, mint, ynab, ynab-dmy or " +
-		"ynab-ymd. A mapping file can also refer to a preset and override parts of it.",
+	"mappingHelp": "A JSON file that maps the columns. What it does not give is detected.",
+	"accountHelp": "A label of the bank account or card. Equal rows of different accounts are different expenses.",
+	"answerHelp": "The number of a choice, from 1, for a question about the file, such as date_layout=2. " +
+		"Default: ask on the terminal.",
 	"ratesHelp": "Exchange rates: ecb or embedded (both: the embedded history and the rates in the " +
 		"database; nothing is fetched), or off.",
 	"keyEncryptionKeyHelp": "The key that encrypts the signing keys: 32 bytes in base64. Default: a file in the " +

@@ -1,11 +1,18 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
@@ -13,26 +20,23 @@ import (
 )
 
 type importCmd struct {
-	User    string   `required:"" help:"The e-mail address of the ledger's owner." placeholder:"EMAIL"`
-	Mapping string   `help:"${mappingHelp}" type:"existingfile" placeholder:"FILE" xor:"mapping"`
-	Preset  string   `help:"${presetHelp}" placeholder:"NAME" xor:"mapping"`
-	DryRun  bool     `help:"Report what an import would do, and change nothing."`
-	OnError string   `help:"If lines fail: skip them, or abort and import nothing." enum:"skip,abort" default:"skip"`
-	Rates   rateMode `help:"${ratesHelp}" enum:"ecb,embedded,off" default:"ecb"`
-	File    string   `arg:"" help:"The CSV file." type:"existingfile"`
+	User    string         `required:"" help:"The e-mail address of the ledger's owner." placeholder:"EMAIL"`
+	Mapping string         `help:"${mappingHelp}" type:"existingfile" placeholder:"FILE"`
+	Account string         `help:"${accountHelp}" placeholder:"LABEL"`
+	Answer  map[string]int `help:"${answerHelp}" placeholder:"QUESTION=CHOICE"`
+	DryRun  bool           `help:"Report what an import would do, and change nothing."`
+	Force   bool           `help:"Import rows again that an earlier import added."`
+	OnError string         `help:"If rows fail: skip them, or abort and import nothing." enum:"skip,abort" default:"skip"`
+	Rates   rateMode       `help:"${ratesHelp}" enum:"ecb,embedded,off" default:"ecb"`
+	File    string         `arg:"" help:"The file: CSV, XLSX, OFX, QFX, QIF, MT940 or CAMT." type:"existingfile"`
 }
 
 // maxListed is the maximum number of failures that are printed one by one. Their number is always printed.
 const maxListed = 100
 
-// Run imports the file. It returns an error if a line failed.
+// Run imports the file. It returns an error if a row failed.
 func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err error) {
-	mapping := statement.OwnMapping()
-	if cmd.Preset != "" {
-		if mapping, err = presetMapping(cmd.Preset); err != nil {
-			return err
-		}
-	}
+	var mapping statement.Mapping
 	if cmd.Mapping != "" {
 		text, err := os.ReadFile(cmd.Mapping)
 		if err != nil {
@@ -41,6 +45,9 @@ func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err err
 		if mapping, err = statement.ParseMapping(text); err != nil {
 			return fmt.Errorf("mapping %s: %w", cmd.Mapping, err)
 		}
+	}
+	if cmd.Account != "" {
+		mapping.Account = cmd.Account
 	}
 	file, err := os.Open(cmd.File)
 	if err != nil {
@@ -59,55 +66,144 @@ func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err err
 				return err
 			}
 		}
-		opts := statement.Options{DryRun: cmd.DryRun}
-		if cmd.OnError == "abort" {
-			opts.OnError = statement.Abort
+		settings, err := db.Reader(owner).Settings(ctx)
+		if err != nil {
+			return fmt.Errorf("settings: %w", err)
 		}
+		if mapping, err = cmd.complete(ctx, p, file, mapping, settings); err != nil {
+			return err
+		}
+		opts := statement.Options{DryRun: cmd.DryRun, Force: cmd.Force, Abort: cmd.OnError == "abort"}
 		if isTerminal(p.stderr) {
-			opts.Progress = func(r statement.Result) {
-				_, _ = fmt.Fprintf(p.stderr, "\r%d rows …", r.Added+r.Known+r.Ignored+r.FailedLines)
+			opts.Progress = func(done statement.Progress) {
+				_, _ = fmt.Fprintf(p.stderr, "\r%d lines read, %d rows added …", done.Lines, done.Added)
 			}
 		}
-		result, err := statement.Import(ctx, db, owner, env, statement.Rows(file, mapping), opts)
+		result, err := statement.Import(ctx, db, owner, env, file, mapping, opts)
 		if opts.Progress != nil {
 			_, _ = fmt.Fprintln(p.stderr)
 		}
-		if err != nil && result.Added+result.Known+result.Ignored+result.FailedLines == 0 {
-			return mappingError(cmd.File, err)
+		if err != nil {
+			return importError(cmd.File, err)
 		}
-		return errors.Join(cmd.report(p, result), err)
+		return cmd.report(p, result)
 	})
 }
 
-// mappingError returns the error of an import that read no line. It lists each invalid member of the mapping in a line.
-func mappingError(file string, err error) error {
-	text := "nothing was imported from " + file
-	for _, invalid := range expense.InvalidErrors(err) {
-		text += "\n  " + invalid.Error()
+// complete inspects the file and returns the mapping with the answers to all questions: those of --answer, or those
+// that the user gives on a terminal. On a terminal it also prints the first rows.
+func (cmd *importCmd) complete(
+	ctx context.Context, p *process, file io.ReadSeeker, m statement.Mapping, settings expense.Settings,
+) (statement.Mapping, error) {
+	lines := bufio.NewScanner(p.stdin)
+	for {
+		if _, err := file.Seek(0, io.SeekStart); err != nil {
+			return m, err
+		}
+		in, err := statement.Inspect(ctx, file, m, settings)
+		if err != nil {
+			return m, importError(cmd.File, err)
+		}
+		if len(in.Questions) == 0 {
+			if _, err := file.Seek(0, io.SeekStart); err != nil {
+				return m, err
+			}
+			return in.Mapping, showRows(p, in)
+		}
+		m = in.Mapping
+		for _, question := range in.Questions {
+			choice, err := cmd.choose(p, lines, question)
+			if err != nil {
+				return m, err
+			}
+			if m, err = statement.MergeMappings(m, choice.Mapping); err != nil {
+				return m, err
+			}
+		}
 	}
-	if len(expense.InvalidErrors(err)) == 0 {
-		return fmt.Errorf("%s: %w", text, err)
+}
+
+// choose returns the choice that --answer or the user names, by its number from 1.
+func (cmd *importCmd) choose(
+	p *process, lines *bufio.Scanner, q statement.Question,
+) (statement.QuestionChoice, error) {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\n", q.Detail)
+	for i, choice := range q.Choices {
+		fmt.Fprintf(&text, "  %d  %s\n", i+1, choice.Label)
+	}
+	if n, given := cmd.Answer[q.Code]; given {
+		if n < 1 || n > len(q.Choices) {
+			return statement.QuestionChoice{}, fmt.Errorf("--answer %s=%d is not one of the choices:\n%s", q.Code, n, &text)
+		}
+		return q.Choices[n-1], nil
+	}
+	if input, ok := p.stdin.(*os.File); !ok || !isTerminal(input) || !isTerminal(p.stderr) {
+		return statement.QuestionChoice{}, fmt.Errorf("%s is not clear; give --answer %s=NUMBER:\n%s", cmd.File, q.Code,
+			&text)
+	}
+	for {
+		if _, err := fmt.Fprintf(p.stderr, "%sNumber: ", &text); err != nil {
+			return statement.QuestionChoice{}, err
+		}
+		if !lines.Scan() {
+			return statement.QuestionChoice{}, errors.Join(errors.New("nothing was imported: no answer was given"), lines.Err())
+		}
+		if n, err := strconv.Atoi(strings.TrimSpace(lines.Text())); err == nil && n >= 1 && n <= len(q.Choices) {
+			return q.Choices[n-1], nil
+		}
+	}
+}
+
+// showRows prints what was detected and the first rows on a terminal.
+func showRows(p *process, in *statement.Inspection) error {
+	if !isTerminal(p.stderr) {
+		return nil
+	}
+	source := ""
+	if in.Source != "" {
+		source = ", the format of " + in.Source
+	}
+	mapping, err := json.Marshal(in.Mapping)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(p.stderr, "%s%s\nmapping %s\n", in.Format, source, mapping); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(p.stderr, 0, 0, 2, ' ', 0)
+	for _, row := range in.Rows {
+		detail := row.Reason
+		if len(row.Failures) > 0 {
+			detail = row.Failures[0].Detail
+		}
+		if _, err := fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s %s\n", row.Line, row.Date, row.Amount, row.Category,
+			row.Notes,
+			row.Status, detail); err != nil {
+			return err
+		}
+	}
+	return table.Flush()
+}
+
+// importError returns the error of an import. It lists each invalid member of the mapping in a line.
+func importError(file string, err error) error {
+	invalid := expense.InvalidErrors(err)
+	if len(invalid) == 0 {
+		return fmt.Errorf("the import of %s ended: %w", file, err)
+	}
+	text := "nothing was imported from " + file
+	for _, e := range invalid {
+		text += "\n  " + e.Error()
 	}
 	return errors.New(text)
 }
 
-func presetMapping(name string) (statement.Mapping, error) {
-	var names []string
-	for _, preset := range statement.Presets() {
-		if preset.Name == name {
-			return preset.Mapping, nil
-		}
-		names = append(names, preset.Name)
-	}
-	return statement.Mapping{}, fmt.Errorf("preset %q does not exist; the presets are: %s",
-		name, strings.Join(names, ", "))
-}
-
-// report prints the result of the import. It returns an error if a line failed.
+// report prints the result of the import. It returns an error if a row failed.
 func (cmd *importCmd) report(p *process, result statement.Result) error {
 	for i, failure := range result.Failed {
 		if i == maxListed {
-			if _, err := fmt.Fprintf(p.stderr, "and %d more\n", len(result.Failed)-maxListed); err != nil {
+			if _, err := fmt.Fprintf(p.stderr, "and %d more\n", result.FailedRows-maxListed); err != nil {
 				return err
 			}
 			break
@@ -122,21 +218,31 @@ func (cmd *importCmd) report(p *process, result statement.Result) error {
 	}
 	done := "imported"
 	switch {
-	case result.DryRun:
+	case cmd.DryRun:
 		done = "would import"
-	case cmd.OnError == "abort" && result.FailedLines > 0:
+	case cmd.OnError == "abort" && result.FailedRows > 0:
 		done = "nothing was imported"
 	}
+	ignored, reasons := 0, ""
+	for _, reason := range slices.Sorted(maps.Keys(result.Ignored)) {
+		ignored += result.Ignored[reason]
+		reasons += fmt.Sprintf(", %d %s", result.Ignored[reason], reason)
+	}
+	if reasons != "" {
+		if _, err := fmt.Fprintf(p.stderr, "ignored: %s\n", reasons[2:]); err != nil {
+			return err
+		}
+	}
 	if _, err := fmt.Fprintf(p.stdout, "%s: added %d, known %d, ignored %d, failed %d\n",
-		done, result.Added, result.Known, result.Ignored, result.FailedLines); err != nil {
+		done, result.Added, result.Known, ignored, result.FailedRows); err != nil {
 		return err
 	}
-	if result.FailedLines > 0 {
-		lines := "lines"
-		if result.FailedLines == 1 {
-			lines = "line"
+	if result.FailedRows > 0 {
+		rows := "rows"
+		if result.FailedRows == 1 {
+			rows = "row"
 		}
-		return fmt.Errorf("%d %s of %s failed", result.FailedLines, lines, cmd.File)
+		return fmt.Errorf("%d %s of %s failed", result.FailedRows, rows, cmd.File)
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ var packages = []packageRule{
 	{path: "export/wire", purpose: "JSON forms and CSV columns of ledger resources", imports: domainAnd()},
 	{
 		path: "export/statement", purpose: "imports files of banks and other programs",
-		imports: domainAnd("export/wire", "store"),
+		imports: domainAnd("export/wire", "store"), uses: []string{"github.com/xuri/excelize"},
 	},
 	{
 		path: "export/backup", purpose: "writes and restores a whole ledger as NDJSON",

@@ -249,7 +249,7 @@ func (m *metrics) request(e httpapi.RequestCompleted) {
 		m.pulls.WithLabelValues(result).Inc()
 	case route == "/v1/sync":
 		m.pushes.WithLabelValues(result).Inc()
-	case route == "/v1/imports/expenses":
+	case route == "/v1/imports" && e.Method == http.MethodPost:
 		m.imports.WithLabelValues(result).Inc()
 	case strings.HasPrefix(route, "/v1/exports/") && e.Method == http.MethodGet:
 		m.exports.WithLabelValues(path.Base(route), result).Inc()

@@ -130,9 +130,10 @@ func traffic(t *testing.T, s *server) (personal []string) {
 		`"data":{"amount":"` + amount + `","notes":"` + note + `"}}`
 	c.must(t, http.StatusOK, "POST", "/v1/sync", `{"mutations":[`+pushed+`]}`)
 	c.must(t, http.StatusOK, "GET", "/v1/exports/expenses.csv", "")
-	c.must(t, http.StatusOK, "POST", "/v1/imports/expenses",
+	c.must(t, http.StatusCreated, "POST", "/v1/imports",
 		"--x\r\nContent-Disposition: form-data; name=\"mapping\"\r\n\r\n"+
-			`{"date":{"column":"d"},"amount":{"column":"a"},"currency":{"value":"EUR"},"notes":{"column":"n"}}`+
+			`{"currency":{"value":"EUR"},"notes":{"columns":["n"]},"sign":{"expense":"positive"},`+
+			`"date":{"column":"d"},"amount":{"column":"a"}}`+
 			"\r\n--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"faust.csv\"\r\n\r\n"+
 			"d,a,n\n2026-03-01,"+amount+",\""+note+"\"\n2026-03-02,1,\n"+
 			"2026-03-03,much,\""+note+"\"\n\r\n--x--\r\n", "Content-Type", "multipart/form-data; boundary=x")

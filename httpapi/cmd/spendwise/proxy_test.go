@@ -226,7 +226,7 @@ func TestServers_TwoBehindNginx(t *testing.T) {
 		for name, text := range map[string]string{
 			file: "Date,Amount,Category\n2026-03-01,12.50,Food\n",
 			mapping: `{"date":{"column":"Date","layout":"YYYY-MM-DD"},"amount":{"column":"Amount","decimal":"."},` +
-				`"currency":{"value":"EUR"},"category":{"column":"Category"}}`,
+				`"sign":{"expense":"positive"},"currency":{"value":"EUR"},"category":{"column":"Category"}}`,
 		} {
 			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 				t.Fatal(err)

@@ -75,14 +75,12 @@ func normalLedger(t testing.TB, c *client) {
 		rows = append(rows, fmt.Sprintf("%s,%d.%02d,%s,%s,Purchase no. %d\n", day.Format(time.DateOnly), 3+i*7919%140, i%100,
 			currency, categories[i*13%10], i))
 	}
-	const mapping = `{"date":{"column":"Date","layout":"YYYY-MM-DD"},"amount":{"column":"Amount","decimal":"."},` +
-		`"currency":{"column":"Currency"},` +
-		`"category":{"column":"Category"},"notes":{"column":"Note"}}`
+	const mapping = `{"sign":{"expense":"positive"}}`
 	const part = "--x\r\nContent-Disposition: form-data; name=\"%s\"%s\r\n\r\n%s\r\n"
 	form := fmt.Sprintf(part, "mapping", "", mapping) +
 		fmt.Sprintf(part, "file", `; filename="bank.csv"`, strings.Join(rows, "")) + "--x--\r\n"
-	status, answer := c.do("POST", "/v1/imports/expenses", form, "Content-Type", "multipart/form-data; boundary=x")
-	if status != http.StatusOK || fmt.Sprint(answer["added"]) != fmt.Sprint(len(rows)-1) {
+	status, answer := c.do("POST", "/v1/imports", form, "Content-Type", "multipart/form-data; boundary=x")
+	if status != http.StatusCreated || fmt.Sprint(answer["added"]) != fmt.Sprint(len(rows)-1) {
 		t.Fatalf("import %d rows: %d %s", len(rows)-1, status, answer)
 	}
 	_, answer = c.do("GET", "/v1/categories", "")

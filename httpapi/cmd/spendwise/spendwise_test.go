@@ -82,8 +82,7 @@ func TestServe_ExpensesReportAndRestart(t *testing.T) {
 }
 
 func TestImport_HouseholdOfFourYears(t *testing.T) {
-	const file, mapping = "../../../export/statement/testdata/household-transactions.csv", "../../../export/statement" +
-		"/testdata/household.mapping.json"
+	const file = "../../../export/statement/testdata/household-transactions.csv"
 	engines(t, func(t *testing.T, database, dataDir string) {
 		s := start(t, dataDir, "--database", database)
 		email := "ravi@example.com"
@@ -93,7 +92,7 @@ func TestImport_HouseholdOfFourYears(t *testing.T) {
 		}
 		for _, want := range []string{"added 2176, known 0, ignored 285, failed 0",
 			"added 0, known 2176, ignored 285, failed 0"} {
-			out, err := s.run("", "import", "--database", database, "--user", email, "--mapping", mapping, file)
+			out, err := s.run("", "import", "--database", database, "--user", email, file)
 			if err != nil || strings.TrimSpace(out) != "imported: "+want {
 				t.Fatalf("import: %q, %v; want %s", out, err, want)
 			}

@@ -227,7 +227,7 @@ func (tx *ledgerTx) DeleteBudget(ctx context.Context, id uuid.UUID) (expense.Ver
 		return 0, err
 	}
 	tx.row.Budgets--
-	return tx.next(), tx.bury(ctx, store.BudgetRow, id, uuid.Nil)
+	return tx.next(), tx.bury(ctx, store.BudgetRow, id)
 }
 
 // HasBudgets reads the ledger's row, which the Update has locked.

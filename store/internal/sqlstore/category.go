@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
@@ -239,17 +240,21 @@ func (tx *ledgerTx) DeleteCategory(ctx context.Context, id uuid.UUID) (expense.V
 	if inUse {
 		return 0, fmt.Errorf("category %s: %w", id, expense.ErrInUse)
 	}
-	return tx.next(), tx.removeCategory(ctx, id, uuid.Nil)
+	return tx.next(), tx.removeCategory(ctx, id, uuid.Nil, "")
 }
 
-func (tx *ledgerTx) removeCategory(ctx context.Context, id, into uuid.UUID) error {
+// removeCategory replaces a category by its tombstone. into and name are for a category that is merged.
+func (tx *ledgerTx) removeCategory(ctx context.Context, id, into uuid.UUID, name string) error {
 	delete(tx.categories, id)
 	_, err := tx.session.Change(ctx, tx.session.NewDelete().Model((*categoryRow)(nil)).
 		Where("owner = ? AND id = ?", tx.owner, sqldb.UUID(id)))
 	if err != nil {
 		return err
 	}
-	return tx.bury(ctx, store.CategoryRow, id, into)
+	row := tx.tombstone(store.CategoryRow, id, into, time.Now())
+	row.NameKey = sqldb.NullText(expense.Fold(name))
+	_, err = tx.session.Change(ctx, tx.session.NewInsert().Model(&row))
+	return err
 }
 
 func (r *reader) MergedInto(ctx context.Context, id uuid.UUID) (uuid.UUID, error) {
@@ -306,7 +311,7 @@ func (tx *ledgerTx) MergeCategory(
 	if result.BudgetID, result.BudgetUntil, err = tx.endBudget(ctx, source, into, month.Add(-1)); err != nil {
 		return expense.MergeResult{}, err
 	}
-	return result, tx.removeCategory(ctx, from, into)
+	return result, tx.removeCategory(ctx, from, into, source.Name)
 }
 
 // endBudget ends the budget of a category that is merged into another one, with the month last. The budgets that

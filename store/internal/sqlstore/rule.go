@@ -129,7 +129,7 @@ func (tx *ledgerTx) DeleteRule(ctx context.Context, id uuid.UUID) (expense.Versi
 	case deleted == 0:
 		return 0, tx.missing(ctx, store.RuleRow, id)
 	}
-	return tx.next(), tx.bury(ctx, store.RuleRow, id, uuid.Nil)
+	return tx.next(), tx.bury(ctx, store.RuleRow, id)
 }
 
 // updateDueTimes computes when the ledger's rules are due in the zone of its settings.

@@ -144,6 +144,7 @@ func (s *Store) EraseLedger(ctx context.Context, owner expense.OwnerID) error {
 // ledgerTables returns the tables of a ledger. A table comes before those that it refers to.
 func ledgerTables() []string {
 	return []string{
+		"spendwise_imported_rows", "spendwise_imports",
 		"spendwise_expenses", "spendwise_totals", "spendwise_rules", "spendwise_budget_entries", "spendwise_budgets",
 		"spendwise_alerts", "spendwise_categories", "spendwise_tombstones", "spendwise_idempotency_records",
 		"spendwise_ledgers",

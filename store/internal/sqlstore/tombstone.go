@@ -22,6 +22,7 @@ type tombstoneRow struct {
 	ID         sqldb.UUID `bun:"id,pk,type:uuid"`
 	Version    int64
 	MergedInto sqldb.NullUUID `bun:"type:uuid"`
+	NameKey    sqldb.NullText // the folded name of a merged category
 	DeletedAt  int64
 	Permanent  int64 // 1: Purge keeps the tombstone
 }
@@ -31,13 +32,13 @@ func (tx *ledgerTx) tombstone(rowType store.RowType, id, into uuid.UUID, now tim
 	return tombstoneRow{
 		Owner: tx.owner, Type: rowType.String(), ID: sqldb.UUID(id), Version: int64(tx.next()),
 		MergedInto: sqldb.NullUUID(into),
-		DeletedAt:  sqldb.Micros(now), Permanent: sqldb.Flag(id.Version() == 5),
+		DeletedAt:  sqldb.Micros(now), Permanent: sqldb.Flag(id.Version() == 5 || into != uuid.Nil),
 	}
 }
 
 // bury stores the tombstone of a deleted row.
-func (tx *ledgerTx) bury(ctx context.Context, rowType store.RowType, id, into uuid.UUID) error {
-	row := tx.tombstone(rowType, id, into, time.Now())
+func (tx *ledgerTx) bury(ctx context.Context, rowType store.RowType, id uuid.UUID) error {
+	row := tx.tombstone(rowType, id, uuid.Nil, time.Now())
 	_, err := tx.session.Change(ctx, tx.session.NewInsert().Model(&row))
 	return err
 }

@@ -179,8 +179,9 @@ CREATE TABLE spendwise_tombstones (
     id          uuid NOT NULL,
     version     bigint NOT NULL,
     merged_into uuid, -- the category into which a category was merged
+    name_key    text COLLATE "C", -- the folded name of a merged category
     deleted_at  bigint NOT NULL,
-    permanent   smallint NOT NULL, -- 1: never purged, because the id is derived and could be used again
+    permanent   smallint NOT NULL, -- 1: never purged: the id is derived and could be used again, or files name the category
     CONSTRAINT spendwise_tombstones_pkey PRIMARY KEY (owner, type, id)
 );
 -- A page of the change feed.
@@ -200,6 +201,28 @@ CREATE TABLE spendwise_idempotency_records (
 );
 -- Expired records.
 CREATE INDEX spendwise_idempotency_records_expiry ON spendwise_idempotency_records (created_at);
+
+-- Imports of files.
+CREATE TABLE spendwise_imports (
+    owner      text COLLATE "C" NOT NULL,
+    id         uuid NOT NULL,
+    digest     bytea NOT NULL, -- of the file
+    payload    bytea NOT NULL,
+    created_at bigint NOT NULL,
+    undone_at  bigint, -- NULL: the import is in effect
+    CONSTRAINT spendwise_imports_pkey PRIMARY KEY (owner, id)
+);
+
+-- The rows that imports added. The key begins with the identity, because each import looks up its rows by it. Identities
+-- begin with the date, so that the rows of a file are neighbours.
+CREATE TABLE spendwise_imported_rows (
+    owner       text COLLATE "C" NOT NULL,
+    identity    uuid NOT NULL,
+    import_id   uuid NOT NULL,
+    expense_id  uuid NOT NULL, -- the expense may be deleted
+    fingerprint bigint NOT NULL, -- of the expense as imported
+    CONSTRAINT spendwise_imported_rows_pkey PRIMARY KEY (owner, identity, import_id)
+);
 
 -- Published exchange rates, which all ledgers share.
 CREATE TABLE spendwise_quotes (

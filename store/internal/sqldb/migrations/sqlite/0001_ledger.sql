@@ -184,8 +184,9 @@ CREATE TABLE spendwise_tombstones (
     id          blob NOT NULL,
     version     integer NOT NULL,
     merged_into blob, -- the category into which a category was merged
+    name_key    text, -- the folded name of a merged category
     deleted_at  integer NOT NULL,
-    permanent   integer NOT NULL, -- 1: never purged, because the id is derived and could be used again
+    permanent   integer NOT NULL, -- 1: never purged: the id is derived and could be used again, or files name the category
     CONSTRAINT spendwise_tombstones_pkey PRIMARY KEY (owner, type, id)
 ) STRICT, WITHOUT ROWID;
 -- A page of the change feed.
@@ -205,6 +206,28 @@ CREATE TABLE spendwise_idempotency_records (
 ) STRICT, WITHOUT ROWID;
 -- Expired records.
 CREATE INDEX spendwise_idempotency_records_expiry ON spendwise_idempotency_records (created_at);
+
+-- Imports of files.
+CREATE TABLE spendwise_imports (
+    owner      text NOT NULL,
+    id         blob NOT NULL,
+    digest     blob NOT NULL, -- of the file
+    payload    blob NOT NULL,
+    created_at integer NOT NULL,
+    undone_at  integer, -- NULL: the import is in effect
+    CONSTRAINT spendwise_imports_pkey PRIMARY KEY (owner, id)
+) STRICT, WITHOUT ROWID;
+
+-- The rows that imports added. The key begins with the identity, because each import looks up its rows by it. Identities
+-- begin with the date, so that the rows of a file are neighbours.
+CREATE TABLE spendwise_imported_rows (
+    owner       text NOT NULL,
+    identity    blob NOT NULL,
+    import_id   blob NOT NULL,
+    expense_id  blob NOT NULL, -- the expense may be deleted
+    fingerprint integer NOT NULL, -- of the expense as imported
+    CONSTRAINT spendwise_imported_rows_pkey PRIMARY KEY (owner, identity, import_id)
+) STRICT, WITHOUT ROWID;
 
 -- Published exchange rates, which all ledgers share.
 CREATE TABLE spendwise_quotes (

@@ -1,0 +1,267 @@
+package statement
+
+import (
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/spendwise/spendwise/expense"
+)
+
+// A Meaning is what a column holds.
+type Meaning string
+
+// The meanings of columns.
+const (
+	MeansDate      Meaning = "date"
+	MeansValueDate Meaning = "value_date" // a date that is used if there is no other
+	MeansAmount    Meaning = "amount"
+	MeansDebit     Meaning = "debit"  // money out
+	MeansCredit    Meaning = "credit" // money in
+	MeansCurrency  Meaning = "currency"
+	MeansNotes     Meaning = "notes"
+	MeansCategory  Meaning = "category"
+	MeansDirection Meaning = "direction" // says for each row whether it is money out or in
+	MeansStatus    Meaning = "status"    // says whether the transaction took place; also used as direction
+	MeansFee       Meaning = "fee"
+	MeansID        Meaning = "id"
+	MeansBalance   Meaning = "balance"
+	MeansOther     Meaning = "other" // known, and not needed
+)
+
+// headerWords lists the names of columns in many languages, by meaning. Of several columns with a meaning, the one
+// whose name stands first here is preferred. Names are in the form of foldHeader.
+var headerWords = map[Meaning]string{
+	MeansDate: `transaction date|date of transaction|started date|date started|booking date|date|datum|trans date|
+		txn date|tran date|purchase date|buchungstag|buchungsdatum|buchung|belegdatum|umsatzdatum|kaufdatum|date operation|
+		date de l operation|date d operation|date de transaction|date comptable|fecha|fecha operacion|fecha de operacion|
+		f operacion|fecha contable|data|data operazione|data movimento|data contabile|data lancamento|data mov|
+		data do movimento|data da transacao|boekdatum|boekingsdatum|transactiedatum|datum transactie|bokforingsdag|
+		bokforingsdatum|bokforingsdato|bokfort|transaktionsdag|transaktionsdatum|transaksjonsdato|dato|bogforingsdato|
+		kirjauspaiva|kirjauspvm|pvm|paivamaara|tapahtumapaiva|data operacji|data transakcji|data ksiegowania|
+		datum zauctovani|datum provedeni|datum transakce|datum zauctovania|konyveles datuma|tranzakcio datuma|datum|
+		konyvelesi datum|data tranzactiei|data tranzactie|дата|дата операции|дата операції|дата транзакции|дата проводки|
+		дата платежа|дата и время операции|tarih|islem tarihi|ημερομηνια|ημ νια|ημερομηνια συναλλαγης|日付|取引日|取引日付|利用日|ご利用日|
+		年月日|交易日期|交易时间|日期|记账日期|入账日期|交易日|거래일|거래일자|거래일시|날짜|이용일|tanggal|tarikh|ngay giao dich|ngay|วันที่|datum knjizenja|
+		datum valute transakcije|kuupaev|datums|time|timestamp|datetime|date time|created|created on|created at|
+		transaction time|date utc|posted on|zeitpunkt|uhrzeit und datum`,
+	MeansValueDate: `completed date|date completed|finished on|post date|posted date|posting date|date posted|
+		settlement date|value date|value dt|valuta|valutadatum|valutadag|valutatag|wertstellung|wert|wertstellungstag|
+		wertstellungsdatum|valuta datum|date valeur|date de valeur|fecha valor|f valor|data valuta|data valor|rentedatum|
+		valuteringsdag|rentedato|arvopaiva|data waluty|datum splatnosti|ertek nap|ertekdatum|дата валютирования|
+		valor tarihi|ημερομηνια αξιας|datum valute|authorised date|processed date`,
+	MeansAmount: `transaction amount|amount|amt|betrag|buchungsbetrag|umsatz|umsatzbetrag|montant|importe|cantidad|
+		importo|valor|montante|quantia|bedrag|bedrag eur|transactiebedrag|belopp|belob|belop|summa|maara|kwota|
+		kwota operacji|kwota transakcji|castka|objem|suma|osszeg|сумма|сума|сумма операции|сумма в валюте счета|tutar|
+		islem tutari|ποσο|金額|取引金額|利用金額|ご利用金額|金额|交易金额|금액|거래금액|이용금액|jumlah|nominal|so tien|จำนวนเงิน|iznos|znesek|value|
+		net amount|amount local currency|net|sum|total|amount charged|bruttobetrag|billing amount|transaktionsbelopp|
+		summa eur`,
+	MeansDebit: `debit|debits|debit amount|debit amt|withdrawal|withdrawals|withdrawal amt|withdrawal amount|paid out|
+		money out|outflow|out|payments|payment|spent|expense|charge|charges|soll|belastung|lastschrift|ausgang|ausgaben|
+		ausgabe|belastungen|belastung in chf|debet|uttag|ut av konto|ut|debito|cargo|cargos|adeudo|uscite|dare|addebiti|
+		addebito|depenses|debits eur|saida|saidas|af|uit|obciazenie|obciazenia|vydaj|terheles|расход|списание|borc|χρεωση|
+		出金|出金額|お支払金額|支払金額|支出|出金金額|借方|출금|출금액|지출|debitos|withdrawal inr|money sent`,
+	MeansCredit: `credit|credits|credit amount|credit amt|deposit|deposits|deposit amt|deposit amount|paid in|money in|
+		inflow|in|receipts|received|haben|gutschrift|gutschriften|gutschrift in chf|eingang|einnahmen|kredit|insattning|
+		inn pa konto|inn|credito|abono|abonos|ingreso|ingresos|entrate|avere|accrediti|accredito|recettes|entrada|entradas|
+		bij|uznanie|uznania|prijem|jovairas|приход|зачисление|alacak|πιστωση|入金|入金額|お預り金額|預入金額|收入|入金金額|贷方|貸方|입금|입금액|수입|
+		creditos|income`,
+	MeansCurrency: `currency|currency code|ccy|curr|cur|transaction currency|account currency|wahrung|waehrung|whg|
+		devise|monnaie|divisa|moneda|valuta|moeda|munt|valutakod|valutta|waluta|mena|penznem|deviza|valuta|валюта|
+		para birimi|doviz|νομισμα|通貨|币种|货币|통화|mata uang|tien te|סוג מטבע|amount currency|source currency`,
+	MeansNotes: `description|descriptions|transaction description|details|transaction details|narrative|narration|
+		particulars|payee|payee name|merchant|merchant name|name|counterparty|counterparty name|beneficiary|recipient|
+		partner name|remarks|remark|transaction remarks|memo|note|notes|comment|comments|reference|payment reference|text|
+		title|buchungstext|verwendungszweck|beschreibung|empfanger|zahlungsempfanger|auftraggeber empfanger|
+		beguenstigter zahlungspflichtiger|begunstigter zahlungspflichtiger|empfanger zahlungspflichtiger|beguenstigter|
+		zahlungsempfanger in|name zahlungsbeteiligter|umsatztext|vorgang verwendungszweck|mitteilung|avisierungstext|
+		bemerkung|notiz|libelle|libelle operation|libelle simplifie|nature|nature de l operation|communication|
+		communications|intitule|tiers|motif|concepto|descripcion|beneficiario|observaciones|comercio|detalle|descrizione|
+		descrizione operazione|causale|beneficiario|esercente|dettagli|descricao|historico|lancamento|estabelecimento|
+		titulo|omschrijving|naam omschrijving|naam tegenpartij|mededelingen|mededeling|beskrivning|beskrivelse|forklaring|
+		tekst|meddelelse|meddelande|referens|rubrik|mottagare|kommentar|selite|saaja maksaja|saaja|viesti|opis|
+		opis operacji|opis transakcji|tytul|kontrahent|odbiorca|nadawca odbiorca|dane kontrahenta|odbiorca zleceniodawca|
+		popis|zprava|zprava pro prijemce|nazev protiuctu|poznamka|protistrana|kozlemeny|leiras|partner neve|megjegyzes|
+		descriere|detalii|beneficiar|описание|описание операции|назначение платежа|назначение|контрагент|детали|
+		наименование|комментарий|опис|aciklama|περιγραφη|αιτιολογια|摘要|取引内容|お取引内容|利用店名|ご利用店名|ご利用店名商品名|内容|適用|備考|メモ|店名|交易描述|
+		交易说明|商品|商品说明|交易对方|对方户名|备注|说明|用途|商户|적요|내용|가맹점|가맹점명|거래내용|메모|비고|keterangan|uraian|butiran|noi dung|dien giai|mo ta|
+		รายละเอียด|รายการ|svrha|selgitus|saaja nimi|komentars|shop|store|what`,
+	MeansCategory: `category|sub category|subcategory|category name|kategorie|kategori|categorie|categoria|kategoria|
+		luokka|категория|категорія|kategorija|カテゴリ|费目|類別|分类|分類|类别|카테고리|분류|中項目|大項目|subcategoria|sous categorie`,
+	MeansDirection: `debit credit|credit debit|dr cr|cr dr|d c|c d|dc|d k|k d|debit or credit|debit credit indicator|
+		cdt dbt ind|credit debit indicator|income expense|expense income|income or expense|af bij|soll haben|s h|
+		s h kennzeichen|kennzeichen|belastung gutschrift|transaction type|type|direction|typ|umsatztyp|sens|
+		debit credit code|收 支|收支|收付|收支类型|借贷标志|tipo|tipo movimento|tipo de movimento|入出金|구분|тип|тип операции|indicator|sign|
+		ind|in out`,
+	MeansStatus: `state|status|transaction status|buchungsstatus|etat|statut|estado|stato|stav|allapot|статус|durum|
+		κατασταση|状態|交易状态|当前状态|상태|situacao|tila`,
+	MeansFee: `fee|fees|fee amount|gebuhr|gebuehr|gebuhren|entgelt|frais|comision|commissione|commissioni|taxa|tarifa|
+		kosten|avgift|gebyr|poplatek|prowizja|комиссия|手数料|手续费|수수료|commission|total fees`,
+	MeansID: `transaction id|transactionid|id|fitid|acctsvcrref|reference number|unique id|transaction reference number|
+		identificador|operation id|txn id|transaktions id|transaktionsid|transaktionsnummer|archivierungskennung|
+		arkiveringsreferens|arkistointitunnus|交易号|交易单号|交易订单号|id operacji|id transakce|id transakcji|id operace|
+		bank reference id|source id`,
+	MeansBalance: `balance|running bal|running balance|available balance|closing balance|closing bal|balance after|saldo|
+		kontostand|saldo nach buchung|solde|saldo contabile|saldo disponibile|saldo dopo mutatie|saldo efter|bokfort saldo|
+		disponibelt|saldo po operacji|saldo po transakcji|zustatek|egyenleg|sold|остаток|баланс|bakiye|υπολοιπο|残高|差引残高|余额|
+		账户余额|交易后余额|잔액|거래후잔액|so du|baki|ยอดคงเหลือ|stanje|saldo final|saldo na mutatie|balance amount|book balance|
+		account balance`,
+	MeansOther: `original amount|foreign amount|foreign currency amount|amount foreign currency|source amount|
+		target amount|original currency|foreign currency|target currency|fremdwahrung|betrag in fremdwahrung|
+		fremdwahrungsbetrag|originalbetrag|originalwahrung|ursprungsbetrag|fremdwahrungskurs|exchange rate|exchange to|
+		exchange from|wechselkurs|kurs|rate|row|no|s no|sr no|nr|sl no|account|account number|account no|konto|kontonummer|
+		kontonr|auftragskonto|iban|iban auftragskonto|kontonummer iban|rekening|tegenrekening|compte|cuenta|conta|product|
+		produkt|card|card no|card number|card member|radnummer|clearingnummer|bic|bic swift code|blz|zahlungspflichtige r|
+		kundenreferenz|mandatsreferenz|glaubiger id|glaeubiger id|chq ref no|chq no|cheque number|check number|check|cheque|
+		check or slip|sort code|mcc|tax|vat|mwst|user|tags|labels|payer|zahlungspflichtiger|balance date|statement date|
+		opening balance|initial balance|payment type|mutatiesoort|code|time zone|hora|uhrzeit|час|tid|saldo inicial|
+		summary amt`,
+}
+
+type rankedMeaning struct {
+	meaning Meaning
+	rank    int // the place in the list of headerWords
+}
+
+// wordMeanings holds the meanings of each name in headerWords.
+var wordMeanings = sync.OnceValue(func() map[string][]rankedMeaning {
+	words := map[string][]rankedMeaning{}
+	for meaning, list := range headerWords {
+		rank := 0
+		for word := range strings.SplitSeq(list, "|") {
+			word = foldHeader(word)
+			known := false
+			for _, m := range words[word] {
+				known = known || m.meaning == meaning
+			}
+			if !known {
+				words[word] = append(words[word], rankedMeaning{meaning, rank})
+			}
+			rank++
+		}
+	}
+	return words
+})
+
+// foldHeader returns the form in which names of columns are compared: folded, without accents, without texts in
+// brackets, and with single blanks in place of punctuation.
+func foldHeader(name string) string {
+	depth := 0
+	mapped := strings.Map(func(r rune) rune {
+		switch {
+		case r == '(' || r == '[' || r == '（':
+			depth++
+			return ' '
+		case r == ')' || r == ']' || r == '）':
+			depth--
+			return ' '
+		case depth > 0 || unicode.Is(unicode.Mn, r) && r < 0x370:
+			return -1
+		case unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r):
+			return r
+		}
+		return ' '
+	}, decompose(expense.Fold(name)))
+	return strings.Join(strings.Fields(mapped), " ")
+}
+
+// meaningsOf returns the meanings that the name of a column can have, the best first; none if it is unknown.
+func meaningsOf(name string) []rankedMeaning {
+	if len(name) > 100 {
+		return nil
+	}
+	folded := foldHeader(name)
+	if exact := wordMeanings()[folded]; exact != nil || folded == "" {
+		return exact
+	}
+	tokens := strings.Fields(folded)
+	if len(tokens) > 6 {
+		return nil
+	}
+	for length := len(tokens) - 1; length > 0; length-- {
+		for start := len(tokens) - length; start >= 0; start-- {
+			phrase := strings.Join(tokens[start:start+length], " ")
+			if found := wordMeanings()[phrase]; found != nil && len(phrase) > 2 {
+				return lowerRank(found)
+			}
+		}
+	}
+	// Compounds of Germanic languages, and of languages without blanks, end in their main word.
+	for i := range folded {
+		if i > 0 && (len(folded)-i >= 5 && folded[i-1] != ' ') {
+			if found := wordMeanings()[folded[i:]]; found != nil && !strings.Contains(folded[i:], " ") {
+				return lowerRank(found)
+			}
+		}
+	}
+	return nil
+}
+
+// lowerRank returns the meanings with ranks after those of exact names.
+func lowerRank(meanings []rankedMeaning) []rankedMeaning {
+	lower := make([]rankedMeaning, len(meanings))
+	for i, m := range meanings {
+		lower[i] = rankedMeaning{m.meaning, m.rank + 1000}
+	}
+	return lower
+}
+
+// debitWords and creditWords list the texts of direction columns for money out and money in, in the form of foldHeader.
+const debitWords = `|debit|dr|d|db|dbit|s|soll|expense|expenses|withdrawal|af|ausgang|ausgabe|belastung|out|outgoing|
+	spending|payment out|withdraw|debet|debito|gasto|gastos|despesa|saida|uscita|depense|uitgave|utgift|kostnad|meno|
+	wydatek|vydaj|расход|списание|gider|支出|出金|支|지출|출금|-|sent|money out|`
+
+const creditWords = `|credit|cr|c|crdt|h|haben|income|incomes|deposit|bij|eingang|einnahme|gutschrift|in|incoming|
+	received|kredit|k|credito|ingreso|ingresos|receita|entrada|entrata|revenu|inkomst|inntekt|indtaegt|tulo|przychod|
+	prijem|доход|приход|зачисление|поступление|gelir|收入|入金|收|수입|입금|+|refund|reversal|money in|`
+
+// transferWords lists the texts of direction columns for money that moves between accounts of one owner.
+const transferWords = `|transfer|transfer out|transfer in|transfers|不计收支|umbuchung|umbuchen|overboeking|
+	przelew wlasny|振替|이체|`
+
+// voidWords lists the texts of status columns for transactions that did not take place, or not yet.
+const voidWords = `|reverted|failed|declined|cancelled|canceled|rejected|refused|expired|voided|void|deleted|pending|
+	authorised|authorized|vorgemerkt|storniert|abgelehnt|in bearbeitung|ausstehend|annule|refuse|en attente|rechazado|
+	cancelado|pendiente|pendente|rifiutato|annullato|in attesa|geannuleerd|geweigerd|odrzucona|anulowana|oczekujaca|交易关闭|
+	已关闭|已全额退款|退款成功|취소|отменен|отклонен|`
+
+func wordIn(list, text string) bool {
+	folded := foldHeader(text)
+	if folded == "" { // "-" and "+" have no letters
+		folded = trim(text)
+	}
+	return folded != "" && wordSet(list)[folded]
+}
+
+var wordSets = sync.OnceValue(func() map[string]map[string]bool {
+	sets := map[string]map[string]bool{}
+	for _, list := range []string{debitWords, creditWords, transferWords, voidWords} {
+		set := map[string]bool{}
+		for word := range strings.SplitSeq(list, "|") {
+			if folded := foldHeader(word); folded != "" {
+				set[folded] = true
+			} else if word = strings.TrimSpace(word); word != "" {
+				set[word] = true
+			}
+		}
+		sets[list] = set
+	}
+	return sets
+})
+
+func wordSet(list string) map[string]bool { return wordSets()[list] }
+
+// decompose separates accents from letters, and replaces letters with a stroke, which Unicode does not decompose.
+func decompose(text string) string {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return strokes.Replace(norm.NFD.String(text))
+		}
+	}
+	return text
+}
+
+var strokes = strings.NewReplacer("ł", "l", "ø", "o", "đ", "d", "ß", "ss", "ı", "i", "æ", "ae", "œ", "oe")
