@@ -57,6 +57,8 @@ func Tracer(tracer pgx.QueryTracer) Option { return func(o *options) { o.tracer 
 // Open connects to the database that dsn names, a URL or the keywords and values of libpq. With several hosts and
 // target_session_attrs=read-write, the store follows a failover. Open does not create tables; call [Store.Migrate]. It
 // returns [expense.ErrUnavailable] if the database cannot be reached.
+//
+// Open sets plan_cache_mode=force_generic_plan, unless dsn sets it or a connection pooler refuses it.
 func Open(ctx context.Context, dsn string, opts ...Option) (*Store, error) {
 	o := options{conns: 16}
 	for _, opt := range opts {
@@ -73,11 +75,19 @@ func Open(ctx context.Context, dsn string, opts ...Option) (*Store, error) {
 	for name, value := range requiredSettings() {
 		config.RuntimeParams[name] = value
 	}
-	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(checkSettings))
-	db.SetMaxOpenConns(o.conns)
-	db.SetMaxIdleConns(o.conns)
-	db.SetConnMaxIdleTime(10 * time.Minute)
-	if err := db.PingContext(ctx); err != nil {
+	if _, ok := config.RuntimeParams[planCacheMode]; !ok {
+		// The statements are written for one plan each. PostgreSQL would plan some of them for each call.
+		config.RuntimeParams[planCacheMode] = "force_generic_plan"
+	}
+	db, err := connect(ctx, config, o.conns)
+	if refusesPlanCacheMode(err) {
+		delete(config.RuntimeParams, planCacheMode)
+		err = db.Close()
+		if err == nil {
+			db, err = connect(ctx, config, o.conns)
+		}
+	}
+	if err != nil {
 		if classify(err) == sqldb.Unavailable {
 			err = fmt.Errorf("%w: %w", expense.ErrUnavailable, err)
 		}
@@ -86,6 +96,25 @@ func Open(ctx context.Context, dsn string, opts ...Option) (*Store, error) {
 	st := &Store{db: sqlstore.New(sqldb.New(dialect(), db, db)), notifier: newNotifier(config)}
 	st.db.Watch(st.notifier.announce)
 	return st, nil
+}
+
+// planCacheMode is the name of a session setting.
+const planCacheMode = "plan_cache_mode"
+
+// refusesPlanCacheMode reports whether err is that of a connection pooler which accepts no such parameter, or of a
+// PostgreSQL before version 12, which does not have it.
+func refusesPlanCacheMode(err error) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pgErr.Code == "08P01" || pgErr.Code == "42704") && strings.Contains(pgErr.Message, planCacheMode)
+}
+
+// connect returns a pool, and an error if it cannot connect.
+func connect(ctx context.Context, config *pgx.ConnConfig, conns int) (*sql.DB, error) {
+	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(checkSettings))
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	db.SetConnMaxIdleTime(10 * time.Minute)
+	return db, db.PingContext(ctx)
 }
 
 // requiredSettings returns session settings that must not have other values, because the quoting of string literals

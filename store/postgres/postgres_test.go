@@ -1,16 +1,24 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"io"
 	"log"
+	"net"
 	"regexp"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/store"
@@ -187,5 +195,80 @@ func Example() {
 	defer st.Close()
 	if err := st.Migrate(ctx); err != nil {
 		log.Fatal(err)
+	}
+}
+
+// TestOpen_PoolerRefusesParameter opens a store through a pooler that accepts no plan_cache_mode, as PgBouncer does.
+func TestOpen_PoolerRefusesParameter(t *testing.T) {
+	link := pgtest.NewLink(t, pgtest.New(t))
+	config, err := pgx.ParseConfig(link.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused, accepted atomic.Int64
+	serve := func(client net.Conn) error {
+		defer client.Close()
+		header := make([]byte, 4)
+		if _, err := io.ReadFull(client, header); err != nil {
+			return err
+		}
+		startup := make([]byte, binary.BigEndian.Uint32(header)-4)
+		if _, err := io.ReadFull(client, startup); err != nil {
+			return err
+		}
+		if bytes.Contains(startup, []byte("plan_cache_mode")) {
+			refused.Add(1)
+			answer := pgproto3.ErrorResponse{
+				Severity: "FATAL", Code: "08P01", Message: "unsupported startup parameter: plan_cache_mode",
+			}
+			text, err := answer.Encode(nil)
+			_, failed := client.Write(text)
+			return errors.Join(err, failed)
+		}
+		accepted.Add(1)
+		server, err := net.Dial("tcp", net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))))
+		if err != nil {
+			return err
+		}
+		defer server.Close()
+		if _, err := server.Write(append(header, startup...)); err != nil {
+			return err
+		}
+		go func() { _, _ = io.Copy(server, client) }()
+		_, err = io.Copy(client, server)
+		return err
+	}
+	var group errgroup.Group
+	group.Go(func() error {
+		for {
+			client, err := listener.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+			group.Go(func() error { return serve(client) })
+		}
+	})
+	t.Cleanup(func() { // after openAt has closed the store
+		if err := errors.Join(listener.Close(), group.Wait()); err != nil && !errors.Is(err, net.ErrClosed) {
+			t.Logf("a connection ended with: %v", err)
+		}
+	})
+	port := strconv.Itoa(int(config.Port))
+	_, listening, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := openAt(t, strings.Replace(link.DSN(), port, listening, 1))
+	if err := st.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if refused.Load() == 0 || accepted.Load() == 0 {
+		t.Errorf("the pooler refused %d connections and accepted %d", refused.Load(), accepted.Load())
 	}
 }

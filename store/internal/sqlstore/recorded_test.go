@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -115,12 +117,26 @@ func (r *recorded) plans(t *testing.T, run func(context.Context) error) []string
 			args := make([]any, strings.Count(statement.text, "?"))
 			plans = append(plans, explain(t, r.db, "EXPLAIN QUERY PLAN "+statement.text, 4, args...))
 		default:
-			args := append([]any{pgx.QueryExecModeExec}, statement.args...)
-			plans = append(plans, explain(t, r.db, "EXPLAIN (COSTS OFF) "+statement.text, 1, args...))
+			plans = append(plans, r.genericPlan(t, statement.text))
 		}
 	}
 	return plans
 }
+
+// genericPlan returns PostgreSQL's plan of a statement for any arguments, as the store's connections use it.
+func (r *recorded) genericPlan(t *testing.T, text string) string {
+	t.Helper()
+	execute(t, r.db, "SET plan_cache_mode = force_generic_plan")
+	execute(t, r.db, "PREPARE explained AS "+text)
+	defer execute(t, r.db, "DEALLOCATE explained")
+	arguments := ""
+	if n := len(slices.Compact(slices.Sorted(slices.Values(placeholder.FindAllString(text, -1))))); n > 0 {
+		arguments = " (NULL" + strings.Repeat(", NULL", n-1) + ")"
+	}
+	return explain(t, r.db, "EXPLAIN (COSTS OFF) EXECUTE explained"+arguments, 1)
+}
+
+var placeholder = regexp.MustCompile(`\$[0-9]+`)
 
 // A statementTracer records the statements of a PostgreSQL store.
 type statementTracer struct {
