@@ -166,7 +166,7 @@ func location(t rapid.TB, name string) *time.Location {
 	return loc
 }
 
-func TestDateBeginsWhenItsFirstInstantComes(t *testing.T) {
+func TestDate_StartsAtFirstInstant(t *testing.T) {
 	tests := []struct{ name, zone, date, begin string }{
 		{"no clock change", "Europe/Berlin", "2026-01-15", "2026-01-15T00:00:00+01:00"},
 		{"the day clocks go forward", "Europe/Berlin", "2026-03-29", "2026-03-29T00:00:00+01:00"},
@@ -204,7 +204,7 @@ func TestDateBeginsWhenItsFirstInstantComes(t *testing.T) {
 }
 
 // StartIn returns the first instant whose date is d, or is later if a transition skips d.
-func TestDateBeginsAtTheLeastInstantInEveryZone(t *testing.T) {
+func TestDate_StartIsLeastInstantInEveryZone(t *testing.T) {
 	zones := zoneNames(t)
 	for _, name := range zones {
 		loc := location(t, name)

@@ -27,9 +27,9 @@ import (
 )
 
 // TestMain sets gin's release mode, so that gin does not print its routes. The mode is global to the process, so the
-// API does not set it. The collector runs less often than by default, because the parsed contract stays in memory and
-// marking it took a fifth of the time of the tests. After all tests, TestMain reports the parts of the contract that none
-// of them has produced.
+// API does not set it. The collector runs less often than by default, because the parsed contract stays in memory, and
+// marking it took a fifth of the time of the tests. After all tests, TestMain reports the parts of the contract that
+// none of them has produced.
 func TestMain(m *testing.M) {
 	gin.SetMode(gin.ReleaseMode)
 	debug.SetGCPercent(400)
@@ -53,7 +53,7 @@ type engine struct {
 func engines() []engine {
 	return []engine{
 		{"memstore", func(t testing.TB) store.Store {
-			return closing(t, memstore.New())
+			return closeAtEnd(t, memstore.New())
 		}},
 		{"sqlite", func(t testing.TB) store.Store {
 			st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), sqlite.SynchronousNormal())
@@ -63,20 +63,20 @@ func engines() []engine {
 			if err := st.Migrate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			return closing(t, st)
+			return closeAtEnd(t, st)
 		}},
 		{"postgres", func(t testing.TB) store.Store {
 			st, err := postgres.Open(t.Context(), pgtest.New(t))
 			if err != nil {
 				t.Fatal(err)
 			}
-			return closing(t, st)
+			return closeAtEnd(t, st)
 		}},
 	}
 }
 
-// closing closes st at the end of the test. It returns st.
-func closing(t testing.TB, st store.Store) store.Store {
+// closeAtEnd closes st at the end of the test. It returns st.
+func closeAtEnd(t testing.TB, st store.Store) store.Store {
 	t.Cleanup(func() {
 		if err := st.Close(); err != nil {
 			t.Error(err)
@@ -96,10 +96,10 @@ func onEachEngine(t *testing.T, test func(t *testing.T, st store.Store)) {
 // noon is the time of the tests' requests. It is a Sunday, for which the European Central Bank publishes no rates.
 var noon = time.Date(2026, 3, 8, 12, 0, 0, 0, time.UTC)
 
-// friday provides the exchange rates of one Friday, 2026-03-06.
-type friday struct{}
+// fridayRates provides the exchange rates of one Friday, 2026-03-06.
+type fridayRates struct{}
 
-func (friday) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
+func (fridayRates) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bool) {
 	day := expense.MustDate("2026-03-06")
 	values := map[string]string{"USD/EUR": "0.8", "EUR/USD": "1.25", "JPY/EUR": "0.0055", "JPY/USD": "0.006875"}
 	value, ok := values[from.Code()+"/"+to.Code()]
@@ -109,8 +109,8 @@ func (friday) Rate(from, to expense.Currency, on expense.Date) (expense.Rate, bo
 	return expense.Rate{Value: expense.MustFactor(value), Date: day, Source: "ecb"}, true
 }
 
-// byHeader authenticates the owner in the X-Owner header, as a host behind a trusted gateway does.
-func byHeader(r *http.Request) (auth.Identity, error) {
+// ownerFromHeader authenticates the owner in the X-Owner header, as a host behind a trusted gateway does.
+func ownerFromHeader(r *http.Request) (auth.Identity, error) {
 	owner := r.Header.Get("X-Owner")
 	if owner == "" {
 		return auth.Identity{}, auth.ErrUnauthenticated
@@ -129,7 +129,7 @@ type server struct {
 func serve(t testing.TB, st store.Store, change ...func(*httpapi.Config)) server {
 	t.Helper()
 	cfg := httpapi.Config{
-		Authenticator: auth.AuthenticatorFunc(byHeader), Rates: friday{}, Now: func() time.Time { return noon },
+		Authenticator: auth.AuthenticatorFunc(ownerFromHeader), Rates: fridayRates{}, Now: func() time.Time { return noon },
 	}
 	for _, f := range change {
 		f(&cfg)

@@ -51,14 +51,14 @@ func BenchmarkAddExpense(b *testing.B) {
 
 func BenchmarkPageOfFifty(b *testing.B) {
 	onLocalEngines(b, func(b *testing.B, s server) {
-		fill(s, 60)
+		addExpenses(s, 60)
 		benchmark(b, s, 200, "GET", "/v1/expenses", "")
 	})
 }
 
 func BenchmarkMonthlyReport(b *testing.B) {
 	onLocalEngines(b, func(b *testing.B, s server) {
-		fill(s, 60)
+		addExpenses(s, 60)
 		benchmark(b, s, 200, "GET", "/v1/reports/monthly?month=2026-03", "")
 	})
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// limited returns an API with these limits. It uses time.Now, which is a fake clock in a synctest bubble.
-func limited(t *testing.T, limits *httpapi.Limits, change ...func(*httpapi.Config)) server {
+// serveLimited returns an API with these limits. It uses time.Now, which is a fake clock in a synctest bubble.
+func serveLimited(t *testing.T, limits *httpapi.Limits, change ...func(*httpapi.Config)) server {
 	return serve(t, memstore.New(),
 		append(change, func(cfg *httpapi.Config) { cfg.Limits, cfg.Now = limits, time.Now })...)
 }
@@ -43,7 +43,7 @@ func (s server) from(address, method, target, body string, header ...string) rep
 
 func TestRateLimit_UserGetsRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := limited(t, &httpapi.Limits{Reads: httpapi.Limit{User: perSecond(3)}})
+		s := serveLimited(t, &httpapi.Limits{Reads: httpapi.Limit{User: perSecond(3)}})
 		for left := 2; left >= 0; left-- {
 			got := s.must(200, "GET", "/v1/settings", "")
 			equal(t, "RateLimit-Policy", got.Header().Get("RateLimit-Policy"), `"reads";q=3;w=3`)
@@ -69,7 +69,7 @@ func TestRateLimit_UserGetsRetryAfter(t *testing.T) {
 func TestRateLimit_AddressAppliesBeforeAuthentication(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limit := httpapi.Limit{Address: perSecond(2)}
-		s := limited(t, &httpapi.Limits{Reads: limit}).as("")
+		s := serveLimited(t, &httpapi.Limits{Reads: limit}).as("")
 		s.must(401, "GET", "/v1/settings", "")
 		s.must(404, "GET", "/nowhere", "")
 		for _, target := range []string{"/v1/settings", "/nowhere", "/problems/conflict"} {
@@ -87,7 +87,7 @@ func TestRateLimit_AddressAppliesBeforeAuthentication(t *testing.T) {
 // All addresses of an IPv6 /64 network share one limit, because a provider assigns at least a /64 to each customer.
 func TestRateLimit_IPv6AddressesOfNetworkShareLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := limited(t, &httpapi.Limits{Reads: httpapi.Limit{Address: perSecond(1)}}).as("")
+		s := serveLimited(t, &httpapi.Limits{Reads: httpapi.Limit{Address: perSecond(1)}}).as("")
 		for i, try := range []struct {
 			from string
 			want int
@@ -126,7 +126,7 @@ func TestRateLimit_ClassesHaveSeparateBuckets(t *testing.T) {
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := limited(t, &httpapi.Limits{Login: one, Reads: one, Writes: one, Exports: one, Sync: one})
+		s := serveLimited(t, &httpapi.Limits{Login: one, Reads: one, Writes: one, Exports: one, Sync: one})
 		for _, request := range [][3]string{
 			{"GET", "/v1/settings", ""}, {"POST", "/v1/expenses", `{"amount":"1"}`}, {"GET", "/v1/exports/expenses.csv", ""},
 			{"GET", "/v1/sync", ""},
@@ -158,7 +158,7 @@ func TestNew_RejectsInvalidLimits(t *testing.T) {
 		"an origin without a host":  func(c *httpapi.Config) { c.Origins = []string{"https://:443"} },
 		"two origins in one string": func(c *httpapi.Config) { c.Origins = []string{"https://a.example,https://b.example"} },
 	} {
-		cfg := httpapi.Config{Authenticator: auth.AuthenticatorFunc(byHeader)}
+		cfg := httpapi.Config{Authenticator: auth.AuthenticatorFunc(ownerFromHeader)}
 		change(&cfg)
 		if _, err := httpapi.New(memstore.New(), cfg); err == nil {
 			t.Errorf("New accepts %s", name)
@@ -198,7 +198,7 @@ func TestLogin_ThrottleUsesClientAddressBehindProxy(t *testing.T) {
 
 func TestCORS_AllowsListedOrigins(t *testing.T) {
 	const app = "https://app.example.org"
-	s := limited(t, httpapi.DefaultLimits(), func(cfg *httpapi.Config) {
+	s := serveLimited(t, httpapi.DefaultLimits(), func(cfg *httpapi.Config) {
 		cfg.Origins = []string{app, "http://localhost:5173", "capacitor://localhost"}
 	})
 	for name, c := range map[string]struct {
@@ -254,14 +254,14 @@ func TestCORS_AllowsListedOrigins(t *testing.T) {
 			t.Errorf("%s: unexpected headers of the preflight response: %v", name, preflight.Header())
 		}
 	}
-	noOrigins := limited(t, nil)
+	noOrigins := serveLimited(t, nil)
 	got := noOrigins.must(200, "GET", "/v1/settings", "", "Origin", app)
 	equal(t, "Allow-Origin and Vary without listed origins",
 		got.Header().Get("Access-Control-Allow-Origin")+got.Header().Get("Vary"), "")
 }
 
 func TestHSTS_SentOnlyOverTLS(t *testing.T) {
-	s := limited(t, nil, func(cfg *httpapi.Config) { cfg.TrustedProxies = trusted })
+	s := serveLimited(t, nil, func(cfg *httpapi.Config) { cfg.TrustedProxies = trusted })
 	strict := func(from string, header ...string) bool {
 		return strings.HasPrefix(s.from(from, "GET", "/v1/settings", "", header...).Header().Get("Strict-Transport-Security"),
 			"max-age=")
@@ -283,7 +283,7 @@ func TestHSTS_SentOnlyOverTLS(t *testing.T) {
 // No response contains the host from a Host or forwarding header. Otherwise a cached response or an email could link to
 // the host of an attacker.
 func TestResponse_NeverContainsRequestedHost(t *testing.T) {
-	s := limited(t, nil, func(cfg *httpapi.Config) { cfg.TrustedProxies = trusted })
+	s := serveLimited(t, nil, func(cfg *httpapi.Config) { cfg.TrustedProxies = trusted })
 	for _, target := range []string{"/v1/expenses?limit=1", "/nowhere", "/v1/expenses/x", "/problems/conflict",
 		"/v1//settings", "/healthz/"} {
 		for _, header := range [][]string{{"X-Forwarded-Host", "evil.example"}, {"Forwarded", "host=evil.example"},
@@ -317,7 +317,7 @@ func TestTraceContext_IsAcceptedFromCaller(t *testing.T) {
 		"arbitrary text":               {"hello", false},
 	} {
 		var log strings.Builder
-		s := limited(t, nil, func(cfg *httpapi.Config) { cfg.Log = slog.New(slog.NewJSONHandler(&log, nil)) })
+		s := serveLimited(t, nil, func(cfg *httpapi.Config) { cfg.Log = slog.New(slog.NewJSONHandler(&log, nil)) })
 		s.must(200, "GET", "/v1/settings", "", "Traceparent", c.header)
 		logged := strings.Contains(log.String(), `"trace_id":"`+trace+`","span_id":"`+span+`"`)
 		if logged != c.want || !c.want && strings.Contains(log.String(), "trace_id") {
@@ -333,7 +333,7 @@ func FuzzHeadersInTheLog(f *testing.F) {
 	f.Add("\x1b[2J", "\x00")
 	f.Fuzz(func(t *testing.T, id, parent string) {
 		var log strings.Builder
-		s := limited(t, nil, func(cfg *httpapi.Config) { cfg.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+		s := serveLimited(t, nil, func(cfg *httpapi.Config) { cfg.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 		got := s.must(200, "GET", "/v1/settings", "", "X-Request-Id", id, "Traceparent", parent)
 		line := regexp.MustCompile(`^time=\S+ level=INFO msg=request method=GET route=/v1/settings status=200 seconds=\S+ ` +
 			`request_id=[A-Za-z0-9._:-]{1,128} cut=false( trace_id=[0-9a-f]{32} span_id=[0-9a-f]{16})?\n$`)
@@ -465,7 +465,7 @@ func TestDeadlines_DoNotEndStreams(t *testing.T) {
 }
 
 func TestRequest_RejectsCompressedBody(t *testing.T) {
-	s := limited(t, nil)
+	s := serveLimited(t, nil)
 	for _, encoding := range []string{"gzip", "deflate", "br", "zstd", "identity, gzip", "x"} {
 		got := s.refused(415, "unsupported_media_type", nil, "POST", "/v1/expenses", `{"amount":"1"}`, "Content-Encoding",
 			encoding)

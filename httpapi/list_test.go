@@ -15,8 +15,8 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-// fill adds n expenses with different dates, amounts and currencies.
-func fill(s server, n int) {
+// addExpenses adds n expenses with different dates, amounts and currencies.
+func addExpenses(s server, n int) {
 	s.t.Helper()
 	for i := range n {
 		currency := []string{"EUR", "USD", "KWD"}[i%3]
@@ -25,8 +25,8 @@ func fill(s server, n int) {
 	}
 }
 
-// follow reads all pages of a list. It returns their entries and their number.
-func follow(s server, path string) (entries []map[string]any, pages int) {
+// followPages reads all pages of a list. It returns their entries and their number.
+func followPages(s server, path string) (entries []map[string]any, pages int) {
 	s.t.Helper()
 	for {
 		page := s.must(200, "GET", path, "")
@@ -47,14 +47,14 @@ func follow(s server, path string) (entries []map[string]any, pages int) {
 func TestList_PagesHaveEveryExpenseOnce(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
-		fill(s, 40)
+		addExpenses(s, 40)
 		for _, sort := range []string{"", "-date", "date", "-amount", "amount", "-created", "created"} {
 			for _, limit := range []int{1, 7, 40, 50} {
 				path := fmt.Sprintf("/v1/expenses?limit=%d", limit)
 				if sort != "" {
 					path += "&sort=" + sort
 				}
-				entries, pages := follow(s, path)
+				entries, pages := followPages(s, path)
 				ids := map[any]bool{}
 				for _, e := range entries {
 					ids[e["id"]] = true
@@ -64,7 +64,7 @@ func TestList_PagesHaveEveryExpenseOnce(t *testing.T) {
 				equal(t, path+": pages", pages, (40+limit-1)/limit)
 			}
 		}
-		dates, _ := follow(s, "/v1/expenses?limit=9")
+		dates, _ := followPages(s, "/v1/expenses?limit=9")
 		if !slices.IsSortedFunc(dates,
 			func(a, b map[string]any) int { return cmp.Compare(b["date"].(string), a["date"].(string)) }) {
 			t.Error("the default order is not by descending date")
@@ -91,7 +91,7 @@ func TestList_PagesAnyLedgerFilterAndLimit(t *testing.T) {
 		sort := rapid.SampledFrom([]string{"-date", "date", "-amount", "amount", "-created", "created"}).Draw(rt, "sort")
 		path := fmt.Sprintf("/v1/expenses?pending=false&date_from=2026-03-02&sort=%s&limit=%d", sort,
 			rapid.IntRange(1, 5).Draw(rt, "limit"))
-		entries, _ := follow(s, path)
+		entries, _ := followPages(s, path)
 		ids := map[any]bool{}
 		for _, e := range entries {
 			ids[e["id"]] = true
@@ -171,14 +171,14 @@ func TestList_RejectsInvalidQueries(t *testing.T) {
 
 func TestList_LimitIsAtMost200(t *testing.T) {
 	s := serve(t, engines()[0].open(t))
-	fill(s, 201)
+	addExpenses(s, 201)
 	equal(t, "length of the longest page", len(s.must(200, "GET", "/v1/expenses?limit=999", "").list()), 200)
 	equal(t, "length of the default page", len(s.must(200, "GET", "/v1/expenses", "").list()), 50)
 }
 
 func TestList_CursorIsBoundToItsFilters(t *testing.T) {
 	s := serve(t, engines()[0].open(t))
-	fill(s, 12)
+	addExpenses(s, 12)
 	cursor := s.must(200, "GET", "/v1/expenses?limit=2&currency=EUR&sort=date", "").json["next_cursor"].(string)
 	s.must(200, "GET", "/v1/expenses?limit=3&currency=EUR&sort=date&cursor="+cursor, "")
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
@@ -211,7 +211,7 @@ func TestList_CursorIsBoundToItsFilters(t *testing.T) {
 func TestList_CategoriesAndBudgetsHavePages(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, st store.Store) {
 		s := serve(t, st)
-		categories, pages := follow(s, "/v1/categories?limit=3")
+		categories, pages := followPages(s, "/v1/categories?limit=3")
 		equal(t, "pages", pages, 4)
 		names := make([]string, len(categories))
 		for i, c := range categories {
@@ -221,7 +221,7 @@ func TestList_CategoriesAndBudgetsHavePages(t *testing.T) {
 		}
 		equal(t, "category names", strings.Join(names, " "),
 			"Education Entertainment Food Health Housing Other Shopping Transport Travel Utilities")
-		budgets, pages := follow(s, "/v1/budgets?limit=4")
+		budgets, pages := followPages(s, "/v1/budgets?limit=4")
 		equal(t, "pages", pages, 3)
 		equal(t, "budgets", len(budgets), 10)
 	})
@@ -229,7 +229,7 @@ func TestList_CategoriesAndBudgetsHavePages(t *testing.T) {
 
 func FuzzCursor(f *testing.F) {
 	s := serve(f, memstore.New())
-	fill(s, 3)
+	addExpenses(s, 3)
 	f.Add(s.must(200, "GET", "/v1/expenses?limit=1", "").json["next_cursor"].(string))
 	f.Add("")
 	f.Add("AAAAAAAAAAAAAAAA")

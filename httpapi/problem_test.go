@@ -135,7 +135,7 @@ func TestUnavailable_UntilDatabaseRecovers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, closing(t, st))
+	s := serve(t, closeAtEnd(t, st))
 	s.must(201, "POST", "/v1/expenses", `{"amount":"1"}`)
 	link.Cut()
 	for _, request := range []string{"POST /v1/expenses", "GET /v1/expenses", "GET /v1/reports/monthly", "GET /readyz"} {
@@ -175,7 +175,7 @@ func TestPanic_BecomesInternalError(t *testing.T) {
 func TestExport_FailureMidwayCutsConnection(t *testing.T) {
 	st := &faultyStore{Store: memstore.New()}
 	s := serve(t, st)
-	fill(s, 1200)
+	addExpenses(s, 1200)
 	st.fail = expense.ErrUnavailable
 	server := httptest.NewServer(s.handler)
 	defer server.Close()

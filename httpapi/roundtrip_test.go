@@ -33,8 +33,8 @@ func TestRoundTrips_PerRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, closing(t, st))
-	fill(s, 60)
+	s := serve(t, closeAtEnd(t, st))
+	addExpenses(s, 60)
 	food := categoryID(s, "Food")
 	const body = `{"amount":"12.50","currency":"USD","date":"2026-03-07"`
 	for name, c := range map[string]struct {

@@ -41,7 +41,7 @@ func equalList(t testing.TB, what string, got []string, want ...string) {
 // tick posts the occurrences that are due at noon.
 func tick(t testing.TB, st store.Store) {
 	t.Helper()
-	if _, err := jobs.PostDue(t.Context(), st, expense.Env{Now: noon, Rates: friday{}}); err != nil {
+	if _, err := jobs.PostDue(t.Context(), st, expense.Env{Now: noon, Rates: fridayRates{}}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -107,7 +107,7 @@ func serveTCP(t *testing.T, st store.Store) (url string) {
 	return web.URL
 }
 
-// fill adds n expenses with long notes to the ledger of anna.
+// addExpenses adds n expenses with long notes to the ledger of anna.
 func (st inspectedStore) fill(t *testing.T, n int) {
 	t.Helper()
 	s := serve(t, st)

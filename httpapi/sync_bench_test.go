@@ -22,7 +22,7 @@ func TestPull_NothingNewIsOneStatement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, closing(t, st))
+	s := serve(t, closeAtEnd(t, st))
 	_, cursor := s.pull("", 1000)
 	sent.texts = nil
 	s.must(200, "GET", "/v1/sync?cursor="+cursor, "")
@@ -41,7 +41,7 @@ func syncServer(b *testing.B) (server, string, store.Store) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := serve(b, closing(b, st))
+	s := serve(b, closeAtEnd(b, st))
 	s.must(200, "GET", "/v1/settings", "")
 	web := httptest.NewServer(s.handler)
 	b.Cleanup(web.Close)

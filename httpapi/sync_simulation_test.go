@@ -282,7 +282,7 @@ func (d *device) editPlan(roll int, id uuid.UUID, amount string, pick func(clien
 // postDue posts the due occurrences of the rules, as the server's ticker does.
 func (sim *simulation) postDue() {
 	err := sim.st.Update(sim.t.Context(), "anna", func(tx store.Tx) error {
-		_, err := recurrence.Post(sim.t.Context(), tx, expense.Env{Now: noon, Rates: friday{}})
+		_, err := recurrence.Post(sim.t.Context(), tx, expense.Env{Now: noon, Rates: fridayRates{}})
 		return err
 	})
 	if err != nil && !errors.Is(err, expense.ErrNotFound) {

@@ -86,7 +86,7 @@ func TestEvents_PollFindsChangeWithoutNotification(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := memstore.New()
 		s := serve(t, st)
-		other, err := httpapi.New(noWatchStore{st}, httpapi.Config{Authenticator: auth.AuthenticatorFunc(byHeader)})
+		other, err := httpapi.New(noWatchStore{st}, httpapi.Config{Authenticator: auth.AuthenticatorFunc(ownerFromHeader)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -371,7 +371,7 @@ func TestEvents_EndWithSession(t *testing.T) {
 			if sessionEnded {
 				return auth.Identity{}, auth.ErrUnauthenticated
 			}
-			return byHeader(r)
+			return ownerFromHeader(r)
 		})
 	})
 	s.must(200, "GET", "/v1/settings", "")

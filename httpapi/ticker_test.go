@@ -34,8 +34,8 @@ func addDaily(t testing.TB, st store.Store, zone string, start expense.Date) exp
 	return ledger.Settings.Zone
 }
 
-// posted returns the expenses of the ledger, the oldest first.
-func posted(t testing.TB, st store.Store) []expense.Expense {
+// postedExpenses returns the expenses of the ledger, the oldest first.
+func postedExpenses(t testing.TB, st store.Store) []expense.Expense {
 	t.Helper()
 	var all []expense.Expense
 	for e, err := range st.Reader("anna").Expenses(t.Context(), expense.Query{Sort: expense.OldestFirst}) {
@@ -94,7 +94,7 @@ func TestTicker_PostsWhenDayBegins(t *testing.T) {
 				_, stop := runTicker(t, st, time.Minute)
 				time.Sleep(7 * 24 * time.Hour)
 				stop()
-				all := posted(t, st)
+				all := postedExpenses(t, st)
 				if len(all) < 5 {
 					t.Fatalf("%d occurrences were posted in a week, want at least 5", len(all))
 				}
@@ -190,7 +190,7 @@ func TestTicker_AlertsDoNotBlockPosting(t *testing.T) {
 		// Sleep until 30 seconds into the next day. An alerting round is running then: each takes an hour, and the next one
 		// starts at a tick.
 		time.Sleep(24*time.Hour + 30*time.Second)
-		if all := posted(t, st); len(all) != 1 || st.rounds.Load() != 24 {
+		if all := postedExpenses(t, st); len(all) != 1 || st.rounds.Load() != 24 {
 			t.Errorf("30 s into the day %d occurrences were posted and %d alerting rounds started, want 1 and 24", len(all),
 				st.rounds.Load())
 		}
@@ -245,7 +245,7 @@ func TestTicker_ContinuesAfterError(t *testing.T) {
 		time.Sleep(time.Minute)
 		wantLag(0)
 		stop()
-		if all := posted(t, st); len(all) != 1 {
+		if all := postedExpenses(t, st); len(all) != 1 {
 			t.Errorf("%d occurrences were posted after the store recovered, want 1", len(all))
 		}
 	})

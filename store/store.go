@@ -72,7 +72,9 @@ type Store interface {
 	// nothing. It returns ErrNotFound if there is no ledger. If fn returns an error, Update rolls back and returns that
 	// error. Update may run fn again after a conflict, so fn must have no effects outside tx, and it must be quick.
 	// Versions must be dense and ascend in commit order: all rows that fn writes get the ledger's last version plus one,
-	// and an Update that writes no row takes no version. When Update returns nil, the writes must survive a crash.
+	// and an Update that writes no row takes no version. When Update returns nil, the writes must survive a crash. If ctx
+	// is cancelled while fn runs, Update rolls back and returns an error. If ctx is cancelled later, Update may return an
+	// error although it has committed.
 	Update(ctx context.Context, owner expense.OwnerID, fn func(Tx) error) error
 
 	// Owners yields the owners of all ledgers, ordered by the bytes of their ids.

@@ -18,6 +18,9 @@ func (l *ledger) putAlerts(alerts ...budget.Alert) []budget.Alert {
 	for i := range alerts {
 		alerts[i].Version = version
 		alerts[i].RaisedAt = expense.Timestamp(alerts[i].RaisedAt)
+		if !alerts[i].ReadAt.IsZero() {
+			alerts[i].ReadAt = expense.Timestamp(alerts[i].ReadAt)
+		}
 	}
 	return alerts
 }
@@ -35,7 +38,7 @@ func checkAlertValues(t *checkT) {
 		l.newAlert(l.id(), "9999-12", early), l.newAlert(l.id(), "2025-06", late), l.newAlert(low, "2025-06", early),
 		l.newAlert(high, "2025-06", early), l.newAlert(l.id(), "2025-05", nanoTime), l.newAlert(l.id(), "0001-01", late))
 	want[4].Threshold = 1
-	want[5].Threshold, want[5].ReadAt = 100_000, expense.Timestamp(nanoTime)
+	want[5].Threshold, want[5].ReadAt = 100_000, nanoTime
 	changed := l.putAlerts(want[5], want[4])
 	want[4], want[5] = changed[1], changed[0]
 	l.wantAlerts(expense.Month{}, want, "of all months")

@@ -28,6 +28,7 @@ type checkT struct {
 
 	mu             sync.Mutex
 	failures       []string
+	skipped        string          // why the check does not apply to the store
 	calls, missing map[string]bool // methods, see result
 }
 
@@ -53,6 +54,14 @@ func (t *checkT) record(failure string) {
 // fatalf records a failure and ends the check. It must be called on the goroutine of the check.
 func (t *checkT) fatalf(format string, args ...any) {
 	t.errorf(format, args...)
+	runtime.Goexit()
+}
+
+// skip ends the check because it does not apply to the store. It must be called on the goroutine of the check.
+func (t *checkT) skip(reason string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.skipped = reason
 	runtime.Goexit()
 }
 

@@ -57,9 +57,9 @@ func (b broken) Update(ctx context.Context, owner expense.OwnerID, fn func(store
 // hangTimeout is the time after which a check of a broken store counts as hanging.
 const hangTimeout = time.Second
 
-// TestBrokenStores runs checks over broken stores. Each check must detect a defect.
+// TestRun_DetectsBrokenStores runs checks over broken stores. Each check must detect a defect.
 // TestChecks_CallOnlyMethodsOfTheirStage checks that they accept a correct store.
-func TestBrokenStores(t *testing.T) {
+func TestRun_DetectsBrokenStores(t *testing.T) {
 	detected := make(map[string]bool)
 	for _, defect := range []struct {
 		name   string
@@ -157,6 +157,12 @@ func TestBrokenStores(t *testing.T) {
 			"merge/ends-budget", "merge/rejected", "idempotency/put-values", "idempotency/put-rejected", "changes/in-update",
 			"all/reads-own-writes",
 		}},
+		{"reports changes to a watcher that has stopped", watchesForEver, []string{"optional/watch"}},
+		{"returns prefetched rows after they were written", prefetchesStaleRows, []string{"optional/prefetch"}},
+		{"returns the positions of tombstones", returnsPositionsOfTombstones, []string{"optional/positions"}},
+		{"cuts RetryAt to seconds", cutsRetryAt, []string{"rules/put-values"}},
+		{"cuts ReadAt to seconds", cutsReadAt, []string{"budgets/alert-values"}},
+		{"commits the first write of a cancelled Update", commitsFirstWrite, []string{"transactions/cancelled"}},
 		{"stores no idempotency records", recordsNothing, []string{"idempotency/put-invalid-key", "idempotency/concurrent"}},
 		{"has methods with defects", hasLooseMethods, []string{
 			"ledgers/owner-invalid", "ledgers/ping", "settings/update-missing", "settings/update-panic",

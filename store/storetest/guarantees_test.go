@@ -19,8 +19,8 @@ import (
 // check. A sentence can be reworded without a change of the table.
 func TestGuarantees(t *testing.T) {
 	documented := make(map[string][]string)
-	for _, file := range []string{"store/store.go", "store/import.go", "expense/ledger.go", "budget/budget.go",
-		"recurrence/rule.go"} {
+	for _, file := range []string{"store/store.go", "store/import.go", "store/watch.go", "expense/ledger.go",
+		"budget/budget.go", "recurrence/rule.go"} {
 		maps.Copy(documented, interfaceSentences(t, filepath.Join("..", "..", filepath.FromSlash(file))))
 	}
 	unnamed := make(map[string]bool)
@@ -68,10 +68,11 @@ func sentences(text string) []string {
 	return strings.Split(strings.Join(strings.Fields(text), " "), ". ")
 }
 
-// interfaceSentences returns the sentences of the comments of a file's interfaces of a store, and of their methods, by
-// symbol.
+// interfaceSentences returns the sentences of the comments of the interfaces in a file that a store implements, and of
+// their methods, by symbol.
 func interfaceSentences(t *testing.T, path string) map[string][]string {
 	t.Helper()
+	documented := []string{"Store", "Reader", "Tx", "ImportReader", "ImportTx", "Watcher", "Prefetcher", "PositionReader"}
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +89,7 @@ func interfaceSentences(t *testing.T, path string) map[string][]string {
 				continue
 			}
 			methods, ok := typ.Type.(*ast.InterfaceType)
-			if !ok || !slices.Contains([]string{"Store", "Reader", "Tx", "ImportReader", "ImportTx"}, typ.Name.Name) {
+			if !ok || !slices.Contains(documented, typ.Name.Name) {
 				continue
 			}
 			symbol := file.Name.Name + "." + typ.Name.Name
@@ -131,9 +132,10 @@ func guarantees() map[string][]string {
 				"transactions/serialised rules/post-atomic rules/post-concurrent all/rollback all/panic all/cancelled all/model",
 			"settings/update-missing",
 			"settings/update-rollback transactions/rollback all/rollback",
-			untested + "a duty of the caller; TestStoreThatRetries checks that the checks allow it",
+			untested + "a duty of the caller; TestRun_AcceptsStoreThatRetries checks that the checks allow it",
 			"transactions/versions transactions/versions-concurrent all/versions all/model",
 			untested + "each store tests with its own database that a committed write survives a crash",
+			"transactions/cancelled all/cancelled", "transactions/cancelled all/cancelled",
 		},
 		"store.ImportReader":              {statement, "imports/values imports/rows"},
 		"store.ImportReader.Imports":      {"imports/values", "imports/values"},
@@ -180,6 +182,15 @@ func guarantees() map[string][]string {
 			"idempotency/put-values idempotency/put-rejected idempotency/rollback", "idempotency/put-values all/versions",
 			"idempotency/put-invalid-key",
 		},
+
+		"store.Watcher":       {statement, statement, statement, statement},
+		"store.Watcher.Watch": {"optional/watch", untested + "a duty of the caller", untested + "a duty of the caller"},
+		"store.Prefetcher":    {statement, statement},
+		"store.Prefetcher.Prefetch": {
+			"optional/prefetch", untested + "the stores count their statements", "optional/prefetch",
+		},
+		"store.PositionReader":           {statement, statement},
+		"store.PositionReader.Positions": {"optional/positions", "optional/positions", "optional/positions"},
 
 		"expense.Reader":                 {statement, statement, statement},
 		"expense.Reader.Settings":        {"settings/put-values ledgers/create", "ledgers/missing"},

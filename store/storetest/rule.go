@@ -21,7 +21,7 @@ func checkRuleValues(t *checkT) {
 	full.Until, full.Next, full.Paused = date("2399-12-31"), expense.Date{}, true
 	full.Skipped = recurrence.NewDateSet(date("2025-02-07"), date("2399-12-31"))
 	full.SettledThrough = date("2025-01-30")
-	full.LastError, full.Failures, full.RetryAt = strings.Join(trickyTexts, ""), 7, epoch.Add(90*time.Minute)
+	full.LastError, full.Failures, full.RetryAt = strings.Join(trickyTexts, ""), 7, nanoTime
 	full.CreatedAt = nanoTime
 	last.MonthDay, last.OnMissing, last.Count = recurrence.LastDay, recurrence.SkipMonth, 1000
 	last.Amount = minorUnits(expense.MaxMinor, currency("JPY")) // no part of a total until it is posted
@@ -31,6 +31,7 @@ func checkRuleValues(t *checkT) {
 	for i := range rules {
 		rules[i].Version, rules[i].Guard, rules[i].CreatedAt = version, version, expense.Timestamp(rules[i].CreatedAt)
 	}
+	rules[1].RetryAt = expense.Timestamp(nanoTime)
 	wantRules := func() {
 		for _, rule := range rules {
 			l.wantRule(rule, "Rule as it was written")

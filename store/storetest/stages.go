@@ -20,6 +20,7 @@ const (
 	changesStage
 	purgeStage
 	importsStage
+	optionalStage
 	allStage
 )
 
@@ -185,7 +186,7 @@ func stages() []stageInfo {
 				{name: "panic", run: checkPanic,
 					guarantee: "an Update whose function panics passes on the panic and writes nothing"},
 				{name: "cancelled", run: checkCancelled,
-					guarantee: "an Update whose context is cancelled fails and writes nothing"},
+					guarantee: "an Update whose context is cancelled commits all its writes or none"},
 				{name: "serialised", run: checkSerialized,
 					guarantee: "Update locks the ledger: a concurrent Update of the owner waits"},
 				{name: "reads-own-writes", run: checkReadsOwnWrites,
@@ -376,6 +377,17 @@ func stages() []stageInfo {
 					guarantee: "MergedCategory returns the category into which the last one of a name was merged, also after Purge"},
 			},
 		},
+		optionalStage: {
+			name: "optional",
+			checks: []check{
+				{name: "watch", run: checkWatch, isolated: true,
+					guarantee: "Watch calls its function with the owner of each changed ledger until it is stopped"},
+				{name: "prefetch", run: checkPrefetch,
+					guarantee: "a Tx returns the same rows and records with and without Prefetch"},
+				{name: "positions", run: checkPositions,
+					guarantee: "Positions returns the state of the ledger and the positions of all its rows"},
+			},
+		},
 		allStage: {
 			name: "all",
 			checks: []check{
@@ -394,7 +406,7 @@ func stages() []stageInfo {
 				{name: "panic", run: checkPanic,
 					guarantee: "an Update whose function panics passes on the panic and writes nothing"},
 				{name: "cancelled", run: checkCancelled,
-					guarantee: "an Update whose context is cancelled fails and writes nothing"},
+					guarantee: "an Update whose context is cancelled commits all its writes or none"},
 				{name: "reads-own-writes", run: checkReadsOwnWrites,
 					guarantee: "reads of a Tx see the earlier writes of the same Update"},
 				{name: "versions", run: checkVersions,

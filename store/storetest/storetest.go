@@ -39,7 +39,11 @@
 //  13. changes: Changes, StartEpoch
 //  14. purge: Purge
 //  15. imports: Imports, Import, ImportedRows, RowsOfImport, MergedCategory, PutImport, PutImportedRows
-//  16. all: no new methods
+//  16. optional: no new methods
+//  17. all: no new methods
+//
+// The checks of the stage optional are those of [store.Watcher], [store.Prefetcher] and [store.PositionReader]. A check
+// is skipped if the store does not implement the interface.
 //
 // To compile a store that is not complete, embed the interfaces. A method that is not written yet then panics, and the
 // suite reports it as not implemented. If one of your own methods calls it, the failure is a nil dereference:
@@ -185,6 +189,8 @@ func (r *runner) runStage(t *testing.T, number stage, info stageInfo) {
 				t.Skipf("the check needs %s, which is not implemented", strings.Join(sortedKeys(result.missing), ", "))
 			case len(result.failures) > 0:
 				t.Error(result.report(c.guarantee))
+			case result.skipped != "":
+				t.Skip(result.skipped)
 			}
 		})
 	}
@@ -199,6 +205,7 @@ func sortedKeys[V any](set map[string]V) []string { return slices.Sorted(maps.Ke
 // A result is the outcome of a check.
 type result struct {
 	failures []string
+	skipped  string          // why the check does not apply to the store; "": it does
 	missing  map[string]bool // the methods that are not implemented; if there are any, the failures say nothing
 	calls    map[string]bool // the methods that the check called
 	hung     bool            // the check did not end
@@ -241,7 +248,7 @@ func (c check) against(ctx context.Context, st store.Store, number stage, timeou
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return result{slices.Clone(t.failures), maps.Clone(t.missing), maps.Clone(t.calls), hung}
+	return result{slices.Clone(t.failures), t.skipped, maps.Clone(t.missing), maps.Clone(t.calls), hung}
 }
 
 // goroutines returns the stacks of all goroutines, those of checks first. It cuts the text to 64 KiB.

@@ -11,9 +11,9 @@ import (
 	"github.com/spendwise/spendwise/store/storetest"
 )
 
-// TestStoreThatRetries runs the suite over a store that runs the function of each Update twice. The interface allows
-// that.
-func TestStoreThatRetries(t *testing.T) {
+// TestRun_AcceptsStoreThatRetries runs the suite over a store that runs the function of each Update twice. The interface
+// allows that.
+func TestRun_AcceptsStoreThatRetries(t *testing.T) {
 	errAgain := errors.New("once more")
 	storetest.Run(t, func(*testing.T) store.Store {
 		return updateStore{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,

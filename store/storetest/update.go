@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -95,6 +96,36 @@ func checkCancelled(t *checkT) {
 	})
 	t.wantError(err, errAny, "an Update whose context is cancelled while it runs")
 	l.wantRolledBack(before, rolledBack.ID, "an Update whose context was cancelled")
+	l.cancelAfterWrites()
+}
+
+// cancelAfterWrites cancels the context of an Update after its last write. The Update must commit all rows and return
+// nil, or return an error. With an error, it may have committed all rows or none.
+func (l *ledger) cancelAfterWrites() {
+	ctx, cancel := context.WithCancel(l.ctx)
+	defer cancel()
+	rows := []expense.Expense{l.anyExpense(), l.anyExpense()}
+	err := l.st.Update(ctx, l.owner, func(tx store.Tx) error {
+		for _, row := range rows { // in two writes, which must not be separated
+			if _, err := tx.PutExpenses(ctx, row); err != nil {
+				return err
+			}
+		}
+		cancel()
+		return nil
+	})
+	written := 0
+	for _, row := range rows {
+		if _, readErr := l.reader.Expense(l.ctx, row.ID); readErr == nil {
+			written++
+		} else if !errors.Is(readErr, expense.ErrNotFound) {
+			l.errorf("Expense after an Update whose context was cancelled: %v", readErr)
+		}
+	}
+	if written == 1 || err == nil && written == 0 {
+		l.errorf("an Update whose context was cancelled after its last write returned the error %v and wrote %d of 2 rows",
+			err, written)
+	}
 }
 
 func checkUnknownCategory(t *checkT) {

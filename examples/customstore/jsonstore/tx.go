@@ -56,24 +56,24 @@ func (t *tx) write(ctx context.Context, rows int, change func(next *ledger) erro
 
 // A fields points to the fields that all types of rows have in common.
 type fields struct {
-	id               uuid.UUID
-	version, guard   *expense.Version // a category and an alert have no guard
-	created, updated *time.Time
+	id             uuid.UUID
+	version, guard *expense.Version // a category and an alert have no guard
+	times          []*time.Time
 }
 
 // fieldsOf returns the fields of a pointer to a row.
 func fieldsOf(row any) fields {
 	switch r := row.(type) {
 	case *expense.Category:
-		return fields{r.ID, &r.Version, new(expense.Version), &r.CreatedAt, &r.UpdatedAt}
+		return fields{r.ID, &r.Version, new(expense.Version), []*time.Time{&r.CreatedAt, &r.UpdatedAt}}
 	case *expense.Expense:
-		return fields{r.ID, &r.Version, &r.Guard, &r.CreatedAt, &r.UpdatedAt}
+		return fields{r.ID, &r.Version, &r.Guard, []*time.Time{&r.CreatedAt, &r.UpdatedAt}}
 	case *budget.Budget:
-		return fields{r.ID, &r.Version, &r.Guard, &r.CreatedAt, &r.UpdatedAt}
+		return fields{r.ID, &r.Version, &r.Guard, []*time.Time{&r.CreatedAt, &r.UpdatedAt}}
 	case *budget.Alert:
-		return fields{r.ID, &r.Version, new(expense.Version), &r.RaisedAt, new(time.Time)}
+		return fields{r.ID, &r.Version, new(expense.Version), []*time.Time{&r.RaisedAt, &r.ReadAt}}
 	case *recurrence.Rule:
-		return fields{r.ID, &r.Version, &r.Guard, &r.CreatedAt, &r.UpdatedAt}
+		return fields{r.ID, &r.Version, &r.Guard, []*time.Time{&r.CreatedAt, &r.UpdatedAt, &r.RetryAt}}
 	}
 	panic(fmt.Sprintf("%T is no row", row))
 }
@@ -110,7 +110,9 @@ func put[R any](into table[R], version expense.Version, rows []R) error {
 		if !found || !sameGuardedFields(row, old) {
 			*fields.guard = version
 		}
-		*fields.created, *fields.updated = expense.Timestamp(*fields.created), expense.Timestamp(*fields.updated)
+		for _, at := range fields.times {
+			*at = expense.Timestamp(*at)
+		}
 		into.Rows[fields.id] = row
 	}
 	return nil

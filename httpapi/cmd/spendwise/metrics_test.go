@@ -166,7 +166,7 @@ func traffic(t *testing.T, s *server) (personal []string) {
 // await scrapes until a time series has a value. The ticker and the converter work in the background.
 func (s *server) await(series string, want float64) string {
 	s.t.Helper()
-	for range 200 {
+	for range 1200 { // a minute
 		scraped := s.scrape()
 		if got, ok := sample(scraped, series); ok && got == want {
 			return scraped

@@ -20,13 +20,13 @@ import (
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
-func TestMemoryAccounts(t *testing.T) {
+func TestRun_AcceptsMemstore(t *testing.T) {
 	Run(t, func(*testing.T) accounts.Store { return memstore.NewAccounts() })
 }
 
-// TestEverySentenceOfAccountsHasACheck reads the source of the interface. Checks must cover each method and each error
+// TestChecks_CoverInterface reads the source of the interface. Checks must cover each method and each error
 // that a method's comment names, and must not name any other method or error.
-func TestEverySentenceOfAccountsHasACheck(t *testing.T) {
+func TestChecks_CoverInterface(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "../accounts.go", nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
@@ -287,7 +287,7 @@ func (s yieldsAfterError) Accounts(ctx context.Context) iter.Seq2[accounts.Accou
 	}
 }
 
-func TestBrokenAccountsAreCaught(t *testing.T) {
+func TestRun_DetectsBrokenStores(t *testing.T) {
 	empty := memstore.NewAccounts
 	for name, broken := range map[string]struct {
 		store  accounts.Store
