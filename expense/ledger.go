@@ -85,6 +85,8 @@ type Tx interface {
 	//   - Budgets whose MergedInto is source get target as their MergedInto.
 	//   - It deletes source and leaves a tombstone that refers to target; see [Reader.MergedInto].
 	//   - It clears the failures of the rules of target, including the moved ones. These rules get the Update's version.
+	//
+	// MergeCategory returns ErrNotFound if source or target does not exist, and ErrGone if it was deleted.
 	MergeCategory(ctx context.Context, source, target uuid.UUID, month Month) (MergeResult, error)
 
 	// PutExpenses writes expenses. It sets the Guard of an expense to the Update's version if a guarded field changed. It

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -17,12 +18,32 @@ import (
 
 // A device writes while it is offline and synchronises later.
 func Example() {
-	ctx, url, folder := context.Background(), exampleServer(), exampleFolder()
-	defer os.RemoveAll(folder)
+	if err := runPhone(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// 12.50 EUR unacknowledged: true
+	// 12.50 EUR unacknowledged: false
+}
+
+func runPhone(ctx context.Context) (err error) {
+	server, err := newExampleServer(ctx)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	url := server.URL
+	folder, err := os.MkdirTemp("", "device")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 
 	storage, err := sqlitestorage.Open(ctx, filepath.Join(folder, "device.db"))
-	check(err)
-	defer storage.Close()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, storage.Close()) }()
 	phone, err := client.New(url, client.WithStorage(storage), client.WithConflictHandler(
 		func(_ context.Context, c client.Conflict) client.Decision {
 			var mine, theirs client.Expense
@@ -31,46 +52,52 @@ func Example() {
 			}
 			return client.Decision{} // phone.Conflicts lists it for the user to decide
 		}))
-	check(err)
-	check(phone.Register(ctx, client.Registration{Credentials: client.Credentials{
+	if err != nil {
+		return err
+	}
+	err = phone.Register(ctx, client.Registration{Credentials: client.Credentials{
 		Email: "anna@example.com", Password: "nine purple otters knitting", DeviceName: "phone",
-	}}))
-	check(phone.Sync(ctx))
+	}})
+	if err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	if err := phone.Sync(ctx); err != nil {
+		return fmt.Errorf("first sync: %w", err)
+	}
 
 	// Put needs no network: the change is stored when it returns.
 	lunch, err := phone.Expenses().Put(ctx, client.ExpenseDraft{Amount: "12.50", Date: "2026-03-08", Category: "Food"})
-	check(err)
-	fmt.Println(lunch.Amount, lunch.Currency, "unacknowledged:", lunch.Unacknowledged)
-
-	check(phone.Sync(ctx)) // or Run(ctx), which synchronises until ctx ends
-	lunch, err = phone.Expenses().Get(ctx, lunch.ID)
-	check(err)
-	fmt.Println(lunch.Amount, lunch.Currency, "unacknowledged:", lunch.Unacknowledged)
-	// Output:
-	// 12.50 EUR unacknowledged: true
-	// 12.50 EUR unacknowledged: false
-}
-
-func exampleServer() string {
-	ledgers := memstore.New()
-	settings, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: new("EUR")})
-	check(err)
-	users := auth.NewUsers(memstore.NewAccounts(), ledgers, settings, nil)
-	service, err := auth.New(context.Background(), users, auth.Config{KEK: make([]byte, auth.KEKSize)})
-	check(err)
-	api, err := httpapi.New(ledgers, httpapi.Config{Accounts: service})
-	check(err)
-	return httptest.NewServer(api).URL
-}
-
-func exampleFolder() string {
-	folder, err := os.MkdirTemp("", "device")
-	check(err)
-	return folder
-}
-
-func check(err error) {
 	if err != nil {
-		panic(err)
+		return fmt.Errorf("add an expense: %w", err)
 	}
+	fmt.Println(lunch.Amount, lunch.Currency, "unacknowledged:", lunch.Unacknowledged)
+
+	if err := phone.Sync(ctx); err != nil { // or Run(ctx), which synchronises until ctx ends
+		return fmt.Errorf("sync: %w", err)
+	}
+	lunch, err = phone.Expenses().Get(ctx, lunch.ID)
+	if err != nil {
+		return err
+	}
+	fmt.Println(lunch.Amount, lunch.Currency, "unacknowledged:", lunch.Unacknowledged)
+	return nil
+}
+
+// newExampleServer starts a server for the example.
+func newExampleServer(ctx context.Context) (*httptest.Server, error) {
+	settings, err := expense.NewSettings(expense.SettingsDraft{HomeCurrency: new("EUR")})
+	if err != nil {
+		return nil, err
+	}
+	ledgers := memstore.New()
+	users := auth.NewUsers(memstore.NewAccounts(), ledgers, settings, nil)
+	service, err := auth.New(ctx, users, auth.Config{KEK: make([]byte, auth.KEKSize)})
+	if err != nil {
+		return nil, err
+	}
+	api, err := httpapi.New(ledgers, httpapi.Config{Accounts: service})
+	if err != nil {
+		return nil, err
+	}
+	return httptest.NewServer(api), nil
 }

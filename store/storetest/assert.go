@@ -91,7 +91,7 @@ func callerPosition() string {
 // noError ends the check unless err is nil.
 func (t *checkT) noError(err error, action string, args ...any) {
 	if err != nil {
-		t.fatalf("%s: %v", fmt.Sprintf(action, args...), err)
+		t.fatalf("%s: got the error %v of type %T", fmt.Sprintf(action, args...), err, err)
 	}
 }
 
@@ -113,7 +113,7 @@ func (t *checkT) wantError(err, want error, action string, args ...any) {
 		ok = errors.Is(err, want)
 	}
 	if !ok {
-		t.errorf("%s: got the error %v, want %q", fmt.Sprintf(action, args...), err, want)
+		t.errorf("%s: got the error %v of type %T, want %q", fmt.Sprintf(action, args...), err, err, want)
 	}
 }
 

@@ -234,7 +234,7 @@ func guarantees() map[string][]string {
 		"expense.Tx.MergeCategory": {
 			"merge/moves merge/totals all/model", "merge/moves", "merge/moves merge/ends-budget",
 			"merge/ends-budget", "merge/ends-budget merge/has-budgets", "merge/ends-budget", "merge/ends-budget",
-			"merge/moves merge/merged-into changes/values", "merge/clears-failures", "merge/clears-failures",
+			"merge/moves merge/merged-into changes/values", "merge/clears-failures", "merge/clears-failures", "merge/rejected",
 		},
 		"expense.Tx.PutExpenses": {
 			"expenses/put-values expenses/put-changes", "expenses/put-guard", "expenses/put-volume",

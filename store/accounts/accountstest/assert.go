@@ -60,14 +60,14 @@ func (t *checkT) recordPanic() {
 // noError ends the check unless err is nil.
 func (t *checkT) noError(err error, action string) {
 	if err != nil {
-		t.fatalf("%s: %v", action, err)
+		t.fatalf("%s: got the error %v of type %T", action, err, err)
 	}
 }
 
 // wantError records a failure unless err is the error want.
 func (t *checkT) wantError(err, want error, action string) {
 	if !errors.Is(err, want) {
-		t.errorf("%s: got the error %v, want %q", action, err, want)
+		t.errorf("%s: got the error %v of type %T, want %q", action, err, err, want)
 	}
 }
 
