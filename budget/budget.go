@@ -164,7 +164,7 @@ func (b Budget) Validate() error {
 			errs.Add("from_month", "not_ascending",
 				"limit %d does not begin in a later month than the limit before it; give a later month", i+1)
 		case entry.Limit.Currency() != b.Entries[0].Limit.Currency():
-			errs.Add("currency", "currency_mismatch", "limit %s is not in %s; all limits are in the home currency",
+			errs.Add("currency", "currency_mismatch", "limit %s is not in the currency of the first limit; give it in %s",
 				entry.Limit, b.Entries[0].Limit.Currency())
 		}
 		if entry.Limit.Sign() < 0 || entry.Limit.IsZero() && i == 0 {
@@ -195,7 +195,7 @@ func (b Budget) validateRollover(errs *expense.ValidationErrors) {
 			"cap %s has no effect without rollover; set rollover, or leave the cap out",
 			b.RolloverCap)
 	case len(b.Entries) > 0 && b.RolloverCap.Currency() != b.Entries[0].Limit.Currency():
-		errs.Add("rollover_cap", "currency_mismatch", "cap %s is not in %s, the currency of the limits",
+		errs.Add("rollover_cap", "currency_mismatch", "cap %s is not in the currency of the limits; give it in %s",
 			b.RolloverCap, b.Entries[0].Limit.Currency())
 	case b.RolloverCap.Sign() <= 0:
 		errs.Add("rollover_cap", "not_positive", notPositiveCap, b.RolloverCap)

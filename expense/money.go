@@ -164,7 +164,8 @@ func (m Money) Neg() Money { return Money{minor: -m.minor, currency: m.currency}
 // [MaxMinor].
 func (m Money) Add(other Money) (Money, error) {
 	if m.currency != other.currency {
-		return Money{}, invalid("currency_mismatch", "cannot add %s to %s: the currencies differ", other, m)
+		return Money{}, invalid("currency_mismatch",
+			"%s cannot be added to %s; convert it into %s first", other, m, m.currency)
 	}
 	return MoneyFromMinor(m.minor+other.minor, m.currency)
 }

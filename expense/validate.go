@@ -13,10 +13,10 @@ const maxSource = 64
 func (e Expense) Validate() error {
 	var errs ValidationErrors
 	if e.ID == uuid.Nil {
-		errs.Add("id", "required", "the id is missing")
+		errs.Add("id", "required", "the id is missing; give a UUID")
 	}
 	if e.CategoryID == uuid.Nil {
-		errs.Add("category_id", "required", "the category is missing")
+		errs.Add("category_id", "required", "the category is missing; give the UUID of a category")
 	}
 	checkAmount(&errs, e.Amount)
 	if e.Date.Before(earliestDate) {
@@ -33,16 +33,18 @@ func (e Expense) Validate() error {
 func (e Expense) validateRate(errs *ValidationErrors) {
 	switch {
 	case e.Home.currency.IsZero():
-		errs.Add("home_currency", "required", "the home currency is missing")
+		errs.Add("home_currency", "required", "the home currency is missing; give an ISO 4217 code")
 	case e.Pending():
 		if e.Rate != (Rate{}) || e.Home.minor != 0 {
-			errs.Add("rate", "incomplete", "the rate is missing, but rate_date, rate_source or home_amount is given")
+			errs.Add("rate", "incomplete",
+				"the rate is missing beside rate_date, rate_source or home_amount; give all of them or none")
 		}
 	case e.Rate.Date.IsZero() || !isSource(e.Rate.Source):
-		errs.Add("rate", "incomplete", "rate_date or rate_source is missing or malformed")
+		errs.Add("rate", "incomplete", "rate_date or rate_source is missing or malformed; give both beside the rate")
 	case (e.Rate.Source == SourceIdentity) != (e.Amount.currency == e.Home.currency):
 		errs.Add("rate_source", "not_identity",
-			"rate_source must be identity if and only if the expense is in the home currency")
+			"rate_source %q does not fit an expense in %s; give identity only in the home currency %s",
+			e.Rate.Source, e.Amount.currency, e.Home.currency)
 	case e.Rate.Source == SourceIdentity && e.Rate.Value != one:
 		errs.Add("rate", "not_identity", "rate %s is wrong; the rate of the home currency into itself is 1", e.Rate.Value)
 	default:
@@ -64,13 +66,13 @@ func isSource(source Source) bool {
 func (c Category) Validate() error {
 	var errs ValidationErrors
 	if c.ID == uuid.Nil {
-		errs.Add("id", "required", "the id is missing")
+		errs.Add("id", "required", "the id is missing; give a UUID")
 	}
 	normalised := c
 	CategoryPatch{Name: &c.Name, Colour: &c.Colour, Icon: &c.Icon}.apply(&errs, &normalised)
 	if errs.Err() == nil && normalised != c {
 		errs.Add("name", "not_normal",
-			"the name is not in NFC, the name has spaces around it, or the colour has capital letters")
+			"the name is not in NFC or has spaces around it, or the colour has capital letters; write them as the server does")
 	}
 	return errs.Err()
 }

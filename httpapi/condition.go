@@ -37,8 +37,8 @@ func (c *call) condition() expense.Precondition {
 		if c.errs.addFrom(err); err == nil && !wildcard {
 			c.errs.add(fieldError{
 				Header: "If-None-Match", Code: "not_a_star", problem: codeMalformed,
-				Detail: fmt.Sprintf("The value %s of If-None-Match is not allowed in a write; give *, which requires that the "+
-					"resource does not exist.", expense.QuoteText(strings.Join(lines, ", "))),
+				Detail: fmt.Sprintf("The header If-None-Match has the value %s, which a write does not allow; give *, which "+
+					"requires that the resource does not exist.", expense.QuoteText(strings.Join(lines, ", "))),
 			})
 		}
 		cond.Absent = true
@@ -70,8 +70,8 @@ func parseETags(name string, lines []string) (tags []ingress.ETag, wildcard bool
 	if tags, wildcard, err = ingress.ParseETags(lines); err != nil {
 		err = newFieldProblem(fieldError{
 			Header: name, Code: "malformed_tag", problem: codeMalformed,
-			Detail: fmt.Sprintf("The value %s of %s is malformed; give * or at most 100 entity tags in double quotes, such as "+
-				`"12".`, expense.QuoteText(strings.Join(lines, ", ")), name),
+			Detail: fmt.Sprintf("The header %s has the malformed value %s; give * or at most 100 entity tags in double quotes, "+
+				`such as "12".`, name, expense.QuoteText(strings.Join(lines, ", "))),
 		})
 	}
 	return tags, wildcard, err

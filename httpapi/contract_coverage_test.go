@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ import (
 )
 
 // A contractCoverage records which parts of the contract the tests have produced: statuses, headers, media types,
-// parameters and the codes of problems and field errors. It is safe for concurrent use.
+// parameters, and the codes and the details of problems. It is safe for concurrent use.
 type contractCoverage struct {
 	mu       sync.Mutex
 	produced map[string]bool
@@ -81,6 +82,13 @@ func problemPart(pattern, code string) string {
 	return fmt.Sprintf("%s: problem %s", pattern, code)
 }
 
+// detailPart returns the part for a detail of a problem. The ids, numbers and quoted values in it may be others.
+func detailPart(detail string) string {
+	return fmt.Sprintf("%s: detail %s", anyOperation, variableParts.ReplaceAllString(detail, "…"))
+}
+
+var variableParts = regexp.MustCompile(`"[^"]*"|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9]+`)
+
 func fieldErrorPart(code string) string {
 	return fmt.Sprintf("%s: code %s of a field error", anyOperation, code)
 }
@@ -96,7 +104,9 @@ func (c *contractCoverage) addExchange(x contracttest.Exchange) {
 		parts = append(parts, fieldErrorPart(code))
 	}
 	if x.Status >= http.StatusBadRequest {
-		c.add(append(parts, problemPart(x.Pattern, x.Code))...)
+		var problem struct{ Detail string }
+		_ = json.Unmarshal(x.Body, &problem) // the checker has reported a body that is not JSON
+		c.add(append(parts, problemPart(x.Pattern, x.Code), detailPart(problem.Detail))...)
 		return
 	}
 	sent, _, _ := strings.Cut(x.Request.Header.Get("Content-Type"), ";")
@@ -163,6 +173,14 @@ func documentedParts(doc jsonTree) []string {
 				for name := range response.at("headers") {
 					parts = append(parts, headerPart(name))
 				}
+			}
+		}
+	}
+	for _, response := range doc.at("components", "responses") {
+		examples := jsonTree(response.(map[string]any)).at("content", "application/problem+json", "examples")
+		for code := range examples {
+			if code != "method_not_allowed" { // no operation has this response
+				parts = append(parts, detailPart(examples.at(code, "value")["detail"].(string)))
 			}
 		}
 	}

@@ -161,7 +161,7 @@ func (w Alert) Parse() (budget.Alert, error) {
 		ReadAt: p.instant("read_at", w.ReadAt), Version: w.Version,
 	}
 	if want := budget.AlertID(a.BudgetID, a.Month, a.Threshold); a.ID != want {
-		p.errs.Add("id", "wrong_id", "the id of an alert with this budget, month and threshold is %s", want)
+		p.errs.Add("id", "wrong_id", "the id is wrong; the id of an alert with this budget, month and threshold is %s", want)
 	}
 	return a, p.errs.Err()
 }

@@ -65,7 +65,7 @@ func (w Expense) Parse() (expense.Expense, error) {
 	e.Rate.Date = p.date("rate_date", w.RateDate)
 	e.Rate.Source = expense.Source(orZero(w.RateSource))
 	if w.Pending != (w.Rate == nil) {
-		p.errs.Add("pending", "contradiction", "an expense is pending if and only if it has no rate")
+		p.errs.Add("pending", "contradiction", "pending contradicts rate; give true without a rate, and false with one")
 	}
 	return e, p.errs.Err()
 }

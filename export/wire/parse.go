@@ -46,7 +46,8 @@ func (p *parser) instant(field string, t *time.Time) time.Time {
 		return time.Time{}
 	}
 	if t.Location() != time.UTC || !expense.Timestamp(*t).Equal(*t) {
-		p.errs.Add(field, "malformed", "%s is not a time in UTC of whole microseconds, such as 2026-03-01T12:00:00.123456Z",
+		p.errs.Add(field, "malformed",
+			"%s is not a time in UTC of whole microseconds; write it like 2026-03-01T12:00:00.123456Z",
 			t.Format(time.RFC3339Nano))
 	}
 	return *t

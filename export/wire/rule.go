@@ -83,7 +83,7 @@ func (w Rule) Parse() (recurrence.Rule, error) {
 	}
 	r.Skipped = recurrence.NewDateSet(skipped...)
 	if p.errs.Err() == nil && w.RRULE != r.RRULE() {
-		p.errs.Add("rrule", "contradiction", "the other members say %s", r.RRULE())
+		p.errs.Add("rrule", "contradiction", "the RRULE contradicts the other members; it must be %s", r.RRULE())
 	}
 	return r, p.errs.Err()
 }
@@ -105,7 +105,7 @@ func (d MonthDay) Parse() (int, error) {
 	if err != nil || day < 1 || day > 31 {
 		return 0, &expense.InvalidError{
 			Code:   "out_of_range",
-			Detail: fmt.Sprintf("%.20q is not a day of the month: give a number from 1 to 31, or last", string(d)),
+			Detail: fmt.Sprintf("%.20q is not a day of the month; give a number from 1 to 31, or last", string(d)),
 		}
 	}
 	return day, nil

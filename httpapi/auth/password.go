@@ -39,10 +39,14 @@ func checkPassword(fieldErrs *expense.ValidationErrors, field, password, email s
 	switch n := utf8.RuneCountInString(normal); {
 	case !utf8.ValidString(password):
 		fieldErrs.Add(field, "malformed", "the password is not valid UTF-8; enter it as text")
+	case n == 0:
+		fieldErrs.Add(field, "required", "the password is missing; give %d to %d characters, for example several words",
+			MinPasswordLength, MaxPasswordLength)
 	case n < MinPasswordLength:
-		fieldErrs.Add(field, "too_short", "the password is shorter than %d characters; use several words", MinPasswordLength)
+		fieldErrs.Add(field, "too_short", "the password has %d characters; give at least %d, for example several words",
+			n, MinPasswordLength)
 	case n > MaxPasswordLength:
-		fieldErrs.Add(field, "too_long", "the password is longer than %d characters; choose a shorter one", MaxPasswordLength)
+		fieldErrs.Add(field, "too_long", "the password has %d characters; give at most %d", n, MaxPasswordLength)
 	case isCommon(normal) || email != "" && expense.Fold(normal) == expense.Fold(normalisePassword(email)):
 		fieldErrs.Add(field, "too_common",
 			"the password is on the list of common passwords, or it is the e-mail address; choose another one")

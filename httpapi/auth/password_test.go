@@ -34,7 +34,7 @@ func TestPassword_Validate(t *testing.T) {
 		"few characters that unfold into many":  {strings.Repeat("\ufdfa\ufdfb", 10), "too_long"},
 		"control characters":                    {"\x00\x01\x02\t\n and more", ""},
 		"broken UTF-8":                          {"four words in a \xff", "malformed"},
-		"nothing":                               {"", "too_short"},
+		"nothing":                               {"", "required"},
 		"a common one":                          {"123456789012", "too_common"},
 		"a common one in capitals":              {"PASSWORD1234", "too_common"},
 		"a common one in full width":            {"ｐａｓｓｗｏｒｄ１２３４", "too_common"},
@@ -98,8 +98,12 @@ func TestEmail_Validate(t *testing.T) {
 		if sound && err != nil {
 			t.Errorf("%q is refused: %v", email, err)
 		}
+		want := "malformed_email"
+		if email == "" {
+			want = "required"
+		}
 		if fieldErrs := expense.InvalidErrors(err); !sound &&
-			(len(fieldErrs) != 1 || fieldErrs[0].Field != "email" || fieldErrs[0].Code != "malformed_email") {
+			(len(fieldErrs) != 1 || fieldErrs[0].Field != "email" || fieldErrs[0].Code != want) {
 			t.Errorf("%q has the field errors %v", email, fieldErrs)
 		}
 	}

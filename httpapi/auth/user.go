@@ -202,6 +202,10 @@ func credentialsError(err error) error {
 const maxEmailBytes = 254
 
 func checkEmail(fieldErrs *expense.ValidationErrors, email string) {
+	if email == "" {
+		fieldErrs.Add("email", "required", "the e-mail address is missing; give one like name@example.org")
+		return
+	}
 	address, err := mail.ParseAddress(email)
 	hidden := strings.ContainsFunc(email, func(r rune) bool {
 		return r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsGraphic(r)

@@ -212,7 +212,8 @@ func (Delete) apply(ctx context.Context, p *push, row RowRef, _ baseVersion) (ou
 		remove = func() error { return recurrence.Delete(ctx, p.tx, p.env, row.ID, expense.Precondition{}) }
 	default:
 		return outcome{}, &expense.InvalidError{
-			Field: "op", Code: "not_applicable", Detail: fmt.Sprintf("a row of type %s cannot be deleted", row.Type),
+			Field: "op", Code: "not_applicable",
+			Detail: fmt.Sprintf("a row of type %s cannot be deleted; change it with a patch", row.Type),
 		}
 	}
 	switch {
