@@ -56,7 +56,7 @@ func TestInspect_ForeignFiles(t *testing.T) {
 			for range 129 {
 				_, _ = w.Write(zeros)
 			}
-		}), "larger than 128 MiB"},
+		}), "too large when it is unpacked"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := statement.Inspect(t.Context(), strings.NewReader(test.text), statement.Mapping{}, euro)

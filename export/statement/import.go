@@ -116,6 +116,7 @@ func Import(
 			return result, im.finish(result)
 		}
 		clear(im.in.reader.ordinals)
+		im.planned = plan{}
 	}
 	result, err = im.run(im.write)
 	if err == nil && opts.Abort && result.FailedRows > 0 {
@@ -159,6 +160,30 @@ type importer struct {
 	in     *Inspection
 	lines  int
 	added  int
+
+	planned plan
+}
+
+// A plan is what the earlier batches of a dry run would add.
+type plan struct {
+	categories []expense.Category
+	expenses   map[uuid.UUID]bool // whose ids are in the file
+}
+
+// add adds a batch. It sets the status Known for rows whose ids earlier rows have.
+func (p *plan) add(b *batch) {
+	for i, row := range b.rows {
+		switch id := b.drafts[i].ID; {
+		case row.Status != Add || id == uuid.Nil:
+		case p.expenses[id]:
+			row.Status = Known
+		case p.expenses == nil:
+			p.expenses = map[uuid.UUID]bool{id: true}
+		default:
+			p.expenses[id] = true
+		}
+	}
+	p.categories = append(p.categories, b.needed()...)
 }
 
 func (im *importer) countLine() {
@@ -217,23 +242,25 @@ func (im *importer) run(flush func(batch []Row, result Result, last bool) (Resul
 }
 
 // check is the flush of a dry run.
-func (im *importer) check(batch []Row, result Result, _ bool) (Result, error) {
+func (im *importer) check(rows []Row, result Result, _ bool) (Result, error) {
+	var b *batch
 	err := im.st.View(im.ctx, im.owner, func(r store.Reader) error {
-		b, err := im.prepare(r, batch)
-		if err != nil {
+		var err error
+		if b, err = im.prepare(r, rows); err != nil {
 			return err
 		}
 		results, err := expense.Check(im.ctx, r, im.env, b.drafts...)
 		if err != nil {
 			return err
 		}
-		b.apply(im.in.reader, results)
+		b.apply(im, results)
 		return nil
 	})
 	if err != nil {
 		return result, err
 	}
-	result.add(batch)
+	im.planned.add(b)
+	result.add(rows)
 	return result, nil
 }
 
@@ -407,6 +434,7 @@ func (im *importer) resolveCategories(r store.Reader, b *batch) error {
 			if all, err = r.Categories(im.ctx); err != nil {
 				return fmt.Errorf("categories: %w", err)
 			}
+			all = append(all, im.planned.categories...)
 			for _, category := range all {
 				byName[expense.Fold(category.Name)] = category
 			}
@@ -476,12 +504,14 @@ func (im *importer) categoryNamed(
 }
 
 // apply sets the statuses of rows after [expense.Check]. It takes new categories for granted.
-func (b *batch) apply(reader *rowReader, results []expense.BatchResult) {
+func (b *batch) apply(im *importer, results []expense.BatchResult) {
+	reader, created := im.in.reader, map[uuid.UUID]bool{}
+	for _, category := range slices.Concat(im.planned.categories, b.categories) {
+		created[category.ID] = true
+	}
 	for i, result := range results {
 		faults := slices.DeleteFunc(expense.InvalidErrors(result.Err), func(fault *expense.InvalidError) bool {
-			return fault.Code == "unknown_category" && slices.ContainsFunc(b.categories, func(c expense.Category) bool {
-				return c.ID == b.drafts[i].CategoryID
-			})
+			return fault.Code == "unknown_category" && created[b.drafts[i].CategoryID]
 		})
 		switch {
 		case result.Known:
@@ -506,7 +536,7 @@ func (b *batch) add(im *importer, tx store.Tx) error {
 	if err != nil {
 		return err
 	}
-	b.apply(im.in.reader, results)
+	b.apply(im, results)
 	if len(b.categories) > 0 {
 		if results, err = b.addCategories(im, tx); err != nil {
 			return err
@@ -533,15 +563,19 @@ func (b *batch) add(im *importer, tx store.Tx) error {
 
 // addCategories adds the new categories of the rows that do not fail for another reason, and checks the drafts again.
 func (b *batch) addCategories(im *importer, tx store.Tx) ([]expense.BatchResult, error) {
+	if _, err := tx.PutCategories(im.ctx, b.needed()...); err != nil {
+		return nil, fmt.Errorf("new categories: %w", err)
+	}
+	return expense.Check(im.ctx, tx, im.env, b.drafts...)
+}
+
+// needed returns the new categories of the rows that are added.
+func (b *batch) needed() []expense.Category {
 	needed := map[uuid.UUID]bool{}
 	for i, row := range b.rows {
 		needed[b.drafts[i].CategoryID] = needed[b.drafts[i].CategoryID] || row.Status == Add
 	}
-	categories := slices.DeleteFunc(b.categories, func(c expense.Category) bool { return !needed[c.ID] })
-	if _, err := tx.PutCategories(im.ctx, categories...); err != nil {
-		return nil, fmt.Errorf("new categories: %w", err)
-	}
-	return expense.Check(im.ctx, tx, im.env, b.drafts...)
+	return slices.DeleteFunc(b.categories, func(c expense.Category) bool { return !needed[c.ID] })
 }
 
 // note notes the identities of added rows.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/statement"
+	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 )
@@ -247,6 +248,23 @@ func TestImport_DryRunReportsWhatTheImportDoes(t *testing.T) {
 	}
 	wantCounts(t, f.load(text, change, statement.Options{}), "1 added, 0 known, 1 failed, 1 income")
 	wantCounts(t, f.load(text, change, statement.Options{DryRun: true}), "0 added, 1 known, 1 failed, 1 income")
+}
+
+func TestImport_DryRunCountsWhatEarlierBatchesAdd(t *testing.T) {
+	f := newLedger(t, "EUR")
+	var names, own strings.Builder
+	names.WriteString("Date;Amount;Text;Category\n")
+	own.WriteString(wire.CSVHeader + "\n")
+	for i := range 2500 { // the ledger has ten categories
+		fmt.Fprintf(&names, "2026-02-01;-1,00;x;Category %d\n", i/2)
+		fmt.Fprintf(&own, "00000000-0000-4000-8000-%012d,2026-01-02,7,EUR,Food,,,,,,,\n", i%2499)
+	}
+	wantCounts(t, f.load(names.String(), "", statement.Options{DryRun: true}), "1980 added, 0 known, 520 failed")
+	wantCounts(t, f.load(names.String(), "", statement.Options{Abort: true}), "0 added, 0 known, 520 failed")
+	f.wantExpenses()
+	wantCounts(t, f.load(own.String(), "", statement.Options{DryRun: true}), "2499 added, 1 known, 0 failed")
+	wantCounts(t, f.load(own.String(), "", statement.Options{Abort: true}), "2499 added, 1 known, 0 failed")
+	wantCounts(t, f.load(names.String(), "", statement.Options{}), "1980 added, 0 known, 520 failed")
 }
 
 func TestUndo_RemovesWhatWasNotEdited(t *testing.T) {

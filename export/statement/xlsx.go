@@ -16,7 +16,8 @@ import (
 // The bounds of a workbook.
 const (
 	maxWorkbook  = 128 << 20 // bytes of all its unpacked parts
-	maxInMemory  = 8 << 20   // bytes of an unpacked part; a larger one is unpacked into a temporary file
+	maxInMemory  = 40 << 20  // bytes of the unpacked parts that are held in memory
+	maxSheetPart = 8 << 20   // bytes of an unpacked sheet or table of texts; a larger one becomes a temporary file
 	maxPartRatio = 200       // how many times a part of more than 1 MiB may be larger than its packed form
 )
 
@@ -40,14 +41,19 @@ func openWorkbook(r io.ReadSeeker, start int64) (*workbook, error) {
 	if err != nil {
 		return nil, fileError("unknown_format", "the file is a damaged ZIP archive: %v; export it again", err)
 	}
-	total, found := uint64(0), false
+	total, inMemory, found := uint64(0), uint64(0), false
 	for _, part := range archive.File {
 		found = found || part.Name == "xl/workbook.xml"
 		unpacked := part.UncompressedSize64
-		if total += unpacked; total > maxWorkbook || unpacked > 1<<20 && unpacked/maxPartRatio > part.CompressedSize64 {
+		name := strings.ToLower(part.Name)
+		if unpacked <= maxSheetPart || !strings.HasPrefix(name, "xl/worksheets/sheet") && name != "xl/sharedstrings.xml" {
+			inMemory += unpacked
+		}
+		bomb := unpacked > 1<<20 && unpacked/maxPartRatio > part.CompressedSize64
+		if total += unpacked; bomb || total > maxWorkbook || inMemory > maxInMemory {
 			return nil, fileError("too_large",
-				"the workbook is larger than %d MiB when it is unpacked; export fewer rows, or CSV",
-				maxWorkbook>>20)
+				"the workbook is too large when it is unpacked: its sheets may have %d MiB, and its other parts %d MiB; "+
+					"export CSV, or fewer rows without pictures", maxWorkbook>>20, maxInMemory>>20)
 		}
 	}
 	if !found {
@@ -58,7 +64,7 @@ func openWorkbook(r io.ReadSeeker, start int64) (*workbook, error) {
 		return nil, fmt.Errorf("read the file: %w", err)
 	}
 	book, err := excelize.OpenReader(r, excelize.Options{
-		UnzipSizeLimit: maxWorkbook, UnzipXMLSizeLimit: maxInMemory, ShortDatePattern: "yyyy-mm-dd",
+		UnzipSizeLimit: maxWorkbook, UnzipXMLSizeLimit: maxSheetPart, ShortDatePattern: "yyyy-mm-dd",
 	})
 	if err != nil {
 		return nil, fileError("unknown_format", "the workbook cannot be read: %v; export it again, or export CSV", err)
