@@ -334,11 +334,13 @@ func (row *alertRow) alert() (budget.Alert, error) {
 	return alert, d.Err
 }
 
-func (r *reader) Alerts(ctx context.Context, from expense.Month) ([]budget.Alert, error) {
-	session := r.on()
-	query := session.NewSelect().Where("owner = ? AND month >= ?", r.owner, from.Int()).
-		OrderExpr("month DESC, raised_at DESC, id")
-	return sqldb.FindAll(ctx, session, query, (*alertRow).alert)
+func (r *reader) Alerts(ctx context.Context, from expense.Month) (alerts []budget.Alert, err error) {
+	err = sqldb.Each(ctx, r.on(), func(row *alertRow) error {
+		alert, err := row.alert()
+		alerts = append(alerts, alert)
+		return err
+	}, r.store.texts.alerts, r.owner, int64(from.Int()))
+	return alerts, err
 }
 
 func (tx *ledgerTx) PutAlerts(ctx context.Context, alerts ...budget.Alert) (expense.Version, error) {

@@ -30,12 +30,6 @@ type recorded struct {
 	provider *sdktrace.TracerProvider
 }
 
-// A statement is a text with its arguments. Those of SQLite are unknown.
-type statement struct {
-	text string
-	args []any
-}
-
 // onEachRecorded runs a test on each engine with a migrated store.
 func onEachRecorded(t *testing.T, test func(*testing.T, *recorded)) {
 	for _, engine := range []string{"sqlite", "postgres"} {
@@ -78,7 +72,7 @@ func (r *recorded) analyze(t *testing.T, tables ...string) {
 }
 
 // statements returns the statements that run sends, in their order.
-func (r *recorded) statements(t *testing.T, run func(context.Context) error) []statement {
+func (r *recorded) statements(t *testing.T, run func(context.Context) error) []string {
 	t.Helper()
 	ctx := t.Context()
 	if r.engine == "sqlite" {
@@ -94,11 +88,11 @@ func (r *recorded) statements(t *testing.T, run func(context.Context) error) []s
 	if r.engine == "postgres" {
 		return r.tracer.statements()
 	}
-	var statements []statement
+	var statements []string
 	for _, span := range r.spans.GetSpans() {
 		for _, attribute := range span.Attributes {
 			if attribute.Key == "db.query.text" {
-				statements = append(statements, statement{text: attribute.Value.AsString()})
+				statements = append(statements, attribute.Value.AsString())
 			}
 		}
 	}
@@ -110,14 +104,14 @@ func (r *recorded) plans(t *testing.T, run func(context.Context) error) []string
 	t.Helper()
 	var plans []string
 	for _, statement := range r.statements(t, run) {
-		verb, _, _ := strings.Cut(strings.ToUpper(statement.text), " ")
+		verb, _, _ := strings.Cut(strings.ToUpper(statement), " ")
 		switch {
 		case verb != "SELECT" && verb != "WITH" && verb != "INSERT":
 		case r.engine == "sqlite":
-			args := make([]any, strings.Count(statement.text, "?"))
-			plans = append(plans, explain(t, r.db, "EXPLAIN QUERY PLAN "+statement.text, 4, args...))
+			args := make([]any, strings.Count(statement, "?"))
+			plans = append(plans, explain(t, r.db, "EXPLAIN QUERY PLAN "+statement, 4, args...))
 		default:
-			plans = append(plans, r.genericPlan(t, statement.text))
+			plans = append(plans, r.genericPlan(t, statement))
 		}
 	}
 	return plans
@@ -141,7 +135,7 @@ var placeholder = regexp.MustCompile(`\$[0-9]+`)
 // A statementTracer records the statements of a PostgreSQL store.
 type statementTracer struct {
 	mu   sync.Mutex
-	sent []statement
+	sent []string
 }
 
 // TraceQueryStart implements [pgx.QueryTracer].
@@ -150,14 +144,14 @@ func (s *statementTracer) TraceQueryStart(
 ) context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sent = append(s.sent, statement{data.SQL, data.Args})
+	s.sent = append(s.sent, data.SQL)
 	return ctx
 }
 
 // TraceQueryEnd implements [pgx.QueryTracer].
 func (*statementTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-func (s *statementTracer) statements() []statement {
+func (s *statementTracer) statements() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.sent

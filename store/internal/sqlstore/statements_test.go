@@ -171,7 +171,7 @@ func TestStatements_StayFew(t *testing.T) {
 			statements := r.statements(t, c.run)
 			var texts []string
 			for _, statement := range statements {
-				texts = append(texts, strings.Join(strings.Fields(statement.text), " "))
+				texts = append(texts, strings.Join(strings.Fields(statement), " "))
 			}
 			if len(statements) > c.max {
 				t.Errorf("%d statements, want at most %d:\n%s", len(statements), c.max, strings.Join(texts, "\n"))

@@ -25,6 +25,7 @@ type texts struct {
 	knownExpenses  string // args: ids, owner, owner
 	deleted        string // args: ids, owner, type
 	snapshot       string // args: owner, four times
+	alerts         string // args: owner, month
 	record         string // args: owner, scope, key
 	positions      string // args: owner, six times
 
@@ -67,6 +68,8 @@ func newTexts(d *sqldb.Dialect, db *bun.DB) texts {
 			LIMIT 1 OFFSET 0)`)
 	t.snapshot = d.Renumber(selectSnapshot)
 	t.positions = d.Renumber(selectPositions)
+	t.alerts = text(db.NewSelect().Model((*alertRow)(nil)).Where("a.owner = ? AND a.month >= ?", sqldb.Slot, sqldb.Slot).
+		OrderExpr("a.month DESC, a.raised_at DESC, a.id"))
 	t.record = text(db.NewSelect().Model((*recordRow)(nil)).
 		Where("r.owner = ? AND r.scope = ? AND r.key = ?", sqldb.Slot, sqldb.Slot, sqldb.Slot))
 

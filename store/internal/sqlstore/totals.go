@@ -158,16 +158,19 @@ const sumsOfExpenses = `count(*), CAST(sum(t.amount) AS bigint), CAST(sum(t.home
 	CAST(sum(CASE WHEN t.rate IS NULL THEN t.amount ELSE 0 END) AS bigint)`
 
 // totalsText returns the statement of a query for totals and its arguments. There are few texts: they depend on the
-// granularity, and on the spans only as far as SpanTable does. The text is empty if the ranges contain no day.
+// granularity, on whether months are to be added up, and on the spans only as far as SpanTable does. The text is empty
+// if the ranges contain no day.
 func totalsText(d *sqldb.Dialect, owner string, query expense.TotalsQuery) (text string, args []any) {
 	const (
 		start = `SELECT q.n, %[2]s, t.category_id, t.currency, `
 		end   = `, (SELECT home FROM spendwise_ledgers WHERE owner = ?) FROM %[1]s CROSS JOIN `
-		group = ` GROUP BY q.n, %[3]st.category_id, t.currency`
+		group = ` GROUP BY %[3]sq.n, t.category_id, t.currency`
+		rows  = end + `spendwise_totals t
+			WHERE t.owner = ? AND t.month >= q.low AND t.month <= q.high AND t.count > 0`
 
+		eachMonth = start + `t.count, t.amount, t.home, t.pending_count, t.pending` + rows
 		sumMonths = start + `CAST(sum(t.count) AS bigint), CAST(sum(t.amount) AS bigint), CAST(sum(t.home) AS bigint),
-			CAST(sum(t.pending_count) AS bigint), CAST(sum(t.pending) AS bigint)` + end + `spendwise_totals t
-			WHERE t.owner = ? AND t.month >= q.low AND t.month <= q.high AND t.count > 0` + group
+			CAST(sum(t.pending_count) AS bigint), CAST(sum(t.pending) AS bigint)` + rows + group
 		sumDays = start + sumsOfExpenses + end + `spendwise_expenses t
 			WHERE t.owner = ? AND t.date >= q.low AND t.date <= q.high` + group
 	)
@@ -195,7 +198,11 @@ func totalsText(d *sqldb.Dialect, owner string, query expense.TotalsQuery) (text
 	case expense.WholeRange: // has no period
 	}
 	months, days := splitRanges(query)
-	add(sumMonths, monthPeriod, months)
+	ofMonths := sumMonths
+	if monthPeriod != "" || !slices.ContainsFunc(months, func(s sqldb.Span) bool { return s.Low != s.High }) {
+		ofMonths = eachMonth // a sum would have one row of the table
+	}
+	add(ofMonths, monthPeriod, months)
 	add(sumDays, dayPeriod, days)
 	return d.Renumber(text), args
 }
