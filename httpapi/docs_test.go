@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spendwise/spendwise/httpapi"
 	"github.com/spendwise/spendwise/store/memstore"
@@ -43,52 +44,21 @@ func docsCommands(page string) []docsCommand {
 	return commands
 }
 
-// pasted returns the commands in an order in which all of them succeed: those that end sessions, delete rows or change
-// the account come last. A command of the first section is not repeated.
-func pasted(commands []docsCommand) []docsCommand {
-	last := []string{
-		"mergeCategory", "logout", "deleteDevice", "deleteExpense", "deleteBudget", "deleteRule", "deleteCategory",
-		"deleteToken",
-		"updateAccount", "changePassword", "login", "eraseAccount",
-	}
-	var first, rest []docsCommand
-	for _, c := range commands {
-		repeats := func(f docsCommand) bool { return strings.Contains(f.text, strings.TrimPrefix(c.text, "curl ")) }
-		switch {
-		case c.operation != "" && slices.ContainsFunc(first, repeats):
-		case slices.Contains(last, c.operation):
-			rest = append(rest, c)
-		default:
-			first = append(first, c)
-		}
-	}
-	slices.SortStableFunc(rest, func(a, b docsCommand) int {
-		return slices.Index(last, a.operation) - slices.Index(last, b.operation)
-	})
-	signIn := commands[1]
-	for _, c := range rest {
-		first = append(first, c)
-		if c.operation == "logout" || c.operation == "deleteDevice" {
-			first = append(first, signIn)
-		}
-	}
-	return first
-}
-
-// TestDocs_CommandsWork pastes every command of the page into one shell. Each one must succeed.
-func TestDocs_CommandsWork(t *testing.T) {
+// TestDocs_CommandsWorkInPageOrder pastes the commands of the page into one shell, from the top to the bottom. Each one
+// must succeed today. A command that the first section also has is pasted once.
+func TestDocs_CommandsWorkInPageOrder(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal("curl is missing: apt-get install curl")
 		}
 		t.Skip("curl is missing: apt-get install curl")
 	}
-	handler, _ := newReplay(t)
+	handler, _ := newReplay(t, time.Now)
 	running := httptest.NewServer(handler)
 	defer running.Close()
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", running.URL+"/docs", nil))
-	commands := pasted(docsCommands(w.Body.String()))
+	commands := docsCommands(w.Body.String())
 	home := t.TempDir()
 	curlrc := "fail-with-body\nsilent\nshow-error\nmax-time = 60\n"
 	if err := os.WriteFile(filepath.Join(home, ".curlrc"), []byte(curlrc), 0o600); err != nil {
@@ -96,23 +66,32 @@ func TestDocs_CommandsWork(t *testing.T) {
 	}
 	script := &strings.Builder{}
 	script.WriteString("set -o pipefail\n")
-	for i, c := range commands {
-		fmt.Fprintf(script, "%s >%s/out 2>&1 || { echo %d; cat %[2]s/out; echo; }\n", grouped(c.text), home, i)
+	pasted := map[string]bool{}
+	for _, c := range commands {
+		if !pasted[c.text] {
+			fmt.Fprintf(script, "%[1]s >%[2]s/out 2>&1 || { cat <<'SHOWN'; cat %[2]s/out; echo; }\n%[3]s: %[1]s\nSHOWN\n",
+				grouped(c.text), home, c.operation)
+		}
+		pasted[c.text] = true
 	}
 	bash := exec.CommandContext(t.Context(), "bash", "-c", script.String())
 	bash.Env = append(os.Environ(), "CURL_HOME="+home)
 	out, err := bash.CombinedOutput()
 	if err != nil || len(out) > 0 {
-		t.Errorf("commands fail (%v); each is listed by its number with its output:\n%s", err, out)
-		for i, c := range commands {
-			t.Logf("%d %s\n%s", i, c.operation, c.text)
-		}
+		t.Errorf("commands fail (%v); each is listed with its output:\n%s", err, out)
 	}
 	for path, methods := range contractOf(t).at("paths") {
 		for method, op := range methods.(map[string]any) {
-			shown := func(c docsCommand) bool { return c.operation == op.(map[string]any)["operationId"] }
-			if !slices.ContainsFunc(docsCommands(w.Body.String()), shown) {
-				t.Errorf("the page has no command for %s %s", method, path)
+			op := jsonTree(op.(map[string]any))
+			for _, target := range op.at("x-targets") {
+				_, query, _ := strings.Cut(target.(string), "?")
+				shown := func(c docsCommand) bool {
+					missing := func(part string) bool { return !strings.HasPrefix(part, "cursor=") && !strings.Contains(c.text, part) }
+					return c.operation == op["operationId"] && !slices.ContainsFunc(strings.Split(query, "&"), missing)
+				}
+				if !slices.ContainsFunc(commands, shown) {
+					t.Errorf("the page has no command for %s %s with the query of the example %s", method, path, target)
+				}
 			}
 		}
 	}

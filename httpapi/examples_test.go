@@ -43,7 +43,7 @@ type replayer struct {
 	values       map[string]string // generated values by placeholder
 	placeholders map[string]string // placeholders by generated value
 	counts       map[string]int
-	token        string
+	tokens       []string // the access tokens of the sessions; requests send the last one
 }
 
 var (
@@ -85,9 +85,9 @@ func (s fixedStarters) CreateLedger(
 }
 
 // newReplay returns a server without accounts, and a replayer for its examples.
-func newReplay(t *testing.T) (http.Handler, *replayer) {
+func newReplay(t *testing.T, clock func() time.Time) (http.Handler, *replayer) {
 	t.Helper()
-	st, clock := fixedStarters{memstore.New()}, func() time.Time { return noon }
+	st := fixedStarters{memstore.New()}
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +99,9 @@ func newReplay(t *testing.T) (http.Handler, *replayer) {
 	}
 	stopping := make(chan struct{}) // closed, so that the event stream ends right after it starts
 	close(stopping)
-	s := serve(t, st, func(cfg *httpapi.Config) { cfg.Authenticator, cfg.Accounts, cfg.Done = nil, service, stopping })
+	s := serve(t, st, func(cfg *httpapi.Config) {
+		cfg.Authenticator, cfg.Accounts, cfg.Done, cfg.Now = nil, service, stopping, clock
+	})
 	return s.handler, &replayer{values: map[string]string{}, placeholders: map[string]string{}, counts: map[string]int{}}
 }
 
@@ -128,13 +130,19 @@ func (r *replayer) send(t *testing.T, handler http.Handler, x exchange) *httptes
 		request.Header.Set(name, replace(value, r.values))
 	}
 	request.Header.Set("X-Request-Id", "example")
-	if r.token != "" {
-		request.Header.Set("Authorization", "Bearer "+r.token)
+	if len(r.tokens) > 0 {
+		request.Header.Set("Authorization", "Bearer "+r.tokens[len(r.tokens)-1])
 	}
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, request)
+	if x.OperationID == "logout" && w.Code == http.StatusNoContent {
+		r.tokens = r.tokens[:len(r.tokens)-1]
+	}
 	return w
 }
+
+// atNoon is the clock of the examples.
+func atNoon() time.Time { return noon }
 
 // readBody returns the body of a response with placeholders for generated values. It returns nil for an empty body, an
 // OpenAPI document, a PDF, an HTML page and an image. It stores the access token for the next requests.
@@ -147,7 +155,7 @@ func (r *replayer) readBody(t *testing.T, w *httptest.ResponseRecorder) json.Raw
 	}
 	for _, match := range secrets.FindAllStringSubmatch(text, -1) {
 		if match[1] == "access_token" {
-			r.token = match[2]
+			r.tokens = append(r.tokens, match[2])
 		}
 		r.addPlaceholder(match[1], match[2])
 	}
@@ -192,29 +200,33 @@ func exchanges(t *testing.T) (examples []exchange) {
 		if len(fields) == 0 || fields[0] == "#" {
 			continue
 		}
-		if len(fields) < 4 || patterns[fields[0]] == "" {
-			t.Fatalf("%s: %q is not an operationId of the contract, a name, a path and a status", orderFile, line)
+		if len(fields) < 3 || patterns[fields[0]] == "" {
+			t.Fatalf("%s: %q is not an operationId of the contract, a name and a status", orderFile, line)
 		}
 		x := exchange{
-			OperationID: fields[0], Name: fields[1], Operation: patterns[fields[0]], Target: fields[2],
-			Header: map[string]string{},
+			OperationID: fields[0], Name: fields[1], Operation: patterns[fields[0]], Header: map[string]string{},
 		}
-		if x.Status, err = strconv.Atoi(fields[3]); err != nil {
+		if x.Status, err = strconv.Atoi(fields[2]); err != nil {
 			t.Fatalf("%s: %q has no status: %v", orderFile, line, err)
 		}
-		for _, header := range fields[4:] {
+		for _, header := range fields[3:] {
 			name, value, _ := strings.Cut(header, "=")
 			x.Header[name] = value
 		}
 		method, path, _ := strings.Cut(x.Operation, " ")
 		op := doc.at("paths", path, strings.ToLower(method))
+		var hasTarget bool
+		if x.Target, hasTarget = op.at("x-targets")[x.Name].(string); !hasTarget {
+			t.Fatalf("%s: x-targets of %s in %s does not have the path and query of %s", orderFile, x.OperationID,
+				contractFile, x.Name)
+		}
 		for media, content := range op.at("requestBody", "content") {
 			if value, ok := jsonTree(content.(map[string]any)).at("examples", x.Name)["value"]; ok {
 				x.Body = requestBody(t, media, value)
 				x.Header["Content-Type"] = strings.Replace(media, "form-data", "form-data; boundary="+boundary, 1)
 			}
 		}
-		for _, content := range op.at("responses", fields[3]).resolve(doc).at("content") {
+		for _, content := range op.at("responses", fields[2]).resolve(doc).at("content") {
 			if value, ok := jsonTree(content.(map[string]any)).at("examples", x.Name)["value"]; ok {
 				x.Answer = toJSON(t, value)
 			}
@@ -251,7 +263,7 @@ func toJSON(t *testing.T, value any) json.RawMessage {
 // TestContract_ExamplesAreRealResponses sends every example of the contract and compares the response with the example.
 // With -update, it replaces the responses in openapi.yaml and keeps the requests.
 func TestContract_ExamplesAreRealResponses(t *testing.T) {
-	handler, r := newReplay(t)
+	handler, r := newReplay(t, atNoon)
 	var contract []string
 	if *update {
 		text, err := os.ReadFile(contractFile)
@@ -265,6 +277,7 @@ func TestContract_ExamplesAreRealResponses(t *testing.T) {
 		answer := r.readBody(t, w)
 		if w.Code != x.Status {
 			t.Errorf("%s %s: status %d, want %d: %s", x.OperationID, x.Name, w.Code, x.Status, w.Body)
+			continue
 		}
 		switch {
 		case compactJSON(t, answer) == compactJSON(t, x.Answer):
@@ -329,6 +342,9 @@ func replaceAnswer(t *testing.T, lines []string, x exchange, answer json.RawMess
 	if err != nil {
 		t.Fatal(err)
 	}
+	if strings.Contains(string(answer), `\r`) {
+		text = answer // a literal block would lose the carriage returns
+	}
 	text = plainDate.ReplaceAll(text, []byte(`: "$1"`))
 	replacement := []string{"                  value:"}
 	for line := range strings.Lines(string(text)) {
@@ -362,8 +378,14 @@ func TestContract_ExamplesCoverMembersAndParameters(t *testing.T) {
 				}
 			}
 			if targets.Len() == 0 {
-				t.Errorf("%s has no example: add one to openapi.yaml and testdata/examples.txt", pattern)
+				t.Errorf("%s has no example: add one to openapi.yaml and %s", pattern, orderFile)
 				continue
+			}
+			for name := range op.at("x-targets") {
+				sent := func(x exchange) bool { return x.Operation == pattern && x.Name == name }
+				if !slices.ContainsFunc(examples, sent) {
+					t.Errorf("%s: the test does not send the example %s: add it to %s", pattern, name, orderFile)
+				}
 			}
 			list, _ := op["parameters"].([]any)
 			for _, p := range list {
@@ -373,7 +395,7 @@ func TestContract_ExamplesCoverMembersAndParameters(t *testing.T) {
 						func(part string) bool {
 							return strings.HasPrefix(part, p["name"].(string)+"=")
 						}) {
-					t.Errorf("%s: no example has the parameter %s: add it to one in testdata/examples.txt", pattern, p["name"])
+					t.Errorf("%s: no example has the parameter %s: add it to x-targets in openapi.yaml", pattern, p["name"])
 				}
 			}
 			for member := range op.at("requestBody", "content", "application/json", "schema").resolve(doc).at("properties") {
@@ -390,7 +412,7 @@ func TestContract_ExamplesCoverMembersAndParameters(t *testing.T) {
 func TestContract_LimitsAreEnforced(t *testing.T) {
 	doc := contractOf(t)
 	examples := exchanges(t)
-	handler, r := newReplay(t)
+	handler, r := newReplay(t, atNoon)
 	accepted, rejected := map[string]string{}, map[string]bool{}
 	for _, x := range examples {
 		method, path, _ := strings.Cut(x.Operation, " ")

@@ -61,8 +61,8 @@ func (c *call) postToken() error {
 			if draft.ExpiresAt, err = time.Parse(time.RFC3339, text); err != nil {
 				c.errs.addNew(fieldError{
 					Pointer: "#/expires_at", Code: "malformed",
-					Detail: fmt.Sprintf("The expiry %s is not a time of RFC 3339; write it like 2026-12-31T00:00:00Z.",
-						expense.QuoteText(text)),
+					Detail: fmt.Sprintf("The expiry %s is not a time of RFC 3339; write it like %s.", expense.QuoteText(text),
+						c.now.Add(auth.PersonalTokenLifetime).UTC().Truncate(time.Second).Format(time.RFC3339)),
 				})
 			}
 		}

@@ -1,9 +1,9 @@
 package docs
 
 import (
-	"cmp"
 	"fmt"
 	"net/url"
+	"path"
 	"regexp"
 	"strings"
 
@@ -11,25 +11,29 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// command returns a shell command that sends a request of an operation with a body. answer is the body of the response,
-// or nil. The command needs the token in the shell variable TOKEN.
-func (d *document) command(method, path string, op *operation, body, answer jsontext.Value) string {
-	var setup string
-	var query, options []string
-	for _, p := range op.Parameters {
-		switch value := p.exampleText(); {
-		case p.In == "path":
-			setup, value = d.pathValue(path, p, answer)
-			path = strings.ReplaceAll(path, "{"+p.Name+"}", value)
-		case p.In == "query" && (p.Required || p.InCommand):
-			query = append(query, p.Name+"="+url.QueryEscape(value))
-		}
+// A shellCommand is the request of an example as a command for a POSIX shell.
+type shellCommand struct {
+	doc    *document
+	op     *operation
+	setup  string // commands that store values in shell variables
+	target string // path and query
+	body   string // quoted
+	token  string // the shell variable that holds the token
+}
+
+// command returns the command that sends the request of an example. It needs the token in the shell variable TOKEN.
+func (d *document) command(op *operation, name string) string {
+	c := &shellCommand{doc: d, op: op, target: op.Targets.get(name), token: "TOKEN"}
+	body := op.requestExample(name).Value
+	c.body = quote(exampleText(body))
+	c.storeValues(body)
+	options := c.credentials()
+	if op.hasParameter("Idempotency-Key") {
+		options = append(options, "-H "+quote("Idempotency-Key: "+op.OperationID+"-"+name))
 	}
-	target := originMark + path
-	if len(query) > 0 {
-		target += "?" + strings.Join(query, "&")
+	if op.hasParameter("If-Match") {
+		options = append(options, c.condition(name))
 	}
-	options = append(options, d.credentials(op)...)
 	input := ""
 	if op.RequestBody != nil && len(op.RequestBody.Content) > 0 {
 		if media := op.RequestBody.Content[0].Name; strings.HasPrefix(media, "multipart/") {
@@ -37,80 +41,122 @@ func (d *document) command(method, path string, op *operation, body, answer json
 			parts, input = formParts(body)
 			options = append(options, parts...)
 		} else {
-			text := quote(exampleText(body))
-			// A value that the server has generated comes from the response of another request.
-			if refresh := memberText(body, "refresh_token"); refresh != "" {
-				setup = d.signIn("refresh_token", "VALUE") + "\n"
-				text = strings.ReplaceAll(text, refresh, `'"$VALUE"'`)
-			}
-			if cursor := memberText(body, "cursor"); cursor != "" {
-				setup = "VALUE=" + capture(d.command("GET", path, d.Paths.get(path).Get, nil, nil), "cursor") + "\n"
-				text = strings.ReplaceAll(text, cursor, `'"$VALUE"'`)
-			}
-			options = append(options, "-H "+quote("Content-Type: "+media), "-d "+text)
+			options = append(options, "-H "+quote("Content-Type: "+media), "-d "+c.body)
 		}
 	}
-	words := "curl "
-	if method != "GET" && (method != "POST" || op.RequestBody == nil) { // else the method is curl's default
-		words += "-X " + method + " "
-	}
-	return setup + strings.Join(append([]string{words + quoteURL(target)}, options...), " \\\n  ") + input
+	return c.setup + c.curl(options) + input
 }
 
-// pathValue returns the value of a path parameter in a command. If the server chooses the id of the resource, setup is
-// a command that takes an id from the list of the resources.
-func (d *document) pathValue(path string, p *parameter, answer jsontext.Value) (setup, value string) {
-	value = p.exampleText()
-	parent, _, _ := strings.Cut(path, "/{"+p.Name+"}")
-	item := d.Paths.get(parent)
-	switch {
-	case item.Get == nil:
-		return "", url.PathEscape(value)
-	case item.Post != nil && d.acceptsMember(item.Post, p.Name):
-		return "", cmp.Or(memberText(answer, p.Name), value)
+// curl returns a call of curl without the setup.
+func (c *shellCommand) curl(options []string) string {
+	text := "curl "
+	if c.op.Method != "GET" && (c.op.Method != "POST" || c.op.RequestBody == nil) { // else the method is curl's default
+		text += "-X " + c.op.Method + " "
 	}
-	list := d.command("GET", parent, item.Get, nil, nil)
-	return "ID=" + capture(list, "id") + "\n", "$ID"
+	return strings.Join(append([]string{text + quoteURL(originMark+c.target)}, options...), " \\\n  ")
 }
 
-// acceptsMember reports whether the request body of an operation has a member.
-func (d *document) acceptsMember(op *operation, name string) bool {
-	for _, content := range op.RequestBody.Content {
-		return d.schema(content.Value.Schema).Properties.get(name) != nil
+// generated matches a value in an example that the server has generated. The test that sends the examples writes these
+// values.
+var generated = regexp.MustCompile(`00000000-0000-4000-8000-[0-9]{12}|example-[a-z-]+-[0-9]+`)
+
+// storeValues replaces the values of the request that the server has generated, or that depend on today's date, by
+// shell variables.
+func (c *shellCommand) storeValues(body jsontext.Value) {
+	resource, query, _ := strings.Cut(c.target, "?")
+	if id := generated.FindString(resource); id != "" {
+		switch parent, _, _ := strings.Cut(resource, "/"+id); parent {
+		case "/v1/devices": // not the session of TOKEN
+			c.store("ID", id, c.doc.signIn("device_id"))
+		default:
+			c.store("ID", id, c.doc.capture(parent, "id"))
+		}
 	}
-	return false
+	if cursor := generated.FindString(query); cursor != "" {
+		member := "next_cursor"
+		if c.op.Path == "/v1/sync" {
+			member = "cursor"
+		}
+		values, _ := url.ParseQuery(query) // the test that sends the examples parses it, too
+		values.Del("cursor")
+		c.store("CURSOR", cursor, c.doc.capture(resource+"?"+values.Encode(), member))
+	}
+	if cursor := memberText(body, "cursor"); cursor != "" {
+		c.store("CURSOR", cursor, c.doc.capture(resource, "cursor"))
+	}
+	if token := memberText(body, "refresh_token"); token != "" {
+		c.store("REFRESH_TOKEN", token, c.doc.signIn("refresh_token"))
+	}
+	if instant := memberText(body, "expires_at"); instant != "" {
+		c.store("NEXT_YEAR", instant[:4], "$(($(date -u +%Y) + 1))")
+	}
+	if c.op.OperationID == "logout" {
+		c.token = "OTHER_TOKEN"
+		c.store(c.token, "", c.doc.signIn("access_token"))
+	}
 }
 
-// signIn returns a command that signs in and stores a member of the response in a shell variable. If the sign-in
-// fails, the variable holds the problem. The result is empty if the API has no local accounts.
-func (d *document) signIn(member, variable string) string {
-	const path = "/v1/auth/login"
-	login := d.Paths.get(path).Post
+// store replaces a value in the request by a shell variable. expression is its value in the shell.
+func (c *shellCommand) store(variable, value, expression string) {
+	c.setup += variable + "=" + expression + "\n"
+	if value != "" {
+		c.target = strings.ReplaceAll(c.target, value, "$"+variable)
+		c.body = strings.ReplaceAll(c.body, value, `'"$`+variable+`"'`)
+	}
+}
+
+// condition returns the option with the condition of a write. It stores the ETag of an existing resource in a variable.
+func (c *shellCommand) condition(name string) string {
+	if _, status := c.op.responseExample(name); c.op.Method == "PUT" && status == "201" {
+		return `-H 'If-None-Match: *'`
+	}
+	// The resource of an action, such as skip, is at the path above it.
+	head := &shellCommand{doc: c.doc, op: c.doc.operation("GET", c.op.Path), target: c.target, token: c.token}
+	if head.op == nil {
+		head.op, head.target = c.doc.operation("GET", path.Dir(c.op.Path)), path.Dir(c.target)
+	}
+	call := strings.Replace(head.curl(head.credentials()), "curl ", "curl -sSI ", 1)
+	c.setup += "ETAG=$(" + call + " \\\n  | sed -n 's/^[Ee][Tt]ag: //p' | tr -d '\\r')\n"
+	return `-H "If-Match: $ETAG"`
+}
+
+// signIn returns a command substitution with a member of the response to a sign-in. If the sign-in fails, it is the
+// problem. The result is empty if the API has no local accounts.
+func (d *document) signIn(member string) string {
+	login := d.operation("POST", "/v1/auth/login")
 	if login == nil {
 		return ""
 	}
-	return variable + "=" + capture(d.command("POST", path, login, login.requestExamples()[0].Value.Value, nil), member)
+	return substitution(d.command(login, login.Targets[0].Name), member)
 }
 
-// capture returns a command substitution with the text of a member in the response of a command.
-func capture(command, member string) string {
+// capture returns a command substitution with a member of the response to a GET request.
+func (d *document) capture(target, member string) string {
+	resource, _, _ := strings.Cut(target, "?")
+	c := &shellCommand{doc: d, op: d.operation("GET", resource), target: target, token: "TOKEN"}
+	return substitution(c.curl(c.credentials()), member)
+}
+
+// substitution returns a command substitution with the text of a member in the response to a command. If the response
+// has several such members, the last one counts.
+func substitution(command, member string) string {
 	command = "curl -sS " + strings.TrimPrefix(command, "curl ")
 	return "$(" + command + " \\\n" + fmt.Sprintf(`  | sed 's/.*"%s":"\([^"]*\)".*/\1/')`, member)
 }
 
-// credentials returns the options of curl that authenticate a request.
-func (d *document) credentials(op *operation) []string {
-	for _, alternative := range op.Security {
+// credentials returns the options of curl that authenticate the request.
+func (c *shellCommand) credentials() []string {
+	for _, alternative := range c.op.Security {
 		for _, requirement := range alternative {
-			switch s := d.Components.SecuritySchemes.get(requirement.Name); {
+			switch s := c.doc.Components.SecuritySchemes.get(requirement.Name); {
 			case s.Type == "apiKey" && s.In == "cookie":
-				return []string{`-b "` + s.Name + `=$TOKEN"`}
+				return []string{`-b "` + s.Name + `=$` + c.token + `"`}
 			case s.Type == "apiKey":
-				return []string{`-H "` + s.Name + `: $TOKEN"`}
+				return []string{`-H "` + s.Name + `: $` + c.token + `"`}
 			case s.Type == "http" && strings.EqualFold(s.Scheme, "basic"):
-				return []string{`-u "$TOKEN"`}
+				return []string{`-u "$` + c.token + `"`}
 			default:
-				return []string{`-H "Authorization: Bearer $TOKEN"`}
+				return []string{`-H "Authorization: Bearer $` + c.token + `"`}
 			}
 		}
 	}

@@ -74,7 +74,7 @@ func (o object[V]) get(name string) (value V) {
 type document struct {
 	Info       struct{ Title, Version, Summary, Description string }
 	Tags       []struct{ Name, Description string }
-	Paths      object[pathItem]
+	Paths      object[object[*operation]] // by path and method
 	Components struct {
 		Schemas             object[*schema]
 		Parameters, Headers object[*parameter]
@@ -85,19 +85,16 @@ type document struct {
 	}
 }
 
-type pathItem struct {
-	Parameters                             []*parameter
-	Get, Put, Post, Delete, Patch, Options *operation
-}
-
 type operation struct {
+	Method, Path                      string `json:"-"`
 	OperationID, Summary, Description string
 	Tags                              []string
 	Security                          []object[[]string]
 	Parameters                        []*parameter
 	RequestBody                       *requestBody
 	Responses                         object[*response]
-	Problems                          []string `json:"x-problems"`
+	Targets                           object[string] `json:"x-targets"` // path and query by the name of an example
+	Problems                          []string       `json:"x-problems"`
 }
 
 // A parameter is also a response header. A header has no name.
@@ -105,10 +102,8 @@ type parameter struct {
 	Ref                   string `json:"$ref"`
 	Name, In, Description string
 	Required              bool
-	InCommand             bool `json:"x-in-command"` // the command has the parameter although it is optional
 	Schema                *schema
 	Example               jsontext.Value
-	Examples              object[*example]
 }
 
 type requestBody struct {
@@ -125,7 +120,6 @@ type response struct {
 
 type media struct {
 	Schema   *schema
-	Example  jsontext.Value
 	Examples object[*example]
 }
 
@@ -168,10 +162,10 @@ func (d *document) resolve() {
 			}
 		}
 	}
-	for _, p := range d.Paths {
-		for _, o := range p.Value.operations() {
-			op := o.Value
-			op.Parameters = append(slices.Clone(p.Value.Parameters), op.Parameters...)
+	for _, path := range d.Paths {
+		for _, method := range path.Value {
+			op := method.Value
+			op.Method, op.Path = strings.ToUpper(method.Name), path.Name
 			for i, parameter := range op.Parameters {
 				op.Parameters[i] = component(parameter.Ref, parameter, c.Parameters)
 			}
@@ -180,9 +174,8 @@ func (d *document) resolve() {
 				contents(op.RequestBody.Content)
 			}
 			for i, r := range op.Responses {
-				r.Value = component(r.Value.Ref, r.Value, c.Responses)
-				op.Responses[i] = r
-				contents(r.Value.Content)
+				op.Responses[i].Value = component(r.Value.Ref, r.Value, c.Responses)
+				contents(op.Responses[i].Value.Content)
 			}
 		}
 	}
@@ -206,59 +199,51 @@ func (d *document) schema(s *schema) *schema {
 	return &merged
 }
 
-// operations returns the operations of a path by their methods.
-func (p pathItem) operations() object[*operation] {
-	all := object[*operation]{
-		{"GET", p.Get}, {"POST", p.Post}, {"PUT", p.Put}, {"PATCH", p.Patch}, {"DELETE", p.Delete}, {"OPTIONS", p.Options},
-	}
-	return slices.DeleteFunc(all, func(m member[*operation]) bool { return m.Value == nil })
-}
-
-// requestExamples returns the examples of the request body.
-func (op *operation) requestExamples() object[*example] {
-	if op.RequestBody == nil || len(op.RequestBody.Content) == 0 {
-		return nil
-	}
-	return op.RequestBody.Content[0].Value.all()
-}
-
-// A statusExample is an example of the response with a status.
-type statusExample struct {
-	*example
-	status string
-}
-
-// responseExamples returns the examples of the responses that report success.
-func (op *operation) responseExamples() object[statusExample] {
-	var all object[statusExample]
-	for _, r := range op.Responses {
-		for _, content := range r.Value.Content {
-			for _, e := range content.Value.all() {
-				if r.Name < "400" {
-					all = append(all, member[statusExample]{e.Name, statusExample{e.Value, r.Name}})
-				}
-			}
+// operations returns the operations in the order of the document.
+func (d *document) operations() []*operation {
+	var all []*operation
+	for _, path := range d.Paths {
+		for _, method := range path.Value {
+			all = append(all, method.Value)
 		}
 	}
 	return all
 }
 
-// all returns the examples of a body.
-func (m media) all() object[*example] {
-	if m.Example != nil {
-		return object[*example]{{"", &example{Value: m.Example}}}
-	}
-	return m.Examples
+// operation returns the operation with a method and path, or nil.
+func (d *document) operation(method, path string) *operation {
+	return d.Paths.get(path).get(strings.ToLower(method))
 }
 
-// exampleText returns the example of a parameter as a text.
-func (p *parameter) exampleText() string {
-	value := p.Example
-	if len(p.Examples) > 0 {
-		value = p.Examples[0].Value.Value
+// requestExample returns the example of the request body with a name, or an empty one.
+func (op *operation) requestExample(name string) example {
+	if op.RequestBody == nil || len(op.RequestBody.Content) == 0 {
+		return example{}
 	}
-	if value == nil && p.Schema != nil && len(p.Schema.Examples) > 0 {
-		value = p.Schema.Examples[0]
+	return op.RequestBody.Content[0].Value.example(name)
+}
+
+// responseExample returns the example of a response with a name, and the status of the response. Without such an
+// example, the status is that of the first response.
+func (op *operation) responseExample(name string) (example, string) {
+	for _, r := range op.Responses {
+		for _, content := range r.Value.Content {
+			if e := content.Value.example(name); e.Value != nil && r.Name < "400" {
+				return e, r.Name
+			}
+		}
 	}
-	return exampleText(value)
+	return example{}, op.Responses[0].Name
+}
+
+func (m media) example(name string) example {
+	if e := m.Examples.get(name); e != nil {
+		return *e
+	}
+	return example{}
+}
+
+// hasParameter reports whether an operation has a parameter with a name.
+func (op *operation) hasParameter(name string) bool {
+	return slices.ContainsFunc(op.Parameters, func(p *parameter) bool { return p.Name == name })
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // originMark stands for the base URL of the API until the page is sent.
@@ -41,23 +40,14 @@ type section struct {
 // An operationView is an operation as the page shows it.
 type operationView struct {
 	*operation
-	Method, Path string
-	Scope        string   // the scope that the token needs; "": the operation is public
-	Media        []string // the media types of the request body
-	Fields       []field  // of the request body
-	Samples      []sample
-	Errors       []Problem
+	Scope   string   // the scope that the token needs; "": the operation is public
+	Media   []string // the media types of the request body
+	Fields  []field  // of the request body
+	Samples []sample
+	Errors  []Problem
 }
 
-// Command returns the command of the first sample.
-func (v operationView) Command() string {
-	if len(v.Samples) == 0 {
-		return ""
-	}
-	return v.Samples[0].Command
-}
-
-// A sample is an example of a request, of a response, or of both.
+// A sample is an example of a request and its response.
 type sample struct {
 	Title            string
 	Command          string
@@ -83,21 +73,17 @@ func Render(openAPI []byte, problems []Problem) (Page, error) {
 	byRoute := map[string]operationView{}
 	for i, tag := range doc.Tags {
 		sections[i].Name, sections[i].Description = tag.Name, tag.Description
-		for _, path := range doc.Paths {
-			for _, op := range path.Value.operations() {
-				if !slices.Contains(op.Value.Tags, tag.Name) {
-					continue
-				}
-				view := doc.view(op.Name, path.Name, op.Value)
-				for _, p := range problems {
-					if slices.Contains(op.Value.Problems, p.Code) {
-						view.Errors = append(view.Errors, p)
-					}
-				}
-				byRoute[op.Name+" "+path.Name] = view
+		for _, op := range doc.operations() {
+			if slices.Contains(op.Tags, tag.Name) {
+				view := doc.view(op, problems)
+				byRoute[op.Method+" "+op.Path] = view
 				sections[i].Operations = append(sections[i].Operations, view)
 			}
 		}
+		// Other operations of the section use what these delete.
+		slices.SortStableFunc(sections[i].Operations, func(a, b operationView) int {
+			return cmp.Compare(strings.Count(a.Method, "DELETE"), strings.Count(b.Method, "DELETE"))
+		})
 	}
 	tmpl, err := template.New("docs").Funcs(template.FuncMap{
 		"prose": prose, "type": doc.typeName, "limits": doc.limits, "example": exampleText,
@@ -120,27 +106,23 @@ func Render(openAPI []byte, problems []Problem) (Page, error) {
 func (d *document) moveCommonParameters() []*parameter {
 	count, total := map[*parameter]int{}, 0
 	var common []*parameter
-	for _, p := range d.Paths {
-		for _, op := range p.Value.operations() {
-			total++
-			for _, parameter := range op.Value.Parameters {
-				if count[parameter]++; count[parameter] == 1 {
-					common = append(common, parameter)
-				}
+	for _, op := range d.operations() {
+		total++
+		for _, parameter := range op.Parameters {
+			if count[parameter]++; count[parameter] == 1 {
+				common = append(common, parameter)
 			}
 		}
 	}
 	isCommon := func(p *parameter) bool { return count[p] == total }
-	for _, p := range d.Paths {
-		for _, op := range p.Value.operations() {
-			op.Value.Parameters = slices.DeleteFunc(op.Value.Parameters, isCommon)
-		}
+	for _, op := range d.operations() {
+		op.Parameters = slices.DeleteFunc(op.Parameters, isCommon)
 	}
 	return slices.DeleteFunc(common, func(p *parameter) bool { return !isCommon(p) })
 }
 
-func (d *document) view(method, path string, op *operation) operationView {
-	v := operationView{operation: op, Method: method, Path: path, Samples: d.samples(method, path, op)}
+func (d *document) view(op *operation, problems []Problem) operationView {
+	v := operationView{operation: op}
 	for _, alternative := range op.Security {
 		for _, scheme := range alternative {
 			v.Scope = strings.Join(scheme.Value, ", ")
@@ -154,43 +136,21 @@ func (d *document) view(method, path string, op *operation) operationView {
 			}
 		}
 	}
+	for _, target := range op.Targets {
+		request := op.requestExample(target.Name)
+		response, status := op.responseExample(target.Name)
+		s := sample{Status: status, Response: exampleText(response.Value), Command: d.command(op, target.Name)}
+		if s.Title = cmp.Or(request.Summary, response.Summary); s.Title == "" && len(op.Targets) > 1 {
+			s.Title = words(target.Name)
+		}
+		v.Samples = append(v.Samples, s)
+	}
+	for _, p := range problems {
+		if slices.Contains(op.Problems, p.Code) {
+			v.Errors = append(v.Errors, p)
+		}
+	}
 	return v
-}
-
-// samples returns the examples of an operation. A request and a response with the same name belong together. The first
-// response of an operation without a body belongs to its only request.
-func (d *document) samples(method, path string, op *operation) []sample {
-	requests, responses := op.requestExamples(), op.responseExamples()
-	if len(requests) == 0 {
-		requests = object[*example]{{"", new(example)}}
-		if len(responses) > 0 {
-			requests[0].Name = responses[0].Name
-		}
-	}
-	var samples []sample
-	for _, request := range requests {
-		s := sample{Title: cmp.Or(request.Value.Summary, request.Name)}
-		var answer jsontext.Value
-		i := slices.IndexFunc(responses, func(m member[statusExample]) bool { return m.Name == request.Name })
-		if i >= 0 {
-			response := responses[i].Value
-			s.Title, s.Status = cmp.Or(request.Value.Summary, response.Summary, s.Title), response.status
-			s.Response = exampleText(response.Value)
-			if method != "PATCH" || s.Status == "200" { // else the response is another resource
-				answer = response.Value
-			}
-			responses = slices.Delete(responses, i, i+1)
-		}
-		s.Command = d.command(method, path, op, request.Value.Value, answer)
-		samples = append(samples, s)
-	}
-	for _, response := range responses {
-		samples = append(samples, sample{
-			Title: cmp.Or(response.Value.Summary, response.Name), Status: response.Value.status,
-			Response: exampleText(response.Value.Value),
-		})
-	}
-	return samples
 }
 
 // maxDepth is the number of levels of objects that fields lists.

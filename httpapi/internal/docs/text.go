@@ -3,6 +3,7 @@ package docs
 import (
 	"fmt"
 	"html/template"
+	"regexp"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -129,15 +130,30 @@ func (d *document) limits(s *schema) string {
 	return strings.Join(parts, "; ")
 }
 
-// exampleText formats a value: the text of a string, such as a file, or JSON with indentation.
+// maxLine is the length up to which an example is on one line.
+const maxLine = 72
+
+// exampleText formats a value: the text of a string, such as a file, or JSON on one line, or on indented lines.
 func exampleText(value jsontext.Value) string {
 	var text string
 	if value.Kind() == '"' && json.Unmarshal(value, &text) == nil {
 		return text
 	}
-	value = value.Clone()
-	if value.Indent(jsontext.WithIndent("  ")) != nil {
-		return "" // the document was decoded, so the value is valid JSON or absent
+	// The document was decoded, so the value is valid JSON or absent, and formatting cannot fail for a valid value.
+	line, indented := value.Clone(), value.Clone()
+	if line.Format(jsontext.SpaceAfterColon(true), jsontext.SpaceAfterComma(true)) != nil || indented.Indent() != nil {
+		return ""
 	}
-	return string(value)
+	if len(line) <= maxLine {
+		return string(line)
+	}
+	return string(indented)
 }
+
+// words returns the words of a name in camel case: "Two months" for "twoMonths".
+func words(name string) string {
+	text := camelHump.ReplaceAllStringFunc(name, func(s string) string { return " " + strings.ToLower(s) })
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+var camelHump = regexp.MustCompile(`[A-Z]`)
