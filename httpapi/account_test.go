@@ -124,8 +124,8 @@ func TestErase_CachedSessionDoesNotRecreateLedger(t *testing.T) {
 	}
 }
 
-// TestAccount_OfAnotherProviderIsForbidden sends the account routes as an owner that a host or an OpenID Connect provider
-// has authenticated.
+// TestAccount_OfAnotherProviderIsForbidden sends the account routes as an owner that a host or an OpenID Connect
+// provider has authenticated.
 func TestAccount_OfAnotherProviderIsForbidden(t *testing.T) {
 	st := memstore.New()
 	defaults, err := expense.NewSettings(expense.SettingsDraft{})

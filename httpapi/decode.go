@@ -247,9 +247,9 @@ func decodeObject[T any](raw []byte, errs *fieldErrors, opts json.Options) (T, e
 	}
 }
 
-// invalidValue returns the JSON value that decode puts in place of a value of a wrong type. It is a text that the domain
-// rejects in every member. So the domain does not check other members against the default of this one, such as an
-// amount against the home currency. Its error of the text is not listed, because the member has an error already.
+// invalidValue returns the JSON value that decode puts in place of a value of a wrong type. For a text, it is one that
+// the domain rejects in every member. So the domain does not check other members against the default of this one, such
+// as an amount against the home currency. Its error of the text is not listed, because the member has an error already.
 func invalidValue(expected reflect.Type) string {
 	if expected != nil && expected.Kind() == reflect.String {
 		return `"\u0000"`
