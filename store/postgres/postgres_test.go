@@ -51,6 +51,7 @@ func openAt(t testing.TB, dsn string, opts ...postgres.Option) store.Store {
 	return st
 }
 
+// TestStore runs the conformance suite. It needs its time because a fifth of the checks create a database each.
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t) })
 }

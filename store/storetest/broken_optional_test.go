@@ -108,7 +108,8 @@ func (t firstWriteTx) PutExpenses(ctx context.Context, rows ...expense.Expense) 
 	return t.Tx.PutExpenses(context.WithoutCancel(ctx), rows...)
 }
 
-// commitsFirstWrite returns a store that commits the first write of an Update whose context is cancelled after the last.
+// commitsFirstWrite returns a store that commits the first write of an Update whose context is cancelled after the
+// last.
 func commitsFirstWrite() store.Store {
 	errLate := errors.New("cancelled after the last write")
 	return updateStore{memstore.New(), func(ctx context.Context, st *memstore.Store, owner expense.OwnerID,

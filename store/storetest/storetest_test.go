@@ -11,8 +11,8 @@ import (
 	"github.com/spendwise/spendwise/store/storetest"
 )
 
-// TestRun_AcceptsStoreThatRetries runs the suite over a store that runs the function of each Update twice. The interface
-// allows that.
+// TestRun_AcceptsStoreThatRetries runs the suite over a store that runs the function of each Update twice. The
+// interface allows that.
 func TestRun_AcceptsStoreThatRetries(t *testing.T) {
 	errAgain := errors.New("once more")
 	storetest.Run(t, func(*testing.T) store.Store {

@@ -258,7 +258,8 @@ func TestMonitoring_AlertsHaveTestsAndDocumentation(t *testing.T) {
 	}
 }
 
-// TestMonitoring_RulesPassPromtool checks the alert rules and runs their tests with promtool.
+// TestMonitoring_RulesPassPromtool checks the alert rules and runs their tests with promtool. It needs its time because
+// promtool evaluates the rules over days.
 func TestMonitoring_RulesPassPromtool(t *testing.T) {
 	tool := promtool(t)
 	for _, args := range [][]string{{"check", "config", "prometheus.yml"}, {"check", "rules", "rules.yml"},

@@ -20,7 +20,7 @@ import (
 	"github.com/spendwise/spendwise/store/postgres/pgtest"
 )
 
-var proxyKills = flag.Int("proxy-kills", 2, "how often TestServers_TwoBehindNginx kills a server while devices push")
+var proxyKills = flag.Int("proxy-kills", 1, "how often TestServers_TwoBehindNginx kills a server while devices push")
 
 // nginx runs nginx with default settings in front of servers and returns its URL. Without nginx, the test is skipped,
 // or fails if CI is set.

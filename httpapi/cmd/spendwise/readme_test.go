@@ -64,7 +64,8 @@ func readmes(t *testing.T) map[string]string {
 // TestReadme_CommandBlocksRun pastes the command blocks of each README into a shell at the root of the repository, one
 // after the other, beside a server that was started by the command of README.md. Every command must succeed, and the
 // output of a block must contain the texts of its comments "# prints TEXT" in this order. The test changes nothing but
-// the address of the server, because port 8080 can be in use.
+// the address of the server, because port 8080 can be in use. It needs its time because go run checks each program for
+// changes before it starts.
 func TestReadme_CommandBlocksRun(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"bash", "curl", "jq"} {

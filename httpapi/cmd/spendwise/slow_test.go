@@ -18,7 +18,8 @@ var connections = flag.Int("connections", 300, "number of idle connections in "+
 	"TestServe_ClosesSlowAndOversizedConnections")
 
 // TestServe_ClosesSlowAndOversizedConnections opens connections that send nothing, one byte per second, or too much.
-// The server serves other clients and closes these connections. For many connections:
+// The server serves other clients and closes these connections. The test waits for the ten seconds that a client may
+// take to send its headers. For many connections:
 //
 //	go test ./httpapi/cmd/spendwise -run TestServe_ClosesSlow -connections 10000 -v
 func TestServe_ClosesSlowAndOversizedConnections(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 
 var (
 	stress = flag.Duration("stress", time.Second, "duration of TestServe_ConcurrentClientsOnOneLedger")
-	kills  = flag.Int("kills", 3, "number of kills in TestServe_KilledUnderLoadLosesNothing")
+	kills  = flag.Int("kills", 2, "number of kills in TestServe_KilledUnderLoadLosesNothing")
 )
 
 // engines runs a test on a new database of each engine.

@@ -147,8 +147,8 @@ func TestStore_WorksOnSchemaOfNextRelease(t *testing.T) {
 	}
 }
 
-// TestMigrate_RejectsSchemaThatNeedsNewerRelease checks that Ping and Migrate reject a schema if one of its migrations needs a
-// newer release. Readiness uses Ping, and a server calls Migrate when it starts.
+// TestMigrate_RejectsSchemaThatNeedsNewerRelease checks that Ping and Migrate reject a schema if one of its migrations
+// needs a newer release. Readiness uses Ping, and a server calls Migrate when it starts.
 func TestMigrate_RejectsSchemaThatNeedsNewerRelease(t *testing.T) {
 	for _, engine := range engines() {
 		t.Run(engine.name, func(t *testing.T) {

@@ -45,7 +45,8 @@ func fillYear(t testing.TB, st store.Store, n int) {
 	}
 }
 
-// TestReader_PlansUseIndexes checks the query plans of the statements that read many rows. Each index is there for one of them.
+// TestReader_PlansUseIndexes checks the query plans of the statements that read many rows. Each index is there for one
+// of them.
 func TestReader_PlansUseIndexes(t *testing.T) {
 	span := expense.Range{From: expense.MustDate("2025-01-15"), To: expense.MustDate("2025-12-31")}
 	rare := uuid.MustParse("00000000-0000-4000-8000-000000000001")
@@ -142,9 +143,9 @@ func TestReader_PlansUseIndexes(t *testing.T) {
 	})
 }
 
-// TestPutExpenses_PlansOfGrowingLedger checks PostgreSQL's query plans for a table without statistics, as during a large
-// restore. A batch must find its rows by the primary key. SQLite needs no such check, because it keeps the table order
-// of a CROSS JOIN.
+// TestPutExpenses_PlansOfGrowingLedger checks PostgreSQL's query plans for a table without statistics, as during a
+// large restore. A batch must find its rows by the primary key. SQLite needs no such check, because it keeps the table
+// order of a CROSS JOIN.
 func TestPutExpenses_PlansOfGrowingLedger(t *testing.T) {
 	r := newRecorded(t, "postgres")
 	fillYear(t, r.database, 2000)
@@ -246,8 +247,8 @@ const seedFeed = `
 		SELECT '%[1]s', 'expense', %[5]s, n + 2, 1, 0
 	FROM (%[4]s) numbers`
 
-// TestChanges_PlansUseIndexOfVersions checks the query plans of a page in the middle of a large change feed and of the first page. Each
-// page must be read from the index (owner, version, id) without sorting. No table may be scanned.
+// TestChanges_PlansUseIndexOfVersions checks the query plans of a page in the middle of a large change feed and of the
+// first page. Each page must be read from the index (owner, version, id) without sorting. No table may be scanned.
 func TestChanges_PlansUseIndexOfVersions(t *testing.T) {
 	last := expense.Version(*feedRows)
 	pages := map[string]store.ChangeQuery{
