@@ -1,6 +1,8 @@
 package httpapi_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"html"
 	"net/http/httptest"
@@ -14,6 +16,8 @@ import (
 	"time"
 
 	"github.com/spendwise/spendwise/httpapi"
+	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/httpapi/internal/contracttest"
 	"github.com/spendwise/spendwise/store/memstore"
 )
 
@@ -115,6 +119,81 @@ func TestDocs_ShowsTheAddressOfTheServer(t *testing.T) {
 		page := s.send(r).Body.String()
 		if !strings.Contains(page, "curl "+test.want) && !strings.Contains(page, "curl &#34;"+test.want) {
 			t.Errorf("base %q, host %q: the page has no command for %s", test.base, test.host, test.want)
+		}
+	}
+}
+
+// TestDocs_LoadsNothing tests that the page has no resource outside itself, that the policy has the hashes of its style
+// and script, and that each link within the page has a target.
+func TestDocs_LoadsNothing(t *testing.T) {
+	w := serve(t, memstore.New()).as("").must(200, "GET", "/docs", "")
+	page, policy := w.Body.String(), w.Header().Get("Content-Security-Policy")
+	if !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+		t.Errorf("the policy is %q, want default-src 'none' without unsafe sources", policy)
+	}
+	for _, tag := range []string{"style", "script"} {
+		found := regexp.MustCompile(`(?s)<`+tag+`>(.*?)</`+tag+`>`).FindAllStringSubmatch(page, -1)
+		if len(found) != 1 || strings.Count(page, "<"+tag) != 1 {
+			t.Fatalf("the page has %d elements %s, want 1", len(found), tag)
+		}
+		sum := sha256.Sum256([]byte(found[0][1]))
+		want := tag + "-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+		if !strings.Contains(policy, want) {
+			t.Errorf("the policy is %q, want %s", policy, want)
+		}
+		page = strings.Replace(page, found[0][0], "", 1)
+		if loaded := regexp.MustCompile(`url\(|@import|fetch\(|import\(`).FindString(found[0][1]); loaded != "" {
+			t.Errorf("the %s has %s", tag, loaded)
+		}
+	}
+	markup := regexp.MustCompile(`<(?:link|img|iframe|object|embed|base|form)\b|\s(?:src|srcset|style|on\w+)="`)
+	if loaded := markup.FindString(page); loaded != "" {
+		t.Errorf("the page has %q", loaded)
+	}
+	ids := map[string]int{}
+	for _, match := range regexp.MustCompile(`\sid="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+		if ids[match[1]]++; ids[match[1]] > 1 {
+			t.Errorf("the page has several elements with the id %s", match[1])
+		}
+	}
+	for _, match := range regexp.MustCompile(`\shref="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+		fragment, within := strings.CutPrefix(match[1], "#")
+		if within && ids[fragment] == 0 {
+			t.Errorf("the link to #%s has no target", fragment)
+		}
+		if !within && !strings.HasSuffix(match[1], "/openapi.json") {
+			t.Errorf("the page has a link to %s", match[1])
+		}
+	}
+}
+
+// TestDocs_MarksRequiredMembers compares the marks of the page with the required members of each request body.
+func TestDocs_MarksRequiredMembers(t *testing.T) {
+	doc := contractOf(t)
+	page := serveAccounts(t, auth.Config{}).must(200, "GET", "/docs", "").Body.String()
+	marked := map[string]string{} // by operationId
+	field := regexp.MustCompile(`<dt><code>([^<]*)</code> <small>(?:[^<]|</?a\b)*</small> <b>required</b></dt>`)
+	for _, article := range docsArticle.FindAllStringSubmatch(page, -1) {
+		_, body, _ := strings.Cut(article[2], "<h4>Request body")
+		body, _, _ = strings.Cut(body, "<h4>Responses")
+		var names []string
+		for _, match := range field.FindAllStringSubmatch(body, -1) {
+			if !strings.ContainsAny(match[1], ".[") { // else a member of an object within the body
+				names = append(names, match[1])
+			}
+		}
+		marked[article[1]] = sorted(names)
+	}
+	for path, methods := range doc.at("paths") {
+		for method := range methods.(map[string]any) {
+			op := doc.at("paths", path, method)
+			var want []string
+			for media := range op.at("requestBody", "content") {
+				schema := op.at("requestBody", "content", media, "schema").resolve(doc)
+				want = contracttest.StringList(schema["required"])
+			}
+			id := op["operationId"].(string)
+			equal(t, id+": required members", marked[id], sorted(want))
 		}
 	}
 }

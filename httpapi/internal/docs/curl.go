@@ -130,12 +130,15 @@ func (d *document) signIn(member string) string {
 	return substitution(d.command(login, login.Targets[0].Name), member)
 }
 
-// capture returns a command substitution with a member of the response to a GET request.
-func (d *document) capture(target, member string) string {
+// get returns the command of a GET request.
+func (d *document) get(target string) string {
 	resource, _, _ := strings.Cut(target, "?")
 	c := &shellCommand{doc: d, op: d.operation("GET", resource), target: target, token: "TOKEN"}
-	return substitution(c.curl(c.credentials()), member)
+	return c.curl(c.credentials())
 }
+
+// capture returns a command substitution with a member of the response to a GET request.
+func (d *document) capture(target, member string) string { return substitution(d.get(target), member) }
 
 // substitution returns a command substitution with the text of a member in the response to a command. If the response
 // has several such members, the last one counts.

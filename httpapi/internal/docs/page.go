@@ -87,7 +87,7 @@ func Render(openAPI []byte, problems []Problem) (Page, error) {
 	}
 	tmpl, err := template.New("docs").Funcs(template.FuncMap{
 		"prose": prose, "type": doc.typeName, "limits": doc.limits, "example": exampleText,
-		"fields": doc.fields, "signIn": doc.signIn,
+		"fields": doc.fields, "signIn": doc.signIn, "get": doc.get,
 	}).Parse(page)
 	if err != nil {
 		return Page{}, err

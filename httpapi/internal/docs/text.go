@@ -116,7 +116,7 @@ func (d *document) limits(s *schema) string {
 		{s.MinItems, "at least %d entries"}, {s.MaxItems, "at most %d entries"},
 	} {
 		if limit.n != nil && limit.n == s.MinLength && *limit.n == 1 {
-			parts = append(parts, "not empty")
+			parts = append(parts, "not the empty string")
 		} else if limit.n != nil {
 			parts = append(parts, fmt.Sprintf(limit.text, *limit.n))
 		}
@@ -141,7 +141,8 @@ func exampleText(value jsontext.Value) string {
 	}
 	// The document was decoded, so the value is valid JSON or absent, and formatting cannot fail for a valid value.
 	line, indented := value.Clone(), value.Clone()
-	if line.Format(jsontext.SpaceAfterColon(true), jsontext.SpaceAfterComma(true)) != nil || indented.Indent() != nil {
+	if line.Format(jsontext.SpaceAfterColon(true), jsontext.SpaceAfterComma(true)) != nil ||
+		indented.Indent(jsontext.WithIndent("  ")) != nil {
 		return ""
 	}
 	if len(line) <= maxLine {
