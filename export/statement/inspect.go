@@ -124,6 +124,8 @@ type column struct {
 	meaning                             Meaning // the one that fits the sample
 	rank                                int
 	filled, dates, amounts, currencies  int
+	codes                               int // ISO 4217 codes in capitals
+	voids                               int // texts that say that a transaction did not take place
 	integers, debits, credits, transfer int
 	texts                               map[string]int // the first distinct texts
 }
@@ -203,6 +205,9 @@ func (c *column) add(text string) {
 	}
 	if len(currenciesOf(text)) > 0 && (!onlyDigits(text) || len(text) == 3) {
 		c.currencies++
+		if _, err := expense.ParseCurrency(text); err == nil && text == strings.ToUpper(text) {
+			c.codes++
+		}
 	}
 	switch {
 	case wordIn(debitWords, text):
@@ -211,6 +216,8 @@ func (c *column) add(text string) {
 		c.credits++
 	case wordIn(transferWords, text):
 		c.transfer++
+	case wordIn(voidWords, text):
+		c.voids++
 	}
 	if len(c.texts) < 50 || c.texts[text] > 0 {
 		c.texts[text]++
@@ -221,7 +228,7 @@ func (c *column) add(text string) {
 func (c *column) fits(meaning Meaning) bool {
 	switch meaning {
 	case MeansDate, MeansValueDate:
-		return c.filled > 0 && c.dates*2 > c.filled
+		return c.dates > 0 && c.dates*2 > c.filled-c.voids
 	case MeansAmount:
 		return c.filled > 0 && c.amounts*2 > c.filled && c.dates*2 <= c.filled
 	case MeansDebit, MeansCredit, MeansFee, MeansBalance:
@@ -315,7 +322,7 @@ func (in *inspector) chooseColumns() {
 		}
 	}
 	if m.Except.Column == "" {
-		for _, c := range in.with(MeansStatus) {
+		for _, c := range append(in.with(MeansStatus), in.with(MeansDate)...) { // or a status in place of the date
 			if texts := c.textsIn(voidWords); len(texts) > 0 {
 				m.Except = Choice{Column: in.name(c), Equals: texts}
 				break
@@ -431,6 +438,11 @@ func (in *inspector) columnChoices(columns []*column, mapping func(name string) 
 func (in *inspector) chooseCurrency() {
 	m := &in.mapping
 	found := in.with(MeansCurrency)
+	if len(found) == 0 {
+		found = slices.DeleteFunc(in.with(""), func(c *column) bool {
+			return c.filled == 0 || c.codes < c.filled || in.used(c)
+		})
+	}
 	if len(found) == 0 {
 		for _, name := range []string{m.Amount.Column, m.Amount.CreditColumn} {
 			index, err := in.table.find(name)

@@ -21,7 +21,7 @@ type table struct {
 	headerLine int        // 0: the file has no header
 	names      []string   // the header; empty without one
 	width      int        // the number of columns
-	sample     [][]string // the first records with a date
+	sample     [][]string // the first records with a date, or with a status in its place
 	preamble   [][]string
 	known      int // how many columns have a known name
 }
@@ -132,7 +132,7 @@ func sampleTable(records recordReader, m Mapping) (table, error) {
 	}
 	t.width = len(t.names)
 	for _, row := range rows[header+1:] {
-		if len(t.sample) < maxSample && slices.ContainsFunc(row, isDate) {
+		if len(t.sample) < maxSample && slices.ContainsFunc(row, isDateOrStatus) {
 			t.sample = append(t.sample, row)
 		}
 	}
@@ -150,6 +150,9 @@ func isDate(cell string) bool {
 	d, ok := parseDateCell(cell, false)
 	return ok && !d.serial && d.orders() != noOrder && (d.count > 1 || d.widths[0] == 8)
 }
+
+// isDateOrStatus reports whether a cell is a date or says that the transaction did not take place, or not yet.
+func isDateOrStatus(cell string) bool { return isDate(cell) || wordIn(voidWords, cell) }
 
 func isAmount(cell string) bool { return !noAmount(cell) && separatorsOf(cell) != malformedCell }
 

@@ -3,6 +3,7 @@ package statement
 import (
 	"errors"
 	"io"
+	"iter"
 	"regexp"
 	"strings"
 	"time"
@@ -13,14 +14,15 @@ import (
 // An mt940Reader reads the statement lines (field 61) of SWIFT MT940 and MT942 with the information (field 86) after
 // each.
 type mt940Reader struct {
-	lines    *lineReader
-	started  bool
-	currency string
-	open     *booking
-	detail   string // of field 86 of open
-	inDetail bool
-	queued   *record // a malformed line that follows a transaction
-	done     bool
+	lines      *lineReader
+	started    bool
+	currency   string
+	open       *booking
+	detail     string // of field 86 of open
+	detailLine int    // the length of the last line of detail
+	inDetail   bool
+	queued     *record // a malformed line that follows a transaction
+	done       bool
 }
 
 func newMT940Reader(r io.Reader) *mt940Reader { return &mt940Reader{lines: newLineReader(r)} }
@@ -128,42 +130,88 @@ func entryDate(value expense.Date, month, day int) expense.Date {
 	return nearest
 }
 
+// maxDetailLine is the maximum length of a line of field 86. The text of a line of this length continues without a
+// blank on the next line.
+const maxDetailLine = 65
+
 // addDetail appends a line of field 86.
 func (m *mt940Reader) addDetail(line string) {
-	if m.open != nil && len(m.detail)+len(line) < maxText {
-		m.detail += line
+	if m.open == nil || len(m.detail)+len(line) >= maxText {
+		return
 	}
+	if m.detail != "" && m.detailLine < maxDetailLine {
+		m.detail += "\n"
+	}
+	m.detail, m.detailLine = m.detail+line, len(line)
 }
 
-var mt940Part = regexp.MustCompile(`\?(\d\d)`)
+var (
+	mt940Part = regexp.MustCompile(`\?(\d\d)`)
+	mt940Tag  = regexp.MustCompile(`/([A-Z]{4}|IBAN|BIC|ID)/`)
+)
 
-// finish completes the open transaction. German banks split field 86 into parts: ?20 to ?29 and ?60 to ?63 for the
-// purpose, ?32 and ?33 for the name.
+// finish completes the open transaction.
 func (m *mt940Reader) finish() (record, bool) {
 	b := m.open
 	if b == nil {
 		return record{}, false
 	}
-	m.open, m.inDetail = nil, false
-	marks := mt940Part.FindAllStringSubmatchIndex(m.detail, -1)
-	if len(marks) == 0 {
+	joined := strings.ReplaceAll(m.detail, "\n", "")
+	switch {
+	case mt940Part.MatchString(joined):
+		b.addParts(joined)
+	case strings.HasPrefix(joined, "/") && mt940Tag.MatchString(joined):
+		b.addTags(joined)
+	default:
 		appendText(&b.memo, m.detail)
 	}
+	m.open, m.inDetail, m.detail = nil, false, ""
+	return b.record(), true
+}
+
+// addParts adds a field 86 of a German bank: ?20 to ?29 and ?60 to ?63 are the purpose, ?32 and ?33 the name.
+func (b *booking) addParts(detail string) {
 	purpose := ""
-	for i, mark := range marks {
-		end := len(m.detail)
-		if i+1 < len(marks) {
-			end = marks[i+1][0]
-		}
-		text := m.detail[mark[1]:end]
-		switch part := number(m.detail[mark[2]:mark[3]]); {
-		case part >= 20 && part <= 29, part >= 60 && part <= 63:
-			purpose += text
-		case part == 32 || part == 33:
+	for number, text := range parts(mt940Part, detail) {
+		switch number {
+		case "32", "33":
 			b.payee += text
+		case "20", "21", "22", "23", "24", "25", "26", "27", "28", "29", "60", "61", "62", "63":
+			purpose += text
 		}
 	}
 	appendText(&b.memo, purpose)
-	m.detail = ""
-	return b.record(), true
+}
+
+// addTags adds a field 86 of a Dutch bank: /NAME/ is the name, /REMI/ the purpose, and the third element of /CNTP/ the
+// name.
+func (b *booking) addTags(detail string) {
+	for tag, text := range parts(mt940Tag, detail) {
+		switch tag {
+		case "NAME":
+			appendText(&b.payee, text)
+		case "CNTP":
+			if elements := strings.Split(text, "/"); len(elements) > 2 {
+				appendText(&b.payee, elements[2])
+			}
+		case "REMI":
+			appendText(&b.memo, strings.Trim(strings.TrimPrefix(text, "USTD//"), "/"))
+		}
+	}
+}
+
+// parts yields the texts that follow the matches of a separator, with the first group of the match.
+func parts(separator *regexp.Regexp, text string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		marks := separator.FindAllStringSubmatchIndex(text, -1)
+		for i, mark := range marks {
+			end := len(text)
+			if i+1 < len(marks) {
+				end = marks[i+1][0]
+			}
+			if !yield(text[mark[2]:mark[3]], text[mark[1]:end]) {
+				return
+			}
+		}
+	}
 }

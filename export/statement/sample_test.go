@@ -97,6 +97,56 @@ func TestInspect_Samples(t *testing.T) {
 	}
 }
 
+func TestInspect_FilesOfBanks(t *testing.T) {
+	for name, test := range map[string]struct {
+		text, home string
+		rows       []string
+	}{
+		"columns named DR and CR": {
+			"Tran Date,CHQNO,PARTICULARS,DR,CR,BAL\n16-03-2026,-,Shop,  12.50, ,  90.00\n17-03-2026,-,Pay, ,  5.00,  95.00\n",
+			"INR", []string{"2026-03-16 12.50 INR Shop", "income 5.00"}},
+		"a column of currencies with another name": {
+			"account,mutationcode,date,amount,description,balance\n1,EUR,20260131,-85.5,Shop,9\n1,EUR,20260201,-1.25,Bus,8\n",
+			"USD", []string{"2026-01-31 85.50 EUR Shop", "2026-02-01 1.25 EUR Bus"}},
+		"a status in place of the date": {
+			"Bokföringsdag;Belopp;Namn;Saldo;Valuta\nReserverat;-89,00;Café;;SEK\n2026/06/28;-349,00;Shop;9700,25;SEK\n",
+			"SEK", []string{"excluded", "2026-06-28 349.00 SEK Shop"}},
+		"pending rows of a Sparkasse": {
+			"Auftragskonto;Buchungstag;Valutadatum;Buchungstext;Verwendungszweck;Betrag;Waehrung;Info\n" +
+				"DE1;02.10.26;02.10.26;KARTE;Markt;-23,45;EUR;Umsatz gebucht\n" +
+				"DE1;03.10.26;03.10.26;KARTE;Kino;-12,99;EUR;Umsatz vorgemerkt\n",
+			"EUR", []string{"2026-10-02 23.45 EUR KARTE · Markt", "excluded"}},
+		"holds of PayPal": {
+			"Date,Time,Name,Type,Status,Currency,Gross,Fee,Net\n" +
+				"10/13/2026,09:00:00,,Account Hold for Open Authorization,Completed,EUR,-10.00,0.00,-10.00\n" +
+				"10/14/2026,09:00:00,Shop,Payment,Completed,EUR,-10.00,0.00,-10.00\n",
+			"EUR", []string{"excluded", "2026-10-14 10.00 EUR Shop · Payment"}},
+		"information of several lines in MT940": {
+			":20:A\n:25:B\n:28C:1\n:60F:C260101EUR1,\n:61:2601020102D5,NTRF\n:86:Shop\nMain Street\n" +
+				":61:2601030103D6,NTRF\n:86:" + strings.Repeat("x", 65) + "y\n:62F:C260103EUR1,\n",
+			"EUR", []string{"2026-01-02 5.00 EUR Shop Main Street", "2026-01-03 6.00 EUR " + strings.Repeat("x", 65) + "y"}},
+		"tags of a Dutch bank in MT940": {
+			":20:A\n:25:B\n:28C:1\n:60F:C260101EUR1,\n:61:2601020102D5,NTRF\n" +
+				":86:/TRTP/SEPA/IBAN/NL91/NAME/Bakery/REMI/Bread/EREF/1\n" +
+				":61:2601030103D6,NTRF\n:86:/CNTP/NL1/INGBNL2A/Florist/City//REMI/USTD//Roses/\n:62F:C260103EUR1,\n",
+			"EUR", []string{"2026-01-02 5.00 EUR Bakery · Bread", "2026-01-03 6.00 EUR Florist · Roses"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := inspectText(t, test.text, statement.Mapping{}, expense.Settings{Home: expense.MustCurrency(test.home)})
+			if len(in.Questions) > 0 {
+				t.Errorf("Inspect asks %q", codes(in.Questions))
+			}
+			var rows []string
+			for _, row := range in.Rows {
+				rows = append(rows, describe(row))
+			}
+			if !slices.Equal(rows, test.rows) {
+				t.Errorf("rows %q, want %q", rows, test.rows)
+			}
+		})
+	}
+}
+
 func inspectText(t testing.TB, text string, m statement.Mapping, settings expense.Settings) *statement.Inspection {
 	t.Helper()
 	in, err := statement.Inspect(t.Context(), bytes.NewReader([]byte(text)), m, settings)

@@ -48,6 +48,9 @@ var signatures = sync.OnceValue(func() []signature {
 		}},
 		{"ING (Germany)", "Buchung|Valuta|Auftraggeber/Empfänger|Buchungstext|Verwendungszweck|Betrag",
 			Mapping{Sign: negative}},
+		{"Sparkasse", "Auftragskonto|Buchungstag|Valutadatum|Buchungstext|Verwendungszweck|Betrag|Info", Mapping{
+			Sign: negative, Except: Choice{"Info", []string{"Umsatz vorgemerkt"}},
+		}},
 		{"Sparkasse", "Auftragskonto|Buchungstag|Valutadatum|Buchungstext|Verwendungszweck|Betrag", Mapping{Sign: negative}},
 		{"Volks- und Raiffeisenbank", "Bezeichnung Auftragskonto|Buchungstag|Valutadatum|Betrag|Waehrung",
 			Mapping{Sign: negative}},
@@ -55,8 +58,9 @@ var signatures = sync.OnceValue(func() []signature {
 			Sign: negative, Notes: notes("Vorgang", "Buchungstext"),
 		}},
 		{"ING (Netherlands)", "Datum|Naam / Omschrijving|Rekening|Tegenrekening|Af Bij|Bedrag (EUR)|Mededelingen", Mapping{}},
-		{"Rabobank", "IBAN/BBAN|Munt|Datum|Bedrag|Saldo na trn|Naam tegenpartij|Omschrijving-1", Mapping{
-			Sign: negative, Currency: Source{Column: "Munt"}, Notes: notes("Naam tegenpartij", "Omschrijving-1"),
+		{"Rabobank", "IBAN/BBAN|Munt|Datum|Bedrag|Naam tegenpartij|Omschrijving-1|Omschrijving-2|Omschrijving-3", Mapping{
+			Sign: negative, Currency: Source{Column: "Munt"},
+			Notes: notes("Naam tegenpartij", "Omschrijving-1", "Omschrijving-2", "Omschrijving-3"),
 		}},
 		{"bunq", "Date|Interest Date|Amount|Account|Counterparty|Name|Description", Mapping{
 			Sign: negative, Notes: notes("Name", "Description"),
@@ -67,6 +71,8 @@ var signatures = sync.OnceValue(func() []signature {
 		{"PayPal", "Date|Time|Name|Type|Status|Currency|Gross|Fee|Net", Mapping{
 			Amount: amount("Net"), Sign: negative, Fee: Fee{}, Notes: notes("Name", "Type"),
 			Only: Choice{"Status", []string{"Completed"}},
+			Except: Choice{"Type", []string{"Account Hold for Open Authorization", "Reversal of General Account Hold",
+				"General Authorization", "Void of Authorization"}},
 		}},
 		{"Chase (card)", "Transaction Date|Post Date|Description|Category|Type|Amount", Mapping{
 			Date: date("Transaction Date"), Sign: negative, Notes: notes("Description"),

@@ -63,15 +63,15 @@ var headerWords = map[Meaning]string{
 		money out|outflow|out|payments|payment|spent|expense|charge|charges|soll|belastung|lastschrift|ausgang|ausgaben|
 		ausgabe|belastungen|belastung in chf|debet|uttag|ut av konto|ut|debito|cargo|cargos|adeudo|uscite|dare|addebiti|
 		addebito|depenses|debits eur|saida|saidas|af|uit|obciazenie|obciazenia|vydaj|terheles|расход|списание|borc|χρεωση|
-		出金|出金額|お支払金額|支払金額|支出|出金金額|借方|출금|출금액|지출|debitos|withdrawal inr|money sent`,
+		出金|出金額|お支払金額|支払金額|支出|出金金額|借方|출금|출금액|지출|debitos|withdrawal inr|money sent|dr|dr amount`,
 	MeansCredit: `credit|credits|credit amount|credit amt|deposit|deposits|deposit amt|deposit amount|paid in|money in|
 		inflow|in|receipts|received|haben|gutschrift|gutschriften|gutschrift in chf|eingang|einnahmen|kredit|insattning|
 		inn pa konto|inn|credito|abono|abonos|ingreso|ingresos|entrate|avere|accrediti|accredito|recettes|entrada|entradas|
 		bij|uznanie|uznania|prijem|jovairas|приход|зачисление|alacak|πιστωση|入金|入金額|お預り金額|預入金額|收入|入金金額|贷方|貸方|입금|입금액|수입|
-		creditos|income`,
+		creditos|income|cr|cr amount`,
 	MeansCurrency: `currency|currency code|ccy|curr|cur|transaction currency|account currency|wahrung|waehrung|whg|
 		devise|monnaie|divisa|moneda|valuta|moeda|munt|valutakod|valutta|waluta|mena|penznem|deviza|valuta|валюта|
-		para birimi|doviz|νομισμα|通貨|币种|货币|통화|mata uang|tien te|סוג מטבע|amount currency|source currency`,
+		para birimi|doviz|νομισμα|通貨|币种|货币|통화|mata uang|tien te|סוג מטבע|amount currency|source currency|muntsoort`,
 	MeansNotes: `description|descriptions|transaction description|details|transaction details|narrative|narration|
 		particulars|payee|payee name|merchant|merchant name|name|counterparty|counterparty name|beneficiary|recipient|
 		partner name|remarks|remark|transaction remarks|memo|note|notes|comment|comments|reference|payment reference|text|
@@ -88,7 +88,8 @@ var headerWords = map[Meaning]string{
 		descriere|detalii|beneficiar|описание|описание операции|назначение платежа|назначение|контрагент|детали|
 		наименование|комментарий|опис|aciklama|περιγραφη|αιτιολογια|摘要|取引内容|お取引内容|利用店名|ご利用店名|ご利用店名商品名|内容|適用|備考|メモ|店名|交易描述|
 		交易说明|商品|商品说明|交易对方|对方户名|备注|说明|用途|商户|적요|내용|가맹점|가맹점명|거래내용|메모|비고|keterangan|uraian|butiran|noi dung|dien giai|mo ta|
-		รายละเอียด|รายการ|svrha|selgitus|saaja nimi|komentars|shop|store|what`,
+		รายละเอียด|รายการ|svrha|selgitus|saaja nimi|komentars|shop|store|what|label|namn|avsandare|ytterligare detaljer|取引先|
+		avsender|afsender|modtager`,
 	MeansCategory: `category|sub category|subcategory|category name|kategorie|kategori|categorie|categoria|kategoria|
 		luokka|категория|категорія|kategorija|カテゴリ|费目|類別|分类|分類|类别|카테고리|분류|中項目|大項目|subcategoria|sous categorie`,
 	MeansDirection: `debit credit|credit debit|dr cr|cr dr|d c|c d|dc|d k|k d|debit or credit|debit credit indicator|
@@ -108,7 +109,7 @@ var headerWords = map[Meaning]string{
 		kontostand|saldo nach buchung|solde|saldo contabile|saldo disponibile|saldo dopo mutatie|saldo efter|bokfort saldo|
 		disponibelt|saldo po operacji|saldo po transakcji|zustatek|egyenleg|sold|остаток|баланс|bakiye|υπολοιπο|残高|差引残高|余额|
 		账户余额|交易后余额|잔액|거래후잔액|so du|baki|ยอดคงเหลือ|stanje|saldo final|saldo na mutatie|balance amount|book balance|
-		account balance`,
+		account balance|bal`,
 	MeansOther: `original amount|foreign amount|foreign currency amount|amount foreign currency|source amount|
 		target amount|original currency|foreign currency|target currency|fremdwahrung|betrag in fremdwahrung|
 		fremdwahrungsbetrag|originalbetrag|originalwahrung|ursprungsbetrag|fremdwahrungskurs|exchange rate|exchange to|
@@ -118,7 +119,7 @@ var headerWords = map[Meaning]string{
 		kundenreferenz|mandatsreferenz|glaubiger id|glaeubiger id|chq ref no|chq no|cheque number|check number|check|cheque|
 		check or slip|sort code|mcc|tax|vat|mwst|user|tags|labels|payer|zahlungspflichtiger|balance date|statement date|
 		opening balance|initial balance|payment type|mutatiesoort|code|time zone|hora|uhrzeit|час|tid|saldo inicial|
-		summary amt`,
+		summary amt|member name|account label|accountlabel`,
 }
 
 type rankedMeaning struct {
@@ -226,7 +227,7 @@ const transferWords = `|transfer|transfer out|transfer in|transfers|不计收支
 const voidWords = `|reverted|failed|declined|cancelled|canceled|rejected|refused|expired|voided|void|deleted|pending|
 	authorised|authorized|vorgemerkt|storniert|abgelehnt|in bearbeitung|ausstehend|annule|refuse|en attente|rechazado|
 	cancelado|pendiente|pendente|rifiutato|annullato|in attesa|geannuleerd|geweigerd|odrzucona|anulowana|oczekujaca|交易关闭|
-	已关闭|已全额退款|退款成功|취소|отменен|отклонен|`
+	已关闭|已全额退款|退款成功|취소|отменен|отклонен|umsatz vorgemerkt|reserverat|reserverad|reserveret|reservert|katevaraus|`
 
 func wordIn(list, text string) bool {
 	folded := foldHeader(text)
