@@ -263,51 +263,41 @@ func (c *call) postImport() error {
 // runImport imports the file. The last Update stores the response to an idempotent request. An idempotent request that
 // was interrupted has the same import id when it is repeated, so that it completes the import.
 func (c *call) runImport(up upload, opts statement.Options, idempotent *idempotentRequest) error {
-	release, err := c.acquireImport()
-	if err != nil {
-		return err
-	}
-	defer release()
-	resp, replayed, err := c.storedImport(idempotent)
-	if err != nil {
-		return err
-	}
-	if replayed {
-		return c.sendResponse(resp, true)
-	}
-	if idempotent != nil {
-		opts.ID = uuid.NewSHA1(importNamespace, fmt.Append(idempotent.fingerprint, idempotent.key))
-	}
-	opts.Finish = func(_ context.Context, tx store.Tx, done statement.Result) error {
-		var err error
-		// Another instance may have finished the same request first: send its response.
-		if resp, replayed, err = c.storedResponse(tx, idempotent); err != nil || replayed {
-			return err
+	return c.inImportSlot(idempotent, func() (resp writeResponse, replayed bool, err error) {
+		if idempotent != nil {
+			opts.ID = uuid.NewSHA1(importNamespace, fmt.Append(idempotent.fingerprint, idempotent.key))
 		}
-		res := result{body: importResult{importCounts: newImportCounts(done), Failed: newFailures(done.Failed)}}
-		if body, ok := res.body.(importResult); ok && done.ID != uuid.Nil {
-			body.ID = new(done.ID.String())
-			res = result{status: http.StatusCreated, location: importsPath + "/" + done.ID.String(), body: body}
-		} else if ok && opts.DryRun {
-			body.Rows = newImportRows(done.Rows)
-			res.body = body
+		opts.Finish = func(_ context.Context, tx store.Tx, done statement.Result) error {
+			var err error
+			// Another instance may have finished the same request first: send its response.
+			if resp, replayed, err = c.storedResponse(tx, idempotent); err != nil || replayed {
+				return err
+			}
+			res := result{body: importResult{importCounts: newImportCounts(done), Failed: newFailures(done.Failed)}}
+			if body, ok := res.body.(importResult); ok && done.ID != uuid.Nil {
+				body.ID = new(done.ID.String())
+				res = result{status: http.StatusCreated, location: importsPath + "/" + done.ID.String(), body: body}
+			} else if ok && opts.DryRun {
+				body.Rows = newImportRows(done.Rows)
+				res.body = body
+			}
+			if resp, err = c.render(res); err != nil {
+				return err
+			}
+			return c.storeResponse(tx, idempotent, resp)
 		}
-		if resp, err = c.render(res); err != nil {
-			return err
+		done, err := statement.Import(c.ctx, callStore{c}, c.owner, c.env(), up.file, up.mapping, opts)
+		if !replayed {
+			c.observeImport(done, opts.DryRun)
 		}
-		return c.storeResponse(tx, idempotent, resp)
-	}
-	done, err := statement.Import(c.ctx, callStore{c}, c.owner, c.env(), up.file, up.mapping, opts)
-	if !replayed {
-		c.observeImport(done, opts.DryRun)
-	}
-	if err != nil {
-		return c.importProblem(err)
-	}
-	if !replayed {
-		c.raiseAlerts()
-	}
-	return c.sendResponse(resp, replayed)
+		if err != nil {
+			return resp, false, c.importProblem(err)
+		}
+		if !replayed {
+			c.raiseAlerts()
+		}
+		return resp, replayed, nil
+	})
 }
 
 // observeImport reports an import to the observer. An import that failed has added the batches before the failure.
@@ -405,52 +395,54 @@ func (c *call) deleteImport() error {
 	if err != nil {
 		return err
 	}
+	return c.inImportSlot(idempotent, func() (resp writeResponse, replayed bool, err error) {
+		undone, err := statement.Undo(c.ctx, callStore{c}, c.owner, c.env(), id)
+		if err != nil {
+			return resp, false, err
+		}
+		body := undoBody{Removed: undone.Removed, Kept: make([]string, len(undone.Kept))}
+		for i, kept := range undone.Kept {
+			body.Kept[i] = kept.String()
+		}
+		err = c.update(func(tx store.Tx) error {
+			var err error
+			if resp, replayed, err = c.storedResponse(tx, idempotent); err != nil || replayed {
+				return err
+			}
+			if resp, err = c.render(result{body: body}); err != nil {
+				return err
+			}
+			return c.storeResponse(tx, idempotent, resp)
+		})
+		return resp, replayed, err
+	})
+}
+
+// inImportSlot runs fn within a slot for an import of the caller, and sends its response. It sends the stored response
+// instead if the idempotent request has one.
+func (c *call) inImportSlot(
+	idempotent *idempotentRequest, fn func() (resp writeResponse, replayed bool, err error),
+) error {
 	release, err := c.acquireImport()
 	if err != nil {
 		return err
 	}
 	defer release()
-	resp, replayed, err := c.storedImport(idempotent)
-	if err != nil {
-		return err
-	}
-	if replayed {
-		return c.sendResponse(resp, true)
-	}
-	undone, err := statement.Undo(c.ctx, callStore{c}, c.owner, c.env(), id)
-	if err != nil {
-		return err
-	}
-	body := undoBody{Removed: undone.Removed, Kept: make([]string, len(undone.Kept))}
-	for i, kept := range undone.Kept {
-		body.Kept[i] = kept.String()
-	}
-	err = c.update(func(tx store.Tx) error {
-		var err error
-		if resp, replayed, err = c.storedResponse(tx, idempotent); err != nil || replayed {
+	var resp writeResponse
+	replayed := false
+	if idempotent != nil {
+		err = c.update(func(tx store.Tx) (err error) {
+			resp, replayed, err = c.storedResponse(tx, idempotent)
 			return err
-		}
-		if resp, err = c.render(result{body: body}); err != nil {
-			return err
-		}
-		return c.storeResponse(tx, idempotent, resp)
-	})
+		})
+	}
+	if err == nil && !replayed {
+		resp, replayed, err = fn()
+	}
 	if err != nil {
 		return err
 	}
 	return c.sendResponse(resp, replayed)
-}
-
-// storedImport returns the stored response to an idempotent request, if there is one.
-func (c *call) storedImport(idempotent *idempotentRequest) (resp writeResponse, found bool, err error) {
-	if idempotent == nil {
-		return resp, false, nil
-	}
-	err = c.update(func(tx store.Tx) (err error) {
-		resp, found, err = c.storedResponse(tx, idempotent)
-		return err
-	})
-	return resp, found, err
 }
 
 // importSlots limits the imports that run at the same time. It is safe for concurrent use.

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"mime/multipart"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
@@ -239,4 +241,45 @@ func TestImport_InspectAnswerUndo(t *testing.T) {
 		equal(t, "the next page", len(s.must(200, "GET", "/v1/imports?limit=1&cursor="+page.json["next_cursor"].(string), "").
 			list()), 1)
 	})
+}
+
+// A waitingStore lets each View wait until wait is closed.
+type waitingStore struct {
+	store.Store
+	entered chan<- expense.OwnerID
+	wait    <-chan struct{}
+}
+
+func (st waitingStore) View(ctx context.Context, owner expense.OwnerID, fn func(store.Reader) error) error {
+	st.entered <- owner
+	<-st.wait
+	return st.Store.View(ctx, owner, fn)
+}
+
+func TestImport_ConcurrentImportsAreLimited(t *testing.T) {
+	entered, wait := make(chan expense.OwnerID, 100), make(chan struct{})
+	s := serve(t, waitingStore{memstore.New(), entered, wait})
+	users := []string{"ada", "boris", "cleo", "dora"}
+	var imports sync.WaitGroup
+	for _, user := range users {
+		imports.Go(func() {
+			if got := s.as(user).upload("", bankMapping, bankFile); got.Code != 201 {
+				t.Errorf("the import of %s: %d %s", user, got.Code, got.Body)
+			}
+		})
+		<-entered
+	}
+	for user, want := range map[string]string{"ada": "Another import of yours", "emil": "too many imports"} {
+		got := s.as(user).upload("", bankMapping, bankFile)
+		if got.Code != 429 || got.Header().Get("Retry-After") == "" || !strings.Contains(got.Body.String(), want) {
+			t.Errorf("a further import of %s: %d %s", user, got.Code, got.Body)
+		}
+	}
+	close(wait)
+	imports.Wait()
+	for _, user := range append(users, "emil") {
+		if got := s.as(user).upload("?force=true", bankMapping, bankFile); got.Code != 201 {
+			t.Errorf("a later import of %s: %d %s", user, got.Code, got.Body)
+		}
+	}
 }

@@ -39,6 +39,7 @@ type Store interface {
 // Options change how [Import] works.
 type Options struct {
 	// ID is the id of the import; Nil: a new one. An import that was interrupted is completed by repeating it with its id.
+	// The id of an import that was undone is replaced by a new one.
 	ID     uuid.UUID
 	DryRun bool // report what would become of each row, and write nothing
 	Abort  bool // write nothing if a row fails
@@ -81,15 +82,24 @@ type Result struct {
 func Import(
 	ctx context.Context, st Store, owner expense.OwnerID, env expense.Env, r io.ReadSeeker, m Mapping, opts Options,
 ) (result Result, err error) {
+	im := importer{ctx: ctx, st: st, owner: owner, env: env, opts: opts, id: opts.ID}
 	var settings expense.Settings
 	err = st.View(ctx, owner, func(r store.Reader) (err error) {
-		settings, err = r.Settings(ctx)
+		if settings, err = r.Settings(ctx); err != nil || im.id == uuid.Nil {
+			return err
+		}
+		earlier, err := r.Import(ctx, im.id)
+		if errors.Is(err, expense.ErrNotFound) {
+			return nil
+		}
+		if !earlier.UndoneAt.IsZero() {
+			im.id = uuid.Nil // an undone import is not continued
+		}
 		return err
 	})
 	if err != nil {
 		return Result{}, fmt.Errorf("settings: %w", err)
 	}
-	im := importer{ctx: ctx, st: st, owner: owner, env: env, opts: opts, id: opts.ID}
 	if im.id == uuid.Nil {
 		if im.id, err = uuid.NewV7(); err != nil {
 			return Result{}, fmt.Errorf("new id: %w", err)

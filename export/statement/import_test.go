@@ -365,6 +365,21 @@ func TestImport_RepetitionWithTheSameIDCompletesIt(t *testing.T) {
 	}
 }
 
+func TestImport_IDOfAnUndoneImportIsReplaced(t *testing.T) {
+	f := newLedger(t, "EUR")
+	text := "Date;Amount;Text\n" + strings.Repeat("2026-02-01;-1,00;A\n", 2500)
+	opts := statement.Options{ID: uuid.New()}
+	first := f.load(text, "", opts)
+	if _, err := statement.Undo(t.Context(), f.st, owner, env, first.ID); err != nil {
+		t.Fatal(err)
+	}
+	again := f.load(text, "", opts)
+	wantCounts(t, again, "2500 added, 0 known, 0 failed")
+	if first.ID != opts.ID || again.ID == opts.ID || len(f.all()) != 2500 {
+		t.Errorf("ids %s and %s of an import with the id %s, %d expenses", first.ID, again.ID, opts.ID, len(f.all()))
+	}
+}
+
 func TestImport_Categories(t *testing.T) {
 	f := newLedger(t, "EUR")
 	f.update(func(tx store.Tx) error {
