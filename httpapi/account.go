@@ -7,6 +7,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 )
 
 // userBody is an account in a response.
@@ -96,7 +97,7 @@ func (c *call) refresh() error {
 
 // logout handles POST /v1/auth/logout. It ends the session of the access token.
 func (c *call) logout() error {
-	if err := c.errs.err(); err != nil {
+	if err := c.errs.Err(); err != nil {
 		return err
 	}
 	return c.noContent(c.api.accounts.Logout(c.ctx, c.identity))
@@ -132,9 +133,10 @@ func explainTakenEmail(email string, err error) error {
 	if !errors.Is(err, expense.ErrExists) {
 		return err
 	}
-	p := newProblem(codeAlreadyExists, "Another account has the e-mail address %s; log in to it, or give another address.",
+	p := problem.New(problem.CodeAlreadyExists,
+		"Another account has the e-mail address %s; log in to it, or give another address.",
 		expense.QuoteText(email))
-	p.cause = err
+	p.Cause = err
 	return p
 }
 
@@ -189,11 +191,11 @@ func withBody[In, Request any](
 		return err
 	}
 	r := convert(doc.value)
-	if c.errs.count > 0 {
+	if !c.errs.Empty() {
 		if validate == nil {
-			return c.errs.err()
+			return c.errs.Err()
 		}
-		return c.errs.with(validate(r))
+		return c.errs.With(validate(r))
 	}
 	res, err := do(r)
 	if err != nil {

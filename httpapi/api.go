@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/go-playground/validator/v10"
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/trace"
 
@@ -23,6 +22,7 @@ import (
 	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/httpapi/internal/docs"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 	"github.com/spendwise/spendwise/store"
 )
 
@@ -89,7 +89,7 @@ func New(st store.Store, cfg Config) (http.Handler, error) {
 	a := &api{
 		store: st, authenticator: cfg.Authenticator, accounts: cfg.Accounts, rates: cfg.Rates, settings: cfg.Settings,
 		base: strings.TrimRight(cfg.BaseURL, "/"), timeout: cmp.Or(cfg.Timeout, defaultTimeout),
-		log: slog.New(slog.DiscardHandler), observe: cfg.Observe, now: cfg.Now, validate: newValidator(),
+		log: slog.New(slog.DiscardHandler), observe: cfg.Observe, now: cfg.Now,
 		roles: cmp.Or(cfg.Roles, AllRoles), challenge: cmp.Or(cfg.Challenge, defaultChallenge),
 		security: maps.Clone(cfg.SecurityScheme),
 		pdfs:     make(chan struct{}, maxConcurrentPDFs), streams: streams{done: cfg.Done},
@@ -160,7 +160,6 @@ type api struct {
 	observe       func(Event)
 	tracer        trace.Tracer // nil without Config.Tracer
 	now           func() time.Time
-	validate      *validator.Validate
 	roles         Roles
 	challenge     string
 	security      map[string]string // nil: derived from challenge
@@ -189,7 +188,7 @@ type call struct {
 	query      url.Values
 	route      string // method and pattern, for example "PATCH /v1/expenses/{id}"
 	now        time.Time
-	errs       fieldErrors // of the query, the headers and the body so far
+	errs       problem.FieldErrors // of the query, the headers and the body so far
 	catchUp    catchUp
 	hasBudgets bool // the ledger had budgets at the last Update, so alerts may be due
 }
@@ -204,7 +203,8 @@ func (c *call) address() netip.Addr { return clientOf(c.Context).Address }
 func (c *call) id() (uuid.UUID, error) {
 	id, err := expense.ParseID(c.Param("id"))
 	if err != nil {
-		return uuid.Nil, newProblem(codeNotFound, "The ledger has no resource with the id %s; check the id in the path.",
+		return uuid.Nil, problem.New(problem.CodeNotFound,
+			"The ledger has no resource with the id %s; check the id in the path.",
 			expense.QuoteText(c.Param("id")))
 	}
 	return id, nil

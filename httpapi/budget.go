@@ -11,6 +11,7 @@ import (
 	"github.com/spendwise/spendwise/budget"
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/wire"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 	"github.com/spendwise/spendwise/store"
 )
 
@@ -37,11 +38,12 @@ func (c *call) explainExistingBudget(err error) error {
 		ended = fmt.Sprintf(", which ended in %s", exists.Existing.Until)
 		reopen = `, "until_month": null`
 	}
-	p := newProblem(codeAlreadyExists, `There is already a budget for %s%s; to change its limit from a month on, PATCH `+
-		`%s with {"amount": "%s", "from_month": "%s"%s}.`, exists.Scope, ended,
+	p := problem.New(problem.CodeAlreadyExists,
+		`There is already a budget for %s%s; to change its limit from a month on, PATCH `+
+			`%s with {"amount": "%s", "from_month": "%s"%s}.`, exists.Scope, ended,
 		c.api.url(budgetsPath+"/"+exists.Existing.ID.String()), exists.Requested.Limit.Amount(),
 		exists.Requested.From, reopen)
-	p.cause = err
+	p.Cause = err
 	return p
 }
 
@@ -70,7 +72,7 @@ func (c *call) getBudget() error {
 	}
 	b, err := c.api.store.Reader(c.owner).Budget(c.ctx, id)
 	if err != nil {
-		return withRow("budget", id, err)
+		return problem.WithRow("budget", id, err)
 	}
 	return c.get(b.Version, wire.NewBudget(b))
 }

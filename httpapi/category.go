@@ -7,6 +7,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/wire"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 	"github.com/spendwise/spendwise/store"
 )
 
@@ -50,7 +51,7 @@ func (c *call) getCategory() error {
 		return err
 	})
 	if err != nil {
-		return withRow("category", id, err)
+		return problem.WithRow("category", id, err)
 	}
 	return c.get(category.Version, wire.NewCategory(category))
 }
@@ -105,9 +106,9 @@ func (c *call) mergeCategory() error {
 	}
 	into, err := expense.ParseID(orEmpty(doc.value.Into))
 	for _, invalid := range expense.InvalidErrors(err) {
-		e := newFieldError(invalid)
+		e := problem.NewFieldError(invalid)
 		e.Pointer = "#/into"
-		c.errs.addNew(e)
+		c.errs.AddNew(e)
 	}
 	return c.write(doc.raw, func(ctx context.Context, tx store.Tx) (result, error) {
 		merged, err := expense.MergeCategories(ctx, tx, c.env(), from, into)

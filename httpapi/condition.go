@@ -9,6 +9,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 )
 
 // etag returns the strong entity tag of a version.
@@ -21,7 +22,7 @@ func (c *call) condition() expense.Precondition {
 	var cond expense.Precondition
 	if lines := c.Request.Header.Values("If-Match"); len(lines) > 0 {
 		tags, wildcard, err := parseETags("If-Match", lines)
-		c.errs.addFrom(err)
+		c.errs.AddFrom(err)
 		cond.Present = wildcard
 		for _, tag := range tags {
 			// If-Match compares strongly, so a weak tag matches no row. Version 0 does the same.
@@ -34,9 +35,9 @@ func (c *call) condition() expense.Precondition {
 	}
 	if lines := c.Request.Header.Values("If-None-Match"); len(lines) > 0 {
 		_, wildcard, err := parseETags("If-None-Match", lines)
-		if c.errs.addFrom(err); err == nil && !wildcard {
-			c.errs.add(fieldError{
-				Header: "If-None-Match", Code: "not_a_star", problem: codeMalformed,
+		if c.errs.AddFrom(err); err == nil && !wildcard {
+			c.errs.Add(problem.FieldError{
+				Header: "If-None-Match", Code: "not_a_star", Problem: problem.CodeMalformed,
 				Detail: fmt.Sprintf("The header If-None-Match has the value %s, which a write does not allow; give *, which "+
 					"requires that the resource does not exist.", expense.QuoteText(strings.Join(lines, ", "))),
 			})
@@ -68,8 +69,8 @@ func versionOf(tag ingress.ETag) expense.Version {
 // parseETags parses the lines of a header. It returns a problem that names the header if they are malformed.
 func parseETags(name string, lines []string) (tags []ingress.ETag, wildcard bool, err error) {
 	if tags, wildcard, err = ingress.ParseETags(lines); err != nil {
-		err = newFieldProblem(fieldError{
-			Header: name, Code: "malformed_tag", problem: codeMalformed,
+		err = problem.NewOfField(problem.FieldError{
+			Header: name, Code: "malformed_tag", Problem: problem.CodeMalformed,
 			Detail: fmt.Sprintf("The header %s has the malformed value %s; give * or at most 100 entity tags in double quotes, "+
 				`such as "12".`, name, expense.QuoteText(strings.Join(lines, ", "))),
 		})

@@ -122,6 +122,9 @@ func (c *memberComparison) compareMembers(path string, schema jsonTree, goType r
 			continue
 		}
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
 		members[name] = true
 		property := schema.at("properties", name)
 		if property == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 )
 
 // sumSize is the number of bytes of the checksum in a cursor.
@@ -41,18 +42,18 @@ func decodeCursor(scope, text string) ([]byte, bool) {
 }
 
 // errCursor returns the field error for a cursor that does not belong to the list.
-func errCursor(text string) fieldError {
-	return fieldError{
-		Parameter: "cursor", Code: codeCursorInvalid, problem: codeCursorInvalid,
+func errCursor(text string) problem.FieldError {
+	return problem.FieldError{
+		Parameter: "cursor", Code: problem.CodeCursorInvalid, Problem: problem.CodeCursorInvalid,
 		Detail: fmt.Sprintf("The cursor %s is not of this list with these filters and this order; repeat those of the first "+
 			"page, or start without a cursor.", expense.QuoteText(text)),
 	}
 }
 
 // errSyncCursor returns the field error for a cursor of the change feed that is malformed or belongs to another ledger.
-func errSyncCursor(text string) fieldError {
-	return fieldError{
-		Code: codeCursorInvalid, problem: codeCursorInvalid,
+func errSyncCursor(text string) problem.FieldError {
+	return problem.FieldError{
+		Code: problem.CodeCursorInvalid, Problem: problem.CodeCursorInvalid,
 		Detail: fmt.Sprintf("The cursor %s is malformed, or it belongs to another ledger; fetch everything without a cursor.",
 			expense.QuoteText(text)),
 	}

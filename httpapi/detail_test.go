@@ -12,8 +12,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/spendwise/spendwise/httpapi"
 	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/memstore"
 )
@@ -258,7 +258,7 @@ func TestDetails_OfHeadersAndSentinels(t *testing.T) {
 			t.Errorf("%s: %s: %d %s, want a detail that contains bad-8", header[0], header[1], got.Code, p.Detail)
 		}
 	}
-	for _, detail := range httpapi.SentinelDetails() {
+	for _, detail := range problem.SentinelDetails() {
 		checkDetail(t, "a sentinel", detail)
 	}
 }

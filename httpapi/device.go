@@ -1,6 +1,10 @@
 package httpapi
 
-import "time"
+import (
+	"time"
+
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
+)
 
 // deviceBody is a session in a response.
 type deviceBody struct {
@@ -32,5 +36,5 @@ func (c *call) deleteDevice() error {
 	if err != nil {
 		return err
 	}
-	return c.noContent(withRow(sessionType, id, c.api.accounts.RevokeDevice(c.ctx, c.identity, id)))
+	return c.noContent(problem.WithRow(problem.SessionType, id, c.api.accounts.RevokeDevice(c.ctx, c.identity, id)))
 }

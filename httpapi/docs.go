@@ -7,12 +7,13 @@ import (
 
 	"github.com/spendwise/spendwise/httpapi/internal/docs"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 )
 
 // renderDocs renders the contract of this API for people.
 func (a *api) renderDocs() docs.Page {
-	problems := make([]docs.Problem, len(problemTypes))
-	for i, t := range problemTypes {
+	problems := make([]docs.Problem, len(problem.Types))
+	for i, t := range problem.Types {
 		problems[i] = docs.Problem(t)
 	}
 	page, err := docs.Render(a.served().document, problems)

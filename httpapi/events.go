@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 	"github.com/spendwise/spendwise/store/replica"
 )
 
@@ -86,7 +87,7 @@ func (c *call) events() error {
 	}
 	listening := c.api.streams.join(c.owner)
 	if listening == nil {
-		return newProblem(codeRateLimited, "You already have %d event streams open, the maximum; close one of them.",
+		return problem.New(problem.CodeRateLimited, "You already have %d event streams open, the maximum; close one of them.",
 			maxStreams)
 	}
 	defer c.api.streams.leave(c.owner, listening)

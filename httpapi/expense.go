@@ -13,6 +13,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/wire"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 	"github.com/spendwise/spendwise/store"
 )
 
@@ -47,7 +48,7 @@ func (c *call) putExpense() error {
 	}
 	draft := doc.value.Draft()
 	if draft.ID != "" && !strings.EqualFold(draft.ID, c.Param("id")) {
-		c.errs.addNew(fieldError{
+		c.errs.AddNew(problem.FieldError{
 			Pointer: "#/id", Code: "other_id",
 			Detail: fmt.Sprintf("The id %s is not the id in the path; give that id or leave the member out.",
 				expense.QuoteText(draft.ID)),
@@ -58,7 +59,7 @@ func (c *call) putExpense() error {
 	}
 	return c.write(doc.raw, func(ctx context.Context, tx store.Tx) (result, error) {
 		added, err := expense.Replace(ctx, tx, c.env(), draft, cond)
-		return expenseResult(added), conflictIfGone(err)
+		return expenseResult(added), problem.ConflictIfGone(err)
 	})
 }
 
@@ -87,7 +88,7 @@ func (c *call) getExpense() error {
 	}
 	e, err := c.api.store.Reader(c.owner).Expense(c.ctx, id)
 	if err != nil {
-		return withRow("expense", id, err)
+		return problem.WithRow("expense", id, err)
 	}
 	return c.get(e.Version, wire.NewExpense(e))
 }
@@ -185,7 +186,7 @@ func (c *call) listExpenses() error {
 	if after := p.cursor(scope); after != nil {
 		var ok bool
 		if query.After, ok = decodePosition(after); !ok {
-			p.errs.add(errCursor(c.query.Get("cursor")))
+			p.errs.Add(errCursor(c.query.Get("cursor")))
 		}
 	}
 	size := p.limit(defaultLimit, maxLimit)

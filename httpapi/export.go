@@ -14,6 +14,7 @@ import (
 	"github.com/spendwise/spendwise/export"
 	"github.com/spendwise/spendwise/export/backup"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 	"github.com/spendwise/spendwise/httpapi/internal/spool"
 	"github.com/spendwise/spendwise/report"
 	"github.com/spendwise/spendwise/store"
@@ -95,7 +96,7 @@ func (c *call) reportPDF() error {
 	case !byDates:
 		p.fail("year", "required", "The period is missing; give year, or date_from and date_to.")
 	}
-	if c.errs.count > 0 {
+	if !c.errs.Empty() {
 		if byYear == (from || to) || byYear && year == 0 {
 			return p.err() // there is no period to check
 		}
@@ -163,7 +164,8 @@ func (c *call) acquirePDF() (release func(), err error) {
 		if err := c.ctx.Err(); err != nil {
 			return nil, err
 		}
-		return nil, newProblem(codeUnavailable, "The server renders too many PDF reports at the moment; try again later.")
+		return nil, problem.New(problem.CodeUnavailable,
+			"The server renders too many PDF reports at the moment; try again later.")
 	}
 }
 

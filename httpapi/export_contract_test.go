@@ -1,6 +1,9 @@
 package httpapi
 
-import "github.com/spendwise/spendwise/httpapi/auth"
+import (
+	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
+)
 
 // Template converts a path of the routing table to the path syntax of OpenAPI.
 func Template(path string) string { return pathTemplate(path) }
@@ -12,8 +15,8 @@ func Contract() []byte {
 
 // ProblemCodes lists the codes of the table of problems.
 func ProblemCodes() []string {
-	codes := make([]string, len(problemTypes))
-	for i, t := range problemTypes {
+	codes := make([]string, len(problem.Types))
+	for i, t := range problem.Types {
 		codes[i] = t.Code
 	}
 	return codes

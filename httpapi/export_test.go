@@ -1,6 +1,8 @@
 package httpapi
 
-import "github.com/spendwise/spendwise/httpapi/auth"
+import (
+	"github.com/spendwise/spendwise/httpapi/auth"
+)
 
 // A Route is a row of the routing table.
 type Route struct {
@@ -8,15 +10,6 @@ type Route struct {
 	Scope        auth.Scopes
 	Class        string   // rate class
 	Query        []string // query parameters; one that may be repeated ends in "*"
-}
-
-// SentinelDetails returns the details of the problems of sentinel errors.
-func SentinelDetails() []string {
-	details := []string{detailInternal}
-	for _, s := range sentinels {
-		details = append(details, s.detail(s.err))
-	}
-	return details
 }
 
 // Routes returns the routing table of an API with local accounts. It does not list HEAD.

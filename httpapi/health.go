@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 	"github.com/spendwise/spendwise/store/jobs"
 )
 
@@ -50,9 +51,9 @@ func (c *call) readyz() error {
 		body.Recurring = &lagSeconds{Lag: int64(lag.OldestAge / time.Second), Overdue: int64(lag.Overdue / time.Second)}
 	}
 	if err != nil {
-		return &problem{
-			code: codeUnavailable, cause: err,
-			detail: "The instance is not ready: the store does not answer, its schema needs a migration, or the store has no " +
+		return &problem.Problem{
+			Code: problem.CodeUnavailable, Cause: err,
+			Detail: "The instance is not ready: the store does not answer, its schema needs a migration, or the store has no " +
 				"signing key; see the server's log for the reason.",
 		}
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/statement"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 	"github.com/spendwise/spendwise/httpapi/internal/spool"
 	"github.com/spendwise/spendwise/store"
 )
@@ -136,7 +137,7 @@ type undoBody struct {
 func newFailures(failures []statement.Failure) []failureBody {
 	bodies := make([]failureBody, len(failures))
 	for i, f := range failures {
-		detail := newFieldError(&expense.InvalidError{Code: f.Code, Detail: f.Detail}).Detail
+		detail := problem.NewFieldError(&expense.InvalidError{Code: f.Code, Detail: f.Detail}).Detail
 		bodies[i] = failureBody{Line: f.Line, Column: textOrNull(f.Column), Code: f.Code, Detail: detail}
 	}
 	return bodies
@@ -247,7 +248,7 @@ func (c *call) postImport() error {
 		return err
 	}
 	key := c.idempotencyKey()
-	if err := c.errs.err(); err != nil {
+	if err := c.errs.Err(); err != nil {
 		return err
 	}
 	idempotent, err := c.idempotentRequest(key, func() ([]byte, error) {
@@ -361,7 +362,7 @@ func importAfter(key []byte) (statement.Record, error) {
 			return statement.Record{ID: uuid.UUID(key[:16]), CreatedAt: time.UnixMicro(micros).UTC()}, nil
 		}
 	}
-	return statement.Record{}, newProblem(codeCursorInvalid, "The cursor is malformed; start without a cursor.")
+	return statement.Record{}, problem.New(problem.CodeCursorInvalid, "The cursor is malformed; start without a cursor.")
 }
 
 // getImport handles GET /v1/imports/{id}.
@@ -388,7 +389,7 @@ func (c *call) deleteImport() error {
 		return err
 	}
 	key := c.idempotencyKey()
-	if err := c.errs.err(); err != nil {
+	if err := c.errs.Err(); err != nil {
 		return err
 	}
 	idempotent, err := c.idempotentRequest(key, canonical(nil))
@@ -457,13 +458,13 @@ func (c *call) acquireImport() (release func(), err error) {
 	slots := &c.api.imports
 	slots.mu.Lock()
 	defer slots.mu.Unlock()
-	busy := &problem{code: codeRateLimited, retry: importRetryAfter}
+	busy := &problem.Problem{Code: problem.CodeRateLimited, RetryAfter: importRetryAfter}
 	switch {
 	case slots.users[c.owner]:
-		busy.detail = "Another import of yours is running; wait until it has finished."
+		busy.Detail = "Another import of yours is running; wait until it has finished."
 		return nil, busy
 	case len(slots.users) >= maxConcurrentImports:
-		busy.detail = "The server runs too many imports at the moment; wait for the seconds in the Retry-After header."
+		busy.Detail = "The server runs too many imports at the moment; wait for the seconds in the Retry-After header."
 		return nil, busy
 	}
 	if slots.users == nil {
@@ -494,13 +495,13 @@ func (s callStore) Update(_ context.Context, _ expense.OwnerID, fn func(store.Tx
 // of its field errors lead into the parts of the multipart body.
 func (c *call) importProblem(err error) error {
 	if open, ok := errors.AsType[*statement.OpenQuestionError](err); ok {
-		return &problem{
-			code: codeMappingIncomplete, questions: newQuestions(open.Questions),
-			detail: "The mapping leaves a question open; merge a choice of each member of questions into the mapping.",
+		return &problem.Problem{
+			Code: problem.CodeMappingIncomplete, Questions: newQuestions(open.Questions),
+			Detail: "The mapping leaves a question open; merge a choice of each member of questions into the mapping.",
 		}
 	}
 	for _, invalid := range expense.InvalidErrors(err) {
-		e := newFieldError(invalid)
+		e := problem.NewFieldError(invalid)
 		e.Pointer = "#/mapping"
 		switch invalid.Field {
 		case "":
@@ -510,11 +511,11 @@ func (c *call) importProblem(err error) error {
 			e.Pointer += "/" + invalid.Field
 		}
 		if e.Code == "malformed" || e.Code == "unknown_member" {
-			e.problem = codeMalformed
+			e.Problem = problem.CodeMalformed
 		}
-		c.errs.add(e)
+		c.errs.Add(e)
 	}
-	return cmp.Or(c.errs.err(), err)
+	return cmp.Or(c.errs.Err(), err)
 }
 
 // upload is the body of an import. The file is on disk, so that a slow client does not keep a slot or a ledger.
@@ -529,7 +530,7 @@ type upload struct {
 func (c *call) readUpload() (upload, error) {
 	media, attributes, err := mime.ParseMediaType(c.Request.Header.Get("Content-Type"))
 	if err != nil || media != "multipart/form-data" {
-		return upload{}, newProblem(codeUnsupportedMediaType,
+		return upload{}, problem.New(problem.CodeUnsupportedMediaType,
 			"The Content-Type %s is not that of an import; send multipart/form-data with the part file.",
 			expense.QuoteText(c.Request.Header.Get("Content-Type")))
 	}
@@ -561,13 +562,13 @@ func (c *call) readUpload() (upload, error) {
 				return up, err
 			}
 		default:
-			return up, newProblem(codeMalformed,
+			return up, problem.New(problem.CodeMalformed,
 				"The body has the part %s, or has it twice; send the part file and optionally the part mapping, once each.",
 				expense.QuoteText(name))
 		}
 	}
 	if up.file == nil {
-		return up, newProblem(codeMalformed, "The part file is missing; send the file in it.")
+		return up, problem.New(problem.CodeMalformed, "The part file is missing; send the file in it.")
 	}
 	return up, nil
 }
@@ -610,8 +611,10 @@ func malformedParts(err error) error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return tooLarge
 	}
-	return &problem{code: codeMalformed, detail: "The body is not complete multipart/form-data; send the whole body.",
-		cause: err}
+	return &problem.Problem{
+		Code: problem.CodeMalformed, Detail: "The body is not complete multipart/form-data; send the whole body.",
+		Cause: err,
+	}
 }
 
 // discard removes the file.

@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 )
 
 // The keys of values in gin's context.
@@ -80,7 +81,7 @@ func (a *api) handlePanic(g *gin.Context, id string, cause any) (abort bool) {
 	if g.Writer.Written() {
 		return true
 	}
-	g.Set(problemCodeKey, codeInternal)
-	a.sendProblem(g.Writer, g.Request, id, newProblem(codeInternal, detailInternal))
+	g.Set(problemCodeKey, problem.CodeInternal)
+	a.sendProblem(g.Writer, g.Request, id, problem.New(problem.CodeInternal, problem.DetailInternal))
 	return false
 }

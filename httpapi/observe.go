@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 )
 
 // An Event reports something that an API or a [Ticker] did. Config.Observe and TickerConfig.Observe receive it, so that
@@ -93,7 +95,7 @@ func completionOf(g *gin.Context, duration time.Duration, aborted bool) RequestC
 	return RequestCompleted{
 		Method: standardMethod(g.Request.Method), Route: pathTemplate(g.FullPath()), Status: g.Writer.Status(), Code: code,
 		Duration: duration, Aborted: aborted,
-		ClientGone: (aborted || code == codeUnavailable) && g.Request.Context().Err() != nil,
+		ClientGone: (aborted || code == problem.CodeUnavailable) && g.Request.Context().Err() != nil,
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
+	"github.com/spendwise/spendwise/httpapi/internal/jsonbody"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/replica"
 )
@@ -42,18 +44,18 @@ type mutationResult struct {
 // itemProblem is the problem of one mutation. Its pointers lead into the mutation's data, or to a member of the
 // mutation.
 type itemProblem struct {
-	Type           string          `json:"type"`
-	Title          string          `json:"title"`
-	Status         int             `json:"status"`
-	Detail         string          `json:"detail"`
-	Code           string          `json:"code"`
-	Errors         []fieldError    `json:"errors,omitzero"`
-	CurrentVersion expense.Version `json:"current_version,omitzero"`
+	Type           string               `json:"type"`
+	Title          string               `json:"title"`
+	Status         int                  `json:"status"`
+	Detail         string               `json:"detail"`
+	Code           string               `json:"code"`
+	Errors         []problem.FieldError `json:"errors,omitzero"`
+	CurrentVersion expense.Version      `json:"current_version,omitzero"`
 }
 
 // malformedMutationID returns the field error for the id of a mutation, without its place.
-func malformedMutationID(id string) fieldError {
-	return fieldError{
+func malformedMutationID(id string) problem.FieldError {
+	return problem.FieldError{
 		Code: "malformed_id",
 		Detail: fmt.Sprintf("The mutation id %s is malformed; give 1 to 255 letters, digits and . _ : -, for example a UUID.",
 			expense.QuoteText(id)),
@@ -66,7 +68,7 @@ func (c *call) push() error {
 	if err != nil {
 		return err
 	}
-	in, err := decodeShape(c.api, raw, &c.errs, decodeOuter[pushInput])
+	in, err := decodeShape(raw, &c.errs, jsonbody.DecodeOuter[pushInput])
 	if err != nil {
 		return c.withMalformed(err)
 	}
@@ -75,11 +77,11 @@ func (c *call) push() error {
 		if req.Cursor, err = replica.ParseCursor(c.owner, *in.Cursor); err != nil {
 			e := errSyncCursor(*in.Cursor)
 			e.Pointer = "#/cursor"
-			c.errs.addNew(e)
+			c.errs.AddNew(e)
 		}
 	}
 	key := c.idempotencyKey()
-	if err := c.errs.err(); err != nil {
+	if err := c.errs.Err(); err != nil {
 		return err
 	}
 	idempotent, err := c.idempotentRequest(key, func() ([]byte, error) { return canonicalOrRaw(raw), nil })
@@ -167,26 +169,27 @@ func (c *call) encodeResult(r replica.Result) ([]byte, error) {
 	}
 	if r.Err != nil {
 		p := mutationProblem(r)
-		t, _ := problemTypeOf(p.code)
+		t, _ := problem.TypeOf(p.Code)
 		body.Problem = &itemProblem{
-			Type: c.api.url("/problems/" + t.Code), Title: t.Title, Status: t.Status, Detail: p.detail, Code: t.Code,
-			Errors: p.fieldErrors, CurrentVersion: r.Version,
+			Type: c.api.url("/problems/" + t.Code), Title: t.Title, Status: t.Status, Detail: p.Detail, Code: t.Code,
+			Errors: p.FieldErrors, CurrentVersion: r.Version,
 		}
 	}
 	return json.Marshal(body)
 }
 
 // mutationProblem returns the problem of a mutation that is a conflict or rejected.
-func mutationProblem(r replica.Result) *problem {
+func mutationProblem(r replica.Result) *problem.Problem {
 	if errors.Is(r.Err, replica.ErrMutationIDReused) {
-		return newProblem(codeKeyReused, "Another mutation has used the mutation id %s; give each mutation a new id.",
+		return problem.New(problem.CodeKeyReused,
+			"Another mutation has used the mutation id %s; give each mutation a new id.",
 			expense.QuoteText(r.MutationID))
 	}
 	if decoded, ok := errors.AsType[*mutationError](r.Err); ok {
 		all := decoded.all()
-		return problemOf(all.with(r.Err))
+		return problem.Of(all.With(r.Err))
 	}
-	return problemOf(conflictIfGone(r.Err))
+	return problem.Of(problem.ConflictIfGone(r.Err))
 }
 
 // decodeMutations decodes the mutations of a push. An invalid mutation gets an Err, so only this mutation is rejected.
@@ -194,7 +197,7 @@ func mutationProblem(r replica.Result) *problem {
 // invalid: the result of such a mutation cannot be stored.
 func (c *call) decodeMutations(texts []jsontext.Value) []replica.Mutation {
 	if len(texts) > replica.MaxMutations {
-		c.errs.add(fieldError{
+		c.errs.Add(problem.FieldError{
 			Pointer: "#/mutations", Code: "too_many",
 			Detail: fmt.Sprintf("The push has %d mutations; give at most %d, and send the others in another push.",
 				len(texts), replica.MaxMutations),
@@ -209,13 +212,13 @@ func (c *call) decodeMutations(texts []jsontext.Value) []replica.Mutation {
 			if raw.Kind() == '{' {
 				e := malformedMutationID(mutations[i].ID)
 				e.Pointer = "#/mutation_id"
-				errs.members.addNew(e)
+				errs.members.AddNew(e)
 			}
 			for _, e := range errs.within("#/mutations/" + strconv.Itoa(i)) {
-				c.errs.add(e)
+				c.errs.Add(e)
 			}
 		}
-		if errs.members.count+errs.data.count > 0 {
+		if !errs.members.Empty() || !errs.data.Empty() {
 			mutations[i].Err = &errs
 		}
 	}
@@ -224,34 +227,34 @@ func (c *call) decodeMutations(texts []jsontext.Value) []replica.Mutation {
 
 // A mutationError holds the errors of a mutation. It is an [expense.ErrInvalid].
 type mutationError struct {
-	members fieldErrors // of the mutation's members
-	data    fieldErrors // of the members of its data
+	members problem.FieldErrors // of the mutation's members
+	data    problem.FieldErrors // of the members of its data
 }
 
 func (e *mutationError) Error() string {
 	all := e.all()
-	return all.problem().Error()
+	return all.Problem().Error()
 }
 
 // Is reports whether target is expense.ErrInvalid.
 func (e *mutationError) Is(target error) bool { return target == expense.ErrInvalid }
 
 // all returns the errors as they are in the problem of the mutation.
-func (e *mutationError) all() fieldErrors {
-	var all fieldErrors
-	all.add(e.members.list...)
-	all.add(e.data.list...)
+func (e *mutationError) all() problem.FieldErrors {
+	var all problem.FieldErrors
+	all.Add(e.members.List()...)
+	all.Add(e.data.List()...)
 	return all
 }
 
 // within returns the errors as they are in the problem of the whole request. pointer leads to the mutation.
-func (e *mutationError) within(pointer string) []fieldError {
-	var errs []fieldError
-	for _, inner := range e.members.list {
+func (e *mutationError) within(pointer string) []problem.FieldError {
+	var errs []problem.FieldError
+	for _, inner := range e.members.List() {
 		inner.Pointer = pointer + strings.TrimPrefix(inner.Pointer, "#")
 		errs = append(errs, inner)
 	}
-	for _, inner := range e.data.list {
+	for _, inner := range e.data.List() {
 		inner.Pointer = pointer + "/data" + strings.TrimPrefix(inner.Pointer, "#")
 		errs = append(errs, inner)
 	}
@@ -263,14 +266,14 @@ func (e *mutationError) within(pointer string) []fieldError {
 func (c *call) decodeMutation(raw jsontext.Value, errs *mutationError) replica.Mutation {
 	sum := sha256.Sum256(canonicalOrRaw(raw))
 	m := replica.Mutation{Fingerprint: sum[:]}
-	in, err := decodeOuter[wire.Mutation](raw, &errs.members)
+	in, err := jsonbody.DecodeOuter[wire.Mutation](raw, &errs.members)
 	if err != nil {
 		m.ID = salvageMutationID(raw, err)
-		errs.members.addFrom(err)
+		errs.members.AddFrom(err)
 		return m
 	}
 	m.ID = in.MutationID
-	member := errs.members.member
+	member := errs.members.Member
 	switch {
 	case in.BaseVersion == nil:
 	case *in.BaseVersion < 1:
@@ -287,7 +290,7 @@ func (c *call) decodeMutation(raw jsontext.Value, errs *mutationError) replica.M
 	case !ingress.IsToken(*in.BaseMutation, ingress.MaxToken):
 		e := malformedMutationID(*in.BaseMutation)
 		e.Pointer = "#/base_mutation"
-		errs.members.addNew(e)
+		errs.members.AddNew(e)
 	default:
 		m.BaseMutation = *in.BaseMutation
 	}
@@ -298,7 +301,7 @@ func (c *call) decodeMutation(raw jsontext.Value, errs *mutationError) replica.M
 
 // decodeRow returns the row of a mutation. If only the id is malformed, the row has a new id, so that the data can be
 // checked. If there is no such type, decodeRow returns the zero RowRef.
-func decodeRow(in wire.Mutation, errs *fieldErrors) replica.RowRef {
+func decodeRow(in wire.Mutation, errs *problem.FieldErrors) replica.RowRef {
 	row, ok := replica.ParseRowRef(in.Type, in.ID)
 	if ok {
 		return row
@@ -309,20 +312,20 @@ func decodeRow(in wire.Mutation, errs *fieldErrors) replica.RowRef {
 			continue
 		}
 		if t == store.SettingsRow {
-			errs.member("id", "malformed_id", "The id %s is not that of the settings; give settings.", expense.QuoteText(in.ID))
+			errs.Member("id", "malformed_id", "The id %s is not that of the settings; give settings.", expense.QuoteText(in.ID))
 			return replica.RowRef{Type: t}
 		}
-		errs.member("id", "malformed_id", "The id %s is not a UUID; give the UUID of the row.", expense.QuoteText(in.ID))
+		errs.Member("id", "malformed_id", "The id %s is not a UUID; give the UUID of the row.", expense.QuoteText(in.ID))
 		return replica.RowRef{Type: t, ID: uuid.New()}
 	}
 	var names []string
 	for _, t := range syncTypes() {
 		names = append(names, t.String())
 	}
-	errs.member("type", "unknown_value", "The type %s is unknown; give one of %s.",
+	errs.Member("type", "unknown_value", "The type %s is unknown; give one of %s.",
 		expense.QuoteText(in.Type), strings.Join(names, ", "))
 	if malformed != nil && in.ID != store.SettingsRow.String() {
-		errs.member("id", "malformed_id", "The id %s is not a UUID; give the UUID of the row.", expense.QuoteText(in.ID))
+		errs.Member("id", "malformed_id", "The id %s is not a UUID; give the UUID of the row.", expense.QuoteText(in.ID))
 	}
 	return replica.RowRef{}
 }
@@ -333,7 +336,7 @@ func salvageMutationID(raw jsontext.Value, err error) string {
 	var lenientInput struct {
 		MutationID *string `json:"mutation_id"`
 	}
-	failure := json.Unmarshal(raw, &lenientInput, lenient())
+	failure := json.Unmarshal(raw, &lenientInput, jsonbody.Lenient())
 	syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
 	if failure != nil || ok && syntax.JSONPointer == "/mutation_id" {
 		return ""
@@ -355,7 +358,7 @@ func canonicalOrRaw(raw []byte) []byte {
 func (c *call) decodeChange(in wire.Mutation, rowType store.RowType, errs *mutationError) replica.Edit {
 	patch := in.Op == "patch"
 	if !patch && in.Op != "put" && in.Op != "delete" {
-		errs.members.member("op", "unknown_value", "The op %s is unknown; give put, patch or delete.",
+		errs.members.Member("op", "unknown_value", "The op %s is unknown; give put, patch or delete.",
 			expense.QuoteText(in.Op))
 		return nil
 	}
@@ -365,47 +368,47 @@ func (c *call) decodeChange(in wire.Mutation, rowType store.RowType, errs *mutat
 	switch rowType {
 	case store.ExpenseRow:
 		if patch {
-			return replica.PatchExpense{Patch: decodeData[wire.ExpensePatch](c, in, errs).Patch()}
+			return replica.PatchExpense{Patch: decodeData[wire.ExpensePatch](in, errs).Patch()}
 		}
-		return replica.PutExpense{Draft: decodePut[wire.ExpenseInput](c, in, errs).Draft()}
+		return replica.PutExpense{Draft: decodePut[wire.ExpenseInput](in, errs).Draft()}
 	case store.CategoryRow:
 		if patch {
-			return replica.PatchCategory{Patch: decodeData[wire.CategoryPatch](c, in, errs).Patch()}
+			return replica.PatchCategory{Patch: decodeData[wire.CategoryPatch](in, errs).Patch()}
 		}
-		return replica.PutCategory{Draft: decodePut[wire.CategoryInput](c, in, errs).Draft()}
+		return replica.PutCategory{Draft: decodePut[wire.CategoryInput](in, errs).Draft()}
 	case store.BudgetRow:
 		if patch {
-			return replica.PatchBudget{Patch: decodeData[wire.BudgetPatch](c, in, errs).Patch()}
+			return replica.PatchBudget{Patch: decodeData[wire.BudgetPatch](in, errs).Patch()}
 		}
-		return replica.PutBudget{Draft: decodePut[wire.BudgetInput](c, in, errs).Draft()}
+		return replica.PutBudget{Draft: decodePut[wire.BudgetInput](in, errs).Draft()}
 	case store.RuleRow:
 		if patch {
-			data := decodeData[wire.RulePatch](c, in, errs)
+			data := decodeData[wire.RulePatch](in, errs)
 			if data.FromDate.Present {
-				errs.data.member("from_date", "not_applicable", "The date %s cannot split a rule in a push; send two mutations: a "+
+				errs.data.Member("from_date", "not_applicable", "The date %s cannot split a rule in a push; send two mutations: a "+
 					"patch with until_date of the old rule, and a put of a new rule.", expense.QuoteText(data.FromDate.Value))
 			}
 			return replica.PatchRule{Draft: data.Draft()}
 		}
-		return replica.PutRule{Draft: decodePut[wire.RuleInput](c, in, errs).Draft()}
+		return replica.PutRule{Draft: decodePut[wire.RuleInput](in, errs).Draft()}
 	case store.AlertRow:
 		if !patch {
-			errs.members.member("op", "not_applicable",
+			errs.members.Member("op", "not_applicable",
 				"The op %s does not apply to an alert, which only the server raises; mark one as read with a patch.", in.Op)
 			return nil
 		}
-		data := decodeData[wire.AlertPatch](c, in, errs)
+		data := decodeData[wire.AlertPatch](in, errs)
 		switch isObject := jsontext.Value(in.Data).Kind() == '{'; {
 		case data.Read.Value || !isObject:
 		case data.Read.Present:
-			errs.data.member("read", "not_allowed",
+			errs.data.Member("read", "not_allowed",
 				"The value false of read is not allowed; give true to mark the alert as read.")
 		default:
-			errs.data.member("read", "required", "The member read is missing; give true to mark the alert as read.")
+			errs.data.Member("read", "required", "The member read is missing; give true to mark the alert as read.")
 		}
 		return replica.MarkAlertRead{}
 	case store.SettingsRow:
-		data := decodeData[wire.SettingsPatch](c, in, errs)
+		data := decodeData[wire.SettingsPatch](in, errs)
 		change := replica.SettingsChange{Draft: data.Draft(), LimitRate: data.LimitRate.Value}
 		if patch {
 			return replica.PatchSettings(change)
@@ -424,27 +427,27 @@ func syncTypes() []store.RowType {
 }
 
 // decodeData decodes the data of a mutation. It returns the part that could be decoded.
-func decodeData[T any](c *call, in wire.Mutation, errs *mutationError) T {
+func decodeData[T any](in wire.Mutation, errs *mutationError) T {
 	var data T
 	switch kind := jsontext.Value(in.Data).Kind(); {
 	case len(in.Data) == 0:
-		errs.members.member("data", "required", "The member data is missing; give an object for the op %s.", in.Op)
+		errs.members.Member("data", "required", "The member data is missing; give an object for the op %s.", in.Op)
 	case kind != '{':
-		errs.members.member("data", "wrong_type", "%s of data is %s; give an object.",
-			strings.TrimSpace("The value "+showScalar(jsontext.Value(in.Data))), kindNames[kind])
+		errs.members.Member("data", "wrong_type", "%s of data is %s; give an object.",
+			strings.TrimSpace("The value "+jsonbody.ShowScalar(jsontext.Value(in.Data))), jsonbody.KindNames[kind])
 	default:
 		var err error
-		data, err = decodeShape(c.api, in.Data, &errs.data, decode[T])
-		errs.data.addFrom(err)
+		data, err = decodeShape(in.Data, &errs.data, jsonbody.Decode[T])
+		errs.data.AddFrom(err)
 	}
 	return data
 }
 
 // decodePut decodes the data of a put. Its id, if any, must be the mutation's.
-func decodePut[T interface{ RequestedID() *string }](c *call, in wire.Mutation, errs *mutationError) T {
-	data := decodeData[T](c, in, errs)
+func decodePut[T interface{ RequestedID() *string }](in wire.Mutation, errs *mutationError) T {
+	data := decodeData[T](in, errs)
 	if id := data.RequestedID(); id != nil && !strings.EqualFold(*id, in.ID) {
-		errs.data.member("id", "other_id", "The id %s is not the id of the mutation; give that id or leave the member out.",
+		errs.data.Member("id", "other_id", "The id %s is not the id of the mutation; give that id or leave the member out.",
 			expense.QuoteText(*id))
 	}
 	return data

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 )
 
 // The default and the maximum number of rows on a page of a list.
@@ -25,22 +26,23 @@ const (
 // parseQuery parses a query. It adds to errs an error for each parameter that is not allowed, is repeated or is not
 // UTF-8. A parameter may be repeated if its name in allowed ends in "*". It returns an error if the query cannot be
 // parsed.
-func parseQuery(raw string, allowed []string, errs *fieldErrors) (url.Values, error) {
+func parseQuery(raw string, allowed []string, errs *problem.FieldErrors) (url.Values, error) {
 	if raw == "" {
 		return nil, nil
 	}
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return nil, &problem{
-			code: codeMalformed, detail: "The query cannot be parsed; percent-encode its special characters.", cause: err,
+		return nil, &problem.Problem{
+			Code: problem.CodeMalformed, Cause: err,
+			Detail: "The query cannot be parsed; percent-encode its special characters.",
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		given := values[name]
-		e := fieldError{Parameter: shorten(name), problem: codeMalformed}
+		e := problem.FieldError{Parameter: shorten(name), Problem: problem.CodeMalformed}
 		switch {
 		case !slices.Contains(allowed, name) && !slices.Contains(allowed, name+"*"):
-			e.Code, e.problem = codeUnknownParameter, codeUnknownParameter
+			e.Code, e.Problem = problem.CodeUnknownParameter, problem.CodeUnknownParameter
 			e.Detail = fmt.Sprintf("The parameter %s is unknown; remove it or correct its name.", expense.QuoteText(name))
 		case len(given) > 1 && slices.Contains(allowed, name):
 			e.Code = "duplicate_parameter"
@@ -51,7 +53,7 @@ func parseQuery(raw string, allowed []string, errs *fieldErrors) (url.Values, er
 		default:
 			continue
 		}
-		errs.add(e)
+		errs.Add(e)
 		values[name] = given[:1]
 	}
 	return values, nil
@@ -71,7 +73,7 @@ func shorten(name string) string {
 // for a parameter that is absent or has an error.
 type params struct {
 	values url.Values
-	errs   *fieldErrors
+	errs   *problem.FieldErrors
 }
 
 // params returns the parameters of the request's query.
@@ -79,31 +81,31 @@ func (c *call) params() params { return params{values: c.query, errs: &c.errs} }
 
 // fail adds an error of a parameter.
 func (p params) fail(name, code, detail string, args ...any) {
-	p.errs.add(fieldError{Parameter: name, Code: code, Detail: fmt.Sprintf(detail, args...)})
+	p.errs.Add(problem.FieldError{Parameter: name, Code: code, Detail: fmt.Sprintf(detail, args...)})
 }
 
 // addError adds the errors that the domain returned for the value of a parameter. Errors that name a field are about
 // the parameter of that name.
 func (p params) addError(name string, err error) {
 	for _, invalid := range expense.InvalidErrors(err) {
-		e := newFieldError(invalid)
+		e := problem.NewFieldError(invalid)
 		e.Parameter = cmp.Or(invalid.Field, name)
-		p.errs.add(e)
+		p.errs.Add(e)
 	}
 }
 
 // addNew adds the errors that the domain returned for parameters that have no error yet.
 func (p params) addNew(err error) {
-	known := slices.Clip(p.errs.list)
+	known := p.errs.List()
 	for _, invalid := range expense.InvalidErrors(err) {
-		if !slices.ContainsFunc(known, func(e fieldError) bool { return e.Parameter == invalid.Field }) {
+		if !slices.ContainsFunc(known, func(e problem.FieldError) bool { return e.Parameter == invalid.Field }) {
 			p.addError("", invalid)
 		}
 	}
 }
 
 // err returns a problem with all errors of the call, or nil if there are none.
-func (p params) err() error { return p.errs.err() }
+func (p params) err() error { return p.errs.Err() }
 
 // given returns the text of a parameter and whether it is present.
 func (p params) given(name string) (string, bool) {
@@ -200,8 +202,8 @@ func (p params) limit(defaultRows, maxRows int) int {
 		return maxRows
 	}
 	if err != nil || n < 1 {
-		p.errs.add(fieldError{
-			Parameter: "limit", Code: "out_of_range", problem: codeMalformed,
+		p.errs.Add(problem.FieldError{
+			Parameter: "limit", Code: "out_of_range", Problem: problem.CodeMalformed,
 			Detail: fmt.Sprintf("The limit %s is out of range; give a number from 1 to %d.", expense.QuoteText(text), maxRows),
 		})
 		return defaultRows
@@ -218,7 +220,7 @@ func (p params) cursor(scope string) []byte {
 	}
 	position, ok := decodeCursor(scope, text)
 	if !ok {
-		p.errs.add(errCursor(text))
+		p.errs.Add(errCursor(text))
 	}
 	return position
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 )
 
 // rateBody is an exchange rate.
@@ -39,8 +40,9 @@ func (c *call) getRate() error {
 	}
 	rate, ok := expense.LookupRate(c.api.rates, base, quote, date)
 	if !ok {
-		return newProblem(codeNotFound, "There is no rate from %s to %s for %s or the seven days before it; give another "+
-			"date or currency.",
+		return problem.New(problem.CodeNotFound,
+			"There is no rate from %s to %s for %s or the seven days before it; give another "+
+				"date or currency.",
 			base, quote, date)
 	}
 	return c.send(result{body: rateBody{

@@ -166,15 +166,15 @@ func (p params) top(fallback int) int {
 // problem that names the query's parameters. If the call has field errors already, report adds those of fn and returns
 // them all; fn then cannot read expenses and totals.
 func (c *call) report(fn func(r store.Reader, now time.Time) error) error {
-	if c.errs.count > 0 {
+	if !c.errs.Empty() {
 		err := c.api.store.View(c.ctx, c.owner, func(r store.Reader) error { return fn(checkingReader{r}, c.now) })
 		c.params().addNew(err) // any other error does not matter, because the request is invalid anyway
-		return c.errs.err()
+		return c.errs.Err()
 	}
 	err := c.view(func(r store.Reader) error { return fn(r, c.now) })
 	if errors.Is(err, expense.ErrInvalid) {
 		c.params().addNew(err)
-		return c.errs.err()
+		return c.errs.Err()
 	}
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 )
 
 // Roles is a set of roles of an instance. Instances with different roles can share a store, so that each role scales
@@ -44,7 +46,7 @@ func (a *api) roleDisabled() gin.HandlerFunc {
 	}
 	return func(g *gin.Context) {
 		if role, ok := roles[resource(g.Request.URL.Path)]; ok {
-			a.sendError(g, newProblem(codeNotFound,
+			a.sendError(g, problem.New(problem.CodeNotFound,
 				"This instance does not serve the role %q; route the request to one that does.", role.names()[0]))
 			g.Abort()
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 )
 
 // A handler decodes a request, calls one use case and sends the response. If it returns an error, sendError sends the
@@ -275,7 +276,7 @@ func (c *call) authorize(r route) error {
 			return err
 		}
 		if !identity.Scopes.Has(r.scope) {
-			return newProblem(codeForbidden, "The credentials lack the scope %q; use credentials with this scope.",
+			return problem.New(problem.CodeForbidden, "The credentials lack the scope %q; use credentials with this scope.",
 				scopeNames[r.scope])
 		}
 		c.identity, c.owner = identity, identity.Owner
@@ -290,7 +291,7 @@ func (c *call) authorize(r route) error {
 	if r.readsInput() {
 		return nil // the handler adds the errors of the other parameters and of the body
 	}
-	return c.errs.err()
+	return c.errs.Err()
 }
 
 // limitUnmatched applies the limits to a request that matches no route.
@@ -307,13 +308,13 @@ func (a *api) limitUnmatched(g *gin.Context) {
 
 // noRoute responds to a request whose path matches no route.
 func (a *api) noRoute(g *gin.Context) {
-	a.sendError(g, newProblem(codeNotFound, "The API has no route for the path %s; see %s for all routes.",
+	a.sendError(g, problem.New(problem.CodeNotFound, "The API has no route for the path %s; see %s for all routes.",
 		expense.QuoteText(g.Request.URL.Path), a.url("/docs")))
 }
 
 // methodNotAllowed responds to a request whose path has no route for its method. The Allow header is set already.
 func (a *api) methodNotAllowed(g *gin.Context) {
-	a.sendError(g, newProblem(codeMethodNotAllowed, "The path %s does not support the method %s; use one of %s.",
+	a.sendError(g, problem.New(problem.CodeMethodNotAllowed, "The path %s does not support the method %s; use one of %s.",
 		expense.QuoteText(g.Request.URL.Path), expense.QuoteText(g.Request.Method), g.Writer.Header().Get("Allow")))
 }
 
@@ -322,14 +323,14 @@ func (a *api) methodNotAllowed(g *gin.Context) {
 func (a *api) sendError(g *gin.Context, err error) {
 	ctx := g.Request.Context()
 	id, route := g.GetString(requestIDKey), pathTemplate(g.FullPath())
-	p := problemOf(err)
+	p := problem.Of(err)
 	switch {
-	case p.code == codeInternal:
+	case p.Code == problem.CodeInternal:
 		a.log.ErrorContext(ctx, "a request failed", "error", err, "request_id", id, "route", route)
-	case p.code == codeUnavailable && ctx.Err() == nil:
+	case p.Code == problem.CodeUnavailable && ctx.Err() == nil:
 		a.log.WarnContext(ctx, "the store is not available", "error", err, "request_id", id, "route", route)
 	}
-	g.Set(problemCodeKey, p.code)
+	g.Set(problemCodeKey, p.Code)
 	if g.Writer.Written() {
 		panic(http.ErrAbortHandler)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/wire"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 )
@@ -95,7 +96,7 @@ func (c *call) getRule() error {
 	err = c.view(func(r store.Reader) error {
 		rule, err := r.Rule(c.ctx, id)
 		if err != nil {
-			return withRow("recurrence", id, err)
+			return problem.WithRow("recurrence", id, err)
 		}
 		rules, err = c.withNextDates(r, rule)
 		return err

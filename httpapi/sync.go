@@ -69,7 +69,7 @@ func (c *call) pull() error {
 		if req.After, err = replica.ParseCursor(c.owner, text); err != nil {
 			e := errSyncCursor(text)
 			e.Parameter = "cursor"
-			c.errs.add(e)
+			c.errs.Add(e)
 		}
 	}
 	if err := p.err(); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 )
 
 // scopeNames are the names of the scopes in the contract.
@@ -59,7 +60,7 @@ func (c *call) postToken() error {
 		if text := orEmpty(in.ExpiresAt); text != "" {
 			var err error
 			if draft.ExpiresAt, err = time.Parse(time.RFC3339, text); err != nil {
-				c.errs.addNew(fieldError{
+				c.errs.AddNew(problem.FieldError{
 					Pointer: "#/expires_at", Code: "malformed",
 					Detail: fmt.Sprintf("The expiry %s is not a time of RFC 3339; write it like %s.", expense.QuoteText(text),
 						c.now.Add(auth.PersonalTokenLifetime).UTC().Truncate(time.Second).Format(time.RFC3339)),
@@ -99,5 +100,5 @@ func (c *call) deleteToken() error {
 	if err != nil {
 		return err
 	}
-	return c.noContent(withRow(tokenType, id, c.api.accounts.RevokePersonalToken(c.ctx, c.identity, id)))
+	return c.noContent(problem.WithRow(problem.TokenType, id, c.api.accounts.RevokePersonalToken(c.ctx, c.identity, id)))
 }

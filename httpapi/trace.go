@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 )
 
 // tracerName is the instrumentation scope of the spans.
@@ -77,9 +79,9 @@ func (c *call) span(name string, fn func() error) error {
 	}()
 	err := fn()
 	if err != nil {
-		p := problemOf(err)
-		span.SetAttributes(attribute.String("error.type", p.code))
-		if p.code == codeInternal || p.code == codeUnavailable {
+		p := problem.Of(err)
+		span.SetAttributes(attribute.String("error.type", p.Code))
+		if p.Code == problem.CodeInternal || p.Code == problem.CodeUnavailable {
 			span.SetStatus(codes.Error, "")
 		}
 	}

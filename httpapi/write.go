@@ -19,6 +19,8 @@ import (
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/httpapi/auth"
 	"github.com/spendwise/spendwise/httpapi/internal/ingress"
+	"github.com/spendwise/spendwise/httpapi/internal/jsonbody"
+	"github.com/spendwise/spendwise/httpapi/internal/problem"
 	"github.com/spendwise/spendwise/recurrence"
 	"github.com/spendwise/spendwise/store"
 	"github.com/spendwise/spendwise/store/jobs"
@@ -44,8 +46,8 @@ type idempotentRequest struct {
 func (c *call) idempotencyKey() string {
 	key, err := ingress.IdempotencyKey(c.Request.Header)
 	if err != nil {
-		c.errs.add(fieldError{
-			Header: "Idempotency-Key", Code: "malformed_key", problem: codeMalformed,
+		c.errs.Add(problem.FieldError{
+			Header: "Idempotency-Key", Code: "malformed_key", Problem: problem.CodeMalformed,
 			Detail: fmt.Sprintf("The Idempotency-Key %s is malformed; give 1 to 255 letters, digits and . _ : - in one header "+
 				"line.", expense.QuoteText(strings.Join(c.Request.Header.Values("Idempotency-Key"), ", "))),
 		})
@@ -79,7 +81,7 @@ func canonical(raw []byte) func() ([]byte, error) {
 		}
 		value := jsontext.Value(bytes.Clone(raw))
 		if err := value.Canonicalize(); err != nil {
-			return nil, malformedJSON(err)
+			return nil, jsonbody.Malformed(err)
 		}
 		return value, nil
 	}
@@ -94,11 +96,11 @@ type writeFunc func(ctx context.Context, tx store.Tx) (result, error)
 func (c *call) write(raw []byte, fn writeFunc) error {
 	request, err := c.idempotentRequest(c.idempotencyKey(), canonical(raw))
 	if err != nil {
-		return c.errs.with(err)
+		return c.errs.With(err)
 	}
 	return c.writeOnce(request, func(ctx context.Context, tx store.Tx) (result, error) {
 		res, err := fn(ctx, tx)
-		return res, c.errs.with(err)
+		return res, c.errs.With(err)
 	})
 }
 
@@ -110,7 +112,7 @@ func create[In any](c *call, fn func(ctx context.Context, tx store.Tx, in In) (r
 	}
 	return c.write(doc.raw, func(ctx context.Context, tx store.Tx) (result, error) {
 		res, err := fn(ctx, tx, doc.value)
-		return res, conflictIfGone(err)
+		return res, problem.ConflictIfGone(err)
 	})
 }
 
@@ -229,8 +231,8 @@ func (c *call) storedResponse(tx store.Tx, request *idempotentRequest) (writeRes
 	case err != nil:
 		return writeResponse{}, false, err
 	case !bytes.Equal(record.Fingerprint, request.fingerprint):
-		return writeResponse{}, false, newFieldProblem(fieldError{
-			Header: "Idempotency-Key", Code: codeKeyReused, problem: codeKeyReused,
+		return writeResponse{}, false, problem.NewOfField(problem.FieldError{
+			Header: "Idempotency-Key", Code: problem.CodeKeyReused, Problem: problem.CodeKeyReused,
 			Detail: fmt.Sprintf("Another request has used the Idempotency-Key %s; use a new key for a new request.",
 				expense.QuoteText(request.key.Key)),
 		})

@@ -148,19 +148,28 @@ var packages = []packageRule{
 		uses: []string{"github.com/jackc/pgx"},
 	},
 	{
-		path: "httpapi", purpose: "the HTTP API on gin: routes, handlers, problems",
+		path: "httpapi", purpose: "the HTTP API on gin: routes, handlers",
 		imports: domainAnd("export", "export/wire", "export/statement", "export/backup",
 			"store", "store/replica", "store/jobs", "httpapi/auth", "httpapi/internal/docs", "httpapi/internal/spool",
-			"httpapi/internal/ingress"),
+			"httpapi/internal/ingress", "httpapi/internal/jsonbody", "httpapi/internal/problem"),
 		uses: append([]string{
-			"net/http", "github.com/gin-gonic/gin", "github.com/go-playground/validator",
-			"github.com/go-json-experiment/json", "github.com/goccy/go-yaml",
+			"net/http", "github.com/gin-gonic/gin", "github.com/go-json-experiment/json", "github.com/goccy/go-yaml",
 		}, tracingModules...),
 	},
 	{
 		path: "httpapi/internal/ingress", purpose: "rate limits, trusted proxies, CORS, deadlines",
 		imports: []string{"expense"},
 		uses:    []string{"net/http", "golang.org/x/time", "github.com/hashicorp/golang-lru"},
+	},
+	{
+		path: "httpapi/internal/problem", purpose: "maps errors to problem details",
+		imports: []string{"expense", "recurrence", "store/replica", "httpapi/auth", "httpapi/internal/ingress"},
+		uses:    []string{"net/http"},
+	},
+	{
+		path: "httpapi/internal/jsonbody", purpose: "decodes JSON bodies and lists all their errors",
+		imports: []string{"expense", "recurrence", "export/wire", "httpapi/internal/problem"},
+		uses:    []string{"github.com/go-json-experiment/json", "github.com/go-playground/validator"},
 	},
 	{
 		path: "httpapi/internal/contracttest", purpose: "checks responses against the contract, for tests",
@@ -171,7 +180,7 @@ var packages = []packageRule{
 	},
 	{
 		path: "httpapi/internal/docs", purpose: "renders the OpenAPI document as a page",
-		uses: []string{"github.com/go-json-experiment/json"},
+		uses: []string{"net/http", "github.com/go-json-experiment/json"},
 	},
 	{
 		path: "httpapi/auth", purpose: "accounts, passwords, tokens, keys, devices",

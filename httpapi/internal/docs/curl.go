@@ -2,6 +2,7 @@ package docs
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"path"
 	"regexp"
@@ -50,7 +51,8 @@ func (d *document) command(op *operation, name string) string {
 // curl returns a call of curl without the setup.
 func (c *shellCommand) curl(options []string) string {
 	text := "curl "
-	if c.op.Method != "GET" && (c.op.Method != "POST" || c.op.RequestBody == nil) { // else the method is curl's default
+	hasBody := c.op.RequestBody != nil
+	if c.op.Method != http.MethodGet && (c.op.Method != http.MethodPost || !hasBody) { // else it is curl's default
 		text += "-X " + c.op.Method + " "
 	}
 	return strings.Join(append([]string{text + quoteURL(originMark+c.target)}, options...), " \\\n  ")
@@ -107,7 +109,7 @@ func (c *shellCommand) store(variable, value, expression string) {
 
 // condition returns the option with the condition of a write. It stores the ETag of an existing resource in a variable.
 func (c *shellCommand) condition(name string) string {
-	if _, status := c.op.responseExample(name); c.op.Method == "PUT" && status == "201" {
+	if _, status := c.op.responseExample(name); c.op.Method == http.MethodPut && status == "201" {
 		return `-H 'If-None-Match: *'`
 	}
 	// The resource of an action, such as skip, is at the path above it.

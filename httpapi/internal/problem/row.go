@@ -1,4 +1,4 @@
-package httpapi
+package problem
 
 import (
 	"errors"
@@ -15,12 +15,12 @@ import (
 
 // The types of an [expense.RowError] for a session and a token. They belong to an account, not to a ledger.
 const (
-	sessionType = "session"
-	tokenType   = "token"
+	SessionType = "session"
+	TokenType   = "token"
 )
 
-// withRow adds the row to an error of a store. It returns nil if err is nil.
-func withRow(rowType string, id uuid.UUID, err error) error {
+// WithRow adds the row to an error of a store. It returns nil if err is nil.
+func WithRow(rowType string, id uuid.UUID, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -67,7 +67,7 @@ func notFoundDetail(err error) string {
 	switch {
 	case row.id == "":
 		return "The ledger has no such resource; check the id."
-	case row.noun == sessionType || row.noun == tokenType:
+	case row.noun == SessionType || row.noun == TokenType:
 		return fmt.Sprintf("The account has no %s; check the id.", row)
 	}
 	return fmt.Sprintf("The ledger has no %s; check the id.", row)
@@ -152,8 +152,8 @@ func conflictDetail(err error) string {
 		"with base_version %d.", rowOf(err), conflict.Current, based, conflict.Current)
 }
 
-// conflictIfGone turns expense.ErrGone into a conflict: a request to create cannot reuse the id of a deleted resource.
-func conflictIfGone(err error) error {
+// ConflictIfGone turns expense.ErrGone into a conflict: a request to create cannot reuse the id of a deleted resource.
+func ConflictIfGone(err error) error {
 	if !errors.Is(err, expense.ErrGone) {
 		return err
 	}
@@ -161,5 +161,5 @@ func conflictIfGone(err error) error {
 	if row := rowOf(err); row.id != "" {
 		detail = fmt.Sprintf("The id%s belongs to a deleted %s; use a new id.", row.id, row.noun)
 	}
-	return &problem{code: codeGone, detail: detail, cause: err}
+	return &Problem{Code: CodeGone, Detail: detail, Cause: err}
 }
