@@ -60,24 +60,6 @@ func parseLayout(layout string) (order, error) {
 		` does not name a year, a month and a day; give one such as "DD/MM/YYYY", "MM/DD/YYYY" or "YYYY-MM-DD"`}
 }
 
-// weekdayNames lists names of weekdays. Dates may contain one, right or wrong.
-const weekdayNames = `mon tue tues wed thu thur thurs fri sat sun
-monday tuesday wednesday thursday friday saturday sunday
-mo di mi do fr sa so montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag
-lun mar mer jeu ven sam dim lundi mardi mercredi jeudi vendredi samedi dimanche
-mié mie jue vie sáb sab dom lunes martes miércoles miercoles jueves viernes sábado sabado domingo
-seg ter qua qui sex segunda-feira terça-feira quarta-feira quinta-feira sexta-feira segunda terça quarta quinta sexta
-gio lunedì martedì mercoledì giovedì venerdì lunedi martedi mercoledi giovedi venerdi
-ma wo vr zo maandag dinsdag woensdag donderdag vrijdag zaterdag zondag
-mån tis ons tors fre lör sön måndag tisdag onsdag torsdag fredag lördag söndag man tir tor lør søn mandag tirsdag lørdag
-søndag ti ke to pe la su maanantai tiistai keskiviikko torstai perjantai lauantai sunnuntai
-pon wt śr sr czw pt sob niedz poniedziałek wtorek środa czwartek piątek sobota niedziela
-po út st čt pá ne pondělí úterý středa čtvrtek pátek neděle hétfő kedd szerda csütörtök péntek szombat vasárnap
-pzt sal çar per cum cmt paz pazartesi salı çarşamba perşembe cuma cumartesi pazar
-пн вт ср чт пт сб вс понедельник вторник среда четверг пятница суббота воскресенье нд понеділок вівторок середа четвер
-пʼятниця субота неділя 月 火 水 木 金 土 日 月曜日 火曜日 水曜日 木曜日 金曜日 土曜日 日曜日 星期一 星期二 星期三 星期四 星期五 星期六 星期日
-周一 周二 周三 周四 周五 周六 周日 월 화 수 목 금 토 일 월요일 화요일 수요일 목요일 금요일 토요일 일요일`
-
 // dateFillers lists words that dates contain beside numbers and names.
 const dateFillers = `st nd rd th er º ª de del di of the den d the année 年 月 日 년 월 일 г года р a las at um kl`
 

@@ -17,13 +17,12 @@ import (
 	"golang.org/x/text/transform"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/statement/internal/format"
 )
 
 // The bounds of a file.
 const (
-	maxRecord  = 1 << 20  // bytes of a record of CSV, over all its lines
-	maxColumns = 1000     // cells of a record
-	maxSniff   = 64 << 10 // bytes from which the format and the encoding are detected
+	maxSniff = 64 << 10 // bytes from which the format and the encoding are detected
 )
 
 // A Format is a file format.
@@ -39,20 +38,6 @@ const (
 	CAMT  Format = "camt" // camt.052 and camt.053 of ISO 20022
 )
 
-// A record is one line of a file, or one transaction of a format that is not a table.
-type record struct {
-	line   int      // the physical line on which it begins, or its row in a spreadsheet; from 1
-	fields []string // valid until the next record is read; none for an empty line
-	fault  *expense.InvalidError
-}
-
-// A recordReader reads the records of a file. For a format that is not a table, the first record is a header with the
-// names of the columns in [bookingColumns].
-type recordReader interface {
-	// next returns the next record. The error is io.EOF after the last one.
-	next() (record, error)
-}
-
 // A file is an opened file whose records can be read several times.
 type file struct {
 	r         io.ReadSeeker
@@ -63,11 +48,6 @@ type file struct {
 	delimiter byte   // of CSV; 0: not known
 	head      string // the first maxSniff bytes, decoded
 	workbook  *workbook
-}
-
-// fileError returns an error about the file as a whole.
-func fileError(code, detail string, args ...any) error {
-	return &expense.InvalidError{Field: "file", Code: code, Detail: fmt.Sprintf(detail, args...)}
 }
 
 const exportInstead = "export the transactions as CSV, XLSX, OFX, QIF, MT940 or CAMT.053 instead"
@@ -104,11 +84,11 @@ func openFile(r io.ReadSeeker, m Mapping) (*file, error) {
 	head = head[:n]
 	f := &file{r: r, start: start}
 	if len(bytes.TrimSpace(head)) == 0 {
-		return nil, fileError("empty_file", "the file is empty; export the transactions again")
+		return nil, format.FileError("empty_file", "the file is empty; export the transactions again")
 	}
 	for _, foreign := range foreignFiles {
 		if bytes.HasPrefix(head, []byte(foreign.magic)) {
-			return nil, fileError("unknown_format", "the file is %s; %s", foreign.name, exportInstead)
+			return nil, format.FileError("unknown_format", "the file is %s; %s", foreign.name, exportInstead)
 		}
 	}
 	if bytes.HasPrefix(head, []byte("PK\x03\x04")) {
@@ -121,7 +101,7 @@ func openFile(r io.ReadSeeker, m Mapping) (*file, error) {
 	}
 	f.head = decodeHead(head, f.encoding, n == maxSniff)
 	if strings.Count(f.head, "\x00") > len(f.head)/200 {
-		return nil, fileError("unknown_format", "the file is binary; %s", exportInstead)
+		return nil, format.FileError("unknown_format", "the file is binary; %s", exportInstead)
 	}
 	f.returns = !strings.Contains(f.head, "\n") && strings.Contains(f.head, "\r")
 	if f.returns {
@@ -134,7 +114,8 @@ func openFile(r io.ReadSeeker, m Mapping) (*file, error) {
 // checkFormat returns err, or an error if the mapping names another format than the file has.
 func checkFormat(f *file, m Mapping, err error) error {
 	if err == nil && m.Format != "" && m.Format != f.format {
-		return fileError("wrong_format", "the file is %s, but the mapping says %s; omit format from the mapping", f.format,
+		return format.FileError("wrong_format", "the file is %s, but the mapping says %s; omit format from the mapping",
+			f.format,
 			m.Format)
 	}
 	return err
@@ -153,20 +134,21 @@ func detectFormat(head string) (Format, error) {
 	top := head[:min(len(head), 4096)]
 	switch {
 	case htmlStart.MatchString(top):
-		return "", fileError("unknown_format", "the file is an HTML page, whatever its name ends in; %s", exportInstead)
+		return "", format.FileError("unknown_format", "the file is an HTML page, whatever its name ends in; %s",
+			exportInstead)
 	case ofxStart.MatchString(top):
 		return OFX, nil
 	case strings.HasPrefix(strings.TrimSpace(top), "<"):
 		if camtStart.MatchString(head) {
 			return CAMT, nil
 		}
-		return "", fileError("unknown_format", "the file is XML, but not OFX, CAMT.052 or CAMT.053; %s", exportInstead)
+		return "", format.FileError("unknown_format", "the file is XML, but not OFX, CAMT.052 or CAMT.053; %s", exportInstead)
 	case qifStart.MatchString(top):
 		return QIF, nil
 	case len(mt940Start.FindAllString(top, 2)) == 2:
 		return MT940, nil
 	case strings.HasPrefix(strings.TrimSpace(top), "{"), strings.HasPrefix(strings.TrimSpace(top), "["):
-		return "", fileError("unknown_format", "the file is JSON; %s", exportInstead)
+		return "", format.FileError("unknown_format", "the file is JSON; %s", exportInstead)
 	}
 	return CSV, nil
 }
@@ -384,7 +366,7 @@ func (r returnReader) Read(p []byte) (int, error) {
 }
 
 // records returns a reader of all records from the beginning.
-func (f *file) records() (recordReader, error) {
+func (f *file) records() (format.Reader, error) {
 	if f.format == XLSX {
 		return f.workbook.records()
 	}
@@ -394,46 +376,38 @@ func (f *file) records() (recordReader, error) {
 	}
 	switch f.format {
 	case OFX:
-		return newOFXReader(text), nil
+		return format.NewOFX(text), nil
 	case QIF:
-		return newQIFReader(text), nil
+		return format.NewQIF(text), nil
 	case MT940:
-		return newMT940Reader(text), nil
+		return format.NewMT940(text), nil
 	case CAMT:
-		return newCAMTReader(text), nil
+		return format.NewCAMT(text), nil
 	default:
 		from := f.encoding
 		if from == "utf-8" {
 			from = ""
 		}
-		return newCSVReader(text, from, f.delimiter), nil
+		return format.NewCSV(text, from, f.delimiter), nil
 	}
 }
 
-// A lineReader reads the lines of a text.
-type lineReader struct {
-	scanner *bufio.Scanner
-	line    int
-}
-
-func newLineReader(r io.Reader) *lineReader {
-	scanner := bufio.NewScanner(r)
-	scanner.Buffer(make([]byte, 4096), maxRecord)
-	return &lineReader{scanner: scanner}
-}
-
-// next returns the next line without its line end. The error is io.EOF after the last one, and ErrInvalid for a line
-// that is too long.
-func (l *lineReader) next() (string, error) {
-	if l.scanner.Scan() {
-		l.line++
-		return strings.TrimRight(l.scanner.Text(), "\r"), nil
+// bookingMapping is the mapping of format.Columns. Dates are YYYY-MM-DD; for QIF, the inspector detects them.
+func bookingMapping(format Format) Mapping {
+	m := Mapping{
+		Format: format, HeaderLine: new(1),
+		Date:     DateColumn{Column: "Date", Layout: "YYYY-MM-DD"},
+		Amount:   AmountColumn{Column: "Amount", Decimal: "."},
+		Sign:     Sign{Expense: "negative"},
+		Currency: Source{Column: "Currency"},
+		Notes:    Columns{Columns: []string{"Payee", "Memo"}},
+		ID:       Column{Column: "ID"},
+		Except:   Choice{Column: "Status", Equals: []string{"pending", "transfer"}},
 	}
-	switch err := l.scanner.Err(); {
-	case errors.Is(err, bufio.ErrTooLong):
-		return "", fileError("line_too_long", "line %d is longer than 1 MiB; export the file again", l.line+1)
-	case err != nil:
-		return "", fmt.Errorf("read the file after line %d: %w", l.line, err)
+	if format == QIF {
+		m.Date.Layout, m.Amount.Decimal = "", ""
+		m.Currency, m.ID = Source{}, Column{}
+		m.Category = Source{Column: "Category"}
 	}
-	return "", io.EOF
+	return m
 }

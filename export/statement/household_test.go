@@ -23,8 +23,8 @@ const yearsByAwk = `NR > 1 {
 	}
 } END { for (year in paise) printf "%s %.2f %d\n", year, paise[year] / 100, count[year] }`
 
-// TestImport_YearlyReportsAgreeWithAwk compares the yearly reports of the household file with the sums that awk computes
-// from the same file.
+// TestImport_YearlyReportsAgreeWithAwk compares the yearly reports of the household file with the sums that awk
+// computes from the same file.
 func TestImport_YearlyReportsAgreeWithAwk(t *testing.T) {
 	const file = "testdata/household-transactions.csv"
 	text, err := os.ReadFile(file)

@@ -229,13 +229,13 @@ func (im *importer) run(flush func(batch []Row, result Result, last bool) (Resul
 		if err := im.ctx.Err(); err != nil {
 			return result, err //nolint:wrapcheck // the caller knows its context
 		}
-		rec, err := records.next()
+		rec, err := records.Next()
 		last = errors.Is(err, io.EOF)
 		if err != nil && !last {
 			return result, err
 		}
 		im.countLine()
-		if len(rec.fields) > 0 || rec.fault != nil {
+		if len(rec.Fields) > 0 || rec.Fault != nil {
 			batch = append(batch, im.in.reader.read(rec)...)
 		}
 		if len(batch) < maxBatch-1 && !last { // a record has at most two rows

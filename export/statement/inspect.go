@@ -150,12 +150,16 @@ func (in *inspector) inspect() (*Inspection, error) {
 	return result, nil
 }
 
+// maxSampleText is the maximum length of a sample of a column in bytes.
+const maxSampleText = 200
+
 func (in *inspector) describeColumns() []ColumnInfo {
 	columns := make([]ColumnInfo, 0, len(in.columns))
 	for _, c := range in.columns {
 		info := ColumnInfo{Name: in.table.columnName(c.index), Meaning: c.meaning, Samples: []string{}}
 		for _, row := range in.table.sample {
-			text := cutText(cell(row, c.index))
+			text := cell(row, c.index)
+			text = strings.ToValidUTF8(text[:min(len(text), maxSampleText)], "")
 			if text != "" && len(info.Samples) < 3 && !slices.Contains(info.Samples, text) {
 				info.Samples = append(info.Samples, text)
 			}

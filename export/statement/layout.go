@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/statement/internal/format"
 )
 
 const (
@@ -50,7 +51,7 @@ func readTable(f *file, m Mapping) (table, error) {
 	}
 	best, bestScore := table{}, -1
 	for _, delimiter := range candidates {
-		t, err := sampleTable(newCSVReader(strings.NewReader(f.head), "", delimiter[0]), m)
+		t, err := sampleTable(format.NewCSV(strings.NewReader(f.head), "", delimiter[0]), m)
 		if err != nil {
 			return table{}, err
 		}
@@ -65,7 +66,8 @@ func readTable(f *file, m Mapping) (table, error) {
 }
 
 func errNoTable() error {
-	return fileError("unknown_format", "the file has no table with a date and an amount in each line; %s", exportInstead)
+	return format.FileError("unknown_format", "the file has no table with a date and an amount in each line; %s",
+		exportInstead)
 }
 
 // score says how well a delimiter fits: it finds names of columns that are known, and many columns.
@@ -85,19 +87,19 @@ func separatorLine(head string) (string, bool) {
 
 // sampleTable reads the first records and finds the header among them. Without a known header, a record above the first
 // one with a date and an amount is the header if it has as many cells and no number.
-func sampleTable(records recordReader, m Mapping) (table, error) {
+func sampleTable(records format.Reader, m Mapping) (table, error) {
 	var t table
 	var rows [][]string
 	var lines []int
 	for len(rows) < maxSample+maxPreamble {
-		rec, err := records.next()
+		rec, err := records.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return table{}, err
 		}
-		rows, lines = append(rows, slices.Clone(rec.fields)), append(lines, rec.line)
+		rows, lines = append(rows, slices.Clone(rec.Fields)), append(lines, rec.Line)
 	}
 	header := -1
 	for i := range rows {

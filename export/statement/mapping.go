@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/statement/internal/format"
 	"github.com/spendwise/spendwise/export/wire"
 )
 
@@ -289,7 +290,7 @@ func decode(errs *expense.ValidationErrors, path string, from any, to reflect.Va
 			ok = ok && isText
 			to.Set(reflect.Append(to, reflect.ValueOf(text)))
 		}
-		if !ok || len(list) > maxColumns {
+		if !ok || len(list) > format.MaxColumns {
 			wrong("a list of at most 1000 strings")
 		}
 	case reflect.Map:
@@ -300,7 +301,7 @@ func decode(errs *expense.ValidationErrors, path string, from any, to reflect.Va
 			ok = ok && isText
 			to.SetMapIndex(reflect.ValueOf(name), reflect.ValueOf(text))
 		}
-		if !ok || len(members) > maxColumns {
+		if !ok || len(members) > format.MaxColumns {
 			wrong("an object of at most 1000 strings")
 		}
 	default:

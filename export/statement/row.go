@@ -10,6 +10,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/statement/internal/format"
 	"github.com/spendwise/spendwise/export/wire"
 	"github.com/spendwise/spendwise/store"
 )
@@ -190,22 +191,22 @@ func (r *rowReader) failed(line int, err error) Row {
 }
 
 // read returns the rows of a record: one, or two if its fee is a row of its own.
-func (r *rowReader) read(rec record) []Row {
-	ignored := func(reason string) []Row { return []Row{{Line: rec.line, Status: Ignored, Reason: reason}} }
-	switch fields := rec.fields; {
-	case r.footer > 0 && rec.line >= r.footer:
+func (r *rowReader) read(rec format.Record) []Row {
+	ignored := func(reason string) []Row { return []Row{{Line: rec.Line, Status: Ignored, Reason: reason}} }
+	switch fields := rec.Fields; {
+	case r.footer > 0 && rec.Line >= r.footer:
 		return ignored(ReasonFooter)
-	case rec.fault != nil:
-		return []Row{r.failed(rec.line, rec.fault)}
+	case rec.Fault != nil:
+		return []Row{r.failed(rec.Line, rec.Fault)}
 	case r.only >= 0 && !r.onlyTexts[expense.Fold(cell(fields, r.only))],
 		r.except >= 0 && r.exceptTexts[expense.Fold(cell(fields, r.except))]:
 		return ignored(ReasonExcluded)
 	}
-	fields := rec.fields
+	fields := rec.Fields
 	dateText, amountText, creditText := cell(fields, r.date), cell(fields, r.amount), cell(fields, r.credit)
 	date, dated := r.dates.parse(dateText)
 	if err := r.checkWidth(fields, dated); err != nil {
-		return []Row{r.failed(rec.line, err)}
+		return []Row{r.failed(rec.Line, err)}
 	}
 	feeText := cell(fields, r.fee)
 	if noAmount(amountText) && noAmount(creditText) && (noAmount(feeText) || !dated) ||
@@ -220,12 +221,12 @@ func (r *rowReader) read(rec record) []Row {
 	value, spending, symbol := r.readAmount(&errs, fields, amountText, creditText)
 	fee := r.readFee(&errs, feeText, &symbol)
 	currency := r.readCurrency(&errs, cell(fields, r.currency), symbol)
-	row := Row{Line: rec.line, Date: date, Category: r.mapping.Category.Value, Notes: r.readNotes(fields)}
+	row := Row{Line: rec.Line, Date: date, Category: r.mapping.Category.Value, Notes: r.readNotes(fields)}
 	if r.category >= 0 && cell(fields, r.category) != "" {
 		row.Category = cell(fields, r.category)
 	}
 	if err := errs.Err(); err != nil {
-		return []Row{r.failed(rec.line, err)}
+		return []Row{r.failed(rec.Line, err)}
 	}
 	rows := make([]Row, 0, 2)
 	if !value.IsZero() || fee.IsZero() || r.mapping.Fee.As == "row" {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spendwise/spendwise/expense"
+	"github.com/spendwise/spendwise/export/statement/internal/format"
 )
 
 // scanned is what all rows of a file say about the date layout, the decimal sign, the sign of spending and the
@@ -78,7 +79,8 @@ func (in *inspector) scan(result *Inspection) error {
 		return err
 	}
 	if s.lastData == 0 {
-		return fileError("unknown_format", "no row has a date in column %s and an amount in column %s; check the mapping",
+		return format.FileError("unknown_format",
+			"no row has a date in column %s and an amount in column %s; check the mapping",
 			quote(m.Date.Column), quote(m.Amount.Column))
 	}
 	in.decideLayout(&s)
@@ -97,14 +99,14 @@ func (in *inspector) scan(result *Inspection) error {
 		return err
 	}
 	for len(result.Rows) < maxRowsShown {
-		rec, err := records.next()
+		rec, err := records.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return err
 		}
-		if len(rec.fields) > 0 || rec.fault != nil {
+		if len(rec.Fields) > 0 || rec.Fault != nil {
 			result.Rows = append(result.Rows, result.reader.read(rec)...)
 		}
 	}
@@ -113,17 +115,17 @@ func (in *inspector) scan(result *Inspection) error {
 }
 
 // body returns the records below the header.
-func (f *file) body(headerLine int) (recordReader, error) {
+func (f *file) body(headerLine int) (format.Reader, error) {
 	records, err := f.records()
 	if err != nil {
 		return nil, err
 	}
 	for headerLine > 0 {
-		rec, err := records.next()
+		rec, err := records.Next()
 		if err != nil {
 			return nil, fmt.Errorf("read the file again: %w", err)
 		}
-		if rec.line >= headerLine {
+		if rec.Line >= headerLine {
 			break
 		}
 	}
@@ -140,7 +142,7 @@ func (in *inspector) readAll(s *scanned, r *rowReader) error {
 		if err := in.ctx.Err(); err != nil {
 			return err //nolint:wrapcheck // the caller knows its context
 		}
-		rec, err := records.next()
+		rec, err := records.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -153,8 +155,8 @@ func (in *inspector) readAll(s *scanned, r *rowReader) error {
 }
 
 // add counts a record.
-func (s *scanned) add(r *rowReader, rec record) {
-	fields := rec.fields
+func (s *scanned) add(r *rowReader, rec format.Record) {
+	fields := rec.Fields
 	d, dated := parseDateCell(cell(fields, r.date), r.dates.croatian)
 	orders := noOrder
 	if dated {
@@ -162,13 +164,13 @@ func (s *scanned) add(r *rowReader, rec record) {
 	}
 	amount, credit := cell(fields, r.amount), cell(fields, r.credit)
 	hasAmount, hasCredit := isAmount(amount), isAmount(credit)
-	if rec.fault == nil && !hasAmount && !hasCredit && orders == noOrder && s.footer <= s.lastData {
-		s.footer = rec.line
+	if rec.Fault == nil && !hasAmount && !hasCredit && orders == noOrder && s.footer <= s.lastData {
+		s.footer = rec.Line
 	}
 	if orders == noOrder || !hasAmount && !hasCredit {
 		return
 	}
-	s.lastData = rec.line
+	s.lastData = rec.Line
 	s.footer = 0
 	s.dates++
 	for i, l := range dateLayouts {

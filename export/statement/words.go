@@ -1,37 +1,5 @@
 package statement
 
-import (
-	"strings"
-	"sync"
-	"unicode"
-	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
-
-	"github.com/spendwise/spendwise/expense"
-)
-
-// A Meaning is what a column holds.
-type Meaning string
-
-// The meanings of columns.
-const (
-	MeansDate      Meaning = "date"
-	MeansValueDate Meaning = "value_date" // a date that is used if there is no other
-	MeansAmount    Meaning = "amount"
-	MeansDebit     Meaning = "debit"  // money out
-	MeansCredit    Meaning = "credit" // money in
-	MeansCurrency  Meaning = "currency"
-	MeansNotes     Meaning = "notes"
-	MeansCategory  Meaning = "category"
-	MeansDirection Meaning = "direction" // says for each row whether it is money out or in
-	MeansStatus    Meaning = "status"    // says whether the transaction took place; also used as direction
-	MeansFee       Meaning = "fee"
-	MeansID        Meaning = "id"
-	MeansBalance   Meaning = "balance"
-	MeansOther     Meaning = "other" // known, and not needed
-)
-
 // headerWords lists the names of columns in many languages, by meaning. Of several columns with a meaning, the one
 // whose name stands first here is preferred. Names are in the form of foldHeader.
 var headerWords = map[Meaning]string{
@@ -122,94 +90,6 @@ var headerWords = map[Meaning]string{
 		summary amt|member name|account label|accountlabel`,
 }
 
-type rankedMeaning struct {
-	meaning Meaning
-	rank    int // the place in the list of headerWords
-}
-
-// wordMeanings holds the meanings of each name in headerWords.
-var wordMeanings = sync.OnceValue(func() map[string][]rankedMeaning {
-	words := map[string][]rankedMeaning{}
-	for meaning, list := range headerWords {
-		rank := 0
-		for word := range strings.SplitSeq(list, "|") {
-			word = foldHeader(word)
-			known := false
-			for _, m := range words[word] {
-				known = known || m.meaning == meaning
-			}
-			if !known {
-				words[word] = append(words[word], rankedMeaning{meaning, rank})
-			}
-			rank++
-		}
-	}
-	return words
-})
-
-// foldHeader returns the form in which names of columns are compared: folded, without accents, without texts in
-// brackets, and with single blanks in place of punctuation.
-func foldHeader(name string) string {
-	depth := 0
-	mapped := strings.Map(func(r rune) rune {
-		switch {
-		case r == '(' || r == '[' || r == '（':
-			depth++
-			return ' '
-		case r == ')' || r == ']' || r == '）':
-			depth--
-			return ' '
-		case depth > 0 || unicode.Is(unicode.Mn, r) && r < 0x370:
-			return -1
-		case unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r):
-			return r
-		}
-		return ' '
-	}, decompose(expense.Fold(name)))
-	return strings.Join(strings.Fields(mapped), " ")
-}
-
-// meaningsOf returns the meanings that the name of a column can have, the best first; none if it is unknown.
-func meaningsOf(name string) []rankedMeaning {
-	if len(name) > 100 {
-		return nil
-	}
-	folded := foldHeader(name)
-	if exact := wordMeanings()[folded]; exact != nil || folded == "" {
-		return exact
-	}
-	tokens := strings.Fields(folded)
-	if len(tokens) > 6 {
-		return nil
-	}
-	for length := len(tokens) - 1; length > 0; length-- {
-		for start := len(tokens) - length; start >= 0; start-- {
-			phrase := strings.Join(tokens[start:start+length], " ")
-			if found := wordMeanings()[phrase]; found != nil && len(phrase) > 2 {
-				return lowerRank(found)
-			}
-		}
-	}
-	// Compounds of Germanic languages, and of languages without blanks, end in their main word.
-	for i := range folded {
-		if i > 0 && (len(folded)-i >= 5 && folded[i-1] != ' ') {
-			if found := wordMeanings()[folded[i:]]; found != nil && !strings.Contains(folded[i:], " ") {
-				return lowerRank(found)
-			}
-		}
-	}
-	return nil
-}
-
-// lowerRank returns the meanings with ranks after those of exact names.
-func lowerRank(meanings []rankedMeaning) []rankedMeaning {
-	lower := make([]rankedMeaning, len(meanings))
-	for i, m := range meanings {
-		lower[i] = rankedMeaning{m.meaning, m.rank + 1000}
-	}
-	return lower
-}
-
 // debitWords and creditWords list the texts of direction columns for money out and money in, in the form of foldHeader.
 const debitWords = `|debit|dr|d|db|dbit|s|soll|expense|expenses|withdrawal|af|ausgang|ausgabe|belastung|out|outgoing|
 	spending|payment out|withdraw|debet|debito|gasto|gastos|despesa|saida|uscita|depense|uitgave|utgift|kostnad|meno|
@@ -229,40 +109,20 @@ const voidWords = `|reverted|failed|declined|cancelled|canceled|rejected|refused
 	cancelado|pendiente|pendente|rifiutato|annullato|in attesa|geannuleerd|geweigerd|odrzucona|anulowana|oczekujaca|交易关闭|
 	已关闭|已全额退款|退款成功|취소|отменен|отклонен|umsatz vorgemerkt|reserverat|reserverad|reserveret|reservert|katevaraus|`
 
-func wordIn(list, text string) bool {
-	folded := foldHeader(text)
-	if folded == "" { // "-" and "+" have no letters
-		folded = trim(text)
-	}
-	return folded != "" && wordSet(list)[folded]
-}
-
-var wordSets = sync.OnceValue(func() map[string]map[string]bool {
-	sets := map[string]map[string]bool{}
-	for _, list := range []string{debitWords, creditWords, transferWords, voidWords} {
-		set := map[string]bool{}
-		for word := range strings.SplitSeq(list, "|") {
-			if folded := foldHeader(word); folded != "" {
-				set[folded] = true
-			} else if word = strings.TrimSpace(word); word != "" {
-				set[word] = true
-			}
-		}
-		sets[list] = set
-	}
-	return sets
-})
-
-func wordSet(list string) map[string]bool { return wordSets()[list] }
-
-// decompose separates accents from letters, and replaces letters with a stroke, which Unicode does not decompose.
-func decompose(text string) string {
-	for i := range len(text) {
-		if text[i] >= utf8.RuneSelf {
-			return strokes.Replace(norm.NFD.String(text))
-		}
-	}
-	return text
-}
-
-var strokes = strings.NewReplacer("ł", "l", "ø", "o", "đ", "d", "ß", "ss", "ı", "i", "æ", "ae", "œ", "oe")
+// weekdayNames lists names of weekdays. Dates may contain one, right or wrong.
+const weekdayNames = `mon tue tues wed thu thur thurs fri sat sun
+monday tuesday wednesday thursday friday saturday sunday
+mo di mi do fr sa so montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag
+lun mar mer jeu ven sam dim lundi mardi mercredi jeudi vendredi samedi dimanche
+mié mie jue vie sáb sab dom lunes martes miércoles miercoles jueves viernes sábado sabado domingo
+seg ter qua qui sex segunda-feira terça-feira quarta-feira quinta-feira sexta-feira segunda terça quarta quinta sexta
+gio lunedì martedì mercoledì giovedì venerdì lunedi martedi mercoledi giovedi venerdi
+ma wo vr zo maandag dinsdag woensdag donderdag vrijdag zaterdag zondag
+mån tis ons tors fre lör sön måndag tisdag onsdag torsdag fredag lördag söndag man tir tor lør søn mandag tirsdag lørdag
+søndag ti ke to pe la su maanantai tiistai keskiviikko torstai perjantai lauantai sunnuntai
+pon wt śr sr czw pt sob niedz poniedziałek wtorek środa czwartek piątek sobota niedziela
+po út st čt pá ne pondělí úterý středa čtvrtek pátek neděle hétfő kedd szerda csütörtök péntek szombat vasárnap
+pzt sal çar per cum cmt paz pazartesi salı çarşamba perşembe cuma cumartesi pazar
+пн вт ср чт пт сб вс понедельник вторник среда четверг пятница суббота воскресенье нд понеділок вівторок середа четвер
+пʼятниця субота неділя 月 火 水 木 金 土 日 月曜日 火曜日 水曜日 木曜日 金曜日 土曜日 日曜日 星期一 星期二 星期三 星期四 星期五 星期六 星期日
+周一 周二 周三 周四 周五 周六 周日 월 화 수 목 금 토 일 월요일 화요일 수요일 목요일 금요일 토요일 일요일`

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/xuri/excelize/v2"
+
+	"github.com/spendwise/spendwise/export/statement/internal/format"
 )
 
 // The bounds of a workbook.
@@ -39,7 +41,7 @@ func openWorkbook(r io.ReadSeeker, start int64) (*workbook, error) {
 	at := readerAt{r, start}
 	archive, err := zip.NewReader(at, size-start)
 	if err != nil {
-		return nil, fileError("unknown_format", "the file is a damaged ZIP archive: %v; export it again", err)
+		return nil, format.FileError("unknown_format", "the file is a damaged ZIP archive: %v; export it again", err)
 	}
 	total, inMemory, found := uint64(0), uint64(0), false
 	for _, part := range archive.File {
@@ -51,13 +53,13 @@ func openWorkbook(r io.ReadSeeker, start int64) (*workbook, error) {
 		}
 		bomb := unpacked > 1<<20 && unpacked/maxPartRatio > part.CompressedSize64
 		if total += unpacked; bomb || total > maxWorkbook || inMemory > maxInMemory {
-			return nil, fileError("too_large",
+			return nil, format.FileError("too_large",
 				"the workbook is too large when it is unpacked: its sheets may have %d MiB, and its other parts %d MiB; "+
 					"export CSV, or fewer rows without pictures", maxWorkbook>>20, maxInMemory>>20)
 		}
 	}
 	if !found {
-		return nil, fileError("unknown_format", "the file is a ZIP archive without a workbook; unpack it, or %s",
+		return nil, format.FileError("unknown_format", "the file is a ZIP archive without a workbook; unpack it, or %s",
 			exportInstead)
 	}
 	if _, err := r.Seek(start, io.SeekStart); err != nil {
@@ -67,7 +69,7 @@ func openWorkbook(r io.ReadSeeker, start int64) (*workbook, error) {
 		UnzipSizeLimit: maxWorkbook, UnzipXMLSizeLimit: maxSheetPart, ShortDatePattern: "yyyy-mm-dd",
 	})
 	if err != nil {
-		return nil, fileError("unknown_format", "the workbook cannot be read: %v; export it again, or export CSV", err)
+		return nil, format.FileError("unknown_format", "the workbook cannot be read: %v; export it again, or export CSV", err)
 	}
 	w := &workbook{book: book}
 	for _, sheet := range book.GetSheetList() {
@@ -82,7 +84,8 @@ func openWorkbook(r io.ReadSeeker, start int64) (*workbook, error) {
 			return w, nil
 		}
 	}
-	return nil, errors.Join(fileError("empty_file", "the workbook has no sheet with rows; export it again"), w.close())
+	return nil, errors.Join(format.FileError("empty_file", "the workbook has no sheet with rows; export it again"),
+		w.close())
 }
 
 func (w *workbook) close() error {
@@ -117,7 +120,7 @@ type sheetReader struct {
 	fields     []string
 }
 
-func (w *workbook) records() (recordReader, error) {
+func (w *workbook) records() (format.Reader, error) {
 	raw, err := w.book.Rows(w.sheet)
 	if err != nil {
 		return nil, fmt.Errorf("read sheet %q: %w", w.sheet, err)
@@ -133,22 +136,24 @@ func (w *workbook) records() (recordReader, error) {
 	return &sheetReader{raw: raw, shown: shown, date1904: properties.Date1904 != nil && *properties.Date1904}, nil
 }
 
-func (s *sheetReader) next() (record, error) {
+func (s *sheetReader) Next() (format.Record, error) {
 	if !s.raw.Next() || !s.shown.Next() {
 		if err := cmp.Or(s.raw.Error(), s.shown.Error(), s.raw.Close(), s.shown.Close()); err != nil {
-			return record{}, fileError("malformed_sheet", "the sheet cannot be read after row %d: %v; export it again", s.line,
+			return format.Record{}, format.FileError("malformed_sheet",
+				"the sheet cannot be read after row %d: %v; export it again", s.line,
 				err)
 		}
-		return record{}, io.EOF
+		return format.Record{}, io.EOF
 	}
 	s.line++
 	raw, rawErr := s.raw.Columns(excelize.Options{RawCellValue: true})
 	shown, shownErr := s.shown.Columns()
 	if fault := cmp.Or(rawErr, shownErr); fault != nil {
-		return broken(s.line, "malformed_sheet", "cannot read the row: "+fault.Error()), nil //nolint:nilerr // the row fails
+		broken := format.Broken(s.line, "malformed_sheet", "cannot read the row: "+fault.Error())
+		return broken, nil //nolint:nilerr // the row fails
 	}
-	if len(raw) > maxColumns {
-		return broken(s.line, "too_many_columns", "the row has more than 1000 cells; export fewer columns"), nil
+	if len(raw) > format.MaxColumns {
+		return format.Broken(s.line, "too_many_columns", "the row has more than 1000 cells; export fewer columns"), nil
 	}
 	s.fields = s.fields[:0]
 	blank := true
@@ -160,9 +165,9 @@ func (s *sheetReader) next() (record, error) {
 		s.fields = append(s.fields, value)
 	}
 	if blank {
-		return record{line: s.line}, nil
+		return format.Record{Line: s.line}, nil
 	}
-	return record{line: s.line, fields: s.fields}, nil
+	return format.Record{Line: s.line, Fields: s.fields}, nil
 }
 
 // cell returns a text for a number that the spreadsheet shows in another form. A date becomes YYYY-MM-DD. Another

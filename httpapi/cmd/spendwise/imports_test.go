@@ -75,7 +75,12 @@ var packages = []packageRule{
 	{path: "export/wire", purpose: "JSON forms and CSV columns of ledger resources", imports: domainAnd()},
 	{
 		path: "export/statement", purpose: "imports files of banks and other programs",
-		imports: domainAnd("export/wire", "store"), uses: []string{"github.com/xuri/excelize"},
+		imports: domainAnd("export/wire", "store", "export/statement/internal/format"),
+		uses:    []string{"github.com/xuri/excelize"},
+	},
+	{
+		path: "export/statement/internal/format", purpose: "splits CSV, OFX, QIF, MT940 and CAMT into records",
+		imports: []string{"expense"},
 	},
 	{
 		path: "export/backup", purpose: "writes and restores a whole ledger as NDJSON",

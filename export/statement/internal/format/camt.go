@@ -1,4 +1,4 @@
-package statement
+package format
 
 import (
 	"encoding/xml"
@@ -22,7 +22,8 @@ type camtReader struct {
 	detail  string // the unstructured remittance information
 }
 
-func newCAMTReader(r io.Reader) *camtReader {
+// NewCAMT returns a reader of the entries of CAMT in UTF-8.
+func NewCAMT(r io.Reader) Reader {
 	input := &failingReader{r: r}
 	decoder := xml.NewDecoder(input)
 	// The text is UTF-8 already, whatever its XML declaration says.
@@ -47,7 +48,8 @@ func (f *failingReader) Read(p []byte) (int, error) {
 // maxDepth is the maximum depth of elements.
 const maxDepth = 64
 
-func (c *camtReader) next() (record, error) {
+// Next implements [Reader].
+func (c *camtReader) Next() (Record, error) {
 	if !c.started {
 		c.started = true
 		return bookingHeader(), nil
@@ -58,18 +60,18 @@ func (c *camtReader) next() (record, error) {
 		switch {
 		case err == nil:
 		case c.input.err != nil:
-			return record{}, c.input.err
+			return Record{}, c.input.err
 		case errors.Is(err, io.EOF) && c.depth > 0:
-			return record{}, fileError("malformed_xml", "the file ends within an element; export it again")
+			return Record{}, FileError("malformed_xml", "the file ends within an element; export it again")
 		case errors.Is(err, io.EOF):
-			return record{}, err
+			return Record{}, err
 		default:
-			return record{}, fileError("malformed_xml", "the file is not well-formed XML: %v; export it again", err)
+			return Record{}, FileError("malformed_xml", "the file is not well-formed XML: %v; export it again", err)
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
 			if c.depth++; c.depth > maxDepth {
-				return record{}, fileError("malformed_xml", "line %d has more than %d nested elements", line, maxDepth)
+				return Record{}, FileError("malformed_xml", "line %d has more than %d nested elements", line, maxDepth)
 			}
 			c.start(t, line)
 		case xml.CharData:
@@ -146,7 +148,7 @@ func (c *camtReader) end() {
 	}
 }
 
-func (c *camtReader) finish() record {
+func (c *camtReader) finish() Record {
 	b := c.open
 	c.open = nil
 	if b.date = c.booked; b.date == "" {

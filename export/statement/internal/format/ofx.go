@@ -1,4 +1,4 @@
-package statement
+package format
 
 import (
 	"bufio"
@@ -18,9 +18,11 @@ type ofxReader struct {
 	open     *booking // the transaction being read
 }
 
-func newOFXReader(r io.Reader) *ofxReader { return &ofxReader{r: bufio.NewReader(r), line: 1} }
+// NewOFX returns a reader of the transactions of OFX in UTF-8.
+func NewOFX(r io.Reader) Reader { return &ofxReader{r: bufio.NewReader(r), line: 1} }
 
-func (o *ofxReader) next() (record, error) {
+// Next implements [Reader].
+func (o *ofxReader) Next() (Record, error) {
 	if !o.started {
 		o.started = true
 		return bookingHeader(), nil
@@ -30,10 +32,10 @@ func (o *ofxReader) next() (record, error) {
 		if errors.Is(err, io.EOF) && o.open != nil {
 			line := o.open.line
 			o.open = nil
-			return broken(line, "incomplete", "the file ends within this transaction; export it again"), nil
+			return Broken(line, "incomplete", "the file ends within this transaction; export it again"), nil
 		}
 		if err != nil {
-			return record{}, err
+			return Record{}, err
 		}
 		switch {
 		case tag == "STMTTRN":
@@ -58,7 +60,7 @@ func (o *ofxReader) next() (record, error) {
 }
 
 // finish completes a transaction. The ids of a bank are unique within one account.
-func (o *ofxReader) finish(b *booking) record {
+func (o *ofxReader) finish(b *booking) Record {
 	if b.id != "" {
 		b.id = o.account + "/" + b.id
 	}

@@ -1,4 +1,4 @@
-package statement
+package format
 
 import (
 	"bytes"
@@ -27,34 +27,36 @@ type csvReader struct {
 	fields    []string
 }
 
-func newCSVReader(src io.Reader, from string, delimiter byte) *csvReader {
+// NewCSV returns a reader of the lines of CSV in UTF-8. from is the encoding from which the text was decoded; empty:
+// UTF-8.
+func NewCSV(src io.Reader, from string, delimiter byte) Reader {
 	return &csvReader{src: src, from: from, delimiter: delimiter, line: 1, buf: make([]byte, 0, 64<<10)}
 }
 
-// next returns the next record. The error is io.EOF after the last one.
-func (r *csvReader) next() (record, error) {
+// Next implements [Reader].
+func (r *csvReader) Next() (Record, error) {
 	switch end, err := r.lineEnd(r.pos); {
 	case err != nil:
-		return record{}, err
+		return Record{}, err
 	case end < 0:
 		return r.skipLongLine()
 	case end == r.pos:
-		return record{}, io.EOF
+		return Record{}, io.EOF
 	case len(bytes.TrimRight(r.buf[r.pos:end], "\r\n")) > 0:
 		return r.split(end)
 	default:
 		r.pos, r.line = end, r.line+1
-		return record{line: r.line - 1}, nil
+		return Record{Line: r.line - 1}, nil
 	}
 }
 
 // split splits the record whose first line ends before first.
-func (r *csvReader) split(first int) (record, error) {
-	rec := record{line: r.line}
+func (r *csvReader) split(first int) (Record, error) {
+	rec := Record{Line: r.line}
 	r.text, r.ends = r.text[:0], r.ends[:0]
 	end, lines, literal := first, 1, false
-	broken := func(code, detail string) (record, error) {
-		rec.fault = &expense.InvalidError{Code: code, Detail: detail}
+	broken := func(code, detail string) (Record, error) {
+		rec.Fault = &expense.InvalidError{Code: code, Detail: detail}
 		r.pos, r.line = first, r.line+1
 		return rec, nil
 	}
@@ -75,7 +77,7 @@ func (r *csvReader) split(first int) (record, error) {
 					head, done := first-r.pos, end-r.pos
 					next, err := r.lineEnd(end)
 					if err != nil {
-						return record{}, err
+						return Record{}, err
 					}
 					first, end, i = r.pos+head, r.pos+done, r.pos+done
 					if next < 0 || next == end {
@@ -108,7 +110,7 @@ func (r *csvReader) split(first int) (record, error) {
 			r.text = append(r.text, r.buf[start:i]...)
 		}
 		r.ends = append(r.ends, len(r.text))
-		if len(r.ends) > maxColumns {
+		if len(r.ends) > MaxColumns {
 			return broken("too_many_columns", "the line has more than 1000 cells; check the delimiter in the mapping")
 		}
 		if i == end || r.buf[i] != r.delimiter {
@@ -116,10 +118,10 @@ func (r *csvReader) split(first int) (record, error) {
 		}
 		i++
 	}
-	rec.fault = r.malformed(r.buf[r.pos:end])
+	rec.Fault = r.malformed(r.buf[r.pos:end])
 	r.pos, r.line = end, r.line+lines
-	if rec.fault == nil {
-		rec.fields = r.cells()
+	if rec.Fault == nil {
+		rec.Fields = r.cells()
 	}
 	return rec, nil
 }
@@ -214,8 +216,8 @@ func (r *csvReader) fill() error {
 }
 
 // skipLongLine skips a line that is longer than maxRecord.
-func (r *csvReader) skipLongLine() (record, error) {
-	rec := record{line: r.line, fault: &expense.InvalidError{
+func (r *csvReader) skipLongLine() (Record, error) {
+	rec := Record{Line: r.line, Fault: &expense.InvalidError{
 		Code:   "line_too_long",
 		Detail: "the line is longer than 1 MiB; export the file again as CSV with one line for each transaction",
 	}}
@@ -229,7 +231,7 @@ func (r *csvReader) skipLongLine() (record, error) {
 			return rec, nil
 		}
 		if err := r.fill(); err != nil {
-			return record{}, err
+			return Record{}, err
 		}
 	}
 }

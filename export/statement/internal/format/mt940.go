@@ -1,4 +1,4 @@
-package statement
+package format
 
 import (
 	"errors"
@@ -21,11 +21,12 @@ type mt940Reader struct {
 	detail     string // of field 86 of open
 	detailLine int    // the length of the last line of detail
 	inDetail   bool
-	queued     *record // a malformed line that follows a transaction
+	queued     *Record // a malformed line that follows a transaction
 	done       bool
 }
 
-func newMT940Reader(r io.Reader) *mt940Reader { return &mt940Reader{lines: newLineReader(r)} }
+// NewMT940 returns a reader of the transactions of MT940 in UTF-8.
+func NewMT940(r io.Reader) Reader { return &mt940Reader{lines: newLineReader(r)} }
 
 var (
 	mt940Field   = regexp.MustCompile(`^\s*:(\d\d[A-Z]?):(.*)$`)
@@ -34,7 +35,8 @@ var (
 	mt940Line = regexp.MustCompile(`^(\d{6})(\d{4})?(R?[CD]|E[CD])[A-Z]?(\d[\d.]*,\d*)`)
 )
 
-func (m *mt940Reader) next() (record, error) {
+// Next implements [Reader].
+func (m *mt940Reader) Next() (Record, error) {
 	if !m.started {
 		m.started = true
 		return bookingHeader(), nil
@@ -50,7 +52,7 @@ func (m *mt940Reader) next() (record, error) {
 			break
 		}
 		if err != nil {
-			return record{}, err
+			return Record{}, err
 		}
 		field := mt940Field.FindStringSubmatch(line)
 		if field == nil {
@@ -70,13 +72,13 @@ func (m *mt940Reader) next() (record, error) {
 		case "61":
 			last, done := m.finish()
 			if fault := m.begin(field[2]); fault != nil {
-				m.open, m.queued = nil, &record{line: m.lines.line, fault: fault}
+				m.open, m.queued = nil, &Record{Line: m.lines.line, Fault: fault}
 			}
 			switch {
 			case done:
 				return last, nil
 			case m.queued != nil:
-				return m.next()
+				return m.Next()
 			}
 		case "62F", "62M", "20":
 			if last, done := m.finish(); done {
@@ -87,24 +89,24 @@ func (m *mt940Reader) next() (record, error) {
 	if last, done := m.finish(); done {
 		return last, nil
 	}
-	return record{}, io.EOF
+	return Record{}, io.EOF
 }
 
 // begin opens the transaction of field 61.
 func (m *mt940Reader) begin(text string) *expense.InvalidError {
 	parts := mt940Line.FindStringSubmatch(text)
 	if parts == nil {
-		return &expense.InvalidError{Code: "malformed_line", Detail: "field 61 " + quote(text) +
+		return &expense.InvalidError{Code: "malformed_line", Detail: "field 61 " + expense.QuoteText(text) +
 			" is not a statement line of MT940"}
 	}
-	date, ok := newDate(number(parts[1][:2]), 2, number(parts[1][2:4]), number(parts[1][4:]))
+	date, ok := swiftDate(parts[1])
 	if !ok {
-		return &expense.InvalidError{Code: "malformed_date", Detail: "field 61 " + quote(text) +
+		return &expense.InvalidError{Code: "malformed_date", Detail: "field 61 " + expense.QuoteText(text) +
 			" has a date that does not exist"}
 	}
 	b := &booking{line: m.lines.line, currency: m.currency, date: date.String()}
 	if parts[2] != "" {
-		b.date = entryDate(date, number(parts[2][:2]), number(parts[2][2:])).String()
+		b.date = entryDate(date, twoDigits(parts[2][:2]), twoDigits(parts[2][2:])).String()
 	}
 	b.amount = strings.TrimSuffix(strings.ReplaceAll(strings.ReplaceAll(parts[4], ".", ""), ",", "."), ".")
 	if mark := parts[3]; mark == "D" || mark == "RC" || mark == "ED" {
@@ -113,6 +115,18 @@ func (m *mt940Reader) begin(text string) *expense.InvalidError {
 	m.open, m.detail = b, ""
 	return nil
 }
+
+// swiftDate returns the date of a text such as 260131. The years lie from 1970 to 2069.
+func swiftDate(text string) (expense.Date, bool) {
+	year := 2000 + twoDigits(text[:2])
+	if year >= 2070 {
+		year -= 100
+	}
+	date, err := expense.NewDate(year, time.Month(twoDigits(text[2:4])), twoDigits(text[4:]))
+	return date, err == nil
+}
+
+func twoDigits(text string) int { return int(text[0]-'0')*10 + int(text[1]-'0') }
 
 // entryDate returns the date with this month and day that is nearest to the value date, or the value date if there is
 // none.
@@ -151,10 +165,10 @@ var (
 )
 
 // finish completes the open transaction.
-func (m *mt940Reader) finish() (record, bool) {
+func (m *mt940Reader) finish() (Record, bool) {
 	b := m.open
 	if b == nil {
-		return record{}, false
+		return Record{}, false
 	}
 	joined := strings.ReplaceAll(m.detail, "\n", "")
 	switch {

@@ -1,4 +1,4 @@
-package statement
+package format
 
 import (
 	"errors"
@@ -17,12 +17,14 @@ type qifReader struct {
 	queue   []booking
 }
 
-func newQIFReader(r io.Reader) *qifReader { return &qifReader{lines: newLineReader(r)} }
+// NewQIF returns a reader of the transactions of QIF in UTF-8.
+func NewQIF(r io.Reader) Reader { return &qifReader{lines: newLineReader(r)} }
 
 // maxSplits is the maximum number of parts of a transaction.
 const maxSplits = 1000
 
-func (q *qifReader) next() (record, error) {
+// Next implements [Reader].
+func (q *qifReader) Next() (Record, error) {
 	if !q.started {
 		q.started = true
 		return bookingHeader(), nil
@@ -34,7 +36,7 @@ func (q *qifReader) next() (record, error) {
 			continue
 		}
 		if err != nil {
-			return record{}, err
+			return Record{}, err
 		}
 		if line = strings.TrimSpace(line); line != "" {
 			q.read(line[0], strings.TrimSpace(line[1:]))
