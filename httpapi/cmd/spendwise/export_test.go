@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	sqlitestore "github.com/spendwise/spendwise/store/sqlite"
 )
 
@@ -114,6 +116,40 @@ func TestImport_AsksForAnswer(t *testing.T) {
 	if got, want := command(t, dir, append(run, "--answer", "date_layout=1", file)...),
 		"imported: added 1, known 0, ignored 0, failed 0\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestImport_UndoRemovesWhatItAdded(t *testing.T) {
+	dir := t.TempDir()
+	database := "sqlite:" + filepath.Join(dir, "ledger.db")
+	commandWith(t, "a long pass phrase\n", dir, "--database", database, "user", "add", "you@example.com")
+	file := filepath.Join(dir, "card.csv")
+	if err := os.WriteFile(file, []byte("Datum;Text;Betrag\n13.02.2026;Tee;-5,02\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := []string{"--database", database, "import", "--user", "you@example.com"}
+	out, err := program(t.Context(), dir, append(run, file)...).CombinedOutput()
+	_, id, found := strings.Cut(strings.TrimSpace(string(out)), " --undo ")
+	if err != nil || !found {
+		t.Fatalf("import: %v %s", err, out)
+	}
+	for args, want := range map[string]string{
+		"":                           "give the file to import",
+		"--undo=x":                   "--undo",
+		"--undo=" + uuid.NewString(): "not found",
+		"--undo=" + id + " " + file:  "give the file to import",
+	} {
+		if got := refused(t, dir, append(run, strings.Fields(args)...)...); !strings.Contains(got, want) {
+			t.Errorf("import %s: %s, want %q", args, got, want)
+		}
+	}
+	if got, want := command(t, dir, append(run, "--undo", id)...),
+		"undone: removed 1, kept 0 that were edited\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := command(t, dir, append(run, file)...),
+		"imported: added 1, known 0, ignored 0, failed 0\n"; got != want {
+		t.Errorf("an import after the undo: got %q, want %q", got, want)
 	}
 }
 

@@ -39,8 +39,10 @@ var helpTexts = kong.Vars{
 		"the whole database.",
 	"restoreFileHelp": "With --user, a file of spendwise export --format ndjson; without it, a file of spendwise " +
 		"backup.",
-	"mappingHelp": "A JSON file that maps the columns. What it does not give is detected.",
-	"accountHelp": "A label of the bank account or card. Equal rows of different accounts are different expenses.",
+	"mappingHelp":    "A JSON file that maps the columns. What it does not give is detected.",
+	"accountHelp":    "A label of the bank account or card. Equal rows of different accounts are different expenses.",
+	"undoHelp":       "Remove what this import added, except expenses that were edited. Its id is printed at its end.",
+	"importFileHelp": "The file: CSV, XLSX, OFX, QFX, QIF, MT940 or CAMT.",
 	"answerHelp": "The number of a choice, from 1, for a question about the file, such as date_layout=2. " +
 		"Default: ask on the terminal.",
 	"ratesHelp": "Exchange rates: ecb or embedded (both: the embedded history and the rates in the " +

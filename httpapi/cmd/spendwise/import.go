@@ -15,6 +15,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/spendwise/spendwise/expense"
 	"github.com/spendwise/spendwise/export/statement"
 )
@@ -28,14 +30,26 @@ type importCmd struct {
 	Force   bool           `help:"Import rows again that an earlier import added."`
 	OnError string         `help:"If rows fail: skip them, or abort and import nothing." enum:"skip,abort" default:"skip"`
 	Rates   rateMode       `help:"${ratesHelp}" enum:"ecb,embedded,off" default:"ecb"`
-	File    string         `arg:"" help:"The file: CSV, XLSX, OFX, QFX, QIF, MT940 or CAMT." type:"existingfile"`
+	Undo    string         `help:"${undoHelp}" placeholder:"ID"`
+	File    string         `arg:"" optional:"" help:"${importFileHelp}" type:"existingfile"`
 }
 
 // maxListed is the maximum number of failures that are printed one by one. Their number is always printed.
 const maxListed = 100
 
-// Run imports the file. It returns an error if a row failed.
+// Validate checks that there is either a file or an import to undo.
+func (cmd *importCmd) Validate() error {
+	if (cmd.File == "") == (cmd.Undo == "") {
+		return errors.New("give the file to import, or the import to remove as --undo ID")
+	}
+	return nil
+}
+
+// Run imports the file, and returns an error if a row failed. With --undo it removes what an import added.
 func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err error) {
+	if cmd.Undo != "" {
+		return config.withDatabase(ctx, p, func(db database) error { return cmd.undo(ctx, db, p) })
+	}
 	var mapping statement.Mapping
 	if cmd.Mapping != "" {
 		text, err := os.ReadFile(cmd.Mapping)
@@ -88,6 +102,24 @@ func (cmd *importCmd) Run(ctx context.Context, config *cli, p *process) (err err
 		}
 		return cmd.report(p, result)
 	})
+}
+
+// undo removes the expenses that an import added, and prints how many.
+func (cmd *importCmd) undo(ctx context.Context, db database, p *process) error {
+	id, err := expense.ParseID(cmd.Undo)
+	if err != nil {
+		return fmt.Errorf("--undo: %w", err)
+	}
+	owner, err := ownerOf(ctx, db, cmd.User)
+	if err != nil {
+		return err
+	}
+	undone, err := statement.Undo(ctx, db, owner, expense.Env{Now: time.Now()}, id)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.stdout, "undone: removed %d, kept %d that were edited\n", undone.Removed, len(undone.Kept))
+	return err
 }
 
 // complete inspects the file and returns the mapping with the answers to all questions: those of --answer, or those
@@ -236,6 +268,11 @@ func (cmd *importCmd) report(p *process, result statement.Result) error {
 	if _, err := fmt.Fprintf(p.stdout, "%s: added %d, known %d, ignored %d, failed %d\n",
 		done, result.Added, result.Known, ignored, result.FailedRows); err != nil {
 		return err
+	}
+	if result.Added > 0 && result.ID != uuid.Nil {
+		if _, err := fmt.Fprintf(p.stderr, "to undo: import --user %s --undo %s\n", cmd.User, result.ID); err != nil {
+			return err
+		}
 	}
 	if result.FailedRows > 0 {
 		rows := "rows"
