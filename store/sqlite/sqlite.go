@@ -82,7 +82,11 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	if err != nil && !errors.Is(err, fs.ErrPermission) { // without the permission to write, SQLite may still open the file
 		return nil, fmt.Errorf("database file %s: %w", path, err)
 	}
-	writer, err := sql.Open("sqlite", dsn(absolute, o, url.Values{"_txlock": {"immediate"}}))
+	// In memory, the writer keeps the old pages of a statement that may fail. SQLite would write them, and so rows of
+	// users, to a file in the system's temporary directory. Readers may use such files to sort many rows.
+	writer, err := sql.Open("sqlite", dsn(absolute, o, url.Values{
+		"_txlock": {"immediate"}, "_pragma": {"temp_store(MEMORY)"},
+	}))
 	if err != nil {
 		return nil, fmt.Errorf("database file %s: %w", path, err)
 	}
