@@ -497,7 +497,8 @@ func (c *call) importProblem(err error) error {
 	if open, ok := errors.AsType[*statement.OpenQuestionError](err); ok {
 		return &problem.Problem{
 			Code: problem.CodeMappingIncomplete, Questions: newQuestions(open.Questions),
-			Detail: "The mapping leaves a question open; merge a choice of each member of questions into the mapping.",
+			Detail: "The file is ambiguous; merge the mapping of one choice of each question into the mapping, " +
+				"and repeat the request.",
 		}
 	}
 	for _, invalid := range expense.InvalidErrors(err) {
@@ -563,7 +564,7 @@ func (c *call) readUpload() (upload, error) {
 			}
 		default:
 			return up, problem.New(problem.CodeMalformed,
-				"The body has the part %s, or has it twice; send the part file and optionally the part mapping, once each.",
+				"The part %s is unknown or repeated; send the part file and optionally the part mapping, once each.",
 				expense.QuoteText(name))
 		}
 	}

@@ -107,7 +107,8 @@ func (d Draft) applySchedule(errs *expense.ValidationErrors, r Rule) Rule {
 		if others.Until == nil && !others.reschedules() {
 			return parsed
 		}
-		errs.Add("rrule", "ambiguous", "the draft has both rrule and fields such as freq; give one of them")
+		errs.Add("rrule", "ambiguous",
+			"the schedule is given both in rrule and in other members such as freq; give one of them")
 		r, known = parsed, ok || d.Freq != nil || parsed.Freq != 0
 	}
 	if d.Freq != nil {

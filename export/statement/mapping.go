@@ -135,7 +135,8 @@ func (m Mapping) Validate() error {
 	}
 	if m.Delimiter != "" && (len(m.Delimiter) != 1 || strings.ContainsAny(m.Delimiter, "\"\r\n.-+") ||
 		'0' <= m.Delimiter[0] && m.Delimiter[0] <= '9' || isLetterByte(m.Delimiter[0])) {
-		errs.Add("delimiter", "unknown_value", "delimiter %s is not one sign; give \",\", \";\", \"|\" or a tab",
+		errs.Add("delimiter", "unknown_value",
+			"delimiter %s cannot separate columns; give one character such as \",\", \";\", \"|\" or a tab",
 			quote(m.Delimiter))
 	}
 	if m.HeaderLine != nil && (*m.HeaderLine < 0 || *m.HeaderLine > maxPreamble) {

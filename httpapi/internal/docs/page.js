@@ -10,9 +10,9 @@ const entries = all('article, #start').map((element) => ({
 	text: element.textContent.toLowerCase(),
 }));
 
-// open shows or folds the content of an entry.
+// open shows or folds the content of an entry, not of the entries in a section.
 function open(element, isOpen) {
-	const details = element.querySelector('details');
+	const details = element.querySelector(':scope > details');
 	if (details) details.open = isOpen;
 }
 
@@ -56,11 +56,13 @@ input.addEventListener('input', filter);
 document.querySelector('nav').addEventListener('click', (event) => {
 	if (event.target.closest('a')) menu.checked = false;
 });
-// A link to an entry that the search hides ends the search. A second click on a link does not change the fragment.
+// A link to the top, or to an entry that the search hides, ends the search. A second click on a link does not change
+// the fragment.
 document.addEventListener('click', (event) => {
 	const link = event.target.closest('a');
 	if (!link?.hash) return;
-	if (input.value !== '' && document.getElementById(link.hash.slice(1))?.closest('[hidden]')) {
+	const isHidden = document.getElementById(link.hash.slice(1))?.closest('[hidden]');
+	if (input.value !== '' && (isHidden || link.hash === '#top')) {
 		input.value = '';
 		filter();
 	}

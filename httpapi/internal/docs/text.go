@@ -115,9 +115,13 @@ func (d *document) limits(s *schema) string {
 		{s.Minimum, "at least %d"}, {s.Maximum, "at most %d"},
 		{s.MinItems, "at least %d entries"}, {s.MaxItems, "at most %d entries"},
 	} {
-		if limit.n != nil && limit.n == s.MinLength && *limit.n == 1 {
+		switch {
+		case limit.n == nil:
+		case limit.n == s.MinLength && *limit.n == 1:
 			parts = append(parts, "not the empty string")
-		} else if limit.n != nil {
+		case limit.n == s.MinItems && *limit.n == 1:
+			parts = append(parts, "not the empty list")
+		default:
 			parts = append(parts, fmt.Sprintf(limit.text, *limit.n))
 		}
 	}
