@@ -202,7 +202,7 @@ func TestAdd_RejectsInvalidRollover(t *testing.T) {
 	}
 }
 
-func TestChangeSettings_HomeCurrencyConvertsRolloverCap(t *testing.T) {
+func TestChangeSettingsAndLimits_HomeCurrencyConvertsRolloverCap(t *testing.T) {
 	l := newLedger(t)
 	b := l.mustAdd(budget.Draft{Amount: "500", Rollover: "both", RolloverCap: "10"})
 	if _, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "0.5",

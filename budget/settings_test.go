@@ -23,7 +23,7 @@ func (l *ledger) changeSettings(
 	return change, err
 }
 
-func TestChangeSettings_HomeCurrencyConvertsLimits(t *testing.T) {
+func TestChangeSettingsAndLimits_HomeCurrencyConvertsLimits(t *testing.T) {
 	for _, test := range []struct {
 		name      string
 		rates     expense.Rates
@@ -66,7 +66,7 @@ func TestChangeSettings_HomeCurrencyConvertsLimits(t *testing.T) {
 	}
 }
 
-func TestChangeSettings_RejectsWithoutPartialChange(t *testing.T) {
+func TestChangeSettingsAndLimits_RejectsWithoutPartialChange(t *testing.T) {
 	home := func(code string) expense.SettingsDraft { return expense.SettingsDraft{HomeCurrency: &code} }
 	for _, test := range []struct {
 		name      string
@@ -98,7 +98,7 @@ func TestChangeSettings_RejectsWithoutPartialChange(t *testing.T) {
 	}
 }
 
-func TestChangeSettings_KeepsLimits(t *testing.T) {
+func TestChangeSettingsAndLimits_KeepsLimits(t *testing.T) {
 	l := newLedger(t)
 	change, err := l.changeSettings(expense.SettingsDraft{HomeCurrency: ptr("KWD")}, "", expense.Precondition{})
 	if err != nil || change.Settings.Home.Code() != "KWD" {

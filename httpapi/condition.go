@@ -69,7 +69,7 @@ func versionOf(tag ingress.ETag) expense.Version {
 // parseETags parses the lines of a header. It returns a problem that names the header if they are malformed.
 func parseETags(name string, lines []string) (tags []ingress.ETag, wildcard bool, err error) {
 	if tags, wildcard, err = ingress.ParseETags(lines); err != nil {
-		err = problem.NewOfField(problem.FieldError{
+		err = problem.ForField(problem.FieldError{
 			Header: name, Code: "malformed_tag", Problem: problem.CodeMalformed,
 			Detail: fmt.Sprintf("The header %s has the malformed value %s; give * or at most 100 entity tags in double quotes, "+
 				`such as "12".`, name, expense.QuoteText(strings.Join(lines, ", "))),

@@ -231,7 +231,7 @@ func (c *call) storedResponse(tx store.Tx, request *idempotentRequest) (writeRes
 	case err != nil:
 		return writeResponse{}, false, err
 	case !bytes.Equal(record.Fingerprint, request.fingerprint):
-		return writeResponse{}, false, problem.NewOfField(problem.FieldError{
+		return writeResponse{}, false, problem.ForField(problem.FieldError{
 			Header: "Idempotency-Key", Code: problem.CodeKeyReused, Problem: problem.CodeKeyReused,
 			Detail: fmt.Sprintf("Another request has used the Idempotency-Key %s; use a new key for a new request.",
 				expense.QuoteText(request.key.Key)),

@@ -43,7 +43,7 @@ type Options struct {
 	ID     uuid.UUID
 	DryRun bool // report what would become of each row, and write nothing
 	Abort  bool // write nothing if a row fails
-	Force  bool // import rows that are known again
+	Force  bool // import again the rows that were imported before
 	// Progress is called after every 1,000 lines and after each Update.
 	Progress func(Progress)
 	// Finish is called in the last Update with the result, for example to store it with an idempotency key. In a dry run,

@@ -56,7 +56,7 @@ type DateColumn struct {
 	Layout string `json:"layout,omitzero"`
 	// Zone is the IANA zone of times that name none. Their dates are converted to the ledger's zone.
 	Zone string `json:"zone,omitzero"`
-	// Locale "hr" takes names of months for Croatian where they mean other months in Czech and Polish.
+	// Locale "hr" reads names of months as Croatian. Some of them name another month in Czech and Polish.
 	Locale string `json:"locale,omitzero"`
 }
 
@@ -73,10 +73,10 @@ type Sign struct {
 	// Expense is the sign of spending in the amount column: "negative" or "positive". With Column, a row of spending
 	// whose amount has the other sign fails.
 	Expense string `json:"expense,omitzero"`
-	// Income is the sign of money in in the credit column: "positive" (the default) or "negative". The other sign is
+	// Income is the sign of incoming money in the credit column: "positive" (the default) or "negative". The other sign is
 	// spending.
 	Income string `json:"income,omitzero"`
-	// Column and Equals select the rows that are spending. Other rows are money in.
+	// Column and Equals select the rows that are spending. Other rows are incoming money.
 	Column string   `json:"column,omitzero"`
 	Equals []string `json:"equals,omitzero"`
 }
@@ -93,7 +93,7 @@ type Source struct {
 	Value  string `json:"value,omitzero"`
 }
 
-// A Column is a column; empty: none.
+// A Column names a column of the file. An empty name means that the file has no such column.
 type Column struct {
 	Column string `json:"column,omitzero"`
 }

@@ -226,7 +226,7 @@ func TestKeyring_FindsNewKeyDespiteUnknownIDs(t *testing.T) {
 		}
 		group.Wait()
 		if waited := time.Since(start); waited > 3*time.Second {
-			t.Errorf("they waited for %s", waited)
+			t.Errorf("the requests waited for %s", waited)
 		}
 		if n := h.accounts.keyReads.Load(); n > 3 {
 			t.Errorf("the keys were read %d times for 51 requests", n)

@@ -224,8 +224,8 @@ func FuzzEvents(f *testing.F) {
 	})
 }
 
-// FuzzAnswers returns arbitrary responses. A device must not panic, store malformed rows, or lose a queued mutation.
-func FuzzAnswers(f *testing.F) {
+// FuzzResponses returns arbitrary responses. A device must not panic, store malformed rows, or lose a queued mutation.
+func FuzzResponses(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"changes":[],"cursor":"x","has_more":false}`,
 		`{"changes":[{"type":"expense","id":"a","version":1,"data":{}}],"cursor":"x"}`,

@@ -90,7 +90,7 @@ func (s *Store) Purge(ctx context.Context, requestsBefore, tombstonesBefore time
 	return s.db.Purge(ctx, requestsBefore, tombstonesBefore)
 }
 
-// VerifyCounters compares the counters that are stored beside owner's ledger with its rows: the volume of its expenses,
+// VerifyCounters compares the counters that the store keeps of a ledger with its rows: the volume of its expenses,
 // and the number of its budgets. It returns [expense.ErrNotFound] if there is no ledger. jobs.Verify checks everything
 // else.
 func (s *Store) VerifyCounters(ctx context.Context, owner expense.OwnerID) ([]store.Deviation, error) {

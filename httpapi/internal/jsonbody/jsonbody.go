@@ -168,7 +168,7 @@ func checkObject(raw []byte) error {
 	default:
 		e.Detail = "The body is not JSON; send a JSON object."
 	}
-	return problem.NewOfField(e)
+	return problem.ForField(e)
 }
 
 // addUnknownMembers adds an error for each member of the object that the struct type t does not have. No wire struct
@@ -246,7 +246,7 @@ func Malformed(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		detail = "The JSON text of the body ends before it is complete; send all of it."
 	}
-	p := problem.NewOfField(problem.FieldError{
+	p := problem.ForField(problem.FieldError{
 		Pointer: "#" + cutPointer(pointer), Code: code, Detail: detail, Problem: problem.CodeMalformed,
 	})
 	p.Cause = err

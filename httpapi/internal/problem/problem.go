@@ -289,8 +289,8 @@ func New(code, detail string, args ...any) *Problem {
 	return &Problem{Code: code, Detail: fmt.Sprintf(detail, args...)}
 }
 
-// NewOfField returns a problem with one field error.
-func NewOfField(e FieldError) *Problem {
+// ForField returns a problem with one field error.
+func ForField(e FieldError) *Problem {
 	var errs FieldErrors
 	errs.Add(e)
 	return errs.Problem()

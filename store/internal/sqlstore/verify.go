@@ -25,7 +25,7 @@ func (r *reader) counters(ctx context.Context) (c counters, err error) {
 	return c, err
 }
 
-// VerifyCounters compares the counters that are stored beside owner's ledger with its rows: the volume of its expenses,
+// VerifyCounters compares the counters that the store keeps of a ledger with its rows: the volume of its expenses,
 // and the number of its budgets. jobs.Verify checks everything else. It returns ErrNotFound if there is no ledger.
 func (s *Store) VerifyCounters(ctx context.Context, owner expense.OwnerID) ([]store.Deviation, error) {
 	r := &reader{store: s, owner: string(owner), invalid: owner.Validate()}
