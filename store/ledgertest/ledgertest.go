@@ -17,8 +17,8 @@ type T interface {
 	Fatalf(format string, args ...any)
 }
 
-// Create creates owner's ledger with the starter categories. A zero draft creates a ledger in EUR and UTC. Create fails the
-// test if the owner has a ledger already.
+// Create creates owner's ledger with the starter categories. A zero draft creates a ledger in EUR and UTC. Create
+// fails the test if the owner has a ledger already.
 func Create(
 	t T, st store.Store, owner expense.OwnerID, now time.Time, draft expense.SettingsDraft,
 ) expense.InitialLedger {
