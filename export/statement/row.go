@@ -21,7 +21,7 @@ type Status string
 // The statuses.
 const (
 	Add     Status = "add"
-	Known   Status = "known"   // imported earlier; perhaps deleted since
+	Known   Status = "known"   // already imported; the expense may have been deleted since
 	Ignored Status = "ignored" // Row.Reason says why
 	Failed  Status = "failed"  // Row.Failures says why
 )

@@ -235,7 +235,7 @@ func (f *FieldErrors) Err() error {
 	return f.Problem()
 }
 
-// Problem returns the problem that lists the field errors, of which there is at least one.
+// Problem returns the problem that lists the field errors. It panics if there are none; see [FieldErrors.Err].
 func (f *FieldErrors) Problem() *Problem {
 	detail := f.list[0].Detail
 	switch more := f.count - len(f.list); {
@@ -249,8 +249,8 @@ func (f *FieldErrors) Problem() *Problem {
 }
 
 // With returns a problem with the collected errors and the validation errors in err, at most one for each member of the
-// body. It returns err unchanged if nothing is collected, and if err is not about the content of the request, for
-// example because the resource does not exist. It does not change f.
+// body. It returns err unchanged if nothing is collected. It also does so if err is not about the content of the
+// request, for example because the resource does not exist. With does not change f.
 func (f *FieldErrors) With(err error) error {
 	_, hasBacklog := errors.AsType[*recurrence.BacklogError](err)
 	covers := err == nil || hasBacklog || slices.ContainsFunc([]error{

@@ -152,7 +152,8 @@ func conflictDetail(err error) string {
 		"with base_version %d.", rowOf(err), conflict.Current, based, conflict.Current)
 }
 
-// ConflictIfGone turns expense.ErrGone into a conflict: a request to create cannot reuse the id of a deleted resource.
+// ConflictIfGone returns a problem with status 409 for expense.ErrGone, because a request to create cannot reuse the id
+// of a deleted resource. It returns any other error unchanged.
 func ConflictIfGone(err error) error {
 	if !errors.Is(err, expense.ErrGone) {
 		return err

@@ -200,7 +200,7 @@ func totalsText(d *sqldb.Dialect, owner string, query expense.TotalsQuery) (text
 	months, days := splitRanges(query)
 	ofMonths := sumMonths
 	if monthPeriod != "" || !slices.ContainsFunc(months, func(s sqldb.Span) bool { return s.Low != s.High }) {
-		ofMonths = eachMonth // a sum would have one row of the table
+		ofMonths = eachMonth // each sum would add up a single row of the table
 	}
 	add(ofMonths, monthPeriod, months)
 	add(sumDays, dayPeriod, days)
